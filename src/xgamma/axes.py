@@ -1,0 +1,206 @@
+"""``Axis``: the only maker of bin axes, so that two axes of the same edges have the same last bit."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from xgamma.errors import ConfigError, DataError
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+Scale = Literal["log", "lin"]
+
+RELATIVE_EQUALITY = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Axis:
+    """A named axis of contiguous ascending bins.
+
+    Parameters
+    ----------
+    name
+        The dim: ``energy``, ``energy_true``, ``migra``, ``offset``, ``rad``, ...
+    edges
+        Bin edges, shape (nbin + 1,), ascending.
+    unit
+        The canonical unit of the edges, FITS style.
+    scale
+        In which scale bins are centred and interpolated.
+    nodes
+        The centres of an axis given by its nodes, shape (nbin,); ``None`` where the centres follow from the edges.
+
+    Examples
+    --------
+    >>> axis = Axis.from_bounds("energy", 1.0, 100.0, 2)
+    >>> axis.edges.round(9).tolist(), axis.center.round(9).tolist()
+    ([1.0, 10.0, 100.0], [3.16227766, 31.6227766])
+    """
+
+    name: str
+    edges: FloatArray
+    unit: str = "TeV"
+    scale: Scale = "log"
+    nodes: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        edges = np.array(self.edges, dtype=float)
+        if edges.ndim != 1 or edges.size < 2 or not np.all(np.diff(edges) > 0):
+            raise ConfigError(f"Axis {self.name!r}: expected at least two ascending edges, got {edges.tolist()}.")
+        if self.scale == "log" and self.nodes is None and edges[0] <= 0:
+            raise ConfigError(f"Axis {self.name!r}: a logarithmic axis starts above 0 {self.unit}, got {edges[0]}.")
+        edges.flags.writeable = False
+        object.__setattr__(self, "edges", edges)
+
+    @classmethod
+    def from_bounds(
+        cls, name: str, minimum: float, maximum: float, nbin: int, unit: str = "TeV", scale: Scale = "log"
+    ) -> Axis:
+        """Return ``nbin`` bins of equal width in ``scale`` between two bounds in ``unit``."""
+        if not (np.isfinite(minimum) and np.isfinite(maximum) and minimum < maximum):
+            raise ConfigError(
+                f"Axis {name!r}: expected min < max, got min = {minimum} {unit} and max = {maximum} {unit}."
+            )
+        if nbin < 1:
+            raise ConfigError(f"Axis {name!r}: expected nbins of at least 1, got {nbin}.")
+        if scale == "lin":
+            return cls(name, np.asarray(minimum + np.arange(nbin + 1) * ((maximum - minimum) / nbin)), unit, scale)
+        if minimum <= 0:
+            raise ConfigError(f"Axis {name!r}: a logarithmic axis starts above 0 {unit}, got min = {minimum} {unit}.")
+        low, high = np.log(minimum), np.log(maximum)
+        return cls(name, np.exp(low + np.arange(nbin + 1) * (high - low) / nbin), unit, scale)
+
+    @classmethod
+    def from_nodes(cls, name: str, nodes: npt.ArrayLike, unit: str, scale: Scale) -> Axis:
+        """Return an axis whose centres are ``nodes``; edges lie half-way, extrapolated by half a bin at both ends."""
+        centers = np.array(nodes, dtype=float)
+        centers.flags.writeable = False
+        if centers.size == 1:
+            half = 0.5 * abs(centers[0]) or 0.5
+            return cls(name, np.array([centers[0] - half, centers[0] + half]), unit, scale, centers)
+        scaled = np.log(centers) if scale == "log" else centers
+        middle = 0.5 * (scaled[1:] + scaled[:-1])
+        first, last = 1.5 * scaled[0] - 0.5 * scaled[1], 1.5 * scaled[-1] - 0.5 * scaled[-2]
+        edges = np.concatenate([[first], middle, [last]])
+        return cls(name, np.exp(edges) if scale == "log" else edges, unit, scale, centers)
+
+    @property
+    def nbin(self) -> int:
+        """The number of bins."""
+        return len(self.edges) - 1
+
+    @cached_property
+    def center(self) -> FloatArray:
+        """Bin centres in the scale of the axis, shape (nbin,)."""
+        if self.nodes is not None:
+            return self.nodes
+        if self.scale == "log":
+            return np.exp(0.5 * (np.log(self.edges[1:]) + np.log(self.edges[:-1])))
+        return 0.5 * (self.edges[1:] + self.edges[:-1])
+
+    @property
+    def width(self) -> FloatArray:
+        """Bin widths, shape (nbin,)."""
+        return np.diff(self.edges)
+
+    @property
+    def bounds(self) -> FloatArray:
+        """CF bounds, shape (nbin, 2)."""
+        return np.stack([self.edges[:-1], self.edges[1:]], axis=1)
+
+    def pixel(self, values: npt.ArrayLike) -> FloatArray:
+        """Return fractional bin numbers of evenly spaced bins: 0 at the centre of the first, edges at -0.5, 0.5, ..."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scaled = np.log(np.asarray(values, dtype=float)) if self.scale == "log" else np.asarray(values, dtype=float)
+        first, last = (np.log(self.edges[[0, -1]]) if self.scale == "log" else self.edges[[0, -1]]).tolist()
+        return np.asarray(self.nbin * (scaled - first) / (last - first) - 0.5)
+
+    @cached_property
+    def is_even(self) -> bool:
+        """Whether the bins are equally wide in the scale of the axis (to 1e-9)."""
+        scaled = np.log(self.edges) if self.scale == "log" else self.edges
+        steps = np.diff(scaled)
+        return bool(np.allclose(steps, steps.mean(), rtol=RELATIVE_EQUALITY, atol=0))
+
+    def index(self, values: npt.ArrayLike) -> IntArray:
+        """Return the bin of each value, -1 outside; a lower edge belongs to its bin, the last edge to none."""
+        if self.is_even:
+            pixel = self.pixel(values)
+            with np.errstate(invalid="ignore"):
+                number = np.where(np.isfinite(pixel), np.rint(pixel), -1)
+        else:
+            array = np.asarray(values, dtype=float)
+            number = np.where(np.isfinite(array), np.searchsorted(self.edges, array, side="right") - 1.0, -1)
+        return np.where((number >= 0) & (number < self.nbin), number, -1).astype(np.int64)
+
+    def mask_inside(self, minimum: float | None, maximum: float | None) -> BoolArray:
+        """Return the bins that lie wholly inside [minimum, maximum]; ``None`` is the end of the axis."""
+        low = self.edges[0] if minimum is None else minimum
+        high = self.edges[-1] if maximum is None else maximum
+        return np.asarray((self.edges[:-1] >= low) & (self.edges[1:] <= high))
+
+    def coords(self) -> dict[Hashable, Any]:
+        """Return the xarray coordinates: centre as index, edges as CF bounds."""
+        attrs = {"units": self.unit, "bounds": f"{self.name}_bounds", "scale": self.scale, **LABELS.get(self.name, {})}
+        return {
+            self.name: ((self.name,), np.array(self.center), attrs),
+            f"{self.name}_bounds": ((self.name, "bound"), self.bounds, {"units": self.unit}),
+        }
+
+    @classmethod
+    def from_coords(cls, coords: Mapping[Any, Any], name: str) -> Axis:
+        """Read the axis back from the coordinates of an xarray object."""
+        center, bounds = coords[name], np.asarray(coords[f"{name}_bounds"].values, dtype=float)
+        edges, nodes = np.append(bounds[:, 0], bounds[-1, 1]), np.asarray(center.values, dtype=float)
+        axis = cls(name, edges, center.attrs.get("units", ""), center.attrs.get("scale", "log"))
+        return axis if np.array_equal(axis.center, nodes) else replace(axis, nodes=nodes)
+
+    @property
+    def digest(self) -> str:
+        """A short digest of everything that makes the axis."""
+        parts = [self.name, self.unit, self.scale, self.edges.tobytes().hex(), self.center.tobytes().hex()]
+        return hashlib.sha256("|".join(parts).encode()).hexdigest()[:12]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Axis) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def is_close(self, other: Axis) -> bool:
+        """Whether two axes are the same to 1e-9."""
+        return (
+            self.name == other.name
+            and self.nbin == other.nbin
+            and np.allclose(self.edges, other.edges, rtol=RELATIVE_EQUALITY, atol=0)
+        )
+
+
+LABELS: dict[str, dict[str, str]] = {
+    "energy": {"long_name": "Energy", "standard_name": "reconstructed_energy"},
+    "energy_true": {"long_name": "True energy", "standard_name": "true_energy"},
+    "offset": {"long_name": "Offset from the pointing"},
+    "rad": {"long_name": "Offset from the source"},
+    "migra": {"long_name": "Energy migration"},
+}
+
+
+def unify_axis(axes: list[Axis]) -> Axis:
+    """Return the one axis that all of ``axes`` equal to 1e-9; raises ``DataError`` when they do not."""
+    first = axes[0]
+    for axis in axes[1:]:
+        if not axis.is_close(first):
+            raise DataError(
+                f"The {first.name!r} axes are not aligned: {first.nbin} bins from {first.edges[0]:g} to "
+                f"{first.edges[-1]:g} {first.unit} and {axis.nbin} bins from {axis.edges[0]:g} to {axis.edges[-1]:g} "
+                f"{axis.unit}. Reduce both with the same axis."
+            )
+    return first

@@ -1,0 +1,113 @@
+"""One tree of exceptions, each with a stable ``kind`` and the exit code of the command line.
+
+A message is a sentence with a way out: what was expected, what came, what to do. Where users of Gammapy catch a
+built-in class (``RuntimeError`` for methods called out of order, ``OSError`` for a file that exists), ours derives from it too.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import ClassVar
+
+
+class XgammaError(Exception):
+    """Root of everything that xgamma raises on purpose."""
+
+    kind: ClassVar[str] = "internal"
+    exit_code: ClassVar[int] = 1
+
+    def __str__(self) -> str:
+        return " ".join(str(part) for part in self.args)
+
+
+class ConfigError(XgammaError, ValueError):
+    """A configuration, a model document or an argument that cannot be honoured."""
+
+    kind = "config"
+    exit_code = 2
+
+
+class ConfigTypeError(ConfigError, TypeError):
+    """An argument of a type that is not accepted."""
+
+
+class OrderError(XgammaError, RuntimeError):
+    """A method called before the step it needs."""
+
+    kind = "order"
+    exit_code = 2
+
+
+class UnknownNameError(ConfigError, KeyError):
+    """A name that nothing is registered or stored under."""
+
+    kind = "unknown-name"
+
+
+class LaterError(XgammaError, NotImplementedError):
+    """A documented part of the interface that this version does not compute yet."""
+
+    kind = "later"
+    exit_code = 2
+
+
+class OutputExistsError(XgammaError, FileExistsError):
+    """An output that exists and would be overwritten."""
+
+    kind = "output-exists"
+    exit_code = 2
+
+
+class OutputError(XgammaError, OSError):
+    """An output place that cannot be written."""
+
+    kind = "output"
+    exit_code = 2
+
+
+class InputError(XgammaError, OSError):
+    """An input that is there and cannot be read."""
+
+    kind = "input"
+    exit_code = 3
+
+
+class MissingInputError(InputError, FileNotFoundError):
+    """An input that is not there."""
+
+    kind = "missing-input"
+
+
+class DataError(XgammaError, ValueError):
+    """Data that break a law of their product: dims, units, ledger, aligned axes."""
+
+    kind = "data"
+    exit_code = 3
+
+
+class StoreError(XgammaError, OSError):
+    """A product store that cannot be used as asked."""
+
+    kind = "store"
+    exit_code = 3
+
+
+class FitError(XgammaError, RuntimeError):
+    """A fit that could not be made or did not converge."""
+
+    kind = "fit"
+    exit_code = 5
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return `` Did you mean 'x'?`` for the nearest known word, else the known words.
+
+    >>> did_you_mean("enrgy", ["energy", "offset"])
+    " Did you mean 'energy'?"
+    """
+    words = sorted(known)
+    near = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
+    if near:
+        return f" Did you mean {near[0]!r}?"
+    return f" Known: {', '.join(words)}." if words else ""

@@ -1,0 +1,142 @@
+"""DL3 in memory or in a store: a part, which is the runs ingested together, and the events of a block of its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from xgamma.axes import BoolArray, FloatArray, IntArray
+from xgamma.times import clipped_gti, inside_interval
+
+IRF_ROLES = ("aeff", "edisp", "psf", "bkg", "rad_max")
+
+
+@dataclass(frozen=True)
+class Part:
+    """Runs ingested together. The variables may be lazy: a block reads its own window and no more.
+
+    Parameters
+    ----------
+    obs
+        Table of runs, dim obs: pointing, times, thresholds, ``event_start/size``, ``gti_start/size``, and for each
+        role of a response ``<role>_table`` (a number into ``attrs["irf_tables"]``) and ``<role>_row``, -1 where missing.
+    events
+        Dim event: ra, dec (deg), energy (TeV), time (s since ``obs.attrs["mjdref"]``) and all other columns.
+    gti
+        Dim gti: start, stop (s).
+    irf
+        Response tables by group name, dim irf.
+    """
+
+    obs: xr.Dataset
+    events: xr.Dataset
+    gti: xr.Dataset
+    irf: Mapping[str, xr.Dataset]
+
+    def column(self, name: str, obs: IntArray) -> npt.NDArray[Any]:
+        """Return one column of the run table for the given runs."""
+        return np.asarray(self.obs[name].values[obs])
+
+    def table_of(self, role: str, number: int) -> xr.Dataset:
+        """Return the response table of a number in ``<role>_table``."""
+        return self.irf[self.obs.attrs["irf_tables"][number]]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a reduction that lie in one part: a run, or the piece of a run inside an interval.
+
+    Parameters
+    ----------
+    obs
+        The run of each row, a number into the part, shape (row,).
+    start, stop
+        The selected interval in seconds since the part's mjdref, infinite where none was selected, shape (row,).
+    names
+        The unique names of the rows.
+    """
+
+    obs: IntArray
+    start: FloatArray
+    stop: FloatArray
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.obs)
+
+    def __getitem__(self, rows: slice) -> Rows:
+        return Rows(self.obs[rows], self.start[rows], self.stop[rows], self.names[rows])
+
+
+class Events(NamedTuple):
+    """Events of a block: ``row`` numbers the rows of the block, the rest are columns, all of shape (event,)."""
+
+    row: IntArray
+    lon: FloatArray
+    lat: FloatArray
+    energy: FloatArray
+    in_time: BoolArray
+    valid: BoolArray
+
+
+def read_events(part: Part, rows: Rows, limit: int) -> Iterator[Events]:
+    """Yield the events of ``rows`` in pieces of at most ``limit`` events; counts and ledgers of pieces add up."""
+    starts, sizes = part.column("event_start", rows.obs), part.column("event_size", rows.obs)
+    begin = 0
+    while begin < len(rows):
+        end = begin + max(1, int(np.searchsorted(np.cumsum(sizes[begin:]), limit, side="right")))
+        if end == begin + 1 and sizes[begin] > limit:
+            for first in range(0, int(sizes[begin]), limit):
+                size = min(limit, int(sizes[begin]) - first)
+                yield _window(part, rows, np.array([begin]), starts[begin : begin + 1] + first, np.array([size]))
+        else:
+            block = np.arange(begin, end)
+            yield _window(part, rows, block, starts[block], sizes[block])
+        begin = end
+
+
+def _window(part: Part, rows: Rows, block: IntArray, starts: IntArray, sizes: IntArray) -> Events:
+    row = np.repeat(block, sizes)
+    names = ["ra", "dec", "energy"]
+    is_cut = bool(np.isfinite(rows.start[block]).any() or np.isfinite(rows.stop[block]).any())
+    columns = _read_ranges(part.events, [*names, "time"] if is_cut else names, starts, sizes)
+    lon, lat, energy = (columns[name].astype(float) for name in names)
+    in_time = np.ones(len(row), dtype=bool)
+    if is_cut:
+        in_time = inside_interval(columns["time"], rows.start[row], rows.stop[row])
+    valid = np.isfinite(lon) & np.isfinite(lat) & np.isfinite(energy) & (energy > 0)
+    return Events(row, lon, lat, energy, in_time, valid)
+
+
+def _read_ranges(events: xr.Dataset, names: list[str], starts: IntArray, sizes: IntArray) -> dict[str, npt.NDArray[Any]]:
+    """Read ranges of ragged columns, one read a column where the ranges are dense enough."""
+    used = sizes > 0
+    if not used.any():
+        return {name: np.empty(0, events[name].dtype) for name in names}
+    first, last = int(starts[used].min()), int((starts + sizes)[used].max())
+    merged = last - first <= 2 * int(sizes.sum())
+    if merged:
+        window = {name: events[name][first:last].values for name in names}
+        if np.array_equal(starts[1:], (starts + sizes)[:-1]):
+            return window
+        take = np.concatenate([np.arange(s - first, s - first + n) for s, n in zip(starts, sizes, strict=True)])
+        return {name: values[take] for name, values in window.items()}
+    return {
+        name: np.concatenate([events[name][int(s) : int(s + n)].values for s, n in zip(starts, sizes, strict=True)])
+        for name in names
+    }
+
+
+def good_time(part: Part, rows: Rows) -> list[FloatArray]:
+    """Return the good time of each row clipped to its interval, each of shape (n, 2)."""
+    start, stop = part.gti["start"].values, part.gti["stop"].values
+    firsts, sizes = part.column("gti_start", rows.obs), part.column("gti_size", rows.obs)
+    pieces = [np.stack([start[f : f + n], stop[f : f + n]], axis=1) for f, n in zip(firsts, sizes, strict=True)]
+    return [
+        clipped_gti(piece, begin, end) for piece, begin, end in zip(pieces, rows.start, rows.stop, strict=True)
+    ]

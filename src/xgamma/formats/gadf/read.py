@@ -1,0 +1,216 @@
+"""GADF files in: the index of a release, and the HDUs of one run as plain arrays.
+
+Source: Data formats for gamma-ray astronomy 0.2 and 0.3 (gamma-astro-data-formats.readthedocs.io).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xgamma.axes import FloatArray
+from xgamma.errors import InputError, MissingInputError
+from xgamma.formats.fits_tables import FitsTable, read_raw, read_tables, table_named
+from xgamma.formats.gadf.responses import Response, response
+from xgamma.times import SECONDS_PER_DAY, mjdref_from_header
+
+log = logging.getLogger(__name__)
+
+REQUIRED_ROLES = ("events", "gti")
+EVENT_COLUMNS = {"RA": "deg", "DEC": "deg", "ENERGY": "TeV", "TIME": "s"}
+
+
+@dataclass(frozen=True)
+class HduLocation:
+    """Where one HDU of a run lies: ``kind`` is the GADF HDU_CLASS that selects the reader."""
+
+    role: str
+    kind: str
+    path: Path
+    name: str
+
+
+@dataclass(frozen=True)
+class RunEntry:
+    """One run as the index knows it; the pointing is the index row's, in ICRS degrees."""
+
+    obs_id: int
+    ra: float
+    dec: float
+    zenith: float
+    target: str
+    hdus: Mapping[str, HduLocation]
+
+
+@dataclass(frozen=True)
+class Index:
+    """The index of a release: its runs by obs id, in the order of the observation index."""
+
+    base: Path
+    runs: Mapping[int, RunEntry]
+
+
+@dataclass(frozen=True)
+class Run:
+    """All of one run that the algorithms need. Times are seconds since ``mjdref`` (MJD, TT)."""
+
+    entry: RunEntry
+    mjdref: float
+    header: Mapping[str, Any]
+    events: Mapping[str, npt.NDArray[Any]]
+    gti: FloatArray
+    responses: Mapping[str, Response]
+    file_digests: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_index(datastore: Path) -> Index:
+    """Read the index of a release.
+
+    Parameters
+    ----------
+    datastore
+        A folder with ``hdu-index.fits[.gz]`` (and ``obs-index.fits[.gz]``), one FITS file that holds both tables, or a
+        folder of run files without an index.
+
+    Raises
+    ------
+    MissingInputError
+        When there is no such place, or nothing to read in it.
+    """
+    if not datastore.exists():
+        raise MissingInputError(
+            f"Datastore not found: {datastore}. Expected a folder with hdu-index.fits.gz, an index file, or a folder of "
+            "run files; is $GAMMAPY_DATA set to where the data are?"
+        )
+    if datastore.is_file():
+        tables = read_tables(datastore)
+        return _index(datastore.parent, table_named(tables, "HDU_INDEX", datastore), _named(tables, "OBS_INDEX"))
+    hdu_path, obs_path = _index_file(datastore, "hdu-index"), _index_file(datastore, "obs-index")
+    if hdu_path is None:
+        return _index_of_folder(datastore)
+    hdu_table = table_named(read_tables(hdu_path), "HDU_INDEX", hdu_path)
+    if obs_path is None:
+        log.info("There is no obs-index in %s: pointings are read from the runs.", datastore)
+        return _index(datastore, hdu_table, None)
+    return _index(datastore, hdu_table, table_named(read_tables(obs_path), "OBS_INDEX", obs_path))
+
+
+def _index_file(folder: Path, stem: str) -> Path | None:
+    found = [folder / f"{stem}{ending}" for ending in (".fits.gz", ".fits") if (folder / f"{stem}{ending}").exists()]
+    return found[0] if found else None
+
+
+def _named(tables: list[FitsTable], name: str) -> FitsTable | None:
+    return next((table for table in tables if table.name == name), None)
+
+
+def _index(base: Path, hdu_table: FitsTable, obs_table: FitsTable | None) -> Index:
+    hdus: dict[int, dict[str, HduLocation]] = {}
+    names = ("OBS_ID", "HDU_TYPE", "HDU_CLASS", "FILE_DIR", "FILE_NAME", "HDU_NAME")
+    for row in zip(*(hdu_table.column(name) for name in names), strict=True):
+        location = _location(base, *(str(value).strip() for value in row[1:]))
+        known = hdus.setdefault(int(row[0]), {})
+        if location.role in known:
+            log.warning("Run %d has several %s HDUs in the index; the first is used.", row[0], location.role)
+        known.setdefault(location.role, location)
+    if obs_table is None:
+        return Index(base, {obs_id: _entry_from_events(obs_id, known) for obs_id, known in hdus.items()})
+    return Index(base, {entry.obs_id: entry for entry in _obs_entries(obs_table, hdus)})
+
+
+def _obs_entries(table: FitsTable, hdus: Mapping[int, Mapping[str, HduLocation]]) -> list[RunEntry]:
+    obs_ids, ra, dec = (table.column(name) for name in ("OBS_ID", "RA_PNT", "DEC_PNT"))
+    zenith = table.column("ZEN_PNT") if "ZEN_PNT" in table.columns else np.full(len(obs_ids), np.nan)
+    target = table.column("OBJECT") if "OBJECT" in table.columns else np.full(len(obs_ids), "")
+    return [
+        RunEntry(int(i), float(x), float(y), float(z), str(t), hdus.get(int(i), {}))
+        for i, x, y, z, t in zip(obs_ids, ra, dec, zenith, target, strict=True)
+    ]
+
+
+def _location(base: Path, role: str, kind: str, folder: str, name: str, hdu: str) -> HduLocation:
+    inside = base / folder / name
+    path = inside if inside.exists() or not Path(folder, name).exists() else Path(folder, name)
+    return HduLocation(role.lower(), kind.lower(), path, hdu)
+
+
+def _entry_from_events(obs_id: int, hdus: Mapping[str, HduLocation]) -> RunEntry:
+    if "events" not in hdus:
+        return RunEntry(obs_id, np.nan, np.nan, np.nan, "", hdus)
+    location = hdus["events"]
+    header = table_named(read_tables(location.path), location.name, location.path).header
+    return _entry(obs_id, header, hdus)
+
+
+def _entry(obs_id: int, header: Mapping[str, Any], hdus: Mapping[str, HduLocation]) -> RunEntry:
+    ra, dec = float(header.get("RA_PNT", np.nan)), float(header.get("DEC_PNT", np.nan))
+    zenith = float(header.get("ZEN_PNT", 90.0 - float(header.get("ALT_PNT", np.nan))))
+    return RunEntry(obs_id, ra, dec, zenith, str(header.get("OBJECT", "")).strip(), hdus)
+
+
+def _index_of_folder(folder: Path) -> Index:
+    """Make the index of a folder of run files from their headers; files without events are left out."""
+    runs: dict[int, RunEntry] = {}
+    for path in sorted(folder.rglob("*.fits*")):
+        tables = read_tables(path)
+        events = _named(tables, "EVENTS")
+        if events is None:
+            continue
+        obs_id = int(events.header["OBS_ID"])
+        locations = [HduLocation(*_role_and_kind(table), path, table.name) for table in tables if table.name]
+        runs[obs_id] = _entry(obs_id, events.header, {location.role: location for location in locations})
+    if not runs:
+        raise MissingInputError(f"{folder} holds neither hdu-index.fits[.gz] nor FITS files with an EVENTS HDU.")
+    return Index(folder, runs)
+
+
+def _role_and_kind(table: FitsTable) -> tuple[str, str]:
+    kind = str(table.header.get("HDUCLAS4", table.header.get("HDUCLAS1", table.name))).strip().lower()
+    return ("rad_max" if kind.startswith("rad_max") else kind.split("_")[0]), kind
+
+
+def read_run(entry: RunEntry) -> Run:
+    """Read the events, good time and responses of one run.
+
+    Raises
+    ------
+    MissingInputError
+        When a file is not there, or the index names no events or no GTI.
+    InputError
+        When a file is damaged or lacks an HDU or a column.
+    """
+    for role in REQUIRED_ROLES:
+        if role not in entry.hdus:
+            raise MissingInputError(f"Run {entry.obs_id} has no {role} HDU in the index.")
+    raw = {path: read_raw(path) for path in {location.path for location in entry.hdus.values()}}
+    tables = {path: read_tables(path, raw=content) for path, content in raw.items()}
+    hdus = {role: table_named(tables[at.path], at.name, at.path) for role, at in entry.hdus.items()}
+    mjdref = mjdref_from_header(hdus["events"].header)
+    responses = {
+        role: response(entry.hdus[role].kind, table) for role, table in hdus.items() if role not in REQUIRED_ROLES
+    }
+    digests = {str(path): hashlib.sha256(content).hexdigest() for path, content in raw.items()}
+    return Run(
+        entry, mjdref, hdus["events"].header, _events(hdus["events"]), _gti(hdus["gti"], mjdref), responses, digests
+    )
+
+
+def _events(table: FitsTable) -> dict[str, npt.NDArray[Any]]:
+    for name in EVENT_COLUMNS:
+        if name not in table.columns:
+            raise InputError(f"The EVENTS HDU has no column {name}; it has {', '.join(table.columns)}.")
+    columns = {name.lower(): table.column(name) for name in table.columns}
+    # Text columns have no place in a store of numbers; GADF defines none for events.
+    return {name: values for name, values in columns.items() if values.dtype.kind != "U" and values.ndim == 1}
+
+
+def _gti(table: FitsTable, mjdref: float) -> FloatArray:
+    shift = (mjdref_from_header(table.header) - mjdref) * SECONDS_PER_DAY if "MJDREFI" in table.header else 0.0
+    return np.stack([table.column("START") + shift, table.column("STOP") + shift], axis=1).astype(float)

@@ -1,0 +1,115 @@
+"""Spherical geometry on plain arrays in degrees: frames, separations, the tangent plane.
+
+Sources: Calabretta & Greisen 2002 (TAN); Hipparcos vol. 1 sec. 1.5.3 and Murray 1989 (Galactic and FK5 frames).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from xgamma.axes import FloatArray
+from xgamma.errors import ConfigError
+
+FRAMES = ("icrs", "galactic")
+ARCSEC = 1.0 / 3600.0
+_MAS = ARCSEC / 1000.0
+# J2000 position of the north Galactic pole and the position angle of the Galactic centre seen from it, in degrees.
+_POLE_LON, _POLE_LAT, _POLE_ANGLE = 192.8594812065348, 27.12825118085622, 122.9319185680026
+# Offset of FK5 at J2000 from the ICRS (eta0, xi0, da0), in milliarcseconds.
+_FK5_ETA0, _FK5_XI0, _FK5_DA0 = -19.9, 9.1, -22.9
+
+
+def _rotation(angle: float, axis: int) -> FloatArray:
+    """Return the passive rotation by ``angle`` degrees about axis 0, 1 or 2."""
+    cosine, sine = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
+    first, second = (axis + 1) % 3, (axis + 2) % 3
+    matrix = np.eye(3)
+    matrix[first, first] = matrix[second, second] = cosine
+    matrix[first, second], matrix[second, first] = sine, -sine
+    return matrix
+
+
+@cache
+def galactic_matrix() -> FloatArray:
+    """Return the 3 x 3 rotation of an ICRS unit vector into the Galactic frame."""
+    fk5 = _rotation(-_FK5_ETA0 * _MAS, 0) @ _rotation(_FK5_XI0 * _MAS, 1) @ _rotation(_FK5_DA0 * _MAS, 2)
+    galactic = _rotation(180.0 - _POLE_ANGLE, 2) @ _rotation(90.0 - _POLE_LAT, 1) @ _rotation(_POLE_LON, 2)
+    return np.asarray(galactic @ fk5)
+
+
+def unit_vector(lon: npt.ArrayLike, lat: npt.ArrayLike) -> FloatArray:
+    """Return unit vectors, shape (..., 3)."""
+    phi, theta = np.deg2rad(lon), np.deg2rad(lat)
+    cosine = np.cos(theta)
+    return np.stack([cosine * np.cos(phi), cosine * np.sin(phi), np.broadcast_to(np.sin(theta), cosine.shape)], axis=-1)
+
+
+def lonlat(vector: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return longitude in [0, 360) and latitude of vectors of shape (..., 3)."""
+    x, y, z = vector[..., 0], vector[..., 1], vector[..., 2]
+    return np.rad2deg(np.arctan2(y, x)) % 360.0, np.rad2deg(np.arctan2(z, np.hypot(x, y)))
+
+
+def to_frame(lon: npt.ArrayLike, lat: npt.ArrayLike, source: str, target: str) -> tuple[FloatArray, FloatArray]:
+    """Return coordinates given in frame ``source`` in frame ``target`` (``icrs`` or ``galactic``)."""
+    for frame in (source, target):
+        if frame not in FRAMES:
+            raise ConfigError(f"There is no frame {frame!r}. Expected icrs or galactic.")
+    if source == target:
+        return np.asarray(lon, dtype=float), np.asarray(lat, dtype=float)
+    matrix = galactic_matrix() if target == "galactic" else galactic_matrix().T
+    return lonlat(unit_vector(lon, lat) @ matrix.T)
+
+
+def separation(lon1: npt.ArrayLike, lat1: npt.ArrayLike, lon2: npt.ArrayLike, lat2: npt.ArrayLike) -> FloatArray:
+    """Return great-circle separations in degrees, good at all distances (Vincenty's formula).
+
+    >>> float(separation(0.0, 0.0, 0.0, 1.5))
+    1.5
+    """
+    dlon, theta1, theta2 = np.deg2rad(np.subtract(lon2, lon1)), np.deg2rad(lat1), np.deg2rad(lat2)
+    cos1, sin1, cos2, sin2 = np.cos(theta1), np.sin(theta1), np.cos(theta2), np.sin(theta2)
+    across = np.hypot(cos2 * np.sin(dlon), cos1 * sin2 - sin1 * cos2 * np.cos(dlon))
+    return np.asarray(np.rad2deg(np.arctan2(across, sin1 * sin2 + cos1 * cos2 * np.cos(dlon))))
+
+
+class Plane(NamedTuple):
+    """Tangent-plane coordinates in degrees: ``x`` to the west (along FITS pixels), ``y`` to the north; NaN behind."""
+
+    x: FloatArray
+    y: FloatArray
+
+
+def tangent_plane(lon: npt.ArrayLike, lat: npt.ArrayLike, lon0: npt.ArrayLike, lat0: npt.ArrayLike) -> Plane:
+    """Project onto the plane tangent at (lon0, lat0); all arguments broadcast."""
+    dlon, theta, theta0 = np.deg2rad(np.subtract(lon, lon0)), np.deg2rad(lat), np.deg2rad(lat0)
+    cos, sin, cos0, sin0, cos_dlon = np.cos(theta), np.sin(theta), np.cos(theta0), np.sin(theta0), np.cos(dlon)
+    depth = sin0 * sin + cos0 * cos * cos_dlon
+    depth = np.where(depth > 0, depth, np.nan)
+    return Plane(
+        np.rad2deg(-cos * np.sin(dlon) / depth),
+        np.rad2deg((cos0 * sin - sin0 * cos * cos_dlon) / depth),
+    )
+
+
+def from_tangent_plane(plane: Plane, lon0: npt.ArrayLike, lat0: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Return the sky coordinates of points on the plane tangent at (lon0, lat0)."""
+    xi, eta, theta0 = -np.deg2rad(plane.x), np.deg2rad(plane.y), np.deg2rad(lat0)
+    depth = np.cos(theta0) - eta * np.sin(theta0)
+    lon = np.asarray(lon0) + np.rad2deg(np.arctan2(xi, depth))
+    lat = np.rad2deg(np.arctan2(np.sin(theta0) + eta * np.cos(theta0), np.hypot(xi, depth)))
+    return np.asarray(lon % 360.0), np.asarray(lat)
+
+
+def northward_scale(lon: npt.ArrayLike, lat: npt.ArrayLike, lon0: npt.ArrayLike, lat0: npt.ArrayLike) -> FloatArray:
+    """Return degrees on the sky per degree on the plane, measured over 1 arcsec due north of (lon, lat).
+
+    The plane is tangent at (lon0, lat0). A circle of radius r degrees on the sky has the radius r / scale on the plane.
+    """
+    here = tangent_plane(lon, lat, lon0, lat0)
+    north = tangent_plane(lon, np.asarray(lat) + ARCSEC, lon0, lat0)
+    return np.asarray(ARCSEC / np.hypot(north.x - here.x, north.y - here.y))

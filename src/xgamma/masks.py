@@ -1,0 +1,87 @@
+"""Sky masks: boolean pixels with a WCS, sampled by the nearest pixel."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from astropy.wcs import WCS
+from scipy import ndimage
+
+from xgamma.axes import BoolArray, FloatArray, IntArray
+from xgamma.geometry import separation, to_frame
+
+
+class Caps(NamedTuple):
+    """Circles on the sky, ICRS degrees, each shape (cap,)."""
+
+    lon: FloatArray
+    lat: FloatArray
+    radius: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class SkyMask:
+    """Which parts of the sky may serve as background.
+
+    Parameters
+    ----------
+    usable
+        True where the sky may be used, shape (y, x).
+    wcs
+        The celestial WCS of the pixels.
+    frame
+        ``icrs`` or ``galactic``.
+    """
+
+    usable: BoolArray
+    wcs: WCS
+    frame: str
+
+    def is_usable(self, lon: FloatArray, lat: FloatArray, *, outside: bool) -> BoolArray:
+        """Return whether ICRS positions are usable; ``outside`` is the answer beyond the pixels."""
+        native_lon, native_lat = to_frame(lon, lat, "icrs", self.frame)
+        x, y = self.wcs.wcs_world2pix(native_lon, native_lat, 0)
+        height, width = self.usable.shape
+        with np.errstate(invalid="ignore"):
+            column, row = np.rint(x), np.rint(y)
+            within = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+        result = np.full(within.shape, outside)
+        result[within] = self.usable[row[within].astype(int), column[within].astype(int)]
+        return result
+
+    @cached_property
+    def caps(self) -> Caps:
+        """Circles that hold all that is excluded, one for each connected piece."""
+        labels, count = ndimage.label(~self.usable)
+        rows, columns = np.nonzero(labels)
+        native = self.wcs.wcs_pix2world(columns, rows, 0)
+        lon, lat = to_frame(*native, self.frame, "icrs")
+        pixel = float(np.hypot(*self.wcs.proj_plane_pixel_scales()).value)
+        caps = [self._cap(lon[piece], lat[piece], pixel) for piece in _pieces(labels[rows, columns], count)]
+        return Caps(*np.array(caps, dtype=float).reshape(-1, 3).T)
+
+    @staticmethod
+    def _cap(lon: FloatArray, lat: FloatArray, pixel: float) -> tuple[float, float, float]:
+        middle = len(lon) // 2
+        center = lon[middle], lat[middle]
+        return *center, float(separation(lon, lat, *center).max()) + pixel
+
+    def caps_near(self, lon: float, lat: float, reach: float) -> Caps:
+        """Return the caps that a circle of radius ``reach`` about an ICRS position touches."""
+        near = separation(self.caps.lon, self.caps.lat, lon, lat) < self.caps.radius + reach
+        return Caps(*(values[near] for values in self.caps))
+
+    @cached_property
+    def digest(self) -> str:
+        """A digest of the pixels and their WCS, never of a path."""
+        content = np.packbits(self.usable).tobytes() + str(self.usable.shape).encode()
+        return hashlib.sha256(content + self.wcs.to_header_string().encode() + self.frame.encode()).hexdigest()[:32]
+
+
+def _pieces(labels: IntArray, count: int) -> list[IntArray]:
+    order = np.argsort(labels, kind="stable")
+    return np.split(order, np.searchsorted(labels[order], np.arange(2, count + 1)))[:count]

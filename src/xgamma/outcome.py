@@ -1,0 +1,87 @@
+"""What became of each run and of each event: outcomes and the ledger."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+
+from xgamma.axes import IntArray
+from xgamma.errors import DataError
+
+
+class Outcome(IntEnum):
+    """Why a run is used or masked. Only what follows from data and request is an outcome."""
+
+    USED = 0
+    NO_OFF_REGION = 1
+    MISSING_IRF = 2
+    OUTSIDE_FIELD_OF_VIEW = 3
+    ON_REGION_EXCLUDED = 4
+    NO_EVENTS = 5
+    INVALID_EVENTS = 6
+    EVENTS_OUTSIDE = 7
+    UNREADABLE_FILE = 8
+    MISSING_HDU = 9
+    NO_GOOD_TIME = 10
+
+    @property
+    def sentence(self) -> str:
+        """One sentence for the log and the table."""
+        return _SENTENCES[self]
+
+
+_SENTENCES = {
+    Outcome.USED: "used",
+    Outcome.NO_OFF_REGION: "no off region fits beside the exclusions",
+    Outcome.MISSING_IRF: "a required instrument response is missing",
+    Outcome.OUTSIDE_FIELD_OF_VIEW: "the on-region lies outside the field of view",
+    Outcome.ON_REGION_EXCLUDED: "the pointing lies in the on-region, so that no off region can be reflected",
+    Outcome.NO_EVENTS: "the event list is empty",
+    Outcome.INVALID_EVENTS: "the event list holds energies or coordinates that are not finite and positive",
+    Outcome.EVENTS_OUTSIDE: "no event lies in the field of view",
+    Outcome.UNREADABLE_FILE: "the file cannot be read",
+    Outcome.MISSING_HDU: "the file lacks a required HDU",
+    Outcome.NO_GOOD_TIME: "no good time is left in the selected interval",
+}
+
+
+class Fate(IntEnum):
+    """Where an event went; the fates of one region add up to the events read."""
+
+    ON = 0
+    OFF = 1
+    OUTSIDE_REGIONS = 2
+    OUTSIDE_ENERGY = 3
+    OUTSIDE_TIME = 4
+    INVALID = 5
+
+
+def flag_attrs(flags: type[IntEnum]) -> dict[str, Any]:
+    """Return CF ``flag_values`` and ``flag_meanings`` of an enumeration."""
+    return {
+        "units": "",
+        "flag_values": [int(flag) for flag in flags],
+        "flag_meanings": " ".join(flag.name.lower() for flag in flags),
+    }
+
+
+def validate_ledger(ledger: IntArray, read: IntArray) -> None:
+    """Raise ``DataError`` unless each region's fates add up to the events read.
+
+    Parameters
+    ----------
+    ledger
+        Shape (dataset, region, fate).
+    read
+        Events read, shape (dataset,).
+    """
+    total = ledger.sum(axis=-1)
+    wrong = np.flatnonzero((total != read[:, None]).any(axis=1))
+    if len(wrong):
+        row = int(wrong[0])
+        raise DataError(
+            f"The ledger of row {row} adds up to {total[row].tolist()} events and {int(read[row])} were read; "
+            "the product is not written. This is a defect of xgamma, please report it."
+        )

@@ -1,0 +1,279 @@
+"""One block of runs reduced: the recipe, and the function that reads like one."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xgamma import schema
+from xgamma.axes import BoolArray, FloatArray, IntArray
+from xgamma.events import Part, Rows, good_time, read_events
+from xgamma.grid import Cells, Grid
+from xgamma.masks import SkyMask
+from xgamma.outcome import Fate, Outcome, validate_ledger
+from xgamma.reduce.counts import binned, counted, fates
+from xgamma.reduce.reflected import OffBlock, ReflectedParameters, off_block, off_events
+from xgamma.reduce.response import Responses, offsets, responses
+from xgamma.reduce.safe_mask import KIND, SafeMaskInput, SafeMaskParameters
+from xgamma.registry import lookup
+
+STEP_VERSION = 1
+MAX_EVENTS = 2_000_000
+MAX_ROWS = 200
+# Wider than any imaging telescope sees: events that all lie farther from the pointing do not belong to it.
+FIELD_OF_VIEW = 10.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides the numbers of a reduction, and nothing else.
+
+    Parameters
+    ----------
+    grid
+        Axes and space of the result.
+    containment
+        Whether the exposure is corrected for the part of the point spread function outside the region.
+    background
+        How off regions are reflected; ``None`` for counts without a background.
+    exclusion
+        The usable sky, ``None`` where nothing is excluded.
+    safe_masks
+        The names of the safe-mask methods.
+    safe_mask
+        Their parameters.
+    offset_max
+        A region farther from the pointing than this (deg) is outside the field of view.
+    """
+
+    grid: Grid
+    containment: bool = True
+    background: ReflectedParameters | None = None
+    exclusion: SkyMask | None = None
+    safe_masks: tuple[str, ...] = ()
+    safe_mask: SafeMaskParameters = SafeMaskParameters()
+    offset_max: float = 2.5
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON document that makes the recipe's key; parameters of methods not used are left out."""
+        masks = [lookup(KIND, name) for name in sorted(self.safe_masks)]
+        return {
+            "step": "reduce",
+            "version": STEP_VERSION,
+            "energy": self.grid.energy.edges.tolist(),
+            "energy_true": self.grid.energy_true.edges.tolist(),
+            "space": {"type": type(self.grid.space).__name__, **asdict(self.grid.space)},
+            "containment": self.containment,
+            "background": None if self.background is None else {"reflected": asdict(self.background)},
+            "exclusion": None if self.exclusion is None or self.background is None else self.exclusion.digest,
+            "safe_masks": {entry.name: [entry.version, self._used(entry.name)] for entry in masks},
+            "offset_max": self.offset_max,
+        }
+
+    def _used(self, method: str) -> dict[str, Any]:
+        used = {"aeff-max": ("aeff_percent", "fixed_offset"), "edisp-bias": ("bias_percent", "fixed_offset")}
+        names = used.get(method, ("offset_max",) if method == "offset-max" else ())
+        return {name: getattr(self.safe_mask, name) for name in names}
+
+
+def reduce_block(part: Part, rows: Rows, recipe: Recipe) -> xr.Dataset:
+    """Reduce the rows of one part to spectra.
+
+    Parameters
+    ----------
+    part
+        Runs in memory or in a store.
+    rows
+        Which of them, cut by which interval.
+    recipe
+        What is wanted.
+
+    Returns
+    -------
+    xarray.Dataset
+        DL4, one row for each of ``rows``; a row that cannot be used is masked and has its outcome.
+    """
+    grid = recipe.grid
+    gti = good_time(part, rows)
+    ontime = np.array([float(np.diff(intervals, axis=1).sum()) for intervals in gti])
+    livetime = ontime * part.column("deadc", rows.obs)
+    offset = offsets(part, rows, grid)
+    outcome = _guard(part, rows, recipe, offset, ontime)
+    pointing = part.column("ra_pnt", rows.obs), part.column("dec_pnt", rows.obs)
+    off = [
+        off_block(*pointing, region, recipe.exclusion, recipe.background, outcome == Outcome.USED)
+        for region in grid.regions
+        if recipe.background is not None
+    ]
+    for block in off:
+        outcome = np.where(outcome == Outcome.USED, block.outcome, outcome)
+    tally = _tally(part, rows, recipe, off)
+    outcome = np.where(outcome == Outcome.USED, tally.outcome, outcome)
+    used = outcome == Outcome.USED
+    values = _responses(part, rows, recipe, offset, livetime, used, tally)
+    values |= {"counts": tally.counts, "ledger": tally.ledger, "livetime": livetime, "ontime": ontime}
+    values |= _off_values(off, tally)
+    values |= {"gti": _padded_gti(gti), "offset": offset, "outcome": outcome}
+    values |= {"pointing_lon": pointing[0], "pointing_lat": pointing[1]}
+    coords, attrs = _coords(part, rows, grid), _attrs(part, rows, outcome)
+    return schema.dataset(values, coords, attrs, grid.space.dims, grid.space.shape)
+
+
+def _guard(part: Part, rows: Rows, recipe: Recipe, offset: FloatArray, ontime: FloatArray) -> IntArray:
+    """Return what geometry, time and index already decide, before any event is read; shape (row,)."""
+    needed = ["aeff", "edisp"] + (["psf"] if recipe.containment else [])
+    missing = np.any([part.column(f"{role}_table", rows.obs) < 0 for role in needed], axis=0)
+    conditions = [
+        (missing, Outcome.MISSING_IRF),
+        (ontime <= 0, Outcome.NO_GOOD_TIME),
+        ((offset > recipe.offset_max).all(axis=1), Outcome.OUTSIDE_FIELD_OF_VIEW),
+        (part.column("event_size", rows.obs) == 0, Outcome.NO_EVENTS),
+    ]
+    return np.select([condition for condition, _ in conditions], [code for _, code in conditions], Outcome.USED)
+
+
+@dataclass(frozen=True)
+class _Tally:
+    """Counts (row, region, energy), off counts, ledger (row, region, fate), and what the events say of each row."""
+
+    counts: FloatArray
+    counts_off: FloatArray
+    ledger: IntArray
+    outcome: IntArray
+
+
+def _tally(part: Part, rows: Rows, recipe: Recipe, off: list[OffBlock]) -> _Tally:
+    grid, n_row = recipe.grid, len(rows)
+    n_cell, books = int(np.prod(grid.space.shape)), grid.space.books
+    shape = (n_row, grid.energy.nbin, n_cell)
+    counts, counts_off = np.zeros(shape), np.zeros(shape)
+    ledger = np.zeros((n_row, books, len(Fate)), dtype=np.int64)
+    in_view = np.zeros(n_row, dtype=np.int64)
+    pointing = part.column("ra_pnt", rows.obs), part.column("dec_pnt", rows.obs)
+    for events in read_events(part, rows, MAX_EVENTS):
+        used, energy_bin, cells, on = counted(events, grid, n_row)
+        counts += on
+        inside = [(Fate.ON, used, energy_bin, Cells(cells.event, grid.space.book(cells.cell)))]
+        if off and recipe.background is not None:
+            found = [
+                off_events(used.lon, used.lat, used.row, *pointing, region, block, recipe.background.binsz)
+                for region, block in zip(grid.regions, off, strict=True)
+            ]
+            members = Cells(np.concatenate(found), np.repeat(np.arange(len(found)), [len(event) for event in found]))
+            counts_off += binned(used, energy_bin, members, shape)
+            inside.append((Fate.OFF, used, energy_bin, members))
+        ledger += fates(events, n_row, inside, books)
+        near = np.abs(used.lat - pointing[1][used.row]) < FIELD_OF_VIEW
+        in_view += np.bincount(used.row[near], minlength=n_row)
+    validate_ledger(ledger, part.column("event_size", rows.obs))
+    invalid = ledger[:, :, Fate.INVALID].any(axis=1)
+    is_cut = np.isfinite(rows.start) | np.isfinite(rows.stop)
+    outcome = np.select(
+        [invalid, (in_view == 0) & ~is_cut], [Outcome.INVALID_EVENTS, Outcome.EVENTS_OUTSIDE], Outcome.USED
+    )
+    return _Tally(counts.swapaxes(1, 2), counts_off.swapaxes(1, 2), ledger, outcome)
+
+
+def _responses(
+    part: Part, rows: Rows, recipe: Recipe, offset: FloatArray, livetime: FloatArray, used: BoolArray, tally: _Tally
+) -> dict[str, Any]:
+    """Return exposure, edisp and masks by variable name; rows that are not used keep zeros."""
+    grid, chosen = recipe.grid, np.flatnonzero(used)
+    some = Rows(rows.obs[chosen], rows.start[chosen], rows.stop[chosen], tuple(rows.names[row] for row in chosen))
+    shape = (len(rows), *offset.shape[1:], grid.energy_true.nbin)
+    values: dict[str, Any] = {"exposure": np.zeros(shape)}
+    if grid.is_region:
+        values |= {"exposure_edisp": np.zeros(shape), "edisp": np.zeros((*shape, grid.energy.nbin))}
+        values["mask_safe"] = np.zeros(tally.counts.shape, dtype=bool)
+    if len(chosen) == 0:
+        return values
+    found = responses(part, some, grid, offset[chosen], recipe.containment)
+    seconds = livetime[chosen, None, None]
+    values["exposure"][chosen] = found.corrected_area * seconds
+    if found.edisp is not None:
+        values["exposure_edisp"][chosen] = found.effective_area * seconds
+        values["edisp"][chosen] = found.edisp
+        values["mask_safe"][chosen] = _safe_mask(part, some, recipe, offset[chosen], found, found.edisp, tally, chosen)
+    return values
+
+
+def _safe_mask(
+    part: Part,
+    rows: Rows,
+    recipe: Recipe,
+    offset: FloatArray,
+    found: Responses,
+    edisp: FloatArray,
+    tally: _Tally,
+    chosen: IntArray,
+) -> BoolArray:
+    elsewhere = recipe.safe_mask.fixed_offset
+    if elsewhere is not None and recipe.safe_masks:
+        found = responses(part, rows, recipe.grid, np.full_like(offset, elsewhere), recipe.containment)
+    given = SafeMaskInput(
+        recipe.grid,
+        offset,
+        found.corrected_area,
+        edisp if found.edisp is None else found.edisp,
+        np.stack([part.column(name, rows.obs) for name in ("energy_min", "energy_max")], axis=1),
+        # The profiled background of wstat at zero signal is a fixed share of all counts, so its peak is theirs.
+        tally.counts[chosen] + tally.counts_off[chosen],
+    )
+    mask = np.ones(given.background.shape, dtype=bool)
+    for name in recipe.safe_masks:
+        mask &= lookup(KIND, name).function(given, recipe.safe_mask)
+    return mask
+
+
+def _off_values(off: list[OffBlock], tally: _Tally) -> dict[str, Any]:
+    if not off:
+        return {}
+    number = np.stack([block.number for block in off], axis=1)
+    width = max(block.lon.shape[1] for block in off)
+    padded = {
+        name: np.stack([_wider(getattr(block, field), width) for block in off], axis=1)
+        for name, field in (("off_lon", "lon"), ("off_lat", "lat"), ("off_radius", "sky_radius"))
+    }
+    acceptance = np.ones(tally.counts.shape)
+    return {
+        "counts_off": tally.counts_off,
+        "acceptance": acceptance,
+        "acceptance_off": acceptance * number[:, :, None],
+        "off_number": number,
+        **padded,
+    }
+
+
+def _wider(values: FloatArray, width: int) -> FloatArray:
+    return np.pad(values, ((0, 0), (0, width - values.shape[1])), constant_values=np.nan)
+
+
+def _padded_gti(intervals: list[FloatArray]) -> FloatArray:
+    width = max([len(rows) for rows in intervals] + [1])
+    return np.stack([np.pad(rows, ((0, width - len(rows)), (0, 0)), constant_values=np.nan) for rows in intervals])
+
+
+def _coords(part: Part, rows: Rows, grid: Grid) -> dict[Any, Any]:
+    interval = np.stack([rows.start, rows.stop], axis=1)
+    return {
+        "dataset": (("dataset",), np.array(rows.names), {"long_name": "Name"}),
+        "obs_id": (("dataset",), part.column("obs_id", rows.obs), {"units": "", "long_name": "Observation id"}),
+        "interval": (("dataset", "bound"), interval, {"units": "s", "long_name": "Selected interval since mjdref"}),
+        **grid.energy.coords(),
+        **grid.energy_true.coords(),
+        **grid.space.coords(),
+    }
+
+
+def _attrs(part: Part, rows: Rows, outcome: IntArray) -> dict[str, Any]:
+    telescopes = sorted({part.obs.attrs["telescope"][obs] for obs in rows.obs})
+    return {
+        "mjdref": part.obs.attrs["mjdref"],
+        "time_scale": "tt",
+        "telescope": ", ".join(telescopes),
+        "release": part.obs.attrs["release"],
+        "outcome_details": [Outcome(code).sentence for code in outcome],
+    }

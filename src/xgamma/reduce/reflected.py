@@ -1,0 +1,293 @@
+"""Reflected off regions: circles on the ring around the pointing on which the on-region lies.
+
+The rule is the peer's to the pixel, because the pixelised angular size of the on-region sets the spacing and so the
+number of off regions; the pixels themselves are not visited but where an exclusion may lie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from xgamma.axes import BoolArray, FloatArray, IntArray
+from xgamma.geometry import Plane, from_tangent_plane, northward_scale, separation, tangent_plane, to_frame
+from xgamma.grid import Circle
+from xgamma.masks import SkyMask
+from xgamma.outcome import Outcome
+from xgamma.registry import register
+
+TURN = 2 * np.pi
+
+
+@dataclass(frozen=True)
+class ReflectedParameters:
+    """How off regions are placed; angles in rad, the pixel size in deg."""
+
+    angle_increment: float = field(default=0.1, metadata={"unit": "rad", "above": 0})
+    min_distance: float = field(default=0.0, metadata={"unit": "rad", "minimum": 0})
+    min_distance_input: float = field(default=0.1, metadata={"unit": "rad", "minimum": 0})
+    max_region_number: int = field(default=10000, metadata={"minimum": 1})
+    binsz: float = field(default=0.01, metadata={"unit": "deg", "above": 0})
+
+
+class OffRegions(NamedTuple):
+    """The off regions of one run and region, on the plane tangent at the pointing, in pixels from it.
+
+    ``x`` and ``y`` have shape (off,), ``radius`` is common to all; ``lon``, ``lat`` (region's frame) and
+    ``sky_radius`` are the same circles in degrees on the sky.
+    """
+
+    x: FloatArray
+    y: FloatArray
+    radius: float
+    lon: FloatArray
+    lat: FloatArray
+    sky_radius: FloatArray
+    outcome: Outcome
+
+
+@register("background", "reflected", parameters=ReflectedParameters)
+def reflected_regions(
+    pointing_lon: float, pointing_lat: float, region: Circle, mask: SkyMask | None, parameters: ReflectedParameters
+) -> OffRegions:
+    """Return the off regions of one run.
+
+    Parameters
+    ----------
+    pointing_lon, pointing_lat
+        In degrees, in the frame of ``region``.
+    region
+        The on-region.
+    mask
+        The usable sky; beyond its pixels everything is usable.
+    parameters
+        How the regions are placed.
+    """
+    at = tangent_plane(region.lon, region.lat, pointing_lon, pointing_lat)
+    center = np.array([at.x, at.y]) / parameters.binsz
+    scale = northward_scale(region.lon, region.lat, pointing_lon, pointing_lat)
+    radius = float(region.radius / scale / parameters.binsz)
+    offset = float(separation(region.lon, region.lat, pointing_lon, pointing_lat))
+    npix = int(np.rint((4 * offset + 0.3) / parameters.binsz))
+    step = angular_size(center, radius, npix) + parameters.min_distance
+    candidates = (step + parameters.min_distance_input, TURN - step - parameters.min_distance_input)
+    blocked = np.empty((0, 2))
+    if mask is not None and candidates[0] < candidates[1]:
+        pixels = _ring_pixels(center, radius, npix)
+        excluded = _excluded(pixels, mask, (pointing_lon, pointing_lat), region.frame, parameters.binsz)
+        blocked = _blocked_angles(center, radius, excluded)
+    angles = _free_angles(candidates, step, blocked, parameters)
+    outcome = Outcome.USED if len(angles) else Outcome.NO_OFF_REGION
+    if len(angles) == 0 and candidates[0] < candidates[1]:
+        outcome = Outcome.ON_REGION_EXCLUDED
+    return _off_regions(center, radius, angles, (pointing_lon, pointing_lat), parameters.binsz, outcome)
+
+
+def _off_regions(
+    center: FloatArray, radius: float, angles: FloatArray, pointing: tuple[float, float], binsz: float, outcome: Outcome
+) -> OffRegions:
+    cosine, sine = np.cos(angles), np.sin(angles)
+    x, y = center[0] * cosine - center[1] * sine, center[0] * sine + center[1] * cosine
+    lon, lat = from_tangent_plane(Plane(x * binsz, y * binsz), *pointing)
+    return OffRegions(x, y, radius, lon, lat, radius * binsz * northward_scale(lon, lat, *pointing), outcome)
+
+
+def _pixel_offsets(npix: int, low: float, high: float) -> FloatArray:
+    """Return the offsets from the pointing of the pixel centres in [low, high] of a grid of ``npix`` about it."""
+    middle = 0.5 * (npix - 1)
+    first, last = max(0, int(np.ceil(middle + low))), min(npix - 1, int(np.floor(middle + high)))
+    return np.arange(first, last + 1) - middle
+
+
+def angular_size(center: FloatArray, radius: float, npix: int) -> float:
+    """Return the angle in rad that the pixels of a circle span as seen from the pointing.
+
+    Parameters
+    ----------
+    center
+        Pixels from the pointing, shape (2,).
+    radius
+        In pixels.
+    npix
+        The width of the pixel grid about the pointing.
+    """
+    x = _pixel_offsets(npix, center[0] - radius, center[0] + radius)
+    y = _pixel_offsets(npix, center[1] - radius, center[1] + radius)
+    dx, dy = np.meshgrid(x, y)
+    inside = (dx - center[0]) ** 2 + (dy - center[1]) ** 2 < radius**2
+    if not inside.any():
+        distance = float(np.hypot(*center))
+        return TURN if radius >= distance else 2 * float(np.arcsin(radius / distance))
+    angles = np.arctan2(-dx[inside], -dy[inside])
+    size = float(np.ptp(angles))
+    return float(np.ptp(np.where(angles >= 0, angles - TURN, angles))) if size > np.pi else size
+
+
+def _ring_pixels(center: FloatArray, radius: float, npix: int) -> FloatArray:
+    """Return the pixel centres that any circle on the ring may hold, shape (pixel, 2)."""
+    distance = float(np.hypot(*center))
+    offsets = _pixel_offsets(npix, -distance - radius, distance + radius)
+    square = offsets[:, None] ** 2 + offsets**2
+    near = (square > max(distance - radius, 0.0) ** 2) & (square < (distance + radius) ** 2)
+    row, column = np.nonzero(near)
+    return np.stack([offsets[column], offsets[row]], axis=1)
+
+
+def _excluded(
+    pixels: FloatArray, mask: SkyMask, pointing: tuple[float, float], frame: str, binsz: float
+) -> FloatArray:
+    """Return those pixel centres that the mask excludes; only pixels near an exclusion are looked up."""
+    plane = pixels * binsz
+    reach = float(np.deg2rad(np.hypot(plane[:, 0], plane[:, 1]).max()))
+    icrs = to_frame(*pointing, frame, "icrs")
+    caps = mask.caps_near(float(icrs[0]), float(icrs[1]), float(np.rad2deg(np.arctan(reach))))
+    middle = tangent_plane(*to_frame(caps.lon, caps.lat, "icrs", frame), *pointing)
+    stretch = caps.radius * (1 + reach**2)  # of the sky on the plane, largest at the rim
+    near = np.zeros(len(pixels), dtype=bool)
+    for x, y, radius in zip(middle.x, middle.y, stretch, strict=True):
+        # A cap that reaches far beyond the plane has no centre on it: then every pixel is looked up.
+        near |= ~((plane[:, 0] - x) ** 2 + (plane[:, 1] - y) ** 2 >= (radius + binsz) ** 2)
+    candidates = pixels[near]
+    sky = from_tangent_plane(Plane(candidates[:, 0] * binsz, candidates[:, 1] * binsz), *pointing)
+    return candidates[~mask.is_usable(*to_frame(*sky, frame, "icrs"), outside=True)]
+
+
+def _blocked_angles(center: FloatArray, radius: float, excluded: FloatArray) -> FloatArray:
+    """Return merged intervals of rotation, in [-2 pi, 4 pi], in which a circle holds an excluded pixel, shape (n, 2)."""
+    if len(excluded) == 0:
+        return np.empty((0, 2))
+    distance, rho = float(np.hypot(*center)), np.hypot(excluded[:, 0], excluded[:, 1])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        cosine = (rho**2 + distance**2 - radius**2) / (2 * rho * distance)
+    half = np.arccos(np.clip(np.nan_to_num(cosine, nan=-1.0), -1.0, 1.0))
+    angle = (np.arctan2(excluded[:, 1], excluded[:, 0]) - np.arctan2(center[1], center[0])) % TURN
+    low = np.concatenate([angle - half - TURN, angle - half, angle - half + TURN])
+    high = np.concatenate([angle + half - TURN, angle + half, angle + half + TURN])
+    order = np.argsort(low)
+    low, reach = low[order], np.maximum.accumulate(high[order])
+    first = np.concatenate([[True], low[1:] >= reach[:-1]])
+    return np.stack([low[first], reach[np.append(np.flatnonzero(first)[1:] - 1, len(low) - 1)]], axis=1)
+
+
+def _free_angles(
+    candidates: tuple[float, float], step: float, blocked: FloatArray, parameters: ReflectedParameters
+) -> FloatArray:
+    """Walk around the ring: a free place is taken and left by ``step``, a blocked one by the increment."""
+    phi, angles = candidates[0], list[float]()
+    starts, stops = blocked[:, 0].tolist(), blocked[:, 1]
+    while phi < candidates[1] and len(angles) < parameters.max_region_number:
+        place = int(np.searchsorted(starts, phi)) - 1
+        if place >= 0 and phi < stops[place]:
+            phi += parameters.angle_increment
+        else:
+            angles.append(phi)
+            phi += step
+    return np.array(angles)
+
+
+class OffBlock(NamedTuple):
+    """Off regions of a block of runs and one region, padded with NaN: ``x`` and ``y`` (row, off), ``radius`` (row,)."""
+
+    x: FloatArray
+    y: FloatArray
+    radius: FloatArray
+    lon: FloatArray
+    lat: FloatArray
+    sky_radius: FloatArray
+    number: IntArray
+    outcome: IntArray
+
+
+def off_block(
+    pointing_lon: FloatArray,
+    pointing_lat: FloatArray,
+    region: Circle,
+    mask: SkyMask | None,
+    parameters: ReflectedParameters,
+    usable: BoolArray,
+) -> OffBlock:
+    """Return the off regions of a block of runs; runs that share a pointing share the work.
+
+    Parameters
+    ----------
+    pointing_lon, pointing_lat
+        ICRS degrees, shape (row,).
+    region, mask, parameters
+        As in ``reflected_regions``.
+    usable
+        Rows that the geometry guard let through, shape (row,); the others get no off region.
+    """
+    lon, lat = to_frame(pointing_lon, pointing_lat, "icrs", region.frame)
+    places, inverse = np.unique(np.stack([lon[usable], lat[usable]], axis=1), axis=0, return_inverse=True)
+    found = [reflected_regions(float(x), float(y), region, mask, parameters) for x, y in places]
+    nothing = _off_regions(np.zeros(2), 0.0, np.empty(0), (0.0, 0.0), parameters.binsz, Outcome.USED)
+    rows = [nothing] * len(usable)
+    for row, place in zip(np.flatnonzero(usable), inverse.ravel(), strict=True):
+        rows[row] = found[place]
+    width = max([len(regions.x) for regions in rows] + [1])
+    return OffBlock(
+        _padded([regions.x for regions in rows], width),
+        _padded([regions.y for regions in rows], width),
+        np.array([regions.radius for regions in rows]),
+        *_sky_padded(rows, width, region.frame),
+        np.array([len(regions.x) for regions in rows]),
+        np.array([regions.outcome for regions in rows]),
+    )
+
+
+def _sky_padded(rows: Sequence[OffRegions], width: int, frame: str) -> tuple[FloatArray, FloatArray, FloatArray]:
+    lon, lat = to_frame(
+        _padded([regions.lon for regions in rows], width), _padded([r.lat for r in rows], width), frame, "icrs"
+    )
+    return lon, lat, _padded([regions.sky_radius for regions in rows], width)
+
+
+def _padded(values: Sequence[FloatArray], width: int) -> FloatArray:
+    result = np.full((len(values), width), np.nan)
+    for row, value in enumerate(values):
+        result[row, : len(value)] = value
+    return result
+
+
+def off_events(
+    lon: FloatArray,
+    lat: FloatArray,
+    row: IntArray,
+    pointing_lon: FloatArray,
+    pointing_lat: FloatArray,
+    region: Circle,
+    off: OffBlock,
+    binsz: float,
+) -> IntArray:
+    """Return the numbers of the events that lie in the union of the off regions of their run.
+
+    Parameters
+    ----------
+    lon, lat
+        ICRS degrees, shape (event,).
+    row
+        The row of each event, shape (event,).
+    pointing_lon, pointing_lat
+        ICRS degrees, shape (row,).
+    region, off, binsz
+        The on-region, its off regions and their pixel size in degrees.
+    """
+    reach = np.arctan(np.deg2rad((np.hypot(off.x, off.y) + off.radius[:, None]) * binsz))
+    limit = 1.01 * np.rad2deg(np.nanmax(reach, axis=1, initial=0.0))
+    near = np.flatnonzero(np.abs(lat - pointing_lat[row]) < limit[row])
+    near_row = row[near]
+    event = to_frame(lon[near], lat[near], "icrs", region.frame)
+    pointing = to_frame(pointing_lon, pointing_lat, "icrs", region.frame)
+    plane = tangent_plane(*event, pointing[0][near_row], pointing[1][near_row])
+    x, y = plane.x / binsz, plane.y / binsz
+    distance, ring = np.hypot(x, y), np.hypot(off.x[:, 0], off.y[:, 0])
+    with np.errstate(invalid="ignore"):
+        on_ring = np.flatnonzero(np.abs(distance - ring[near_row]) < off.radius[near_row])
+    rows = near_row[on_ring]
+    with np.errstate(invalid="ignore"):
+        square = (x[on_ring, None] - off.x[rows]) ** 2 + (y[on_ring, None] - off.y[rows]) ** 2
+        inside = (square < off.radius[rows, None] ** 2).any(axis=1)
+    return np.asarray(near[on_ring[inside]], dtype=np.int64)

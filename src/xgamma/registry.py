@@ -1,0 +1,120 @@
+"""Named, versioned functions with typed parameters: safe masks, backgrounds, models; built-in and users' own.
+
+The parameters of an entry are a frozen dataclass. A field's metadata says what the door checks:
+``unit`` (the canonical unit, quantities and strings are converted), ``minimum``, ``maximum`` and ``above`` (the last exclusive).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, get_type_hints
+
+from xgamma.errors import ConfigError, UnknownNameError, did_you_mean
+from xgamma.units import canonical
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclasses.dataclass(frozen=True)
+class NoParameters:
+    """The parameters of a function that takes none."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One registered function: ``version`` enters every key, so that a changed function is a new product."""
+
+    kind: str
+    name: str
+    function: Callable[..., Any]
+    version: int
+    parameters: type
+
+
+_ENTRIES: dict[tuple[str, str], Entry] = {}
+
+
+def register(kind: str, name: str, *, version: int = 1, parameters: type = NoParameters) -> Callable[[F], F]:
+    """Register the decorated function under ``kind`` and ``name``; the same name again replaces it."""
+
+    def decorate(function: F) -> F:
+        _ENTRIES[kind, name] = Entry(kind, name, function, version, parameters)
+        return function
+
+    return decorate
+
+
+def names(kind: str) -> list[str]:
+    """Return the sorted names of one kind."""
+    return sorted(name for entry_kind, name in _ENTRIES if entry_kind == kind)
+
+
+def lookup(kind: str, name: str) -> Entry:
+    """Return the entry, or raise ``UnknownNameError`` with the nearest known name."""
+    if (kind, name) not in _ENTRIES:
+        raise UnknownNameError(f"There is no {kind} called {name!r}.{did_you_mean(name, names(kind))}")
+    return _ENTRIES[kind, name]
+
+
+def normalize_parameters(entry: Entry, given: Mapping[str, Any], where: str) -> Any:
+    """Return the parameter dataclass of ``entry`` filled from ``given``, in canonical units.
+
+    Raises ``ConfigError`` naming ``where`` for a key that is not known, a wrong type, unit or range.
+    """
+    fields = {field.name: field for field in dataclasses.fields(entry.parameters)}
+    hints = get_type_hints(entry.parameters)
+    for key in given:
+        if key not in fields:
+            raise ConfigError(
+                f"{where}: {entry.kind} {entry.name!r} has no parameter {key!r}.{did_you_mean(key, fields)}"
+            )
+    values = {
+        key: normalize_value(value, hints[key], fields[key].metadata, f"{where}.{key}") for key, value in given.items()
+    }
+    return entry.parameters(**values)
+
+
+def normalize_value(value: Any, hint: Any, metadata: Mapping[str, Any], where: str) -> Any:
+    """Check one parameter against its type hint and metadata and return it in canonical form."""
+    optional = type(None) in getattr(hint, "__args__", ())
+    if value is None and optional:
+        return None
+    if "unit" in metadata:
+        # A bare number is read in the canonical unit: the peer's makers take radians and per cent that way.
+        is_bare = isinstance(value, int | float) and not isinstance(value, bool)
+        result: Any = float(value) if is_bare else canonical(value, metadata["unit"], where)
+    elif hint is int:
+        result = _integer(value, where)
+    elif hint is float:
+        result = _number(value, where)
+    elif hint is bool:
+        if not isinstance(value, bool):
+            raise ConfigError(f"{where}: expected true or false, got {value!r}.")
+        result = value
+    else:
+        result = value
+    _check_range(result, metadata, where)
+    return result
+
+
+def _integer(value: Any, where: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ConfigError(f"{where}: expected a whole number, got {value!r}.")
+    return value
+
+
+def _number(value: Any, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ConfigError(f"{where}: expected a number, got {value!r}.")
+    return float(value)
+
+
+def _check_range(value: Any, metadata: Mapping[str, Any], where: str) -> None:
+    unit = f" {metadata['unit']}" if metadata.get("unit") else ""
+    if "minimum" in metadata and not value >= metadata["minimum"]:
+        raise ConfigError(f"{where}: expected at least {metadata['minimum']}{unit}, got {value!r}.")
+    if "maximum" in metadata and not value <= metadata["maximum"]:
+        raise ConfigError(f"{where}: expected at most {metadata['maximum']}{unit}, got {value!r}.")
+    if "above" in metadata and not value > metadata["above"]:
+        raise ConfigError(f"{where}: expected more than {metadata['above']}{unit}, got {value!r}.")

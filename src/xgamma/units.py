@@ -1,0 +1,113 @@
+"""Units in attrs: plain numbers in canonical units inside, ``Quantity`` at the door and at the face.
+
+Canonical units are TeV, deg, s, m2, m2 s; model amplitudes are cm-2 s-1 TeV-1 and areas 1e4 cm2 to the m2.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+from astropy import units as u
+
+from xgamma.errors import ConfigError
+
+CM2_PER_M2 = 1.0e4
+_NUMBER_UNIT = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*")
+
+_SEXAGESIMAL = re.compile(
+    r"\s*(?P<sign>[-+]?)(?P<first>\d+)\s*(?P<mark>[hd])\s*(?:(?P<minutes>\d+)\s*m\s*)?(?:(?P<seconds>\d+\.?\d*)\s*s\s*)?"
+)
+
+
+def unit_string(unit: u.UnitBase | str) -> str:
+    """Write a unit the FITS way, in the field's order: ``cm-2 s-1 TeV-1``; dimensionless is the empty string."""
+    if isinstance(unit, str):
+        return unit
+    if unit == u.dimensionless_unscaled:
+        return ""
+    factors = sorted(zip(unit.bases, unit.powers, strict=True), key=lambda factor: (factor[1] < 0, _place(factor[0])))
+    return " ".join(f"{base.to_string('generic')}{_power(power)}" for base, power in factors)
+
+
+def _place(base: u.UnitBase) -> int:
+    order = ["length", "time", "energy"]
+    kinds = [kind for kind in order if kind in base.physical_type]
+    return order.index(kinds[0]) if kinds else len(order)
+
+
+def _power(power: Any) -> str:
+    return "" if power == 1 else f"{power:g}" if float(power).is_integer() else f"({power})"
+
+
+def conversion(unit: u.UnitBase | str, to: u.UnitBase | str) -> float:
+    """Return the factor from ``unit`` to ``to``; raises ``astropy.units.UnitConversionError``."""
+    return float(u.Unit(unit).to(u.Unit(to)))
+
+
+def normalize_quantity(value: Any, unit: str, name: str) -> u.Quantity:
+    """Read a string, ``Quantity`` or (for a dimensionless unit) a number; the unit given is kept.
+
+    Parameters
+    ----------
+    value
+        For example ``"1 TeV"``, ``0.5 * u.deg`` or ``"83.633 deg"``.
+    unit
+        The unit that the value must be convertible to.
+    name
+        How the sentence of an error calls the value.
+
+    Raises
+    ------
+    ConfigError
+        When the value has no unit, an unknown one, or one of another dimension.
+    """
+    quantity = _parse_quantity(value, unit, name)
+    if not quantity.unit.is_equivalent(u.Unit(unit)):
+        got = unit_string(quantity.unit) or "no unit"
+        raise ConfigError(f"{name}: expected a value in {unit or 'no unit'}, got {value!r} ({got}).")
+    if not np.all(np.isfinite(quantity.value)):
+        raise ConfigError(f"{name}: expected a finite value in {unit}, got {value!r}.")
+    return quantity
+
+
+def _parse_quantity(value: Any, unit: str, name: str) -> u.Quantity:
+    if isinstance(value, u.Quantity):
+        return u.Quantity(value)
+    if isinstance(value, str):
+        match = _NUMBER_UNIT.fullmatch(value)
+        if match is not None:
+            try:
+                return u.Quantity(float(match[1]), match[2] or "")
+            except ValueError:
+                raise ConfigError(f"{name}: {match[2]!r} is not a unit; write for example '1 {unit}'.") from None
+        if u.Unit(unit).is_equivalent(u.deg):
+            return _parse_angle(value, unit, name)
+        raise ConfigError(f"{name}: expected a number and a unit such as '1 {unit}', got {value!r}.")
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        raise ConfigError(f"{name}: expected a number and a unit such as '1 {unit}', got {value!r}.")
+    return u.Quantity(value, "")
+
+
+def _parse_angle(value: str, unit: str, name: str) -> u.Quantity:
+    match = _SEXAGESIMAL.fullmatch(value)
+    if match is None:
+        raise ConfigError(f"{name}: expected an angle such as '1 {unit}', got {value!r}.")
+    degrees = float(match["first"]) + float(match["minutes"] or 0) / 60 + float(match["seconds"] or 0) / 3600
+    sign = -1.0 if match["sign"] == "-" else 1.0
+    return u.Quantity(sign * degrees * (15.0 if match["mark"] == "h" else 1.0), "deg")
+
+
+def canonical(value: Any, unit: str, name: str) -> float:
+    """Return the plain number of ``value`` in ``unit``.
+
+    >>> canonical("500 GeV", "TeV", "energy")
+    0.5
+    """
+    return float(normalize_quantity(value, unit, name).to_value(unit))
+
+
+def quantity_string(value: u.Quantity) -> str:
+    """Write a scalar quantity as the YAML of the interface does: ``"30.0 TeV"``."""
+    return f"{float(value.value)!r} {unit_string(value.unit)}".strip()
