@@ -17,34 +17,62 @@ IRF_ROLES = ("aeff", "edisp", "psf", "bkg", "rad_max")
 
 
 @dataclass(frozen=True)
+class RunFacts:
+    """What a selection looks at, whether the run lies in FITS files or in a store; degrees, ICRS."""
+
+    obs_id: int
+    ra: float
+    dec: float
+    roles: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Part:
-    """Runs ingested together. The variables may be lazy: a block reads its own window and no more.
+    """Runs ingested together. The groups may be lazy: a block reads its own window and no more.
 
     Parameters
     ----------
-    obs
-        Table of runs, dim obs: pointing, times, thresholds, ``event_start/size``, ``gti_start/size``, and for each
-        role of a response ``<role>_table`` (a number into ``attrs["irf_tables"]``) and ``<role>_row``, -1 where missing.
-    events
-        Dim event: ra, dec (deg), energy (TeV), time (s since ``obs.attrs["mjdref"]``) and all other columns.
-    gti
-        Dim gti: start, stop (s).
-    irf
-        Response tables by group name, dim irf.
+    groups
+        ``""``, the table of runs; ``events``; ``gti``; and the response tables, ``irf/...``.
     """
 
-    obs: xr.Dataset
-    events: xr.Dataset
-    gti: xr.Dataset
-    irf: Mapping[str, xr.Dataset]
+    groups: Mapping[str, xr.Dataset]
+
+    @property
+    def obs(self) -> xr.Dataset:
+        """Table of runs, dim obs: pointing, times, thresholds, where events, good time and responses lie.
+
+        For each role of a response ``<role>_table`` is a number into ``attrs["irf_tables"]`` and ``<role>_row`` a row
+        of that table, both -1 where the run has none.
+        """
+        return self.groups[""]
+
+    @property
+    def events(self) -> xr.Dataset:
+        """Dim event: ra, dec (deg), energy (TeV), time (s since ``obs.attrs["mjdref"]``) and all other columns."""
+        return self.groups["events"]
+
+    @property
+    def gti(self) -> xr.Dataset:
+        """Dim gti: start, stop (s)."""
+        return self.groups["gti"]
 
     def column(self, name: str, obs: IntArray) -> npt.NDArray[Any]:
         """Return one column of the run table for the given runs."""
         return np.asarray(self.obs[name].values[obs])
 
-    def table_of(self, role: str, number: int) -> xr.Dataset:
+    def table_of(self, number: int) -> xr.Dataset:
         """Return the response table of a number in ``<role>_table``."""
-        return self.irf[self.obs.attrs["irf_tables"][number]]
+        return self.groups[self.obs.attrs["irf_tables"][number]]
+
+    def facts(self) -> list[RunFacts]:
+        """Return what a selection looks at, for every run."""
+        has = {role: self.obs[f"{role}_table"].values >= 0 for role in IRF_ROLES}
+        ids, ra, dec = (self.obs[name].values.tolist() for name in ("obs_id", "index_ra", "index_dec"))
+        return [
+            RunFacts(*row, frozenset(role for role in IRF_ROLES if has[role][number]) | {"events", "gti"})
+            for number, row in enumerate(zip(ids, ra, dec, strict=True))
+        ]
 
 
 @dataclass(frozen=True)

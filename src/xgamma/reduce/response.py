@@ -91,7 +91,7 @@ def _by_table(part: Part, rows: Rows, role: str, offset: FloatArray, evaluate: E
     result: FloatArray | None = None
     for number in np.unique(numbers):
         chosen: IntArray = np.flatnonzero(numbers == number)
-        table = part.table_of(role, int(number))
+        table = part.table_of(int(number))
         values = evaluate(read_table(table, places[chosen], offset[chosen]), table.attrs["hdu_class"])
         if result is None:
             result = np.zeros((len(rows), *values.shape[1:]))

@@ -1,0 +1,96 @@
+"""``Observations``: the selected runs as a face, with their table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from astropy.time import Time
+
+from xgamma.events import IRF_ROLES, Part, Rows
+from xgamma.ingest import Holdings
+from xgamma.times import time_from_seconds
+
+_COLUMNS = ("ra_pnt", "dec_pnt", "zenith", "ontime", "livetime", "deadc", "energy_min", "energy_max", "event_size")
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One selected run, or the piece of a run inside an interval."""
+
+    obs_id: int
+    name: str
+    target: str
+    telescope: str
+    ra: float
+    dec: float
+    tstart: Time
+    tstop: Time
+    livetime: float
+
+
+class Observations(Sequence[Observation]):
+    """The selected runs.
+
+    Parameters
+    ----------
+    holdings
+        The parts that hold them.
+    rows
+        The rows of each part.
+    """
+
+    def __init__(self, holdings: Holdings, rows: Sequence[tuple[str, Rows]]) -> None:
+        self.holdings = holdings
+        self.rows = tuple(rows)
+
+    @property
+    def ids(self) -> list[str]:
+        """The observation ids, as text."""
+        return [str(obs_id) for part, rows in self._pieces() for obs_id in part.column("obs_id", rows.obs)]
+
+    def _pieces(self) -> Iterator[tuple[Part, Rows]]:
+        return ((self.holdings.parts[key], rows) for key, rows in self.rows)
+
+    def __len__(self) -> int:
+        return sum(len(rows) for _, rows in self.rows)
+
+    def __getitem__(self, number: int) -> Observation:  # type: ignore[override]
+        return list(self)[number]
+
+    def __iter__(self) -> Iterator[Observation]:
+        for row in self.table.itertuples():
+            yield Observation(
+                int(row.obs_id), str(row.Index), row.target, row.telescope, row.ra_pnt, row.dec_pnt,
+                row.tstart, row.tstop, row.livetime,
+            )  # fmt: skip
+
+    def __repr__(self) -> str:
+        return f"<Observations: {len(self)} of {', '.join(self.ids[:10])}{', ...' if len(self) > 10 else ''}>"
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The observation table: one row for each selected run, times in TT, angles in deg, times in s."""
+        frames = [_frame(part, rows) for part, rows in self._pieces()]
+        return pd.concat(frames) if frames else pd.DataFrame()
+
+    def _repr_html_(self) -> str:
+        return str(self.table.to_html(max_rows=20))
+
+
+def _frame(part: Part, rows: Rows) -> pd.DataFrame:
+    mjdref = float(part.obs.attrs["mjdref"])
+    columns: dict[str, object] = {"obs_id": part.column("obs_id", rows.obs)}
+    columns |= {name: [part.obs.attrs[name][obs] for obs in rows.obs] for name in ("target", "telescope")}
+    columns |= {name: part.column(name, rows.obs) for name in _COLUMNS}
+    for name in ("tstart", "tstop"):
+        columns[name] = list(time_from_seconds(part.column(name, rows.obs), mjdref))
+    has = {role: part.column(f"{role}_table", rows.obs) >= 0 for role in IRF_ROLES}
+    columns["irfs"] = [" ".join(role for role in IRF_ROLES if has[role][row]) for row in range(len(rows))]
+    columns["interval_start"], columns["interval_stop"] = rows.start, rows.stop
+    frame = pd.DataFrame(columns, index=pd.Index(rows.names, name="name"))
+    return frame.rename(columns={"event_size": "events"}).drop(
+        columns=[] if np.isfinite(rows.start).any() else ["interval_start", "interval_stop"]
+    )

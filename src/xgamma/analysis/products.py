@@ -1,0 +1,286 @@
+"""The products of an analysis, each found in the store under its key or computed and put there."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xgamma.axes import FloatArray
+from xgamma.errors import FitError
+from xgamma.estimate import FluxPointsParameters, flux_points
+from xgamma.events import Rows
+from xgamma.fit import FitResult, FitSettings, fit
+from xgamma.fit.result import CovarianceResult, OptimizeResult
+from xgamma.ingest import Failure, Holdings
+from xgamma.models.model import Models
+from xgamma.models.parameter import Parameters
+from xgamma.reduce import Recipe, joined_rows, masked_rows, reduce_spectra, select_rows, stack, with_names
+from xgamma.reduce.stack import STEP_VERSION as STACK_VERSION
+from xgamma.store import Store, canonical_json, digest
+
+log = logging.getLogger(__name__)
+
+ROWS, STACK, FIT, POINTS = "rows", "stack", "fit", "flux-points"
+FIT_VERSION = 1
+POINTS_VERSION = 1
+
+Masks = Sequence[np.ndarray | None] | None
+
+
+@dataclass(frozen=True)
+class Product:
+    """A Dataset, the key it has in the store, and whether it was found there."""
+
+    data: xr.Dataset
+    key: str
+    found: bool
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """The rows of a reduction in the order of the selection, their keys, and how many were found in the store."""
+
+    data: xr.Dataset
+    keys: tuple[str, ...]
+    found: int
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Where blocks run: threads of this process, a local cluster, or the scheduler of a cluster."""
+
+    n_jobs: int = 1
+    scheduler: str | None = None
+
+
+def row_keys(recipe_key: str, holdings: Holdings, key: str, rows: Rows) -> list[str]:
+    """Return the key of each row: of the recipe, the bytes of its run and its interval."""
+    obs_ids = holdings.parts[key].column("obs_id", rows.obs).tolist()
+    pieces = zip(obs_ids, rows.start.tolist(), rows.stop.tolist(), strict=True)
+    return [digest([recipe_key, holdings.run_keys[obs_id], repr(start), repr(stop)]) for obs_id, start, stop in pieces]
+
+
+def stored_rows(store: Store, recipe_key: str) -> dict[str, tuple[str, int]]:
+    """Return where the rows of a recipe lie in a store: product key and number, by row key."""
+    return {
+        key: (record.key, number)
+        for record in store.ls(ROWS)
+        if record.texts["recipe"] == recipe_key
+        for number, key in enumerate(record.texts["rows"])
+    }
+
+
+def reduced(
+    store: Store, holdings: Holdings, selected: Sequence[tuple[str, Rows]], recipe: Recipe, workers: Workers
+) -> Reduced:
+    """Return the rows of a selection; those that the store does not hold are reduced and put there together."""
+    document = recipe.document()
+    recipe_key = digest(document)
+    known = stored_rows(store, recipe_key)
+    pieces: list[xr.Dataset] = []
+    keys: list[str] = []
+    found = 0
+    for part_key, rows in selected:
+        wanted = row_keys(recipe_key, holdings, part_key, rows)
+        missing = [number for number, key in enumerate(wanted) if key not in known]
+        found += len(wanted) - len(missing)
+        fresh = None
+        if missing:
+            chosen = _rows_at(rows, missing)
+            fresh = reduce_spectra(holdings.parts[part_key], chosen, recipe, workers.n_jobs, workers.scheduler)
+            new_keys = [wanted[number] for number in missing]
+            texts = {"recipe": recipe_key, "rows": new_keys}
+            store.put(ROWS, digest(new_keys), {"": fresh}, {"recipe": document}, inputs=[part_key], texts=texts)
+        pieces.append(with_names(_assembled(store, wanted, known, missing, fresh), rows.names))
+        keys += wanted
+    return Reduced(joined_rows(pieces), tuple(keys), found)
+
+
+def _rows_at(rows: Rows, numbers: Sequence[int]) -> Rows:
+    at = np.array(numbers)
+    return Rows(rows.obs[at], rows.start[at], rows.stop[at], tuple(rows.names[number] for number in numbers))
+
+
+def _assembled(
+    store: Store,
+    wanted: Sequence[str],
+    known: Mapping[str, tuple[str, int]],
+    missing: Sequence[int],
+    fresh: xr.Dataset | None,
+) -> xr.Dataset:
+    """Put rows that were found and rows that are fresh into the order of ``wanted``."""
+    if fresh is not None and len(missing) == len(wanted):
+        return fresh
+    products = list(dict.fromkeys(known[key][0] for key in wanted if key in known))
+    numbers = {key: [known[k][1] for k in wanted if k in known and known[k][0] == key] for key in products}
+    loaded = [select_rows(store.get(ROWS, key), numbers[key]) for key in products]
+    order = [position for key in products for position, k in enumerate(wanted) if k in known and known[k][0] == key]
+    if fresh is not None:
+        loaded.append(fresh)
+        order += missing
+    joined = joined_rows(
+        [with_names(ds, [f"{n}-{row}" for row in range(ds.sizes["dataset"])]) for n, ds in enumerate(loaded)]
+    )
+    return select_rows(joined, np.argsort(order).tolist())
+
+
+def with_failures(rows: xr.Dataset, recipe: Recipe, failures: Sequence[Failure]) -> xr.Dataset:
+    """Return the rows with a masked row for each run that could not be read."""
+    if not failures:
+        return rows
+    obs_ids = np.array([failure.obs_id for failure in failures])
+    outcomes, details = [f.outcome for f in failures], [f.message for f in failures]
+    return joined_rows([rows, masked_rows(recipe.grid, rows, obs_ids, outcomes, details)])
+
+
+def stacked(store: Store, rows: Reduced) -> Product:
+    """Return the stack of all rows, summed in canonical order: time, then key."""
+    first = rows.data["gti"].values[:, 0, 0]
+    order = sorted(range(len(rows.keys)), key=lambda row: (np.nan_to_num(first[row], nan=np.inf), rows.keys[row]))
+    keys = [rows.keys[row] for row in order]
+    key = digest({"step": STACK, "version": STACK_VERSION, "rows": keys, "groups": None})
+    if store.has(STACK, key):
+        return Product(store.get(STACK, key), key, True)
+    result = stack(select_rows(rows.data, order))
+    store.put(STACK, key, {"": result}, {}, inputs=keys)
+    return Product(result, key, False)
+
+
+def datasets_key(datasets: Sequence[xr.Dataset], masks: Masks, keys: Sequence[str]) -> str:
+    """Return the key of what a likelihood sees: its Datasets and the bins it uses of them."""
+    bins = [None if mask is None else np.packbits(mask).tobytes().hex() for mask in masks or [None] * len(datasets)]
+    return digest(
+        {"datasets": list(keys), "names": [ds["dataset"].values.tolist() for ds in datasets], "mask_fit": bins}
+    )
+
+
+def model_key(models: Models) -> str:
+    """Return the digest of a model document, with all values."""
+    return digest(models.to_yaml(full_output=True))
+
+
+def fitted(
+    store: Store, seen: str, datasets: Sequence[xr.Dataset], masks: Masks, models: Models, settings: FitSettings
+) -> tuple[FitResult, str, bool]:
+    """Fit the models, or set them to the fit of the same request that the store holds.
+
+    Returns
+    -------
+    tuple
+        The result, its key, and whether it was found.
+    """
+    start = models.to_yaml(full_output=True)
+    request = {"step": FIT, "version": FIT_VERSION, "datasets": seen, "models": start}
+    key = digest(request | {"settings": dataclasses.asdict(settings)})
+    if store.has(FIT, key):
+        return _restored(store.get(FIT, key), models), key, True
+    result = fit(datasets, models, masks, settings)
+    store.put(
+        FIT,
+        key,
+        {"": _fit_dataset(result, models)},
+        {"models": start},
+        inputs=[seen],
+        texts={"models": models.to_yaml()},
+    )
+    return result, key, False
+
+
+def _fit_dataset(result: FitResult, models: Models) -> xr.Dataset:
+    parameters = models.parameters
+    names = np.array(models.parameters_unique_names)
+    units = [str(parameter.unit) for parameter in parameters]
+    variables = {
+        "value": (
+            ("parameter",),
+            np.array([p.value for p in parameters]),
+            {"long_name": "Best fit", "parameter_units": units},
+        ),
+        "error": (
+            ("parameter",),
+            np.array([p.error for p in parameters]),
+            {"long_name": "Error", "parameter_units": units},
+        ),
+        "covariance": (("parameter", "parameter_2"), np.array(models.covariance.data), {"long_name": "Covariance"}),
+        "free_covariance": (
+            ("free", "free_2"),
+            np.atleast_2d(result.covariance_result.matrix),
+            {"long_name": "Covariance of the free parameters"},
+        ),
+    }
+    optimum, covariance = result.optimize_result, result.covariance_result
+    attrs = {
+        "total_stat": repr(float(optimum.total_stat)),
+        "nfev": optimum.nfev,
+        "success": optimum.success,
+        "message": optimum.message,
+        "covariance_success": covariance.success,
+        "covariance_message": covariance.message,
+    }
+    return xr.Dataset(variables, {"parameter": (("parameter",), names)}, attrs)
+
+
+def _restored(stored: xr.Dataset, models: Models) -> FitResult:
+    for parameter, value in zip(models.parameters, stored["value"].values.tolist(), strict=True):
+        parameter.value = value
+    models.covariance = stored["covariance"].values
+    for parameter, error in zip(models.parameters, stored["error"].values.tolist(), strict=True):
+        parameter.error = error
+    attrs = stored.attrs
+    copies = Parameters([parameter.copy() for parameter in models.parameters])
+    total = float(attrs["total_stat"])
+    result = FitResult(
+        OptimizeResult(copies, attrs["success"], attrs["message"], attrs["nfev"], total, models),
+        CovarianceResult(stored["free_covariance"].values, attrs["covariance_success"], attrs["covariance_message"]),
+    )
+    if not result.success:
+        log.warning("The fit did not converge: %s %s", result.message, attrs["covariance_message"])
+    return result
+
+
+def flux_points_of(
+    store: Store,
+    seen: str,
+    models_key: str,
+    datasets: Sequence[xr.Dataset],
+    masks: Masks,
+    models: Models,
+    source: str,
+    edges: FloatArray,
+    parameters: FluxPointsParameters,
+) -> Product:
+    """Return the flux points of a source, found or estimated.
+
+    Parameters
+    ----------
+    seen
+        The key of what the likelihood sees.
+    models_key
+        The key of the fit that set the models, or the digest of their document.
+    """
+    request = {"step": POINTS, "version": POINTS_VERSION, "datasets": seen, "models": models_key, "source": source}
+    settings = canonical_json(dataclasses.asdict(parameters))
+    key = digest(request | {"edges": edges.tolist(), "parameters": settings})
+    if store.has(POINTS, key):
+        return Product(store.get(POINTS, key), key, True)
+    points = flux_points(datasets, models, source, edges, masks, parameters)
+    store.put(POINTS, key, {"": points}, {}, inputs=[seen, models_key])
+    return Product(points, key, False)
+
+
+def outcomes(rows: xr.Dataset) -> Iterator[tuple[str, str]]:
+    """Yield the name and the reason of each row that could not be used."""
+    for row in np.flatnonzero(rows["outcome"].values):
+        yield str(rows["dataset"].values[row]), str(rows.attrs["outcome_details"][row])
+
+
+def validate_converged(result: FitResult) -> None:
+    """Raise ``FitError`` for a fit that did not converge."""
+    if not result.success:
+        raise FitError(f"The fit did not converge: {result.message} {result.covariance_result.message}")

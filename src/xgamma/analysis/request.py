@@ -1,0 +1,50 @@
+"""From a configuration to frozen values: which runs are selected, and the recipe of their reduction."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from xgamma.analysis.config import AnalysisConfig
+from xgamma.errors import LaterError
+from xgamma.formats.masks import read_mask
+from xgamma.grid import Grid, RegionSpace
+from xgamma.reduce import Recipe
+from xgamma.select import Cone, Selection, read_obs_file
+
+
+def selection_of(config: AnalysisConfig) -> Selection:
+    """Return the selection of runs that ``config.observations`` asks for; reads ``obs_file``."""
+    observations = config.observations
+    obs_ids = tuple(observations.obs_ids) or None
+    if observations.obs_file is not None:
+        obs_ids = read_obs_file(Path(observations.obs_file.expanded()))
+    cone = None
+    if observations.obs_cone.is_set:
+        circle = observations.obs_cone.circle()
+        cone = Cone(circle.lon, circle.lat, circle.radius, circle.frame)
+    return Selection(obs_ids, cone, tuple(observations.required_irf), tuple(observations.obs_time.intervals()))
+
+
+def recipe_of(config: AnalysisConfig) -> Recipe:
+    """Return the recipe that ``config.datasets`` asks for; reads the exclusion mask.
+
+    Raises
+    ------
+    LaterError
+        For maps.
+    """
+    datasets = config.datasets
+    if datasets.type == "3d":
+        raise LaterError("datasets.type: 3d is not computed by this version of xgamma; write 1d.")
+    axes, background = datasets.geom.axes, datasets.background
+    space = RegionSpace((datasets.on_region.circle(),))
+    exclusion = background.exclusion if background.method is not None else None
+    return Recipe(
+        Grid(axes.energy.axis("energy"), axes.energy_true.axis("energy_true"), space),
+        datasets.containment_correction,
+        background.settings(),
+        None if exclusion is None else read_mask(Path(exclusion.expanded())),
+        tuple(datasets.safe_mask.methods),
+        datasets.safe_mask.settings(),
+        float(datasets.geom.selection.offset_max.to_value("deg")),
+    )

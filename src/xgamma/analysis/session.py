@@ -1,0 +1,354 @@
+"""``Analysis``: the steps of an analysis, driven by a configuration, over a store."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xgamma.analysis import products
+from xgamma.analysis.config import AnalysisConfig
+from xgamma.analysis.observations import Observations
+from xgamma.analysis.request import recipe_of, selection_of
+from xgamma.datasets import Datasets, FluxPoints, FluxPointsDataset
+from xgamma.errors import ConfigError, ConfigTypeError, DataError, InputError, LaterError, OrderError
+from xgamma.estimate import FluxPointsParameters
+from xgamma.execute import progress_bar
+from xgamma.fit import Fit, FitResult, mask_fit
+from xgamma.ingest import FitsRelease, StoredRelease, open_release
+from xgamma.models.model import Models
+from xgamma.registry import lookup, normalize_parameters
+from xgamma.select import rows_of, select_runs
+from xgamma.store import Store, dataset_digest
+
+log = logging.getLogger(__name__)
+
+
+class Analysis:
+    """The steps of an analysis, as the configuration says.
+
+    What a step makes is kept in the store ``general.store``, so that the same request is computed once.
+
+    Parameters
+    ----------
+    config
+        An ``AnalysisConfig`` or a mapping of its sections.
+
+    Raises
+    ------
+    ConfigError
+        When the configuration breaks a rule; nothing has been done then.
+
+    Examples
+    --------
+    >>> analysis = Analysis(AnalysisConfig.read("config.yaml"))  # doctest: +SKIP
+    >>> analysis.get_observations()  # doctest: +SKIP
+    >>> analysis.get_datasets()  # doctest: +SKIP
+    """
+
+    def __init__(self, config: AnalysisConfig | Mapping[str, Any]) -> None:
+        self.config = _normalize_config(config)
+        self.config.set_logging()
+        self.datastore: FitsRelease | StoredRelease | None = None
+        self.observations: Observations | None = None
+        self.datasets: Datasets | None = None
+        self.fit = Fit()
+        self.fit_result: FitResult | None = None
+        self.flux_points: FluxPointsDataset | None = None
+        self._store: Store | None = None
+        self._dataset_keys: dict[int, str] = {}
+        self._fit_key: tuple[str, str] | None = None
+
+    @property
+    def store(self) -> Store:
+        """The product store, made when it is first used."""
+        if self._store is None:
+            self._store = Store(self.config.general.store_location())
+        return self._store
+
+    # --- observations
+
+    def get_observations(self) -> None:
+        """Select the observations and ingest those that the store does not hold.
+
+        Raises
+        ------
+        MissingInputError
+            When the datastore or a file that the configuration names is not there.
+        UnknownNameError
+            When an observation id is not in the datastore.
+        """
+        config = self._frozen(files=True)
+        log.info("Fetching observations.")
+        self.datastore = open_release(config.observations.datastore.expanded())
+        selection = selection_of(config)
+        facts = self.datastore.facts()
+        obs_ids = select_runs(facts, selection)
+        with progress_bar("Reading runs", len(obs_ids)) as advance:
+            holdings = self.datastore.load(obs_ids, self.store, advance)
+        rows = rows_of(holdings.parts, holdings.places, [i for i in obs_ids if i in holdings.places], selection)
+        self.observations = Observations(holdings, rows)
+        log.info("Observations selected: %d out of %d.", len(obs_ids), len(facts))
+        if holdings.ingested:
+            log.info("Ingested %d runs into %s.", len(holdings.ingested), self.store.url)
+        log.info("Number of selected observations: %d", len(self.observations))
+
+    # --- reduction
+
+    def get_datasets(self) -> None:
+        """Reduce the observations to spectra, and stack them where the configuration says so.
+
+        Raises
+        ------
+        OrderError
+            Before ``get_observations``.
+        LaterError
+            For maps.
+        """
+        if self.observations is None:
+            raise OrderError("There are no observations to reduce; call get_observations() first.")
+        config = self._frozen(complete=True)
+        recipe = recipe_of(config)
+        holdings = self.observations.holdings
+        if len(self.observations) == 0:
+            raise self._nothing_selected()
+        log.info("Reducing spectrum datasets.")
+        if recipe.background is None:
+            log.warning("datasets.background.method is not set: the counts have no background.")
+        general = config.general
+        workers = products.Workers(general.n_jobs, general.scheduler)
+        rows = products.reduced(self.store, holdings, self.observations.rows, recipe, workers)
+        log.info("Reduced %d rows, found %d in the store.", len(rows.keys) - rows.found, rows.found)
+        everything = products.with_failures(rows.data, recipe, holdings.failures)
+        for name, reason in products.outcomes(everything):
+            log.warning("Run %s is not used: %s.", name, reason.rstrip("."))
+        if (everything["outcome"].values != 0).all():
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in products.outcomes(everything))
+            raise DataError(f"No run can be used. {reasons}")
+        self._rows = everything
+        if config.datasets.stack:
+            stack = products.stacked(self.store, rows)
+            log.info("The stack was %s.", "found in the store" if stack.found else "computed")
+            self._hold(stack.data, stack.key)
+        else:
+            self._hold(everything, dataset_digest(everything))
+
+    def _nothing_selected(self) -> Exception:
+        failures = self.observations.holdings.failures if self.observations is not None else ()
+        if failures:
+            return InputError("No run could be read. " + " ".join(f.message for f in failures))
+        return ConfigError(
+            "observations: the selection holds no run; widen obs_cone or obs_time, or give other obs_ids."
+        )
+
+    def _hold(self, data: xr.Dataset, key: str) -> None:
+        self.datasets = Datasets.from_xarray(data)
+        self._dataset_keys = {id(data): key}
+        # Faces refer to the Dataset; this keeps it, and so its id, alive.
+        self._held = data
+
+    @property
+    def outcomes(self) -> xr.Dataset:
+        """All rows of the reduction, also those that could not be used, before stacking."""
+        if self.datasets is None:
+            raise OrderError("There are no datasets; call get_datasets() first.")
+        return self._rows
+
+    # --- models
+
+    @property
+    def models(self) -> Models:
+        """The models on the datasets; setting them replaces those that are there."""
+        if self.datasets is None:
+            raise OrderError("No datasets are there to hold models; call get_datasets() or read_datasets() first.")
+        return self.datasets.models
+
+    @models.setter
+    def models(self, models: Any) -> None:
+        self.set_models(models, extend=False)
+
+    def set_models(self, models: Any, extend: bool = True) -> None:
+        """Set models on the datasets.
+
+        Parameters
+        ----------
+        models
+            ``Models``, a list of models, or a YAML text.
+        extend
+            Whether models that are there stay.
+
+        Raises
+        ------
+        OrderError
+            Before there are datasets.
+        ConfigTypeError
+            For anything else; a single model goes into a list.
+        ConfigError
+            When two models have one name.
+        """
+        if self.datasets is None:
+            raise OrderError("No datasets are there to hold models; call get_datasets() or read_datasets() first.")
+        log.info("Reading model.")
+        given = _normalize_models(models)
+        if extend:
+            given.extend(self.datasets.models)
+        self.datasets.models = given
+        log.info("%s", given)
+
+    def read_models(self, path: str | Path, extend: bool = True) -> None:
+        """Read models from a YAML file and set them on the datasets."""
+        if self.datasets is None:
+            raise OrderError("No datasets are there to hold models; call get_datasets() or read_datasets() first.")
+        self.set_models(Models.read(path), extend)
+        log.info("Models loaded from %s.", path)
+
+    def write_models(self, overwrite: bool = True, write_covariance: bool = True) -> None:
+        """Write the models to ``general.models_file``."""
+        path = self.config.general.models_file
+        if path is None:
+            raise OrderError("general.models_file is not set; say there where the models go.")
+        self.models.write(path.expanded(), overwrite=overwrite, write_covariance=write_covariance)
+        log.info("Models written to %s.", path)
+
+    # --- datasets in files
+
+    def read_datasets(self) -> None:
+        """Read datasets from ``general.datasets_file``, and their models from ``general.models_file``."""
+        path = self.config.general.datasets_file
+        if path is None:
+            raise OrderError("general.datasets_file is not set; say there where the datasets are.")
+        self.datasets = Datasets.read(path.expanded())
+        log.info("Datasets loaded from %s.", path)
+        if self.config.general.models_file is not None:
+            self.read_models(self.config.general.models_file.expanded(), extend=False)
+
+    def write_datasets(self, overwrite: bool = True, write_covariance: bool = True) -> None:
+        """Write the datasets to ``general.datasets_file``, and their models to ``general.models_file``."""
+        path = self.config.general.datasets_file
+        if path is None:
+            raise OrderError("general.datasets_file is not set; say there where the datasets go.")
+        if self.datasets is None:
+            raise OrderError("There are no datasets to write; call get_datasets() first.")
+        self.datasets.write(path.expanded(), overwrite=overwrite)
+        log.info("Datasets written to %s.", path)
+        if self.config.general.models_file is not None:
+            self.write_models(overwrite, write_covariance)
+
+    # --- fit and flux points
+
+    def run_fit(self) -> None:
+        """Fit the models to the datasets in ``fit.fit_range``.
+
+        Raises
+        ------
+        OrderError
+            Before there are datasets with models.
+        """
+        datasets, models = self._datasets_with_models("fit")
+        minimum, maximum = self._frozen().fit.fit_range.bounds()
+        for face in datasets:
+            face.mask_fit = mask_fit(face.data, minimum, maximum)[0]
+        log.info("Fitting datasets.")
+        inputs, masks = datasets.fit_inputs()
+        result, key, found = products.fitted(self.store, self._seen(), inputs, masks, models, self.fit.settings)
+        self.fit_result, self._fit_key = result, (key, products.model_key(models))
+        log.info("The fit was %s.", "found in the store" if found else "computed")
+        log.info("%s", result)
+
+    def get_flux_points(self) -> None:
+        """Estimate flux points of ``flux_points.source`` on the energies of ``flux_points.energy``.
+
+        Raises
+        ------
+        OrderError
+            Before there are datasets with models.
+        ConfigError
+            When the energies are not configured or the source is not one of the models.
+        """
+        datasets, models = self._datasets_with_models("compute flux points of")
+        section = self._frozen().flux_points
+        if not section.energy.is_set:
+            raise ConfigError(
+                "flux_points.energy: no energies are given; write for example {min: 1 TeV, max: 20 TeV, nbins: 8}."
+            )
+        parameters: FluxPointsParameters = normalize_parameters(
+            lookup("estimator", "flux_points"), section.parameters, "flux_points.parameters"
+        )
+        log.info("Calculating flux points.")
+        inputs, masks = datasets.fit_inputs()
+        edges = section.energy.axis("energy").edges
+        key = products.model_key(models)
+        if self._fit_key is not None and self._fit_key[1] == key:
+            key = self._fit_key[0]
+        points = products.flux_points_of(
+            self.store, self._seen(), key, inputs, masks, models, section.source, edges, parameters
+        )
+        log.info("The flux points were %s.", "found in the store" if points.found else "computed")
+        self.flux_points = FluxPointsDataset(data=FluxPoints(points.data), models=models[section.source])
+        names = ["e_ref", "dnde", "dnde_ul", "dnde_err", "sqrt_ts"]
+        table = self.flux_points.data.to_table(sed_type="dnde", formatted=True)
+        log.info("\n%s", table[[name for name in names if name in table.colnames]])
+
+    def get_excess_map(self) -> None:
+        """Compute an excess map: not in this version."""
+        raise LaterError("Excess maps are not computed by this version of xgamma: it reduces spectra (datasets.type: 1d).")
+
+    def get_light_curve(self) -> None:
+        """Compute a light curve: not in this version."""
+        raise LaterError(
+            "Light curves are not computed by this version of xgamma; flux points of time intervals can be had by "
+            "observations.obs_time."
+        )
+
+    def update_config(self, config: str | Mapping[str, Any] | AnalysisConfig) -> None:
+        """Merge a configuration into this one: of an ``AnalysisConfig`` the values that are not defaults."""
+        if not isinstance(config, str | Mapping | AnalysisConfig):
+            raise ConfigTypeError(f"Expected a YAML text, a mapping or an AnalysisConfig, got a {type(config).__name__}.")
+        self.config = self.config.update(config)
+
+    # --- inside
+
+    def _frozen(self, *, complete: bool = False, files: bool = False) -> AnalysisConfig:
+        """Return a checked copy, so that what a user changes meanwhile does not reach a step."""
+        frozen = self.config.model_copy(deep=True)
+        frozen.check(complete=complete, files=files)
+        return frozen
+
+    def _datasets_with_models(self, what: str) -> tuple[Datasets, Models]:
+        if self.datasets is None:
+            raise OrderError(f"There are no datasets to {what}; call get_datasets() or read_datasets() first.")
+        models = self.datasets.models
+        if len(models) == 0:
+            raise OrderError(f"There are no models to {what} the datasets with; call set_models() first.")
+        return self.datasets, models
+
+    def _seen(self) -> str:
+        """Return the key of what a likelihood sees; Datasets of other origin are keyed by their content."""
+        if self.datasets is None:
+            raise OrderError("There are no datasets; call get_datasets() first.")
+        inputs, masks = self.datasets.fit_inputs()
+        keys = [self._dataset_keys.get(id(ds)) or dataset_digest(ds) for ds in inputs]
+        return products.datasets_key(inputs, masks, keys)
+
+
+def _normalize_config(config: Any) -> AnalysisConfig:
+    if isinstance(config, Mapping):
+        config = AnalysisConfig(**config)
+    if not isinstance(config, AnalysisConfig):
+        raise ConfigTypeError(f"Analysis: expected an AnalysisConfig or a mapping, got a {type(config).__name__}.")
+    config.check()
+    return config
+
+
+def _normalize_models(models: Any) -> Models:
+    if isinstance(models, str):
+        return Models.from_yaml(models)
+    if isinstance(models, Models) or (isinstance(models, Sequence) and not isinstance(models, str)):
+        return models if isinstance(models, Models) else Models(models)
+    raise ConfigTypeError(
+        f"set_models: expected Models, a list of models or a YAML text, got a {type(models).__name__}; put one model into a list."
+    )

@@ -1,0 +1,26 @@
+"""Blocks as dask tasks on the threads of this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import dask
+from threadpoolctl import threadpool_limits
+
+Result = TypeVar("Result")
+
+
+def run(
+    function: Callable[..., Result], arguments: Sequence[tuple[Any, ...]], advance: Callable[[], None]
+) -> list[Result]:
+    """Return ``function(*a)`` for each tuple of arguments, in their order; ``advance`` is called after each."""
+
+    def block(*given: Any) -> Result:
+        result = function(*given)
+        advance()
+        return result
+
+    with threadpool_limits(limits=1):
+        tasks = [dask.delayed(block, pure=False, traverse=False)(*given) for given in arguments]
+        return list(dask.compute(*tasks, scheduler="threads", traverse=False))

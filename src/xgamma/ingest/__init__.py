@@ -1,0 +1,8 @@
+"""From a release to DL3 parts in a store: what is there already is found, what is new or changed is read."""
+
+from __future__ import annotations
+
+from xgamma.ingest.part import Failure
+from xgamma.ingest.release import FitsRelease, Holdings, StoredRelease, open_release
+
+__all__ = ["Failure", "FitsRelease", "Holdings", "StoredRelease", "open_release"]

@@ -1,0 +1,223 @@
+"""Runs in, DL3 part out: the runs read together become columns of one part."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from xgamma.axes import FloatArray
+from xgamma.errors import InputError, MissingInputError
+from xgamma.events import IRF_ROLES, Part
+from xgamma.formats.gadf.read import Run, RunEntry, read_run
+from xgamma.formats.gadf.responses import Response
+from xgamma.outcome import Outcome
+from xgamma.times import SECONDS_PER_DAY
+
+log = logging.getLogger(__name__)
+
+EVENT_UNITS = {"ra": "deg", "dec": "deg", "energy": "TeV", "time": "s"}
+_EVENT_NAMES = {
+    "ra": "Right ascension",
+    "dec": "Declination",
+    "energy": "Reconstructed energy",
+    "time": "Arrival time since mjdref",
+}
+POINT_LIKE = "POINT-LIKE"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that could not be read: what is wrong with it, in a code and a sentence."""
+
+    obs_id: int
+    outcome: Outcome
+    message: str
+
+
+def read_runs(entries: Iterable[RunEntry], progress: Callable[[], None]) -> tuple[list[Run], list[Failure]]:
+    """Read runs one after the other; one that cannot be read becomes a failure and stops nothing.
+
+    Parameters
+    ----------
+    entries
+        Runs of the index.
+    progress
+        Called after each run.
+    """
+    runs: list[Run] = []
+    failures: list[Failure] = []
+    for entry in entries:
+        try:
+            runs.append(read_run(entry))
+        except (InputError, ValueError, KeyError) as error:
+            failures.append(_failure(entry, error))
+            log.warning("Run %d is left out: %s", entry.obs_id, error)
+        progress()
+    return runs, failures
+
+
+def _failure(entry: RunEntry, error: Exception) -> Failure:
+    lacks_hdu = "has no HDU" in str(error) or (isinstance(error, MissingInputError) and "HDU" in str(error))
+    return Failure(entry.obs_id, Outcome.MISSING_HDU if lacks_hdu else Outcome.UNREADABLE_FILE, str(error))
+
+
+def run_document(entry: RunEntry, file_digests: Mapping[str, str]) -> dict[str, Any]:
+    """Return what makes the identity of a run: its HDUs by role with their file digests, and the index fields used."""
+    hdus = sorted((role, at.kind, at.name.upper(), file_digests[str(at.path)]) for role, at in entry.hdus.items())
+    index = (entry.ra, entry.dec, entry.zenith)
+    return {"obs_id": entry.obs_id, "hdus": [list(hdu) for hdu in hdus], "index": [repr(value) for value in index]}
+
+
+def part_of(runs: Sequence[Run], release: str) -> Part:
+    """Return the part that holds ``runs``; times are counted from the epoch of the first run.
+
+    Raises
+    ------
+    InputError
+        When there is no run.
+    """
+    if not runs:
+        raise InputError("There is no readable run to ingest.")
+    mjdref = runs[0].mjdref
+    tables, places = _response_tables(runs)
+    obs = _obs_table(runs, places, list(tables), release)
+    return Part({"": obs, "events": _event_table(runs, mjdref), "gti": _gti_table(runs, mjdref), **tables})
+
+
+def _shifts(runs: Sequence[Run], mjdref: float) -> list[float]:
+    return [(run.mjdref - mjdref) * SECONDS_PER_DAY for run in runs]
+
+
+def _event_table(runs: Sequence[Run], mjdref: float) -> xr.Dataset:
+    names = list(runs[0].events)
+    common = [name for name in names if all(name in run.events for run in runs)]
+    columns = {name: np.concatenate([np.asarray(run.events[name]) for run in runs]) for name in common}
+    sizes = [len(run.events["time"]) for run in runs]
+    shifts = np.repeat(_shifts(runs, mjdref), sizes)
+    if shifts.any():
+        columns["time"] = columns["time"] + shifts
+    variables = {name: (("event",), values, _event_attrs(name)) for name, values in columns.items()}
+    return xr.Dataset(variables, attrs={"mjdref": mjdref, "time_scale": "tt", "featureType": "ragged"})
+
+
+def _event_attrs(name: str) -> dict[str, str]:
+    return {"units": EVENT_UNITS.get(name, ""), "long_name": _EVENT_NAMES.get(name, name)}
+
+
+def _gti_table(runs: Sequence[Run], mjdref: float) -> xr.Dataset:
+    rows = np.concatenate([run.gti + shift for run, shift in zip(runs, _shifts(runs, mjdref), strict=True)])
+    attrs = {"units": "s"}
+    return xr.Dataset(
+        {
+            "start": (("gti",), rows[:, 0], {**attrs, "long_name": "Start of good time since mjdref"}),
+            "stop": (("gti",), rows[:, 1], {**attrs, "long_name": "Stop of good time since mjdref"}),
+        },
+        attrs={"mjdref": mjdref, "time_scale": "tt"},
+    )
+
+
+Places = Mapping[str, npt.NDArray[np.int64]]
+
+
+def _response_tables(runs: Sequence[Run]) -> tuple[dict[str, xr.Dataset], Places]:
+    """Return the response tables, each response once, and for each role the (table, row) of each run."""
+    content: dict[str, list[Response]] = {}
+    known: dict[tuple[str, bytes], int] = {}
+    places = {role: np.full((len(runs), 2), -1) for role in IRF_ROLES}
+    for number, run in enumerate(runs):
+        for role, response in run.responses.items():
+            if role not in places:
+                continue
+            rows = content.setdefault(response.table_name, [])
+            identity = response.table_name, response.digest
+            if identity not in known:
+                known[identity] = len(rows)
+                rows.append(response)
+            places[role][number] = list(content).index(response.table_name), known[identity]
+    return {name: _response_table(rows) for name, rows in content.items()}, places
+
+
+def _response_table(rows: Sequence[Response]) -> xr.Dataset:
+    first = rows[0]
+    coords: dict[Any, Any] = {}
+    for axis in first.axes:
+        coords |= axis.coords()
+    dims = ("irf", *(axis.name for axis in first.axes))
+    variables = {
+        name: (dims, np.stack([row.values[name] for row in rows]), {"units": first.units[name]}) for name in first.values
+    }
+    return xr.Dataset(variables, coords, attrs={"hdu_class": first.kind})
+
+
+def _obs_table(runs: Sequence[Run], places: Places, tables: list[str], release: str) -> xr.Dataset:
+    headers = [run.header for run in runs]
+    aeff = [run.responses["aeff"].header if "aeff" in run.responses else {} for run in runs]
+    mjdref = runs[0].mjdref
+    shifts = _shifts(runs, mjdref)
+    ontime = np.array([float((run.gti[:, 1] - run.gti[:, 0]).sum()) for run in runs])
+    deadc = _numbers(headers, "DEADC", 1.0)
+    columns: dict[str, tuple[npt.ArrayLike, str, str]] = {
+        "ra_pnt": (_numbers(headers, "RA_PNT"), "deg", "Pointing right ascension"),
+        "dec_pnt": (_numbers(headers, "DEC_PNT"), "deg", "Pointing declination"),
+        "index_ra": ([run.entry.ra for run in runs], "deg", "Pointing right ascension in the index"),
+        "index_dec": ([run.entry.dec for run in runs], "deg", "Pointing declination in the index"),
+        "zenith": ([run.entry.zenith for run in runs], "deg", "Zenith angle of the pointing"),
+        "tstart": (_first_gti(runs, 0, shifts), "s", "Start of the first good time since mjdref"),
+        "tstop": (_first_gti(runs, 1, shifts), "s", "Stop of the first good time since mjdref"),
+        "ontime": (ontime, "s", "Good time"),
+        "livetime": (ontime * deadc, "s", "Good time corrected for dead time"),
+        "deadc": (deadc, "", "Dead time correction"),
+        "energy_min": (_numbers(aeff, "LO_THRES"), "TeV", "Lower end of the recommended energies"),
+        "energy_max": (_numbers(aeff, "HI_THRES"), "TeV", "Upper end of the recommended energies"),
+        "rad_max": (_numbers(aeff, "RAD_MAX"), "deg", "Radius of the on-region of a point-like response"),
+        "event_start": (_starts([len(run.events["time"]) for run in runs]), "", "First event of the run"),
+        "event_size": ([len(run.events["time"]) for run in runs], "", "Number of events of the run"),
+        "gti_start": (_starts([len(run.gti) for run in runs]), "", "First good time of the run"),
+        "gti_size": ([len(run.gti) for run in runs], "", "Number of good times of the run"),
+    }
+    for role, place in places.items():
+        columns[f"{role}_table"] = (place[:, 0], "", f"Table of the {role} response, -1 where missing")
+        columns[f"{role}_row"] = (place[:, 1], "", f"Row of the {role} response in its table")
+    variables = {
+        name: (("obs",), np.asarray(values), {"units": unit, "long_name": text})
+        for name, (values, unit, text) in columns.items()
+    }
+    variables["point_like"] = (
+        ("obs",),
+        np.array([str(header.get("HDUCLAS3", "")).strip() == POINT_LIKE for header in aeff]),
+        {"units": "", "long_name": "Whether the responses hold for a fixed on-region"},
+    )
+    variables["drift"] = (
+        ("obs",),
+        np.array([str(header.get("OBS_MODE", "")).strip().upper() == "DRIFT" for header in headers]),
+        {"units": "", "long_name": "Whether the pointing drifts over the sky"},
+    )
+    attrs = {
+        "mjdref": mjdref,
+        "time_scale": "tt",
+        "release": release,
+        "irf_tables": tables,
+        "telescope": [str(header.get("TELESCOP", "")).strip() for header in headers],
+        "target": [run.entry.target or str(run.header.get("OBJECT", "")).strip() for run in runs],
+    }
+    obs_id = (("obs",), np.array([run.entry.obs_id for run in runs]), {"units": "", "long_name": "Observation id"})
+    return xr.Dataset(variables, coords={"obs_id": obs_id}, attrs=json.loads(json.dumps(attrs)))
+
+
+def _numbers(headers: Sequence[Mapping[str, Any]], key: str, default: float = np.nan) -> FloatArray:
+    return np.array([float(header.get(key, default)) for header in headers])
+
+
+def _first_gti(runs: Sequence[Run], side: int, shifts: list[float]) -> FloatArray:
+    return np.array([run.gti[0, side] + s if len(run.gti) else np.nan for run, s in zip(runs, shifts, strict=True)])
+
+
+def _starts(sizes: list[int]) -> npt.NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)

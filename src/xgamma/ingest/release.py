@@ -1,0 +1,237 @@
+"""Releases: runs that lie in FITS files or in a store, and the parts that hold them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import xarray as xr
+
+from xgamma.errors import StoreError
+from xgamma.events import Part, RunFacts
+from xgamma.formats.gadf.read import Index, Run, RunEntry, read_index
+from xgamma.ingest.part import Failure, part_of, read_runs, run_document
+from xgamma.store import Store, digest, file_digest, is_store
+
+log = logging.getLogger(__name__)
+
+KIND = "dl3"
+STEP_VERSION = 1
+RUNS_PER_PART = 500
+# One offset node of a few responses is what a block reads of them.
+_IRF_CHUNK = 16
+
+Progress = Callable[[], None]
+
+
+class StoredGroups(Mapping[str, xr.Dataset]):
+    """The groups of a product, each opened when it is first used; travels to a worker as the store's url."""
+
+    def __init__(self, store: Store, key: str) -> None:
+        self._store = store
+        self._key = key
+        self._opened: dict[str, xr.Dataset] = {}
+
+    def __getitem__(self, group: str) -> xr.Dataset:
+        if group not in self._opened:
+            is_table = group in ("", "gti")
+            read = self._store.get if is_table else self._store.open
+            self._opened[group] = read(KIND, self._key, group)
+        return self._opened[group]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._store.groups(KIND, self._key))
+
+    def __len__(self) -> int:
+        return len(self._store.groups(KIND, self._key))
+
+    def __reduce__(self) -> tuple[type[StoredGroups], tuple[Store, str]]:
+        return StoredGroups, (self._store, self._key)
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """Runs that are ready to be reduced.
+
+    Parameters
+    ----------
+    parts
+        Parts by key.
+    places
+        The part and the number in it of each run.
+    run_keys
+        What identifies the bytes of each run.
+    failures
+        Runs that could not be read.
+    ingested
+        Runs that were read from files now; the others were found in the store.
+    """
+
+    parts: Mapping[str, Part]
+    places: Mapping[int, tuple[str, int]]
+    run_keys: Mapping[int, str]
+    failures: Sequence[Failure] = ()
+    ingested: Sequence[int] = field(default_factory=list)
+
+
+class Release(Protocol):
+    """A named set of runs."""
+
+    name: str
+
+    def facts(self) -> dict[int, RunFacts]:
+        """Return what a selection looks at, by observation id, in the order of the release."""
+
+    def load(self, obs_ids: Sequence[int], store: Store, progress: Progress) -> Holdings:
+        """Return the runs ready to be reduced, ingesting what the store does not hold."""
+
+
+def open_release(datastore: str | Path) -> FitsRelease | StoredRelease:
+    """Open a FITS release or an xgamma store.
+
+    Raises
+    ------
+    MissingInputError
+        When there is neither.
+    """
+    if is_store(datastore):
+        return StoredRelease(Store(datastore))
+    path = Path(datastore)
+    return FitsRelease(path.resolve().name.removesuffix(".gz").removesuffix(".fits"), path)
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """Where a store holds a run: the key of its part and the number in it."""
+
+    run_key: str
+    part: str
+    number: int
+
+
+def stored_runs(store: Store, release: str | None = None) -> dict[int, StoredRun]:
+    """Return the newest version of each run of a store, by observation id; ``None`` is every release."""
+    found: dict[int, StoredRun] = {}
+    for record in sorted(store.ls(KIND), key=lambda record: record.created):
+        if release in (None, record.texts["release"]):
+            for number, run in enumerate(record.texts["runs"]):
+                found[run["obs_id"]] = StoredRun(run["run_key"], record.key, number)
+    return found
+
+
+def _holdings(store: Store, runs: Mapping[int, StoredRun], **more: Any) -> Holdings:
+    keys = dict.fromkeys(run.part for run in runs.values())
+    return Holdings(
+        {key: Part(StoredGroups(store, key)) for key in keys},
+        {obs_id: (run.part, run.number) for obs_id, run in runs.items()},
+        {obs_id: run.run_key for obs_id, run in runs.items()},
+        **more,
+    )
+
+
+class StoredRelease:
+    """The runs of an xgamma store, read directly."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._runs = stored_runs(store)
+        if not self._runs:
+            raise StoreError(f"The store {store.url} holds no runs. Ingest a FITS release into it: xgamma ingest.")
+        self.name = str(store.ls(KIND)[0].texts["release"])
+
+    def facts(self) -> dict[int, RunFacts]:
+        """Return what a selection looks at, by observation id."""
+        held = _holdings(self._store, self._runs)
+        facts = {key: part.facts() for key, part in held.parts.items()}
+        return {obs_id: facts[key][number] for obs_id, (key, number) in sorted(held.places.items())}
+
+    def load(self, obs_ids: Sequence[int], store: Store, progress: Progress) -> Holdings:
+        """Return the runs from this store, whatever store the products go to."""
+        return _holdings(self._store, {obs_id: self._runs[obs_id] for obs_id in obs_ids})
+
+
+class FitsRelease:
+    """The runs of a folder or index file in the GADF format."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        self.name = name
+        self._path = path
+
+    @cached_property
+    def index(self) -> Index:
+        """The index of the release."""
+        return read_index(self._path)
+
+    def facts(self) -> dict[int, RunFacts]:
+        """Return what a selection looks at, by observation id; runs without any HDU are not there."""
+        return {
+            obs_id: RunFacts(obs_id, entry.ra, entry.dec, frozenset(entry.hdus))
+            for obs_id, entry in self.index.runs.items()
+            if entry.hdus
+        }
+
+    def load(self, obs_ids: Sequence[int], store: Store, progress: Progress) -> Holdings:
+        """Return the runs, reading those that the store does not hold or that have changed."""
+        known = stored_runs(store, self.name)
+        entries = [self.index.runs[obs_id] for obs_id in obs_ids]
+        found = {
+            entry.obs_id: known[entry.obs_id]
+            for entry in entries
+            if entry.obs_id in known and known[entry.obs_id].run_key == _known_key(entry, store)
+        }
+        new = [entry for entry in entries if entry.obs_id not in found]
+        for entry in new:
+            if entry.obs_id in known:
+                log.warning("Run %d has changed since it was ingested: it becomes a new version.", entry.obs_id)
+        in_memory: dict[str, Part] = {}
+        failures: list[Failure] = []
+        for start in range(0, len(new), RUNS_PER_PART):
+            runs, failed = read_runs(new[start : start + RUNS_PER_PART], progress)
+            failures += failed
+            if runs:
+                key, part, places = self._ingest(runs, store)
+                in_memory[key] = part
+                found |= places
+        held = _holdings(store, {obs_id: found[obs_id] for obs_id in obs_ids if obs_id in found})
+        return Holdings({**held.parts, **in_memory}, held.places, held.run_keys, failures, [e.obs_id for e in new])
+
+    def _ingest(self, runs: Sequence[Run], store: Store) -> tuple[str, Part, dict[int, StoredRun]]:
+        run_keys = [digest(run_document(run.entry, run.file_digests)) for run in runs]
+        key = digest({"step": "ingest", "version": STEP_VERSION, "runs": run_keys})
+        part = part_of(runs, self.name)
+        texts = {
+            "release": self.name,
+            "runs": [{"obs_id": r.entry.obs_id, "run_key": k} for r, k in zip(runs, run_keys, strict=True)],
+        }
+        store.put(KIND, key, part.groups, {"datastore": str(self._path)}, texts=texts, encoding=_chunks(part))
+        for run in runs:
+            for path, known in run.file_digests.items():
+                status = Path(path).stat()
+                store.remember(path, status.st_size, status.st_mtime_ns, known)
+        places = {run.entry.obs_id: StoredRun(k, key, n) for n, (run, k) in enumerate(zip(runs, run_keys, strict=True))}
+        return key, part, places
+
+
+def _chunks(part: Part) -> dict[str, dict[str, Any]]:
+    return {
+        f"{group}/{name}": {"chunks": (_IRF_CHUNK, 1, *values.shape[2:])}
+        for group, table in part.groups.items()
+        for name, values in table.data_vars.items()
+        if group.startswith("irf/") and values.ndim > 1
+    }
+
+
+def _known_key(entry: RunEntry, store: Store) -> str | None:
+    """Return the key of a run whose files have not changed since they were read, else of what they are now."""
+    digests: dict[str, str] = {}
+    for path in {location.path for location in entry.hdus.values()}:
+        if not path.exists():
+            return None
+        status = path.stat()
+        known = store.recall(str(path), status.st_size, status.st_mtime_ns)
+        digests[str(path)] = file_digest(path) if known is None else known
+    return digest(run_document(entry, digests))

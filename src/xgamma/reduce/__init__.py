@@ -1,0 +1,29 @@
+"""Reduction: runs to spectra in blocks, and stacks of them.
+
+``reduce_spectra`` reduces rows of a part in blocks, ``stack`` sums rows.
+"""
+
+from __future__ import annotations
+
+from xgamma.reduce.block import MAX_EVENTS, MAX_ROWS, Recipe, reduce_block
+from xgamma.reduce.reflected import ReflectedParameters
+from xgamma.reduce.rows import joined_rows, masked_rows, select_rows, with_names
+from xgamma.reduce.safe_mask import SafeMaskParameters
+from xgamma.reduce.spectra import blocks_of, reduce_spectra
+from xgamma.reduce.stack import stack
+
+__all__ = [
+    "MAX_EVENTS",
+    "MAX_ROWS",
+    "Recipe",
+    "ReflectedParameters",
+    "SafeMaskParameters",
+    "blocks_of",
+    "joined_rows",
+    "masked_rows",
+    "reduce_block",
+    "reduce_spectra",
+    "select_rows",
+    "stack",
+    "with_names",
+]

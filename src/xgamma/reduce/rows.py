@@ -1,0 +1,99 @@
+"""Rows of reductions put together: chosen, joined under one axis, and stood in for where a run could not be read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from xgamma import schema
+from xgamma.axes import Axis, IntArray, unify_axis
+from xgamma.grid import Grid
+from xgamma.outcome import Fate, Outcome
+
+_PADDED = ("off", "gti")
+
+
+def select_rows(ds: xr.Dataset, rows: Sequence[int]) -> xr.Dataset:
+    """Return some rows in the given order."""
+    chosen = ds.isel(dataset=list(rows))
+    details = [ds.attrs["outcome_details"][row] for row in rows]
+    return chosen.assign_attrs(outcome_details=details)
+
+
+def with_names(ds: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
+    """Return the rows under other names."""
+    return ds.assign_coords(dataset=(("dataset",), np.array(names), ds["dataset"].attrs))
+
+
+def joined_rows(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Return the rows of several reductions under the axes of the first.
+
+    Raises
+    ------
+    DataError
+        When their axes differ by more than 1e-9.
+    """
+    if len(datasets) == 1:
+        return datasets[0]
+    for name in ("energy", "energy_true"):
+        unify_axis([Axis.from_coords(ds.coords, name) for ds in datasets])
+    first = datasets[0]
+    common = {name: first.coords[name] for name in first.coords if "dataset" not in first.coords[name].dims}
+    aligned = [_padded(ds, datasets).assign_coords(common) for ds in datasets]
+    result = xr.concat(aligned, "dataset", join="exact", combine_attrs="override", coords="minimal", compat="equals")
+    telescopes = {name for ds in datasets for name in str(ds.attrs["telescope"]).split(", ")} - {""}
+    details = [detail for ds in datasets for detail in ds.attrs["outcome_details"]]
+    return result.assign_attrs(outcome_details=details, telescope=", ".join(sorted(telescopes)))
+
+
+def _padded(ds: xr.Dataset, datasets: Sequence[xr.Dataset]) -> xr.Dataset:
+    widths = {dim: max(other.sizes.get(dim, 0) for other in datasets) for dim in _PADDED}
+    missing = {dim: (0, width - ds.sizes[dim]) for dim, width in widths.items() if 0 < ds.sizes.get(dim, 0) < width}
+    return ds.pad(missing, constant_values=np.nan, keep_attrs=True) if missing else ds
+
+
+def masked_rows(grid: Grid, like: xr.Dataset, obs_ids: IntArray, outcomes: Sequence[Outcome], details: Sequence[str]) -> xr.Dataset:
+    """Return rows for runs that could not be read: the neutral element of a stack, with a reason.
+
+    Parameters
+    ----------
+    grid
+        The target of the reduction.
+    like
+        A reduction of other runs, for the epoch of its times and whether it has off counts.
+    obs_ids, outcomes, details
+        The runs and what is wrong with them.
+    """
+    count, regions = len(obs_ids), len(grid.regions)
+    bins, true_bins = (count, regions, grid.energy.nbin), (count, regions, grid.energy_true.nbin)
+    values = {
+        "counts": np.zeros(bins),
+        "mask_safe": np.zeros(bins, dtype=bool),
+        "exposure": np.zeros(true_bins),
+        "exposure_edisp": np.zeros(true_bins),
+        "edisp": np.zeros((*true_bins, grid.energy.nbin)),
+        "livetime": np.zeros(count),
+        "ontime": np.zeros(count),
+        "gti": np.full((count, 1, 2), np.nan),
+        "pointing_lon": np.full(count, np.nan),
+        "pointing_lat": np.full(count, np.nan),
+        "offset": np.full((count, regions), np.nan),
+        "ledger": np.zeros((count, regions, len(Fate)), dtype=np.int64),
+        "outcome": np.array(outcomes),
+    }
+    if "counts_off" in like:
+        values |= {"counts_off": np.zeros(bins), "acceptance": np.ones(bins), "acceptance_off": np.zeros(bins)}
+        values |= {name: np.full((count, regions, 1), np.nan) for name in ("off_lon", "off_lat", "off_radius")}
+        values["off_number"] = np.zeros((count, regions), dtype=np.int64)
+    coords = {
+        "dataset": (("dataset",), np.array([str(obs_id) for obs_id in obs_ids]), like["dataset"].attrs),
+        "obs_id": (("dataset",), obs_ids, like["obs_id"].attrs),
+        "interval": (("dataset", "bound"), np.tile([-np.inf, np.inf], (count, 1)), like["interval"].attrs),
+        **grid.energy.coords(),
+        **grid.energy_true.coords(),
+        **grid.space.coords(),
+    }
+    attrs = {**like.attrs, "telescope": "", "outcome_details": list(details)}
+    return schema.dataset(values, coords, attrs, grid.space.dims, grid.space.shape)

@@ -1,0 +1,153 @@
+"""Which runs, and which pieces of them: by id, by cone, by required responses, by time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from astropy.time import Time
+
+from xgamma.errors import ConfigError, InputError, MissingInputError, UnknownNameError
+from xgamma.events import Part, Rows, RunFacts
+from xgamma.geometry import separation, to_frame
+from xgamma.times import interval_seconds
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Cone:
+    """Pointings strictly nearer than ``radius`` to a position; degrees."""
+
+    lon: float
+    lat: float
+    radius: float
+    frame: str = "icrs"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which runs are wanted. ``obs_ids`` of ``None`` are all; ``intervals`` of none are whole runs."""
+
+    obs_ids: tuple[int, ...] | None = None
+    cone: Cone | None = None
+    required_irf: tuple[str, ...] = ("aeff", "edisp", "psf", "bkg")
+    intervals: tuple[tuple[Time, Time], ...] = ()
+
+
+def read_obs_file(path: Path) -> tuple[int, ...]:
+    """Read observation ids from the first column of a text file; blank lines and ``#`` comments are passed over."""
+    try:
+        lines = path.read_text().splitlines()
+    except FileNotFoundError:
+        raise MissingInputError(f"observations.obs_file: there is no file {path}.") from None
+    words = [line.split("#")[0].replace(",", " ").split() for line in lines]
+    try:
+        return tuple(int(word[0]) for word in words if word)
+    except ValueError:
+        raise InputError(f"observations.obs_file: {path} holds words in its first column; expected ids.") from None
+
+
+def select_runs(runs: Mapping[int, RunFacts], selection: Selection) -> list[int]:
+    """Return the ids of the selected runs, in the order of the ids asked for, else of the release.
+
+    Raises
+    ------
+    UnknownNameError
+        When an id is asked for that the release does not have.
+    """
+    wanted = list(runs) if selection.obs_ids is None else list(selection.obs_ids)
+    unknown = [obs_id for obs_id in wanted if obs_id not in runs]
+    if unknown:
+        raise UnknownNameError(
+            f"observations.obs_ids: the datastore has no run {', '.join(map(str, unknown))}; it has {len(runs)} runs"
+            f"{_span(runs)}."
+        )
+    chosen = [runs[obs_id] for obs_id in wanted]
+    if selection.cone is not None:
+        chosen = _in_cone(chosen, selection.cone)
+    return [run.obs_id for run in chosen if _has_required(run, selection.required_irf)]
+
+
+def _span(runs: Mapping[int, RunFacts]) -> str:
+    return f" from {min(runs)} to {max(runs)}" if runs else ""
+
+
+def _in_cone(runs: Sequence[RunFacts], cone: Cone) -> list[RunFacts]:
+    center = to_frame(cone.lon, cone.lat, cone.frame, "icrs")
+    distance = separation(np.array([run.ra for run in runs]), np.array([run.dec for run in runs]), *center)
+    return [run for run, degrees in zip(runs, np.atleast_1d(distance), strict=True) if degrees < cone.radius]
+
+
+def _has_required(run: RunFacts, required: Collection[str]) -> bool:
+    missing = sorted(set(required) - run.roles)
+    if missing:
+        log.warning("Run %d is left out: it has no %s, which observations.required_irf asks for.", run.obs_id, missing)
+    return not missing
+
+
+def rows_of(
+    parts: Mapping[str, Part], places: Mapping[int, tuple[str, int]], obs_ids: Iterable[int], selection: Selection
+) -> list[tuple[str, Rows]]:
+    """Return the rows of a selection, part by part.
+
+    Parameters
+    ----------
+    parts
+        Parts by key.
+    places
+        The part and the number in it of each run.
+    obs_ids
+        The selected runs.
+    selection
+        Its intervals cut the runs; a run may give several rows, in the order of the intervals.
+
+    Returns
+    -------
+    list
+        For each part that is needed its key and its rows. A run in several intervals is named ``<id>-1``, ``<id>-2``.
+    """
+    pieces = [piece for obs_id in obs_ids for piece in _pieces(parts, places[obs_id], obs_id, selection)]
+    pieces.sort(key=lambda piece: piece.interval)
+    repeated = {piece.obs_id for piece in pieces if sum(other.obs_id == piece.obs_id for other in pieces) > 1}
+    result = []
+    for key in dict.fromkeys(piece.part for piece in pieces):
+        mine = [piece for piece in pieces if piece.part == key]
+        names = tuple(f"{p.obs_id}-{p.interval + 1}" if p.obs_id in repeated else str(p.obs_id) for p in mine)
+        start, stop = (np.array([getattr(piece, side) for piece in mine]) for side in ("start", "stop"))
+        result.append((key, Rows(np.array([piece.obs for piece in mine]), start, stop, names)))
+    return result
+
+
+@dataclass(frozen=True)
+class _Piece:
+    part: str
+    obs: int
+    obs_id: int
+    interval: int
+    start: float
+    stop: float
+
+
+def _pieces(
+    parts: Mapping[str, Part], place: tuple[str, int], obs_id: int, selection: Selection
+) -> Iterable[_Piece]:
+    key, obs = place
+    if not selection.intervals:
+        yield _Piece(key, obs, obs_id, 0, -np.inf, np.inf)
+        return
+    table = parts[key].obs
+    tstart, tstop = float(table["tstart"].values[obs]), float(table["tstop"].values[obs])
+    for number, interval in enumerate(selection.intervals):
+        start, stop = interval_seconds(*interval, float(table.attrs["mjdref"]))
+        if tstart < stop and tstop > start:
+            yield _Piece(key, obs, obs_id, number, start, stop)
+
+
+def validate_not_empty(rows: Sequence[object], describe: Callable[[], str]) -> None:
+    """Raise ``ConfigError`` when a selection keeps nothing; ``describe`` says what was asked."""
+    if not rows:
+        raise ConfigError(f"No observation is selected: {describe()}. Widen observations.obs_cone or obs_time.")
