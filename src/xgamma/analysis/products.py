@@ -11,9 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xgamma.axes import FloatArray
-from xgamma.errors import FitError
-from xgamma.estimate import FluxPointsParameters, flux_points
+from xgamma.estimate import FluxPointsParameters, flux_points, log_binning
 from xgamma.events import Rows
 from xgamma.fit import FitResult, FitSettings, fit
 from xgamma.fit.result import CovarianceResult, OptimizeResult
@@ -165,6 +163,12 @@ def model_key(models: Models) -> str:
     return digest(models.to_yaml(full_output=True))
 
 
+def fit_key(seen: str, models: Models, settings: FitSettings) -> str:
+    """Return the key of a fit: what it sees, the models with their start values, how it runs."""
+    request = {"step": FIT, "version": FIT_VERSION, "datasets": seen, "models": models.to_yaml(full_output=True)}
+    return digest(request | {"settings": dataclasses.asdict(settings)})
+
+
 def fitted(
     store: Store, seen: str, datasets: Sequence[xr.Dataset], masks: Masks, models: Models, settings: FitSettings
 ) -> tuple[FitResult, str, bool]:
@@ -175,44 +179,25 @@ def fitted(
     tuple
         The result, its key, and whether it was found.
     """
-    start = models.to_yaml(full_output=True)
-    request = {"step": FIT, "version": FIT_VERSION, "datasets": seen, "models": start}
-    key = digest(request | {"settings": dataclasses.asdict(settings)})
+    key, start = fit_key(seen, models, settings), models.to_yaml(full_output=True)
     if store.has(FIT, key):
         return _restored(store.get(FIT, key), models), key, True
     result = fit(datasets, models, masks, settings)
-    store.put(
-        FIT,
-        key,
-        {"": _fit_dataset(result, models)},
-        {"models": start},
-        inputs=[seen],
-        texts={"models": models.to_yaml()},
-    )
+    texts = {"models": models.to_yaml()}
+    store.put(FIT, key, {"": _fit_dataset(result, models)}, {"models": start}, inputs=[seen], texts=texts)
     return result, key, False
 
 
 def _fit_dataset(result: FitResult, models: Models) -> xr.Dataset:
     parameters = models.parameters
-    names = np.array(models.parameters_unique_names)
-    units = [str(parameter.unit) for parameter in parameters]
+    units = {"parameter_units": [str(parameter.unit) for parameter in parameters]}
+    values, errors = (np.array([getattr(p, name) for p in parameters], dtype=float) for name in ("value", "error"))
+    free = np.atleast_2d(result.covariance_result.matrix)
     variables = {
-        "value": (
-            ("parameter",),
-            np.array([p.value for p in parameters]),
-            {"long_name": "Best fit", "parameter_units": units},
-        ),
-        "error": (
-            ("parameter",),
-            np.array([p.error for p in parameters]),
-            {"long_name": "Error", "parameter_units": units},
-        ),
+        "value": (("parameter",), values, {"long_name": "Best fit", **units}),
+        "error": (("parameter",), errors, {"long_name": "Error", **units}),
         "covariance": (("parameter", "parameter_2"), np.array(models.covariance.data), {"long_name": "Covariance"}),
-        "free_covariance": (
-            ("free", "free_2"),
-            np.atleast_2d(result.covariance_result.matrix),
-            {"long_name": "Covariance of the free parameters"},
-        ),
+        "free_covariance": (("free", "free_2"), free, {"long_name": "Covariance of the free parameters"}),
     }
     optimum, covariance = result.optimize_result, result.covariance_result
     attrs = {
@@ -223,7 +208,7 @@ def _fit_dataset(result: FitResult, models: Models) -> xr.Dataset:
         "covariance_success": covariance.success,
         "covariance_message": covariance.message,
     }
-    return xr.Dataset(variables, {"parameter": (("parameter",), names)}, attrs)
+    return xr.Dataset(variables, {"parameter": (("parameter",), np.array(models.parameters_unique_names))}, attrs)
 
 
 def _restored(stored: xr.Dataset, models: Models) -> FitResult:
@@ -244,43 +229,38 @@ def _restored(stored: xr.Dataset, models: Models) -> FitResult:
     return result
 
 
-def flux_points_of(
-    store: Store,
-    seen: str,
-    models_key: str,
-    datasets: Sequence[xr.Dataset],
-    masks: Masks,
-    models: Models,
-    source: str,
-    edges: FloatArray,
-    parameters: FluxPointsParameters,
-) -> Product:
-    """Return the flux points of a source, found or estimated.
+@dataclass(frozen=True)
+class PointsRequest:
+    """Which flux points are wanted: ``models_key`` is that of the fit that set the models, or of their document."""
 
-    Parameters
-    ----------
-    seen
-        The key of what the likelihood sees.
-    models_key
-        The key of the fit that set the models, or the digest of their document.
-    """
-    request = {"step": POINTS, "version": POINTS_VERSION, "datasets": seen, "models": models_key, "source": source}
-    settings = canonical_json(dataclasses.asdict(parameters))
-    key = digest(request | {"edges": edges.tolist(), "parameters": settings})
-    if store.has(POINTS, key):
-        return Product(store.get(POINTS, key), key, True)
-    points = flux_points(datasets, models, source, edges, masks, parameters)
-    store.put(POINTS, key, {"": points}, {}, inputs=[seen, models_key])
-    return Product(points, key, False)
+    seen: str
+    models_key: str
+    source: str
+    edges: tuple[float, ...]
+    parameters: FluxPointsParameters
+
+    @property
+    def key(self) -> str:
+        """The key of the flux points."""
+        settings = canonical_json(dataclasses.asdict(self.parameters))
+        request = {"step": POINTS, "version": POINTS_VERSION, "datasets": self.seen, "models": self.models_key}
+        return digest(request | {"source": self.source, "edges": list(self.edges), "parameters": settings})
+
+
+def flux_points_of(
+    store: Store, request: PointsRequest, datasets: Sequence[xr.Dataset], masks: Masks, models: Models
+) -> Product:
+    """Return the flux points of a request, found or estimated."""
+    if store.has(POINTS, request.key):
+        points = store.get(POINTS, request.key)
+        log_binning(points)
+        return Product(points, request.key, True)
+    points = flux_points(datasets, models, request.source, np.array(request.edges), masks, request.parameters)
+    store.put(POINTS, request.key, {"": points}, {}, inputs=[request.seen, request.models_key])
+    return Product(points, request.key, False)
 
 
 def outcomes(rows: xr.Dataset) -> Iterator[tuple[str, str]]:
     """Yield the name and the reason of each row that could not be used."""
     for row in np.flatnonzero(rows["outcome"].values):
         yield str(rows["dataset"].values[row]), str(rows.attrs["outcome_details"][row])
-
-
-def validate_converged(result: FitResult) -> None:
-    """Raise ``FitError`` for a fit that did not converge."""
-    if not result.success:
-        raise FitError(f"The fit did not converge: {result.message} {result.covariance_result.message}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from xgamma.analysis.config import AnalysisConfig
 from xgamma.errors import LaterError
 from xgamma.formats.masks import read_mask
 from xgamma.grid import Grid, RegionSpace
+from xgamma.models.model import Models
 from xgamma.reduce import Recipe
 from xgamma.select import Cone, Selection, read_obs_file
 
@@ -48,3 +50,21 @@ def recipe_of(config: AnalysisConfig) -> Recipe:
         datasets.safe_mask.settings(),
         float(datasets.geom.selection.offset_max.to_value("deg")),
     )
+
+
+def models_of(config: AnalysisConfig) -> Models | None:
+    """Return the models of the section ``models``, else of ``general.models_file``, ``None`` where there are none.
+
+    Raises
+    ------
+    MissingInputError
+        When the file is not there.
+    ConfigError
+        When the document is not one of models.
+    """
+    section = config.models if config.models is not None else config.general.models_file
+    if section is None:
+        return None
+    if isinstance(section, Mapping):
+        return Models.from_dict(section)
+    return Models.read(section.expanded())

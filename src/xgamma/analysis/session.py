@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from xgamma.analysis import products
@@ -26,6 +25,8 @@ from xgamma.select import rows_of, select_runs
 from xgamma.store import Store, dataset_digest
 
 log = logging.getLogger(__name__)
+
+LOGGED = ("e_ref", "dnde", "dnde_ul", "dnde_err", "sqrt_ts")
 
 
 class Analysis:
@@ -62,6 +63,7 @@ class Analysis:
         self._store: Store | None = None
         self._dataset_keys: dict[int, str] = {}
         self._fit_key: tuple[str, str] | None = None
+        self._rows: xr.Dataset | None = None
 
     @property
     def store(self) -> Store:
@@ -152,11 +154,9 @@ class Analysis:
         self._held = data
 
     @property
-    def outcomes(self) -> xr.Dataset:
-        """All rows of the reduction, also those that could not be used, before stacking."""
-        if self.datasets is None:
-            raise OrderError("There are no datasets; call get_datasets() first.")
-        return self._rows
+    def unused(self) -> list[tuple[str, str]]:
+        """The name and the reason of each run that the last reduction could not use."""
+        return list(products.outcomes(self._rows)) if self._rows is not None else []
 
     # --- models
 
@@ -248,16 +248,25 @@ class Analysis:
         OrderError
             Before there are datasets with models.
         """
+        datasets, models = self._ready_to_fit()
+        log.info("Fitting datasets.")
+        inputs, masks = datasets.fit_inputs()
+        result, key, found = products.fitted(self.store, self._seen(datasets), inputs, masks, models, self.fit.settings)
+        self.fit_result, self._fit_key = result, (key, products.model_key(models))
+        log.info("The fit was %s.", "found in the store" if found else "computed")
+        log.info("%s", result)
+
+    def fit_key(self) -> str:
+        """Return the key under which ``run_fit`` looks for its result."""
+        datasets, models = self._ready_to_fit()
+        return products.fit_key(self._seen(datasets), models, self.fit.settings)
+
+    def _ready_to_fit(self) -> tuple[Datasets, Models]:
         datasets, models = self._datasets_with_models("fit")
         minimum, maximum = self._frozen().fit.fit_range.bounds()
         for face in datasets:
             face.mask_fit = mask_fit(face.data, minimum, maximum)[0]
-        log.info("Fitting datasets.")
-        inputs, masks = datasets.fit_inputs()
-        result, key, found = products.fitted(self.store, self._seen(), inputs, masks, models, self.fit.settings)
-        self.fit_result, self._fit_key = result, (key, products.model_key(models))
-        log.info("The fit was %s.", "found in the store" if found else "computed")
-        log.info("%s", result)
+        return datasets, models
 
     def get_flux_points(self) -> None:
         """Estimate flux points of ``flux_points.source`` on the energies of ``flux_points.energy``.
@@ -269,6 +278,17 @@ class Analysis:
         ConfigError
             When the energies are not configured or the source is not one of the models.
         """
+        request = self.flux_points_request()
+        datasets, models = self._datasets_with_models("compute flux points of")
+        log.info("Calculating flux points.")
+        points = products.flux_points_of(self.store, request, *datasets.fit_inputs(), models)
+        log.info("The flux points were %s.", "found in the store" if points.found else "computed")
+        self.flux_points = FluxPointsDataset(data=FluxPoints(points.data), models=models[request.source])
+        table = self.flux_points.data.to_table(sed_type="dnde", formatted=True)
+        log.info("\n%s", table[[name for name in LOGGED if name in table.colnames]])
+
+    def flux_points_request(self) -> products.PointsRequest:
+        """Return what ``get_flux_points`` asks for, with the key under which it looks for it."""
         datasets, models = self._datasets_with_models("compute flux points of")
         section = self._frozen().flux_points
         if not section.energy.is_set:
@@ -278,24 +298,17 @@ class Analysis:
         parameters: FluxPointsParameters = normalize_parameters(
             lookup("estimator", "flux_points"), section.parameters, "flux_points.parameters"
         )
-        log.info("Calculating flux points.")
-        inputs, masks = datasets.fit_inputs()
-        edges = section.energy.axis("energy").edges
-        key = products.model_key(models)
-        if self._fit_key is not None and self._fit_key[1] == key:
-            key = self._fit_key[0]
-        points = products.flux_points_of(
-            self.store, self._seen(), key, inputs, masks, models, section.source, edges, parameters
-        )
-        log.info("The flux points were %s.", "found in the store" if points.found else "computed")
-        self.flux_points = FluxPointsDataset(data=FluxPoints(points.data), models=models[section.source])
-        names = ["e_ref", "dnde", "dnde_ul", "dnde_err", "sqrt_ts"]
-        table = self.flux_points.data.to_table(sed_type="dnde", formatted=True)
-        log.info("\n%s", table[[name for name in names if name in table.colnames]])
+        models_key = products.model_key(models)
+        if self._fit_key is not None and self._fit_key[1] == models_key:
+            models_key = self._fit_key[0]
+        edges = tuple(section.energy.axis("energy").edges.tolist())
+        return products.PointsRequest(self._seen(datasets), models_key, section.source, edges, parameters)
 
     def get_excess_map(self) -> None:
         """Compute an excess map: not in this version."""
-        raise LaterError("Excess maps are not computed by this version of xgamma: it reduces spectra (datasets.type: 1d).")
+        raise LaterError(
+            "Excess maps are not computed by this version of xgamma: it reduces spectra (datasets.type: 1d)."
+        )
 
     def get_light_curve(self) -> None:
         """Compute a light curve: not in this version."""
@@ -307,7 +320,9 @@ class Analysis:
     def update_config(self, config: str | Mapping[str, Any] | AnalysisConfig) -> None:
         """Merge a configuration into this one: of an ``AnalysisConfig`` the values that are not defaults."""
         if not isinstance(config, str | Mapping | AnalysisConfig):
-            raise ConfigTypeError(f"Expected a YAML text, a mapping or an AnalysisConfig, got a {type(config).__name__}.")
+            raise ConfigTypeError(
+                f"update_config: expected a YAML text, a mapping or an AnalysisConfig, got a {type(config).__name__}."
+            )
         self.config = self.config.update(config)
 
     # --- inside
@@ -326,11 +341,9 @@ class Analysis:
             raise OrderError(f"There are no models to {what} the datasets with; call set_models() first.")
         return self.datasets, models
 
-    def _seen(self) -> str:
+    def _seen(self, datasets: Datasets) -> str:
         """Return the key of what a likelihood sees; Datasets of other origin are keyed by their content."""
-        if self.datasets is None:
-            raise OrderError("There are no datasets; call get_datasets() first.")
-        inputs, masks = self.datasets.fit_inputs()
+        inputs, masks = datasets.fit_inputs()
         keys = [self._dataset_keys.get(id(ds)) or dataset_digest(ds) for ds in inputs]
         return products.datasets_key(inputs, masks, keys)
 
@@ -350,5 +363,6 @@ def _normalize_models(models: Any) -> Models:
     if isinstance(models, Models) or (isinstance(models, Sequence) and not isinstance(models, str)):
         return models if isinstance(models, Models) else Models(models)
     raise ConfigTypeError(
-        f"set_models: expected Models, a list of models or a YAML text, got a {type(models).__name__}; put one model into a list."
+        f"set_models: expected Models, a list of models or a YAML text, got a {type(models).__name__}; "
+        "put one model into a list."
     )

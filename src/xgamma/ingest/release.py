@@ -86,6 +86,9 @@ class Release(Protocol):
     def facts(self) -> dict[int, RunFacts]:
         """Return what a selection looks at, by observation id, in the order of the release."""
 
+    def pending(self, obs_ids: Sequence[int], store: Store) -> list[int]:
+        """Return those runs that ``load`` would read from files."""
+
     def load(self, obs_ids: Sequence[int], store: Store, progress: Progress) -> Holdings:
         """Return the runs ready to be reduced, ingesting what the store does not hold."""
 
@@ -149,6 +152,10 @@ class StoredRelease:
         facts = {key: part.facts() for key, part in held.parts.items()}
         return {obs_id: facts[key][number] for obs_id, (key, number) in sorted(held.places.items())}
 
+    def pending(self, obs_ids: Sequence[int], store: Store) -> list[int]:
+        """Return no run: all are in the store."""
+        return []
+
     def load(self, obs_ids: Sequence[int], store: Store, progress: Progress) -> Holdings:
         """Return the runs from this store, whatever store the products go to."""
         return _holdings(self._store, {obs_id: self._runs[obs_id] for obs_id in obs_ids})
@@ -174,16 +181,27 @@ class FitsRelease:
             if entry.hdus
         }
 
+    def _found(self, obs_ids: Sequence[int], known: Mapping[int, StoredRun], store: Store) -> dict[int, StoredRun]:
+        """Return those runs that the store holds as the files are now."""
+        entries = [self.index.runs[obs_id] for obs_id in obs_ids if obs_id in known]
+        keys = {entry.obs_id: _known_key(entry, store) for entry in entries}
+        return {obs_id: known[obs_id] for obs_id, key in keys.items() if known[obs_id].run_key == key}
+
+    def pending(self, obs_ids: Sequence[int], store: Store) -> list[int]:
+        """Return the runs that the store does not hold, or holds as their files once were."""
+        found = self._found(obs_ids, stored_runs(store, self.name), store)
+        return [obs_id for obs_id in obs_ids if obs_id not in found]
+
+    def nbytes(self, obs_ids: Sequence[int]) -> int:
+        """Return the size of the files of some runs."""
+        paths = {at.path for obs_id in obs_ids for at in self.index.runs[obs_id].hdus.values()}
+        return sum(path.stat().st_size for path in paths if path.exists())
+
     def load(self, obs_ids: Sequence[int], store: Store, progress: Progress) -> Holdings:
         """Return the runs, reading those that the store does not hold or that have changed."""
         known = stored_runs(store, self.name)
-        entries = [self.index.runs[obs_id] for obs_id in obs_ids]
-        found = {
-            entry.obs_id: known[entry.obs_id]
-            for entry in entries
-            if entry.obs_id in known and known[entry.obs_id].run_key == _known_key(entry, store)
-        }
-        new = [entry for entry in entries if entry.obs_id not in found]
+        found = self._found(obs_ids, known, store)
+        new = [self.index.runs[obs_id] for obs_id in obs_ids if obs_id not in found]
         for entry in new:
             if entry.obs_id in known:
                 log.warning("Run %d has changed since it was ingested: it becomes a new version.", entry.obs_id)
@@ -197,7 +215,7 @@ class FitsRelease:
                 in_memory[key] = part
                 found |= places
         held = _holdings(store, {obs_id: found[obs_id] for obs_id in obs_ids if obs_id in found})
-        return Holdings({**held.parts, **in_memory}, held.places, held.run_keys, failures, [e.obs_id for e in new])
+        return Holdings({**held.parts, **in_memory}, held.places, held.run_keys, failures, [entry.obs_id for entry in new])
 
     def _ingest(self, runs: Sequence[Run], store: Store) -> tuple[str, Part, dict[int, StoredRun]]:
         run_keys = [digest(run_document(run.entry, run.file_digests)) for run in runs]

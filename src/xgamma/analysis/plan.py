@@ -1,0 +1,157 @@
+"""The plan of an analysis: each product, whether it is found or computed, and why. Planning writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from xgamma.analysis import products
+from xgamma.analysis.config import AnalysisConfig
+from xgamma.analysis.request import models_of, recipe_of, selection_of
+from xgamma.analysis.session import Analysis
+from xgamma.errors import ConfigError
+from xgamma.execute import progress_bar
+from xgamma.ingest import FitsRelease, Holdings, StoredRelease, open_release
+from xgamma.reduce import MAX_EVENTS, MAX_ROWS, Recipe
+from xgamma.select import rows_of, select_runs
+from xgamma.store import Store, digest, is_store
+
+FOUND, COMPUTE = "found", "compute"
+# An event is read as three float64 columns with flags, and is looked at in a few copies.
+_BYTES_PER_EVENT = 160
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """One product of a plan.
+
+    Parameters
+    ----------
+    step
+        The step that makes it.
+    state
+        ``found`` or ``compute``.
+    runs
+        How many runs it concerns.
+    reason
+        Why it is computed, or where it was found.
+    key
+        Its key where it is known; after an ingest or a fit that is still to come it is not.
+    nbytes
+        Bytes to be read from files.
+    peak
+        Projected peak memory in bytes, beside the imports.
+    """
+
+    step: str
+    state: str
+    runs: int
+    reason: str
+    key: str | None = None
+    nbytes: int = 0
+    peak: int = 0
+
+
+def plan(config: AnalysisConfig) -> list[PlannedStep]:
+    """Return what running ``config`` would find and compute.
+
+    Raises
+    ------
+    ConfigError, MissingInputError
+        For everything that is wrong with the configuration or the files that it names.
+    """
+    config.check(complete=True, files=True)
+    location = config.general.store_location()
+    store = Store(location) if is_store(location) else Store("memory://")
+    release = open_release(config.observations.datastore.expanded())
+    selection = selection_of(config)
+    obs_ids = select_runs(release.facts(), selection)
+    if not obs_ids:
+        raise ConfigError("observations: the selection holds no run; widen obs_cone, or give other obs_ids.")
+    recipe = recipe_of(config)
+    pending = release.pending(obs_ids, store)
+    steps = [_ingest_step(release, obs_ids, pending)]
+    if pending:
+        return [*steps, *_after_ingest(config, len(obs_ids), recipe)]
+    with progress_bar("Planning", 1) as advance:
+        holdings = release.load(obs_ids, store, advance)
+    rows = rows_of(holdings.parts, holdings.places, obs_ids, selection)
+    return [*steps, *_reduction_steps(config, store, holdings, rows, recipe)]
+
+
+def _ingest_step(release: FitsRelease | StoredRelease, obs_ids: list[int], pending: list[int]) -> PlannedStep:
+    if not pending:
+        return PlannedStep("ingest", FOUND, len(obs_ids), "the store holds all runs as their files are now")
+    reason = f"{len(pending)} of {len(obs_ids)} runs are new or have changed"
+    nbytes = release.nbytes(pending) if isinstance(release, FitsRelease) else 0
+    return PlannedStep("ingest", COMPUTE, len(pending), reason, nbytes=nbytes, peak=8 * nbytes)
+
+
+def _after_ingest(config: AnalysisConfig, runs: int, recipe: Recipe) -> Iterator[PlannedStep]:
+    reason = "its key is known after the ingest"
+    yield PlannedStep("reduce", COMPUTE, runs, reason, peak=_peak(recipe, runs))
+    if config.datasets.stack:
+        yield PlannedStep("stack", COMPUTE, runs, reason)
+    yield from _inference_steps(config, runs, reason)
+
+
+def _inference_steps(config: AnalysisConfig, runs: int, reason: str) -> Iterator[PlannedStep]:
+    for step in config.planned_steps():
+        if step in ("fit", "flux_points"):
+            yield PlannedStep(step.replace("_", " "), COMPUTE, runs, reason)
+
+
+def _peak(recipe: Recipe, runs: int) -> int:
+    grid = recipe.grid
+    kernel = 8 * len(grid.regions) * grid.energy_true.nbin * grid.energy.nbin
+    return _BYTES_PER_EVENT * MAX_EVENTS + min(runs, MAX_ROWS) * 60 * kernel + runs * 2 * kernel
+
+
+def _reduction_steps(
+    config: AnalysisConfig, store: Store, holdings: Holdings, rows: list[Any], recipe: Recipe
+) -> Iterator[PlannedStep]:
+    recipe_key = digest(recipe.document())
+    keys = [key for part, piece in rows for key in products.row_keys(recipe_key, holdings, part, piece)]
+    known = products.stored_rows(store, recipe_key)
+    missing = [key for key in keys if key not in known]
+    step = PlannedStep("reduce", FOUND, len(keys), "all rows are in the store", recipe_key)
+    if missing:
+        reason = f"{len(missing)} of {len(keys)} rows are not in the store for this recipe"
+        step = replace(step, state=COMPUTE, runs=len(missing), reason=reason, peak=_peak(recipe, len(keys)))
+    yield step
+    if config.datasets.stack:
+        stacks = {frozenset(record.inputs): record.key for record in store.ls(products.STACK)}
+        found = stacks.get(frozenset(keys))
+        reason = "the stack of these rows is in the store" if found else "there is no stack of these rows"
+        yield PlannedStep("stack", FOUND if found else COMPUTE, len(keys), reason, found)
+    yield from _inference(config, len(keys), not missing)
+
+
+def _inference(config: AnalysisConfig, runs: int, is_reduced: bool) -> Iterator[PlannedStep]:
+    """Look for fit and flux points; where all before them is found this reads products and computes nothing."""
+    steps = [step for step in config.planned_steps() if step in ("fit", "flux_points")]
+    if not steps or not is_reduced or config.models is None:
+        yield from _inference_steps(config, runs, "its key is known after the reduction")
+        return
+    analysis = Analysis(config)
+    analysis.get_observations()
+    analysis.get_datasets()
+    analysis.set_models(models_of(config))
+    is_fitted = True
+    if "fit" in steps:
+        key = analysis.fit_key()
+        is_fitted = analysis.store.has(products.FIT, key)
+        yield _looked_up("fit", runs, key, is_fitted)
+    if "flux_points" in steps and not is_fitted:
+        yield PlannedStep("flux points", COMPUTE, runs, "its key is known after the fit")
+    elif "flux_points" in steps:
+        if "fit" in steps:
+            analysis.run_fit()
+        key = analysis.flux_points_request().key
+        yield _looked_up("flux points", runs, key, analysis.store.has(products.POINTS, key))
+
+
+def _looked_up(step: str, runs: int, key: str, found: bool) -> PlannedStep:
+    reason = "the same request is in the store" if found else "there is no such product in the store"
+    return PlannedStep(step, FOUND if found else COMPUTE, runs, reason, key)

@@ -1,0 +1,59 @@
+"""A look ahead that reads no events: which runs a configuration selects and where its region lies in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from xgamma.analysis.config import AnalysisConfig
+from xgamma.analysis.request import models_of, recipe_of, selection_of
+from xgamma.errors import ConfigError
+from xgamma.geometry import separation
+from xgamma.ingest import open_release
+from xgamma.select import select_runs
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a configuration would work on: runs, those too far from the region, and facts as text."""
+
+    obs_ids: Sequence[int]
+    far: Sequence[int]
+    facts: Mapping[str, str]
+
+
+def preview(config: AnalysisConfig) -> Preview:
+    """Check a configuration, its files and its geometry.
+
+    Raises
+    ------
+    ConfigError, MissingInputError
+        For everything that is wrong.
+    """
+    config.check(complete=True, files=True)
+    recipe, selection, models = recipe_of(config), selection_of(config), models_of(config)
+    release = open_release(config.observations.datastore.expanded())
+    facts = release.facts()
+    obs_ids = select_runs(facts, selection)
+    if not obs_ids:
+        raise ConfigError("observations: the selection holds no run; widen obs_cone, or give other obs_ids.")
+    lon, lat = recipe.grid.space.positions()
+    pointing = np.array([(facts[obs_id].ra, facts[obs_id].dec) for obs_id in obs_ids])
+    offset = separation(lon[0], lat[0], pointing[:, 0], pointing[:, 1])
+    far = [obs_id for obs_id, degrees in zip(obs_ids, offset, strict=True) if degrees > recipe.offset_max]
+    energy = recipe.grid.energy
+    return Preview(
+        obs_ids,
+        far,
+        {
+            "datastore": f"{release.name}: {len(facts)} runs",
+            "selected runs": f"{len(obs_ids)}",
+            "offset of the region": f"{offset.min():.2f} to {offset.max():.2f} deg",
+            "energies": f"{energy.nbin} bins, {energy.edges[0]:g} to {energy.edges[-1]:g} TeV",
+            "background": "none" if recipe.background is None else "reflected regions",
+            "models": "none" if models is None else ", ".join(models.names),
+            "steps": ", ".join(config.planned_steps()),
+        },
+    )

@@ -1,0 +1,145 @@
+"""An analysis from its configuration to files and pictures in ``general.outdir``."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from xgamma.analysis.config import AnalysisConfig
+from xgamma.analysis.request import models_of
+from xgamma.analysis.session import Analysis
+from xgamma.datasets import Datasets, FluxPointsDataset
+from xgamma.errors import ConfigError, FitError, LaterError, OutputError
+
+log = logging.getLogger(__name__)
+
+PICTURE_SIZE = (8.0, 6.0)
+RESOLUTION = 120
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run made: the analysis, its files by what they hold, and the runs that could not be used."""
+
+    analysis: Analysis
+    files: Mapping[str, Path]
+    unused: Sequence[tuple[str, str]]
+
+
+def run(config: AnalysisConfig, until: str | None = None) -> Report:
+    """Run the steps of a configuration and write what they make into ``general.outdir``.
+
+    Files of an earlier run of the same names are replaced; the products of both stay in the store.
+
+    Parameters
+    ----------
+    config
+        The configuration; its section ``models`` or ``general.models_file`` holds the models.
+    until
+        The last step to run.
+
+    Raises
+    ------
+    ConfigError, MissingInputError, OutputError
+        Before any work, for what can be known then.
+    FitError
+        When the fit did not converge; all files are written then.
+    """
+    config.check(complete=True, files=True)
+    steps = _steps(config, until)
+    outdir = _outdir(config)
+    analysis = Analysis(config)
+    for step in steps:
+        _STEPS[step](analysis)
+    files = write_results(analysis, outdir)
+    result = analysis.fit_result
+    if result is not None and not result.success:
+        raise FitError(f"The fit did not converge: {result.message} The files are in {outdir}.")
+    return Report(analysis, files, analysis.unused)
+
+
+def _steps(config: AnalysisConfig, until: str | None) -> list[str]:
+    planned = config.planned_steps()
+    later = [step for step in planned if step not in _STEPS]
+    if later:
+        raise LaterError(f"The steps {', '.join(later)} are not computed by this version of xgamma; leave them out.")
+    if until is None:
+        return planned
+    if until not in planned:
+        raise ConfigError(f"--until: the configuration does not ask for {until!r}; its steps are {', '.join(planned)}.")
+    return planned[: planned.index(until) + 1]
+
+
+def _outdir(config: AnalysisConfig) -> Path:
+    outdir = Path(config.general.outdir.expanded())
+    try:
+        outdir.mkdir(parents=True, exist_ok=True)
+        probe = outdir / ".xgamma-probe"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise OutputError(
+            f"general.outdir: {outdir} cannot be written ({error.strerror}); give another folder."
+        ) from None
+    return outdir
+
+
+def _reduce(analysis: Analysis) -> None:
+    analysis.get_datasets()
+    models = models_of(analysis.config)
+    if models is not None:
+        analysis.set_models(models)
+
+
+_STEPS: Mapping[str, Callable[[Analysis], None]] = {
+    "observations": Analysis.get_observations,
+    "datasets": _reduce,
+    "fit": Analysis.run_fit,
+    "flux_points": Analysis.get_flux_points,
+}
+
+
+def write_results(analysis: Analysis, outdir: Path) -> dict[str, Path]:
+    """Write what an analysis holds into a folder; return the files by what they hold."""
+    files = {"configuration": outdir / "config.yaml"}
+    analysis.config.write(files["configuration"], overwrite=True)
+    if analysis.datasets is not None:
+        files |= _write_datasets(analysis.datasets, outdir)
+    if analysis.fit_result is not None and analysis.datasets is not None:
+        files |= _write_fit(analysis.datasets, outdir)
+    if analysis.flux_points is not None:
+        files |= _write_flux_points(analysis.flux_points, outdir)
+    return files
+
+
+def _write_datasets(datasets: Datasets, outdir: Path) -> dict[str, Path]:
+    path = outdir / ("datasets.zarr" if len(datasets) > 1 else "datasets.fits.gz")
+    datasets.write(path, overwrite=True)
+    figure = Figure(figsize=PICTURE_SIZE, layout="constrained")
+    datasets[0].plot_counts(figure.subplots())
+    return {"datasets": path, "counts (picture)": _saved(figure, outdir / "counts.png")}
+
+
+def _write_fit(datasets: Datasets, outdir: Path) -> dict[str, Path]:
+    path = outdir / "models.yaml"
+    datasets.models.write(path, overwrite=True)
+    figure = Figure(figsize=PICTURE_SIZE, layout="constrained")
+    datasets[0].plot_fit(*figure.subplots(2, 1, sharex=True, height_ratios=[3, 1]))
+    return {"models": path, "fit (picture)": _saved(figure, outdir / "fit.png")}
+
+
+def _write_flux_points(points: FluxPointsDataset, outdir: Path) -> dict[str, Path]:
+    path = outdir / "flux-points.fits"
+    points.write(path, overwrite=True)
+    figure = Figure(figsize=PICTURE_SIZE, layout="constrained")
+    points.plot_fit(*figure.subplots(2, 1, sharex=True, height_ratios=[3, 1]))
+    return {"flux points": path, "flux points (picture)": _saved(figure, outdir / "flux-points.png")}
+
+
+def _saved(figure: Figure, path: Path) -> Path:
+    figure.savefig(path, dpi=RESOLUTION)
+    return path

@@ -1,0 +1,99 @@
+"""The group of all verbs; a verb is loaded when it is called, so that help is there at once."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from xgamma import __version__
+from xgamma.errors import XgammaError, did_you_mean
+
+# One line for each verb, here because help must not load the verb.
+VERBS = {
+    "init": "Write a commented configuration to start from.",
+    "check": "Validate a configuration, its files and its geometry; writes nothing.",
+    "plan": "Show each product, whether it is found or computed, and why; writes nothing.",
+    "ingest": "Read a FITS release into a store.",
+    "run": "Run a configuration, from observations to flux points, files and pictures.",
+    "ls": "List the products of a store, or its runs.",
+    "show": "Show one product and where it came from.",
+    "export": "Write a product of a store as a file.",
+    "simulate": "Simulate a release of observations.",
+}
+INTERRUPTED = 130
+
+EPILOG = """\b
+First steps:
+  xgamma simulate demo/release          observations, if you have none
+  xgamma init my.yaml                   a configuration with comments
+  xgamma check my.yaml                  is everything there?
+  xgamma run my.yaml                    spectrum, flux points, pictures
+
+\b
+Exit codes: 0 done, 1 internal error, 2 configuration or usage, 3 input data,
+4 done but some runs were not used, 5 fit not converged, 130 interrupted.
+"""
+
+
+class Verbs(click.Group):
+    """A group whose commands live in modules of their own."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs in the order in which one meets them."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Load a verb."""
+        if name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(f"xgamma.cli.{name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a verb, or suggest the nearest one."""
+        if args and args[0] not in VERBS:
+            ctx.fail(f"There is no verb {args[0]!r}.{did_you_mean(args[0], VERBS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table of verbs."""
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=Verbs, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name="xgamma")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def group(debug: bool) -> None:
+    """Gamma-ray spectra from a store of labelled arrays."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit; an error is one sentence on stderr."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = group.main(given, prog_name="xgamma", standalone_mode=False)
+    except XgammaError as error:
+        _end(error, str(error), error.exit_code, "--debug" in given)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Interrupted; what is in the store stays, and the next run goes on from there.", err=True)
+        sys.exit(INTERRUPTED)
+    except Exception as error:  # a user gets a sentence, and the traceback on request
+        text = f"Internal error: {type(error).__name__}: {error}. Run again with --debug and report the traceback."
+        _end(error, text, 1, "--debug" in given)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _end(error: Exception, text: str, code: int, debug: bool) -> None:
+    if debug:
+        raise error
+    click.echo(click.style("error: ", fg="red", bold=True) + text, err=True)
+    sys.exit(code)

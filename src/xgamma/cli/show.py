@@ -1,0 +1,38 @@
+"""``xgamma show``: one product and where it came from."""
+
+from __future__ import annotations
+
+import click
+
+from xgamma.cli.console import json_option, print_json, size_text, store_argument
+from xgamma.cli.products import opened_store, product_named
+
+
+@click.command("show")
+@store_argument
+@click.argument("product")
+@json_option
+def command(store: str, product: str, as_json: bool) -> None:
+    """Show PRODUCT (KIND/KEY; the beginning of the key is enough) of STORE: its arrays, inputs and provenance."""
+    place = opened_store(store)
+    record = product_named(place, product)
+    if as_json:
+        print_json(
+            {
+                "kind": record.kind,
+                "key": record.key,
+                "path": place.path(record.kind, record.key),
+                "created": record.created,
+                "inputs": list(record.inputs),
+                "texts": dict(record.texts),
+                "provenance": dict(record.provenance),
+            }
+        )
+        return
+    software = ", ".join(f"{name} {version}" for name, version in record.provenance["software"].items())
+    click.echo(f"{record.kind}/{record.key}   {size_text(record.nbytes)}   {record.created}")
+    click.echo(f"open with  xr.open_zarr({place.path(record.kind, record.key)!r})")
+    click.echo(f"made with  {software}")
+    click.echo(f"made from  {', '.join(key[:12] for key in record.inputs[:8]) or 'files'}")
+    for group in record.digests:
+        click.echo(f"\n{group or 'root'}: {place.get(record.kind, record.key, group)}")
