@@ -27,6 +27,8 @@ def unit_string(unit: u.UnitBase | str) -> str:
         return unit
     if unit == u.dimensionless_unscaled:
         return ""
+    if unit.scale != 1:
+        return str(unit.to_string())
     factors = sorted(zip(unit.bases, unit.powers, strict=True), key=lambda factor: (factor[1] < 0, _place(factor[0])))
     return " ".join(f"{base.to_string('generic')}{_power(power)}" for base, power in factors)
 
@@ -76,24 +78,22 @@ def _parse_quantity(value: Any, unit: str, name: str) -> u.Quantity:
     if isinstance(value, u.Quantity):
         return u.Quantity(value)
     if isinstance(value, str):
+        sexagesimal = _SEXAGESIMAL.fullmatch(value)
+        if sexagesimal is not None and u.Unit(unit).is_equivalent(u.deg):
+            return _angle(sexagesimal)
         match = _NUMBER_UNIT.fullmatch(value)
         if match is not None:
             try:
                 return u.Quantity(float(match[1]), match[2] or "")
             except ValueError:
                 raise ConfigError(f"{name}: {match[2]!r} is not a unit; write for example '1 {unit}'.") from None
-        if u.Unit(unit).is_equivalent(u.deg):
-            return _parse_angle(value, unit, name)
         raise ConfigError(f"{name}: expected a number and a unit such as '1 {unit}', got {value!r}.")
     if isinstance(value, bool) or not isinstance(value, int | float | np.number):
         raise ConfigError(f"{name}: expected a number and a unit such as '1 {unit}', got {value!r}.")
     return u.Quantity(value, "")
 
 
-def _parse_angle(value: str, unit: str, name: str) -> u.Quantity:
-    match = _SEXAGESIMAL.fullmatch(value)
-    if match is None:
-        raise ConfigError(f"{name}: expected an angle such as '1 {unit}', got {value!r}.")
+def _angle(match: re.Match[str]) -> u.Quantity:
     degrees = float(match["first"]) + float(match["minutes"] or 0) / 60 + float(match["seconds"] or 0) / 3600
     sign = -1.0 if match["sign"] == "-" else 1.0
     return u.Quantity(sign * degrees * (15.0 if match["mark"] == "h" else 1.0), "deg")

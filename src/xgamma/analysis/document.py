@@ -1,0 +1,92 @@
+"""The YAML of the interface: read strictly, written in the mixed flow style of the tutorial."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from xgamma.errors import ConfigError, ConfigTypeError
+
+LINE_WIDTH = 120
+# YAML 1.1 takes 1e-3 for text, as it has no point; everyone who writes it means a number.
+_FLOAT_TAG = "tag:yaml.org,2002:float"
+_FLOAT = re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$")
+
+
+class Loader(yaml.SafeLoader):
+    """Refuses keys that stand twice or are not text, instead of keeping the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return the mapping of one node; raises ``ConfigError`` with the line of a bad key."""
+        seen: set[str] = set()
+        for key_node, _ in node.value:
+            key, line = key_node.value, key_node.start_mark.line + 1
+            if key_node.tag not in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"):
+                raise ConfigError(f"line {line}: expected a name as key, got {key!r}.")
+            if key in seen:
+                raise ConfigError(f"line {line}: the key {key!r} stands twice in one section; keep one of them.")
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+class Dumper(yaml.SafeDumper):
+    """Breaks long lines between items only, never inside a value."""
+
+    def write_plain(self, text: str, split: bool = True) -> None:
+        """Write a plain scalar on one line."""
+        super().write_plain(text, split=False)  # type: ignore[no-untyped-call]
+
+
+for _class in (Loader, Dumper):
+    _class.add_implicit_resolver(_FLOAT_TAG, _FLOAT, list("-+0123456789"))
+
+
+def read_yaml(text: str) -> dict[str, Any]:
+    """Return the mapping that a YAML text holds.
+
+    Raises ``ConfigError`` for text that is empty, not YAML, or not a mapping.
+    """
+    if not isinstance(text, str):
+        raise ConfigTypeError(f"Expected YAML as text, got {type(text).__name__}.")
+    try:
+        document = yaml.load(text, Loader)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"The text is not YAML: {_sentence(error)}") from None
+    except ConfigError:
+        raise
+    except ValueError as error:
+        raise ConfigError(f"A date or number of the YAML cannot be read: {error}; quote it if it is text.") from None
+    if document is None:
+        raise ConfigError("The YAML is empty; expected a mapping of sections such as 'datasets: {type: 1d}'.")
+    if not isinstance(document, Mapping):
+        hint = " To read a file, use AnalysisConfig.read(path)." if isinstance(document, str) else ""
+        raise ConfigError(
+            f"Expected a mapping of sections such as 'datasets: {{type: 1d}}', got {_kind(document)}.{hint}"
+        )
+    return dict(document)
+
+
+def _kind(document: Any) -> str:
+    return {"str": "text", "list": "a list"}.get(type(document).__name__, repr(document))
+
+
+def _sentence(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+    return f"line {mark.line + 1}, column {mark.column + 1}: {problem}." if mark else f"{problem}."
+
+
+def written_yaml(document: Mapping[str, Any]) -> str:
+    """Return the YAML of a document: collections of plain values on one line, everything else in blocks."""
+    return yaml.dump(
+        dict(document),
+        Dumper=Dumper,
+        default_flow_style=None,
+        sort_keys=False,
+        indent=4,
+        width=LINE_WIDTH,
+        allow_unicode=True,
+    )

@@ -1,0 +1,112 @@
+"""Groups of reconstructed-energy bins for requested edges, and an honest account of what they hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
+
+MOVED_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class EnergyGroups:
+    """Groups of bins of one axis.
+
+    Parameters
+    ----------
+    axis
+        The axis of the datasets.
+    requested
+        The edges asked for, TeV, shape (group + 1,).
+    first, last
+        The bins of each group, ``last`` excluded, shape (group,); equal where no bin is left for the group.
+    """
+
+    axis: Axis
+    requested: FloatArray
+    first: IntArray
+    last: IntArray
+
+    @classmethod
+    def nearest(cls, axis: Axis, requested: FloatArray) -> EnergyGroups:
+        """Return the groups between the edges of the axis that are nearest to the edges asked for."""
+        position = np.interp(np.log(requested), np.log(axis.edges), np.arange(axis.nbin + 1.0))
+        # An edge half-way between two goes to the even one, whatever the last digits of the logarithms say.
+        index = np.rint(np.round(position, 9)).astype(np.int64)
+        return cls(axis, requested, index[:-1], index[1:])
+
+    @property
+    def size(self) -> int:
+        """The number of groups."""
+        return len(self.first)
+
+    @property
+    def is_empty(self) -> BoolArray:
+        """Whether no bin is left for a group."""
+        return np.asarray(self.last <= self.first)
+
+    @property
+    def bounds(self) -> FloatArray:
+        """Lower and upper edge of each group, TeV, shape (group, 2); the edges asked for where it is empty."""
+        own = np.stack([self.axis.edges[self.first], self.axis.edges[self.last]], axis=1)
+        asked = np.stack([self.requested[:-1], self.requested[1:]], axis=1)
+        return np.where(self.is_empty[:, np.newaxis], asked, own)
+
+    def spans(self) -> list[tuple[int, int]]:
+        """Return the first bin and the one after the last of each group; an empty group spans none."""
+        return [(int(first), max(int(first), int(last))) for first, last in zip(self.first, self.last, strict=True)]
+
+    def span_of(self, used: BoolArray) -> tuple[FloatArray, FloatArray]:
+        """Return the lowest and the highest edge of the bins used in each group, TeV; NaN where there is none."""
+        pairs = np.full((self.size, 2), np.nan)
+        for group, (first, last) in enumerate(self.spans()):
+            bins = first + np.flatnonzero(used[first:last])
+            if bins.size:
+                pairs[group] = self.axis.edges[bins[0]], self.axis.edges[bins[-1] + 1]
+        return pairs[:, 0], pairs[:, 1]
+
+    def of_bin(self, energy: IntArray) -> IntArray:
+        """Return the group of each bin of the axis, -1 for none."""
+        table = np.full(self.axis.nbin, -1, dtype=np.int64)
+        for group, (first, last) in enumerate(self.spans()):
+            table[first:last] = group
+        return table[energy]
+
+
+def binning_report(groups: EnergyGroups, used: FloatArray, left_out: float) -> list[str]:
+    """Return a sentence for each way in which the requested binning could not be honoured.
+
+    ``used`` are the edges of the bins that entered, shape (group, 2); ``left_out`` the safe counts that did not.
+    """
+    asked = np.stack([groups.requested[:-1], groups.requested[1:]], axis=1)
+    inside = (asked[:, 1] > groups.axis.edges[0]) & (asked[:, 0] < groups.axis.edges[-1])
+    moved = ~groups.is_empty & ~np.isclose(groups.bounds, asked, rtol=MOVED_TOLERANCE, atol=0).all(axis=1)
+    cut = ~groups.is_empty & ~np.isclose(used, groups.bounds, rtol=MOVED_TOLERANCE, atol=0).all(axis=1)
+    return [
+        sentence
+        for sentence, holds in {
+            f"moved to the edges of the datasets: {_arrows(asked, groups.bounds, moved)}": moved.any(),
+            f"narrower than the datasets' bins, left empty: {_ranges(asked[groups.is_empty & inside])}":
+                (groups.is_empty & inside).any(),
+            f"outside the datasets' axis, left empty: {_ranges(asked[~inside])}": (~inside).any(),
+            f"cut by the fit range and the safe masks ({left_out:.0f} safe counts left out): "
+            f"{_arrows(groups.bounds, used, cut)}": cut.any(),
+        }.items()
+        if holds
+    ]  # fmt: skip
+
+
+def _range(bounds: FloatArray) -> str:
+    return f"{bounds[0]:.4g}-{bounds[1]:.4g}" if np.isfinite(bounds).all() else "nothing"
+
+
+def _ranges(bounds: FloatArray) -> str:
+    return ", ".join(_range(pair) for pair in bounds)
+
+
+def _arrows(before: FloatArray, after: FloatArray, chosen: BoolArray) -> str:
+    pairs = zip(before[chosen], after[chosen], strict=True)
+    return ", ".join(f"{_range(old)} -> {_range(new)}" for old, new in pairs)

@@ -1,0 +1,294 @@
+"""Flux points: the norm of one source in groups of energy bins, with the shape of its spectrum kept.
+
+The fit range of the preceding fit stays in force, while the reference fluxes belong to whole groups. The edges that
+are honoured are those of the datasets' axis: what was moved or left out is said in the result and in one warning.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from astropy import units as u
+
+from xgamma.axes import LABELS, Axis, FloatArray, unify_axis
+from xgamma.errors import ConfigError, DataError, LaterError, UnknownNameError, did_you_mean
+from xgamma.estimate.energy_groups import EnergyGroups, binning_report
+from xgamma.estimate.flux_points_parameters import FluxPointsParameters
+from xgamma.estimate.norm_profile import NormProfile, NormTerm
+from xgamma.fit.statistic import CountsTerm, Masks, Statistic, used_bins
+from xgamma.models.model import Models, SkyModel
+from xgamma.models.parameter import Parameter
+from xgamma.registry import lookup, normalize_parameters, register
+
+log = logging.getLogger("xgamma.estimate")
+
+Variables: TypeAlias = dict[str, tuple[tuple[str, ...], npt.NDArray[Any], dict[str, str]]]
+IS_UL_BELOW = 2.0
+
+
+@register("estimator", "flux_points", parameters=FluxPointsParameters)
+def flux_points(
+    datasets: Sequence[xr.Dataset],
+    models: Models,
+    source: str,
+    edges: Any,
+    mask_fit: Masks = None,
+    parameters: FluxPointsParameters | Mapping[str, Any] | None = None,
+) -> xr.Dataset:
+    """Estimate flux points of one source.
+
+    Parameters
+    ----------
+    datasets
+        DL4 Datasets with aligned axes of reconstructed energy and one telescope; all rows enter each point.
+    models
+        All models of the datasets; those beside the source are kept as they are.
+    source
+        The name of the source's model.
+    edges
+        Requested edges, ascending: a ``Quantity`` or numbers in TeV, shape (energy + 1,).
+    mask_fit
+        For each Dataset the bins of the fit, bool (dataset, region, energy), or ``None`` for all safe bins.
+    parameters
+        A ``FluxPointsParameters`` or its fields as a mapping.
+
+    Returns
+    -------
+    DL5 Dataset with dims ``energy``, ``dataset``, ``norm_scan``. A norm multiplies ``ref_dnde`` (cm-2 s-1 TeV-1, at the
+    centre), ``ref_flux``, ``ref_eflux`` and ``ref_e2dnde``. ``energy_bounds`` are the edges of the group,
+    ``e_min_fit`` and ``e_max_fit`` those of the bins used, ``counts_left_out`` the counts of safe bins of the group
+    that the fit range excludes. A group without a usable bin is a row of NaN with ``success`` False.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown source, one without a free norm, edges that do not ascend, unknown parameters.
+    DataError
+        For Datasets with different axes or telescopes.
+    """
+    settings = _normalize_parameters(parameters)
+    axis = validate_alike(datasets)
+    model, norm = _source(models, source)
+    _validate_reoptimize(models, model, settings)
+    groups = EnergyGroups.nearest(axis, normalize_edges(edges))
+    statistic = Statistic(datasets, models, mask_fit)
+    profile = norm_profile(statistic, model, norm, groups)
+    estimates = _estimates(profile, settings, norm.interp)
+    variables = (
+        estimates
+        | _per_dataset(profile, estimates["norm"][1], len(statistic.names))
+        | reference_fluxes(model, groups.bounds)
+        | _account(datasets, mask_fit, groups)
+    )
+    result = _product(groups, statistic.names, variables)
+    result.attrs = {
+        "source": source,
+        "n_sigma": settings.n_sigma,
+        "n_sigma_ul": settings.n_sigma_ul,
+        "UL_CONF": round(math.erf(settings.n_sigma_ul / math.sqrt(2.0)), 7),
+        "telescope": str(datasets[0].attrs.get("telescope", "")),
+        "Conventions": "CF-1.12",
+    }
+    result.attrs["binning_report"] = _binning_report(result, groups)
+    log_binning(result)
+    return result
+
+
+def _normalize_parameters(parameters: FluxPointsParameters | Mapping[str, Any] | None) -> FluxPointsParameters:
+    if isinstance(parameters, FluxPointsParameters):
+        return parameters
+    entry = lookup("estimator", "flux_points")
+    settings: FluxPointsParameters = normalize_parameters(entry, parameters or {}, "flux_points.parameters")
+    return settings
+
+
+def normalize_edges(edges: Any) -> FloatArray:
+    """Return ascending edges in TeV; raises ``ConfigError``."""
+    try:
+        values = np.asarray(u.Quantity(edges).to_value("TeV") if hasattr(edges, "unit") else edges, dtype=float)
+    except (TypeError, ValueError, u.UnitConversionError):
+        raise ConfigError(f"flux_points: expected edges in TeV, got {edges!r}.") from None
+    if values.ndim != 1 or values.size < 2 or not np.all(np.diff(values) > 0) or not values[0] > 0:
+        raise ConfigError(f"flux_points: expected at least two ascending edges above 0 TeV, got {values.tolist()}.")
+    return values
+
+
+def validate_alike(datasets: Sequence[xr.Dataset]) -> Axis:
+    """Return the common axis of reconstructed energy; raises ``DataError`` for other axes or telescopes."""
+    if not datasets:
+        raise ConfigError("flux_points: expected at least one dataset, got none.")
+    axis = unify_axis([Axis.from_coords(ds.coords, "energy") for ds in datasets])
+    telescopes = sorted({str(ds.attrs.get("telescope", "")) for ds in datasets})
+    if len(telescopes) > 1:
+        raise DataError(
+            f"flux_points: expected datasets of one telescope, got {', '.join(map(repr, telescopes))}; "
+            "estimate the points of each."
+        )
+    return axis
+
+
+def _source(models: Models, name: str) -> tuple[SkyModel, Parameter]:
+    found = [model for model in models if model.name == name]
+    if not found:
+        known = [model.name for model in models]
+        raise UnknownNameError(f"flux_points.source: no model is called {name!r}.{did_you_mean(name, known)}")
+    norms = [parameter for parameter in found[0].parameters if parameter.is_norm and not parameter.frozen]
+    if len(norms) != 1:
+        raise ConfigError(
+            f"flux_points.source: the model {name!r} needs one free amplitude or norm parameter, it has {len(norms)}."
+        )
+    return found[0], norms[0]
+
+
+def _validate_reoptimize(models: Models, source: SkyModel, settings: FluxPointsParameters) -> None:
+    others = [model.name for model in models if model is not source and len(model.parameters.free_parameters)]
+    if settings.reoptimize and others:
+        raise LaterError(
+            f"flux_points: reoptimize with free parameters in other models ({', '.join(map(repr, others))}) comes "
+            "with a later version; freeze them or leave reoptimize out."
+        )
+
+
+# --- the likelihood of the groups
+
+
+def norm_profile(statistic: Statistic, source: SkyModel, norm: Parameter, groups: EnergyGroups) -> NormProfile:
+    """Return the likelihood of the source's norm in every group, the limits of its norm parameter carried over."""
+    terms = [_norm_term(term, source, groups) for term in statistic.terms if isinstance(term, CountsTerm)]
+    return NormProfile(terms, groups.size, *norm_limits(norm))
+
+
+def _norm_term(term: CountsTerm, source: SkyModel, groups: EnergyGroups) -> NormTerm:
+    group = groups.of_bin(term.response.energy)
+    zero = np.zeros(group.shape)
+    reference = sum((signal() for signal in term.signals if signal.model is source), zero)
+    other = sum((signal() for signal in term.signals if signal.model is not source), zero)
+    return NormTerm(term.data, group, reference, other, term.dataset).select(group >= 0)
+
+
+def norm_limits(norm: Parameter) -> tuple[float, float]:
+    """Return the limits of a norm parameter in units of its value, infinite for none."""
+    if norm.value == 0:
+        raise ConfigError(
+            f"flux_points.source: the parameter {norm.name!r} is 0, so that nothing can be scaled; set a value."
+        )
+    low, high = sorted([_limit(norm.min, -np.inf) / norm.value, _limit(norm.max, np.inf) / norm.value])
+    return low, high
+
+
+def _limit(value: float, none: float) -> float:
+    return none if math.isnan(value) else value
+
+
+def _estimates(profile: NormProfile, settings: FluxPointsParameters, interp: str) -> Variables:
+    norm = profile.minimum()
+    error = profile.error(norm)
+    success = np.isfinite(norm) & np.isfinite(error)
+    stat, stat_null = (np.where(success, profile.stat(at), np.nan) for at in (norm, np.zeros(profile.size)))
+    ts = stat_null - stat
+    sqrt_ts = np.where(norm > 0, 1.0, -1.0) * np.sqrt(np.maximum(ts, 0.0))
+    values: dict[str, npt.NDArray[Any]] = {"norm": norm, "norm_err": error * settings.n_sigma}
+    if "errn-errp" in settings.selection_optional:
+        values["norm_errn"] = norm - profile.crossing(norm, settings.n_sigma, -1)
+        values["norm_errp"] = profile.crossing(norm, settings.n_sigma, +1) - norm
+    if "ul" in settings.selection_optional:
+        values["norm_ul"] = profile.upper_limit(norm, settings.n_sigma_ul)
+    values |= {"ts": ts, "sqrt_ts": sqrt_ts, "stat": stat, "stat_null": stat_null}
+    values |= {"success": success, "is_ul": success & (sqrt_ts < IS_UL_BELOW)}
+    variables: Variables = {name: (("energy",), value, {"units": ""}) for name, value in values.items()}
+    if "scan" in settings.selection_optional:
+        norms = settings.norms(interp)
+        scan = np.where(success[:, np.newaxis], profile.scan(norms), np.nan)
+        variables["norm_scan"] = (("norm_scan",), norms, {"units": "", "long_name": "Norms of the scan"})
+        variables["stat_scan"] = (("energy", "norm_scan"), scan, {"units": ""})
+    return variables
+
+
+def reference_fluxes(model: SkyModel, bounds: FloatArray) -> Variables:
+    """Return what a norm of 1 stands for: dN/dE and E2 dN/dE at the centres, integrals over ``bounds`` in TeV."""
+    spectrum, center = model.spectral_model, _center(bounds)
+    low, high = u.Quantity(bounds[:, 0], "TeV"), u.Quantity(bounds[:, 1], "TeV")
+    dnde = spectrum.dnde(center)
+    return {
+        "ref_dnde": (("energy",), dnde, {"units": "cm-2 s-1 TeV-1"}),
+        "ref_flux": (("energy",), spectrum.integral(low, high).to_value("cm-2 s-1"), {"units": "cm-2 s-1"}),
+        "ref_eflux": (
+            ("energy",),
+            spectrum.energy_flux(low, high).to_value("TeV cm-2 s-1"),
+            {"units": "TeV cm-2 s-1"},
+        ),
+        "ref_e2dnde": (("energy",), dnde * center**2, {"units": "TeV cm-2 s-1"}),
+    }
+
+
+def _center(bounds: FloatArray) -> FloatArray:
+    return np.exp(0.5 * (np.log(bounds[:, 1]) + np.log(bounds[:, 0])))
+
+
+def _per_dataset(profile: NormProfile, norm: FloatArray, n_datasets: int) -> Variables:
+    shape = (profile.size, n_datasets)
+    sums = {name: np.zeros(shape) for name in ("counts", "npred", "npred_excess")}
+    for term in profile.terms:
+        signal = term.signal(norm)
+        total = np.maximum(signal + term.data.predicted_background(signal), 0.0)
+        place = np.ravel_multi_index((term.group, term.dataset), shape)
+        columns = (term.data.counts, total, norm[term.group] * term.reference)
+        for sum_, values in zip(sums.values(), columns, strict=True):
+            sum_ += np.bincount(place, values, sum_.size).reshape(shape)
+    for name in ("npred", "npred_excess"):
+        sums[name][~np.isfinite(norm)] = np.nan
+    return {name: (("energy", "dataset"), value, {"units": ""}) for name, value in sums.items()}
+
+
+# --- what the groups hold
+
+
+def _account(datasets: Sequence[xr.Dataset], mask_fit: Masks, groups: EnergyGroups) -> Variables:
+    masks = [None] * len(datasets) if mask_fit is None else list(mask_fit)
+    seen = np.zeros(groups.axis.nbin, dtype=bool)
+    left_out = []
+    for ds, mask in zip(datasets, masks, strict=True):
+        used = used_bins(ds, mask)
+        seen |= used.any(axis=(0, 1))
+        cut = np.where(used_bins(ds, None) & ~used, ds["counts"].values, 0.0).sum(axis=1)
+        left_out.append(np.stack([cut[:, first:last].sum(axis=1) for first, last in groups.spans()]))
+    low, high = groups.span_of(seen)
+    return {
+        "e_min_fit": (("energy",), low, {"units": "TeV", "long_name": "Lower edge of the bins used"}),
+        "e_max_fit": (("energy",), high, {"units": "TeV", "long_name": "Upper edge of the bins used"}),
+        "counts_left_out": (
+            ("energy", "dataset"),
+            np.concatenate(left_out, axis=1),
+            {"units": "", "long_name": "Counts of safe bins that the fit range excludes"},
+        ),
+    }
+
+
+def _product(groups: EnergyGroups, names: Sequence[str], variables: Variables) -> xr.Dataset:
+    attrs = {"units": "TeV", "bounds": "energy_bounds", "scale": "log", **LABELS["energy"]}
+    return xr.Dataset(
+        variables,
+        coords={
+            "energy": (("energy",), _center(groups.bounds), attrs),
+            "energy_bounds": (("energy", "bound"), groups.bounds, {"units": "TeV"}),
+            "dataset": (("dataset",), np.array(names, dtype=str)),
+        },
+    )
+
+
+def _binning_report(points: xr.Dataset, groups: EnergyGroups) -> list[str]:
+    used = np.stack([points["e_min_fit"].values, points["e_max_fit"].values], axis=1)
+    return binning_report(groups, used, float(points["counts_left_out"].sum()))
+
+
+def log_binning(points: xr.Dataset) -> None:
+    """Warn, once for all bins, of a requested binning that the flux points could not honour."""
+    report = points.attrs["binning_report"]
+    if report:
+        log.warning("Flux points, TeV: %s.", "; ".join(report))

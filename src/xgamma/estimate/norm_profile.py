@@ -1,0 +1,188 @@
+"""The likelihood of a norm: ``npred = norm * reference + other`` in groups of bins, all groups at once.
+
+Flux points need no model evaluation: minima, errors, limits and scans are calls of one convex function of one number
+for each group, whose derivatives are known. Minima and crossings are exact roots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from xgamma.axes import BoolArray, FloatArray, IntArray
+from xgamma.stats import Counts, bracketed_root, crossing, select_bins
+
+SMOOTH = 0.1
+"""The slope, in units of one Gaussian error, above which a minimum is a kink or a limit."""
+
+
+@dataclass(frozen=True)
+class NormTerm:
+    """Bins of one statistic.
+
+    Parameters
+    ----------
+    data
+        Counts of the bins.
+    group
+        The group of each bin, shape (bin,).
+    reference, other
+        Predicted signal of the source for norm 1, and of everything else, shape (bin,).
+    dataset
+        The number of the dataset of each bin, shape (bin,).
+    """
+
+    data: Counts
+    group: IntArray
+    reference: FloatArray
+    other: FloatArray
+    dataset: IntArray
+
+    def signal(self, norm: FloatArray) -> FloatArray:
+        """Return the predicted signal of each bin for the norm of its group."""
+        return norm[self.group] * self.reference + self.other
+
+    def select(self, bins: BoolArray) -> NormTerm:
+        """Return some of the bins."""
+        return NormTerm(
+            select_bins(self.data, bins),
+            self.group[bins],
+            self.reference[bins],
+            self.other[bins],
+            self.dataset[bins],
+        )
+
+
+@dataclass(frozen=True)
+class NormProfile:
+    """Statistic, minimum, errors, limits and scans of the norm of every group; arrays have shape (group,).
+
+    Parameters
+    ----------
+    terms
+        Every bin once; a group may have bins in several terms.
+    size
+        The number of groups.
+    low, high
+        Limits of the norm, infinite for none.
+    """
+
+    terms: Sequence[NormTerm]
+    size: int
+    low: float = -np.inf
+    high: float = np.inf
+    _active: list[NormTerm] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        # A bin that does not see the source, or whose statistic does not know its background, says nothing on the norm.
+        active = [term.select((term.reference != 0) & np.isfinite(term.data.best_signal)) for term in self.terms]
+        object.__setattr__(self, "_active", active)
+
+    def _sum(self, values: Sequence[FloatArray], terms: Sequence[NormTerm]) -> FloatArray:
+        total = np.zeros(self.size)
+        for term, value in zip(terms, values, strict=True):
+            total += np.bincount(term.group, value, self.size)
+        return total
+
+    def stat(self, norm: FloatArray) -> FloatArray:
+        """Return the statistic of each group."""
+        return self._sum([term.data.stat(term.signal(norm)) for term in self.terms], self.terms)
+
+    def _stat_and_slope(self, norm: FloatArray) -> tuple[FloatArray, FloatArray]:
+        signals = [term.signal(norm) for term in self._active]
+        pairs = list(zip(self._active, signals, strict=True))
+        stats = [term.data.stat(signal) for term, signal in pairs]
+        slopes = [term.data.gradient(signal) * term.reference for term, signal in pairs]
+        return self._sum(stats, self._active), self._sum(slopes, self._active)
+
+    def _slope_and_curvature(self, norm: FloatArray) -> tuple[FloatArray, FloatArray]:
+        signals = [term.signal(norm) for term in self._active]
+        pairs = list(zip(self._active, signals, strict=True))
+        slopes = [term.data.gradient(signal) * term.reference for term, signal in pairs]
+        curvatures = [term.data.curvature(signal) * term.reference**2 for term, signal in pairs]
+        return self._sum(slopes, self._active), self._sum(curvatures, self._active)
+
+    @property
+    def is_constrained(self) -> BoolArray:
+        """Whether a group has a bin that sees the source."""
+        return self._sum([np.ones(term.group.shape) for term in self._active], self._active) > 0
+
+    def _extreme(self, values: Sequence[FloatArray], largest: bool) -> FloatArray:
+        result = np.full(self.size, -np.inf if largest else np.inf)
+        for term, value in zip(self._active, values, strict=True):
+            (np.maximum if largest else np.minimum).at(result, term.group, value)
+        return result
+
+    def minimum(self) -> FloatArray:
+        """Return the best norm of each group, inside the limits; NaN where nothing constrains it."""
+        # Each bin alone is convex with a known minimum, so that the minimum of the sum lies between them.
+        alone = [(term.data.best_signal - term.other) / term.reference for term in self._active]
+        least, largest = self._extreme(alone, largest=False), self._extreme(alone, largest=True)
+        low, high = np.clip(least, self.low, self.high), np.clip(largest, self.low, self.high)
+        start = np.where(np.isfinite(low), np.clip(1.0, low, high), 0.0)
+        norm = bracketed_root(self._slope_and_curvature, low, high, start)
+        return np.where(self.is_constrained, norm, np.nan)
+
+    def error(self, norm: FloatArray) -> FloatArray:
+        """Return the Gaussian error from the curvature at the minimum.
+
+        Where the statistic is no parabola there (no counts, a limit) it is the distance at which it has risen by 1, on
+        the side where that is farther.
+        """
+        slope, curvature = self._slope_and_curvature(norm)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            gauss = np.sqrt(2.0 / curvature)
+            is_parabola = np.isfinite(gauss) & (np.abs(slope) * gauss < SMOOTH)
+        if not (is_parabola | ~self.is_constrained).all():
+            up, down = self.crossing(norm, 1.0, +1) - norm, norm - self.crossing(norm, 1.0, -1)
+            gauss = np.where(is_parabola, gauss, np.maximum(up, down))
+        return np.where(self.is_constrained, gauss, np.nan)
+
+    def crossing(self, norm: FloatArray, n_sigma: float, side: int) -> FloatArray:
+        """Return the norm above (+1) or below (-1) ``norm`` where the statistic is larger by ``n_sigma**2``.
+
+        ``norm`` is the minimum, or beyond it on that side. Where a limit, or predictions of less than no counts,
+        come before the crossing, the last norm allowed is returned.
+        """
+        total = self._stat_and_slope(norm)[0]
+        curvature = self._slope_and_curvature(norm)[1]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            gauss = np.sqrt(2.0 / curvature)
+            one_count = 1.0 / self._sum([np.abs(term.reference) for term in self._active], self._active)
+        width = n_sigma * np.where(np.isfinite(gauss) & (curvature > 0), gauss, one_count)
+        limit = self._last_allowed(norm, side)
+        found = crossing(self._stat_and_slope, norm, total + n_sigma**2, width, side, limit)
+        return np.where(self.is_constrained, found, np.nan)
+
+    def _last_allowed(self, norm: FloatArray, side: int) -> FloatArray:
+        bounds = []
+        for term in self._active:
+            with np.errstate(invalid="ignore"):
+                bound = (term.data.least_signal - term.other) / term.reference
+            bounds.append(np.where(np.sign(term.reference) == -side, bound, side * np.inf))
+        limit = self._extreme(bounds, largest=side < 0)
+        limit = np.maximum(limit, self.low) if side < 0 else np.minimum(limit, self.high)
+        return np.where(self._falls_away(norm, side), norm, limit)
+
+    def _falls_away(self, norm: FloatArray, side: int) -> BoolArray:
+        """Whether nothing is predicted any more on this side, so that the statistic never rises again."""
+        slope = self._slope_and_curvature(norm + side * (np.abs(norm) + 1.0) * 1e-6)[0]
+        return np.asarray(slope * side == 0.0)
+
+    def upper_limit(self, norm: FloatArray, n_sigma: float) -> FloatArray:
+        """Return the norm above the minimum where the statistic is larger by ``n_sigma**2``.
+
+        A strong deficit would put it below zero, which limits nothing: it is then counted from norm 0, the best norm
+        of a source that only emits.
+        """
+        limit = self.crossing(norm, n_sigma, +1)
+        is_negative = (limit <= 0) & (self.high > 0)
+        if not is_negative.any():
+            return limit
+        return np.where(is_negative, self.crossing(np.maximum(norm, 0.0), n_sigma, +1), limit)
+
+    def scan(self, norms: FloatArray) -> FloatArray:
+        """Return the statistic of each group at every norm, shape (group, norm)."""
+        return np.stack([self.stat(np.full(self.size, norm)) for norm in norms.tolist()], axis=1)

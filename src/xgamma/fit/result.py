@@ -1,0 +1,100 @@
+"""What a fit returns: the optimum and the covariance, printed as one report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from xgamma.axes import FloatArray
+from xgamma.models.model import Models
+from xgamma.models.parameter import Parameters
+
+
+@dataclass(frozen=True)
+class OptimizeResult:
+    """Where the minimiser ended."""
+
+    parameters: Parameters
+    success: bool
+    message: str
+    nfev: int
+    total_stat: float
+    models: Models | None = field(default=None, repr=False)
+    backend: str = "minuit"
+    method: str = "migrad"
+
+    def __str__(self) -> str:
+        return (
+            f"OptimizeResult\n\n\tbackend    : {self.backend}\n\tmethod     : {self.method}\n"
+            f"\tsuccess    : {self.success}\n\tmessage    : {self.message}\n"
+            f"\tnfev       : {self.nfev}\n\ttotal stat : {self.total_stat:.2f}\n\n"
+        )
+
+
+@dataclass(frozen=True)
+class CovarianceResult:
+    """The covariance of the free parameters, in their units; NaN where it could not be had."""
+
+    matrix: FloatArray
+    success: bool
+    message: str
+    backend: str = "minuit"
+    method: str = "hesse"
+
+    def __str__(self) -> str:
+        return (
+            f"CovarianceResult\n\n\tbackend    : {self.backend}\n\tmethod     : {self.method}\n"
+            f"\tsuccess    : {self.success}\n\tmessage    : {self.message}\n"
+        )
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """Both parts of a fit; prints as one report."""
+
+    optimize_result: OptimizeResult
+    covariance_result: CovarianceResult
+
+    @property
+    def parameters(self) -> Parameters:
+        """Copies of the parameters of all models at the best fit."""
+        return self.optimize_result.parameters
+
+    @property
+    def models(self) -> Models | None:
+        """The models that were fitted."""
+        return self.optimize_result.models
+
+    @property
+    def success(self) -> bool:
+        """Whether the minimiser converged and the covariance is there."""
+        return self.optimize_result.success and self.covariance_result.success
+
+    @property
+    def message(self) -> str:
+        """What the minimiser says."""
+        return self.optimize_result.message
+
+    @property
+    def nfev(self) -> int:
+        """How often the statistic was evaluated."""
+        return self.optimize_result.nfev
+
+    @property
+    def total_stat(self) -> float:
+        """The statistic at the best fit."""
+        return self.optimize_result.total_stat
+
+    @property
+    def backend(self) -> str:
+        """The library that minimised."""
+        return self.optimize_result.backend
+
+    @property
+    def method(self) -> str:
+        """The algorithm that minimised."""
+        return self.optimize_result.method
+
+    def __str__(self) -> str:
+        return f"{self.optimize_result}{self.covariance_result}"
+
+    __repr__ = __str__

@@ -1,0 +1,9 @@
+"""The store: write-once products of Datasets, published by their records."""
+
+from __future__ import annotations
+
+from xgamma.store.keys import canonical_json, dataset_digest, digest, file_digest
+from xgamma.store.products import Store, is_store
+from xgamma.store.records import Record
+
+__all__ = ["Record", "Store", "canonical_json", "dataset_digest", "digest", "file_digest", "is_store"]

@@ -1,0 +1,190 @@
+"""``Backend``: the few verbs that the store needs of a folder, a bucket or memory, through obstore.
+
+Whole objects only: read, create if absent, replace, list, delete. Everything above is built from these.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+import re
+import shutil
+import uuid
+import weakref
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
+from obstore.store import LocalStore, MemoryStore, from_url
+from zarr.abc.store import ByteRequest
+from zarr.core.buffer import Buffer, BufferPrototype
+from zarr.storage import ObjectStore
+
+from xgamma.errors import StoreError
+
+# A writer that was killed leaves the file that obstore renames at the end; obstore never lists it.
+_STAGED = re.compile(r".*#\d+")
+_CHUNK = re.compile(r"(.*/)?c(/\d+)*")
+_REQUESTS = 16
+
+
+class WholeObjectStore(ObjectStore[Any]):
+    """Zarr on obstore where a missing chunk is an error; Zarr itself would read it as zeros."""
+
+    async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
+        """Return the bytes of one object, or ``None`` for metadata that is not there."""
+        found = await super().get(key, prototype, byte_range)
+        if found is None and _CHUNK.fullmatch(key):
+            raise StoreError(f"{key} is missing in {self.store}: the product is damaged. Copy the store again.")
+        return found
+
+
+class Backend:
+    """One place that holds objects by path; ``folder`` is set on local disk only."""
+
+    def __init__(self, url: str, objects: Any, folder: Path | None) -> None:
+        self.url = url
+        self.objects = objects
+        self.folder = folder
+        self.zarr = WholeObjectStore(objects)
+
+    def read(self, path: str) -> bytes | None:
+        """Return the bytes of an object, ``None`` if it is not there."""
+        with self.sentences("read"):
+            try:
+                return bytes(obstore.get(self.objects, path).bytes())
+            except FileNotFoundError:
+                return None
+
+    def read_many(self, paths: Iterable[str]) -> list[bytes | None]:
+        """Return the bytes of many objects, several requests at a time."""
+        with ThreadPoolExecutor(_REQUESTS) as pool:
+            return list(pool.map(self.read, paths))
+
+    def exists(self, path: str) -> bool:
+        """Whether an object is there."""
+        with self.sentences("read"):
+            try:
+                obstore.head(self.objects, path)
+            except FileNotFoundError:
+                return False
+            return True
+
+    def exist(self, paths: Iterable[str]) -> list[bool]:
+        """Whether each object is there, several requests at a time."""
+        with ThreadPoolExecutor(_REQUESTS) as pool:
+            return list(pool.map(self.exists, paths))
+
+    def create(self, path: str, content: bytes) -> bool:
+        """Put a whole object if there is none; return whether it was this call that put it."""
+        with self.sentences("written"):
+            try:
+                obstore.put(self.objects, path, content, mode="create")
+            except (AlreadyExistsError, PreconditionError):
+                return False
+            return True
+
+    def replace(self, path: str, content: bytes) -> None:
+        """Put a whole object in the place of the old one; a reader sees one or the other."""
+        with self.sentences("written"):
+            obstore.put(self.objects, path, content)
+
+    def delete(self, path: str) -> None:
+        """Delete one object; one that is gone already is no error."""
+        with self.sentences("written"), contextlib.suppress(FileNotFoundError):
+            obstore.delete(self.objects, path)
+
+    def delete_folder(self, prefix: str) -> None:
+        """Delete every object under ``prefix``, and on disk the folder and what a killed writer left in it."""
+        with ThreadPoolExecutor(_REQUESTS) as pool:
+            list(pool.map(self.delete, self.modified(prefix)))
+        if self.folder is not None:
+            shutil.rmtree(self.folder / prefix, ignore_errors=True)
+
+    def tidy(self, limit: datetime.datetime) -> None:
+        """Delete what killed writers left on a disk and obstore does not list: staged files and empty folders."""
+        if self.folder is None:
+            return
+        # All ages are read first, because taking a file out of a folder makes the folder young.
+        for path, changed in list(_leftovers(self.folder)):
+            # Another writer may have renamed the file, or put something into the folder.
+            with contextlib.suppress(OSError):
+                if changed < limit.timestamp():
+                    path.rmdir() if path.is_dir() else path.unlink()
+
+    def children(self, prefix: str = "") -> list[str]:
+        """Return the sorted names of the folders directly under ``prefix``."""
+        with self.sentences("read"):
+            found = obstore.list_with_delimiter(self.objects, prefix or None)["common_prefixes"]
+        return sorted(path.rsplit("/", 1)[-1] for path in found)
+
+    def modified(self, prefix: str) -> dict[str, datetime.datetime]:
+        """Return the path and time of change of every object under ``prefix``."""
+        with self.sentences("read"):
+            batches = obstore.list(self.objects, prefix)
+            return {item["path"]: item["last_modified"] for batch in batches for item in batch}
+
+    @contextlib.contextmanager
+    def sentences(self, verb: str) -> Iterator[None]:
+        """Turn what obstore and Zarr raise into one sentence; ``verb`` is ``read`` or ``written``."""
+        try:
+            yield
+        except StoreError:
+            raise
+        except (BaseError, OSError) as error:
+            raise StoreError(
+                f"The store {self.url} cannot be {verb}: {_reason(error)}. Check the place and its rights."
+            ) from error
+
+
+# Weak, so that a store in memory lives as long as somebody holds it, and a second Store of its url is the same place.
+_IN_MEMORY: weakref.WeakValueDictionary[str, Backend] = weakref.WeakValueDictionary()
+
+
+def open_backend(url: str | Path, *, create: bool = True) -> Backend:
+    """Return the backend of a path, ``file://``, ``memory://`` or any url that obstore knows.
+
+    ``memory://`` is a new place each time, ``memory://NAME`` the place of that name in this process.
+    A folder that is not there is made if ``create``. Raises ``StoreError`` when the place cannot be used.
+    """
+    parts = urlsplit(str(url))
+    if parts.scheme == "memory":
+        return _memory(f"memory://{parts.netloc or uuid.uuid4().hex}")
+    if parts.scheme in ("", "file") or isinstance(url, Path):
+        return _folder(Path(unquote(parts.path) if parts.scheme == "file" else url), create)
+    try:
+        return Backend(str(url), from_url(str(url)), None)
+    except (BaseError, OSError, ValueError) as error:
+        raise StoreError(f"The store {url} cannot be opened: {_reason(error)}. Check its url.") from error
+
+
+def _memory(url: str) -> Backend:
+    return _IN_MEMORY.setdefault(url, Backend(url, MemoryStore(), None))
+
+
+def _folder(path: Path, create: bool) -> Backend:
+    folder = path.expanduser().absolute()
+    try:
+        return Backend(str(folder), LocalStore(folder, mkdir=create), folder)
+    except (BaseError, OSError, ValueError) as error:
+        raise StoreError(
+            f"The store {folder} cannot be opened as a folder: {_reason(error)}. Give a folder that can be written."
+        ) from error
+
+
+def _leftovers(folder: Path) -> Iterator[tuple[Path, float]]:
+    """Yield staged files and all folders, the inner ones first, with the time of their last change."""
+    for place, folders, files in os.walk(folder, topdown=False):
+        for name in [*(name for name in files if _STAGED.fullmatch(name)), *folders]:
+            with contextlib.suppress(FileNotFoundError):
+                yield Path(place, name), Path(place, name).stat().st_mtime
+
+
+def _reason(error: Exception) -> str:
+    # obstore appends pages of its own debugging to the first line.
+    return str(error).split("\n", 1)[0].removesuffix(".")

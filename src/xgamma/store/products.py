@@ -1,0 +1,328 @@
+"""``Store``: write-once products, their records, and the names that point to them.
+
+A product is ``<kind>/<key>/<attempt>/``, a Zarr v3 group that is never modified, published by
+``<kind>/<key>/record.json``, which is put last and only if there is none. So a product exists exactly when its record
+does, and no writer needs a lock.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import functools
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+import xarray as xr
+import zarr
+from xarray.backends import ZarrStore
+
+from xgamma.errors import StoreError, UnknownNameError, did_you_mean
+from xgamma.store import care
+from xgamma.store.backend import open_backend
+from xgamma.store.encoding import (
+    Documents,
+    array_documents,
+    decoded,
+    encoded,
+    read_arrays,
+    read_documents,
+    read_group,
+    write_groups,
+)
+from xgamma.store.keys import dataset_digest, digest, validate_segment
+from xgamma.store.labels import FILES, NAMES, TAGS, read_label, read_labels, write_label
+from xgamma.store.records import SCHEMA, Record, draft_record, record_path
+
+_OPENED = 64
+
+Groups = Mapping[str, xr.Dataset]
+
+
+class Store:
+    """A store of products in a folder, in memory (``memory://``) or at a url.
+
+    Raises ``StoreError`` when the place cannot be used or was made by a newer xgamma.
+
+    Examples
+    --------
+    >>> store = Store("memory://")
+    >>> counts = xr.Dataset({"counts": ("energy", [1.0, 2.0], {"units": ""})})
+    >>> record = store.put("dl4", digest("request"), {"": counts}, provenance={})
+    >>> store.get("dl4", record.key).counts.values.tolist()
+    [1.0, 2.0]
+    """
+
+    def __init__(self, url: str | Path) -> None:
+        self._backend = open_backend(url)
+        self.url = self._backend.url
+        # Of an attempt, which never changes; the record is read again each time.
+        self._documents = functools.lru_cache(maxsize=_OPENED)(self._read_documents)
+        self._validate_schema()
+
+    def __repr__(self) -> str:
+        return f"Store({self.url!r})"
+
+    def __reduce__(self) -> tuple[type[Store], tuple[str]]:
+        if self.url.startswith("memory:"):
+            raise StoreError("A store in memory stays in its process. Use a folder when other processes take part.")
+        return Store, (self.url,)
+
+    def _validate_schema(self) -> None:
+        content = self._backend.read("store.json")
+        if content is None:
+            document = {"format": "xgamma-store", "schema": SCHEMA}
+            self._backend.create("store.json", json.dumps(document).encode())
+            return
+        try:
+            schema = int(json.loads(content)["schema"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise StoreError(f"{self.url} has a store.json of something else. Use another folder as store.") from error
+        if schema > SCHEMA:
+            raise StoreError(
+                f"The store {self.url} has schema {schema}, this xgamma reads up to {SCHEMA}. "
+                "Install a newer xgamma or use another store."
+            )
+
+    # Products
+
+    def put(
+        self,
+        kind: str,
+        key: str,
+        groups: Groups,
+        provenance: Mapping[str, Any],
+        *,
+        inputs: Sequence[str] = (),
+        texts: Mapping[str, Any] | None = None,
+        encoding: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> Record:
+        """Write a product and return its record; where the key is published already, return that one's.
+
+        Parameters
+        ----------
+        kind, key
+            What it is (``dl3``, ``dl4``, ...) and the digest of what it is made from.
+        groups
+            Datasets by group: ``""`` is the root, others are ``"events"``, ``"irf/aeff-1a2b"``, ...
+        provenance
+            Configuration and such, in what JSON holds; software, host and time are added.
+        inputs, texts
+            For the record: keys of the products it is made from, names and free text.
+        encoding
+            ``{"events/energy": {"chunks": (1_000_000,)}}``; otherwise an array is one chunk up to 16 MB.
+
+        Raises
+        ------
+        DataError
+            When a Dataset holds what could not be read back unchanged.
+        StoreError
+            When the place cannot be written.
+        """
+        published = self._find(kind, key)
+        if published is not None:
+            return published
+        return self._publish(draft_record(kind, key, provenance, inputs, texts or {}), groups, encoding or {})
+
+    def _publish(self, draft: Record, groups: Groups, encoding: Mapping[str, Mapping[str, Any]]) -> Record:
+        loaded = {group: dataset.compute() for group, dataset in groups.items()}
+        stored = {group: encoded(dataset, group) for group, dataset in loaded.items()}
+        record = dataclasses.replace(
+            draft,
+            digests={group: dataset_digest(dataset) for group, dataset in loaded.items()},
+            nbytes=sum(array.values.nbytes for content in stored.values() for array in content.arrays.values()),
+        )
+        try:
+            with self._backend.sentences("written"):
+                write_groups(self._backend.zarr, record.folder, stored, encoding)
+        except BaseException:
+            self._backend.delete_folder(record.folder)
+            raise
+        # Where this fails, nobody knows whether the record arrived: the attempt is left to gc.
+        if self._backend.create(record_path(record.kind, record.key), record.to_bytes()):
+            return record
+        winner = self.record(record.kind, record.key)
+        # A request that was sent twice meets its own record.
+        if winner.attempt != record.attempt:
+            self._backend.delete_folder(record.folder)
+        return winner
+
+    def get(self, kind: str, key: str, group: str = "") -> xr.Dataset:
+        """Return one group of a product, read into memory, identical to what was put."""
+        return self._read_group(self._record_of(kind, key, group), group)
+
+    def _read_group(self, record: Record, group: str) -> xr.Dataset:
+        documents = self._documents(record.folder)
+        with self._backend.sentences("read"):
+            return read_group(self._backend.zarr, record.folder, documents, group)
+
+    def open(self, kind: str, key: str, group: str = "") -> xr.Dataset:
+        """Return one group of a product whose arrays are read when they are used, without dask."""
+        folder = self._record_of(kind, key, group).folder
+        with self._backend.sentences("read"):
+            root = zarr.open_group(self._backend.zarr, path=folder, mode="r", zarr_format=3, use_consolidated=True)
+            opened = ZarrStore(root[group] if group else root, mode="r")
+            return decoded(xr.open_dataset(opened, mask_and_scale=False, decode_times=False, decode_timedelta=False))
+
+    def read_columns(
+        self, kind: str, key: str, group: str, names: Iterable[str], start: int, stop: int
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Return rows ``start`` to ``stop`` of columns of a group, all of them read at once.
+
+        Raises ``UnknownNameError`` for a column that is not there.
+        """
+        record = self._record_of(kind, key, group)
+        arrays = array_documents(self._documents(record.folder), group)
+        wanted = list(names)
+        for name in wanted:
+            if name not in arrays:
+                raise UnknownNameError(f"{kind}/{key} {group!r} has no column {name!r}.{did_you_mean(name, arrays)}")
+        folder = f"{record.folder}/{group}" if group else record.folder
+        with self._backend.sentences("read"):
+            return read_arrays(self._backend.zarr, folder, {name: arrays[name] for name in wanted}, slice(start, stop))
+
+    def groups(self, kind: str, key: str) -> list[str]:
+        """Return the groups of a product, in the order in which they were put."""
+        return list(self.record(kind, key).digests)
+
+    def has(self, kind: str, key: str) -> bool:
+        """Whether a product is published."""
+        return self._backend.exists(self._record_path(kind, key))
+
+    def missing(self, kind: str, keys: Iterable[str]) -> list[str]:
+        """Return the keys that are not published, in their order."""
+        asked = list(keys)
+        paths = [self._record_path(kind, key) for key in asked]
+        return [key for key, found in zip(asked, self._backend.exist(paths), strict=True) if not found]
+
+    def record(self, kind: str, key: str) -> Record:
+        """Return the record of a product; raises ``StoreError`` where there is none."""
+        found = self._find(kind, key)
+        if found is None:
+            raise StoreError(f"The store {self.url} has no product {kind}/{key}. Compute it, or look with ls().")
+        return found
+
+    def ls(self, kind: str | None = None) -> list[Record]:
+        """Return the records of all products, or of those of one kind, sorted by kind and key."""
+        return care.read_records(self._backend, care.kinds(self._backend) if kind is None else [kind])
+
+    def path(self, kind: str, key: str) -> str:
+        """Return what ``xr.open_zarr`` opens: the folder or url of the product's Zarr group."""
+        if self.url.startswith("memory:"):
+            raise StoreError(f"A product in {self.url} has no path. Use open(), or a store in a folder.")
+        return f"{self.url.rstrip('/')}/{self.record(kind, key).folder}"
+
+    def _record_path(self, kind: str, key: str) -> str:
+        return record_path(validate_segment(kind, "kind"), validate_segment(key, "key"))
+
+    def _find(self, kind: str, key: str) -> Record | None:
+        path = self._record_path(kind, key)
+        content = self._backend.read(path)
+        return None if content is None else Record.from_bytes(content, path)
+
+    def _record_of(self, kind: str, key: str, group: str) -> Record:
+        record = self.record(kind, key)
+        if group not in record.digests:
+            raise UnknownNameError(f"{kind}/{key} has no group {group!r}.{did_you_mean(group, record.digests)}")
+        return record
+
+    def _read_documents(self, folder: str) -> Documents:
+        content = self._backend.read(f"{folder}/zarr.json")
+        if content is None:
+            raise StoreError(f"{folder} in {self.url} has no zarr.json: the product is damaged. Copy the store again.")
+        return read_documents(content)
+
+    # Names, tags and files that were read
+
+    def set_name(self, name: str, kind: str, key: str) -> None:
+        """Let ``name`` point to a published product, in the place of what it pointed to."""
+        self.record(kind, key)
+        write_label(self._backend, NAMES, name, {"kind": kind, "key": key})
+
+    def resolve(self, name: str) -> tuple[str, str]:
+        """Return the kind and key that a name points to; raises ``UnknownNameError``."""
+        found = read_label(self._backend, NAMES, name)
+        if found is None:
+            raise UnknownNameError(f"The store {self.url} has no name {name!r}.{did_you_mean(name, self.names())}")
+        return found["kind"], found["key"]
+
+    def names(self) -> dict[str, tuple[str, str]]:
+        """Return every name with the kind and key that it points to."""
+        return {name: (item["kind"], item["key"]) for name, item in read_labels(self._backend, NAMES).items()}
+
+    def set_tag(self, tag: str, content: Mapping[str, Any]) -> None:
+        """Remember a small mapping under ``tag``, in the place of an older one."""
+        write_label(self._backend, TAGS, tag, content)
+
+    def tags(self) -> dict[str, dict[str, Any]]:
+        """Return every tag with its content."""
+        return read_labels(self._backend, TAGS)
+
+    def remember(self, url: str, size: int, mtime_ns: int, digest: str) -> None:
+        """Remember the digest of a file as it was at that size and time of change."""
+        write_label(
+            self._backend, FILES, _file_name(url), {"url": url, "size": size, "mtime_ns": mtime_ns, "digest": digest}
+        )
+
+    def recall(self, url: str, size: int, mtime_ns: int) -> str | None:
+        """Return the digest of a file that has not changed since it was remembered, else ``None``."""
+        found = read_label(self._backend, FILES, _file_name(url)) or {}
+        is_same = (found.get("size"), found.get("mtime_ns")) == (size, mtime_ns)
+        return found["digest"] if is_same else None
+
+    # Care
+
+    def compact(
+        self,
+        kind: str,
+        keys: Sequence[str],
+        concatenate: Callable[[list[dict[str, xr.Dataset]]], Groups],
+        provenance: Mapping[str, Any],
+        *,
+        texts: Mapping[str, Any] | None = None,
+        encoding: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> Record:
+        """Publish the concatenation of several products as one that supersedes them, then unpublish them.
+
+        Killed at any moment it leaves the parts, or the merged product and some parts; the next ``compact`` or ``gc``
+        ends it. Parts that a name points to stay. Superseded parts stay readable until ``gc``, a day later.
+
+        Parameters
+        ----------
+        kind, keys
+            The parts, in the order in which ``concatenate`` gets their groups.
+        concatenate
+            From the groups of every part to the groups of the merged product.
+        provenance, texts, encoding
+            As in ``put``.
+        """
+        merged = digest({"compact": list(keys)})
+        record = self._find(kind, merged)
+        if record is None:
+            parts = [self._all_groups(self.record(kind, key)) for key in keys]
+            draft = draft_record(kind, merged, provenance, inputs=keys, texts=texts or {}, supersedes=keys)
+            record = self._publish(draft, concatenate(parts), encoding or {})
+        care.retire(self._backend, record)
+        return record
+
+    def _all_groups(self, record: Record) -> dict[str, xr.Dataset]:
+        return {group: self._read_group(record, group) for group in record.digests}
+
+    def gc(self, older_than: datetime.timedelta = care.A_DAY) -> list[str]:
+        """Delete attempts without a record that are older than ``older_than``; return their paths."""
+        return care.collect_garbage(self._backend, older_than)
+
+
+def is_store(url: str | Path) -> bool:
+    """Whether there is a store at ``url``; makes nothing."""
+    try:
+        return open_backend(url, create=False).exists("store.json")
+    except StoreError:
+        return False
+
+
+def _file_name(url: str) -> str:
+    return digest(url)

@@ -1,0 +1,64 @@
+"""What all tests share: where real data may be, a simulated release, pictures without a screen, steady Hypothesis."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import pytest
+from hypothesis import HealthCheck, settings
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+BESIDE = REPOSITORY.parent / "shared"
+
+# A busy machine is slow, not wrong; on CI a failure must be the same one each time.
+settings.register_profile(
+    "steady",
+    deadline=None,
+    derandomize="CI" in os.environ,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("steady")
+
+
+def _found(*places: str | Path) -> Path | None:
+    return next((Path(place) for place in places if place and (Path(place) / "hess-dl3-dr1").is_dir()), None)
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The folder of the repository."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def gammapy_data() -> Iterator[Path]:
+    """The folder of real data, which $GAMMAPY_DATA then names; tests that need it are skipped without."""
+    place = _found(os.environ.get("GAMMAPY_DATA", ""), BESIDE / "data")
+    if place is None:
+        pytest.skip("no real data: neither $GAMMAPY_DATA nor ../shared/data holds hess-dl3-dr1")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GAMMAPY_DATA", str(place))
+        yield place
+
+
+@pytest.fixture(scope="session")
+def reference_numbers() -> Path:
+    """The folder of reference numbers; tests that compare with them are skipped without."""
+    place = BESIDE / "reference"
+    if not place.is_dir():
+        pytest.skip("no reference numbers: there is no folder ../shared/reference")
+    return place
+
+
+@pytest.fixture(autouse=True)
+def _figures_are_closed() -> Iterator[None]:
+    yield
+    plt.close("all")

@@ -1,0 +1,218 @@
+"""What a store answers; the same in memory and on disk."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from xgamma.axes import Axis
+from xgamma.errors import ConfigError, DataError, StoreError, UnknownNameError
+from xgamma.store import Store, is_store
+from xgamma.store.backend import open_backend
+
+
+@pytest.fixture(params=["memory", "disk"])
+def store(request, tmp_path):
+    return Store("memory://" if request.param == "memory" else tmp_path / "a store#1")
+
+
+@pytest.fixture
+def counts():
+    axis = Axis.from_bounds("energy", 0.1, 10.0, 4)
+    return xr.Dataset(
+        {"counts": (("dataset", "energy"), np.arange(8.0).reshape(2, 4), {"units": ""})},
+        coords={**axis.coords(), "dataset": ["23523", "23526"]},
+    )
+
+
+def test_a_product_is_found_listed_and_described(store, counts):
+    assert not store.has("dl4", "k1")
+    record = store.put("dl4", "k1", {"": counts, "gti": counts}, {"config": {"a": 1}}, inputs=["r1"], texts={"t": "é"})
+    store.put("dl3", "k2", {"": counts}, {})
+    assert store.has("dl4", "k1")
+    assert not store.has("dl3", "k1")
+    assert store.record("dl4", "k1") == record
+    assert store.missing("dl4", ["k3", "k1", "k2"]) == ["k3", "k2"]
+    assert store.groups("dl4", "k1") == ["", "gti"]
+    assert [(item.kind, item.key) for item in store.ls()] == [("dl3", "k2"), ("dl4", "k1")]
+    assert store.ls("dl4") == [record]
+    assert store.ls("dl5") == []
+    assert record.inputs == ("r1",)
+    assert record.texts == {"t": "é"}
+    assert record.provenance["config"] == {"a": 1}
+    assert set(record.provenance) == {"config", "software", "host", "program", "time"}
+
+
+def test_a_product_is_written_once(store, counts):
+    first = store.put("dl4", "k1", {"": counts}, {})
+    second = store.put("dl4", "k1", {"": counts + 1}, {})
+    assert second == first
+    xr.testing.assert_identical(store.get("dl4", "k1"), counts)
+
+
+def test_a_second_store_of_the_same_url_is_the_same_place(store, counts):
+    store.put("dl4", "k1", {"": counts}, {})
+    xr.testing.assert_identical(Store(store.url).get("dl4", "k1"), counts)
+    assert is_store(store.url)
+
+
+def test_open_reads_arrays_when_they_are_used(tmp_path, counts):
+    store = Store(tmp_path)
+    record = store.put("dl4", "k1", {"": counts}, {})
+    opened = store.open("dl4", "k1")
+    assert opened.chunks == {}
+    (tmp_path / record.folder / "counts" / "c" / "0" / "0").unlink()
+    with pytest.raises(StoreError, match=r"counts/c/0/0 is missing.*the product is damaged"):
+        opened.load()
+    with pytest.raises(StoreError, match="damaged"):
+        store.get("dl4", "k1")
+
+
+def test_a_window_of_columns_is_read(store):
+    events = xr.Dataset(
+        {"ra": ("event", np.arange(100.0)), "id": ("event", np.arange(100)), "b": ("event", [True] * 100)}
+    )
+    store.put("dl3", "k1", {"events": events}, {}, encoding={"events/ra": {"chunks": (7,)}})
+    columns = store.read_columns("dl3", "k1", "events", ["ra", "id"], 5, 15)
+    assert list(columns) == ["ra", "id"]
+    np.testing.assert_array_equal(columns["ra"], np.arange(5.0, 15.0))
+    np.testing.assert_array_equal(columns["id"], np.arange(5, 15))
+    with pytest.raises(UnknownNameError, match=r"no column 'rb'. Did you mean"):
+        store.read_columns("dl3", "k1", "events", ["rb"], 0, 1)
+    with pytest.raises(UnknownNameError, match=r"no group 'event'. Did you mean 'events'"):
+        store.get("dl3", "k1", "event")
+
+
+def test_names_and_tags_point_and_are_replaced(store, counts):
+    for key in ("k1", "k2"):
+        store.put("dl4", key, {"": counts}, {})
+        store.set_name("crab", "dl4", key)
+    assert store.resolve("crab") == ("dl4", "k2")
+    assert store.names() == {"crab": ("dl4", "k2")}
+    with pytest.raises(UnknownNameError, match=r"no name 'crap'. Did you mean 'crab'"):
+        store.resolve("crap")
+    with pytest.raises(StoreError, match="no product dl4/k3"):
+        store.set_name("crab", "dl4", "k3")
+    store.set_tag("2026-09", {"runs": ["k1"]})
+    store.set_tag("2026-09", {"runs": ["k1", "k2"]})
+    assert store.tags() == {"2026-09": {"runs": ["k1", "k2"]}}
+    assert [record.key for record in store.ls()] == ["k1", "k2"]
+
+
+def test_a_file_is_remembered_until_it_changes(store):
+    store.remember("/data/run 1.fits.gz", 10, 20, "abc")
+    assert store.recall("/data/run 1.fits.gz", 10, 20) == "abc"
+    assert store.recall("/data/run 1.fits.gz", 10, 21) is None
+    assert store.recall("/data/run 1.fits.gz", 11, 20) is None
+    assert store.recall("/data/run 2.fits.gz", 10, 20) is None
+    store.remember("/data/run 1.fits.gz", 10, 21, "abd")
+    assert store.recall("/data/run 1.fits.gz", 10, 21) == "abd"
+
+
+@pytest.mark.parametrize("word", ["", "../x", "a/b", "_names", ".x", "a b"])
+def test_words_that_are_no_path_are_refused(store, counts, word):
+    with pytest.raises(DataError, match="Expected a key of letters"):
+        store.put("dl4", word, {"": counts}, {})
+    with pytest.raises(DataError, match="Expected a kind of letters"):
+        store.put(word, "k1", {"": counts}, {})
+    with pytest.raises(DataError, match="Expected a name of letters"):
+        store.set_tag(word, {})
+
+
+def test_an_encoding_of_an_unknown_array_is_refused(store, counts):
+    with pytest.raises(ConfigError, match=r"no array 'count'. Did you mean 'counts'"):
+        store.put("dl4", "k1", {"": counts}, {}, encoding={"count": {"chunks": (1, 1)}})
+    with pytest.raises(ConfigError, match="expected 2 chunk sizes"):
+        store.put("dl4", "k1", {"": counts}, {}, encoding={"counts": {"chunks": (1,)}})
+
+
+def test_a_stranger_opens_a_product_by_its_path(tmp_path, counts):
+    store = Store(tmp_path)
+    store.put("dl4", "k1", {"": counts, "irf/aeff-1a2b": counts}, {})
+    opened = xr.open_zarr(store.path("dl4", "k1"), chunks=None)
+    assert dict(opened.sizes) == {"dataset": 2, "energy": 4, "bound": 2}
+    assert set(opened.coords) == {"dataset", "energy", "energy_bounds"}
+    assert opened.energy.attrs["units"] == "TeV"
+    assert opened.energy.attrs["bounds"] == "energy_bounds"
+    assert opened.attrs["dataset_names"] == ["23523", "23526"]
+    np.testing.assert_array_equal(opened.counts, counts.counts)
+    sub = xr.open_zarr(store.path("dl4", "k1"), group="irf/aeff-1a2b", chunks=None)
+    np.testing.assert_array_equal(sub.energy_bounds, counts.energy_bounds)
+    tree = xr.open_datatree(store.path("dl4", "k1"), engine="zarr")
+    assert set(tree.groups) == {"/", "/irf", "/irf/aeff-1a2b"}
+
+
+def test_seconds_stay_numbers_for_a_stranger(tmp_path):
+    store = Store(tmp_path)
+    store.put("dl4", "k1", {"": xr.Dataset({"livetime": ("dataset", [1.0], {"units": "s"})})}, {})
+    assert xr.open_zarr(store.path("dl4", "k1"), chunks=None).livetime.dtype == np.float64
+
+
+def test_a_newer_schema_is_refused(tmp_path):
+    Store(tmp_path)
+    (tmp_path / "store.json").write_text(json.dumps({"schema": 99}))
+    with pytest.raises(StoreError, match=r"has schema 99, this xgamma reads up to 1. Install a newer xgamma"):
+        Store(tmp_path)
+    (tmp_path / "store.json").write_text("[]")
+    with pytest.raises(StoreError, match="something else"):
+        Store(tmp_path)
+
+
+def test_a_place_that_cannot_be_a_store_gets_a_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file", tmp_path / "file" / "below", "ftp://somewhere/else"):
+        with pytest.raises(StoreError, match="cannot be opened"):
+            Store(place)
+    assert not is_store(tmp_path / "file")
+    assert not is_store(tmp_path / "nowhere")
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_place_that_cannot_be_written_gets_a_sentence(tmp_path, counts, monkeypatch):
+    store = Store(tmp_path)
+
+    def refuse(*_, **__):
+        raise PermissionError("Permission denied (os error 13)\n\nDebug source: ...")
+
+    async def refuse_async(*_, **__):
+        refuse()
+
+    monkeypatch.setattr("obstore.put_async", refuse_async)
+    with pytest.raises(StoreError, match=r"cannot be written: Permission denied \(os error 13\). Check the place"):
+        store.put("dl4", "k1", {"": counts}, {})
+    monkeypatch.setattr("obstore.put", refuse)
+    with pytest.raises(StoreError, match="cannot be written"):
+        store.set_tag("t", {})
+
+
+def test_a_url_is_a_path_or_a_file_url(tmp_path, counts):
+    Store(tmp_path / "a b").put("dl4", "k1", {"": counts}, {})
+    assert Store((tmp_path / "a b").as_uri()).has("dl4", "k1")
+    assert Store(str(tmp_path / "a b")).url == str(tmp_path / "a b")
+
+
+def test_a_store_in_a_folder_travels_to_other_processes_and_one_in_memory_does_not(tmp_path, counts):
+    store = Store(tmp_path)
+    store.put("dl4", "k1", {"": counts}, {})
+    assert pickle.loads(pickle.dumps(store)).has("dl4", "k1")
+    with pytest.raises(StoreError, match="stays in its process"):
+        pickle.dumps(Store("memory://"))
+    with pytest.raises(StoreError, match="no path"):
+        Store("memory://").path("dl4", "k1")
+
+
+def test_memory_is_a_new_place_each_time_or_the_one_of_its_name(counts):
+    assert Store("memory://").url != Store("memory://").url
+    kept = Store("memory://here")
+    kept.put("dl4", "k1", {"": counts}, {})
+    assert open_backend("memory://here").exists("dl4/k1/record.json")
+
+
+def test_a_damaged_record_is_named(tmp_path, counts):
+    store = Store(tmp_path)
+    store.put("dl4", "k1", {"": counts}, {})
+    (tmp_path / "dl4" / "k1" / "record.json").write_text("")
+    with pytest.raises(StoreError, match=r"record dl4/k1/record.json is damaged"):
+        store.ls()

@@ -1,0 +1,156 @@
+"""Laws of predicted counts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simulated_spectra import cash_dataset, models, on_off_dataset, power_law, response_dataset
+from xgamma.errors import ConfigError, DataError, LaterError
+from xgamma.models.model import FoVBackgroundModel, Models
+from xgamma.models.powerlaws import PowerLawNormSpectralModel
+from xgamma.models.predict import Response, npred, npred_background, npred_signal
+from xgamma.models.spatial import PointSpatialModel
+from xgamma.stats import wstat_background
+
+
+def explicit_signal(ds, model):
+    flux = model.spectral_model.flux(
+        np.append(ds["energy_true_bounds"].values[:, 0], ds["energy_true_bounds"].values[-1, 1])
+    )
+    return np.einsum("drte,drt,t->dre", ds["edisp"].values, ds["exposure"].values * 1e4, flux)
+
+
+def every_bin(ds):
+    return np.ones(ds["counts"].shape, dtype=bool)
+
+
+def test_the_signal_is_flux_times_exposure_folded_with_the_dispersion():
+    ds = response_dataset(n_datasets=3)
+    ds["exposure"] = ds["exposure"] * np.array([1.0, 2.0, 0.5])[:, None, None]
+    model = power_law()
+    predicted = npred_signal(ds, models(model))
+    assert predicted.dims == ("dataset", "region", "energy")
+    assert predicted["dataset"].values.tolist() == ["run-0", "run-1", "run-2"]
+    np.testing.assert_allclose(predicted.values, explicit_signal(ds, model), rtol=1e-13)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(1e-14, 1e-9), st.floats(1e-6, 1e3))
+def test_the_signal_is_linear_in_the_amplitude(amplitude, factor):
+    ds = response_dataset()
+    one = npred_signal(ds, models(power_law(amplitude=amplitude))).values
+    many = npred_signal(ds, models(power_law(amplitude=factor * amplitude))).values
+    np.testing.assert_allclose(many, factor * one, rtol=1e-12)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(1.0, 4.0), st.floats(1.0, 4.0))
+def test_signals_of_several_models_add_up(first, second):
+    ds = response_dataset(n_datasets=2)
+    parts = [power_law("a", first), power_law("b", second)]
+    expected = sum(npred_signal(ds, models(part)).values for part in parts)
+    np.testing.assert_allclose(npred_signal(ds, models(*parts)).values, expected, rtol=1e-13)
+
+
+def test_a_model_contributes_only_to_the_datasets_it_names():
+    ds = response_dataset(n_datasets=3)
+    everywhere, here = power_law("a"), power_law("b", datasets_names=["run-1"])
+    predicted = npred_signal(ds, models(everywhere, here)).values
+    alone = explicit_signal(ds, everywhere)
+    np.testing.assert_allclose(predicted[[0, 2]], alone[[0, 2]], rtol=1e-13)
+    np.testing.assert_allclose(predicted[1], (alone + explicit_signal(ds, here))[1], rtol=1e-13)
+    nowhere = power_law("c", datasets_names=["another"])
+    assert npred_signal(ds, models(nowhere)).values.sum() == 0.0
+
+
+def test_no_models_predict_no_signal():
+    ds = response_dataset(n_datasets=2)
+    assert npred_signal(ds, Models()).values.shape == (2, 1, 10)
+    assert not npred_signal(ds, Models()).values.any()
+
+
+def test_exposure_and_dispersion_can_be_left_out():
+    ds = response_dataset(nbin=10)
+    flux = explicit_signal(ds.assign(exposure=ds["exposure"] * 0 + 1e-4), power_law())
+    predicted = npred_signal(ds, models(power_law(apply_irf={"exposure": False})))
+    np.testing.assert_allclose(predicted.values, flux, rtol=1e-13)
+    same = ds.isel(energy_true=slice(0, 10)).assign_coords(
+        energy_true=ds["energy"].values, energy_true_bounds=(("energy_true", "bound"), ds["energy_bounds"].values)
+    )
+    same["energy_true"].attrs = ds["energy_true"].attrs
+    predicted = npred_signal(same, models(power_law(apply_irf={"edisp": False})))
+    edges = np.append(ds["energy_bounds"].values[:, 0], 50.0)
+    expected = power_law().spectral_model.flux(edges) * same["exposure"].values[0, 0] * 1e4
+    np.testing.assert_allclose(predicted.values[0, 0], expected, rtol=1e-12)
+
+
+def test_leaving_out_the_dispersion_needs_equal_axes():
+    with pytest.raises(ConfigError, match="expects the same bins in true and reconstructed energy, got 20 and 10"):
+        npred_signal(response_dataset(), models(power_law(apply_irf={"edisp": False})))
+
+
+def test_the_background_is_profiled_for_the_signal():
+    ds = on_off_dataset(30.0, background=3.0, n_datasets=2, seed=3)
+    ds["acceptance_off"][1, 0, 4] = 0.0
+    source = models()
+    signal, total = npred_signal(ds, source).values, npred(ds, source).values
+    off = wstat_background(ds["counts"].values, ds["counts_off"].values, 0.1, signal)
+    expected = signal + 0.1 * off
+    expected[1, 0, 4] = signal[1, 0, 4]
+    np.testing.assert_allclose(total, expected, rtol=1e-12)
+    np.testing.assert_allclose(npred_background(ds, source).values, expected - signal, rtol=1e-9, atol=1e-12)
+
+
+def test_a_known_background_is_added_and_totals_are_not_negative():
+    ds = cash_dataset(3.0, background=0.5)
+    signal = npred_signal(ds, models()).values
+    np.testing.assert_allclose(npred(ds, models()).values, signal + 0.5)
+    assert npred(ds, models(power_law(amplitude=-1e-6))).values.max() == 0.0
+    without = ds.drop_vars("background")
+    np.testing.assert_allclose(npred(without, models()).values, signal)
+
+
+def test_a_spatial_model_on_a_spectrum_comes_later():
+    source = power_law(spatial_model=PointSpatialModel())
+    with pytest.raises(LaterError, match="'source' has a spatial part"):
+        npred_signal(response_dataset(), models(source))
+
+
+def test_a_model_of_maps_on_a_spectrum_comes_later():
+    background = FoVBackgroundModel(spectral_model=PowerLawNormSpectralModel(), dataset_name="run-0")
+    with pytest.raises(LaterError, match="belongs to sky maps"):
+        npred_signal(response_dataset(), Models([background]))
+
+
+def test_one_response_takes_one_axis_of_true_energy():
+    first, second = response_dataset(), response_dataset(nbin=5)
+    response = Response(((first, every_bin(first)), (second, every_bin(second))))
+    with pytest.raises(DataError, match="same axis of true energy"):
+        _ = response.edges
+
+
+def test_a_response_knows_dataset_and_energy_of_its_rows():
+    first, second = response_dataset(n_datasets=2), response_dataset()
+    used = every_bin(first)
+    used[0, 0, 1:] = False
+    response = Response(((first, used), (second, every_bin(second))))
+    assert response.dataset.tolist() == [0] + [1] * 10 + [2] * 10
+    assert response.energy.tolist() == [0, *range(10), *range(10)]
+    assert response.matrix().shape == (21, 20)
+
+
+def test_a_model_is_evaluated_only_when_a_parameter_changes(monkeypatch):
+    ds = response_dataset()
+    model = power_law()
+    calls = []
+    flux = type(model.spectral_model).flux
+    monkeypatch.setattr(type(model.spectral_model), "flux", lambda self, edges: calls.append(1) or flux(self, edges))
+    folded = Response(((ds, every_bin(ds)),)).fold(model)
+    first = folded()
+    assert folded() is first
+    model.spectral_model.index.value = 3.0
+    assert folded()[-1] < first[-1]
+    assert len(calls) == 2
