@@ -1,7 +1,8 @@
 """One tree of exceptions, each with a stable ``kind`` and the exit code of the command line.
 
 A message is a sentence with a way out: what was expected, what came, what to do. Where users of Gammapy catch a
-built-in class (``RuntimeError`` for methods called out of order, ``OSError`` for a file that exists), ours derives from it too.
+built-in class (``RuntimeError`` for methods called out of order, ``OSError`` for a file that exists), ours derives from
+it too.
 """
 
 from __future__ import annotations

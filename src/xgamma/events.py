@@ -111,6 +111,12 @@ class Events(NamedTuple):
     in_time: BoolArray
     valid: BoolArray
 
+    def select(self, keep: BoolArray) -> Events:
+        """Return some of the events."""
+        return Events(
+            self.row[keep], self.lon[keep], self.lat[keep], self.energy[keep], self.in_time[keep], self.valid[keep]
+        )
+
 
 def read_events(part: Part, rows: Rows, limit: int) -> Iterator[Events]:
     """Yield the events of ``rows`` in pieces of at most ``limit`` events; counts and ledgers of pieces add up."""
@@ -141,7 +147,9 @@ def _window(part: Part, rows: Rows, block: IntArray, starts: IntArray, sizes: In
     return Events(row, lon, lat, energy, in_time, valid)
 
 
-def _read_ranges(events: xr.Dataset, names: list[str], starts: IntArray, sizes: IntArray) -> dict[str, npt.NDArray[Any]]:
+def _read_ranges(
+    events: xr.Dataset, names: list[str], starts: IntArray, sizes: IntArray
+) -> dict[str, npt.NDArray[Any]]:
     """Read ranges of ragged columns, one read a column where the ranges are dense enough."""
     used = sizes > 0
     if not used.any():
@@ -165,6 +173,4 @@ def good_time(part: Part, rows: Rows) -> list[FloatArray]:
     start, stop = part.gti["start"].values, part.gti["stop"].values
     firsts, sizes = part.column("gti_start", rows.obs), part.column("gti_size", rows.obs)
     pieces = [np.stack([start[f : f + n], stop[f : f + n]], axis=1) for f, n in zip(firsts, sizes, strict=True)]
-    return [
-        clipped_gti(piece, begin, end) for piece, begin, end in zip(pieces, rows.start, rows.stop, strict=True)
-    ]
+    return [clipped_gti(piece, begin, end) for piece, begin, end in zip(pieces, rows.start, rows.stop, strict=True)]

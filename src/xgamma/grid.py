@@ -92,7 +92,8 @@ class RegionSpace:
         """Return the regions of events at ICRS coordinates."""
         pairs = [self._members(region, lon, lat) for region in self.regions]
         return Cells(
-            np.concatenate(pairs), np.repeat(np.arange(len(pairs)), [len(members) for members in pairs]).astype(np.int64)
+            np.concatenate(pairs),
+            np.repeat(np.arange(len(pairs)), [len(members) for members in pairs]).astype(np.int64),
         )
 
     @property

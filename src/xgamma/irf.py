@@ -18,9 +18,9 @@ from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
 
 
 class Weights(NamedTuple):
-    """Linear interpolation: value = (1 - upper) * nodes[index] + upper * nodes[index + 1]; ``inside`` the edges."""
+    """Linear interpolation: value = (1 - upper) * nodes[lower] + upper * nodes[lower + 1]; ``inside`` the edges."""
 
-    index: IntArray
+    lower: IntArray
     upper: FloatArray
     inside: BoolArray
 
@@ -41,11 +41,11 @@ def interpolation_weights(axis: Axis, values: npt.ArrayLike) -> Weights:
 
 def _take(values: FloatArray, weights: Weights, axis: int) -> FloatArray:
     """Interpolate along one dimension at targets that are the same for all rows; shape of targets is (n,)."""
-    upper_index = np.minimum(weights.index + 1, values.shape[axis] - 1)
+    upper_index = np.minimum(weights.lower + 1, values.shape[axis] - 1)
     shape = [1] * values.ndim
     shape[axis] = -1
     upper = weights.upper.reshape(shape)
-    return np.take(values, weights.index, axis) * (1 - upper) + np.take(values, upper_index, axis) * upper
+    return np.asarray(np.take(values, weights.lower, axis) * (1 - upper) + np.take(values, upper_index, axis) * upper)
 
 
 @dataclass(frozen=True)
@@ -88,11 +88,11 @@ def read_table(table: xr.Dataset, rows: IntArray, offset: FloatArray) -> IrfTabl
     axes = {name: Axis.from_coords(table.coords, name) for name in names}
     weights = interpolation_weights(axes["offset"], offset)
     unique, inverse = np.unique(rows, return_inverse=True)
-    first, last = int(weights.index.min()), int(min(weights.index.max() + 1, axes["offset"].nbin - 1))
+    first, last = int(weights.lower.min()), int(min(weights.lower.max() + 1, axes["offset"].nbin - 1))
     runs = _contiguous(unique)
     window = table.isel(irf=runs, offset=slice(first, last + 1))
     position = unique[inverse] - unique[0] if isinstance(runs, slice) else inverse
-    lower = weights.index - first
+    lower = weights.lower - first
     upper = np.minimum(lower + 1, last - first)
     values = {
         str(name): _between(window[name].values, position, lower, upper, weights.upper) for name in table.data_vars
@@ -106,7 +106,9 @@ def _contiguous(unique: IntArray) -> slice | IntArray:
     return slice(int(unique[0]), int(unique[-1]) + 1) if span <= 2 * len(unique) else unique
 
 
-def _between(stored: npt.NDArray[np.float32], position: IntArray, lower: IntArray, upper: IntArray, weight: FloatArray) -> FloatArray:
+def _between(
+    stored: npt.NDArray[np.float32], position: IntArray, lower: IntArray, upper: IntArray, weight: FloatArray
+) -> FloatArray:
     row = position[:, None]
     shape = weight.shape + (1,) * (stored.ndim - 2)
     below = stored[row, lower].astype(float)
@@ -141,7 +143,7 @@ def edisp_kernel(table: IrfTable, energy_true: FloatArray, energy_edges: FloatAr
     upper = np.clip((target - migra.edges[index]) / migra.width[index], 0.0, 1.0)
     column = np.arange(len(energy_true))[:, None]
     below, above = cumulative[:, :, index, column], cumulative[:, :, index + 1, column]
-    return np.maximum(np.diff(below + (above - below) * upper, axis=-1), 0.0)
+    return np.asarray(np.maximum(np.diff(below + (above - below) * upper, axis=-1), 0.0))
 
 
 def psf_table_containment(table: IrfTable, energy_true: FloatArray, radius: FloatArray) -> FloatArray:
@@ -153,8 +155,8 @@ def psf_table_containment(table: IrfTable, energy_true: FloatArray, radius: Floa
     nodes = Axis.from_nodes("rad", rad.edges[1:], "deg", "lin")
     where = interpolation_weights(nodes, radius)
     number = np.arange(rad.nbin)
-    share = np.where(number <= where.index[:, None], 1.0, 0.0) + np.where(
-        number == where.index[:, None] + 1, where.upper[:, None], 0.0
+    share = np.where(number <= where.lower[:, None], 1.0, 0.0) + np.where(
+        number == where.lower[:, None] + 1, where.upper[:, None], 0.0
     )
     ring = 2 * np.pi * np.deg2rad(rad.center) * np.deg2rad(rad.width)
     cumulative = np.einsum("rcke,ck->rce", table.values["psf"], share * ring)
@@ -186,7 +188,7 @@ def psf_king_containment(table: IrfTable, energy_true: FloatArray, radius: Float
     gamma, sigma = at["gamma"], at["sigma"]
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         fraction = 1 - (1 + radius[:, None] ** 2 / (2 * gamma * sigma**2)) ** (1 - gamma)
-    return np.nan_to_num(fraction, posinf=0.0, neginf=0.0)
+    return np.asarray(np.nan_to_num(fraction, posinf=0.0, neginf=0.0))
 
 
 def _parameters(table: IrfTable, energy_true: FloatArray) -> dict[str, FloatArray]:

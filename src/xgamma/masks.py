@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from astropy.wcs import WCS
-from scipy import ndimage
+from scipy.ndimage import label  # type: ignore[attr-defined]
 
 from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.geometry import separation, to_frame
@@ -56,10 +56,10 @@ class SkyMask:
     @cached_property
     def caps(self) -> Caps:
         """Circles that hold all that is excluded, one for each connected piece."""
-        labels, count = ndimage.label(~self.usable)
+        labels, count = label(~self.usable)
         rows, columns = np.nonzero(labels)
-        native = self.wcs.wcs_pix2world(columns, rows, 0)
-        lon, lat = to_frame(*native, self.frame, "icrs")
+        native_lon, native_lat = self.wcs.wcs_pix2world(columns, rows, 0)
+        lon, lat = to_frame(native_lon, native_lat, self.frame, "icrs")
         pixel = float(np.hypot(*self.wcs.proj_plane_pixel_scales()).value)
         caps = [self._cap(lon[piece], lat[piece], pixel) for piece in _pieces(labels[rows, columns], count)]
         return Caps(*np.array(caps, dtype=float).reshape(-1, 3).T)

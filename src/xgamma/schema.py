@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xgamma.errors import DataError
+from xgamma.errors import DataError, did_you_mean
 from xgamma.outcome import Fate, Outcome, flag_attrs
 
 SCHEMA = "xgamma DL4 spectrum"
@@ -19,7 +19,7 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class Variable:
-    """One variable of a product."""
+    """One variable of a product; files of other programs hold no ledger and no outcome, which are not required."""
 
     dims: tuple[str, ...]
     units: str
@@ -54,9 +54,11 @@ DL4: Mapping[str, Variable] = {
     "off_lat": Variable(("dataset", "region", "off"), "deg", "f8", "Declination of the off regions", False),
     "off_radius": Variable(("dataset", "region", "off"), "deg", "f8", "Radius of the off regions", False),
     "off_number": Variable(("dataset", "region"), "", "i8", "Number of off regions", False),
-    "ledger": Variable(("dataset", "region", "fate"), "", "i8", "Events by fate"),
-    "outcome": Variable(("dataset",), "", "i1", "Why the row is used or masked"),
+    "ledger": Variable(("dataset", "region", "fate"), "", "i8", "Events by fate", False),
+    "outcome": Variable(("dataset",), "", "i1", "Why the row is used or masked", False),
 }
+# Needed where there are off counts.
+ON_OFF = ("acceptance", "acceptance_off")
 
 
 def dataset(
@@ -98,26 +100,27 @@ def _variable(
 
 
 def validate(ds: xr.Dataset) -> None:
-    """Raise ``DataError`` unless ``ds`` is a DL4 Dataset: dims, units, types, unique names, bounds, non-negative counts."""
+    """Raise ``DataError`` unless ``ds`` holds spectra: variables, dims, units, unique names, finite counts."""
     for name, spec in DL4.items():
         if name in ds:
             _validate_variable(ds[name], name, spec)
-        elif spec.required:
-            raise DataError(f"A reduced Dataset needs the variable {name!r} with dims {spec.dims}; it is not there.")
-    for axis in ("energy", "energy_true"):
-        if f"{axis}_bounds" not in ds.coords:
-            raise DataError(f"A reduced Dataset needs the coordinate {axis}_bounds with dims ({axis}, bound).")
-    names = ds["dataset"].values.tolist()
-    if len(set(names)) != len(names):
-        raise DataError(f"The names of a reduced Dataset's rows are unique; got {names}.")
-    if bool((ds["counts"] < 0).any()):
-        raise DataError("Counts are not negative; the variable 'counts' has values below 0.")
+        elif spec.required or (name in ON_OFF and "counts_off" in ds):
+            raise DataError(f"The Dataset has no variable {name!r} {spec.dims}.{did_you_mean(name, map(str, ds))}")
+    for name in ("energy_bounds", "energy_true_bounds"):
+        if name not in ds.coords:
+            raise DataError(f"The Dataset has no coordinate {name!r}; make axes with Axis.coords().")
+    names = [str(name) for name in ds["dataset"].values]
+    if "dataset" not in ds.coords or len(set(names)) < len(names):
+        raise DataError(f"Expected a unique name for each row in the coordinate 'dataset', got {names}.")
+    for name in ("counts", "counts_off"):
+        if name in ds and not (np.isfinite(ds[name].values).all() and (ds[name].values >= 0).all()):
+            raise DataError(f"{name}: expected finite numbers of at least 0; set unusable bins to 0 and mask them.")
 
 
-def _validate_variable(values: xr.DataArray, name: str, spec: Variable) -> None:
-    if values.dims != spec.dims:
-        raise DataError(f"The variable {name!r} has the dims {values.dims}; expected {spec.dims}.")
-    if values.attrs.get("units") != spec.units:
-        raise DataError(f"The variable {name!r} has the unit {values.attrs.get('units')!r}; expected {spec.units!r}.")
-    if values.dtype.kind != np.dtype(spec.dtype).kind:
-        raise DataError(f"The variable {name!r} has the type {values.dtype}; expected {np.dtype(spec.dtype)}.")
+def _validate_variable(array: xr.DataArray, name: str, spec: Variable) -> None:
+    if array.dims != spec.dims:
+        raise DataError(f"{name}: expected the dims {spec.dims}, got {array.dims}; use transpose or expand_dims.")
+    if array.attrs.get("units") != spec.units:
+        raise DataError(f"{name}: expected attrs['units'] = {spec.units!r}, got {array.attrs.get('units')!r}.")
+    if array.dtype.kind != np.dtype(spec.dtype).kind:
+        raise DataError(f"{name}: expected the type {np.dtype(spec.dtype)}, got {array.dtype}; use astype.")

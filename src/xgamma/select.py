@@ -132,9 +132,7 @@ class _Piece:
     stop: float
 
 
-def _pieces(
-    parts: Mapping[str, Part], place: tuple[str, int], obs_id: int, selection: Selection
-) -> Iterable[_Piece]:
+def _pieces(parts: Mapping[str, Part], place: tuple[str, int], obs_id: int, selection: Selection) -> Iterable[_Piece]:
     key, obs = place
     if not selection.intervals:
         yield _Piece(key, obs, obs_id, 0, -np.inf, np.inf)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from xgamma.events import IRF_ROLES, Part, Rows
 from xgamma.ingest import Holdings
 from xgamma.times import time_from_seconds
 
+_COLUMN_OF = {"ra": "ra_pnt", "dec": "dec_pnt"}
 _COLUMNS = ("ra_pnt", "dec_pnt", "zenith", "ontime", "livetime", "deadc", "energy_min", "energy_max", "event_size")
 
 
@@ -20,8 +21,8 @@ _COLUMNS = ("ra_pnt", "dec_pnt", "zenith", "ontime", "livetime", "deadc", "energ
 class Observation:
     """One selected run, or the piece of a run inside an interval."""
 
-    obs_id: int
     name: str
+    obs_id: int
     target: str
     telescope: str
     ra: float
@@ -61,11 +62,9 @@ class Observations(Sequence[Observation]):
         return list(self)[number]
 
     def __iter__(self) -> Iterator[Observation]:
-        for row in self.table.itertuples():
-            yield Observation(
-                int(row.obs_id), str(row.Index), row.target, row.telescope, row.ra_pnt, row.dec_pnt,
-                row.tstart, row.tstop, row.livetime,
-            )  # fmt: skip
+        for name, row in self.table.to_dict("index").items():
+            facts = {field.name: row[_COLUMN_OF.get(field.name, field.name)] for field in fields(Observation)[1:]}
+            yield Observation(str(name), **facts)
 
     def __repr__(self) -> str:
         return f"<Observations: {len(self)} of {', '.join(self.ids[:10])}{', ...' if len(self) > 10 else ''}>"

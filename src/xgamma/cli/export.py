@@ -26,7 +26,9 @@ def command(store: str, product: str, file: Path, overwrite: bool) -> None:
     place = opened_store(store)
     record = product_named(place, product)
     if record.kind not in (ROWS, STACK, POINTS):
-        raise ConfigError(f"A product of kind {record.kind!r} has no file format; copy {place.path(record.kind, record.key)}.")
+        raise ConfigError(
+            f"A product of kind {record.kind!r} has no file format; copy {place.path(record.kind, record.key)}."
+        )
     data = place.get(record.kind, record.key)
     held = FluxPoints(data) if record.kind == POINTS else Datasets.from_xarray(data)
     held.write(file, overwrite=overwrite)

@@ -64,7 +64,9 @@ flux_points:
 
 @click.command("init")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), default="analysis.yaml")
-@click.option("--datastore", default="$GAMMAPY_DATA/hess-dl3-dr1", show_default=True, help="Where the observations are.")
+@click.option(
+    "--datastore", default="$GAMMAPY_DATA/hess-dl3-dr1", show_default=True, help="Where the observations are."
+)
 @click.option("--outdir", default="out", show_default=True, help="Where results go.")
 def command(file: Path, datastore: str, outdir: str) -> None:
     """Write a commented configuration to FILE (analysis.yaml)."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from xgamma.analysis.config import STEPS, AnalysisConfig
+from xgamma.analysis.fields import read_location
 from xgamma.analysis.run import Report, run
 from xgamma.cli.console import json_option, print_json, print_table
 
@@ -26,9 +27,9 @@ def command(config: Path, until: str | None, outdir: str | None, store: str | No
     """
     given = AnalysisConfig.read(config)
     if outdir is not None:
-        given.general.outdir = outdir
+        given.general.outdir = read_location(outdir)
     if store is not None:
-        given.general.store = store
+        given.general.store = read_location(store)
     report = run(given, until)
     if as_json:
         print_json(_document(report))
@@ -57,7 +58,13 @@ def _print(report: Report) -> None:
         print_table([{n: _text(row[n]) for n in names} for row in info[:10]], "Datasets")
     if analysis.fit_result is not None:
         rows = [
-            {"model": model.name, "parameter": p.name, "value": f"{p.value:.4g}", "error": f"{p.error:.2g}", "unit": str(p.unit)}
+            {
+                "model": model.name,
+                "parameter": p.name,
+                "value": f"{p.value:.4g}",
+                "error": f"{p.error:.2g}",
+                "unit": str(p.unit),
+            }
             for model in analysis.models
             for p in model.parameters
         ]

@@ -22,7 +22,7 @@ def command(folder: Path, plan_file: Path | None, runs: int | None, seed: int | 
     Without --plan it is the demo: a source like the Crab nebula, seen in wobble mode.
     """
     plan = Plan() if plan_file is None else read_plan(plan_file)
-    given = {name: value for name, value in (("runs", runs), ("seed", seed)) if value is not None}
-    release = simulate(dataclasses.replace(plan, **given), folder, overwrite=overwrite)
+    plan = dataclasses.replace(plan, runs=plan.runs if runs is None else runs, seed=plan.seed if seed is None else seed)
+    release = simulate(plan, folder, overwrite=overwrite)
     click.echo(f"{len(release.obs_ids)} runs, {release.events} events: {folder}")
     click.echo("Next: xgamma init, with this folder as observations.datastore", err=True)

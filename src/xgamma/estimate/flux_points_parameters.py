@@ -65,7 +65,9 @@ class FluxPointsParameters:
 def normalize_selection(selection: Any) -> tuple[str, ...]:
     """Return the optional results wanted, in their order; raises ``ConfigError`` for an unknown one."""
     if not isinstance(selection, str | list | tuple | None):
-        raise ConfigError(f"flux_points.selection_optional: expected names such as [ul, scan] or all, got {selection!r}.")
+        raise ConfigError(
+            f"flux_points.selection_optional: expected names such as [ul, scan] or all, got {selection!r}."
+        )
     wanted = [selection] if isinstance(selection, str) else list(selection or [])
     for name in wanted:
         if name not in ("all", *OPTIONS):

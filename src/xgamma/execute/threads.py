@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import dask
+from dask.delayed import delayed
 from threadpoolctl import threadpool_limits
 
 Result = TypeVar("Result")
@@ -22,5 +23,5 @@ def run(
         return result
 
     with threadpool_limits(limits=1):
-        tasks = [dask.delayed(block, pure=False, traverse=False)(*given) for given in arguments]
+        tasks = [delayed(block, pure=False, traverse=False)(*given) for given in arguments]
         return list(dask.compute(*tasks, scheduler="threads", traverse=False))

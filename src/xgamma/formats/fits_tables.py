@@ -47,10 +47,12 @@ class FitsTable:
     @cached_property
     def rows(self) -> npt.NDArray[Any]:
         """All rows as one structured array, column names in upper case."""
-        dtype = _row_dtype(self.header)
+        dtype = _row_dtype(dict(self.header))
         count, width = int(self.header["NAXIS2"]), int(self.header["NAXIS1"])
         if dtype.itemsize != width:
-            raise InputError(f"HDU {self.name!r}: its columns add up to {dtype.itemsize} bytes a row, NAXIS1 says {width}.")
+            raise InputError(
+                f"HDU {self.name!r}: its columns add up to {dtype.itemsize} bytes a row, NAXIS1 says {width}."
+            )
         return np.frombuffer(self._data, dtype=dtype, count=count)
 
     def column(self, name: str) -> npt.NDArray[Any]:
@@ -99,21 +101,26 @@ def read_raw(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise MissingInputError(f"There is no file {path}. Check the index of the release, or fetch the file.") from None
+        raise MissingInputError(
+            f"There is no file {path}. Check the index of the release, or fetch the file."
+        ) from None
 
 
 def inflated(raw: bytes, path: Path) -> bytes:
     """Return the bytes of a FITS file, inflated when they are gzip; the ending of the name does not matter."""
     if raw[:2] != b"\x1f\x8b":
         return raw
-    try:
+    members, rest = list[bytes](), raw
+    while rest[:2] == b"\x1f\x8b":
         inflater = zlib.decompressobj(wbits=31)
-        content = inflater.decompress(raw)
-    except zlib.error as error:
-        raise InputError(f"{path} is not readable gzip ({error}). Fetch or copy it again.") from None
-    if not inflater.eof:
-        raise InputError(f"{path} is a truncated gzip file. Fetch or copy it again.")
-    return content
+        try:
+            members.append(inflater.decompress(rest))
+        except zlib.error as error:
+            raise InputError(f"{path} is not readable gzip ({error}). Fetch or copy it again.") from None
+        if not inflater.eof:
+            raise InputError(f"{path} is a truncated gzip file. Fetch or copy it again.")
+        rest = inflater.unused_data
+    return members[0] if len(members) == 1 else b"".join(members)
 
 
 def read_tables(path: Path, *, raw: bytes | None = None) -> list[FitsTable]:

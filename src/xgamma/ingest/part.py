@@ -18,7 +18,7 @@ from xgamma.events import IRF_ROLES, Part
 from xgamma.formats.gadf.read import Run, RunEntry, read_run
 from xgamma.formats.gadf.responses import Response
 from xgamma.outcome import Outcome
-from xgamma.times import SECONDS_PER_DAY
+from xgamma.times import SECONDS_PER_DAY, Header
 
 log = logging.getLogger(__name__)
 
@@ -151,14 +151,15 @@ def _response_table(rows: Sequence[Response]) -> xr.Dataset:
         coords |= axis.coords()
     dims = ("irf", *(axis.name for axis in first.axes))
     variables = {
-        name: (dims, np.stack([row.values[name] for row in rows]), {"units": first.units[name]}) for name in first.values
+        name: (dims, np.stack([row.values[name] for row in rows]), {"units": first.units[name]})
+        for name in first.values
     }
     return xr.Dataset(variables, coords, attrs={"hdu_class": first.kind})
 
 
 def _obs_table(runs: Sequence[Run], places: Places, tables: list[str], release: str) -> xr.Dataset:
     headers = [run.header for run in runs]
-    aeff = [run.responses["aeff"].header if "aeff" in run.responses else {} for run in runs]
+    aeff: list[Header] = [run.responses["aeff"].header if "aeff" in run.responses else {} for run in runs]
     mjdref = runs[0].mjdref
     shifts = _shifts(runs, mjdref)
     ontime = np.array([float((run.gti[:, 1] - run.gti[:, 0]).sum()) for run in runs])
@@ -211,7 +212,7 @@ def _obs_table(runs: Sequence[Run], places: Places, tables: list[str], release: 
     return xr.Dataset(variables, coords={"obs_id": obs_id}, attrs=json.loads(json.dumps(attrs)))
 
 
-def _numbers(headers: Sequence[Mapping[str, Any]], key: str, default: float = np.nan) -> FloatArray:
+def _numbers(headers: Sequence[Header], key: str, default: float = np.nan) -> FloatArray:
     return np.array([float(header.get(key, default)) for header in headers])
 
 

@@ -215,7 +215,9 @@ class FitsRelease:
                 in_memory[key] = part
                 found |= places
         held = _holdings(store, {obs_id: found[obs_id] for obs_id in obs_ids if obs_id in found})
-        return Holdings({**held.parts, **in_memory}, held.places, held.run_keys, failures, [entry.obs_id for entry in new])
+        return Holdings(
+            {**held.parts, **in_memory}, held.places, held.run_keys, failures, [entry.obs_id for entry in new]
+        )
 
     def _ingest(self, runs: Sequence[Run], store: Store) -> tuple[str, Part, dict[int, StoredRun]]:
         run_keys = [digest(run_document(run.entry, run.file_digests)) for run in runs]

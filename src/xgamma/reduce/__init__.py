@@ -1,9 +1,13 @@
 """Reduction: runs to spectra in blocks, and stacks of them.
 
-``reduce_spectra`` reduces rows of a part in blocks, ``stack`` sums rows.
+``reduce_spectra`` reduces rows of a part in blocks, ``lazy_spectra`` does so when the result is used (it loads dask
+when it is first asked for), ``stack`` sums rows.
 """
 
 from __future__ import annotations
+
+import importlib
+from typing import Any
 
 from xgamma.reduce.block import MAX_EVENTS, MAX_ROWS, Recipe, reduce_block
 from xgamma.reduce.reflected import ReflectedParameters
@@ -20,6 +24,7 @@ __all__ = [
     "SafeMaskParameters",
     "blocks_of",
     "joined_rows",
+    "lazy_spectra",
     "masked_rows",
     "reduce_block",
     "reduce_spectra",
@@ -27,3 +32,9 @@ __all__ = [
     "stack",
     "with_names",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "lazy_spectra":
+        return importlib.import_module(f"{__name__}.lazy").lazy_spectra
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -54,7 +54,7 @@ class Recipe:
     background: ReflectedParameters | None = None
     exclusion: SkyMask | None = None
     safe_masks: tuple[str, ...] = ()
-    safe_mask: SafeMaskParameters = SafeMaskParameters()
+    safe_mask: SafeMaskParameters = field(default_factory=SafeMaskParameters)
     offset_max: float = 2.5
 
     def document(self) -> dict[str, Any]:

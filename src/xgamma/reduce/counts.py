@@ -30,7 +30,7 @@ def binned(events: Events, energy_bin: IntArray, cells: Cells, shape: tuple[int,
 def usable(events: Events) -> Events:
     """Return the events that may be counted: valid and inside the selected interval."""
     keep = events.valid & events.in_time
-    return events if keep.all() else Events(*(column[keep] for column in events))
+    return events if keep.all() else events.select(keep)
 
 
 def fates(events: Events, rows: int, inside: list[tuple[Fate, Events, IntArray, Cells]], cells: int) -> IntArray:
@@ -53,8 +53,9 @@ def fates(events: Events, rows: int, inside: list[tuple[Fate, Events, IntArray, 
     for fate, used, energy_bin, members in inside:
         in_axis = energy_bin[members.event] >= 0
         row = used.row[members.event]
-        np.add.at(ledger, (row[in_axis], members.cell[in_axis], fate), 1)
-        np.add.at(ledger, (row[~in_axis], members.cell[~in_axis], Fate.OUTSIDE_ENERGY), 1)
+        for chosen, name in ((in_axis, fate), (~in_axis, Fate.OUTSIDE_ENERGY)):
+            flat = row[chosen] * cells + members.cell[chosen]
+            ledger[:, :, name] += np.bincount(flat, minlength=rows * cells).reshape(rows, cells)
     read = np.bincount(events.row, minlength=rows)
     ledger[:, :, Fate.OUTSIDE_REGIONS] = read[:, None] - ledger.sum(axis=2)
     return ledger

@@ -99,7 +99,7 @@ def _pixel_offsets(npix: int, low: float, high: float) -> FloatArray:
     """Return the offsets from the pointing of the pixel centres in [low, high] of a grid of ``npix`` about it."""
     middle = 0.5 * (npix - 1)
     first, last = max(0, int(np.ceil(middle + low))), min(npix - 1, int(np.floor(middle + high)))
-    return np.arange(first, last + 1) - middle
+    return np.asarray(np.arange(first, last + 1) - middle, dtype=float)
 
 
 def angular_size(center: FloatArray, radius: float, npix: int) -> float:
@@ -136,9 +136,7 @@ def _ring_pixels(center: FloatArray, radius: float, npix: int) -> FloatArray:
     return np.stack([offsets[column], offsets[row]], axis=1)
 
 
-def _excluded(
-    pixels: FloatArray, mask: SkyMask, pointing: tuple[float, float], frame: str, binsz: float
-) -> FloatArray:
+def _excluded(pixels: FloatArray, mask: SkyMask, pointing: tuple[float, float], frame: str, binsz: float) -> FloatArray:
     """Return those pixel centres that the mask excludes; only pixels near an exclusion are looked up."""
     plane = pixels * binsz
     reach = float(np.deg2rad(np.hypot(plane[:, 0], plane[:, 1]).max()))
@@ -156,7 +154,7 @@ def _excluded(
 
 
 def _blocked_angles(center: FloatArray, radius: float, excluded: FloatArray) -> FloatArray:
-    """Return merged intervals of rotation, in [-2 pi, 4 pi], in which a circle holds an excluded pixel, shape (n, 2)."""
+    """Return merged intervals of rotation in which a circle holds an excluded pixel, in [-2 pi, 4 pi], shape (n, 2)."""
     if len(excluded) == 0:
         return np.empty((0, 2))
     distance, rho = float(np.hypot(*center)), np.hypot(excluded[:, 0], excluded[:, 1])

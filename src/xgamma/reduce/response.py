@@ -68,8 +68,8 @@ def responses(part: Part, rows: Rows, grid: Grid, offset: FloatArray, containmen
     energy_true = grid.energy_true.center
     if containment and part.column("point_like", rows.obs).any():
         raise ConfigError(
-            "datasets.containment_correction: the responses are point-like, their containment is in the effective area; "
-            "set it to false."
+            "datasets.containment_correction: the responses are point-like, their containment is in the effective "
+            "area; set it to false."
         )
     area = _by_table(part, rows, "aeff", offset, lambda table, _: effective_area(table, energy_true))
     if not grid.is_region:

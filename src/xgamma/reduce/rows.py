@@ -54,7 +54,9 @@ def _padded(ds: xr.Dataset, datasets: Sequence[xr.Dataset]) -> xr.Dataset:
     return ds.pad(missing, constant_values=np.nan, keep_attrs=True) if missing else ds
 
 
-def masked_rows(grid: Grid, like: xr.Dataset, obs_ids: IntArray, outcomes: Sequence[Outcome], details: Sequence[str]) -> xr.Dataset:
+def masked_rows(
+    grid: Grid, like: xr.Dataset, obs_ids: IntArray, outcomes: Sequence[Outcome], details: Sequence[str]
+) -> xr.Dataset:
     """Return rows for runs that could not be read: the neutral element of a stack, with a reason.
 
     Parameters

@@ -21,7 +21,7 @@ SMALLEST = float(np.finfo(np.float32).tiny)
 
 @dataclass(frozen=True)
 class SafeMaskParameters:
-    """Parameters of all methods: per cent, degrees; ``fixed_offset`` evaluates the responses elsewhere than at the region."""
+    """Parameters of all methods: per cent, degrees; at ``fixed_offset`` responses are looked at, not at the region."""
 
     aeff_percent: float = field(default=10.0, metadata={"minimum": 0, "maximum": 100})
     bias_percent: float = field(default=10.0, metadata={"minimum": 0})
@@ -88,7 +88,7 @@ def above_area(given: SafeMaskInput, parameters: SafeMaskParameters) -> BoolArra
     level = parameters.aeff_percent / 100 * largest
     root = first_crossing(energy, given.area, level, start)
     mask = _bins_inside(given.grid.energy, np.where(np.isnan(root), start, root), np.inf)
-    return mask & (largest > 0)[..., None]
+    return np.asarray(mask & (largest > 0)[..., None])
 
 
 @register(KIND, "edisp-bias", parameters=SafeMaskParameters)
@@ -116,7 +116,7 @@ def near_pointing(given: SafeMaskInput, parameters: SafeMaskParameters) -> BoolA
 def above_background_peak(given: SafeMaskInput, parameters: SafeMaskParameters) -> BoolArray:
     """Keep the energies from the bin with the largest expected background on."""
     peak = np.argmax(np.nan_to_num(given.background), axis=-1)
-    return np.arange(given.grid.energy.nbin) >= peak[..., None]
+    return np.asarray(np.arange(given.grid.energy.nbin) >= peak[..., None])
 
 
 def first_crossing(energy: FloatArray, curve: FloatArray, level: FloatArray, start: FloatArray) -> FloatArray:
@@ -139,7 +139,7 @@ def first_crossing(energy: FloatArray, curve: FloatArray, level: FloatArray, sta
         _root(np.log(energy), np.log(values), np.log(max(goal, SMALLEST)), np.log(first))
         for values, goal, first in zip(flat, level.ravel(), start.ravel(), strict=True)
     ]
-    return np.exp(np.array(roots)).reshape(level.shape)
+    return np.asarray(np.exp(np.array(roots)).reshape(level.shape))
 
 
 def _root(nodes: FloatArray, values: FloatArray, goal: float, start: float) -> float:

@@ -24,9 +24,7 @@ def blocks_of(part: Part, rows: Rows) -> Iterator[Rows]:
         start += length
 
 
-def reduce_spectra(
-    part: Part, rows: Rows, recipe: Recipe, n_jobs: int = 1, scheduler: str | None = None
-) -> xr.Dataset:
+def reduce_spectra(part: Part, rows: Rows, recipe: Recipe, n_jobs: int = 1, scheduler: str | None = None) -> xr.Dataset:
     """Reduce rows of one part to spectra.
 
     Parameters

@@ -7,12 +7,13 @@ workers changes a bit of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from xgamma import schema
-from xgamma.axes import FloatArray, IntArray
+from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.errors import DataError
 from xgamma.outcome import Outcome
 from xgamma.times import merged_gti
@@ -40,9 +41,9 @@ def combine(ds: xr.Dataset, groups: IntArray, count: int) -> dict[str, FloatArra
         ``weighted_edisp``, ``livetime``, ``ontime``, ``ledger``, and with off counts ``off``, ``alpha_off``,
         ``safe``, ``acceptance_off``.
     """
-    safe = ds["mask_safe"].values
-    any_safe = safe.any(axis=2)
-    used = any_safe.any(axis=1)
+    safe: BoolArray = ds["mask_safe"].values
+    any_safe = np.any(safe, axis=2)
+    used = np.any(any_safe, axis=1)
     weight = ds["exposure_edisp"].values * any_safe[..., None]
     terms = {
         "counts": ds["counts"].values * safe,
@@ -72,11 +73,13 @@ def _summed(values: FloatArray, groups: IntArray, count: int) -> FloatArray:
     return total
 
 
-def finalise(sums: dict[str, FloatArray]) -> dict[str, FloatArray]:
+def finalise(sums: dict[str, FloatArray]) -> dict[str, Any]:
     """Return the variables of the stacks from their sums: the divisions, once, at the end."""
     weight = sums["weight"][..., None]
-    values = {
-        name: sums[name] for name in ("counts", "exposure", "livetime", "ontime", "ledger", "background") if name in sums
+    values: dict[str, Any] = {
+        name: sums[name]
+        for name in ("counts", "exposure", "livetime", "ontime", "ledger", "background")
+        if name in sums
     }
     values |= {
         "exposure_edisp": sums["weight"],
@@ -84,7 +87,8 @@ def finalise(sums: dict[str, FloatArray]) -> dict[str, FloatArray]:
         "mask_safe": sums["safe"] > 0,
     }
     if "off" in sums:
-        values |= {"counts_off": sums["off"], "acceptance": np.ones_like(sums["off"]), "acceptance_off": _acceptance_off(sums)}
+        ones = np.ones_like(sums["off"])
+        values |= {"counts_off": sums["off"], "acceptance": ones, "acceptance_off": _acceptance_off(sums)}
     return values
 
 
@@ -96,7 +100,7 @@ def _acceptance_off(sums: dict[str, FloatArray]) -> FloatArray:
     total_off, total = off.sum(axis=-1), alpha_off.sum(axis=-1)
     mean = np.divide(total_off, total, out=fallback, where=total > 0)
     spread = np.repeat(mean[..., None], off.shape[-1], axis=-1)
-    return np.divide(off, alpha_off, out=spread, where=alpha_off > 0)
+    return np.asarray(np.divide(off, alpha_off, out=spread, where=alpha_off > 0))
 
 
 def stack(ds: xr.Dataset, groups: Sequence[str] | None = None, name: str = "stacked") -> xr.Dataset:
@@ -124,7 +128,7 @@ def stack(ds: xr.Dataset, groups: Sequence[str] | None = None, name: str = "stac
     labels = [name] * ds.sizes["dataset"] if groups is None else list(groups)
     names = list(dict.fromkeys(labels))
     number = np.array([names.index(label) for label in labels])
-    used = ds["mask_safe"].values.any(axis=(1, 2))
+    used = np.asarray(ds["mask_safe"].values.any(axis=(1, 2)))
     if not used.any():
         reasons = sorted(set(ds.attrs["outcome_details"]))
         raise DataError(f"There is nothing to stack: no run can be used ({'; '.join(reasons)}).")
@@ -134,10 +138,12 @@ def stack(ds: xr.Dataset, groups: Sequence[str] | None = None, name: str = "stac
     values["gti"] = _padded(gti)
     outcome = [Outcome.USED if used[number == group].any() else Outcome.NO_GOOD_TIME for group in range(len(names))]
     values["outcome"] = np.array(outcome)
-    coords = {key: ds.coords[key] for key in ds.coords if "dataset" not in ds.coords[key].dims and key != "fate"}
+    kept = [key for key in ds.coords if "dataset" not in ds.coords[key].dims and key != "fate"]
+    coords: dict[Any, Any] = {key: ds.coords[key] for key in kept}
     coords["dataset"] = (("dataset",), np.array(names), {"long_name": "Name"})
-    attrs = dict(ds.attrs) | {"outcome_details": [code.sentence for code in outcome], "rows": ds["dataset"].values.tolist()}
-    dims = tuple(dim for dim in ds["counts"].dims if dim not in ("dataset", "energy"))
+    details = {"outcome_details": [code.sentence for code in outcome], "rows": ds["dataset"].values.tolist()}
+    attrs = dict(ds.attrs) | details
+    dims = tuple(str(dim) for dim in ds["counts"].dims if dim not in ("dataset", "energy"))
     return schema.dataset(values, coords, attrs, dims, tuple(ds.sizes[dim] for dim in dims))
 
 

@@ -101,11 +101,10 @@ def response(kind: str, table: FitsTable) -> Response:
         raise InputError(f"HDU {table.name!r} of class {kind} has the axes {sorted(found)}; expected {sorted(dims)}.")
     in_file = [axis.name for axis in _axes(table)][::-1]
     values = {name: _values(table, columns, unit, name) for name, (columns, unit) in variables.items()}
+    axes = tuple(found[dim] for dim in dims)
     if kind == "bkg_3d":
-        axes = (found["energy"], found["fov_lon"], found["fov_lat"])
         ordered = {name: _as_peer_reads(value, axes) for name, value in values.items()}
     else:
-        axes = tuple(found[dim] for dim in dims)
         order = [in_file.index(dim) for dim in dims]
         ordered = {name: np.ascontiguousarray(value.transpose(order)) for name, value in values.items()}
     if kind == "psf_3gauss":

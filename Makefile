@@ -1,0 +1,78 @@
+# Every target sets up what it needs: a virtual environment in $(VENV) with the locked versions of requirements/.
+# Needed beforehand: Python 3.11 or newer as $(PYTHON).
+
+PYTHON ?= python3
+VENV ?= .venv
+NEWEST_VENV ?= .venv-newest
+DEMO ?= demo
+# Test processes; one thread each, as two cores are all that some machines have.
+JOBS ?= 2
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+
+BIN := $(VENV)/bin
+# The newest lock file that is not newer than the interpreter.
+LOCK := $(shell $(PYTHON) requirements/choose.py 2>/dev/null)
+
+.PHONY: help install test test-newest lint format docs demo bench lock wheel clean
+
+help:
+	@echo "make demo         simulate observations into $(DEMO)/, analyse them to flux points and pictures"
+	@echo "make test         the tests (JOBS=$(JOBS) processes)"
+	@echo "make test-newest  the tests on the newest Python that is found"
+	@echo "make lint         ruff and mypy"
+	@echo "make format       let ruff mend what it can"
+	@echo "make docs         the documentation into docs/_build/html"
+	@echo "make bench        timings; PEER_PYTHON=/path/to/python puts Gammapy beside them"
+	@echo "make lock         resolve the dependencies anew into requirements/"
+	@echo "make wheel        source distribution and wheel into dist/"
+	@echo "make clean        remove what the targets above made"
+
+install: $(VENV)/.installed
+
+$(VENV)/.locked: requirements/choose.py $(LOCK)
+	@$(PYTHON) requirements/choose.py
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(LOCK)
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.locked pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+test: install
+	$(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
+
+test-newest:
+	$(MAKE) test PYTHON="$$($(PYTHON) requirements/choose.py --newest)" VENV=$(NEWEST_VENV)
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: install
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+demo: install
+	$(BIN)/xgamma simulate $(DEMO)/release --overwrite
+	$(BIN)/xgamma run examples/demo.yaml
+
+bench: install
+	$(BIN)/python benchmarks/tutorial.py $(if $(PEER_PYTHON),--peer $(PEER_PYTHON)) $(BENCH_ARGS)
+	$(BIN)/python benchmarks/stages.py $(if $(PEER_PYTHON),--peer $(PEER_PYTHON)) $(BENCH_ARGS)
+
+lock:
+	$(PYTHON) requirements/lock.py
+
+wheel: install
+	rm -rf build dist
+	$(BIN)/python -m hatchling build -d dist
+
+clean:
+	rm -rf $(VENV) $(NEWEST_VENV) .venv-lock $(DEMO) build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,65 @@
+"""Reduce simulated runs from a store: ``python from_store.py STORE BLOCK``. Prints one line of JSON.
+
+The process does nothing else, so that its peak memory is that of the reduction.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from xgamma.axes import Axis
+from xgamma.events import Part, Rows
+from xgamma.grid import Circle, Grid, RegionSpace
+from xgamma.ingest import StoredRelease
+from xgamma.ingest.release import StoredGroups
+from xgamma.reduce import Recipe, ReflectedParameters, reduce_block
+from xgamma.store import Store
+
+RECIPE = Recipe(
+    Grid(
+        Axis.from_bounds("energy", 0.5, 30.0, 20),
+        Axis.from_bounds("energy_true", 0.1, 50.0, 40),
+        RegionSpace((Circle(83.633, 22.014, 0.11),)),
+    ),
+    background=ReflectedParameters(),
+    safe_masks=("aeff-default", "aeff-max"),
+)
+
+
+def peak_memory() -> float:
+    """Return the peak of the resident memory in MB; ``getrusage`` would count the process that started this one."""
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return next(float(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+
+
+def main() -> None:
+    store, block = Store(sys.argv[1]), int(sys.argv[2])
+    baseline = peak_memory()
+    release = StoredRelease(store)
+    obs_ids = list(release.facts())
+    held = release.load(obs_ids, store, lambda: None)
+    runs, events, counts = 0, 0, 0.0
+    start = time.perf_counter()
+    for key, part in held.parts.items():
+        number = part.obs.sizes["obs"]
+        for first in range(0, number, block):
+            obs = np.arange(first, min(first + block, number))
+            everything = np.full(len(obs), np.inf)
+            rows = Rows(obs, -everything, everything, tuple(str(one) for one in obs))
+            # A part of its own for each block, as in a task: nothing that one block read is there for the next.
+            reduced = reduce_block(Part(StoredGroups(store, key)), rows, RECIPE)
+            counts += float(reduced["counts"].sum())
+            runs, events = runs + len(obs), events + int(part.column("event_size", obs).sum())
+    seconds = time.perf_counter() - start
+    result = {"runs": runs, "events": events, "counts": counts, "seconds": seconds}
+    result |= {"peak": peak_memory(), "imports": baseline}
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,335 @@
+"""``Datasets``: the rows of an analysis, indexed by number and name, with the models they share."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any, Self, overload
+
+import numpy as np
+import xarray as xr
+from astropy import units as u
+from astropy.table import Column, Table, vstack
+
+from xgamma.axes import BoolArray, IntArray
+from xgamma.datasets import files, info
+from xgamma.datasets.door import normalize_models, normalize_spectrum
+from xgamma.datasets.spectrum import SpectrumDataset, spectrum_faces
+from xgamma.errors import ConfigError, ConfigTypeError, UnknownNameError, did_you_mean
+from xgamma.models.model import Models
+from xgamma.models.parameter import Parameters
+from xgamma.outcome import Outcome
+from xgamma.reduce import joined_rows, stack
+from xgamma.reduce.stack import combine, finalise
+
+STACKED = "stacked"
+
+SHOWN = 10
+"""How many rows ``print`` and notebooks show; reprs stay fast with thousands."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Neighbouring rows of one Dataset that have the same models: they are computed together."""
+
+    data: xr.Dataset
+    models: Models
+    mask_fit: BoolArray | None
+
+
+class Datasets(Sequence[SpectrumDataset]):
+    """The rows of one or several DL4 Datasets, each as a ``SpectrumDataset`` or ``SpectrumDatasetOnOff``.
+
+    Parameters
+    ----------
+    datasets
+        Faces, in order, with unique names.
+    unused
+        Faces of rows that could not be reduced; they are never fitted, and shown by ``info_table(all_rows=True)``.
+
+    Raises
+    ------
+    ConfigError
+        When two have the same name.
+
+    Examples
+    --------
+    >>> datasets = Datasets.from_xarray(reduced)  # doctest: +SKIP
+    >>> datasets["23523"].counts.sum()  # doctest: +SKIP
+    """
+
+    def __init__(self, datasets: Iterable[SpectrumDataset] = (), unused: Iterable[SpectrumDataset] = ()) -> None:
+        self._faces = [_face(dataset) for dataset in datasets]
+        self.unused = list(unused)
+        self._validate_names()
+
+    def _validate_names(self) -> None:
+        if len(set(self.names)) < len(self.names):
+            twice = next(name for name in self.names if self.names.count(name) > 1)
+            raise ConfigError(f"Two datasets are called {twice!r}. Give one another name with copy(name=...).")
+
+    @classmethod
+    def from_xarray(cls, data: xr.Dataset | Sequence[xr.Dataset], models: Any = None) -> Self:
+        """Return the rows of one or several DL4 Datasets, made by a reduction or by hand.
+
+        Rows whose outcome is not 0 go to ``unused``; a variable ``mask_fit`` becomes the fit mask of the rows.
+
+        Raises
+        ------
+        DataError
+            When a Dataset is not one of spectra: a variable, dims, a unit or unique names are missing.
+        """
+        used: list[SpectrumDataset] = []
+        unused: list[SpectrumDataset] = []
+        for given in [data] if isinstance(data, xr.Dataset) else data:
+            faces, outcome = _faces(given)
+            for face in faces:
+                (used if outcome[face.position[0]] == Outcome.USED else unused).append(face)
+        datasets = cls(used, unused)
+        datasets.models = models
+        return datasets
+
+    # --- rows
+
+    @overload
+    def __getitem__(self, key: int | str) -> SpectrumDataset: ...
+    @overload
+    def __getitem__(self, key: slice) -> Datasets: ...
+
+    def __getitem__(self, key: int | str | slice) -> SpectrumDataset | Datasets:
+        if isinstance(key, slice):
+            return Datasets(self._faces[key])
+        return self._faces[self.index(key) if isinstance(key, str) else key]
+
+    def __len__(self) -> int:
+        return len(self._faces)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the rows, in order."""
+        return [face.name for face in self._faces]
+
+    def index(self, key: Any, start: int = 0, stop: int | None = None) -> int:
+        """Return the position of a name or of a face; raises ``UnknownNameError``."""
+        name = key.name if isinstance(key, SpectrumDataset) else key
+        names = self.names
+        if name not in names[start:stop]:
+            raise UnknownNameError(f"There is no dataset called {name!r}.{did_you_mean(str(name), names)}")
+        return names.index(name, start)
+
+    def append(self, dataset: SpectrumDataset) -> None:
+        """Add a row at the end; raises ``ConfigError`` when its name is there already."""
+        face = _face(dataset)
+        if face.name in self.names:
+            raise ConfigError(f"There is a dataset called {face.name!r} already; give a copy(name=...).")
+        self._faces.append(face)
+
+    def copy(self) -> Datasets:
+        """Return independent copies of the rows, with the same models."""
+        return Datasets([face.copy() for face in self._faces], [face.copy() for face in self.unused])
+
+    # --- models
+
+    @property
+    def models(self) -> Models:
+        """The models that all rows share, none before they are set; setting them sets them on every row.
+
+        Raises
+        ------
+        ConfigError
+            When single rows were given models of their own.
+        """
+        held = {face.models_key: face.models for face in self._faces}
+        if len(held) > 1:
+            raise ConfigError(
+                "The datasets hold different models. Set datasets.models once for all of them, and say with "
+                "datasets_names which model belongs to which dataset."
+            )
+        shared = next(iter(held.values()), Models([]))
+        if not len(shared):
+            self.models = shared
+        return shared
+
+    @models.setter
+    def models(self, models: Any) -> None:
+        shared = normalize_models(models)
+        for face in (*self._faces, *self.unused):
+            face.models = shared
+
+    @property
+    def parameters(self) -> Parameters:
+        """The parameters of the models, none before they are set."""
+        return self.models.parameters
+
+    # --- arrays
+
+    def parts(self) -> list[Part]:
+        """Return the rows as few Datasets as possible, each with its fit mask (dataset, region, energy) or ``None``."""
+        runs = itertools.groupby(self._faces, key=lambda face: (id(face.group), face.models_key))
+        return [part for _, faces in runs for part in _parts(list(faces))]
+
+    def to_xarray(self) -> list[xr.Dataset]:
+        """Return the rows as Datasets, the ones they came from where all their rows are there."""
+        return [part.data for part in self.parts()]
+
+    def fit_inputs(self) -> tuple[list[xr.Dataset], list[BoolArray | None]]:
+        """Return the Datasets of ``to_xarray`` and for each the bins to fit, (dataset, region, energy) or ``None``."""
+        parts = self.parts()
+        return [part.data for part in parts], [part.mask_fit for part in parts]
+
+    def stat_sum(self) -> float:
+        """The statistic of all rows, over their bins in use."""
+        total = 0.0
+        for part in self.parts():
+            mask = part.data["mask_safe"].values & (True if part.mask_fit is None else part.mask_fit)
+            total += float(info.Prediction(part.data, part.models).stat_array.values[mask].sum())
+        return total
+
+    def stack_reduce(self, name: str = STACKED) -> SpectrumDataset:
+        """Return the stack of all rows, with their models.
+
+        Raises
+        ------
+        DataError
+            When the rows have different axes or statistics.
+        """
+        [face] = spectrum_faces(stack(joined_rows(self.to_xarray()), name=name))
+        face.models = self.models
+        return face
+
+    def info_table(self, cumulative: bool = False, all_rows: bool = False) -> Table:
+        """Return one row a dataset: counts, significance, background, prediction, exposure, time, rates, statistic.
+
+        Parameters
+        ----------
+        cumulative
+            Stack progressively: the n-th row is the stack of the first n.
+        all_rows
+            Also show the rows that could not be used, and why: columns ``outcome`` and ``outcome_detail``.
+        """
+        if cumulative:
+            table = _table([Part(cumulative_stacks(joined_rows(self.to_xarray())), self.models, None)])
+            table["name"] = np.full(len(table), STACKED)
+            return table
+        if not all_rows:
+            return _table(self.parts())
+        both = self._with_unused()
+        table = _table(both.parts())
+        table["outcome"] = [Outcome(int(face.data["outcome"].values[0])).name.lower() for face in both]
+        table["outcome_detail"] = [face.outcome_detail for face in both]
+        return table
+
+    def _with_unused(self) -> Datasets:
+        if not self.unused:
+            return self
+        faces = [*self._faces, *self.unused]
+        order = {group: number for number, group in enumerate(dict.fromkeys(id(face.group) for face in faces))}
+        return Datasets(sorted(faces, key=lambda face: (order[id(face.group)], face.position)))
+
+    # --- words
+
+    def __str__(self) -> str:
+        lines = ["Datasets", "--------", ""]
+        for number, face in enumerate(self._faces[:SHOWN]):
+            rows = [("Type", type(face).__name__), ("Name", face.name), ("Models", f"{face.models.names}")]
+            lines += [f"Dataset {number}:", "", *(f"  {label:<10} : {value}" for label, value in rows), ""]
+        more = len(self) - SHOWN
+        return "\n".join([*lines, *([f"... and {more} more", ""] if more > 0 else [])])
+
+    def __repr__(self) -> str:
+        names = ", ".join(self.names[:SHOWN]) + (", ..." if len(self) > SHOWN else "")
+        return f"<Datasets: {len(self)} rows: {names}>"
+
+    def _repr_html_(self) -> str:
+        if not self._faces:
+            return "<p>Datasets: no rows</p>"
+        table = self[:SHOWN].info_table()["name", "counts", "background", "excess", "sqrt_ts", "livetime"]
+        return f"<p>Datasets: {len(self)} rows</p>{table._repr_html_()}"
+
+    # --- files
+
+    def write(self, filename: str | PathLike[str], overwrite: bool = False) -> None:
+        """Write every row, fit masks included; the ending decides.
+
+        ``.zarr`` and ``.fits``, ``.fits.gz`` read back to the identical Datasets; ``.yaml`` is an index of OGIP files
+        beside it. Rows that were not used stay in a ``.zarr`` or FITS file when all of their Dataset is written.
+
+        Raises
+        ------
+        ConfigError
+            For another ending.
+        OutputExistsError, OutputError
+            When the output exists and ``overwrite`` is false, or the folder cannot be written.
+        """
+        parts = self._with_unused().parts()
+        files.write_datasets([files.with_mask_fit(part.data, part.mask_fit) for part in parts], filename, overwrite)
+
+    @classmethod
+    def read(cls, filename: str | PathLike[str], models: Any = None) -> Self:
+        """Read what ``write`` wrote, and datasets of Gammapy (OGIP with a YAML index, or its FITS file).
+
+        Raises
+        ------
+        MissingInputError, InputError
+            When a file is not there or cannot be read.
+        """
+        return cls.from_xarray(files.read_datasets(filename), models)
+
+
+def _face(dataset: Any) -> SpectrumDataset:
+    if not isinstance(dataset, SpectrumDataset):
+        raise ConfigTypeError(
+            f"Expected SpectrumDataset or SpectrumDatasetOnOff, got a {type(dataset).__name__}; "
+            "use Datasets.from_xarray for Datasets of xarray."
+        )
+    return dataset
+
+
+def _faces(given: xr.Dataset) -> tuple[list[SpectrumDataset], IntArray]:
+    ds, mask = files.without_mask_fit(normalize_spectrum(given))
+    faces = spectrum_faces(ds)
+    if mask is not None:
+        for face in faces:
+            face.mask_fit = mask[face.position]
+    return faces, ds["outcome"].values
+
+
+def _parts(faces: list[SpectrumDataset]) -> list[Part]:
+    group, models = faces[0].group, faces[0].models
+    positions = [face.position for face in faces]
+    whole = list(itertools.product(range(group.sizes["dataset"]), range(group.sizes["region"])))
+    if positions == whole:
+        return [Part(group, models, _stacked_masks(faces, group))]
+    if group.sizes["region"] == 1:
+        rows = group.isel(dataset=[row for row, _ in positions])
+        return [Part(rows, models, _stacked_masks(faces, rows))]
+    return [Part(face.data, models, _stacked_masks([face], face.data)) for face in faces]
+
+
+def _stacked_masks(faces: list[SpectrumDataset], ds: xr.Dataset) -> BoolArray | None:
+    masks = [face.mask_fit for face in faces]
+    if all(mask is None for mask in masks):
+        return None
+    rows = [np.ones(ds.sizes["energy"], bool) if mask is None else mask.values for mask in masks]
+    return np.stack([row.reshape(-1) for row in rows]).reshape(ds["mask_safe"].shape)
+
+
+def _table(parts: Sequence[Part]) -> Table:
+    tables = []
+    for part in parts:
+        columns = info.summary(part.data, part.models, part.mask_fit)
+        tables.append(Table([_column(name, column) for name, column in columns.items()]))
+    return vstack(tables, metadata_conflicts="silent") if len(tables) > 1 else tables[0] if tables else Table()
+
+
+def _column(name: str, column: info.Column) -> Column:
+    return Column(column.values, name=name, unit=u.Unit(column.unit) if column.unit else None)
+
+
+def cumulative_stacks(ds: xr.Dataset) -> xr.Dataset:
+    """Return the stack of the first row, of the first two rows, and so on: as many rows as in ``ds``, its names."""
+    rows = ds.sizes["dataset"]
+    sums = {name: np.cumsum(term, axis=0) for name, term in combine(ds, np.arange(rows), rows).items()}
+    return ds.assign({name: ds[name].copy(data=value) for name, value in finalise(sums).items()})

@@ -1,0 +1,243 @@
+"""``FluxPoints``: the face of a DL5 Dataset of flux points."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from astropy import units as u
+from astropy.table import Table
+from matplotlib.axes import Axes
+
+from xgamma.axes import FloatArray
+from xgamma.datasets import sed_table, text
+from xgamma.datasets.sed_table import ERRORS
+from xgamma.errors import ConfigError, DataError, UnknownNameError, did_you_mean
+from xgamma.formats.sed import QUANTITIES as SED_TYPES
+from xgamma.formats.sed import read_flux_points, write_flux_points
+from xgamma.plot import sed as plot_sed
+
+PLOT_UNITS = {
+    "dnde": "cm-2 s-1 TeV-1",
+    "e2dnde": "erg cm-2 s-1",
+    "flux": "cm-2 s-1",
+    "eflux": "erg cm-2 s-1",
+    "norm": "",
+}
+NUMBERS = ("ts", "sqrt_ts", "stat", "stat_null", "stat_scan", "npred", "npred_excess", "counts", "counts_left_out")
+FLAGS = ("success", "is_ul")
+QUANTITIES = (
+    *(f"{sed_type}{error}" for sed_type in (*SED_TYPES, "norm") for error in ("", *ERRORS)),
+    *(f"ref_{sed_type}" for sed_type in SED_TYPES),
+    *("e_min_fit", "e_max_fit"),
+)
+
+
+class FluxPoints:
+    """Flux points relative to a reference spectrum.
+
+    Parameters
+    ----------
+    data
+        A DL5 Dataset: norms, errors, limits, statistics and reference fluxes with the dim ``energy``.
+
+    Attributes are read from the Dataset: ``dnde``, ``flux``, ``eflux``, ``e2dnde``, ``norm``, each with ``_err``,
+    ``_errn``, ``_errp``, ``_ul``, and ``ref_dnde`` etc. as ``Quantity`` of shape (energy,); ``ts``, ``sqrt_ts``,
+    ``stat``, ``stat_null``, ``counts``, ``npred``, ``npred_excess``, ``stat_scan``, ``success``, ``is_ul`` as arrays.
+
+    Examples
+    --------
+    >>> points = FluxPoints.read("flux-points.fits")  # doctest: +SKIP
+    >>> points.to_table("dnde", formatted=True)  # doctest: +SKIP
+    """
+
+    def __init__(self, data: xr.Dataset) -> None:
+        sed_table.validate_flux_points(data)
+        self.data = data
+
+    def __getattr__(self, name: str) -> Any:
+        if name in QUANTITIES and self.has(name):
+            return sed_table.quantity(self.data, name)
+        if name in (*NUMBERS, *FLAGS) and name in self.data:
+            return self.data[name].values
+        raise AttributeError(f"FluxPoints has no {name!r} here.{did_you_mean(name, self.available_quantities)}")
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self.available_quantities]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+    def has(self, name: str) -> bool:
+        """Whether a quantity such as ``dnde_ul`` can be given."""
+        sed_type, _, suffix = name.partition("_")
+        return name in self.data or (sed_type in SED_TYPES and (f"norm_{suffix}" if suffix else "norm") in self.data)
+
+    @property
+    def available_quantities(self) -> list[str]:
+        """The names of the attributes that this product has."""
+        return [name for name in (*QUANTITIES, *NUMBERS, *FLAGS) if self.has(name)]
+
+    @property
+    def energy_ref(self) -> u.Quantity:
+        """Reference energies, the geometric means of the edges."""
+        return u.Quantity(self.data["energy"].values, "TeV")
+
+    @property
+    def energy_min(self) -> u.Quantity:
+        """Lower edges."""
+        return u.Quantity(self._edges()[:, 0], "TeV")
+
+    @property
+    def energy_max(self) -> u.Quantity:
+        """Upper edges."""
+        return u.Quantity(self._edges()[:, 1], "TeV")
+
+    @property
+    def norm_scan(self) -> FloatArray:
+        """The norms of the profile of each point, shape (energy, norm_scan)."""
+        return sed_table.scanned_norms(self.data)
+
+    @property
+    def has_stat_profiles(self) -> bool:
+        """Whether there is a likelihood profile for each point."""
+        return "stat_scan" in self.data
+
+    def _edges(self) -> FloatArray:
+        return np.asarray(self.data["energy_bounds"].values)
+
+    # --- tables
+
+    def to_table(self, sed_type: str = "likelihood", format: str = "gadf-sed", formatted: bool = False) -> Table:
+        """Return the points as a table.
+
+        Parameters
+        ----------
+        sed_type
+            ``likelihood`` (norms and reference fluxes), ``dnde``, ``flux``, ``eflux`` or ``e2dnde``.
+        format
+            ``gadf-sed``.
+        formatted
+            Whether numbers print with three digits after the point.
+
+        Returns
+        -------
+        astropy.table.Table
+            Columns in the order of the SED format of GADF; at the end the edges of the bins that were used
+            (``e_min_fit``, ``e_max_fit``), ``counts_left_out`` and ``stat_null``.
+        """
+        if format != "gadf-sed":
+            raise UnknownNameError(f"There is no table format {format!r}. Known: gadf-sed.")
+        table = sed_table.table(self.data, sed_type)
+        return sed_table.with_formats(table) if formatted else table
+
+    @classmethod
+    def from_table(cls, table: Table, sed_type: str | None = None) -> Self:
+        """Return the points of a table in the SED format of GADF.
+
+        Parameters
+        ----------
+        table
+            Columns ``e_ref`` (or ``e_min`` and ``e_max``) and those of one SED type.
+        sed_type
+            By default that of the table's meta, or what its columns say.
+
+        Raises
+        ------
+        InputError
+            When the table is not one of flux points.
+        """
+        return cls(sed_table.product(table, sed_type))
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return one row a point: norms, all fluxes with errors and limits, statistics; profiles are left out.
+
+        The units are in ``attrs["units"]``; counts of several datasets are columns ``counts_NAME``.
+        """
+        return sed_table.dataframe(self.data, [name for name in self.available_quantities if name != "stat_scan"])
+
+    # --- pictures
+
+    def plot(self, ax: Axes | None = None, sed_type: str = "dnde", energy_power: float = 0, **style: Any) -> Axes:
+        """Draw the points, upper limits as arrows; times (E / TeV)^``energy_power`` if that is not 0."""
+        label, unit = _label(sed_type, energy_power)
+        weight = self.energy_ref.value**energy_power
+        value = sed_table.quantity(self.data, sed_type)
+        limit = sed_table.quantity(self.data, f"{sed_type}_ul") if self.has("norm_ul") else np.nan * value
+        drawn = [
+            part.to_value(PLOT_UNITS[sed_type]) * weight
+            for part in (value, limit, *sed_table.errors(self.data, sed_type))
+        ]
+        points = (self._edges(), self.energy_ref.value, drawn[0], np.stack(drawn[2:]), drawn[1], self.is_ul)
+        return plot_sed.plot_flux_points(*points, label, unit, ax, **style)
+
+    def plot_ts_profiles(
+        self, ax: Axes | None = None, sed_type: str = "dnde", add_cbar: bool = True, **style: Any
+    ) -> Axes:
+        """Draw the likelihood profile of each point as a coloured column; raises ``DataError`` without a scan."""
+        if not self.has_stat_profiles:
+            raise DataError("These flux points have no profiles; estimate them with selection_optional: [scan] or all.")
+        label, unit = _label(sed_type, 0)
+        reference = sed_table.reference(self.data, sed_type).to_value(unit)
+        null = self.stat_null if self.has("stat_null") else np.full(self.stat.shape, np.nan)
+        best = (self.data["norm"].values, self.stat)
+        profiles = plot_sed.Profiles(self._edges(), reference, self.norm_scan, self.stat_scan, *best, null)
+        return plot_sed.plot_ts_profiles(profiles, label, unit, ax, add_cbar, **style)
+
+    # --- files
+
+    def write(self, filename: str | PathLike[str], sed_type: str = "likelihood", overwrite: bool = False) -> None:
+        """Write the points in the SED format of GADF, which Gammapy reads; FITS reads back to the identical Dataset.
+
+        Raises
+        ------
+        ConfigError
+            When the name does not end in ``.fits``, ``.fits.gz`` or ``.ecsv``.
+        OutputExistsError, OutputError
+            When the file exists and ``overwrite`` is false, or the folder cannot be written.
+        """
+        write_flux_points(self.data, filename, sed_type, overwrite=overwrite)
+
+    @classmethod
+    def read(cls, filename: str | PathLike[str], sed_type: str | None = None) -> Self:
+        """Read a table in the SED format of GADF; raises ``MissingInputError``, ``InputError``."""
+        return cls(read_flux_points(filename, sed_type))
+
+    # --- words
+
+    def paragraphs(self) -> list[text.Paragraph]:
+        """Return what is printed: lists of (label, text)."""
+        low, high = self.energy_min.value, self.energy_max.value
+        return [
+            [
+                ("Number of flux points", f"{len(low)}"),
+                ("Number of upper limits", f"{int(np.sum(self.is_ul))}"),
+                ("Number of failed fits", f"{int(np.sum(~self.success.astype(bool)))}"),
+                ("Energies", f"{low.min():.3g} - {high.max():.3g} TeV"),
+            ],
+            [("Quantities", ", ".join(str(name) for name in self.data))],
+        ]
+
+    def __str__(self) -> str:
+        return text.block(type(self).__name__, self.paragraphs())
+
+    def __repr__(self) -> str:
+        return f"<FluxPoints: {self.data.sizes['energy']} points>"
+
+    def _repr_html_(self) -> str:
+        return str(self.to_table("dnde", formatted=True)._repr_html_())
+
+
+def _label(sed_type: str, energy_power: float) -> tuple[str, str]:
+    if sed_type not in PLOT_UNITS:
+        raise ConfigError(f"sed_type: there is no {sed_type!r} to draw.{did_you_mean(sed_type, PLOT_UNITS)}")
+    unit = PLOT_UNITS[sed_type]
+    if not energy_power:
+        return sed_type, unit
+    return f"E{energy_power:g} {sed_type}", (u.Unit(unit) * u.TeV**energy_power).to_string("fits")

@@ -1,0 +1,184 @@
+"""``FluxPointsDataset``: flux points beside the models that are to explain them."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from astropy import units as u
+from matplotlib.axes import Axes
+
+from xgamma.axes import BoolArray, FloatArray
+from xgamma.datasets import info, sed_table, text
+from xgamma.datasets.door import normalize_mask, normalize_models
+from xgamma.datasets.flux_points import FluxPoints
+from xgamma.errors import DataError
+from xgamma.models import predict
+from xgamma.models.model import Models
+from xgamma.plot import residuals as plot_residuals
+from xgamma.stats import chi2
+
+Style = dict[str, Any]
+
+RESIDUAL_METHOD = "diff/model"
+
+
+class FluxPointsDataset:
+    """Flux points and models; its statistic is chi2 over the points that are no upper limits.
+
+    Parameters
+    ----------
+    data
+        The flux points.
+    models
+        ``Models``, a list of models or one model.
+    name
+        A name for ``datasets_names`` of models.
+    mask_fit
+        The points to use, shape (energy,); ``None`` takes all.
+    """
+
+    stat_type = "chi2"
+
+    def __init__(
+        self, data: FluxPoints, models: Any = None, name: str = "flux-points", mask_fit: npt.ArrayLike | None = None
+    ) -> None:
+        self.data = data
+        self.name = name
+        self.models = models
+        self.mask_fit = None if mask_fit is None else normalize_mask(mask_fit, data.is_ul.shape)
+
+    @property
+    def models(self) -> Models:
+        """The models, shared with whoever set them."""
+        return self._models
+
+    @models.setter
+    def models(self, models: Any) -> None:
+        self._models = normalize_models(models)
+
+    def _own_models(self) -> Models:
+        return Models(predict.selected_models(self._models, [self.name]))
+
+    @property
+    def mask_safe(self) -> BoolArray:
+        """The points that are measured: finite, with an error, and no upper limits."""
+        value, error = self.data.dnde.value, self._error()
+        return np.asarray(np.isfinite(value) & np.isfinite(error) & (error > 0) & ~self.data.is_ul)
+
+    @property
+    def mask(self) -> BoolArray:
+        """The points in use."""
+        return self.mask_safe if self.mask_fit is None else self.mask_safe & self.mask_fit
+
+    # --- what it predicts
+
+    def flux_pred(self) -> u.Quantity:
+        """Return dN/dE of the models at the reference energies, shape (energy,).
+
+        Raises ``DataError`` without models.
+        """
+        models = self._own_models()
+        if not len(models):
+            raise DataError(f"{self.name}: there are no models to compare with; set dataset.models.")
+        each = [model.spectral_model(self.data.energy_ref) for model in models]
+        return u.Quantity(u.Quantity(each).sum(axis=0))
+
+    def _compared(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        model, unit = self.flux_pred(), self.data.dnde.unit
+        return self.data.dnde.value, model.to_value(unit), self._error()
+
+    def _error(self) -> FloatArray:
+        return np.asarray(sed_table.symmetric_error(self.data.data, "dnde").value)
+
+    def stat_array(self) -> FloatArray:
+        """Return chi2 of each point, 0 for points that are not in use."""
+        value, model, error = self._compared()
+        return np.where(self.mask, chi2(value, model, np.where(self.mask, error, 1.0)), 0.0)
+
+    def stat_sum(self) -> float:
+        """Return chi2 of the points in use."""
+        return float(self.stat_array().sum())
+
+    def residuals(self, method: str = RESIDUAL_METHOD) -> FloatArray:
+        """Return data minus model of the points in use, in the scale of ``method``; NaN for the others."""
+        value, model, _ = self._compared()
+        return np.where(self.mask, info.scaled_residuals(value - model, model, method), np.nan)
+
+    # --- pictures
+
+    def plot_spectrum(
+        self, ax: Axes | None = None, kwargs_fp: Style | None = None, kwargs_model: Style | None = None
+    ) -> Axes:
+        """Draw the points, and each model with its error band."""
+        style = {"sed_type": "e2dnde", "color": "black", "label": "Flux points", **(kwargs_fp or {})}
+        ax = self.data.plot(ax, **style)
+        low, high = ax.get_xlim()
+        limits = ax.get_ylim()
+        bounds = u.Quantity([self.data.energy_min.min(), self.data.energy_max.max()])
+        for number, model in enumerate(self._own_models()):
+            look = {"sed_type": style["sed_type"], "color": f"C{number}", **(kwargs_model or {})}
+            label = look.pop("label", model.name)
+            model.spectral_model.plot(bounds, ax=ax, **look)
+            ax.lines[-1].set_label(label)
+            model.spectral_model.plot_error(bounds, ax=ax, sed_type=style["sed_type"], facecolor=look["color"])
+        ax.set_xlim(low, high)
+        ax.set_ylim(limits)
+        ax.legend(fontsize="small")
+        return ax
+
+    def plot_residuals(self, ax: Axes | None = None, method: str = RESIDUAL_METHOD, **style: Any) -> Axes:
+        """Draw the residuals of the points in use."""
+        _, model, error = self._compared()
+        scaled = info.scaled_residuals(np.stack([error, error]), model, method)
+        bounds = self.data.data["energy_bounds"].values
+        return plot_residuals.plot_residuals(bounds, self.residuals(method), scaled, method, ax, **style)
+
+    def plot_fit(
+        self,
+        ax_spectrum: Axes | None = None,
+        ax_residuals: Axes | None = None,
+        kwargs_spectrum: Style | None = None,
+        kwargs_residuals: Style | None = None,
+    ) -> tuple[Axes, Axes]:
+        """Draw points, models and error bands, and the residuals below them."""
+        ax_spectrum, ax_residuals = plot_residuals.fit_axes(ax_spectrum, ax_residuals)
+        self.plot_spectrum(ax_spectrum, **(kwargs_spectrum or {}))
+        window = ax_spectrum.get_xlim()
+        self.plot_residuals(ax_residuals, **(kwargs_residuals or {}))
+        ax_residuals.set_xlim(window)
+        ax_spectrum.set_xlim(window)
+        ax_spectrum.label_outer()
+        return ax_spectrum, ax_residuals
+
+    # --- files and words
+
+    def write(self, filename: str | PathLike[str], overwrite: bool = False) -> None:
+        """Write the points; see ``FluxPoints.write``. Models are written by ``models.write``."""
+        self.data.write(filename, overwrite=overwrite)
+
+    @classmethod
+    def read(cls, filename: str | PathLike[str], models: Any = None, name: str = "flux-points") -> Self:
+        """Read flux points; see ``FluxPoints.read``."""
+        return cls(FluxPoints.read(filename), models, name)
+
+    def _paragraphs(self) -> list[text.Paragraph]:
+        models = self._own_models()
+        stat = self.stat_sum() if len(models) else np.nan
+        return [
+            [("Name", self.name)],
+            [("Number of total flux points", f"{len(self.mask)}"), ("Number of fit bins", f"{int(self.mask.sum())}")],
+            [("Fit statistic type", self.stat_type), ("Fit statistic value (-2 log(L))", f"{stat:.2f}")],
+            text.describe_models(models),
+        ]
+
+    def __str__(self) -> str:
+        return text.block(type(self).__name__, self._paragraphs()) + text.model_text(self._own_models())
+
+    def __repr__(self) -> str:
+        return f"<FluxPointsDataset {self.name!r}: {len(self.mask)} points>"
+
+    def _repr_html_(self) -> str:
+        return text.html_block(type(self).__name__, self._paragraphs())

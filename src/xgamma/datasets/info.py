@@ -1,0 +1,235 @@
+"""What a row of an analysis adds up to: predictions and summaries of DL4 Datasets, all rows at once.
+
+Every function takes a Dataset with any number of rows; per-bin results have dims (dataset, region, energy).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from xgamma import stats
+from xgamma.axes import BoolArray, FloatArray
+from xgamma.errors import UnknownNameError, did_you_mean
+from xgamma.models import predict
+from xgamma.models.model import Models
+
+
+class Column(NamedTuple):
+    """Values of all rows, shape (dataset x region,), and their unit."""
+
+    values: np.ndarray[Any, Any]
+    unit: str = ""
+
+
+def is_on_off(ds: xr.Dataset) -> bool:
+    """Whether the background was measured in off regions: the statistic is then wstat, otherwise cash."""
+    return "counts_off" in ds
+
+
+def stat_type(ds: xr.Dataset) -> str:
+    """Return ``wstat`` or ``cash``."""
+    return "wstat" if is_on_off(ds) else "cash"
+
+
+def alpha(ds: xr.Dataset) -> xr.DataArray:
+    """Return the ratio of the acceptances, 0 where there is no off acceptance."""
+    return ds["acceptance"].copy(data=predict.alpha(ds)).assign_attrs(units="")
+
+
+def background(ds: xr.Dataset) -> xr.DataArray:
+    """Return the background estimate in the on-region: alpha x off counts, or the known background (0 if none)."""
+    if is_on_off(ds):
+        return ds["counts_off"].copy(data=predict.alpha(ds) * ds["counts_off"].values).assign_attrs(units="")
+    return ds["background"] if "background" in ds else xr.zeros_like(ds["counts"])
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Predicted counts of the rows of ``ds`` under ``models``; without models there is no signal."""
+
+    ds: xr.Dataset
+    models: Models
+
+    @property
+    def has_signal(self) -> bool:
+        """Whether there is any model to predict a signal."""
+        return len(self.models) > 0
+
+    @cached_property
+    def signal(self) -> xr.DataArray:
+        """Signal counts per bin."""
+        return predict.npred_signal(self.ds, self.models)
+
+    @cached_property
+    def background(self) -> xr.DataArray:
+        """Background counts per bin: with off regions the one that maximises the likelihood for this signal."""
+        return self._per_bin(self._measured.predicted_background(self.signal.values.ravel()))
+
+    @cached_property
+    def total(self) -> xr.DataArray:
+        """Signal and background."""
+        return (self.signal + self.background).assign_attrs(units="")
+
+    @cached_property
+    def stat_array(self) -> xr.DataArray:
+        """The statistic of each bin, masks not applied; a bin without off acceptance counts as 0."""
+        return self._per_bin(self._measured.stat(self.signal.values.ravel()))
+
+    @cached_property
+    def _measured(self) -> stats.Counts:
+        return measured(self.ds)
+
+    def _per_bin(self, values: FloatArray) -> xr.DataArray:
+        return self.signal.copy(data=values.reshape(self.signal.shape))
+
+
+def measured(ds: xr.Dataset) -> stats.Counts:
+    """Return the counts of every bin as the statistics take them, flat."""
+    return predict.measured(ds, np.ones(ds["counts"].shape, dtype=bool))
+
+
+def residuals(counts: xr.DataArray, npred: xr.DataArray, method: str = "diff") -> xr.DataArray:
+    """Return ``counts - npred``, per ``npred`` or per its square root; NaN where that is 0.
+
+    Raises ``UnknownNameError`` for a method other than ``diff``, ``diff/model``, ``diff/sqrt(model)``.
+    """
+    difference = (counts - npred).assign_attrs(units="")
+    return difference.copy(data=scaled_residuals(difference.values, npred.values, method))
+
+
+def scaled_residuals(difference: FloatArray, model: FloatArray, method: str) -> FloatArray:
+    """Return differences (or their errors) in the scale of ``method``, NaN where the scale is 0."""
+    scales = {"diff": np.ones_like(model), "diff/model": model, "diff/sqrt(model)": np.sqrt(np.maximum(model, 0.0))}
+    if method not in scales:
+        raise UnknownNameError(f"There is no residual method {method!r}.{did_you_mean(method, scales)}")
+    scale = np.broadcast_to(scales[method], difference.shape)
+    return np.asarray(np.divide(difference, scale, out=np.full(difference.shape, np.nan), where=scale != 0))
+
+
+def counts_errors(ds: xr.Dataset) -> FloatArray:
+    """Return the square root of the counts, shape (dataset, region, energy)."""
+    return np.asarray(np.sqrt(ds["counts"].values))
+
+
+def excess_errors(ds: xr.Dataset) -> FloatArray:
+    """Return the standard error of the excess, shape (dataset, region, energy)."""
+    return np.asarray(measured(ds).counts_error.reshape(ds["counts"].shape))
+
+
+def row_names(ds: xr.Dataset) -> list[str]:
+    """Return one name for each (dataset, region): the dataset's, with the region's number if there are several."""
+    names = [str(name) for name in ds["dataset"].values]
+    if ds.sizes["region"] == 1:
+        return names
+    return [f"{name}.{region}" for name in names for region in range(ds.sizes["region"])]
+
+
+def summary(
+    ds: xr.Dataset, models: Models, mask_fit: BoolArray | None = None, in_safe_data_range: bool = True
+) -> dict[str, Column]:
+    """Sum up every row.
+
+    Parameters
+    ----------
+    ds
+        A DL4 Dataset.
+    models
+        Models for the predicted counts and the statistic.
+    mask_fit
+        Bins of the fit, shape (dataset, region, energy): they count in ``n_fit_bins`` and ``stat_sum`` only.
+    in_safe_data_range
+        Whether only bins of the safe range are added up.
+
+    Returns
+    -------
+    dict of Column
+        In the order of the table; with off regions also ``counts_off``, ``acceptance``, ``acceptance_off``, ``alpha``.
+    """
+    prediction = Prediction(ds, models)
+    safe = ds["mask_safe"].values
+    used = safe if in_safe_data_range else np.ones_like(safe)
+    fitted = safe if mask_fit is None else safe & mask_fit
+    counts = _sums(ds["counts"].values, used)
+    expected = _sums(background(ds).values, used)
+    columns = {"name": Column(np.array(row_names(ds))), "counts": Column(counts.astype(np.int64))}
+    columns |= _significance(ds, counts, expected, used)
+    columns |= _predicted(prediction, used)
+    columns |= _exposures(ds, counts, expected)
+    has_stat = is_on_off(ds) or prediction.has_signal
+    stat = _sums(prediction.stat_array.values, fitted)
+    rows = len(counts)
+    columns |= {
+        "n_bins": Column(np.full(rows, ds.sizes["energy"])),
+        "n_fit_bins": Column(fitted.sum(axis=-1).ravel()),
+        "stat_type": Column(np.full(rows, stat_type(ds))),
+        "stat_sum": Column(stat if has_stat else np.full(rows, np.nan)),
+    }
+    return columns | (_off_columns(ds, expected, used) if is_on_off(ds) else {})
+
+
+def _sums(values: FloatArray, used: BoolArray) -> FloatArray:
+    return np.asarray(np.where(used, values, 0.0).sum(axis=-1).ravel())
+
+
+def _significance(ds: xr.Dataset, counts: FloatArray, expected: FloatArray, used: BoolArray) -> dict[str, Column]:
+    if is_on_off(ds):
+        off = _sums(ds["counts_off"].values, used)
+        sqrt_ts = stats.wstat_sqrt_ts(counts, off, _alpha_of_sums(ds, off, expected, used))
+        # A masked row has seen nothing, whatever its acceptances are.
+        sqrt_ts = np.where(counts + off > 0, sqrt_ts, 0.0)
+    else:
+        sqrt_ts = stats.cash_sqrt_ts(counts, expected)
+    return {"excess": Column(counts - expected), "sqrt_ts": Column(sqrt_ts), "background": Column(expected)}
+
+
+def _alpha_of_sums(ds: xr.Dataset, off: FloatArray, expected: FloatArray, used: BoolArray) -> FloatArray:
+    # Without off counts the weights of the bins are unknown: the ratio of the summed acceptances stands in.
+    on_area, off_area = (_sums(ds[name].values, used) for name in ("acceptance", "acceptance_off"))
+    plain = np.divide(on_area, off_area, out=np.zeros_like(on_area), where=off_area > 0)
+    return np.divide(expected, off, out=plain, where=off > 0)
+
+
+def _predicted(prediction: Prediction, used: BoolArray) -> dict[str, Column]:
+    signal = _sums(prediction.signal.values, used)
+    return {
+        "npred": Column(_sums(prediction.total.values, used)),
+        "npred_background": Column(_sums(prediction.background.values, used)),
+        "npred_signal": Column(signal if prediction.has_signal else np.full(len(signal), np.nan)),
+    }
+
+
+def _exposures(ds: xr.Dataset, counts: FloatArray, expected: FloatArray) -> dict[str, Column]:
+    exposure = ds["exposure"].values.reshape(len(counts), -1)
+    positive = np.where(exposure > 0, exposure, np.nan)
+    has_any = np.isfinite(positive).any(axis=1)
+    low = np.where(has_any, np.nan_to_num(positive, nan=np.inf).min(axis=1), 0.0)
+    high = np.nan_to_num(positive).max(axis=1, initial=0.0)
+    livetime, ontime = (np.repeat(ds[name].values, ds.sizes["region"]) for name in ("livetime", "ontime"))
+    rates = {"counts": counts, "background": expected, "excess": counts - expected}
+    columns = {
+        "exposure_min": Column(low, "m2 s"),
+        "exposure_max": Column(high, "m2 s"),
+        "livetime": Column(livetime, "s"),
+        "ontime": Column(ontime, "s"),
+    }
+    for name, value in rates.items():
+        rate = np.divide(value, livetime, out=np.full(len(value), np.nan), where=livetime > 0)
+        columns[f"{name}_rate"] = Column(rate, "s-1")
+    return columns
+
+
+def _off_columns(ds: xr.Dataset, expected: FloatArray, used: BoolArray) -> dict[str, Column]:
+    off = _sums(ds["counts_off"].values, used)
+    share = _alpha_of_sums(ds, off, expected, used)
+    area = _sums(ds["acceptance"].values, used)
+    return {
+        "counts_off": Column(off.astype(np.int64)),
+        "acceptance": Column(area),
+        "acceptance_off": Column(np.divide(area, share, out=np.zeros_like(area), where=share > 0)),
+        "alpha": Column(share),
+    }

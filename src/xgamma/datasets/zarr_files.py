@@ -1,0 +1,93 @@
+"""Datasets as a Zarr group in a folder: one Dataset is the root, several are the groups ``spectra-0`` and so on.
+
+The encoding is that of the store, so that ``xr.open_zarr`` shows the same as for a product.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+import xarray as xr
+
+from xgamma.errors import InputError, MissingInputError, OutputError, OutputExistsError, StoreError
+from xgamma.store.backend import open_backend
+from xgamma.store.encoding import array_documents, encoded, read_documents, read_group, write_groups
+
+ROOT = "zarr.json"
+GROUP = "spectra-"
+
+
+def write_zarr(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool) -> None:
+    """Write Datasets into a new folder, whole or not at all.
+
+    Raises
+    ------
+    OutputExistsError
+        When the folder exists and ``overwrite`` is false.
+    OutputError
+        When the place cannot be written, or something that is no Zarr group stands there.
+    """
+    _validate_place(path, overwrite)
+    names = [""] if len(datasets) == 1 else [f"{GROUP}{number}" for number in range(len(datasets))]
+    groups = {name: encoded(ds, name) for name, ds in zip(names, datasets, strict=True)}
+    token = uuid.uuid4().hex[:12]
+    part, old = (path.with_name(f".{path.name}.{token}.{state}") for state in ("part", "old"))
+    try:
+        write_groups(open_backend(part).zarr, "", groups, {})
+        if path.exists():
+            path.rename(old)
+        part.rename(path)
+    except (OSError, StoreError) as error:
+        raise OutputError(f"Writing {path} failed: {error}.") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        _settle(old, path)
+
+
+def _settle(old: Path, path: Path) -> None:
+    if old.exists() and not path.exists():
+        old.rename(path)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _validate_place(path: Path, overwrite: bool) -> None:
+    if path.exists() and not overwrite:
+        raise OutputExistsError(f"{path} exists already. Choose another name, or write with overwrite=True.")
+    if path.exists() and not (path / ROOT).is_file():
+        raise OutputError(f"{path} is not a Zarr group of version 3 and is not overwritten. Choose another name.")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
+        raise OutputError(f"{path} cannot be written: {path.parent} is not a folder that can be written.")
+
+
+def read_zarr(path: Path) -> list[xr.Dataset]:
+    """Read the Datasets that `write_zarr` wrote, identical, into memory.
+
+    Raises
+    ------
+    MissingInputError, InputError
+        When there is no such folder, or it is something else.
+    """
+    if not (path / ROOT).is_file():
+        raise MissingInputError(f"There is no Zarr group {path}: expected a folder with {ROOT} in it.")
+    try:
+        documents = read_documents((path / ROOT).read_bytes())
+    except (json.JSONDecodeError, KeyError) as error:
+        raise InputError(
+            f"{path} was not written by xgamma; open it with xr.open_zarr and Datasets.from_xarray."
+        ) from error
+    groups = (
+        [""]
+        if array_documents(documents, "")
+        else sorted((g for g in documents if g.startswith(GROUP) and "/" not in g), key=_number)
+    )
+    zarr = open_backend(path).zarr
+    return [read_group(zarr, "", documents, group) for group in groups]
+
+
+def _number(group: str) -> int:
+    return int(group.removeprefix(GROUP))

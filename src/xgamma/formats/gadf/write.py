@@ -1,0 +1,282 @@
+"""Writing GADF FITS: events, good time, responses and index tables, encoded from plain arrays.
+
+Source: "Data formats for gamma-ray astronomy", version 0.3. A file is encoded in one pass, without table objects: the
+headers are cards and the rows one structured array, so that ten thousand small files cost seconds.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xgamma.axes import Axis, FloatArray
+from xgamma.errors import DataError, OutputError
+
+BLOCK = 2880
+CARD = 80
+GZIP_LEVEL = 4
+HeaderValue = str | int | float | bool
+_FORMATS = {"i2": "I", "i4": "J", "i8": "K", "f4": "E", "f8": "D"}
+_DOCUMENT = {
+    "HDUCLASS": "GADF",
+    "HDUDOC": "https://github.com/open-gamma-ray-astro/gamma-astro-data-formats",
+    "HDUVERS": "0.3",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: ``values`` of shape (row, ...), in the number type that the file gets."""
+
+    name: str
+    values: npt.NDArray[Any]
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Hdu:
+    """A binary table that is not encoded yet."""
+
+    name: str
+    columns: Sequence[Column]
+    header: Mapping[str, HeaderValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class IrfLayout:
+    """How GADF lays out one HDU class: ``columns`` are (variable, column, unit), ``axes`` as in our arrays."""
+
+    hdu_type: str
+    hdu_name: str
+    hduclas2: str
+    axes: tuple[str, ...]
+    columns: tuple[tuple[str, str, str], ...]
+
+
+IRF_LAYOUTS = {
+    "aeff_2d": IrfLayout("aeff", "AEFF", "EFF_AREA", ("energy_true", "offset"), (("aeff", "EFFAREA", "m2"),)),
+    "edisp_2d": IrfLayout("edisp", "EDISP", "EDISP", ("energy_true", "migra", "offset"), (("edisp", "MATRIX", ""),)),
+    "psf_table": IrfLayout("psf", "PSF", "RPSF", ("energy_true", "offset", "rad"), (("psf", "RPSF", "sr-1"),)),
+    "psf_3gauss": IrfLayout(
+        "psf",
+        "PSF",
+        "PSF",
+        ("energy_true", "offset"),
+        (
+            ("scale", "SCALE", "sr-1"),
+            ("sigma_1", "SIGMA_1", "deg"),
+            ("ampl_2", "AMPL_2", ""),
+            ("sigma_2", "SIGMA_2", "deg"),
+            ("ampl_3", "AMPL_3", ""),
+            ("sigma_3", "SIGMA_3", "deg"),
+        ),
+    ),
+    "psf_king": IrfLayout(
+        "psf", "PSF", "PSF", ("energy_true", "offset"), (("gamma", "GAMMA", ""), ("sigma", "SIGMA", "deg"))
+    ),
+    "bkg_2d": IrfLayout("bkg", "BKG", "BKG", ("energy", "offset"), (("bkg", "BKG", "s-1 MeV-1 sr-1"),)),
+    # Files in use put the field of view first, although the specification recommends energy first.
+    "bkg_3d": IrfLayout("bkg", "BKG", "BKG", ("fov_lon", "fov_lat", "energy"), (("bkg", "BKG", "s-1 MeV-1 sr-1"),)),
+    "rad_max_2d": IrfLayout("rad_max", "RAD_MAX", "RAD_MAX", ("energy", "offset"), (("rad_max", "RAD_MAX", "deg"),)),
+}
+_AXIS_COLUMNS = {
+    "energy": "ENERG",
+    "energy_true": "ENERG",
+    "migra": "MIGRA",
+    "offset": "THETA",
+    "rad": "RAD",
+    "fov_lon": "DETX",
+    "fov_lat": "DETY",
+}
+_EVENT_UNITS = {"TIME": "s", "RA": "deg", "DEC": "deg", "ENERGY": "TeV"}
+
+
+def events_hdu(columns: Mapping[str, npt.NDArray[Any]], header: Mapping[str, HeaderValue]) -> Hdu:
+    """Return the EVENTS table; TIME is in s since MJDREF, RA and DEC in deg, ENERGY in TeV, others as given."""
+    table = [Column(name, values, _EVENT_UNITS.get(name, "")) for name, values in columns.items()]
+    return Hdu("EVENTS", table, {**_DOCUMENT, "HDUCLAS1": "EVENTS", **header})
+
+
+def gti_hdu(gti: FloatArray, header: Mapping[str, HeaderValue]) -> Hdu:
+    """Return the GTI table of good time of shape (n, 2), in s since the MJDREF of ``header``."""
+    table = [Column("START", gti[:, 0], "s"), Column("STOP", gti[:, 1], "s")]
+    return Hdu("GTI", table, {**_DOCUMENT, "HDUCLAS1": "GTI", **header})
+
+
+def irf_hdu(
+    kind: str, axes: Sequence[Axis], values: Mapping[str, FloatArray], header: Mapping[str, HeaderValue] | None = None
+) -> Hdu:
+    """Return the table of one response, in single precision as instruments publish it.
+
+    Parameters
+    ----------
+    kind
+        An HDU class of ``IRF_LAYOUTS``.
+    axes
+        The axes in the order of ``IRF_LAYOUTS[kind].axes``; an axis given by its nodes is written with LO = HI.
+    values
+        The arrays by variable name, each of the shape of the axes, in the units of the layout.
+    header
+        More keywords, for example LO_THRES or HDUCLAS3; full enclosure unless it says otherwise.
+
+    Raises
+    ------
+    DataError
+        When axes or shapes are not those of the layout.
+    """
+    layout = IRF_LAYOUTS[kind]
+    _validate_response(kind, layout, axes, values)
+    columns = []
+    for axis in axes:
+        low, high = (axis.edges[:-1], axis.edges[1:]) if axis.nodes is None else (axis.center, axis.center)
+        name = _AXIS_COLUMNS[axis.name]
+        columns += [Column(f"{name}_{end}", _one_row(side), axis.unit) for end, side in (("LO", low), ("HI", high))]
+    columns += [Column(name, _one_row(values[variable].T), unit) for variable, name, unit in layout.columns]
+    classes = {"HDUCLAS1": "RESPONSE", "HDUCLAS2": layout.hduclas2, "HDUCLAS3": "FULL-ENCLOSURE"}
+    return Hdu(layout.hdu_name, columns, {**_DOCUMENT, **classes, "HDUCLAS4": kind.upper(), **(header or {})})
+
+
+def _validate_response(kind: str, layout: IrfLayout, axes: Sequence[Axis], values: Mapping[str, FloatArray]) -> None:
+    names, shape = tuple(axis.name for axis in axes), tuple(axis.nbin for axis in axes)
+    if names != layout.axes:
+        raise DataError(f"{kind} has the axes {', '.join(layout.axes)}; got {', '.join(names)}.")
+    for variable, _, _ in layout.columns:
+        if variable not in values or values[variable].shape != shape:
+            got = f"shape {values[variable].shape}" if variable in values else "nothing"
+            raise DataError(f"{kind}: expected {variable!r} of shape {shape}, got {got}.")
+
+
+def _one_row(values: FloatArray) -> npt.NDArray[np.float32]:
+    return np.ascontiguousarray(values, dtype=np.float32)[None]
+
+
+def obs_index_hdu(columns: Sequence[Column], header: Mapping[str, HeaderValue]) -> Hdu:
+    """Return the observation index: one row a run, at least OBS_ID, RA_PNT, DEC_PNT, TSTART and TSTOP."""
+    return Hdu("OBS_INDEX", columns, {**_DOCUMENT, "HDUCLAS1": "INDEX", "HDUCLAS2": "OBS", **header})
+
+
+@dataclass(frozen=True)
+class HduRow:
+    """One row of the HDU index: where one HDU of a run is."""
+
+    obs_id: int
+    hdu_type: str
+    hdu_class: str
+    file_dir: str
+    file_name: str
+    hdu_name: str
+    size: int
+
+
+def hdu_index_hdu(rows: Sequence[HduRow]) -> Hdu:
+    """Return the HDU index, which says in which file and HDU each product of each run is."""
+    texts = ("hdu_type", "hdu_class", "file_dir", "file_name", "hdu_name")
+    columns = [
+        Column("OBS_ID", np.array([row.obs_id for row in rows], dtype=np.int64)),
+        *(Column(name.upper(), text_values([getattr(row, name) for row in rows])) for name in texts),
+        Column("SIZE", np.array([row.size for row in rows], dtype=np.int64)),
+    ]
+    return Hdu("HDU_INDEX", columns, {**_DOCUMENT, "HDUCLAS1": "INDEX", "HDUCLAS2": "HDU"})
+
+
+def text_values(texts: Sequence[str]) -> npt.NDArray[np.bytes_]:
+    """Return texts as a column of the width of the longest; raises ``DataError`` where one is not ASCII."""
+    for text in texts:
+        if not text.isascii():
+            raise DataError(f"FITS holds ASCII text only, got {text!r}.")
+    return np.array([text.encode("ascii") for text in texts], dtype=f"S{max([1, *map(len, texts)])}")
+
+
+def hdu_bytes(hdu: Hdu) -> bytes:
+    """Return the encoded HDU: header and rows, each padded to whole FITS blocks."""
+    dtypes = [_row_type(column.values) for column in hdu.columns]
+    record = np.dtype([(column.name, *kind) for column, kind in zip(hdu.columns, dtypes, strict=True)])
+    rows = np.empty(len(hdu.columns[0].values), record)
+    for column in hdu.columns:
+        rows[column.name] = column.values
+    cards: dict[str, HeaderValue] = {
+        "XTENSION": "BINTABLE",
+        "BITPIX": 8,
+        "NAXIS": 2,
+        "NAXIS1": record.itemsize,
+        "NAXIS2": len(rows),
+        "PCOUNT": 0,
+        "GCOUNT": 1,
+        "TFIELDS": len(hdu.columns),
+    }
+    for number, column in enumerate(hdu.columns, start=1):
+        cards |= _column_cards(number, column)
+    content = rows.tobytes()
+    return header_bytes({**cards, "EXTNAME": hdu.name, **hdu.header}) + content + b"\0" * (-len(content) % BLOCK)
+
+
+def _row_type(values: npt.NDArray[Any]) -> tuple[str, tuple[int, ...]]:
+    return (values.dtype.newbyteorder(">").str, values.shape[1:])
+
+
+def _column_cards(number: int, column: Column) -> dict[str, HeaderValue]:
+    values = column.values
+    size = int(np.prod(values.shape[1:], dtype=int))
+    text = values.dtype.kind == "S"
+    form = f"{values.dtype.itemsize}A" if text else f"{size}{_FORMATS[values.dtype.str[1:]]}"
+    cards: dict[str, HeaderValue] = {f"TTYPE{number}": column.name, f"TFORM{number}": form}
+    if column.unit:
+        cards[f"TUNIT{number}"] = column.unit
+    if values.ndim > 2:
+        cards[f"TDIM{number}"] = f"({','.join(str(size) for size in reversed(values.shape[1:]))})"
+    return cards
+
+
+def header_bytes(cards: Mapping[str, HeaderValue]) -> bytes:
+    """Return header cards, closed by END and padded to whole FITS blocks."""
+    text = "".join(_card(key, value) for key, value in cards.items()) + "END".ljust(CARD)
+    return text.encode("ascii").ljust(-(-len(text) // BLOCK) * BLOCK)
+
+
+def _card(key: str, value: HeaderValue) -> str:
+    if isinstance(value, str):
+        quoted = value.replace("'", "''")
+        shown = f"'{quoted:<8}'"
+    elif isinstance(value, bool):
+        shown = f"{'T' if value else 'F':>20}"
+    else:
+        shown = f"{value!s:>20}".upper() if np.isfinite(value) else ""
+    if not shown or not shown.isascii() or len(shown) > CARD - 10:
+        raise DataError(f"Keyword {key} holds a finite number or at most 68 ASCII characters, got {value!r}.")
+    return f"{key:<8}= {shown}".ljust(CARD)
+
+
+PRIMARY = header_bytes({"SIMPLE": True, "BITPIX": 8, "NAXIS": 0, "EXTEND": True})
+
+
+def write_fits(path: Path, encoded: Iterable[bytes]) -> int:
+    """Write encoded HDUs behind an empty primary HDU and return the size of the file.
+
+    A name that ends in ``.gz`` is compressed, as one gzip member without a date: the same HDUs are the same bytes.
+
+    Raises
+    ------
+    OutputError
+        When the file cannot be written.
+    """
+    content = b"".join([PRIMARY, *encoded])
+    if path.suffix == ".gz":
+        deflater = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, 31)
+        content = deflater.compress(content) + deflater.flush()
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({error.strerror}). Choose another folder.") from None
+    return len(content)
+
+
+def write_index(folder: Path, obs_index: Hdu, hdu_index: Hdu) -> None:
+    """Write the two index files that make ``folder`` a release; the HDU index last, as readers look for it first."""
+    write_fits(folder / "obs-index.fits.gz", [hdu_bytes(obs_index)])
+    write_fits(folder / "hdu-index.fits.gz", [hdu_bytes(hdu_index)])

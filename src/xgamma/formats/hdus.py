@@ -1,0 +1,162 @@
+"""Binary tables of small FITS files through ``astropy.io.fits``, variable-length columns included."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from astropy import units as u
+from astropy.io import fits
+from astropy.io.fits.verify import VerifyError
+from astropy.utils.exceptions import AstropyWarning
+
+from xgamma.axes import Axis, FloatArray
+from xgamma.errors import InputError, MissingInputError
+from xgamma.formats.fits_tables import inflated
+from xgamma.formats.fits_tables import read_tables as read_whole_tables
+
+UNREADABLE = (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, VerifyError, AstropyWarning)
+
+
+@dataclass(frozen=True)
+class Table:
+    """One binary table: where it came from, its header, its columns by upper-case name, their unit strings."""
+
+    path: Path
+    name: str
+    header: Mapping[str, Any]
+    columns: Mapping[str, npt.NDArray[Any]]
+    units: Mapping[str, str]
+
+    def __contains__(self, column: str) -> bool:
+        return column.upper() in self.columns
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """Return one column as stored, rows first; raises ``InputError`` when it is not there."""
+        if name.upper() not in self.columns:
+            raise InputError(
+                f"{self.path}: HDU {self.name!r} has no column {name!r}; it has {', '.join(self.columns)}."
+            )
+        return self.columns[name.upper()]
+
+    def numbers(self, name: str, unit: str | None = None) -> FloatArray:
+        """Return one column as float64 in ``unit``; a column without a unit is taken to be in it, ``None`` is as is."""
+        values = np.asarray(self.column(name), dtype=np.float64)
+        return (
+            values
+            if unit is None
+            else values * unit_factor(self.units[name.upper()], unit, f"{self.path}: column {name!r}")
+        )
+
+
+def unit_factor(given: str, unit: str, where: str) -> float:
+    """Return the factor from the unit string of a file to ``unit``; raises ``InputError`` naming ``where``."""
+    if not given.strip():
+        return 1.0
+    try:
+        return float(u.Unit(given).to(u.Unit(unit)))
+    except (ValueError, u.UnitConversionError) as error:
+        raise InputError(f"{where} has the unit {given!r}; expected one that converts to {unit!r}.") from error
+
+
+def read_tables(path: Path) -> dict[str, Table]:
+    """Return the binary tables of a FITS file by upper-case EXTNAME, in their order; gzip or not.
+
+    A table without a name gets ``HDU1``, ``HDU2``, ... The primary header is under ``PRIMARY``, without columns.
+
+    Raises
+    ------
+    MissingInputError
+        When there is no such file.
+    InputError
+        When it is a folder, not FITS, or truncated.
+    """
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; expected a FITS file.")
+    if not path.exists():
+        raise MissingInputError(f"There is no file {path}. Check the name and the folder.")
+    content = inflated(path.read_bytes(), path)
+    # astropy leaves out a last HDU that was cut off, without an error.
+    read_whole_tables(path, raw=content)
+    try:
+        return _tables(content, path)
+    except UNREADABLE as error:
+        raise InputError(f"{path} is a broken or truncated FITS file ({error}). Write or fetch it again.") from error
+
+
+def _tables(content: bytes, path: Path) -> dict[str, Table]:
+    with warnings.catch_warnings():
+        # A file that is shorter than its headers say is only warned of by astropy.
+        warnings.filterwarnings("error", message=".*truncated.*", category=AstropyWarning)
+        warnings.filterwarnings("ignore", category=AstropyWarning, message="(?!.*truncated).*")
+        return {
+            hdu.name.upper() or f"HDU{number}": _table(hdu, path, number)
+            for number, hdu in enumerate(fits.HDUList.fromstring(content))
+            if number == 0 or isinstance(hdu, fits.BinTableHDU)
+        }
+
+
+def _table(hdu: Any, path: Path, number: int) -> Table:
+    header = {keyword: hdu.header[keyword] for keyword in hdu.header if keyword not in ("", "COMMENT", "HISTORY")}
+    name = hdu.name.upper() or f"HDU{number}"
+    if number == 0:
+        return Table(path, name, header, {}, {})
+    columns = {column.name.upper(): _native(hdu.data[column.name]) for column in hdu.columns}
+    units = {column.name.upper(): str(column.unit or "") for column in hdu.columns}
+    return Table(path, name, header, columns, units)
+
+
+def _native(values: Any) -> npt.NDArray[Any]:
+    if values.dtype.kind == "O":
+        return np.array(values, dtype=object)
+    array = np.array(values)
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def table_named(tables: Mapping[str, Table], names: Sequence[str], path: Path) -> Table:
+    """Return the first table that has one of ``names``; raises ``InputError`` that lists what there is."""
+    for name in names:
+        if name in tables:
+            return tables[name]
+    raise InputError(f"{path} has no HDU {' or '.join(names)}; it has {', '.join(tables)}.")
+
+
+def axis_of_table(table: Table, name: str, low: str, high: str) -> Axis:
+    """Return the energy axis (TeV) of two columns of edges; raises ``InputError`` when its bins leave gaps."""
+    below, above = table.numbers(low, "TeV"), table.numbers(high, "TeV")
+    if not np.allclose(below[1:], above[:-1], rtol=1e-6, atol=0) or np.any(above <= below):
+        raise InputError(f"{table.path}: the bins {low}, {high} of {table.name} are not contiguous and ascending.")
+    return Axis(name, np.append(below, above[-1]))
+
+
+def table_hdu(
+    name: str,
+    columns: Sequence[fits.Column],
+    header: Mapping[str, Any] | None = None,
+) -> fits.BinTableHDU:
+    """Return a binary table HDU with extra header cards (a value, or a value and its comment)."""
+    hdu: fits.BinTableHDU = fits.BinTableHDU.from_columns(fits.ColDefs(list(columns)))
+    if name:
+        hdu.name = name
+    for keyword, value in (header or {}).items():
+        hdu.header[keyword] = value
+    return hdu
+
+
+def fits_content(hdus: Sequence[Any], primary: Mapping[str, Any] | None = None, *, compress: bool = False) -> bytes:
+    """Return the bytes of a FITS file: a primary HDU with some cards, then ``hdus``; gzip has no time stamp in it."""
+    first = fits.PrimaryHDU()
+    first.header.update(primary or {})
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AstropyWarning)
+        fits.HDUList([first, *hdus]).writeto(buffer)
+    content = buffer.getvalue()
+    return gzip.compress(content, compresslevel=6, mtime=0) if compress else content

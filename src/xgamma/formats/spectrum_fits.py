@@ -1,0 +1,244 @@
+"""Reduced spectra in one FITS file: the GADF-like map layout of Gammapy 2.1, and all of the Dataset beside it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from astropy.io import fits
+
+from xgamma.axes import Axis, BoolArray, FloatArray
+from xgamma.errors import DataError, LaterError
+from xgamma.formats import dataset_table
+from xgamma.formats.atomic import local_path, validate_ending, validate_output, write_files
+from xgamma.formats.gti_table import gti_hdu, gti_of_table
+from xgamma.formats.hdus import Table, axis_of_table, fits_content, read_tables, table_hdu, table_named
+from xgamma.formats.region_table import Circles, circles_from_table, region_hdu
+from xgamma.formats.spectrum_rows import NO_OBS_ID, SpectrumRow, dataset_of_rows, spectrum_rows
+
+ENDINGS = (".fits", ".fits.gz")
+_COLUMNS = {
+    "energy": ("ENERGY", "E_MIN", "E_MAX"),
+    "energy_true": ("ENERGY_TRUE", "ENERGY_TRUE_MIN", "ENERGY_TRUE_MAX"),
+}
+
+
+def write_spectrum_fits(ds: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+    """Write reduced spectra (all rows) to one ``.fits`` or ``.fits.gz`` file and return its path.
+
+    The HDUs COUNTS, EXPOSURE, EDISP, EDISP_EXPOSURE, MASK_SAFE, GTI, META_TABLE, and COUNTS_OFF, ACCEPTANCE,
+    ACCEPTANCE_OFF or BACKGROUND (each with _BANDS and _REGION) are what Gammapy 2.1 reads with
+    ``SpectrumDatasetOnOff.read(path, format="gadf")``: the first region of the first row, in double precision. The
+    HDU XGAMMA holds every row, variable, coordinate and attribute, and is what `read_spectrum_fits` reads back to the
+    identical Dataset. A ``mask_fit`` variable (bool, as ``mask_safe``) is kept when there is one.
+
+    Gammapy 2.1 has no place for the livetime in these files and shows it as NaN; it is in the header of EXPOSURE.
+
+    Parameters
+    ----------
+    ds
+        Reduced spectra with dims (dataset, region, energy, energy_true), lazy or not.
+    path
+        The name of the file; ``~`` and environment variables are filled in.
+    overwrite
+        Whether a file that exists is replaced.
+
+    Raises
+    ------
+    ConfigError
+        For another ending.
+    DataError
+        When a variable that every spectrum file needs is missing, or there is no row.
+    OutputExistsError, OutputError
+        When the file exists, or the folder cannot be written. Nothing half-written is left.
+
+    Examples
+    --------
+    >>> write_spectrum_fits(stacked, "crab.fits.gz")  # doctest: +SKIP
+    >>> read_spectrum_fits("crab.fits.gz").identical(stacked)  # doctest: +SKIP
+    True
+    """
+    target = local_path(path)
+    validate_ending(target, ENDINGS, "Spectra in FITS")
+    validate_output(target, overwrite)
+    loaded = ds.compute()
+    row = next(spectrum_rows(loaded), None)
+    if row is None:
+        raise DataError("There is no spectrum to write: the Dataset has no row or no region.")
+    hdus = [*_row_hdus(row), dataset_table.dataset_hdu(loaded)]
+    content = fits_content(
+        hdus, {"NAME": row.name, **dataset_table.PROMISE}, compress=target.name.lower().endswith(".gz")
+    )
+    write_files({target: content}, overwrite=overwrite)
+    return target
+
+
+def read_spectrum_fits(path: str | os.PathLike[str]) -> xr.Dataset:
+    """Read the spectra of a FITS file of xgamma, or of Gammapy 2.1 (``gadf``), as a Dataset.
+
+    A file of Gammapy holds one row, without ledger, and without livetime (NaN); its exposure is taken as the weight
+    of its energy dispersion where EDISP_EXPOSURE is missing. A mask of the fit comes back as the variable ``mask_fit``.
+
+    Raises
+    ------
+    MissingInputError
+        When there is no such file.
+    InputError
+        When it is not FITS, truncated, of a newer xgamma, or lacks an HDU that every spectrum needs.
+    """
+    source = local_path(path)
+    return spectra_of_tables(read_tables(source), source)
+
+
+def rows_of_tables(tables: Mapping[str, Table], path: Path) -> list[SpectrumRow]:
+    """Return the rows of the tables of one file, of xgamma or of Gammapy; see `read_spectrum_fits`."""
+    ours = dataset_table.dataset_of_tables(tables, path)
+    return [row_of_tables(tables, path)] if ours is None else list(spectrum_rows(ours))
+
+
+def spectra_of_tables(tables: Mapping[str, Table], path: Path) -> xr.Dataset:
+    """Return the Dataset of the tables of one file; see `read_spectrum_fits`."""
+    ours = dataset_table.dataset_of_tables(tables, path)
+    return dataset_of_rows([row_of_tables(tables, path)]) if ours is None else ours
+
+
+def _row_hdus(row: SpectrumRow) -> list[Any]:
+    center = (float(row.region.lon[0]), float(row.region.lat[0])) if len(row.region) else (0.0, 0.0)
+    axes, true_axes = [row.energy], [row.energy_true]
+    whole = Axis("energy", row.energy.edges[[0, -1]])
+    exposure = _map_hdus("EXPOSURE", row.exposure, true_axes, row.region, center, "m2 s")
+    if np.isfinite(row.livetime):
+        exposure[0].header["LIVETIME"] = (row.livetime, "s")
+    hdus: list[Any] = [*_map_hdus("COUNTS", row.counts, axes, row.region, center), *exposure]
+    if row.background is not None:
+        hdus += _map_hdus("BACKGROUND", row.background, axes, row.region, center)
+    hdus += _map_hdus("EDISP", row.edisp, [row.energy, row.energy_true], row.region, center)
+    weight = row.exposure_edisp[:, np.newaxis]
+    hdus += _map_hdus("EDISP_EXPOSURE", weight, [whole, row.energy_true], row.region, center, "m2 s")
+    hdus += _map_hdus("MASK_SAFE", row.mask_safe, axes, row.region, center)
+    if row.mask_fit is not None:
+        hdus += _map_hdus("MASK_FIT", row.mask_fit, axes, row.region, center)
+    hdus += [gti_hdu(row.gti, row.mjdref), _meta_hdu(row)]
+    if row.counts_off is not None and row.acceptance_off is not None:
+        off = row.off_regions if len(row.off_regions) else row.region
+        hdus += _map_hdus("COUNTS_OFF", row.counts_off, axes, off, center)
+        hdus += _map_hdus("ACCEPTANCE", row.acceptance, axes, row.region, center)
+        hdus += _map_hdus("ACCEPTANCE_OFF", row.acceptance_off, axes, off, center)
+    return hdus
+
+
+def _map_hdus(
+    name: str,
+    values: FloatArray | BoolArray,
+    axes: Sequence[Axis],
+    circles: Circles,
+    center: tuple[float, float],
+    unit: str = "",
+) -> list[fits.BinTableHDU]:
+    """Return the table of values, of its bands and of its region; ``axes`` are in FITS order, the fastest first."""
+    header: dict[str, Any] = {}
+    for number, axis in enumerate(axes, start=1):
+        header[f"AXCOLS{number}"] = ",".join(_COLUMNS[axis.name][1:])
+        header[f"INTERP{number}"] = axis.scale
+    inner = values.shape[1:]
+    data = values.reshape(*values.shape, 1, 1)
+    code = "L" if values.dtype.kind == "b" else "D"
+    dim = f"({','.join(str(size) for size in (1, 1, *reversed(inner)))})"
+    columns = [
+        fits.Column("CHANNEL", format="I", array=np.arange(len(data))),
+        fits.Column("DATA", format=f"{int(np.prod(inner))}{code}", unit=unit or None, dim=dim, array=data),
+    ]
+    hdus = [table_hdu(name, columns, header), table_hdu(f"{name}_BANDS", _band_columns(axes), header)]
+    return [*hdus, region_hdu(f"{name}_REGION", circles, center)] if len(circles) else hdus
+
+
+def _band_columns(axes: Sequence[Axis]) -> list[fits.Column]:
+    shape = tuple(axis.nbin for axis in reversed(axes))
+    columns = [fits.Column("CHANNEL", format="K", array=np.arange(int(np.prod(shape))))]
+    for number, axis in enumerate(axes):
+        along = [1] * len(shape)
+        along[len(shape) - 1 - number] = axis.nbin
+        for column, values in zip(_COLUMNS[axis.name], (axis.center, *axis.bounds.T), strict=True):
+            array = np.broadcast_to(values.reshape(along), shape).ravel()
+            columns.append(fits.Column(column, format="D", unit=axis.unit, array=array))
+    return columns
+
+
+def _meta_hdu(row: SpectrumRow) -> fits.BinTableHDU:
+    telescope = row.telescope or "unknown"
+    columns = [
+        fits.Column("TELESCOP", format=f"{len(telescope)}A", array=[telescope]),
+        fits.Column("OBS_ID", format="K", array=[row.obs_id]),
+        fits.Column("RA_PNT", format="D", unit="deg", array=[row.pointing[0]]),
+        fits.Column("DEC_PNT", format="D", unit="deg", array=[row.pointing[1]]),
+    ]
+    return table_hdu("META_TABLE", columns)
+
+
+def row_of_tables(tables: Mapping[str, Table], path: Path) -> SpectrumRow:
+    """Return the one row of a file that Gammapy wrote; raises ``InputError`` when an HDU is missing."""
+    counts, exposure, edisp = (table_named(tables, [name], path) for name in ("COUNTS", "EXPOSURE", "EDISP"))
+    if "MIGRA" in str(edisp.header.get("AXCOLS1", "")):
+        raise LaterError(f"{path}: its EDISP is a migration matrix; reduce with an energy-dispersion kernel instead.")
+    energy, energy_true = _axis(tables, "COUNTS", "energy", path), _axis(tables, "EXPOSURE", "energy_true", path)
+    ones = np.ones(energy.nbin)
+    gti, mjdref = gti_of_table(tables.get("GTI"))
+    values = {name: _values(tables, name, energy.nbin) for name in ("COUNTS_OFF", "ACCEPTANCE_OFF", "BACKGROUND")}
+    acceptance, mask_safe = _values(tables, "ACCEPTANCE", energy.nbin), _values(tables, "MASK_SAFE", energy.nbin)
+    mask_fit = _values(tables, "MASK_FIT", energy.nbin)
+    exposure_values = exposure.numbers("DATA", "m2 s").reshape(energy_true.nbin)
+    weight = tables["EDISP_EXPOSURE"].numbers("DATA", "m2 s") if "EDISP_EXPOSURE" in tables else exposure_values
+    row = SpectrumRow(
+        name=str(table_named(tables, ["PRIMARY"], path).header.get("NAME", path.name.split(".")[0])),
+        energy=energy,
+        energy_true=energy_true,
+        counts=counts.numbers("DATA").reshape(energy.nbin),
+        acceptance=ones if acceptance is None else acceptance,
+        exposure=exposure_values,
+        exposure_edisp=weight.reshape(energy_true.nbin),
+        edisp=edisp.numbers("DATA").reshape(energy_true.nbin, energy.nbin),
+        mask_safe=(ones if mask_safe is None else mask_safe).astype(bool),
+        counts_off=values["COUNTS_OFF"],
+        acceptance_off=values["ACCEPTANCE_OFF"],
+        background=values["BACKGROUND"],
+        mask_fit=None if mask_fit is None else mask_fit.astype(bool),
+        region=_circles(tables, "COUNTS_REGION"),
+        off_regions=_circles(tables, "COUNTS_OFF_REGION"),
+        gti=gti,
+        mjdref=mjdref,
+        livetime=float(exposure.header.get("LIVETIME", np.nan)),
+        **_meta(tables.get("META_TABLE")),
+    )
+    return row.without_repeated_off_region()
+
+
+def _axis(tables: Mapping[str, Table], name: str, axis: str, path: Path) -> Axis:
+    bands = table_named(tables, [f"{name}_BANDS"], path)
+    return axis_of_table(bands, axis, *_COLUMNS[axis][1:])
+
+
+def _values(tables: Mapping[str, Table], name: str, size: int) -> FloatArray | None:
+    return tables[name].numbers("DATA").reshape(size) if name in tables else None
+
+
+def _circles(tables: Mapping[str, Table], name: str) -> Circles:
+    return circles_from_table(tables[name]) if name in tables else Circles.none()
+
+
+def _meta(table: Table | None) -> dict[str, Any]:
+    """Return telescope, observation id and pointing; only where the one row of the table holds one value."""
+    if table is None or not table.columns:
+        return {}
+    single = {name: np.asarray(values[:1]).ravel() for name, values in table.columns.items()}
+    held = {name: values[0] for name, values in single.items() if len(set(values.tolist())) == 1}
+    telescope = str(held.get("TELESCOP", "")).strip()
+    obs_id = str(held.get("OBS_ID", NO_OBS_ID)).strip()
+    return {
+        "telescope": "" if telescope.lower() == "unknown" else telescope,
+        "obs_id": int(obs_id) if obs_id.lstrip("-").isdigit() else NO_OBS_ID,
+        "pointing": (float(held.get("RA_PNT", np.nan)), float(held.get("DEC_PNT", np.nan))),
+    }

@@ -1,0 +1,244 @@
+"""One spectrum with its response as plain arrays: what all spectrum files have in common, and the Dataset of many."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xgamma.axes import Axis, BoolArray, FloatArray, unify_axis
+from xgamma.errors import DataError
+from xgamma.formats.gti_table import DEFAULT_MJDREF
+from xgamma.formats.region_table import Circles
+from xgamma.outcome import Outcome, flag_attrs
+from xgamma.times import SECONDS_PER_DAY
+
+REQUIRED = ("counts", "exposure", "exposure_edisp", "edisp", "mask_safe")
+NO_OBS_ID = -1
+
+
+@dataclass(frozen=True)
+class SpectrumRow:
+    """One (dataset, region) row of reduced data; energies TeV, exposure m2 s, times s, angles deg.
+
+    Arrays have the shape (energy,), ``exposure`` and ``exposure_edisp`` (energy_true,), ``edisp`` (energy_true,
+    energy), ``gti`` (gti, 2). ``None`` is what a file does not hold; NaN an unknown number.
+    """
+
+    name: str
+    energy: Axis
+    energy_true: Axis
+    counts: FloatArray
+    acceptance: FloatArray
+    exposure: FloatArray
+    exposure_edisp: FloatArray
+    edisp: FloatArray
+    mask_safe: BoolArray
+    counts_off: FloatArray | None = None
+    acceptance_off: FloatArray | None = None
+    background: FloatArray | None = None
+    mask_fit: BoolArray | None = None
+    region: Circles = field(default_factory=Circles.none)
+    off_regions: Circles = field(default_factory=Circles.none)
+    gti: FloatArray = field(default_factory=lambda: np.empty((0, 2)))
+    mjdref: float = DEFAULT_MJDREF
+    livetime: float = np.nan
+    obs_id: int = NO_OBS_ID
+    telescope: str = ""
+    pointing: tuple[float, float] = (np.nan, np.nan)
+
+    @property
+    def ontime(self) -> float:
+        """The summed good time in seconds, NaN where it is not known."""
+        return float(np.sum(self.gti[:, 1] - self.gti[:, 0])) if len(self.gti) else np.nan
+
+    def without_repeated_off_region(self) -> SpectrumRow:
+        """Return the row without off regions that are the on-region: so Gammapy writes a stack, which has none."""
+        return replace(self, off_regions=Circles.none()) if self.off_regions.is_close(self.region) else self
+
+    def is_alike(self, other: SpectrumRow) -> bool:
+        """Whether both fit into one Dataset: same axes, on-region, statistic and masks."""
+        holds = [
+            (getattr(self, name) is None) == (getattr(other, name) is None)
+            for name in ("counts_off", "background", "mask_fit")
+        ]
+        return (
+            all(holds)
+            and self.energy.is_close(other.energy)
+            and self.energy_true.is_close(other.energy_true)
+            and self.region.is_close(other.region)
+        )
+
+
+def spectrum_rows(ds: xr.Dataset) -> Iterator[SpectrumRow]:
+    """Yield the rows of a reduced Dataset, regions fastest.
+
+    Raises
+    ------
+    DataError
+        When a variable that every spectrum file needs is missing.
+    """
+    missing = [name for name in REQUIRED if name not in ds]
+    if missing:
+        raise DataError(
+            f"Reduced spectra need {', '.join(REQUIRED)}, and {', '.join(missing)} is missing. "
+            "Write the Dataset of a reduction."
+        )
+    energy, energy_true = Axis.from_coords(ds.coords, "energy"), Axis.from_coords(ds.coords, "energy_true")
+    for number, name in enumerate(ds["dataset"].values):
+        for region in range(ds.sizes["region"]):
+            yield _row(ds.isel(dataset=number, region=region), str(name), energy, energy_true)
+
+
+def _row(ds: xr.Dataset, name: str, energy: Axis, energy_true: Axis) -> SpectrumRow:
+    def optional(variable: str) -> Any:
+        return np.asarray(ds[variable].values) if variable in ds else None
+
+    def number(variable: str) -> float:
+        return float(ds[variable]) if variable in ds.variables else np.nan
+
+    gti = np.asarray(ds["gti"].values) if "gti" in ds else np.empty((0, 2))
+    return SpectrumRow(
+        name=name,
+        energy=energy,
+        energy_true=energy_true,
+        acceptance=optional("acceptance") if "acceptance" in ds else np.ones(energy.nbin),
+        **{variable: np.asarray(ds[variable].values) for variable in REQUIRED},
+        **{variable: optional(variable) for variable in ("counts_off", "acceptance_off", "background", "mask_fit")},
+        region=_region(ds),
+        off_regions=_off_regions(ds),
+        gti=gti[np.isfinite(gti).all(axis=1)],
+        mjdref=float(ds.attrs.get("mjdref", DEFAULT_MJDREF)),
+        livetime=number("livetime"),
+        obs_id=int(ds["obs_id"]) if "obs_id" in ds.coords else NO_OBS_ID,
+        telescope=str(ds.attrs.get("telescope", "")),
+        pointing=(number("pointing_lon"), number("pointing_lat")),
+    )
+
+
+def _frame(ds: xr.Dataset) -> str:
+    return str(ds["region_lon"].attrs.get("frame", "icrs"))
+
+
+def _region(ds: xr.Dataset) -> Circles:
+    if "region_lon" not in ds.coords or not np.isfinite(ds["region_lon"]):
+        return Circles.none()
+    lon, lat, radius = (np.atleast_1d(ds[f"region_{part}"].values) for part in ("lon", "lat", "radius"))
+    return Circles(lon, lat, radius, _frame(ds))
+
+
+def _off_regions(ds: xr.Dataset) -> Circles:
+    if "off_lon" not in ds:
+        return Circles.none()
+    lon, lat, radius = (np.asarray(ds[f"off_{part}"].values) for part in ("lon", "lat", "radius"))
+    return Circles.from_padded(lon, lat, radius, str(ds["off_lon"].attrs.get("frame", _frame(ds))))
+
+
+def grouped_rows(rows: Sequence[SpectrumRow]) -> list[list[SpectrumRow]]:
+    """Return the rows in groups that are alike, in order of first appearance."""
+    groups: list[list[SpectrumRow]] = []
+    for row in rows:
+        home = next((group for group in groups if group[0].is_alike(row)), None)
+        if home is None:
+            groups.append([row])
+        else:
+            home.append(row)
+    return groups
+
+
+def dataset_of_rows(rows: Sequence[SpectrumRow]) -> xr.Dataset:
+    """Return one reduced Dataset of rows that are alike; every row is its own ``dataset``, with one region.
+
+    Only what a file tells is there: no ledger, and off regions only where some row has them.
+
+    Raises
+    ------
+    DataError
+        When two rows have one name.
+    """
+    first = rows[0]
+    names = [row.name for row in rows]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError(f"Two spectra are called {twice!r}. Give them names in the index, or read them one by one.")
+    energy, energy_true = unify_axis([row.energy for row in rows]), unify_axis([row.energy_true for row in rows])
+    unknown = np.array([np.nan])
+    region = first.region if len(first.region) else Circles(unknown, unknown, unknown)
+    shifted = [_with_mjdref(row, first.mjdref) for row in rows]
+    longest = max(len(row.gti) for row in shifted)
+    gti = np.stack([_padded(row.gti, longest) for row in shifted])
+    coords: dict[Any, Any] = {
+        "dataset": ("dataset", np.array(names)),
+        "obs_id": ("dataset", np.array([row.obs_id for row in rows], dtype=np.int64)),
+        "interval": (("dataset", "bound"), _intervals(shifted), {"units": "s"}),
+        **energy.coords(),
+        **energy_true.coords(),
+        "region_lon": ("region", region.lon[:1], {"units": "deg", "frame": region.frame}),
+        "region_lat": ("region", region.lat[:1], {"units": "deg"}),
+        "region_radius": ("region", region.radius[:1], {"units": "deg"}),
+    }
+    variables = {
+        **_spectra(rows),
+        "livetime": ("dataset", np.array([row.livetime for row in rows]), {"units": "s"}),
+        "ontime": ("dataset", np.array([row.ontime for row in rows]), {"units": "s"}),
+        "gti": (("dataset", "gti", "bound"), gti, {"units": "s"}),
+        "pointing_lon": ("dataset", np.array([row.pointing[0] for row in rows]), {"units": "deg"}),
+        "pointing_lat": ("dataset", np.array([row.pointing[1] for row in rows]), {"units": "deg"}),
+        **_off_variables(rows),
+        "outcome": ("dataset", np.zeros(len(rows), np.int8), flag_attrs(Outcome)),
+    }
+    telescopes = {row.telescope for row in rows}
+    attrs = {"mjdref": first.mjdref, "telescope": telescopes.pop() if len(telescopes) == 1 else "", "release": ""}
+    return xr.Dataset(
+        variables, coords, {**attrs, "outcome_details": json.dumps([""] * len(rows)), "Conventions": "CF-1.12"}
+    )
+
+
+def _spectra(rows: Sequence[SpectrumRow]) -> dict[str, Any]:
+    true, reco = ("dataset", "region", "energy_true"), ("dataset", "region", "energy")
+    dims = {"exposure": true, "exposure_edisp": true, "edisp": (*true, "energy")}
+    units = {"exposure": "m2 s", "exposure_edisp": "m2 s"}
+    optional = ("counts_off", "acceptance_off", "background", "mask_fit")
+    names = [*REQUIRED, "acceptance", *(name for name in optional if getattr(rows[0], name) is not None)]
+    return {
+        name: (
+            dims.get(name, reco),
+            np.stack([getattr(row, name) for row in rows])[:, np.newaxis],
+            {"units": units.get(name, "")},
+        )
+        for name in names
+    }
+
+
+def _off_variables(rows: Sequence[SpectrumRow]) -> dict[str, Any]:
+    circles = [row.off_regions for row in rows]
+    width = max(len(held) for held in circles)
+    if not width:
+        return {}
+    variables: dict[str, Any] = {}
+    for part in ("lon", "lat", "radius"):
+        padded = np.full((len(rows), 1, width), np.nan)
+        for number, held in enumerate(circles):
+            padded[number, 0, : len(held)] = getattr(held, part)
+        variables[f"off_{part}"] = (("dataset", "region", "off"), padded, {"units": "deg"})
+    variables["off_lon"][2]["frame"] = next(held.frame for held in circles if len(held))
+    numbers = np.array([[len(held)] for held in circles], dtype=np.int64)
+    return {**variables, "off_number": (("dataset", "region"), numbers, {"units": ""})}
+
+
+def _with_mjdref(row: SpectrumRow, mjdref: float) -> SpectrumRow:
+    return replace(row, gti=row.gti + (row.mjdref - mjdref) * SECONDS_PER_DAY, mjdref=mjdref)
+
+
+def _intervals(rows: Sequence[SpectrumRow]) -> FloatArray:
+    return np.array([[row.gti.min(), row.gti.max()] if len(row.gti) else [np.nan] * 2 for row in rows])
+
+
+def _padded(gti: FloatArray, length: int) -> FloatArray:
+    padded = np.full((max(length, 1), 2), np.nan)
+    padded[: len(gti)] = gti
+    return padded

@@ -1,0 +1,166 @@
+"""The files of a model document: YAML and, beside it, the covariance table."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from xgamma.errors import ConfigError, InputError, MissingInputError, OutputError, OutputExistsError, did_you_mean
+
+log = logging.getLogger(__name__)
+
+FloatArray = npt.NDArray[np.float64]
+
+# ``checksum`` is written by other versions and holds for their bytes only.
+_KEYS = ("components", "covariance", "metadata", "checksum")
+
+
+def expand_path(path: str | Path) -> Path:
+    """Return the path with ``~`` and environment variables filled in."""
+    return Path(os.path.expandvars(path)).expanduser()
+
+
+def parse_yaml(text: str) -> Any:
+    """Return what the YAML says; raises ``ConfigError`` with the place of a syntax error."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"The model document is not YAML: {error}") from None
+
+
+def validate_document(data: Any) -> None:
+    """Raise ``ConfigError`` unless ``data`` is a mapping with a list of components and nothing unknown."""
+    if not isinstance(data, Mapping):
+        raise ConfigError(
+            f"The model document: expected a mapping with 'components', got {type(data).__name__} {str(data)[:60]!r}."
+        )
+    for key in data:
+        if key not in _KEYS:
+            raise ConfigError(f"The model document: unknown key {key!r}.{did_you_mean(str(key), _KEYS)}")
+    if not isinstance(data.get("components", ()), list | None):
+        raise ConfigError("The model document: expected 'components' to be a list, one entry a model.")
+
+
+def yaml_text(document: Mapping[str, Any]) -> str:
+    """Return the YAML in the layout that Gammapy writes."""
+    return str(yaml.dump(dict(document), sort_keys=False, indent=4, width=80, default_flow_style=False))
+
+
+def read_document(filename: str | Path) -> tuple[Any, Path]:
+    """Return a YAML file's content and its folder; raises ``MissingInputError`` also for its covariance file."""
+    path = expand_path(filename)
+    data = parse_yaml(_read_text(path, "model document"))
+    validate_document(data)
+    name = data.get("covariance")
+    if name and _locate(name, path.parent) is None:
+        raise MissingInputError(
+            f"The covariance file {name!r} that {path} names is not there; put it into {path.parent} or delete the "
+            "line 'covariance:'."
+        )
+    return data, path.parent
+
+
+def _read_text(path: Path, what: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise MissingInputError(f"There is no {what} at {path}.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"The {what} {path} cannot be read: {error}.") from None
+
+
+def _locate(name: Any, folder: str | Path) -> Path | None:
+    given = expand_path(str(name))
+    return next((path for path in (Path(folder) / given, given) if path.is_file()), None)
+
+
+def find_covariance(name: Any, folder: str | Path, names: Sequence[str]) -> FloatArray | None:
+    """Return the matrix of a covariance file in ``folder``; ``None``, with a warning, when it is not there."""
+    path = _locate(name, folder)
+    if path is None:
+        log.warning("The covariance file %r is not there; the errors of the parameters stand alone.", str(name))
+        return None
+    return read_covariance(path, names)
+
+
+def read_covariance(path: str | Path, names: Sequence[str]) -> FloatArray:
+    """Return the matrix of a ``|``-separated table in the order of ``names`` (``model.type.parameter``).
+
+    A name that the table does not hold has zeros: other versions know fewer parameters of some models.
+    Raises ``MissingInputError``, and ``ConfigError`` for a table that is not square or holds other names.
+    """
+    text = _read_text(expand_path(path), "covariance file")
+    rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in text.splitlines() if line.strip()]
+    try:
+        # Gammapy 2 says in which half of a compound a parameter stands: name.spectral.model1.index.
+        found = [re.sub(r"\.model[12](?=\.)", "", row[0]) for row in rows[1:]]
+        matrix = np.array([[float(cell) for cell in row[1:]] for row in rows[1:]], dtype=float)
+    except ValueError as error:
+        raise ConfigError(f"The covariance file {path}: expected a table of numbers; {error}.") from None
+    foreign = sorted(set(found) - set(names))
+    if foreign or matrix.shape != (len(found), len(found)):
+        raise ConfigError(
+            f"The covariance file {path}: expected a square table of the parameters of these models, got shape "
+            f"{matrix.shape}{f' with {foreign[0]!r}' if foreign else ''}. Write it again with the models."
+        )
+    result = np.zeros((len(names), len(names)))
+    places = _places(found, names)
+    result[np.ix_(places, places)] = matrix
+    return result
+
+
+def _places(found: Sequence[str], names: Sequence[str]) -> list[int]:
+    # A compound of two power laws holds a name twice: the n-th of a name goes with the n-th.
+    free: dict[str, list[int]] = {}
+    for place, name in enumerate(names):
+        free.setdefault(name, []).append(place)
+    return [free[name].pop(0) for name in found]
+
+
+def covariance_text(names: Sequence[str], matrix: FloatArray) -> str:
+    """Return the table of a covariance file: parameter names, then one column a parameter."""
+    columns = [["Parameters", *names]]
+    columns += [[str(number), *(repr(float(value)) for value in matrix[:, number])] for number in range(len(names))]
+    widths = [max(map(len, column)) for column in columns]
+    lines = [
+        "| " + " | ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+        for row in zip(*columns, strict=True)
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def write_document(path: str | Path, document: Mapping[str, Any], covariance: str | None, overwrite: bool) -> None:
+    """Write the YAML, and ``<stem>_covariance.dat`` beside it, whose name enters the document.
+
+    Raises ``OutputExistsError`` before anything is written, ``OutputError`` for a folder that cannot be written.
+    """
+    target = expand_path(path)
+    content = dict(document)
+    texts: dict[Path, str] = {}
+    if covariance is not None:
+        beside = target.with_name(f"{target.stem}_covariance.dat")
+        metadata = {"metadata": content.pop("metadata")} if "metadata" in content else {}
+        content = {**content, "covariance": beside.name, **metadata}
+        texts[beside] = covariance
+    texts[target] = yaml_text(content)
+    write_texts(texts, overwrite)
+
+
+def write_texts(texts: Mapping[Path, str], overwrite: bool) -> None:
+    """Write text files, none of them if one exists and ``overwrite`` is false."""
+    existing = [path for path in texts if path.exists()]
+    if existing and not overwrite:
+        raise OutputExistsError(f"The file {existing[0]} exists already; write elsewhere or with overwrite=True.")
+    for path, text in texts.items():
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise OutputError(f"The file {path} cannot be written: {error.strerror}.") from None

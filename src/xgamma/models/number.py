@@ -1,0 +1,244 @@
+"""``Parameter``: one number of a model, with unit, error, limits and what a fit may do with it."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from astropy import units as u
+
+from xgamma.errors import ConfigError
+from xgamma.units import unit_string
+
+log = logging.getLogger(__name__)
+
+NAN = float("nan")
+
+
+def normalize_number(value: Any, unit: u.UnitBase, name: str) -> float:
+    """Return the plain number of ``value`` in ``unit``: a number is taken as it is, a string or ``Quantity`` converted.
+
+    A bare number may be a string, since YAML 1.1 reads ``1e-12`` as one. Raises ``ConfigError``.
+    """
+    if isinstance(value, bool):
+        raise ConfigError(f"{name}: expected a number, got {value!r}.")
+    try:
+        if isinstance(value, u.Quantity):
+            return float(value.to_value(unit))
+        return float(value)
+    except (TypeError, ValueError, u.UnitConversionError):
+        return _quantity_in(value, unit, name)
+
+
+def _quantity_in(value: Any, unit: u.UnitBase, name: str) -> float:
+    try:
+        return float(u.Quantity(value).to_value(unit))
+    except (TypeError, ValueError, u.UnitConversionError):
+        wanted = unit_string(unit)
+        hint = f"a number or a quantity such as '1 {wanted}'" if wanted else "a number without unit"
+        raise ConfigError(f"{name}: expected {hint}, got {value!r}.") from None
+
+
+def normalize_unit(unit: Any, name: str) -> u.UnitBase:
+    """Return the astropy unit, or raise ``ConfigError`` with the name of the parameter."""
+    try:
+        return u.Unit(unit if unit is not None else "")
+    except (TypeError, ValueError):
+        raise ConfigError(f"{name}: {unit!r} is not a unit; write for example 'cm-2 s-1 TeV-1'.") from None
+
+
+class Parameter:
+    """One number of a model.
+
+    Parameters
+    ----------
+    name
+        The name in documents, for example ``index``.
+    value
+        A number in ``unit``, or a quantity (``"1 TeV"``, ``1 * u.TeV``) that brings its own unit.
+    unit
+        Anything that ``astropy.units.Unit`` reads; dimensionless by default.
+    error, min, max
+        Standard error (0 = none) and limits (NaN = none) in ``unit``.
+    frozen
+        Whether a fit leaves the value alone.
+    interp
+        How the parameter is scanned and interpolated: ``"lin"`` or ``"log"``.
+    scale_method
+        How a fit scales it (``"scale10"``, ``"factor1"`` or ``None``); kept with the document.
+    is_norm
+        Whether the model is proportional to it.
+
+    Examples
+    --------
+    >>> reference = Parameter("reference", "500 GeV", frozen=True)
+    >>> reference.value, str(reference.unit), reference.quantity.to_value("TeV").item()
+    (500.0, 'GeV', 0.5)
+    """
+
+    __slots__ = (
+        "_canonical",
+        "_error",
+        "_factor",
+        "_max",
+        "_min",
+        "_unit",
+        "_value",
+        "frozen",
+        "interp",
+        "is_norm",
+        "link",
+        "name",
+        "scale_method",
+        "type",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        value: Any,
+        unit: Any = "",
+        *,
+        error: Any = 0.0,
+        min: Any = NAN,
+        max: Any = NAN,
+        frozen: bool = False,
+        interp: str = "lin",
+        scale_method: str | None = "scale10",
+        is_norm: bool = False,
+        link: str = "",
+    ) -> None:
+        self.name = name
+        self.type = ""
+        self._canonical: tuple[u.UnitBase, ...] = ()
+        self._factor = 1.0
+        if isinstance(value, str | u.Quantity):
+            self.quantity = value if unit in ("", None) else u.Quantity(value).to(unit)
+        else:
+            self.unit = unit
+            self.value = value
+        self.error, self.min, self.max = error, min, max
+        self.frozen, self.interp, self.scale_method = frozen, interp, scale_method
+        self.is_norm, self.link = is_norm, link
+
+    @property
+    def value(self) -> float:
+        """The number, in ``unit``."""
+        return self._value
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        self._value = value if type(value) is float else normalize_number(value, self._unit, self.name)
+
+    @property
+    def unit(self) -> u.UnitBase:
+        """The unit of value, error and limits; setting it relabels and converts nothing."""
+        return self._unit
+
+    @unit.setter
+    def unit(self, unit: Any) -> None:
+        parsed = normalize_unit(unit, self.name)
+        self._factor = self._canonical_factor(parsed, self._canonical)
+        self._unit = parsed
+
+    @property
+    def quantity(self) -> u.Quantity:
+        """Value and unit; set it from a ``Quantity`` or a string such as ``"0.5 TeV"``."""
+        return u.Quantity(self._value, self._unit)
+
+    @quantity.setter
+    def quantity(self, quantity: Any) -> None:
+        try:
+            parsed = u.Quantity(quantity)
+        except (TypeError, ValueError):
+            raise ConfigError(f"{self.name}: expected a quantity such as '1 TeV', got {quantity!r}.") from None
+        if parsed.ndim:
+            raise ConfigError(f"{self.name}: expected one number, got an array of shape {parsed.shape}.")
+        self.unit = parsed.unit
+        self._value = float(parsed.value)
+
+    @property
+    def error(self) -> float:
+        """The standard error in ``unit``; 0 when there is none."""
+        return self._error
+
+    @error.setter
+    def error(self, error: Any) -> None:
+        self._error = normalize_number(error, self._unit, f"{self.name}.error")
+
+    @property
+    def min(self) -> float:
+        """The lower limit in ``unit``; NaN when there is none."""
+        return self._min
+
+    @min.setter
+    def min(self, limit: Any) -> None:
+        self._min = NAN if limit is None else normalize_number(limit, self._unit, f"{self.name}.min")
+
+    @property
+    def max(self) -> float:
+        """The upper limit in ``unit``; NaN when there is none."""
+        return self._max
+
+    @max.setter
+    def max(self, limit: Any) -> None:
+        self._max = NAN if limit is None else normalize_number(limit, self._unit, f"{self.name}.max")
+
+    @property
+    def canonical_unit(self) -> u.UnitBase:
+        """The unit in which the model computes; the parameter's own where no model owns it."""
+        return next((unit for unit in self._canonical if unit.is_equivalent(self._unit)), self._unit)
+
+    @property
+    def canonical_factor(self) -> float:
+        """``value * canonical_factor`` is the value in ``canonical_unit``."""
+        return self._factor
+
+    def own(self, owner_type: str, canonical: Sequence[u.UnitBase]) -> None:
+        """Make the parameter part of a model: its part of the document, and the units that the model computes in."""
+        units = tuple(canonical) or self._canonical
+        self._factor = self._canonical_factor(self._unit, units)
+        self.type, self._canonical = owner_type, units
+
+    def _canonical_factor(self, unit: u.UnitBase, units: tuple[u.UnitBase, ...]) -> float:
+        if not units:
+            return 1.0
+        for canonical in units:
+            if canonical.is_equivalent(unit):
+                return float(unit.to(canonical))
+        wanted, got = (unit_string(one) or "no unit" for one in (units[0], unit))
+        raise ConfigError(f"Parameter {self.name!r}: expected a value in {wanted}, got one in {got}.")
+
+    def check_limits(self) -> None:
+        """Log a warning when a free value lies outside [min, max]."""
+        if not self.frozen and (self._value < self._min or self._value > self._max):
+            log.warning(
+                "Parameter %r: the value %g lies outside its limits [%g, %g].",
+                self.name, self._value, self._min, self._max,
+            )  # fmt: skip
+
+    def copy(self) -> Parameter:
+        """Return an independent copy."""
+        return copy.copy(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return every field, units as strings."""
+        return {
+            "name": self.name, "value": self._value, "unit": unit_text(self._unit), "error": self._error,
+            "min": self._min, "max": self._max, "frozen": self.frozen, "interp": self.interp,
+            "scale_method": self.scale_method, "is_norm": self.is_norm,
+        }  # fmt: skip
+
+    def __repr__(self) -> str:
+        unit = f" {unit_text(self._unit)}" if self._unit != u.dimensionless_unscaled else ""
+        state = "frozen" if self.frozen else f"+/- {self._error:.3g}"
+        limits = "" if math.isnan(self._min) and math.isnan(self._max) else f" in [{self._min:g}, {self._max:g}]"
+        return f"Parameter({self.name} = {self._value!r}{unit}, {state}{limits})"
+
+
+def unit_text(unit: u.UnitBase) -> str:
+    """Write a unit for documents and tables: ``cm-2 s-1 TeV-1``; one with a scale as astropy does."""
+    return unit_string(unit) if unit.scale == 1 else str(unit.to_string())

@@ -1,0 +1,26 @@
+"""Simulated data releases: a plan of runs, an analytic instrument, a source, Poisson events, GADF files.
+
+Examples
+--------
+>>> from xgamma.simulate import Plan, simulate
+>>> release = simulate(Plan(runs=2), "demo")  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from xgamma.simulate.plan import Plan, Response, Run, Source, plan_document, plan_from_document, power_law, read_plan
+from xgamma.simulate.release import Release, expected_counts, simulate
+
+__all__ = [
+    "Plan",
+    "Release",
+    "Response",
+    "Run",
+    "Source",
+    "expected_counts",
+    "plan_document",
+    "plan_from_document",
+    "power_law",
+    "read_plan",
+    "simulate",
+]

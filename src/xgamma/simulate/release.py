@@ -1,0 +1,207 @@
+"""Writing a simulated release: one file a run, responses in it or shared, the truth, and the index last."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xgamma.errors import OutputError, OutputExistsError
+from xgamma.formats.gadf.write import (
+    IRF_LAYOUTS,
+    HduRow,
+    HeaderValue,
+    events_hdu,
+    gti_hdu,
+    hdu_bytes,
+    hdu_index_hdu,
+    irf_hdu,
+    write_fits,
+    write_index,
+)
+from xgamma.simulate.events import Emission, event_columns, expected_events
+from xgamma.simulate.headers import gti_header, obs_index, run_header
+from xgamma.simulate.plan import Plan, Run
+from xgamma.simulate.spectra import Spectrum, spectrum_from_document
+from xgamma.simulate.tables import response_tables
+from xgamma.simulate.truth import MODELS, TRUTH, write_truth
+
+DATA = "data"
+
+
+@dataclass(frozen=True)
+class Release:
+    """What ``simulate`` wrote."""
+
+    path: Path
+    name: str
+    obs_ids: tuple[int, ...]
+    events: int
+    size: int
+
+    def __str__(self) -> str:
+        return f"{self.name}: {len(self.obs_ids)} runs, {self.events:,} events, {self.size / 1e6:.1f} MB in {self.path}"
+
+
+@dataclass(frozen=True)
+class _EncodedIrfs:
+    """The responses of one efficiency: encoded once, written into each run file or into one shared file."""
+
+    encoded: tuple[bytes, ...]
+    kinds: tuple[str, ...]
+    shared: tuple[str, int] | None
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What the index tables need to know of a run, small enough to be kept for all of them."""
+
+    run: Run
+    events: int
+    rows: tuple[HduRow, ...]
+
+
+def simulate(
+    plan: Plan,
+    path: str | Path,
+    *,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Release:
+    """Simulate a plan and write it as a GADF release; memory is bounded by one run.
+
+    Parameters
+    ----------
+    plan
+        What to simulate; ``Plan()`` is the demo, ``read_plan`` reads one from a file.
+    path
+        The folder of the release. It holds ``hdu-index.fits.gz`` and ``obs-index.fits.gz``, run files in ``data``, and
+        the truth: the plan with its seed in ``truth.yaml``, the source in ``models.yaml``. The HDU index is written
+        last: an interrupted simulation is not a release.
+    overwrite
+        Whether an earlier simulated release in that folder is replaced.
+    progress
+        Called with (runs done, runs) after each run.
+
+    Returns
+    -------
+    Release
+        Path, observation ids, number of events and bytes. The same plan gives the same bytes.
+
+    Raises
+    ------
+    ConfigError
+        When the source's spectral model is not known.
+    OutputExistsError
+        When the folder is not empty, or with ``overwrite`` when what it holds was not simulated.
+    OutputError
+        When it cannot be written.
+
+    Examples
+    --------
+    >>> release = simulate(Plan(runs=2), "demo")  # doctest: +SKIP
+    """
+    spectrum = spectrum_from_document(plan.source.spectral)
+    folder = _empty_folder(Path(path), overwrite)
+    written = []
+    size = 0
+    for one, file_size in _written_runs(plan, spectrum, folder):
+        written.append(one)
+        size += file_size
+        if progress is not None:
+            progress(len(written), plan.runs)
+    write_truth(folder, plan)
+    runs, events = [one.run for one in written], [one.events for one in written]
+    write_index(folder, obs_index(plan, runs, events), hdu_index_hdu([row for one in written for row in one.rows]))
+    return Release(folder, plan.name, tuple(run.obs_id for run in runs), sum(events), size)
+
+
+def _empty_folder(folder: Path, overwrite: bool) -> Path:
+    if folder.is_dir() and any(folder.iterdir()):
+        if not overwrite:
+            raise OutputExistsError(f"{folder} is not empty. Choose another folder, or overwrite the release in it.")
+        if not (folder / TRUTH).is_file():
+            raise OutputExistsError(
+                f"{folder} holds no {TRUTH}: it was not simulated, and is not overwritten. Choose another folder."
+            )
+        _remove_release(folder)
+    try:
+        (folder / DATA).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be made ({error.strerror}). Choose another folder.") from None
+    return folder
+
+
+def _remove_release(folder: Path) -> None:
+    for name in ("hdu-index.fits.gz", "obs-index.fits.gz", TRUTH, MODELS):
+        (folder / name).unlink(missing_ok=True)
+    if (folder / DATA).is_dir():
+        shutil.rmtree(folder / DATA)
+
+
+def _written_runs(plan: Plan, spectrum: Spectrum, folder: Path) -> Iterator[tuple[_Written, int]]:
+    """Write run by run; yield what the index needs, and the bytes that were written for it."""
+    emissions: dict[float, Emission] = {}
+    responses: dict[float, _EncodedIrfs] = {}
+    for number in range(plan.runs):
+        run, shared_size = plan.run(number), 0
+        if run.efficiency not in emissions:
+            emissions[run.efficiency] = Emission.of(plan.source, spectrum, plan.response, run.efficiency)
+            responses[run.efficiency] = _encoded_irfs(plan, run.efficiency, folder, len(responses))
+            shared = responses[run.efficiency].shared
+            shared_size = 0 if shared is None else shared[1]
+        # Seeded by number, not spawned in a row: a run stays the same when there are more of them.
+        generator = np.random.default_rng(np.random.SeedSequence(plan.seed, spawn_key=(number,)))
+        columns = event_columns(emissions[run.efficiency], run, generator)
+        written, size = _write_run(plan, run, columns, responses[run.efficiency], folder)
+        yield written, size + shared_size
+
+
+def _encoded_irfs(plan: Plan, efficiency: float, folder: Path, number: int) -> _EncodedIrfs:
+    tables = response_tables(plan.response, efficiency)
+    common: dict[str, HeaderValue] = {"TELESCOP": plan.telescope, "INSTRUME": plan.telescope, "MUONEFF": efficiency}
+    encoded = tuple(
+        hdu_bytes(irf_hdu(table.kind, table.axes, table.values, {**common, **table.header})) for table in tables
+    )
+    kinds = tuple(table.kind for table in tables)
+    if not plan.share_irfs:
+        return _EncodedIrfs(encoded, kinds, None)
+    name = f"irfs_{number}.fits{_ending(plan)}"
+    return _EncodedIrfs(encoded, kinds, (name, write_fits(folder / DATA / name, encoded)))
+
+
+def _ending(plan: Plan) -> str:
+    return ".gz" if plan.compress else ""
+
+
+def _write_run(
+    plan: Plan, run: Run, columns: Mapping[str, npt.NDArray[Any]], irfs: _EncodedIrfs, folder: Path
+) -> tuple[_Written, int]:
+    header = run_header(plan, run)
+    encoded = [hdu_bytes(events_hdu(columns, header)), hdu_bytes(gti_hdu(run.gti, gti_header(run)))]
+    name = f"run_{run.obs_id:06d}.fits{_ending(plan)}"
+    size = write_fits(folder / DATA / name, encoded if irfs.shared else [*encoded, *irfs.encoded])
+    irf_file = irfs.shared or (name, size)
+    rows = [
+        HduRow(run.obs_id, "events", "events", DATA, name, "EVENTS", size),
+        HduRow(run.obs_id, "gti", "gti", DATA, name, "GTI", size),
+    ]
+    for kind in irfs.kinds:
+        layout = IRF_LAYOUTS[kind]
+        rows.append(HduRow(run.obs_id, layout.hdu_type, kind, DATA, irf_file[0], layout.hdu_name, irf_file[1]))
+    return _Written(run, len(columns["TIME"]), tuple(rows)), size
+
+
+def expected_counts(plan: Plan) -> npt.NDArray[np.float64]:
+    """Return the mean number of events of each run of a plan, from source and background, shape (runs, 2)."""
+    spectrum = spectrum_from_document(plan.source.spectral)
+    emissions = {
+        efficiency: Emission.of(plan.source, spectrum, plan.response, efficiency) for efficiency in plan.efficiencies
+    }
+    runs = (plan.run(number) for number in range(plan.runs))
+    return np.array([expected_events(emissions[run.efficiency], run) for run in runs])

@@ -1,0 +1,86 @@
+"""The formulas of the analytic instrument.
+
+Writing x = ln(E / 1 TeV) and theta for the offset from the pointing in deg,
+
+- effective area: ``area * efficiency / (1 + (area_energy / E)^AREA_RISE) * exp(-theta^2 / (2 area_width^2))``;
+- ln(reconstructed / true energy) is Gaussian with mean ``bias (1 - BIAS_SLOPE x)`` and width
+  ``resolution (1 - WIDTH_SLOPE x) (1 + WIDTH_OFFSET theta)``;
+- the PSF has the core width ``psf_sigma (1 - WIDTH_SLOPE x) (1 + WIDTH_OFFSET theta)``: three Gaussians of fixed ratios
+  (``psf_table``, ``psf_3gauss``) or a King profile of fixed slope. Widths are linear in x and theta, so that their
+  tables are exact between the nodes;
+- background rate: ``E^-index / (1 + (BACKGROUND_TURN / E)^BACKGROUND_RISE)``, Gaussian in the field of view.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from xgamma.axes import FloatArray
+from xgamma.simulate.plan import Response
+
+AREA_RISE = 2.2
+WIDTH_SLOPE, WIDTH_OFFSET, BIAS_SLOPE = 0.06, 0.1, 0.3
+SIGMA_RATIOS = (1.0, 2.0, 3.0)
+AMPLITUDES = (1.0, 0.1, 0.01)
+GAUSS_NORM = sum(amplitude * ratio**2 for amplitude, ratio in zip(AMPLITUDES, SIGMA_RATIOS, strict=True))
+GAUSS_WEIGHTS = tuple(a * ratio**2 / GAUSS_NORM for a, ratio in zip(AMPLITUDES, SIGMA_RATIOS, strict=True))
+KING_GAMMA = 2.5
+BACKGROUND_TURN, BACKGROUND_RISE = 0.5, 2.0
+RAD_MAX_INDEX = -0.1
+
+
+def effective_area(response: Response, energy: npt.ArrayLike, offset: npt.ArrayLike) -> FloatArray:
+    """Return the effective area in m2 at full enclosure and efficiency 1; arguments broadcast."""
+    rise = 1.0 / (1.0 + (response.area_energy / np.asarray(energy)) ** AREA_RISE)
+    return np.asarray(response.area * rise * np.exp(-0.5 * (np.asarray(offset) / response.area_width) ** 2))
+
+
+def _broadening(energy: npt.ArrayLike, offset: npt.ArrayLike) -> FloatArray:
+    return np.asarray((1.0 - WIDTH_SLOPE * np.log(energy)) * (1.0 + WIDTH_OFFSET * np.asarray(offset)))
+
+
+def log_migration(response: Response, energy: npt.ArrayLike, offset: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Return mean and width of ln(reconstructed / true energy)."""
+    mean = np.asarray(response.bias * (1.0 - BIAS_SLOPE * np.log(energy)))
+    return mean, response.resolution * _broadening(energy, offset)
+
+
+def psf_width(response: Response, energy: npt.ArrayLike, offset: npt.ArrayLike) -> FloatArray:
+    """Return the core width of the PSF in deg."""
+    return response.psf_sigma * _broadening(energy, offset)
+
+
+def containment(response: Response, width: FloatArray, radius: npt.ArrayLike) -> FloatArray:
+    """Return the fraction of a PSF of core ``width`` inside ``radius``, both in deg; arguments broadcast."""
+    square = (np.asarray(radius) / width) ** 2
+    if response.psf == "psf_king":
+        return np.asarray(1.0 - (1.0 + square / (2.0 * KING_GAMMA)) ** (1.0 - KING_GAMMA))
+    parts = [-w * np.expm1(-0.5 * square / r**2) for w, r in zip(GAUSS_WEIGHTS, SIGMA_RATIOS, strict=True)]
+    return np.asarray(sum(parts[1:], parts[0]))
+
+
+def psf_radius(response: Response, width: FloatArray, generator: np.random.Generator) -> FloatArray:
+    """Draw one distance from the source, in deg, for each core ``width``."""
+    uniform = 1.0 - generator.random(width.shape)
+    if response.psf == "psf_king":
+        return np.asarray(width * np.sqrt(2.0 * KING_GAMMA * (uniform ** (1.0 / (1.0 - KING_GAMMA)) - 1.0)))
+    component = np.searchsorted(np.cumsum(GAUSS_WEIGHTS)[:-1], generator.random(width.shape))
+    return np.asarray(width * np.asarray(SIGMA_RATIOS)[component] * np.sqrt(-2.0 * np.log(uniform)))
+
+
+def rad_max(response: Response, energy: npt.ArrayLike) -> FloatArray:
+    """Return the radius of the directional cut in deg at reconstructed energies."""
+    index = RAD_MAX_INDEX if response.rad_max_2d else 0.0
+    return np.asarray(response.rad_max * np.asarray(energy) ** index)
+
+
+def background_spectrum(response: Response, energy: npt.ArrayLike) -> FloatArray:
+    """Return the shape of the background in reconstructed energy, per TeV, not normalised."""
+    energies = np.asarray(energy)
+    return np.asarray(energies**-response.background_index / (1 + (BACKGROUND_TURN / energies) ** BACKGROUND_RISE))
+
+
+def field_profile(response: Response, distance: FloatArray) -> FloatArray:
+    """Return the shape of the background along a distance in deg in the field of view."""
+    return np.exp(-0.5 * (distance / response.background_width) ** 2)

@@ -1,0 +1,36 @@
+"""The truth that travels with a simulated release: its plan, and the model of its source."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from xgamma.simulate.plan import Plan, Source, plan_document
+
+TRUTH = "truth.yaml"
+MODELS = "models.yaml"
+
+
+def models_document(source: Source) -> dict[str, Any]:
+    """Return the source as the document that models files hold."""
+    position = [_angle("lon_0", source.lon), _angle("lat_0", source.lat)]
+    spatial: dict[str, Any] = {"type": "PointSpatialModel", "frame": "icrs", "parameters": position}
+    if source.sigma > 0:
+        parameters = [*position, _angle("sigma", source.sigma)]
+        spatial = {"type": "GaussianSpatialModel", "frame": "icrs", "parameters": parameters}
+    spectral = copy.deepcopy(dict(source.spectral))
+    return {"components": [{"name": source.name, "type": "SkyModel", "spectral": spectral, "spatial": spatial}]}
+
+
+def _angle(name: str, value: float) -> dict[str, Any]:
+    return {"name": name, "value": value, "unit": "deg"}
+
+
+def write_truth(folder: Path, plan: Plan) -> None:
+    """Write the plan with its seed, and the model that a perfect analysis would find."""
+    documents = {TRUTH: {"simulation": plan_document(plan)}, MODELS: models_document(plan.source)}
+    for name, document in documents.items():
+        (folder / name).write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")

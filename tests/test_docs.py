@@ -1,0 +1,53 @@
+"""Every example of the documents runs: its Python and its commands, page by page, on a simulated release."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+from xgamma.cli import main
+from xgamma.simulate import Plan, simulate
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+FENCE = re.compile(r"^```(python|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PAGES = [
+    page
+    for page in (REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md")))
+    if FENCE.search(page.read_text(encoding="utf-8"))
+]
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    """A folder with the examples and, unless the page simulates it, the demo release."""
+    shutil.copytree(REPOSITORY / "examples", tmp_path / "examples")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run_commands(block):
+    for line in block.splitlines():
+        if line.startswith("$ xgamma "):
+            with pytest.raises(SystemExit) as end:
+                main(shlex.split(line)[2:])
+            assert end.value.code == 0, line
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def test_the_examples_of_a_page_run(page, workspace):
+    text = page.read_text(encoding="utf-8")
+    if "$ xgamma simulate demo/release" not in text:
+        simulate(Plan(), workspace / "demo" / "release")
+    names = {"__name__": page.stem}
+    for found in FENCE.finditer(text):
+        language, block = found.groups()
+        line = text.count("\n", 0, found.start()) + 1
+        if language == "console":
+            run_commands(block)
+        else:
+            # The lines of a traceback are then those of the page.
+            exec(compile("\n" * line + block, str(page), "exec"), names)

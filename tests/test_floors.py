@@ -1,0 +1,194 @@
+"""The house holds: imports go down or left, third-party libraries come in by their doors (docs/architecture.md)."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SOURCE = REPOSITORY / "src"
+PAGE = REPOSITORY / "docs" / "architecture.md"
+PACKAGE = "xgamma"
+# The lazy face of the package and the run-time entry stand above the house.
+ROOF = {"xgamma", "xgamma.__main__"}
+
+Place = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Import:
+    module: str
+    target: str
+    line: int
+    own_level: bool
+
+    def __str__(self) -> str:
+        return f"{self.module}, line {self.line}: {self.target}"
+
+
+def table_after(heading: str) -> list[list[str]]:
+    """Return the cells of the first table after a heading of the page, without its two head rows."""
+    lines = PAGE.read_text(encoding="utf-8").split(f"\n{heading}\n", 1)[1].splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("|"))
+    rows = []
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    return rows
+
+
+def names_in(cell: str) -> list[str]:
+    return [name.rstrip("/").replace("/", ".") for name in re.findall(r"`([^`]+)`", cell)]
+
+
+def floors() -> dict[str, Place]:
+    """Return the floor and the place on it of each module or package of the table of floors."""
+    return {
+        f"{PACKAGE}.{name}": (int(floor.split()[0]), place)
+        for floor, modules, _ in table_after("## Floors")
+        for place, name in enumerate(names_in(modules))
+    }
+
+
+def doors() -> dict[str, list[str]]:
+    """Return for each third-party library the modules that may import it."""
+    return {names_in(library)[0]: names_in(modules) for library, modules, _ in table_after("## Doors")}
+
+
+def is_at_or_below(module: str, package: str) -> bool:
+    return module == package or module.startswith(f"{package}.")
+
+
+def nearest(module: str, known: dict[str, Place]) -> str | None:
+    return max((name for name in known if is_at_or_below(module, name)), key=len, default=None)
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(SOURCE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(path): path for path in sorted((SOURCE / PACKAGE).rglob("*.py"))}
+
+
+def only_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+
+
+def _statements(node: ast.AST, own_level: bool = True) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            yield child, own_level
+        elif not only_for_types(child):
+            inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            yield from _statements(child, own_level and not inside)
+
+
+def _targets(statement: ast.Import | ast.ImportFrom) -> list[str]:
+    if isinstance(statement, ast.Import):
+        return [alias.name for alias in statement.names]
+    assert statement.level == 0, f"line {statement.lineno}: a relative import; write the full name"
+    whole = [f"{statement.module}.{alias.name}" for alias in statement.names]
+    # `from package import module` is an import of the module, `from module import name` one of the module named first.
+    return [name if name in MODULES else str(statement.module) for name in whole]
+
+
+def imports_of(module: str) -> list[Import]:
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    return [
+        Import(module, target, statement.lineno, own_level)
+        for statement, own_level in _statements(tree)
+        for target in dict.fromkeys(_targets(statement))
+    ]
+
+
+IMPORTS = [one for module in MODULES for one in imports_of(module)]
+OWN = [one for one in IMPORTS if is_at_or_below(one.target, PACKAGE)]
+FOREIGN = [one for one in IMPORTS if not is_at_or_below(one.target, PACKAGE)]
+
+
+def test_every_module_has_a_place_in_the_table_of_floors():
+    homeless = [module for module in MODULES if module not in ROOF and nearest(module, floors()) is None]
+    assert not homeless, f"docs/architecture.md names no floor for {', '.join(homeless)}"
+
+
+def test_every_place_in_the_table_of_floors_is_a_module():
+    empty = [name for name in floors() if not any(is_at_or_below(module, name) for module in MODULES)]
+    assert not empty, f"docs/architecture.md names modules that do not exist: {', '.join(empty)}"
+
+
+def test_imports_go_down_or_left():
+    places = floors()
+    wrong = []
+    for one in OWN:
+        mine, other = nearest(one.module, places), nearest(one.target, places)
+        if one.module in ROOF or mine == other or one.target in ROOF:
+            continue
+        if mine is None or other is None or places[other] >= places[mine]:
+            wrong.append(f"{one} ({places.get(mine)} imports {places.get(other)})")
+    assert not wrong, "imports that go up or right:\n" + "\n".join(wrong)
+
+
+def test_no_own_module_is_imported_inside_a_function():
+    inside = [str(one) for one in OWN if not one.own_level and one.module not in ROOF]
+    assert not inside, "own imports inside functions:\n" + "\n".join(inside)
+
+
+def test_modules_do_not_import_each_other_in_a_circle():
+    graph = {module: {one.target for one in OWN if one.module == module} - {module} for module in MODULES}
+    done: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, f"a circle of imports: {' -> '.join((*path, module))}"
+        if module not in done:
+            for target in graph.get(module, ()):
+                visit(target, (*path, module))
+            done.add(module)
+
+    for module in MODULES:
+        # A package only collects what its modules offer; it is not part of their work.
+        if MODULES[module].name != "__init__.py":
+            visit(module, ())
+
+
+def test_every_third_party_library_comes_in_by_its_doors():
+    allowed = doors()
+    wrong = []
+    for one in FOREIGN:
+        library = max((name for name in allowed if is_at_or_below(one.target, name)), key=len, default=None)
+        if one.target.split(".")[0] in sys.stdlib_module_names:
+            continue
+        if library is None:
+            wrong.append(f"{one} (a library without a row in the table of doors)")
+        elif "*" not in allowed[library] and not any(
+            is_at_or_below(one.module, f"{PACKAGE}.{door}") for door in allowed[library]
+        ):
+            wrong.append(f"{one} (its doors are {', '.join(allowed[library])})")
+    assert not wrong, "libraries that come in by a window:\n" + "\n".join(wrong)
+
+
+def test_every_door_is_used():
+    unused = [
+        f"{library} in {door}"
+        for library, modules in doors().items()
+        for door in modules
+        if door != "*"
+        and not any(
+            is_at_or_below(one.target, library) for one in FOREIGN if is_at_or_below(one.module, f"{PACKAGE}.{door}")
+        )
+    ]
+    assert not unused, f"doors that nothing uses; close them in docs/architecture.md: {', '.join(unused)}"
+
+
+@pytest.mark.parametrize("word", ["utils", "common", "base", "helpers"])
+def test_no_module_is_named_after_nothing(word):
+    # The import paths of Gammapy have a `utils`; nothing of ours lives there.
+    named = [module for module in MODULES if module.split(".")[-1] == word and module != f"{PACKAGE}.utils"]
+    assert not named

@@ -1,0 +1,125 @@
+"""The repository holds together: versions, locks, the wheel, links of the documents, the report about a machine."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+import xgamma
+from xgamma.check import DATA_VARIABLE, PACKAGES, setup_report
+from xgamma.utils.check import check_tutorials_setup
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+LOCKS = sorted((REPOSITORY / "requirements").glob("python-*.txt"))
+PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
+
+
+def runtime_dependencies():
+    return [re.match(r"[A-Za-z0-9_.-]+", line).group() for line in PROJECT["project"]["dependencies"]]
+
+
+def normal(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_the_newest_entry_of_the_changelog_is_this_version():
+    text = (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(r"^## (\S+)", text, re.MULTILINE).group(1) == xgamma.__version__
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.stem)
+def test_a_lock_pins_every_dependency_with_hashes(lock):
+    text = lock.read_text(encoding="utf-8")
+    pinned = {normal(name) for name in re.findall(r"^([A-Za-z0-9_.-]+)==", text, re.MULTILINE)}
+    assert {normal(name) for name in runtime_dependencies()} <= pinned
+    assert text.count("==") <= text.count("--hash=sha256:")
+    assert "://" not in text
+
+
+def test_there_is_a_lock_for_the_oldest_python():
+    oldest = PROJECT["project"]["requires-python"].removeprefix(">=")
+    assert (REPOSITORY / "requirements" / f"python-{oldest}.txt") in LOCKS
+
+
+def test_the_lock_is_chosen_for_this_python():
+    done = subprocess.run(
+        [sys.executable, "requirements/choose.py"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    assert (REPOSITORY / done.stdout.strip()) in LOCKS
+
+
+def test_the_decision_about_dependencies_names_each_of_them():
+    text = (REPOSITORY / "docs/decisions/0001-runtime-dependencies.md").read_text(encoding="utf-8")
+    named = {normal(name) for name in re.findall(r"^\| `([^`]+)`", text, re.MULTILINE)}
+    assert named == {normal(name) for name in runtime_dependencies()}
+
+
+def test_the_wheel_carries_the_catalogues_the_type_marker_and_the_licence(tmp_path):
+    pytest.importorskip("hatchling")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    catalogues = {f"xgamma/catalogs/{path.name}" for path in (REPOSITORY / "catalogs").glob("*.yaml")}
+    assert catalogues
+    assert {"xgamma/py.typed", *catalogues} <= set(names)
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert not [name for name in names if name.startswith("tests")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_links_between_documents_lead_somewhere(page):
+    links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text(encoding="utf-8"))
+    lost = [link for link in links if not (page.parent / link).exists()]
+    assert not lost
+
+
+def test_documents_and_code_do_not_name_the_place_they_were_made_at():
+    words = re.compile(r"/work/|/root/|\bshared/|GAMMAPY_DATA=/")
+    files = [*PAGES, *(REPOSITORY / "src").rglob("*.py"), *(REPOSITORY / "examples").iterdir(), REPOSITORY / "Makefile"]
+    named = [str(path) for path in files if words.search(path.read_text(encoding="utf-8"))]
+    assert not named
+
+
+def test_helpers_of_tests_have_names_of_their_own_and_are_found():
+    helpers = [path for path in (REPOSITORY / "tests").rglob("*.py") if not path.name.startswith(("test_", "conftest"))]
+    folders = {REPOSITORY / folder for folder in PROJECT["tool"]["pytest"]["ini_options"]["pythonpath"]}
+    assert len(helpers) == len({path.name for path in helpers})
+    assert {path.parent for path in helpers} <= folders
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "examples").glob("*.yaml")), ids=lambda path: path.stem)
+def test_an_example_is_a_complete_configuration(path):
+    config = pytest.importorskip("xgamma.analysis.config").AnalysisConfig.read(path)
+    config.check(complete=True)
+    assert config.planned_steps() == ["observations", "datasets", "fit", "flux_points"]
+    assert yaml.safe_load(config.to_yaml())["models"]
+
+
+def test_the_report_names_versions_and_says_whether_the_data_are_there(tmp_path):
+    report = setup_report({DATA_VARIABLE: str(tmp_path)})
+    titles = [line for line in report.splitlines() if re.match(r"\S.*:$", line)]
+    assert titles == ["System:", "xgamma package:", "Other packages:", "xgamma environment variables:"]
+    assert re.search(rf"^\tversion +: {re.escape(xgamma.__version__)}$", report, re.MULTILINE)
+    assert all(re.search(rf"^\t{name} +: \S", report, re.MULTILINE) for name in PACKAGES)
+    assert f"{tmp_path} (the folder exists)" in report
+    assert "there is no such folder" in setup_report({DATA_VARIABLE: str(tmp_path / "gone")})
+
+
+def test_the_report_says_what_to_do_without_data():
+    report = setup_report({})
+    assert "not set" in report
+    assert report.splitlines()[-1].startswith("Set GAMMAPY_DATA to the folder")
+
+
+def test_the_report_is_printed(capsys):
+    check_tutorials_setup()
+    assert capsys.readouterr().out.startswith("System:\n\n\tpython_executable")
