@@ -30,7 +30,7 @@ help:
 
 install: $(VENV)/.installed
 
-$(VENV)/.locked: requirements/choose.py $(LOCK)
+$(VENV)/.locked: $(LOCK)
 	@$(PYTHON) requirements/choose.py
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(LOCK)

@@ -62,3 +62,6 @@ def reference_numbers() -> Path:
 def _figures_are_closed() -> Iterator[None]:
     yield
     plt.close("all")
+
+
+from releases import nights_part, nights_release, own_release, tiny_release  # noqa: E402, F401

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,20 @@ from xgamma.analysis.request import recipe_of, selection_of
 from xgamma.datasets import Datasets, FluxPoints, FluxPointsDataset
 from xgamma.errors import ConfigError, ConfigTypeError, DataError, InputError, LaterError, OrderError
 from xgamma.estimate import FluxPointsParameters
+from xgamma.events import RunFacts
 from xgamma.execute import progress_bar
 from xgamma.fit import Fit, FitResult, mask_fit
-from xgamma.ingest import FitsRelease, StoredRelease, open_release
+from xgamma.ingest import Failure, FitsRelease, StoredRelease, open_release
 from xgamma.models.model import Models
+from xgamma.outcome import Outcome
 from xgamma.registry import lookup, normalize_parameters
-from xgamma.select import rows_of, select_runs
+from xgamma.select import Selection, rows_of, select_runs
 from xgamma.store import Store, dataset_digest
 
 log = logging.getLogger(__name__)
 
 LOGGED = ("e_ref", "dnde", "dnde_ul", "dnde_err", "sqrt_ts")
+REASONS_SHOWN = 3
 
 
 class Analysis:
@@ -60,6 +64,8 @@ class Analysis:
         self.fit = Fit()
         self.fit_result: FitResult | None = None
         self.flux_points: FluxPointsDataset | None = None
+        self.computed: set[str] = set()
+        """The steps that found less than everything in the store."""
         self._store: Store | None = None
         self._dataset_keys: dict[int, str] = {}
         self._fit_key: tuple[str, str] | None = None
@@ -92,10 +98,13 @@ class Analysis:
         obs_ids = select_runs(facts, selection)
         with progress_bar("Reading runs", len(obs_ids)) as advance:
             holdings = self.datastore.load(obs_ids, self.store, advance)
+        lacking = _lacking(facts, selection, obs_ids)
+        holdings = replace(holdings, failures=[*lacking, *holdings.failures])
         rows = rows_of(holdings.parts, holdings.places, [i for i in obs_ids if i in holdings.places], selection)
         self.observations = Observations(holdings, rows)
         log.info("Observations selected: %d out of %d.", len(obs_ids), len(facts))
         if holdings.ingested:
+            self.computed.add("observations")
             log.info("Ingested %d runs into %s.", len(holdings.ingested), self.store.url)
         log.info("Number of selected observations: %d", len(self.observations))
 
@@ -117,7 +126,7 @@ class Analysis:
         recipe = recipe_of(config)
         holdings = self.observations.holdings
         if len(self.observations) == 0:
-            raise self._nothing_selected()
+            raise _nothing_to_reduce(holdings.failures)
         log.info("Reducing spectrum datasets.")
         if recipe.background is None:
             log.warning("datasets.background.method is not set: the counts have no background.")
@@ -126,32 +135,30 @@ class Analysis:
         rows = products.reduced(self.store, holdings, self.observations.rows, recipe, workers)
         log.info("Reduced %d rows, found %d in the store.", len(rows.keys) - rows.found, rows.found)
         everything = products.with_failures(rows.data, recipe, holdings.failures)
-        for name, reason in products.outcomes(everything):
+        # Runs that could not be read were named when they were read.
+        for name, reason in products.outcomes(rows.data):
             log.warning("Run %s is not used: %s.", name, reason.rstrip("."))
         if (everything["outcome"].values != 0).all():
-            reasons = "; ".join(f"{name}: {reason}" for name, reason in products.outcomes(everything))
-            raise DataError(f"No run can be used. {reasons}")
-        self._rows = everything
+            raise DataError(_no_run_left(list(products.outcomes(everything))))
+        self._rows, is_found = everything, rows.found == len(rows.keys)
         if config.datasets.stack:
             stack = products.stacked(self.store, rows)
             log.info("The stack was %s.", "found in the store" if stack.found else "computed")
-            self._hold(stack.data, stack.key)
+            held = self._hold(stack.data, stack.key)
+            # A stack has no row for them.
+            held.unused = Datasets.from_xarray(everything).unused
+            is_found &= stack.found
         else:
             self._hold(everything, dataset_digest(everything))
+        if not is_found:
+            self.computed.add("datasets")
 
-    def _nothing_selected(self) -> Exception:
-        failures = self.observations.holdings.failures if self.observations is not None else ()
-        if failures:
-            return InputError("No run could be read. " + " ".join(f.message for f in failures))
-        return ConfigError(
-            "observations: the selection holds no run; widen obs_cone or obs_time, or give other obs_ids."
-        )
-
-    def _hold(self, data: xr.Dataset, key: str) -> None:
+    def _hold(self, data: xr.Dataset, key: str) -> Datasets:
         self.datasets = Datasets.from_xarray(data)
         self._dataset_keys = {id(data): key}
         # Faces refer to the Dataset; this keeps it, and so its id, alive.
         self._held = data
+        return self.datasets
 
     @property
     def unused(self) -> list[tuple[str, str]]:
@@ -254,6 +261,8 @@ class Analysis:
         result, key, found = products.fitted(self.store, self._seen(datasets), inputs, masks, models, self.fit.settings)
         self.fit_result, self._fit_key = result, (key, products.model_key(models))
         log.info("The fit was %s.", "found in the store" if found else "computed")
+        if not found:
+            self.computed.add("fit")
         log.info("%s", result)
 
     def fit_key(self) -> str:
@@ -283,6 +292,8 @@ class Analysis:
         log.info("Calculating flux points.")
         points = products.flux_points_of(self.store, request, *datasets.fit_inputs(), models)
         log.info("The flux points were %s.", "found in the store" if points.found else "computed")
+        if not points.found:
+            self.computed.add("flux_points")
         self.flux_points = FluxPointsDataset(data=FluxPoints(points.data), models=models[request.source])
         table = self.flux_points.data.to_table(sed_type="dnde", formatted=True)
         log.info("\n%s", table[[name for name in LOGGED if name in table.colnames]])
@@ -355,6 +366,29 @@ def _normalize_config(config: Any) -> AnalysisConfig:
         raise ConfigTypeError(f"Analysis: expected an AnalysisConfig or a mapping, got a {type(config).__name__}.")
     config.check()
     return config
+
+
+def _lacking(facts: Mapping[int, RunFacts], selection: Selection, obs_ids: Sequence[int]) -> Iterator[Failure]:
+    """Yield the runs that only ``required_irf`` keeps out."""
+    selected = set(obs_ids)
+    for obs_id in select_runs(facts, replace(selection, required_irf=())):
+        if obs_id not in selected:
+            missing = ", ".join(sorted(set(selection.required_irf) - facts[obs_id].roles))
+            message = f"it has no {missing}, which observations.required_irf asks for"
+            yield Failure(obs_id, Outcome.MISSING_IRF, message)
+
+
+def _nothing_to_reduce(failures: Sequence[Failure]) -> Exception:
+    if failures:
+        return InputError(_no_run_left([(str(failure.obs_id), failure.message) for failure in failures]))
+    return ConfigError("observations: the selection holds no run; widen obs_cone or obs_time, or give other obs_ids.")
+
+
+def _no_run_left(outcomes: Sequence[tuple[str, str]]) -> str:
+    """Return a sentence with the first few reasons; thousands of runs may have one each."""
+    reasons = [f"run {name}: {reason.rstrip('.')}" for name, reason in outcomes[:REASONS_SHOWN]]
+    more = len(outcomes) - REASONS_SHOWN
+    return f"No run can be used. {'; '.join(reasons)}{f'; and {more} more, see the log' if more > 0 else ''}."
 
 
 def _normalize_models(models: Any) -> Models:

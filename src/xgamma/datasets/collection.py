@@ -263,7 +263,9 @@ class Datasets(Sequence[SpectrumDataset]):
         OutputExistsError, OutputError
             When the output exists and ``overwrite`` is false, or the folder cannot be written.
         """
-        parts = self._with_unused().parts()
+        groups = {id(face.group) for face in self._faces}
+        beside = [face for face in self.unused if id(face.group) in groups]
+        parts = Datasets(self._faces, beside)._with_unused().parts()
         files.write_datasets([files.with_mask_fit(part.data, part.mask_fit) for part in parts], filename, overwrite)
 
     @classmethod

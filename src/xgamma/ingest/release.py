@@ -216,7 +216,11 @@ class FitsRelease:
                 found |= places
         held = _holdings(store, {obs_id: found[obs_id] for obs_id in obs_ids if obs_id in found})
         return Holdings(
-            {**held.parts, **in_memory}, held.places, held.run_keys, failures, [entry.obs_id for entry in new]
+            {**held.parts, **in_memory},
+            held.places,
+            held.run_keys,
+            failures,
+            [e.obs_id for e in new if e.obs_id in found],
         )
 
     def _ingest(self, runs: Sequence[Run], store: Store) -> tuple[str, Part, dict[int, StoredRun]]:

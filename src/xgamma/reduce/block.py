@@ -16,7 +16,7 @@ from xgamma.masks import SkyMask
 from xgamma.outcome import Fate, Outcome, validate_ledger
 from xgamma.reduce.counts import binned, counted, fates
 from xgamma.reduce.reflected import OffBlock, ReflectedParameters, off_block, off_events
-from xgamma.reduce.response import Responses, offsets, responses
+from xgamma.reduce.response import Responses, offsets, responses, validate_enclosure
 from xgamma.reduce.safe_mask import KIND, SafeMaskInput, SafeMaskParameters
 from xgamma.registry import lookup
 
@@ -95,8 +95,14 @@ def reduce_block(part: Part, rows: Rows, recipe: Recipe) -> xr.Dataset:
     -------
     xarray.Dataset
         DL4, one row for each of ``rows``; a row that cannot be used is masked and has its outcome.
+
+    Raises
+    ------
+    ConfigError
+        When point-like responses do not fit the on-region or the containment correction.
     """
     grid = recipe.grid
+    validate_enclosure(part, rows, grid, recipe.containment)
     gti = good_time(part, rows)
     ontime = np.array([float(np.diff(intervals, axis=1).sum()) for intervals in gti])
     livetime = ontime * part.column("deadc", rows.obs)

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from xgamma.axes import FloatArray, IntArray
-from xgamma.errors import ConfigError
+from xgamma.errors import ConfigError, LaterError
 from xgamma.events import Part, Rows
 from xgamma.geometry import separation
 from xgamma.grid import Grid
 from xgamma.irf import CONTAINMENT, IrfTable, edisp_kernel, effective_area, read_table
+
+RAD_MAX_TOLERANCE = 1e-3
 
 Evaluate = Callable[[IrfTable, str], FloatArray]
 
@@ -60,17 +62,8 @@ def responses(part: Part, rows: Rows, grid: Grid, offset: FloatArray, containmen
     containment
         Whether the exposure is to be corrected for the part of the point spread function outside the region.
 
-    Raises
-    ------
-    ConfigError
-        When a containment correction is asked for a point-like response.
     """
     energy_true = grid.energy_true.center
-    if containment and part.column("point_like", rows.obs).any():
-        raise ConfigError(
-            "datasets.containment_correction: the responses are point-like, their containment is in the effective "
-            "area; set it to false."
-        )
     area = _by_table(part, rows, "aeff", offset, lambda table, _: effective_area(table, energy_true))
     if not grid.is_region:
         return Responses(area, np.ones_like(area), None)
@@ -83,6 +76,33 @@ def responses(part: Part, rows: Rows, grid: Grid, offset: FloatArray, containmen
     edges = grid.energy.edges
     kernel = _by_table(part, rows, "edisp", offset, lambda table, _: edisp_kernel(table, energy_true, edges))
     return Responses(area, fraction, kernel)
+
+
+def validate_enclosure(part: Part, rows: Rows, grid: Grid, containment: bool) -> None:
+    """Raise ``ConfigError`` when a point-like response does not fit the on-region or the containment correction.
+
+    A point-like response holds for one on-region: a circle of RAD_MAX, whose containment is in the effective area.
+    """
+    point_like = part.column("point_like", rows.obs)
+    if not grid.is_region or not point_like.any():
+        return
+    if containment:
+        raise ConfigError(
+            "datasets.containment_correction: the responses are point-like, their containment is in the effective "
+            "area; set it to false."
+        )
+    if (part.column("rad_max_table", rows.obs)[point_like] >= 0).any():
+        raise LaterError(
+            "The responses are point-like with a RAD_MAX that depends on energy, which this version of xgamma does not "
+            "reduce; use full-enclosure responses or ones with a fixed RAD_MAX."
+        )
+    rad_max = part.column("rad_max", rows.obs)[point_like]
+    wrong = rad_max[np.isfinite(rad_max) & (np.abs(grid.radii[0] - rad_max) > RAD_MAX_TOLERANCE * rad_max)]
+    if len(wrong):
+        raise ConfigError(
+            f"datasets.on_region.radius: the responses are point-like for a radius of {wrong[0]:.6g} deg (RAD_MAX), got "
+            f"{grid.radii[0]:.6g} deg; write {wrong[0]:.6g} deg."
+        )
 
 
 def _by_table(part: Part, rows: Rows, role: str, offset: FloatArray, evaluate: Evaluate) -> FloatArray:
