@@ -28,7 +28,7 @@ def main() -> None:
             for package, python in report.pythons(options.peer).items():
                 place = Path(folder) / f"{package}-{number}"
                 print(f"{package}, {number + 1} of {options.repeats}", file=sys.stderr)
-                _, staged = report.run(package, python, "crab.py", package, place / "stages", "--stages", 3)
+                _, staged = report.run(package, python, "crab.py", package, place / "stages", "--stages", 2)
                 for step in STEPS:
                     first, again = staged["seconds"][step]
                     times[package, f"{step}, first"].append(first)

@@ -32,6 +32,11 @@ def _found(*places: str | Path) -> Path | None:
     return next((Path(place) for place in places if place and (Path(place) / "hess-dl3-dr1").is_dir()), None)
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name bytes by their length: gzipped ones hold the time, and the test processes have to agree on names."""
+    return f"{len(val)}-bytes" if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The folder of the repository."""

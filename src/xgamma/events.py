@@ -87,12 +87,15 @@ class Rows:
         The selected interval in seconds since the part's mjdref, infinite where none was selected, shape (row,).
     names
         The unique names of the rows.
+    place
+        Where each row stands in its selection, shape (row,); ``None`` where the rows are all of it, in its order.
     """
 
     obs: IntArray
     start: FloatArray
     stop: FloatArray
     names: tuple[str, ...]
+    place: IntArray | None = None
 
     def __len__(self) -> int:
         return len(self.obs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from astropy.time import Time
 
+from xgamma.axes import IntArray
 from xgamma.errors import ConfigError, InputError, MissingInputError, UnknownNameError
 from xgamma.events import Part, Rows, RunFacts
 from xgamma.geometry import separation, to_frame
@@ -112,14 +114,21 @@ def rows_of(
     """
     pieces = [piece for obs_id in obs_ids for piece in _pieces(parts, places[obs_id], obs_id, selection)]
     pieces.sort(key=lambda piece: piece.interval)
-    repeated = {piece.obs_id for piece in pieces if sum(other.obs_id == piece.obs_id for other in pieces) > 1}
+    times = Counter(piece.obs_id for piece in pieces)
     result = []
     for key in dict.fromkeys(piece.part for piece in pieces):
-        mine = [piece for piece in pieces if piece.part == key]
-        names = tuple(f"{p.obs_id}-{p.interval + 1}" if p.obs_id in repeated else str(p.obs_id) for p in mine)
+        place = np.array([number for number, piece in enumerate(pieces) if piece.part == key])
+        mine = [pieces[number] for number in place]
+        names = tuple(f"{p.obs_id}-{p.interval + 1}" if times[p.obs_id] > 1 else str(p.obs_id) for p in mine)
         start, stop = (np.array([getattr(piece, side) for piece in mine]) for side in ("start", "stop"))
-        result.append((key, Rows(np.array([piece.obs for piece in mine]), start, stop, names)))
+        result.append((key, Rows(np.array([piece.obs for piece in mine]), start, stop, names, place)))
     return result
+
+
+def selection_order(selected: Sequence[tuple[str, Rows]]) -> IntArray:
+    """Return the numbers of the rows, counted one part after the other, in the order of the selection."""
+    places = [np.arange(len(rows)) if rows.place is None else rows.place for _, rows in selected]
+    return np.argsort(np.concatenate([*places, np.empty(0, np.int64)]))
 
 
 @dataclass(frozen=True)

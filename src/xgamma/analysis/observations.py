@@ -11,6 +11,7 @@ from astropy.time import Time
 
 from xgamma.events import IRF_ROLES, Part, Rows
 from xgamma.ingest import Holdings
+from xgamma.select import selection_order
 from xgamma.times import time_from_seconds
 
 _COLUMN_OF = {"ra": "ra_pnt", "dec": "dec_pnt"}
@@ -50,7 +51,8 @@ class Observations(Sequence[Observation]):
     @property
     def ids(self) -> list[str]:
         """The observation ids, as text."""
-        return [str(obs_id) for part, rows in self._pieces() for obs_id in part.column("obs_id", rows.obs)]
+        ids = [str(obs_id) for part, rows in self._pieces() for obs_id in part.column("obs_id", rows.obs)]
+        return [ids[row] for row in selection_order(self.rows)]
 
     def _pieces(self) -> Iterator[tuple[Part, Rows]]:
         return ((self.holdings.parts[key], rows) for key, rows in self.rows)
@@ -73,7 +75,7 @@ class Observations(Sequence[Observation]):
     def table(self) -> pd.DataFrame:
         """The observation table: one row for each selected run, times in TT, angles in deg, times in s."""
         frames = [_frame(part, rows) for part, rows in self._pieces()]
-        return pd.concat(frames) if frames else pd.DataFrame()
+        return pd.concat(frames).iloc[selection_order(self.rows)] if frames else pd.DataFrame()
 
     def _repr_html_(self) -> str:
         return str(self.table.to_html(max_rows=20))

@@ -8,9 +8,9 @@ from typing import Any
 
 from xgamma.analysis import products
 from xgamma.analysis.config import AnalysisConfig
-from xgamma.analysis.request import models_of, recipe_of, selection_of
+from xgamma.analysis.request import models_of, recipe_of, selection_of, validate_models
 from xgamma.analysis.session import Analysis
-from xgamma.errors import ConfigError
+from xgamma.analysis.unused import lacking_responses, nothing_selected
 from xgamma.execute import progress_bar
 from xgamma.ingest import FitsRelease, Holdings, StoredRelease, open_release
 from xgamma.reduce import MAX_EVENTS, MAX_ROWS, Recipe
@@ -62,13 +62,15 @@ def plan(config: AnalysisConfig) -> list[PlannedStep]:
         For everything that is wrong with the configuration or the files that it names.
     """
     config.check(complete=True, files=True)
+    validate_models(models_of(config), config.flux_points.source, config.planned_steps())
     location = config.general.store_location()
     store = Store(location) if is_store(location) else Store("memory://")
     release = open_release(config.observations.datastore.expanded())
     selection = selection_of(config)
-    obs_ids = select_runs(release.facts(), selection)
+    facts = release.facts()
+    obs_ids = select_runs(facts, selection)
     if not obs_ids:
-        raise ConfigError("observations: the selection holds no run; widen obs_cone, or give other obs_ids.")
+        raise nothing_selected(list(lacking_responses(facts, selection, obs_ids)))
     recipe = recipe_of(config)
     pending = release.pending(obs_ids, store)
     steps = [_ingest_step(release, obs_ids, pending)]
@@ -120,24 +122,27 @@ def _reduction_steps(
         reason = f"{len(missing)} of {len(keys)} rows are not in the store for this recipe"
         step = replace(step, state=COMPUTE, runs=len(missing), reason=reason, peak=_peak(recipe, len(keys)))
     yield step
+    is_reduced = not missing
     if config.datasets.stack:
         stacks = {frozenset(record.inputs): record.key for record in store.ls(products.STACK)}
         found = stacks.get(frozenset(keys))
         reason = "the stack of these rows is in the store" if found else "there is no stack of these rows"
         yield PlannedStep("stack", FOUND if found else COMPUTE, len(keys), reason, found)
-    yield from _inference(config, len(keys), not missing)
+        is_reduced &= found is not None
+    yield from _inference(config, len(keys), is_reduced)
 
 
 def _inference(config: AnalysisConfig, runs: int, is_reduced: bool) -> Iterator[PlannedStep]:
     """Look for fit and flux points; where all before them is found this reads products and computes nothing."""
     steps = [step for step in config.planned_steps() if step in ("fit", "flux_points")]
-    if not steps or not is_reduced or config.models is None:
+    models = models_of(config)
+    if not steps or not is_reduced or models is None:
         yield from _inference_steps(config, runs, "its key is known after the reduction")
         return
     analysis = Analysis(config)
     analysis.get_observations()
     analysis.get_datasets()
-    analysis.set_models(models_of(config))
+    analysis.set_models(models)
     is_fitted = True
     if "fit" in steps:
         key = analysis.fit_key()

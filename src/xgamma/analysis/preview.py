@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from xgamma.analysis.config import AnalysisConfig
-from xgamma.analysis.request import models_of, recipe_of, selection_of
-from xgamma.errors import ConfigError
+from xgamma.analysis.request import models_of, recipe_of, selection_of, validate_models
+from xgamma.analysis.unused import lacking_responses, no_run_left, nothing_selected
+from xgamma.errors import DataError
 from xgamma.geometry import separation
 from xgamma.ingest import open_release
 from xgamma.select import select_runs
@@ -17,10 +18,10 @@ from xgamma.select import select_runs
 
 @dataclass(frozen=True)
 class Preview:
-    """What a configuration would work on: runs, those too far from the region, and facts as text."""
+    """What a configuration would work on: runs, those that cannot be used and why, and facts as text."""
 
     obs_ids: Sequence[int]
-    far: Sequence[int]
+    unusable: Mapping[int, str]
     facts: Mapping[str, str]
 
 
@@ -29,24 +30,33 @@ def preview(config: AnalysisConfig) -> Preview:
 
     Raises
     ------
-    ConfigError, MissingInputError
-        For everything that is wrong.
+    ConfigError, InputError, DataError
+        For everything that is wrong, also when no run is left.
     """
     config.check(complete=True, files=True)
     recipe, selection, models = recipe_of(config), selection_of(config), models_of(config)
+    validate_models(models, config.flux_points.source, config.planned_steps())
     release = open_release(config.observations.datastore.expanded())
     facts = release.facts()
     obs_ids = select_runs(facts, selection)
+    lacking = list(lacking_responses(facts, selection, obs_ids))
     if not obs_ids:
-        raise ConfigError("observations: the selection holds no run; widen obs_cone, or give other obs_ids.")
+        raise nothing_selected(lacking)
     lon, lat = recipe.grid.space.positions()
     pointing = np.array([(facts[obs_id].ra, facts[obs_id].dec) for obs_id in obs_ids])
     offset = separation(lon[0], lat[0], pointing[:, 0], pointing[:, 1])
-    far = [obs_id for obs_id, degrees in zip(obs_ids, offset, strict=True) if degrees > recipe.offset_max]
+    limit = f"{recipe.offset_max:g} deg (datasets.geom.selection.offset_max)"
+    far = {
+        obs_id: f"the region is {degrees:.1f} deg from its pointing, more than {limit}"
+        for obs_id, degrees in zip(obs_ids, offset, strict=True)
+        if degrees > recipe.offset_max
+    }
+    if len(far) == len(obs_ids):
+        raise DataError(no_run_left([(str(obs_id), reason) for obs_id, reason in far.items()]))
     energy = recipe.grid.energy
     return Preview(
         obs_ids,
-        far,
+        {failure.obs_id: failure.message for failure in lacking} | far,
         {
             "datastore": f"{release.name}: {len(facts)} runs",
             "selected runs": f"{len(obs_ids)}",

@@ -19,6 +19,7 @@ from xgamma.models.model import Models
 from xgamma.models.parameter import Parameters
 from xgamma.reduce import Recipe, joined_rows, masked_rows, reduce_spectra, select_rows, stack, with_names
 from xgamma.reduce.stack import STEP_VERSION as STACK_VERSION
+from xgamma.select import selection_order
 from xgamma.store import Store, canonical_json, digest
 
 log = logging.getLogger(__name__)
@@ -96,7 +97,8 @@ def reduced(
             store.put(ROWS, digest(new_keys), {"": fresh}, {"recipe": document}, inputs=[part_key], texts=texts)
         pieces.append(with_names(_assembled(store, wanted, known, missing, fresh), rows.names))
         keys += wanted
-    return Reduced(joined_rows(pieces), tuple(keys), found)
+    order = selection_order(selected)
+    return Reduced(select_rows(joined_rows(pieces), order.tolist()), tuple(keys[row] for row in order), found)
 
 
 def _rows_at(rows: Rows, numbers: Sequence[int]) -> Rows:

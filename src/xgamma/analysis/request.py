@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from xgamma.analysis.config import AnalysisConfig
-from xgamma.errors import LaterError
+from xgamma.errors import ConfigError, LaterError
+from xgamma.estimate import source_and_norm
 from xgamma.formats.masks import read_mask
 from xgamma.grid import Grid, RegionSpace
 from xgamma.models.model import Models
@@ -68,3 +69,25 @@ def models_of(config: AnalysisConfig) -> Models | None:
     if isinstance(section, Mapping):
         return Models.from_dict(section)
     return Models.read(section.expanded())
+
+
+def validate_models(models: Models | None, source: str, steps: Collection[str]) -> None:
+    """Raise ``ConfigError`` unless the models can do what the steps ask of them.
+
+    Parameters
+    ----------
+    models
+        The models of the configuration, if there are any.
+    source
+        The name of the source whose flux points may be asked for.
+    steps
+        The steps that will be run.
+    """
+    asked = [step for step in ("fit", "flux_points") if step in steps]
+    if asked and not models:
+        raise ConfigError(
+            f"models: {' and '.join(asked)} need models, and there are none; write a section 'models', or the path of "
+            "a models file as general.models_file."
+        )
+    if models and "flux_points" in asked:
+        source_and_norm(models, source)

@@ -10,15 +10,16 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from xgamma.analysis.config import AnalysisConfig
-from xgamma.analysis.request import models_of
+from xgamma.analysis.request import models_of, recipe_of, validate_models
 from xgamma.analysis.session import Analysis
 from xgamma.datasets import Datasets, FluxPointsDataset
-from xgamma.errors import ConfigError, FitError, LaterError, OutputError
+from xgamma.errors import ConfigError, LaterError, OutputError
 
 log = logging.getLogger(__name__)
 
 PICTURE_SIZE = (8.0, 6.0)
 RESOLUTION = 120
+NEEDS = {"datasets": "observations", "fit": "datasets", "flux_points": "datasets"}
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,12 @@ class Report:
     analysis: Analysis
     files: Mapping[str, Path]
     unused: Sequence[tuple[str, str]]
+
+    @property
+    def is_converged(self) -> bool:
+        """Whether the fit converged, or none was asked for."""
+        result = self.analysis.fit_result
+        return result is None or result.success
 
 
 def run(config: AnalysisConfig, until: str | None = None) -> Report:
@@ -44,29 +51,30 @@ def run(config: AnalysisConfig, until: str | None = None) -> Report:
 
     Raises
     ------
-    ConfigError, MissingInputError, OutputError
+    ConfigError, LaterError, MissingInputError, OutputError
         Before any work, for what can be known then.
-    FitError
-        When the fit did not converge; all files are written then.
+    InputError, DataError
+        When no run can be used.
     """
     config.check(complete=True, files=True)
     steps = _steps(config, until)
+    recipe_of(config)
+    validate_models(models_of(config), config.flux_points.source, steps)
     outdir = _outdir(config)
     analysis = Analysis(config)
     for step in steps:
-        _STEPS[step](analysis)
-    files = write_results(analysis, outdir)
-    result = analysis.fit_result
-    if result is not None and not result.success:
-        raise FitError(f"The fit did not converge: {result.message} The files are in {outdir}.")
-    return Report(analysis, files, analysis.unused)
+        ACTIONS[step](analysis)
+    return Report(analysis, write_results(analysis, outdir), analysis.unused)
 
 
 def _steps(config: AnalysisConfig, until: str | None) -> list[str]:
     planned = config.planned_steps()
-    later = [step for step in planned if step not in _STEPS]
+    later = [step for step in planned if step not in ACTIONS]
     if later:
         raise LaterError(f"The steps {', '.join(later)} are not computed by this version of xgamma; leave them out.")
+    for step in planned:
+        if NEEDS.get(step, step) not in planned:
+            raise ConfigError(f"steps: {step} needs {NEEDS[step]}; add it, or leave steps out to run all.")
     if until is None:
         return planned
     if until not in planned:
@@ -75,7 +83,15 @@ def _steps(config: AnalysisConfig, until: str | None) -> list[str]:
 
 
 def _outdir(config: AnalysisConfig) -> Path:
+    if config.general.outdir.is_url:
+        raise OutputError(
+            f"general.outdir: expected a local folder, got {config.general.outdir}; products can go to a URL by "
+            "general.store."
+        )
     outdir = Path(config.general.outdir.expanded())
+    taken = next((place for place in (outdir, *outdir.parents) if place.is_file()), None)
+    if taken is not None:
+        raise OutputError(f"general.outdir: expected a folder, but {taken} is a file; give another folder.")
     try:
         outdir.mkdir(parents=True, exist_ok=True)
         probe = outdir / ".xgamma-probe"
@@ -95,7 +111,7 @@ def _reduce(analysis: Analysis) -> None:
         analysis.set_models(models)
 
 
-_STEPS: Mapping[str, Callable[[Analysis], None]] = {
+ACTIONS: Mapping[str, Callable[[Analysis], None]] = {
     "observations": Analysis.get_observations,
     "datasets": _reduce,
     "fit": Analysis.run_fit,

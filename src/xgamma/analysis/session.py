@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,23 +14,21 @@ from xgamma.analysis import products
 from xgamma.analysis.config import AnalysisConfig
 from xgamma.analysis.observations import Observations
 from xgamma.analysis.request import recipe_of, selection_of
+from xgamma.analysis.unused import lacking_responses, no_run_left, nothing_selected
 from xgamma.datasets import Datasets, FluxPoints, FluxPointsDataset
-from xgamma.errors import ConfigError, ConfigTypeError, DataError, InputError, LaterError, OrderError
+from xgamma.errors import ConfigError, ConfigTypeError, DataError, LaterError, OrderError
 from xgamma.estimate import FluxPointsParameters
-from xgamma.events import RunFacts
 from xgamma.execute import progress_bar
 from xgamma.fit import Fit, FitResult, mask_fit
-from xgamma.ingest import Failure, FitsRelease, StoredRelease, open_release
+from xgamma.ingest import FitsRelease, StoredRelease, open_release
 from xgamma.models.model import Models
-from xgamma.outcome import Outcome
 from xgamma.registry import lookup, normalize_parameters
-from xgamma.select import Selection, rows_of, select_runs
+from xgamma.select import rows_of, select_runs
 from xgamma.store import Store, dataset_digest
 
 log = logging.getLogger(__name__)
 
 LOGGED = ("e_ref", "dnde", "dnde_ul", "dnde_err", "sqrt_ts")
-REASONS_SHOWN = 3
 
 
 class Analysis:
@@ -98,7 +96,7 @@ class Analysis:
         obs_ids = select_runs(facts, selection)
         with progress_bar("Reading runs", len(obs_ids)) as advance:
             holdings = self.datastore.load(obs_ids, self.store, advance)
-        lacking = _lacking(facts, selection, obs_ids)
+        lacking = lacking_responses(facts, selection, obs_ids)
         holdings = replace(holdings, failures=[*lacking, *holdings.failures])
         rows = rows_of(holdings.parts, holdings.places, [i for i in obs_ids if i in holdings.places], selection)
         self.observations = Observations(holdings, rows)
@@ -126,7 +124,7 @@ class Analysis:
         recipe = recipe_of(config)
         holdings = self.observations.holdings
         if len(self.observations) == 0:
-            raise _nothing_to_reduce(holdings.failures)
+            raise nothing_selected(holdings.failures)
         log.info("Reducing spectrum datasets.")
         if recipe.background is None:
             log.warning("datasets.background.method is not set: the counts have no background.")
@@ -139,7 +137,7 @@ class Analysis:
         for name, reason in products.outcomes(rows.data):
             log.warning("Run %s is not used: %s.", name, reason.rstrip("."))
         if (everything["outcome"].values != 0).all():
-            raise DataError(_no_run_left(list(products.outcomes(everything))))
+            raise DataError(no_run_left(list(products.outcomes(everything))))
         self._rows, is_found = everything, rows.found == len(rows.keys)
         if config.datasets.stack:
             stack = products.stacked(self.store, rows)
@@ -366,29 +364,6 @@ def _normalize_config(config: Any) -> AnalysisConfig:
         raise ConfigTypeError(f"Analysis: expected an AnalysisConfig or a mapping, got a {type(config).__name__}.")
     config.check()
     return config
-
-
-def _lacking(facts: Mapping[int, RunFacts], selection: Selection, obs_ids: Sequence[int]) -> Iterator[Failure]:
-    """Yield the runs that only ``required_irf`` keeps out."""
-    selected = set(obs_ids)
-    for obs_id in select_runs(facts, replace(selection, required_irf=())):
-        if obs_id not in selected:
-            missing = ", ".join(sorted(set(selection.required_irf) - facts[obs_id].roles))
-            message = f"it has no {missing}, which observations.required_irf asks for"
-            yield Failure(obs_id, Outcome.MISSING_IRF, message)
-
-
-def _nothing_to_reduce(failures: Sequence[Failure]) -> Exception:
-    if failures:
-        return InputError(_no_run_left([(str(failure.obs_id), failure.message) for failure in failures]))
-    return ConfigError("observations: the selection holds no run; widen obs_cone or obs_time, or give other obs_ids.")
-
-
-def _no_run_left(outcomes: Sequence[tuple[str, str]]) -> str:
-    """Return a sentence with the first few reasons; thousands of runs may have one each."""
-    reasons = [f"run {name}: {reason.rstrip('.')}" for name, reason in outcomes[:REASONS_SHOWN]]
-    more = len(outcomes) - REASONS_SHOWN
-    return f"No run can be used. {'; '.join(reasons)}{f'; and {more} more, see the log' if more > 0 else ''}."
 
 
 def _normalize_models(models: Any) -> Models:

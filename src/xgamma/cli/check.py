@@ -8,23 +8,28 @@ import click
 
 from xgamma.analysis.config import AnalysisConfig
 from xgamma.analysis.preview import Preview, preview
-from xgamma.cli.console import json_option, print_json, print_table
+from xgamma.cli.console import json_option, print_facts, print_json, some
+
+UNUSABLE_SHOWN = 10
 
 
 @click.command("check")
 @click.argument("config", type=click.Path(path_type=Path))
 @json_option
 def command(config: Path, as_json: bool) -> None:
-    """Validate the configuration CONFIG, the files it names, and the geometry of its runs. Writes nothing."""
+    """Check the configuration CONFIG, the files it names, and where its region lies in its runs. Writes nothing."""
     found = preview(AnalysisConfig.read(config))
     if as_json:
         print_json(_document(found))
         return
-    print_table([{"check": name, "result": text} for name, text in found.facts.items()])
-    if found.far:
-        click.echo(f"{len(found.far)} runs will not be used: {', '.join(map(str, found.far))}.", err=True)
+    print_facts(found.facts, "All is well with:" if not found.unusable else "Found:")
+    for obs_id, reason in list(found.unusable.items())[:UNUSABLE_SHOWN]:
+        click.echo(f"Run {obs_id} will not be used: {reason}.", err=True)
+    if len(found.unusable) > UNUSABLE_SHOWN:
+        click.echo(f"{some(len(found.unusable), 'run')} will not be used in all; --json lists them.", err=True)
     click.echo(f"Next: xgamma plan {config}, xgamma run {config}", err=True)
 
 
 def _document(found: Preview) -> dict[str, object]:
-    return {"runs": found.obs_ids, "outside_field_of_view": found.far, **found.facts}
+    unusable = {str(obs_id): reason for obs_id, reason in found.unusable.items()}
+    return {"runs": list(found.obs_ids), "unusable_runs": unusable, **found.facts}

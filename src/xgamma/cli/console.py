@@ -15,6 +15,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 store_argument = click.argument("store")
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
+NOTHING = "-"
 
 
 def print_json(document: Any) -> None:
@@ -23,15 +24,58 @@ def print_json(document: Any) -> None:
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], title: str = "") -> None:
-    """Print rows as a table; the columns are the keys of the first row, numbers stand right."""
-    if not rows:
-        return
-    table = Table(title=title or None, box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
-    for name, value in rows[0].items():
-        table.add_column(name, justify="right" if isinstance(value, int | float) else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
-    Console().print(table)
+    """Print rows as a table.
+
+    The columns are the keys of the first row; those with nothing but ``-`` are left out, numbers stand right, and only
+    the last column is wrapped where the terminal is narrow.
+    """
+    columns = {name: [str(row[name]) for row in rows] for name in (rows[0] if rows else ())}
+    shown = {name: cells for name, cells in columns.items() if set(cells) != {NOTHING}}
+    table = Table(title=title or None, box=SIMPLE_HEAD, title_justify="left", pad_edge=False, padding=(0, 1, 0, 0))
+    for name, cells in shown.items():
+        justify = "right" if all(cell == NOTHING or _is_number(cell) for cell in cells) else "left"
+        table.add_column(name, justify=justify, overflow="fold", no_wrap=name != list(shown)[-1])
+    for cells in zip(*shown.values(), strict=True):
+        table.add_row(*cells)
+    if rows:
+        Console(markup=False, highlight=False).print(table)
+
+
+def print_facts(facts: Mapping[str, Any], title: str) -> None:
+    """Print names and texts, one a line; long texts such as paths are never broken."""
+    click.echo(title)
+    width = max(len(name) for name in facts)
+    for name, text in facts.items():
+        click.echo(f"  {name:<{width}}  {text}")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def number_text(value: Any, digits: int = 4) -> str:
+    """Return a number, or a quantity without its unit, for people; what is not finite is ``-``.
+
+    >>> number_text(3.14159, 3), number_text(float("nan")), number_text(12), number_text("crab")
+    ('3.14', '-', '12', 'crab')
+    """
+    number = getattr(value, "value", value)
+    if not isinstance(number, float):
+        return str(number)
+    return f"{number:.{digits}g}" if abs(number) < float("inf") else NOTHING
+
+
+def some(count: int, what: str) -> str:
+    """Return a number of things.
+
+    >>> some(1, "run"), some(2, "run")
+    ('1 run', '2 runs')
+    """
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def size_text(nbytes: float) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from xgamma.cli.console import json_option, print_json, print_table, size_text, store_argument
+from xgamma.analysis.products import FIT, POINTS, ROWS, STACK
+from xgamma.cli.console import json_option, print_json, print_table, size_text, some, store_argument
 from xgamma.cli.products import opened_store
 from xgamma.ingest import open_release
 from xgamma.store import Record
@@ -14,33 +15,61 @@ KEY_SHOWN = 12
 
 @click.command("ls")
 @store_argument
-@click.option("--kind", help="Only products of this kind: dl3, rows, stack, fit, flux-points.")
-@click.option("--runs", is_flag=True, help="The observations in the place of the products.")
+@click.option("--kind", type=click.Choice(("dl3", ROWS, STACK, FIT, POINTS)), help="Only products of this kind.")
+@click.option("--runs", is_flag=True, help="List the observations instead of the products.")
 @json_option
 def command(store: str, kind: str | None, runs: bool, as_json: bool) -> None:
-    """List the products of STORE, or with --runs its observations."""
-    rows = _runs(store) if runs else [_row(record) for record in opened_store(store).ls(kind)]
+    """List the products of STORE, or with --runs its observations.
+
+    dl3 are observations, rows their spectra, stack sums of rows; fit and flux-points are what was made from those.
+    """
+    if runs:
+        _list_runs(store, as_json)
+        return
+    records = opened_store(store).ls(kind)
     if as_json:
-        print_json(rows)
-    else:
-        print_table(rows)
-        click.echo(f"{len(rows)} {'runs' if runs else 'products'}. Next: xgamma show {store} KIND/KEY", err=True)
+        print_json([_document(record) for record in records])
+        return
+    print_table([_row(record) for record in records])
+    click.echo(f"{some(len(records), 'product')}. Next: xgamma show {store} KIND/KEY", err=True)
 
 
-def _row(record: Record) -> dict[str, object]:
-    held = record.texts.get("runs") or record.texts.get("rows") or record.inputs
+def _document(record: Record) -> dict[str, object]:
     return {
         "kind": record.kind,
-        "key": record.key[:KEY_SHOWN],
-        "created": record.created[:19],
-        "size": size_text(record.nbytes),
-        "of": len(held),
+        "key": record.key,
+        "created": record.created,
+        "bytes": record.nbytes,
+        "inputs": list(record.inputs),
     }
 
 
-def _runs(store: str) -> list[dict[str, object]]:
+def _row(record: Record) -> dict[str, object]:
+    return {
+        "kind": record.kind,
+        "key": record.key[:KEY_SHOWN],
+        "created (UTC)": record.created[:19].replace("T", " "),
+        "size": size_text(record.nbytes),
+        "made of": _made_of(record),
+    }
+
+
+def _made_of(record: Record) -> str:
+    if "runs" in record.texts:
+        return some(len(record.texts["runs"]), "run")
+    return some(len(record.texts.get("rows", record.inputs)), "run" if "rows" in record.texts else "product")
+
+
+def _list_runs(store: str, as_json: bool) -> None:
     facts = open_release(opened_store(store).url).facts().values()
-    return [
-        {"obs_id": run.obs_id, "ra": round(run.ra, 4), "dec": round(run.dec, 4), "has": " ".join(sorted(run.roles))}
-        for run in facts
-    ]
+    rows = [{"obs_id": run.obs_id, "ra": run.ra, "dec": run.dec, "has": sorted(run.roles)} for run in facts]
+    if as_json:
+        print_json(rows)
+        return
+    print_table(
+        [
+            {"obs_id": run.obs_id, "ra (deg)": f"{run.ra:.4f}", "dec (deg)": f"{run.dec:.4f}", "has": " ".join(row["has"])}
+            for run, row in zip(facts, rows, strict=True)
+        ]
+    )
+    click.echo(f"{some(len(rows), 'run')}. Next: xgamma init, with this store as observations.datastore", err=True)

@@ -9,7 +9,7 @@ import click
 
 from xgamma.analysis.config import AnalysisConfig
 from xgamma.analysis.plan import plan
-from xgamma.cli.console import json_option, print_json, print_table, size_text
+from xgamma.cli.console import NOTHING, json_option, print_json, print_table, size_text
 
 
 @click.command("plan")
@@ -17,7 +17,10 @@ from xgamma.cli.console import json_option, print_json, print_table, size_text
 @json_option
 def command(config: Path, as_json: bool) -> None:
     """Show each product of CONFIG, whether it is found or computed, and why. Computes and writes nothing."""
-    steps = plan(AnalysisConfig.read(config))
+    given = AnalysisConfig.read(config)
+    # A look at the store goes through the steps, whose messages belong to a run.
+    given.general.log.level, given.general.log.filename = "warning", None
+    steps = plan(given)
     if as_json:
         print_json([dataclasses.asdict(step) for step in steps])
         return
@@ -26,10 +29,10 @@ def command(config: Path, as_json: bool) -> None:
             "product": step.step,
             "state": step.state,
             "runs": step.runs,
+            "to read": size_text(step.nbytes) if step.nbytes else NOTHING,
+            "peak memory": size_text(step.peak) if step.peak else NOTHING,
+            "key": (step.key or NOTHING)[:12],
             "why": step.reason,
-            "to read": size_text(step.nbytes) if step.nbytes else "-",
-            "peak memory": size_text(step.peak) if step.peak else "-",
-            "key": (step.key or "-")[:12],
         }
         for step in steps
     ]

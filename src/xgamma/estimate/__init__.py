@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xgamma.estimate.flux_points import flux_points, log_binning
+from xgamma.estimate.flux_points import flux_points, log_binning, source_and_norm
 from xgamma.estimate.flux_points_parameters import FluxPointsParameters
 
-__all__ = ["FluxPointsParameters", "flux_points", "log_binning"]
+__all__ = ["FluxPointsParameters", "flux_points", "log_binning", "source_and_norm"]

@@ -74,7 +74,7 @@ def flux_points(
     """
     settings = _normalize_parameters(parameters)
     axis = validate_alike(datasets)
-    model, norm = _source(models, source)
+    model, norm = source_and_norm(models, source)
     _validate_reoptimize(models, model, settings)
     groups = EnergyGroups.nearest(axis, normalize_edges(edges))
     statistic = Statistic(datasets, models, mask_fit)
@@ -133,7 +133,8 @@ def validate_alike(datasets: Sequence[xr.Dataset]) -> Axis:
     return axis
 
 
-def _source(models: Models, name: str) -> tuple[SkyModel, Parameter]:
+def source_and_norm(models: Models, name: str) -> tuple[SkyModel, Parameter]:
+    """Return the model of a source and its free norm; raises ``ConfigError`` when there is none."""
     found = [model for model in models if model.name == name]
     if not found:
         known = [model.name for model in models]

@@ -116,14 +116,24 @@ class StoredRun:
     number: int
 
 
-def stored_runs(store: Store, release: str | None = None) -> dict[int, StoredRun]:
-    """Return the newest version of each run of a store, by observation id; ``None`` is every release."""
-    found: dict[int, StoredRun] = {}
+Versions = dict[str, StoredRun]
+
+
+def stored_versions(store: Store, release: str | None = None) -> dict[int, Versions]:
+    """Return the versions of each run of a store by run key, the newest last; ``None`` is every release."""
+    found: dict[int, Versions] = {}
     for record in sorted(store.ls(KIND), key=lambda record: record.created):
         if release in (None, record.texts["release"]):
             for number, run in enumerate(record.texts["runs"]):
-                found[run["obs_id"]] = StoredRun(run["run_key"], record.key, number)
+                versions = found.setdefault(run["obs_id"], {})
+                versions.pop(run["run_key"], None)
+                versions[run["run_key"]] = StoredRun(run["run_key"], record.key, number)
     return found
+
+
+def stored_runs(store: Store) -> dict[int, StoredRun]:
+    """Return the newest version of each run of a store, by observation id."""
+    return {obs_id: list(versions.values())[-1] for obs_id, versions in stored_versions(store).items()}
 
 
 def _holdings(store: Store, runs: Mapping[int, StoredRun], **more: Any) -> Holdings:
@@ -181,15 +191,15 @@ class FitsRelease:
             if entry.hdus
         }
 
-    def _found(self, obs_ids: Sequence[int], known: Mapping[int, StoredRun], store: Store) -> dict[int, StoredRun]:
-        """Return those runs that the store holds as the files are now."""
+    def _found(self, obs_ids: Sequence[int], known: Mapping[int, Versions], store: Store) -> dict[int, StoredRun]:
+        """Return those runs of which the store holds a version as the files are now."""
         entries = [self.index.runs[obs_id] for obs_id in obs_ids if obs_id in known]
         keys = {entry.obs_id: _known_key(entry, store) for entry in entries}
-        return {obs_id: known[obs_id] for obs_id, key in keys.items() if known[obs_id].run_key == key}
+        return {obs_id: known[obs_id][key] for obs_id, key in keys.items() if key in known[obs_id]}
 
     def pending(self, obs_ids: Sequence[int], store: Store) -> list[int]:
         """Return the runs that the store does not hold, or holds as their files once were."""
-        found = self._found(obs_ids, stored_runs(store, self.name), store)
+        found = self._found(obs_ids, stored_versions(store, self.name), store)
         return [obs_id for obs_id in obs_ids if obs_id not in found]
 
     def nbytes(self, obs_ids: Sequence[int]) -> int:
@@ -199,7 +209,7 @@ class FitsRelease:
 
     def load(self, obs_ids: Sequence[int], store: Store, progress: Progress) -> Holdings:
         """Return the runs, reading those that the store does not hold or that have changed."""
-        known = stored_runs(store, self.name)
+        known = stored_versions(store, self.name)
         found = self._found(obs_ids, known, store)
         new = [self.index.runs[obs_id] for obs_id in obs_ids if obs_id not in found]
         for entry in new:
@@ -231,7 +241,7 @@ class FitsRelease:
             "release": self.name,
             "runs": [{"obs_id": r.entry.obs_id, "run_key": k} for r, k in zip(runs, run_keys, strict=True)],
         }
-        store.put(KIND, key, part.groups, {"datastore": str(self._path)}, texts=texts, encoding=_chunks(part))
+        store.put(KIND, key, part.groups, {"datastore": str(self._path)}, texts=texts, encoding=chunks_of(part))
         for run in runs:
             for path, known in run.file_digests.items():
                 status = Path(path).stat()
@@ -240,7 +250,8 @@ class FitsRelease:
         return key, part, places
 
 
-def _chunks(part: Part) -> dict[str, dict[str, Any]]:
+def chunks_of(part: Part) -> dict[str, dict[str, Any]]:
+    """Return the chunks in which the responses of a part are stored: one offset node of a few responses."""
     return {
         f"{group}/{name}": {"chunks": (_IRF_CHUNK, 1, *values.shape[2:])}
         for group, table in part.groups.items()

@@ -10,11 +10,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from astropy import units as u
 
-from xgamma.errors import ConfigError, ConfigTypeError, did_you_mean
+from xgamma.errors import ConfigError, ConfigTypeError, UnknownNameError, did_you_mean
 from xgamma.models.covariance import Covariance
 from xgamma.models.number import Parameter, normalize_number, unit_text
 from xgamma.models.parameter import Parameters
-from xgamma.registry import lookup, register
+from xgamma.registry import lookup, names, register
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +48,8 @@ class Component:
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         declared = [value for value in vars(cls).values() if isinstance(value, Parameter)]
-        names = {parameter.name for parameter in declared}
-        inherited = [parameter for parameter in cls.default_parameters if parameter.name not in names]
+        own = {parameter.name for parameter in declared}
+        inherited = [parameter for parameter in cls.default_parameters if parameter.name not in own]
         cls.default_parameters = Parameters([*inherited, *declared])
         if "tag" in vars(cls):
             for name in cls.tag:
@@ -65,14 +65,14 @@ class Component:
             self._set_at_the_door(name, value)
 
     def _add_parameter(self, parameter: Parameter) -> None:
-        parameter.own(self.type, self._canonical_units(parameter))
+        parameter.own(self.type, self._canonical_units(parameter.name))
         self._order += (parameter.name,)
         self.__dict__[parameter.name] = parameter
         self._refresh()
 
     # A norm may also be per solid angle, in a diffuse model, or a bare factor.
-    def _canonical_units(self, parameter: Parameter) -> list[u.UnitBase]:
-        default = self._default(parameter.name)
+    def _canonical_units(self, name: str) -> list[u.UnitBase]:
+        default = self._default(name)
         if default is None:
             return []
         return [default.unit, default.unit / u.sr, u.dimensionless_unscaled] if default.is_norm else [default.unit]
@@ -100,7 +100,7 @@ class Component:
                     f"{self.tag[0]}.{name} is a parameter; write model.{name}.value = {value!r} or "
                     f"model.{name}.quantity = '{value} unit', or assign a Parameter to link it."
                 )
-            value.own(self.type, self._canonical_units(getattr(self, name)))
+            value.own(self.type, self._canonical_units(name))
             self.__dict__[name] = value
             self._refresh()
             return
@@ -113,6 +113,11 @@ class Component:
     def parameters(self) -> Parameters:
         """The parameters, in the order of the document."""
         return Parameters(self._ordered)
+
+    @property
+    def parameter_names(self) -> list[str]:
+        """The names of the places; a parameter linked from elsewhere may itself be called otherwise."""
+        return list(self._order)
 
     def canonical_values(self, values: Iterable[float] | None = None) -> list[float]:
         """Return the values as the model computes with them: canonical units, in the order of ``parameters``.
@@ -128,12 +133,18 @@ class Component:
     @property
     def covariance(self) -> Covariance:
         """The covariance of the parameters; its diagonal follows their errors. May be set from a matrix."""
-        return Covariance.assemble(self.parameters, [self._covariance])
+        return Covariance.assemble(self.parameters, [self._covariance, *(one.covariance for one in self._inner)])
 
     @covariance.setter
     def covariance(self, covariance: Any) -> None:
         self._covariance = Covariance.normalize(self.parameters, covariance)
         self._covariance.set_errors()
+        for one in self._inner:
+            one.covariance = self._covariance.restrict(one.parameters)
+
+    @property
+    def _inner(self) -> tuple[Component, ...]:
+        return ()
 
     @property
     def frozen(self) -> bool:
@@ -146,8 +157,8 @@ class Component:
 
     def unfreeze(self) -> None:
         """Put the frozen flags back to the defaults."""
-        for parameter in self.parameters:
-            default = self._default(parameter.name)
+        for name, parameter in zip(self._order, self._ordered, strict=True):
+            default = self._default(name)
             parameter.frozen = False if default is None else default.frozen
 
     def reassign(self, name: str, value: Any) -> Self:
@@ -189,8 +200,8 @@ class Component:
     def document(self, full_output: bool, labels: Mapping[int, str]) -> dict[str, Any]:
         """Return the part of a model document: type, parameters, and what a subclass adds."""
         entries = [
-            parameter_document(parameter, self._default(parameter.name), full_output, labels)
-            for parameter in self.parameters
+            parameter_document(name, parameter, self._default(name), full_output, labels)
+            for name, parameter in zip(self._order, self._ordered, strict=True)
         ]
         return {"type": self.tag[0], "parameters": entries}
 
@@ -219,8 +230,8 @@ class Component:
         for name in entries:
             if name not in self._order:
                 raise ConfigError(f"{self.tag[0]} has no parameter {name!r}.{did_you_mean(name, self._order)}")
-        for parameter in self.parameters:
-            entry = entries.get(parameter.name)
+        for name, parameter in zip(self._order, self._ordered, strict=True):
+            entry = entries.get(name)
             if entry is not None:
                 self._read_parameter(parameter, entry, shared)
             elif not quiet:
@@ -248,10 +259,10 @@ class Component:
 
 
 def parameter_document(
-    parameter: Parameter, default: Parameter | None, full_output: bool, labels: Mapping[int, str]
+    name: str, parameter: Parameter, default: Parameter | None, full_output: bool, labels: Mapping[int, str]
 ) -> dict[str, Any]:
-    """Return the entry of one parameter: the value always, the rest where it is not the default."""
-    everything = parameter.to_dict()
+    """Return the entry of one place: the value always, the rest where it is not the default."""
+    everything = parameter.to_dict() | {"name": name}
     reference = (default or Parameter(parameter.name, 0.0, parameter.unit)).to_dict()
     entry = {
         key: value
@@ -313,5 +324,9 @@ def component_class(kind: str, document: Any) -> type[Any]:
     """Return the class that the ``type`` of a document names; raises ``ConfigError``, ``UnknownNameError``."""
     if not isinstance(document, Mapping) or "type" not in document:
         raise ConfigError(f"{kind}: expected a mapping with a 'type' and 'parameters', got {document!r}.")
-    found: type[Any] = lookup(f"{kind} model", str(document["type"])).function  # type: ignore[assignment]
+    entry, name = f"{kind} model", str(document["type"])
+    whole = f"{name}{kind.capitalize()}Model"
+    if whole in names(entry):
+        raise UnknownNameError(f"There is no {entry} called {name!r}. Did you mean {whole!r}?")
+    found: type[Any] = lookup(entry, name).function  # type: ignore[assignment]
     return found

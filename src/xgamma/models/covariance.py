@@ -52,7 +52,10 @@ class Covariance:
         for block in blocks:
             if block is not None:
                 result._fill(block)
-        np.fill_diagonal(result.data, parameters.errors**2)
+        errors, variance = parameters.errors, np.diag(result.data)
+        # A variance whose root is the error stays to the last bit, so that a file is written back as it was.
+        kept = np.sqrt(np.maximum(variance, 0.0)) == errors
+        np.fill_diagonal(result.data, np.where(kept, variance, errors**2))
         return result
 
     def _fill(self, block: Covariance) -> None:

@@ -59,7 +59,7 @@ def grid_interpolator(
     def interpolate(*coordinates: npt.ArrayLike) -> FloatArray:
         arrays = np.broadcast_arrays(*coordinates)
         points = [np.log(arrays[axis]) if scales[axis] == "log" else arrays[axis] for axis in longer]
-        result = np.asarray(linear(np.stack(points, axis=-1)), dtype=float)
+        result = np.asarray(linear(np.stack(points, axis=-1)), dtype=float).reshape(arrays[0].shape)
         return from_log_values(result) if logarithmic else result
 
     return interpolate

@@ -199,8 +199,8 @@ class Models:
 
     def to_parameters_table(self) -> Table:
         """Return the table model, type, name, value, unit, error, min, max, frozen, is_norm, link."""
-        owners = [model.name for model in self._models for _ in model.parameters]
-        return parameters_table(self.parameters, owners)
+        places = [name.rsplit(".", 2) for name in self.parameters_unique_names]
+        return parameters_table(self.parameters, places)
 
     # --- documents
 

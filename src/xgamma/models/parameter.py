@@ -149,15 +149,16 @@ class Parameters(Sequence[Parameter]):
 _FORMATS = {"value": ".4e", "error": ".3e", "min": ".3e", "max": ".3e"}
 
 
-def parameters_table(parameters: Sequence[Parameter], models: Sequence[str] | None = None) -> Table:
-    """Return one row a parameter; ``models`` (one name each) becomes the first column.
+def parameters_table(parameters: Sequence[Parameter], places: Sequence[Sequence[str]] | None = None) -> Table:
+    """Return one row a parameter.
 
-    ``link`` holds the label of parameters that stand at more than one place.
+    ``places`` gives model, type and name of each place; without it there is no column of models. ``link`` holds the
+    label of parameters that stand at more than one place.
     """
     labels = link_labels(parameters)
-    columns: dict[str, Any] = {} if models is None else {"model": list(models)}
-    columns["type"] = [parameter.type for parameter in parameters]
-    columns["name"] = [parameter.name for parameter in parameters]
+    heads = ["type", "name"] if places is None else ["model", "type", "name"]
+    rows = [(parameter.type, parameter.name) for parameter in parameters] if places is None else places
+    columns: dict[str, Any] = {head: [row[number] for row in rows] for number, head in enumerate(heads)}
     columns["value"] = [parameter.value for parameter in parameters]
     columns["unit"] = [unit_text(parameter.unit) for parameter in parameters]
     for name in ("error", "min", "max"):

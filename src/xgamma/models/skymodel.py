@@ -74,7 +74,7 @@ class ModelComponent:
     @property
     def parameters_unique_names(self) -> list[str]:
         """``model.type.parameter`` of each parameter."""
-        return [f"{self.name}.{parameter.type}.{parameter.name}" for parameter in self.parameters]
+        return [f"{self.name}.{kind}.{name}" for kind, part in self._parts.items() for name in part.parameter_names]
 
     @property
     def covariance(self) -> Covariance:
@@ -140,7 +140,11 @@ class ModelComponent:
     def __str__(self) -> str:
         lines = [f"  {label:<26}: {text}" for label, text in self._header()]
         labels = link_labels(self.parameters)
-        rows = [_parameter_line(parameter, labels.get(id(parameter))) for parameter in self.parameters]
+        names = [name for part in self._parts.values() for name in part.parameter_names]
+        rows = [
+            _parameter_line(labels.get(id(parameter), name), parameter)
+            for name, parameter in zip(names, self.parameters, strict=True)
+        ]
         return "\n".join([self.tag[0], "", *lines, "  Parameters:", *rows, ""])
 
     def __repr__(self) -> str:
@@ -148,7 +152,7 @@ class ModelComponent:
         return f"{self.tag[0]}({self.name!r}: {parts})"
 
 
-def _parameter_line(parameter: Parameter, label: str | None) -> str:
+def _parameter_line(label: str, parameter: Parameter) -> str:
     value = parameter.value
     # A value that three decimals cannot show is written with an exponent.
     is_flux = parameter.interp == "log" and parameter.unit != u.dimensionless_unscaled
@@ -156,7 +160,7 @@ def _parameter_line(parameter: Parameter, label: str | None) -> str:
     number, error = ("10.2e", "7.1e") if is_flux or is_small else ("10.3f", "7.2f")
     state = "(frozen)" if parameter.frozen else ""
     spread = " " * 6 if parameter.frozen else f"   +/- {parameter.error:{error}}"
-    return f"    {label or parameter.name:<22}{state:8}: {value:{number}}{spread} {unit_label(str(parameter.unit)):<12}"
+    return f"    {label:<22}{state:8}: {value:{number}}{spread} {unit_label(str(parameter.unit)):<12}"
 
 
 class SkyModel(ModelComponent):

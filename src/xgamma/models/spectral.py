@@ -324,6 +324,15 @@ class CompoundSpectralModel(SpectralModel):
         """Those of the first, then those of the second spectrum."""
         return self.model1.parameters + self.model2.parameters
 
+    @property
+    def _inner(self) -> tuple[Component, ...]:
+        return self.model1, self.model2
+
+    @property
+    def parameter_names(self) -> list[str]:
+        """Those of the first, then those of the second spectrum."""
+        return self.model1.parameter_names + self.model2.parameter_names
+
     def canonical_values(self, values: Iterable[float] | None = None) -> list[float]:
         """Return those of the first, then those of the second spectrum."""
         if values is None:

@@ -36,7 +36,7 @@ def _opened(filename: str | Path, what: str) -> Iterator[Any]:
     if not path.is_file():
         raise MissingInputError(f"There is no {what} at {path}; set $GAMMAPY_DATA or give the path of the file.")
     try:
-        with fits.open(path) as hdus:  # type: ignore[attr-defined, no-untyped-call]
+        with fits.open(path) as hdus:
             yield hdus
     except (OSError, KeyError, IndexError, ValueError) as error:
         raise InputError(f"The {what} {path} cannot be read: {error}.") from None

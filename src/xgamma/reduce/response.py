@@ -100,8 +100,8 @@ def validate_enclosure(part: Part, rows: Rows, grid: Grid, containment: bool) ->
     wrong = rad_max[np.isfinite(rad_max) & (np.abs(grid.radii[0] - rad_max) > RAD_MAX_TOLERANCE * rad_max)]
     if len(wrong):
         raise ConfigError(
-            f"datasets.on_region.radius: the responses are point-like for a radius of {wrong[0]:.6g} deg (RAD_MAX), got "
-            f"{grid.radii[0]:.6g} deg; write {wrong[0]:.6g} deg."
+            f"datasets.on_region.radius: the responses are point-like for a radius of {wrong[0]:.7g} deg (RAD_MAX), "
+            f"got {grid.radii[0]:.7g} deg; write {wrong[0]:.7g} deg."
         )
 
 

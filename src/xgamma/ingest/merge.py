@@ -1,0 +1,103 @@
+"""Parts of one release merged: runs that were ingested night by night become columns of one part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xgamma.axes import IntArray
+from xgamma.errors import DataError
+from xgamma.events import IRF_ROLES, Part
+from xgamma.ingest.release import KIND, chunks_of
+from xgamma.store import Record, Store
+from xgamma.times import SECONDS_PER_DAY
+
+_TIMES = ("tstart", "tstop")
+
+
+def merged_part(parts: Sequence[Part]) -> Part:
+    """Return one part with the runs of several, in their order; times are counted from the epoch of the first.
+
+    Raises
+    ------
+    DataError
+        When the parts are of several releases.
+    """
+    releases = {part.obs.attrs["release"] for part in parts}
+    if len(releases) > 1:
+        raise DataError(f"Expected parts of one release, got {', '.join(sorted(releases))}.")
+    mjdref = float(parts[0].obs.attrs["mjdref"])
+    shifts = [(float(part.obs.attrs["mjdref"]) - mjdref) * SECONDS_PER_DAY for part in parts]
+    names = list(dict.fromkeys(name for part in parts for name in part.obs.attrs["irf_tables"]))
+    tables = {name: _joined([part.groups[name] for part in parts if name in part.groups], "irf") for name in names}
+    events = _joined([_shifted(part.events, ("time",), s) for part, s in zip(parts, shifts, strict=True)], "event")
+    gti = _joined([_shifted(part.gti, ("start", "stop"), s) for part, s in zip(parts, shifts, strict=True)], "gti")
+    return Part({"": _merged_obs(parts, shifts, names), "events": events, "gti": gti, **tables})
+
+
+def _shifted(table: xr.Dataset, names: Sequence[str], seconds: float) -> xr.Dataset:
+    if seconds == 0:
+        return table
+    return table.assign({name: table[name].copy(data=table[name].values + seconds) for name in names})
+
+
+def _joined(tables: Sequence[xr.Dataset], dim: str) -> xr.Dataset:
+    """Return tables of the same axes one after the other; columns that not all of them have are left out."""
+    common = {name for name in tables[0].data_vars if all(name in table for table in tables)}
+    along = [table.drop_vars([name for name in table.data_vars if name not in common]) for table in tables]
+    return xr.concat(
+        along, dim, data_vars="minimal", coords="minimal", compat="override", join="exact", combine_attrs="override"
+    )
+
+
+def _merged_obs(parts: Sequence[Part], shifts: Sequence[float], names: Sequence[str]) -> xr.Dataset:
+    rows: dict[str, int] = dict.fromkeys(names, 0)
+    events, gti = 0, 0
+    tables = []
+    for part, shift in zip(parts, shifts, strict=True):
+        moved = _shifted(part.obs, _TIMES, shift)
+        changed = {
+            "event_start": part.obs["event_start"].values + events,
+            "gti_start": part.obs["gti_start"].values + gti,
+        }
+        for role in IRF_ROLES:
+            changed |= _moved_responses(part, role, names, rows)
+        tables.append(moved.assign({name: moved[name].copy(data=values) for name, values in changed.items()}))
+        events, gti = events + part.events.sizes["event"], gti + part.gti.sizes["gti"]
+        for name in part.obs.attrs["irf_tables"]:
+            rows[name] += part.groups[name].sizes["irf"]
+    texts = {key: [text for part in parts for text in part.obs.attrs[key]] for key in ("telescope", "target")}
+    return _joined(tables, "obs").assign_attrs(irf_tables=list(names), **texts)
+
+
+def _moved_responses(part: Part, role: str, names: Sequence[str], rows: Mapping[str, int]) -> dict[str, IntArray]:
+    """Return the table and row numbers of one role in the merged part; -1 stays -1."""
+    old_tables, old_rows = part.obs[f"{role}_table"].values, part.obs[f"{role}_row"].values
+    own = part.obs.attrs["irf_tables"]
+    # The last entry answers for -1, a run without that response.
+    number = np.array([*(list(names).index(name) for name in own), -1])
+    start = np.array([*(rows[name] for name in own), 0])
+    return {f"{role}_table": number[old_tables], f"{role}_row": old_rows + start[old_tables]}
+
+
+def merge_parts(store: Store, release: str) -> Record | None:
+    """Merge the small parts of a release into one, and return its record; ``None`` where there is nothing to merge.
+
+    Raises
+    ------
+    StoreError
+        When the store cannot be written.
+    """
+    records = sorted((r for r in store.ls(KIND) if r.texts["release"] == release), key=lambda record: record.created)
+    if len(records) < 2:
+        return None
+    groups: list[Mapping[str, xr.Dataset]] = [
+        {group: store.get(KIND, record.key, group) for group in record.digests} for record in records
+    ]
+    part = merged_part([Part(each) for each in groups])
+    texts: dict[str, Any] = {"release": release, "runs": [run for record in records for run in record.texts["runs"]]}
+    keys = [record.key for record in records]
+    return store.compact(KIND, keys, lambda _: part.groups, {"merged": keys}, texts=texts, encoding=chunks_of(part))
