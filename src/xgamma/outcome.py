@@ -25,6 +25,7 @@ class Outcome(IntEnum):
     UNREADABLE_FILE = 8
     MISSING_HDU = 9
     NO_GOOD_TIME = 10
+    DRIFTING_POINTING = 11
 
     @property
     def sentence(self) -> str:
@@ -44,6 +45,7 @@ _SENTENCES = {
     Outcome.UNREADABLE_FILE: "the file cannot be read",
     Outcome.MISSING_HDU: "the file lacks a required HDU",
     Outcome.NO_GOOD_TIME: "no good time is left in the selected interval",
+    Outcome.DRIFTING_POINTING: "the pointing drifts over the sky, which this version does not reduce",
 }
 
 

@@ -33,7 +33,9 @@ def sky_mask(circles, frame="icrs", binsz=0.02, npix=300, center=POINTING):
 
 regions = st.builds(
     lambda offset, angle, radius: Circle(
-        POINTING[0] + offset * np.sin(angle) / np.cos(np.deg2rad(POINTING[1])), POINTING[1] + offset * np.cos(angle), radius
+        POINTING[0] + offset * np.sin(angle) / np.cos(np.deg2rad(POINTING[1])),
+        POINTING[1] + offset * np.cos(angle),
+        radius,
     ),
     st.floats(0.4, 2.0),
     st.floats(0, 2 * np.pi),

@@ -29,14 +29,14 @@ def print_table(rows: Sequence[Mapping[str, Any]], title: str = "") -> None:
     The columns are the keys of the first row; those with nothing but ``-`` are left out, numbers stand right, and only
     the last column is wrapped where the terminal is narrow.
     """
-    columns = {name: [str(row[name]) for row in rows] for name in (rows[0] if rows else ())}
+    columns = {name: [str(given[name]) for given in rows] for name in (rows[0] if rows else ())}
     shown = {name: cells for name, cells in columns.items() if set(cells) != {NOTHING}}
     table = Table(title=title or None, box=SIMPLE_HEAD, title_justify="left", pad_edge=False, padding=(0, 1, 0, 0))
     for name, cells in shown.items():
-        justify = "right" if all(cell == NOTHING or _is_number(cell) for cell in cells) else "left"
-        table.add_column(name, justify=justify, overflow="fold", no_wrap=name != list(shown)[-1])
-    for cells in zip(*shown.values(), strict=True):
-        table.add_row(*cells)
+        is_last, are_numbers = name == list(shown)[-1], all(map(_is_number, cells))
+        table.add_column(name, justify="right" if are_numbers else "left", overflow="fold", no_wrap=not is_last)
+    for row in zip(*shown.values(), strict=True):
+        table.add_row(*row)
     if rows:
         Console(markup=False, highlight=False).print(table)
 
@@ -53,7 +53,7 @@ def _is_number(text: str) -> bool:
     try:
         float(text)
     except ValueError:
-        return False
+        return text == NOTHING
     return True
 
 

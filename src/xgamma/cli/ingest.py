@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import click
 
+from xgamma.analysis.unused import no_run_left
+from xgamma.cli.console import some
+from xgamma.errors import ConfigError, InputError
 from xgamma.execute import progress_bar
-from xgamma.ingest import open_release
+from xgamma.ingest import FitsRelease, open_release
 from xgamma.select import Selection, select_runs
 from xgamma.store import Store
 
@@ -19,13 +22,14 @@ SOME_RUNS_FAILED = 4
 def command(datastore: str, store: str, obs_ids: tuple[int, ...]) -> int:
     """Read the runs of the FITS release DATASTORE into STORE; runs that it holds already are not read again."""
     release = open_release(datastore)
+    if not isinstance(release, FitsRelease):
+        raise ConfigError(f"{datastore} is an xgamma store already; use it as observations.datastore, or copy it.")
     chosen = select_runs(release.facts(), Selection(obs_ids or None, required_irf=()))
     with progress_bar("Reading runs", len(chosen)) as advance:
         held = release.load(chosen, Store(store), advance)
-    failed = [failure.obs_id for failure in held.failures]
-    new = len(held.ingested) - len(failed)
-    click.echo(f"{new} runs ingested, {len(chosen) - new - len(failed)} were there, {len(failed)} could not be read.")
-    for failure in held.failures:
-        click.echo(f"run {failure.obs_id}: {failure.message}", err=True)
+    if len(held.failures) == len(chosen):
+        raise InputError(no_run_left([(str(failure.obs_id), failure.message) for failure in held.failures]))
+    new, failed = len(held.ingested), len(held.failures)
+    click.echo(f"{some(new, 'run')} ingested, {len(chosen) - new - failed} were there, {failed} could not be read.")
     click.echo(f"Next: xgamma ls {store}", err=True)
     return SOME_RUNS_FAILED if failed else 0

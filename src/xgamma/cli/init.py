@@ -68,9 +68,10 @@ flux_points:
     "--datastore", default="$GAMMAPY_DATA/hess-dl3-dr1", show_default=True, help="Where the observations are."
 )
 @click.option("--outdir", default="out", show_default=True, help="Where results go.")
-def command(file: Path, datastore: str, outdir: str) -> None:
+@click.option("--overwrite", is_flag=True, help="Replace FILE if it is there.")
+def command(file: Path, datastore: str, outdir: str, overwrite: bool) -> None:
     """Write a commented configuration to FILE (analysis.yaml)."""
     text = TEMPLATE.format(name=file.name, datastore=datastore, outdir=outdir)
-    write_files({file: text.encode()}, overwrite=False)
+    write_files({file: text.encode()}, overwrite=overwrite)
     click.echo(str(file))
-    click.echo(f"Next: edit it, then xgamma check {file}", err=True)
+    click.echo(f"Next: edit {file}, then xgamma check {file}", err=True)

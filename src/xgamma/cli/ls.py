@@ -62,14 +62,10 @@ def _made_of(record: Record) -> str:
 
 def _list_runs(store: str, as_json: bool) -> None:
     facts = open_release(opened_store(store).url).facts().values()
-    rows = [{"obs_id": run.obs_id, "ra": run.ra, "dec": run.dec, "has": sorted(run.roles)} for run in facts]
     if as_json:
-        print_json(rows)
+        print_json([{"obs_id": run.obs_id, "ra": run.ra, "dec": run.dec, "has": sorted(run.roles)} for run in facts])
         return
-    print_table(
-        [
-            {"obs_id": run.obs_id, "ra (deg)": f"{run.ra:.4f}", "dec (deg)": f"{run.dec:.4f}", "has": " ".join(row["has"])}
-            for run, row in zip(facts, rows, strict=True)
-        ]
-    )
-    click.echo(f"{some(len(rows), 'run')}. Next: xgamma init, with this store as observations.datastore", err=True)
+    names = ("obs_id", "ra (deg)", "dec (deg)", "has")
+    cells = [(run.obs_id, f"{run.ra:.4f}", f"{run.dec:.4f}", " ".join(sorted(run.roles))) for run in facts]
+    print_table([dict(zip(names, row, strict=True)) for row in cells])
+    click.echo(f"{some(len(cells), 'run')}. Next: xgamma init, with this store as observations.datastore", err=True)

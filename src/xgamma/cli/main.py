@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 import click
 
 from xgamma import __version__
-from xgamma.errors import XgammaError, did_you_mean
+from xgamma.errors import OutputExistsError, XgammaError, did_you_mean
 
 # One line for each verb, here because help must not load the verb.
 VERBS = {
@@ -66,20 +68,27 @@ class Verbs(click.Group):
             formatter.write_dl(list(VERBS.items()))
 
 
-@click.group(cls=Verbs, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Verbs,
+    subcommand_metavar="VERB [ARGUMENTS]",
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, "-V", "--version", prog_name="xgamma")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error; may also stand after the verb.")
 def group(debug: bool) -> None:
-    """Gamma-ray spectra from a store of labelled arrays."""
+    """Gamma-ray spectra from a store of labelled arrays. Each verb has its own help: xgamma run --help."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit; an error is one sentence on stderr."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
     try:
-        code = group.main(given, prog_name="xgamma", standalone_mode=False)
+        code = group.main([word for word in given if word != "--debug"], prog_name="xgamma", standalone_mode=False)
     except XgammaError as error:
-        _end(error, str(error), error.exit_code, "--debug" in given)
+        hint = " On the command line that is --overwrite." if isinstance(error, OutputExistsError) else ""
+        _end(error, f"{error}{hint}", error.exit_code, debug)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -87,13 +96,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         click.echo("Interrupted; what is in the store stays, and the next run goes on from there.", err=True)
         sys.exit(INTERRUPTED)
     except Exception as error:  # a user gets a sentence, and the traceback on request
-        text = f"Internal error: {type(error).__name__}: {error}. Run again with --debug and report the traceback."
-        _end(error, text, 1, "--debug" in given)
+        text = f"{type(error).__name__}: {error}. This is a defect of xgamma: run again with --debug and report it."
+        _end(error, text, 1, debug)
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _end(error: Exception, text: str, code: int, debug: bool) -> None:
     if debug:
-        raise error
-    click.echo(click.style("error: ", fg="red", bold=True) + text, err=True)
+        traceback.print_exception(error)
+    # As click begins the errors that it finds itself.
+    click.echo(click.style("Error: ", fg="red", bold=True) + text, err=True, color=_colour())
     sys.exit(code)
+
+
+def _colour() -> bool | None:
+    return False if os.environ.get("NO_COLOR") else None

@@ -6,17 +6,22 @@ from pathlib import Path
 
 import click
 
-from xgamma.analysis.config import STEPS, AnalysisConfig
+from xgamma.analysis.config import AnalysisConfig
 from xgamma.analysis.fields import read_location
-from xgamma.analysis.run import Report, run
-from xgamma.cli.console import json_option, print_json, print_table
+from xgamma.analysis.run import ACTIONS, Report, run
+from xgamma.analysis.session import Analysis
+from xgamma.cli.console import NOTHING, json_option, number_text, print_facts, print_json, print_table
+from xgamma.datasets import FluxPoints
+from xgamma.errors import FitError
 
 SOME_RUNS_UNUSED = 4
+ROWS_SHOWN = 10
+EDGES, EDGES_FIT = ("e_min", "e_max"), ("e_min_fit", "e_max_fit")
 
 
 @click.command("run")
 @click.argument("config", type=click.Path(path_type=Path))
-@click.option("--until", type=click.Choice(STEPS), help="The last step to run.")
+@click.option("--until", type=click.Choice(list(ACTIONS)), help="The last step to run.")
 @click.option("--outdir", help="In the place of general.outdir.")
 @click.option("--store", help="In the place of general.store.")
 @json_option
@@ -35,18 +40,42 @@ def command(config: Path, until: str | None, outdir: str | None, store: str | No
         print_json(_document(report))
     else:
         _print(report)
+    for name, reason in report.unused:
+        click.echo(f"Run {name} was not used: {reason.rstrip('.')}.", err=True)
+    if not report.analysis.computed:
+        click.echo("Everything was found in the store; nothing was computed.", err=True)
+    if not report.is_converged:
+        raise FitError(f"The fit did not converge. {_why(report)} Try other start values, or freeze a parameter.")
     return SOME_RUNS_UNUSED if report.unused else 0
 
 
-def _document(report: Report) -> dict[str, object]:
+def _why(report: Report) -> str:
     result = report.analysis.fit_result
-    parameters = {} if result is None else {p.name: {"value": p.value, "error": p.error} for p in result.parameters}
+    if result is None:
+        return ""
+    return result.covariance_result.message if result.optimize_result.success else result.message
+
+
+def _document(report: Report) -> dict[str, object]:
+    analysis, result = report.analysis, report.analysis.fit_result
     return {
-        "store": report.analysis.store.url,
+        "store": analysis.store.url,
         "files": {what: str(path) for what, path in report.files.items()},
+        "computed": sorted(analysis.computed),
         "unused_runs": dict(report.unused),
+        "converged": report.is_converged if result is not None else None,
         "total_stat": None if result is None else result.total_stat,
-        "parameters": parameters,
+        "models": {} if result is None else _models_document(analysis),
+    }
+
+
+def _models_document(analysis: Analysis) -> dict[str, object]:
+    return {
+        model.name: {
+            p.name: {"value": p.value, "error": p.error, "unit": str(p.unit), "frozen": p.frozen}
+            for p in model.parameters
+        }
+        for model in analysis.models
     }
 
 
@@ -55,31 +84,43 @@ def _print(report: Report) -> None:
     if analysis.datasets is not None:
         info = analysis.datasets.info_table()
         names = ("name", "counts", "background", "excess", "sqrt_ts", "livetime")
-        print_table([{n: _text(row[n]) for n in names} for row in info[:10]], "Datasets")
+        shown = f"the first {ROWS_SHOWN} of {len(info)}, " if len(info) > ROWS_SHOWN else ""
+        rows = [{name: number_text(row[name]) for name in names} for row in info[:ROWS_SHOWN]]
+        print_table(rows, f"Datasets: {shown}livetime in s")
     if analysis.fit_result is not None:
-        rows = [
-            {
-                "model": model.name,
-                "parameter": p.name,
-                "value": f"{p.value:.4g}",
-                "error": f"{p.error:.2g}",
-                "unit": str(p.unit),
-            }
-            for model in analysis.models
-            for p in model.parameters
-        ]
-        print_table(rows, f"Fit: statistic {analysis.fit_result.total_stat:.2f}")
+        state = "converged" if report.is_converged else "NOT CONVERGED"
+        print_table(_parameter_rows(analysis), f"Fit: {state}, statistic {analysis.fit_result.total_stat:.2f}")
     if analysis.flux_points is not None:
-        table = analysis.flux_points.data.to_table(sed_type="dnde")
-        names = ("e_ref", "e_min", "e_max", "dnde", "dnde_err", "dnde_ul", "sqrt_ts")
-        known = [name for name in names if name in table.colnames]
-        print_table([{n: _text(row[n]) for n in known} for row in table], "Flux points: TeV, cm-2 s-1 TeV-1")
-    files = [{"what": what, "file": str(path)} for what, path in report.files.items()]
-    print_table([*files, {"what": "products", "file": analysis.store.url}], "Files")
-    for name, reason in report.unused:
-        click.echo(f"run {name} was not used: {reason}", err=True)
+        title = "Flux points: energies in TeV, dnde in cm-2 s-1 TeV-1"
+        print_table(_point_rows(analysis.flux_points.data), title)
+    print_facts({**report.files, "products": analysis.store.url}, "Files")
 
 
-def _text(value: object) -> str:
-    number = getattr(value, "value", value)
-    return f"{number:.4g}" if isinstance(number, float) else str(number)
+def _parameter_rows(analysis: Analysis) -> list[dict[str, str]]:
+    return [
+        {
+            "model": model.name,
+            "parameter": p.name,
+            "value": number_text(p.value),
+            "error": "frozen" if p.frozen else number_text(p.error, 2),
+            "unit": str(p.unit) or NOTHING,
+        }
+        for model in analysis.models
+        for p in model.parameters
+    ]
+
+
+def _point_rows(points: FluxPoints) -> list[dict[str, str]]:
+    """Return a row a point; energies used and counts left out only where a request could not be honoured."""
+    table = points.to_table(sed_type="dnde")
+    names = [name for name in ("dnde", "dnde_err", "dnde_ul", "sqrt_ts") if name in table.colnames]
+    rows = []
+    for row in table:
+        edges, used = ([number_text(row[name]) for name in pair] for pair in (EDGES, EDGES_FIT))
+        left_out = float(row["counts_left_out"].sum())
+        honest = {
+            "used": NOTHING if edges == used else "nothing" if NOTHING in used else "-".join(used),
+            "left out": number_text(left_out) if left_out else NOTHING,
+        }
+        rows.append(dict(zip(EDGES, edges, strict=True)) | honest | {name: number_text(row[name], 3) for name in names})
+    return rows

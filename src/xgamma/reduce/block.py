@@ -134,6 +134,7 @@ def _guard(part: Part, rows: Rows, recipe: Recipe, offset: FloatArray, ontime: F
     missing = np.any([part.column(f"{role}_table", rows.obs) < 0 for role in needed], axis=0)
     conditions = [
         (missing, Outcome.MISSING_IRF),
+        (part.column("drift", rows.obs), Outcome.DRIFTING_POINTING),
         (ontime <= 0, Outcome.NO_GOOD_TIME),
         ((offset > recipe.offset_max).all(axis=1), Outcome.OUTSIDE_FIELD_OF_VIEW),
         (part.column("event_size", rows.obs) == 0, Outcome.NO_EVENTS),

@@ -12,14 +12,21 @@ from xgamma.axes import Axis, IntArray, unify_axis
 from xgamma.grid import Grid
 from xgamma.outcome import Fate, Outcome
 
-_PADDED = ("off", "gti")
+# The padded dims, and for each the variable that says how far it is used.
+_PADDED = {"off": "off_lon", "gti": "gti"}
 
 
 def select_rows(ds: xr.Dataset, rows: Sequence[int]) -> xr.Dataset:
-    """Return some rows in the given order."""
+    """Return some rows in the given order, with no more padding than they need."""
     chosen = ds.isel(dataset=list(rows))
+    chosen = chosen.isel({dim: slice(_width(chosen[name], dim)) for dim, name in _PADDED.items() if dim in ds.sizes})
     details = [ds.attrs["outcome_details"][row] for row in rows]
     return chosen.assign_attrs(outcome_details=details)
+
+
+def _width(values: xr.DataArray, dim: str) -> int:
+    used = np.isfinite(values.transpose(dim, ...).values).reshape(values.sizes[dim], -1).any(axis=1)
+    return max([1, *(np.flatnonzero(used) + 1).tolist()])
 
 
 def with_names(ds: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
