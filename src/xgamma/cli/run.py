@@ -115,7 +115,8 @@ def _point_rows(points: FluxPoints) -> list[dict[str, str]]:
     table = points.to_table(sed_type="dnde")
     names = [name for name in ("dnde", "dnde_err", "dnde_ul", "sqrt_ts") if name in table.colnames]
     rows = []
-    for row in table:
+    for number in range(len(table)):
+        row = table[number]
         edges, used = ([number_text(row[name]) for name in pair] for pair in (EDGES, EDGES_FIT))
         left_out = float(row["counts_left_out"].sum())
         honest = {
