@@ -24,7 +24,7 @@ help:
 	@echo "make format       let ruff mend what it can"
 	@echo "make docs         the documentation into docs/_build/html"
 	@echo "make bench        timings; PEER_PYTHON=/path/to/python puts Gammapy beside them"
-	@echo "make lock         resolve the dependencies anew into requirements/"
+	@echo "make lock         add what pyproject.toml asks for to requirements/; LOCK_ARGS=--upgrade resolves all anew"
 	@echo "make wheel        source distribution and wheel into dist/"
 	@echo "make clean        remove what the targets above made"
 
@@ -68,7 +68,7 @@ bench: install
 	$(BIN)/python benchmarks/stages.py $(if $(PEER_PYTHON),--peer $(PEER_PYTHON)) $(BENCH_ARGS)
 
 lock:
-	$(PYTHON) requirements/lock.py
+	$(PYTHON) requirements/lock.py $(LOCK_ARGS)
 
 wheel: install
 	rm -rf build dist

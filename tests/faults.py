@@ -92,6 +92,15 @@ def move_events_away(release: Path, obs_id: int, degrees: float = 20.0) -> None:
     _change_events(release, obs_id, move)
 
 
+def swing_events_away(release: Path, obs_id: int, degrees: float = 120.0) -> None:
+    """Put all events far from where the telescope pointed, at its declination."""
+
+    def swing(rows: np.ndarray) -> None:
+        rows["RA"] = (rows["RA"] + degrees) % 360
+
+    _change_events(release, obs_id, swing)
+
+
 def lower_energies(release: Path, obs_id: int, energy: float = 1.0e-3) -> None:
     """Give all events an energy below every axis."""
 
@@ -125,6 +134,7 @@ FAULTS = {
     "all energies NaN": make_all_energies_nan,
     "no events": remove_events,
     "all events outside": move_events_away,
+    "all events outside, same declination": swing_events_away,
     "all energies too low": lower_energies,
     "pointing 22 deg away": point_away,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,7 +85,7 @@ def _in_cone(runs: Sequence[RunFacts], cone: Cone) -> list[RunFacts]:
 
 
 def _has_required(run: RunFacts, required: Collection[str]) -> bool:
-    missing = sorted(set(required) - run.roles)
+    missing = ", ".join(sorted(set(required) - run.roles))
     if missing:
         log.warning("Run %d is left out: it has no %s, which observations.required_irf asks for.", run.obs_id, missing)
     return not missing
@@ -152,9 +152,3 @@ def _pieces(parts: Mapping[str, Part], place: tuple[str, int], obs_id: int, sele
         start, stop = interval_seconds(*interval, float(table.attrs["mjdref"]))
         if tstart < stop and tstop > start:
             yield _Piece(key, obs, obs_id, number, start, stop)
-
-
-def validate_not_empty(rows: Sequence[object], describe: Callable[[], str]) -> None:
-    """Raise ``ConfigError`` when a selection keeps nothing; ``describe`` says what was asked."""
-    if not rows:
-        raise ConfigError(f"No observation is selected: {describe()}. Widen observations.obs_cone or obs_time.")

@@ -1,6 +1,6 @@
 """A process that forks an analyst for each line ``RELEASE STORE`` that it reads, so that all import once.
 
-An analyst says ``ready`` and its process id, waits for a line, runs a whole analysis and says ``done`` and the seconds
+It says ``started`` and the key of a recipe. An analyst says ``ready`` and its process id, waits for a line, runs a whole analysis and says ``done`` and the seconds
 that it took. Then, or when it was killed, the process says ``ended``; the id stays the analyst's until the next line.
 """
 
@@ -9,7 +9,8 @@ import os
 import sys
 import time
 
-from releases import config_of, whole
+from releases import config_of, recipe, whole
+from xgamma.store import digest
 
 logging.lastResort = None
 
@@ -29,7 +30,7 @@ def quiet(release, store):
 
 
 if __name__ == "__main__":
-    print("started", flush=True)
+    print("started", digest(recipe().document()), flush=True)
     last = None
     for line in sys.stdin:
         if last is not None:

@@ -145,7 +145,7 @@ def test_the_loser_of_a_race_deletes_its_attempt_and_gets_the_winner(tmp_path):
 
 def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
     store = Store(tmp_path)
-    monkeypatch.setattr("xgamma.store.encoding.AsyncArray.setitem", lambda *_: 1 / 0)
+    monkeypatch.setattr("xgamma.store.chunks._encoded", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         store.put("dl4", key(1), product(1), {})
     assert not store.has("dl4", key(1))

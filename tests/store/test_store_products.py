@@ -176,10 +176,7 @@ def test_a_place_that_cannot_be_written_gets_a_sentence(tmp_path, counts, monkey
     def refuse(*_, **__):
         raise PermissionError("Permission denied (os error 13)\n\nDebug source: ...")
 
-    async def refuse_async(*_, **__):
-        refuse()
-
-    monkeypatch.setattr("obstore.put_async", refuse_async)
+    monkeypatch.setattr("xgamma.store.backend._write_file", refuse)
     with pytest.raises(StoreError, match=r"cannot be written: Permission denied \(os error 13\). Check the place"):
         store.put("dl4", "k1", {"": counts}, {})
     monkeypatch.setattr("obstore.put", refuse)

@@ -8,7 +8,7 @@ from typing import Any
 
 from xgamma.analysis import products
 from xgamma.analysis.config import AnalysisConfig
-from xgamma.analysis.request import models_of, recipe_of, selection_of, validate_models
+from xgamma.analysis.request import models_of, recipe_of, selection_of, steps_of, validate_models
 from xgamma.analysis.session import Analysis
 from xgamma.analysis.unused import lacking_responses, nothing_selected
 from xgamma.execute import progress_bar
@@ -62,7 +62,7 @@ def plan(config: AnalysisConfig) -> list[PlannedStep]:
         For everything that is wrong with the configuration or the files that it names.
     """
     config.check(complete=True, files=True)
-    validate_models(models_of(config), config.flux_points.source, config.planned_steps())
+    validate_models(models_of(config), config.flux_points.source, steps_of(config))
     location = config.general.store_location()
     store = Store(location) if is_store(location) else Store("memory://")
     release = open_release(config.observations.datastore.expanded())

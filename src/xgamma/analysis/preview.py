@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xgamma.analysis.config import AnalysisConfig
-from xgamma.analysis.request import models_of, recipe_of, selection_of, validate_models
+from xgamma.analysis.request import models_of, outdir_of, recipe_of, selection_of, steps_of, validate_models
 from xgamma.analysis.unused import lacking_responses, no_run_left, nothing_selected
 from xgamma.errors import DataError
 from xgamma.geometry import separation
@@ -35,7 +35,9 @@ def preview(config: AnalysisConfig) -> Preview:
     """
     config.check(complete=True, files=True)
     recipe, selection, models = recipe_of(config), selection_of(config), models_of(config)
-    validate_models(models, config.flux_points.source, config.planned_steps())
+    steps = steps_of(config)
+    validate_models(models, config.flux_points.source, steps)
+    outdir = outdir_of(config)
     release = open_release(config.observations.datastore.expanded())
     facts = release.facts()
     obs_ids = select_runs(facts, selection)
@@ -64,6 +66,7 @@ def preview(config: AnalysisConfig) -> Preview:
             "energies": f"{energy.nbin} bins, {energy.edges[0]:g} to {energy.edges[-1]:g} TeV",
             "background": "none" if recipe.background is None else "reflected regions",
             "models": "none" if models is None else ", ".join(models.names),
-            "steps": ", ".join(config.planned_steps()),
+            "steps": ", ".join(steps),
+            "results": str(outdir),
         },
     )

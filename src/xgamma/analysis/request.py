@@ -6,13 +6,52 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from xgamma.analysis.config import AnalysisConfig
-from xgamma.errors import ConfigError, LaterError
+from xgamma.errors import ConfigError, LaterError, OutputError
 from xgamma.estimate import source_and_norm
 from xgamma.formats.masks import read_mask
 from xgamma.grid import Grid, RegionSpace
 from xgamma.models.model import Models
 from xgamma.reduce import Recipe
 from xgamma.select import Cone, Selection, read_obs_file
+
+# What each step needs to have run before it; the other steps are for a later version.
+NEEDS = {"observations": "observations", "datasets": "observations", "fit": "datasets", "flux_points": "datasets"}
+
+
+def steps_of(config: AnalysisConfig, until: str | None = None) -> list[str]:
+    """Return the steps to run, in their order, up to ``until``.
+
+    Raises
+    ------
+    LaterError
+        For a step that this version does not have.
+    ConfigError
+        When a step is missing that another one needs, or ``until`` is not one of them.
+    """
+    planned = config.planned_steps()
+    if until is not None and until not in planned:
+        raise ConfigError(f"--until: the configuration does not ask for {until}; its steps are {', '.join(planned)}.")
+    steps = planned if until is None else planned[: planned.index(until) + 1]
+    for step in steps:
+        if step not in NEEDS:
+            raise LaterError(f"steps: {step} comes with a later version of xgamma; leave its section out.")
+        if NEEDS[step] not in steps:
+            raise ConfigError(f"steps: {step} needs {NEEDS[step]}; add it, or leave steps out to run all.")
+    return steps
+
+
+def outdir_of(config: AnalysisConfig) -> Path:
+    """Return the folder for files and pictures, which need not be there; raises ``OutputError`` where none can be."""
+    place = config.general.outdir
+    if place.is_url:
+        raise OutputError(
+            f"general.outdir: expected a local folder, got {place}; products can go to a URL by general.store."
+        )
+    outdir = Path(place.expanded())
+    taken = next((folder for folder in (outdir, *outdir.parents) if folder.is_file()), None)
+    if taken is not None:
+        raise OutputError(f"general.outdir: expected a folder, but {taken} is a file; give another folder.")
+    return outdir
 
 
 def selection_of(config: AnalysisConfig) -> Selection:
@@ -86,8 +125,8 @@ def validate_models(models: Models | None, source: str, steps: Collection[str]) 
     asked = [step for step in ("fit", "flux_points") if step in steps]
     if asked and not models:
         raise ConfigError(
-            f"models: {' and '.join(asked)} need models, and there are none; write a section 'models', or the path of "
-            "a models file as general.models_file."
+            f"models: the configuration asks for {' and '.join(asked)}, and there are no models; write a section "
+            "'models', or the path of a models file as general.models_file."
         )
     if models and "flux_points" in asked:
         source_and_norm(models, source)

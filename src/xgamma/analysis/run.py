@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,16 +9,13 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from xgamma.analysis.config import AnalysisConfig
-from xgamma.analysis.request import models_of, recipe_of, validate_models
+from xgamma.analysis.request import models_of, outdir_of, recipe_of, steps_of, validate_models
 from xgamma.analysis.session import Analysis
 from xgamma.datasets import Datasets, FluxPointsDataset
-from xgamma.errors import ConfigError, LaterError, OutputError
-
-log = logging.getLogger(__name__)
+from xgamma.errors import OutputError
 
 PICTURE_SIZE = (8.0, 6.0)
 RESOLUTION = 120
-NEEDS = {"datasets": "observations", "fit": "datasets", "flux_points": "datasets"}
 
 
 @dataclass(frozen=True)
@@ -57,41 +53,17 @@ def run(config: AnalysisConfig, until: str | None = None) -> Report:
         When no run can be used.
     """
     config.check(complete=True, files=True)
-    steps = _steps(config, until)
+    steps, outdir = steps_of(config, until), outdir_of(config)
     recipe_of(config)
     validate_models(models_of(config), config.flux_points.source, steps)
-    outdir = _outdir(config)
+    _make_folder(outdir)
     analysis = Analysis(config)
     for step in steps:
         ACTIONS[step](analysis)
     return Report(analysis, write_results(analysis, outdir), analysis.unused)
 
 
-def _steps(config: AnalysisConfig, until: str | None) -> list[str]:
-    planned = config.planned_steps()
-    later = [step for step in planned if step not in ACTIONS]
-    if later:
-        raise LaterError(f"The steps {', '.join(later)} are not computed by this version of xgamma; leave them out.")
-    for step in planned:
-        if NEEDS.get(step, step) not in planned:
-            raise ConfigError(f"steps: {step} needs {NEEDS[step]}; add it, or leave steps out to run all.")
-    if until is None:
-        return planned
-    if until not in planned:
-        raise ConfigError(f"--until: the configuration does not ask for {until!r}; its steps are {', '.join(planned)}.")
-    return planned[: planned.index(until) + 1]
-
-
-def _outdir(config: AnalysisConfig) -> Path:
-    if config.general.outdir.is_url:
-        raise OutputError(
-            f"general.outdir: expected a local folder, got {config.general.outdir}; products can go to a URL by "
-            "general.store."
-        )
-    outdir = Path(config.general.outdir.expanded())
-    taken = next((place for place in (outdir, *outdir.parents) if place.is_file()), None)
-    if taken is not None:
-        raise OutputError(f"general.outdir: expected a folder, but {taken} is a file; give another folder.")
+def _make_folder(outdir: Path) -> None:
     try:
         outdir.mkdir(parents=True, exist_ok=True)
         probe = outdir / ".xgamma-probe"
@@ -101,7 +73,6 @@ def _outdir(config: AnalysisConfig) -> Path:
         raise OutputError(
             f"general.outdir: {outdir} cannot be written ({error.strerror}); give another folder."
         ) from None
-    return outdir
 
 
 def _reduce(analysis: Analysis) -> None:

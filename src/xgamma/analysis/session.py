@@ -347,7 +347,7 @@ class Analysis:
             raise OrderError(f"There are no datasets to {what}; call get_datasets() or read_datasets() first.")
         models = self.datasets.models
         if len(models) == 0:
-            raise OrderError(f"There are no models to {what} the datasets with; call set_models() first.")
+            raise OrderError(f"There are no models to {what}; call set_models() first.")
         return self.datasets, models
 
     def _seen(self, datasets: Datasets) -> str:

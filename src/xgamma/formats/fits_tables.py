@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ import numpy.typing as npt
 from astropy.io import fits
 
 from xgamma.errors import InputError, MissingInputError
+from xgamma.times import Header
 
 BLOCK = 2880
 CARD = 80
@@ -47,7 +48,7 @@ class FitsTable:
     @cached_property
     def rows(self) -> npt.NDArray[Any]:
         """All rows as one structured array, column names in upper case."""
-        dtype = _row_dtype(dict(self.header))
+        dtype = _row_dtype(self.header)
         count, width = int(self.header["NAXIS2"]), int(self.header["NAXIS1"])
         if dtype.itemsize != width:
             raise InputError(
@@ -74,7 +75,7 @@ class FitsTable:
         return native if (scale, zero) == (1, 0) else native * scale + zero
 
 
-def _row_dtype(header: Mapping[str, Any]) -> np.dtype[Any]:
+def _row_dtype(header: Header) -> np.dtype[Any]:
     fields: list[tuple[Any, ...]] = []
     for number in range(1, int(header["TFIELDS"]) + 1):
         name, form = str(header[f"TTYPE{number}"]).strip().upper(), str(header[f"TFORM{number}"])
@@ -153,7 +154,7 @@ def _header_end(content: bytes, start: int, path: Path) -> int:
     raise InputError(f"{path} is truncated inside a header.")
 
 
-def _data_size(header: Mapping[str, Any]) -> int:
+def _data_size(header: Header) -> int:
     axes = [int(header[f"NAXIS{n}"]) for n in range(1, int(header["NAXIS"]) + 1)]
     cells = int(np.prod(axes)) if axes else 0
     return abs(int(header["BITPIX"])) // 8 * int(header.get("GCOUNT", 1)) * (int(header.get("PCOUNT", 0)) + cells)

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from xgamma.axes import FloatArray, IntArray
 from xgamma.events import Events
 from xgamma.grid import Cells, Grid
 from xgamma.outcome import Fate
-
-
-class Tally(NamedTuple):
-    """Sums over events that add up over pieces: counts (row, energy, cell) and the ledger (row, cell, fate)."""
-
-    counts: FloatArray
-    ledger: IntArray
 
 
 def binned(events: Events, energy_bin: IntArray, cells: Cells, shape: tuple[int, int, int]) -> FloatArray:

@@ -76,8 +76,8 @@ def reflected_regions(
     candidates = (step + parameters.min_distance_input, TURN - step - parameters.min_distance_input)
     blocked = np.empty((0, 2))
     if mask is not None and candidates[0] < candidates[1]:
-        pixels = _ring_pixels(center, radius, npix)
-        excluded = _excluded(pixels, mask, (pointing_lon, pointing_lat), region.frame, parameters.binsz)
+        pointing = pointing_lon, pointing_lat
+        excluded = _excluded(center, radius, npix, mask, pointing, region.frame, parameters.binsz)
         blocked = _blocked_angles(center, radius, excluded)
     angles = _free_angles(candidates, step, blocked, parameters)
     outcome = Outcome.USED if len(angles) else Outcome.NO_OFF_REGION
@@ -126,31 +126,37 @@ def angular_size(center: FloatArray, radius: float, npix: int) -> float:
     return float(np.ptp(np.where(angles >= 0, angles - TURN, angles))) if size > np.pi else size
 
 
-def _ring_pixels(center: FloatArray, radius: float, npix: int) -> FloatArray:
-    """Return the pixel centres that any circle on the ring may hold, shape (pixel, 2)."""
+def _excluded(
+    center: FloatArray, radius: float, npix: int, mask: SkyMask, pointing: tuple[float, float], frame: str, binsz: float
+) -> FloatArray:
+    """Return the excluded pixel centres that a circle on the ring may hold, shape (pixel, 2).
+
+    Only pixels beside a cap of the mask are looked up; a pixel beside two of them stands there twice.
+    """
     distance = float(np.hypot(*center))
-    offsets = _pixel_offsets(npix, -distance - radius, distance + radius)
-    square = offsets[:, None] ** 2 + offsets**2
-    near = (square > max(distance - radius, 0.0) ** 2) & (square < (distance + radius) ** 2)
-    row, column = np.nonzero(near)
-    return np.stack([offsets[column], offsets[row]], axis=1)
-
-
-def _excluded(pixels: FloatArray, mask: SkyMask, pointing: tuple[float, float], frame: str, binsz: float) -> FloatArray:
-    """Return those pixel centres that the mask excludes; only pixels near an exclusion are looked up."""
-    plane = pixels * binsz
-    reach = float(np.deg2rad(np.hypot(plane[:, 0], plane[:, 1]).max()))
+    reach = (distance + radius) * binsz
     icrs = to_frame(*pointing, frame, "icrs")
-    caps = mask.caps_near(float(icrs[0]), float(icrs[1]), float(np.rad2deg(np.arctan(reach))))
+    caps = mask.caps_near(float(icrs[0]), float(icrs[1]), float(np.rad2deg(np.arctan(np.deg2rad(reach)))))
     middle = tangent_plane(*to_frame(caps.lon, caps.lat, "icrs", frame), *pointing)
-    stretch = caps.radius * (1 + reach**2)  # of the sky on the plane, largest at the rim
-    near = np.zeros(len(pixels), dtype=bool)
-    for x, y, radius in zip(middle.x, middle.y, stretch, strict=True):
-        # A cap that reaches far beyond the plane has no centre on it: then every pixel is looked up.
-        near |= ~((plane[:, 0] - x) ** 2 + (plane[:, 1] - y) ** 2 >= (radius + binsz) ** 2)
-    candidates = pixels[near]
+    stretch = 1 + np.deg2rad(reach) ** 2  # of the sky on the plane, largest at the rim
+    pixels = [np.empty((0, 2))]
+    for x, y, size in zip(middle.x / binsz, middle.y / binsz, caps.radius * stretch / binsz + 1, strict=True):
+        # A cap that reaches far beyond the plane has no centre on it: then the whole ring is looked up.
+        around = (x, y, size) if np.isfinite(x) else (0.0, 0.0, float(npix))
+        pixels.append(_ring_pixels(distance, radius, npix, *around))
+    candidates = np.concatenate(pixels)
     sky = from_tangent_plane(Plane(candidates[:, 0] * binsz, candidates[:, 1] * binsz), *pointing)
     return candidates[~mask.is_usable(*to_frame(*sky, frame, "icrs"), outside=True)]
+
+
+def _ring_pixels(distance: float, radius: float, npix: int, x: float, y: float, size: float) -> FloatArray:
+    """Return the pixel centres of the ring inside a square about (x, y), shape (pixel, 2)."""
+    rim = distance + radius
+    columns = _pixel_offsets(npix, max(x - size, -rim), min(x + size, rim))
+    rows = _pixel_offsets(npix, max(y - size, -rim), min(y + size, rim))
+    square = rows[:, None] ** 2 + columns**2
+    row, column = np.nonzero((square > max(distance - radius, 0.0) ** 2) & (square < rim**2))
+    return np.stack([columns[column], rows[row]], axis=1)
 
 
 def _blocked_angles(center: FloatArray, radius: float, excluded: FloatArray) -> FloatArray:

@@ -96,10 +96,11 @@ def response(kind: str, table: FitsTable) -> Response:
     if kind not in _LAYOUT:
         raise InputError(f"HDU {table.name!r} has the class {kind!r}; known are {', '.join(_LAYOUT)}.")
     dims, variables = _LAYOUT[kind]
-    found = {axis.name: axis for axis in _axes(table)}
+    given = _axes(table)
+    found = {axis.name: axis for axis in given}
     if set(found) != set(dims):
         raise InputError(f"HDU {table.name!r} of class {kind} has the axes {sorted(found)}; expected {sorted(dims)}.")
-    in_file = [axis.name for axis in _axes(table)][::-1]
+    in_file = [axis.name for axis in given][::-1]
     values = {name: _values(table, columns, unit, name) for name, (columns, unit) in variables.items()}
     axes = tuple(found[dim] for dim in dims)
     if kind == "bkg_3d":

@@ -1,0 +1,341 @@
+"""Bad input is refused before any work, with one clear sentence; what a result cannot honour is said in the result."""
+
+import numpy as np
+import pytest
+
+from releases import MODEL, config_of, until_datasets, whole
+from xgamma.analysis import Analysis, AnalysisConfig
+from xgamma.analysis.plan import plan
+from xgamma.analysis.preview import preview
+from xgamma.analysis.run import run
+from xgamma.errors import (
+    ConfigError,
+    DataError,
+    InputError,
+    LaterError,
+    MissingInputError,
+    OutputError,
+    StoreError,
+    UnknownNameError,
+    XgammaError,
+)
+from xgamma.fit import Fit
+from xgamma.models import Models
+from xgamma.store import Store
+
+FROZEN = (
+    "{components: [{name: crab, type: SkyModel, spectral: {type: PowerLawSpectralModel, parameters: "
+    "[{name: amplitude, value: 1.0e-11, unit: cm-2 s-1 TeV-1, frozen: true}]}}]}"
+)
+# Wider than the axis, whose last edge is the next number after 30 TeV.
+WIDE = "fit: {fit_range: {min: 0.5 TeV, max: 31 TeV}}"
+FOUR = "flux_points: {energy: {min: 0.5 TeV, max: 30 TeV, nbins: 4}}"
+
+# What is wrong: the change of a good configuration, the class, and the whole sentence; {0} is a folder.
+CASES = {
+    "unknown observation": (
+        "observations: {{obs_ids: [1, 99, 98]}}",
+        UnknownNameError,
+        "observations.obs_ids: the datastore has no run 99, 98; it has 3 runs from 1 to 3.",
+    ),
+    "nothing in the cone": (
+        "observations: {{obs_cone: {{frame: icrs, lon: 10 deg, lat: 10 deg, radius: 1 deg}}}}",
+        ConfigError,
+        "observations: the selection holds no run; widen obs_cone or obs_time, or give other obs_ids.",
+    ),
+    "missing datastore": (
+        "observations: {{datastore: {0}/nothing}}",
+        MissingInputError,
+        "observations.datastore: expected a file or folder, but there is no {0}/nothing.",
+    ),
+    "datastore without runs": (
+        "observations: {{datastore: {0}/empty}}",
+        MissingInputError,
+        "{0}/empty holds neither hdu-index.fits[.gz] nor FITS files with an EVENTS HDU.",
+    ),
+    "datastore that is text": (
+        "observations: {{datastore: {0}/text}}",
+        InputError,
+        "{0}/text is not a FITS file: it does not begin with SIMPLE.",
+    ),
+    "missing exclusion file": (
+        "datasets: {{background: {{exclusion: {0}/mask.fits}}}}",
+        MissingInputError,
+        "datasets.background.exclusion: expected a file or folder, but there is no {0}/mask.fits.",
+    ),
+    "exclusion file that is text": (
+        "datasets: {{background: {{exclusion: {0}/text}}}}",
+        InputError,
+        "The exclusion mask {0}/text cannot be read as FITS: ",
+    ),
+    "missing file of ids": (
+        "observations: {{obs_file: {0}/ids.txt}}",
+        MissingInputError,
+        "observations.obs_file: expected a file or folder, but there is no {0}/ids.txt.",
+    ),
+    "file of words": (
+        "observations: {{obs_file: {0}/text}}",
+        InputError,
+        "observations.obs_file: {0}/text holds words in its first column; expected ids.",
+    ),
+    "missing models file": (
+        "models: {0}/models.yaml",
+        MissingInputError,
+        "models: expected a file or folder, but there is no {0}/models.yaml.",
+    ),
+    "models file that is text": (
+        "models: {0}/text",
+        ConfigError,
+        "The model document: expected a mapping with 'components', got str 'words'.",
+    ),
+    "misspelt spectrum": (
+        "models: {{components: [{{name: crab, type: SkyModel, spectral: {{type: PowrLawSpectralModel}}}}]}}",
+        UnknownNameError,
+        "There is no spectral model called 'PowrLawSpectralModel'. Did you mean 'PowerLawSpectralModel'?",
+    ),
+    "model without a free amplitude": (
+        "models: " + FROZEN.replace("{", "{{").replace("}", "}}"),
+        ConfigError,
+        "flux_points.source: the model 'crab' needs one free amplitude or norm parameter, it has 0.",
+    ),
+    "no models": (
+        "models: null",
+        ConfigError,
+        "models: the configuration asks for flux_points, and there are no models; write a section 'models', or the "
+        "path of a models file as general.models_file.",
+    ),
+    "step without the one it needs": (
+        "steps: [observations, flux_points]",
+        ConfigError,
+        "steps: flux_points needs datasets; add it, or leave steps out to run all.",
+    ),
+    "maps": (
+        "datasets: {{type: 3d, background: {{method: fov_background}},"
+        " geom: {{wcs: {{skydir: {{frame: icrs, lon: 83.6 deg, lat: 22 deg}}}}}}}}",
+        LaterError,
+        "datasets.type: 3d is not computed by this version of xgamma; write 1d.",
+    ),
+    "light curve": (
+        "light_curve: {{energy_edges: {{min: 1 TeV, max: 10 TeV, nbins: 1}}, source: crab}}",
+        LaterError,
+        "steps: light_curve comes with a later version of xgamma; leave its section out.",
+    ),
+    "outdir that is a file": (
+        "general: {{outdir: {0}/text}}",
+        OutputError,
+        "general.outdir: expected a folder, but {0}/text is a file; give another folder.",
+    ),
+    "outdir below a file": (
+        "general: {{outdir: {0}/text/deep/down}}",
+        OutputError,
+        "general.outdir: expected a folder, but {0}/text is a file; give another folder.",
+    ),
+    "outdir in a bucket": (
+        "general: {{outdir: 's3://bucket/out'}}",
+        OutputError,
+        "general.outdir: expected a local folder, got s3://bucket/out; products can go to a URL by general.store.",
+    ),
+}
+PLANNED_ANYWAY = [name for name in CASES if name.startswith("outdir")]
+
+
+@pytest.fixture
+def place(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text").write_text("words")
+    return tmp_path
+
+
+def changed(release, place, text):
+    """Return a good configuration that is changed by ``text``."""
+    if text == "models: null":
+        config = config_of(release, place / "out" / "store")
+        config.models = None
+        return config
+    return config_of(release, place / "out" / "store", text.format(place))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_bad_input_is_refused_before_any_work(name, tiny_release, place):
+    text, kind, message = CASES[name]
+    config = changed(tiny_release, place, text)
+    for command in (preview, plan, run):
+        if command is plan and name in PLANNED_ANYWAY:
+            continue
+        with pytest.raises(XgammaError) as error:
+            command(config)
+        assert type(error.value) is kind
+        assert str(error.value).startswith(message.format(place))
+        assert "\n" not in str(error.value)
+    assert not list((place / "out").rglob("*.zarr"))
+    assert not list((place / "out").rglob("record.json"))
+
+
+def test_a_region_that_no_run_sees_is_found_without_reading_a_run(tiny_release, place):
+    text = "datasets: {on_region: {frame: icrs, lon: 60 deg, lat: 22 deg, radius: 0.11 deg}}"
+    with pytest.raises(DataError) as error:
+        preview(changed(tiny_release, place, text.replace("{", "{{").replace("}", "}}")))
+    assert str(error.value).startswith(
+        "No run can be used. Run 1: the region is 21.9 deg from its pointing, more than "
+    )
+
+
+def test_two_models_of_one_name_are_refused():
+    components = [{**MODEL["components"][0], "name": name} for name in ("a", "b", "a")]
+    with pytest.raises(ValueError, match=r"'a'") as error:
+        Models.from_dict({"components": components})
+    assert isinstance(error.value, ConfigError)
+    with pytest.raises(ConfigError, match=r"^models.components: two models are called 'a'; give each model a name of "):
+        AnalysisConfig(models={"components": components})
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ("flux_points: {parameters: {n_sgima: 1}}", "flux_points.parameters: estimator 'flux_points' has no parameter"),
+        ("datasets: {background: {parameters: {min_distanc: 1 deg}}}", "datasets.background.parameters: "),
+        ("datasets: {safe_mask: {parameters: {aeff_precent: 1}}}", "datasets.safe_mask.parameters: "),
+    ],
+)
+def test_misspelt_parameters_reach_no_step(section, message, tiny_release, place):
+    with pytest.raises(ConfigError) as error:
+        Analysis(config_of(tiny_release, place, section))
+    assert str(error.value).startswith(message)
+    assert "Did you mean" in str(error.value)
+
+
+def test_a_misspelt_option_of_the_fit_is_refused():
+    with pytest.raises(ConfigError, match=r"^Fit: optimize_opts has no option 'stratgy'. Did you mean 'strategy'\?$"):
+        Fit(optimize_opts={"stratgy": 1})
+
+
+def test_a_store_in_the_place_of_a_file_is_refused(tiny_release, place):
+    analysis = Analysis(config_of(tiny_release, place / "text"))
+    with pytest.raises(
+        StoreError, match=r"text cannot be opened as a folder: .*\. Give a folder that can be written\.$"
+    ):
+        analysis.get_observations()
+
+
+def test_an_interval_without_data_is_an_empty_selection(tiny_release, place):
+    text = "observations: {obs_time: {start: 2010-01-01, stop: 2010-01-02}}"
+    with pytest.raises(ConfigError, match=r"^observations: the selection holds no run; widen obs_cone or obs_time"):
+        until_datasets(config_of(tiny_release, place / "store", text))
+
+
+# --- said in the result
+
+
+def columns(points, *names):
+    table = points.flux_points.data.to_table(sed_type="dnde")
+    return [np.asarray(table[name]).squeeze() for name in names]
+
+
+def the_one_warning(caplog):
+    [warning] = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    return warning
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return tmp_path_factory.mktemp("bad-input") / "store"
+
+
+def test_edges_that_are_honoured_need_no_words(tiny_release, store, caplog):
+    analysis = whole(config_of(tiny_release, store, FOUR, WIDE))
+    low, high, low_fit, high_fit, left_out = columns(
+        analysis, "e_min", "e_max", "e_min_fit", "e_max_fit", "counts_left_out"
+    )
+    np.testing.assert_allclose(low_fit, low, rtol=1e-12)
+    np.testing.assert_allclose(high_fit, high, rtol=1e-12)
+    assert left_out.tolist() == [0, 0, 0, 0]
+    assert [r.getMessage() for r in caplog.records if r.levelname == "WARNING"] == []
+
+
+def test_counts_that_the_fit_range_cuts_are_columns_and_one_warning(tiny_release, store, caplog):
+    analysis = whole(config_of(tiny_release, store, FOUR, "fit: {fit_range: {min: 1 TeV, max: 12 TeV}}"))
+    low, high, low_fit, high_fit, left_out = columns(
+        analysis, "e_min", "e_max", "e_min_fit", "e_max_fit", "counts_left_out"
+    )
+    edges = 0.5 * 60 ** (np.arange(9) / 8)
+    np.testing.assert_allclose(low, edges[[0, 2, 4, 6]])
+    np.testing.assert_allclose(high, edges[[2, 4, 6, 8]])
+    data = analysis.datasets[0].data
+    counts, used = data["counts"].values.squeeze(), np.asarray(analysis.datasets[0].mask_fit).squeeze()
+    safe = data["mask_safe"].values.squeeze()
+    assert left_out.tolist() == (counts * (safe & ~used)).reshape(4, 2).sum(axis=1).tolist()
+    assert left_out.sum() > 0
+    for group, bins in enumerate((used & safe).reshape(4, 2)):
+        inside = 2 * group + np.flatnonzero(bins)
+        expected = (edges[inside[0]], edges[inside[-1] + 1]) if inside.size else (np.nan, np.nan)
+        np.testing.assert_allclose((low_fit[group], high_fit[group]), expected)
+    warning = the_one_warning(caplog)
+    assert warning.startswith("Flux points, TeV: cut by the fit range and the safe masks (")
+    assert f"({left_out.sum():.0f} safe counts left out)" in warning
+
+
+def test_edges_that_were_moved_are_said(tiny_release, store, caplog):
+    text = "flux_points: {energy: {min: 0.6 TeV, max: 20 TeV, nbins: 3}}"
+    analysis = whole(config_of(tiny_release, store, text, WIDE))
+    low, high, success = columns(analysis, "e_min", "e_max", "success")
+    edges = 0.5 * 60 ** (np.arange(9) / 8)
+    np.testing.assert_allclose(low, edges[[0, 3, 5]])
+    np.testing.assert_allclose(high, edges[[3, 5, 7]])
+    assert success.all()
+    assert the_one_warning(caplog) == (
+        "Flux points, TeV: moved to the edges of the datasets: "
+        "0.6-1.931 -> 0.5-2.322, 1.931-6.214 -> 2.322-6.461, 6.214-20 -> 6.461-17.98."
+    )
+
+
+def test_bins_that_cannot_be_had_are_rows_without_success(tiny_release, store, caplog):
+    text = "flux_points: {energy: {min: 0.5 TeV, max: 120 TeV, nbins: 16}}"
+    analysis = whole(config_of(tiny_release, store, text, WIDE))
+    dnde, success, left_out = columns(analysis, "dnde", "success", "counts_left_out")
+    assert len(success) == 16
+    assert 4 <= success.sum() <= 8
+    assert np.isnan(dnde[~success]).all()
+    assert np.isfinite(dnde[success]).all()
+    warning = the_one_warning(caplog)
+    assert "narrower than the datasets' bins, left empty: " in warning
+    assert "outside the datasets' axis, left empty: 30.49-42.97, 42.97-60.55, 60.55-85.14, 85.14-120" in warning
+    assert left_out.sum() == 0
+
+
+def test_the_warning_comes_again_with_points_from_the_store(tiny_release, store, caplog):
+    config = config_of(tiny_release, store, "flux_points: {energy: {min: 0.6 TeV, max: 20 TeV, nbins: 3}}")
+    whole(config)
+    first = the_one_warning(caplog)
+    caplog.clear()
+    assert whole(config).computed == set()
+    assert the_one_warning(caplog) == first
+
+
+# --- a fit that does not converge
+
+
+def lost():
+    """Return models that start where the statistic knows no way to the source."""
+    models = Models.from_dict(MODEL)
+    models.parameters["index"].value = -30
+    models.parameters["amplitude"].value = 1e-3
+    return models
+
+
+def test_an_unconverged_fit_is_never_quiet(tiny_release, tmp_path, caplog):
+    config = config_of(tiny_release, tmp_path / "out" / "store")
+    config.models = lost().to_dict()
+    for state in ("computed", "found in the store"):
+        caplog.clear()
+        analysis = until_datasets(config)
+        analysis.set_models(lost())
+        analysis.run_fit()
+        assert not analysis.fit_result.success
+        assert f"The fit was {state}." in caplog.messages
+        assert the_one_warning(caplog).startswith("The fit did not converge: Optimization failed.")
+        assert "success    : False" in str(analysis.fit_result)
+    report = run(config)
+    assert not report.is_converged
+    assert set(report.files) >= {"configuration", "datasets", "models", "fit (picture)"}
+    assert all(path.exists() for path in report.files.values())
+    assert len(Store(tmp_path / "out" / "store").ls("fit")) == 1

@@ -1,0 +1,298 @@
+"""Ingest: runs of FITS files become columns of a part, with everything that the algorithms need."""
+
+import dataclasses
+import logging
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+
+import faults
+from faults import run_file
+from releases import NIGHTS, TINY, part_in_memory, release_of
+from xgamma.errors import InputError, MissingInputError, StoreError
+from xgamma.events import Part
+from xgamma.formats.gadf.read import read_index
+from xgamma.ingest import open_release
+from xgamma.ingest.part import part_of, read_runs, run_document
+from xgamma.ingest.release import StoredGroups, stored_runs, stored_versions
+from xgamma.outcome import Outcome
+from xgamma.simulate import Response
+from xgamma.simulate.plan import MJDREFF, MJDREFI
+from xgamma.store import Store, dataset_digest, digest
+
+
+def nothing():
+    """Report no progress."""
+
+
+def ingested(release, store, obs_ids=None):
+    opened = open_release(release)
+    return opened.load(list(opened.facts()) if obs_ids is None else obs_ids, store, nothing)
+
+
+# --- what a part holds
+
+
+def test_events_are_those_of_the_files_run_by_run(nights_release, nights_part):
+    obs, events = nights_part.obs, nights_part.events
+    assert obs["obs_id"].values.tolist() == [1, 2, 3, 4, 5, 6, 7]
+    for number, obs_id in enumerate(obs["obs_id"].values):
+        table = Table.read(run_file(nights_release, obs_id), hdu="EVENTS")
+        start, size = int(obs["event_start"][number]), int(obs["event_size"][number])
+        assert size == len(table)
+        for name in ("RA", "DEC", "ENERGY", "TIME", "EVENT_ID", "MC_ID"):
+            np.testing.assert_array_equal(events[name.lower()][start : start + size], table[name])
+    assert int(obs["event_start"][-1] + obs["event_size"][-1]) == events.sizes["event"]
+
+
+def test_good_time_and_dead_time_make_the_livetime(nights_part):
+    runs = [NIGHTS.run(number) for number in range(7)]
+    obs = nights_part.obs
+    np.testing.assert_allclose(obs["ontime"], [run.ontime for run in runs], rtol=1e-9)
+    np.testing.assert_allclose(obs["livetime"], [run.livetime for run in runs], rtol=1e-9)
+    assert obs["gti_size"].values.tolist() == [2] * 7
+    wanted = np.concatenate([run.gti for run in runs])
+    np.testing.assert_array_equal(nights_part.gti["start"], wanted[:, 0])
+    np.testing.assert_array_equal(nights_part.gti["stop"], wanted[:, 1])
+    assert obs.attrs["mjdref"] == pytest.approx(MJDREFI + MJDREFF, abs=1e-12)
+
+
+def test_pointing_thresholds_and_names_are_those_of_the_headers(nights_part):
+    runs = [NIGHTS.run(number) for number in range(7)]
+    obs = nights_part.obs
+    np.testing.assert_allclose(obs["ra_pnt"], [run.lon for run in runs], rtol=1e-12)
+    np.testing.assert_allclose(obs["dec_pnt"], [run.lat for run in runs], rtol=1e-12)
+    assert set(obs["energy_min"].values) == {NIGHTS.response.lo_thres}
+    assert obs.attrs["telescope"] == [NIGHTS.telescope] * 7
+    assert obs.attrs["target"] == ["crab"] * 7
+    assert not obs["point_like"].any()
+
+
+def test_a_response_that_runs_share_is_kept_once(nights_part):
+    obs = nights_part.obs
+    assert obs["aeff_row"].values.tolist() == [0, 1, 0, 1, 0, 1, 0]
+    assert obs["edisp_row"].values.tolist() == [0] * 7
+    tables = {role: nights_part.table_of(int(obs[f"{role}_table"][0])) for role in ("aeff", "edisp", "psf", "bkg")}
+    assert {role: table.sizes["irf"] for role, table in tables.items()} == {"aeff": 2, "edisp": 1, "psf": 1, "bkg": 2}
+    area = tables["aeff"]["aeff"].values
+    np.testing.assert_allclose(area[1], 0.8 * area[0], rtol=1e-6)
+
+
+def test_responses_of_other_axes_go_to_a_table_of_their_own(tmp_path):
+    coarse = release_of(TINY, tmp_path)
+    fine = release_of(dataclasses.replace(TINY, name="fine", response=Response(energy_bins=20)), tmp_path)
+    entries = [next(iter(read_index(release).runs.values())) for release in (coarse, fine)]
+    runs, _ = read_runs(entries, nothing)
+    part = part_of(runs, "both")
+    assert part.obs["aeff_table"].values[0] != part.obs["aeff_table"].values[1]
+    # The migration has no spectrum, but an energy axis; the PSF has the same axes in both.
+    assert part.obs["psf_table"].values[0] == part.obs["psf_table"].values[1]
+    bins = [part.table_of(int(number)).sizes["energy_true"] for number in part.obs["aeff_table"].values]
+    assert bins == [16, 20]
+
+
+def test_epochs_of_runs_may_differ(tmp_path):
+    release = release_of(TINY, tmp_path)
+    with fits.open(run_file(release, 2), memmap=False) as hdus:
+        for name, columns in (("EVENTS", ["TIME"]), ("GTI", ["START", "STOP"])):
+            hdus[name].header["MJDREFI"] -= 10
+            for column in columns:
+                hdus[name].data[column] += 864000.0
+        hdus.writeto(run_file(release, 2), overwrite=True)
+    shifted = part_in_memory(release)
+    plain = part_in_memory(release_of(TINY, tmp_path / "plain"))
+    np.testing.assert_allclose(shifted.events["time"], plain.events["time"], atol=1e-6)
+    np.testing.assert_allclose(shifted.gti["start"], plain.gti["start"], atol=1e-6)
+    np.testing.assert_allclose(shifted.obs["tstart"], plain.obs["tstart"], atol=1e-6)
+
+
+def test_a_column_that_only_some_runs_have_is_left_out(tmp_path):
+    release = release_of(TINY, tmp_path)
+    with fits.open(run_file(release, 1), memmap=False) as hdus:
+        names = [column for column in hdus["EVENTS"].columns if column.name != "MC_ID"]
+        hdus["EVENTS"] = fits.BinTableHDU.from_columns(names, header=hdus["EVENTS"].header, name="EVENTS")
+        hdus.writeto(run_file(release, 1), overwrite=True)
+    part = part_in_memory(release)
+    assert "mc_id" not in part.events
+    assert "event_id" in part.events
+
+
+def test_no_run_is_no_part():
+    with pytest.raises(InputError, match="There is no readable run to ingest"):
+        part_of([], "empty")
+
+
+# --- runs that cannot be read
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome"),
+    [
+        (faults.truncate_file, Outcome.UNREADABLE_FILE),
+        (faults.remove_file, Outcome.UNREADABLE_FILE),
+        (faults.remove_hdu, Outcome.MISSING_HDU),
+    ],
+)
+def test_a_run_that_cannot_be_read_stops_no_other(own_release, caplog, fault, outcome):
+    fault(own_release, 2)
+    held = ingested(own_release, Store("memory://"))
+    assert list(held.places) == [1, 3]
+    [failure] = held.failures
+    assert (failure.obs_id, failure.outcome) == (2, outcome)
+    assert "Run 2 is left out" in caplog.text
+    assert failure.message in caplog.text
+
+
+def test_a_run_that_could_not_be_read_is_tried_again(own_release, tmp_path, tiny_release):
+    store = Store(tmp_path / "store")
+    faults.truncate_file(own_release, 2)
+    assert [failure.obs_id for failure in ingested(own_release, store).failures] == [2]
+    run_file(own_release, 2).write_bytes(run_file(tiny_release, 2).read_bytes())
+    held = ingested(own_release, store)
+    assert (held.failures, held.ingested, list(held.places)) == ([], [2], [1, 2, 3])
+
+
+def test_a_failed_run_does_not_move_the_others(own_release):
+    faults.truncate_file(own_release, 1)
+    held = ingested(own_release, Store("memory://"))
+    for obs_id, (key, number) in held.places.items():
+        part = held.parts[key]
+        assert int(part.obs["obs_id"][number]) == obs_id
+
+
+# --- identity
+
+
+def test_a_run_key_is_of_bytes_and_not_of_paths(tiny_release, own_release):
+    keys = []
+    for release in (tiny_release, own_release):
+        runs, _ = read_runs(read_index(release).runs.values(), nothing)
+        keys.append([digest(run_document(run.entry, run.file_digests)) for run in runs])
+    assert keys[0] == keys[1]
+    assert len(set(keys[0])) == 3
+
+
+def test_a_run_key_holds_the_pointing_of_the_index(own_release):
+    entry = read_index(own_release).runs[1]
+    runs, _ = read_runs([entry], nothing)
+    moved = dataclasses.replace(entry, ra=entry.ra + 1e-9)
+    assert run_document(entry, runs[0].file_digests) != run_document(moved, runs[0].file_digests)
+
+
+def test_parts_of_a_store_are_those_of_the_memory(nights_release, nights_part, tmp_path):
+    store = Store(tmp_path / "store")
+    held = ingested(nights_release, store)
+    [(key, fresh)] = held.parts.items()
+    assert dict(store.record("dl3", key).digests) == {
+        group: dataset_digest(content) for group, content in nights_part.groups.items()
+    }
+    stored = StoredGroups(store, key)
+    assert list(stored) == list(fresh.groups)
+    assert len(stored) == len(fresh.groups)
+    assert Part(stored).facts() == fresh.facts()
+
+
+def test_ingesting_again_reads_no_file(nights_release, monkeypatch):
+    store = Store("memory://")
+    first = ingested(nights_release, store)
+    assert first.ingested == [1, 2, 3, 4, 5, 6, 7]
+    monkeypatch.setattr("xgamma.ingest.release.read_runs", lambda *_: pytest.fail("files were read"))
+    monkeypatch.setattr("xgamma.ingest.release.file_digest", lambda *_: pytest.fail("files were hashed"))
+    second = ingested(nights_release, store)
+    assert second.ingested == []
+    assert (second.run_keys, second.places) == (first.run_keys, first.places)
+    assert open_release(nights_release).pending([1, 5], store) == []
+
+
+def test_runs_are_found_in_the_order_that_is_asked_for(nights_release):
+    store = Store("memory://")
+    ingested(nights_release, store, [5, 2])
+    held = ingested(nights_release, store, [7, 2, 5, 1])
+    assert list(held.places) == [7, 2, 5, 1]
+    assert held.ingested == [7, 1]
+    for obs_id, (key, number) in held.places.items():
+        assert int(held.parts[key].obs["obs_id"][number]) == obs_id
+
+
+def test_many_runs_make_several_parts(nights_release, monkeypatch):
+    monkeypatch.setattr("xgamma.ingest.release.RUNS_PER_PART", 3)
+    store = Store("memory://")
+    held = ingested(nights_release, store)
+    assert [part.obs.sizes["obs"] for part in held.parts.values()] == [3, 3, 1]
+    assert [len(record.texts["runs"]) for record in store.ls("dl3")].count(3) == 2
+
+
+def test_the_newest_version_of_a_run_wins_and_the_old_stays(own_release, tmp_path):
+    store = Store(tmp_path / "store")
+    old = ingested(own_release, store).run_keys[2]
+    faults.spoil_energies(own_release, 2)
+    new = ingested(own_release, store).run_keys[2]
+    assert old != new
+    assert stored_runs(store)[2].run_key == new
+    assert list(stored_versions(store)[2]) == [old, new]
+    assert list(stored_versions(store)[1]) == [stored_runs(store)[1].run_key]
+
+
+def test_releases_of_other_names_are_kept_apart(own_release, tiny_release, tmp_path, caplog):
+    store = Store(tmp_path / "store")
+    ingested(tiny_release, store)
+    faults.spoil_energies(own_release, 2)
+    other = own_release.rename(own_release.with_name("other"))
+    with caplog.at_level(logging.WARNING):
+        held = ingested(other, store)
+    assert "has changed" not in caplog.text
+    assert held.ingested == [1, 2, 3]
+    assert set(stored_versions(store, "tiny")) == set(stored_versions(store, "other")) == {1, 2, 3}
+
+
+# --- where runs can lie
+
+
+def test_a_folder_without_index_is_a_release(tiny_release, tmp_path):
+    folder = tmp_path / "files"
+    folder.mkdir()
+    for obs_id in (1, 2, 3):
+        (folder / f"{obs_id}.fits").write_bytes(run_file(tiny_release, obs_id).read_bytes())
+    part, wanted = part_in_memory(folder), part_in_memory(tiny_release)
+    assert part.obs["obs_id"].values.tolist() == [1, 2, 3]
+    assert dataset_digest(part.events) == dataset_digest(wanted.events)
+    assert set(part.groups) == set(wanted.groups)
+
+
+def test_one_index_file_is_a_release(own_release):
+    with fits.open(own_release / "obs-index.fits.gz") as obs, fits.open(own_release / "hdu-index.fits.gz") as hdu:
+        fits.HDUList([fits.PrimaryHDU(), obs[1].copy(), hdu[1].copy()]).writeto(own_release / "index.fits")
+    opened = open_release(own_release / "index.fits")
+    assert opened.name == "index"
+    held = opened.load(list(opened.facts()), Store("memory://"), nothing)
+    assert (list(held.places), held.failures) == ([1, 2, 3], [])
+
+
+def test_shared_and_compressed_responses_are_those_of_the_runs(tmp_path):
+    plans = [dataclasses.replace(TINY, share_irfs=True, compress=True), dataclasses.replace(TINY, name="own")]
+    shared, own = (part_in_memory(release_of(plan, tmp_path)) for plan in plans)
+    assert [dataset_digest(own.groups[name]) for name in own.groups if name] == [
+        dataset_digest(shared.groups[name]) for name in shared.groups if name
+    ]
+
+
+def test_facts_are_the_same_from_files_and_from_a_store(own_release, tmp_path):
+    faults.remove_index_row(own_release, 3, "psf")
+    ingested(own_release, Store(tmp_path / "store"))
+    from_files, from_store = open_release(own_release).facts(), open_release(tmp_path / "store").facts()
+    assert from_files == from_store
+    assert from_store[3].roles == {"events", "gti", "aeff", "edisp", "bkg"}
+    assert open_release(tmp_path / "store").name == "tiny"
+
+
+def test_a_store_without_runs_is_no_release(tmp_path):
+    Store(tmp_path / "store")
+    with pytest.raises(StoreError, match="holds no runs. Ingest a FITS release into it"):
+        open_release(tmp_path / "store")
+
+
+def test_a_place_without_runs_is_said(tmp_path):
+    with pytest.raises(MissingInputError, match="Datastore not found"):
+        open_release(tmp_path / "nowhere").facts()

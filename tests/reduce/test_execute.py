@@ -1,0 +1,123 @@
+"""Blocks on threads and processes: the same bytes as one after the other, and what goes wrong is said."""
+
+import importlib
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+import xgamma
+from releases import recipe, rows_in
+from xgamma.errors import StoreError
+from xgamma.events import Part
+from xgamma.execute import progress_bar, run_blocks
+from xgamma.ingest import open_release
+from xgamma.ingest.release import StoredGroups
+from xgamma.reduce import joined_rows, reduce_block, reduce_spectra
+from xgamma.store import Store, dataset_digest
+
+
+@pytest.fixture(scope="module")
+def stored(nights_release, tmp_path_factory):
+    """The runs of a release in a store on disk."""
+    store = Store(tmp_path_factory.mktemp("execute") / "store")
+    open_release(nights_release).load(range(1, 8), store, lambda: None)
+    [record] = store.ls("dl3")
+    return Part(StoredGroups(store, record.key))
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Cut the seven runs into four blocks."""
+    monkeypatch.setattr("xgamma.reduce.spectra.MAX_ROWS", 2)
+
+
+@pytest.fixture(scope="module")
+def eager(stored):
+    return dataset_digest(reduce_block(stored, rows_in(stored), recipe()))
+
+
+def test_threads_give_the_bytes_of_one_block(stored, eager, small_blocks):
+    assert dataset_digest(reduce_spectra(stored, rows_in(stored), recipe())) == eager
+
+
+def test_blocks_one_after_the_other_give_the_bytes_of_one_block(stored, eager):
+    rows = rows_in(stored)
+    blocks = [reduce_block(stored, rows[first : first + 2], recipe()) for first in range(0, 7, 2)]
+    assert dataset_digest(joined_rows(blocks)) == eager
+
+
+def test_processes_give_the_bytes_of_one_block(stored, eager, small_blocks):
+    distributed = pytest.importorskip("distributed")
+    options = {"dashboard_address": None, "processes": True, "threads_per_worker": 1, "n_workers": 2}
+    with distributed.LocalCluster(**options) as cluster:
+        found = reduce_spectra(stored, rows_in(stored), recipe(), scheduler=cluster.scheduler_address)
+    assert dataset_digest(found) == eager
+
+
+def test_results_keep_the_order_of_their_arguments():
+    released = threading.Event()
+
+    def number(one):
+        # The first block ends last.
+        if one == 0:
+            released.wait(10)
+        elif one == 5:
+            released.set()
+        return one
+
+    if threading.active_count() and importlib.util.find_spec("dask"):
+        assert run_blocks(number, [(one,) for one in range(6)], "Counting") == list(range(6))
+
+
+def test_one_block_runs_in_this_thread():
+    assert run_blocks(threading.get_ident, [()], "One") == [threading.get_ident()]
+    assert run_blocks(threading.get_ident, [], "None") == []
+
+
+def test_an_error_in_a_block_comes_out_as_it_is():
+    def fail(number):
+        if number == 1:
+            raise StoreError("chunk 1 is gone")
+        return number
+
+    with pytest.raises(StoreError, match="chunk 1 is gone"):
+        run_blocks(fail, [(0,), (1,), (2,)], "Failing")
+
+
+def test_a_store_in_memory_does_not_travel_to_another_process(nights_release):
+    store = Store("memory://")
+    held = open_release(nights_release).load([1], store, lambda: None)
+    [record] = store.ls("dl3")
+    assert list(held.places) == [1]
+    with pytest.raises(StoreError, match="A store in memory stays in its process"):
+        StoredGroups(store, record.key).__reduce__()[1][0].__reduce__()
+
+
+def test_a_task_carries_the_url_of_the_store_and_not_its_arrays(stored):
+    pickle = importlib.import_module("pickle")
+    stored.events["energy"].values[:5]
+    content = pickle.dumps((stored, rows_in(stored)))
+    assert len(content) < 3000
+    again, _ = pickle.loads(content)
+    assert dataset_digest(again.events) == dataset_digest(stored.events)
+
+
+def test_one_block_needs_no_dask():
+    code = (
+        "import sys; from xgamma.execute import run_blocks;"
+        "assert run_blocks(len, [((1, 2),)], 'One') == [2];"
+        "print([name for name in ('dask.delayed', 'distributed') if name in sys.modules])"
+    )
+    source = Path(xgamma.__file__).parents[1]
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=source)
+    assert found.stdout.strip() == "[]"
+
+
+def test_a_bar_that_nobody_sees_counts_in_silence(capsys):
+    with progress_bar("Reading", 5) as advance:
+        for _ in range(5):
+            advance()
+    assert capsys.readouterr() == ("", "")
