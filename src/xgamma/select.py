@@ -12,7 +12,7 @@ import numpy as np
 from astropy.time import Time
 
 from xgamma.axes import IntArray
-from xgamma.errors import ConfigError, InputError, MissingInputError, UnknownNameError
+from xgamma.errors import InputError, MissingInputError, UnknownNameError
 from xgamma.events import Part, Rows, RunFacts
 from xgamma.geometry import separation, to_frame
 from xgamma.times import interval_seconds

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, TypeAlias
+from typing import Any
 
 import numpy as np
 from astropy.time import Time
@@ -14,21 +14,7 @@ from xgamma.errors import ConfigError, InputError
 SECONDS_PER_DAY = 86400.0
 
 
-class FitsHeader(Protocol):
-    """What is asked of an astropy header, which is no ``Mapping``."""
-
-    def __contains__(self, key: Any, /) -> bool: ...
-
-    def __getitem__(self, key: Any, /) -> Any: ...
-
-    def get(self, key: Any, default: Any = None, /) -> Any:
-        """Return a value, or the default where there is no such key."""
-
-
-Header: TypeAlias = FitsHeader | Mapping[str, Any]
-
-
-def mjdref_from_header(header: Header) -> float:
+def mjdref_from_header(header: Mapping[str, Any]) -> float:
     """Return the reference epoch of a FITS header as MJD in TT (GADF: MJDREFI, MJDREFF, TIMESYS)."""
     if "MJDREFI" not in header:
         raise InputError("A time column needs MJDREFI in its header, and it is not there.")

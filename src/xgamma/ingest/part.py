@@ -18,7 +18,7 @@ from xgamma.events import IRF_ROLES, Part
 from xgamma.formats.gadf.read import Run, RunEntry, read_run
 from xgamma.formats.gadf.responses import Response
 from xgamma.outcome import Outcome
-from xgamma.times import SECONDS_PER_DAY, Header
+from xgamma.times import SECONDS_PER_DAY
 
 log = logging.getLogger(__name__)
 
@@ -159,7 +159,7 @@ def _response_table(rows: Sequence[Response]) -> xr.Dataset:
 
 def _obs_table(runs: Sequence[Run], places: Places, tables: list[str], release: str) -> xr.Dataset:
     headers = [run.header for run in runs]
-    aeff: list[Header] = [run.responses["aeff"].header if "aeff" in run.responses else {} for run in runs]
+    aeff: list[Mapping[str, Any]] = [run.responses["aeff"].header if "aeff" in run.responses else {} for run in runs]
     mjdref = runs[0].mjdref
     shifts = _shifts(runs, mjdref)
     ontime = np.array([float((run.gti[:, 1] - run.gti[:, 0]).sum()) for run in runs])
@@ -212,7 +212,7 @@ def _obs_table(runs: Sequence[Run], places: Places, tables: list[str], release: 
     return xr.Dataset(variables, coords={"obs_id": obs_id}, attrs=json.loads(json.dumps(attrs)))
 
 
-def _numbers(headers: Sequence[Header], key: str, default: float = np.nan) -> FloatArray:
+def _numbers(headers: Sequence[Mapping[str, Any]], key: str, default: float = np.nan) -> FloatArray:
     return np.array([float(header.get(key, default)) for header in headers])
 
 

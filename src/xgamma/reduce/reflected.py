@@ -6,6 +6,7 @@ number of off regions; the pixels themselves are not visited but where an exclus
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -181,9 +182,9 @@ def _free_angles(
 ) -> FloatArray:
     """Walk around the ring: a free place is taken and left by ``step``, a blocked one by the increment."""
     phi, angles = candidates[0], list[float]()
-    starts, stops = blocked[:, 0].tolist(), blocked[:, 1]
+    starts, stops = blocked[:, 0].tolist(), blocked[:, 1].tolist()
     while phi < candidates[1] and len(angles) < parameters.max_region_number:
-        place = int(np.searchsorted(starts, phi)) - 1
+        place = bisect_left(starts, phi) - 1
         if place >= 0 and phi < stops[place]:
             phi += parameters.angle_increment
         else:

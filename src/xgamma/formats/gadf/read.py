@@ -19,7 +19,7 @@ from xgamma.axes import FloatArray
 from xgamma.errors import InputError, MissingInputError
 from xgamma.formats.fits_tables import FitsTable, read_raw, read_tables, table_named
 from xgamma.formats.gadf.responses import Response, response
-from xgamma.times import SECONDS_PER_DAY, Header, mjdref_from_header
+from xgamma.times import SECONDS_PER_DAY, mjdref_from_header
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class Run:
 
     entry: RunEntry
     mjdref: float
-    header: Header
+    header: Mapping[str, Any]
     events: Mapping[str, npt.NDArray[Any]]
     gti: FloatArray
     responses: Mapping[str, Response]
@@ -149,7 +149,7 @@ def _entry_from_events(obs_id: int, hdus: Mapping[str, HduLocation]) -> RunEntry
     return _entry(obs_id, header, hdus)
 
 
-def _entry(obs_id: int, header: Header, hdus: Mapping[str, HduLocation]) -> RunEntry:
+def _entry(obs_id: int, header: Mapping[str, Any], hdus: Mapping[str, HduLocation]) -> RunEntry:
     ra, dec = float(header.get("RA_PNT", np.nan)), float(header.get("DEC_PNT", np.nan))
     zenith = float(header.get("ZEN_PNT", 90.0 - float(header.get("ALT_PNT", np.nan))))
     return RunEntry(obs_id, ra, dec, zenith, str(header.get("OBJECT", "")).strip(), hdus)

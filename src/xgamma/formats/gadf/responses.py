@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from astropy.io import fits
 
 from xgamma.axes import Axis, FloatArray, Scale
 from xgamma.errors import InputError
+from xgamma.formats.fits_header import Header
 from xgamma.formats.fits_tables import FitsTable
 from xgamma.units import conversion
 
@@ -74,7 +74,7 @@ class Response:
     axes: tuple[Axis, ...]
     values: dict[str, Float32Array]
     units: dict[str, str]
-    header: fits.Header
+    header: Header
 
     @property
     def table_name(self) -> str:
