@@ -211,9 +211,7 @@ def test_a_misspelt_option_of_the_fit_is_refused():
 
 def test_a_store_in_the_place_of_a_file_is_refused(tiny_release, place):
     analysis = Analysis(config_of(tiny_release, place / "text"))
-    with pytest.raises(
-        StoreError, match=r"text cannot be opened as a folder: .*\. Give a folder that can be written\.$"
-    ):
+    with pytest.raises(StoreError, match=r"text cannot be opened as a folder: .* Give a folder that can be written\.$"):
         analysis.get_observations()
 
 
@@ -298,7 +296,7 @@ def test_bins_that_cannot_be_had_are_rows_without_success(tiny_release, store, c
     assert np.isfinite(dnde[success]).all()
     warning = the_one_warning(caplog)
     assert "narrower than the datasets' bins, left empty: " in warning
-    assert "outside the datasets' axis, left empty: 30.49-42.97, 42.97-60.55, 60.55-85.14, 85.14-120" in warning
+    assert "outside the datasets' axis, left empty: 30.49-42.94, 42.94-60.49, 60.49-85.2, 85.2-120" in warning
     assert left_out.sum() == 0
 
 

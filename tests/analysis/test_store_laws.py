@@ -240,7 +240,11 @@ def interval_text(*intervals):
 def test_intervals_give_a_row_for_each_run_in_each_and_cut_events_and_time(nights_release, tmp_path):
     first, second = NIGHTS.run(1), NIGHTS.run(2)
     middle = first.gti[0].mean()
-    intervals = [(first.gti[0, 0] - 100, middle), (middle, second.gti[-1, 1] + 1), (first.gti[1, 0] - 5, first.gti[1, 1])]
+    intervals = [
+        (first.gti[0, 0] - 100, middle),
+        (middle, second.gti[-1, 1] + 1),
+        (first.gti[1, 0] - 5, first.gti[1, 1]),
+    ]
     text = interval_text(*intervals), "datasets: {stack: false}"
     analysis = until_datasets(config_of(nights_release, tmp_path / "store", *text))
     rows = rows_of(analysis)

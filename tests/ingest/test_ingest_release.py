@@ -289,7 +289,7 @@ def test_facts_are_the_same_from_files_and_from_a_store(own_release, tmp_path):
 
 def test_a_store_without_runs_is_no_release(tmp_path):
     Store(tmp_path / "store")
-    with pytest.raises(StoreError, match="holds no runs. Ingest a FITS release into it"):
+    with pytest.raises(StoreError, match=r"holds no runs\. Ingest a FITS release into it"):
         open_release(tmp_path / "store")
 
 

@@ -14,7 +14,7 @@ from xgamma.axes import Axis
 from xgamma.errors import ConfigError, DataError
 from xgamma.events import Part, read_events
 from xgamma.geometry import separation
-from xgamma.grid import Circle, Grid, RegionSpace
+from xgamma.grid import Circle, RegionSpace
 from xgamma.outcome import Fate, Outcome, validate_ledger
 from xgamma.reduce import SafeMaskParameters, blocks_of, reduce_block, reduce_spectra
 from xgamma.simulate import Response
@@ -114,7 +114,9 @@ def cut(monkeypatch, rows, events):
         monkeypatch.setattr(f"{place}.MAX_EVENTS", events)
 
 
-@pytest.mark.parametrize(("rows", "events"), [(1, 10**6), (2, 10**6), (5, 10**6), (200, 700), (200, 97), (3, 250), (1, 1)])
+@pytest.mark.parametrize(
+    ("rows", "events"), [(1, 10**6), (2, 10**6), (5, 10**6), (200, 700), (200, 97), (3, 250), (1, 1)]
+)
 def test_the_size_of_blocks_does_not_change_a_byte(nights_part, reduced, monkeypatch, rows, events):
     some = rows_in(nights_part, np.arange(7) if events > 1 else [0])
     wanted = reduced if events > 1 else reduce_block(nights_part, some, recipe())
@@ -156,7 +158,9 @@ def test_pieces_of_events_hold_each_event_once_and_in_order(nights_part, limit, 
     starts, sizes = obs["event_start"].values[rows], obs["event_size"].values[rows]
     wanted = np.concatenate([nights_part.events["ra"].values[s : s + n] for s, n in zip(starts, sizes, strict=True)])
     np.testing.assert_array_equal(np.concatenate([piece.lon for piece in pieces]), wanted)
-    np.testing.assert_array_equal(np.concatenate([piece.row for piece in pieces]), np.repeat(np.arange(len(rows)), sizes))
+    np.testing.assert_array_equal(
+        np.concatenate([piece.row for piece in pieces]), np.repeat(np.arange(len(rows)), sizes)
+    )
 
 
 # --- what counts do not depend on
@@ -206,7 +210,10 @@ def test_events_outside_the_axis_are_so_on_the_ledger(nights_part, reduced):
     narrow = grid_of(energy=Axis("energy", recipe().grid.energy.edges[2:5]))
     found = reduce_block(nights_part, rows_in(nights_part), recipe(grid=narrow))
     np.testing.assert_array_equal(found["ledger"].sum("fate"), reduced["ledger"].sum("fate"))
-    moved = reduced["counts"].values[..., [0, 1, 4, 5, 6, 7]].sum() + reduced["counts_off"].values[..., [0, 1, 4, 5, 6, 7]].sum()
+    moved = (
+        reduced["counts"].values[..., [0, 1, 4, 5, 6, 7]].sum()
+        + reduced["counts_off"].values[..., [0, 1, 4, 5, 6, 7]].sum()
+    )
     fewer = (found["ledger"] - reduced["ledger"]).sum(["dataset", "region"]).values
     assert fewer[Fate.OUTSIDE_ENERGY] == moved > 0
     assert fewer[Fate.OUTSIDE_REGIONS] == 0
@@ -243,7 +250,9 @@ def test_events_outside_the_interval_are_so_on_the_ledger(nights_part, reduced):
     np.testing.assert_allclose(before["exposure"] + after["exposure"], reduced["exposure"], rtol=1e-12)
     events = nights_part.events["time"].values
     ends = np.cumsum(nights_part.obs["event_size"].values)
-    late = np.bincount(np.searchsorted(ends, np.flatnonzero(events >= np.repeat(middle, nights_part.obs["event_size"])), side="right"))
+    late = np.bincount(
+        np.searchsorted(ends, np.flatnonzero(events >= np.repeat(middle, nights_part.obs["event_size"])), side="right")
+    )
     np.testing.assert_array_equal(before["ledger"].values[:, 0, Fate.OUTSIDE_TIME], late)
     np.testing.assert_array_equal(before["ledger"].sum("fate"), after["ledger"].sum("fate"))
 
@@ -251,7 +260,9 @@ def test_events_outside_the_interval_are_so_on_the_ledger(nights_part, reduced):
 def test_an_event_belongs_to_one_of_two_intervals_that_touch(nights_part):
     first = float(nights_part.events["time"][5])
     sides = [{"stop": first}, {"start": first}]
-    found = [reduce_block(nights_part, rows_in(nights_part, [0], **side), recipe())["ledger"].values[0, 0] for side in sides]
+    found = [
+        reduce_block(nights_part, rows_in(nights_part, [0], **side), recipe())["ledger"].values[0, 0] for side in sides
+    ]
     size = int(nights_part.obs["event_size"][0])
     assert found[0][Fate.OUTSIDE_TIME] == size - 5
     assert found[1][Fate.OUTSIDE_TIME] == 5
@@ -394,7 +405,8 @@ def test_the_document_of_a_recipe_drops_parameters_of_methods_that_are_not_used(
     other = recipe(safe_masks=("aeff-default",), safe_mask=SafeMaskParameters(aeff_percent=33.0)).document()
     assert plain == other
     used = [
-        recipe(safe_masks=("aeff-max",), safe_mask=SafeMaskParameters(aeff_percent=value)).document() for value in (1, 2)
+        recipe(safe_masks=("aeff-max",), safe_mask=SafeMaskParameters(aeff_percent=value)).document()
+        for value in (1, 2)
     ]
     assert used[0] != used[1]
     biased = recipe(safe_masks=("aeff-max",), safe_mask=SafeMaskParameters(aeff_percent=1, bias_percent=5.0)).document()

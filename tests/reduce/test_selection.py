@@ -46,7 +46,12 @@ def test_unknown_runs_are_named(facts):
         select_runs(facts, Selection(obs_ids=(8, 2, 99)))
 
 
-@given(lon=st.floats(0, 360), lat=st.floats(-90, 90), radius=st.floats(0.01, 180), frame=st.sampled_from(["icrs", "galactic"]))
+@given(
+    lon=st.floats(0, 360),
+    lat=st.floats(-90, 90),
+    radius=st.floats(0.01, 180),
+    frame=st.sampled_from(["icrs", "galactic"]),
+)
 def test_a_cone_selects_the_pointings_strictly_inside(lon, lat, radius, frame):
     random = np.random.default_rng(3)
     pointings = np.stack([random.uniform(0, 360, 50), np.degrees(np.arcsin(random.uniform(-1, 1, 50)))], axis=1)
@@ -122,7 +127,10 @@ def test_pieces_of_a_run_hold_its_good_time(two_parts, nights_part):
 
 def test_an_interval_beside_a_run_leaves_it_out(two_parts):
     gti = NIGHTS.run(0).gti
-    beside = ((time_at(gti[0, 0] - 100), time_at(gti[0, 0] - 1e-3)), (time_at(gti[1, 1] + 1e-3), time_at(gti[1, 1] + 9)))
+    beside = (
+        (time_at(gti[0, 0] - 100), time_at(gti[0, 0] - 1e-3)),
+        (time_at(gti[1, 1] + 1e-3), time_at(gti[1, 1] + 9)),
+    )
     assert rows_of(*two_parts, [1], Selection(intervals=beside)) == []
 
 
@@ -133,7 +141,9 @@ def test_an_interval_that_stops_before_it_starts_is_refused(two_parts):
 
 
 def test_slices_of_rows_are_rows(two_parts):
-    [(_, rows)] = rows_of({"all": two_parts[0]["odd"]}, {i: ("all", i - 1) for i in range(1, 8)}, range(1, 8), Selection())
+    [(_, rows)] = rows_of(
+        {"all": two_parts[0]["odd"]}, {i: ("all", i - 1) for i in range(1, 8)}, range(1, 8), Selection()
+    )
     assert len(rows[2:5]) == 3
     assert rows[2:5].names == ("3", "4", "5")
     assert rows[2:5].obs.tolist() == [2, 3, 4]

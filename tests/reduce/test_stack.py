@@ -50,7 +50,10 @@ def test_a_stack_is_the_sums_of_its_safe_bins(rows):
     n_energy, n_true = rows.sizes["energy"], rows.sizes["energy_true"]
     used = [row for row in range(7) if rows["mask_safe"].values[row].any()]
     assert used == [0, 1, 2, 3, 4, 5]
-    one = {name: rows[name].values[:, 0] for name in ("counts", "counts_off", "exposure", "exposure_edisp", "edisp", "mask_safe")}
+    one = {
+        name: rows[name].values[:, 0]
+        for name in ("counts", "counts_off", "exposure", "exposure_edisp", "edisp", "mask_safe")
+    }
     alpha = 1 / rows["acceptance_off"].values[:, 0]
     for energy in range(n_energy):
         safe = [row for row in used if one["mask_safe"][row, energy]]

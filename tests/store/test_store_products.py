@@ -63,8 +63,8 @@ def test_open_reads_arrays_when_they_are_used(tmp_path, counts):
     record = store.put("dl4", "k1", {"": counts}, {})
     opened = store.open("dl4", "k1")
     assert opened.chunks == {}
-    (tmp_path / record.folder / "counts" / "c" / "0" / "0").unlink()
-    with pytest.raises(StoreError, match=r"counts/c/0/0 is missing.*the product is damaged"):
+    (tmp_path / record.folder / "counts" / "c.0.0").unlink()
+    with pytest.raises(StoreError, match=r"counts/c\.0\.0 is missing.*the product is damaged"):
         opened.load()
     with pytest.raises(StoreError, match="damaged"):
         store.get("dl4", "k1")

@@ -73,8 +73,8 @@ class FitsTable:
         if (scale, zero) == (1, 0):
             return native
         if native.dtype.kind in "iu" and scale == 1 and float(zero).is_integer():
-            return native.astype(np.int64) + int(zero)
-        return native * scale + zero
+            return np.asarray(native.astype(np.int64) + int(zero))
+        return np.asarray(native * scale + zero)
 
 
 def _row_dtype(header: Header) -> np.dtype[Any]:

@@ -30,7 +30,7 @@ from xgamma.errors import StoreError
 
 # A writer that was killed leaves the file that obstore renames at the end; obstore never lists it.
 _STAGED = re.compile(r".*#\d+")
-_CHUNK = re.compile(r"(.*/)?c(/\d+)*")
+_CHUNK = re.compile(r"(.*/)?c(\.\d+)*")
 _REQUESTS = 16
 # Above this a thread is worth its start.
 _LARGE_BYTES = 1_000_000

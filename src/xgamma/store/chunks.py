@@ -24,6 +24,8 @@ Result = TypeVar("Result")
 
 # Measured on 380,000 H.E.S.S. events: 1.3 GB/s in, 4.8 GB/s out, ratio 2.4 (zstd 1: 0.4, 0.8, 2.1).
 COMPRESSION = {"cname": "lz4", "clevel": 5, "shuffle": "shuffle", "blocksize": 0}
+# One folder for each array, and not one for each dim of it.
+SEPARATOR = "."
 _CODEC = Blosc(cname="lz4", clevel=5, shuffle=SHUFFLE, blocksize=0)
 # Above this a thread is worth its start.
 _LARGE_BYTES = 1_000_000
@@ -35,13 +37,13 @@ def chunk_shape_of(document: Document) -> tuple[int, ...]:
 
 
 def chunks_of(document: Document) -> Iterator[tuple[str, tuple[slice, ...]]]:
-    """Yield the key below the array, ``c``, ``c/0``, ``c/0/1``, ..., and the place in the array of every chunk."""
+    """Yield the key below the array, ``c``, ``c.0``, ``c.0.1``, ..., and the place in the array of every chunk."""
     sizes, chunk = document["shape"], chunk_shape_of(document)
     counts = [range(-(-size // length)) for size, length in zip(sizes, chunk, strict=True)]
     for index in itertools.product(*counts):
         places = zip(index, chunk, sizes, strict=True)
         yield (
-            "/".join(["c", *map(str, index)]),
+            SEPARATOR.join(["c", *map(str, index)]),
             tuple(slice(number * length, min((number + 1) * length, size)) for number, length, size in places),
         )
 

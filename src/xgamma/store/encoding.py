@@ -25,7 +25,7 @@ from zarr.core.sync import sync
 from zarr.storage import ObjectStore, StorePath
 
 from xgamma.errors import ConfigError, DataError, did_you_mean
-from xgamma.store.chunks import COMPRESSION, Document, read_array, write_array
+from xgamma.store.chunks import COMPRESSION, SEPARATOR, Document, read_array, write_array
 from xgamma.store.keys import plain, stored_array, validate_segment
 
 Documents = dict[str, Document]
@@ -166,7 +166,7 @@ def _array_document(array: Stored, chunks: tuple[int, ...]) -> Document:
         "shape": list(array.values.shape),
         "data_type": array.values.dtype.name,
         "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(chunks)}},
-        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": SEPARATOR}},
         "fill_value": np.zeros((), array.values.dtype).item(),
         "codecs": [endian, compression],
         "attributes": array.attrs,
@@ -219,7 +219,7 @@ def write_groups(
 
 async def _write_document(zarr: ObjectStore[Any], path: str, document: Document) -> None:
     content = json.dumps(document, allow_nan=False).encode()
-    await zarr.set(f"{path}/{_ROOT}", default_buffer_prototype().buffer.from_bytes(content))
+    await zarr.set(_join(path, _ROOT), default_buffer_prototype().buffer.from_bytes(content))
 
 
 def _zarr_array(zarr: ObjectStore[Any], path: str, document: Document) -> AsyncArray[ArrayV3Metadata]:

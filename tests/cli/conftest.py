@@ -1,0 +1,31 @@
+"""A configuration in a file, a store that knows its results, and the command line in this process."""
+
+import pytest
+
+from command_line import CommandLine
+from releases import config_of
+
+
+@pytest.fixture
+def xgamma(capsys):
+    return CommandLine(capsys)
+
+
+@pytest.fixture
+def config(tiny_release, tmp_path):
+    """A configuration file of the tiny release; results go beside it."""
+    path = tmp_path / "my.yaml"
+    config_of(tiny_release, tmp_path / "out" / "store").write(path)
+    return path
+
+
+@pytest.fixture
+def changed(tiny_release, tmp_path):
+    """Write a configuration file that is changed by YAML texts."""
+
+    def write(*texts, release=tiny_release, name="changed.yaml"):
+        path = tmp_path / name
+        config_of(release, tmp_path / "out" / "store", *texts).write(path, overwrite=True)
+        return path
+
+    return write

@@ -1,0 +1,295 @@
+"""What the command line says and returns when something is wrong."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import faults
+from releases import MODEL, config_of
+from xgamma.cli.main import VERBS
+from xgamma.formats.gadf import read as gadf
+
+TRACEBACK = "Traceback (most recent call last)"
+
+
+# --- help
+
+
+def test_help_lists_the_verbs_and_exit_codes(xgamma):
+    done = xgamma("--help")
+    assert done.code == 0
+    assert done.err == ""
+    assert all(f"\n  {verb} " in done.out for verb in VERBS)
+    assert "5 fit not converged, 130 interrupted" in done.out
+    assert max(map(len, done.out.splitlines())) <= 80
+    assert xgamma("-h").out == done.out
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_has_help(xgamma, verb):
+    done = xgamma(verb, "--help")
+    assert done.code == 0
+    assert done.out.startswith(f"Usage: xgamma {verb} [OPTIONS]")
+    assert max(map(len, done.out.splitlines())) <= 80
+    explained = done.out.partition("Options:")[0].split("\n", 2)[2].strip()
+    assert explained[0].isupper()
+    assert explained.endswith(".")
+
+
+def test_version(xgamma):
+    done = xgamma("--version")
+    assert done.code == 0
+    assert done.out.startswith("xgamma, version ")
+
+
+# --- usage: 2
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["runn"], "There is no verb 'runn'. Did you mean 'run'?"),
+        (["expotr"], "There is no verb 'expotr'. Did you mean 'export'?"),
+        (["fly"], f"There is no verb 'fly'. Known: {', '.join(sorted(VERBS))}."),
+        (["run"], "Missing argument 'CONFIG'."),
+        (
+            ["run", "a.yaml", "--until", "fitt"],
+            "'fitt' is not one of 'observations', 'datasets', 'fit', 'flux_",
+        ),
+        (["run", "a.yaml", "--untill", "fit"], "Did you mean one of: '--outdir', '--until'?"),
+        (["ingest", "here", "there", "--obs-id", "x"], "'x' is not a valid integer."),
+    ],
+)
+def test_wrong_usage_is_two(xgamma, words, message):
+    done = xgamma(*words)
+    assert done.code == 2
+    assert done.out == ""
+    assert message in done.err
+    assert TRACEBACK not in done.err
+
+
+# --- configuration: 2, input: 3
+
+
+def test_a_bad_configuration_is_two_with_a_line_for_each_problem(xgamma, tmp_path):
+    path = tmp_path / "bad.yaml"
+    path.write_text("datasets: {geom: {axes: {energy: {min: 3 TeV, max: 1 TeV}}}}\nfitt: {}")
+    for verb in ("check", "plan", "run"):
+        done = xgamma(verb, path)
+        assert done == (2, "", f"Error: {path}: fitt: there is no such key. Did you mean 'fit'?\n")
+    path.write_text("datasets: {geom: {axes: {energy: {min: 3 TeV, nbins: 0}}}}")
+    assert xgamma("check", path).err == (
+        f"Error: {path}: datasets.geom.axes.energy.nbins: expected a whole number of at least 1, got 0.\n"
+    )
+
+
+def test_what_is_not_there_is_three(xgamma, tmp_path, changed):
+    done = xgamma("run", tmp_path / "no.yaml")
+    assert done == (3, "", f"Error: There is no configuration file {tmp_path / 'no.yaml'}.\n")
+    done = xgamma("run", changed(f"observations: {{datastore: {tmp_path}/no}}"))
+    assert done.code == 3
+    assert done.err == f"Error: observations.datastore: expected a file or folder, but there is no {tmp_path}/no.\n"
+    done = xgamma("ingest", tmp_path / "no", tmp_path / "store")
+    assert done.code == 3
+    assert not (tmp_path / "store").exists()
+
+
+def test_an_unknown_run_is_two(xgamma, changed, tiny_release, tmp_path):
+    done = xgamma("run", changed("observations: {obs_ids: [1, 77]}"))
+    assert done.code == 2
+    assert done.err == "Error: observations.obs_ids: the datastore has no run 77; it has 3 runs from 1 to 3.\n"
+    done = xgamma("ingest", tiny_release, tmp_path / "store", "--obs-id", 77)
+    assert done.code == 2
+    assert "the datastore has no run 77" in done.err
+
+
+def test_an_outdir_that_is_a_file_is_two(xgamma, config, tmp_path):
+    (tmp_path / "file").write_text("")
+    for outdir in (tmp_path / "file", tmp_path / "file" / "below"):
+        done = xgamma("run", config, "--outdir", outdir)
+        assert done.code == 2
+        assert (
+            done.err
+            == f"Error: general.outdir: expected a folder, but {tmp_path}/file is a file; give another folder.\n"
+        )
+
+
+def test_until_a_step_that_is_not_asked_for(xgamma, changed):
+    path = changed("steps: [observations, datasets]")
+    done = xgamma("run", path, "--until", "fit")
+    assert done.code == 2
+    assert done.err == (
+        "Error: --until: the configuration does not ask for fit; its steps are observations, datasets.\n"
+    )
+
+
+def test_a_part_of_a_later_version_is_two(xgamma, changed):
+    text = "light_curve: {energy_edges: {min: 1 TeV, max: 10 TeV, nbins: 1}, source: crab}"
+    done = xgamma("run", changed(text))
+    assert done.code == 2
+    assert done.err == "Error: steps: light_curve comes with a later version of xgamma; leave its section out.\n"
+    assert xgamma("run", changed(text), "--until", "datasets").code == 0
+
+
+# --- tracebacks
+
+
+def test_a_traceback_is_shown_on_request_only(xgamma, tmp_path):
+    quiet = xgamma("run", tmp_path / "no.yaml")
+    assert TRACEBACK not in quiet.err
+    for words in (["--debug", "run", tmp_path / "no.yaml"], ["run", tmp_path / "no.yaml", "--debug"]):
+        loud = xgamma(*words)
+        assert loud.code == quiet.code
+        assert loud.err.startswith(TRACEBACK)
+        assert loud.err.endswith(quiet.err)
+
+
+def test_a_defect_is_one_and_asks_for_a_report(xgamma, config, monkeypatch):
+    def broken(path):
+        raise ZeroDivisionError("in here")
+
+    monkeypatch.setattr("xgamma.cli.check.preview", broken)
+    done = xgamma("check", config)
+    assert done == (
+        1,
+        "",
+        "Error: ZeroDivisionError: in here. This is a defect of xgamma: run again with --debug and report it.\n",
+    )
+    assert "in broken" in xgamma("check", config, "--debug").err
+
+
+@pytest.mark.parametrize(("variable", "coloured"), [("", True), ("1", False)])
+def test_no_color_is_honoured(monkeypatch, xgamma, tmp_path, variable, coloured):
+    monkeypatch.setenv("NO_COLOR", variable)
+    monkeypatch.setattr("click._compat.isatty", lambda stream: True)
+    assert ("\x1b[" in xgamma("run", tmp_path / "no.yaml").err) == coloured
+
+
+# --- some runs were not used: 4
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (faults.truncate_file, "run_000002.fits"),
+        (faults.remove_hdu, "has no HDU 'GTI'"),
+        (faults.spoil_energies, "the event list holds energies or coordinates that are not finite and positive"),
+        (faults.point_away, "the on-region lies outside the field of view"),
+    ],
+)
+def test_a_faulty_run_is_four_and_named(xgamma, changed, own_release, fault, reason):
+    fault(own_release, 2)
+    path = changed(release=own_release)
+    done = xgamma("run", path, "--until", "datasets", "--json")
+    assert done.code == 4
+    assert list(done.document["unused_runs"]) == ["2"]
+    assert done.err.startswith("Run 2 was not used: ")
+    assert reason in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+def test_faulty_runs_alone_are_three(xgamma, changed, own_release):
+    faults.remove_events(own_release, 2)
+    done = xgamma("run", changed("observations: {obs_ids: [2]}", release=own_release))
+    assert done == (3, "", "Error: No run can be used. Run 2: the event list is empty.\n")
+
+
+def test_check_foretells_runs_that_will_not_be_used(xgamma, changed, own_release):
+    faults.point_away(own_release, 2)
+    faults.remove_index_row(own_release, 3, "psf")
+    done = xgamma("check", changed(release=own_release))
+    assert done.code == 0
+    assert done.out.startswith("Found:\n")
+    assert done.err.splitlines()[:2] == [
+        "Run 3 will not be used: it has no psf, which observations.required_irf asks for.",
+        "Run 2 will not be used: the region is 22.5 deg from its pointing, more than 2.5 deg "
+        "(datasets.geom.selection.offset_max).",
+    ]
+    assert set(xgamma("check", changed(release=own_release), "--json").document["unusable_runs"]) == {"2", "3"}
+
+
+def test_ingest_of_faulty_runs(xgamma, own_release, tmp_path, caplog):
+    faults.truncate_file(own_release, 2)
+    done = xgamma("ingest", own_release, tmp_path / "store")
+    assert done.code == 4
+    assert done.out == "2 runs ingested, 0 were there, 1 could not be read.\n"
+    assert [m[:22] for m in caplog.messages if "left out" in m] == ["Run 2 is left out: " + str(tmp_path)[:3]]
+    alone = xgamma("ingest", own_release, tmp_path / "other", "--obs-id", 2)
+    assert alone.code == 3
+    assert alone.err.startswith("Error: No run can be used. Run 2: ")
+
+
+# --- the fit did not converge: 5
+
+
+def test_an_unconverged_fit_is_five_with_all_its_results(xgamma, changed, tmp_path):
+    parameters = MODEL["components"][0]["spectral"]["parameters"]
+    lost = [{**parameters[0], "value": -30}, {**parameters[1], "value": 1e-3}, parameters[2]]
+    spectral = {"type": "PowerLawSpectralModel", "parameters": lost}
+    path = changed(f"models: {{components: [{{name: crab, type: SkyModel, spectral: {spectral}}}]}}")
+    done = xgamma("run", path)
+    assert done.code == 5
+    assert "Fit: NOT CONVERGED, statistic " in done.out
+    assert done.err.startswith("Error: The fit did not converge. Optimization failed.")
+    assert done.err.endswith("Try other start values, or freeze a parameter.\n")
+    assert (tmp_path / "out" / "flux-points.fits").exists()
+    again = xgamma("run", path, "--json")
+    assert again.code == 5
+    assert again.document["converged"] is False
+    assert again.document["computed"] == []
+
+
+# --- interrupted: 130
+
+
+def test_an_interrupt_between_steps_is_130(xgamma, config, monkeypatch):
+    def interrupted(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("xgamma.analysis.run.ACTIONS", {"observations": interrupted})
+    done = xgamma("run", config)
+    assert (done.code, done.out) == (130, "")
+    assert done.err.strip() == "Interrupted; what is in the store stays, and the next run goes on from there."
+
+
+def test_ctrl_c_ends_a_run_that_the_next_one_goes_on_from(xgamma, nights_release, tmp_path):
+    path = tmp_path / "my.yaml"
+    config_of(nights_release, tmp_path / "out" / "store").write(path)
+    # A slow disk, so that there is time to interrupt.
+    script = (
+        "import time, sys\n"
+        f"from {gadf.__name__.removesuffix('.read')} import read\n"
+        "import xgamma.ingest.part as part\n"
+        "whole = part.read_run\n"
+        "def slowly(entry):\n"
+        "    print('reading', file=sys.stderr, flush=True)\n"
+        "    time.sleep(0.5)\n"
+        "    return whole(entry)\n"
+        "part.read_run = slowly\n"
+        "from xgamma.cli import main\n"
+        f"main(['run', {str(path)!r}])\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ
+    )
+    for line in process.stderr:
+        if line.startswith("reading"):
+            break
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out == ""
+    assert TRACEBACK not in err
+    assert err.endswith("Interrupted; what is in the store stays, and the next run goes on from there.\n")
+    assert xgamma("run", path, "--until", "datasets").code == 0
+
+
+def test_the_entry_point_works_in_a_process_of_its_own(tmp_path):
+    command = [sys.executable, "-c", "from xgamma.cli import main; main()"]
+    done = subprocess.run([*command, "run", "no.yaml"], capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "", "Error: There is no configuration file no.yaml.\n")

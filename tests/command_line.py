@@ -1,0 +1,37 @@
+"""The command line in this process: exit code, what it printed, what it said."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+import pytest
+
+from xgamma.cli import main
+
+
+class Ran(NamedTuple):
+    """What became of a command."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """The JSON on standard output, and nothing beside it."""
+        return json.loads(self.out)
+
+
+class CommandLine:
+    """Calls ``main`` as the entry point does."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *words: object) -> Ran:
+        self._capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main([str(word) for word in words])
+        code = end.value.code
+        return Ran(int(code or 0), *self._capsys.readouterr())
