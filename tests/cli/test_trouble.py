@@ -243,6 +243,18 @@ def test_an_unconverged_fit_is_five_with_all_its_results(xgamma, changed, tmp_pa
     assert again.document["computed"] == []
 
 
+def test_a_fit_that_cannot_be_made_is_five_with_the_datasets(xgamma, changed, tmp_path):
+    done = xgamma("run", changed("fit: {fit_range: {min: 10 TeV, max: 14 TeV}}"))
+    assert done.code == 5
+    assert done.err.startswith("Error: No bin is left to fit: the fit range and the safe masks exclude them all.")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "config.yaml",
+        "counts.png",
+        "datasets.fits.gz",
+        "store",
+    ]
+
+
 # --- interrupted: 130
 
 

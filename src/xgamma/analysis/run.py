@@ -12,7 +12,7 @@ from xgamma.analysis.config import AnalysisConfig
 from xgamma.analysis.request import models_of, outdir_of, recipe_of, steps_of, validate_models
 from xgamma.analysis.session import Analysis
 from xgamma.datasets import Datasets, FluxPointsDataset
-from xgamma.errors import OutputError
+from xgamma.errors import FitError, OutputError
 
 PICTURE_SIZE = (8.0, 6.0)
 RESOLUTION = 120
@@ -51,6 +51,8 @@ def run(config: AnalysisConfig, until: str | None = None) -> Report:
         Before any work, for what can be known then.
     InputError, DataError
         When no run can be used.
+    FitError
+        When no fit can be made; what the steps before it made is written then.
     """
     config.check(complete=True, files=True)
     steps, outdir = steps_of(config, until), outdir_of(config)
@@ -58,8 +60,12 @@ def run(config: AnalysisConfig, until: str | None = None) -> Report:
     validate_models(models_of(config), config.flux_points.source, steps)
     _make_folder(outdir)
     analysis = Analysis(config)
-    for step in steps:
-        ACTIONS[step](analysis)
+    try:
+        for step in steps:
+            ACTIONS[step](analysis)
+    except FitError:
+        write_results(analysis, outdir)
+        raise
     return Report(analysis, write_results(analysis, outdir), analysis.unused)
 
 

@@ -39,14 +39,14 @@ QUANTITIES = (
 class FluxPoints:
     """Flux points relative to a reference spectrum.
 
+    Attributes are read from the Dataset: ``dnde``, ``flux``, ``eflux``, ``e2dnde``, ``norm``, each with ``_err``,
+    ``_errn``, ``_errp``, ``_ul``, and ``ref_dnde`` etc. as ``Quantity`` of shape (energy,); ``ts``, ``sqrt_ts``,
+    ``stat``, ``stat_null``, ``counts``, ``npred``, ``npred_excess``, ``stat_scan``, ``success``, ``is_ul`` as arrays.
+
     Parameters
     ----------
     data
         A DL5 Dataset: norms, errors, limits, statistics and reference fluxes with the dim ``energy``.
-
-    Attributes are read from the Dataset: ``dnde``, ``flux``, ``eflux``, ``e2dnde``, ``norm``, each with ``_err``,
-    ``_errn``, ``_errp``, ``_ul``, and ``ref_dnde`` etc. as ``Quantity`` of shape (energy,); ``ts``, ``sqrt_ts``,
-    ``stat``, ``stat_null``, ``counts``, ``npred``, ``npred_excess``, ``stat_scan``, ``success``, ``is_ul`` as arrays.
 
     Examples
     --------

@@ -119,10 +119,10 @@ class FluxPointsDataset:
         limits = ax.get_ylim()
         bounds = u.Quantity([self.data.energy_min.min(), self.data.energy_max.max()])
         for number, model in enumerate(self._own_models()):
-            look = {"sed_type": style["sed_type"], "color": f"C{number}", **(kwargs_model or {})}
-            label = look.pop("label", model.name)
+            look = {
+                "sed_type": style["sed_type"], "color": f"C{number}", "label": model.name, **(kwargs_model or {}),
+            }  # fmt: skip
             model.spectral_model.plot(bounds, ax=ax, **look)
-            ax.lines[-1].set_label(label)
             model.spectral_model.plot_error(bounds, ax=ax, sed_type=style["sed_type"], facecolor=look["color"])
         ax.set_xlim(low, high)
         ax.set_ylim(limits)

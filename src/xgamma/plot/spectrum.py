@@ -13,7 +13,7 @@ from xgamma.plot.labels import axis_label, normalize_axes
 
 
 def plot_spectrum(
-    energy: FloatArray, values: FloatArray, unit: str, label: str,
+    energy: FloatArray, values: FloatArray, unit: str, quantity: str,
     ax: Axes | None = None, energy_power: int = 0, **style: Any,
 ) -> Axes:  # fmt: skip
     """Draw a curve on logarithmic axes.
@@ -24,7 +24,7 @@ def plot_spectrum(
         In TeV, shape (n,).
     values, unit
         The quantity at each energy and its unit.
-    label
+    quantity
         The name of the quantity on the vertical axis.
     energy_power
         The power of the energy, in TeV, that the values are multiplied with.
@@ -35,11 +35,11 @@ def plot_spectrum(
     """
     ax = normalize_axes(ax)
     ax.plot(energy, values * energy**energy_power, **style)
-    return _label(ax, unit, label, energy_power)
+    return _label(ax, unit, quantity, energy_power)
 
 
 def plot_spectrum_band(
-    energy: FloatArray, low: FloatArray, high: FloatArray, unit: str, label: str,
+    energy: FloatArray, low: FloatArray, high: FloatArray, unit: str, quantity: str,
     ax: Axes | None = None, energy_power: int = 0, **style: Any,
 ) -> Axes:  # fmt: skip
     """Fill between two curves on logarithmic axes; arguments as in ``plot_spectrum``."""
@@ -48,13 +48,13 @@ def plot_spectrum_band(
     # A band that reaches below zero would leave a logarithmic axis; it is cut a decade below its upper end.
     bottom = np.maximum(low, 0.1 * np.abs(high))
     ax.fill_between(energy, bottom * weight, high * weight, **{"facecolor": "black", "alpha": 0.2, "lw": 0, **style})
-    return _label(ax, unit, label, energy_power)
+    return _label(ax, unit, quantity, energy_power)
 
 
-def _label(ax: Axes, unit: str, label: str, energy_power: int) -> Axes:
+def _label(ax: Axes, unit: str, quantity: str, energy_power: int) -> Axes:
     ax.set_xscale("log")
     ax.set_yscale("log", nonpositive="clip")
     ax.set_xlabel(axis_label("Energy", "TeV"))
-    name = label if energy_power == 0 else f"E{energy_power} {label}".replace("E1 ", "E ")
+    name = quantity if energy_power == 0 else f"E{energy_power} {quantity}".replace("E1 ", "E ")
     ax.set_ylabel(axis_label(name, str((u.Unit(unit) * u.TeV**energy_power).to_string())))
     return ax
