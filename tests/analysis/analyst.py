@@ -1,8 +1,8 @@
 """A process that forks an analyst for each line ``RELEASE STORE`` that it reads, so that all import once.
 
-It says ``started`` and the key of a recipe. An analyst says ``ready`` and its process id, waits for a line, runs a whole
-analysis and says ``done`` and the seconds that it took. Then, or when it was killed, the process says ``ended``; the id
-stays the analyst's until the next line.
+It says ``started`` and the key of a recipe. An analyst says ``ready`` and its process id, waits for a line, runs a
+whole analysis and says ``done`` and the seconds that it took. Then, or when it was killed, the process says ``ended``;
+the id stays the analyst's until the next line.
 """
 
 import logging

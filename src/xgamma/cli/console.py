@@ -60,13 +60,13 @@ def _is_number(text: str) -> bool:
 def number_text(value: Any, digits: int = 4) -> str:
     """Return a number, or a quantity without its unit, for people; what is not finite is ``-``.
 
-    >>> number_text(3.14159, 3), number_text(float("nan")), number_text(12), number_text("crab")
-    ('3.14', '-', '12', 'crab')
+    >>> number_text(2e-13, 3), number_text(float("nan")), number_text(12), number_text("crab")
+    ('2.00e-13', '-', '12', 'crab')
     """
     number = getattr(value, "value", value)
     if not isinstance(number, float):
         return str(number)
-    return f"{number:.{digits}g}" if abs(number) < float("inf") else NOTHING
+    return f"{number:#.{digits}g}".rstrip(".") if abs(number) < float("inf") else NOTHING
 
 
 def some(count: int, what: str) -> str:

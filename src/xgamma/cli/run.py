@@ -121,7 +121,7 @@ def _point_rows(points: FluxPoints) -> list[dict[str, str]]:
         left_out = float(row["counts_left_out"].sum())
         honest = {
             "used": NOTHING if edges == used else "nothing" if NOTHING in used else "-".join(used),
-            "left out": number_text(left_out) if left_out else NOTHING,
+            "left out": f"{left_out:.0f}" if left_out else NOTHING,
         }
         rows.append(dict(zip(EDGES, edges, strict=True)) | honest | {name: number_text(row[name], 3) for name in names})
     return rows
