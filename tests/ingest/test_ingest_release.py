@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import pickle
 
 import numpy as np
 import pytest
@@ -222,6 +223,29 @@ def test_many_runs_make_several_parts(nights_release, monkeypatch):
     held = ingested(nights_release, store)
     assert [part.obs.sizes["obs"] for part in held.parts.values()] == [3, 3, 1]
     assert [len(record.texts["runs"]) for record in store.ls("dl3")].count(3) == 2
+
+
+def test_of_many_parts_the_last_stays_in_memory(nights_release, monkeypatch):
+    monkeypatch.setattr("xgamma.ingest.release.RUNS_PER_PART", 3)
+    held = ingested(nights_release, Store("memory://"))
+    monkeypatch.setattr(Store, "get", lambda *_: pytest.fail("the store was read"))
+    monkeypatch.setattr(Store, "open", lambda *_: pytest.fail("the store was read"))
+    *earlier, last = held.parts.values()
+    assert last.obs["obs_id"].values.tolist() == [7]
+    assert last.events.sizes["event"] == int(last.obs["event_size"].sum())
+    for part in earlier:
+        with pytest.raises(pytest.fail.Exception, match="the store was read"):
+            part.obs  # noqa: B018
+
+
+def test_a_fresh_part_travels_as_the_url_of_its_store(nights_release, tmp_path):
+    [part] = ingested(nights_release, Store(tmp_path / "store")).parts.values()
+    content = pickle.dumps(part)
+    assert len(content) < 1000
+    again = pickle.loads(content)
+    assert {name: dataset_digest(again.groups[name].compute()) for name in again.groups} == {
+        name: dataset_digest(part.groups[name]) for name in part.groups
+    }
 
 
 def test_the_newest_version_of_a_run_wins_and_the_old_stays(own_release, tmp_path):

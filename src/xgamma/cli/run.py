@@ -13,6 +13,7 @@ from xgamma.analysis.session import Analysis
 from xgamma.cli.console import NOTHING, json_option, number_text, print_facts, print_json, print_table
 from xgamma.datasets import FluxPoints
 from xgamma.errors import FitError
+from xgamma.units import unit_string
 
 SOME_RUNS_UNUSED = 4
 ROWS_SHOWN = 10
@@ -72,7 +73,7 @@ def _document(report: Report) -> dict[str, object]:
 def _models_document(analysis: Analysis) -> dict[str, object]:
     return {
         model.name: {
-            p.name: {"value": p.value, "error": p.error, "unit": str(p.unit), "frozen": p.frozen}
+            p.name: {"value": p.value, "error": p.error, "unit": unit_string(p.unit), "frozen": p.frozen}
             for p in model.parameters
         }
         for model in analysis.models
@@ -103,7 +104,7 @@ def _parameter_rows(analysis: Analysis) -> list[dict[str, str]]:
             "parameter": p.name,
             "value": number_text(p.value),
             "error": "frozen" if p.frozen else number_text(p.error, 2),
-            "unit": str(p.unit) or NOTHING,
+            "unit": unit_string(p.unit) or NOTHING,
         }
         for model in analysis.models
         for p in model.parameters

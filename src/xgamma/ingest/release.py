@@ -13,7 +13,7 @@ import xarray as xr
 
 from xgamma.errors import StoreError
 from xgamma.events import Part, RunFacts
-from xgamma.formats.gadf.read import Index, Run, RunEntry, read_index
+from xgamma.formats.gadf.read import Index, RunEntry, read_index
 from xgamma.ingest.part import Failure, part_of, read_runs, run_document
 from xgamma.store import Store, digest, file_digest, is_store
 
@@ -29,12 +29,20 @@ Progress = Callable[[], None]
 
 
 class StoredGroups(Mapping[str, xr.Dataset]):
-    """The groups of a product, each opened when it is first used; travels to a worker as the store's url."""
+    """The groups of a product, each opened when it is first used; travels to a worker as the store's url.
 
-    def __init__(self, store: Store, key: str) -> None:
+    Parameters
+    ----------
+    store, key
+        Where the product is.
+    opened
+        Groups that are in memory already.
+    """
+
+    def __init__(self, store: Store, key: str, opened: Mapping[str, xr.Dataset] | None = None) -> None:
         self._store = store
         self._key = key
-        self._opened: dict[str, xr.Dataset] = {}
+        self._opened = dict(opened or {})
 
     def __getitem__(self, group: str) -> xr.Dataset:
         if group not in self._opened:
@@ -117,6 +125,7 @@ class StoredRun:
 
 
 Versions = dict[str, StoredRun]
+Ingested = tuple[dict[str, Part], dict[int, StoredRun], list[Failure]]
 
 
 def stored_versions(store: Store, release: str | None = None) -> dict[int, Versions]:
@@ -218,12 +227,11 @@ class FitsRelease:
         in_memory: dict[str, Part] = {}
         failures: list[Failure] = []
         for start in range(0, len(new), RUNS_PER_PART):
-            runs, failed = read_runs(new[start : start + RUNS_PER_PART], progress)
+            # Only the part that was read last stays, so that memory does not grow with the number of runs.
+            in_memory.clear()
+            in_memory, places, failed = self._ingest(new[start : start + RUNS_PER_PART], store, progress)
+            found |= places
             failures += failed
-            if runs:
-                key, part, places = self._ingest(runs, store)
-                in_memory[key] = part
-                found |= places
         held = _holdings(store, {obs_id: found[obs_id] for obs_id in obs_ids if obs_id in found})
         return Holdings(
             {**held.parts, **in_memory},
@@ -233,7 +241,10 @@ class FitsRelease:
             [e.obs_id for e in new if e.obs_id in found],
         )
 
-    def _ingest(self, runs: Sequence[Run], store: Store) -> tuple[str, Part, dict[int, StoredRun]]:
+    def _ingest(self, entries: Sequence[RunEntry], store: Store, progress: Progress) -> Ingested:
+        runs, failures = read_runs(entries, progress)
+        if not runs:
+            return {}, {}, failures
         run_keys = [digest(run_document(run.entry, run.file_digests)) for run in runs]
         key = digest({"step": "ingest", "version": STEP_VERSION, "runs": run_keys})
         part = part_of(runs, self.name)
@@ -247,7 +258,7 @@ class FitsRelease:
                 status = Path(path).stat()
                 store.remember(path, status.st_size, status.st_mtime_ns, known)
         places = {run.entry.obs_id: StoredRun(k, key, n) for n, (run, k) in enumerate(zip(runs, run_keys, strict=True))}
-        return key, part, places
+        return {key: Part(StoredGroups(store, key, part.groups))}, places, failures
 
 
 def chunks_of(part: Part) -> dict[str, dict[str, Any]]:
