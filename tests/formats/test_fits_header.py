@@ -28,7 +28,9 @@ def test_values_are_those_of_astropy(values):
     reserved = {"END", "COMMENT", "HISTORY", "CONTINUE", "HIERARCH", "SIMPLE", "XTENSION", "BLANK"}
     header = fits.Header([(key, value) for key, value in values.items() if key not in reserved])
     written = fits.Header.fromstring(header.tostring())
-    assert parsed_header(header.tostring().encode()) == {key: written[key] for key in written}
+    # Numbers are what a card has room for; of texts astropy itself misreads a quote before a slash.
+    expected = {key: header[key] if isinstance(header[key], str) else written[key] for key in header}
+    assert parsed_header(header.tostring().encode()) == expected
 
 
 def test_long_texts_go_on_over_cards():

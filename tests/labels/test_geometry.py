@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xgamma.errors import ConfigError
-from xgamma.geometry import Plane, from_tangent_plane, northward_scale, separation, tangent_plane, to_frame
+from xgamma.geometry import Plane, from_tangent_plane, in_boxes, northward_scale, separation, tangent_plane, to_frame
 
 longitudes, latitudes = st.floats(0, 359.9), st.floats(-89, 89)
 
@@ -70,6 +70,19 @@ def test_the_plane_and_back_is_the_identity(lon0, lat0, x, y):
 
 def test_points_behind_the_plane_are_nowhere():
     assert np.isnan(tangent_plane(180.0, 0.0, 0.0, 0.0).x)
+
+
+@given(longitudes, st.floats(-89, 89), st.floats(0.1, 20), st.floats(0, 360), st.floats(0, 1))
+def test_all_of_a_circle_lies_in_its_box(lon0, lat0, radius, angle, share):
+    bearing, distance = np.deg2rad(angle), np.deg2rad(radius * share)
+    sin0, cos0 = np.sin(np.deg2rad(lat0)), np.cos(np.deg2rad(lat0))
+    sin_lat = sin0 * np.cos(distance) + cos0 * np.sin(distance) * np.cos(bearing)
+    lat = np.rad2deg(np.arcsin(np.clip(sin_lat, -1, 1)))
+    x = np.cos(distance) - sin0 * sin_lat
+    lon = (lon0 + np.rad2deg(np.arctan2(np.sin(bearing) * np.sin(distance) * cos0, x))) % 360
+    row = np.zeros(1, np.int64)
+    circle = np.array([lon0]), np.array([lat0]), np.array([radius * (1 + 1e-9)])
+    assert in_boxes(np.array([lon]), np.array([lat]), row, *circle).all()
 
 
 def test_the_northward_scale_is_one_at_the_tangent_point_and_smaller_beside_it():

@@ -117,12 +117,12 @@ def test_pieces_of_a_run_hold_its_good_time(two_parts, nights_part):
     gti = NIGHTS.run(2).gti
     cuts = np.array([gti[0, 0] - 1, gti[0, 0] + 15, gti[1, 0] + 20, gti[1, 1] + 1])
     intervals = tuple(zip(time_at(cuts[:-1]), time_at(cuts[1:]), strict=True))
-    # The last interval misses the first good time, by which a run is selected.
     [(_, rows)] = rows_of(*two_parts, [3], Selection(intervals=intervals))
-    assert rows.names == ("3-1", "3-2")
+    assert rows.names == ("3-1", "3-2", "3-3")
     pieces = good_time(nights_part, rows)
     np.testing.assert_allclose(pieces[0], [[gti[0, 0], cuts[1]]], atol=1e-3)
     np.testing.assert_allclose(pieces[1], [[cuts[1], gti[0, 1]], [gti[1, 0], cuts[2]]], atol=1e-3)
+    np.testing.assert_allclose(pieces[2], [[cuts[2], gti[1, 1]]], atol=1e-3)
 
 
 def test_an_interval_beside_a_run_leaves_it_out(two_parts):

@@ -103,12 +103,12 @@ def _event_table(runs: Sequence[Run], mjdref: float) -> xr.Dataset:
     shifts = np.repeat(_shifts(runs, mjdref), sizes)
     if shifts.any():
         columns["time"] = columns["time"] + shifts
-    variables = {name: (("event",), values, _event_attrs(name)) for name, values in columns.items()}
+    units = {**runs[0].event_units, **EVENT_UNITS}
+    variables = {
+        name: (("event",), values, {"units": units.get(name, ""), "long_name": _EVENT_NAMES.get(name, name)})
+        for name, values in columns.items()
+    }
     return xr.Dataset(variables, attrs={"mjdref": mjdref, "time_scale": "tt", "featureType": "ragged"})
-
-
-def _event_attrs(name: str) -> dict[str, str]:
-    return {"units": EVENT_UNITS.get(name, ""), "long_name": _EVENT_NAMES.get(name, name)}
 
 
 def _gti_table(runs: Sequence[Run], mjdref: float) -> xr.Dataset:
@@ -170,8 +170,8 @@ def _obs_table(runs: Sequence[Run], places: Places, tables: list[str], release: 
         "index_ra": ([run.entry.ra for run in runs], "deg", "Pointing right ascension in the index"),
         "index_dec": ([run.entry.dec for run in runs], "deg", "Pointing declination in the index"),
         "zenith": ([run.entry.zenith for run in runs], "deg", "Zenith angle of the pointing"),
-        "tstart": (_first_gti(runs, 0, shifts), "s", "Start of the first good time since mjdref"),
-        "tstop": (_first_gti(runs, 1, shifts), "s", "Stop of the first good time since mjdref"),
+        "tstart": (_good_time_ends(runs, 0, shifts), "s", "Start of the first good time since mjdref"),
+        "tstop": (_good_time_ends(runs, 1, shifts), "s", "Stop of the last good time since mjdref"),
         "ontime": (ontime, "s", "Good time"),
         "livetime": (ontime * deadc, "s", "Good time corrected for dead time"),
         "deadc": (deadc, "", "Dead time correction"),
@@ -216,8 +216,12 @@ def _numbers(headers: Sequence[Mapping[str, Any]], key: str, default: float = np
     return np.array([float(header.get(key, default)) for header in headers])
 
 
-def _first_gti(runs: Sequence[Run], side: int, shifts: list[float]) -> FloatArray:
-    return np.array([run.gti[0, side] + s if len(run.gti) else np.nan for run, s in zip(runs, shifts, strict=True)])
+def _good_time_ends(runs: Sequence[Run], side: int, shifts: list[float]) -> FloatArray:
+    """Return the earliest start (side 0) or the latest stop (side 1) of each run's good time, NaN without any."""
+    extreme = (np.min, np.max)[side]
+    return np.array(
+        [extreme(run.gti[:, side]) + s if len(run.gti) else np.nan for run, s in zip(runs, shifts, strict=True)]
+    )
 
 
 def _starts(sizes: list[int]) -> npt.NDArray[np.int64]:

@@ -200,15 +200,17 @@ class FitsRelease:
             if entry.hdus
         }
 
-    def _found(self, obs_ids: Sequence[int], known: Mapping[int, Versions], store: Store) -> dict[int, StoredRun]:
+    def _found(
+        self, obs_ids: Sequence[int], known: Mapping[int, Versions], store: Store, remember: bool
+    ) -> dict[int, StoredRun]:
         """Return those runs of which the store holds a version as the files are now."""
         entries = [self.index.runs[obs_id] for obs_id in obs_ids if obs_id in known]
-        keys = {entry.obs_id: _known_key(entry, store) for entry in entries}
+        keys = {entry.obs_id: _known_key(entry, store, remember) for entry in entries}
         return {obs_id: known[obs_id][key] for obs_id, key in keys.items() if key in known[obs_id]}
 
     def pending(self, obs_ids: Sequence[int], store: Store) -> list[int]:
         """Return the runs that the store does not hold, or holds as their files once were."""
-        found = self._found(obs_ids, stored_versions(store, self.name), store)
+        found = self._found(obs_ids, stored_versions(store, self.name), store, remember=False)
         return [obs_id for obs_id in obs_ids if obs_id not in found]
 
     def nbytes(self, obs_ids: Sequence[int]) -> int:
@@ -219,7 +221,7 @@ class FitsRelease:
     def load(self, obs_ids: Sequence[int], store: Store, progress: Progress) -> Holdings:
         """Return the runs, reading those that the store does not hold or that have changed."""
         known = stored_versions(store, self.name)
-        found = self._found(obs_ids, known, store)
+        found = self._found(obs_ids, known, store, remember=True)
         new = [self.index.runs[obs_id] for obs_id in obs_ids if obs_id not in found]
         for entry in new:
             if entry.obs_id in known:
@@ -254,9 +256,8 @@ class FitsRelease:
         }
         store.put(KIND, key, part.groups, {"datastore": str(self._path)}, texts=texts, encoding=chunks_of(part))
         for run in runs:
-            for path, known in run.file_digests.items():
-                status = Path(path).stat()
-                store.remember(path, status.st_size, status.st_mtime_ns, known)
+            for path, file in run.files.items():
+                store.remember(path, file.size, file.mtime_ns, file.digest)
         places = {run.entry.obs_id: StoredRun(k, key, n) for n, (run, k) in enumerate(zip(runs, run_keys, strict=True))}
         return {key: Part(StoredGroups(store, key, part.groups))}, places, failures
 
@@ -271,7 +272,7 @@ def chunks_of(part: Part) -> dict[str, dict[str, Any]]:
     }
 
 
-def _known_key(entry: RunEntry, store: Store) -> str | None:
+def _known_key(entry: RunEntry, store: Store, remember: bool) -> str | None:
     """Return the key of a run whose files have not changed since they were read, else of what they are now."""
     digests: dict[str, str] = {}
     for path in {location.path for location in entry.hdus.values()}:
@@ -279,5 +280,9 @@ def _known_key(entry: RunEntry, store: Store) -> str | None:
             return None
         status = path.stat()
         known = store.recall(str(path), status.st_size, status.st_mtime_ns)
-        digests[str(path)] = file_digest(path) if known is None else known
+        if known is None:
+            known = file_digest(path)
+            if remember:
+                store.remember(str(path), status.st_size, status.st_mtime_ns, known)
+        digests[str(path)] = known
     return digest(run_document(entry, digests))

@@ -11,6 +11,7 @@ import xarray as xr
 from xgamma import schema
 from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.events import Part, Rows, good_time, read_events
+from xgamma.geometry import in_boxes
 from xgamma.grid import Cells, Grid
 from xgamma.masks import SkyMask
 from xgamma.outcome import Fate, Outcome, validate_ledger
@@ -173,7 +174,7 @@ def _tally(part: Part, rows: Rows, recipe: Recipe, off: list[OffBlock]) -> _Tall
             counts_off += binned(used, energy_bin, members, shape)
             inside.append((Fate.OFF, used, energy_bin, members))
         ledger += fates(events, n_row, inside, books)
-        near = _near(used.lon, used.lat, pointing[0][used.row], pointing[1][used.row])
+        near = in_boxes(used.lon, used.lat, used.row, *pointing, np.full(n_row, FIELD_OF_VIEW))
         in_view += np.bincount(used.row[near], minlength=n_row)
     validate_ledger(ledger, part.column("event_size", rows.obs))
     invalid = ledger[:, :, Fate.INVALID].any(axis=1)
@@ -182,13 +183,6 @@ def _tally(part: Part, rows: Rows, recipe: Recipe, off: list[OffBlock]) -> _Tall
         [invalid, (in_view == 0) & ~is_cut], [Outcome.INVALID_EVENTS, Outcome.EVENTS_OUTSIDE], Outcome.USED
     )
     return _Tally(counts.swapaxes(1, 2), counts_off.swapaxes(1, 2), ledger, outcome)
-
-
-def _near(lon: FloatArray, lat: FloatArray, lon_pnt: FloatArray, lat_pnt: FloatArray) -> BoolArray:
-    """Return which events may be in the field of view: those in a box, as distances cost more than the counting."""
-    apart = np.abs(lon - lon_pnt)
-    parallel = np.minimum(apart, 360.0 - apart) * np.cos(np.radians(lat_pnt))
-    return np.asarray((np.abs(lat - lat_pnt) < FIELD_OF_VIEW) & (parallel < FIELD_OF_VIEW))
 
 
 def _responses(

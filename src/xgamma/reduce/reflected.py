@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from xgamma.axes import BoolArray, FloatArray, IntArray
-from xgamma.geometry import Plane, from_tangent_plane, northward_scale, separation, tangent_plane, to_frame
+from xgamma.geometry import Plane, from_tangent_plane, in_boxes, northward_scale, separation, tangent_plane, to_frame
 from xgamma.grid import Circle
 from xgamma.masks import SkyMask
 from xgamma.outcome import Outcome
@@ -282,7 +282,7 @@ def off_events(
     """
     reach = np.arctan(np.deg2rad((np.hypot(off.x, off.y) + off.radius[:, None]) * binsz))
     limit = 1.01 * np.rad2deg(np.nanmax(reach, axis=1, initial=0.0))
-    near = np.flatnonzero(np.abs(lat - pointing_lat[row]) < limit[row])
+    near = np.flatnonzero(in_boxes(lon, lat, row, pointing_lon, pointing_lat, limit))
     near_row = row[near]
     event = to_frame(lon[near], lat[near], "icrs", region.frame)
     pointing = to_frame(pointing_lon, pointing_lat, "icrs", region.frame)

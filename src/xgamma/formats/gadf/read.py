@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,15 @@ class Index:
 
 
 @dataclass(frozen=True)
+class ReadFile:
+    """A file as it was when its reading began: size, time of change, and the SHA-256 of what was read."""
+
+    size: int
+    mtime_ns: int
+    digest: str
+
+
+@dataclass(frozen=True)
 class Run:
     """All of one run that the algorithms need. Times are seconds since ``mjdref`` (MJD, TT)."""
 
@@ -67,7 +76,13 @@ class Run:
     events: Mapping[str, npt.NDArray[Any]]
     gti: FloatArray
     responses: Mapping[str, Response]
-    file_digests: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, ReadFile]
+    event_units: Mapping[str, str]
+
+    @property
+    def file_digests(self) -> dict[str, str]:
+        """The digest of each file, by path."""
+        return {path: file.digest for path, file in self.files.items()}
 
 
 def read_index(datastore: Path) -> Index:
@@ -189,16 +204,30 @@ def read_run(entry: RunEntry) -> Run:
     for role in REQUIRED_ROLES:
         if role not in entry.hdus:
             raise MissingInputError(f"Run {entry.obs_id} has no {role} HDU in the index.")
-    raw = {path: read_raw(path) for path in {location.path for location in entry.hdus.values()}}
+    paths = {location.path for location in entry.hdus.values()}
+    # Looked at before the bytes are read: a file that is replaced meanwhile is then seen as changed.
+    status = {path: path.stat() for path in paths if path.exists()}
+    raw = {path: read_raw(path) for path in paths}
     tables = {path: read_tables(path, raw=content) for path, content in raw.items()}
     hdus = {role: table_named(tables[at.path], at.name, at.path) for role, at in entry.hdus.items()}
     mjdref = mjdref_from_header(hdus["events"].header)
     responses = {
         role: response(entry.hdus[role].kind, table) for role, table in hdus.items() if role not in REQUIRED_ROLES
     }
-    digests = {str(path): hashlib.sha256(content).hexdigest() for path, content in raw.items()}
+    files = {
+        str(path): ReadFile(status[path].st_size, status[path].st_mtime_ns, hashlib.sha256(content).hexdigest())
+        for path, content in raw.items()
+    }
+    units = {name.lower(): unit for name, unit in hdus["events"].columns.items()}
     return Run(
-        entry, mjdref, hdus["events"].header, _events(hdus["events"]), _gti(hdus["gti"], mjdref), responses, digests
+        entry,
+        mjdref,
+        hdus["events"].header,
+        _events(hdus["events"]),
+        _gti(hdus["gti"], mjdref),
+        responses,
+        files,
+        units,
     )
 
 
