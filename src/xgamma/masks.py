@@ -12,7 +12,7 @@ from astropy.wcs import WCS
 from scipy.ndimage import label  # type: ignore[attr-defined]
 
 from xgamma.axes import BoolArray, FloatArray, IntArray
-from xgamma.geometry import separation, to_frame
+from xgamma.geometry import lonlat, separation, to_frame, unit_vector
 
 
 class Caps(NamedTuple):
@@ -66,9 +66,9 @@ class SkyMask:
 
     @staticmethod
     def _cap(lon: FloatArray, lat: FloatArray, pixel: float) -> tuple[float, float, float]:
-        middle = len(lon) // 2
-        center = lon[middle], lat[middle]
-        return *center, float(separation(lon, lat, *center).max()) + pixel
+        center_lon, center_lat = lonlat(unit_vector(lon, lat).mean(axis=0))
+        reach = float(separation(lon, lat, center_lon, center_lat).max())
+        return float(center_lon), float(center_lat), reach + pixel
 
     def caps_near(self, lon: float, lat: float, reach: float) -> Caps:
         """Return the caps that a circle of radius ``reach`` about an ICRS position touches."""
