@@ -1,0 +1,58 @@
+"""A step whose numbers change gets a new version: then old products stay what they are and new ones get new keys."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from releases import config_of
+from xgamma.analysis import products
+from xgamma.analysis.run import run
+from xgamma.ingest import release as ingest
+from xgamma.reduce.block import STEP_VERSION as REDUCE_VERSION
+from xgamma.reduce.stack import STEP_VERSION as STACK_VERSION
+
+FILE = Path(__file__).with_name("fingerprints.json")
+VERSIONS = {
+    ingest.KIND: ingest.STEP_VERSION,
+    products.ROWS: REDUCE_VERSION,
+    products.STACK: STACK_VERSION,
+    products.FIT: products.FIT_VERSION,
+    products.POINTS: products.POINTS_VERSION,
+}
+# Sums differ in the last bits between processors and versions of numpy; a minimum is found to a tolerance.
+TOLERANCE = {products.FIT: 1e-5, products.POINTS: 1e-5}
+
+
+def fingerprint(store, kind):
+    """Return the sum and the sum of squares of each variable of the products of one kind."""
+    [record] = store.ls(kind)
+    found = {}
+    for group in record.digests:
+        for name, values in store.get(kind, record.key, group).variables.items():
+            if values.dtype.kind in "fiub":
+                numbers = np.nan_to_num(values.values.astype(float), posinf=0.0, neginf=0.0)
+                found[f"{group}/{name}".lstrip("/")] = [float(numbers.sum()), float((numbers**2).sum())]
+    return found
+
+
+@pytest.fixture(scope="module")
+def store(tiny_release, tmp_path_factory):
+    config = config_of(tiny_release, tmp_path_factory.mktemp("fingerprints") / "store")
+    config.general.outdir = str(tmp_path_factory.mktemp("results"))
+    return run(config).analysis.store
+
+
+@pytest.mark.parametrize("kind", VERSIONS)
+def test_the_numbers_of_a_step_belong_to_its_version(store, kind):
+    known, found = json.loads(FILE.read_text()), fingerprint(store, kind)
+    name = f"{kind} {VERSIONS[kind]}"
+    advice = f"tests/analysis/fingerprints.json has no {name!r}; look at the change, then add: {json.dumps(found)}"
+    assert name in known, advice
+    assert set(found) == set(known[name]), f"the variables of {name} changed: raise the version of the step"
+    for variable, numbers in found.items():
+        expected = pytest.approx(known[name][variable], rel=TOLERANCE.get(kind, 1e-9), abs=0.0)
+        assert numbers == expected, f"{variable} of {name} changed: raise the version of the step"
