@@ -80,6 +80,12 @@ class MissingInputError(InputError, FileNotFoundError):
     kind = "missing-input"
 
 
+class MissingHduError(InputError):
+    """A file or an index that lacks an HDU."""
+
+    kind = "missing-hdu"
+
+
 class DataError(XgammaError, ValueError):
     """Data that break a law of their product: dims, units, ledger, aligned axes."""
 

@@ -14,6 +14,8 @@ from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.times import clipped_gti, inside_interval
 
 IRF_ROLES = ("aeff", "edisp", "psf", "bkg", "rad_max")
+# What is computed at once: columns of this length stay in the caches of a core, and workers do not wait for memory.
+PIECE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ class Events(NamedTuple):
 
 
 def read_events(part: Part, rows: Rows, limit: int) -> Iterator[Events]:
-    """Yield the events of ``rows`` in pieces of at most ``limit`` events; counts and ledgers of pieces add up."""
+    """Yield the events of ``rows`` in pieces; counts and ledgers of pieces add up. At most ``limit`` are read at once."""
     starts, sizes = part.column("event_start", rows.obs), part.column("event_size", rows.obs)
     begin = 0
     while begin < len(rows):
@@ -130,21 +132,27 @@ def read_events(part: Part, rows: Rows, limit: int) -> Iterator[Events]:
         if end == begin + 1 and sizes[begin] > limit:
             for first in range(0, int(sizes[begin]), limit):
                 size = min(limit, int(sizes[begin]) - first)
-                yield _window(part, rows, np.array([begin]), starts[begin : begin + 1] + first, np.array([size]))
+                yield from _window(part, rows, np.array([begin]), starts[begin : begin + 1] + first, np.array([size]))
         else:
             block = np.arange(begin, end)
-            yield _window(part, rows, block, starts[block], sizes[block])
+            yield from _window(part, rows, block, starts[block], sizes[block])
         begin = end
 
 
-def _window(part: Part, rows: Rows, block: IntArray, starts: IntArray, sizes: IntArray) -> Events:
+def _window(part: Part, rows: Rows, block: IntArray, starts: IntArray, sizes: IntArray) -> Iterator[Events]:
     row = np.repeat(block, sizes)
     names = ["ra", "dec", "energy"]
     is_cut = bool(np.isfinite(rows.start[block]).any() or np.isfinite(rows.stop[block]).any())
     columns = _read_ranges(part.events, [*names, "time"] if is_cut else names, starts, sizes)
-    lon, lat, energy = (columns[name].astype(float) for name in names)
+    for first in range(0, len(row), PIECE):
+        piece = slice(first, first + PIECE)
+        yield _events(rows, row[piece], {name: values[piece] for name, values in columns.items()})
+
+
+def _events(rows: Rows, row: IntArray, columns: Mapping[str, npt.NDArray[Any]]) -> Events:
+    lon, lat, energy = (columns[name].astype(float) for name in ("ra", "dec", "energy"))
     in_time = np.ones(len(row), dtype=bool)
-    if is_cut:
+    if "time" in columns:
         in_time = inside_interval(columns["time"], rows.start[row], rows.stop[row])
     valid = np.isfinite(lon) & np.isfinite(lat) & np.isfinite(energy) & (energy > 0)
     return Events(row, lon, lat, energy, in_time, valid)

@@ -153,7 +153,8 @@ def psf_table_containment(table: IrfTable, energy_true: FloatArray, radius: Floa
     """
     rad = table.axes["rad"]
     nodes = Axis.from_nodes("rad", rad.edges[1:], "deg", "lin")
-    where = interpolation_weights(nodes, radius)
+    # Beyond the table nothing more of the source is known: the last value stands.
+    where = interpolation_weights(nodes, np.minimum(radius, rad.edges[-1]))
     number = np.arange(rad.nbin)
     share = np.where(number <= where.lower[:, None], 1.0, 0.0) + np.where(
         number == where.lower[:, None] + 1, where.upper[:, None], 0.0

@@ -26,6 +26,7 @@ class Outcome(IntEnum):
     MISSING_HDU = 9
     NO_GOOD_TIME = 10
     DRIFTING_POINTING = 11
+    NO_SAFE_BIN = 12
 
     @property
     def sentence(self) -> str:
@@ -35,16 +36,17 @@ class Outcome(IntEnum):
 
 _SENTENCES = {
     Outcome.USED: "used",
-    Outcome.NO_OFF_REGION: "no off region fits beside the exclusions",
+    Outcome.NO_OFF_REGION: "no off region fits on the ring, as the pointing lies in the on-region or too near to it",
     Outcome.MISSING_IRF: "a required instrument response is missing",
     Outcome.OUTSIDE_FIELD_OF_VIEW: "the on-region lies outside the field of view",
-    Outcome.ON_REGION_EXCLUDED: "the pointing lies in the on-region, so that no off region can be reflected",
+    Outcome.ON_REGION_EXCLUDED: "the exclusions that hold the on-region leave no place on the ring for an off region",
     Outcome.NO_EVENTS: "the event list is empty",
     Outcome.INVALID_EVENTS: "the event list holds energies or coordinates that are not finite and positive",
     Outcome.EVENTS_OUTSIDE: "no event lies in the field of view",
     Outcome.UNREADABLE_FILE: "the file cannot be read",
     Outcome.MISSING_HDU: "the file lacks a required HDU",
     Outcome.NO_GOOD_TIME: "no good time is left in the selected interval",
+    Outcome.NO_SAFE_BIN: "the safe masks leave no energy",
     Outcome.DRIFTING_POINTING: "the pointing drifts over the sky, which this version does not reduce",
 }
 
@@ -70,7 +72,7 @@ def flag_attrs(flags: type[IntEnum]) -> dict[str, Any]:
 
 
 def validate_ledger(ledger: IntArray, read: IntArray) -> None:
-    """Raise ``DataError`` unless each region's fates add up to the events read.
+    """Raise ``DataError`` unless each region's fates add up to the events read and none is negative.
 
     Parameters
     ----------
@@ -79,7 +81,7 @@ def validate_ledger(ledger: IntArray, read: IntArray) -> None:
     read
         Events read, shape (dataset,).
     """
-    total = ledger.sum(axis=-1)
+    total = np.where((ledger < 0).any(axis=-1), -1, ledger.sum(axis=-1))
     wrong = np.flatnonzero((total != read[:, None]).any(axis=1))
     if len(wrong):
         row = int(wrong[0])

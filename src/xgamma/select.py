@@ -41,16 +41,36 @@ class Selection:
 
 
 def read_obs_file(path: Path) -> tuple[int, ...]:
-    """Read observation ids from the first column of a text file; blank lines and ``#`` comments are passed over."""
+    """Read observation ids from the first column of a text file; blank lines and ``#`` comments are passed over.
+
+    Raises
+    ------
+    MissingInputError, InputError
+        When the file is not there or no text, or an id is no whole number or stands there twice.
+    """
     try:
-        lines = path.read_text().splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except FileNotFoundError:
         raise MissingInputError(f"observations.obs_file: there is no file {path}.") from None
-    words = [line.split("#")[0].replace(",", " ").split() for line in lines]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"observations.obs_file: {path} cannot be read as text: {error}.") from None
+    words = [(number, line.split("#")[0].replace(",", " ").split()) for number, line in enumerate(lines, start=1)]
+    ids = [_obs_id(word[0], number, path) for number, word in words if word]
+    twice = sorted(obs_id for obs_id, count in Counter(ids).items() if count > 1)
+    if twice:
+        shown = ", ".join(map(str, twice))
+        raise InputError(f"observations.obs_file: {path} has {shown} twice; leave one of them out.")
+    return tuple(ids)
+
+
+def _obs_id(word: str, line: int, path: Path) -> int:
     try:
-        return tuple(int(word[0]) for word in words if word)
+        number = float(word)
     except ValueError:
-        raise InputError(f"observations.obs_file: {path} holds words in its first column; expected ids.") from None
+        number = float("nan")
+    if not number.is_integer():
+        raise InputError(f"observations.obs_file: line {line} of {path} begins with {word!r}; expected an id.")
+    return int(number)
 
 
 def select_runs(runs: Mapping[int, RunFacts], selection: Selection) -> list[int]:

@@ -76,7 +76,7 @@ CASES = {
     "file of words": (
         "observations: {{obs_file: {0}/text}}",
         InputError,
-        "observations.obs_file: {0}/text holds words in its first column; expected ids.",
+        "observations.obs_file: line 1 of {0}/text begins with 'words'; expected an id.",
     ),
     "missing models file": (
         "models: {0}/models.yaml",

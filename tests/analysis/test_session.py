@@ -284,10 +284,12 @@ def test_the_fit_is_in_its_range_and_says_so(reduced, caplog):
     assert reduced.fit_result.success
     used = reduced.datasets[0].mask_fit
     assert np.asarray(used).sum() == 5
-    assert [line for line in caplog.messages if line.startswith(("Fitting", "The fit"))] == [
-        "Fitting datasets.",
-        "The fit was computed.",
-    ]
+    said = [line for line in caplog.messages if line.startswith(("Fitting", "The fit"))]
+    assert (said[0], said[2]) == ("Fitting datasets.", "The fit was computed.")
+    edges = reduced.datasets[0].energy_axis.edges
+    low = edges[:-1][np.squeeze(np.asarray(used))][0]
+    assert said[1].startswith(f"The fit uses {low:.4g} to ")
+    assert said[1].endswith("safe counts are left out.")
     assert str(reduced.fit_result) in caplog.messages
 
 

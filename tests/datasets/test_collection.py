@@ -172,7 +172,7 @@ def test_rows_that_could_not_be_used_are_kept_apart_and_shown_on_request():
     table = datasets.info_table(all_rows=True)
     assert table["name"].tolist() == ["23523", "23524", "23525"]
     assert table["outcome"].tolist() == ["used", "no_off_region", "used"]
-    assert table["outcome_detail"][1] == "no off region fits beside the exclusions"
+    assert table["outcome_detail"][1] == Outcome.NO_OFF_REGION.sentence
     assert table["n_fit_bins"].tolist() == [5, 0, 5]
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray as xr
-from releases import recipe, rows_in
 
+from releases import recipe, rows_in
 from xgamma.reduce import lazy_spectra, reduce_spectra, spectra
 
 

@@ -159,7 +159,7 @@ def test_a_file_of_ids_is_read_by_its_first_column(tmp_path):
 
 def test_a_file_of_words_is_refused(tmp_path):
     (tmp_path / "runs.txt").write_text("OBS_ID\n1\n")
-    with pytest.raises(InputError, match="holds words in its first column; expected ids"):
+    with pytest.raises(InputError, match=r"line 1 of .* begins with 'OBS_ID'; expected an id"):
         read_obs_file(tmp_path / "runs.txt")
     with pytest.raises(MissingInputError, match=r"observations\.obs_file: there is no file"):
         read_obs_file(tmp_path / "nowhere.txt")

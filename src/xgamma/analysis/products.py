@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 ROWS, STACK, FIT, POINTS = "rows", "stack", "fit", "flux-points"
 FIT_VERSION = 1
+CURVE_ENERGIES = np.geomspace(1e-3, 1e3, 61)  # TeV
 POINTS_VERSION = 1
 
 Masks = Sequence[np.ndarray | None] | None
@@ -160,13 +161,19 @@ def datasets_key(datasets: Sequence[xr.Dataset], masks: Masks, keys: Sequence[st
 
 
 def model_key(models: Models) -> str:
-    """Return the digest of a model document, with all values."""
-    return digest(models.to_yaml(full_output=True))
+    """Return the digest of models: of their document, and of what each spectrum is at some energies.
+
+    A document names tables and functions; the curves tell when a table or a user's own function has become another.
+    """
+    spectra = [model.spectral_model for model in models if getattr(model, "spectral_model", None) is not None]
+    with np.errstate(all="ignore"):
+        curves = [[f"{value:.9e}" for value in np.atleast_1d(spectrum.dnde(CURVE_ENERGIES))] for spectrum in spectra]
+    return digest({"document": models.to_yaml(full_output=True), "curves": curves})
 
 
 def fit_key(seen: str, models: Models, settings: FitSettings) -> str:
     """Return the key of a fit: what it sees, the models with their start values, how it runs."""
-    request = {"step": FIT, "version": FIT_VERSION, "datasets": seen, "models": models.to_yaml(full_output=True)}
+    request = {"step": FIT, "version": FIT_VERSION, "datasets": seen, "models": model_key(models)}
     return digest(request | {"settings": dataclasses.asdict(settings)})
 
 

@@ -78,6 +78,12 @@ def recipe_of(config: AnalysisConfig) -> Recipe:
     datasets = config.datasets
     if datasets.type == "3d":
         raise LaterError("datasets.type: 3d is not computed by this version of xgamma; write 1d.")
+    safe_mask = datasets.safe_mask.settings()
+    if safe_mask.position is not None:
+        raise LaterError(
+            "datasets.safe_mask.parameters.position: responses at another position come with a later version; "
+            "use fixed_offset, or leave it out."
+        )
     axes, background = datasets.geom.axes, datasets.background
     space = RegionSpace((datasets.on_region.circle(),))
     exclusion = background.exclusion if background.method is not None else None
@@ -87,7 +93,7 @@ def recipe_of(config: AnalysisConfig) -> Recipe:
         background.settings(),
         None if exclusion is None else read_mask(Path(exclusion.expanded())),
         tuple(datasets.safe_mask.methods),
-        datasets.safe_mask.settings(),
+        safe_mask,
         float(datasets.geom.selection.offset_max.to_value("deg")),
     )
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from xgamma.analysis import products
@@ -129,6 +130,8 @@ class Analysis:
         if recipe.background is None:
             log.warning("datasets.background.method is not set: the counts have no background.")
         general = config.general
+        if general.n_jobs > 1 and self.store.url.startswith("memory:"):
+            raise ConfigError("general.n_jobs: processes cannot share a store in memory; give general.store a folder.")
         workers = products.Workers(general.n_jobs, general.scheduler)
         rows = products.reduced(self.store, holdings, self.observations.rows, recipe, workers)
         log.info("Reduced %d rows, found %d in the store.", len(rows.keys) - rows.found, rows.found)
@@ -154,6 +157,10 @@ class Analysis:
     def _hold(self, data: xr.Dataset, key: str) -> Datasets:
         self.datasets = Datasets.from_xarray(data)
         self._dataset_keys = {id(data): key}
+        # Its key speaks of these bytes: whoever wants others takes a copy.
+        for variable in data.variables.values():
+            if isinstance(variable.data, np.ndarray):
+                variable.data.flags.writeable = False
         # Faces refer to the Dataset; this keeps it, and so its id, alive.
         self._held = data
         return self.datasets
@@ -255,6 +262,7 @@ class Analysis:
         """
         datasets, models = self._ready_to_fit()
         log.info("Fitting datasets.")
+        log.info("%s", _fit_range_report(datasets))
         inputs, masks = datasets.fit_inputs()
         result, key, found = products.fitted(self.store, self._seen(datasets), inputs, masks, models, self.fit.settings)
         self.fit_result, self._fit_key = result, (key, products.model_key(models))
@@ -287,6 +295,9 @@ class Analysis:
         """
         request = self.flux_points_request()
         datasets, models = self._datasets_with_models("compute flux points of")
+        is_set = any(energy is not None for energy in self.config.fit.fit_range.bounds())
+        if is_set and any(face.mask_fit is None for face in datasets):
+            log.warning("fit.fit_range is not applied to the flux points, because run_fit() was not called.")
         log.info("Calculating flux points.")
         points = products.flux_points_of(self.store, request, *datasets.fit_inputs(), models)
         log.info("The flux points were %s.", "found in the store" if points.found else "computed")
@@ -364,6 +375,17 @@ def _normalize_config(config: Any) -> AnalysisConfig:
         raise ConfigTypeError(f"Analysis: expected an AnalysisConfig or a mapping, got a {type(config).__name__}.")
     config.check()
     return config
+
+
+def _fit_range_report(datasets: Datasets) -> str:
+    """Return which energies a fit uses, and how many safe counts it leaves out."""
+    used, left_out = [], 0.0
+    for face in datasets:
+        mask, edges = np.squeeze(face.mask.values, 0), face.energy_axis.edges
+        used += [*edges[:-1][mask], *edges[1:][mask]]
+        left_out += float(face.counts.values[face.mask_safe.values & ~face.mask.values].sum())
+    energies = f"{min(used):.4g} to {max(used):.4g} TeV" if used else "no bin"
+    return f"The fit uses {energies}; {left_out:.0f} safe counts are left out."
 
 
 def _normalize_models(models: Any) -> Models:

@@ -71,6 +71,14 @@ def _value(field: str, keyword: str) -> Value:
         raise InputError(f"The header has {keyword} = {word!r}, which is no text, number or truth.") from None
 
 
+def whole_number(header: Header, keyword: str, default: int | None = None) -> int:
+    """Return a value that counts something; raises ``InputError`` unless it is a whole number from 0."""
+    value = header.get(keyword, default)
+    if type(value) is not int or value < 0:
+        raise InputError(f"The header has {keyword} = {value!r}; expected a whole number from 0.")
+    return value
+
+
 def _text(word: str) -> str:
     """Return a quoted text: two quotes stand for one, trailing blanks do not count."""
     end = word.find("'", 1)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
+import math
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +10,14 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from xgamma.errors import InputError, MissingInputError
+from xgamma.formats.fits_tables import inflated, largest_content, read_raw, read_tables
+from xgamma.formats.hdus import UNREADABLE
 from xgamma.masks import SkyMask
 
 _FRAMES = {"RA": "icrs", "GLON": "galactic"}
+# FK5 at J2000 is the ICRS to 0.03 arcsec.
+_EQUATORIAL = ("", "ICRS", "FK5")
+J2000 = 2000.0
 
 
 def read_mask(path: Path) -> SkyMask:
@@ -29,16 +33,20 @@ def read_mask(path: Path) -> SkyMask:
     if not path.exists():
         raise MissingInputError(f"There is no exclusion mask {path}. Give the path of a FITS image, or leave it out.")
     try:
-        with fits.open(path, memmap=False) as hdus:
-            for hdu in hdus:
-                if hdu.is_image and hdu.header.get("NAXIS", 0) >= 2:
-                    return _mask(hdu, path)
-    except (OSError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        content = inflated(read_raw(path), path)
+        # Refuses sizes that are not in the file, for which astropy makes room.
+        read_tables(path, raw=content)
+        for hdu in fits.HDUList.fromstring(content):
+            if hdu.is_image and hdu.header.get("NAXIS", 0) >= 2:
+                return _mask(hdu, path, largest_content(len(content)))
+    except (*UNREADABLE, ArithmeticError, AttributeError) as error:
         raise InputError(f"The exclusion mask {path} cannot be read as FITS: {error}") from None
     raise InputError(f"The exclusion mask {path} holds no image; expected a FITS image with a celestial WCS.")
 
 
-def _mask(hdu: fits.ImageHDU, path: Path) -> SkyMask:
+def _mask(hdu: fits.ImageHDU, path: Path, largest: int) -> SkyMask:
+    if math.prod(hdu.shape) > largest:
+        raise InputError(f"its image of {hdu.shape} pixels is too large for the file.")
     pixels = np.asarray(hdu.data)
     if pixels.size != pixels.shape[-1] * pixels.shape[-2]:
         raise InputError(f"The exclusion mask {path} has the shape {pixels.shape}; expected one image plane.")
@@ -46,4 +54,8 @@ def _mask(hdu: fits.ImageHDU, path: Path) -> SkyMask:
     axis = str(wcs.wcs.ctype[0]).split("-")[0]
     if axis not in _FRAMES:
         raise InputError(f"The exclusion mask {path} has the axis {axis!r}; expected RA/DEC or GLON/GLAT.")
-    return SkyMask(pixels.reshape(pixels.shape[-2:]) != 0, wcs, _FRAMES[axis])
+    system, equinox = str(wcs.wcs.radesys).strip().upper(), float(wcs.wcs.equinox)
+    if axis == "RA" and (system not in _EQUATORIAL or (np.isfinite(equinox) and equinox != J2000)):
+        raise InputError(f"The exclusion mask {path} is in {system} {equinox:g}; expected ICRS or FK5 at J2000.")
+    # A pixel that is not a number says nothing, least of all that the sky is free there.
+    return SkyMask(np.nan_to_num(pixels.reshape(pixels.shape[-2:])) != 0, wcs, _FRAMES[axis])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from xgamma.ingest.release import KIND, chunks_of
 from xgamma.store import Record, Store
 from xgamma.times import SECONDS_PER_DAY
 
+log = logging.getLogger(__name__)
+
 _TIMES = ("tstart", "tstop")
 
 
@@ -24,8 +27,11 @@ def merged_part(parts: Sequence[Part]) -> Part:
     Raises
     ------
     DataError
-        When the parts are of several releases.
+        When the parts are of several releases, or their events have different columns.
     """
+    columns = {frozenset(map(str, part.events.data_vars)) for part in parts}
+    if len(columns) > 1:
+        raise DataError("Expected parts with the same event columns; merged, those that some lack would be lost.")
     releases = {part.obs.attrs["release"] for part in parts}
     if len(releases) > 1:
         raise DataError(f"Expected parts of one release, got {', '.join(sorted(releases))}.")
@@ -97,7 +103,11 @@ def merge_parts(store: Store, release: str) -> Record | None:
     groups: list[Mapping[str, xr.Dataset]] = [
         {group: store.get(KIND, record.key, group) for group in record.digests} for record in records
     ]
-    part = merged_part([Part(each) for each in groups])
+    parts = [Part(each) for each in groups]
+    if len({frozenset(map(str, part.events.data_vars)) for part in parts}) > 1:
+        log.warning("The parts of %s have different event columns and are not merged.", release)
+        return None
+    part = merged_part(parts)
     texts: dict[str, Any] = {"release": release, "runs": [run for record in records for run in record.texts["runs"]]}
     keys = [record.key for record in records]
     return store.compact(KIND, keys, lambda _: part.groups, {"merged": keys}, texts=texts, encoding=chunks_of(part))

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from xgamma.axes import FloatArray
-from xgamma.errors import InputError, MissingInputError
+from xgamma.errors import InputError, MissingHduError
 from xgamma.events import IRF_ROLES, Part
 from xgamma.formats.gadf.read import Run, RunEntry, read_run
 from xgamma.formats.gadf.responses import Response
@@ -56,7 +56,7 @@ def read_runs(entries: Iterable[RunEntry], progress: Callable[[], None]) -> tupl
     for entry in entries:
         try:
             runs.append(read_run(entry))
-        except (InputError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             failures.append(_failure(entry, error))
             log.warning("Run %d is left out: %s", entry.obs_id, error)
         progress()
@@ -64,7 +64,7 @@ def read_runs(entries: Iterable[RunEntry], progress: Callable[[], None]) -> tupl
 
 
 def _failure(entry: RunEntry, error: Exception) -> Failure:
-    lacks_hdu = "has no HDU" in str(error) or (isinstance(error, MissingInputError) and "HDU" in str(error))
+    lacks_hdu = isinstance(error, MissingHduError)
     return Failure(entry.obs_id, Outcome.MISSING_HDU if lacks_hdu else Outcome.UNREADABLE_FILE, str(error))
 
 
@@ -98,6 +98,9 @@ def _shifts(runs: Sequence[Run], mjdref: float) -> list[float]:
 def _event_table(runs: Sequence[Run], mjdref: float) -> xr.Dataset:
     names = list(runs[0].events)
     common = [name for name in names if all(name in run.events for run in runs)]
+    lost = sorted({name for run in runs for name in run.events} - set(common))
+    if lost:
+        log.warning("Event columns that not all runs have are not kept: %s.", ", ".join(lost))
     columns = {name: np.concatenate([np.asarray(run.events[name]) for run in runs]) for name in common}
     sizes = [len(run.events["time"]) for run in runs]
     shifts = np.repeat(_shifts(runs, mjdref), sizes)
@@ -213,7 +216,8 @@ def _obs_table(runs: Sequence[Run], places: Places, tables: list[str], release: 
 
 
 def _numbers(headers: Sequence[Mapping[str, Any]], key: str, default: float = np.nan) -> FloatArray:
-    return np.array([float(header.get(key, default)) for header in headers])
+    values = [header.get(key) for header in headers]
+    return np.array([float(value) if isinstance(value, int | float) else default for value in values])
 
 
 def _good_time_ends(runs: Sequence[Run], side: int, shifts: list[float]) -> FloatArray:

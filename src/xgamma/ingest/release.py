@@ -160,10 +160,19 @@ class StoredRelease:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._runs = stored_runs(store)
-        if not self._runs:
+        ids: dict[str, set[int]] = {}
+        for record in store.ls(KIND):
+            of_release = ids.setdefault(str(record.texts["release"]), set())
+            of_release.update(run["obs_id"] for run in record.texts["runs"])
+        if not ids:
             raise StoreError(f"The store {store.url} holds no runs. Ingest a FITS release into it: xgamma ingest.")
-        self.name = str(store.ls(KIND)[0].texts["release"])
+        if sum(map(len, ids.values())) > len(set().union(*ids.values())):
+            raise StoreError(
+                f"The store {store.url} holds the releases {', '.join(sorted(ids))}, which share observation ids. "
+                "Read the FITS release that you mean, with this store as general.store."
+            )
+        self._runs = stored_runs(store)
+        self.name = "+".join(sorted(ids))
 
     def facts(self) -> dict[int, RunFacts]:
         """Return what a selection looks at, by observation id."""

@@ -11,11 +11,10 @@ import xarray as xr
 from xgamma import schema
 from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.events import Part, Rows, good_time, read_events
-from xgamma.geometry import in_boxes
 from xgamma.grid import Cells, Grid
 from xgamma.masks import SkyMask
 from xgamma.outcome import Fate, Outcome, validate_ledger
-from xgamma.reduce.counts import binned, counted, fates
+from xgamma.reduce.counts import binned, fates, members, rows_in_view, usable
 from xgamma.reduce.reflected import OffBlock, ReflectedParameters, off_block, off_events
 from xgamma.reduce.response import Responses, offsets, responses, validate_enclosure
 from xgamma.reduce.safe_mask import KIND, SafeMaskInput, SafeMaskParameters
@@ -23,9 +22,17 @@ from xgamma.registry import lookup
 
 STEP_VERSION = 1
 MAX_EVENTS = 2_000_000
-MAX_ROWS = 200
+# A fourth of a part of 500 runs: two or four workers end at the same time.
+MAX_ROWS = 125
 # Wider than any imaging telescope sees: events that all lie farther from the pointing do not belong to it.
 FIELD_OF_VIEW = 10.0
+_USED_PARAMETERS: dict[str, tuple[str, ...]] = {
+    "aeff-default": (),
+    "aeff-max": ("aeff_percent", "fixed_offset"),
+    "edisp-bias": ("bias_percent", "fixed_offset"),
+    "offset-max": ("offset_max",),
+    "bkg-peak": (),
+}
 
 
 @dataclass(frozen=True)
@@ -75,8 +82,8 @@ class Recipe:
         }
 
     def _used(self, method: str) -> dict[str, Any]:
-        used = {"aeff-max": ("aeff_percent", "fixed_offset"), "edisp-bias": ("bias_percent", "fixed_offset")}
-        names = used.get(method, ("offset_max",) if method == "offset-max" else ())
+        # Of a user's own method nobody knows what it looks at: all parameters enter its key.
+        names = _USED_PARAMETERS.get(method, tuple(asdict(self.safe_mask)))
         return {name: getattr(self.safe_mask, name) for name in names}
 
 
@@ -121,6 +128,13 @@ def reduce_block(part: Part, rows: Rows, recipe: Recipe) -> xr.Dataset:
     outcome = np.where(outcome == Outcome.USED, tally.outcome, outcome)
     used = outcome == Outcome.USED
     values = _responses(part, rows, recipe, offset, livetime, used, tally)
+    # Within offset_max, and yet beyond the edge of the responses.
+    blind = used & ~values["exposure"].reshape(len(rows), -1).any(axis=1)
+    outcome = np.where(blind, Outcome.OUTSIDE_FIELD_OF_VIEW, outcome)
+    if "mask_safe" in values:
+        values["mask_safe"][blind] = False
+        unsafe = used & ~blind & ~values["mask_safe"].any(axis=(1, 2))
+        outcome = np.where(unsafe, Outcome.NO_SAFE_BIN, outcome)
     values |= {"counts": tally.counts, "ledger": tally.ledger, "livetime": livetime, "ontime": ontime}
     values |= _off_values(off, tally)
     values |= {"gti": _padded_gti(gti), "offset": offset, "outcome": outcome}
@@ -137,7 +151,7 @@ def _guard(part: Part, rows: Rows, recipe: Recipe, offset: FloatArray, ontime: F
         (missing, Outcome.MISSING_IRF),
         (part.column("drift", rows.obs), Outcome.DRIFTING_POINTING),
         (ontime <= 0, Outcome.NO_GOOD_TIME),
-        ((offset > recipe.offset_max).all(axis=1), Outcome.OUTSIDE_FIELD_OF_VIEW),
+        ((offset > recipe.offset_max).any(axis=1), Outcome.OUTSIDE_FIELD_OF_VIEW),
         (part.column("event_size", rows.obs) == 0, Outcome.NO_EVENTS),
     ]
     return np.select([condition for condition, _ in conditions], [code for _, code in conditions], Outcome.USED)
@@ -159,29 +173,28 @@ def _tally(part: Part, rows: Rows, recipe: Recipe, off: list[OffBlock]) -> _Tall
     shape = (n_row, grid.energy.nbin, n_cell)
     counts, counts_off = np.zeros(shape), np.zeros(shape)
     ledger = np.zeros((n_row, books, len(Fate)), dtype=np.int64)
-    in_view = np.zeros(n_row, dtype=np.int64)
+    in_view = np.zeros(n_row, dtype=bool)
     pointing = part.column("ra_pnt", rows.obs), part.column("dec_pnt", rows.obs)
     for events in read_events(part, rows, MAX_EVENTS):
-        used, energy_bin, cells, on = counted(events, grid, n_row)
-        counts += on
-        inside = [(Fate.ON, used, energy_bin, Cells(cells.event, grid.space.book(cells.cell)))]
+        used = usable(events)
+        on = members(used, grid.space.cells(used.lon, used.lat), grid.energy)
+        counts += binned(on, shape)
+        inside = [(Fate.ON, on._replace(cell=grid.space.book(on.cell)))]
         if off and recipe.background is not None:
             found = [
                 off_events(used.lon, used.lat, used.row, *pointing, region, block, recipe.background.binsz)
                 for region, block in zip(grid.regions, off, strict=True)
             ]
-            members = Cells(np.concatenate(found), np.repeat(np.arange(len(found)), [len(event) for event in found]))
-            counts_off += binned(used, energy_bin, members, shape)
-            inside.append((Fate.OFF, used, energy_bin, members))
+            cells = Cells(np.concatenate(found), np.repeat(np.arange(len(found)), [len(event) for event in found]))
+            reflected = members(used, cells, grid.energy)
+            counts_off += binned(reflected, shape)
+            inside.append((Fate.OFF, reflected))
         ledger += fates(events, n_row, inside, books)
-        near = in_boxes(used.lon, used.lat, used.row, *pointing, np.full(n_row, FIELD_OF_VIEW))
-        in_view += np.bincount(used.row[near], minlength=n_row)
+        in_view |= rows_in_view(used, *pointing, FIELD_OF_VIEW)
     validate_ledger(ledger, part.column("event_size", rows.obs))
     invalid = ledger[:, :, Fate.INVALID].any(axis=1)
     is_cut = np.isfinite(rows.start) | np.isfinite(rows.stop)
-    outcome = np.select(
-        [invalid, (in_view == 0) & ~is_cut], [Outcome.INVALID_EVENTS, Outcome.EVENTS_OUTSIDE], Outcome.USED
-    )
+    outcome = np.select([invalid, ~in_view & ~is_cut], [Outcome.INVALID_EVENTS, Outcome.EVENTS_OUTSIDE], Outcome.USED)
     return _Tally(counts.swapaxes(1, 2), counts_off.swapaxes(1, 2), ledger, outcome)
 
 

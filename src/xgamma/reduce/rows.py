@@ -11,6 +11,7 @@ from xgamma import schema
 from xgamma.axes import Axis, IntArray, unify_axis
 from xgamma.grid import Grid
 from xgamma.outcome import Fate, Outcome
+from xgamma.times import SECONDS_PER_DAY
 
 # The padded dims, and for each the variable that says how far it is used.
 _PADDED = {"off": "off_lon", "gti": "gti"}
@@ -18,7 +19,8 @@ _PADDED = {"off": "off_lon", "gti": "gti"}
 
 def select_rows(ds: xr.Dataset, rows: Sequence[int]) -> xr.Dataset:
     """Return some rows in the given order, with no more padding than they need."""
-    chosen = ds.isel(dataset=list(rows))
+    is_all = np.array_equal(rows, np.arange(ds.sizes["dataset"]))
+    chosen = ds if is_all else ds.isel(dataset=list(rows))
     chosen = chosen.isel({dim: slice(_width(chosen[name], dim)) for dim, name in _PADDED.items() if dim in ds.sizes})
     details = [ds.attrs["outcome_details"][row] for row in rows]
     return chosen.assign_attrs(outcome_details=details)
@@ -48,11 +50,21 @@ def joined_rows(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
         unify_axis([Axis.from_coords(ds.coords, name) for ds in datasets])
     first = datasets[0]
     common = {name: first.coords[name] for name in first.coords if "dataset" not in first.coords[name].dims}
-    aligned = [_padded(ds, datasets).assign_coords(common) for ds in datasets]
+    mjdref = float(first.attrs["mjdref"])
+    aligned = [_padded(_since(ds, mjdref), datasets).assign_coords(common) for ds in datasets]
     result = xr.concat(aligned, "dataset", join="exact", combine_attrs="override", coords="minimal", compat="equals")
     telescopes = {name for ds in datasets for name in str(ds.attrs["telescope"]).split(", ")} - {""}
     details = [detail for ds in datasets for detail in ds.attrs["outcome_details"]]
     return result.assign_attrs(outcome_details=details, telescope=", ".join(sorted(telescopes)))
+
+
+def _since(ds: xr.Dataset, mjdref: float) -> xr.Dataset:
+    """Return the rows with their times counted from another epoch."""
+    shift = (float(ds.attrs["mjdref"]) - mjdref) * SECONDS_PER_DAY
+    if shift == 0:
+        return ds
+    moved = {name: ds[name].copy(data=ds[name].values + shift) for name in ("gti", "interval") if name in ds}
+    return ds.assign(moved).assign_coords({name: values for name, values in moved.items() if name in ds.coords})
 
 
 def _padded(ds: xr.Dataset, datasets: Sequence[xr.Dataset]) -> xr.Dataset:

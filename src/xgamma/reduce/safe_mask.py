@@ -68,14 +68,14 @@ def _bins_inside(axis: Axis, low: FloatArray, high: FloatArray | float) -> BoolA
 @register(KIND, "aeff-default", parameters=SafeMaskParameters)
 def inside_thresholds(given: SafeMaskInput, parameters: SafeMaskParameters) -> BoolArray:
     """Keep the energies that the effective area recommends in its header."""
-    low = np.where(given.thresholds[:, 0] == 0, np.nan, given.thresholds[:, 0])
+    low, high = np.where(given.thresholds == 0, np.nan, given.thresholds).T
     if np.isnan(low).any():
         log.warning("%d runs recommend no energies; aeff-default leaves them unbounded.", np.isnan(low).sum())
     shape = given.offset.shape
     return _bins_inside(
         given.grid.energy,
         np.broadcast_to(low[:, None], shape),
-        np.broadcast_to(given.thresholds[:, 1][:, None], shape),
+        np.broadcast_to(high[:, None], shape),
     )
 
 

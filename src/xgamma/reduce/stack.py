@@ -6,10 +6,11 @@ workers changes a bit of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from xgamma import schema
@@ -41,35 +42,44 @@ def combine(ds: xr.Dataset, groups: IntArray, count: int) -> dict[str, FloatArra
         ``weighted_edisp``, ``livetime``, ``ontime``, ``ledger``, and with off counts ``off``, ``alpha_off``,
         ``safe``, ``acceptance_off``.
     """
-    safe: BoolArray = ds["mask_safe"].values
+    values = {str(name): ds[name].values for name in ds.data_vars}
+    total: dict[str, FloatArray] = {}
+    for start in range(0, len(groups), LEAF):
+        leaf = slice(start, start + LEAF)
+        for name, term in _terms({name: rows[leaf] for name, rows in values.items()}).items():
+            added = _summed(term, groups[leaf], count)
+            total[name] = total[name] + added if name in total else added
+    return total
+
+
+def _terms(rows: Mapping[str, npt.NDArray[Any]]) -> dict[str, FloatArray]:
+    """Return what each of some rows adds to the sums of its group."""
+    safe: BoolArray = rows["mask_safe"]
     any_safe = np.any(safe, axis=2)
     used = np.any(any_safe, axis=1)
-    weight = ds["exposure_edisp"].values * any_safe[..., None]
+    weight = rows["exposure_edisp"] * any_safe[..., None]
     terms = {
-        "counts": ds["counts"].values * safe,
+        "counts": rows["counts"] * safe,
         "safe": safe.astype(float),
-        "exposure": ds["exposure"].values * any_safe[..., None],
+        "exposure": rows["exposure"] * any_safe[..., None],
         "weight": weight,
-        "weighted_edisp": ds["edisp"].values * weight[..., None] * safe[:, :, None, :],
-        "livetime": ds["livetime"].values * used,
-        "ontime": ds["ontime"].values * used,
-        "ledger": ds["ledger"].values,
+        "weighted_edisp": rows["edisp"] * weight[..., None] * safe[:, :, None, :],
+        "livetime": rows["livetime"] * used,
+        "ontime": rows["ontime"] * used,
+        "ledger": rows["ledger"],
     }
-    if "background" in ds:
-        terms["background"] = ds["background"].values * safe
-    if "counts_off" in ds:
-        off, acceptance, acceptance_off = (ds[n].values for n in ("counts_off", "acceptance", "acceptance_off"))
+    if "background" in rows:
+        terms["background"] = rows["background"] * safe
+    if "counts_off" in rows:
+        off, acceptance, acceptance_off = (rows[n] for n in ("counts_off", "acceptance", "acceptance_off"))
         alpha = np.divide(acceptance, acceptance_off, out=np.zeros_like(off), where=acceptance_off > 0)
         terms |= {"off": off * safe, "alpha_off": alpha * off * safe, "acceptance_off": acceptance_off * safe}
-    return {name: _summed(term, groups, count) for name, term in terms.items()}
+    return terms
 
 
 def _summed(values: FloatArray, groups: IntArray, count: int) -> FloatArray:
     total = np.zeros((count, *values.shape[1:]), dtype=values.dtype)
-    for start in range(0, len(values), LEAF):
-        leaf = np.zeros_like(total)
-        np.add.at(leaf, groups[start : start + LEAF], values[start : start + LEAF])
-        total += leaf
+    np.add.at(total, groups, values)
     return total
 
 
@@ -136,7 +146,7 @@ def stack(ds: xr.Dataset, groups: Sequence[str] | None = None, name: str = "stac
     gti = [merged_gti(_rows_of(ds["gti"].values[(number == group) & used])) for group in range(len(names))]
     values = finalise(sums)
     values["gti"] = _padded(gti)
-    outcome = [Outcome.USED if used[number == group].any() else Outcome.NO_GOOD_TIME for group in range(len(names))]
+    outcome = [_outcome(ds["outcome"].values[number == group], used[number == group]) for group in range(len(names))]
     values["outcome"] = np.array(outcome)
     kept = [key for key in ds.coords if "dataset" not in ds.coords[key].dims and key != "fate"]
     coords: dict[Any, Any] = {key: ds.coords[key] for key in kept}
@@ -145,6 +155,14 @@ def stack(ds: xr.Dataset, groups: Sequence[str] | None = None, name: str = "stac
     attrs = dict(ds.attrs) | details
     dims = tuple(str(dim) for dim in ds["counts"].dims if dim not in ("dataset", "energy"))
     return schema.dataset(values, coords, attrs, dims, tuple(ds.sizes[dim] for dim in dims))
+
+
+def _outcome(outcomes: IntArray, used: BoolArray) -> Outcome:
+    """Return what a group of rows comes to: used, or why its first row is not."""
+    if used.any():
+        return Outcome.USED
+    reasons = outcomes[outcomes != Outcome.USED]
+    return Outcome(int(reasons[0])) if len(reasons) else Outcome.NO_SAFE_BIN
 
 
 def _rows_of(gti: FloatArray) -> FloatArray:

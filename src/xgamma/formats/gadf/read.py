@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from xgamma.axes import FloatArray
-from xgamma.errors import InputError, MissingInputError
-from xgamma.formats.fits_tables import FitsTable, read_raw, read_tables, table_named
+from xgamma.errors import InputError, MissingHduError, MissingInputError
+from xgamma.formats.fits_tables import FitsTable, as_input_error, read_raw, read_tables, table_named
 from xgamma.formats.gadf.responses import Response, response
 from xgamma.times import SECONDS_PER_DAY, mjdref_from_header
+from xgamma.units import conversion
 
 log = logging.getLogger(__name__)
 
@@ -29,12 +31,25 @@ EVENT_COLUMNS = {"RA": "deg", "DEC": "deg", "ENERGY": "TeV", "TIME": "s"}
 
 @dataclass(frozen=True)
 class HduLocation:
-    """Where one HDU of a run lies: ``kind`` is the GADF HDU_CLASS that selects the reader."""
+    """Where one HDU of a run lies.
+
+    Parameters
+    ----------
+    role, kind
+        What it is for; ``kind`` is the GADF HDU_CLASS that selects the reader.
+    path
+        Its file; the null device where that may not be read.
+    name
+        Its EXTNAME.
+    refusal
+        The sentence why the file may not be read, empty where it may.
+    """
 
     role: str
     kind: str
     path: Path
     name: str
+    refusal: str = ""
 
 
 @dataclass(frozen=True)
@@ -98,7 +113,14 @@ def read_index(datastore: Path) -> Index:
     ------
     MissingInputError
         When there is no such place, or nothing to read in it.
+    InputError
+        When the index is damaged. A file that it names is looked at when its run is read.
     """
+    with as_input_error(f"The index of {datastore}"):
+        return _index_of(datastore)
+
+
+def _index_of(datastore: Path) -> Index:
     if not datastore.exists():
         raise MissingInputError(
             f"Datastore not found: {datastore}. Expected a folder with hdu-index.fits.gz, an index file, or a folder "
@@ -128,12 +150,17 @@ def _named(tables: list[FitsTable], name: str) -> FitsTable | None:
 
 def _index(base: Path, hdu_table: FitsTable, obs_table: FitsTable | None) -> Index:
     hdus: dict[int, dict[str, HduLocation]] = {}
-    names = ("OBS_ID", "HDU_TYPE", "HDU_CLASS", "FILE_DIR", "FILE_NAME", "HDU_NAME")
-    for row in zip(*(hdu_table.column(name) for name in names), strict=True):
-        location = _location(base, *(str(value).strip() for value in row[1:]))
-        known = hdus.setdefault(int(row[0]), {})
+    obs_ids = [int(value) for value in hdu_table.column("OBS_ID")]
+    names = ("HDU_TYPE", "HDU_CLASS", "HDU_NAME", "FILE_DIR", "FILE_NAME")
+    texts = [[str(value).strip() for value in hdu_table.column(name)] for name in names]
+    files = list(zip(*texts[3:], strict=True))
+    places = _places(base, files)
+    for obs_id, role, kind, name, file in zip(obs_ids, *texts[:3], files, strict=True):
+        path, refusal = places[file]
+        location = HduLocation(role.lower(), kind.lower(), path, name, refusal)
+        known = hdus.setdefault(obs_id, {})
         if location.role in known:
-            log.warning("Run %d has several %s HDUs in the index; the first is used.", row[0], location.role)
+            log.warning("Run %d has several %s HDUs in the index; the first is used.", obs_id, location.role)
         known.setdefault(location.role, location)
     if obs_table is None:
         return Index(base, {obs_id: _entry_from_events(obs_id, known) for obs_id, known in hdus.items()})
@@ -150,14 +177,33 @@ def _obs_entries(table: FitsTable, hdus: Mapping[int, Mapping[str, HduLocation]]
     ]
 
 
-def _location(base: Path, role: str, kind: str, folder: str, name: str, hdu: str) -> HduLocation:
-    inside = base / folder / name
-    path = inside if inside.exists() or not Path(folder, name).exists() else Path(folder, name)
-    return HduLocation(role.lower(), kind.lower(), path, hdu)
+def _places(base: Path, files: Iterable[tuple[str, str]]) -> dict[tuple[str, str], tuple[Path, str]]:
+    """Return the path of each (folder, name) of a release, and why it may not be read or nothing.
+
+    The null device stands for what may not be read, so that nobody looks at it, not even at its size.
+    """
+    root = Path(os.path.realpath(base))
+    places = {}
+    for folder, name in dict.fromkeys(files):
+        path = base / folder / name
+        reason = _reason_against(path, root)
+        refusal = f"The file {str(Path(folder, name))!r} {reason} {base}." if reason else ""
+        places[folder, name] = (Path(os.devnull) if reason else path), refusal
+    return places
+
+
+def _reason_against(path: Path, root: Path) -> str:
+    try:
+        real = Path(os.path.realpath(path))
+        if not real.is_relative_to(root):
+            return "lies outside of its release, and only files inside are read. Put it into the folder"
+        return "is no regular file. Correct the index or the files of" if real.exists() and not real.is_file() else ""
+    except (OSError, ValueError):
+        return "cannot be looked at under that name. Correct the index or the access rights of"
 
 
 def _entry_from_events(obs_id: int, hdus: Mapping[str, HduLocation]) -> RunEntry:
-    if "events" not in hdus:
+    if "events" not in hdus or hdus["events"].refusal:
         return RunEntry(obs_id, np.nan, np.nan, np.nan, "", hdus)
     location = hdus["events"]
     header = table_named(read_tables(location.path), location.name, location.path).header
@@ -173,14 +219,21 @@ def _entry(obs_id: int, header: Mapping[str, Any], hdus: Mapping[str, HduLocatio
 def _index_of_folder(folder: Path) -> Index:
     """Make the index of a folder of run files from their headers; files without events are left out."""
     runs: dict[int, RunEntry] = {}
-    for path in sorted(folder.rglob("*.fits*")):
+    files = [("", str(path.relative_to(folder))) for path in sorted(folder.rglob("*.fits*"))]
+    for path, refusal in _places(folder, files).values():
+        if refusal:
+            log.warning("A file is left out: %s", refusal)
+            continue
         tables = read_tables(path)
         events = _named(tables, "EVENTS")
         if events is None:
             continue
         obs_id = int(events.header["OBS_ID"])
         locations = [HduLocation(*_role_and_kind(table), path, table.name) for table in tables if table.name]
-        runs[obs_id] = _entry(obs_id, events.header, {location.role: location for location in locations})
+        if obs_id in runs:
+            log.warning("Several files of %s hold run %d; %s is not read.", folder, obs_id, path.name)
+            continue
+        runs[obs_id] = _entry(obs_id, events.header, {location.role: location for location in reversed(locations)})
     if not runs:
         raise MissingInputError(f"{folder} holds neither hdu-index.fits[.gz] nor FITS files with an EVENTS HDU.")
     return Index(folder, runs)
@@ -199,11 +252,19 @@ def read_run(entry: RunEntry) -> Run:
     MissingInputError
         When a file is not there, or the index names no events or no GTI.
     InputError
-        When a file is damaged or lacks an HDU or a column.
+        When a file lies outside of the release, is damaged, or lacks an HDU or a column.
     """
+    with as_input_error(f"Run {entry.obs_id}"):
+        return _run(entry)
+
+
+def _run(entry: RunEntry) -> Run:
     for role in REQUIRED_ROLES:
         if role not in entry.hdus:
-            raise MissingInputError(f"Run {entry.obs_id} has no {role} HDU in the index.")
+            raise MissingHduError(f"Run {entry.obs_id} has no {role} HDU in the index.")
+    for location in entry.hdus.values():
+        if location.refusal:
+            raise InputError(location.refusal)
     paths = {location.path for location in entry.hdus.values()}
     # Looked at before the bytes are read: a file that is replaced meanwhile is then seen as changed.
     status = {path: path.stat() for path in paths if path.exists()}
@@ -222,7 +283,7 @@ def read_run(entry: RunEntry) -> Run:
     return Run(
         entry,
         mjdref,
-        hdus["events"].header,
+        _with_pointing(hdus["events"].header, entry),
         _events(hdus["events"]),
         _gti(hdus["gti"], mjdref),
         responses,
@@ -235,11 +296,39 @@ def _events(table: FitsTable) -> dict[str, npt.NDArray[Any]]:
     for name in EVENT_COLUMNS:
         if name not in table.columns:
             raise InputError(f"The EVENTS HDU has no column {name}; it has {', '.join(table.columns)}.")
-    columns = {name.lower(): table.column(name) for name in table.columns}
-    # Text columns have no place in a store of numbers; GADF defines none for events.
-    return {name: values for name, values in columns.items() if values.dtype.kind != "U" and values.ndim == 1}
+    columns = {name.lower(): _in_unit(table, name, EVENT_COLUMNS.get(name)) for name in table.readable}
+    kept = {name: values for name, values in columns.items() if values.dtype.kind != "U" and values.ndim == 1}
+    lost = [name for name in table.columns if name.lower() not in kept]
+    if lost:
+        log.info("Columns of the event list that hold no single numbers are not kept: %s.", ", ".join(lost))
+    return kept
+
+
+def _in_unit(table: FitsTable, name: str, unit: str | None) -> npt.NDArray[Any]:
+    """Return a column in a canonical unit; one without a unit is taken to have it."""
+    values, given = table.column(name), table.columns[name]
+    if unit is None or given in ("", unit):
+        return values
+    try:
+        factor = conversion(given, unit)
+    except ValueError:
+        raise InputError(f"HDU {table.name!r}: the column {name} has the unit {given!r}; expected {unit}.") from None
+    return np.asarray(values * factor)
+
+
+def _with_pointing(header: Mapping[str, Any], entry: RunEntry) -> dict[str, Any]:
+    """Return the header with a pointing: its own, else that of the index; raises ``InputError`` without any."""
+    pointing = {"RA_PNT": entry.ra, "DEC_PNT": entry.dec}
+    own = {key: header[key] for key in pointing if isinstance(header.get(key), int | float)}
+    pointing |= own
+    if not all(np.isfinite(value) for value in pointing.values()):
+        raise InputError(
+            f"Run {entry.obs_id} has no pointing: neither its header nor the index has RA_PNT and DEC_PNT."
+        )
+    return {**header, **pointing}
 
 
 def _gti(table: FitsTable, mjdref: float) -> FloatArray:
     shift = (mjdref_from_header(table.header) - mjdref) * SECONDS_PER_DAY if "MJDREFI" in table.header else 0.0
-    return np.stack([table.column("START") + shift, table.column("STOP") + shift], axis=1).astype(float)
+    start, stop = (_in_unit(table, name, "s") for name in ("START", "STOP"))
+    return np.stack([start + shift, stop + shift], axis=1).astype(float)

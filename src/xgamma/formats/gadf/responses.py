@@ -12,7 +12,7 @@ import numpy.typing as npt
 from xgamma.axes import Axis, FloatArray, Scale
 from xgamma.errors import InputError
 from xgamma.formats.fits_header import Header
-from xgamma.formats.fits_tables import FitsTable
+from xgamma.formats.fits_tables import FitsTable, as_input_error
 from xgamma.units import conversion
 
 log = logging.getLogger(__name__)
@@ -95,6 +95,11 @@ def response(kind: str, table: FitsTable) -> Response:
     """Return the response of one HDU; raises ``InputError`` for a class or a layout that is not known."""
     if kind not in _LAYOUT:
         raise InputError(f"HDU {table.name!r} has the class {kind!r}; known are {', '.join(_LAYOUT)}.")
+    with as_input_error(f"HDU {table.name!r} of class {kind}"):
+        return _response(kind, table)
+
+
+def _response(kind: str, table: FitsTable) -> Response:
     dims, variables = _LAYOUT[kind]
     given = _axes(table)
     found = {axis.name: axis for axis in given}
