@@ -12,9 +12,9 @@ from xgamma.store import Store, care
 NOTHING = datetime.timedelta(0)
 
 
-@pytest.fixture(params=["memory", "disk"])
-def store(request, tmp_path):
-    return Store("memory://" if request.param == "memory" else tmp_path)
+@pytest.fixture(params=["memory", "disk", "s3"])
+def store(request, new_place):
+    return Store(new_place(request.param))
 
 
 def rows(*names):

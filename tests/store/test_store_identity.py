@@ -1,4 +1,4 @@
-"""put then get is the identity, in memory and on disk."""
+"""put then get is the identity, in memory, on disk and in a bucket."""
 
 import hypothesis.extra.numpy as hnp
 import numpy as np
@@ -50,9 +50,9 @@ def assert_same_bits(result, expected):
             assert values.tobytes() == variable.values.tobytes()
 
 
-@pytest.fixture(scope="module", params=["memory", "disk"])
-def store(request, tmp_path_factory):
-    return Store("memory://" if request.param == "memory" else tmp_path_factory.mktemp("store"))
+@pytest.fixture(scope="module", params=["memory", "disk", "s3"])
+def store(request, new_place):
+    return Store(new_place(request.param))
 
 
 @given(root=datasets(), sub=datasets())

@@ -1,4 +1,4 @@
-"""What a store answers; the same in memory and on disk."""
+"""What a store answers; the same in memory, on disk and in a bucket."""
 
 import json
 import pickle
@@ -13,9 +13,9 @@ from xgamma.store import Store, is_store
 from xgamma.store.backend import open_backend
 
 
-@pytest.fixture(params=["memory", "disk"])
-def store(request, tmp_path):
-    return Store("memory://" if request.param == "memory" else tmp_path / "a store#1")
+@pytest.fixture(params=["memory", "disk", "s3"])
+def store(request, new_place):
+    return Store(new_place(request.param))
 
 
 @pytest.fixture

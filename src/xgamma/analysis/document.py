@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -11,13 +12,21 @@ import yaml
 from xgamma.errors import ConfigError, ConfigTypeError
 
 LINE_WIDTH = 120
+MAX_NODES = 100_000
 # YAML 1.1 takes 1e-3 for text, as it has no point; everyone who writes it means a number.
 _FLOAT_TAG = "tag:yaml.org,2002:float"
 _FLOAT = re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$")
 
 
 class Loader(yaml.SafeLoader):
-    """Refuses keys that stand twice or are not text, instead of keeping the last one."""
+    """Refuses keys that stand twice or are not text, and aliases (``*name``) that make a short text a huge document."""
+
+    def get_single_node(self) -> yaml.Node | None:
+        """Return the root of the text, which has at most ``MAX_NODES`` nodes with all aliases written out."""
+        node: yaml.Node | None = super().get_single_node()
+        if node is not None:
+            _written_out(node, {})
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Return the mapping of one node; raises ``ConfigError`` with the line of a bad key."""
@@ -30,6 +39,22 @@ class Loader(yaml.SafeLoader):
                 raise ConfigError(f"line {line}: the key {key!r} stands twice in one section; keep one of them.")
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+
+def _written_out(node: yaml.Node, known: dict[int, int]) -> int:
+    """Return the number of nodes with all aliases written out; ``known`` are the numbers found so far."""
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    if id(node) not in known:
+        # An alias inside what it stands for finds this number.
+        known[id(node)] = MAX_NODES
+        pairs = isinstance(node, yaml.MappingNode)
+        below = itertools.chain.from_iterable(node.value) if pairs else node.value
+        known[id(node)] = 1 + sum(_written_out(child, known) for child in below)
+    if known[id(node)] > MAX_NODES:
+        line = node.start_mark.line + 1
+        raise ConfigError(f"line {line}: there are more than {MAX_NODES} values with all aliases written out.")
+    return known[id(node)]
 
 
 class Dumper(yaml.SafeDumper):
@@ -57,8 +82,10 @@ def read_yaml(text: str) -> dict[str, Any]:
         raise ConfigError(f"The text is not YAML: {_sentence(error)}") from None
     except ConfigError:
         raise
-    except ValueError as error:
+    except (ValueError, LookupError, AttributeError) as error:
         raise ConfigError(f"A date or number of the YAML cannot be read: {error}; quote it if it is text.") from None
+    except RecursionError:
+        raise ConfigError("The YAML is nested too deeply to be read; expected sections of a few levels.") from None
     if document is None:
         raise ConfigError("The YAML is empty; expected a mapping of sections such as 'datasets: {type: 1d}'.")
     if not isinstance(document, Mapping):

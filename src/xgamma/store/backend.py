@@ -21,12 +21,13 @@ from urllib.parse import unquote, urlsplit
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
-from obstore.store import LocalStore, MemoryStore, from_url
+from obstore.store import LocalStore, MemoryStore
 from zarr.abc.store import ByteRequest
 from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import ObjectStore
 
 from xgamma.errors import StoreError
+from xgamma.store.places import Place, reason, remote_objects
 
 # A writer that was killed leaves the file that obstore renames at the end; obstore never lists it.
 _STAGED = re.compile(r".*#\d+")
@@ -41,22 +42,28 @@ class WholeObjectStore(ObjectStore[Any]):
 
     On a local disk whole objects are read and written as files: nobody else knows the folder of an attempt before its
     record is there, so that the staging and renaming of obstore, 0.4 ms for each object, has nothing to protect.
+    In a bucket an object is one request, which leaves nothing behind when its writer is killed.
     """
 
-    def __init__(self, objects: Any, folder: Path | None) -> None:
+    def __init__(self, objects: Any, place: Place) -> None:
         super().__init__(objects)
-        self._folder = folder
+        self._place = place
+        self._folder = place.folder
+
+    def __str__(self) -> str:
+        # Objects of obstore at az:// cannot say their own name where the account is known from the environment.
+        return self._place.url
 
     def with_read_only(self, read_only: bool = False) -> WholeObjectStore:
         """Return the same store, read-only or not."""
-        store = WholeObjectStore(self.store, self._folder)
+        store = WholeObjectStore(self.store, self._place)
         store._read_only = read_only
         return store
 
     async def set(self, key: str, value: Buffer) -> None:
         """Put one whole object."""
         if self._folder is None:
-            await super().set(key, value)
+            await obstore.put_async(self.store, key, value.to_bytes(), use_multipart=False)
         elif len(value) > _LARGE_BYTES:
             await asyncio.to_thread(_write_file, self._folder / key, value.to_bytes())
         else:
@@ -68,9 +75,11 @@ class WholeObjectStore(ObjectStore[Any]):
             content = _read_file(self._folder / key)
             found = None if content is None else prototype.buffer.from_bytes(content)
         else:
-            found = await super().get(key, prototype, byte_range)
+            # Arrays of an opened product are read later, where no other sentence is said.
+            with self._place.sentences("read"):
+                found = await super().get(key, prototype, byte_range)
         if found is None and _CHUNK.fullmatch(key):
-            raise StoreError(f"{key} is missing in {self.store}: the product is damaged. Copy the store again.")
+            raise StoreError(f"{key} is missing in {self}: the product is damaged. Copy the store again.")
         return found
 
 
@@ -92,11 +101,13 @@ def _read_file(path: Path) -> bytes | None:
 class Backend:
     """One place that holds objects by path; ``folder`` is set on local disk only."""
 
-    def __init__(self, url: str, objects: Any, folder: Path | None) -> None:
-        self.url = url
+    def __init__(self, place: Place, objects: Any) -> None:
+        self.url = place.url
+        self.folder = place.folder
+        self.is_remote = place.is_remote
+        self.sentences = place.sentences
         self.objects = objects
-        self.folder = folder
-        self.zarr = WholeObjectStore(objects, folder)
+        self.zarr = WholeObjectStore(objects, place)
 
     def read(self, path: str) -> bytes | None:
         """Return the bytes of an object, ``None`` if it is not there."""
@@ -164,27 +175,15 @@ class Backend:
 
     def children(self, prefix: str = "") -> list[str]:
         """Return the sorted names of the folders directly under ``prefix``."""
-        with self.sentences("read"):
+        with self.sentences("listed"):
             found = obstore.list_with_delimiter(self.objects, prefix or None)["common_prefixes"]
         return sorted(path.rsplit("/", 1)[-1] for path in found)
 
     def modified(self, prefix: str) -> dict[str, datetime.datetime]:
         """Return the path and time of change of every object under ``prefix``."""
-        with self.sentences("read"):
+        with self.sentences("listed"):
             batches = obstore.list(self.objects, prefix)
             return {item["path"]: item["last_modified"] for batch in batches for item in batch}
-
-    @contextlib.contextmanager
-    def sentences(self, verb: str) -> Iterator[None]:
-        """Turn what obstore and Zarr raise into one sentence; ``verb`` is ``read`` or ``written``."""
-        try:
-            yield
-        except StoreError:
-            raise
-        except (BaseError, OSError) as error:
-            raise StoreError(
-                f"The store {self.url} cannot be {verb}: {_reason(error)}. Check the place and its rights."
-            ) from error
 
 
 # Weak, so that a store in memory lives as long as somebody holds it, and a second Store of its url is the same place.
@@ -192,7 +191,7 @@ _IN_MEMORY: weakref.WeakValueDictionary[str, Backend] = weakref.WeakValueDiction
 
 
 def open_backend(url: str | Path, *, create: bool = True) -> Backend:
-    """Return the backend of a path, ``file://``, ``memory://`` or any url that obstore knows.
+    """Return the backend of a path, ``file://``, ``memory://``, ``s3://bucket/prefix`` or another url of objects.
 
     ``memory://`` is a new place each time, ``memory://NAME`` the place of that name in this process.
     A folder that is not there is made if ``create``. Raises ``StoreError`` when the place cannot be used.
@@ -202,23 +201,20 @@ def open_backend(url: str | Path, *, create: bool = True) -> Backend:
         return _memory(f"memory://{parts.netloc or uuid.uuid4().hex}")
     if parts.scheme in ("", "file") or isinstance(url, Path):
         return _folder(Path(unquote(parts.path) if parts.scheme == "file" else url), create)
-    try:
-        return Backend(str(url), from_url(str(url)), None)
-    except (BaseError, OSError, ValueError) as error:
-        raise StoreError(f"The store {url} cannot be opened: {_reason(error)}. Check its url.") from error
+    return Backend(Place(str(url), None), remote_objects(str(url)))
 
 
 def _memory(url: str) -> Backend:
-    return _IN_MEMORY.setdefault(url, Backend(url, MemoryStore(), None))
+    return _IN_MEMORY.setdefault(url, Backend(Place(url, None), MemoryStore()))
 
 
 def _folder(path: Path, create: bool) -> Backend:
     folder = path.expanduser().absolute()
     try:
-        return Backend(str(folder), LocalStore(folder, mkdir=create), folder)
+        return Backend(Place(str(folder), folder), LocalStore(folder, mkdir=create))
     except (BaseError, OSError, ValueError) as error:
         raise StoreError(
-            f"The store {folder} cannot be opened as a folder: {_reason(error)}. Give a folder that can be written."
+            f"The store {folder} cannot be opened as a folder: {reason(error)}. Give a folder that can be written."
         ) from error
 
 
@@ -228,8 +224,3 @@ def _leftovers(folder: Path) -> Iterator[tuple[Path, float]]:
         for name in [*(name for name in files if _STAGED.fullmatch(name)), *folders]:
             with contextlib.suppress(FileNotFoundError):
                 yield Path(place, name), Path(place, name).stat().st_mtime
-
-
-def _reason(error: Exception) -> str:
-    # obstore appends pages of its own debugging to the first line.
-    return str(error).split("\n", 1)[0].removesuffix(".")

@@ -71,6 +71,11 @@ def retire(backend: Backend, record: Record) -> None:
             backend.delete(path)
 
 
+def is_retired(backend: Backend, product: str) -> bool:
+    """Whether a product without a record was superseded, and not abandoned by its writer."""
+    return backend.exists(_retired_path(product))
+
+
 def _retired_path(product: str) -> str:
     return f"{product}/{_RETIRED}"
 

@@ -7,6 +7,7 @@ does, and no writer needs a lock.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import functools
@@ -35,6 +36,7 @@ from xgamma.store.encoding import (
 )
 from xgamma.store.keys import dataset_digest, digest, validate_segment
 from xgamma.store.labels import FILES, NAMES, TAGS, read_label, read_labels, write_label
+from xgamma.store.places import is_remote
 from xgamma.store.records import SCHEMA, Record, draft_record, record_path
 
 _OPENED = 64
@@ -43,7 +45,7 @@ Groups = Mapping[str, xr.Dataset]
 
 
 class Store:
-    """A store of products in a folder, in memory (``memory://``) or at a url.
+    """A store of products in a folder, in memory (``memory://``), in a bucket (``s3://bucket/prefix``) or on the web.
 
     Raises ``StoreError`` when the place cannot be used or was made by a newer xgamma.
 
@@ -139,16 +141,21 @@ class Store:
             with self._backend.sentences("written"):
                 write_groups(self._backend.zarr, record.folder, stored, encoding)
         except BaseException:
-            self._backend.delete_folder(record.folder)
+            # The first error is the one to tell; what cannot be deleted now is left to gc.
+            with contextlib.suppress(StoreError):
+                self._backend.delete_folder(record.folder)
             raise
         # Where this fails, nobody knows whether the record arrived: the attempt is left to gc.
-        if self._backend.create(record_path(record.kind, record.key), record.to_bytes()):
+        created = self._backend.create(record_path(record.kind, record.key), record.to_bytes())
+        # A server that ignores the condition says yes to every writer; the record that stands is read back from it.
+        if created and not self._backend.is_remote:
             return record
-        winner = self.record(record.kind, record.key)
-        # A request that was sent twice meets its own record.
-        if winner.attempt != record.attempt:
+        standing = self.record(record.kind, record.key)
+        # A request that was sent twice meets its own record. An attempt that was published for a moment only may have
+        # readers: it is left to gc.
+        if not created and standing.attempt != record.attempt:
             self._backend.delete_folder(record.folder)
-        return winner
+        return standing
 
     def get(self, kind: str, key: str, group: str = "") -> xr.Dataset:
         """Return one group of a product, read into memory, identical to what was put."""
@@ -317,10 +324,15 @@ class Store:
 
 
 def is_store(url: str | Path) -> bool:
-    """Whether there is a store at ``url``; makes nothing."""
+    """Whether there is a store at ``url``; makes nothing.
+
+    Raises ``StoreError`` where nobody can know, as the server does not answer or forbids to look.
+    """
     try:
         return open_backend(url, create=False).exists("store.json")
     except StoreError:
+        if is_remote(str(url)):
+            raise
         return False
 
 

@@ -114,7 +114,7 @@ def read_index(datastore: Path) -> Index:
     MissingInputError
         When there is no such place, or nothing to read in it.
     InputError
-        When the index is damaged. A file that it names is looked at when its run is read.
+        When the index is damaged. What is wrong with a file that it names is said when its run is read.
     """
     with as_input_error(f"The index of {datastore}"):
         return _index_of(datastore)

@@ -1,0 +1,40 @@
+"""``xgamma tag``: the present state of a store under a name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from xgamma.analysis.tags import tag
+from xgamma.cli.console import json_option, print_json, print_table, some, store_argument
+from xgamma.cli.products import opened_store
+
+
+@click.command("tag")
+@store_argument
+@click.argument("name", required=False)
+@click.option("--overwrite", is_flag=True, help="Replace the tag if it is there.")
+@json_option
+def command(store: str, name: str | None, overwrite: bool, as_json: bool) -> None:
+    """Remember under NAME the newest version of each run of STORE and all that was made; without NAME list the tags."""
+    place = opened_store(store)
+    shown = place.tags() if name is None else {name: tag(place, name, overwrite=overwrite)}
+    if as_json:
+        print_json(shown)
+        return
+    print_table([_row(each, content) for each, content in shown.items()])
+    if not shown:
+        click.echo(f"There is no tag. Next: xgamma tag {store} NAME", err=True)
+
+
+def _row(name: str, content: Mapping[str, Any]) -> dict[str, str]:
+    runs = sum(len(keys) for keys in content.get("runs", {}).values())
+    products = sum(len(keys) for keys in content.get("products", {}).values())
+    return {
+        "tag": name,
+        "time (UTC)": str(content.get("time", ""))[:19].replace("T", " "),
+        "runs": some(runs, "run"),
+        "made of them": some(products, "product"),
+    }

@@ -1,0 +1,116 @@
+"""``Place``: where a store is, what can be done there, and the sentence that is said when it fails.
+
+Credentials never pass through here: obstore takes them from the environment or from the provider, and of what a server
+answers only the parts are repeated that cannot hold them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from obstore.exceptions import BaseError
+from obstore.store import HTTPStore, from_url
+
+from xgamma.errors import StoreError
+
+_WEB = ("http", "https")
+# The first word of the variables of the environment that obstore reads.
+_KEYS = {
+    **dict.fromkeys(["s3", "s3a"], "AWS"),
+    "gs": "GOOGLE",
+    **dict.fromkeys(["az", "adl", "azure", "abfs", "abfss"], "AZURE"),
+}
+_CODE = re.compile(r"<Code>(\w+)</Code>")
+# Signed urls carry the signature in their query, some endpoints a password before the host.
+_URL = re.compile(r"(\w+://)(?:[^\s/@]*@)?([^\s?]+)(?:\?\S*)?")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A url, and the folder where it is one on this machine's disks."""
+
+    url: str
+    folder: Path | None
+
+    @property
+    def scheme(self) -> str:
+        """The part before ``://``, empty for a folder."""
+        return "" if self.folder is not None else urlsplit(self.url).scheme
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it is reached through a server."""
+        return self.folder is None and is_remote(self.url)
+
+    @contextlib.contextmanager
+    def sentences(self, verb: str) -> Iterator[None]:
+        """Turn what obstore and Zarr raise into one sentence; ``verb`` is ``read``, ``listed`` or ``written``."""
+        if self.scheme in _WEB and verb != "read":
+            raise StoreError(
+                f"The store {self.url} cannot be {verb}: a web server only gives what is asked for by its key. "
+                "Copy the store to a folder, or name its bucket."
+            )
+        try:
+            yield
+        except StoreError:
+            raise
+        except (BaseError, OSError) as error:
+            sentence = f"The store {self.url} cannot be {verb}: {reason(error)}. {self._way_out()}"
+            # The words of a server may repeat a key or a signed url, and a cause is printed with them.
+            raise StoreError(sentence) from (None if self.is_remote else error)
+
+    def _way_out(self) -> str:
+        if self.scheme in _KEYS:
+            keys = _KEYS[self.scheme]
+            return (
+                f"Check the bucket, the endpoint and the credentials of {keys}_... in the environment; "
+                f"{keys}_SKIP_SIGNATURE=true reads without any."
+            )
+        return "Check the place and its rights."
+
+
+def is_remote(url: str) -> bool:
+    """Whether a url leads to a server."""
+    return urlsplit(url).scheme in (*_WEB, *_KEYS)
+
+
+def reason(error: Exception) -> str:
+    """Return the first line of an error of obstore, without pages of debugging, and of a server's answer the code."""
+    text = str(error).partition("\n\nDebug source")[0]
+    # Servers answer in XML or HTML.
+    said, _, answer = text.partition(": <")
+    code = _CODE.search(answer)
+    first = _URL.sub(r"\1\2", said.partition("\n")[0]).rstrip(" :.")
+    return f"{first} ({code.group(1)})" if code else first
+
+
+def remote_objects(url: str) -> Any:
+    """Return the objects below ``s3://bucket/prefix`` and the like; ``https://`` is for reading only.
+
+    Endpoint, region and credentials come from the environment, which obstore reads. Raises ``StoreError``.
+    """
+    validate_url(url)
+    scheme = urlsplit(url).scheme
+    try:
+        if scheme in _WEB:
+            return HTTPStore.from_url(url, client_options={"allow_http": scheme == "http"})
+        return from_url(url)
+    except (BaseError, OSError, ValueError) as error:
+        raise StoreError(f"The store {url} cannot be opened: {reason(error)}. Check its url.") from None
+
+
+def validate_url(url: str) -> None:
+    """Raise ``StoreError`` for a url that holds a secret, or could: urls are written into records and logs."""
+    parts = urlsplit(url)
+    bare = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise StoreError(
+            f"The url of the store {bare} came with a user, a query or a fragment. Give {bare} alone, "
+            "and the credentials in the environment."
+        )

@@ -1,0 +1,218 @@
+"""An index cannot make anybody read a file outside of its release; a run that names one is left out, alone."""
+
+import logging
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import faults
+from releases import config_of, until_datasets
+from xgamma.errors import InputError, XgammaError
+from xgamma.formats.fits_header import CARD
+from xgamma.formats.gadf.read import read_index, read_run
+from xgamma.ingest.part import read_runs
+from xgamma.ingest.release import open_release
+from xgamma.outcome import Outcome
+from xgamma.store import Store
+
+VICTIM, OTHERS = 2, ["1", "3"]
+
+
+def name_file(release, folder, name, obs_id=VICTIM):
+    """Let the index name another file for all HDUs of a run."""
+    path = release / "hdu-index.fits.gz"
+    with fits.open(path, memmap=False) as hdus:
+        rows = hdus["HDU_INDEX"].data
+        columns = [fits.Column(c.name, "300A" if c.name.startswith("FILE_") else c.format) for c in rows.columns]
+        table = fits.BinTableHDU.from_columns(columns, hdus["HDU_INDEX"].header, nrows=len(rows))
+        for column in rows.columns.names:
+            table.data[column] = rows[column]
+        chosen = rows["OBS_ID"] == obs_id
+        table.data["FILE_DIR"][chosen], table.data["FILE_NAME"][chosen] = folder, name
+        hdus["HDU_INDEX"] = table
+        hdus.writeto(path, overwrite=True)
+
+
+def inside(release):
+    """Return the folder and name of the victim's file, and the file."""
+    file = faults.run_file(release, VICTIM)
+    return str(file.parent.relative_to(release)), file.name, file
+
+
+def climb(release):
+    _, name, file = inside(release)
+    shutil.move(file, release.parent / name)
+    name_file(release, "..", name)
+
+
+def climb_in_the_name(release):
+    folder, name, file = inside(release)
+    shutil.move(file, release.parent / name)
+    name_file(release, folder, f"{'../' * (1 + len(Path(folder).parts))}{name}")
+
+
+def absolute(release):
+    _, name, file = inside(release)
+    shutil.move(file, release.parent / name)
+    name_file(release, str(release.parent), name)
+
+
+def link_to_a_file(release):
+    _, name, file = inside(release)
+    shutil.move(file, release.parent / name)
+    file.symlink_to(release.parent / name)
+
+
+def link_to_a_folder(release):
+    _, name, file = inside(release)
+    (release.parent / "elsewhere").mkdir()
+    shutil.move(file, release.parent / "elsewhere" / name)
+    (release / "linked").symlink_to("../elsewhere")
+    name_file(release, "linked", name)
+
+
+def current_folder(release):
+    _, name, file = inside(release)
+    shutil.copy(file, name)
+    file.unlink()
+    name_file(release, os.path.relpath(Path.cwd(), release), name)
+
+
+WAYS_OUT = [climb, climb_in_the_name, absolute, link_to_a_file, link_to_a_folder, current_folder]
+
+
+@pytest.mark.parametrize("way_out", WAYS_OUT, ids=lambda way: way.__name__)
+def test_a_run_whose_file_lies_outside_is_left_out_and_the_others_are_not(
+    own_release, tmp_path, monkeypatch, caplog, way_out
+):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    way_out(own_release)
+    analysis = until_datasets(config_of(own_release, "memory://", "datasets: {stack: false}"))
+    [(name, said)] = analysis.unused
+    assert (name, analysis.datasets.names) == (str(VICTIM), OTHERS)
+    assert said.startswith("The file '")
+    assert said.endswith(f" and only files inside are read. Put it into the folder {own_release}.")
+    [warning] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert warning == f"Run 2 is left out: {said}"
+
+
+def test_it_is_a_failure_of_the_file_with_one_sentence(own_release):
+    climb(own_release)
+    runs, failures = read_runs(read_index(own_release).runs.values(), lambda: None)
+    assert [run.entry.obs_id for run in runs] == [1, 3]
+    assert [(failure.obs_id, failure.outcome) for failure in failures] == [(VICTIM, Outcome.UNREADABLE_FILE)]
+
+
+def test_what_lies_outside_is_not_even_looked_at(own_release, tmp_path):
+    store = Store(tmp_path / "store")
+    ids = [1, 2, 3]
+    open_release(own_release).load(ids, store, lambda: None)
+    os.mkfifo(tmp_path / "pipe")
+    name_file(own_release, "..", "pipe")
+    release = open_release(own_release)
+    assert release.pending(ids, store) == [VICTIM]
+    assert release.nbytes(ids) == release.nbytes([1, 3])
+    assert [failure.obs_id for failure in release.load(ids, store, lambda: None).failures] == [VICTIM]
+
+
+@pytest.mark.parametrize("name", ["pipe", "", "."])
+def test_what_is_no_regular_file_is_not_opened(own_release, name):
+    os.mkfifo(own_release / "pipe")
+    name_file(own_release, "", name)
+    with pytest.raises(InputError, match=r"is no regular file\. Correct the index"):
+        read_run(read_index(own_release).runs[VICTIM])
+
+
+@pytest.mark.parametrize("name", ["a\0b.fits", "x" * 299])
+def test_a_name_that_no_file_can_have_is_refused(own_release, name):
+    name_file(own_release, "", name)
+    with pytest.raises(InputError, match="cannot be looked at under that name"):
+        read_run(read_index(own_release).runs[VICTIM])
+
+
+def test_links_and_detours_inside_of_a_release_are_followed(own_release):
+    folder, name, file = inside(own_release)
+    shutil.move(file, own_release / "moved.fits")
+    file.symlink_to(own_release / "moved.fits")
+    name_file(own_release, f"{folder}/../{folder}", name)
+    assert read_run(read_index(own_release).runs[VICTIM]).entry.obs_id == VICTIM
+    name_file(own_release, str(own_release), "moved.fits")
+    assert read_run(read_index(own_release).runs[VICTIM]).entry.obs_id == VICTIM
+
+
+def test_the_release_itself_may_be_a_link(own_release, tmp_path):
+    link = tmp_path / "data"
+    link.symlink_to(own_release.parent)
+    runs, failures = read_runs(read_index(link / own_release.name).runs.values(), lambda: None)
+    assert (len(runs), failures) == (3, [])
+
+
+def test_without_an_observation_index_the_others_are_still_found(own_release):
+    (own_release / "obs-index.fits.gz").unlink()
+    climb(own_release)
+    entries = read_index(own_release).runs
+    assert np.isnan(entries[VICTIM].ra)
+    assert np.isfinite(entries[1].ra)
+
+
+def test_without_an_index_a_link_that_leads_out_is_left_out(own_release, caplog):
+    link_to_a_file(own_release)
+    for index in own_release.glob("*-index.fits.gz"):
+        index.unlink()
+    assert list(read_index(own_release).runs) == [1, 3]
+    [warning] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert warning.startswith("A file is left out: ")
+
+
+# --- any index
+
+
+@pytest.fixture(scope="module")
+def index_files(tiny_release, tmp_path_factory):
+    """The bytes of the two index tables without gzip, and a release that a test may give others."""
+    release = Path(shutil.copytree(tiny_release, tmp_path_factory.mktemp("fuzz") / "tiny"))
+    content = {}
+    for name in ("hdu-index.fits", "obs-index.fits"):
+        with fits.open(release / f"{name}.gz") as hdus:
+            hdus.writeto(release / name)
+        (release / f"{name}.gz").unlink()
+        content[name] = (release / name).read_bytes()
+    return release, content
+
+
+PIECES = st.one_of(
+    st.binary(max_size=30),
+    st.sampled_from([b"../../../../../../etc/passwd", b"/dev/zero", b"\0" * 20, b"events", b"NaN", b"'1E'", b"9" * 20]),
+)
+
+
+@pytest.mark.filterwarnings("ignore")
+@settings(max_examples=150)
+@given(st.data())
+def test_any_index_is_runs_or_a_sentence_and_reads_nothing_outside(index_files, data):
+    release, content = index_files
+    for name, whole in content.items():
+        changed = bytearray(whole)
+        for _ in range(data.draw(st.integers(0, 3))):
+            piece, card = data.draw(PIECES), data.draw(st.booleans())
+            at = data.draw(st.integers(0, len(whole) - 1))
+            at = at // CARD * CARD + 10 if card else at
+            changed[at : at + len(piece)] = piece
+        (release / name).write_bytes(changed)
+    try:
+        entries = read_index(release).runs.values()
+    except XgammaError as error:
+        assert str(error)
+        return
+    paths = {location.path for entry in entries for location in entry.hdus.values()}
+    root = os.path.realpath(release)
+    assert all(path == Path(os.devnull) or os.path.realpath(path).startswith(root + os.sep) for path in paths)
+    runs, failures = read_runs(entries, lambda: None)
+    assert len(runs) + len(failures) == len(entries)

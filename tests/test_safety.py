@@ -1,0 +1,161 @@
+"""No code of ours runs what it reads: no pickle, no eval, YAML by safe loaders, Zarr of the version without objects."""
+
+import ast
+import pickle
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+import yaml
+
+from xgamma.analysis.document import Loader
+from xgamma.store import Store
+
+SOURCE = Path(__file__).resolve().parents[1] / "src" / "xgamma"
+MODULES = {str(path.relative_to(SOURCE)): path for path in sorted(SOURCE.rglob("*.py"))}
+
+UNSAFE_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "code", "codeop", "runpy"}
+UNSAFE_NAMES = {"eval", "exec", "compile", "__import__"}
+# Of these libraries, by the name that is called; methods of our own objects may have the same names.
+UNSAFE_CALLS = {
+    "os": {"system", "popen"},
+    "yaml": {"unsafe_load", "unsafe_load_all", "full_load", "full_load_all", "load_all"},
+    "np": {"load", "loads"},
+    "pd": {"read_pickle", "eval", "read_hdf"},
+    "subprocess": {"run", "call", "check_call", "check_output", "Popen"},
+}
+SAFE_LOADERS = {"Loader": Loader, "yaml.SafeLoader": yaml.SafeLoader}
+
+
+def calls(tree):
+    """Yield the calls of a module with the name that is called."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), node
+
+
+def imported(tree):
+    """Yield the first name of every module that is imported."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield str(node.module).split(".")[0]
+
+
+def keyword(call, name):
+    """Return the source of an argument, empty where it is not given."""
+    return next((ast.unparse(word.value) for word in call.keywords if word.arg == name), "")
+
+
+def unsafe(tree):
+    """Return what a module does that can run what it reads."""
+    found = [f"import {name}" for name in imported(tree) if name in UNSAFE_MODULES]
+    for name, call in calls(tree):
+        library, _, function = name.rpartition(".")
+        loader = keyword(call, "Loader") or (ast.unparse(call.args[1]) if len(call.args) > 1 else "")
+        if (
+            name in UNSAFE_NAMES
+            or function in UNSAFE_CALLS.get(library, ())
+            or (name == "yaml.load" and loader not in SAFE_LOADERS)
+            or keyword(call, "allow_pickle") not in ("", "False")
+            or keyword(call, "shell") not in ("", "False")
+            or (library == "zarr" and function.startswith("open") and keyword(call, "zarr_format") != "3")
+        ):
+            found.append(f"line {call.lineno}: {ast.unparse(call)}")
+    return found
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_module_can_run_what_it_reads(module):
+    assert unsafe(ast.parse(MODULES[module].read_text(encoding="utf-8"))) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import pickle",
+        "from dill import loads",
+        "eval(text)",
+        "yaml.load(text, yaml.Loader)",
+        "yaml.load(text, Loader=yaml.FullLoader)",
+        "yaml.unsafe_load(text)",
+        "np.load(path)",
+        "np.array(x, allow_pickle=True)",
+        "pd.read_pickle(path)",
+        "zarr.open_group(path)",
+        "subprocess.run(line, shell=True)",
+    ],
+)
+def test_the_test_finds_what_is_unsafe(line):
+    assert len(unsafe(ast.parse(line))) == 1
+
+
+def test_what_is_called_a_loader_is_a_safe_one():
+    assert all(issubclass(loader, yaml.SafeLoader) for loader in SAFE_LOADERS.values())
+    constructors = Loader.yaml_constructors
+    assert constructors == yaml.SafeLoader.yaml_constructors
+    assert not Loader.yaml_multi_constructors
+
+
+# --- a store that somebody else made
+
+
+READERS = (Store.get, Store.open)
+
+
+class Harm:
+    """Touches a file when it is read from a pickle."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+@pytest.fixture
+def product(tmp_path):
+    """A store with one product, and the folder of the product."""
+    store = Store(tmp_path / "store")
+    record = store.put("dl3", "0" * 64, {"": xr.Dataset({"a": ("x", np.arange(4.0), {"units": ""})})}, {})
+    for read in READERS:
+        assert read(Store(store.url), "dl3", "0" * 64, "").load()["a"].values.tolist() == [0, 1, 2, 3]
+    return store.url, tmp_path / "store" / record.folder
+
+
+@pytest.mark.parametrize("codec", ["pickle", "numcodecs.pickle"])
+def test_a_pickle_in_place_of_a_chunk_is_not_loaded(product, tmp_path, codec):
+    url, folder = product
+    harm = tmp_path / "harm"
+    content = pickle.dumps(Harm(harm))
+    for chunk in [path for path in folder.rglob("c*") if path.is_file()]:
+        chunk.write_bytes(content)
+    for document in folder.rglob("zarr.json"):
+        document.write_text(document.read_text().replace('"blosc"', f'"{codec}"'))
+    for read in READERS:
+        with pytest.raises(Exception):  # noqa: B017 - which one is the business of the store
+            read(Store(url), "dl3", "0" * 64, "").load()
+    assert not harm.exists()
+    pickle.loads(content)
+    assert harm.exists()
+
+
+def test_documents_of_the_version_with_objects_are_not_looked_at(product, tmp_path):
+    url, folder = product
+    harm = tmp_path / "harm"
+    shutil.rmtree(folder / "a")
+    (folder / "a").mkdir()
+    (folder / "zarr.json").unlink()
+    (folder / ".zgroup").write_text('{"zarr_format": 2}')
+    (folder / "a/.zarray").write_text(
+        '{"zarr_format": 2, "shape": [1], "chunks": [1], "dtype": "|O", "compressor": null, "fill_value": null,'
+        ' "order": "C", "filters": [{"id": "pickle", "protocol": 5}]}'
+    )
+    (folder / "a/0").write_bytes(pickle.dumps(Harm(harm)))
+    for read in READERS:
+        with pytest.raises(Exception):  # noqa: B017 - which one is the business of the store
+            read(Store(url), "dl3", "0" * 64, "").load()
+    assert not harm.exists()
