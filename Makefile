@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 # The newest lock file that is not newer than the interpreter.
 LOCK := $(shell $(PYTHON) requirements/choose.py 2>/dev/null)
 
-.PHONY: help install test test-newest lint format docs demo bench lock wheel clean
+.PHONY: help install test test-newest lint format docs demo bench bench-scale lock wheel clean
 
 help:
 	@echo "make demo         simulate observations into $(DEMO)/, analyse them to flux points and pictures"
@@ -24,6 +24,7 @@ help:
 	@echo "make format       let ruff mend what it can"
 	@echo "make docs         the documentation into docs/_build/html"
 	@echo "make bench        timings; PEER_PYTHON=/path/to/python puts Gammapy beside them"
+	@echo "make bench-scale  ten thousand runs: time and memory; 5 GB of disk in TMPDIR, some minutes"
 	@echo "make lock         add what pyproject.toml asks for to requirements/; LOCK_ARGS=--upgrade resolves all anew"
 	@echo "make wheel        source distribution and wheel into dist/"
 	@echo "make clean        remove what the targets above made"
@@ -66,6 +67,9 @@ demo: install
 bench: install
 	$(BIN)/python benchmarks/tutorial.py $(if $(PEER_PYTHON),--peer $(PEER_PYTHON)) $(BENCH_ARGS)
 	$(BIN)/python benchmarks/stages.py $(if $(PEER_PYTHON),--peer $(PEER_PYTHON)) $(BENCH_ARGS)
+
+bench-scale: install
+	$(BIN)/python benchmarks/scale.py $(BENCH_ARGS)
 
 lock:
 	$(PYTHON) requirements/lock.py $(LOCK_ARGS)

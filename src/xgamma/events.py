@@ -124,7 +124,7 @@ class Events(NamedTuple):
 
 
 def read_events(part: Part, rows: Rows, limit: int) -> Iterator[Events]:
-    """Yield the events of ``rows`` in pieces; counts and ledgers of pieces add up. At most ``limit`` are read at once."""
+    """Yield the events of ``rows`` in pieces whose counts and ledgers add up; at most ``limit`` are read at once."""
     starts, sizes = part.column("event_start", rows.obs), part.column("event_size", rows.obs)
     begin = 0
     while begin < len(rows):

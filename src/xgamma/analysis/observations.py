@@ -14,6 +14,7 @@ from xgamma.ingest import Holdings
 from xgamma.select import selection_order
 from xgamma.times import time_from_seconds
 
+_ENDS = ("tstart", "tstop")
 _COLUMN_OF = {"ra": "ra_pnt", "dec": "dec_pnt"}
 _COLUMNS = ("ra_pnt", "dec_pnt", "zenith", "ontime", "livetime", "deadc", "energy_min", "energy_max", "event_size")
 
@@ -64,16 +65,18 @@ class Observations(Sequence[Observation]):
         return list(self)[number]
 
     def __iter__(self) -> Iterator[Observation]:
-        for name, row in self.table.to_dict("index").items():
-            facts = {field.name: row[_COLUMN_OF.get(field.name, field.name)] for field in fields(Observation)[1:]}
-            yield Observation(str(name), **facts)
+        spans = [span for part, rows in self._pieces() for span in zip(*_times(part, rows), strict=True)]
+        for place, (name, row) in zip(selection_order(self.rows), self.table.to_dict("index").items(), strict=True):
+            times = dict(zip(_ENDS, spans[place], strict=True))
+            named = [field.name for field in fields(Observation)[1:] if field.name not in _ENDS]
+            yield Observation(str(name), **times, **{key: row[_COLUMN_OF.get(key, key)] for key in named})
 
     def __repr__(self) -> str:
         return f"<Observations: {len(self)} of {', '.join(self.ids[:10])}{', ...' if len(self) > 10 else ''}>"
 
     @property
     def table(self) -> pd.DataFrame:
-        """The observation table: one row for each selected run, times in TT, angles in deg, times in s."""
+        """The observation table: one row for each selected run, ``tstart`` and ``tstop`` as MJD in TT, deg, s."""
         frames = [_frame(part, rows) for part, rows in self._pieces()]
         return pd.concat(frames).iloc[selection_order(self.rows)] if frames else pd.DataFrame()
 
@@ -81,13 +84,15 @@ class Observations(Sequence[Observation]):
         return str(self.table.to_html(max_rows=20))
 
 
+def _times(part: Part, rows: Rows) -> list[Time]:
+    return [time_from_seconds(part.column(name, rows.obs), float(part.obs.attrs["mjdref"])) for name in _ENDS]
+
+
 def _frame(part: Part, rows: Rows) -> pd.DataFrame:
-    mjdref = float(part.obs.attrs["mjdref"])
     columns: dict[str, object] = {"obs_id": part.column("obs_id", rows.obs)}
     columns |= {name: [part.obs.attrs[name][obs] for obs in rows.obs] for name in ("target", "telescope")}
     columns |= {name: part.column(name, rows.obs) for name in _COLUMNS}
-    for name in ("tstart", "tstop"):
-        columns[name] = list(time_from_seconds(part.column(name, rows.obs), mjdref))
+    columns |= {name: time.mjd for name, time in zip(_ENDS, _times(part, rows), strict=True)}
     has = {role: part.column(f"{role}_table", rows.obs) >= 0 for role in IRF_ROLES}
     columns["irfs"] = [" ".join(role for role in IRF_ROLES if has[role][row]) for row in range(len(rows))]
     columns["interval_start"], columns["interval_stop"] = rows.start, rows.stop

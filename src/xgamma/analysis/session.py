@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,11 +17,12 @@ from xgamma.analysis.config import AnalysisConfig
 from xgamma.analysis.observations import Observations
 from xgamma.analysis.request import recipe_of, selection_of
 from xgamma.analysis.unused import lacking_responses, no_run_left, nothing_selected
+from xgamma.axes import BoolArray
 from xgamma.datasets import Datasets, FluxPoints, FluxPointsDataset
 from xgamma.errors import ConfigError, ConfigTypeError, DataError, LaterError, OrderError
 from xgamma.estimate import FluxPointsParameters
 from xgamma.execute import progress_bar
-from xgamma.fit import Fit, FitResult, mask_fit
+from xgamma.fit import Fit, FitResult, mask_fit, used_bins
 from xgamma.ingest import FitsRelease, StoredRelease, open_release
 from xgamma.models.model import Models
 from xgamma.registry import lookup, normalize_parameters
@@ -279,8 +281,12 @@ class Analysis:
     def _ready_to_fit(self) -> tuple[Datasets, Models]:
         datasets, models = self._datasets_with_models("fit")
         minimum, maximum = self._frozen().fit.fit_range.bounds()
-        for face in datasets:
-            face.mask_fit = mask_fit(face.data, minimum, maximum)[0]
+        for _, faces in itertools.groupby(datasets, key=lambda face: id(face.group)):
+            inside: BoolArray | None = None
+            for face in faces:
+                inside = mask_fit(face.group, minimum, maximum) if inside is None else inside
+                row, region = face.position
+                face.mask_fit = inside[row, region : region + 1]
         return datasets, models
 
     def get_flux_points(self) -> None:
@@ -296,7 +302,7 @@ class Analysis:
         request = self.flux_points_request()
         datasets, models = self._datasets_with_models("compute flux points of")
         is_set = any(energy is not None for energy in self.config.fit.fit_range.bounds())
-        if is_set and any(face.mask_fit is None for face in datasets):
+        if is_set and any(face.fit_bins is None for face in datasets):
             log.warning("fit.fit_range is not applied to the flux points, because run_fit() was not called.")
         log.info("Calculating flux points.")
         points = products.flux_points_of(self.store, request, *datasets.fit_inputs(), models)
@@ -379,11 +385,12 @@ def _normalize_config(config: Any) -> AnalysisConfig:
 
 def _fit_range_report(datasets: Datasets) -> str:
     """Return which energies a fit uses, and how many safe counts it leaves out."""
-    used, left_out = [], 0.0
-    for face in datasets:
-        mask, edges = np.squeeze(face.mask.values, 0), face.energy_axis.edges
-        used += [*edges[:-1][mask], *edges[1:][mask]]
-        left_out += float(face.counts.values[face.mask_safe.values & ~face.mask.values].sum())
+    used: list[float] = []
+    left_out = 0.0
+    for ds, mask in zip(*datasets.fit_inputs(), strict=True):
+        bins = used_bins(ds, mask)
+        used += ds["energy_bounds"].values[bins.any(axis=(0, 1))].ravel().tolist()
+        left_out += float(ds["counts"].values[ds["mask_safe"].values & ~bins].sum())
     energies = f"{min(used):.4g} to {max(used):.4g} TeV" if used else "no bin"
     return f"The fit uses {energies}; {left_out:.0f} safe counts are left out."
 

@@ -311,10 +311,10 @@ def _parts(faces: list[SpectrumDataset]) -> list[Part]:
 
 
 def _stacked_masks(faces: list[SpectrumDataset], ds: xr.Dataset) -> BoolArray | None:
-    masks = [face.mask_fit for face in faces]
+    masks = [face.fit_bins for face in faces]
     if all(mask is None for mask in masks):
         return None
-    rows = [np.ones(ds.sizes["energy"], bool) if mask is None else mask.values for mask in masks]
+    rows = [np.ones(ds.sizes["energy"], bool) if mask is None else mask for mask in masks]
     return np.stack([row.reshape(-1) for row in rows]).reshape(ds["mask_safe"].shape)
 
 

@@ -168,6 +168,11 @@ class SpectrumDataset:
         self._mask_fit = None if mask is None else normalize_mask(mask, shape)
 
     @property
+    def fit_bins(self) -> BoolArray | None:
+        """``mask_fit`` as a plain array, shape (1, energy): no row is cut out for it."""
+        return self._mask_fit
+
+    @property
     def mask(self) -> xr.DataArray:
         """The bins in use: safe, and in the fit range if there is one."""
         return self.mask_safe if self._mask_fit is None else self.mask_safe & self._mask_fit

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import dask
+import dask.threaded
 from dask.delayed import delayed
 from threadpoolctl import threadpool_limits
 
@@ -24,4 +25,5 @@ def run(
 
     with threadpool_limits(limits=1):
         tasks = [delayed(block, pure=False, traverse=False)(*given) for given in arguments]
-        return list(dask.compute(*tasks, scheduler="threads", traverse=False))
+        # The function and not its name, for which dask would import distributed to ask whether there is a cluster.
+        return list(dask.compute(*tasks, scheduler=dask.threaded.get, traverse=False))

@@ -1,0 +1,108 @@
+"""One stage of ``scale.py`` in its own process: ``python scale_stage.py STAGE STORE RUNS``. Prints one line of JSON.
+
+The process does nothing else, so that its peak memory is that of the stage. What a stage would import is imported
+before its clock starts, as in a session that has begun.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import dask.array  # noqa: F401
+import numpy as np
+from crab import CONFIG, MODELS
+from from_store import peak_memory
+
+import xgamma.execute.threads  # noqa: F401
+from xgamma.analysis import Analysis, AnalysisConfig
+from xgamma.estimate import flux_points
+from xgamma.fit import fit
+from xgamma.modeling.models import Models
+
+REPEATS = 5
+EDGES = np.geomspace(1.0, 20.0, 9)
+SETTINGS = {"selection_optional": "all"}
+
+
+def session(store: str, runs: int, folder: Path, *, stack: bool) -> Analysis:
+    """Return an analysis of the first runs of a store; its own products go to ``folder``."""
+    config = AnalysisConfig.from_yaml(CONFIG)
+    config.observations.datastore = store
+    config.observations.obs_ids = list(range(1, runs + 1))
+    config.observations.obs_cone.lon = config.observations.obs_cone.lat = config.observations.obs_cone.radius = None
+    config.datasets.stack = stack
+    config.general.outdir = str(folder)
+    config.general.log.level = "warning"
+    return Analysis(config)
+
+
+def timed(step: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    step()
+    return time.perf_counter() - start
+
+
+def reduction(store: str, runs: int, folder: Path) -> dict[str, float]:
+    """Select, reduce and stack; the rows and the stack are written to a store, as always."""
+    analysis = session(store, runs, folder, stack=True)
+    seconds = timed(analysis.get_observations) + timed(analysis.get_datasets)
+    assert analysis.datasets is not None
+    return {"seconds": seconds, "counts": float(analysis.datasets[0].data["counts"].sum())}
+
+
+def observation_table(store: str, runs: int, folder: Path) -> dict[str, float]:
+    """Open the store and print the table of its observations."""
+    analysis = session(store, runs, folder, stack=True)
+    config = analysis.config
+    config.observations.obs_ids = []
+
+    def table() -> None:
+        analysis.get_observations()
+        assert analysis.observations is not None
+        print(analysis.observations.table)
+
+    return {"seconds": timed(table)}
+
+
+def joint_fit(store: str, runs: int, folder: Path) -> dict[str, float]:
+    """Fit all runs in one likelihood, then estimate flux points; each as often as it takes to know the best time."""
+    analysis = session(store, runs, folder, stack=False)
+    analysis.get_observations()
+    analysis.get_datasets()
+    assert analysis.datasets is not None
+    times: dict[str, list[float]] = {name: [] for name in ("fit", "points", "seconds", "session_points")}
+    for number in range(REPEATS):
+        # Another start for each, or it would be found in the store.
+        models = Models.from_yaml(MODELS)
+        models.parameters["index"].value = 2.5 + 0.01 * number
+        analysis.datasets.models = models
+        times["seconds"].append(timed(analysis.run_fit))
+        times["session_points"].append(timed(analysis.get_flux_points))
+        inputs, masks = analysis.datasets.fit_inputs()
+        models.parameters["index"].value = 2.5 + 0.01 * number
+        times["fit"].append(timed(lambda: fit(inputs, models, masks)))  # noqa: B023
+        times["points"].append(timed(lambda: flux_points(inputs, models, "crab", EDGES, masks, SETTINGS)))  # noqa: B023
+    return {name: min(seconds) for name, seconds in times.items()}
+
+
+STAGES = {"reduction": reduction, "table": observation_table, "joint": joint_fit}
+
+
+def main() -> None:
+    stage, store, runs = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    logging.captureWarnings(True)
+    imports = peak_memory()
+    with tempfile.TemporaryDirectory() as folder:
+        result = STAGES[stage](store, runs, Path(folder))
+    print(json.dumps({**result, "peak": peak_memory(), "imports": imports}))
+
+
+if __name__ == "__main__":
+    main()
