@@ -8,6 +8,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from releases import config_of, recipe, rows_in, until_datasets
+from xgamma import registry
 from xgamma.analysis import products
 from xgamma.errors import InputError, StoreError
 from xgamma.events import Part
@@ -35,7 +36,9 @@ def test_reduced_arrays_are_read_only_and_their_copies_are_not(tiny_release, tmp
     assert copy.counts.sum() == 2 * face.counts.sum()
 
 
-def test_a_function_redefined_under_its_name_has_another_key():
+def test_a_function_redefined_under_its_name_has_another_key(monkeypatch):
+    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+
     def models_with(slope):
         class Mine(SpectralModel):
             tag = ("MineSpectralModel", "mine")
@@ -51,7 +54,9 @@ def test_a_function_redefined_under_its_name_has_another_key():
     assert products.model_key(models_with(2.4)) != products.model_key(models_with(3.5))
 
 
-def test_all_parameters_of_a_users_safe_mask_enter_its_key():
+def test_all_parameters_of_a_users_safe_mask_enter_its_key(monkeypatch):
+    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+
     @register(KIND, "mine-of-the-test", parameters=SafeMaskParameters)
     def mine(given, parameters):
         return given.background > parameters.aeff_percent
