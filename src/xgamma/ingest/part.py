@@ -173,6 +173,7 @@ def _obs_table(runs: Sequence[Run], places: Places, tables: list[str], release: 
         "index_ra": ([run.entry.ra for run in runs], "deg", "Pointing right ascension in the index"),
         "index_dec": ([run.entry.dec for run in runs], "deg", "Pointing declination in the index"),
         "zenith": ([run.entry.zenith for run in runs], "deg", "Zenith angle of the pointing"),
+        "geo_lon": (_numbers(headers, "GEOLON"), "deg", "East longitude of the site"),
         "tstart": (_good_time_ends(runs, 0, shifts), "s", "Start of the first good time since mjdref"),
         "tstop": (_good_time_ends(runs, 1, shifts), "s", "Stop of the last good time since mjdref"),
         "ontime": (ontime, "s", "Good time"),
