@@ -101,6 +101,7 @@ def _frame(part: Part, rows: Rows) -> pd.DataFrame:
     columns |= {name: [part.obs.attrs[name][obs] for obs in rows.obs] for name in ("target", "telescope")}
     columns |= {name: part.column(name, rows.obs) for name in _COLUMNS}
     columns |= {name: time.mjd for name, time in zip(_ENDS, _times(part, rows), strict=True)}
+    columns["night"] = part.run_columns(rows.obs)["night"]
     has = {role: part.column(f"{role}_table", rows.obs) >= 0 for role in IRF_ROLES}
     columns["irfs"] = [" ".join(role for role in IRF_ROLES if has[role][row]) for row in range(len(rows))]
     columns["interval_start"], columns["interval_stop"] = rows.start, rows.stop

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from xgamma.analysis.unused import REDUCE, UnusedRun
 from xgamma.axes import FloatArray, IntArray
 from xgamma.events import Rows
 from xgamma.execute import Workers
-from xgamma.ingest import Failure, Holdings
-from xgamma.reduce import Recipe, joined_rows, masked_rows, reduce_spectra, select_rows, since, with_names
+from xgamma.ingest import Holdings
+from xgamma.outcome import Outcome
+from xgamma.reduce import Recipe, joined_rows, masked_rows, reduce_each, select_rows, since, with_names
 from xgamma.select import selection_order
 from xgamma.store import Store, digest
 from xgamma.times import SECONDS_PER_DAY
@@ -133,10 +135,10 @@ class Reduced:
         found = self.shelf.rows_at([self.places[row] for row in chosen], self.mjdref)
         return with_names(found, [self.names[row] for row in chosen])
 
-    def unused(self) -> Iterator[tuple[str, str]]:
-        """Yield the name and the reason of each row that could not be used."""
+    def unused(self) -> Iterator[UnusedRun]:
+        """Yield each row that could not be used."""
         for row in np.flatnonzero(self.outcome):
-            yield self.names[row], self.details[row]
+            yield UnusedRun.of(self.names[row], REDUCE, Outcome(int(self.outcome[row])), self.details[row])
 
 
 def row_keys(recipe_key: str, holdings: Holdings, key: str, rows: Rows) -> list[str]:
@@ -157,48 +159,78 @@ def stored_rows(store: Store, recipe_key: str) -> dict[str, Place]:
 
 
 def reduced(
-    store: Store, holdings: Holdings, selected: Sequence[tuple[str, Rows]], recipe: Recipe, workers: Workers
-) -> Reduced:
-    """Return the rows of a selection; those that the store does not hold are reduced and put there, part by part."""
+    store: Store,
+    holdings: Holdings,
+    selected: Sequence[tuple[str, Rows]],
+    recipe: Recipe,
+    workers: Workers,
+    on_failure: Callable[[UnusedRun], None],
+) -> tuple[Reduced, list[UnusedRun]]:
+    """Return the rows of a selection; those that the store does not hold are reduced and put there, part by part.
+
+    Parameters
+    ----------
+    store, holdings, selected, recipe, workers
+        Where rows are kept, the runs, which rows of which part, what is wanted, and where it is computed.
+    on_failure
+        Called for each run whose reduction did not come to an end; what it raises ends the work.
+
+    Returns
+    -------
+    tuple
+        The rows, and the runs that are not among them.
+    """
     document = recipe.document()
     recipe_key = digest(document)
     known = stored_rows(store, recipe_key)
     shelf = Shelf(store)
     keys: list[str] = []
+    lost: dict[str, UnusedRun] = {}
     found = 0
     for part_key, rows in selected:
         wanted = row_keys(recipe_key, holdings, part_key, rows)
         missing = [number for number, key in enumerate(wanted) if key not in known]
         found += len(wanted) - len(missing)
         if missing:
-            chosen = _rows_at(rows, missing)
-            fresh = reduce_spectra(holdings.parts[part_key], chosen, recipe, workers.n_jobs, workers.scheduler)
-            new_keys = [wanted[number] for number in missing]
-            texts = {"recipe": recipe_key, "rows": new_keys}
-            record = store.put(
-                ROWS, digest(new_keys), {"": fresh}, {"recipe": document}, inputs=[part_key], texts=texts
-            )
-            shelf.keep(record.key, fresh)
-            known |= {key: (record.key, number) for number, key in enumerate(new_keys)}
+            fresh = reduce_each(holdings.parts[part_key], rows_at(rows, missing), recipe, workers)
+            new_keys = [wanted[missing[number]] for number in fresh.done]
+            known |= _put_rows(shelf, new_keys, fresh.data, part_key, document)
+            for number, message in fresh.lost.items():
+                name, key = rows.names[missing[number]], wanted[missing[number]]
+                lost[key] = UnusedRun.of(name, REDUCE, Outcome.NOT_FINISHED, message)
+                on_failure(lost[key])
         keys += wanted
     names = [name for _, rows in selected for name in rows.names]
     order = selection_order(selected).tolist()
-    return reduced_at(shelf, [(keys[row], names[row], known[keys[row]]) for row in order], found)
+    at = [(keys[row], names[row], known[keys[row]]) for row in order if keys[row] in known]
+    return reduced_at(shelf, at, found), [lost[keys[row]] for row in order if keys[row] in lost]
+
+
+def _put_rows(
+    shelf: Shelf, keys: Sequence[str], data: xr.Dataset | None, part_key: str, recipe: Mapping[str, Any]
+) -> dict[str, Place]:
+    """Put rows into the store as one product, and return where they are."""
+    if data is None:
+        return {}
+    texts = {"recipe": digest(recipe), "rows": list(keys)}
+    record = shelf.store.put(ROWS, digest(list(keys)), {"": data}, {"recipe": recipe}, inputs=[part_key], texts=texts)
+    shelf.keep(record.key, data)
+    return {key: (record.key, number) for number, key in enumerate(keys)}
 
 
 def reduced_at(shelf: Shelf, rows: Sequence[tuple[str, str, Place]], found: int) -> Reduced:
-    """Return rows of a store by key, name and place; reads what became of them, and none of their numbers."""
-    keys, names, places = zip(*rows, strict=True)
+    """Return rows of a store by key, name and place, with what became of them."""
+    keys, names, places = zip(*rows, strict=True) if rows else ((), (), ())
     products = list(dict.fromkeys(key for key, _ in places))
     facts = {key: _facts(shelf.product(key)) for key in products}
-    mjdref = facts[products[0]]["mjdref"]
+    mjdref = facts[products[0]]["mjdref"] if products else 0.0
     shifts = {key: (fact["mjdref"] - mjdref) * SECONDS_PER_DAY for key, fact in facts.items()}
     return Reduced(
         shelf,
         keys,
         names,
         places,
-        np.array([facts[key]["outcome"][number] for key, number in places]),
+        np.array([facts[key]["outcome"][number] for key, number in places], dtype=np.int64),
         tuple(facts[key]["details"][number] for key, number in places),
         np.array([facts[key]["first"][number] + shifts[key] for key, number in places]),
         mjdref,
@@ -215,13 +247,15 @@ def _facts(product: xr.Dataset) -> dict[str, Any]:
     }
 
 
-def _rows_at(rows: Rows, numbers: Sequence[int]) -> Rows:
+def rows_at(rows: Rows, numbers: Sequence[int]) -> Rows:
+    """Return some of the rows, in the order of their numbers."""
     at = np.array(numbers)
     return Rows(rows.obs[at], rows.start[at], rows.stop[at], tuple(rows.names[number] for number in numbers))
 
 
-def failed_rows(rows: Reduced, recipe: Recipe, failures: Sequence[Failure]) -> xr.Dataset:
-    """Return a masked row for each run that could not be read."""
-    obs_ids = np.array([failure.obs_id for failure in failures])
-    outcomes, details = [f.outcome for f in failures], [f.message for f in failures]
-    return masked_rows(recipe.grid, rows.read([0]), obs_ids, outcomes, details)
+def failed_rows(rows: Reduced, recipe: Recipe, runs: Sequence[UnusedRun]) -> xr.Dataset:
+    """Return a masked row for each run that could not be read, or whose reduction did not come to an end."""
+    obs_ids = np.array([int(run.name.partition("-")[0]) for run in runs])
+    outcomes, details = [Outcome[run.kind.upper()] for run in runs], [run.message for run in runs]
+    masked = masked_rows(recipe.grid, rows.read([0]), obs_ids, outcomes, details)
+    return with_names(masked, [run.name for run in runs])

@@ -15,6 +15,7 @@ from xgamma.analysis.fields import (
     Latitude,
     Level,
     LogFormat,
+    MemorySize,
     Numbers,
     Place,
     PositiveNumber,
@@ -72,7 +73,7 @@ class GeneralConfig(Section):
     """Where things go and how they are computed."""
 
     where: ClassVar[str] = "general"
-    silent: ClassVar[frozenset[str]] = frozenset({"store", "scheduler"})
+    silent: ClassVar[frozenset[str]] = frozenset({"store", "scheduler", "fail_fast", "memory_limit"})
 
     log: LogConfig = subsection(LogConfig)
     outdir: Place = key(".", "The folder for everything that is written.")
@@ -81,6 +82,8 @@ class GeneralConfig(Section):
     models_file: Place | None = key(None, "Where models are read from and written to.")
     store: Place | None = key(None, "The product store, a path or URL; null is <outdir>/xgamma-store.")
     scheduler: Text | None = key(None, "The address of a dask scheduler, for example tcp://host:8786.")
+    fail_fast: Flag | None = key(None, "Whether the first run that fails ends the work; null is no.")
+    memory_limit: MemorySize | None = key(None, "No plan beyond it is run, for example 4 GB; null is no limit.")
 
     def store_location(self) -> str:
         """Return the path or URL of the product store."""

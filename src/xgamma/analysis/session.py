@@ -15,11 +15,20 @@ import xarray as xr
 from xgamma import reduce
 from xgamma.analysis import products
 from xgamma.analysis.config import AnalysisConfig
+from xgamma.analysis.failures import failed_runs, note_failures, on_failed_ingest, on_failed_reduction
 from xgamma.analysis.observations import Observations
 from xgamma.analysis.request import recipe_of, selection_of
 from xgamma.analysis.rows import Reduced, failed_rows, reduced
 from xgamma.analysis.stacks import group_labels, log_found, stacked
-from xgamma.analysis.unused import lacking_responses, log_dropped, no_run_left, nothing_selected
+from xgamma.analysis.unused import (
+    INGEST,
+    REDUCE,
+    UnusedRun,
+    lacking_responses,
+    log_dropped,
+    no_run_left,
+    nothing_selected,
+)
 from xgamma.axes import BoolArray
 from xgamma.datasets import Datasets, FluxPoints, FluxPointsDataset
 from xgamma.datasets.spectrum import SpectrumDataset
@@ -75,7 +84,8 @@ class Analysis:
         self._store: Store | None = None
         self._dataset_keys: dict[int, str] = {}
         self._fit_key: tuple[str, str] | None = None
-        self._unused: list[tuple[str, str]] = []
+        self.unused_runs: list[UnusedRun] = []
+        """The runs that the last reduction could not use, with stage, kind and message."""
 
     @property
     def store(self) -> Store:
@@ -86,8 +96,13 @@ class Analysis:
 
     # --- observations
 
-    def get_observations(self) -> None:
+    def get_observations(self, retry_failed: bool = False) -> None:
         """Select the observations and ingest those that the store does not hold.
+
+        Parameters
+        ----------
+        retry_failed
+            Read only runs that failed before, and no new ones; those that the store holds are there as always.
 
         Raises
         ------
@@ -95,26 +110,41 @@ class Analysis:
             When the datastore or a file that the configuration names is not there.
         UnknownNameError
             When an observation id is not in the datastore.
+        InputError
+            When a run cannot be read, and ``general.fail_fast`` is set.
         """
         config = self._frozen(files=True)
         log.info("Fetching observations.")
-        self.datastore = open_release(config.observations.datastore.expanded())
+        place = config.observations.datastore.expanded()
+        self.datastore = open_release(place)
         selection = selection_of(config)
         facts = self.datastore.facts()
         found = sieved(facts, selection)
-        holdings = self.datastore.load(found.obs_ids, self.store, self._workers(config))
+        wanted = self._known_or_failed(found.obs_ids) if retry_failed else found.obs_ids
+        on_failure = on_failed_ingest(bool(config.general.fail_fast))
+        holdings = self.datastore.load(wanted, self.store, self._workers(config), on_failure)
+        failed = [UnusedRun.of_failure(failure) for failure in holdings.failures]
+        note_failures(self.store, self.datastore.name, place, failed, INGEST, map(str, holdings.places))
         holdings = replace(holdings, failures=[*lacking_responses(found), *holdings.failures])
-        readable = [obs_id for obs_id in found.obs_ids if obs_id in holdings.places]
+        readable = [obs_id for obs_id in wanted if obs_id in holdings.places]
         late = contradicting(holdings.parts, holdings.places, readable, selection)
         rows = rows_of(holdings.parts, holdings.places, [i for i in readable if i not in late], selection)
         dropped = {**found.dropped, "expression": {**found.dropped["expression"], **late}}
         self.observations = Observations(holdings, rows, dropped)
-        log.info("Observations selected: %d out of %d.", len(found.obs_ids) - len(late), len(facts))
+        log.info("Observations selected: %d out of %d.", len(wanted) - len(late), len(facts))
         log_dropped(dropped)
         if holdings.ingested:
             self.computed.add("observations")
             log.info("Ingested %d runs into %s.", len(holdings.ingested), self.store.url)
         log.info("Number of selected observations: %d", len(self.observations))
+
+    def _known_or_failed(self, obs_ids: list[int]) -> list[int]:
+        if self.datastore is None:
+            return []
+        new = set(self.datastore.pending(obs_ids, self.store))
+        failed = new.intersection(each.obs_id for each in failed_runs(self.store, self.datastore.name))
+        log.info("Trying %d runs again that failed before; %d new ones wait.", len(failed), len(new - failed))
+        return [obs_id for obs_id in obs_ids if obs_id not in new - failed]
 
     # --- reduction
 
@@ -139,31 +169,39 @@ class Analysis:
         if recipe.background is None:
             log.warning("datasets.background.method is not set: the counts have no background.")
         workers = self._workers(config)
-        rows = reduced(self.store, holdings, self.observations.rows, recipe, workers)
+        fail_fast = bool(config.general.fail_fast)
+        on_failure = on_failed_reduction(fail_fast)
+        rows, lost = reduced(self.store, holdings, self.observations.rows, recipe, workers, on_failure)
+        self._note_lost(lost, rows, config)
         log.info("Reduced %d rows, found %d in the store.", len(rows) - rows.found, rows.found)
         # Runs that could not be read were named when they were read.
-        unused = list(rows.unused())
-        for name, reason in unused:
-            log.warning("Run %s is not used: %s.", name, reason.rstrip("."))
-        failures = [(str(failure.obs_id), failure.message) for failure in holdings.failures]
-        if len(unused) == len(rows):
-            raise DataError(no_run_left([*unused, *failures]))
-        self._unused, is_found = [*unused, *failures], rows.found == len(rows)
+        masked = list(rows.unused())
+        for run in masked:
+            on_failure(run)
+        failed = [*lost, *(UnusedRun.of_failure(failure) for failure in holdings.failures)]
+        if len(masked) == len(rows):
+            raise DataError(no_run_left([*masked, *failed]))
+        self.unused_runs, is_found = [*masked, *failed], rows.found == len(rows) + len(lost)
         if config.datasets.stack:
             labels = group_labels(holdings, self.observations.rows, recipe.grid, config.datasets.stack_by)
             data, key, found = stacked(self.store, rows, labels, workers)
             log_found(data.sizes["dataset"], found)
             held = self._hold(data, key)
             # A stack has no row for them.
-            held.unused = [*held.unused, *self._faces_of_unused(rows, recipe)]
+            held.unused = [*held.unused, *_faces_of_unused(rows, recipe, failed)]
             is_found &= found == data.sizes["dataset"]
         else:
             everything = rows.read()
-            if holdings.failures:
-                everything = joined_rows([everything, failed_rows(rows, recipe, holdings.failures)])
+            if failed:
+                everything = joined_rows([everything, failed_rows(rows, recipe, failed)])
             self._hold(everything, dataset_digest(everything))
         if not is_found:
             self.computed.add("datasets")
+
+    def _note_lost(self, lost: list[UnusedRun], rows: Reduced, config: AnalysisConfig) -> None:
+        if self.datastore is not None:
+            place = config.observations.datastore.expanded()
+            note_failures(self.store, self.datastore.name, place, lost, REDUCE, rows.names)
 
     def open_spectra(self) -> xr.Dataset:
         """Return the reduction of the observations as a lazy Dataset: its dims, units and size are known at once.
@@ -187,15 +225,8 @@ class Analysis:
             raise nothing_selected(self.observations.holdings.failures)
         parts = self.observations.holdings.parts
         pieces = [(parts[key], rows) for key, rows in self.observations.rows]
-        return reduce.lazy_spectra(pieces, recipe_of(self._frozen(complete=True)))
-
-    def _faces_of_unused(self, rows: Reduced, recipe: Recipe) -> list[SpectrumDataset]:
-        """Return a face for each run that could not be read or used."""
-        masked = np.flatnonzero(rows.outcome).tolist()
-        pieces = [rows.read(masked)] if masked else []
-        failures = [] if self.observations is None else self.observations.holdings.failures
-        pieces += [failed_rows(rows, recipe, failures)] if failures else []
-        return Datasets.from_xarray(joined_rows(pieces)).unused if pieces else []
+        spectra: xr.Dataset = reduce.lazy_spectra(pieces, recipe_of(self._frozen(complete=True)))
+        return spectra
 
     def _hold(self, data: xr.Dataset, key: str) -> Datasets:
         self.datasets = Datasets.from_xarray(data)
@@ -211,7 +242,7 @@ class Analysis:
     @property
     def unused(self) -> list[tuple[str, str]]:
         """The name and the reason of each run that the last reduction could not use."""
-        return list(self._unused)
+        return [(run.name, run.message) for run in self.unused_runs]
 
     # --- models
 
@@ -428,6 +459,14 @@ def _normalize_config(config: Any) -> AnalysisConfig:
         raise ConfigTypeError(f"Analysis: expected an AnalysisConfig or a mapping, got a {type(config).__name__}.")
     config.check()
     return config
+
+
+def _faces_of_unused(rows: Reduced, recipe: Recipe, failed: Sequence[UnusedRun]) -> list[SpectrumDataset]:
+    """Return a face for each run that could not be read or used."""
+    masked = np.flatnonzero(rows.outcome).tolist()
+    pieces = [rows.read(masked)] if masked else []
+    pieces += [failed_rows(rows, recipe, failed)] if failed else []
+    return Datasets.from_xarray(joined_rows(pieces)).unused if pieces else []
 
 
 def _fit_range_report(datasets: Datasets) -> str:

@@ -19,6 +19,7 @@ VERBS = {
     "check": "Validate a configuration, its files and its geometry; writes nothing.",
     "plan": "Show each product, whether it is found or computed, and why; writes nothing.",
     "ingest": "Read a FITS release into a store.",
+    "retry": "Read runs again that could not be read.",
     "run": "Run a configuration, from observations to flux points, files and pictures.",
     "ls": "List the products of a store, or its runs.",
     "show": "Show one product and where it came from.",

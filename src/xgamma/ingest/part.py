@@ -44,7 +44,14 @@ class Failure:
     message: str
 
 
-def read_runs(entries: Iterable[RunEntry], progress: Callable[[], None]) -> tuple[list[Run], list[Failure]]:
+def log_failure(failure: Failure) -> None:
+    """Say that a run is left out, and why."""
+    log.warning("Run %d is left out: %s", failure.obs_id, failure.message)
+
+
+def read_runs(
+    entries: Iterable[RunEntry], progress: Callable[[], None], on_failure: Callable[[Failure], None] = log_failure
+) -> tuple[list[Run], list[Failure]]:
     """Read runs, several at a time; one that cannot be read becomes a failure and stops nothing.
 
     Parameters
@@ -53,6 +60,8 @@ def read_runs(entries: Iterable[RunEntry], progress: Callable[[], None]) -> tupl
         Runs of the index.
     progress
         Called after each run.
+    on_failure
+        Called for each failure; what it raises ends the reading.
 
     Returns
     -------
@@ -68,7 +77,7 @@ def read_runs(entries: Iterable[RunEntry], progress: Callable[[], None]) -> tupl
                 runs.append(found)
             else:
                 failures.append(found)
-                log.warning("Run %d is left out: %s", found.obs_id, found.message)
+                on_failure(found)
             progress()
     finally:
         # After an interrupt nobody waits for what has not begun.

@@ -15,7 +15,7 @@ from xgamma.errors import StoreError
 from xgamma.events import Part, RunFacts
 from xgamma.execute import THIS_PROCESS, Workers, progress_bar, run_blocks
 from xgamma.formats.gadf.read import Index, RunEntry, read_index
-from xgamma.ingest.part import Failure, part_of, read_runs, run_document
+from xgamma.ingest.part import Failure, log_failure, part_of, read_runs, run_document
 from xgamma.store import Store, digest, file_digest, is_store
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ PARTS_AT_LEAST = 8
 _IRF_CHUNK = 16
 
 Progress = Callable[[], None]
+OnFailure = Callable[[Failure], None]
 
 
 class StoredGroups(Mapping[str, xr.Dataset]):
@@ -100,7 +101,13 @@ class Release(Protocol):
     def pending(self, obs_ids: Sequence[int], store: Store) -> list[int]:
         """Return those runs that ``load`` would read from files."""
 
-    def load(self, obs_ids: Sequence[int], store: Store, workers: Workers = THIS_PROCESS) -> Holdings:
+    def load(
+        self,
+        obs_ids: Sequence[int],
+        store: Store,
+        workers: Workers = THIS_PROCESS,
+        on_failure: OnFailure = log_failure,
+    ) -> Holdings:
         """Return the runs ready to be reduced, ingesting what the store does not hold."""
 
 
@@ -195,7 +202,13 @@ class StoredRelease:
         """Return no run: all are in the store."""
         return []
 
-    def load(self, obs_ids: Sequence[int], store: Store, workers: Workers = THIS_PROCESS) -> Holdings:
+    def load(
+        self,
+        obs_ids: Sequence[int],
+        store: Store,
+        workers: Workers = THIS_PROCESS,
+        on_failure: OnFailure = log_failure,
+    ) -> Holdings:
         """Return the runs from this store, whatever store the products go to."""
         return _holdings(self._store, {obs_id: self._runs[obs_id] for obs_id in obs_ids})
 
@@ -238,7 +251,13 @@ class FitsRelease:
         paths = {at.path for obs_id in obs_ids for at in self.index.runs[obs_id].hdus.values()}
         return sum(path.stat().st_size for path in paths if path.exists())
 
-    def load(self, obs_ids: Sequence[int], store: Store, workers: Workers = THIS_PROCESS) -> Holdings:
+    def load(
+        self,
+        obs_ids: Sequence[int],
+        store: Store,
+        workers: Workers = THIS_PROCESS,
+        on_failure: OnFailure = log_failure,
+    ) -> Holdings:
         """Return the runs, reading those that the store does not hold or that have changed.
 
         Parameters
@@ -249,6 +268,8 @@ class FitsRelease:
             Where they are kept.
         workers
             Where runs are read; each process of a cluster puts parts of its own into the store.
+        on_failure
+            Called for each run that cannot be read; what it raises ends the ingest.
         """
         known = stored_versions(store, self.name)
         found = self._found(obs_ids, known, store, remember=True)
@@ -257,9 +278,9 @@ class FitsRelease:
             if entry.obs_id in known:
                 log.warning("Run %d has changed since it was ingested: it becomes a new version.", entry.obs_id)
         if workers == THIS_PROCESS:
-            ingested, in_memory = self._read_here(new, store)
+            ingested, in_memory = self._read_here(new, store, on_failure)
         else:
-            ingested, in_memory = self._read_by(workers, new, store), {}
+            ingested, in_memory = self._read_by(workers, new, store, on_failure), {}
         found |= {obs_id: run for each in ingested for obs_id, run in each.runs.items()}
         held = _holdings(store, {obs_id: found[obs_id] for obs_id in obs_ids if obs_id in found})
         return Holdings(
@@ -270,31 +291,36 @@ class FitsRelease:
             [entry.obs_id for entry in new if entry.obs_id in found],
         )
 
-    def _read_here(self, entries: Sequence[RunEntry], store: Store) -> tuple[list[Ingested], dict[str, Part]]:
+    def _read_here(
+        self, entries: Sequence[RunEntry], store: Store, on_failure: OnFailure
+    ) -> tuple[list[Ingested], dict[str, Part]]:
         """Read runs in this process; only the last part stays in memory, which does not grow with their number."""
         ingested: list[Ingested] = []
         last: dict[str, Part] = {}
         with progress_bar("Reading runs", len(entries)) as advance:
-            for chunk in _chunks(entries, RUNS_PER_PART):
+            for chunk in _chunks(entries, runs_per_part(len(entries), THIS_PROCESS)):
                 last.clear()
-                done, part = self._read_part(chunk, store, advance)
+                done, part = self._read_part(chunk, store, advance, on_failure)
                 ingested.append(done)
                 if part is not None:
                     last[done.key] = Part(StoredGroups(store, done.key, part.groups))
         return ingested, last
 
-    def _read_by(self, workers: Workers, entries: Sequence[RunEntry], store: Store) -> list[Ingested]:
-        size = max(1, min(RUNS_PER_PART, -(-len(entries) // max(workers.n_jobs, PARTS_AT_LEAST))))
-        chunks = [(self, chunk, store) for chunk in _chunks(entries, size)]
+    def _read_by(
+        self, workers: Workers, entries: Sequence[RunEntry], store: Store, on_failure: OnFailure
+    ) -> list[Ingested]:
+        chunks = [(self, chunk, store) for chunk in _chunks(entries, runs_per_part(len(entries), workers))]
         ingested = run_blocks(_ingest_part, chunks, "Reading runs", workers.n_jobs, workers.scheduler)
         for each in ingested:
             for failure in each.failures:
-                log.warning("Run %d is left out: %s", failure.obs_id, failure.message)
+                on_failure(failure)
         return ingested
 
-    def _read_part(self, entries: Sequence[RunEntry], store: Store, progress: Progress) -> tuple[Ingested, Part | None]:
+    def _read_part(
+        self, entries: Sequence[RunEntry], store: Store, progress: Progress, on_failure: OnFailure
+    ) -> tuple[Ingested, Part | None]:
         """Read runs into one part and put it into the store."""
-        runs, failures = read_runs(entries, progress)
+        runs, failures = read_runs(entries, progress, on_failure)
         if not runs:
             return Ingested("", {}, failures), None
         run_keys = [digest(run_document(run.entry, run.file_digests)) for run in runs]
@@ -312,13 +338,19 @@ class FitsRelease:
         return Ingested(key, places, failures), part
 
 
+def runs_per_part(runs: int, workers: Workers) -> int:
+    """Return how many runs become one part: few parts are quick to read, and each worker reads one of its own."""
+    shares = 1 if workers == THIS_PROCESS else workers.n_jobs if workers.scheduler is None else PARTS_AT_LEAST
+    return max(1, min(RUNS_PER_PART, -(-runs // shares)))
+
+
 def _chunks(entries: Sequence[RunEntry], size: int) -> Iterator[Sequence[RunEntry]]:
     return (entries[start : start + size] for start in range(0, len(entries), size))
 
 
 def _ingest_part(release: FitsRelease, entries: Sequence[RunEntry], store: Store) -> Ingested:
     """Read a part in a worker; only where its runs lie travels back."""
-    return release._read_part(entries, store, lambda: None)[0]
+    return release._read_part(entries, store, lambda: None, lambda _: None)[0]
 
 
 def chunks_of(part: Part) -> dict[str, dict[str, Any]]:

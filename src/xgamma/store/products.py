@@ -35,7 +35,7 @@ from xgamma.store.encoding import (
     write_groups,
 )
 from xgamma.store.keys import dataset_digest, digest, validate_segment
-from xgamma.store.labels import FILES, NAMES, TAGS, read_label, read_labels, write_label
+from xgamma.store.labels import FAILED, FILES, NAMES, TAGS, delete_label, read_label, read_labels, write_label
 from xgamma.store.places import is_remote
 from xgamma.store.records import SCHEMA, Record, draft_record, record_path
 
@@ -242,7 +242,7 @@ class Store:
             raise StoreError(f"{folder} in {self.url} has no zarr.json: the product is damaged. Copy the store again.")
         return read_documents(content)
 
-    # Names, tags and files that were read
+    # Names, tags, files that were read, and runs that failed
 
     def set_name(self, name: str, kind: str, key: str) -> None:
         """Let ``name`` point to a published product, in the place of what it pointed to."""
@@ -279,6 +279,18 @@ class Store:
         found = read_label(self._backend, FILES, _file_name(url)) or {}
         is_same = (found.get("size"), found.get("mtime_ns")) == (size, mtime_ns)
         return found["digest"] if is_same else None
+
+    def set_failure(self, name: str, content: Mapping[str, Any]) -> None:
+        """Remember what is known of a run that failed, in the place of what was known."""
+        write_label(self._backend, FAILED, name, content)
+
+    def forget_failure(self, name: str) -> None:
+        """Forget a run that failed."""
+        delete_label(self._backend, FAILED, name)
+
+    def failures(self) -> dict[str, dict[str, Any]]:
+        """Return what is known of each run that failed."""
+        return read_labels(self._backend, FAILED)
 
     # Care
 

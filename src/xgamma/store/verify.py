@@ -19,7 +19,7 @@ from xgamma.store.backend import Backend, open_backend
 from xgamma.store.care import is_retired, kinds
 from xgamma.store.encoding import Documents, read_documents
 from xgamma.store.keys import dataset_digest, digest, validate_segment
-from xgamma.store.labels import FILES, NAMES, TAGS
+from xgamma.store.labels import FAILED, FILES, NAMES, TAGS
 from xgamma.store.products import Store
 from xgamma.store.records import SCHEMA, Record, record_path
 
@@ -189,7 +189,7 @@ def check_labels(store: Store, records: Sequence[Record]) -> list[Fault]:
     backend = _backend(store)
     held = {(record.kind, record.key) for record in records}
     faults: list[Fault] = []
-    for folder in (NAMES, TAGS, FILES):
+    for folder in (NAMES, TAGS, FILES, FAILED):
         paths = sorted(backend.modified(folder))
         for path, content in zip(paths, backend.read_many(paths), strict=True):
             if content is not None:
