@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xgamma.analysis import AnalysisConfig
-from xgamma.analysis.document import MAX_NODES, read_yaml
 from xgamma.analysis.section import key_paths
 from xgamma.errors import ConfigError, XgammaError
+from xgamma.formats.document import MAX_NODES, read_yaml
 
 PATHS = sorted(path for path in key_paths(AnalysisConfig) if not path.startswith("models"))
 WHOLE = AnalysisConfig().to_yaml()

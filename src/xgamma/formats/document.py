@@ -1,4 +1,4 @@
-"""The YAML of the interface: read strictly, written in the mixed flow style of the tutorial."""
+"""YAML read strictly, and written in the mixed flow style of the tutorial."""
 
 from __future__ import annotations
 
@@ -69,15 +69,13 @@ for _class in (Loader, Dumper):
     _class.add_implicit_resolver(_FLOAT_TAG, _FLOAT, list("-+0123456789"))
 
 
-def read_yaml(text: str) -> dict[str, Any]:
-    """Return the mapping that a YAML text holds.
+def parsed_yaml(text: str) -> Any:
+    """Return what a YAML text holds, ``None`` if it is empty.
 
-    Raises ``ConfigError`` for text that is empty, not YAML, or not a mapping.
+    Raises ``ConfigError`` for text that is not YAML, or that becomes huge.
     """
-    if not isinstance(text, str):
-        raise ConfigTypeError(f"Expected YAML as text, got {type(text).__name__}.")
     try:
-        document = yaml.load(text, Loader)
+        return yaml.load(text, Loader)
     except yaml.YAMLError as error:
         raise ConfigError(f"The text is not YAML: {_sentence(error)}") from None
     except ConfigError:
@@ -86,6 +84,16 @@ def read_yaml(text: str) -> dict[str, Any]:
         raise ConfigError(f"A date or number of the YAML cannot be read: {error}; quote it if it is text.") from None
     except RecursionError:
         raise ConfigError("The YAML is nested too deeply to be read; expected sections of a few levels.") from None
+
+
+def read_yaml(text: str) -> dict[str, Any]:
+    """Return the mapping that the YAML of a configuration holds.
+
+    Raises ``ConfigError`` for text that is empty, not YAML, or not a mapping.
+    """
+    if not isinstance(text, str):
+        raise ConfigTypeError(f"Expected YAML as text, got {type(text).__name__}.")
+    document = parsed_yaml(text)
     if document is None:
         raise ConfigError("The YAML is empty; expected a mapping of sections such as 'datasets: {type: 1d}'.")
     if not isinstance(document, Mapping):
