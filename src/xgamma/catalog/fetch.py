@@ -262,6 +262,7 @@ async def _fetch_from_any(file: CatalogFile, part: Path, sources: Sequence[Sourc
 
 async def _fetch_whole(file: CatalogFile, part: Path, source: Source, count: Count) -> None:
     """Fetch a file from one source, going on from what is here; where that was of another file, once from zero."""
+    again = False
     while True:
         start = _size(part)
         try:
@@ -271,8 +272,11 @@ async def _fetch_whole(file: CatalogFile, part: Path, source: Source, count: Cou
             if not start:
                 raise
         except InputError:
-            if _size(part) - start < _WORTH_BYTES:
+            came = _size(part) - start
+            # A file that was changed meanwhile is not given to those who insist on the old one, as obstore does.
+            if not came or (again and came < _WORTH_BYTES):
                 raise
+            again = again or came < _WORTH_BYTES
         else:
             return
 

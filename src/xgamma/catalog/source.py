@@ -19,8 +19,8 @@ from xgamma.errors import ConfigError, InputError, MissingInputError
 from xgamma.formats.atomic import local_path
 from xgamma.store.places import reason
 
-# Small, so that a process that is killed has nearly all that came on its disk.
-_CHUNK_BYTES = 1 << 16
+# What comes is handed on as it comes: what is collected in between is lost where a connection breaks.
+_CHUNK_BYTES = 1
 _STATUS = re.compile(r"status code: (\d{3}[^:\n]*)")
 _SENT = re.compile(r"HTTP error: (error sending request|request or response body error)")
 _WORDS = {
