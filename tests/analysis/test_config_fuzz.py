@@ -150,3 +150,12 @@ def test_any_text_is_a_configuration_or_a_sentence(text):
     config = config_or_error(text)
     if isinstance(config, AnalysisConfig):
         assert AnalysisConfig.from_yaml(config.to_yaml()) == config
+
+
+def test_a_text_without_aliases_may_be_as_long_as_it_is(monkeypatch):
+    monkeypatch.setattr("xgamma.formats.document.MAX_NODES", 10)
+    text = f"a: &a {list(range(100))}"
+    assert read_yaml(text) == {"a": list(range(100))}
+    multiplied = f"{text}\nb: [{', '.join(['*a'] * 10)}]"
+    with pytest.raises(ConfigError, match=f"more than {len(multiplied)} values with all aliases written out"):
+        read_yaml(multiplied)

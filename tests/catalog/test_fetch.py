@@ -11,7 +11,7 @@ import time
 from collections import namedtuple
 
 import pytest
-from made_release import HASTY, INDEX, ONE, SIZES, TWO
+from made_release import HASTY, INDEX, ONE, SIZES, TWO, made_bytes
 from release_server import (
     PAGE,
     answers,
@@ -28,7 +28,8 @@ from release_server import (
 )
 
 from xgamma.catalog import CatalogFile, DataRelease, Patience, Status, fetch
-from xgamma.catalog.fetch import AT_A_TIME, GIVEN_UP
+from xgamma.catalog.download import GIVEN_UP
+from xgamma.catalog.fetch import AT_A_TIME
 from xgamma.catalog.lock import only_one
 from xgamma.errors import ConfigError, MissingInputError, OutputError
 
@@ -184,6 +185,23 @@ def test_progress_however_slow_is_worth_another_attempt(contents, tmp_path):
         assert [file.status for file in report.files] == [Status.FETCHED]
         assert sum(request.sent for request in server.requests) == len(content)
     assert (tmp_path / entry.name).read_bytes() == content
+
+
+def test_a_server_that_knows_no_ranges_and_always_cuts_is_given_up(tmp_path):
+    content = made_bytes(3_000_000, 7)
+    entry = CatalogFile("long.fits", hashlib.sha256(content).hexdigest(), len(content))
+
+    def cut(handler, content):
+        handler.head(200, len(content))
+        handler.body(content[:1_200_000])
+        handler.hang_up()
+
+    with serving({entry.name: content}) as server:
+        release = DataRelease("long", "Long", "none", "none", urls=(server.url,), files=(entry,))
+        server.behave(entry.name, cut)
+        report = fetch(release, tmp_path, patience=HASTY)
+        assert [file.message for file in report.files] == [f"{server.url} sends the file from its beginning only."]
+        assert len(server.requests) < 12
 
 
 # --- trouble on the other side

@@ -7,9 +7,7 @@ size and SHA-256 are those of the catalogue gets its name.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
-import shutil
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,18 +15,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from xgamma.catalog.download import download, size_of, validate_room
 from xgamma.catalog.lock import only_one
 from xgamma.catalog.release import PART, CatalogFile, DataRelease
-from xgamma.catalog.source import ChangedError, Patience, Source, open_source
-from xgamma.errors import ConfigError, InputError, MissingInputError, OutputError, XgammaError
+from xgamma.catalog.source import Patience, Source, open_source
+from xgamma.errors import ConfigError, OutputError, XgammaError
 from xgamma.formats.atomic import local_path
 from xgamma.store import file_digest
 
 AT_A_TIME = 4
-# So many files in a row that could not be had, after all retries: a source that is not reached is not asked for each.
-GIVEN_UP = 4
-# An attempt that brought as much is followed by another one, however many there were.
-_WORTH_BYTES = 1_000_000
 
 # Name of a file, bytes of it that are here, its size where it is known.
 Watch = Callable[[str, int, int | None], None]
@@ -72,18 +67,6 @@ class FetchReport:
         present -= {report.file.name for report in self.of(Status.FAILED)}
         lacking = {i for file in self.release.files if file.name not in present for i in file.obs_ids}
         return tuple(obs_id for obs_id in self.release.obs_ids if obs_id not in lacking)
-
-
-class _OtherSizeError(InputError):
-    """The file of a source has another size than that of the catalogue; nothing of it was taken."""
-
-
-class _OtherBytesError(InputError):
-    """What came is not the file of the catalogue."""
-
-
-# Failures of one file that say nothing about the others.
-_ANSWERS = (_OtherSizeError, _OtherBytesError, ChangedError, MissingInputError)
 
 
 def fetch(
@@ -163,22 +146,9 @@ def _part(folder: Path, file: CatalogFile) -> Path:
     return path.with_name(f"{path.name}{PART}")
 
 
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0
-
-
 def _validate_space(folder: Path, files: Sequence[CatalogFile]) -> None:
-    needed = sum(max(file.size - _size(_part(folder, file)), 0) for file in files if file.size is not None)
-    _validate_room(folder, needed)
-
-
-def _validate_room(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise OutputError(
-            f"{folder} has {free} bytes of free space, and {needed} are needed. Free some, choose another folder, or "
-            "fetch fewer runs."
-        )
+    needed = sum(max(file.size - size_of(_part(folder, file)), 0) for file in files if file.size is not None)
+    validate_room(folder, needed)
 
 
 def _finished(work: Coroutine[Any, Any, list[FileReport]]) -> list[FileReport]:
@@ -219,7 +189,7 @@ async def _fetch_file(file: CatalogFile, task: _Fetch) -> FileReport:
 
     try:
         was_there = _prepared(task.folder, path, part)
-        await _fetch_from_any(file, part, task.sources, count)
+        await download(file, part, task.sources, count)
         part.replace(path)
     except XgammaError as error:
         return FileReport(file, Status.FAILED, received, f"{str(error).rstrip('.')}.")
@@ -238,88 +208,3 @@ def _prepared(folder: Path, path: Path, part: Path) -> bool:
         if place.is_symlink() or (place.exists() and not place.is_file()):
             raise OutputError(f"{place} is in the way: it is a link or a folder, and a file belongs there. Remove it")
     return path.exists()
-
-
-Count = Callable[[int, int, int | None], None]
-
-
-async def _fetch_from_any(file: CatalogFile, part: Path, sources: Sequence[Source], count: Count) -> None:
-    failures = []
-    for source in sources:
-        if source.lost >= GIVEN_UP:
-            failures.append(f"{source.place} was given up after {GIVEN_UP} files in a row that could not be had")
-            continue
-        try:
-            await _fetch_whole(file, part, source, count)
-        except InputError as error:
-            failures.append(str(error))
-            source.lost = 0 if isinstance(error, _ANSWERS) else source.lost + 1
-        else:
-            source.lost = 0
-            return
-    raise InputError("; ".join(dict.fromkeys(failures)))
-
-
-async def _fetch_whole(file: CatalogFile, part: Path, source: Source, count: Count) -> None:
-    """Fetch a file from one source, going on from what is here; where that was of another file, once from zero."""
-    again = False
-    while True:
-        start = _size(part)
-        try:
-            await _fetch_rest(file, part, source, count)
-        except (_OtherBytesError, ChangedError):
-            part.unlink(missing_ok=True)
-            if not start:
-                raise
-        except InputError:
-            came = _size(part) - start
-            # A file that was changed meanwhile is not given to those who insist on the old one, as obstore does.
-            if not came or (again and came < _WORTH_BYTES):
-                raise
-            again = again or came < _WORTH_BYTES
-        else:
-            return
-
-
-async def _fetch_rest(file: CatalogFile, part: Path, source: Source, count: Count) -> None:
-    """Append what is missing to the part of a file and verify the whole."""
-    start, digest = await asyncio.to_thread(_begun, part)
-    if start and digest.hexdigest() == file.sha256:
-        return
-    arrival = await source.open(file.name, start)
-    if file.size is not None and arrival.size != file.size:
-        raise _OtherSizeError(f"{source.place} has another file, of {arrival.size} bytes; expected {file.size}")
-    _validate_room(part.parent, arrival.size - start)
-    here = start
-    with part.open("ab") as out:
-        async for chunk in arrival.chunks:
-            out.write(chunk)
-            # Out of this process at once, so that it is there when the process is killed.
-            out.flush()
-            digest.update(chunk)
-            here += len(chunk)
-            count(here, len(chunk), arrival.size)
-        os.fsync(out.fileno())
-    if here < arrival.size:
-        raise InputError(f"{source.place} ended after {here} of {arrival.size} bytes")
-    if digest.hexdigest() != file.sha256:
-        page = ", and it looks like a web page" if _looks_like_a_page(part) else ""
-        raise _OtherBytesError(
-            f"{source.place} has another file: its SHA-256 is {digest.hexdigest()}, expected {file.sha256}{page}"
-        )
-
-
-def _begun(part: Path) -> tuple[int, Any]:
-    digest = hashlib.sha256()
-    start = 0
-    if part.is_file():
-        with part.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-                start += len(block)
-    return start, digest
-
-
-def _looks_like_a_page(part: Path) -> bool:
-    with part.open("rb") as file:
-        return file.read(64).lstrip().startswith(b"<")

@@ -19,6 +19,7 @@ from xgamma.errors import ConfigError, InputError, MissingInputError
 from xgamma.formats.atomic import local_path
 from xgamma.store.places import reason
 
+DAY = 86_400
 # What comes is handed on as it comes: what is collected in between is lost where a connection breaks.
 _CHUNK_BYTES = 1
 _STATUS = re.compile(r"status code: (\d{3}[^:\n]*)")
@@ -54,8 +55,10 @@ class Patience:
     pause: float = 0.5
 
     def __post_init__(self) -> None:
-        if not (self.timeout > 0 and self.pause > 0 and self.retries >= 0):
-            raise ConfigError(f"Expected a timeout and a pause above 0 s and retries from 0, got {self}.")
+        if not (0 < self.timeout <= DAY and 0 < self.pause <= DAY and 0 <= self.retries <= 1000):
+            raise ConfigError(
+                f"Expected a timeout and a pause above 0 s and at most {DAY} s, and 0 to 1000 retries, got {self}."
+            )
 
 
 @dataclass(frozen=True)
@@ -147,10 +150,10 @@ def open_source(place: str | Path, patience: Patience) -> Source:
         "connect_timeout": patience.timeout * seconds,
         "read_timeout": patience.timeout * seconds,
         # Large files take long; those that stand still are given up before.
-        "timeout": datetime.timedelta(days=1),
+        "timeout": DAY * seconds,
     }
     pauses = {"init_backoff": patience.pause * seconds, "max_backoff": max(patience.pause, 15.0) * seconds, "base": 2}
-    retry: Any = {"max_retries": patience.retries, "backoff": pauses, "retry_timeout": datetime.timedelta(days=1)}
+    retry: Any = {"max_retries": patience.retries, "backoff": pauses, "retry_timeout": DAY * seconds}
     opened = HTTPStore.from_url if urlsplit(url).scheme in ("http", "https") else from_url
     try:
         return Source(url, opened(url, client_options=client, retry_config=retry))

@@ -32,8 +32,10 @@ _TIMEOUT_HELP = "Seconds without a byte before a connection is given up."
 @click.option("--from", "sources", multiple=True, metavar="PLACE", help="A mirror: a folder or url, tried in order.")
 @click.option("--into", metavar="STORE", help="Ingest the runs into this store afterwards.")
 @click.option("--list", "only_list", is_flag=True, help="List the known releases.")
-@click.option("--timeout", type=click.FloatRange(0, min_open=True), default=_USUAL.timeout, help=_TIMEOUT_HELP)
-@click.option("--retries", type=click.IntRange(0), default=_USUAL.retries, help="Repetitions of a failed request.")
+@click.option("--timeout", type=click.FloatRange(0, 86400, min_open=True), default=_USUAL.timeout, help=_TIMEOUT_HELP)
+@click.option(
+    "--retries", type=click.IntRange(0, 1000), default=_USUAL.retries, help="Repetitions of a failed request."
+)
 @json_option
 def command(
     name: str | None,

@@ -21,11 +21,16 @@ _FLOAT = re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$")
 class Loader(yaml.SafeLoader):
     """Refuses keys that stand twice or are not text, and aliases (``*name``) that make a short text a huge document."""
 
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        # Without aliases there are fewer values than characters.
+        self._limit = max(MAX_NODES, len(text))
+
     def get_single_node(self) -> yaml.Node | None:
-        """Return the root of the text, which has at most ``MAX_NODES`` nodes with all aliases written out."""
+        """Return the root of the text; a short one has at most ``MAX_NODES`` nodes with all aliases written out."""
         node: yaml.Node | None = super().get_single_node()
         if node is not None:
-            _written_out(node, {})
+            _written_out(node, {}, self._limit)
         return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -41,19 +46,19 @@ class Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _written_out(node: yaml.Node, known: dict[int, int]) -> int:
+def _written_out(node: yaml.Node, known: dict[int, int], limit: int) -> int:
     """Return the number of nodes with all aliases written out; ``known`` are the numbers found so far."""
     if isinstance(node, yaml.ScalarNode):
         return 1
     if id(node) not in known:
         # An alias inside what it stands for finds this number.
-        known[id(node)] = MAX_NODES
+        known[id(node)] = limit
         pairs = isinstance(node, yaml.MappingNode)
         below = itertools.chain.from_iterable(node.value) if pairs else node.value
-        known[id(node)] = 1 + sum(_written_out(child, known) for child in below)
-    if known[id(node)] > MAX_NODES:
+        known[id(node)] = 1 + sum(_written_out(child, known, limit) for child in below)
+    if known[id(node)] > limit:
         line = node.start_mark.line + 1
-        raise ConfigError(f"line {line}: there are more than {MAX_NODES} values with all aliases written out.")
+        raise ConfigError(f"line {line}: there are more than {limit} values with all aliases written out.")
     return known[id(node)]
 
 
