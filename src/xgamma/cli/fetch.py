@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import shlex
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from xgamma.catalog import DataRelease, FetchReport, Patience, Status, catalog_names, fetch, read_catalog
+from xgamma.catalog import DataRelease, FetchReport, FileReport, Patience, Status, catalog_names, fetch, read_catalog
 from xgamma.catalog.document import catalog_path
 from xgamma.catalog.fetch import Watch
 from xgamma.cli.console import json_option, print_facts, print_json, print_table, size_text, some
@@ -20,6 +20,7 @@ from xgamma.cli.main import INTERRUPTED
 from xgamma.errors import ConfigError, InputError
 
 SOME_FILES_FAILED = 4
+NAMES_SHOWN = 3
 WIDTH = 100
 _USUAL = Patience()
 _TIMEOUT_HELP = "Seconds without a byte before a connection is given up."
@@ -89,14 +90,23 @@ def _downloadable(name: str) -> DataRelease:
 
 def _tell(report: FetchReport, as_json: bool) -> None:
     failed = report.of(Status.FAILED)
-    for entry in failed:
-        click.echo(f"{entry.file.name}: {entry.message}", err=True)
+    for message, names in _reasons(failed).items():
+        more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+        click.echo(f"{', '.join(names[:NAMES_SHOWN])}{more}: {message}", err=True)
     if len(failed) == len(report.files):
         raise InputError("No file could be fetched. Try again later, or another place with --from.")
     if as_json:
         print_json(_document(report))
     else:
         _print(report)
+
+
+def _reasons(failed: Sequence[FileReport]) -> dict[str, list[str]]:
+    """Return the names of the files that failed by what was wrong."""
+    reasons: dict[str, list[str]] = {}
+    for entry in failed:
+        reasons.setdefault(entry.message, []).append(entry.file.name)
+    return reasons
 
 
 def _list(as_json: bool) -> None:
