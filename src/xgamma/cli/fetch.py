@@ -18,6 +18,7 @@ from xgamma.cli.console import json_option, print_facts, print_json, print_table
 from xgamma.cli.ingest import RUN_HELP, ingest
 from xgamma.cli.main import INTERRUPTED
 from xgamma.errors import ConfigError, InputError
+from xgamma.execute import THIS_PROCESS
 
 SOME_FILES_FAILED = 4
 NAMES_SHOWN = 3
@@ -74,7 +75,7 @@ def command(
     if into is None or not wanted:
         _say_next(report, target)
         return code
-    sentence, ingest_code = ingest(target, into, wanted)
+    sentence, ingest_code = ingest(target, into, wanted, THIS_PROCESS)
     click.echo(sentence, err=as_json)
     click.echo(f"Next: xgamma ls {shlex.quote(into)}", err=True)
     return max(code, ingest_code)
