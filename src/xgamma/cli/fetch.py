@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+import sys
 import textwrap
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 import click
 from rich.console import Console
@@ -15,10 +17,8 @@ from xgamma.catalog import DataRelease, FetchReport, FileReport, Patience, Statu
 from xgamma.catalog.document import catalog_path
 from xgamma.catalog.fetch import Watch
 from xgamma.cli.console import json_option, print_facts, print_json, print_table, size_text, some
-from xgamma.cli.ingest import RUN_HELP, ingest
 from xgamma.cli.main import INTERRUPTED
 from xgamma.errors import ConfigError, InputError
-from xgamma.execute import THIS_PROCESS
 
 SOME_FILES_FAILED = 4
 NAMES_SHOWN = 3
@@ -30,7 +30,7 @@ _TIMEOUT_HELP = "Seconds without a byte before a connection is given up."
 @click.command("fetch")
 @click.argument("name", required=False)
 @click.argument("folder", required=False)
-@click.option("--obs", "--obs-id", "obs_ids", type=int, multiple=True, help=RUN_HELP)
+@click.option("--obs", "--obs-id", "obs_ids", type=int, multiple=True, help="Only this run; may be repeated.")
 @click.option("--from", "sources", multiple=True, metavar="PLACE", help="A mirror: a folder or url, tried in order.")
 @click.option("--into", metavar="STORE", help="Ingest the runs into this store afterwards.")
 @click.option("--list", "only_list", is_flag=True, help="List the known releases.")
@@ -75,10 +75,15 @@ def command(
     if into is None or not wanted:
         _say_next(report, target)
         return code
-    sentence, ingest_code = ingest(target, into, wanted, THIS_PROCESS)
-    click.echo(sentence, err=as_json)
-    click.echo(f"Next: xgamma ls {shlex.quote(into)}", err=True)
-    return max(code, ingest_code)
+    return max(code, _ingest(target, into, wanted, as_json))
+
+
+def _ingest(folder: str, store: str, obs_ids: Sequence[int], as_json: bool) -> int:
+    """Call the verb that ingests, which is loaded only now; beside JSON its words go to standard error."""
+    context = click.get_current_context()
+    verb = cast(click.Group, context.find_root().command).get_command(context, "ingest")
+    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
+        return int(context.invoke(cast(click.Command, verb), datastore=folder, store=store, obs_ids=tuple(obs_ids)))
 
 
 def _downloadable(name: str) -> DataRelease:
