@@ -80,7 +80,7 @@ def stored_stacks(store: Store, keys: Sequence[str]) -> dict[str, Place]:
     return {
         key: (record.key, number)
         for record in store.ls(STACK)
-        for number, key in enumerate(record.texts["stacks"])
+        for number, key in enumerate(record.texts.get("stacks", ()))
         if key in wanted
     }
 

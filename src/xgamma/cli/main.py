@@ -18,6 +18,7 @@ VERBS = {
     "init": "Write a commented configuration to start from.",
     "check": "Validate a configuration, its files and its geometry; writes nothing.",
     "plan": "Show each product, whether it is found or computed, and why; writes nothing.",
+    "fetch": "Download a data release that xgamma knows, or list them.",
     "ingest": "Read a FITS release into a store.",
     "retry": "Read runs again that could not be read.",
     "run": "Run a configuration, from observations to flux points, files and pictures.",
