@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from xgamma.errors import did_you_mean
-from xgamma.schema.tables import ANY_UNITS, NAMES, Attribute, Group, Product, Variable, Violation
+from xgamma.schema.tables import NAMES, Attribute, Group, Product, Variable, Violation
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "text": (str,),
@@ -72,9 +72,7 @@ def _variable_violations(variable: xr.Variable, name: str, spec: Variable) -> It
             name, f"the dims {_dims(spec.dims)}", _dims(variable.dims), "use transpose, rename or expand_dims"
         )
     units = variable.attrs.get("units")
-    if spec.units == ANY_UNITS and not isinstance(units, str):
-        yield Violation(name, "attrs['units'], a text", repr(units))
-    elif spec.units not in (None, ANY_UNITS, units):
+    if spec.units not in (None, units):
         yield Violation(name, f"attrs['units'] = {spec.units!r}", repr(units))
     if not _fits(variable.dtype, spec.dtype):
         yield Violation(

@@ -10,7 +10,6 @@ import xarray as xr
 
 CONVENTIONS = "CF-1.12"
 NAMES = "names"
-ANY_UNITS = "*"
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Variable:
     dims
         Its dims, in their order.
     units
-        As FITS writes them, ``ANY_UNITS`` for whatever the file gave, ``None`` where one unit cannot be said.
+        As FITS writes them, ``None`` where one unit cannot be said.
     dtype
         The widest type; a narrower one of the same kind may stand. ``NAMES`` are texts.
     long_name
