@@ -11,6 +11,7 @@ import xarray as xr
 from xarray.backends import BackendEntrypoint
 
 from xgamma.errors import ConfigTypeError
+from xgamma.store.backend import Backend
 from xgamma.store.encoding import array_documents, decoded
 from xgamma.store.opened import attempt_of, documents_of, locate, open_raw, validate_group
 
@@ -52,20 +53,17 @@ class XgammaBackend(BackendEntrypoint):
         folder = attempt_of(location)
         name = (group or "").strip("/")
         validate_group(documents_of(location.backend, folder), name, location.url)
-        raw = open_raw(location.backend, folder, name, drop_variables=drop_variables)
-        with location.backend.sentences("read"):
-            return _with_chunks(decoded(raw), raw)
+        return _opened(location.backend, folder, name, drop_variables)
 
     def open_groups_as_dict(
         self, filename_or_obj: Any, *, drop_variables: str | Iterable[str] | None = None, **_: Any
     ) -> dict[str, xr.Dataset]:
         """Return every group that holds arrays, by its path: ``/``, ``/events``, ..."""
         location = locate(_url(filename_or_obj))
-        documents = documents_of(location.backend, attempt_of(location))
+        folder = attempt_of(location)
+        documents = documents_of(location.backend, folder)
         names = [path for path in documents if path == "" or array_documents(documents, path)]
-        return {
-            f"/{name}": self.open_dataset(filename_or_obj, drop_variables=drop_variables, group=name) for name in names
-        }
+        return {f"/{name}": _opened(location.backend, folder, name, drop_variables) for name in names}
 
     def open_datatree(
         self, filename_or_obj: Any, *, drop_variables: str | Iterable[str] | None = None, **_: Any
@@ -87,6 +85,12 @@ def _url(filename_or_obj: Any) -> str:
             f"engine xgamma: expected the path or url of a product, got a {type(filename_or_obj).__name__}."
         )
     return fspath(filename_or_obj)
+
+
+def _opened(backend: Backend, folder: str, group: str, left_out: str | Iterable[str] | None) -> xr.Dataset:
+    raw = open_raw(backend, folder, group, drop_variables=left_out)
+    with backend.sentences("read"):
+        return _with_chunks(decoded(raw), raw)
 
 
 def _with_chunks(ds: xr.Dataset, raw: xr.Dataset) -> xr.Dataset:

@@ -111,6 +111,11 @@ def _variable(
 
 def validate(ds: xr.Dataset) -> None:
     """Raise ``DataError`` unless ``ds`` holds spectra: variables, dims, units, unique names, finite counts."""
+    version = ds.attrs.get("schema_version", SCHEMA_VERSION)
+    if version != SCHEMA_VERSION:
+        raise DataError(
+            f"Expected spectra of schema_version {SCHEMA_VERSION}, got {version!r}; install a newer xgamma."
+        )
     for name, spec in DL4.items():
         if name not in ds and (spec.required or spec.needed_with in ds):
             raise DataError(f"The Dataset has no variable {name!r} {spec.dims}.{did_you_mean(name, map(str, ds))}")

@@ -10,7 +10,7 @@ import numpy as np
 
 from xgamma.schema.check import is_of_type
 from xgamma.schema.tables import Violation
-from xgamma.store.chunks import SEPARATOR
+from xgamma.store.chunks import CODECS, SEPARATOR
 from xgamma.store.encoding import RESERVED_ATTRS, Documents, array_documents, read_documents
 from xgamma.store.keys import NUMBERS
 
@@ -75,8 +75,8 @@ def _array_violations(path: str, node: Mapping[str, Any]) -> Iterator[Violation]
 
 def _codec_violations(path: str, codecs: Any, itemsize: int) -> Iterator[Violation]:
     names = [codec.get("name") for codec in codecs] if is_of_type(codecs, "list of mapping") else None
-    if names != ["bytes", "blosc"]:
-        yield Violation(path, "the codecs bytes, blosc", _shown(codecs if names is None else names))
+    if names != CODECS:
+        yield Violation(path, f"the codecs {', '.join(CODECS)}", _shown(codecs if names is None else names))
     elif itemsize > 1 and _configuration(codecs[0], "bytes").get("endian") != "little":
         yield Violation(path, "little-endian bytes", _shown(codecs[0]))
 

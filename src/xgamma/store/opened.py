@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import xarray as xr
 import zarr
@@ -15,7 +14,8 @@ from xarray.backends import ZarrStore
 from xgamma.errors import InputError, MissingInputError, StoreError, UnknownNameError, did_you_mean
 from xgamma.store.backend import Backend, open_backend
 from xgamma.store.encoding import Documents, decoded, read_documents
-from xgamma.store.records import Record
+from xgamma.store.places import is_remote
+from xgamma.store.records import Record, validate_schema
 
 _MARK, _RECORD, _GROUP = "store.json", "record.json", "zarr.json"
 
@@ -55,11 +55,13 @@ def locate(url: str | Path) -> Location:
     StoreError
         When nobody can know, as a server does not answer or forbids to look.
     """
-    place = str(url).rstrip("/") or "/"
-    scheme = urlsplit(place).scheme
-    if scheme in ("", "file") and not open_folder(place).is_dir():
-        raise MissingInputError(f"There is no folder {place}. Give a store, STORE/KIND/KEY or a Zarr group.")
-    backend = open_backend(place, create=False)
+    try:
+        backend = open_backend(url, create=False)
+    except StoreError as error:
+        if is_remote(str(url)):
+            raise
+        raise MissingInputError(f"There is no folder {url}. Give a store, STORE/KIND/KEY or a Zarr group.") from error
+    place = backend.url.rstrip("/")
     if backend.exists(_MARK):
         return Location(place, "store", backend)
     if backend.exists(_RECORD):
@@ -72,15 +74,10 @@ def locate(url: str | Path) -> Location:
     )
 
 
-def open_folder(place: str) -> Path:
-    """Return the path of a folder that is given by its path or its ``file://`` url."""
-    return Path(urlsplit(place).path if place.startswith("file:") else place).expanduser()
-
-
 def _published(place: str) -> Location | None:
     """Return the product whose attempt is at ``place``, ``None`` for a Zarr group without a record beside it."""
     folder, _, attempt = place.rpartition("/")
-    if len([part for part in urlsplit(folder).path.split("/") if part]) < 2:
+    if len(folder.split("/")) < 3:  # the root of a disk, a host or a bucket is no product
         return None
     backend = open_backend(folder, create=False)
     if not backend.exists(_RECORD):
@@ -94,7 +91,7 @@ def attempt_of(location: Location) -> str:
     Raises
     ------
     StoreError
-        When the record is damaged, or names another attempt than the url.
+        When the record is damaged or of a newer version, or names another attempt than the url.
     InputError
         For a whole store.
     """
@@ -103,6 +100,7 @@ def attempt_of(location: Location) -> str:
     if location.what == "group":
         return ""
     record = Record.from_bytes(location.backend.read(_RECORD) or b"", f"{location.product}/{_RECORD}")
+    validate_schema(record)
     if location.attempt not in ("", record.attempt):
         raise StoreError(
             f"{location.url} is not published: the product {location.product} is the attempt {record.attempt}. "

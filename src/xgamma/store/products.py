@@ -35,7 +35,7 @@ from xgamma.store.keys import dataset_digest, digest, validate_segment
 from xgamma.store.labels import FILES, NAMES, TAGS, read_label, read_labels, write_label
 from xgamma.store.opened import open_group
 from xgamma.store.places import is_remote
-from xgamma.store.records import SCHEMA, Record, draft_record, record_path
+from xgamma.store.records import SCHEMA, Record, draft_record, record_path, validate_schema
 
 _OPENED = 64
 
@@ -227,6 +227,7 @@ class Store:
 
     def _record_of(self, kind: str, key: str, group: str) -> Record:
         record = self.record(kind, key)
+        validate_schema(record)
         if group not in record.digests:
             raise UnknownNameError(f"{kind}/{key} has no group {group!r}.{did_you_mean(group, record.digests)}")
         return record
