@@ -36,8 +36,8 @@ from xgamma.times import time_from_seconds
 COMPUTING = [
     "xgamma.ingest.release.read_runs",
     "xgamma.reduce.spectra.reduce_block",
-    "xgamma.analysis.products.reduce_spectra",
-    "xgamma.analysis.products.stack",
+    "xgamma.analysis.rows.reduce_spectra",
+    "xgamma.analysis.stacks.computed_stacks",
     "xgamma.analysis.products.fit",
     "xgamma.analysis.products.flux_points",
 ]
@@ -189,7 +189,7 @@ def test_a_wider_cone_computes_only_the_runs_that_it_adds(tiny_release, tmp_path
 def test_a_change_of_the_energy_axis_reduces_again_and_ingests_nothing(tiny_release, tmp_path, forbid, said):
     whole(config_of(tiny_release, tmp_path / "store"))
     before = digests(tmp_path / "store")
-    forbid("reduce_spectra", "reduce_block", "stack", "fit", "flux_points")
+    forbid("reduce_spectra", "reduce_block", "computed_stacks", "fit", "flux_points")
     said()
     whole(config_of(tiny_release, tmp_path / "store", "datasets: {geom: {axes: {energy: {nbins: 4}}}}"))
     assert "Reduced 3 rows, found 0 in the store." in said()

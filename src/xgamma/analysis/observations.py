@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -43,11 +43,19 @@ class Observations(Sequence[Observation]):
         The parts that hold them.
     rows
         The rows of each part.
+    dropped
+        Why the other runs are not there, by criterion and observation id.
     """
 
-    def __init__(self, holdings: Holdings, rows: Sequence[tuple[str, Rows]]) -> None:
+    def __init__(
+        self,
+        holdings: Holdings,
+        rows: Sequence[tuple[str, Rows]],
+        dropped: Mapping[str, Mapping[int, str]] | None = None,
+    ) -> None:
         self.holdings = holdings
         self.rows = tuple(rows)
+        self.dropped = dict(dropped or {})
 
     @property
     def ids(self) -> list[str]:

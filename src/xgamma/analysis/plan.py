@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from xgamma.analysis import products
 from xgamma.analysis.config import AnalysisConfig
 from xgamma.analysis.request import models_of, recipe_of, selection_of, steps_of, validate_models
+from xgamma.analysis.rows import Reduced, Shelf, reduced_at, row_keys, stored_rows
 from xgamma.analysis.session import Analysis
+from xgamma.analysis.stacks import Groups, group_labels, stored_stacks
 from xgamma.analysis.unused import lacking_responses, nothing_selected
 from xgamma.execute import progress_bar
 from xgamma.ingest import FitsRelease, Holdings, StoredRelease, open_release
 from xgamma.reduce import MAX_EVENTS, MAX_ROWS, Recipe
-from xgamma.select import rows_of, select_runs
+from xgamma.select import contradicting, rows_of, selection_order, sieved
 from xgamma.store import Store, digest, is_store
 
 FOUND, COMPUTE = "found", "compute"
@@ -67,10 +69,10 @@ def plan(config: AnalysisConfig) -> list[PlannedStep]:
     store = Store(location) if is_store(location) else Store("memory://")
     release = open_release(config.observations.datastore.expanded())
     selection = selection_of(config)
-    facts = release.facts()
-    obs_ids = select_runs(facts, selection)
+    chosen = sieved(release.facts(), selection)
+    obs_ids = chosen.obs_ids
     if not obs_ids:
-        raise nothing_selected(list(lacking_responses(facts, selection, obs_ids)))
+        raise nothing_selected(lacking_responses(chosen))
     recipe = recipe_of(config)
     pending = release.pending(obs_ids, store)
     steps = [_ingest_step(release, obs_ids, pending)]
@@ -78,7 +80,8 @@ def plan(config: AnalysisConfig) -> list[PlannedStep]:
         return [*steps, *_after_ingest(config, len(obs_ids), recipe)]
     with progress_bar("Planning", 1) as advance:
         holdings = release.load(obs_ids, store, advance)
-    rows = rows_of(holdings.parts, holdings.places, obs_ids, selection)
+    late = contradicting(holdings.parts, holdings.places, obs_ids, selection)
+    rows = rows_of(holdings.parts, holdings.places, [i for i in obs_ids if i not in late], selection)
     return [*steps, *_reduction_steps(config, store, holdings, rows, recipe)]
 
 
@@ -114,8 +117,13 @@ def _reduction_steps(
     config: AnalysisConfig, store: Store, holdings: Holdings, rows: list[Any], recipe: Recipe
 ) -> Iterator[PlannedStep]:
     recipe_key = digest(recipe.document())
-    keys = [key for part, piece in rows for key in products.row_keys(recipe_key, holdings, part, piece)]
-    known = products.stored_rows(store, recipe_key)
+    named = [
+        (key, name)
+        for part, piece in rows
+        for key, name in zip(row_keys(recipe_key, holdings, part, piece), piece.names, strict=True)
+    ]
+    keys = [named[row][0] for row in selection_order(rows)]
+    known = stored_rows(store, recipe_key)
     missing = [key for key in keys if key not in known]
     step = PlannedStep("reduce", FOUND, len(keys), "all rows are in the store", recipe_key)
     if missing:
@@ -124,12 +132,27 @@ def _reduction_steps(
     yield step
     is_reduced = not missing
     if config.datasets.stack:
-        stacks = {frozenset(record.inputs): record.key for record in store.ls(products.STACK)}
-        found = stacks.get(frozenset(keys))
-        reason = "the stack of these rows is in the store" if found else "there is no stack of these rows"
-        yield PlannedStep("stack", FOUND if found else COMPUTE, len(keys), reason, found)
-        is_reduced &= found is not None
+        if missing:
+            yield PlannedStep("stack", COMPUTE, len(keys), "its key is known after the reduction")
+        else:
+            labels = group_labels(holdings, rows, recipe.grid, config.datasets.stack_by)
+            places = [(*named[row], known[named[row][0]]) for row in selection_order(rows)]
+            step = _stack_step(store, reduced_at(Shelf(store), places, len(places)), labels)
+            yield step
+            is_reduced = step.state == FOUND
     yield from _inference(config, len(keys), is_reduced)
+
+
+def _stack_step(store: Store, rows: Reduced, labels: Sequence[str] | None) -> PlannedStep:
+    keys = list(Groups(rows, labels).keys.values())
+    found = stored_stacks(store, keys)
+    if len(keys) == 1:
+        reason = "the stack of these rows is in the store" if found else "there is no stack of these rows"
+    else:
+        missing = len(keys) - len(found)
+        reason = f"{missing} of {len(keys)} stacks are not in the store" if missing else "all stacks are in the store"
+    key = keys[0] if found and len(keys) == 1 else None
+    return PlannedStep("stack", FOUND if len(found) == len(keys) else COMPUTE, len(rows), reason, key)
 
 
 def _inference(config: AnalysisConfig, runs: int, is_reduced: bool) -> Iterator[PlannedStep]:

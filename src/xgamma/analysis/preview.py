@@ -13,7 +13,7 @@ from xgamma.analysis.unused import lacking_responses, no_run_left, nothing_selec
 from xgamma.errors import DataError
 from xgamma.geometry import separation
 from xgamma.ingest import open_release
-from xgamma.select import select_runs
+from xgamma.select import sieved
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,9 @@ def preview(config: AnalysisConfig) -> Preview:
     outdir = outdir_of(config)
     release = open_release(config.observations.datastore.expanded())
     facts = release.facts()
-    obs_ids = select_runs(facts, selection)
-    lacking = list(lacking_responses(facts, selection, obs_ids))
+    chosen = sieved(facts, selection)
+    obs_ids = chosen.obs_ids
+    lacking = lacking_responses(chosen)
     if not obs_ids:
         raise nothing_selected(lacking)
     lon, lat = recipe.grid.space.positions()

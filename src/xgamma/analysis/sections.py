@@ -31,6 +31,7 @@ from xgamma.analysis.parameters import (
     entry,
 )
 from xgamma.analysis.ranges import EnergyAxis, RequestedAxis, SkyCircle, TimeRange
+from xgamma.analysis.run_fields import Condition, Groups
 from xgamma.analysis.section import Section, key, subsection
 from xgamma.reduce.safe_mask import KIND as SAFE_MASK_KIND
 from xgamma.reduce.safe_mask import SafeMaskParameters
@@ -116,6 +117,7 @@ class ObservationsConfig(Section):
     """Which observations are used."""
 
     where: ClassVar[str] = "observations"
+    silent: ClassVar[frozenset[str]] = frozenset({"expression"})
 
     datastore: Place = key(
         "$GAMMAPY_DATA/hess-dl3-dr1", "A folder with index files, one index file, or an xgamma store."
@@ -125,6 +127,9 @@ class ObservationsConfig(Section):
     obs_cone: ObsConeConfig = subsection(ObsConeConfig)
     obs_time: ObsTimeConfig = subsection(ObsTimeConfig)
     required_irf: Irfs = key(["aeff", "edisp", "psf", "bkg"], "What an observation must have.")
+    expression: Condition | None = key(
+        None, "What must be true of the columns of an observation, such as zenith < 40 and livetime > 600."
+    )
 
 
 class SkyDirConfig(Section):
@@ -243,9 +248,13 @@ class DatasetsConfig(Section):
     """How the datasets are made."""
 
     where: ClassVar[str] = "datasets"
+    silent: ClassVar[frozenset[str]] = frozenset({"stack_by"})
 
     type: DatasetType = key("1d", "1d: the spectrum of a region; 3d: maps.")
     stack: Flag = key(True, "Whether the observations are stacked.")
+    stack_by: Groups | None = key(
+        None, "A stack for each: night, month, bands such as {zenith: [0, 20, 40]}, an expression; null is one for all."
+    )
     geom: GeomConfig = subsection(GeomConfig)
     map_selection: Maps = key(["counts", "exposure", "background", "psf", "edisp"], "Which maps are made (3d).")
     background: BackgroundConfig = subsection(BackgroundConfig)

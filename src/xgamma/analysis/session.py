@@ -16,17 +16,21 @@ from xgamma.analysis import products
 from xgamma.analysis.config import AnalysisConfig
 from xgamma.analysis.observations import Observations
 from xgamma.analysis.request import recipe_of, selection_of
-from xgamma.analysis.unused import lacking_responses, no_run_left, nothing_selected
+from xgamma.analysis.rows import Reduced, Workers, failed_rows, reduced
+from xgamma.analysis.stacks import group_labels, log_found, stacked
+from xgamma.analysis.unused import lacking_responses, log_dropped, no_run_left, nothing_selected
 from xgamma.axes import BoolArray
 from xgamma.datasets import Datasets, FluxPoints, FluxPointsDataset
+from xgamma.datasets.spectrum import SpectrumDataset
 from xgamma.errors import ConfigError, ConfigTypeError, DataError, LaterError, OrderError
 from xgamma.estimate import FluxPointsParameters
 from xgamma.execute import progress_bar
 from xgamma.fit import Fit, FitResult, mask_fit, used_bins
 from xgamma.ingest import FitsRelease, StoredRelease, open_release
 from xgamma.models.model import Models
+from xgamma.reduce import Recipe, joined_rows
 from xgamma.registry import lookup, normalize_parameters
-from xgamma.select import rows_of, select_runs
+from xgamma.select import contradicting, rows_of, sieved
 from xgamma.store import Store, dataset_digest
 
 log = logging.getLogger(__name__)
@@ -70,7 +74,7 @@ class Analysis:
         self._store: Store | None = None
         self._dataset_keys: dict[int, str] = {}
         self._fit_key: tuple[str, str] | None = None
-        self._rows: xr.Dataset | None = None
+        self._unused: list[tuple[str, str]] = []
 
     @property
     def store(self) -> Store:
@@ -96,14 +100,17 @@ class Analysis:
         self.datastore = open_release(config.observations.datastore.expanded())
         selection = selection_of(config)
         facts = self.datastore.facts()
-        obs_ids = select_runs(facts, selection)
-        with progress_bar("Reading runs", len(obs_ids)) as advance:
-            holdings = self.datastore.load(obs_ids, self.store, advance)
-        lacking = lacking_responses(facts, selection, obs_ids)
-        holdings = replace(holdings, failures=[*lacking, *holdings.failures])
-        rows = rows_of(holdings.parts, holdings.places, [i for i in obs_ids if i in holdings.places], selection)
-        self.observations = Observations(holdings, rows)
-        log.info("Observations selected: %d out of %d.", len(obs_ids), len(facts))
+        found = sieved(facts, selection)
+        with progress_bar("Reading runs", len(found.obs_ids)) as advance:
+            holdings = self.datastore.load(found.obs_ids, self.store, advance)
+        holdings = replace(holdings, failures=[*lacking_responses(found), *holdings.failures])
+        readable = [obs_id for obs_id in found.obs_ids if obs_id in holdings.places]
+        late = contradicting(holdings.parts, holdings.places, readable, selection)
+        rows = rows_of(holdings.parts, holdings.places, [i for i in readable if i not in late], selection)
+        dropped = {**found.dropped, "expression": {**found.dropped["expression"], **late}}
+        self.observations = Observations(holdings, rows, dropped)
+        log.info("Observations selected: %d out of %d.", len(found.obs_ids) - len(late), len(facts))
+        log_dropped(dropped)
         if holdings.ingested:
             self.computed.add("observations")
             log.info("Ingested %d runs into %s.", len(holdings.ingested), self.store.url)
@@ -134,27 +141,40 @@ class Analysis:
         general = config.general
         if general.n_jobs > 1 and self.store.url.startswith("memory:"):
             raise ConfigError("general.n_jobs: processes cannot share a store in memory; give general.store a folder.")
-        workers = products.Workers(general.n_jobs, general.scheduler)
-        rows = products.reduced(self.store, holdings, self.observations.rows, recipe, workers)
-        log.info("Reduced %d rows, found %d in the store.", len(rows.keys) - rows.found, rows.found)
-        everything = products.with_failures(rows.data, recipe, holdings.failures)
+        workers = Workers(general.n_jobs, general.scheduler)
+        rows = reduced(self.store, holdings, self.observations.rows, recipe, workers)
+        log.info("Reduced %d rows, found %d in the store.", len(rows) - rows.found, rows.found)
         # Runs that could not be read were named when they were read.
-        for name, reason in products.outcomes(rows.data):
+        unused = list(rows.unused())
+        for name, reason in unused:
             log.warning("Run %s is not used: %s.", name, reason.rstrip("."))
-        if (everything["outcome"].values != 0).all():
-            raise DataError(no_run_left(list(products.outcomes(everything))))
-        self._rows, is_found = everything, rows.found == len(rows.keys)
+        failures = [(str(failure.obs_id), failure.message) for failure in holdings.failures]
+        if len(unused) == len(rows):
+            raise DataError(no_run_left([*unused, *failures]))
+        self._unused, is_found = [*unused, *failures], rows.found == len(rows)
         if config.datasets.stack:
-            stack = products.stacked(self.store, rows)
-            log.info("The stack was %s.", "found in the store" if stack.found else "computed")
-            held = self._hold(stack.data, stack.key)
+            labels = group_labels(holdings, self.observations.rows, recipe.grid, config.datasets.stack_by)
+            data, key, found = stacked(self.store, rows, labels, workers)
+            log_found(data.sizes["dataset"], found)
+            held = self._hold(data, key)
             # A stack has no row for them.
-            held.unused = Datasets.from_xarray(everything).unused
-            is_found &= stack.found
+            held.unused = [*held.unused, *self._faces_of_unused(rows, recipe)]
+            is_found &= found == data.sizes["dataset"]
         else:
+            everything = rows.read()
+            if holdings.failures:
+                everything = joined_rows([everything, failed_rows(rows, recipe, holdings.failures)])
             self._hold(everything, dataset_digest(everything))
         if not is_found:
             self.computed.add("datasets")
+
+    def _faces_of_unused(self, rows: Reduced, recipe: Recipe) -> list[SpectrumDataset]:
+        """Return a face for each run that could not be read or used."""
+        masked = np.flatnonzero(rows.outcome).tolist()
+        pieces = [rows.read(masked)] if masked else []
+        failures = [] if self.observations is None else self.observations.holdings.failures
+        pieces += [failed_rows(rows, recipe, failures)] if failures else []
+        return Datasets.from_xarray(joined_rows(pieces)).unused if pieces else []
 
     def _hold(self, data: xr.Dataset, key: str) -> Datasets:
         self.datasets = Datasets.from_xarray(data)
@@ -170,7 +190,7 @@ class Analysis:
     @property
     def unused(self) -> list[tuple[str, str]]:
         """The name and the reason of each run that the last reduction could not use."""
-        return list(products.outcomes(self._rows)) if self._rows is not None else []
+        return list(self._unused)
 
     # --- models
 

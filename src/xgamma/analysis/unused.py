@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+import logging
+from collections.abc import Mapping, Sequence
 
 from xgamma.errors import ConfigError, InputError
-from xgamma.events import RunFacts
 from xgamma.ingest import Failure
 from xgamma.outcome import Outcome
-from xgamma.select import Selection, select_runs
+from xgamma.select import Sieved
+
+log = logging.getLogger(__name__)
 
 REASONS_SHOWN = 3
 
 
-def lacking_responses(facts: Mapping[int, RunFacts], selection: Selection, obs_ids: Sequence[int]) -> Iterator[Failure]:
-    """Yield the runs that would be selected, were it not for ``required_irf``."""
-    selected = set(obs_ids)
-    for obs_id in select_runs(facts, replace(selection, required_irf=())):
-        if obs_id not in selected:
-            missing = ", ".join(sorted(set(selection.required_irf) - facts[obs_id].roles))
-            message = f"it has no {missing}, which observations.required_irf asks for"
-            yield Failure(obs_id, Outcome.MISSING_IRF, message)
+def lacking_responses(found: Sieved) -> list[Failure]:
+    """Return the runs that would be selected, were it not for ``required_irf``."""
+    dropped = found.dropped["required_irf"]
+    return [Failure(obs_id, Outcome.MISSING_IRF, message) for obs_id, message in dropped.items()]
+
+
+def log_dropped(dropped: Mapping[str, Mapping[int, str]]) -> None:
+    """Log how many runs each criterion drops; those that lack a response one by one, as nobody asked for that."""
+    for obs_id, reason in dropped["required_irf"].items():
+        log.warning("Run %d is left out: %s.", obs_id, reason)
+    for criterion in ("obs_cone", "expression"):
+        if dropped[criterion]:
+            log.info("Dropped by observations.%s: %d.", criterion, len(dropped[criterion]))
 
 
 def nothing_selected(failures: Sequence[Failure]) -> InputError | ConfigError:

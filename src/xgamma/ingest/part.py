@@ -18,6 +18,8 @@ from xgamma.events import IRF_ROLES, Part
 from xgamma.formats.gadf.read import Run, RunEntry, read_run
 from xgamma.formats.gadf.responses import Response
 from xgamma.outcome import Outcome
+from xgamma.schema.dl3 import SCHEMA, SCHEMA_VERSION
+from xgamma.schema.tables import head
 from xgamma.times import SECONDS_PER_DAY
 
 log = logging.getLogger(__name__)
@@ -173,6 +175,7 @@ def _obs_table(runs: Sequence[Run], places: Places, tables: list[str], release: 
         "index_ra": ([run.entry.ra for run in runs], "deg", "Pointing right ascension in the index"),
         "index_dec": ([run.entry.dec for run in runs], "deg", "Pointing declination in the index"),
         "zenith": ([run.entry.zenith for run in runs], "deg", "Zenith angle of the pointing"),
+        "geo_lon": (_numbers(headers, "GEOLON"), "deg", "East longitude of the site"),
         "tstart": (_good_time_ends(runs, 0, shifts), "s", "Start of the first good time since mjdref"),
         "tstop": (_good_time_ends(runs, 1, shifts), "s", "Stop of the last good time since mjdref"),
         "ontime": (ontime, "s", "Good time"),
@@ -203,7 +206,7 @@ def _obs_table(runs: Sequence[Run], places: Places, tables: list[str], release: 
         np.array([str(header.get("OBS_MODE", "")).strip().upper() == "DRIFT" for header in headers]),
         {"units": "", "long_name": "Whether the pointing drifts over the sky"},
     )
-    attrs = {
+    attrs = head(SCHEMA, SCHEMA_VERSION) | {
         "mjdref": mjdref,
         "time_scale": "tt",
         "release": release,

@@ -20,7 +20,7 @@ from xgamma.store import Store, digest, file_digest, is_store
 log = logging.getLogger(__name__)
 
 KIND = "dl3"
-STEP_VERSION = 1
+STEP_VERSION = 2
 RUNS_PER_PART = 500
 # One offset node of a few responses is what a block reads of them.
 _IRF_CHUNK = 16
@@ -204,7 +204,7 @@ class FitsRelease:
     def facts(self) -> dict[int, RunFacts]:
         """Return what a selection looks at, by observation id; runs without any HDU are not there."""
         return {
-            obs_id: RunFacts(obs_id, entry.ra, entry.dec, frozenset(entry.hdus))
+            obs_id: RunFacts(obs_id, entry.ra, entry.dec, frozenset(entry.hdus), entry.zenith, entry.target)
             for obs_id, entry in self.index.runs.items()
             if entry.hdus
         }

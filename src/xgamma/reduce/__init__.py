@@ -11,7 +11,7 @@ from typing import Any
 
 from xgamma.reduce.block import MAX_EVENTS, MAX_ROWS, Recipe, reduce_block
 from xgamma.reduce.reflected import ReflectedParameters
-from xgamma.reduce.rows import joined_rows, masked_rows, select_rows, with_names
+from xgamma.reduce.rows import joined_rows, masked_rows, select_rows, since, with_names
 from xgamma.reduce.safe_mask import SafeMaskParameters
 from xgamma.reduce.spectra import blocks_of, reduce_spectra
 from xgamma.reduce.stack import stack
@@ -29,6 +29,7 @@ __all__ = [
     "reduce_block",
     "reduce_spectra",
     "select_rows",
+    "since",
     "stack",
     "with_names",
 ]

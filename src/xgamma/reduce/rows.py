@@ -13,6 +13,10 @@ from xgamma.grid import Grid
 from xgamma.outcome import Fate, Outcome
 from xgamma.times import SECONDS_PER_DAY
 
+# What the rows of a stack are called.
+MEMBERS = "rows"
+# Attributes that hold a text, or texts, for each row.
+_ROW_TEXTS = ("outcome_details", MEMBERS)
 # The padded dims, and for each the variable that says how far it is used.
 _PADDED = {"off": "off_lon", "gti": "gti"}
 
@@ -22,8 +26,7 @@ def select_rows(ds: xr.Dataset, rows: Sequence[int]) -> xr.Dataset:
     is_all = np.array_equal(rows, np.arange(ds.sizes["dataset"]))
     chosen = ds if is_all else ds.isel(dataset=list(rows))
     chosen = chosen.isel({dim: slice(_width(chosen[name], dim)) for dim, name in _PADDED.items() if dim in ds.sizes})
-    details = [ds.attrs["outcome_details"][row] for row in rows]
-    return chosen.assign_attrs(outcome_details=details)
+    return chosen.assign_attrs({n: [ds.attrs[n][row] for row in rows] for n in _ROW_TEXTS if n in ds.attrs})
 
 
 def _width(values: xr.DataArray, dim: str) -> int:
@@ -51,14 +54,18 @@ def joined_rows(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
     first = datasets[0]
     common = {name: first.coords[name] for name in first.coords if "dataset" not in first.coords[name].dims}
     mjdref = float(first.attrs["mjdref"])
-    aligned = [_padded(_since(ds, mjdref), datasets).assign_coords(common) for ds in datasets]
+    aligned = [_padded(since(ds, mjdref), datasets).assign_coords(common) for ds in datasets]
     result = xr.concat(aligned, "dataset", join="exact", combine_attrs="override", coords="minimal", compat="equals")
     telescopes = {name for ds in datasets for name in str(ds.attrs["telescope"]).split(", ")} - {""}
-    details = [detail for ds in datasets for detail in ds.attrs["outcome_details"]]
-    return result.assign_attrs(outcome_details=details, telescope=", ".join(sorted(telescopes)))
+    texts = {
+        name: [text for ds in datasets for text in ds.attrs[name]]
+        for name in _ROW_TEXTS
+        if all(name in ds.attrs for ds in datasets)
+    }
+    return result.assign_attrs({**texts, "telescope": ", ".join(sorted(telescopes))})
 
 
-def _since(ds: xr.Dataset, mjdref: float) -> xr.Dataset:
+def since(ds: xr.Dataset, mjdref: float) -> xr.Dataset:
     """Return the rows with their times counted from another epoch."""
     shift = (float(ds.attrs["mjdref"]) - mjdref) * SECONDS_PER_DAY
     if shift == 0:

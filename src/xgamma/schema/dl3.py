@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
 
 from xgamma.schema.laws import axis_law
-from xgamma.schema.tables import Attribute, Group, Product, Variable, Violation, axis
+from xgamma.schema.tables import Attribute, Group, Product, Variable, Violation, axis, head_attrs
 
 # The roles in the order of ``events.IRF_ROLES``.
 ROLES = ("aeff", "edisp", "psf", "bkg", "rad_max")
+SCHEMA = "xgamma DL3 part"
+SCHEMA_VERSION = 1
 _OBS = ("obs",)
+# Parts of xgamma 0.1.0 are known by their kind alone.
+_HEAD = {name: replace(spec, required=False) for name, spec in head_attrs(SCHEMA, SCHEMA_VERSION).items()}
 _EPOCH = {
     "mjdref": Attribute("number", "The epoch of all times, MJD in `time_scale`"),
     "time_scale": Attribute("text", "The scale of all times", value="tt"),
@@ -34,6 +39,7 @@ OBS: Mapping[str, Variable] = {
     "index_ra": _number("deg", "Pointing right ascension in the index"),
     "index_dec": _number("deg", "Pointing declination in the index"),
     "zenith": _number("deg", "Zenith angle of the pointing"),
+    "geo_lon": Variable(_OBS, "deg", "f8", "East longitude of the site, NaN where unknown", False),
     "tstart": _number("s", "Start of the first good time since mjdref"),
     "tstop": _number("s", "Stop of the last good time since mjdref"),
     "ontime": _number("s", "Good time"),
@@ -192,6 +198,7 @@ PART = Product(
             "Table of runs",
             OBS,
             {
+                **_HEAD,
                 **_EPOCH,
                 "release": Attribute("text", "The name of the release"),
                 "irf_tables": Attribute("list of text", "The groups of the responses"),

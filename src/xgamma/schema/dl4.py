@@ -177,10 +177,11 @@ def padding_is_last(ds: xr.Dataset) -> Iterator[Violation]:
 
 
 def details_of_each_row(ds: xr.Dataset) -> Iterator[Violation]:
-    """There is one sentence in `outcome_details` for each row."""
-    details = ds.attrs.get("outcome_details", [])
-    if isinstance(details, list) and details and len(details) != ds.sizes["dataset"]:
-        yield Violation("attrs outcome_details", f"{ds.sizes['dataset']} sentences", f"{len(details)}")
+    """`outcome_details`, and `rows` of stacks, have one entry for each row."""
+    for name in ("outcome_details", "rows"):
+        entries = ds.attrs.get(name)
+        if isinstance(entries, list) and len(entries) != ds.sizes["dataset"]:
+            yield Violation(f"attrs {name}", f"{ds.sizes['dataset']} entries", f"{len(entries)}")
 
 
 # --- groups and products
@@ -207,7 +208,7 @@ _ATTRS = {
 }
 _IN_STORE = requiring({**DL4, **DL4_COORDS}, "ledger", "outcome", "region_lon")
 _OF_RUNS = requiring(_IN_STORE, "obs_id", "interval", "pointing_lon", "pointing_lat", "offset")
-_ROW_NAMES = Attribute("list of text", "The names of the rows that were stacked")
+_ROW_NAMES = Attribute("list of list of text", "For each stack the names of its rows")
 _MASK_FIT = Variable(_BINS, "", "b1", "Whether a fit uses the bin", False)
 _OPTIONAL = ("mjdref", "time_scale", "telescope", "release", "outcome_details")
 
@@ -225,6 +226,7 @@ STACK = Product(
     "stack",
     "Sums of rows, one for each group of them",
     {"": Group("Stacks", _IN_STORE, _ATTRS | {"rows": _ROW_NAMES}, _LAWS)},
+    {"stacks": Attribute("list of text", "The key of each stack", along="dataset")},
 )
 FILE = Product(
     "file",

@@ -1,0 +1,234 @@
+"""The rows of a reduction as a store holds them: found under their keys, or reduced and put there part by part."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xgamma.axes import FloatArray, IntArray
+from xgamma.events import Rows
+from xgamma.ingest import Failure, Holdings
+from xgamma.reduce import Recipe, joined_rows, masked_rows, reduce_spectra, select_rows, since, with_names
+from xgamma.select import selection_order
+from xgamma.store import Store, digest
+from xgamma.times import SECONDS_PER_DAY
+
+log = logging.getLogger(__name__)
+
+ROWS = "rows"
+# Some thousand rows; what is read again from the store costs a millisecond for each array.
+KEPT_BYTES = 64_000_000
+
+Place = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Where blocks run: threads of this process, a local cluster, or the scheduler of a cluster."""
+
+    n_jobs: int = 1
+    scheduler: str | None = None
+
+
+@dataclass
+class Shelf:
+    """Products of rows, the last few of which stay in memory; travels to a worker as the store alone."""
+
+    store: Store
+    _held: OrderedDict[str, xr.Dataset] = field(default_factory=OrderedDict)
+
+    def __reduce__(self) -> tuple[type[Shelf], tuple[Store]]:
+        return Shelf, (self.store,)
+
+    def product(self, key: str) -> xr.Dataset:
+        """Return a product of rows."""
+        # Threads may read the same one twice, which costs time and changes nothing.
+        found = self._held.get(key)
+        if found is None:
+            found = self.store.get(ROWS, key)
+        self.keep(key, found)
+        return found
+
+    def keep(self, key: str, product: xr.Dataset) -> None:
+        """Hold a product, and let go those that were used longest ago beyond ``KEPT_BYTES``."""
+        self._held[key] = product
+        self._held.move_to_end(key)
+        for oldest in list(self._held)[:-1]:
+            if sum(held.nbytes for held in list(self._held.values())) <= KEPT_BYTES:
+                break
+            self._held.pop(oldest, None)
+
+    def rows_at(self, places: Sequence[Place], mjdref: float) -> xr.Dataset:
+        """Return the rows of some places in their order, their times counted from ``mjdref``."""
+        return rows_of_products(self.product, places, mjdref)
+
+
+def rows_of_products(product: Callable[[str], xr.Dataset], places: Sequence[Place], mjdref: float) -> xr.Dataset:
+    """Return the rows of some places in their order.
+
+    Parameters
+    ----------
+    product
+        Returns the Dataset of a product key.
+    places
+        Where the rows lie.
+    mjdref
+        What their times are counted from.
+    """
+    positions: dict[str, list[int]] = {}
+    for position, (key, _) in enumerate(places):
+        positions.setdefault(key, []).append(position)
+    pieces = []
+    for number, (key, own) in enumerate(positions.items()):
+        rows = since(select_rows(product(key), [places[position][1] for position in own]), mjdref)
+        # Rows of different products may have one name.
+        pieces.append(with_names(rows, [f"{number}-{row}" for row in range(len(own))]) if len(positions) > 1 else rows)
+    order = [position for own in positions.values() for position in own]
+    return select_rows(joined_rows(pieces), np.argsort(order).tolist())
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """The rows of a reduction in the order of the selection; their numbers stay in the store until they are read.
+
+    Parameters
+    ----------
+    shelf
+        Where they are.
+    keys, names
+        The key and the name of each row.
+    places
+        The product and the number in it of each.
+    outcome, details
+        What became of each, as code and sentence.
+    first
+        The start of the good time of each in seconds since ``mjdref``, NaN without any, shape (row,).
+    mjdref
+        The epoch of times.
+    found
+        How many were in the store already.
+    """
+
+    shelf: Shelf
+    keys: tuple[str, ...]
+    names: tuple[str, ...]
+    places: tuple[Place, ...]
+    outcome: IntArray
+    details: tuple[str, ...]
+    first: FloatArray
+    mjdref: float
+    found: int
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @property
+    def canonical_order(self) -> list[int]:
+        """The numbers of the rows in time, rows of one time by key: the order in which they are summed."""
+        start = np.nan_to_num(self.first, nan=np.inf)
+        return sorted(range(len(self)), key=lambda row: (start[row], self.keys[row]))
+
+    def read(self, rows: Sequence[int] | None = None) -> xr.Dataset:
+        """Return some rows, or all of them, as one Dataset."""
+        chosen = range(len(self)) if rows is None else rows
+        found = self.shelf.rows_at([self.places[row] for row in chosen], self.mjdref)
+        return with_names(found, [self.names[row] for row in chosen])
+
+    def unused(self) -> Iterator[tuple[str, str]]:
+        """Yield the name and the reason of each row that could not be used."""
+        for row in np.flatnonzero(self.outcome):
+            yield self.names[row], self.details[row]
+
+
+def row_keys(recipe_key: str, holdings: Holdings, key: str, rows: Rows) -> list[str]:
+    """Return the key of each row: of the recipe, the bytes of its run and its interval."""
+    obs_ids = holdings.parts[key].column("obs_id", rows.obs).tolist()
+    pieces = zip(obs_ids, rows.start.tolist(), rows.stop.tolist(), strict=True)
+    return [digest([recipe_key, holdings.run_keys[obs_id], repr(start), repr(stop)]) for obs_id, start, stop in pieces]
+
+
+def stored_rows(store: Store, recipe_key: str) -> dict[str, Place]:
+    """Return where the rows of a recipe lie in a store: product key and number, by row key."""
+    return {
+        key: (record.key, number)
+        for record in store.ls(ROWS)
+        if record.texts["recipe"] == recipe_key
+        for number, key in enumerate(record.texts["rows"])
+    }
+
+
+def reduced(
+    store: Store, holdings: Holdings, selected: Sequence[tuple[str, Rows]], recipe: Recipe, workers: Workers
+) -> Reduced:
+    """Return the rows of a selection; those that the store does not hold are reduced and put there, part by part."""
+    document = recipe.document()
+    recipe_key = digest(document)
+    known = stored_rows(store, recipe_key)
+    shelf = Shelf(store)
+    keys: list[str] = []
+    found = 0
+    for part_key, rows in selected:
+        wanted = row_keys(recipe_key, holdings, part_key, rows)
+        missing = [number for number, key in enumerate(wanted) if key not in known]
+        found += len(wanted) - len(missing)
+        if missing:
+            chosen = _rows_at(rows, missing)
+            fresh = reduce_spectra(holdings.parts[part_key], chosen, recipe, workers.n_jobs, workers.scheduler)
+            new_keys = [wanted[number] for number in missing]
+            texts = {"recipe": recipe_key, "rows": new_keys}
+            record = store.put(
+                ROWS, digest(new_keys), {"": fresh}, {"recipe": document}, inputs=[part_key], texts=texts
+            )
+            shelf.keep(record.key, fresh)
+            known |= {key: (record.key, number) for number, key in enumerate(new_keys)}
+        keys += wanted
+    names = [name for _, rows in selected for name in rows.names]
+    order = selection_order(selected).tolist()
+    return reduced_at(shelf, [(keys[row], names[row], known[keys[row]]) for row in order], found)
+
+
+def reduced_at(shelf: Shelf, rows: Sequence[tuple[str, str, Place]], found: int) -> Reduced:
+    """Return rows of a store by key, name and place; reads what became of them, and none of their numbers."""
+    keys, names, places = zip(*rows, strict=True)
+    products = list(dict.fromkeys(key for key, _ in places))
+    facts = {key: _facts(shelf.product(key)) for key in products}
+    mjdref = facts[products[0]]["mjdref"]
+    shifts = {key: (fact["mjdref"] - mjdref) * SECONDS_PER_DAY for key, fact in facts.items()}
+    return Reduced(
+        shelf,
+        keys,
+        names,
+        places,
+        np.array([facts[key]["outcome"][number] for key, number in places]),
+        tuple(facts[key]["details"][number] for key, number in places),
+        np.array([facts[key]["first"][number] + shifts[key] for key, number in places]),
+        mjdref,
+        found,
+    )
+
+
+def _facts(product: xr.Dataset) -> dict[str, Any]:
+    return {
+        "mjdref": float(product.attrs["mjdref"]),
+        "outcome": product["outcome"].values,
+        "details": product.attrs["outcome_details"],
+        "first": product["gti"].values[:, 0, 0],
+    }
+
+
+def _rows_at(rows: Rows, numbers: Sequence[int]) -> Rows:
+    at = np.array(numbers)
+    return Rows(rows.obs[at], rows.start[at], rows.stop[at], tuple(rows.names[number] for number in numbers))
+
+
+def failed_rows(rows: Reduced, recipe: Recipe, failures: Sequence[Failure]) -> xr.Dataset:
+    """Return a masked row for each run that could not be read."""
+    obs_ids = np.array([failure.obs_id for failure in failures])
+    outcomes, details = [f.outcome for f in failures], [f.message for f in failures]
+    return masked_rows(recipe.grid, rows.read([0]), obs_ids, outcomes, details)
