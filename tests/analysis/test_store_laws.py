@@ -372,7 +372,7 @@ def test_a_store_may_be_datastore_and_product_store_at_once(tiny_release, tmp_pa
 
 def test_runs_put_and_reduced_from_the_store_are_those_from_memory_bit_by_bit(nights_release, nights_part):
     store = Store("memory://bits")
-    FitsRelease("nights", nights_release).load(range(1, 8), store, lambda: None)
+    FitsRelease("nights", nights_release).load(range(1, 8), store)
     [record] = store.ls("dl3")
     stored = Part(StoredGroups(store, record.key))
     from_memory = reduce_spectra(nights_part, rows_in(nights_part), recipe())

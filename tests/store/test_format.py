@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from command_line import CommandLine
 from releases import TINY, config_of, part_in_memory, release_of, whole
-from xgamma.analysis import products as kept
+from xgamma.analysis import products, rows, stacks
 from xgamma.analysis.compact import compact
 from xgamma.analysis.run import run
 from xgamma.analysis.tags import tag
@@ -128,10 +128,13 @@ def test_each_kind_of_response_is_as_the_format_says(psf, tmp_path):
     assert [str(violation) for violation in product_violations(part.groups, PRODUCTS["dl3"])] == []
 
 
-def test_rows_in_several_good_times_are_as_the_format_says(nights_release, tmp_path):
-    config = config_of(nights_release, tmp_path / "store", "observations: {obs_ids: [1, 5]}")
+def test_stacks_by_group_of_rows_in_several_good_times_are_as_the_format_says(nights_release, tmp_path):
+    runs = "observations: {obs_ids: [1, 5]}"
+    config = config_of(nights_release, tmp_path / "store", runs)
     run(config, until="datasets")
     assert Store(tmp_path / "store").get("stack", only(Store(tmp_path / "store"), "stack").key).sizes["gti"] == 4
+    run(config_of(nights_release, tmp_path / "store", runs, "datasets: {stack_by: night}"), until="datasets")
+    assert sorted(len(record.texts["stacks"]) for record in Store(tmp_path / "store").ls("stack")) == [1, 2]
     assert texts(validate(tmp_path / "store")) == []
 
 
@@ -150,7 +153,7 @@ def test_runs_of_a_real_telescope_are_as_the_format_says(gammapy_data, tmp_path)
 
 
 def test_the_specification_knows_what_the_code_writes():
-    assert {KIND, kept.ROWS, kept.STACK, kept.FIT, kept.POINTS} == set(PRODUCTS)
+    assert {KIND, rows.ROWS, stacks.STACK, products.FIT, products.POINTS} == set(PRODUCTS)
     assert set(documents.RECORD) == {field.name for field in dataclasses.fields(Record)}
     assert ROLES == IRF_ROLES
 
@@ -459,7 +462,7 @@ def test_what_is_not_specified_is_passed_over(own, groups):
     own.put("light-curve", "0" * 32, {"": xr.Dataset({"a": ("x", [1.0])})}, {})
     record = only(own, "stack")
     Path(own.url, "stack", record.key, "record.json").unlink()
-    own.put("stack", record.key, {"": extra, "more": extra}, {}, inputs=record.inputs)
+    own.put("stack", record.key, {"": extra, "more": extra}, {}, inputs=record.inputs, texts=record.texts)
     edited(own, f"stack/{record.key}/record.json", lambda document: document.update(weather="rain"))
     Path(own.url, "_caches").mkdir()
     Path(own.url, "_caches", "a.json").write_text("{}")
@@ -580,7 +583,7 @@ def test_a_product_in_a_bucket_is_checked_and_opened(request, groups, store):
     url = request.getfixturevalue("s3").new_url()
     bucket = Store(url)
     record = only(store, "stack")
-    bucket.put("stack", record.key, groups["stack"], {}, inputs=record.inputs)
+    bucket.put("stack", record.key, groups["stack"], {}, inputs=record.inputs, texts=record.texts)
     assert texts(validate(url)) == []
     assert texts(validate(bucket.path("stack", record.key))) == []
     opened = xr.open_dataset(f"{url}/stack/{record.key}", engine=XgammaBackend, chunks={})

@@ -13,7 +13,6 @@ from xgamma.analysis.rows import Reduced, Shelf, reduced_at, row_keys, stored_ro
 from xgamma.analysis.session import Analysis
 from xgamma.analysis.stacks import Groups, group_labels, stored_stacks
 from xgamma.analysis.unused import lacking_responses, nothing_selected
-from xgamma.execute import progress_bar
 from xgamma.ingest import FitsRelease, Holdings, StoredRelease, open_release
 from xgamma.reduce import MAX_EVENTS, MAX_ROWS, Recipe
 from xgamma.select import contradicting, rows_of, selection_order, sieved
@@ -78,8 +77,7 @@ def plan(config: AnalysisConfig) -> list[PlannedStep]:
     steps = [_ingest_step(release, obs_ids, pending)]
     if pending:
         return [*steps, *_after_ingest(config, len(obs_ids), recipe)]
-    with progress_bar("Planning", 1) as advance:
-        holdings = release.load(obs_ids, store, advance)
+    holdings = release.load(obs_ids, store)
     late = contradicting(holdings.parts, holdings.places, obs_ids, selection)
     rows = rows_of(holdings.parts, holdings.places, [i for i in obs_ids if i not in late], selection)
     return [*steps, *_reduction_steps(config, store, holdings, rows, recipe)]

@@ -13,6 +13,7 @@ import xarray as xr
 
 from xgamma.axes import FloatArray, IntArray
 from xgamma.events import Rows
+from xgamma.execute import Workers
 from xgamma.ingest import Failure, Holdings
 from xgamma.reduce import Recipe, joined_rows, masked_rows, reduce_spectra, select_rows, since, with_names
 from xgamma.select import selection_order
@@ -26,14 +27,6 @@ ROWS = "rows"
 KEPT_BYTES = 64_000_000
 
 Place = tuple[str, int]
-
-
-@dataclass(frozen=True)
-class Workers:
-    """Where blocks run: threads of this process, a local cluster, or the scheduler of a cluster."""
-
-    n_jobs: int = 1
-    scheduler: str | None = None
 
 
 @dataclass

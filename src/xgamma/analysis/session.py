@@ -16,7 +16,7 @@ from xgamma.analysis import products
 from xgamma.analysis.config import AnalysisConfig
 from xgamma.analysis.observations import Observations
 from xgamma.analysis.request import recipe_of, selection_of
-from xgamma.analysis.rows import Reduced, Workers, failed_rows, reduced
+from xgamma.analysis.rows import Reduced, failed_rows, reduced
 from xgamma.analysis.stacks import group_labels, log_found, stacked
 from xgamma.analysis.unused import lacking_responses, log_dropped, no_run_left, nothing_selected
 from xgamma.axes import BoolArray
@@ -24,7 +24,7 @@ from xgamma.datasets import Datasets, FluxPoints, FluxPointsDataset
 from xgamma.datasets.spectrum import SpectrumDataset
 from xgamma.errors import ConfigError, ConfigTypeError, DataError, LaterError, OrderError
 from xgamma.estimate import FluxPointsParameters
-from xgamma.execute import progress_bar
+from xgamma.execute import THIS_PROCESS, Workers
 from xgamma.fit import Fit, FitResult, mask_fit, used_bins
 from xgamma.ingest import FitsRelease, StoredRelease, open_release
 from xgamma.models.model import Models
@@ -101,8 +101,7 @@ class Analysis:
         selection = selection_of(config)
         facts = self.datastore.facts()
         found = sieved(facts, selection)
-        with progress_bar("Reading runs", len(found.obs_ids)) as advance:
-            holdings = self.datastore.load(found.obs_ids, self.store, advance)
+        holdings = self.datastore.load(found.obs_ids, self.store, self._workers(config))
         holdings = replace(holdings, failures=[*lacking_responses(found), *holdings.failures])
         readable = [obs_id for obs_id in found.obs_ids if obs_id in holdings.places]
         late = contradicting(holdings.parts, holdings.places, readable, selection)
@@ -138,10 +137,7 @@ class Analysis:
         log.info("Reducing spectrum datasets.")
         if recipe.background is None:
             log.warning("datasets.background.method is not set: the counts have no background.")
-        general = config.general
-        if general.n_jobs > 1 and self.store.url.startswith("memory:"):
-            raise ConfigError("general.n_jobs: processes cannot share a store in memory; give general.store a folder.")
-        workers = Workers(general.n_jobs, general.scheduler)
+        workers = self._workers(config)
         rows = reduced(self.store, holdings, self.observations.rows, recipe, workers)
         log.info("Reduced %d rows, found %d in the store.", len(rows) - rows.found, rows.found)
         # Runs that could not be read were named when they were read.
@@ -378,6 +374,12 @@ class Analysis:
         frozen = self.config.model_copy(deep=True)
         frozen.check(complete=complete, files=files)
         return frozen
+
+    def _workers(self, config: AnalysisConfig) -> Workers:
+        workers = Workers(config.general.n_jobs, config.general.scheduler)
+        if workers != THIS_PROCESS and self.store.url.startswith("memory:"):
+            raise ConfigError("general.n_jobs: processes cannot share a store in memory; give general.store a folder.")
+        return workers
 
     def _datasets_with_models(self, what: str) -> tuple[Datasets, Models]:
         if self.datasets is None:

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
-from xgamma.analysis.rows import Place, Reduced, Shelf, Workers, rows_of_products
+from xgamma.analysis.rows import Place, Reduced, Shelf, rows_of_products
 from xgamma.axes import IntArray
 from xgamma.events import Rows
-from xgamma.execute import run_blocks
+from xgamma.execute import Workers, run_blocks
 from xgamma.grid import Grid
 from xgamma.groups import OFFSET, Grouping
 from xgamma.ingest import Holdings

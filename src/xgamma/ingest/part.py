@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,8 @@ _EVENT_NAMES = {
     "time": "Arrival time since mjdref",
 }
 POINT_LIKE = "POINT-LIKE"
+# Inflating and digesting leave the interpreter to others: two threads read twice as fast, more hardly faster.
+READERS = 3
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Failure:
 
 
 def read_runs(entries: Iterable[RunEntry], progress: Callable[[], None]) -> tuple[list[Run], list[Failure]]:
-    """Read runs one after the other; one that cannot be read becomes a failure and stops nothing.
+    """Read runs, several at a time; one that cannot be read becomes a failure and stops nothing.
 
     Parameters
     ----------
@@ -52,17 +55,34 @@ def read_runs(entries: Iterable[RunEntry], progress: Callable[[], None]) -> tupl
         Runs of the index.
     progress
         Called after each run.
+
+    Returns
+    -------
+    tuple
+        The runs and the failures, both in the order of the entries.
     """
     runs: list[Run] = []
     failures: list[Failure] = []
-    for entry in entries:
-        try:
-            runs.append(read_run(entry))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            failures.append(_failure(entry, error))
-            log.warning("Run %d is left out: %s", entry.obs_id, error)
-        progress()
+    pool = ThreadPoolExecutor(READERS)
+    try:
+        for found in pool.map(_read, entries):
+            if isinstance(found, Run):
+                runs.append(found)
+            else:
+                failures.append(found)
+                log.warning("Run %d is left out: %s", found.obs_id, found.message)
+            progress()
+    finally:
+        # After an interrupt nobody waits for what has not begun.
+        pool.shutdown(cancel_futures=True)
     return runs, failures
+
+
+def _read(entry: RunEntry) -> Run | Failure:
+    try:
+        return read_run(entry)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return _failure(entry, error)
 
 
 def _failure(entry: RunEntry, error: Exception) -> Failure:
