@@ -413,6 +413,22 @@ def test_a_record_that_lacks_a_field_or_has_it_otherwise_is_found(spare, data):
     assert any(text.startswith(f"{record.kind}/{record.key} record.json {field}") for text in found), found
 
 
+def test_validate_reads_no_events(own):
+    record = only(own, "dl3")
+    for name in ("ra", "time", "energy"):
+        for chunk in Path(own.url, record.folder, "events", name).glob("c.*"):
+            chunk.unlink()
+    assert texts(validate(own.url)) == []
+
+
+def test_a_number_beyond_the_names_is_refused(own):
+    record = only(own, "stack")
+    edited(own, f"{record.folder}/zarr.json", lambda document: document["attributes"].update(dataset_names=[]))
+    for read in (functools.partial(own.get, "stack"), functools.partial(own.open, "stack")):
+        with pytest.raises(StoreError, match="dataset: expected numbers below 0 of its names"):
+            read(record.key)
+
+
 def test_what_a_record_says_of_its_product_is_compared(own):
     record = only(own, "rows")
 
@@ -560,6 +576,15 @@ def test_spectra_with_several_binnings_in_one_file_are_checked(groups, tmp_path)
     write_zarr([xr.Dataset({"a": ("x", [1.0])})], tmp_path / "what.zarr", False)
     with pytest.raises(DataError, match="no attribute 'schema'"):
         validate(tmp_path / "what.zarr")
+
+
+def test_a_product_without_its_record_is_known_by_what_it_says(store, tmp_path):
+    for record in store.ls():
+        alone = Path(shutil.copytree(Path(store.url, record.folder), tmp_path / record.kind / "alone"))
+        found = validate(alone)
+        assert (texts(found), found.products) == ([], 1)
+    edited(store, tmp_path / "dl3" / "alone" / "zarr.json", _attribute("events/ra", "units", "rad"))
+    assert texts(validate(tmp_path / "dl3" / "alone")) == ["events ra: expected attrs['units'] = 'deg', got 'rad'."]
 
 
 def test_the_command_says_what_is_wrong_and_where(own, store, xgamma):

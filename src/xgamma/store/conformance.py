@@ -23,13 +23,14 @@ from xgamma.schema.check import field_violations, group_named
 from xgamma.schema.tables import Attribute, Product, Violation
 from xgamma.store.backend import Backend
 from xgamma.store.care import kinds, retired_path
-from xgamma.store.encoding import Documents, array_documents, decoded
+from xgamma.store.encoding import Documents, array_documents
 from xgamma.store.labels import FILES, NAMES, TAGS
 from xgamma.store.layout import layout_violations
-from xgamma.store.opened import Location, attempt_of, locate, open_raw
+from xgamma.store.opened import Location, attempt_of, locate, open_group
 from xgamma.store.records import record_path
 
 _KEY = re.compile(r"[0-9a-f]{32}")
+_SCHEMAS = {kind: product.groups[""].attrs["schema"].value for kind, product in PRODUCTS.items()}
 _LABELS = {NAMES: rules.NAME, TAGS: rules.TAG, FILES: rules.FILE_READ}
 
 
@@ -181,27 +182,28 @@ def _record_violations(record: Mapping[str, Any], kind: str, key: str) -> Iterat
             yield from field_violations(run, rules.RUN, f"{place} texts runs[{number}]")
 
 
-def _content_violations(
-    backend: Backend, folder: str, product: Product, record: Mapping[str, Any] | None
-) -> list[Violation]:
+def _content_violations(backend: Backend, folder: str, product: Product, record: Mapping[str, Any]) -> list[Violation]:
     """Return what is wrong with the Zarr group of a product, and with its record beside it."""
     documents, found = layout_violations(backend.read(f"{folder}/zarr.json".lstrip("/")))
     if found:
         return found
     names = _groups_with_arrays(documents)
-    if record is not None:
-        found += _unlike_record(documents, names, record)
+    found += _unlike_record(documents, names, record)
+    places = {name: name for name in names if group_named(product, name)}
+    return found + _value_violations(backend, folder, places, product, record["texts"])
+
+
+def _value_violations(
+    backend: Backend, folder: str, places: Mapping[str, str], product: Product, texts: Mapping[str, Any]
+) -> list[Violation]:
+    """Return what is wrong with the groups of a product, whose paths below ``folder`` are ``places``."""
     try:
-        groups = {name: _read(backend, folder, name, found) for name in names if group_named(product, name)}
-        if not found:
-            found += product_violations(groups, product)
-        if not found and record is not None:
-            found += _lengths(groups[""], product, record["texts"])
+        groups = {name: open_group(backend, folder, path) for name, path in places.items()}
+        return product_violations(groups, product) or list(_lengths(groups[""], product, texts))
     except XgammaError as error:
-        found.append(Violation("arrays", "numbers that can be read", str(error).rstrip(".")))
+        return [Violation("arrays", "numbers that can be read", str(error).rstrip("."))]
     except Exception as error:  # from damaged bytes a decoder may raise anything
-        found.append(Violation("arrays", "numbers that can be read", f"{type(error).__name__}: {error}"))
-    return found
+        return [Violation("arrays", "numbers that can be read", f"{type(error).__name__}: {error}")]
 
 
 def _groups_with_arrays(documents: Documents) -> list[str]:
@@ -219,23 +221,9 @@ def _unlike_record(documents: Documents, names: list[str], record: Mapping[str, 
         yield Violation("record.json nbytes", f"{nbytes}, the size of all arrays", str(record["nbytes"]))
 
 
-def _read(backend: Backend, folder: str, group: str, found: list[Violation]) -> xr.Dataset:
-    """Return one group with its names, and add to ``found`` what is wrong with them."""
-    raw = open_raw(backend, folder, group)
-    is_sound = True
-    for name, variable in raw.variables.items():
-        if "names_in" in variable.attrs:
-            count = len(raw.attrs[variable.attrs["names_in"]])
-            values = variable.values
-            if values.size and not (values.min() >= 0 and values.max() < count):
-                is_sound = False
-                found.append(Violation(f"{group} {name}".strip(), f"numbers below {count}", "others"))
-    return decoded(raw) if is_sound else raw
-
-
 def _lengths(root: xr.Dataset, product: Product, texts: Mapping[str, Any]) -> Iterator[Violation]:
     for name, spec in product.texts.items():
-        if spec.along and len(texts[name]) != root.sizes[spec.along]:
+        if spec.along and name in texts and len(texts[name]) != root.sizes[spec.along]:
             expected = f"{root.sizes[spec.along]}, one for each {spec.along}"
             yield Violation(f"record.json texts {name}", expected, str(len(texts[name])))
 
@@ -244,14 +232,21 @@ def _lengths(root: xr.Dataset, product: Product, texts: Mapping[str, Any]) -> It
 
 
 def _check_file(location: Location, result: Conformance) -> None:
-    """Check a Zarr group alone: spectra in the root or in ``spectra-0``, ..., a fit, or flux points."""
+    """Check a Zarr group alone: a part, spectra in the root or in ``spectra-0``, ..., a fit, or flux points."""
     backend = location.backend
     documents, found = layout_violations(backend.read("zarr.json"))
     result.violations += found
     if found:
         return
-    for name in _groups_with_arrays(documents):
-        product = _product_of(documents[name]["attributes"].get("schema"))
+    names = _groups_with_arrays(documents)
+    if _schema_of(documents, "") == _SCHEMAS["dl3"]:
+        part = PRODUCTS["dl3"]
+        result.products += 1
+        places = {name: name for name in names if group_named(part, name)}
+        result.violations += _value_violations(backend, "", places, part, {})
+        return
+    for name in names:
+        product = _product_of(_schema_of(documents, name))
         if product is None and name:
             result.skipped.append(f"{name}: it does not say what it is")
         elif product is None:
@@ -262,16 +257,14 @@ def _check_file(location: Location, result: Conformance) -> None:
         else:
             result.products += 1
             result.violations += [
-                violation.inside(name) for violation in _content_violations_of(backend, name, product)
+                violation.inside(name) for violation in _value_violations(backend, "", {"": name}, product, {})
             ]
 
 
-def _content_violations_of(backend: Backend, group: str, product: Product) -> list[Violation]:
-    found: list[Violation] = []
-    ds = _read(backend, "", group, found)
-    return found or product_violations({"": ds}, product)
+def _schema_of(documents: Documents, group: str) -> Any:
+    return documents[group]["attributes"].get("schema")
 
 
 def _product_of(schema: Any) -> Product | None:
-    known = [FILE, *(PRODUCTS[kind] for kind in ("fit", "flux-points"))]
-    return next((product for product in known if product.groups[""].attrs["schema"].value == schema), None)
+    known = {_SCHEMAS["rows"]: FILE, **{_SCHEMAS[kind]: PRODUCTS[kind] for kind in ("fit", "flux-points")}}
+    return known.get(schema) if isinstance(schema, str) else None
