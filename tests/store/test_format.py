@@ -413,6 +413,34 @@ def test_a_record_that_lacks_a_field_or_has_it_otherwise_is_found(spare, data):
     assert any(text.startswith(f"{record.kind}/{record.key} record.json {field}") for text in found), found
 
 
+def _places(document, path=()):
+    """Yield the path of everything in a document."""
+    children = document.items() if isinstance(document, dict) else enumerate(document)
+    for key, value in children:
+        yield (*path, key)
+        if isinstance(value, dict | list):
+            yield from _places(value, (*path, key))
+
+
+@given(st.data())
+@settings(max_examples=50)
+def test_a_group_with_anything_in_the_place_of_anything_ends_in_sentences(spare, data):
+    record = data.draw(st.sampled_from(spare.ls()))
+    path = Path(spare.url, record.folder, "zarr.json")
+    sound = path.read_bytes()
+    document = json.loads(sound)
+    *above, last = data.draw(st.sampled_from(list(_places(document))))
+    place = functools.reduce(lambda inside, key: inside[key], above, document)
+    place[last] = data.draw(st.sampled_from([None, True, -1, 1.5, "x", [], [7], {}, {"a": [1]}]))
+    path.write_text(json.dumps(document))
+    try:
+        found = validate(Path(spare.url, record.kind, record.key))
+    finally:
+        path.write_bytes(sound)
+    assert found.products == 1
+    assert all(text.startswith(f"{record.kind}/{record.key} ") for text in texts(found))
+
+
 def test_validate_reads_no_events(own):
     record = only(own, "dl3")
     for name in ("ra", "time", "energy"):

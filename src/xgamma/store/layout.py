@@ -58,7 +58,7 @@ def _array_violations(path: str, node: Mapping[str, Any]) -> Iterator[Violation]
     if not is_of_type(shape, "list of whole number"):
         yield Violation(path, "shape, a list of whole numbers", _shown(shape))
         return
-    if dtype not in NUMBERS:
+    if not isinstance(dtype, str) or dtype not in NUMBERS:
         yield Violation(path, f"data_type one of {', '.join(sorted(NUMBERS))}", _shown(dtype))
         return
     if not is_of_type(dims, "list of text") or len(dims) != len(shape):
