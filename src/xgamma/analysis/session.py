@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xgamma import reduce
 from xgamma.analysis import products
 from xgamma.analysis.config import AnalysisConfig
 from xgamma.analysis.observations import Observations
@@ -163,6 +164,30 @@ class Analysis:
             self._hold(everything, dataset_digest(everything))
         if not is_found:
             self.computed.add("datasets")
+
+    def open_spectra(self) -> xr.Dataset:
+        """Return the reduction of the observations as a lazy Dataset: its dims, units and size are known at once.
+
+        Nothing is computed before it is used, and nothing of it is looked for in the store or put there:
+        ``get_datasets`` does that. Rows are in the order of the parts that hold them.
+
+        Raises
+        ------
+        OrderError
+            Before ``get_observations``.
+
+        Examples
+        --------
+        >>> spectra = analysis.open_spectra()  # doctest: +SKIP
+        >>> spectra["counts"].sel(energy=slice(1, 10)).sum("energy").compute()  # doctest: +SKIP
+        """
+        if self.observations is None:
+            raise OrderError("There are no observations to reduce; call get_observations() first.")
+        if len(self.observations) == 0:
+            raise nothing_selected(self.observations.holdings.failures)
+        parts = self.observations.holdings.parts
+        pieces = [(parts[key], rows) for key, rows in self.observations.rows]
+        return reduce.lazy_spectra(pieces, recipe_of(self._frozen(complete=True)))
 
     def _faces_of_unused(self, rows: Reduced, recipe: Recipe) -> list[SpectrumDataset]:
         """Return a face for each run that could not be read or used."""

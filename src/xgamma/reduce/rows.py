@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from xgamma import schema
-from xgamma.axes import Axis, IntArray, unify_axis
+from xgamma.axes import Axis, FloatArray, IntArray, unify_axis
 from xgamma.grid import Grid
 from xgamma.outcome import Fate, Outcome
 from xgamma.times import SECONDS_PER_DAY
@@ -94,9 +95,19 @@ def masked_rows(
     obs_ids, outcomes, details
         The runs and what is wrong with them.
     """
-    count, regions = len(obs_ids), len(grid.regions)
+    count = len(obs_ids)
+    values = {**neutral_values(grid, count, is_on_off="counts_off" in like), "outcome": np.array(outcomes)}
+    interval = np.tile([-np.inf, np.inf], (count, 1))
+    coords = row_coords(grid, [str(obs_id) for obs_id in obs_ids], obs_ids, interval)
+    attrs = {**like.attrs, "telescope": "", "outcome_details": list(details)}
+    return schema.dataset(values, coords, attrs, grid.space.dims, grid.space.shape)
+
+
+def neutral_values(grid: Grid, count: int, *, is_on_off: bool) -> dict[str, Any]:
+    """Return the variables of rows that add nothing to a stack, each in the order of the schema's dims."""
+    regions = len(grid.regions)
     bins, true_bins = (count, regions, grid.energy.nbin), (count, regions, grid.energy_true.nbin)
-    values = {
+    values: dict[str, Any] = {
         "counts": np.zeros(bins),
         "mask_safe": np.zeros(bins, dtype=bool),
         "exposure": np.zeros(true_bins),
@@ -109,19 +120,22 @@ def masked_rows(
         "pointing_lat": np.full(count, np.nan),
         "offset": np.full((count, regions), np.nan),
         "ledger": np.zeros((count, regions, len(Fate)), dtype=np.int64),
-        "outcome": np.array(outcomes),
+        "outcome": np.zeros(count),
     }
-    if "counts_off" in like:
+    if is_on_off:
         values |= {"counts_off": np.zeros(bins), "acceptance": np.ones(bins), "acceptance_off": np.zeros(bins)}
         values |= {name: np.full((count, regions, 1), np.nan) for name in ("off_lon", "off_lat", "off_radius")}
         values["off_number"] = np.zeros((count, regions), dtype=np.int64)
-    coords = {
-        "dataset": (("dataset",), np.array([str(obs_id) for obs_id in obs_ids]), like["dataset"].attrs),
-        "obs_id": (("dataset",), obs_ids, like["obs_id"].attrs),
-        "interval": (("dataset", "bound"), np.tile([-np.inf, np.inf], (count, 1)), like["interval"].attrs),
+    return values
+
+
+def row_coords(grid: Grid, names: Sequence[str], obs_ids: IntArray, interval: FloatArray) -> dict[Any, Any]:
+    """Return the coordinates of rows: names, observation ids, selected intervals (row, bound), axes and space."""
+    return {
+        "dataset": (("dataset",), np.array(names), {"long_name": "Name"}),
+        "obs_id": (("dataset",), obs_ids, {"units": "", "long_name": "Observation id"}),
+        "interval": (("dataset", "bound"), interval, {"units": "s", "long_name": "Selected interval since mjdref"}),
         **grid.energy.coords(),
         **grid.energy_true.coords(),
         **grid.space.coords(),
     }
-    attrs = {**like.attrs, "telescope": "", "outcome_details": list(details)}
-    return schema.dataset(values, coords, attrs, grid.space.dims, grid.space.shape)
