@@ -15,14 +15,17 @@ from xgamma.fit import FitResult, FitSettings, fit
 from xgamma.fit.result import CovarianceResult, OptimizeResult
 from xgamma.models.model import Models
 from xgamma.models.parameter import Parameters
+from xgamma.schema.dl5 import FIT_SCHEMA, SCHEMA_VERSION
+from xgamma.schema.tables import head
 from xgamma.store import Store, canonical_json, digest
+from xgamma.units import unit_string
 
 log = logging.getLogger(__name__)
 
 FIT, POINTS = "fit", "flux-points"
-FIT_VERSION = 1
+FIT_VERSION = 2
 CURVE_ENERGIES = np.geomspace(1e-3, 1e3, 61)  # TeV
-POINTS_VERSION = 1
+POINTS_VERSION = 2
 
 Masks = Sequence[np.ndarray | None] | None
 
@@ -82,7 +85,7 @@ def fitted(
 
 def _fit_dataset(result: FitResult, models: Models) -> xr.Dataset:
     parameters = models.parameters
-    units = {"parameter_units": [str(parameter.unit) for parameter in parameters]}
+    units = {"parameter_units": [unit_string(parameter.unit) for parameter in parameters]}
     values, errors = (np.array([getattr(p, name) for p in parameters], dtype=float) for name in ("value", "error"))
     free = np.atleast_2d(result.covariance_result.matrix)
     variables = {
@@ -92,7 +95,7 @@ def _fit_dataset(result: FitResult, models: Models) -> xr.Dataset:
         "free_covariance": (("free", "free_2"), free, {"long_name": "Covariance of the free parameters"}),
     }
     optimum, covariance = result.optimize_result, result.covariance_result
-    attrs = {
+    attrs = head(FIT_SCHEMA, SCHEMA_VERSION) | {
         "total_stat": repr(float(optimum.total_stat)),
         "nfev": optimum.nfev,
         "success": optimum.success,

@@ -26,6 +26,7 @@ VERBS = {
     "show": "Show one product and where it came from.",
     "export": "Write a product of a store as a file.",
     "verify": "Compare all that a store holds with its records; writes nothing.",
+    "validate": "Compare a store, a product or a file with the published format; writes nothing.",
     "gc": "Delete what killed writers and merged parts left in a store.",
     "compact": "Merge the small parts of a store.",
     "tag": "Remember the present state of a store under a name, or list the tags.",
@@ -43,7 +44,7 @@ First steps:
 \b
 Exit codes: 0 done, 1 internal error, 2 configuration or usage, 3 input data,
 4 done but some runs were not used, 5 fit not converged, 130 interrupted,
-6 verify found something wrong.
+6 verify or validate found something wrong.
 """
 
 

@@ -19,6 +19,8 @@ from xgamma.events import IRF_ROLES, Part
 from xgamma.formats.gadf.read import Run, RunEntry, read_run
 from xgamma.formats.gadf.responses import Response
 from xgamma.outcome import Outcome
+from xgamma.schema.dl3 import SCHEMA, SCHEMA_VERSION
+from xgamma.schema.tables import head
 from xgamma.times import SECONDS_PER_DAY
 
 log = logging.getLogger(__name__)
@@ -233,7 +235,7 @@ def _obs_table(runs: Sequence[Run], places: Places, tables: list[str], release: 
         np.array([str(header.get("OBS_MODE", "")).strip().upper() == "DRIFT" for header in headers]),
         {"units": "", "long_name": "Whether the pointing drifts over the sky"},
     )
-    attrs = {
+    attrs = head(SCHEMA, SCHEMA_VERSION) | {
         "mjdref": mjdref,
         "time_scale": "tt",
         "release": release,

@@ -18,8 +18,6 @@ from typing import Any
 
 import numpy.typing as npt
 import xarray as xr
-import zarr
-from xarray.backends import ZarrStore
 
 from xgamma.errors import StoreError, UnknownNameError, did_you_mean
 from xgamma.store import care
@@ -27,7 +25,6 @@ from xgamma.store.backend import open_backend
 from xgamma.store.encoding import (
     Documents,
     array_documents,
-    decoded,
     encoded,
     read_arrays,
     read_documents,
@@ -36,8 +33,9 @@ from xgamma.store.encoding import (
 )
 from xgamma.store.keys import dataset_digest, digest, validate_segment
 from xgamma.store.labels import FAILED, FILES, NAMES, TAGS, delete_label, read_label, read_labels, write_label
+from xgamma.store.opened import open_group
 from xgamma.store.places import is_remote
-from xgamma.store.records import SCHEMA, Record, draft_record, record_path
+from xgamma.store.records import SCHEMA, Record, draft_record, record_path, validate_schema
 
 _OPENED = 64
 
@@ -169,10 +167,7 @@ class Store:
     def open(self, kind: str, key: str, group: str = "") -> xr.Dataset:
         """Return one group of a product whose arrays are read when they are used, without dask."""
         folder = self._record_of(kind, key, group).folder
-        with self._backend.sentences("read"):
-            root = zarr.open_group(self._backend.zarr, path=folder, mode="r", zarr_format=3, use_consolidated=True)
-            opened = ZarrStore(root[group] if group else root, mode="r")
-            return decoded(xr.open_dataset(opened, mask_and_scale=False, decode_times=False, decode_timedelta=False))
+        return open_group(self._backend, folder, group)
 
     def read_columns(
         self, kind: str, key: str, group: str, names: Iterable[str], start: int, stop: int
@@ -232,6 +227,7 @@ class Store:
 
     def _record_of(self, kind: str, key: str, group: str) -> Record:
         record = self.record(kind, key)
+        validate_schema(record)
         if group not in record.digests:
             raise UnknownNameError(f"{kind}/{key} has no group {group!r}.{did_you_mean(group, record.digests)}")
         return record

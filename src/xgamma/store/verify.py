@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xgamma.errors import DataError, StoreError, XgammaError
+from xgamma.errors import DataError, XgammaError
 from xgamma.store.backend import Backend, open_backend
 from xgamma.store.care import is_retired, kinds
 from xgamma.store.encoding import Documents, read_documents
 from xgamma.store.keys import dataset_digest, digest, validate_segment
 from xgamma.store.labels import FAILED, FILES, NAMES, TAGS
 from xgamma.store.products import Store
-from xgamma.store.records import SCHEMA, Record, record_path
+from xgamma.store.records import Record, record_path, validate_schema
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,7 @@ def _attempts(backend: Backend, product: str) -> list[str]:
 def _sound_record(content: bytes, kind: str, key: str) -> Record:
     path = record_path(kind, key)
     record = Record.from_bytes(content, path)
-    if not isinstance(record.schema, int) or record.schema > SCHEMA:
-        raise StoreError(f"{path} has schema {record.schema}, this xgamma reads up to {SCHEMA}.")
+    validate_schema(record)
     if (record.kind, record.key) != (kind, key):
         raise DataError(f"{path} says that it is the record of {record.kind}/{record.key}.")
     validate_segment(record.attempt, "folder name")
