@@ -60,6 +60,21 @@ def remove_index_row(release: Path, obs_id: int, hdu_type: str = "aeff") -> None
     _change(release / "hdu-index.fits.gz", drop)
 
 
+def drop_run(release: Path, obs_id: int) -> None:
+    """Remove the run from both index files."""
+    for path, name in ((release / "hdu-index.fits.gz", "HDU_INDEX"), (release / "obs-index.fits.gz", "OBS_INDEX")):
+
+        def drop(hdus: fits.HDUList, name: str = name) -> None:
+            hdus[name].data = hdus[name].data[hdus[name].data["OBS_ID"] != obs_id]
+
+        _change(path, drop)
+
+
+def halve_events(release: Path, obs_id: int) -> None:
+    """Leave every second event, as another reconstruction of the run might."""
+    _change_events(release, obs_id, lambda rows: rows[::2].copy())
+
+
 def spoil_energies(release: Path, obs_id: int) -> None:
     """Make one energy NaN, one negative and one zero."""
 

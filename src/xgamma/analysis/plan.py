@@ -88,7 +88,7 @@ def plan(config: AnalysisConfig) -> list[PlannedStep]:
     validate_models(models_of(config), config.flux_points.source, steps_of(config))
     location = config.general.store_location()
     store = Store(location) if is_store(location) else Store("memory://")
-    release = open_release(config.observations.datastore.expanded())
+    release = open_release(config.observations.datastore.expanded(), config.observations.tag)
     selection = selection_of(config)
     chosen = sieved(release.facts(), selection)
     obs_ids = chosen.obs_ids

@@ -39,7 +39,7 @@ def preview(config: AnalysisConfig) -> Preview:
     steps = steps_of(config)
     validate_models(models, config.flux_points.source, steps)
     outdir = outdir_of(config)
-    release = open_release(config.observations.datastore.expanded())
+    release = open_release(config.observations.datastore.expanded(), config.observations.tag)
     facts = release.facts()
     chosen = sieved(facts, selection)
     obs_ids = chosen.obs_ids

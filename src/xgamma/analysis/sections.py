@@ -120,11 +120,12 @@ class ObservationsConfig(Section):
     """Which observations are used."""
 
     where: ClassVar[str] = "observations"
-    silent: ClassVar[frozenset[str]] = frozenset({"expression"})
+    silent: ClassVar[frozenset[str]] = frozenset({"expression", "tag"})
 
     datastore: Place = key(
         "$GAMMAPY_DATA/hess-dl3-dr1", "A folder with index files, one index file, or an xgamma store."
     )
+    tag: Text | None = key(None, "Of an xgamma store as datastore: the tag whose versions of the runs are read.")
     obs_ids: Numbers = key([], "Observation ids; an empty list is all.")
     obs_file: Place | None = key(None, "A text file with observation ids in its first column.")
     obs_cone: ObsConeConfig = subsection(ObsConeConfig)

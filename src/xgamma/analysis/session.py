@@ -116,7 +116,7 @@ class Analysis:
         config = self._frozen(files=True)
         log.info("Fetching observations.")
         place = config.observations.datastore.expanded()
-        self.datastore = open_release(place)
+        self.datastore = open_release(place, config.observations.tag)
         selection = selection_of(config)
         facts = self.datastore.facts()
         found = sieved(facts, selection)

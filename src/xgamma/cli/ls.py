@@ -19,14 +19,15 @@ KEY_SHOWN = 12
 @store_argument
 @click.option("--kind", type=click.Choice(("dl3", ROWS, STACK, FIT, POINTS)), help="Only products of this kind.")
 @click.option("--runs", is_flag=True, help="List the observations instead of the products.")
+@click.option("--tag", help="With --runs: those of a tag, in the place of the newest.")
 @json_option
-def command(store: str, kind: str | None, runs: bool, as_json: bool) -> None:
+def command(store: str, kind: str | None, runs: bool, tag: str | None, as_json: bool) -> None:
     """List the products of STORE, or with --runs its observations.
 
     dl3 are observations, rows their spectra, stack sums of rows; fit and flux-points are what was made from those.
     """
     if runs:
-        _list_runs(store, as_json)
+        _list_runs(store, tag, as_json)
         return
     records = opened_store(store).ls(kind)
     if as_json:
@@ -62,8 +63,8 @@ def _made_of(record: Record) -> str:
     return some(len(record.texts.get("rows", record.inputs)), "run" if "rows" in record.texts else "product")
 
 
-def _list_runs(store: str, as_json: bool) -> None:
-    facts = open_release(opened_store(store).url).facts().values()
+def _list_runs(store: str, tag: str | None, as_json: bool) -> None:
+    facts = open_release(opened_store(store).url, tag).facts().values()
     if as_json:
         print_json([{"obs_id": run.obs_id, "ra": run.ra, "dec": run.dec, "has": sorted(run.roles)} for run in facts])
         return

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import xarray as xr
 
-from xgamma.errors import StoreError
+from xgamma.errors import ConfigError, StoreError, UnknownNameError, did_you_mean
 from xgamma.events import Part, RunFacts
 from xgamma.execute import THIS_PROCESS, Workers, progress_bar, run_blocks
 from xgamma.formats.gadf.read import Index, RunEntry, read_index
@@ -111,16 +111,32 @@ class Release(Protocol):
         """Return the runs ready to be reduced, ingesting what the store does not hold."""
 
 
-def open_release(datastore: str | Path) -> FitsRelease | StoredRelease:
+def open_release(datastore: str | Path, tag: str | None = None) -> FitsRelease | StoredRelease:
     """Open a FITS release or an xgamma store.
+
+    Parameters
+    ----------
+    datastore
+        Where it is.
+    tag
+        Of a store, the state of its runs that is wanted; ``None`` is the newest version of each.
 
     Raises
     ------
     MissingInputError
         When there is neither.
+    ConfigError
+        When a tag is asked for of a FITS release.
+    UnknownNameError
+        When the store has no such tag.
     """
     if is_store(datastore):
-        return StoredRelease(Store(datastore))
+        return StoredRelease(Store(datastore), tag)
+    if tag is not None:
+        raise ConfigError(
+            f"observations.tag: {datastore} is no xgamma store, and only stores have tags; "
+            "write the store as observations.datastore, or leave the tag out."
+        )
     path = Path(datastore)
     return FitsRelease(path.resolve().name.removesuffix(".gz").removesuffix(".fits"), path)
 
@@ -173,10 +189,36 @@ def _holdings(store: Store, runs: Mapping[int, StoredRun], **more: Any) -> Holdi
     )
 
 
-class StoredRelease:
-    """The runs of an xgamma store, read directly."""
+def tagged_runs(store: Store, tag: str) -> dict[int, StoredRun]:
+    """Return the version of each run that was the newest when a tag was set, by observation id.
 
-    def __init__(self, store: Store) -> None:
+    Raises
+    ------
+    UnknownNameError
+        When there is no such tag.
+    StoreError
+        When the store does not hold a version any more.
+    """
+    tags = store.tags()
+    if tag not in tags:
+        raise UnknownNameError(f"The store {store.url} has no tag {tag!r}.{did_you_mean(tag, tags)}")
+    found: dict[int, StoredRun] = {}
+    for release, keys in tags[tag]["runs"].items():
+        versions = stored_versions(store, release)
+        for obs_id, run_key in keys.items():
+            if run_key not in versions.get(int(obs_id), {}):
+                raise StoreError(
+                    f"The store {store.url} does not hold run {obs_id} as it was tagged {tag!r} any more. "
+                    "Ingest those files again, or copy the store from a sound one."
+                )
+            found[int(obs_id)] = versions[int(obs_id)][run_key]
+    return found
+
+
+class StoredRelease:
+    """The runs of an xgamma store, read directly: the newest version of each, or those of a tag."""
+
+    def __init__(self, store: Store, tag: str | None = None) -> None:
         self._store = store
         ids: dict[str, set[int]] = {}
         for record in store.ls(KIND):
@@ -189,14 +231,17 @@ class StoredRelease:
                 f"The store {store.url} holds the releases {', '.join(sorted(ids))}, which share observation ids. "
                 "Read the FITS release that you mean, with this store as general.store."
             )
-        self._runs = stored_runs(store)
+        self._runs = stored_runs(store) if tag is None else tagged_runs(store, tag)
         self.name = "+".join(sorted(ids))
+
+    @cached_property
+    def _held(self) -> Holdings:
+        return _holdings(self._store, self._runs)
 
     def facts(self) -> dict[int, RunFacts]:
         """Return what a selection looks at, by observation id."""
-        held = _holdings(self._store, self._runs)
-        facts = {key: part.facts() for key, part in held.parts.items()}
-        return {obs_id: facts[key][number] for obs_id, (key, number) in sorted(held.places.items())}
+        facts = {key: part.facts() for key, part in self._held.parts.items()}
+        return {obs_id: facts[key][number] for obs_id, (key, number) in sorted(self._held.places.items())}
 
     def pending(self, obs_ids: Sequence[int], store: Store) -> list[int]:
         """Return no run: all are in the store."""
@@ -210,7 +255,10 @@ class StoredRelease:
         on_failure: OnFailure = log_failure,
     ) -> Holdings:
         """Return the runs from this store, whatever store the products go to."""
-        return _holdings(self._store, {obs_id: self._runs[obs_id] for obs_id in obs_ids})
+        places = {obs_id: self._held.places[obs_id] for obs_id in obs_ids}
+        # The same parts, whose tables were read when the runs were selected.
+        parts = {key: self._held.parts[key] for key in dict.fromkeys(key for key, _ in places.values())}
+        return Holdings(parts, places, {obs_id: self._runs[obs_id].run_key for obs_id in obs_ids})
 
 
 class FitsRelease:

@@ -1,0 +1,203 @@
+"""A run that fails is named with stage, kind and message, stops no other, and can be tried again alone."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+import faults
+from releases import config_of, until_datasets
+from xgamma.analysis import Analysis
+from xgamma.analysis.failures import failed_runs, retry
+from xgamma.analysis.run import run
+from xgamma.analysis.tags import tag
+from xgamma.analysis.unused import UnusedRun
+from xgamma.errors import ConfigError, DataError, InputError, StoreError, UnknownNameError
+from xgamma.reduce import reduce_block
+from xgamma.store import Store, dataset_digest
+
+
+def config(release, folder, *texts):
+    return config_of(release, folder / "store", "datasets: {stack: false}", *texts)
+
+
+def rows_of(analysis):
+    """Return what each row holds, but for how far its off regions are padded."""
+    names = ["counts", "counts_off", "acceptance_off", "exposure", "edisp", "mask_safe", "ledger"]
+    return {face.name: dataset_digest(face.data[names].drop_attrs(deep=False)) for face in analysis.datasets}
+
+
+@pytest.fixture
+def damaged(own_release):
+    """A release of three runs, the second of which is cut off; and the way to mend it."""
+    path = faults.run_file(own_release, 2)
+    whole = path.read_bytes()
+    faults.truncate_file(own_release, 2)
+    return own_release, lambda: path.write_bytes(whole)
+
+
+def failing(names):
+    """Return a reduction that fails whenever one of some runs is in its block."""
+
+    def block(part, rows, recipe):
+        if set(rows.names) & set(names):
+            raise StoreError("its events cannot be read")
+        return reduce_block(part, rows, recipe)
+
+    return block
+
+
+# --- named
+
+
+def test_a_run_that_cannot_be_read_is_named_by_stage_kind_and_message(damaged, tmp_path):
+    analysis = until_datasets(config(damaged[0], tmp_path))
+    [unused] = analysis.unused_runs
+    assert (unused.name, unused.stage, unused.kind) == ("2", "ingest", "unreadable_file")
+    assert "run_000002" in unused.message
+    table = analysis.datasets.info_table(all_rows=True)
+    assert dict(zip(table["name"], table["outcome"], strict=True)) == {"1": "used", "2": "unreadable_file", "3": "used"}
+
+
+def test_a_run_that_data_and_request_rule_out_is_named_too(own_release, tmp_path):
+    faults.point_away(own_release, 2)
+    [unused] = until_datasets(config(own_release, tmp_path)).unused_runs
+    assert (unused.name, unused.stage, unused.kind) == ("2", "reduce", "outside_field_of_view")
+
+
+@pytest.mark.parametrize("names", [["2"], ["1", "3"]])
+def test_a_run_whose_reduction_fails_stops_no_other_run_of_its_block(tiny_release, tmp_path, monkeypatch, names):
+    wanted = rows_of(until_datasets(config(tiny_release, tmp_path / "sound")))
+    monkeypatch.setattr("xgamma.reduce.spectra.reduce_block", failing(names))
+    analysis = until_datasets(config(tiny_release, tmp_path))
+    assert rows_of(analysis) == {name: digest for name, digest in wanted.items() if name not in names}
+    assert analysis.unused_runs == [
+        UnusedRun(name, "reduce", "not_finished", "its events cannot be read") for name in names
+    ]
+    assert [face.name for face in analysis.datasets.unused] == names
+    [record] = analysis.store.ls("rows")
+    assert len(record.texts["rows"]) == 3 - len(names)
+
+
+def test_what_did_not_follow_from_the_data_is_reduced_by_the_next_run(tiny_release, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("xgamma.reduce.spectra.reduce_block", failing(["2"]))
+        first = until_datasets(config(tiny_release, tmp_path))
+    assert [each.run.kind for each in failed_runs(first.store)] == ["not_finished"]
+    again = until_datasets(config(tiny_release, tmp_path))
+    assert (again.unused_runs, failed_runs(again.store)) == ([], [])
+    assert sorted(len(record.texts["rows"]) for record in again.store.ls("rows")) == [1, 2]
+    assert rows_of(again) == rows_of(until_datasets(config(tiny_release, tmp_path / "at once")))
+
+
+def test_when_no_reduction_ends_that_is_the_error(tiny_release, tmp_path, monkeypatch):
+    monkeypatch.setattr("xgamma.reduce.spectra.reduce_block", failing(["1", "2", "3"]))
+    with pytest.raises(DataError, match=r"No run can be used\. Run 1: its events cannot be read; run 2: "):
+        until_datasets(config(tiny_release, tmp_path))
+
+
+def test_a_wrong_request_is_no_failure_of_its_runs(tiny_release, tmp_path, monkeypatch):
+    def refused(*_):
+        raise ConfigError("datasets.on_region.radius: expected another one")
+
+    monkeypatch.setattr("xgamma.reduce.spectra.reduce_block", refused)
+    with pytest.raises(ConfigError, match="expected another one"):
+        until_datasets(config(tiny_release, tmp_path))
+
+
+# --- stopped
+
+
+def test_with_fail_fast_the_first_run_that_fails_ends_the_work(damaged, tmp_path, monkeypatch):
+    with pytest.raises(InputError, match=r"Run 2 cannot be read: .*fail_fast is set"):
+        until_datasets(config(damaged[0], tmp_path, "general: {fail_fast: true}"))
+    damaged[1]()
+    monkeypatch.setattr("xgamma.reduce.spectra.reduce_block", failing(["2"]))
+    with pytest.raises(DataError, match=r"Run 2 is not used: its events cannot be read\. .*fail_fast is set"):
+        until_datasets(config(damaged[0], tmp_path, "general: {fail_fast: true}"))
+    [record] = Store(tmp_path / "store").ls("rows")
+    assert len(record.texts["rows"]) == 2
+
+
+# --- tried again
+
+
+def test_a_run_that_failed_is_remembered_until_it_succeeds(damaged, tmp_path):
+    release, mend = damaged
+    store = until_datasets(config(release, tmp_path)).store
+    [failed] = failed_runs(store)
+    assert (failed.release, failed.datastore, failed.obs_id) == ("tiny", str(release), 2)
+    tried, still = retry(store)
+    assert [each.obs_id for each in tried] == [each.obs_id for each in still] == [2]
+    mend()
+    assert retry(store)[1] == failed_runs(store) == []
+    assert sum(len(record.texts["runs"]) for record in store.ls("dl3")) == 3
+    assert retry(store) == ([], [])
+
+
+def test_retry_reads_failed_runs_and_no_new_ones(damaged, tmp_path):
+    release, mend = damaged
+    part = config(release, tmp_path, "observations: {obs_ids: [1, 2]}")
+    until_datasets(part)
+    mend()
+    analysis = Analysis(config(release, tmp_path))
+    analysis.get_observations(retry_failed=True)
+    assert analysis.observations.ids == ["1", "2"]
+    assert analysis.observations.holdings.ingested == [2]
+    report = run(config(release, tmp_path), until="datasets", retry_failed=True)
+    assert report.analysis.datasets.names == ["1", "2"]
+    assert until_datasets(config(release, tmp_path)).datasets.names == ["1", "2", "3"]
+
+
+def test_a_run_that_its_release_lost_fails_again_in_a_sentence(damaged, tmp_path):
+    release, _ = damaged
+    store = until_datasets(config(release, tmp_path)).store
+    faults.drop_run(release, 2)
+    _, [failed] = retry(store)
+    assert failed.run.message == f"{release} does not have it any more"
+
+
+def test_failures_that_cannot_be_written_down_stop_nothing(damaged, tmp_path, monkeypatch, caplog):
+    def full(*_):
+        raise StoreError("The store cannot be written: the disk is full.")
+
+    monkeypatch.setattr(Store, "set_failure", full)
+    assert until_datasets(config(damaged[0], tmp_path)).datasets.names == ["1", "3"]
+    assert "Which runs failed could not be written down: The store cannot be written" in caplog.text
+
+
+# --- opened at a tag
+
+
+def test_a_store_is_opened_at_a_tag(own_release, tmp_path):
+    first = until_datasets(config(own_release, tmp_path))
+    store = first.store
+    tag(store, "first-light")
+    faults.halve_events(own_release, 2)
+    second = until_datasets(config(own_release, tmp_path))
+    assert rows_of(second)["2"] != rows_of(first)["2"]
+    again = {"datastore": str(tmp_path / "store"), "required_irf": ["aeff"]}
+    for name, wanted in (("first-light", first), (None, second)):
+        given = config(own_release, tmp_path).update({"observations": {**again, "tag": name}})
+        assert rows_of(until_datasets(given)) == rows_of(wanted)
+    with pytest.raises(UnknownNameError, match=r"has no tag 'first-ligth'\. Did you mean 'first-light'"):
+        until_datasets(config(own_release, tmp_path).update({"observations": {**again, "tag": "first-ligth"}}))
+
+
+def test_a_fits_release_has_no_tags(tiny_release, tmp_path):
+    given = config(tiny_release, tmp_path, "observations: {tag: first-light}")
+    with pytest.raises(ConfigError, match="is no xgamma store, and only stores have tags"):
+        until_datasets(given)
+
+
+def test_runs_of_a_tag_are_those_of_that_time(nights_release, tmp_path):
+    until_datasets(config(nights_release, tmp_path, "observations: {obs_ids: [1, 2, 3, 4]}"))
+    tag(Store(tmp_path / "store"), "night-1")
+    until_datasets(config(nights_release, tmp_path))
+    shutil.rmtree(tmp_path / "elsewhere", ignore_errors=True)
+    given = config(tmp_path / "store", tmp_path / "elsewhere", "observations: {tag: night-1}")
+    analysis = until_datasets(given)
+    assert analysis.datasets.names == ["1", "2", "3", "4"]
+    assert np.isfinite(analysis.datasets[0].data["counts"].values).all()
