@@ -1,0 +1,81 @@
+"""The tables and the picture of docs/closure.md: sets of a source like the Crab, and of fainter and brighter ones.
+
+``python closure.py [--sets N] [--folder FOLDER]``; what FOLDER holds already is not computed again. Some minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import time
+from pathlib import Path
+
+import numpy as np
+from report import REPOSITORY
+
+from xgamma.analysis import AnalysisConfig
+from xgamma.cli.closure import with_error
+from xgamma.closure import excess_ratio, findings, picture, run_closure, trial_of
+from xgamma.closure.findings import LIMIT, POINT
+from xgamma.simulate import Plan, Source, power_law
+from xgamma.store import Store
+
+CRAB = 3.5e-11
+# The brightness in units of the Crab, and the first seed.
+BRIGHTNESSES = {1.0: 2, 0.1: 10_000, 0.3: 20_000, 3.0: 30_000, 10.0: 40_000}
+HEAD = "| | counts | bias in % | mean of pulls | width of pulls | covered | possible | promised | holds |"
+
+
+def plan_of(brightness: float, seed: int) -> Plan:
+    """Return the demo with another source."""
+    source = Source(spectral=power_law(amplitude=CRAB * brightness))
+    return dataclasses.replace(Plan(), seed=seed, source=source)
+
+
+def line(finding) -> str:
+    """Return a finding as a line of Markdown."""
+    pull, (low, high) = finding.pull, finding.coverage.interval
+    numbers = ["", "", ""]
+    if pull is not None:
+        numbers = [
+            with_error(100 * finding.bias, 100 * finding.bias_error, 2),
+            with_error(pull.mean, pull.mean_error, 3),
+            with_error(pull.width, pull.width_error, 3),
+        ]
+    counts = "" if np.isnan(finding.counts) else f"{finding.counts:.1f}"
+    covered = [f"{finding.coverage.fraction:.3f}", f"{low:.3f} to {high:.3f}", f"{finding.coverage.nominal:.3f}"]
+    holds = "yes" if finding.holds else "**no**"
+    cells = [finding.title, counts, *numbers, *covered, holds if finding.is_asked else f"({holds.strip('*')})"]
+    return f"| {' | '.join(cells)} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sets", type=int, default=1000)
+    parser.add_argument("--folder", type=Path, default=Path("closure-out"))
+    given = parser.parse_args()
+    store = Store(given.folder / "xgamma-store")
+    results = {}
+    for brightness, seed in BRIGHTNESSES.items():
+        start = time.perf_counter()
+        results[brightness] = run_closure(trial_of(plan_of(brightness, seed)), given.sets, store)
+        print(f"\n{brightness:g} Crab, {given.sets} sets, {time.perf_counter() - start:.0f} s", end="")
+        print(f", excess over predicted {with_error(*excess_ratio(results[brightness]), 4)}\n\n{HEAD}")
+        print("|" + "---|" * (HEAD.count("|") - 1))
+        print("\n".join(line(finding) for finding in findings(results[brightness])), flush=True)
+    coarse = AnalysisConfig.read(REPOSITORY / "examples" / "demo.yaml")
+    tutorial = run_closure(trial_of(plan_of(1.0, 2), coarse), given.sets, store)
+    print(f"\nThe demo's own configuration: excess over predicted {with_error(*excess_ratio(tutorial), 4)}\n\n{HEAD}")
+    print("\n".join(line(finding) for finding in findings(tutorial)[:2]))
+    every = [finding for one in results.values() for finding in findings(one) if finding.is_asked]
+    for kind in (POINT, LIMIT):
+        chosen = [finding for finding in every if finding.what == kind]
+        covered, count = (sum(getattr(f.coverage, name) for f in chosen) for name in ("covered", "count"))
+        print(f"\n{kind}: {len(chosen)} with 20 counts or more, {sum(f.is_wrong for f in chosen)} wrong, ", end="")
+        print(f"together {covered} of {count} = {covered / count:.4f}")
+    first, *others = results.values()
+    (REPOSITORY / "docs" / "images" / "closure.png").write_bytes(picture(first, others))
+
+
+if __name__ == "__main__":
+    main()
