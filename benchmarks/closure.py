@@ -38,9 +38,9 @@ def line(finding) -> str:
     numbers = ["", "", ""]
     if pull is not None:
         numbers = [
-            with_error(100 * finding.bias, 100 * finding.bias_error, 2),
-            with_error(pull.mean, pull.mean_error, 3),
-            with_error(pull.width, pull.width_error, 3),
+            with_error(100 * finding.bias, 100 * finding.bias_error),
+            with_error(pull.mean, pull.mean_error),
+            with_error(pull.width, pull.width_error),
         ]
     counts = "" if np.isnan(finding.counts) else f"{finding.counts:.1f}"
     covered = [f"{finding.coverage.fraction:.3f}", f"{low:.3f} to {high:.3f}", f"{finding.coverage.nominal:.3f}"]
@@ -60,12 +60,12 @@ def main() -> None:
         start = time.perf_counter()
         results[brightness] = run_closure(trial_of(plan_of(brightness, seed)), given.sets, store)
         print(f"\n{brightness:g} Crab, {given.sets} sets, {time.perf_counter() - start:.0f} s", end="")
-        print(f", excess over predicted {with_error(*excess_ratio(results[brightness]), 4)}\n\n{HEAD}")
+        print(f", excess over predicted {with_error(*excess_ratio(results[brightness]))}\n\n{HEAD}")
         print("|" + "---|" * (HEAD.count("|") - 1))
         print("\n".join(line(finding) for finding in findings(results[brightness])), flush=True)
     coarse = AnalysisConfig.read(REPOSITORY / "examples" / "demo.yaml")
     tutorial = run_closure(trial_of(plan_of(1.0, 2), coarse), given.sets, store)
-    print(f"\nThe demo's own configuration: excess over predicted {with_error(*excess_ratio(tutorial), 4)}\n\n{HEAD}")
+    print(f"\nThe demo's own configuration: excess over predicted {with_error(*excess_ratio(tutorial))}\n\n{HEAD}")
     print("\n".join(line(finding) for finding in findings(tutorial)[:2]))
     every = [finding for one in results.values() for finding in findings(one) if finding.is_asked]
     for kind in (POINT, LIMIT):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 
 import click
@@ -66,7 +67,7 @@ def _print(results: xr.Dataset, found: list[Finding]) -> None:
     print_table([_row(finding) for finding in found])
     promised = ", ".join(f"{nominal:.4f}" for nominal in sorted({finding.coverage.nominal for finding in found}))
     click.echo(f"Promised coverage, of errors and of limits: {promised}")
-    click.echo(f"Excess of all sets over the predicted: {with_error(*excess_ratio(results), 4)}")
+    click.echo(f"Excess of all sets over the predicted: {with_error(*excess_ratio(results))}")
     failed = int((~results["success"].values).sum())
     click.echo(f"{some(results.sizes['set'], 'set')}, {failed} without a converged fit, which are left out.")
     wrong = [finding for finding in found if finding.is_wrong]
@@ -78,18 +79,21 @@ def _row(finding: Finding) -> dict[str, str]:
     return {
         "what": finding.title,
         "counts": number_text(finding.counts, 3),
-        "bias / %": NOTHING if pull is None else with_error(100 * finding.bias, 100 * finding.bias_error, 2),
-        "pull": NOTHING if pull is None else with_error(pull.mean, pull.mean_error, 3),
-        "width": NOTHING if pull is None else with_error(pull.width, pull.width_error, 3),
+        "bias / %": NOTHING if pull is None else with_error(100 * finding.bias, 100 * finding.bias_error),
+        "pull": NOTHING if pull is None else with_error(pull.mean, pull.mean_error),
+        "width": NOTHING if pull is None else with_error(pull.width, pull.width_error),
         "covered": f"{covered.fraction:.3f}",
         "holds": ("yes" if finding.holds else "no") if finding.is_asked else "(few)",
     }
 
 
-def with_error(value: float, error: float, digits: int) -> str:
-    """Return a number with its error in units of the last digit, in parentheses.
+def with_error(value: float, error: float) -> str:
+    """Return a number with two digits of its error, in units of the last digit.
 
-    >>> with_error(-0.0415, 0.0312, 3)
-    '-0.042(31)'
+    >>> with_error(-0.0415, 0.0312), with_error(3.14, 12.7)
+    ('-0.042(31)', '3(13)')
     """
+    if not error > 0:
+        return number_text(value)
+    digits = max(0, 1 - math.floor(math.log10(error)))
     return f"{value:.{digits}f}({error * 10**digits:.0f})"

@@ -27,7 +27,8 @@ class Finding:
     counts
         The counts expected in the on region; NaN for a parameter.
     bias, bias_error
-        Mean deviation from the truth in units of the truth, and its standard error; NaN for a limit.
+        Mean of estimate / truth - 1 and its standard error; NaN for a limit. For a flux point this is the bias of the
+        flux, as the spectrum that norms refer to cancels.
     pull
         Mean and width of (estimate - truth) / error; ``None`` for a limit.
     coverage
@@ -96,7 +97,7 @@ def _of_parameters(results: xr.Dataset) -> Iterator[Finding]:
         value, error, truth = (results[column].sel(parameter=name).values for column in ("value", "error", "truth"))
         covered = coverage(value - error, value + error, truth, two_sided(1.0))
         pull = moments((value - truth) / error)
-        yield Finding(name, None, np.nan, *_bias(value, np.full_like(value, truth)), pull, covered, True)
+        yield Finding(name, None, np.nan, *_bias(value, truth), pull, covered, True)
 
 
 def _of_points(results: xr.Dataset) -> Iterator[Finding]:
@@ -126,11 +127,13 @@ def _each_point(results: xr.Dataset) -> Iterator[tuple[tuple[float, float], floa
 
 
 def _bias(values: FloatArray, truth: FloatArray) -> tuple[float, float]:
-    known = np.isfinite(values)
-    deviation, size = (values - truth)[known], float(np.mean(truth[known]))
-    if size == 0:
+    """Return the mean of values / truth - 1 and its standard error."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = values / truth
+    known = ratio[np.isfinite(ratio)]
+    if len(known) < 2:
         return np.nan, np.nan
-    return float(np.mean(deviation)) / size, float(np.std(deviation, ddof=1) / np.sqrt(known.sum())) / abs(size)
+    return float(np.mean(known)) - 1.0, float(np.std(known, ddof=1) / np.sqrt(len(known)))
 
 
 def excess_ratio(results: xr.Dataset) -> tuple[float, float]:
