@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import datetime
+import platform
 import time
 from pathlib import Path
 
@@ -21,15 +23,24 @@ from xgamma.simulate import Plan, Source, power_law
 from xgamma.store import Store
 
 CRAB = 3.5e-11
-# The brightness in units of the Crab, and the first seed.
-BRIGHTNESSES = {1.0: 2, 0.1: 10_000, 0.3: 20_000, 3.0: 30_000, 10.0: 40_000}
 HEAD = "| | counts | bias in % | mean of pulls | width of pulls | covered | possible | promised | holds |"
 
 
-def plan_of(brightness: float, seed: int) -> Plan:
+def plan_of(brightness: float, seed: int, **changes) -> Plan:
     """Return the demo with another source."""
     source = Source(spectral=power_law(amplitude=CRAB * brightness))
-    return dataclasses.replace(Plan(), seed=seed, source=source)
+    return dataclasses.replace(Plan(), seed=seed, source=source, **changes)
+
+
+# The first is the demo; no two share a seed.
+PLANS = {
+    "1 Crab": plan_of(1.0, 2),
+    "0.1 Crab": plan_of(0.1, 10_000),
+    "0.3 Crab": plan_of(0.3, 20_000),
+    "3 Crab": plan_of(3.0, 30_000),
+    "10 Crab": plan_of(10.0, 40_000),
+    "0.02 Crab, runs ten times as long": plan_of(0.02, 50_000, duration=16_800.0, runs_per_night=4),
+}
 
 
 def line(finding) -> str:
@@ -49,31 +60,36 @@ def line(finding) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def print_results(title: str, results, seconds: float) -> None:
+    failed = int((~results["success"].values).sum())
+    print(f"\n{title}: {results.sizes['set']} sets, {failed} not converged, {seconds:.0f} s", end="")
+    print(f", excess over predicted {with_error(*excess_ratio(results))}\n\n{HEAD}")
+    print("|" + "---|" * (HEAD.count("|") - 1))
+    print("\n".join(line(finding) for finding in findings(results)), flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sets", type=int, default=1000)
-    parser.add_argument("--folder", type=Path, default=Path("closure-out"))
+    parser.add_argument("--folder", type=Path, default=Path("closure"))
     given = parser.parse_args()
     store = Store(given.folder / "xgamma-store")
-    results = {}
-    for brightness, seed in BRIGHTNESSES.items():
-        start = time.perf_counter()
-        results[brightness] = run_closure(trial_of(plan_of(brightness, seed)), given.sets, store)
-        print(f"\n{brightness:g} Crab, {given.sets} sets, {time.perf_counter() - start:.0f} s", end="")
-        print(f", excess over predicted {with_error(*excess_ratio(results[brightness]))}\n\n{HEAD}")
-        print("|" + "---|" * (HEAD.count("|") - 1))
-        print("\n".join(line(finding) for finding in findings(results[brightness])), flush=True)
     coarse = AnalysisConfig.read(REPOSITORY / "examples" / "demo.yaml")
-    tutorial = run_closure(trial_of(plan_of(1.0, 2), coarse), given.sets, store)
-    print(f"\nThe demo's own configuration: excess over predicted {with_error(*excess_ratio(tutorial))}\n\n{HEAD}")
-    print("\n".join(line(finding) for finding in findings(tutorial)[:2]))
-    every = [finding for one in results.values() for finding in findings(one) if finding.is_asked]
+    trials = {title: trial_of(plan) for title, plan in PLANS.items()}
+    trials["1 Crab as examples/demo.yaml"] = trial_of(PLANS["1 Crab"], coarse)
+    print(f"{datetime.date.today()}, {platform.machine()}, {platform.system()}, Python {platform.python_version()}")
+    results = {}
+    for title, trial in trials.items():
+        start = time.perf_counter()
+        results[title] = run_closure(trial, given.sets, store)
+        print_results(title, results[title], time.perf_counter() - start)
+    every = [finding for title in PLANS for finding in findings(results[title]) if finding.is_asked]
     for kind in (POINT, LIMIT):
         chosen = [finding for finding in every if finding.what == kind]
         covered, count = (sum(getattr(f.coverage, name) for f in chosen) for name in ("covered", "count"))
         print(f"\n{kind}: {len(chosen)} with 20 counts or more, {sum(f.is_wrong for f in chosen)} wrong, ", end="")
         print(f"together {covered} of {count} = {covered / count:.4f}")
-    first, *others = results.values()
+    first, *others = (results[title] for title in PLANS)
     (REPOSITORY / "docs" / "images" / "closure.png").write_bytes(picture(first, others))
 
 

@@ -21,7 +21,8 @@ def test_each_parameter_and_each_kind_of_interval_has_a_panel():
         "Pull of amplitude [standard deviations]",
         *["Expected counts in the on region [counts]"] * 2,
     ]
-    assert all(ax.get_ylabel() for ax in figure.axes)
+    assert [ax.get_ylabel() for ax in figure.axes] == ["Sets per bin"] * 2 + ["Coverage [fraction]"] * 2
+    assert [ax.get_title() for ax in figure.axes[2:]] == ["upper limits"] * 2
     figure.canvas.draw()
 
 

@@ -11,7 +11,7 @@ import xarray as xr
 from xgamma.closure.findings import FEWEST_COUNTS, LIMIT, POINT, Finding, findings
 from xgamma.plot.closure import Covered, draw_closure
 
-PANELS = {POINT: "intervals of flux points", LIMIT: "upper limits"}
+PANELS = {POINT: "Errors of flux points", LIMIT: "Upper limits of flux points"}
 
 
 def picture(results: xr.Dataset, others: Sequence[xr.Dataset] = ()) -> bytes:

@@ -50,7 +50,8 @@ def plot_coverage(covered: Covered, fewest: float, ax: Axes) -> Axes:
     ax.axvline(fewest, color="0.5", lw=0.8, ls=":")
     ax.set_xscale("log")
     ax.set_xlabel("Expected counts in the on region [counts]")
-    ax.set_ylabel(f"Coverage of {covered.what} [fraction]")
+    ax.set_ylabel("Coverage [fraction]")
+    ax.set_title(covered.what, fontsize="medium")
     return ax
 
 
