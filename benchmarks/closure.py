@@ -16,10 +16,12 @@ import numpy as np
 from report import REPOSITORY
 
 from xgamma.analysis import AnalysisConfig
+from xgamma.axes import Axis
 from xgamma.cli.closure import with_error
-from xgamma.closure import excess_ratio, findings, picture, run_closure, trial_of
+from xgamma.closure import excess_ratio, findings, picture, reduced_sets, run_closure, simulator_of, trial_of
 from xgamma.closure.findings import LIMIT, POINT
-from xgamma.simulate import Plan, Source, power_law
+from xgamma.models.predict import alpha, npred_signal
+from xgamma.simulate import Plan, Response, Source, power_law
 from xgamma.store import Store
 
 CRAB = 3.5e-11
@@ -68,6 +70,19 @@ def print_results(title: str, results, seconds: float) -> None:
     print("\n".join(line(finding) for finding in findings(results)), flush=True)
 
 
+def print_source_alone() -> None:
+    """Print where the counts of a very bright source without background end: in the on region, in off regions."""
+    plan = plan_of(300.0, 60_000, response=Response(background_rate=0.0))
+    trial, simulator = trial_of(plan), simulator_of(plan)
+    print("\n| bins of true energy | counts over predicted | part in off regions |\n|---|---|---|")
+    for nbin in (48, 160, 640):
+        grid = dataclasses.replace(trial.recipe.grid, energy_true=Axis.from_bounds("energy_true", 0.2, 100.0, nbin))
+        stacks = reduced_sets(simulator, range(60_000, 60_040), dataclasses.replace(trial.recipe, grid=grid))
+        counts, predicted = float(stacks["counts"].sum()), float(npred_signal(stacks, trial.models()).sum())
+        leaked = float((alpha(stacks) * stacks["counts_off"].values).sum()) / predicted
+        print(f"| {nbin} | {with_error(counts / predicted, counts**0.5 / predicted)} | {leaked:.5f} |", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sets", type=int, default=1000)
@@ -89,6 +104,7 @@ def main() -> None:
         covered, count = (sum(getattr(f.coverage, name) for f in chosen) for name in ("covered", "count"))
         print(f"\n{kind}: {len(chosen)} with 20 counts or more, {sum(f.is_wrong for f in chosen)} wrong, ", end="")
         print(f"together {covered} of {count} = {covered / count:.4f}")
+    print_source_alone()
     first, *others = (results[title] for title in PLANS)
     (REPOSITORY / "docs" / "images" / "closure.png").write_bytes(picture(first, others))
 

@@ -19,6 +19,7 @@ from xgamma.closure import (
 from xgamma.closure import run as closure_run
 from xgamma.closure.pulls import LEVEL
 from xgamma.closure.run import KIND, batches_of
+from xgamma.errors import DataError
 from xgamma.simulate import Plan
 from xgamma.store import Store
 
@@ -116,6 +117,12 @@ def test_sets_without_a_fit_and_points_without_a_norm_are_left_out(results):
     found = findings(damaged)
     assert [finding.what for finding in found] == ["index", "amplitude"] + ["point"] * 7 + ["limit"] * 7
     assert {finding.coverage.count for finding in found} == {70}
+
+
+def test_fewer_than_two_fits_tell_nothing(results):
+    success = np.arange(SETS) == 0
+    with pytest.raises(DataError, match="1 of 80 fits converged, which tells nothing"):
+        findings(results.assign(success=("set", success)))
 
 
 def test_the_picture_is_a_png(results):

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xgamma.axes import Axis, BoolArray, FloatArray
+from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
 from xgamma.closure.trial import Trial
 from xgamma.estimate import flux_points
 from xgamma.estimate.energy_groups import EnergyGroups
@@ -69,7 +69,7 @@ def estimated_sets(trial: Trial, stacks: xr.Dataset) -> xr.Dataset:
 
 def _estimates(trial: Trial, ds: xr.Dataset, mask: BoolArray, groups: EnergyGroups) -> dict[str, Any]:
     models = trial.models()
-    free = trial.free_parameters(models)
+    free = models.parameters.free_parameters
     for parameter in free:
         parameter.value *= START
     result = fit([ds], models, [mask])
@@ -90,8 +90,8 @@ def grouped(values: FloatArray, used: BoolArray, groups: EnergyGroups) -> FloatA
     return np.stack([chosen[:, :, first:last].sum(axis=(1, 2)) for first, last in groups.spans()], axis=1)
 
 
-def _dataset(trial: Trial, seeds: FloatArray, groups: EnergyGroups, columns: dict[str, Any]) -> xr.Dataset:
-    free = trial.free_parameters(trial.models())
+def _dataset(trial: Trial, seeds: IntArray, groups: EnergyGroups, columns: dict[str, Any]) -> xr.Dataset:
+    free = trial.models().parameters.free_parameters
     dims = {1: ("set",), 2: ("set", "energy")}
     variables: dict[str, Any] = {
         name: (("set", "parameter") if name in ("value", "error") else dims[values.ndim], values, {"units": ""})

@@ -11,6 +11,7 @@ import xarray as xr
 
 from xgamma.axes import FloatArray
 from xgamma.closure.pulls import Coverage, Moments, coverage, moments, one_sided, two_sided
+from xgamma.errors import DataError
 
 POINT, LIMIT = "point", "limit"
 FEWEST_COUNTS = 20.0
@@ -87,9 +88,24 @@ def findings(results: xr.Dataset) -> list[Finding]:
     ----------
     results
         As ``estimated_sets`` returns them.
+
+    Raises
+    ------
+    DataError
+        When fewer than two fits converged.
     """
-    good = results.isel(set=results["success"].values)
+    good = converged(results)
+    if good.sizes["set"] < 2:
+        raise DataError(
+            f"closure: {good.sizes['set']} of {results.sizes['set']} fits converged, which tells nothing; take more "
+            "sets, a brighter source or longer runs."
+        )
     return [*_of_parameters(good), *_of_points(good), *_of_limits(good)]
+
+
+def converged(results: xr.Dataset) -> xr.Dataset:
+    """Return the sets whose fit converged."""
+    return results.isel(set=results["success"].values)
 
 
 def _of_parameters(results: xr.Dataset) -> Iterator[Finding]:

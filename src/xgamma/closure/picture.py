@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from xgamma.closure.findings import FEWEST_COUNTS, LIMIT, POINT, Finding, findings
+from xgamma.closure.findings import FEWEST_COUNTS, LIMIT, POINT, Finding, converged, findings
 from xgamma.plot.closure import Covered, draw_closure
 
 PANELS = {POINT: "Errors of flux points", LIMIT: "Upper limits of flux points"}
@@ -16,7 +16,7 @@ PANELS = {POINT: "Errors of flux points", LIMIT: "Upper limits of flux points"}
 
 def picture(results: xr.Dataset, others: Sequence[xr.Dataset] = ()) -> bytes:
     """Draw the pulls of some results, and the coverage of these and of ``others``; returns a PNG."""
-    good = results.isel(set=results["success"].values)
+    good = converged(results)
     pulls = {
         name: ((good["value"] - good["truth"]) / good["error"]).sel(parameter=name).values
         for name in good["parameter"].values.tolist()

@@ -13,7 +13,6 @@ from xgamma.analysis.request import recipe_of
 from xgamma.errors import ConfigError
 from xgamma.estimate import FluxPointsParameters, source_and_norm
 from xgamma.models.model import Models
-from xgamma.models.parameter import Parameter
 from xgamma.reduce import Recipe
 from xgamma.reduce.stack import STEP_VERSION as STACK_VERSION
 from xgamma.registry import lookup, normalize_parameters
@@ -53,10 +52,6 @@ class Trial:
         source = self.plan.source
         component = {"name": source.name, "type": "SkyModel", "spectral": dict(source.spectral)}
         return Models.from_dict({"components": [component]})
-
-    def free_parameters(self, models: Models) -> list[Parameter]:
-        """Return the parameters that are fitted."""
-        return list(models.parameters.free_parameters)
 
     def document(self, seeds: Sequence[int]) -> dict[str, Any]:
         """Return everything that decides the numbers of some sets."""
