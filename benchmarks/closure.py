@@ -18,9 +18,11 @@ from report import REPOSITORY
 from xgamma.analysis import AnalysisConfig
 from xgamma.axes import Axis
 from xgamma.cli.closure import with_error
-from xgamma.closure import excess_ratio, findings, picture, reduced_sets, run_closure, simulator_of, trial_of
+from xgamma.closure import excess_ratio, findings, moments, picture, reduced_sets, run_closure, simulator_of, trial_of
 from xgamma.closure.findings import LIMIT, POINT
+from xgamma.estimate import flux_points
 from xgamma.models.predict import alpha, npred_signal
+from xgamma.reduce import select_rows
 from xgamma.simulate import Plan, Response, Source, power_law
 from xgamma.store import Store
 
@@ -83,6 +85,20 @@ def print_source_alone() -> None:
         print(f"| {nbin} | {with_error(counts / predicted, counts**0.5 / predicted)} | {leaked:.5f} |", flush=True)
 
 
+def print_no_source(sets: int) -> None:
+    """Print how the signed root of the test statistic is spread where there is no source; 20 sets at once."""
+    trial, simulator = trial_of(PLANS["1 Crab"]), simulator_of(plan_of(0.0, 70_000))
+    roots: list[float] = []
+    for first in range(70_000, 70_000 + sets, 20):
+        stacks = reduced_sets(simulator, range(first, first + 20), trial.recipe)
+        for row in range(20):
+            points = flux_points([select_rows(stacks, [row])], trial.models(), "crab", [1.0, 40.0])
+            roots += points["sqrt_ts"].values.tolist()
+    found, above = moments(np.array(roots)), np.array([np.mean(np.array(roots) > level) for level in (1.0, 2.0, 3.0)])
+    print(f"\nNo source: {len(roots)} sets, mean of sqrt(TS) {with_error(found.mean, found.mean_error)}, ", end="")
+    print(f"width {with_error(found.width, found.width_error)}, above 1, 2, 3: {above}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sets", type=int, default=1000)
@@ -105,6 +121,7 @@ def main() -> None:
         print(f"\n{kind}: {len(chosen)} with 20 counts or more, {sum(f.is_wrong for f in chosen)} wrong, ", end="")
         print(f"together {covered} of {count} = {covered / count:.4f}")
     print_source_alone()
+    print_no_source(given.sets)
     first, *others = (results[title] for title in PLANS)
     (REPOSITORY / "docs" / "images" / "closure.png").write_bytes(picture(first, others))
 

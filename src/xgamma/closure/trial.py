@@ -9,13 +9,12 @@ from typing import Any
 
 from xgamma.analysis.config import AnalysisConfig
 from xgamma.analysis.products import FIT_VERSION, POINTS_VERSION
-from xgamma.analysis.request import recipe_of
+from xgamma.analysis.request import points_of, recipe_of
 from xgamma.errors import ConfigError
 from xgamma.estimate import FluxPointsParameters, source_and_norm
 from xgamma.models.model import Models
 from xgamma.reduce import Recipe
 from xgamma.reduce.stack import STEP_VERSION as STACK_VERSION
-from xgamma.registry import lookup, normalize_parameters
 from xgamma.simulate import Plan, plan_document
 from xgamma.store import canonical_json, digest
 
@@ -97,16 +96,12 @@ def trial_of(plan: Plan, config: AnalysisConfig | None = None) -> Trial:
         )
     if config.datasets.background.method is None:
         raise ConfigError("datasets.background.method: expected reflected, as each set has a background; write it.")
-    if not config.flux_points.energy.is_set:
-        raise ConfigError("flux_points.energy: no energies are given; write {min: 1 TeV, max: 20 TeV, nbins: 8}.")
-    parameters: FluxPointsParameters = normalize_parameters(
-        lookup("estimator", "flux_points"), config.flux_points.parameters, "flux_points.parameters"
-    )
+    edges, parameters = points_of(config)
     trial = Trial(
         plan,
         recipe_of(config),
         config.fit.fit_range.bounds(),
-        tuple(config.flux_points.energy.axis("energy").edges.tolist()),
+        edges,
         dataclasses.replace(parameters, selection_optional=NEEDED_OPTIONS),
     )
     _, norm = source_and_norm(trial.models(), plan.source.name)
