@@ -14,10 +14,11 @@ BIN := $(VENV)/bin
 # The newest lock file that is not newer than the interpreter.
 LOCK := $(shell $(PYTHON) requirements/choose.py 2>/dev/null)
 
-.PHONY: help install test test-newest lint format docs demo bench bench-scale lock wheel clean
+.PHONY: help install test test-newest lint format docs demo closure bench bench-scale lock wheel clean
 
 help:
 	@echo "make demo         simulate observations into $(DEMO)/, analyse them to flux points and pictures"
+	@echo "make closure      1,000 simulated sets through reduction and fit: the numbers of docs/closure.md; some minutes"
 	@echo "make test         the tests (JOBS=$(JOBS) processes)"
 	@echo "make test-newest  the tests on the newest Python that is found"
 	@echo "make lint         ruff and mypy"
@@ -63,6 +64,9 @@ docs: install
 demo: install
 	$(BIN)/xgamma simulate $(DEMO)/release --overwrite
 	$(BIN)/xgamma run examples/demo.yaml
+
+closure: install
+	$(BIN)/python benchmarks/closure.py --folder $(DEMO)/closure $(BENCH_ARGS)
 
 bench: install
 	$(BIN)/python benchmarks/tutorial.py $(if $(PEER_PYTHON),--peer $(PEER_PYTHON)) $(BENCH_ARGS)

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from xgamma.analysis.config import AnalysisConfig
 from xgamma.errors import ConfigError, LaterError, OutputError
-from xgamma.estimate import source_and_norm
+from xgamma.estimate import FluxPointsParameters, source_and_norm
 from xgamma.formats.masks import read_mask
 from xgamma.grid import Grid, RegionSpace
 from xgamma.models.model import Models
 from xgamma.reduce import Recipe
+from xgamma.registry import lookup, normalize_parameters
 from xgamma.select import Cone, Selection, read_obs_file
 
 # What each step needs to have run before it; the other steps are for a later version.
@@ -97,6 +98,25 @@ def recipe_of(config: AnalysisConfig) -> Recipe:
         safe_mask,
         float(datasets.geom.selection.offset_max.to_value("deg")),
     )
+
+
+def points_of(config: AnalysisConfig) -> tuple[tuple[float, ...], FluxPointsParameters]:
+    """Return the edges in TeV and the parameters of the flux points that ``config.flux_points`` asks for.
+
+    Raises
+    ------
+    ConfigError
+        When it gives no energies.
+    """
+    section = config.flux_points
+    if not section.energy.is_set:
+        raise ConfigError(
+            "flux_points.energy: no energies are given; write for example {min: 1 TeV, max: 20 TeV, nbins: 8}."
+        )
+    parameters: FluxPointsParameters = normalize_parameters(
+        lookup("estimator", "flux_points"), section.parameters, "flux_points.parameters"
+    )
+    return tuple(section.energy.axis("energy").edges.tolist()), parameters
 
 
 def models_of(config: AnalysisConfig) -> Models | None:

@@ -17,7 +17,7 @@ from xgamma.analysis import products
 from xgamma.analysis.config import AnalysisConfig
 from xgamma.analysis.failures import failed_runs, note_failures, on_failed_ingest, on_failed_reduction
 from xgamma.analysis.observations import Observations
-from xgamma.analysis.request import recipe_of, selection_of
+from xgamma.analysis.request import points_of, recipe_of, selection_of
 from xgamma.analysis.rows import Reduced, failed_rows, reduced
 from xgamma.analysis.stacks import group_labels, log_found, stacked
 from xgamma.analysis.unused import (
@@ -33,13 +33,11 @@ from xgamma.axes import BoolArray
 from xgamma.datasets import Datasets, FluxPoints, FluxPointsDataset
 from xgamma.datasets.spectrum import SpectrumDataset
 from xgamma.errors import ConfigError, ConfigTypeError, DataError, LaterError, OrderError
-from xgamma.estimate import FluxPointsParameters
 from xgamma.execute import THIS_PROCESS, Workers
 from xgamma.fit import Fit, FitResult, mask_fit, used_bins
 from xgamma.ingest import FitsRelease, StoredRelease, open_release
 from xgamma.models.model import Models
 from xgamma.reduce import Recipe, joined_rows
-from xgamma.registry import lookup, normalize_parameters
 from xgamma.select import contradicting, rows_of, sieved
 from xgamma.store import Store, dataset_digest
 
@@ -388,19 +386,12 @@ class Analysis:
     def flux_points_request(self) -> products.PointsRequest:
         """Return what ``get_flux_points`` asks for, with the key under which it looks for it."""
         datasets, models = self._datasets_with_models("compute flux points of")
-        section = self._frozen().flux_points
-        if not section.energy.is_set:
-            raise ConfigError(
-                "flux_points.energy: no energies are given; write for example {min: 1 TeV, max: 20 TeV, nbins: 8}."
-            )
-        parameters: FluxPointsParameters = normalize_parameters(
-            lookup("estimator", "flux_points"), section.parameters, "flux_points.parameters"
-        )
+        config = self._frozen()
+        edges, parameters = points_of(config)
         models_key = products.model_key(models)
         if self._fit_key is not None and self._fit_key[1] == models_key:
             models_key = self._fit_key[0]
-        edges = tuple(section.energy.axis("energy").edges.tolist())
-        return products.PointsRequest(self._seen(datasets), models_key, section.source, edges, parameters)
+        return products.PointsRequest(self._seen(datasets), models_key, config.flux_points.source, edges, parameters)
 
     def get_excess_map(self) -> None:
         """Compute an excess map: not in this version."""

@@ -31,6 +31,7 @@ VERBS = {
     "compact": "Merge the small parts of a store.",
     "tag": "Remember the present state of a store under a name, or list the tags.",
     "simulate": "Simulate a release of observations.",
+    "closure": "Simulate, reduce and fit many sets, and compare with the truth.",
 }
 INTERRUPTED = 130
 
@@ -44,7 +45,7 @@ First steps:
 \b
 Exit codes: 0 done, 1 internal error, 2 configuration or usage, 3 input data,
 4 done but some runs were not used, 5 fit not converged, 130 interrupted,
-6 verify or validate found something wrong.
+6 verify, validate or closure found something wrong.
 """
 
 

@@ -224,6 +224,11 @@ class Plan:
             efficiency=self.efficiencies[number % len(self.efficiencies)],
         )
 
+    def generator(self, number: int) -> np.random.Generator:
+        """Return the generator that the events of run ``number`` are drawn with."""
+        # Seeded by number, not spawned in a row: a run stays the same when there are more of them.
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(number,)))
+
 
 @dataclass(frozen=True, eq=False)
 class Run:

@@ -155,9 +155,7 @@ def _written_runs(plan: Plan, spectrum: Spectrum, folder: Path) -> Iterator[tupl
             responses[run.efficiency] = _encoded_irfs(plan, run.efficiency, folder, len(responses))
             shared = responses[run.efficiency].shared
             shared_size = 0 if shared is None else shared[1]
-        # Seeded by number, not spawned in a row: a run stays the same when there are more of them.
-        generator = np.random.default_rng(np.random.SeedSequence(plan.seed, spawn_key=(number,)))
-        columns = event_columns(emissions[run.efficiency], run, generator)
+        columns = event_columns(emissions[run.efficiency], run, plan.generator(number))
         written, size = _write_run(plan, run, columns, responses[run.efficiency], folder)
         yield written, size + shared_size
 
@@ -197,11 +195,14 @@ def _write_run(
     return _Written(run, len(columns["TIME"]), tuple(rows)), size
 
 
+def emissions_of(plan: Plan) -> dict[float, Emission]:
+    """Return what the runs of a plan draw from, by efficiency."""
+    spectrum = spectrum_from_document(plan.source.spectral)
+    return {e: Emission.of(plan.source, spectrum, plan.response, e) for e in plan.efficiencies}
+
+
 def expected_counts(plan: Plan) -> npt.NDArray[np.float64]:
     """Return the mean number of events of each run of a plan, from source and background, shape (runs, 2)."""
-    spectrum = spectrum_from_document(plan.source.spectral)
-    emissions = {
-        efficiency: Emission.of(plan.source, spectrum, plan.response, efficiency) for efficiency in plan.efficiencies
-    }
+    emissions = emissions_of(plan)
     runs = (plan.run(number) for number in range(plan.runs))
     return np.array([expected_events(emissions[run.efficiency], run) for run in runs])

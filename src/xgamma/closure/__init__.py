@@ -1,0 +1,39 @@
+"""Closure: simulated sets through the reduction and the fit of real data, and whether the truth comes back.
+
+Examples
+--------
+>>> from xgamma.closure import findings, run_closure, trial_of
+>>> from xgamma.simulate import Plan
+>>> results = run_closure(trial_of(Plan()), sets=100)  # doctest: +SKIP
+>>> [finding.what for finding in findings(results) if not finding.holds]  # doctest: +SKIP
+[]
+"""
+
+from __future__ import annotations
+
+from xgamma.closure.estimates import estimated_sets
+from xgamma.closure.findings import Finding, excess_ratio, findings
+from xgamma.closure.picture import picture
+from xgamma.closure.pulls import Coverage, Moments, coverage, moments
+from xgamma.closure.run import run_closure
+from xgamma.closure.sets import Simulator, reduced_sets, runs_of_set, simulator_of
+from xgamma.closure.trial import Trial, trial_of
+
+__all__ = [
+    "Coverage",
+    "Finding",
+    "Moments",
+    "Simulator",
+    "Trial",
+    "coverage",
+    "estimated_sets",
+    "excess_ratio",
+    "findings",
+    "moments",
+    "picture",
+    "reduced_sets",
+    "run_closure",
+    "runs_of_set",
+    "simulator_of",
+    "trial_of",
+]

@@ -1,0 +1,162 @@
+"""What a closure finds: for each parameter, flux point and limit whether the truth comes back as often as promised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xgamma.axes import FloatArray
+from xgamma.closure.pulls import Coverage, Moments, coverage, moments, one_sided, two_sided
+from xgamma.errors import DataError
+
+POINT, LIMIT = "point", "limit"
+FEWEST_COUNTS = 20.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the table.
+
+    Parameters
+    ----------
+    what, energy
+        The name of a parameter, ``point`` or ``limit``; the lower and upper energy of the point in TeV.
+    counts
+        The counts expected in the on region; NaN for a parameter.
+    bias, bias_error
+        Mean of estimate / truth - 1 and its standard error; NaN for a limit. For a flux point this is the bias of the
+        flux, as the spectrum that norms refer to cancels.
+    pull
+        Mean and width of (estimate - truth) / error; ``None`` for a limit.
+    coverage
+        How often the interval holds the truth.
+    is_asked
+        Whether it must hold: parameters, and flux points and limits from ``FEWEST_COUNTS`` up.
+    """
+
+    what: str
+    energy: tuple[float, float] | None
+    counts: float
+    bias: float
+    bias_error: float
+    pull: Moments | None
+    coverage: Coverage
+    is_asked: bool
+
+    @property
+    def title(self) -> str:
+        """What it is, with the energies of a flux point in TeV."""
+        return self.what if self.energy is None else "{} {:.3g}-{:.3g} TeV".format(self.what, *self.energy)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the coverage, and for a parameter also the pulls, are as they should be."""
+        return self.coverage.holds and (self.energy is not None or self.pull is None or self.pull.holds)
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether it must hold and does not."""
+        return self.is_asked and not self.holds
+
+    def document(self) -> dict[str, Any]:
+        """Return plain text and numbers."""
+        low, high = self.coverage.interval
+        return {
+            "what": self.what,
+            "energy_TeV": None if self.energy is None else list(self.energy),
+            "counts": None if np.isnan(self.counts) else self.counts,
+            "bias": None if np.isnan(self.bias) else [self.bias, self.bias_error],
+            "pull_mean": None if self.pull is None else [self.pull.mean, self.pull.mean_error],
+            "pull_width": None if self.pull is None else [self.pull.width, self.pull.width_error],
+            "covered": self.coverage.covered,
+            "count": self.coverage.count,
+            "coverage_interval": [low, high],
+            "nominal": self.coverage.nominal,
+            "asked": self.is_asked,
+            "holds": self.holds,
+        }
+
+
+def findings(results: xr.Dataset) -> list[Finding]:
+    """Return what the results of some sets show; sets whose fit did not converge are left out.
+
+    Parameters
+    ----------
+    results
+        As ``estimated_sets`` returns them.
+
+    Raises
+    ------
+    DataError
+        When fewer than two fits converged.
+    """
+    good = converged(results)
+    if good.sizes["set"] < 2:
+        raise DataError(
+            f"closure: {good.sizes['set']} of {results.sizes['set']} fits converged, which tells nothing; take more "
+            "sets, a brighter source or longer runs."
+        )
+    return [*_of_parameters(good), *_of_points(good), *_of_limits(good)]
+
+
+def converged(results: xr.Dataset) -> xr.Dataset:
+    """Return the sets whose fit converged."""
+    return results.isel(set=results["success"].values)
+
+
+def _of_parameters(results: xr.Dataset) -> Iterator[Finding]:
+    for name in results["parameter"].values.tolist():
+        value, error, truth = (results[column].sel(parameter=name).values for column in ("value", "error", "truth"))
+        covered = coverage(value - error, value + error, truth, two_sided(1.0))
+        pull = moments((value - truth) / error)
+        yield Finding(name, None, np.nan, *_bias(value, truth), pull, covered, True)
+
+
+def _of_points(results: xr.Dataset) -> Iterator[Finding]:
+    n_sigma = float(results.attrs["n_sigma"])
+    for bounds, counts, point in _each_point(results):
+        norm, truth = point["norm"].values, point["norm_true"].values
+        low, high = norm - point["norm_errn"].values, norm + point["norm_errp"].values
+        pull = moments((norm - truth) / point["norm_err"].values * n_sigma)
+        covered = coverage(low, high, truth, two_sided(n_sigma))
+        yield Finding(POINT, bounds, counts, *_bias(norm, truth), pull, covered, counts >= FEWEST_COUNTS)
+
+
+def _of_limits(results: xr.Dataset) -> Iterator[Finding]:
+    nominal = one_sided(float(results.attrs["n_sigma_ul"]))
+    for bounds, counts, point in _each_point(results):
+        limit, truth = point["norm_ul"].values, point["norm_true"].values
+        covered = coverage(np.full_like(limit, -np.inf), limit, truth, nominal)
+        yield Finding(LIMIT, bounds, counts, np.nan, np.nan, None, covered, counts >= FEWEST_COUNTS)
+
+
+def _each_point(results: xr.Dataset) -> Iterator[tuple[tuple[float, float], float, xr.Dataset]]:
+    """Yield energies, expected on counts and estimates of each flux point that at least two sets have."""
+    for number, (low, high) in enumerate(results["energy_bounds"].values.tolist()):
+        point = results.isel(energy=number)
+        if np.isfinite(point["norm"].values).sum() > 1:
+            yield (low, high), float((point["signal"] + point["background"]).mean()), point
+
+
+def _bias(values: FloatArray, truth: FloatArray) -> tuple[float, float]:
+    """Return the mean of values / truth - 1 and its standard error."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = values / truth
+    known = ratio[np.isfinite(ratio)]
+    if len(known) < 2:
+        return np.nan, np.nan
+    return float(np.mean(known)) - 1.0, float(np.std(known, ddof=1) / np.sqrt(len(known)))
+
+
+def excess_ratio(results: xr.Dataset) -> tuple[float, float]:
+    """Return the excess of all sets over the signal predicted of the truth, with its standard error.
+
+    It looks at counts and responses alone; fits and their errors have no part in it.
+    """
+    excess = (results["counts"] - results["background"]).sum("energy").values
+    signal = float(results["signal"].sum("energy").mean())
+    return float(np.mean(excess)) / signal, float(np.std(excess, ddof=1) / np.sqrt(len(excess))) / signal

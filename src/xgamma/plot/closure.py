@@ -1,0 +1,67 @@
+"""Pulls beside the Gaussian that they should be, and coverage beside what was promised."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from xgamma.axes import FloatArray
+
+PULL_EDGES = np.linspace(-4.0, 4.0, 33)
+
+
+class Covered(NamedTuple):
+    """Coverage of one kind of interval: expected counts and fraction (point,), its interval (point, 2), the promise."""
+
+    what: str
+    counts: FloatArray
+    fraction: FloatArray
+    interval: FloatArray
+    nominal: float
+
+
+def plot_pulls(pulls: FloatArray, name: str, ax: Axes) -> Axes:
+    """Draw a histogram of pulls and the number of them that a Gaussian of width 1 puts into each bin."""
+    known = pulls[np.isfinite(pulls)]
+    ax.hist(known, PULL_EDGES.tolist(), color="tab:blue", alpha=0.6, label=f"{len(known)} sets")
+    x = np.linspace(PULL_EDGES[0], PULL_EDGES[-1], 201)
+    density = np.exp(-0.5 * x**2) / np.sqrt(2 * np.pi)
+    ax.plot(x, len(known) * (PULL_EDGES[1] - PULL_EDGES[0]) * density, color="black", lw=1.2, label="Gaussian, width 1")
+    ax.set_xlabel(f"Pull of {name} [standard deviations]")
+    ax.set_ylabel("Sets per bin")
+    ax.set_ylim(0, 1.3 * ax.get_ylim()[1])
+    ax.legend(fontsize="small", loc="upper right")
+    return ax
+
+
+def plot_coverage(covered: Covered, fewest: float, ax: Axes) -> Axes:
+    """Draw coverage over the counts expected, those below ``fewest`` in grey."""
+    few = covered.counts < fewest
+    for chosen, color in ((few, "0.6"), (~few, "tab:red")):
+        low, high = covered.interval[chosen].T
+        middle = covered.fraction[chosen]
+        errors = np.maximum(np.stack([middle - low, high - middle]), 0.0)
+        ax.errorbar(covered.counts[chosen], middle, yerr=errors, fmt="o", ms=3.5, lw=1.0, color=color)
+    ax.axhline(covered.nominal, color="black", lw=1.0)
+    ax.axvline(fewest, color="0.5", lw=0.8, ls=":")
+    ax.set_xscale("log")
+    ax.set_xlabel("Expected counts in the on region [counts]")
+    ax.set_ylabel("Coverage [fraction]")
+    ax.set_title(covered.what, fontsize="medium")
+    return ax
+
+
+def draw_closure(pulls: Mapping[str, FloatArray], covered: Sequence[Covered], fewest: float) -> Figure:
+    """Return a figure: above a panel for the pulls of each parameter, below one for each kind of interval."""
+    figure = Figure(figsize=(10.0, 7.0), layout="constrained")
+    halves = np.ravel(np.array(figure.subfigures(2, 1)))
+    above, below = (half.subplots(1, max(1, len(kinds))) for half, kinds in zip(halves, (pulls, covered), strict=True))
+    for (name, values), ax in zip(pulls.items(), np.ravel(above), strict=False):
+        plot_pulls(values, name, ax)
+    for kind, ax in zip(covered, np.ravel(below), strict=False):
+        plot_coverage(kind, fewest, ax)
+    return figure
