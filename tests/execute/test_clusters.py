@@ -32,7 +32,7 @@ def environment(*first):
 
 def started(*words, first=()):
     command = [sys.executable, "-m", *words]
-    return subprocess.Popen(command, env=environment(*first), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(command, env=environment(*first), stdout=subprocess.DEVNULL, stderr=open("/tmp/faults/w.log","a"))
 
 
 def eventually(condition, seconds=60):
@@ -74,7 +74,7 @@ def other(tmp_path):
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1.0)
-    monkeypatch.setattr(cluster, "WORKERLESS_SECONDS", 60.0)
+    monkeypatch.setattr(cluster, "WORKERLESS_SECONDS", 15.0)
 
 
 @pytest.fixture

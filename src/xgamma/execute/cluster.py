@@ -39,6 +39,7 @@ WORKERLESS_SECONDS = 60.0
 _LOOK_SECONDS = 2.0
 # A local worker that dies takes one more with it; the block is tried once more by itself after that.
 _LOCAL = {"distributed.scheduler.allowed-failures": 1, "distributed.scheduler.worker-saturation": 1.0}
+_LOGS = ("distributed", "distributed.client", "tornado.application", "asyncio")
 # What has to be the same for a function and its results to travel.
 _SAME = ("python", "dask", "distributed", "xgamma")
 
@@ -248,7 +249,7 @@ def _quiet() -> Iterator[None]:
 
     After an error it stays so: the threads of dask go on complaining for a while.
     """
-    logs = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
+    logs = [logging.getLogger(name) for name in _LOGS]
     before = [log.level for log in logs]
     for log in logs:
         log.setLevel(logging.CRITICAL)
