@@ -153,7 +153,8 @@ def _gone(work: _Work) -> ClusterError:
 def _no_workers(scheduler: str) -> ClusterError:
     return ClusterError(
         f"The scheduler at {scheduler} has had no worker for {WORKERLESS_SECONDS:.0f} s. "
-        "Start one (dask worker ADDRESS) and repeat the command; what is in the store stays."
+        f"Start one (dask worker {scheduler}) with the same software as here and repeat the command; if there was one, "
+        "its log says why it ended. What is in the store stays."
     )
 
 
