@@ -120,7 +120,9 @@ def test_on_a_faulty_server_a_store_is_right_or_says_so_and_is_whole_afterwards(
         store.gc(NOTHING)
         assert attempts(store) == {record.folder for record in store.ls()}
     met = sum(server.done.values())
-    print(f"{met} faults; steps: tried {tally.total()}, survived {tally['survived']}, refused {tally['refused']}, lost 0")
+    print(
+        f"{met} faults; steps: tried {tally.total()}, survived {tally['survived']}, refused {tally['refused']}, lost 0"
+    )
     assert all(server.done.values())
     assert tally["survived"] > tally["refused"] > 0
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
@@ -183,12 +184,26 @@ def _client(n_jobs: int, scheduler: str | None) -> Iterator[Any]:
             yield client
         return
     options = {"n_workers": n_jobs, "threads_per_worker": 1, "dashboard_address": None}
-    with (
-        dask.config.set(_LOCAL),
-        distributed.LocalCluster(**options, silence_logs=logging.CRITICAL) as cluster,
-        distributed.Client(cluster) as client,
-    ):
+    with dask.config.set(_LOCAL), _deaf_children():
+        cluster = distributed.LocalCluster(**options, silence_logs=logging.CRITICAL)
+    with cluster, distributed.Client(cluster) as client:
         yield client
+
+
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Let processes that the threads started here start not hear Ctrl-C, which a terminal sends to all at once.
+
+    They would each print a traceback; their parent ends them. This thread hears it when it leaves the context.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

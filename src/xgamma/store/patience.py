@@ -88,7 +88,9 @@ def tries_of(error: BaseException) -> int | None:
     tried = _TRIED.search(text)
     if tried:
         return int(tried.group(1)) + 1
-    noted = [int(note.removeprefix("tries: ")) for note in getattr(error, "__notes__", []) if note.startswith("tries: ")]
+    noted = [
+        int(note.removeprefix("tries: ")) for note in getattr(error, "__notes__", []) if note.startswith("tries: ")
+    ]
     # Of an answer to a reading that broke off obstore does not say how often it asked again.
     return max(noted, default=TRIES if "body" in text else 1)
 
