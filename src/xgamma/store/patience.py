@@ -48,13 +48,13 @@ _TRIED = re.compile(r", after (\d+) retries, max_retries: \d+, retry_timeout: \w
 _OF_SERVER = re.compile(r"HTTP error: |Got invalid \w+ response|status code: (?:5\d\d|429)")
 
 
-def client_options(words: str) -> dict[str, Any]:
+def client_options(words: str) -> Any:
     """Return the options of obstore's client: those of the environment, ``<words>_TIMEOUT`` and such, over ours."""
     given = {name: os.environ.get(f"{words}_{name.upper()}") for name in _OPTIONS}
     return _DEFAULTS | {name: value for name, value in given.items() if value is not None}
 
 
-def retry_config() -> dict[str, Any]:
+def retry_config() -> Any:
     """Return how often obstore asks again."""
     backoff = {
         "init_backoff": timedelta(seconds=FIRST_PAUSE),

@@ -110,7 +110,7 @@ def remote_objects(url: str) -> Any:
     scheme = urlsplit(url).scheme
     try:
         if scheme in _WEB:
-            options = {**client_options("HTTP"), "allow_http": scheme == "http"}
+            options: Any = {**client_options("HTTP"), "allow_http": scheme == "http"}
             return HTTPStore.from_url(url, client_options=options, retry_config=retry_config())
         return from_url(url, client_options=client_options(_KEYS.get(scheme, "AWS")), retry_config=retry_config())
     except (BaseError, OSError, ValueError) as error:
