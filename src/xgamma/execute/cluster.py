@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
@@ -185,28 +186,34 @@ def _client(n_jobs: int, scheduler: str | None) -> Iterator[Any]:
             yield client
         return
     options = {"n_workers": n_jobs, "threads_per_worker": 1, "dashboard_address": None}
-    with dask.config.set(_LOCAL), _deaf_children():
-        cluster = distributed.LocalCluster(**options, silence_logs=logging.CRITICAL)
-    with cluster, distributed.Client(cluster) as client:
+    with contextlib.ExitStack() as opened:
+        with dask.config.set(_LOCAL), _interrupted_later():
+            cluster = opened.enter_context(distributed.LocalCluster(**options, silence_logs=logging.CRITICAL))
+            client = opened.enter_context(distributed.Client(cluster))
         yield client
 
 
 @contextmanager
-def _deaf_children() -> Iterator[None]:
-    """Let processes that the threads started here start not hear Ctrl-C, which a terminal sends to all at once.
+def _interrupted_later() -> Iterator[None]:
+    """Hear Ctrl-C at the end, as half a cluster cannot be closed; processes that are started here never hear it.
 
-    They would each print a traceback; their parent ends them. This thread hears it when it leaves the context.
+    A terminal sends it to all at once, and each of them would print a traceback. Their parent ends them.
     """
-    if not hasattr(signal, "pthread_sigmask"):
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    heard: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
     # Where it starts later, it lets the thread hear again that starts a worker.
     resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
+    if heard:
+        raise KeyboardInterrupt
 
 
 @contextmanager
