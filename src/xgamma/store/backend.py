@@ -51,12 +51,6 @@ class WholeObjectStore(ObjectStore[Any]):
         super().__init__(objects)
         self._place = place
         self._folder = place.folder
-        self._gates: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore]
-        self._gates = weakref.WeakKeyDictionary()
-
-    def _gate(self) -> asyncio.Semaphore:
-        """Return what lets a few requests through at a time: each has to be answered before its time is over."""
-        return self._gates.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_REQUESTS))
 
     def __str__(self) -> str:
         # Objects of obstore at az:// cannot say their own name where the account is known from the environment.
@@ -71,7 +65,7 @@ class WholeObjectStore(ObjectStore[Any]):
     async def set(self, key: str, value: Buffer) -> None:
         """Put one whole object."""
         if self._folder is None:
-            async with self._gate():
+            async with _gate():
                 await obstore.put_async(self.store, key, value.to_bytes(), use_multipart=False)
         elif len(value) > _LARGE_BYTES:
             await asyncio.to_thread(_write_file, self._folder / key, value.to_bytes())
@@ -86,13 +80,22 @@ class WholeObjectStore(ObjectStore[Any]):
         else:
             # Arrays of an opened product are read later, where no other sentence is said.
             with self._place.sentences("read"):
-                async with self._gate():
+                async with _gate():
                     found = await super().get(key, prototype, byte_range)
         if found is None and _CHUNK.fullmatch(key):
             raise StoreError(f"{key} is missing in {self}: the product is damaged. Copy the store again.")
         if found is not None and byte_range is None and _CHUNK.fullmatch(key):
             validate_length(found.to_bytes(), f"{key} in {self}")
         return found
+
+
+# One for each event loop: a semaphore does not work in two.
+_GATES: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = weakref.WeakKeyDictionary()
+
+
+def _gate() -> asyncio.Semaphore:
+    """Return what lets a few requests through at a time: each has to be answered before its time is over."""
+    return _GATES.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_REQUESTS))
 
 
 def _write_file(path: Path, content: bytes) -> None:
