@@ -8,8 +8,8 @@ it too.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
-from typing import ClassVar
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
 
 
 class XgammaError(Exception):
@@ -98,6 +98,31 @@ class StoreError(XgammaError, OSError):
 
     kind = "store"
     exit_code = 3
+
+
+class ClusterError(XgammaError, RuntimeError):
+    """A dask cluster that does not answer, cannot run a block, or goes away."""
+
+    kind = "cluster"
+    exit_code = 3
+
+
+class WorkerLostError(ClusterError):
+    """Blocks whose workers died each time.
+
+    Parameters
+    ----------
+    message
+        Which blocks, and what to do.
+    results
+        The results of all blocks in their order, ``None`` for those that were lost.
+    """
+
+    kind = "worker"
+
+    def __init__(self, message: str, results: Sequence[Any] = ()) -> None:
+        super().__init__(message)
+        self.results = results
 
 
 class FitError(XgammaError, RuntimeError):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
+
+import xarray as xr
+
 from xgamma.analysis.rows import ROWS
 from xgamma.ingest import merge_parts
 from xgamma.ingest.release import KIND
-from xgamma.reduce import joined_rows
+from xgamma.reduce import joined_rows, with_names
 from xgamma.store import Record, Store
 
 
@@ -37,7 +42,24 @@ def _merge_rows(store: Store, recipe: str) -> Record | None:
     return store.compact(
         ROWS,
         [record.key for record in records],
-        lambda parts: {"": joined_rows([part[""] for part in parts])},
+        lambda parts: {"": _joined([part[""] for part in parts])},
         {"recipe": records[0].provenance["recipe"]},
         texts=texts,
     )
+
+
+def _joined(parts: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Return all rows; of those with one name, such as two versions of a run, the later ones get a number."""
+    used: set[str] = set()
+    named = []
+    for part in parts:
+        names = [_unused(name, used) for name in part["dataset"].values.tolist()]
+        named.append(with_names(part, names))
+    return joined_rows(named)
+
+
+def _unused(name: str, used: set[str]) -> str:
+    tried = itertools.chain([name], (f"{name} ({number})" for number in itertools.count(2)))
+    found = next(each for each in tried if each not in used)
+    used.add(found)
+    return found

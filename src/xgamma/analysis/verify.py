@@ -16,7 +16,7 @@ from xgamma import schema
 from xgamma.analysis.recompute import NO_RUN, Recomputed, StoredRow, recomputed
 from xgamma.analysis.rows import ROWS
 from xgamma.analysis.stacks import STACK
-from xgamma.errors import DataError
+from xgamma.errors import DataError, StoreError
 from xgamma.execute import progress_bar
 from xgamma.ingest.release import KIND, STEP_VERSION
 from xgamma.store import Record, Store, digest
@@ -214,7 +214,7 @@ def _schema_faults(ds: xr.Dataset) -> Found:
 def _tag_faults(store: Store, seen: _Seen) -> Iterator[Fault]:
     try:
         tags = store.tags()
-    except ValueError:  # a tag that is no JSON has its fault already
+    except StoreError:  # a tag that is no JSON has its fault already
         return
     for name, content in tags.items():
         runs = content.get("runs", {})

@@ -44,8 +44,8 @@ First steps:
 
 \b
 Exit codes: 0 done, 1 internal error, 2 configuration or usage, 3 input data,
-4 done but some runs were not used, 5 fit not converged, 130 interrupted,
-6 verify, validate or closure found something wrong.
+store or cluster, 4 done but some runs were not used, 5 fit not converged,
+6 verify, validate or closure found something wrong, 130 interrupted.
 """
 
 

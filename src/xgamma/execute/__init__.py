@@ -70,6 +70,7 @@ def run_blocks(
     text: str,
     n_jobs: int = 1,
     scheduler: str | None = None,
+    names: Sequence[str] | None = None,
 ) -> list[Result]:
     """Return ``function(*a)`` for each tuple of arguments, in their order.
 
@@ -85,11 +86,18 @@ def run_blocks(
         1 for the threads of this process, more for a local cluster of that many processes.
     scheduler
         The address of a dask scheduler to use instead.
+    names
+        What a message calls each block, such as the runs in it; otherwise their numbers.
 
     Raises
     ------
     ConfigError
         When a cluster is asked for and ``distributed`` is not installed.
+    ClusterError
+        When there is no scheduler, or it goes away, or its workers have other software.
+    WorkerLostError
+        When the workers of a block die each time it is tried. It is raised after all other blocks are done and holds
+        their results, so that they can be kept.
     """
     if len(arguments) <= 1:
         return [function(*block) for block in arguments]
@@ -97,7 +105,8 @@ def run_blocks(
     results: list[Result]
     with progress_bar(text, len(arguments)) as advance:
         if n_jobs > 1 or scheduler is not None:
-            results = this.cluster.run(function, arguments, advance, n_jobs, scheduler)
+            called = names or [f"block {number} of {len(arguments)}" for number in range(1, len(arguments) + 1)]
+            results = this.cluster.run(function, arguments, advance, n_jobs, scheduler, called)
         else:
             results = this.threads.run(function, arguments, advance)
     return results

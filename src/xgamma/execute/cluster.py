@@ -1,23 +1,63 @@
-"""Blocks as tasks of a dask cluster, local or anywhere."""
+"""Blocks as tasks of a dask cluster, local or anywhere, within bounded time.
+
+A scheduler that does not answer or goes away, workers that are missing or have other software, and a block whose
+workers die: each ends in one sentence. dask's own words about them stay in the log of its processes.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import logging
+import signal
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from typing import Any, TypeVar
 
+import dask
 from threadpoolctl import threadpool_limits
 
-from xgamma.errors import ConfigError
+from xgamma.errors import ClusterError, ConfigError, WorkerLostError
 
 try:
     import distributed
+    from distributed.comm import connect
+    from distributed.scheduler import KilledWorker
 except ImportError as error:
     raise ConfigError(
         "general.n_jobs above 1 and general.scheduler need dask.distributed; install it: pip install 'xgamma[cluster]'."
     ) from error
 
 Result = TypeVar("Result")
+
+CONNECT_SECONDS = 10.0
+"""How long a scheduler may take to answer, and to be found again when its connection was lost."""
+WORKERLESS_SECONDS = 60.0
+"""How long blocks may wait while the cluster has no worker."""
+_LOOK_SECONDS = 2.0
+# A local worker that dies takes one more with it; the block is tried once more by itself after that.
+_LOCAL = {"distributed.scheduler.allowed-failures": 1, "distributed.scheduler.worker-saturation": 1.0}
+_LOGS = ("distributed", "distributed.client", "tornado.application", "asyncio")
+# What has to be the same for a function and its results to travel.
+_SAME = ("python", "dask", "distributed", "xgamma")
+
+
+@dataclass
+class _Work:
+    """The blocks of one call: what is still asked for, and what became of the others."""
+
+    submit: Callable[[int], Any]
+    scheduler: str
+    advance: Callable[[], None]
+    results: list[Any]
+    pending: dict[Any, int] = field(default_factory=dict)
+    killed: list[int] = field(default_factory=list)
+    failed: dict[int, BaseException] = field(default_factory=dict)
 
 
 def run(
@@ -26,13 +66,29 @@ def run(
     advance: Callable[[], None],
     n_jobs: int,
     scheduler: str | None,
+    names: Sequence[str],
 ) -> list[Result]:
-    """Return ``function(*a)`` for each tuple of arguments, in their order; ``advance`` is called as they end."""
-    with _client(n_jobs, scheduler) as client:
-        futures = [client.submit(_limited, function, block, pure=False) for block in arguments]
-        for _ in distributed.as_completed(futures):
-            advance()
-        return list(client.gather(futures))
+    """Return ``function(*a)`` for each tuple of arguments, in their order; ``advance`` is called as they end.
+
+    Raises
+    ------
+    ClusterError
+        When the scheduler does not answer, has no workers or other software, or goes away.
+    WorkerLostError
+        When the workers of a block die each time it is tried; raised after all other blocks are done.
+    """
+    with _quiet(), _client(n_jobs, scheduler) as client:
+
+        def submit(number: int) -> Any:
+            return client.submit(_limited, function, arguments[number], pure=False)
+
+        work = _Work(submit, scheduler or "this machine", advance, [None] * len(arguments))
+        _wait(client, work, range(len(arguments)))
+        # Tasks that lay on a worker beside the one that killed it count as killed too: each is tried by itself.
+        suspects, work.killed = sorted(work.killed), []
+        for number in suspects:
+            _wait(client, work, [number])
+        return _ended(work, names)
 
 
 def _limited(function: Callable[..., Result], block: tuple[Any, ...]) -> Result:
@@ -40,14 +96,189 @@ def _limited(function: Callable[..., Result], block: tuple[Any, ...]) -> Result:
         return function(*block)
 
 
+def _wait(client: Any, work: _Work, numbers: Sequence[int]) -> None:
+    """Submit blocks and wait until each is done, failed or killed."""
+    work.pending = {work.submit(number): number for number in numbers}
+    alone_since: float | None = None
+    while work.pending:
+        try:
+            done = distributed.wait(list(work.pending), _LOOK_SECONDS, "FIRST_COMPLETED").done
+        except TimeoutError:
+            alone_since = _validate_alive(client, work, alone_since)
+        except CancelledError:
+            raise _gone(work) from None
+        else:
+            alone_since = None
+            for future in done:
+                _take(future, work)
+
+
+def _take(future: Any, work: _Work) -> None:
+    """Note what became of one block."""
+    number = work.pending.pop(future)
+    try:
+        work.results[number] = future.result()
+    except KilledWorker:
+        work.killed.append(number)
+        return
+    except CancelledError:
+        raise _gone(work) from None
+    except Exception as error:  # a block's own error is told when the others are done
+        work.failed[number] = error
+    work.advance()
+
+
+def _validate_alive(client: Any, work: _Work, alone_since: float | None) -> float | None:
+    """Return since when there has been no worker, ``None`` if there is one; raises ``ClusterError`` after a while."""
+    if client.status != "running":
+        raise _gone(work)
+    try:
+        workers = client.scheduler_info(n_workers=-1)["workers"]
+    except (OSError, TimeoutError):
+        raise _gone(work) from None
+    if workers:
+        return None
+    since = time.monotonic() if alone_since is None else alone_since
+    if time.monotonic() - since > WORKERLESS_SECONDS:
+        raise _no_workers(work.scheduler)
+    return since
+
+
+def _gone(work: _Work) -> ClusterError:
+    total = len(work.results)
+    done = total - sum(result is None for result in work.results)
+    return ClusterError(
+        f"The scheduler at {work.scheduler} went away after {done} of {total} blocks. "
+        "Start it again and repeat the command, or set general.n_jobs in its place; what is in the store stays."
+    )
+
+
+def _no_workers(scheduler: str) -> ClusterError:
+    return ClusterError(
+        f"The scheduler at {scheduler} has had no worker for {WORKERLESS_SECONDS:.0f} s. "
+        f"Start one (dask worker {scheduler}) with the same software as here and repeat the command; if there was one, "
+        "its log says why it ended. What is in the store stays."
+    )
+
+
+def _ended(work: _Work, names: Sequence[str]) -> list[Any]:
+    """Return the results; raises what a block raised, or names the blocks whose workers died."""
+    if work.failed:
+        raise work.failed[min(work.failed)]
+    if work.killed:
+        lost = "; ".join(names[number] for number in sorted(work.killed))
+        raise WorkerLostError(
+            f"Each worker that was given {lost} died. Mostly memory runs out: give the workers more, set a smaller "
+            "general.n_jobs, or leave these runs out; what their own log says is the last word.",
+            work.results,
+        )
+    return work.results
+
+
+# Clusters
+
+
 @contextmanager
 def _client(n_jobs: int, scheduler: str | None) -> Iterator[Any]:
     if scheduler is not None:
-        with distributed.Client(scheduler) as client:
+        with _connected(scheduler) as client:
+            _validate_software(client, scheduler)
             yield client
         return
-    with (
-        distributed.LocalCluster(n_workers=n_jobs, threads_per_worker=1, dashboard_address=None) as cluster,
-        distributed.Client(cluster) as client,
-    ):
+    options = {"n_workers": n_jobs, "threads_per_worker": 1, "dashboard_address": None}
+    with contextlib.ExitStack() as opened:
+        with dask.config.set(_LOCAL), _interrupted_later():
+            cluster = opened.enter_context(distributed.LocalCluster(**options, silence_logs=logging.CRITICAL))
+            client = opened.enter_context(distributed.Client(cluster))
         yield client
+
+
+@contextmanager
+def _interrupted_later() -> Iterator[None]:
+    """Hear Ctrl-C at the end, as half a cluster cannot be closed; processes that are started here never hear it.
+
+    A terminal sends it to all at once, and each of them would print a traceback. Their parent ends them.
+    """
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    heard: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    # Where it starts later, it lets the thread hear again that starts a worker.
+    resource_tracker.ensure_running()
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
+    if heard:
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def _connected(scheduler: str) -> Iterator[Any]:
+    try:
+        # Beforehand, as a Client that met something else than a scheduler cannot be closed.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, _greet(scheduler)).result()
+        client = distributed.Client(scheduler, timeout=CONNECT_SECONDS)
+    except ValueError as error:
+        raise ConfigError(f"general.scheduler: {scheduler!r} is no address: {error}. Write tcp://HOST:PORT.") from None
+    except Exception:  # a server of something else may answer anything
+        raise ClusterError(
+            f"general.scheduler: no dask scheduler answers at {scheduler} within {CONNECT_SECONDS:.0f} s. "
+            "Start it (dask scheduler) or correct the address."
+        ) from None
+    try:
+        yield client
+    finally:
+        # A scheduler that went away does not answer a farewell.
+        with contextlib.suppress(TimeoutError):
+            client.close(timeout=CONNECT_SECONDS)
+
+
+async def _greet(scheduler: str) -> None:
+    comm = await connect(scheduler, timeout=CONNECT_SECONDS)
+    await comm.close()
+
+
+def _validate_software(client: Any, scheduler: str) -> None:
+    """Raise ``ClusterError`` where the cluster could not run a block, or has nobody to run it."""
+    try:
+        client.wait_for_workers(1, timeout=WORKERLESS_SECONDS)
+    except TimeoutError:
+        raise _no_workers(scheduler) from None
+    found = client.get_versions(packages=["xgamma"])
+    own = _versions(found["client"])
+    others = {"its scheduler": found["scheduler"], **{f"its worker {k}": v for k, v in found["workers"].items()}}
+    for who, versions in others.items():
+        theirs = _versions(versions)
+        wrong = [name for name in _SAME if theirs[name] != own[name]]
+        if wrong:
+            what = ", ".join(f"{name} {theirs[name] or 'is missing'} (here {own[name]})" for name in wrong)
+            raise ClusterError(
+                f"The cluster at {scheduler} has other software than this process: on {who} {what}. "
+                "Install the same there, pip install 'xgamma[cluster]', and start it again."
+            )
+
+
+def _versions(document: dict[str, Any]) -> dict[str, str | None]:
+    packages = document["packages"]
+    python = ".".join(map(str, document["host"]["python"].split(".")[:2]))
+    return {name: python if name == "python" else packages.get(name) for name in _SAME}
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what dask logs about lost connections, tracebacks among it, from a user who gets a sentence.
+
+    After an error it stays so: the threads of dask go on complaining for a while.
+    """
+    logs = [logging.getLogger(name) for name in _LOGS]
+    before = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.CRITICAL)
+    yield
+    for log, level in zip(logs, before, strict=True):
+        log.setLevel(level)

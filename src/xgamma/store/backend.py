@@ -27,6 +27,8 @@ from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import ObjectStore
 
 from xgamma.errors import StoreError
+from xgamma.store.chunks import validate_length
+from xgamma.store.patience import persistent
 from xgamma.store.places import Place, reason, remote_objects
 
 # A writer that was killed leaves the file that obstore renames at the end; obstore never lists it.
@@ -63,7 +65,8 @@ class WholeObjectStore(ObjectStore[Any]):
     async def set(self, key: str, value: Buffer) -> None:
         """Put one whole object."""
         if self._folder is None:
-            await obstore.put_async(self.store, key, value.to_bytes(), use_multipart=False)
+            async with _gate():
+                await obstore.put_async(self.store, key, value.to_bytes(), use_multipart=False)
         elif len(value) > _LARGE_BYTES:
             await asyncio.to_thread(_write_file, self._folder / key, value.to_bytes())
         else:
@@ -77,10 +80,22 @@ class WholeObjectStore(ObjectStore[Any]):
         else:
             # Arrays of an opened product are read later, where no other sentence is said.
             with self._place.sentences("read"):
-                found = await super().get(key, prototype, byte_range)
+                async with _gate():
+                    found = await super().get(key, prototype, byte_range)
         if found is None and _CHUNK.fullmatch(key):
             raise StoreError(f"{key} is missing in {self}: the product is damaged. Copy the store again.")
+        if found is not None and byte_range is None and _CHUNK.fullmatch(key):
+            validate_length(found.to_bytes(), f"{key} in {self}")
         return found
+
+
+# One for each event loop: a semaphore does not work in two.
+_GATES: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = weakref.WeakKeyDictionary()
+
+
+def _gate() -> asyncio.Semaphore:
+    """Return what lets a few requests through at a time: each has to be answered before its time is over."""
+    return _GATES.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_REQUESTS))
 
 
 def _write_file(path: Path, content: bytes) -> None:
@@ -137,10 +152,13 @@ class Backend:
             return list(pool.map(self.exists, paths))
 
     def create(self, path: str, content: bytes) -> bool:
-        """Put a whole object if there is none; return whether it was this call that put it."""
+        """Put a whole object if there is none; return whether it was this call that put it.
+
+        Where a server's answer was lost the object is put again and meets itself: then ``False`` is returned.
+        """
         with self.sentences("written"):
             try:
-                obstore.put(self.objects, path, content, mode="create")
+                persistent(lambda: obstore.put(self.objects, path, content, mode="create"))
             except (AlreadyExistsError, PreconditionError):
                 return False
             return True
@@ -153,7 +171,7 @@ class Backend:
     def delete(self, path: str) -> None:
         """Delete one object; one that is gone already is no error."""
         with self.sentences("written"), contextlib.suppress(FileNotFoundError):
-            obstore.delete(self.objects, path)
+            persistent(lambda: obstore.delete(self.objects, path))
 
     def delete_folder(self, prefix: str) -> None:
         """Delete every object under ``prefix``, and on disk the folder and what a killed writer left in it."""
@@ -176,13 +194,13 @@ class Backend:
     def children(self, prefix: str = "") -> list[str]:
         """Return the sorted names of the folders directly under ``prefix``."""
         with self.sentences("listed"):
-            found = obstore.list_with_delimiter(self.objects, prefix or None)["common_prefixes"]
+            found = persistent(lambda: obstore.list_with_delimiter(self.objects, prefix or None))["common_prefixes"]
         return sorted(path.rsplit("/", 1)[-1] for path in found)
 
     def modified(self, prefix: str) -> dict[str, datetime.datetime]:
         """Return the path and time of change of every object under ``prefix``."""
         with self.sentences("listed"):
-            batches = obstore.list(self.objects, prefix)
+            batches = persistent(lambda: list(obstore.list(self.objects, prefix)))
             return {item["path"]: item["last_modified"] for batch in batches for item in batch}
 
 

@@ -28,6 +28,8 @@ CODECS = ["bytes", "blosc"]
 # One folder for each array, and not one for each dim of it.
 SEPARATOR = "."
 _CODEC = Blosc(cname="lz4", clevel=5, shuffle=SHUFFLE, blocksize=0)
+# The head of a chunk of blosc; its last four bytes are the length of the whole.
+_HEAD_BYTES = 16
 # Above this a thread is worth its start.
 _LARGE_BYTES = 1_000_000
 
@@ -92,6 +94,18 @@ async def read_array(zarr: ObjectStore[Any], path: str, document: Document) -> n
 
 def _decoded(content: bytes, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     return np.frombuffer(_CODEC.decode(content), dtype).reshape(shape)
+
+
+def validate_length(content: bytes, where: str) -> None:
+    """Raise ``StoreError`` for a chunk of another length than it says itself.
+
+    Blosc does not look: it decodes what lies behind the end of a chunk that was cut.
+    """
+    head = content[:_HEAD_BYTES]
+    if len(head) < _HEAD_BYTES or int.from_bytes(head[-4:], "little") != len(content):
+        raise StoreError(
+            f"{where} breaks off after {len(content)} bytes. Try again; where that does not help, copy the store again."
+        )
 
 
 async def _in_thread_if_large(nbytes: int, function: Callable[[], Result]) -> Result:

@@ -26,7 +26,8 @@ def delete_label(backend: Backend, folder: str, name: str) -> None:
 def read_label(backend: Backend, folder: str, name: str) -> dict[str, Any] | None:
     """Return the mapping of that name, ``None`` if there is none."""
     content = backend.read(_path(folder, name))
-    return None if content is None else dict(json.loads(content))
+    with backend.sentences("read"):
+        return None if content is None else dict(json.loads(content))
 
 
 def read_labels(backend: Backend, folder: str) -> dict[str, dict[str, Any]]:
@@ -34,7 +35,8 @@ def read_labels(backend: Backend, folder: str) -> dict[str, dict[str, Any]]:
     paths = sorted(backend.modified(folder))
     names = [path.removeprefix(f"{folder}/").removesuffix(".json") for path in paths]
     contents = zip(names, backend.read_many(paths), strict=True)
-    return {name: json.loads(content) for name, content in contents if content is not None}
+    with backend.sentences("read"):
+        return {name: json.loads(content) for name, content in contents if content is not None}
 
 
 def _path(folder: str, name: str) -> str:

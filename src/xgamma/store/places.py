@@ -7,6 +7,7 @@ answers only the parts are repeated that cannot hold them.
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from obstore.exceptions import BaseError
 from obstore.store import HTTPStore, from_url
 
 from xgamma.errors import StoreError
+from xgamma.store.patience import client_options, retry_config, tries_of, without_tries
 
 _WEB = ("http", "https")
 # The first word of the variables of the environment that obstore reads.
@@ -61,11 +63,20 @@ class Place:
         except StoreError:
             raise
         except (BaseError, OSError) as error:
-            sentence = f"The store {self.url} cannot be {verb}: {reason(error)}. {self._way_out()}"
+            sentence = f"The store {self.url} cannot be {verb}: {reason(error)}. {self._way_out(error)}"
             # The words of a server may repeat a key or a signed url, and a cause is printed with them.
             raise StoreError(sentence) from (None if self.is_remote else error)
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise StoreError(
+                f"The store {self.url} cannot be {verb}: a document in it breaks off or is no JSON. "
+                "Try again; where that does not help, copy the store again."
+            ) from error
 
-    def _way_out(self) -> str:
+    def _way_out(self, error: Exception) -> str:
+        tries = tries_of(error) if self.is_remote else None
+        if tries is not None:
+            times = "once" if tries == 1 else f"{tries} times"
+            return f"That is the server, which was asked {times}. Try again later; what is in the store stays whole."
         if self.scheme in _KEYS:
             keys = _KEYS[self.scheme]
             return (
@@ -86,7 +97,7 @@ def reason(error: Exception) -> str:
     # Servers answer in XML or HTML.
     said, _, answer = text.partition(": <")
     code = _CODE.search(answer)
-    first = _URL.sub(r"\1\2", said.partition("\n")[0]).rstrip(" :.")
+    first = _URL.sub(r"\1\2", without_tries(said.partition("\n")[0])).rstrip(" :.")
     return f"{first} ({code.group(1)})" if code else first
 
 
@@ -99,8 +110,9 @@ def remote_objects(url: str) -> Any:
     scheme = urlsplit(url).scheme
     try:
         if scheme in _WEB:
-            return HTTPStore.from_url(url, client_options={"allow_http": scheme == "http"})
-        return from_url(url)
+            options: Any = {**client_options("HTTP"), "allow_http": scheme == "http"}
+            return HTTPStore.from_url(url, client_options=options, retry_config=retry_config())
+        return from_url(url, client_options=client_options(_KEYS.get(scheme, "AWS")), retry_config=retry_config())
     except (BaseError, OSError, ValueError) as error:
         raise StoreError(f"The store {url} cannot be opened: {reason(error)}. Check its url.") from None
 

@@ -236,7 +236,8 @@ class Store:
         content = self._backend.read(f"{folder}/zarr.json")
         if content is None:
             raise StoreError(f"{folder} in {self.url} has no zarr.json: the product is damaged. Copy the store again.")
-        return read_documents(content)
+        with self._backend.sentences("read"):
+            return read_documents(content)
 
     # Names, tags, files that were read, and runs that failed
 

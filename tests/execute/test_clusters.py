@@ -1,0 +1,245 @@
+"""Clusters that are not there, go away or lose workers, and Ctrl-C; every process here is a real one."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import distributed
+import pytest
+
+import xgamma
+from command_line import CommandLine
+from execute.blocks import number_or_death, number_or_one_death, wait_for
+from releases import config_of, until_datasets
+from xgamma.errors import ClusterError, ConfigError, WorkerLostError
+from xgamma.execute import cluster, run_blocks
+from xgamma.store import Store
+
+TESTS = Path(__file__).parents[1]
+PATHS = os.pathsep.join([str(Path(xgamma.__file__).parents[1]), str(TESTS)])
+
+
+def environment(*first):
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([*map(str, first), PATHS]), "OPENBLAS_NUM_THREADS": "1"}
+
+
+def started(*words, first=()):
+    command = [sys.executable, "-m", *words]
+    return subprocess.Popen(command, env=environment(*first), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def eventually(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
+
+
+class Cluster:
+    """A scheduler and workers, each a process of its own."""
+
+    def __init__(self, folder):
+        file = folder / "scheduler.json"
+        options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)]
+        self.scheduler = started("distributed.cli.dask_scheduler", *options)
+        self.workers = []
+        eventually(lambda: file.exists() and file.read_text().endswith("}"))
+        self.address = json.loads(file.read_text())["address"]
+
+    def add_worker(self, *first):
+        words = [self.address, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+        self.workers.append(started("distributed.cli.dask_worker", *words, first=first))
+        return self.workers[-1]
+
+    def close(self):
+        for process in [*self.workers, self.scheduler]:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def other(tmp_path):
+    cluster = Cluster(tmp_path)
+    yield cluster
+    cluster.close()
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1.0)
+    monkeypatch.setattr(cluster, "WORKERLESS_SECONDS", 60.0)
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    monkeypatch.setattr("xgamma.reduce.spectra.MAX_ROWS", 1)
+
+
+def digests(url):
+    return {(record.kind, record.key): dict(record.digests) for record in Store(url).ls()}
+
+
+# Schedulers
+
+
+def test_an_address_where_nobody_listens_gets_a_sentence_in_bounded_time():
+    began = time.monotonic()
+    with pytest.raises(ClusterError, match=r"no dask scheduler answers at tcp://127\.0\.0\.1:9 within 1 s"):
+        run_blocks(len, ["a", "b"], "x", scheduler="tcp://127.0.0.1:9")
+    assert time.monotonic() - began < 30
+
+
+def test_a_server_of_something_else_is_no_scheduler():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer():
+            with server.accept()[0] as connection:
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        with pytest.raises(ClusterError, match="no dask scheduler answers"):
+            run_blocks(len, ["a", "b"], "x", scheduler=f"tcp://127.0.0.1:{server.getsockname()[1]}")
+
+
+@pytest.mark.parametrize("address", ["nonsense", "smtp://host:1"])
+def test_what_is_no_address_is_refused(address):
+    with pytest.raises(ConfigError, match=r"is no address: .*Write tcp://HOST:PORT"):
+        run_blocks(len, ["a", "b"], "x", scheduler=address)
+
+
+def test_a_scheduler_without_workers_gets_a_sentence(other, monkeypatch):
+    monkeypatch.setattr(cluster, "WORKERLESS_SECONDS", 0.5)
+    with pytest.raises(ClusterError, match="has had no worker for 0 s"):
+        run_blocks(len, ["a", "b"], "x", scheduler=other.address)
+
+
+def test_workers_with_other_software_are_refused_before_any_work(other, tmp_path):
+    information = tmp_path / "xgamma-0.0.1.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: xgamma\nVersion: 0.0.1\n")
+    other.add_worker(tmp_path)
+    with pytest.raises(ClusterError, match=r"on its worker tcp://127\S+ xgamma 0\.0\.1 \(here \d"):
+        run_blocks(len, ["a", "b"], "x", scheduler=other.address)
+
+
+def test_workers_that_cannot_load_xgamma_end_in_a_sentence(other, tmp_path, monkeypatch):
+    (tmp_path / "xgamma.py").write_text("")
+    other.add_worker(tmp_path)
+    with distributed.Client(other.address) as client:
+        client.wait_for_workers(1, timeout=60)
+    monkeypatch.setattr(cluster, "WORKERLESS_SECONDS", 1.0)
+    monkeypatch.setattr(cluster, "_LOOK_SECONDS", 0.2)
+    with pytest.raises(ClusterError, match=r"had no worker for 1 s\. Start one .* with the same software as here"):
+        run_blocks(len, ["a", "b"], "x", scheduler=other.address)
+
+
+def test_workers_that_all_go_away_get_a_sentence(other, monkeypatch, tmp_path):
+    worker = other.add_worker()
+    monkeypatch.setattr(cluster, "_LOOK_SECONDS", 0.2)
+
+    def kill():
+        eventually((tmp_path / "1").exists)
+        monkeypatch.setattr(cluster, "WORKERLESS_SECONDS", 0.5)
+        worker.kill()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(ClusterError, match="has had no worker"):
+        run_blocks(wait_for, [(n, tmp_path, tmp_path / "end") for n in (1, 2)], "x", scheduler=other.address)
+    killer.join()
+
+
+def test_a_scheduler_that_goes_away_ends_a_command_and_the_next_one_makes_the_same_bytes(
+    other, nights_release, tmp_path, small_blocks, capsys
+):
+    until_datasets(config_of(nights_release, tmp_path / "undisturbed"))
+    worker = other.add_worker()
+    config = config_of(nights_release, tmp_path / "store", f"general: {{scheduler: '{other.address}'}}")
+    config.write(tmp_path / "config.yaml")
+
+    def kill():
+        # The worker answers, takes blocks, and stops before it has ended them.
+        eventually(lambda: (tmp_path / "store" / "dl3").exists())
+        other.scheduler.send_signal(signal.SIGSTOP)
+        time.sleep(0.5)
+        other.scheduler.kill()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    began = time.monotonic()
+    ran = CommandLine(capsys)("run", tmp_path / "config.yaml", "--until", "datasets")
+    killer.join()
+    assert time.monotonic() - began < 30
+    assert ran.code == ClusterError.exit_code
+    assert ran.err.count("Error: ") == 1
+    assert "Traceback" not in ran.err
+    assert worker.poll() is None or worker.returncode >= 0
+    assert {kind for kind, _ in digests(tmp_path / "store")} == {"dl3"}
+    until_datasets(config_of(nights_release, tmp_path / "store"))
+    assert digests(tmp_path / "store") == digests(tmp_path / "undisturbed")
+
+
+# Workers that die
+
+
+def test_a_block_whose_worker_dies_once_is_done_by_another(tmp_path):
+    assert run_blocks(number_or_one_death, [(n, 3, tmp_path) for n in range(6)], "x", 2) == list(range(6))
+    assert (tmp_path / "once").exists()
+
+
+def test_a_block_that_kills_each_worker_is_named_and_the_others_are_kept(tmp_path):
+    names = [f"run {n}" for n in range(6)]
+    with pytest.raises(WorkerLostError, match=r"given run 3 died\. Mostly memory runs out") as lost:
+        run_blocks(number_or_death, [(n, 3, tmp_path) for n in range(6)], "x", 2, names=names)
+    assert lost.value.results == [0, 1, 2, None, 4, 5]
+    assert len(list(tmp_path.iterdir())) >= 3
+
+
+# Ctrl-C
+
+ASK = """
+import sys, xgamma.reduce.spectra
+xgamma.reduce.spectra.MAX_ROWS = 1
+if __name__ == "__main__":
+    from xgamma.cli import main
+    main(sys.argv[1:])
+"""
+
+
+def alive_in(session):
+    found = subprocess.run(["ps", "--no-headers", "-o", "stat", "-s", str(session)], capture_output=True, text=True)
+    return [state for state in found.stdout.split() if not state.startswith("Z")]
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_an_interrupted_command_ends_soon_leaves_no_process_and_is_resumed(n_jobs, nights_release, tmp_path):
+    store = tmp_path / "store"
+    config_of(nights_release, store, f"general: {{n_jobs: {n_jobs}}}").write(tmp_path / "config.yaml")
+    (tmp_path / "ask.py").write_text(ASK)
+    command = [sys.executable, tmp_path / "ask.py", "run", tmp_path / "config.yaml", "--until", "datasets"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(command, env=environment(), start_new_session=True, **pipes)
+    eventually(lambda: list(store.glob("dl3/*/record.json")))
+    if n_jobs == 2:
+        # Workers are there and may have begun.
+        eventually(lambda: len(alive_in(process.pid)) > n_jobs + 1)
+    # To all processes, as a terminal does.
+    os.killpg(process.pid, signal.SIGINT)
+    began = time.monotonic()
+    _, said = process.communicate(timeout=60)
+    assert time.monotonic() - began < 30
+    assert process.returncode == 130, said
+    assert "Interrupted; what is in the store stays" in said
+    assert "Traceback" not in said, said
+    eventually(lambda: alive_in(process.pid) == [], 20)
+    before = digests(store)
+    assert {kind for kind, _ in before} == {"dl3"}
+    until_datasets(config_of(nights_release, store))
+    until_datasets(config_of(nights_release, tmp_path / "undisturbed"))
+    assert digests(store) == digests(tmp_path / "undisturbed")
