@@ -211,5 +211,5 @@ def test_a_damaged_record_is_named(tmp_path, counts):
     store = Store(tmp_path)
     store.put("dl4", "k1", {"": counts}, {})
     (tmp_path / "dl4" / "k1" / "record.json").write_text("")
-    with pytest.raises(StoreError, match=r"record dl4/k1/record.json is damaged"):
+    with pytest.raises(StoreError, match=r"record dl4/k1/record.json of the store .* is damaged"):
         store.ls()

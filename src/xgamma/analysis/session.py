@@ -14,6 +14,7 @@ import xarray as xr
 
 from xgamma.analysis import products
 from xgamma.analysis.config import AnalysisConfig
+from xgamma.analysis.healing import heals
 from xgamma.analysis.observations import Observations
 from xgamma.analysis.request import recipe_of, selection_of
 from xgamma.analysis.unused import lacking_responses, no_run_left, nothing_selected
@@ -81,6 +82,7 @@ class Analysis:
 
     # --- observations
 
+    @heals
     def get_observations(self) -> None:
         """Select the observations and ingest those that the store does not hold.
 
@@ -109,8 +111,14 @@ class Analysis:
             log.info("Ingested %d runs into %s.", len(holdings.ingested), self.store.url)
         log.info("Number of selected observations: %d", len(self.observations))
 
+    def read_again(self) -> None:
+        """Get the observations anew, where they were got before, as the store no longer holds them all."""
+        if self.observations is not None:
+            self.get_observations()
+
     # --- reduction
 
+    @heals
     def get_datasets(self) -> None:
         """Reduce the observations to spectra, and stack them where the configuration says so.
 
@@ -254,6 +262,7 @@ class Analysis:
 
     # --- fit and flux points
 
+    @heals
     def run_fit(self) -> None:
         """Fit the models to the datasets in ``fit.fit_range``.
 
@@ -289,6 +298,7 @@ class Analysis:
                 face.mask_fit = inside[row, region : region + 1]
         return datasets, models
 
+    @heals
     def get_flux_points(self) -> None:
         """Estimate flux points of ``flux_points.source`` on the energies of ``flux_points.energy``.
 

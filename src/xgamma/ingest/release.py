@@ -227,6 +227,11 @@ class FitsRelease:
         paths = {at.path for obs_id in obs_ids for at in self.index.runs[obs_id].hdus.values()}
         return sum(path.stat().st_size for path in paths if path.exists())
 
+    def has_files(self, obs_ids: Sequence[int]) -> bool:
+        """Whether all files of some runs are there, so that they could be read again."""
+        entries = [self.index.runs.get(obs_id) for obs_id in obs_ids]
+        return all(entry is not None and all(at.path.exists() for at in entry.hdus.values()) for entry in entries)
+
     def load(self, obs_ids: Sequence[int], store: Store, progress: Progress) -> Holdings:
         """Return the runs, reading those that the store does not hold or that have changed."""
         known = stored_versions(store, self.name)

@@ -26,13 +26,14 @@ from zarr.abc.store import ByteRequest
 from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import ObjectStore
 
-from xgamma.errors import StoreError
+from xgamma.errors import DamagedError, StoreError
 from xgamma.store.places import Place, reason, remote_objects
 
 # A writer that was killed leaves the file that obstore renames at the end; obstore never lists it.
 _STAGED = re.compile(r".*#\d+")
 _CHUNK = re.compile(r"(.*/)?c(\.\d+)*")
 _REQUESTS = 16
+BLOSC_HEADER = 16
 # Above this a thread is worth its start.
 _LARGE_BYTES = 1_000_000
 
@@ -78,9 +79,27 @@ class WholeObjectStore(ObjectStore[Any]):
             # Arrays of an opened product are read later, where no other sentence is said.
             with self._place.sentences("read"):
                 found = await super().get(key, prototype, byte_range)
-        if found is None and _CHUNK.fullmatch(key):
-            raise StoreError(f"{key} is missing in {self}: the product is damaged. Copy the store again.")
+        if byte_range is None and _CHUNK.fullmatch(key):
+            self._validate_chunk(found, key)
         return found
+
+    def _validate_chunk(self, found: Buffer | None, key: str) -> None:
+        """Raise ``DamagedError`` for a chunk that is missing or cut off, as a copy may hold that was interrupted."""
+        if found is None:
+            raise damaged(self._place.url, key, "is missing")
+        # Blosc says in its header how long a chunk is.
+        if len(found) < BLOSC_HEADER or int.from_bytes(found[12:BLOSC_HEADER].to_bytes(), "little") != len(found):
+            raise damaged(self._place.url, key, "is cut off")
+
+
+def damaged(url: str, path: str, what: str) -> DamagedError:
+    """Return the error for an object of a published product that is not as it was put."""
+    return DamagedError(
+        f"{path} {what} in {url}: the product is damaged. Copy it from a sound store, or delete its record.json, "
+        "then it is computed again.",
+        url,
+        path,
+    )
 
 
 def _write_file(path: Path, content: bytes) -> None:

@@ -9,15 +9,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 from numcodecs.blosc import SHUFFLE, Blosc
-from zarr.core.buffer import default_buffer_prototype
+from zarr.core.buffer import Buffer, default_buffer_prototype
 from zarr.storage import ObjectStore
-
-from xgamma.errors import StoreError
 
 Document = dict[str, Any]
 Result = TypeVar("Result")
@@ -68,15 +66,14 @@ def _encoded(values: npt.NDArray[Any], shape: tuple[int, ...]) -> bytes:
 
 
 async def read_array(zarr: ObjectStore[Any], path: str, document: Document) -> npt.NDArray[Any]:
-    """Read a whole array; raises ``StoreError`` for a chunk that is missing."""
+    """Read a whole array; raises ``DamagedError`` for a chunk that is missing or cut off."""
     values = np.empty(document["shape"], dtype=np.dtype(document["data_type"]).newbyteorder("<"))
     shape = chunk_shape_of(document)
 
     async def read(key: str, place: tuple[slice, ...]) -> None:
         found = await zarr.get(f"{path}/{key}", default_buffer_prototype())
-        if found is None:
-            raise StoreError(f"{path}/{key} is missing: the product is damaged. Copy the store again.")
-        content = found.to_bytes()
+        # A missing chunk is an error of the store already.
+        content = cast(Buffer, found).to_bytes()
         chunk = await _in_thread_if_large(values.nbytes, lambda: _decoded(content, shape, values.dtype))
         values[place] = chunk[tuple(slice(0, part.stop - part.start) for part in place)]
 
