@@ -337,12 +337,14 @@ class Store:
 
         Does nothing where another attempt stands under its key by now.
         """
-        kind, key, *rest = damage.path.split("/")
-        content = self._backend.read(self._record_path(kind, key))
-        if content is not None and (rest == ["record.json"] or f'"{rest[0]}"'.encode() in content):
-            care.set_aside(
-                self._backend, kind, key, {"damage": str(damage), "record": content.decode("utf-8", "replace")}
-            )
+        kind, key, place = damage.path.split("/")[:3]
+        try:
+            found = self._find(kind, key)
+            standing = None if found is None else found.attempt
+        except DamagedError:
+            standing = "record.json"
+        if standing == place:
+            care.set_aside(self._backend, kind, key, {"damage": str(damage), "attempt": place})
 
     def gc(self, older_than: datetime.timedelta = care.A_DAY) -> list[str]:
         """Delete attempts without a record that are older than ``older_than``; return their paths."""
