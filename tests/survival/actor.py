@@ -17,10 +17,12 @@ import xarray as xr
 
 from releases import config_of, recipe, until_datasets, whole
 from xgamma.analysis.compact import compact
+from xgamma.errors import StoreError
 from xgamma.ingest import open_release
 from xgamma.store import Store, dataset_digest, digest
 
 NIGHTS = ((1,), (2,), (3,))
+NOBODY = 65534
 NOTHING = datetime.timedelta(0)
 
 
@@ -108,12 +110,29 @@ def crowd(store, size):
     return [sum(os.waitpid(child, 0)[1] != 0 for child in children)]
 
 
+def visit(store):
+    """Read all of a store as somebody without rights; return the number of products and what a write is told."""
+    if os.getuid() == 0:
+        os.setuid(NOBODY)
+    place = Store(store)
+    records = place.ls()
+    for record in records:
+        assert {
+            name: dataset_digest(place.get(record.kind, record.key, name)) for name in record.digests
+        } == record.digests
+    try:
+        place.set_tag("mine", {})
+    except StoreError as error:
+        return [len(records), error]
+    return [0, "it was not refused"]
+
+
 def keys():
     """Return keys that any process must agree on."""
     return digest(recipe().document()), dataset_digest(product(3)[""])
 
 
-VERBS = {verb.__name__: verb for verb in (ingest, reduce, analyse, merge, clean, put, race, crowd, keys)}
+VERBS = {verb.__name__: verb for verb in (ingest, reduce, analyse, merge, clean, put, race, crowd, visit, keys)}
 
 
 def act(verb, *given):

@@ -45,7 +45,7 @@ def assert_one_sentence(ran):
 def test_a_product_that_finds_no_space_is_not_there_and_can_be_put_later(disk, witness, survival):
     store = Store(disk / "store")
     with survival("a full disk, put") as tally:
-        for number, free in enumerate(FREE):
+        for number, free in enumerate(FREE[:-1]):
             with tally.trial(f"{free} bytes"):
                 with filled(disk, free), pytest.raises(StoreError, match=r"No space left.*Make space") as error:
                     store.put("dl4", key(number), product(number), {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -297,6 +298,8 @@ def _known_key(entry: RunEntry, store: Store, remember: bool) -> str | None:
         if known is None:
             known = file_digest(path)
             if remember:
-                store.remember(str(path), status.st_size, status.st_mtime_ns, known)
+                # It saves reading the file the next time; a store that is read-only or full answers without it.
+                with contextlib.suppress(StoreError):
+                    store.remember(str(path), status.st_size, status.st_mtime_ns, known)
         digests[str(path)] = known
     return digest(run_document(entry, digests))
