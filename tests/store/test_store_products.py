@@ -177,7 +177,9 @@ def test_a_place_that_cannot_be_written_gets_a_sentence(tmp_path, counts, monkey
         raise PermissionError("Permission denied (os error 13)\n\nDebug source: ...")
 
     monkeypatch.setattr("xgamma.store.backend._write_file", refuse)
-    with pytest.raises(StoreError, match=r"cannot be written: Permission denied \(os error 13\). What it holds can be read"):
+    with pytest.raises(
+        StoreError, match=r"cannot be written: Permission denied \(os error 13\). What it holds can be read"
+    ):
         store.put("dl4", "k1", {"": counts}, {})
     monkeypatch.setattr("obstore.put", refuse)
     with pytest.raises(StoreError, match="cannot be written"):

@@ -118,6 +118,31 @@ class FitsTable:
         return np.asarray(native * scale + zero)
 
 
+def validate_datasum(table: FitsTable, path: Path) -> None:
+    """Raise ``InputError`` where an HDU says what its data add up to, in DATASUM, and they do not.
+
+    Source: FITS standard 4.0, section 4.4.2.7.
+    """
+    said = str(table.header.get("DATASUM", "")).strip()
+    if said.isdigit() and int(said) != _datasum(table._data):
+        raise InputError(
+            f"{path} is damaged: the data of HDU {table.name!r} do not add up to its DATASUM. Fetch it again."
+        )
+
+
+def _datasum(data: memoryview) -> int:
+    """Return the ones' complement sum of 32-bit words, which is the same in either order of bytes, in that of FITS."""
+    rest = len(data) % 4
+    words = [
+        np.frombuffer(data[: len(data) - rest], "<u4"),
+        np.frombuffer(bytes(data[-rest:]) + bytes(4 - rest), "<u4"),
+    ]
+    total = sum(int(part.sum(dtype=np.uint64)) for part in (words if rest else words[:1]))
+    while total >> 32:
+        total = (total & 0xFFFFFFFF) + (total >> 32)
+    return int.from_bytes(total.to_bytes(4, "little"), "big")
+
+
 def _row_dtype(header: Header) -> np.dtype[Any]:
     fields: list[tuple[Any, ...]] = []
     for number in range(1, whole_number(header, "TFIELDS") + 1):

@@ -203,11 +203,10 @@ class FitsRelease:
         return read_index(self._path)
 
     def facts(self) -> dict[int, RunFacts]:
-        """Return what a selection looks at, by observation id; runs without any HDU are not there."""
+        """Return what a selection looks at, by observation id."""
         return {
             obs_id: RunFacts(obs_id, entry.ra, entry.dec, frozenset(entry.hdus))
             for obs_id, entry in self.index.runs.items()
-            if entry.hdus
         }
 
     def _found(
