@@ -141,7 +141,7 @@ def _change_index(release: Path, name: str, change: Callable[[np.ndarray], np.nd
 
 def _index_column(release: Path, obs_id: int, column: str, value: object, hdu_type: str = "events") -> None:
     def write(rows: np.ndarray) -> None:
-        rows[column][(rows["OBS_ID"] == obs_id) & (np.char.strip(rows["HDU_TYPE"]) == hdu_type)] = value
+        rows[column][(rows["OBS_ID"] == obs_id) & (np.char.strip(rows["HDU_TYPE"].astype(str)) == hdu_type)] = value
 
     _change_index(release, "hdu", write)
 
@@ -153,7 +153,7 @@ def misname_file(release: Path, obs_id: int) -> None:
 
 def misname_hdu(release: Path, obs_id: int) -> None:
     """Let the index name an HDU that the file does not have."""
-    _index_column(release, obs_id, "HDU_NAME", "NOTHING")
+    _index_column(release, obs_id, "HDU_NAME", "ABSENT")
 
 
 def name_another_hdu(release: Path, obs_id: int) -> None:

@@ -131,16 +131,13 @@ def validate_datasum(table: FitsTable, path: Path) -> None:
 
 
 def _datasum(data: memoryview) -> int:
-    """Return the ones' complement sum of 32-bit words, which is the same in either order of bytes, in that of FITS."""
-    rest = len(data) % 4
-    words = [
-        np.frombuffer(data[: len(data) - rest], "<u4"),
-        np.frombuffer(bytes(data[-rest:]) + bytes(4 - rest), "<u4"),
-    ]
-    total = sum(int(part.sum(dtype=np.uint64)) for part in (words if rest else words[:1]))
+    """Return the ones' complement sum of big-endian 32-bit words; zeros fill up the last."""
+    end = len(data) - len(data) % 4
+    total = int(np.frombuffer(data[:end], ">u4").sum(dtype=np.uint64))
+    total += int.from_bytes(bytes(data[end:]).ljust(4, b"\0"), "big")
     while total >> 32:
         total = (total & 0xFFFFFFFF) + (total >> 32)
-    return int.from_bytes(total.to_bytes(4, "little"), "big")
+    return total
 
 
 def _row_dtype(header: Header) -> np.dtype[Any]:
