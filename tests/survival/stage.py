@@ -147,3 +147,8 @@ def abandoned(folder):
     """The attempts in a folder that no record names."""
     alive = {record.folder for record in Store(folder).ls()}
     return {path: count for path, count in attempts(folder).items() if path not in alive}
+
+
+def attempts_in(store):
+    """The attempts that hold anything, as the place itself lists them."""
+    return {"/".join(path.split("/")[:3]) for path in store._backend.modified("dl4") if path.count("/") > 2}

@@ -2,9 +2,10 @@
 
 import pytest
 
-from survival.actor import crowd, key, keys, race
-from survival.stage import Actor
-from xgamma.store import Store
+from releases import config_of, recipe, whole
+from survival.actor import analyse, crowd, key, keys, race
+from survival.stage import Actor, abandoned, attempts_in, digests
+from xgamma.store import Store, digest
 
 WRITERS, KEYS, TOGETHER = 4, 60, 30
 CROWD = 32
@@ -17,11 +18,6 @@ def writers(request):
     yield found
     for writer in found:
         writer.close()
-
-
-def attempts_in(store):
-    """The attempts that hold anything, as the place itself lists them."""
-    return {"/".join(path.split("/")[:3]) for path in store._backend.modified("dl4") if path.count("/") > 2}
 
 
 def assert_one_product_each(store, numbers, witness):
@@ -62,3 +58,25 @@ def test_a_crowd_of_processes_on_one_folder_loses_nothing(tmp_path, actors, witn
 
 def test_the_same_request_has_the_same_key_in_every_process(actors):
     assert {tuple(actor.act(keys.__name__)[1]) for actor in actors} == {keys()}
+    reordered = recipe(safe_masks=tuple(reversed(recipe().safe_masks)))
+    assert digest(reordered.document()) == keys()[0]
+
+
+def test_two_processes_with_the_same_configuration_at_once_both_end_well(
+    tiny_release, quick_folder, actors, witness, survival
+):
+    whole(config_of(tiny_release, quick_folder / "undisturbed"))
+    undisturbed = digests(Store(quick_folder / "undisturbed"))
+    with survival("2 processes run the same configuration") as tally:
+        for number in range(3):
+            place = quick_folder / f"shared{number}"
+            with tally.trial():
+                for actor in actors:
+                    actor.enter(analyse.__name__, tiny_release, place)
+                for actor in actors:
+                    actor.go()
+                assert all(actor.end() for actor in actors)
+                store = Store(place)
+                witness.assert_whole(store)
+                assert digests(store) == undisturbed
+                assert abandoned(place) == {}
