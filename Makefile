@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 NEWEST_VENV ?= .venv-newest
 DEMO ?= demo
+XGAMMA_KILLS ?= 100
 # Test processes; one thread each, as two cores are all that some machines have.
 JOBS ?= 2
 export OMP_NUM_THREADS ?= 1
@@ -14,13 +15,14 @@ BIN := $(VENV)/bin
 # The newest lock file that is not newer than the interpreter.
 LOCK := $(shell $(PYTHON) requirements/choose.py 2>/dev/null)
 
-.PHONY: help install test test-newest lint format docs demo closure bench bench-scale lock wheel clean
+.PHONY: help install test test-newest survival lint format docs demo closure bench bench-scale lock wheel clean
 
 help:
 	@echo "make demo         simulate observations into $(DEMO)/, analyse them to flux points and pictures"
 	@echo "make closure      1,000 simulated sets through reduction and fit: the numbers of docs/closure.md; some minutes"
 	@echo "make test         the tests (JOBS=$(JOBS) processes)"
 	@echo "make test-newest  the tests on the newest Python that is found"
+	@echo "make survival     kills, races, full disks, damaged files: XGAMMA_KILLS=$(XGAMMA_KILLS) kills of each, a table"
 	@echo "make lint         ruff and mypy"
 	@echo "make format       let ruff mend what it can"
 	@echo "make docs         the documentation into docs/_build/html"
@@ -47,6 +49,9 @@ test: install
 
 test-newest:
 	$(MAKE) test PYTHON="$$($(PYTHON) requirements/choose.py --newest)" VENV=$(NEWEST_VENV)
+
+survival: install
+	XGAMMA_KILLS=$(XGAMMA_KILLS) $(BIN)/python -m pytest -n 0 tests/survival $(PYTEST_ARGS)
 
 lint: install
 	$(BIN)/ruff check .

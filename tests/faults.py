@@ -140,6 +140,93 @@ def point_away(release: Path, obs_id: int, degrees: float = 22.0) -> None:
     _change(release / "obs-index.fits.gz", move_index)
 
 
+def empty_file(release: Path, obs_id: int) -> None:
+    """Leave a file of no bytes, as a full disk does."""
+    run_file(release, obs_id).write_bytes(b"")
+
+
+def _change_index(release: Path, name: str, change: Callable[[np.ndarray], np.ndarray | None]) -> None:
+    def replace(hdus: fits.HDUList) -> None:
+        rows = np.array(hdus[1].data)
+        changed = change(rows)
+        hdus[1].data = rows if changed is None else changed
+
+    _change(release / f"{name}-index.fits.gz", replace)
+
+
+def _index_column(release: Path, obs_id: int, column: str, value: object, hdu_type: str = "events") -> None:
+    def write(rows: np.ndarray) -> None:
+        rows[column][(rows["OBS_ID"] == obs_id) & (np.char.strip(rows["HDU_TYPE"].astype(str)) == hdu_type)] = value
+
+    _change_index(release, "hdu", write)
+
+
+def misname_file(release: Path, obs_id: int) -> None:
+    """Let the index name a file that is not there."""
+    _index_column(release, obs_id, "FILE_NAME", "nowhere.fits")
+
+
+def misname_hdu(release: Path, obs_id: int) -> None:
+    """Let the index name an HDU that the file does not have."""
+    _index_column(release, obs_id, "HDU_NAME", "ABSENT")
+
+
+def name_another_hdu(release: Path, obs_id: int) -> None:
+    """Let the index say that the good times are the events."""
+    _index_column(release, obs_id, "HDU_NAME", "GTI")
+
+
+def repeat_hdu_rows(release: Path, obs_id: int) -> None:
+    """Let the index name every HDU of a run twice."""
+    _change_index(release, "hdu", lambda rows: np.concatenate([rows, rows[rows["OBS_ID"] == obs_id]]))
+
+
+def repeat_observation(release: Path, obs_id: int) -> None:
+    """Let the observation index have a run twice, the second time elsewhere on the sky."""
+
+    def repeat(rows: np.ndarray) -> np.ndarray:
+        again = rows[rows["OBS_ID"] == obs_id].copy()
+        again["DEC_PNT"] -= 40
+        return np.concatenate([rows, again])
+
+    _change_index(release, "obs", repeat)
+
+
+def forget_hdus(release: Path, obs_id: int) -> None:
+    """Leave a run in the observation index of which the HDU index knows nothing."""
+    _change_index(release, "hdu", lambda rows: rows[rows["OBS_ID"] != obs_id])
+
+
+def forget_observation(release: Path, obs_id: int) -> None:
+    """Leave a run in the HDU index of which the observation index knows nothing."""
+    _change_index(release, "obs", lambda rows: rows[rows["OBS_ID"] != obs_id])
+
+
+def misstate_sizes(release: Path, obs_id: int) -> None:
+    """Let the index state a wrong size and place of every HDU of a run."""
+
+    def write(rows: np.ndarray) -> None:
+        wrong = rows["OBS_ID"] == obs_id
+        for name in {"SIZE", "OFFSET"} & set(rows.dtype.names):
+            rows[name][wrong] = 17
+
+    _change_index(release, "hdu", write)
+
+
+def flip_bit(path: Path, place: float, bit: int) -> None:
+    """Flip one bit of a file; ``place`` is from 0 to 1."""
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= 1 << bit
+    path.write_bytes(content)
+
+
+def write_datasums(release: Path, obs_id: int) -> None:
+    """Write DATASUM and CHECKSUM into the run's file."""
+    path = run_file(release, obs_id)
+    with fits.open(path, memmap=False) as hdus:
+        hdus.writeto(path, overwrite=True, checksum=True)
+
+
 FAULTS = {
     "truncated file": truncate_file,
     "file is gone": remove_file,

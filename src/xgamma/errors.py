@@ -100,6 +100,28 @@ class StoreError(XgammaError, OSError):
     exit_code = 3
 
 
+class DamagedError(StoreError):
+    """A published product of which bytes are missing; computed again it is whole.
+
+    Parameters
+    ----------
+    message
+        The sentence.
+    url, path
+        The store, and the object in it that is missing or cut off.
+    """
+
+    kind = "damaged"
+
+    def __init__(self, message: str, url: str, path: str) -> None:
+        super().__init__(message)
+        self.url = url
+        self.path = path
+
+    def __reduce__(self) -> tuple[type[DamagedError], tuple[str, str, str]]:
+        return DamagedError, (str(self), self.url, self.path)
+
+
 class ClusterError(XgammaError, RuntimeError):
     """A dask cluster that does not answer, cannot run a block, or goes away."""
 

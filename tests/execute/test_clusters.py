@@ -18,7 +18,7 @@ from command_line import CommandLine
 from execute.blocks import number_or_death, number_or_one_death, wait_for
 from releases import config_of, until_datasets
 from xgamma.errors import ClusterError, ConfigError, WorkerLostError
-from xgamma.execute import cluster, run_blocks
+from xgamma.execute import Workers, cluster, run_blocks
 from xgamma.store import Store
 
 TESTS = Path(__file__).parents[1]
@@ -91,7 +91,7 @@ def digests(url):
 def test_an_address_where_nobody_listens_gets_a_sentence_in_bounded_time():
     began = time.monotonic()
     with pytest.raises(ClusterError, match=r"no dask scheduler answers at tcp://127\.0\.0\.1:9 within 1 s"):
-        run_blocks(len, ["a", "b"], "x", scheduler="tcp://127.0.0.1:9")
+        run_blocks(len, ["a", "b"], "x", Workers(scheduler="tcp://127.0.0.1:9"))
     assert time.monotonic() - began < 30
 
 
@@ -104,19 +104,19 @@ def test_a_server_of_something_else_is_no_scheduler():
 
         threading.Thread(target=answer, daemon=True).start()
         with pytest.raises(ClusterError, match="no dask scheduler answers"):
-            run_blocks(len, ["a", "b"], "x", scheduler=f"tcp://127.0.0.1:{server.getsockname()[1]}")
+            run_blocks(len, ["a", "b"], "x", Workers(scheduler=f"tcp://127.0.0.1:{server.getsockname()[1]}"))
 
 
 @pytest.mark.parametrize("address", ["nonsense", "smtp://host:1"])
 def test_what_is_no_address_is_refused(address):
     with pytest.raises(ConfigError, match=r"is no address: .*Write tcp://HOST:PORT"):
-        run_blocks(len, ["a", "b"], "x", scheduler=address)
+        run_blocks(len, ["a", "b"], "x", Workers(scheduler=address))
 
 
 def test_a_scheduler_without_workers_gets_a_sentence(other, monkeypatch):
     monkeypatch.setattr(cluster, "WORKERLESS_SECONDS", 0.5)
     with pytest.raises(ClusterError, match="has had no worker for 0 s"):
-        run_blocks(len, ["a", "b"], "x", scheduler=other.address)
+        run_blocks(len, ["a", "b"], "x", Workers(scheduler=other.address))
 
 
 def test_workers_with_other_software_are_refused_before_any_work(other, tmp_path):
@@ -125,7 +125,7 @@ def test_workers_with_other_software_are_refused_before_any_work(other, tmp_path
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: xgamma\nVersion: 0.0.1\n")
     other.add_worker(tmp_path)
     with pytest.raises(ClusterError, match=r"on its worker tcp://127\S+ xgamma 0\.0\.1 \(here \d"):
-        run_blocks(len, ["a", "b"], "x", scheduler=other.address)
+        run_blocks(len, ["a", "b"], "x", Workers(scheduler=other.address))
 
 
 def test_workers_that_cannot_load_xgamma_end_in_a_sentence(other, tmp_path, monkeypatch):
@@ -136,7 +136,7 @@ def test_workers_that_cannot_load_xgamma_end_in_a_sentence(other, tmp_path, monk
     monkeypatch.setattr(cluster, "WORKERLESS_SECONDS", 1.0)
     monkeypatch.setattr(cluster, "_LOOK_SECONDS", 0.2)
     with pytest.raises(ClusterError, match=r"had no worker for 1 s\. Start one .* with the same software as here"):
-        run_blocks(len, ["a", "b"], "x", scheduler=other.address)
+        run_blocks(len, ["a", "b"], "x", Workers(scheduler=other.address))
 
 
 def test_workers_that_all_go_away_get_a_sentence(other, monkeypatch, tmp_path):
@@ -151,7 +151,7 @@ def test_workers_that_all_go_away_get_a_sentence(other, monkeypatch, tmp_path):
     killer = threading.Thread(target=kill)
     killer.start()
     with pytest.raises(ClusterError, match="has had no worker"):
-        run_blocks(wait_for, [(n, tmp_path, tmp_path / "end") for n in (1, 2)], "x", scheduler=other.address)
+        run_blocks(wait_for, [(n, tmp_path, tmp_path / "end") for n in (1, 2)], "x", Workers(scheduler=other.address))
     killer.join()
 
 

@@ -12,7 +12,7 @@ import xgamma
 from releases import recipe, rows_in
 from xgamma.errors import StoreError
 from xgamma.events import Part
-from xgamma.execute import progress_bar, run_blocks
+from xgamma.execute import Workers, progress_bar, run_blocks
 from xgamma.ingest import open_release
 from xgamma.ingest.release import StoredGroups
 from xgamma.reduce import joined_rows, reduce_block, reduce_spectra
@@ -51,14 +51,14 @@ def test_blocks_one_after_the_other_give_the_bytes_of_one_block(stored, eager):
 
 def test_processes_give_the_bytes_of_one_block(stored, eager, small_blocks):
     pytest.importorskip("distributed")
-    assert dataset_digest(reduce_spectra(stored, rows_in(stored), recipe(), n_jobs=2)) == eager
+    assert dataset_digest(reduce_spectra(stored, rows_in(stored), recipe(), Workers(2))) == eager
 
 
 def test_any_scheduler_gives_the_bytes_of_one_block(stored, eager, small_blocks):
     distributed = pytest.importorskip("distributed")
     options = {"dashboard_address": None, "processes": True, "threads_per_worker": 1, "n_workers": 1}
     with distributed.LocalCluster(**options) as cluster:
-        found = reduce_spectra(stored, rows_in(stored), recipe(), scheduler=cluster.scheduler_address)
+        found = reduce_spectra(stored, rows_in(stored), recipe(), Workers(scheduler=cluster.scheduler_address))
     assert dataset_digest(found) == eager
 
 

@@ -177,7 +177,9 @@ def test_a_place_that_cannot_be_written_gets_a_sentence(tmp_path, counts, monkey
         raise PermissionError("Permission denied (os error 13)\n\nDebug source: ...")
 
     monkeypatch.setattr("xgamma.store.backend._write_file", refuse)
-    with pytest.raises(StoreError, match=r"cannot be written: Permission denied \(os error 13\). Check the place"):
+    with pytest.raises(
+        StoreError, match=r"cannot be written: Permission denied \(os error 13\). What it holds can be read"
+    ):
         store.put("dl4", "k1", {"": counts}, {})
     monkeypatch.setattr("obstore.put", refuse)
     with pytest.raises(StoreError, match="cannot be written"):
@@ -211,5 +213,5 @@ def test_a_damaged_record_is_named(tmp_path, counts):
     store = Store(tmp_path)
     store.put("dl4", "k1", {"": counts}, {})
     (tmp_path / "dl4" / "k1" / "record.json").write_text("")
-    with pytest.raises(StoreError, match=r"record dl4/k1/record.json is damaged"):
+    with pytest.raises(StoreError, match=r"record dl4/k1/record.json of the store .* is damaged"):
         store.ls()

@@ -27,15 +27,22 @@ def compact(store: Store) -> list[Record]:
     >>> compact(Store("memory://"))
     []
     """
-    releases = sorted({str(record.texts["release"]) for record in store.ls(KIND)})
-    recipes = sorted({str(record.texts["recipe"]) for record in store.ls(ROWS)})
-    merged = [merge_parts(store, release) for release in releases]
-    merged += [_merge_rows(store, recipe) for recipe in recipes]
+    # What a merged part holds already is not merged again: the rest of an interrupted compaction, parts with a name.
+    records = sorted(store.end_compactions(), key=lambda record: record.created)
+    runs = _grouped([record for record in records if record.kind == KIND], "release")
+    rows = _grouped([record for record in records if record.kind == ROWS], "recipe")
+    merged = [merge_parts(store, release, of_release) for release, of_release in runs.items()]
+    merged += [_merge_rows(store, recipe, of_recipe) for recipe, of_recipe in rows.items()]
     return [record for record in merged if record is not None]
 
 
-def _merge_rows(store: Store, recipe: str) -> Record | None:
-    records = sorted((r for r in store.ls(ROWS) if r.texts["recipe"] == recipe), key=lambda record: record.created)
+def _grouped(records: Sequence[Record], text: str) -> dict[str, list[Record]]:
+    """Return records by one of their texts, sorted by it."""
+    texts = sorted({str(record.texts[text]) for record in records})
+    return {value: [record for record in records if record.texts[text] == value] for value in texts}
+
+
+def _merge_rows(store: Store, recipe: str, records: Sequence[Record]) -> Record | None:
     if len(records) < 2:
         return None
     texts = {"recipe": recipe, "rows": [row for record in records for row in record.texts["rows"]]}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from xgamma.analysis import products
 from xgamma.analysis.config import AnalysisConfig
+from xgamma.analysis.observations import Observations
 from xgamma.analysis.projection import (
     Cost,
     ingest_cost,
@@ -161,11 +162,11 @@ def _reduction_steps(
     is_reduced = not missing
     if config.datasets.stack:
         if missing:
-            labels = group_labels(holdings, rows, recipe.grid, config.datasets.stack_by)
-            cost = stack_cost(recipe, len(keys), 1 if labels is None else len(set(labels)), workers)
+            labels = group_labels(Observations(holdings, rows), recipe.grid, config.datasets.stack_by)
+            cost = stack_cost(recipe, len(keys), 1 if labels is None else len(set(labels.values())), workers)
             yield PlannedStep("stack", COMPUTE, len(keys), "its key is known after the reduction", cost=cost)
         else:
-            labels = group_labels(holdings, rows, recipe.grid, config.datasets.stack_by)
+            labels = group_labels(Observations(holdings, rows), recipe.grid, config.datasets.stack_by)
             places = [(*named[row], known[named[row][0]]) for row in selection_order(rows)]
             step = _stack_step(store, reduced_at(Shelf(store), places, len(places)), labels, recipe, workers)
             yield step
@@ -184,7 +185,7 @@ def _missing_rows(
 
 
 def _stack_step(
-    store: Store, rows: Reduced, labels: Sequence[str] | None, recipe: Recipe, workers: Workers
+    store: Store, rows: Reduced, labels: Mapping[str, str] | None, recipe: Recipe, workers: Workers
 ) -> PlannedStep:
     keys = list(Groups(rows, labels).keys.values())
     found = stored_stacks(store, keys)

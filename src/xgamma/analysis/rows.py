@@ -13,6 +13,7 @@ import xarray as xr
 
 from xgamma.analysis.unused import REDUCE, UnusedRun
 from xgamma.axes import FloatArray, IntArray
+from xgamma.errors import XgammaError
 from xgamma.events import Rows
 from xgamma.execute import Workers
 from xgamma.ingest import Holdings
@@ -164,7 +165,7 @@ def reduced(
     selected: Sequence[tuple[str, Rows]],
     recipe: Recipe,
     workers: Workers,
-    on_failure: Callable[[UnusedRun], None],
+    on_failure: Callable[[UnusedRun, Exception], None],
 ) -> tuple[Reduced, list[UnusedRun]]:
     """Return the rows of a selection; those that the store does not hold are reduced and put there, part by part.
 
@@ -173,7 +174,7 @@ def reduced(
     store, holdings, selected, recipe, workers
         Where rows are kept, the runs, which rows of which part, what is wanted, and where it is computed.
     on_failure
-        Called for each run whose reduction did not come to an end; what it raises ends the work.
+        Called with each run whose reduction did not come to an end, and why; what it raises ends the work.
 
     Returns
     -------
@@ -195,15 +196,20 @@ def reduced(
             fresh = reduce_each(holdings.parts[part_key], rows_at(rows, missing), recipe, workers)
             new_keys = [wanted[missing[number]] for number in fresh.done]
             known |= _put_rows(shelf, new_keys, fresh.data, part_key, document)
-            for number, message in fresh.lost.items():
+            for number, error in fresh.lost.items():
                 name, key = rows.names[missing[number]], wanted[missing[number]]
-                lost[key] = UnusedRun.of(name, REDUCE, Outcome.NOT_FINISHED, message)
-                on_failure(lost[key])
+                lost[key] = UnusedRun.of(name, REDUCE, Outcome.NOT_FINISHED, sentence_of(error))
+                on_failure(lost[key], error)
         keys += wanted
     names = [name for _, rows in selected for name in rows.names]
     order = selection_order(selected).tolist()
     at = [(keys[row], names[row], known[keys[row]]) for row in order if keys[row] in known]
     return reduced_at(shelf, at, found), [lost[keys[row]] for row in order if keys[row] in lost]
+
+
+def sentence_of(error: Exception) -> str:
+    """Return what an error says; one that is not ours is named."""
+    return str(error) if isinstance(error, XgammaError) else f"{type(error).__name__}: {error}"
 
 
 def _put_rows(

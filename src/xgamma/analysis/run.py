@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from xgamma.analysis.session import Analysis
 from xgamma.analysis.unused import UnusedRun
 from xgamma.datasets import Datasets, FluxPointsDataset
 from xgamma.errors import FitError, OutputError
+from xgamma.formats.atomic import write_files
 
 PICTURE_SIZE = (8.0, 6.0)
 RESOLUTION = 120
@@ -141,5 +143,7 @@ def _write_flux_points(points: FluxPointsDataset, outdir: Path) -> dict[str, Pat
 
 
 def _saved(figure: Figure, path: Path) -> Path:
-    figure.savefig(path, dpi=RESOLUTION)
+    content = io.BytesIO()
+    figure.savefig(content, dpi=RESOLUTION)
+    write_files({path: content.getvalue()}, overwrite=True)
     return path

@@ -16,6 +16,7 @@ from xgamma import reduce
 from xgamma.analysis import products
 from xgamma.analysis.config import AnalysisConfig
 from xgamma.analysis.failures import failed_runs, note_failures, on_failed_ingest, on_failed_reduction
+from xgamma.analysis.healing import can_be_made_again, heals
 from xgamma.analysis.observations import Observations
 from xgamma.analysis.request import points_of, recipe_of, selection_of
 from xgamma.analysis.rows import Reduced, failed_rows, reduced
@@ -32,8 +33,8 @@ from xgamma.analysis.unused import (
 from xgamma.axes import BoolArray
 from xgamma.datasets import Datasets, FluxPoints, FluxPointsDataset
 from xgamma.datasets.spectrum import SpectrumDataset
-from xgamma.errors import ConfigError, ConfigTypeError, DataError, LaterError, OrderError
-from xgamma.execute import THIS_PROCESS, Workers
+from xgamma.errors import ConfigError, ConfigTypeError, DamagedError, DataError, LaterError, OrderError
+from xgamma.execute import THIS_PROCESS, Workers, one_cluster
 from xgamma.fit import Fit, FitResult, mask_fit, used_bins
 from xgamma.ingest import FitsRelease, StoredRelease, open_release
 from xgamma.models.model import Models
@@ -94,6 +95,7 @@ class Analysis:
 
     # --- observations
 
+    @heals
     def get_observations(self, retry_failed: bool = False) -> None:
         """Select the observations and ingest those that the store does not hold.
 
@@ -144,8 +146,14 @@ class Analysis:
         log.info("Trying %d runs again that failed before; %d new ones wait.", len(failed), len(new - failed))
         return [obs_id for obs_id in obs_ids if obs_id not in new - failed]
 
+    def read_again(self) -> None:
+        """Get the observations anew, where they were got before, as the store no longer holds them all."""
+        if self.observations is not None:
+            self.get_observations()
+
     # --- reduction
 
+    @heals
     def get_datasets(self) -> None:
         """Reduce the observations to spectra, and stack them where the configuration says so.
 
@@ -156,50 +164,61 @@ class Analysis:
         LaterError
             For maps.
         """
-        if self.observations is None:
-            raise OrderError("There are no observations to reduce; call get_observations() first.")
-        config = self._frozen(complete=True)
-        recipe = recipe_of(config)
-        holdings = self.observations.holdings
-        if len(self.observations) == 0:
-            raise nothing_selected(holdings.failures)
+        observations, config = self._observations_to_reduce(), self._frozen(complete=True)
+        recipe, workers = recipe_of(config), self._workers(config)
         log.info("Reducing spectrum datasets.")
         if recipe.background is None:
             log.warning("datasets.background.method is not set: the counts have no background.")
-        workers = self._workers(config)
-        fail_fast = bool(config.general.fail_fast)
-        on_failure = on_failed_reduction(fail_fast)
-        rows, lost = reduced(self.store, holdings, self.observations.rows, recipe, workers, on_failure)
-        self._note_lost(lost, rows, config)
+        with one_cluster(workers):
+            rows, failed = self._reduced(observations, config, recipe, workers)
+            if config.datasets.stack:
+                labels = group_labels(observations, recipe.grid, config.datasets.stack_by)
+                data, key, found = stacked(self.store, rows, labels, workers)
+                log_found(data.sizes["dataset"], found)
+                # A stack has no row for them.
+                held = self._hold(data, key)
+                held.unused = [*held.unused, *_faces_of_unused(rows, recipe, failed)]
+                is_found = found == data.sizes["dataset"]
+            else:
+                masked = [failed_rows(rows, recipe, failed)] if failed else []
+                everything = joined_rows([rows.read(), *masked])
+                self._hold(everything, dataset_digest(everything))
+                is_found = True
+        if not is_found or rows.found < len(rows):
+            self.computed.add("datasets")
+
+    def _observations_to_reduce(self) -> Observations:
+        if self.observations is None:
+            raise OrderError("There are no observations to reduce; call get_observations() first.")
+        if len(self.observations) == 0:
+            raise nothing_selected(self.observations.holdings.failures)
+        return self.observations
+
+    def _reduced(
+        self, observations: Observations, config: AnalysisConfig, recipe: Recipe, workers: Workers
+    ) -> tuple[Reduced, list[UnusedRun]]:
+        """Return the rows, and the runs that have none; says what cannot be used."""
+        say = on_failed_reduction(bool(config.general.fail_fast))
+
+        def on_failure(run: UnusedRun, error: Exception) -> None:
+            if isinstance(error, DamagedError) and can_be_made_again(error, self.store, self.datastore):
+                raise error
+            say(run)
+
+        rows, lost = reduced(self.store, observations.holdings, observations.rows, recipe, workers, on_failure)
+        if self.datastore is not None:
+            place = config.observations.datastore.expanded()
+            note_failures(self.store, self.datastore.name, place, lost, REDUCE, rows.names)
         log.info("Reduced %d rows, found %d in the store.", len(rows) - rows.found, rows.found)
         # Runs that could not be read were named when they were read.
         masked = list(rows.unused())
         for run in masked:
-            on_failure(run)
-        failed = [*lost, *(UnusedRun.of_failure(failure) for failure in holdings.failures)]
+            say(run)
+        failed = [*lost, *(UnusedRun.of_failure(failure) for failure in observations.holdings.failures)]
         if len(masked) == len(rows):
             raise DataError(no_run_left([*masked, *failed]))
-        self.unused_runs, is_found = [*masked, *failed], rows.found == len(rows) + len(lost)
-        if config.datasets.stack:
-            labels = group_labels(holdings, self.observations.rows, recipe.grid, config.datasets.stack_by)
-            data, key, found = stacked(self.store, rows, labels, workers)
-            log_found(data.sizes["dataset"], found)
-            held = self._hold(data, key)
-            # A stack has no row for them.
-            held.unused = [*held.unused, *_faces_of_unused(rows, recipe, failed)]
-            is_found &= found == data.sizes["dataset"]
-        else:
-            everything = rows.read()
-            if failed:
-                everything = joined_rows([everything, failed_rows(rows, recipe, failed)])
-            self._hold(everything, dataset_digest(everything))
-        if not is_found:
-            self.computed.add("datasets")
-
-    def _note_lost(self, lost: list[UnusedRun], rows: Reduced, config: AnalysisConfig) -> None:
-        if self.datastore is not None:
-            place = config.observations.datastore.expanded()
-            note_failures(self.store, self.datastore.name, place, lost, REDUCE, rows.names)
+        self.unused_runs = [*masked, *failed]
+        return rows, failed
 
     def open_spectra(self) -> xr.Dataset:
         """Return the reduction of the observations as a lazy Dataset: its dims, units and size are known at once.
@@ -217,12 +236,8 @@ class Analysis:
         >>> spectra = analysis.open_spectra()  # doctest: +SKIP
         >>> spectra["counts"].sel(energy=slice(1, 10)).sum("energy").compute()  # doctest: +SKIP
         """
-        if self.observations is None:
-            raise OrderError("There are no observations to reduce; call get_observations() first.")
-        if len(self.observations) == 0:
-            raise nothing_selected(self.observations.holdings.failures)
-        parts = self.observations.holdings.parts
-        pieces = [(parts[key], rows) for key, rows in self.observations.rows]
+        observations = self._observations_to_reduce()
+        pieces = [(observations.holdings.parts[key], rows) for key, rows in observations.rows]
         spectra: xr.Dataset = reduce.lazy_spectra(pieces, recipe_of(self._frozen(complete=True)))
         return spectra
 
@@ -324,6 +339,7 @@ class Analysis:
 
     # --- fit and flux points
 
+    @heals
     def run_fit(self) -> None:
         """Fit the models to the datasets in ``fit.fit_range``.
 
@@ -359,6 +375,7 @@ class Analysis:
                 face.mask_fit = inside[row, region : region + 1]
         return datasets, models
 
+    @heals
     def get_flux_points(self) -> None:
         """Estimate flux points of ``flux_points.source`` on the energies of ``flux_points.energy``.
 

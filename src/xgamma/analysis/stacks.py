@@ -8,18 +8,16 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
+from xgamma.analysis.observations import Observations
 from xgamma.analysis.rows import Place, Reduced, Shelf, rows_of_products
 from xgamma.axes import IntArray
-from xgamma.events import Rows
 from xgamma.execute import Workers, run_blocks
 from xgamma.grid import Grid
 from xgamma.groups import OFFSET, Grouping
-from xgamma.ingest import Holdings
 from xgamma.reduce import with_names
 from xgamma.reduce.response import offsets
 from xgamma.reduce.rows import MEMBERS
 from xgamma.reduce.stack import STEP_VERSION, RowFacts, Sums, leaf_sums, leaves_of, row_facts, stacks, summed
-from xgamma.select import selection_order
 from xgamma.store import Store, digest
 
 log = logging.getLogger(__name__)
@@ -38,29 +36,27 @@ class Groups:
     rows
         The rows of a reduction.
     labels
-        The group of each of them; ``None`` is one stack of all.
+        The group of each of them by its name; ``None`` is one stack of all.
     """
 
-    def __init__(self, rows: Reduced, labels: Sequence[str] | None) -> None:
+    def __init__(self, rows: Reduced, labels: Mapping[str, str] | None) -> None:
         members: dict[str, list[int]] = {}
         for row in rows.canonical_order:
-            members.setdefault(NAME if labels is None else labels[row], []).append(row)
+            members.setdefault(NAME if labels is None else labels[rows.names[row]], []).append(row)
         self.members = members
         self.keys = {label: stack_key([rows.keys[row] for row in own]) for label, own in members.items()}
 
 
-def group_labels(
-    holdings: Holdings, selected: Sequence[tuple[str, Rows]], grid: Grid, by: Grouping | None
-) -> list[str] | None:
-    """Return the name of the group of each row of a selection, in its order; ``None`` where all are one."""
+def group_labels(observations: Observations, grid: Grid, by: Grouping | None) -> dict[str, str] | None:
+    """Return the name of the group of each row by the name of the row; ``None`` where all are one."""
     if by is None:
         return None
-    labels: list[str] = []
-    for key, rows in selected:
-        part = holdings.parts[key]
+    labels: dict[str, str] = {}
+    for key, rows in observations.rows:
+        part = observations.holdings.parts[key]
         columns = {**part.run_columns(rows.obs), OFFSET: offsets(part, rows, grid)[:, 0]}
-        labels += by.labels(columns)
-    return [labels[row] for row in selection_order(selected)]
+        labels |= zip(rows.names, by.labels(columns), strict=True)
+    return labels
 
 
 def stack_key(row_keys: Sequence[str]) -> str:
@@ -85,7 +81,9 @@ def stored_stacks(store: Store, keys: Sequence[str]) -> dict[str, Place]:
     }
 
 
-def stacked(store: Store, rows: Reduced, labels: Sequence[str] | None, workers: Workers) -> tuple[xr.Dataset, str, int]:
+def stacked(
+    store: Store, rows: Reduced, labels: Mapping[str, str] | None, workers: Workers
+) -> tuple[xr.Dataset, str, int]:
     """Return the stacks of all groups of rows; only groups that the store does not hold are summed.
 
     Parameters
@@ -95,7 +93,7 @@ def stacked(store: Store, rows: Reduced, labels: Sequence[str] | None, workers: 
     rows
         The rows of a reduction.
     labels
-        The group of each row; ``None`` is one stack of all, called ``stacked``.
+        The group of each row by its name; ``None`` is one stack of all, called ``stacked``.
     workers
         Where leaves are summed.
 
@@ -152,7 +150,7 @@ def computed_stacks(rows: Reduced, members: Mapping[str, Sequence[int]], workers
     leaves = leaves_of(group)
     places = [rows.places[row] for row in order]
     blocks = [(rows.shelf, places[block], rows.mjdref, leaves.leaf[block]) for block in leaves.blocks(BLOCK_ROWS)]
-    sums = run_blocks(_block_sums, blocks, "Stacking", workers.n_jobs, workers.scheduler)
+    sums = run_blocks(_block_sums, blocks, "Stacking", workers)
     facts = _joined_facts([facts for _, facts in sums])
     total = summed((each for each, _ in sums), leaves.group, len(members))
     result = stacks(total, group, facts, list(members), rows.read(order[:1]))

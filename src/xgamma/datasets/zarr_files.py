@@ -43,7 +43,7 @@ def write_zarr(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool) -> N
             path.rename(old)
         part.rename(path)
     except (OSError, StoreError) as error:
-        raise OutputError(f"Writing {path} failed: {error}.") from error
+        raise OutputError(f"Writing {path} failed: {error}. Make space, or choose another folder.") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
         _settle(old, path)

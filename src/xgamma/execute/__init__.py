@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, TypeVar
@@ -64,12 +64,16 @@ def progress_bar(text: str, total: int) -> Iterator[Callable[[], None]]:
         yield lambda: bar.advance(task)
 
 
+def one_cluster(workers: Workers) -> AbstractContextManager[None]:
+    """Return a context in which all calls of ``run_blocks`` share one cluster, which the first that needs it starts."""
+    return nullcontext() if workers == THIS_PROCESS else sys.modules[__name__].cluster.shared()
+
+
 def run_blocks(
     function: Callable[..., Result],
     arguments: Sequence[tuple[Any, ...]],
     text: str,
-    n_jobs: int = 1,
-    scheduler: str | None = None,
+    workers: Workers = THIS_PROCESS,
     names: Sequence[str] | None = None,
 ) -> list[Result]:
     """Return ``function(*a)`` for each tuple of arguments, in their order.
@@ -77,15 +81,13 @@ def run_blocks(
     Parameters
     ----------
     function
-        A function that can be sent to another process when ``n_jobs`` or ``scheduler`` ask for it.
+        A function that can be sent to another process when ``workers`` ask for it.
     arguments
         Its arguments, block by block. One block runs eagerly in this thread.
     text
         What the progress bar says.
-    n_jobs
-        1 for the threads of this process, more for a local cluster of that many processes.
-    scheduler
-        The address of a dask scheduler to use instead.
+    workers
+        Where blocks run.
     names
         What a message calls each block, such as the runs in it; otherwise their numbers.
 
@@ -104,9 +106,9 @@ def run_blocks(
     this = sys.modules[__name__]
     results: list[Result]
     with progress_bar(text, len(arguments)) as advance:
-        if n_jobs > 1 or scheduler is not None:
+        if workers != THIS_PROCESS:
             called = names or [f"block {number} of {len(arguments)}" for number in range(1, len(arguments) + 1)]
-            results = this.cluster.run(function, arguments, advance, n_jobs, scheduler, called)
+            results = this.cluster.run(function, arguments, advance, workers.n_jobs, workers.scheduler, called)
         else:
             results = this.threads.run(function, arguments, advance)
     return results

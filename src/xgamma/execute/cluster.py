@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from multiprocessing import resource_tracker
 from typing import Any, TypeVar
@@ -178,8 +179,42 @@ def _ended(work: _Work, names: Sequence[str]) -> list[Any]:
 # Clusters
 
 
+@dataclass
+class _Shared:
+    """The client of a cluster that several calls use, once one of them has started it."""
+
+    opened: contextlib.ExitStack
+    client: Any = None
+
+
+_SHARED: ContextVar[_Shared | None] = ContextVar("shared", default=None)
+
+
+@contextmanager
+def shared() -> Iterator[None]:
+    """Let all calls of ``run`` in the context use one cluster; it is closed at the end."""
+    with contextlib.ExitStack() as opened:
+        before = _SHARED.set(_Shared(opened))
+        try:
+            yield
+        finally:
+            _SHARED.reset(before)
+
+
 @contextmanager
 def _client(n_jobs: int, scheduler: str | None) -> Iterator[Any]:
+    kept = _SHARED.get()
+    if kept is None:
+        with _started(n_jobs, scheduler) as client:
+            yield client
+        return
+    if kept.client is None:
+        kept.client = kept.opened.enter_context(_started(n_jobs, scheduler))
+    yield kept.client
+
+
+@contextmanager
+def _started(n_jobs: int, scheduler: str | None) -> Iterator[Any]:
     if scheduler is not None:
         with _connected(scheduler) as client:
             _validate_software(client, scheduler)

@@ -80,7 +80,9 @@ def write_files(contents: Mapping[Path, bytes], *, overwrite: bool = False) -> N
         _remove([*parts.values(), *placed])
         if isinstance(error, OSError):
             names = ", ".join(str(path) for path in contents)
-            raise OutputError(f"Writing {names} failed and nothing was kept: {error}.") from error
+            raise OutputError(
+                f"Writing {names} failed and nothing was kept: {error}. Make space, or choose another folder."
+            ) from error
         raise
 
 

@@ -118,6 +118,28 @@ class FitsTable:
         return np.asarray(native * scale + zero)
 
 
+def validate_datasum(table: FitsTable, path: Path) -> None:
+    """Raise ``InputError`` where an HDU says what its data add up to, in DATASUM, and they do not.
+
+    Source: FITS standard 4.0, section 4.4.2.7.
+    """
+    said = str(table.header.get("DATASUM", "")).strip()
+    if said.isdigit() and int(said) != _datasum(table._data):
+        raise InputError(
+            f"{path} is damaged: the data of HDU {table.name!r} do not add up to its DATASUM. Fetch it again."
+        )
+
+
+def _datasum(data: memoryview) -> int:
+    """Return the ones' complement sum of big-endian 32-bit words; zeros fill up the last."""
+    end = len(data) - len(data) % 4
+    total = int(np.frombuffer(data[:end], ">u4").sum(dtype=np.uint64))
+    total += int.from_bytes(bytes(data[end:]).ljust(4, b"\0"), "big")
+    while total >> 32:
+        total = (total & 0xFFFFFFFF) + (total >> 32)
+    return total
+
+
 def _row_dtype(header: Header) -> np.dtype[Any]:
     fields: list[tuple[Any, ...]] = []
     for number in range(1, whole_number(header, "TFIELDS") + 1):

@@ -89,15 +89,14 @@ def _moved_responses(part: Part, role: str, names: Sequence[str], rows: Mapping[
     return {f"{role}_table": number[old_tables], f"{role}_row": old_rows + start[old_tables]}
 
 
-def merge_parts(store: Store, release: str) -> Record | None:
-    """Merge the small parts of a release into one, and return its record; ``None`` where there is nothing to merge.
+def merge_parts(store: Store, release: str, records: Sequence[Record]) -> Record | None:
+    """Merge parts of a release into one, and return its record; ``None`` where there is nothing to merge.
 
     Raises
     ------
     StoreError
         When the store cannot be written.
     """
-    records = sorted((r for r in store.ls(KIND) if r.texts["release"] == release), key=lambda record: record.created)
     if len(records) < 2:
         return None
     groups: list[Mapping[str, xr.Dataset]] = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -274,11 +275,10 @@ class FitsRelease:
         return read_index(self._path)
 
     def facts(self) -> dict[int, RunFacts]:
-        """Return what a selection looks at, by observation id; runs without any HDU are not there."""
+        """Return what a selection looks at, by observation id."""
         return {
             obs_id: RunFacts(obs_id, entry.ra, entry.dec, frozenset(entry.hdus), entry.zenith, entry.target)
             for obs_id, entry in self.index.runs.items()
-            if entry.hdus
         }
 
     def _found(
@@ -298,6 +298,11 @@ class FitsRelease:
         """Return the size of the files of some runs."""
         paths = {at.path for obs_id in obs_ids for at in self.index.runs[obs_id].hdus.values()}
         return sum(path.stat().st_size for path in paths if path.exists())
+
+    def has_files(self, obs_ids: Sequence[int]) -> bool:
+        """Whether all files of some runs are there, so that they could be read again."""
+        entries = [self.index.runs.get(obs_id) for obs_id in obs_ids]
+        return all(entry is not None and all(at.path.exists() for at in entry.hdus.values()) for entry in entries)
 
     def load(
         self,
@@ -358,7 +363,7 @@ class FitsRelease:
         self, workers: Workers, entries: Sequence[RunEntry], store: Store, on_failure: OnFailure
     ) -> list[Ingested]:
         chunks = [(self, chunk, store) for chunk in _chunks(entries, runs_per_part(len(entries), workers))]
-        ingested = run_blocks(_ingest_part, chunks, "Reading runs", workers.n_jobs, workers.scheduler)
+        ingested = run_blocks(_ingest_part, chunks, "Reading runs", workers)
         for each in ingested:
             for failure in each.failures:
                 on_failure(failure)
@@ -422,6 +427,8 @@ def _known_key(entry: RunEntry, store: Store, remember: bool) -> str | None:
         if known is None:
             known = file_digest(path)
             if remember:
-                store.remember(str(path), status.st_size, status.st_mtime_ns, known)
+                # It saves reading the file the next time; a store that is read-only or full answers without it.
+                with contextlib.suppress(StoreError):
+                    store.remember(str(path), status.st_size, status.st_mtime_ns, known)
         digests[str(path)] = known
     return digest(run_document(entry, digests))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
-from xgamma.errors import ConfigError, XgammaError
+from xgamma.errors import ConfigError, WorkerLostError, XgammaError
 from xgamma.events import Part, Rows
-from xgamma.execute import Workers, run_blocks
+from xgamma.execute import THIS_PROCESS, Workers, run_blocks
 from xgamma.reduce.block import MAX_EVENTS, MAX_ROWS, Recipe, reduce_block
 from xgamma.reduce.rows import joined_rows
 
@@ -26,7 +27,7 @@ def blocks_of(part: Part, rows: Rows) -> Iterator[Rows]:
         start += length
 
 
-def reduce_spectra(part: Part, rows: Rows, recipe: Recipe, n_jobs: int = 1, scheduler: str | None = None) -> xr.Dataset:
+def reduce_spectra(part: Part, rows: Rows, recipe: Recipe, workers: Workers = THIS_PROCESS) -> xr.Dataset:
     """Reduce rows of one part to spectra.
 
     Parameters
@@ -35,18 +36,17 @@ def reduce_spectra(part: Part, rows: Rows, recipe: Recipe, n_jobs: int = 1, sche
         The runs, in memory or in a store, and which of them, cut by which interval.
     recipe
         What is wanted.
-    n_jobs
-        1 for the threads of this process, more for a local cluster of processes.
-    scheduler
-        The address of a dask scheduler to use instead.
+    workers
+        Where blocks run.
 
     Returns
     -------
     xarray.Dataset
         DL4, one row for each of ``rows``.
     """
-    blocks = [(part, block, recipe) for block in blocks_of(part, rows)]
-    return joined_rows(run_blocks(reduce_block, blocks, "Reducing", n_jobs, scheduler))
+    blocks = list(blocks_of(part, rows))
+    arguments, names = [(part, block, recipe) for block in blocks], [_named(block) for block in blocks]
+    return joined_rows(run_blocks(reduce_block, arguments, "Reducing", workers, names))
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Isolated:
 
     data: xr.Dataset | None
     done: list[int]
-    lost: dict[int, str]
+    lost: dict[int, Exception]
 
 
 def reduce_each(part: Part, rows: Rows, recipe: Recipe, workers: Workers) -> Isolated:
@@ -83,14 +83,20 @@ def reduce_each(part: Part, rows: Rows, recipe: Recipe, workers: Workers) -> Iso
     ConfigError
         For what is wrong with the request, and not with a run.
     """
-    blocks = [(part, block, recipe) for block in blocks_of(part, rows)]
-    found = run_blocks(_isolated_block, blocks, "Reducing", workers.n_jobs, workers.scheduler)
+    blocks = list(blocks_of(part, rows))
+    arguments, names = [(part, block, recipe) for block in blocks], [_named(block) for block in blocks]
+    try:
+        found = run_blocks(_isolated_block, arguments, "Reducing", workers, names)
+    except WorkerLostError as error:
+        # Of a block that took its worker with it nobody knows which row is to blame.
+        ended = zip(error.results, blocks, strict=True)
+        found = [[error] * len(block) if pieces is None else pieces for pieces, block in ended]
     pieces: list[xr.Dataset] = []
     done: list[int] = []
-    lost: dict[int, str] = {}
+    lost: dict[int, Exception] = {}
     first = 0
-    for piece in (piece for block in found for piece in block):
-        if isinstance(piece, str):
+    for piece in itertools.chain.from_iterable(found):
+        if isinstance(piece, Exception):
             lost[first] = piece
             first += 1
         else:
@@ -100,7 +106,12 @@ def reduce_each(part: Part, rows: Rows, recipe: Recipe, workers: Workers) -> Iso
     return Isolated(joined_rows(pieces) if pieces else None, done, lost)
 
 
-def _isolated_block(part: Part, rows: Rows, recipe: Recipe) -> list[xr.Dataset | str]:
+def _named(rows: Rows) -> str:
+    names = [rows.names[0], *rows.names[-1:]] if len(rows) > 1 else [rows.names[0]]
+    return f"run{'s' if len(rows) > 1 else ''} {' to '.join(names)}"
+
+
+def _isolated_block(part: Part, rows: Rows, recipe: Recipe) -> list[xr.Dataset | Exception]:
     """Reduce a block; where that fails, its halves, down to the single rows that are to blame."""
     try:
         return [reduce_block(part, rows, recipe)]
@@ -108,6 +119,6 @@ def _isolated_block(part: Part, rows: Rows, recipe: Recipe) -> list[xr.Dataset |
         raise
     except (XgammaError, OSError, ArithmeticError, LookupError, ValueError, MemoryError) as error:
         if len(rows) == 1:
-            return [str(error) if isinstance(error, XgammaError) else f"{type(error).__name__}: {error}"]
+            return [error]
     half = len(rows) // 2
     return [*_isolated_block(part, rows[:half], recipe), *_isolated_block(part, rows[half:], recipe)]

@@ -26,8 +26,8 @@ from zarr.abc.store import ByteRequest
 from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import ObjectStore
 
-from xgamma.errors import StoreError
-from xgamma.store.chunks import validate_length
+from xgamma.errors import DamagedError, StoreError
+from xgamma.store.chunks import is_cut
 from xgamma.store.patience import persistent
 from xgamma.store.places import Place, reason, remote_objects
 
@@ -35,6 +35,7 @@ from xgamma.store.places import Place, reason, remote_objects
 _STAGED = re.compile(r".*#\d+")
 _CHUNK = re.compile(r"(.*/)?c(\.\d+)*")
 _REQUESTS = 16
+BLOSC_HEADER = 16
 # Above this a thread is worth its start.
 _LARGE_BYTES = 1_000_000
 
@@ -82,11 +83,34 @@ class WholeObjectStore(ObjectStore[Any]):
             with self._place.sentences("read"):
                 async with _gate():
                     found = await super().get(key, prototype, byte_range)
-        if found is None and _CHUNK.fullmatch(key):
-            raise StoreError(f"{key} is missing in {self}: the product is damaged. Copy the store again.")
-        if found is not None and byte_range is None and _CHUNK.fullmatch(key):
-            validate_length(found.to_bytes(), f"{key} in {self}")
+        if byte_range is None and _CHUNK.fullmatch(key):
+            self._validate_chunk(found, key)
         return found
+
+    def _validate_chunk(self, found: Buffer | None, key: str) -> None:
+        """Raise ``DamagedError`` for a chunk that is missing or cut off, as a copy may hold that was interrupted.
+
+        What a server cut off on its way may be whole there: that is a ``StoreError``.
+        """
+        if found is None:
+            raise damaged(self._place.url, key, "is missing")
+        if is_cut(found.to_bytes()):
+            if self._folder is not None:
+                raise damaged(self._place.url, key, f"breaks off after {len(found)} bytes")
+            raise StoreError(
+                f"{key} in {self} breaks off after {len(found)} bytes. Try again; where that does not help, "
+                "copy the store again."
+            )
+
+
+def damaged(url: str, path: str, what: str) -> DamagedError:
+    """Return the error for an object of a published product that is not as it was put."""
+    return DamagedError(
+        f"{path} {what} in {url}: the product is damaged. Copy it from a sound store, or delete its record.json, "
+        "then it is computed again.",
+        url,
+        path,
+    )
 
 
 # One for each event loop: a semaphore does not work in two.

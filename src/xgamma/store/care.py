@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+from collections.abc import Mapping
 
 from xgamma.store.backend import Backend
 from xgamma.store.labels import NAMES, read_labels
@@ -17,7 +18,7 @@ def read_records(backend: Backend, kinds: list[str]) -> list[Record]:
     """Return the records of all products of ``kinds``, sorted by kind and key."""
     paths = [record_path(kind, key) for kind in kinds for key in backend.children(kind)]
     contents = zip(backend.read_many(paths), paths, strict=True)
-    return [Record.from_bytes(content, path) for content, path in contents if content is not None]
+    return [Record.from_bytes(content, path, backend.url) for content, path in contents if content is not None]
 
 
 def kinds(backend: Backend) -> list[str]:
@@ -66,13 +67,17 @@ def retire(backend: Backend, record: Record) -> None:
     for key in record.supersedes:
         path = record_path(record.kind, key)
         if (record.kind, key) not in named and backend.exists(path):
-            note = {"superseded_by": record.key, "time": now()}
-            backend.replace(retired_path(f"{record.kind}/{key}"), json.dumps(note).encode())
-            backend.delete(path)
+            set_aside(backend, record.kind, key, {"superseded_by": record.key})
+
+
+def set_aside(backend: Backend, kind: str, key: str, why: Mapping[str, str]) -> None:
+    """Unpublish a product, with a note why; what it holds stays for a day after this time."""
+    backend.replace(retired_path(f"{kind}/{key}"), json.dumps({**why, "time": now()}).encode())
+    backend.delete(record_path(kind, key))
 
 
 def is_retired(backend: Backend, product: str) -> bool:
-    """Whether a product without a record was superseded, and not abandoned by its writer."""
+    """Whether a product without a record was superseded or set aside, and not abandoned by its writer."""
     return backend.exists(retired_path(product))
 
 

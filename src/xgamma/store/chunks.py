@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 from numcodecs.blosc import SHUFFLE, Blosc
-from zarr.core.buffer import default_buffer_prototype
+from zarr.core.buffer import Buffer, default_buffer_prototype
 from zarr.storage import ObjectStore
 
 from xgamma.errors import StoreError
@@ -82,9 +82,8 @@ async def read_array(zarr: ObjectStore[Any], path: str, document: Document) -> n
 
     async def read(key: str, place: tuple[slice, ...]) -> None:
         found = await zarr.get(f"{path}/{key}", default_buffer_prototype())
-        if found is None:
-            raise StoreError(f"{path}/{key} is missing: the product is damaged. Copy the store again.")
-        content = found.to_bytes()
+        # A missing chunk is an error of the store already.
+        content = cast(Buffer, found).to_bytes()
         chunk = await _in_thread_if_large(values.nbytes, lambda: _decoded(content, shape, values.dtype))
         values[place] = chunk[tuple(slice(0, part.stop - part.start) for part in place)]
 
@@ -96,16 +95,10 @@ def _decoded(content: bytes, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np
     return np.frombuffer(_CODEC.decode(content), dtype).reshape(shape)
 
 
-def validate_length(content: bytes, where: str) -> None:
-    """Raise ``StoreError`` for a chunk of another length than it says itself.
-
-    Blosc does not look: it decodes what lies behind the end of a chunk that was cut.
-    """
+def is_cut(content: bytes) -> bool:
+    """Whether a chunk has another length than it says itself; Blosc decodes what lies behind the end of a cut one."""
     head = content[:_HEAD_BYTES]
-    if len(head) < _HEAD_BYTES or int.from_bytes(head[-4:], "little") != len(content):
-        raise StoreError(
-            f"{where} breaks off after {len(content)} bytes. Try again; where that does not help, copy the store again."
-        )
+    return len(head) < _HEAD_BYTES or int.from_bytes(head[-4:], "little") != len(content)
 
 
 async def _in_thread_if_large(nbytes: int, function: Callable[[], Result]) -> Result:

@@ -99,7 +99,7 @@ def attempt_of(location: Location) -> str:
         raise InputError(f"{location.url} is a whole store: give one product of it, {location.url}/KIND/KEY.")
     if location.what == "group":
         return ""
-    record = Record.from_bytes(location.backend.read(_RECORD) or b"", f"{location.product}/{_RECORD}")
+    record = Record.from_bytes(location.backend.read(_RECORD) or b"", f"{location.product}/{_RECORD}", location.url)
     validate_schema(record)
     if location.attempt not in ("", record.attempt):
         raise StoreError(

@@ -7,6 +7,7 @@ answers only the parts are repeated that cannot hold them.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import re
 from collections.abc import Iterator
@@ -29,6 +30,13 @@ _KEYS = {
     **dict.fromkeys(["az", "adl", "azure", "abfs", "abfss"], "AZURE"),
 }
 _CODE = re.compile(r"<Code>(\w+)</Code>")
+_NUMBER = re.compile(r"os error (\d+)")
+_FULL = "Make space, or take another place, and run again: what is in the store stays and is not computed again."
+_CLOSED = "What it holds can be read; to add to it, get write rights, or give another place as general.store."
+_WAYS_OUT: dict[int | None, str] = {
+    **dict.fromkeys([errno.ENOSPC, errno.EDQUOT, errno.EFBIG], _FULL),
+    **dict.fromkeys([errno.EROFS, errno.EACCES, errno.EPERM], _CLOSED),
+}
 # Signed urls carry the signature in their query, some endpoints a password before the host.
 _URL = re.compile(r"(\w+://)(?:[^\s/@]*@)?([^\s?]+)(?:\?\S*)?")
 
@@ -83,7 +91,13 @@ class Place:
                 f"Check the bucket, the endpoint and the credentials of {keys}_... in the environment; "
                 f"{keys}_SKIP_SIGNATURE=true reads without any."
             )
-        return "Check the place and its rights."
+        return _WAYS_OUT.get(error_number(error), "Check the place and its rights.")
+
+
+def error_number(error: Exception) -> int | None:
+    """Return what the system said, of an error of Python or of obstore, which has it in its text only."""
+    said = _NUMBER.search(str(error))
+    return int(said[1]) if said else getattr(error, "errno", None)
 
 
 def is_remote(url: str) -> bool:

@@ -19,9 +19,9 @@ from typing import Any
 import numpy.typing as npt
 import xarray as xr
 
-from xgamma.errors import StoreError, UnknownNameError, did_you_mean
+from xgamma.errors import DamagedError, StoreError, UnknownNameError, did_you_mean
 from xgamma.store import care
-from xgamma.store.backend import open_backend
+from xgamma.store.backend import damaged, open_backend
 from xgamma.store.encoding import (
     Documents,
     array_documents,
@@ -167,6 +167,8 @@ class Store:
     def open(self, kind: str, key: str, group: str = "") -> xr.Dataset:
         """Return one group of a product whose arrays are read when they are used, without dask."""
         folder = self._record_of(kind, key, group).folder
+        # What damaged metadata raise is said here, as zarr has no sentence for it.
+        self._documents(folder)
         return open_group(self._backend, folder, group)
 
     def read_columns(
@@ -223,7 +225,7 @@ class Store:
     def _find(self, kind: str, key: str) -> Record | None:
         path = self._record_path(kind, key)
         content = self._backend.read(path)
-        return None if content is None else Record.from_bytes(content, path)
+        return None if content is None else Record.from_bytes(content, path, self.url)
 
     def _record_of(self, kind: str, key: str, group: str) -> Record:
         record = self.record(kind, key)
@@ -234,10 +236,13 @@ class Store:
 
     def _read_documents(self, folder: str) -> Documents:
         content = self._backend.read(f"{folder}/zarr.json")
+        path = f"{folder}/zarr.json"
         if content is None:
-            raise StoreError(f"{folder} in {self.url} has no zarr.json: the product is damaged. Copy the store again.")
-        with self._backend.sentences("read"):
+            raise damaged(self.url, path, "is missing")
+        try:
             return read_documents(content)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise damaged(self.url, path, "is no metadata of a product") from error
 
     # Names, tags, files that were read, and runs that failed
 
@@ -326,6 +331,28 @@ class Store:
 
     def _all_groups(self, record: Record) -> dict[str, xr.Dataset]:
         return {group: self._read_group(record, group) for group in record.digests}
+
+    def end_compactions(self) -> list[Record]:
+        """End compactions that were interrupted; return the records of what no other product holds."""
+        records = self.ls()
+        for record in records:
+            care.retire(self._backend, record)
+        held = {(record.kind, key) for record in records for key in record.supersedes}
+        return [record for record in records if (record.kind, record.key) not in held]
+
+    def set_aside(self, damage: DamagedError) -> None:
+        """Unpublish the product that a reader found damaged, so that it is computed again; ``gc`` deletes it later.
+
+        Does nothing where another attempt stands under its key by now.
+        """
+        kind, key, place = damage.path.split("/")[:3]
+        try:
+            found = self._find(kind, key)
+            standing = None if found is None else found.attempt
+        except DamagedError:
+            standing = "record.json"
+        if standing == place:
+            care.set_aside(self._backend, kind, key, {"damage": str(damage), "attempt": place})
 
     def gc(self, older_than: datetime.timedelta = care.A_DAY) -> list[str]:
         """Delete attempts without a record that are older than ``older_than``; return their paths."""

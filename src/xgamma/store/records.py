@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from xgamma import __version__
-from xgamma.errors import StoreError
+from xgamma.errors import DamagedError, StoreError
 from xgamma.store.keys import plain
 
 SCHEMA = 1
@@ -70,8 +70,8 @@ class Record:
         return json.dumps(dataclasses.asdict(self), indent=1, allow_nan=False).encode()
 
     @classmethod
-    def from_bytes(cls, content: bytes, path: str) -> Self:
-        """Read the record that stands at ``path``; raises ``StoreError`` when it is no record.
+    def from_bytes(cls, content: bytes, path: str, url: str) -> Self:
+        """Read the record that stands at ``path`` in the store ``url``; raises ``DamagedError`` when it is no record.
 
         Fields that a later version added are passed over.
         """
@@ -80,7 +80,8 @@ class Record:
             known = {field.name: document[field.name] for field in dataclasses.fields(cls) if field.name in document}
             return cls(**{**known, "inputs": tuple(known["inputs"]), "supersedes": tuple(known["supersedes"])})
         except (ValueError, TypeError, KeyError) as error:
-            raise StoreError(f"The record {path} is damaged. Delete it, the product is computed again.") from error
+            sentence = f"The record {path} of the store {url} is damaged. Delete it, the product is computed again."
+            raise DamagedError(sentence, url, path) from error
 
 
 def validate_schema(record: Record) -> None:

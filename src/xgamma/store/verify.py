@@ -89,7 +89,7 @@ def read_contents(store: Store) -> Contents:
             unpublished += _attempts(backend, f"{kind}/{key}")
             continue
         try:
-            records.append(_sound_record(content, kind, key))
+            records.append(_sound_record(store, content, kind, key))
         except XgammaError as error:
             faults.append(record_fault(store, kind, key, str(error)))
     return Contents(tuple(records), tuple(faults), tuple(unpublished))
@@ -101,9 +101,9 @@ def _attempts(backend: Backend, product: str) -> list[str]:
     return [f"{product}/{attempt}" for attempt in backend.children(product)]
 
 
-def _sound_record(content: bytes, kind: str, key: str) -> Record:
+def _sound_record(store: Store, content: bytes, kind: str, key: str) -> Record:
     path = record_path(kind, key)
-    record = Record.from_bytes(content, path)
+    record = Record.from_bytes(content, path, store.url)
     validate_schema(record)
     if (record.kind, record.key) != (kind, key):
         raise DataError(f"{path} says that it is the record of {record.kind}/{record.key}.")

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from xgamma.axes import FloatArray
 from xgamma.errors import InputError, MissingHduError, MissingInputError
-from xgamma.formats.fits_tables import FitsTable, as_input_error, read_raw, read_tables, table_named
+from xgamma.formats.fits_tables import FitsTable, as_input_error, read_raw, read_tables, table_named, validate_datasum
 from xgamma.formats.gadf.responses import Response, response
 from xgamma.times import SECONDS_PER_DAY, mjdref_from_header
 from xgamma.units import conversion
@@ -164,7 +164,15 @@ def _index(base: Path, hdu_table: FitsTable, obs_table: FitsTable | None) -> Ind
         known.setdefault(location.role, location)
     if obs_table is None:
         return Index(base, {obs_id: _entry_from_events(obs_id, known) for obs_id, known in hdus.items()})
-    return Index(base, {entry.obs_id: entry for entry in _obs_entries(obs_table, hdus)})
+    runs: dict[int, RunEntry] = {}
+    for entry in _obs_entries(obs_table, hdus):
+        if entry.obs_id in runs:
+            log.warning("Run %d has several rows in the observation index; the first is used.", entry.obs_id)
+        runs.setdefault(entry.obs_id, entry)
+    unknown = [str(obs_id) for obs_id in hdus if obs_id not in runs]
+    if unknown:
+        log.warning("Runs that have HDUs and no row in the observation index are left out: %s.", ", ".join(unknown))
+    return Index(base, runs)
 
 
 def _obs_entries(table: FitsTable, hdus: Mapping[int, Mapping[str, HduLocation]]) -> list[RunEntry]:
@@ -271,6 +279,8 @@ def _run(entry: RunEntry) -> Run:
     raw = {path: read_raw(path) for path in paths}
     tables = {path: read_tables(path, raw=content) for path, content in raw.items()}
     hdus = {role: table_named(tables[at.path], at.name, at.path) for role, at in entry.hdus.items()}
+    for role, table in hdus.items():
+        validate_datasum(table, entry.hdus[role].path)
     mjdref = mjdref_from_header(hdus["events"].header)
     responses = {
         role: response(entry.hdus[role].kind, table) for role, table in hdus.items() if role not in REQUIRED_ROLES

@@ -1,0 +1,79 @@
+"""Damaged products, as a copy holds that was interrupted: set aside when a step meets one, and computed again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
+
+from xgamma.errors import DamagedError, StoreError
+from xgamma.ingest import FitsRelease, StoredRelease
+from xgamma.ingest.release import KIND
+from xgamma.store import Store
+
+log = logging.getLogger(__name__)
+
+
+class Stepper(Protocol):
+    """What an analysis has that is needed here."""
+
+    datastore: FitsRelease | StoredRelease | None
+
+    @property
+    def store(self) -> Store:
+        """The store of products."""
+
+    def read_again(self) -> None:
+        """Get the runs anew, where they were got before."""
+
+
+Steps = TypeVar("Steps", bound=Stepper)
+Given = ParamSpec("Given")
+
+
+def heals(step: Callable[Concatenate[Steps, Given], None]) -> Callable[Concatenate[Steps, Given], None]:
+    """Return a step that, where it meets a damaged product of its store, sets that aside and begins again.
+
+    What the files of a release cannot give again is not touched: then the ``DamagedError`` says what to do.
+    """
+
+    @wraps(step)
+    def healing(analysis: Steps, /, *args: Given.args, **kwargs: Given.kwargs) -> None:
+        met: set[str] = set()
+        while True:
+            try:
+                step(analysis, *args, **kwargs)
+                return
+            except DamagedError as damage:
+                if damage.path in met or not can_be_made_again(damage, analysis.store, analysis.datastore):
+                    raise
+                met.add(damage.path)
+                set_aside(damage, analysis.store)
+                if damage.path.startswith(f"{KIND}/"):
+                    analysis.read_again()
+
+    return healing
+
+
+def set_aside(damage: DamagedError, store: Store) -> None:
+    """Set a damaged product aside; where the store cannot be written to, the damage is what is said."""
+    try:
+        store.set_aside(damage)
+    except StoreError:
+        raise damage from None
+    log.warning("%s Here it is computed again now.", damage)
+
+
+def can_be_made_again(damage: DamagedError, store: Store, release: FitsRelease | StoredRelease | None) -> bool:
+    """Whether a damaged product of a store can be computed again, a part of runs from the files of its release."""
+    kind, key, place = damage.path.split("/", 2)
+    if damage.url != store.url:
+        return False
+    if kind != KIND:
+        return True
+    if not isinstance(release, FitsRelease):
+        return False
+    # Nobody knows the runs of a damaged record, and a product may be gone by now.
+    is_unknown = place == "record.json" or not store.has(kind, key)
+    return is_unknown or release.has_files([run["obs_id"] for run in store.record(kind, key).texts["runs"]])

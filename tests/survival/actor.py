@@ -1,0 +1,161 @@
+"""A process that forks one actor for each line ``VERB ARGUMENTS`` that it reads, so that all of them import once.
+
+It says ``started``. An actor says ``ready`` and its process id, waits for a line, does what its verb says, and says
+``done``, the processor time in s that it took, and what its verb returned. Then, or when it was killed, the process
+says ``ended``; the id stays the actor's until the next line.
+"""
+
+import datetime
+import logging
+import os
+import random
+import sys
+import time
+
+import numpy as np
+import xarray as xr
+
+from releases import config_of, recipe, until_datasets, whole
+from xgamma.analysis.compact import compact
+from xgamma.errors import StoreError
+from xgamma.ingest import open_release
+from xgamma.store import Store, dataset_digest, digest
+
+NIGHTS = ((1,), (2,), (3,))
+NOBODY = 65534
+NOTHING = datetime.timedelta(0)
+
+
+def quiet(release, store):
+    return config_of(release, store, "general: {log: {level: critical}}")
+
+
+def ingest(release, store):
+    """Read the runs of a release night by night."""
+    for night in NIGHTS:
+        open_release(release).load(night, Store(store), lambda: None)
+
+
+def reduce(release, store):
+    """Reduce and stack, first the runs of the first night, later all of them, as one does who observes."""
+    for last in (1, len(NIGHTS)):
+        seen = [obs_id for night in NIGHTS[:last] for obs_id in night]
+        until_datasets(quiet(release, store).update(f"observations: {{obs_ids: {seen}}}"))
+
+
+def analyse(release, store):
+    """Make everything, from runs to flux points."""
+    whole(quiet(release, store))
+
+
+def merge(store):
+    """Merge parts."""
+    compact(Store(store))
+
+
+def clean(store):
+    """Delete everything without a record, however young."""
+    Store(store).gc(NOTHING)
+
+
+def key(number):
+    return digest({"recipe": "test", "number": number})
+
+
+def product(number):
+    random = np.random.default_rng(number)
+    events = xr.Dataset({"ra": ("event", random.random(20_000), {"units": "deg"}), "id": ("event", np.arange(20_000))})
+    counts = xr.Dataset(
+        {"counts": (("dataset", "energy"), random.random((2, 8))), "used": ("dataset", np.array([True, False]))},
+        coords={"dataset": ["23523", "23526"], "energy": random.random(8)},
+    )
+    return {"": counts, "events": events}
+
+
+def put(store, first, last):
+    """Put products of these numbers, and return the attempts that stand."""
+    place = Store(store)
+    numbers = range(int(first), int(last))
+    return [place.put("dl4", key(number), product(number), {"command": "test"}).attempt for number in numbers]
+
+
+def small(number):
+    return {"": xr.Dataset({"counts": ("energy", np.random.default_rng(number).random(500))})}
+
+
+def race(store, first_together, last, seed):
+    """Put small products, some in the same order as everybody, the others in one's own; return what stands, sorted."""
+    apart = list(range(int(first_together), int(last)))
+    random.Random(seed).shuffle(apart)
+    place, stands = Store(store), {}
+    for number in [*range(int(first_together)), *apart]:
+        stands[number] = place.put("dl4", key(number), small(number), {}).attempt
+    return [stands[number] for number in sorted(stands)]
+
+
+def crowd(store, size):
+    """Let many processes put products at once: each its own, and all of them the same ten; return how many failed."""
+    ready, go = os.pipe()
+    children = []
+    for member in range(int(size)):
+        child = os.fork()
+        if child == 0:
+            os.close(go)
+            os.read(ready, 1)  # until all are there
+            race(store, 10, 10, 0)
+            Store(store).put("dl4", key(100 + member), small(100 + member), {})
+            os._exit(0)
+        children.append(child)
+    os.close(go)
+    return [sum(os.waitpid(child, 0)[1] != 0 for child in children)]
+
+
+def visit(store):
+    """Read all of a store as somebody without rights; return the number of products and what a write is told."""
+    if os.getuid() == 0:
+        os.setuid(NOBODY)
+    place = Store(store)
+    records = place.ls()
+    for record in records:
+        assert {
+            name: dataset_digest(place.get(record.kind, record.key, name)) for name in record.digests
+        } == record.digests
+    try:
+        place.set_tag("mine", {})
+    except StoreError as error:
+        return [len(records), error]
+    return [0, "it was not refused"]
+
+
+def keys():
+    """Return keys that any process must agree on."""
+    return digest(recipe().document()), dataset_digest(product(3)[""])
+
+
+VERBS = {verb.__name__: verb for verb in (ingest, reduce, analyse, merge, clean, put, race, crowd, visit, keys)}
+
+
+def act(verb, *given):
+    # The first write of a process starts threads, which a crowd cannot inherit.
+    if verb != crowd.__name__:
+        put("memory://", 0, 1)
+    print("ready", os.getpid(), flush=True)
+    sys.stdin.readline()
+    start = time.process_time()
+    answer = VERBS[verb](*given) or ()
+    print("done", time.process_time() - start, *answer, flush=True)
+
+
+if __name__ == "__main__":
+    logging.lastResort = None
+    print("started", flush=True)
+    last = None
+    for line in sys.stdin:
+        if last is not None:
+            os.waitpid(last, 0)
+        last = os.fork()
+        if last == 0:
+            act(*line.split("\t")[:-1])
+            os._exit(0)
+        os.waitid(os.P_PID, last, os.WEXITED | os.WNOWAIT)
+        print("ended", flush=True)
