@@ -1,0 +1,81 @@
+"""Model documents as models of Gammapy, and back."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from gammapy.modeling.models import DatasetModels, Models
+
+from xgamma.bridges.described import Described
+from xgamma.bridges.names import places_of, plain_name
+from xgamma.errors import ConfigError, ConfigTypeError, DataError
+
+log = logging.getLogger(__name__)
+
+# What a document of Gammapy does not bring into each of its models.
+_STATE = ("value", "error", "min", "max", "frozen")
+
+
+def to_gammapy(described: Described, parameters: Sequence[Mapping[str, Any]]) -> Models:
+    """Return models of Gammapy.
+
+    Parameters
+    ----------
+    described
+        The models of xgamma.
+    parameters
+        ``value``, ``error``, ``min``, ``max`` and ``frozen`` of each of ``described.names``.
+
+    Raises
+    ------
+    ConfigError
+        When Gammapy does not know a model.
+    DataError
+        When it knows a model with other parameters.
+    """
+    try:
+        models = Models.from_dict({"components": described.document["components"]})
+    except (KeyError, ValueError, TypeError, OSError) as error:
+        raise ConfigError(
+            f"Gammapy cannot make these models of the document ({error}); leave out what only xgamma knows."
+        ) from error
+    names = _names(models)
+    if sorted(names) != sorted(described.names):
+        unlike = sorted(set(names) ^ set(described.names))
+        raise DataError(f"Gammapy knows other parameters of these models, such as {unlike[0]!r}; replace that model.")
+    places = places_of(names, described.names)
+    models.covariance = described.covariance[np.ix_(places, places)]
+    for parameter, place in zip(models.parameters, places, strict=True):
+        for field in _STATE:
+            setattr(parameter, field, parameters[place][field])
+    return models
+
+
+def from_gammapy(models: Any) -> Described:
+    """Return models of Gammapy as plain values; a prior of a parameter stays behind, with a warning.
+
+    Raises ``ConfigTypeError`` for what is no model of Gammapy.
+    """
+    try:
+        held = models if isinstance(models, DatasetModels) else Models(models)
+    except TypeError:
+        raise ConfigTypeError(f"Expected Models or SkyModel of Gammapy, got a {type(models).__name__}.") from None
+    except ValueError as error:
+        raise ConfigError(f"The models of Gammapy do not go together: {error}. Give each a name of its own.") from None
+    if any(getattr(model, "type", None) in ("spectral", "spatial", "temporal") for model in held):
+        raise ConfigTypeError("Expected Models or SkyModel of Gammapy, got a part of one; put it into a SkyModel.")
+    priors = [name for name, one in zip(_names(held), held.parameters, strict=True) if one.prior is not None]
+    if priors:
+        log.warning("xgamma has no priors: those of %s stay behind, and a fit is free of them.", ", ".join(priors))
+    if getattr(held, "_penalties", None):
+        log.warning("xgamma has no penalties: those of these models stay behind, and a fit is free of them.")
+    document = held.to_dict(full_output=True)
+    covariance = np.array(held.covariance.data, dtype=float)
+    return Described({"components": document["components"]}, _names(held), covariance)
+
+
+def _names(models: DatasetModels) -> list[str]:
+    return [plain_name(name) for name in models.parameters_unique_names]
