@@ -31,6 +31,7 @@ from xgamma.formats.spectrum_rows import (
     grouped_rows,
     spectrum_rows,
 )
+from xgamma.times import SECONDS_PER_DAY
 
 STATISTICS = {SpectrumDatasetOnOff: "wstat", SpectrumDataset: "cash"}
 
@@ -232,7 +233,9 @@ def _good_time(gti: GTI | None) -> tuple[FloatArray, float]:
     if gti is None:
         return np.empty((0, 2)), DEFAULT_MJDREF
     reference = gti.time_ref.tt
-    sides = [(side.tt - reference).to_value("s") for side in (gti.time_start, gti.time_stop)]
+    since = [side.tt - reference for side in (gti.time_start, gti.time_stop)]
+    # Days and their fraction apart: so the seconds come back to the last bit.
+    sides = [delta.jd1 * SECONDS_PER_DAY + delta.jd2 * SECONDS_PER_DAY for delta in since]
     return np.stack(sides, axis=1).reshape(-1, 2), float(reference.mjd)
 
 
