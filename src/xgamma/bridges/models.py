@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from astropy import units as u
 from gammapy.modeling.models import DatasetModels, Models
 
+from xgamma.axes import FloatArray
 from xgamma.bridges.described import Described
 from xgamma.bridges.names import places_of, plain_name
 from xgamma.errors import ConfigError, ConfigTypeError, DataError
@@ -40,12 +43,11 @@ def to_gammapy(described: Described, parameters: Sequence[Mapping[str, Any]]) ->
         models = Models.from_dict({"components": described.document["components"]})
     except (KeyError, ValueError, TypeError, OSError) as error:
         raise ConfigError(
-            f"Gammapy cannot make these models of the document ({error}); leave out what only xgamma knows."
+            f"Gammapy cannot make these models of their document ({error}); replace the model that it cannot make."
         ) from error
     names = _names(models)
-    if sorted(names) != sorted(described.names):
-        unlike = sorted(set(names) ^ set(described.names))
-        raise DataError(f"Gammapy knows other parameters of these models, such as {unlike[0]!r}; replace that model.")
+    _validate_names(names, described.names, {name for name, one in zip(described.names, parameters, strict=True)
+                                             if not one["frozen"]})  # fmt: skip
     places = places_of(names, described.names)
     models.covariance = described.covariance[np.ix_(places, places)]
     for parameter, place in zip(models.parameters, places, strict=True):
@@ -57,16 +59,14 @@ def to_gammapy(described: Described, parameters: Sequence[Mapping[str, Any]]) ->
 def from_gammapy(models: Any) -> Described:
     """Return models of Gammapy as plain values; a prior of a parameter stays behind, with a warning.
 
-    Raises ``ConfigTypeError`` for what is no model of Gammapy.
+    Raises
+    ------
+    ConfigTypeError
+        For what is no model of Gammapy.
+    ConfigError
+        When two have one name.
     """
-    try:
-        held = models if isinstance(models, DatasetModels) else Models(models)
-    except TypeError:
-        raise ConfigTypeError(f"Expected Models or SkyModel of Gammapy, got a {type(models).__name__}.") from None
-    except ValueError as error:
-        raise ConfigError(f"The models of Gammapy do not go together: {error}. Give each a name of its own.") from None
-    if any(getattr(model, "type", None) in ("spectral", "spatial", "temporal") for model in held):
-        raise ConfigTypeError("Expected Models or SkyModel of Gammapy, got a part of one; put it into a SkyModel.")
+    held = normalize_models(models)
     priors = [name for name, one in zip(_names(held), held.parameters, strict=True) if one.prior is not None]
     if priors:
         log.warning("xgamma has no priors: those of %s stay behind, and a fit is free of them.", ", ".join(priors))
@@ -75,6 +75,37 @@ def from_gammapy(models: Any) -> Described:
     document = held.to_dict(full_output=True)
     covariance = np.array(held.covariance.data, dtype=float)
     return Described({"components": document["components"]}, _names(held), covariance)
+
+
+def normalize_models(models: Any) -> DatasetModels:
+    """Return ``Models`` of Gammapy: those given, or of a list or a model."""
+    try:
+        held = models if isinstance(models, DatasetModels) else Models(models)
+    except TypeError:
+        raise ConfigTypeError(f"Expected Models or SkyModel of Gammapy, got a {type(models).__name__}.") from None
+    except ValueError as error:
+        raise ConfigError(f"The models of Gammapy do not go together: {error}. Give each a name of its own.") from None
+    if any(getattr(model, "type", None) in ("spectral", "spatial", "temporal") for model in held):
+        raise ConfigTypeError("Expected Models or SkyModel of Gammapy, got a part of one; put it into a SkyModel.")
+    return held
+
+
+def _validate_names(theirs: Sequence[str], ours: Sequence[str], free: Collection[str]) -> None:
+    """Raise ``DataError`` for a parameter that only one side has, unless it is ours and frozen: that cannot move."""
+    only_theirs = Counter(theirs) - Counter(ours)
+    only_ours = [name for name in Counter(ours) - Counter(theirs) if name in free]
+    if only_theirs or only_ours:
+        side = "Gammapy" if only_ours else "xgamma"
+        raise DataError(f"{side} has no parameter {[*only_ours, *only_theirs][0]!r}; freeze it or replace the model.")
+
+
+def values_of(model: Any, energy: u.Quantity, unit: u.UnitBase) -> FloatArray | None:
+    """Return the spectrum of one model of Gammapy at some energies, shape (energy,); ``None`` where it has none."""
+    spectrum = getattr(model, "spectral_model", None)
+    if spectrum is None:
+        return None
+    with np.errstate(all="ignore"):
+        return np.asarray(spectrum(energy).to_value(unit), dtype=float)
 
 
 def _names(models: DatasetModels) -> list[str]:

@@ -23,7 +23,7 @@ PEER_SAMPLE = 5
 @click.option(
     "--against",
     type=click.Choice(["gammapy"]),
-    help="Compare with what the installed Gammapy makes of them; N is 5 by default.",
+    help="Compare N rows with what Gammapy makes of their runs.",
 )
 @click.option("--datastore", metavar="PATH", help="Where the FITS files are, if not where they were ingested from.")
 @click.option("--exclusion", metavar="FILE", help="The exclusion mask of the rows, which the store does not hold.")
@@ -41,10 +41,10 @@ def command(
     Compared are the digest of every group, the schema of spectra, and ledgers with the events read; with --sample also
     rows drawn at random with what their runs give now, bit for bit. Exit code 6 when something is wrong.
 
-    With --against gammapy rows drawn at random are compared instead with what the installed Gammapy makes of the FITS
-    files of their runs, and the largest deviations are printed. Exit code 6 when counts, acceptances, numbers of off
-    regions or masks differ, another deviation is above 1e-6, or Gammapy cannot reduce a row; 3 when nothing could be
-    compared.
+    With --against gammapy rows drawn at random (N is 5 by default) are compared instead with what the installed
+    Gammapy makes of the FITS files of their runs, and the largest deviations are printed. Exit code 6 when counts,
+    acceptances, numbers of off regions or masks differ, another deviation is above 1e-6, or Gammapy cannot reduce a
+    row; 3 when nothing could be compared.
     """
     place = opened_store(store)
     if against is not None:

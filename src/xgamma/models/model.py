@@ -12,7 +12,7 @@ from astropy.table import Table
 from xgamma.errors import ConfigError, ConfigTypeError, UnknownNameError, did_you_mean
 from xgamma.models import files
 from xgamma.models.covariance import Covariance
-from xgamma.models.exchange import described_by_gammapy, models_of_gammapy, with_covariance
+from xgamma.models.exchange import complete_from_gammapy, described_by_gammapy, models_of_gammapy
 from xgamma.models.parameter import Parameter, Parameters, link_labels, parameters_table
 from xgamma.models.skymodel import FoVBackgroundModel, ModelComponent, SkyModel, TemplateNPredModel
 
@@ -282,7 +282,7 @@ class Models:
 
         Raises ``ConfigError`` when Gammapy is not installed or does not know a model.
         """
-        return models_of_gammapy(self, self.to_dict(full_output=True)["components"])
+        return models_of_gammapy(self, self._models)
 
     @classmethod
     def from_gammapy(cls, models: Any) -> Self:
@@ -292,7 +292,7 @@ class Models:
         """
         described = described_by_gammapy(models)
         result = cls.from_dict(described.document)
-        with_covariance(result, described)
+        complete_from_gammapy(result, result._models, models, described)
         return result
 
     def __str__(self) -> str:
