@@ -9,10 +9,12 @@ import numpy as np
 import xarray as xr
 from astropy import units as u
 from astropy.table import Table
+from gammapy.datasets import FluxPointsDataset
 from gammapy.estimators import FluxPoints
 from gammapy.maps import LabelMapAxis, MapAxis, RegionGeom, RegionNDMap
 from gammapy.modeling.models import SkyModel, TemplateSpectralModel
 
+from xgamma.axes import BoolArray
 from xgamma.errors import ConfigError, ConfigTypeError, DataError, LaterError
 
 log = logging.getLogger(__name__)
@@ -107,6 +109,23 @@ def _validate_reference(points: FluxPoints, ds: xr.Dataset, is_given: bool) -> N
         "Without reference_model Gammapy interpolates the reference spectrum: %s deviates by up to %.1e, and so do "
         "fluxes integrated over bins.", largest, deviation[largest],
     )  # fmt: skip
+
+
+def dataset(points: FluxPoints, models: Any, name: str, mask_fit: BoolArray | None) -> FluxPointsDataset:
+    """Return points as a dataset of Gammapy, with models of Gammapy and the points of the fit, shape (energy,)."""
+    mask = None if mask_fit is None else mask_fit.reshape(points.norm.data.shape)
+    return FluxPointsDataset(data=points, models=models, name=name, mask_fit=mask)
+
+
+def parts_of(dataset: Any) -> tuple[FluxPoints, Any, BoolArray | None]:
+    """Return the points of a dataset of Gammapy, its models, and the points of the fit, shape (energy,).
+
+    Raises ``ConfigTypeError`` for another dataset.
+    """
+    if not isinstance(dataset, FluxPointsDataset):
+        raise ConfigTypeError(f"Expected a FluxPointsDataset of Gammapy, got a {type(dataset).__name__}.")
+    mask = dataset.mask_fit
+    return dataset.data, dataset.models, None if mask is None else np.asarray(getattr(mask, "data", mask)).reshape(-1)
 
 
 def from_gammapy(points: Any) -> tuple[Table, dict[str, Any], list[str]]:

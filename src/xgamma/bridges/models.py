@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from astropy import units as u
-from gammapy.modeling.models import DatasetModels, Models
+from gammapy.modeling.models import DatasetModels, ModelBase, Models
 
 from xgamma.axes import FloatArray
 from xgamma.bridges.described import Described
@@ -40,7 +40,8 @@ def to_gammapy(described: Described, parameters: Sequence[Mapping[str, Any]]) ->
         When it knows a model with other parameters.
     """
     try:
-        models = Models.from_dict({"components": described.document["components"]})
+        with np.errstate(all="ignore"):
+            models = Models.from_dict({"components": described.document["components"]})
     except (KeyError, ValueError, TypeError, OSError) as error:
         raise ConfigError(
             f"Gammapy cannot make these models of their document ({error}); replace the model that it cannot make."
@@ -79,14 +80,16 @@ def from_gammapy(models: Any) -> Described:
 
 def normalize_models(models: Any) -> DatasetModels:
     """Return ``Models`` of Gammapy: those given, or of a list or a model."""
+    given = models if isinstance(models, DatasetModels | list | tuple) else [models]
+    for model in given:
+        if not isinstance(model, ModelBase) or model.type is not None or not hasattr(model, "name"):
+            raise ConfigTypeError(
+                f"Expected Models or SkyModel of Gammapy, got a {type(model).__name__}; put a spectrum into a SkyModel."
+            )
     try:
-        held = models if isinstance(models, DatasetModels) else Models(models)
-    except TypeError:
-        raise ConfigTypeError(f"Expected Models or SkyModel of Gammapy, got a {type(models).__name__}.") from None
+        held = given if isinstance(given, DatasetModels) else Models(list(given))
     except ValueError as error:
         raise ConfigError(f"The models of Gammapy do not go together: {error}. Give each a name of its own.") from None
-    if any(getattr(model, "type", None) in ("spectral", "spatial", "temporal") for model in held):
-        raise ConfigTypeError("Expected Models or SkyModel of Gammapy, got a part of one; put it into a SkyModel.")
     return held
 
 

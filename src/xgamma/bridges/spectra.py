@@ -5,7 +5,8 @@ Numbers travel in double precision. The ledger and the outcome of a row have no 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -39,17 +40,23 @@ STATISTICS = {SpectrumDatasetOnOff: "wstat", SpectrumDataset: "cash"}
 # --- ours as theirs
 
 
-def to_gammapy(ds: xr.Dataset) -> list[SpectrumDataset | SpectrumDatasetOnOff]:
+def to_gammapy(ds: xr.Dataset, names: Sequence[str]) -> list[SpectrumDataset | SpectrumDatasetOnOff]:
     """Return each (dataset, region) row of a DL4 Dataset as a dataset of Gammapy, without models.
 
-    A variable ``mask_fit`` (bool, as ``mask_safe``) becomes the fit mask.
+    Parameters
+    ----------
+    ds
+        The rows; a variable ``mask_fit`` (bool, as ``mask_safe``) becomes the fit mask.
+    names
+        A unique name for each, regions fastest.
 
     Raises
     ------
     DataError
         When a variable that every spectrum needs is missing.
     """
-    return [_dataset(row) for row in spectrum_rows(ds.compute())]
+    rows = zip(spectrum_rows(ds.compute()), names, strict=True)
+    return [_dataset(replace(row, name=name)) for row, name in rows]
 
 
 def collected(datasets: Iterable[Dataset]) -> Datasets:

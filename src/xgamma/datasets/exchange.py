@@ -9,7 +9,9 @@ import xarray as xr
 
 from xgamma import bridges
 from xgamma.datasets.files import with_mask_fit
+from xgamma.datasets.info import row_names
 from xgamma.datasets.part import Part
+from xgamma.errors import LaterError
 from xgamma.models.model import Models
 
 
@@ -26,7 +28,14 @@ def collection_of_gammapy(parts: Sequence[Part]) -> Any:
 
 
 def _with_models(part: Part, models: Any) -> list[Any]:
-    datasets: list[Any] = bridges.spectra.to_gammapy(with_mask_fit(part.data, part.mask_fit))
+    bound = [model.name for model in part.models if model.datasets_names is not None]
+    if bound and part.data.sizes["region"] > 1:
+        raise LaterError(
+            f"Model {bound[0]!r} belongs to rows of several regions, and in Gammapy each of these is a dataset with a "
+            "name of its own; set the models there."
+        )
+    rows = with_mask_fit(part.data, part.mask_fit)
+    datasets: list[Any] = bridges.spectra.to_gammapy(rows, row_names(part.data))
     for dataset in datasets:
         dataset.models = models
     return datasets
