@@ -9,11 +9,13 @@ import pytest
 
 from command_line import CommandLine
 from releases import config_of, part_in_memory, recipe, rows_in, until_datasets
+from xgamma.analysis import AnalysisConfig
 from xgamma.analysis.against import deviations
 from xgamma.analysis.compact import compact
 from xgamma.ingest.release import KIND
 from xgamma.reduce import reduce_block, select_rows
 from xgamma.store import Store, digest
+from xgamma.times import time_from_seconds
 
 ALL = 10
 
@@ -134,8 +136,26 @@ def test_a_datastore_that_is_not_there_is_refused(xgamma, reduced_store):
     assert (ran.code, "Expected a release of FITS files." in ran.err) == (3, True)
 
 
-def test_parts_of_runs_are_cut_by_gammapy_as_here(xgamma, nights_release, tmp_path):
+def test_parts_of_runs_are_cut_by_gammapy_as_here(xgamma, tiny_release, tmp_path):
     installed()
-    analysis = until_datasets(config_of(nights_release, tmp_path / "whole", "observations: {obs_ids: [1]}"))
-    start = float(analysis.datasets[0].gti.values[0, 0]) if len(analysis.datasets) else 0.0
-    assert start
+    run = part_in_memory(tiny_release).gti
+    start, stop = (time_from_seconds(run["start"].values[0] + at, run.attrs["mjdref"]).isot for at in (10.5, 70.25))
+    cut = f"observations: {{obs_time: {{start: '{start}', stop: '{stop}'}}}}"
+    until_datasets(config_of(tiny_release, tmp_path / "store", cut))
+    ran = xgamma("verify", tmp_path / "store", "--against", "gammapy", "--json")
+    largest = {one["name"]: one["largest"] for one in ran.document["deviations"]}
+    assert (ran.code, ran.document["compared"], largest["counts"], largest["counts_off"]) == (0, ["1"], 0, 0)
+    # Seconds since an epoch twenty years ago are known to some 1e-8.
+    assert largest["exposure"] < 1e-8
+
+
+def test_the_four_runs_on_the_crab_are_those_of_gammapy(xgamma, gammapy_data, repository, tmp_path):
+    installed()
+    config = AnalysisConfig.read(repository / "examples" / "crab-1d.yaml")
+    config.general.store = str(tmp_path / "store")
+    until_datasets(config)
+    ran = xgamma("verify", tmp_path / "store", "--against", "gammapy")
+    assert (ran.code, "give its file" in ran.out) == (3, True)
+    mask = "$GAMMAPY_DATA/joint-crab/exclusion/exclusion_mask_crab.fits.gz"
+    ran = xgamma("verify", tmp_path / "store", "--against", "gammapy", "--exclusion", mask, "--json")
+    assert (ran.code, ran.document["compared"]) == (0, ["23523", "23526", "23559", "23592"])
