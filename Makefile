@@ -4,6 +4,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 NEWEST_VENV ?= .venv-newest
+# xgamma and Gammapy together, in versions of their own: Gammapy is in no lock file.
+PEER_VENV ?= .venv-peer
+PEER ?= gammapy>=2.0
 DEMO ?= demo
 # Test processes; one thread each, as two cores are all that some machines have.
 JOBS ?= 2
@@ -14,12 +17,13 @@ BIN := $(VENV)/bin
 # The newest lock file that is not newer than the interpreter.
 LOCK := $(shell $(PYTHON) requirements/choose.py 2>/dev/null)
 
-.PHONY: help install test test-newest lint format docs demo bench bench-scale lock wheel clean
+.PHONY: help install test test-newest test-peer lint format docs demo bench bench-scale lock wheel clean
 
 help:
 	@echo "make demo         simulate observations into $(DEMO)/, analyse them to flux points and pictures"
 	@echo "make test         the tests (JOBS=$(JOBS) processes)"
 	@echo "make test-newest  the tests on the newest Python that is found"
+	@echo "make test-peer    the tests with Gammapy, in an environment of their own ($(PEER_VENV))"
 	@echo "make lint         ruff and mypy"
 	@echo "make format       let ruff mend what it can"
 	@echo "make docs         the documentation into docs/_build/html"
@@ -46,6 +50,19 @@ test: install
 
 test-newest:
 	$(MAKE) test PYTHON="$$($(PYTHON) requirements/choose.py --newest)" VENV=$(NEWEST_VENV)
+
+$(PEER_VENV)/.installed: $(LOCK) pyproject.toml
+	@$(PYTHON) requirements/choose.py
+	$(PYTHON) -m venv --clear $(PEER_VENV)
+	sed 's/ \\$$//; /^ *--hash/d' $(LOCK) > $(PEER_VENV)/constraints.txt
+	$(PEER_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c $(PEER_VENV)/constraints.txt \
+		pytest hypothesis distributed "$(PEER)" --editable .
+	@touch $@
+
+test-peer: $(PEER_VENV)/.installed
+	$(PEER_VENV)/bin/python -c "import gammapy; print('Gammapy', gammapy.__version__)"
+	PEER_PYTHON=$(abspath $(PEER_VENV)/bin/python) $(PEER_VENV)/bin/python -m pytest \
+		tests/bridges tests/formats/test_formats_peer.py $(PYTEST_ARGS)
 
 lint: install
 	$(BIN)/ruff check .
@@ -79,4 +96,4 @@ wheel: install
 	$(BIN)/python -m hatchling build -d dist
 
 clean:
-	rm -rf $(VENV) $(NEWEST_VENV) .venv-lock $(DEMO) build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(NEWEST_VENV) $(PEER_VENV) .venv-lock $(DEMO) build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis

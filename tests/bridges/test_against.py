@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -20,8 +21,7 @@ from xgamma.times import time_from_seconds
 ALL = 10
 
 
-def installed():
-    return pytest.importorskip("gammapy", reason="gammapy is not installed")
+installed = pytest.mark.skipif(find_spec("gammapy") is None, reason="gammapy is not installed")
 
 
 @pytest.fixture
@@ -83,8 +83,8 @@ def test_merged_parts_still_tell_where_their_files_are(own_release, tmp_path):
     assert {record.provenance["datastore"] for record in store.ls(KIND)} == {str(own_release)}
 
 
+@installed
 def test_gammapy_makes_the_same_of_every_run(xgamma, reduced_store):
-    installed()
     ran = xgamma("verify", reduced_store, "--against", "gammapy", "--sample", ALL, "--json")
     assert ran.code == 0
     found = ran.document
@@ -100,8 +100,8 @@ def test_gammapy_makes_the_same_of_every_run(xgamma, reduced_store):
     assert largest["edisp"] <= 1e-8
 
 
+@installed
 def test_a_wrong_count_is_found_and_said(xgamma, reduced_store):
-    installed()
     store = Store(str(reduced_store))
     (record,) = store.ls("rows")
     wrong = store.get("rows", record.key)
@@ -115,8 +115,8 @@ def test_a_wrong_count_is_found_and_said(xgamma, reduced_store):
     assert "They differ. Where xgamma departs from Gammapy on purpose" in ran.out
 
 
+@installed
 def test_files_that_changed_or_are_gone_are_said_not_to_be_compared(xgamma, own_release, reduced_store, tmp_path):
-    installed()
     elsewhere = shutil.move(own_release, tmp_path / "elsewhere")
     ran = xgamma("verify", reduced_store, "--against", "gammapy")
     assert ran.code == 3
@@ -130,14 +130,14 @@ def test_files_that_changed_or_are_gone_are_said_not_to_be_compared(xgamma, own_
     assert (ran.code, "not those that were ingested" in ran.out) == (3, True)
 
 
+@installed
 def test_a_datastore_that_is_not_there_is_refused(xgamma, reduced_store):
-    installed()
     ran = xgamma("verify", reduced_store, "--against", "gammapy", "--datastore", reduced_store / "nowhere")
     assert (ran.code, "Expected a release of FITS files." in ran.err) == (3, True)
 
 
+@installed
 def test_parts_of_runs_are_cut_by_gammapy_as_here(xgamma, tiny_release, tmp_path):
-    installed()
     run = part_in_memory(tiny_release).gti
     start, stop = (time_from_seconds(run["start"].values[0] + at, run.attrs["mjdref"]).isot for at in (10.5, 70.25))
     cut = f"observations: {{obs_time: {{start: '{start}', stop: '{stop}'}}}}"
@@ -149,8 +149,8 @@ def test_parts_of_runs_are_cut_by_gammapy_as_here(xgamma, tiny_release, tmp_path
     assert largest["exposure"] < 1e-8
 
 
+@installed
 def test_the_four_runs_on_the_crab_are_those_of_gammapy(xgamma, gammapy_data, repository, tmp_path):
-    installed()
     config = AnalysisConfig.read(repository / "examples" / "crab-1d.yaml")
     config.general.store = str(tmp_path / "store")
     until_datasets(config)
