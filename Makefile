@@ -6,7 +6,7 @@ VENV ?= .venv
 NEWEST_VENV ?= .venv-newest
 # xgamma and Gammapy together, in versions of their own: Gammapy is in no lock file.
 PEER_VENV ?= .venv-peer
-PEER ?= gammapy>=2.0
+PEER ?= gammapy
 DEMO ?= demo
 # Test processes; one thread each, as two cores are all that some machines have.
 JOBS ?= 2
@@ -56,7 +56,7 @@ $(PEER_VENV)/.installed: $(LOCK) pyproject.toml
 	$(PYTHON) -m venv --clear $(PEER_VENV)
 	sed 's/ \\$$//; /^ *--hash/d' $(LOCK) > $(PEER_VENV)/constraints.txt
 	$(PEER_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c $(PEER_VENV)/constraints.txt \
-		pytest hypothesis distributed "$(PEER)" --editable .
+		pytest hypothesis distributed "$(PEER)" --editable '.[gammapy]'
 	@touch $@
 
 test-peer: $(PEER_VENV)/.installed

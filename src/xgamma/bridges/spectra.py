@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -55,8 +55,15 @@ def to_gammapy(ds: xr.Dataset, names: Sequence[str]) -> list[SpectrumDataset | S
     DataError
         When a variable that every spectrum needs is missing.
     """
-    rows = zip(spectrum_rows(ds.compute()), names, strict=True)
-    return [_dataset(replace(row, name=name)) for row, name in rows]
+    # A geometry takes Gammapy longer than all the rest of a row, and all rows of a region share it.
+    geometries: dict[tuple[float, ...], _Geometries] = {}
+    datasets = []
+    for row, name in zip(spectrum_rows(ds.compute()), names, strict=True):
+        place = (*row.region.lon.tolist(), *row.region.lat.tolist(), *row.region.radius.tolist())
+        if place not in geometries:
+            geometries[place] = _geometries(row)
+        datasets.append(_dataset(replace(row, name=name), geometries[place]))
+    return datasets
 
 
 def collected(datasets: Iterable[Dataset]) -> Datasets:
@@ -77,17 +84,32 @@ def _map(geom: RegionGeom, values: Any, unit: str = "") -> RegionNDMap:
     return RegionNDMap(geom, data=np.array(values).reshape(geom.data_shape), unit=unit)
 
 
-def _dataset(row: SpectrumRow) -> SpectrumDataset | SpectrumDatasetOnOff:
+class _Geometries(NamedTuple):
+    """The region with the axes of counts, of exposure, of the energy dispersion, and of its weight."""
+
+    counts: RegionGeom
+    exposure: RegionGeom
+    edisp: RegionGeom
+    weight: RegionGeom
+
+
+def _geometries(row: SpectrumRow) -> _Geometries:
     region = sky_regions(row.region)[0] if len(row.region) else None
     energy, energy_true = _map_axis(row.energy), _map_axis(row.energy_true)
-    geom, geom_true = (RegionGeom.create(region, axes=[axis]) for axis in (energy, energy_true))
-    exposure = _map(geom_true, row.exposure, "m2 s")
+    counts = RegionGeom.create(region, axes=[energy])
+    others = ([energy_true], [energy, energy_true], [energy.squash(), energy_true])
+    return _Geometries(counts, *(RegionGeom.create(region, axes=axes, wcs=counts.wcs) for axes in others))
+
+
+def _dataset(row: SpectrumRow, geometries: _Geometries) -> SpectrumDataset | SpectrumDatasetOnOff:
+    geom = geometries.counts
+    exposure = _map(geometries.exposure, row.exposure, "m2 s")
     exposure.meta = {"livetime": u.Quantity(row.livetime, "s"), "is_pointlike": False}
     held: dict[str, Any] = {
         "name": row.name,
         "counts": _map(geom, row.counts),
         "exposure": exposure,
-        "edisp": _edisp(row, region, energy, energy_true),
+        "edisp": EDispKernelMap(_map(geometries.edisp, row.edisp), _map(geometries.weight, row.exposure_edisp, "m2 s")),
         "mask_safe": _map(geom, row.mask_safe),
         "mask_fit": None if row.mask_fit is None else _map(geom, row.mask_fit),
         "gti": _gti(row),
@@ -98,15 +120,9 @@ def _dataset(row: SpectrumRow) -> SpectrumDataset | SpectrumDatasetOnOff:
         return SpectrumDataset(**held, background=background)
     geom_off = geom
     if len(row.off_regions):
-        geom_off = RegionGeom.from_regions(sky_regions(row.off_regions), axes=[energy], wcs=geom.wcs)
+        geom_off = RegionGeom.from_regions(sky_regions(row.off_regions), axes=geom.axes, wcs=geom.wcs)
     off = {"counts_off": _map(geom_off, row.counts_off), "acceptance_off": _map(geom_off, row.acceptance_off)}
     return SpectrumDatasetOnOff(**held, **off, acceptance=_map(geom, row.acceptance))
-
-
-def _edisp(row: SpectrumRow, region: Any, energy: MapAxis, energy_true: MapAxis) -> EDispKernelMap:
-    kernel = _map(RegionGeom.create(region, axes=[energy, energy_true]), row.edisp)
-    weight = _map(RegionGeom.create(region, axes=[energy.squash(), energy_true]), row.exposure_edisp, "m2 s")
-    return EDispKernelMap(kernel, weight)
 
 
 def _gti(row: SpectrumRow) -> GTI:
