@@ -62,7 +62,7 @@ $(PEER_VENV)/.installed: $(LOCK) pyproject.toml
 test-peer: $(PEER_VENV)/.installed
 	$(PEER_VENV)/bin/python -c "import gammapy; print('Gammapy', gammapy.__version__)"
 	PEER_PYTHON=$(abspath $(PEER_VENV)/bin/python) $(PEER_VENV)/bin/python -m pytest \
-		tests/bridges tests/formats/test_formats_peer.py $(PYTEST_ARGS)
+		tests/bridges tests/cli/test_against_gammapy.py tests/formats/test_formats_peer.py $(PYTEST_ARGS)
 
 lint: install
 	$(BIN)/ruff check .

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -64,7 +64,7 @@ QUANTITIES = (
 
 @dataclass(frozen=True)
 class Deviation:
-    """The largest deviation of one quantity, and the row that has it; no row where nothing was compared."""
+    """The largest deviation of one quantity, and the row that has it."""
 
     quantity: Quantity
     largest: float
@@ -157,33 +157,41 @@ def compare_with_gammapy(
     random = np.random.default_rng(seed)
     chosen = sorted(random.choice(len(possible), min(sample, len(possible)), replace=False).tolist())
     mask = None if exclusion is None else peer.read_exclusion(exclusion)
+    open_release = cache(peer.open_release)
     found: dict[str, list[tuple[float, str]]] = {quantity.name: [] for quantity in QUANTITIES}
     with progress_bar("Reducing with Gammapy", len(chosen)) as advance:
         for candidate in (possible[number] for number in chosen):
             recipe = records[candidate.product].provenance["recipe"]
-            ours = select_rows(store.open(ROWS, candidate.product), [candidate.number]).load()
-            advance()
-            try:
-                used = None if recipe["exclusion"] is None else mask
-                theirs = peer.reduced(_opened(candidate.release.path), _piece(candidate, ours), recipe, used)
-            except PEER_ERRORS as error:
-                result.refused.append((candidate.name, f"{type(error).__name__}: {error}"))
-                continue
-            result.compared.append(candidate.name)
-            for name, deviation in deviations(ours, theirs).items():
+            for name, deviation in _compared(store, candidate, recipe, mask, open_release, result).items():
                 found[name].append((deviation, candidate.name))
-    result.deviations = [Deviation(quantity, *_worst(found[quantity.name])) for quantity in QUANTITIES]
-    result.deviations = [deviation for deviation in result.deviations if deviation.row]
+            advance()
+    worst = [Deviation(quantity, *_worst(found[quantity.name])) for quantity in QUANTITIES if found[quantity.name]]
+    result.deviations = worst
     return result
 
 
-@cache
-def _opened(path: Path) -> Any:
-    return bridges.reduction.open_release(path)
+def _compared(
+    store: Store,
+    candidate: _Candidate,
+    recipe: Mapping[str, Any],
+    mask: Any,
+    open_release: Callable[[Path], Any],
+    result: Comparison,
+) -> dict[str, float]:
+    """Return the deviations of one row, none where Gammapy cannot reduce it; what became of it enters ``result``."""
+    ours = select_rows(store.open(ROWS, candidate.product), [candidate.number]).load()
+    used = None if recipe["exclusion"] is None else mask
+    try:
+        theirs = bridges.reduction.reduced(open_release(candidate.release.path), _piece(candidate, ours), recipe, used)
+    except PEER_ERRORS as error:
+        result.refused.append((candidate.name, f"{type(error).__name__}: {error}"))
+        return {}
+    result.compared.append(candidate.name)
+    return deviations(ours, theirs)
 
 
 def _worst(found: Sequence[tuple[float, str]]) -> tuple[float, str]:
-    return max(found, key=lambda one: np.nan_to_num(one[0], nan=np.inf), default=(0.0, ""))
+    return max(found, key=lambda one: np.nan_to_num(one[0], nan=np.inf))
 
 
 def _piece(candidate: _Candidate, row: xr.Dataset) -> Any:

@@ -8,7 +8,6 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from command_line import CommandLine
 from releases import config_of, part_in_memory, recipe, rows_in, until_datasets
 from xgamma.analysis import AnalysisConfig
 from xgamma.analysis.against import deviations
@@ -22,11 +21,6 @@ ALL = 10
 
 
 installed = pytest.mark.skipif(find_spec("gammapy") is None, reason="gammapy is not installed")
-
-
-@pytest.fixture
-def xgamma(capsys):
-    return CommandLine(capsys)
 
 
 @pytest.fixture
