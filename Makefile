@@ -4,6 +4,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 NEWEST_VENV ?= .venv-newest
+# xgamma and Gammapy together, in versions of their own: Gammapy is in no lock file.
+PEER_VENV ?= .venv-peer
+PEER ?= gammapy
 DEMO ?= demo
 XGAMMA_KILLS ?= 100
 # Test processes; one thread each, as two cores are all that some machines have.
@@ -15,7 +18,7 @@ BIN := $(VENV)/bin
 # The newest lock file that is not newer than the interpreter.
 LOCK := $(shell $(PYTHON) requirements/choose.py 2>/dev/null)
 
-.PHONY: help install test test-newest survival lint format docs demo closure bench bench-scale lock wheel clean
+.PHONY: help install test test-newest test-peer survival lint format docs demo closure bench bench-scale lock wheel clean
 
 help:
 	@echo "make demo         simulate observations into $(DEMO)/, analyse them to flux points and pictures"
@@ -23,6 +26,7 @@ help:
 	@echo "make test         the tests (JOBS=$(JOBS) processes)"
 	@echo "make test-newest  the tests on the newest Python that is found"
 	@echo "make survival     kills, races, full disks, damaged files: XGAMMA_KILLS=$(XGAMMA_KILLS) kills of each, a table"
+	@echo "make test-peer    the tests with Gammapy, in an environment of their own ($(PEER_VENV))"
 	@echo "make lint         ruff and mypy"
 	@echo "make format       let ruff mend what it can"
 	@echo "make docs         the documentation into docs/_build/html"
@@ -52,6 +56,19 @@ test-newest:
 
 survival: install
 	XGAMMA_KILLS=$(XGAMMA_KILLS) $(BIN)/python -m pytest -n 0 tests/survival $(PYTEST_ARGS)
+
+$(PEER_VENV)/.installed: $(LOCK) pyproject.toml
+	@$(PYTHON) requirements/choose.py
+	$(PYTHON) -m venv --clear $(PEER_VENV)
+	sed 's/ \\$$//; /^ *--hash/d' $(LOCK) > $(PEER_VENV)/constraints.txt
+	$(PEER_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c $(PEER_VENV)/constraints.txt \
+		pytest hypothesis distributed "$(PEER)" --editable '.[gammapy]'
+	@touch $@
+
+test-peer: $(PEER_VENV)/.installed
+	$(PEER_VENV)/bin/python -c "import gammapy; print('Gammapy', gammapy.__version__)"
+	PEER_PYTHON=$(abspath $(PEER_VENV)/bin/python) $(PEER_VENV)/bin/python -m pytest \
+		tests/bridges tests/cli/test_against_gammapy.py tests/formats/test_formats_peer.py $(PYTEST_ARGS)
 
 lint: install
 	$(BIN)/ruff check .
@@ -88,4 +105,4 @@ wheel: install
 	$(BIN)/python -m hatchling build -d dist
 
 clean:
-	rm -rf $(VENV) $(NEWEST_VENV) .venv-lock $(DEMO) build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(NEWEST_VENV) $(PEER_VENV) .venv-lock $(DEMO) build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis

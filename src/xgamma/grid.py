@@ -108,10 +108,9 @@ class RegionSpace:
     def coords(self) -> dict[Hashable, Any]:
         """Return ICRS centres and radii of the regions."""
         lon, lat = self.positions()
-        frame = self.regions[0].frame
         return {
-            "region_lon": (("region",), lon, {"units": "deg", "frame": frame, "long_name": "Right ascension"}),
-            "region_lat": (("region",), lat, {"units": "deg", "frame": frame, "long_name": "Declination"}),
+            "region_lon": (("region",), lon, {"units": "deg", "frame": "icrs", "long_name": "Right ascension"}),
+            "region_lat": (("region",), lat, {"units": "deg", "frame": "icrs", "long_name": "Declination"}),
             "region_radius": (
                 ("region",),
                 np.array([region.radius for region in self.regions], dtype=float),

@@ -209,7 +209,7 @@ class History(RuleBasedStateMachine):
     def ingest(self, obs_ids, after):
         pure = self.expected(obs_ids, RADII[0])
         release = FitsRelease("tiny", self.files.release)
-        if self.attempt(lambda: release.load(obs_ids, self.store, lambda: None), after):
+        if self.attempt(lambda: release.load(obs_ids, self.store), after):
             held = stored_versions(self.store, "tiny")
             assert all(key in held[obs_id] for obs_id, key in pure.runs.items())
 

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from xgamma.axes import Axis
 from xgamma.errors import ConfigError, DataError, InputError, MissingInputError, OutputExistsError
 from xgamma.formats.spectrum_fits import read_spectrum_fits, write_spectrum_fits
+from xgamma.geometry import separation, to_frame
+from xgamma.grid import Circle, RegionSpace
 
 PEER_HDUS = ["COUNTS", "EXPOSURE", "EDISP", "EDISP_EXPOSURE", "MASK_SAFE", "COUNTS_OFF", "ACCEPTANCE", "ACCEPTANCE_OFF"]
 
@@ -102,6 +104,16 @@ def test_a_file_without_our_table_is_read_as_the_first_row(tmp_path, frame):
         np.testing.assert_allclose(back[name], first[name], rtol=tolerance)
     xr.testing.assert_identical(back.drop_vars([*projected, "interval"]), first.drop_vars(projected))
     assert back["region_lon"].attrs["frame"] == frame
+
+
+def test_a_region_asked_for_in_galactic_coordinates_is_written_where_it_is(tmp_path):
+    crab = Circle(184.5575, -5.7844, 0.11, "galactic")
+    ds = spectra(n_rows=1).assign_coords(RegionSpace((crab,)).coords())
+    back = read_spectrum_fits(
+        without_our_table(write_spectrum_fits(ds, tmp_path / "crab.fits"), tmp_path / "peer.fits")
+    )
+    assert back["region_lon"].attrs["frame"] == "icrs"
+    assert separation(back["region_lon"], back["region_lat"], *to_frame(184.5575, -5.7844, "galactic", "icrs")) < 1e-9
 
 
 def test_a_file_with_a_known_background_of_another_program_has_no_off_counts(tmp_path):

@@ -33,7 +33,7 @@ def quiet(release, store):
 def ingest(release, store):
     """Read the runs of a release night by night."""
     for night in NIGHTS:
-        open_release(release).load(night, Store(store), lambda: None)
+        open_release(release).load(night, Store(store))
 
 
 def reduce(release, store):

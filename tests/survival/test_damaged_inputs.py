@@ -120,7 +120,7 @@ def test_flipped_bits_are_refused_or_change_single_values_and_nothing_else(own, 
             path.write_bytes(whole)
             faults.flip_bit(path, place, bit)
             with tally.trial(f"{place} {bit}"):
-                held = open_release(own).load([1, DAMAGED], Store("memory://"), lambda: None)
+                held = open_release(own).load([1, DAMAGED], Store("memory://"))
                 assert 1 in held.places
                 if held.failures:
                     refused += 1
@@ -173,9 +173,9 @@ def test_where_files_hold_their_sums_every_flipped_bit_of_the_data_is_refused(
 
 def test_a_release_that_was_read_is_the_same_in_the_store_when_its_file_is_damaged_later(own, tmp_path):
     store = Store(tmp_path / "store")
-    open_release(own).load([1, 2, 3], store, lambda: None)
+    open_release(own).load([1, 2, 3], store)
     before = {record.key: dataset_digest(store.get("dl3", record.key)) for record in store.ls()}
     faults.truncate_file(own, DAMAGED)
-    held = open_release(own).load([1, 2, 3], store, lambda: None)
+    held = open_release(own).load([1, 2, 3], store)
     assert [failure.obs_id for failure in held.failures] == [DAMAGED]
     assert {record.key: dataset_digest(store.get("dl3", record.key)) for record in store.ls()} == before

@@ -20,7 +20,7 @@ def closed(tiny_release, tmp_path_factory):
     with mounted(tmp_path_factory.mktemp("read-only") / "disk") as disk:
         (disk / "empty").mkdir()
         for obs_id in (1, 2, 3):
-            open_release(tiny_release).load([obs_id], Store(disk / "store"), lambda: None)
+            open_release(tiny_release).load([obs_id], Store(disk / "store"))
         whole(config_of(tiny_release, disk / "store"))
         set_read_only(disk)
         yield disk

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import xarray as xr
@@ -25,6 +25,9 @@ DAMAGED_RUN = "their runs are damaged"
 EXCLUSION = "only the digest of their exclusion mask is recorded"
 OTHER_VERSION = "another version of xgamma made them"
 OTHER_EPOCH = "their runs were merged under another epoch"
+
+
+Version = TypeVar("Version")
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,25 @@ def recipe_from(document: Mapping[str, Any]) -> Recipe:
         SafeMaskParameters(**used),
         document["offset_max"],
     )
+
+
+def run_of_row(recipe: str, row_key: str, interval: np.ndarray, versions: Mapping[str, Version]) -> Version | None:
+    """Return that version of a run which, with a recipe and an interval, makes the key of a row, if there is one.
+
+    Parameters
+    ----------
+    recipe, row_key
+        The keys.
+    interval
+        Start and stop in seconds, shape (2,).
+    versions
+        What is known of each version, by run key.
+    """
+    start, stop = interval.tolist()
+    for run_key, version in versions.items():
+        if digest([recipe, run_key, repr(start), repr(stop)]) == row_key:
+            return version
+    return None
 
 
 def _known_recipe(record: Record) -> Recipe | str:

@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from xgamma import schema
-from xgamma.analysis.recompute import NO_RUN, Recomputed, StoredRow, recomputed
+from xgamma.analysis.recompute import NO_RUN, Recomputed, StoredRow, recomputed, run_of_row
 from xgamma.analysis.rows import ROWS
 from xgamma.analysis.stacks import STACK
 from xgamma.errors import DataError, StoreError
@@ -165,7 +165,9 @@ def _check_rows(record: Record, rows: xr.Dataset, seen: _Seen, report: Report) -
     report.rows += len(keys)
     totals = rows["ledger"].values.sum(axis=-1)
     for number, key in enumerate(keys):
-        part, obs = _run_of(str(record.texts["recipe"]), key, rows, number, seen)
+        versions = seen.runs.get(int(rows["obs_id"].values[number]), {})
+        found = run_of_row(str(record.texts["recipe"]), key, rows["interval"].values[number], versions)
+        part, obs = (None, -1) if found is None else found
         seen.rows.append(StoredRow(record.key, number, part, obs))
         seen.ledgers[key] = totals[number]
         if part is None:
@@ -176,16 +178,6 @@ def _check_rows(record: Record, rows: xr.Dataset, seen: _Seen, report: Report) -
         if (totals[number] != read).any():
             total = _numbers(totals[number])
             yield "ledger", f"The ledger of row {names[number]!r} adds up to {total} events, its run has {read}."
-
-
-def _run_of(recipe: str, key: str, rows: xr.Dataset, number: int, seen: _Seen) -> tuple[str | None, int]:
-    """Return where the run of a row lies: the version of it which, with recipe and interval, makes the row's key."""
-    start, stop = rows["interval"].values[number].tolist()
-    versions = seen.runs.get(int(rows["obs_id"].values[number]), {})
-    for run_key, place in versions.items():
-        if digest([recipe, run_key, repr(start), repr(stop)]) == key:
-            return place
-    return None, -1
 
 
 def _check_stack(record: Record, stack: xr.Dataset, seen: _Seen, report: Report) -> Found:

@@ -8,28 +8,55 @@ from collections.abc import Mapping
 import click
 
 from xgamma.analysis.verify import Report, verify
+from xgamma.cli.against import DAMAGED, against_gammapy
 from xgamma.cli.console import json_option, print_facts, print_json, size_text, some, store_argument
 from xgamma.cli.products import opened_store
+from xgamma.errors import ConfigError
 
-DAMAGED = 6
+# Some seconds of Gammapy.
+PEER_SAMPLE = 5
 
 
 @click.command("verify")
 @store_argument
-@click.option("--sample", type=click.IntRange(min=0), default=0, metavar="N", help="Reduce N rows again and compare.")
+@click.option("--sample", type=click.IntRange(min=0), metavar="N", help="Reduce N rows again and compare.")
+@click.option(
+    "--against",
+    type=click.Choice(["gammapy"]),
+    help="Compare N rows with what Gammapy makes of their runs.",
+)
+@click.option("--datastore", metavar="PATH", help="Where the FITS files are, if not where they were ingested from.")
+@click.option("--exclusion", metavar="FILE", help="The exclusion mask of the rows, which the store does not hold.")
 @json_option
-def command(store: str, sample: int, as_json: bool) -> int:
+def command(
+    store: str,
+    sample: int | None,
+    against: str | None,
+    datastore: str | None,
+    exclusion: str | None,
+    as_json: bool,
+) -> int:
     """Read all of STORE, compare it with its records, and say what is wrong and what to do; writes nothing.
 
     Compared are the digest of every group, the schema of spectra, and ledgers with the events read; with --sample also
     rows drawn at random with what their runs give now, bit for bit. Exit code 6 when something is wrong.
+
+    With --against gammapy rows drawn at random (N is 5 by default) are compared instead with what the installed
+    Gammapy makes of the FITS files of their runs, and the largest deviations are printed. Exit code 6 when counts,
+    acceptances, numbers of off regions or masks differ, another deviation is above 1e-6, or Gammapy cannot reduce a
+    row; 3 when nothing could be compared.
     """
     place = opened_store(store)
-    report = verify(place, sample)
+    if against is not None:
+        return against_gammapy(place, PEER_SAMPLE if sample is None else sample, datastore, exclusion, as_json)
+    unused = [name for name, value in (("--datastore", datastore), ("--exclusion", exclusion)) if value is not None]
+    if unused:
+        raise ConfigError(f"{unused[0]} is read with --against gammapy only; add that, or leave it out.")
+    report = verify(place, sample or 0)
     if as_json:
         print_json(_document(place.url, report))
     else:
-        _print(store, report, sample)
+        _print(store, report, sample or 0)
     return DAMAGED if report.faults else 0
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from os import PathLike
 from typing import Any, Self, overload
 
@@ -14,8 +14,9 @@ from astropy import units as u
 from astropy.table import Column, Table, vstack
 
 from xgamma.axes import BoolArray, IntArray
-from xgamma.datasets import files, info
+from xgamma.datasets import exchange, files, info
 from xgamma.datasets.door import normalize_models, normalize_spectrum
+from xgamma.datasets.part import Part
 from xgamma.datasets.spectrum import SpectrumDataset, spectrum_faces
 from xgamma.errors import ConfigError, ConfigTypeError, UnknownNameError, did_you_mean
 from xgamma.models.model import Models
@@ -24,19 +25,12 @@ from xgamma.outcome import Outcome
 from xgamma.reduce import joined_rows, stack
 from xgamma.reduce.stack import combine, finalise
 
+log = logging.getLogger(__name__)
+
 STACKED = "stacked"
 
 SHOWN = 10
 """How many rows ``print`` and notebooks show; reprs stay fast with thousands."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """Neighbouring rows of one Dataset that have the same models: they are computed together."""
-
-    data: xr.Dataset
-    models: Models
-    mask_fit: BoolArray | None
 
 
 class Datasets(Sequence[SpectrumDataset]):
@@ -227,6 +221,43 @@ class Datasets(Sequence[SpectrumDataset]):
         faces = [*self._faces, *self.unused]
         order = {group: number for number, group in enumerate(dict.fromkeys(id(face.group) for face in faces))}
         return Datasets(sorted(faces, key=lambda face: (order[id(face.group)], face.position)))
+
+    # --- Gammapy
+
+    def to_gammapy(self) -> Any:
+        """Return ``Datasets`` of Gammapy: every used row with its models, masks, responses, times and regions.
+
+        Numbers stay as they are. Ledgers and rows that were not used have no place there and stay here.
+
+        Raises
+        ------
+        ConfigError
+            When Gammapy is not installed, or does not know a model.
+        """
+        if self.unused:
+            log.warning("%d rows that were not used stay here; see info_table(all_rows=True).", len(self.unused))
+        return exchange.collection_of_gammapy(self.parts())
+
+    @classmethod
+    def from_gammapy(cls, datasets: Any) -> Self:
+        """Return spectrum datasets of Gammapy (its ``Datasets``, a list or one), with their models and fit masks.
+
+        Raises
+        ------
+        ConfigError
+            When Gammapy is not installed, or for a dataset that is no spectrum or a model that is not known here.
+        DataError, LaterError
+            For spectra without counts or response, with other statistics, or from regions that are not circles.
+        """
+        taken = exchange.taken_from_gammapy(datasets)
+        found = cls.from_xarray(taken.data)
+        ordered = cls(found[name] for name in taken.names)
+        if taken.models_are_shared:
+            ordered.models = taken.models
+        else:
+            for face in ordered:
+                face.models = [taken.models[name] for name in taken.models_of[face.name]]
+        return ordered
 
     # --- words
 

@@ -12,6 +12,7 @@ from astropy import units as u
 from astropy.table import Table
 from matplotlib.axes import Axes
 
+from xgamma import bridges
 from xgamma.axes import FloatArray
 from xgamma.datasets import sed_table, text
 from xgamma.datasets.sed_table import ERRORS
@@ -208,6 +209,43 @@ class FluxPoints:
     def read(cls, filename: str | PathLike[str], sed_type: str | None = None) -> Self:
         """Read a table in the SED format of GADF; raises ``MissingInputError``, ``InputError``."""
         return cls(read_flux_points(filename, sed_type))
+
+    # --- Gammapy
+
+    def to_gammapy(self, reference_model: Any = None) -> Any:
+        """Return ``FluxPoints`` of Gammapy.
+
+        Parameters
+        ----------
+        reference_model
+            The ``SkyModel`` whose multiples the points are, with the values it had when they were estimated. Without
+            it Gammapy interpolates between the reference points, and fluxes integrated over bins deviate; a warning
+            says by how much.
+
+        Raises
+        ------
+        ConfigError
+            When Gammapy is not installed, or ``reference_model`` is another model.
+        LaterError
+            For points with gaps between them.
+        """
+        reference = None if reference_model is None else reference_model.to_gammapy()
+        return bridges.flux_points.to_gammapy(self.data, reference)
+
+    @classmethod
+    def from_gammapy(cls, points: Any) -> Self:
+        """Return ``FluxPoints`` of Gammapy as ours.
+
+        Raises
+        ------
+        ConfigError
+            When Gammapy is not installed, or ``points`` are none of its flux points.
+        LaterError, DataError
+            For light curves, and for points without edges of energy.
+        """
+        table, attrs, names = bridges.flux_points.from_gammapy(points)
+        data = sed_table.product(table).assign_attrs(attrs)
+        return cls(data.assign_coords(dataset=names) if names else data)
 
     # --- words
 

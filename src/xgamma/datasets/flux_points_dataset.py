@@ -10,13 +10,14 @@ import numpy.typing as npt
 from astropy import units as u
 from matplotlib.axes import Axes
 
+from xgamma import bridges
 from xgamma.axes import BoolArray, FloatArray
 from xgamma.datasets import info, sed_table, text
 from xgamma.datasets.door import normalize_mask, normalize_models
 from xgamma.datasets.flux_points import FluxPoints
 from xgamma.errors import DataError
 from xgamma.models import predict
-from xgamma.models.model import Models
+from xgamma.models.model import Models, SkyModel
 from xgamma.plot import residuals as plot_residuals
 from xgamma.stats import chi2
 
@@ -152,6 +153,29 @@ class FluxPointsDataset:
         ax_spectrum.set_xlim(window)
         ax_spectrum.label_outer()
         return ax_spectrum, ax_residuals
+
+    # --- Gammapy
+
+    def to_gammapy(self) -> Any:
+        """Return a ``FluxPointsDataset`` of Gammapy, with the models and the points in use.
+
+        The model of the source is the reference where the points are multiples of it as it is now; see
+        ``FluxPoints.to_gammapy``.
+        """
+        source = next((model for model in self._models if model.name == self.data.data.attrs.get("source")), None)
+        points = self.data.to_gammapy(source if source is not None and self._is_reference(source) else None)
+        models = self._models.to_gammapy() if len(self._models) else None
+        return bridges.flux_points.dataset(points, models, self.name, self.mask_fit)
+
+    def _is_reference(self, model: SkyModel) -> bool:
+        return np.allclose(model.spectral_model(self.data.energy_ref).value, self.data.ref_dnde.value, rtol=1e-6)
+
+    @classmethod
+    def from_gammapy(cls, dataset: Any) -> Self:
+        """Return a ``FluxPointsDataset`` of Gammapy as ours; see ``FluxPoints.from_gammapy``."""
+        points, models, mask_fit = bridges.flux_points.parts_of(dataset)
+        held = Models.from_gammapy(models) if models else None
+        return cls(FluxPoints.from_gammapy(points), held, dataset.name, mask_fit)
 
     # --- files and words
 

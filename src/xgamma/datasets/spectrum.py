@@ -16,8 +16,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from xgamma.axes import Axis, BoolArray, FloatArray
-from xgamma.datasets import files, info, text
+from xgamma.datasets import exchange, files, info, text
 from xgamma.datasets.door import normalize_mask, normalize_models, normalize_spectrum
+from xgamma.datasets.part import Part
 from xgamma.errors import DataError
 from xgamma.models import predict
 from xgamma.models.model import Models
@@ -342,6 +343,20 @@ class SpectrumDataset:
             raise DataError(f"{filename} holds {len(groups)} Datasets; read it with Datasets.read.")
         data, mask = files.without_mask_fit(groups[0])
         return cls(data, name=name, mask_fit=None if mask is None else mask[0])
+
+    # --- Gammapy
+
+    def to_gammapy(self) -> Any:
+        """Return the row as a dataset of Gammapy, with its models and masks; see ``Datasets.to_gammapy``."""
+        [data], [mask] = self.fit_inputs()
+        return exchange.collection_of_gammapy([Part(data, self._models, mask)])[0]
+
+    @classmethod
+    def from_gammapy(cls, dataset: Any) -> Self:
+        """Return one dataset of Gammapy as a row, with its models and masks; see ``Datasets.from_gammapy``."""
+        taken = exchange.taken_from_gammapy(dataset)
+        data, mask = files.without_mask_fit(taken.data[0])
+        return cls(data, taken.models, mask_fit=None if mask is None else mask[0])
 
 
 class SpectrumDatasetOnOff(SpectrumDataset):

@@ -18,7 +18,7 @@ from xgamma.formats.atomic import local_path, validate_ending, validate_output, 
 from xgamma.formats.gti_table import gti_hdu, gti_of_table
 from xgamma.formats.hdus import Table, axis_of_table, fits_content, read_tables, table_hdu, table_named
 from xgamma.formats.region_table import Circles, circles_from_table, region_hdu
-from xgamma.formats.spectrum_rows import NO_OBS_ID, SpectrumRow, dataset_of_rows, spectrum_rows
+from xgamma.formats.spectrum_rows import SpectrumRow, dataset_of_rows, facts_of_columns, spectrum_rows
 
 ENDINGS = (".fits", ".fits.gz")
 _COLUMNS = {
@@ -211,7 +211,7 @@ def row_of_tables(tables: Mapping[str, Table], path: Path) -> SpectrumRow:
         gti=gti,
         mjdref=mjdref,
         livetime=float(exposure.header.get("LIVETIME", np.nan)),
-        **_meta(tables.get("META_TABLE")),
+        **_facts(tables.get("META_TABLE")),
     )
     return row.without_repeated_off_region()
 
@@ -229,16 +229,5 @@ def _circles(tables: Mapping[str, Table], name: str) -> Circles:
     return circles_from_table(tables[name]) if name in tables else Circles.none()
 
 
-def _meta(table: Table | None) -> dict[str, Any]:
-    """Return telescope, observation id and pointing; only where the one row of the table holds one value."""
-    if table is None or not table.columns:
-        return {}
-    single = {name: np.asarray(values[:1]).ravel() for name, values in table.columns.items()}
-    held = {name: values[0] for name, values in single.items() if len(set(values.tolist())) == 1}
-    telescope = str(held.get("TELESCOP", "")).strip()
-    obs_id = str(held.get("OBS_ID", NO_OBS_ID)).strip()
-    return {
-        "telescope": "" if telescope.lower() == "unknown" else telescope,
-        "obs_id": int(obs_id) if obs_id.lstrip("-").isdigit() else NO_OBS_ID,
-        "pointing": (float(held.get("RA_PNT", np.nan)), float(held.get("DEC_PNT", np.nan))),
-    }
+def _facts(table: Table | None) -> dict[str, Any]:
+    return {} if table is None else facts_of_columns(table.columns)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from xgamma.axes import Axis, BoolArray, FloatArray, unify_axis
@@ -72,6 +73,22 @@ class SpectrumRow:
             and self.energy_true.is_close(other.energy_true)
             and self.region.is_close(other.region)
         )
+
+
+def facts_of_columns(columns: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:
+    """Return telescope, observation id and pointing of a table of Gammapy about a spectrum, as fields of its row.
+
+    Only what the first row of the table holds one value of: that of a stack holds those of all its runs.
+    """
+    single = {name: np.asarray(values[:1]).ravel() for name, values in columns.items()}
+    held = {name: values[0] for name, values in single.items() if len(set(values.tolist())) == 1}
+    telescope = str(held.get("TELESCOP", "")).strip()
+    obs_id = str(held.get("OBS_ID", NO_OBS_ID)).strip()
+    return {
+        "telescope": "" if telescope.lower() == "unknown" else telescope,
+        "obs_id": int(obs_id) if obs_id.lstrip("-").isdigit() else NO_OBS_ID,
+        "pointing": (float(held.get("RA_PNT", np.nan)), float(held.get("DEC_PNT", np.nan))),
+    }
 
 
 def spectrum_rows(ds: xr.Dataset) -> Iterator[SpectrumRow]:

@@ -109,4 +109,7 @@ def merge_parts(store: Store, release: str, records: Sequence[Record]) -> Record
     part = merged_part(parts)
     texts: dict[str, Any] = {"release": release, "runs": [run for record in records for run in record.texts["runs"]]}
     keys = [record.key for record in records]
-    return store.compact(KIND, keys, lambda _: part.groups, {"merged": keys}, texts=texts, encoding=chunks_of(part))
+    # Where the files lie is kept as long as it is one place.
+    places = {record.provenance.get("datastore") for record in records} - {None}
+    given = {"merged": keys, **({"datastore": places.pop()} if len(places) == 1 else {})}
+    return store.compact(KIND, keys, lambda _: part.groups, given, texts=texts, encoding=chunks_of(part))

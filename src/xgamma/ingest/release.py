@@ -267,12 +267,12 @@ class FitsRelease:
 
     def __init__(self, name: str, path: Path) -> None:
         self.name = name
-        self._path = path
+        self.path = path
 
     @cached_property
     def index(self) -> Index:
         """The index of the release."""
-        return read_index(self._path)
+        return read_index(self.path)
 
     def facts(self) -> dict[int, RunFacts]:
         """Return what a selection looks at, by observation id."""
@@ -293,6 +293,10 @@ class FitsRelease:
         """Return the runs that the store does not hold, or holds as their files once were."""
         found = self._found(obs_ids, stored_versions(store, self.name), store, remember=False)
         return [obs_id for obs_id in obs_ids if obs_id not in found]
+
+    def run_key(self, obs_id: int, store: Store) -> str | None:
+        """Return what identifies the bytes of a run as its files are now; ``None`` where one is not there."""
+        return _known_key(self.index.runs[obs_id], store, remember=False)
 
     def nbytes(self, obs_ids: Sequence[int]) -> int:
         """Return the size of the files of some runs."""
@@ -383,7 +387,7 @@ class FitsRelease:
             "release": self.name,
             "runs": [{"obs_id": r.entry.obs_id, "run_key": k} for r, k in zip(runs, run_keys, strict=True)],
         }
-        store.put(KIND, key, part.groups, {"datastore": str(self._path)}, texts=texts, encoding=chunks_of(part))
+        store.put(KIND, key, part.groups, {"datastore": str(self.path)}, texts=texts, encoding=chunks_of(part))
         for run in runs:
             for path, file in run.files.items():
                 store.remember(path, file.size, file.mtime_ns, file.digest)

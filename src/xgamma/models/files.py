@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
+from xgamma.bridges.names import places_of, plain_name
 from xgamma.errors import ConfigError, InputError, MissingInputError, OutputError, OutputExistsError, did_you_mean
 
 log = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ def read_covariance(path: str | Path, names: Sequence[str]) -> FloatArray:
     rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in text.splitlines() if line.strip()]
     try:
         # Gammapy 2 says in which half of a compound a parameter stands: name.spectral.model1.index.
-        found = [re.sub(r"\.model[12](?=\.)", "", row[0]) for row in rows[1:]]
+        found = [plain_name(row[0]) for row in rows[1:]]
         matrix = np.array([[float(cell) for cell in row[1:]] for row in rows[1:]], dtype=float)
     except ValueError as error:
         raise ConfigError(f"The covariance file {path}: expected a table of numbers; {error}.") from None
@@ -111,18 +111,15 @@ def read_covariance(path: str | Path, names: Sequence[str]) -> FloatArray:
             f"The covariance file {path}: expected a square table of the parameters of these models, got shape "
             f"{matrix.shape}{f' with {foreign[0]!r}' if foreign else ''}. Write it again with the models."
         )
+    return ordered_covariance(matrix, found, names)
+
+
+def ordered_covariance(matrix: FloatArray, found: Sequence[str], names: Sequence[str]) -> FloatArray:
+    """Return a matrix over the parameters ``found`` in the order of ``names``, with zeros for what it does not hold."""
     result = np.zeros((len(names), len(names)))
-    places = _places(found, names)
+    places = places_of(found, names)
     result[np.ix_(places, places)] = matrix
     return result
-
-
-def _places(found: Sequence[str], names: Sequence[str]) -> list[int]:
-    # A compound of two power laws holds a name twice: the n-th of a name goes with the n-th.
-    free: dict[str, list[int]] = {}
-    for place, name in enumerate(names):
-        free.setdefault(name, []).append(place)
-    return [free[name].pop(0) for name in found]
 
 
 def covariance_text(names: Sequence[str], matrix: FloatArray) -> str:

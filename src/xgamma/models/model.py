@@ -12,6 +12,7 @@ from astropy.table import Table
 from xgamma.errors import ConfigError, ConfigTypeError, UnknownNameError, did_you_mean
 from xgamma.models import files
 from xgamma.models.covariance import Covariance
+from xgamma.models.exchange import complete_from_gammapy, described_by_gammapy, models_of_gammapy
 from xgamma.models.parameter import Parameter, Parameters, link_labels, parameters_table
 from xgamma.models.skymodel import FoVBackgroundModel, ModelComponent, SkyModel, TemplateNPredModel
 
@@ -273,6 +274,26 @@ class Models:
         """Write the covariance file alone; raises ``OutputExistsError``."""
         text = files.covariance_text(self.parameters_unique_names, self.covariance.data)
         files.write_texts({files.expand_path(filename): text}, overwrite)
+
+    # --- Gammapy
+
+    def to_gammapy(self) -> Any:
+        """Return ``Models`` of Gammapy with these values, errors, limits, links and covariance.
+
+        Raises ``ConfigError`` when Gammapy is not installed or does not know a model.
+        """
+        return models_of_gammapy(self, self._models)
+
+    @classmethod
+    def from_gammapy(cls, models: Any) -> Self:
+        """Return the models of Gammapy: its ``Models``, a list of models or one model.
+
+        Raises ``ConfigError`` when Gammapy is not installed, or for a model that xgamma does not know.
+        """
+        described = described_by_gammapy(models)
+        result = cls.from_dict(described.document)
+        complete_from_gammapy(result, result._models, models, described)
+        return result
 
     def __str__(self) -> str:
         blocks = [f"Component {number}: {model}\n" for number, model in enumerate(self._models)]

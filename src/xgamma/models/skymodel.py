@@ -12,6 +12,7 @@ from astropy import units as u
 from xgamma.errors import ConfigError, ConfigTypeError, did_you_mean
 from xgamma.models.component import Component, component_class
 from xgamma.models.covariance import Covariance
+from xgamma.models.exchange import complete_from_gammapy, described_by_gammapy, models_of_gammapy
 from xgamma.models.parameter import Parameter, Parameters, link_labels
 from xgamma.models.powerlaws import PowerLawNormSpectralModel
 from xgamma.models.spatial import SpatialModel
@@ -266,6 +267,18 @@ class SkyModel(ModelComponent):
             parts["spectral"], parts.get("spatial"), parts.get("temporal"),
             name=name, apply_irf=data.get("apply_irf"), datasets_names=data.get("datasets_names"),
         )  # fmt: skip
+
+    def to_gammapy(self) -> Any:
+        """Return a ``SkyModel`` of Gammapy; see ``Models.to_gammapy``."""
+        return models_of_gammapy(self, [self])[0]
+
+    @classmethod
+    def from_gammapy(cls, model: Any) -> Self:
+        """Return a ``SkyModel`` of Gammapy as ours; see ``Models.from_gammapy``."""
+        described = described_by_gammapy(model)
+        result = cls.from_dict(described.document["components"][0])
+        complete_from_gammapy(result, [result], model, described)
+        return result
 
     @classmethod
     def create(cls, spectral_model: str, spatial_model: str | None = None, temporal_model: str | None = None,

@@ -1,0 +1,135 @@
+"""Models in the hands of Gammapy and back; skipped where Gammapy is not installed, ``make test-peer`` runs them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from astropy import units as u
+
+from xgamma import models as m
+from xgamma.errors import ConfigError, ConfigTypeError, DataError
+from xgamma.models import Models, SkyModel
+
+peer = pytest.importorskip("gammapy.modeling.models", reason="gammapy is not installed")
+
+ENERGY = np.geomspace(0.3, 30, 7) * u.TeV
+NODES = [0.1, 1, 100] * u.TeV
+PL = {"index": 2.3, "amplitude": "4e-11 cm-2 s-1 TeV-1", "reference": "0.7 TeV"}
+SPECTRA = {
+    "pl": lambda: m.PowerLawSpectralModel(**PL),
+    "pl-2": lambda: m.PowerLaw2SpectralModel(index=2.3),
+    "bpl": lambda: m.BrokenPowerLawSpectralModel(index1=1.5, index2=3),
+    "sbpl": lambda: m.SmoothBrokenPowerLawSpectralModel(index1=1.5, index2=3, beta=0.3),
+    "ecpl": lambda: m.ExpCutoffPowerLawSpectralModel(alpha=0.7),
+    "ecpl-3fgl": lambda: m.ExpCutoffPowerLaw3FGLSpectralModel(),
+    "secpl-3fgl": lambda: m.SuperExpCutoffPowerLaw3FGLSpectralModel(index_2=0.8),
+    "secpl-4fgl-dr3": lambda: m.SuperExpCutoffPowerLaw4FGLDR3SpectralModel(expfactor=0.2, index_2=0.7),
+    "lp": lambda: m.LogParabolaSpectralModel(beta=0.2),
+    "lp2": lambda: m.LogParabola2SpectralModel(beta=0.2),
+    "gauss": lambda: m.GaussianSpectralModel(),
+    "piecewise": lambda: m.PowerLawSpectralModel(**PL) * m.PiecewiseNormSpectralModel(NODES, norms=[1, 2, 0.5]),
+    "sum": lambda: m.PowerLawSpectralModel(**PL) + m.LogParabolaSpectralModel(),
+    "two of a kind": lambda: m.PowerLawSpectralModel(**PL) + m.PowerLawSpectralModel(index=3),
+    "ebl": lambda: (
+        m.PowerLawSpectralModel(**PL)
+        * m.EBLAbsorptionNormSpectralModel(NODES, [0.1, 0.2], [[0.9, 0.8, 0.7], [0.8, 0.7, 0.5]])
+    ),
+}
+
+
+def fitted(spectrum):
+    """Return a source with errors, limits, frozen flags off their defaults, and a covariance."""
+    source = SkyModel(spectrum, name="x", datasets_names=["run-1"])
+    for parameter in source.parameters:
+        parameter.min, parameter.max, parameter.frozen = -1e3, 1e3, not parameter.frozen
+    size = len(source.parameters)
+    root = np.random.default_rng(0).normal(size=(size, size)) * 1e-3
+    source.covariance = root @ root.T
+    return source
+
+
+@pytest.mark.parametrize("name", SPECTRA)
+def test_a_model_is_the_same_spectrum_there_and_comes_back_whole(name):
+    ours = fitted(SPECTRA[name]())
+    theirs = ours.to_gammapy()
+    np.testing.assert_allclose(
+        theirs.spectral_model(ENERGY).to_value("cm-2 s-1 TeV-1"),
+        ours.spectral_model(ENERGY).to_value("cm-2 s-1 TeV-1"),
+        rtol=1e-13,
+    )
+    back = SkyModel.from_gammapy(theirs)
+    assert back.to_dict(full_output=True) == ours.to_dict(full_output=True)
+    np.testing.assert_allclose(back.covariance.data, ours.covariance.data, rtol=1e-14)
+    # Gammapy orders the parameters of some models otherwise.
+    assert sorted(theirs.parameters.value) == sorted(ours.parameters.value)
+    assert sorted(p.error for p in theirs.parameters) == sorted(p.error for p in ours.parameters)
+
+
+def test_links_between_models_and_the_covariance_between_them_travel():
+    ours = Models([SkyModel(SPECTRA["pl"](), name="a"), SkyModel(SPECTRA["pl"](), name="b")])
+    ours["b"].spectral_model.index = ours["a"].spectral_model.index
+    matrix = np.diag([0.01, 1e-24, 0.0, 0.01, 4e-24, 0.0])
+    matrix[0, 3] = matrix[3, 0] = 0.01
+    matrix[1, 4] = matrix[4, 1] = 1e-24
+    ours.covariance = matrix
+    theirs = ours.to_gammapy()
+    assert theirs["a"].spectral_model.index is theirs["b"].spectral_model.index
+    np.testing.assert_allclose(theirs.covariance.data, matrix, rtol=1e-14)
+    back = Models.from_gammapy(theirs)
+    assert back["a"].spectral_model.index is back["b"].spectral_model.index
+    np.testing.assert_allclose(back.covariance.data, matrix, rtol=1e-14)
+
+
+def test_spatial_and_temporal_parts_travel():
+    ours = SkyModel(
+        SPECTRA["pl"](),
+        m.GaussianSpatialModel(lon_0="83.6 deg", lat_0="22 deg", sigma="0.1 deg"),
+        m.ExpDecayTemporalModel(),
+        name="x",
+    )
+    back = SkyModel.from_gammapy(ours.to_gammapy())
+    assert back.spatial_model.to_dict() == ours.spatial_model.to_dict()
+    assert back.temporal_model.parameters["t0"].quantity == ours.temporal_model.parameters["t0"].quantity
+
+
+def test_a_spectrum_that_is_another_one_there_is_refused():
+    # There the cut-off is in MeV whatever the reference, and an index of 1 is no number.
+    model = SkyModel(m.SuperExpCutoffPowerLaw4FGLSpectralModel(index_2=0.8), name="x")
+    with pytest.raises(ConfigError, match=r"Model 'x'.*is another spectrum in the installed Gammapy: at .* TeV"):
+        model.to_gammapy()
+    with pytest.raises(ConfigError, match="is another spectrum"):
+        SkyModel(m.PowerLaw2SpectralModel(index=1), name="x").to_gammapy()
+
+
+def test_a_template_travels_with_its_norm_at_1_and_frozen_only():
+    spectrum = m.TemplateSpectralModel(NODES, [9, 1, 0.2] * u.Unit("cm-2 s-1 TeV-1"))
+    assert SkyModel(spectrum, name="x").to_gammapy().spectral_model.tag[1] == "template"
+    spectrum.norm.frozen = False
+    with pytest.raises(DataError, match=r"Gammapy has no parameter 'x.spectral.norm'; freeze it"):
+        SkyModel(spectrum, name="x").to_gammapy()
+    spectrum.norm.frozen, spectrum.norm.value = True, 2.0
+    with pytest.raises(ConfigError, match="is another spectrum"):
+        SkyModel(spectrum, name="x").to_gammapy()
+
+
+def test_what_gammapy_cannot_make_is_refused_in_a_sentence():
+    scaled = SkyModel(m.ScaleSpectralModel(SPECTRA["pl"](), norm=3), name="x")
+    with pytest.raises(ConfigError, match="Gammapy cannot make these models of their document"):
+        scaled.to_gammapy()
+
+
+def test_priors_are_said_to_stay_behind(caplog):
+    theirs = peer.SkyModel(peer.PowerLawSpectralModel(), name="x")
+    theirs.spectral_model.index.prior = peer.GaussianPrior(mu=2.0, sigma=0.1)
+    with caplog.at_level("WARNING", logger="xgamma"):
+        SkyModel.from_gammapy(theirs)
+    assert "those of x.spectral.index stay behind" in caplog.text
+
+
+def test_what_is_no_model_is_refused():
+    for given in (3, "crab", peer.PowerLawSpectralModel()):
+        with pytest.raises(ConfigTypeError, match="Expected Models or SkyModel of Gammapy"):
+            Models.from_gammapy(given)
+    one, other = (peer.SkyModel(peer.PowerLawSpectralModel(), name="x") for _ in range(2))
+    with pytest.raises(ConfigError, match="do not go together"):
+        Models.from_gammapy([one, other])
