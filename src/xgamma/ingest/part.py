@@ -15,6 +15,7 @@ import xarray as xr
 from xgamma.axes import FloatArray
 from xgamma.errors import InputError, MissingHduError
 from xgamma.events import IRF_ROLES, Part
+from xgamma.formats.gadf.files import several
 from xgamma.formats.gadf.read import Run, RunEntry, read_run
 from xgamma.formats.gadf.responses import Response
 from xgamma.outcome import Outcome
@@ -42,7 +43,7 @@ class Failure:
 
 
 def read_runs(entries: Iterable[RunEntry], progress: Callable[[], None]) -> tuple[list[Run], list[Failure]]:
-    """Read runs one after the other; one that cannot be read becomes a failure and stops nothing.
+    """Read runs one after the other, remote ones several at a time; one that cannot be read stops nothing.
 
     Parameters
     ----------
@@ -53,14 +54,22 @@ def read_runs(entries: Iterable[RunEntry], progress: Callable[[], None]) -> tupl
     """
     runs: list[Run] = []
     failures: list[Failure] = []
-    for entry in entries:
-        try:
-            runs.append(read_run(entry))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            failures.append(_failure(entry, error))
-            log.warning("Run %d is left out: %s", entry.obs_id, error)
+    given = list(entries)
+    for read in several(_run_or_failure, given, any(entry.is_remote for entry in given)):
+        if isinstance(read, Run):
+            runs.append(read)
+        else:
+            failures.append(read)
+            log.warning("Run %d is left out: %s", read.obs_id, read.message)
         progress()
     return runs, failures
+
+
+def _run_or_failure(entry: RunEntry) -> Run | Failure:
+    try:
+        return read_run(entry)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return _failure(entry, error)
 
 
 def _failure(entry: RunEntry, error: Exception) -> Failure:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,9 +14,11 @@ import xarray as xr
 
 from xgamma.errors import StoreError
 from xgamma.events import Part, RunFacts
+from xgamma.formats.gadf.files import File, read_file, release_name, several, statuses_of
 from xgamma.formats.gadf.read import Index, RunEntry, read_index
 from xgamma.ingest.part import Failure, part_of, read_runs, run_document
 from xgamma.store import Store, digest, file_digest, is_store
+from xgamma.store.objects import FileStatus
 
 log = logging.getLogger(__name__)
 
@@ -102,17 +105,18 @@ class Release(Protocol):
 
 
 def open_release(datastore: str | Path) -> FitsRelease | StoredRelease:
-    """Open a FITS release or an xgamma store.
+    """Open a FITS release or an xgamma store, a path or a url.
 
     Raises
     ------
     MissingInputError
         When there is neither.
+    StoreError
+        When a server does not answer or forbids to look.
     """
     if is_store(datastore):
         return StoredRelease(Store(datastore))
-    path = Path(datastore)
-    return FitsRelease(path.resolve().name.removesuffix(".gz").removesuffix(".fits"), path)
+    return FitsRelease(release_name(datastore), datastore)
 
 
 @dataclass(frozen=True)
@@ -190,16 +194,16 @@ class StoredRelease:
 
 
 class FitsRelease:
-    """The runs of a folder or index file in the GADF format."""
+    """The runs of a folder or index file in the GADF format, on a disk or behind a url."""
 
-    def __init__(self, name: str, path: Path) -> None:
+    def __init__(self, name: str, place: str | Path) -> None:
         self.name = name
-        self._path = path
+        self._place = str(place)
 
     @cached_property
     def index(self) -> Index:
         """The index of the release."""
-        return read_index(self._path)
+        return read_index(self._place)
 
     def facts(self) -> dict[int, RunFacts]:
         """Return what a selection looks at, by observation id; runs without any HDU are not there."""
@@ -214,8 +218,11 @@ class FitsRelease:
     ) -> dict[int, StoredRun]:
         """Return those runs of which the store holds a version as the files are now."""
         entries = [self.index.runs[obs_id] for obs_id in obs_ids if obs_id in known]
-        keys = {entry.obs_id: _known_key(entry, store, remember) for entry in entries}
-        return {obs_id: known[obs_id][key] for obs_id, key in keys.items() if key in known[obs_id]}
+        statuses = statuses_of(at.path for entry in entries for at in entry.hdus.values())
+        at_once = store.is_remote or any(entry.is_remote for entry in entries)
+        keys = several(lambda entry: _known_key(entry, statuses, store, remember), entries, at_once)
+        pairs = [(entry.obs_id, key) for entry, key in zip(entries, keys, strict=True)]
+        return {obs_id: known[obs_id][key] for obs_id, key in pairs if key in known[obs_id]}
 
     def pending(self, obs_ids: Sequence[int], store: Store) -> list[int]:
         """Return the runs that the store does not hold, or holds as their files once were."""
@@ -224,8 +231,8 @@ class FitsRelease:
 
     def nbytes(self, obs_ids: Sequence[int]) -> int:
         """Return the size of the files of some runs."""
-        paths = {at.path for obs_id in obs_ids for at in self.index.runs[obs_id].hdus.values()}
-        return sum(path.stat().st_size for path in paths if path.exists())
+        statuses = statuses_of(at.path for obs_id in obs_ids for at in self.index.runs[obs_id].hdus.values())
+        return sum(status.size for status in statuses.values() if status is not None)
 
     def load(self, obs_ids: Sequence[int], store: Store, progress: Progress) -> Holdings:
         """Return the runs, reading those that the store does not hold or that have changed."""
@@ -263,10 +270,10 @@ class FitsRelease:
             "release": self.name,
             "runs": [{"obs_id": r.entry.obs_id, "run_key": k} for r, k in zip(runs, run_keys, strict=True)],
         }
-        store.put(KIND, key, part.groups, {"datastore": str(self._path)}, texts=texts, encoding=chunks_of(part))
-        for run in runs:
-            for path, file in run.files.items():
-                store.remember(path, file.size, file.mtime_ns, file.digest)
+        store.put(KIND, key, part.groups, {"datastore": self._place}, texts=texts, encoding=chunks_of(part))
+        files = {path: file for run in runs for path, file in run.files.items()}
+        for _ in several(lambda path: store.remember(path, *astuple(files[path])), files, store.is_remote):
+            pass
         places = {run.entry.obs_id: StoredRun(k, key, n) for n, (run, k) in enumerate(zip(runs, run_keys, strict=True))}
         return {key: Part(StoredGroups(store, key, part.groups))}, places, failures
 
@@ -281,17 +288,21 @@ def chunks_of(part: Part) -> dict[str, dict[str, Any]]:
     }
 
 
-def _known_key(entry: RunEntry, store: Store, remember: bool) -> str | None:
+def _known_key(entry: RunEntry, statuses: Mapping[File, FileStatus | None], store: Store, remember: bool) -> str | None:
     """Return the key of a run whose files have not changed since they were read, else of what they are now."""
     digests: dict[str, str] = {}
     for path in {location.path for location in entry.hdus.values()}:
-        if not path.exists():
+        status = statuses[path]
+        if status is None:
             return None
-        status = path.stat()
-        known = store.recall(str(path), status.st_size, status.st_mtime_ns)
+        known = store.recall(str(path), status.size, status.version)
         if known is None:
-            known = file_digest(path)
+            known = _file_digest(path)
             if remember:
-                store.remember(str(path), status.st_size, status.st_mtime_ns, known)
+                store.remember(str(path), status.size, status.version, known)
         digests[str(path)] = known
     return digest(run_document(entry, digests))
+
+
+def _file_digest(path: File) -> str:
+    return file_digest(path) if isinstance(path, Path) else hashlib.sha256(read_file(path)[1]).hexdigest()

@@ -73,6 +73,11 @@ class Store:
             raise StoreError("A store in memory stays in its process. Use a folder when other processes take part.")
         return Store, (self.url,)
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether it is reached through a server, so that it is worth to ask for several things at a time."""
+        return self._backend.is_remote
+
     def _validate_schema(self) -> None:
         content = self._backend.read("store.json")
         if content is None:
@@ -268,16 +273,16 @@ class Store:
         """Return every tag with its content."""
         return read_labels(self._backend, TAGS)
 
-    def remember(self, url: str, size: int, mtime_ns: int, digest: str) -> None:
-        """Remember the digest of a file as it was at that size and time of change."""
+    def remember(self, url: str, size: int, version: int | str, digest: str) -> None:
+        """Remember the digest of a file as it was at that size and time of change, or with that ETag."""
         write_label(
-            self._backend, FILES, _file_name(url), {"url": url, "size": size, "mtime_ns": mtime_ns, "digest": digest}
+            self._backend, FILES, _file_name(url), {"url": url, "size": size, "version": version, "digest": digest}
         )
 
-    def recall(self, url: str, size: int, mtime_ns: int) -> str | None:
+    def recall(self, url: str, size: int, version: int | str) -> str | None:
         """Return the digest of a file that has not changed since it was remembered, else ``None``."""
         found = read_label(self._backend, FILES, _file_name(url)) or {}
-        is_same = (found.get("size"), found.get("mtime_ns")) == (size, mtime_ns)
+        is_same = (found.get("size"), found.get("version")) == (size, version)
         return found["digest"] if is_same else None
 
     # Care
