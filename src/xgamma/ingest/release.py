@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from xgamma.events import Part, RunFacts
 from xgamma.formats.gadf.files import File, read_file, release_name, several, statuses_of
 from xgamma.formats.gadf.read import Index, RunEntry, read_index
 from xgamma.ingest.part import Failure, part_of, read_runs, run_document
-from xgamma.store import Store, digest, file_digest, is_store
+from xgamma.store import Record, Store, digest, file_digest, is_store
 from xgamma.store.objects import FileStatus
 
 log = logging.getLogger(__name__)
@@ -51,14 +51,19 @@ class StoredGroups(Mapping[str, xr.Dataset]):
         if group not in self._opened:
             is_table = group in ("", "gti")
             read = self._store.get if is_table else self._store.open
-            self._opened[group] = read(KIND, self._key, group)
+            self._opened[group] = read(KIND, self._key, group, self._record)
         return self._opened[group]
 
+    @cached_property
+    def _record(self) -> Record:
+        # Read once: where the part is merged meanwhile, its attempt stays for a day, and is one whole.
+        return self._store.record(KIND, self._key)
+
     def __iter__(self) -> Iterator[str]:
-        return iter(self._store.groups(KIND, self._key))
+        return iter(self._record.digests)
 
     def __len__(self) -> int:
-        return len(self._store.groups(KIND, self._key))
+        return len(self._record.digests)
 
     def __reduce__(self) -> tuple[type[StoredGroups], tuple[Store, str]]:
         return StoredGroups, (self._store, self._key)
@@ -134,19 +139,26 @@ Ingested = tuple[dict[str, Part], dict[int, StoredRun], list[Failure]]
 
 def stored_versions(store: Store, release: str | None = None) -> dict[int, Versions]:
     """Return the versions of each run of a store by run key, the newest last; ``None`` is every release."""
+    return _versions(record for record in store.ls(KIND) if release in (None, record.texts["release"]))
+
+
+def _versions(records: Iterable[Record]) -> dict[int, Versions]:
     found: dict[int, Versions] = {}
-    for record in sorted(store.ls(KIND), key=lambda record: record.created):
-        if release in (None, record.texts["release"]):
-            for number, run in enumerate(record.texts["runs"]):
-                versions = found.setdefault(run["obs_id"], {})
-                versions.pop(run["run_key"], None)
-                versions[run["run_key"]] = StoredRun(run["run_key"], record.key, number)
+    for record in sorted(records, key=lambda record: record.created):
+        for number, run in enumerate(record.texts["runs"]):
+            versions = found.setdefault(run["obs_id"], {})
+            versions.pop(run["run_key"], None)
+            versions[run["run_key"]] = StoredRun(run["run_key"], record.key, number)
     return found
 
 
 def stored_runs(store: Store) -> dict[int, StoredRun]:
     """Return the newest version of each run of a store, by observation id."""
-    return {obs_id: list(versions.values())[-1] for obs_id, versions in stored_versions(store).items()}
+    return _newest(stored_versions(store))
+
+
+def _newest(versions: Mapping[int, Versions]) -> dict[int, StoredRun]:
+    return {obs_id: list(known.values())[-1] for obs_id, known in versions.items()}
 
 
 def _holdings(store: Store, runs: Mapping[int, StoredRun], **more: Any) -> Holdings:
@@ -165,7 +177,8 @@ class StoredRelease:
     def __init__(self, store: Store) -> None:
         self._store = store
         ids: dict[str, set[int]] = {}
-        for record in store.ls(KIND):
+        records = store.ls(KIND)
+        for record in records:
             of_release = ids.setdefault(str(record.texts["release"]), set())
             of_release.update(run["obs_id"] for run in record.texts["runs"])
         if not ids:
@@ -175,7 +188,7 @@ class StoredRelease:
                 f"The store {store.url} holds the releases {', '.join(sorted(ids))}, which share observation ids. "
                 "Read the FITS release that you mean, with this store as general.store."
             )
-        self._runs = stored_runs(store)
+        self._runs = _newest(_versions(records))
         self.name = "+".join(sorted(ids))
 
     def facts(self) -> dict[int, RunFacts]:

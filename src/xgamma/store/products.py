@@ -24,6 +24,7 @@ from xarray.backends import ZarrStore
 from xgamma.errors import StoreError, UnknownNameError, did_you_mean
 from xgamma.store import care
 from xgamma.store.backend import open_backend
+from xgamma.store.copies import copies_in
 from xgamma.store.encoding import (
     Documents,
     array_documents,
@@ -162,18 +163,24 @@ class Store:
             self._backend.delete_folder(record.folder)
         return standing
 
-    def get(self, kind: str, key: str, group: str = "") -> xr.Dataset:
-        """Return one group of a product, read into memory, identical to what was put."""
-        return self._read_group(self._record_of(kind, key, group), group)
+    def get(self, kind: str, key: str, group: str = "", record: Record | None = None) -> xr.Dataset:
+        """Return one group of a product, read into memory, identical to what was put.
+
+        With its ``record``, the attempt that it names is read, also where another one has taken its place since.
+        """
+        return self._read_group(self._record_of(kind, key, group, record), group)
 
     def _read_group(self, record: Record, group: str) -> xr.Dataset:
         documents = self._documents(record.folder)
         with self._backend.sentences("read"):
             return read_group(self._backend.zarr, record.folder, documents, group)
 
-    def open(self, kind: str, key: str, group: str = "") -> xr.Dataset:
-        """Return one group of a product whose arrays are read when they are used, without dask."""
-        folder = self._record_of(kind, key, group).folder
+    def open(self, kind: str, key: str, group: str = "", record: Record | None = None) -> xr.Dataset:
+        """Return one group of a product whose arrays are read when they are used, without dask; see ``get``."""
+        folder = self._record_of(kind, key, group, record).folder
+        if self.is_remote:
+            # The group is then opened from what is known, and small arrays are read from it.
+            self._documents(folder)
         with self._backend.sentences("read"):
             root = zarr.open_group(self._backend.zarr, path=folder, mode="r", zarr_format=3, use_consolidated=True)
             opened = ZarrStore(root[group] if group else root, mode="r")
@@ -235,8 +242,8 @@ class Store:
         content = self._backend.read(path)
         return None if content is None else Record.from_bytes(content, path)
 
-    def _record_of(self, kind: str, key: str, group: str) -> Record:
-        record = self.record(kind, key)
+    def _record_of(self, kind: str, key: str, group: str, record: Record | None = None) -> Record:
+        record = record or self.record(kind, key)
         if group not in record.digests:
             raise UnknownNameError(f"{kind}/{key} has no group {group!r}.{did_you_mean(group, record.digests)}")
         return record
@@ -245,6 +252,8 @@ class Store:
         content = self._backend.read(f"{folder}/zarr.json")
         if content is None:
             raise StoreError(f"{folder} in {self.url} has no zarr.json: the product is damaged. Copy the store again.")
+        if self.is_remote:
+            self._backend.zarr.know(folder, {"zarr.json": content, **copies_in(content)})
         return read_documents(content)
 
     # Names, tags and files that were read
