@@ -17,6 +17,7 @@ class Silent(WSGIRequestHandler):
 class Server:
     """One server with one bucket, ``products``."""
 
+    is_real = False
     own_words = ("AKIAOFTHESTORETESTS", "a-secret-that-is-never-repeated", "a-token-that-is-never-repeated")
 
     def __init__(self):
@@ -24,6 +25,7 @@ class Server:
         self.signed = []
         self.ignores_conditions = False
         self.refusal = None
+        self.fault = lambda environ: None
         self._moto = DomainDispatcherApplication(create_backend_app)
         # Moto looks and writes in two steps, a server that can be relied on in one.
         self._lock = threading.Lock()
@@ -45,6 +47,10 @@ class Server:
         if self.refusal is not None:
             start_response("403 Forbidden", [("Content-Type", "application/xml")])
             return [self.refusal.encode()]
+        words = self.fault(environ)
+        if words is not None:
+            start_response("503 Slow Down", [("Content-Type", "application/xml")])
+            return [words.encode()]
         if self.ignores_conditions:
             environ.pop("HTTP_IF_NONE_MATCH", None)
         with self._lock:

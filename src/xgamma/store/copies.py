@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import numpy.typing as npt
 
+from xgamma.errors import StoreError
 from xgamma.store.chunks import Document, encoded_chunks
 
 KEY = "small_chunks"
@@ -42,7 +43,12 @@ def small_chunks(arrays: Iterable[tuple[str, Document, npt.NDArray[Any]]]) -> di
 
 
 def copies_in(content: bytes) -> dict[str, bytes]:
-    """Return the copies that the ``zarr.json`` of a product holds, by their keys below the product."""
-    metadata = json.loads(content).get("consolidated_metadata")
-    copies = metadata.get(KEY, {}) if isinstance(metadata, Mapping) else {}
-    return {key: base64.b64decode(text, validate=True) for key, text in copies.items()}
+    """Return the copies that the ``zarr.json`` of a product holds, by their keys below the product.
+
+    Raises ``StoreError`` where it is damaged.
+    """
+    try:
+        copies = json.loads(content)["consolidated_metadata"].get(KEY, {})
+        return {key: base64.b64decode(text, validate=True) for key, text in copies.items()}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise StoreError("The zarr.json of a product is damaged. Copy the store again.") from None

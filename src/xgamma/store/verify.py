@@ -183,7 +183,11 @@ def _unlike_documents(store: Store, record: Record, documents: Documents) -> Ite
 def _unlike_copies(store: Store, record: Record) -> Iterator[str]:
     """Yield which chunks are not what their copies in the metadata of the product are."""
     backend = _backend(store)
-    copies = copies_in(backend.read(f"{record.folder}/zarr.json") or b"{}")
+    try:
+        copies = copies_in(backend.read(f"{record.folder}/zarr.json") or b"")
+    except StoreError as error:
+        yield str(error).rstrip(".")
+        return
     chunks = backend.read_many(f"{record.folder}/{key}" for key in copies)
     for (key, copy), chunk in zip(copies.items(), chunks, strict=True):
         if chunk != copy:

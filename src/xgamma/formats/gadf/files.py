@@ -128,9 +128,11 @@ class RemoteFiles:
         return urlsplit(self._url).scheme not in _UNLISTED
 
     def names(self) -> list[str]:
-        """Return the names of all FITS files, none where the place cannot be listed."""
+        """Return the names of all FITS files; raises ``MissingInputError`` where the place cannot be listed."""
         if not self.is_listed:
-            return []
+            raise MissingInputError(
+                f"{self} has no hdu-index.fits[.gz], and a web server lists no files. Check the url, or add an index."
+            )
         with _as_input_error():
             return sorted(name for name in object_statuses(self.backend, "") if name.endswith(_ENDINGS))
 
@@ -143,8 +145,10 @@ class RemoteFiles:
         return "is no regular file. Correct the index or the files of" if posixpath.normpath(name) == "." else ""
 
 
-# In a process that gets many files of one release, their connections are shared.
-_remote_files = functools.lru_cache(maxsize=16)(RemoteFiles)
+@functools.lru_cache(maxsize=16)
+def _remote_files(url: str) -> RemoteFiles:
+    # In a process that gets many files of one release, their connections are shared.
+    return RemoteFiles(url)
 
 
 def release_files(datastore: str | os.PathLike[str]) -> tuple[Files, File | None]:

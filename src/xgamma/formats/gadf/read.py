@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,7 +162,7 @@ def _index(files: Files, hdu_table: FitsTable, obs_table: FitsTable | None) -> I
     obs_ids = [int(value) for value in hdu_table.column("OBS_ID")]
     names = ("HDU_TYPE", "HDU_CLASS", "HDU_NAME", "FILE_DIR", "FILE_NAME")
     texts = [[str(value).strip() for value in hdu_table.column(name)] for name in names]
-    paths = [str(Path(folder, name)) for folder, name in zip(*texts[3:], strict=True)]
+    paths = [posixpath.join(folder, name) for folder, name in zip(*texts[3:], strict=True)]
     places = _places(files, paths)
     for obs_id, role, kind, name, within in zip(obs_ids, *texts[:3], paths, strict=True):
         path, refusal = places[within]
