@@ -14,12 +14,14 @@ BIN := $(VENV)/bin
 # The newest lock file that is not newer than the interpreter.
 LOCK := $(shell $(PYTHON) requirements/choose.py 2>/dev/null)
 
-.PHONY: help install test test-newest lint format docs demo bench bench-scale lock wheel clean
+.PHONY: help install test test-newest test-s3 lint format docs demo bench bench-scale lock wheel clean
 
 help:
 	@echo "make demo         simulate observations into $(DEMO)/, analyse them to flux points and pictures"
 	@echo "make test         the tests (JOBS=$(JOBS) processes)"
 	@echo "make test-newest  the tests on the newest Python that is found"
+	@echo "make test-s3      the tests of object storage, and a table, on Ceph's radosgw; needs its Debian packages"
+	@echo "                  radosgw ceph-mon ceph-osd ceph-common, not root"
 	@echo "make lint         ruff and mypy"
 	@echo "make format       let ruff mend what it can"
 	@echo "make docs         the documentation into docs/_build/html"
@@ -46,6 +48,12 @@ test: install
 
 test-newest:
 	$(MAKE) test PYTHON="$$($(PYTHON) requirements/choose.py --newest)" VENV=$(NEWEST_VENV)
+
+test-s3: install
+	@$(BIN)/python tests/store/radosgw.py
+	XGAMMA_TEST_S3=radosgw $(BIN)/python -m pytest -n 0 $(PYTEST_ARGS) \
+	    tests/store/test_s3.py tests/store/test_object_storage.py tests/ingest/test_remote_release.py
+	PYTHONPATH=tests $(BIN)/python tests/store/s3_table.py
 
 lint: install
 	$(BIN)/ruff check .

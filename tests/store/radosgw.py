@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
@@ -63,6 +64,13 @@ def missing_programs():
     return [name for name in PROGRAMS if shutil.which(name) is None]
 
 
+def validate_programs():
+    """End with a sentence where a program is missing."""
+    missing = missing_programs()
+    if missing:
+        sys.exit(f"{', '.join(missing)} not found. On Debian: apt-get update && apt-get install {PACKAGES}")
+
+
 def free_port():
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
@@ -76,8 +84,7 @@ class Radosgw:
     own_words = ("AKIAOFTHESTORETESTS", "a-secret-that-is-never-repeated")
 
     def __init__(self):
-        if missing_programs():
-            raise RuntimeError(f"{', '.join(missing_programs())} not found. On Debian: apt-get install {PACKAGES}")
+        validate_programs()
         started = time.monotonic()
         self.folder = Path(tempfile.mkdtemp(prefix="radosgw-"))
         self._running = []
@@ -223,3 +230,7 @@ class Radosgw:
                 process.kill()
                 process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    validate_programs()

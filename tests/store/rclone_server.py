@@ -53,5 +53,5 @@ class RcloneServer:
         return f"s3://products/{uuid.uuid4().hex[:8]}/store"
 
     def close(self):
-        self._process.terminate()
+        self._process.kill()
         self._process.wait()

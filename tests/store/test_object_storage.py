@@ -166,8 +166,9 @@ def test_a_record_is_created_once(s3):
 
 
 def test_processes_that_race_lose_nothing_and_leave_nothing(s3):
-    keys = 60 if s3.is_real else 6
-    found = race.race(s3.new_url(), 4 if s3.is_real else 2, keys)
+    # The processes of moto are one, and slow.
+    keys = 60 if s3.is_real else 4
+    found = race.race(s3.new_url(), 4, keys)
     assert (found.products, found.lost, found.duplicates) == (keys, 0, 0)
 
 

@@ -62,7 +62,10 @@ class Place:
             raise
         except (BaseError, OSError) as error:
             sentence = f"{self.url} cannot be {verb}: {reason(error)}. {self._way_out()}"
-            # The words of a server may repeat a key or a signed url, and a cause is printed with them.
+            if self.is_remote:
+                # The words of a server may repeat a key or a signed url, and stay in the context of what is raised,
+                # which dask sends along.
+                error.args = (reason(error),)
             raise StoreError(sentence) from (None if self.is_remote else error)
 
     def _way_out(self) -> str:
