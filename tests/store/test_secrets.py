@@ -6,6 +6,7 @@ import logging
 import pickle
 import traceback
 
+import distributed
 import distributed.protocol.pickle
 import obstore
 import pytest
@@ -55,8 +56,8 @@ def talkative(moto):
     turns = itertools.count()
 
     def refuse(environ):
-        """Refuse every twentieth request, and every request to what is called refused."""
-        if next(turns) % 20 and "refused" not in environ["PATH_INFO"]:
+        """Refuse every fiftieth request, and every request to what is called refused."""
+        if next(turns) % 50 and "refused" not in environ["PATH_INFO"]:
             return None
         told = " ".join(str(value) for name, value in environ.items() if name.startswith("HTTP_"))
         return f"<Error><Code>SlowDown</Code><AWSAccessKeyId>{moto.own_words[0]}</AWSAccessKeyId>{told}</Error>"
@@ -106,7 +107,8 @@ def test_no_secret_is_in_a_store_a_log_or_what_is_pickled_on_threads(talkative, 
 def test_no_secret_is_in_the_tasks_of_a_cluster(talkative, release, said, sent, monkeypatch):
     monkeypatch.setattr("xgamma.reduce.spectra.MAX_ROWS", 1)
     url = talkative.new_url()
-    until_datasets(config_of(release, url, "general: {n_jobs: 2}"))
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster:
+        until_datasets(config_of(release, url, f"general: {{scheduler: '{cluster.scheduler_address}'}}"))
     assert any(url.encode() in content for content in sent)
     assert_nowhere(talkative.own_words, [*sent, *content_of(url), said.getvalue().encode()])
 
