@@ -15,6 +15,7 @@ import uuid
 from pathlib import Path
 
 import boto3
+from s3_environment import S3Server
 
 PROGRAMS = ("ceph", "ceph-mon", "ceph-osd", "radosgw", "radosgw-admin", "ceph-authtool", "monmaptool")
 PACKAGES = "radosgw ceph-mon ceph-osd ceph-common"
@@ -77,10 +78,9 @@ def free_port():
         return found.getsockname()[1]
 
 
-class Radosgw:
+class Radosgw(S3Server):
     """One cluster with one bucket, ``products``; everything is in a temporary folder and gone after ``close``."""
 
-    is_real = True
     own_words = ("AKIAOFTHESTORETESTS", "a-secret-that-is-never-repeated")
 
     def __init__(self):
@@ -202,22 +202,6 @@ class Radosgw:
     def signed(self):
         """Whether each request until now was signed."""
         return [user != "anonymous" for user, _, _ in self._accesses()]
-
-    @property
-    def environment(self):
-        """What a user sets to be let in."""
-        key_id, secret = self.own_words[:2]
-        return {
-            "AWS_ENDPOINT_URL": self.url,
-            "AWS_ALLOW_HTTP": "true",
-            "AWS_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": key_id,
-            "AWS_SECRET_ACCESS_KEY": secret,
-        }
-
-    def new_url(self):
-        """Return the url of a place where nothing is yet."""
-        return f"s3://products/{uuid.uuid4().hex[:8]}/a store"
 
     def close(self):
         """End the processes, and delete what they kept."""

@@ -5,8 +5,9 @@ import socket
 import subprocess
 import sys
 import time
-import uuid
 from pathlib import Path
+
+from s3_environment import S3Server
 
 
 def rclone():
@@ -15,7 +16,7 @@ def rclone():
     return str(beside) if beside.exists() else shutil.which("rclone")
 
 
-class RcloneServer:
+class RcloneServer(S3Server):
     """One server with one bucket, ``products``, which is a folder in ``folder``."""
 
     own_words = ("AKIAOFTHERCLONETESTS", "another-secret-that-is-never-repeated")
@@ -36,21 +37,6 @@ class RcloneServer:
                     return
             time.sleep(0.05)
         raise RuntimeError("rclone serve s3 does not answer")
-
-    @property
-    def environment(self):
-        """What a user sets to be let in."""
-        return {
-            "AWS_ENDPOINT_URL": self.url,
-            "AWS_ALLOW_HTTP": "true",
-            "AWS_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": self.own_words[0],
-            "AWS_SECRET_ACCESS_KEY": self.own_words[1],
-        }
-
-    def new_url(self):
-        """Return the url of a place where nothing is yet."""
-        return f"s3://products/{uuid.uuid4().hex[:8]}/store"
 
     def close(self):
         self._process.kill()

@@ -3,9 +3,9 @@
 import json
 import threading
 import urllib.request
-import uuid
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from s3_environment import S3Server
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 
@@ -14,7 +14,7 @@ class Silent(WSGIRequestHandler):
         pass
 
 
-class Server:
+class Server(S3Server):
     """One server with one bucket, ``products``."""
 
     is_real = False
@@ -59,20 +59,3 @@ class Server:
     def close(self):
         self._server.shutdown()
         self._server.server_close()
-
-    @property
-    def environment(self):
-        """What a user sets to be let in."""
-        key_id, secret, token = self.own_words
-        return {
-            "AWS_ENDPOINT_URL": self.url,
-            "AWS_ALLOW_HTTP": "true",
-            "AWS_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": key_id,
-            "AWS_SECRET_ACCESS_KEY": secret,
-            "AWS_SESSION_TOKEN": token,
-        }
-
-    def new_url(self):
-        """Return the url of a place where nothing is yet."""
-        return f"s3://products/{uuid.uuid4().hex[:8]}/a store"
