@@ -42,7 +42,7 @@ def main() -> None:
     baseline = peak_memory()
     release = StoredRelease(store)
     obs_ids = list(release.facts())
-    held = release.load(obs_ids, store, lambda: None)
+    held = release.load(obs_ids, store)
     runs, events, counts = 0, 0, 0.0
     start = time.perf_counter()
     for key, part in held.parts.items():

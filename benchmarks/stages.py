@@ -39,7 +39,7 @@ def ingested(folder: Path, runs: int) -> Path:
     release = simulate(Plan(runs=runs, compress=False, share_irfs=True), folder / f"release-{runs}")
     store = folder / f"store-{runs}"
     opened = open_release(release.path)
-    opened.load(list(opened.facts()), Store(store), lambda: None)
+    opened.load(list(opened.facts()), Store(store))
     return store
 
 

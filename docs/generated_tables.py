@@ -2,8 +2,23 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from xgamma import models
 from xgamma.cli.main import VERBS
+from xgamma.outcome import Fate, Outcome
+from xgamma.schema import FILE, PRODUCTS, documents
+from xgamma.schema.tables import NAMES
+
+DOCUMENTS = {
+    "`store.json`": documents.STORE,
+    "`record.json`": documents.RECORD,
+    "`provenance` of a record": documents.PROVENANCE,
+    "`_names/<name>.json`": documents.NAME,
+    "`_tags/<tag>.json`": documents.TAG,
+    "`_files/<digest>.json`": documents.FILE_READ,
+    "`retired.json`": documents.RETIRED,
+}
 
 
 def write(folder: Path) -> None:
@@ -11,6 +26,9 @@ def write(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     (folder / "models.md").write_text("\n".join(_spectral_models()), encoding="utf-8")
     (folder / "verbs.md").write_text("\n".join(_verbs()), encoding="utf-8")
+    (folder / "format-documents.md").write_text("\n".join(_documents()), encoding="utf-8")
+    (folder / "format-flags.md").write_text("\n".join(_flags()), encoding="utf-8")
+    (folder / "format-products.md").write_text("\n".join(_products()), encoding="utf-8")
 
 
 def _spectral_models():
@@ -26,3 +44,52 @@ def _spectral_models():
 def _verbs():
     yield from ("| verb | |", "|---|---|")
     yield from (f"| `{verb}` | {text} |" for verb, text in VERBS.items())
+
+
+def _documents():
+    for title, fields in DOCUMENTS.items():
+        yield from (f"### {title}", "", *_fields(fields), "")
+
+
+def _fields(fields):
+    yield from ("| field | type | must | |", "|---|---|---|---|")
+    for name, spec in fields.items():
+        kind = spec.type if spec.value is None else f"`{spec.value!r}`".replace("'", '"')
+        meaning = f"{spec.meaning}; one for each `{spec.along}`" if spec.along else spec.meaning
+        yield f"| `{name}` | {kind} | {'x' if spec.required else ''} | {meaning} |"
+
+
+def _products():
+    for product in (*PRODUCTS.values(), FILE):
+        yield from (f"### `{product.kind}`", "", f"{product.title}.", "")
+        for title, fields in (("texts", product.texts), ("provenance", product.provenance)):
+            if fields:
+                yield from (f"In `{title}` of the record:", "", *_fields(fields), "")
+        for name, group in product.groups.items():
+            where = f"group `{name}`" if name else "root group"
+            yield from (f"**{group.title}**, {where}:", "", *_variables(group.variables), "")
+            yield from ("Attributes:", "", *_fields(group.attrs), "")
+            yield from (*_laws(group.laws), "")
+        yield from (*_laws(product.laws), "")
+
+
+def _variables(variables):
+    yield from ("| variable | dims | type | unit | must | |", "|---|---|---|---|---|---|")
+    for name, spec in variables.items():
+        kind = spec.dtype if spec.dtype == NAMES else np.dtype(spec.dtype).name
+        unit = "-" if spec.units is None else spec.units
+        must = "x" if spec.required else f"`{spec.needed_with}`" if spec.needed_with else ""
+        yield f"| `{name}` | `{', '.join(spec.dims)}` | {kind} | {unit} | {must} | {spec.long_name} |"
+
+
+def _laws(laws):
+    """Yield the first line of each docstring once."""
+    texts = dict.fromkeys((law.__doc__ or "").strip().splitlines()[0] for law in laws)
+    yield from (f"- {text}" for text in texts)
+
+
+def _flags():
+    yield from ("| `outcome` | word | why |", "|---|---|---|")
+    yield from (f"| {int(flag)} | `{flag.name.lower()}` | {flag.sentence} |" for flag in Outcome)
+    yield from ("", "| `fate` | word |", "|---|---|")
+    yield from (f"| {int(flag)} | `{flag.name.lower()}` |" for flag in Fate)

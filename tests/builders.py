@@ -77,7 +77,7 @@ def dl4_dataset(
     regions = np.arange(n_region)
     coords = {
         "dataset": np.array(names or [str(23523 + row) for row in range(n_rows)]),
-        "obs_id": (("dataset",), 23523 + np.arange(n_rows, dtype=np.int64)),
+        "obs_id": (("dataset",), 23523 + np.arange(n_rows, dtype=np.int64), {"units": ""}),
         "interval": (("dataset", "bound"), interval, {"units": "s"}),
         **axis.coords(),
         **axis_true.coords(),

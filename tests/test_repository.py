@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -73,6 +74,13 @@ def test_the_wheel_carries_the_catalogues_the_type_marker_and_the_licence(tmp_pa
     assert {"xgamma/py.typed", *catalogues} <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not [name for name in names if name.startswith("tests")]
+    zipfile.ZipFile(wheel).extractall(tmp_path / "installed")
+    code = "from xgamma.catalog import catalog_names, document; print(document.catalogs_folder(), *catalog_names())"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "installed")}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    folder, *known = done.stdout.split()
+    assert Path(folder) == tmp_path / "installed" / "xgamma" / "catalogs"
+    assert {f"xgamma/catalogs/{name}.yaml" for name in known} == catalogues
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(REPOSITORY)))

@@ -11,11 +11,19 @@ import numpy.typing as npt
 import xarray as xr
 
 from xgamma.axes import BoolArray, FloatArray, IntArray
-from xgamma.times import clipped_gti, inside_interval
+from xgamma.times import SECONDS_PER_DAY, clipped_gti, inside_interval, nights
 
 IRF_ROLES = ("aeff", "edisp", "psf", "bkg", "rad_max")
 # What is computed at once: columns of this length stay in the caches of a core, and workers do not wait for memory.
 PIECE = 1 << 16
+
+
+# What is known of a run before it is ingested, and what is known afterwards; both can be named in an expression.
+INDEX_COLUMNS = ("obs_id", "ra", "dec", "zenith", "target")
+RUN_COLUMNS = (
+    *INDEX_COLUMNS,
+    *("telescope", "tstart", "tstop", "ontime", "livetime", "deadc", "events", "night", "month"),
+)
 
 
 @dataclass(frozen=True)
@@ -26,6 +34,8 @@ class RunFacts:
     ra: float
     dec: float
     roles: frozenset[str]
+    zenith: float = np.nan
+    target: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,11 +80,24 @@ class Part:
     def facts(self) -> list[RunFacts]:
         """Return what a selection looks at, for every run."""
         has = {role: self.obs[f"{role}_table"].values >= 0 for role in IRF_ROLES}
-        ids, ra, dec = (self.obs[name].values.tolist() for name in ("obs_id", "index_ra", "index_dec"))
+        names = ("obs_id", "index_ra", "index_dec", "zenith")
+        columns = [*(self.obs[name].values.tolist() for name in names), self.obs.attrs["target"]]
+        roles = [{role for role in IRF_ROLES if has[role][number]} for number in range(self.obs.sizes["obs"])]
         return [
-            RunFacts(*row, frozenset(role for role in IRF_ROLES if has[role][number]) | {"events", "gti"})
-            for number, row in enumerate(zip(ids, ra, dec, strict=True))
+            RunFacts(obs_id, ra, dec, frozenset(own | {"events", "gti"}), zenith, target)
+            for own, (obs_id, ra, dec, zenith, target) in zip(roles, zip(*columns, strict=True), strict=True)
         ]
+
+    def run_columns(self, obs: IntArray) -> dict[str, npt.NDArray[Any]]:
+        """Return ``RUN_COLUMNS`` of the given runs: deg, s, times as MJD (TT), nights as dates."""
+        names = {"ra": "index_ra", "dec": "index_dec", "events": "event_size"}
+        texts = {name: np.array([self.obs.attrs[name][run] for run in obs]) for name in ("target", "telescope")}
+        mjdref = float(self.obs.attrs["mjdref"])
+        times = {name: mjdref + self.column(name, obs) / SECONDS_PER_DAY for name in ("tstart", "tstop")}
+        site = self.column("geo_lon", obs) if "geo_lon" in self.obs else np.full(len(obs), np.nan)
+        night = nights(times["tstart"], site)
+        known = {**texts, **times, "night": night, "month": night.astype("U7")}
+        return {name: known[name] if name in known else self.column(names.get(name, name), obs) for name in RUN_COLUMNS}
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ class Outcome(IntEnum):
     NO_GOOD_TIME = 10
     DRIFTING_POINTING = 11
     NO_SAFE_BIN = 12
+    NOT_FINISHED = 13
 
     @property
     def sentence(self) -> str:
@@ -47,6 +48,7 @@ _SENTENCES = {
     Outcome.MISSING_HDU: "the file lacks a required HDU",
     Outcome.NO_GOOD_TIME: "no good time is left in the selected interval",
     Outcome.NO_SAFE_BIN: "the safe masks leave no energy",
+    Outcome.NOT_FINISHED: "its reduction did not come to an end",
     Outcome.DRIFTING_POINTING: "the pointing drifts over the sky, which this version does not reduce",
 }
 

@@ -1,23 +1,23 @@
-"""Which runs, and which pieces of them: by id, by cone, by required responses, by time."""
+"""Which runs, and which pieces of them: by id, by cone, by expression, by required responses, by time."""
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from astropy.time import Time
 
 from xgamma.axes import IntArray
 from xgamma.errors import InputError, MissingInputError, UnknownNameError
-from xgamma.events import Part, Rows, RunFacts
+from xgamma.events import INDEX_COLUMNS, Part, Rows, RunFacts
+from xgamma.expressions import Expression
 from xgamma.geometry import separation, to_frame
 from xgamma.times import interval_seconds
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,35 @@ class Cone:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which runs are wanted. ``obs_ids`` of ``None`` are all; ``intervals`` of none are whole runs."""
+    """Which runs are wanted.
+
+    Parameters
+    ----------
+    obs_ids
+        The ids that are asked for; ``None`` are all.
+    cone
+        Where the pointings have to lie.
+    required_irf
+        The responses that a run must have.
+    intervals
+        Pieces of time; none are whole runs.
+    expression
+        What must be true of the columns of a run, ``events.RUN_COLUMNS``.
+    """
 
     obs_ids: tuple[int, ...] | None = None
     cone: Cone | None = None
     required_irf: tuple[str, ...] = ("aeff", "edisp", "psf", "bkg")
     intervals: tuple[tuple[Time, Time], ...] = ()
+    expression: Expression | None = None
+
+
+@dataclass(frozen=True)
+class Sieved:
+    """The runs that a selection keeps, in its order, and why the others are dropped: by criterion, by id."""
+
+    obs_ids: list[int]
+    dropped: Mapping[str, Mapping[int, str]]
 
 
 def read_obs_file(path: Path) -> tuple[int, ...]:
@@ -81,6 +104,24 @@ def select_runs(runs: Mapping[int, RunFacts], selection: Selection) -> list[int]
     UnknownNameError
         When an id is asked for that the release does not have.
     """
+    return sieved(runs, selection).obs_ids
+
+
+def sieved(runs: Mapping[int, RunFacts], selection: Selection) -> Sieved:
+    """Return which runs pass what can be known of them before they are ingested.
+
+    Parameters
+    ----------
+    runs
+        The runs of a release.
+    selection
+        Its ids, cone and required responses, and its expression where the index knows all columns of it.
+
+    Raises
+    ------
+    UnknownNameError
+        When an id is asked for that the release does not have.
+    """
     wanted = list(runs) if selection.obs_ids is None else list(selection.obs_ids)
     unknown = [obs_id for obs_id in wanted if obs_id not in runs]
     if unknown:
@@ -89,26 +130,87 @@ def select_runs(runs: Mapping[int, RunFacts], selection: Selection) -> list[int]
             f"{_span(runs)}."
         )
     chosen = [runs[obs_id] for obs_id in wanted]
-    if selection.cone is not None:
-        chosen = _in_cone(chosen, selection.cone)
-    return [run.obs_id for run in chosen if _has_required(run, selection.required_irf)]
+    dropped: dict[str, dict[int, str]] = {}
+    for criterion, reasons in (("obs_cone", _beside_cone), ("expression", _unlike), ("required_irf", _lacking)):
+        dropped[criterion] = reasons(chosen, selection)
+        chosen = [run for run in chosen if run.obs_id not in dropped[criterion]]
+    return Sieved([run.obs_id for run in chosen], dropped)
 
 
 def _span(runs: Mapping[int, RunFacts]) -> str:
     return f" from {min(runs)} to {max(runs)}" if runs else ""
 
 
-def _in_cone(runs: Sequence[RunFacts], cone: Cone) -> list[RunFacts]:
+def _beside_cone(runs: Sequence[RunFacts], selection: Selection) -> dict[int, str]:
+    cone = selection.cone
+    if cone is None or not runs:
+        return {}
     center = to_frame(cone.lon, cone.lat, cone.frame, "icrs")
     distance = separation(np.array([run.ra for run in runs]), np.array([run.dec for run in runs]), *center)
-    return [run for run, degrees in zip(runs, np.atleast_1d(distance), strict=True) if degrees < cone.radius]
+    return {
+        run.obs_id: f"its pointing is {degrees:.2f} deg from the centre of the cone"
+        for run, degrees in zip(runs, distance.tolist(), strict=True)
+        if not degrees < cone.radius
+    }
 
 
-def _has_required(run: RunFacts, required: Collection[str]) -> bool:
-    missing = ", ".join(sorted(set(required) - run.roles))
-    if missing:
-        log.warning("Run %d is left out: it has no %s, which observations.required_irf asks for.", run.obs_id, missing)
-    return not missing
+def _lacking(runs: Sequence[RunFacts], selection: Selection) -> dict[int, str]:
+    missing = {run.obs_id: sorted(set(selection.required_irf) - run.roles) for run in runs}
+    return {
+        obs_id: f"it has no {', '.join(roles)}, which observations.required_irf asks for"
+        for obs_id, roles in missing.items()
+        if roles
+    }
+
+
+def _unlike(runs: Sequence[RunFacts], selection: Selection) -> dict[int, str]:
+    if not runs or not _is_known_early(runs, selection):
+        return {}
+    columns = {name: np.array([getattr(run, name) for run in runs]) for name in INDEX_COLUMNS}
+    return _contradicting(columns, selection)
+
+
+def _is_known_early(runs: Iterable[RunFacts], selection: Selection) -> bool:
+    """Whether the index tells all that the expression asks; a target that it leaves out is in the files."""
+    names = () if selection.expression is None else selection.expression.names
+    return set(names) <= set(INDEX_COLUMNS) and ("target" not in names or all(run.target for run in runs))
+
+
+def _contradicting(columns: Mapping[str, npt.NDArray[Any]], selection: Selection) -> dict[int, str]:
+    """Return what the columns of an expression are in each run of which it is not true, by observation id."""
+    expression = selection.expression
+    if expression is None:
+        return {}
+    names = [name for name in expression.names if name != "obs_id"]
+    return {
+        int(columns["obs_id"][row]): ", ".join(f"{name} is {columns[name][row]}" for name in names) or "it is not true"
+        for row in np.flatnonzero(~expression.holds(columns))
+    }
+
+
+def contradicting(
+    parts: Mapping[str, Part], places: Mapping[int, tuple[str, int]], obs_ids: Iterable[int], selection: Selection
+) -> dict[int, str]:
+    """Return the ingested runs of which the expression of a selection is not true, with what their columns are.
+
+    Parameters
+    ----------
+    parts, places
+        Parts by key, and the part and the number in it of each run.
+    obs_ids
+        The runs that are looked at.
+    selection
+        The selection; without an expression it is true of all.
+    """
+    if selection.expression is None:
+        return {}
+    found: dict[int, str] = {}
+    numbers: dict[str, list[int]] = {}
+    for obs_id in obs_ids:
+        numbers.setdefault(places[obs_id][0], []).append(places[obs_id][1])
+    for key, rows in numbers.items():
+        found |= _contradicting(parts[key].run_columns(np.array(rows)), selection)
+    return found
 
 
 def rows_of(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from astropy.time import Time
 
 from xgamma.axes import BoolArray, FloatArray
@@ -45,6 +46,24 @@ def interval_seconds(start: Time, stop: Time, mjdref: float) -> tuple[float, flo
     if not begin < end:
         raise ConfigError(f"A time interval starts before it stops; got start {start.isot} and stop {stop.isot}.")
     return begin, end
+
+
+def nights(mjd: FloatArray, longitude: FloatArray) -> npt.NDArray[np.str_]:
+    """Return the date of the evening of each time, from noon to noon of the mean sun at the site.
+
+    Parameters
+    ----------
+    mjd
+        Times as MJD, TT or UTC, shape (n,); NaN is the night ``unknown``.
+    longitude
+        East longitude of the site in deg, shape (n,); NaN where it is not known, which is taken as 0.
+
+    >>> nights(np.array([53347.9, 53348.1, 53348.6]), np.zeros(3)).tolist()
+    ['2004-12-08', '2004-12-08', '2004-12-09']
+    """
+    days = np.floor(mjd + np.nan_to_num(longitude) / 360 - 0.5)
+    dates = np.datetime64("1858-11-17") + np.nan_to_num(days).astype(int)
+    return np.where(np.isfinite(days), np.datetime_as_string(dates, unit="D"), "unknown")
 
 
 def clipped_gti(gti: FloatArray, start: float, stop: float) -> FloatArray:

@@ -116,7 +116,7 @@ def test_a_store_of_two_releases_with_the_same_ids_is_no_datastore(tmp_path):
     for name, seed in (("one", 1), ("two", 2)):
         simulate(Plan(name=name, runs=1, duration=60.0, seed=seed), tmp_path / name)
         release = open_release(tmp_path / name)
-        release.load(list(release.facts()), store, lambda: None)
+        release.load(list(release.facts()), store)
     with pytest.raises(StoreError, match="holds the releases one, two, which share observation ids"):
         open_release(store.url)
 

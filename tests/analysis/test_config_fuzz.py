@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xgamma.analysis import AnalysisConfig
-from xgamma.analysis.document import MAX_NODES, read_yaml
 from xgamma.analysis.section import key_paths
 from xgamma.errors import ConfigError, XgammaError
+from xgamma.formats.document import MAX_NODES, read_yaml
 
 PATHS = sorted(path for path in key_paths(AnalysisConfig) if not path.startswith("models"))
 WHOLE = AnalysisConfig().to_yaml()
@@ -150,3 +150,12 @@ def test_any_text_is_a_configuration_or_a_sentence(text):
     config = config_or_error(text)
     if isinstance(config, AnalysisConfig):
         assert AnalysisConfig.from_yaml(config.to_yaml()) == config
+
+
+def test_a_text_without_aliases_may_be_as_long_as_it_is(monkeypatch):
+    monkeypatch.setattr("xgamma.formats.document.MAX_NODES", 10)
+    text = f"a: &a {list(range(100))}"
+    assert read_yaml(text) == {"a": list(range(100))}
+    multiplied = f"{text}\nb: [{', '.join(['*a'] * 10)}]"
+    with pytest.raises(ConfigError, match=f"more than {len(multiplied)} values with all aliases written out"):
+        read_yaml(multiplied)

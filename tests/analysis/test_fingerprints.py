@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from releases import config_of
-from xgamma.analysis import products
+from xgamma.analysis import products, rows, stacks
 from xgamma.analysis.run import run
 from xgamma.ingest import release as ingest
 from xgamma.reduce.block import STEP_VERSION as REDUCE_VERSION
@@ -18,8 +18,8 @@ from xgamma.reduce.stack import STEP_VERSION as STACK_VERSION
 FILE = Path(__file__).with_name("fingerprints.json")
 VERSIONS = {
     ingest.KIND: ingest.STEP_VERSION,
-    products.ROWS: REDUCE_VERSION,
-    products.STACK: STACK_VERSION,
+    rows.ROWS: REDUCE_VERSION,
+    stacks.STACK: STACK_VERSION,
     products.FIT: products.FIT_VERSION,
     products.POINTS: products.POINTS_VERSION,
 }

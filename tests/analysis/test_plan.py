@@ -11,6 +11,7 @@ from faults import run_file
 from releases import TINY, config_of, release_of, until_datasets, whole
 from xgamma.analysis import AnalysisConfig
 from xgamma.analysis.plan import PlannedStep, plan
+from xgamma.analysis.projection import Cost
 from xgamma.analysis.request import models_of, recipe_of, selection_of
 from xgamma.errors import ConfigError, MissingInputError
 from xgamma.store import Store, digest
@@ -51,12 +52,12 @@ def test_a_plan_says_why_and_how_much(tiny_release, tmp_path, planned):
     ingest, reduce, stack, fit, points = planned(config_of(tiny_release, tmp_path / "store"), tmp_path)
     assert ingest.reason == "3 of 3 runs are new or have changed"
     size = sum(run_file(tiny_release, obs_id).stat().st_size for obs_id in (1, 2, 3))
-    assert (ingest.runs, ingest.nbytes, ingest.key) == (3, size, None)
-    assert ingest.peak > size
+    assert (ingest.runs, ingest.cost.nbytes_in, ingest.key) == (3, size, None)
+    assert ingest.cost.peak > size
     for step in (reduce, stack, fit, points):
         assert step.reason == "its key is known after the ingest"
         assert step.key is None
-    assert reduce.peak > 0
+    assert (reduce.cost.tasks, reduce.cost.peak > 0) == (1, True)
 
 
 def test_after_a_run_all_is_found_under_the_keys_of_the_plan(tiny_release, tmp_path, planned):
@@ -73,14 +74,14 @@ def test_after_a_run_all_is_found_under_the_keys_of_the_plan(tiny_release, tmp_p
     assert keys["flux points"] == points.key
     assert keys["reduce"] == rows.texts["recipe"] == digest(recipe_of(config).document())
     assert steps[1].reason == "all rows are in the store"
-    assert steps[0].nbytes == steps[1].peak == 0
+    assert steps[0].cost == steps[1].cost == Cost()
 
 
 def test_a_plan_computes_nothing(tiny_release, tmp_path, planned, monkeypatch):
     config = config_of(tiny_release, tmp_path / "store")
     until_datasets(config)
-    for name in ("reduce_spectra", "stack", "fit", "flux_points"):
-        monkeypatch.setattr(f"xgamma.analysis.products.{name}", lambda *_, name=name, **__: pytest.fail(f"{name} ran"))
+    for name in ("rows.reduce_each", "stacks.computed_stacks", "products.fit", "products.flux_points"):
+        monkeypatch.setattr(f"xgamma.analysis.{name}", lambda *_, name=name, **__: pytest.fail(f"{name} ran"))
     steps = planned(config, tmp_path)
     assert states(steps) == {
         "ingest": "found",
@@ -167,7 +168,7 @@ def test_a_changed_file_is_on_the_plan(own_release, tmp_path, planned):
     shutil.copyfile(run_file(other, 2), run_file(own_release, 2))
     steps = planned(config, tmp_path)
     assert steps[0].reason == "1 of 3 runs are new or have changed"
-    assert steps[0].nbytes == run_file(own_release, 2).stat().st_size
+    assert steps[0].cost.nbytes_in == run_file(own_release, 2).stat().st_size
 
 
 def test_a_plan_without_models_ends_with_the_datasets(tiny_release, tmp_path, planned):

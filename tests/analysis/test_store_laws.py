@@ -36,8 +36,8 @@ from xgamma.times import time_from_seconds
 COMPUTING = [
     "xgamma.ingest.release.read_runs",
     "xgamma.reduce.spectra.reduce_block",
-    "xgamma.analysis.products.reduce_spectra",
-    "xgamma.analysis.products.stack",
+    "xgamma.analysis.rows.reduce_each",
+    "xgamma.analysis.stacks.computed_stacks",
     "xgamma.analysis.products.fit",
     "xgamma.analysis.products.flux_points",
 ]
@@ -189,7 +189,7 @@ def test_a_wider_cone_computes_only_the_runs_that_it_adds(tiny_release, tmp_path
 def test_a_change_of_the_energy_axis_reduces_again_and_ingests_nothing(tiny_release, tmp_path, forbid, said):
     whole(config_of(tiny_release, tmp_path / "store"))
     before = digests(tmp_path / "store")
-    forbid("reduce_spectra", "reduce_block", "stack", "fit", "flux_points")
+    forbid("reduce_each", "reduce_block", "computed_stacks", "fit", "flux_points")
     said()
     whole(config_of(tiny_release, tmp_path / "store", "datasets: {geom: {axes: {energy: {nbins: 4}}}}"))
     assert "Reduced 3 rows, found 0 in the store." in said()
@@ -354,7 +354,7 @@ def test_a_release_that_moved_is_found(own_release, tmp_path, forbid):
 def test_a_datastore_that_is_a_store_gives_identical_rows(nights_release, tmp_path, forbid):
     shown = "datasets: {stack: false}"
     from_files = until_datasets(config_of(nights_release, tmp_path / "store", shown))
-    forbid("reduce_spectra", "reduce_block")
+    forbid("reduce_each", "reduce_block")
     from_store = until_datasets(config_of(tmp_path / "store", tmp_path / "other", shown))
     assert from_store.observations.ids == from_files.observations.ids
     xr.testing.assert_identical(rows_of(from_files), rows_of(from_store))
@@ -372,7 +372,7 @@ def test_a_store_may_be_datastore_and_product_store_at_once(tiny_release, tmp_pa
 
 def test_runs_put_and_reduced_from_the_store_are_those_from_memory_bit_by_bit(nights_release, nights_part):
     store = Store("memory://bits")
-    FitsRelease("nights", nights_release).load(range(1, 8), store, lambda: None)
+    FitsRelease("nights", nights_release).load(range(1, 8), store)
     [record] = store.ls("dl3")
     stored = Part(StoredGroups(store, record.key))
     from_memory = reduce_spectra(nights_part, rows_in(nights_part), recipe())

@@ -219,7 +219,7 @@ def test_run_as_json(xgamma, config, tmp_path):
     document = done.document
     assert document["computed"] == ["datasets", "fit", "flux_points", "observations"]
     assert document["converged"] is True
-    assert document["unused_runs"] == {}
+    assert document["unused_runs"] == []
     assert document["store"] == str(tmp_path / "out" / "store")
     assert document["models"]["crab"]["index"]["value"] == pytest.approx(2.6, abs=0.3)
     assert document["models"]["crab"]["reference"] == {"value": 1.0, "error": 0.0, "unit": "TeV", "frozen": True}

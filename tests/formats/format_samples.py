@@ -68,7 +68,7 @@ def spectra(n_rows=2, n_energy=5, n_true=7, n_region=1, n_off=3, on_off=True, fr
         variables["background"] = (bins, random.uniform(1, 5, shape), plain)
     coords = {
         "dataset": [f"run-{23523 + row}" for row in range(n_rows)],
-        "obs_id": ("dataset", 23523 + np.arange(n_rows)),
+        "obs_id": ("dataset", 23523 + np.arange(n_rows), {"units": ""}),
         "interval": (("dataset", "bound"), np.stack([gti[:, 0, 0], gti[:, 0, 1]], axis=1), {"units": "s"}),
         **energy.coords(),
         **energy_true.coords(),

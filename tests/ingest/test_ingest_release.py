@@ -30,7 +30,7 @@ def nothing():
 
 def ingested(release, store, obs_ids=None):
     opened = open_release(release)
-    return opened.load(list(opened.facts()) if obs_ids is None else obs_ids, store, nothing)
+    return opened.load(list(opened.facts()) if obs_ids is None else obs_ids, store)
 
 
 # --- what a part holds
@@ -290,7 +290,7 @@ def test_one_index_file_is_a_release(own_release):
         fits.HDUList([fits.PrimaryHDU(), obs[1].copy(), hdu[1].copy()]).writeto(own_release / "index.fits")
     opened = open_release(own_release / "index.fits")
     assert opened.name == "index"
-    held = opened.load(list(opened.facts()), Store("memory://"), nothing)
+    held = opened.load(list(opened.facts()), Store("memory://"))
     assert (list(held.places), held.failures) == ([1, 2, 3], [])
 
 

@@ -62,7 +62,7 @@ def test_a_store_that_was_compacted_reads_nothing_again(release, tmp_path):
     fits = open_release(release)
     obs_ids = list(fits.facts())
     for obs_id in obs_ids:
-        fits.load([obs_id], store, lambda: None)
+        fits.load([obs_id], store)
     before = {obs_id: run.run_key for obs_id, run in stored_runs(store).items()}
     assert len(store.ls("dl3")) == len(obs_ids)
     compact(store)

@@ -98,13 +98,13 @@ def test_it_is_a_failure_of_the_file_with_one_sentence(own_release):
 def test_what_lies_outside_is_not_even_looked_at(own_release, tmp_path):
     store = Store(tmp_path / "store")
     ids = [1, 2, 3]
-    open_release(own_release).load(ids, store, lambda: None)
+    open_release(own_release).load(ids, store)
     os.mkfifo(tmp_path / "pipe")
     faults.name_file(own_release, "..", "pipe")
     release = open_release(own_release)
     assert release.pending(ids, store) == [VICTIM]
     assert release.nbytes(ids) == release.nbytes([1, 3])
-    assert [failure.obs_id for failure in release.load(ids, store, lambda: None).failures] == [VICTIM]
+    assert [failure.obs_id for failure in release.load(ids, store).failures] == [VICTIM]
 
 
 @pytest.mark.parametrize("name", ["pipe", "", "."])

@@ -96,10 +96,10 @@ def test_a_release_has_the_same_runs_and_keys_wherever_it_lies(place, tiny_relea
     assert release.facts() == open_release(tiny_release).facts()
     assert release.pending(IDS, store) == IDS
     assert release.nbytes(IDS) == sum(faults.run_file(tiny_release, number).stat().st_size for number in IDS)
-    held = release.load(IDS, store, nothing)
+    held = release.load(IDS, store)
     assert (held.failures, held.ingested) == ([], IDS)
     # What was ingested from there is found from here, and the other way round.
-    again = open_release(tiny_release).load(IDS, store, nothing)
+    again = open_release(tiny_release).load(IDS, store)
     assert (again.ingested, again.run_keys, again.places) == ([], held.run_keys, held.places)
     assert open_release(place).pending(IDS, store) == []
 
@@ -116,7 +116,7 @@ def test_an_analysis_of_a_bucket_finds_the_products_of_the_disk(bucket, tiny_rel
 def test_release_and_store_may_both_be_in_a_bucket(s3, bucket, tiny_release):
     config = config_of(bucket, s3.new_url(), "datasets: {stack: false}")
     assert preview(config).facts["datastore"] == "tiny: 3 runs"
-    assert plan(config)[0].nbytes > 0
+    assert plan(config)[0].cost.nbytes_in > 0
     analysis = until_datasets(config)
     wanted = until_datasets(config_of(tiny_release, "memory://", "datasets: {stack: false}"))
     for given, expected in zip(analysis.datasets.to_xarray(), wanted.datasets.to_xarray(), strict=True):
@@ -126,11 +126,11 @@ def test_release_and_store_may_both_be_in_a_bucket(s3, bucket, tiny_release):
 
 def test_a_file_that_changed_in_its_bucket_is_a_new_version(bucket, own_release, tmp_path):
     store = Store(tmp_path / "store")
-    old = open_release(bucket).load(IDS, store, nothing).run_keys
+    old = open_release(bucket).load(IDS, store).run_keys
     faults.spoil_energies(own_release, 2)
     copied(own_release, bucket)
     assert open_release(bucket).pending(IDS, store) == [2]
-    held = open_release(bucket).load(IDS, store, nothing)
+    held = open_release(bucket).load(IDS, store)
     assert held.ingested == [2]
     assert [obs_id for obs_id in IDS if held.run_keys[obs_id] != old[obs_id]] == [2]
 
@@ -152,15 +152,15 @@ def test_the_command_ingests_plans_and_checks_a_bucket(xgamma, bucket, tmp_path)
 def test_a_run_is_one_request_and_a_known_one_a_look_at_it(bucket, asked, tmp_path):
     store = Store(tmp_path / "store")
     # It is no store; then the two index files, and each run.
-    assert asked(lambda: open_release(bucket).load(IDS, store, nothing)) == 3 + len(IDS)
-    assert asked(lambda: open_release(bucket).load(IDS, store, nothing)) == 3 + len(IDS)
+    assert asked(lambda: open_release(bucket).load(IDS, store)) == 3 + len(IDS)
+    assert asked(lambda: open_release(bucket).load(IDS, store)) == 3 + len(IDS)
 
 
 def test_many_known_files_are_looked_at_by_a_list(bucket, asked, monkeypatch, tmp_path):
     store = Store(tmp_path / "store")
-    open_release(bucket).load(IDS, store, nothing)
+    open_release(bucket).load(IDS, store)
     monkeypatch.setattr(gadf_files, "_LIST_FROM", 3)
-    assert asked(lambda: open_release(bucket).load(IDS, store, nothing)) == 3 + 1
+    assert asked(lambda: open_release(bucket).load(IDS, store)) == 3 + 1
     assert open_release(bucket).pending(IDS, store) == []
 
 
@@ -195,7 +195,7 @@ def test_one_index_file_in_a_bucket_is_a_release(own_release, s3):
     copied(own_release, url)
     opened = open_release(f"{url}/index.fits")
     assert opened.name == "index"
-    held = opened.load(list(opened.facts()), Store("memory://"), nothing)
+    held = opened.load(list(opened.facts()), Store("memory://"))
     assert (list(held.places), held.failures) == (IDS, [])
 
 

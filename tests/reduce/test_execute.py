@@ -23,7 +23,7 @@ from xgamma.store import Store, dataset_digest
 def stored(nights_release, tmp_path_factory):
     """The runs of a release in a store on disk."""
     store = Store(tmp_path_factory.mktemp("execute") / "store")
-    open_release(nights_release).load(range(1, 8), store, lambda: None)
+    open_release(nights_release).load(range(1, 8), store)
     [record] = store.ls("dl3")
     return Part(StoredGroups(store, record.key))
 
@@ -93,7 +93,7 @@ def test_an_error_in_a_block_comes_out_as_it_is():
 
 def test_a_store_in_memory_does_not_travel_to_another_process(nights_release):
     store = Store("memory://")
-    held = open_release(nights_release).load([1], store, lambda: None)
+    held = open_release(nights_release).load([1], store)
     [record] = store.ls("dl3")
     assert list(held.places) == [1]
     with pytest.raises(StoreError, match="A store in memory stays in its process"):

@@ -10,7 +10,7 @@ from releases import NIGHTS
 from xgamma.errors import ConfigError, InputError, MissingInputError, UnknownNameError
 from xgamma.events import Rows, RunFacts, good_time
 from xgamma.geometry import separation
-from xgamma.select import Cone, Selection, read_obs_file, rows_of, select_runs, selection_order
+from xgamma.select import Cone, Selection, read_obs_file, rows_of, select_runs, selection_order, sieved
 from xgamma.simulate.plan import MJDREFF, MJDREFI
 from xgamma.times import time_from_seconds
 
@@ -72,10 +72,12 @@ def test_the_edge_of_a_cone_is_outside(facts):
     assert 1 in select_runs(facts, Selection(cone=Cone(83.633, 22.014, np.nextafter(distance, 1))))
 
 
-def test_runs_without_a_required_response_are_left_out_and_named(facts, caplog):
+def test_runs_without_a_required_response_are_left_out_and_named(facts):
     short = {**facts, 3: RunFacts(3, facts[3].ra, facts[3].dec, ROLES - {"psf"})}
     assert select_runs(short, Selection()) == [1, 2, 4, 5, 6, 7]
-    assert "Run 3 is left out: it has no psf" in caplog.text
+    assert sieved(short, Selection()).dropped["required_irf"] == {
+        3: "it has no psf, which observations.required_irf asks for"
+    }
     assert select_runs(short, Selection(required_irf=("aeff",))) == [1, 2, 3, 4, 5, 6, 7]
 
 

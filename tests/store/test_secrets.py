@@ -116,7 +116,7 @@ def test_no_secret_is_in_the_tasks_of_a_cluster(talkative, release, said, sent, 
 def test_no_secret_is_in_an_error_or_its_traceback(talkative, release, monkeypatch, said, capsys):
     xgamma = CommandLine(capsys)
     url = talkative.new_url()
-    open_release(release).load([1], Store(url), lambda: None)
+    open_release(release).load([1], Store(url))
     # Now nobody is let in, and the answer repeats who asked.
     monkeypatch.setattr(talkative, "fault", lambda environ: None)
     monkeypatch.setattr(talkative, "refusal", f"<Error><Code>Denied</Code>{' '.join(talkative.own_words)}</Error>")

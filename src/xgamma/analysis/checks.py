@@ -120,6 +120,8 @@ def background_problems(datasets: DatasetsConfig) -> Iterator[str]:
 
 def datasets_problems(datasets: DatasetsConfig) -> Iterator[str]:
     """Everything that the datasets section says about itself."""
+    if datasets.stack_by is not None and not datasets.stack:
+        yield f"{datasets.where}.stack_by: given, but stack is false; write stack: true, or leave stack_by out."
     yield from axes_problems(datasets)
     yield from background_problems(datasets)
     yield from circle_problems(datasets.on_region)

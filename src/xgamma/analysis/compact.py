@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xgamma.analysis.products import ROWS
+from xgamma.analysis.rows import ROWS
 from xgamma.ingest import merge_parts
 from xgamma.ingest.release import KIND
 from xgamma.reduce import joined_rows

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Self
 from pydantic import PlainValidator, WithJsonSchema
 
 from xgamma.analysis import checks
-from xgamma.analysis.document import read_yaml, written_yaml
 from xgamma.analysis.fields import Choice
 from xgamma.analysis.logs import configure_logging
 from xgamma.analysis.models_section import Models
@@ -26,6 +25,7 @@ from xgamma.analysis.sections import (
 )
 from xgamma.errors import ConfigError, ConfigTypeError, InputError, LaterError, MissingInputError
 from xgamma.formats.atomic import local_path, write_files
+from xgamma.formats.document import read_yaml, written_yaml
 
 STEPS = ("observations", "datasets", "fit", "flux_points", "excess_map", "light_curve")
 STEP = Choice(STEPS)

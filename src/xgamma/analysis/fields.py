@@ -31,6 +31,7 @@ KEY = "<key>"
 NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
 YES_NO = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 LEVELS = ("critical", "error", "warning", "info", "debug")
+_SIZE = re.compile(r"(?P<number>\d+\.?\d*|\.\d+)\s*(?P<prefix>[kMGT])(?P<binary>i?)B")
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{([^}]*)\})")
 _NUMPY_ITEM = re.compile(r"'([^']+)'")
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
@@ -142,6 +143,26 @@ def read_whole_number(value: Any) -> int:
     if isinstance(value, bool | np.bool_) or not number.is_integer():
         raise expected("a whole number", value)
     return int(value) if isinstance(value, str) and value.strip().isdigit() else int(number)
+
+
+def read_memory_size(value: Any) -> str:
+    """Read a size such as 4 GB, 500 MB or 1.5 GiB; a bare number has no unit."""
+    text = str(value).strip()
+    if memory_bytes(text) <= 0:
+        raise expected("a size such as 4 GB, 500 MB or 1.5 GiB", value)
+    return text
+
+
+def memory_bytes(text: str) -> int:
+    """Return the bytes of a size such as ``4 GB``, 0 where it is none.
+
+    >>> memory_bytes("1.5 GiB"), memory_bytes("4")
+    (1610612736, 0)
+    """
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        return 0
+    return int(float(match["number"]) * (1024 if match["binary"] else 1000) ** ("kMGT".index(match["prefix"]) + 1))
 
 
 def read_positive_number(value: Any) -> int:
@@ -355,6 +376,7 @@ Place = Annotated[Location, PlainValidator(read_location), PlainSerializer(str),
 Text = Annotated[str, PlainValidator(read_text), WithJsonSchema(TEXT_SCHEMA)]
 LogFormat = Annotated[str, PlainValidator(read_log_format), WithJsonSchema(TEXT_SCHEMA)]
 Flag = Annotated[bool, PlainValidator(read_flag), WithJsonSchema({"type": "boolean"})]
+MemorySize = Annotated[str, PlainValidator(read_memory_size), WithJsonSchema(TEXT_SCHEMA)]
 PositiveNumber = Annotated[int, PlainValidator(read_positive_number), WithJsonSchema({"type": "integer", "minimum": 1})]
 Numbers = Annotated[
     list[int],

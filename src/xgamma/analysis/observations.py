@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -43,11 +43,19 @@ class Observations(Sequence[Observation]):
         The parts that hold them.
     rows
         The rows of each part.
+    dropped
+        Why the other runs are not there, by criterion and observation id.
     """
 
-    def __init__(self, holdings: Holdings, rows: Sequence[tuple[str, Rows]]) -> None:
+    def __init__(
+        self,
+        holdings: Holdings,
+        rows: Sequence[tuple[str, Rows]],
+        dropped: Mapping[str, Mapping[int, str]] | None = None,
+    ) -> None:
         self.holdings = holdings
         self.rows = tuple(rows)
+        self.dropped = dict(dropped or {})
 
     @property
     def ids(self) -> list[str]:
@@ -93,6 +101,7 @@ def _frame(part: Part, rows: Rows) -> pd.DataFrame:
     columns |= {name: [part.obs.attrs[name][obs] for obs in rows.obs] for name in ("target", "telescope")}
     columns |= {name: part.column(name, rows.obs) for name in _COLUMNS}
     columns |= {name: time.mjd for name, time in zip(_ENDS, _times(part, rows), strict=True)}
+    columns["night"] = part.run_columns(rows.obs)["night"]
     has = {role: part.column(f"{role}_table", rows.obs) >= 0 for role in IRF_ROLES}
     columns["irfs"] = [" ".join(role for role in IRF_ROLES if has[role][row]) for row in range(len(rows))]
     columns["interval_start"], columns["interval_stop"] = rows.start, rows.stop

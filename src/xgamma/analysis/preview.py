@@ -9,11 +9,12 @@ import numpy as np
 
 from xgamma.analysis.config import AnalysisConfig
 from xgamma.analysis.request import models_of, outdir_of, recipe_of, selection_of, steps_of, validate_models
-from xgamma.analysis.unused import lacking_responses, no_run_left, nothing_selected
+from xgamma.analysis.unused import REDUCE, UnusedRun, lacking_responses, no_run_left, nothing_selected
 from xgamma.errors import DataError
 from xgamma.geometry import separation
 from xgamma.ingest import open_release
-from xgamma.select import select_runs
+from xgamma.outcome import Outcome
+from xgamma.select import sieved
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,9 @@ def preview(config: AnalysisConfig) -> Preview:
     outdir = outdir_of(config)
     release = open_release(config.observations.datastore.expanded())
     facts = release.facts()
-    obs_ids = select_runs(facts, selection)
-    lacking = list(lacking_responses(facts, selection, obs_ids))
+    chosen = sieved(facts, selection)
+    obs_ids = chosen.obs_ids
+    lacking = lacking_responses(chosen)
     if not obs_ids:
         raise nothing_selected(lacking)
     lon, lat = recipe.grid.space.positions()
@@ -54,7 +56,8 @@ def preview(config: AnalysisConfig) -> Preview:
         if degrees > recipe.offset_max
     }
     if len(far) == len(obs_ids):
-        raise DataError(no_run_left([(str(obs_id), reason) for obs_id, reason in far.items()]))
+        outside = Outcome.OUTSIDE_FIELD_OF_VIEW
+        raise DataError(no_run_left([UnusedRun.of(str(obs_id), REDUCE, outside, far[obs_id]) for obs_id in far]))
     energy = recipe.grid.energy
     return Preview(
         obs_ids,

@@ -1,33 +1,31 @@
-"""The products of an analysis, each found in the store under its key or computed and put there."""
+"""Fits and flux points, each found in the store under its key or computed and put there."""
 
 from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
 from xgamma.estimate import FluxPointsParameters, flux_points, log_binning
-from xgamma.events import Rows
 from xgamma.fit import FitResult, FitSettings, fit
 from xgamma.fit.result import CovarianceResult, OptimizeResult
-from xgamma.ingest import Failure, Holdings
 from xgamma.models.model import Models
 from xgamma.models.parameter import Parameters
-from xgamma.reduce import Recipe, joined_rows, masked_rows, reduce_spectra, select_rows, stack, with_names
-from xgamma.reduce.stack import STEP_VERSION as STACK_VERSION
-from xgamma.select import selection_order
+from xgamma.schema.dl5 import FIT_SCHEMA, SCHEMA_VERSION
+from xgamma.schema.tables import head
 from xgamma.store import Store, canonical_json, digest
+from xgamma.units import unit_string
 
 log = logging.getLogger(__name__)
 
-ROWS, STACK, FIT, POINTS = "rows", "stack", "fit", "flux-points"
-FIT_VERSION = 1
+FIT, POINTS = "fit", "flux-points"
+FIT_VERSION = 2
 CURVE_ENERGIES = np.geomspace(1e-3, 1e3, 61)  # TeV
-POINTS_VERSION = 1
+POINTS_VERSION = 2
 
 Masks = Sequence[np.ndarray | None] | None
 
@@ -39,117 +37,6 @@ class Product:
     data: xr.Dataset
     key: str
     found: bool
-
-
-@dataclass(frozen=True)
-class Reduced:
-    """The rows of a reduction in the order of the selection, their keys, and how many were found in the store."""
-
-    data: xr.Dataset
-    keys: tuple[str, ...]
-    found: int
-
-
-@dataclass(frozen=True)
-class Workers:
-    """Where blocks run: threads of this process, a local cluster, or the scheduler of a cluster."""
-
-    n_jobs: int = 1
-    scheduler: str | None = None
-
-
-def row_keys(recipe_key: str, holdings: Holdings, key: str, rows: Rows) -> list[str]:
-    """Return the key of each row: of the recipe, the bytes of its run and its interval."""
-    obs_ids = holdings.parts[key].column("obs_id", rows.obs).tolist()
-    pieces = zip(obs_ids, rows.start.tolist(), rows.stop.tolist(), strict=True)
-    return [digest([recipe_key, holdings.run_keys[obs_id], repr(start), repr(stop)]) for obs_id, start, stop in pieces]
-
-
-def stored_rows(store: Store, recipe_key: str) -> dict[str, tuple[str, int]]:
-    """Return where the rows of a recipe lie in a store: product key and number, by row key."""
-    return {
-        key: (record.key, number)
-        for record in store.ls(ROWS)
-        if record.texts["recipe"] == recipe_key
-        for number, key in enumerate(record.texts["rows"])
-    }
-
-
-def reduced(
-    store: Store, holdings: Holdings, selected: Sequence[tuple[str, Rows]], recipe: Recipe, workers: Workers
-) -> Reduced:
-    """Return the rows of a selection; those that the store does not hold are reduced and put there together."""
-    document = recipe.document()
-    recipe_key = digest(document)
-    known = stored_rows(store, recipe_key)
-    pieces: list[xr.Dataset] = []
-    keys: list[str] = []
-    found = 0
-    for part_key, rows in selected:
-        wanted = row_keys(recipe_key, holdings, part_key, rows)
-        missing = [number for number, key in enumerate(wanted) if key not in known]
-        found += len(wanted) - len(missing)
-        fresh = None
-        if missing:
-            chosen = _rows_at(rows, missing)
-            fresh = reduce_spectra(holdings.parts[part_key], chosen, recipe, workers.n_jobs, workers.scheduler)
-            new_keys = [wanted[number] for number in missing]
-            texts = {"recipe": recipe_key, "rows": new_keys}
-            store.put(ROWS, digest(new_keys), {"": fresh}, {"recipe": document}, inputs=[part_key], texts=texts)
-        pieces.append(with_names(_assembled(store, wanted, known, missing, fresh), rows.names))
-        keys += wanted
-    order = selection_order(selected)
-    return Reduced(select_rows(joined_rows(pieces), order.tolist()), tuple(keys[row] for row in order), found)
-
-
-def _rows_at(rows: Rows, numbers: Sequence[int]) -> Rows:
-    at = np.array(numbers)
-    return Rows(rows.obs[at], rows.start[at], rows.stop[at], tuple(rows.names[number] for number in numbers))
-
-
-def _assembled(
-    store: Store,
-    wanted: Sequence[str],
-    known: Mapping[str, tuple[str, int]],
-    missing: Sequence[int],
-    fresh: xr.Dataset | None,
-) -> xr.Dataset:
-    """Put rows that were found and rows that are fresh into the order of ``wanted``."""
-    if fresh is not None and len(missing) == len(wanted):
-        return fresh
-    products = list(dict.fromkeys(known[key][0] for key in wanted if key in known))
-    numbers = {key: [known[k][1] for k in wanted if k in known and known[k][0] == key] for key in products}
-    loaded = [select_rows(store.get(ROWS, key), numbers[key]) for key in products]
-    order = [position for key in products for position, k in enumerate(wanted) if k in known and known[k][0] == key]
-    if fresh is not None:
-        loaded.append(fresh)
-        order += missing
-    joined = joined_rows(
-        [with_names(ds, [f"{n}-{row}" for row in range(ds.sizes["dataset"])]) for n, ds in enumerate(loaded)]
-    )
-    return select_rows(joined, np.argsort(order).tolist())
-
-
-def with_failures(rows: xr.Dataset, recipe: Recipe, failures: Sequence[Failure]) -> xr.Dataset:
-    """Return the rows with a masked row for each run that could not be read."""
-    if not failures:
-        return rows
-    obs_ids = np.array([failure.obs_id for failure in failures])
-    outcomes, details = [f.outcome for f in failures], [f.message for f in failures]
-    return joined_rows([rows, masked_rows(recipe.grid, rows, obs_ids, outcomes, details)])
-
-
-def stacked(store: Store, rows: Reduced) -> Product:
-    """Return the stack of all rows, summed in canonical order: time, then key."""
-    first = rows.data["gti"].values[:, 0, 0]
-    order = sorted(range(len(rows.keys)), key=lambda row: (np.nan_to_num(first[row], nan=np.inf), rows.keys[row]))
-    keys = [rows.keys[row] for row in order]
-    key = digest({"step": STACK, "version": STACK_VERSION, "rows": keys, "groups": None})
-    if store.has(STACK, key):
-        return Product(store.get(STACK, key), key, True)
-    result = stack(select_rows(rows.data, order))
-    store.put(STACK, key, {"": result}, {}, inputs=keys)
-    return Product(result, key, False)
 
 
 def datasets_key(datasets: Sequence[xr.Dataset], masks: Masks, keys: Sequence[str]) -> str:
@@ -198,7 +85,7 @@ def fitted(
 
 def _fit_dataset(result: FitResult, models: Models) -> xr.Dataset:
     parameters = models.parameters
-    units = {"parameter_units": [str(parameter.unit) for parameter in parameters]}
+    units = {"parameter_units": [unit_string(parameter.unit) for parameter in parameters]}
     values, errors = (np.array([getattr(p, name) for p in parameters], dtype=float) for name in ("value", "error"))
     free = np.atleast_2d(result.covariance_result.matrix)
     variables = {
@@ -208,7 +95,7 @@ def _fit_dataset(result: FitResult, models: Models) -> xr.Dataset:
         "free_covariance": (("free", "free_2"), free, {"long_name": "Covariance of the free parameters"}),
     }
     optimum, covariance = result.optimize_result, result.covariance_result
-    attrs = {
+    attrs = head(FIT_SCHEMA, SCHEMA_VERSION) | {
         "total_stat": repr(float(optimum.total_stat)),
         "nfev": optimum.nfev,
         "success": optimum.success,
@@ -266,9 +153,3 @@ def flux_points_of(
     points = flux_points(datasets, models, request.source, np.array(request.edges), masks, request.parameters)
     store.put(POINTS, request.key, {"": points}, {}, inputs=[request.seen, request.models_key])
     return Product(points, request.key, False)
-
-
-def outcomes(rows: xr.Dataset) -> Iterator[tuple[str, str]]:
-    """Yield the name and the reason of each row that could not be used."""
-    for row in np.flatnonzero(rows["outcome"].values):
-        yield str(rows["dataset"].values[row]), str(rows.attrs["outcome_details"][row])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xgamma.analysis.products import ROWS
+from xgamma.analysis.rows import ROWS
 from xgamma.axes import Axis
 from xgamma.errors import XgammaError
 from xgamma.events import Part, Rows

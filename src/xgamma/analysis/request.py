@@ -64,7 +64,8 @@ def selection_of(config: AnalysisConfig) -> Selection:
     if observations.obs_cone.is_set:
         circle = observations.obs_cone.circle()
         cone = Cone(circle.lon, circle.lat, circle.radius, circle.frame)
-    return Selection(obs_ids, cone, tuple(observations.required_irf), tuple(observations.obs_time.intervals()))
+    intervals = tuple(observations.obs_time.intervals())
+    return Selection(obs_ids, cone, tuple(observations.required_irf), intervals, observations.expression)
 
 
 def recipe_of(config: AnalysisConfig) -> Recipe:

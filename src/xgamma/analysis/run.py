@@ -9,8 +9,10 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from xgamma.analysis.config import AnalysisConfig
+from xgamma.analysis.plan import validated_plan
 from xgamma.analysis.request import models_of, outdir_of, recipe_of, steps_of, validate_models
 from xgamma.analysis.session import Analysis
+from xgamma.analysis.unused import UnusedRun
 from xgamma.datasets import Datasets, FluxPointsDataset
 from xgamma.errors import FitError, OutputError
 
@@ -24,7 +26,7 @@ class Report:
 
     analysis: Analysis
     files: Mapping[str, Path]
-    unused: Sequence[tuple[str, str]]
+    unused: Sequence[UnusedRun]
 
     @property
     def is_converged(self) -> bool:
@@ -33,7 +35,7 @@ class Report:
         return result is None or result.success
 
 
-def run(config: AnalysisConfig, until: str | None = None) -> Report:
+def run(config: AnalysisConfig, until: str | None = None, retry_failed: bool = False) -> Report:
     """Run the steps of a configuration and write what they make into ``general.outdir``.
 
     Files of an earlier run of the same names are replaced; the products of both stay in the store.
@@ -44,6 +46,8 @@ def run(config: AnalysisConfig, until: str | None = None) -> Report:
         The configuration; its section ``models`` or ``general.models_file`` holds the models.
     until
         The last step to run.
+    retry_failed
+        Read only runs that failed before, and no new ones.
 
     Raises
     ------
@@ -58,15 +62,18 @@ def run(config: AnalysisConfig, until: str | None = None) -> Report:
     steps, outdir = steps_of(config, until), outdir_of(config)
     recipe_of(config)
     validate_models(models_of(config), config.flux_points.source, steps)
+    if config.general.memory_limit is not None:
+        validated_plan(config)
     _make_folder(outdir)
     analysis = Analysis(config)
     try:
         for step in steps:
-            ACTIONS[step](analysis)
+            more = {"retry_failed": True} if retry_failed and step == "observations" else {}
+            ACTIONS[step](analysis, **more)
     except FitError:
         write_results(analysis, outdir)
         raise
-    return Report(analysis, write_results(analysis, outdir), analysis.unused)
+    return Report(analysis, write_results(analysis, outdir), analysis.unused_runs)
 
 
 def _make_folder(outdir: Path) -> None:
@@ -88,7 +95,7 @@ def _reduce(analysis: Analysis) -> None:
         analysis.set_models(models)
 
 
-ACTIONS: Mapping[str, Callable[[Analysis], None]] = {
+ACTIONS: Mapping[str, Callable[..., None]] = {
     "observations": Analysis.get_observations,
     "datasets": _reduce,
     "fit": Analysis.run_fit,

@@ -15,6 +15,7 @@ from xgamma.analysis.fields import (
     Latitude,
     Level,
     LogFormat,
+    MemorySize,
     Numbers,
     Place,
     PositiveNumber,
@@ -31,6 +32,7 @@ from xgamma.analysis.parameters import (
     entry,
 )
 from xgamma.analysis.ranges import EnergyAxis, RequestedAxis, SkyCircle, TimeRange
+from xgamma.analysis.run_fields import Condition, Groups
 from xgamma.analysis.section import Section, key, subsection
 from xgamma.reduce.safe_mask import KIND as SAFE_MASK_KIND
 from xgamma.reduce.safe_mask import SafeMaskParameters
@@ -71,7 +73,7 @@ class GeneralConfig(Section):
     """Where things go and how they are computed."""
 
     where: ClassVar[str] = "general"
-    silent: ClassVar[frozenset[str]] = frozenset({"store", "scheduler"})
+    silent: ClassVar[frozenset[str]] = frozenset({"store", "scheduler", "fail_fast", "memory_limit"})
 
     log: LogConfig = subsection(LogConfig)
     outdir: Place = key(".", "The folder for everything that is written.")
@@ -80,6 +82,8 @@ class GeneralConfig(Section):
     models_file: Place | None = key(None, "Where models are read from and written to.")
     store: Place | None = key(None, "The product store, a path or URL; null is <outdir>/xgamma-store.")
     scheduler: Text | None = key(None, "The address of a dask scheduler, for example tcp://host:8786.")
+    fail_fast: Flag | None = key(None, "Whether the first run that fails ends the work; null is no.")
+    memory_limit: MemorySize | None = key(None, "No plan beyond it is run, for example 4 GB; null is no limit.")
 
     def store_location(self) -> str:
         """Return the path or URL of the product store."""
@@ -116,6 +120,7 @@ class ObservationsConfig(Section):
     """Which observations are used."""
 
     where: ClassVar[str] = "observations"
+    silent: ClassVar[frozenset[str]] = frozenset({"expression"})
 
     datastore: Place = key(
         "$GAMMAPY_DATA/hess-dl3-dr1", "A folder with index files, one index file, or an xgamma store."
@@ -125,6 +130,9 @@ class ObservationsConfig(Section):
     obs_cone: ObsConeConfig = subsection(ObsConeConfig)
     obs_time: ObsTimeConfig = subsection(ObsTimeConfig)
     required_irf: Irfs = key(["aeff", "edisp", "psf", "bkg"], "What an observation must have.")
+    expression: Condition | None = key(
+        None, "What must be true of the columns of an observation, such as zenith < 40 and livetime > 600."
+    )
 
 
 class SkyDirConfig(Section):
@@ -243,9 +251,13 @@ class DatasetsConfig(Section):
     """How the datasets are made."""
 
     where: ClassVar[str] = "datasets"
+    silent: ClassVar[frozenset[str]] = frozenset({"stack_by"})
 
     type: DatasetType = key("1d", "1d: the spectrum of a region; 3d: maps.")
     stack: Flag = key(True, "Whether the observations are stacked.")
+    stack_by: Groups | None = key(
+        None, "A stack for each: night, month, bands such as {zenith: [0, 20, 40]}, an expression; null is one for all."
+    )
     geom: GeomConfig = subsection(GeomConfig)
     map_selection: Maps = key(["counts", "exposure", "background", "psf", "edisp"], "Which maps are made (3d).")
     background: BackgroundConfig = subsection(BackgroundConfig)

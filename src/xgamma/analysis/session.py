@@ -12,21 +12,35 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xgamma import reduce
 from xgamma.analysis import products
 from xgamma.analysis.config import AnalysisConfig
+from xgamma.analysis.failures import failed_runs, note_failures, on_failed_ingest, on_failed_reduction
 from xgamma.analysis.observations import Observations
 from xgamma.analysis.request import recipe_of, selection_of
-from xgamma.analysis.unused import lacking_responses, no_run_left, nothing_selected
+from xgamma.analysis.rows import Reduced, failed_rows, reduced
+from xgamma.analysis.stacks import group_labels, log_found, stacked
+from xgamma.analysis.unused import (
+    INGEST,
+    REDUCE,
+    UnusedRun,
+    lacking_responses,
+    log_dropped,
+    no_run_left,
+    nothing_selected,
+)
 from xgamma.axes import BoolArray
 from xgamma.datasets import Datasets, FluxPoints, FluxPointsDataset
+from xgamma.datasets.spectrum import SpectrumDataset
 from xgamma.errors import ConfigError, ConfigTypeError, DataError, LaterError, OrderError
 from xgamma.estimate import FluxPointsParameters
-from xgamma.execute import progress_bar
+from xgamma.execute import THIS_PROCESS, Workers
 from xgamma.fit import Fit, FitResult, mask_fit, used_bins
 from xgamma.ingest import FitsRelease, StoredRelease, open_release
 from xgamma.models.model import Models
+from xgamma.reduce import Recipe, joined_rows
 from xgamma.registry import lookup, normalize_parameters
-from xgamma.select import rows_of, select_runs
+from xgamma.select import contradicting, rows_of, sieved
 from xgamma.store import Store, dataset_digest
 
 log = logging.getLogger(__name__)
@@ -70,7 +84,8 @@ class Analysis:
         self._store: Store | None = None
         self._dataset_keys: dict[int, str] = {}
         self._fit_key: tuple[str, str] | None = None
-        self._rows: xr.Dataset | None = None
+        self.unused_runs: list[UnusedRun] = []
+        """The runs that the last reduction could not use, with stage, kind and message."""
 
     @property
     def store(self) -> Store:
@@ -81,8 +96,13 @@ class Analysis:
 
     # --- observations
 
-    def get_observations(self) -> None:
+    def get_observations(self, retry_failed: bool = False) -> None:
         """Select the observations and ingest those that the store does not hold.
+
+        Parameters
+        ----------
+        retry_failed
+            Read only runs that failed before, and no new ones; those that the store holds are there as always.
 
         Raises
         ------
@@ -90,24 +110,41 @@ class Analysis:
             When the datastore or a file that the configuration names is not there.
         UnknownNameError
             When an observation id is not in the datastore.
+        InputError
+            When a run cannot be read, and ``general.fail_fast`` is set.
         """
         config = self._frozen(files=True)
         log.info("Fetching observations.")
-        self.datastore = open_release(config.observations.datastore.expanded())
+        place = config.observations.datastore.expanded()
+        self.datastore = open_release(place)
         selection = selection_of(config)
         facts = self.datastore.facts()
-        obs_ids = select_runs(facts, selection)
-        with progress_bar("Reading runs", len(obs_ids)) as advance:
-            holdings = self.datastore.load(obs_ids, self.store, advance)
-        lacking = lacking_responses(facts, selection, obs_ids)
-        holdings = replace(holdings, failures=[*lacking, *holdings.failures])
-        rows = rows_of(holdings.parts, holdings.places, [i for i in obs_ids if i in holdings.places], selection)
-        self.observations = Observations(holdings, rows)
-        log.info("Observations selected: %d out of %d.", len(obs_ids), len(facts))
+        found = sieved(facts, selection)
+        wanted = self._known_or_failed(found.obs_ids) if retry_failed else found.obs_ids
+        on_failure = on_failed_ingest(bool(config.general.fail_fast))
+        holdings = self.datastore.load(wanted, self.store, self._workers(config), on_failure)
+        failed = [UnusedRun.of_failure(failure) for failure in holdings.failures]
+        note_failures(self.store, self.datastore.name, place, failed, INGEST, map(str, holdings.places))
+        holdings = replace(holdings, failures=[*lacking_responses(found), *holdings.failures])
+        readable = [obs_id for obs_id in wanted if obs_id in holdings.places]
+        late = contradicting(holdings.parts, holdings.places, readable, selection)
+        rows = rows_of(holdings.parts, holdings.places, [i for i in readable if i not in late], selection)
+        dropped = {**found.dropped, "expression": {**found.dropped["expression"], **late}}
+        self.observations = Observations(holdings, rows, dropped)
+        log.info("Observations selected: %d out of %d.", len(wanted) - len(late), len(facts))
+        log_dropped(dropped)
         if holdings.ingested:
             self.computed.add("observations")
             log.info("Ingested %d runs into %s.", len(holdings.ingested), self.store.url)
         log.info("Number of selected observations: %d", len(self.observations))
+
+    def _known_or_failed(self, obs_ids: list[int]) -> list[int]:
+        if self.datastore is None:
+            return []
+        new = set(self.datastore.pending(obs_ids, self.store))
+        failed = new.intersection(each.obs_id for each in failed_runs(self.store, self.datastore.name))
+        log.info("Trying %d runs again that failed before; %d new ones wait.", len(failed), len(new - failed))
+        return [obs_id for obs_id in obs_ids if obs_id not in new - failed]
 
     # --- reduction
 
@@ -131,30 +168,65 @@ class Analysis:
         log.info("Reducing spectrum datasets.")
         if recipe.background is None:
             log.warning("datasets.background.method is not set: the counts have no background.")
-        general = config.general
-        if general.n_jobs > 1 and self.store.url.startswith("memory:"):
-            raise ConfigError("general.n_jobs: processes cannot share a store in memory; give general.store a folder.")
-        workers = products.Workers(general.n_jobs, general.scheduler)
-        rows = products.reduced(self.store, holdings, self.observations.rows, recipe, workers)
-        log.info("Reduced %d rows, found %d in the store.", len(rows.keys) - rows.found, rows.found)
-        everything = products.with_failures(rows.data, recipe, holdings.failures)
+        workers = self._workers(config)
+        fail_fast = bool(config.general.fail_fast)
+        on_failure = on_failed_reduction(fail_fast)
+        rows, lost = reduced(self.store, holdings, self.observations.rows, recipe, workers, on_failure)
+        self._note_lost(lost, rows, config)
+        log.info("Reduced %d rows, found %d in the store.", len(rows) - rows.found, rows.found)
         # Runs that could not be read were named when they were read.
-        for name, reason in products.outcomes(rows.data):
-            log.warning("Run %s is not used: %s.", name, reason.rstrip("."))
-        if (everything["outcome"].values != 0).all():
-            raise DataError(no_run_left(list(products.outcomes(everything))))
-        self._rows, is_found = everything, rows.found == len(rows.keys)
+        masked = list(rows.unused())
+        for run in masked:
+            on_failure(run)
+        failed = [*lost, *(UnusedRun.of_failure(failure) for failure in holdings.failures)]
+        if len(masked) == len(rows):
+            raise DataError(no_run_left([*masked, *failed]))
+        self.unused_runs, is_found = [*masked, *failed], rows.found == len(rows) + len(lost)
         if config.datasets.stack:
-            stack = products.stacked(self.store, rows)
-            log.info("The stack was %s.", "found in the store" if stack.found else "computed")
-            held = self._hold(stack.data, stack.key)
+            labels = group_labels(holdings, self.observations.rows, recipe.grid, config.datasets.stack_by)
+            data, key, found = stacked(self.store, rows, labels, workers)
+            log_found(data.sizes["dataset"], found)
+            held = self._hold(data, key)
             # A stack has no row for them.
-            held.unused = Datasets.from_xarray(everything).unused
-            is_found &= stack.found
+            held.unused = [*held.unused, *_faces_of_unused(rows, recipe, failed)]
+            is_found &= found == data.sizes["dataset"]
         else:
+            everything = rows.read()
+            if failed:
+                everything = joined_rows([everything, failed_rows(rows, recipe, failed)])
             self._hold(everything, dataset_digest(everything))
         if not is_found:
             self.computed.add("datasets")
+
+    def _note_lost(self, lost: list[UnusedRun], rows: Reduced, config: AnalysisConfig) -> None:
+        if self.datastore is not None:
+            place = config.observations.datastore.expanded()
+            note_failures(self.store, self.datastore.name, place, lost, REDUCE, rows.names)
+
+    def open_spectra(self) -> xr.Dataset:
+        """Return the reduction of the observations as a lazy Dataset: its dims, units and size are known at once.
+
+        Nothing is computed before it is used, and nothing of it is looked for in the store or put there:
+        ``get_datasets`` does that. Rows are in the order of the parts that hold them.
+
+        Raises
+        ------
+        OrderError
+            Before ``get_observations``.
+
+        Examples
+        --------
+        >>> spectra = analysis.open_spectra()  # doctest: +SKIP
+        >>> spectra["counts"].sel(energy=slice(1, 10)).sum("energy").compute()  # doctest: +SKIP
+        """
+        if self.observations is None:
+            raise OrderError("There are no observations to reduce; call get_observations() first.")
+        if len(self.observations) == 0:
+            raise nothing_selected(self.observations.holdings.failures)
+        parts = self.observations.holdings.parts
+        pieces = [(parts[key], rows) for key, rows in self.observations.rows]
+        spectra: xr.Dataset = reduce.lazy_spectra(pieces, recipe_of(self._frozen(complete=True)))
+        return spectra
 
     def _hold(self, data: xr.Dataset, key: str) -> Datasets:
         self.datasets = Datasets.from_xarray(data)
@@ -170,7 +242,7 @@ class Analysis:
     @property
     def unused(self) -> list[tuple[str, str]]:
         """The name and the reason of each run that the last reduction could not use."""
-        return list(products.outcomes(self._rows)) if self._rows is not None else []
+        return [(run.name, run.message) for run in self.unused_runs]
 
     # --- models
 
@@ -359,6 +431,12 @@ class Analysis:
         frozen.check(complete=complete, files=files)
         return frozen
 
+    def _workers(self, config: AnalysisConfig) -> Workers:
+        workers = Workers(config.general.n_jobs, config.general.scheduler)
+        if workers != THIS_PROCESS and self.store.url.startswith("memory:"):
+            raise ConfigError("general.n_jobs: processes cannot share a store in memory; give general.store a folder.")
+        return workers
+
     def _datasets_with_models(self, what: str) -> tuple[Datasets, Models]:
         if self.datasets is None:
             raise OrderError(f"There are no datasets to {what}; call get_datasets() or read_datasets() first.")
@@ -381,6 +459,14 @@ def _normalize_config(config: Any) -> AnalysisConfig:
         raise ConfigTypeError(f"Analysis: expected an AnalysisConfig or a mapping, got a {type(config).__name__}.")
     config.check()
     return config
+
+
+def _faces_of_unused(rows: Reduced, recipe: Recipe, failed: Sequence[UnusedRun]) -> list[SpectrumDataset]:
+    """Return a face for each run that could not be read or used."""
+    masked = np.flatnonzero(rows.outcome).tolist()
+    pieces = [rows.read(masked)] if masked else []
+    pieces += [failed_rows(rows, recipe, failed)] if failed else []
+    return Datasets.from_xarray(joined_rows(pieces)).unused if pieces else []
 
 
 def _fit_range_report(datasets: Datasets) -> str:

@@ -13,8 +13,9 @@ import numpy as np
 import xarray as xr
 
 from xgamma import schema
-from xgamma.analysis.products import ROWS, STACK
 from xgamma.analysis.recompute import NO_RUN, Recomputed, StoredRow, recomputed
+from xgamma.analysis.rows import ROWS
+from xgamma.analysis.stacks import STACK
 from xgamma.errors import DataError
 from xgamma.execute import progress_bar
 from xgamma.ingest.release import KIND, STEP_VERSION

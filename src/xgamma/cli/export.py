@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-from xgamma.analysis.products import POINTS, ROWS, STACK
+from xgamma.analysis.products import POINTS
+from xgamma.analysis.rows import ROWS
+from xgamma.analysis.stacks import STACK
 from xgamma.cli.console import store_argument
 from xgamma.cli.products import opened_store, product_named
 from xgamma.datasets import Datasets, FluxPoints

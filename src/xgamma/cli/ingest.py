@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import click
 
-from xgamma.analysis.unused import no_run_left
+from xgamma.analysis.failures import note_failures, on_failed_ingest
+from xgamma.analysis.unused import INGEST, UnusedRun, no_run_left
 from xgamma.cli.console import some
+from xgamma.cli.failed import print_unused
 from xgamma.errors import ConfigError, InputError
-from xgamma.execute import progress_bar
+from xgamma.execute import Workers
 from xgamma.ingest import FitsRelease, open_release
 from xgamma.select import Selection, select_runs
 from xgamma.store import Store
@@ -19,17 +21,29 @@ SOME_RUNS_FAILED = 4
 @click.argument("datastore")
 @click.argument("store")
 @click.option("--obs-id", "obs_ids", type=int, multiple=True, help="Only this run; may be given several times.")
-def command(datastore: str, store: str, obs_ids: tuple[int, ...]) -> int:
-    """Read the runs of the FITS release DATASTORE into STORE; runs that it holds already are not read again."""
+@click.option("--n-jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that read.")
+@click.option("--scheduler", help="The address of a dask scheduler, whose workers read.")
+@click.option("--fail-fast", is_flag=True, help="End with the first run that cannot be read; otherwise others go on.")
+def command(
+    datastore: str, store: str, obs_ids: tuple[int, ...], n_jobs: int, scheduler: str | None, fail_fast: bool
+) -> int:
+    """Read the runs of the FITS release DATASTORE into STORE; runs that it holds already are not read again.
+
+    A run that cannot be read does not stop the others; xgamma retry STORE tries it again.
+    """
     release = open_release(datastore)
     if not isinstance(release, FitsRelease):
         raise ConfigError(f"{datastore} is an xgamma store already; use it as observations.datastore, or copy it.")
     chosen = select_runs(release.facts(), Selection(obs_ids or None, required_irf=()))
-    with progress_bar("Reading runs", len(chosen)) as advance:
-        held = release.load(chosen, Store(store), advance)
-    if len(held.failures) == len(chosen):
-        raise InputError(no_run_left([(str(failure.obs_id), failure.message) for failure in held.failures]))
-    new, failed = len(held.ingested), len(held.failures)
-    click.echo(f"{some(new, 'run')} ingested, {len(chosen) - new - failed} were there, {failed} could not be read.")
-    click.echo(f"Next: xgamma ls {store}", err=True)
+    place = Store(store)
+    held = release.load(chosen, place, Workers(n_jobs, scheduler), on_failed_ingest(fail_fast))
+    failed = [UnusedRun.of_failure(failure) for failure in held.failures]
+    note_failures(place, release.name, datastore, failed, INGEST, map(str, held.places))
+    if len(failed) == len(chosen):
+        raise InputError(no_run_left(failed))
+    new = len(held.ingested)
+    there = len(chosen) - new - len(failed)
+    click.echo(f"{some(new, 'run')} ingested, {there} were there, {len(failed)} could not be read.")
+    print_unused(failed)
+    click.echo(f"Next: xgamma {'retry' if failed else 'ls'} {store}", err=True)
     return SOME_RUNS_FAILED if failed else 0

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
-from xgamma.analysis.products import FIT, POINTS, ROWS, STACK
+from xgamma.analysis.products import FIT, POINTS
+from xgamma.analysis.rows import ROWS
+from xgamma.analysis.stacks import STACK
 from xgamma.cli.console import json_option, print_json, print_table, size_text, some, store_argument
 from xgamma.cli.products import opened_store
 from xgamma.ingest import open_release

@@ -18,12 +18,15 @@ VERBS = {
     "init": "Write a commented configuration to start from.",
     "check": "Validate a configuration, its files and its geometry; writes nothing.",
     "plan": "Show each product, whether it is found or computed, and why; writes nothing.",
+    "fetch": "Download a data release that xgamma knows, or list them.",
     "ingest": "Read a FITS release into a store.",
+    "retry": "Read runs again that could not be read.",
     "run": "Run a configuration, from observations to flux points, files and pictures.",
     "ls": "List the products of a store, or its runs.",
     "show": "Show one product and where it came from.",
     "export": "Write a product of a store as a file.",
     "verify": "Compare all that a store holds with its records; writes nothing.",
+    "validate": "Compare a store, a product or a file with the published format; writes nothing.",
     "gc": "Delete what killed writers and merged parts left in a store.",
     "compact": "Merge the small parts of a store.",
     "tag": "Remember the present state of a store under a name, or list the tags.",
@@ -41,7 +44,7 @@ First steps:
 \b
 Exit codes: 0 done, 1 internal error, 2 configuration or usage, 3 input data,
 4 done but some runs were not used, 5 fit not converged, 130 interrupted,
-6 verify found something wrong.
+6 verify or validate found something wrong.
 """
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import click
 
 from xgamma.analysis.config import AnalysisConfig
-from xgamma.analysis.fields import read_location
 from xgamma.analysis.run import ACTIONS, Report, run
 from xgamma.analysis.session import Analysis
 from xgamma.cli.console import NOTHING, json_option, number_text, print_facts, print_json, print_table
+from xgamma.cli.failed import print_unused
 from xgamma.datasets import FluxPoints
 from xgamma.errors import FitError
 from xgamma.units import unit_string
@@ -25,24 +26,30 @@ EDGES, EDGES_FIT = ("e_min", "e_max"), ("e_min_fit", "e_max_fit")
 @click.option("--until", type=click.Choice(list(ACTIONS)), help="The last step to run.")
 @click.option("--outdir", help="In the place of general.outdir.")
 @click.option("--store", help="In the place of general.store.")
+@click.option("--n-jobs", type=click.IntRange(min=1), help="In the place of general.n_jobs.")
+@click.option("--scheduler", help="In the place of general.scheduler.")
+@click.option("--retry-failed", is_flag=True, help="Read runs that failed before, and no new ones.")
+@click.option("--fail-fast", is_flag=True, help="End with the first run that fails; otherwise the others go on.")
 @json_option
-def command(config: Path, until: str | None, outdir: str | None, store: str | None, as_json: bool) -> int:
+def command(
+    config: Path, until: str | None, retry_failed: bool, fail_fast: bool, as_json: bool, **instead: str | int | None
+) -> int:
     """Run CONFIG to the end: observations, datasets, fit, flux points, with files and pictures in its outdir.
 
     What the store holds already is not computed again. Files of an earlier run in the same outdir are replaced.
     """
     given = AnalysisConfig.read(config)
-    if outdir is not None:
-        given.general.outdir = read_location(outdir)
-    if store is not None:
-        given.general.store = read_location(store)
-    report = run(given, until)
+    for name, value in instead.items():
+        if value is not None:
+            setattr(given.general, name, value)
+    if fail_fast:
+        given.general.fail_fast = True
+    report = run(given, until, retry_failed)
     if as_json:
         print_json(_document(report))
     else:
         _print(report)
-    for name, reason in report.unused:
-        click.echo(f"Run {name} was not used: {reason.rstrip('.')}.", err=True)
+    print_unused(report.unused)
     if not report.analysis.computed:
         click.echo("Everything was found in the store; nothing was computed.", err=True)
     if not report.is_converged:
@@ -63,7 +70,7 @@ def _document(report: Report) -> dict[str, object]:
         "store": analysis.store.url,
         "files": {what: str(path) for what, path in report.files.items()},
         "computed": sorted(analysis.computed),
-        "unused_runs": dict(report.unused),
+        "unused_runs": [dataclasses.asdict(run) for run in report.unused],
         "converged": report.is_converged if result is not None else None,
         "total_stat": None if result is None else result.total_stat,
         "models": {} if result is None else _models_document(analysis),

@@ -13,11 +13,15 @@ from xgamma.axes import BoolArray
 from xgamma.errors import ConfigError, ConfigTypeError
 from xgamma.models.model import Models
 from xgamma.outcome import Fate, Outcome, flag_attrs
-from xgamma.schema import DL4, validate
+from xgamma.schema import DL4, SCHEMA, SCHEMA_VERSION, validate
+from xgamma.schema.dl4 import fates
+from xgamma.schema.tables import head
 
 
 def normalize_spectrum(ds: xr.Dataset) -> xr.Dataset:
     """Return a validated DL4 Dataset; where a file or a hand left them out, rows get an outcome and an empty ledger.
+
+    It also says what it is, so that a file of it can be checked against the format.
 
     Raises
     ------
@@ -36,8 +40,9 @@ def normalize_spectrum(ds: xr.Dataset) -> xr.Dataset:
         missing["outcome"] = (("dataset",), np.zeros(rows, np.int8), DL4["outcome"].attrs() | flag_attrs(Outcome))
     if "ledger" not in ds:
         missing["ledger"] = (DL4["ledger"].dims, np.zeros((rows, regions, len(Fate)), np.int64), DL4["ledger"].attrs())
-    is_same = not missing and details == ds.attrs.get("outcome_details")
-    return ds if is_same else ds.assign(missing).assign_attrs(outcome_details=details)
+        missing["fate"] = fates()
+    attrs = {**head(SCHEMA, SCHEMA_VERSION), **ds.attrs, "outcome_details": details}
+    return ds if not missing and attrs == ds.attrs else ds.assign(missing).assign_attrs(attrs)
 
 
 def normalize_mask(mask: npt.ArrayLike | xr.DataArray, shape: tuple[int, ...]) -> BoolArray:

@@ -25,6 +25,8 @@ from xgamma.fit.statistic import CountsTerm, Masks, Statistic, used_bins
 from xgamma.models.model import Models, SkyModel
 from xgamma.models.parameter import Parameter
 from xgamma.registry import lookup, normalize_parameters, register
+from xgamma.schema.dl5 import POINTS_SCHEMA, SCHEMA_VERSION
+from xgamma.schema.tables import head
 
 log = logging.getLogger("xgamma.estimate")
 
@@ -87,13 +89,12 @@ def flux_points(
         | _account(datasets, mask_fit, groups)
     )
     result = _product(groups, statistic.names, variables)
-    result.attrs = {
+    result.attrs = head(POINTS_SCHEMA, SCHEMA_VERSION) | {
         "source": source,
         "n_sigma": settings.n_sigma,
         "n_sigma_ul": settings.n_sigma_ul,
         "UL_CONF": round(math.erf(settings.n_sigma_ul / math.sqrt(2.0)), 7),
         "telescope": str(datasets[0].attrs.get("telescope", "")),
-        "Conventions": "CF-1.12",
     }
     result.attrs["binning_report"] = _binning_report(result, groups)
     log_binning(result)

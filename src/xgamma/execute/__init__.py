@@ -9,6 +9,7 @@ import importlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -16,6 +17,25 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Where blocks run.
+
+    Parameters
+    ----------
+    n_jobs
+        1 for the threads of this process, more for a local cluster of that many processes.
+    scheduler
+        The address of a dask scheduler to use instead.
+    """
+
+    n_jobs: int = 1
+    scheduler: str | None = None
+
+
+THIS_PROCESS = Workers()
 _LAZY = ("threads", "cluster")
 
 

@@ -173,7 +173,7 @@ def dataset_of_rows(rows: Sequence[SpectrumRow]) -> xr.Dataset:
     gti = np.stack([_padded(row.gti, longest) for row in shifted])
     coords: dict[Any, Any] = {
         "dataset": ("dataset", np.array(names)),
-        "obs_id": ("dataset", np.array([row.obs_id for row in rows], dtype=np.int64)),
+        "obs_id": ("dataset", np.array([row.obs_id for row in rows], dtype=np.int64), {"units": ""}),
         "interval": (("dataset", "bound"), _intervals(shifted), {"units": "s"}),
         **energy.coords(),
         **energy_true.coords(),

@@ -14,21 +14,25 @@ import xarray as xr
 
 from xgamma.errors import StoreError
 from xgamma.events import Part, RunFacts
+from xgamma.execute import THIS_PROCESS, Workers, progress_bar, run_blocks
 from xgamma.formats.gadf.files import File, read_file, release_name, several, statuses_of
 from xgamma.formats.gadf.read import Index, RunEntry, read_index
-from xgamma.ingest.part import Failure, part_of, read_runs, run_document
+from xgamma.ingest.part import Failure, log_failure, part_of, read_runs, run_document
 from xgamma.store import Record, Store, digest, file_digest, is_store
 from xgamma.store.objects import FileStatus
 
 log = logging.getLogger(__name__)
 
 KIND = "dl3"
-STEP_VERSION = 1
+STEP_VERSION = 2
 RUNS_PER_PART = 500
+# Of a cluster whose size nobody knows.
+PARTS_AT_LEAST = 8
 # One offset node of a few responses is what a block reads of them.
 _IRF_CHUNK = 16
 
 Progress = Callable[[], None]
+OnFailure = Callable[[Failure], None]
 
 
 class StoredGroups(Mapping[str, xr.Dataset]):
@@ -105,7 +109,13 @@ class Release(Protocol):
     def pending(self, obs_ids: Sequence[int], store: Store) -> list[int]:
         """Return those runs that ``load`` would read from files."""
 
-    def load(self, obs_ids: Sequence[int], store: Store, progress: Progress) -> Holdings:
+    def load(
+        self,
+        obs_ids: Sequence[int],
+        store: Store,
+        workers: Workers = THIS_PROCESS,
+        on_failure: OnFailure = log_failure,
+    ) -> Holdings:
         """Return the runs ready to be reduced, ingesting what the store does not hold."""
 
 
@@ -133,8 +143,16 @@ class StoredRun:
     number: int
 
 
+@dataclass(frozen=True)
+class Ingested:
+    """What became of the runs that were read into one part: its key, where they lie, and those that failed."""
+
+    key: str
+    runs: Mapping[int, StoredRun]
+    failures: Sequence[Failure]
+
+
 Versions = dict[str, StoredRun]
-Ingested = tuple[dict[str, Part], dict[int, StoredRun], list[Failure]]
 
 
 def stored_versions(store: Store, release: str | None = None) -> dict[int, Versions]:
@@ -201,7 +219,13 @@ class StoredRelease:
         """Return no run: all are in the store."""
         return []
 
-    def load(self, obs_ids: Sequence[int], store: Store, progress: Progress) -> Holdings:
+    def load(
+        self,
+        obs_ids: Sequence[int],
+        store: Store,
+        workers: Workers = THIS_PROCESS,
+        on_failure: OnFailure = log_failure,
+    ) -> Holdings:
         """Return the runs from this store, whatever store the products go to."""
         return _holdings(self._store, {obs_id: self._runs[obs_id] for obs_id in obs_ids})
 
@@ -221,7 +245,7 @@ class FitsRelease:
     def facts(self) -> dict[int, RunFacts]:
         """Return what a selection looks at, by observation id; runs without any HDU are not there."""
         return {
-            obs_id: RunFacts(obs_id, entry.ra, entry.dec, frozenset(entry.hdus))
+            obs_id: RunFacts(obs_id, entry.ra, entry.dec, frozenset(entry.hdus), entry.zenith, entry.target)
             for obs_id, entry in self.index.runs.items()
             if entry.hdus
         }
@@ -247,35 +271,78 @@ class FitsRelease:
         statuses = statuses_of(at.path for obs_id in obs_ids for at in self.index.runs[obs_id].hdus.values())
         return sum(status.size for status in statuses.values() if status is not None)
 
-    def load(self, obs_ids: Sequence[int], store: Store, progress: Progress) -> Holdings:
-        """Return the runs, reading those that the store does not hold or that have changed."""
+    def load(
+        self,
+        obs_ids: Sequence[int],
+        store: Store,
+        workers: Workers = THIS_PROCESS,
+        on_failure: OnFailure = log_failure,
+    ) -> Holdings:
+        """Return the runs, reading those that the store does not hold or that have changed.
+
+        Parameters
+        ----------
+        obs_ids
+            Which runs.
+        store
+            Where they are kept.
+        workers
+            Where runs are read; each process of a cluster puts parts of its own into the store.
+        on_failure
+            Called for each run that cannot be read; what it raises ends the ingest.
+        """
         known = stored_versions(store, self.name)
         found = self._found(obs_ids, known, store, remember=True)
         new = [self.index.runs[obs_id] for obs_id in obs_ids if obs_id not in found]
         for entry in new:
             if entry.obs_id in known:
                 log.warning("Run %d has changed since it was ingested: it becomes a new version.", entry.obs_id)
-        in_memory: dict[str, Part] = {}
-        failures: list[Failure] = []
-        for start in range(0, len(new), RUNS_PER_PART):
-            # Only the part that was read last stays, so that memory does not grow with the number of runs.
-            in_memory.clear()
-            in_memory, places, failed = self._ingest(new[start : start + RUNS_PER_PART], store, progress)
-            found |= places
-            failures += failed
+        if workers == THIS_PROCESS:
+            ingested, in_memory = self._read_here(new, store, on_failure)
+        else:
+            ingested, in_memory = self._read_by(workers, new, store, on_failure), {}
+        found |= {obs_id: run for each in ingested for obs_id, run in each.runs.items()}
         held = _holdings(store, {obs_id: found[obs_id] for obs_id in obs_ids if obs_id in found})
         return Holdings(
             {**held.parts, **in_memory},
             held.places,
             held.run_keys,
-            failures,
-            [e.obs_id for e in new if e.obs_id in found],
+            [failure for each in ingested for failure in each.failures],
+            [entry.obs_id for entry in new if entry.obs_id in found],
         )
 
-    def _ingest(self, entries: Sequence[RunEntry], store: Store, progress: Progress) -> Ingested:
-        runs, failures = read_runs(entries, progress)
+    def _read_here(
+        self, entries: Sequence[RunEntry], store: Store, on_failure: OnFailure
+    ) -> tuple[list[Ingested], dict[str, Part]]:
+        """Read runs in this process; only the last part stays in memory, which does not grow with their number."""
+        ingested: list[Ingested] = []
+        last: dict[str, Part] = {}
+        with progress_bar("Reading runs", len(entries)) as advance:
+            for chunk in _chunks(entries, runs_per_part(len(entries), THIS_PROCESS)):
+                last.clear()
+                done, part = self._read_part(chunk, store, advance, on_failure)
+                ingested.append(done)
+                if part is not None:
+                    last[done.key] = Part(StoredGroups(store, done.key, part.groups))
+        return ingested, last
+
+    def _read_by(
+        self, workers: Workers, entries: Sequence[RunEntry], store: Store, on_failure: OnFailure
+    ) -> list[Ingested]:
+        chunks = [(self, chunk, store) for chunk in _chunks(entries, runs_per_part(len(entries), workers))]
+        ingested = run_blocks(_ingest_part, chunks, "Reading runs", workers.n_jobs, workers.scheduler)
+        for each in ingested:
+            for failure in each.failures:
+                on_failure(failure)
+        return ingested
+
+    def _read_part(
+        self, entries: Sequence[RunEntry], store: Store, progress: Progress, on_failure: OnFailure
+    ) -> tuple[Ingested, Part | None]:
+        """Read runs into one part and put it into the store."""
+        runs, failures = read_runs(entries, progress, on_failure)
         if not runs:
-            return {}, {}, failures
+            return Ingested("", {}, failures), None
         run_keys = [digest(run_document(run.entry, run.file_digests)) for run in runs]
         key = digest({"step": "ingest", "version": STEP_VERSION, "runs": run_keys})
         part = part_of(runs, self.name)
@@ -288,7 +355,22 @@ class FitsRelease:
         for _ in several(lambda path: store.remember(path, *astuple(files[path])), files, store.is_remote):
             pass
         places = {run.entry.obs_id: StoredRun(k, key, n) for n, (run, k) in enumerate(zip(runs, run_keys, strict=True))}
-        return {key: Part(StoredGroups(store, key, part.groups))}, places, failures
+        return Ingested(key, places, failures), part
+
+
+def runs_per_part(runs: int, workers: Workers) -> int:
+    """Return how many runs become one part: few parts are quick to read, and each worker reads one of its own."""
+    shares = 1 if workers == THIS_PROCESS else workers.n_jobs if workers.scheduler is None else PARTS_AT_LEAST
+    return max(1, min(RUNS_PER_PART, -(-runs // shares)))
+
+
+def _chunks(entries: Sequence[RunEntry], size: int) -> Iterator[Sequence[RunEntry]]:
+    return (entries[start : start + size] for start in range(0, len(entries), size))
+
+
+def _ingest_part(release: FitsRelease, entries: Sequence[RunEntry], store: Store) -> Ingested:
+    """Read a part in a worker; only where its runs lie travels back."""
+    return release._read_part(entries, store, lambda: None, lambda _: None)[0]
 
 
 def chunks_of(part: Part) -> dict[str, dict[str, Any]]:

@@ -11,9 +11,9 @@ from typing import Any
 
 from xgamma.reduce.block import MAX_EVENTS, MAX_ROWS, Recipe, reduce_block
 from xgamma.reduce.reflected import ReflectedParameters
-from xgamma.reduce.rows import joined_rows, masked_rows, select_rows, with_names
+from xgamma.reduce.rows import joined_rows, masked_rows, select_rows, since, with_names
 from xgamma.reduce.safe_mask import SafeMaskParameters
-from xgamma.reduce.spectra import blocks_of, reduce_spectra
+from xgamma.reduce.spectra import blocks_of, reduce_each, reduce_spectra
 from xgamma.reduce.stack import stack
 
 __all__ = [
@@ -27,8 +27,10 @@ __all__ = [
     "lazy_spectra",
     "masked_rows",
     "reduce_block",
+    "reduce_each",
     "reduce_spectra",
     "select_rows",
+    "since",
     "stack",
     "with_names",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -17,6 +18,7 @@ from xgamma.outcome import Fate, Outcome, validate_ledger
 from xgamma.reduce.counts import binned, fates, members, rows_in_view, usable
 from xgamma.reduce.reflected import OffBlock, ReflectedParameters, off_block, off_events
 from xgamma.reduce.response import Responses, offsets, responses, validate_enclosure
+from xgamma.reduce.rows import row_coords
 from xgamma.reduce.safe_mask import KIND, SafeMaskInput, SafeMaskParameters
 from xgamma.registry import lookup
 
@@ -139,8 +141,8 @@ def reduce_block(part: Part, rows: Rows, recipe: Recipe) -> xr.Dataset:
     values |= _off_values(off, tally)
     values |= {"gti": _padded_gti(gti), "offset": offset, "outcome": outcome}
     values |= {"pointing_lon": pointing[0], "pointing_lat": pointing[1]}
-    coords, attrs = _coords(part, rows, grid), _attrs(part, rows, outcome)
-    return schema.dataset(values, coords, attrs, grid.space.dims, grid.space.shape)
+    attrs = attrs_of(part, rows, [Outcome(code).sentence for code in outcome])
+    return schema.dataset(values, coords_of(part, rows, grid), attrs, grid.space.dims, grid.space.shape)
 
 
 def _guard(part: Part, rows: Rows, recipe: Recipe, offset: FloatArray, ontime: FloatArray) -> IntArray:
@@ -277,24 +279,19 @@ def _padded_gti(intervals: list[FloatArray]) -> FloatArray:
     return np.stack([np.pad(rows, ((0, width - len(rows)), (0, 0)), constant_values=np.nan) for rows in intervals])
 
 
-def _coords(part: Part, rows: Rows, grid: Grid) -> dict[Any, Any]:
+def coords_of(part: Part, rows: Rows, grid: Grid) -> dict[Any, Any]:
+    """Return the coordinates that reduced rows have."""
     interval = np.stack([rows.start, rows.stop], axis=1)
-    return {
-        "dataset": (("dataset",), np.array(rows.names), {"long_name": "Name"}),
-        "obs_id": (("dataset",), part.column("obs_id", rows.obs), {"units": "", "long_name": "Observation id"}),
-        "interval": (("dataset", "bound"), interval, {"units": "s", "long_name": "Selected interval since mjdref"}),
-        **grid.energy.coords(),
-        **grid.energy_true.coords(),
-        **grid.space.coords(),
-    }
+    return row_coords(grid, rows.names, part.column("obs_id", rows.obs), interval)
 
 
-def _attrs(part: Part, rows: Rows, outcome: IntArray) -> dict[str, Any]:
+def attrs_of(part: Part, rows: Rows, details: Sequence[str]) -> dict[str, Any]:
+    """Return the attributes that reduced rows have."""
     telescopes = sorted({part.obs.attrs["telescope"][obs] for obs in rows.obs})
     return {
         "mjdref": part.obs.attrs["mjdref"],
         "time_scale": "tt",
         "telescope": ", ".join(telescopes),
         "release": part.obs.attrs["release"],
-        "outcome_details": [Outcome(code).sentence for code in outcome],
+        "outcome_details": list(details),
     }

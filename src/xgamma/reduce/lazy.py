@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dask.array as da
@@ -10,51 +11,75 @@ import numpy.typing as npt
 import xarray as xr
 from dask.delayed import delayed
 
+from xgamma import schema
 from xgamma.events import Part, Rows
 from xgamma.geometry import to_frame
-from xgamma.outcome import Outcome
-from xgamma.reduce.block import Recipe, reduce_block
+from xgamma.reduce.block import Recipe, attrs_of, coords_of, reduce_block
 from xgamma.reduce.reflected import reflected_regions
-from xgamma.reduce.rows import masked_rows
+from xgamma.reduce.rows import neutral_values, since
 from xgamma.reduce.spectra import blocks_of
 
+Piece = tuple[Part, Rows]
 
-def lazy_spectra(part: Part, rows: Rows, recipe: Recipe) -> xr.Dataset:
-    """Return what ``reduce_spectra`` returns, computed by dask when it is used.
+
+def lazy_spectra(pieces: Sequence[Piece], recipe: Recipe) -> xr.Dataset:
+    """Return what reducing the rows of some parts gives, computed by dask when it is used.
 
     Parameters
     ----------
-    part, rows, recipe
-        As in ``reduce_spectra``.
+    pieces
+        Parts, in memory or in a store, and the rows of each.
+    recipe
+        What is wanted.
 
     Returns
     -------
     xarray.Dataset
-        DL4 with dask arrays, a chunk for each block of rows. Off regions and good times are padded to a bound, and
-        what the events decide is not in the attrs: ``outcome_details`` is empty, ``outcome`` has the codes.
+        DL4 with dask arrays, a chunk for each block of rows, piece by piece; times are counted from the epoch of the
+        first part. Coordinates are there at once. Off regions and good times are padded to a bound, and what the events
+        decide is not in the attrs: ``outcome_details`` is not there, ``outcome`` has the codes.
+
+    Examples
+    --------
+    >>> lazy = lazy_spectra([(part, rows)], recipe)  # doctest: +SKIP
+    >>> lazy["counts"].groupby("obs_id").sum().compute()  # doctest: +SKIP
     """
-    widths = {"off": _off_bound(part, rows, recipe), "gti": max(1, int(part.column("gti_size", rows.obs).max()))}
-    template = _template(part, rows, recipe, widths)
-    blocks = list(blocks_of(part, rows))
-    tasks = [delayed(_arrays, pure=False, traverse=False)(part, block, recipe, widths) for block in blocks]
-    lengths = [len(block) for block in blocks]
-    names = [name for name in template.variables if "dataset" in template[name].dims and name != "dataset"]
-    variables = {name: _lazy(template[name], name, tasks, lengths) for name in names}
-    return template.assign(variables)
+    mjdref = float(pieces[0][0].obs.attrs["mjdref"])
+    widths = {
+        "off": max(_off_bound(part, rows, recipe) for part, rows in pieces),
+        "gti": max([1, *(int(part.column("gti_size", rows.obs).max()) for part, rows in pieces)]),
+    }
+    template = _template(pieces, recipe)
+    blocks = [(part, block) for part, rows in pieces for block in blocks_of(part, rows)]
+    tasks = [
+        delayed(_arrays, pure=False, traverse=False)(part, block, recipe, widths, mjdref) for part, block in blocks
+    ]
+    lengths = [len(block) for _, block in blocks]
+    coords = _coords(pieces, recipe, mjdref)
+    variables = {
+        name: _lazy(variable, name, tasks, lengths, widths) if "dataset" in variable.dims else variable
+        for name, variable in template.variables.items()
+        if name not in coords
+    }
+    return xr.Dataset(variables, coords, template.attrs).set_coords(str(n) for n in template.coords if n in variables)
 
 
-def _lazy(template: xr.DataArray, name: Any, tasks: list[Any], lengths: list[int]) -> xr.Variable:
-    shape = template.shape[1:]
-    pieces = [
+def _lazy(
+    template: xr.Variable, name: Any, tasks: Sequence[Any], lengths: Sequence[int], widths: Mapping[str, int]
+) -> xr.Variable:
+    shape = tuple(widths.get(str(dim), size) for dim, size in zip(template.dims, template.shape, strict=True))[1:]
+    chunks = [
         da.from_delayed(task[name], (length, *shape), template.dtype)
         for task, length in zip(tasks, lengths, strict=True)
     ]
-    return xr.Variable(template.dims, da.concatenate(pieces), template.attrs)
+    return xr.Variable(template.dims, da.concatenate(chunks), template.attrs)
 
 
-def _arrays(part: Part, block: Rows, recipe: Recipe, widths: dict[str, int]) -> dict[Any, npt.NDArray[Any]]:
+def _arrays(
+    part: Part, block: Rows, recipe: Recipe, widths: Mapping[str, int], mjdref: float
+) -> dict[Any, npt.NDArray[Any]]:
     """Reduce a block and return its variables padded to the widths of all blocks."""
-    ds = reduce_block(part, block, recipe)
+    ds = since(reduce_block(part, block, recipe), mjdref)
     missing = {dim: (0, width - ds.sizes[dim]) for dim, width in widths.items() if dim in ds.sizes}
     padded = ds.pad(missing, constant_values=np.nan)
     return {name: padded[name].values for name in padded.variables}
@@ -75,12 +100,25 @@ def _off_bound(part: Part, rows: Rows, recipe: Recipe) -> int:
     return max(numbers)
 
 
-def _template(part: Part, rows: Rows, recipe: Recipe, widths: dict[str, int]) -> xr.Dataset:
-    """Return a Dataset of the right dims, units and coordinates with nothing computed in it."""
-    first = reduce_block(part, rows[:1], recipe)
-    obs_ids = part.column("obs_id", rows.obs)
-    empty = masked_rows(recipe.grid, first, obs_ids, [Outcome.USED] * len(rows), [])
-    missing = {dim: (0, width - empty.sizes[dim]) for dim, width in widths.items() if dim in empty.sizes}
-    return empty.pad(missing, constant_values=np.nan, keep_attrs=True).assign_coords(
-        dataset=(("dataset",), np.array(rows.names), empty["dataset"].attrs)
-    )
+def _template(pieces: Sequence[Piece], recipe: Recipe) -> xr.Dataset:
+    """Return one row of the right dims, types and units, of which nothing was computed."""
+    part, rows = pieces[0]
+    values = neutral_values(recipe.grid, 1, is_on_off=recipe.background is not None)
+    attrs = attrs_of(part, rows[:1], [])
+    del attrs["outcome_details"]
+    telescopes = {part.obs.attrs["telescope"][obs] for part, rows in pieces for obs in rows.obs}
+    attrs["telescope"] = ", ".join(sorted(telescopes))
+    space = recipe.grid.space
+    return schema.dataset(values, coords_of(part, rows[:1], recipe.grid), attrs, space.dims, space.shape)
+
+
+def _coords(pieces: Sequence[Piece], recipe: Recipe, mjdref: float) -> dict[Any, Any]:
+    """Return the coordinates of all rows; they are known before the reduction."""
+    tables = [
+        since(xr.Dataset(coords=coords_of(part, rows, recipe.grid), attrs=part.obs.attrs), mjdref)
+        for part, rows in pieces
+    ]
+    return {
+        name: (v.dims, np.concatenate([table[name].values for table in tables]), v.attrs) if "dataset" in v.dims else v
+        for name, v in tables[0].variables.items()
+    }

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from xgamma import schema
-from xgamma.axes import Axis, IntArray, unify_axis
+from xgamma.axes import Axis, FloatArray, IntArray, unify_axis
 from xgamma.grid import Grid
 from xgamma.outcome import Fate, Outcome
 from xgamma.times import SECONDS_PER_DAY
 
+# What the rows of a stack are called.
+MEMBERS = "rows"
+# Attributes that hold a text, or texts, for each row.
+_ROW_TEXTS = ("outcome_details", MEMBERS)
 # The padded dims, and for each the variable that says how far it is used.
 _PADDED = {"off": "off_lon", "gti": "gti"}
 
@@ -22,8 +27,7 @@ def select_rows(ds: xr.Dataset, rows: Sequence[int]) -> xr.Dataset:
     is_all = np.array_equal(rows, np.arange(ds.sizes["dataset"]))
     chosen = ds if is_all else ds.isel(dataset=list(rows))
     chosen = chosen.isel({dim: slice(_width(chosen[name], dim)) for dim, name in _PADDED.items() if dim in ds.sizes})
-    details = [ds.attrs["outcome_details"][row] for row in rows]
-    return chosen.assign_attrs(outcome_details=details)
+    return chosen.assign_attrs({n: [ds.attrs[n][row] for row in rows] for n in _ROW_TEXTS if n in ds.attrs})
 
 
 def _width(values: xr.DataArray, dim: str) -> int:
@@ -51,14 +55,18 @@ def joined_rows(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
     first = datasets[0]
     common = {name: first.coords[name] for name in first.coords if "dataset" not in first.coords[name].dims}
     mjdref = float(first.attrs["mjdref"])
-    aligned = [_padded(_since(ds, mjdref), datasets).assign_coords(common) for ds in datasets]
+    aligned = [_padded(since(ds, mjdref), datasets).assign_coords(common) for ds in datasets]
     result = xr.concat(aligned, "dataset", join="exact", combine_attrs="override", coords="minimal", compat="equals")
     telescopes = {name for ds in datasets for name in str(ds.attrs["telescope"]).split(", ")} - {""}
-    details = [detail for ds in datasets for detail in ds.attrs["outcome_details"]]
-    return result.assign_attrs(outcome_details=details, telescope=", ".join(sorted(telescopes)))
+    texts = {
+        name: [text for ds in datasets for text in ds.attrs[name]]
+        for name in _ROW_TEXTS
+        if all(name in ds.attrs for ds in datasets)
+    }
+    return result.assign_attrs({**texts, "telescope": ", ".join(sorted(telescopes))})
 
 
-def _since(ds: xr.Dataset, mjdref: float) -> xr.Dataset:
+def since(ds: xr.Dataset, mjdref: float) -> xr.Dataset:
     """Return the rows with their times counted from another epoch."""
     shift = (float(ds.attrs["mjdref"]) - mjdref) * SECONDS_PER_DAY
     if shift == 0:
@@ -87,9 +95,19 @@ def masked_rows(
     obs_ids, outcomes, details
         The runs and what is wrong with them.
     """
-    count, regions = len(obs_ids), len(grid.regions)
+    count = len(obs_ids)
+    values = {**neutral_values(grid, count, is_on_off="counts_off" in like), "outcome": np.array(outcomes)}
+    interval = np.tile([-np.inf, np.inf], (count, 1))
+    coords = row_coords(grid, [str(obs_id) for obs_id in obs_ids], obs_ids, interval)
+    attrs = {**like.attrs, "telescope": "", "outcome_details": list(details)}
+    return schema.dataset(values, coords, attrs, grid.space.dims, grid.space.shape)
+
+
+def neutral_values(grid: Grid, count: int, *, is_on_off: bool) -> dict[str, Any]:
+    """Return the variables of rows that add nothing to a stack, each in the order of the schema's dims."""
+    regions = len(grid.regions)
     bins, true_bins = (count, regions, grid.energy.nbin), (count, regions, grid.energy_true.nbin)
-    values = {
+    values: dict[str, Any] = {
         "counts": np.zeros(bins),
         "mask_safe": np.zeros(bins, dtype=bool),
         "exposure": np.zeros(true_bins),
@@ -102,19 +120,22 @@ def masked_rows(
         "pointing_lat": np.full(count, np.nan),
         "offset": np.full((count, regions), np.nan),
         "ledger": np.zeros((count, regions, len(Fate)), dtype=np.int64),
-        "outcome": np.array(outcomes),
+        "outcome": np.zeros(count),
     }
-    if "counts_off" in like:
+    if is_on_off:
         values |= {"counts_off": np.zeros(bins), "acceptance": np.ones(bins), "acceptance_off": np.zeros(bins)}
         values |= {name: np.full((count, regions, 1), np.nan) for name in ("off_lon", "off_lat", "off_radius")}
         values["off_number"] = np.zeros((count, regions), dtype=np.int64)
-    coords = {
-        "dataset": (("dataset",), np.array([str(obs_id) for obs_id in obs_ids]), like["dataset"].attrs),
-        "obs_id": (("dataset",), obs_ids, like["obs_id"].attrs),
-        "interval": (("dataset", "bound"), np.tile([-np.inf, np.inf], (count, 1)), like["interval"].attrs),
+    return values
+
+
+def row_coords(grid: Grid, names: Sequence[str], obs_ids: IntArray, interval: FloatArray) -> dict[Any, Any]:
+    """Return the coordinates of rows: names, observation ids, selected intervals (row, bound), axes and space."""
+    return {
+        "dataset": (("dataset",), np.array(names), {"long_name": "Name"}),
+        "obs_id": (("dataset",), obs_ids, {"units": "", "long_name": "Observation id"}),
+        "interval": (("dataset", "bound"), interval, {"units": "s", "long_name": "Selected interval since mjdref"}),
         **grid.energy.coords(),
         **grid.energy_true.coords(),
         **grid.space.coords(),
     }
-    attrs = {**like.attrs, "telescope": "", "outcome_details": list(details)}
-    return schema.dataset(values, coords, attrs, grid.space.dims, grid.space.shape)

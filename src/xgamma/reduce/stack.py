@@ -6,7 +6,8 @@ workers changes a bit of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,14 +18,104 @@ from xgamma import schema
 from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.errors import DataError
 from xgamma.outcome import Outcome
+from xgamma.reduce.rows import MEMBERS
 from xgamma.times import merged_gti
 
 LEAF = 64
-STEP_VERSION = 1
+STEP_VERSION = 2
+
+Sums = dict[str, FloatArray]
 
 
-def combine(ds: xr.Dataset, groups: IntArray, count: int) -> dict[str, FloatArray]:
-    """Return the sufficient statistics of each group of rows; a masked row is the neutral element.
+@dataclass(frozen=True)
+class Leaves:
+    """How rows are cut into leaves: never across groups, so that a group alone sums to the same bytes.
+
+    Parameters
+    ----------
+    order
+        The rows, group by group, in each the order that they came in, shape (row,).
+    leaf
+        The leaf of each row in that order, ascending, shape (row,).
+    group
+        The group of each leaf, shape (leaf,).
+    """
+
+    order: IntArray
+    leaf: IntArray
+    group: IntArray
+
+    def blocks(self, rows: int) -> Iterator[slice]:
+        """Yield slices of the ordered rows that hold whole leaves and at least ``rows`` rows, but for the last."""
+        ends = np.append(np.flatnonzero(np.diff(self.leaf)) + 1, len(self.leaf))
+        start = 0
+        while start < len(self.leaf):
+            stop = int(ends[min(int(np.searchsorted(ends, start + rows)), len(ends) - 1)])
+            yield slice(start, stop)
+            start = stop
+
+
+def leaves_of(groups: IntArray) -> Leaves:
+    """Return the leaves of rows in canonical order, of which ``groups`` is the group of each, shape (row,)."""
+    order = np.argsort(groups, kind="stable")
+    ordered = groups[order]
+    first = np.searchsorted(ordered, ordered)
+    cut = (np.arange(len(ordered)) - first) // LEAF
+    is_new = np.ones(len(ordered), dtype=bool)
+    is_new[1:] = (np.diff(ordered) != 0) | (np.diff(cut) != 0)
+    return Leaves(order, np.cumsum(is_new) - 1, ordered[is_new])
+
+
+def leaf_sums(ds: xr.Dataset, leaf: IntArray) -> Sums:
+    """Return the sufficient statistics of whole leaves; a masked row is the neutral element.
+
+    Parameters
+    ----------
+    ds
+        DL4 rows.
+    leaf
+        The leaf of each, ascending, shape (dataset,).
+
+    Returns
+    -------
+    dict
+        Sums of shape (leaf, ...): ``counts``, ``exposure``, ``weight`` (exposure of edisp), ``weighted_edisp``,
+        ``livetime``, ``ontime``, ``ledger``, and with off counts ``off``, ``alpha_off``, ``safe``, ``acceptance_off``.
+    """
+    count = int(leaf[-1] - leaf[0]) + 1 if len(leaf) else 0
+    values = {str(name): ds[name].values for name in ds.data_vars}
+    total: Sums = {}
+    for rows in Leaves(np.arange(len(leaf)), leaf, leaf).blocks(LEAF):
+        for name, term in _terms({name: array[rows] for name, array in values.items()}).items():
+            sums = total.setdefault(name, np.zeros((count, *term.shape[1:]), dtype=term.dtype))
+            np.add.at(sums, leaf[rows] - leaf[0], term)
+    return total
+
+
+def summed(leaves: Iterable[Sums], group: IntArray, count: int) -> Sums:
+    """Return the sums of groups, shape (group, ...), from those of all leaves in their order.
+
+    Parameters
+    ----------
+    leaves
+        Results of ``leaf_sums``, one after the other.
+    group
+        The group of each leaf, shape (leaf,).
+    count
+        The number of groups.
+    """
+    total: Sums = {}
+    first = 0
+    for sums in leaves:
+        for name, term in sums.items():
+            added = total.setdefault(name, np.zeros((count, *term.shape[1:]), dtype=term.dtype))
+            np.add.at(added, group[first : first + len(term)], term)
+        first += len(sums["counts"])
+    return total
+
+
+def combine(ds: xr.Dataset, groups: IntArray, count: int) -> Sums:
+    """Return the sufficient statistics of each group of rows, shape (group, ...); see ``leaf_sums``.
 
     Parameters
     ----------
@@ -34,25 +125,13 @@ def combine(ds: xr.Dataset, groups: IntArray, count: int) -> dict[str, FloatArra
         The group of each row, shape (dataset,).
     count
         The number of groups.
-
-    Returns
-    -------
-    dict
-        Sums of shape (group, ...): ``counts``, ``any_safe``, ``exposure``, ``weight`` (exposure of edisp),
-        ``weighted_edisp``, ``livetime``, ``ontime``, ``ledger``, and with off counts ``off``, ``alpha_off``,
-        ``safe``, ``acceptance_off``.
     """
-    values = {str(name): ds[name].values for name in ds.data_vars}
-    total: dict[str, FloatArray] = {}
-    for start in range(0, len(groups), LEAF):
-        leaf = slice(start, start + LEAF)
-        for name, term in _terms({name: rows[leaf] for name, rows in values.items()}).items():
-            added = _summed(term, groups[leaf], count)
-            total[name] = total[name] + added if name in total else added
-    return total
+    leaves = leaves_of(groups)
+    is_ordered = np.array_equal(leaves.order, np.arange(len(leaves.order)))
+    return summed([leaf_sums(ds if is_ordered else ds.isel(dataset=leaves.order), leaves.leaf)], leaves.group, count)
 
 
-def _terms(rows: Mapping[str, npt.NDArray[Any]]) -> dict[str, FloatArray]:
+def _terms(rows: Mapping[str, npt.NDArray[Any]]) -> Sums:
     """Return what each of some rows adds to the sums of its group."""
     safe: BoolArray = rows["mask_safe"]
     any_safe = np.any(safe, axis=2)
@@ -77,13 +156,7 @@ def _terms(rows: Mapping[str, npt.NDArray[Any]]) -> dict[str, FloatArray]:
     return terms
 
 
-def _summed(values: FloatArray, groups: IntArray, count: int) -> FloatArray:
-    total = np.zeros((count, *values.shape[1:]), dtype=values.dtype)
-    np.add.at(total, groups, values)
-    return total
-
-
-def finalise(sums: dict[str, FloatArray]) -> dict[str, Any]:
+def finalise(sums: Sums) -> dict[str, Any]:
     """Return the variables of the stacks from their sums: the divisions, once, at the end."""
     weight = sums["weight"][..., None]
     values: dict[str, Any] = {
@@ -102,7 +175,7 @@ def finalise(sums: dict[str, FloatArray]) -> dict[str, Any]:
     return values
 
 
-def _acceptance_off(sums: dict[str, FloatArray]) -> FloatArray:
+def _acceptance_off(sums: Sums) -> FloatArray:
     """Return off / (alpha off); bins without off counts take the mean over the energies, else of the rows."""
     off, alpha_off = sums["off"], sums["alpha_off"]
     rows = sums["safe"].sum(axis=-1)
@@ -128,7 +201,7 @@ def stack(ds: xr.Dataset, groups: Sequence[str] | None = None, name: str = "stac
     Returns
     -------
     xarray.Dataset
-        DL4, a row for each group in the order of first appearance.
+        DL4, a row for each group in the order of first appearance; ``attrs["rows"]`` names the rows of each.
 
     Raises
     ------
@@ -137,24 +210,58 @@ def stack(ds: xr.Dataset, groups: Sequence[str] | None = None, name: str = "stac
     """
     labels = [name] * ds.sizes["dataset"] if groups is None else list(groups)
     names = list(dict.fromkeys(labels))
-    number = np.array([names.index(label) for label in labels])
-    used = np.asarray(ds["mask_safe"].values.any(axis=(1, 2)))
-    if not used.any():
+    place = {label: number for number, label in enumerate(names)}
+    number = np.array([place[label] for label in labels])
+    found = row_facts(ds)
+    if not found.used.any():
         reasons = sorted(set(ds.attrs["outcome_details"]))
         raise DataError(f"There is nothing to stack: no run can be used ({'; '.join(reasons)}).")
-    sums = combine(ds, number, len(names))
-    gti = [merged_gti(_rows_of(ds["gti"].values[(number == group) & used])) for group in range(len(names))]
+    result = stacks(combine(ds, number, len(names)), number, found, names, ds)
+    members = [ds["dataset"].values[number == group].tolist() for group in range(len(names))]
+    return result.assign_attrs({MEMBERS: members})
+
+
+@dataclass(frozen=True)
+class RowFacts:
+    """What a stack needs of rows beside their sums: good time (row, gti, bound), outcome, whether each is used."""
+
+    gti: FloatArray
+    outcome: IntArray
+    used: BoolArray
+
+
+def row_facts(ds: xr.Dataset) -> RowFacts:
+    """Return the facts of DL4 rows."""
+    return RowFacts(ds["gti"].values, ds["outcome"].values, np.asarray(ds["mask_safe"].values.any(axis=(1, 2))))
+
+
+def stacks(sums: Sums, groups: IntArray, rows: RowFacts, names: Sequence[str], like: xr.Dataset) -> xr.Dataset:
+    """Return the stacks of groups of rows.
+
+    Parameters
+    ----------
+    sums
+        Their sufficient statistics, shape (group, ...).
+    groups
+        The group of each row, shape (row,).
+    rows
+        The facts of all rows.
+    names
+        The names of the groups.
+    like
+        Some of the rows, for axes, space and attributes.
+    """
     values = finalise(sums)
-    values["gti"] = _padded(gti)
-    outcome = [_outcome(ds["outcome"].values[number == group], used[number == group]) for group in range(len(names))]
+    members = [np.flatnonzero(groups == group) for group in range(len(names))]
+    values["gti"] = _padded([merged_gti(_rows_of(rows.gti[own[rows.used[own]]])) for own in members])
+    outcome = [_outcome(rows.outcome[own], rows.used[own]) for own in members]
     values["outcome"] = np.array(outcome)
-    kept = [key for key in ds.coords if "dataset" not in ds.coords[key].dims and key != "fate"]
-    coords: dict[Any, Any] = {key: ds.coords[key] for key in kept}
+    kept = [key for key in like.coords if "dataset" not in like.coords[key].dims and key != "fate"]
+    coords: dict[Any, Any] = {key: like.coords[key] for key in kept}
     coords["dataset"] = (("dataset",), np.array(names), {"long_name": "Name"})
-    details = {"outcome_details": [code.sentence for code in outcome], "rows": ds["dataset"].values.tolist()}
-    attrs = dict(ds.attrs) | details
-    dims = tuple(str(dim) for dim in ds["counts"].dims if dim not in ("dataset", "energy"))
-    return schema.dataset(values, coords, attrs, dims, tuple(ds.sizes[dim] for dim in dims))
+    attrs = {**like.attrs, "outcome_details": [code.sentence for code in outcome]}
+    dims = tuple(str(dim) for dim in like["counts"].dims if dim not in ("dataset", "energy"))
+    return schema.dataset(values, coords, attrs, dims, tuple(like.sizes[dim] for dim in dims))
 
 
 def _outcome(outcomes: IntArray, used: BoolArray) -> Outcome:

@@ -44,7 +44,7 @@ def _collect(backend: Backend, kind: str, limit: datetime.datetime) -> list[str]
     for path, time in modified.items():
         attempt = "/".join(path.split("/")[:3])
         if attempt != path:
-            retired = modified.get(_retired_path(attempt.rpartition("/")[0]), time)
+            retired = modified.get(retired_path(attempt.rpartition("/")[0]), time)
             last[attempt] = max(time, retired, last.get(attempt, time))
     # Read after the listing: an attempt that was published in between is seen as alive.
     alive = {record.folder for record in read_records(backend, [kind])}
@@ -67,16 +67,17 @@ def retire(backend: Backend, record: Record) -> None:
         path = record_path(record.kind, key)
         if (record.kind, key) not in named and backend.exists(path):
             note = {"superseded_by": record.key, "time": now()}
-            backend.replace(_retired_path(f"{record.kind}/{key}"), json.dumps(note).encode())
+            backend.replace(retired_path(f"{record.kind}/{key}"), json.dumps(note).encode())
             backend.delete(path)
 
 
 def is_retired(backend: Backend, product: str) -> bool:
     """Whether a product without a record was superseded, and not abandoned by its writer."""
-    return backend.exists(_retired_path(product))
+    return backend.exists(retired_path(product))
 
 
-def _retired_path(product: str) -> str:
+def retired_path(product: str) -> str:
+    """Return where it is noted that a product was superseded."""
     return f"{product}/{_RETIRED}"
 
 

@@ -24,7 +24,7 @@ from zarr.core.metadata import ArrayV3Metadata
 from zarr.core.sync import sync
 from zarr.storage import ObjectStore, StorePath
 
-from xgamma.errors import ConfigError, DataError, did_you_mean
+from xgamma.errors import ConfigError, DataError, StoreError, did_you_mean
 from xgamma.store.chunks import COMPRESSION, SEPARATOR, Document, read_array, write_array
 from xgamma.store.copies import KEY, small_chunks
 from xgamma.store.keys import plain, stored_array, validate_segment
@@ -100,14 +100,17 @@ def _validate_names(dataset: xr.Dataset, where: str) -> None:
 
 
 def decoded(dataset: xr.Dataset) -> xr.Dataset:
-    """Return ``dataset`` with its names back in place of their integers, and no encoding."""
+    """Return ``dataset`` with its names back in place of their integers, and no encoding.
+
+    Raises ``StoreError`` for an integer that is beyond its list of names.
+    """
     attrs = dict(dataset.attrs)
     restored = {}
     for name, variable in dataset.variables.items():
         if "names_in" in variable.attrs:
             own = dict(variable.attrs)
             names = np.array(attrs.pop(own.pop("names_in")), dtype=str)
-            restored[name] = xr.Variable(variable.dims, names[variable.values], own)
+            restored[name] = xr.Variable(variable.dims, _named(variable.values, names, name), own)
     coordinates = {name: variable for name, variable in restored.items() if name in dataset.coords}
     rest = {name: variable for name, variable in restored.items() if name not in coordinates}
     result = dataset.drop_encoding()
@@ -116,6 +119,14 @@ def decoded(dataset: xr.Dataset) -> xr.Dataset:
         result = result.assign_coords(coordinates).assign(rest)
     result.attrs = attrs
     return result
+
+
+def _named(numbers: npt.NDArray[Any], names: npt.NDArray[np.str_], where: Any) -> npt.NDArray[np.str_]:
+    if numbers.size and not (numbers.min() >= 0 and numbers.max() < len(names)):
+        raise StoreError(
+            f"{where}: expected numbers below {len(names)} of its names, got others; copy the product again."
+        )
+    return np.asarray(names[numbers])
 
 
 def chunk_shape(values: npt.NDArray[Any], wanted: tuple[int, ...] | None) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""Small JSON objects beside the products: names, tags, and the digests of files that were read."""
+"""Small JSON objects beside the products: names, tags, digests of files that were read, and runs that failed."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ from xgamma.store.backend import Backend
 from xgamma.store.keys import plain, validate_segment
 
 # A kind of product never starts with an underscore.
-NAMES, TAGS, FILES = "_names", "_tags", "_files"
+NAMES, TAGS, FILES, FAILED = "_names", "_tags", "_files", "_failed"
 
 
 def write_label(backend: Backend, folder: str, name: str, content: Mapping[str, Any]) -> None:
     """Put a small mapping in the place of the one of that name; raises ``DataError`` for a name that is no path."""
     backend.replace(_path(folder, name), json.dumps(plain(content, name), allow_nan=False).encode())
+
+
+def delete_label(backend: Backend, folder: str, name: str) -> None:
+    """Delete the mapping of that name; one that is gone already is no error."""
+    backend.delete(_path(folder, name))
 
 
 def read_label(backend: Backend, folder: str, name: str) -> dict[str, Any] | None:

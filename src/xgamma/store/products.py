@@ -18,8 +18,6 @@ from typing import Any
 
 import numpy.typing as npt
 import xarray as xr
-import zarr
-from xarray.backends import ZarrStore
 
 from xgamma.errors import StoreError, UnknownNameError, did_you_mean
 from xgamma.store import care
@@ -28,7 +26,6 @@ from xgamma.store.copies import copies_in
 from xgamma.store.encoding import (
     Documents,
     array_documents,
-    decoded,
     encoded,
     read_arrays,
     read_documents,
@@ -36,9 +33,10 @@ from xgamma.store.encoding import (
     write_groups,
 )
 from xgamma.store.keys import dataset_digest, digest, validate_segment
-from xgamma.store.labels import FILES, NAMES, TAGS, read_label, read_labels, write_label
+from xgamma.store.labels import FAILED, FILES, NAMES, TAGS, delete_label, read_label, read_labels, write_label
+from xgamma.store.opened import open_group
 from xgamma.store.places import is_remote
-from xgamma.store.records import SCHEMA, Record, draft_record, record_path
+from xgamma.store.records import SCHEMA, Record, draft_record, record_path, validate_schema
 
 _OPENED = 64
 
@@ -181,10 +179,7 @@ class Store:
         if self.is_remote:
             # The group is then opened from what is known, and small arrays are read from it.
             self._documents(folder)
-        with self._backend.sentences("read"):
-            root = zarr.open_group(self._backend.zarr, path=folder, mode="r", zarr_format=3, use_consolidated=True)
-            opened = ZarrStore(root[group] if group else root, mode="r")
-            return decoded(xr.open_dataset(opened, mask_and_scale=False, decode_times=False, decode_timedelta=False))
+        return open_group(self._backend, folder, group)
 
     def read_columns(
         self, kind: str, key: str, group: str, names: Iterable[str], start: int, stop: int
@@ -244,6 +239,7 @@ class Store:
 
     def _record_of(self, kind: str, key: str, group: str, record: Record | None = None) -> Record:
         record = record or self.record(kind, key)
+        validate_schema(record)
         if group not in record.digests:
             raise UnknownNameError(f"{kind}/{key} has no group {group!r}.{did_you_mean(group, record.digests)}")
         return record
@@ -256,7 +252,7 @@ class Store:
             self._backend.zarr.know(folder, {"zarr.json": content, **copies_in(content)})
         return read_documents(content)
 
-    # Names, tags and files that were read
+    # Names, tags, files that were read, and runs that failed
 
     def set_name(self, name: str, kind: str, key: str) -> None:
         """Let ``name`` point to a published product, in the place of what it pointed to."""
@@ -293,6 +289,18 @@ class Store:
         found = read_label(self._backend, FILES, _file_name(url)) or {}
         is_same = (found.get("size"), found.get("version")) == (size, version)
         return found["digest"] if is_same else None
+
+    def set_failure(self, name: str, content: Mapping[str, Any]) -> None:
+        """Remember what is known of a run that failed, in the place of what was known."""
+        write_label(self._backend, FAILED, name, content)
+
+    def forget_failure(self, name: str) -> None:
+        """Forget a run that failed."""
+        delete_label(self._backend, FAILED, name)
+
+    def failures(self) -> dict[str, dict[str, Any]]:
+        """Return what is known of each run that failed."""
+        return read_labels(self._backend, FAILED)
 
     # Care
 

@@ -83,6 +83,15 @@ class Record:
             raise StoreError(f"The record {path} is damaged. Delete it, the product is computed again.") from error
 
 
+def validate_schema(record: Record) -> None:
+    """Raise ``StoreError`` for a record of a newer layout, which may mean something else by the same words."""
+    if not isinstance(record.schema, int) or record.schema > SCHEMA:
+        path = record_path(record.kind, record.key)
+        raise StoreError(
+            f"{path} has schema {record.schema}, this xgamma reads up to {SCHEMA}. Install a newer xgamma."
+        )
+
+
 def record_path(kind: str, key: str) -> str:
     """Return where the record of a product stands."""
     return f"{kind}/{key}/record.json"

@@ -20,9 +20,9 @@ from xgamma.store.care import is_retired, kinds
 from xgamma.store.copies import copies_in
 from xgamma.store.encoding import Documents, read_documents
 from xgamma.store.keys import dataset_digest, digest, validate_segment
-from xgamma.store.labels import FILES, NAMES, TAGS
+from xgamma.store.labels import FAILED, FILES, NAMES, TAGS
 from xgamma.store.products import Store
-from xgamma.store.records import SCHEMA, Record, record_path
+from xgamma.store.records import Record, record_path, validate_schema
 
 
 @dataclass(frozen=True)
@@ -105,8 +105,7 @@ def _attempts(backend: Backend, product: str) -> list[str]:
 def _sound_record(content: bytes, kind: str, key: str) -> Record:
     path = record_path(kind, key)
     record = Record.from_bytes(content, path)
-    if not isinstance(record.schema, int) or record.schema > SCHEMA:
-        raise StoreError(f"{path} has schema {record.schema}, this xgamma reads up to {SCHEMA}.")
+    validate_schema(record)
     if (record.kind, record.key) != (kind, key):
         raise DataError(f"{path} says that it is the record of {record.kind}/{record.key}.")
     validate_segment(record.attempt, "folder name")
@@ -206,7 +205,7 @@ def check_labels(store: Store, records: Sequence[Record]) -> list[Fault]:
     backend = _backend(store)
     held = {(record.kind, record.key) for record in records}
     faults: list[Fault] = []
-    for folder in (NAMES, TAGS, FILES):
+    for folder in (NAMES, TAGS, FILES, FAILED):
         paths = sorted(backend.modified(folder))
         for path, content in zip(paths, backend.read_many(paths), strict=True):
             if content is not None:

@@ -1,4 +1,4 @@
-"""The YAML of the interface: read strictly, written in the mixed flow style of the tutorial."""
+"""YAML read strictly, and written in the mixed flow style of the tutorial."""
 
 from __future__ import annotations
 
@@ -21,11 +21,16 @@ _FLOAT = re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$")
 class Loader(yaml.SafeLoader):
     """Refuses keys that stand twice or are not text, and aliases (``*name``) that make a short text a huge document."""
 
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        # Without aliases there are fewer values than characters.
+        self._limit = max(MAX_NODES, len(text))
+
     def get_single_node(self) -> yaml.Node | None:
-        """Return the root of the text, which has at most ``MAX_NODES`` nodes with all aliases written out."""
+        """Return the root of the text; a short one has at most ``MAX_NODES`` nodes with all aliases written out."""
         node: yaml.Node | None = super().get_single_node()
         if node is not None:
-            _written_out(node, {})
+            _written_out(node, {}, self._limit)
         return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -41,19 +46,19 @@ class Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _written_out(node: yaml.Node, known: dict[int, int]) -> int:
+def _written_out(node: yaml.Node, known: dict[int, int], limit: int) -> int:
     """Return the number of nodes with all aliases written out; ``known`` are the numbers found so far."""
     if isinstance(node, yaml.ScalarNode):
         return 1
     if id(node) not in known:
         # An alias inside what it stands for finds this number.
-        known[id(node)] = MAX_NODES
+        known[id(node)] = limit
         pairs = isinstance(node, yaml.MappingNode)
         below = itertools.chain.from_iterable(node.value) if pairs else node.value
-        known[id(node)] = 1 + sum(_written_out(child, known) for child in below)
-    if known[id(node)] > MAX_NODES:
+        known[id(node)] = 1 + sum(_written_out(child, known, limit) for child in below)
+    if known[id(node)] > limit:
         line = node.start_mark.line + 1
-        raise ConfigError(f"line {line}: there are more than {MAX_NODES} values with all aliases written out.")
+        raise ConfigError(f"line {line}: there are more than {limit} values with all aliases written out.")
     return known[id(node)]
 
 
@@ -69,15 +74,13 @@ for _class in (Loader, Dumper):
     _class.add_implicit_resolver(_FLOAT_TAG, _FLOAT, list("-+0123456789"))
 
 
-def read_yaml(text: str) -> dict[str, Any]:
-    """Return the mapping that a YAML text holds.
+def parsed_yaml(text: str) -> Any:
+    """Return what a YAML text holds, ``None`` if it is empty.
 
-    Raises ``ConfigError`` for text that is empty, not YAML, or not a mapping.
+    Raises ``ConfigError`` for text that is not YAML, or that becomes huge.
     """
-    if not isinstance(text, str):
-        raise ConfigTypeError(f"Expected YAML as text, got {type(text).__name__}.")
     try:
-        document = yaml.load(text, Loader)
+        return yaml.load(text, Loader)
     except yaml.YAMLError as error:
         raise ConfigError(f"The text is not YAML: {_sentence(error)}") from None
     except ConfigError:
@@ -86,6 +89,16 @@ def read_yaml(text: str) -> dict[str, Any]:
         raise ConfigError(f"A date or number of the YAML cannot be read: {error}; quote it if it is text.") from None
     except RecursionError:
         raise ConfigError("The YAML is nested too deeply to be read; expected sections of a few levels.") from None
+
+
+def read_yaml(text: str) -> dict[str, Any]:
+    """Return the mapping that the YAML of a configuration holds.
+
+    Raises ``ConfigError`` for text that is empty, not YAML, or not a mapping.
+    """
+    if not isinstance(text, str):
+        raise ConfigTypeError(f"Expected YAML as text, got {type(text).__name__}.")
+    document = parsed_yaml(text)
     if document is None:
         raise ConfigError("The YAML is empty; expected a mapping of sections such as 'datasets: {type: 1d}'.")
     if not isinstance(document, Mapping):

@@ -1,0 +1,137 @@
+"""Runs that failed for reasons that may pass: remembered in the store, so that they can be tried again alone.
+
+What follows from data and request is a row with its outcome and is never tried again. What does not, such as a file
+that cannot be read or a worker that died, is no product: it is reported, and remembered here until it succeeds.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+
+from xgamma.analysis.unused import INGEST, UnusedRun
+from xgamma.errors import DataError, InputError, StoreError
+from xgamma.ingest import Failure, FitsRelease, open_release
+from xgamma.ingest.part import log_failure
+from xgamma.outcome import Outcome
+from xgamma.store import Store, digest
+from xgamma.store.records import now
+
+log = logging.getLogger(__name__)
+
+FAIL_FAST = "general.fail_fast is set, so that nothing was done after it."
+
+
+@dataclass(frozen=True)
+class FailedRun:
+    """A run of a release that failed when it was tried last.
+
+    Parameters
+    ----------
+    release, datastore
+        The name of its release, and where that was.
+    run
+        What happened.
+    time
+        When, ISO 8601, UTC.
+    """
+
+    release: str
+    datastore: str
+    run: UnusedRun
+    time: str
+
+    @property
+    def obs_id(self) -> int:
+        """The observation id."""
+        return int(self.run.name.partition("-")[0])
+
+
+def failed_runs(store: Store, release: str | None = None) -> list[FailedRun]:
+    """Return the runs that failed when they were tried last, of one release or of all, by id."""
+    known = [
+        FailedRun(each["release"], each["datastore"], UnusedRun(**each["run"]), each["time"])
+        for each in store.failures().values()
+    ]
+    return sorted((each for each in known if release in (None, each.release)), key=lambda each: each.obs_id)
+
+
+def note_failures(
+    store: Store, release: str, datastore: str, failed: Sequence[UnusedRun], stage: str, done: Iterable[str]
+) -> None:
+    """Remember runs that failed in a stage, and forget those of earlier failures in it that are done now.
+
+    Where the store cannot be written this is said, and stops nothing.
+    """
+    try:
+        before = {each.run.name for each in failed_runs(store, release) if each.run.stage == stage}
+        for run in failed:
+            content = {"release": release, "datastore": datastore, "run": asdict(run), "time": now()}
+            store.set_failure(_name(release, run.name), content)
+        for name in before.intersection(done) - {run.name for run in failed}:
+            store.forget_failure(_name(release, name))
+    except StoreError as error:
+        log.warning("Which runs failed could not be written down: %s", error)
+
+
+def _name(release: str, run: str) -> str:
+    return digest([release, run])
+
+
+def on_failed_ingest(fail_fast: bool) -> Callable[[Failure], None]:
+    """Return what is done for a run that cannot be read: it is logged, or it ends the work."""
+    return _end_ingest if fail_fast else log_failure
+
+
+def _end_ingest(failure: Failure) -> None:
+    raise InputError(f"Run {failure.obs_id} cannot be read: {failure.message} {FAIL_FAST}")
+
+
+def on_failed_reduction(fail_fast: bool) -> Callable[[UnusedRun], None]:
+    """Return what is done for a run that cannot be reduced: it is logged, or it ends the work."""
+    return end_reduction if fail_fast else log_unused
+
+
+def log_unused(run: UnusedRun) -> None:
+    """Say that a run is not used, and why."""
+    log.warning("%s", run)
+
+
+def end_reduction(run: UnusedRun) -> None:
+    """Raise ``DataError`` for a run that cannot be used."""
+    raise DataError(f"{run} {FAIL_FAST}")
+
+
+def retry(store: Store) -> tuple[list[FailedRun], list[FailedRun]]:
+    """Read all runs again whose ingest failed, and no others.
+
+    Returns
+    -------
+    tuple
+        The runs that were tried, and those of them that failed again, with what is wrong now. Runs whose reduction
+        failed are tried by the next analysis that asks for them.
+
+    Examples
+    --------
+    >>> retry(Store("memory://"))
+    ([], [])
+    """
+    tried = [each for each in failed_runs(store) if each.run.stage == INGEST]
+    for release, datastore in dict.fromkeys((each.release, each.datastore) for each in tried):
+        ids = [each.obs_id for each in tried if (each.release, each.datastore) == (release, datastore)]
+        _read_again(store, release, datastore, ids)
+    still = {(each.release, each.obs_id) for each in tried}
+    return tried, [each for each in failed_runs(store) if (each.release, each.obs_id) in still]
+
+
+def _read_again(store: Store, name: str, datastore: str, ids: Sequence[int]) -> None:
+    release = open_release(datastore)
+    if not isinstance(release, FitsRelease):
+        raise StoreError(f"{datastore} was a FITS release when it was read, and is a store now. Ingest the runs anew.")
+    known = release.facts()
+    lost = f"{datastore} does not have it any more"
+    gone = [UnusedRun.of(str(i), INGEST, Outcome.UNREADABLE_FILE, lost) for i in ids if i not in known]
+    held = release.load([obs_id for obs_id in ids if obs_id in known], store)
+    failed = [*gone, *(UnusedRun.of_failure(failure) for failure in held.failures)]
+    note_failures(store, name, datastore, failed, INGEST, [str(obs_id) for obs_id in held.places])

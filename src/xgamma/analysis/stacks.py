@@ -1,0 +1,177 @@
+"""The stacks of rows as a store holds them: one for each group, each found under its key or computed from its rows."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import xarray as xr
+
+from xgamma.analysis.rows import Place, Reduced, Shelf, rows_of_products
+from xgamma.axes import IntArray
+from xgamma.events import Rows
+from xgamma.execute import Workers, run_blocks
+from xgamma.grid import Grid
+from xgamma.groups import OFFSET, Grouping
+from xgamma.ingest import Holdings
+from xgamma.reduce import with_names
+from xgamma.reduce.response import offsets
+from xgamma.reduce.rows import MEMBERS
+from xgamma.reduce.stack import STEP_VERSION, RowFacts, Sums, leaf_sums, leaves_of, row_facts, stacks, summed
+from xgamma.select import selection_order
+from xgamma.store import Store, digest
+
+log = logging.getLogger(__name__)
+
+STACK = "stack"
+NAME = "stacked"
+# Eight leaves: a few megabytes, and more work than a task costs.
+BLOCK_ROWS = 512
+
+
+class Groups:
+    """The rows of each stack in canonical order, by label in the order of first appearance, and the keys of the stacks.
+
+    Parameters
+    ----------
+    rows
+        The rows of a reduction.
+    labels
+        The group of each of them; ``None`` is one stack of all.
+    """
+
+    def __init__(self, rows: Reduced, labels: Sequence[str] | None) -> None:
+        members: dict[str, list[int]] = {}
+        for row in rows.canonical_order:
+            members.setdefault(NAME if labels is None else labels[row], []).append(row)
+        self.members = members
+        self.keys = {label: stack_key([rows.keys[row] for row in own]) for label, own in members.items()}
+
+
+def group_labels(
+    holdings: Holdings, selected: Sequence[tuple[str, Rows]], grid: Grid, by: Grouping | None
+) -> list[str] | None:
+    """Return the name of the group of each row of a selection, in its order; ``None`` where all are one."""
+    if by is None:
+        return None
+    labels: list[str] = []
+    for key, rows in selected:
+        part = holdings.parts[key]
+        columns = {**part.run_columns(rows.obs), OFFSET: offsets(part, rows, grid)[:, 0]}
+        labels += by.labels(columns)
+    return [labels[row] for row in selection_order(selected)]
+
+
+def stack_key(row_keys: Sequence[str]) -> str:
+    """Return the key of the stack of some rows in canonical order."""
+    return digest({"step": STACK, "version": STEP_VERSION, "rows": list(row_keys)})
+
+
+def stored_stacks(store: Store, keys: Sequence[str]) -> dict[str, Place]:
+    """Return where those stacks lie that a store holds: product key and number, by stack key.
+
+    Stacks that were made together are one product. The usual single one has its own key as product key, so that it is
+    found without a look at all others.
+    """
+    if len(keys) == 1:
+        return {} if store.missing(STACK, keys) else {keys[0]: (keys[0], 0)}
+    wanted = set(keys)
+    return {
+        key: (record.key, number)
+        for record in store.ls(STACK)
+        for number, key in enumerate(record.texts.get("stacks", ()))
+        if key in wanted
+    }
+
+
+def stacked(store: Store, rows: Reduced, labels: Sequence[str] | None, workers: Workers) -> tuple[xr.Dataset, str, int]:
+    """Return the stacks of all groups of rows; only groups that the store does not hold are summed.
+
+    Parameters
+    ----------
+    store
+        Where stacks are looked for and put.
+    rows
+        The rows of a reduction.
+    labels
+        The group of each row; ``None`` is one stack of all, called ``stacked``.
+    workers
+        Where leaves are summed.
+
+    Returns
+    -------
+    tuple
+        DL4 with a row for each group; the key of all of it; how many groups were found.
+    """
+    groups = Groups(rows, labels)
+    keys = list(groups.keys.values())
+    known = stored_stacks(store, keys)
+    missing = [label for label, key in groups.keys.items() if key not in known]
+    if missing:
+        known |= _put_stacks(store, rows, groups, missing, workers)
+    result = with_names(_read_stacks(store, [known[key] for key in keys]), list(groups.members))
+    return result, keys[0] if len(keys) == 1 else digest({"stacks": keys}), len(keys) - len(missing)
+
+
+def log_found(stacks: int, found: int) -> None:
+    """Log how many of some stacks were found in the store."""
+    if stacks == 1:
+        log.info("The stack was %s.", "found in the store" if found else "computed")
+    else:
+        log.info("Stacked %d groups, found %d in the store.", stacks - found, found)
+
+
+def _put_stacks(
+    store: Store, rows: Reduced, groups: Groups, labels: Sequence[str], workers: Workers
+) -> Mapping[str, Place]:
+    """Sum some groups and put them together as one product."""
+    keys = [groups.keys[label] for label in labels]
+    members = {label: groups.members[label] for label in labels}
+    result = computed_stacks(rows, members, workers)
+    inputs = [rows.keys[row] for own in members.values() for row in own]
+    key = keys[0] if len(keys) == 1 else digest(keys)
+    record = store.put(STACK, key, {"": result}, {}, inputs=inputs, texts={"stacks": keys})
+    return {each: (record.key, number) for number, each in enumerate(keys)}
+
+
+def computed_stacks(rows: Reduced, members: Mapping[str, Sequence[int]], workers: Workers) -> xr.Dataset:
+    """Return the stacks of groups of rows, summed leaf by leaf, so that never more than a few blocks are in memory.
+
+    Parameters
+    ----------
+    rows
+        The rows of a reduction.
+    members
+        The rows of each group in canonical order.
+    workers
+        Where blocks of leaves are summed.
+    """
+    order = [row for own in members.values() for row in own]
+    group = np.repeat(np.arange(len(members)), [len(own) for own in members.values()])
+    leaves = leaves_of(group)
+    places = [rows.places[row] for row in order]
+    blocks = [(rows.shelf, places[block], rows.mjdref, leaves.leaf[block]) for block in leaves.blocks(BLOCK_ROWS)]
+    sums = run_blocks(_block_sums, blocks, "Stacking", workers.n_jobs, workers.scheduler)
+    facts = _joined_facts([facts for _, facts in sums])
+    total = summed((each for each, _ in sums), leaves.group, len(members))
+    result = stacks(total, group, facts, list(members), rows.read(order[:1]))
+    return result.assign_attrs({MEMBERS: [[rows.names[row] for row in own] for own in members.values()]})
+
+
+def _block_sums(shelf: Shelf, places: Sequence[Place], mjdref: float, leaf: IntArray) -> tuple[Sums, RowFacts]:
+    ds = shelf.rows_at(places, mjdref)
+    return leaf_sums(ds, leaf), row_facts(ds)
+
+
+def _joined_facts(facts: Sequence[RowFacts]) -> RowFacts:
+    width = max(each.gti.shape[1] for each in facts)
+    gti = [np.pad(each.gti, ((0, 0), (0, width - each.gti.shape[1]), (0, 0)), constant_values=np.nan) for each in facts]
+    outcome, used = (np.concatenate([getattr(each, name) for each in facts]) for name in ("outcome", "used"))
+    return RowFacts(np.concatenate(gti), outcome, used)
+
+
+def _read_stacks(store: Store, places: Sequence[Place]) -> xr.Dataset:
+    products = {key: store.get(STACK, key) for key in dict.fromkeys(key for key, _ in places)}
+    mjdref = float(products[places[0][0]].attrs["mjdref"])
+    return rows_of_products(products.__getitem__, places, mjdref)

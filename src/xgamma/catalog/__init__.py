@@ -1,0 +1,29 @@
+"""Catalogues: data releases that xgamma knows by name, and the fetching of their files.
+
+Examples
+--------
+>>> from xgamma.catalog import fetch, read_catalog
+>>> release = read_catalog("hess-dl3-dr1")
+>>> report = fetch(release, "hess-dl3-dr1", obs_ids=[23523, 23526])  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from xgamma.catalog.document import catalog_names, read_catalog
+from xgamma.catalog.fetch import FetchReport, FileReport, Status, fetch
+from xgamma.catalog.release import CatalogFile, DataRelease, release_document, release_from_document
+from xgamma.catalog.source import Patience
+
+__all__ = [
+    "CatalogFile",
+    "DataRelease",
+    "FetchReport",
+    "FileReport",
+    "Patience",
+    "Status",
+    "catalog_names",
+    "fetch",
+    "read_catalog",
+    "release_document",
+    "release_from_document",
+]

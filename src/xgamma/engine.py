@@ -1,0 +1,102 @@
+"""``xr.open_dataset(url, engine="xgamma")``: a group of a product, or of spectra in a Zarr group, with its names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+from xarray.backends import BackendEntrypoint
+
+from xgamma.errors import ConfigTypeError
+from xgamma.store.backend import Backend
+from xgamma.store.encoding import array_documents, decoded
+from xgamma.store.opened import attempt_of, documents_of, locate, open_raw, validate_group
+
+
+class XgammaBackend(BackendEntrypoint):
+    """Open what xgamma keeps: the arrays are read when they are used, names are texts.
+
+    ``url`` is a product, ``STORE/kind/key`` or what ``Store.path`` returns, or a Zarr group that xgamma wrote; on a
+    disk, in a bucket or on the web.
+
+    Examples
+    --------
+    >>> xr.open_dataset(store.path("stack", key), engine="xgamma", chunks={})  # doctest: +SKIP
+    """
+
+    description = "Open products of xgamma stores, with their names"
+    url = "docs/format.md"
+    supports_groups = True
+
+    def open_dataset(  # type: ignore[override]
+        self,
+        filename_or_obj: str | PathLike[str],
+        *,
+        drop_variables: str | Iterable[str] | None = None,
+        group: str | None = None,
+    ) -> xr.Dataset:
+        """Return one group, the root unless ``group`` says another.
+
+        Raises
+        ------
+        MissingInputError, InputError
+            When there is no product and no such Zarr group at the url.
+        UnknownNameError
+            When it has no such group.
+        StoreError
+            When the place cannot be read.
+        """
+        location = locate(_url(filename_or_obj))
+        folder = attempt_of(location)
+        name = (group or "").strip("/")
+        validate_group(documents_of(location.backend, folder), name, location.url)
+        return _opened(location.backend, folder, name, drop_variables)
+
+    def open_groups_as_dict(
+        self, filename_or_obj: Any, *, drop_variables: str | Iterable[str] | None = None, **_: Any
+    ) -> dict[str, xr.Dataset]:
+        """Return every group that holds arrays, by its path: ``/``, ``/events``, ..."""
+        location = locate(_url(filename_or_obj))
+        folder = attempt_of(location)
+        documents = documents_of(location.backend, folder)
+        names = [path for path in documents if path == "" or array_documents(documents, path)]
+        return {f"/{name}": _opened(location.backend, folder, name, drop_variables) for name in names}
+
+    def open_datatree(
+        self, filename_or_obj: Any, *, drop_variables: str | Iterable[str] | None = None, **_: Any
+    ) -> xr.DataTree:
+        """Return all groups as a tree."""
+        return xr.DataTree.from_dict(self.open_groups_as_dict(filename_or_obj, drop_variables=drop_variables))
+
+    def guess_can_open(self, filename_or_obj: Any) -> bool:
+        """Whether it is a product on a disk; a place behind a server is never asked, its engine has to be named."""
+        if not isinstance(filename_or_obj, str | PathLike):
+            return False
+        folder = Path(fspath(filename_or_obj))
+        return any((place / "record.json").is_file() for place in (folder, folder.parent))
+
+
+def _url(filename_or_obj: Any) -> str:
+    if not isinstance(filename_or_obj, str | PathLike):
+        raise ConfigTypeError(
+            f"engine xgamma: expected the path or url of a product, got a {type(filename_or_obj).__name__}."
+        )
+    return fspath(filename_or_obj)
+
+
+def _opened(backend: Backend, folder: str, group: str, left_out: str | Iterable[str] | None) -> xr.Dataset:
+    raw = open_raw(backend, folder, group, drop_variables=left_out)
+    with backend.sentences("read"):
+        return _with_chunks(decoded(raw), raw)
+
+
+def _with_chunks(ds: xr.Dataset, raw: xr.Dataset) -> xr.Dataset:
+    """Let ``chunks={}`` of xarray cut the arrays as they lie in the store."""
+    for name, variable in raw.variables.items():
+        if "names_in" not in variable.attrs:
+            kept = {key: variable.encoding[key] for key in ("chunks", "preferred_chunks") if key in variable.encoding}
+            ds[name].encoding = kept
+    return ds

@@ -1,0 +1,137 @@
+"""DL5: fits and flux points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xgamma.schema.check import is_of_type
+from xgamma.schema.laws import apart, unique_names
+from xgamma.schema.tables import NAMES, Attribute, Group, Product, Variable, Violation, axis, head_attrs
+
+FIT_SCHEMA, POINTS_SCHEMA = "xgamma DL5 fit", "xgamma DL5 flux points"
+SCHEMA_VERSION = 1
+
+FIT_VARIABLES: Mapping[str, Variable] = {
+    "parameter": Variable(("parameter",), None, NAMES, "Name of the parameter: model.part.name"),
+    "value": Variable(("parameter",), None, "f8", "Best fit"),
+    "error": Variable(("parameter",), None, "f8", "Error, 0 for a frozen parameter"),
+    "covariance": Variable(("parameter", "parameter_2"), None, "f8", "Covariance, 0 for a frozen parameter"),
+    "free_covariance": Variable(("free", "free_2"), None, "f8", "Covariance of the free parameters alone"),
+}
+
+
+def _point(units: str, long_name: str, required: bool = True, dtype: str = "f8") -> Variable:
+    return Variable(("energy",), units, dtype, long_name, required)
+
+
+def _counts(long_name: str) -> Variable:
+    return Variable(("energy", "dataset"), "", "f8", long_name)
+
+
+POINTS_VARIABLES: Mapping[str, Variable] = {
+    "dataset": Variable(("dataset",), None, NAMES, "Name of the dataset"),
+    **axis("energy", "TeV", "Energy"),
+    "norm": _point("", "Norm of the spectrum at the best fit"),
+    "norm_err": _point("", "Error of the norm, n_sigma of them"),
+    "norm_errn": _point("", "Error of the norm downwards, n_sigma", False),
+    "norm_errp": _point("", "Error of the norm upwards, n_sigma", False),
+    "norm_ul": _point("", "Upper limit of the norm, n_sigma_ul", False),
+    "ts": _point("", "Difference of the statistic between norm 0 and the best fit"),
+    "sqrt_ts": _point("", "Its root, negative for a negative norm"),
+    "stat": _point("", "Statistic at the best fit"),
+    "stat_null": _point("", "Statistic at norm 0"),
+    "success": _point("", "Whether there is a norm with an error", dtype="b1"),
+    "is_ul": _point("", "Whether the point is best shown as its upper limit", dtype="b1"),
+    "norm_scan": Variable(("norm_scan",), "", "f8", "Norms of the scan", False, "stat_scan"),
+    "stat_scan": Variable(("energy", "norm_scan"), "", "f8", "Statistic at the norms of the scan", False),
+    "counts": _counts("Counts of the bins used"),
+    "npred": _counts("Predicted counts, with the background"),
+    "npred_excess": _counts("Predicted counts of the source"),
+    "ref_dnde": _point("cm-2 s-1 TeV-1", "Flux at the centre for norm 1"),
+    "ref_flux": _point("cm-2 s-1", "Integral flux of the bin for norm 1"),
+    "ref_eflux": _point("TeV cm-2 s-1", "Energy flux of the bin for norm 1"),
+    "ref_e2dnde": _point("TeV cm-2 s-1", "Energy squared times flux at the centre for norm 1"),
+    "e_min_fit": _point("TeV", "Lower edge of the bins used"),
+    "e_max_fit": _point("TeV", "Upper edge of the bins used"),
+    "counts_left_out": _counts("Counts of safe bins that the fit range excludes"),
+}
+
+
+# --- laws
+
+
+def covariances(ds: xr.Dataset) -> Iterator[Violation]:
+    """Covariances are square and symmetric; `parameter_units` of value and error has a unit for each parameter."""
+    for name, dim in (("covariance", "parameter"), ("free_covariance", "free")):
+        matrix = ds[name].values
+        if matrix.shape != (ds.sizes[dim],) * 2:
+            yield Violation(name, f"the shape {(ds.sizes[dim],) * 2}", str(matrix.shape))
+        elif not np.allclose(matrix, matrix.T, rtol=1e-9, atol=0.0, equal_nan=True):
+            yield Violation(name, "a symmetric matrix", "another one")
+    for name in ("value", "error"):
+        units: Any = ds[name].attrs.get("parameter_units")
+        if not is_of_type(units, "list of text") or len(units) != ds.sizes["parameter"]:
+            yield Violation(name, "attrs['parameter_units'], a text for each parameter", repr(units))
+
+
+def total_is_a_number(ds: xr.Dataset) -> Iterator[Violation]:
+    """`total_stat` is the text of a float, as JSON has no NaN."""
+    try:
+        float(ds.attrs["total_stat"])
+    except ValueError:
+        yield Violation("attrs total_stat", "the text of a number", repr(ds.attrs["total_stat"]))
+
+
+def points_without_success(ds: xr.Dataset) -> Iterator[Violation]:
+    """A point with `success` has a finite norm and error."""
+    good = np.isfinite(ds["norm"].values) & np.isfinite(ds["norm_err"].values)
+    if (ds["success"].values & ~good).any():
+        yield Violation("success", "false where norm or norm_err is not finite", "true")
+
+
+FIT = Product(
+    "fit",
+    "A fit: the optimum and its covariance",
+    {
+        "": Group(
+            "Parameters",
+            FIT_VARIABLES,
+            {
+                **head_attrs(FIT_SCHEMA, SCHEMA_VERSION),
+                "total_stat": Attribute("text", "The statistic at the optimum, the text of a float"),
+                "nfev": Attribute("whole number", "How often the statistic was evaluated"),
+                "success": Attribute("true or false", "Whether the minimiser converged"),
+                "message": Attribute("text", "What the minimiser says"),
+                "covariance_success": Attribute("true or false", "Whether there is a covariance"),
+                "covariance_message": Attribute("text", "What was said of the covariance"),
+            },
+            (covariances, total_is_a_number),
+        )
+    },
+    {"models": Attribute("text", "The models at the optimum, as YAML")},
+    {"models": Attribute("text", "The models with their start values, as YAML")},
+)
+POINTS = Product(
+    "flux-points",
+    "Flux points of one source",
+    {
+        "": Group(
+            "Points",
+            POINTS_VARIABLES,
+            {
+                **head_attrs(POINTS_SCHEMA, SCHEMA_VERSION),
+                "source": Attribute("text", "The name of the source"),
+                "n_sigma": Attribute("number", "How many standard deviations the errors are"),
+                "n_sigma_ul": Attribute("number", "How many standard deviations the limits are"),
+                "UL_CONF": Attribute("number", "The confidence of the limits"),
+                "telescope": Attribute("text", "The telescope"),
+                "binning_report": Attribute("list of text", "What of the requested bins could not be honoured"),
+            },
+            (apart("energy"), unique_names, points_without_success),
+        )
+    },
+)

@@ -1,0 +1,56 @@
+"""The JSON documents of a store: its mark, records, names, tags, files that were read, and what was superseded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from xgamma.schema.tables import Attribute
+
+Document = Mapping[str, Attribute]
+
+STORE: Document = {
+    "format": Attribute("text", "What the folder is", value="xgamma-store"),
+    "schema": Attribute("whole number", "The version of the layout", value=1),
+}
+RECORD: Document = {
+    "kind": Attribute("text", "The kind of the product, as in its path"),
+    "key": Attribute("text", "The key of the product, as in its path"),
+    "attempt": Attribute("text", "The folder that holds the product"),
+    "created": Attribute("text", "When it was published: ISO 8601, UTC"),
+    "digests": Attribute("mapping of text", "The content digest of every group; the root group is the empty name"),
+    "nbytes": Attribute("whole number", "The size of all arrays, uncompressed"),
+    "provenance": Attribute("mapping", "Software, host, time, configuration; decides nothing"),
+    "inputs": Attribute("list of text", "Keys of what it was made from"),
+    "texts": Attribute("mapping", "Names and other texts, by kind"),
+    "supersedes": Attribute("list of text", "Keys of the same kind whose content this product holds"),
+    "schema": Attribute("whole number", "The version of the layout", value=1),
+}
+PROVENANCE: Document = {
+    "software": Attribute("mapping of text", "Versions by name"),
+    "host": Attribute("text", "The machine"),
+    "program": Attribute("text", "The program, without its arguments"),
+    "time": Attribute("text", "When it began to be written: ISO 8601, UTC"),
+}
+NAME: Document = {
+    "kind": Attribute("text", "The kind of the product"),
+    "key": Attribute("text", "The key of the product"),
+}
+TAG: Document = {
+    "time": Attribute("text", "When the tag was set: ISO 8601, UTC"),
+    "runs": Attribute("mapping of mapping of text", "The run key of each run, by release and observation id"),
+    "products": Attribute("mapping of list of text", "The keys of stacks, fits and flux points, by kind"),
+}
+FILE_READ: Document = {
+    "url": Attribute("text", "The file, as it was named"),
+    "size": Attribute("whole number", "Its size in bytes"),
+    "mtime_ns": Attribute("whole number", "Its time of change in ns"),
+    "digest": Attribute("text", "Its SHA-256, 64 hex digits"),
+}
+RETIRED: Document = {
+    "superseded_by": Attribute("text", "The key of the product that holds its content now"),
+    "time": Attribute("text", "When it was unpublished: ISO 8601, UTC"),
+}
+RUN: Document = {
+    "obs_id": Attribute("whole number", "The observation id"),
+    "run_key": Attribute("text", "The digest of the bytes of the run"),
+}

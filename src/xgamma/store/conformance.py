@@ -1,0 +1,270 @@
+"""Whether a store, a product or a Zarr group is as the format says (docs/format.md); bytes are ``verify``'s part.
+
+Nothing is written. Of arrays only those are read whose values a law speaks of; the events of runs are not.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import xarray as xr
+
+from xgamma.errors import DataError, StoreError, XgammaError
+from xgamma.schema import FILE, PRODUCTS, product_violations
+from xgamma.schema import documents as rules
+from xgamma.schema.check import field_violations, group_named
+from xgamma.schema.tables import Attribute, Product, Violation
+from xgamma.store.backend import Backend
+from xgamma.store.care import kinds, retired_path
+from xgamma.store.encoding import Documents, array_documents
+from xgamma.store.labels import FILES, NAMES, TAGS
+from xgamma.store.layout import layout_violations
+from xgamma.store.opened import Location, attempt_of, locate, open_group
+from xgamma.store.records import record_path
+
+_KEY = re.compile(r"[0-9a-f]{32}")
+_SCHEMAS = {kind: product.groups[""].attrs["schema"].value for kind, product in PRODUCTS.items()}
+_LABELS = {NAMES: rules.NAME, TAGS: rules.TAG, FILES: rules.FILE_READ}
+
+
+@dataclass
+class Conformance:
+    """What was looked at.
+
+    Parameters
+    ----------
+    products
+        How many products, or groups of spectra outside of a store, were checked.
+    documents
+        How many names, tags and other small documents.
+    violations
+        All that is not as the format says.
+    skipped
+        What was passed over, and why: it is no fault.
+    """
+
+    products: int = 0
+    documents: int = 0
+    violations: list[Violation] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+
+def validate(url: str | Path) -> Conformance:
+    """Compare what is at a url with the format: a store, ``STORE/kind/key``, with or without attempt, a Zarr group.
+
+    Raises
+    ------
+    MissingInputError
+        When there is nothing of the kind.
+    DataError
+        When a Zarr group does not say what it is.
+    StoreError
+        When the place cannot be read.
+    """
+    location = locate(url)
+    result = Conformance()
+    if location.what == "store":
+        _check_store(location, result)
+    elif location.what == "product":
+        if location.attempt:
+            attempt_of(location)
+        kind, key = location.product.split("/")
+        content = location.backend.read("record.json")
+        _check_record(location.backend, "", kind, key, content or b"", result)
+    else:
+        _check_file(location, result)
+    return result
+
+
+# --- stores
+
+
+def _check_store(location: Location, result: Conformance) -> None:
+    backend = location.backend
+    if urlsplit(location.url).scheme in ("http", "https"):
+        raise StoreError(
+            f"The store {location.url} cannot be listed: a web server only gives what is asked for by its key. "
+            f"Give one product: {location.url}/KIND/KEY."
+        )
+    found = list(_document_violations(backend.read("store.json"), rules.STORE, "store.json"))
+    result.documents += 1
+    result.violations += found
+    if found:
+        return
+    for kind in kinds(backend):
+        keys = backend.children(kind)
+        for key, content in zip(keys, backend.read_many(record_path(kind, key) for key in keys), strict=True):
+            if content is None:
+                _check_unpublished(backend, f"{kind}/{key}", result)
+            else:
+                _check_record(backend, f"{kind}/{key}", kind, key, content, result)
+    for folder, fields in _LABELS.items():
+        paths = sorted(backend.modified(folder))
+        for path, content in zip(paths, backend.read_many(paths), strict=True):
+            result.documents += 1
+            result.violations += _document_violations(content, fields, path)
+
+
+def _check_unpublished(backend: Backend, product: str, result: Conformance) -> None:
+    path = retired_path(product)
+    content = backend.read(path)
+    if content is None:
+        result.skipped.append(f"{product}: no record, so it is no product")
+        return
+    result.documents += 1
+    result.violations += _document_violations(content, rules.RETIRED, path)
+
+
+def _document_violations(content: bytes | None, fields: rules.Document, where: str) -> Iterator[Violation]:
+    document = _json(content)
+    if document is None:
+        yield Violation(where, "JSON of a mapping", "something else")
+    else:
+        yield from field_violations(document, fields, where)
+
+
+def _json(content: bytes | None) -> dict[str, Any] | None:
+    try:
+        document = json.loads(content or b"")
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+# --- products
+
+
+def _check_record(backend: Backend, folder: str, kind: str, key: str, content: bytes, result: Conformance) -> None:
+    """Check a record and the product that it names; ``folder`` is where it stands in ``backend``."""
+    place = f"{kind}/{key}"
+    record = _json(content)
+    if record is None:
+        result.products += 1
+        result.violations.append(Violation(f"{place} record.json", "JSON of a mapping", "something else"))
+        return
+    if kind not in PRODUCTS and record.get("schema") == 1:
+        result.skipped.append(f"{place}: products of the kind {kind!r} are not part of this version of the format")
+        return
+    result.products += 1
+    found = list(_record_violations(record, kind, key))
+    if not found:
+        product = PRODUCTS[kind]
+        found += _content_violations(backend, f"{folder}/{record['attempt']}".lstrip("/"), product, record)
+    result.violations += [violation.inside(place) for violation in found]
+
+
+def _record_violations(record: Mapping[str, Any], kind: str, key: str) -> Iterator[Violation]:
+    place = "record.json"
+    identity = {"kind": Attribute("text", "", value=kind), "key": Attribute("text", "", value=key)}
+    found = list(field_violations(record, {**rules.RECORD, **identity}, place))
+    yield from found
+    if found:
+        return
+    if not _KEY.fullmatch(key):
+        yield Violation(f"{place} key", "32 lower-case hex digits", repr(key))
+    for group, digest in record["digests"].items():
+        if not _KEY.fullmatch(digest):
+            yield Violation(f"{place} digests {group}".rstrip(), "32 lower-case hex digits", repr(digest))
+    product = PRODUCTS[kind]
+    yield from field_violations(record["texts"], product.texts, f"{place} texts")
+    # A product that was merged says where it came from by what it supersedes.
+    own = {} if record["supersedes"] else product.provenance
+    yield from field_violations(record["provenance"], {**rules.PROVENANCE, **own}, f"{place} provenance")
+    for number, run in enumerate(record["texts"].get("runs", []) if kind == "dl3" else []):
+        if isinstance(run, dict):
+            yield from field_violations(run, rules.RUN, f"{place} texts runs[{number}]")
+
+
+def _content_violations(backend: Backend, folder: str, product: Product, record: Mapping[str, Any]) -> list[Violation]:
+    """Return what is wrong with the Zarr group of a product, and with its record beside it."""
+    documents, found = layout_violations(backend.read(f"{folder}/zarr.json".lstrip("/")))
+    if found:
+        return found
+    names = _groups_with_arrays(documents)
+    found += _unlike_record(documents, names, record)
+    places = {name: name for name in names if group_named(product, name)}
+    return found + _value_violations(backend, folder, places, product, record["texts"])
+
+
+def _value_violations(
+    backend: Backend, folder: str, places: Mapping[str, str], product: Product, texts: Mapping[str, Any]
+) -> list[Violation]:
+    """Return what is wrong with the groups of a product, whose paths below ``folder`` are ``places``."""
+    try:
+        groups = {name: open_group(backend, folder, path) for name, path in places.items()}
+        return product_violations(groups, product) or list(_lengths(groups[""], product, texts))
+    except XgammaError as error:
+        return [Violation("arrays", "numbers that can be read", str(error).rstrip("."))]
+    except Exception as error:  # from damaged bytes a decoder may raise anything
+        return [Violation("arrays", "numbers that can be read", f"{type(error).__name__}: {error}")]
+
+
+def _groups_with_arrays(documents: Documents) -> list[str]:
+    return [
+        path for path, node in documents.items() if node["node_type"] == "group" and array_documents(documents, path)
+    ]
+
+
+def _unlike_record(documents: Documents, names: list[str], record: Mapping[str, Any]) -> Iterator[Violation]:
+    if set(names) != set(record["digests"]):
+        yield Violation("record.json digests", f"the groups {sorted(names)}", str(sorted(record["digests"])))
+    arrays = [node for node in documents.values() if node["node_type"] == "array"]
+    nbytes = sum(int(np.prod(node["shape"])) * np.dtype(node["data_type"]).itemsize for node in arrays)
+    if nbytes != record["nbytes"]:
+        yield Violation("record.json nbytes", f"{nbytes}, the size of all arrays", str(record["nbytes"]))
+
+
+def _lengths(root: xr.Dataset, product: Product, texts: Mapping[str, Any]) -> Iterator[Violation]:
+    for name, spec in product.texts.items():
+        if spec.along and name in texts and len(texts[name]) != root.sizes[spec.along]:
+            expected = f"{root.sizes[spec.along]}, one for each {spec.along}"
+            yield Violation(f"record.json texts {name}", expected, str(len(texts[name])))
+
+
+# --- Zarr groups outside of a store
+
+
+def _check_file(location: Location, result: Conformance) -> None:
+    """Check a Zarr group alone: a part, spectra in the root or in ``spectra-0``, ..., a fit, or flux points."""
+    backend = location.backend
+    documents, found = layout_violations(backend.read("zarr.json"))
+    result.violations += found
+    if found:
+        return
+    names = _groups_with_arrays(documents)
+    if _schema_of(documents, "") == _SCHEMAS["dl3"]:
+        part = PRODUCTS["dl3"]
+        result.products += 1
+        places = {name: name for name in names if group_named(part, name)}
+        result.violations += _value_violations(backend, "", places, part, {})
+        return
+    for name in names:
+        product = _product_of(_schema_of(documents, name))
+        if product is None and name:
+            result.skipped.append(f"{name}: it does not say what it is")
+        elif product is None:
+            raise DataError(
+                f"{location.url} has no attribute 'schema' of the format, so that nobody knows what it is. "
+                "Give the product in its store, STORE/KIND/KEY, or a file that xgamma wrote."
+            )
+        else:
+            result.products += 1
+            result.violations += [
+                violation.inside(name) for violation in _value_violations(backend, "", {"": name}, product, {})
+            ]
+
+
+def _schema_of(documents: Documents, group: str) -> Any:
+    return documents[group]["attributes"].get("schema")
+
+
+def _product_of(schema: Any) -> Product | None:
+    known = {_SCHEMAS["rows"]: FILE, **{_SCHEMAS[kind]: PRODUCTS[kind] for kind in ("fit", "flux-points")}}
+    return known.get(schema) if isinstance(schema, str) else None

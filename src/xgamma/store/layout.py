@@ -1,0 +1,128 @@
+"""The rules of a Zarr group of the format, as its documents show them; no array is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from xgamma.schema.check import is_of_type
+from xgamma.schema.tables import Violation
+from xgamma.store.chunks import CODECS, SEPARATOR
+from xgamma.store.encoding import RESERVED_ATTRS, Documents, array_documents, read_documents
+from xgamma.store.keys import NUMBERS
+
+_KEY_ENCODING = {"name": "default", "configuration": {"separator": SEPARATOR}}
+# Attributes of an array that the encoding itself uses.
+_OWN = frozenset(["coordinates", "names_in"])
+
+
+def layout_violations(content: bytes | None) -> tuple[Documents, list[Violation]]:
+    """Return the documents of a group from its ``zarr.json``, and what is wrong with them."""
+    if content is None:
+        return {}, [Violation("zarr.json", "an object", "none")]
+    try:
+        documents = read_documents(content)
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        return {}, [Violation("zarr.json", "JSON", "something else")]
+    except (KeyError, TypeError, AttributeError):
+        return {}, [Violation("zarr.json", "consolidated_metadata with metadata of all nodes", "none")]
+    found: list[Violation] = []
+    for path, node in documents.items():
+        found += _node_violations(path or "root", node)
+    if not found:
+        for path, node in documents.items():
+            found += _tree_violations(path, documents)
+            if node["node_type"] == "group":
+                found += _group_violations(path, node["attributes"], array_documents(documents, path))
+    return documents, found
+
+
+def _node_violations(path: str, node: Any) -> Iterator[Violation]:
+    if not isinstance(node, dict) or node.get("zarr_format") != 3:
+        yield Violation(path, "a node of zarr_format 3", _shown(node))
+    elif not isinstance(node.get("attributes"), dict):
+        yield Violation(path, "attributes, a mapping", _shown(node.get("attributes")))
+    elif node.get("node_type") == "array":
+        yield from _array_violations(path, node)
+    elif node.get("node_type") != "group":
+        yield Violation(path, "node_type group or array", _shown(node.get("node_type")))
+
+
+def _array_violations(path: str, node: Mapping[str, Any]) -> Iterator[Violation]:
+    shape: Any = node.get("shape")
+    dims: Any = node.get("dimension_names")
+    dtype = node.get("data_type")
+    if not is_of_type(shape, "list of whole number"):
+        yield Violation(path, "shape, a list of whole numbers", _shown(shape))
+        return
+    if not isinstance(dtype, str) or dtype not in NUMBERS:
+        yield Violation(path, f"data_type one of {', '.join(sorted(NUMBERS))}", _shown(dtype))
+        return
+    if not is_of_type(dims, "list of text") or len(dims) != len(shape):
+        yield Violation(path, f"dimension_names, {len(shape)} texts", _shown(dims))
+    chunks: Any = _configuration(node.get("chunk_grid"), "regular").get("chunk_shape")
+    if not is_of_type(chunks, "list of whole number") or len(chunks) != len(shape) or min(chunks, default=1) < 1:
+        yield Violation(path, f"a regular chunk_grid of {len(shape)} sizes above 0", _shown(node.get("chunk_grid")))
+    if node.get("chunk_key_encoding") != _KEY_ENCODING:
+        yield Violation(path, f"the default chunk keys with {SEPARATOR!r}", _shown(node.get("chunk_key_encoding")))
+    yield from _codec_violations(path, node.get("codecs"), np.dtype(dtype).itemsize)
+    for name in sorted((RESERVED_ATTRS - _OWN).intersection(node["attributes"])):
+        yield Violation(path, "plain numbers", f"attributes[{name!r}], which would change them")
+
+
+def _codec_violations(path: str, codecs: Any, itemsize: int) -> Iterator[Violation]:
+    names = [codec.get("name") for codec in codecs] if is_of_type(codecs, "list of mapping") else None
+    if names != CODECS:
+        yield Violation(path, f"the codecs {', '.join(CODECS)}", _shown(codecs if names is None else names))
+    elif itemsize > 1 and _configuration(codecs[0], "bytes").get("endian") != "little":
+        yield Violation(path, "little-endian bytes", _shown(codecs[0]))
+
+
+def _configuration(document: Any, name: str) -> dict[str, Any]:
+    if not isinstance(document, dict) or document.get("name") != name:
+        return {}
+    configuration = document.get("configuration")
+    return configuration if isinstance(configuration, dict) else {}
+
+
+def _tree_violations(path: str, documents: Documents) -> Iterator[Violation]:
+    parent = path.rpartition("/")[0]
+    if path and documents.get(parent, {}).get("node_type") != "group":
+        yield Violation(path, f"a group {parent!r} above it", "none")
+
+
+def _group_violations(group: str, attrs: Mapping[str, Any], arrays: Documents) -> Iterator[Violation]:
+    sizes: dict[str, int] = {}
+    for name, node in arrays.items():
+        place = f"{group}/{name}".lstrip("/")
+        for dim, size in zip(node["dimension_names"], node["shape"], strict=True):
+            if sizes.setdefault(dim, size) != size:
+                yield Violation(place, f"{sizes[dim]} along {dim}, as in other arrays of the group", str(size))
+        yield from _names_violations(place, node, attrs)
+        yield from _coordinates_violations(place, node["attributes"], arrays)
+    yield from _coordinates_violations(group or "root", attrs, arrays)
+
+
+def _names_violations(place: str, node: Mapping[str, Any], attrs: Mapping[str, Any]) -> Iterator[Violation]:
+    if "names_in" not in node["attributes"]:
+        return
+    pointer = node["attributes"]["names_in"]
+    if not isinstance(pointer, str) or not is_of_type(attrs.get(pointer), "list of text"):
+        yield Violation(place, "names_in, an attribute of the group that is a list of text", _shown(pointer))
+    if np.dtype(node["data_type"]).kind not in "iu":
+        yield Violation(place, "whole numbers into the list of names", node["data_type"])
+
+
+def _coordinates_violations(place: str, attrs: Mapping[str, Any], arrays: Documents) -> Iterator[Violation]:
+    words = attrs.get("coordinates", "")
+    lost = [word for word in words.split() if word not in arrays] if isinstance(words, str) else [_shown(words)]
+    if lost:
+        yield Violation(place, "coordinates, names of arrays of the group", ", ".join(lost))
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 80 else f"{text[:77]}..."
