@@ -87,7 +87,9 @@ def test_all_events_of_105_runs_are_within_40_requests(many, asked):
 
 def chunk_of(store, record, name):
     """Return the path of the only chunk of an array."""
-    (path,) = [path for path in store._backend.modified(f"{record.folder}/{name}") if path.rpartition("/")[2].startswith("c")]
+    (path,) = [
+        path for path in store._backend.modified(f"{record.folder}/{name}") if path.rpartition("/")[2].startswith("c")
+    ]
     return path
 
 

@@ -281,13 +281,13 @@ class Store:
     def remember(self, url: str, size: int, version: int | str, digest: str) -> None:
         """Remember the digest of a file as it was at that size and time of change, or with that ETag."""
         write_label(
-            self._backend, FILES, _file_name(url), {"url": url, "size": size, "version": version, "digest": digest}
+            self._backend, FILES, _file_name(url), {"url": url, "size": size, "version": str(version), "digest": digest}
         )
 
     def recall(self, url: str, size: int, version: int | str) -> str | None:
         """Return the digest of a file that has not changed since it was remembered, else ``None``."""
         found = read_label(self._backend, FILES, _file_name(url)) or {}
-        is_same = (found.get("size"), found.get("version")) == (size, version)
+        is_same = (found.get("size"), found.get("version")) == (size, str(version))
         return found["digest"] if is_same else None
 
     def set_failure(self, name: str, content: Mapping[str, Any]) -> None:
