@@ -18,7 +18,7 @@ BIN := $(VENV)/bin
 # The newest lock file that is not newer than the interpreter.
 LOCK := $(shell $(PYTHON) requirements/choose.py 2>/dev/null)
 
-.PHONY: help install test test-newest test-peer survival lint format docs demo closure bench bench-scale lock wheel clean
+.PHONY: help install test test-newest test-peer test-s3 survival lint format docs demo closure bench bench-scale lock wheel clean
 
 help:
 	@echo "make demo         simulate observations into $(DEMO)/, analyse them to flux points and pictures"
@@ -27,6 +27,8 @@ help:
 	@echo "make test-newest  the tests on the newest Python that is found"
 	@echo "make survival     kills, races, full disks, damaged files: XGAMMA_KILLS=$(XGAMMA_KILLS) kills of each, a table"
 	@echo "make test-peer    the tests with Gammapy, in an environment of their own ($(PEER_VENV))"
+	@echo "make test-s3      the tests of object storage, and a table, on Ceph's radosgw; needs its Debian packages"
+	@echo "                  radosgw ceph-mon ceph-osd ceph-common, not root"
 	@echo "make lint         ruff and mypy"
 	@echo "make format       let ruff mend what it can"
 	@echo "make docs         the documentation into docs/_build/html"
@@ -69,6 +71,12 @@ test-peer: $(PEER_VENV)/.installed
 	$(PEER_VENV)/bin/python -c "import gammapy; print('Gammapy', gammapy.__version__)"
 	PEER_PYTHON=$(abspath $(PEER_VENV)/bin/python) $(PEER_VENV)/bin/python -m pytest \
 		tests/bridges tests/cli/test_against_gammapy.py tests/formats/test_formats_peer.py $(PYTEST_ARGS)
+
+test-s3: install
+	@$(BIN)/python tests/store/radosgw.py
+	XGAMMA_TEST_S3=radosgw $(BIN)/python -m pytest -n 0 $(PYTEST_ARGS) \
+	    tests/store/test_s3.py tests/store/test_object_storage.py tests/ingest/test_remote_release.py
+	PYTHONPATH=tests $(BIN)/python tests/store/s3_table.py
 
 lint: install
 	$(BIN)/ruff check .

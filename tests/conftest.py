@@ -69,4 +69,6 @@ def _figures_are_closed() -> Iterator[None]:
     plt.close("all")
 
 
+from s3_fixtures import asked, moto, s3, s3_server  # noqa: E402, F401
+
 from releases import nights_part, nights_release, own_release, tiny_release  # noqa: E402, F401

@@ -240,3 +240,18 @@ FAULTS = {
     "all energies too low": lower_energies,
     "pointing 22 deg away": point_away,
 }
+
+
+def name_file(release: Path, folder: str, name: str, obs_id: int = 2) -> None:
+    """Let the index name another file for all HDUs of a run."""
+    path = release / "hdu-index.fits.gz"
+    with fits.open(path, memmap=False) as hdus:
+        rows = hdus["HDU_INDEX"].data
+        columns = [fits.Column(c.name, "300A" if c.name.startswith("FILE_") else c.format) for c in rows.columns]
+        table = fits.BinTableHDU.from_columns(columns, hdus["HDU_INDEX"].header, nrows=len(rows))
+        for column in rows.columns.names:
+            table.data[column] = rows[column]
+        chosen = rows["OBS_ID"] == obs_id
+        table.data["FILE_DIR"][chosen], table.data["FILE_NAME"][chosen] = folder, name
+        hdus["HDU_INDEX"] = table
+        hdus.writeto(path, overwrite=True)

@@ -24,21 +24,6 @@ from xgamma.store import Store
 VICTIM, OTHERS = 2, ["1", "3"]
 
 
-def name_file(release, folder, name, obs_id=VICTIM):
-    """Let the index name another file for all HDUs of a run."""
-    path = release / "hdu-index.fits.gz"
-    with fits.open(path, memmap=False) as hdus:
-        rows = hdus["HDU_INDEX"].data
-        columns = [fits.Column(c.name, "300A" if c.name.startswith("FILE_") else c.format) for c in rows.columns]
-        table = fits.BinTableHDU.from_columns(columns, hdus["HDU_INDEX"].header, nrows=len(rows))
-        for column in rows.columns.names:
-            table.data[column] = rows[column]
-        chosen = rows["OBS_ID"] == obs_id
-        table.data["FILE_DIR"][chosen], table.data["FILE_NAME"][chosen] = folder, name
-        hdus["HDU_INDEX"] = table
-        hdus.writeto(path, overwrite=True)
-
-
 def inside(release):
     """Return the folder and name of the victim's file, and the file."""
     file = faults.run_file(release, VICTIM)
@@ -48,19 +33,19 @@ def inside(release):
 def climb(release):
     _, name, file = inside(release)
     shutil.move(file, release.parent / name)
-    name_file(release, "..", name)
+    faults.name_file(release, "..", name)
 
 
 def climb_in_the_name(release):
     folder, name, file = inside(release)
     shutil.move(file, release.parent / name)
-    name_file(release, folder, f"{'../' * (1 + len(Path(folder).parts))}{name}")
+    faults.name_file(release, folder, f"{'../' * (1 + len(Path(folder).parts))}{name}")
 
 
 def absolute(release):
     _, name, file = inside(release)
     shutil.move(file, release.parent / name)
-    name_file(release, str(release.parent), name)
+    faults.name_file(release, str(release.parent), name)
 
 
 def link_to_a_file(release):
@@ -74,14 +59,14 @@ def link_to_a_folder(release):
     (release.parent / "elsewhere").mkdir()
     shutil.move(file, release.parent / "elsewhere" / name)
     (release / "linked").symlink_to("../elsewhere")
-    name_file(release, "linked", name)
+    faults.name_file(release, "linked", name)
 
 
 def current_folder(release):
     _, name, file = inside(release)
     shutil.copy(file, name)
     file.unlink()
-    name_file(release, os.path.relpath(Path.cwd(), release), name)
+    faults.name_file(release, os.path.relpath(Path.cwd(), release), name)
 
 
 WAYS_OUT = [climb, climb_in_the_name, absolute, link_to_a_file, link_to_a_folder, current_folder]
@@ -115,7 +100,7 @@ def test_what_lies_outside_is_not_even_looked_at(own_release, tmp_path):
     ids = [1, 2, 3]
     open_release(own_release).load(ids, store)
     os.mkfifo(tmp_path / "pipe")
-    name_file(own_release, "..", "pipe")
+    faults.name_file(own_release, "..", "pipe")
     release = open_release(own_release)
     assert release.pending(ids, store) == [VICTIM]
     assert release.nbytes(ids) == release.nbytes([1, 3])
@@ -125,14 +110,14 @@ def test_what_lies_outside_is_not_even_looked_at(own_release, tmp_path):
 @pytest.mark.parametrize("name", ["pipe", "", "."])
 def test_what_is_no_regular_file_is_not_opened(own_release, name):
     os.mkfifo(own_release / "pipe")
-    name_file(own_release, "", name)
+    faults.name_file(own_release, "", name)
     with pytest.raises(InputError, match=r"is no regular file\. Correct the index"):
         read_run(read_index(own_release).runs[VICTIM])
 
 
 @pytest.mark.parametrize("name", ["a\0b.fits", "x" * 299])
 def test_a_name_that_no_file_can_have_is_refused(own_release, name):
-    name_file(own_release, "", name)
+    faults.name_file(own_release, "", name)
     with pytest.raises(InputError, match="cannot be looked at under that name"):
         read_run(read_index(own_release).runs[VICTIM])
 
@@ -141,9 +126,9 @@ def test_links_and_detours_inside_of_a_release_are_followed(own_release):
     folder, name, file = inside(own_release)
     shutil.move(file, own_release / "moved.fits")
     file.symlink_to(own_release / "moved.fits")
-    name_file(own_release, f"{folder}/../{folder}", name)
+    faults.name_file(own_release, f"{folder}/../{folder}", name)
     assert read_run(read_index(own_release).runs[VICTIM]).entry.obs_id == VICTIM
-    name_file(own_release, str(own_release), "moved.fits")
+    faults.name_file(own_release, str(own_release), "moved.fits")
     assert read_run(read_index(own_release).runs[VICTIM]).entry.obs_id == VICTIM
 
 

@@ -3,9 +3,9 @@
 import json
 import threading
 import urllib.request
-import uuid
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from s3_environment import S3Server
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 
@@ -14,9 +14,10 @@ class Silent(WSGIRequestHandler):
         pass
 
 
-class Server:
+class Server(S3Server):
     """One server with one bucket, ``products``."""
 
+    is_real = False
     own_words = ("AKIAOFTHESTORETESTS", "a-secret-that-is-never-repeated", "a-token-that-is-never-repeated")
 
     def __init__(self):
@@ -24,6 +25,7 @@ class Server:
         self.signed = []
         self.ignores_conditions = False
         self.refusal = None
+        self.fault = lambda environ: None
         self._moto = DomainDispatcherApplication(create_backend_app)
         # Moto looks and writes in two steps, a server that can be relied on in one.
         self._lock = threading.Lock()
@@ -45,6 +47,10 @@ class Server:
         if self.refusal is not None:
             start_response("403 Forbidden", [("Content-Type", "application/xml")])
             return [self.refusal.encode()]
+        words = self.fault(environ)
+        if words is not None:
+            start_response("503 Slow Down", [("Content-Type", "application/xml")])
+            return [words.encode()]
         if self.ignores_conditions:
             environ.pop("HTTP_IF_NONE_MATCH", None)
         with self._lock:
@@ -53,20 +59,3 @@ class Server:
     def close(self):
         self._server.shutdown()
         self._server.server_close()
-
-    @property
-    def environment(self):
-        """What a user sets to be let in."""
-        key_id, secret, token = self.own_words
-        return {
-            "AWS_ENDPOINT_URL": self.url,
-            "AWS_ALLOW_HTTP": "true",
-            "AWS_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": key_id,
-            "AWS_SECRET_ACCESS_KEY": secret,
-            "AWS_SESSION_TOKEN": token,
-        }
-
-    def new_url(self):
-        """Return the url of a place where nothing is yet."""
-        return f"s3://products/{uuid.uuid4().hex[:8]}/a store"

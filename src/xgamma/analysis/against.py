@@ -181,8 +181,12 @@ def _compared(
     """Return the deviations of one row, none where Gammapy cannot reduce it; what became of it enters ``result``."""
     ours = select_rows(store.open(ROWS, candidate.product), [candidate.number]).load()
     used = None if recipe["exclusion"] is None else mask
+    if "://" in candidate.release.place:
+        result.refused.append((candidate.name, "Gammapy reads releases on disks only; copy it and give --datastore"))
+        return {}
     try:
-        theirs = bridges.reduction.reduced(open_release(candidate.release.path), _piece(candidate, ours), recipe, used)
+        release = open_release(Path(candidate.release.place))
+        theirs = bridges.reduction.reduced(release, _piece(candidate, ours), recipe, used)
     except PEER_ERRORS as error:
         result.refused.append((candidate.name, f"{type(error).__name__}: {error}"))
         return {}

@@ -19,7 +19,8 @@ from xgamma.analysis.sections import (
     ObservationsConfig,
     SafeMaskConfig,
 )
-from xgamma.errors import did_you_mean
+from xgamma.errors import StoreError, did_you_mean
+from xgamma.store.places import validate_url
 from xgamma.units import quantity_string
 
 ON_REGION_EXAMPLE = "{frame: icrs, lon: 83.633 deg, lat: 22.014 deg, radius: 0.11 deg}"
@@ -168,7 +169,7 @@ def source_problems(
 
 
 def file_problems(inputs: Mapping[str, Any]) -> Iterator[str]:
-    """Every local file or folder that is named is there; URLs are not looked at."""
+    """Every local file or folder that is named is there; of a URL only its form is looked at."""
     for key, place in inputs.items():
         if not isinstance(place, Location):
             continue
@@ -178,5 +179,14 @@ def file_problems(inputs: Mapping[str, Any]) -> Iterator[str]:
                 f"{key}: the environment variable ${variable} of {place.text!r} is not set; "
                 f"set it (export {variable}=/path/to/it) or write the path."
             )
-        elif not place.is_url and not Path(place).exists():
+        elif place.is_url:
+            yield from _url_problems(key, place.expanded())
+        elif not Path(place).exists():
             yield f"{key}: expected a file or folder, but there is no {place.expanded()}."
+
+
+def _url_problems(key: str, url: str) -> Iterator[str]:
+    try:
+        validate_url(url)
+    except StoreError as error:
+        yield f"{key}: {error}"

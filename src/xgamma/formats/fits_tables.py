@@ -118,7 +118,7 @@ class FitsTable:
         return np.asarray(native * scale + zero)
 
 
-def validate_datasum(table: FitsTable, path: Path) -> None:
+def validate_datasum(table: FitsTable, path: object) -> None:
     """Raise ``InputError`` where an HDU says what its data add up to, in DATASUM, and they do not.
 
     Source: FITS standard 4.0, section 4.4.2.7.
@@ -189,7 +189,7 @@ def read_raw(path: Path) -> bytes:
     raise InputError(f"{path} is not read: expected a regular file of at most {LARGEST_FILE >> 20} MB.")
 
 
-def inflated(raw: bytes, path: Path) -> bytes:
+def inflated(raw: bytes, path: object) -> bytes:
     """Return the bytes of a FITS file, inflated when they are gzip; the ending of the name does not matter.
 
     Raises ``InputError`` for damaged gzip, and for gzip that inflates to more than ``largest_content``.
@@ -222,13 +222,18 @@ def largest_content(size: int) -> int:
 
 def read_tables(path: Path, *, raw: bytes | None = None) -> list[FitsTable]:
     """Return the HDUs of a FITS file in their order; ``raw`` are its bytes where they were read already."""
-    content = inflated(read_raw(path) if raw is None else raw, path)
+    return tables_of(read_raw(path) if raw is None else raw, path)
+
+
+def tables_of(raw: bytes, path: object) -> list[FitsTable]:
+    """Return the HDUs in the bytes of a FITS file; ``path`` is what sentences call it, a path or a url."""
+    content = inflated(raw, path)
     if not content.startswith(b"SIMPLE"):
         raise InputError(f"{path} is not a FITS file: it does not begin with SIMPLE.")
     return list(_hdus(content, path))
 
 
-def _hdus(content: bytes, path: Path) -> Iterator[FitsTable]:
+def _hdus(content: bytes, path: object) -> Iterator[FitsTable]:
     view, position, number = memoryview(content), 0, 0
     while position < len(content):
         number += 1
@@ -243,7 +248,7 @@ def _hdus(content: bytes, path: Path) -> Iterator[FitsTable]:
         position = end + -(-size // BLOCK) * BLOCK
 
 
-def _header_end(content: bytes, start: int, path: Path) -> int:
+def _header_end(content: bytes, start: int, path: object) -> int:
     position = start
     while position < min(len(content), start + HEADER_BLOCKS * BLOCK):
         block = content[position : position + BLOCK]
@@ -264,7 +269,7 @@ def _data_size(header: Header) -> int:
     return width * whole_number(header, "GCOUNT", 1) * (whole_number(header, "PCOUNT", 0) + cells)
 
 
-def table_named(tables: list[FitsTable], name: str, path: Path) -> FitsTable:
+def table_named(tables: list[FitsTable], name: str, path: object) -> FitsTable:
     """Return the HDU of that EXTNAME, compared without case."""
     for table in tables:
         if table.name == name.strip().upper():

@@ -35,6 +35,8 @@ _EVENT_NAMES = {
 POINT_LIKE = "POINT-LIKE"
 # Inflating and digesting leave the interpreter to others: two threads read twice as fast, more hardly faster.
 READERS = 3
+# A server is far away, not busy.
+REMOTE_READERS = 16
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,10 @@ def read_runs(
     """
     runs: list[Run] = []
     failures: list[Failure] = []
-    pool = ThreadPoolExecutor(READERS)
+    given = list(entries)
+    pool = ThreadPoolExecutor(REMOTE_READERS if any(entry.is_remote for entry in given) else READERS)
     try:
-        for found in pool.map(_read, entries):
+        for found in pool.map(_read, given):
             if isinstance(found, Run):
                 runs.append(found)
             else:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,9 +16,11 @@ import xarray as xr
 from xgamma.errors import ConfigError, StoreError, UnknownNameError, did_you_mean
 from xgamma.events import Part, RunFacts
 from xgamma.execute import THIS_PROCESS, Workers, progress_bar, run_blocks
+from xgamma.formats.gadf.files import File, read_file, release_name, several, statuses_of
 from xgamma.formats.gadf.read import Index, RunEntry, read_index
 from xgamma.ingest.part import Failure, log_failure, part_of, read_runs, run_document
-from xgamma.store import Store, digest, file_digest, is_store
+from xgamma.store import Record, Store, digest, file_digest, is_store
+from xgamma.store.objects import FileStatus
 
 log = logging.getLogger(__name__)
 
@@ -53,14 +56,19 @@ class StoredGroups(Mapping[str, xr.Dataset]):
         if group not in self._opened:
             is_table = group in ("", "gti")
             read = self._store.get if is_table else self._store.open
-            self._opened[group] = read(KIND, self._key, group)
+            self._opened[group] = read(KIND, self._key, group, self._record)
         return self._opened[group]
 
+    @cached_property
+    def _record(self) -> Record:
+        # Read once: where the part is merged meanwhile, its attempt stays for a day, and is one whole.
+        return self._store.record(KIND, self._key)
+
     def __iter__(self) -> Iterator[str]:
-        return iter(self._store.groups(KIND, self._key))
+        return iter(self._record.digests)
 
     def __len__(self) -> int:
-        return len(self._store.groups(KIND, self._key))
+        return len(self._record.digests)
 
     def __reduce__(self) -> tuple[type[StoredGroups], tuple[Store, str]]:
         return StoredGroups, (self._store, self._key)
@@ -113,7 +121,7 @@ class Release(Protocol):
 
 
 def open_release(datastore: str | Path, tag: str | None = None) -> FitsRelease | StoredRelease:
-    """Open a FITS release or an xgamma store.
+    """Open a FITS release or an xgamma store, a path or a url.
 
     Parameters
     ----------
@@ -130,6 +138,8 @@ def open_release(datastore: str | Path, tag: str | None = None) -> FitsRelease |
         When a tag is asked for of a FITS release.
     UnknownNameError
         When the store has no such tag.
+    StoreError
+        When a server does not answer or forbids to look.
     """
     if is_store(datastore):
         return StoredRelease(Store(datastore), tag)
@@ -138,8 +148,7 @@ def open_release(datastore: str | Path, tag: str | None = None) -> FitsRelease |
             f"observations.tag: {datastore} is no xgamma store, and only stores have tags; "
             "write the store as observations.datastore, or leave the tag out."
         )
-    path = Path(datastore)
-    return FitsRelease(path.resolve().name.removesuffix(".gz").removesuffix(".fits"), path)
+    return FitsRelease(release_name(datastore), datastore)
 
 
 @dataclass(frozen=True)
@@ -165,19 +174,26 @@ Versions = dict[str, StoredRun]
 
 def stored_versions(store: Store, release: str | None = None) -> dict[int, Versions]:
     """Return the versions of each run of a store by run key, the newest last; ``None`` is every release."""
+    return _versions(record for record in store.ls(KIND) if release in (None, record.texts["release"]))
+
+
+def _versions(records: Iterable[Record]) -> dict[int, Versions]:
     found: dict[int, Versions] = {}
-    for record in sorted(store.ls(KIND), key=lambda record: record.created):
-        if release in (None, record.texts["release"]):
-            for number, run in enumerate(record.texts["runs"]):
-                versions = found.setdefault(run["obs_id"], {})
-                versions.pop(run["run_key"], None)
-                versions[run["run_key"]] = StoredRun(run["run_key"], record.key, number)
+    for record in sorted(records, key=lambda record: record.created):
+        for number, run in enumerate(record.texts["runs"]):
+            versions = found.setdefault(run["obs_id"], {})
+            versions.pop(run["run_key"], None)
+            versions[run["run_key"]] = StoredRun(run["run_key"], record.key, number)
     return found
 
 
 def stored_runs(store: Store) -> dict[int, StoredRun]:
     """Return the newest version of each run of a store, by observation id."""
-    return {obs_id: list(versions.values())[-1] for obs_id, versions in stored_versions(store).items()}
+    return _newest(stored_versions(store))
+
+
+def _newest(versions: Mapping[int, Versions]) -> dict[int, StoredRun]:
+    return {obs_id: list(known.values())[-1] for obs_id, known in versions.items()}
 
 
 def _holdings(store: Store, runs: Mapping[int, StoredRun], **more: Any) -> Holdings:
@@ -222,7 +238,8 @@ class StoredRelease:
     def __init__(self, store: Store, tag: str | None = None) -> None:
         self._store = store
         ids: dict[str, set[int]] = {}
-        for record in store.ls(KIND):
+        records = store.ls(KIND)
+        for record in records:
             of_release = ids.setdefault(str(record.texts["release"]), set())
             of_release.update(run["obs_id"] for run in record.texts["runs"])
         if not ids:
@@ -232,7 +249,7 @@ class StoredRelease:
                 f"The store {store.url} holds the releases {', '.join(sorted(ids))}, which share observation ids. "
                 "Read the FITS release that you mean, with this store as general.store."
             )
-        self._runs = stored_runs(store) if tag is None else tagged_runs(store, tag)
+        self._runs = _newest(_versions(records)) if tag is None else tagged_runs(store, tag)
         self.name = "+".join(sorted(ids))
 
     @cached_property
@@ -263,16 +280,16 @@ class StoredRelease:
 
 
 class FitsRelease:
-    """The runs of a folder or index file in the GADF format."""
+    """The runs of a folder or index file in the GADF format, on a disk or behind a url."""
 
-    def __init__(self, name: str, path: Path) -> None:
+    def __init__(self, name: str, place: str | Path) -> None:
         self.name = name
-        self.path = path
+        self.place = str(place)
 
     @cached_property
     def index(self) -> Index:
         """The index of the release."""
-        return read_index(self.path)
+        return read_index(self.place)
 
     def facts(self) -> dict[int, RunFacts]:
         """Return what a selection looks at, by observation id."""
@@ -286,8 +303,11 @@ class FitsRelease:
     ) -> dict[int, StoredRun]:
         """Return those runs of which the store holds a version as the files are now."""
         entries = [self.index.runs[obs_id] for obs_id in obs_ids if obs_id in known]
-        keys = {entry.obs_id: _known_key(entry, store, remember) for entry in entries}
-        return {obs_id: known[obs_id][key] for obs_id, key in keys.items() if key in known[obs_id]}
+        statuses = statuses_of(at.path for entry in entries for at in entry.hdus.values())
+        at_once = store.is_remote or any(entry.is_remote for entry in entries)
+        keys = several(lambda entry: _known_key(entry, statuses, store, remember), entries, at_once)
+        pairs = [(entry.obs_id, key) for entry, key in zip(entries, keys, strict=True)]
+        return {obs_id: known[obs_id][key] for obs_id, key in pairs if key in known[obs_id]}
 
     def pending(self, obs_ids: Sequence[int], store: Store) -> list[int]:
         """Return the runs that the store does not hold, or holds as their files once were."""
@@ -296,17 +316,20 @@ class FitsRelease:
 
     def run_key(self, obs_id: int, store: Store) -> str | None:
         """Return what identifies the bytes of a run as its files are now; ``None`` where one is not there."""
-        return _known_key(self.index.runs[obs_id], store, remember=False)
+        entry = self.index.runs[obs_id]
+        statuses = statuses_of(at.path for at in entry.hdus.values())
+        return _known_key(entry, statuses, store, remember=False)
 
     def nbytes(self, obs_ids: Sequence[int]) -> int:
         """Return the size of the files of some runs."""
-        paths = {at.path for obs_id in obs_ids for at in self.index.runs[obs_id].hdus.values()}
-        return sum(path.stat().st_size for path in paths if path.exists())
+        statuses = statuses_of(at.path for obs_id in obs_ids for at in self.index.runs[obs_id].hdus.values())
+        return sum(status.size for status in statuses.values() if status is not None)
 
     def has_files(self, obs_ids: Sequence[int]) -> bool:
         """Whether all files of some runs are there, so that they could be read again."""
-        entries = [self.index.runs.get(obs_id) for obs_id in obs_ids]
-        return all(entry is not None and all(at.path.exists() for at in entry.hdus.values()) for entry in entries)
+        entries = [self.index.runs[obs_id] for obs_id in obs_ids if obs_id in self.index.runs]
+        statuses = statuses_of(at.path for entry in entries for at in entry.hdus.values())
+        return len(entries) == len(obs_ids) and None not in statuses.values()
 
     def load(
         self,
@@ -387,10 +410,10 @@ class FitsRelease:
             "release": self.name,
             "runs": [{"obs_id": r.entry.obs_id, "run_key": k} for r, k in zip(runs, run_keys, strict=True)],
         }
-        store.put(KIND, key, part.groups, {"datastore": str(self.path)}, texts=texts, encoding=chunks_of(part))
-        for run in runs:
-            for path, file in run.files.items():
-                store.remember(path, file.size, file.mtime_ns, file.digest)
+        store.put(KIND, key, part.groups, {"datastore": self.place}, texts=texts, encoding=chunks_of(part))
+        files = {path: file for run in runs for path, file in run.files.items()}
+        for _ in several(lambda path: store.remember(path, *astuple(files[path])), files, store.is_remote):
+            pass
         places = {run.entry.obs_id: StoredRun(k, key, n) for n, (run, k) in enumerate(zip(runs, run_keys, strict=True))}
         return Ingested(key, places, failures), part
 
@@ -420,19 +443,23 @@ def chunks_of(part: Part) -> dict[str, dict[str, Any]]:
     }
 
 
-def _known_key(entry: RunEntry, store: Store, remember: bool) -> str | None:
+def _known_key(entry: RunEntry, statuses: Mapping[File, FileStatus | None], store: Store, remember: bool) -> str | None:
     """Return the key of a run whose files have not changed since they were read, else of what they are now."""
     digests: dict[str, str] = {}
     for path in {location.path for location in entry.hdus.values()}:
-        if not path.exists():
+        status = statuses[path]
+        if status is None:
             return None
-        status = path.stat()
-        known = store.recall(str(path), status.st_size, status.st_mtime_ns)
+        known = store.recall(str(path), status.size, status.version)
         if known is None:
-            known = file_digest(path)
+            known = _file_digest(path)
             if remember:
                 # It saves reading the file the next time; a store that is read-only or full answers without it.
                 with contextlib.suppress(StoreError):
-                    store.remember(str(path), status.st_size, status.st_mtime_ns, known)
+                    store.remember(str(path), status.size, status.version, known)
         digests[str(path)] = known
     return digest(run_document(entry, digests))
+
+
+def _file_digest(path: File) -> str:
+    return file_digest(path) if isinstance(path, Path) else hashlib.sha256(read_file(path)[1]).hexdigest()

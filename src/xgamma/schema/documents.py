@@ -43,7 +43,7 @@ TAG: Document = {
 FILE_READ: Document = {
     "url": Attribute("text", "The file, as it was named"),
     "size": Attribute("whole number", "Its size in bytes"),
-    "mtime_ns": Attribute("whole number", "Its time of change in ns"),
+    "version": Attribute("text", "Its time of change in ns, the ETag of an object", required=False),
     "digest": Attribute("text", "Its SHA-256, 64 hex digits"),
 }
 RETIRED: Document = {

@@ -13,7 +13,7 @@ import re
 import shutil
 import uuid
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ from xgamma.store.places import Place, reason, remote_objects
 _STAGED = re.compile(r".*#\d+")
 _CHUNK = re.compile(r"(.*/)?c(\.\d+)*")
 _REQUESTS = 16
-BLOSC_HEADER = 16
+_KNOWN_FOLDERS = 64
 # Above this a thread is worth its start.
 _LARGE_BYTES = 1_000_000
 
@@ -52,6 +52,23 @@ class WholeObjectStore(ObjectStore[Any]):
         super().__init__(objects)
         self._place = place
         self._folder = place.folder
+        # Objects of attempts, which never change; shared with the read-only views.
+        self._known: dict[str, Mapping[str, bytes]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_known": {}}
+
+    def know(self, folder: str, objects: Mapping[str, bytes]) -> None:
+        """Remember objects below the folder of an attempt, which are not asked for again."""
+        while len(self._known) >= _KNOWN_FOLDERS:
+            self._known.pop(next(iter(self._known)))
+        self._known[folder] = objects
+
+    def _known_object(self, key: str) -> bytes | None:
+        kind, _, rest = key.partition("/")
+        product, _, rest = rest.partition("/")
+        attempt, _, name = rest.partition("/")
+        return self._known.get(f"{kind}/{product}/{attempt}", {}).get(name)
 
     def __str__(self) -> str:
         # Objects of obstore at az:// cannot say their own name where the account is known from the environment.
@@ -60,6 +77,7 @@ class WholeObjectStore(ObjectStore[Any]):
     def with_read_only(self, read_only: bool = False) -> WholeObjectStore:
         """Return the same store, read-only or not."""
         store = WholeObjectStore(self.store, self._place)
+        store._known = self._known
         store._read_only = read_only
         return store
 
@@ -75,6 +93,9 @@ class WholeObjectStore(ObjectStore[Any]):
 
     async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
         """Return the bytes of one object, or ``None`` for metadata that is not there."""
+        known = self._known_object(key) if self._known and byte_range is None else None
+        if known is not None:
+            return prototype.buffer.from_bytes(known)
         if self._folder is not None and byte_range is None:
             content = _read_file(self._folder / key)
             found = None if content is None else prototype.buffer.from_bytes(content)

@@ -51,6 +51,12 @@ def chunks_of(document: Document) -> Iterator[tuple[str, tuple[slice, ...]]]:
         )
 
 
+def encoded_chunks(document: Document, values: npt.NDArray[Any]) -> dict[str, bytes]:
+    """Return the content of every chunk of an array by its key below the array."""
+    shape = chunk_shape_of(document)
+    return {key: _encoded(values[place], shape) for key, place in chunks_of(document)}
+
+
 async def write_array(zarr: ObjectStore[Any], path: str, document: Document, values: npt.NDArray[Any]) -> None:
     """Write every chunk of an array."""
     shape = chunk_shape_of(document)

@@ -26,6 +26,7 @@ from zarr.storage import ObjectStore, StorePath
 
 from xgamma.errors import ConfigError, DataError, StoreError, did_you_mean
 from xgamma.store.chunks import COMPRESSION, SEPARATOR, Document, read_array, write_array
+from xgamma.store.copies import KEY, small_chunks
 from xgamma.store.keys import plain, stored_array, validate_segment
 
 Documents = dict[str, Document]
@@ -216,6 +217,8 @@ def write_groups(
     chunks = chunk_shapes(groups, encoding)
     documents = _documents(groups, chunks)
     arrays = dict(_array_paths(groups))
+    copies = small_chunks((path, documents[path], array.values) for path, array in arrays.items())
+    documents[""]["consolidated_metadata"][KEY] = copies
 
     async def write() -> None:
         metadata = [_write_document(zarr, _join(folder, path), document) for path, document in documents.items()]

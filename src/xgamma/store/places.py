@@ -63,7 +63,7 @@ class Place:
         """Turn what obstore and Zarr raise into one sentence; ``verb`` is ``read``, ``listed`` or ``written``."""
         if self.scheme in _WEB and verb != "read":
             raise StoreError(
-                f"The store {self.url} cannot be {verb}: a web server only gives what is asked for by its key. "
+                f"{self.url} cannot be {verb}: a web server only gives what is asked for by its key. "
                 "Copy the store to a folder, or name its bucket."
             )
         try:
@@ -71,12 +71,15 @@ class Place:
         except StoreError:
             raise
         except (BaseError, OSError) as error:
-            sentence = f"The store {self.url} cannot be {verb}: {reason(error)}. {self._way_out(error)}"
-            # The words of a server may repeat a key or a signed url, and a cause is printed with them.
+            sentence = f"{self.url} cannot be {verb}: {reason(error)}. {self._way_out(error)}"
+            if self.is_remote:
+                # The words of a server may repeat a key or a signed url, and stay in the context of what is raised,
+                # which dask sends along.
+                error.args = (reason(error),)
             raise StoreError(sentence) from (None if self.is_remote else error)
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise StoreError(
-                f"The store {self.url} cannot be {verb}: a document in it breaks off or is no JSON. "
+                f"{self.url} cannot be {verb}: a document in it breaks off or is no JSON. "
                 "Try again; where that does not help, copy the store again."
             ) from error
 
@@ -128,15 +131,19 @@ def remote_objects(url: str) -> Any:
             return HTTPStore.from_url(url, client_options=options, retry_config=retry_config())
         return from_url(url, client_options=client_options(_KEYS.get(scheme, "AWS")), retry_config=retry_config())
     except (BaseError, OSError, ValueError) as error:
-        raise StoreError(f"The store {url} cannot be opened: {reason(error)}. Check its url.") from None
+        raise StoreError(f"{url} cannot be opened: {reason(error)}. Check its url.") from None
 
 
 def validate_url(url: str) -> None:
-    """Raise ``StoreError`` for a url that holds a secret, or could: urls are written into records and logs."""
+    """Raise ``StoreError`` for a url of no known kind, or one that could hold a secret: urls get into records."""
     parts = urlsplit(url)
     bare = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise StoreError(
-            f"The url of the store {bare} came with a user, a query or a fragment. Give {bare} alone, "
+            f"The url {bare} came with a user, a query or a fragment. Give {bare} alone, "
             "and the credentials in the environment."
+        )
+    if parts.scheme not in (*_WEB, *_KEYS, "memory", "file"):
+        raise StoreError(
+            f"{bare} cannot be opened: expected s3://, gs://, az://, https://, memory://, file:// or a path."
         )

@@ -22,6 +22,7 @@ import xarray as xr
 from xgamma.errors import DamagedError, StoreError, UnknownNameError, did_you_mean
 from xgamma.store import care
 from xgamma.store.backend import damaged, open_backend
+from xgamma.store.copies import copies_in
 from xgamma.store.encoding import (
     Documents,
     array_documents,
@@ -70,6 +71,11 @@ class Store:
         if self.url.startswith("memory:"):
             raise StoreError("A store in memory stays in its process. Use a folder when other processes take part.")
         return Store, (self.url,)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it is reached through a server, so that it is worth to ask for several things at a time."""
+        return self._backend.is_remote
 
     def _validate_schema(self) -> None:
         content = self._backend.read("store.json")
@@ -155,19 +161,23 @@ class Store:
             self._backend.delete_folder(record.folder)
         return standing
 
-    def get(self, kind: str, key: str, group: str = "") -> xr.Dataset:
-        """Return one group of a product, read into memory, identical to what was put."""
-        return self._read_group(self._record_of(kind, key, group), group)
+    def get(self, kind: str, key: str, group: str = "", record: Record | None = None) -> xr.Dataset:
+        """Return one group of a product, read into memory, identical to what was put.
+
+        With its ``record``, the attempt that it names is read, also where another one has taken its place since.
+        """
+        return self._read_group(self._record_of(kind, key, group, record), group)
 
     def _read_group(self, record: Record, group: str) -> xr.Dataset:
         documents = self._documents(record.folder)
         with self._backend.sentences("read"):
             return read_group(self._backend.zarr, record.folder, documents, group)
 
-    def open(self, kind: str, key: str, group: str = "") -> xr.Dataset:
-        """Return one group of a product whose arrays are read when they are used, without dask."""
-        folder = self._record_of(kind, key, group).folder
-        # What damaged metadata raise is said here, as zarr has no sentence for it.
+    def open(self, kind: str, key: str, group: str = "", record: Record | None = None) -> xr.Dataset:
+        """Return one group of a product whose arrays are read when they are used, without dask; see ``get``."""
+        folder = self._record_of(kind, key, group, record).folder
+        # What damaged metadata raise is said here, as zarr has no sentence for it; on a server the group is then opened
+        # from what is known, and small arrays are read from it.
         self._documents(folder)
         return open_group(self._backend, folder, group)
 
@@ -227,8 +237,8 @@ class Store:
         content = self._backend.read(path)
         return None if content is None else Record.from_bytes(content, path, self.url)
 
-    def _record_of(self, kind: str, key: str, group: str) -> Record:
-        record = self.record(kind, key)
+    def _record_of(self, kind: str, key: str, group: str, record: Record | None = None) -> Record:
+        record = record or self.record(kind, key)
         validate_schema(record)
         if group not in record.digests:
             raise UnknownNameError(f"{kind}/{key} has no group {group!r}.{did_you_mean(group, record.digests)}")
@@ -239,6 +249,11 @@ class Store:
         path = f"{folder}/zarr.json"
         if content is None:
             raise damaged(self.url, path, "is missing")
+        if self.is_remote:
+            # What was cut off on its way may be whole there.
+            with self._backend.sentences("read"):
+                self._backend.zarr.know(folder, {"zarr.json": content, **copies_in(content)})
+                return read_documents(content)
         try:
             return read_documents(content)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -270,16 +285,16 @@ class Store:
         """Return every tag with its content."""
         return read_labels(self._backend, TAGS)
 
-    def remember(self, url: str, size: int, mtime_ns: int, digest: str) -> None:
-        """Remember the digest of a file as it was at that size and time of change."""
+    def remember(self, url: str, size: int, version: int | str, digest: str) -> None:
+        """Remember the digest of a file as it was at that size and time of change, or with that ETag."""
         write_label(
-            self._backend, FILES, _file_name(url), {"url": url, "size": size, "mtime_ns": mtime_ns, "digest": digest}
+            self._backend, FILES, _file_name(url), {"url": url, "size": size, "version": str(version), "digest": digest}
         )
 
-    def recall(self, url: str, size: int, mtime_ns: int) -> str | None:
+    def recall(self, url: str, size: int, version: int | str) -> str | None:
         """Return the digest of a file that has not changed since it was remembered, else ``None``."""
         found = read_label(self._backend, FILES, _file_name(url)) or {}
-        is_same = (found.get("size"), found.get("mtime_ns")) == (size, mtime_ns)
+        is_same = (found.get("size"), found.get("version")) == (size, str(version))
         return found["digest"] if is_same else None
 
     def set_failure(self, name: str, content: Mapping[str, Any]) -> None:

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xgamma.errors import DataError, XgammaError
+from xgamma.errors import DataError, StoreError, XgammaError
 from xgamma.store.backend import Backend, open_backend
 from xgamma.store.care import is_retired, kinds
+from xgamma.store.copies import copies_in
 from xgamma.store.encoding import Documents, read_documents
 from xgamma.store.keys import dataset_digest, digest, validate_segment
 from xgamma.store.labels import FAILED, FILES, NAMES, TAGS
@@ -136,6 +137,8 @@ def check_product(store: Store, record: Record) -> Checked:
             faults.append(("digest", f"{name} has the digest {dataset_digest(dataset)}, the record says {expected}"))
         elif not group:
             checked.root = dataset
+    if not faults:
+        faults += [("metadata", text) for text in _unlike_copies(store, record)]
     checked.faults = [record_fault(store, record.kind, record.key, f"{text}.", what) for what, text in faults]
     return checked
 
@@ -174,6 +177,20 @@ def _unlike_documents(store: Store, record: Record, documents: Documents) -> Ite
     nbytes = sum(math.prod(node["shape"]) * np.dtype(node["data_type"]).itemsize for node in arrays)
     if nbytes != record.nbytes:
         yield f"the arrays have {nbytes} bytes, the record says {record.nbytes}"
+
+
+def _unlike_copies(store: Store, record: Record) -> Iterator[str]:
+    """Yield which chunks are not what their copies in the metadata of the product are."""
+    backend = _backend(store)
+    try:
+        copies = copies_in(backend.read(f"{record.folder}/zarr.json") or b"")
+    except StoreError as error:
+        yield str(error).rstrip(".")
+        return
+    chunks = backend.read_many(f"{record.folder}/{key}" for key in copies)
+    for (key, copy), chunk in zip(copies.items(), chunks, strict=True):
+        if chunk != copy:
+            yield f"{key} is not what its copy in the zarr.json of the product says"
 
 
 def _json(content: bytes) -> Any:

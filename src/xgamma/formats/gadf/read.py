@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,8 @@ import numpy.typing as npt
 
 from xgamma.axes import FloatArray
 from xgamma.errors import InputError, MissingHduError, MissingInputError
-from xgamma.formats.fits_tables import FitsTable, as_input_error, read_raw, read_tables, table_named, validate_datasum
+from xgamma.formats.fits_tables import FitsTable, as_input_error, table_named, tables_of, validate_datasum
+from xgamma.formats.gadf.files import File, Files, is_remote, read_file, read_files, release_files, several
 from xgamma.formats.gadf.responses import Response, response
 from xgamma.times import SECONDS_PER_DAY, mjdref_from_header
 from xgamma.units import conversion
@@ -38,7 +40,7 @@ class HduLocation:
     role, kind
         What it is for; ``kind`` is the GADF HDU_CLASS that selects the reader.
     path
-        Its file; the null device where that may not be read.
+        Its file, on a disk or behind a url; the null device where that may not be read.
     name
         Its EXTNAME.
     refusal
@@ -47,7 +49,7 @@ class HduLocation:
 
     role: str
     kind: str
-    path: Path
+    path: File
     name: str
     refusal: str = ""
 
@@ -63,21 +65,25 @@ class RunEntry:
     target: str
     hdus: Mapping[str, HduLocation]
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether reading the run is waiting for a server, so that it is worth to read many runs at a time."""
+        return any(is_remote(location.path) for location in self.hdus.values())
+
 
 @dataclass(frozen=True)
 class Index:
     """The index of a release: its runs by obs id, in the order of the observation index."""
 
-    base: Path
     runs: Mapping[int, RunEntry]
 
 
 @dataclass(frozen=True)
 class ReadFile:
-    """A file as it was when its reading began: size, time of change, and the SHA-256 of what was read."""
+    """A file as it was when its reading began, see ``FileStatus``, and the SHA-256 of what was read."""
 
     size: int
-    mtime_ns: int
+    version: int | str
     digest: str
 
 
@@ -100,14 +106,14 @@ class Run:
         return {path: file.digest for path, file in self.files.items()}
 
 
-def read_index(datastore: Path) -> Index:
+def read_index(datastore: str | os.PathLike[str]) -> Index:
     """Read the index of a release.
 
     Parameters
     ----------
     datastore
         A folder with ``hdu-index.fits[.gz]`` (and ``obs-index.fits[.gz]``), one FITS file that holds both tables, or a
-        folder of run files without an index.
+        folder of run files without an index; or the url of one. A web server lists no files, and needs an index.
 
     Raises
     ------
@@ -117,53 +123,57 @@ def read_index(datastore: Path) -> Index:
         When the index is damaged. What is wrong with a file that it names is said when its run is read.
     """
     with as_input_error(f"The index of {datastore}"):
-        return _index_of(datastore)
+        return _index_of(*release_files(datastore))
 
 
-def _index_of(datastore: Path) -> Index:
-    if not datastore.exists():
-        raise MissingInputError(
-            f"Datastore not found: {datastore}. Expected a folder with hdu-index.fits.gz, an index file, or a folder "
-            "of run files; is $GAMMAPY_DATA set to where the data are?"
-        )
-    if datastore.is_file():
-        tables = read_tables(datastore)
-        return _index(datastore.parent, table_named(tables, "HDU_INDEX", datastore), _named(tables, "OBS_INDEX"))
-    hdu_path, obs_path = _index_file(datastore, "hdu-index"), _index_file(datastore, "obs-index")
-    if hdu_path is None:
-        return _index_of_folder(datastore)
-    hdu_table = table_named(read_tables(hdu_path), "HDU_INDEX", hdu_path)
-    if obs_path is None:
-        log.info("There is no obs-index in %s: pointings are read from the runs.", datastore)
-        return _index(datastore, hdu_table, None)
-    return _index(datastore, hdu_table, table_named(read_tables(obs_path), "OBS_INDEX", obs_path))
+def _index_of(files: Files, index_file: File | None) -> Index:
+    if index_file is not None:
+        tables = _read_tables(index_file)
+        return _index(files, table_named(tables, "HDU_INDEX", index_file), _named(tables, "OBS_INDEX"))
+    hdu_table, obs_table = (_index_table(files, stem) for stem in ("hdu-index", "obs-index"))
+    if hdu_table is None:
+        return _index_of_folder(files)
+    if obs_table is None:
+        log.info("There is no obs-index in %s: pointings are read from the runs.", files)
+    return _index(files, hdu_table, obs_table)
 
 
-def _index_file(folder: Path, stem: str) -> Path | None:
-    found = [folder / f"{stem}{ending}" for ending in (".fits.gz", ".fits") if (folder / f"{stem}{ending}").exists()]
-    return found[0] if found else None
+def _read_tables(file: File) -> list[FitsTable]:
+    return tables_of(read_file(file)[1], file)
+
+
+def _index_table(files: Files, stem: str) -> FitsTable | None:
+    for ending in (".fits.gz", ".fits"):
+        file = files.file(f"{stem}{ending}")
+        try:
+            content = read_file(file)[1]
+        except MissingInputError:
+            continue
+        return table_named(tables_of(content, file), stem.upper().replace("-", "_"), file)
+    return None
 
 
 def _named(tables: list[FitsTable], name: str) -> FitsTable | None:
     return next((table for table in tables if table.name == name), None)
 
 
-def _index(base: Path, hdu_table: FitsTable, obs_table: FitsTable | None) -> Index:
+def _index(files: Files, hdu_table: FitsTable, obs_table: FitsTable | None) -> Index:
     hdus: dict[int, dict[str, HduLocation]] = {}
     obs_ids = [int(value) for value in hdu_table.column("OBS_ID")]
     names = ("HDU_TYPE", "HDU_CLASS", "HDU_NAME", "FILE_DIR", "FILE_NAME")
     texts = [[str(value).strip() for value in hdu_table.column(name)] for name in names]
-    files = list(zip(*texts[3:], strict=True))
-    places = _places(base, files)
-    for obs_id, role, kind, name, file in zip(obs_ids, *texts[:3], files, strict=True):
-        path, refusal = places[file]
+    paths = [posixpath.join(folder, name) for folder, name in zip(*texts[3:], strict=True)]
+    places = _places(files, paths)
+    for obs_id, role, kind, name, within in zip(obs_ids, *texts[:3], paths, strict=True):
+        path, refusal = places[within]
         location = HduLocation(role.lower(), kind.lower(), path, name, refusal)
         known = hdus.setdefault(obs_id, {})
         if location.role in known:
             log.warning("Run %d has several %s HDUs in the index; the first is used.", obs_id, location.role)
         known.setdefault(location.role, location)
     if obs_table is None:
-        return Index(base, {obs_id: _entry_from_events(obs_id, known) for obs_id, known in hdus.items()})
+        read = several(lambda known: _entry_from_events(*known), hdus.items(), is_remote(files.file("any")))
+        return Index({entry.obs_id: entry for entry in read})
     runs: dict[int, RunEntry] = {}
     for entry in _obs_entries(obs_table, hdus):
         if entry.obs_id in runs:
@@ -172,7 +182,7 @@ def _index(base: Path, hdu_table: FitsTable, obs_table: FitsTable | None) -> Ind
     unknown = [str(obs_id) for obs_id in hdus if obs_id not in runs]
     if unknown:
         log.warning("Runs that have HDUs and no row in the observation index are left out: %s.", ", ".join(unknown))
-    return Index(base, runs)
+    return Index(runs)
 
 
 def _obs_entries(table: FitsTable, hdus: Mapping[int, Mapping[str, HduLocation]]) -> list[RunEntry]:
@@ -185,36 +195,24 @@ def _obs_entries(table: FitsTable, hdus: Mapping[int, Mapping[str, HduLocation]]
     ]
 
 
-def _places(base: Path, files: Iterable[tuple[str, str]]) -> dict[tuple[str, str], tuple[Path, str]]:
-    """Return the path of each (folder, name) of a release, and why it may not be read or nothing.
+def _places(files: Files, names: Iterable[str]) -> dict[str, tuple[File, str]]:
+    """Return the file of each name inside of a release, and why it may not be read or nothing.
 
     The null device stands for what may not be read, so that nobody looks at it, not even at its size.
     """
-    root = Path(os.path.realpath(base))
-    places = {}
-    for folder, name in dict.fromkeys(files):
-        path = base / folder / name
-        reason = _reason_against(path, root)
-        refusal = f"The file {str(Path(folder, name))!r} {reason} {base}." if reason else ""
-        places[folder, name] = (Path(os.devnull) if reason else path), refusal
+    places: dict[str, tuple[File, str]] = {}
+    for name in dict.fromkeys(names):
+        reason = files.reason_against(name)
+        refusal = f"The file {name!r} {reason} {files}." if reason else ""
+        places[name] = (Path(os.devnull) if reason else files.file(name)), refusal
     return places
-
-
-def _reason_against(path: Path, root: Path) -> str:
-    try:
-        real = Path(os.path.realpath(path))
-        if not real.is_relative_to(root):
-            return "lies outside of its release, and only files inside are read. Put it into the folder"
-        return "is no regular file. Correct the index or the files of" if real.exists() and not real.is_file() else ""
-    except (OSError, ValueError):
-        return "cannot be looked at under that name. Correct the index or the access rights of"
 
 
 def _entry_from_events(obs_id: int, hdus: Mapping[str, HduLocation]) -> RunEntry:
     if "events" not in hdus or hdus["events"].refusal:
         return RunEntry(obs_id, np.nan, np.nan, np.nan, "", hdus)
     location = hdus["events"]
-    header = table_named(read_tables(location.path), location.name, location.path).header
+    header = table_named(_read_tables(location.path), location.name, location.path).header
     return _entry(obs_id, header, hdus)
 
 
@@ -224,27 +222,34 @@ def _entry(obs_id: int, header: Mapping[str, Any], hdus: Mapping[str, HduLocatio
     return RunEntry(obs_id, ra, dec, zenith, str(header.get("OBJECT", "")).strip(), hdus)
 
 
-def _index_of_folder(folder: Path) -> Index:
+def _index_of_folder(files: Files) -> Index:
     """Make the index of a folder of run files from their headers; files without events are left out."""
     runs: dict[int, RunEntry] = {}
-    files = [("", str(path.relative_to(folder))) for path in sorted(folder.rglob("*.fits*"))]
-    for path, refusal in _places(folder, files).values():
+    readable = []
+    for path, refusal in _places(files, files.names()).values():
         if refusal:
             log.warning("A file is left out: %s", refusal)
-            continue
-        tables = read_tables(path)
-        events = _named(tables, "EVENTS")
-        if events is None:
-            continue
-        obs_id = int(events.header["OBS_ID"])
-        locations = [HduLocation(*_role_and_kind(table), path, table.name) for table in tables if table.name]
-        if obs_id in runs:
-            log.warning("Several files of %s hold run %d; %s is not read.", folder, obs_id, path.name)
-            continue
-        runs[obs_id] = _entry(obs_id, events.header, {location.role: location for location in reversed(locations)})
+        else:
+            readable.append(path)
+    entries = several(_entry_of_file, readable, is_remote(files.file("any")))
+    for path, entry in zip(readable, entries, strict=True):
+        if entry is not None and entry.obs_id in runs:
+            log.warning("Several files of %s hold run %d; %s is not read.", files, entry.obs_id, path.name)
+        elif entry is not None:
+            runs[entry.obs_id] = entry
     if not runs:
-        raise MissingInputError(f"{folder} holds neither hdu-index.fits[.gz] nor FITS files with an EVENTS HDU.")
-    return Index(folder, runs)
+        raise MissingInputError(f"{files} holds neither hdu-index.fits[.gz] nor FITS files with an EVENTS HDU.")
+    return Index(runs)
+
+
+def _entry_of_file(path: File) -> RunEntry | None:
+    tables = _read_tables(path)
+    events = _named(tables, "EVENTS")
+    if events is None:
+        return None
+    locations = [HduLocation(*_role_and_kind(table), path, table.name) for table in tables if table.name]
+    by_role = {location.role: location for location in reversed(locations)}
+    return _entry(int(events.header["OBS_ID"]), events.header, by_role)
 
 
 def _role_and_kind(table: FitsTable) -> tuple[str, str]:
@@ -273,11 +278,8 @@ def _run(entry: RunEntry) -> Run:
     for location in entry.hdus.values():
         if location.refusal:
             raise InputError(location.refusal)
-    paths = {location.path for location in entry.hdus.values()}
-    # Looked at before the bytes are read: a file that is replaced meanwhile is then seen as changed.
-    status = {path: path.stat() for path in paths if path.exists()}
-    raw = {path: read_raw(path) for path in paths}
-    tables = {path: read_tables(path, raw=content) for path, content in raw.items()}
+    found = read_files(location.path for location in entry.hdus.values())
+    tables = {path: tables_of(content, path) for path, (_, content) in found.items()}
     hdus = {role: table_named(tables[at.path], at.name, at.path) for role, at in entry.hdus.items()}
     for role, table in hdus.items():
         validate_datasum(table, entry.hdus[role].path)
@@ -286,8 +288,8 @@ def _run(entry: RunEntry) -> Run:
         role: response(entry.hdus[role].kind, table) for role, table in hdus.items() if role not in REQUIRED_ROLES
     }
     files = {
-        str(path): ReadFile(status[path].st_size, status[path].st_mtime_ns, hashlib.sha256(content).hexdigest())
-        for path, content in raw.items()
+        str(path): ReadFile(status.size, status.version, hashlib.sha256(content).hexdigest())
+        for path, (status, content) in found.items()
     }
     units = {name.lower(): unit for name, unit in hdus["events"].columns.items()}
     return Run(

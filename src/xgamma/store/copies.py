@@ -1,0 +1,54 @@
+"""Copies of small chunks in the one document that every reader of a product needs, so that a bucket is asked once.
+
+They stand beside the consolidated metadata, which a reader of Zarr may pass over: the chunks themselves are objects of
+their own as ever. A table of thirty columns of a few kilobytes is then no request instead of thirty.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import numpy.typing as npt
+
+from xgamma.errors import StoreError
+from xgamma.store.chunks import Document, encoded_chunks
+
+KEY = "small_chunks"
+# A column of 500 runs has 4 kB; the document of a product grows by what is shorter to fetch than to ask for.
+_ARRAY_BYTES, _PRODUCT_BYTES = 32_000, 192_000
+
+
+def small_chunks(arrays: Iterable[tuple[str, Document, npt.NDArray[Any]]]) -> dict[str, str]:
+    """Return the chunks of small arrays as base64, by their keys below the product.
+
+    Parameters
+    ----------
+    arrays
+        Path below the product, document and values of each array. The first come first, until there is enough.
+    """
+    found: dict[str, str] = {}
+    left = _PRODUCT_BYTES
+    for path, document, values in arrays:
+        if values.nbytes > _ARRAY_BYTES:
+            continue
+        chunks = encoded_chunks(document, values)
+        left -= sum(map(len, chunks.values()))
+        if left < 0:
+            break
+        found |= {f"{path}/{key}": base64.b64encode(chunk).decode() for key, chunk in chunks.items()}
+    return found
+
+
+def copies_in(content: bytes) -> dict[str, bytes]:
+    """Return the copies that the ``zarr.json`` of a product holds, by their keys below the product.
+
+    Raises ``StoreError`` where it is damaged.
+    """
+    try:
+        copies = json.loads(content)["consolidated_metadata"].get(KEY, {})
+        return {key: base64.b64decode(text, validate=True) for key, text in copies.items()}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise StoreError("The zarr.json of a product is damaged. Copy the store again.") from None
