@@ -157,10 +157,8 @@ def outcome_of(ask, release):
         analysis = ask()
     except XgammaError as error:
         return type(error).__name__, str(error).replace(str(release), "RELEASE")
-    rows = analysis._rows
-    reasons = [reason.replace(str(release), "RELEASE") for reason in rows.attrs["outcome_details"]]
-    plain = rows.assign_attrs(outcome_details=reasons)
-    return dataset_digest(analysis._held), dataset_digest(plain)
+    reasons = [(name, reason.replace(str(release), "RELEASE")) for name, reason in analysis.unused]
+    return dataset_digest(analysis._held), reasons
 
 
 class History(RuleBasedStateMachine):

@@ -24,7 +24,7 @@ def test_help_lists_the_verbs_and_exit_codes(xgamma):
     assert done.code == 0
     assert done.err == ""
     assert all(f"\n  {verb} " in done.out for verb in VERBS)
-    assert "5 fit not converged, 130 interrupted" in done.out
+    assert "5 fit not converged," in done.out
     assert max(map(len, done.out.splitlines())) <= 80
     assert xgamma("-h").out == done.out
 

@@ -189,14 +189,14 @@ def test_a_scheduler_that_goes_away_ends_a_command_and_the_next_one_makes_the_sa
 
 
 def test_a_block_whose_worker_dies_once_is_done_by_another(tmp_path):
-    assert run_blocks(number_or_one_death, [(n, 3, tmp_path) for n in range(6)], "x", 2) == list(range(6))
+    assert run_blocks(number_or_one_death, [(n, 3, tmp_path) for n in range(6)], "x", Workers(2)) == list(range(6))
     assert (tmp_path / "once").exists()
 
 
 def test_a_block_that_kills_each_worker_is_named_and_the_others_are_kept(tmp_path):
     names = [f"run {n}" for n in range(6)]
     with pytest.raises(WorkerLostError, match=r"given run 3 died\. Mostly memory runs out") as lost:
-        run_blocks(number_or_death, [(n, 3, tmp_path) for n in range(6)], "x", 2, names=names)
+        run_blocks(number_or_death, [(n, 3, tmp_path) for n in range(6)], "x", Workers(2), names)
     assert lost.value.results == [0, 1, 2, None, 4, 5]
     assert len(list(tmp_path.iterdir())) >= 3
 

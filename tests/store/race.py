@@ -7,9 +7,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from store.writer import key, product, write
-
 import xgamma
+from store.written import key, product, write
 from xgamma.errors import XgammaError
 from xgamma.store import Store, dataset_digest
 

@@ -46,8 +46,9 @@ def key(number):
 
 
 def product(number):
-    values = np.random.default_rng(number).random((3, 200))
-    return {"": xr.Dataset({"x": (("row", "bin"), values), "n": ("row", np.arange(3))})}
+    # Larger than what a product holds copies of: each array is asked for.
+    values = np.random.default_rng(number).random((5_000, 3))
+    return {"": xr.Dataset({"x": (("row", "bin"), values), "n": ("row", np.arange(5_000))})}
 
 
 def joined(parts):

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import race
 from rclone_server import RcloneServer, rclone
-from store.writer import key, product
 
 from releases import config_of, until_datasets
+from store.written import key, product
 from xgamma.errors import StoreError
 from xgamma.events import Rows, read_events
 from xgamma.formats.gadf.read import read_index

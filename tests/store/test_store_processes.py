@@ -2,7 +2,7 @@
 
 import pytest
 
-from survival.actor import key, product
+from store.written import key, product
 from survival.stage import attempts, attempts_in
 from xgamma.store import Store
 

@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 
 from releases import config_of, recipe, until_datasets, whole
+from store.written import key, product, write
 from xgamma.analysis.compact import compact
 from xgamma.errors import StoreError
 from xgamma.ingest import open_release
@@ -58,25 +59,9 @@ def clean(store):
     Store(store).gc(NOTHING)
 
 
-def key(number):
-    return digest({"recipe": "test", "number": number})
-
-
-def product(number):
-    random = np.random.default_rng(number)
-    events = xr.Dataset({"ra": ("event", random.random(20_000), {"units": "deg"}), "id": ("event", np.arange(20_000))})
-    counts = xr.Dataset(
-        {"counts": (("dataset", "energy"), random.random((2, 8))), "used": ("dataset", np.array([True, False]))},
-        coords={"dataset": ["23523", "23526"], "energy": random.random(8)},
-    )
-    return {"": counts, "events": events}
-
-
 def put(store, first, last):
     """Put products of these numbers, and return the attempts that stand."""
-    place = Store(store)
-    numbers = range(int(first), int(last))
-    return [place.put("dl4", key(number), product(number), {"command": "test"}).attempt for number in numbers]
+    return write(store, int(first), int(last))
 
 
 def small(number):

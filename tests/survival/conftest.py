@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from store.conftest import new_place, s3, s3_server  # noqa: F401
+from store.conftest import new_place  # noqa: F401
 from survival.stage import Actor, Witness
 from xgamma.errors import XgammaError
 

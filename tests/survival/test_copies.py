@@ -11,7 +11,8 @@ import subprocess
 
 import pytest
 
-from survival.actor import key, product, put
+from store.written import key, product
+from survival.actor import put
 from survival.stage import digests
 from xgamma.errors import DamagedError
 from xgamma.store import Store

@@ -4,7 +4,7 @@ import pytest
 
 from command_line import CommandLine
 from releases import config_of, whole
-from survival.actor import key, product
+from store.written import key, product
 from survival.disks import filled, mounted
 from survival.stage import abandoned, digests
 from xgamma.errors import StoreError

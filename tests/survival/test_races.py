@@ -3,7 +3,8 @@
 import pytest
 
 from releases import config_of, recipe, whole
-from survival.actor import analyse, crowd, key, keys, race
+from store.written import key
+from survival.actor import analyse, crowd, keys, race
 from survival.stage import Actor, abandoned, attempts_in, digests
 from xgamma.store import Store, digest
 

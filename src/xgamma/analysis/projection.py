@@ -17,7 +17,7 @@ from xgamma.analysis.stacks import BLOCK_ROWS
 from xgamma.errors import ConfigError
 from xgamma.events import Part, Rows
 from xgamma.execute import THIS_PROCESS, Workers
-from xgamma.ingest import runs_per_part
+from xgamma.ingest.release import RUNS_PER_PART
 from xgamma.reduce import MAX_EVENTS, MAX_ROWS, Recipe, blocks_of
 from xgamma.reduce.rows import neutral_values
 
@@ -71,8 +71,7 @@ def ingest_cost(nbytes: int, runs: int, workers: Workers) -> Cost:
     workers
         Where they are read.
     """
-    per_part = runs_per_part(runs, workers)
-    parts = -(-runs // per_part)
+    parts = -(-runs // RUNS_PER_PART)
     at_once = min(parts, 1 if workers == THIS_PROCESS else _at_once(workers))
     size = int(nbytes / parts * COPIES_OF_FILE * at_once)
     return Cost(parts, nbytes, nbytes, _imports(workers) + size)

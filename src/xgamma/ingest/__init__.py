@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from xgamma.ingest.merge import merge_parts
 from xgamma.ingest.part import Failure
-from xgamma.ingest.release import FitsRelease, Holdings, StoredRelease, open_release, runs_per_part
+from xgamma.ingest.release import FitsRelease, Holdings, StoredRelease, open_release
 
-__all__ = ["Failure", "FitsRelease", "Holdings", "StoredRelease", "merge_parts", "open_release", "runs_per_part"]
+__all__ = ["Failure", "FitsRelease", "Holdings", "StoredRelease", "merge_parts", "open_release"]

@@ -27,8 +27,6 @@ log = logging.getLogger(__name__)
 KIND = "dl3"
 STEP_VERSION = 2
 RUNS_PER_PART = 500
-# Of a cluster whose size nobody knows.
-PARTS_AT_LEAST = 8
 # One offset node of a few responses is what a block reads of them.
 _IRF_CHUNK = 16
 
@@ -378,7 +376,7 @@ class FitsRelease:
         ingested: list[Ingested] = []
         last: dict[str, Part] = {}
         with progress_bar("Reading runs", len(entries)) as advance:
-            for chunk in _chunks(entries, runs_per_part(len(entries), THIS_PROCESS)):
+            for chunk in _chunks(entries):
                 last.clear()
                 done, part = self._read_part(chunk, store, advance, on_failure)
                 ingested.append(done)
@@ -389,7 +387,7 @@ class FitsRelease:
     def _read_by(
         self, workers: Workers, entries: Sequence[RunEntry], store: Store, on_failure: OnFailure
     ) -> list[Ingested]:
-        chunks = [(self, chunk, store) for chunk in _chunks(entries, runs_per_part(len(entries), workers))]
+        chunks = [(self, chunk, store) for chunk in _chunks(entries)]
         ingested = run_blocks(_ingest_part, chunks, "Reading runs", workers)
         for each in ingested:
             for failure in each.failures:
@@ -418,14 +416,9 @@ class FitsRelease:
         return Ingested(key, places, failures), part
 
 
-def runs_per_part(runs: int, workers: Workers) -> int:
-    """Return how many runs become one part: few parts are quick to read, and each worker reads one of its own."""
-    shares = 1 if workers == THIS_PROCESS else workers.n_jobs if workers.scheduler is None else PARTS_AT_LEAST
-    return max(1, min(RUNS_PER_PART, -(-runs // shares)))
-
-
-def _chunks(entries: Sequence[RunEntry], size: int) -> Iterator[Sequence[RunEntry]]:
-    return (entries[start : start + size] for start in range(0, len(entries), size))
+def _chunks(entries: Sequence[RunEntry]) -> Iterator[Sequence[RunEntry]]:
+    """Yield the runs of each part: the same wherever they are read."""
+    return (entries[start : start + RUNS_PER_PART] for start in range(0, len(entries), RUNS_PER_PART))
 
 
 def _ingest_part(release: FitsRelease, entries: Sequence[RunEntry], store: Store) -> Ingested:
