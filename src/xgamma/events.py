@@ -26,8 +26,7 @@ RUN_COLUMNS = (
 )
 
 
-@dataclass(frozen=True)
-class RunFacts:
+class RunFacts(NamedTuple):
     """What a selection looks at, whether the run lies in FITS files or in a store; degrees, ICRS."""
 
     obs_id: int
@@ -79,13 +78,17 @@ class Part:
 
     def facts(self) -> list[RunFacts]:
         """Return what a selection looks at, for every run."""
-        has = {role: self.obs[f"{role}_table"].values >= 0 for role in IRF_ROLES}
+        has = np.stack([self.obs[f"{role}_table"].values >= 0 for role in IRF_ROLES], axis=1)
+        # Most runs have the same responses: few sets are made.
+        sets, numbers = np.unique(has, axis=0, return_inverse=True)
+        roles = [frozenset({"events", "gti", *np.array(IRF_ROLES)[own].tolist()}) for own in sets]
         names = ("obs_id", "index_ra", "index_dec", "zenith")
         columns = [*(self.obs[name].values.tolist() for name in names), self.obs.attrs["target"]]
-        roles = [{role for role in IRF_ROLES if has[role][number]} for number in range(self.obs.sizes["obs"])]
         return [
-            RunFacts(obs_id, ra, dec, frozenset(own | {"events", "gti"}), zenith, target)
-            for own, (obs_id, ra, dec, zenith, target) in zip(roles, zip(*columns, strict=True), strict=True)
+            RunFacts(obs_id, ra, dec, roles[number], zenith, target)
+            for number, (obs_id, ra, dec, zenith, target) in zip(
+                numbers.tolist(), zip(*columns, strict=True), strict=True
+            )
         ]
 
     def run_columns(self, obs: IntArray) -> dict[str, npt.NDArray[Any]]:

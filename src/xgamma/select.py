@@ -234,6 +234,8 @@ def rows_of(
     list
         For each part that is needed its key and its rows. A run in several intervals is named ``<id>-1``, ``<id>-2``.
     """
+    if not selection.intervals:
+        return _whole_runs(places, obs_ids)
     pieces = [piece for obs_id in obs_ids for piece in _pieces(parts, places[obs_id], obs_id, selection)]
     pieces.sort(key=lambda piece: piece.interval)
     times = Counter(piece.obs_id for piece in pieces)
@@ -244,6 +246,19 @@ def rows_of(
         names = tuple(f"{p.obs_id}-{p.interval + 1}" if times[p.obs_id] > 1 else str(p.obs_id) for p in mine)
         start, stop = (np.array([getattr(piece, side) for piece in mine]) for side in ("start", "stop"))
         result.append((key, Rows(np.array([piece.obs for piece in mine]), start, stop, names, place)))
+    return result
+
+
+def _whole_runs(places: Mapping[int, tuple[str, int]], obs_ids: Iterable[int]) -> list[tuple[str, Rows]]:
+    own: dict[str, list[tuple[int, int, str]]] = {}
+    for place, obs_id in enumerate(obs_ids):
+        key, number = places[obs_id]
+        own.setdefault(key, []).append((place, number, str(obs_id)))
+    result = []
+    for key, rows in own.items():
+        positions, obs, names = zip(*rows, strict=True)
+        ends = np.full(len(rows), np.inf)
+        result.append((key, Rows(np.array(obs), -ends, ends, names, np.array(positions))))
     return result
 
 
@@ -265,9 +280,6 @@ class _Piece:
 
 def _pieces(parts: Mapping[str, Part], place: tuple[str, int], obs_id: int, selection: Selection) -> Iterable[_Piece]:
     key, obs = place
-    if not selection.intervals:
-        yield _Piece(key, obs, obs_id, 0, -np.inf, np.inf)
-        return
     table = parts[key].obs
     tstart, tstop = float(table["tstart"].values[obs]), float(table["tstop"].values[obs])
     for number, interval in enumerate(selection.intervals):

@@ -34,7 +34,7 @@ from xgamma.axes import BoolArray
 from xgamma.datasets import Datasets, FluxPoints, FluxPointsDataset
 from xgamma.datasets.spectrum import SpectrumDataset
 from xgamma.errors import ConfigError, ConfigTypeError, DamagedError, DataError, LaterError, OrderError
-from xgamma.execute import THIS_PROCESS, Workers, one_cluster
+from xgamma.execute import THIS_PROCESS, Workers, collector_at_rest, one_cluster
 from xgamma.fit import Fit, FitResult, mask_fit, used_bins
 from xgamma.ingest import FitsRelease, StoredRelease, open_release
 from xgamma.models.model import Models
@@ -116,10 +116,11 @@ class Analysis:
         config = self._frozen(files=True)
         log.info("Fetching observations.")
         place = config.observations.datastore.expanded()
-        self.datastore = open_release(place, config.observations.tag)
         selection = selection_of(config)
-        facts = self.datastore.facts()
-        found = sieved(facts, selection)
+        with collector_at_rest():
+            self.datastore = open_release(place, config.observations.tag)
+            facts = self.datastore.facts()
+            found = sieved(facts, selection)
         wanted = self._known_or_failed(found.obs_ids) if retry_failed else found.obs_ids
         on_failure = on_failed_ingest(bool(config.general.fail_fast))
         holdings = self.datastore.load(wanted, self.store, self._workers(config), on_failure)

@@ -220,7 +220,7 @@ def _started(n_jobs: int, scheduler: str | None) -> Iterator[Any]:
             _validate_software(client, scheduler)
             yield client
         return
-    options = {"n_workers": n_jobs, "threads_per_worker": 1, "dashboard_address": None}
+    options = {"n_workers": n_jobs, "threads_per_worker": 1, "dashboard_address": ":0"}
     with contextlib.ExitStack() as opened:
         with dask.config.set(_LOCAL), _interrupted_later():
             cluster = opened.enter_context(distributed.LocalCluster(**options, silence_logs=logging.CRITICAL))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import xarray as xr
 
@@ -149,8 +149,7 @@ def open_release(datastore: str | Path, tag: str | None = None) -> FitsRelease |
     return FitsRelease(release_name(datastore), datastore)
 
 
-@dataclass(frozen=True)
-class StoredRun:
+class StoredRun(NamedTuple):
     """Where a store holds a run: the key of its part and the number in it."""
 
     run_key: str
