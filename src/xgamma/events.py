@@ -15,7 +15,7 @@ from xgamma.times import SECONDS_PER_DAY, clipped_gti, inside_interval, nights
 
 IRF_ROLES = ("aeff", "edisp", "psf", "bkg", "rad_max")
 # What is computed at once: columns of this length stay in the caches of a core, and workers do not wait for memory.
-PIECE = 1 << 16
+PIECE = 1 << 17
 
 
 # What is known of a run before it is ingested, and what is known afterwards; both can be named in an expression.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,8 +27,8 @@ from xgamma.times import SECONDS_PER_DAY
 log = logging.getLogger(__name__)
 
 ROWS = "rows"
-# Some thousand rows; what is read again from the store costs a millisecond for each array.
-KEPT_BYTES = 64_000_000
+# A thousand rows or two; what is read again from the store costs a millisecond for each array.
+KEPT_BYTES = 16_000_000
 
 Place = tuple[str, int]
 
@@ -188,19 +189,25 @@ def reduced(
     keys: list[str] = []
     lost: dict[str, UnusedRun] = {}
     found = 0
-    for part_key, rows in selected:
-        wanted = row_keys(recipe_key, holdings, part_key, rows)
-        missing = [number for number, key in enumerate(wanted) if key not in known]
-        found += len(wanted) - len(missing)
-        if missing:
-            fresh = reduce_each(holdings.parts[part_key], rows_at(rows, missing), recipe, workers)
-            new_keys = [wanted[missing[number]] for number in fresh.done]
-            known |= _put_rows(shelf, new_keys, fresh.data, part_key, document)
-            for number, error in fresh.lost.items():
-                name, key = rows.names[missing[number]], wanted[missing[number]]
-                lost[key] = UnusedRun.of(name, REDUCE, Outcome.NOT_FINISHED, sentence_of(error))
-                on_failure(lost[key], error)
-        keys += wanted
+    # Rows of a part are written while those of the next are reduced.
+    with ThreadPoolExecutor(1) as writer:
+        written: list[Future[dict[str, Place]]] = []
+        for part_key, rows in selected:
+            wanted = row_keys(recipe_key, holdings, part_key, rows)
+            missing = [number for number, key in enumerate(wanted) if key not in known]
+            found += len(wanted) - len(missing)
+            keys += wanted
+            if missing:
+                fresh = reduce_each(holdings.parts[part_key], rows_at(rows, missing), recipe, workers)
+                new_keys = [wanted[missing[number]] for number in fresh.done]
+                wait(written)
+                written.append(writer.submit(_put_rows, shelf, new_keys, fresh.data, part_key, document))
+                for number, error in fresh.lost.items():
+                    name, key = rows.names[missing[number]], wanted[missing[number]]
+                    lost[key] = UnusedRun.of(name, REDUCE, Outcome.NOT_FINISHED, sentence_of(error))
+                    on_failure(lost[key], error)
+    for places in written:
+        known |= places.result()
     names = [name for _, rows in selected for name in rows.names]
     order = selection_order(selected).tolist()
     at = [(keys[row], names[row], known[keys[row]]) for row in order if keys[row] in known]

@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 
 STACK = "stack"
 NAME = "stacked"
-# Eight leaves: a few megabytes, and more work than a task costs.
-BLOCK_ROWS = 512
+# Four leaves: a few megabytes, and more work than a task costs.
+BLOCK_ROWS = 256
 
 
 class Groups:
