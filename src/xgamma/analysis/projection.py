@@ -22,13 +22,15 @@ from xgamma.reduce import MAX_EVENTS, MAX_ROWS, Recipe, blocks_of
 from xgamma.reduce.rows import neutral_values
 
 # What a process with all imports takes, before it does anything.
-IMPORTS_BYTES = 220_000_000
+IMPORTS_BYTES = 230_000_000
 # The columns of a block of events as they are read, their compressed bytes, and pieces of them in work.
-BYTES_PER_EVENT = 56
+BYTES_PER_EVENT = 90
 # Columns that are read of an event: two angles and the energy, with the time where runs are cut.
 READ_BYTES_PER_EVENT = 24
 # Tables of a response at the offset of a row, and its kernel, each in several copies: in units of the row.
-COPIES_OF_ROW = 30
+COPIES_OF_ROW = 13
+# What stays of each row after it was written: some of the last rows, keys, and memory that is not given back.
+HELD_OF_ROW = 1.4
 # A gzipped FITS file in memory: its bytes, what it inflates to, and the columns of it.
 COPIES_OF_FILE = 9
 
@@ -99,8 +101,7 @@ def _reduction(recipe: Recipe, blocks: Sequence[tuple[int, int]], count: int, ev
     row = row_bytes(recipe)
     # The largest blocks may run at once.
     at_once = sorted((_block_bytes(row, *block) for block in blocks), reverse=True)[: _at_once(workers)]
-    # Those of one part are joined before they are put into the store, and the last ones stay in memory.
-    held = min(count * row, KEPT_BYTES) + 2 * min(count, 4 * MAX_ROWS) * row
+    held = int(count * row * HELD_OF_ROW)
     return Cost(len(blocks), events * READ_BYTES_PER_EVENT, count * row, _imports(workers) + sum(at_once) + held)
 
 
