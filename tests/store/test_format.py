@@ -46,12 +46,14 @@ KINDS = sorted(PRODUCTS)
 
 @pytest.fixture(scope="module")
 def store(tiny_release, tmp_path_factory):
-    """A store with every kind of product, a name and a tag; it is not to be changed."""
+    """A store with every kind of product, a name, a tag and digests of files; it is not to be changed."""
     store = Store(tmp_path_factory.mktemp("format") / "a store")
     run(config_of(tiny_release, store.url))
     (record,) = store.ls("stack")
     store.set_name("crab", "stack", record.key)
     tag(store, "first-light")
+    for number in range(3):
+        store.remember(f"/data/{number}.fits", number, 1, f"{number:064x}")
     return store
 
 

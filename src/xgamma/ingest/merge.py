@@ -107,7 +107,11 @@ def merge_parts(store: Store, release: str, records: Sequence[Record]) -> Record
         log.warning("The parts of %s have different event columns and are not merged.", release)
         return None
     part = merged_part(parts)
-    texts: dict[str, Any] = {"release": release, "runs": [run for record in records for run in record.texts["runs"]]}
+    texts: dict[str, Any] = {
+        "release": release,
+        "runs": [run for record in records for run in record.texts["runs"]],
+        "files": {path: file for record in records for path, file in record.texts.get("files", {}).items()},
+    }
     keys = [record.key for record in records]
     # Where the files lie is kept as long as it is one place.
     places = {record.provenance.get("datastore") for record in records} - {None}

@@ -297,26 +297,34 @@ class FitsRelease:
         }
 
     def _found(
-        self, obs_ids: Sequence[int], known: Mapping[int, Versions], store: Store, remember: bool
+        self, obs_ids: Sequence[int], records: Sequence[Record], store: Store, remember: bool
     ) -> dict[int, StoredRun]:
         """Return those runs of which the store holds a version as the files are now."""
+        known = _versions(records)
         entries = [self.index.runs[obs_id] for obs_id in obs_ids if obs_id in known]
         statuses = statuses_of(at.path for entry in entries for at in entry.hdus.values())
+        memory = FileMemory.of(store, records)
         at_once = store.is_remote or any(entry.is_remote for entry in entries)
-        keys = several(lambda entry: _known_key(entry, statuses, store, remember), entries, at_once)
+        keys = several(lambda entry: _known_key(entry, statuses, memory, remember), entries, at_once)
         pairs = [(entry.obs_id, key) for entry, key in zip(entries, keys, strict=True)]
         return {obs_id: known[obs_id][key] for obs_id, key in pairs if key in known[obs_id]}
 
+    def _records(self, store: Store) -> list[Record]:
+        return sorted(
+            (record for record in store.ls(KIND) if record.texts["release"] == self.name),
+            key=lambda record: record.created,
+        )
+
     def pending(self, obs_ids: Sequence[int], store: Store) -> list[int]:
         """Return the runs that the store does not hold, or holds as their files once were."""
-        found = self._found(obs_ids, stored_versions(store, self.name), store, remember=False)
+        found = self._found(obs_ids, self._records(store), store, remember=False)
         return [obs_id for obs_id in obs_ids if obs_id not in found]
 
     def run_key(self, obs_id: int, store: Store) -> str | None:
         """Return what identifies the bytes of a run as its files are now; ``None`` where one is not there."""
         entry = self.index.runs[obs_id]
         statuses = statuses_of(at.path for at in entry.hdus.values())
-        return _known_key(entry, statuses, store, remember=False)
+        return _known_key(entry, statuses, FileMemory.of(store, self._records(store)), remember=False)
 
     def nbytes(self, obs_ids: Sequence[int]) -> int:
         """Return the size of the files of some runs."""
@@ -349,8 +357,9 @@ class FitsRelease:
         on_failure
             Called for each run that cannot be read; what it raises ends the ingest.
         """
-        known = stored_versions(store, self.name)
-        found = self._found(obs_ids, known, store, remember=True)
+        records = self._records(store)
+        known = {run["obs_id"] for record in records for run in record.texts["runs"]}
+        found = self._found(obs_ids, records, store, remember=True)
         new = [self.index.runs[obs_id] for obs_id in obs_ids if obs_id not in found]
         for entry in new:
             if entry.obs_id in known:
@@ -407,11 +416,9 @@ class FitsRelease:
         texts = {
             "release": self.name,
             "runs": [{"obs_id": r.entry.obs_id, "run_key": k} for r, k in zip(runs, run_keys, strict=True)],
+            "files": {path: list(astuple(file)) for run in runs for path, file in run.files.items()},
         }
         store.put(KIND, key, part.groups, {"datastore": self.place}, texts=texts, encoding=chunks_of(part))
-        files = {path: file for run in runs for path, file in run.files.items()}
-        for _ in several(lambda path: store.remember(path, *astuple(files[path])), files, store.is_remote):
-            pass
         places = {run.entry.obs_id: StoredRun(k, key, n) for n, (run, k) in enumerate(zip(runs, run_keys, strict=True))}
         return Ingested(key, places, failures), part
 
@@ -442,20 +449,50 @@ def chunks_of(part: Part) -> dict[str, dict[str, Any]]:
     return {**events, **responses}
 
 
-def _known_key(entry: RunEntry, statuses: Mapping[File, FileStatus | None], store: Store, remember: bool) -> str | None:
+@dataclass(frozen=True)
+class FileMemory:
+    """The digests of files as they were when they were read, so that one that has not changed is not read again.
+
+    Parameters
+    ----------
+    store
+        Where digests of files are remembered that were read for nothing else.
+    ingested
+        Size, version and digest of each file of the runs that a store holds, by path or url.
+    """
+
+    store: Store
+    ingested: Mapping[str, Sequence[Any]]
+
+    @classmethod
+    def of(cls, store: Store, records: Iterable[Record]) -> FileMemory:
+        """Return the memory of the records of parts, the newest last."""
+        return cls(store, {path: file for record in records for path, file in record.texts.get("files", {}).items()})
+
+    def recall(self, path: str, status: FileStatus) -> str | None:
+        """Return the digest of a file that is as it was, else ``None``."""
+        size, version, known = self.ingested.get(path, (None, None, None))
+        if (size, str(version)) == (status.size, str(status.version)):
+            return str(known)
+        return self.store.recall(path, status.size, status.version)
+
+
+def _known_key(
+    entry: RunEntry, statuses: Mapping[File, FileStatus | None], memory: FileMemory, remember: bool
+) -> str | None:
     """Return the key of a run whose files have not changed since they were read, else of what they are now."""
     digests: dict[str, str] = {}
     for path in {location.path for location in entry.hdus.values()}:
         status = statuses[path]
         if status is None:
             return None
-        known = store.recall(str(path), status.size, status.version)
+        known = memory.recall(str(path), status)
         if known is None:
             known = _file_digest(path)
             if remember:
                 # It saves reading the file the next time; a store that is read-only or full answers without it.
                 with contextlib.suppress(StoreError):
-                    store.remember(str(path), status.size, status.version, known)
+                    memory.store.remember(str(path), status.size, status.version, known)
         digests[str(path)] = known
     return digest(run_document(entry, digests))
 
