@@ -34,7 +34,7 @@ from xgamma.datasets.zarr_files import write_zarr
 from xgamma.engine import XgammaBackend
 from xgamma.errors import ConfigTypeError, DataError, InputError, MissingInputError, StoreError, UnknownNameError
 from xgamma.events import IRF_ROLES
-from xgamma.ingest.release import KIND
+from xgamma.ingest.stored import KIND
 from xgamma.schema import PRODUCTS, documents, product_violations
 from xgamma.schema.check import group_named
 from xgamma.schema.dl3 import ROLES

@@ -12,7 +12,7 @@ import xarray as xr
 from xgamma.axes import IntArray
 from xgamma.errors import DataError
 from xgamma.events import IRF_ROLES, Part
-from xgamma.ingest.release import KIND, chunks_of
+from xgamma.ingest.stored import KIND, chunks_of
 from xgamma.store import Record, Store
 from xgamma.times import SECONDS_PER_DAY
 
