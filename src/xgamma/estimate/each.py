@@ -1,0 +1,143 @@
+"""Work on each row by itself: fits and flux points of nights, bands or runs, blocks of rows at a time on any workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xgamma.axes import BoolArray
+from xgamma.errors import DataError, FitError
+from xgamma.estimate.flux_points import flux_points
+from xgamma.estimate.flux_points_parameters import FluxPointsParameters
+from xgamma.execute import THIS_PROCESS, Workers, run_blocks
+from xgamma.fit import FitSettings, fit
+from xgamma.models.model import Models
+from xgamma.reduce import select_rows
+
+# A row takes some 10 ms: a block is much more than what a task costs.
+ROWS = 16
+
+
+def fit_each(
+    ds: xr.Dataset,
+    models: Models,
+    mask_fit: BoolArray | None = None,
+    settings: FitSettings | None = None,
+    workers: Workers = THIS_PROCESS,
+) -> xr.Dataset:
+    """Fit models to each row by itself.
+
+    Parameters
+    ----------
+    ds
+        DL4 rows, such as the stacks of nights.
+    models
+        The models with their start values, the same for each row; not changed.
+    mask_fit
+        The bins to use, bool (dataset, region, energy); ``None`` for all safe bins.
+    settings
+        How MIGRAD runs.
+    workers
+        Where blocks of rows are fitted.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``value`` and ``error`` (dataset, parameter), ``total_stat`` and ``success`` (dataset). A row that cannot be
+        fitted is NaN without success, and ``attrs["messages"]`` says why.
+
+    Examples
+    --------
+    >>> found = fit_each(nights, models, workers=Workers(4))  # doctest: +SKIP
+    >>> found["value"].sel(parameter="crab.spectral.index")  # doctest: +SKIP
+    """
+    blocks = [(rows, models, mask, settings) for rows, mask in _blocks(ds, mask_fit)]
+    found = [each for block in run_blocks(_fit_rows, blocks, "Fitting", workers) for each in block]
+    names, units = models.parameters_unique_names, [str(parameter.unit) for parameter in models.parameters]
+    columns = {name: np.array([each[name] for each in found]) for name in ("value", "error", "total_stat", "success")}
+    of_parameters = {"parameter_units": units}
+    return xr.Dataset(
+        {
+            "value": (("dataset", "parameter"), columns["value"], {"long_name": "Best fit", **of_parameters}),
+            "error": (("dataset", "parameter"), columns["error"], {"long_name": "Error", **of_parameters}),
+            "total_stat": (
+                ("dataset",),
+                columns["total_stat"],
+                {"units": "", "long_name": "Statistic at the best fit"},
+            ),
+            "success": (("dataset",), columns["success"], {"units": "", "long_name": "Whether the fit converged"}),
+        },
+        {"dataset": ds["dataset"], "parameter": np.array(names)},
+        {"messages": [each["message"] for each in found]},
+    )
+
+
+def flux_points_each(
+    ds: xr.Dataset,
+    models: Models,
+    source: str,
+    edges: Any,
+    mask_fit: BoolArray | None = None,
+    parameters: FluxPointsParameters | Mapping[str, Any] | None = None,
+    workers: Workers = THIS_PROCESS,
+) -> dict[str, xr.Dataset]:
+    """Estimate flux points of each row by itself; see ``flux_points``.
+
+    Returns
+    -------
+    dict
+        The flux points by the name of the row.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown source, one without a free norm, edges that do not ascend, unknown parameters.
+    """
+    blocks = [(rows, models, source, edges, mask, parameters) for rows, mask in _blocks(ds, mask_fit)]
+    found = run_blocks(_points_of_rows, blocks, "Flux points", workers)
+    names = [str(name) for name in ds["dataset"].values]
+    return dict(zip(names, (points for block in found for points in block), strict=True))
+
+
+def _blocks(ds: xr.Dataset, mask_fit: BoolArray | None) -> Iterator[tuple[xr.Dataset, BoolArray | None]]:
+    count = ds.sizes["dataset"]
+    for start in range(0, count, ROWS):
+        rows = range(start, min(start + ROWS, count))
+        yield select_rows(ds, rows), None if mask_fit is None else mask_fit[rows.start : rows.stop]
+
+
+def _rows(ds: xr.Dataset, mask_fit: BoolArray | None) -> Iterator[tuple[xr.Dataset, list[BoolArray | None]]]:
+    for row in range(ds.sizes["dataset"]):
+        yield select_rows(ds, [row]), [None if mask_fit is None else mask_fit[row : row + 1]]
+
+
+def _fit_rows(
+    ds: xr.Dataset, models: Models, mask_fit: BoolArray | None, settings: FitSettings | None
+) -> list[dict[str, Any]]:
+    return [_fitted(row, models.copy(), mask, settings) for row, mask in _rows(ds, mask_fit)]
+
+
+def _fitted(
+    row: xr.Dataset, models: Models, mask: list[BoolArray | None], settings: FitSettings | None
+) -> dict[str, Any]:
+    nothing = np.full(len(models.parameters), np.nan)
+    try:
+        result = fit([row], models, mask, settings)
+    except (FitError, DataError) as error:
+        return {"value": nothing, "error": nothing, "total_stat": np.nan, "success": False, "message": str(error)}
+    return {
+        "value": np.array([parameter.value for parameter in models.parameters]),
+        "error": np.array([parameter.error for parameter in models.parameters]),
+        "total_stat": result.total_stat,
+        "success": result.success,
+        "message": result.message,
+    }
+
+
+def _points_of_rows(
+    ds: xr.Dataset, models: Models, source: str, edges: Any, mask_fit: BoolArray | None, parameters: Any
+) -> list[xr.Dataset]:
+    return [flux_points([row], models.copy(), source, edges, mask, parameters) for row, mask in _rows(ds, mask_fit)]
