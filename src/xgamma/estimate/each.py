@@ -1,4 +1,4 @@
-"""Work on each row by itself: fits and flux points of nights, bands or runs, blocks of rows at a time on any workers."""
+"""Work on each row by itself: fits and flux points of nights, bands or runs, in blocks of rows on any workers."""
 
 from __future__ import annotations
 
