@@ -103,7 +103,7 @@ bench: install
 	$(BIN)/python benchmarks/stages.py $(if $(PEER_PYTHON),--peer $(PEER_PYTHON)) $(BENCH_ARGS)
 
 bench-scale: install
-	$(BIN)/python benchmarks/scale.py $(BENCH_ARGS)
+	$(BIN)/python benchmarks/scale.py $(if $(PEER_PYTHON),--peer $(PEER_PYTHON)) $(BENCH_ARGS)
 
 lock:
 	$(PYTHON) requirements/lock.py $(LOCK_ARGS)

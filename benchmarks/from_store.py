@@ -16,7 +16,7 @@ from xgamma.axes import Axis
 from xgamma.events import Part, Rows
 from xgamma.grid import Circle, Grid, RegionSpace
 from xgamma.ingest import StoredRelease
-from xgamma.ingest.release import StoredGroups
+from xgamma.ingest.stored import StoredGroups
 from xgamma.reduce import Recipe, ReflectedParameters, reduce_block
 from xgamma.store import Store
 

@@ -6,6 +6,7 @@ before its clock starts, as in a session that has begun.
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import dask.array  # noqa: F401
+import distributed
 import numpy as np
 from crab import CONFIG, MODELS
 from from_store import peak_memory
@@ -27,6 +29,7 @@ from xgamma.fit import fit
 from xgamma.modeling.models import Models
 
 REPEATS = 5
+NIGHT = 50
 EDGES = np.geomspace(1.0, 20.0, 9)
 SETTINGS = {"selection_optional": "all"}
 
@@ -92,7 +95,53 @@ def joint_fit(store: str, runs: int, folder: Path) -> dict[str, float]:
     return {name: min(seconds) for name, seconds in times.items()}
 
 
-STAGES = {"reduction": reduction, "table": observation_table, "joint": joint_fit}
+def on_workers(store: str, runs: int, folder: Path) -> dict[str, float]:
+    """Reduce the same runs on a cluster of one process and on one of two; starting it is not counted."""
+    seconds: dict[int, float] = {}
+    for turn, count in enumerate((1, 2, 1, 2)):
+        options = {"n_workers": count, "threads_per_worker": 1, "dashboard_address": ":0"}
+        with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster) as client:
+            client.run(ready)
+            analysis = session(store, runs, folder / str(turn), stack=True)
+            analysis.config.general.scheduler = cluster.scheduler_address
+            analysis.get_observations()
+            took = timed(analysis.get_datasets)
+        seconds[count] = min(took, seconds.get(count, took))
+    return {"seconds": seconds[2], "one": seconds[1]}
+
+
+def ready() -> None:
+    """Import what a reduction needs, in a worker."""
+    importlib.import_module("xgamma.analysis.stacks")
+    importlib.import_module("dask.array")
+
+
+def new_night(store: str, runs: int, folder: Path) -> dict[str, float]:
+    """Stack all runs by night; then ask for the same with one more night, which is reduced and stacked alone."""
+    analysis = session(store, runs, folder, stack=True)
+    config = analysis.config
+    config.datasets.stack_by = "night"
+    config.observations.obs_ids = list(range(1, runs - NIGHT + 1))
+    first = timed(analysis.get_observations) + timed(analysis.get_datasets)
+    config.observations.obs_ids = list(range(1, runs + 1))
+    again = Analysis(config)
+    seconds = timed(again.get_observations) + timed(again.get_datasets)
+    alone = session(store, runs, folder / "alone", stack=True)
+    alone.config.observations.obs_ids = list(range(runs - NIGHT + 1, runs + 1))
+    alone.config.datasets.stack_by = "night"
+    night = timed(alone.get_observations) + timed(alone.get_datasets)
+    assert again.datasets is not None
+    assert analysis.datasets is not None
+    return {"seconds": seconds, "first": first, "night": night, "stacks": len(again.datasets)}
+
+
+STAGES = {
+    "reduction": reduction,
+    "table": observation_table,
+    "joint": joint_fit,
+    "workers": on_workers,
+    "night": new_night,
+}
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from xgamma.formats.gadf.read import Run, read_index, read_run
 from xgamma.ingest.part import part_of
-from xgamma.ingest.release import KIND, chunks_of
+from xgamma.ingest.stored import KIND, chunks_of
 from xgamma.simulate import Plan, Response, simulate
 from xgamma.store import Store, digest
 from xgamma.times import SECONDS_PER_DAY

@@ -12,12 +12,13 @@ from releases import config_of
 from xgamma.analysis import products, rows, stacks
 from xgamma.analysis.run import run
 from xgamma.ingest import release as ingest
+from xgamma.ingest.stored import KIND
 from xgamma.reduce.block import STEP_VERSION as REDUCE_VERSION
 from xgamma.reduce.stack import STEP_VERSION as STACK_VERSION
 
 FILE = Path(__file__).with_name("fingerprints.json")
 VERSIONS = {
-    ingest.KIND: ingest.STEP_VERSION,
+    KIND: ingest.STEP_VERSION,
     rows.ROWS: REDUCE_VERSION,
     stacks.STACK: STACK_VERSION,
     products.FIT: products.FIT_VERSION,

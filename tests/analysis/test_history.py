@@ -24,7 +24,7 @@ from xgamma.analysis.compact import compact
 from xgamma.analysis.verify import verify
 from xgamma.errors import XgammaError
 from xgamma.ingest import FitsRelease
-from xgamma.ingest.release import stored_runs, stored_versions
+from xgamma.ingest.stored import stored_runs, stored_versions
 from xgamma.store import Store, dataset_digest
 from xgamma.store.backend import Backend, WholeObjectStore
 

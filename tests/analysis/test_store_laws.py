@@ -27,7 +27,7 @@ from xgamma.analysis import Analysis
 from xgamma.errors import ConfigError
 from xgamma.events import Part
 from xgamma.ingest import FitsRelease
-from xgamma.ingest.release import StoredGroups
+from xgamma.ingest.stored import StoredGroups
 from xgamma.reduce import reduce_spectra
 from xgamma.simulate.plan import MJDREFF, MJDREFI
 from xgamma.store import Store, dataset_digest

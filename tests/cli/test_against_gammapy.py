@@ -12,7 +12,7 @@ from releases import config_of, part_in_memory, recipe, rows_in, until_datasets
 from xgamma.analysis import AnalysisConfig
 from xgamma.analysis.against import deviations
 from xgamma.analysis.compact import compact
-from xgamma.ingest.release import KIND
+from xgamma.ingest.stored import KIND
 from xgamma.reduce import reduce_block, select_rows
 from xgamma.store import Store, digest
 from xgamma.times import time_from_seconds

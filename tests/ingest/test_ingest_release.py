@@ -17,7 +17,7 @@ from xgamma.events import Part
 from xgamma.formats.gadf.read import read_index
 from xgamma.ingest import open_release
 from xgamma.ingest.part import part_of, read_runs, run_document
-from xgamma.ingest.release import StoredGroups, stored_runs, stored_versions
+from xgamma.ingest.stored import StoredGroups, stored_runs, stored_versions
 from xgamma.outcome import Outcome
 from xgamma.simulate import Response
 from xgamma.simulate.plan import MJDREFF, MJDREFI

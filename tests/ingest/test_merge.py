@@ -14,7 +14,7 @@ from xgamma.grid import Circle, Grid, RegionSpace
 from xgamma.ingest import open_release
 from xgamma.ingest.merge import merged_part
 from xgamma.ingest.part import part_of, read_runs
-from xgamma.ingest.release import stored_runs
+from xgamma.ingest.stored import stored_runs
 from xgamma.reduce import Recipe, ReflectedParameters, joined_rows, reduce_spectra
 from xgamma.simulate import Plan, simulate
 from xgamma.store import Store

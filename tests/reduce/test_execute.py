@@ -14,7 +14,7 @@ from xgamma.errors import StoreError
 from xgamma.events import Part
 from xgamma.execute import Workers, progress_bar, run_blocks
 from xgamma.ingest import open_release
-from xgamma.ingest.release import StoredGroups
+from xgamma.ingest.stored import StoredGroups
 from xgamma.reduce import joined_rows, reduce_block, reduce_spectra
 from xgamma.store import Store, dataset_digest
 

@@ -34,7 +34,7 @@ from xgamma.datasets.zarr_files import write_zarr
 from xgamma.engine import XgammaBackend
 from xgamma.errors import ConfigTypeError, DataError, InputError, MissingInputError, StoreError, UnknownNameError
 from xgamma.events import IRF_ROLES
-from xgamma.ingest.release import KIND
+from xgamma.ingest.stored import KIND
 from xgamma.schema import PRODUCTS, documents, product_violations
 from xgamma.schema.check import group_named
 from xgamma.schema.dl3 import ROLES
@@ -46,12 +46,14 @@ KINDS = sorted(PRODUCTS)
 
 @pytest.fixture(scope="module")
 def store(tiny_release, tmp_path_factory):
-    """A store with every kind of product, a name and a tag; it is not to be changed."""
+    """A store with every kind of product, a name, a tag and digests of files; it is not to be changed."""
     store = Store(tmp_path_factory.mktemp("format") / "a store")
     run(config_of(tiny_release, store.url))
     (record,) = store.ls("stack")
     store.set_name("crab", "stack", record.key)
     tag(store, "first-light")
+    for number in range(3):
+        store.remember(f"/data/{number}.fits", number, 1, f"{number:064x}")
     return store
 
 

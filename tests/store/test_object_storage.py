@@ -18,7 +18,7 @@ from xgamma.events import Rows, read_events
 from xgamma.formats.gadf.read import read_index
 from xgamma.ingest import open_release
 from xgamma.ingest.part import part_of, read_runs
-from xgamma.ingest.release import KIND, chunks_of
+from xgamma.ingest.stored import KIND, chunks_of
 from xgamma.store import Store, dataset_digest, digest
 from xgamma.store.backend import open_backend
 from xgamma.store.verify import check_product

@@ -15,7 +15,7 @@ import pytest
 from releases import NIGHTS, release_of
 from survival import actor
 from survival.stage import abandoned, attempt_names, attempts, digests
-from xgamma.ingest.release import stored_runs
+from xgamma.ingest.stored import stored_runs
 from xgamma.store import Store
 
 # Processor time in s of the write of a small product.

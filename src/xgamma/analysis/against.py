@@ -19,7 +19,8 @@ from xgamma.errors import XgammaError
 from xgamma.execute import progress_bar
 from xgamma.formats.masks import read_mask
 from xgamma.geometry import separation
-from xgamma.ingest.release import KIND, FitsRelease, StoredRun, stored_versions
+from xgamma.ingest.release import FitsRelease
+from xgamma.ingest.stored import KIND, StoredRun, stored_versions
 from xgamma.outcome import Outcome
 from xgamma.reduce import select_rows
 from xgamma.store import Record, Store, digest

@@ -9,7 +9,7 @@ import xarray as xr
 
 from xgamma.analysis.rows import ROWS
 from xgamma.ingest import merge_parts
-from xgamma.ingest.release import KIND
+from xgamma.ingest.stored import KIND
 from xgamma.reduce import joined_rows, with_names
 from xgamma.store import Record, Store
 

@@ -9,7 +9,7 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from xgamma.errors import DamagedError, StoreError
 from xgamma.ingest import FitsRelease, StoredRelease
-from xgamma.ingest.release import KIND
+from xgamma.ingest.stored import KIND
 from xgamma.store import Store
 
 log = logging.getLogger(__name__)

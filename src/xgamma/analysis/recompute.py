@@ -16,7 +16,7 @@ from xgamma.errors import XgammaError
 from xgamma.events import Part, Rows
 from xgamma.execute import progress_bar
 from xgamma.grid import Circle, Grid, RegionSpace
-from xgamma.ingest.release import StoredGroups
+from xgamma.ingest.stored import StoredGroups
 from xgamma.reduce import Recipe, ReflectedParameters, SafeMaskParameters, blocks_of, reduce_block, select_rows
 from xgamma.store import Record, Store, digest
 

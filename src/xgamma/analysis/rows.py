@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -198,14 +198,17 @@ def reduced(
             found += len(wanted) - len(missing)
             keys += wanted
             if missing:
-                fresh = reduce_each(holdings.parts[part_key], rows_at(rows, missing), recipe, workers)
-                new_keys = [wanted[missing[number]] for number in fresh.done]
-                wait(written)
-                written.append(writer.submit(_put_rows, shelf, new_keys, fresh.data, part_key, document))
+                chosen, new_keys = rows_at(rows, missing), [wanted[number] for number in missing]
+                fresh = reduce_each(holdings.parts[part_key], chosen, recipe, workers)
+                # A store that cannot be written ends the work here, and not after all parts.
+                for before in written[-1:]:
+                    before.result()
+                done_keys = [new_keys[number] for number in fresh.done]
+                written.append(writer.submit(_put_rows, shelf, done_keys, fresh.data, part_key, document))
                 for number, error in fresh.lost.items():
-                    name, key = rows.names[missing[number]], wanted[missing[number]]
-                    lost[key] = UnusedRun.of(name, REDUCE, Outcome.NOT_FINISHED, sentence_of(error))
-                    on_failure(lost[key], error)
+                    run = UnusedRun.of(chosen.names[number], REDUCE, Outcome.NOT_FINISHED, sentence_of(error))
+                    lost[new_keys[number]] = run
+                    on_failure(run, error)
     for places in written:
         known |= places.result()
     names = [name for _, rows in selected for name in rows.names]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,31 +14,22 @@ import xarray as xr
 from xgamma import reduce
 from xgamma.analysis import products
 from xgamma.analysis.config import AnalysisConfig
-from xgamma.analysis.failures import failed_runs, note_failures, on_failed_ingest, on_failed_reduction
-from xgamma.analysis.healing import can_be_made_again, heals
+from xgamma.analysis.healing import heals
 from xgamma.analysis.observations import Observations
-from xgamma.analysis.request import points_of, recipe_of, selection_of
-from xgamma.analysis.rows import Reduced, failed_rows, reduced
+from xgamma.analysis.reading import read_observations
+from xgamma.analysis.reduction import faces_of_unused, reduced_observations
+from xgamma.analysis.request import points_of, recipe_of
+from xgamma.analysis.rows import failed_rows
 from xgamma.analysis.stacks import group_labels, log_found, stacked
-from xgamma.analysis.unused import (
-    INGEST,
-    REDUCE,
-    UnusedRun,
-    lacking_responses,
-    log_dropped,
-    no_run_left,
-    nothing_selected,
-)
+from xgamma.analysis.unused import UnusedRun, nothing_selected
 from xgamma.axes import BoolArray
 from xgamma.datasets import Datasets, FluxPoints, FluxPointsDataset
-from xgamma.datasets.spectrum import SpectrumDataset
-from xgamma.errors import ConfigError, ConfigTypeError, DamagedError, DataError, LaterError, OrderError
+from xgamma.errors import ConfigError, ConfigTypeError, LaterError, OrderError
 from xgamma.execute import THIS_PROCESS, Workers, collector_at_rest, one_cluster
 from xgamma.fit import Fit, FitResult, mask_fit, used_bins
 from xgamma.ingest import FitsRelease, StoredRelease, open_release
 from xgamma.models.model import Models
-from xgamma.reduce import Recipe, joined_rows
-from xgamma.select import contradicting, rows_of, sieved
+from xgamma.reduce import joined_rows
 from xgamma.store import Store, dataset_digest
 
 log = logging.getLogger(__name__)
@@ -115,37 +105,13 @@ class Analysis:
         """
         config = self._frozen(files=True)
         log.info("Fetching observations.")
-        place = config.observations.datastore.expanded()
-        selection = selection_of(config)
         with collector_at_rest():
-            self.datastore = open_release(place, config.observations.tag)
-            facts = self.datastore.facts()
-            found = sieved(facts, selection)
-        wanted = self._known_or_failed(found.obs_ids) if retry_failed else found.obs_ids
-        on_failure = on_failed_ingest(bool(config.general.fail_fast))
-        holdings = self.datastore.load(wanted, self.store, self._workers(config), on_failure)
-        failed = [UnusedRun.of_failure(failure) for failure in holdings.failures]
-        note_failures(self.store, self.datastore.name, place, failed, INGEST, map(str, holdings.places))
-        holdings = replace(holdings, failures=[*lacking_responses(found), *holdings.failures])
-        readable = [obs_id for obs_id in wanted if obs_id in holdings.places]
-        late = contradicting(holdings.parts, holdings.places, readable, selection)
-        rows = rows_of(holdings.parts, holdings.places, [i for i in readable if i not in late], selection)
-        dropped = {**found.dropped, "expression": {**found.dropped["expression"], **late}}
-        self.observations = Observations(holdings, rows, dropped)
-        log.info("Observations selected: %d out of %d.", len(wanted) - len(late), len(facts))
-        log_dropped(dropped)
-        if holdings.ingested:
+            self.datastore = open_release(config.observations.datastore.expanded(), config.observations.tag)
+        self.observations = read_observations(self.datastore, config, self.store, self._workers(config), retry_failed)
+        if self.observations.holdings.ingested:
             self.computed.add("observations")
-            log.info("Ingested %d runs into %s.", len(holdings.ingested), self.store.url)
+            log.info("Ingested %d runs into %s.", len(self.observations.holdings.ingested), self.store.url)
         log.info("Number of selected observations: %d", len(self.observations))
-
-    def _known_or_failed(self, obs_ids: list[int]) -> list[int]:
-        if self.datastore is None:
-            return []
-        new = set(self.datastore.pending(obs_ids, self.store))
-        failed = new.intersection(each.obs_id for each in failed_runs(self.store, self.datastore.name))
-        log.info("Trying %d runs again that failed before; %d new ones wait.", len(failed), len(new - failed))
-        return [obs_id for obs_id in obs_ids if obs_id not in new - failed]
 
     def read_again(self) -> None:
         """Get the observations anew, where they were got before, as the store no longer holds them all."""
@@ -171,14 +137,16 @@ class Analysis:
         if recipe.background is None:
             log.warning("datasets.background.method is not set: the counts have no background.")
         with one_cluster(workers):
-            rows, failed = self._reduced(observations, config, recipe, workers)
+            rows, self.unused_runs, failed = reduced_observations(
+                observations, config, recipe, self.store, self.datastore, workers
+            )
             if config.datasets.stack:
                 labels = group_labels(observations, recipe.grid, config.datasets.stack_by)
                 data, key, found = stacked(self.store, rows, labels, workers)
                 log_found(data.sizes["dataset"], found)
                 # A stack has no row for them.
                 held = self._hold(data, key)
-                held.unused = [*held.unused, *_faces_of_unused(rows, recipe, failed)]
+                held.unused = [*held.unused, *faces_of_unused(rows, recipe, failed)]
                 is_found = found == data.sizes["dataset"]
             else:
                 masked = [failed_rows(rows, recipe, failed)] if failed else []
@@ -194,32 +162,6 @@ class Analysis:
         if len(self.observations) == 0:
             raise nothing_selected(self.observations.holdings.failures)
         return self.observations
-
-    def _reduced(
-        self, observations: Observations, config: AnalysisConfig, recipe: Recipe, workers: Workers
-    ) -> tuple[Reduced, list[UnusedRun]]:
-        """Return the rows, and the runs that have none; says what cannot be used."""
-        say = on_failed_reduction(bool(config.general.fail_fast))
-
-        def on_failure(run: UnusedRun, error: Exception) -> None:
-            if isinstance(error, DamagedError) and can_be_made_again(error, self.store, self.datastore):
-                raise error
-            say(run)
-
-        rows, lost = reduced(self.store, observations.holdings, observations.rows, recipe, workers, on_failure)
-        if self.datastore is not None:
-            place = config.observations.datastore.expanded()
-            note_failures(self.store, self.datastore.name, place, lost, REDUCE, rows.names)
-        log.info("Reduced %d rows, found %d in the store.", len(rows) - rows.found, rows.found)
-        # Runs that could not be read were named when they were read.
-        masked = list(rows.unused())
-        for run in masked:
-            say(run)
-        failed = [*lost, *(UnusedRun.of_failure(failure) for failure in observations.holdings.failures)]
-        if len(masked) == len(rows):
-            raise DataError(no_run_left([*masked, *failed]))
-        self.unused_runs = [*masked, *failed]
-        return rows, failed
 
     def open_spectra(self) -> xr.Dataset:
         """Return the reduction of the observations as a lazy Dataset: its dims, units and size are known at once.
@@ -468,14 +410,6 @@ def _normalize_config(config: Any) -> AnalysisConfig:
         raise ConfigTypeError(f"Analysis: expected an AnalysisConfig or a mapping, got a {type(config).__name__}.")
     config.check()
     return config
-
-
-def _faces_of_unused(rows: Reduced, recipe: Recipe, failed: Sequence[UnusedRun]) -> list[SpectrumDataset]:
-    """Return a face for each run that could not be read or used."""
-    masked = np.flatnonzero(rows.outcome).tolist()
-    pieces = [rows.read(masked)] if masked else []
-    pieces += [failed_rows(rows, recipe, failed)] if failed else []
-    return Datasets.from_xarray(joined_rows(pieces)).unused if pieces else []
 
 
 def _fit_range_report(datasets: Datasets) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from xgamma.analysis.rows import ROWS
 from xgamma.errors import OutputExistsError
-from xgamma.ingest.release import KIND, stored_versions
+from xgamma.ingest.stored import KIND, stored_versions
 from xgamma.store import Store
 from xgamma.store.records import now
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from xgamma.analysis.failures import note_failures, on_failed_ingest
@@ -34,6 +36,8 @@ def command(
     release = open_release(datastore)
     if not isinstance(release, FitsRelease):
         raise ConfigError(f"{datastore} is an xgamma store already; use it as observations.datastore, or copy it.")
+    if Path(store).expanduser().absolute() == Path(datastore).expanduser().absolute():
+        raise ConfigError(f"{store} is the release itself; give another folder for the store.")
     chosen = select_runs(release.facts(), Selection(obs_ids or None, required_irf=()))
     place = Store(store)
     held = release.load(chosen, place, Workers(n_jobs, scheduler), on_failed_ingest(fail_fast))

@@ -192,7 +192,10 @@ _SHARED: ContextVar[_Shared | None] = ContextVar("shared", default=None)
 
 @contextmanager
 def shared() -> Iterator[None]:
-    """Let all calls of ``run`` in the context use one cluster; it is closed at the end."""
+    """Let all calls of ``run`` in the context use one cluster; it is closed at the end of the outermost one."""
+    if _SHARED.get() is not None:
+        yield
+        return
     with contextlib.ExitStack() as opened:
         before = _SHARED.set(_Shared(opened))
         try:

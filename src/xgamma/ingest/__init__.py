@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xgamma.ingest.merge import merge_parts
 from xgamma.ingest.part import Failure
-from xgamma.ingest.release import FitsRelease, Holdings, StoredRelease, open_release
+from xgamma.ingest.release import FitsRelease, open_release
+from xgamma.ingest.stored import Holdings, StoredRelease
 
 __all__ = ["Failure", "FitsRelease", "Holdings", "StoredRelease", "merge_parts", "open_release"]

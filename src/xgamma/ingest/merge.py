@@ -12,7 +12,7 @@ import xarray as xr
 from xgamma.axes import IntArray
 from xgamma.errors import DataError
 from xgamma.events import IRF_ROLES, Part
-from xgamma.ingest.release import KIND, chunks_of
+from xgamma.ingest.stored import KIND, chunks_of
 from xgamma.store import Record, Store
 from xgamma.times import SECONDS_PER_DAY
 
@@ -107,7 +107,11 @@ def merge_parts(store: Store, release: str, records: Sequence[Record]) -> Record
         log.warning("The parts of %s have different event columns and are not merged.", release)
         return None
     part = merged_part(parts)
-    texts: dict[str, Any] = {"release": release, "runs": [run for record in records for run in record.texts["runs"]]}
+    texts: dict[str, Any] = {
+        "release": release,
+        "runs": [run for record in records for run in record.texts["runs"]],
+        "files": {path: file for record in records for path, file in record.texts.get("files", {}).items()},
+    }
     keys = [record.key for record in records]
     # Where the files lie is kept as long as it is one place.
     places = {record.provenance.get("datastore") for record in records} - {None}

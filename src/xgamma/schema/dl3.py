@@ -216,6 +216,9 @@ PART = Product(
         "runs": Attribute(
             "list of mapping", "`obs_id` and `run_key` of each run, in the order of the table", along="obs"
         ),
+        "files": Attribute(
+            "mapping", "Size, version and SHA-256 of each file that was read, by path or url", required=False
+        ),
     },
     laws=(ranges_of_runs, places_of_responses),
 )

@@ -1,0 +1,222 @@
+"""Runs that a store holds: their parts, their versions, and the store as a release."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import xarray as xr
+
+from xgamma.errors import StoreError, UnknownNameError, did_you_mean
+from xgamma.events import Part, RunFacts
+from xgamma.execute import THIS_PROCESS, Workers
+from xgamma.ingest.part import Failure, log_failure
+from xgamma.store import Record, Store
+
+KIND = "dl3"
+# One offset node of a few responses is what a block reads of them.
+_IRF_CHUNK = 16
+_EVENT_CHUNK = 1 << 19
+
+OnFailure = Callable[[Failure], None]
+
+
+class StoredGroups(Mapping[str, xr.Dataset]):
+    """The groups of a product, each opened when it is first used; travels to a worker as the store's url.
+
+    Parameters
+    ----------
+    store, key
+        Where the product is.
+    opened
+        Groups that are in memory already.
+    """
+
+    def __init__(self, store: Store, key: str, opened: Mapping[str, xr.Dataset] | None = None) -> None:
+        self._store = store
+        self._key = key
+        self._opened = dict(opened or {})
+
+    def __getitem__(self, group: str) -> xr.Dataset:
+        if group not in self._opened:
+            is_table = group in ("", "gti")
+            read = self._store.get if is_table else self._store.open
+            self._opened[group] = read(KIND, self._key, group, self._record)
+        return self._opened[group]
+
+    @cached_property
+    def _record(self) -> Record:
+        # Read once: where the part is merged meanwhile, its attempt stays for a day, and is one whole.
+        return self._store.record(KIND, self._key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._record.digests)
+
+    def __len__(self) -> int:
+        return len(self._record.digests)
+
+    def __reduce__(self) -> tuple[type[StoredGroups], tuple[Store, str]]:
+        return StoredGroups, (self._store, self._key)
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """Runs that are ready to be reduced.
+
+    Parameters
+    ----------
+    parts
+        Parts by key.
+    places
+        The part and the number in it of each run.
+    run_keys
+        What identifies the bytes of each run.
+    failures
+        Runs that could not be read.
+    ingested
+        Runs that were read from files now; the others were found in the store.
+    """
+
+    parts: Mapping[str, Part]
+    places: Mapping[int, tuple[str, int]]
+    run_keys: Mapping[int, str]
+    failures: Sequence[Failure] = ()
+    ingested: Sequence[int] = field(default_factory=list)
+
+
+class StoredRun(NamedTuple):
+    """Where a store holds a run: the key of its part and the number in it."""
+
+    run_key: str
+    part: str
+    number: int
+
+
+Versions = dict[str, StoredRun]
+
+
+def stored_versions(store: Store, release: str | None = None) -> dict[int, Versions]:
+    """Return the versions of each run of a store by run key, the newest last; ``None`` is every release."""
+    return versions_of(record for record in store.ls(KIND) if release in (None, record.texts["release"]))
+
+
+def versions_of(records: Iterable[Record]) -> dict[int, Versions]:
+    """Return the versions of each run of some parts by run key, the newest last."""
+    found: dict[int, Versions] = {}
+    for record in sorted(records, key=lambda record: record.created):
+        for number, run in enumerate(record.texts["runs"]):
+            versions = found.setdefault(run["obs_id"], {})
+            versions.pop(run["run_key"], None)
+            versions[run["run_key"]] = StoredRun(run["run_key"], record.key, number)
+    return found
+
+
+def stored_runs(store: Store) -> dict[int, StoredRun]:
+    """Return the newest version of each run of a store, by observation id."""
+    return _newest(stored_versions(store))
+
+
+def _newest(versions: Mapping[int, Versions]) -> dict[int, StoredRun]:
+    return {obs_id: list(known.values())[-1] for obs_id, known in versions.items()}
+
+
+def holdings_of(store: Store, runs: Mapping[int, StoredRun], **more: Any) -> Holdings:
+    """Return runs of a store, ready to be reduced."""
+    keys = dict.fromkeys(run.part for run in runs.values())
+    return Holdings(
+        {key: Part(StoredGroups(store, key)) for key in keys},
+        {obs_id: (run.part, run.number) for obs_id, run in runs.items()},
+        {obs_id: run.run_key for obs_id, run in runs.items()},
+        **more,
+    )
+
+
+def tagged_runs(store: Store, tag: str) -> dict[int, StoredRun]:
+    """Return the version of each run that was the newest when a tag was set, by observation id.
+
+    Raises
+    ------
+    UnknownNameError
+        When there is no such tag.
+    StoreError
+        When the store does not hold a version any more.
+    """
+    tags = store.tags()
+    if tag not in tags:
+        raise UnknownNameError(f"The store {store.url} has no tag {tag!r}.{did_you_mean(tag, tags)}")
+    found: dict[int, StoredRun] = {}
+    for release, keys in tags[tag]["runs"].items():
+        versions = stored_versions(store, release)
+        for obs_id, run_key in keys.items():
+            if run_key not in versions.get(int(obs_id), {}):
+                raise StoreError(
+                    f"The store {store.url} does not hold run {obs_id} as it was tagged {tag!r} any more. "
+                    "Ingest those files again, or copy the store from a sound one."
+                )
+            found[int(obs_id)] = versions[int(obs_id)][run_key]
+    return found
+
+
+class StoredRelease:
+    """The runs of an xgamma store, read directly: the newest version of each, or those of a tag."""
+
+    def __init__(self, store: Store, tag: str | None = None) -> None:
+        self._store = store
+        ids: dict[str, set[int]] = {}
+        records = store.ls(KIND)
+        for record in records:
+            of_release = ids.setdefault(str(record.texts["release"]), set())
+            of_release.update(run["obs_id"] for run in record.texts["runs"])
+        if not ids:
+            raise StoreError(f"The store {store.url} holds no runs. Ingest a FITS release into it: xgamma ingest.")
+        if sum(map(len, ids.values())) > len(set().union(*ids.values())):
+            raise StoreError(
+                f"The store {store.url} holds the releases {', '.join(sorted(ids))}, which share observation ids. "
+                "Read the FITS release that you mean, with this store as general.store."
+            )
+        self._runs = _newest(versions_of(records)) if tag is None else tagged_runs(store, tag)
+        self.name = "+".join(sorted(ids))
+
+    @cached_property
+    def _held(self) -> Holdings:
+        return holdings_of(self._store, self._runs)
+
+    def facts(self) -> dict[int, RunFacts]:
+        """Return what a selection looks at, by observation id."""
+        facts = {key: part.facts() for key, part in self._held.parts.items()}
+        return {obs_id: facts[key][number] for obs_id, (key, number) in sorted(self._held.places.items())}
+
+    def pending(self, obs_ids: Sequence[int], store: Store) -> list[int]:
+        """Return no run: all are in the store."""
+        return []
+
+    def load(
+        self,
+        obs_ids: Sequence[int],
+        store: Store,
+        workers: Workers = THIS_PROCESS,
+        on_failure: OnFailure = log_failure,
+    ) -> Holdings:
+        """Return the runs from this store, whatever store the products go to."""
+        places = {obs_id: self._held.places[obs_id] for obs_id in obs_ids}
+        # The same parts, whose tables were read when the runs were selected.
+        parts = {key: self._held.parts[key] for key in dict.fromkeys(key for key, _ in places.values())}
+        return Holdings(parts, places, {obs_id: self._runs[obs_id].run_key for obs_id in obs_ids})
+
+
+def chunks_of(part: Part) -> dict[str, dict[str, Any]]:
+    """Return the chunks in which a part is stored.
+
+    One offset node of a few responses, and few enough events that a block reads hardly more than its own: with chunks
+    of 4 million events, four blocks of a part read each of them whole, and a run cost 1.5 ms and not 0.9 ms.
+    """
+    events = {f"events/{name}": {"chunks": (_EVENT_CHUNK,)} for name in part.events.data_vars}
+    responses = {
+        f"{group}/{name}": {"chunks": (_IRF_CHUNK, 1, *values.shape[2:])}
+        for group, table in part.groups.items()
+        for name, values in table.data_vars.items()
+        if group.startswith("irf/") and values.ndim > 1
+    }
+    return {**events, **responses}
