@@ -164,14 +164,14 @@ def _lacking(runs: Sequence[RunFacts], selection: Selection) -> dict[int, str]:
 
 
 def _unlike(runs: Sequence[RunFacts], selection: Selection) -> dict[int, str]:
-    if not runs or not _is_known_early(runs, selection):
+    if not runs or not is_known_early(runs, selection):
         return {}
     columns = {name: np.array([getattr(run, name) for run in runs]) for name in INDEX_COLUMNS}
     return _contradicting(columns, selection)
 
 
-def _is_known_early(runs: Iterable[RunFacts], selection: Selection) -> bool:
-    """Whether the index tells all that the expression asks; a target that it leaves out is in the files."""
+def is_known_early(runs: Iterable[RunFacts], selection: Selection) -> bool:
+    """Whether the index tells all that the expression asks of runs; a target that it leaves out is in the files."""
     names = () if selection.expression is None else selection.expression.names
     return set(names) <= set(INDEX_COLUMNS) and ("target" not in names or all(run.target for run in runs))
 

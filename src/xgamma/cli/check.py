@@ -11,18 +11,23 @@ from xgamma.analysis.preview import Preview, preview
 from xgamma.cli.console import json_option, print_facts, print_json, some
 
 UNUSABLE_SHOWN = 10
+DROPPED_SHOWN = 3
 
 
 @click.command("check")
 @click.argument("config", type=click.Path(path_type=Path))
 @json_option
 def command(config: Path, as_json: bool) -> None:
-    """Check the configuration CONFIG, the files it names, and where its region lies in its runs. Writes nothing."""
+    """Check the configuration CONFIG, the files it names, and where its region lies in its runs. Writes nothing.
+
+    Of runs that are not selected it says how many each criterion drops, and why the first few; --json names them all.
+    """
     found = preview(AnalysisConfig.read(config))
     if as_json:
         print_json(_document(found))
         return
     print_facts(found.facts, "All is well with:" if not found.unusable else "Found:")
+    _print_dropped(found)
     for obs_id, reason in list(found.unusable.items())[:UNUSABLE_SHOWN]:
         click.echo(f"Run {obs_id} will not be used: {reason}.", err=True)
     if len(found.unusable) > UNUSABLE_SHOWN:
@@ -30,6 +35,24 @@ def command(config: Path, as_json: bool) -> None:
     click.echo(f"Next: xgamma plan {config}, xgamma run {config}", err=True)
 
 
+def _print_dropped(found: Preview) -> None:
+    for criterion, runs in found.dropped.items():
+        # A run that lacks a response is named with those that cannot be used.
+        if runs and criterion != "required_irf":
+            first = "; ".join(f"{obs_id}: {reason}" for obs_id, reason in list(runs.items())[:DROPPED_SHOWN])
+            more = f"; and {len(runs) - DROPPED_SHOWN} more" if len(runs) > DROPPED_SHOWN else ""
+            click.echo(f"observations.{criterion} drops {some(len(runs), 'run')}. {first}{more}.", err=True)
+    for criterion in found.undecided:
+        click.echo(f"What observations.{criterion} drops is known after the ingest.", err=True)
+
+
 def _document(found: Preview) -> dict[str, object]:
     unusable = {str(obs_id): reason for obs_id, reason in found.unusable.items()}
-    return {"runs": list(found.obs_ids), "unusable_runs": unusable, **found.facts}
+    dropped = {name: {str(obs_id): reason for obs_id, reason in runs.items()} for name, runs in found.dropped.items()}
+    return {
+        "runs": list(found.obs_ids),
+        "unusable_runs": unusable,
+        "dropped_runs": dropped,
+        "undecided": list(found.undecided),
+        **found.facts,
+    }

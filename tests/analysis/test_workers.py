@@ -1,0 +1,53 @@
+"""Ingest, reduction and stacks by several processes end with the products of one."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+
+from releases import config_of, until_datasets
+from xgamma.execute import run_blocks
+from xgamma.store import Store
+
+BY_NIGHT = "datasets: {stack_by: night}"
+
+
+def digests(url):
+    return {(record.kind, record.key): dict(record.digests) for record in Store(url).ls()}
+
+
+@pytest.fixture
+def many_small_blocks(monkeypatch):
+    """Seven runs are four parts, seven blocks of a reduction and four blocks of a stack."""
+    monkeypatch.setattr("xgamma.ingest.release.RUNS_PER_PART", 2)
+    monkeypatch.setattr("xgamma.reduce.spectra.MAX_ROWS", 1)
+    monkeypatch.setattr("xgamma.analysis.stacks.BLOCK_ROWS", 2)
+    monkeypatch.setattr(importlib.import_module("xgamma.reduce.stack"), "LEAF", 2)
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """What was given to workers: the text of the progress bar, and how many blocks."""
+    calls = []
+
+    def noted(function, arguments, text, workers, *names):
+        if workers.n_jobs > 1:
+            calls.append((text, len(arguments)))
+        return run_blocks(function, arguments, text, workers, *names)
+
+    for module in ("xgamma.ingest.release", "xgamma.reduce.spectra", "xgamma.analysis.stacks"):
+        monkeypatch.setattr(f"{module}.run_blocks", noted)
+    return calls
+
+
+def test_two_processes_make_the_products_of_one(nights_release, tmp_path, many_small_blocks, sent):
+    pytest.importorskip("distributed")
+    alone = config_of(nights_release, tmp_path / "one", BY_NIGHT)
+    until_datasets(alone)
+    together = config_of(nights_release, tmp_path / "two", BY_NIGHT, "general: {n_jobs: 2}")
+    until_datasets(together)
+    assert ("Reading runs", 4) in sent
+    assert ("Reducing", 2) in sent
+    assert ("Stacking", 4) in sent
+    assert digests(tmp_path / "two") == digests(tmp_path / "one")

@@ -1,0 +1,64 @@
+"""What ``xgamma check`` says of the runs that a selection drops."""
+
+import pytest
+
+from releases import config_of
+
+EVENTS = 'observations: {expression: "events > 100000 or obs_id == 2"}'
+SECOND_NIGHT = "observations: {obs_time: {start: ['2024-12-11T12:00:00'], stop: ['2024-12-12T12:00:00']}}"
+
+
+@pytest.fixture
+def asked(nights_release, tmp_path):
+    """Write a configuration of seven runs in two nights: 1 to 4, and 5 to 7."""
+
+    def write(*texts):
+        path = tmp_path / "asked.yaml"
+        config_of(nights_release, tmp_path / "out" / "store", *texts).write(path, overwrite=True)
+        return path
+
+    return write
+
+
+def test_check_counts_what_each_criterion_drops_with_the_first_few_reasons(xgamma, asked):
+    done = xgamma("check", asked('observations: {expression: "obs_id < 3"}'))
+    assert done.code == 0
+    [line] = [line for line in done.err.splitlines() if "drops" in line]
+    assert line.startswith("observations.expression drops 5 runs. 3: ")
+    assert line.endswith("; and 2 more.")
+
+
+def test_check_names_every_dropped_run_in_its_document(xgamma, asked):
+    path = asked(
+        "observations: {obs_cone: {frame: icrs, lon: 83.633 deg, lat: 22.014 deg, radius: 5 deg}}",
+        'observations: {expression: "not obs_id in (2, 3, 5, 6)"}',
+    )
+    document = xgamma("check", path, "--json").document
+    assert document["runs"] == [1, 4, 7]
+    assert sorted(document["dropped_runs"]["expression"]) == ["2", "3", "5", "6"]
+    assert document["dropped_runs"]["obs_cone"] == {}
+    assert document["undecided"] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "criterion", "dropped"),
+    [(EVENTS, "expression", ["1", "3", "4", "5", "6", "7"]), (SECOND_NIGHT, "obs_time", ["1", "2", "3", "4"])],
+)
+def test_what_only_ingested_runs_tell_is_said_to_be_open_and_then_told(xgamma, asked, text, criterion, dropped):
+    path = asked(text)
+    first = xgamma("check", path)
+    assert first.code == 0
+    assert f"What observations.{criterion} drops is known after the ingest." in first.err
+    assert xgamma("run", path, "--until", "observations").code == 0
+    document = xgamma("check", path, "--json").document
+    assert sorted(document["dropped_runs"][criterion]) == dropped
+    assert document["undecided"] == []
+    assert len(document["runs"]) + len(dropped) == 7
+
+
+def test_a_selection_that_only_ingested_runs_prove_empty_is_refused(xgamma, asked):
+    path = asked('observations: {expression: "events > 100000"}')
+    xgamma("run", path, "--until", "observations")
+    done = xgamma("check", path)
+    assert done.code == 2
+    assert "the selection holds no run" in done.err
