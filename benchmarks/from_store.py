@@ -52,7 +52,7 @@ def main() -> None:
             everything = np.full(len(obs), np.inf)
             rows = Rows(obs, -everything, everything, tuple(str(one) for one in obs))
             # A part of its own for each block, as in a task: nothing that one block read is there for the next.
-            reduced = reduce_block(Part(StoredGroups(store, key)), rows, RECIPE)
+            reduced = reduce_block(Part(StoredGroups(store, store.record("dl3", key))), rows, RECIPE)
             counts += float(reduced["counts"].sum())
             runs, events = runs + len(obs), events + int(part.column("event_size", obs).sum())
     seconds = time.perf_counter() - start

@@ -90,7 +90,10 @@ class Expression:
         return np.broadcast_to(value, np.shape(next(iter(columns.values()))))
 
     def holds(self, columns: Mapping[str, Column]) -> BoolArray:
-        """Return for which rows it is true, shape (row,); a comparison with NaN never is.
+        """Return for which rows it is true, shape (row,).
+
+        As everywhere NaN equals nothing and is neither less nor greater: ``zenith < 30`` is false, and ``zenith != 30``
+        true, of a run whose zenith angle is not known.
 
         Raises
         ------

@@ -68,7 +68,8 @@ class Grouping:
 
 
 def _bands(name: str, values: FloatArray, edges: Sequence[float]) -> list[str]:
-    shown = [f"{edge:g}" for edge in edges]
+    # Short where that is exact: two bands never have one name.
+    shown = [f"{edge:g}" if float(f"{edge:g}") == edge else repr(edge) for edge in edges]
     names = [f"{name} {low}-{high}" for low, high in pairwise(shown)]
     names.append(f"{name} outside {shown[0]}-{shown[-1]}")
     band = np.searchsorted(edges, values, side="right") - 1

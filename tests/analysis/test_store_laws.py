@@ -374,7 +374,7 @@ def test_runs_put_and_reduced_from_the_store_are_those_from_memory_bit_by_bit(ni
     store = Store("memory://bits")
     FitsRelease("nights", nights_release).load(range(1, 8), store)
     [record] = store.ls("dl3")
-    stored = Part(StoredGroups(store, record.key))
+    stored = Part(StoredGroups(store, record))
     from_memory = reduce_spectra(nights_part, rows_in(nights_part), recipe())
     from_store = reduce_spectra(stored, rows_in(stored), recipe())
     xr.testing.assert_identical(from_memory, from_store)

@@ -25,7 +25,7 @@ def stored(nights_release, tmp_path_factory):
     store = Store(tmp_path_factory.mktemp("execute") / "store")
     open_release(nights_release).load(range(1, 8), store)
     [record] = store.ls("dl3")
-    return Part(StoredGroups(store, record.key))
+    return Part(StoredGroups(store, record))
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_a_store_in_memory_does_not_travel_to_another_process(nights_release):
     [record] = store.ls("dl3")
     assert list(held.places) == [1]
     with pytest.raises(StoreError, match="A store in memory stays in its process"):
-        StoredGroups(store, record.key).__reduce__()[1][0].__reduce__()
+        StoredGroups(store, record).__reduce__()[1][0].__reduce__()
 
 
 def test_a_task_carries_the_url_of_the_store_and_not_its_arrays(stored):

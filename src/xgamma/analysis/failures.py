@@ -6,13 +6,14 @@ that cannot be read or a worker that died, is no product: it is reported, and re
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from xgamma.analysis.unused import INGEST, UnusedRun
 from xgamma.errors import DataError, InputError, StoreError
-from xgamma.ingest import Failure, FitsRelease, open_release
+from xgamma.ingest import Failure, FitsRelease, StoredRelease, open_release
 from xgamma.ingest.part import log_failure
 from xgamma.outcome import Outcome
 from xgamma.store import Store, digest
@@ -20,7 +21,7 @@ from xgamma.store.records import now
 
 log = logging.getLogger(__name__)
 
-FAIL_FAST = "general.fail_fast is set, so that nothing was done after it."
+FAIL_FAST = "general.fail_fast is set: the work ends here."
 
 
 @dataclass(frozen=True)
@@ -79,28 +80,23 @@ def _name(release: str, run: str) -> str:
     return digest([release, run])
 
 
-def on_failed_ingest(fail_fast: bool) -> Callable[[Failure], None]:
-    """Return what is done for a run that cannot be read: it is logged, or it ends the work."""
-    return _end_ingest if fail_fast else log_failure
+def on_failed_ingest(fail_fast: bool, store: Store, release: FitsRelease | StoredRelease) -> Callable[[Failure], None]:
+    """Return what is done for a run that cannot be read: it is logged, or it is remembered and ends the work."""
+
+    def end(failure: Failure) -> None:
+        note_failures(store, release.name, release.place, [UnusedRun.of_failure(failure)], INGEST, [])
+        raise InputError(f"Run {failure.obs_id} cannot be read: {failure.message} {FAIL_FAST}")
+
+    return end if fail_fast else log_failure
 
 
-def _end_ingest(failure: Failure) -> None:
-    raise InputError(f"Run {failure.obs_id} cannot be read: {failure.message} {FAIL_FAST}")
+def on_unused_run(fail_fast: bool) -> Callable[[UnusedRun], None]:
+    """Return what is done for a run that cannot be used: it is logged, or it ends the work."""
 
+    def end(run: UnusedRun) -> None:
+        raise DataError(f"{run} {FAIL_FAST}")
 
-def on_failed_reduction(fail_fast: bool) -> Callable[[UnusedRun], None]:
-    """Return what is done for a run that cannot be reduced: it is logged, or it ends the work."""
-    return end_reduction if fail_fast else log_unused
-
-
-def log_unused(run: UnusedRun) -> None:
-    """Say that a run is not used, and why."""
-    log.warning("%s", run)
-
-
-def end_reduction(run: UnusedRun) -> None:
-    """Raise ``DataError`` for a run that cannot be used."""
-    raise DataError(f"{run} {FAIL_FAST}")
+    return end if fail_fast else lambda run: log.warning("%s", run)
 
 
 def retry(store: Store) -> tuple[list[FailedRun], list[FailedRun]]:
@@ -119,8 +115,13 @@ def retry(store: Store) -> tuple[list[FailedRun], list[FailedRun]]:
     """
     tried = [each for each in failed_runs(store) if each.run.stage == INGEST]
     for release, datastore in dict.fromkeys((each.release, each.datastore) for each in tried):
-        ids = [each.obs_id for each in tried if (each.release, each.datastore) == (release, datastore)]
-        _read_again(store, release, datastore, ids)
+        runs = [each for each in tried if (each.release, each.datastore) == (release, datastore)]
+        try:
+            _read_again(store, release, datastore, [each.obs_id for each in runs])
+        except (InputError, StoreError) as error:
+            # Of one release that is gone the others know nothing.
+            failed = [dataclasses.replace(each.run, message=str(error)) for each in runs]
+            note_failures(store, release, datastore, failed, INGEST, [])
     still = {(each.release, each.obs_id) for each in tried}
     return tried, [each for each in failed_runs(store) if (each.release, each.obs_id) in still]
 

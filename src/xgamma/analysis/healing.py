@@ -46,9 +46,10 @@ def heals(step: Callable[Concatenate[Steps, Given], None]) -> Callable[Concatena
                 step(analysis, *args, **kwargs)
                 return
             except DamagedError as damage:
-                if damage.path in met or not can_be_made_again(damage, analysis.store, analysis.datastore):
+                product = "/".join(damage.path.split("/")[:2])
+                if product in met or not can_be_made_again(damage, analysis.store, analysis.datastore):
                     raise
-                met.add(damage.path)
+                met.add(product)
                 set_aside(damage, analysis.store)
                 if damage.path.startswith(f"{KIND}/"):
                     analysis.read_again()
@@ -74,6 +75,10 @@ def can_be_made_again(damage: DamagedError, store: Store, release: FitsRelease |
         return True
     if not isinstance(release, FitsRelease):
         return False
-    # Nobody knows the runs of a damaged record, and a product may be gone by now.
-    is_unknown = place == "record.json" or not store.has(kind, key)
-    return is_unknown or release.has_files([run["obs_id"] for run in store.record(kind, key).texts["runs"]])
+    # Of a damaged record nobody knows the runs; those of another release, or as their files once were, would be lost.
+    if place == "record.json" or not store.has(kind, key):
+        return False
+    runs = store.record(kind, key).texts["runs"]
+    return release.has_files([run["obs_id"] for run in runs]) and all(
+        release.run_key(run["obs_id"], store) == run["run_key"] for run in runs
+    )

@@ -18,7 +18,7 @@ from xgamma.analysis.projection import (
     validate_memory,
 )
 from xgamma.analysis.request import models_of, recipe_of, selection_of, steps_of, validate_models
-from xgamma.analysis.rows import Place, Reduced, Shelf, reduced_at, row_keys, rows_at, stored_rows
+from xgamma.analysis.rows import Place, Reduced, reduced_at, row_keys, rows_at, stored_rows
 from xgamma.analysis.session import Analysis
 from xgamma.analysis.stacks import Groups, group_labels, stored_stacks
 from xgamma.analysis.unused import lacking_responses, nothing_selected
@@ -88,22 +88,26 @@ def plan(config: AnalysisConfig) -> list[PlannedStep]:
     config.check(complete=True, files=True)
     validate_models(models_of(config), config.flux_points.source, steps_of(config))
     location = config.general.store_location()
-    store = Store(location) if is_store(location) else Store("memory://")
+    store = Store(location, read_only=True) if is_store(location) else Store("memory://")
     release = open_release(config.observations.datastore.expanded(), config.observations.tag)
     selection = selection_of(config)
     chosen = sieved(release.facts(), selection)
     obs_ids = chosen.obs_ids
     if not obs_ids:
-        raise nothing_selected(lacking_responses(chosen))
+        raise nothing_selected(lacking_responses(chosen), chosen.dropped)
     recipe = recipe_of(config)
     pending = release.pending(obs_ids, store)
     workers = Workers(config.general.n_jobs, config.general.scheduler)
     steps = [_ingest_step(release, obs_ids, pending, workers)]
+    if "datasets" not in config.planned_steps():
+        return steps
     if pending:
         return [*steps, *_after_ingest(config, len(obs_ids), recipe)]
     holdings = release.load(obs_ids, store)
     late = contradicting(holdings.parts, holdings.places, obs_ids, selection)
     rows = rows_of(holdings.parts, holdings.places, [i for i in obs_ids if i not in late], selection)
+    if not rows:
+        raise nothing_selected(lacking_responses(chosen), {"expression": late})
     return [*steps, *_reduction_steps(config, store, holdings, rows, recipe)]
 
 
@@ -151,7 +155,7 @@ def _reduction_steps(
         for key, name in zip(row_keys(recipe_key, holdings, part, piece), piece.names, strict=True)
     ]
     keys = [named[row][0] for row in selection_order(rows)]
-    known = stored_rows(store, recipe_key)
+    shelf, known = stored_rows(store, recipe_key)
     missing = [key for key in keys if key not in known]
     step = PlannedStep("reduce", FOUND, len(keys), "all rows are in the store", recipe_key)
     if missing:
@@ -168,10 +172,10 @@ def _reduction_steps(
         else:
             labels = group_labels(Observations(holdings, rows), recipe.grid, config.datasets.stack_by)
             places = [(*named[row], known[named[row][0]]) for row in selection_order(rows)]
-            step = _stack_step(store, reduced_at(Shelf(store), places, len(places)), labels, recipe, workers)
+            step = _stack_step(store, reduced_at(shelf, places, len(places)), labels, recipe, workers)
             yield step
             is_reduced = step.state == FOUND
-    yield from _inference(config, len(keys), is_reduced, recipe)
+    yield from _inference(config, store, len(keys), is_reduced, recipe)
 
 
 def _missing_rows(
@@ -201,14 +205,16 @@ def _stack_step(
     return PlannedStep("stack", COMPUTE, len(rows), reason, key, cost)
 
 
-def _inference(config: AnalysisConfig, runs: int, is_reduced: bool, recipe: Recipe) -> Iterator[PlannedStep]:
+def _inference(
+    config: AnalysisConfig, store: Store, runs: int, is_reduced: bool, recipe: Recipe
+) -> Iterator[PlannedStep]:
     """Look for fit and flux points; where all before them is found this reads products and computes nothing."""
     steps = [step for step in config.planned_steps() if step in ("fit", "flux_points")]
     models = models_of(config)
     if not steps or not is_reduced or models is None:
         yield from _inference_steps(config, runs, "its key is known after the reduction", recipe)
         return
-    analysis = Analysis(config)
+    analysis = Analysis(config, store)
     analysis.get_observations()
     analysis.get_datasets()
     analysis.set_models(models)

@@ -69,7 +69,7 @@ def preview(config: AnalysisConfig) -> Preview:
     obs_ids = [obs_id for obs_id in chosen.obs_ids if not any(obs_id in of for of in late.values())]
     lacking = lacking_responses(chosen)
     if not obs_ids:
-        raise nothing_selected(lacking)
+        raise nothing_selected(lacking, chosen.dropped)
     offset = _offsets(recipe, [facts[obs_id] for obs_id in obs_ids])
     energy = recipe.grid.energy
     return Preview(

@@ -45,10 +45,10 @@ def read_observations(
         facts = release.facts()
         found = sieved(facts, selection)
     wanted = _known_or_failed(release, found.obs_ids, store) if retry_failed else found.obs_ids
-    holdings = release.load(wanted, store, workers, on_failed_ingest(bool(config.general.fail_fast)))
+    on_failure = on_failed_ingest(bool(config.general.fail_fast), store, release)
+    holdings = release.load(wanted, store, workers, on_failure)
     failed = [UnusedRun.of_failure(failure) for failure in holdings.failures]
-    place = config.observations.datastore.expanded()
-    note_failures(store, release.name, place, failed, INGEST, map(str, holdings.places))
+    note_failures(store, release.name, release.place, failed, INGEST, map(str, holdings.places))
     holdings = replace(holdings, failures=[*lacking_responses(found), *holdings.failures])
     readable = [obs_id for obs_id in wanted if obs_id in holdings.places]
     late = contradicting(holdings.parts, holdings.places, readable, selection)

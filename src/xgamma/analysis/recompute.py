@@ -16,7 +16,7 @@ from xgamma.errors import XgammaError
 from xgamma.events import Part, Rows
 from xgamma.execute import progress_bar
 from xgamma.grid import Circle, Grid, RegionSpace
-from xgamma.ingest.stored import StoredGroups
+from xgamma.ingest.stored import KIND, StoredGroups
 from xgamma.reduce import Recipe, ReflectedParameters, SafeMaskParameters, blocks_of, reduce_block, select_rows
 from xgamma.store import Record, Store, digest
 
@@ -83,7 +83,7 @@ def recomputed(
         batches.setdefault((row.product, str(row.part)), []).append(row)
     with progress_bar("Reducing again", len(chosen)) as advance:
         for (product, part_key), batch in batches.items():
-            part, held = Part(StoredGroups(store, part_key)), store.get(ROWS, product)
+            part, held = Part(StoredGroups(store, store.record(KIND, part_key))), store.get(ROWS, product)
             if part.obs.attrs["mjdref"] != held.attrs["mjdref"]:
                 result.impossible[OTHER_EPOCH] += len(batch)
                 continue

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from xgamma.analysis.config import AnalysisConfig
-from xgamma.analysis.failures import note_failures, on_failed_reduction
+from xgamma.analysis.failures import note_failures, on_unused_run
 from xgamma.analysis.healing import can_be_made_again
 from xgamma.analysis.observations import Observations
 from xgamma.analysis.rows import Reduced, failed_rows, reduced
@@ -53,16 +53,18 @@ def reduced_observations(
     DamagedError
         When a part of the store has lost bytes that can be read again from files.
     """
-    say = on_failed_reduction(bool(config.general.fail_fast))
+    say = on_unused_run(bool(config.general.fail_fast))
 
     def on_failure(run: UnusedRun, error: Exception) -> None:
         if isinstance(error, DamagedError) and can_be_made_again(error, store, release):
             raise error
+        if release is not None and config.general.fail_fast:
+            note_failures(store, release.name, release.place, [run], REDUCE, [])
         say(run)
 
     rows, lost = reduced(store, observations.holdings, observations.rows, recipe, workers, on_failure)
     if release is not None:
-        note_failures(store, release.name, config.observations.datastore.expanded(), lost, REDUCE, rows.names)
+        note_failures(store, release.name, release.place, lost, REDUCE, rows.names)
     log.info("Reduced %d rows, found %d in the store.", len(rows) - rows.found, rows.found)
     # Runs that could not be read were named when they were read.
     masked = list(rows.unused())

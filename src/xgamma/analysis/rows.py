@@ -21,7 +21,7 @@ from xgamma.ingest import Holdings
 from xgamma.outcome import Outcome
 from xgamma.reduce import Recipe, joined_rows, masked_rows, reduce_each, select_rows, since, with_names
 from xgamma.select import selection_order
-from xgamma.store import Store, digest
+from xgamma.store import Record, Store, digest
 from xgamma.times import SECONDS_PER_DAY
 
 log = logging.getLogger(__name__)
@@ -38,17 +38,19 @@ class Shelf:
     """Products of rows, the last few of which stay in memory; travels to a worker as the store alone."""
 
     store: Store
+    records: dict[str, Record] = field(default_factory=dict)
     _held: OrderedDict[str, xr.Dataset] = field(default_factory=OrderedDict)
 
-    def __reduce__(self) -> tuple[type[Shelf], tuple[Store]]:
-        return Shelf, (self.store,)
+    def __reduce__(self) -> tuple[type[Shelf], tuple[Store, dict[str, Record]]]:
+        return Shelf, (self.store, {key: record.bare() for key, record in self.records.items()})
 
     def product(self, key: str) -> xr.Dataset:
         """Return a product of rows."""
         # Threads may read the same one twice, which costs time and changes nothing.
         found = self._held.get(key)
         if found is None:
-            found = self.store.get(ROWS, key)
+            # By the record that was read first: where products are merged meanwhile, theirs stay for a day.
+            found = self.store.get(ROWS, key, record=self.records.get(key))
         self.keep(key, found)
         return found
 
@@ -104,6 +106,8 @@ class Reduced:
         The product and the number in it of each.
     outcome, details
         What became of each, as code and sentence.
+    telescopes
+        The telescopes of the product of each.
     first
         The start of the good time of each in seconds since ``mjdref``, NaN without any, shape (row,).
     mjdref
@@ -118,6 +122,7 @@ class Reduced:
     places: tuple[Place, ...]
     outcome: IntArray
     details: tuple[str, ...]
+    telescopes: tuple[str, ...]
     first: FloatArray
     mjdref: float
     found: int
@@ -150,14 +155,13 @@ def row_keys(recipe_key: str, holdings: Holdings, key: str, rows: Rows) -> list[
     return [digest([recipe_key, holdings.run_keys[obs_id], repr(start), repr(stop)]) for obs_id, start, stop in pieces]
 
 
-def stored_rows(store: Store, recipe_key: str) -> dict[str, Place]:
-    """Return where the rows of a recipe lie in a store: product key and number, by row key."""
-    return {
-        key: (record.key, number)
-        for record in store.ls(ROWS)
-        if record.texts["recipe"] == recipe_key
-        for number, key in enumerate(record.texts["rows"])
+def stored_rows(store: Store, recipe_key: str) -> tuple[Shelf, dict[str, Place]]:
+    """Return the products of a recipe, and where its rows lie: product key and number, by row key."""
+    records = {record.key: record for record in store.ls(ROWS) if record.texts["recipe"] == recipe_key}
+    places = {
+        key: (record.key, number) for record in records.values() for number, key in enumerate(record.texts["rows"])
     }
+    return Shelf(store, records), places
 
 
 def reduced(
@@ -184,8 +188,7 @@ def reduced(
     """
     document = recipe.document()
     recipe_key = digest(document)
-    known = stored_rows(store, recipe_key)
-    shelf = Shelf(store)
+    shelf, known = stored_rows(store, recipe_key)
     keys: list[str] = []
     lost: dict[str, UnusedRun] = {}
     found = 0
@@ -230,6 +233,7 @@ def _put_rows(
         return {}
     texts = {"recipe": digest(recipe), "rows": list(keys)}
     record = shelf.store.put(ROWS, digest(list(keys)), {"": data}, {"recipe": recipe}, inputs=[part_key], texts=texts)
+    shelf.records[record.key] = record
     shelf.keep(record.key, data)
     return {key: (record.key, number) for number, key in enumerate(keys)}
 
@@ -248,6 +252,7 @@ def reduced_at(shelf: Shelf, rows: Sequence[tuple[str, str, Place]], found: int)
         places,
         np.array([facts[key]["outcome"][number] for key, number in places], dtype=np.int64),
         tuple(facts[key]["details"][number] for key, number in places),
+        tuple(facts[key]["telescope"] for key, _ in places),
         np.array([facts[key]["first"][number] + shifts[key] for key, number in places]),
         mjdref,
         found,
@@ -259,6 +264,7 @@ def _facts(product: xr.Dataset) -> dict[str, Any]:
         "mjdref": float(product.attrs["mjdref"]),
         "outcome": product["outcome"].values,
         "details": product.attrs["outcome_details"],
+        "telescope": str(product.attrs["telescope"]),
         "first": product["gti"].values[:, 0, 0],
     }
 

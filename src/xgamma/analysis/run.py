@@ -65,7 +65,7 @@ def run(config: AnalysisConfig, until: str | None = None, retry_failed: bool = F
     recipe_of(config)
     validate_models(models_of(config), config.flux_points.source, steps)
     if config.general.memory_limit is not None:
-        validated_plan(config)
+        validated_plan(config.update({"steps": steps}))
     _make_folder(outdir)
     analysis = Analysis(config)
     try:

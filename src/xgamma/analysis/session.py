@@ -46,6 +46,8 @@ class Analysis:
     ----------
     config
         An ``AnalysisConfig`` or a mapping of its sections.
+    store
+        The store of products, where it is open already; otherwise that of ``general.store``.
 
     Raises
     ------
@@ -59,7 +61,7 @@ class Analysis:
     >>> analysis.get_datasets()  # doctest: +SKIP
     """
 
-    def __init__(self, config: AnalysisConfig | Mapping[str, Any]) -> None:
+    def __init__(self, config: AnalysisConfig | Mapping[str, Any], store: Store | None = None) -> None:
         self.config = _normalize_config(config)
         self.config.set_logging()
         self.datastore: FitsRelease | StoredRelease | None = None
@@ -70,7 +72,8 @@ class Analysis:
         self.flux_points: FluxPointsDataset | None = None
         self.computed: set[str] = set()
         """The steps that found less than everything in the store."""
-        self._store: Store | None = None
+        self._store = store
+        self._retries_failed = False
         self._dataset_keys: dict[int, str] = {}
         self._fit_key: tuple[str, str] | None = None
         self.unused_runs: list[UnusedRun] = []
@@ -104,6 +107,7 @@ class Analysis:
             When a run cannot be read, and ``general.fail_fast`` is set.
         """
         config = self._frozen(files=True)
+        self._retries_failed = retry_failed
         log.info("Fetching observations.")
         with collector_at_rest():
             self.datastore = open_release(config.observations.datastore.expanded(), config.observations.tag)
@@ -116,7 +120,7 @@ class Analysis:
     def read_again(self) -> None:
         """Get the observations anew, where they were got before, as the store no longer holds them all."""
         if self.observations is not None:
-            self.get_observations()
+            self.get_observations(self._retries_failed)
 
     # --- reduction
 
@@ -160,7 +164,7 @@ class Analysis:
         if self.observations is None:
             raise OrderError("There are no observations to reduce; call get_observations() first.")
         if len(self.observations) == 0:
-            raise nothing_selected(self.observations.holdings.failures)
+            raise nothing_selected(self.observations.holdings.failures, self.observations.dropped)
         return self.observations
 
     def open_spectra(self) -> xr.Dataset:

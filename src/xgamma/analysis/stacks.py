@@ -16,7 +16,7 @@ from xgamma.grid import Grid
 from xgamma.groups import OFFSET, Grouping
 from xgamma.reduce import with_names
 from xgamma.reduce.response import offsets
-from xgamma.reduce.rows import MEMBERS
+from xgamma.reduce.rows import MEMBERS, joined_telescopes
 from xgamma.reduce.stack import STEP_VERSION, RowFacts, Sums, leaf_sums, leaves_of, row_facts, stacks, summed
 from xgamma.store import Store, digest
 
@@ -154,7 +154,9 @@ def computed_stacks(rows: Reduced, members: Mapping[str, Sequence[int]], workers
     facts = _joined_facts([facts for _, facts in sums])
     total = summed((each for each, _ in sums), leaves.group, len(members))
     result = stacks(total, group, facts, list(members), rows.read(order[:1]))
-    return result.assign_attrs({MEMBERS: [[rows.names[row] for row in own] for own in members.values()]})
+    telescopes = {rows.telescopes[row] for row in order}
+    names = [[rows.names[row] for row in own] for own in members.values()]
+    return result.assign_attrs({MEMBERS: names, "telescope": joined_telescopes(telescopes)})
 
 
 def _block_sums(shelf: Shelf, places: Sequence[Place], mjdref: float, leaf: IntArray) -> tuple[Sums, RowFacts]:

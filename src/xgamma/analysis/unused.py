@@ -67,11 +67,15 @@ def log_dropped(dropped: Mapping[str, Mapping[int, str]]) -> None:
             log.info("Dropped by observations.%s: %d.", criterion, len(dropped[criterion]))
 
 
-def nothing_selected(failures: Sequence[Failure]) -> InputError | ConfigError:
-    """Return the error for a selection without a run that could be read."""
+def nothing_selected(failures: Sequence[Failure], dropped: Mapping[str, Mapping[int, str]]) -> InputError | ConfigError:
+    """Return the error for a selection without a run that could be read; an expression that drops some is named."""
     if failures:
         return InputError(no_run_left([UnusedRun.of_failure(failure) for failure in failures]))
-    return ConfigError("observations: the selection holds no run; widen obs_cone or obs_time, or give other obs_ids.")
+    by_expression = len(dropped.get("expression", ()))
+    others = f" The expression alone drops {by_expression}; change it." if by_expression else ""
+    return ConfigError(
+        f"observations: the selection holds no run; widen obs_cone or obs_time, or give other obs_ids.{others}"
+    )
 
 
 def no_run_left(runs: Sequence[UnusedRun]) -> str:

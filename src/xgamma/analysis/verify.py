@@ -18,7 +18,7 @@ from xgamma.analysis.rows import ROWS
 from xgamma.analysis.stacks import STACK
 from xgamma.errors import DataError, StoreError
 from xgamma.execute import progress_bar
-from xgamma.ingest.release import STEP_VERSION
+from xgamma.ingest.release import STEP_VERSION, part_key
 from xgamma.ingest.stored import KIND
 from xgamma.store import Record, Store, digest
 from xgamma.store.verify import Fault, check_labels, check_product, read_contents, record_fault
@@ -143,7 +143,8 @@ def _messages(check: Check, record: Record, root: xr.Dataset, seen: _Seen, repor
 
 def _check_part(record: Record, obs: xr.Dataset, seen: _Seen, report: Report) -> Found:
     runs = [(int(run["obs_id"]), str(run["run_key"])) for run in record.texts["runs"]]
-    keys = [digest({"step": "ingest", "version": n + 1, "runs": [key for _, key in runs]}) for n in range(STEP_VERSION)]
+    release, run_keys = str(record.texts["release"]), [key for _, key in runs]
+    keys = [part_key(version, release, run_keys) for version in range(1, STEP_VERSION + 1)]
     if obs["obs_id"].values.tolist() != [obs_id for obs_id, _ in runs]:
         yield "record", "The runs that the record names are not those of the table of runs."
     elif not record.supersedes and record.key not in keys:

@@ -40,9 +40,9 @@ def command(
         raise ConfigError(f"{store} is the release itself; give another folder for the store.")
     chosen = select_runs(release.facts(), Selection(obs_ids or None, required_irf=()))
     place = Store(store)
-    held = release.load(chosen, place, Workers(n_jobs, scheduler), on_failed_ingest(fail_fast))
+    held = release.load(chosen, place, Workers(n_jobs, scheduler), on_failed_ingest(fail_fast, place, release))
     failed = [UnusedRun.of_failure(failure) for failure in held.failures]
-    note_failures(place, release.name, datastore, failed, INGEST, map(str, held.places))
+    note_failures(place, release.name, release.place, failed, INGEST, map(str, held.places))
     if len(failed) == len(chosen):
         raise InputError(no_run_left(failed))
     new = len(held.ingested)

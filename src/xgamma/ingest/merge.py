@@ -64,7 +64,7 @@ def _merged_obs(parts: Sequence[Part], shifts: Sequence[float], names: Sequence[
     events, gti = 0, 0
     tables = []
     for part, shift in zip(parts, shifts, strict=True):
-        moved = _shifted(part.obs, _TIMES, shift)
+        moved = _with_all_columns(_shifted(part.obs, _TIMES, shift), parts)
         changed = {
             "event_start": part.obs["event_start"].values + events,
             "gti_start": part.obs["gti_start"].values + gti,
@@ -77,6 +77,13 @@ def _merged_obs(parts: Sequence[Part], shifts: Sequence[float], names: Sequence[
             rows[name] += part.groups[name].sizes["irf"]
     texts = {key: [text for part in parts for text in part.obs.attrs[key]] for key in ("telescope", "target")}
     return _joined(tables, "obs").assign_attrs(irf_tables=list(names), **texts)
+
+
+def _with_all_columns(obs: xr.Dataset, parts: Sequence[Part]) -> xr.Dataset:
+    """Return a table of runs with the numbers that only other parts know, such as the longitude of the site, as NaN."""
+    others = {name: part.obs[name] for part in parts for name in part.obs.data_vars if name not in obs}
+    unknown = np.full(obs.sizes["obs"], np.nan)
+    return obs.assign({name: (("obs",), unknown, column.attrs) for name, column in others.items()})
 
 
 def _moved_responses(part: Part, role: str, names: Sequence[str], rows: Mapping[str, int]) -> dict[str, IntArray]:
@@ -99,14 +106,10 @@ def merge_parts(store: Store, release: str, records: Sequence[Record]) -> Record
     """
     if len(records) < 2:
         return None
-    groups: list[Mapping[str, xr.Dataset]] = [
-        {group: store.get(KIND, record.key, group) for group in record.digests} for record in records
-    ]
-    parts = [Part(each) for each in groups]
-    if len({frozenset(map(str, part.events.data_vars)) for part in parts}) > 1:
+    columns = {frozenset(map(str, store.open(KIND, record.key, "events").data_vars)) for record in records}
+    if len(columns) > 1:
         log.warning("The parts of %s have different event columns and are not merged.", release)
         return None
-    part = merged_part(parts)
     texts: dict[str, Any] = {
         "release": release,
         "runs": [run for record in records for run in record.texts["runs"]],
@@ -116,4 +119,11 @@ def merge_parts(store: Store, release: str, records: Sequence[Record]) -> Record
     # Where the files lie is kept as long as it is one place.
     places = {record.provenance.get("datastore") for record in records} - {None}
     given = {"merged": keys, **({"datastore": places.pop()} if len(places) == 1 else {})}
-    return store.compact(KIND, keys, lambda _: part.groups, given, texts=texts, encoding=chunks_of(part))
+    return store.compact(
+        KIND,
+        keys,
+        lambda parts: merged_part([Part(groups) for groups in parts]).groups,
+        given,
+        texts=texts,
+        encoding=lambda groups: chunks_of(Part(groups)),
+    )

@@ -93,9 +93,9 @@ def open_release(datastore: str | Path, tag: str | None = None) -> FitsRelease |
 
 @dataclass(frozen=True)
 class Ingested:
-    """What became of the runs that were read into one part: its key, where they lie, and those that failed."""
+    """What became of the runs that were read into one part: its record, where they lie, and those that failed."""
 
-    key: str
+    record: Record | None
     runs: Mapping[int, StoredRun]
     failures: Sequence[Failure]
 
@@ -105,7 +105,8 @@ class FitsRelease:
 
     def __init__(self, name: str, place: str | Path) -> None:
         self.name = name
-        self.place = str(place)
+        # Absolute, as it is remembered, and used by processes in other folders.
+        self.place = str(place) if "://" in str(place) else str(Path(place).expanduser().absolute())
 
     @cached_property
     def index(self) -> Index:
@@ -133,10 +134,9 @@ class FitsRelease:
         return {obs_id: known[obs_id][key] for obs_id, key in pairs if key in known[obs_id]}
 
     def _records(self, store: Store) -> list[Record]:
-        return sorted(
-            (record for record in store.ls(KIND) if record.texts["release"] == self.name),
-            key=lambda record: record.created,
-        )
+        """Return the parts of this release, the newest last."""
+        own = (record for record in store.ls(KIND) if record.texts["release"] == self.name)
+        return sorted(own, key=lambda record: record.created)
 
     def pending(self, obs_ids: Sequence[int], store: Store) -> list[int]:
         """Return the runs that the store does not hold, or holds as their files once were."""
@@ -212,8 +212,8 @@ class FitsRelease:
                 last.clear()
                 done, part = self._read_part(chunk, store, advance, on_failure)
                 ingested.append(done)
-                if part is not None:
-                    last[done.key] = Part(StoredGroups(store, done.key, part.groups))
+                if part is not None and done.record is not None:
+                    last[done.record.key] = Part(StoredGroups(store, done.record, part.groups))
         return ingested, last
 
     def _read_by(
@@ -232,18 +232,29 @@ class FitsRelease:
         """Read runs into one part and put it into the store."""
         runs, failures = read_runs(entries, progress, on_failure)
         if not runs:
-            return Ingested("", {}, failures), None
+            return Ingested(None, {}, failures), None
         run_keys = [digest(run_document(run.entry, run.file_digests)) for run in runs]
-        key = digest({"step": "ingest", "version": STEP_VERSION, "runs": run_keys})
+        key = part_key(STEP_VERSION, self.name, run_keys)
         part = part_of(runs, self.name)
         texts = {
             "release": self.name,
             "runs": [{"obs_id": r.entry.obs_id, "run_key": k} for r, k in zip(runs, run_keys, strict=True)],
             "files": {path: list(astuple(file)) for run in runs for path, file in run.files.items()},
         }
-        store.put(KIND, key, part.groups, {"datastore": self.place}, texts=texts, encoding=chunks_of(part))
-        places = {run.entry.obs_id: StoredRun(k, key, n) for n, (run, k) in enumerate(zip(runs, run_keys, strict=True))}
-        return Ingested(key, places, failures), part
+        given = {"datastore": self.place}
+        record = store.put(KIND, key, part.groups, given, texts=texts, encoding=chunks_of(part))
+        numbered = enumerate(zip(runs, run_keys, strict=True))
+        places = {run.entry.obs_id: StoredRun(run_key, record, number) for number, (run, run_key) in numbered}
+        return Ingested(record, places, failures), part
+
+
+def part_key(version: int, release: str, run_keys: Sequence[str]) -> str:
+    """Return the key of a part: of the step, the release, and the bytes of its runs.
+
+    Up to version 1 the release was left out, and a part was not found under the name of another one with the same runs.
+    """
+    named = {"release": release} if version > 1 else {}
+    return digest({"step": "ingest", "version": version, **named, "runs": list(run_keys)})
 
 
 def _chunks(entries: Sequence[RunEntry]) -> Iterator[Sequence[RunEntry]]:

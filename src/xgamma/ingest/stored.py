@@ -28,28 +28,23 @@ class StoredGroups(Mapping[str, xr.Dataset]):
 
     Parameters
     ----------
-    store, key
-        Where the product is.
+    store, record
+        Where the product is. Where it is merged meanwhile, its attempt stays for a day, and is one whole.
     opened
         Groups that are in memory already.
     """
 
-    def __init__(self, store: Store, key: str, opened: Mapping[str, xr.Dataset] | None = None) -> None:
+    def __init__(self, store: Store, record: Record, opened: Mapping[str, xr.Dataset] | None = None) -> None:
         self._store = store
-        self._key = key
+        self._record = record
         self._opened = dict(opened or {})
 
     def __getitem__(self, group: str) -> xr.Dataset:
         if group not in self._opened:
             is_table = group in ("", "gti")
             read = self._store.get if is_table else self._store.open
-            self._opened[group] = read(KIND, self._key, group, self._record)
+            self._opened[group] = read(KIND, self._record.key, group, self._record)
         return self._opened[group]
-
-    @cached_property
-    def _record(self) -> Record:
-        # Read once: where the part is merged meanwhile, its attempt stays for a day, and is one whole.
-        return self._store.record(KIND, self._key)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._record.digests)
@@ -57,8 +52,8 @@ class StoredGroups(Mapping[str, xr.Dataset]):
     def __len__(self) -> int:
         return len(self._record.digests)
 
-    def __reduce__(self) -> tuple[type[StoredGroups], tuple[Store, str]]:
-        return StoredGroups, (self._store, self._key)
+    def __reduce__(self) -> tuple[type[StoredGroups], tuple[Store, Record]]:
+        return StoredGroups, (self._store, self._record.bare())
 
 
 @dataclass(frozen=True)
@@ -87,11 +82,16 @@ class Holdings:
 
 
 class StoredRun(NamedTuple):
-    """Where a store holds a run: the key of its part and the number in it."""
+    """Where a store holds a run: the record of its part and the number in it."""
 
     run_key: str
-    part: str
+    record: Record
     number: int
+
+    @property
+    def part(self) -> str:
+        """The key of its part."""
+        return self.record.key
 
 
 Versions = dict[str, StoredRun]
@@ -109,7 +109,7 @@ def versions_of(records: Iterable[Record]) -> dict[int, Versions]:
         for number, run in enumerate(record.texts["runs"]):
             versions = found.setdefault(run["obs_id"], {})
             versions.pop(run["run_key"], None)
-            versions[run["run_key"]] = StoredRun(run["run_key"], record.key, number)
+            versions[run["run_key"]] = StoredRun(run["run_key"], record, number)
     return found
 
 
@@ -124,9 +124,9 @@ def _newest(versions: Mapping[int, Versions]) -> dict[int, StoredRun]:
 
 def holdings_of(store: Store, runs: Mapping[int, StoredRun], **more: Any) -> Holdings:
     """Return runs of a store, ready to be reduced."""
-    keys = dict.fromkeys(run.part for run in runs.values())
+    records = {run.part: run.record for run in runs.values()}
     return Holdings(
-        {key: Part(StoredGroups(store, key)) for key in keys},
+        {key: Part(StoredGroups(store, record)) for key, record in records.items()},
         {obs_id: (run.part, run.number) for obs_id, run in runs.items()},
         {obs_id: run.run_key for obs_id, run in runs.items()},
         **more,
@@ -164,6 +164,7 @@ class StoredRelease:
 
     def __init__(self, store: Store, tag: str | None = None) -> None:
         self._store = store
+        self.place = store.url
         ids: dict[str, set[int]] = {}
         records = store.ls(KIND)
         for record in records:

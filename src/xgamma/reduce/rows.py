@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,13 +57,21 @@ def joined_rows(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
     mjdref = float(first.attrs["mjdref"])
     aligned = [_padded(since(ds, mjdref), datasets).assign_coords(common) for ds in datasets]
     result = xr.concat(aligned, "dataset", join="exact", combine_attrs="override", coords="minimal", compat="equals")
-    telescopes = {name for ds in datasets for name in str(ds.attrs["telescope"]).split(", ")} - {""}
     texts = {
         name: [text for ds in datasets for text in ds.attrs[name]]
         for name in _ROW_TEXTS
         if all(name in ds.attrs for ds in datasets)
     }
-    return result.assign_attrs({**texts, "telescope": ", ".join(sorted(telescopes))})
+    return result.assign_attrs({**texts, "telescope": joined_telescopes(ds.attrs["telescope"] for ds in datasets)})
+
+
+def joined_telescopes(given: Iterable[str]) -> str:
+    """Return the names of all telescopes, sorted, each once; one text may hold several.
+
+    >>> joined_telescopes(["HESS", "", "MAGIC, HESS"])
+    'HESS, MAGIC'
+    """
+    return ", ".join(sorted({name for names in given for name in str(names).split(", ")} - {""}))
 
 
 def since(ds: xr.Dataset, mjdref: float) -> xr.Dataset:

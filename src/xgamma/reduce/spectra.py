@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from xgamma.errors import ConfigError, WorkerLostError, XgammaError
+from xgamma.errors import WorkerLostError
 from xgamma.events import Part, Rows
 from xgamma.execute import THIS_PROCESS, Workers, run_blocks
 from xgamma.reduce.block import MAX_EVENTS, MAX_ROWS, Recipe, reduce_block
@@ -112,12 +112,13 @@ def _named(rows: Rows) -> str:
 
 
 def _isolated_block(part: Part, rows: Rows, recipe: Recipe) -> list[xr.Dataset | Exception]:
-    """Reduce a block; where that fails, its halves, down to the single rows that are to blame."""
+    """Reduce a block; where it cannot be read or memory is short, its halves, down to the rows that are to blame.
+
+    What is wrong with the request, and a defect of xgamma such as a ledger that does not add up, is no fault of a run.
+    """
     try:
         return [reduce_block(part, rows, recipe)]
-    except ConfigError:
-        raise
-    except (XgammaError, OSError, ArithmeticError, LookupError, ValueError, MemoryError) as error:
+    except (OSError, MemoryError) as error:
         if len(rows) == 1:
             return [error]
     half = len(rows) // 2

@@ -47,8 +47,16 @@ FILE_READ: Document = {
     "digest": Attribute("text", "Its SHA-256, 64 hex digits"),
 }
 RETIRED: Document = {
-    "superseded_by": Attribute("text", "The key of the product that holds its content now"),
+    "superseded_by": Attribute("text", "The key of the product that holds its content now", required=False),
+    "damage": Attribute("text", "What a reader found damaged, where it was set aside for that", required=False),
+    "attempt": Attribute("text", "The attempt that was found damaged", required=False),
     "time": Attribute("text", "When it was unpublished: ISO 8601, UTC"),
+}
+FAILED_RUN: Document = {
+    "release": Attribute("text", "The release of the run"),
+    "datastore": Attribute("text", "Where the release was"),
+    "run": Attribute("mapping", "`name`, `stage`, `kind` and `message` of what failed"),
+    "time": Attribute("text", "When it was tried last: ISO 8601, UTC"),
 }
 RUN: Document = {
     "obs_id": Attribute("whole number", "The observation id"),

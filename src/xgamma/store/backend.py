@@ -60,8 +60,9 @@ class WholeObjectStore(ObjectStore[Any]):
 
     def know(self, folder: str, objects: Mapping[str, bytes]) -> None:
         """Remember objects below the folder of an attempt, which are not asked for again."""
-        while len(self._known) >= _KNOWN_FOLDERS:
-            self._known.pop(next(iter(self._known)))
+        # Threads may do so at once.
+        for oldest in list(self._known)[: max(0, len(self._known) + 1 - _KNOWN_FOLDERS)]:
+            self._known.pop(oldest, None)
         self._known[folder] = objects
 
     def _known_object(self, key: str) -> bytes | None:
@@ -116,12 +117,13 @@ class WholeObjectStore(ObjectStore[Any]):
         if found is None:
             raise damaged(self._place.url, key, "is missing")
         if is_cut(found.to_bytes()):
-            if self._folder is not None:
-                raise damaged(self._place.url, key, f"breaks off after {len(found)} bytes")
-            raise StoreError(
-                f"{key} in {self} breaks off after {len(found)} bytes. Try again; where that does not help, "
-                "copy the store again."
-            )
+            raise self.damage(key, f"breaks off after {len(found)} bytes")
+
+    def damage(self, key: str, what: str) -> StoreError:
+        """Return the error for an object that is not as it was put; on a server it may be whole."""
+        if self._folder is not None:
+            return damaged(self._place.url, key, what)
+        return StoreError(f"{key} in {self} {what}. Try again; where that does not help, copy the store again.")
 
 
 def damaged(url: str, path: str, what: str) -> DamagedError:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 from numcodecs.blosc import SHUFFLE, Blosc
-from zarr.core.buffer import Buffer, default_buffer_prototype
+from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 from zarr.storage import ObjectStore
 
 from xgamma.errors import StoreError
@@ -57,6 +57,16 @@ def encoded_chunks(document: Document, values: npt.NDArray[Any]) -> dict[str, by
     return {key: _encoded(values[place], shape) for key, place in chunks_of(document)}
 
 
+class Damageable(Protocol):
+    """A place of chunks that knows what to say of a damaged one."""
+
+    async def get(self, key: str, prototype: BufferPrototype) -> Buffer | None:
+        """Return the bytes of one object."""
+
+    def damage(self, key: str, what: str) -> StoreError:
+        """Return the error for an object that is not as it was put."""
+
+
 async def write_array(zarr: ObjectStore[Any], path: str, document: Document, values: npt.NDArray[Any]) -> None:
     """Write every chunk of an array."""
     shape = chunk_shape_of(document)
@@ -76,8 +86,8 @@ def _encoded(values: npt.NDArray[Any], shape: tuple[int, ...]) -> bytes:
     return bytes(_CODEC.encode(np.ascontiguousarray(values)))
 
 
-async def read_array(zarr: ObjectStore[Any], path: str, document: Document) -> npt.NDArray[Any]:
-    """Read a whole array; raises ``StoreError`` for a chunk that is missing, and for another encoding than ours."""
+async def read_array(zarr: Damageable, path: str, document: Document) -> npt.NDArray[Any]:
+    """Read a whole array; raises ``StoreError`` for a chunk that is missing or damaged, and for other codecs."""
     if [codec["name"] for codec in document["codecs"]] != CODECS:
         raise StoreError(
             f"{path} is encoded by other codecs than {', '.join(CODECS)}: it is not of the format of xgamma. "
@@ -90,7 +100,10 @@ async def read_array(zarr: ObjectStore[Any], path: str, document: Document) -> n
         found = await zarr.get(f"{path}/{key}", default_buffer_prototype())
         # A missing chunk is an error of the store already.
         content = cast(Buffer, found).to_bytes()
-        chunk = await _in_thread_if_large(values.nbytes, lambda: _decoded(content, shape, values.dtype))
+        try:
+            chunk = await _in_thread_if_large(values.nbytes, lambda: _decoded(content, shape, values.dtype))
+        except (RuntimeError, ValueError) as error:  # from damaged bytes a decoder may raise either
+            raise zarr.damage(f"{path}/{key}", "cannot be decoded") from error
         values[place] = chunk[tuple(slice(0, part.stop - part.start) for part in place)]
 
     await asyncio.gather(*(read(key, place) for key, place in chunks_of(document)))

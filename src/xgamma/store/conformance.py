@@ -24,14 +24,14 @@ from xgamma.schema.tables import Attribute, Product, Violation
 from xgamma.store.backend import Backend
 from xgamma.store.care import kinds, retired_path
 from xgamma.store.encoding import Documents, array_documents
-from xgamma.store.labels import FILES, NAMES, TAGS
+from xgamma.store.labels import FAILED, FILES, NAMES, TAGS
 from xgamma.store.layout import layout_violations
 from xgamma.store.opened import Location, attempt_of, locate, open_group
 from xgamma.store.records import record_path
 
 _KEY = re.compile(r"[0-9a-f]{32}")
 _SCHEMAS = {kind: product.groups[""].attrs["schema"].value for kind, product in PRODUCTS.items()}
-_LABELS = {NAMES: rules.NAME, TAGS: rules.TAG, FILES: rules.FILE_READ}
+_LABELS = {NAMES: rules.NAME, TAGS: rules.TAG, FILES: rules.FILE_READ, FAILED: rules.FAILED_RUN}
 
 
 @dataclass

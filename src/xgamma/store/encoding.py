@@ -255,9 +255,7 @@ def array_documents(documents: Documents, group: str) -> Documents:
     return {name: node for name, node in inside.items() if "/" not in name and node["node_type"] == "array"}
 
 
-def read_arrays(
-    zarr: ObjectStore[Any], folder: str, arrays: Documents, selection: Any = Ellipsis
-) -> dict[str, npt.NDArray[Any]]:
+def read_arrays(zarr: Any, folder: str, arrays: Documents, selection: Any = Ellipsis) -> dict[str, npt.NDArray[Any]]:
     """Read the same selection of several arrays at once."""
 
     async def read_one(path: str, document: Document) -> Any:
@@ -271,7 +269,7 @@ def read_arrays(
     return {name: np.asarray(values) for name, values in zip(arrays, sync(read()), strict=True)}
 
 
-def read_group(zarr: ObjectStore[Any], folder: str, documents: Documents, group: str) -> xr.Dataset:
+def read_group(zarr: Any, folder: str, documents: Documents, group: str) -> xr.Dataset:
     """Read one group whole, as it was put."""
     arrays = array_documents(documents, group)
     attrs = dict(documents[group]["attributes"])

@@ -46,7 +46,8 @@ Groups = Mapping[str, xr.Dataset]
 class Store:
     """A store of products in a folder, in memory (``memory://``), in a bucket (``s3://bucket/prefix``) or on the web.
 
-    Raises ``StoreError`` when the place cannot be used or was made by a newer xgamma.
+    With ``read_only`` everything that would write raises ``StoreError``. Raises ``StoreError`` when the place cannot be
+    used or was made by a newer xgamma.
 
     Examples
     --------
@@ -57,8 +58,9 @@ class Store:
     [1.0, 2.0]
     """
 
-    def __init__(self, url: str | Path) -> None:
-        self._backend = open_backend(url)
+    def __init__(self, url: str | Path, *, read_only: bool = False) -> None:
+        self._backend = open_backend(url, create=not read_only)
+        self._is_read_only = read_only
         self.url = self._backend.url
         # Of an attempt, which never changes; the record is read again each time.
         self._documents = functools.lru_cache(maxsize=_OPENED)(self._read_documents)
@@ -77,11 +79,16 @@ class Store:
         """Whether it is reached through a server, so that it is worth to ask for several things at a time."""
         return self._backend.is_remote
 
+    def _validate_writable(self) -> None:
+        if self._is_read_only:
+            raise StoreError(f"The store {self.url} was opened for reading only. Open it without read_only.")
+
     def _validate_schema(self) -> None:
         content = self._backend.read("store.json")
         if content is None:
             document = {"format": "xgamma-store", "schema": SCHEMA}
-            self._backend.create("store.json", json.dumps(document).encode())
+            if not self._is_read_only:
+                self._backend.create("store.json", json.dumps(document).encode())
             return
         try:
             schema = int(json.loads(content)["schema"])
@@ -134,6 +141,7 @@ class Store:
         return self._publish(draft_record(kind, key, provenance, inputs, texts or {}), groups, encoding or {})
 
     def _publish(self, draft: Record, groups: Groups, encoding: Mapping[str, Mapping[str, Any]]) -> Record:
+        self._validate_writable()
         loaded = {group: dataset.compute() for group, dataset in groups.items()}
         stored = {group: encoded(dataset, group) for group, dataset in loaded.items()}
         record = dataclasses.replace(
@@ -263,6 +271,7 @@ class Store:
 
     def set_name(self, name: str, kind: str, key: str) -> None:
         """Let ``name`` point to a published product, in the place of what it pointed to."""
+        self._validate_writable()
         self.record(kind, key)
         write_label(self._backend, NAMES, name, {"kind": kind, "key": key})
 
@@ -279,6 +288,7 @@ class Store:
 
     def set_tag(self, tag: str, content: Mapping[str, Any]) -> None:
         """Remember a small mapping under ``tag``, in the place of an older one."""
+        self._validate_writable()
         write_label(self._backend, TAGS, tag, content)
 
     def tags(self) -> dict[str, dict[str, Any]]:
@@ -287,6 +297,7 @@ class Store:
 
     def remember(self, url: str, size: int, version: int | str, digest: str) -> None:
         """Remember the digest of a file as it was at that size and time of change, or with that ETag."""
+        self._validate_writable()
         write_label(
             self._backend, FILES, _file_name(url), {"url": url, "size": size, "version": str(version), "digest": digest}
         )
@@ -299,10 +310,12 @@ class Store:
 
     def set_failure(self, name: str, content: Mapping[str, Any]) -> None:
         """Remember what is known of a run that failed, in the place of what was known."""
+        self._validate_writable()
         write_label(self._backend, FAILED, name, content)
 
     def forget_failure(self, name: str) -> None:
         """Forget a run that failed."""
+        self._validate_writable()
         delete_label(self._backend, FAILED, name)
 
     def failures(self) -> dict[str, dict[str, Any]]:
@@ -319,7 +332,7 @@ class Store:
         provenance: Mapping[str, Any],
         *,
         texts: Mapping[str, Any] | None = None,
-        encoding: Mapping[str, Mapping[str, Any]] | None = None,
+        encoding: Callable[[Groups], Mapping[str, Mapping[str, Any]]] = lambda _: {},
     ) -> Record:
         """Publish the concatenation of several products as one that supersedes them, then unpublish them.
 
@@ -332,15 +345,18 @@ class Store:
             The parts, in the order in which ``concatenate`` gets their groups.
         concatenate
             From the groups of every part to the groups of the merged product.
-        provenance, texts, encoding
+        provenance, texts
             As in ``put``.
+        encoding
+            From the groups of the merged product to its encoding, as in ``put``.
         """
+        self._validate_writable()
         merged = digest({"compact": list(keys)})
         record = self._find(kind, merged)
         if record is None:
-            parts = [self._all_groups(self.record(kind, key)) for key in keys]
+            groups = concatenate([self._all_groups(self.record(kind, key)) for key in keys])
             draft = draft_record(kind, merged, provenance, inputs=keys, texts=texts or {}, supersedes=keys)
-            record = self._publish(draft, concatenate(parts), encoding or {})
+            record = self._publish(draft, groups, encoding(groups))
         care.retire(self._backend, record)
         return record
 
@@ -360,6 +376,7 @@ class Store:
 
         Does nothing where another attempt stands under its key by now.
         """
+        self._validate_writable()
         kind, key, place = damage.path.split("/")[:3]
         try:
             found = self._find(kind, key)
@@ -371,6 +388,7 @@ class Store:
 
     def gc(self, older_than: datetime.timedelta = care.A_DAY) -> list[str]:
         """Delete attempts without a record that are older than ``older_than``; return their paths."""
+        self._validate_writable()
         return care.collect_garbage(self._backend, older_than)
 
 

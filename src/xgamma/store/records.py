@@ -65,6 +65,10 @@ class Record:
         """The path of the product's Zarr group in the store."""
         return f"{self.kind}/{self.key}/{self.attempt}"
 
+    def bare(self) -> Record:
+        """Return what reading a product needs of its record, without what can be long."""
+        return dataclasses.replace(self, provenance={}, inputs=(), texts={}, supersedes=())
+
     def to_bytes(self) -> bytes:
         """Return the record as indented JSON."""
         return json.dumps(dataclasses.asdict(self), indent=1, allow_nan=False).encode()
