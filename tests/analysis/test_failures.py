@@ -10,7 +10,9 @@ import pytest
 import faults
 from releases import config_of, until_datasets
 from xgamma.analysis import Analysis
+from xgamma.analysis.compact import compact
 from xgamma.analysis.failures import failed_runs, retry
+from xgamma.analysis.plan import plan
 from xgamma.analysis.run import run
 from xgamma.analysis.tags import tag
 from xgamma.analysis.unused import UnusedRun
@@ -201,3 +203,69 @@ def test_runs_of_a_tag_are_those_of_that_time(nights_release, tmp_path):
     analysis = until_datasets(given)
     assert analysis.datasets.names == ["1", "2", "3", "4"]
     assert np.isfinite(analysis.datasets[0].data["counts"].values).all()
+
+
+# --- what a strict reader found
+
+
+def test_a_run_that_ended_the_work_is_tried_again_as_well(damaged, tmp_path):
+    with pytest.raises(InputError, match="fail_fast is set"):
+        until_datasets(config(damaged[0], tmp_path, "general: {fail_fast: true}"))
+    store = Store(tmp_path / "store")
+    assert [each.obs_id for each in failed_runs(store)] == [2]
+    damaged[1]()
+    assert retry(store)[1] == []
+
+
+def test_a_release_is_remembered_by_its_whole_path(damaged, tmp_path, monkeypatch):
+    release, mend = damaged
+    monkeypatch.chdir(release.parent)
+    store = until_datasets(config(release.name, tmp_path)).store
+    monkeypatch.chdir("/")
+    mend()
+    assert retry(store)[1] == []
+
+
+def test_a_release_that_is_gone_keeps_no_other_from_being_tried(damaged, nights_release, tmp_path):
+    release, _ = damaged
+    nights = shutil.copytree(nights_release, tmp_path / "nights")
+    path = faults.run_file(nights, 5)
+    whole = path.read_bytes()
+    faults.truncate_file(nights, 5)
+    for each in (release, nights):
+        until_datasets(config(each, tmp_path))
+    path.write_bytes(whole)
+    shutil.rmtree(release)
+    tried, still = retry(Store(tmp_path / "store"))
+    assert [each.obs_id for each in tried] == [2, 5]
+    assert [(each.release, each.obs_id) for each in still] == [("tiny", 2)]
+    assert "Datastore not found" in still[0].run.message
+
+
+@pytest.mark.parametrize("error", [ValueError("a defect"), DataError("The ledger of row 0 does not add up.")])
+def test_a_defect_is_no_fault_of_a_run(tiny_release, tmp_path, monkeypatch, error):
+    def broken(*_):
+        raise error
+
+    monkeypatch.setattr("xgamma.reduce.spectra.reduce_block", broken)
+    with pytest.raises(type(error), match=str(error)):
+        until_datasets(config(tiny_release, tmp_path))
+    assert failed_runs(Store(tmp_path / "store")) == []
+
+
+def test_an_analysis_goes_on_while_its_store_is_compacted(nights_release, tmp_path):
+    for obs_ids in ([1, 2, 3], [4, 5, 6, 7]):
+        until_datasets(config(nights_release, tmp_path, f"observations: {{obs_ids: {obs_ids}}}"))
+    analysis = Analysis(config(nights_release, tmp_path, "datasets: {geom: {axes: {energy: {nbins: 4}}}}"))
+    analysis.get_observations()
+    compact(analysis.store)
+    analysis.get_datasets()
+    assert analysis.datasets.names == [str(number) for number in range(1, 8)]
+
+
+def test_an_expression_that_drops_all_runs_is_named(tiny_release, tmp_path):
+    given = config(tiny_release, tmp_path, 'observations: {expression: "events > 1e9"}')
+    with pytest.raises(ConfigError, match="The expression alone drops 3; change it"):
+        until_datasets(given)
+    with pytest.raises(ConfigError, match="The expression alone drops 3; change it"):
+        plan(given)

@@ -13,6 +13,7 @@ from xgamma.analysis import AnalysisConfig
 from xgamma.analysis.plan import PlannedStep, plan
 from xgamma.analysis.projection import Cost
 from xgamma.analysis.request import models_of, recipe_of, selection_of
+from xgamma.analysis.run import run
 from xgamma.errors import ConfigError, MissingInputError
 from xgamma.store import Store, digest
 
@@ -224,3 +225,21 @@ def test_a_plan_says_what_is_wrong_before_it_looks(tiny_release, tmp_path, caplo
     cone = "observations: {obs_cone: {frame: icrs, lon: 1 deg, lat: 2 deg, radius: 1 deg}}"
     with pytest.raises(ConfigError, match="the selection holds no run"):
         plan(config_of(tiny_release, tmp_path / "store", cone))
+
+
+def test_a_plan_of_files_with_a_new_date_writes_nothing(own_release, tmp_path, planned):
+    config = config_of(own_release, tmp_path / "store")
+    whole(config)
+    for path in own_release.rglob("*.fits"):
+        path.touch()
+    assert set(states(planned(config, tmp_path)).values()) == {"found"}
+
+
+def test_a_limit_of_memory_judges_the_steps_that_are_run(tiny_release, tmp_path):
+    config = config_of(tiny_release, tmp_path / "store", "general: {memory_limit: 250 MB}")
+    with pytest.raises(ConfigError, match="reduce would need"):
+        run(config, until="datasets")
+    assert run(config, until="observations").analysis.datasets is None
+    config.general.memory_limit = "9 GB"
+    config.models = None
+    assert run(config, until="datasets").analysis.datasets is not None

@@ -307,7 +307,7 @@ def _known_key(
         known = memory.recall(str(path), status)
         if known is None:
             known = _file_digest(path)
-            if remember:
+            if remember and not memory.store.is_read_only:
                 # It saves reading the file the next time; a store that is read-only or full answers without it.
                 with contextlib.suppress(StoreError):
                     memory.store.remember(str(path), status.size, status.version, known)

@@ -60,7 +60,7 @@ class Store:
 
     def __init__(self, url: str | Path, *, read_only: bool = False) -> None:
         self._backend = open_backend(url, create=not read_only)
-        self._is_read_only = read_only
+        self.is_read_only = read_only
         self.url = self._backend.url
         # Of an attempt, which never changes; the record is read again each time.
         self._documents = functools.lru_cache(maxsize=_OPENED)(self._read_documents)
@@ -80,14 +80,14 @@ class Store:
         return self._backend.is_remote
 
     def _validate_writable(self) -> None:
-        if self._is_read_only:
+        if self.is_read_only:
             raise StoreError(f"The store {self.url} was opened for reading only. Open it without read_only.")
 
     def _validate_schema(self) -> None:
         content = self._backend.read("store.json")
         if content is None:
             document = {"format": "xgamma-store", "schema": SCHEMA}
-            if not self._is_read_only:
+            if not self.is_read_only:
                 self._backend.create("store.json", json.dumps(document).encode())
             return
         try:
