@@ -70,8 +70,17 @@ def test_several_runs_that_fail_are_summed_up_by_stage_and_kind(xgamma, written,
     )
 
 
-def test_processes_read_and_reduce_the_same_as_threads(xgamma, nights_release, tmp_path):
-    pytest.importorskip("distributed")
+def test_processes_read_and_reduce_the_same_as_threads(xgamma, nights_release, tmp_path, monkeypatch):
+    cluster = pytest.importorskip("xgamma.execute.cluster")
+    monkeypatch.setattr("xgamma.ingest.release.RUNS_PER_PART", 4)
+    monkeypatch.setattr("xgamma.reduce.spectra.MAX_ROWS", 2)
+    sent, run = [], cluster.run
+
+    def counted(function, arguments, *given):
+        sent.append(len(arguments))
+        return run(function, arguments, *given)
+
+    monkeypatch.setattr(cluster, "run", counted)
     for jobs in ("1", "2"):
         path = tmp_path / f"{jobs}.yaml"
         config_of(nights_release, tmp_path / jobs / "store", "steps: [observations, datasets]").write(path)
@@ -81,6 +90,8 @@ def test_processes_read_and_reduce_the_same_as_threads(xgamma, nights_release, t
         for jobs in ("1", "2")
     )
     assert one == two
+    # Two parts to read, and the blocks of each to reduce.
+    assert sent == [2, 2, 2]
 
 
 def test_a_plan_shows_costs_and_ends_with_what_to_change_beyond_the_limit(xgamma, tiny_release, tmp_path):
