@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import xarray as xr
 
 from releases import NIGHTS, config_of, release_of, until_datasets
 from xgamma.analysis import Analysis, AnalysisConfig
+from xgamma.analysis.rows import Shelf
 from xgamma.analysis.stacks import computed_stacks
 from xgamma.errors import ConfigError
 from xgamma.reduce import select_rows, stack
@@ -198,3 +200,17 @@ def test_lazy_spectra_of_an_analysis_are_those_that_it_stores(nights_release, tm
     by_night = lazy["counts"].assign_coords(night=("dataset", table["night"].tolist())).groupby("night").sum()
     assert by_night.sizes["night"] == 2
     assert isinstance(by_night.compute(), xr.DataArray)
+
+
+def test_threads_that_share_a_shelf_let_go_of_products_without_harm(monkeypatch):
+    monkeypatch.setattr("xgamma.analysis.rows.KEPT_BYTES", 100)
+    shelf = Shelf(Store("memory://"))
+    product = xr.Dataset({"counts": ("row", np.zeros(10))})
+
+    def keep(thread):
+        for number in range(2000):
+            shelf.keep(str((number + thread) % 5), product)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(keep, range(8)))
+    assert len(shelf._held) == 1

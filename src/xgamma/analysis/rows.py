@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -24,8 +24,6 @@ from xgamma.select import selection_order
 from xgamma.store import Record, Store, digest
 from xgamma.times import SECONDS_PER_DAY
 
-log = logging.getLogger(__name__)
-
 ROWS = "rows"
 # A thousand rows or two; what is read again from the store costs a millisecond for each array.
 KEPT_BYTES = 16_000_000
@@ -40,6 +38,8 @@ class Shelf:
     store: Store
     records: dict[str, Record] = field(default_factory=dict)
     _held: OrderedDict[str, xr.Dataset] = field(default_factory=OrderedDict)
+    # Threads that stack meet here: what one moves another may let go.
+    _lock: Lock = field(default_factory=Lock)
 
     def __reduce__(self) -> tuple[type[Shelf], tuple[Store, dict[str, Record]]]:
         return Shelf, (self.store, {key: record.bare() for key, record in self.records.items()})
@@ -56,12 +56,11 @@ class Shelf:
 
     def keep(self, key: str, product: xr.Dataset) -> None:
         """Hold a product, and let go those that were used longest ago beyond ``KEPT_BYTES``."""
-        self._held[key] = product
-        self._held.move_to_end(key)
-        for oldest in list(self._held)[:-1]:
-            if sum(held.nbytes for held in list(self._held.values())) <= KEPT_BYTES:
-                break
-            self._held.pop(oldest, None)
+        with self._lock:
+            self._held[key] = product
+            self._held.move_to_end(key)
+            while len(self._held) > 1 and sum(held.nbytes for held in self._held.values()) > KEPT_BYTES:
+                self._held.popitem(last=False)
 
     def rows_at(self, places: Sequence[Place], mjdref: float) -> xr.Dataset:
         """Return the rows of some places in their order, their times counted from ``mjdref``."""

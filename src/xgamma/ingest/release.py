@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from xgamma.errors import ConfigError, StoreError
 from xgamma.events import Part, RunFacts
@@ -37,27 +37,6 @@ STEP_VERSION = 2
 RUNS_PER_PART = 500
 
 Progress = Callable[[], None]
-
-
-class Release(Protocol):
-    """A named set of runs."""
-
-    name: str
-
-    def facts(self) -> dict[int, RunFacts]:
-        """Return what a selection looks at, by observation id, in the order of the release."""
-
-    def pending(self, obs_ids: Sequence[int], store: Store) -> list[int]:
-        """Return those runs that ``load`` would read from files."""
-
-    def load(
-        self,
-        obs_ids: Sequence[int],
-        store: Store,
-        workers: Workers = THIS_PROCESS,
-        on_failure: OnFailure = log_failure,
-    ) -> Holdings:
-        """Return the runs ready to be reduced, ingesting what the store does not hold."""
 
 
 def open_release(datastore: str | Path, tag: str | None = None) -> FitsRelease | StoredRelease:
