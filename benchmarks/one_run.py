@@ -23,17 +23,18 @@ Steps = dict[str, Callable[[], object]]
 
 def steps_of_xgamma() -> Steps:
     """Return the stages, each for all runs at once."""
-    gadf = importlib.import_module("xgamma.formats.gadf.read")
+    index_file = importlib.import_module("xgamma.formats.gadf.index")
+    read_run = importlib.import_module("xgamma.formats.gadf.run").read_run
     reflected = importlib.import_module("xgamma.reduce.reflected")
     np = importlib.import_module("numpy")
     circle = importlib.import_module("xgamma.grid").Circle(LON, LAT, RADIUS)
-    index = gadf.read_index(DATASTORE)
+    index = index_file.read_index(DATASTORE)
     entries = [index.runs[obs_id] for obs_id in OBS_IDS]
     lon, lat = (np.array([getattr(entry, name) for entry in entries]) for name in ("ra", "dec"))
     mask = importlib.import_module("xgamma.formats.masks").read_mask(EXCLUSION)
     usable, parameters = np.ones(len(entries), dtype=bool), reflected.ReflectedParameters()
     return {
-        "read one run, gz": lambda: [gadf.read_run(entry) for entry in entries],
+        "read one run, gz": lambda: [read_run(entry) for entry in entries],
         "reflected regions, one run": lambda: reflected.off_block(lon, lat, circle, mask, parameters, usable),
     }
 

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from xgamma.formats.gadf.read import Run, read_index, read_run
+from xgamma.formats.gadf.index import read_index
+from xgamma.formats.gadf.run import Run, read_run
 from xgamma.ingest.part import part_of
 from xgamma.ingest.stored import KIND, chunks_of
 from xgamma.simulate import Plan, Response, simulate

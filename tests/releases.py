@@ -14,7 +14,7 @@ from xgamma.analysis import Analysis, AnalysisConfig
 from xgamma.analysis.request import models_of
 from xgamma.axes import Axis
 from xgamma.events import Part, Rows
-from xgamma.formats.gadf.read import read_index
+from xgamma.formats.gadf.index import read_index
 from xgamma.grid import Circle, Grid, RegionSpace
 from xgamma.ingest.part import part_of, read_runs
 from xgamma.reduce import Recipe, ReflectedParameters

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from xgamma.axes import BoolArray, FloatArray, IntArray
+from xgamma.outcome import Note
 from xgamma.times import SECONDS_PER_DAY, clipped_gti, inside_interval, nights
 
 IRF_ROLES = ("aeff", "edisp", "psf", "bkg", "rad_max")
@@ -75,6 +76,11 @@ class Part:
     def table_of(self, number: int) -> xr.Dataset:
         """Return the response table of a number in ``<role>_table``."""
         return self.groups[self.obs.attrs["irf_tables"][number]]
+
+    def notes(self, run: int) -> tuple[Note, ...]:
+        """Return what is said of a run; parts of xgamma 0.1.0 say nothing."""
+        notes = self.obs.attrs.get("notes")
+        return () if notes is None else tuple(Note(*note) for note in notes[run])
 
     def facts(self) -> list[RunFacts]:
         """Return what a selection looks at, for every run."""

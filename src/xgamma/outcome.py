@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -51,6 +51,21 @@ _SENTENCES = {
     Outcome.NOT_FINISHED: "its reduction did not come to an end",
     Outcome.DRIFTING_POINTING: "the pointing drifts over the sky, which this version does not reduce",
 }
+
+
+class Note(NamedTuple):
+    """What is said of a run that is used all the same.
+
+    Parameters
+    ----------
+    topic
+        The role of a response that was passed over, such as ``psf``; else what the doubt is about, such as ``DEADC``.
+    text
+        A sentence.
+    """
+
+    topic: str
+    text: str
 
 
 class Fate(IntEnum):

@@ -14,7 +14,7 @@ from releases import COARSE, TINY, config_of, part_in_memory, recipe, release_of
 from xgamma.analysis import Analysis
 from xgamma.analysis.compact import compact
 from xgamma.errors import StoreError
-from xgamma.formats.gadf.read import read_run
+from xgamma.formats.gadf.run import read_run
 from xgamma.grid import Circle, RegionSpace
 from xgamma.ingest import open_release
 from xgamma.reduce import reduce_block, reduce_spectra

@@ -12,7 +12,7 @@ from releases import config_of
 from xgamma.analysis import AnalysisConfig
 from xgamma.analysis.run import run
 from xgamma.datasets import Datasets, FluxPoints
-from xgamma.formats.gadf.read import read_index
+from xgamma.formats.gadf.index import read_index
 
 
 def is_narrow(text):

@@ -11,7 +11,8 @@ from xgamma.closure import estimated_sets, reduced_sets, runs_of_set, simulator_
 from xgamma.closure.estimates import START
 from xgamma.closure.trial import default_document
 from xgamma.errors import ConfigError
-from xgamma.formats.gadf.read import read_index, read_run
+from xgamma.formats.gadf.index import read_index
+from xgamma.formats.gadf.run import read_run
 from xgamma.models.predict import npred_signal
 from xgamma.reduce import select_rows
 from xgamma.simulate import Plan, Source, power_law, simulate

@@ -14,7 +14,7 @@ from faults import run_file
 from releases import NIGHTS, TINY, part_in_memory, release_of
 from xgamma.errors import InputError, MissingInputError, StoreError
 from xgamma.events import Part
-from xgamma.formats.gadf.read import read_index
+from xgamma.formats.gadf.index import read_index
 from xgamma.ingest import open_release
 from xgamma.ingest.part import part_of, read_runs, run_document
 from xgamma.ingest.stored import StoredGroups, stored_runs, stored_versions

@@ -9,7 +9,7 @@ import xarray as xr
 from xgamma.analysis.compact import compact
 from xgamma.axes import Axis
 from xgamma.events import Rows
-from xgamma.formats.gadf.read import read_index
+from xgamma.formats.gadf.index import read_index
 from xgamma.grid import Circle, Grid, RegionSpace
 from xgamma.ingest import open_release
 from xgamma.ingest.merge import merged_part

@@ -15,7 +15,8 @@ import faults
 from releases import config_of, until_datasets
 from xgamma.errors import InputError, XgammaError
 from xgamma.formats.fits_header import CARD
-from xgamma.formats.gadf.read import read_index, read_run
+from xgamma.formats.gadf.index import read_index
+from xgamma.formats.gadf.run import read_run
 from xgamma.ingest.part import read_runs
 from xgamma.ingest.release import open_release
 from xgamma.outcome import Outcome

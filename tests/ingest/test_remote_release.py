@@ -20,7 +20,8 @@ from xgamma.errors import InputError, MissingInputError, StoreError, XgammaError
 from xgamma.formats import fits_tables
 from xgamma.formats.gadf import files as gadf_files
 from xgamma.formats.gadf.files import read_file, release_files, release_name
-from xgamma.formats.gadf.read import read_index, read_run
+from xgamma.formats.gadf.index import read_index
+from xgamma.formats.gadf.run import read_run
 from xgamma.ingest import open_release
 from xgamma.ingest.part import read_runs
 from xgamma.store import Store

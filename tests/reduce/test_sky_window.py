@@ -8,7 +8,7 @@ from astropy.wcs import WCS
 
 from xgamma.axes import Axis
 from xgamma.events import Rows
-from xgamma.formats.gadf.read import read_index
+from xgamma.formats.gadf.index import read_index
 from xgamma.geometry import separation, to_frame
 from xgamma.grid import Grid, SkySpace
 from xgamma.ingest.part import part_of, read_runs

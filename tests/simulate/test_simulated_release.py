@@ -10,7 +10,8 @@ from astropy.io import fits
 from astropy.table import Table
 
 from xgamma.errors import OutputError, OutputExistsError, UnknownNameError
-from xgamma.formats.gadf.read import read_index, read_run
+from xgamma.formats.gadf.index import read_index
+from xgamma.formats.gadf.run import read_run
 from xgamma.geometry import separation
 from xgamma.models import Models, PowerLawSpectralModel
 from xgamma.simulate import Plan, Response, Source, expected_counts, power_law, read_plan, simulate

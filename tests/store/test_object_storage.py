@@ -15,7 +15,7 @@ from releases import config_of, until_datasets
 from store.written import key, product
 from xgamma.errors import StoreError
 from xgamma.events import Rows, read_events
-from xgamma.formats.gadf.read import read_index
+from xgamma.formats.gadf.index import read_index
 from xgamma.ingest import open_release
 from xgamma.ingest.part import part_of, read_runs
 from xgamma.ingest.stored import KIND, chunks_of

@@ -14,7 +14,7 @@ import pytest
 from command_line import CommandLine
 from releases import config_of, until_datasets, whole
 from xgamma.errors import XgammaError
-from xgamma.formats.gadf.read import read_index
+from xgamma.formats.gadf.index import read_index
 from xgamma.ingest import open_release
 from xgamma.store import Store
 from xgamma.store.backend import open_backend

@@ -11,7 +11,8 @@ from command_line import CommandLine
 from releases import TINY, config_of, release_of, until_datasets
 from xgamma.errors import XgammaError
 from xgamma.formats.fits_tables import read_tables, validate_datasum
-from xgamma.formats.gadf.read import read_index, read_run
+from xgamma.formats.gadf.index import read_index
+from xgamma.formats.gadf.run import read_run
 from xgamma.ingest import open_release
 from xgamma.outcome import Outcome
 from xgamma.store import Store, dataset_digest

@@ -16,7 +16,8 @@ import numpy as np
 import xarray as xr
 
 from xgamma.events import Rows
-from xgamma.formats.gadf.read import Run, read_index, read_run
+from xgamma.formats.gadf.index import read_index
+from xgamma.formats.gadf.run import Run, read_run
 from xgamma.ingest.part import part_of
 from xgamma.reduce import Recipe, reduce_spectra, stack
 from xgamma.simulate import Plan, simulate

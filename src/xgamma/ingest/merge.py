@@ -76,7 +76,8 @@ def _merged_obs(parts: Sequence[Part], shifts: Sequence[float], names: Sequence[
         for name in part.obs.attrs["irf_tables"]:
             rows[name] += part.groups[name].sizes["irf"]
     texts = {key: [text for part in parts for text in part.obs.attrs[key]] for key in ("telescope", "target")}
-    return _joined(tables, "obs").assign_attrs(irf_tables=list(names), **texts)
+    notes = [[list(note) for note in part.notes(run)] for part in parts for run in range(part.obs.sizes["obs"])]
+    return _joined(tables, "obs").assign_attrs(irf_tables=list(names), notes=notes, **texts)
 
 
 def _with_all_columns(obs: xr.Dataset, parts: Sequence[Part]) -> xr.Dataset:

@@ -16,8 +16,9 @@ import xarray as xr
 from xgamma.axes import FloatArray
 from xgamma.errors import InputError, MissingHduError
 from xgamma.events import IRF_ROLES, Part
-from xgamma.formats.gadf.read import Run, RunEntry, read_run
+from xgamma.formats.gadf.index import RunEntry
 from xgamma.formats.gadf.responses import Response
+from xgamma.formats.gadf.run import Run, read_run
 from xgamma.outcome import Outcome
 from xgamma.schema.dl3 import SCHEMA, SCHEMA_VERSION
 from xgamma.schema.tables import head
@@ -244,6 +245,7 @@ def _obs_table(runs: Sequence[Run], places: Places, tables: list[str], release: 
         "release": release,
         "irf_tables": tables,
         "telescope": [str(header.get("TELESCOP", "")).strip() for header in headers],
+        "notes": [[list(note) for note in run.notes] for run in runs],
         "target": [run.entry.target or str(run.header.get("OBJECT", "")).strip() for run in runs],
     }
     obs_id = (("obs",), np.array([run.entry.obs_id for run in runs]), {"units": "", "long_name": "Observation id"})

@@ -15,7 +15,7 @@ from xgamma.errors import ConfigError, StoreError
 from xgamma.events import Part, RunFacts
 from xgamma.execute import THIS_PROCESS, Workers, progress_bar, run_blocks
 from xgamma.formats.gadf.files import File, read_file, release_name, several, statuses_of
-from xgamma.formats.gadf.read import Index, RunEntry, read_index
+from xgamma.formats.gadf.index import Index, RunEntry, read_index
 from xgamma.ingest.part import Failure, log_failure, part_of, read_runs, run_document
 from xgamma.ingest.stored import (
     KIND,

@@ -151,11 +151,11 @@ def intervals(ds: xr.Dataset) -> Iterator[Violation]:
         yield Violation("start", "starts that are not after their stops", f"another one in row {int(wrong[0])}")
 
 
-def texts_of_each_run(ds: xr.Dataset) -> Iterator[Violation]:
-    """There is one telescope and one target for each run."""
-    for name in ("telescope", "target"):
-        if len(ds.attrs[name]) != ds.sizes["obs"]:
-            yield Violation(f"attrs {name}", f"{ds.sizes['obs']} texts", str(len(ds.attrs[name])))
+def entries_of_each_run(ds: xr.Dataset) -> Iterator[Violation]:
+    """There is one telescope, one target and, where there are any, one list of notes for each run."""
+    for name in ("telescope", "target", "notes"):
+        if len(ds.attrs.get(name, ds["obs_id"])) != ds.sizes["obs"]:
+            yield Violation(f"attrs {name}", f"{ds.sizes['obs']} entries", str(len(ds.attrs[name])))
 
 
 def ranges_of_runs(groups: Mapping[str, xr.Dataset]) -> Iterator[Violation]:
@@ -204,8 +204,9 @@ PART = Product(
                 "irf_tables": Attribute("list of text", "The groups of the responses"),
                 "telescope": Attribute("list of text", "The telescope of each run"),
                 "target": Attribute("list of text", "The target of each run"),
+                "notes": Attribute("list of list of list of text", "Topic and sentence of each note of each run", required=False),
             },
-            (texts_of_each_run,),
+            (entries_of_each_run,),
         ),
         "events": Group("Events", EVENTS, _EPOCH, (columns_of_events,)),
         "gti": Group("Good times", GTI, _EPOCH, (intervals,)),

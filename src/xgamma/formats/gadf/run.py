@@ -1,0 +1,148 @@
+"""GADF files in: the HDUs of one run as plain arrays.
+
+Source: Data formats for gamma-ray astronomy 0.2 and 0.3 (gamma-astro-data-formats.readthedocs.io).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xgamma.axes import FloatArray
+from xgamma.errors import InputError, MissingHduError
+from xgamma.formats.fits_tables import FitsTable, as_input_error, table_named, tables_of, validate_datasum
+from xgamma.formats.gadf.files import read_files
+from xgamma.formats.gadf.index import RunEntry
+from xgamma.formats.gadf.responses import Response, response
+from xgamma.outcome import Note
+from xgamma.times import SECONDS_PER_DAY, mjdref_from_header
+from xgamma.units import conversion
+
+log = logging.getLogger(__name__)
+
+REQUIRED_ROLES = ("events", "gti")
+EVENT_COLUMNS = {"RA": "deg", "DEC": "deg", "ENERGY": "TeV", "TIME": "s"}
+
+
+@dataclass(frozen=True)
+class ReadFile:
+    """A file as it was when its reading began, see ``FileStatus``, and the SHA-256 of what was read."""
+
+    size: int
+    version: int | str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """All of one run that the algorithms need. Times are seconds since ``mjdref`` (MJD, TT)."""
+
+    entry: RunEntry
+    mjdref: float
+    header: Mapping[str, Any]
+    events: Mapping[str, npt.NDArray[Any]]
+    gti: FloatArray
+    responses: Mapping[str, Response]
+    files: Mapping[str, ReadFile]
+    event_units: Mapping[str, str]
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def file_digests(self) -> dict[str, str]:
+        """The digest of each file, by path."""
+        return {path: file.digest for path, file in self.files.items()}
+
+
+def read_run(entry: RunEntry) -> Run:
+    """Read the events, good time and responses of one run.
+
+    Raises
+    ------
+    MissingInputError
+        When a file is not there, or the index names no events or no GTI.
+    InputError
+        When a file lies outside of the release, is damaged, or lacks an HDU or a column.
+    """
+    with as_input_error(f"Run {entry.obs_id}"):
+        return _run(entry)
+
+
+def _run(entry: RunEntry) -> Run:
+    for role in REQUIRED_ROLES:
+        if role not in entry.hdus:
+            raise MissingHduError(f"Run {entry.obs_id} has no {role} HDU in the index.")
+    for location in entry.hdus.values():
+        if location.refusal:
+            raise InputError(location.refusal)
+    found = read_files(location.path for location in entry.hdus.values())
+    tables = {path: tables_of(content, path) for path, (_, content) in found.items()}
+    hdus = {role: table_named(tables[at.path], at.name, at.path) for role, at in entry.hdus.items()}
+    for role, table in hdus.items():
+        validate_datasum(table, entry.hdus[role].path)
+    mjdref = mjdref_from_header(hdus["events"].header)
+    responses = {
+        role: response(entry.hdus[role].kind, table) for role, table in hdus.items() if role not in REQUIRED_ROLES
+    }
+    files = {
+        str(path): ReadFile(status.size, status.version, hashlib.sha256(content).hexdigest())
+        for path, (status, content) in found.items()
+    }
+    units = {name.lower(): unit for name, unit in hdus["events"].columns.items()}
+    return Run(
+        entry,
+        mjdref,
+        _with_pointing(hdus["events"].header, entry),
+        _events(hdus["events"]),
+        _gti(hdus["gti"], mjdref),
+        responses,
+        files,
+        units,
+    )
+
+
+def _events(table: FitsTable) -> dict[str, npt.NDArray[Any]]:
+    for name in EVENT_COLUMNS:
+        if name not in table.columns:
+            raise InputError(f"The EVENTS HDU has no column {name}; it has {', '.join(table.columns)}.")
+    columns = {name.lower(): _in_unit(table, name, EVENT_COLUMNS.get(name)) for name in table.readable}
+    kept = {name: values for name, values in columns.items() if values.dtype.kind != "U" and values.ndim == 1}
+    lost = [name for name in table.columns if name.lower() not in kept]
+    if lost:
+        log.info("Columns of the event list that hold no single numbers are not kept: %s.", ", ".join(lost))
+    return kept
+
+
+def _in_unit(table: FitsTable, name: str, unit: str | None) -> npt.NDArray[Any]:
+    """Return a column in a canonical unit; one without a unit is taken to have it."""
+    values, given = table.column(name), table.columns[name]
+    if unit is None or given in ("", unit):
+        return values
+    try:
+        factor = conversion(given, unit)
+    except ValueError:
+        raise InputError(f"HDU {table.name!r}: the column {name} has the unit {given!r}; expected {unit}.") from None
+    return np.asarray(values * factor)
+
+
+def _with_pointing(header: Mapping[str, Any], entry: RunEntry) -> dict[str, Any]:
+    """Return the header with a pointing: its own, else that of the index; raises ``InputError`` without any."""
+    pointing = {"RA_PNT": entry.ra, "DEC_PNT": entry.dec}
+    own = {key: header[key] for key in pointing if isinstance(header.get(key), int | float)}
+    pointing |= own
+    if not all(np.isfinite(value) for value in pointing.values()):
+        raise InputError(
+            f"Run {entry.obs_id} has no pointing: neither its header nor the index has RA_PNT and DEC_PNT."
+        )
+    return {**header, **pointing}
+
+
+def _gti(table: FitsTable, mjdref: float) -> FloatArray:
+    shift = (mjdref_from_header(table.header) - mjdref) * SECONDS_PER_DAY if "MJDREFI" in table.header else 0.0
+    start, stop = (_in_unit(table, name, "s") for name in ("START", "STOP"))
+    return np.stack([start + shift, stop + shift], axis=1).astype(float)
