@@ -257,8 +257,8 @@ class _Places:
         release = self._releases[str(place)]
         if release is None or obs_id not in release.index.runs:
             return NO_FILES
-        key = release.run_key(obs_id, self._store)
-        return release if key == run.run_key else NO_FILES if key is None else OTHER_FILES
+        keys = release.run_keys(obs_id, self._store)
+        return release if run.run_key in keys else OTHER_FILES if keys else NO_FILES
 
 
 def _release_at(path: Path) -> FitsRelease | None:

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from xgamma.analysis.unused import INGEST, UnusedRun
 from xgamma.errors import DataError, InputError, StoreError
 from xgamma.ingest import Failure, FitsRelease, StoredRelease, open_release
+from xgamma.ingest.notes import log_notes, notes_of
 from xgamma.ingest.part import log_failure
 from xgamma.outcome import Outcome
 from xgamma.store import Store, digest
@@ -134,5 +135,6 @@ def _read_again(store: Store, name: str, datastore: str, ids: Sequence[int]) -> 
     lost = f"{datastore} does not have it any more"
     gone = [UnusedRun.of(str(i), INGEST, Outcome.UNREADABLE_FILE, lost) for i in ids if i not in known]
     held = release.load([obs_id for obs_id in ids if obs_id in known], store)
+    log_notes(notes_of(held))
     failed = [*gone, *(UnusedRun.of_failure(failure) for failure in held.failures)]
     note_failures(store, name, datastore, failed, INGEST, [str(obs_id) for obs_id in held.places])

@@ -9,10 +9,11 @@ from dataclasses import replace
 from xgamma.analysis.config import AnalysisConfig
 from xgamma.analysis.failures import failed_runs, note_failures, on_failed_ingest
 from xgamma.analysis.observations import Observations
-from xgamma.analysis.request import selection_of
+from xgamma.analysis.request import needed_roles, selection_of
 from xgamma.analysis.unused import INGEST, UnusedRun, lacking_responses, log_dropped
 from xgamma.execute import Workers, collector_at_rest
 from xgamma.ingest import FitsRelease, StoredRelease
+from xgamma.ingest.notes import log_notes, notes_of
 from xgamma.select import contradicting, rows_of, sieved
 from xgamma.store import Store
 
@@ -49,6 +50,7 @@ def read_observations(
     holdings = release.load(wanted, store, workers, on_failure)
     failed = [UnusedRun.of_failure(failure) for failure in holdings.failures]
     note_failures(store, release.name, release.place, failed, INGEST, map(str, holdings.places))
+    log_notes(notes_of(holdings), needed_roles(config))
     holdings = replace(holdings, failures=[*lacking_responses(found), *holdings.failures])
     readable = [obs_id for obs_id in wanted if obs_id in holdings.places]
     late = contradicting(holdings.parts, holdings.places, readable, selection)

@@ -13,6 +13,7 @@ from xgamma.cli.failed import print_unused
 from xgamma.errors import ConfigError, InputError
 from xgamma.execute import Workers
 from xgamma.ingest import FitsRelease, open_release
+from xgamma.ingest.notes import log_notes, notes_of
 from xgamma.select import Selection, select_runs
 from xgamma.store import Store
 
@@ -41,6 +42,7 @@ def command(
     chosen = select_runs(release.facts(), Selection(obs_ids or None, required_irf=()))
     place = Store(store)
     held = release.load(chosen, place, Workers(n_jobs, scheduler), on_failed_ingest(fail_fast, place, release))
+    log_notes(notes_of(held))
     failed = [UnusedRun.of_failure(failure) for failure in held.failures]
     note_failures(place, release.name, release.place, failed, INGEST, map(str, held.places))
     if len(failed) == len(chosen):
