@@ -8,8 +8,10 @@ from pathlib import Path
 from xgamma.analysis.config import AnalysisConfig
 from xgamma.errors import ConfigError, LaterError, OutputError
 from xgamma.estimate import FluxPointsParameters, source_and_norm
+from xgamma.formats.gadf.index import IndexNames
 from xgamma.formats.masks import read_mask
 from xgamma.grid import Grid, RegionSpace
+from xgamma.ingest import FitsRelease, StoredRelease, open_release
 from xgamma.models.model import Models
 from xgamma.reduce import Recipe, roles_needed
 from xgamma.registry import lookup, normalize_parameters
@@ -67,6 +69,12 @@ def selection_of(config: AnalysisConfig) -> Selection:
         cone = Cone(circle.lon, circle.lat, circle.radius, circle.frame)
     intervals = tuple(observations.obs_time.intervals())
     return Selection(obs_ids, cone, tuple(observations.required_irf), intervals, observations.expression)
+
+
+def release_of(config: AnalysisConfig) -> FitsRelease | StoredRelease:
+    """Open the release that ``config.observations`` names; raises what ``open_release`` raises."""
+    place = config.observations.datastore
+    return open_release(place.expanded(), config.observations.tag, IndexNames(place.hdu_index, place.obs_index))
 
 
 def needed_roles(config: AnalysisConfig) -> tuple[str, ...]:

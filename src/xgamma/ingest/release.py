@@ -24,6 +24,7 @@ from xgamma.ingest.stored import (
     KIND,
     Holdings,
     OnFailure,
+    Origin,
     StoredGroups,
     StoredRelease,
     StoredRun,
@@ -101,6 +102,11 @@ class FitsRelease:
         self.names = names
         # Absolute, as it is remembered, and used by processes in other folders.
         self.place = str(place) if "://" in str(place) else str(Path(place).expanduser().absolute())
+
+    @property
+    def origin(self) -> Origin:
+        """Where it is."""
+        return Origin(self.place, self.names)
 
     @cached_property
     def index(self) -> Index:
@@ -257,7 +263,7 @@ class FitsRelease:
             "runs": [{"obs_id": r.entry.obs_id, "run_key": k} for r, k in zip(runs, run_keys, strict=True)],
             "files": {path: list(astuple(file)) for run in runs for path, file in run.files.items()},
         }
-        given = {"datastore": self.place}
+        given = self.origin.document()
         record = store.put(KIND, key, part.groups, given, texts=texts, encoding=chunks_of(part))
         numbered = enumerate(zip(runs, run_keys, strict=True))
         places = {run.entry.obs_id: StoredRun(run_key, record, number) for number, (run, run_key) in numbered}

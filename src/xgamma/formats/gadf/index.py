@@ -9,7 +9,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -42,6 +42,11 @@ class IndexNames:
 
     hdu_index: str | None = None
     obs_index: str | None = None
+
+    @property
+    def given(self) -> dict[str, str]:
+        """The names that are given."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 USUAL_NAMES = IndexNames()
