@@ -8,8 +8,11 @@ it too.
 from __future__ import annotations
 
 import difflib
+import logging
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
+
+log = logging.getLogger(__name__)
 
 
 class XgammaError(Exception):
@@ -152,6 +155,18 @@ class FitError(XgammaError, RuntimeError):
 
     kind = "fit"
     exit_code = 5
+
+
+def sentence_of(error: Exception, what: str) -> str:
+    """Return the sentence of an error of ours; of any other one its class and words, said of ``what``.
+
+    >>> sentence_of(ZeroDivisionError("division by zero"), "Run 3 cannot be read")
+    'Run 3 cannot be read (ZeroDivisionError: division by zero). Fetch or write its files again.'
+    """
+    if isinstance(error, XgammaError):
+        return str(error)
+    log.debug("%s.", what, exc_info=error)
+    return f"{what} ({type(error).__name__}: {error}). Fetch or write its files again."
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

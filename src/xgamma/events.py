@@ -28,7 +28,10 @@ RUN_COLUMNS = (
 
 
 class RunFacts(NamedTuple):
-    """What a selection looks at, whether the run lies in FITS files or in a store; degrees, ICRS."""
+    """What a selection looks at, whether the run lies in FITS files or in a store; degrees, ICRS.
+
+    ``roles`` are those that the index of its release names. What of them could not be read has a note.
+    """
 
     obs_id: int
     ra: float
@@ -36,6 +39,12 @@ class RunFacts(NamedTuple):
     roles: frozenset[str]
     zenith: float = np.nan
     target: str = ""
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def readable(self) -> frozenset[str]:
+        """The roles without those that cannot be read, as far as that is known."""
+        return self.roles - {note.topic for note in self.notes}
 
 
 @dataclass(frozen=True)
@@ -90,10 +99,13 @@ class Part:
         roles = [frozenset({"events", "gti", *np.array(IRF_ROLES)[own].tolist()}) for own in sets]
         names = ("obs_id", "index_ra", "index_dec", "zenith")
         columns = [*(self.obs[name].values.tolist() for name in names), self.obs.attrs["target"]]
+        has_notes = any(self.obs.attrs.get("notes", ()))
+        notes = [self.notes(run) for run in range(len(numbers))] if has_notes else [()] * len(numbers)
+        named = [frozenset(note.topic for note in own).intersection(IRF_ROLES) for own in notes]
         return [
-            RunFacts(obs_id, ra, dec, roles[number], zenith, target)
-            for number, (obs_id, ra, dec, zenith, target) in zip(
-                numbers.tolist(), zip(*columns, strict=True), strict=True
+            RunFacts(obs_id, ra, dec, roles[number] | named[run], zenith, target, notes[run])
+            for run, (number, (obs_id, ra, dec, zenith, target)) in enumerate(
+                zip(numbers.tolist(), zip(*columns, strict=True), strict=True)
             )
         ]
 

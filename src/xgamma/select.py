@@ -155,12 +155,13 @@ def _beside_cone(runs: Sequence[RunFacts], selection: Selection) -> dict[int, st
 
 
 def _lacking(runs: Sequence[RunFacts], selection: Selection) -> dict[int, str]:
-    missing = {run.obs_id: sorted(set(selection.required_irf) - run.roles) for run in runs}
-    return {
-        obs_id: f"it has no {', '.join(roles)}, which observations.required_irf asks for"
-        for obs_id, roles in missing.items()
-        if roles
-    }
+    asked = "which observations.required_irf asks for"
+    missing = [(run, sorted(set(selection.required_irf) - run.roles)) for run in runs]
+    return {run.obs_id: f"it has no {', '.join(roles)}, {asked}{_noted(run)}" for run, roles in missing if roles}
+
+
+def _noted(run: RunFacts) -> str:
+    return "".join(f". {note.text.rstrip('.')}" for note in run.notes)
 
 
 def _unlike(runs: Sequence[RunFacts], selection: Selection) -> dict[int, str]:
@@ -171,9 +172,12 @@ def _unlike(runs: Sequence[RunFacts], selection: Selection) -> dict[int, str]:
 
 
 def is_known_early(runs: Iterable[RunFacts], selection: Selection) -> bool:
-    """Whether the index tells all that the expression asks of runs; a target that it leaves out is in the files."""
+    """Whether the index tells all that the expression asks of runs; what it leaves out is in the files."""
     names = () if selection.expression is None else selection.expression.names
-    return set(names) <= set(INDEX_COLUMNS) and ("target" not in names or all(run.target for run in runs))
+    given = list(runs)
+    has_target = "target" not in names or all(run.target for run in given)
+    has_zenith = "zenith" not in names or all(np.isfinite(run.zenith) for run in given)
+    return set(names) <= set(INDEX_COLUMNS) and has_target and has_zenith
 
 
 def _contradicting(columns: Mapping[str, npt.NDArray[Any]], selection: Selection) -> dict[int, str]:

@@ -11,7 +11,7 @@ import pytest
 from releases import config_of
 from xgamma.analysis import products, rows, stacks
 from xgamma.analysis.run import run
-from xgamma.ingest import release as ingest
+from xgamma.ingest import part as ingest
 from xgamma.ingest.stored import KIND
 from xgamma.reduce.block import STEP_VERSION as REDUCE_VERSION
 from xgamma.reduce.stack import STEP_VERSION as STACK_VERSION

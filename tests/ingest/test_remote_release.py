@@ -260,8 +260,8 @@ def test_a_name_that_leads_out_of_a_url_is_refused_without_a_request(bucket, own
 
 def test_detours_inside_of_a_release_are_followed(bucket):
     files, _ = release_files(bucket)
-    assert files.reason_against("a/../data/x.fits") == ""
-    assert str(files.file("a/../data/x.fits")) == f"{bucket}/data/x.fits"
+    file, refusal = files.located("a/../data/x.fits")
+    assert (str(file), refusal) == (f"{bucket}/data/x.fits", "")
 
 
 # --- what travels

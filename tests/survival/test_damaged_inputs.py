@@ -148,6 +148,14 @@ def test_flipped_bits_never_end_an_analysis(own, sound, moments, survival):
                 assert set(found) | {name for name, _ in analysis.unused} == {"1", "2", "3"}
 
 
+def complaint(entry):
+    """Return what is wrong with a run, or said of a response that was passed over."""
+    try:
+        return " ".join(note.text for note in read_run(entry).notes)
+    except XgammaError as error:
+        return str(error)
+
+
 def test_where_files_hold_their_sums_every_flipped_bit_of_the_data_is_refused(
     tiny_release, tmp_path, moments, survival
 ):
@@ -166,8 +174,8 @@ def test_where_files_hold_their_sums_every_flipped_bit_of_the_data_is_refused(
             damaged = bytearray(whole)
             damaged[place] ^= 1 << moments.randrange(8)
             path.write_bytes(damaged)
-            with tally.trial(str(place)), pytest.raises(XgammaError, match="do not add up to its DATASUM"):
-                read_run(entry)
+            with tally.trial(str(place)):
+                assert "do not add up to its DATASUM" in complaint(entry)
     path.write_bytes(whole)
     assert [validate_datasum(table, path) for table in read_tables(path)].count(None) == len(read_tables(path))
 

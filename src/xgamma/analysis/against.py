@@ -20,7 +20,7 @@ from xgamma.execute import progress_bar
 from xgamma.formats.masks import read_mask
 from xgamma.geometry import separation
 from xgamma.ingest.release import FitsRelease
-from xgamma.ingest.stored import KIND, StoredRun, stored_versions
+from xgamma.ingest.stored import KIND, Origin, StoredRun, stored_versions
 from xgamma.outcome import Outcome
 from xgamma.reduce import select_rows
 from xgamma.store import Record, Store, digest
@@ -245,24 +245,26 @@ class _Places:
     def __init__(self, store: Store, datastore: Path | None) -> None:
         self._store = store
         self._given = datastore
-        self._releases: dict[str, FitsRelease | None] = {}
+        self._releases: dict[Origin, FitsRelease | None] = {}
 
     def release_of(self, obs_id: int, run: StoredRun) -> FitsRelease | str:
         """Return the release, or why there is none."""
-        place = self._given or self._store.record(KIND, run.part).provenance.get("datastore")
-        if place is None:
+        provenance = self._store.record(KIND, run.part).provenance
+        if self._given is None and "datastore" not in provenance:
             return NO_PLACE
-        if str(place) not in self._releases:
-            self._releases[str(place)] = _release_at(Path(place))
-        release = self._releases[str(place)]
+        origin = Origin(str(self._given)) if self._given else Origin.of(provenance)
+        if origin not in self._releases:
+            self._releases[origin] = _release_at(origin)
+        release = self._releases[origin]
         if release is None or obs_id not in release.index.runs:
             return NO_FILES
-        key = release.run_key(obs_id, self._store)
-        return release if key == run.run_key else NO_FILES if key is None else OTHER_FILES
+        keys = release.run_keys(obs_id, self._store)
+        return release if run.run_key in keys else OTHER_FILES if keys else NO_FILES
 
 
-def _release_at(path: Path) -> FitsRelease | None:
-    return FitsRelease(path.name, path) if path.exists() else None
+def _release_at(origin: Origin) -> FitsRelease | None:
+    path = Path(origin.datastore)
+    return FitsRelease(path.name, path, origin.names) if path.exists() else None
 
 
 def deviations(ours: xr.Dataset, theirs: xr.Dataset) -> dict[str, float]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from xgamma.analysis.unused import INGEST, UnusedRun
 from xgamma.errors import DataError, InputError, StoreError
-from xgamma.ingest import Failure, FitsRelease, StoredRelease, open_release
+from xgamma.ingest import Failure, FitsRelease, Origin, StoredRelease, open_release
+from xgamma.ingest.notes import log_notes, notes_of
 from xgamma.ingest.part import log_failure
 from xgamma.outcome import Outcome
 from xgamma.store import Store, digest
@@ -30,7 +32,7 @@ class FailedRun:
 
     Parameters
     ----------
-    release, datastore
+    release, origin
         The name of its release, and where that was.
     run
         What happened.
@@ -39,27 +41,32 @@ class FailedRun:
     """
 
     release: str
-    datastore: str
+    origin: Origin
     run: UnusedRun
     time: str
 
     @property
     def obs_id(self) -> int:
-        """The observation id."""
-        return int(self.run.name.partition("-")[0])
+        """The observation id, which may be negative."""
+        found = re.match(r"-?\d+", self.run.name)
+        return int(found[0]) if found else 0
+
+    def document(self) -> dict[str, object]:
+        """Return it as a mapping."""
+        return {"release": self.release, **self.origin.document(), "run": asdict(self.run), "time": self.time}
 
 
 def failed_runs(store: Store, release: str | None = None) -> list[FailedRun]:
     """Return the runs that failed when they were tried last, of one release or of all, by id."""
     known = [
-        FailedRun(each["release"], each["datastore"], UnusedRun(**each["run"]), each["time"])
+        FailedRun(each["release"], Origin.of(each), UnusedRun(**each["run"]), each["time"])
         for each in store.failures().values()
     ]
     return sorted((each for each in known if release in (None, each.release)), key=lambda each: each.obs_id)
 
 
 def note_failures(
-    store: Store, release: str, datastore: str, failed: Sequence[UnusedRun], stage: str, done: Iterable[str]
+    store: Store, release: str, origin: Origin, failed: Sequence[UnusedRun], stage: str, done: Iterable[str]
 ) -> None:
     """Remember runs that failed in a stage, and forget those of earlier failures in it that are done now.
 
@@ -68,8 +75,7 @@ def note_failures(
     try:
         before = {each.run.name for each in failed_runs(store, release) if each.run.stage == stage}
         for run in failed:
-            content = {"release": release, "datastore": datastore, "run": asdict(run), "time": now()}
-            store.set_failure(_name(release, run.name), content)
+            store.set_failure(_name(release, run.name), FailedRun(release, origin, run, now()).document())
         for name in before.intersection(done) - {run.name for run in failed}:
             store.forget_failure(_name(release, name))
     except StoreError as error:
@@ -84,7 +90,7 @@ def on_failed_ingest(fail_fast: bool, store: Store, release: FitsRelease | Store
     """Return what is done for a run that cannot be read: it is logged, or it is remembered and ends the work."""
 
     def end(failure: Failure) -> None:
-        note_failures(store, release.name, release.place, [UnusedRun.of_failure(failure)], INGEST, [])
+        note_failures(store, release.name, release.origin, [UnusedRun.of_failure(failure)], INGEST, [])
         raise InputError(f"Run {failure.obs_id} cannot be read: {failure.message} {FAIL_FAST}")
 
     return end if fail_fast else log_failure
@@ -114,25 +120,28 @@ def retry(store: Store) -> tuple[list[FailedRun], list[FailedRun]]:
     ([], [])
     """
     tried = [each for each in failed_runs(store) if each.run.stage == INGEST]
-    for release, datastore in dict.fromkeys((each.release, each.datastore) for each in tried):
-        runs = [each for each in tried if (each.release, each.datastore) == (release, datastore)]
+    for release, origin in dict.fromkeys((each.release, each.origin) for each in tried):
+        runs = [each for each in tried if (each.release, each.origin) == (release, origin)]
         try:
-            _read_again(store, release, datastore, [each.obs_id for each in runs])
+            _read_again(store, release, origin, [each.obs_id for each in runs])
         except (InputError, StoreError) as error:
             # Of one release that is gone the others know nothing.
             failed = [dataclasses.replace(each.run, message=str(error)) for each in runs]
-            note_failures(store, release, datastore, failed, INGEST, [])
+            note_failures(store, release, origin, failed, INGEST, [])
     still = {(each.release, each.obs_id) for each in tried}
     return tried, [each for each in failed_runs(store) if (each.release, each.obs_id) in still]
 
 
-def _read_again(store: Store, name: str, datastore: str, ids: Sequence[int]) -> None:
-    release = open_release(datastore)
+def _read_again(store: Store, name: str, origin: Origin, ids: Sequence[int]) -> None:
+    release = open_release(origin.datastore, names=origin.names)
     if not isinstance(release, FitsRelease):
-        raise StoreError(f"{datastore} was a FITS release when it was read, and is a store now. Ingest the runs anew.")
+        raise StoreError(
+            f"{origin.datastore} was a FITS release when it was read, and is a store now. Ingest the runs anew."
+        )
     known = release.facts()
-    lost = f"{datastore} does not have it any more"
+    lost = f"{origin.datastore} does not have it any more"
     gone = [UnusedRun.of(str(i), INGEST, Outcome.UNREADABLE_FILE, lost) for i in ids if i not in known]
     held = release.load([obs_id for obs_id in ids if obs_id in known], store)
+    log_notes(notes_of(held))
     failed = [*gone, *(UnusedRun.of_failure(failure) for failure in held.failures)]
-    note_failures(store, name, datastore, failed, INGEST, [str(obs_id) for obs_id in held.places])
+    note_failures(store, name, origin, failed, INGEST, [str(obs_id) for obs_id in held.places])

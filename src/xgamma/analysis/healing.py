@@ -80,5 +80,5 @@ def can_be_made_again(damage: DamagedError, store: Store, release: FitsRelease |
         return False
     runs = store.record(kind, key).texts["runs"]
     return release.has_files([run["obs_id"] for run in runs]) and all(
-        release.run_key(run["obs_id"], store) == run["run_key"] for run in runs
+        release.run_keys(run["obs_id"], store)[:1] == (run["run_key"],) for run in runs
     )

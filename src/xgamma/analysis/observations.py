@@ -104,6 +104,7 @@ def _frame(part: Part, rows: Rows) -> pd.DataFrame:
     columns["night"] = part.run_columns(rows.obs)["night"]
     has = {role: part.column(f"{role}_table", rows.obs) >= 0 for role in IRF_ROLES}
     columns["irfs"] = [" ".join(role for role in IRF_ROLES if has[role][row]) for row in range(len(rows))]
+    columns["notes"] = [" ".join(note.text for note in part.notes(int(obs))) for obs in rows.obs]
     columns["interval_start"], columns["interval_stop"] = rows.start, rows.stop
     frame = pd.DataFrame(columns, index=pd.Index(rows.names, name="name"))
     return frame.rename(columns={"event_size": "events"}).drop(

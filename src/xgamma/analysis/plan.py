@@ -17,14 +17,14 @@ from xgamma.analysis.projection import (
     unknown_reduction_cost,
     validate_memory,
 )
-from xgamma.analysis.request import models_of, recipe_of, selection_of, steps_of, validate_models
+from xgamma.analysis.request import models_of, recipe_of, release_of, selection_of, steps_of, validate_models
 from xgamma.analysis.rows import Place, Reduced, reduced_at, row_keys, rows_at, stored_rows
 from xgamma.analysis.session import Analysis
 from xgamma.analysis.stacks import Groups, group_labels, stored_stacks
 from xgamma.analysis.unused import lacking_responses, nothing_selected
 from xgamma.events import Part, Rows
 from xgamma.execute import Workers
-from xgamma.ingest import FitsRelease, Holdings, StoredRelease, open_release
+from xgamma.ingest import FitsRelease, Holdings, StoredRelease
 from xgamma.reduce import Recipe
 from xgamma.select import contradicting, rows_of, selection_order, sieved
 from xgamma.store import Store, digest, is_store
@@ -89,7 +89,7 @@ def plan(config: AnalysisConfig) -> list[PlannedStep]:
     validate_models(models_of(config), config.flux_points.source, steps_of(config))
     location = config.general.store_location()
     store = Store(location, read_only=True) if is_store(location) else Store("memory://")
-    release = open_release(config.observations.datastore.expanded(), config.observations.tag)
+    release = release_of(config)
     selection = selection_of(config)
     chosen = sieved(release.facts(), selection)
     obs_ids = chosen.obs_ids

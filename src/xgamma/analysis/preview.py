@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from xgamma.analysis.config import AnalysisConfig
-from xgamma.analysis.request import models_of, outdir_of, recipe_of, selection_of, steps_of, validate_models
+from xgamma.analysis.request import models_of, outdir_of, recipe_of, release_of, selection_of, steps_of, validate_models
 from xgamma.analysis.unused import REDUCE, UnusedRun, lacking_responses, no_run_left, nothing_selected
 from xgamma.axes import FloatArray
 from xgamma.errors import DataError
 from xgamma.events import RunFacts
 from xgamma.geometry import separation
-from xgamma.ingest import FitsRelease, StoredRelease, open_release
+from xgamma.ingest import FitsRelease, StoredRelease
 from xgamma.outcome import Outcome
 from xgamma.reduce import Recipe
 from xgamma.select import Selection, Sieved, contradicting, is_known_early, rows_of, sieved
@@ -62,7 +62,7 @@ def preview(config: AnalysisConfig) -> Preview:
     steps = steps_of(config)
     validate_models(models, config.flux_points.source, steps)
     outdir = outdir_of(config)
-    release = open_release(config.observations.datastore.expanded(), config.observations.tag)
+    release = release_of(config)
     facts = release.facts()
     chosen = sieved(facts, selection)
     late, undecided = _dropped_later(config, release, chosen, selection)

@@ -9,10 +9,11 @@ from dataclasses import replace
 from xgamma.analysis.config import AnalysisConfig
 from xgamma.analysis.failures import failed_runs, note_failures, on_failed_ingest
 from xgamma.analysis.observations import Observations
-from xgamma.analysis.request import selection_of
+from xgamma.analysis.request import needed_roles, selection_of
 from xgamma.analysis.unused import INGEST, UnusedRun, lacking_responses, log_dropped
 from xgamma.execute import Workers, collector_at_rest
 from xgamma.ingest import FitsRelease, StoredRelease
+from xgamma.ingest.notes import log_notes, notes_of
 from xgamma.select import contradicting, rows_of, sieved
 from xgamma.store import Store
 
@@ -20,7 +21,12 @@ log = logging.getLogger(__name__)
 
 
 def read_observations(
-    release: FitsRelease | StoredRelease, config: AnalysisConfig, store: Store, workers: Workers, retry_failed: bool
+    release: FitsRelease | StoredRelease,
+    config: AnalysisConfig,
+    store: Store,
+    workers: Workers,
+    retry_failed: bool,
+    rehash: bool = False,
 ) -> Observations:
     """Select runs of a release and ingest those that a store does not hold.
 
@@ -32,6 +38,8 @@ def read_observations(
         Where runs are kept, and where files are read.
     retry_failed
         Whether only runs are read that failed before.
+    rehash
+        Whether files on this machine are compared that kept their size and time.
 
     Raises
     ------
@@ -46,9 +54,10 @@ def read_observations(
         found = sieved(facts, selection)
     wanted = _known_or_failed(release, found.obs_ids, store) if retry_failed else found.obs_ids
     on_failure = on_failed_ingest(bool(config.general.fail_fast), store, release)
-    holdings = release.load(wanted, store, workers, on_failure)
+    holdings = release.load(wanted, store, workers, on_failure, rehash)
     failed = [UnusedRun.of_failure(failure) for failure in holdings.failures]
-    note_failures(store, release.name, release.place, failed, INGEST, map(str, holdings.places))
+    note_failures(store, release.name, release.origin, failed, INGEST, map(str, holdings.places))
+    log_notes(notes_of(holdings), needed_roles(config))
     holdings = replace(holdings, failures=[*lacking_responses(found), *holdings.failures])
     readable = [obs_id for obs_id in wanted if obs_id in holdings.places]
     late = contradicting(holdings.parts, holdings.places, readable, selection)

@@ -59,12 +59,12 @@ def reduced_observations(
         if isinstance(error, DamagedError) and can_be_made_again(error, store, release):
             raise error
         if release is not None and config.general.fail_fast:
-            note_failures(store, release.name, release.place, [run], REDUCE, [])
+            note_failures(store, release.name, release.origin, [run], REDUCE, [])
         say(run)
 
     rows, lost = reduced(store, observations.holdings, observations.rows, recipe, workers, on_failure)
     if release is not None:
-        note_failures(store, release.name, release.place, lost, REDUCE, rows.names)
+        note_failures(store, release.name, release.origin, lost, REDUCE, rows.names)
     log.info("Reduced %d rows, found %d in the store.", len(rows) - rows.found, rows.found)
     # Runs that could not be read were named when they were read.
     masked = list(rows.unused())

@@ -8,10 +8,12 @@ from pathlib import Path
 from xgamma.analysis.config import AnalysisConfig
 from xgamma.errors import ConfigError, LaterError, OutputError
 from xgamma.estimate import FluxPointsParameters, source_and_norm
+from xgamma.formats.gadf.index import IndexNames
 from xgamma.formats.masks import read_mask
 from xgamma.grid import Grid, RegionSpace
+from xgamma.ingest import FitsRelease, StoredRelease, open_release
 from xgamma.models.model import Models
-from xgamma.reduce import Recipe
+from xgamma.reduce import Recipe, roles_needed
 from xgamma.registry import lookup, normalize_parameters
 from xgamma.select import Cone, Selection, read_obs_file
 
@@ -67,6 +69,17 @@ def selection_of(config: AnalysisConfig) -> Selection:
         cone = Cone(circle.lon, circle.lat, circle.radius, circle.frame)
     intervals = tuple(observations.obs_time.intervals())
     return Selection(obs_ids, cone, tuple(observations.required_irf), intervals, observations.expression)
+
+
+def release_of(config: AnalysisConfig) -> FitsRelease | StoredRelease:
+    """Open the release that ``config.observations`` names; raises what ``open_release`` raises."""
+    place = config.observations.datastore
+    return open_release(place.expanded(), config.observations.tag, IndexNames(place.hdu_index, place.obs_index))
+
+
+def needed_roles(config: AnalysisConfig) -> tuple[str, ...]:
+    """Return the roles of the responses without which a run cannot be reduced."""
+    return roles_needed(config.datasets.containment_correction)
 
 
 def recipe_of(config: AnalysisConfig) -> Recipe:

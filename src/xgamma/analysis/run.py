@@ -37,7 +37,7 @@ class Report:
         return result is None or result.success
 
 
-def run(config: AnalysisConfig, until: str | None = None, retry_failed: bool = False) -> Report:
+def run(config: AnalysisConfig, until: str | None = None, retry_failed: bool = False, rehash: bool = False) -> Report:
     """Run the steps of a configuration and write what they make into ``general.outdir``.
 
     Files of an earlier run of the same names are replaced; the products of both stay in the store.
@@ -50,6 +50,8 @@ def run(config: AnalysisConfig, until: str | None = None, retry_failed: bool = F
         The last step to run.
     retry_failed
         Read only runs that failed before, and no new ones.
+    rehash
+        Read files on this machine also where they kept their size and time, and compare.
 
     Raises
     ------
@@ -70,7 +72,7 @@ def run(config: AnalysisConfig, until: str | None = None, retry_failed: bool = F
     analysis = Analysis(config)
     try:
         for step in steps:
-            more = {"retry_failed": True} if retry_failed and step == "observations" else {}
+            more = {"retry_failed": retry_failed, "rehash": rehash} if step == "observations" else {}
             ACTIONS[step](analysis, **more)
     except FitError:
         write_results(analysis, outdir)

@@ -9,6 +9,7 @@ from pydantic import PlainValidator, WithJsonSchema
 from xgamma.analysis.fields import (
     Angle,
     Choice,
+    Datastore,
     Energy,
     Flag,
     Frame,
@@ -122,8 +123,10 @@ class ObservationsConfig(Section):
     where: ClassVar[str] = "observations"
     silent: ClassVar[frozenset[str]] = frozenset({"expression", "tag"})
 
-    datastore: Place = key(
-        "$GAMMAPY_DATA/hess-dl3-dr1", "A folder with index files, one index file, or an xgamma store."
+    datastore: Datastore = key(
+        "$GAMMAPY_DATA/hess-dl3-dr1",
+        "A folder with index files, one index file, or an xgamma store; where index files have other names "
+        "{path: ..., hdu_index: ..., obs_index: ...}.",
     )
     tag: Text | None = key(None, "Of an xgamma store as datastore: the tag whose versions of the runs are read.")
     obs_ids: Numbers = key([], "Observation ids; an empty list is all.")

@@ -18,7 +18,7 @@ from xgamma.analysis.healing import heals
 from xgamma.analysis.observations import Observations
 from xgamma.analysis.reading import read_observations
 from xgamma.analysis.reduction import faces_of_unused, reduced_observations
-from xgamma.analysis.request import points_of, recipe_of
+from xgamma.analysis.request import points_of, recipe_of, release_of
 from xgamma.analysis.rows import failed_rows
 from xgamma.analysis.stacks import group_labels, log_found, stacked
 from xgamma.analysis.unused import UnusedRun, nothing_selected
@@ -27,7 +27,7 @@ from xgamma.datasets import Datasets, FluxPoints, FluxPointsDataset
 from xgamma.errors import ConfigError, ConfigTypeError, LaterError, OrderError
 from xgamma.execute import THIS_PROCESS, Workers, collector_at_rest, one_cluster
 from xgamma.fit import Fit, FitResult, mask_fit, used_bins
-from xgamma.ingest import FitsRelease, StoredRelease, open_release
+from xgamma.ingest import FitsRelease, StoredRelease
 from xgamma.models.model import Models
 from xgamma.reduce import joined_rows
 from xgamma.store import Store, dataset_digest
@@ -89,13 +89,15 @@ class Analysis:
     # --- observations
 
     @heals
-    def get_observations(self, retry_failed: bool = False) -> None:
+    def get_observations(self, retry_failed: bool = False, rehash: bool = False) -> None:
         """Select the observations and ingest those that the store does not hold.
 
         Parameters
         ----------
         retry_failed
             Read only runs that failed before, and no new ones; those that the store holds are there as always.
+        rehash
+            Read files on this machine also where they kept their size and time, and compare.
 
         Raises
         ------
@@ -110,8 +112,9 @@ class Analysis:
         self._retries_failed = retry_failed
         log.info("Fetching observations.")
         with collector_at_rest():
-            self.datastore = open_release(config.observations.datastore.expanded(), config.observations.tag)
-        self.observations = read_observations(self.datastore, config, self.store, self._workers(config), retry_failed)
+            self.datastore = release_of(config)
+        how = self._workers(config), retry_failed, rehash
+        self.observations = read_observations(self.datastore, config, self.store, *how)
         if self.observations.holdings.ingested:
             self.computed.add("observations")
             log.info("Ingested %d runs into %s.", len(self.observations.holdings.ingested), self.store.url)

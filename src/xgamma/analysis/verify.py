@@ -18,7 +18,8 @@ from xgamma.analysis.rows import ROWS
 from xgamma.analysis.stacks import STACK
 from xgamma.errors import DataError, StoreError
 from xgamma.execute import progress_bar
-from xgamma.ingest.release import STEP_VERSION, part_key
+from xgamma.ingest.part import STEP_VERSION
+from xgamma.ingest.release import part_key
 from xgamma.ingest.stored import KIND
 from xgamma.store import Record, Store, digest
 from xgamma.store.verify import Fault, check_labels, check_product, read_contents, record_fault

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+rehash_option = click.option("--rehash", is_flag=True, help="Read files that kept size and time too, and compare.")
 store_argument = click.argument("store")
 
 UNITS = ("B", "kB", "MB", "GB", "TB")

@@ -7,8 +7,9 @@ import click
 from xgamma.analysis.products import FIT, POINTS
 from xgamma.analysis.rows import ROWS
 from xgamma.analysis.stacks import STACK
-from xgamma.cli.console import json_option, print_json, print_table, size_text, some, store_argument
+from xgamma.cli.console import NOTHING, json_option, print_json, print_table, size_text, some, store_argument
 from xgamma.cli.products import opened_store
+from xgamma.events import RunFacts
 from xgamma.ingest import open_release
 from xgamma.store import Record
 
@@ -66,9 +67,20 @@ def _made_of(record: Record) -> str:
 def _list_runs(store: str, tag: str | None, as_json: bool) -> None:
     facts = open_release(opened_store(store).url, tag).facts().values()
     if as_json:
-        print_json([{"obs_id": run.obs_id, "ra": run.ra, "dec": run.dec, "has": sorted(run.roles)} for run in facts])
+        print_json([_facts_document(run) for run in facts])
         return
-    names = ("obs_id", "ra (deg)", "dec (deg)", "has")
-    cells = [(run.obs_id, f"{run.ra:.4f}", f"{run.dec:.4f}", " ".join(sorted(run.roles))) for run in facts]
+    names = ("obs_id", "ra (deg)", "dec (deg)", "has", "notes")
+    cells = [
+        (run.obs_id, f"{run.ra:.4f}", f"{run.dec:.4f}", " ".join(sorted(run.readable)), _said(run)) for run in facts
+    ]
     print_table([dict(zip(names, row, strict=True)) for row in cells])
     click.echo(f"{some(len(cells), 'run')}. Next: xgamma init, with this store as observations.datastore", err=True)
+
+
+def _facts_document(run: RunFacts) -> dict[str, object]:
+    notes = [note._asdict() for note in run.notes]
+    return {"obs_id": run.obs_id, "ra": run.ra, "dec": run.dec, "has": sorted(run.readable), "notes": notes}
+
+
+def _said(run: RunFacts) -> str:
+    return " ".join(f"{note.topic}: {note.text}" for note in run.notes) or NOTHING

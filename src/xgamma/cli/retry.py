@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import click
 
 from xgamma.analysis.failures import retry
@@ -24,7 +22,7 @@ def command(store: str, as_json: bool) -> int:
     """
     tried, failed = retry(opened_store(store))
     if as_json:
-        print_json({"tried": len(tried), "failed": [dataclasses.asdict(each) for each in failed]})
+        print_json({"tried": len(tried), "failed": [each.document() for each in failed]})
     elif not tried:
         click.echo("No run has failed.")
     else:

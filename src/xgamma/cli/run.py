@@ -10,7 +10,7 @@ import click
 from xgamma.analysis.config import AnalysisConfig
 from xgamma.analysis.run import ACTIONS, Report, run
 from xgamma.analysis.session import Analysis
-from xgamma.cli.console import NOTHING, json_option, number_text, print_facts, print_json, print_table
+from xgamma.cli.console import NOTHING, json_option, number_text, print_facts, print_json, print_table, rehash_option
 from xgamma.cli.failed import print_unused
 from xgamma.datasets import FluxPoints
 from xgamma.errors import FitError
@@ -30,9 +30,16 @@ EDGES, EDGES_FIT = ("e_min", "e_max"), ("e_min_fit", "e_max_fit")
 @click.option("--scheduler", help="In the place of general.scheduler.")
 @click.option("--retry-failed", is_flag=True, help="Read runs that failed before, and no new ones.")
 @click.option("--fail-fast", is_flag=True, help="End with the first run that fails; otherwise the others go on.")
+@rehash_option
 @json_option
 def command(
-    config: Path, until: str | None, retry_failed: bool, fail_fast: bool, as_json: bool, **instead: str | int | None
+    config: Path,
+    until: str | None,
+    retry_failed: bool,
+    fail_fast: bool,
+    rehash: bool,
+    as_json: bool,
+    **instead: str | int | None,
 ) -> int:
     """Run CONFIG to the end: observations, datasets, fit, flux points, with files and pictures in its outdir.
 
@@ -44,7 +51,7 @@ def command(
             setattr(given.general, name, value)
     if fail_fast:
         given.general.fail_fast = True
-    report = run(given, until, retry_failed)
+    report = run(given, until, retry_failed, rehash)
     if as_json:
         print_json(_document(report))
     else:

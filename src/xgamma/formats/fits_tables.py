@@ -61,6 +61,11 @@ class FitsTable:
         """The EXTNAME in upper case, empty where there is none."""
         return str(self.header.get("EXTNAME", "")).strip().upper()
 
+    @property
+    def is_binary(self) -> bool:
+        """Whether it is a binary table."""
+        return str(self.header.get("XTENSION", "")).strip().upper() == "BINTABLE"
+
     @cached_property
     def columns(self) -> dict[str, str]:
         """The unit string of each column, by upper-case name."""

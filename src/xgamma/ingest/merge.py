@@ -12,7 +12,7 @@ import xarray as xr
 from xgamma.axes import IntArray
 from xgamma.errors import DataError
 from xgamma.events import IRF_ROLES, Part
-from xgamma.ingest.stored import KIND, chunks_of
+from xgamma.ingest.stored import KIND, Origin, chunks_of
 from xgamma.store import Record, Store
 from xgamma.times import SECONDS_PER_DAY
 
@@ -118,8 +118,8 @@ def merge_parts(store: Store, release: str, records: Sequence[Record]) -> Record
     }
     keys = [record.key for record in records]
     # Where the files lie is kept as long as it is one place.
-    places = {record.provenance.get("datastore") for record in records} - {None}
-    given = {"merged": keys, **({"datastore": places.pop()} if len(places) == 1 else {})}
+    places = {Origin.of(record.provenance) for record in records if "datastore" in record.provenance}
+    given = {"merged": keys, **(places.pop().document() if len(places) == 1 else {})}
     return store.compact(
         KIND,
         keys,

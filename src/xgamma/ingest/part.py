@@ -14,9 +14,10 @@ import numpy.typing as npt
 import xarray as xr
 
 from xgamma.axes import FloatArray
-from xgamma.errors import InputError, MissingHduError
+from xgamma.errors import InputError, MissingHduError, sentence_of
 from xgamma.events import IRF_ROLES, Part
-from xgamma.formats.gadf.index import RunEntry
+from xgamma.formats.gadf.entry import RunEntry
+from xgamma.formats.gadf.index_tables import facts_of_header
 from xgamma.formats.gadf.responses import Response
 from xgamma.formats.gadf.run import Run, read_run
 from xgamma.outcome import Outcome
@@ -34,6 +35,9 @@ _EVENT_NAMES = {
     "time": "Arrival time since mjdref",
 }
 POINT_LIKE = "POINT-LIKE"
+# Of the reading of runs and of what a part holds. It stands in the keys of runs and parts: what an older version read
+# is read anew where its files are at hand, and stays readable in the store.
+STEP_VERSION = 3
 # Inflating and digesting leave the interpreter to others: two threads read twice as fast, more hardly faster.
 READERS = 3
 # A server is far away, not busy.
@@ -94,20 +98,59 @@ def read_runs(
 def _read(entry: RunEntry) -> Run | Failure:
     try:
         return read_run(entry)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        return _failure(entry, error)
+    except Exception as error:
+        return _failure(entry.obs_id, error)
 
 
-def _failure(entry: RunEntry, error: Exception) -> Failure:
+def _failure(obs_id: int, error: Exception) -> Failure:
     lacks_hdu = isinstance(error, MissingHduError)
-    return Failure(entry.obs_id, Outcome.MISSING_HDU if lacks_hdu else Outcome.UNREADABLE_FILE, str(error))
+    outcome = Outcome.MISSING_HDU if lacks_hdu else Outcome.UNREADABLE_FILE
+    return Failure(obs_id, outcome, sentence_of(error, f"Run {obs_id} cannot be read"))
 
 
-def run_document(entry: RunEntry, file_digests: Mapping[str, str]) -> dict[str, Any]:
-    """Return what makes the identity of a run: its HDUs by role with their file digests, and the index fields used."""
+def run_document(entry: RunEntry, file_digests: Mapping[str, str], version: int = STEP_VERSION) -> dict[str, Any]:
+    """Return what makes the identity of a run, which does not say where its files lie.
+
+    Parameters
+    ----------
+    entry
+        The run: its HDUs by role, and what the index says of it.
+    file_digests
+        The digest of each file by path, or what stands for it where there is none to read.
+    version
+        Of the reading; up to version 2 neither it nor the target was part of the identity.
+    """
     hdus = sorted((role, at.kind, at.name.upper(), file_digests[str(at.path)]) for role, at in entry.hdus.items())
-    index = (entry.ra, entry.dec, entry.zenith)
-    return {"obs_id": entry.obs_id, "hdus": [list(hdu) for hdu in hdus], "index": [repr(value) for value in index]}
+    facts = [repr(value) for value in (entry.ra, entry.dec, entry.zenith)]
+    document = {"obs_id": entry.obs_id, "hdus": [list(hdu) for hdu in hdus], "index": facts}
+    return document if version < 3 else {**document, "index": [*facts, entry.target], "version": version}
+
+
+def built(runs: Sequence[Run], release: str) -> tuple[Part | None, list[Run], list[Failure]]:
+    """Return the part of those runs that a part can be made of, these runs, and why the others are left out."""
+    if not runs:
+        return None, [], []
+    try:
+        return part_of(runs, release), list(runs), []
+    except Exception as error:
+        if len(runs) == 1:
+            return None, [], [_failure(runs[0].entry.obs_id, error)]
+    kept: list[Run] = []
+    failures: list[Failure] = []
+    for run in runs:
+        # Beside one that is sound, as runs may also not fit each other.
+        _, accepted, why = built([run], release) if not kept else _beside(kept[0], run, release)
+        kept += accepted
+        failures += why
+    return (part_of(kept, release) if kept else None), kept, failures
+
+
+def _beside(sound: Run, run: Run, release: str) -> tuple[None, list[Run], list[Failure]]:
+    try:
+        part_of([sound, run], release)
+    except Exception as error:
+        return None, [], [_failure(run.entry.obs_id, error)]
+    return None, [run], []
 
 
 def part_of(runs: Sequence[Run], release: str) -> Part:
@@ -207,7 +250,7 @@ def _obs_table(runs: Sequence[Run], places: Places, tables: list[str], release: 
         "dec_pnt": (_numbers(headers, "DEC_PNT"), "deg", "Pointing declination"),
         "index_ra": ([run.entry.ra for run in runs], "deg", "Pointing right ascension in the index"),
         "index_dec": ([run.entry.dec for run in runs], "deg", "Pointing declination in the index"),
-        "zenith": ([run.entry.zenith for run in runs], "deg", "Zenith angle of the pointing"),
+        "zenith": ([_zenith(run) for run in runs], "deg", "Zenith angle of the pointing"),
         "geo_lon": (_numbers(headers, "GEOLON"), "deg", "East longitude of the site"),
         "tstart": (_good_time_ends(runs, 0, shifts), "s", "Start of the first good time since mjdref"),
         "tstop": (_good_time_ends(runs, 1, shifts), "s", "Stop of the last good time since mjdref"),
@@ -250,6 +293,12 @@ def _obs_table(runs: Sequence[Run], places: Places, tables: list[str], release: 
     }
     obs_id = (("obs",), np.array([run.entry.obs_id for run in runs]), {"units": "", "long_name": "Observation id"})
     return xr.Dataset(variables, coords={"obs_id": obs_id}, attrs=json.loads(json.dumps(attrs)))
+
+
+def _zenith(run: Run) -> float:
+    """Return the zenith angle of the index, else that of the header."""
+    facts = facts_of_header({**run.header, "OBS_ID": run.entry.obs_id})
+    return facts.zenith if facts is not None and np.isnan(run.entry.zenith) else run.entry.zenith
 
 
 def _numbers(headers: Sequence[Mapping[str, Any]], key: str, default: float = np.nan) -> FloatArray:

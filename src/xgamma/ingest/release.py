@@ -14,13 +14,17 @@ from typing import Any
 from xgamma.errors import ConfigError, StoreError
 from xgamma.events import Part, RunFacts
 from xgamma.execute import THIS_PROCESS, Workers, progress_bar, run_blocks
+from xgamma.formats.gadf.classes import REQUIRED_ROLES
+from xgamma.formats.gadf.entry import Index, RunEntry
 from xgamma.formats.gadf.files import File, read_file, release_name, several, statuses_of
-from xgamma.formats.gadf.index import Index, RunEntry, read_index
-from xgamma.ingest.part import Failure, log_failure, part_of, read_runs, run_document
+from xgamma.formats.gadf.hdus import ABSENT, UNREAD
+from xgamma.formats.gadf.index import USUAL_NAMES, IndexNames, read_index
+from xgamma.ingest.part import STEP_VERSION, Failure, built, log_failure, read_runs, run_document
 from xgamma.ingest.stored import (
     KIND,
     Holdings,
     OnFailure,
+    Origin,
     StoredGroups,
     StoredRelease,
     StoredRun,
@@ -33,13 +37,14 @@ from xgamma.store.objects import FileStatus
 
 log = logging.getLogger(__name__)
 
-STEP_VERSION = 2
 RUNS_PER_PART = 500
 
 Progress = Callable[[], None]
 
 
-def open_release(datastore: str | Path, tag: str | None = None) -> FitsRelease | StoredRelease:
+def open_release(
+    datastore: str | Path, tag: str | None = None, names: IndexNames = USUAL_NAMES
+) -> FitsRelease | StoredRelease:
     """Open a FITS release or an xgamma store, a path or a url.
 
     Parameters
@@ -48,26 +53,36 @@ def open_release(datastore: str | Path, tag: str | None = None) -> FitsRelease |
         Where it is.
     tag
         Of a store, the state of its runs that is wanted; ``None`` is the newest version of each.
+    names
+        Of a FITS release, the names of its index files where they are not the usual ones.
 
     Raises
     ------
     MissingInputError
         When there is neither.
     ConfigError
-        When a tag is asked for of a FITS release.
+        When a tag is asked for of a FITS release, or index files of a store.
     UnknownNameError
         When the store has no such tag.
     StoreError
         When a server does not answer or forbids to look.
     """
     if is_store(datastore):
+        if names != USUAL_NAMES:
+            raise ConfigError(f"{datastore} is an xgamma store, which has no index files; leave their names out.")
         return StoredRelease(Store(datastore), tag)
     if tag is not None:
         raise ConfigError(
             f"observations.tag: {datastore} is no xgamma store, and only stores have tags; "
             "write the store as observations.datastore, or leave the tag out."
         )
-    return FitsRelease(release_name(datastore), datastore)
+    return FitsRelease(_release_name(datastore, names), datastore, names)
+
+
+def _release_name(datastore: str | Path, names: IndexNames) -> str:
+    """Return the name of a release; each HDU index of a folder that is named makes a release of its own."""
+    name = release_name(datastore)
+    return name if names.hdu_index is None else f"{name}:{release_name(names.hdu_index)}"
 
 
 @dataclass(frozen=True)
@@ -82,35 +97,56 @@ class Ingested:
 class FitsRelease:
     """The runs of a folder or index file in the GADF format, on a disk or behind a url."""
 
-    def __init__(self, name: str, place: str | Path) -> None:
+    def __init__(self, name: str, place: str | Path, names: IndexNames = USUAL_NAMES) -> None:
         self.name = name
+        self.names = names
         # Absolute, as it is remembered, and used by processes in other folders.
         self.place = str(place) if "://" in str(place) else str(Path(place).expanduser().absolute())
+
+    @property
+    def origin(self) -> Origin:
+        """Where it is."""
+        return Origin(self.place, self.names)
 
     @cached_property
     def index(self) -> Index:
         """The index of the release."""
-        return read_index(self.place)
+        return read_index(self.place, self.names)
 
     def facts(self) -> dict[int, RunFacts]:
         """Return what a selection looks at, by observation id."""
         return {
-            obs_id: RunFacts(obs_id, entry.ra, entry.dec, frozenset(entry.hdus), entry.zenith, entry.target)
+            obs_id: RunFacts(
+                obs_id, entry.ra, entry.dec, frozenset(entry.hdus), entry.zenith, entry.target, entry.early_notes
+            )
             for obs_id, entry in self.index.runs.items()
         }
 
     def _found(
-        self, obs_ids: Sequence[int], records: Sequence[Record], store: Store, remember: bool
+        self, obs_ids: Sequence[int], records: Sequence[Record], store: Store, look: Look
     ) -> dict[int, StoredRun]:
         """Return those runs of which the store holds a version as the files are now."""
         known = versions_of(records)
         entries = [self.index.runs[obs_id] for obs_id in obs_ids if obs_id in known]
         statuses = statuses_of(at.path for entry in entries for at in entry.hdus.values())
-        memory = FileMemory.of(store, records)
+        memory = FileMemory.of(store, records, look)
         at_once = store.is_remote or any(entry.is_remote for entry in entries)
-        keys = several(lambda entry: _known_key(entry, statuses, memory, remember), entries, at_once)
-        pairs = [(entry.obs_id, key) for entry, key in zip(entries, keys, strict=True)]
-        return {obs_id: known[obs_id][key] for obs_id, key in pairs if key in known[obs_id]}
+        found: dict[int, StoredRun] = {}
+        older = 0
+        for entry, digests in zip(
+            entries, several(lambda entry: memory.digests(entry, statuses), entries, at_once), strict=True
+        ):
+            versions = known[entry.obs_id]
+            keys = _run_keys(entry, digests)
+            if keys and keys[0] in versions:
+                found[entry.obs_id] = versions[keys[0]]
+            elif any(key in versions for key in keys):
+                older += 1
+            elif look.remember:
+                log.warning("Run %d has changed since it was ingested: it becomes a new version.", entry.obs_id)
+        if older and look.remember:
+            log.info("%d runs were read by an older version of xgamma, and are read anew.", older)
+        return found
 
     def _records(self, store: Store) -> list[Record]:
         """Return the parts of this release, the newest last."""
@@ -119,14 +155,17 @@ class FitsRelease:
 
     def pending(self, obs_ids: Sequence[int], store: Store) -> list[int]:
         """Return the runs that the store does not hold, or holds as their files once were."""
-        found = self._found(obs_ids, self._records(store), store, remember=False)
+        found = self._found(obs_ids, self._records(store), store, Look())
         return [obs_id for obs_id in obs_ids if obs_id not in found]
 
-    def run_key(self, obs_id: int, store: Store) -> str | None:
-        """Return what identifies the bytes of a run as its files are now; ``None`` where one is not there."""
+    def run_keys(self, obs_id: int, store: Store) -> tuple[str, ...]:
+        """Return what identifies the bytes of a run as its files are now, for each version of the reading.
+
+        That of this version is the first; there is none where the events or the good time are not there.
+        """
         entry = self.index.runs[obs_id]
         statuses = statuses_of(at.path for at in entry.hdus.values())
-        return _known_key(entry, statuses, FileMemory.of(store, self._records(store)), remember=False)
+        return _run_keys(entry, FileMemory.of(store, self._records(store), Look()).digests(entry, statuses))
 
     def nbytes(self, obs_ids: Sequence[int]) -> int:
         """Return the size of the files of some runs."""
@@ -134,9 +173,11 @@ class FitsRelease:
         return sum(status.size for status in statuses.values() if status is not None)
 
     def has_files(self, obs_ids: Sequence[int]) -> bool:
-        """Whether all files of some runs are there, so that they could be read again."""
+        """Whether the event lists of some runs are there, so that they could be read again."""
         entries = [self.index.runs[obs_id] for obs_id in obs_ids if obs_id in self.index.runs]
-        statuses = statuses_of(at.path for entry in entries for at in entry.hdus.values())
+        statuses = statuses_of(
+            at.path for entry in entries for role, at in entry.hdus.items() if role in REQUIRED_ROLES
+        )
         return len(entries) == len(obs_ids) and None not in statuses.values()
 
     def load(
@@ -145,6 +186,7 @@ class FitsRelease:
         store: Store,
         workers: Workers = THIS_PROCESS,
         on_failure: OnFailure = log_failure,
+        rehash: bool = False,
     ) -> Holdings:
         """Return the runs, reading those that the store does not hold or that have changed.
 
@@ -158,14 +200,12 @@ class FitsRelease:
             Where runs are read; each process of a cluster puts parts of its own into the store.
         on_failure
             Called for each run that cannot be read; what it raises ends the ingest.
+        rehash
+            Whether files on this machine are read and compared that kept their size and time.
         """
         records = self._records(store)
-        known = {run["obs_id"] for record in records for run in record.texts["runs"]}
-        found = self._found(obs_ids, records, store, remember=True)
+        found = self._found(obs_ids, records, store, Look(remember=True, rehash=rehash))
         new = [self.index.runs[obs_id] for obs_id in obs_ids if obs_id not in found]
-        for entry in new:
-            if entry.obs_id in known:
-                log.warning("Run %d has changed since it was ingested: it becomes a new version.", entry.obs_id)
         if workers == THIS_PROCESS:
             ingested, in_memory = self._read_here(new, store, on_failure)
         else:
@@ -209,18 +249,21 @@ class FitsRelease:
         self, entries: Sequence[RunEntry], store: Store, progress: Progress, on_failure: OnFailure
     ) -> tuple[Ingested, Part | None]:
         """Read runs into one part and put it into the store."""
-        runs, failures = read_runs(entries, progress, on_failure)
-        if not runs:
+        read, failures = read_runs(entries, progress, on_failure)
+        part, runs, unbuilt = built(read, self.name)
+        for failure in unbuilt:
+            on_failure(failure)
+        failures += unbuilt
+        if part is None:
             return Ingested(None, {}, failures), None
         run_keys = [digest(run_document(run.entry, run.file_digests)) for run in runs]
         key = part_key(STEP_VERSION, self.name, run_keys)
-        part = part_of(runs, self.name)
         texts = {
             "release": self.name,
             "runs": [{"obs_id": r.entry.obs_id, "run_key": k} for r, k in zip(runs, run_keys, strict=True)],
             "files": {path: list(astuple(file)) for run in runs for path, file in run.files.items()},
         }
-        given = {"datastore": self.place}
+        given = self.origin.document()
         record = store.put(KIND, key, part.groups, given, texts=texts, encoding=chunks_of(part))
         numbered = enumerate(zip(runs, run_keys, strict=True))
         places = {run.entry.obs_id: StoredRun(run_key, record, number) for number, (run, run_key) in numbered}
@@ -246,6 +289,29 @@ def _ingest_part(release: FitsRelease, entries: Sequence[RunEntry], store: Store
     return release._read_part(entries, store, lambda: None, lambda _: None)[0]
 
 
+def _run_keys(entry: RunEntry, digests: Mapping[str, str] | None) -> tuple[str, ...]:
+    """Return the key of a run for each version of the reading, this one first; none without files."""
+    if digests is None:
+        return ()
+    return tuple(digest(run_document(entry, digests, version)) for version in (STEP_VERSION, 2))
+
+
+@dataclass(frozen=True)
+class Look:
+    """How files are looked at that are known.
+
+    Parameters
+    ----------
+    remember
+        Whether digests of files are kept that had to be read for them.
+    rehash
+        Whether files on this machine are read again that kept their size and time.
+    """
+
+    remember: bool = False
+    rehash: bool = False
+
+
 @dataclass(frozen=True)
 class FileMemory:
     """The digests of files as they were when they were read, so that one that has not changed is not read again.
@@ -256,42 +322,58 @@ class FileMemory:
         Where digests of files are remembered that were read for nothing else.
     ingested
         Size, version and digest of each file of the runs that a store holds, by path or url.
+    look
+        How files are looked at.
     """
 
     store: Store
     ingested: Mapping[str, Sequence[Any]]
+    look: Look
 
     @classmethod
-    def of(cls, store: Store, records: Iterable[Record]) -> FileMemory:
+    def of(cls, store: Store, records: Iterable[Record], look: Look) -> FileMemory:
         """Return the memory of the records of parts, the newest last."""
-        return cls(store, {path: file for record in records for path, file in record.texts.get("files", {}).items()})
+        files = {path: file for record in records for path, file in record.texts.get("files", {}).items()}
+        return cls(store, files, look)
 
-    def recall(self, path: str, status: FileStatus) -> str | None:
+    def recall(self, path: File, status: FileStatus) -> str | None:
         """Return the digest of a file that is as it was, else ``None``."""
-        size, version, known = self.ingested.get(path, (None, None, None))
+        if self.look.rehash and isinstance(path, Path):
+            return None
+        size, version, known = self.ingested.get(str(path), (None, None, None))
         if (size, str(version)) == (status.size, str(status.version)):
             return str(known)
-        return self.store.recall(path, status.size, status.version)
+        return self.store.recall(str(path), status.size, status.version)
 
+    def digests(self, entry: RunEntry, statuses: Mapping[File, FileStatus | None]) -> dict[str, str] | None:
+        """Return the digest of each file of a run by path, as ``run_document`` takes them.
 
-def _known_key(
-    entry: RunEntry, statuses: Mapping[File, FileStatus | None], memory: FileMemory, remember: bool
-) -> str | None:
-    """Return the key of a run whose files have not changed since they were read, else of what they are now."""
-    digests: dict[str, str] = {}
-    for path in {location.path for location in entry.hdus.values()}:
-        status = statuses[path]
-        if status is None:
-            return None
-        known = memory.recall(str(path), status)
-        if known is None:
+        ``None`` where the events or the good time are not there: they have to be read, so that somebody says so.
+        """
+        found: dict[str, str] = {}
+        for role, at in entry.hdus.items():
+            status = None if at.reason_against else statuses[at.path]
+            if role in REQUIRED_ROLES and status is None:
+                return None
+            if status is None:
+                found.setdefault(str(at.path), UNREAD if at.reason_against else ABSENT)
+            elif found.get(str(at.path), UNREAD) == UNREAD:
+                found[str(at.path)] = self._digest(at.path, status)
+        return found
+
+    def _digest(self, path: File, status: FileStatus) -> str:
+        known = self.recall(path, status)
+        if known is not None:
+            return known
+        try:
             known = _file_digest(path)
-            if remember and not memory.store.is_read_only:
-                # It saves reading the file the next time; a store that is read-only or full answers without it.
-                with contextlib.suppress(StoreError):
-                    memory.store.remember(str(path), status.size, status.version, known)
-        digests[str(path)] = known
-    return digest(run_document(entry, digests))
+        except OSError:
+            return UNREAD
+        if self.look.remember and not self.store.is_read_only:
+            # It saves reading the file the next time; a store that is read-only or full answers without it.
+            with contextlib.suppress(StoreError):
+                self.store.remember(str(path), status.size, status.version, known)
+        return known
 
 
 def _file_digest(path: File) -> str:

@@ -12,6 +12,7 @@ import xarray as xr
 from xgamma.errors import StoreError, UnknownNameError, did_you_mean
 from xgamma.events import Part, RunFacts
 from xgamma.execute import THIS_PROCESS, Workers
+from xgamma.formats.gadf.index import USUAL_NAMES, IndexNames
 from xgamma.ingest.part import Failure, log_failure
 from xgamma.store import Record, Store
 
@@ -79,6 +80,22 @@ class Holdings:
     run_keys: Mapping[int, str]
     failures: Sequence[Failure] = ()
     ingested: Sequence[int] = field(default_factory=list)
+
+
+class Origin(NamedTuple):
+    """Where a release is, and the names of its index files where they are not the usual ones."""
+
+    datastore: str
+    names: IndexNames = USUAL_NAMES
+
+    def document(self) -> dict[str, str]:
+        """Return it as a mapping of text, without names that are the usual ones."""
+        return {"datastore": self.datastore, **self.names.given}
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Origin:
+        """Return the origin of a mapping that holds more than that."""
+        return cls(document["datastore"], IndexNames(document.get("hdu_index"), document.get("obs_index")))
 
 
 class StoredRun(NamedTuple):
@@ -165,6 +182,7 @@ class StoredRelease:
     def __init__(self, store: Store, tag: str | None = None) -> None:
         self._store = store
         self.place = store.url
+        self.origin = Origin(store.url)
         ids: dict[str, set[int]] = {}
         records = store.ls(KIND)
         for record in records:
@@ -199,6 +217,7 @@ class StoredRelease:
         store: Store,
         workers: Workers = THIS_PROCESS,
         on_failure: OnFailure = log_failure,
+        rehash: bool = False,
     ) -> Holdings:
         """Return the runs from this store, whatever store the products go to."""
         places = {obs_id: self._held.places[obs_id] for obs_id in obs_ids}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from xgamma.reduce.block import MAX_EVENTS, MAX_ROWS, Recipe, reduce_block
+from xgamma.reduce.block import MAX_EVENTS, MAX_ROWS, Recipe, reduce_block, roles_needed
 from xgamma.reduce.reflected import ReflectedParameters
 from xgamma.reduce.rows import joined_rows, masked_rows, select_rows, since, with_names
 from xgamma.reduce.safe_mask import SafeMaskParameters
@@ -29,6 +29,7 @@ __all__ = [
     "reduce_block",
     "reduce_each",
     "reduce_spectra",
+    "roles_needed",
     "select_rows",
     "since",
     "stack",

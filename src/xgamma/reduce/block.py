@@ -141,14 +141,27 @@ def reduce_block(part: Part, rows: Rows, recipe: Recipe) -> xr.Dataset:
     values |= _off_values(off, tally)
     values |= {"gti": _padded_gti(gti), "offset": offset, "outcome": outcome}
     values |= {"pointing_lon": pointing[0], "pointing_lat": pointing[1]}
-    attrs = attrs_of(part, rows, [Outcome(code).sentence for code in outcome])
+    attrs = attrs_of(part, rows, _details(part, rows, recipe, outcome))
     return schema.dataset(values, coords_of(part, rows, grid), attrs, grid.space.dims, grid.space.shape)
+
+
+def roles_needed(containment: bool) -> tuple[str, ...]:
+    """Return the roles of the responses that a reduction looks at, with a containment correction or without."""
+    return ("aeff", "edisp", "psf") if containment else ("aeff", "edisp")
+
+
+def _details(part: Part, rows: Rows, recipe: Recipe, outcome: IntArray) -> list[str]:
+    """Return the sentence of each outcome; of a response that was passed over also why."""
+    details, needed = [Outcome(code).sentence for code in outcome], roles_needed(recipe.containment)
+    for row in np.flatnonzero(outcome == Outcome.MISSING_IRF):
+        why = [note for note in part.notes(int(rows.obs[row])) if note.topic in needed]
+        details[row] = "; ".join([details[row], *(f"{note.topic}: {note.text.rstrip('.')}" for note in why)])
+    return details
 
 
 def _guard(part: Part, rows: Rows, recipe: Recipe, offset: FloatArray, ontime: FloatArray) -> IntArray:
     """Return what geometry, time and index already decide, before any event is read; shape (row,)."""
-    needed = ["aeff", "edisp"] + (["psf"] if recipe.containment else [])
-    missing = np.any([part.column(f"{role}_table", rows.obs) < 0 for role in needed], axis=0)
+    missing = np.any([part.column(f"{role}_table", rows.obs) < 0 for role in roles_needed(recipe.containment)], axis=0)
     conditions = [
         (missing, Outcome.MISSING_IRF),
         (part.column("drift", rows.obs), Outcome.DRIFTING_POINTING),

@@ -204,7 +204,9 @@ PART = Product(
                 "irf_tables": Attribute("list of text", "The groups of the responses"),
                 "telescope": Attribute("list of text", "The telescope of each run"),
                 "target": Attribute("list of text", "The target of each run"),
-                "notes": Attribute("list of list of list of text", "Topic and sentence of each note of each run", required=False),
+                "notes": Attribute(
+                    "list of list of list of text", "Topic and sentence of each note of each run", required=False
+                ),
             },
             (entries_of_each_run,),
         ),

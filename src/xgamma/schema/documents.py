@@ -55,6 +55,8 @@ RETIRED: Document = {
 FAILED_RUN: Document = {
     "release": Attribute("text", "The release of the run"),
     "datastore": Attribute("text", "Where the release was"),
+    "hdu_index": Attribute("text", "The name of its HDU index where that is not the usual one", required=False),
+    "obs_index": Attribute("text", "The name of its observation index, the same", required=False),
     "run": Attribute("mapping", "`name`, `stage`, `kind` and `message` of what failed"),
     "time": Attribute("text", "When it was tried last: ISO 8601, UTC"),
 }

@@ -1,6 +1,7 @@
-"""The files of a release, in a folder, in a bucket or on the web, by names that cannot leave it.
+"""The files of a release, in a folder, in a bucket or on the web, by the names that its index gives.
 
-A file is a path or a ``RemoteFile``; both are printed as what a user can open, and both travel to other processes.
+A file is a path or a ``RemoteFile``; both are printed as what a user can open, and both travel to other processes. On
+a disk a name may lead anywhere that its reader may read; behind a url it stays below the url.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ import functools
 import os
 import posixpath
 import re
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Protocol, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -35,6 +36,7 @@ _ENDINGS = (".fits", ".fits.gz")
 _DOUBTFUL = re.compile(r"[%?#\\\x00-\x1f\x7f]|//")
 # A list of the web is never asked for.
 _UNLISTED = ("http", "https")
+_VARIABLE = re.compile(r"\$(?:(\w+)|\{([^}]*)\})")
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,14 @@ class Files(Protocol):
     def names(self) -> list[str]:
         """Return the sorted names of all FITS files."""
 
-    def reason_against(self, name: str) -> str:
-        """Return why a name that an index gives may not be read, empty where it may."""
+    def located(self, name: str) -> tuple[File, str]:
+        """Return the file of a name that an index gives, and the sentence why it may not be read or nothing.
+
+        The null device stands for what may not be read, so that nobody looks at it, not even at its size.
+        """
+
+
+NOWHERE = Path(os.devnull)
 
 
 class LocalFiles:
@@ -78,23 +86,47 @@ class LocalFiles:
         return self._folder / name
 
     def names(self) -> list[str]:
-        """Return the names of all FITS files in the folder and below."""
-        return [str(path.relative_to(self._folder)) for path in sorted(self._folder.rglob("*.fits*"))]
+        """Return the names of all FITS files in the folder and below, where links lead to as well."""
+        return sorted(str(path.relative_to(self._folder)) for path in _walk(self._folder, set()))
 
-    @cached_property
-    def _root(self) -> Path:
-        return Path(os.path.realpath(self._folder))
-
-    def reason_against(self, name: str) -> str:
-        """Return why a file may not be read: it lies outside, also by a link, or is no regular file."""
+    def located(self, name: str) -> tuple[Path, str]:
+        """Return the file of a name, with its variables filled in; nothing but regular files is read."""
+        unset = next((one for one in map(_variable, _VARIABLE.finditer(name)) if one not in os.environ), None)
+        if unset is not None:
+            way_out = f"Set it: export {unset}=/path/to/it"
+            return NOWHERE, f"The file {name!r} is named by ${unset}, which is not set. {way_out}."
+        expanded = os.path.expandvars(name)
+        if "://" in expanded:
+            return NOWHERE, f"The file {name!r} is behind a url, and a release on a disk has its files on disks."
+        path = self._folder / expanded
         try:
-            real = Path(os.path.realpath(self._folder / name))
-            if not real.is_relative_to(self._root):
-                return "lies outside of its release, and only files inside are read. Put it into the folder"
-            is_odd = real.exists() and not real.is_file()
-            return "is no regular file. Correct the index or the files of" if is_odd else ""
+            is_odd = not stat.S_ISREG(path.stat().st_mode)
+        except FileNotFoundError:
+            is_odd = False
         except (OSError, ValueError):
-            return "cannot be looked at under that name. Correct the index or the access rights of"
+            reason = "cannot be looked at under that name. Correct the index or the access rights of"
+            return NOWHERE, f"The file {name!r} {reason} {self}."
+        if is_odd:
+            return NOWHERE, f"The file {name!r} is no regular file. Correct the index or the files of {self}."
+        return path, ""
+
+
+def _variable(match: re.Match[str]) -> str:
+    return match[1] or match[2]
+
+
+def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
+    """Yield the FITS files below a folder; a folder that links lead to twice is looked at once."""
+    with contextlib.suppress(OSError):
+        status = folder.stat()
+        if (status.st_dev, status.st_ino) in seen:
+            return
+        seen.add((status.st_dev, status.st_ino))
+        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+            if entry.is_dir():
+                yield from _walk(Path(entry.path), seen)
+            elif ".fits" in entry.name:
+                yield Path(entry.path)
 
 
 class RemoteFiles:
@@ -136,8 +168,12 @@ class RemoteFiles:
         with _as_input_error():
             return sorted(name for name in object_statuses(self.backend, "") if name.endswith(_ENDINGS))
 
-    def reason_against(self, name: str) -> str:
-        """Return why a name may not be asked for: it leads outside, or a server may read it in another way."""
+    def located(self, name: str) -> tuple[File, str]:
+        """Return the file of a name, unless it leads outside, or a server may read it in another way."""
+        reason = self._reason_against(name)
+        return (NOWHERE, f"The file {name!r} {reason} {self}.") if reason else (self.file(name), "")
+
+    def _reason_against(self, name: str) -> str:
         if _DOUBTFUL.search(name):
             return "has a name that is not one of a file below a url. Correct the index or the files of"
         if name.startswith("/") or posixpath.normpath(name).split("/")[0] == "..":
@@ -212,11 +248,18 @@ def read_file(file: File) -> tuple[FileStatus, bytes]:
     return found
 
 
-def read_files(files: Iterable[File]) -> dict[File, tuple[FileStatus, bytes]]:
-    """Return what ``read_file`` returns for each file, reading remote ones at the same time."""
+def read_files(files: Iterable[File]) -> dict[File, tuple[FileStatus, bytes] | InputError]:
+    """Return what ``read_file`` returns or raises for each file, reading remote ones at the same time."""
     every = list(dict.fromkeys(files))
     at_once = len(every) > 1 and any(is_remote(file) for file in every)
-    return dict(zip(every, several(read_file, every, at_once), strict=True))
+    return dict(zip(every, several(_read_or_error, every, at_once), strict=True))
+
+
+def _read_or_error(file: File) -> tuple[FileStatus, bytes] | InputError:
+    try:
+        return read_file(file)
+    except InputError as error:
+        return error
 
 
 def is_remote(file: File) -> bool:

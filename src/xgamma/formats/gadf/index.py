@@ -7,69 +7,52 @@ from __future__ import annotations
 
 import logging
 import os
-import posixpath
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from xgamma.errors import MissingInputError
-from xgamma.formats.fits_tables import FitsTable, as_input_error, table_named, tables_of
+from xgamma.errors import InputError, MissingInputError
+from xgamma.formats.fits_tables import FitsTable, as_input_error, tables_of
+from xgamma.formats.gadf.caldb import with_caldb
+from xgamma.formats.gadf.classes import ROLES
+from xgamma.formats.gadf.entry import HduLocation, Index, RunEntry
 from xgamma.formats.gadf.files import File, Files, is_remote, read_file, release_files, several
+from xgamma.formats.gadf.folder import entry_of, events_header, index_of_folder
+from xgamma.formats.gadf.index_tables import (
+    HduRow,
+    ObsFacts,
+    facts_of_header,
+    hdu_index_of,
+    hdu_rows,
+    obs_index_beside,
+    obs_index_of,
+    obs_rows,
+)
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class HduLocation:
-    """Where one HDU of a run lies.
-
-    Parameters
-    ----------
-    role, kind
-        What it is for; ``kind`` is the GADF HDU_CLASS that selects the reader.
-    path
-        Its file, on a disk or behind a url; the null device where that may not be read.
-    name
-        Its EXTNAME.
-    refusal
-        The sentence why the file may not be read, empty where it may.
-    """
-
-    role: str
-    kind: str
-    path: File
-    name: str
-    refusal: str = ""
+Hdus = Mapping[str, HduLocation]
 
 
 @dataclass(frozen=True)
-class RunEntry:
-    """One run as the index knows it; the pointing is the index row's, in ICRS degrees."""
+class IndexNames:
+    """The names of the index files of a release, where they are not the usual ones; relative to its folder or not."""
 
-    obs_id: int
-    ra: float
-    dec: float
-    zenith: float
-    target: str
-    hdus: Mapping[str, HduLocation]
+    hdu_index: str | None = None
+    obs_index: str | None = None
 
     @property
-    def is_remote(self) -> bool:
-        """Whether reading the run is waiting for a server, so that it is worth to read many runs at a time."""
-        return any(is_remote(location.path) for location in self.hdus.values())
+    def given(self) -> dict[str, str]:
+        """The names that are given."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-@dataclass(frozen=True)
-class Index:
-    """The index of a release: its runs by obs id, in the order of the observation index."""
-
-    runs: Mapping[int, RunEntry]
+USUAL_NAMES = IndexNames()
 
 
-def read_index(datastore: str | os.PathLike[str]) -> Index:
+def read_index(datastore: str | os.PathLike[str], names: IndexNames = USUAL_NAMES) -> Index:
     """Read the index of a release.
 
     Parameters
@@ -77,6 +60,8 @@ def read_index(datastore: str | os.PathLike[str]) -> Index:
     datastore
         A folder with ``hdu-index.fits[.gz]`` (and ``obs-index.fits[.gz]``), one FITS file that holds both tables, or a
         folder of run files without an index; or the url of one. A web server lists no files, and needs an index.
+    names
+        The names of the index files where they are others.
 
     Raises
     ------
@@ -86,135 +71,104 @@ def read_index(datastore: str | os.PathLike[str]) -> Index:
         When the index is damaged. What is wrong with a file that it names is said when its run is read.
     """
     with as_input_error(f"The index of {datastore}"):
-        return _index_of(*release_files(datastore))
+        index = with_caldb(_index_of(*release_files(datastore), names))
+    _validate_places(index, datastore)
+    return index
 
 
-def _index_of(files: Files, index_file: File | None) -> Index:
+def _validate_places(index: Index, datastore: str | os.PathLike[str]) -> None:
+    """Raise ``InputError`` where no event list of a release may be read, all for one reason."""
+    reasons = {entry.hdus["events"].refusal for entry in index.runs.values() if "events" in entry.hdus}
+    variables = [reason.partition(" is named by ")[2] for reason in reasons]
+    if len(set(variables)) == 1 and variables[0]:
+        raise InputError(f"All files of {datastore} are named by {variables[0]}")
+
+
+def _index_of(files: Files, index_file: File | None, names: IndexNames) -> Index:
     if index_file is not None:
         tables = _read_tables(index_file)
-        return _index(files, table_named(tables, "HDU_INDEX", index_file), _named(tables, "OBS_INDEX"))
-    hdu_table, obs_table = (_index_table(files, stem) for stem in ("hdu-index", "obs-index"))
-    if hdu_table is None:
-        return _index_of_folder(files)
-    if obs_table is None:
+        return _index(files, hdu_index_of(tables, index_file), obs_index_beside(tables))
+    hdu_tables, obs_tables = (
+        _index_tables(files, usual, given)
+        for usual, given in (("hdu-index", names.hdu_index), ("obs-index", names.obs_index))
+    )
+    if hdu_tables is None:
+        return index_of_folder(files)
+    if obs_tables is None:
         log.info("There is no obs-index in %s: pointings are read from the runs.", files)
-    return _index(files, hdu_table, obs_table)
+        return _index(files, hdu_index_of(*hdu_tables), obs_index_beside(hdu_tables[0]))
+    return _index(files, hdu_index_of(*hdu_tables), obs_index_of(*obs_tables))
 
 
 def _read_tables(file: File) -> list[FitsTable]:
     return tables_of(read_file(file)[1], file)
 
 
-def _index_table(files: Files, stem: str) -> FitsTable | None:
+def _index_tables(files: Files, usual: str, given: str | None) -> tuple[list[FitsTable], File] | None:
+    if given is not None:
+        file, refusal = files.located(given)
+        if refusal:
+            raise InputError(refusal)
+        return _read_tables(file), file
     for ending in (".fits.gz", ".fits"):
-        file = files.file(f"{stem}{ending}")
+        file = files.file(f"{usual}{ending}")
         try:
-            content = read_file(file)[1]
+            return _read_tables(file), file
         except MissingInputError:
             continue
-        return table_named(tables_of(content, file), stem.upper().replace("-", "_"), file)
     return None
 
 
-def _named(tables: list[FitsTable], name: str) -> FitsTable | None:
-    return next((table for table in tables if table.name == name), None)
-
-
 def _index(files: Files, hdu_table: FitsTable, obs_table: FitsTable | None) -> Index:
-    hdus: dict[int, dict[str, HduLocation]] = {}
-    obs_ids = [int(value) for value in hdu_table.column("OBS_ID")]
-    names = ("HDU_TYPE", "HDU_CLASS", "HDU_NAME", "FILE_DIR", "FILE_NAME")
-    texts = [[str(value).strip() for value in hdu_table.column(name)] for name in names]
-    paths = [posixpath.join(folder, name) for folder, name in zip(*texts[3:], strict=True)]
-    places = _places(files, paths)
-    for obs_id, role, kind, name, within in zip(obs_ids, *texts[:3], paths, strict=True):
-        path, refusal = places[within]
-        location = HduLocation(role.lower(), kind.lower(), path, name, refusal)
-        known = hdus.setdefault(obs_id, {})
-        if location.role in known:
-            log.warning("Run %d has several %s HDUs in the index; the first is used.", obs_id, location.role)
-        known.setdefault(location.role, location)
-    if obs_table is None:
-        read = several(lambda known: _entry_from_events(*known), hdus.items(), is_remote(files.file("any")))
-        return Index({entry.obs_id: entry for entry in read})
+    hdus = _hdus_by_run(files, hdu_rows(hdu_table))
     runs: dict[int, RunEntry] = {}
-    for entry in _obs_entries(obs_table, hdus):
-        if entry.obs_id in runs:
-            log.warning("Run %d has several rows in the observation index; the first is used.", entry.obs_id)
-        runs.setdefault(entry.obs_id, entry)
+    for facts in _unknown_facts(hdus) if obs_table is None else obs_rows(obs_table):
+        if facts.obs_id in runs:
+            log.warning("Run %d has several rows in the observation index; the first is used.", facts.obs_id)
+        runs.setdefault(facts.obs_id, entry_of(facts, hdus.get(facts.obs_id, {})))
     unknown = [str(obs_id) for obs_id in hdus if obs_id not in runs]
     if unknown:
         log.warning("Runs that have HDUs and no row in the observation index are left out: %s.", ", ".join(unknown))
-    return Index(runs)
+    at_once = is_remote(files.file("any"))
+    return Index({entry.obs_id: entry for entry in several(_with_pointing, runs.values(), at_once)})
 
 
-def _obs_entries(table: FitsTable, hdus: Mapping[int, Mapping[str, HduLocation]]) -> list[RunEntry]:
-    obs_ids, ra, dec = (table.column(name) for name in ("OBS_ID", "RA_PNT", "DEC_PNT"))
-    zenith = table.column("ZEN_PNT") if "ZEN_PNT" in table.columns else np.full(len(obs_ids), np.nan)
-    target = table.column("OBJECT") if "OBJECT" in table.columns else np.full(len(obs_ids), "")
-    return [
-        RunEntry(int(i), float(x), float(y), float(z), str(t), hdus.get(int(i), {}))
-        for i, x, y, z, t in zip(obs_ids, ra, dec, zenith, target, strict=True)
-    ]
+def _unknown_facts(obs_ids: Iterable[int]) -> Iterable[ObsFacts]:
+    return (ObsFacts(obs_id, np.nan, np.nan, np.nan, "") for obs_id in obs_ids)
 
 
-def _places(files: Files, names: Iterable[str]) -> dict[str, tuple[File, str]]:
-    """Return the file of each name inside of a release, and why it may not be read or nothing.
-
-    The null device stands for what may not be read, so that nobody looks at it, not even at its size.
-    """
+def _hdus_by_run(files: Files, rows: Iterable[HduRow]) -> dict[int, dict[str, HduLocation]]:
+    """Return the HDUs of each run by role; what nobody asks for is passed over."""
     places: dict[str, tuple[File, str]] = {}
-    for name in dict.fromkeys(names):
-        reason = files.reason_against(name)
-        refusal = f"The file {name!r} {reason} {files}." if reason else ""
-        places[name] = (Path(os.devnull) if reason else files.file(name)), refusal
-    return places
+    hdus: dict[int, dict[str, HduLocation]] = {}
+    passed: Counter[str] = Counter()
+    for row in rows:
+        known = hdus.setdefault(row.obs_id, {})
+        if row.role not in ROLES:
+            passed[row.role] += 1
+            continue
+        if row.path not in places:
+            places[row.path] = files.located(row.path)
+        path, refusal = places[row.path]
+        location = HduLocation(row.role, row.kind, path, row.name, refusal)
+        before = known.get(row.role)
+        if before is None or not before.is_known:
+            known[row.role] = location
+        elif location.is_known:
+            log.warning("Run %d has several %s HDUs in the index; the first is used.", row.obs_id, row.role)
+    if passed:
+        shown = ", ".join(f"{count} of type {role!r}" for role, count in sorted(passed.items()))
+        log.info("HDUs that nobody asks for are passed over: %s.", shown)
+    return hdus
 
 
-def _entry_from_events(obs_id: int, hdus: Mapping[str, HduLocation]) -> RunEntry:
-    if "events" not in hdus or hdus["events"].refusal:
-        return RunEntry(obs_id, np.nan, np.nan, np.nan, "", hdus)
-    location = hdus["events"]
-    header = table_named(_read_tables(location.path), location.name, location.path).header
-    return _entry(obs_id, header, hdus)
-
-
-def _entry(obs_id: int, header: Mapping[str, Any], hdus: Mapping[str, HduLocation]) -> RunEntry:
-    ra, dec = float(header.get("RA_PNT", np.nan)), float(header.get("DEC_PNT", np.nan))
-    zenith = float(header.get("ZEN_PNT", 90.0 - float(header.get("ALT_PNT", np.nan))))
-    return RunEntry(obs_id, ra, dec, zenith, str(header.get("OBJECT", "")).strip(), hdus)
-
-
-def _index_of_folder(files: Files) -> Index:
-    """Make the index of a folder of run files from their headers; files without events are left out."""
-    runs: dict[int, RunEntry] = {}
-    readable = []
-    for path, refusal in _places(files, files.names()).values():
-        if refusal:
-            log.warning("A file is left out: %s", refusal)
-        else:
-            readable.append(path)
-    entries = several(_entry_of_file, readable, is_remote(files.file("any")))
-    for path, entry in zip(readable, entries, strict=True):
-        if entry is not None and entry.obs_id in runs:
-            log.warning("Several files of %s hold run %d; %s is not read.", files, entry.obs_id, path.name)
-        elif entry is not None:
-            runs[entry.obs_id] = entry
-    if not runs:
-        raise MissingInputError(f"{files} holds neither hdu-index.fits[.gz] nor FITS files with an EVENTS HDU.")
-    return Index(runs)
-
-
-def _entry_of_file(path: File) -> RunEntry | None:
-    tables = _read_tables(path)
-    events = _named(tables, "EVENTS")
-    if events is None:
-        return None
-    locations = [HduLocation(*_role_and_kind(table), path, table.name) for table in tables if table.name]
-    by_role = {location.role: location for location in reversed(locations)}
-    return _entry(int(events.header["OBS_ID"]), events.header, by_role)
-
-
-def _role_and_kind(table: FitsTable) -> tuple[str, str]:
-    kind = str(table.header.get("HDUCLAS4", table.header.get("HDUCLAS1", table.name))).strip().lower()
-    return ("rad_max" if kind.startswith("rad_max") else kind.split("_")[0]), kind
+def _with_pointing(entry: RunEntry) -> RunEntry:
+    """Return a run with the facts of its event list where the index has no pointing; reading says what is wrong."""
+    if np.isfinite(entry.ra) and np.isfinite(entry.dec):
+        return entry
+    header = events_header(entry.hdus)
+    facts = None if header is None else facts_of_header({**header, "OBS_ID": entry.obs_id})
+    if facts is None:
+        return entry
+    zenith = facts.zenith if np.isnan(entry.zenith) else entry.zenith
+    return replace(entry, ra=facts.ra, dec=facts.dec, zenith=zenith, target=entry.target or facts.target)

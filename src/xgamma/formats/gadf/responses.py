@@ -51,6 +51,7 @@ _LAYOUT: dict[str, tuple[tuple[str, ...], dict[str, tuple[tuple[str, ...], str]]
     "bkg_3d": (("energy", "fov_lon", "fov_lat"), {"bkg": (("BKG", "BGD"), "s-1 TeV-1 sr-1")}),
     "rad_max_2d": (("offset", "energy"), {"rad_max": (("RAD_MAX",), "deg")}),
 }
+CLASSES = tuple(_LAYOUT)
 _WITHOUT_UNIT = {"bkg": "s-1 MeV-1 sr-1"}
 
 

@@ -5,10 +5,9 @@ Source: Data formats for gamma-ray astronomy 0.2 and 0.3 (gamma-astro-data-forma
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,10 @@ import numpy.typing as npt
 
 from xgamma.axes import FloatArray
 from xgamma.errors import InputError, MissingHduError
-from xgamma.formats.fits_tables import FitsTable, as_input_error, table_named, tables_of, validate_datasum
-from xgamma.formats.gadf.files import read_files
-from xgamma.formats.gadf.index import RunEntry
+from xgamma.formats.fits_tables import FitsTable, as_input_error
+from xgamma.formats.gadf.classes import REQUIRED_ROLES, class_of
+from xgamma.formats.gadf.entry import RunEntry
+from xgamma.formats.gadf.hdus import FoundHdus, ReadFile, read_hdus, reason_of
 from xgamma.formats.gadf.responses import Response, response
 from xgamma.outcome import Note
 from xgamma.times import SECONDS_PER_DAY, mjdref_from_header
@@ -26,17 +26,7 @@ from xgamma.units import conversion
 
 log = logging.getLogger(__name__)
 
-REQUIRED_ROLES = ("events", "gti")
 EVENT_COLUMNS = {"RA": "deg", "DEC": "deg", "ENERGY": "TeV", "TIME": "s"}
-
-
-@dataclass(frozen=True)
-class ReadFile:
-    """A file as it was when its reading began, see ``FileStatus``, and the SHA-256 of what was read."""
-
-    size: int
-    version: int | str
-    digest: str
 
 
 @dataclass(frozen=True)
@@ -52,22 +42,26 @@ class Run:
     files: Mapping[str, ReadFile]
     event_units: Mapping[str, str]
     notes: tuple[Note, ...] = ()
+    unread: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def file_digests(self) -> dict[str, str]:
-        """The digest of each file, by path."""
-        return {path: file.digest for path, file in self.files.items()}
+        """The digest of each file by path, or what stands for it where the file was not read."""
+        return {**self.unread, **{path: file.digest for path, file in self.files.items()}}
 
 
 def read_run(entry: RunEntry) -> Run:
     """Read the events, good time and responses of one run.
 
+    A response that cannot be read is passed over with a note: what needs it says so.
+
     Raises
     ------
     MissingInputError
-        When a file is not there, or the index names no events or no GTI.
+        When the file of the events or of the good time is not there, or the index names none.
     InputError
-        When a file lies outside of the release, is damaged, or lacks an HDU or a column.
+        When they may not be read, are damaged, or lack an HDU or a column; and when a file of the effective area or the
+        energy dispersion is there and could not be asked for, as that may pass.
     """
     with as_input_error(f"Run {entry.obs_id}"):
         return _run(entry)
@@ -77,33 +71,40 @@ def _run(entry: RunEntry) -> Run:
     for role in REQUIRED_ROLES:
         if role not in entry.hdus:
             raise MissingHduError(f"Run {entry.obs_id} has no {role} HDU in the index.")
-    for location in entry.hdus.values():
-        if location.refusal:
-            raise InputError(location.refusal)
-    found = read_files(location.path for location in entry.hdus.values())
-    tables = {path: tables_of(content, path) for path, (_, content) in found.items()}
-    hdus = {role: table_named(tables[at.path], at.name, at.path) for role, at in entry.hdus.items()}
-    for role, table in hdus.items():
-        validate_datasum(table, entry.hdus[role].path)
-    mjdref = mjdref_from_header(hdus["events"].header)
-    responses = {
-        role: response(entry.hdus[role].kind, table) for role, table in hdus.items() if role not in REQUIRED_ROLES
-    }
-    files = {
-        str(path): ReadFile(status.size, status.version, hashlib.sha256(content).hexdigest())
-        for path, (status, content) in found.items()
-    }
-    units = {name.lower(): unit for name, unit in hdus["events"].columns.items()}
+    hdus = read_hdus(entry)
+    for role in REQUIRED_ROLES:
+        if role in hdus.lost:
+            raise hdus.lost[role]
+    events, gti = (hdus.tables[role] for role in REQUIRED_ROLES)
+    mjdref = mjdref_from_header(events.header)
+    responses, notes = _responses(entry, hdus)
+    units = {name.lower(): unit for name, unit in events.columns.items()}
     return Run(
         entry,
         mjdref,
-        _with_pointing(hdus["events"].header, entry),
-        _events(hdus["events"]),
-        _gti(hdus["gti"], mjdref),
+        _with_pointing(events.header, entry),
+        _events(events),
+        _gti(gti, mjdref),
         responses,
-        files,
+        hdus.files,
         units,
+        (*entry.notes, *notes),
+        hdus.unread,
     )
+
+
+def _responses(entry: RunEntry, hdus: FoundHdus) -> tuple[dict[str, Response], list[Note]]:
+    """Return the responses by role, and for each that cannot be read a note that says why."""
+    found: dict[str, Response] = {}
+    lost = dict(hdus.lost)
+    for role, table in hdus.tables.items():
+        if role in REQUIRED_ROLES:
+            continue
+        try:
+            found[role] = response(entry.hdus[role].kind or class_of(table), table)
+        except Exception as error:
+            lost[role] = error
+    return found, [Note(role, reason_of(error, role)) for role, error in lost.items()]
 
 
 def _events(table: FitsTable) -> dict[str, npt.NDArray[Any]]:

@@ -1,0 +1,191 @@
+"""The two tables of an index, as their writers name and fill them, in canonical form.
+
+Source: Data formats for gamma-ray astronomy 0.2 and 0.3, which give the tables columns and no names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import posixpath
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xgamma.axes import FloatArray
+from xgamma.errors import InputError, MissingHduError
+from xgamma.formats.fits_header import Header
+from xgamma.formats.fits_tables import FitsTable
+from xgamma.formats.gadf.classes import is_known
+from xgamma.units import conversion
+
+log = logging.getLogger(__name__)
+
+HDU_COLUMNS = ("OBS_ID", "HDU_TYPE", "FILE_NAME")
+# An id made of a text is below this, so that no reader of integers stumbles.
+_TEXT_IDS = 10**9
+
+
+@dataclass(frozen=True)
+class HduRow:
+    """A row of the HDU index; role and class in lower case, ``kind`` empty where the HDU itself says its class."""
+
+    obs_id: int
+    role: str
+    kind: str
+    name: str
+    path: str
+
+
+@dataclass(frozen=True)
+class ObsFacts:
+    """What an observation index or the header of an event list says of a run; NaN and empty where it does not.
+
+    Parameters
+    ----------
+    obs_id
+        The number of the run.
+    ra, dec, zenith
+        Of the pointing, deg, ICRS.
+    target
+        What was pointed at.
+    id_text
+        The OBS_ID where it is a text that the number stands for.
+    """
+
+    obs_id: int
+    ra: float
+    dec: float
+    zenith: float
+    target: str
+    id_text: str = ""
+
+
+def hdu_index_of(tables: Sequence[FitsTable], file: object) -> FitsTable:
+    """Return the HDU index among the tables of a file: that of this name, else the first with its columns."""
+    return _index_of(tables, "HDU_INDEX", HDU_COLUMNS, file)
+
+
+def obs_index_of(tables: Sequence[FitsTable], file: object) -> FitsTable:
+    """Return the observation index among the tables of a file: that of this name, else the first with its column."""
+    others = [table for table in tables if not _has(table, HDU_COLUMNS)]
+    return _index_of(others, "OBS_INDEX", ("OBS_ID",), file)
+
+
+def obs_index_beside(tables: Sequence[FitsTable]) -> FitsTable | None:
+    """Return the observation index of a file that holds both tables, ``None`` where it holds none."""
+    others = [table for table in tables if not _has(table, HDU_COLUMNS) and _has(table, ("OBS_ID",))]
+    return obs_index_of(others, "the index") if others else None
+
+
+def _has(table: FitsTable, columns: Iterable[str]) -> bool:
+    return table.is_binary and set(columns) <= set(table.columns)
+
+
+def _index_of(tables: Sequence[FitsTable], name: str, columns: Sequence[str], file: object) -> FitsTable:
+    fitting = [table for table in tables if _has(table, columns)]
+    named = [table for table in fitting if table.name == name]
+    if not fitting:
+        held = "; ".join(
+            f"{table.name or 'no name'}: {', '.join(table.columns)}" for table in tables if table.is_binary
+        )
+        raise MissingHduError(
+            f"{file} has no table with the columns {', '.join(columns)}, as an index has; it has {held or 'none'}."
+        )
+    return (named or fitting)[0]
+
+
+def hdu_rows(table: FitsTable) -> Iterator[HduRow]:
+    """Yield the rows of an HDU index; those without an id are passed over with a warning."""
+    names = ("HDU_TYPE", "HDU_CLASS", "HDU_NAME", "FILE_DIR", "FILE_NAME")
+    texts = [_texts(table, name) for name in names]
+    for (obs_id, _), role, kind, name, folder, file in zip(_obs_ids(table), *texts, strict=True):
+        if obs_id is not None:
+            role, kind = role.lower().replace(" ", "_"), kind.lower().replace(" ", "_")
+            # Some indices repeat the type as the class of a response.
+            unsaid = kind == role and not is_known(kind)
+            yield HduRow(obs_id, role, "" if unsaid else kind, name, posixpath.join(folder, file))
+
+
+def obs_rows(table: FitsTable) -> Iterator[ObsFacts]:
+    """Yield the rows of an observation index; those without an id are passed over with a warning."""
+    ra, dec = _angles(table, "RA_PNT"), _angles(table, "DEC_PNT")
+    zenith = _angles(table, "ZEN_PNT")
+    zenith = np.where(np.isnan(zenith), 90.0 - _angles(table, "ALT_PNT"), zenith)
+    target = _texts(table, "OBJECT")
+    for (obs_id, text), x, y, z, name in zip(_obs_ids(table), ra, dec, zenith, target, strict=True):
+        if obs_id is not None:
+            yield ObsFacts(obs_id, float(x), float(y), float(z), name, text)
+
+
+def facts_of_header(header: Header) -> ObsFacts | None:
+    """Return what the header of an event list says of its run, ``None`` where it has no OBS_ID."""
+    obs_id, text = obs_id_of(header.get("OBS_ID"))
+    if obs_id is None:
+        return None
+    zenith = _number(header, "ZEN_PNT")
+    zenith = 90.0 - _number(header, "ALT_PNT") if np.isnan(zenith) else zenith
+    target = str(header.get("OBJECT") or "").strip()
+    return ObsFacts(obs_id, _number(header, "RA_PNT"), _number(header, "DEC_PNT"), zenith, target, text)
+
+
+def _number(header: Header, key: str) -> float:
+    try:
+        return float(header.get(key, np.nan))
+    except (TypeError, ValueError):
+        return np.nan
+
+
+def obs_id_of(value: Any) -> tuple[int | None, str]:
+    """Return the number of a run, and the text that it stands for where its id is no number; ``None`` without an id.
+
+    Digits are their number, also as text. Any other text has a number of its own, made of its digest: the same in each
+    release, so that the same run is found again.
+
+    >>> obs_id_of(" 00123 "), obs_id_of(23523.0), obs_id_of(float("nan")), obs_id_of("chunks 103 - 133")
+    ((123, ''), (23523, ''), (None, ''), (438461785, 'chunks 103 - 133'))
+    """
+    text = str(value).strip() if value is not None else ""
+    try:
+        return int(text), ""
+    except ValueError:
+        pass
+    try:
+        number = float(text)
+    except ValueError:
+        if not text:
+            return None, ""
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") % _TEXT_IDS, text
+    return (int(number), "") if number.is_integer() else (None, "")
+
+
+def _obs_ids(table: FitsTable) -> list[tuple[int | None, str]]:
+    ids = [obs_id_of(value) for value in table.column("OBS_ID").tolist()]
+    lost = sum(obs_id is None for obs_id, _ in ids)
+    if lost:
+        log.warning("%d rows of the table %r have no OBS_ID and are passed over.", lost, table.name)
+    return ids
+
+
+def _texts(table: FitsTable, name: str) -> list[str]:
+    if name not in table.columns:
+        return [""] * len(table.rows)
+    return [str(value).strip(" \0") for value in table.column(name)]
+
+
+def _angles(table: FitsTable, name: str) -> FloatArray:
+    """Return a column in degrees, NaN where there is none."""
+    if name not in table.columns:
+        return np.full(len(table.rows), np.nan)
+    values: npt.NDArray[Any] = table.column(name)
+    unit = table.columns[name].strip()
+    try:
+        factor = 1.0 if unit in ("", "deg") else conversion(unit, "deg")
+    except ValueError:
+        raise InputError(
+            f"The column {name} of the table {table.name!r} has the unit {unit!r}; expected deg."
+        ) from None
+    return np.asarray(values, dtype=float) * factor
