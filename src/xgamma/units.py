@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from astropy import units as u
 
-from xgamma.errors import ConfigError
+from xgamma.dialects import fits_unit
+from xgamma.errors import ConfigError, InputError
 
 CM2_PER_M2 = 1.0e4
 _NUMBER_UNIT = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*")
@@ -44,8 +45,39 @@ def _power(power: Any) -> str:
 
 
 def conversion(unit: u.UnitBase | str, to: u.UnitBase | str) -> float:
-    """Return the factor from ``unit`` to ``to``; raises ``astropy.units.UnitConversionError``."""
-    return float(u.Unit(unit).to(u.Unit(to)))
+    """Return the factor from ``unit`` to ``to``; texts are read as those of FITS files.
+
+    Raises ``astropy.units.UnitConversionError``, and ``InputError`` for a text that is no unit.
+    """
+    given, wanted = (fits_unit(one) if isinstance(one, str) else one for one in (unit, to))
+    return float(given.to(wanted))
+
+
+def unit_factor(given: str, unit: str, where: str) -> float:
+    """Return the factor from the unit of a column to ``unit``; a column without one is taken to be in it.
+
+    Parameters
+    ----------
+    given
+        As written in the file.
+    unit
+        The canonical unit.
+    where
+        The column and its HDU, as sentences call them.
+
+    Raises
+    ------
+    InputError
+        For a text that is no unit, or a unit of another dimension.
+    """
+    if not given.strip() or given == unit:
+        return 1.0
+    try:
+        return float(fits_unit(given, where).to(fits_unit(unit)))
+    except u.UnitConversionError:
+        raise InputError(
+            f"{where} has the unit {given!r}; expected one that converts to {unit or 'a plain number'!r}."
+        ) from None
 
 
 def normalize_quantity(value: Any, unit: str, name: str) -> u.Quantity:

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from astropy import units as u
 from astropy.io import fits
 from astropy.io.fits.verify import VerifyError
 from astropy.utils.exceptions import AstropyWarning
@@ -21,6 +20,7 @@ from xgamma.axes import Axis, FloatArray
 from xgamma.errors import InputError, MissingInputError
 from xgamma.formats.fits_tables import inflated
 from xgamma.formats.fits_tables import read_tables as read_whole_tables
+from xgamma.units import unit_factor
 
 UNREADABLE = (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, VerifyError, AstropyWarning)
 
@@ -54,16 +54,6 @@ class Table:
             if unit is None
             else values * unit_factor(self.units[name.upper()], unit, f"{self.path}: column {name!r}")
         )
-
-
-def unit_factor(given: str, unit: str, where: str) -> float:
-    """Return the factor from the unit string of a file to ``unit``; raises ``InputError`` naming ``where``."""
-    if not given.strip():
-        return 1.0
-    try:
-        return float(u.Unit(given).to(u.Unit(unit)))
-    except (ValueError, u.UnitConversionError) as error:
-        raise InputError(f"{where} has the unit {given!r}; expected one that converts to {unit!r}.") from error
 
 
 def read_tables(path: Path) -> dict[str, Table]:

@@ -13,7 +13,7 @@ from xgamma.axes import Axis, FloatArray, Scale
 from xgamma.errors import InputError
 from xgamma.formats.fits_header import Header
 from xgamma.formats.fits_tables import FitsTable, as_input_error
-from xgamma.units import conversion
+from xgamma.units import unit_factor
 
 log = logging.getLogger(__name__)
 
@@ -145,9 +145,9 @@ def _axes(table: FitsTable) -> list[Axis]:
 
 
 def _edges(table: FitsTable, prefix: str, ending: str, unit: str) -> FloatArray:
-    given = table.columns[f"{prefix}{ending}"]
-    factor = conversion(given, unit) if given and unit and given != unit else 1.0
-    return np.atleast_1d(table.column(f"{prefix}{ending}")[0].astype(float)) * factor
+    column = f"{prefix}{ending}"
+    factor = unit_factor(table.columns[column], unit, f"HDU {table.name!r}: the column {column}") if unit else 1.0
+    return np.atleast_1d(table.column(column)[0].astype(float)) * factor
 
 
 def _axis(name: str, low: FloatArray, high: FloatArray, unit: str, scale: Scale) -> Axis:
@@ -165,7 +165,5 @@ def _values(table: FitsTable, columns: tuple[str, ...], unit: str, name: str) ->
         given = _WITHOUT_UNIT[name]
         log.warning("HDU %r gives no unit for %s; %s is assumed.", table.name, present[0], given)
     values: Float32Array = table.column(present[0])[0]
-    if not given or not unit or given.replace("^", "") == unit:
-        return values
-    factor = conversion(given, unit)
+    factor = unit_factor(given, unit, f"HDU {table.name!r}: the column {present[0]}") if unit else 1.0
     return values if factor == 1.0 else np.asarray(values * np.float32(factor), dtype=np.float32)

@@ -22,7 +22,7 @@ from xgamma.formats.gadf.hdus import FoundHdus, ReadFile, read_hdus, reason_of
 from xgamma.formats.gadf.responses import Response, response
 from xgamma.outcome import Note
 from xgamma.times import SECONDS_PER_DAY, mjdref_from_header
-from xgamma.units import conversion
+from xgamma.units import unit_factor
 
 log = logging.getLogger(__name__)
 
@@ -124,10 +124,7 @@ def _in_unit(table: FitsTable, name: str, unit: str | None) -> npt.NDArray[Any]:
     values, given = table.column(name), table.columns[name]
     if unit is None or given in ("", unit):
         return values
-    try:
-        factor = conversion(given, unit)
-    except ValueError:
-        raise InputError(f"HDU {table.name!r}: the column {name} has the unit {given!r}; expected {unit}.") from None
+    factor = unit_factor(given, unit, f"HDU {table.name!r}: the column {name}")
     return np.asarray(values * factor)
 
 
