@@ -11,7 +11,6 @@ import pytest
 import faults
 from releases import MODEL, config_of
 from xgamma.cli.main import VERBS
-from xgamma.formats.gadf import read as gadf
 
 TRACEBACK = "Traceback (most recent call last)"
 
@@ -276,7 +275,6 @@ def test_ctrl_c_ends_a_run_that_the_next_one_goes_on_from(xgamma, nights_release
     # A slow disk, so that there is time to interrupt.
     script = (
         "import time, sys\n"
-        f"from {gadf.__name__.removesuffix('.read')} import read\n"
         "import xgamma.ingest.part as part\n"
         "whole = part.read_run\n"
         "def slowly(entry):\n"
