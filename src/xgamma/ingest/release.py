@@ -33,7 +33,7 @@ from xgamma.store.objects import FileStatus
 
 log = logging.getLogger(__name__)
 
-STEP_VERSION = 2
+STEP_VERSION = 3
 RUNS_PER_PART = 500
 
 Progress = Callable[[], None]

@@ -15,13 +15,16 @@ import numpy as np
 import numpy.typing as npt
 
 from xgamma.axes import FloatArray
+from xgamma.cards import card_number
 from xgamma.errors import InputError, MissingHduError
 from xgamma.formats.fits_tables import FitsTable, as_input_error, table_named, tables_of, validate_datasum
+from xgamma.formats.gadf.dead_time import dead_time_correction, doubts_about_ontime
 from xgamma.formats.gadf.files import read_files
+from xgamma.formats.gadf.good_time import TOPIC, GoodTime, doubts_about_epoch, good_time
 from xgamma.formats.gadf.index import RunEntry
 from xgamma.formats.gadf.responses import Response, response
 from xgamma.outcome import Note
-from xgamma.times import SECONDS_PER_DAY, mjdref_from_header
+from xgamma.times import mjdref_from_header
 from xgamma.units import conversion
 
 log = logging.getLogger(__name__)
@@ -41,17 +44,27 @@ class ReadFile:
 
 @dataclass(frozen=True)
 class Run:
-    """All of one run that the algorithms need. Times are seconds since ``mjdref`` (MJD, TT)."""
+    """All of one run that the algorithms need. Times are seconds since ``mjdref`` (MJD, TT).
+
+    ``deadc`` is the live share of the good time, ``event_outside`` the number of events in no good time.
+    """
 
     entry: RunEntry
     mjdref: float
     header: Mapping[str, Any]
     events: Mapping[str, npt.NDArray[Any]]
-    gti: FloatArray
+    good_time: GoodTime
+    deadc: float
+    event_outside: int
     responses: Mapping[str, Response]
     files: Mapping[str, ReadFile]
     event_units: Mapping[str, str]
     notes: tuple[Note, ...] = ()
+
+    @property
+    def gti(self) -> FloatArray:
+        """Start and stop of the good times, sorted, each second once, shape (n, 2)."""
+        return self.good_time.rows
 
     @property
     def file_digests(self) -> dict[str, str]:
@@ -85,7 +98,12 @@ def _run(entry: RunEntry) -> Run:
     hdus = {role: table_named(tables[at.path], at.name, at.path) for role, at in entry.hdus.items()}
     for role, table in hdus.items():
         validate_datasum(table, entry.hdus[role].path)
-    mjdref = mjdref_from_header(hdus["events"].header)
+    header = hdus["events"].header
+    mjdref = mjdref_from_header(header)
+    pointing = _with_pointing(header, entry)
+    deadc, doubts = dead_time_correction(header)
+    events, good = _events(hdus["events"]), _good_time(hdus["gti"], header)
+    outside = good.outside(events["time"])
     responses = {
         role: response(entry.hdus[role].kind, table) for role, table in hdus.items() if role not in REQUIRED_ROLES
     }
@@ -94,16 +112,11 @@ def _run(entry: RunEntry) -> Run:
         for path, (status, content) in found.items()
     }
     units = {name.lower(): unit for name, unit in hdus["events"].columns.items()}
-    return Run(
-        entry,
-        mjdref,
-        _with_pointing(hdus["events"].header, entry),
-        _events(hdus["events"]),
-        _gti(hdus["gti"], mjdref),
-        responses,
-        files,
-        units,
-    )
+    notes = (*doubts_about_epoch(header), *good.notes, *doubts, *doubts_about_ontime(header, good.ontime))
+    if outside:
+        text = f"{outside} of {len(events['time'])} events lie in no good time, and do not count."
+        notes = (*notes, Note(TOPIC, text))
+    return Run(entry, mjdref, pointing, events, good, deadc, outside, responses, files, units, notes)
 
 
 def _events(table: FitsTable) -> dict[str, npt.NDArray[Any]]:
@@ -119,8 +132,9 @@ def _events(table: FitsTable) -> dict[str, npt.NDArray[Any]]:
 
 
 def _in_unit(table: FitsTable, name: str, unit: str | None) -> npt.NDArray[Any]:
-    """Return a column in a canonical unit; one without a unit is taken to have it."""
-    values, given = table.column(name), table.columns[name]
+    """Return a column in a canonical unit; one without a unit is taken to have it, a time that of TIMEUNIT."""
+    of_times = str(table.header.get("TIMEUNIT", "")).strip() if unit == "s" else ""
+    values, given = table.column(name), table.columns[name] or of_times
     if unit is None or given in ("", unit):
         return values
     try:
@@ -132,17 +146,18 @@ def _in_unit(table: FitsTable, name: str, unit: str | None) -> npt.NDArray[Any]:
 
 def _with_pointing(header: Mapping[str, Any], entry: RunEntry) -> dict[str, Any]:
     """Return the header with a pointing: its own, else that of the index; raises ``InputError`` without any."""
-    pointing = {"RA_PNT": entry.ra, "DEC_PNT": entry.dec}
-    own = {key: header[key] for key in pointing if isinstance(header.get(key), int | float)}
-    pointing |= own
+    own = {key: card_number(header, key) for key in ("RA_PNT", "DEC_PNT")}
+    index = {"RA_PNT": entry.ra, "DEC_PNT": entry.dec}
+    pointing = {key: index[key] if value is None else value for key, value in own.items()}
     if not all(np.isfinite(value) for value in pointing.values()):
         raise InputError(
             f"Run {entry.obs_id} has no pointing: neither its header nor the index has RA_PNT and DEC_PNT."
         )
+    if abs(pointing["DEC_PNT"]) > 90:
+        raise InputError(f"Run {entry.obs_id} has DEC_PNT = {pointing['DEC_PNT']!r}; expected degrees from -90 to 90.")
     return {**header, **pointing}
 
 
-def _gti(table: FitsTable, mjdref: float) -> FloatArray:
-    shift = (mjdref_from_header(table.header) - mjdref) * SECONDS_PER_DAY if "MJDREFI" in table.header else 0.0
+def _good_time(table: FitsTable, events: Mapping[str, Any]) -> GoodTime:
     start, stop = (_in_unit(table, name, "s") for name in ("START", "STOP"))
-    return np.stack([start + shift, stop + shift], axis=1).astype(float)
+    return good_time(np.stack([start, stop], axis=1).astype(float), table.header, events)
