@@ -172,8 +172,9 @@ def stop_slack(gti: FloatArray) -> float:
     >>> stop_slack(np.array([[0.0, 1680.0]])), stop_slack(np.array([[0.25, 1680.25]]))
     (1.0, 0.0)
     """
-    is_whole = abs(gti - np.rint(gti)) <= np.spacing(abs(gti))
-    return 1.0 if len(gti) and is_whole.all() else 0.0
+    if len(gti) == 0 or not np.isfinite(gti).all():
+        return 0.0
+    return 1.0 if (abs(gti - np.rint(gti)) <= np.spacing(abs(gti))).all() else 0.0
 
 
 def with_slack(gti: FloatArray, slack: float) -> FloatArray:

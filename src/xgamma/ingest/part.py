@@ -200,7 +200,7 @@ def _obs_table(runs: Sequence[Run], places: Places, tables: list[str], release: 
     aeff: list[Mapping[str, Any]] = [run.responses["aeff"].header if "aeff" in run.responses else {} for run in runs]
     mjdref = runs[0].mjdref
     shifts = _shifts(runs, mjdref)
-    ontime = np.array([run.good_time.ontime for run in runs])
+    ontime = np.array([float((run.gti[:, 1] - run.gti[:, 0]).sum()) for run in runs])
     deadc = np.array([run.deadc for run in runs])
     columns: dict[str, tuple[npt.ArrayLike, str, str]] = {
         "ra_pnt": (_numbers(headers, "RA_PNT"), "deg", "Pointing right ascension"),
@@ -222,7 +222,7 @@ def _obs_table(runs: Sequence[Run], places: Places, tables: list[str], release: 
         "event_outside": (np.array([run.event_outside for run in runs], float), "", "Number of events in no good time"),
         "gti_start": (_starts([len(run.gti) for run in runs]), "", "First good time of the run"),
         "gti_size": ([len(run.gti) for run in runs], "", "Number of good times of the run"),
-        "gti_slack": ([run.good_time.slack for run in runs], "s", "How long the last good time holds beyond its stop"),
+        "gti_slack": ([run.gti_slack for run in runs], "s", "How long the last good time holds beyond its stop"),
     }
     for role, place in places.items():
         columns[f"{role}_table"] = (place[:, 0], "", f"Table of the {role} response, -1 where missing")

@@ -46,25 +46,22 @@ class ReadFile:
 class Run:
     """All of one run that the algorithms need. Times are seconds since ``mjdref`` (MJD, TT).
 
-    ``deadc`` is the live share of the good time, ``event_outside`` the number of events in no good time.
+    ``gti`` is sorted and has each second once, and with ``gti_slack`` is a ``good_time.GoodTime``. ``event_outside``
+    is the number of events in no good time, ``deadc`` the live share of it.
     """
 
     entry: RunEntry
     mjdref: float
     header: Mapping[str, Any]
     events: Mapping[str, npt.NDArray[Any]]
-    good_time: GoodTime
-    deadc: float
+    gti: FloatArray
+    gti_slack: float
     event_outside: int
+    deadc: float
     responses: Mapping[str, Response]
     files: Mapping[str, ReadFile]
     event_units: Mapping[str, str]
     notes: tuple[Note, ...] = ()
-
-    @property
-    def gti(self) -> FloatArray:
-        """Start and stop of the good times, sorted, each second once, shape (n, 2)."""
-        return self.good_time.rows
 
     @property
     def file_digests(self) -> dict[str, str]:
@@ -98,11 +95,10 @@ def _run(entry: RunEntry) -> Run:
     hdus = {role: table_named(tables[at.path], at.name, at.path) for role, at in entry.hdus.items()}
     for role, table in hdus.items():
         validate_datasum(table, entry.hdus[role].path)
-    header = hdus["events"].header
+    header, events = hdus["events"].header, _events(hdus["events"])
     mjdref = mjdref_from_header(header)
-    pointing = _with_pointing(header, entry)
     deadc, doubts = dead_time_correction(header)
-    events, good = _events(hdus["events"]), _good_time(hdus["gti"], header)
+    good = _good_time(hdus["gti"], header)
     outside = good.outside(events["time"])
     responses = {
         role: response(entry.hdus[role].kind, table) for role, table in hdus.items() if role not in REQUIRED_ROLES
@@ -112,11 +108,26 @@ def _run(entry: RunEntry) -> Run:
         for path, (status, content) in found.items()
     }
     units = {name.lower(): unit for name, unit in hdus["events"].columns.items()}
-    notes = (*doubts_about_epoch(header), *good.notes, *doubts, *doubts_about_ontime(header, good.ontime))
-    if outside:
-        text = f"{outside} of {len(events['time'])} events lie in no good time, and do not count."
-        notes = (*notes, Note(TOPIC, text))
-    return Run(entry, mjdref, pointing, events, good, deadc, outside, responses, files, units, notes)
+    return Run(
+        entry,
+        mjdref,
+        _with_pointing(header, entry),
+        events,
+        good.rows,
+        good.slack,
+        outside,
+        deadc,
+        responses,
+        files,
+        units,
+        (*doubts, *_doubts_about_time(header, good, outside, len(events["time"]))),
+    )
+
+
+def _doubts_about_time(header: Mapping[str, Any], good: GoodTime, outside: int, count: int) -> tuple[Note, ...]:
+    lost = Note(TOPIC, f"{outside} of {count} events lie in no good time, and do not count.")
+    doubts = (*doubts_about_epoch(header), *good.notes, *doubts_about_ontime(header, good.ontime))
+    return (*doubts, lost) if outside else doubts
 
 
 def _events(table: FitsTable) -> dict[str, npt.NDArray[Any]]:
@@ -126,6 +137,11 @@ def _events(table: FitsTable) -> dict[str, npt.NDArray[Any]]:
     columns = {name.lower(): _in_unit(table, name, EVENT_COLUMNS.get(name)) for name in table.readable}
     kept = {name: values for name, values in columns.items() if values.dtype.kind != "U" and values.ndim == 1}
     lost = [name for name in table.columns if name.lower() not in kept]
+    needed = [name for name in EVENT_COLUMNS if name in lost]
+    if needed:
+        raise InputError(
+            f"Columns of the EVENTS HDU hold no single numbers: {', '.join(needed)}. Write or fetch it again."
+        )
     if lost:
         log.info("Columns of the event list that hold no single numbers are not kept: %s.", ", ".join(lost))
     return kept
