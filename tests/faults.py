@@ -140,6 +140,53 @@ def point_away(release: Path, obs_id: int, degrees: float = 22.0) -> None:
     _change(release / "obs-index.fits.gz", move_index)
 
 
+def write_cards(release: Path, obs_id: int, hdu: str, **cards: object) -> None:
+    """Write cards into the header of an HDU of the run; those that are ``None`` are removed."""
+
+    def write(hdus: fits.HDUList) -> None:
+        for keyword, value in cards.items():
+            if value is None:
+                hdus[hdu].header.remove(keyword)
+            else:
+                hdus[hdu].header[keyword] = value
+
+    _change(run_file(release, obs_id), write)
+
+
+def write_cards_as_text(release: Path, obs_id: int, **words: str) -> None:
+    """Write words that astropy refuses, such as ``NAN``, where a header has numbers; the file is not compressed."""
+    path = run_file(release, obs_id)
+    content = path.read_bytes()
+    for keyword, word in words.items():
+        start = content.index(f"{keyword:8}= ".encode())
+        content = content[:start] + f"{keyword:8}= {word:>20}".ljust(80).encode() + content[start + 80 :]
+    path.write_bytes(content)
+
+
+def replace_good_time(release: Path, obs_id: int, rows: list[tuple[float, float]]) -> float:
+    """Give the run other good times, in seconds since the start of its first, and return that."""
+    starts: list[float] = []
+
+    def replace(hdus: fits.HDUList) -> None:
+        old = hdus["GTI"]
+        starts.append(float(old.data["START"][0]))
+        new = np.array([(starts[0] + a, starts[0] + b) for a, b in rows], dtype=[("START", ">f8"), ("STOP", ">f8")])
+        header = old.header
+        hdus[hdus.index_of("GTI")] = fits.BinTableHDU(new, header, name="GTI")
+
+    _change(run_file(release, obs_id), replace)
+    return starts[0]
+
+
+def change_times(release: Path, obs_id: int, change: Callable[[np.ndarray], np.ndarray]) -> None:
+    """Give the events of the run other times."""
+
+    def write(rows: np.ndarray) -> None:
+        rows["TIME"] = change(rows["TIME"])
+
+    _change_events(release, obs_id, write)
+
+
 def empty_file(release: Path, obs_id: int) -> None:
     """Leave a file of no bytes, as a full disk does."""
     run_file(release, obs_id).write_bytes(b"")

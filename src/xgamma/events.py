@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,9 +12,21 @@ import xarray as xr
 
 from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.outcome import Note
-from xgamma.times import SECONDS_PER_DAY, clipped_gti, inside_interval, nights
+from xgamma.times import (
+    SECONDS_PER_DAY,
+    clipped_gti,
+    disjoint_gti,
+    inside_gti,
+    nights,
+    stop_slack,
+    with_slack,
+)
 
 IRF_ROLES = ("aeff", "edisp", "psf", "bkg", "rad_max")
+# Which events count: those in good time whose last stop, where it was cut to a whole second, holds to the end of that
+# second; those in good time as it is written; all events of the selected interval.
+GOOD_TIME_RULES = ("rounded", "strict", "ignored")
+DEFAULT_RULE = GOOD_TIME_RULES[0]
 # What is computed at once: columns of this length stay in the caches of a core, and workers do not wait for memory.
 PIECE = 1 << 17
 
@@ -167,39 +179,84 @@ class Events(NamedTuple):
         )
 
 
-def read_events(part: Part, rows: Rows, limit: int) -> Iterator[Events]:
-    """Yield the events of ``rows`` in pieces whose counts and ledgers add up; at most ``limit`` are read at once."""
+def read_events(part: Part, rows: Rows, limit: int, rule: str = DEFAULT_RULE) -> Iterator[Events]:
+    """Yield the events of ``rows`` in pieces whose counts and ledgers add up; at most ``limit`` are read at once.
+
+    Parameters
+    ----------
+    part, rows
+        Whose events.
+    limit
+        Of events.
+    rule
+        Which of them are in time, one of ``GOOD_TIME_RULES``.
+    """
     starts, sizes = part.column("event_start", rows.obs), part.column("event_size", rows.obs)
+    windows = counted_time(part, rows, rule)
     begin = 0
     while begin < len(rows):
         end = begin + max(1, int(np.searchsorted(np.cumsum(sizes[begin:]), limit, side="right")))
         if end == begin + 1 and sizes[begin] > limit:
             for first in range(0, int(sizes[begin]), limit):
                 size = min(limit, int(sizes[begin]) - first)
-                yield from _window(part, rows, np.array([begin]), starts[begin : begin + 1] + first, np.array([size]))
+                at = starts[begin : begin + 1] + first
+                yield from _window(part, windows, np.array([begin]), at, np.array([size]))
         else:
             block = np.arange(begin, end)
-            yield from _window(part, rows, block, starts[block], sizes[block])
+            yield from _window(part, windows, block, starts[block], sizes[block])
         begin = end
 
 
-def _window(part: Part, rows: Rows, block: IntArray, starts: IntArray, sizes: IntArray) -> Iterator[Events]:
+def _window(
+    part: Part, windows: Sequence[FloatArray | None], block: IntArray, starts: IntArray, sizes: IntArray
+) -> Iterator[Events]:
     row = np.repeat(block, sizes)
-    names = ["ra", "dec", "energy"]
-    is_cut = bool(np.isfinite(rows.start[block]).any() or np.isfinite(rows.stop[block]).any())
-    columns = _read_ranges(part.events, [*names, "time"] if is_cut else names, starts, sizes)
+    columns = _read_ranges(part.events, ["ra", "dec", "energy"], starts, sizes)
+    in_time, is_dated = _timed(part, [windows[number] for number in block], starts, sizes)
     for first in range(0, len(row), PIECE):
         piece = slice(first, first + PIECE)
-        yield _events(rows, row[piece], {name: values[piece] for name, values in columns.items()})
+        lon, lat, energy = (columns[name][piece].astype(float) for name in ("ra", "dec", "energy"))
+        valid = np.isfinite(lon) & np.isfinite(lat) & np.isfinite(energy) & (energy > 0) & is_dated[piece]
+        yield Events(row[piece], lon, lat, energy, in_time[piece], valid)
 
 
-def _events(rows: Rows, row: IntArray, columns: Mapping[str, npt.NDArray[Any]]) -> Events:
-    lon, lat, energy = (columns[name].astype(float) for name in ("ra", "dec", "energy"))
-    in_time = np.ones(len(row), dtype=bool)
-    if "time" in columns:
-        in_time = inside_interval(columns["time"], rows.start[row], rows.stop[row])
-    valid = np.isfinite(lon) & np.isfinite(lat) & np.isfinite(energy) & (energy > 0)
-    return Events(row, lon, lat, energy, in_time, valid)
+def _timed(
+    part: Part, windows: Sequence[FloatArray | None], starts: IntArray, sizes: IntArray
+) -> tuple[BoolArray, BoolArray]:
+    """Return which events are in time, and which times are finite; read where a window asks, shape (event,) each."""
+    in_time, is_dated = (np.ones(int(sizes.sum()), dtype=bool) for _ in range(2))
+    asked = [number for number, window in enumerate(windows) if window is not None]
+    if not asked:
+        return in_time, is_dated
+    times = _read_ranges(part.events, ["time"], starts[asked], sizes[asked])["time"].astype(float)
+    begins, first = np.concatenate([[0], np.cumsum(sizes)]), 0
+    for number in asked:
+        own = times[first : first + sizes[number]]
+        first += sizes[number]
+        event = slice(begins[number], begins[number + 1])
+        in_time[event], is_dated[event] = inside_gti(own, np.asarray(windows[number])), np.isfinite(own)
+    return in_time, is_dated
+
+
+def counted_time(part: Part, rows: Rows, rule: str) -> list[FloatArray | None]:
+    """Return when the events of each row count, sorted and disjoint, shape (n, 2); ``None`` where all of them do."""
+    is_cut = np.isfinite(rows.start) | np.isfinite(rows.stop)
+    if rule == "ignored":
+        ends = zip(rows.start, rows.stop, is_cut, strict=True)
+        return [np.array([[start, stop]]) if cut else None for start, stop, cut in ends]
+    unknown = np.full(len(rows), np.nan)
+    outside, slacks = (
+        part.column(name, rows.obs) if name in part.obs else unknown for name in ("event_outside", "gti_slack")
+    )
+    # Of parts of older versions nobody knows; for the strict rule the last second may hold some.
+    asked = is_cut | ~(outside == 0) | ((rule == "strict") & ~(slacks == 0))
+    chosen = np.flatnonzero(asked)
+    found: list[FloatArray | None] = [None] * len(rows)
+    for number, written in zip(chosen, _written_gti(part, rows.obs[chosen]), strict=True):
+        slack = 0.0 if rule == "strict" else slacks[number] if np.isfinite(slacks[number]) else stop_slack(written)
+        good = with_slack(disjoint_gti(written), slack)
+        found[number] = clipped_gti(good, rows.start[number], rows.stop[number])
+    return found
 
 
 def _read_ranges(
@@ -224,8 +281,26 @@ def _read_ranges(
 
 
 def good_time(part: Part, rows: Rows) -> list[FloatArray]:
-    """Return the good time of each row clipped to its interval, each of shape (n, 2)."""
+    """Return the good time of each row clipped to its interval, sorted, each second once, each of shape (n, 2)."""
+    pieces = zip(_written_gti(part, rows.obs), rows.start, rows.stop, strict=True)
+    return [clipped_gti(disjoint_gti(written), start, stop) for written, start, stop in pieces]
+
+
+def _written_gti(part: Part, obs: IntArray) -> list[FloatArray]:
+    """Return the good time of some runs as the part holds it: that of older versions may overlap."""
+    written = np.stack([part.gti["start"].values, part.gti["stop"].values], axis=1)
+    firsts, sizes = part.column("gti_start", obs), part.column("gti_size", obs)
+    return [written[first : first + size] for first, size in zip(firsts, sizes, strict=True)]
+
+
+def has_sound_times(part: Part, rows: Rows) -> BoolArray:
+    """Return which rows have finite good times that run forwards, and a live share above 0 and up to 1, shape (row,).
+
+    Parts of older versions hold what their files said.
+    """
     start, stop = part.gti["start"].values, part.gti["stop"].values
-    firsts, sizes = part.column("gti_start", rows.obs), part.column("gti_size", rows.obs)
-    pieces = [np.stack([start[f : f + n], stop[f : f + n]], axis=1) for f, n in zip(firsts, sizes, strict=True)]
-    return [clipped_gti(piece, begin, end) for piece, begin, end in zip(pieces, rows.start, rows.stop, strict=True)]
+    is_wrong = ~(np.isfinite(start) & np.isfinite(stop) & (start <= stop))
+    wrong = np.concatenate([[0], np.cumsum(is_wrong)])
+    first, size = part.column("gti_start", rows.obs), part.column("gti_size", rows.obs)
+    deadc = part.column("deadc", rows.obs)
+    return np.asarray((wrong[first + size] == wrong[first]) & (deadc > 0) & (deadc <= 1))

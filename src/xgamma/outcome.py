@@ -28,6 +28,8 @@ class Outcome(IntEnum):
     DRIFTING_POINTING = 11
     NO_SAFE_BIN = 12
     NOT_FINISHED = 13
+    INVALID_TIME = 14
+    NO_EVENT_IN_TIME = 15
 
     @property
     def sentence(self) -> str:
@@ -42,13 +44,17 @@ _SENTENCES = {
     Outcome.OUTSIDE_FIELD_OF_VIEW: "the on-region lies outside the field of view",
     Outcome.ON_REGION_EXCLUDED: "the exclusions that hold the on-region leave no place on the ring for an off region",
     Outcome.NO_EVENTS: "the event list is empty",
-    Outcome.INVALID_EVENTS: "the event list holds energies or coordinates that are not finite and positive",
+    Outcome.INVALID_EVENTS: (
+        "the event list holds energies or coordinates that are not finite and positive, or times that are not finite"
+    ),
     Outcome.EVENTS_OUTSIDE: "no event lies in the field of view",
     Outcome.UNREADABLE_FILE: "the file cannot be read",
     Outcome.MISSING_HDU: "the file lacks a required HDU",
     Outcome.NO_GOOD_TIME: "no good time is left in the selected interval",
     Outcome.NO_SAFE_BIN: "the safe masks leave no energy",
     Outcome.NOT_FINISHED: "its reduction did not come to an end",
+    Outcome.INVALID_TIME: "its good time runs backwards or is not finite, or DEADC is not above 0 and up to 1",
+    Outcome.NO_EVENT_IN_TIME: "no event lies in its good time",
     Outcome.DRIFTING_POINTING: "the pointing drifts over the sky, which this version does not reduce",
 }
 

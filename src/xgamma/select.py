@@ -13,11 +13,11 @@ import numpy.typing as npt
 from astropy.time import Time
 
 from xgamma.axes import IntArray
-from xgamma.errors import InputError, MissingInputError, UnknownNameError
+from xgamma.errors import ConfigError, InputError, MissingInputError, UnknownNameError
 from xgamma.events import INDEX_COLUMNS, Part, Rows, RunFacts
 from xgamma.expressions import Expression
 from xgamma.geometry import separation, to_frame
-from xgamma.times import interval_seconds
+from xgamma.times import interval_seconds, overlap_problem
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,11 @@ class Selection:
         Pieces of time; none are whole runs.
     expression
         What must be true of the columns of a run, ``events.RUN_COLUMNS``.
+
+    Raises
+    ------
+    ConfigError
+        When an id is given twice or two intervals overlap, as events would count twice.
     """
 
     obs_ids: tuple[int, ...] | None = None
@@ -53,6 +58,14 @@ class Selection:
     required_irf: tuple[str, ...] = ("aeff", "edisp", "psf", "bkg")
     intervals: tuple[tuple[Time, Time], ...] = ()
     expression: Expression | None = None
+
+    def __post_init__(self) -> None:
+        twice = [obs_id for obs_id, count in Counter(self.obs_ids or ()).items() if count > 1]
+        if twice:
+            raise ConfigError(f"Expected each observation once, got {', '.join(map(str, twice))} more than once.")
+        overlap = overlap_problem(self.intervals)
+        if overlap:
+            raise ConfigError(f"Selected time: {overlap}")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,23 +11,63 @@ import numpy.typing as npt
 from astropy.time import Time
 
 from xgamma.axes import BoolArray, FloatArray
+from xgamma.cards import card_number
 from xgamma.errors import ConfigError, InputError
 
 SECONDS_PER_DAY = 86400.0
+# By the name in FITS, with the older names that the standard keeps. Of GPS and LOCAL astropy knows nothing, UT1 needs
+# tables of the Earth's rotation, and a second of TCB or TCG is not one of TT.
+TIME_SCALES = {
+    "TT": "tt",
+    "TDT": "tt",
+    "ET": "tt",
+    "TAI": "tai",
+    "IAT": "tai",
+    "UTC": "utc",
+    "GMT": "utc",
+    "TDB": "tdb",
+}
+# UTC began in 1960; a reference epoch after 2100 is a mistake.
+FIRST_UTC, LAST_EPOCH = 36934, 88069
 
 
 def mjdref_from_header(header: Mapping[str, Any]) -> float:
-    """Return the reference epoch of a FITS header as MJD in TT (GADF: MJDREFI, MJDREFF, TIMESYS)."""
-    if "MJDREFI" not in header:
-        raise InputError("A time column needs MJDREFI in its header, and it is not there.")
-    epoch = float(header["MJDREFI"]) + float(header.get("MJDREFF", 0.0))
-    scale = str(header.get("TIMESYS", "TT")).strip().lower()
-    if scale == "tt":
-        return epoch
-    try:
-        return float(Time(header["MJDREFI"], header.get("MJDREFF", 0.0), format="mjd", scale=scale).tt.mjd)
-    except ValueError:
-        raise InputError(f"TIMESYS = {scale!r} is not a time scale; expected for example TT or UTC.") from None
+    """Return the reference epoch of a FITS header as MJD in TT.
+
+    MJDREFI and MJDREFF count before MJDREF; TIMESYS is TT where it is left out.
+    Source: GADF 0.3, time; FITS standard 4.0, section 9.
+
+    Raises
+    ------
+    InputError
+        When there is no epoch, it is no finite number, or its scale is none in which xgamma counts seconds.
+    """
+    whole, fraction = card_number(header, "MJDREFI"), card_number(header, "MJDREFF")
+    if whole is None:
+        whole, fraction = card_number(header, "MJDREF"), None
+    if whole is None:
+        raise InputError("A time column needs MJDREFI or MJDREF in its header, and none is there.")
+    epoch, scale = whole + (fraction or 0.0), _scale(header)
+    first = FIRST_UTC if scale == "utc" else 0
+    if not first <= epoch <= LAST_EPOCH:
+        raise InputError(
+            f"The reference epoch is MJD {epoch!r} in {scale.upper()}; expected one from {first} to {LAST_EPOCH}. "
+            "Correct MJDREFI and MJDREFF, or leave out the file."
+        )
+    return epoch if scale == "tt" else float(Time(whole, fraction or 0.0, format="mjd", scale=scale).tt.mjd)
+
+
+def _scale(header: Mapping[str, Any]) -> str:
+    """Return the time scale of a header in the words of astropy."""
+    given = header.get("TIMESYS", "TT")
+    # A realization may follow, as in UTC(NIST).
+    name = given.partition("(")[0].strip().upper() if isinstance(given, str) else ""
+    if name not in TIME_SCALES:
+        raise InputError(
+            f"The header has TIMESYS = {given!r}, in which seconds are not counted here; expected TT, TAI, UTC or TDB. "
+            "Correct or leave out the file."
+        )
+    return TIME_SCALES[name]
 
 
 def seconds_since(time: Time, mjdref: float) -> float:
@@ -61,7 +102,7 @@ def nights(mjd: FloatArray, longitude: FloatArray) -> npt.NDArray[np.str_]:
     >>> nights(np.array([53347.9, 53348.1, 53348.6]), np.zeros(3)).tolist()
     ['2004-12-08', '2004-12-08', '2004-12-09']
     """
-    days = np.floor(mjd + np.nan_to_num(longitude) / 360 - 0.5)
+    days = np.floor(mjd + np.where(np.isfinite(longitude), longitude, 0.0) / 360 - 0.5)
     dates = np.datetime64("1858-11-17") + np.nan_to_num(days).astype(int)
     return np.where(np.isfinite(days), np.datetime_as_string(dates, unit="D"), "unknown")
 
@@ -94,3 +135,91 @@ def merged_gti(gti: FloatArray) -> FloatArray:
     starts = np.concatenate([[True], rows[1:, 0] > latest[:-1]])
     stops = np.concatenate([starts[1:], [True]])
     return np.stack([rows[starts, 0], latest[stops]], axis=1)
+
+
+def overlap(gti: FloatArray) -> float:
+    """Return how many seconds of some good time stand in more than one row; shape (n, 2), no row backwards.
+
+    >>> overlap(np.array([[0.0, 8.0], [5.0, 9.0], [9.0, 10.0]]))
+    3.0
+    """
+    return max(0.0, float(np.diff(gti, axis=1).sum() - np.diff(merged_gti(gti), axis=1).sum()))
+
+
+def disjoint_gti(gti: FloatArray) -> FloatArray:
+    """Return good time sorted, each second once; rows that overlap are merged, those that touch stay as they are.
+
+    Rows that do not start before they stop are left out.
+
+    >>> disjoint_gti(np.array([[5.0, 8.0], [0.0, 5.0], [7.0, 9.0], [9.0, 9.0]])).tolist()
+    [[0.0, 9.0]]
+    >>> disjoint_gti(np.array([[5.0, 8.0], [0.0, 5.0]])).tolist()
+    [[0.0, 5.0], [5.0, 8.0]]
+    """
+    rows = gti[gti[:, 0] < gti[:, 1]]
+    if len(rows) < 2:
+        return rows
+    rows = rows[np.argsort(rows[:, 0], kind="stable")]
+    latest = np.maximum.accumulate(rows[:, 1])
+    return merged_gti(rows) if (rows[1:, 0] < latest[:-1]).any() else rows
+
+
+def stop_slack(gti: FloatArray) -> float:
+    """Return how long the last stop holds beyond what is written: 1 s where all starts and stops are whole seconds.
+
+    Who writes whole seconds has cut off the rest of them. Whole is whole to the precision of the floats, shape (n, 2).
+
+    >>> stop_slack(np.array([[0.0, 1680.0]])), stop_slack(np.array([[0.25, 1680.25]]))
+    (1.0, 0.0)
+    """
+    if len(gti) == 0 or not np.isfinite(gti).all():
+        return 0.0
+    return 1.0 if (abs(gti - np.rint(gti)) <= np.spacing(abs(gti))).all() else 0.0
+
+
+def with_slack(gti: FloatArray, slack: float) -> FloatArray:
+    """Return sorted good time as it holds for counting, shape (n, 2): its last stop is later by ``slack`` seconds.
+
+    What happens at the very stop is in, as writers take the time of the last event for it, unless the next good time
+    starts there.
+
+    >>> inside_gti(np.array([5.0, 8.0, 9.0]), with_slack(np.array([[0.0, 5.0], [5.0, 8.0]]), 0.0)).tolist()
+    [True, True, False]
+    """
+    if len(gti) == 0:
+        return gti
+    starts, stops = gti.T
+    touches = np.append(starts[1:] <= stops[:-1], False)
+    held = np.where(touches, stops, np.nextafter(stops, np.inf))
+    held[-1] = max(held[-1], stops[-1] + slack)
+    return np.stack([starts, held], axis=1)
+
+
+def inside_gti(times: FloatArray, gti: FloatArray) -> BoolArray:
+    """Return which times lie in good time, start <= time < stop; NaN lies in none.
+
+    Parameters
+    ----------
+    times
+        In any order, shape (n,).
+    gti
+        Sorted and disjoint, as ``disjoint_gti`` returns it, shape (m, 2).
+
+    >>> inside_gti(np.array([-1.0, 0.0, 5.0, 8.0, 9.0]), np.array([[0.0, 5.0], [5.0, 8.0], [9.0, 9.5]])).tolist()
+    [False, True, True, False, True]
+    """
+    if len(gti) == 1:
+        return inside_interval(times, gti[0, 0], gti[0, 1])
+    return np.asarray(np.searchsorted(gti.ravel(), times, side="right") % 2 == 1)
+
+
+def overlap_problem(intervals: Iterable[tuple[Time, Time]]) -> str:
+    """Return the sentence against intervals of which two overlap, empty where none do: each event counts once."""
+    rows = sorted(intervals, key=lambda interval: (interval[0].tt.jd1, interval[0].tt.jd2))
+    for (_, stop), (start, _) in itertools.pairwise(rows):
+        if start < stop:
+            return (
+                f"expected intervals that do not overlap, so that each event counts once, got one that starts at "
+                f"{start.isot} and another that stops at {stop.isot}."
+            )
+    return ""

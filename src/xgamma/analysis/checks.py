@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from xgamma.analysis.fields import Location, is_before
+from xgamma.analysis.fields import Location, any_year, is_before
 from xgamma.analysis.models_section import model_names
 from xgamma.analysis.parameters import entry, parameter_problems
 from xgamma.analysis.ranges import EnergyAxis, RequestedAxis, SkyCircle, TimeRange
@@ -21,6 +21,7 @@ from xgamma.analysis.sections import (
 )
 from xgamma.errors import StoreError, did_you_mean
 from xgamma.store.places import validate_url
+from xgamma.times import overlap_problem
 from xgamma.units import quantity_string
 
 ON_REGION_EXAMPLE = "{frame: icrs, lon: 83.633 deg, lat: 22.014 deg, radius: 0.11 deg}"
@@ -58,14 +59,18 @@ def circle_problems(circle: SkyCircle) -> Iterator[str]:
 
 
 def time_problems(times: TimeRange) -> Iterator[str]:
-    """Every start has a stop after it."""
+    """Every start has a stop after it, and no time lies in two intervals."""
     count_start, count_stop = (0 if value is None else value.size for value in (times.start, times.stop))
     if count_start != count_stop:
         yield f"{times.where}: expected a stop for every start, got {count_start} of start and {count_stop} of stop."
         return
-    for start, stop in times.intervals():
-        if not is_before(start, stop):
-            yield f"{times.where}: expected start before stop, got start {start.isot} and stop {stop.isot}."
+    backward = [interval for interval in times.intervals() if not is_before(*interval)]
+    for start, stop in backward:
+        yield f"{times.where}: expected start before stop, got start {start.isot} and stop {stop.isot}."
+    with any_year():
+        overlap = "" if backward else overlap_problem(times.intervals())
+    if overlap:
+        yield f"{times.where}: {overlap}"
 
 
 def observations_problems(observations: ObservationsConfig) -> Iterator[str]:

@@ -25,7 +25,7 @@ from xgamma.reduce.rows import neutral_values
 IMPORTS_BYTES = 230_000_000
 # The columns of a block of events as they are read, their compressed bytes, and pieces of them in work.
 BYTES_PER_EVENT = 90
-# Columns that are read of an event: two angles and the energy, with the time where runs are cut.
+# Columns that are read of an event: two angles and the energy, with the time where some events are not in time.
 READ_BYTES_PER_EVENT = 24
 # Tables of a response at the offset of a row, and its kernel, each in several copies: in units of the row.
 COPIES_OF_ROW = 13

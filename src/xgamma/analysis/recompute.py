@@ -13,7 +13,7 @@ import xarray as xr
 from xgamma.analysis.rows import ROWS
 from xgamma.axes import Axis
 from xgamma.errors import XgammaError
-from xgamma.events import Part, Rows
+from xgamma.events import DEFAULT_RULE, Part, Rows
 from xgamma.execute import progress_bar
 from xgamma.grid import Circle, Grid, RegionSpace
 from xgamma.ingest.stored import KIND, StoredGroups
@@ -120,6 +120,7 @@ def recipe_from(document: Mapping[str, Any]) -> Recipe:
         tuple(document["safe_masks"]),
         SafeMaskParameters(**used),
         document["offset_max"],
+        document.get("good_time", DEFAULT_RULE),
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from xgamma.analysis.config import AnalysisConfig
 from xgamma.errors import ConfigError, LaterError, OutputError
 from xgamma.estimate import FluxPointsParameters, source_and_norm
+from xgamma.events import DEFAULT_RULE
 from xgamma.formats.gadf.index import IndexNames
 from xgamma.formats.masks import read_mask
 from xgamma.grid import Grid, RegionSpace
@@ -110,6 +111,7 @@ def recipe_of(config: AnalysisConfig) -> Recipe:
         tuple(datasets.safe_mask.methods),
         safe_mask,
         float(datasets.geom.selection.offset_max.to_value("deg")),
+        datasets.good_time or DEFAULT_RULE,
     )
 
 

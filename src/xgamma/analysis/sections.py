@@ -35,6 +35,7 @@ from xgamma.analysis.parameters import (
 from xgamma.analysis.ranges import EnergyAxis, RequestedAxis, SkyCircle, TimeRange
 from xgamma.analysis.run_fields import Condition, Groups
 from xgamma.analysis.section import Section, key, subsection
+from xgamma.events import GOOD_TIME_RULES
 from xgamma.reduce.safe_mask import KIND as SAFE_MASK_KIND
 from xgamma.reduce.safe_mask import SafeMaskParameters
 from xgamma.registry import normalize_parameters
@@ -45,10 +46,12 @@ DATASET_TYPE = Choice(("1d", "3d"))
 BACKGROUND = Choice(("reflected", "fov_background", "ring"), kind="background")
 SAFE_MASK_METHOD = Choice(("aeff-default", "aeff-max", "edisp-bias", "offset-max", "bkg-peak"), kind=SAFE_MASK_KIND)
 FILE_MODE = Choice(("w", "a", "x"))
+GOOD_TIME = Choice(GOOD_TIME_RULES)
 
 FileMode = Annotated[str, PlainValidator(FILE_MODE), WithJsonSchema(FILE_MODE.schema())]
 DatasetType = Annotated[str, PlainValidator(DATASET_TYPE), WithJsonSchema(DATASET_TYPE.schema())]
 BackgroundMethod = Annotated[str, PlainValidator(BACKGROUND), WithJsonSchema(BACKGROUND.schema())]
+GoodTimeRule = Annotated[str, PlainValidator(GOOD_TIME), WithJsonSchema(GOOD_TIME.schema())]
 Irfs = Annotated[list[str], PlainValidator(IRF.each), WithJsonSchema({"type": "array", "items": IRF.schema()})]
 Maps = Annotated[list[str], PlainValidator(MAP.each), WithJsonSchema({"type": "array", "items": MAP.schema()})]
 SafeMaskMethods = Annotated[
@@ -255,7 +258,7 @@ class DatasetsConfig(Section):
     """How the datasets are made."""
 
     where: ClassVar[str] = "datasets"
-    silent: ClassVar[frozenset[str]] = frozenset({"stack_by"})
+    silent: ClassVar[frozenset[str]] = frozenset({"stack_by", "good_time"})
 
     type: DatasetType = key("1d", "1d: the spectrum of a region; 3d: maps.")
     stack: Flag = key(True, "Whether the observations are stacked.")
@@ -267,6 +270,11 @@ class DatasetsConfig(Section):
     background: BackgroundConfig = subsection(BackgroundConfig)
     safe_mask: SafeMaskConfig = subsection(SafeMaskConfig)
     on_region: OnRegionConfig = subsection(OnRegionConfig)
+    good_time: GoodTimeRule | None = key(
+        None,
+        "Which events count: strict, those in good time as written; rounded, also those up to the end of a last second "
+        "that the writer cut off; ignored, all, as Gammapy does; null is rounded.",
+    )
     containment_correction: Flag = key(
         True, "Whether the exposure is corrected for events that fall outside the region (1d)."
     )

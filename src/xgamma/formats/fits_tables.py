@@ -72,7 +72,7 @@ class FitsTable:
         with as_input_error(f"The header of HDU {self.name!r}"):
             numbers = range(1, whole_number(self.header, "TFIELDS", 0) + 1)
             names = {n: str(self.header[f"TTYPE{n}"]).strip().upper() for n in numbers}
-        return {name: str(self.header.get(f"TUNIT{n}", "")) for n, name in names.items()}
+        return {name: str(self.header.get(f"TUNIT{n}") or "") for n, name in names.items()}
 
     @cached_property
     def rows(self) -> npt.NDArray[Any]:

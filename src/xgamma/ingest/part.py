@@ -14,6 +14,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from xgamma.axes import FloatArray
+from xgamma.cards import as_number
 from xgamma.errors import InputError, MissingHduError, sentence_of
 from xgamma.events import IRF_ROLES, Part
 from xgamma.formats.gadf.entry import RunEntry
@@ -244,7 +245,7 @@ def _obs_table(runs: Sequence[Run], places: Places, tables: list[str], release: 
     mjdref = runs[0].mjdref
     shifts = _shifts(runs, mjdref)
     ontime = np.array([float((run.gti[:, 1] - run.gti[:, 0]).sum()) for run in runs])
-    deadc = _numbers(headers, "DEADC", 1.0)
+    deadc = np.array([run.deadc for run in runs])
     columns: dict[str, tuple[npt.ArrayLike, str, str]] = {
         "ra_pnt": (_numbers(headers, "RA_PNT"), "deg", "Pointing right ascension"),
         "dec_pnt": (_numbers(headers, "DEC_PNT"), "deg", "Pointing declination"),
@@ -262,8 +263,10 @@ def _obs_table(runs: Sequence[Run], places: Places, tables: list[str], release: 
         "rad_max": (_numbers(aeff, "RAD_MAX"), "deg", "Radius of the on-region of a point-like response"),
         "event_start": (_starts([len(run.events["time"]) for run in runs]), "", "First event of the run"),
         "event_size": ([len(run.events["time"]) for run in runs], "", "Number of events of the run"),
+        "event_outside": (np.array([run.event_outside for run in runs], float), "", "Number of events in no good time"),
         "gti_start": (_starts([len(run.gti) for run in runs]), "", "First good time of the run"),
         "gti_size": ([len(run.gti) for run in runs], "", "Number of good times of the run"),
+        "gti_slack": ([run.gti_slack for run in runs], "s", "How long the last good time holds beyond its stop"),
     }
     for role, place in places.items():
         columns[f"{role}_table"] = (place[:, 0], "", f"Table of the {role} response, -1 where missing")
@@ -301,9 +304,8 @@ def _zenith(run: Run) -> float:
     return facts.zenith if facts is not None and np.isnan(run.entry.zenith) else run.entry.zenith
 
 
-def _numbers(headers: Sequence[Mapping[str, Any]], key: str, default: float = np.nan) -> FloatArray:
-    values = [header.get(key) for header in headers]
-    return np.array([float(value) if isinstance(value, int | float) else default for value in values])
+def _numbers(headers: Sequence[Mapping[str, Any]], key: str) -> FloatArray:
+    return np.array([as_number(header.get(key)) for header in headers])
 
 
 def _good_time_ends(runs: Sequence[Run], side: int, shifts: list[float]) -> FloatArray:

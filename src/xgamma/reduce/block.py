@@ -11,7 +11,7 @@ import xarray as xr
 
 from xgamma import schema
 from xgamma.axes import BoolArray, FloatArray, IntArray
-from xgamma.events import Part, Rows, good_time, read_events
+from xgamma.events import DEFAULT_RULE, Part, Rows, good_time, has_sound_times, read_events
 from xgamma.grid import Cells, Grid
 from xgamma.masks import SkyMask
 from xgamma.outcome import Fate, Outcome, validate_ledger
@@ -22,7 +22,8 @@ from xgamma.reduce.rows import row_coords
 from xgamma.reduce.safe_mask import KIND, SafeMaskInput, SafeMaskParameters
 from xgamma.registry import lookup
 
-STEP_VERSION = 1
+# Version 2 counts no event outside of good time.
+STEP_VERSION = 2
 MAX_EVENTS = 2_000_000
 # A fourth of a part of 500 runs: two or four workers end at the same time.
 MAX_ROWS = 125
@@ -57,6 +58,8 @@ class Recipe:
         Their parameters.
     offset_max
         A region farther from the pointing than this (deg) is outside the field of view.
+    good_time
+        Which events count, one of ``events.GOOD_TIME_RULES``.
     """
 
     grid: Grid
@@ -66,6 +69,7 @@ class Recipe:
     safe_masks: tuple[str, ...] = ()
     safe_mask: SafeMaskParameters = field(default_factory=SafeMaskParameters)
     offset_max: float = 2.5
+    good_time: str = DEFAULT_RULE
 
     def document(self) -> dict[str, Any]:
         """Return the JSON document that makes the recipe's key; parameters of methods not used are left out."""
@@ -81,6 +85,7 @@ class Recipe:
             "exclusion": None if self.exclusion is None or self.background is None else self.exclusion.digest,
             "safe_masks": {entry.name: [entry.version, self._used(entry.name)] for entry in masks},
             "offset_max": self.offset_max,
+            **({} if self.good_time == DEFAULT_RULE else {"good_time": self.good_time}),
         }
 
     def _used(self, method: str) -> dict[str, Any]:
@@ -113,11 +118,12 @@ def reduce_block(part: Part, rows: Rows, recipe: Recipe) -> xr.Dataset:
     """
     grid = recipe.grid
     validate_enclosure(part, rows, grid, recipe.containment)
-    gti = good_time(part, rows)
+    is_sound = has_sound_times(part, rows)
+    gti = [rows if sound else rows[:0] for rows, sound in zip(good_time(part, rows), is_sound, strict=True)]
     ontime = np.array([float(np.diff(intervals, axis=1).sum()) for intervals in gti])
-    livetime = ontime * part.column("deadc", rows.obs)
+    livetime = ontime * np.where(is_sound, part.column("deadc", rows.obs), 0.0)
     offset = offsets(part, rows, grid)
-    outcome = _guard(part, rows, recipe, offset, ontime)
+    outcome = _guard(part, rows, recipe, offset, ontime, is_sound)
     pointing = part.column("ra_pnt", rows.obs), part.column("dec_pnt", rows.obs)
     off = [
         off_block(*pointing, region, recipe.exclusion, recipe.background, outcome == Outcome.USED)
@@ -159,12 +165,15 @@ def _details(part: Part, rows: Rows, recipe: Recipe, outcome: IntArray) -> list[
     return details
 
 
-def _guard(part: Part, rows: Rows, recipe: Recipe, offset: FloatArray, ontime: FloatArray) -> IntArray:
+def _guard(
+    part: Part, rows: Rows, recipe: Recipe, offset: FloatArray, ontime: FloatArray, is_sound: BoolArray
+) -> IntArray:
     """Return what geometry, time and index already decide, before any event is read; shape (row,)."""
     missing = np.any([part.column(f"{role}_table", rows.obs) < 0 for role in roles_needed(recipe.containment)], axis=0)
     conditions = [
         (missing, Outcome.MISSING_IRF),
         (part.column("drift", rows.obs), Outcome.DRIFTING_POINTING),
+        (~is_sound, Outcome.INVALID_TIME),
         (ontime <= 0, Outcome.NO_GOOD_TIME),
         ((offset > recipe.offset_max).any(axis=1), Outcome.OUTSIDE_FIELD_OF_VIEW),
         (part.column("event_size", rows.obs) == 0, Outcome.NO_EVENTS),
@@ -190,7 +199,7 @@ def _tally(part: Part, rows: Rows, recipe: Recipe, off: list[OffBlock]) -> _Tall
     ledger = np.zeros((n_row, books, len(Fate)), dtype=np.int64)
     in_view = np.zeros(n_row, dtype=bool)
     pointing = part.column("ra_pnt", rows.obs), part.column("dec_pnt", rows.obs)
-    for events in read_events(part, rows, MAX_EVENTS):
+    for events in read_events(part, rows, MAX_EVENTS, recipe.good_time):
         used = usable(events)
         on = members(used, grid.space.cells(used.lon, used.lat), grid.energy)
         counts += binned(on, shape)
@@ -206,10 +215,15 @@ def _tally(part: Part, rows: Rows, recipe: Recipe, off: list[OffBlock]) -> _Tall
             inside.append((Fate.OFF, reflected))
         ledger += fates(events, n_row, inside, books)
         in_view |= rows_in_view(used, *pointing, FIELD_OF_VIEW)
-    validate_ledger(ledger, part.column("event_size", rows.obs))
-    invalid = ledger[:, :, Fate.INVALID].any(axis=1)
-    is_cut = np.isfinite(rows.start) | np.isfinite(rows.stop)
-    outcome = np.select([invalid, ~in_view & ~is_cut], [Outcome.INVALID_EVENTS, Outcome.EVENTS_OUTSIDE], Outcome.USED)
+    size = part.column("event_size", rows.obs)
+    validate_ledger(ledger, size)
+    is_whole = ~(np.isfinite(rows.start) | np.isfinite(rows.stop))
+    conditions = [
+        (ledger[:, :, Fate.INVALID].any(axis=1), Outcome.INVALID_EVENTS),
+        (is_whole & (ledger[:, 0, Fate.OUTSIDE_TIME] == size), Outcome.NO_EVENT_IN_TIME),
+        (is_whole & ~in_view, Outcome.EVENTS_OUTSIDE),
+    ]
+    outcome = np.select([condition for condition, _ in conditions], [code for _, code in conditions], Outcome.USED)
     return _Tally(counts.swapaxes(1, 2), counts_off.swapaxes(1, 2), ledger, outcome)
 
 

@@ -50,8 +50,12 @@ OBS: Mapping[str, Variable] = {
     "rad_max": _number("deg", "Radius of the on-region of a point-like response, NaN for none"),
     "event_start": _index("First event of the run"),
     "event_size": _index("Number of events of the run"),
+    "event_outside": Variable(_OBS, "", "f8", "Number of events in no good time, NaN where it is not known", False),
     "gti_start": _index("First good time of the run"),
     "gti_size": _index("Number of good times of the run"),
+    "gti_slack": Variable(
+        _OBS, "s", "f8", "How long the last good time holds beyond its stop, NaN where it is not known", False
+    ),
     **{
         f"{role}_{what}": _index(text.format(role))
         for role in ROLES

@@ -14,14 +14,17 @@ import numpy as np
 import numpy.typing as npt
 
 from xgamma.axes import FloatArray
+from xgamma.cards import card_number
 from xgamma.errors import InputError, MissingHduError
 from xgamma.formats.fits_tables import FitsTable, as_input_error
 from xgamma.formats.gadf.classes import REQUIRED_ROLES, class_of
+from xgamma.formats.gadf.dead_time import dead_time_correction, doubts_about_ontime
 from xgamma.formats.gadf.entry import RunEntry
+from xgamma.formats.gadf.good_time import TOPIC, GoodTime, doubts_about_epoch, good_time
 from xgamma.formats.gadf.hdus import FoundHdus, ReadFile, read_hdus, reason_of
 from xgamma.formats.gadf.responses import Response, response
 from xgamma.outcome import Note
-from xgamma.times import SECONDS_PER_DAY, mjdref_from_header
+from xgamma.times import mjdref_from_header
 from xgamma.units import unit_factor
 
 log = logging.getLogger(__name__)
@@ -31,13 +34,20 @@ EVENT_COLUMNS = {"RA": "deg", "DEC": "deg", "ENERGY": "TeV", "TIME": "s"}
 
 @dataclass(frozen=True)
 class Run:
-    """All of one run that the algorithms need. Times are seconds since ``mjdref`` (MJD, TT)."""
+    """All of one run that the algorithms need. Times are seconds since ``mjdref`` (MJD, TT).
+
+    ``gti`` is sorted and has each second once, and with ``gti_slack`` is a ``good_time.GoodTime``. ``event_outside``
+    is the number of events in no good time, ``deadc`` the live share of it.
+    """
 
     entry: RunEntry
     mjdref: float
     header: Mapping[str, Any]
     events: Mapping[str, npt.NDArray[Any]]
     gti: FloatArray
+    gti_slack: float
+    event_outside: int
+    deadc: float
     responses: Mapping[str, Response]
     files: Mapping[str, ReadFile]
     event_units: Mapping[str, str]
@@ -75,22 +85,34 @@ def _run(entry: RunEntry) -> Run:
     for role in REQUIRED_ROLES:
         if role in hdus.lost:
             raise hdus.lost[role]
-    events, gti = (hdus.tables[role] for role in REQUIRED_ROLES)
-    mjdref = mjdref_from_header(events.header)
+    header, events = hdus.tables["events"].header, _events(hdus.tables["events"])
+    mjdref = mjdref_from_header(header)
+    deadc, doubts = dead_time_correction(header)
+    good = _good_time(hdus.tables["gti"], header)
+    outside = good.outside(events["time"])
     responses, notes = _responses(entry, hdus)
-    units = {name.lower(): unit for name, unit in events.columns.items()}
+    units = {name.lower(): unit for name, unit in hdus.tables["events"].columns.items()}
     return Run(
         entry,
         mjdref,
-        _with_pointing(events.header, entry),
-        _events(events),
-        _gti(gti, mjdref),
+        _with_pointing(header, entry),
+        events,
+        good.rows,
+        good.slack,
+        outside,
+        deadc,
         responses,
         hdus.files,
         units,
-        (*entry.notes, *notes),
+        (*entry.notes, *notes, *doubts, *_doubts_about_time(header, good, outside, len(events["time"]))),
         hdus.unread,
     )
+
+
+def _doubts_about_time(header: Mapping[str, Any], good: GoodTime, outside: int, count: int) -> tuple[Note, ...]:
+    lost = Note(TOPIC, f"{outside} of {count} events lie in no good time, and do not count.")
+    doubts = (*doubts_about_epoch(header), *good.notes, *doubts_about_ontime(header, good.ontime))
+    return (*doubts, lost) if outside else doubts
 
 
 def _responses(entry: RunEntry, hdus: FoundHdus) -> tuple[dict[str, Response], list[Note]]:
@@ -114,14 +136,20 @@ def _events(table: FitsTable) -> dict[str, npt.NDArray[Any]]:
     columns = {name.lower(): _in_unit(table, name, EVENT_COLUMNS.get(name)) for name in table.readable}
     kept = {name: values for name, values in columns.items() if values.dtype.kind != "U" and values.ndim == 1}
     lost = [name for name in table.columns if name.lower() not in kept]
+    needed = [name for name in EVENT_COLUMNS if name in lost]
+    if needed:
+        raise InputError(
+            f"Columns of the EVENTS HDU hold no single numbers: {', '.join(needed)}. Write or fetch it again."
+        )
     if lost:
         log.info("Columns of the event list that hold no single numbers are not kept: %s.", ", ".join(lost))
     return kept
 
 
 def _in_unit(table: FitsTable, name: str, unit: str | None) -> npt.NDArray[Any]:
-    """Return a column in a canonical unit; one without a unit is taken to have it."""
-    values, given = table.column(name), table.columns[name]
+    """Return a column in a canonical unit; one without a unit is taken to have it, a time that of TIMEUNIT."""
+    of_times = str(table.header.get("TIMEUNIT", "")).strip() if unit == "s" else ""
+    values, given = table.column(name), table.columns[name] or of_times
     if unit is None or given in ("", unit):
         return values
     factor = unit_factor(given, unit, f"HDU {table.name!r}: the column {name}")
@@ -130,17 +158,18 @@ def _in_unit(table: FitsTable, name: str, unit: str | None) -> npt.NDArray[Any]:
 
 def _with_pointing(header: Mapping[str, Any], entry: RunEntry) -> dict[str, Any]:
     """Return the header with a pointing: its own, else that of the index; raises ``InputError`` without any."""
-    pointing = {"RA_PNT": entry.ra, "DEC_PNT": entry.dec}
-    own = {key: header[key] for key in pointing if isinstance(header.get(key), int | float)}
-    pointing |= own
+    own = {key: card_number(header, key) for key in ("RA_PNT", "DEC_PNT")}
+    index = {"RA_PNT": entry.ra, "DEC_PNT": entry.dec}
+    pointing = {key: index[key] if value is None else value for key, value in own.items()}
     if not all(np.isfinite(value) for value in pointing.values()):
         raise InputError(
             f"Run {entry.obs_id} has no pointing: neither its header nor the index has RA_PNT and DEC_PNT."
         )
+    if abs(pointing["DEC_PNT"]) > 90:
+        raise InputError(f"Run {entry.obs_id} has DEC_PNT = {pointing['DEC_PNT']!r}; expected degrees from -90 to 90.")
     return {**header, **pointing}
 
 
-def _gti(table: FitsTable, mjdref: float) -> FloatArray:
-    shift = (mjdref_from_header(table.header) - mjdref) * SECONDS_PER_DAY if "MJDREFI" in table.header else 0.0
+def _good_time(table: FitsTable, events: Mapping[str, Any]) -> GoodTime:
     start, stop = (_in_unit(table, name, "s") for name in ("START", "STOP"))
-    return np.stack([start + shift, stop + shift], axis=1).astype(float)
+    return good_time(np.stack([start, stop], axis=1).astype(float), table.header, events)
