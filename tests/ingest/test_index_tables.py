@@ -13,7 +13,7 @@ from astropy.table import vstack
 from command_line import CommandLine
 from indices import HDU, OBS, index_table, rewrite_index, table_hdu, with_column, without
 from releases import config_of, part_in_memory, until_datasets
-from xgamma.errors import InputError, MissingHduError
+from xgamma.errors import ConfigError, InputError, MissingHduError
 from xgamma.formats.gadf.index import IndexNames, read_index
 from xgamma.formats.gadf.index_tables import obs_id_of
 from xgamma.ingest import open_release
@@ -263,3 +263,32 @@ def test_a_class_that_the_index_does_not_say_is_that_of_the_hdu(own_release, tin
 def test_a_name_that_the_index_does_not_say_is_found_by_the_role(own_release, tiny_release):
     rewrite_index(own_release, HDU, with_column("HDU_NAME", ""))
     assert numbers(own_release) == numbers(tiny_release)
+
+
+# --- a release whose index files have other names, through the whole program
+
+
+def test_names_of_index_files_are_remembered(own_release, tmp_path, capsys):
+    xgamma = CommandLine(capsys)
+    rewrite_index(own_release, HDU, file="hdu-index-b.fits.gz")
+    rewrite_index(own_release, OBS, file="obs-index-b.fits.gz")
+    names = ["--hdu-index", "hdu-index-b.fits.gz", "--obs-index", "obs-index-b.fits.gz"]
+    run = own_release / "data/run_000002.fits"
+    whole = run.read_bytes()
+    run.write_bytes(whole[:5000])
+    assert xgamma("ingest", own_release, tmp_path / "store", *names).code == 4
+    run.write_bytes(whole)
+    assert xgamma("retry", tmp_path / "store").out == "1 run tried again, 0 failed again.\n"
+    config = config_of(own_release, tmp_path / "store")
+    config.observations.datastore = {
+        "path": str(own_release), "hdu_index": "hdu-index-b.fits.gz", "obs_index": "obs-index-b.fits.gz"
+    }  # fmt: skip
+    analysis = until_datasets(config)
+    assert (analysis.observations.holdings.ingested, len(analysis.observations)) == ([], 3)
+    assert {record.texts["release"] for record in Store(tmp_path / "store").ls("dl3")} == {"tiny:hdu-index-b"}
+
+
+def test_a_store_has_no_index_files(own_release, tmp_path):
+    open_release(own_release).load([1], Store(tmp_path / "store"))
+    with pytest.raises(ConfigError, match="is an xgamma store, which has no index files; leave their names out"):
+        open_release(tmp_path / "store", names=IndexNames("hdu-index-b.fits.gz"))

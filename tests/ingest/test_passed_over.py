@@ -245,6 +245,14 @@ def test_notes_are_in_the_list_of_runs(own_release, tmp_path, capsys):
     )
 
 
+def test_a_part_is_shown_with_what_is_said_of_its_runs(own_release, tmp_path, capsys):
+    class_of_tomorrow(own_release, "psf")
+    open_release(own_release).load([1, 2, 3], Store(tmp_path / "store"))
+    [record] = Store(tmp_path / "store").ls("dl3")
+    shown = CommandLine(capsys)("show", tmp_path / "store", f"dl3/{record.key[:8]}").out
+    assert "said       psf of run 2: Its class 'psf_of_tomorrow' is none that is known.\n" in shown
+
+
 def test_a_sentence_is_said_once_with_the_runs_that_it_is_said_of(own_release, caplog):
     rewrite_index(
         own_release, HDU, lambda t: with_column("HDU_CLASS", np.where(t["HDU_TYPE"] == "bkg", "x", t["HDU_CLASS"]))(t)
