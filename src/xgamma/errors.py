@@ -160,8 +160,8 @@ class FitError(XgammaError, RuntimeError):
 def sentence_of(error: Exception, what: str) -> str:
     """Return the sentence of an error of ours; of any other one its class and words, said of ``what``.
 
-    >>> sentence_of(ZeroDivisionError("division by zero"), "Run 3 cannot be read")
-    'Run 3 cannot be read (ZeroDivisionError: division by zero). Fetch or write its files again.'
+    >>> sentence_of(ZeroDivisionError("division by zero"), "It cannot be read")
+    'It cannot be read (ZeroDivisionError: division by zero). Fetch or write its files again.'
     """
     if isinstance(error, XgammaError):
         return str(error)

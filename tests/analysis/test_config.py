@@ -182,6 +182,42 @@ def test_paths_are_kept_as_given_and_expanded_when_used(monkeypatch, tmp_path):
     assert hash(place) == hash(Location("$SOME_DATA/mask.fits"))
 
 
+INDEXED = {"path": "$GAMMAPY_DATA/x", "hdu_index": "hdu-index-b.fits.gz", "obs_index": "obs-index-b.fits.gz"}
+
+
+@pytest.mark.parametrize("names", [("hdu_index",), ("obs_index",), ("hdu_index", "obs_index")])
+def test_a_datastore_may_name_its_index_files(names):
+    given = {key: INDEXED[key] for key in ("path", *names)}
+    config = AnalysisConfig(observations={"datastore": given})
+    place = config.observations.datastore
+    assert (str(place), place.hdu_index, place.obs_index) == (
+        "$GAMMAPY_DATA/x", given.get("hdu_index"), given.get("obs_index")
+    )  # fmt: skip
+    assert config.document()["observations"]["datastore"] == given
+    assert (
+        AnalysisConfig.from_yaml(config.to_yaml())
+        == config
+        != AnalysisConfig(observations={"datastore": "$GAMMAPY_DATA/x"})
+    )
+    assert config.update("observations: {obs_ids: [1]}").observations.datastore == place
+
+
+def test_a_datastore_without_such_names_is_written_as_its_path():
+    config = AnalysisConfig(observations={"datastore": {"path": "/data", "hdu_index": None}})
+    assert config.document()["observations"]["datastore"] == "/data"
+    config.observations.datastore = INDEXED
+    config.observations.datastore = Path("/data")
+    assert config == AnalysisConfig(observations={"datastore": "/data"})
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"hdu_index": "x"}, {"path": "/data", "index": "x"}, {"path": "/data", "hdu_index": 3}, 3]
+)
+def test_a_datastore_that_is_none_says_what_to_write(given):
+    with pytest.raises(ConfigError, match=r"^observations\.datastore: expected "):
+        AnalysisConfig(observations={"datastore": given})
+
+
 def test_a_url_is_not_changed():
     config = AnalysisConfig.from_yaml("general: {store: 's3://bucket//a'}")
     assert config.general.store_location() == "s3://bucket//a"

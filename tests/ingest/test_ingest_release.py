@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import os
 import pickle
 
 import numpy as np
@@ -10,8 +11,11 @@ from astropy.io import fits
 from astropy.table import Table
 
 import faults
+from command_line import CommandLine
 from faults import run_file
-from releases import NIGHTS, TINY, part_in_memory, release_of
+from indices import OBS, rewrite_index
+from releases import NIGHTS, TINY, config_of, part_in_memory, release_of
+from xgamma.analysis.verify import verify
 from xgamma.errors import InputError, MissingInputError, StoreError
 from xgamma.events import Part
 from xgamma.formats.gadf.index import read_index
@@ -257,6 +261,90 @@ def test_the_newest_version_of_a_run_wins_and_the_old_stays(own_release, tmp_pat
     assert stored_runs(store)[2].run_key == new
     assert list(stored_versions(store)[2]) == [old, new]
     assert list(stored_versions(store)[1]) == [stored_runs(store)[1].run_key]
+
+
+def facts_of_store(store):
+    return {obs_id: (run.target, run.ra, run.zenith) for obs_id, run in open_release(store).facts().items()}
+
+
+@pytest.mark.parametrize(("column", "value"), [("OBJECT", "Crab pulsar"), ("ZEN_PNT", 33.0), ("RA_PNT", 83.7)])
+def test_what_the_index_says_of_a_run_now_is_what_the_store_says(own_release, tmp_path, column, value):
+    store = Store(tmp_path / "store")
+    ingested(own_release, store)
+
+    def change(table):
+        table[column][table["OBS_ID"] == 2] = value
+
+    rewrite_index(own_release, OBS, change)
+    held = ingested(own_release, store)
+    assert held.ingested == [2]
+    ingested(own_release, Store(tmp_path / "fresh"))
+    assert facts_of_store(tmp_path / "store") == facts_of_store(tmp_path / "fresh")
+    assert ingested(own_release, store).ingested == []
+
+
+def changed_in_the_same_second(release, obs_id):
+    """Change a run in place, and give its file the size and the time that it had."""
+    path = run_file(release, obs_id)
+    status, content = path.stat(), bytearray(path.read_bytes())
+    at = content.index(b"LIVETIME=")
+    content[at + 30 : at + 31] = b"1" if content[at + 30 : at + 31] != b"1" else b"2"
+    path.write_bytes(content)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert path.stat().st_size == status.st_size
+
+
+def test_a_file_that_kept_size_and_time_is_compared_where_that_is_asked_for(own_release, tmp_path):
+    store = Store(tmp_path / "store")
+    ids = [1, 2, 3]
+    old = open_release(own_release).load(ids, store).run_keys
+    changed_in_the_same_second(own_release, 2)
+    assert open_release(own_release).load(ids, store).run_keys == old
+    held = open_release(own_release).load(ids, store, rehash=True)
+    assert held.ingested == [2]
+    assert [obs_id for obs_id in ids if held.run_keys[obs_id] != old[obs_id]] == [2]
+    for rehash in (False, True):
+        again = open_release(own_release).load(ids, store, rehash=rehash)
+        assert (again.ingested, again.run_keys) == ([], held.run_keys)
+
+
+def test_the_command_compares_such_files_too(own_release, tmp_path, capsys):
+    xgamma = CommandLine(capsys)
+    config_of(own_release, tmp_path / "store").write(tmp_path / "my.yaml")
+    assert xgamma("run", tmp_path / "my.yaml", "--until", "datasets").code == 0
+    changed_in_the_same_second(own_release, 2)
+    assert "Everything was found" in xgamma("run", tmp_path / "my.yaml", "--until", "datasets").err
+    assert "Everything was found" not in xgamma("run", tmp_path / "my.yaml", "--until", "datasets", "--rehash").err
+    changed_in_the_same_second(own_release, 3)
+    assert xgamma("ingest", own_release, tmp_path / "store").out.startswith("0 runs ingested, 3 were there")
+    assert xgamma("ingest", own_release, tmp_path / "store", "--rehash").out.startswith("1 run ingested, 2 were there")
+
+
+def read_by_version_2(release, store, monkeypatch):
+    """Ingest as version 2 of the reading did."""
+    with monkeypatch.context() as older:
+        older.setattr("xgamma.ingest.release.STEP_VERSION", 2)
+        older.setattr(
+            "xgamma.ingest.release.run_document", lambda entry, digests, version=2: run_document(entry, digests, 2)
+        )
+        return ingested(release, store)
+
+
+def test_what_an_older_version_read_is_read_anew_where_its_files_are_and_readable_where_not(
+    own_release, tmp_path, monkeypatch, caplog
+):
+    store = Store(tmp_path / "store")
+    old = read_by_version_2(own_release, store, monkeypatch)
+    assert open_release(tmp_path / "store").load([1, 2, 3], store).run_keys == old.run_keys
+    with caplog.at_level(logging.INFO):
+        new = ingested(own_release, store)
+    assert new.ingested == [1, 2, 3]
+    assert not set(new.run_keys.values()) & set(old.run_keys.values())
+    assert "3 runs were read by an older version of xgamma, and are read anew." in caplog.text
+    assert "has changed" not in caplog.text
+    assert set(stored_versions(store)[2]) == {old.run_keys[2], new.run_keys[2]}
+    assert open_release(own_release).run_keys(2, store) == (new.run_keys[2], old.run_keys[2])
+    assert verify(store).faults == []
 
 
 def test_releases_of_other_names_are_kept_apart(own_release, tiny_release, tmp_path, caplog):

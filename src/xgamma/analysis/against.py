@@ -176,7 +176,7 @@ def _compared(
     candidate: _Candidate,
     recipe: Mapping[str, Any],
     mask: Any,
-    open_release: Callable[[Path], Any],
+    open_release: Callable[..., Any],
     result: Comparison,
 ) -> dict[str, float]:
     """Return the deviations of one row, none where Gammapy cannot reduce it; what became of it enters ``result``."""
@@ -186,7 +186,7 @@ def _compared(
         result.refused.append((candidate.name, "Gammapy reads releases on disks only; copy it and give --datastore"))
         return {}
     try:
-        release = open_release(Path(candidate.release.place))
+        release = open_release(Path(candidate.release.place), **candidate.release.names.given)
         theirs = bridges.reduction.reduced(release, _piece(candidate, ours), recipe, used)
     except PEER_ERRORS as error:
         result.refused.append((candidate.name, f"{type(error).__name__}: {error}"))

@@ -35,7 +35,7 @@ class Piece:
     interval: Time | None
 
 
-def open_release(place: Path) -> DataStore:
+def open_release(place: Path, hdu_index: str | None = None, obs_index: str | None = None) -> DataStore:
     """Open a release as the reader of ours does: a folder with an index, an index file, or a folder of run files."""
     if place.is_file():
         return DataStore.from_file(place)
@@ -43,9 +43,9 @@ def open_release(place: Path) -> DataStore:
         stem: next((f"{stem}{ending}" for ending in ENDINGS if (place / f"{stem}{ending}").exists()), None)
         for stem in ("hdu-index", "obs-index")
     }
-    if index["hdu-index"] is None:
+    if hdu_index is None and index["hdu-index"] is None:
         return DataStore.from_events_files(sorted(path for ending in ENDINGS for path in place.glob(f"*{ending}")))
-    return DataStore.from_dir(place, index["hdu-index"], index["obs-index"])
+    return DataStore.from_dir(place, hdu_index or index["hdu-index"], obs_index or index["obs-index"])
 
 
 def read_exclusion(path: Path) -> Map:

@@ -6,6 +6,10 @@ import click
 
 from xgamma.cli.console import json_option, print_json, size_text, store_argument
 from xgamma.cli.products import opened_store, product_named
+from xgamma.events import Part
+from xgamma.ingest.notes import grouped, summaries
+from xgamma.ingest.stored import KIND, StoredGroups
+from xgamma.store import Record, Store
 
 
 @click.command("show")
@@ -34,5 +38,15 @@ def command(store: str, product: str, as_json: bool) -> None:
     click.echo(f"open with  xr.open_zarr({place.path(record.kind, record.key)!r})")
     click.echo(f"made with  {software}")
     click.echo(f"made from  {', '.join(key[:12] for key in record.inputs[:8]) or 'files'}")
+    for line in _said(place, record):
+        click.echo(f"said       {line}")
     for group in record.digests:
         click.echo(f"\n{group or 'root'}: {place.get(record.kind, record.key, group)}")
+
+
+def _said(store: Store, record: Record) -> list[str]:
+    """Return the lines of the notes of runs."""
+    if record.kind != KIND:
+        return []
+    notes = {run.obs_id: run.notes for run in Part(StoredGroups(store, record)).facts()}
+    return [line for topic, sentences in grouped(notes).items() for line in summaries(topic, sentences)]

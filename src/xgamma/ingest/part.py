@@ -106,7 +106,7 @@ def _read(entry: RunEntry) -> Run | Failure:
 def _failure(obs_id: int, error: Exception) -> Failure:
     lacks_hdu = isinstance(error, MissingHduError)
     outcome = Outcome.MISSING_HDU if lacks_hdu else Outcome.UNREADABLE_FILE
-    return Failure(obs_id, outcome, sentence_of(error, f"Run {obs_id} cannot be read"))
+    return Failure(obs_id, outcome, sentence_of(error, "It cannot be read"))
 
 
 def run_document(entry: RunEntry, file_digests: Mapping[str, str], version: int = STEP_VERSION) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def index_of_folder(files: Files) -> Index:
     for path, entry in zip(paths, several(_entry_or_reason, paths, is_remote(files.file("any"))), strict=True):
         if isinstance(entry, str):
             lost.append(entry)
-            log.warning("A file is left out: %s", entry)
+            log.warning("The file %s is left out: %s", path, entry)
         elif entry is not None and entry.obs_id in runs:
             log.warning("Several files of %s hold run %d; %s is not read.", files, entry.obs_id, path.name)
         elif entry is not None:
