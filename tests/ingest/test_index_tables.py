@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import vstack
+from hypothesis import given
+from hypothesis import strategies as st
 
 from command_line import CommandLine
 from indices import HDU, OBS, index_table, rewrite_index, table_hdu, with_column, without
@@ -213,10 +215,23 @@ def test_rows_without_an_id_are_passed_over_with_a_warning(own_release, caplog):
     assert "2 rows of the table '' have no OBS_ID and are passed over." in caplog.text
 
 
-def test_a_number_with_a_fraction_is_no_id():
-    assert obs_id_of(1.5) == (None, "")
-    assert obs_id_of(None) == (None, "")
-    assert obs_id_of(np.int32(7)) == (7, "")
+@pytest.mark.parametrize("value", [1.5, None, True, "", "  ", "nan", float("nan"), float("inf"), 1e300, [1, 2], 10**19])
+def test_what_is_no_whole_number_is_no_id(value):
+    assert obs_id_of(value) == (None, "")
+
+
+@pytest.mark.parametrize(
+    ("value", "number"), [(np.int32(7), 7), ("-3", -3), ("7.0", 7), ("1e3", 1000), (2**53 + 1, 2**53 + 1)]
+)
+def test_whole_numbers_are_ids_however_they_are_written(value, number):
+    assert obs_id_of(value) == (number, "")
+
+
+@given(st.text(min_size=1).filter(lambda text: obs_id_of(text)[1] != ""))
+def test_a_text_has_one_number_whatever_its_blanks(text):
+    number, said = obs_id_of(text)
+    assert 0 <= number < 10**9
+    assert obs_id_of(f"  {said} ") == (number, said)
 
 
 # --- rows that nobody asked for

@@ -46,6 +46,11 @@ class FailedRun:
     time: str
 
     @property
+    def datastore(self) -> str:
+        """Where its release was."""
+        return self.origin.datastore
+
+    @property
     def obs_id(self) -> int:
         """The observation id, which may be negative."""
         found = re.match(r"-?\d+", self.run.name)

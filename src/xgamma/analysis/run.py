@@ -70,9 +70,10 @@ def run(config: AnalysisConfig, until: str | None = None, retry_failed: bool = F
         validated_plan(config.update({"steps": steps}))
     _make_folder(outdir)
     analysis = Analysis(config)
+    asked = {name: True for name, is_set in (("retry_failed", retry_failed), ("rehash", rehash)) if is_set}
     try:
         for step in steps:
-            more = {"retry_failed": retry_failed, "rehash": rehash} if step == "observations" else {}
+            more = asked if step == "observations" else {}
             ACTIONS[step](analysis, **more)
     except FitError:
         write_results(analysis, outdir)

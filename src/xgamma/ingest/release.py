@@ -38,6 +38,8 @@ from xgamma.store.objects import FileStatus
 log = logging.getLogger(__name__)
 
 RUNS_PER_PART = 500
+# The last one whose run keys are made in another way.
+OLDER_VERSION = 2
 
 Progress = Callable[[], None]
 
@@ -133,14 +135,12 @@ class FitsRelease:
         at_once = store.is_remote or any(entry.is_remote for entry in entries)
         found: dict[int, StoredRun] = {}
         older = 0
-        for entry, digests in zip(
-            entries, several(lambda entry: memory.digests(entry, statuses), entries, at_once), strict=True
-        ):
-            versions = known[entry.obs_id]
-            keys = _run_keys(entry, digests)
-            if keys and keys[0] in versions:
-                found[entry.obs_id] = versions[keys[0]]
-            elif any(key in versions for key in keys):
+        every = several(lambda entry: memory.digests(entry, statuses), entries, at_once)
+        for entry, digests in zip(entries, every, strict=True):
+            versions, key = known[entry.obs_id], _run_key(entry, digests)
+            if key in versions:
+                found[entry.obs_id] = versions[key]
+            elif _run_key(entry, digests, OLDER_VERSION) in versions:
                 older += 1
             elif look.remember:
                 log.warning("Run %d has changed since it was ingested: it becomes a new version.", entry.obs_id)
@@ -165,7 +165,9 @@ class FitsRelease:
         """
         entry = self.index.runs[obs_id]
         statuses = statuses_of(at.path for at in entry.hdus.values())
-        return _run_keys(entry, FileMemory.of(store, self._records(store), Look()).digests(entry, statuses))
+        digests = FileMemory.of(store, self._records(store), Look()).digests(entry, statuses)
+        keys = (_run_key(entry, digests, version) for version in (STEP_VERSION, OLDER_VERSION))
+        return tuple(key for key in keys if key)
 
     def nbytes(self, obs_ids: Sequence[int]) -> int:
         """Return the size of the files of some runs."""
@@ -289,11 +291,9 @@ def _ingest_part(release: FitsRelease, entries: Sequence[RunEntry], store: Store
     return release._read_part(entries, store, lambda: None, lambda _: None)[0]
 
 
-def _run_keys(entry: RunEntry, digests: Mapping[str, str] | None) -> tuple[str, ...]:
-    """Return the key of a run for each version of the reading, this one first; none without files."""
-    if digests is None:
-        return ()
-    return tuple(digest(run_document(entry, digests, version)) for version in (STEP_VERSION, 2))
+def _run_key(entry: RunEntry, digests: Mapping[str, str] | None, version: int = STEP_VERSION) -> str:
+    """Return the key of a run as a version of the reading makes it; empty without files."""
+    return "" if digests is None else digest(run_document(entry, digests, version))
 
 
 @dataclass(frozen=True)

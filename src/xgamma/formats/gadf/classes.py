@@ -13,6 +13,7 @@ from xgamma.formats.gadf.responses import CLASSES
 
 REQUIRED_ROLES = ("events", "gti")
 ROLES = (*REQUIRED_ROLES, "aeff", "edisp", "psf", "bkg", "rad_max")
+_KNOWN = frozenset({*REQUIRED_ROLES, *CLASSES})
 # The columns that make out a class, the first that fits counts.
 _MARKS: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"START", "STOP"}), "gti"),
@@ -32,7 +33,7 @@ _MARKS: tuple[tuple[frozenset[str], str], ...] = (
 
 def is_known(kind: str) -> bool:
     """Whether HDUs of a class can be read."""
-    return kind in (*REQUIRED_ROLES, *CLASSES)
+    return kind in _KNOWN
 
 
 def role_of(kind: str) -> str:

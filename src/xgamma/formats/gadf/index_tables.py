@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import posixpath
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,9 @@ log = logging.getLogger(__name__)
 HDU_COLUMNS = ("OBS_ID", "HDU_TYPE", "FILE_NAME")
 # An id made of a text is below this, so that no reader of integers stumbles.
 _TEXT_IDS = 10**9
+_LARGEST = 2.0**63
+_DIGITS = re.compile(r"[-+]?[0-9]+")
+_NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?")
 
 
 @dataclass(frozen=True)
@@ -148,18 +152,16 @@ def obs_id_of(value: Any) -> tuple[int | None, str]:
     >>> obs_id_of(" 00123 "), obs_id_of(23523.0), obs_id_of(float("nan")), obs_id_of("chunks 103 - 133")
     ((123, ''), (23523, ''), (None, ''), (438461785, 'chunks 103 - 133'))
     """
-    text = str(value).strip() if value is not None else ""
-    try:
-        return int(text), ""
-    except ValueError:
-        pass
-    try:
+    if isinstance(value, bool) or not isinstance(value, str | int | float | np.number):
+        return None, ""
+    text = str(value).strip()
+    if _NUMBER.fullmatch(text):
         number = float(text)
-    except ValueError:
-        if not text:
-            return None, ""
-        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") % _TEXT_IDS, text
-    return (int(number), "") if number.is_integer() else (None, "")
+        is_id = number.is_integer() and abs(number) < _LARGEST
+        return (int(text) if _DIGITS.fullmatch(text) else int(number)) if is_id else None, ""
+    if text.lower() in ("", "nan", "inf", "-inf"):
+        return None, ""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") % _TEXT_IDS, text
 
 
 def _obs_ids(table: FitsTable) -> list[tuple[int | None, str]]:
