@@ -305,6 +305,15 @@ def test_the_live_share_of_the_times_counts_where_deadc_is_another(own_release, 
         np.testing.assert_allclose(numbers(found[name]), numbers(plain[name]), rtol=1e-12)
 
 
+def test_a_pointing_that_the_index_has_elsewhere_is_said(own_release):
+    assert run_of(own_release).notes == ()
+    declination = float(run_of(own_release).header["DEC_PNT"])
+    faults.write_cards(own_release, RUN, "EVENTS", DEC_PNT=declination + 0.25)
+    assert run_of(own_release).notes == (
+        ("POINTING", "The header points 0.25 deg away from where the index does; the header is used."),
+    )
+
+
 # --- each event once
 
 

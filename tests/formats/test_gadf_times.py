@@ -98,8 +98,14 @@ def test_times_that_may_be_unix_times_are_doubted_and_no_others():
     assert topic == "TIMESYS"
     assert "early" in text
     assert doubts_about_epoch({**unix, "MJDREFI": 40587.0, "TIMESYS": "utc"}) != ()
-    for other in (EVENTS, {**unix, "TIMESYS": "TT"}, {**unix, "MJDREFI": 53402}, {}):
+    assert doubts_about_epoch({"MJDREF": 40587.0, "TIMESYS": "UTC"}) != ()
+    for other in (EVENTS, {**unix, "TIMESYS": "TT"}, {**unix, "MJDREFI": 53402}):
         assert doubts_about_epoch(other) == ()
+
+
+def test_a_header_without_a_scale_is_doubted():
+    [(topic, text)] = doubts_about_epoch({"MJDREFI": 51910})
+    assert (topic, text) == ("TIMESYS", "The header has no TIMESYS; its seconds are taken for those of TT.")
 
 
 # --- dead time

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from releases import recipe, rows_in
-from xgamma.events import GOOD_TIME_RULES, Part, counted_time
+from xgamma.events import GOOD_TIME_RULES, Part, counted_time, read_events
 from xgamma.outcome import Fate, Outcome
 from xgamma.reduce import reduce_block, reduce_spectra
 from xgamma.times import disjoint_gti, inside_gti, stop_slack, with_slack
@@ -162,6 +162,17 @@ def test_rows_with_and_without_windows_keep_their_numbers_beside_each_other(nigh
     mixed = reduce_spectra(part, rows_in(part), recipe())
     for name in ("counts", "counts_off", "ledger"):
         np.testing.assert_array_equal(plain[name], mixed[name])
+
+
+@pytest.mark.parametrize("limit", [1, 7, 300, 1500, 10**6])
+def test_pieces_of_events_know_which_of_them_are_in_time(nights_part, limit):
+    outside = nights_part.obs["event_outside"].copy(data=[0, np.nan, 0, 0, 1, 1, 0])
+    part = Part({**nights_part.groups, "": nights_part.obs.assign(event_outside=outside)})
+    starts = np.where(np.arange(7) % 3 == 1, part.obs["tstart"].values + 25, -np.inf)
+    pieces = list(read_events(part, rows_in(part, start=starts), limit))
+    row, in_time = (np.concatenate([getattr(piece, name) for piece in pieces]) for name in ("row", "in_time"))
+    np.testing.assert_array_equal(in_time, part.events["time"].values >= starts[row])
+    assert 0 < in_time.sum() < len(in_time)
 
 
 @pytest.mark.parametrize("worthless", [np.nan, np.inf, -np.inf])

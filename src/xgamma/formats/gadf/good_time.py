@@ -93,9 +93,11 @@ def _epoch_of_gti(header: Mapping[str, Any], events: Mapping[str, Any]) -> float
 
 
 def doubts_about_epoch(header: Mapping[str, Any]) -> tuple[Note, ...]:
-    """Return a note where times look like Unix time, which leaves out the leap seconds that FITS counts."""
-    scale = str(header.get("TIMESYS", "")).strip().upper()
-    if scale != "UTC" or card_number(header, "MJDREFI") != UNIX_EPOCH:
+    """Return a note where no time scale is written, or times look like Unix time, which leaves out leap seconds."""
+    if "TIMESYS" not in header:
+        return (Note("TIMESYS", "The header has no TIMESYS; its seconds are taken for those of TT."),)
+    is_unix = UNIX_EPOCH in (card_number(header, "MJDREFI"), card_number(header, "MJDREF"))
+    if not is_unix or str(header["TIMESYS"]).strip().upper() != "UTC":
         return ()
     text = (
         "Times are seconds since 1970 in UTC with leap seconds, as FITS asks. Where the writer meant Unix time, which "

@@ -23,6 +23,7 @@ from xgamma.formats.gadf.entry import RunEntry
 from xgamma.formats.gadf.good_time import TOPIC, GoodTime, doubts_about_epoch, good_time
 from xgamma.formats.gadf.hdus import FoundHdus, ReadFile, read_hdus, reason_of
 from xgamma.formats.gadf.responses import Response, response
+from xgamma.geometry import separation
 from xgamma.outcome import Note
 from xgamma.times import mjdref_from_header
 from xgamma.units import unit_factor
@@ -30,6 +31,9 @@ from xgamma.units import unit_factor
 log = logging.getLogger(__name__)
 
 EVENT_COLUMNS = {"RA": "deg", "DEC": "deg", "ENERGY": "TeV", "TIME": "s"}
+
+# In degrees; an index rounds to 1e-5.
+SAME_POINTING = 0.01
 
 
 @dataclass(frozen=True)
@@ -91,11 +95,12 @@ def _run(entry: RunEntry) -> Run:
     good = _good_time(hdus.tables["gti"], header)
     outside = good.outside(events["time"])
     responses, notes = _responses(entry, hdus)
+    pointing = _with_pointing(header, entry)
     units = {name.lower(): unit for name, unit in hdus.tables["events"].columns.items()}
     return Run(
         entry,
         mjdref,
-        _with_pointing(header, entry),
+        pointing,
         events,
         good.rows,
         good.slack,
@@ -104,7 +109,13 @@ def _run(entry: RunEntry) -> Run:
         responses,
         hdus.files,
         units,
-        (*entry.notes, *notes, *doubts, *_doubts_about_time(header, good, outside, len(events["time"]))),
+        (
+            *entry.notes,
+            *notes,
+            *_doubts_about_pointing(pointing, entry),
+            *doubts,
+            *_doubts_about_time(header, good, outside, len(events["time"])),
+        ),
         hdus.unread,
     )
 
@@ -168,6 +179,12 @@ def _with_pointing(header: Mapping[str, Any], entry: RunEntry) -> dict[str, Any]
     if abs(pointing["DEC_PNT"]) > 90:
         raise InputError(f"Run {entry.obs_id} has DEC_PNT = {pointing['DEC_PNT']!r}; expected degrees from -90 to 90.")
     return {**header, **pointing}
+
+
+def _doubts_about_pointing(header: Mapping[str, Any], entry: RunEntry) -> tuple[Note, ...]:
+    away = float(separation(header["RA_PNT"], header["DEC_PNT"], entry.ra, entry.dec))
+    text = f"The header points {away:.4g} deg away from where the index does; the header is used."
+    return (Note("POINTING", text),) if away > SAME_POINTING else ()
 
 
 def _good_time(table: FitsTable, events: Mapping[str, Any]) -> GoodTime:
