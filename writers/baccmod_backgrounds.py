@@ -6,7 +6,7 @@
 # plain = "full"
 # exposure = 1e-6
 # ///
-"""Backgrounds that baccmod makes from the runs, in files of their own that the index names: odd runs 2D, even runs 3D."""
+"""Backgrounds that baccmod makes from the runs, in files of their own: of odd runs in 2D, of even runs in 3D."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@
 # plain = "point-like"
 # exposure = 5e-2
 # ///
-"""A release of lstchain. Its good time begins with the first event and ends with the last one: exposure is a bit less."""
+"""A release of lstchain. Good time is from its first to its last event: the exposure is a bit less."""
 
 from __future__ import annotations
 

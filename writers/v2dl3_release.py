@@ -22,7 +22,7 @@ from pyV2DL3.VtsDataSource import VtsDataSource
 
 from plain import Hdus, runs, times
 
-KEPT = ["OBS_ID", "ONTIME", "LIVETIME", "DEADC", "OBJECT", "RA_OBJ", "DEC_OBJ", "RA_PNT", "DEC_PNT", "ALT_PNT", "AZ_PNT", "N_TELS"]
+KEPT = "OBS_ID ONTIME LIVETIME DEADC OBJECT RA_OBJ DEC_OBJ RA_PNT DEC_PNT ALT_PNT AZ_PNT N_TELS"
 
 
 def elapsed(at: Time) -> np.ndarray:
@@ -45,7 +45,7 @@ class Simulated(VtsDataSource):
         columns |= {name: np.zeros(len(events)) for name in ("ALT", "AZ", "Xoff", "Yoff")}
         dates = {f"DATE-{key}": at.utc.isot for key, at in (("OBS", start), ("AVG", middle), ("END", stop))}
         bounds = {"TSTART": float(elapsed(start)), "TSTOP": float(elapsed(stop))}
-        kept = {key: header[key] for key in KEPT}
+        kept = {key: header[key] for key in KEPT.split()}
         self.__evt__ = {
             **columns,
             "TIME": elapsed(times(self._hdus)),

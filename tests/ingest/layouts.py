@@ -97,6 +97,7 @@ def irf_columns(kind: str, letter: str = "E", energy: str = "ENERG", **values: s
         "aeff_2d": ("ENERG", "THETA"),
         "edisp_2d": ("ENERG", "MIGRA", "THETA"),
         "psf_3gauss": ("ENERG", "THETA"),
+        "psf_king": ("ENERG", "THETA"),
         "psf_table": ("ENERG", "THETA", "RAD"),
         "bkg_2d": ("ENERG", "THETA"),
         "bkg_3d": ("DETX", "DETY", "ENERG"),

@@ -25,6 +25,8 @@ from layouts import (
     write_table,
 )
 
+from xgamma.simulate import Response
+
 RUN_CARDS = "ONTIME LIVETIME DEADC OBJECT RA_OBJ DEC_OBJ RA_PNT DEC_PNT ALT_PNT AZ_PNT N_TELS TELLIST"
 OBS_COLUMNS = "OBS_ID RA_PNT DEC_PNT ALT_PNT AZ_PNT ONTIME LIVETIME DEADC TSTART TSTOP N_TELS TELLIST"
 LA_PALMA = {"GEOLON": -17.8907013888889, "GEOLAT": 28.761795, "ALTITUDE": 2199.4}
@@ -71,8 +73,10 @@ class Instrument:
         good_time = relaid(good, "GTI", gti, {"HDUCLASS": "GADF", "HDUCLAS1": "GTI", **self.epoch})
         return relaid(events, "EVENTS", columns, cards), good_time
 
-    def irfs(self, hdus, names=("EFFECTIVE AREA", "ENERGY DISPERSION"), **cards):
-        units = {"aeff_2d": {"EFFAREA": "m2"}, "edisp_2d": {"MATRIX": ""}}
+    def irfs(self, hdus, enclosure="POINT-LIKE", **cards):
+        named = {"aeff": "EFFECTIVE AREA", "edisp": "ENERGY DISPERSION"}
+        units = {"aeff": {"EFFAREA": "m2"}, "edisp": {"MATRIX": ""}}
+        cards |= {"RAD_MAX": RAD_MAX} if enclosure == "POINT-LIKE" else {}
         return [
             (
                 role,
@@ -80,12 +84,12 @@ class Instrument:
                 relaid(
                     hdus[role.upper()],
                     name,
-                    irf_columns(f"{role}_2d", self.irf_letter, **units[f"{role}_2d"]),
-                    classes(f"{role}_2d", "POINT-LIKE", RAD_MAX=RAD_MAX, **cards),
+                    irf_columns(f"{role}_2d", self.irf_letter, **units[role]),
+                    classes(f"{role}_2d", enclosure, **cards),
                     self.every_tdim,
                 ),
             )
-            for role, name in zip(("aeff", "edisp"), names, strict=True)
+            for role, name in named.items()
         ]
 
 
@@ -189,6 +193,25 @@ def veritas_release(release, folder):
 def test_a_release_of_veritas_gives_the_numbers_of_the_plain_release(point_like, tmp_path):
     folder = veritas_release(point_like[0], tmp_path / "veritas")
     numbers(folder, tmp_path, POINTLIKE_IRFS).assert_equal(point_like[1](POINTLIKE_IRFS), [64080, 64081])
+
+
+def test_the_king_profile_of_v2dl3_is_read_although_its_cref_lists_values_as_an_axis(tmp_path, tmp_path_factory):
+    plan = dataclasses.replace(POINT_LIKE, name="king", response=Response(energy_bins=16, psf="psf_king"))
+    release, right = plain_release(plan, tmp_path_factory)
+    folder, rows, events = tmp_path / "veritas", [], {}
+    psf = irf_columns("psf_king", GAMMA="", SIGMA="deg")
+    cards = {"TELESCOP": "VERITAS", "CREF6": "(ENERG_LO:ENERG_HI,THETA_LO:THETA_HI,GAMMA:SIGMA)", "TUNIT5": ""}
+    for obs_id, hdus in plain_hdus(release).items():
+        table, gti = VERITAS.events_and_gti(hdus, obs_id)
+        irfs = VERITAS.irfs(hdus, "FULL-ENCLOSURE")
+        king = relaid(hdus["PSF"], "PSF", psf, classes("psf_king", **cards), every_tdim=True)
+        tables = [("events", "events", table), ("gti", "gti", gti), *irfs, ("psf", "psf_king", king)]
+        rows += write_file(folder / f"{obs_id}.fits.gz", obs_id, tables)
+        events[obs_id] = table
+    write_hdu_index(folder / "hdu-index.fits.gz", rows)
+    write_obs_index(folder / "obs-index.fits.gz", events, OBS_COLUMNS)
+    irfs_of_veritas = "observations: {required_irf: [aeff, edisp, psf]}"
+    numbers(folder, tmp_path, irfs_of_veritas).assert_equal(right(irfs_of_veritas))
 
 
 def test_the_open_data_of_fact_give_the_numbers_of_the_plain_release(point_like, tmp_path):
