@@ -7,7 +7,7 @@
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
 "${PYTHON:-python3}" -m venv "$folder/env"
-"$folder/env/bin/python" -m pip install --quiet --disable-pip-version-check "gammapy==2.1" "regions==0.11"
+"$folder/env/bin/python" -m pip install --quiet --no-compile --disable-pip-version-check "gammapy==2.1" "regions==0.11"
 "$folder/env/bin/python" -W ignore - <<'PYTHON'
 import sys
 from importlib.metadata import version

@@ -6,7 +6,7 @@
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
 "${PYTHON:-python3}" -m venv "$folder/env"
-"$folder/env/bin/python" -m pip install --quiet --disable-pip-version-check lstchain==0.12.3
+"$folder/env/bin/python" -m pip install --quiet --no-compile --disable-pip-version-check lstchain==0.12.3
 "$folder/env/bin/python" -W ignore - "$folder" <<'PYTHON'
 import sys
 from importlib.metadata import version
