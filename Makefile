@@ -18,7 +18,8 @@ BIN := $(VENV)/bin
 # The newest lock file that is not newer than the interpreter.
 LOCK := $(shell $(PYTHON) requirements/choose.py 2>/dev/null)
 
-.PHONY: help install test test-newest test-peer test-s3 survival lint format docs demo closure bench bench-scale lock wheel clean
+.PHONY: help install test test-newest test-peer test-s3 survival lint format docs demo closure releases findings \
+	bench bench-scale lock wheel clean
 
 help:
 	@echo "make demo         simulate observations into $(DEMO)/, analyse them to flux points and pictures"
@@ -29,6 +30,9 @@ help:
 	@echo "make test-peer    the tests with Gammapy, in an environment of their own ($(PEER_VENV))"
 	@echo "make test-s3      the tests of object storage, and a table, on Ceph's radosgw; needs its Debian packages"
 	@echo "                  radosgw ceph-mon ceph-osd ceph-common, not root"
+	@echo "make releases     releases of other writers, each made in an environment of its own, through xgamma: a table;"
+	@echo "                  WRITERS=\"pyirf_irfs v2dl3_release\" are some of them, WRITERS_ENVS=folder keeps environments"
+	@echo "make findings     what libraries of this field do that one would not guess: whether it is still so"
 	@echo "make lint         ruff and mypy"
 	@echo "make format       let ruff mend what it can"
 	@echo "make docs         the documentation into docs/_build/html"
@@ -97,6 +101,12 @@ demo: install
 
 closure: install
 	$(BIN)/python benchmarks/closure.py --folder $(DEMO)/closure $(BENCH_ARGS)
+
+releases: install
+	$(BIN)/python -W ignore writers/run.py $(if $(WRITERS_ENVS),--envs $(WRITERS_ENVS)) $(WRITERS)
+
+findings:
+	PYTHON=$(PYTHON) findings/run.sh $(FINDINGS)
 
 bench: install
 	$(BIN)/python benchmarks/tutorial.py $(if $(PEER_PYTHON),--peer $(PEER_PYTHON)) $(BENCH_ARGS)
