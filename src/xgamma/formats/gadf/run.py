@@ -5,7 +5,6 @@ Source: Data formats for gamma-ray astronomy 0.2 and 0.3 (gamma-astro-data-forma
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,17 +19,13 @@ from xgamma.formats.fits_tables import FitsTable, as_input_error
 from xgamma.formats.gadf.classes import REQUIRED_ROLES, class_of
 from xgamma.formats.gadf.dead_time import dead_time_correction, doubts_about_ontime
 from xgamma.formats.gadf.entry import RunEntry
+from xgamma.formats.gadf.event_list import doubts_about_events, event_list, in_unit
 from xgamma.formats.gadf.good_time import TOPIC, GoodTime, doubts_about_epoch, good_time
 from xgamma.formats.gadf.hdus import FoundHdus, ReadFile, read_hdus, reason_of
 from xgamma.formats.gadf.responses import Response, response
 from xgamma.geometry import separation
 from xgamma.outcome import Note
 from xgamma.times import mjdref_from_header
-from xgamma.units import unit_factor
-
-log = logging.getLogger(__name__)
-
-EVENT_COLUMNS = {"RA": "deg", "DEC": "deg", "ENERGY": "TeV", "TIME": "s"}
 
 # In degrees; an index rounds to 1e-5.
 SAME_POINTING = 0.01
@@ -89,14 +84,15 @@ def _run(entry: RunEntry) -> Run:
     for role in REQUIRED_ROLES:
         if role in hdus.lost:
             raise hdus.lost[role]
-    header, events = hdus.tables["events"].header, _events(hdus.tables["events"])
+    table = hdus.tables["events"]
+    header, events = table.header, event_list(table)
     mjdref = mjdref_from_header(header)
     deadc, doubts = dead_time_correction(header)
     good = _good_time(hdus.tables["gti"], header)
     outside = good.outside(events["time"])
     responses, notes = _responses(entry, hdus)
     pointing = _with_pointing(header, entry)
-    units = {name.lower(): unit for name, unit in hdus.tables["events"].columns.items()}
+    units = {name.lower(): unit for name, unit in table.columns.items()}
     return Run(
         entry,
         mjdref,
@@ -113,6 +109,7 @@ def _run(entry: RunEntry) -> Run:
             *entry.notes,
             *notes,
             *_doubts_about_pointing(pointing, entry),
+            *doubts_about_events(table, events),
             *doubts,
             *_doubts_about_time(header, good, outside, len(events["time"])),
         ),
@@ -140,33 +137,6 @@ def _responses(entry: RunEntry, hdus: FoundHdus) -> tuple[dict[str, Response], l
     return found, [Note(role, reason_of(error, role)) for role, error in lost.items()]
 
 
-def _events(table: FitsTable) -> dict[str, npt.NDArray[Any]]:
-    for name in EVENT_COLUMNS:
-        if name not in table.columns:
-            raise InputError(f"The EVENTS HDU has no column {name}; it has {', '.join(table.columns)}.")
-    columns = {name.lower(): _in_unit(table, name, EVENT_COLUMNS.get(name)) for name in table.readable}
-    kept = {name: values for name, values in columns.items() if values.dtype.kind != "U" and values.ndim == 1}
-    lost = [name for name in table.columns if name.lower() not in kept]
-    needed = [name for name in EVENT_COLUMNS if name in lost]
-    if needed:
-        raise InputError(
-            f"Columns of the EVENTS HDU hold no single numbers: {', '.join(needed)}. Write or fetch it again."
-        )
-    if lost:
-        log.info("Columns of the event list that hold no single numbers are not kept: %s.", ", ".join(lost))
-    return kept
-
-
-def _in_unit(table: FitsTable, name: str, unit: str | None) -> npt.NDArray[Any]:
-    """Return a column in a canonical unit; one without a unit is taken to have it, a time that of TIMEUNIT."""
-    of_times = str(table.header.get("TIMEUNIT", "")).strip() if unit == "s" else ""
-    values, given = table.column(name), table.columns[name] or of_times
-    if unit is None or given in ("", unit):
-        return values
-    factor = unit_factor(given, unit, f"HDU {table.name!r}: the column {name}")
-    return np.asarray(values * factor)
-
-
 def _with_pointing(header: Mapping[str, Any], entry: RunEntry) -> dict[str, Any]:
     """Return the header with a pointing: its own, else that of the index; raises ``InputError`` without any."""
     own = {key: card_number(header, key) for key in ("RA_PNT", "DEC_PNT")}
@@ -188,5 +158,5 @@ def _doubts_about_pointing(header: Mapping[str, Any], entry: RunEntry) -> tuple[
 
 
 def _good_time(table: FitsTable, events: Mapping[str, Any]) -> GoodTime:
-    start, stop = (_in_unit(table, name, "s") for name in ("START", "STOP"))
+    start, stop = (in_unit(table, name, "s") for name in ("START", "STOP"))
     return good_time(np.stack([start, stop], axis=1).astype(float), table.header, events)
