@@ -25,9 +25,13 @@ def _change(path: Path, change: Callable[[fits.HDUList], object]) -> None:
 
 def _change_events(release: Path, obs_id: int, change: Callable[[np.ndarray], np.ndarray | None]) -> None:
     def replace(hdus: fits.HDUList) -> None:
-        rows = np.array(hdus["EVENTS"].data)
+        rows, units = np.array(hdus["EVENTS"].data), hdus["EVENTS"].columns.units
         changed = change(rows)
         hdus["EVENTS"].data = rows if changed is None else changed
+        # Rows that are plain arrays take the units away.
+        for number, unit in enumerate(units, 1):
+            if unit:
+                hdus["EVENTS"].header[f"TUNIT{number}"] = unit
 
     _change(run_file(release, obs_id), replace)
 
