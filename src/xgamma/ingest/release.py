@@ -352,11 +352,11 @@ class FileMemory:
         """
         found: dict[str, str] = {}
         for role, at in entry.hdus.items():
-            status = None if at.reason_against else statuses[at.path]
+            status = None if at.refusal else statuses[at.path]
             if role in REQUIRED_ROLES and status is None:
                 return None
             if status is None:
-                found.setdefault(str(at.path), UNREAD if at.reason_against else ABSENT)
+                found.setdefault(str(at.path), UNREAD if at.refusal else ABSENT)
             elif found.get(str(at.path), UNREAD) == UNREAD:
                 found[str(at.path)] = self._digest(at.path, status)
         return found

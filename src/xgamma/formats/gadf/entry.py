@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from xgamma.formats.gadf.classes import REQUIRED_ROLES, is_known
 from xgamma.formats.gadf.files import File, is_remote
 from xgamma.outcome import Note
 
@@ -23,7 +22,7 @@ class HduLocation:
     name
         Its EXTNAME; empty is the first HDU of its role.
     refusal
-        The sentence why the file may not be read, empty where it may.
+        The sentence why it is not read, as its file may not be or nobody knows its class; empty where it is.
     """
 
     role: str
@@ -31,18 +30,6 @@ class HduLocation:
     path: File
     name: str
     refusal: str = ""
-
-    @property
-    def is_known(self) -> bool:
-        """Whether its class is one that can be read, as far as the index tells."""
-        return not self.kind or self.role in REQUIRED_ROLES or is_known(self.kind)
-
-    @property
-    def reason_against(self) -> str:
-        """The sentence why it cannot be read, as far as the index tells; empty where it can."""
-        if self.refusal or self.is_known:
-            return self.refusal
-        return f"Its class {self.kind!r} is none that is known."
 
 
 @dataclass(frozen=True)
@@ -65,7 +52,7 @@ class RunEntry:
     @property
     def early_notes(self) -> tuple[Note, ...]:
         """What can be said of the run before it is read."""
-        refused = (Note(role, at.reason_against) for role, at in self.hdus.items() if at.reason_against)
+        refused = [Note(role, at.refusal) for role, at in self.hdus.items() if at.refusal]
         return (*self.notes, *refused)
 
 

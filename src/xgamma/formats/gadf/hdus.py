@@ -58,7 +58,7 @@ def read_hdus(entry: RunEntry) -> FoundHdus:
     InputError
         When a file of ``NEEDED_ROLES`` is there and could not be read, which may pass: nothing of it is kept.
     """
-    found = read_files(at.path for at in entry.hdus.values() if not at.reason_against)
+    found = read_files(at.path for at in entry.hdus.values() if not at.refusal)
     for role, at in entry.hdus.items():
         error = found.get(at.path)
         if isinstance(error, InputError) and not isinstance(error, MissingInputError) and role in NEEDED_ROLES:
@@ -84,8 +84,8 @@ def _tables(path: File, content: tuple[FileStatus, bytes] | InputError) -> Seque
 
 
 def _table(at: HduLocation, contents: Mapping[File, Sequence[FitsTable] | Exception]) -> FitsTable:
-    if at.reason_against:
-        raise InputError(at.reason_against)
+    if at.refusal:
+        raise InputError(at.refusal)
     tables = contents[at.path]
     if isinstance(tables, Exception):
         raise tables

@@ -150,11 +150,11 @@ def _hdus_by_run(files: Files, rows: Iterable[HduRow]) -> dict[int, dict[str, Hd
         if row.path not in places:
             places[row.path] = files.located(row.path)
         path, refusal = places[row.path]
-        location = HduLocation(row.role, row.kind, path, row.name, refusal)
+        location = HduLocation(row.role, row.kind, path, row.name, refusal or row.reason_against)
         before = known.get(row.role)
-        if before is None or not before.is_known:
+        if before is None or before.refusal:
             known[row.role] = location
-        elif location.is_known:
+        elif not location.refusal:
             log.warning("Run %d has several %s HDUs in the index; the first is used.", row.obs_id, row.role)
     if passed:
         shown = ", ".join(f"{count} of type {role!r}" for role, count in sorted(passed.items()))

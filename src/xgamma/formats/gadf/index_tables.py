@@ -11,7 +11,8 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ from xgamma.axes import FloatArray
 from xgamma.errors import InputError, MissingHduError
 from xgamma.formats.fits_header import Header
 from xgamma.formats.fits_tables import FitsTable
-from xgamma.formats.gadf.classes import is_known
+from xgamma.formats.gadf.classes import REQUIRED_ROLES, is_known
 from xgamma.units import conversion
 
 log = logging.getLogger(__name__)
@@ -33,8 +34,7 @@ _DIGITS = re.compile(r"[-+]?[0-9]+")
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?")
 
 
-@dataclass(frozen=True)
-class HduRow:
+class HduRow(NamedTuple):
     """A row of the HDU index; role and class in lower case, ``kind`` empty where the HDU itself says its class."""
 
     obs_id: int
@@ -42,6 +42,13 @@ class HduRow:
     kind: str
     name: str
     path: str
+
+    @property
+    def reason_against(self) -> str:
+        """The sentence why an HDU of this class is not read; empty where it is."""
+        if not self.kind or self.role in REQUIRED_ROLES or is_known(self.kind):
+            return ""
+        return f"Its class {self.kind!r} is none that is known."
 
 
 @dataclass(frozen=True)
@@ -108,10 +115,14 @@ def hdu_rows(table: FitsTable) -> Iterator[HduRow]:
     texts = [_texts(table, name) for name in names]
     for (obs_id, _), role, kind, name, folder, file in zip(_obs_ids(table), *texts, strict=True):
         if obs_id is not None:
-            role, kind = role.lower().replace(" ", "_"), kind.lower().replace(" ", "_")
-            # Some indices repeat the type as the class of a response.
-            unsaid = kind == role and not is_known(kind)
-            yield HduRow(obs_id, role, "" if unsaid else kind, name, posixpath.join(folder, file))
+            yield HduRow(obs_id, *_role_and_kind(role, kind), name, posixpath.join(folder, file))
+
+
+@lru_cache(maxsize=256)
+def _role_and_kind(role: str, kind: str) -> tuple[str, str]:
+    role, kind = role.lower().replace(" ", "_"), kind.lower().replace(" ", "_")
+    # Some indices repeat the type as the class of a response.
+    return role, "" if kind == role and not is_known(kind) else kind
 
 
 def obs_rows(table: FitsTable) -> Iterator[ObsFacts]:
@@ -165,7 +176,10 @@ def obs_id_of(value: Any) -> tuple[int | None, str]:
 
 
 def _obs_ids(table: FitsTable) -> list[tuple[int | None, str]]:
-    ids = [obs_id_of(value) for value in table.column("OBS_ID").tolist()]
+    column = table.column("OBS_ID")
+    if column.dtype.kind in "iu" and column.ndim == 1:
+        return [(value, "") for value in column.tolist()]
+    ids = [obs_id_of(value) for value in column.tolist()]
     lost = sum(obs_id is None for obs_id, _ in ids)
     if lost:
         log.warning("%d rows of the table %r have no OBS_ID and are passed over.", lost, table.name)
@@ -175,7 +189,7 @@ def _obs_ids(table: FitsTable) -> list[tuple[int | None, str]]:
 def _texts(table: FitsTable, name: str) -> list[str]:
     if name not in table.columns:
         return [""] * len(table.rows)
-    return [str(value).strip(" \0") for value in table.column(name)]
+    return [str(value) for value in table.column(name).tolist()]
 
 
 def _angles(table: FitsTable, name: str) -> FloatArray:
