@@ -2,7 +2,8 @@
 
 A *table* is an ``xarray.Dataset`` of all responses that share kind and axes: dims (irf, offset, ...), node axes with
 their own bounds. Evaluation interpolates linearly between nodes in the scale of each axis, extrapolates between the
-last node and the last edge, clips at zero and vanishes outside the edges.
+last node and the last edge, clips at zero and vanishes outside the edges. Where what is asked for hangs on values that
+are not finite, or nothing is known, such as a dispersion without an entry, the result is NaN.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ import numpy.typing as npt
 import xarray as xr
 
 from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
+
+# The tables of public releases hold up to 1.002, and continue to a little more.
+LARGEST_CONTAINMENT = 1.5
 
 
 class Weights(NamedTuple):
@@ -45,7 +49,15 @@ def _take(values: FloatArray, weights: Weights, axis: int) -> FloatArray:
     shape = [1] * values.ndim
     shape[axis] = -1
     upper = weights.upper.reshape(shape)
-    return np.asarray(np.take(values, weights.lower, axis) * (1 - upper) + np.take(values, upper_index, axis) * upper)
+    below, above = np.take(values, weights.lower, axis), np.take(values, upper_index, axis)
+    return _without_idle(np.asarray(below * (1 - upper) + above * upper), below, above, upper)
+
+
+def _without_idle(between: FloatArray, below: FloatArray, above: FloatArray, upper: FloatArray) -> FloatArray:
+    """Return interpolated values of which a node without weight is no part, although 0 times NaN is NaN."""
+    if np.isfinite(between.sum()):
+        return between
+    return np.asarray(np.where(upper == 0, below, np.where(upper == 1, above, between)))
 
 
 @dataclass(frozen=True)
@@ -95,7 +107,8 @@ def read_table(table: xr.Dataset, rows: IntArray, offset: FloatArray) -> IrfTabl
     lower = weights.lower - first
     upper = np.minimum(lower + 1, last - first)
     values = {
-        str(name): _between(window[name].values, position, lower, upper, weights.upper) for name in table.data_vars
+        str(name): _between(_known(window[name].values), position, lower, upper, weights.upper)
+        for name in table.data_vars
     }
     return IrfTable({name: axis for name, axis in axes.items() if name != "offset"}, values, weights.inside)
 
@@ -106,6 +119,12 @@ def _contiguous(unique: IntArray) -> slice | IntArray:
     return slice(int(unique[0]), int(unique[-1]) + 1) if span <= 2 * len(unique) else unique
 
 
+def _known(stored: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return the values with NaN for all that is not finite: infinity less infinity is a warning."""
+    is_finite = np.isfinite(stored)
+    return stored if is_finite.all() else np.where(is_finite, stored, np.float32(np.nan))
+
+
 def _between(
     stored: npt.NDArray[np.float32], position: IntArray, lower: IntArray, upper: IntArray, weight: FloatArray
 ) -> FloatArray:
@@ -113,11 +132,12 @@ def _between(
     shape = weight.shape + (1,) * (stored.ndim - 2)
     below = stored[row, lower].astype(float)
     above = stored[row, upper].astype(float)
-    return np.asarray(below + (above - below) * weight.reshape(shape))
+    share = weight.reshape(shape)
+    return _without_idle(np.asarray(below + (above - below) * share), below, above, share)
 
 
 def effective_area(table: IrfTable, energy_true: FloatArray) -> FloatArray:
-    """Return the effective area in m2, shape (row, cell, energy_true)."""
+    """Return the effective area in m2, NaN where it is not known, shape (row, cell, energy_true)."""
     weights = interpolation_weights(table.axes["energy_true"], energy_true)
     area = np.maximum(_take(table.values["aeff"], weights, 2), 0.0)
     return np.where(table.inside[..., None] & weights.inside, area, 0.0)
@@ -127,7 +147,8 @@ def edisp_kernel(table: IrfTable, energy_true: FloatArray, energy_edges: FloatAr
     """Return the energy dispersion kernel, shape (row, cell, energy_true, energy); rows of the kernel sum to at most 1.
 
     The density in migra is summed to a normalised cumulative, which is linear between the migra edges, and differenced
-    at the reconstructed edges over the true energy.
+    at the reconstructed edges over the true energy. A row without any density is NaN: nothing can be normalised. So is
+    an offset outside of the table.
     """
     axis, migra = table.axes["energy_true"], table.axes["migra"]
     weights = interpolation_weights(axis, energy_true)
@@ -137,18 +158,23 @@ def edisp_kernel(table: IrfTable, energy_true: FloatArray, energy_edges: FloatAr
     cumulative = np.zeros((*density.shape[:2], migra.nbin + 1, density.shape[3]))
     np.cumsum(density * migra.width[:, None], axis=2, out=cumulative[:, :, 1:])
     total = cumulative.max(axis=2, keepdims=True)
-    cumulative = np.divide(cumulative, total, out=np.zeros_like(cumulative), where=total > 0)
+    normalised = np.divide(cumulative, total, out=np.zeros_like(cumulative), where=total > 0)
     target = energy_edges[None, :] / energy_true[:, None]
     index = np.clip(np.searchsorted(migra.edges, target, side="right") - 1, 0, migra.nbin - 1)
     upper = np.clip((target - migra.edges[index]) / migra.width[index], 0.0, 1.0)
     column = np.arange(len(energy_true))[:, None]
-    below, above = cumulative[:, :, index, column], cumulative[:, :, index + 1, column]
-    return np.asarray(np.maximum(np.diff(below + (above - below) * upper, axis=-1), 0.0))
+    below, above = normalised[:, :, index, column], normalised[:, :, index + 1, column]
+    kernel = np.maximum(np.diff(below + (above - below) * upper, axis=-1), 0.0)
+    is_unknown = ~(total[:, :, 0] > 0)
+    if is_unknown.any():
+        kernel[is_unknown] = np.nan
+    return np.asarray(kernel)
 
 
 def psf_table_containment(table: IrfTable, energy_true: FloatArray, radius: FloatArray) -> FloatArray:
     """Return the fraction of a tabulated PSF inside ``radius`` (deg, shape (cell,)), shape (row, cell, energy_true).
 
+    NaN where the table is empty or is no density of probability, and outside of it.
     The cumulative is not normalised, is tabulated at the upper rad edges and does not pass through zero at rad 0.
     """
     rad = table.axes["rad"]
@@ -160,11 +186,15 @@ def psf_table_containment(table: IrfTable, energy_true: FloatArray, radius: Floa
         number == where.lower[:, None] + 1, where.upper[:, None], 0.0
     )
     ring = 2 * np.pi * np.deg2rad(rad.center) * np.deg2rad(rad.width)
-    cumulative = np.einsum("rcke,ck->rce", table.values["psf"], share * ring)
+    density = table.values["psf"]
+    if not np.isfinite(density.sum()):
+        density = np.where(share[None, :, :, None] == 0, 0.0, density)
+    cumulative = np.einsum("rcke,ck->rce", density, share * ring)
     weights = interpolation_weights(table.axes["energy_true"], energy_true)
     fraction = np.maximum(_take(cumulative, weights, 2), 0.0)
-    inside = table.inside[..., None] & where.inside[:, None] & weights.inside
-    return np.where(inside, fraction, 0.0)
+    # 0 is not a fraction of nothing, but a point spread function that nobody filled; far above 1 its unit is wrong.
+    is_known = table.inside[..., None] & weights.inside & (fraction > 0) & (fraction < LARGEST_CONTAINMENT)
+    return np.where(is_known, fraction, np.nan)
 
 
 def psf_3gauss_containment(table: IrfTable, energy_true: FloatArray, radius: FloatArray) -> FloatArray:
@@ -180,7 +210,7 @@ def psf_3gauss_containment(table: IrfTable, energy_true: FloatArray, radius: Flo
             np.nan_to_num(norm / total) * -np.expm1(-(rho**2) / (2 * s**2))
             for norm, s in zip(norms, sigmas, strict=True)
         ]
-    return np.asarray(np.nan_to_num(sum(parts[1:], parts[0])))
+    return np.where(total > 0, np.nan_to_num(sum(parts[1:], parts[0])), np.nan)
 
 
 def psf_king_containment(table: IrfTable, energy_true: FloatArray, radius: FloatArray) -> FloatArray:
@@ -189,7 +219,7 @@ def psf_king_containment(table: IrfTable, energy_true: FloatArray, radius: Float
     gamma, sigma = at["gamma"], at["sigma"]
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         fraction = 1 - (1 + radius[:, None] ** 2 / (2 * gamma * sigma**2)) ** (1 - gamma)
-    return np.asarray(np.nan_to_num(fraction, posinf=0.0, neginf=0.0))
+    return np.where(np.isfinite(fraction), fraction, np.nan)
 
 
 def _parameters(table: IrfTable, energy_true: FloatArray) -> dict[str, FloatArray]:

@@ -30,6 +30,8 @@ class Outcome(IntEnum):
     NOT_FINISHED = 13
     INVALID_TIME = 14
     NO_EVENT_IN_TIME = 15
+    UNKNOWN_RESPONSE = 16
+    OTHER_ENCLOSURE = 17
 
     @property
     def sentence(self) -> str:
@@ -55,6 +57,8 @@ _SENTENCES = {
     Outcome.NOT_FINISHED: "its reduction did not come to an end",
     Outcome.INVALID_TIME: "its good time runs backwards or is not finite, or DEADC is not above 0 and up to 1",
     Outcome.NO_EVENT_IN_TIME: "no event lies in its good time",
+    Outcome.UNKNOWN_RESPONSE: "the responses hold values that are not finite, or none, where the analysis needs them",
+    Outcome.OTHER_ENCLOSURE: "the responses are point-like for another or an unknown radius of the on-region",
     Outcome.DRIFTING_POINTING: "the pointing drifts over the sky, which this version does not reduce",
 }
 

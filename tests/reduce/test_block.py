@@ -355,7 +355,7 @@ def test_a_containment_of_point_like_responses_is_refused(tmp_path):
     assert found["outcome"].values.tolist() == [0, 0, 0]
     given_psf = with_runs(part, psf_table=[0, 0, 0])
     with pytest.raises(ConfigError, match="the responses are point-like"):
-        reduce_block(given_psf, rows_in(part), recipe())
+        reduce_spectra(given_psf, rows_in(part), recipe())
 
 
 # --- safe masks

@@ -137,6 +137,46 @@ def test_one_node_is_a_constant():
     assert weights.inside.tolist() == [True, True, False]
 
 
+# --- what is not known
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("kind", ["aeff_2d", "edisp_2d", *PSFS])
+def test_what_is_not_finite_is_nan_where_it_has_a_weight_and_nowhere_else(kind, value):
+    response = dataclasses.replace(RESPONSE, psf=kind) if kind in PSFS else RESPONSE
+    table = table_of(kind, response)
+    offset, energy = nodes(table, "offset"), nodes(table, "energy_true")
+
+    def evaluated():
+        found = at(table, [offset[1], 0.5 * (offset[0] + offset[1]), 0.5 * (offset[1] + offset[2])])
+        if kind in PSFS:
+            return CONTAINMENT[kind](found, energy, np.array([0.11]))[:, 0]
+        if kind == "aeff_2d":
+            return effective_area(found, energy)[:, 0]
+        return edisp_kernel(found, energy, np.geomspace(0.5, 30, 9))[:, 0].sum(axis=-1)
+
+    whole = evaluated()
+    for name in table.data_vars:
+        table[name].values[:, 0] = value
+        table[name].values[:, 1:, ..., 9] = value
+    found, wanted = evaluated(), whole.copy()
+    wanted[:, 9], wanted[1] = np.nan, np.nan
+    np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("kind", ["edisp_2d", *PSFS])
+def test_a_response_without_any_entry_is_not_known(kind):
+    table = table_of(kind, dataclasses.replace(RESPONSE, psf=kind) if kind in PSFS else RESPONSE)
+    for name in table.data_vars:
+        table[name].values[..., :4] = 1 if name.startswith("sigma") and kind != "psf_king" else 0
+    energy = nodes(table, "energy_true")[:6]
+    if kind == "edisp_2d":
+        found = edisp_kernel(at(table, 0.5), energy, np.geomspace(0.01, 300, 4))[0, 0, :, 0]
+    else:
+        found = CONTAINMENT[kind](at(table, 0.5), energy, np.array([0.11]))[0, 0]
+    assert np.isnan(found).tolist() == [True] * 4 + [False] * 2
+
+
 # --- containment
 
 
@@ -229,10 +269,10 @@ def test_rows_of_the_kernel_sum_to_at_most_one_and_to_one_where_all_is_seen():
     assert total[0, 0, 0] < 1e-6
 
 
-def test_a_kernel_outside_the_field_of_view_is_empty():
+def test_a_kernel_outside_the_offsets_of_its_table_is_not_known():
     table = table_of("edisp_2d")
     far = edges(table, "offset")[-1] + 0.01
-    assert not edisp_kernel(at(table, far), np.array([1.0]), np.array([0.1, 10.0])).any()
+    assert np.isnan(edisp_kernel(at(table, far), np.array([1.0]), np.array([0.1, 10.0]))).all()
 
 
 def test_finer_bins_add_up_to_coarser_ones():

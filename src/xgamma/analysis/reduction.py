@@ -18,6 +18,7 @@ from xgamma.datasets.spectrum import SpectrumDataset
 from xgamma.errors import DamagedError, DataError
 from xgamma.execute import Workers
 from xgamma.ingest import FitsRelease, StoredRelease
+from xgamma.outcome import Outcome
 from xgamma.reduce import Recipe, joined_rows
 from xgamma.store import Store
 
@@ -70,6 +71,9 @@ def reduced_observations(
     masked = list(rows.unused())
     for run in masked:
         say(run)
+    for name, outcome, detail in zip(rows.names, rows.outcome, rows.details, strict=True):
+        if outcome == Outcome.USED and detail != Outcome.USED.sentence:
+            log.warning("Run %s is %s.", name, detail)
     failed = [*lost, *(UnusedRun.of_failure(failure) for failure in observations.holdings.failures)]
     if len(masked) == len(rows):
         raise DataError(no_run_left([*masked, *failed]))

@@ -19,7 +19,16 @@ from xgamma.events import Rows
 from xgamma.execute import Workers
 from xgamma.ingest import Holdings
 from xgamma.outcome import Outcome
-from xgamma.reduce import Recipe, joined_rows, masked_rows, reduce_each, select_rows, since, with_names
+from xgamma.reduce import (
+    Recipe,
+    joined_rows,
+    masked_rows,
+    reduce_each,
+    select_rows,
+    since,
+    validate_enclosure,
+    with_names,
+)
 from xgamma.select import selection_order
 from xgamma.store import Record, Store, digest
 from xgamma.times import SECONDS_PER_DAY
@@ -184,7 +193,14 @@ def reduced(
     -------
     tuple
         The rows, and the runs that are not among them.
+
+    Raises
+    ------
+    ConfigError
+        When the responses of no run fit the on-region or the containment correction.
     """
+    pieces = [(holdings.parts[part_key], rows) for part_key, rows in selected]
+    validate_enclosure(pieces, recipe.grid, recipe.containment)
     document = recipe.document()
     recipe_key = digest(document)
     shelf, known = stored_rows(store, recipe_key)

@@ -19,6 +19,7 @@ from xgamma.errors import InputError, MissingHduError, sentence_of
 from xgamma.events import IRF_ROLES, Part
 from xgamma.formats.gadf.entry import RunEntry
 from xgamma.formats.gadf.index_tables import facts_of_header
+from xgamma.formats.gadf.keywords import is_point_like
 from xgamma.formats.gadf.responses import Response
 from xgamma.formats.gadf.run import Run, read_run
 from xgamma.outcome import Outcome
@@ -35,7 +36,6 @@ _EVENT_NAMES = {
     "energy": "Reconstructed energy",
     "time": "Arrival time since mjdref",
 }
-POINT_LIKE = "POINT-LIKE"
 # Of the reading of runs and of what a part holds. It stands in the keys of runs and parts: what an older version read
 # is read anew where its files are at hand, and stays readable in the store.
 STEP_VERSION = 3
@@ -277,7 +277,7 @@ def _obs_table(runs: Sequence[Run], places: Places, tables: list[str], release: 
     }
     variables["point_like"] = (
         ("obs",),
-        np.array([str(header.get("HDUCLAS3", "")).strip() == POINT_LIKE for header in aeff]),
+        np.array(["aeff" in run.responses and is_point_like(run.responses["aeff"]) for run in runs]),
         {"units": "", "long_name": "Whether the responses hold for a fixed on-region"},
     )
     variables["drift"] = (

@@ -11,6 +11,7 @@ from typing import Any
 
 from xgamma.reduce.block import MAX_EVENTS, MAX_ROWS, Recipe, reduce_block, roles_needed
 from xgamma.reduce.reflected import ReflectedParameters
+from xgamma.reduce.response import validate_enclosure
 from xgamma.reduce.rows import joined_rows, masked_rows, select_rows, since, with_names
 from xgamma.reduce.safe_mask import SafeMaskParameters
 from xgamma.reduce.spectra import blocks_of, reduce_each, reduce_spectra
@@ -33,6 +34,7 @@ __all__ = [
     "select_rows",
     "since",
     "stack",
+    "validate_enclosure",
     "with_names",
 ]
 

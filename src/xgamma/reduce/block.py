@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -17,9 +17,10 @@ from xgamma.masks import SkyMask
 from xgamma.outcome import Fate, Outcome, validate_ledger
 from xgamma.reduce.counts import binned, fates, members, rows_in_view, usable
 from xgamma.reduce.reflected import OffBlock, ReflectedParameters, off_block, off_events
-from xgamma.reduce.response import Responses, offsets, responses, validate_enclosure
+from xgamma.reduce.response import Responses, enclosure_faults, offsets, responses
 from xgamma.reduce.rows import row_coords
 from xgamma.reduce.safe_mask import KIND, SafeMaskInput, SafeMaskParameters
+from xgamma.reduce.unknown import Loss, loss
 from xgamma.registry import lookup
 
 # Version 2 counts no event outside of good time.
@@ -110,20 +111,17 @@ def reduce_block(part: Part, rows: Rows, recipe: Recipe) -> xr.Dataset:
     -------
     xarray.Dataset
         DL4, one row for each of ``rows``; a row that cannot be used is masked and has its outcome.
-
-    Raises
-    ------
-    ConfigError
-        When point-like responses do not fit the on-region or the containment correction.
     """
     grid = recipe.grid
-    validate_enclosure(part, rows, grid, recipe.containment)
     is_sound = has_sound_times(part, rows)
     gti = [rows if sound else rows[:0] for rows, sound in zip(good_time(part, rows), is_sound, strict=True)]
     ontime = np.array([float(np.diff(intervals, axis=1).sum()) for intervals in gti])
     livetime = ontime * np.where(is_sound, part.column("deadc", rows.obs), 0.0)
     offset = offsets(part, rows, grid)
+    faults = enclosure_faults(part, rows, grid, recipe.containment)
+    said = {row: str(fault) for row, fault in enumerate(faults) if fault is not None}
     outcome = _guard(part, rows, recipe, offset, ontime, is_sound)
+    outcome[[row for row in said if outcome[row] in (Outcome.USED, Outcome.MISSING_IRF)]] = Outcome.OTHER_ENCLOSURE
     pointing = part.column("ra_pnt", rows.obs), part.column("dec_pnt", rows.obs)
     off = [
         off_block(*pointing, region, recipe.exclusion, recipe.background, outcome == Outcome.USED)
@@ -135,20 +133,38 @@ def reduce_block(part: Part, rows: Rows, recipe: Recipe) -> xr.Dataset:
     tally = _tally(part, rows, recipe, off)
     outcome = np.where(outcome == Outcome.USED, tally.outcome, outcome)
     used = outcome == Outcome.USED
-    values = _responses(part, rows, recipe, offset, livetime, used, tally)
+    values, lost = _responses(part, rows, recipe, offset, livetime, used, tally)
+    outcome, why = _settled(outcome, values, lost, offset)
+    said |= why
+    values |= {"counts": tally.counts, "ledger": tally.ledger, "livetime": livetime, "ontime": ontime}
+    values |= _off_values(off, tally)
+    values |= {"gti": _padded_gti(gti), "offset": offset, "outcome": outcome}
+    values |= {"pointing_lon": pointing[0], "pointing_lat": pointing[1]}
+    attrs = attrs_of(part, rows, _details(part, rows, recipe, outcome, said))
+    return schema.dataset(values, coords_of(part, rows, grid), attrs, grid.space.dims, grid.space.shape)
+
+
+def _settled(
+    outcome: IntArray, values: dict[str, Any], lost: Loss | None, offset: FloatArray
+) -> tuple[IntArray, dict[int, str]]:
+    """Return the outcomes after the responses, and why, by row; rows that are not used lose theirs, in place."""
+    used, said = outcome == Outcome.USED, dict[int, str]()
+    if lost is not None:
+        said = lost.sentences(np.flatnonzero(used))
+        outcome[np.flatnonzero(used)[lost.is_too_large]] = Outcome.UNKNOWN_RESPONSE
+        used = outcome == Outcome.USED
+        for name in {"exposure", "exposure_edisp", "edisp", "mask_safe"} & set(values):
+            values[name][~used] = 0
     # Within offset_max, and yet beyond the edge of the responses.
-    blind = used & ~values["exposure"].reshape(len(rows), -1).any(axis=1)
+    blind = used & ~values["exposure"].reshape(len(used), -1).any(axis=1)
+    for row in np.flatnonzero(blind).tolist():
+        said[row] = f"the effective area is 0 at {offset[row].min():.3g} deg from the pointing"
     outcome = np.where(blind, Outcome.OUTSIDE_FIELD_OF_VIEW, outcome)
     if "mask_safe" in values:
         values["mask_safe"][blind] = False
         unsafe = used & ~blind & ~values["mask_safe"].any(axis=(1, 2))
         outcome = np.where(unsafe, Outcome.NO_SAFE_BIN, outcome)
-    values |= {"counts": tally.counts, "ledger": tally.ledger, "livetime": livetime, "ontime": ontime}
-    values |= _off_values(off, tally)
-    values |= {"gti": _padded_gti(gti), "offset": offset, "outcome": outcome}
-    values |= {"pointing_lon": pointing[0], "pointing_lat": pointing[1]}
-    attrs = attrs_of(part, rows, _details(part, rows, recipe, outcome))
-    return schema.dataset(values, coords_of(part, rows, grid), attrs, grid.space.dims, grid.space.shape)
+    return outcome, said
 
 
 def roles_needed(containment: bool) -> tuple[str, ...]:
@@ -156,13 +172,17 @@ def roles_needed(containment: bool) -> tuple[str, ...]:
     return ("aeff", "edisp", "psf") if containment else ("aeff", "edisp")
 
 
-def _details(part: Part, rows: Rows, recipe: Recipe, outcome: IntArray) -> list[str]:
-    """Return the sentence of each outcome; of a response that was passed over also why."""
+def _details(part: Part, rows: Rows, recipe: Recipe, outcome: IntArray, said: Mapping[int, str]) -> list[str]:
+    """Return the sentence of each outcome; of a response that was passed over or is not known also why."""
     details, needed = [Outcome(code).sentence for code in outcome], roles_needed(recipe.containment)
     for row in np.flatnonzero(outcome == Outcome.MISSING_IRF):
         why = [note for note in part.notes(int(rows.obs[row])) if note.topic in needed]
         details[row] = "; ".join([details[row], *(f"{note.topic}: {note.text.rstrip('.')}" for note in why)])
-    return details
+    about = (Outcome.USED, Outcome.UNKNOWN_RESPONSE, Outcome.OTHER_ENCLOSURE, Outcome.OUTSIDE_FIELD_OF_VIEW)
+    return [
+        f"{detail}: {said[row]}" if row in said and outcome[row] in about else detail
+        for row, detail in enumerate(details)
+    ]
 
 
 def _guard(
@@ -229,8 +249,8 @@ def _tally(part: Part, rows: Rows, recipe: Recipe, off: list[OffBlock]) -> _Tall
 
 def _responses(
     part: Part, rows: Rows, recipe: Recipe, offset: FloatArray, livetime: FloatArray, used: BoolArray, tally: _Tally
-) -> dict[str, Any]:
-    """Return exposure, edisp and masks by variable name; rows that are not used keep zeros."""
+) -> tuple[dict[str, Any], Loss | None]:
+    """Return exposure, edisp and masks by variable name, and what the used rows lose; the others keep zeros."""
     grid, chosen = recipe.grid, np.flatnonzero(used)
     some = Rows(rows.obs[chosen], rows.start[chosen], rows.stop[chosen], tuple(rows.names[row] for row in chosen))
     shape = (len(rows), *offset.shape[1:], grid.energy_true.nbin)
@@ -239,7 +259,7 @@ def _responses(
         values |= {"exposure_edisp": np.zeros(shape), "edisp": np.zeros((*shape, grid.energy.nbin))}
         values["mask_safe"] = np.zeros(tally.counts.shape, dtype=bool)
     if len(chosen) == 0:
-        return values
+        return values, None
     found = responses(part, some, grid, offset[chosen], recipe.containment)
     seconds = livetime[chosen, None, None]
     values["exposure"][chosen] = found.corrected_area * seconds
@@ -247,7 +267,9 @@ def _responses(
         values["exposure_edisp"][chosen] = found.effective_area * seconds
         values["edisp"][chosen] = found.edisp
         values["mask_safe"][chosen] = _safe_mask(part, some, recipe, offset[chosen], found, found.edisp, tally, chosen)
-    return values
+    safe = values["mask_safe"][chosen] if grid.is_region else None
+    lost = loss(grid, found.corrected_area, found.edisp, safe, found.unknown) if found.unknown else None
+    return values, lost
 
 
 def _safe_mask(

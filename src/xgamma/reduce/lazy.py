@@ -16,6 +16,7 @@ from xgamma.events import Part, Rows
 from xgamma.geometry import to_frame
 from xgamma.reduce.block import Recipe, attrs_of, coords_of, reduce_block
 from xgamma.reduce.reflected import reflected_regions
+from xgamma.reduce.response import validate_enclosure
 from xgamma.reduce.rows import neutral_values, since
 from xgamma.reduce.spectra import blocks_of
 
@@ -44,6 +45,7 @@ def lazy_spectra(pieces: Sequence[Piece], recipe: Recipe) -> xr.Dataset:
     >>> lazy = lazy_spectra([(part, rows)], recipe)  # doctest: +SKIP
     >>> lazy["counts"].groupby("obs_id").sum().compute()  # doctest: +SKIP
     """
+    validate_enclosure(pieces, recipe.grid, recipe.containment)
     mjdref = float(pieces[0][0].obs.attrs["mjdref"])
     widths = {
         "off": max(_off_bound(part, rows, recipe) for part, rows in pieces),

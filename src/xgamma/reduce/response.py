@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from xgamma.axes import FloatArray, IntArray
-from xgamma.errors import ConfigError, LaterError
+from xgamma.axes import BoolArray, FloatArray, IntArray
+from xgamma.errors import ConfigError, LaterError, XgammaError
 from xgamma.events import Part, Rows
 from xgamma.geometry import separation
 from xgamma.grid import Grid
@@ -31,11 +31,14 @@ class Responses:
         The fraction of the source in the region, same shape; 1 where no correction was asked for.
     edisp
         Shape (row, cell, energy_true, energy); ``None`` for a sky window, whose responses lie on a coarse grid.
+    unknown
+        Where the response of a role is not known and 0 stands for it, shape (row, cell, energy_true).
     """
 
     effective_area: FloatArray
     containment: FloatArray
     edisp: FloatArray | None
+    unknown: Mapping[str, BoolArray] = field(default_factory=dict)
 
     @property
     def corrected_area(self) -> FloatArray:
@@ -64,45 +67,130 @@ def responses(part: Part, rows: Rows, grid: Grid, offset: FloatArray, containmen
 
     """
     energy_true = grid.energy_true.center
+    unknown: dict[str, BoolArray] = {}
     area = _by_table(part, rows, "aeff", offset, lambda table, _: effective_area(table, energy_true))
+    _take_out(area, area, "aeff", unknown)
     if not grid.is_region:
-        return Responses(area, np.ones_like(area), None)
+        return Responses(area, np.ones_like(area), None, unknown)
     radius = grid.radii
     fraction = np.ones_like(area)
     if containment:
         fraction = _by_table(
             part, rows, "psf", offset, lambda table, kind: CONTAINMENT[kind](table, energy_true, radius)
         )
+        _take_out(fraction, area, "psf", unknown)
     edges = grid.energy.edges
     kernel = _by_table(part, rows, "edisp", offset, lambda table, _: edisp_kernel(table, energy_true, edges))
-    return Responses(area, fraction, kernel)
+    _take_out(kernel, area, "edisp", unknown)
+    return Responses(area, fraction, kernel, unknown)
 
 
-def validate_enclosure(part: Part, rows: Rows, grid: Grid, containment: bool) -> None:
-    """Raise ``ConfigError`` when a point-like response does not fit the on-region or the containment correction.
+def _take_out(values: FloatArray, area: FloatArray, role: str, unknown: dict[str, BoolArray]) -> None:
+    """Put 0 where a response is NaN, in place, and note where that is; where the area is 0 nothing can be lost."""
+    first = values if values.ndim == area.ndim else values[..., 0]
+    where = np.isnan(first)
+    if where.any():
+        matters = where if values is area else where & (area > 0)
+        values[where] = 0.0
+        if matters.any():
+            unknown[role] = matters
+
+
+def enclosure_fault(
+    radius: float, containment: bool, rad_max: float, *, is_point_like: bool, varies: bool = False
+) -> XgammaError | None:
+    """Return why responses do not fit an on-region, ``None`` where they do.
 
     A point-like response holds for one on-region: a circle of RAD_MAX, whose containment is in the effective area.
+
+    Parameters
+    ----------
+    radius
+        Of the on-region, in degrees.
+    containment
+        Whether the exposure is to be corrected for the part of the point spread function outside of it.
+    rad_max
+        The radius that the responses hold for, in degrees; NaN where they do not say.
+    is_point_like
+        Whether they hold for one radius.
+    varies
+        Whether that radius depends on energy or offset.
     """
-    point_like = part.column("point_like", rows.obs)
-    if not grid.is_region or not point_like.any():
-        return
+    if not is_point_like:
+        return None
     if containment:
-        raise ConfigError(
+        return ConfigError(
             "datasets.containment_correction: the responses are point-like, their containment is in the effective "
             "area; set it to false."
         )
-    if (part.column("rad_max_table", rows.obs)[point_like] >= 0).any():
-        raise LaterError(
+    if varies:
+        return LaterError(
             "The responses are point-like with a RAD_MAX that depends on energy, which this version of xgamma does not "
             "reduce; use full-enclosure responses or ones with a fixed RAD_MAX."
         )
-    rad_max = part.column("rad_max", rows.obs)[point_like]
-    wrong = rad_max[np.isfinite(rad_max) & (np.abs(grid.radii[0] - rad_max) > RAD_MAX_TOLERANCE * rad_max)]
-    if len(wrong):
-        raise ConfigError(
-            f"datasets.on_region.radius: the responses are point-like for a radius of {wrong[0]:.7g} deg (RAD_MAX), "
-            f"got {grid.radii[0]:.7g} deg; write {wrong[0]:.7g} deg."
+    if not np.isfinite(rad_max):
+        return ConfigError(
+            f"datasets.on_region.radius: the responses are point-like and do not say for which radius (no RAD_MAX), so "
+            f"that no flux follows from {radius:.7g} deg; write RAD_MAX in degrees into the headers of AEFF and EDISP, "
+            "or use full-enclosure responses."
         )
+    if abs(radius - rad_max) > RAD_MAX_TOLERANCE * rad_max:
+        return ConfigError(
+            f"datasets.on_region.radius: the responses are point-like for a radius of {rad_max:.7g} deg (RAD_MAX), "
+            f"got {radius:.7g} deg; write {rad_max:.7g} deg."
+        )
+    return None
+
+
+def enclosure_faults(part: Part, rows: Rows, grid: Grid, containment: bool) -> list[XgammaError | None]:
+    """Return for each row why its responses do not fit the on-region, ``None`` where they do."""
+    point_like = part.column("point_like", rows.obs)
+    if not grid.is_region or not point_like.any():
+        return [None] * len(rows)
+    radii = part.column("rad_max", rows.obs)
+    tables, places = (part.column(f"rad_max_{what}", rows.obs) for what in ("table", "row"))
+    known: dict[tuple[bool, float, int, int], XgammaError | None] = {}
+    faults: list[XgammaError | None] = []
+    for own in zip(point_like.tolist(), radii.tolist(), tables.tolist(), places.tolist(), strict=True):
+        if own not in known:
+            rad_max, varies = _radius(part, *own[1:])
+            each = (
+                enclosure_fault(radius, containment, rad_max, is_point_like=own[0], varies=varies)
+                for radius in grid.radii.tolist()
+            )
+            known[own] = next((fault for fault in each if fault is not None), None)
+        faults.append(known[own])
+    return faults
+
+
+def _radius(part: Part, rad_max: float, table: int, place: int) -> tuple[float, bool]:
+    """Return the radius that the responses of a run hold for, and whether it varies; a table of one value does not."""
+    if table < 0:
+        return rad_max, False
+    values = part.table_of(table)["rad_max"].values[place].astype(float)
+    low, high = float(values.min()), float(values.max())
+    is_one = high - low <= RAD_MAX_TOLERANCE * high
+    contradicts = np.isfinite(rad_max) and abs(high - rad_max) > RAD_MAX_TOLERANCE * rad_max
+    return high, not is_one or contradicts
+
+
+def validate_enclosure(pieces: Iterable[tuple[Part, Rows]], grid: Grid, containment: bool) -> None:
+    """Raise where no row of a request has responses that fit the on-region; a single row that does not is left out.
+
+    Raises
+    ------
+    ConfigError
+        For another radius than that of point-like responses, for an unknown one, or for a containment correction.
+    LaterError
+        For a radius that depends on energy.
+    """
+    fault = None
+    for part, rows in pieces:
+        for fault in enclosure_faults(part, rows, grid, containment):
+            if fault is None:
+                return
+    if fault is not None:
+        raise fault
 
 
 def _by_table(part: Part, rows: Rows, role: str, offset: FloatArray, evaluate: Evaluate) -> FloatArray:

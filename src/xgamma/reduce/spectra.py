@@ -13,6 +13,7 @@ from xgamma.errors import WorkerLostError
 from xgamma.events import Part, Rows
 from xgamma.execute import THIS_PROCESS, Workers, run_blocks
 from xgamma.reduce.block import MAX_EVENTS, MAX_ROWS, Recipe, reduce_block
+from xgamma.reduce.response import validate_enclosure
 from xgamma.reduce.rows import joined_rows
 
 
@@ -43,7 +44,13 @@ def reduce_spectra(part: Part, rows: Rows, recipe: Recipe, workers: Workers = TH
     -------
     xarray.Dataset
         DL4, one row for each of ``rows``.
+
+    Raises
+    ------
+    ConfigError
+        When the responses of no row fit the on-region or the containment correction.
     """
+    validate_enclosure([(part, rows)], recipe.grid, recipe.containment)
     blocks = list(blocks_of(part, rows))
     arguments, names = [(part, block, recipe) for block in blocks], [_named(block) for block in blocks]
     return joined_rows(run_blocks(reduce_block, arguments, "Reducing", workers, names))

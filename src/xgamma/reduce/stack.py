@@ -136,24 +136,34 @@ def _terms(rows: Mapping[str, npt.NDArray[Any]]) -> Sums:
     safe: BoolArray = rows["mask_safe"]
     any_safe = np.any(safe, axis=2)
     used = np.any(any_safe, axis=1)
-    weight = rows["exposure_edisp"] * any_safe[..., None]
+    weight = _masked(rows["exposure_edisp"], any_safe[..., None])
     terms = {
-        "counts": rows["counts"] * safe,
+        "counts": _masked(rows["counts"], safe),
         "safe": safe.astype(float),
-        "exposure": rows["exposure"] * any_safe[..., None],
+        "exposure": _masked(rows["exposure"], any_safe[..., None]),
         "weight": weight,
-        "weighted_edisp": rows["edisp"] * weight[..., None] * safe[:, :, None, :],
-        "livetime": rows["livetime"] * used,
-        "ontime": rows["ontime"] * used,
+        "weighted_edisp": _masked(rows["edisp"], weight[..., None] * safe[:, :, None, :]),
+        "livetime": _masked(rows["livetime"], used),
+        "ontime": _masked(rows["ontime"], used),
         "ledger": rows["ledger"],
     }
     if "background" in rows:
-        terms["background"] = rows["background"] * safe
+        terms["background"] = _masked(rows["background"], safe)
     if "counts_off" in rows:
         off, acceptance, acceptance_off = (rows[n] for n in ("counts_off", "acceptance", "acceptance_off"))
-        alpha = np.divide(acceptance, acceptance_off, out=np.zeros_like(off), where=acceptance_off > 0)
-        terms |= {"off": off * safe, "alpha_off": alpha * off * safe, "acceptance_off": acceptance_off * safe}
+        with np.errstate(invalid="ignore", over="ignore"):
+            alpha = np.divide(acceptance, acceptance_off, out=np.zeros_like(off), where=acceptance_off > 0)
+        off = _masked(off, safe)
+        terms |= {"off": off, "alpha_off": _masked(alpha, off), "acceptance_off": _masked(acceptance_off, safe)}
     return terms
+
+
+def _masked(values: npt.NDArray[Any], factor: npt.NDArray[Any]) -> FloatArray:
+    """Return the product, which is 0 where the factor is, whatever the value: 0 times NaN is not neutral."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        product = values * factor
+        is_finite = bool(np.isfinite(product.sum()))
+    return np.asarray(product if is_finite else np.where(factor == 0, 0.0, product))
 
 
 def finalise(sums: Sums) -> dict[str, Any]:
@@ -274,7 +284,7 @@ def _outcome(outcomes: IntArray, used: BoolArray) -> Outcome:
 
 def _rows_of(gti: FloatArray) -> FloatArray:
     rows = gti.reshape(-1, 2)
-    return rows[np.isfinite(rows[:, 0])]
+    return rows[np.isfinite(rows).all(axis=1)]
 
 
 def _padded(intervals: list[FloatArray]) -> FloatArray:

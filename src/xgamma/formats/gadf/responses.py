@@ -3,56 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from xgamma.axes import Axis, FloatArray, Scale
+from xgamma.axes import Axis
 from xgamma.errors import InputError
 from xgamma.formats.fits_header import Header
 from xgamma.formats.fits_tables import FitsTable, as_input_error
+from xgamma.formats.gadf.irf_axes import FloatingArray, given_axes, in_order
+from xgamma.formats.gadf.layouts import LAYOUTS, WITHOUT_UNIT, Variable, class_by_columns
 from xgamma.units import unit_factor
 
-log = logging.getLogger(__name__)
-
-Float32Array = npt.NDArray[np.float32]
-
-# FITS column prefix: our dim, unit and scale.
-_AXES: dict[str, tuple[str, str, Scale]] = {
-    "THETA": ("offset", "deg", "lin"),
-    "ENERG": ("energy_true", "TeV", "log"),
-    "ETRUE": ("energy_true", "TeV", "log"),
-    "RAD": ("rad", "deg", "lin"),
-    "DETX": ("fov_lon", "deg", "lin"),
-    "DETY": ("fov_lat", "deg", "lin"),
-    "MIGRA": ("migra", "", "lin"),
-}
-_IN_RECONSTRUCTED_ENERGY = {"BKG", "RAD_MAX"}
-# HDU_CLASS: stored dims, and for each variable its FITS columns and unit.
-_LAYOUT: dict[str, tuple[tuple[str, ...], dict[str, tuple[tuple[str, ...], str]]]] = {
-    "aeff_2d": (("offset", "energy_true"), {"aeff": (("EFFAREA",), "m2")}),
-    "edisp_2d": (("offset", "migra", "energy_true"), {"edisp": (("MATRIX",), "")}),
-    "psf_table": (("offset", "rad", "energy_true"), {"psf": (("RPSF",), "sr-1")}),
-    "psf_3gauss": (
-        ("offset", "energy_true"),
-        {
-            "scale": (("SCALE",), ""),
-            "sigma_1": (("SIGMA_1",), "deg"),
-            "sigma_2": (("SIGMA_2",), "deg"),
-            "sigma_3": (("SIGMA_3",), "deg"),
-            "ampl_2": (("AMPL_2",), ""),
-            "ampl_3": (("AMPL_3",), ""),
-        },
-    ),
-    "psf_king": (("offset", "energy_true"), {"gamma": (("GAMMA",), ""), "sigma": (("SIGMA",), "deg")}),
-    "bkg_2d": (("offset", "energy"), {"bkg": (("BKG", "BGD"), "s-1 TeV-1 sr-1")}),
-    "bkg_3d": (("energy", "fov_lon", "fov_lat"), {"bkg": (("BKG", "BGD"), "s-1 TeV-1 sr-1")}),
-    "rad_max_2d": (("offset", "energy"), {"rad_max": (("RAD_MAX",), "deg")}),
-}
-CLASSES = tuple(_LAYOUT)
-_WITHOUT_UNIT = {"bkg": "s-1 MeV-1 sr-1"}
+CLASSES = tuple(LAYOUTS)
 
 
 @dataclass(frozen=True)
@@ -66,16 +29,21 @@ class Response:
     axes
         Its axes in the order of the dims of ``values``.
     values
-        Variables in canonical units, float32 as in the file unless the unit had to be changed.
+        Variables in canonical units, in the precision of the file.
+    units
+        Their units.
     header
         The header of its HDU.
+    remarks
+        What had to be assumed to read it, in sentences.
     """
 
     kind: str
     axes: tuple[Axis, ...]
-    values: dict[str, Float32Array]
+    values: dict[str, FloatingArray]
     units: dict[str, str]
     header: Header
+    remarks: tuple[str, ...] = ()
 
     @property
     def table_name(self) -> str:
@@ -93,77 +61,76 @@ class Response:
 
 
 def response(kind: str, table: FitsTable) -> Response:
-    """Return the response of one HDU; raises ``InputError`` for a class or a layout that is not known."""
-    if kind not in _LAYOUT:
-        raise InputError(f"HDU {table.name!r} has the class {kind!r}; known are {', '.join(_LAYOUT)}.")
+    """Return the response of one HDU.
+
+    Parameters
+    ----------
+    kind
+        The HDU_CLASS that the index gives; where the columns are those of a sister class, such as another form of the
+        point spread function, they decide.
+    table
+        The HDU.
+
+    Raises
+    ------
+    InputError
+        For a class, a unit or a layout that is not known, or that can be read in two ways.
+    """
+    if kind not in LAYOUTS:
+        raise InputError(f"HDU {table.name!r} has the class {kind!r}; known are {', '.join(LAYOUTS)}.")
     with as_input_error(f"HDU {table.name!r} of class {kind}"):
-        return _response(kind, table)
+        validate_one_row(table)
+        found = _response(class_by_columns(kind, frozenset(table.columns)), table)
+    if found.kind == kind:
+        return found
+    return replace(found, remarks=(*found.remarks, f"Its class is {kind} by name, and {found.kind} by its columns."))
+
+
+def validate_one_row(table: FitsTable) -> None:
+    """Raise ``InputError`` unless an HDU holds one response: a row, or several that are the same."""
+    rows = table.rows
+    if not len(rows) or any(row.tobytes() != rows[0].tobytes() for row in rows[1:]):
+        raise InputError(f"HDU {table.name!r} has {len(rows)} rows that differ; expected one row with one response.")
 
 
 def _response(kind: str, table: FitsTable) -> Response:
-    dims, variables = _LAYOUT[kind]
-    given = _axes(table)
-    found = {axis.name: axis for axis in given}
-    if set(found) != set(dims):
-        raise InputError(f"HDU {table.name!r} of class {kind} has the axes {sorted(found)}; expected {sorted(dims)}.")
-    in_file = [axis.name for axis in given][::-1]
-    values = {name: _values(table, columns, unit, name) for name, (columns, unit) in variables.items()}
-    axes = tuple(found[dim] for dim in dims)
-    if kind == "bkg_3d":
-        ordered = {name: _as_peer_reads(value, axes) for name, value in values.items()}
-    else:
-        order = [in_file.index(dim) for dim in dims]
-        ordered = {name: np.ascontiguousarray(value.transpose(order)) for name, value in values.items()}
+    given = given_axes(kind, table)
+    layout = LAYOUTS[kind]
+    values: dict[str, FloatingArray] = {}
+    meant = dict(given.units)
+    for name, variable in layout.variables.items():
+        column = _column(variable, table)
+        meant[column] = WITHOUT_UNIT.get(name, variable.unit or "")
+        values[name] = in_order(_values(table, column, meant[column], variable), kind, column, table, given)
     if kind == "psf_3gauss":
-        ordered |= {name: _without_zero(ordered[name]) for name in ("sigma_1", "sigma_2", "sigma_3")}
-    return Response(kind, axes, ordered, {name: unit for name, (_, unit) in variables.items()}, table.header)
+        values |= {f"sigma_{n}": _width(values[f"sigma_{n}"], values.get(f"ampl_{n}")) for n in (1, 2, 3)}
+    axes = tuple(given.axes[dim] for dim in layout.dims)
+    units = {name: variable.unit or "" for name, variable in layout.variables.items()}
+    bare = [column for column, unit in meant.items() if unit and not table.columns[column].strip()]
+    assumed = [f"Its column {column} has no unit; {meant[column]} is assumed." for column in bare]
+    return Response(kind, axes, values, units, table.header, (*given.remarks, *assumed))
 
 
-def _without_zero(sigma: Float32Array) -> Float32Array:
-    # A component that is not there has sigma 0 and amplitude 0: any other width keeps it finite.
-    return np.where(sigma == 0, np.float32(1), sigma)
+def _width(sigma: FloatingArray, amplitude: FloatingArray | None) -> FloatingArray:
+    # A component that is not there has sigma 0 or amplitude 0: any other width keeps it finite.
+    is_absent = (sigma == 0) | (False if amplitude is None else (amplitude == 0) & ~np.isfinite(sigma))
+    return np.where(is_absent, sigma.dtype.type(1), sigma)
 
 
-def _as_peer_reads(values: Float32Array, axes: tuple[Axis, ...]) -> Float32Array:
-    # The release's cubes are (ENERG, DETY, DETX) and the field reads them as (energy, fov_lon, fov_lat); reference
-    # backgrounds follow that reading, and the cubes are not symmetric.
-    shape = tuple(axis.nbin for axis in axes)
-    return np.ascontiguousarray(values if values.shape == shape else values.T)
-
-
-def _axes(table: FitsTable) -> list[Axis]:
-    in_energy = str(table.header.get("HDUCLAS2", "")).strip() in _IN_RECONSTRUCTED_ENERGY
-    axes = []
-    for column in table.columns:
-        prefix = column.removesuffix("_LO")
-        if prefix == column or prefix not in _AXES:
-            continue
-        name, unit, scale = _AXES[prefix]
-        name = "energy" if name == "energy_true" and in_energy else name
-        axes.append(_axis(name, _edges(table, prefix, "_LO", unit), _edges(table, prefix, "_HI", unit), unit, scale))
-    return axes
-
-
-def _edges(table: FitsTable, prefix: str, ending: str, unit: str) -> FloatArray:
-    column = f"{prefix}{ending}"
-    factor = unit_factor(table.columns[column], unit, f"HDU {table.name!r}: the column {column}") if unit else 1.0
-    return np.atleast_1d(table.column(column)[0].astype(float)) * factor
-
-
-def _axis(name: str, low: FloatArray, high: FloatArray, unit: str, scale: Scale) -> Axis:
-    if np.allclose(low, high):
-        return Axis.from_nodes(name, low, unit, scale)
-    return Axis(name, np.append(low, high[-1]), unit, scale)
-
-
-def _values(table: FitsTable, columns: tuple[str, ...], unit: str, name: str) -> Float32Array:
-    present = [column for column in columns if column in table.columns]
+def _column(variable: Variable, table: FitsTable) -> str:
+    present = [column for column in variable.columns if column in table.columns]
     if not present:
-        raise InputError(f"HDU {table.name!r} has no column {columns[0]!r}; it has {', '.join(table.columns)}.")
-    given = table.columns[present[0]]
-    if not given and name in _WITHOUT_UNIT:
-        given = _WITHOUT_UNIT[name]
-        log.warning("HDU %r gives no unit for %s; %s is assumed.", table.name, present[0], given)
-    values: Float32Array = table.column(present[0])[0]
-    factor = unit_factor(given, unit, f"HDU {table.name!r}: the column {present[0]}") if unit else 1.0
-    return values if factor == 1.0 else np.asarray(values * np.float32(factor), dtype=np.float32)
+        raise InputError(
+            f"HDU {table.name!r} has no column {variable.columns[0]!r}; it has {', '.join(table.columns)}."
+        )
+    return present[0]
+
+
+def _values(table: FitsTable, column: str, meant: str, variable: Variable) -> FloatingArray:
+    """Return the array of a column in the canonical unit, in the precision of the file; ``meant`` without a unit."""
+    given = table.columns[column].strip() or meant
+    stored = np.atleast_1d(table.column(column)[0])
+    values: FloatingArray = stored if stored.dtype.kind == "f" else stored.astype(float)
+    where = f"HDU {table.name!r}: the column {column}"
+    factor = 1.0 if variable.unit is None else unit_factor(given, variable.unit, where)
+    return values if factor == 1.0 else np.asarray(values * values.dtype.type(factor))

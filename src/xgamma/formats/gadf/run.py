@@ -18,10 +18,12 @@ from xgamma.errors import InputError, MissingHduError
 from xgamma.formats.fits_tables import FitsTable, as_input_error
 from xgamma.formats.gadf.classes import REQUIRED_ROLES, class_of
 from xgamma.formats.gadf.dead_time import dead_time_correction, doubts_about_ontime
+from xgamma.formats.gadf.doubts import doubts_about_responses
 from xgamma.formats.gadf.entry import RunEntry
 from xgamma.formats.gadf.event_list import doubts_about_events, event_list, in_unit
 from xgamma.formats.gadf.good_time import TOPIC, GoodTime, doubts_about_epoch, good_time
 from xgamma.formats.gadf.hdus import FoundHdus, ReadFile, read_hdus, reason_of
+from xgamma.formats.gadf.keywords import with_keywords
 from xgamma.formats.gadf.responses import Response, response
 from xgamma.geometry import separation
 from xgamma.outcome import Note
@@ -124,7 +126,7 @@ def _doubts_about_time(header: Mapping[str, Any], good: GoodTime, outside: int, 
 
 
 def _responses(entry: RunEntry, hdus: FoundHdus) -> tuple[dict[str, Response], list[Note]]:
-    """Return the responses by role, and for each that cannot be read a note that says why."""
+    """Return the responses by role, what is doubtful in them, and for each that cannot be read a note that says why."""
     found: dict[str, Response] = {}
     lost = dict(hdus.lost)
     for role, table in hdus.tables.items():
@@ -134,7 +136,9 @@ def _responses(entry: RunEntry, hdus: FoundHdus) -> tuple[dict[str, Response], l
             found[role] = response(entry.hdus[role].kind or class_of(table), table)
         except Exception as error:
             lost[role] = error
-    return found, [Note(role, reason_of(error, role)) for role, error in lost.items()]
+    responses, notes = with_keywords(found)
+    passed_over = [Note(role, reason_of(error, role)) for role, error in lost.items()]
+    return responses, [*passed_over, *notes, *doubts_about_responses(responses)]
 
 
 def _with_pointing(header: Mapping[str, Any], entry: RunEntry) -> dict[str, Any]:

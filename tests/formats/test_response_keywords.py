@@ -1,0 +1,204 @@
+"""Keywords of responses: which radius they hold for, which energies they recommend, and what is doubtful about them."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+from made_responses import hdu_of, read
+
+from xgamma.errors import InputError
+from xgamma.formats.gadf.doubts import doubts_about_responses
+from xgamma.formats.gadf.keywords import is_point_like, keyword_number, with_keywords
+from xgamma.outcome import Note
+
+
+def run_of(aeff=None, edisp=None, psf=False):
+    """Return the responses of a run with more keywords in their headers."""
+    found = {
+        "aeff": read("aeff_2d", hdu_of("aeff_2d", **(aeff or {}))),
+        "edisp": read("edisp_2d", hdu_of("edisp_2d", **(edisp or {}))),
+    }
+    return {**found, "psf": read("psf_table", hdu_of("psf_table"))} if psf else found
+
+
+def point_like(aeff=None, edisp=None):
+    cut = {"HDUCLAS3": "POINT-LIKE"}
+    return run_of({**cut, **(aeff or {})}, {**cut, **(edisp or {})})
+
+
+def radius(responses):
+    return with_keywords(responses)[0]["aeff"].header.get("RAD_MAX")
+
+
+# --- RAD_MAX
+
+
+@pytest.mark.parametrize(
+    ("aeff", "edisp", "wanted"),
+    [
+        ({"RAD_MAX": 0.2}, {}, 0.2),
+        ({}, {"RAD_MAX": 0.2}, 0.2),
+        ({"RAD_MAX": 0.2}, {"RAD_MAX": 0.20000001}, 0.2),
+        ({"RAD_MAX": "0.2"}, {}, 0.2),
+        ({"RAD_MAX": "0.2 deg"}, {}, 0.2),
+        ({"RAD_MAX": "12 arcmin"}, {"RAD_MAX": "0.2 degree"}, 0.2),
+        ({"RAD_MAX": "2.0D-1"}, {}, 0.2),
+        ({"RAD_MAX": "NONE"}, {"RAD_MAX": 0.2}, 0.2),
+        ({"RAD_MAX": "N/A"}, {"RAD_MAX": ""}, None),
+        ({}, {}, None),
+    ],
+)
+def test_the_radius_of_point_like_responses_is_read_wherever_it_is(aeff, edisp, wanted):
+    found = radius(point_like(aeff, edisp))
+    assert found is None if wanted is None else found == pytest.approx(wanted, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("aeff", "edisp", "words"),
+    [
+        ({"RAD_MAX": 0.2}, {"RAD_MAX": 0.1}, "contradict each other: RAD_MAX is 0.2 deg in AEFF and 0.1 deg in EDISP"),
+        ({"RAD_MAX": "a fifth"}, {}, "HDU 'AEFF' has RAD_MAX = 'a fifth'; expected a number in deg"),
+        ({"RAD_MAX": "0.2 TeV"}, {}, "the keyword RAD_MAX has the unit 'TeV'"),
+        ({"RAD_MAX": True}, {}, "expected a number in deg"),
+        ({}, {"RAD_MAX": -0.2}, "HDU 'EDISP' has RAD_MAX = -0.2; expected a positive number"),
+        ({}, {"RAD_MAX": 0}, "expected a positive number"),
+    ],
+)
+def test_a_radius_that_is_none_or_two_is_refused(aeff, edisp, words):
+    with pytest.raises(InputError, match=words):
+        with_keywords(point_like(aeff, edisp))
+
+
+def test_a_radius_of_responses_of_full_enclosure_says_nothing():
+    assert radius(run_of({"RAD_MAX": "a fifth"})) is None
+
+
+@pytest.mark.parametrize("word", ["POINT-LIKE", "point-like", "POINTLIKE", "Point_Like "])
+def test_point_like_may_be_spelled_in_several_ways(word):
+    assert is_point_like(run_of({"HDUCLAS3": word})["aeff"])
+    assert not is_point_like(run_of()["aeff"])
+
+
+def test_responses_of_two_enclosures_are_noted():
+    notes = with_keywords(run_of({"HDUCLAS3": "POINT-LIKE", "RAD_MAX": 0.1}))[1]
+    assert notes == (Note("HDUCLAS3", "AEFF is point-like and EDISP is not; what the effective area says counts."),)
+    assert [note.topic for note in with_keywords(run_of({}, {"HDUCLAS3": "POINT-LIKE"}))[1]] == ["HDUCLAS3"]
+    assert [note.topic for note in with_keywords(run_of({"HDUCLAS3": "", "RAD_MAX": 0.1}))[1]] == ["HDUCLAS3"]
+
+
+# --- thresholds
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted", "topics"),
+    [
+        ({"LO_THRES": 0.5, "HI_THRES": 50.0}, (0.5, 50.0), []),
+        ({"LO_THRES": "500 GeV", "HI_THRES": "50"}, (0.5, 50.0), []),
+        ({"LO_THRES": "NAN", "HI_THRES": ""}, (None, None), []),
+        ({"LO_THRES": "low", "HI_THRES": 50.0}, (None, 50.0), ["LO_THRES"]),
+        ({"LO_THRES": -0.5, "HI_THRES": 50.0}, (None, 50.0), ["LO_THRES"]),
+        ({"LO_THRES": 50.0, "HI_THRES": 0.5}, (50.0, 0.5), ["LO_THRES"]),
+        ({"LO_THRES": 500.0, "HI_THRES": 50000.0}, (500.0, 50000.0), ["LO_THRES"]),
+        ({"LO_THRES": 500.0, "HI_THRES": 0}, (500.0, 0.0), ["LO_THRES"]),
+    ],
+)
+def test_recommended_energies_are_numbers_in_tev_or_noted(given, wanted, topics):
+    found, notes = with_keywords(run_of(given))
+    assert tuple(found["aeff"].header.get(key) for key in ("LO_THRES", "HI_THRES")) == wanted
+    assert [note.topic for note in notes] == topics
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_recommended_energies_that_are_not_finite_are_none(value):
+    aeff = run_of()["aeff"]
+    odd = dataclasses.replace(aeff, header={**aeff.header, "LO_THRES": value, "HI_THRES": value})
+    found, notes = with_keywords({"aeff": odd})
+    assert not {"LO_THRES", "HI_THRES"} & set(found["aeff"].header)
+    assert [note.topic for note in notes] == ([] if np.isnan(value) else ["LO_THRES", "HI_THRES"])
+
+
+def test_a_keyword_that_is_not_there_is_no_number():
+    assert np.isnan(keyword_number({}, "RAD_MAX", "deg", "HDU 'AEFF'"))
+
+
+# --- doubts
+
+
+def changed(responses, role, change):
+    name = next(iter(responses[role].values))
+    values = {**responses[role].values, name: change(responses[role].values[name].copy())}
+    return {**responses, role: dataclasses.replace(responses[role], values=values)}
+
+
+def test_the_analytic_instrument_is_not_doubted():
+    assert doubts_about_responses(run_of(psf=True)) == ()
+
+
+@pytest.mark.parametrize("scale", [0.01, 0.24, 700.0])
+def test_a_dispersion_that_nobody_normalised_is_not_doubted(scale):
+    assert doubts_about_responses(changed(run_of(), "edisp", lambda values: values * np.float32(scale))) == ()
+
+
+def _at(energies, factor):
+    def change(values):
+        values[:, :, energies] *= np.float32(factor)
+        return values
+
+    return change
+
+
+DOUBTFUL = {
+    "add up to .* not 1, for": ("edisp", _at(slice(4, 6), 0.4)),
+    "add up to 1.7.* not 1, for": ("edisp", _at(slice(4, 6), 1.75)),
+    "edisp is negative, down to": ("edisp", _at(slice(5, 7), -1)),
+    "aeff is negative, down to": ("aeff", lambda values: -values),
+    "psf is negative, down to": ("psf", _at(slice(5, 7), -1)),
+    "effective area reaches .* m2; is its unit right": ("aeff", lambda values: values * np.float32(1e4)),
+    "effective area reaches [1-9].* m2; is its unit right": ("aeff", lambda values: values * np.float32(1e-4)),
+    "holds 0.0003.* of the events of a source": ("psf", lambda values: values * np.float32((np.pi / 180) ** 2)),
+    "holds 3.2.* of the events of a source": ("psf", lambda values: values * np.float32((180 / np.pi) ** 2)),
+}
+
+
+@pytest.mark.parametrize("words", DOUBTFUL)
+def test_what_is_doubtful_is_noted_under_its_role(words):
+    role, change = DOUBTFUL[words]
+    found = doubts_about_responses(changed(run_of(psf=True), role, change))
+    assert [note.topic for note in found] == [role.upper()]
+    assert re.search(words, found[0].text)
+
+
+def test_values_that_are_not_finite_raise_no_doubt_and_no_warning():
+    def spoil(values):
+        values[..., :3], values[..., -1] = np.nan, np.inf
+        return values
+
+    found = run_of(psf=True)
+    for role in found:
+        found = changed(found, role, spoil)
+    assert doubts_about_responses(found) == ()
+
+
+def test_energies_without_their_unit_are_doubted():
+    aeff = run_of()["aeff"]
+    offset, energy = aeff.axes
+    in_kev = dataclasses.replace(energy, edges=energy.edges * 1e9)
+    notes = doubts_about_responses(
+        {
+            "aeff": dataclasses.replace(
+                aeff, axes=(offset, in_kev), remarks=("Its column ENERG_LO has no unit; TeV is assumed.",)
+            )
+        }
+    )
+    assert [note.text.split(" ")[1] for note in notes] == ["column", "axis"]
+
+
+def test_offsets_beyond_any_field_of_view_are_doubted():
+    aeff = run_of()["aeff"]
+    offset, energy = aeff.axes
+    in_arcmin = dataclasses.replace(offset, edges=offset.edges * 60, nodes=offset.center * 60)
+    (note,) = doubts_about_responses({"aeff": dataclasses.replace(aeff, axes=(in_arcmin, energy))})
+    assert note.text.startswith("Its axis offset spans ")
