@@ -15,10 +15,10 @@ from xgamma.errors import ConfigError, MissingInputError
 from xgamma.formats.atomic import local_path
 from xgamma.formats.hdus import read_tables
 from xgamma.formats.ogip import read_ogip_groups, write_ogip
+from xgamma.formats.ogip_tables import SPECTRUM, holds
 from xgamma.formats.spectrum_fits import spectra_of_tables, write_spectrum_fits
 
 MASK_FIT = "mask_fit"
-OGIP_HDU = "SPECTRUM"
 PER_BIN = ("dataset", "region", "energy")
 
 Writer = Callable[[Sequence[xr.Dataset], Path, bool], None]
@@ -47,7 +47,7 @@ def _write_fits(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool) -> 
 
 def _read_fits(path: Path) -> list[xr.Dataset]:
     tables = read_tables(path)
-    return read_ogip_groups(path) if OGIP_HDU in tables else [spectra_of_tables(tables, path)]
+    return read_ogip_groups(path) if holds(tables, SPECTRUM) else [spectra_of_tables(tables, path)]
 
 
 def _write_ogip(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool) -> None:
