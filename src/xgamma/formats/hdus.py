@@ -150,6 +150,15 @@ def axis_of_table(table: Table, name: str, low: str, high: str, without: str = "
     return Axis(name, np.append(below, above[-1]))
 
 
+def fits_text(text: str) -> str:
+    r"""Return a text as a header can hold it: what is not printable ASCII as an escape.
+
+    >>> fits_text("Krebs-ä")
+    'Krebs-\\xe4'
+    """
+    return text if text.isascii() and text.isprintable() else text.encode("unicode_escape").decode()
+
+
 def table_hdu(
     name: str,
     columns: Sequence[fits.Column],

@@ -21,7 +21,7 @@ from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, DataError, InputError, MissingInputError
 from xgamma.formats.atomic import local_path, validate_ending, validate_output, write_files
 from xgamma.formats.gti_table import gti_hdu
-from xgamma.formats.hdus import fits_content, read_tables, table_hdu
+from xgamma.formats.hdus import fits_content, fits_text, read_tables, table_hdu
 from xgamma.formats.ogip_response import area_hdu, bounds_hdu, matrix_hdu
 from xgamma.formats.ogip_spectrum import row_of_pha
 from xgamma.formats.ogip_tables import SPECTRUM, holds
@@ -31,6 +31,8 @@ from xgamma.formats.spectrum_rows import SpectrumRow, dataset_of_rows, grouped_r
 
 ENDINGS = (".yaml", ".yml")
 TYPE = "SpectrumDatasetOnOff"
+# File systems take 255 bytes; what stands around the name is short.
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -170,16 +172,27 @@ def _file_name(name: str, part: str = "") -> str:
     return f"pha_obs{name}{part and '_'}{part}.fits"
 
 
+def _validate_name(name: str) -> None:
+    """Raise ``ConfigError`` for a name that cannot be in the names of files, which FITS headers name in ASCII."""
+    if not name.strip() or "/" in name or "\\" in name or not name.isprintable() or len(name) > _LONGEST_NAME:
+        raise ConfigError(f"The name {name!r} cannot be part of a file name. Rename the dataset.")
+    if not name.isascii():
+        raise ConfigError(
+            f"The name {name!r} cannot be in the header of a FITS file, which is ASCII. Rename the dataset, or write "
+            ".fits or .zarr, which keep it."
+        )
+
+
 def _row_contents(row: SpectrumRow, folder: Path) -> dict[Path, bytes]:
     """Return the files of one spectrum, the PHA last."""
-    if "/" in row.name or "\\" in row.name or not row.name.isprintable():
-        raise ConfigError(f"The name {row.name!r} cannot be part of a file name. Rename the dataset.")
+    _validate_name(row.name)
     if not row.livetime > 0:
         raise DataError(
             f"Spectrum {row.name!r} has no livetime (got {row.livetime} s), which OGIP needs to write its area. "
             "Leave the row out, or write .fits or .zarr."
         )
-    header = {"TELESCOP": row.telescope or "unknown", "INSTRUME": row.telescope or "unknown", "FILTER": "None"}
+    telescope = fits_text(row.telescope) or "unknown"
+    header = {"TELESCOP": telescope, "INSTRUME": telescope, "FILTER": "None"}
     files: dict[str, list[Any]] = {
         "arf": [area_hdu(row.energy_true, row.exposure / row.livetime, header)],
         "rmf": [matrix_hdu(row.energy_true, row.edisp, header), bounds_hdu(row.energy, header)],
