@@ -16,8 +16,9 @@ from astropy.table import Column, Table
 
 from xgamma.axes import FloatArray
 from xgamma.errors import DataError, did_you_mean
-from xgamma.formats import hdus
-from xgamma.formats.sed import QUANTITIES, flux_points_of_table, validate_sed_type
+from xgamma.formats.sed import validate_sed_type
+from xgamma.formats.sed_columns import table_of_columns
+from xgamma.formats.sed_points import QUANTITIES, flux_points_of_table
 
 LIKELIHOOD = "likelihood"
 ERRORS = ("_err", "_errn", "_errp", "_ul")
@@ -60,18 +61,19 @@ def reference(ds: xr.Dataset, sed_type: str) -> u.Quantity:
 
 def errors(ds: xr.Dataset, sed_type: str) -> tuple[u.Quantity, u.Quantity]:
     """Return the errors downwards and upwards, shape (energy,) each: asymmetric ones where there are, NaN if none."""
-    unknown = np.nan * reference(ds, sed_type)
-    both = quantity(ds, f"{sed_type}_err") if "norm_err" in ds else unknown
-    down, up = (quantity(ds, f"{sed_type}{side}") if f"norm{side}" in ds else both for side in ("_errn", "_errp"))
+    both = symmetric_error(ds, sed_type)
+    held = [quantity(ds, f"{sed_type}{side}") if f"norm{side}" in ds else both for side in ("_errn", "_errp")]
+    down, up = (u.Quantity(np.where(np.isnan(one.value), both.to_value(one.unit), one.value), one.unit) for one in held)
     return down, up
 
 
 def symmetric_error(ds: xr.Dataset, sed_type: str) -> u.Quantity:
-    """Return the Gaussian error, shape (energy,), or else the mean of the asymmetric ones."""
+    """Return the Gaussian error, shape (energy,), or else the mean of the asymmetric ones; NaN if there are none."""
     if "norm_err" in ds:
         return quantity(ds, f"{sed_type}_err")
-    down, up = errors(ds, sed_type)
-    return u.Quantity(0.5 * (down + up))
+    if "norm_errn" in ds and "norm_errp" in ds:
+        return u.Quantity(0.5 * (quantity(ds, f"{sed_type}_errn") + quantity(ds, f"{sed_type}_errp")))
+    return u.Quantity(np.nan * reference(ds, sed_type))
 
 
 def table(ds: xr.Dataset, sed_type: str) -> Table:
@@ -133,9 +135,7 @@ def with_formats(points: Table) -> Table:
 
 def product(points: Table, sed_type: str | None = None) -> xr.Dataset:
     """Return the DL5 Dataset of a table in GADF's SED format; raises ``InputError`` when it is not one."""
-    columns = {name.upper(): np.ma.filled(np.ma.asarray(points[name]), np.nan) for name in points.colnames}
-    units = {name.upper(): str(points[name].unit or "") for name in points.colnames}
-    return flux_points_of_table(hdus.Table(Path("table"), "TABLE", dict(points.meta), columns, units), sed_type)
+    return flux_points_of_table(table_of_columns(points, Path("table"), "TABLE"), sed_type)
 
 
 def dataframe(ds: xr.Dataset, names: Sequence[str]) -> pd.DataFrame:

@@ -117,7 +117,9 @@ def _table(hdu: Any, path: Path, number: int) -> Table:
     name = hdu.name.upper() or f"HDU{number}"
     if number == 0:
         return Table(path, name, header, {}, {})
-    columns = {column.name.upper(): _native(hdu.data[column.name]) for column in hdu.columns}
+    columns = {
+        column.name.upper(): _without_null(_native(hdu.data[column.name]), column.null) for column in hdu.columns
+    }
     units = {column.name.upper(): str(column.unit or "") for column in hdu.columns}
     return Table(path, name, header, columns, units)
 
@@ -127,6 +129,12 @@ def _native(values: Any) -> npt.NDArray[Any]:
         return np.array(values, dtype=object)
     array = np.array(values)
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def _without_null(values: npt.NDArray[Any], null: int | None) -> npt.NDArray[Any]:
+    """Return whole numbers as numbers with NaN where they are TNULL, which stands for nothing."""
+    missing = np.equal(values, null) if null is not None and values.dtype.kind in "iu" else np.False_
+    return np.where(missing, np.nan, values) if np.any(missing) else values
 
 
 def table_named(tables: Mapping[str, Table], names: Sequence[str], path: Path) -> Table:
