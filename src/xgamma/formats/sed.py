@@ -20,7 +20,7 @@ from astropy import table as tables
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
-from xgamma.errors import ConfigError, InputError, did_you_mean
+from xgamma.errors import ConfigError, InputError, MissingInputError, did_you_mean
 from xgamma.formats import dataset_table
 from xgamma.formats.atomic import local_path, validate_ending, validate_output, write_files
 from xgamma.formats.fits_tables import read_raw
@@ -117,6 +117,8 @@ def read_flux_points(path: str | os.PathLike[str], sed_type: str | None = None) 
     source = local_path(path)
     if sed_type is not None:
         validate_sed_type(sed_type)
+    if not source.exists():
+        raise MissingInputError(f"There is no file {source}. Check the name and the folder.")
     begin = read_raw(source)[:6]
     if source.name.lower().endswith(".ecsv") or begin == _ECSV:
         return flux_points_of_table(_ecsv_table(source), sed_type)
