@@ -11,7 +11,7 @@ import pytest
 from astropy.io import fits
 
 from xgamma.datasets import Datasets
-from xgamma.errors import InputError
+from xgamma.errors import ConfigError, InputError
 from xgamma.fit.statistic import Statistic
 from xgamma.formats.ogip import read_ogip
 from xgamma.models import Models, PowerLawSpectralModel, SkyModel
@@ -158,6 +158,17 @@ def test_datasets_read_a_spectrum_whose_extension_has_another_name(tmp_path):
     assert int(dataset.counts.sum()) == samples.COUNTS.sum()
 
 
+@pytest.mark.parametrize("ending", [".pha", ".pi", ".pha.gz", ".PHA"])
+def test_datasets_read_the_usual_endings_and_do_not_write_them(tmp_path, ending):
+    content = samples.write(tmp_path).read_bytes()
+    path = tmp_path / f"spectrum{ending}"
+    path.write_bytes(gzip.compress(content) if ending.endswith(".gz") else content)
+    [dataset] = datasets = Datasets.read(path)
+    assert dataset.name == "spectrum"
+    with pytest.raises(ConfigError, match=r"written beside an index; choose a name that ends in \.yaml"):
+        datasets.write(path, overwrite=True)
+
+
 def append_spectrum(hdus):
     hdus.append(hdus[1].copy())
 
@@ -233,13 +244,36 @@ def not_a_number(matrix):
     matrix.data["MATRIX"][0, 0] = np.nan
 
 
+def more_groups(matrix):
+    matrix.data["N_GRP"][0] = 9
+
+
+def fewer_channels(matrix):
+    matrix.data["N_CHAN"][0] = -3
+
+
+def limit_in_words(matrix):
+    matrix.header["TLMIN4"] = "one"
+
+
+def without_energies(matrix):
+    matrix.data["ENERG_LO"][:] = np.nan
+
+
 def from_zero_energy(hdus):
     hdus["EBOUNDS"].data["E_MIN"][0] = 0.0
 
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
-    [(matrix_of(not_a_number), "not finite or below 0"), (from_zero_energy, "E_MIN of EBOUNDS does not begin above 0")],
+    [
+        (matrix_of(not_a_number), "not finite or below 0"),
+        (matrix_of(more_groups), "row 0 of its matrix has N_GRP = 9 and 1 groups"),
+        (matrix_of(fewer_channels), "row 0 of its matrix points beyond"),
+        (matrix_of(limit_in_words), "TLMIN4 = 'one'; expected a number"),
+        (matrix_of(without_energies), "ENERG_LO of MATRIX does not begin above 0"),
+        (from_zero_energy, "E_MIN of EBOUNDS does not begin above 0"),
+    ],
 )
 def test_a_response_of_no_use_is_refused(tmp_path, change, sentence):
     path = samples.write(tmp_path, layout="whole")

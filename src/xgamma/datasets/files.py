@@ -54,14 +54,23 @@ def _write_ogip(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool) -> 
     write_ogip(_only(datasets, path), path, overwrite=overwrite)
 
 
+def _write_pha(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool) -> None:
+    raise ConfigError(f"{path.name}: OGIP spectra are written beside an index; choose a name that ends in .yaml.")
+
+
 FITS = Format(_write_fits, _read_fits)
 OGIP = Format(_write_ogip, read_ogip_groups)
+PHA = Format(_write_pha, read_ogip_groups)
 FORMATS = {
     ".zarr": Format(write_zarr, read_zarr),
     ".fits": FITS,
     ".fits.gz": FITS,
     ".yaml": OGIP,
     ".yml": OGIP,
+    ".pha": PHA,
+    ".pha.gz": PHA,
+    ".pi": PHA,
+    ".pi.gz": PHA,
 }
 
 
@@ -90,7 +99,15 @@ def write_datasets(datasets: Sequence[xr.Dataset], filename: str | PathLike[str]
 
 
 def read_datasets(filename: str | PathLike[str]) -> list[xr.Dataset]:
-    """Read what `write_datasets` wrote, and files of Gammapy; raises ``MissingInputError``, ``InputError``."""
+    """Read what `write_datasets` wrote, and files of others.
+
+    Raises
+    ------
+    MissingInputError
+        When there is no such file.
+    InputError
+        When it is not what its name says.
+    """
     path = local_path(filename)
     reader = file_format(path).read
     if not path.exists():

@@ -20,6 +20,7 @@ from astropy.io import fits
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, DataError, InputError, MissingInputError
 from xgamma.formats.atomic import local_path, validate_ending, validate_output, write_files
+from xgamma.formats.fits_tables import as_input_error
 from xgamma.formats.gti_table import gti_hdu
 from xgamma.formats.hdus import fits_content, fits_text, read_tables, table_hdu
 from xgamma.formats.ogip_response import area_hdu, bounds_hdu, matrix_hdu
@@ -130,7 +131,8 @@ def read_ogip_groups(path: str | os.PathLike[str]) -> list[xr.Dataset]:
 def _rows_of_entry(entry: IndexEntry) -> list[SpectrumRow]:
     tables = read_tables(entry.path)
     if holds(tables, SPECTRUM) or "COUNTS" not in tables:
-        return [row_of_pha(tables, entry.path, entry.name)]
+        with as_input_error(f"{entry.path}, or a file that it names,"):
+            return [row_of_pha(tables, entry.path, entry.name)]
     rows = rows_of_tables(tables, entry.path)
     return [replace(rows[0], name=entry.name)] if entry.name and len(rows) == 1 else rows
 

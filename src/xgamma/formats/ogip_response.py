@@ -18,7 +18,7 @@ from xgamma.axes import Axis, FloatArray
 from xgamma.dialects import fits_unit
 from xgamma.errors import DataError, InputError
 from xgamma.formats.hdus import Table, read_tables, table_hdu
-from xgamma.formats.ogip_tables import AREA, BOUNDS, MATRIX, axis_of, companion, extension_of, holds, text_of
+from xgamma.formats.ogip_tables import AREA, BOUNDS, MATRIX, axis_of, companion, extension_of, holds, number_of, text_of
 from xgamma.units import unit_factor
 
 AREA_UNIT = "cm2"
@@ -203,8 +203,11 @@ def _kernel(table: Table, rows: int, channels: int) -> FloatArray:
     for row in range(rows):
         starts, lengths, values = (np.atleast_1d(table.column(name)[row]) for name in ("F_CHAN", "N_CHAN", "MATRIX"))
         count, used = int(table.column("N_GRP")[row]), 0
+        if not 0 <= count <= min(len(starts), len(lengths)):
+            raise InputError(f"{table.path}: row {row} of its matrix has N_GRP = {count} and {len(starts)} groups.")
         for start, length in zip(starts[:count].astype(int) - first_channel, lengths[:count].astype(int), strict=True):
-            if length and (start < 0 or start + length > channels or used + length > len(values)):
+            is_outside = start < 0 or start + length > channels or used + length > len(values)
+            if length < 0 or (length and is_outside):
                 raise InputError(
                     f"{table.path}: row {row} of its matrix points beyond the {channels} channels or its values."
                 )
@@ -218,9 +221,8 @@ def _kernel(table: Table, rows: int, channels: int) -> FloatArray:
 def _first_channel(table: Table) -> int:
     """Return the number of the first channel: TLMIN of F_CHAN; without, 1, or 0 where a group says so."""
     number = list(table.columns).index("F_CHAN") + 1 if "F_CHAN" in table else 0
-    said = table.header.get(f"TLMIN{number}")
-    if said is not None:
-        return int(said)
+    if f"TLMIN{number}" in table.header:
+        return int(number_of(table, f"TLMIN{number}", 1))
     rows = zip(*(table.column(name) for name in ("F_CHAN", "N_CHAN", "N_GRP")), strict=True)
     return int(not any(_begins_at_0(*row) for row in rows))
 
