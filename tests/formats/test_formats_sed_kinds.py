@@ -324,3 +324,14 @@ def test_a_table_without_a_format_says_the_way_out():
     for name, unit in (("e_ref", "TeV"), ("dnde", UNIT)):
         text[name].unit = unit
     assert FluxPoints.from_table(text).dnde_err[0].value == pytest.approx((2.86219e-12 + 2.89857e-12) / 2)
+
+
+@pytest.mark.parametrize("card", ["TTYPE1  =                   -1", "TTYPE2  = 3", "XTYPE1  = 'e_ref'"])
+def test_a_header_that_is_damaged_is_a_sentence(tmp_path, card):
+    path = written(tmp_path / "points.fits", table(dnde_err=ERROR))
+    content = bytearray(path.read_bytes())
+    at = content.index(card[:8].replace("X", "T").encode())
+    content[at : at + 80] = card.ljust(80).encode()
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"points\.fits"):
+        FluxPoints.read(path)

@@ -22,7 +22,11 @@ from xgamma.formats.fits_tables import inflated
 from xgamma.formats.fits_tables import read_tables as read_whole_tables
 from xgamma.units import unit_factor
 
-UNREADABLE = (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, VerifyError, AstropyWarning)
+# What astropy raises for headers and data that are not what they say.
+UNREADABLE = (
+    OSError, ValueError, TypeError, LookupError, EOFError, ArithmeticError, AssertionError, AttributeError, VerifyError,
+    AstropyWarning,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
