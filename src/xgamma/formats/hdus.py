@@ -18,7 +18,7 @@ from astropy.utils.exceptions import AstropyWarning
 
 from xgamma.axes import Axis, FloatArray
 from xgamma.errors import InputError, MissingInputError
-from xgamma.formats.fits_tables import inflated
+from xgamma.formats.fits_tables import inflated, read_raw
 from xgamma.formats.fits_tables import read_tables as read_whole_tables
 from xgamma.units import unit_factor
 
@@ -88,13 +88,13 @@ def read_tables(path: Path) -> dict[str, Table]:
     MissingInputError
         When there is no such file.
     InputError
-        When it is a folder, not FITS, or truncated.
+        When it is a folder, a device or a pipe, not FITS, or truncated.
     """
     if path.is_dir():
         raise InputError(f"{path} is a folder; expected a FITS file.")
     if not path.exists():
         raise MissingInputError(f"There is no file {path}. Check the name and the folder.")
-    content = inflated(path.read_bytes(), path)
+    content = inflated(read_raw(path), path)
     # astropy leaves out a last HDU that was cut off, without an error.
     read_whole_tables(path, raw=content)
     try:

@@ -20,7 +20,7 @@ from astropy.io import fits
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, DataError, InputError, MissingInputError
 from xgamma.formats.atomic import local_path, validate_ending, validate_output, write_files
-from xgamma.formats.fits_tables import as_input_error
+from xgamma.formats.fits_tables import as_input_error, read_raw
 from xgamma.formats.gti_table import gti_hdu
 from xgamma.formats.hdus import fits_content, fits_text, read_tables, table_hdu
 from xgamma.formats.ogip_response import area_hdu, bounds_hdu, matrix_hdu
@@ -150,9 +150,9 @@ def read_index(path: Path) -> list[IndexEntry]:
     if not path.exists():
         raise MissingInputError(f"There is no file {path}. Check the name and the folder.")
     try:
-        document = yaml.safe_load(path.read_text())
+        document = yaml.safe_load(read_raw(path))
         entries = [(str(entry["name"]), str(entry["type"]), str(entry["filename"])) for entry in document["datasets"]]
-    except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError, RecursionError) as error:
         raise InputError(
             f"{path} is not an index of spectra; expected 'datasets:' with a list of name, type and filename."
         ) from error

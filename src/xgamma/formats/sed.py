@@ -119,10 +119,10 @@ def read_flux_points(path: str | os.PathLike[str], sed_type: str | None = None) 
         validate_sed_type(sed_type)
     if not source.exists():
         raise MissingInputError(f"There is no file {source}. Check the name and the folder.")
-    begin = read_raw(source)[:6]
-    if source.name.lower().endswith(".ecsv") or begin == _ECSV:
-        return flux_points_of_table(_ecsv_table(source), sed_type)
-    if begin != _FITS and begin[:2] != _GZIP:
+    raw = read_raw(source)
+    if source.name.lower().endswith(".ecsv") or raw.startswith(_ECSV):
+        return flux_points_of_table(_ecsv_table(raw, source), sed_type)
+    if not raw.startswith((_FITS, _GZIP)):
         raise InputError(
             f"{source} is neither a FITS nor an ECSV file. Read it as a table of astropy, give its columns the names "
             "of the format (e_ref, dnde, dnde_errn, ...) and units, and FluxPoints.from_table reads it."
@@ -212,11 +212,11 @@ def _ecsv_content(columns: Columns, meta: Mapping[str, Any]) -> bytes:
     return text.getvalue().encode()
 
 
-def _ecsv_table(path: Path) -> Table:
+def _ecsv_table(raw: bytes, path: Path) -> Table:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyWarning)
-            table = tables.Table.read(path.read_text(), format="ascii.ecsv")
+            table = tables.Table.read(raw.decode(), format="ascii.ecsv")
     except (ValueError, OSError, KeyError, TypeError) as error:
         raise InputError(
             f"{path} is not an ECSV table ({error}). Write it again, or name it after its format."
