@@ -4,16 +4,21 @@ The expected statistics are those of Sherpa 4.19 for the same files (load_pha, w
 """
 
 import gzip
+from dataclasses import replace
 
 import numpy as np
 import ogip_samples as samples
 import pytest
 from astropy.io import fits
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from xgamma.datasets import Datasets
 from xgamma.errors import ConfigError, InputError
 from xgamma.fit.statistic import Statistic
 from xgamma.formats.ogip import read_ogip
+from xgamma.formats.ogip_grouping import grouped_row
+from xgamma.formats.spectrum_rows import spectrum_rows
 from xgamma.models import Models, PowerLawSpectralModel, SkyModel
 
 AREA_COLUMN = [0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
@@ -109,6 +114,26 @@ def test_groups_add_up_counts_background_and_response(tmp_path):
     np.testing.assert_allclose(background, np.add.reduceat(each, [0, 2, 5]), rtol=1e-6)
 
 
+@settings(max_examples=30, deadline=None)
+@given(
+    flags=st.lists(st.sampled_from([1, -1, 0]), min_size=6, max_size=6),
+    off=st.lists(st.integers(0, 9), min_size=6, max_size=6),
+    scale=st.lists(st.floats(0.1, 10), min_size=6, max_size=6),
+)
+def test_any_grouping_keeps_counts_response_and_expected_background(tmp_path_factory, flags, off, scale):
+    row = next(spectrum_rows(read_ogip(samples.write(tmp_path_factory.mktemp("groups")))))
+    row = replace(row, counts_off=np.array(off, float), acceptance_off=np.array(scale))
+    begins = [n for n, flag in enumerate(flags) if flag >= 0 or n == 0]
+    grouped = grouped_row(row, np.array(begins))
+    assert grouped.energy.nbin == len(begins)
+    assert grouped.energy.edges[[0, -1]].tolist() == row.energy.edges[[0, -1]].tolist()
+    assert (grouped.counts.sum(), grouped.counts_off.sum()) == (row.counts.sum(), row.counts_off.sum())
+    np.testing.assert_allclose(grouped.edisp.sum(axis=1), row.edisp.sum(axis=1), rtol=1e-12)
+    expected = [(one.acceptance / one.acceptance_off * one.counts_off).sum() for one in (grouped, row)]
+    assert expected[0] == pytest.approx(expected[1], rel=1e-12)
+    assert grouped_row(grouped, np.arange(len(begins))) is grouped
+
+
 def test_a_group_with_a_bad_channel_is_bad(tmp_path):
     ds = read_ogip(samples.write(tmp_path, columns={"GROUPING": GROUPS, "QUALITY": [0, 0, 0, 1, 0, 0]}))
     assert channels(ds, "mask_safe").tolist() == [True, False, True]
@@ -191,6 +216,10 @@ def shorter(hdus):
     hdus[1].data = hdus[1].data[:5]
 
 
+def without_poisserr(hdus):
+    del hdus[1].header["POISSERR"]
+
+
 HALF = {"counts": (samples.COUNTS + 0.5) / samples.LIVETIME, "counts_name": "RATE", "header": {"POISSERR": False}}
 NAN = [1, 1, np.nan, 1, 1, 1]
 REFUSED = {
@@ -199,7 +228,13 @@ REFUSED = {
     "TYPE:II": ({"header": {"HDUCLAS4": "TYPE:II"}}, None, "is a type II PHA file"),
     "net counts": ({"header": {"HDUCLAS2": "NET"}}, None, "has its background subtracted"),
     "a correction": ({"header": {"CORRFILE": "corr.fits"}}, None, r"asks for a correction by 'corr.fits' \(CORRFILE\)"),
-    "errors of Gauss": (HALF, None, r"errors that are not those of Poisson \(POISSERR = F\)"),
+    "errors of Gauss": (HALF, None, "errors that are not those of Poisson"),
+    "errors of Gauss, in words": (HALF | {"header": {"POISSERR": "F"}}, None, "errors that are not those of Poisson"),
+    "errors in a column": (
+        HALF | {"header": {}, "columns": {"STAT_ERR": np.ones(6)}},
+        without_poisserr,
+        "errors that are not those of Poisson",
+    ),
     "a flag without meaning": (
         {"columns": {"GROUPING": [1, 2, 1, 1, 1, 1]}},
         None,

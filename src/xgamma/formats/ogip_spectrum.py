@@ -131,12 +131,18 @@ def _counts(spectrum: Table, livetime: float, good: BoolArray) -> FloatArray:
     if name == "RATE":
         values = np.where(np.isclose(values, whole, rtol=_RATE_PRECISION, atol=_RATE_PRECISION), whole, values)
     counts = _finite(spectrum, name, values, good)
-    if spectrum.header.get("POISSERR", True) is False and np.any((counts != np.rint(counts))[good]):
+    if not _is_poisson(spectrum) and np.any((counts != np.rint(counts))[good]):
         raise InputError(
-            f"{spectrum.path} has errors that are not those of Poisson (POISSERR = F) and {name} that stand for no "
-            "whole numbers of counts. Give the counts as they were measured."
+            f"{spectrum.path} has errors that are not those of Poisson (POISSERR = F, or STAT_ERR) and {name} that "
+            "stand for no whole numbers of counts. Give the counts as they were measured."
         )
     return counts
+
+
+def _is_poisson(spectrum: Table) -> bool:
+    if "POISSERR" in spectrum.header:
+        return text_of(spectrum, "POISSERR") not in ("FALSE", "F", "0")
+    return "STAT_ERR" not in spectrum
 
 
 def _validate_channels(spectrum: Table) -> None:
