@@ -335,3 +335,17 @@ def test_a_header_that_is_damaged_is_a_sentence(tmp_path, card):
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"points\.fits"):
         FluxPoints.read(path)
+
+
+def test_points_whose_reference_is_dnde_alone_are_shown_and_written_as_such(tmp_path):
+    points = FluxPoints.from_table(SAME["norms of a reference"])
+    assert points.has("dnde")
+    assert points.has("e2dnde_err")
+    assert not points.has("flux")
+    assert "flux" not in points.to_dataframe()
+    points.write(tmp_path / "points.ecsv")
+    np.testing.assert_allclose(FluxPoints.read(tmp_path / "points.ecsv").dnde.value, DNDE, rtol=1e-12)
+    assert "ref_flux" not in points.to_table("likelihood").colnames
+    for call in (points.plot, points.to_table, lambda sed_type: points.write(tmp_path / "a.fits", sed_type)):
+        with pytest.raises(DataError, match=r"have no '?ref_flux"):
+            call(sed_type="flux")

@@ -77,8 +77,7 @@ class FluxPoints:
 
     def has(self, name: str) -> bool:
         """Whether a quantity such as ``dnde_ul`` can be given."""
-        sed_type, _, suffix = name.partition("_")
-        return name in self.data or (sed_type in SED_TYPES and (f"norm_{suffix}" if suffix else "norm") in self.data)
+        return sed_table.has_quantity(self.data, name)
 
     @property
     def available_quantities(self) -> list[str]:

@@ -45,9 +45,18 @@ def quantity(ds: xr.Dataset, name: str) -> u.Quantity:
         return u.Quantity(ds[name].values, ds[name].attrs["units"])
     sed_type, _, suffix = name.partition("_")
     norm = f"norm_{suffix}" if suffix else "norm"
+    if sed_type == "ref":
+        raise DataError(f"These flux points have no {name!r}: their table tells another kind of flux alone.")
     if norm not in ds or sed_type not in QUANTITIES:
         raise DataError(f"These flux points have no {name!r}; estimate them with selection_optional: all.")
     return u.Quantity(ds[norm].values * reference(ds, sed_type))
+
+
+def has_quantity(ds: xr.Dataset, name: str) -> bool:
+    """Whether `quantity` can give a quantity: it is there, or its norm and the reference of its kind are."""
+    sed_type, _, suffix = name.partition("_")
+    is_known = sed_type in QUANTITIES and (f"ref_{sed_type}" in ds or sed_type == "e2dnde")
+    return name in ds or (is_known and (f"norm_{suffix}" if suffix else "norm") in ds)
 
 
 def reference(ds: xr.Dataset, sed_type: str) -> u.Quantity:
@@ -84,7 +93,7 @@ def table(ds: xr.Dataset, sed_type: str) -> Table:
     for name, values in (("e_ref", ds["energy"].values), ("e_min", bounds[:, 0]), ("e_max", bounds[:, 1])):
         result[name] = Column(values, unit="TeV")
     for name in _flux_columns(sed_type):
-        if name.startswith("ref_") or f"norm{_suffix(name)}" in ds:
+        if name in ds if name.startswith("ref_") else f"norm{_suffix(name)}" in ds:
             result[name] = _column(quantity(ds, name))
     scans = _scan_columns(sed_type) if "stat_scan" in ds else ()
     for name in (*STATISTICS, *scans, *HONEST):

@@ -20,7 +20,7 @@ from astropy import table as tables
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
-from xgamma.errors import ConfigError, InputError, MissingInputError, did_you_mean
+from xgamma.errors import ConfigError, DataError, InputError, MissingInputError, did_you_mean
 from xgamma.formats import dataset_table
 from xgamma.formats.atomic import local_path, validate_ending, validate_output, write_files
 from xgamma.formats.fits_tables import read_raw
@@ -67,6 +67,8 @@ def write_flux_points(
     ------
     ConfigError
         For another ending or ``sed_type``.
+    DataError
+        When the points have no reference of that kind.
     OutputExistsError, OutputError
         When the file exists, or the folder cannot be written. Nothing half-written is left.
 
@@ -176,11 +178,15 @@ def _values(variable: xr.DataArray) -> tuple[npt.NDArray[Any], str]:
 
 
 def _likelihood_columns(ds: xr.Dataset) -> Columns:
-    references: Columns = {f"ref_{name}": (ds[f"ref_{name}"].values, unit) for name, unit in QUANTITIES.items()}
+    references: Columns = {
+        f"ref_{name}": (ds[f"ref_{name}"].values, unit) for name, unit in QUANTITIES.items() if f"ref_{name}" in ds
+    }
     return references | {f"norm{part}": (ds[f"norm{part}"].values, "") for part in PARTS if f"norm{part}" in ds}
 
 
 def _quantity_columns(ds: xr.Dataset, quantity: str) -> Columns:
+    if f"ref_{quantity}" not in ds:
+        raise DataError(f"These flux points have no ref_{quantity}, so that they cannot be written as {quantity!r}.")
     reference, unit = ds[f"ref_{quantity}"].values, QUANTITIES[quantity]
     parts = [part for part in PARTS if f"norm{part}" in ds]
     return {f"{quantity}{part}": (ds[f"norm{part}"].values * reference, unit) for part in parts}
