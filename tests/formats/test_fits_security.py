@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import tracemalloc
 import zlib
 from pathlib import Path
@@ -12,6 +13,7 @@ from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from xgamma.datasets import Datasets, FluxPoints
 from xgamma.errors import InputError, XgammaError
 from xgamma.formats import fits_tables
 from xgamma.formats.fits_header import CARD, parsed_header
@@ -285,3 +287,13 @@ def test_only_regular_files_of_a_sane_size_are_read(tmp_path, monkeypatch):
     small.touch()
     with pytest.raises(InputError, match=r"small.fits cannot be read: Permission denied\."):
         read_raw(small)
+
+
+@pytest.mark.parametrize("name", ["pipe.fits", "pipe.ecsv", "pipe.yaml", "pipe.pha"])
+@pytest.mark.parametrize("read", [Datasets.read, FluxPoints.read])
+def test_a_pipe_is_not_waited_for(tmp_path, name, read):
+    if (name, read) == ("pipe.ecsv", Datasets.read):
+        pytest.skip("not a name of spectra")
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InputError, match="expected a regular file"):
+        read(tmp_path / name)

@@ -223,9 +223,22 @@ def test_two_regions_have_no_place(tmp_path):
         write_ogip(spectra(n_region=2), tmp_path / "all.yaml")
 
 
-def test_a_name_that_is_a_path_is_refused(tmp_path):
+@pytest.mark.parametrize("name", ["a/b", "a\\b", "tab\t", "", " ", "a" * 300])
+def test_a_name_that_is_no_part_of_a_file_name_is_refused(tmp_path, name):
     with pytest.raises(ConfigError, match="cannot be part of a file name"):
-        write_ogip(spectra(n_rows=1).assign_coords(dataset=["a/b"]), tmp_path / "all.yaml")
+        write_ogip(spectra(n_rows=1).assign_coords(dataset=[name]), tmp_path / "all.yaml")
+
+
+@pytest.mark.parametrize("name", ["Krebs-ä", "π", "蟹"])
+def test_a_name_that_no_header_holds_is_refused_before_a_file_is_written(tmp_path, name):
+    with pytest.raises(ConfigError, match=r"cannot be in the header of a FITS file.*write \.fits or \.zarr"):
+        write_ogip(spectra(n_rows=1).assign_coords(dataset=[name]), tmp_path / "all.yaml")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_telescope_that_no_header_holds_is_written_with_escapes(tmp_path):
+    path = write_ogip(spectra(n_rows=1).assign_attrs(telescope="Čerenkov"), tmp_path / "all.yaml")[-1]
+    assert read_ogip(path).attrs["telescope"] == "\\u010cerenkov"
 
 
 def test_another_ending_is_refused(tmp_path):

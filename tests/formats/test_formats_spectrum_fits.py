@@ -220,3 +220,11 @@ def test_a_fits_file_of_something_else_names_what_is_there(tmp_path):
     (tmp_path / "map.fits").write_bytes(buffer.getvalue())
     with pytest.raises(InputError, match="has no HDU COUNTS"):
         read_spectrum_fits(tmp_path / "map.fits")
+
+
+@pytest.mark.parametrize("name", ["Krebs-ä", "Crab|1", "tab\t", "a/b", "", "蟹", "a" * 300])
+def test_any_name_and_telescope_come_back(tmp_path, name):
+    ds = spectra(n_rows=1).assign_coords(dataset=[name]).assign_attrs(telescope="Čerenkov")
+    path = write_spectrum_fits(ds, tmp_path / "one.fits")
+    xr.testing.assert_identical(read_spectrum_fits(path), ds)
+    assert fits.getheader(path)["NAME"].isascii()

@@ -15,10 +15,10 @@ from xgamma.errors import ConfigError, MissingInputError
 from xgamma.formats.atomic import local_path
 from xgamma.formats.hdus import read_tables
 from xgamma.formats.ogip import read_ogip_groups, write_ogip
+from xgamma.formats.ogip_tables import SPECTRUM, holds
 from xgamma.formats.spectrum_fits import spectra_of_tables, write_spectrum_fits
 
 MASK_FIT = "mask_fit"
-OGIP_HDU = "SPECTRUM"
 PER_BIN = ("dataset", "region", "energy")
 
 Writer = Callable[[Sequence[xr.Dataset], Path, bool], None]
@@ -47,21 +47,30 @@ def _write_fits(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool) -> 
 
 def _read_fits(path: Path) -> list[xr.Dataset]:
     tables = read_tables(path)
-    return read_ogip_groups(path) if OGIP_HDU in tables else [spectra_of_tables(tables, path)]
+    return read_ogip_groups(path) if holds(tables, SPECTRUM) else [spectra_of_tables(tables, path)]
 
 
 def _write_ogip(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool) -> None:
     write_ogip(_only(datasets, path), path, overwrite=overwrite)
 
 
+def _write_pha(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool) -> None:
+    raise ConfigError(f"{path.name}: OGIP spectra are written beside an index; choose a name that ends in .yaml.")
+
+
 FITS = Format(_write_fits, _read_fits)
 OGIP = Format(_write_ogip, read_ogip_groups)
+PHA = Format(_write_pha, read_ogip_groups)
 FORMATS = {
     ".zarr": Format(write_zarr, read_zarr),
     ".fits": FITS,
     ".fits.gz": FITS,
     ".yaml": OGIP,
     ".yml": OGIP,
+    ".pha": PHA,
+    ".pha.gz": PHA,
+    ".pi": PHA,
+    ".pi.gz": PHA,
 }
 
 
@@ -90,7 +99,15 @@ def write_datasets(datasets: Sequence[xr.Dataset], filename: str | PathLike[str]
 
 
 def read_datasets(filename: str | PathLike[str]) -> list[xr.Dataset]:
-    """Read what `write_datasets` wrote, and files of Gammapy; raises ``MissingInputError``, ``InputError``."""
+    """Read what `write_datasets` wrote, and files of others.
+
+    Raises
+    ------
+    MissingInputError
+        When there is no such file.
+    InputError
+        When it is not what its name says.
+    """
     path = local_path(filename)
     reader = file_format(path).read
     if not path.exists():

@@ -17,8 +17,8 @@ from xgamma.axes import FloatArray
 from xgamma.datasets import sed_table, text
 from xgamma.datasets.sed_table import ERRORS
 from xgamma.errors import ConfigError, DataError, UnknownNameError, did_you_mean
-from xgamma.formats.sed import QUANTITIES as SED_TYPES
 from xgamma.formats.sed import read_flux_points, write_flux_points
+from xgamma.formats.sed_points import QUANTITIES as SED_TYPES
 from xgamma.plot import sed as plot_sed
 
 PLOT_UNITS = {
@@ -77,8 +77,7 @@ class FluxPoints:
 
     def has(self, name: str) -> bool:
         """Whether a quantity such as ``dnde_ul`` can be given."""
-        sed_type, _, suffix = name.partition("_")
-        return name in self.data or (sed_type in SED_TYPES and (f"norm_{suffix}" if suffix else "norm") in self.data)
+        return sed_table.has_quantity(self.data, name)
 
     @property
     def available_quantities(self) -> list[str]:

@@ -126,7 +126,8 @@ class FluxPointsDataset:
             model.spectral_model.plot(bounds, ax=ax, **look)
             model.spectral_model.plot_error(bounds, ax=ax, sed_type=style["sed_type"], facecolor=look["color"])
         ax.set_xlim(low, high)
-        ax.set_ylim(limits)
+        if limits[0] > 0 or ax.get_yscale() == "linear":
+            ax.set_ylim(limits)
         ax.legend(fontsize="small")
         return ax
 

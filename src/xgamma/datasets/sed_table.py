@@ -16,8 +16,9 @@ from astropy.table import Column, Table
 
 from xgamma.axes import FloatArray
 from xgamma.errors import DataError, did_you_mean
-from xgamma.formats import hdus
-from xgamma.formats.sed import QUANTITIES, flux_points_of_table, validate_sed_type
+from xgamma.formats.sed import validate_sed_type
+from xgamma.formats.sed_columns import table_of_columns
+from xgamma.formats.sed_points import QUANTITIES, flux_points_of_table
 
 LIKELIHOOD = "likelihood"
 ERRORS = ("_err", "_errn", "_errp", "_ul")
@@ -44,9 +45,18 @@ def quantity(ds: xr.Dataset, name: str) -> u.Quantity:
         return u.Quantity(ds[name].values, ds[name].attrs["units"])
     sed_type, _, suffix = name.partition("_")
     norm = f"norm_{suffix}" if suffix else "norm"
+    if sed_type == "ref":
+        raise DataError(f"These flux points have no {name!r}: their table tells another kind of flux alone.")
     if norm not in ds or sed_type not in QUANTITIES:
         raise DataError(f"These flux points have no {name!r}; estimate them with selection_optional: all.")
     return u.Quantity(ds[norm].values * reference(ds, sed_type))
+
+
+def has_quantity(ds: xr.Dataset, name: str) -> bool:
+    """Whether `quantity` can give a quantity: it is there, or its norm and the reference of its kind are."""
+    sed_type, _, suffix = name.partition("_")
+    is_known = sed_type in QUANTITIES and (f"ref_{sed_type}" in ds or sed_type == "e2dnde")
+    return name in ds or (is_known and (f"norm_{suffix}" if suffix else "norm") in ds)
 
 
 def reference(ds: xr.Dataset, sed_type: str) -> u.Quantity:
@@ -60,18 +70,19 @@ def reference(ds: xr.Dataset, sed_type: str) -> u.Quantity:
 
 def errors(ds: xr.Dataset, sed_type: str) -> tuple[u.Quantity, u.Quantity]:
     """Return the errors downwards and upwards, shape (energy,) each: asymmetric ones where there are, NaN if none."""
-    unknown = np.nan * reference(ds, sed_type)
-    both = quantity(ds, f"{sed_type}_err") if "norm_err" in ds else unknown
-    down, up = (quantity(ds, f"{sed_type}{side}") if f"norm{side}" in ds else both for side in ("_errn", "_errp"))
+    both = symmetric_error(ds, sed_type)
+    held = [quantity(ds, f"{sed_type}{side}") if f"norm{side}" in ds else both for side in ("_errn", "_errp")]
+    down, up = (u.Quantity(np.where(np.isnan(one.value), both.to_value(one.unit), one.value), one.unit) for one in held)
     return down, up
 
 
 def symmetric_error(ds: xr.Dataset, sed_type: str) -> u.Quantity:
-    """Return the Gaussian error, shape (energy,), or else the mean of the asymmetric ones."""
+    """Return the Gaussian error, shape (energy,), or else the mean of the asymmetric ones; NaN if there are none."""
     if "norm_err" in ds:
         return quantity(ds, f"{sed_type}_err")
-    down, up = errors(ds, sed_type)
-    return u.Quantity(0.5 * (down + up))
+    if "norm_errn" in ds and "norm_errp" in ds:
+        return u.Quantity(0.5 * (quantity(ds, f"{sed_type}_errn") + quantity(ds, f"{sed_type}_errp")))
+    return u.Quantity(np.nan * reference(ds, sed_type))
 
 
 def table(ds: xr.Dataset, sed_type: str) -> Table:
@@ -82,7 +93,7 @@ def table(ds: xr.Dataset, sed_type: str) -> Table:
     for name, values in (("e_ref", ds["energy"].values), ("e_min", bounds[:, 0]), ("e_max", bounds[:, 1])):
         result[name] = Column(values, unit="TeV")
     for name in _flux_columns(sed_type):
-        if name.startswith("ref_") or f"norm{_suffix(name)}" in ds:
+        if name in ds if name.startswith("ref_") else f"norm{_suffix(name)}" in ds:
             result[name] = _column(quantity(ds, name))
     scans = _scan_columns(sed_type) if "stat_scan" in ds else ()
     for name in (*STATISTICS, *scans, *HONEST):
@@ -133,9 +144,7 @@ def with_formats(points: Table) -> Table:
 
 def product(points: Table, sed_type: str | None = None) -> xr.Dataset:
     """Return the DL5 Dataset of a table in GADF's SED format; raises ``InputError`` when it is not one."""
-    columns = {name.upper(): np.ma.filled(np.ma.asarray(points[name]), np.nan) for name in points.colnames}
-    units = {name.upper(): str(points[name].unit or "") for name in points.colnames}
-    return flux_points_of_table(hdus.Table(Path("table"), "TABLE", dict(points.meta), columns, units), sed_type)
+    return flux_points_of_table(table_of_columns(points, Path("table"), "TABLE"), sed_type)
 
 
 def dataframe(ds: xr.Dataset, names: Sequence[str]) -> pd.DataFrame:

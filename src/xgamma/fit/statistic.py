@@ -94,6 +94,17 @@ def flux_points_used(ds: xr.Dataset, mask: BoolArray | None) -> BoolArray:
     return np.asarray(used if mask is None else used & np.reshape(mask, used.shape))
 
 
+def _validate_errors(ds: xr.Dataset) -> None:
+    """Raise ``DataError`` for flux points of which no measured one has an error: a fit would pass them over."""
+    measured_points = np.isfinite(ds["norm"].values) & ~np.asarray(ds["is_ul"].values, dtype=bool)
+    error = ds["norm_err"].values[measured_points]
+    if error.size and not (np.isfinite(error) & (error > 0)).any():
+        raise DataError(
+            "Flux points without errors cannot be fitted: expected dnde_err, or dnde_errn and dnde_errp (or those of "
+            "flux, eflux, e2dnde, norm), finite and above 0."
+        )
+
+
 class Statistic:
     """-2 ln(likelihood) of models on Datasets, summed over all bins; called without arguments.
 
@@ -172,6 +183,7 @@ def counts_term(places: Sequence[Place], models: Sequence[SkyModel]) -> CountsTe
 def points_term(ds: xr.Dataset, models: Sequence[SkyModel], mask: BoolArray | None, number: int) -> PointsTerm:
     """Return the chi2 term of flux points."""
     used = flux_points_used(ds, mask)
+    _validate_errors(ds)
     reference = ds["ref_dnde"].values[used]
     chosen = selected_models(models, dataset_names(ds))
     for model in chosen:

@@ -39,7 +39,7 @@ def read_mask(path: Path) -> SkyMask:
         for hdu in fits.HDUList.fromstring(content):
             if hdu.is_image and hdu.header.get("NAXIS", 0) >= 2:
                 return _mask(hdu, path, largest_content(len(content)))
-    except (*UNREADABLE, ArithmeticError, AttributeError) as error:
+    except UNREADABLE as error:
         raise InputError(f"The exclusion mask {path} cannot be read as FITS: {error}") from None
     raise InputError(f"The exclusion mask {path} holds no image; expected a FITS image with a celestial WCS.")
 

@@ -20,23 +20,20 @@ from astropy.io import fits
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, DataError, InputError, MissingInputError
 from xgamma.formats.atomic import local_path, validate_ending, validate_output, write_files
-from xgamma.formats.gti_table import gti_hdu, gti_of_table
-from xgamma.formats.hdus import Table, fits_content, read_tables, table_hdu, table_named
-from xgamma.formats.ogip_response import (
-    area_hdu,
-    area_of_tables,
-    axis_of_bounds,
-    bounds_hdu,
-    kernel_of_tables,
-    matrix_hdu,
-)
-from xgamma.formats.region_table import Circles, circles_from_table, region_hdu
+from xgamma.formats.fits_tables import as_input_error, read_raw
+from xgamma.formats.gti_table import gti_hdu
+from xgamma.formats.hdus import fits_content, fits_text, read_tables, table_hdu
+from xgamma.formats.ogip_response import area_hdu, bounds_hdu, matrix_hdu
+from xgamma.formats.ogip_spectrum import row_of_pha
+from xgamma.formats.ogip_tables import SPECTRUM, holds
+from xgamma.formats.region_table import Circles, region_hdu
 from xgamma.formats.spectrum_fits import rows_of_tables
-from xgamma.formats.spectrum_rows import NO_OBS_ID, SpectrumRow, dataset_of_rows, grouped_rows, spectrum_rows
+from xgamma.formats.spectrum_rows import SpectrumRow, dataset_of_rows, grouped_rows, spectrum_rows
 
 ENDINGS = (".yaml", ".yml")
 TYPE = "SpectrumDatasetOnOff"
-_NOTHING = ("", "NONE")
+# File systems take 255 bytes; what stands around the name is short.
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -98,8 +95,9 @@ def read_ogip(path: str | os.PathLike[str]) -> xr.Dataset:
     """Read OGIP spectra on one set of energy bins: a YAML index, or one PHA file.
 
     The area, matrix and background files named in the PHA header are looked for beside it. Exposure is area times
-    EXPOSURE (its EDISP weight is taken to be the same), ``mask_safe`` is quality 0, and where the background was
-    exposed differently its acceptance is scaled by EXPOSURE x AREASCAL, as the standard says.
+    EXPOSURE x AREASCAL (its EDISP weight is taken to be the same), ``mask_safe`` is quality 0, channels are added up
+    as GROUPING says, and where the background was exposed differently its acceptance is scaled by EXPOSURE x AREASCAL.
+    ``docs/exchange.md`` lists what the standard allows and what is done about it.
 
     Raises
     ------
@@ -132,8 +130,9 @@ def read_ogip_groups(path: str | os.PathLike[str]) -> list[xr.Dataset]:
 
 def _rows_of_entry(entry: IndexEntry) -> list[SpectrumRow]:
     tables = read_tables(entry.path)
-    if "SPECTRUM" in tables or "COUNTS" not in tables:
-        return [row_of_pha(tables, entry.path, entry.name)]
+    if holds(tables, SPECTRUM) or "COUNTS" not in tables:
+        with as_input_error(f"{entry.path}, or a file that it names,"):
+            return [row_of_pha(tables, entry.path, entry.name)]
     rows = rows_of_tables(tables, entry.path)
     return [replace(rows[0], name=entry.name)] if entry.name and len(rows) == 1 else rows
 
@@ -151,9 +150,9 @@ def read_index(path: Path) -> list[IndexEntry]:
     if not path.exists():
         raise MissingInputError(f"There is no file {path}. Check the name and the folder.")
     try:
-        document = yaml.safe_load(path.read_text())
+        document = yaml.safe_load(read_raw(path))
         entries = [(str(entry["name"]), str(entry["type"]), str(entry["filename"])) for entry in document["datasets"]]
-    except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError, RecursionError) as error:
         raise InputError(
             f"{path} is not an index of spectra; expected 'datasets:' with a list of name, type and filename."
         ) from error
@@ -175,16 +174,27 @@ def _file_name(name: str, part: str = "") -> str:
     return f"pha_obs{name}{part and '_'}{part}.fits"
 
 
+def _validate_name(name: str) -> None:
+    """Raise ``ConfigError`` for a name that cannot be in the names of files, which FITS headers name in ASCII."""
+    if not name.strip() or "/" in name or "\\" in name or not name.isprintable() or len(name) > _LONGEST_NAME:
+        raise ConfigError(f"The name {name!r} cannot be part of a file name. Rename the dataset.")
+    if not name.isascii():
+        raise ConfigError(
+            f"The name {name!r} cannot be in the header of a FITS file, which is ASCII. Rename the dataset, or write "
+            ".fits or .zarr, which keep it."
+        )
+
+
 def _row_contents(row: SpectrumRow, folder: Path) -> dict[Path, bytes]:
     """Return the files of one spectrum, the PHA last."""
-    if "/" in row.name or "\\" in row.name or not row.name.isprintable():
-        raise ConfigError(f"The name {row.name!r} cannot be part of a file name. Rename the dataset.")
+    _validate_name(row.name)
     if not row.livetime > 0:
         raise DataError(
             f"Spectrum {row.name!r} has no livetime (got {row.livetime} s), which OGIP needs to write its area. "
             "Leave the row out, or write .fits or .zarr."
         )
-    header = {"TELESCOP": row.telescope or "unknown", "INSTRUME": row.telescope or "unknown", "FILTER": "None"}
+    telescope = fits_text(row.telescope) or "unknown"
+    header = {"TELESCOP": telescope, "INSTRUME": telescope, "FILTER": "None"}
     files: dict[str, list[Any]] = {
         "arf": [area_hdu(row.energy_true, row.exposure / row.livetime, header)],
         "rmf": [matrix_hdu(row.energy_true, row.edisp, header), bounds_hdu(row.energy, header)],
@@ -239,81 +249,3 @@ def _spectrum_hdus(
 def _counts_format(counts: FloatArray) -> str:
     is_whole = np.all(counts == np.rint(counts)) and np.all(np.abs(counts) < np.iinfo(np.int32).max)
     return "J" if is_whole else "D"
-
-
-def row_of_pha(tables: Mapping[str, Table], path: Path, name: str = "") -> SpectrumRow:
-    """Return the spectrum of a PHA file, its companions read from beside it; ``name`` goes before its OBS_ID."""
-    spectrum = table_named(tables, ["SPECTRUM"], path)
-    livetime = _livetime(spectrum)
-    ancillary, response = (_companion(spectrum, keyword) for keyword in ("ANCRFILE", "RESPFILE"))
-    if ancillary is None or response is None:
-        raise InputError(f"{path} names no {'ANCRFILE' if ancillary is None else 'RESPFILE'}; a fit needs a response.")
-    response_tables = read_tables(response)
-    bounds = tables if "EBOUNDS" in tables else response_tables
-    energy = axis_of_bounds(table_named(bounds, ["EBOUNDS"], path if bounds is tables else response))
-    energy_true, area = area_of_tables(read_tables(ancillary), ancillary)
-    title = name or str(spectrum.header.get("OBS_ID", "")).strip() or path.name.split(".")[0]
-    gti, mjdref = gti_of_table(tables.get("GTI"))
-    telescope = str(spectrum.header.get("TELESCOP", "")).strip()
-    exposure = area * livetime
-    row = SpectrumRow(
-        name=title,
-        energy=energy,
-        energy_true=energy_true,
-        counts=_counts(spectrum, energy.nbin),
-        acceptance=_per_channel(spectrum, "BACKSCAL", energy.nbin),
-        exposure=exposure,
-        exposure_edisp=exposure,
-        edisp=kernel_of_tables(response_tables, response, energy_true, energy.nbin),
-        mask_safe=_per_channel(spectrum, "QUALITY", energy.nbin, 0.0) == 0,
-        **_off(spectrum, livetime, energy.nbin),
-        region=circles_from_table(tables["REGION"]) if "REGION" in tables else Circles.none(),
-        gti=gti,
-        mjdref=mjdref,
-        livetime=livetime,
-        obs_id=int(title) if title.isdigit() else NO_OBS_ID,
-        telescope="" if telescope.lower() == "unknown" else telescope,
-    )
-    return row.without_repeated_off_region()
-
-
-def _livetime(spectrum: Table) -> float:
-    livetime = spectrum.header.get("EXPOSURE")
-    if not isinstance(livetime, int | float) or not livetime > 0:
-        raise InputError(f"{spectrum.path} has no livetime: its EXPOSURE is {livetime!r}, expected seconds above 0.")
-    return float(livetime)
-
-
-def _companion(spectrum: Table, keyword: str) -> Path | None:
-    name = str(spectrum.header.get(keyword, "")).strip()
-    return None if name.upper() in _NOTHING else spectrum.path.parent / name
-
-
-def _counts(spectrum: Table, channels: int) -> FloatArray:
-    counts = spectrum.numbers("COUNTS")
-    if counts.shape != (channels,):
-        raise InputError(f"{spectrum.path} has {len(counts)} channels, and EBOUNDS has {channels}.")
-    return counts
-
-
-def _per_channel(spectrum: Table, name: str, channels: int, default: float = 1.0) -> FloatArray:
-    """Return a quantity that OGIP allows as a column or as one keyword for all channels."""
-    if name in spectrum:
-        return spectrum.numbers(name)
-    return np.full(channels, float(spectrum.header.get(name, default)))
-
-
-def _off(spectrum: Table, livetime: float, channels: int) -> dict[str, Any]:
-    path = _companion(spectrum, "BACKFILE")
-    if path is None:
-        return {}
-    tables = read_tables(path)
-    off = table_named(tables, ["SPECTRUM"], path)
-    scale = _livetime(off) / livetime * _per_channel(off, "AREASCAL", channels)
-    circles = circles_from_table(tables["REGION"]) if "REGION" in tables else Circles.none()
-    return {
-        "counts_off": _counts(off, channels),
-        "acceptance_off": _per_channel(off, "BACKSCAL", channels)
-        * (scale / _per_channel(spectrum, "AREASCAL", channels)),
-        "off_regions": circles,
-    }

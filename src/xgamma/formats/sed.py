@@ -19,25 +19,27 @@ import xarray as xr
 from astropy import table as tables
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
-from scipy.special import erfinv
 
-from xgamma.axes import LABELS, Axis, FloatArray
-from xgamma.errors import ConfigError, InputError, MissingInputError, did_you_mean
+from xgamma.errors import ConfigError, DataError, InputError, MissingInputError, did_you_mean
 from xgamma.formats import dataset_table
 from xgamma.formats.atomic import local_path, validate_ending, validate_output, write_files
+from xgamma.formats.fits_tables import read_raw
 from xgamma.formats.hdus import Table, fits_content, read_tables, table_hdu
+from xgamma.formats.sed_columns import table_of_columns
+from xgamma.formats.sed_points import (
+    PARTS,
+    QUANTITIES,
+    SED_TYPES,
+    flux_points_of_table,
+    has_energies,
+    is_flux_points,
+    is_light_curve,
+)
 
 ENDINGS = (".fits", ".fits.gz", ".ecsv")
 EXTNAME = "FLUXPOINTS"
-QUANTITIES = {"dnde": "cm-2 s-1 TeV-1", "flux": "cm-2 s-1", "eflux": "TeV cm-2 s-1", "e2dnde": "TeV cm-2 s-1"}
-SED_TYPES = ("likelihood", *QUANTITIES)
-_PARTS = ("", "_err", "_errn", "_errp", "_ul", "_sensitivity")
-_PER_DATASET = ("counts", "npred", "npred_excess", "counts_left_out")
-_IN_TEV = ("e_min_fit", "e_max_fit")
+_ECSV, _FITS, _GZIP = b"# %ECS", b"SIMPLE", b"\x1f\x8b"
 _ORDER = ("ts", "sqrt_ts", "npred", "npred_excess", "stat", "stat_null", "is_ul", "counts", "success", "stat_scan")
-# The spectrum that points without a reference are relative to: 1e-12 (E / TeV)^-2 cm-2 s-1 TeV-1.
-_REFERENCE_AMPLITUDE = 1e-12
-
 Columns = dict[str, tuple[npt.NDArray[Any], str]]
 
 
@@ -65,6 +67,8 @@ def write_flux_points(
     ------
     ConfigError
         For another ending or ``sed_type``.
+    DataError
+        When the points have no reference of that kind.
     OutputExistsError, OutputError
         When the file exists, or the folder cannot be written. Nothing half-written is left.
 
@@ -92,12 +96,13 @@ def read_flux_points(path: str | os.PathLike[str], sed_type: str | None = None) 
     """Read flux points of xgamma, Gammapy or another program that writes GADF SEDs, as a DL5 Dataset.
 
     Quantities become norms of a reference spectrum: the one in the file (``likelihood``), else
-    1e-12 (E / TeV)^-2 cm-2 s-1 TeV-1. Where a file tells only ``e_ref``, edges lie half-way between the points.
+    1e-12 (E / TeV)^-2 cm-2 s-1 TeV-1. Where a file tells only ``e_ref``, edges lie half-way between the points. A
+    symmetric error that is missing is the mean of the asymmetric ones. ``docs/exchange.md`` lists what is understood.
 
     Parameters
     ----------
     path
-        The name of the file; ``.ecsv`` is a table of text, everything else FITS.
+        The name of the file; ECSV or FITS, whatever its ending.
     sed_type
         What the table holds, for a file without SED_TYPE; otherwise its columns decide.
 
@@ -106,21 +111,44 @@ def read_flux_points(path: str | os.PathLike[str], sed_type: str | None = None) 
     MissingInputError
         When there is no such file.
     InputError
-        When it holds no flux points, or in a unit that is not one of them.
+        When it is neither FITS nor ECSV, holds no flux points or several tables of them, or values and units that are
+        not those of the format.
+    LaterError
+        For a light curve.
     """
     source = local_path(path)
     if sed_type is not None:
         validate_sed_type(sed_type)
-    if source.name.lower().endswith(".ecsv"):
-        return flux_points_of_table(_read_ecsv(source), sed_type)
+    if not source.exists():
+        raise MissingInputError(f"There is no file {source}. Check the name and the folder.")
+    raw = read_raw(source)
+    if source.name.lower().endswith(".ecsv") or raw.startswith(_ECSV):
+        return flux_points_of_table(_ecsv_table(raw, source), sed_type)
+    if not raw.startswith((_FITS, _GZIP)):
+        raise InputError(
+            f"{source} is neither a FITS nor an ECSV file. Read it as a table of astropy, give its columns the names "
+            "of the format (e_ref, dnde, dnde_errn, ...) and units, and FluxPoints.from_table reads it."
+        )
     found = read_tables(source)
     ours = dataset_table.dataset_of_tables(found, source)
-    if ours is not None:
-        return ours
-    points = [table for table in found.values() if "e_ref" in table or "e_min" in table]
-    if not points:
-        raise InputError(f"{source} has no table of flux points (column e_ref or e_min); it has {', '.join(found)}.")
-    return flux_points_of_table(points[0], sed_type)
+    return flux_points_of_table(_points_table(found, source), sed_type) if ours is None else ours
+
+
+def _points_table(found: Mapping[str, Table], path: Path) -> Table:
+    """Return the table of flux points of a file; raises ``InputError`` when none or several could be it."""
+    points = [table for table in found.values() if is_flux_points(table)]
+    named = [table for table in points if table.name == EXTNAME] or points
+    if len(named) > 1:
+        raise InputError(
+            f"{path} has {len(named)} tables of flux points: {', '.join(table.name for table in named)}. Read one with "
+            "astropy.table.Table.read(path, hdu=...) and give it to FluxPoints.from_table."
+        )
+    # Light curves, and tables with energies alone, are refused by what they are and lack.
+    others = (table for table in found.values() if has_energies(table) or is_light_curve(table))
+    candidates = named or list(others)
+    if not candidates:
+        raise InputError(f"{path} has no table of flux points (column e_ref or e_min); it has {', '.join(found)}.")
+    return candidates[0]
 
 
 def validate_sed_type(sed_type: str) -> None:
@@ -150,13 +178,17 @@ def _values(variable: xr.DataArray) -> tuple[npt.NDArray[Any], str]:
 
 
 def _likelihood_columns(ds: xr.Dataset) -> Columns:
-    references: Columns = {f"ref_{name}": (ds[f"ref_{name}"].values, unit) for name, unit in QUANTITIES.items()}
-    return references | {f"norm{part}": (ds[f"norm{part}"].values, "") for part in _PARTS if f"norm{part}" in ds}
+    references: Columns = {
+        f"ref_{name}": (ds[f"ref_{name}"].values, unit) for name, unit in QUANTITIES.items() if f"ref_{name}" in ds
+    }
+    return references | {f"norm{part}": (ds[f"norm{part}"].values, "") for part in PARTS if f"norm{part}" in ds}
 
 
 def _quantity_columns(ds: xr.Dataset, quantity: str) -> Columns:
+    if f"ref_{quantity}" not in ds:
+        raise DataError(f"These flux points have no ref_{quantity}, so that they cannot be written as {quantity!r}.")
     reference, unit = ds[f"ref_{quantity}"].values, QUANTITIES[quantity]
-    parts = [part for part in _PARTS if f"norm{part}" in ds]
+    parts = [part for part in PARTS if f"norm{part}" in ds]
     return {f"{quantity}{part}": (ds[f"norm{part}"].values * reference, unit) for part in parts}
 
 
@@ -186,131 +218,13 @@ def _ecsv_content(columns: Columns, meta: Mapping[str, Any]) -> bytes:
     return text.getvalue().encode()
 
 
-def _read_ecsv(path: Path) -> Table:
-    if not path.is_file():
-        raise MissingInputError(f"There is no file {path}. Check the name and the folder.")
+def _ecsv_table(raw: bytes, path: Path) -> Table:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyWarning)
-            table = tables.Table.read(path.read_text(), format="ascii.ecsv")
+            table = tables.Table.read(raw.decode(), format="ascii.ecsv")
     except (ValueError, OSError, KeyError, TypeError) as error:
         raise InputError(
             f"{path} is not an ECSV table ({error}). Write it again, or name it after its format."
         ) from error
-    columns = {name.upper(): np.ma.filled(np.ma.asarray(table[name]), np.nan) for name in table.colnames}
-    units = {name.upper(): str(table[name].unit or "") for name in table.colnames}
-    return Table(path, "ECSV", dict(table.meta), columns, units)
-
-
-def flux_points_of_table(table: Table, sed_type: str | None = None) -> xr.Dataset:
-    """Return the DL5 Dataset of an SED table; see `read_flux_points`."""
-    kind = sed_type or _sed_type(table)
-    e_ref, bounds = _energies(table)
-    order = np.argsort(e_ref, kind="stable")
-    variables = _norms(table, kind, e_ref, bounds)
-    held = [name.lower() for name in table.columns]
-    others = [name for name in held if name not in ("e_ref", "e_min", "e_max", "norm_scan") and name not in variables]
-    taken = tuple(f"{quantity}{part}" for quantity in QUANTITIES for part in _PARTS)
-    for name in others:
-        if name not in taken and table.column(name).dtype.kind in "bfiu":
-            variables[name] = _likelihood_variable(table, name)
-    norm = variables["norm"][1]
-    variables.setdefault("is_ul", ("energy", ~np.isfinite(norm), {"units": ""}))
-    variables.setdefault("success", ("energy", np.isfinite(norm), {"units": ""}))
-    ds = xr.Dataset(variables, _energy_coords(e_ref, bounds), _attrs(table))
-    return _with_labels(ds, table).isel(energy=order)
-
-
-def _sed_type(table: Table) -> str:
-    said = str(table.header.get("SED_TYPE", "")).strip().lower()
-    if said in SED_TYPES:
-        return said
-    found = [kind for kind in SED_TYPES if ("norm" if kind == "likelihood" else kind) in table]
-    if not found:
-        raise InputError(
-            f"{table.path} holds none of norm, {', '.join(QUANTITIES)}; it has {', '.join(table.columns)}."
-        )
-    return found[0]
-
-
-def _energies(table: Table) -> tuple[FloatArray, FloatArray]:
-    """Return e_ref, shape (energy,), and the edges, shape (energy, 2), in TeV."""
-    if "e_min" in table and "e_max" in table:
-        bounds = np.stack([table.numbers("e_min", "TeV"), table.numbers("e_max", "TeV")], axis=1)
-        return (table.numbers("e_ref", "TeV") if "e_ref" in table else np.sqrt(bounds[:, 0] * bounds[:, 1])), bounds
-    e_ref = table.numbers("e_ref", "TeV")
-    order = np.argsort(e_ref)
-    bounds = np.empty((len(e_ref), 2))
-    bounds[order] = Axis.from_nodes("energy", e_ref[order], "TeV", "log").bounds
-    return e_ref, bounds
-
-
-def _energy_coords(e_ref: FloatArray, bounds: FloatArray) -> dict[str, Any]:
-    attrs = {"units": "TeV", "bounds": "energy_bounds", "scale": "log", **LABELS["energy"]}
-    return {"energy": ("energy", e_ref, attrs), "energy_bounds": (("energy", "bound"), bounds, {"units": "TeV"})}
-
-
-def _norms(table: Table, kind: str, e_ref: FloatArray, bounds: FloatArray) -> dict[str, Any]:
-    """Return norms and reference fluxes."""
-    references = _references(table, kind, e_ref, bounds)
-    quantity, scale, unit = "norm", np.ones(len(e_ref)), ""
-    if kind != "likelihood":
-        quantity, scale, unit = kind, references[f"ref_{kind}"], QUANTITIES[kind]
-    if quantity not in table:
-        raise InputError(f"{table.path} is of sed_type {kind!r} and has no column {quantity!r}.")
-    norms = {
-        f"norm{part}": ("energy", table.numbers(f"{quantity}{part}", unit) / scale, {"units": ""})
-        for part in _PARTS
-        if f"{quantity}{part}" in table
-    }
-    return norms | {
-        name: ("energy", values, {"units": QUANTITIES[name.removeprefix("ref_")]})
-        for name, values in references.items()
-    }
-
-
-def _references(table: Table, kind: str, e_ref: FloatArray, bounds: FloatArray) -> dict[str, FloatArray]:
-    low, high = bounds.T
-    if kind == "likelihood":
-        held = {
-            f"ref_{name}": table.numbers(f"ref_{name}", unit)
-            for name, unit in QUANTITIES.items()
-            if f"ref_{name}" in table or name == "dnde"
-        }
-        return {"ref_e2dnde": held["ref_dnde"] * e_ref**2} | held
-    return {
-        "ref_dnde": _REFERENCE_AMPLITUDE * e_ref**-2,
-        "ref_flux": _REFERENCE_AMPLITUDE * (1 / low - 1 / high),
-        "ref_eflux": _REFERENCE_AMPLITUDE * np.log(high / low),
-        "ref_e2dnde": np.full(len(e_ref), _REFERENCE_AMPLITUDE),
-    }
-
-
-def _likelihood_variable(table: Table, name: str) -> tuple[Any, npt.NDArray[Any], dict[str, str]]:
-    unit = "TeV" if name in _IN_TEV else ""
-    stored = table.column(name)
-    values = stored if stored.dtype.kind == "b" else table.numbers(name, unit if name in _IN_TEV else None)
-    if name in _PER_DATASET:
-        return ("energy", "dataset"), values.reshape(len(values), -1), {"units": unit}
-    if values.ndim == 1:
-        return "energy", values, {"units": unit or table.units[name.upper()]}
-    return ("energy", "norm_scan" if name == "stat_scan" else f"{name}_dim"), values, {"units": unit}
-
-
-def _with_labels(ds: xr.Dataset, table: Table) -> xr.Dataset:
-    """Return ``ds`` with names for its datasets, and the norms of the scan."""
-    if "dataset" in ds.dims:
-        ds = ds.assign_coords(dataset=[f"dataset-{number}" for number in range(ds.sizes["dataset"])])
-    if "norm_scan" not in table:
-        return ds
-    scan = table.numbers("norm_scan")
-    common = scan[np.argmax(np.isfinite(scan).all(axis=1))]
-    if np.all(np.isclose(scan, common, rtol=1e-9, atol=0) | np.isnan(scan)):
-        return ds.assign_coords(norm_scan=("norm_scan", common, {"units": "", "long_name": "Norms of the scan"}))
-    return ds.assign_coords(norm_scan=(("energy", "norm_scan"), scan, {"units": ""}))
-
-
-def _attrs(table: Table) -> dict[str, Any]:
-    confidence = float(table.header.get("UL_CONF", math.erf(math.sqrt(2))))
-    sigma = round(float(math.sqrt(2) * erfinv(confidence)), 4)
-    return {"source": "", "n_sigma": 1.0, "n_sigma_ul": sigma, "UL_CONF": round(confidence, 7), "telescope": ""}
+    return table_of_columns(table, path, "ECSV")

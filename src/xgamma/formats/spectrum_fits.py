@@ -16,7 +16,7 @@ from xgamma.errors import DataError, LaterError
 from xgamma.formats import dataset_table
 from xgamma.formats.atomic import local_path, validate_ending, validate_output, write_files
 from xgamma.formats.gti_table import gti_hdu, gti_of_table
-from xgamma.formats.hdus import Table, axis_of_table, fits_content, read_tables, table_hdu, table_named
+from xgamma.formats.hdus import Table, axis_of_table, fits_content, fits_text, read_tables, table_hdu, table_named
 from xgamma.formats.region_table import Circles, circles_from_table, region_hdu
 from xgamma.formats.spectrum_rows import SpectrumRow, dataset_of_rows, facts_of_columns, spectrum_rows
 
@@ -37,6 +37,7 @@ def write_spectrum_fits(ds: xr.Dataset, path: str | os.PathLike[str], *, overwri
     identical Dataset. A ``mask_fit`` variable (bool, as ``mask_safe``) is kept when there is one.
 
     Gammapy 2.1 has no place for the livetime in these files and shows it as NaN; it is in the header of EXPOSURE.
+    Names that are not ASCII are kept in XGAMMA; headers have them with escapes.
 
     Parameters
     ----------
@@ -71,7 +72,7 @@ def write_spectrum_fits(ds: xr.Dataset, path: str | os.PathLike[str], *, overwri
         raise DataError("There is no spectrum to write: the Dataset has no row or no region.")
     hdus = [*_row_hdus(row), dataset_table.dataset_hdu(loaded)]
     content = fits_content(
-        hdus, {"NAME": row.name, **dataset_table.PROMISE}, compress=target.name.lower().endswith(".gz")
+        hdus, {"NAME": fits_text(row.name), **dataset_table.PROMISE}, compress=target.name.lower().endswith(".gz")
     )
     write_files({target: content}, overwrite=overwrite)
     return target
@@ -169,7 +170,7 @@ def _band_columns(axes: Sequence[Axis]) -> list[fits.Column]:
 
 
 def _meta_hdu(row: SpectrumRow) -> fits.BinTableHDU:
-    telescope = row.telescope or "unknown"
+    telescope = fits_text(row.telescope) or "unknown"
     columns = [
         fits.Column("TELESCOP", format=f"{len(telescope)}A", array=[telescope]),
         fits.Column("OBS_ID", format="K", array=[row.obs_id]),

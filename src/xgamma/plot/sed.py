@@ -34,7 +34,9 @@ def plot_flux_points(
     ax: Axes | None = None,
     **style: Any,
 ) -> Axes:
-    """Draw flux points, upper limits as arrows.
+    """Draw flux points, upper limits as arrows; points without a finite error have no bar.
+
+    The vertical axis is logarithmic unless nothing is above 0.
 
     Parameters
     ----------
@@ -56,24 +58,31 @@ def plot_flux_points(
     ax = normalize_axes(ax)
     is_limit = is_limit & np.isfinite(limits)
     height = np.where(is_limit, limits, values)
-    below = np.where(is_limit, UPPER_LIMIT_LENGTH * limits, errors[0])
-    above = np.where(is_limit, 0.0, errors[1])
+    below, above = _bars(np.where(is_limit, [UPPER_LIMIT_LENGTH * limits, np.zeros_like(limits)], errors))
     shown = np.isfinite(height)
-    reach = np.stack([center - edges[:, 0], edges[:, 1] - center])
+    reach = _bars(np.stack([center - edges[:, 0], edges[:, 1] - center]))
     ax.errorbar(
         center[shown],
         height[shown],
         xerr=reach[:, shown],
-        yerr=np.nan_to_num(np.stack([below, above]))[:, shown],
+        yerr=np.stack([below, above])[:, shown],
         uplims=is_limit[shown],
         **{"fmt": "o", "ms": 5, "lw": 1.4, **style},
     )
+    if not shown.any():
+        ax.set_xlim(edges.min(), edges.max())
     ax.set_xscale("log")
-    ax.set_yscale("log", nonpositive="clip")
+    if (height[shown] > 0).any():
+        ax.set_yscale("log", nonpositive="clip")
     ax.set_xlabel(axis_label("Energy", "TeV"))
     ax.set_ylabel(axis_label(quantity, unit))
     _hold(ax, height[shown], (height - below)[shown], (height + above)[shown])
     return ax
+
+
+def _bars(lengths: FloatArray) -> FloatArray:
+    """Return lengths that can be drawn: an error that is not known, infinite or below 0 has no bar."""
+    return np.where(np.isfinite(lengths) & (lengths > 0), lengths, 0.0)
 
 
 def _hold(ax: Axes, height: FloatArray, low: FloatArray, high: FloatArray) -> None:
