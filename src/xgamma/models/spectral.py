@@ -333,6 +333,12 @@ class CompoundSpectralModel(SpectralModel):
         """Those of the first, then those of the second spectrum."""
         return self.model1.parameter_names + self.model2.parameter_names
 
+    @property
+    def qualified_names(self) -> list[str]:
+        """The names with the part that they stand in, as Gammapy writes them: ``model1.index``."""
+        parts = {"model1": self.model1, "model2": self.model2}
+        return [f"{part}.{name}" for part, model in parts.items() for name in model.qualified_names]
+
     def canonical_values(self, values: Iterable[float] | None = None) -> list[float]:
         """Return those of the first, then those of the second spectrum."""
         if values is None:
