@@ -72,6 +72,10 @@ class SpectralModel(Component):
     def _energy_flux(self, low: FloatArray, high: FloatArray, values: list[float]) -> FloatArray:
         return integral(lambda energy: energy * self._dnde(energy, values), low, high)
 
+    def tables(self) -> list[bytes]:
+        """Return what was read from files and enters the values, each as bytes in one order on every machine."""
+        return [table for part in self._inner if isinstance(part, SpectralModel) for table in part.tables()]
+
     # --- units
 
     @property
@@ -395,6 +399,10 @@ class ScaleSpectralModel(SpectralModel):
     def __init__(self, model: SpectralModel, norm: Any = 1.0) -> None:
         self.model = model
         super().__init__(norm=norm)
+
+    def tables(self) -> list[bytes]:
+        """Return those of the inner spectrum."""
+        return self.model.tables()
 
     @property
     def unit(self) -> u.UnitBase:

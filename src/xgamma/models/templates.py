@@ -59,6 +59,10 @@ def _nodes(energy: u.Quantity, owner: str) -> FloatArray:
     return nodes
 
 
+def _bytes(*arrays: npt.ArrayLike) -> list[bytes]:
+    return [np.ascontiguousarray(array, dtype="<f8").tobytes() for array in arrays]
+
+
 def _density_unit(unit: u.UnitBase) -> u.UnitBase:
     return next((known for known in _CANONICAL if known.is_equivalent(unit)), unit)
 
@@ -205,6 +209,10 @@ class TemplateNDSpectralModel(SpectralModel):
         """cm-2 s-1 TeV-1 for flux densities."""
         return _density_unit(self.unit)
 
+    def tables(self) -> list[bytes]:
+        """Return nodes and values of the file, which is opened for it."""
+        return _bytes(*self._table.nodes, self._table.values)
+
     def _dnde(self, energy: FloatArray, values: list[float]) -> FloatArray:
         return self._interpolate(*values, energy) * float(self.unit.to(self.canonical_unit))
 
@@ -256,6 +264,10 @@ class EBLAbsorptionNormSpectralModel(SpectralModel):
             (self.param.value, nodes), ("lin", "log"), self.data.value, logarithmic=True
         )
         super().__init__(**parameters)
+
+    def tables(self) -> list[bytes]:
+        """Return nodes and values of the table."""
+        return _bytes(self.energy.value, self.param.value, self.data.value)
 
     def _dnde(self, energy: FloatArray, values: list[float]) -> FloatArray:
         alpha_norm, redshift = values
