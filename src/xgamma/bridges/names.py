@@ -35,7 +35,7 @@ def places_of_either(names: Sequence[str], among: Sequence[str]) -> list[int] | 
 
     Gammapy 1 did not say in which part of a compound a parameter stands.
 
-    >>> places_of_either(["x.spectral.index", "x.spectral.index"], ["x.spectral.model1.index", "x.spectral.model2.index"])
+    >>> places_of_either(["x.a.index", "x.a.index"], ["x.a.model1.index", "x.a.model2.index"])
     [0, 1]
     """
     for spelling in (str, plain_name):
