@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 
 from simulated_spectra import cash_dataset, models, on_off_dataset, power_law, response_dataset
 from xgamma.errors import ConfigError, DataError, LaterError
+from xgamma.geometry import to_frame
 from xgamma.models.model import FoVBackgroundModel, Models
 from xgamma.models.powerlaws import PowerLawNormSpectralModel
 from xgamma.models.predict import Response, npred, npred_background, npred_signal
-from xgamma.models.spatial import PointSpatialModel
+from xgamma.models.spatial import GaussianSpatialModel, PointSpatialModel
+from xgamma.models.temporal import ConstantTemporalModel, ExpDecayTemporalModel
 from xgamma.stats import wstat_background
 
 
@@ -114,9 +116,41 @@ def test_a_known_background_is_added_and_totals_are_not_negative():
 
 
 def test_a_spatial_model_on_a_spectrum_comes_later():
-    source = power_law(spatial_model=PointSpatialModel())
+    source = power_law(spatial_model=GaussianSpatialModel())
     with pytest.raises(LaterError, match="'source' has a spatial part"):
         npred_signal(response_dataset(), models(source))
+    source = power_law(temporal_model=ExpDecayTemporalModel())
+    with pytest.raises(LaterError, match="'source' has a temporal part"):
+        npred_signal(response_dataset(), models(source))
+
+
+def a_point(lon=83.63, lat=22.01, frame="icrs"):
+    point = PointSpatialModel(frame=frame, lon_0=f"{lon} deg", lat_0=f"{lat} deg")
+    point.freeze()
+    return point
+
+
+def test_a_point_in_the_region_and_a_constant_in_time_change_nothing():
+    ds = response_dataset().assign_coords(
+        region_lon=("region", [83.63]), region_lat=("region", [22.01]), region_radius=("region", [0.11])
+    )
+    alone = npred_signal(ds, models()).values
+    galactic = to_frame(83.6, 22.0, "icrs", "galactic")
+    for point in (a_point(), a_point(83.7), a_point(*(float(one) for one in galactic), "galactic")):
+        source = power_law(spatial_model=point, temporal_model=ConstantTemporalModel())
+        np.testing.assert_array_equal(npred_signal(ds, models(source)).values, alone)
+        np.testing.assert_array_equal(npred_signal(response_dataset(), models(source)).values, alone)
+    with pytest.raises(
+        ConfigError, match=r"'source' is a point 0\.99 deg from the centre of the on-region, whose radius"
+    ):
+        npred_signal(ds, models(power_law(spatial_model=a_point(83.63, 23.0))))
+    elsewhere = power_law("b", spatial_model=a_point(0.0, 0.0), datasets_names=["run-7"])
+    np.testing.assert_array_equal(npred_signal(ds, models(power_law(), elsewhere)).values, alone)
+
+
+def test_a_free_position_is_refused_as_a_spectrum_does_not_tell_it():
+    with pytest.raises(ConfigError, match=r"free position \(lon_0, lat_0\).*freeze it"):
+        npred_signal(response_dataset(), models(power_law(spatial_model=PointSpatialModel())))
 
 
 def test_a_model_of_maps_on_a_spectrum_comes_later():

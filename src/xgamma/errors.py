@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 log = logging.getLogger(__name__)
@@ -54,6 +54,10 @@ class LaterError(XgammaError, NotImplementedError):
 
     kind = "later"
     exit_code = 2
+
+
+class LaterNameError(LaterError, ImportError):
+    """A name of Gammapy that this version does not have; what imports it is told why."""
 
 
 class OutputExistsError(XgammaError, FileExistsError):
@@ -167,6 +171,17 @@ def sentence_of(error: Exception, what: str) -> str:
         return str(error)
     log.debug("%s.", what, exc_info=error)
     return f"{what} ({type(error).__name__}: {error}). Fetch or write its files again."
+
+
+def later_names(module: str, reasons: Mapping[str, str]) -> Callable[[str], Any]:
+    """Return a ``__getattr__`` of a module that says of names of Gammapy why they are not there."""
+
+    def refuse(name: str) -> Any:
+        if name in reasons:
+            raise LaterNameError(f"{module}.{name} is not part of this version of xgamma: {reasons[name]}.")
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+
+    return refuse
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

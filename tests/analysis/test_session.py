@@ -314,14 +314,14 @@ def test_flux_points_need_a_source_that_is_there(fitted):
     assert isinstance(error.value, UnknownNameError)
 
 
-def test_flux_points_need_an_amplitude_that_is_free(fitted):
-    fitted.models["crab"].parameters["amplitude"].frozen = True
-    with pytest.raises(ConfigError) as error:
-        fitted.get_flux_points()
-    assert str(error.value) == (
-        "flux_points.source: the model 'crab' needs one free amplitude or norm parameter, it has 0."
-    )
-    assert fitted.flux_points is None
+def test_flux_points_of_a_spectrum_that_is_known_are_the_same(fitted):
+    fitted.get_flux_points()
+    free = fitted.flux_points.data.to_table(sed_type="dnde")
+    fitted.models.freeze()
+    fitted.get_flux_points()
+    known = fitted.flux_points.data.to_table(sed_type="dnde")
+    for name in ("dnde", "dnde_err", "dnde_ul", "sqrt_ts"):
+        np.testing.assert_array_equal(known[name], free[name])
 
 
 def test_flux_points_do_not_need_a_fit(reduced):

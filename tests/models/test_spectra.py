@@ -68,7 +68,7 @@ ANALYTIC = ["pl", "pl-1", "pl-2", "pl-2-1", "gauss", "scale"]
         (m.ExpCutoffPowerLawSpectralModel(index=2), 2.5e-13 * np.exp(-0.2)),
         (m.ExpCutoffPowerLaw3FGLSpectralModel(index=2), 2.5e-13 * np.exp(-0.1)),
         (m.SuperExpCutoffPowerLaw3FGLSpectralModel(index_1=2), 2.5e-13 * np.exp(0.01 - 0.04)),
-        (m.SuperExpCutoffPowerLaw4FGLSpectralModel(index_1=2), 2.5e-13 * np.exp(0.01 * (1 - 4))),
+        (m.SuperExpCutoffPowerLaw4FGLSpectralModel(index_1=2), 2.5e-13 * np.exp(1e-14 * (1e12 - 4e12))),
         (m.LogParabolaSpectralModel(reference="1 TeV"), 1e-12 * 2 ** (-2 - np.log(2))),
         (m.LogParabola2SpectralModel(escale="2 TeV"), 1e-12 * 0.2**-2),
         (m.GaussianSpectralModel(mean="2 TeV"), 1e-12 / (2 * np.sqrt(2 * np.pi))),
@@ -88,17 +88,44 @@ def test_the_super_exponential_cutoff_of_dr3_is_smooth_where_its_series_takes_ov
     np.testing.assert_allclose(model.dnde(energy), exact, rtol=1e-10)
 
 
-def test_expfactor_of_4fgl_belongs_to_the_unit_of_its_reference():
-    in_gev = m.SuperExpCutoffPowerLaw4FGLSpectralModel(reference="1 GeV", expfactor=1e-3, index_2=0.5)
-    expected = 1e-12 * 2000**-1.5 * np.exp(1e-3 * (1 - 2000**0.5))
-    assert in_gev(2 * u.TeV).value == pytest.approx(expected, rel=1e-13)
+@pytest.mark.parametrize("reference", ["1 TeV", "1000 GeV", "1e6 MeV"])
+def test_expfactor_of_4fgl_counts_in_mev_whatever_the_unit_of_its_reference(reference):
+    model = m.SuperExpCutoffPowerLaw4FGLSpectralModel(reference=reference, expfactor=0.01, index_2=0.5)
+    # Gammapy 2.1: 8.10308393e-06 2.94839103e-08 1e-12 5.61756831e-15.
+    expected = [8.10308393e-06, 2.94839103e-08, 1e-12, 5.61756831e-15]
+    np.testing.assert_allclose(model([0.01, 0.1, 1, 2] * u.TeV).value, expected, rtol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("model", "defaults"),
+    [
+        (m.PowerLawNormSpectralModel, {"tilt": 0.0, "norm": 1.0, "reference": 1.0}),
+        (m.LogParabolaNormSpectralModel, {"norm": 1.0, "reference": 10.0, "alpha": 0.0, "beta": 0.0}),
+        (
+            m.ExpCutoffPowerLawNormSpectralModel,
+            {"index": 0.0, "norm": 1.0, "reference": 1.0, "lambda_": 0.1, "alpha": 1.0},
+        ),
+        (
+            m.SuperExpCutoffPowerLaw4FGLSpectralModel,
+            {"amplitude": 1e-12, "reference": 1.0, "expfactor": 1e-14, "index_1": 1.5, "index_2": 2.0},
+        ),
+    ],
+)
+def test_defaults_and_their_order_are_those_of_gammapy_2(model, defaults):
+    assert list({parameter.name: parameter.value for parameter in model().parameters}.items()) == list(defaults.items())
+
+
+def test_a_norm_model_with_its_defaults_changes_a_spectrum_little():
+    energy = [0.1, 1, 30] * u.TeV
+    assert m.LogParabolaNormSpectralModel()(energy).value.tolist() == [1.0, 1.0, 1.0]
+    np.testing.assert_allclose(m.ExpCutoffPowerLawNormSpectralModel()(energy), np.exp([-0.01, -0.1, -3]))
 
 
 def test_norms_are_flat_outside_their_nodes_and_a_template_goes_on():
     norms = m.PiecewiseNormSpectralModel([1, 4] * u.TeV, norms=[1, 4])
     np.testing.assert_allclose(norms([0.1, 1, 2, 4, 40] * u.TeV), [1, 1, 2, 4, 4], rtol=1e-14)
     linear = m.PiecewiseNormSpectralModel([1, 4] * u.TeV, norms=[1, 4], interp="lin")
-    assert linear(2 * u.TeV).value == pytest.approx(2.5)
+    np.testing.assert_allclose(linear([0.1, 1, 2, 3.25, 40] * u.TeV), [1, 1, 2, 3.25, 4], rtol=1e-14)
     template = m.TemplateSpectralModel([1, 4] * u.TeV, [4, 1] * DENSITY)
     assert template(16 * u.TeV).value == pytest.approx(0.25)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from xgamma.estimate import FluxPointsParameters, flux_points, log_binning
-from xgamma.fit import FitResult, FitSettings, fit
+from xgamma.fit import FitResult, FitSettings, fit, warn_of
 from xgamma.fit.result import CovarianceResult, OptimizeResult
 from xgamma.models.model import Models
 from xgamma.models.parameter import Parameters
@@ -20,12 +20,10 @@ from xgamma.schema.tables import head
 from xgamma.store import Store, canonical_json, digest
 from xgamma.units import unit_string
 
-log = logging.getLogger(__name__)
-
 FIT, POINTS = "fit", "flux-points"
-FIT_VERSION = 2
+FIT_VERSION = 3
 CURVE_ENERGIES = np.geomspace(1e-3, 1e3, 61)  # TeV
-POINTS_VERSION = 2
+POINTS_VERSION = 3
 
 Masks = Sequence[np.ndarray | None] | None
 
@@ -48,14 +46,15 @@ def datasets_key(datasets: Sequence[xr.Dataset], masks: Masks, keys: Sequence[st
 
 
 def model_key(models: Models) -> str:
-    """Return the digest of models: of their document, and of what each spectrum is at some energies.
+    """Return the digest of models: of their document, of the tables they read, and of each spectrum at some energies.
 
-    A document names tables and functions; the curves tell when a table or a user's own function has become another.
+    A document names tables and functions; the curves tell when a user's own function has become another.
     """
     spectra = [model.spectral_model for model in models if getattr(model, "spectral_model", None) is not None]
     with np.errstate(all="ignore"):
         curves = [[f"{value:.9e}" for value in np.atleast_1d(spectrum.dnde(CURVE_ENERGIES))] for spectrum in spectra]
-    return digest({"document": models.to_yaml(full_output=True), "curves": curves})
+    tables = [[hashlib.sha256(table).hexdigest() for table in spectrum.tables()] for spectrum in spectra]
+    return digest({"document": models.to_yaml(full_output=True), "curves": curves, "tables": tables})
 
 
 def fit_key(seen: str, models: Models, settings: FitSettings) -> str:
@@ -119,8 +118,7 @@ def _restored(stored: xr.Dataset, models: Models) -> FitResult:
         OptimizeResult(copies, attrs["success"], attrs["message"], attrs["nfev"], total, models),
         CovarianceResult(stored["free_covariance"].values, attrs["covariance_success"], attrs["covariance_message"]),
     )
-    if not result.success:
-        log.warning("The fit did not converge: %s %s", result.message, attrs["covariance_message"])
+    warn_of(result)
     return result
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from xgamma.analysis.config import AnalysisConfig
 from xgamma.errors import ConfigError, LaterError, OutputError
-from xgamma.estimate import FluxPointsParameters, source_and_norm
+from xgamma.estimate import FluxPointsParameters, source_model
 from xgamma.events import DEFAULT_RULE
 from xgamma.formats.gadf.index import IndexNames
 from xgamma.formats.masks import read_mask
@@ -171,4 +171,4 @@ def validate_models(models: Models | None, source: str, steps: Collection[str]) 
             "'models', or the path of a models file as general.models_file."
         )
     if models and "flux_points" in asked:
-        source_and_norm(models, source)
+        source_model(models, source)

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from xgamma.analysis.fields import KEY, shown
 from xgamma.errors import ConfigError, did_you_mean
@@ -37,6 +45,15 @@ class Section(BaseModel):
 
     silent: ClassVar[frozenset[str]] = frozenset()
     """Keys that Gammapy does not know: written only if they are set."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_another_section(cls, given: Any) -> Any:
+        """Take the values of a section of another place, such as ``axes.energy_true = axes.energy``."""
+        if not isinstance(given, Section) or isinstance(given, cls):
+            return given
+        names = set(type(given).model_fields)
+        return {name: getattr(given, name) for name in names} if names <= set(cls.model_fields) else given
 
     def __init__(self, **data: Any) -> None:
         try:

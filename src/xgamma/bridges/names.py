@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 
@@ -27,3 +28,18 @@ def places_of(names: Sequence[str], among: Sequence[str]) -> list[int]:
     for place, name in enumerate(among):
         free.setdefault(name, []).append(place)
     return [free[name].pop(0) for name in names]
+
+
+def places_of_either(names: Sequence[str], among: Sequence[str]) -> list[int] | None:
+    """Return where each name stands among others, by their plain names where they are not the same; ``None``: nowhere.
+
+    Gammapy 1 did not say in which part of a compound a parameter stands.
+
+    >>> places_of_either(["x.a.index", "x.a.index"], ["x.a.model1.index", "x.a.model2.index"])
+    [0, 1]
+    """
+    for spelling in (str, plain_name):
+        found, known = ([spelling(name) for name in each] for each in (names, among))
+        if not Counter(found) - Counter(known):
+            return places_of(found, known)
+    return None

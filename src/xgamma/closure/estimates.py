@@ -73,7 +73,7 @@ def _estimates(trial: Trial, ds: xr.Dataset, mask: BoolArray, groups: EnergyGrou
     for parameter in free:
         parameter.value *= START
     result = fit([ds], models, [mask])
-    points = flux_points([ds], models, trial.plan.source.name, groups.requested, [mask], trial.parameters)
+    points = flux_points([ds], models, trial.plan.source.name, np.array(trial.edges), [mask], trial.parameters)
     reference = grouped(npred_signal(ds, models).values, used_bins(ds, mask), groups)[0]
     return {
         "success": result.success,

@@ -11,7 +11,7 @@ from xgamma.analysis.config import AnalysisConfig
 from xgamma.analysis.products import FIT_VERSION, POINTS_VERSION
 from xgamma.analysis.request import points_of, recipe_of
 from xgamma.errors import ConfigError
-from xgamma.estimate import FluxPointsParameters, source_and_norm
+from xgamma.estimate import FluxPointsParameters
 from xgamma.models.model import Models
 from xgamma.reduce import Recipe
 from xgamma.reduce.stack import STEP_VERSION as STACK_VERSION
@@ -104,7 +104,7 @@ def trial_of(plan: Plan, config: AnalysisConfig | None = None) -> Trial:
         edges,
         dataclasses.replace(parameters, selection_optional=NEEDED_OPTIONS),
     )
-    _, norm = source_and_norm(trial.models(), plan.source.name)
+    norm = trial.models()[plan.source.name].validate_norm()
     if norm.value == 0:
         raise ConfigError(f"source.spectral: the {norm.name} is 0, so that there is nothing to find; give it a value.")
     return trial

@@ -6,5 +6,35 @@ from xgamma.datasets.collection import Datasets
 from xgamma.datasets.flux_points import FluxPoints
 from xgamma.datasets.flux_points_dataset import FluxPointsDataset
 from xgamma.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
+from xgamma.errors import later_names
 
 __all__ = ["Datasets", "FluxPoints", "FluxPointsDataset", "SpectrumDataset", "SpectrumDatasetOnOff"]
+
+_MAPS = "it belongs to sky maps, which come with a later version"
+_READ = "Datasets.read and SpectrumDatasetOnOff.read read OGIP files, and write writes them"
+_EVENTS = "xgamma simulate and xgamma.simulate make event lists"
+
+__getattr__ = later_names(
+    __name__,
+    {
+        **dict.fromkeys(
+            (
+                "MapDataset",
+                "MapDatasetMetaData",
+                "MapDatasetOnOff",
+                "create_empty_map_dataset_from_irfs",
+                "create_map_dataset_from_observation",
+                "create_map_dataset_geoms",
+            ),
+            _MAPS,
+        ),
+        **dict.fromkeys(("OGIPDatasetReader", "OGIPDatasetWriter"), _READ),
+        **dict.fromkeys(("MapDatasetEventSampler", "ObservationEventSampler"), _EVENTS),
+        "FermipyDatasetsReader": _MAPS,
+        "DATASET_REGISTRY": "SpectrumDataset, SpectrumDatasetOnOff and FluxPointsDataset are all there are",
+        "Dataset": "SpectrumDataset, SpectrumDatasetOnOff and FluxPointsDataset are all there are",
+        "apply_edisp": "dataset.npred_signal folds a model with the response",
+        "set_and_restore_mask_fit": "set dataset.mask_fit and put it back",
+        "split_dataset": _MAPS,
+    },
+)

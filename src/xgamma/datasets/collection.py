@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import itertools
 import logging
 from collections.abc import Iterable, Sequence
@@ -10,12 +11,13 @@ from typing import Any, Self, overload
 
 import numpy as np
 import xarray as xr
-from astropy import units as u
-from astropy.table import Column, Table, vstack
+from astropy.table import Table
 
 from xgamma.axes import BoolArray, IntArray
 from xgamma.datasets import exchange, files, info
 from xgamma.datasets.door import normalize_models, normalize_spectrum
+from xgamma.datasets.flux_points_dataset import FluxPointsDataset
+from xgamma.datasets.info_table import cumulative_stacks, info_table
 from xgamma.datasets.part import Part
 from xgamma.datasets.spectrum import SpectrumDataset, spectrum_faces
 from xgamma.errors import ConfigError, ConfigTypeError, UnknownNameError, did_you_mean
@@ -23,7 +25,6 @@ from xgamma.models.model import Models
 from xgamma.models.parameter import Parameters
 from xgamma.outcome import Outcome
 from xgamma.reduce import joined_rows, stack
-from xgamma.reduce.stack import combine, finalise
 
 log = logging.getLogger(__name__)
 
@@ -33,13 +34,15 @@ SHOWN = 10
 """How many rows ``print`` and notebooks show; reprs stay fast with thousands."""
 
 
-class Datasets(Sequence[SpectrumDataset]):
+class Datasets(Sequence[Any]):
     """The rows of one or several DL4 Datasets, each as a ``SpectrumDataset`` or ``SpectrumDatasetOnOff``.
+
+    Flux points may stand among them as ``FluxPointsDataset``, to be fitted together with the rows.
 
     Parameters
     ----------
     datasets
-        Faces, in order, with unique names.
+        Faces, in order, with unique names, or one face.
     unused
         Faces of rows that could not be reduced; they are never fitted, and shown by ``info_table(all_rows=True)``.
 
@@ -54,8 +57,9 @@ class Datasets(Sequence[SpectrumDataset]):
     >>> datasets["23523"].counts.sum()  # doctest: +SKIP
     """
 
-    def __init__(self, datasets: Iterable[SpectrumDataset] = (), unused: Iterable[SpectrumDataset] = ()) -> None:
-        self._faces = [_face(dataset) for dataset in datasets]
+    def __init__(self, datasets: Any = (), unused: Iterable[SpectrumDataset] = ()) -> None:
+        given = [datasets] if isinstance(datasets, SpectrumDataset | FluxPointsDataset) else datasets
+        self._faces: list[Any] = [_face(dataset) for dataset in given]
         self.unused = list(unused)
         self._validate_names()
 
@@ -88,11 +92,11 @@ class Datasets(Sequence[SpectrumDataset]):
     # --- rows
 
     @overload
-    def __getitem__(self, key: int | str) -> SpectrumDataset: ...
+    def __getitem__(self, key: int | str) -> Any: ...
     @overload
     def __getitem__(self, key: slice) -> Datasets: ...
 
-    def __getitem__(self, key: int | str | slice) -> SpectrumDataset | Datasets:
+    def __getitem__(self, key: int | str | slice) -> Any:
         if isinstance(key, slice):
             return Datasets(self._faces[key])
         return self._faces[self.index(key) if isinstance(key, str) else key]
@@ -107,13 +111,13 @@ class Datasets(Sequence[SpectrumDataset]):
 
     def index(self, key: Any, start: int = 0, stop: int | None = None) -> int:
         """Return the position of a name or of a face; raises ``UnknownNameError``."""
-        name = key.name if isinstance(key, SpectrumDataset) else key
+        name = key.name if isinstance(key, SpectrumDataset | FluxPointsDataset) else key
         names = self.names
         if name not in names[start:stop]:
             raise UnknownNameError(f"There is no dataset called {name!r}.{did_you_mean(str(name), names)}")
         return names.index(name, start)
 
-    def append(self, dataset: SpectrumDataset) -> None:
+    def append(self, dataset: SpectrumDataset | FluxPointsDataset) -> None:
         """Add a row at the end; raises ``ConfigError`` when its name is there already."""
         face = _face(dataset)
         if face.name in self.names:
@@ -159,9 +163,27 @@ class Datasets(Sequence[SpectrumDataset]):
 
     # --- arrays
 
+    @property
+    def _spectra(self) -> list[SpectrumDataset]:
+        return [face for face in self._faces if isinstance(face, SpectrumDataset)]
+
+    @property
+    def _points(self) -> list[FluxPointsDataset]:
+        return [face for face in self._faces if isinstance(face, FluxPointsDataset)]
+
+    def _validate_spectra(self, what: str) -> None:
+        if self._points:
+            raise ConfigError(
+                f"{what} takes spectra, and {self._points[0].name!r} are flux points; take them out, as by "
+                "Datasets([dataset, ...]) of the spectra alone."
+            )
+
     def parts(self) -> list[Part]:
-        """Return the rows as few Datasets as possible, each with its fit mask (dataset, region, energy) or ``None``."""
-        runs = itertools.groupby(self._faces, key=lambda face: (id(face.group), face.models_key))
+        """Return the rows as few Datasets as possible, each with its fit mask (dataset, region, energy) or ``None``.
+
+        Flux points are no rows, and left out.
+        """
+        runs = itertools.groupby(self._spectra, key=lambda face: (id(face.group), face.models_key))
         return [part for _, faces in runs for part in _parts(list(faces))]
 
     def to_xarray(self) -> list[xr.Dataset]:
@@ -169,13 +191,17 @@ class Datasets(Sequence[SpectrumDataset]):
         return [part.data for part in self.parts()]
 
     def fit_inputs(self) -> tuple[list[xr.Dataset], list[BoolArray | None]]:
-        """Return the Datasets of ``to_xarray`` and for each the bins to fit, (dataset, region, energy) or ``None``."""
-        parts = self.parts()
-        return [part.data for part in parts], [part.mask_fit for part in parts]
+        """Return the Datasets of ``to_xarray`` and for each the bins to fit, (dataset, region, energy) or ``None``.
+
+        After them the flux points, each with those to fit, (energy,) or ``None``.
+        """
+        parts, points = self.parts(), [face.fit_inputs() for face in self._points]
+        data = [part.data for part in parts] + [one for given, _ in points for one in given]
+        return data, [part.mask_fit for part in parts] + [mask for _, masks in points for mask in masks]
 
     def stat_sum(self) -> float:
-        """The statistic of all rows, over their bins in use."""
-        total = 0.0
+        """The statistic of all rows, over their bins in use, and of all flux points."""
+        total = float(sum(face.stat_sum() for face in self._points))
         for part in self.parts():
             mask = part.data["mask_safe"].values & (True if part.mask_fit is None else part.mask_fit)
             total += float(info.Prediction(part.data, part.models).stat_array.values[mask].sum())
@@ -188,7 +214,10 @@ class Datasets(Sequence[SpectrumDataset]):
         ------
         DataError
             When the rows have different axes or statistics.
+        ConfigError
+            When there are flux points among them.
         """
+        self._validate_spectra("stack_reduce()")
         [face] = spectrum_faces(stack(joined_rows(self.to_xarray()), name=name))
         face.models = self.models
         return face
@@ -204,13 +233,13 @@ class Datasets(Sequence[SpectrumDataset]):
             Also show the rows that could not be used, and why: columns ``outcome`` and ``outcome_detail``.
         """
         if cumulative:
-            table = _table([Part(cumulative_stacks(joined_rows(self.to_xarray())), self.models, None)])
+            table = info_table([Part(cumulative_stacks(joined_rows(self.to_xarray())), self.models, None)])
             table["name"] = np.full(len(table), STACKED)
             return table
         if not all_rows:
-            return _table(self.parts())
+            return info_table(self.parts())
         both = self._with_unused()
-        table = _table(both.parts())
+        table = info_table(both.parts())
         table["outcome"] = [Outcome(int(face.data["outcome"].values[0])).name.lower() for face in both]
         table["outcome_detail"] = [face.outcome_detail for face in both]
         return table
@@ -234,6 +263,7 @@ class Datasets(Sequence[SpectrumDataset]):
         ConfigError
             When Gammapy is not installed, or does not know a model.
         """
+        self._validate_spectra("to_gammapy()")
         if self.unused:
             log.warning("%d rows that were not used stay here; see info_table(all_rows=True).", len(self.unused))
         return exchange.collection_of_gammapy(self.parts())
@@ -274,9 +304,11 @@ class Datasets(Sequence[SpectrumDataset]):
         return f"<Datasets: {len(self)} rows: {names}>"
 
     def _repr_html_(self) -> str:
-        if not self._faces:
-            return "<p>Datasets: no rows</p>"
-        table = self[:SHOWN].info_table()["name", "counts", "background", "excess", "sqrt_ts", "livetime"]
+        if not self._spectra:
+            return f"<p>Datasets: {', '.join(map(html.escape, self.names)) or 'no rows'}</p>"
+        table = Datasets(self._spectra[:SHOWN]).info_table()[
+            "name", "counts", "background", "excess", "sqrt_ts", "livetime"
+        ]
         return f"<p>Datasets: {len(self)} rows</p>{table._repr_html_()}"
 
     # --- files
@@ -294,6 +326,7 @@ class Datasets(Sequence[SpectrumDataset]):
         OutputExistsError, OutputError
             When the output exists and ``overwrite`` is false, or the folder cannot be written.
         """
+        self._validate_spectra("write()")
         groups = {id(face.group) for face in self._faces}
         beside = [face for face in self.unused if id(face.group) in groups]
         parts = Datasets(self._faces, beside)._with_unused().parts()
@@ -311,10 +344,10 @@ class Datasets(Sequence[SpectrumDataset]):
         return cls.from_xarray(files.read_datasets(filename), models)
 
 
-def _face(dataset: Any) -> SpectrumDataset:
-    if not isinstance(dataset, SpectrumDataset):
+def _face(dataset: Any) -> SpectrumDataset | FluxPointsDataset:
+    if not isinstance(dataset, SpectrumDataset | FluxPointsDataset):
         raise ConfigTypeError(
-            f"Expected SpectrumDataset or SpectrumDatasetOnOff, got a {type(dataset).__name__}; "
+            f"Expected SpectrumDataset, SpectrumDatasetOnOff or FluxPointsDataset, got a {type(dataset).__name__}; "
             "use Datasets.from_xarray for Datasets of xarray."
         )
     return dataset
@@ -347,22 +380,3 @@ def _stacked_masks(faces: list[SpectrumDataset], ds: xr.Dataset) -> BoolArray | 
         return None
     rows = [np.ones(ds.sizes["energy"], bool) if mask is None else mask for mask in masks]
     return np.stack([row.reshape(-1) for row in rows]).reshape(ds["mask_safe"].shape)
-
-
-def _table(parts: Sequence[Part]) -> Table:
-    tables = []
-    for part in parts:
-        columns = info.summary(part.data, part.models, part.mask_fit)
-        tables.append(Table([_column(name, column) for name, column in columns.items()]))
-    return vstack(tables, metadata_conflicts="silent") if len(tables) > 1 else tables[0] if tables else Table()
-
-
-def _column(name: str, column: info.Column) -> Column:
-    return Column(column.values, name=name, unit=u.Unit(column.unit) if column.unit else None)
-
-
-def cumulative_stacks(ds: xr.Dataset) -> xr.Dataset:
-    """Return the stack of the first row, of the first two rows, and so on: as many rows as in ``ds``, its names."""
-    rows = ds.sizes["dataset"]
-    sums = {name: np.cumsum(term, axis=0) for name, term in combine(ds, np.arange(rows), rows).items()}
-    return ds.assign({name: ds[name].copy(data=value) for name, value in finalise(sums).items()})

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+import xarray as xr
 from astropy import units as u
 from matplotlib.axes import Axes
 
@@ -73,6 +74,22 @@ class FluxPointsDataset:
     def mask(self) -> BoolArray:
         """The points in use."""
         return self.mask_safe if self.mask_fit is None else self.mask_safe & self.mask_fit
+
+    @property
+    def models_key(self) -> int:
+        """The same for datasets that share their models, and for all without any."""
+        return id(self._models) if len(self._models) else 0
+
+    def fit_inputs(self) -> tuple[list[xr.Dataset], list[BoolArray | None]]:
+        """Return the points under the name of this dataset, and those to fit, as ``Fit`` takes them."""
+        error = ("energy", np.asarray(sed_table.symmetric_error(self.data.data, "norm").value), {"units": ""})
+        points = self.data.data.assign(norm_err=error).assign_attrs(name=self.name)
+        return [points], [self.mask_fit]
+
+    def copy(self, name: str | None = None) -> Self:
+        """Return an independent copy, under a new name if one is given; models are shared with the original."""
+        points = FluxPoints(self.data.data.copy(deep=True))
+        return type(self)(points, self._models, self.name if name is None else name, self.mask_fit)
 
     # --- what it predicts
 

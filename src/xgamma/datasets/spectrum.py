@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from xgamma.axes import Axis, BoolArray, FloatArray
 from xgamma.datasets import exchange, files, info, text
 from xgamma.datasets.door import normalize_mask, normalize_models, normalize_spectrum
+from xgamma.datasets.geom import with_edges
 from xgamma.datasets.part import Part
 from xgamma.errors import DataError
 from xgamma.models import predict
@@ -130,8 +131,8 @@ class SpectrumDataset:
 
     @property
     def counts(self) -> xr.DataArray:
-        """Counts in the on-region, dims (region, energy)."""
-        return self._variable("counts")
+        """Counts in the on-region, dims (region, energy), with the edges of the bins: see ``counts.geom``."""
+        return with_edges(self._variable("counts"), self.energy_axis)
 
     @property
     def background(self) -> xr.DataArray:
@@ -141,7 +142,7 @@ class SpectrumDataset:
     @property
     def excess(self) -> xr.DataArray:
         """Counts minus background, dims (region, energy)."""
-        return (self.counts - self.background).assign_attrs(units="")
+        return (self._variable("counts") - self.background).assign_attrs(units="")
 
     @property
     def exposure(self) -> xr.DataArray:
@@ -235,7 +236,7 @@ class SpectrumDataset:
 
         ``method`` is ``diff``, ``diff/model`` or ``diff/sqrt(model)``.
         """
-        return info.residuals(self.counts, self.npred(), method).where(self.mask)
+        return info.residuals(self._variable("counts"), self.npred(), method).where(self.mask)
 
     def fit_inputs(self) -> tuple[list[xr.Dataset], list[BoolArray | None]]:
         """Return the Dataset and the bins to fit, as ``Fit`` takes them."""

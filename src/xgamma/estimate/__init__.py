@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from xgamma.estimate.each import fit_each, flux_points_each
-from xgamma.estimate.flux_points import flux_points, log_binning, source_and_norm
+from xgamma.estimate.flux_points import flux_points, log_binning, validate_reoptimize
 from xgamma.estimate.flux_points_parameters import FluxPointsParameters
+from xgamma.estimate.reference import source_model
 
-__all__ = ["FluxPointsParameters", "fit_each", "flux_points", "flux_points_each", "log_binning", "source_and_norm"]
+__all__ = [
+    "FluxPointsParameters",
+    "fit_each",
+    "flux_points",
+    "flux_points_each",
+    "log_binning",
+    "source_model",
+    "validate_reoptimize",
+]

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
+from xgamma.errors import ConfigError
 
 MOVED_TOLERANCE = 1e-6
+SHOWN = 8
+"""How many bins of one kind a warning names."""
 
 
 @dataclass(frozen=True)
@@ -19,24 +22,42 @@ class EnergyGroups:
     ----------
     axis
         The axis of the datasets.
-    requested
-        The edges asked for, TeV, shape (group + 1,).
+    asked
+        The bounds asked for of each group, TeV, shape (group, 2).
     first, last
-        The bins of each group, ``last`` excluded, shape (group,); equal where no bin is left for the group.
+        The bins of each group, ``last`` excluded, shape (group,); equal where the group lies outside the axis.
+    narrow
+        The bounds asked for that hold no bin of the axis, though they touch it, shape (any, 2): they are no groups.
     """
 
     axis: Axis
-    requested: FloatArray
+    asked: FloatArray
     first: IntArray
     last: IntArray
+    narrow: FloatArray
 
     @classmethod
     def nearest(cls, axis: Axis, requested: FloatArray) -> EnergyGroups:
-        """Return the groups between the edges of the axis that are nearest to the edges asked for."""
+        """Return the groups between the edges of the axis that are nearest to the edges asked for.
+
+        Raises
+        ------
+        ConfigError
+            When no bin asked for is as wide as a bin of the axis.
+        """
         position = np.interp(np.log(requested), np.log(axis.edges), np.arange(axis.nbin + 1.0))
         # An edge half-way between two goes to the even one, whatever the last digits of the logarithms say.
         index = np.rint(np.round(position, 9)).astype(np.int64)
-        return cls(axis, requested, index[:-1], index[1:])
+        asked = np.stack([requested[:-1], requested[1:]], axis=1)
+        first, last = axis.edges[0] * (1 + MOVED_TOLERANCE), axis.edges[-1] * (1 - MOVED_TOLERANCE)
+        is_outside = (asked[:, 1] <= first) | (asked[:, 0] >= last)
+        kept = (index[1:] > index[:-1]) | is_outside
+        if not kept.any():
+            raise ConfigError(
+                f"flux_points: every bin asked for between {requested[0]:.4g} and {requested[-1]:.4g} TeV is narrower "
+                f"than the datasets' bins; ask for fewer bins."
+            )
+        return cls(axis, asked[kept], index[:-1][kept], index[1:][kept], asked[~kept])
 
     @property
     def size(self) -> int:
@@ -45,15 +66,18 @@ class EnergyGroups:
 
     @property
     def is_empty(self) -> BoolArray:
-        """Whether no bin is left for a group."""
+        """Whether a group lies outside the axis."""
         return np.asarray(self.last <= self.first)
 
     @property
     def bounds(self) -> FloatArray:
-        """Lower and upper edge of each group, TeV, shape (group, 2); the edges asked for where it is empty."""
+        """Lower and upper edge of each group, TeV, shape (group, 2); the edges asked for outside the axis."""
         own = np.stack([self.axis.edges[self.first], self.axis.edges[self.last]], axis=1)
-        asked = np.stack([self.requested[:-1], self.requested[1:]], axis=1)
-        return np.where(self.is_empty[:, np.newaxis], asked, own)
+        # An edge asked for that rounding puts inside the axis would let two rows overlap.
+        below = np.minimum(self.asked, np.array([np.inf, self.axis.edges[0]]))
+        above = np.maximum(self.asked, np.array([self.axis.edges[-1], -np.inf]))
+        outside = np.where((self.first == 0)[:, np.newaxis], below, above)
+        return np.where(self.is_empty[:, np.newaxis], outside, own)
 
     def spans(self) -> list[tuple[int, int]]:
         """Return the first bin and the one after the last of each group; an empty group spans none."""
@@ -81,17 +105,15 @@ def binning_report(groups: EnergyGroups, used: FloatArray, left_out: float) -> l
 
     ``used`` are the edges of the bins that entered, shape (group, 2); ``left_out`` the safe counts that did not.
     """
-    asked = np.stack([groups.requested[:-1], groups.requested[1:]], axis=1)
-    inside = (asked[:, 1] > groups.axis.edges[0]) & (asked[:, 0] < groups.axis.edges[-1])
+    asked, narrow = groups.asked, groups.narrow
     moved = ~groups.is_empty & ~np.isclose(groups.bounds, asked, rtol=MOVED_TOLERANCE, atol=0).all(axis=1)
     cut = ~groups.is_empty & ~np.isclose(used, groups.bounds, rtol=MOVED_TOLERANCE, atol=0).all(axis=1)
     return [
         sentence
         for sentence, holds in {
+            f"narrower than the datasets' bins, left out: {_ranges(narrow)}": len(narrow) > 0,
             f"moved to the edges of the datasets: {_arrows(asked, groups.bounds, moved)}": moved.any(),
-            f"narrower than the datasets' bins, left empty: {_ranges(asked[groups.is_empty & inside])}":
-                (groups.is_empty & inside).any(),
-            f"outside the datasets' axis, left empty: {_ranges(asked[~inside])}": (~inside).any(),
+            f"outside the datasets' axis, left empty: {_ranges(asked[groups.is_empty])}": groups.is_empty.any(),
             f"cut by the fit range and the safe masks ({left_out:.0f} safe counts left out): "
             f"{_arrows(groups.bounds, used, cut)}": cut.any(),
         }.items()
@@ -104,9 +126,14 @@ def _range(bounds: FloatArray) -> str:
 
 
 def _ranges(bounds: FloatArray) -> str:
-    return ", ".join(_range(pair) for pair in bounds)
+    return _listed([_range(pair) for pair in bounds])
 
 
 def _arrows(before: FloatArray, after: FloatArray, chosen: BoolArray) -> str:
     pairs = zip(before[chosen], after[chosen], strict=True)
-    return ", ".join(f"{_range(old)} -> {_range(new)}" for old, new in pairs)
+    return _listed([f"{_range(old)} -> {_range(new)}" for old, new in pairs])
+
+
+def _listed(texts: list[str]) -> str:
+    more = f" and {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
+    return ", ".join(texts[:SHOWN]) + more

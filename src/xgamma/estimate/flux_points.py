@@ -17,13 +17,13 @@ import xarray as xr
 from astropy import units as u
 
 from xgamma.axes import LABELS, Axis, FloatArray, unify_axis
-from xgamma.errors import ConfigError, DataError, LaterError, UnknownNameError, did_you_mean
+from xgamma.errors import ConfigError, DataError, LaterError
 from xgamma.estimate.energy_groups import EnergyGroups, binning_report
 from xgamma.estimate.flux_points_parameters import FluxPointsParameters
 from xgamma.estimate.norm_profile import NormProfile, NormTerm
-from xgamma.fit.statistic import CountsTerm, Masks, Statistic, used_bins
+from xgamma.estimate.reference import Reference, centers, reference_of, source_model
+from xgamma.fit.statistic import CountsTerm, Masks, Statistic, used_bins, validate_datasets_names
 from xgamma.models.model import Models, SkyModel
-from xgamma.models.parameter import Parameter
 from xgamma.registry import lookup, normalize_parameters, register
 from xgamma.schema.dl5 import POINTS_SCHEMA, SCHEMA_VERSION
 from xgamma.schema.tables import head
@@ -32,6 +32,12 @@ log = logging.getLogger("xgamma.estimate")
 
 Variables: TypeAlias = dict[str, tuple[tuple[str, ...], npt.NDArray[Any], dict[str, str]]]
 IS_UL_BELOW = 2.0
+UNITS = {
+    "ref_dnde": "cm-2 s-1 TeV-1",
+    "ref_flux": "cm-2 s-1",
+    "ref_eflux": "TeV cm-2 s-1",
+    "ref_e2dnde": "TeV cm-2 s-1",
+}
 
 
 @register("estimator", "flux_points", parameters=FluxPointsParameters)
@@ -65,27 +71,32 @@ def flux_points(
     DL5 Dataset with dims ``energy``, ``dataset``, ``norm_scan``. A norm multiplies ``ref_dnde`` (cm-2 s-1 TeV-1, at the
     centre), ``ref_flux``, ``ref_eflux`` and ``ref_e2dnde``. ``energy_bounds`` are the edges of the group,
     ``e_min_fit`` and ``e_max_fit`` those of the bins used, ``counts_left_out`` the counts of safe bins of the group
-    that the fit range excludes. A group without a usable bin is a row of NaN with ``success`` False.
+    that the fit range excludes. A group without a usable bin is a row of NaN with ``success`` False; what is asked for
+    and narrower than a bin of the datasets is no row. Values, limits and frozen flags of the source's parameters do not
+    enter the fluxes, only the shape of its spectrum does: see ``reference_of``.
 
     Raises
     ------
     ConfigError
-        For an unknown source, one without a free norm, edges that do not ascend, unknown parameters.
+        For an unknown source, one that predicts nothing, edges that do not ascend, unknown parameters.
     DataError
         For Datasets with different axes or telescopes.
     """
     settings = _normalize_parameters(parameters)
     axis = validate_alike(datasets)
-    model, norm = source_and_norm(models, source)
-    _validate_reoptimize(models, model, settings)
+    model = source_model(models, source)
+    validate_reoptimize(models, model, settings)
     groups = EnergyGroups.nearest(axis, normalize_edges(edges))
+    validate_datasets_names(models, datasets, source)
     statistic = Statistic(datasets, models, mask_fit)
-    profile = norm_profile(statistic, model, norm, groups)
-    estimates = _estimates(profile, settings, norm.interp)
+    terms = [term for term in statistic.terms if isinstance(term, CountsTerm)]
+    reference = reference_of(model, terms)
+    profile = norm_profile(terms, reference, groups, settings)
+    estimates = _estimates(profile, settings, _interpolation(model))
     variables = (
         estimates
         | _per_dataset(profile, estimates["norm"][1], len(statistic.names))
-        | reference_fluxes(model, groups.bounds)
+        | reference_fluxes(reference, groups.bounds)
         | _account(datasets, mask_fit, groups)
     )
     result = _product(groups, statistic.names, variables)
@@ -112,7 +123,8 @@ def _normalize_parameters(parameters: FluxPointsParameters | Mapping[str, Any] |
 def normalize_edges(edges: Any) -> FloatArray:
     """Return ascending edges in TeV; raises ``ConfigError``."""
     try:
-        values = np.asarray(u.Quantity(edges).to_value("TeV") if hasattr(edges, "unit") else edges, dtype=float)
+        given = u.Quantity(edges)
+        values = np.asarray(given.value if given.unit.is_equivalent("") else given.to_value("TeV"), dtype=float)
     except (TypeError, ValueError, u.UnitConversionError):
         raise ConfigError(f"flux_points: expected edges in TeV, got {edges!r}.") from None
     if values.ndim != 1 or values.size < 2 or not np.all(np.diff(values) > 0) or not values[0] > 0:
@@ -134,21 +146,8 @@ def validate_alike(datasets: Sequence[xr.Dataset]) -> Axis:
     return axis
 
 
-def source_and_norm(models: Models, name: str) -> tuple[SkyModel, Parameter]:
-    """Return the model of a source and its free norm; raises ``ConfigError`` when there is none."""
-    found = [model for model in models if model.name == name]
-    if not found:
-        known = [model.name for model in models]
-        raise UnknownNameError(f"flux_points.source: no model is called {name!r}.{did_you_mean(name, known)}")
-    norms = [parameter for parameter in found[0].parameters if parameter.is_norm and not parameter.frozen]
-    if len(norms) != 1:
-        raise ConfigError(
-            f"flux_points.source: the model {name!r} needs one free amplitude or norm parameter, it has {len(norms)}."
-        )
-    return found[0], norms[0]
-
-
-def _validate_reoptimize(models: Models, source: SkyModel, settings: FluxPointsParameters) -> None:
+def validate_reoptimize(models: Models, source: SkyModel, settings: FluxPointsParameters) -> None:
+    """Raise ``LaterError`` where other models would have to be fitted again in each group."""
     others = [model.name for model in models if model is not source and len(model.parameters.free_parameters)]
     if settings.reoptimize and others:
         raise LaterError(
@@ -160,41 +159,36 @@ def _validate_reoptimize(models: Models, source: SkyModel, settings: FluxPointsP
 # --- the likelihood of the groups
 
 
-def norm_profile(statistic: Statistic, source: SkyModel, norm: Parameter, groups: EnergyGroups) -> NormProfile:
-    """Return the likelihood of the source's norm in every group, the limits of its norm parameter carried over."""
-    terms = [_norm_term(term, source, groups) for term in statistic.terms if isinstance(term, CountsTerm)]
-    return NormProfile(terms, groups.size, *norm_limits(norm))
+def norm_profile(
+    terms: Sequence[CountsTerm], reference: Reference, groups: EnergyGroups, settings: FluxPointsParameters
+) -> NormProfile:
+    """Return the likelihood of the norm in every group, within the limits of ``settings.norm``."""
+    return NormProfile([_norm_term(term, reference, groups) for term in terms], groups.size, *settings.norm_limits)
 
 
-def _norm_term(term: CountsTerm, source: SkyModel, groups: EnergyGroups) -> NormTerm:
+def _norm_term(term: CountsTerm, reference: Reference, groups: EnergyGroups) -> NormTerm:
     group = groups.of_bin(term.response.energy)
-    zero = np.zeros(group.shape)
-    reference = sum((signal() for signal in term.signals if signal.model is source), zero)
-    other = sum((signal() for signal in term.signals if signal.model is not source), zero)
-    return NormTerm(term.data, group, reference, other, term.dataset).select(group >= 0)
+    others = (signal() for signal in term.signals if signal.model is not reference.source)
+    other = sum(others, np.zeros(group.shape))
+    return NormTerm(term.data, group, reference.signal(term), other, term.dataset).select(group >= 0)
 
 
-def norm_limits(norm: Parameter) -> tuple[float, float]:
-    """Return the limits of a norm parameter in units of its value, infinite for none."""
-    if norm.value == 0:
-        raise ConfigError(
-            f"flux_points.source: the parameter {norm.name!r} is 0, so that nothing can be scaled; set a value."
-        )
-    low, high = sorted([_limit(norm.min, -np.inf) / norm.value, _limit(norm.max, np.inf) / norm.value])
-    return low, high
-
-
-def _limit(value: float, none: float) -> float:
-    return none if math.isnan(value) else value
+def _interpolation(model: SkyModel) -> str:
+    norm = model.norm_parameter
+    return "log" if norm is None else norm.interp
 
 
 def _estimates(profile: NormProfile, settings: FluxPointsParameters, interp: str) -> Variables:
     norm = profile.minimum()
+    stat, stat_null = profile.stat(norm), profile.stat(np.zeros(profile.size))
+    # A root at a kink is found to the last bits but one; at 0, where bins without counts have theirs, it is exact.
+    is_null = (stat_null <= stat) & (profile.low <= 0) & (profile.high >= 0)
+    norm = np.where(is_null & np.isfinite(norm), 0.0, norm)
     error = profile.error(norm)
     success = np.isfinite(norm) & np.isfinite(error)
-    stat, stat_null = (np.where(success, profile.stat(at), np.nan) for at in (norm, np.zeros(profile.size)))
+    stat, stat_null = (np.where(success, values, np.nan) for values in (np.where(is_null, stat_null, stat), stat_null))
     ts = stat_null - stat
-    sqrt_ts = np.where(norm > 0, 1.0, -1.0) * np.sqrt(np.maximum(ts, 0.0))
+    sqrt_ts = np.where(norm < 0, -1.0, 1.0) * np.sqrt(np.maximum(ts, 0.0))
     values: dict[str, npt.NDArray[Any]] = {"norm": norm, "norm_err": error * settings.n_sigma}
     if "errn-errp" in settings.selection_optional:
         values["norm_errn"] = norm - profile.crossing(norm, settings.n_sigma, -1)
@@ -212,25 +206,9 @@ def _estimates(profile: NormProfile, settings: FluxPointsParameters, interp: str
     return variables
 
 
-def reference_fluxes(model: SkyModel, bounds: FloatArray) -> Variables:
+def reference_fluxes(reference: Reference, bounds: FloatArray) -> Variables:
     """Return what a norm of 1 stands for: dN/dE and E2 dN/dE at the centres, integrals over ``bounds`` in TeV."""
-    spectrum, center = model.spectral_model, _center(bounds)
-    low, high = u.Quantity(bounds[:, 0], "TeV"), u.Quantity(bounds[:, 1], "TeV")
-    dnde = spectrum.dnde(center)
-    return {
-        "ref_dnde": (("energy",), dnde, {"units": "cm-2 s-1 TeV-1"}),
-        "ref_flux": (("energy",), spectrum.integral(low, high).to_value("cm-2 s-1"), {"units": "cm-2 s-1"}),
-        "ref_eflux": (
-            ("energy",),
-            spectrum.energy_flux(low, high).to_value("TeV cm-2 s-1"),
-            {"units": "TeV cm-2 s-1"},
-        ),
-        "ref_e2dnde": (("energy",), dnde * center**2, {"units": "TeV cm-2 s-1"}),
-    }
-
-
-def _center(bounds: FloatArray) -> FloatArray:
-    return np.exp(0.5 * (np.log(bounds[:, 1]) + np.log(bounds[:, 0])))
+    return {name: (("energy",), values, {"units": UNITS[name]}) for name, values in reference.fluxes(bounds).items()}
 
 
 def _per_dataset(profile: NormProfile, norm: FloatArray, n_datasets: int) -> Variables:
@@ -277,7 +255,7 @@ def _product(groups: EnergyGroups, names: Sequence[str], variables: Variables) -
     return xr.Dataset(
         variables,
         coords={
-            "energy": (("energy",), _center(groups.bounds), attrs),
+            "energy": (("energy",), centers(groups.bounds), attrs),
             "energy_bounds": (("energy", "bound"), groups.bounds, {"units": "TeV"}),
             "dataset": (("dataset",), np.array(names, dtype=str)),
         },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,8 +10,19 @@ import numpy as np
 
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, LaterError, did_you_mean
+from xgamma.models.parameter import Parameter
 
 OPTIONS = ("errn-errp", "ul", "scan")
+SCAN = {
+    "scan_min": "norm_min",
+    "scan_max": "norm_max",
+    "scan_n_values": "norm_n_values",
+    "scan_values": "norm_values",
+}
+MOST_NORMS = 10_000
+NORM_KEYS = (*SCAN, "min", "max", "interp")
+# A norm is 1 where the spectrum is the reference, it is free, and its scan does not begin at its error.
+NORM_WORDS = ("name", "value", "unit", "frozen", "error", "scan_n_sigma", "scale_method", "is_norm")
 
 
 @dataclass(frozen=True)
@@ -27,6 +39,9 @@ class FluxPointsParameters:
         The norms of the scan, evenly spaced in their logarithm (linearly for a linear norm parameter).
     norm_values
         The norms of the scan one by one.
+    norm
+        The same as Gammapy writes it: a mapping of ``scan_min``, ``scan_max``, ``scan_n_values``, ``scan_values``,
+        and of ``min`` and ``max`` of the norm and how it is scanned, ``interp``; or a ``Parameter`` of this name.
     reoptimize
         Fit the other models again in each group.
     sum_over_energy_groups
@@ -40,21 +55,48 @@ class FluxPointsParameters:
     norm_max: float = field(default=5.0, metadata={"above": 0.0})
     norm_n_values: int = field(default=11, metadata={"minimum": 2})
     norm_values: Any = None
+    norm: Any = None
     reoptimize: bool = False
     sum_over_energy_groups: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "selection_optional", normalize_selection(self.selection_optional))
         object.__setattr__(self, "norm_values", normalize_norms(self.norm_values))
+        given = normalize_norm(self.norm)
+        for key, name in SCAN.items():
+            if key in given:
+                self._take(name, key, given.pop(key))
+        object.__setattr__(self, "norm", given or None)
         if not self.norm_min < self.norm_max:
             raise ConfigError(
                 f"flux_points: expected norm_min < norm_max, got {self.norm_min:g} and {self.norm_max:g}."
             )
+        if isinstance(self.norm_n_values, bool) or not isinstance(self.norm_n_values, int):
+            raise ConfigError(f"flux_points.norm_n_values: expected a whole number, got {self.norm_n_values!r}.")
+        if not 2 <= self.norm_n_values <= MOST_NORMS:
+            raise ConfigError(f"flux_points.norm_n_values: expected 2 to {MOST_NORMS}, got {self.norm_n_values}.")
+        if not self.norm_min > 0 and self.norm_values is None and (self.norm or {}).get("interp") != "lin":
+            raise ConfigError(
+                f"flux_points: expected norm_min above 0 for a scan of logarithms, got {self.norm_min:g}."
+            )
         if self.sum_over_energy_groups:
             raise LaterError("flux_points: sum_over_energy_groups comes with a later version; leave it out.")
 
+    def _take(self, name: str, key: str, value: Any) -> None:
+        default = type(self).__dataclass_fields__[name].default
+        if getattr(self, name) not in (default, value):
+            raise ConfigError(f"flux_points: {name} and norm.{key} contradict each other; give one of them.")
+        object.__setattr__(self, name, value)
+
+    @property
+    def norm_limits(self) -> tuple[float, float]:
+        """The limits of the norm, infinite for none."""
+        given = self.norm or {}
+        return given.get("min", -np.inf), given.get("max", np.inf)
+
     def norms(self, interp: str) -> FloatArray:
-        """Return the norms of the scan, shape (norm,)."""
+        """Return the norms of the scan, shape (norm,); ``interp`` holds where the parameters do not say it."""
+        interp = (self.norm or {}).get("interp", interp)
         if self.norm_values is not None:
             return np.asarray(self.norm_values, dtype=float)
         if interp == "lin":
@@ -89,3 +131,44 @@ def normalize_norms(values: Any) -> tuple[float, ...] | None:
     if not norms or not all(np.isfinite(norms)) or np.any(np.diff(norms) <= 0):
         raise ConfigError(f"flux_points.norm_values: expected ascending numbers, got {values!r}.")
     return norms
+
+
+def normalize_norm(norm: Any) -> dict[str, Any]:
+    """Return what is given of a norm, as numbers; raises ``ConfigError`` for keys and values that no norm has."""
+    given = norm_document(norm)
+    for key in given:
+        if key not in (*NORM_KEYS, *NORM_WORDS):
+            raise ConfigError(f"flux_points.norm: there is no {key!r} of a norm.{did_you_mean(str(key), NORM_KEYS)}")
+    if given.get("name", "norm") != "norm" or given.get("frozen", False) or given.get("unit", "") != "":
+        raise ConfigError("flux_points.norm: expected a free parameter called 'norm' without unit.")
+    result = {key: value for key, value in given.items() if key in NORM_KEYS and value is not None}
+    if result.get("interp", "log") not in ("lin", "log"):
+        raise ConfigError(f"flux_points.norm.interp: expected lin or log, got {result['interp']!r}.")
+    for key in ("min", "max", "scan_min", "scan_max"):
+        if key in result:
+            result[key] = _number(result[key], f"flux_points.norm.{key}")
+    if "scan_values" in result:
+        result["scan_values"] = normalize_norms(result["scan_values"])
+    limits = {key: result.pop(key) for key in ("min", "max") if key in result}
+    limits = {key: limit for key, limit in limits.items() if np.isfinite(limit)}
+    if limits.get("min", -np.inf) >= limits.get("max", np.inf):
+        raise ConfigError(f"flux_points.norm: expected min < max, got {limits['min']:g} and {limits['max']:g}.")
+    return result | limits
+
+
+def norm_document(norm: Any) -> dict[str, Any]:
+    """Return a norm that is a mapping or a ``Parameter`` as a mapping; raises ``ConfigError`` for anything else."""
+    if norm is None:
+        return {}
+    if isinstance(norm, Parameter):
+        scan = {key: getattr(norm, key) for key in ("scan_min", "scan_max", "scan_n_values")}
+        return norm.to_dict() | scan | ({} if norm.scan_is_spaced else {"scan_values": norm.scan_values})
+    if not isinstance(norm, Mapping):
+        raise ConfigError(f"flux_points.norm: expected a mapping such as {{scan_n_values: 11}}, got {norm!r}.")
+    return dict(norm)
+
+
+def _number(value: Any, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ConfigError(f"{where}: expected a number, got {value!r}.")
+    return float(value)

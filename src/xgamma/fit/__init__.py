@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from xgamma.fit.face import Fit, Fittable
-from xgamma.fit.minimise import FitSettings, confidence, covariance, fit, scan_values, stat_contour, stat_profile
+from xgamma.fit.minimise import confidence, covariance, fit, stat_contour, stat_profile, warn_of
+from xgamma.fit.problem import FitSettings, validate_fittable
 from xgamma.fit.result import CovarianceResult, FitResult, OptimizeResult
 from xgamma.fit.statistic import Statistic, mask_fit, used_bins
 
@@ -19,8 +20,9 @@ __all__ = [
     "covariance",
     "fit",
     "mask_fit",
-    "scan_values",
     "stat_contour",
     "stat_profile",
     "used_bins",
+    "validate_fittable",
+    "warn_of",
 ]

@@ -1,7 +1,6 @@
 """MIGRAD on the statistic: start rule, covariance, errors by MINOS, profiles and contours.
 
-Each free parameter is minimised in units of the power of ten of its value, the start step is its error or 1 in these
-units. The covariance is MIGRAD's own, scaled back; linked parameters count once.
+The covariance is MIGRAD's own where its errors are to be believed; linked parameters count once.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ import dataclasses
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,24 +16,16 @@ import xarray as xr
 from iminuit import Minuit
 
 from xgamma.axes import FloatArray
-from xgamma.errors import ConfigError, FitError
+from xgamma.fit.ending import Ending, ending, risen_sides, told_errors
+from xgamma.fit.problem import FitSettings, Problem, name_of
 from xgamma.fit.result import CovarianceResult, FitResult, OptimizeResult
-from xgamma.fit.statistic import Masks, Statistic
+from xgamma.fit.statistic import Masks, Statistic, validate_datasets_names
 from xgamma.models.model import Models, SkyModel
 from xgamma.models.parameter import Parameter, Parameters
 
 log = logging.getLogger("xgamma.fit")
 
 OPTIMIZED, HESSE = "Optimization terminated successfully.", "Hesse terminated successfully."
-
-
-@dataclass(frozen=True)
-class FitSettings:
-    """Tolerance (of the estimated distance to the minimum, 0.1 = 2e-4 in the statistic), strategy and printing."""
-
-    tol: float = 0.1
-    strategy: int = 1
-    print_level: int = 0
 
 
 def fit(
@@ -64,87 +54,28 @@ def fit(
     FitError
         When no bin is left, or the statistic is not a number at the start values.
     """
+    validate_datasets_names(models, datasets)
     problem = Problem(Statistic(datasets, models, mask_fit), settings or FitSettings())
     minuit = problem.minuit()
     minuit.migrad()
-    result = FitResult(_optimum(problem, minuit, models), _set_covariance(problem, minuit, models))
-    if not result.success:
-        log.warning("The fit did not converge: %s %s", result.message, result.covariance_result.message)
+    end = ending(problem, minuit)
+    result = FitResult(_optimum(problem, minuit, models), _set_covariance(problem, end, models))
+    warn_of(result)
     # The report holds the numbers of this fit, whatever happens to the models later.
     copies = Parameters([parameter.copy() for parameter in models.parameters])
     return dataclasses.replace(result, optimize_result=dataclasses.replace(result.optimize_result, parameters=copies))
 
 
-class Problem:
-    """The free parameters as MIGRAD sees them: factors of a power of ten each."""
-
-    def __init__(self, statistic: Statistic, settings: FitSettings, parameters: Parameters | None = None) -> None:
-        self.statistic, self.settings = statistic, settings
-        self.parameters = statistic.free_parameters if parameters is None else parameters
-        if not len(self.parameters):
-            raise ConfigError(
-                "No free parameters for fitting: every parameter of the models on these datasets is frozen. "
-                "Set frozen: false for at least one."
-            )
-        if statistic.n_bins == 0:
-            raise FitError(
-                "No bin is left to fit: the fit range and the safe masks exclude them all. Widen the fit range, or "
-                "look at mask_safe of the datasets."
-            )
-        self.scales = np.array([scale(parameter) for parameter in self.parameters])
-
-    def __call__(self, factors: FloatArray) -> float:
-        """Return the statistic at the factors; infinite where the models predict no numbers."""
-        for parameter, value in zip(self.parameters, (factors * self.scales).tolist(), strict=True):
-            parameter.value = value
-        # On its way MIGRAD tries values at which a model overflows.
-        with np.errstate(all="ignore"):
-            total = self.statistic()
-        return total if math.isfinite(total) else math.inf
-
-    def minuit(self) -> Minuit:
-        """Return MIGRAD's state at the present values; raises ``FitError`` when the statistic is no number there."""
-        start = np.array([parameter.value for parameter in self.parameters]) / self.scales
-        function: Any = self
-        minuit = Minuit(function, start, name=[f"p{number}" for number in range(len(start))])
-        minuit.errordef, minuit.tol = 1.0, self.settings.tol
-        minuit.strategy, minuit.print_level = self.settings.strategy, self.settings.print_level
-        minuit.errors = [step(parameter, size) for parameter, size in zip(self.parameters, self.scales, strict=True)]
-        minuit.limits = [limits(parameter, size) for parameter, size in zip(self.parameters, self.scales, strict=True)]
-        if not math.isfinite(self(start)):
-            values = ", ".join(f"{parameter.name} = {parameter.value:g}" for parameter in self.parameters)
-            raise FitError(f"The statistic is not a number at the start values ({values}); start elsewhere.")
-        return minuit
-
-    def covariance(self, minuit: Minuit) -> FloatArray:
-        """Return MIGRAD's covariance in the parameters' units, NaN where there is none."""
-        size = len(self.scales)
-        matrix = np.full((size, size), np.nan) if minuit.covariance is None else np.asarray(minuit.covariance)
-        return np.asarray(matrix * np.outer(self.scales, self.scales))
-
-
-def scale(parameter: Parameter) -> float:
-    """Return the power of ten below the value (1 for 0), or the value itself for ``factor1``, 1 for no scaling."""
-    if parameter.value == 0 or not math.isfinite(parameter.value) or not parameter.scale_method:
-        return 1.0
-    if parameter.scale_method == "factor1":
-        return abs(parameter.value)
-    return float(10.0 ** math.floor(math.log10(abs(parameter.value))))
-
-
-def step(parameter: Parameter, size: float) -> float:
-    """Return the first step in factors: the error when there is one, else 1."""
-    return parameter.error / size if math.isfinite(parameter.error) and parameter.error > 0 else 1.0
-
-
-def limits(parameter: Parameter, size: float) -> tuple[float | None, float | None]:
-    """Return the limits in factors."""
-    low, high = (None if math.isnan(limit) else limit / size for limit in (parameter.min, parameter.max))
-    return low, high
+def warn_of(result: FitResult) -> None:
+    """Log what of a fit does not hold."""
+    if not result.optimize_result.success:
+        log.warning("The fit did not converge: %s %s", result.message, result.covariance_result.message)
+    elif not result.success:
+        log.warning("The fit converged, its errors are not all there: %s", result.covariance_result.message)
 
 
 def _optimum(problem: Problem, minuit: Minuit, models: Models) -> OptimizeResult:
-    total = problem(np.array(minuit.values))
+    total = problem.least(minuit)
     success = bool(minuit.valid and math.isfinite(total))
     message = OPTIMIZED if success else f"Optimization failed.{_reason(minuit)}"
     return OptimizeResult(problem.parameters, success, message, int(minuit.nfcn), total, models)
@@ -161,15 +92,15 @@ def _reason(minuit: Minuit) -> str:
     return "".join(text for text, holds in reasons.items() if holds)
 
 
-def _set_covariance(problem: Problem, minuit: Minuit, models: Models) -> CovarianceResult:
-    matrix = problem.covariance(minuit)
+def _set_covariance(problem: Problem, end: Ending, models: Models) -> CovarianceResult:
+    matrix = np.asarray(end.matrix * np.outer(problem.scales, problem.scales))
     unique = models.parameters.unique_parameters
     places = [next(i for i, own in enumerate(unique) if own is parameter) for parameter in problem.parameters]
     full = np.zeros((len(unique), len(unique)))
     full[np.ix_(places, places)] = matrix
     models.covariance = full
-    success = minuit.covariance is not None
-    return CovarianceResult(matrix, success, HESSE if success else "Hesse failed.")
+    success = not end.sentences
+    return CovarianceResult(matrix, success, HESSE if success else " ".join(end.sentences))
 
 
 def covariance(
@@ -180,8 +111,9 @@ def covariance(
     start = [parameter.value for parameter in problem.parameters]
     minuit = problem.minuit()
     minuit.hesse()
+    end = told_errors(problem, minuit)
     problem(np.array(start) / problem.scales)
-    return _set_covariance(problem, minuit, models)
+    return _set_covariance(problem, end, models)
 
 
 # --- around the minimum
@@ -192,16 +124,15 @@ def _level(sigma: float) -> float:
 
 
 def find_parameter(models: Models | Sequence[SkyModel], parameter: Parameter | str) -> Parameter:
-    """Return the parameter itself, or the first one of this name."""
+    """Return the parameter itself, that of this ``MODEL.TYPE.NAME``, or the first one of this name."""
     every = Parameters([own for model in models for own in model.parameters])
-    return every[parameter]
+    unique = [name for model in models for name in model.parameters_unique_names]
+    return every[unique.index(parameter)] if parameter in unique else every[parameter]
 
 
 def unique_name(models: Models | Sequence[SkyModel], parameter: Parameter | str) -> str:
     """Return ``MODEL.TYPE.NAME`` of a parameter, at its first place."""
-    chosen = find_parameter(models, parameter)
-    owner = next(model for model in models if any(own is chosen for own in model.parameters))
-    return f"{owner.name}.{chosen.type}.{chosen.name}"
+    return name_of(models, find_parameter(models, parameter))
 
 
 def confidence(
@@ -214,7 +145,8 @@ def confidence(
 ) -> dict[str, Any]:
     """Return asymmetric errors by MINOS: ``errp``, ``errn``, ``success``, ``message``, ``nfev``.
 
-    With ``reoptimize`` the other free parameters follow, otherwise they stay. The models are left as they are.
+    With ``reoptimize`` the other free parameters follow, otherwise they stay. The models are left as they are. A side
+    on which a limit of the parameter comes before the crossing is NaN, and the message says it.
     """
     chosen = find_parameter(models, parameter)
     statistic = Statistic(datasets, models, mask_fit)
@@ -223,24 +155,30 @@ def confidence(
         place = problem.parameters.index(chosen)
         minuit = problem.minuit()
         minuit.migrad()
-        try:
-            minuit.minos(place, cl=_level(sigma))
-        except RuntimeError as error:
-            return {"success": False, "message": f"Minos failed: {error}", "errp": np.nan, "errn": np.nan,
-                    "nfev": int(minuit.nfcn)}  # fmt: skip
-        found, size = minuit.merrors[place], problem.scales[place]
-    message = "Minos terminated successfully." if found.is_valid else "Minos failed."
-    return {"success": bool(found.is_valid), "message": message, "errp": float(found.upper * size),
-            "errn": float(-found.lower * size), "nfev": int(minuit.nfcn)}  # fmt: skip
+        errors = _minos(problem, minuit, place, sigma)
+        return errors | {"nfev": int(minuit.nfcn)}
 
 
-def scan_values(parameter: Parameter) -> FloatArray:
-    """Return 11 values within 2 errors; raises ``ConfigError`` when the parameter has no error."""
-    if not parameter.error > 0:
-        raise ConfigError(
-            f"{parameter.name}: there is no error to choose values of a scan from; fit first or give them."
+def _minos(problem: Problem, minuit: Minuit, place: int, sigma: float) -> dict[str, Any]:
+    """Return the crossings by MINOS or, at a limit or a kink, where it ends, by a search on each side."""
+    size, message = problem.scales[place], "Minos terminated successfully."
+    try:
+        minuit.minos(place, cl=_level(sigma))
+        found = minuit.merrors[place]
+        at_limit = (found.at_lower_limit, found.at_upper_limit)
+        down, up, is_valid = -found.lower, found.upper, found.is_valid
+    except RuntimeError:
+        at_limit, is_valid = (False, False), False
+    if not is_valid or any(at_limit):
+        down, up = risen_sides(problem, minuit, place, sigma**2)
+        ends = [name for name, limit, one in zip(("min", "max"), minuit.limits[place], (down, up), strict=True)
+                if math.isnan(one) and math.isfinite(limit)]  # fmt: skip
+        is_valid = math.isfinite(down) or math.isfinite(up)
+        message = "The statistic was searched on both sides." if is_valid else "Minos failed."
+        message += "".join(
+            f" The {name} of {problem.names[place]} comes before it has risen far enough." for name in ends
         )
-    return np.linspace(parameter.value - 2 * parameter.error, parameter.value + 2 * parameter.error, 11)
+    return {"success": bool(is_valid), "message": message, "errp": float(up * size), "errn": float(down * size)}
 
 
 def stat_profile(
@@ -258,7 +196,7 @@ def stat_profile(
     ``stat_scan`` with one dim, the name of the parameter, and its values as coordinate. The models stay as they are.
     """
     chosen = find_parameter(models, parameter)
-    positions = scan_values(chosen) if values is None else np.atleast_1d(np.asarray(values, dtype=float))
+    positions = chosen.scan_values if values is None else np.atleast_1d(np.asarray(values, dtype=float))
     statistic = Statistic(datasets, models, mask_fit)
     stats = np.empty(positions.shape)
     with models.parameters.restore_status():

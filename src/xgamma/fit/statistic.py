@@ -5,6 +5,7 @@ Every evaluation is one product of the response matrix with the fluxes and one p
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TypeAlias
@@ -15,9 +16,12 @@ import xarray as xr
 from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
 from xgamma.errors import ConfigError, DataError
 from xgamma.models.model import Models, SkyModel
+from xgamma.models.of_region import validate_spectral
 from xgamma.models.parameter import Parameters
-from xgamma.models.predict import COUNTS_DIMS, Folded, Response, measured, selected_models, validate_spectral
+from xgamma.models.predict import COUNTS_DIMS, Folded, Response, measured, selected_models
 from xgamma.stats import Counts, chi2
+
+log = logging.getLogger("xgamma.fit")
 
 Masks: TypeAlias = Sequence[BoolArray | None] | None
 Place: TypeAlias = tuple[xr.Dataset, BoolArray, int]
@@ -168,6 +172,33 @@ def dataset_names(ds: xr.Dataset) -> list[str]:
     if is_flux_points(ds):
         return [str(ds.attrs.get("name", "flux-points"))]
     return [str(name) for name in ds["dataset"].values]
+
+
+def validate_datasets_names(
+    models: Models | Sequence[SkyModel], datasets: Sequence[xr.Dataset], source: str = ""
+) -> None:
+    """Look whether models name datasets that are there; ``source`` is a model that must.
+
+    Raises ``ConfigError`` when none does, or the source does not. A warning names other models that name none, and
+    datasets that no model names.
+    """
+    if all(model.datasets_names is None for model in models):
+        return
+    names = [name for ds in datasets for name in dataset_names(ds)]
+    absent = [model for model in models if not any(model.applies_to(name) for name in names)]
+    alone = [name for name in names if not any(model.applies_to(name) for model in models)] if len(models) else []
+    if not absent and not alone:
+        return
+    facts = [f"no model names the dataset{'s' if len(alone) > 1 else ''} {_some(alone)}"] if alone else []
+    facts += [f"{model.name} is for {_some(model.datasets_names or ['no dataset'])}" for model in absent]
+    facts += [] if alone else [f"the datasets are {_some(names)}"]
+    if len(absent) == len(models) or any(model.name == source for model in absent):
+        raise ConfigError(f"datasets_names: {'; '.join(facts)}. Correct the names, or leave datasets_names out.")
+    log.warning("datasets_names: %s. Who is not named has no part in it.", "; ".join(facts))
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def counts_term(places: Sequence[Place], models: Sequence[SkyModel]) -> CountsTerm:

@@ -2,5 +2,39 @@
 
 from __future__ import annotations
 
+from xgamma.errors import later_names
 from xgamma.models import *  # noqa: F403
-from xgamma.models import __all__ as __all__
+from xgamma.models import Models
+from xgamma.models import __all__ as _models
+from xgamma.models.templates import BUILTIN
+
+DatasetModels = Models
+EBL_DATA_BUILTIN = {name: f"$GAMMAPY_DATA/ebl/{filename}" for name, filename in BUILTIN.items()}
+
+__all__ = [*_models, "EBL_DATA_BUILTIN", "DatasetModels"]
+
+_PRIOR = "a fit is free of priors; limit a parameter by its min and max"
+_REGISTRY = "xgamma.registry.names('spectral model') lists the models, also 'spatial model' and 'temporal model'"
+_BASE = "SpectralModel, SpatialModel, TemporalModel and ModelComponent are the bases of models"
+_MAPS = "it belongs to sky maps, which come with a later version"
+
+__getattr__ = later_names(
+    __name__,
+    {
+        **dict.fromkeys(
+            ("GaussianPrior", "GeneralizedGaussianPrior", "LogUniformPrior", "Prior", "UniformPrior"), _PRIOR
+        ),
+        **dict.fromkeys(
+            ("MODEL_REGISTRY", "SPATIAL_MODEL_REGISTRY", "SPECTRAL_MODEL_REGISTRY", "TEMPORAL_MODEL_REGISTRY"),
+            _REGISTRY,
+        ),
+        "Model": f"{_BASE}; SkyModel.create makes one of tags",
+        "ModelBase": _BASE,
+        "ConstantFluxSpatialModel": _MAPS,
+        "create_fermi_isotropic_diffuse_model": _MAPS,
+        "read_hermes_cube": _MAPS,
+        "create_cosmic_ray_spectral_model": "write it as a PowerLawSpectralModel or a TemplateSpectralModel",
+        "integrate_spectrum": "spectra integrate themselves: model.integral(energy_min, energy_max)",
+        "scale_plot_flux": "pictures are scaled by energy_power: model.plot(bounds, energy_power=2)",
+    },
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from xgamma.models.covariance import Covariance
+from xgamma.models.crab import MeyerCrabSpectralModel, create_crab_spectral_model
 from xgamma.models.cutoffs import (
     ExpCutoffPowerLaw3FGLSpectralModel,
     ExpCutoffPowerLawNormSpectralModel,
@@ -82,6 +83,7 @@ __all__ = [
     "LogParabola2SpectralModel",
     "LogParabolaNormSpectralModel",
     "LogParabolaSpectralModel",
+    "MeyerCrabSpectralModel",
     "ModelComponent",
     "Models",
     "NaimaSpectralModel",
@@ -112,4 +114,5 @@ __all__ = [
     "TemplateSpatialModel",
     "TemplateSpectralModel",
     "TemporalModel",
+    "create_crab_spectral_model",
 ]

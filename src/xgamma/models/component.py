@@ -119,6 +119,18 @@ class Component:
         """The names of the places; a parameter linked from elsewhere may itself be called otherwise."""
         return list(self._order)
 
+    @property
+    def qualified_names(self) -> list[str]:
+        """The names of the places, each once: those of a compound begin with ``model1.`` or ``model2.``."""
+        return self.parameter_names
+
+    @property
+    def shown_names(self) -> list[str]:
+        """The names of the places for people: qualified where two places have one name."""
+        plain = self.parameter_names
+        pairs = zip(plain, self.qualified_names, strict=True)
+        return [name if plain.count(name) == 1 else qualified for name, qualified in pairs]
+
     def canonical_values(self, values: Iterable[float] | None = None) -> list[float]:
         """Return the values as the model computes with them: canonical units, in the order of ``parameters``.
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 import numpy.typing as npt
 
-from xgamma.models.energies import TEV
 from xgamma.models.parameter import Parameter
 from xgamma.models.powerlaws import power_law
 from xgamma.models.spectral import AMPLITUDE, SpectralModel
 
 FloatArray = npt.NDArray[np.float64]
 
+MEV_PER_TEV = 1e6
 _SERIES = 0.01
 """Below this |index_2 ln(E/E0)| the cut-off of 4FGL-DR3 is evaluated by its series (arXiv:2201.11184)."""
 
@@ -48,7 +46,7 @@ class ExpCutoffPowerLawNormSpectralModel(SpectralModel):
     """A power law with an exponential cut-off as a factor for another spectrum."""
 
     tag = ("ExpCutoffPowerLawNormSpectralModel", "ecpl-norm")
-    index = Parameter("index", 1.5)
+    index = Parameter("index", 0.0)
     norm = Parameter("norm", 1.0, is_norm=True, interp="log")
     reference = Parameter("reference", 1.0, "TeV", frozen=True)
     lambda_ = Parameter("lambda_", 0.1, "TeV-1")
@@ -97,12 +95,15 @@ class SuperExpCutoffPowerLaw3FGLSpectralModel(SpectralModel):
 
 
 class SuperExpCutoffPowerLaw4FGLSpectralModel(SpectralModel):
-    """``amplitude (E / E0)^-index_1 exp(expfactor (E0^index_2 - E^index_2))``, energies in the unit of E0."""
+    """``amplitude (E / E0)^-index_1 exp(expfactor (E0^index_2 - E^index_2))``, energies of the cut-off in MeV.
+
+    ``expfactor`` is that of the Fermi catalogue, whatever the unit of ``reference``.
+    """
 
     tag = ("SuperExpCutoffPowerLaw4FGLSpectralModel", "secpl-4fgl")
     amplitude = Parameter("amplitude", 1e-12, AMPLITUDE, is_norm=True, interp="log")
     reference = Parameter("reference", 1.0, "TeV", frozen=True)
-    expfactor = Parameter("expfactor", 0.01)
+    expfactor = Parameter("expfactor", 1e-14)
     index_1 = Parameter("index_1", 1.5)
     index_2 = Parameter("index_2", 2.0)
 
@@ -110,15 +111,9 @@ class SuperExpCutoffPowerLaw4FGLSpectralModel(SpectralModel):
     def evaluate(  # type: ignore[override]
         energy: FloatArray, amplitude: float, reference: float, expfactor: float, index_1: float, index_2: float
     ) -> FloatArray:
-        """Return ``amplitude (E/E0)^-index_1 exp(expfactor (E0^index_2 - E^index_2))`` for energies in TeV."""
-        cutoff = np.exp(expfactor * (reference**index_2 - energy**index_2))
+        """Return ``amplitude (E/E0)^-index_1 exp(expfactor (E0^index_2 - E^index_2))``, the latter two in MeV."""
+        cutoff = np.exp(expfactor * ((MEV_PER_TEV * reference) ** index_2 - (MEV_PER_TEV * energy) ** index_2))
         return np.asarray(power_law(energy, index_1, amplitude, reference) * cutoff)
-
-    def canonical_values(self, values: Iterable[float] | None = None) -> list[float]:
-        """Return the values for energies in TeV: ``expfactor`` belongs to the unit of ``reference``."""
-        result = super().canonical_values(values)
-        result[2] *= float(TEV.to(self.reference.unit)) ** result[4]
-        return result
 
 
 class SuperExpCutoffPowerLaw4FGLDR3SpectralModel(SpectralModel):
@@ -180,8 +175,8 @@ class LogParabolaNormSpectralModel(SpectralModel):
     tag = ("LogParabolaNormSpectralModel", "lp-norm")
     norm = Parameter("norm", 1.0, is_norm=True, interp="log")
     reference = Parameter("reference", 10.0, "TeV", frozen=True)
-    alpha = Parameter("alpha", 2.0)
-    beta = Parameter("beta", 1.0)
+    alpha = Parameter("alpha", 0.0)
+    beta = Parameter("beta", 0.0)
 
     @staticmethod
     def evaluate(energy: FloatArray, norm: float, reference: float, alpha: float, beta: float) -> FloatArray:  # type: ignore[override]

@@ -10,6 +10,7 @@ from astropy import units as u
 
 from xgamma import bridges
 from xgamma.bridges.described import Described
+from xgamma.bridges.names import plain_name
 from xgamma.errors import ConfigError
 from xgamma.models.covariance import Covariance
 from xgamma.models.files import ordered_covariance
@@ -43,7 +44,8 @@ def models_of_gammapy(held: Exchanged, models: Sequence[Any]) -> Any:
     """Return ``Models`` of Gammapy for ``Models`` or a component, of which ``models`` are all components."""
     labels = link_labels(held.parameters)
     components = [model.to_dict(full_output=True, labels=labels) for model in models]
-    described = Described({"components": components}, held.parameters_unique_names, held.covariance.data)
+    names = [plain_name(name) for name in held.parameters_unique_names]
+    described = Described({"components": components}, names, held.covariance.data)
     theirs = bridges.models.to_gammapy(described, [parameter.to_dict() for parameter in held.parameters])
     validate_alike(models, theirs)
     return theirs
@@ -80,4 +82,5 @@ def complete_from_gammapy(held: Exchanged, models: Sequence[Any], theirs: Any, d
     Raises ``ConfigError`` where a spectrum is not what it is in Gammapy.
     """
     validate_alike(models, bridges.models.normalize_models(theirs))
-    held.covariance = ordered_covariance(described.covariance, described.names, held.parameters_unique_names)
+    names = [plain_name(name) for name in held.parameters_unique_names]
+    held.covariance = ordered_covariance(described.covariance, described.names, names)

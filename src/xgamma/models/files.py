@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-from xgamma.bridges.names import places_of, plain_name
+from xgamma.bridges.names import places_of, places_of_either
 from xgamma.errors import ConfigError, InputError, MissingInputError, OutputError, OutputExistsError, did_you_mean
 
 log = logging.getLogger(__name__)
@@ -98,33 +98,44 @@ def read_covariance(path: str | Path, names: Sequence[str]) -> FloatArray:
     Raises ``MissingInputError``, and ``ConfigError`` for a table that is not square or holds other names.
     """
     text = _read_text(expand_path(path), "covariance file")
-    rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in text.splitlines() if line.strip()]
+    rows = [line.strip().removeprefix("|").removesuffix("|") for line in text.splitlines() if line.strip()][1:]
+    # A name may hold the mark between the columns: of those there are as many as rows.
+    cells = [row.rsplit("|", len(rows)) for row in rows]
+    found = [row[0].strip() for row in cells]
     try:
-        # Gammapy 2 says in which half of a compound a parameter stands: name.spectral.model1.index.
-        found = [plain_name(row[0]) for row in rows[1:]]
-        matrix = np.array([[float(cell) for cell in row[1:]] for row in rows[1:]], dtype=float)
+        matrix = np.array([[float(cell) for cell in row[1:]] for row in cells], dtype=float)
     except ValueError as error:
         raise ConfigError(f"The covariance file {path}: expected a table of numbers; {error}.") from None
-    foreign = sorted(set(found) - set(names))
-    if foreign or matrix.shape != (len(found), len(found)):
+    known = [_cell(name) for name in names]
+    places = places_of_either(found, known)
+    if places is None or matrix.shape != (len(found), len(found)):
+        foreign = sorted(set(found) - set(known))
         raise ConfigError(
             f"The covariance file {path}: expected a square table of the parameters of these models, got shape "
             f"{matrix.shape}{f' with {foreign[0]!r}' if foreign else ''}. Write it again with the models."
         )
-    return ordered_covariance(matrix, found, names)
+    return _placed(matrix, places, len(names))
 
 
 def ordered_covariance(matrix: FloatArray, found: Sequence[str], names: Sequence[str]) -> FloatArray:
     """Return a matrix over the parameters ``found`` in the order of ``names``, with zeros for what it does not hold."""
-    result = np.zeros((len(names), len(names)))
-    places = places_of(found, names)
+    return _placed(matrix, places_of(found, names), len(names))
+
+
+def _placed(matrix: FloatArray, places: Sequence[int], size: int) -> FloatArray:
+    result = np.zeros((size, size))
     result[np.ix_(places, places)] = matrix
     return result
 
 
+def _cell(name: str) -> str:
+    """Return a name as it stands in a table: one line, without blanks at its ends."""
+    return (name if name.isprintable() else name.encode("unicode_escape").decode("ascii")).strip()
+
+
 def covariance_text(names: Sequence[str], matrix: FloatArray) -> str:
     """Return the table of a covariance file: parameter names, then one column a parameter."""
-    columns = [["Parameters", *names]]
+    columns = [["Parameters", *map(_cell, names)]]
     columns += [[str(number), *(repr(float(value)) for value in matrix[:, number])] for number in range(len(names))]
     widths = [max(map(len, column)) for column in columns]
     lines = [

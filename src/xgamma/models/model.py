@@ -180,7 +180,7 @@ class Models:
 
     @property
     def parameters_unique_names(self) -> list[str]:
-        """``model.type.parameter`` of each parameter."""
+        """``model.type.parameter`` of each parameter; in a compound ``model.type.model1.parameter``."""
         return [name for model in self._models for name in model.parameters_unique_names]
 
     @property
@@ -200,7 +200,7 @@ class Models:
 
     def to_parameters_table(self) -> Table:
         """Return the table model, type, name, value, unit, error, min, max, frozen, is_norm, link."""
-        places = [name.rsplit(".", 2) for name in self.parameters_unique_names]
+        places = [place for model in self._models for place in model.parameter_places]
         return parameters_table(self.parameters, places)
 
     # --- documents
@@ -296,7 +296,8 @@ class Models:
         return result
 
     def __str__(self) -> str:
-        blocks = [f"Component {number}: {model}\n" for number, model in enumerate(self._models)]
+        labels = link_labels(self.parameters)
+        blocks = [f"Component {number}: {model.text(labels)}\n" for number, model in enumerate(self._models)]
         return "\n".join(["Models\n", *blocks])
 
     def __repr__(self) -> str:

@@ -8,12 +8,16 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from astropy import units as u
 
 from xgamma.errors import ConfigError
 from xgamma.units import unit_string
 
 log = logging.getLogger(__name__)
+
+FloatArray = npt.NDArray[np.float64]
 
 NAN = float("nan")
 
@@ -71,6 +75,8 @@ class Parameter:
         How a fit scales it (``"scale10"``, ``"factor1"`` or ``None``); kept with the document.
     is_norm
         Whether the model is proportional to it.
+    scan_min, scan_max, scan_n_values, scan_n_sigma, scan_values
+        Where a profile is evaluated: see ``scan_values``. Not part of a document.
 
     Examples
     --------
@@ -85,6 +91,7 @@ class Parameter:
         "_factor",
         "_max",
         "_min",
+        "_scan_values",
         "_unit",
         "_value",
         "frozen",
@@ -93,6 +100,10 @@ class Parameter:
         "link",
         "name",
         "scale_method",
+        "scan_max",
+        "scan_min",
+        "scan_n_sigma",
+        "scan_n_values",
         "type",
     )
 
@@ -110,6 +121,11 @@ class Parameter:
         scale_method: str | None = "scale10",
         is_norm: bool = False,
         link: str = "",
+        scan_min: float | None = None,
+        scan_max: float | None = None,
+        scan_n_values: int = 11,
+        scan_n_sigma: float = 2,
+        scan_values: Any = None,
     ) -> None:
         self.name = name
         self.type = ""
@@ -123,6 +139,8 @@ class Parameter:
         self.error, self.min, self.max = error, min, max
         self.frozen, self.interp, self.scale_method = frozen, interp, scale_method
         self.is_norm, self.link = is_norm, link
+        self.scan_min, self.scan_max = scan_min, scan_max
+        self.scan_n_values, self.scan_n_sigma, self.scan_values = scan_n_values, scan_n_sigma, scan_values
 
     @property
     def value(self) -> float:
@@ -186,6 +204,35 @@ class Parameter:
     @max.setter
     def max(self, limit: Any) -> None:
         self._max = NAN if limit is None else normalize_number(limit, self._unit, f"{self.name}.max")
+
+    @property
+    def scan_values(self) -> FloatArray:
+        """Where a profile is evaluated: the values set, or ``scan_n_values`` from ``scan_min`` to ``scan_max``.
+
+        Without these, within ``scan_n_sigma`` errors; spaced as ``interp`` says. Raises ``ConfigError`` without errors.
+        """
+        if self._scan_values is not None:
+            return self._scan_values
+        width = self.scan_n_sigma * self._error
+        if not width > 0 and (self.scan_min is None or self.scan_max is None):
+            raise ConfigError(
+                f"{self.name}: there is no error to choose values of a scan from; fit first, give them, or set "
+                "scan_min and scan_max."
+            )
+        low = self._value - width if self.scan_min is None else self.scan_min
+        high = self._value + width if self.scan_max is None else self.scan_max
+        if self.interp == "log" and low > 0:
+            return np.geomspace(low, high, self.scan_n_values)
+        return np.linspace(low, high, self.scan_n_values)
+
+    @scan_values.setter
+    def scan_values(self, values: Any) -> None:
+        self._scan_values = None if values is None else np.atleast_1d(np.asarray(values, dtype=float))
+
+    @property
+    def scan_is_spaced(self) -> bool:
+        """Whether the values of a scan are spaced evenly, and not set one by one."""
+        return self._scan_values is None
 
     @property
     def canonical_unit(self) -> u.UnitBase:

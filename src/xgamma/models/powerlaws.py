@@ -64,21 +64,21 @@ class PowerLawNormSpectralModel(SpectralModel):
     """``norm (E / reference)^-tilt``, a factor for another spectrum."""
 
     tag = ("PowerLawNormSpectralModel", "pl-norm")
-    norm = Parameter("norm", 1.0, is_norm=True, interp="log")
     tilt = Parameter("tilt", 0.0, frozen=True)
+    norm = Parameter("norm", 1.0, is_norm=True, interp="log")
     reference = Parameter("reference", 1.0, "TeV", frozen=True)
 
     @staticmethod
-    def evaluate(energy: FloatArray, norm: float, tilt: float, reference: float) -> FloatArray:  # type: ignore[override]
+    def evaluate(energy: FloatArray, tilt: float, norm: float, reference: float) -> FloatArray:  # type: ignore[override]
         """Return ``norm (energy / reference)^-tilt``."""
         return power_law(energy, tilt, norm, reference)
 
     def _integral(self, low: FloatArray, high: FloatArray, values: list[float]) -> FloatArray:
-        norm, tilt, reference = values
+        tilt, norm, reference = values
         return norm * reference * power_law_moment(low, high, 1.0 - tilt, reference)
 
     def _energy_flux(self, low: FloatArray, high: FloatArray, values: list[float]) -> FloatArray:
-        norm, tilt, reference = values
+        tilt, norm, reference = values
         return norm * reference**2 * power_law_moment(low, high, 2.0 - tilt, reference)
 
 

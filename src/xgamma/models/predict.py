@@ -15,8 +15,9 @@ import numpy.typing as npt
 import xarray as xr
 
 from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
-from xgamma.errors import ConfigError, DataError, LaterError
+from xgamma.errors import ConfigError, DataError
 from xgamma.models.model import Models, SkyModel
+from xgamma.models.of_region import validate_inside, validate_spectral
 from xgamma.stats import CashCounts, Counts, WstatCounts
 from xgamma.units import CM2_PER_M2
 
@@ -81,9 +82,13 @@ class Response:
         Raises
         ------
         LaterError
-            For a model with a spatial or a temporal part, or one that is no ``SkyModel``.
+            For a model with a part that says more than a spectrum, or one that is no ``SkyModel``.
+        ConfigError
+            For a point outside a region, or whose position is free.
         """
         validate_spectral(model)
+        for ds, _ in self.parts:
+            validate_inside(model, ds)
         flags = model.apply_irf
         matrix = self.matrix(flags.get("exposure", True), flags.get("edisp", True))
         applies = np.array([model.applies_to(name) for name in self.names], dtype=bool)
@@ -137,21 +142,6 @@ class Folded:
         return self._npred
 
 
-def validate_spectral(model: SkyModel) -> None:
-    """Raise ``LaterError`` for what a spectrum in regions cannot hold yet."""
-    if not isinstance(model, SkyModel):
-        raise LaterError(
-            f"The model {model.name!r} is a {type(model).__name__}, which belongs to sky maps and comes with a later "
-            "version; a 1D dataset takes SkyModel components."
-        )
-    for part in ("spatial", "temporal"):
-        if getattr(model, f"{part}_model") is not None:
-            raise LaterError(
-                f"The model {model.name!r} has a {part} part. It is kept in the document; predicting with it comes "
-                "with a later version. Remove it to fit the spectrum of a 1D dataset."
-            )
-
-
 def alpha(ds: xr.Dataset) -> FloatArray:
     """Return acceptance / acceptance_off, shape (dataset, region, energy); 0 where there is no off acceptance."""
     on, off = ds["acceptance"].values, ds["acceptance_off"].values
@@ -178,7 +168,7 @@ def npred_signal(ds: xr.Dataset, models: Models | Sequence[SkyModel]) -> xr.Data
     Raises
     ------
     LaterError
-        For a model with a spatial or temporal part.
+        For a model with a spatial or temporal part; see ``validate_spectral``.
     """
     return _counts_like(ds, _signal(ds, models).reshape(_shape(ds)), "npred_signal")
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
-from xgamma.models.parameter import Parameters
+from xgamma.models.parameter import Parameter, Parameters
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -25,7 +26,8 @@ def propagated(
     function
         Of the values of all parameters, shape (parameter,), in their units.
     parameters
-        A frozen parameter, or one without an error, does not contribute.
+        A frozen parameter, or one without an error, does not contribute, nor does one at a limit, whose error is NaN.
+        With another error that is not known the result has none either: it is NaN.
     covariance
         Shape (parameter, parameter).
 
@@ -42,6 +44,8 @@ def propagated(
             continue
         moved = start + np.where([other is parameter for other in parameters], step, 0.0)
         slopes[place] = (np.asarray(function(moved)) - value) / step
+    if any(_is_unknown(parameter) for parameter in parameters):
+        return np.stack([value, np.full(value.shape, np.nan)])
     variance = np.einsum("i...,ij,j...->...", slopes, _once(parameters, covariance), slopes)
     return np.stack([value, np.sqrt(np.maximum(variance, 0.0))])
 
@@ -50,4 +54,9 @@ def _once(parameters: Parameters, covariance: FloatArray) -> FloatArray:
     # A linked parameter stands at several places and all of them move together: its derivative is counted once.
     places = [id(parameter) for parameter in parameters]
     once = np.array([places.index(place) == number for number, place in enumerate(places)], dtype=np.float64)
-    return np.asarray(covariance * np.outer(once, once))
+    return np.asarray(np.where(np.isfinite(covariance), covariance, 0.0) * np.outer(once, once))
+
+
+def _is_unknown(parameter: Parameter) -> bool:
+    is_at_limit = parameter.value in (parameter.min, parameter.max)
+    return not parameter.frozen and math.isnan(parameter.error) and not is_at_limit

@@ -74,8 +74,13 @@ class ModelComponent:
 
     @property
     def parameters_unique_names(self) -> list[str]:
-        """``model.type.parameter`` of each parameter."""
-        return [f"{self.name}.{kind}.{name}" for kind, part in self._parts.items() for name in part.parameter_names]
+        """``model.type.parameter`` of each parameter; in a compound ``model.type.model1.parameter``."""
+        return [f"{self.name}.{kind}.{name}" for kind, part in self._parts.items() for name in part.qualified_names]
+
+    @property
+    def parameter_places(self) -> list[tuple[str, str, str]]:
+        """Model, part and name of each parameter, for people."""
+        return [(self.name, kind, name) for kind, part in self._parts.items() for name in part.shown_names]
 
     @property
     def covariance(self) -> Covariance:
@@ -139,12 +144,14 @@ class ModelComponent:
         return [("Name", self.name), ("Datasets names", str(self.datasets_names))]
 
     def __str__(self) -> str:
+        return self.text(link_labels(self.parameters))
+
+    def text(self, labels: Mapping[int, str]) -> str:
+        """Return what is printed, with the given labels of linked parameters."""
         lines = [f"  {label:<26}: {text}" for label, text in self._header()]
-        labels = link_labels(self.parameters)
-        names = [name for part in self._parts.values() for name in part.parameter_names]
         rows = [
             _parameter_line(labels.get(id(parameter), name), parameter)
-            for name, parameter in zip(names, self.parameters, strict=True)
+            for (*_, name), parameter in zip(self.parameter_places, self.parameters, strict=True)
         ]
         return "\n".join([self.tag[0], "", *lines, "  Parameters:", *rows, ""])
 

@@ -72,6 +72,10 @@ class SpectralModel(Component):
     def _energy_flux(self, low: FloatArray, high: FloatArray, values: list[float]) -> FloatArray:
         return integral(lambda energy: energy * self._dnde(energy, values), low, high)
 
+    def tables(self) -> list[bytes]:
+        """Return what was read from files and enters the values, each as bytes in one order on every machine."""
+        return [table for part in self._inner if isinstance(part, SpectralModel) for table in part.tables()]
+
     # --- units
 
     @property
@@ -333,6 +337,12 @@ class CompoundSpectralModel(SpectralModel):
         """Those of the first, then those of the second spectrum."""
         return self.model1.parameter_names + self.model2.parameter_names
 
+    @property
+    def qualified_names(self) -> list[str]:
+        """The names with the part that they stand in, as Gammapy writes them: ``model1.index``."""
+        parts = {"model1": self.model1, "model2": self.model2}
+        return [f"{part}.{name}" for part, model in parts.items() for name in model.qualified_names]
+
     def canonical_values(self, values: Iterable[float] | None = None) -> list[float]:
         """Return those of the first, then those of the second spectrum."""
         if values is None:
@@ -389,6 +399,10 @@ class ScaleSpectralModel(SpectralModel):
     def __init__(self, model: SpectralModel, norm: Any = 1.0) -> None:
         self.model = model
         super().__init__(norm=norm)
+
+    def tables(self) -> list[bytes]:
+        """Return those of the inner spectrum."""
+        return self.model.tables()
 
     @property
     def unit(self) -> u.UnitBase:

@@ -59,6 +59,10 @@ def _nodes(energy: u.Quantity, owner: str) -> FloatArray:
     return nodes
 
 
+def _bytes(*arrays: npt.ArrayLike) -> list[bytes]:
+    return [np.ascontiguousarray(array, dtype="<f8").tobytes() for array in arrays]
+
+
 def _density_unit(unit: u.UnitBase) -> u.UnitBase:
     return next((known for known in _CANONICAL if known.is_equivalent(unit)), unit)
 
@@ -111,7 +115,7 @@ class TemplateSpectralModel(SpectralModel):
 
 
 class PiecewiseNormSpectralModel(SpectralModel):
-    """Norms ``norm_0``, ``norm_1``, ... at given energies, power laws between them and flat outside.
+    """Norms ``norm_0``, ``norm_1``, ... at given energies, power laws or lines between them and flat outside.
 
     Parameters
     ----------
@@ -120,7 +124,7 @@ class PiecewiseNormSpectralModel(SpectralModel):
     norms
         Start values, 1 by default.
     interp
-        ``"log"`` or ``"lin"``: the scale of the norms between the nodes.
+        The scale of norms and energies between the nodes: ``"log"`` or ``"lin"``.
     """
 
     tag = ("PiecewiseNormSpectralModel", "piecewise-norm")
@@ -129,7 +133,8 @@ class PiecewiseNormSpectralModel(SpectralModel):
         if interp not in ("log", "lin"):
             raise ConfigError(f"{self.tag[0]}.interp: expected 'log' or 'lin', got {interp!r}.")
         self.energy, self.interp = u.Quantity(energy), interp
-        self._log_nodes = np.log(_nodes(self.energy, self.tag[0]))
+        self._linear_nodes = _nodes(self.energy, self.tag[0])
+        self._log_nodes = np.log(self._linear_nodes)
         super().__init__()
         start = np.ones(self._log_nodes.size) if norms is None else np.atleast_1d(u.Quantity(norms, "").value)
         if start.shape != self._log_nodes.shape:
@@ -143,10 +148,9 @@ class PiecewiseNormSpectralModel(SpectralModel):
         return Parameter(name, 1.0, interp=self.interp)
 
     def _dnde(self, energy: FloatArray, values: list[float]) -> FloatArray:
-        at = np.log(energy)
         if self.interp == "lin":
-            return np.asarray(np.interp(at, self._log_nodes, values))
-        return from_log_values(np.interp(at, self._log_nodes, log_values(np.asarray(values))))
+            return np.asarray(np.interp(energy, self._linear_nodes, values))
+        return from_log_values(np.interp(np.log(energy), self._log_nodes, log_values(np.asarray(values))))
 
     def document(self, full_output: bool, labels: Mapping[int, str]) -> dict[str, Any]:
         """Return type, parameters and energies."""
@@ -205,6 +209,10 @@ class TemplateNDSpectralModel(SpectralModel):
         """cm-2 s-1 TeV-1 for flux densities."""
         return _density_unit(self.unit)
 
+    def tables(self) -> list[bytes]:
+        """Return nodes and values of the file, which is opened for it."""
+        return _bytes(*self._table.nodes, self._table.values)
+
     def _dnde(self, energy: FloatArray, values: list[float]) -> FloatArray:
         return self._interpolate(*values, energy) * float(self.unit.to(self.canonical_unit))
 
@@ -256,6 +264,10 @@ class EBLAbsorptionNormSpectralModel(SpectralModel):
             (self.param.value, nodes), ("lin", "log"), self.data.value, logarithmic=True
         )
         super().__init__(**parameters)
+
+    def tables(self) -> list[bytes]:
+        """Return nodes and values of the table."""
+        return _bytes(self.energy.value, self.param.value, self.data.value)
 
     def _dnde(self, energy: FloatArray, values: list[float]) -> FloatArray:
         alpha_norm, redshift = values

@@ -1,0 +1,126 @@
+"""The reference of flux points: the spectrum whose multiples they are, positive and of a size that can be measured."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from astropy import units as u
+
+from xgamma.axes import FloatArray
+from xgamma.errors import ConfigError, UnknownNameError, did_you_mean
+from xgamma.fit.statistic import CountsTerm
+from xgamma.models.model import Models, SkyModel
+from xgamma.models.predict import Folded
+from xgamma.models.spectral import ScaleSpectralModel, SpectralModel
+
+log = logging.getLogger("xgamma.estimate")
+
+FEW_COUNTS = 1e-3
+"""A spectrum that predicts fewer counts in all bins together is no measure for one that can be measured."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The spectrum that a norm of 1 stands for.
+
+    Parameters
+    ----------
+    source
+        The model of the source.
+    shape
+        Its spectrum, or a copy with another amplitude where that is 0.
+    factor
+        The reference is ``factor`` times ``shape``.
+    """
+
+    source: SkyModel
+    shape: SpectralModel
+    factor: float
+
+    def signal(self, term: CountsTerm) -> FloatArray:
+        """Return the counts that the reference predicts in each bin of a term."""
+        signal = _signal(term, self.source, self.shape)
+        return signal if self.factor == 1.0 else self.factor * signal
+
+    def fluxes(self, bounds: FloatArray) -> dict[str, FloatArray]:
+        """Return dN/dE and E2 dN/dE at the centres of ``bounds`` in TeV, shape (bin, 2), and integrals over them.
+
+        In cm-2 s-1 TeV-1 and TeV cm-2 s-1; cm-2 s-1 and TeV cm-2 s-1.
+        """
+        spectrum = self.shape if self.factor == 1.0 else ScaleSpectralModel(self.shape, norm=self.factor)
+        center = centers(bounds)
+        dnde = spectrum.dnde(center)
+        low, high = u.Quantity(bounds[:, 0], "TeV"), u.Quantity(bounds[:, 1], "TeV")
+        return {
+            "ref_dnde": dnde,
+            "ref_flux": spectrum.integral(low, high).to_value("cm-2 s-1"),
+            "ref_eflux": spectrum.energy_flux(low, high).to_value("TeV cm-2 s-1"),
+            "ref_e2dnde": dnde * center**2,
+        }
+
+
+def centers(bounds: FloatArray) -> FloatArray:
+    """Return the geometric means of bounds of shape (bin, 2)."""
+    return np.asarray(np.exp(0.5 * (np.log(bounds[:, 1]) + np.log(bounds[:, 0]))))
+
+
+def source_model(models: Models, name: str) -> SkyModel:
+    """Return the model of a source; raises ``UnknownNameError``."""
+    for model in models:
+        if model.name == name:
+            return model  # type: ignore[no-any-return]
+    known = [model.name for model in models]
+    raise UnknownNameError(f"flux_points.source: no model is called {name!r}.{did_you_mean(name, known)}")
+
+
+def reference_of(source: SkyModel, terms: Sequence[CountsTerm]) -> Reference:
+    """Return the reference for the bins of some terms: the spectrum of the source as it is, where that is positive.
+
+    A negative one is turned over. One that predicts next to nothing, as a fit of an empty sky leaves it, is scaled to
+    one predicted count in all bins together. So the fluxes do not depend on where a fit of the amplitude ended.
+
+    Raises
+    ------
+    ConfigError
+        For a spectrum that predicts nothing at any amplitude, or no numbers.
+    """
+    shape = _visible(source)
+    counts = float(sum(_signal(term, source, shape).sum() for term in terms))
+    has_bins = any(len(term.dataset) for term in terms)
+    if not np.isfinite(counts) or (counts == 0.0 and has_bins):
+        raise ConfigError(
+            f"flux_points.source: the spectrum of {source.name!r} predicts {'no numbers' if counts else 'no counts'} "
+            "in the bins of these datasets; set other values of its parameters."
+        )
+    if abs(counts) >= FEW_COUNTS or not has_bins:
+        return Reference(source, shape, -1.0 if counts < 0 else 1.0)
+    log.warning(
+        "Flux points: the spectrum of %r predicts %.1g counts; norms are multiples of one that predicts 1 count.",
+        source.name,
+        counts if shape is source.spectral_model else 0.0,
+    )
+    return Reference(source, shape, 1.0 / counts)
+
+
+def _visible(source: SkyModel) -> SpectralModel:
+    spectrum = source.spectral_model
+    norm = spectrum.norm_parameter
+    if norm is None or norm.value != 0:
+        return spectrum
+    shape = spectrum.copy()
+    shape.parameters[spectrum.parameters.index(norm)].value = 1.0
+    return shape
+
+
+def _signal(term: CountsTerm, source: SkyModel, shape: SpectralModel) -> FloatArray:
+    own = [signal for signal in term.signals if signal.model is source]
+    if shape is source.spectral_model:
+        return sum((signal() for signal in own), np.zeros(len(term.dataset)))
+    return sum((_folded(signal, shape) for signal in own), np.zeros(len(term.dataset)))
+
+
+def _folded(signal: Folded, shape: SpectralModel) -> FloatArray:
+    return np.asarray(np.einsum("ij,j->i", signal.matrix, shape.flux(signal.edges)))

@@ -1,0 +1,144 @@
+"""What MIGRAD minimises: the statistic as a function of the free parameters, each in units of a power of ten.
+
+Each free parameter is minimised in units of the power of ten of its value; the start step is its error, or 1 in these
+units.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from iminuit import Minuit
+
+from xgamma.axes import FloatArray
+from xgamma.errors import ConfigError, FitError
+from xgamma.fit.statistic import Statistic
+from xgamma.models.model import SkyModel
+from xgamma.models.parameter import Parameter, Parameters
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """Tolerance (of the estimated distance to the minimum, 0.1 = 2e-4 in the statistic), strategy and printing."""
+
+    tol: float = 0.1
+    strategy: int = 1
+    print_level: int = 0
+
+
+def validate_fittable(free: int, bins: int) -> None:
+    """Raise ``ConfigError`` without a free parameter, ``FitError`` without a bin."""
+    if free == 0:
+        raise ConfigError(
+            "No free parameters for fitting: every parameter of the models on these datasets is frozen. "
+            "Set frozen: false for at least one."
+        )
+    if bins == 0:
+        raise FitError(
+            "No bin is left to fit: the fit range and the safe masks exclude them all. Widen the fit range, or "
+            "look at mask_safe of the datasets."
+        )
+
+
+class Problem:
+    """The free parameters as MIGRAD sees them: factors of a power of ten each."""
+
+    def __init__(self, statistic: Statistic, settings: FitSettings, parameters: Parameters | None = None) -> None:
+        self.statistic, self.settings = statistic, settings
+        self.parameters = statistic.free_parameters if parameters is None else parameters
+        validate_fittable(len(self.parameters), statistic.n_bins)
+        self.scales = np.array([scale(parameter) for parameter in self.parameters])
+        self._start: tuple[FloatArray, float] | None = None
+        # MIGRAD's goal for the estimated distance to the minimum.
+        self.goal = 0.002 * self.settings.tol
+
+    @property
+    def names(self) -> list[str]:
+        """``MODEL.TYPE.NAME`` of each parameter."""
+        return [name_of(self.statistic.models, parameter) for parameter in self.parameters]
+
+    def set(self, factors: FloatArray) -> None:
+        """Set the parameters."""
+        for parameter, value in zip(self.parameters, (factors * self.scales).tolist(), strict=True):
+            parameter.value = value
+
+    def __call__(self, factors: FloatArray) -> float:
+        """Return the statistic at the factors; infinite where the models predict no numbers."""
+        self.set(factors)
+        start, self._start = self._start, None
+        if start is not None and np.array_equal(factors, start[0]):
+            return start[1]
+        # On its way MIGRAD tries values at which a model overflows.
+        with np.errstate(all="ignore"):
+            total = self.statistic()
+        return total if math.isfinite(total) else math.inf
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether a parameter has a limit."""
+        return any(math.isfinite(limit) for one in self.parameters for limit in (one.min, one.max))
+
+    def least(self, minuit: Minuit) -> float:
+        """Return the statistic where MIGRAD ended, which knows it; beside limits it computes with rounded values."""
+        known = minuit.fval
+        if known is None or self.is_bounded:
+            return self(np.array(minuit.values))
+        self.set(np.array(minuit.values))
+        return known
+
+    def minuit(self) -> Minuit:
+        """Return MIGRAD's state at the present values; raises ``FitError`` when the statistic is no number there."""
+        start = np.array([parameter.value for parameter in self.parameters]) / self.scales
+        function: Any = self
+        minuit = Minuit(function, start, name=[f"p{number}" for number in range(len(start))])
+        minuit.errordef, minuit.tol = 1.0, self.settings.tol
+        minuit.strategy, minuit.print_level = self.settings.strategy, self.settings.print_level
+        minuit.errors = [step(parameter, size) for parameter, size in zip(self.parameters, self.scales, strict=True)]
+        minuit.limits = [limits(parameter, size) for parameter, size in zip(self.parameters, self.scales, strict=True)]
+        total = self(start)
+        # MIGRAD begins there and asks for it again.
+        self._start = start, total
+        if not math.isfinite(total):
+            every = Parameters(p for model in self.statistic.models for p in model.parameters).unique_parameters
+            named = [p for p in every if not math.isfinite(p.value)] or self.parameters
+            values = ", ".join(f"{parameter.name} = {parameter.value:g}" for parameter in named)
+            raise FitError(f"The statistic is not a number at the start values ({values}); start elsewhere.")
+        return minuit
+
+
+def scale(parameter: Parameter) -> float:
+    """Return the power of ten below the value (1 for 0), or the value itself for ``factor1``, 1 for no scaling."""
+    if parameter.value == 0 or not math.isfinite(parameter.value) or not parameter.scale_method:
+        return 1.0
+    if parameter.scale_method == "factor1":
+        return abs(parameter.value)
+    return float(10.0 ** math.floor(math.log10(abs(parameter.value))))
+
+
+def step(parameter: Parameter, size: float) -> float:
+    """Return the first step in factors: the error when there is one, else 1."""
+    return parameter.error / size if math.isfinite(parameter.error) and parameter.error > 0 else 1.0
+
+
+def limits(parameter: Parameter, size: float) -> tuple[float | None, float | None]:
+    """Return the limits in factors; raises ``ConfigError`` when they leave no room."""
+    if parameter.min >= parameter.max:
+        raise ConfigError(
+            f"{parameter.name}: expected min < max, got {parameter.min:g} and {parameter.max:g}; freeze it to keep it."
+        )
+    low, high = (None if math.isnan(limit) else limit / size for limit in (parameter.min, parameter.max))
+    return low, high
+
+
+def name_of(models: Iterable[SkyModel], parameter: Parameter) -> str:
+    """Return ``MODEL.TYPE.NAME`` of a parameter, at its first place."""
+    return next(
+        name
+        for model in models
+        for name, own in zip(model.parameters_unique_names, model.parameters, strict=True)
+        if own is parameter
+    )
