@@ -26,6 +26,7 @@ from xgamma.analysis.sections import (
 from xgamma.errors import ConfigError, ConfigTypeError, InputError, LaterError, MissingInputError
 from xgamma.formats.atomic import local_path, write_files
 from xgamma.formats.document import read_yaml, written_yaml
+from xgamma.formats.text_files import text_of
 
 STEPS = ("observations", "datasets", "fit", "flux_points", "excess_map", "light_curve")
 STEP = Choice(STEPS)
@@ -87,7 +88,7 @@ class AnalysisConfig(Section):
         if not file.exists():
             raise MissingInputError(f"There is no configuration file {file}.")
         try:
-            text = file.read_text(encoding="utf-8")
+            text = text_of(file)
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{file} cannot be read as a configuration: {error}.") from None
         try:

@@ -31,7 +31,6 @@ KEY = "<key>"
 NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
 YES_NO = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 LEVELS = ("critical", "error", "warning", "info", "debug")
-_SIZE = re.compile(r"(?P<number>\d+\.?\d*|\.\d+)\s*(?P<prefix>[kMGT])(?P<binary>i?)B")
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{([^}]*)\})")
 _NUMPY_ITEM = re.compile(r"'([^']+)'")
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
@@ -170,45 +169,6 @@ def read_flag(value: Any) -> bool:
     return flag
 
 
-def read_whole_number(value: Any) -> int:
-    """Read a whole number, also as text."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise expected("a whole number", value) from None
-    if isinstance(value, bool | np.bool_) or not number.is_integer():
-        raise expected("a whole number", value)
-    return int(value) if isinstance(value, str) and value.strip().isdigit() else int(number)
-
-
-def read_memory_size(value: Any) -> str:
-    """Read a size such as 4 GB, 500 MB or 1.5 GiB; a bare number has no unit."""
-    text = str(value).strip()
-    if memory_bytes(text) <= 0:
-        raise expected("a size such as 4 GB, 500 MB or 1.5 GiB", value)
-    return text
-
-
-def memory_bytes(text: str) -> int:
-    """Return the bytes of a size such as ``4 GB``, 0 where it is none.
-
-    >>> memory_bytes("1.5 GiB"), memory_bytes("4")
-    (1610612736, 0)
-    """
-    match = _SIZE.fullmatch(text)
-    if match is None:
-        return 0
-    return int(float(match["number"]) * (1024 if match["binary"] else 1000) ** ("kMGT".index(match["prefix"]) + 1))
-
-
-def read_positive_number(value: Any) -> int:
-    """Read a whole number of at least 1."""
-    number = read_whole_number(value)
-    if number < 1:
-        raise expected("a whole number of at least 1", value)
-    return number
-
-
 def read_list(value: Any) -> list[Any]:
     """Read a list, tuple or array as a list; text is not a list of characters."""
     if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
@@ -216,12 +176,7 @@ def read_list(value: Any) -> list[Any]:
     return list(value)
 
 
-def read_numbers(value: Any) -> list[int]:
-    """Read a list of whole numbers; numeric text is converted."""
-    return _each(read_list(value), read_whole_number)
-
-
-def _each(items: Sequence[Any], read: Callable[[Any], Any]) -> list[Any]:
+def each_read(items: Sequence[Any], read: Callable[[Any], Any]) -> list[Any]:
     values, problems = [], []
     for number, item in enumerate(items):
         try:
@@ -257,7 +212,7 @@ class Choice:
 
     def each(self, value: Any) -> list[str]:
         """Return a list of words."""
-        return _each(read_list(value), self)
+        return each_read(read_list(value), self)
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON Schema of one word."""
@@ -294,10 +249,12 @@ class QuantityReader:
         return u.Quantity(float(kept.value), kept.unit)
 
     def _check_range(self, number: float, value: Any) -> None:
+        if not np.isfinite(number):
+            raise expected(f"{self.noun} that is a finite number of {self.unit}", value)
         if not number > self.above:
             raise expected(f"{self.noun} above {self.above:g} {self.unit}", value)
         if not self.minimum <= number <= self.maximum:
-            raise expected(f"{self.noun} from {self.minimum:g} to {self.maximum:g} {self.unit}", value)
+            raise expected(f"{self.noun} from {max(self.minimum, self.above):g} to {self.maximum:g} {self.unit}", value)
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON Schema of the text."""
@@ -320,7 +277,7 @@ def read_times(value: Any) -> Time:
     # Gammapy 1.0 writes a list of times as the text of a numpy array.
     items = _NUMPY_ITEM.findall(text) if text.startswith("[") else value
     if isinstance(items, list | tuple | np.ndarray) and len(items):
-        times = _each(list(items), _read_time)
+        times = each_read(list(items), _read_time)
         return Time(times) if all(time.isscalar for time in times) else _refuse_time(value)
     return _read_time(items)
 
@@ -387,10 +344,11 @@ def read_mapping(value: Any) -> dict[str, Any]:
     return dict(value)
 
 
-ENERGY = QuantityReader("an energy", "TeV", above=0.0)
+# Far outside of what is observed; powers of energies beyond are no numbers any more.
+ENERGY = QuantityReader("an energy", "TeV", above=0.0, minimum=1e-12, maximum=1e12)
 ANGLE = QuantityReader("an angle", "deg")
 LATITUDE = QuantityReader("a latitude", "deg", minimum=-90.0, maximum=90.0)
-SIZE = QuantityReader("an angle", "deg", above=0.0)
+SIZE = QuantityReader("an angle", "deg", above=0.0, maximum=360.0)
 FRAME = Choice(("icrs", "galactic"))
 LEVEL = Choice(LEVELS, any_case=True)
 TIME_SCHEMA: dict[str, Any] = {
@@ -429,12 +387,5 @@ Datastore = Annotated[
 Text = Annotated[str, PlainValidator(read_text), WithJsonSchema(TEXT_SCHEMA)]
 LogFormat = Annotated[str, PlainValidator(read_log_format), WithJsonSchema(TEXT_SCHEMA)]
 Flag = Annotated[bool, PlainValidator(read_flag), WithJsonSchema({"type": "boolean"})]
-MemorySize = Annotated[str, PlainValidator(read_memory_size), WithJsonSchema(TEXT_SCHEMA)]
-PositiveNumber = Annotated[int, PlainValidator(read_positive_number), WithJsonSchema({"type": "integer", "minimum": 1})]
-Numbers = Annotated[
-    list[int],
-    PlainValidator(read_numbers),
-    WithJsonSchema({"type": "array", "items": {"type": "integer"}, "uniqueItems": True}),
-]
 Frame = Annotated[str, PlainValidator(FRAME), WithJsonSchema(FRAME.schema())]
 Level = Annotated[str, PlainValidator(LEVEL), WithJsonSchema({"type": "string", "examples": list(LEVELS)})]

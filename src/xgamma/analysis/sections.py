@@ -16,13 +16,11 @@ from xgamma.analysis.fields import (
     Latitude,
     Level,
     LogFormat,
-    MemorySize,
-    Numbers,
     Place,
-    PositiveNumber,
     Size,
     Text,
 )
+from xgamma.analysis.number_fields import Bins, Jobs, MemorySize, ObsIds
 from xgamma.analysis.parameters import (
     SAFE_MASK,
     BackgroundMapping,
@@ -81,7 +79,7 @@ class GeneralConfig(Section):
 
     log: LogConfig = subsection(LogConfig)
     outdir: Place = key(".", "The folder for everything that is written.")
-    n_jobs: PositiveNumber = key(1, "1: threads of this process; more: a local cluster of processes.")
+    n_jobs: Jobs = key(1, "1: threads of this process; more: a local cluster of processes.")
     datasets_file: Place | None = key(None, "Where datasets are read from and written to.")
     models_file: Place | None = key(None, "Where models are read from and written to.")
     store: Place | None = key(None, "The product store, a path or URL; null is <outdir>/xgamma-store.")
@@ -132,7 +130,7 @@ class ObservationsConfig(Section):
         "{path: ..., hdu_index: ..., obs_index: ...}.",
     )
     tag: Text | None = key(None, "Of an xgamma store as datastore: the tag whose versions of the runs are read.")
-    obs_ids: Numbers = key([], "Observation ids; an empty list is all.")
+    obs_ids: ObsIds = key([], "Observation ids; an empty list is all.")
     obs_file: Place | None = key(None, "A text file with observation ids in its first column.")
     obs_cone: ObsConeConfig = subsection(ObsConeConfig)
     obs_time: ObsTimeConfig = subsection(ObsTimeConfig)
@@ -192,17 +190,17 @@ class RecoAxisConfig(EnergyAxis):
 
     min: Energy = key("1 TeV", "Lowest edge, with a unit such as TeV.")
     max: Energy = key("10 TeV", "Highest edge, with a unit such as TeV.")
-    nbins: PositiveNumber = key(5, "Number of bins, equal in log energy.")
+    nbins: Bins = key(5, "Number of bins, equal in log energy.")
 
 
 class TrueAxisConfig(EnergyAxis):
-    """The axis of true energy; it covers the axis of reconstructed energy."""
+    """The axis of true energy; counts are lost where it is hardly wider than that of reconstructed energy."""
 
     where: ClassVar[str] = "datasets.geom.axes.energy_true"
 
     min: Energy = key("0.5 TeV", "Lowest edge, with a unit such as TeV.")
     max: Energy = key("20 TeV", "Highest edge, with a unit such as TeV.")
-    nbins: PositiveNumber = key(16, "Number of bins, equal in log energy.")
+    nbins: Bins = key(16, "Number of bins, equal in log energy.")
 
 
 class AxesConfig(Section):
