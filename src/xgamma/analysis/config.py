@@ -206,7 +206,7 @@ def _given(config: str | Mapping[str, Any] | AnalysisConfig | None) -> dict[str,
     if config is None:
         return {}
     if isinstance(config, AnalysisConfig):
-        return _difference(config.document(), AnalysisConfig().document())
+        return given_document(config)
     if isinstance(config, str):
         return read_yaml(config)
     if isinstance(config, Mapping):
@@ -214,6 +214,11 @@ def _given(config: str | Mapping[str, Any] | AnalysisConfig | None) -> dict[str,
     raise ConfigTypeError(
         f"Expected YAML text, a mapping or an AnalysisConfig to update from, got {type(config).__name__}."
     )
+
+
+def given_document(config: AnalysisConfig) -> dict[str, Any]:
+    """Return the part of a configuration that is not as by default."""
+    return _difference(config.document(), AnalysisConfig().document())
 
 
 def _difference(document: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:

@@ -177,6 +177,7 @@ def read_list(value: Any) -> list[Any]:
 
 
 def each_read(items: Sequence[Any], read: Callable[[Any], Any]) -> list[Any]:
+    """Return what a reader makes of each item; raises ``ConfigError`` with a sentence for each that it refuses."""
     values, problems = [], []
     for number, item in enumerate(items):
         try:

@@ -33,6 +33,7 @@ from xgamma.analysis.parameters import (
 from xgamma.analysis.ranges import EnergyAxis, RequestedAxis, SkyCircle, TimeRange
 from xgamma.analysis.run_fields import Condition, Groups
 from xgamma.analysis.section import Section, key, subsection
+from xgamma.estimate import FluxPointsParameters
 from xgamma.events import GOOD_TIME_RULES
 from xgamma.reduce.safe_mask import KIND as SAFE_MASK_KIND
 from xgamma.reduce.safe_mask import SafeMaskParameters
@@ -326,6 +327,12 @@ class FluxPointsConfig(Section):
     energy: FluxPointsAxisConfig = subsection(FluxPointsAxisConfig)
     source: Text = key("source", "The name of a model.")
     parameters: FluxPointsMapping = key({"selection_optional": "all"}, "Parameters of the estimator.")
+
+    def settings(self) -> FluxPointsParameters:
+        """Return the parameters of the estimator in canonical units, defaults filled in."""
+        target = entry("estimator", "flux_points")
+        settings: FluxPointsParameters = normalize_parameters(target, self.parameters, f"{self.where}.parameters")
+        return settings
 
 
 class ExcessMapConfig(Section):

@@ -57,6 +57,8 @@ def command(
     else:
         _print(report)
     print_unused(report.unused)
+    for remark in report.remarks:
+        click.echo(remark, err=True)
     if not report.analysis.computed:
         click.echo("Everything was found in the store; nothing was computed.", err=True)
     if not report.is_converged:
@@ -78,6 +80,7 @@ def _document(report: Report) -> dict[str, object]:
         "files": {what: str(path) for what, path in report.files.items()},
         "computed": sorted(analysis.computed),
         "unused_runs": [dataclasses.asdict(run) for run in report.unused],
+        "remarks": list(report.remarks),
         "converged": report.is_converged if result is not None else None,
         "total_stat": None if result is None else result.total_stat,
         "models": {} if result is None else _models_document(analysis),

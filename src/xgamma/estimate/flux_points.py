@@ -77,7 +77,7 @@ def flux_points(
     settings = _normalize_parameters(parameters)
     axis = validate_alike(datasets)
     model, norm = source_and_norm(models, source)
-    _validate_reoptimize(models, model, settings)
+    validate_reoptimize(models, model, settings)
     groups = EnergyGroups.nearest(axis, normalize_edges(edges))
     statistic = Statistic(datasets, models, mask_fit)
     profile = norm_profile(statistic, model, norm, groups)
@@ -148,7 +148,8 @@ def source_and_norm(models: Models, name: str) -> tuple[SkyModel, Parameter]:
     return found[0], norms[0]
 
 
-def _validate_reoptimize(models: Models, source: SkyModel, settings: FluxPointsParameters) -> None:
+def validate_reoptimize(models: Models, source: SkyModel, settings: FluxPointsParameters) -> None:
+    """Raise ``LaterError`` where other models would have to be fitted again in each group."""
     others = [model.name for model in models if model is not source and len(model.parameters.free_parameters)]
     if settings.reoptimize and others:
         raise LaterError(

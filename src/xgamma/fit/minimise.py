@@ -75,22 +75,27 @@ def fit(
     return dataclasses.replace(result, optimize_result=dataclasses.replace(result.optimize_result, parameters=copies))
 
 
+def validate_fittable(free: int, bins: int) -> None:
+    """Raise ``ConfigError`` without a free parameter, ``FitError`` without a bin."""
+    if free == 0:
+        raise ConfigError(
+            "No free parameters for fitting: every parameter of the models on these datasets is frozen. "
+            "Set frozen: false for at least one."
+        )
+    if bins == 0:
+        raise FitError(
+            "No bin is left to fit: the fit range and the safe masks exclude them all. Widen the fit range, or "
+            "look at mask_safe of the datasets."
+        )
+
+
 class Problem:
     """The free parameters as MIGRAD sees them: factors of a power of ten each."""
 
     def __init__(self, statistic: Statistic, settings: FitSettings, parameters: Parameters | None = None) -> None:
         self.statistic, self.settings = statistic, settings
         self.parameters = statistic.free_parameters if parameters is None else parameters
-        if not len(self.parameters):
-            raise ConfigError(
-                "No free parameters for fitting: every parameter of the models on these datasets is frozen. "
-                "Set frozen: false for at least one."
-            )
-        if statistic.n_bins == 0:
-            raise FitError(
-                "No bin is left to fit: the fit range and the safe masks exclude them all. Widen the fit range, or "
-                "look at mask_safe of the datasets."
-            )
+        validate_fittable(len(self.parameters), statistic.n_bins)
         self.scales = np.array([scale(parameter) for parameter in self.parameters])
 
     def __call__(self, factors: FloatArray) -> float:

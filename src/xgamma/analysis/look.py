@@ -1,0 +1,160 @@
+"""A look into some runs ahead of the work: read and reduced as ``run`` would, in memory, and forgotten.
+
+Of a few runs all are looked at; of many a sample, evenly spaced over the release with its first and last run, as
+the responses of a release are made by one program. Of the others it is seen whether their files are there.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from xgamma.analysis.failures import on_failed_ingest, on_unused_run
+from xgamma.analysis.preflight import Chosen, Request
+from xgamma.analysis.rows import rows_at, sentence_of
+from xgamma.analysis.unused import REDUCE, UnusedRun, no_run_left, nothing_selected
+from xgamma.axes import BoolArray
+from xgamma.errors import DataError
+from xgamma.events import Part, Rows
+from xgamma.execute import THIS_PROCESS
+from xgamma.fit import validate_fittable
+from xgamma.ingest import Failure, FitsRelease
+from xgamma.outcome import Outcome
+from xgamma.reduce import Recipe, reduce_each
+from xgamma.reduce.true_energy import true_energy_remark
+from xgamma.select import contradicting, rows_of
+from xgamma.store import Store
+
+LOOKED_AT = 20
+# A file behind a url has to travel as a whole.
+LOOKED_AT_REMOTE = 2
+# Of files that are not there a few are named.
+MOST_ABSENT = 100
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen.
+
+    Parameters
+    ----------
+    obs_ids
+        The runs that were looked at.
+    is_complete
+        Whether these are all runs.
+    unused
+        Those that cannot be used, and those whose files are not there.
+    unlike, outside
+        Those that the expression and the intervals drop, with the reason.
+    remarks
+        Sentences about numbers that will not be what they seem.
+    """
+
+    obs_ids: Sequence[int]
+    is_complete: bool
+    unused: Sequence[UnusedRun]
+    unlike: Mapping[int, str] = field(default_factory=dict)
+    outside: Mapping[int, str] = field(default_factory=dict)
+    remarks: Sequence[str] = ()
+
+
+def look_ahead(request: Request, chosen: Chosen) -> Look:
+    """Look into runs of a request.
+
+    Raises
+    ------
+    ConfigError
+        When the responses do not fit the request, or what the runs hold leaves no run selected.
+    InputError, DataError, FitError
+        When none of the runs that were looked at can be used or fitted; with ``general.fail_fast`` when one cannot.
+    """
+    sample = _sample(chosen)
+    is_complete = len(sample) == len(chosen.obs_ids)
+    absent = [] if is_complete else _absent(chosen, set(sample))
+    store = Store("memory://")
+    on_failure = on_failed_ingest(True, store, chosen.release) if request.config.general.fail_fast else _nothing
+    held = chosen.release.load([*sample, *absent], store, on_failure=on_failure)
+    readable = [obs_id for obs_id in sample if obs_id in held.places]
+    unlike = contradicting(held.parts, held.places, readable, request.selection)
+    left = [obs_id for obs_id in readable if obs_id not in unlike]
+    rows = rows_of(held.parts, held.places, left, request.selection)
+    pieces = [(held.parts[key], own) for key, own in rows]
+    within = {int(obs_id) for part, own in pieces for obs_id in part.column("obs_id", own.obs)}
+    outside = {obs_id: "it was taken outside of the intervals" for obs_id in left if obs_id not in within}
+    unread = [UnusedRun.of_failure(failure) for failure in held.failures]
+    nothing = not pieces and (is_complete or len(held.failures) >= len(sample))
+    if nothing and "datasets" in request.steps:
+        raise nothing_selected([*chosen.lacking, *held.failures], {**chosen.sieved.dropped, "expression": unlike})
+    ends = [tried(part, own, request.recipe) for part, own in pieces] if "datasets" in request.steps else []
+    masked, lost = ([run for end in ends for run in getattr(end, name)] for name in ("masked", "lost"))
+    if ends and len(masked) == sum(end.done for end in ends):
+        lacking = [UnusedRun.of_failure(failure) for failure in chosen.lacking]
+        raise DataError(no_run_left([*masked, *lost, *lacking, *unread]))
+    if request.config.general.fail_fast:
+        for run in [*lost, *masked]:
+            on_unused_run(True)(run)
+    if is_complete and "fit" in request.steps:
+        inside = request.recipe.grid.energy.mask_inside(*request.config.fit.fit_range.bounds())
+        validate_fittable(1, sum(int((end.safe & inside).sum()) for end in ends))
+    remarks = [end.remark for end in ends if end.remark]
+    return Look(sample, is_complete, [*masked, *lost, *unread], unlike, outside, remarks[:1])
+
+
+def _sample(chosen: Chosen) -> list[int]:
+    obs_ids, release = chosen.obs_ids, chosen.release
+    is_remote = isinstance(release, FitsRelease) and "://" in release.place
+    most = LOOKED_AT_REMOTE if is_remote else LOOKED_AT
+    if len(obs_ids) <= most:
+        return obs_ids
+    near = [obs_id for obs_id in obs_ids if obs_id not in chosen.far] or obs_ids
+    places = np.unique(np.linspace(0, len(near) - 1, most).round().astype(int))
+    return [near[place] for place in places]
+
+
+def _absent(chosen: Chosen, seen: set[int]) -> list[int]:
+    """Return the runs that were not looked at and that lack a file."""
+    release = chosen.release
+    if not isinstance(release, FitsRelease) or "://" in release.place:
+        return []
+    others = (obs_id for obs_id in chosen.obs_ids if obs_id not in seen)
+    return list(itertools.islice((obs_id for obs_id in others if not release.has_files([obs_id])), MOST_ABSENT))
+
+
+def _nothing(_: Failure) -> None:
+    """Do nothing for a run that cannot be read: it is among the failures."""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """Rows of a part that were reduced: how many ended, those of them that are masked, the others, and safe bins."""
+
+    done: int
+    masked: Sequence[UnusedRun]
+    lost: Sequence[UnusedRun]
+    safe: BoolArray
+    remark: str = ""
+
+
+def tried(part: Part, rows: Rows, recipe: Recipe) -> Tried:
+    """Reduce rows of a part, and return what became of them."""
+    fresh = reduce_each(part, rows, recipe, THIS_PROCESS)
+    lost = [
+        UnusedRun.of(rows.names[number], REDUCE, Outcome.NOT_FINISHED, sentence_of(error))
+        for number, error in fresh.lost.items()
+    ]
+    if fresh.data is None:
+        return Tried(0, [], lost, np.zeros(recipe.grid.energy.nbin, dtype=bool))
+    outcomes, details = fresh.data["outcome"].values, fresh.data.attrs["outcome_details"]
+    ended = list(zip(fresh.done, outcomes.tolist(), details, strict=True))
+    masked = [
+        UnusedRun.of(rows.names[number], REDUCE, Outcome(outcome), detail)
+        for number, outcome, detail in ended
+        if outcome != Outcome.USED
+    ]
+    used = [number for number, outcome, _ in ended if outcome == Outcome.USED]
+    safe = np.asarray(fresh.data["mask_safe"].values.any(axis=(0, 1)))
+    remark = true_energy_remark(part, rows_at(rows, used), recipe.grid, recipe.containment, safe) if used else ""
+    return Tried(len(fresh.done), masked, lost, safe, remark)
