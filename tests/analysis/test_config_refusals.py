@@ -146,6 +146,28 @@ CASES = {
         "observations.obs_ids[1]: expected a whole number, got '12a'.\n"
         "observations.obs_ids[2]: expected a whole number, got 1.5.",
     ),
+    "required_irf as Gammapy's methods call it": (
+        "observations: {required_irf: point-like}",
+        "observations.required_irf: expected a list of events, gti, aeff, bkg, edisp, psf, rad_max, got 'point-like'. "
+        "For 'point-like' write [aeff, edisp] and datasets.containment_correction: false.",
+    ),
+    "required_irf as a list of that": (
+        "observations: {required_irf: [full-enclosure]}",
+        "observations.required_irf: expected a list of events, gti, aeff, bkg, edisp, psf, rad_max, got "
+        "['full-enclosure']. For 'full-enclosure' write [aeff, edisp, psf, bkg].",
+    ),
+    "one response": (
+        "observations: {required_irf: aeff}",
+        "observations.required_irf: expected a list such as [aeff], got 'aeff'.",
+    ),
+    "one thing that is no response": (
+        "observations: {required_irf: 3}",
+        "observations.required_irf: expected a list of events, gti, aeff, bkg, edisp, psf, rad_max, got 3.",
+    ),
+    "one thing that is no id": (
+        "observations: {obs_ids: crab}",
+        "observations.obs_ids: expected a list such as [1, 2], got 'crab'.",
+    ),
     "required_irf": (
         "observations: {required_irf: [aef]}",
         "observations.required_irf[0]: expected one of events, gti, aeff, bkg, edisp, psf, rad_max, got 'aef'. "

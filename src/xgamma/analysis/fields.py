@@ -169,11 +169,22 @@ def read_flag(value: Any) -> bool:
     return flag
 
 
-def read_list(value: Any) -> list[Any]:
-    """Read a list, tuple or array as a list; text is not a list of characters."""
+def read_items(value: Any, read: Callable[[Any], Any], what: str) -> list[Any]:
+    """Read a list, tuple or array item by item; text is not a list of characters.
+
+    ``what`` is what a sentence expects in the place of a single thing that is no item either.
+    """
     if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
-        raise expected(f"a list such as [{value}]" if isinstance(value, str | int) else "a list", value)
-    return list(value)
+        raise expected(f"a list such as [{value}]" if _is_read(value, read) else what, value)
+    return each_read(list(value), read)
+
+
+def _is_read(value: Any, read: Callable[[Any], Any]) -> bool:
+    try:
+        read(value)
+    except ConfigError:
+        return False
+    return True
 
 
 def each_read(items: Sequence[Any], read: Callable[[Any], Any]) -> list[Any]:
@@ -213,7 +224,7 @@ class Choice:
 
     def each(self, value: Any) -> list[str]:
         """Return a list of words."""
-        return each_read(read_list(value), self)
+        return read_items(value, self, f"a list of {', '.join(self.known())}")
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON Schema of one word."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import PlainValidator, WithJsonSchema
 
-from xgamma.analysis.fields import TEXT_SCHEMA, each_read, expected, read_list
+from xgamma.analysis.fields import TEXT_SCHEMA, expected, read_items
 
 # Ten thousand bins in a decade are finer than any instrument; more is a slip of the pen that fills the memory.
 MOST_BINS = 10_000
@@ -38,7 +38,7 @@ class WholeNumberReader:
 
     def each(self, value: Any) -> list[int]:
         """Return a list of numbers."""
-        return each_read(read_list(value), self)
+        return read_items(value, self, "a list such as [1, 2]")
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON Schema of one number."""

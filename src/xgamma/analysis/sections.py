@@ -19,6 +19,7 @@ from xgamma.analysis.fields import (
     Place,
     Size,
     Text,
+    expected,
 )
 from xgamma.analysis.number_fields import Bins, Jobs, MemorySize, ObsIds
 from xgamma.analysis.parameters import (
@@ -47,11 +48,28 @@ SAFE_MASK_METHOD = Choice(("aeff-default", "aeff-max", "edisp-bias", "offset-max
 FILE_MODE = Choice(("w", "a", "x"))
 GOOD_TIME = Choice(GOOD_TIME_RULES)
 
+# What Gammapy calls them where it selects observations.
+IRF_SETS = {
+    "point-like": "[aeff, edisp] and datasets.containment_correction: false",
+    "full-enclosure": "[aeff, edisp, psf, bkg]",
+    "all-optional": "[]",
+}
+
+
+def read_irfs(value: Any) -> list[str]:
+    """Read a list of responses; of a set that has a name the sentence says which list is meant."""
+    items = value if isinstance(value, list | tuple) else [value]
+    named = next((item for item in items if isinstance(item, str) and item in IRF_SETS), None)
+    if named is not None:
+        raise expected(f"a list of {', '.join(IRF.words)}", value, f" For {named!r} write {IRF_SETS[named]}.")
+    return IRF.each(value)
+
+
 FileMode = Annotated[str, PlainValidator(FILE_MODE), WithJsonSchema(FILE_MODE.schema())]
 DatasetType = Annotated[str, PlainValidator(DATASET_TYPE), WithJsonSchema(DATASET_TYPE.schema())]
 BackgroundMethod = Annotated[str, PlainValidator(BACKGROUND), WithJsonSchema(BACKGROUND.schema())]
 GoodTimeRule = Annotated[str, PlainValidator(GOOD_TIME), WithJsonSchema(GOOD_TIME.schema())]
-Irfs = Annotated[list[str], PlainValidator(IRF.each), WithJsonSchema({"type": "array", "items": IRF.schema()})]
+Irfs = Annotated[list[str], PlainValidator(read_irfs), WithJsonSchema({"type": "array", "items": IRF.schema()})]
 Maps = Annotated[list[str], PlainValidator(MAP.each), WithJsonSchema({"type": "array", "items": MAP.schema()})]
 SafeMaskMethods = Annotated[
     list[str],
