@@ -178,6 +178,11 @@ CASES = {
         "observations.obs_time.start: expected a time such as '2004-12-04T22:00:00' (UTC), or a list of times, "
         "got 'foo'.",
     ),
+    "a time before all calendars": (
+        "observations: {obs_time: {start: 0111-01-01}}",
+        "observations.obs_time.start: expected a time such as '2004-12-04T22:00:00' (UTC), or a list of times, "
+        "got '0111-01-01'.",
+    ),
     "number as time": (
         "observations: {obs_time: {start: 53000.0}}",
         "observations.obs_time.start: expected a time such as '2004-12-04T22:00:00' (UTC), or a list of times, "

@@ -310,9 +310,11 @@ def _read_time(value: Any) -> Time:
         return _refuse_time(value)
     with any_year():
         try:
-            return Time(value.strip())
+            time = Time(value.strip())
         except ValueError:
             return _refuse_time(value)
+        # Other years are not written with four digits.
+        return time if not time.isscalar or 1000 <= float(time.jyear) < 9999 else _refuse_time(value)
 
 
 def written_times(value: Time) -> str | list[str]:
