@@ -384,8 +384,8 @@ def test_keys_at_their_defaults_are_not_named(tiny_release, place, xgamma):
 def test_flux_points_that_lie_partly_off_the_axis_are_said(tiny_release, place, xgamma):
     path = written(tiny_release, place, "flux_points: {energy: {min: 10 TeV, max: 90 TeV, nbins: 2}}")
     remarks = xgamma("check", path, "--json").document["remarks"]
-    assert "flux_points.energy: 1 of 2 points lie outside of the energies of the datasets, 0.5 to 30 TeV, and will be " \
-        "empty." in remarks  # fmt: skip
+    said = "flux_points.energy: 1 of 2 points lie outside of the energies of the datasets, 0.5 to 30 TeV, and will be "
+    assert [remark for remark in remarks if remark.startswith(said)]
 
 
 def test_check_leaves_the_log_of_a_configuration_alone(tiny_release, place, xgamma):

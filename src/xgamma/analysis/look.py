@@ -21,7 +21,7 @@ from xgamma.errors import DataError
 from xgamma.events import Part, Rows
 from xgamma.execute import THIS_PROCESS
 from xgamma.fit import validate_fittable
-from xgamma.ingest import Failure, FitsRelease
+from xgamma.ingest import Failure, FitsRelease, StoredRelease
 from xgamma.outcome import Outcome
 from xgamma.reduce import Recipe, reduce_each
 from xgamma.reduce.true_energy import true_energy_remark
@@ -104,20 +104,30 @@ def look_ahead(request: Request, chosen: Chosen) -> Look:
 
 
 def _sample(chosen: Chosen) -> list[int]:
-    obs_ids, release = chosen.obs_ids, chosen.release
-    is_remote = isinstance(release, FitsRelease) and "://" in release.place
-    most = LOOKED_AT_REMOTE if is_remote else LOOKED_AT
+    sample = sample_of(chosen.obs_ids, chosen.release)
+    if len(sample) == len(chosen.obs_ids):
+        return sample
+    near = [obs_id for obs_id in chosen.obs_ids if obs_id not in chosen.far]
+    return sample_of(near or chosen.obs_ids, chosen.release)
+
+
+def sample_of(obs_ids: Sequence[int], release: FitsRelease | StoredRelease) -> list[int]:
+    """Return the runs that are looked at: all, or some that are evenly spaced."""
+    most = LOOKED_AT_REMOTE if _is_remote(release) else LOOKED_AT
     if len(obs_ids) <= most:
-        return obs_ids
-    near = [obs_id for obs_id in obs_ids if obs_id not in chosen.far] or obs_ids
-    places = np.unique(np.linspace(0, len(near) - 1, most).round().astype(int))
-    return [near[place] for place in places]
+        return list(obs_ids)
+    places = np.unique(np.linspace(0, len(obs_ids) - 1, most).round().astype(int))
+    return [obs_ids[place] for place in places]
+
+
+def _is_remote(release: FitsRelease | StoredRelease) -> bool:
+    return isinstance(release, FitsRelease) and "://" in release.place
 
 
 def _absent(chosen: Chosen, seen: set[int]) -> list[int]:
     """Return the runs that were not looked at and that lack a file."""
     release = chosen.release
-    if not isinstance(release, FitsRelease) or "://" in release.place:
+    if not isinstance(release, FitsRelease) or _is_remote(release):
         return []
     others = (obs_id for obs_id in chosen.obs_ids if obs_id not in seen)
     return list(itertools.islice((obs_id for obs_id in others if not release.has_files([obs_id])), MOST_ABSENT))

@@ -39,12 +39,12 @@ def count_changes(part: Part, rows: Rows, grid: Grid, containment: bool) -> Floa
     numpy.ndarray
         -0.19 where 19 % are missing, shape (row, region, energy); NaN where nothing is predicted.
     """
-    wide = Grid(grid.energy, _wide_axis(part, rows), grid.space)
+    wide = Grid(grid.energy, wide_axis(part, rows), grid.space)
     full, own = (_predicted(part, rows, given, containment) for given in (wide, grid))
     return np.asarray(np.divide(own, full, out=np.full(own.shape, np.nan), where=full > 0) - 1)
 
 
-def _wide_axis(part: Part, rows: Rows) -> Axis:
+def wide_axis(part: Part, rows: Rows) -> Axis:
     """Return the energies that the effective areas of some rows cover, in fine bins."""
     numbers = np.unique(part.column("aeff_table", rows.obs))
     axes = [Axis.from_coords(part.table_of(int(number)).coords, "energy_true") for number in numbers if number >= 0]
