@@ -22,6 +22,7 @@ from xgamma.events import Part, Rows
 from xgamma.execute import THIS_PROCESS
 from xgamma.fit import validate_fittable
 from xgamma.ingest import Failure, FitsRelease, StoredRelease
+from xgamma.ingest.notes import grouped, notes_of, summaries
 from xgamma.outcome import Outcome
 from xgamma.reduce import Recipe, reduce_each
 from xgamma.reduce.true_energy import true_energy_remark
@@ -99,8 +100,10 @@ def look_ahead(request: Request, chosen: Chosen) -> Look:
     if is_complete and "fit" in request.steps:
         inside = request.recipe.grid.energy.mask_inside(*request.config.fit.fit_range.bounds())
         validate_fittable(1, sum(int((end.safe & inside).sum()) for end in ends))
-    remarks = [end.remark for end in ends if end.remark]
-    return Look(sample, is_complete, [*masked, *lost, *unread], unlike, outside, remarks[:1])
+    # What costs counts is said once, of the first part.
+    remarks = [end.remark for end in ends if end.remark][:1]
+    notes = [line for noted in grouped(notes_of(held)).items() for line in summaries(*noted)]
+    return Look(sample, is_complete, [*masked, *lost, *unread], unlike, outside, [*notes, *remarks])
 
 
 def _sample(chosen: Chosen) -> list[int]:

@@ -84,7 +84,7 @@ def _unusable(chosen: Chosen, look: Look) -> dict[int, str]:
     """Return the reason against each run that cannot be used; of pieces of a run that of the first."""
     found = {failure.obs_id: failure.message for failure in chosen.lacking} | dict(chosen.far)
     for run in look.unused:
-        found.setdefault(int(run.name.partition("-")[0]), run.message.rstrip("."))
+        found.setdefault(run.obs_id, run.message.rstrip("."))
     return found
 
 
