@@ -34,9 +34,12 @@ from xgamma.store import Store
 NEEDED = ("aeff", "edisp")
 # Of a source that looks like a point, in an array of telescopes.
 RADIUS = 0.11
-CONE = 2.0
+# Within the field of view that a configuration has by default.
+CONE = 2.4
 # Beside a pointing there is room for off regions from here on.
 BESIDE = 0.5
+# Pointings of a survey lie about this far apart.
+CROWD = 4.0
 POINTINGS = 300
 POINTS_PER_DECADE, BINS_PER_POINT = 4, 3
 TRUE_BINS_PER_DECADE = 20
@@ -140,7 +143,7 @@ def _positions(release: FitsRelease | StoredRelease, runs: Sequence[RunFacts]) -
         yield from _positions_of_headers(release, [run.obs_id for run in runs])
     some = runs[:: max(1, len(runs) // POINTINGS)]
     ra, dec = (np.array([getattr(run, name) for run in some]) for name in ("ra", "dec"))
-    near = separation(ra[:, None], dec[:, None], ra, dec) < CONE
+    near = separation(ra[:, None], dec[:, None], ra, dec) < CROWD
     crowd = near[np.argmax(near.sum(axis=1))]
     lon, lat = lonlat(unit_vector(ra[crowd], dec[crowd]).mean(axis=0))
     yield float(lon), float(lat)

@@ -56,9 +56,9 @@ def command(
         print_json(_document(report))
     else:
         _print(report)
-    print_unused(report.unused)
     for remark in report.remarks:
         click.echo(remark, err=True)
+    print_unused(report.unused)
     if not report.analysis.computed:
         click.echo("Everything was found in the store; nothing was computed.", err=True)
     if not report.is_converged:
