@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from xgamma.analysis.fields import Location, any_year, is_before
@@ -20,6 +19,7 @@ from xgamma.analysis.sections import (
     SafeMaskConfig,
 )
 from xgamma.errors import StoreError, did_you_mean
+from xgamma.formats.text_files import is_there
 from xgamma.store.places import validate_url
 from xgamma.times import overlap_problem
 from xgamma.units import quantity_string
@@ -199,7 +199,7 @@ def file_problems(inputs: Mapping[str, Any]) -> Iterator[str]:
             )
         elif place.is_url:
             yield from _url_problems(key, place.expanded())
-        elif not Path(place).exists():
+        elif not is_there(place):
             yield f"{key}: expected a file or folder, but there is no {place.expanded()}."
 
 

@@ -85,10 +85,10 @@ class AnalysisConfig(Section):
     def read(cls, path: str | os.PathLike[str]) -> Self:
         """Read a YAML file; raises ``ConfigError``, ``MissingInputError`` or ``InputError``."""
         file = local_path(path)
-        if not file.exists():
-            raise MissingInputError(f"There is no configuration file {file}.")
         try:
             text = text_of(file)
+        except FileNotFoundError:
+            raise MissingInputError(f"There is no configuration file {file}.") from None
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{file} cannot be read as a configuration: {error}.") from None
         try:

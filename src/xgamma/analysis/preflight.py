@@ -28,6 +28,7 @@ from xgamma.axes import FloatArray
 from xgamma.errors import DataError
 from xgamma.events import RunFacts
 from xgamma.execute import Workers
+from xgamma.formats.text_files import is_there
 from xgamma.geometry import separation
 from xgamma.ingest import Failure, FitsRelease, StoredRelease
 from xgamma.models.model import Models
@@ -123,7 +124,7 @@ def _validate_store(config: AnalysisConfig) -> None:
     if "://" in location:
         return
     nearest = next(
-        folder for folder in (Path(location).absolute(), *Path(location).absolute().parents) if folder.exists()
+        folder for folder in (Path(location).absolute(), *Path(location).absolute().parents) if is_there(folder)
     )
     if not nearest.is_dir() or (nearest != Path(location).absolute() and not os.access(nearest, os.W_OK)):
         # Makes nothing, as it cannot, and says why.

@@ -18,6 +18,7 @@ from xgamma.execute import THIS_PROCESS, Workers
 from xgamma.fit import validate_fittable
 from xgamma.formats.gadf.index import IndexNames
 from xgamma.formats.masks import read_mask
+from xgamma.formats.text_files import is_there
 from xgamma.grid import Grid, RegionSpace
 from xgamma.ingest import FitsRelease, StoredRelease, open_release
 from xgamma.models.model import Models
@@ -59,10 +60,10 @@ def outdir_of(config: AnalysisConfig) -> Path:
             f"general.outdir: expected a local folder, got {place}; products can go to a URL by general.store."
         )
     outdir = Path(place.expanded())
-    taken = next((folder for folder in (outdir, *outdir.parents) if folder.is_file()), None)
+    taken = next((folder for folder in (outdir, *outdir.parents) if is_there(folder) and folder.is_file()), None)
     if taken is not None:
         raise OutputError(f"general.outdir: expected a folder, but {taken} is a file; give another folder.")
-    nearest = next(folder for folder in (outdir.absolute(), *outdir.absolute().parents) if folder.exists())
+    nearest = next(folder for folder in (outdir.absolute(), *outdir.absolute().parents) if is_there(folder))
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise unwritable(outdir, "Permission denied")
     return outdir

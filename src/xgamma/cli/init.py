@@ -17,6 +17,7 @@ from xgamma.analysis.suggest import Suggestion, suggestion
 from xgamma.axes import Axis
 from xgamma.cli.console import some
 from xgamma.formats.atomic import validate_output, write_files
+from xgamma.formats.text_files import is_there
 from xgamma.grid import Circle
 from xgamma.ingest import open_release
 
@@ -113,7 +114,7 @@ def command(words: tuple[str, ...], datastore: str | None, outdir: str, overwrit
     asked = _asked(words, datastore, outdir)
     validate_output(asked.file, overwrite)
     place = Location(asked.datastore)
-    is_there = place.unknown_variable is None and (place.is_url or Path(place).exists())
+    is_there = place.unknown_variable is None and (place.is_url or is_there(place))
     text, found = _looked(asked) if asked.is_meant or is_there else (_text(asked, CRAB, ()), None)
     write_files({asked.file: text.encode()}, overwrite=overwrite)
     click.echo(str(asked.file))

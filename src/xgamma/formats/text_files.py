@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -37,3 +38,11 @@ def text_of(path: Path, encoding: str = "utf-8") -> str:
     if len(content) > LARGEST_TEXT:
         raise OSError(f"it is larger than {LARGEST_TEXT >> 20} MB; expected a file of text")
     return content.decode(encoding)
+
+
+def is_there(path: str | os.PathLike[str]) -> bool:
+    """Whether something is there under a name; a name that none can have, such as one that is too long, is of nothing."""
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False
