@@ -114,8 +114,8 @@ def command(words: tuple[str, ...], datastore: str | None, outdir: str, overwrit
     asked = _asked(words, datastore, outdir)
     validate_output(asked.file, overwrite)
     place = Location(asked.datastore)
-    is_there = place.unknown_variable is None and (place.is_url or is_there(place))
-    text, found = _looked(asked) if asked.is_meant or is_there else (_text(asked, CRAB, ()), None)
+    can_look = asked.is_meant or (place.unknown_variable is None and (place.is_url or is_there(place)))
+    text, found = _looked(asked) if can_look else (_text(asked, CRAB, ()), None)
     write_files({asked.file: text.encode()}, overwrite=overwrite)
     click.echo(str(asked.file))
     if found is not None:

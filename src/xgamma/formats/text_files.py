@@ -41,7 +41,7 @@ def text_of(path: Path, encoding: str = "utf-8") -> str:
 
 
 def is_there(path: str | os.PathLike[str]) -> bool:
-    """Whether something is there under a name; a name that none can have, such as one that is too long, is of nothing."""
+    """Whether something has a name; one that is too long is the name of nothing."""
     try:
         return Path(path).exists()
     except (OSError, ValueError):
