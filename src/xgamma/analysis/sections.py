@@ -6,10 +6,10 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import PlainValidator, WithJsonSchema
 
+from xgamma.analysis.datastore_field import Datastore
 from xgamma.analysis.fields import (
     Angle,
     Choice,
-    Datastore,
     Energy,
     Flag,
     Frame,
