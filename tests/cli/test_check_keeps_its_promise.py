@@ -336,6 +336,22 @@ def test_of_many_runs_a_sample_is_looked_into_and_files_are_looked_for(own_relea
     assert "Run 2 will not be used: There is no file " in done.err
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "observations: {obs_time: {start: 2010-01-01, stop: 2010-01-02}}",
+        'observations: {expression: "events > 100000"}',
+        "datasets: {safe_mask: {methods: [offset-max], parameters: {offset_max: 0.1 deg}}}",
+    ],
+)
+def test_where_no_run_of_the_sample_can_be_used_all_are_looked_into(tiny_release, place, xgamma, monkeypatch, text):
+    monkeypatch.setattr("xgamma.analysis.look.LOOKED_AT", 1)
+    path = written(tiny_release, place, text)
+    checked = xgamma("check", path)
+    assert checked.code in (2, 3)
+    assert xgamma("run", path) == checked
+
+
 def test_check_reads_events_and_keeps_none(tiny_release, place, xgamma):
     path = written(tiny_release, place, "{}")
     assert xgamma("check", path).code == 0

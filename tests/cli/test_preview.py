@@ -55,6 +55,7 @@ def test_what_only_the_runs_tell_is_told_of_those_that_are_looked_into(xgamma, a
 @pytest.mark.parametrize(("text", "criterion"), [(EVENTS, "expression"), (SECOND_NIGHT, "obs_time")])
 def test_of_runs_that_are_not_looked_into_it_is_said_what_is_open(xgamma, asked, text, criterion, monkeypatch):
     monkeypatch.setattr("xgamma.analysis.look.LOOKED_AT", 3)
+    monkeypatch.setattr("xgamma.analysis.look.LOOKED_FOR", 3)
     done = xgamma("check", asked(text))
     assert done.code == 0
     assert f"What observations.{criterion} drops is known after the ingest." in done.err

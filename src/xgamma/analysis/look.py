@@ -21,7 +21,7 @@ from xgamma.errors import DataError
 from xgamma.events import Part, Rows
 from xgamma.execute import THIS_PROCESS
 from xgamma.fit import validate_fittable
-from xgamma.ingest import Failure, FitsRelease, StoredRelease
+from xgamma.ingest import Failure, FitsRelease, Holdings, StoredRelease
 from xgamma.ingest.notes import grouped, notes_of, summaries
 from xgamma.outcome import Outcome
 from xgamma.reduce import Recipe, reduce_each
@@ -30,6 +30,8 @@ from xgamma.select import contradicting, rows_of
 from xgamma.store import Store
 
 LOOKED_AT = 20
+# Where none of these can be used, all are looked at of as many runs.
+LOOKED_FOR = 500
 # A file behind a url has to travel as a whole.
 LOOKED_AT_REMOTE = 2
 # Of files that are not there a few are named.
@@ -62,6 +64,44 @@ class Look:
     remarks: Sequence[str] = ()
 
 
+@dataclass(frozen=True)
+class Tried:
+    """Rows of a part that were reduced: how many ended, those of them that are masked, the others, and safe bins."""
+
+    done: int
+    masked: Sequence[UnusedRun]
+    lost: Sequence[UnusedRun]
+    safe: BoolArray
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Runs that were read, what is dropped of them, and what became of the others when they were reduced."""
+
+    obs_ids: Sequence[int]
+    held: Holdings
+    unlike: Mapping[int, str]
+    outside: Mapping[int, str]
+    ends: Sequence[Tried]
+
+    @property
+    def masked(self) -> list[UnusedRun]:
+        return [run for end in self.ends for run in end.masked]
+
+    @property
+    def lost(self) -> list[UnusedRun]:
+        return [run for end in self.ends for run in end.lost]
+
+    @property
+    def unread(self) -> list[UnusedRun]:
+        return [UnusedRun.of_failure(failure) for failure in self.held.failures]
+
+    @property
+    def has_used(self) -> bool:
+        return any(end.done > len(end.masked) for end in self.ends)
+
+
 def look_ahead(request: Request, chosen: Chosen) -> Look:
     """Look into runs of a request.
 
@@ -72,38 +112,50 @@ def look_ahead(request: Request, chosen: Chosen) -> Look:
     InputError, DataError, FitError
         When none of the runs that were looked at can be used or fitted; with ``general.fail_fast`` when one cannot.
     """
-    sample = _sample(chosen)
-    is_complete = len(sample) == len(chosen.obs_ids)
-    absent = [] if is_complete else _absent(chosen, set(sample))
-    store = Store("memory://")
+    seen = _seen(request, chosen, _sample(chosen))
+    is_small = len(chosen.obs_ids) <= LOOKED_FOR and not _is_remote(chosen.release) and "datasets" in request.steps
+    if len(seen.obs_ids) < len(chosen.obs_ids) and is_small and not seen.has_used:
+        # Whether any run is left is worth to look at all of them.
+        seen = _seen(request, chosen, chosen.obs_ids)
+    is_complete = len(seen.obs_ids) == len(chosen.obs_ids)
+    if "datasets" in request.steps:
+        _validate_seen(request, chosen, seen, is_complete)
+    # What costs counts is said once, of the first part.
+    remarks = [end.remark for end in seen.ends if end.remark][:1]
+    notes = [line for noted in grouped(notes_of(seen.held)).items() for line in summaries(*noted)]
+    unused = [*seen.masked, *seen.lost, *seen.unread]
+    return Look(seen.obs_ids, is_complete, unused, seen.unlike, seen.outside, [*notes, *remarks])
+
+
+def _seen(request: Request, chosen: Chosen, sample: Sequence[int]) -> _Seen:
+    """Read and reduce runs in memory; those that lack files are looked for among the others."""
+    store, selection = Store("memory://"), request.selection
     on_failure = on_failed_ingest(True, store, chosen.release) if request.config.general.fail_fast else _nothing
-    held = chosen.release.load([*sample, *absent], store, on_failure=on_failure)
+    held = chosen.release.load([*sample, *_absent(chosen, set(sample))], store, on_failure=on_failure)
     readable = [obs_id for obs_id in sample if obs_id in held.places]
-    unlike = contradicting(held.parts, held.places, readable, request.selection)
+    unlike = contradicting(held.parts, held.places, readable, selection)
     left = [obs_id for obs_id in readable if obs_id not in unlike]
-    rows = rows_of(held.parts, held.places, left, request.selection)
-    pieces = [(held.parts[key], own) for key, own in rows]
-    within = {int(obs_id) for part, own in pieces for obs_id in part.column("obs_id", own.obs)}
+    pieces = [(held.parts[key], rows) for key, rows in rows_of(held.parts, held.places, left, selection)]
+    within = {int(obs_id) for part, rows in pieces for obs_id in part.column("obs_id", rows.obs)}
     outside = {obs_id: "it was taken outside of the intervals" for obs_id in left if obs_id not in within}
-    unread = [UnusedRun.of_failure(failure) for failure in held.failures]
-    nothing = not pieces and (is_complete or len(held.failures) >= len(sample))
-    if nothing and "datasets" in request.steps:
-        raise nothing_selected([*chosen.lacking, *held.failures], {**chosen.sieved.dropped, "expression": unlike})
-    ends = [tried(part, own, request.recipe) for part, own in pieces] if "datasets" in request.steps else []
-    masked, lost = ([run for end in ends for run in getattr(end, name)] for name in ("masked", "lost"))
-    if ends and len(masked) == sum(end.done for end in ends):
+    ends = [tried(part, rows, request.recipe) for part, rows in pieces] if "datasets" in request.steps else []
+    return _Seen(sample, held, unlike, outside, ends)
+
+
+def _validate_seen(request: Request, chosen: Chosen, seen: _Seen, is_complete: bool) -> None:
+    """Raise what ``run`` would raise of these runs."""
+    if not seen.ends and (is_complete or len(seen.unread) >= len(seen.obs_ids)):
+        dropped = {**chosen.sieved.dropped, "expression": seen.unlike}
+        raise nothing_selected([*chosen.lacking, *seen.held.failures], dropped)
+    if seen.ends and len(seen.masked) == sum(end.done for end in seen.ends):
         lacking = [UnusedRun.of_failure(failure) for failure in chosen.lacking]
-        raise DataError(no_run_left([*masked, *lost, *lacking, *unread]))
+        raise DataError(no_run_left([*seen.masked, *seen.lost, *lacking, *seen.unread]))
     if request.config.general.fail_fast:
-        for run in [*lost, *masked]:
+        for run in [*seen.lost, *seen.masked]:
             on_unused_run(True)(run)
     if is_complete and "fit" in request.steps:
         inside = request.recipe.grid.energy.mask_inside(*request.config.fit.fit_range.bounds())
-        validate_fittable(1, sum(int((end.safe & inside).sum()) for end in ends))
-    # What costs counts is said once, of the first part.
-    remarks = [end.remark for end in ends if end.remark][:1]
-    notes = [line for noted in grouped(notes_of(held)).items() for line in summaries(*noted)]
-    return Look(sample, is_complete, [*masked, *lost, *unread], unlike, outside, [*notes, *remarks])
+        validate_fittable(1, sum(int((end.safe & inside).sum()) for end in seen.ends))
 
 
 def _sample(chosen: Chosen) -> list[int]:
@@ -138,17 +190,6 @@ def _absent(chosen: Chosen, seen: set[int]) -> list[int]:
 
 def _nothing(_: Failure) -> None:
     """Do nothing for a run that cannot be read: it is among the failures."""
-
-
-@dataclass(frozen=True)
-class Tried:
-    """Rows of a part that were reduced: how many ended, those of them that are masked, the others, and safe bins."""
-
-    done: int
-    masked: Sequence[UnusedRun]
-    lost: Sequence[UnusedRun]
-    safe: BoolArray
-    remark: str = ""
 
 
 def tried(part: Part, rows: Rows, recipe: Recipe) -> Tried:
