@@ -7,6 +7,7 @@ unit, quantities and strings are converted), ``minimum``, ``maximum`` and ``abov
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, get_type_hints
 
@@ -112,6 +113,8 @@ def _number(value: Any, where: str) -> float:
 
 def _check_range(value: Any, metadata: Mapping[str, Any], where: str) -> None:
     unit = f" {metadata['unit']}" if metadata.get("unit") else ""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{where}: expected a finite number, got {value!r}.")
     if "minimum" in metadata and not value >= metadata["minimum"]:
         raise ConfigError(f"{where}: expected at least {metadata['minimum']}{unit}, got {value!r}.")
     if "maximum" in metadata and not value <= metadata["maximum"]:

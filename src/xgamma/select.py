@@ -16,6 +16,7 @@ from xgamma.axes import IntArray
 from xgamma.errors import ConfigError, InputError, MissingInputError, UnknownNameError
 from xgamma.events import INDEX_COLUMNS, Part, Rows, RunFacts
 from xgamma.expressions import Expression
+from xgamma.formats.text_files import text_of
 from xgamma.geometry import separation, to_frame
 from xgamma.times import interval_seconds, overlap_problem
 
@@ -85,7 +86,7 @@ def read_obs_file(path: Path) -> tuple[int, ...]:
         When the file is not there or no text, or an id is no whole number or stands there twice.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = text_of(path, "utf-8-sig").splitlines()
     except FileNotFoundError:
         raise MissingInputError(f"observations.obs_file: there is no file {path}.") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -229,8 +229,14 @@ def columns(points, *names):
     return [np.asarray(table[name]).squeeze() for name in names]
 
 
+def warnings_in(caplog):
+    """The warnings but for the one about fourteen bins of true energy, which are coarse."""
+    said = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    return [text for text in said if not text.startswith("datasets.geom.axes.energy_true: 14 bins ")]
+
+
 def the_one_warning(caplog):
-    [warning] = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    [warning] = warnings_in(caplog)
     return warning
 
 
@@ -247,7 +253,7 @@ def test_edges_that_are_honoured_need_no_words(tiny_release, store, caplog):
     np.testing.assert_allclose(low_fit, low, rtol=1e-12)
     np.testing.assert_allclose(high_fit, high, rtol=1e-12)
     assert left_out.tolist() == [0, 0, 0, 0]
-    assert [r.getMessage() for r in caplog.records if r.levelname == "WARNING"] == []
+    assert warnings_in(caplog) == []
 
 
 def test_counts_that_the_fit_range_cuts_are_columns_and_one_warning(tiny_release, store, caplog):

@@ -566,3 +566,20 @@ def test_yaml_round_trip_is_the_identity(document):
     assert again == config
     assert again.to_yaml() == config.to_yaml()
     assert again.datasets.geom.axes.energy.axis("energy") == config.datasets.geom.axes.energy.axis("energy")
+
+
+@pytest.mark.parametrize(
+    ("energy", "energy_true"),
+    [
+        ((0.1, 30), (0.5, 20)),
+        ((0.01, 100), (0.03, 100)),
+        ((0.1, 30), (0.03, 25)),
+        ((1, 10), (1, 10)),
+        ((1, 10), (9.9, 30)),
+    ],
+)
+def test_true_energies_need_not_cover_the_others(energy, energy_true):
+    low, high = (f"{{min: {ends[0]} TeV, max: {ends[1]} TeV}}" for ends in (energy, energy_true))
+    config = AnalysisConfig.from_yaml(f"datasets: {{geom: {{axes: {{energy: {low}, energy_true: {high}}}}}}}")
+    axis = config.datasets.geom.axes.energy_true.axis("energy_true")
+    assert (axis.edges[0], axis.edges[-1]) == pytest.approx(energy_true, rel=1e-12)

@@ -38,10 +38,77 @@ CASES = {
         f"{AXIS}.nbins: expected a whole number of at least 1, got 0.\n"
         f"{AXIS}.nbin: there is no such key. Did you mean 'nbins'?",
     ),
-    "true energy does not cover": (
-        axis("max: 100 TeV"),
-        "datasets.geom.axes.energy_true: expected to cover datasets.geom.axes.energy (1.0 TeV to 100.0 TeV), "
-        "got 0.5 TeV to 20.0 TeV; widen energy_true or narrow energy.",
+    "true energy beside energy": (
+        axis("min: 20 TeV, max: 100 TeV"),
+        "datasets.geom.axes.energy_true: expected to overlap with datasets.geom.axes.energy (20.0 TeV to 100.0 TeV), "
+        "got 0.5 TeV to 20.0 TeV; write a range that is wider than energy on both sides.",
+    ),
+    "true energy below energy": (
+        "datasets: {geom: {axes: {energy_true: {min: 1 GeV, max: 900 GeV}}}}",
+        "datasets.geom.axes.energy_true: expected to overlap with datasets.geom.axes.energy (1.0 TeV to 10.0 TeV), "
+        "got 1.0 GeV to 900.0 GeV; write a range that is wider than energy on both sides.",
+    ),
+    "a billion bins": (
+        axis("nbins: 1e9"),
+        f"{AXIS}.nbins: expected a whole number of at most 10000, got 1000000000.0.",
+    ),
+    "a million bins of true energy": (
+        "datasets: {geom: {axes: {energy_true: {nbins: 1000000}}}}",
+        "datasets.geom.axes.energy_true.nbins: expected a whole number of at most 10000, got 1000000.",
+    ),
+    "bins that are many together": (
+        "datasets: {geom: {axes: {energy: {nbins: 5000}, energy_true: {nbins: 8000}}}}",
+        "datasets.geom.axes: the energy dispersion of one run would have 8000 x 5000 bins, 320 MB; expected at most "
+        "100 MB. Write fewer nbins of energy_true or energy.",
+    ),
+    "a million flux points": (
+        "flux_points: {energy: {min: 1 TeV, max: 10 TeV, nbins: 1000000}}",
+        "flux_points.energy.nbins: expected a whole number of at most 10000, got 1000000.",
+    ),
+    "a billion processes": (
+        "general: {n_jobs: 1000000000}",
+        "general.n_jobs: expected a whole number of at most 1024, got 1000000000.",
+    ),
+    "an id beyond 64 bits": (
+        "observations: {obs_ids: [1, 99999999999999999999]}",
+        "observations.obs_ids[1]: expected a whole number of at most 9223372036854775807, got 99999999999999999999.",
+    ),
+    "infinite energy": (
+        axis("max: inf TeV"),
+        f"{AXIS}.max: expected an energy with a unit such as '1 TeV', got 'inf TeV'.",
+    ),
+    "an energy of no particle": (
+        axis("max: 1e300 TeV"),
+        f"{AXIS}.max: expected an energy from 1e-12 to 1e+12 TeV, got '1e300 TeV'.",
+    ),
+    "a radius beyond the sky": (
+        "datasets: {on_region: {lon: 83 deg, lat: 22 deg, radius: 1000 deg}}",
+        "datasets.on_region.radius: expected an angle from 0 to 360 deg, got '1000 deg'.",
+    ),
+    "pixels without number": (
+        "datasets: {geom: {wcs: {binsize: 1e-6 deg}}}",
+        "datasets.geom.wcs.binsize: a map of this width would have 2.5e+13 pixels; expected at most 1e+08. "
+        "Write a larger binsize or a smaller width.",
+    ),
+    "a scan of a billion norms": (
+        "flux_points: {parameters: {norm_n_values: 1000000000}}",
+        "flux_points.parameters.norm_n_values: expected at most 10000, got 1000000000.",
+    ),
+    "a confidence that is infinite": (
+        "flux_points: {parameters: {n_sigma_ul: .inf}}",
+        "flux_points.parameters.n_sigma_ul: expected a finite number, got inf.",
+    ),
+    "steps without number around a pointing": (
+        "datasets: {background: {method: reflected, parameters: {angle_increment: 1e-12}}}",
+        "datasets.background.parameters.angle_increment: expected at least 0.0001 rad, got 1e-12.",
+    ),
+    "pixels of the off regions without number": (
+        "datasets: {background: {method: reflected, parameters: {binsz: 1e-9 deg}}}",
+        "datasets.background.parameters.binsz: expected at least 0.001 deg, got 1e-09.",
+    ),
+    "a memory of all the world": (
+        f"general: {{memory_limit: {'9' * 400} GB}}",
+        f"general.memory_limit: expected a size such as 4 GB, 500 MB or 1.5 GiB, got '{'9' * 76}....",
     ),
     "negative radius": (
         "datasets: {on_region: {lon: 83 deg, lat: 22 deg, radius: -0.1 deg}}",
@@ -79,6 +146,28 @@ CASES = {
         "observations.obs_ids[1]: expected a whole number, got '12a'.\n"
         "observations.obs_ids[2]: expected a whole number, got 1.5.",
     ),
+    "required_irf as Gammapy's methods call it": (
+        "observations: {required_irf: point-like}",
+        "observations.required_irf: expected a list of events, gti, aeff, bkg, edisp, psf, rad_max, got 'point-like'. "
+        "For 'point-like' write [aeff, edisp] and datasets.containment_correction: false.",
+    ),
+    "required_irf as a list of that": (
+        "observations: {required_irf: [full-enclosure]}",
+        "observations.required_irf: expected a list of events, gti, aeff, bkg, edisp, psf, rad_max, got "
+        "['full-enclosure']. For 'full-enclosure' write [aeff, edisp, psf, bkg].",
+    ),
+    "one response": (
+        "observations: {required_irf: aeff}",
+        "observations.required_irf: expected a list such as [aeff], got 'aeff'.",
+    ),
+    "one thing that is no response": (
+        "observations: {required_irf: 3}",
+        "observations.required_irf: expected a list of events, gti, aeff, bkg, edisp, psf, rad_max, got 3.",
+    ),
+    "one thing that is no id": (
+        "observations: {obs_ids: crab}",
+        "observations.obs_ids: expected a list such as [1, 2], got 'crab'.",
+    ),
     "required_irf": (
         "observations: {required_irf: [aef]}",
         "observations.required_irf[0]: expected one of events, gti, aeff, bkg, edisp, psf, rad_max, got 'aef'. "
@@ -88,6 +177,11 @@ CASES = {
         "observations: {obs_time: {start: foo}}",
         "observations.obs_time.start: expected a time such as '2004-12-04T22:00:00' (UTC), or a list of times, "
         "got 'foo'.",
+    ),
+    "a time before all calendars": (
+        "observations: {obs_time: {start: 0111-01-01}}",
+        "observations.obs_time.start: expected a time such as '2004-12-04T22:00:00' (UTC), or a list of times, "
+        "got '0111-01-01'.",
     ),
     "number as time": (
         "observations: {obs_time: {start: 53000.0}}",

@@ -44,21 +44,26 @@ def test_check_names_every_dropped_run_in_its_document(xgamma, asked):
     ("text", "criterion", "dropped"),
     [(EVENTS, "expression", ["1", "3", "4", "5", "6", "7"]), (SECOND_NIGHT, "obs_time", ["1", "2", "3", "4"])],
 )
-def test_what_only_ingested_runs_tell_is_said_to_be_open_and_then_told(xgamma, asked, text, criterion, dropped):
+def test_what_only_the_runs_tell_is_told_of_those_that_are_looked_into(xgamma, asked, text, criterion, dropped):
     path = asked(text)
-    first = xgamma("check", path)
-    assert first.code == 0
-    assert f"What observations.{criterion} drops is known after the ingest." in first.err
-    assert xgamma("run", path, "--until", "observations").code == 0
     document = xgamma("check", path, "--json").document
     assert sorted(document["dropped_runs"][criterion]) == dropped
     assert document["undecided"] == []
     assert len(document["runs"]) + len(dropped) == 7
 
 
-def test_a_selection_that_only_ingested_runs_prove_empty_is_refused(xgamma, asked):
+@pytest.mark.parametrize(("text", "criterion"), [(EVENTS, "expression"), (SECOND_NIGHT, "obs_time")])
+def test_of_runs_that_are_not_looked_into_it_is_said_what_is_open(xgamma, asked, text, criterion, monkeypatch):
+    monkeypatch.setattr("xgamma.analysis.look.LOOKED_AT", 3)
+    monkeypatch.setattr("xgamma.analysis.look.LOOKED_FOR", 3)
+    done = xgamma("check", asked(text))
+    assert done.code == 0
+    assert f"What observations.{criterion} drops is known after the ingest." in done.err
+    assert "looked into           3 of 7, evenly spaced" in done.out
+
+
+def test_a_selection_that_only_the_runs_prove_empty_is_refused(xgamma, asked):
     path = asked('observations: {expression: "events > 100000"}')
-    xgamma("run", path, "--until", "observations")
     done = xgamma("check", path)
     assert done.code == 2
     assert "the selection holds no run" in done.err

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from xgamma.analysis.fields import Location, any_year, is_before
@@ -20,13 +19,16 @@ from xgamma.analysis.sections import (
     SafeMaskConfig,
 )
 from xgamma.errors import StoreError, did_you_mean
+from xgamma.formats.text_files import is_there
 from xgamma.store.places import validate_url
 from xgamma.times import overlap_problem
 from xgamma.units import quantity_string
 
 ON_REGION_EXAMPLE = "{frame: icrs, lon: 83.633 deg, lat: 22.014 deg, radius: 0.11 deg}"
 SPACE_OF_BACKGROUND = {"reflected": "1d", "fov_background": "3d", "ring": "3d"}
-COVER_TOLERANCE = 1e-9
+CELL_BYTES = 8
+LARGEST_EDISP = 100_000_000
+MOST_PIXELS = 100_000_000
 
 
 def range_problems(section: EnergyAxis | FitRangeConfig | RequestedAxis) -> Iterator[str]:
@@ -85,18 +87,23 @@ def observations_problems(observations: ObservationsConfig) -> Iterator[str]:
 
 
 def axes_problems(datasets: DatasetsConfig) -> Iterator[str]:
-    """True energy covers reconstructed energy."""
+    """True and reconstructed energy overlap, and the migration between them fits into the memory."""
     energy, energy_true = datasets.geom.axes.energy, datasets.geom.axes.energy_true
     ranges = [*range_problems(energy), *range_problems(energy_true)]
     yield from ranges
-    covers_low = energy_true.min <= energy.min * (1 + COVER_TOLERANCE)
-    covers_high = energy_true.max >= energy.max * (1 - COVER_TOLERANCE)
-    if not ranges and not (covers_low and covers_high):
+    if not ranges and not (energy_true.min < energy.max and energy.min < energy_true.max):
         yield (
-            f"{energy_true.where}: expected to cover {energy.where} "
+            f"{energy_true.where}: expected to overlap with {energy.where} "
             f"({quantity_string(energy.min)} to {quantity_string(energy.max)}), got "
             f"{quantity_string(energy_true.min)} to {quantity_string(energy_true.max)}; "
-            "widen energy_true or narrow energy."
+            "write a range that is wider than energy on both sides."
+        )
+    cells = energy.nbins * energy_true.nbins
+    if cells * CELL_BYTES > LARGEST_EDISP:
+        yield (
+            f"{datasets.geom.axes.where}: the energy dispersion of one run would have {energy_true.nbins} x "
+            f"{energy.nbins} bins, {cells * CELL_BYTES / 1e6:.0f} MB; expected at most {LARGEST_EDISP / 1e6:.0f} MB. "
+            "Write fewer nbins of energy_true or energy."
         )
 
 
@@ -130,7 +137,7 @@ def datasets_problems(datasets: DatasetsConfig) -> Iterator[str]:
     yield from axes_problems(datasets)
     yield from background_problems(datasets)
     yield from circle_problems(datasets.on_region)
-    yield from center_problems(datasets)
+    yield from map_problems(datasets)
     yield from safe_mask_problems(datasets.safe_mask)
 
 
@@ -140,13 +147,19 @@ def safe_mask_problems(safe_mask: SafeMaskConfig) -> Iterator[str]:
         yield f"{safe_mask.where}.parameters: fixed_offset and position exclude each other; leave one of them out."
 
 
-def center_problems(datasets: DatasetsConfig) -> Iterator[str]:
-    """The centre of the maps is given whole or not at all."""
-    skydir = datasets.geom.wcs.skydir
+def map_problems(datasets: DatasetsConfig) -> Iterator[str]:
+    """The centre of the maps is given whole or not at all, and they fit into the memory."""
+    wcs, skydir = datasets.geom.wcs, datasets.geom.wcs.skydir
     if (skydir.lon is None) != (skydir.lat is None):
         yield (
             f"{skydir.where}: expected lon and lat, or none of them; "
             "write for example {frame: icrs, lon: 83.633 deg, lat: 22.014 deg}."
+        )
+    pixels = float((wcs.width.width / wcs.binsize) * (wcs.width.height / wcs.binsize))
+    if pixels > MOST_PIXELS:
+        yield (
+            f"{wcs.where}.binsize: a map of this width would have {pixels:.3g} pixels; expected at most "
+            f"{MOST_PIXELS:.0e}. Write a larger binsize or a smaller width."
         )
 
 
@@ -186,7 +199,7 @@ def file_problems(inputs: Mapping[str, Any]) -> Iterator[str]:
             )
         elif place.is_url:
             yield from _url_problems(key, place.expanded())
-        elif not Path(place).exists():
+        elif not is_there(place):
             yield f"{key}: expected a file or folder, but there is no {place.expanded()}."
 
 

@@ -26,6 +26,7 @@ from xgamma.analysis.sections import (
 from xgamma.errors import ConfigError, ConfigTypeError, InputError, LaterError, MissingInputError
 from xgamma.formats.atomic import local_path, write_files
 from xgamma.formats.document import read_yaml, written_yaml
+from xgamma.formats.text_files import text_of
 
 STEPS = ("observations", "datasets", "fit", "flux_points", "excess_map", "light_curve")
 STEP = Choice(STEPS)
@@ -84,10 +85,10 @@ class AnalysisConfig(Section):
     def read(cls, path: str | os.PathLike[str]) -> Self:
         """Read a YAML file; raises ``ConfigError``, ``MissingInputError`` or ``InputError``."""
         file = local_path(path)
-        if not file.exists():
-            raise MissingInputError(f"There is no configuration file {file}.")
         try:
-            text = file.read_text(encoding="utf-8")
+            text = text_of(file)
+        except FileNotFoundError:
+            raise MissingInputError(f"There is no configuration file {file}.") from None
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{file} cannot be read as a configuration: {error}.") from None
         try:
@@ -205,7 +206,7 @@ def _given(config: str | Mapping[str, Any] | AnalysisConfig | None) -> dict[str,
     if config is None:
         return {}
     if isinstance(config, AnalysisConfig):
-        return _difference(config.document(), AnalysisConfig().document())
+        return given_document(config)
     if isinstance(config, str):
         return read_yaml(config)
     if isinstance(config, Mapping):
@@ -213,6 +214,11 @@ def _given(config: str | Mapping[str, Any] | AnalysisConfig | None) -> dict[str,
     raise ConfigTypeError(
         f"Expected YAML text, a mapping or an AnalysisConfig to update from, got {type(config).__name__}."
     )
+
+
+def given_document(config: AnalysisConfig) -> dict[str, Any]:
+    """Return the part of a configuration that is not as by default."""
+    return _difference(config.document(), AnalysisConfig().document())
 
 
 def _difference(document: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:

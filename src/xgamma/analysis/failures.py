@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 
@@ -53,8 +52,7 @@ class FailedRun:
     @property
     def obs_id(self) -> int:
         """The observation id, which may be negative."""
-        found = re.match(r"-?\d+", self.run.name)
-        return int(found[0]) if found else 0
+        return self.run.obs_id
 
     def document(self) -> dict[str, object]:
         """Return it as a mapping."""

@@ -31,7 +31,6 @@ KEY = "<key>"
 NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
 YES_NO = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 LEVELS = ("critical", "error", "warning", "info", "debug")
-_SIZE = re.compile(r"(?P<number>\d+\.?\d*|\.\d+)\s*(?P<prefix>[kMGT])(?P<binary>i?)B")
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{([^}]*)\})")
 _NUMPY_ITEM = re.compile(r"'([^']+)'")
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
@@ -108,42 +107,6 @@ def read_location(value: Any) -> Location:
     return Location(str(value))
 
 
-INDEX_KEYS = ("hdu_index", "obs_index")
-
-
-@dataclass(frozen=True, eq=False)
-class DatastoreLocation(Location):
-    """The location of a release whose index files have other names than the usual ones."""
-
-    hdu_index: str | None = None
-    obs_index: str | None = None
-
-    def __eq__(self, other: object) -> bool:
-        return super().__eq__(other) and all(getattr(self, key) == getattr(other, key, None) for key in INDEX_KEYS)
-
-    __hash__ = Location.__hash__
-
-
-def read_datastore(value: Any) -> DatastoreLocation:
-    """Read a path or URL, or a mapping of it and the names of index files."""
-    if isinstance(value, DatastoreLocation):
-        return value
-    if not isinstance(value, Mapping):
-        return DatastoreLocation(read_location(value).text)
-    unknown = [str(key) for key in value if key not in ("path", *INDEX_KEYS)]
-    if unknown or value.get("path") is None:
-        example = "{path: $DATA/release, hdu_index: hdu-index-other.fits.gz, obs_index: obs-index-other.fits.gz}"
-        raise expected(f"a path, a URL, or a mapping such as {example}", dict(value))
-    names = {key: value[key] for key in INDEX_KEYS if value.get(key) is not None}
-    return DatastoreLocation(read_location(value["path"]).text, **{key: read_text(name) for key, name in names.items()})
-
-
-def written_datastore(value: DatastoreLocation) -> str | dict[str, str]:
-    """Return a path or URL as text, with names of index files as a mapping."""
-    names = {key: getattr(value, key) for key in INDEX_KEYS if getattr(value, key) is not None}
-    return {"path": value.text, **names} if names else value.text
-
-
 def read_text(value: Any) -> str:
     """Read text that is not empty; a number is not text."""
     if not isinstance(value, str) or not value:
@@ -170,58 +133,26 @@ def read_flag(value: Any) -> bool:
     return flag
 
 
-def read_whole_number(value: Any) -> int:
-    """Read a whole number, also as text."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise expected("a whole number", value) from None
-    if isinstance(value, bool | np.bool_) or not number.is_integer():
-        raise expected("a whole number", value)
-    return int(value) if isinstance(value, str) and value.strip().isdigit() else int(number)
+def read_items(value: Any, read: Callable[[Any], Any], what: str) -> list[Any]:
+    """Read a list, tuple or array item by item; text is not a list of characters.
 
-
-def read_memory_size(value: Any) -> str:
-    """Read a size such as 4 GB, 500 MB or 1.5 GiB; a bare number has no unit."""
-    text = str(value).strip()
-    if memory_bytes(text) <= 0:
-        raise expected("a size such as 4 GB, 500 MB or 1.5 GiB", value)
-    return text
-
-
-def memory_bytes(text: str) -> int:
-    """Return the bytes of a size such as ``4 GB``, 0 where it is none.
-
-    >>> memory_bytes("1.5 GiB"), memory_bytes("4")
-    (1610612736, 0)
+    ``what`` is what a sentence expects in the place of a single thing that is no item either.
     """
-    match = _SIZE.fullmatch(text)
-    if match is None:
-        return 0
-    return int(float(match["number"]) * (1024 if match["binary"] else 1000) ** ("kMGT".index(match["prefix"]) + 1))
-
-
-def read_positive_number(value: Any) -> int:
-    """Read a whole number of at least 1."""
-    number = read_whole_number(value)
-    if number < 1:
-        raise expected("a whole number of at least 1", value)
-    return number
-
-
-def read_list(value: Any) -> list[Any]:
-    """Read a list, tuple or array as a list; text is not a list of characters."""
     if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
-        raise expected(f"a list such as [{value}]" if isinstance(value, str | int) else "a list", value)
-    return list(value)
+        raise expected(f"a list such as [{value}]" if _is_read(value, read) else what, value)
+    return each_read(list(value), read)
 
 
-def read_numbers(value: Any) -> list[int]:
-    """Read a list of whole numbers; numeric text is converted."""
-    return _each(read_list(value), read_whole_number)
+def _is_read(value: Any, read: Callable[[Any], Any]) -> bool:
+    try:
+        read(value)
+    except ConfigError:
+        return False
+    return True
 
 
-def _each(items: Sequence[Any], read: Callable[[Any], Any]) -> list[Any]:
+def each_read(items: Sequence[Any], read: Callable[[Any], Any]) -> list[Any]:
+    """Return what a reader makes of each item; raises ``ConfigError`` with a sentence for each that it refuses."""
     values, problems = [], []
     for number, item in enumerate(items):
         try:
@@ -257,7 +188,7 @@ class Choice:
 
     def each(self, value: Any) -> list[str]:
         """Return a list of words."""
-        return _each(read_list(value), self)
+        return read_items(value, self, f"a list of {', '.join(self.known())}")
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON Schema of one word."""
@@ -294,10 +225,12 @@ class QuantityReader:
         return u.Quantity(float(kept.value), kept.unit)
 
     def _check_range(self, number: float, value: Any) -> None:
+        if not np.isfinite(number):
+            raise expected(f"{self.noun} that is a finite number of {self.unit}", value)
         if not number > self.above:
             raise expected(f"{self.noun} above {self.above:g} {self.unit}", value)
         if not self.minimum <= number <= self.maximum:
-            raise expected(f"{self.noun} from {self.minimum:g} to {self.maximum:g} {self.unit}", value)
+            raise expected(f"{self.noun} from {max(self.minimum, self.above):g} to {self.maximum:g} {self.unit}", value)
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON Schema of the text."""
@@ -320,7 +253,7 @@ def read_times(value: Any) -> Time:
     # Gammapy 1.0 writes a list of times as the text of a numpy array.
     items = _NUMPY_ITEM.findall(text) if text.startswith("[") else value
     if isinstance(items, list | tuple | np.ndarray) and len(items):
-        times = _each(list(items), _read_time)
+        times = each_read(list(items), _read_time)
         return Time(times) if all(time.isscalar for time in times) else _refuse_time(value)
     return _read_time(items)
 
@@ -341,9 +274,11 @@ def _read_time(value: Any) -> Time:
         return _refuse_time(value)
     with any_year():
         try:
-            return Time(value.strip())
+            time = Time(value.strip())
         except ValueError:
             return _refuse_time(value)
+        # Other years are not written with four digits.
+        return time if not time.isscalar or 1000 <= float(time.jyear) < 9999 else _refuse_time(value)
 
 
 def written_times(value: Time) -> str | list[str]:
@@ -387,10 +322,11 @@ def read_mapping(value: Any) -> dict[str, Any]:
     return dict(value)
 
 
-ENERGY = QuantityReader("an energy", "TeV", above=0.0)
+# Far outside of what is observed; powers of energies beyond are no numbers any more.
+ENERGY = QuantityReader("an energy", "TeV", above=0.0, minimum=1e-12, maximum=1e12)
 ANGLE = QuantityReader("an angle", "deg")
 LATITUDE = QuantityReader("a latitude", "deg", minimum=-90.0, maximum=90.0)
-SIZE = QuantityReader("an angle", "deg", above=0.0)
+SIZE = QuantityReader("an angle", "deg", above=0.0, maximum=360.0)
 FRAME = Choice(("icrs", "galactic"))
 LEVEL = Choice(LEVELS, any_case=True)
 TIME_SCHEMA: dict[str, Any] = {
@@ -409,32 +345,8 @@ Latitude = Annotated[
 Size = Annotated[u.Quantity, PlainValidator(SIZE), PlainSerializer(quantity_string), WithJsonSchema(SIZE.schema())]
 Times = Annotated[Time, PlainValidator(read_times), PlainSerializer(written_times), WithJsonSchema(TIME_SCHEMA)]
 Place = Annotated[Location, PlainValidator(read_location), PlainSerializer(str), WithJsonSchema(TEXT_SCHEMA)]
-DATASTORE_SCHEMA: dict[str, Any] = {
-    "anyOf": [
-        TEXT_SCHEMA,
-        {
-            "type": "object",
-            "properties": dict.fromkeys(("path", *INDEX_KEYS), TEXT_SCHEMA),
-            "required": ["path"],
-            "additionalProperties": False,
-        },
-    ]
-}
-Datastore = Annotated[
-    DatastoreLocation,
-    PlainValidator(read_datastore),
-    PlainSerializer(written_datastore),
-    WithJsonSchema(DATASTORE_SCHEMA),
-]
 Text = Annotated[str, PlainValidator(read_text), WithJsonSchema(TEXT_SCHEMA)]
 LogFormat = Annotated[str, PlainValidator(read_log_format), WithJsonSchema(TEXT_SCHEMA)]
 Flag = Annotated[bool, PlainValidator(read_flag), WithJsonSchema({"type": "boolean"})]
-MemorySize = Annotated[str, PlainValidator(read_memory_size), WithJsonSchema(TEXT_SCHEMA)]
-PositiveNumber = Annotated[int, PlainValidator(read_positive_number), WithJsonSchema({"type": "integer", "minimum": 1})]
-Numbers = Annotated[
-    list[int],
-    PlainValidator(read_numbers),
-    WithJsonSchema({"type": "array", "items": {"type": "integer"}, "uniqueItems": True}),
-]
 Frame = Annotated[str, PlainValidator(FRAME), WithJsonSchema(FRAME.schema())]
 Level = Annotated[str, PlainValidator(LEVEL), WithJsonSchema({"type": "string", "examples": list(LEVELS)})]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from xgamma.analysis import products
 from xgamma.analysis.config import AnalysisConfig
 from xgamma.analysis.observations import Observations
+from xgamma.analysis.preflight import chosen_runs, validated_request
 from xgamma.analysis.projection import (
     Cost,
     ingest_cost,
@@ -17,16 +18,16 @@ from xgamma.analysis.projection import (
     unknown_reduction_cost,
     validate_memory,
 )
-from xgamma.analysis.request import models_of, recipe_of, release_of, selection_of, steps_of, validate_models
+from xgamma.analysis.request import models_of
 from xgamma.analysis.rows import Place, Reduced, reduced_at, row_keys, rows_at, stored_rows
 from xgamma.analysis.session import Analysis
 from xgamma.analysis.stacks import Groups, group_labels, stored_stacks
-from xgamma.analysis.unused import lacking_responses, nothing_selected
+from xgamma.analysis.unused import nothing_selected
 from xgamma.events import Part, Rows
 from xgamma.execute import Workers
 from xgamma.ingest import FitsRelease, Holdings, StoredRelease
 from xgamma.reduce import Recipe
-from xgamma.select import contradicting, rows_of, selection_order, sieved
+from xgamma.select import contradicting, rows_of, selection_order
 from xgamma.store import Store, digest, is_store
 
 FOUND, COMPUTE = "found", "compute"
@@ -85,17 +86,11 @@ def plan(config: AnalysisConfig) -> list[PlannedStep]:
     ConfigError, MissingInputError
         For everything that is wrong with the configuration or the files that it names.
     """
-    config.check(complete=True, files=True)
-    validate_models(models_of(config), config.flux_points.source, steps_of(config))
+    request = validated_request(config)
     location = config.general.store_location()
     store = Store(location, read_only=True) if is_store(location) else Store("memory://")
-    release = release_of(config)
-    selection = selection_of(config)
-    chosen = sieved(release.facts(), selection)
-    obs_ids = chosen.obs_ids
-    if not obs_ids:
-        raise nothing_selected(lacking_responses(chosen), chosen.dropped)
-    recipe = recipe_of(config)
+    chosen = chosen_runs(request)
+    release, obs_ids, recipe, selection = chosen.release, chosen.obs_ids, request.recipe, request.selection
     pending = release.pending(obs_ids, store)
     workers = Workers(config.general.n_jobs, config.general.scheduler)
     steps = [_ingest_step(release, obs_ids, pending, workers)]
@@ -107,7 +102,7 @@ def plan(config: AnalysisConfig) -> list[PlannedStep]:
     late = contradicting(holdings.parts, holdings.places, obs_ids, selection)
     rows = rows_of(holdings.parts, holdings.places, [i for i in obs_ids if i not in late], selection)
     if not rows:
-        raise nothing_selected(lacking_responses(chosen), {"expression": late})
+        raise nothing_selected(chosen.lacking, {"expression": late})
     return [*steps, *_reduction_steps(config, store, holdings, rows, recipe)]
 
 

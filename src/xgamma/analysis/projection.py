@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xgamma.analysis.fields import memory_bytes
+from xgamma.analysis.number_fields import memory_bytes
 from xgamma.analysis.rows import KEPT_BYTES
 from xgamma.analysis.stacks import BLOCK_ROWS
 from xgamma.errors import ConfigError

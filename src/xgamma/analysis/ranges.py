@@ -7,7 +7,8 @@ from typing import Any
 from astropy.time import Time
 from pydantic import model_validator
 
-from xgamma.analysis.fields import Angle, Energy, Frame, Latitude, PositiveNumber, Size, Times
+from xgamma.analysis.fields import Angle, Energy, Frame, Latitude, Size, Times
+from xgamma.analysis.number_fields import Bins
 from xgamma.analysis.section import Section, key
 from xgamma.axes import Axis
 from xgamma.errors import ConfigError
@@ -57,7 +58,7 @@ class EnergyAxis(Section):
 
     min: Energy
     max: Energy
-    nbins: PositiveNumber
+    nbins: Bins
 
     @model_validator(mode="before")
     @classmethod
@@ -75,7 +76,7 @@ class RequestedAxis(Section):
 
     min: Energy | None = key(None, "Lowest edge, with a unit such as TeV.")
     max: Energy | None = key(None, "Highest edge, with a unit such as TeV.")
-    nbins: PositiveNumber | None = key(None, "Number of bins, equal in log energy.")
+    nbins: Bins | None = key(None, "Number of bins, equal in log energy.")
 
     @property
     def missing(self) -> list[str]:

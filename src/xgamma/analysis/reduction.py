@@ -6,12 +6,13 @@ import logging
 from collections.abc import Sequence
 
 import numpy as np
+import xarray as xr
 
 from xgamma.analysis.config import AnalysisConfig
 from xgamma.analysis.failures import note_failures, on_unused_run
 from xgamma.analysis.healing import can_be_made_again
 from xgamma.analysis.observations import Observations
-from xgamma.analysis.rows import Reduced, failed_rows, reduced
+from xgamma.analysis.rows import Reduced, failed_rows, reduced, rows_at
 from xgamma.analysis.unused import REDUCE, UnusedRun, no_run_left
 from xgamma.datasets import Datasets
 from xgamma.datasets.spectrum import SpectrumDataset
@@ -20,6 +21,7 @@ from xgamma.execute import Workers
 from xgamma.ingest import FitsRelease, StoredRelease
 from xgamma.outcome import Outcome
 from xgamma.reduce import Recipe, joined_rows
+from xgamma.reduce.true_energy import true_energy_remark
 from xgamma.store import Store
 
 log = logging.getLogger(__name__)
@@ -78,6 +80,26 @@ def reduced_observations(
     if len(masked) == len(rows):
         raise DataError(no_run_left([*masked, *failed]))
     return rows, [*masked, *failed], failed
+
+
+def lost_counts(observations: Observations, rows: Reduced, recipe: Recipe, data: xr.Dataset) -> str:
+    """Return a sentence where the axis of true energy costs predicted counts, else nothing; looks at a few rows.
+
+    Parameters
+    ----------
+    observations, rows, recipe
+        The runs, and what they were reduced to.
+    data
+        The result, whose safe bins count.
+    """
+    used = {name for name, outcome in zip(rows.names, rows.outcome.tolist(), strict=True) if outcome == Outcome.USED}
+    for key, own in observations.rows:
+        numbers = [number for number, name in enumerate(own.names) if name in used]
+        if numbers and recipe.grid.is_region:
+            safe = np.asarray(data["mask_safe"].values.any(axis=(0, 1)))
+            part = observations.holdings.parts[key]
+            return true_energy_remark(part, rows_at(own, numbers), recipe.grid, recipe.containment, safe)
+    return ""
 
 
 def faces_of_unused(rows: Reduced, recipe: Recipe, failed: Sequence[UnusedRun]) -> list[SpectrumDataset]:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import os
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from xgamma.analysis.config import AnalysisConfig
+from xgamma.analysis.sections import FluxPointsConfig
+from xgamma.axes import Axis
 from xgamma.errors import ConfigError, LaterError, OutputError
-from xgamma.estimate import FluxPointsParameters, source_model
+from xgamma.estimate import FluxPointsParameters, source_model, validate_reoptimize
 from xgamma.events import DEFAULT_RULE
+from xgamma.execute import THIS_PROCESS, Workers
+from xgamma.fit import validate_fittable
 from xgamma.formats.gadf.index import IndexNames
 from xgamma.formats.masks import read_mask
+from xgamma.formats.text_files import is_there
 from xgamma.grid import Grid, RegionSpace
 from xgamma.ingest import FitsRelease, StoredRelease, open_release
 from xgamma.models.model import Models
+from xgamma.models.of_region import validate_spectral
 from xgamma.reduce import Recipe, roles_needed
-from xgamma.registry import lookup, normalize_parameters
 from xgamma.select import Cone, Selection, read_obs_file
 
 # What each step needs to have run before it; the other steps are for a later version.
@@ -52,10 +60,18 @@ def outdir_of(config: AnalysisConfig) -> Path:
             f"general.outdir: expected a local folder, got {place}; products can go to a URL by general.store."
         )
     outdir = Path(place.expanded())
-    taken = next((folder for folder in (outdir, *outdir.parents) if folder.is_file()), None)
+    taken = next((folder for folder in (outdir, *outdir.parents) if is_there(folder) and folder.is_file()), None)
     if taken is not None:
         raise OutputError(f"general.outdir: expected a folder, but {taken} is a file; give another folder.")
+    nearest = next(folder for folder in (outdir.absolute(), *outdir.absolute().parents) if is_there(folder))
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise unwritable(outdir, "Permission denied")
     return outdir
+
+
+def unwritable(outdir: Path, reason: str | None) -> OutputError:
+    """Return the error of a folder that nothing can be written to."""
+    return OutputError(f"general.outdir: {outdir} cannot be written ({reason}); give another folder.")
 
 
 def selection_of(config: AnalysisConfig) -> Selection:
@@ -128,10 +144,7 @@ def points_of(config: AnalysisConfig) -> tuple[tuple[float, ...], FluxPointsPara
         raise ConfigError(
             "flux_points.energy: no energies are given; write for example {min: 1 TeV, max: 20 TeV, nbins: 8}."
         )
-    parameters: FluxPointsParameters = normalize_parameters(
-        lookup("estimator", "flux_points"), section.parameters, "flux_points.parameters"
-    )
-    return tuple(section.energy.axis("energy").edges.tolist()), parameters
+    return tuple(section.energy.axis("energy").edges.tolist()), section.settings()
 
 
 def models_of(config: AnalysisConfig) -> Models | None:
@@ -152,15 +165,15 @@ def models_of(config: AnalysisConfig) -> Models | None:
     return Models.read(section.expanded())
 
 
-def validate_models(models: Models | None, source: str, steps: Collection[str]) -> None:
-    """Raise ``ConfigError`` unless the models can do what the steps ask of them.
+def validate_models(models: Models | None, points: FluxPointsConfig, steps: Collection[str]) -> None:
+    """Raise ``ConfigError`` or ``LaterError`` unless the models can do what the steps ask of them.
 
     Parameters
     ----------
     models
         The models of the configuration, if there are any.
-    source
-        The name of the source whose flux points may be asked for.
+    points
+        Which flux points may be asked for.
     steps
         The steps that will be run.
     """
@@ -170,5 +183,51 @@ def validate_models(models: Models | None, source: str, steps: Collection[str]) 
             f"models: the configuration asks for {' and '.join(asked)}, and there are no models; write a section "
             "'models', or the path of a models file as general.models_file."
         )
-    if models and "flux_points" in asked:
-        source_model(models, source)
+    if not models or not asked:
+        return
+    for model in models:
+        validate_spectral(model)
+    if "fit" in asked:
+        validate_fittable(len(models.parameters.free_parameters), 1)
+    if "flux_points" in asked:
+        validate_reoptimize(models, source_model(models, points.source), points.settings())
+
+
+def validate_fit_range(axis: Axis, minimum: float | None, maximum: float | None) -> None:
+    """Raise ``ConfigError`` where a range of reconstructed energy in TeV lies outside of an axis."""
+    low, high = axis.edges[0] if minimum is None else minimum, axis.edges[-1] if maximum is None else maximum
+    if high <= axis.edges[0] or low >= axis.edges[-1]:
+        raise ConfigError(
+            f"fit.fit_range: it lies outside of the energies of the datasets, {axis.edges[0]:g} to {axis.edges[-1]:g} "
+            f"TeV; expected a range that overlaps with them, got {low:g} to {high:g} TeV."
+        )
+
+
+def validate_points_edges(axis: Axis, edges: Sequence[float]) -> str:
+    """Return a sentence about flux points that lie outside of an axis, empty where none does.
+
+    Raises
+    ------
+    ConfigError
+        Where all of them do.
+    """
+    requested = np.asarray(edges)
+    outside = (requested[1:] <= axis.edges[0]) | (requested[:-1] >= axis.edges[-1])
+    span = f"{axis.edges[0]:g} to {axis.edges[-1]:g} TeV"
+    if outside.all():
+        raise ConfigError(
+            f"flux_points.energy: all points lie outside of the energies of the datasets, {span}; expected a range "
+            f"that overlaps with them, got {requested[0]:g} to {requested[-1]:g} TeV."
+        )
+    if not outside.any():
+        return ""
+    return (
+        f"flux_points.energy: {outside.sum()} of {outside.size} points lie outside of the energies of the datasets, "
+        f"{span}, and will be empty."
+    )
+
+
+def validate_workers(workers: Workers, store: str) -> None:
+    """Raise ``ConfigError`` where processes would have to share a store in memory."""
+    if workers != THIS_PROCESS and store.startswith("memory:"):
+        raise ConfigError("general.n_jobs: processes cannot share a store in memory; give general.store a folder.")

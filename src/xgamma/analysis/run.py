@@ -11,11 +11,12 @@ from matplotlib.figure import Figure
 
 from xgamma.analysis.config import AnalysisConfig
 from xgamma.analysis.plan import validated_plan
-from xgamma.analysis.request import models_of, outdir_of, recipe_of, steps_of, validate_models
+from xgamma.analysis.preflight import chosen_runs, validated_request
+from xgamma.analysis.request import models_of, outdir_of, unwritable
 from xgamma.analysis.session import Analysis
 from xgamma.analysis.unused import UnusedRun
 from xgamma.datasets import Datasets, FluxPointsDataset
-from xgamma.errors import FitError, OutputError
+from xgamma.errors import FitError
 from xgamma.formats.atomic import write_files
 
 PICTURE_SIZE = (8.0, 6.0)
@@ -24,11 +25,12 @@ RESOLUTION = 120
 
 @dataclass(frozen=True)
 class Report:
-    """What a run made: the analysis, its files by what they hold, and the runs that could not be used."""
+    """What a run made: the analysis, its files by what they hold, the runs that could not be used, and remarks."""
 
     analysis: Analysis
     files: Mapping[str, Path]
     unused: Sequence[UnusedRun]
+    remarks: Sequence[str] = ()
 
     @property
     def is_converged(self) -> bool:
@@ -62,23 +64,22 @@ def run(config: AnalysisConfig, until: str | None = None, retry_failed: bool = F
     FitError
         When no fit can be made; what the steps before it made is written then.
     """
-    config.check(complete=True, files=True)
-    steps, outdir = steps_of(config, until), outdir_of(config)
-    recipe_of(config)
-    validate_models(models_of(config), config.flux_points.source, steps)
+    request = validated_request(config, until)
+    outdir = outdir_of(config)
     if config.general.memory_limit is not None:
-        validated_plan(config.update({"steps": steps}))
+        validated_plan(config.update({"steps": list(request.steps)}))
+    release = chosen_runs(request).release
     _make_folder(outdir)
-    analysis = Analysis(config)
-    asked = {name: True for name, is_set in (("retry_failed", retry_failed), ("rehash", rehash)) if is_set}
+    analysis = Analysis(config, release=release)
     try:
-        for step in steps:
-            more = asked if step == "observations" else {}
+        for step in request.steps:
+            asked = {"retry_failed": retry_failed, "rehash": rehash} if step == "observations" else {}
+            more = {name: True for name, is_asked in asked.items() if is_asked}
             ACTIONS[step](analysis, **more)
     except FitError:
         write_results(analysis, outdir)
         raise
-    return Report(analysis, write_results(analysis, outdir), analysis.unused_runs)
+    return Report(analysis, write_results(analysis, outdir), analysis.unused_runs, request.remarks)
 
 
 def _make_folder(outdir: Path) -> None:
@@ -88,9 +89,7 @@ def _make_folder(outdir: Path) -> None:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise OutputError(
-            f"general.outdir: {outdir} cannot be written ({error.strerror}); give another folder."
-        ) from None
+        raise unwritable(outdir, error.strerror) from None
 
 
 def _reduce(analysis: Analysis) -> None:

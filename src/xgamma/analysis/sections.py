@@ -6,23 +6,22 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import PlainValidator, WithJsonSchema
 
+from xgamma.analysis.datastore_field import Datastore
 from xgamma.analysis.fields import (
     Angle,
     Choice,
-    Datastore,
     Energy,
     Flag,
     Frame,
     Latitude,
     Level,
     LogFormat,
-    MemorySize,
-    Numbers,
     Place,
-    PositiveNumber,
     Size,
     Text,
+    expected,
 )
+from xgamma.analysis.number_fields import Bins, Jobs, MemorySize, ObsIds
 from xgamma.analysis.parameters import (
     SAFE_MASK,
     BackgroundMapping,
@@ -35,6 +34,7 @@ from xgamma.analysis.parameters import (
 from xgamma.analysis.ranges import EnergyAxis, RequestedAxis, SkyCircle, TimeRange
 from xgamma.analysis.run_fields import Condition, Groups
 from xgamma.analysis.section import Section, key, subsection
+from xgamma.estimate import FluxPointsParameters
 from xgamma.events import GOOD_TIME_RULES
 from xgamma.reduce.safe_mask import KIND as SAFE_MASK_KIND
 from xgamma.reduce.safe_mask import SafeMaskParameters
@@ -48,11 +48,28 @@ SAFE_MASK_METHOD = Choice(("aeff-default", "aeff-max", "edisp-bias", "offset-max
 FILE_MODE = Choice(("w", "a", "x"))
 GOOD_TIME = Choice(GOOD_TIME_RULES)
 
+# What Gammapy calls them where it selects observations.
+IRF_SETS = {
+    "point-like": "[aeff, edisp] and datasets.containment_correction: false",
+    "full-enclosure": "[aeff, edisp, psf, bkg]",
+    "all-optional": "[]",
+}
+
+
+def read_irfs(value: Any) -> list[str]:
+    """Read a list of responses; of a set that has a name the sentence says which list is meant."""
+    items = value if isinstance(value, list | tuple) else [value]
+    named = next((item for item in items if isinstance(item, str) and item in IRF_SETS), None)
+    if named is not None:
+        raise expected(f"a list of {', '.join(IRF.words)}", value, f" For {named!r} write {IRF_SETS[named]}.")
+    return IRF.each(value)
+
+
 FileMode = Annotated[str, PlainValidator(FILE_MODE), WithJsonSchema(FILE_MODE.schema())]
 DatasetType = Annotated[str, PlainValidator(DATASET_TYPE), WithJsonSchema(DATASET_TYPE.schema())]
 BackgroundMethod = Annotated[str, PlainValidator(BACKGROUND), WithJsonSchema(BACKGROUND.schema())]
 GoodTimeRule = Annotated[str, PlainValidator(GOOD_TIME), WithJsonSchema(GOOD_TIME.schema())]
-Irfs = Annotated[list[str], PlainValidator(IRF.each), WithJsonSchema({"type": "array", "items": IRF.schema()})]
+Irfs = Annotated[list[str], PlainValidator(read_irfs), WithJsonSchema({"type": "array", "items": IRF.schema()})]
 Maps = Annotated[list[str], PlainValidator(MAP.each), WithJsonSchema({"type": "array", "items": MAP.schema()})]
 SafeMaskMethods = Annotated[
     list[str],
@@ -81,7 +98,7 @@ class GeneralConfig(Section):
 
     log: LogConfig = subsection(LogConfig)
     outdir: Place = key(".", "The folder for everything that is written.")
-    n_jobs: PositiveNumber = key(1, "1: threads of this process; more: a local cluster of processes.")
+    n_jobs: Jobs = key(1, "1: threads of this process; more: a local cluster of processes.")
     datasets_file: Place | None = key(None, "Where datasets are read from and written to.")
     models_file: Place | None = key(None, "Where models are read from and written to.")
     store: Place | None = key(None, "The product store, a path or URL; null is <outdir>/xgamma-store.")
@@ -132,7 +149,7 @@ class ObservationsConfig(Section):
         "{path: ..., hdu_index: ..., obs_index: ...}.",
     )
     tag: Text | None = key(None, "Of an xgamma store as datastore: the tag whose versions of the runs are read.")
-    obs_ids: Numbers = key([], "Observation ids; an empty list is all.")
+    obs_ids: ObsIds = key([], "Observation ids; an empty list is all.")
     obs_file: Place | None = key(None, "A text file with observation ids in its first column.")
     obs_cone: ObsConeConfig = subsection(ObsConeConfig)
     obs_time: ObsTimeConfig = subsection(ObsTimeConfig)
@@ -192,17 +209,17 @@ class RecoAxisConfig(EnergyAxis):
 
     min: Energy = key("1 TeV", "Lowest edge, with a unit such as TeV.")
     max: Energy = key("10 TeV", "Highest edge, with a unit such as TeV.")
-    nbins: PositiveNumber = key(5, "Number of bins, equal in log energy.")
+    nbins: Bins = key(5, "Number of bins, equal in log energy.")
 
 
 class TrueAxisConfig(EnergyAxis):
-    """The axis of true energy; it covers the axis of reconstructed energy."""
+    """The axis of true energy; counts are lost where it is hardly wider than that of reconstructed energy."""
 
     where: ClassVar[str] = "datasets.geom.axes.energy_true"
 
     min: Energy = key("0.5 TeV", "Lowest edge, with a unit such as TeV.")
     max: Energy = key("20 TeV", "Highest edge, with a unit such as TeV.")
-    nbins: PositiveNumber = key(16, "Number of bins, equal in log energy.")
+    nbins: Bins = key(16, "Number of bins, equal in log energy.")
 
 
 class AxesConfig(Section):
@@ -328,6 +345,12 @@ class FluxPointsConfig(Section):
     energy: FluxPointsAxisConfig = subsection(FluxPointsAxisConfig)
     source: Text = key("source", "The name of a model.")
     parameters: FluxPointsMapping = key({"selection_optional": "all"}, "Parameters of the estimator.")
+
+    def settings(self) -> FluxPointsParameters:
+        """Return the parameters of the estimator in canonical units, defaults filled in."""
+        target = entry("estimator", "flux_points")
+        settings: FluxPointsParameters = normalize_parameters(target, self.parameters, f"{self.where}.parameters")
+        return settings
 
 
 class ExcessMapConfig(Section):

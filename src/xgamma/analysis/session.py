@@ -17,15 +17,22 @@ from xgamma.analysis.config import AnalysisConfig
 from xgamma.analysis.healing import heals
 from xgamma.analysis.observations import Observations
 from xgamma.analysis.reading import read_observations
-from xgamma.analysis.reduction import faces_of_unused, reduced_observations
-from xgamma.analysis.request import points_of, recipe_of, release_of
+from xgamma.analysis.reduction import faces_of_unused, lost_counts, reduced_observations
+from xgamma.analysis.request import (
+    points_of,
+    recipe_of,
+    release_of,
+    validate_fit_range,
+    validate_points_edges,
+    validate_workers,
+)
 from xgamma.analysis.rows import failed_rows
 from xgamma.analysis.stacks import group_labels, log_found, stacked
 from xgamma.analysis.unused import UnusedRun, nothing_selected
-from xgamma.axes import BoolArray
+from xgamma.axes import Axis, BoolArray
 from xgamma.datasets import Datasets, FluxPoints, FluxPointsDataset
-from xgamma.errors import ConfigError, ConfigTypeError, LaterError, OrderError
-from xgamma.execute import THIS_PROCESS, Workers, collector_at_rest, one_cluster
+from xgamma.errors import ConfigTypeError, LaterError, OrderError
+from xgamma.execute import Workers, collector_at_rest, one_cluster
 from xgamma.fit import Fit, FitResult, mask_fit, used_bins
 from xgamma.ingest import FitsRelease, StoredRelease
 from xgamma.models.model import Models
@@ -48,6 +55,8 @@ class Analysis:
         An ``AnalysisConfig`` or a mapping of its sections.
     store
         The store of products, where it is open already; otherwise that of ``general.store``.
+    release
+        The release of ``observations.datastore``, where it is open already; the first look at it takes that.
 
     Raises
     ------
@@ -61,7 +70,12 @@ class Analysis:
     >>> analysis.get_datasets()  # doctest: +SKIP
     """
 
-    def __init__(self, config: AnalysisConfig | Mapping[str, Any], store: Store | None = None) -> None:
+    def __init__(
+        self,
+        config: AnalysisConfig | Mapping[str, Any],
+        store: Store | None = None,
+        release: FitsRelease | StoredRelease | None = None,
+    ) -> None:
         self.config = _normalize_config(config)
         self.config.set_logging()
         self.datastore: FitsRelease | StoredRelease | None = None
@@ -73,6 +87,7 @@ class Analysis:
         self.computed: set[str] = set()
         """The steps that found less than everything in the store."""
         self._store = store
+        self._release = release
         self._retries_failed = False
         self._dataset_keys: dict[int, str] = {}
         self._fit_key: tuple[str, str] | None = None
@@ -112,7 +127,8 @@ class Analysis:
         self._retries_failed = retry_failed
         log.info("Fetching observations.")
         with collector_at_rest():
-            self.datastore = release_of(config)
+            opened, self._release = self._release, None
+            self.datastore = opened or release_of(config)
         how = self._workers(config), retry_failed, rehash
         self.observations = read_observations(self.datastore, config, self.store, *how)
         if self.observations.holdings.ingested:
@@ -162,6 +178,11 @@ class Analysis:
                 is_found = True
         if not is_found or rows.found < len(rows):
             self.computed.add("datasets")
+        if rows.found < len(rows):
+            # Of rows that were found it was said when they were made: opening their responses would cost more.
+            remark = lost_counts(observations, rows, recipe, self._held)
+            if remark:
+                log.warning("%s", remark)
 
     def _observations_to_reduce(self) -> Observations:
         if self.observations is None:
@@ -317,6 +338,9 @@ class Analysis:
     def _ready_to_fit(self) -> tuple[Datasets, Models]:
         datasets, models = self._datasets_with_models("fit")
         minimum, maximum = self._frozen().fit.fit_range.bounds()
+        axes = [Axis.from_coords(ds.coords, "energy") for ds in datasets.fit_inputs()[0] if "mask_safe" in ds]
+        for axis in axes[:1] if len(set(axes)) == 1 else []:
+            validate_fit_range(axis, minimum, maximum)
         for _, faces in itertools.groupby(datasets, key=lambda face: id(face.group)):
             inside: BoolArray | None = None
             for face in faces:
@@ -355,6 +379,7 @@ class Analysis:
         datasets, models = self._datasets_with_models("compute flux points of")
         config = self._frozen()
         edges, parameters = points_of(config)
+        validate_points_edges(Axis.from_coords(datasets.fit_inputs()[0][0].coords, "energy"), edges)
         models_key = products.model_key(models)
         if self._fit_key is not None and self._fit_key[1] == models_key:
             models_key = self._fit_key[0]
@@ -391,8 +416,7 @@ class Analysis:
 
     def _workers(self, config: AnalysisConfig) -> Workers:
         workers = Workers(config.general.n_jobs, config.general.scheduler)
-        if workers != THIS_PROCESS and self.store.url.startswith("memory:"):
-            raise ConfigError("general.n_jobs: processes cannot share a store in memory; give general.store a folder.")
+        validate_workers(workers, self.store.url)
         return workers
 
     def _datasets_with_models(self, what: str) -> tuple[Datasets, Models]:

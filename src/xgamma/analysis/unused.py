@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -47,6 +48,12 @@ class UnusedRun:
     def of_failure(cls, failure: Failure) -> UnusedRun:
         """Return the run of a failed ingest."""
         return cls.of(str(failure.obs_id), INGEST, failure.outcome, failure.message)
+
+    @property
+    def obs_id(self) -> int:
+        """The observation id, which may be negative."""
+        found = re.match(r"-?\d+", self.name)
+        return int(found[0]) if found else 0
 
     def __str__(self) -> str:
         return f"Run {self.name} is not used: {self.message.rstrip('.')}."

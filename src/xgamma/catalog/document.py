@@ -8,6 +8,7 @@ from xgamma.catalog.release import DataRelease, release_from_document
 from xgamma.errors import ConfigError, MissingInputError, UnknownNameError, did_you_mean
 from xgamma.formats.atomic import local_path
 from xgamma.formats.document import parsed_yaml
+from xgamma.formats.text_files import text_of
 
 ENDINGS = (".yaml", ".yml")
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -66,7 +67,7 @@ def read_catalog(name_or_path: str | Path) -> DataRelease:
     """
     path = catalog_path(name_or_path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = text_of(path)
     except FileNotFoundError:
         raise MissingInputError(f"There is no catalogue {path}.") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -18,7 +18,11 @@ DROPPED_SHOWN = 3
 @click.argument("config", type=click.Path(path_type=Path))
 @json_option
 def command(config: Path, as_json: bool) -> None:
-    """Check the configuration CONFIG, the files it names, and where its region lies in its runs. Writes nothing.
+    """Check the configuration CONFIG and the files and runs it names. Writes nothing.
+
+    What xgamma run would refuse is refused in the same words and with the same exit code. For that the headers and
+    responses of up to 20 runs are read, of two where they are on a server; of the others it sees whether files are
+    there. Keys that no step will use are named.
 
     Of runs that are not selected it says how many each criterion drops, and why the first few; --json names them all.
     """
@@ -32,6 +36,8 @@ def command(config: Path, as_json: bool) -> None:
         click.echo(f"Run {obs_id} will not be used: {reason}.", err=True)
     if len(found.unusable) > UNUSABLE_SHOWN:
         click.echo(f"{some(len(found.unusable), 'run')} will not be used in all; --json lists them.", err=True)
+    for remark in found.remarks:
+        click.echo(remark, err=True)
     click.echo(f"Next: xgamma plan {config}, xgamma run {config}", err=True)
 
 
@@ -54,5 +60,6 @@ def _document(found: Preview) -> dict[str, object]:
         "unusable_runs": unusable,
         "dropped_runs": dropped,
         "undecided": list(found.undecided),
+        "remarks": list(found.remarks),
         **found.facts,
     }

@@ -56,6 +56,8 @@ def command(
         print_json(_document(report))
     else:
         _print(report)
+    for remark in report.remarks:
+        click.echo(remark, err=True)
     print_unused(report.unused)
     if not report.analysis.computed:
         click.echo("Everything was found in the store; nothing was computed.", err=True)
@@ -78,6 +80,7 @@ def _document(report: Report) -> dict[str, object]:
         "files": {what: str(path) for what, path in report.files.items()},
         "computed": sorted(analysis.computed),
         "unused_runs": [dataclasses.asdict(run) for run in report.unused],
+        "remarks": list(report.remarks),
         "converged": report.is_converged if result is not None else None,
         "total_stat": None if result is None else result.total_stat,
         "models": {} if result is None else _models_document(analysis),

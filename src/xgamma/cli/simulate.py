@@ -25,4 +25,4 @@ def command(folder: Path, plan_file: Path | None, runs: int | None, seed: int | 
     plan = dataclasses.replace(plan, runs=plan.runs if runs is None else runs, seed=plan.seed if seed is None else seed)
     release = simulate(plan, folder, overwrite=overwrite)
     click.echo(f"{len(release.obs_ids)} runs, {release.events} events: {folder}")
-    click.echo("Next: xgamma init, with this folder as observations.datastore", err=True)
+    click.echo(f"Next: xgamma init {folder}", err=True)

@@ -49,11 +49,11 @@ class FluxPointsParameters:
     """
 
     selection_optional: Any = None
-    n_sigma: float = field(default=1.0, metadata={"above": 0.0})
-    n_sigma_ul: float = field(default=2.0, metadata={"above": 0.0})
+    n_sigma: float = field(default=1.0, metadata={"above": 0.0, "maximum": 100.0})
+    n_sigma_ul: float = field(default=2.0, metadata={"above": 0.0, "maximum": 100.0})
     norm_min: float = field(default=0.2, metadata={"above": 0.0})
     norm_max: float = field(default=5.0, metadata={"above": 0.0})
-    norm_n_values: int = field(default=11, metadata={"minimum": 2})
+    norm_n_values: int = field(default=11, metadata={"minimum": 2, "maximum": 10_000})
     norm_values: Any = None
     norm: Any = None
     reoptimize: bool = False

@@ -14,6 +14,7 @@ import yaml
 
 from xgamma.bridges.names import places_of, places_of_either
 from xgamma.errors import ConfigError, InputError, MissingInputError, OutputError, OutputExistsError, did_you_mean
+from xgamma.formats.text_files import text_of
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ def read_document(filename: str | Path) -> tuple[Any, Path]:
 
 def _read_text(path: Path, what: str) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return text_of(path)
     except FileNotFoundError:
         raise MissingInputError(f"There is no {what} at {path}.") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -27,11 +27,11 @@ TURN = 2 * np.pi
 class ReflectedParameters:
     """How off regions are placed; angles in rad, the pixel size in deg."""
 
-    angle_increment: float = field(default=0.1, metadata={"unit": "rad", "above": 0})
-    min_distance: float = field(default=0.0, metadata={"unit": "rad", "minimum": 0})
-    min_distance_input: float = field(default=0.1, metadata={"unit": "rad", "minimum": 0})
+    angle_increment: float = field(default=0.1, metadata={"unit": "rad", "minimum": 1e-4, "maximum": TURN})
+    min_distance: float = field(default=0.0, metadata={"unit": "rad", "minimum": 0, "maximum": TURN})
+    min_distance_input: float = field(default=0.1, metadata={"unit": "rad", "minimum": 0, "maximum": TURN})
     max_region_number: int = field(default=10000, metadata={"minimum": 1})
-    binsz: float = field(default=0.01, metadata={"unit": "deg", "above": 0})
+    binsz: float = field(default=0.01, metadata={"unit": "deg", "minimum": 1e-3, "maximum": 1})
 
 
 class OffRegions(NamedTuple):

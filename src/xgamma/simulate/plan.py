@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from xgamma.axes import FloatArray
-from xgamma.errors import ConfigError, MissingInputError
+from xgamma.errors import ConfigError, InputError, MissingInputError
+from xgamma.formats.document import parsed_yaml
+from xgamma.formats.text_files import text_of
 from xgamma.simulate.documents import choice, count, document_of, from_document, normalize_fields, quantity
 from xgamma.simulate.sky import destination
 
@@ -292,11 +293,13 @@ def read_plan(path: str | Path) -> Plan:
         When it declares no simulation, or one that cannot be honoured.
     """
     try:
-        document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        document = parsed_yaml(text_of(Path(path)))
     except FileNotFoundError:
         raise MissingInputError(f"There is no file {path}.") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not YAML: {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read as a plan: {error}.") from None
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
     if not isinstance(document, Mapping) or "simulation" not in document:
         raise ConfigError(f"{path} declares no simulation: expected a mapping with the key 'simulation'.")
     return plan_from_document(document["simulation"])

@@ -21,6 +21,7 @@ from urllib.parse import unquote, urlsplit
 
 from xgamma.errors import InputError, MissingInputError, StoreError
 from xgamma.formats.fits_tables import LARGEST_FILE, read_raw
+from xgamma.formats.text_files import is_there
 from xgamma.store.backend import Backend, open_backend
 from xgamma.store.objects import FileStatus, object_status, object_statuses, read_object
 
@@ -202,7 +203,7 @@ def release_files(datastore: str | os.PathLike[str]) -> tuple[Files, File | None
     if scheme not in ("", "file"):
         return _remote_release(text)
     path = Path(unquote(urlsplit(text).path)) if scheme else Path(text)
-    if not path.exists():
+    if not is_there(path):
         raise MissingInputError(
             f"Datastore not found: {path}. Expected a folder with hdu-index.fits.gz, an index file, or a folder "
             "of run files; is $GAMMAPY_DATA set to where the data are?"

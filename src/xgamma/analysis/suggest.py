@@ -1,0 +1,246 @@
+"""A configuration for a release that nobody has looked at: its most observed target, and what its responses allow.
+
+Some runs are read and reduced in memory with axes as wide as their responses. Where they can be used, and which
+energies are safe and hold events, decides what is suggested.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from xgamma.analysis.look import sample_of
+from xgamma.analysis.rows import rows_at
+from xgamma.analysis.unused import REDUCE, UnusedRun, no_run_left
+from xgamma.axes import Axis, BoolArray
+from xgamma.errors import DataError, InputError
+from xgamma.events import Part, Rows, RunFacts
+from xgamma.execute import THIS_PROCESS
+from xgamma.formats.gadf.run import read_run
+from xgamma.geometry import lonlat, separation, unit_vector
+from xgamma.grid import Circle, Grid, RegionSpace
+from xgamma.ingest import FitsRelease, StoredRelease
+from xgamma.outcome import Outcome
+from xgamma.reduce import Recipe, ReflectedParameters, reduce_each
+from xgamma.reduce.true_energy import true_energy_remark, wide_axis
+from xgamma.select import Selection, rows_of
+from xgamma.store import Store
+
+NEEDED = ("aeff", "edisp")
+# Of a source that looks like a point, in an array of telescopes.
+RADIUS = 0.11
+# Within the field of view that a configuration has by default.
+CONE = 2.4
+# Beside a pointing there is room for off regions from here on.
+BESIDE = 0.5
+# Pointings of a survey lie about this far apart.
+CROWD = 4.0
+POINTINGS = 300
+POINTS_PER_DECADE, BINS_PER_POINT = 4, 3
+TRUE_BINS_PER_DECADE = 20
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """What an analysis of a release can be; degrees in ICRS, TeV.
+
+    Parameters
+    ----------
+    target
+        The name of what is observed, empty where nobody says.
+    region
+        The on-region.
+    cone
+        How near the pointings are, deg.
+    required
+        The responses that are needed.
+    containment
+        Whether the exposure is to be corrected for the size of the region.
+    energy, energy_true
+        The axes.
+    points
+        The number of flux points, whose edges lie on ``energy``.
+    safe_masks
+        Methods that leave energies.
+    """
+
+    target: str
+    region: Circle
+    cone: float
+    required: tuple[str, ...]
+    containment: bool
+    energy: Axis
+    energy_true: Axis
+    points: int
+    safe_masks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """Runs around a position, reduced."""
+
+    part: Part
+    rows: Rows
+    recipe: Recipe
+    data: xr.Dataset
+
+    @property
+    def used(self) -> BoolArray:
+        return np.asarray(self.data["outcome"].values == Outcome.USED)
+
+
+def suggestion(release: FitsRelease | StoredRelease) -> Suggestion:
+    """Return what can be done with a release.
+
+    Raises
+    ------
+    ConfigError, LaterError
+        Where this version cannot reduce its responses.
+    InputError, DataError
+        When no run can be read or used.
+    """
+    facts = {obs_id: run for obs_id, run in release.facts().items() if run.roles.issuperset(NEEDED)}
+    if not facts:
+        raise InputError(f"{release.place} has no run with {' and '.join(NEEDED)}; a spectrum needs both.")
+    target = Counter(run.target for run in facts.values()).most_common(1)[0][0]
+    runs = [run for run in facts.values() if run.target == target]
+    return _suggestion(_best(_trial(release, *around) for around in _fields(release, facts, runs)), target)
+
+
+def _fields(
+    release: FitsRelease | StoredRelease, facts: Mapping[int, RunFacts], runs: Sequence[RunFacts]
+) -> Iterator[tuple[tuple[float, float], list[int]]]:
+    """Yield positions and the runs around each, where there are any."""
+    for lon, lat in _positions(release, runs):
+        near = [run.obs_id for run in facts.values() if float(separation(lon, lat, run.ra, run.dec)) < CONE]
+        if near:
+            yield (lon, lat), near
+
+
+def _best(trials: Iterable[_Trial]) -> _Trial:
+    """Return the first trial of which all runs can be used, else the one of which most can."""
+    tried: list[_Trial] = []
+    for trial in trials:
+        tried.append(trial)
+        if trial.used.all():
+            break
+    best = max(tried, key=lambda trial: int(trial.used.sum()))
+    if not best.used.any():
+        ends = zip(best.data["outcome"].values.tolist(), best.data.attrs["outcome_details"], strict=True)
+        named = zip(best.rows.names, ends, strict=True)
+        raise DataError(no_run_left([UnusedRun.of(n, REDUCE, Outcome(code), why) for n, (code, why) in named]))
+    return best
+
+
+def _positions(release: FitsRelease | StoredRelease, runs: Sequence[RunFacts]) -> Iterator[tuple[float, float]]:
+    """Yield where a source may be: as the headers say, amid the pointings, beside a pointing."""
+    if isinstance(release, FitsRelease):
+        yield from _positions_of_headers(release, [run.obs_id for run in runs])
+    some = runs[:: max(1, len(runs) // POINTINGS)]
+    ra, dec = (np.array([getattr(run, name) for run in some]) for name in ("ra", "dec"))
+    near = separation(ra[:, None], dec[:, None], ra, dec) < CROWD
+    crowd = near[np.argmax(near.sum(axis=1))]
+    lon, lat = lonlat(unit_vector(ra[crowd], dec[crowd]).mean(axis=0))
+    yield float(lon), float(lat)
+    first = int(np.flatnonzero(crowd)[0])
+    yield float(ra[first]), float(dec[first] - math.copysign(BESIDE, dec[first]))
+
+
+def _positions_of_headers(release: FitsRelease, obs_ids: Sequence[int]) -> list[tuple[float, float]]:
+    for obs_id in obs_ids[:3]:
+        try:
+            header = read_run(release.index.runs[obs_id]).header
+        except (OSError, ValueError):
+            # Such a run is not used; another one knows the position as well.
+            continue
+        lon, lat = header.get("RA_OBJ"), header.get("DEC_OBJ")
+        if isinstance(lon, int | float) and isinstance(lat, int | float) and math.isfinite(lon + lat):
+            return [(float(lon), float(lat))]
+    return []
+
+
+def _trial(release: FitsRelease | StoredRelease, position: tuple[float, float], near: Sequence[int]) -> _Trial:
+    held = release.load(sample_of(near, release), Store("memory://"), on_failure=lambda _: None)
+    if not held.places:
+        raise InputError(no_run_left([UnusedRun.of_failure(failure) for failure in held.failures]))
+    key, rows = rows_of(held.parts, held.places, held.places, Selection())[0]
+    part = held.parts[key]
+    recipe = _recipe(part, rows, position)
+    fresh = reduce_each(part, rows, recipe, THIS_PROCESS)
+    if fresh.data is None:
+        raise next(iter(fresh.lost.values()))
+    return _Trial(part, rows_at(rows, fresh.done), recipe, fresh.data)
+
+
+def _recipe(part: Part, rows: Rows, position: tuple[float, float]) -> Recipe:
+    is_point_like = bool(part.column("point_like", rows.obs).any())
+    rad_max = part.column("rad_max", rows.obs)
+    is_known = is_point_like and bool(np.isfinite(rad_max).any())
+    radius = float(np.nanmedian(rad_max)) if is_known else RADIUS
+    has_psf = bool((part.column("psf_table", rows.obs) >= 0).all())
+    thresholds = np.stack([part.column(name, rows.obs) for name in ("energy_min", "energy_max")])
+    known = bool((np.nan_to_num(thresholds) > 0).all())
+    wide = wide_axis(part, rows)
+    low, high, size = wide.edges[0], wide.edges[-1], math.ceil(10 * math.log10(wide.edges[-1] / wide.edges[0]))
+    space = RegionSpace((Circle(round(position[0], 4), round(position[1], 4), radius),))
+    return Recipe(
+        Grid(Axis.from_bounds("energy", low, high, size), wide, space),
+        containment=has_psf and not is_point_like,
+        background=ReflectedParameters(),
+        safe_masks=("aeff-default", "aeff-max") if known else ("aeff-max",),
+    )
+
+
+def _suggestion(trial: _Trial, target: str) -> Suggestion:
+    recipe, grid = trial.recipe, trial.recipe.grid
+    low, high = _span(trial)
+    points = max(2, round(POINTS_PER_DECADE * math.log10(high / low)))
+    energy = Axis.from_bounds("energy", low, high, BINS_PER_POINT * points)
+    rows = rows_at(trial.rows, np.flatnonzero(trial.used).tolist())
+    return Suggestion(
+        target,
+        grid.regions[0],
+        CONE,
+        (*NEEDED, *(("psf",) if recipe.containment else ())),
+        recipe.containment,
+        energy,
+        _true_axis(trial.part, rows, Grid(energy, grid.energy_true, grid.space), recipe.containment),
+        points,
+        recipe.safe_masks,
+    )
+
+
+def _span(trial: _Trial) -> tuple[float, float]:
+    """Return the energies that are safe and hold events, as round numbers."""
+    data, axis = trial.data.isel(dataset=np.flatnonzero(trial.used)), trial.recipe.grid.energy
+    safe = data["mask_safe"].values.any(axis=(0, 1))
+    events = (data["counts"] + data["counts_off"]).values.sum(axis=(0, 1)) > 0
+    bins = np.flatnonzero(safe & events) if (safe & events).any() else np.flatnonzero(safe)
+    low = _rounded(float(axis.edges[bins[0]]), math.ceil)
+    high = _rounded(float(axis.edges[bins[-1] + 1]), math.floor)
+    return (low, high) if high > 3 * low else (low, 10 * low)
+
+
+def _rounded(value: float, rounding: Callable[[float], int]) -> float:
+    """Return a number of two digits."""
+    scale = 10.0 ** (math.floor(math.log10(value)) - 1)
+    return float(f"{rounding(round(value / scale, 6)) * scale:.2g}")
+
+
+def _true_axis(part: Part, rows: Rows, grid: Grid, containment: bool) -> Axis:
+    """Return an axis that costs no counts: as wide as the responses around the energies, and as fine as need be."""
+    low = max(grid.energy_true.edges[0], grid.energy.edges[0] / 10)
+    high = min(grid.energy_true.edges[-1], grid.energy.edges[-1] * 10)
+    low, high = _rounded(float(low), math.floor), _rounded(float(high), math.ceil)
+    every = np.ones(grid.energy.nbin, dtype=bool)
+    axis = grid.energy_true
+    for density in (TRUE_BINS_PER_DECADE, 2 * TRUE_BINS_PER_DECADE, 4 * TRUE_BINS_PER_DECADE):
+        axis = Axis.from_bounds("energy_true", low, high, math.ceil(density * math.log10(high / low)))
+        if not true_energy_remark(part, rows, Grid(grid.energy, axis, grid.space), containment, every):
+            break
+    return axis

@@ -1,0 +1,412 @@
+"""What ``run`` would refuse, ``check`` refuses: the same sentence, the same exit code, and before any work."""
+
+import dataclasses
+import logging
+import os
+import shutil
+
+import pytest
+
+import faults
+from releases import TINY, config_of, release_of
+from xgamma.analysis import Analysis, AnalysisConfig
+from xgamma.analysis.request import models_of
+from xgamma.errors import XgammaError
+from xgamma.formats.document import written_yaml
+from xgamma.simulate import Response
+
+NARROW = Response(energy_bins=8, enclosure="point-like", rad_max=0.11)
+PLANS = {
+    "tiny": TINY,
+    "point-like": dataclasses.replace(TINY, name="point-like", runs=1, response=NARROW),
+    "rad_max of energy": dataclasses.replace(
+        TINY, name="rad-max", runs=1, response=dataclasses.replace(NARROW, rad_max_2d=True)
+    ),
+}
+POINT_LIKE = "observations: {required_irf: [aeff, edisp]}\ndatasets: {containment_correction: false"
+WIDE = ", on_region: {frame: icrs, lon: 83.633 deg, lat: 22.014 deg, radius: 0.2 deg}"
+FROZEN = (
+    "models: {components: [{name: crab, type: SkyModel, spectral: {type: PowerLawSpectralModel, parameters: "
+    "[{name: index, value: 2, frozen: true}, {name: amplitude, value: 1e-11, unit: cm-2 s-1 TeV-1, frozen: true}]}}]}"
+)
+SPATIAL = (
+    "models: {components: [{name: crab, type: SkyModel, spectral: {type: PowerLawSpectralModel}, "
+    "spatial: {type: PointSpatialModel, parameters: [{name: lon_0, value: 83.6, unit: deg, frozen: false}, "
+    "{name: lat_0, value: 22.0, unit: deg}]}}]}"
+)
+
+# What is wrong: release, the change of a good configuration, exit code, how the sentence goes on.
+CONFIGURATIONS = {
+    "fit range above the axis": (
+        "tiny",
+        "fit: {fit_range: {min: 40 TeV, max: 60 TeV}}",
+        2,
+        "fit.fit_range: it lies ou",
+    ),
+    "fit range below the axis": (
+        "tiny",
+        "fit: {fit_range: {min: 1 GeV, max: 90 GeV}}",
+        2,
+        "fit.fit_range: it lies out",
+    ),
+    "fit range inside of a bin": ("tiny", "fit: {fit_range: {min: 10 TeV, max: 14 TeV}}", 5, "No bin is left to fit: "),
+    "flux points off the axis": (
+        "tiny",
+        "flux_points: {energy: {min: 40 TeV, max: 90 TeV, nbins: 2}}",
+        2,
+        "flux_points.energy: all points lie outside of the energies of the datasets, 0.5 to 30 TeV; ",
+    ),
+    "flux points of another source": ("tiny", "flux_points: {source: vela}", 2, "flux_points.source: there is no mod"),
+    "frozen models": (
+        "tiny",
+        FROZEN + "\nflux_points: {energy: {min: null, max: null, nbins: null}}",
+        2,
+        "No free par",
+    ),
+    "frozen amplitude": ("tiny", FROZEN, 2, "No free parameters for fitting"),
+    "models for maps": ("tiny", SPATIAL, 2, "The model 'crab' has a spatial part."),
+    "intervals off the data": (
+        "tiny",
+        "observations: {obs_time: {start: 2010-01-01, stop: 2010-01-02}}",
+        2,
+        "observations: the selection holds no run; widen obs_cone or obs_time, or give other obs_ids.",
+    ),
+    "expression of nothing": (
+        "tiny",
+        'observations: {expression: "events > 100000"}',
+        2,
+        "observations: the selection",
+    ),
+    "cone of nothing": (
+        "tiny",
+        "observations: {obs_cone: {frame: icrs, lon: 10 deg, lat: 10 deg, radius: 1 deg}}",
+        2,
+        "observations: the selection holds no run;",
+    ),
+    "unknown run": ("tiny", "observations: {obs_ids: [7]}", 2, "observations.obs_ids: the datastore has no run 7; "),
+    "response that no run has": (
+        "tiny",
+        "observations: {required_irf: [rad_max]}",
+        3,
+        "No run can be used. Run 1: it ",
+    ),
+    "region that no run sees": (
+        "tiny",
+        "datasets: {on_region: {frame: icrs, lon: 60 deg, lat: 22 deg, radius: 0.11 deg}}",
+        3,
+        "No run can be used. Run 1: the region is 21.9 deg from its pointing, more than 2.5 deg ",
+    ),
+    "region at the pointings": (
+        "tiny",
+        "datasets: {on_region: {frame: icrs, lon: 83.633 deg, lat: 22.014 deg, radius: 1 deg}}",
+        3,
+        "No run can be used. Run 1: no off region fits on the ring",
+    ),
+    "energies without response": (
+        "tiny",
+        "datasets: {geom: {axes: {energy: {min: 1e5 TeV, max: 1e6 TeV, nbins: 2}, "
+        "energy_true: {min: 1e4 TeV, max: 1e7 TeV, nbins: 4}}}}\n"
+        "fit: {fit_range: {min: null, max: null}}\nflux_points: {energy: {min: 1e5 TeV, max: 1e6 TeV, nbins: 1}}",
+        3,
+        "No run can be used. Run 1: the on-region lies outside the field of view",
+    ),
+    "safe masks that leave nothing": (
+        "tiny",
+        "datasets: {safe_mask: {methods: [offset-max], parameters: {offset_max: 0.1 deg}}}",
+        3,
+        "No run can be used. Run 1: the safe masks leave no energy",
+    ),
+    "disjoint axes": (
+        "tiny",
+        None,
+        2,
+        "datasets.geom.axes.energy_true: expected to overlap with datasets.geom.axes.energy",
+    ),
+    "point-like with containment": (
+        "point-like",
+        "observations: {required_irf: [aeff, edisp]}",
+        2,
+        "datasets.containment_correction: the responses are point-like",
+    ),
+    "point-like of another radius": (
+        "point-like",
+        POINT_LIKE + WIDE + "}",
+        2,
+        "datasets.on_region.radius: the responses are point-like for a radius of 0.11 deg (RAD_MAX), got 0.2 deg",
+    ),
+    "radius of energy": (
+        "rad_max of energy",
+        POINT_LIKE + "}",
+        2,
+        "The responses are point-like with a RAD_MAX that dep",
+    ),
+    "missing datastore": (
+        "tiny",
+        "observations: {datastore: {0}/none}",
+        3,
+        "observations.datastore: expected a file or",
+    ),
+    "datastore that is text": ("tiny", "observations: {datastore: {0}/text}", 3, "{0}/text is not a FITS file"),
+    "folder without runs": ("tiny", "observations: {datastore: {0}/empty}", 3, "{0}/empty holds neither hdu-index"),
+    "tag of a FITS release": ("tiny", "observations: {tag: first}", 2, "observations.tag: "),
+    "ids in a pipe": (
+        "tiny",
+        "observations: {obs_file: {0}/pipe}",
+        3,
+        "observations.obs_file: {0}/pipe cannot be read",
+    ),
+    "ids in a device": (
+        "tiny",
+        "observations: {obs_file: /dev/zero}",
+        3,
+        "observations.obs_file: /dev/zero cannot be re",
+    ),
+    "ids in a folder": (
+        "tiny",
+        "observations: {obs_file: {0}/empty}",
+        3,
+        "observations.obs_file: {0}/empty cannot be rea",
+    ),
+    "models in a device": (
+        "tiny",
+        "models: /dev/zero",
+        3,
+        "The model document /dev/zero cannot be read: it is a device",
+    ),
+    "exclusion in a device": (
+        "tiny",
+        "datasets: {background: {exclusion: /dev/zero}}",
+        3,
+        "The exclusion mask /dev/zero cannot be read",
+    ),
+    "results in a file": (
+        "tiny",
+        "general: {outdir: {0}/text}",
+        2,
+        "general.outdir: expected a folder, but {0}/text is",
+    ),
+    "store in a file": ("tiny", "general: {store: {0}/text}", 3, "The store {0}/text cannot be opened as a folder: "),
+    "store below a file": (
+        "tiny",
+        "general: {store: {0}/text/a/b}",
+        3,
+        "The store {0}/text/a/b cannot be opened as a fol",
+    ),
+    "store that processes share": (
+        "tiny",
+        "general: {store: 'memory://', n_jobs: 2}",
+        2,
+        "general.n_jobs: processes ca",
+    ),
+    "memory that is too small": ("tiny", "general: {memory_limit: 1 kB}", 2, "general.memory_limit: "),
+    "light curve": (
+        "tiny",
+        "light_curve: {energy_edges: {min: 1 TeV, max: 10 TeV, nbins: 1}, source: crab}",
+        2,
+        "steps: light_curve comes with a later version",
+    ),
+    "step without the one it needs": (
+        "tiny",
+        "steps: [observations, flux_points]",
+        2,
+        "steps: flux_points needs datas",
+    ),
+}
+# Of these an analysis that is driven by hand knows nothing: they are about steps, folders and the plan.
+OF_RUN_ALONE = {
+    "results in a file", "memory that is too small", "light curve", "step without the one it needs",
+    "region that no run sees", "flux points of another source", "frozen amplitude", "disjoint axes",
+}  # fmt: skip
+
+# What is wrong with files: a change of all runs of a release, exit code, how the sentence goes on.
+FILES = {
+    "missing": (faults.remove_file, 3, "No run can be used. Run 1: There is no file "),
+    "cut off": (faults.truncate_file, 3, "No run can be used. Run 1: "),
+    "empty": (faults.empty_file, 3, "No run can be used. Run 1: "),
+    "without good time": (faults.remove_hdu, 3, "No run can be used. Run 1: "),
+    "without events": (faults.remove_events, 3, "No run can be used. Run 1: the event list is empty"),
+    "of energies that are no numbers": (
+        faults.spoil_energies,
+        3,
+        "No run can be used. Run 1: the event list holds ene",
+    ),
+    "misnamed": (faults.misname_file, 3, "No run can be used. Run 1: "),
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The releases, made when they are first asked for."""
+    folder, known = tmp_path_factory.mktemp("promised"), {}
+
+    def release(name):
+        if name not in known:
+            known[name] = release_of(PLANS[name], folder)
+        return known[name]
+
+    return release
+
+
+@pytest.fixture
+def place(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text").write_text("words")
+    os.mkfifo(tmp_path / "pipe")
+    return tmp_path
+
+
+def written(release, place, text):
+    """Write a configuration that is changed by a text; without one, one that no configuration can hold."""
+    document = config_of(release, place / "out" / "store").document()
+    path = place / "asked.yaml"
+    if text is None:
+        document["datasets"]["geom"]["axes"]["energy_true"] = {"min": "40 TeV", "max": "90 TeV", "nbins": 4}
+    else:
+        document = config_of(release, place / "out" / "store").update(text.replace("{0}", str(place))).document()
+    path.write_text(written_yaml(document))
+    return path
+
+
+def by_hand(path):
+    """Drive an analysis as a notebook does."""
+    analysis = Analysis(AnalysisConfig.read(path))
+    analysis.get_observations()
+    analysis.get_datasets()
+    analysis.set_models(models_of(analysis.config))
+    analysis.run_fit()
+    analysis.get_flux_points()
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_a_wrong_configuration_is_refused_by_all_in_the_same_words(name, made, place, xgamma):
+    release, text, code, sentence = CONFIGURATIONS[name]
+    path = written(made(release), place, text)
+    before = set(place.rglob("*"))
+    checked = xgamma("check", path)
+    assert (checked.code, checked.out) == (code, "")
+    assert sentence.replace("{0}", str(place)) in checked.err
+    assert checked.err.count("\n") == 1
+    assert set(place.rglob("*")) == before
+    done = xgamma("run", path)
+    assert (done.code, done.err) == (checked.code, checked.err)
+    if name not in OF_RUN_ALONE:
+        with pytest.raises(XgammaError) as error:
+            by_hand(path)
+        assert error.value.exit_code == code
+        assert f"Error: {error.value}\n" == checked.err
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_files_that_cannot_be_used_are_refused_by_all_in_the_same_words(name, tiny_release, place, xgamma):
+    fault, code, sentence = FILES[name]
+    release = shutil.copytree(tiny_release, place / "tiny")
+    for obs_id in (1, 2, 3):
+        fault(release, obs_id)
+    path = written(release, place, "{}")
+    checked = xgamma("check", path)
+    assert checked.code == code
+    assert checked.err.startswith(f"Error: {sentence}")
+    assert xgamma("run", path) == checked
+
+
+def test_with_fail_fast_the_first_bad_run_is_refused_by_both(own_release, place, xgamma):
+    faults.truncate_file(own_release, 2)
+    path = written(own_release, place, "general: {fail_fast: true}")
+    checked = xgamma("check", path)
+    assert checked.code == 3
+    assert checked.err.startswith("Error: Run 2 cannot be read: ")
+    assert xgamma("run", path) == checked
+
+
+def test_one_bad_run_is_named_by_check_with_the_reason_of_run(own_release, place, xgamma):
+    faults.remove_events(own_release, 3)
+    path = written(own_release, place, "{}")
+    checked, done = xgamma("check", path), xgamma("run", path)
+    assert (checked.code, done.code) == (0, 4)
+    assert "Run 3 will not be used: the event list is empty." in checked.err
+    assert "Run 3 was not used: the event list is empty." in done.err
+
+
+def test_of_many_runs_a_sample_is_looked_into_and_files_are_looked_for(own_release, place, xgamma, monkeypatch):
+    monkeypatch.setattr("xgamma.analysis.look.LOOKED_AT", 2)
+    faults.remove_file(own_release, 2)
+    done = xgamma("check", written(own_release, place, "{}"))
+    assert done.code == 0
+    assert "looked into           2 of 3, evenly spaced; of the others, whether their files are there" in done.out
+    assert "Run 2 will not be used: There is no file " in done.err
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "observations: {obs_time: {start: 2010-01-01, stop: 2010-01-02}}",
+        'observations: {expression: "events > 100000"}',
+        "datasets: {safe_mask: {methods: [offset-max], parameters: {offset_max: 0.1 deg}}}",
+    ],
+)
+def test_where_no_run_of_the_sample_can_be_used_all_are_looked_into(tiny_release, place, xgamma, monkeypatch, text):
+    monkeypatch.setattr("xgamma.analysis.look.LOOKED_AT", 1)
+    path = written(tiny_release, place, text)
+    checked = xgamma("check", path)
+    assert checked.code in (2, 3)
+    assert xgamma("run", path) == checked
+
+
+def test_check_reads_events_and_keeps_none(tiny_release, place, xgamma):
+    path = written(tiny_release, place, "{}")
+    assert xgamma("check", path).code == 0
+    assert not (place / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("light_curve: {source: crab}", "light_curve: given and not used, as no step makes a light curve; "),
+        ("light_curve: {time_intervals: {start: 2024-01-01, stop: 2024-01-02}}", "light_curve: given and not used"),
+        ("excess_map: {correlation_radius: 0.2 deg}", "excess_map: given and not used, as no step makes excess maps"),
+        ("steps: [observations, datasets]", "fit: given and not used, as no step fits; "),
+        ("steps: [observations, datasets, fit]", "flux_points: given and not used, as no step makes flux points; "),
+        ("steps: [observations]", "datasets: given and not used, as no step makes datasets."),
+        ("datasets: {geom: {wcs: {binsize: 0.05 deg}}}", "datasets.geom.wcs: given and not used, as datasets.type 1d "),
+        ("datasets: {map_selection: [counts]}", "datasets.map_selection: given and not used, as datasets.type 1d make"),
+        ("observations: {obs_cone: {frame: icrs}}", "observations.obs_cone: given and not used, as it has no lon, lat"),
+        ("general: {datasets_file: a.yaml}", "general.datasets_file: given and not used, as datasets are reduced from"),
+        ("general: {models_file: a.yaml}", "general.models_file: given and not used, as the section models holds the "),
+        ("general: {log: {filemode: w}}", "general.log.filemode: given and not used, as general.log.filename is null."),
+        (
+            "datasets: {safe_mask: {parameters: {bias_percent: 5}}}",
+            "datasets.safe_mask.parameters.bias_percent: given and not used, as no method of aeff-default, aeff-max ",
+        ),
+        (
+            "flux_points: {parameters: {selection_optional: [ul], norm_n_values: 5}}",
+            "flux_points.parameters.norm_n_values: given and not used, as selection_optional does not hold scan.",
+        ),
+    ],
+)
+def test_keys_that_no_step_uses_are_named(text, sentence, tiny_release, place, xgamma):
+    path = written(tiny_release, place, text)
+    remarks = xgamma("check", path, "--json").document["remarks"]
+    assert [remark for remark in remarks if remark.startswith(sentence)]
+    if "steps" not in text:
+        assert sentence in xgamma("run", path, "--until", "observations").err
+
+
+def test_keys_at_their_defaults_are_not_named(tiny_release, place, xgamma):
+    path = written(tiny_release, place, "light_curve: {source: source}\nexcess_map: {correlation_radius: 0.1 deg}")
+    remarks = xgamma("check", path, "--json").document["remarks"]
+    assert [remark for remark in remarks if "given and not used" in remark] == []
+
+
+def test_flux_points_that_lie_partly_off_the_axis_are_said(tiny_release, place, xgamma):
+    path = written(tiny_release, place, "flux_points: {energy: {min: 10 TeV, max: 90 TeV, nbins: 2}}")
+    remarks = xgamma("check", path, "--json").document["remarks"]
+    said = "flux_points.energy: 1 of 2 points lie outside of the energies of the datasets, 0.5 to 30 TeV, and will be "
+    assert [remark for remark in remarks if remark.startswith(said)]
+
+
+def test_check_leaves_the_log_of_a_configuration_alone(tiny_release, place, xgamma):
+    level = logging.getLogger("xgamma").level
+    path = written(tiny_release, place, f"general: {{log: {{filename: {place}/run.log, level: debug}}}}")
+    assert xgamma("check", path).code == 0
+    assert not (place / "run.log").exists()
+    assert logging.getLogger("xgamma").level == level

@@ -1,0 +1,120 @@
+"""``xgamma init DATASTORE`` writes a configuration that ``check`` calls well and that runs to the end."""
+
+import dataclasses
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import faults
+from releases import TINY, release_of
+from xgamma.analysis import AnalysisConfig
+from xgamma.simulate import Response
+
+POINT_LIKE = dataclasses.replace(
+    TINY, name="point-like", response=Response(energy_bins=16, enclosure="point-like", rad_max=0.14)
+)
+OF_ENERGY = dataclasses.replace(
+    TINY,
+    name="of-energy",
+    runs=1,
+    response=dataclasses.replace(POINT_LIKE.response, rad_max_2d=True),
+)
+REAL = (
+    "hess-dl3-dr1",
+    "joint-crab/dl3/magic",
+    "veritas/crab-point-like-ED",
+    "cta-1dc/index/gps",
+    "tests/minimal_datastore",
+)
+
+
+def suggested(xgamma, folder, *words):
+    """Write a configuration; it has to be well for check, and to run."""
+    path = folder / "analysis.yaml"
+    done = xgamma("init", *words, path, "--outdir", folder / "out")
+    assert (done.code, done.out) == (0, f"{path}\n"), done.err
+    config = AnalysisConfig.read(path)
+    checked = xgamma("check", path)
+    assert checked.code == 0
+    assert checked.out.startswith("All is well with:")
+    assert "given and not used" not in checked.err
+    assert "flux_points.energy" not in checked.err
+    assert "energy_true" not in checked.err
+    axes = config.datasets.geom.axes
+    edges, points = axes.energy.axis("energy").edges, config.flux_points.energy.axis("energy").edges
+    assert all(np.isclose(edges, point, rtol=1e-12).any() for point in points)
+    return config, path
+
+
+def test_a_simulated_release(xgamma, tiny_release, tmp_path):
+    config, path = suggested(xgamma, tmp_path, tiny_release)
+    region = config.datasets.on_region.circle()
+    assert (region.lon, region.lat, region.radius) == (83.633, 22.014, 0.11)
+    assert config.observations.required_irf == ["aeff", "edisp", "psf"]
+    assert config.datasets.containment_correction
+    assert config.observations.obs_ids == []
+    assert xgamma("run", path).code == 0
+
+
+def test_point_like_responses(xgamma, tmp_path):
+    config, path = suggested(xgamma, tmp_path, release_of(POINT_LIKE, tmp_path))
+    assert config.observations.required_irf == ["aeff", "edisp"]
+    assert config.datasets.on_region.radius.to_value("deg") == 0.14
+    assert not config.datasets.containment_correction
+    assert xgamma("run", path).code == 0
+
+
+def test_a_store(xgamma, tiny_release, tmp_path):
+    assert xgamma("ingest", tiny_release, tmp_path / "store").code == 0
+    config, _ = suggested(xgamma, tmp_path, tmp_path / "store")
+    # Only headers say where the source is: the runs of a store say it by their pointings.
+    region = config.datasets.on_region.circle()
+    assert abs(region.lat - 22.014) < 0.6
+
+
+def test_runs_that_cannot_be_used_are_left_out(xgamma, own_release, tmp_path):
+    faults.truncate_file(own_release, 2)
+    config, path = suggested(xgamma, tmp_path, own_release)
+    assert config.observations.obs_ids == [1, 3]
+    assert xgamma("run", path, "--until", "fit").code == 0
+
+
+def test_responses_that_cannot_be_reduced_are_refused_in_the_words_of_run(xgamma, tmp_path):
+    done = xgamma("init", release_of(OF_ENERGY, tmp_path), tmp_path / "analysis.yaml")
+    assert done.code == 2
+    assert done.err.startswith("Error: The responses are point-like with a RAD_MAX that depends on energy")
+    assert not (tmp_path / "analysis.yaml").exists()
+
+
+def test_a_datastore_that_is_not_there_is_refused_before_a_file_is_written(xgamma, tmp_path):
+    done = xgamma("init", tmp_path / "nothing", tmp_path / "analysis.yaml")
+    assert done.code == 3
+    assert done.err.startswith(f"Error: Datastore not found: {tmp_path}/nothing.")
+    assert not (tmp_path / "analysis.yaml").exists()
+
+
+def test_a_file_that_is_there_is_found_before_the_look(xgamma, tiny_release, tmp_path, monkeypatch):
+    monkeypatch.setattr("xgamma.cli.init.suggestion", None)
+    (tmp_path / "analysis.yaml").write_text("precious")
+    assert xgamma("init", tiny_release, tmp_path / "analysis.yaml").code == 2
+    assert (tmp_path / "analysis.yaml").read_text() == "precious"
+
+
+@pytest.mark.parametrize("words", [("a", "b"), ("a.yaml", "b.yaml"), ("a", "--datastore", "b")])
+def test_one_datastore_and_one_file_are_expected(xgamma, tmp_path, words, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = xgamma("init", *words)
+    assert done.code == 2
+    assert "Expected one DATASTORE and one FILE that ends in .yaml" in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_public_releases(xgamma, tmp_path, name):
+    release = Path(os.environ.get("GAMMAPY_DATA", "/nonexistent")) / name
+    if not release.exists():
+        pytest.skip(f"$GAMMAPY_DATA holds no {name}")
+    _, path = suggested(xgamma, tmp_path, release)
+    assert xgamma("run", path, "--until", "fit").code == 0
