@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -25,6 +27,7 @@ from layouts import (
 
 from xgamma.errors import XgammaError
 from xgamma.ingest import open_release
+from xgamma.simulate import Response
 from xgamma.simulate.plan import MJDREFF, MJDREFI
 from xgamma.store import Store
 
@@ -241,3 +244,46 @@ def test_ids_and_texts_of_an_index_of_lst_are_those_of_its_runs(point_like, tmp_
     assert set(table["HDU_TYPE"]) == {"events", "gti", "pointing", "aeff", "edisp"}
     opened = open_release(folder)
     assert list(opened.facts()) == [1, 2]
+
+
+def rad_max_table(hdus, values):
+    """Return a table of radii as pyirf writes it, of shape (1, offset, energy)."""
+    columns = [*irf_columns("rad_max_2d", "D"), ("RAD_MAX", "D", "deg", values)]
+    return relaid(hdus["RAD_MAX"], "RAD_MAX", columns, classes("rad_max_2d", "POINT-LIKE", TH_CONT=0.7))
+
+
+def with_rad_max_table(folder, tmp_path_factory, constant):
+    plan = dataclasses.replace(
+        POINT_LIKE, name="rad-max", response=Response(energy_bins=16, enclosure="point-like", rad_max_2d=True)
+    )
+    runs = {}
+    for obs_id, hdus in plain_hdus(plain_release(plan, tmp_path_factory)[0]).items():
+        irfs = [pyirf_table(hdus, kind, "POINT-LIKE") for kind in ("aeff_2d", "edisp_2d")]
+        values = hdus["RAD_MAX"].data["RAD_MAX"]
+        table = rad_max_table(hdus, np.full(values.shape, 0.11) if constant else values)
+        runs[obs_id] = [*dl3_tables(hdus, LST_EPOCH, in_utc, GADF), *irfs, ("rad_max", "rad_max_2d", table)]
+    return write_release(folder, runs)
+
+
+def test_a_table_of_one_radius_is_that_radius(tmp_path, tmp_path_factory):
+    found = numbers(with_rad_max_table(tmp_path / "lst", tmp_path_factory, constant=True), tmp_path, POINTLIKE_IRFS)
+    assert found.obs_ids == [1, 2]
+
+
+def test_radii_that_depend_on_energy_are_refused_by_name(tmp_path, tmp_path_factory):
+    folder = with_rad_max_table(tmp_path / "lst", tmp_path_factory, constant=False)
+    with pytest.raises(XgammaError, match="RAD_MAX"):
+        numbers(folder, tmp_path, POINTLIKE_IRFS)
+
+
+def test_a_point_like_label_beside_a_psf_is_refused_as_any_other_without_rad_max(full, tmp_path):
+    """magic-cta-pipe labels area and dispersion of all its DL3 files point-like, those of full enclosure too."""
+    runs = {}
+    for obs_id, hdus in plain_hdus(full[0]).items():
+        labels = {kind: "POINT-LIKE" if kind in ("aeff_2d", "edisp_2d") else "FULL-ENCLOSURE" for kind in UNITS}
+        irfs = [pyirf_table(hdus, kind, label) for kind, label in labels.items()]
+        runs[obs_id] = [*dl3_tables(hdus, UNIX_EPOCH, in_unix_seconds, {}), *irfs]
+    folder = write_release(tmp_path / "magic-lst", runs)
+    for corrected in ("true", "false"):
+        with pytest.raises(XgammaError, match=r"RAD_MAX|point-like"):
+            numbers(folder, tmp_path / corrected, f"datasets: {{containment_correction: {corrected}}}")
