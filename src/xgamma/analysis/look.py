@@ -24,7 +24,7 @@ from xgamma.fit import validate_fittable
 from xgamma.ingest import Failure, FitsRelease, Holdings, StoredRelease
 from xgamma.ingest.notes import grouped, notes_of, summaries
 from xgamma.outcome import Outcome
-from xgamma.reduce import Recipe, reduce_each
+from xgamma.reduce import Recipe, reduce_each, validate_enclosure
 from xgamma.reduce.true_energy import true_energy_remark
 from xgamma.select import contradicting, rows_of
 from xgamma.store import Store
@@ -84,6 +84,7 @@ class _Seen:
     unlike: Mapping[int, str]
     outside: Mapping[int, str]
     ends: Sequence[Tried]
+    pieces: Sequence[tuple[Part, Rows]]
 
     @property
     def masked(self) -> list[UnusedRun]:
@@ -139,7 +140,7 @@ def _seen(request: Request, chosen: Chosen, sample: Sequence[int]) -> _Seen:
     within = {int(obs_id) for part, rows in pieces for obs_id in part.column("obs_id", rows.obs)}
     outside = {obs_id: "it was taken outside of the intervals" for obs_id in left if obs_id not in within}
     ends = [tried(part, rows, request.recipe) for part, rows in pieces] if "datasets" in request.steps else []
-    return _Seen(sample, held, unlike, outside, ends)
+    return _Seen(sample, held, unlike, outside, ends, pieces)
 
 
 def _validate_seen(request: Request, chosen: Chosen, seen: _Seen, is_complete: bool) -> None:
@@ -147,6 +148,8 @@ def _validate_seen(request: Request, chosen: Chosen, seen: _Seen, is_complete: b
     if not seen.ends and (is_complete or len(seen.unread) >= len(seen.obs_ids)):
         dropped = {**chosen.sieved.dropped, "expression": seen.unlike}
         raise nothing_selected([*chosen.lacking, *seen.held.failures], dropped)
+    if seen.ends:
+        validate_enclosure(seen.pieces, request.recipe.grid, request.recipe.containment)
     if seen.ends and len(seen.masked) == sum(end.done for end in seen.ends):
         lacking = [UnusedRun.of_failure(failure) for failure in chosen.lacking]
         raise DataError(no_run_left([*seen.masked, *seen.lost, *lacking, *seen.unread]))
