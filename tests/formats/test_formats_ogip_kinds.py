@@ -59,6 +59,8 @@ SCALED = {
     ),
     "GROUPING": ({"columns": {"GROUPING": GROUPS}}, 16.21225866),
     "QUALITY": ({"columns": {"QUALITY": [1, 0, 0, 2, 0, 5]}}, 4.481007811),
+    "a bad group": ({"columns": {"GROUPING": GROUPS, "QUALITY": [0, 0, 0, 0, 0, 2]}}, 7.145922643698157),
+    # Sherpa leaves the qualities of the background to the user; the number is that of the same channels left out.
     "QUALITY of the background": ({"off_columns": {"QUALITY": [1, 0, 0, 2, 0, 5]}}, 4.481007811),
 }
 

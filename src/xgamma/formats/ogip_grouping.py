@@ -34,7 +34,7 @@ def group_starts(spectrum: Table, channels: int) -> IntArray:
 def grouped_row(row: SpectrumRow, starts: IntArray) -> SpectrumRow:
     """Return the spectrum with channels added up to groups that begin at ``starts``.
 
-    A group is good when all its channels are, as XSPEC and FTOOLS have it. Its alpha is such that the background
+    A group is good when all its channels are. Its alpha is such that the background
     counts expected in the on region are the sum of those of its channels.
     """
     if len(starts) == row.energy.nbin:
