@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import faults
-from releases import TINY, config_of, part_in_memory, recipe, release_of, rows_in, until_datasets
+from releases import TINY, config_of, part_in_memory, recipe, release_of, rows_in, until_datasets, warnings_of
 from xgamma.analysis import Analysis
 from xgamma.errors import ConfigError, DataError, InputError
 from xgamma.outcome import Outcome
@@ -75,7 +75,7 @@ def test_a_faulty_run_is_named_and_the_others_keep_every_bit(case, damaged, good
     _, outcome, reason = CASES[case]
     store = tmp_path / "store"
     joint = until_datasets(config_of(damaged, store, JOINT))
-    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    warnings = warnings_of(caplog)
     assert len(warnings) == 1
     assert warnings[0].startswith(("Run 2 is left out: ", "Run 2 is not used: "))
     [(name, said)] = joint.unused
@@ -189,11 +189,9 @@ def test_a_faulty_run_is_said_before_and_after_the_events_are_read(own_release, 
     analysis = Analysis(config_of(own_release, "memory://", JOINT))
     assert analysis.unused == []
     analysis.get_observations()
-    assert [r.getMessage()[:20] for r in caplog.records if r.levelname == "WARNING"] == ["Run 1 is left out: /"]
+    assert [text[:20] for text in warnings_of(caplog)] == ["Run 1 is left out: /"]
     analysis.get_datasets()
-    assert [r.getMessage() for r in caplog.records if r.levelname == "WARNING"][1:] == [
-        "Run 2 is not used: the event list is empty."
-    ]
+    assert warnings_of(caplog)[1:] == ["Run 2 is not used: the event list is empty."]
 
 
 def test_a_selection_that_holds_no_run_says_what_to_do(tiny_release):
