@@ -94,7 +94,7 @@ def flux_points_each(
     Raises
     ------
     ConfigError
-        For an unknown source, one without a free norm, edges that do not ascend, unknown parameters.
+        For an unknown source, one that predicts nothing, edges that do not ascend, unknown parameters.
     """
     blocks = [(rows, models, source, edges, mask, parameters) for rows, mask in _blocks(ds, mask_fit)]
     found = run_blocks(_points_of_rows, blocks, "Flux points", workers)

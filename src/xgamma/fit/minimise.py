@@ -69,7 +69,7 @@ def fit(
 def warn_of(result: FitResult) -> None:
     """Log what of a fit does not hold."""
     if not result.optimize_result.success:
-        log.warning("The fit did not converge: %s %s", result.message, result.covariance_result.message)
+        log.warning("The fit did not converge: %s", result.message)
     elif not result.success:
         log.warning("The fit converged, its errors are not all there: %s", result.covariance_result.message)
 

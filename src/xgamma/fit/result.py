@@ -71,8 +71,9 @@ class FitResult:
 
     @property
     def message(self) -> str:
-        """What the minimiser says."""
-        return self.optimize_result.message
+        """What the minimiser says, and what of the covariance does not hold."""
+        said = self.optimize_result.message
+        return said if self.covariance_result.success else f"{said} {self.covariance_result.message}"
 
     @property
     def nfev(self) -> int:
