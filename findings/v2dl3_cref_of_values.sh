@@ -7,8 +7,8 @@
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
 "${PYTHON:-python3}" -m venv "$folder/env"
-"$folder/env/bin/python" -m pip install --quiet --no-compile --disable-pip-version-check --no-deps v2dl3==0.9.0
 "$folder/env/bin/python" -m pip install --quiet --no-compile --disable-pip-version-check "astropy==7.2.0" "numpy==2.3.5"
+"$folder/env/bin/python" -m pip install --quiet --no-compile --disable-pip-version-check --no-deps v2dl3==0.9.0
 "$folder/env/bin/python" -W ignore - <<'PYTHON'
 import re
 import sys
