@@ -64,7 +64,7 @@ CONFIGURATIONS = {
         "No free par",
     ),
     "frozen amplitude": ("tiny", FROZEN, 2, "No free parameters for fitting"),
-    "models for maps": ("tiny", SPATIAL, 2, "The model 'crab' has a spatial part."),
+    "models for maps": ("tiny", SPATIAL, 2, "The model 'crab' has a free position (lon_0, lat_0)"),
     "intervals off the data": (
         "tiny",
         "observations: {obs_time: {start: 2010-01-01, stop: 2010-01-02}}",

@@ -26,7 +26,7 @@ from xgamma.geometry import lonlat, separation, unit_vector
 from xgamma.grid import Circle, Grid, RegionSpace
 from xgamma.ingest import FitsRelease, StoredRelease
 from xgamma.outcome import Outcome
-from xgamma.reduce import Recipe, ReflectedParameters, reduce_each
+from xgamma.reduce import Recipe, ReflectedParameters, reduce_each, validate_enclosure
 from xgamma.reduce.true_energy import true_energy_remark, wide_axis
 from xgamma.select import Selection, rows_of
 from xgamma.store import Store
@@ -171,6 +171,7 @@ def _trial(release: FitsRelease | StoredRelease, position: tuple[float, float], 
     key, rows = rows_of(held.parts, held.places, held.places, Selection())[0]
     part = held.parts[key]
     recipe = _recipe(part, rows, position)
+    validate_enclosure([(part, rows)], recipe.grid, recipe.containment)
     fresh = reduce_each(part, rows, recipe, THIS_PROCESS)
     if fresh.data is None:
         raise next(iter(fresh.lost.values()))
