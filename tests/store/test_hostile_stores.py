@@ -175,7 +175,7 @@ def test_what_decodes_is_in_the_record_and_another_is_refused_by_every_reader(wh
     ):
         with pytest.raises(DamagedError, match=r"zarr\.json is not (what its record says|of the format)"):
             read()
-    assert [fault.what for fault in verify(store).faults][0] == "metadata"
+    assert next(fault.what for fault in verify(store).faults) == "metadata"
 
 
 def test_products_of_an_older_version_are_read_and_verify_says_what_it_could_not_compare(own, whole, capsys):

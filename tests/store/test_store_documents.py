@@ -67,7 +67,7 @@ def test_brackets_in_texts_are_no_depth():
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
 def test_what_is_no_file_is_not_read(make, tmp_path):
     make(tmp_path / "x")
-    with pytest.raises(OSError, match="is no file but a (pipe|folder|device)"):
+    with pytest.raises(OSError, match=r"is no file but a (pipe|folder|device)"):
         read_file(tmp_path / "x", 100)
 
 
