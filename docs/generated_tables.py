@@ -14,9 +14,11 @@ DOCUMENTS = {
     "`store.json`": documents.STORE,
     "`record.json`": documents.RECORD,
     "`provenance` of a record": documents.PROVENANCE,
+    "an entry of `runs` in `texts` of a part": documents.RUN,
     "`_names/<name>.json`": documents.NAME,
     "`_tags/<tag>.json`": documents.TAG,
     "`_files/<digest>.json`": documents.FILE_READ,
+    "`_ingests/<digest>.json`": documents.INGEST,
     "`retired.json`": documents.RETIRED,
 }
 

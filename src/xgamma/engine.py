@@ -12,8 +12,8 @@ from xarray.backends import BackendEntrypoint
 
 from xgamma.errors import ConfigTypeError
 from xgamma.store.backend import Backend
-from xgamma.store.encoding import array_documents, decoded
-from xgamma.store.opened import attempt_of, documents_of, locate, open_raw, validate_group
+from xgamma.store.encoding import Documents, array_documents
+from xgamma.store.opened import documents_at, locate, open_group, validate_group
 
 
 class XgammaBackend(BackendEntrypoint):
@@ -50,20 +50,19 @@ class XgammaBackend(BackendEntrypoint):
             When the place cannot be read.
         """
         location = locate(_url(filename_or_obj))
-        folder = attempt_of(location)
+        folder, documents = documents_at(location)
         name = (group or "").strip("/")
-        validate_group(documents_of(location.backend, folder), name, location.url)
-        return _opened(location.backend, folder, name, drop_variables)
+        validate_group(documents, name, location.url)
+        return _opened(location.backend, folder, documents, name, drop_variables)
 
     def open_groups_as_dict(
         self, filename_or_obj: Any, *, drop_variables: str | Iterable[str] | None = None, **_: Any
     ) -> dict[str, xr.Dataset]:
         """Return every group that holds arrays, by its path: ``/``, ``/events``, ..."""
         location = locate(_url(filename_or_obj))
-        folder = attempt_of(location)
-        documents = documents_of(location.backend, folder)
+        folder, documents = documents_at(location)
         names = [path for path in documents if path == "" or array_documents(documents, path)]
-        return {f"/{name}": _opened(location.backend, folder, name, drop_variables) for name in names}
+        return {f"/{name}": _opened(location.backend, folder, documents, name, drop_variables) for name in names}
 
     def open_datatree(
         self, filename_or_obj: Any, *, drop_variables: str | Iterable[str] | None = None, **_: Any
@@ -87,16 +86,11 @@ def _url(filename_or_obj: Any) -> str:
     return fspath(filename_or_obj)
 
 
-def _opened(backend: Backend, folder: str, group: str, left_out: str | Iterable[str] | None) -> xr.Dataset:
-    raw = open_raw(backend, folder, group, drop_variables=left_out)
-    with backend.sentences("read"):
-        return _with_chunks(decoded(raw), raw)
-
-
-def _with_chunks(ds: xr.Dataset, raw: xr.Dataset) -> xr.Dataset:
-    """Let ``chunks={}`` of xarray cut the arrays as they lie in the store."""
-    for name, variable in raw.variables.items():
-        if "names_in" not in variable.attrs:
-            kept = {key: variable.encoding[key] for key in ("chunks", "preferred_chunks") if key in variable.encoding}
-            ds[name].encoding = kept
-    return ds
+def _opened(
+    backend: Backend, folder: str, documents: Documents, group: str, left_out: str | Iterable[str] | None
+) -> xr.Dataset:
+    names = [left_out] if isinstance(left_out, str) else list(left_out or ())
+    kept = {
+        path: node for path, node in documents.items() if path not in {f"{group}/{name}".lstrip("/") for name in names}
+    }
+    return open_group(backend, folder, kept, group)

@@ -11,6 +11,7 @@ import pytest
 import faults
 from releases import MODEL, config_of
 from xgamma.cli.main import VERBS
+from xgamma.errors import StoreError
 
 TRACEBACK = "Traceback (most recent call last)"
 
@@ -267,6 +268,38 @@ def test_an_interrupt_between_steps_is_130(xgamma, config, monkeypatch):
     done = xgamma("run", config)
     assert (done.code, done.out) == (130, "")
     assert done.err.strip() == "Interrupted; what is in the store stays, and the next run goes on from there."
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("cannot schedule new futures after shutdown"),
+        StoreError("s3://bucket cannot be read"),
+        OSError("interrupted"),
+        ImportError("half a module"),
+    ],
+)
+def test_an_interrupt_that_a_library_makes_another_error_of_is_130(xgamma, config, monkeypatch, error):
+    def interrupted(self):
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(10)
+        except KeyboardInterrupt:
+            raise error from None
+
+    monkeypatch.setattr("xgamma.analysis.run.ACTIONS", {"observations": interrupted})
+    done = xgamma("run", config)
+    assert (done.code, done.out) == (130, "")
+    assert done.err.strip() == "Interrupted; what is in the store stays, and the next run goes on from there."
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_error_without_an_interrupt_is_what_it_was(xgamma, config, monkeypatch):
+    def refused(self):
+        raise StoreError("s3://bucket cannot be read.")
+
+    monkeypatch.setattr("xgamma.analysis.run.ACTIONS", {"observations": refused})
+    assert xgamma("run", config) == (3, "", "Error: s3://bucket cannot be read.\n")
 
 
 def test_ctrl_c_ends_a_run_that_the_next_one_goes_on_from(xgamma, nights_release, tmp_path):

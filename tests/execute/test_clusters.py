@@ -1,5 +1,6 @@
 """Clusters that are not there, go away or lose workers, and Ctrl-C; every process here is a real one."""
 
+import asyncio
 import json
 import os
 import signal
@@ -183,6 +184,54 @@ def test_a_scheduler_that_goes_away_ends_a_command_and_the_next_one_makes_the_sa
     assert {kind for kind, _ in digests(tmp_path / "store")} == {"dl3"}
     until_datasets(config_of(nights_release, tmp_path / "store"))
     assert digests(tmp_path / "store") == digests(tmp_path / "undisturbed")
+
+
+@pytest.mark.parametrize("asked", ["wait_for_workers", "_get_versions"])
+@pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_scheduler_that_goes_away_while_it_is_asked_for_its_software_gets_a_sentence(
+    other, monkeypatch, asked, fault
+):
+    other.add_worker()
+    monkeypatch.setattr(cluster, "WORKERLESS_SECONDS", 10.0)
+    whole = getattr(distributed.Client, asked)
+
+    def ask(client, *given, **options):
+        other.scheduler.send_signal(fault)
+        if fault == signal.SIGKILL:
+            other.scheduler.wait()
+        return whole(client, *given, **options)
+
+    with distributed.Client(other.address) as client:
+        client.wait_for_workers(1, timeout=60)
+    monkeypatch.setattr(distributed.Client, asked, ask)
+    began = time.monotonic()
+    with pytest.raises(ClusterError, match=r"went away while it was asked for its software|has had no worker"):
+        run_blocks(len, ["a", "b"], "x", Workers(scheduler=other.address))
+    assert time.monotonic() - began < 40
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        OSError("closed"),
+        asyncio.CancelledError(),
+        AttributeError("no send"),
+        None,
+        {"scheduler": None, "workers": {}, "client": None},
+        {"scheduler": {"host": {}, "packages": {}}, "workers": {}, "client": {}},
+    ],
+)
+def test_a_scheduler_that_answers_anything_gets_a_sentence(other, monkeypatch, answer):
+    other.add_worker()
+
+    async def answered(client, *given, **options):
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(distributed.Client, "_get_versions", answered)
+    with pytest.raises(ClusterError, match="went away while it was asked for its software"):
+        run_blocks(len, ["a", "b"], "x", Workers(scheduler=other.address))
 
 
 # Workers that die

@@ -20,7 +20,8 @@ from xgamma.execute import progress_bar
 from xgamma.formats.masks import read_mask
 from xgamma.geometry import separation
 from xgamma.ingest.release import FitsRelease
-from xgamma.ingest.stored import KIND, Origin, StoredRun, stored_versions
+from xgamma.ingest.stored import KIND, Origin, stored_versions
+from xgamma.ingest.versions import StoredRun
 from xgamma.outcome import Outcome
 from xgamma.reduce import select_rows
 from xgamma.store import Record, Store, digest
@@ -153,7 +154,7 @@ def compare_with_gammapy(
     peer = bridges.reduction
     result = Comparison(peer.VERSION)
     mask_digest = None if exclusion is None else read_mask(exclusion).digest
-    records = {record.key: record for record in store.ls(ROWS)}
+    records = {record.key: record for record in store.records(ROWS)}
     possible = list(_candidates(store, records.values(), datastore, mask_digest, result))
     random = np.random.default_rng(seed)
     chosen = sorted(random.choice(len(possible), min(sample, len(possible)), replace=False).tolist())

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from xgamma.analysis.unused import INGEST, UnusedRun
 from xgamma.errors import DataError, InputError, StoreError
@@ -61,11 +62,18 @@ class FailedRun:
 
 def failed_runs(store: Store, release: str | None = None) -> list[FailedRun]:
     """Return the runs that failed when they were tried last, of one release or of all, by id."""
-    known = [
-        FailedRun(each["release"], Origin.of(each), UnusedRun(**each["run"]), each["time"])
-        for each in store.failures().values()
-    ]
+    known = [_failed_run(store, name, each) for name, each in store.failures().items()]
     return sorted((each for each in known if release in (None, each.release)), key=lambda each: each.obs_id)
+
+
+def _failed_run(store: Store, name: str, label: Mapping[str, Any]) -> FailedRun:
+    try:
+        run = UnusedRun(**{field.name: str(label["run"][field.name]) for field in dataclasses.fields(UnusedRun)})
+        return FailedRun(label["release"], Origin.of(label), run, label["time"])
+    except KeyError:
+        raise StoreError(
+            f"_failed/{name}.json in {store.url} is not of a run that failed. Delete it, or copy it from a sound store."
+        ) from None
 
 
 def note_failures(

@@ -78,7 +78,7 @@ def can_be_made_again(damage: DamagedError, store: Store, release: FitsRelease |
     # Of a damaged record nobody knows the runs; those of another release, or as their files once were, would be lost.
     if place == "record.json" or not store.has(kind, key):
         return False
-    runs = store.record(kind, key).texts["runs"]
+    runs = store.record(kind, key).texts.get("runs", [])
     return release.has_files([run["obs_id"] for run in runs]) and all(
         release.run_keys(run["obs_id"], store)[:1] == (run["run_key"],) for run in runs
     )

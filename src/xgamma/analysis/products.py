@@ -75,7 +75,7 @@ def fitted(
     """
     key, start = fit_key(seen, models, settings), models.to_yaml(full_output=True)
     if store.has(FIT, key):
-        return _restored(store.get(FIT, key), models), key, True
+        return _restored(store.get_valid(FIT, key), models), key, True
     result = fit(datasets, models, masks, settings)
     texts = {"models": models.to_yaml()}
     store.put(FIT, key, {"": _fit_dataset(result, models)}, {"models": start}, inputs=[seen], texts=texts)
@@ -145,7 +145,7 @@ def flux_points_of(
 ) -> Product:
     """Return the flux points of a request, found or estimated."""
     if store.has(POINTS, request.key):
-        points = store.get(POINTS, request.key)
+        points = store.get_valid(POINTS, request.key)
         log_binning(points)
         return Product(points, request.key, True)
     points = flux_points(datasets, models, request.source, np.array(request.edges), masks, request.parameters)

@@ -12,18 +12,20 @@ import xarray as xr
 
 from xgamma.analysis.rows import ROWS
 from xgamma.axes import Axis
-from xgamma.errors import XgammaError
+from xgamma.errors import StoreError, XgammaError
 from xgamma.events import DEFAULT_RULE, Part, Rows
 from xgamma.execute import progress_bar
 from xgamma.grid import Circle, Grid, RegionSpace
-from xgamma.ingest.stored import KIND, StoredGroups
+from xgamma.ingest.stored import StoredGroups
 from xgamma.reduce import Recipe, ReflectedParameters, SafeMaskParameters, blocks_of, reduce_block, select_rows
 from xgamma.store import Record, Store, digest
+from xgamma.store.verify import still_stands
 
 NO_RUN = "the store does not hold the runs that they were made from"
 DAMAGED_RUN = "their runs are damaged"
 EXCLUSION = "only the digest of their exclusion mask is recorded"
 OTHER_VERSION = "another version of xgamma made them"
+MEANWHILE = "they were merged or deleted while they were looked at"
 OTHER_EPOCH = "their runs were merged under another epoch"
 
 
@@ -64,7 +66,7 @@ def recomputed(
     store
         Where the products are.
     records
-        Those of the rows, by key.
+        Those of the rows and of the parts of their runs, by key.
     rows
         From which the sample is drawn, as far as their recipe and run are known.
     damaged
@@ -83,15 +85,34 @@ def recomputed(
         batches.setdefault((row.product, str(row.part)), []).append(row)
     with progress_bar("Reducing again", len(chosen)) as advance:
         for (product, part_key), batch in batches.items():
-            part, held = Part(StoredGroups(store, store.record(KIND, part_key))), store.get(ROWS, product)
-            if part.obs.attrs["mjdref"] != held.attrs["mjdref"]:
-                result.impossible[OTHER_EPOCH] += len(batch)
+            part_record, record = records[part_key], records[product]
+            try:
+                found = _compared(store, part_record, record, batch, recipes[product])
+            except StoreError:
+                found = MEANWHILE
+            if found == MEANWHILE or any(found):
+                # Others may be at work; what stands was damaged since it was read, and the next look says how.
+                stand = still_stands(store, part_record) and still_stands(store, record)
+                found = found if stand else MEANWHILE
+            if isinstance(found, str):
+                result.impossible[found] += len(batch)
                 continue
-            for message in _comparisons(part, held, batch, recipes[product]):
+            for message in found:
                 result.count += 1
                 result.differ += [(product, message)] if message else []
                 advance()
     return result
+
+
+def _compared(
+    store: Store, part_record: Record, record: Record, batch: Sequence[StoredRow], recipe: Any
+) -> list[str] | str:
+    """Return for each row of a product in what it differs from what its run gives now, or why this is not known."""
+    # By the records that were read first: products may be merged meanwhile.
+    part, held = Part(StoredGroups(store, part_record)), store.get(ROWS, record.key, record=record)
+    if part.obs.attrs["mjdref"] != held.attrs["mjdref"]:
+        return OTHER_EPOCH
+    return list(_comparisons(part, held, batch, recipe))
 
 
 def _obstacle(row: StoredRow, recipe: Recipe | str, damaged: frozenset[str]) -> str | None:
@@ -145,7 +166,9 @@ def run_of_row(recipe: str, row_key: str, interval: np.ndarray, versions: Mappin
 
 def _known_recipe(record: Record) -> Recipe | str:
     """Return the recipe of rows, or why it cannot be rebuilt."""
-    document = record.provenance["recipe"]
+    document = record.provenance.get("recipe")
+    if not isinstance(document, dict):
+        return OTHER_VERSION
     if document.get("exclusion") is not None:
         return EXCLUSION
     try:

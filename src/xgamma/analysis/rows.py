@@ -59,7 +59,7 @@ class Shelf:
         found = self._held.get(key)
         if found is None:
             # By the record that was read first: where products are merged meanwhile, theirs stay for a day.
-            found = self.store.get(ROWS, key, record=self.records.get(key))
+            found = self.store.get_valid(ROWS, key, self.records.get(key))
         self.keep(key, found)
         return found
 
@@ -165,7 +165,7 @@ def row_keys(recipe_key: str, holdings: Holdings, key: str, rows: Rows) -> list[
 
 def stored_rows(store: Store, recipe_key: str) -> tuple[Shelf, dict[str, Place]]:
     """Return the products of a recipe, and where its rows lie: product key and number, by row key."""
-    records = {record.key: record for record in store.ls(ROWS) if record.texts["recipe"] == recipe_key}
+    records = {record.key: record for record in store.records(ROWS) if record.texts["recipe"] == recipe_key}
     places = {
         key: (record.key, number) for record in records.values() for number, key in enumerate(record.texts["rows"])
     }

@@ -172,6 +172,6 @@ def _joined_facts(facts: Sequence[RowFacts]) -> RowFacts:
 
 
 def _read_stacks(store: Store, places: Sequence[Place]) -> xr.Dataset:
-    products = {key: store.get(STACK, key) for key in dict.fromkeys(key for key, _ in places)}
+    products = {key: store.get_valid(STACK, key) for key in dict.fromkeys(key for key, _ in places)}
     mjdref = float(products[places[0][0]].attrs["mjdref"])
     return rows_of_products(products.__getitem__, places, mjdref)

@@ -52,7 +52,7 @@ def tag(store: Store, name: str, *, overwrite: bool = False) -> dict[str, Any]:
 
 def newest_runs(store: Store) -> dict[str, dict[str, str]]:
     """Return the run key of the newest version of each run, by release and observation id."""
-    releases = sorted({str(record.texts["release"]) for record in store.ls(KIND)})
+    releases = sorted({str(record.texts["release"]) for record in store.records(KIND)})
     return {
         release: {str(obs_id): list(versions)[-1] for obs_id, versions in stored_versions(store, release).items()}
         for release in releases

@@ -100,6 +100,8 @@ async def _fetch_whole(file: CatalogFile, part: Path, source: Source, count: Cou
 
 async def _fetch_rest(file: CatalogFile, part: Path, source: Source, count: Count) -> None:
     """Append what is missing to the part of a file and verify the whole."""
+    if file.size is not None and size_of(part) > file.size:
+        part.unlink()
     start, digest = await asyncio.to_thread(_begun, part)
     if start and digest.hexdigest() == file.sha256:
         return
@@ -116,6 +118,8 @@ async def _fetch_rest(file: CatalogFile, part: Path, source: Source, count: Coun
             digest.update(chunk)
             here += len(chunk)
             count(here, len(chunk), arrival.size)
+            if here > arrival.size:
+                raise _OtherBytesError(f"{source.place} sends more than the {arrival.size} bytes that it announced")
         os.fsync(out.fileno())
     if here < arrival.size:
         raise InputError(f"{source.place} ended after {here} of {arrival.size} bytes")

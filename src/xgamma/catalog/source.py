@@ -72,8 +72,9 @@ class Arrival:
 class Source:
     """Files below a folder, a web address or a bucket; ``lost`` counts the files in a row that could not be had."""
 
-    def __init__(self, place: str, objects: Any) -> None:
+    def __init__(self, place: str, objects: Any, folder: Path | None = None) -> None:
         self.place = place
+        self._folder = folder
         self.lost = 0
         self._objects = objects
 
@@ -89,6 +90,9 @@ class Source:
         InputError
             When it cannot be read, after all retries.
         """
+        # A pipe is waited for, and a device has no end.
+        if self._folder is not None and (self._folder / name).exists() and not (self._folder / name).is_file():
+            raise InputError(f"{self._folder / name} is no file")
         options = {"range": {"offset": offset}} if offset else None
         try:
             result = await obstore.get_async(self._objects, name, options=options)  # type: ignore[arg-type]
@@ -141,7 +145,7 @@ def open_source(place: str | Path, patience: Patience) -> Source:
         folder = local_path(place).absolute()
         if not folder.is_dir():
             raise MissingInputError(f"There is no folder {folder} to take files from. Give a folder, or a url.")
-        return Source(str(folder), LocalStore(folder))
+        return Source(str(folder), LocalStore(folder), folder)
     url = str(place).rstrip("/")
     validate_url(url)
     seconds = datetime.timedelta(seconds=1)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from types import FrameType
+from typing import NoReturn
 
 import click
 
@@ -93,24 +98,58 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit; an error is one sentence on stderr."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
-    try:
-        code = group.main([word for word in given if word != "--debug"], prog_name="xgamma", standalone_mode=False)
-    except XgammaError as error:
-        hint = " On the command line that is --overwrite." if isinstance(error, OutputExistsError) else ""
-        _end(error, f"{error}{hint}", error.exit_code, debug)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("Interrupted; what is in the store stays, and the next run goes on from there.", err=True)
-        sys.exit(INTERRUPTED)
-    except Exception as error:  # a user gets a sentence, and the traceback on request
-        text = f"{type(error).__name__}: {error}. This is a defect of xgamma: run again with --debug and report it."
-        _end(error, text, 1, debug)
+    words = [word for word in given if word != "--debug"]
+    with _heard_interrupts() as heard:
+        try:
+            code = group.main(words, prog_name="xgamma", standalone_mode=False)
+        except (KeyboardInterrupt, click.Abort):
+            _end_interrupted()
+        except Exception as error:
+            # What was interrupted may end in any error, of a thread or of a library.
+            if heard and not debug:
+                _end_interrupted()
+            _end_failed(error, debug)
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _end(error: Exception, text: str, code: int, debug: bool) -> None:
+@contextlib.contextmanager
+def _heard_interrupts() -> Iterator[list[int]]:
+    """Yield a list that is not empty once Ctrl-C was heard; it interrupts as ever."""
+    heard: list[int] = []
+    usual = signal.default_int_handler
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not usual:
+        yield heard
+        return
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        heard.append(number)
+        usual(number, frame)
+
+    signal.signal(signal.SIGINT, hear)
+    try:
+        yield heard
+    finally:
+        signal.signal(signal.SIGINT, usual)
+
+
+def _end_interrupted() -> NoReturn:
+    click.echo("Interrupted; what is in the store stays, and the next run goes on from there.", err=True)
+    sys.exit(INTERRUPTED)
+
+
+def _end_failed(error: Exception, debug: bool) -> NoReturn:
+    if isinstance(error, click.ClickException):
+        error.show()
+        sys.exit(error.exit_code)
+    if isinstance(error, XgammaError):
+        hint = " On the command line that is --overwrite." if isinstance(error, OutputExistsError) else ""
+        _end(error, f"{error}{hint}", error.exit_code, debug)
+    # A user gets a sentence, and the traceback on request.
+    text = f"{type(error).__name__}: {error}. This is a defect of xgamma: run again with --debug and report it."
+    _end(error, text, 1, debug)
+
+
+def _end(error: Exception, text: str, code: int, debug: bool) -> NoReturn:
     if debug:
         traceback.print_exception(error)
     # As click begins the errors that it finds itself.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from xgamma.cli.console import json_option, print_json, size_text, store_argument
+from xgamma.cli.console import NOTHING, json_option, print_json, size_text, store_argument
 from xgamma.cli.products import opened_store, product_named
 from xgamma.events import Part
 from xgamma.ingest.notes import grouped, summaries
@@ -33,7 +33,8 @@ def command(store: str, product: str, as_json: bool) -> None:
             }
         )
         return
-    software = ", ".join(f"{name} {version}" for name, version in record.provenance["software"].items())
+    known = record.provenance.get("software")
+    software = ", ".join(f"{name} {version}" for name, version in known.items()) if isinstance(known, dict) else NOTHING
     click.echo(f"{record.kind}/{record.key}   {size_text(record.nbytes)}   {record.created}")
     click.echo(f"open with  xr.open_zarr({place.path(record.kind, record.key)!r})")
     click.echo(f"made with  {software}")

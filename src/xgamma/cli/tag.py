@@ -30,11 +30,16 @@ def command(store: str, name: str | None, overwrite: bool, as_json: bool) -> Non
 
 
 def _row(name: str, content: Mapping[str, Any]) -> dict[str, str]:
-    runs = sum(len(keys) for keys in content.get("runs", {}).values())
-    products = sum(len(keys) for keys in content.get("products", {}).values())
+    runs, products = (_count(content.get(key)) for key in ("runs", "products"))
     return {
         "tag": name,
         "time (UTC)": str(content.get("time", ""))[:19].replace("T", " "),
         "runs": some(runs, "run"),
         "made of them": some(products, "product"),
     }
+
+
+def _count(keys: Any) -> int:
+    """Return how many keys a tag names; of one that is damaged, which ``verify`` says, none."""
+    lists = keys.values() if isinstance(keys, Mapping) else ()
+    return sum(len(each) for each in lists if isinstance(each, Mapping | list))

@@ -38,8 +38,8 @@ def command(
 ) -> int:
     """Read all of STORE, compare it with its records, and say what is wrong and what to do; writes nothing.
 
-    Compared are the digest of every group, the schema of spectra, and ledgers with the events read; with --sample also
-    rows drawn at random with what their runs give now, bit for bit. Exit code 6 when something is wrong.
+    Compared are the metadata, the digest of every group, the schema of spectra, and ledgers with the events read; with
+    --sample also rows drawn at random with what their runs give now, bit for bit. Exit code 6 when something is wrong.
 
     With --against gammapy rows drawn at random (N is 5 by default) are compared instead with what the installed
     Gammapy makes of the FITS files of their runs, and the largest deviations are printed. Exit code 6 when counts,
@@ -67,6 +67,7 @@ def _document(url: str, report: Report) -> dict[str, object]:
         "faults": [dataclasses.asdict(fault) for fault in report.faults],
         "products": report.products,
         "bytes": report.nbytes,
+        "metadata": {"compared": report.metadata, "not_compared": dict(report.metadata_unknown)},
         "ledgers": {"compared": report.ledgers, "not_compared": dict(report.ledgers_unknown)},
         "rows": report.rows,
         "recomputed": {"compared": report.again.count, "not_possible": dict(report.again.impossible)},
@@ -79,6 +80,8 @@ def _print(store: str, report: Report, sample: int) -> None:
         "products": f"{report.products}, {size_text(report.nbytes)}",
         "ledgers": _counted(report.ledgers, "compared with the events read", report.ledgers_unknown),
     }
+    if report.metadata_unknown:
+        facts["metadata"] = _counted(report.metadata, "compared with their records", report.metadata_unknown)
     if sample:
         counts = f"reduced again, of {report.rows}"
         facts["rows"] = _counted(report.again.count, counts, report.again.impossible, "not possible for")

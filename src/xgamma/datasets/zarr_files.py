@@ -5,21 +5,23 @@ The encoding is that of the store, so that ``xr.open_zarr`` shows the same as fo
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import shutil
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
 import xarray as xr
 
 from xgamma.errors import InputError, MissingInputError, OutputError, OutputExistsError, StoreError
+from xgamma.formats.leftovers import OLD, PART, begun, delete_leftovers, hidden, new_token
 from xgamma.store.backend import open_backend
-from xgamma.store.encoding import array_documents, encoded, read_documents, read_group, write_groups
+from xgamma.store.encoding import array_documents, encoded, read_group, write_groups
+from xgamma.store.layout import validated_documents
 
 ROOT = "zarr.json"
 GROUP = "spectra-"
+_GROUPS = re.compile(rf"{GROUP}\d{{1,9}}", re.ASCII)
 
 
 def write_zarr(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool) -> None:
@@ -35,8 +37,10 @@ def write_zarr(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool) -> N
     _validate_place(path, overwrite)
     names = [""] if len(datasets) == 1 else [f"{GROUP}{number}" for number in range(len(datasets))]
     groups = {name: encoded(ds, name) for name, ds in zip(names, datasets, strict=True)}
-    token = uuid.uuid4().hex[:12]
-    part, old = (path.with_name(f".{path.name}.{token}.{state}") for state in ("part", "old"))
+    delete_leftovers(path.parent)
+    token = new_token()
+    part, old = hidden(path, PART, token), hidden(path, OLD, token)
+    handle = begun(part, lambda folder: folder.mkdir())
     try:
         write_groups(open_backend(part).zarr, "", groups, {})
         if path.exists():
@@ -47,6 +51,7 @@ def write_zarr(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool) -> N
     finally:
         shutil.rmtree(part, ignore_errors=True)
         _settle(old, path)
+        os.close(handle)
 
 
 def _settle(old: Path, path: Path) -> None:
@@ -74,19 +79,18 @@ def read_zarr(path: Path) -> list[xr.Dataset]:
     """
     if not (path / ROOT).is_file():
         raise MissingInputError(f"There is no Zarr group {path}: expected a folder with {ROOT} in it.")
+    backend = open_backend(path, create=False)
     try:
-        documents = read_documents((path / ROOT).read_bytes())
-    except (json.JSONDecodeError, KeyError) as error:
+        documents = validated_documents(backend.read(ROOT) or b"")
+    except ValueError as error:
         raise InputError(
-            f"{path} was not written by xgamma; open it with xr.open_zarr and Datasets.from_xarray."
-        ) from error
+            f"{path} was not written by xgamma, or is damaged, as its {ROOT} {error}. "
+            "Open it with xr.open_zarr and Datasets.from_xarray."
+        ) from None
     groups = (
-        [""]
-        if array_documents(documents, "")
-        else sorted((g for g in documents if g.startswith(GROUP) and "/" not in g), key=_number)
+        [""] if array_documents(documents, "") else sorted((g for g in documents if _GROUPS.fullmatch(g)), key=_number)
     )
-    zarr = open_backend(path).zarr
-    return [read_group(zarr, "", documents, group) for group in groups]
+    return [read_group(backend.zarr, "", documents, group) for group in groups]
 
 
 def _number(group: str) -> int:

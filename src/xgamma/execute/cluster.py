@@ -283,15 +283,8 @@ async def _greet(scheduler: str) -> None:
 
 def _validate_software(client: Any, scheduler: str) -> None:
     """Raise ``ClusterError`` where the cluster could not run a block, or has nobody to run it."""
-    try:
-        client.wait_for_workers(1, timeout=WORKERLESS_SECONDS)
-    except TimeoutError:
-        raise _no_workers(scheduler) from None
-    found = client.get_versions(packages=["xgamma"])
-    own = _versions(found["client"])
-    others = {"its scheduler": found["scheduler"], **{f"its worker {k}": v for k, v in found["workers"].items()}}
-    for who, versions in others.items():
-        theirs = _versions(versions)
+    own, others = _software(client, scheduler)
+    for who, theirs in others.items():
         wrong = [name for name in _SAME if theirs[name] != own[name]]
         if wrong:
             what = ", ".join(f"{name} {theirs[name] or 'is missing'} (here {own[name]})" for name in wrong)
@@ -299,6 +292,30 @@ def _validate_software(client: Any, scheduler: str) -> None:
                 f"The cluster at {scheduler} has other software than this process: on {who} {what}. "
                 "Install the same there, pip install 'xgamma[cluster]', and start it again."
             )
+
+
+def _software(client: Any, scheduler: str) -> tuple[dict[str, str | None], dict[str, dict[str, str | None]]]:
+    """Return the versions of what has to be the same: here, and on the scheduler and each worker."""
+    try:
+        client.wait_for_workers(1, timeout=WORKERLESS_SECONDS)
+    except TimeoutError:
+        raise _no_workers(scheduler) from None
+    except Exception:  # the connection may break at any point
+        raise _gone_early(scheduler) from None
+    try:
+        # As get_versions does, in bounded time.
+        found = client.sync(client._get_versions, packages=["xgamma"], callback_timeout=CONNECT_SECONDS)
+        others = {"its scheduler": found["scheduler"], **{f"its worker {k}": v for k, v in found["workers"].items()}}
+        return _versions(found["client"]), {who: _versions(versions) for who, versions in others.items()}
+    except (Exception, CancelledError):
+        raise _gone_early(scheduler) from None
+
+
+def _gone_early(scheduler: str) -> ClusterError:
+    return ClusterError(
+        f"The scheduler at {scheduler} went away while it was asked for its software. "
+        "Start it again and repeat the command, or set general.n_jobs in its place; what is in the store stays."
+    )
 
 
 def _versions(document: dict[str, Any]) -> dict[str, str | None]:

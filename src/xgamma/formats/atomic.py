@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from xgamma.errors import ConfigError, OutputError, OutputExistsError
+from xgamma.formats.leftovers import PART, begun, delete_leftovers, hidden, new_token
 
 
 def local_path(path: str | os.PathLike[str]) -> Path:
@@ -49,6 +49,7 @@ def write_files(contents: Mapping[Path, bytes], *, overwrite: bool = False) -> N
 
     The bytes of every file are on disk under temporary names before the first name is touched; names are then swapped
     in the order given, so that an index comes last. When a swap fails, files that were not there before are removed.
+    What a killed writer left in their folders is deleted.
 
     Parameters
     ----------
@@ -66,11 +67,16 @@ def write_files(contents: Mapping[Path, bytes], *, overwrite: bool = False) -> N
         validate_output(path, overwrite)
     # A link is written through, as an ordinary open() would.
     targets = {path.resolve(): content for path, content in contents.items()}
-    token = uuid.uuid4().hex[:12]
-    parts = {target: target.with_name(f".{target.name}.{token}.part") for target in targets}
+    for folder in {target.parent for target in targets}:
+        delete_leftovers(folder)
+    token = new_token()
+    parts = {target: hidden(target, PART, token) for target in targets}
     placed: list[Path] = []
+    # Held until the names are swapped.
+    handles: list[int] = []
     try:
         for target, content in targets.items():
+            handles.append(begun(parts[target], lambda part: part.touch(exist_ok=False)))
             _write_through(parts[target], content)
         for target, part in parts.items():
             is_new = not target.exists()
@@ -84,10 +90,13 @@ def write_files(contents: Mapping[Path, bytes], *, overwrite: bool = False) -> N
                 f"Writing {names} failed and nothing was kept: {error}. Make space, or choose another folder."
             ) from error
         raise
+    finally:
+        for handle in handles:
+            os.close(handle)
 
 
 def _write_through(path: Path, content: bytes) -> None:
-    with path.open("xb") as file:
+    with path.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

@@ -27,11 +27,10 @@ from xgamma.ingest.stored import (
     Origin,
     StoredGroups,
     StoredRelease,
-    StoredRun,
     chunks_of,
     holdings_of,
-    versions_of,
 )
+from xgamma.ingest.versions import StoredRun, note_ingest, sequence_after, versions_of
 from xgamma.store import Record, Store, digest, file_digest, is_store
 from xgamma.store.objects import FileStatus
 
@@ -150,7 +149,7 @@ class FitsRelease:
 
     def _records(self, store: Store) -> list[Record]:
         """Return the parts of this release, the newest last."""
-        own = (record for record in store.ls(KIND) if record.texts["release"] == self.name)
+        own = (record for record in store.records(KIND) if record.texts["release"] == self.name)
         return sorted(own, key=lambda record: record.created)
 
     def pending(self, obs_ids: Sequence[int], store: Store) -> list[int]:
@@ -208,10 +207,12 @@ class FitsRelease:
         records = self._records(store)
         found = self._found(obs_ids, records, store, Look(remember=True, rehash=rehash))
         new = [self.index.runs[obs_id] for obs_id in obs_ids if obs_id not in found]
+        note_ingest(store, self.name, records, found)
+        sequence = sequence_after(store, records, [entry.obs_id for entry in new])
         if workers == THIS_PROCESS:
-            ingested, in_memory = self._read_here(new, store, on_failure)
+            ingested, in_memory = self._read_here(new, store, on_failure, sequence)
         else:
-            ingested, in_memory = self._read_by(workers, new, store, on_failure), {}
+            ingested, in_memory = self._read_by(workers, new, store, on_failure, sequence), {}
         found |= {obs_id: run for each in ingested for obs_id, run in each.runs.items()}
         held = holdings_of(store, {obs_id: found[obs_id] for obs_id in obs_ids if obs_id in found})
         return Holdings(
@@ -223,7 +224,7 @@ class FitsRelease:
         )
 
     def _read_here(
-        self, entries: Sequence[RunEntry], store: Store, on_failure: OnFailure
+        self, entries: Sequence[RunEntry], store: Store, on_failure: OnFailure, sequence: int
     ) -> tuple[list[Ingested], dict[str, Part]]:
         """Read runs in this process; only the last part stays in memory, which does not grow with their number."""
         ingested: list[Ingested] = []
@@ -231,16 +232,16 @@ class FitsRelease:
         with progress_bar("Reading runs", len(entries)) as advance:
             for chunk in _chunks(entries):
                 last.clear()
-                done, part = self._read_part(chunk, store, advance, on_failure)
+                done, part = self._read_part(chunk, store, advance, on_failure, sequence)
                 ingested.append(done)
                 if part is not None and done.record is not None:
                     last[done.record.key] = Part(StoredGroups(store, done.record, part.groups))
         return ingested, last
 
     def _read_by(
-        self, workers: Workers, entries: Sequence[RunEntry], store: Store, on_failure: OnFailure
+        self, workers: Workers, entries: Sequence[RunEntry], store: Store, on_failure: OnFailure, sequence: int
     ) -> list[Ingested]:
-        chunks = [(self, chunk, store) for chunk in _chunks(entries)]
+        chunks = [(self, chunk, store, sequence) for chunk in _chunks(entries)]
         ingested = run_blocks(_ingest_part, chunks, "Reading runs", workers)
         for each in ingested:
             for failure in each.failures:
@@ -248,9 +249,9 @@ class FitsRelease:
         return ingested
 
     def _read_part(
-        self, entries: Sequence[RunEntry], store: Store, progress: Progress, on_failure: OnFailure
+        self, entries: Sequence[RunEntry], store: Store, progress: Progress, on_failure: OnFailure, sequence: int
     ) -> tuple[Ingested, Part | None]:
-        """Read runs into one part and put it into the store."""
+        """Read runs into one part and put it into the store; ``sequence`` says what they come after."""
         read, failures = read_runs(entries, progress, on_failure)
         part, runs, unbuilt = built(read, self.name)
         for failure in unbuilt:
@@ -262,7 +263,10 @@ class FitsRelease:
         key = part_key(STEP_VERSION, self.name, run_keys)
         texts = {
             "release": self.name,
-            "runs": [{"obs_id": r.entry.obs_id, "run_key": k} for r, k in zip(runs, run_keys, strict=True)],
+            "runs": [
+                {"obs_id": run.entry.obs_id, "run_key": key, "sequence": sequence}
+                for run, key in zip(runs, run_keys, strict=True)
+            ],
             "files": {path: list(astuple(file)) for run in runs for path, file in run.files.items()},
         }
         given = self.origin.document()
@@ -286,9 +290,9 @@ def _chunks(entries: Sequence[RunEntry]) -> Iterator[Sequence[RunEntry]]:
     return (entries[start : start + RUNS_PER_PART] for start in range(0, len(entries), RUNS_PER_PART))
 
 
-def _ingest_part(release: FitsRelease, entries: Sequence[RunEntry], store: Store) -> Ingested:
+def _ingest_part(release: FitsRelease, entries: Sequence[RunEntry], store: Store, sequence: int) -> Ingested:
     """Read a part in a worker; only where its runs lie travels back."""
-    return release._read_part(entries, store, lambda: None, lambda _: None)[0]
+    return release._read_part(entries, store, lambda: None, lambda _: None, sequence)[0]
 
 
 def _run_key(entry: RunEntry, digests: Mapping[str, str] | None, version: int = STEP_VERSION) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import Any, NamedTuple
 
 import xarray as xr
@@ -14,6 +15,8 @@ from xgamma.events import Part, RunFacts
 from xgamma.execute import THIS_PROCESS, Workers
 from xgamma.formats.gadf.index import USUAL_NAMES, IndexNames
 from xgamma.ingest.part import Failure, log_failure
+from xgamma.ingest.versions import StoredRun, Versions, ingests_of, versions_of
+from xgamma.schema.check import is_of_type
 from xgamma.store import Record, Store
 
 KIND = "dl3"
@@ -44,7 +47,8 @@ class StoredGroups(Mapping[str, xr.Dataset]):
         if group not in self._opened:
             is_table = group in ("", "gti")
             read = self._store.get if is_table else self._store.open
-            self._opened[group] = read(KIND, self._record.key, group, self._record)
+            found = read(KIND, self._record.key, group, self._record)
+            self._opened[group] = self._store.validated(found, self._record, group)
         return self._opened[group]
 
     def __iter__(self) -> Iterator[str]:
@@ -98,36 +102,10 @@ class Origin(NamedTuple):
         return cls(document["datastore"], IndexNames(document.get("hdu_index"), document.get("obs_index")))
 
 
-class StoredRun(NamedTuple):
-    """Where a store holds a run: the record of its part and the number in it."""
-
-    run_key: str
-    record: Record
-    number: int
-
-    @property
-    def part(self) -> str:
-        """The key of its part."""
-        return self.record.key
-
-
-Versions = dict[str, StoredRun]
-
-
 def stored_versions(store: Store, release: str | None = None) -> dict[int, Versions]:
     """Return the versions of each run of a store by run key, the newest last; ``None`` is every release."""
-    return versions_of(record for record in store.ls(KIND) if release in (None, record.texts["release"]))
-
-
-def versions_of(records: Iterable[Record]) -> dict[int, Versions]:
-    """Return the versions of each run of some parts by run key, the newest last."""
-    found: dict[int, Versions] = {}
-    for record in sorted(records, key=lambda record: record.created):
-        for number, run in enumerate(record.texts["runs"]):
-            versions = found.setdefault(run["obs_id"], {})
-            versions.pop(run["run_key"], None)
-            versions[run["run_key"]] = StoredRun(run["run_key"], record, number)
-    return found
+    records = [record for record in store.records(KIND) if release in (None, record.texts["release"])]
+    return versions_of(records, ingests_of(store, records))
 
 
 def stored_runs(store: Store) -> dict[int, StoredRun]:
@@ -163,8 +141,11 @@ def tagged_runs(store: Store, tag: str) -> dict[int, StoredRun]:
     tags = store.tags()
     if tag not in tags:
         raise UnknownNameError(f"The store {store.url} has no tag {tag!r}.{did_you_mean(tag, tags)}")
+    runs: Any = tags[tag].get("runs")
+    if not is_of_type(runs, "mapping of mapping of text") or not all(map(str.isdecimal, chain(*runs.values()))):
+        raise StoreError(f"The tag {tag!r} of the store {store.url} names no runs. Set it anew with xgamma tag.")
     found: dict[int, StoredRun] = {}
-    for release, keys in tags[tag]["runs"].items():
+    for release, keys in runs.items():
         versions = stored_versions(store, release)
         for obs_id, run_key in keys.items():
             if run_key not in versions.get(int(obs_id), {}):
@@ -184,7 +165,7 @@ class StoredRelease:
         self.place = store.url
         self.origin = Origin(store.url)
         ids: dict[str, set[int]] = {}
-        records = store.ls(KIND)
+        records = store.records(KIND)
         for record in records:
             of_release = ids.setdefault(str(record.texts["release"]), set())
             of_release.update(run["obs_id"] for run in record.texts["runs"])
@@ -195,7 +176,10 @@ class StoredRelease:
                 f"The store {store.url} holds the releases {', '.join(sorted(ids))}, which share observation ids. "
                 "Read the FITS release that you mean, with this store as general.store."
             )
-        self._runs = _newest(versions_of(records)) if tag is None else tagged_runs(store, tag)
+        if tag is None:
+            self._runs = _newest(versions_of(records, ingests_of(store, records)))
+        else:
+            self._runs = tagged_runs(store, tag)
         self.name = "+".join(sorted(ids))
 
     @cached_property

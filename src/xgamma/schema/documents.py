@@ -24,6 +24,7 @@ RECORD: Document = {
     "texts": Attribute("mapping", "Names and other texts, by kind"),
     "supersedes": Attribute("list of text", "Keys of the same kind whose content this product holds"),
     "schema": Attribute("whole number", "The version of the layout", value=1),
+    "metadata": Attribute("text", "The SHA-256 of the `zarr.json` of the product, 64 hex digits", required=False),
 }
 PROVENANCE: Document = {
     "software": Attribute("mapping of text", "Versions by name"),
@@ -60,7 +61,18 @@ FAILED_RUN: Document = {
     "run": Attribute("mapping", "`name`, `stage`, `kind` and `message` of what failed"),
     "time": Attribute("text", "When it was tried last: ISO 8601, UTC"),
 }
+INGEST: Document = {
+    "release": Attribute("text", "The release of the runs"),
+    "sequence": Attribute("whole number", "After which ingests this one came: one more than the largest known to it"),
+    "runs": Attribute("mapping of text", "The run key by observation id, of versions that others had followed"),
+    "time": Attribute("text", "When it was: ISO 8601, UTC"),
+}
 RUN: Document = {
     "obs_id": Attribute("whole number", "The observation id"),
     "run_key": Attribute("text", "The digest of the bytes of the run"),
+    "sequence": Attribute(
+        "whole number",
+        "After which ingests of the release this one came: one more than the largest known to it",
+        required=False,
+    ),
 }

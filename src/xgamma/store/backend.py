@@ -8,12 +8,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime
-import os
 import re
-import shutil
 import uuid
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -27,12 +25,13 @@ from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import ObjectStore
 
 from xgamma.errors import DamagedError, StoreError
+from xgamma.store.chunks import MAX_BYTES as MAX_CHUNK
 from xgamma.store.chunks import is_cut
+from xgamma.store.documents import MAX_BYTES
+from xgamma.store.files import delete_tree, is_behind_link, leftovers, read_file, write_file
 from xgamma.store.patience import persistent
 from xgamma.store.places import Place, reason, remote_objects
 
-# A writer that was killed leaves the file that obstore renames at the end; obstore never lists it.
-_STAGED = re.compile(r".*#\d+")
 _CHUNK = re.compile(r"(.*/)?c(\.\d+)*")
 _REQUESTS = 16
 _KNOWN_FOLDERS = 64
@@ -88,9 +87,9 @@ class WholeObjectStore(ObjectStore[Any]):
             async with _gate():
                 await obstore.put_async(self.store, key, value.to_bytes(), use_multipart=False)
         elif len(value) > _LARGE_BYTES:
-            await asyncio.to_thread(_write_file, self._folder / key, value.to_bytes())
+            await asyncio.to_thread(write_file, self._folder / key, value.to_bytes())
         else:
-            _write_file(self._folder / key, value.to_bytes())
+            write_file(self._folder / key, value.to_bytes())
 
     async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
         """Return the bytes of one object, or ``None`` for metadata that is not there."""
@@ -98,7 +97,8 @@ class WholeObjectStore(ObjectStore[Any]):
         if known is not None:
             return prototype.buffer.from_bytes(known)
         if self._folder is not None and byte_range is None:
-            content = _read_file(self._folder / key)
+            with self._place.sentences("read"):
+                content = read_file(self._folder / key, MAX_CHUNK)
             found = None if content is None else prototype.buffer.from_bytes(content)
         else:
             # Arrays of an opened product are read later, where no other sentence is said.
@@ -121,7 +121,7 @@ class WholeObjectStore(ObjectStore[Any]):
 
     def damage(self, key: str, what: str) -> StoreError:
         """Return the error for an object that is not as it was put; on a server it may be whole."""
-        if self._folder is not None:
+        if not self._place.is_remote:
             return damaged(self._place.url, key, what)
         return StoreError(f"{key} in {self} {what}. Try again; where that does not help, copy the store again.")
 
@@ -145,21 +145,6 @@ def _gate() -> asyncio.Semaphore:
     return _GATES.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_REQUESTS))
 
 
-def _write_file(path: Path, content: bytes) -> None:
-    try:
-        path.write_bytes(content)
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-
-
-def _read_file(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-
-
 class Backend:
     """One place that holds objects by path; ``folder`` is set on local disk only."""
 
@@ -172,12 +157,20 @@ class Backend:
         self.zarr = WholeObjectStore(objects, place)
 
     def read(self, path: str) -> bytes | None:
-        """Return the bytes of an object, ``None`` if it is not there."""
+        """Return the bytes of an object, ``None`` if it is not there; raises ``StoreError`` for one of absurd size."""
         with self.sentences("read"):
+            if self.folder is not None:
+                return read_file(self.folder / path, MAX_BYTES)
             try:
-                return bytes(obstore.get(self.objects, path).bytes())
+                found = obstore.get(self.objects, path)
             except FileNotFoundError:
                 return None
+            if found.meta["size"] > MAX_BYTES:
+                raise StoreError(
+                    f"{path} in {self.url} is not read: expected at most {MAX_BYTES} bytes, it has "
+                    f"{found.meta['size']}. Copy the store again."
+                )
+            return bytes(found.bytes())
 
     def read_many(self, paths: Iterable[str]) -> list[bytes | None]:
         """Return the bytes of many objects, several requests at a time."""
@@ -187,6 +180,9 @@ class Backend:
     def exists(self, path: str) -> bool:
         """Whether an object is there."""
         with self.sentences("read"):
+            if self.folder is not None:
+                # obstore opens what it looks at, and waits for a pipe.
+                return (self.folder / path).is_file()
             try:
                 obstore.head(self.objects, path)
             except FileNotFoundError:
@@ -221,18 +217,28 @@ class Backend:
             persistent(lambda: obstore.delete(self.objects, path))
 
     def delete_folder(self, prefix: str) -> None:
-        """Delete every object under ``prefix``, and on disk the folder and what a killed writer left in it."""
+        """Delete every object under ``prefix``, and on disk the folder and what a killed writer left in it.
+
+        What a link on a disk leads to is not of the store, and stays.
+        """
+        if self.folder is not None:
+            with self.sentences("written"):
+                if not self.is_behind_link(prefix):
+                    delete_tree(self.folder / prefix)
+            return
         with ThreadPoolExecutor(_REQUESTS) as pool:
             list(pool.map(self.delete, self.modified(prefix)))
-        if self.folder is not None:
-            shutil.rmtree(self.folder / prefix, ignore_errors=True)
+
+    def is_behind_link(self, path: str) -> bool:
+        """Whether a folder above ``path`` is a link on a disk, so that ``path`` may lie outside of the store."""
+        return self.folder is not None and is_behind_link(self.folder, path)
 
     def tidy(self, limit: datetime.datetime) -> None:
         """Delete what killed writers left on a disk and obstore does not list: staged files and empty folders."""
         if self.folder is None:
             return
         # All ages are read first, because taking a file out of a folder makes the folder young.
-        for path, changed in list(_leftovers(self.folder)):
+        for path, changed in list(leftovers(self.folder)):
             # Another writer may have renamed the file, or put something into the folder.
             with contextlib.suppress(OSError):
                 if changed < limit.timestamp():
@@ -281,11 +287,3 @@ def _folder(path: Path, create: bool) -> Backend:
         raise StoreError(
             f"The store {folder} cannot be opened as a folder: {reason(error)}. Give a folder that can be written."
         ) from error
-
-
-def _leftovers(folder: Path) -> Iterator[tuple[Path, float]]:
-    """Yield staged files and all folders, the inner ones first, with the time of their last change."""
-    for place, folders, files in os.walk(folder, topdown=False):
-        for name in [*(name for name in files if _STAGED.fullmatch(name)), *folders]:
-            with contextlib.suppress(FileNotFoundError):
-                yield Path(place, name), Path(place, name).stat().st_mtime

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime
 import json
+import logging
 from collections.abc import Mapping
 
 from xgamma.store.backend import Backend
 from xgamma.store.labels import NAMES, read_labels
 from xgamma.store.records import Record, now, record_path
+
+log = logging.getLogger(__name__)
 
 _RETIRED = "retired.json"
 A_DAY = datetime.timedelta(days=1)
@@ -50,12 +53,15 @@ def _collect(backend: Backend, kind: str, limit: datetime.datetime) -> list[str]
     # Read after the listing: an attempt that was published in between is seen as alive.
     alive = {record.folder for record in read_records(backend, [kind])}
     dead = sorted(attempt for attempt, time in last.items() if attempt not in alive and time < limit)
-    for attempt in dead:
+    own = [attempt for attempt in dead if not backend.is_behind_link(attempt)]
+    if len(own) < len(dead):
+        log.warning("%s/%s has folders that are links: gc deletes nothing behind them.", backend.url, kind)
+    for attempt in own:
         backend.delete_folder(attempt)
     for path, time in modified.items():
-        if path.endswith(f"/{_RETIRED}") and time < limit:
+        if path.endswith(f"/{_RETIRED}") and time < limit and not backend.is_behind_link(path):
             backend.delete(path)
-    return dead
+    return own
 
 
 def retire(backend: Backend, record: Record) -> None:

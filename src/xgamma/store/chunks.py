@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterator
-from typing import Any, Protocol, TypeVar, cast
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -28,8 +29,12 @@ CODECS = ["bytes", "blosc"]
 # One folder for each array, and not one for each dim of it.
 SEPARATOR = "."
 _CODEC = Blosc(cname="lz4", clevel=5, shuffle=SHUFFLE, blocksize=0)
-# The head of a chunk of blosc; its last four bytes are the length of the whole.
+# The head of a chunk of blosc: bytes 4 to 8 are the length of its numbers, the last four that of the whole.
 _HEAD_BYTES = 16
+MAX_BYTES = (1 << 31) - 1
+"""The longest chunk, as blosc knows no longer one; what is encoded is at most a head longer than the numbers."""
+# So many are asked for at a time: where one is missing, what is only said to be there is not gone through.
+_AT_ONCE = 256
 # Above this a thread is worth its start.
 _LARGE_BYTES = 1_000_000
 
@@ -87,30 +92,113 @@ def _encoded(values: npt.NDArray[Any], shape: tuple[int, ...]) -> bytes:
 
 
 async def read_array(zarr: Damageable, path: str, document: Document) -> npt.NDArray[Any]:
-    """Read a whole array; raises ``StoreError`` for a chunk that is missing or damaged, and for other codecs."""
-    if [codec["name"] for codec in document["codecs"]] != CODECS:
-        raise StoreError(
-            f"{path} is encoded by other codecs than {', '.join(CODECS)}: it is not of the format of xgamma. "
-            "Open it with xr.open_zarr."
+    """Read a whole array; raises ``StoreError`` for a chunk that is missing or damaged, and for no room in memory."""
+    values = _room(zarr, path, document["shape"], document)
+    parts = ((key, _inside(place), place) for key, place in chunks_of(document))
+    await _read_into(values, zarr, path, document, parts)
+    return values
+
+
+async def read_window(
+    zarr: Damageable, path: str, document: Document, places: tuple[slice | npt.NDArray[np.int64], ...]
+) -> npt.NDArray[Any]:
+    """Read a part of an array, of each chunk what is needed.
+
+    Parameters
+    ----------
+    zarr, path, document
+        Where the array is, and its document.
+    places
+        For the first dims a slice of step 1 or numbers of at least 0; what is left out is whole.
+    """
+    sizes = document["shape"]
+    asked = [*places, *(slice(0, size) for size in sizes[len(places) :])]
+    along = [_pieces(*each) for each in zip(asked, sizes, chunk_shape_of(document), strict=True)]
+    values = _room(zarr, path, [count for count, _ in along], document)
+    parts = (
+        (
+            SEPARATOR.join(["c", *(str(piece.chunk) for piece in pieces)]),
+            _crossed([piece.inside for piece in pieces]),
+            _crossed([piece.place for piece in pieces]),
         )
-    values = np.empty(document["shape"], dtype=np.dtype(document["data_type"]).newbyteorder("<"))
+        for pieces in itertools.product(*(pieces for _, pieces in along))
+    )
+    await _read_into(values, zarr, path, document, parts)
+    return values
+
+
+Place = slice | npt.NDArray[np.int64]
+
+
+class _Piece(NamedTuple):
+    """What of one chunk is needed along a dim: the number of the chunk, where in it, and where it goes."""
+
+    chunk: int
+    inside: Place
+    place: Place
+
+
+def _pieces(asked: Place, size: int, chunk: int) -> tuple[int, list[_Piece]]:
+    """Return how many places are asked for along a dim, and the piece of each chunk that holds some."""
+    if isinstance(asked, slice):
+        start, stop, _ = asked.indices(size)
+        cuts = [
+            (number, max(start, number * chunk), min(stop, (number + 1) * chunk))
+            for number in (range(start // chunk, -(-stop // chunk)) if start < stop else ())
+        ]
+        pieces = [
+            _Piece(number, slice(low - number * chunk, high - number * chunk), slice(low - start, high - start))
+            for number, low, high in cuts
+        ]
+        return max(0, stop - start), pieces
+    numbers = asked // chunk
+    places = {int(number): np.flatnonzero(numbers == number) for number in np.unique(numbers)}
+    return len(asked), [_Piece(number, asked[at] - number * chunk, at) for number, at in places.items()]
+
+
+def _crossed(places: list[Place]) -> tuple[Any, ...]:
+    """Return an index by which numpy takes all combinations of the places along each dim."""
+    if all(isinstance(place, slice) for place in places):
+        return tuple(places)
+    return np.ix_(*(np.arange(place.start, place.stop) if isinstance(place, slice) else place for place in places))
+
+
+def _inside(place: tuple[slice, ...]) -> tuple[slice, ...]:
+    return tuple(slice(0, part.stop - part.start) for part in place)
+
+
+def _room(zarr: Damageable, path: str, shape: Sequence[int], document: Document) -> npt.NDArray[Any]:
+    try:
+        return np.empty(shape, dtype=np.dtype(document["data_type"]).newbyteorder("<"))
+    except (MemoryError, ValueError):
+        raise zarr.damage(path, f"says that it has the shape {tuple(shape)}, for which there is no memory") from None
+
+
+async def _read_into(
+    values: npt.NDArray[Any], zarr: Damageable, path: str, document: Document, parts: Iterable[tuple[str, Any, Any]]
+) -> None:
+    """Fill an array from chunks: the key of each, what of it is needed, and where that goes."""
     shape = chunk_shape_of(document)
 
-    async def read(key: str, place: tuple[slice, ...]) -> None:
+    async def read(key: str, inside: Any, place: Any) -> None:
         found = await zarr.get(f"{path}/{key}", default_buffer_prototype())
         # A missing chunk is an error of the store already.
         content = cast(Buffer, found).to_bytes()
         try:
             chunk = await _in_thread_if_large(values.nbytes, lambda: _decoded(content, shape, values.dtype))
-        except (RuntimeError, ValueError) as error:  # from damaged bytes a decoder may raise either
+        except (RuntimeError, ValueError, MemoryError) as error:  # from damaged bytes a decoder may raise any
             raise zarr.damage(f"{path}/{key}", "cannot be decoded") from error
-        values[place] = chunk[tuple(slice(0, part.stop - part.start) for part in place)]
+        values[place] = chunk[inside]
 
-    await asyncio.gather(*(read(key, place) for key, place in chunks_of(document)))
-    return values
+    asked = iter(parts)
+    while batch := list(itertools.islice(asked, _AT_ONCE)):
+        await asyncio.gather(*(read(*part) for part in batch))
 
 
 def _decoded(content: bytes, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    nbytes = math.prod(shape) * dtype.itemsize
+    if int.from_bytes(content[4:8], "little") != nbytes:
+        raise ValueError("The chunk has another size than the metadata say.")
     return np.frombuffer(_CODEC.decode(content), dtype).reshape(shape)
 
 

@@ -5,7 +5,6 @@ Nothing is written. Of arrays only those are read whose values a law speaks of; 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,15 +22,15 @@ from xgamma.schema.check import field_violations, group_named
 from xgamma.schema.tables import Attribute, Product, Violation
 from xgamma.store.backend import Backend
 from xgamma.store.care import kinds, retired_path
+from xgamma.store.documents import parsed_mapping
 from xgamma.store.encoding import Documents, array_documents
-from xgamma.store.labels import FAILED, FILES, NAMES, TAGS
+from xgamma.store.labels import RULES
 from xgamma.store.layout import layout_violations
-from xgamma.store.opened import Location, attempt_of, locate, open_group
+from xgamma.store.opened import Location, locate, open_group, record_at
 from xgamma.store.records import record_path
 
 _KEY = re.compile(r"[0-9a-f]{32}")
 _SCHEMAS = {kind: product.groups[""].attrs["schema"].value for kind, product in PRODUCTS.items()}
-_LABELS = {NAMES: rules.NAME, TAGS: rules.TAG, FILES: rules.FILE_READ, FAILED: rules.FAILED_RUN}
 
 
 @dataclass
@@ -74,7 +73,7 @@ def validate(url: str | Path) -> Conformance:
         _check_store(location, result)
     elif location.what == "product":
         if location.attempt:
-            attempt_of(location)
+            record_at(location)
         kind, key = location.product.split("/")
         content = location.backend.read("record.json")
         _check_record(location.backend, "", kind, key, content or b"", result)
@@ -105,7 +104,7 @@ def _check_store(location: Location, result: Conformance) -> None:
                 _check_unpublished(backend, f"{kind}/{key}", result)
             else:
                 _check_record(backend, f"{kind}/{key}", kind, key, content, result)
-    for folder, fields in _LABELS.items():
+    for folder, fields in RULES.items():
         paths = sorted(backend.modified(folder))
         for path, content in zip(paths, backend.read_many(paths), strict=True):
             result.documents += 1
@@ -132,10 +131,9 @@ def _document_violations(content: bytes | None, fields: rules.Document, where: s
 
 def _json(content: bytes | None) -> dict[str, Any] | None:
     try:
-        document = json.loads(content or b"")
+        return parsed_mapping(content or b"")
     except ValueError:
         return None
-    return document if isinstance(document, dict) else None
 
 
 # --- products
@@ -190,15 +188,20 @@ def _content_violations(backend: Backend, folder: str, product: Product, record:
     names = _groups_with_arrays(documents)
     found += _unlike_record(documents, names, record)
     places = {name: name for name in names if group_named(product, name)}
-    return found + _value_violations(backend, folder, places, product, record["texts"])
+    return found + _value_violations(backend, folder, documents, places, product, record["texts"])
 
 
 def _value_violations(
-    backend: Backend, folder: str, places: Mapping[str, str], product: Product, texts: Mapping[str, Any]
+    backend: Backend,
+    folder: str,
+    documents: Documents,
+    places: Mapping[str, str],
+    product: Product,
+    texts: Mapping[str, Any],
 ) -> list[Violation]:
     """Return what is wrong with the groups of a product, whose paths below ``folder`` are ``places``."""
     try:
-        groups = {name: open_group(backend, folder, path) for name, path in places.items()}
+        groups = {name: open_group(backend, folder, documents, path) for name, path in places.items()}
         return product_violations(groups, product) or list(_lengths(groups[""], product, texts))
     except XgammaError as error:
         return [Violation("arrays", "numbers that can be read", str(error).rstrip("."))]
@@ -243,7 +246,7 @@ def _check_file(location: Location, result: Conformance) -> None:
         part = PRODUCTS["dl3"]
         result.products += 1
         places = {name: name for name in names if group_named(part, name)}
-        result.violations += _value_violations(backend, "", places, part, {})
+        result.violations += _value_violations(backend, "", documents, places, part, {})
         return
     for name in names:
         product = _product_of(_schema_of(documents, name))
@@ -257,7 +260,8 @@ def _check_file(location: Location, result: Conformance) -> None:
         else:
             result.products += 1
             result.violations += [
-                violation.inside(name) for violation in _value_violations(backend, "", {"": name}, product, {})
+                violation.inside(name)
+                for violation in _value_violations(backend, "", documents, {"": name}, product, {})
             ]
 
 

@@ -7,14 +7,13 @@ their own as ever. A table of thirty columns of a few kilobytes is then no reque
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Iterable
 from typing import Any
 
 import numpy.typing as npt
 
-from xgamma.errors import StoreError
 from xgamma.store.chunks import Document, encoded_chunks
+from xgamma.store.documents import parsed_mapping
 
 KEY = "small_chunks"
 # A column of 500 runs has 4 kB; the document of a product grows by what is shorter to fetch than to ask for.
@@ -45,10 +44,11 @@ def small_chunks(arrays: Iterable[tuple[str, Document, npt.NDArray[Any]]]) -> di
 def copies_in(content: bytes) -> dict[str, bytes]:
     """Return the copies that the ``zarr.json`` of a product holds, by their keys below the product.
 
-    Raises ``StoreError`` where it is damaged.
+    Raises ``ValueError`` where they are none; its text goes on after the name of the document.
     """
+    consolidated = parsed_mapping(content).get("consolidated_metadata")
+    copies: Any = consolidated.get(KEY, {}) if isinstance(consolidated, dict) else None
     try:
-        copies = json.loads(content)["consolidated_metadata"].get(KEY, {})
         return {key: base64.b64decode(text, validate=True) for key, text in copies.items()}
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise StoreError("The zarr.json of a product is damaged. Copy the store again.") from None
+    except (ValueError, TypeError, AttributeError):
+        raise ValueError("has copies of chunks that are none") from None

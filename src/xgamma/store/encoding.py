@@ -7,6 +7,7 @@ none of the looking around that a general writer does: 23 ms against 95 ms for 2
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import math
 import re
@@ -18,16 +19,25 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 from xarray.conventions import encode_dataset_coordinates
-from zarr import AsyncArray
 from zarr.core.buffer import default_buffer_prototype
-from zarr.core.metadata import ArrayV3Metadata
 from zarr.core.sync import sync
-from zarr.storage import ObjectStore, StorePath
+from zarr.storage import ObjectStore
 
 from xgamma.errors import ConfigError, DataError, StoreError, did_you_mean
-from xgamma.store.chunks import COMPRESSION, SEPARATOR, Document, read_array, write_array
+from xgamma.store.chunks import (
+    COMPRESSION,
+    SEPARATOR,
+    Damageable,
+    Document,
+    chunk_shape_of,
+    read_array,
+    read_window,
+    write_array,
+)
 from xgamma.store.copies import KEY, small_chunks
+from xgamma.store.documents import parsed_mapping
 from xgamma.store.keys import plain, stored_array, validate_segment
+from xgamma.store.windows import lazy_array
 
 Documents = dict[str, Document]
 
@@ -38,7 +48,7 @@ RESERVED_ATTRS = frozenset(
     ["_FillValue", "missing_value", "scale_factor", "add_offset", "_Unsigned", "dtype", "coordinates", "names_in"]
 )
 _ROOT = "zarr.json"
-_NAME = re.compile(r"[A-Za-z][\w.-]*", re.ASCII)
+NAME = re.compile(r"[A-Za-z][\w.-]*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -90,7 +100,7 @@ def _codes(names: npt.NDArray[Any]) -> tuple[list[str], npt.NDArray[np.int64]]:
 
 def _validate_names(dataset: xr.Dataset, where: str) -> None:
     for name in [*dataset.variables, *dataset.dims]:
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
+        if not isinstance(name, str) or not NAME.fullmatch(name):
             raise DataError(
                 f"{where}: expected names of letters, digits, '_', '.' and '-' that start with a letter, got {name!r}."
             )
@@ -212,16 +222,20 @@ def _documents(groups: Mapping[str, StoredGroup], chunks: Mapping[str, tuple[int
 
 def write_groups(
     zarr: ObjectStore[Any], folder: str, groups: Mapping[str, StoredGroup], encoding: Mapping[str, Mapping[str, Any]]
-) -> None:
-    """Write a product into a folder that nobody else knows; every chunk is written, also one of zeros."""
+) -> str:
+    """Write a product into a folder that nobody else knows; every chunk is written, also one of zeros.
+
+    Returns the SHA-256 of the ``zarr.json`` of its root, by which all else is decoded.
+    """
     chunks = chunk_shapes(groups, encoding)
     documents = _documents(groups, chunks)
     arrays = dict(_array_paths(groups))
     copies = small_chunks((path, documents[path], array.values) for path, array in arrays.items())
     documents[""]["consolidated_metadata"][KEY] = copies
+    contents = {path: json.dumps(document, allow_nan=False).encode() for path, document in documents.items()}
 
     async def write() -> None:
-        metadata = [_write_document(zarr, _join(folder, path), document) for path, document in documents.items()]
+        metadata = [_write_document(zarr, _join(folder, path), content) for path, content in contents.items()]
         content = [write_array(zarr, _join(folder, path), documents[path], arrays[path].values) for path in arrays]
         # All are waited for, also after an error, so that nobody writes any more when the attempt is deleted.
         for result in await asyncio.gather(*metadata, *content, return_exceptions=True):
@@ -229,23 +243,24 @@ def write_groups(
                 raise result
 
     sync(write())
+    return hashlib.sha256(contents[""]).hexdigest()
 
 
-async def _write_document(zarr: ObjectStore[Any], path: str, document: Document) -> None:
-    content = json.dumps(document, allow_nan=False).encode()
+async def _write_document(zarr: ObjectStore[Any], path: str, content: bytes) -> None:
     await zarr.set(_join(path, _ROOT), default_buffer_prototype().buffer.from_bytes(content))
 
 
-def _zarr_array(zarr: ObjectStore[Any], path: str, document: Document) -> AsyncArray[ArrayV3Metadata]:
-    metadata = ArrayV3Metadata.from_dict(document)
-    return AsyncArray(metadata, StorePath(zarr, path), config={"order": "C", "write_empty_chunks": True})
-
-
 def read_documents(content: bytes) -> Documents:
-    """Return the nodes of a product by path from the ``zarr.json`` of its root."""
-    root = json.loads(content)
-    nodes: Documents = root.pop("consolidated_metadata")["metadata"]
-    return {"": root, **nodes}
+    """Return the nodes of a product by path from the ``zarr.json`` of its root, as they are.
+
+    Raises ``ValueError`` for what is no JSON of the kind; its text goes on after the name of the document.
+    """
+    root = parsed_mapping(content)
+    consolidated = root.pop("consolidated_metadata", None)
+    nodes = consolidated.get("metadata") if isinstance(consolidated, dict) else None
+    if not isinstance(nodes, dict):
+        raise ValueError("has no consolidated_metadata with the metadata of all nodes")
+    return {**nodes, "": root}
 
 
 def array_documents(documents: Documents, group: str) -> Documents:
@@ -255,28 +270,47 @@ def array_documents(documents: Documents, group: str) -> Documents:
     return {name: node for name, node in inside.items() if "/" not in name and node["node_type"] == "array"}
 
 
-def read_arrays(zarr: Any, folder: str, arrays: Documents, selection: Any = Ellipsis) -> dict[str, npt.NDArray[Any]]:
-    """Read the same selection of several arrays at once."""
+def read_arrays(
+    zarr: Damageable, folder: str, arrays: Documents, rows: slice | None = None
+) -> dict[str, npt.NDArray[Any]]:
+    """Read several arrays at once, whole or the same rows of each."""
 
-    async def read_one(path: str, document: Document) -> Any:
-        if selection is Ellipsis:
-            return await read_array(zarr, path, document)
-        return await _zarr_array(zarr, path, document).getitem(selection)
+    async def read_one(path: str, document: Document) -> npt.NDArray[Any]:
+        return await (read_array(zarr, path, document) if rows is None else read_window(zarr, path, document, (rows,)))
 
-    async def read() -> list[Any]:
+    async def read() -> list[npt.NDArray[Any]]:
         return await asyncio.gather(*(read_one(_join(folder, name), document) for name, document in arrays.items()))
 
-    return {name: np.asarray(values) for name, values in zip(arrays, sync(read()), strict=True)}
+    return dict(zip(arrays, sync(read()), strict=True))
 
 
-def read_group(zarr: Any, folder: str, documents: Documents, group: str) -> xr.Dataset:
+def read_group(zarr: Damageable, folder: str, documents: Documents, group: str) -> xr.Dataset:
     """Read one group whole, as it was put."""
     arrays = array_documents(documents, group)
+    return decoded(raw_group(documents, group, read_arrays(zarr, _join(folder, group), arrays)))
+
+
+def lazy_group(zarr: Damageable, folder: str, documents: Documents, group: str) -> xr.Dataset:
+    """Return one group with its names, whose other arrays are read when they are used."""
+    arrays = array_documents(documents, group)
+    lazy = {name: lazy_array(zarr, _join(folder, group, name), document) for name, document in arrays.items()}
+    result = decoded(raw_group(documents, group, lazy))
+    for name, document in arrays.items():
+        if "names_in" not in document["attributes"]:
+            chunks = chunk_shape_of(document)
+            preferred = dict(zip(document["dimension_names"], chunks, strict=True))
+            # So that ``chunks={}`` of xarray cuts the arrays as they lie in the store.
+            result[name].encoding = {"chunks": chunks, "preferred_chunks": preferred}
+    return result
+
+
+def raw_group(documents: Documents, group: str, values: Mapping[str, Any]) -> xr.Dataset:
+    """Return the arrays of a group as a Dataset, names as integers."""
     attrs = dict(documents[group]["attributes"])
     coordinates = set(attrs.pop("coordinates", "").split())
     variables = {}
-    for name, values in read_arrays(zarr, _join(folder, group), arrays).items():
-        own = dict(arrays[name]["attributes"])
+    for name, document in array_documents(documents, group).items():
+        own = dict(document["attributes"])
         coordinates.update(own.pop("coordinates", "").split())
-        variables[name] = xr.Variable(arrays[name]["dimension_names"], values, own)
-    return decoded(xr.Dataset(variables, attrs=attrs).set_coords(coordinates))
+        variables[name] = xr.Variable(document["dimension_names"], values[name], own)
+    return xr.Dataset(variables, attrs=attrs).set_coords(coordinates.intersection(variables))

@@ -6,11 +6,24 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from xgamma.errors import StoreError
+from xgamma.schema import documents as rules
+from xgamma.schema.check import field_violations
 from xgamma.store.backend import Backend
+from xgamma.store.documents import parsed_mapping
 from xgamma.store.keys import plain, validate_segment
 
 # A kind of product never starts with an underscore.
-NAMES, TAGS, FILES, FAILED = "_names", "_tags", "_files", "_failed"
+NAMES, TAGS, FILES, FAILED, INGESTS = "_names", "_tags", "_files", "_failed", "_ingests"
+RULES = {
+    NAMES: rules.NAME,
+    TAGS: rules.TAG,
+    FILES: rules.FILE_READ,
+    FAILED: rules.FAILED_RUN,
+    INGESTS: rules.INGEST,
+}
+"""What the mappings of each folder hold."""
+_ENDING = ".json"
 
 
 def write_label(backend: Backend, folder: str, name: str, content: Mapping[str, Any]) -> None:
@@ -24,20 +37,51 @@ def delete_label(backend: Backend, folder: str, name: str) -> None:
 
 
 def read_label(backend: Backend, folder: str, name: str) -> dict[str, Any] | None:
-    """Return the mapping of that name, ``None`` if there is none."""
-    content = backend.read(_path(folder, name))
-    with backend.sentences("read"):
-        return None if content is None else dict(json.loads(content))
+    """Return the mapping of that name, ``None`` if there is none; raises ``StoreError`` for a damaged one."""
+    path = _path(folder, name)
+    content = backend.read(path)
+    return None if content is None else _label(backend, path, content)
+
+
+def known_label(backend: Backend, folder: str, name: str) -> dict[str, Any]:
+    """Return the mapping of that name, empty where there is none or a damaged one."""
+    path = _path(folder, name)
+    label, wrong = parsed_label(path, backend.read(path) or b"{}")
+    return {} if wrong else label
 
 
 def read_labels(backend: Backend, folder: str) -> dict[str, dict[str, Any]]:
     """Return all mappings of a folder by their names."""
-    paths = sorted(backend.modified(folder))
-    names = [path.removeprefix(f"{folder}/").removesuffix(".json") for path in paths]
-    contents = zip(names, backend.read_many(paths), strict=True)
-    with backend.sentences("read"):
-        return {name: json.loads(content) for name, content in contents if content is not None}
+    paths = [path for path in sorted(backend.modified(folder)) if path.endswith(_ENDING)]
+    names = [path.removeprefix(f"{folder}/").removesuffix(_ENDING) for path in paths]
+    contents = zip(names, paths, backend.read_many(paths), strict=True)
+    return {name: _label(backend, path, content) for name, path, content in contents if content is not None}
+
+
+def _label(backend: Backend, path: str, content: bytes) -> dict[str, Any]:
+    """Return the mapping of a label; raises ``StoreError`` where it is none, or its fields are of other types."""
+    label, wrong = parsed_label(path, content)
+    if wrong:
+        raise StoreError(f"{path} in {backend.url} {wrong}. Delete it, or copy it from a sound store.")
+    return label
+
+
+def parsed_label(path: str, content: bytes, *, whole: bool = False) -> tuple[dict[str, Any], str]:
+    """Return the mapping of a label, and what is wrong with it, which goes on after its path; empty where nothing is.
+
+    A tag may hold any mapping, and what a failure lacks its reader says, unless ``whole`` asks for all of the format.
+    """
+    try:
+        label = parsed_mapping(content)
+    except ValueError as error:
+        return {}, str(error)
+    folder = path.partition("/")[0]
+    is_whole = folder in (NAMES, INGESTS) or (whole and folder != TAGS)
+    fields = {} if folder == TAGS and not whole else RULES[folder]
+    fields = {name: spec for name, spec in fields.items() if name in label or is_whole}
+    found = next(field_violations(label, fields, ""), None)
+    return label, "" if found is None else f"has as {found.where} {found.found} and no {found.expected}"
 
 
 def _path(folder: str, name: str) -> str:
-    return f"{folder}/{validate_segment(name, 'name')}.json"
+    return f"{folder}/{validate_segment(name, 'name')}{_ENDING}"

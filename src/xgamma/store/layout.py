@@ -1,22 +1,43 @@
-"""The rules of a Zarr group of the format, as its documents show them; no array is read."""
+"""The rules of a Zarr group of the format, as its documents show them; no array is read.
+
+Every reader goes through them: what they let pass can be read, or its bytes are damaged.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from xgamma.errors import DataError
 from xgamma.schema.check import is_of_type
 from xgamma.schema.tables import Violation
-from xgamma.store.chunks import CODECS, SEPARATOR
-from xgamma.store.encoding import RESERVED_ATTRS, Documents, array_documents, read_documents
-from xgamma.store.keys import NUMBERS
+from xgamma.store.chunks import CODECS, MAX_BYTES, SEPARATOR
+from xgamma.store.documents import parsed_mapping
+from xgamma.store.encoding import NAME, RESERVED_ATTRS, Documents, array_documents, read_documents
+from xgamma.store.keys import NUMBERS, validate_segment
 
 _KEY_ENCODING = {"name": "default", "configuration": {"separator": SEPARATOR}}
 # Attributes of an array that the encoding itself uses.
 _OWN = frozenset(["coordinates", "names_in"])
+MAX_ARRAY_BYTES = 1 << 40
+"""The largest array, a thousand times what is read at once."""
+MAX_CHUNKS = 1 << 20
+"""The most chunks of an array."""
+
+
+def validated_documents(content: bytes) -> Documents:
+    """Return the documents of a group from its ``zarr.json``.
+
+    Raises ``ValueError`` for what is not of the format; its text goes on after the name of the document.
+    """
+    documents, found = _documents(content)
+    if found:
+        raise ValueError(f"is not of the format: {str(found[0]).rstrip('.')}")
+    return documents
 
 
 def layout_violations(content: bytes | None) -> tuple[Documents, list[Violation]]:
@@ -24,13 +45,20 @@ def layout_violations(content: bytes | None) -> tuple[Documents, list[Violation]
     if content is None:
         return {}, [Violation("zarr.json", "an object", "none")]
     try:
-        documents = read_documents(content)
-    except (json.JSONDecodeError, UnicodeDecodeError):
+        parsed_mapping(content)
+    except ValueError:
         return {}, [Violation("zarr.json", "JSON", "something else")]
-    except (KeyError, TypeError, AttributeError):
+    try:
+        return _documents(content)
+    except ValueError:
         return {}, [Violation("zarr.json", "consolidated_metadata with metadata of all nodes", "none")]
+
+
+def _documents(content: bytes) -> tuple[Documents, list[Violation]]:
+    documents = read_documents(content)
     found: list[Violation] = []
     for path, node in documents.items():
+        found += _path_violations(path)
         found += _node_violations(path or "root", node)
     if not found:
         for path, node in documents.items():
@@ -38,6 +66,14 @@ def layout_violations(content: bytes | None) -> tuple[Documents, list[Violation]
             if node["node_type"] == "group":
                 found += _group_violations(path, node["attributes"], array_documents(documents, path))
     return documents, found
+
+
+def _path_violations(path: str) -> Iterator[Violation]:
+    try:
+        for name in path.split("/") if path else ():
+            validate_segment(name, "name of a node")
+    except DataError as error:
+        yield Violation("zarr.json", "names of nodes with '/' between them", str(error).rstrip("."))
 
 
 def _node_violations(path: str, node: Any) -> Iterator[Violation]:
@@ -55,7 +91,7 @@ def _array_violations(path: str, node: Mapping[str, Any]) -> Iterator[Violation]
     shape: Any = node.get("shape")
     dims: Any = node.get("dimension_names")
     dtype = node.get("data_type")
-    if not is_of_type(shape, "list of whole number"):
+    if not is_of_type(shape, "list of whole number") or min(shape, default=0) < 0:
         yield Violation(path, "shape, a list of whole numbers", _shown(shape))
         return
     if not isinstance(dtype, str) or dtype not in NUMBERS:
@@ -63,12 +99,37 @@ def _array_violations(path: str, node: Mapping[str, Any]) -> Iterator[Violation]
         return
     if not is_of_type(dims, "list of text") or len(dims) != len(shape):
         yield Violation(path, f"dimension_names, {len(shape)} texts", _shown(dims))
+    elif len(set(dims)) < len(dims) or not all(map(NAME.fullmatch, dims)):
+        yield Violation(path, "a name of letters and digits for each dim, none of them twice", _shown(dims))
+    if not NAME.fullmatch(path.rpartition("/")[2]):
+        yield Violation(path, "a name of letters and digits that starts with a letter", _shown(path))
+    yield from _size_violations(path, node, shape, np.dtype(dtype).itemsize)
+    yield from _meaning_violations(path, node)
+
+
+def _size_violations(path: str, node: Mapping[str, Any], shape: list[int], itemsize: int) -> Iterator[Violation]:
     chunks: Any = _configuration(node.get("chunk_grid"), "regular").get("chunk_shape")
     if not is_of_type(chunks, "list of whole number") or len(chunks) != len(shape) or min(chunks, default=1) < 1:
         yield Violation(path, f"a regular chunk_grid of {len(shape)} sizes above 0", _shown(node.get("chunk_grid")))
+    elif math.prod(chunks) * itemsize > MAX_BYTES:
+        yield Violation(path, f"chunks of at most {MAX_BYTES} bytes", _shown(chunks))
+    elif math.prod(max(1, size) for size in shape) * itemsize > MAX_ARRAY_BYTES:
+        yield Violation(path, f"an array of at most {MAX_ARRAY_BYTES} bytes", _shown(shape))
+    elif math.prod(max(1, -(-size // chunk)) for size, chunk in zip(shape, chunks, strict=True)) > MAX_CHUNKS:
+        yield Violation(path, f"at most {MAX_CHUNKS} chunks of an array", f"{_shown(shape)} in chunks {_shown(chunks)}")
+
+
+def _meaning_violations(path: str, node: Mapping[str, Any]) -> Iterator[Violation]:
+    """Yield what would give the same bytes another meaning."""
+    dtype = np.dtype(node["data_type"])
     if node.get("chunk_key_encoding") != _KEY_ENCODING:
         yield Violation(path, f"the default chunk keys with {SEPARATOR!r}", _shown(node.get("chunk_key_encoding")))
-    yield from _codec_violations(path, node.get("codecs"), np.dtype(dtype).itemsize)
+    yield from _codec_violations(path, node.get("codecs"), dtype.itemsize)
+    fill = node.get("fill_value")
+    if not isinstance(fill, int | float) or fill != 0:
+        yield Violation(path, "fill_value 0", _shown(fill))
+    if node.get("storage_transformers", []) != []:
+        yield Violation(path, "no storage_transformers", _shown(node["storage_transformers"]))
     for name in sorted((RESERVED_ATTRS - _OWN).intersection(node["attributes"])):
         yield Violation(path, "plain numbers", f"attributes[{name!r}], which would change them")
 

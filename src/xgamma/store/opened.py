@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import xarray as xr
-import zarr
-from xarray.backends import ZarrStore
 
 from xgamma.errors import InputError, MissingInputError, StoreError, UnknownNameError, did_you_mean
-from xgamma.store.backend import Backend, open_backend
-from xgamma.store.encoding import Documents, decoded, read_documents
+from xgamma.store.backend import Backend, damaged, open_backend
+from xgamma.store.copies import copies_in
+from xgamma.store.encoding import Documents, lazy_group
+from xgamma.store.layout import validated_documents
 from xgamma.store.places import is_remote
 from xgamma.store.records import Record, validate_schema
 
@@ -85,8 +84,8 @@ def _published(place: str) -> Location | None:
     return Location(place, "product", backend, "/".join(folder.split("/")[-2:]), attempt)
 
 
-def attempt_of(location: Location) -> str:
-    """Return the folder of a product's Zarr group below its location, empty for a group alone.
+def record_at(location: Location) -> Record | None:
+    """Return the record of a product at its location, ``None`` for a group alone.
 
     Raises
     ------
@@ -98,7 +97,7 @@ def attempt_of(location: Location) -> str:
     if location.what == "store":
         raise InputError(f"{location.url} is a whole store: give one product of it, {location.url}/KIND/KEY.")
     if location.what == "group":
-        return ""
+        return None
     record = Record.from_bytes(location.backend.read(_RECORD) or b"", f"{location.product}/{_RECORD}", location.url)
     validate_schema(record)
     if location.attempt not in ("", record.attempt):
@@ -106,22 +105,56 @@ def attempt_of(location: Location) -> str:
             f"{location.url} is not published: the product {location.product} is the attempt {record.attempt}. "
             f"Give {location.url.rpartition('/')[0]}."
         )
-    return record.attempt
+    return record
 
 
-def documents_of(backend: Backend, folder: str) -> Documents:
-    """Return the documents of a Zarr group with consolidated metadata; raises ``InputError`` for another."""
-    path = f"{folder}/{_GROUP}".lstrip("/")
+def documents_at(location: Location) -> tuple[str, Documents]:
+    """Return the folder of the Zarr group at a location, below it, and its documents.
+
+    Raises
+    ------
+    StoreError
+        As ``record_at``, and for a product whose metadata are not what its record says.
+    InputError
+        For a group alone that is not of the format.
+    """
+    record = record_at(location)
+    if record is not None:
+        return record.attempt, documents_of(location.backend, record, record.attempt)
+    content = location.backend.read(_GROUP) or b""
+    try:
+        return "", validated_documents(content)
+    except ValueError as error:
+        raise InputError(
+            f"{_GROUP} in {location.url} {error}: it is damaged, or xgamma did not write it. "
+            "Then open it with xr.open_zarr."
+        ) from None
+
+
+def documents_of(backend: Backend, record: Record, folder: str) -> Documents:
+    """Return the documents of a product whose attempt is ``folder`` in a backend.
+
+    Raises ``StoreError``, on a disk ``DamagedError``, where they are not what its record says, or not of the format.
+    """
+    path = f"{folder}/{_GROUP}"
     content = backend.read(path)
     if content is None:
-        raise MissingInputError(f"There is no {path} in {backend.url}. Copy the product again.")
+        raise damaged(backend.url, path, "is missing")
     try:
-        return read_documents(content)
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"{path} in {backend.url} has no consolidated metadata of Zarr version 3: xgamma did not write it. "
-            "Open it with xr.open_zarr."
-        ) from error
+        documents = validated_documents(content)
+        copies = copies_in(content) if backend.is_remote else {}
+    except ValueError as error:
+        raise backend.zarr.damage(path, str(error)) from None
+    if record.metadata not in ("", metadata_digest(content)):
+        raise backend.zarr.damage(path, "is not what its record says")
+    # Small arrays behind a server are not asked for one by one.
+    backend.zarr.know(folder, copies)
+    return documents
+
+
+def metadata_digest(content: bytes) -> str:
+    """Return the SHA-256 of the ``zarr.json`` of a product, as its record has it."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def validate_group(documents: Documents, group: str, where: str) -> None:
@@ -133,15 +166,7 @@ def validate_group(documents: Documents, group: str, where: str) -> None:
         )
 
 
-def open_raw(backend: Backend, folder: str, group: str, **options: Any) -> xr.Dataset:
-    """Return one group as it lies there: arrays are read when they are used, names are integers."""
-    with backend.sentences("read"):
-        root = zarr.open_group(backend.zarr, path=folder, mode="r", zarr_format=3, use_consolidated=True)
-        opened = ZarrStore(root[group] if group else root, mode="r")
-        return xr.open_dataset(opened, mask_and_scale=False, decode_times=False, decode_timedelta=False, **options)
-
-
-def open_group(backend: Backend, folder: str, group: str) -> xr.Dataset:
+def open_group(backend: Backend, folder: str, documents: Documents, group: str) -> xr.Dataset:
     """Return one group with its names, whose other arrays are read when they are used, without dask."""
     with backend.sentences("read"):
-        return decoded(open_raw(backend, folder, group))
+        return lazy_group(backend.zarr, folder, documents, group)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
-import functools
 import json
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,23 +20,35 @@ import numpy.typing as npt
 import xarray as xr
 
 from xgamma.errors import DamagedError, StoreError, UnknownNameError, did_you_mean
+from xgamma.schema import PRODUCTS
+from xgamma.schema.check import group_named, group_violations
 from xgamma.store import care
 from xgamma.store.backend import damaged, open_backend
-from xgamma.store.copies import copies_in
+from xgamma.store.documents import parsed_mapping
 from xgamma.store.encoding import (
     Documents,
     array_documents,
     encoded,
     read_arrays,
-    read_documents,
     read_group,
     write_groups,
 )
 from xgamma.store.keys import dataset_digest, digest, validate_segment
-from xgamma.store.labels import FAILED, FILES, NAMES, TAGS, delete_label, read_label, read_labels, write_label
-from xgamma.store.opened import open_group
+from xgamma.store.labels import (
+    FAILED,
+    FILES,
+    INGESTS,
+    NAMES,
+    TAGS,
+    delete_label,
+    known_label,
+    read_label,
+    read_labels,
+    write_label,
+)
+from xgamma.store.opened import documents_of, open_group
 from xgamma.store.places import is_remote
-from xgamma.store.records import SCHEMA, Record, draft_record, record_path, validate_schema
+from xgamma.store.records import SCHEMA, Record, draft_record, record_path, validate_known, validate_schema
 
 _OPENED = 64
 
@@ -62,8 +74,8 @@ class Store:
         self._backend = open_backend(url, create=not read_only)
         self.is_read_only = read_only
         self.url = self._backend.url
-        # Of an attempt, which never changes; the record is read again each time.
-        self._documents = functools.lru_cache(maxsize=_OPENED)(self._read_documents)
+        # Of attempts, which never change; the record is read again each time.
+        self._opened: OrderedDict[tuple[str, str], Documents] = OrderedDict()
         self._validate_schema()
 
     def __repr__(self) -> str:
@@ -91,9 +103,11 @@ class Store:
                 self._backend.create("store.json", json.dumps(document).encode())
             return
         try:
-            schema = int(json.loads(content)["schema"])
-        except (ValueError, TypeError, KeyError) as error:
-            raise StoreError(f"{self.url} has a store.json of something else. Use another folder as store.") from error
+            schema = parsed_mapping(content).get("schema")
+        except ValueError:
+            schema = None
+        if isinstance(schema, bool) or not isinstance(schema, int):
+            raise StoreError(f"{self.url} has a store.json of something else. Use another folder as store.")
         if schema > SCHEMA:
             raise StoreError(
                 f"The store {self.url} has schema {schema}, this xgamma reads up to {SCHEMA}. "
@@ -151,12 +165,13 @@ class Store:
         )
         try:
             with self._backend.sentences("written"):
-                write_groups(self._backend.zarr, record.folder, stored, encoding)
+                metadata = write_groups(self._backend.zarr, record.folder, stored, encoding)
         except BaseException:
             # The first error is the one to tell; what cannot be deleted now is left to gc.
             with contextlib.suppress(StoreError):
                 self._backend.delete_folder(record.folder)
             raise
+        record = dataclasses.replace(record, metadata=metadata)
         # Where this fails, nobody knows whether the record arrived: the attempt is left to gc.
         created = self._backend.create(record_path(record.kind, record.key), record.to_bytes())
         # A server that ignores the condition says yes to every writer; the record that stands is read back from it.
@@ -176,18 +191,55 @@ class Store:
         """
         return self._read_group(self._record_of(kind, key, group, record), group)
 
+    def _documents(self, record: Record) -> Documents:
+        name = record.folder, record.metadata
+        found = self._opened.get(name)
+        if found is None:
+            found = self._opened[name] = documents_of(self._backend, record, record.folder)
+            # Threads may do so at once.
+            for oldest in list(self._opened)[: max(0, len(self._opened) - _OPENED)]:
+                self._opened.pop(oldest, None)
+        return found
+
     def _read_group(self, record: Record, group: str) -> xr.Dataset:
-        documents = self._documents(record.folder)
+        documents = self._group_documents(record, group)
         with self._backend.sentences("read"):
             return read_group(self._backend.zarr, record.folder, documents, group)
 
     def open(self, kind: str, key: str, group: str = "", record: Record | None = None) -> xr.Dataset:
         """Return one group of a product whose arrays are read when they are used, without dask; see ``get``."""
-        folder = self._record_of(kind, key, group, record).folder
-        # What damaged metadata raise is said here, as zarr has no sentence for it; on a server the group is then opened
-        # from what is known, and small arrays are read from it.
-        self._documents(folder)
-        return open_group(self._backend, folder, group)
+        record = self._record_of(kind, key, group, record)
+        return open_group(self._backend, record.folder, self._group_documents(record, group), group)
+
+    def _group_documents(self, record: Record, group: str) -> Documents:
+        """Return the documents of a product that has a group; raises ``StoreError`` where only its record has it."""
+        documents = self._documents(record)
+        if documents.get(group, {}).get("node_type") != "group":
+            path = f"{record.folder}/zarr.json"
+            raise self._backend.zarr.damage(path, f"lacks the group {group!r}, which its record names")
+        return documents
+
+    def get_valid(self, kind: str, key: str, record: Record | None = None) -> xr.Dataset:
+        """Return the root group of a product as ``get``, once it is as the format says of its kind.
+
+        Raises ``DamagedError`` where it is not.
+        """
+        record = self._record_of(kind, key, "", record)
+        return self.validated(self._read_group(record, ""), record, "")
+
+    def validated(self, dataset: xr.Dataset, record: Record, group: str) -> xr.Dataset:
+        """Return a group of a product, if it is as the format says of its kind; raises ``DamagedError``.
+
+        Only of the root group, whose arrays are small, values are looked at.
+        """
+        spec = group_named(PRODUCTS[record.kind], group)
+        if spec is not None:
+            laws = spec.laws if group == "" else ()
+            found = next(iter(group_violations(dataset, dataclasses.replace(spec, laws=laws))), None)
+            if found is not None:
+                what = f"is of a product that is not of the format: {str(found.inside(group)).rstrip('.')}"
+                raise damaged(self.url, f"{record.folder}/zarr.json", what)
+        return dataset
 
     def read_columns(
         self, kind: str, key: str, group: str, names: Iterable[str], start: int, stop: int
@@ -197,7 +249,7 @@ class Store:
         Raises ``UnknownNameError`` for a column that is not there.
         """
         record = self._record_of(kind, key, group)
-        arrays = array_documents(self._documents(record.folder), group)
+        arrays = array_documents(self._group_documents(record, group), group)
         wanted = list(names)
         for name in wanted:
             if name not in arrays:
@@ -231,6 +283,13 @@ class Store:
         """Return the records of all products, or of those of one kind, sorted by kind and key."""
         return care.read_records(self._backend, care.kinds(self._backend) if kind is None else [kind])
 
+    def records(self, kind: str) -> list[Record]:
+        """Return the records of all products of a kind of the format, with all texts that it asks for.
+
+        Raises ``DamagedError`` where one lacks some.
+        """
+        return [validate_known(record, self.url) for record in self.ls(kind)]
+
     def path(self, kind: str, key: str) -> str:
         """Return what ``xr.open_zarr`` opens: the folder or url of the product's Zarr group."""
         if self.url.startswith("memory:"):
@@ -251,21 +310,6 @@ class Store:
         if group not in record.digests:
             raise UnknownNameError(f"{kind}/{key} has no group {group!r}.{did_you_mean(group, record.digests)}")
         return record
-
-    def _read_documents(self, folder: str) -> Documents:
-        content = self._backend.read(f"{folder}/zarr.json")
-        path = f"{folder}/zarr.json"
-        if content is None:
-            raise damaged(self.url, path, "is missing")
-        if self.is_remote:
-            # What was cut off on its way may be whole there.
-            with self._backend.sentences("read"):
-                self._backend.zarr.know(folder, {"zarr.json": content, **copies_in(content)})
-                return read_documents(content)
-        try:
-            return read_documents(content)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise damaged(self.url, path, "is no metadata of a product") from error
 
     # Names, tags, files that were read, and runs that failed
 
@@ -304,9 +348,9 @@ class Store:
 
     def recall(self, url: str, size: int, version: int | str) -> str | None:
         """Return the digest of a file that has not changed since it was remembered, else ``None``."""
-        found = read_label(self._backend, FILES, _file_name(url)) or {}
+        found = known_label(self._backend, FILES, _file_name(url))
         is_same = (found.get("size"), found.get("version")) == (size, str(version))
-        return found["digest"] if is_same else None
+        return found.get("digest") if is_same else None
 
     def set_failure(self, name: str, content: Mapping[str, Any]) -> None:
         """Remember what is known of a run that failed, in the place of what was known."""
@@ -321,6 +365,15 @@ class Store:
     def failures(self) -> dict[str, dict[str, Any]]:
         """Return what is known of each run that failed."""
         return read_labels(self._backend, FAILED)
+
+    def set_ingest(self, content: Mapping[str, Any]) -> None:
+        """Remember which runs were ingested again; the same ones once more take the place of the first."""
+        self._validate_writable()
+        write_label(self._backend, INGESTS, digest([content["release"], content["runs"]]), content)
+
+    def ingests(self) -> list[dict[str, Any]]:
+        """Return what was ingested again after others had followed it."""
+        return list(read_labels(self._backend, INGESTS).values())
 
     # Care
 
@@ -381,6 +434,8 @@ class Store:
         try:
             found = self._find(kind, key)
             standing = None if found is None else found.attempt
+            if found is not None and place == "record.json" and kind in PRODUCTS:
+                validate_known(found, self.url)
         except DamagedError:
             standing = "record.json"
         if standing == place:

@@ -8,13 +8,18 @@ import json
 import platform
 import sys
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from xgamma import __version__
-from xgamma.errors import DamagedError, StoreError
-from xgamma.store.keys import plain
+from xgamma.errors import DamagedError, DataError, StoreError
+from xgamma.schema import PRODUCTS
+from xgamma.schema import documents as rules
+from xgamma.schema.check import field_violations
+from xgamma.schema.tables import Violation
+from xgamma.store.documents import parsed_mapping
+from xgamma.store.keys import plain, validate_segment
 
 SCHEMA = 1
 _LIBRARIES = ("numpy", "scipy", "astropy", "xarray", "zarr", "obstore", "dask", "iminuit")
@@ -46,6 +51,9 @@ class Record:
         Keys of the same kind whose content this product holds.
     schema
         The version of this layout.
+    metadata
+        The SHA-256 of the ``zarr.json`` of the product, by which all else in it is decoded; empty in records of xgamma
+        0.1.0, which did not write it down.
     """
 
     kind: str
@@ -59,6 +67,7 @@ class Record:
     texts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     supersedes: tuple[str, ...] = ()
     schema: int = SCHEMA
+    metadata: str = ""
 
     @property
     def folder(self) -> str:
@@ -75,26 +84,108 @@ class Record:
 
     @classmethod
     def from_bytes(cls, content: bytes, path: str, url: str) -> Self:
-        """Read the record that stands at ``path`` in the store ``url``; raises ``DamagedError`` when it is no record.
+        """Read the record that stands at ``path``, which ends in ``kind/key/record.json``, in the store ``url``.
 
         Fields that a later version added are passed over.
+
+        Raises
+        ------
+        DamagedError
+            When it is no record, or that of another product.
+        StoreError
+            When it is of a newer layout, and not as a record of this one.
         """
         try:
-            document = json.loads(content)
-            known = {field.name: document[field.name] for field in dataclasses.fields(cls) if field.name in document}
+            document = parsed_mapping(content)
+        except ValueError as error:
+            raise damaged_record(path, url, f"it {error}") from None
+        wrong = next(_violations(document, *path.split("/")[-3:-1]), None)
+        known = {field.name: document[field.name] for field in dataclasses.fields(cls) if field.name in document}
+        if wrong is None:
             return cls(**{**known, "inputs": tuple(known["inputs"]), "supersedes": tuple(known["supersedes"])})
-        except (ValueError, TypeError, KeyError) as error:
-            sentence = f"The record {path} of the store {url} is damaged. Delete it, the product is computed again."
-            raise DamagedError(sentence, url, path) from error
+        _validate_version(document.get("schema", SCHEMA), path)
+        raise damaged_record(path, url, wrong)
+
+
+# Older records may lack these; what their version is, readers ask.
+_MAY_LACK = ("texts", "schema", "metadata")
+_FIELDS = {
+    name: dataclasses.replace(spec, required=name not in _MAY_LACK)
+    for name, spec in rules.RECORD.items()
+    if name != "schema"
+}
+
+
+def damaged_record(path: str, url: str, what: str) -> DamagedError:
+    """Return the error for a record that ``what`` is wrong with."""
+    sentence = f"The record {path} of the store {url} is damaged: {what}. Delete it, the product is computed again."
+    return DamagedError(sentence, url, path)
+
+
+def _violations(document: Mapping[str, Any], kind: str, key: str) -> Iterator[str]:
+    """Yield why a document is no record of a product."""
+    for violation in field_violations(document, _FIELDS, ""):
+        yield _no_field(violation)
+    if (document["kind"], document["key"]) != (kind, key):
+        yield f"it says that it is the record of {document['kind']}/{document['key']}"
+    if document["nbytes"] < 0:
+        yield f"nbytes is {document['nbytes']}"
+    try:
+        validate_segment(document["attempt"], "folder name")
+        for word in (kind, key, *document["supersedes"]):
+            validate_segment(word, "name")
+        for group in document["digests"]:
+            validate_group_path(group)
+    except DataError as error:
+        yield str(error).rstrip(".")
+    yield from _text_violations(document.get("texts", {}), kind)
+
+
+def _no_field(violation: Violation) -> str:
+    return f"{violation.where} is no {violation.expected} but {violation.found}"
+
+
+def _text_violations(texts: Mapping[str, Any], kind: str) -> Iterator[str]:
+    """Yield which texts are of another type than the format says for products of a kind; some may lack."""
+    specified = PRODUCTS[kind].texts if kind in PRODUCTS else {}
+    present = {name: spec for name, spec in specified.items() if name in texts}
+    for violation in field_violations(texts, present, "texts"):
+        yield _no_field(violation)
+    # Ten thousand runs and their files are looked at in a millisecond or two.
+    if "runs" in present and not all(
+        type(run.get("obs_id")) is int and type(run.get("run_key")) is str and type(run.get("sequence", 0)) is int
+        for run in texts["runs"]
+    ):
+        yield "a run in its texts has no obs_id or sequence, whole numbers, or no run_key, a text"
+    if "files" in present and not all(type(file) is list and len(file) == 3 for file in texts["files"].values()):
+        yield "it has a file in its texts without size, version and SHA-256"
+
+
+def validate_known(record: Record, url: str) -> Record:
+    """Return a record with all that the format asks of its kind; raises ``DamagedError`` where it lacks some."""
+    product = PRODUCTS[record.kind]
+    lacking = [f"texts {name}" for name, spec in product.texts.items() if spec.required and name not in record.texts]
+    found = [*field_violations(record.provenance, product.provenance, "provenance")]
+    lacking += [violation.where for violation in found]
+    if lacking:
+        raise damaged_record(record_path(record.kind, record.key), url, f"it has no {' and no '.join(lacking)}")
+    return record
+
+
+def validate_group_path(group: str) -> None:
+    """Raise ``DataError`` unless a group is the root, which is empty, or names with ``/`` between them."""
+    for name in group.split("/") if group else ():
+        validate_segment(name, "group name")
 
 
 def validate_schema(record: Record) -> None:
     """Raise ``StoreError`` for a record of a newer layout, which may mean something else by the same words."""
-    if not isinstance(record.schema, int) or record.schema > SCHEMA:
-        path = record_path(record.kind, record.key)
-        raise StoreError(
-            f"{path} has schema {record.schema}, this xgamma reads up to {SCHEMA}. Install a newer xgamma."
-        )
+    _validate_version(record.schema, record_path(record.kind, record.key))
+
+
+def _validate_version(schema: Any, path: str) -> None:
+    if isinstance(schema, bool) or not isinstance(schema, int) or schema > SCHEMA:
+        raise StoreError(f"{path} has schema {schema}, this xgamma reads up to {SCHEMA}. Install a newer xgamma.")
 
 
 def record_path(kind: str, key: str) -> str:

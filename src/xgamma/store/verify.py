@@ -5,7 +5,6 @@ Nothing is written. What is found is a list of faults, each with what is wrong a
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,9 +17,12 @@ from xgamma.errors import DataError, StoreError, XgammaError
 from xgamma.store.backend import Backend, open_backend
 from xgamma.store.care import is_retired, kinds
 from xgamma.store.copies import copies_in
-from xgamma.store.encoding import Documents, read_documents
-from xgamma.store.keys import dataset_digest, digest, validate_segment
-from xgamma.store.labels import FAILED, FILES, NAMES, TAGS
+from xgamma.store.documents import parsed_mapping
+from xgamma.store.encoding import Documents, array_documents
+from xgamma.store.keys import dataset_digest, digest
+from xgamma.store.labels import NAMES, RULES, TAGS, parsed_label
+from xgamma.store.layout import validated_documents
+from xgamma.store.opened import metadata_digest
 from xgamma.store.products import Store
 from xgamma.store.records import Record, record_path, validate_schema
 
@@ -83,17 +85,40 @@ def read_contents(store: Store) -> Contents:
     """Return every record of a store, sound or not."""
     backend = _backend(store)
     products = [(kind, key) for kind in kinds(backend) for key in backend.children(kind)]
-    found = backend.read_many(record_path(*product) for product in products)
+    found = _contents(backend, [record_path(*product) for product in products])
     records, faults, unpublished = [], [], []
     for (kind, key), content in zip(products, found, strict=True):
         if content is None:
             unpublished += _attempts(backend, f"{kind}/{key}")
             continue
         try:
-            records.append(_sound_record(store, content, kind, key))
+            records.append(_sound_record(store, _bytes(content), kind, key))
         except XgammaError as error:
-            faults.append(record_fault(store, kind, key, str(error)))
+            if _contents(backend, [record_path(kind, key)]) == [content]:
+                faults.append(record_fault(store, kind, key, str(error)))
     return Contents(tuple(records), tuple(faults), tuple(unpublished))
+
+
+def _contents(backend: Backend, paths: Sequence[str]) -> list[bytes | str | None]:
+    """Return the bytes of files, or why one cannot be read that is there: on a disk it may be no file.
+
+    A server that does not answer ends all.
+    """
+    if backend.is_remote:
+        return list(backend.read_many(paths))
+    found: list[bytes | str | None] = []
+    for path in paths:
+        try:
+            found.append(backend.read(path))
+        except StoreError as error:
+            found.append(str(error).rstrip("."))
+    return found
+
+
+def _bytes(content: bytes | str) -> bytes:
+    if isinstance(content, str):
+        raise DataError(f"{content}.")
+    return content
 
 
 def _attempts(backend: Backend, product: str) -> list[str]:
@@ -106,15 +131,22 @@ def _sound_record(store: Store, content: bytes, kind: str, key: str) -> Record:
     path = record_path(kind, key)
     record = Record.from_bytes(content, path, store.url)
     validate_schema(record)
-    if (record.kind, record.key) != (kind, key):
-        raise DataError(f"{path} says that it is the record of {record.kind}/{record.key}.")
-    validate_segment(record.attempt, "folder name")
-    for name in ("digests", "provenance", "texts"):
-        if not isinstance(getattr(record, name), dict):
-            raise DataError(f"{path}: {name} is no mapping.")
     if record.supersedes and key != digest({"compact": list(record.supersedes)}):
         raise DataError(f"{path}: the key is not that of the products which it says that it holds.")
     return record
+
+
+def still_stands(store: Store, record: Record) -> bool:
+    """Whether a product is published as it was; ``compact``, ``gc`` or another writer may have been at work meanwhile.
+
+    What is not published any more has no faults.
+    """
+    path = record_path(record.kind, record.key)
+    try:
+        content = _backend(store).read(path)
+        return content is not None and Record.from_bytes(content, path, store.url) == record
+    except StoreError:
+        return False
 
 
 def record_fault(store: Store, kind: str, key: str, message: str, what: str = "record") -> Fault:
@@ -139,6 +171,8 @@ def check_product(store: Store, record: Record) -> Checked:
             checked.root = dataset
     if not faults:
         faults += [("metadata", text) for text in _unlike_copies(store, record)]
+    if faults and not still_stands(store, record):
+        return Checked()
     checked.faults = [record_fault(store, record.kind, record.key, f"{text}.", what) for what, text in faults]
     return checked
 
@@ -146,33 +180,42 @@ def check_product(store: Store, record: Record) -> Checked:
 def _read(store: Store, record: Record, group: str) -> tuple[xr.Dataset | None, str]:
     """Return a group, or ``None`` and why it cannot be read."""
     try:
-        dataset = store.get(record.kind, record.key, group)
+        # By its record: where it is merged meanwhile, its attempt stays.
+        dataset = store.get(record.kind, record.key, group, record)
         dataset_digest(dataset)
     except XgammaError as error:
         return None, str(error).rstrip(".")
-    except Exception as error:  # from damaged bytes a decoder may raise anything
+    except Exception as error:  # whatever is in a store, the others are looked at
         return None, f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
     return dataset, ""
 
 
 def _metadata_faults(store: Store, record: Record) -> list[tuple[str, str]]:
-    content = _backend(store).read(f"{record.folder}/zarr.json")
+    (content,) = _contents(_backend(store), [f"{record.folder}/zarr.json"])
     if content is None:
         return [("unreadable", f"{record.folder}/zarr.json is missing")]
+    if isinstance(content, str):
+        return [("unreadable", content)]
+    if record.metadata not in ("", metadata_digest(content)):
+        return [("metadata", f"{record.folder}/zarr.json has not the SHA-256 that the record says")]
     try:
-        return [("metadata", text) for text in _unlike_documents(store, record, read_documents(content))]
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return [("metadata", f"{record.folder}/zarr.json is no metadata of a product")]
+        return [("metadata", text) for text in _unlike_documents(store, record, validated_documents(content))]
+    except ValueError as error:
+        return [("metadata", f"{record.folder}/zarr.json {error}")]
 
 
 def _unlike_documents(store: Store, record: Record, documents: Documents) -> Iterator[str]:
     """Yield what differs between the metadata of a product, its record, and the copies beside the arrays."""
     paths = [path for path in documents if path]
-    copies = _backend(store).read_many(f"{record.folder}/{path}/zarr.json" for path in paths)
+    copies = _contents(_backend(store), [f"{record.folder}/{path}/zarr.json" for path in paths])
     for path, copy in zip(paths, copies, strict=True):
-        if copy is None or _json(copy) != documents[path]:
+        if not isinstance(copy, bytes) or _json(copy) != documents[path]:
             wrong = "is missing" if copy is None else "is not what the zarr.json of the product says"
             yield f"{path}/zarr.json {wrong}"
+    groups = {path for path, node in documents.items() if node["node_type"] == "group"}
+    lacking = sorted(path for path in groups if array_documents(documents, path) and path not in record.digests)
+    if lacking:
+        yield f"the record has no digest of the groups {', '.join(map(repr, lacking))}"
     arrays = [node for node in documents.values() if node["node_type"] == "array"]
     nbytes = sum(math.prod(node["shape"]) * np.dtype(node["data_type"]).itemsize for node in arrays)
     if nbytes != record.nbytes:
@@ -184,10 +227,10 @@ def _unlike_copies(store: Store, record: Record) -> Iterator[str]:
     backend = _backend(store)
     try:
         copies = copies_in(backend.read(f"{record.folder}/zarr.json") or b"")
-    except StoreError as error:
-        yield str(error).rstrip(".")
+    except ValueError as error:
+        yield f"{record.folder}/zarr.json {error}"
         return
-    chunks = backend.read_many(f"{record.folder}/{key}" for key in copies)
+    chunks = _contents(backend, [f"{record.folder}/{key}" for key in copies])
     for (key, copy), chunk in zip(copies.items(), chunks, strict=True):
         if chunk != copy:
             yield f"{key} is not what its copy in the zarr.json of the product says"
@@ -195,7 +238,7 @@ def _unlike_copies(store: Store, record: Record) -> Iterator[str]:
 
 def _json(content: bytes) -> Any:
     try:
-        return json.loads(content)
+        return parsed_mapping(content)
     except ValueError:
         return None
 
@@ -205,19 +248,24 @@ def check_labels(store: Store, records: Sequence[Record]) -> list[Fault]:
     backend = _backend(store)
     held = {(record.kind, record.key) for record in records}
     faults: list[Fault] = []
-    for folder in (NAMES, TAGS, FILES, FAILED):
+    for folder in RULES:
         paths = sorted(backend.modified(folder))
-        for path, content in zip(paths, backend.read_many(paths), strict=True):
+        for path, content in zip(paths, _contents(backend, paths), strict=True):
             if content is not None:
-                faults += _label_faults(path, _json(content), held)
+                faults += _label_faults(store, path, content, held)
     return faults
 
 
-def _label_faults(path: str, label: Any, held: set[tuple[str, str]]) -> Iterator[Fault]:
-    if not isinstance(label, dict):
-        yield Fault(path, "label", "It is no JSON of a mapping.", "Delete it; a file that was read is read again.")
+def _label_faults(store: Store, path: str, content: bytes | str, held: set[tuple[str, str]]) -> Iterator[Fault]:
+    label, wrong = (
+        ({}, f"cannot be read: {content}") if isinstance(content, str) else parsed_label(path, content, whole=True)
+    )
+    if wrong:
+        yield Fault(path, "label", f"It {wrong}.", "Delete it; a file that was read is read again.")
         return
-    lost = [f"{kind}/{key}" for kind, key in _pointed_to(path, label) if (kind, key) not in held]
+    missing = [product for product in _pointed_to(path, label) if product not in held]
+    # Looked at again, as products come while the others are read.
+    lost = [f"{kind}/{key}" for kind, key in missing if not _holds(store, kind, key)]
     if lost:
         some = ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
         yield Fault(
@@ -225,8 +273,15 @@ def _label_faults(path: str, label: Any, held: set[tuple[str, str]]) -> Iterator
         )
 
 
+def _holds(store: Store, kind: str, key: str) -> bool:
+    try:
+        return store.has(kind, key)
+    except DataError:  # it is no name of a product
+        return False
+
+
 def _pointed_to(path: str, label: Mapping[str, Any]) -> list[tuple[str, str]]:
     if path.startswith(f"{NAMES}/"):
-        return [(str(label.get("kind")), str(label.get("key")))]
-    products = label.get("products") if path.startswith(f"{TAGS}/") else None
-    return [(kind, key) for kind, keys in products.items() for key in keys] if isinstance(products, dict) else []
+        return [(label["kind"], label["key"])]
+    products = label.get("products", {}) if path.startswith(f"{TAGS}/") else {}
+    return [(kind, key) for kind, keys in products.items() for key in keys]

@@ -1,0 +1,88 @@
+"""Files and folders of a store on a disk: only ordinary files are read, and nothing behind a link is deleted."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+# A writer that was killed leaves the file that obstore renames at the end; obstore never lists it.
+_STAGED = re.compile(r".*#\d+")
+
+
+def read_file(path: Path, limit: int) -> bytes | None:
+    """Return the bytes of an ordinary file, ``None`` if there is nothing.
+
+    Raises
+    ------
+    OSError
+        For a folder, a device or a pipe, for a file of more than ``limit`` bytes, of which none is read, and when the
+        file cannot be read.
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(f"{path} is no file but {_what(status.st_mode)}")
+        if status.st_size > limit:
+            raise OSError(f"{path} has {status.st_size} bytes, more than the {limit} that are read")
+        with path.open("rb") as file:
+            # Without a size a file that grows would be read to its end.
+            return file.read(status.st_size)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _what(mode: int) -> str:
+    if stat.S_ISDIR(mode):
+        return "a folder"
+    return "a pipe" if stat.S_ISFIFO(mode) else "a device"
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file that nobody else knows, and its folder where that is not there."""
+    try:
+        path.write_bytes(content)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def is_behind_link(folder: Path, path: str) -> bool:
+    """Whether a folder on the way from ``folder`` down to ``path`` is a link; ``path`` itself may be one."""
+    parts = path.split("/")[:-1]
+    return any(folder.joinpath(*parts[: depth + 1]).is_symlink() for depth in range(len(parts)))
+
+
+def delete_tree(path: Path) -> None:
+    """Delete a folder and all in it; of a link, here or inside, only the link. Raises ``OSError``."""
+    if not path.is_symlink():
+        for place, folders, files in os.walk(path, topdown=False):
+            for name in [*files, *folders]:
+                _delete(Path(place, name))
+    _delete(path)
+
+
+def _delete(path: Path) -> None:
+    try:
+        if path.is_dir() and not path.is_symlink():
+            path.rmdir()
+        else:
+            path.unlink()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        # Its writer put something into a folder meanwhile.
+        if error.errno != errno.ENOTEMPTY:
+            raise
+
+
+def leftovers(folder: Path) -> Iterator[tuple[Path, float]]:
+    """Yield staged files and all folders, the inner ones first, with the time of their last change; follows no link."""
+    for place, folders, files in os.walk(folder, topdown=False):
+        for name in [*(name for name in files if _STAGED.fullmatch(name)), *folders]:
+            with suppress(FileNotFoundError):
+                yield Path(place, name), Path(place, name).lstat().st_mtime
