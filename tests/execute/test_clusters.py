@@ -186,13 +186,13 @@ def test_a_scheduler_that_goes_away_ends_a_command_and_the_next_one_makes_the_sa
     assert digests(tmp_path / "store") == digests(tmp_path / "undisturbed")
 
 
-@pytest.mark.parametrize("asked", ["wait_for_workers", "_get_versions"])
+@pytest.mark.parametrize("asked", ["_wait_for_workers", "_get_versions"])
 @pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_scheduler_that_goes_away_while_it_is_asked_for_its_software_gets_a_sentence(
     other, monkeypatch, asked, fault
 ):
     other.add_worker()
-    monkeypatch.setattr(cluster, "WORKERLESS_SECONDS", 10.0)
+    monkeypatch.setattr(cluster, "WORKERLESS_SECONDS", 5.0)
     whole = getattr(distributed.Client, asked)
 
     def ask(client, *given, **options):

@@ -296,14 +296,15 @@ def _validate_software(client: Any, scheduler: str) -> None:
 
 def _software(client: Any, scheduler: str) -> tuple[dict[str, str | None], dict[str, dict[str, str | None]]]:
     """Return the versions of what has to be the same: here, and on the scheduler and each worker."""
+    # As wait_for_workers and get_versions do, in bounded time: of a scheduler that is gone no answer comes.
     try:
-        client.wait_for_workers(1, timeout=WORKERLESS_SECONDS)
+        bound = WORKERLESS_SECONDS + CONNECT_SECONDS
+        client.sync(client._wait_for_workers, 1, timeout=WORKERLESS_SECONDS, callback_timeout=bound)
     except TimeoutError:
         raise _no_workers(scheduler) from None
-    except Exception:  # the connection may break at any point
+    except (Exception, CancelledError):
         raise _gone_early(scheduler) from None
     try:
-        # As get_versions does, in bounded time.
         found = client.sync(client._get_versions, packages=["xgamma"], callback_timeout=CONNECT_SECONDS)
         others = {"its scheduler": found["scheduler"], **{f"its worker {k}": v for k, v in found["workers"].items()}}
         return _versions(found["client"]), {who: _versions(versions) for who, versions in others.items()}
