@@ -12,7 +12,7 @@ from xarray.backends import BackendEntrypoint
 
 from xgamma.errors import ConfigTypeError
 from xgamma.store.backend import Backend
-from xgamma.store.encoding import Documents, array_documents
+from xgamma.store.encoding import Documents, array_documents, with_chunks
 from xgamma.store.opened import documents_at, locate, open_group, validate_group
 
 
@@ -93,4 +93,4 @@ def _opened(
     kept = {
         path: node for path, node in documents.items() if path not in {f"{group}/{name}".lstrip("/") for name in names}
     }
-    return open_group(backend, folder, kept, group)
+    return with_chunks(open_group(backend, folder, kept, group), kept, group)

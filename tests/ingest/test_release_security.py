@@ -3,7 +3,6 @@
 What an index behind a url may name is shown in ``test_remote_release.py``.
 """
 
-import logging
 import os
 import shutil
 from pathlib import Path
@@ -15,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import faults
-from releases import config_of, until_datasets
+from releases import config_of, until_datasets, warnings_of
 from xgamma.errors import InputError, MissingInputError, XgammaError
 from xgamma.formats.fits_header import CARD
 from xgamma.formats.gadf.index import read_index
@@ -114,7 +113,7 @@ def test_a_variable_that_is_not_set_costs_the_run_one_sentence(own_release, capl
         "The file '$NOT_SET_ANYWHERE/data/run_000002.fits' is named by $NOT_SET_ANYWHERE, which is not set. "
         "Set it: export NOT_SET_ANYWHERE=/path/to/it."
     )
-    [warning] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    [warning] = warnings_of(caplog)
     assert warning == f"Run 2 is left out: {said}"
 
 

@@ -24,7 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from command_line import CommandLine
-from releases import TINY, config_of, part_in_memory, release_of, whole
+from releases import TINY, config_of, part_in_memory, release_of, until_datasets, whole
 from xgamma.analysis import products, rows, stacks
 from xgamma.analysis.compact import compact
 from xgamma.analysis.run import run
@@ -143,7 +143,7 @@ def test_stacks_by_group_of_rows_in_several_good_times_are_as_the_format_says(ni
 def test_rows_that_cannot_be_used_are_as_the_format_says(tiny_release, tmp_path):
     config = config_of(tiny_release, tmp_path / "store", "datasets: {geom: {selection: {offset_max: 0.1 deg}}}")
     with pytest.raises(DataError, match="No run can be used"):
-        run(config, until="datasets")
+        until_datasets(config)
     assert [record.kind for record in Store(tmp_path / "store").ls()] == ["dl3", "rows"]
     assert texts(validate(tmp_path / "store")) == []
 

@@ -294,14 +294,17 @@ def lazy_group(zarr: Damageable, folder: str, documents: Documents, group: str) 
     """Return one group with its names, whose other arrays are read when they are used."""
     arrays = array_documents(documents, group)
     lazy = {name: lazy_array(zarr, _join(folder, group, name), document) for name, document in arrays.items()}
-    result = decoded(raw_group(documents, group, lazy))
-    for name, document in arrays.items():
+    return decoded(raw_group(documents, group, lazy))
+
+
+def with_chunks(opened: xr.Dataset, documents: Documents, group: str) -> xr.Dataset:
+    """Let ``chunks={}`` of xarray cut the arrays of an opened group as they lie in the store."""
+    for name, document in array_documents(documents, group).items():
         if "names_in" not in document["attributes"]:
             chunks = chunk_shape_of(document)
             preferred = dict(zip(document["dimension_names"], chunks, strict=True))
-            # So that ``chunks={}`` of xarray cuts the arrays as they lie in the store.
-            result[name].encoding = {"chunks": chunks, "preferred_chunks": preferred}
-    return result
+            opened[name].encoding = {"chunks": chunks, "preferred_chunks": preferred}
+    return opened
 
 
 def raw_group(documents: Documents, group: str, values: Mapping[str, Any]) -> xr.Dataset:
