@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from xgamma.axes import FloatArray
+from xgamma.formats.gadf.holes import holes, span_of_holes
 from xgamma.formats.gadf.irf_axes import FloatingArray
 from xgamma.formats.gadf.responses import Response
 from xgamma.outcome import Note
@@ -23,6 +24,8 @@ AXES = {"TeV": (1e-6, 1e6), "deg": (-30.0, 30.0)}
 """Within which an axis lies, by its unit; energies in keV and angles in arcmin without their unit are outside."""
 NORMALISED, OFF, MATTERS = 0.05, 0.3, 1e-3
 """A dispersion is normalised where half of the events have a sum within 0.05 of 1; a sum off by 0.3 is doubted then."""
+EDGE, COSTLY = 0.1, 0.01
+"""Offsets with less than a tenth of the events of the best are at the edge; elsewhere a loss of 1 % is doubted."""
 
 
 def doubts_about_responses(responses: Mapping[str, Response]) -> tuple[Note, ...]:
@@ -48,7 +51,25 @@ def _own(response: Response) -> list[str]:
             texts.append(f"Its {name} is negative, down to {low:.3g} of at most {high:.3g}; 0 is taken.")
         if name == "aeff" and high > 0 and not AREAS[0] <= high <= AREAS[1]:
             texts.append(f"Its effective area reaches {high:.3g} m2; is its unit right?")
-    return texts + (_psf_total(response) if response.kind == "psf_table" else [])
+    more = {"psf_table": _psf_total, "aeff_2d": _area_of_holes}
+    return texts + (more[response.kind](response) if response.kind in more else [])
+
+
+def _area_of_holes(response: Response) -> list[str]:
+    """Doubt energies without an area where it costs events; at the edge of the field of view many tables have such."""
+    where = holes(response.kind, response.values)
+    if where is None:
+        return []
+    energy = response.axes[1]
+    area = np.maximum(_known(response.values["aeff"]).astype(float), 0.0)
+    number = np.arange(energy.nbin)
+    filled = np.stack([np.interp(number, number[~hole], row[~hole]) for row, hole in zip(area, where, strict=True)])
+    events, lost = (np.sum(values / energy.center, axis=1) for values in (filled, filled - area))
+    share = np.divide(lost, events, out=np.zeros_like(lost), where=events > EDGE * events.max())
+    if share.max() < COSTLY:
+        return []
+    span, percent = span_of_holes(energy, where), 100 * share.max()
+    return [f"Its area is 0 at {span}, between energies where it is not, which costs {percent:.2g} % of the events."]
 
 
 def _range(values: FloatingArray) -> tuple[float, float]:

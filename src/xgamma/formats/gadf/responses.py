@@ -11,6 +11,7 @@ from xgamma.axes import Axis
 from xgamma.errors import InputError
 from xgamma.formats.fits_header import Header
 from xgamma.formats.fits_tables import FitsTable, as_input_error
+from xgamma.formats.gadf.holes import holes, with_unknown_holes
 from xgamma.formats.gadf.irf_axes import FloatingArray, given_axes, in_order
 from xgamma.formats.gadf.layouts import LAYOUTS, WITHOUT_UNIT, Variable, class_by_columns
 from xgamma.units import unit_factor
@@ -102,12 +103,15 @@ def _response(kind: str, table: FitsTable) -> Response:
         column = _column(variable, table)
         meant[column] = WITHOUT_UNIT.get(name, variable.unit or "")
         values[name] = in_order(_values(table, column, meant[column], variable), kind, column, table, given)
+    lost = holes(kind, values)
     if kind == "psf_3gauss":
         values |= {f"sigma_{n}": _width(values[f"sigma_{n}"], values.get(f"ampl_{n}")) for n in (1, 2, 3)}
     axes = tuple(given.axes[dim] for dim in layout.dims)
     units = {name: variable.unit or "" for name, variable in layout.variables.items()}
     bare = [column for column, unit in meant.items() if unit and not table.columns[column].strip()]
     assumed = [f"Its column {column} has no unit; {meant[column]} is assumed." for column in bare]
+    if lost is not None and kind != "aeff_2d":
+        values = with_unknown_holes(values, lost)
     return Response(kind, axes, values, units, table.header, (*given.remarks, *assumed))
 
 
