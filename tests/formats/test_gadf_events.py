@@ -70,3 +70,10 @@ def test_a_unit_of_another_dimension_and_a_column_of_texts_are_refused():
         event_list(table(ENERGY=("E", "deg", 2.0)))
     with pytest.raises(InputError, match="hold no single numbers: ENERGY"):
         event_list(table(ENERGY=("4A", None, "abcd")))
+
+
+def test_a_row_that_the_header_does_not_count_is_said():
+    hdu = fits.BinTableHDU.from_columns([fits.Column(n, f, unit=u, array=[v] * 4) for n, (f, u, v) in PLAIN.items()])
+    content = fits_content([hdu]).replace(b"NAXIS2  =                    4", b"NAXIS2  =                    3")
+    given = tables_of(content, "events.fits")[1]
+    assert noted(given) == [("EVENTS", "Something stands behind the 3 rows of NAXIS2; are these all?")]

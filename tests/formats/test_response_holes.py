@@ -66,3 +66,12 @@ def test_an_area_that_vanishes_in_the_middle_is_doubted_where_it_costs_events():
 def test_a_hole_of_an_offset_that_hardly_sees_events_is_no_doubt():
     """At the edge of the field of view many tables have such."""
     assert doubts(emptied("aeff_2d", [0, 1, 2, 3, 4, 5, 6, 8], offsets=-1)) == []
+
+
+def test_empty_rows_of_a_dispersion_are_said_where_they_cost_events():
+    given = {"aeff": emptied("aeff_2d", []), "edisp": emptied("edisp_2d", [4, 5])}
+    ((topic, text),) = doubts_about_responses(given)
+    assert topic == "EDISP"
+    assert text.startswith("Its rows are empty at ")
+    assert text.endswith(" % of the events; the rows beside them are taken.")
+    assert doubts_about_responses({**given, "edisp": emptied("edisp_2d", [0, 1, -1])}) == ()

@@ -55,6 +55,12 @@ class FitsTable:
 
     header: Header
     _data: memoryview
+    _fill: memoryview
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something stands behind its last row, where the standard has zeros up to the end of the block."""
+        return bool(bytes(self._fill).strip(b"\0"))
 
     @property
     def name(self) -> str:
@@ -249,8 +255,8 @@ def _hdus(content: bytes, path: object) -> Iterator[FitsTable]:
         size = _data_size(header)
         if end + size > len(content):
             raise InputError(f"{path} is truncated: HDU {header.get('EXTNAME', 'PRIMARY')!r} ends after the file does.")
-        yield FitsTable(header, view[end : end + size])
         position = end + -(-size // BLOCK) * BLOCK
+        yield FitsTable(header, view[end : end + size], view[end + size : position])
 
 
 def _header_end(content: bytes, start: int, path: object) -> int:

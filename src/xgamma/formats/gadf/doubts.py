@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from xgamma.axes import FloatArray
-from xgamma.formats.gadf.holes import holes, span_of_holes
+from xgamma.axes import Axis, BoolArray, FloatArray
+from xgamma.formats.gadf.holes import between, holes, span_of_holes
 from xgamma.formats.gadf.irf_axes import FloatingArray
 from xgamma.formats.gadf.responses import Response
 from xgamma.outcome import Note
@@ -95,7 +95,7 @@ def _psf_total(response: Response) -> list[str]:
 
 
 def _sums(aeff: Response, edisp: Response) -> list[str]:
-    """Doubt rows of a normalised dispersion that do not add up to 1 where events are expected."""
+    """Doubt rows of a dispersion that are empty, or do not add up to 1, where events are expected."""
     offset, migra, energy = edisp.axes
     density = _known(edisp.values["edisp"])
     sums = np.einsum("ome,m->oe", density, migra.width.astype(density.dtype)).astype(float)
@@ -104,6 +104,19 @@ def _sums(aeff: Response, edisp: Response) -> list[str]:
     total = float(weight[known].sum())
     if total == 0:
         return []
+    return _rows_without(sums, weight / total, energy) or _rows_off(sums, weight, known, total)
+
+
+def _rows_without(sums: FloatArray, share: FloatArray, energy: Axis) -> list[str]:
+    where = between(sums == 0)
+    lost = float(share[where].sum())
+    if lost < MATTERS:
+        return []
+    span = span_of_holes(energy, where)
+    return [f"Its rows are empty at {span}, for {100 * lost:.2g} % of the events; the rows beside them are taken."]
+
+
+def _rows_off(sums: FloatArray, weight: FloatArray, known: BoolArray, total: float) -> list[str]:
     near = float(weight[known & (np.abs(sums - 1) < NORMALISED)].sum()) / total
     wrong = known & (np.abs(sums - 1) > OFF)
     share = float(weight[wrong].sum()) / total

@@ -61,7 +61,7 @@ def in_unit(table: FitsTable, name: str, unit: str | None) -> npt.NDArray[Any]:
 
 
 def doubts_about_events(table: FitsTable, events: Columns) -> tuple[Note, ...]:
-    """Return notes on columns without a unit, and on energies that no instrument of this kind sees."""
+    """Return notes on columns without a unit, on energies that no instrument of this kind sees, and on lost rows."""
     bare = [name for name in ("RA", "DEC", "ENERGY") if not table.columns[name]]
     notes = [Note("EVENTS", f"Columns without a unit are taken to be in {_units(bare)}.")] if bare else []
     energies = events["energy"]
@@ -69,6 +69,8 @@ def doubts_about_events(table: FitsTable, events: Columns) -> tuple[Note, ...]:
     if 2 * odd > len(energies):
         seen = f"{ENERGIES[0]:g} to {ENERGIES[1]:g} TeV"
         notes.append(Note("ENERGY", f"{odd} of {len(energies)} energies lie outside of {seen}; is their unit right?"))
+    if table.has_more:
+        notes.append(Note("EVENTS", f"Something stands behind the {len(table.rows)} rows of NAXIS2; are these all?"))
     return tuple(notes)
 
 

@@ -29,10 +29,19 @@ def holes(kind: str, values: Values) -> BoolArray | None:
     empty = _empty(kind, values)
     if empty is None or not empty.any():
         return None
+    found = between(empty)
+    return found if found.any() else None
+
+
+def between(empty: BoolArray) -> BoolArray:
+    """Return which empty entries lie between others that are not, along the last axis.
+
+    >>> between(np.array([True, False, True, True, False, True])).tolist()
+    [False, False, True, True, False, False]
+    """
     begun = np.logical_or.accumulate(~empty, axis=-1)
     goes_on = np.logical_or.accumulate(~empty[..., ::-1], axis=-1)[..., ::-1]
-    found = np.asarray(empty & begun & goes_on)
-    return found if found.any() else None
+    return np.asarray(empty & begun & goes_on)
 
 
 def _empty(kind: str, values: Values) -> BoolArray | None:
