@@ -14,11 +14,11 @@ from xgamma.events import Part, Rows
 from xgamma.grid import Grid
 from xgamma.reduce.response import offsets, responses
 
-# With noisy responses of narrow resolution within 0.1 % of what eight times as many bins give.
-BINS_PER_DECADE = 240
+# Also with noisy responses of narrow resolution within 0.1 % of what eight times as many bins give.
+BINS_PER_DECADE = 120
 INDEX = 2.0
 WORTH_SAYING = 0.01
-ROWS = 3
+ROWS = 1
 SHOWN = 4
 
 

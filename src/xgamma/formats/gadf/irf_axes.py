@@ -7,6 +7,7 @@ their order, or in that of the format. An array that fits none of it, or two ord
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,13 @@ def _column(table: FitsTable, column: str, unit: str) -> FloatArray:
 
 
 def _axis(name: str, low: FloatArray, high: FloatArray, columns: AxisColumns, where: str) -> Axis:
+    # The runs of a release have the same few axes.
+    return _axis_of(name, low.tobytes(), high.tobytes(), columns, where)
+
+
+@lru_cache(maxsize=256)
+def _axis_of(name: str, lower: bytes, upper: bytes, columns: AxisColumns, where: str) -> Axis:
+    low, high = np.frombuffer(lower), np.frombuffer(upper)
     if len(low) != len(high) or not len(low) or not np.isfinite([low, high]).all():
         raise InputError(
             f"{where} needs as many lower as upper edges, all finite; got {_shown(low)} and {_shown(high)}."
