@@ -14,14 +14,17 @@ from xgamma.formats.hdus import fits_content
 PLAIN = {"RA": ("D", "deg", 83.6), "DEC": ("D", "deg", 22.0), "ENERGY": ("E", "TeV", 2.0), "TIME": ("D", "s", 5.0)}
 
 
-def table(count=4, **changes):
-    """Return an EVENTS HDU of equal events; a change is the format, the unit and the value of a column."""
+def table(count=4, counted=None, **changes):
+    """Return an EVENTS HDU of equal events, one a second; a change is format, unit and value of a column."""
     columns = [
-        fits.Column(name, form, unit=unit, array=np.full(count, value))
+        fits.Column(name, form, unit=unit, array=value + np.arange(count) if name == "TIME" else [value] * count)
         for name, (form, unit, value) in {**PLAIN, **changes}.items()
     ]
     hdu = fits.BinTableHDU.from_columns(columns, name="EVENTS")
-    return tables_of(fits_content([hdu]), "events.fits")[1]
+    content = fits_content([hdu])
+    if counted is not None:
+        content = content.replace(f"NAXIS2  = {count:20}".encode(), f"NAXIS2  = {counted:20}".encode())
+    return tables_of(content, "events.fits")[1]
 
 
 def noted(given):
@@ -34,7 +37,7 @@ def test_a_plain_event_list_leaves_no_doubt():
         "ra": [83.6] * 2,
         "dec": [22.0] * 2,
         "energy": [2.0] * 2,
-        "time": [5.0] * 2,
+        "time": [5.0, 6.0],
     }
 
 
@@ -55,7 +58,7 @@ def test_a_column_without_a_unit_is_taken_to_have_it_and_said():
 @pytest.mark.parametrize("value", [2e6, 1e30, np.inf, 1e-7])
 def test_energies_that_no_instrument_sees_are_said(value):
     assert noted(table(ENERGY=("D", "TeV", value))) == [
-        ("ENERGY", "4 of 4 energies lie outside of 1e-05 to 100000 TeV; is their unit right?")
+        ("ENERGY", "4 of 4 energies lie outside of 0.0001 to 1e+03 TeV; is their unit right?")
     ]
 
 
@@ -73,7 +76,25 @@ def test_a_unit_of_another_dimension_and_a_column_of_texts_are_refused():
 
 
 def test_a_row_that_the_header_does_not_count_is_said():
-    hdu = fits.BinTableHDU.from_columns([fits.Column(n, f, unit=u, array=[v] * 4) for n, (f, u, v) in PLAIN.items()])
-    content = fits_content([hdu]).replace(b"NAXIS2  =                    4", b"NAXIS2  =                    3")
-    given = tables_of(content, "events.fits")[1]
-    assert noted(given) == [("EVENTS", "Something stands behind the 3 rows of NAXIS2; are these all?")]
+    assert noted(table(counted=3)) == [("EVENTS", "Something stands behind the 3 rows of NAXIS2; are these all?")]
+
+
+def test_events_that_stand_there_twice_are_said():
+    given = table(6)
+    events = event_list(given)
+    twice = {name: np.concatenate([values, values[2:]]) for name, values in events.items()}
+    assert [tuple(note) for note in doubts_about_events(given, twice)] == [
+        ("EVENTS", "4 of 10 events stand there more than once, and count each time.")
+    ]
+    # Any order, and events of one time that are others.
+    shuffled = {name: values[::-1] for name, values in events.items()}
+    assert doubts_about_events(given, shuffled) == ()
+    assert doubts_about_events(given, {**events, "time": np.zeros(6), "ra": np.arange(6.0)}) == ()
+
+
+def test_energies_beyond_those_of_the_responses_are_said():
+    given = table(ENERGY=("D", "TeV", 700.0))
+    events = event_list(given)
+    assert doubts_about_events(given, events) == ()
+    ((topic, text),) = doubts_about_events(given, events, (0.01, 300.0))
+    assert (topic, text) == ("ENERGY", "4 of 4 energies lie outside of 0.01 to 300 TeV; is their unit right?")

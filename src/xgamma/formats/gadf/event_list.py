@@ -20,8 +20,8 @@ from xgamma.units import unit_factor
 log = logging.getLogger(__name__)
 
 EVENT_COLUMNS = {"RA": "deg", "DEC": "deg", "ENERGY": "TeV", "TIME": "s"}
-# Between what the smallest and the largest of these instruments can see, TeV, with room to spare.
-ENERGIES = (1e-5, 1e5)
+# Between what the smallest and the largest of these instruments see of most events, TeV.
+ENERGIES = (1e-4, 1e3)
 
 Columns = Mapping[str, npt.NDArray[Any]]
 
@@ -60,19 +60,41 @@ def in_unit(table: FitsTable, name: str, unit: str | None) -> npt.NDArray[Any]:
     return np.asarray(values * factor)
 
 
-def doubts_about_events(table: FitsTable, events: Columns) -> tuple[Note, ...]:
-    """Return notes on columns without a unit, on energies that no instrument of this kind sees, and on lost rows."""
+def doubts_about_events(table: FitsTable, events: Columns, seen: tuple[float, float] = ENERGIES) -> tuple[Note, ...]:
+    """Return notes on columns without a unit, energies that are none, and rows that are lost or there twice.
+
+    Parameters
+    ----------
+    table, events
+        The HDU and its columns.
+    seen
+        The energies that the instrument sees, TeV.
+    """
+    notes = []
     bare = [name for name in ("RA", "DEC", "ENERGY") if not table.columns[name]]
-    notes = [Note("EVENTS", f"Columns without a unit are taken to be in {_units(bare)}.")] if bare else []
+    if bare:
+        units = ", ".join(f"{EVENT_COLUMNS[name]} ({name})" for name in bare)
+        notes.append(Note("EVENTS", f"Columns without a unit are taken to be in {units}."))
     energies = events["energy"]
-    odd = int(np.count_nonzero((energies > ENERGIES[1]) | ((energies > 0) & (energies < ENERGIES[0]))))
+    odd = int(np.count_nonzero((energies > seen[1]) | ((energies > 0) & (energies < seen[0]))))
     if 2 * odd > len(energies):
-        seen = f"{ENERGIES[0]:g} to {ENERGIES[1]:g} TeV"
-        notes.append(Note("ENERGY", f"{odd} of {len(energies)} energies lie outside of {seen}; is their unit right?"))
+        span = f"{seen[0]:.3g} to {seen[1]:.3g} TeV"
+        notes.append(Note("ENERGY", f"{odd} of {len(energies)} energies lie outside of {span}; is their unit right?"))
     if table.has_more:
         notes.append(Note("EVENTS", f"Something stands behind the {len(table.rows)} rows of NAXIS2; are these all?"))
+    again = _repeated(events)
+    if again:
+        notes.append(
+            Note("EVENTS", f"{again} of {len(energies)} events stand there more than once, and count each time.")
+        )
     return tuple(notes)
 
 
-def _units(names: list[str]) -> str:
-    return ", ".join(f"{EVENT_COLUMNS[name]} ({name})" for name in names)
+def _repeated(events: Columns) -> int:
+    """Return how many events are others once more; a list in the order of its times has none."""
+    times = events["time"]
+    if (np.diff(times) > 0).all():
+        return 0
+    order = np.lexsort([events[name] for name in ("dec", "ra", "energy", "time")])
+    same = np.all([np.diff(events[name][order]) == 0 for name in ("time", "energy", "ra", "dec")], axis=0)
+    return int(np.count_nonzero(same))

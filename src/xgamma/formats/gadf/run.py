@@ -20,9 +20,10 @@ from xgamma.formats.gadf.classes import REQUIRED_ROLES, class_of
 from xgamma.formats.gadf.dead_time import dead_time_correction, doubts_about_ontime
 from xgamma.formats.gadf.doubts import doubts_about_responses
 from xgamma.formats.gadf.entry import RunEntry
-from xgamma.formats.gadf.event_list import doubts_about_events, event_list, in_unit
+from xgamma.formats.gadf.event_list import ENERGIES, doubts_about_events, event_list, in_unit
 from xgamma.formats.gadf.good_time import TOPIC, GoodTime, doubts_about_epoch, good_time
 from xgamma.formats.gadf.hdus import FoundHdus, ReadFile, read_hdus, reason_of
+from xgamma.formats.gadf.index_tables import obs_id_of
 from xgamma.formats.gadf.keywords import with_keywords
 from xgamma.formats.gadf.responses import Response, response
 from xgamma.geometry import separation
@@ -31,6 +32,8 @@ from xgamma.times import mjdref_from_header
 
 # In degrees; an index rounds to 1e-5.
 SAME_POINTING = 0.01
+# Of an effective area: energies are reconstructed a little beyond its ends.
+ROOM = 3.0
 
 
 @dataclass(frozen=True)
@@ -110,8 +113,8 @@ def _run(entry: RunEntry) -> Run:
         (
             *entry.notes,
             *notes,
-            *_doubts_about_pointing(pointing, entry),
-            *doubts_about_events(table, events),
+            *_doubts_about_index(pointing, entry),
+            *doubts_about_events(table, events, _seen(responses)),
             *doubts,
             *_doubts_about_time(header, good, outside, len(events["time"])),
         ),
@@ -155,10 +158,25 @@ def _with_pointing(header: Mapping[str, Any], entry: RunEntry) -> dict[str, Any]
     return {**header, **pointing}
 
 
-def _doubts_about_pointing(header: Mapping[str, Any], entry: RunEntry) -> tuple[Note, ...]:
+def _doubts_about_index(header: Mapping[str, Any], entry: RunEntry) -> tuple[Note, ...]:
+    """Return notes where the header says another run, or another pointing, than the index."""
+    notes = []
+    number, _ = obs_id_of(header.get("OBS_ID"))
+    if number not in (None, entry.obs_id):
+        notes.append(Note("OBS_ID", f"The header has OBS_ID = {header['OBS_ID']!r}; that of the index is used."))
     away = float(separation(header["RA_PNT"], header["DEC_PNT"], entry.ra, entry.dec))
-    text = f"The header points {away:.4g} deg away from where the index does; the header is used."
-    return (Note("POINTING", text),) if away > SAME_POINTING else ()
+    if away > SAME_POINTING:
+        text = f"The header points {away:.4g} deg away from where the index does; the header is used."
+        notes.append(Note("POINTING", text))
+    return tuple(notes)
+
+
+def _seen(responses: Mapping[str, Response]) -> tuple[float, float]:
+    """Return the energies, TeV, that events of a run can have: those of its effective area, with room to spare."""
+    if "aeff" not in responses:
+        return ENERGIES
+    edges = next(axis.edges for axis in responses["aeff"].axes if axis.name == "energy_true")
+    return float(edges[0]) / ROOM, float(edges[-1]) * ROOM
 
 
 def _good_time(table: FitsTable, events: Mapping[str, Any]) -> GoodTime:
