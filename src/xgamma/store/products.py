@@ -24,28 +24,11 @@ from xgamma.schema import PRODUCTS
 from xgamma.schema.check import group_named, group_violations
 from xgamma.store import care
 from xgamma.store.backend import damaged, open_backend
+from xgamma.store.beside import Beside
 from xgamma.store.documents import parsed_mapping
-from xgamma.store.encoding import (
-    Documents,
-    array_documents,
-    encoded,
-    read_arrays,
-    read_group,
-    write_groups,
-)
+from xgamma.store.encoding import Documents, array_documents, encoded, read_arrays, read_group, write_groups
 from xgamma.store.keys import dataset_digest, digest, validate_segment
-from xgamma.store.labels import (
-    FAILED,
-    FILES,
-    INGESTS,
-    NAMES,
-    TAGS,
-    delete_label,
-    known_label,
-    read_label,
-    read_labels,
-    write_label,
-)
+from xgamma.store.labels import NAMES, read_label, read_labels, write_label
 from xgamma.store.opened import documents_of, open_group
 from xgamma.store.places import is_remote
 from xgamma.store.records import SCHEMA, Record, draft_record, record_path, validate_known, validate_schema
@@ -55,7 +38,7 @@ _OPENED = 64
 Groups = Mapping[str, xr.Dataset]
 
 
-class Store:
+class Store(Beside):
     """A store of products in a folder, in memory (``memory://``), in a bucket (``s3://bucket/prefix``) or on the web.
 
     With ``read_only`` everything that would write raises ``StoreError``. Raises ``StoreError`` when the place cannot be
@@ -90,10 +73,6 @@ class Store:
     def is_remote(self) -> bool:
         """Whether it is reached through a server, so that it is worth to ask for several things at a time."""
         return self._backend.is_remote
-
-    def _validate_writable(self) -> None:
-        if self.is_read_only:
-            raise StoreError(f"The store {self.url} was opened for reading only. Open it without read_only.")
 
     def _validate_schema(self) -> None:
         content = self._backend.read("store.json")
@@ -311,7 +290,7 @@ class Store:
             raise UnknownNameError(f"{kind}/{key} has no group {group!r}.{did_you_mean(group, record.digests)}")
         return record
 
-    # Names, tags, files that were read, and runs that failed
+    # Names
 
     def set_name(self, name: str, kind: str, key: str) -> None:
         """Let ``name`` point to a published product, in the place of what it pointed to."""
@@ -329,51 +308,6 @@ class Store:
     def names(self) -> dict[str, tuple[str, str]]:
         """Return every name with the kind and key that it points to."""
         return {name: (item["kind"], item["key"]) for name, item in read_labels(self._backend, NAMES).items()}
-
-    def set_tag(self, tag: str, content: Mapping[str, Any]) -> None:
-        """Remember a small mapping under ``tag``, in the place of an older one."""
-        self._validate_writable()
-        write_label(self._backend, TAGS, tag, content)
-
-    def tags(self) -> dict[str, dict[str, Any]]:
-        """Return every tag with its content."""
-        return read_labels(self._backend, TAGS)
-
-    def remember(self, url: str, size: int, version: int | str, digest: str) -> None:
-        """Remember the digest of a file as it was at that size and time of change, or with that ETag."""
-        self._validate_writable()
-        write_label(
-            self._backend, FILES, _file_name(url), {"url": url, "size": size, "version": str(version), "digest": digest}
-        )
-
-    def recall(self, url: str, size: int, version: int | str) -> str | None:
-        """Return the digest of a file that has not changed since it was remembered, else ``None``."""
-        found = known_label(self._backend, FILES, _file_name(url))
-        is_same = (found.get("size"), found.get("version")) == (size, str(version))
-        return found.get("digest") if is_same else None
-
-    def set_failure(self, name: str, content: Mapping[str, Any]) -> None:
-        """Remember what is known of a run that failed, in the place of what was known."""
-        self._validate_writable()
-        write_label(self._backend, FAILED, name, content)
-
-    def forget_failure(self, name: str) -> None:
-        """Forget a run that failed."""
-        self._validate_writable()
-        delete_label(self._backend, FAILED, name)
-
-    def failures(self) -> dict[str, dict[str, Any]]:
-        """Return what is known of each run that failed."""
-        return read_labels(self._backend, FAILED)
-
-    def set_ingest(self, content: Mapping[str, Any]) -> None:
-        """Remember which runs were ingested again; the same ones once more take the place of the first."""
-        self._validate_writable()
-        write_label(self._backend, INGESTS, digest([content["release"], content["runs"]]), content)
-
-    def ingests(self) -> list[dict[str, Any]]:
-        """Return what was ingested again after others had followed it."""
-        return list(read_labels(self._backend, INGESTS).values())
 
     # Care
 
@@ -458,7 +392,3 @@ def is_store(url: str | Path) -> bool:
         if is_remote(str(url)):
             raise
         return False
-
-
-def _file_name(url: str) -> str:
-    return digest(url)
