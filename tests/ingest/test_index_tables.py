@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import shutil
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from astropy.table import vstack
 from hypothesis import given
 from hypothesis import strategies as st
 
+import faults
 from command_line import CommandLine
 from indices import HDU, OBS, index_table, rewrite_index, table_hdu, with_column, without
 from releases import config_of, part_in_memory, until_datasets
@@ -173,6 +175,15 @@ def test_the_zenith_angle_may_be_an_altitude(own_release):
 
 
 # --- ids
+
+
+def test_a_file_of_another_run_is_said(own_release):
+    """The index names the file of run 3 for run 2, as a slip of a name does."""
+    shutil.copy(faults.run_file(own_release, 3), faults.run_file(own_release, 2))
+    held = open_release(own_release).load([1, 2, 3], Store("memory://"))
+    [part] = held.parts.values()
+    texts = [[note.text for note in part.notes(number) if note.topic == "OBS_ID"] for number in range(3)]
+    assert texts == [[], ["The header has OBS_ID = 3; that of the index is used."], []]
 
 
 def test_an_id_that_is_a_text_is_a_number_of_its_own_and_is_said(own_release, caplog):

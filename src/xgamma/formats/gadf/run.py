@@ -162,7 +162,9 @@ def _doubts_about_index(header: Mapping[str, Any], entry: RunEntry) -> tuple[Not
     """Return notes where the header says another run, or another pointing, than the index."""
     notes = []
     number, _ = obs_id_of(header.get("OBS_ID"))
-    if number not in (None, entry.obs_id):
+    # An id that is a text in the index has a number of its own, which no header says.
+    is_comparable = number is not None and not any(note.topic == "OBS_ID" for note in entry.notes)
+    if is_comparable and number != entry.obs_id:
         notes.append(Note("OBS_ID", f"The header has OBS_ID = {header['OBS_ID']!r}; that of the index is used."))
     away = float(separation(header["RA_PNT"], header["DEC_PNT"], entry.ra, entry.dec))
     if away > SAME_POINTING:
