@@ -151,12 +151,18 @@ def test_a_table_of_limits_alone_is_read_and_not_fitted(tmp_path):
     points.plot()
 
 
-def test_points_without_errors_are_drawn_and_a_fit_asks_for_errors(tmp_path):
+def test_points_without_errors_are_drawn_and_weigh_the_same_in_a_fit(tmp_path, caplog):
     points = FluxPoints.read(written(tmp_path / "points.ecsv", table()))
     assert np.isnan(points.dnde_err).all()
     points.plot()
-    with pytest.raises(DataError, match=r"without errors cannot be fitted: expected dnde_err, or dnde_errn"):
-        fitted(points)
+    np.testing.assert_allclose(fitted(points), [2.5, 3e-11], rtol=1e-3)
+    assert "no errors: each is taken to have one of 10 % of its value" in caplog.text
+    caplog.clear()
+    some = table(dnde_err=np.where(LIMITS, ERROR, np.nan))
+    # Three points at the highest energies.
+    found = fitted(FluxPoints.read(written(tmp_path / "some.ecsv", some)))
+    assert found == [pytest.approx(2.5, rel=1e-3), pytest.approx(3e-11, rel=5e-3)]
+    assert caplog.text == ""
 
 
 DRAWN = {

@@ -26,6 +26,8 @@ log = logging.getLogger("xgamma.fit")
 Masks: TypeAlias = Sequence[BoolArray | None] | None
 Place: TypeAlias = tuple[xr.Dataset, BoolArray, int]
 """A Dataset, its bins used, and the number of its first row among all rows."""
+ASSUMED_ERROR = 0.1
+"""The error of flux points of which none has one, as a share of the value."""
 
 
 def mask_fit(ds: xr.Dataset, minimum: float | None, maximum: float | None) -> BoolArray:
@@ -98,15 +100,18 @@ def flux_points_used(ds: xr.Dataset, mask: BoolArray | None) -> BoolArray:
     return np.asarray(used if mask is None else used & np.reshape(mask, used.shape))
 
 
-def _validate_errors(ds: xr.Dataset) -> None:
-    """Raise ``DataError`` for flux points of which no measured one has an error: a fit would pass them over."""
-    measured_points = np.isfinite(ds["norm"].values) & ~np.asarray(ds["is_ul"].values, dtype=bool)
-    error = ds["norm_err"].values[measured_points]
-    if error.size and not (np.isfinite(error) & (error > 0)).any():
-        raise DataError(
-            "Flux points without errors cannot be fitted: expected dnde_err, or dnde_errn and dnde_errp (or those of "
-            "flux, eflux, e2dnde, norm), finite and above 0."
-        )
+def with_errors(ds: xr.Dataset) -> xr.Dataset:
+    """Return flux points with an error each: where none has one it is a share of the value, which is said."""
+    norm, error = ds["norm"].values, ds["norm_err"].values
+    is_measured = np.isfinite(norm) & ~np.asarray(ds["is_ul"].values, dtype=bool)
+    if not is_measured.any() or (is_measured & np.isfinite(error) & (error > 0)).any():
+        return ds
+    log.warning(
+        "The flux points have no errors: each is taken to have one of %g %% of its value, so that all weigh the same, "
+        "and the errors of the fit are those of that assumption.",
+        100 * ASSUMED_ERROR,
+    )
+    return ds.assign(norm_err=ds["norm_err"].copy(data=ASSUMED_ERROR * np.abs(norm)))
 
 
 class Statistic:
@@ -213,8 +218,8 @@ def counts_term(places: Sequence[Place], models: Sequence[SkyModel]) -> CountsTe
 
 def points_term(ds: xr.Dataset, models: Sequence[SkyModel], mask: BoolArray | None, number: int) -> PointsTerm:
     """Return the chi2 term of flux points."""
+    ds = with_errors(ds)
     used = flux_points_used(ds, mask)
-    _validate_errors(ds)
     reference = ds["ref_dnde"].values[used]
     chosen = selected_models(models, dataset_names(ds))
     for model in chosen:
