@@ -14,13 +14,14 @@ from xgamma.formats.hdus import fits_content
 PLAIN = {"RA": ("D", "deg", 83.6), "DEC": ("D", "deg", 22.0), "ENERGY": ("E", "TeV", 2.0), "TIME": ("D", "s", 5.0)}
 
 
-def table(count=4, counted=None, **changes):
+def table(count=4, counted=None, header=None, **changes):
     """Return an EVENTS HDU of equal events, one a second; a change is format, unit and value of a column."""
     columns = [
         fits.Column(name, form, unit=unit, array=value + np.arange(count) if name == "TIME" else [value] * count)
         for name, (form, unit, value) in {**PLAIN, **changes}.items()
     ]
     hdu = fits.BinTableHDU.from_columns(columns, name="EVENTS")
+    hdu.header.update(header or {})
     content = fits_content([hdu])
     if counted is not None:
         content = content.replace(f"NAXIS2  = {count:20}".encode(), f"NAXIS2  = {counted:20}".encode())
@@ -98,3 +99,18 @@ def test_energies_beyond_those_of_the_responses_are_said():
     assert doubts_about_events(given, events) == ()
     ((topic, text),) = doubts_about_events(given, events, (0.01, 300.0))
     assert (topic, text) == ("ENERGY", "4 of 4 energies lie outside of 0.01 to 300 TeV; is their unit right?")
+
+
+@pytest.mark.parametrize(
+    ("header", "is_said"),
+    [
+        ({"RADECSYS": "ICRS"}, False),
+        ({"RADECSYS": "FK5", "EQUINOX": 2000.0}, False),
+        ({"RADESYS": "fk5"}, False),
+        ({"RADECSYS": ""}, False),
+        ({"RADECSYS": "FK4"}, True),
+        ({"RADESYS": "GALACTIC"}, True),
+    ],
+)
+def test_a_frame_that_is_not_that_of_the_events_is_said(header, is_said):
+    assert [topic for topic, _ in noted(table(header=header))] == ["RADECSYS"] * is_said

@@ -23,6 +23,9 @@ EVENT_COLUMNS = {"RA": "deg", "DEC": "deg", "ENERGY": "TeV", "TIME": "s"}
 # Between what the smallest and the largest of these instruments see of most events, TeV.
 ENERGIES = (1e-4, 1e3)
 
+# Of FK5 at J2000 coordinates are those of ICRS to 0.03 arcsec; J2000 is what careless writers call either.
+FRAMES = ("", "ICRS", "FK5", "J2000")
+
 Columns = Mapping[str, npt.NDArray[Any]]
 
 
@@ -75,6 +78,9 @@ def doubts_about_events(table: FitsTable, events: Columns, seen: tuple[float, fl
     if bare:
         units = ", ".join(f"{EVENT_COLUMNS[name]} ({name})" for name in bare)
         notes.append(Note("EVENTS", f"Columns without a unit are taken to be in {units}."))
+    frame = str(table.header.get("RADECSYS") or table.header.get("RADESYS") or "").strip()
+    if frame.upper() not in FRAMES:
+        notes.append(Note("RADECSYS", f"The header has RADECSYS = {frame!r}; RA and DEC are taken to be ICRS."))
     energies = events["energy"]
     odd = int(np.count_nonzero((energies > seen[1]) | ((energies > 0) & (energies < seen[0]))))
     if 2 * odd > len(energies):
