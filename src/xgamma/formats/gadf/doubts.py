@@ -104,11 +104,13 @@ def _sums(aeff: Response, edisp: Response) -> list[str]:
     total = float(weight[known].sum())
     if total == 0:
         return []
-    return _rows_without(sums, weight / total, energy) or _rows_off(sums, weight, known, total)
+    # What is not finite is not known, which is said where it is used.
+    is_empty = (sums == 0) & np.isfinite(edisp.values["edisp"]).all(axis=1)
+    return _rows_without(is_empty, weight / total, energy) or _rows_off(sums, weight, known, total)
 
 
-def _rows_without(sums: FloatArray, share: FloatArray, energy: Axis) -> list[str]:
-    where = between(sums == 0)
+def _rows_without(is_empty: BoolArray, share: FloatArray, energy: Axis) -> list[str]:
+    where = between(is_empty)
     lost = float(share[where].sum())
     if lost < MATTERS:
         return []
