@@ -92,7 +92,7 @@ def _facts(request: Request, chosen: Chosen, look: Look, selected: int) -> dict[
     energy, offset = request.recipe.grid.energy, chosen.offset
     seen = f"all {len(look.obs_ids)}" if look.is_complete else f"{len(look.obs_ids)} of {len(chosen.obs_ids)}, evenly"
     return {
-        "datastore": f"{chosen.release.name}: {len(chosen.facts)} runs",
+        "datastore": f"{chosen.release.name}: {len(chosen.facts)} run{'s' * (len(chosen.facts) != 1)}",
         "selected runs": f"{selected}",
         **({} if look.is_complete else {"looked into": f"{seen} spaced; of the others, whether their files are there"}),
         "offset of the region": f"{offset.min():.2f} to {offset.max():.2f} deg",
