@@ -11,6 +11,7 @@ from xgamma.analysis.plan import validated_plan
 from xgamma.analysis.preflight import Chosen, Request, chosen_runs, validated_request
 from xgamma.analysis.request import outdir_of
 from xgamma.select import Selection, is_known_early
+from xgamma.store import Store
 
 Dropped = Mapping[str, Mapping[int, str]]
 
@@ -54,6 +55,7 @@ def preview(config: AnalysisConfig) -> Preview:
     """
     request = validated_request(config)
     outdir = outdir_of(config)
+    _validate_store_of_url(config)
     if config.general.memory_limit is not None:
         validated_plan(config)
     chosen = chosen_runs(request)
@@ -70,6 +72,13 @@ def preview(config: AnalysisConfig) -> Preview:
         [*request.remarks, *look.remarks],
         _facts(request, chosen, look, len(obs_ids)) | {"results": str(outdir)},
     )
+
+
+def _validate_store_of_url(config: AnalysisConfig) -> None:
+    """Raise ``StoreError`` where a server does not answer, or nobody knows how to ask it; nothing is made."""
+    location = config.general.store_location()
+    if "://" in location:
+        Store(location, read_only=True)
 
 
 def _undecided(chosen: Chosen, selection: Selection) -> list[str]:
