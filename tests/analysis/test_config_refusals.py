@@ -510,3 +510,11 @@ def test_an_error_in_a_file_names_the_file(tmp_path):
     (tmp_path / "a.yaml").write_text("fitt: {}")
     with pytest.raises(ConfigError, match=r"a.yaml: fitt: there is no such key. Did you mean 'fit'\?"):
         AnalysisConfig.read(tmp_path / "a.yaml")
+
+
+@pytest.mark.parametrize(
+    "key", ["general: {outdir", "general: {store", "observations: {datastore", "general: {models_file"]
+)
+def test_a_path_with_a_nul_is_no_path(key):
+    with pytest.raises(ConfigError, match="expected a path"):
+        AnalysisConfig.from_yaml(key + ': "a\\0b"}')

@@ -277,6 +277,32 @@ def test_compact_merges_nights_and_what_it_merged_is_sound(xgamma, nights):
 # --- tags
 
 
+BROKEN = {
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:40]),
+    "a folder": lambda path: (path.unlink(), path.mkdir()),
+    "of a newer layout": lambda path: path.write_text('{"schema": 2}'),
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_damaged_record_is_named_and_the_others_are_listed_merged_and_kept(xgamma, nights, how, caplog):
+    broken = nights.ls("stack")[0]
+    path = nights._backend.folder / "stack" / broken.key / "record.json"
+    BROKEN[how](path)
+    listed = xgamma("ls", nights.url)
+    assert listed.code == 6
+    assert listed.out.count("\n") == len(nights.listing().records) + 4
+    assert f"stack/{broken.key}/record.json" in listed.err
+    merged = xgamma("compact", nights.url)
+    assert merged.code == 6
+    assert merged.out.count("2 parts merged") == 2
+    deleted = xgamma("gc", nights.url, "--older-than", "0")
+    assert deleted.code == 6
+    assert broken.attempt not in deleted.out
+    assert (nights._backend.folder / broken.folder / "zarr.json").exists()
+    assert f"Nothing of stack/{broken.key} was touched." in caplog.text
+
+
 def test_a_tag_is_made_listed_and_replaced_only_on_request(xgamma, store):
     assert xgamma("tag", store.url).err == f"There is no tag. Next: xgamma tag {store.url} NAME\n"
     done = xgamma("tag", store.url, "paper")

@@ -35,6 +35,15 @@ SPATIAL = (
     "{name: lat_0, value: 22.0, unit: deg}]}}]}"
 )
 
+NAN = (
+    "models: {components: [{name: crab, type: SkyModel, spectral: {type: PowerLawSpectralModel, parameters: "
+    "[{name: index, value: .nan}, {name: amplitude, value: 1e-11, unit: cm-2 s-1 TeV-1}]}}]}"
+)
+NAMED = (
+    "models: {components: [{name: crab, type: SkyModel, datasets_names: [other], "
+    "spectral: {type: PowerLawSpectralModel}}]}"
+)
+
 # What is wrong: release, the change of a good configuration, exit code, how the sentence goes on.
 CONFIGURATIONS = {
     "fit range above the axis": (
@@ -65,6 +74,14 @@ CONFIGURATIONS = {
     ),
     "frozen amplitude": ("tiny", FROZEN, 2, "No free parameters for fitting"),
     "models for maps": ("tiny", SPATIAL, 2, "The model 'crab' has a free position (lon_0, lat_0)"),
+    "start that is no number": ("tiny", NAN, 5, "The statistic is not a number at the start values (index = nan)"),
+    "models for no dataset": ("tiny", NAMED, 2, "datasets_names: no model names the dataset stacked; crab is for oth"),
+    "models for no row": (
+        "tiny",
+        NAMED + "\ndatasets: {stack: false}",
+        2,
+        "datasets_names: no model names the datasets ",
+    ),
     "intervals off the data": (
         "tiny",
         "observations: {obs_time: {start: 2010-01-01, stop: 2010-01-02}}",
@@ -185,6 +202,18 @@ CONFIGURATIONS = {
         2,
         "general.outdir: expected a folder, but {0}/text is",
     ),
+    "results under too long a name": (
+        "tiny",
+        "general: {outdir: {0}/" + 300 * "a" + "}",
+        2,
+        "cannot be written (File name too long); give another folder.",
+    ),
+    "store of an unknown kind": (
+        "tiny",
+        "general: {store: 'ftp://127.0.0.1/x'}",
+        3,
+        "ftp://127.0.0.1/x cannot be opened: expected s3://, gs://, az://, ",
+    ),
     "store in a file": ("tiny", "general: {store: {0}/text}", 3, "The store {0}/text cannot be opened as a folder: "),
     "store below a file": (
         "tiny",
@@ -214,7 +243,8 @@ CONFIGURATIONS = {
 }
 # Of these an analysis that is driven by hand knows nothing: they are about steps, folders and the plan.
 OF_RUN_ALONE = {
-    "results in a file", "memory that is too small", "light curve", "step without the one it needs",
+    "results in a file", "results under too long a name", "memory that is too small", "light curve",
+    "step without the one it needs",
     "region that no run sees", "flux points of another source", "frozen amplitude", "disjoint axes",
 }  # fmt: skip
 

@@ -2,10 +2,12 @@
 
 import dataclasses
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.table import Table, vstack
 
 import faults
 from releases import TINY, release_of
@@ -28,6 +30,15 @@ REAL = (
     "cta-1dc/index/gps",
     "tests/minimal_datastore",
 )
+
+
+def merge_releases(folder, *releases):
+    """Put several releases into one, as a survey is."""
+    (folder / "data").mkdir(parents=True)
+    for name in ("hdu-index.fits.gz", "obs-index.fits.gz"):
+        vstack([Table.read(release / name) for release in releases], metadata_conflicts="silent").write(folder / name)
+    for path in (path for release in releases for path in (release / "data").iterdir()):
+        shutil.copy(path, folder / "data")
 
 
 def suggested(xgamma, folder, *words):
@@ -118,3 +129,39 @@ def test_public_releases(xgamma, tmp_path, name):
         pytest.skip(f"$GAMMAPY_DATA holds no {name}")
     _, path = suggested(xgamma, tmp_path, release)
     assert xgamma("run", path, "--until", "fit").code == 0
+
+
+def test_a_position_that_no_header_has_is_called_a_guess(xgamma, own_release, tmp_path):
+    for obs_id in (1, 2, 3):
+        faults.write_cards(own_release, obs_id, "EVENTS", RA_OBJ="05:34:31", DEC_OBJ="+22:00:52")
+    done = xgamma("init", own_release, tmp_path / "analysis.yaml")
+    assert done.code == 0
+    assert "datasets.on_region: the position 83.8128, 22.0139 deg is a guess from the pointings, as no head" in done.err
+
+
+def test_a_position_that_is_known_is_no_guess(xgamma, tiny_release, tmp_path):
+    done = xgamma("init", tiny_release, tmp_path / "analysis.yaml")
+    assert done.err == f"3 runs of tiny: 3 runs.\nNext: edit {done.out.strip()}, then xgamma check {done.out.strip()}\n"
+
+
+def test_without_a_point_spread_function_it_is_said_what_fluxes_lack(xgamma, own_release, tmp_path):
+    faults.remove_index_row(own_release, 2, "psf")
+    config, _ = suggested(xgamma, tmp_path, own_release)
+    assert not config.datasets.containment_correction
+    done = xgamma("init", own_release, tmp_path / "analysis.yaml", "--overwrite")
+    assert "datasets.containment_correction: false, as not all runs have a point spread function; " in done.err
+
+
+def test_runs_of_two_kinds_of_response_are_told_apart(xgamma, tiny_release, tmp_path):
+    both = tmp_path / "both"
+    other = release_of(dataclasses.replace(POINT_LIKE, runs=1, first_obs_id=11), tmp_path)
+    merge_releases(both, tiny_release, other)
+    done = xgamma("init", both, tmp_path / "analysis.yaml")
+    assert done.code == 0
+    assert "datasets.containment_correction: false, as some of the runs are point-like; fluxes of the oth" in done.err
+
+
+def test_runs_that_are_left_out_are_named_with_the_reason(xgamma, own_release, tmp_path):
+    faults.remove_events(own_release, 2)
+    done = xgamma("init", own_release, tmp_path / "analysis.yaml")
+    assert done.err.startswith("2 runs of tiny: 3 runs.\nRun 2 is left out: the event list is empty.\n")

@@ -28,13 +28,8 @@ def compact(store: Store) -> list[Record]:
     []
     """
     # What a merged part holds already is not merged again: the rest of an interrupted compaction, parts with a name.
-    left = {(record.kind, record.key) for record in store.end_compactions()}
-    runs, rows = (
-        sorted(
-            (record for record in store.records(kind) if (kind, record.key) in left), key=lambda record: record.created
-        )
-        for kind in (KIND, ROWS)
-    )
+    left = sorted(store.end_compactions(), key=lambda record: record.created)
+    runs, rows = ([record for record in left if record.kind == kind] for kind in (KIND, ROWS))
     merged = [merge_parts(store, release, of_release) for release, of_release in _grouped(runs, "release").items()]
     merged += [_merge_rows(store, recipe, of_recipe) for recipe, of_recipe in _grouped(rows, "recipe").items()]
     return [record for record in merged if record is not None]

@@ -102,7 +102,8 @@ def read_location(value: Any) -> Location:
     """Read a path or URL: text, a path object or a ``Location``."""
     if isinstance(value, Location):
         return value
-    if not isinstance(value, str | os.PathLike) or not str(value).strip():
+    # No file system has a name with a NUL.
+    if not isinstance(value, str | os.PathLike) or not str(value).strip() or "\0" in str(value):
         raise expected("a path or a URL", value)
     return Location(str(value))
 

@@ -15,12 +15,13 @@ import numpy as np
 from xgamma.analysis.failures import on_failed_ingest, on_unused_run
 from xgamma.analysis.preflight import Chosen, Request
 from xgamma.analysis.rows import rows_at, sentence_of
+from xgamma.analysis.stacks import NAME as STACKED
 from xgamma.analysis.unused import REDUCE, UnusedRun, no_run_left, nothing_selected
 from xgamma.axes import BoolArray
 from xgamma.errors import DataError
 from xgamma.events import Part, Rows
 from xgamma.execute import THIS_PROCESS
-from xgamma.fit import validate_fittable
+from xgamma.fit import validate_fittable, validate_named
 from xgamma.ingest import Failure, FitsRelease, Holdings, StoredRelease
 from xgamma.ingest.notes import grouped, notes_of, summaries
 from xgamma.outcome import Outcome
@@ -156,9 +157,19 @@ def _validate_seen(request: Request, chosen: Chosen, seen: _Seen, is_complete: b
     if request.config.general.fail_fast:
         for run in [*seen.lost, *seen.masked]:
             on_unused_run(True)(run)
+    if is_complete and seen.ends and {"fit", "flux_points"}.intersection(request.steps):
+        _validate_names(request, [name for _, rows in seen.pieces for name in rows.names])
     if is_complete and "fit" in request.steps:
         inside = request.recipe.grid.energy.mask_inside(*request.config.fit.fit_range.bounds())
         validate_fittable(1, sum(int((end.safe & inside).sum()) for end in seen.ends))
+
+
+def _validate_names(request: Request, rows: Sequence[str]) -> None:
+    """Raise ``ConfigError`` where models name no dataset; how groups of a stack are called is not known yet."""
+    datasets = request.config.datasets
+    source = request.config.flux_points.source if "flux_points" in request.steps else ""
+    if request.models is not None and datasets.stack_by is None:
+        validate_named(request.models, [STACKED] if datasets.stack else rows, source)
 
 
 def _sample(chosen: Chosen) -> list[int]:

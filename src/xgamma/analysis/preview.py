@@ -11,6 +11,7 @@ from xgamma.analysis.plan import validated_plan
 from xgamma.analysis.preflight import Chosen, Request, chosen_runs, validated_request
 from xgamma.analysis.request import outdir_of
 from xgamma.select import Selection, is_known_early
+from xgamma.store import Store
 
 Dropped = Mapping[str, Mapping[int, str]]
 
@@ -54,6 +55,7 @@ def preview(config: AnalysisConfig) -> Preview:
     """
     request = validated_request(config)
     outdir = outdir_of(config)
+    _validate_store_of_url(config)
     if config.general.memory_limit is not None:
         validated_plan(config)
     chosen = chosen_runs(request)
@@ -70,6 +72,13 @@ def preview(config: AnalysisConfig) -> Preview:
         [*request.remarks, *look.remarks],
         _facts(request, chosen, look, len(obs_ids)) | {"results": str(outdir)},
     )
+
+
+def _validate_store_of_url(config: AnalysisConfig) -> None:
+    """Raise ``StoreError`` where a server does not answer, or nobody knows how to ask it; nothing is made."""
+    location = config.general.store_location()
+    if "://" in location:
+        Store(location, read_only=True)
 
 
 def _undecided(chosen: Chosen, selection: Selection) -> list[str]:
@@ -92,7 +101,7 @@ def _facts(request: Request, chosen: Chosen, look: Look, selected: int) -> dict[
     energy, offset = request.recipe.grid.energy, chosen.offset
     seen = f"all {len(look.obs_ids)}" if look.is_complete else f"{len(look.obs_ids)} of {len(chosen.obs_ids)}, evenly"
     return {
-        "datastore": f"{chosen.release.name}: {len(chosen.facts)} runs",
+        "datastore": f"{chosen.release.name}: {len(chosen.facts)} run{'s' * (len(chosen.facts) != 1)}",
         "selected runs": f"{selected}",
         **({} if look.is_complete else {"looked into": f"{seen} spaced; of the others, whether their files are there"}),
         "offset of the region": f"{offset.min():.2f} to {offset.max():.2f} deg",

@@ -15,7 +15,7 @@ from xgamma.errors import ConfigError, LaterError, OutputError
 from xgamma.estimate import FluxPointsParameters, source_model, validate_reoptimize
 from xgamma.events import DEFAULT_RULE
 from xgamma.execute import THIS_PROCESS, Workers
-from xgamma.fit import validate_fittable
+from xgamma.fit import validate_fittable, validate_start
 from xgamma.formats.gadf.index import IndexNames
 from xgamma.formats.masks import read_mask
 from xgamma.formats.text_files import is_there
@@ -63,6 +63,12 @@ def outdir_of(config: AnalysisConfig) -> Path:
     taken = next((folder for folder in (outdir, *outdir.parents) if is_there(folder) and folder.is_file()), None)
     if taken is not None:
         raise OutputError(f"general.outdir: expected a folder, but {taken} is a file; give another folder.")
+    try:
+        outdir.stat()
+    except FileNotFoundError:
+        pass  # it is made
+    except OSError as error:
+        raise unwritable(outdir, error.strerror) from None
     nearest = next(folder for folder in (outdir.absolute(), *outdir.absolute().parents) if is_there(folder))
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise unwritable(outdir, "Permission denied")
@@ -189,6 +195,7 @@ def validate_models(models: Models | None, points: FluxPointsConfig, steps: Coll
         validate_spectral(model)
     if "fit" in asked:
         validate_fittable(len(models.parameters.free_parameters), 1)
+        validate_start(models.parameters)
     if "flux_points" in asked:
         validate_reoptimize(models, source_model(models, points.source), points.settings())
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from xgamma import reduce
 from xgamma.analysis import products
 from xgamma.analysis.config import AnalysisConfig
 from xgamma.analysis.healing import heals
+from xgamma.analysis.modelled import Modelled
 from xgamma.analysis.observations import Observations
 from xgamma.analysis.reading import read_observations
 from xgamma.analysis.reduction import faces_of_unused, lost_counts, reduced_observations
@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 LOGGED = ("e_ref", "dnde", "dnde_ul", "dnde_err", "sqrt_ts")
 
 
-class Analysis:
+class Analysis(Modelled):
     """The steps of an analysis, as the configuration says.
 
     What a step makes is kept in the store ``general.store``, so that the same request is computed once.
@@ -80,7 +80,7 @@ class Analysis:
         self.config.set_logging()
         self.datastore: FitsRelease | StoredRelease | None = None
         self.observations: Observations | None = None
-        self.datasets: Datasets | None = None
+        self.datasets = None
         self.fit = Fit()
         self.fit_result: FitResult | None = None
         self.flux_points: FluxPointsDataset | None = None
@@ -228,86 +228,6 @@ class Analysis:
         """The name and the reason of each run that the last reduction could not use."""
         return [(run.name, run.message) for run in self.unused_runs]
 
-    # --- models
-
-    @property
-    def models(self) -> Models:
-        """The models on the datasets; setting them replaces those that are there."""
-        if self.datasets is None:
-            raise OrderError("No datasets are there to hold models; call get_datasets() or read_datasets() first.")
-        return self.datasets.models
-
-    @models.setter
-    def models(self, models: Any) -> None:
-        self.set_models(models, extend=False)
-
-    def set_models(self, models: Any, extend: bool = True) -> None:
-        """Set models on the datasets.
-
-        Parameters
-        ----------
-        models
-            ``Models``, a list of models, or a YAML text.
-        extend
-            Whether models that are there stay.
-
-        Raises
-        ------
-        OrderError
-            Before there are datasets.
-        ConfigTypeError
-            For anything else; a single model goes into a list.
-        ConfigError
-            When two models have one name.
-        """
-        if self.datasets is None:
-            raise OrderError("No datasets are there to hold models; call get_datasets() or read_datasets() first.")
-        log.info("Reading model.")
-        given = _normalize_models(models)
-        if extend:
-            given.extend(self.datasets.models)
-        self.datasets.models = given
-        log.info("%s", given)
-
-    def read_models(self, path: str | Path, extend: bool = True) -> None:
-        """Read models from a YAML file and set them on the datasets."""
-        if self.datasets is None:
-            raise OrderError("No datasets are there to hold models; call get_datasets() or read_datasets() first.")
-        self.set_models(Models.read(path), extend)
-        log.info("Models loaded from %s.", path)
-
-    def write_models(self, overwrite: bool = True, write_covariance: bool = True) -> None:
-        """Write the models to ``general.models_file``."""
-        path = self.config.general.models_file
-        if path is None:
-            raise OrderError("general.models_file is not set; say there where the models go.")
-        self.models.write(path.expanded(), overwrite=overwrite, write_covariance=write_covariance)
-        log.info("Models written to %s.", path)
-
-    # --- datasets in files
-
-    def read_datasets(self) -> None:
-        """Read datasets from ``general.datasets_file``, and their models from ``general.models_file``."""
-        path = self.config.general.datasets_file
-        if path is None:
-            raise OrderError("general.datasets_file is not set; say there where the datasets are.")
-        self.datasets = Datasets.read(path.expanded())
-        log.info("Datasets loaded from %s.", path)
-        if self.config.general.models_file is not None:
-            self.read_models(self.config.general.models_file.expanded(), extend=False)
-
-    def write_datasets(self, overwrite: bool = True, write_covariance: bool = True) -> None:
-        """Write the datasets to ``general.datasets_file``, and their models to ``general.models_file``."""
-        path = self.config.general.datasets_file
-        if path is None:
-            raise OrderError("general.datasets_file is not set; say there where the datasets go.")
-        if self.datasets is None:
-            raise OrderError("There are no datasets to write; call get_datasets() first.")
-        self.datasets.write(path.expanded(), overwrite=overwrite)
-        log.info("Datasets written to %s.", path)
-        if self.config.general.models_file is not None:
-            self.write_models(overwrite, write_covariance)
-
     # --- fit and flux points
 
     @heals
@@ -419,14 +339,6 @@ class Analysis:
         validate_workers(workers, self.store.url)
         return workers
 
-    def _datasets_with_models(self, what: str) -> tuple[Datasets, Models]:
-        if self.datasets is None:
-            raise OrderError(f"There are no datasets to {what}; call get_datasets() or read_datasets() first.")
-        models = self.datasets.models
-        if len(models) == 0:
-            raise OrderError(f"There are no models to {what}; call set_models() first.")
-        return self.datasets, models
-
     def _seen(self, datasets: Datasets) -> str:
         """Return the key of what a likelihood sees; Datasets of other origin are keyed by their content."""
         inputs, masks = datasets.fit_inputs()
@@ -453,14 +365,3 @@ def _fit_range_report(datasets: Datasets) -> str:
         left_out += float(ds["counts"].values[ds["mask_safe"].values & ~bins].sum())
     energies = f"{min(used):.4g} to {max(used):.4g} TeV" if used else "no bin"
     return f"The fit uses {energies}; {left_out:.0f} safe counts are left out."
-
-
-def _normalize_models(models: Any) -> Models:
-    if isinstance(models, str):
-        return Models.from_yaml(models)
-    if isinstance(models, Models) or (isinstance(models, Sequence) and not isinstance(models, str)):
-        return models if isinstance(models, Models) else Models(models)
-    raise ConfigTypeError(
-        f"set_models: expected Models, a list of models or a YAML text, got a {type(models).__name__}; "
-        "put one model into a list."
-    )

@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -67,6 +68,8 @@ class Suggestion:
         The number of flux points, whose edges lie on ``energy``.
     safe_masks
         Methods that leave energies.
+    guesses
+        Sentences about what the release does not tell and what that means.
     """
 
     target: str
@@ -78,6 +81,15 @@ class Suggestion:
     energy_true: Axis
     points: int
     safe_masks: tuple[str, ...]
+    guesses: tuple[str, ...] = ()
+
+
+class _Position(NamedTuple):
+    """Where a source may be, deg in ICRS, and why that is a guess where it is one."""
+
+    lon: float
+    lat: float
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,6 +100,7 @@ class _Trial:
     rows: Rows
     recipe: Recipe
     data: xr.Dataset
+    position: _Position
 
     @property
     def used(self) -> BoolArray:
@@ -114,12 +127,13 @@ def suggestion(release: FitsRelease | StoredRelease) -> Suggestion:
 
 def _fields(
     release: FitsRelease | StoredRelease, facts: Mapping[int, RunFacts], runs: Sequence[RunFacts]
-) -> Iterator[tuple[tuple[float, float], list[int]]]:
+) -> Iterator[tuple[_Position, list[int]]]:
     """Yield positions and the runs around each, where there are any."""
-    for lon, lat in _positions(release, runs):
-        near = [run.obs_id for run in facts.values() if float(separation(lon, lat, run.ra, run.dec)) < CONE]
+    for position in _positions(release, runs):
+        distances = {run.obs_id: separation(position.lon, position.lat, run.ra, run.dec) for run in facts.values()}
+        near = [obs_id for obs_id, distance in distances.items() if float(distance) < CONE]
         if near:
-            yield (lon, lat), near
+            yield position, near
 
 
 def _best(trials: Iterable[_Trial]) -> _Trial:
@@ -137,21 +151,26 @@ def _best(trials: Iterable[_Trial]) -> _Trial:
     return best
 
 
-def _positions(release: FitsRelease | StoredRelease, runs: Sequence[RunFacts]) -> Iterator[tuple[float, float]]:
+def _positions(release: FitsRelease | StoredRelease, runs: Sequence[RunFacts]) -> Iterator[_Position]:
     """Yield where a source may be: as the headers say, amid the pointings, beside a pointing."""
+    why = "a store does not hold where its source is"
     if isinstance(release, FitsRelease):
-        yield from _positions_of_headers(release, [run.obs_id for run in runs])
+        told = _position_of_headers(release, [run.obs_id for run in runs])
+        why = "no header has it in RA_OBJ and DEC_OBJ, in deg"
+        if told is not None:
+            yield told
+            why = f"not all runs can be used at that of the headers, {told.lon:.7g}, {told.lat:.7g} deg"
     some = runs[:: max(1, len(runs) // POINTINGS)]
     ra, dec = (np.array([getattr(run, name) for run in some]) for name in ("ra", "dec"))
     near = separation(ra[:, None], dec[:, None], ra, dec) < CROWD
     crowd = near[np.argmax(near.sum(axis=1))]
     lon, lat = lonlat(unit_vector(ra[crowd], dec[crowd]).mean(axis=0))
-    yield float(lon), float(lat)
+    yield _Position(float(lon), float(lat), why)
     first = int(np.flatnonzero(crowd)[0])
-    yield float(ra[first]), float(dec[first] - math.copysign(BESIDE, dec[first]))
+    yield _Position(float(ra[first]), float(dec[first] - math.copysign(BESIDE, dec[first])), why)
 
 
-def _positions_of_headers(release: FitsRelease, obs_ids: Sequence[int]) -> list[tuple[float, float]]:
+def _position_of_headers(release: FitsRelease, obs_ids: Sequence[int]) -> _Position | None:
     for obs_id in obs_ids[:3]:
         try:
             header = read_run(release.index.runs[obs_id]).header
@@ -160,11 +179,11 @@ def _positions_of_headers(release: FitsRelease, obs_ids: Sequence[int]) -> list[
             continue
         lon, lat = header.get("RA_OBJ"), header.get("DEC_OBJ")
         if isinstance(lon, int | float) and isinstance(lat, int | float) and math.isfinite(lon + lat):
-            return [(float(lon), float(lat))]
-    return []
+            return _Position(float(lon), float(lat))
+    return None
 
 
-def _trial(release: FitsRelease | StoredRelease, position: tuple[float, float], near: Sequence[int]) -> _Trial:
+def _trial(release: FitsRelease | StoredRelease, position: _Position, near: Sequence[int]) -> _Trial:
     held = release.load(sample_of(near, release), Store("memory://"), on_failure=lambda _: None)
     if not held.places:
         raise InputError(no_run_left([UnusedRun.of_failure(failure) for failure in held.failures]))
@@ -175,20 +194,21 @@ def _trial(release: FitsRelease | StoredRelease, position: tuple[float, float], 
     fresh = reduce_each(part, rows, recipe, THIS_PROCESS)
     if fresh.data is None:
         raise next(iter(fresh.lost.values()))
-    return _Trial(part, rows_at(rows, fresh.done), recipe, fresh.data)
+    return _Trial(part, rows_at(rows, fresh.done), recipe, fresh.data, position)
 
 
-def _recipe(part: Part, rows: Rows, position: tuple[float, float]) -> Recipe:
+def _recipe(part: Part, rows: Rows, position: _Position) -> Recipe:
     is_point_like = bool(part.column("point_like", rows.obs).any())
     rad_max = part.column("rad_max", rows.obs)
     is_known = is_point_like and bool(np.isfinite(rad_max).any())
-    radius = float(np.nanmedian(rad_max)) if is_known else RADIUS
+    # That of most runs: of another radius none would be right.
+    radius = Counter(rad_max[np.isfinite(rad_max)].tolist()).most_common(1)[0][0] if is_known else RADIUS
     has_psf = bool((part.column("psf_table", rows.obs) >= 0).all())
     thresholds = np.stack([part.column(name, rows.obs) for name in ("energy_min", "energy_max")])
     known = bool((np.nan_to_num(thresholds) > 0).all())
     wide = wide_axis(part, rows)
     low, high, size = wide.edges[0], wide.edges[-1], math.ceil(10 * math.log10(wide.edges[-1] / wide.edges[0]))
-    space = RegionSpace((Circle(round(position[0], 4), round(position[1], 4), radius),))
+    space = RegionSpace((Circle(round(position.lon, 4), round(position.lat, 4), radius),))
     return Recipe(
         Grid(Axis.from_bounds("energy", low, high, size), wide, space),
         containment=has_psf and not is_point_like,
@@ -213,7 +233,26 @@ def _suggestion(trial: _Trial, target: str) -> Suggestion:
         _true_axis(trial.part, rows, Grid(energy, grid.energy_true, grid.space), recipe.containment),
         points,
         recipe.safe_masks,
+        tuple(_guesses(trial)),
     )
+
+
+def _guesses(trial: _Trial) -> Iterator[str]:
+    """Yield what the release does not tell."""
+    region, why = trial.recipe.grid.regions[0], trial.position.why
+    if why:
+        yield (
+            f"datasets.on_region: the position {region.lon:.7g}, {region.lat:.7g} deg is a guess from the pointings, "
+            f"as {why}; set it, and that of observations.obs_cone."
+        )
+    is_point_like = trial.part.column("point_like", trial.rows.obs)
+    if trial.recipe.containment or is_point_like.all():
+        return
+    if is_point_like.any():
+        lacking = "some of the runs are point-like; fluxes of the others lack what falls out of the region"
+    else:
+        lacking = "not all runs have a point spread function; fluxes lack what falls out of the region"
+    yield f"datasets.containment_correction: false, as {lacking}."
 
 
 def _span(trial: _Trial) -> tuple[float, float]:

@@ -12,9 +12,10 @@ import click
 
 from xgamma.analysis.config import AnalysisConfig
 from xgamma.analysis.fields import Location
-from xgamma.analysis.preview import Preview, preview
+from xgamma.analysis.preview import preview
 from xgamma.analysis.suggest import Suggestion, suggestion
 from xgamma.axes import Axis
+from xgamma.cli.check import UNUSABLE_SHOWN
 from xgamma.cli.console import some
 from xgamma.formats.atomic import validate_output, write_files
 from xgamma.formats.text_files import is_there
@@ -60,7 +61,7 @@ datasets:
             energy: {{min: {e_min} TeV, max: {e_max} TeV, nbins: {e_nbins}}}         # reconstructed
             energy_true: {{min: {t_min} TeV, max: {t_max} TeV, nbins: {t_nbins}}}    # wider, so that no counts are lost
     on_region: {{frame: icrs, lon: {lon} deg, lat: {lat} deg, radius: {radius} deg}}
-    containment_correction: {containment}     # false for point-like responses, whose radius is RAD_MAX
+    containment_correction: {containment}     # false for point-like responses, whose radius is RAD_MAX, and without psf
     background:
         method: reflected
         # exclusion: exclusion.fits.gz   # a FITS image, nonzero where background may be taken
@@ -115,11 +116,11 @@ def command(words: tuple[str, ...], datastore: str | None, outdir: str, overwrit
     validate_output(asked.file, overwrite)
     place = Location(asked.datastore)
     can_look = asked.is_meant or (place.unknown_variable is None and (place.is_url or is_there(place)))
-    text, found = _looked(asked) if can_look else (_text(asked, CRAB, ()), None)
+    text, remarks = _looked(asked) if can_look else (_text(asked, CRAB, ()), [])
     write_files({asked.file: text.encode()}, overwrite=overwrite)
     click.echo(str(asked.file))
-    if found is not None:
-        click.echo(f"{some(len(found.obs_ids), 'run')} of {found.facts['datastore']}.", err=True)
+    for remark in remarks:
+        click.echo(remark, err=True)
     click.echo(f"Next: edit {asked.file}, then xgamma check {asked.file}", err=True)
 
 
@@ -136,16 +137,23 @@ def _asked(words: Sequence[str], datastore: str | None, outdir: str) -> Asked:
     )
 
 
-def _looked(asked: Asked) -> tuple[str, Preview]:
-    """Return a configuration that ``check`` and ``run`` accept; runs that they would leave out are left out."""
+def _looked(asked: Asked) -> tuple[str, list[str]]:
+    """Return a configuration that ``check`` and ``run`` accept, and what to say of it.
+
+    Runs that they would leave out are left out, and named.
+    """
     found = suggestion(open_release(Location(asked.datastore).expanded()))
     text = _text(asked, found, ())
     seen = preview(AnalysisConfig.from_yaml(text))
+    unusable = [f"Run {obs_id} is left out: {reason}." for obs_id, reason in seen.unusable.items()]
     usable = [obs_id for obs_id in seen.obs_ids if obs_id not in seen.unusable]
     if len(usable) < len(seen.obs_ids) or seen.dropped.get("required_irf"):
         text = _text(asked, found, usable)
         seen = preview(AnalysisConfig.from_yaml(text))
-    return text, seen
+    left_out = unusable[:UNUSABLE_SHOWN]
+    if len(unusable) > UNUSABLE_SHOWN:
+        left_out.append(f"{some(len(unusable), 'run')} are left out in all.")
+    return text, [f"{some(len(seen.obs_ids), 'run')} of {seen.facts['datastore']}.", *left_out, *found.guesses]
 
 
 def _text(asked: Asked, found: Suggestion, obs_ids: Sequence[int]) -> str:

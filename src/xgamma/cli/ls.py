@@ -8,7 +8,7 @@ from xgamma.analysis.products import FIT, POINTS
 from xgamma.analysis.rows import ROWS
 from xgamma.analysis.stacks import STACK
 from xgamma.cli.console import NOTHING, json_option, print_json, print_table, size_text, some, store_argument
-from xgamma.cli.products import opened_store
+from xgamma.cli.products import opened_store, told_damage
 from xgamma.events import RunFacts
 from xgamma.ingest import open_release
 from xgamma.store import Record
@@ -22,20 +22,21 @@ KEY_SHOWN = 12
 @click.option("--runs", is_flag=True, help="List the observations instead of the products.")
 @click.option("--tag", help="With --runs: those of a tag, in the place of the newest.")
 @json_option
-def command(store: str, kind: str | None, runs: bool, tag: str | None, as_json: bool) -> None:
+def command(store: str, kind: str | None, runs: bool, tag: str | None, as_json: bool) -> int:
     """List the products of STORE, or with --runs its observations.
 
     dl3 are observations, rows their spectra, stack sums of rows; fit and flux-points are what was made from those.
     """
     if runs:
         _list_runs(store, tag, as_json)
-        return
-    records = opened_store(store).ls(kind)
+        return 0
+    records, damaged = opened_store(store).listing(kind)
     if as_json:
         print_json([_document(record) for record in records])
-        return
-    print_table([_row(record) for record in records])
-    click.echo(f"{some(len(records), 'product')}. Next: xgamma show {store} KIND/KEY", err=True)
+    else:
+        print_table([_row(record) for record in records])
+        click.echo(f"{some(len(records), 'product')}. Next: xgamma show {store} KIND/KEY", err=True)
+    return told_damage(damaged)
 
 
 def _document(record: Record) -> dict[str, object]:

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import click
 
 from xgamma.analysis.verify import Report, verify
-from xgamma.cli.against import DAMAGED, against_gammapy
+from xgamma.cli.against import against_gammapy
 from xgamma.cli.console import json_option, print_facts, print_json, size_text, some, store_argument
-from xgamma.cli.products import opened_store
+from xgamma.cli.products import DAMAGED, opened_store
 from xgamma.errors import ConfigError
 
 # Some seconds of Gammapy.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from xgamma.fit.face import Fit, Fittable
 from xgamma.fit.minimise import confidence, covariance, fit, stat_contour, stat_profile, warn_of
-from xgamma.fit.problem import FitSettings, validate_fittable
+from xgamma.fit.problem import FitSettings, validate_fittable, validate_start
 from xgamma.fit.result import CovarianceResult, FitResult, OptimizeResult
-from xgamma.fit.statistic import Statistic, mask_fit, used_bins
+from xgamma.fit.statistic import Statistic, mask_fit, used_bins, validate_named
 
 __all__ = [
     "CovarianceResult",
@@ -24,5 +24,7 @@ __all__ = [
     "stat_profile",
     "used_bins",
     "validate_fittable",
+    "validate_named",
+    "validate_start",
     "warn_of",
 ]

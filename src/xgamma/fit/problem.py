@@ -103,11 +103,21 @@ class Problem:
         # MIGRAD begins there and asks for it again.
         self._start = start, total
         if not math.isfinite(total):
-            every = Parameters(p for model in self.statistic.models for p in model.parameters).unique_parameters
-            named = [p for p in every if not math.isfinite(p.value)] or self.parameters
-            values = ", ".join(f"{parameter.name} = {parameter.value:g}" for parameter in named)
-            raise FitError(f"The statistic is not a number at the start values ({values}); start elsewhere.")
+            validate_start(Parameters(p for model in self.statistic.models for p in model.parameters))
+            raise _no_start(self.parameters)
         return minuit
+
+
+def validate_start(parameters: Parameters) -> None:
+    """Raise ``FitError`` where the value of a parameter, free or not, is not a number."""
+    named = [parameter for parameter in parameters.unique_parameters if not math.isfinite(parameter.value)]
+    if named:
+        raise _no_start(named)
+
+
+def _no_start(named: Iterable[Parameter]) -> FitError:
+    values = ", ".join(f"{parameter.name} = {parameter.value:g}" for parameter in named)
+    return FitError(f"The statistic is not a number at the start values ({values}); start elsewhere.")
 
 
 def scale(parameter: Parameter) -> float:

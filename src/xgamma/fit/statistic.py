@@ -182,14 +182,17 @@ def dataset_names(ds: xr.Dataset) -> list[str]:
 def validate_datasets_names(
     models: Models | Sequence[SkyModel], datasets: Sequence[xr.Dataset], source: str = ""
 ) -> None:
-    """Look whether models name datasets that are there; ``source`` is a model that must.
+    """Look whether models name Datasets that are there; see ``validate_named``."""
+    if any(model.datasets_names is not None for model in models):
+        validate_named(models, [name for ds in datasets for name in dataset_names(ds)], source)
+
+
+def validate_named(models: Models | Sequence[SkyModel], names: Sequence[str], source: str = "") -> None:
+    """Look whether models name some of the datasets ``names``; ``source`` is a model that must.
 
     Raises ``ConfigError`` when none does, or the source does not. A warning names other models that name none, and
     datasets that no model names.
     """
-    if all(model.datasets_names is None for model in models):
-        return
-    names = [name for ds in datasets for name in dataset_names(ds)]
     absent = [model for model in models if not any(model.applies_to(name) for name in names)]
     alone = [name for name in names if not any(model.applies_to(name) for model in models)] if len(models) else []
     if not absent and not alone:

@@ -1,14 +1,25 @@
-"""What a store remembers beside its products: tags, files that were read, runs that failed, runs ingested again."""
+"""What a store remembers beside its products: names, tags, files that were read, runs that failed or came again."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from xgamma.errors import StoreError
+from xgamma.errors import StoreError, UnknownNameError, did_you_mean
 from xgamma.store.backend import Backend
 from xgamma.store.keys import digest
-from xgamma.store.labels import FAILED, FILES, INGESTS, TAGS, delete_label, known_label, read_labels, write_label
+from xgamma.store.labels import (
+    FAILED,
+    FILES,
+    INGESTS,
+    NAMES,
+    TAGS,
+    delete_label,
+    known_label,
+    read_label,
+    read_labels,
+    write_label,
+)
 
 
 class Beside:
@@ -21,6 +32,17 @@ class Beside:
     def _validate_writable(self) -> None:
         if self.is_read_only:
             raise StoreError(f"The store {self.url} was opened for reading only. Open it without read_only.")
+
+    def resolve(self, name: str) -> tuple[str, str]:
+        """Return the kind and key that a name points to; raises ``UnknownNameError``."""
+        found = read_label(self._backend, NAMES, name)
+        if found is None:
+            raise UnknownNameError(f"The store {self.url} has no name {name!r}.{did_you_mean(name, self.names())}")
+        return found["kind"], found["key"]
+
+    def names(self) -> dict[str, tuple[str, str]]:
+        """Return every name with the kind and key that it points to."""
+        return {name: (item["kind"], item["key"]) for name, item in read_labels(self._backend, NAMES).items()}
 
     def set_tag(self, tag: str, content: Mapping[str, Any]) -> None:
         """Remember a small mapping under ``tag``, in the place of an older one."""

@@ -25,10 +25,11 @@ from xgamma.schema.check import group_named, group_violations
 from xgamma.store import care
 from xgamma.store.backend import damaged, open_backend
 from xgamma.store.beside import Beside
+from xgamma.store.care import Listing
 from xgamma.store.documents import parsed_mapping
 from xgamma.store.encoding import Documents, array_documents, encoded, read_arrays, read_group, write_groups
 from xgamma.store.keys import dataset_digest, digest, validate_segment
-from xgamma.store.labels import NAMES, read_label, read_labels, write_label
+from xgamma.store.labels import NAMES, write_label
 from xgamma.store.opened import documents_of, open_group
 from xgamma.store.places import is_remote
 from xgamma.store.records import SCHEMA, Record, draft_record, record_path, validate_known, validate_schema
@@ -259,8 +260,15 @@ class Store(Beside):
         return found
 
     def ls(self, kind: str | None = None) -> list[Record]:
-        """Return the records of all products, or of those of one kind, sorted by kind and key."""
-        return care.read_records(self._backend, care.kinds(self._backend) if kind is None else [kind])
+        """Return the records of all products, or of those of one kind, sorted by kind and key.
+
+        Raises ``StoreError`` where one cannot be read; ``listing`` returns the others.
+        """
+        return self.listing(kind).sound()
+
+    def listing(self, kind: str | None = None) -> Listing:
+        """Return the records of all products, or of those of one kind, and what is wrong with damaged ones."""
+        return care.list_records(self._backend, care.kinds(self._backend) if kind is None else [kind])
 
     def records(self, kind: str) -> list[Record]:
         """Return the records of all products of a kind of the format, with all texts that it asks for.
@@ -290,24 +298,11 @@ class Store(Beside):
             raise UnknownNameError(f"{kind}/{key} has no group {group!r}.{did_you_mean(group, record.digests)}")
         return record
 
-    # Names
-
     def set_name(self, name: str, kind: str, key: str) -> None:
         """Let ``name`` point to a published product, in the place of what it pointed to."""
         self._validate_writable()
         self.record(kind, key)
         write_label(self._backend, NAMES, name, {"kind": kind, "key": key})
-
-    def resolve(self, name: str) -> tuple[str, str]:
-        """Return the kind and key that a name points to; raises ``UnknownNameError``."""
-        found = read_label(self._backend, NAMES, name)
-        if found is None:
-            raise UnknownNameError(f"The store {self.url} has no name {name!r}.{did_you_mean(name, self.names())}")
-        return found["kind"], found["key"]
-
-    def names(self) -> dict[str, tuple[str, str]]:
-        """Return every name with the kind and key that it points to."""
-        return {name: (item["kind"], item["key"]) for name, item in read_labels(self._backend, NAMES).items()}
 
     # Care
 
@@ -351,8 +346,12 @@ class Store(Beside):
         return {group: self._read_group(record, group) for group in record.digests}
 
     def end_compactions(self) -> list[Record]:
-        """End compactions that were interrupted; return the records of what no other product holds."""
-        records = self.ls()
+        """End compactions that were interrupted; return the records of what no other product holds.
+
+        Damaged records are named, and passed over.
+        """
+        records, damaged = care.known_records(self.listing(), self.url)
+        care.warn_of(damaged)
         for record in records:
             care.retire(self._backend, record)
         held = {(record.kind, key) for record in records for key in record.supersedes}

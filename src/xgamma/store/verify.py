@@ -15,7 +15,7 @@ import xarray as xr
 
 from xgamma.errors import DataError, StoreError, XgammaError
 from xgamma.store.backend import Backend, open_backend
-from xgamma.store.care import is_retired, kinds
+from xgamma.store.care import is_retired, kinds, read_each
 from xgamma.store.copies import copies_in
 from xgamma.store.documents import parsed_mapping
 from xgamma.store.encoding import Documents, array_documents
@@ -85,7 +85,7 @@ def read_contents(store: Store) -> Contents:
     """Return every record of a store, sound or not."""
     backend = _backend(store)
     products = [(kind, key) for kind in kinds(backend) for key in backend.children(kind)]
-    found = _contents(backend, [record_path(*product) for product in products])
+    found = read_each(backend, [record_path(*product) for product in products])
     records, faults, unpublished = [], [], []
     for (kind, key), content in zip(products, found, strict=True):
         if content is None:
@@ -94,25 +94,9 @@ def read_contents(store: Store) -> Contents:
         try:
             records.append(_sound_record(store, _bytes(content), kind, key))
         except XgammaError as error:
-            if _contents(backend, [record_path(kind, key)]) == [content]:
+            if read_each(backend, [record_path(kind, key)]) == [content]:
                 faults.append(record_fault(store, kind, key, str(error)))
     return Contents(tuple(records), tuple(faults), tuple(unpublished))
-
-
-def _contents(backend: Backend, paths: Sequence[str]) -> list[bytes | str | None]:
-    """Return the bytes of files, or why one cannot be read that is there: on a disk it may be no file.
-
-    A server that does not answer ends all.
-    """
-    if backend.is_remote:
-        return list(backend.read_many(paths))
-    found: list[bytes | str | None] = []
-    for path in paths:
-        try:
-            found.append(backend.read(path))
-        except StoreError as error:
-            found.append(str(error).rstrip("."))
-    return found
 
 
 def _bytes(content: bytes | str) -> bytes:
@@ -191,7 +175,7 @@ def _read(store: Store, record: Record, group: str) -> tuple[xr.Dataset | None, 
 
 
 def _metadata_faults(store: Store, record: Record) -> list[tuple[str, str]]:
-    (content,) = _contents(_backend(store), [f"{record.folder}/zarr.json"])
+    (content,) = read_each(_backend(store), [f"{record.folder}/zarr.json"])
     if content is None:
         return [("unreadable", f"{record.folder}/zarr.json is missing")]
     if isinstance(content, str):
@@ -207,7 +191,7 @@ def _metadata_faults(store: Store, record: Record) -> list[tuple[str, str]]:
 def _unlike_documents(store: Store, record: Record, documents: Documents) -> Iterator[str]:
     """Yield what differs between the metadata of a product, its record, and the copies beside the arrays."""
     paths = [path for path in documents if path]
-    copies = _contents(_backend(store), [f"{record.folder}/{path}/zarr.json" for path in paths])
+    copies = read_each(_backend(store), [f"{record.folder}/{path}/zarr.json" for path in paths])
     for path, copy in zip(paths, copies, strict=True):
         if not isinstance(copy, bytes) or _json(copy) != documents[path]:
             wrong = "is missing" if copy is None else "is not what the zarr.json of the product says"
@@ -230,7 +214,7 @@ def _unlike_copies(store: Store, record: Record) -> Iterator[str]:
     except ValueError as error:
         yield f"{record.folder}/zarr.json {error}"
         return
-    chunks = _contents(backend, [f"{record.folder}/{key}" for key in copies])
+    chunks = read_each(backend, [f"{record.folder}/{key}" for key in copies])
     for (key, copy), chunk in zip(copies.items(), chunks, strict=True):
         if chunk != copy:
             yield f"{key} is not what its copy in the zarr.json of the product says"
@@ -250,7 +234,7 @@ def check_labels(store: Store, records: Sequence[Record]) -> list[Fault]:
     faults: list[Fault] = []
     for folder in RULES:
         paths = sorted(backend.modified(folder))
-        for path, content in zip(paths, _contents(backend, paths), strict=True):
+        for path, content in zip(paths, read_each(backend, paths), strict=True):
             if content is not None:
                 faults += _label_faults(store, path, content, held)
     return faults
