@@ -21,7 +21,7 @@ from xgamma.cli.closure import with_error
 from xgamma.closure import excess_ratio, findings, moments, picture, reduced_sets, run_closure, simulator_of, trial_of
 from xgamma.closure.findings import LIMIT, POINT
 from xgamma.estimate import flux_points
-from xgamma.models.predict import alpha, npred_signal
+from xgamma.predict import alpha, npred_signal
 from xgamma.reduce import select_rows
 from xgamma.simulate import Plan, Response, Source, power_law
 from xgamma.store import Store

@@ -25,7 +25,7 @@ def steps_of_xgamma() -> Steps:
     """Return the stages, each for all runs at once."""
     index_file = importlib.import_module("xgamma.formats.gadf.index")
     read_run = importlib.import_module("xgamma.formats.gadf.run").read_run
-    reflected = importlib.import_module("xgamma.reduce.reflected")
+    reflected = importlib.import_module("xgamma.reduce.background.reflected")
     np = importlib.import_module("numpy")
     circle = importlib.import_module("xgamma.grid").Circle(LON, LAT, RADIUS)
     index = index_file.read_index(DATASTORE)

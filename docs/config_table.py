@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from xgamma.analysis.config import AnalysisConfig
+from xgamma.config.config import AnalysisConfig
 
 WORDS = {
     "string": "text",

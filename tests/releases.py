@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from xgamma.analysis import Analysis, AnalysisConfig
-from xgamma.analysis.request import models_of
 from xgamma.axes import Axis
+from xgamma.config.requests import models_of
 from xgamma.events import Part, Rows
 from xgamma.formats.gadf.index import read_index
 from xgamma.grid import Circle, Grid, RegionSpace

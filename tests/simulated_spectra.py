@@ -8,8 +8,8 @@ import numpy as np
 import xarray as xr
 
 from xgamma.axes import Axis
-from xgamma.models.model import Models, SkyModel
-from xgamma.models.powerlaws import PowerLawSpectralModel
+from xgamma.models.models import Models, SkyModel
+from xgamma.models.spectral.powerlaws import PowerLawSpectralModel
 
 DIMS = ("dataset", "region", "energy")
 

@@ -9,7 +9,7 @@ from xgamma.errors import ConfigError
 from xgamma.estimate import fit_each, flux_points, flux_points_each
 from xgamma.execute import Workers
 from xgamma.fit import fit
-from xgamma.models.model import Models
+from xgamma.models.models import Models
 from xgamma.reduce import select_rows
 
 EDGES = np.geomspace(0.5, 30, 5)

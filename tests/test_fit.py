@@ -13,8 +13,8 @@ from simulated_spectra import cash_dataset, models, on_off_dataset, power_law, r
 from xgamma import stats
 from xgamma.errors import ConfigError, DataError, FitError
 from xgamma.fit import Fit, Statistic, confidence, covariance, fit, mask_fit, stat_contour, stat_profile, used_bins
-from xgamma.models.model import Models
-from xgamma.models.predict import npred_signal
+from xgamma.models.models import Models
+from xgamma.predict import npred_signal
 
 REPORT = (
     "OptimizeResult\n\n\tbackend    : minuit\n\tmethod     : migrad\n\tsuccess    : True\n"

@@ -11,10 +11,14 @@ from scipy.optimize import brentq
 from simulated_spectra import cash_dataset, models, on_off_dataset, power_law, response_dataset
 from xgamma.errors import ConfigError, FitError
 from xgamma.fit import Statistic, confidence, covariance, fit
-from xgamma.models.cutoffs import ExpCutoffPowerLawSpectralModel
-from xgamma.models.model import Models, SkyModel
-from xgamma.models.powerlaws import BrokenPowerLawSpectralModel, PowerLawNormSpectralModel, PowerLawSpectralModel
-from xgamma.models.predict import npred_signal
+from xgamma.models.models import Models, SkyModel
+from xgamma.models.spectral.cutoffs import ExpCutoffPowerLawSpectralModel
+from xgamma.models.spectral.powerlaws import (
+    BrokenPowerLawSpectralModel,
+    PowerLawNormSpectralModel,
+    PowerLawSpectralModel,
+)
+from xgamma.predict import npred_signal
 
 
 def simulated(seed=1):

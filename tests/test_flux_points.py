@@ -19,7 +19,7 @@ from xgamma.estimate import FluxPointsParameters, flux_points
 from xgamma.estimate.energy_groups import EnergyGroups
 from xgamma.estimate.norm_profile import NormProfile, NormTerm
 from xgamma.fit import mask_fit
-from xgamma.models.predict import npred, npred_signal
+from xgamma.predict import npred, npred_signal
 from xgamma.registry import lookup
 
 ALL = {"selection_optional": "all"}

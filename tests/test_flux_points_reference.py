@@ -17,10 +17,10 @@ from xgamma.errors import ConfigError
 from xgamma.estimate import FluxPointsParameters, flux_points
 from xgamma.estimate.energy_groups import EnergyGroups
 from xgamma.fit import fit
-from xgamma.models.model import Models, SkyModel
-from xgamma.models.parameter import Parameter
-from xgamma.models.powerlaws import PowerLawNormSpectralModel, PowerLawSpectralModel
-from xgamma.models.predict import npred_signal
+from xgamma.models.models import Models, SkyModel
+from xgamma.models.parameters import Parameter
+from xgamma.models.spectral.powerlaws import PowerLawNormSpectralModel, PowerLawSpectralModel
+from xgamma.predict import npred_signal
 
 ALL = {"selection_optional": ["errn-errp", "ul"]}
 FLUXES = ("norm", "norm_err", "norm_errn", "norm_errp", "norm_ul")

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from simulated_spectra import cash_dataset, models, on_off_dataset, power_law, response_dataset
 from xgamma.errors import ConfigError, DataError, LaterError
 from xgamma.geometry import to_frame
-from xgamma.models.model import FoVBackgroundModel, Models
-from xgamma.models.powerlaws import PowerLawNormSpectralModel
-from xgamma.models.predict import Response, npred, npred_background, npred_signal
+from xgamma.models.models import FoVBackgroundModel, Models
 from xgamma.models.spatial import GaussianSpatialModel, PointSpatialModel
+from xgamma.models.spectral.powerlaws import PowerLawNormSpectralModel
 from xgamma.models.temporal import ConstantTemporalModel, ExpDecayTemporalModel
+from xgamma.predict import Response, npred, npred_background, npred_signal
 from xgamma.stats import wstat_background
 
 

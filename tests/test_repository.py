@@ -106,7 +106,7 @@ def test_helpers_of_tests_have_names_of_their_own_and_are_found():
 
 @pytest.mark.parametrize("path", sorted((REPOSITORY / "examples").glob("*.yaml")), ids=lambda path: path.stem)
 def test_an_example_is_a_complete_configuration(path):
-    config = pytest.importorskip("xgamma.analysis.config").AnalysisConfig.read(path)
+    config = pytest.importorskip("xgamma.config.config").AnalysisConfig.read(path)
     config.check(complete=True)
     assert config.planned_steps() == ["observations", "datasets", "fit", "flux_points"]
     assert yaml.safe_load(config.to_yaml())["models"]

@@ -11,9 +11,9 @@ import xarray as xr
 from xarray.backends import BackendEntrypoint
 
 from xgamma.errors import ConfigTypeError
-from xgamma.store.backend import Backend
+from xgamma.storage.backend import Backend
 from xgamma.store.encoding import Documents, array_documents, with_chunks
-from xgamma.store.opened import documents_at, locate, open_group, validate_group
+from xgamma.store.opening import documents_at, locate, open_group, validate_group
 
 
 class XgammaBackend(BackendEntrypoint):

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from astropy.time import Time
 
 from xgamma.axes import BoolArray, FloatArray
-from xgamma.cards import card_number
+from xgamma.dialects import card_number
 from xgamma.errors import ConfigError, InputError
 
 SECONDS_PER_DAY = 86400.0

@@ -18,8 +18,8 @@ from xgamma.formats.masks import read_mask
 from xgamma.ingest import open_release
 from xgamma.ingest.part import part_of
 from xgamma.models import Models, SkyModel
-from xgamma.models.parameter import Parameter
-from xgamma.models.spectral import SpectralModel
+from xgamma.models.parameters import Parameter
+from xgamma.models.spectral.model import SpectralModel
 from xgamma.reduce import joined_rows, reduce_spectra
 from xgamma.reduce.safe_mask import KIND, SafeMaskParameters
 from xgamma.registry import register

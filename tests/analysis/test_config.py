@@ -12,10 +12,10 @@ from astropy.time import Time
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xgamma.analysis.config import AnalysisConfig
-from xgamma.analysis.fields import Location
-from xgamma.analysis.section import key_paths, subsections
 from xgamma.axes import Axis
+from xgamma.config.config import AnalysisConfig
+from xgamma.config.fields import Location
+from xgamma.config.section import key_paths, subsections
 from xgamma.errors import ConfigError, MissingInputError, OutputError, OutputExistsError
 from xgamma.grid import Circle
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xgamma.analysis import AnalysisConfig
-from xgamma.analysis.section import key_paths
+from xgamma.config.section import key_paths
 from xgamma.errors import ConfigError, XgammaError
 from xgamma.formats.document import MAX_NODES, read_yaml
 

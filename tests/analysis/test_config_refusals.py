@@ -3,7 +3,7 @@
 import pytest
 from astropy import units as u
 
-from xgamma.analysis.config import AnalysisConfig
+from xgamma.config.config import AnalysisConfig
 from xgamma.errors import ConfigError, ConfigTypeError, InputError, LaterError, MissingInputError
 
 AXIS = "datasets.geom.axes.energy"

@@ -10,15 +10,15 @@ import pytest
 import faults
 from releases import config_of, until_datasets
 from xgamma.analysis import Analysis
-from xgamma.analysis.compact import compact
 from xgamma.analysis.failures import failed_runs, retry
 from xgamma.analysis.plan import plan
 from xgamma.analysis.run import run
-from xgamma.analysis.tags import tag
 from xgamma.analysis.unused import UnusedRun
 from xgamma.errors import ConfigError, DataError, InputError, StoreError, UnknownNameError
 from xgamma.reduce import reduce_block
 from xgamma.store import Store, dataset_digest
+from xgamma.upkeep.compact import compact
+from xgamma.upkeep.tags import tag
 
 
 def config(release, folder, *texts):

@@ -13,9 +13,8 @@ from faults import run_file
 from releases import config_of, part_in_memory, until_datasets
 from xgamma.analysis import AnalysisConfig
 from xgamma.errors import ConfigError
-from xgamma.formats.fits_tables import read_tables
-from xgamma.formats.gadf.dead_time import dead_time_correction, doubts_about_ontime
-from xgamma.formats.gadf.good_time import good_time
+from xgamma.formats.fits.tables import read_tables
+from xgamma.formats.gadf.good_time import dead_time_correction, doubts_about_ontime, good_time
 from xgamma.formats.gadf.index import read_index
 from xgamma.formats.gadf.run import read_run
 from xgamma.outcome import Fate

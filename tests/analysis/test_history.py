@@ -20,13 +20,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from faults import run_file
 from releases import TINY, config_of, release_of, until_datasets
-from xgamma.analysis.compact import compact
-from xgamma.analysis.verify import verify
 from xgamma.errors import XgammaError
 from xgamma.ingest import FitsRelease
 from xgamma.ingest.stored import stored_runs, stored_versions
+from xgamma.storage.backend import Backend, WholeObjectStore
 from xgamma.store import Store, dataset_digest
-from xgamma.store.backend import Backend, WholeObjectStore
+from xgamma.upkeep.compact import compact
+from xgamma.upkeep.verify import verify
 
 EXAMPLES = int(os.environ.get("XGAMMA_EXAMPLES", "20"))
 STEPS = int(os.environ.get("XGAMMA_STEPS", "12"))

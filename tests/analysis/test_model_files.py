@@ -11,8 +11,8 @@ from astropy.io import fits
 from releases import config_of, until_datasets
 from xgamma.analysis import products
 from xgamma.models import EBLAbsorptionNormSpectralModel, Models, ScaleSpectralModel, TemplateNDSpectralModel
-from xgamma.models.powerlaws import PowerLawSpectralModel
 from xgamma.models.skymodel import SkyModel
+from xgamma.models.spectral.powerlaws import PowerLawSpectralModel
 
 
 def write_absorption(path, far=0.1):

@@ -12,13 +12,13 @@ import pytest
 import faults
 from releases import COARSE, TINY, config_of, part_in_memory, recipe, release_of, rows_in, until_datasets
 from xgamma.analysis import Analysis
-from xgamma.analysis.compact import compact
 from xgamma.errors import StoreError
 from xgamma.formats.gadf.run import read_run
 from xgamma.grid import Circle, RegionSpace
 from xgamma.ingest import open_release
 from xgamma.reduce import reduce_block, reduce_spectra
 from xgamma.store import Store, dataset_digest
+from xgamma.upkeep.compact import compact
 
 NAMES = ["counts", "counts_off", "acceptance_off", "exposure", "exposure_edisp", "edisp", "mask_safe", "ledger"]
 BY_NIGHT = "datasets: {stack_by: night}"

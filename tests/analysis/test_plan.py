@@ -10,10 +10,10 @@ import pytest
 from faults import run_file
 from releases import TINY, config_of, release_of, until_datasets, whole
 from xgamma.analysis import AnalysisConfig
+from xgamma.analysis.costs import Cost
 from xgamma.analysis.plan import PlannedStep, plan
-from xgamma.analysis.projection import Cost
-from xgamma.analysis.request import models_of, recipe_of, selection_of
 from xgamma.analysis.run import run
+from xgamma.config.requests import models_of, recipe_of, selection_of
 from xgamma.errors import ConfigError, MissingInputError
 from xgamma.store import Store, digest
 

@@ -12,8 +12,8 @@ import pytest
 
 import xgamma
 from releases import BRIGHT, COARSE, TINY, config_of, release_of
+from xgamma.analysis.costs import validate_memory
 from xgamma.analysis.plan import plan
-from xgamma.analysis.projection import validate_memory
 from xgamma.analysis.run import run
 from xgamma.errors import ConfigError
 

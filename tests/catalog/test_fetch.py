@@ -29,8 +29,7 @@ from release_server import (
 
 from xgamma.catalog import CatalogFile, DataRelease, Patience, Status, fetch
 from xgamma.catalog.download import GIVEN_UP
-from xgamma.catalog.fetch import AT_A_TIME
-from xgamma.catalog.lock import only_one
+from xgamma.catalog.fetch import AT_A_TIME, only_one
 from xgamma.errors import ConfigError, MissingInputError, OutputError
 
 ALL_FETCHED = dict.fromkeys((INDEX, ONE, TWO), "fetched")

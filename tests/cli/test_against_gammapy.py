@@ -10,12 +10,12 @@ import pytest
 
 from releases import config_of, part_in_memory, recipe, rows_in, until_datasets
 from xgamma.analysis import AnalysisConfig
-from xgamma.analysis.against import deviations
-from xgamma.analysis.compact import compact
 from xgamma.ingest.stored import KIND
 from xgamma.reduce import reduce_block, select_rows
 from xgamma.store import Store, digest
 from xgamma.times import time_from_seconds
+from xgamma.upkeep.against_gammapy import deviations
+from xgamma.upkeep.compact import compact
 
 ALL = 10
 

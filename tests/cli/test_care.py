@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from releases import config_of
-from xgamma.analysis import verify as verification
-from xgamma.analysis.recompute import DAMAGED_RUN, EXCLUSION, NO_RUN, OTHER_VERSION, recipe_from
 from xgamma.analysis.run import run
 from xgamma.reduce import block
 from xgamma.store import Store, digest
+from xgamma.upkeep import verify as verification
+from xgamma.upkeep.recompute import DAMAGED_RUN, EXCLUSION, NO_RUN, OTHER_VERSION, recipe_from
 
 ONE_NIGHT, OTHER_NIGHT = "observations: {obs_ids: [1, 2]}", "observations: {obs_ids: [3]}"
 
@@ -154,7 +154,7 @@ def test_a_row_that_cannot_be_reduced_any_more_is_named(xgamma, store, monkeypat
     def refuse(*_):
         raise ValueError("no such luck")
 
-    monkeypatch.setattr("xgamma.analysis.recompute.reduce_block", refuse)
+    monkeypatch.setattr("xgamma.upkeep.recompute.reduce_block", refuse)
     assert len(faults(xgamma, store, "--sample", "2")) == 2
 
 

@@ -10,7 +10,7 @@ import pytest
 import faults
 from releases import TINY, config_of, release_of
 from xgamma.analysis import Analysis, AnalysisConfig
-from xgamma.analysis.request import models_of
+from xgamma.config.requests import models_of
 from xgamma.errors import XgammaError
 from xgamma.formats.document import written_yaml
 from xgamma.simulate import Response

@@ -13,7 +13,7 @@ from xgamma.closure.trial import default_document
 from xgamma.errors import ConfigError
 from xgamma.formats.gadf.index import read_index
 from xgamma.formats.gadf.run import read_run
-from xgamma.models.predict import npred_signal
+from xgamma.predict import npred_signal
 from xgamma.reduce import select_rows
 from xgamma.simulate import Plan, Source, power_law, simulate
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from builders import cash_dataset, on_off_dataset, with_outcome
 from xgamma.datasets import Datasets, SpectrumDatasetOnOff
 from xgamma.errors import ConfigError, ConfigTypeError, DataError, UnknownNameError
-from xgamma.models.powerlaws import PowerLawSpectralModel
 from xgamma.models.skymodel import SkyModel
+from xgamma.models.spectral.powerlaws import PowerLawSpectralModel
 from xgamma.outcome import Outcome
 
 COLUMNS = [

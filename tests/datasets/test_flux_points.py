@@ -10,8 +10,8 @@ from builders import flux_points_product
 from xgamma import estimators
 from xgamma.datasets import FluxPoints, FluxPointsDataset
 from xgamma.errors import ConfigError, ConfigTypeError, DataError, OutputExistsError, UnknownNameError
-from xgamma.models.powerlaws import PowerLawSpectralModel
 from xgamma.models.skymodel import SkyModel
+from xgamma.models.spectral.powerlaws import PowerLawSpectralModel
 
 STATISTICS = ["ts", "sqrt_ts", "npred", "npred_excess", "stat", "is_ul", "counts", "success"]
 HONEST = ["e_min_fit", "e_max_fit", "counts_left_out", "stat_null"]

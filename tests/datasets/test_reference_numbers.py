@@ -8,7 +8,7 @@ import pytest
 from xgamma import schema
 from xgamma.axes import Axis
 from xgamma.datasets import Datasets
-from xgamma.models.model import Models
+from xgamma.models.models import Models
 from xgamma.outcome import Fate
 
 MJDREF = 51910.00074287037

@@ -5,13 +5,12 @@ import pytest
 from astropy import units as u
 
 from builders import cash_dataset, dl4_dataset, on_off_dataset
-from xgamma import stats
+from xgamma import predict, stats
 from xgamma.datasets import Datasets, SpectrumDataset, SpectrumDatasetOnOff
 from xgamma.errors import ConfigError, ConfigTypeError, DataError, UnknownNameError
-from xgamma.models import predict
-from xgamma.models.model import Models
-from xgamma.models.powerlaws import PowerLawSpectralModel
+from xgamma.models.models import Models
 from xgamma.models.skymodel import SkyModel
+from xgamma.models.spectral.powerlaws import PowerLawSpectralModel
 
 
 def power_law(name="crab", **options):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from xgamma.formats.fits_tables import FitsTable, tables_of
+from xgamma.formats.fits.tables import FitsTable, tables_of
 from xgamma.formats.gadf.responses import Response, response
 from xgamma.formats.gadf.write import PRIMARY, Column, Hdu, hdu_bytes, irf_hdu
 from xgamma.simulate import Response as Instrument

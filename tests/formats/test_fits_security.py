@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from xgamma.datasets import Datasets, FluxPoints
 from xgamma.errors import InputError, XgammaError
-from xgamma.formats import fits_tables
-from xgamma.formats.fits_header import CARD, parsed_header
-from xgamma.formats.fits_tables import BLOCK, inflated, read_raw, read_tables
+from xgamma.formats.fits import tables
+from xgamma.formats.fits.header import CARD, parsed_header
+from xgamma.formats.fits.tables import BLOCK, inflated, read_raw, read_tables
 from xgamma.formats.gadf.responses import response
 from xgamma.formats.masks import read_mask
 
@@ -214,13 +214,13 @@ def test_a_header_ends_within_a_number_of_cards(monkeypatch):
     endless = PRIMARY.replace(b"END", b"   ") + b" " * 10 * BLOCK
     with pytest.raises(InputError, match="truncated inside a header"):
         read_tables(NOWHERE, raw=endless)
-    monkeypatch.setattr(fits_tables, "HEADER_BLOCKS", 5)
+    monkeypatch.setattr(tables, "HEADER_BLOCKS", 5)
     with pytest.raises(InputError, match="does not end within 180 cards"):
         read_tables(NOWHERE, raw=endless)
 
 
 def test_the_number_of_hdus_is_bounded(monkeypatch):
-    monkeypatch.setattr(fits_tables, "HDUS", 3)
+    monkeypatch.setattr(tables, "HDUS", 3)
     assert len(read_tables(NOWHERE, raw=PRIMARY * 3)) == 3
     with pytest.raises(InputError, match="more than 3 HDUs"):
         read_tables(NOWHERE, raw=PRIMARY * 4)
@@ -235,7 +235,7 @@ def bomb(megabytes):
 
 
 def test_a_bomb_is_refused_when_it_has_reached_what_its_size_allows(monkeypatch):
-    monkeypatch.setattr(fits_tables, "INFLATED_AT_LEAST", 1 << 20)
+    monkeypatch.setattr(tables, "INFLATED_AT_LEAST", 1 << 20)
     raw = bomb(100)
     with pytest.raises(InputError, match="hold more than 4 MB"):
         inflated(raw, NOWHERE)
@@ -243,8 +243,8 @@ def test_a_bomb_is_refused_when_it_has_reached_what_its_size_allows(monkeypatch)
 
 
 def test_members_count_together_and_are_counted(monkeypatch):
-    monkeypatch.setattr(fits_tables, "INFLATED_AT_LEAST", 1500)
-    monkeypatch.setattr(fits_tables, "INFLATED_RATIO", 1)
+    monkeypatch.setattr(tables, "INFLATED_AT_LEAST", 1500)
+    monkeypatch.setattr(tables, "INFLATED_RATIO", 1)
     assert inflated(gzip.compress(bytes(700)) * 2, NOWHERE) == bytes(1400)
     with pytest.raises(InputError, match="is not inflated"):
         inflated(gzip.compress(bytes(800)) * 2, NOWHERE)

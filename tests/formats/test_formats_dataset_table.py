@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from xgamma.errors import DataError, InputError
 from xgamma.formats.atomic import write_files
 from xgamma.formats.dataset_table import NAME, dataset_from_table, dataset_hdu
-from xgamma.formats.hdus import fits_content, read_tables
+from xgamma.formats.fits.hdus import fits_content, read_tables
 
 
 def through_file(ds, folder):

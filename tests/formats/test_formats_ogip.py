@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xgamma.errors import ConfigError, DataError, InputError, MissingInputError, OutputError, OutputExistsError
-from xgamma.formats import ogip
 from xgamma.formats.atomic import write_files
-from xgamma.formats.hdus import fits_content
-from xgamma.formats.ogip import read_ogip, read_ogip_groups, write_ogip
-from xgamma.formats.ogip_response import matrix_hdu
+from xgamma.formats.fits.hdus import fits_content
+from xgamma.formats.ogip import files
+from xgamma.formats.ogip.files import read_ogip, read_ogip_groups, write_ogip
+from xgamma.formats.ogip.response import matrix_hdu
 from xgamma.formats.spectrum_fits import write_spectrum_fits
 
 EXACT = ["counts", "counts_off", "acceptance", "acceptance_off", "edisp", "mask_safe", "livetime", "gti", "ontime"]
@@ -186,7 +186,7 @@ def test_a_matrix_of_fixed_columns_is_read(tmp_path):
 
 def test_a_row_of_zeros_is_one_group_without_elements():
     ds = spectra(n_rows=1)
-    axis = ogip.spectrum_rows(ds).__next__().energy_true
+    axis = files.spectrum_rows(ds).__next__().energy_true
     rows = matrix_hdu(axis, np.zeros((axis.nbin, 3)), {}).data
     assert rows["N_GRP"].tolist() == [1] * axis.nbin
     assert [len(values) for values in rows["MATRIX"]] == [0] * axis.nbin
@@ -301,7 +301,7 @@ def test_a_missing_column_is_named(tmp_path):
 def test_a_matrix_on_other_energies_than_the_area_is_a_sentence(tmp_path):
     ds = spectra(n_rows=1)
     write_ogip(ds, tmp_path / "all.yaml")
-    row = next(ogip.spectrum_rows(spectra(n_rows=1, n_true=3)))
+    row = next(files.spectrum_rows(spectra(n_rows=1, n_true=3)))
     content = fits_content([matrix_hdu(row.energy_true, row.edisp, {})])
     write_files({tmp_path / "pha_obsrun-23523_rmf.fits": content}, overwrite=True)
     with pytest.raises(DataError, match=r"the matrix has 3 true energies.*area 7"):

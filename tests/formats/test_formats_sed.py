@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from xgamma.axes import Axis
 from xgamma.errors import ConfigError, InputError, MissingInputError, OutputError, OutputExistsError
-from xgamma.formats.sed import QUANTITIES, SED_TYPES, read_flux_points, write_flux_points
+from xgamma.formats.sed.files import QUANTITIES, SED_TYPES, read_flux_points, write_flux_points
 
 LIKELIHOOD_ORDER = ["e_ref", "e_min", "e_max", "ref_dnde", "ref_flux", "ref_eflux", "ref_e2dnde", "norm", "norm_err"]
 

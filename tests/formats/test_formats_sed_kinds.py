@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from xgamma.datasets import FluxPoints, FluxPointsDataset
 from xgamma.errors import DataError, InputError, LaterError
 from xgamma.fit import fit
-from xgamma.formats.sed import read_flux_points
+from xgamma.formats.sed.files import read_flux_points
 from xgamma.models import Models, PowerLawSpectralModel, SkyModel
 
 E_REF = np.geomspace(0.5, 20.0, 8)

@@ -7,9 +7,9 @@ import pytest
 from astropy.io import fits
 
 from xgamma.errors import InputError
-from xgamma.formats.fits_tables import tables_of
+from xgamma.formats.fits.hdus import fits_content
+from xgamma.formats.fits.tables import tables_of
 from xgamma.formats.gadf.event_list import doubts_about_events, event_list
-from xgamma.formats.hdus import fits_content
 
 PLAIN = {"RA": ("D", "deg", 83.6), "DEC": ("D", "deg", 22.0), "ENERGY": ("E", "TeV", 2.0), "TIME": ("D", "s", 5.0)}
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from xgamma.errors import InputError
-from xgamma.formats.gadf.dead_time import dead_time_correction, doubts_about_ontime
-from xgamma.formats.gadf.good_time import doubts_about_epoch, good_time
+from xgamma.formats.gadf.good_time import dead_time_correction, doubts_about_epoch, doubts_about_ontime, good_time
 
 NAN, INF = float("nan"), float("inf")
 EVENTS = {"MJDREFI": 51910, "MJDREFF": 0.00074287037037037, "TIMESYS": "TT"}

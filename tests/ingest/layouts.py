@@ -17,7 +17,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 from releases import TINY, config_of, release_of, until_datasets
-from xgamma.analysis.request import models_of
+from xgamma.config.requests import models_of
 from xgamma.simulate import Plan, Response
 from xgamma.simulate.plan import MJDREFF, MJDREFI
 

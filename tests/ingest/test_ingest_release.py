@@ -15,7 +15,6 @@ from command_line import CommandLine
 from faults import run_file
 from indices import OBS, rewrite_index
 from releases import NIGHTS, TINY, config_of, part_in_memory, release_of
-from xgamma.analysis.verify import verify
 from xgamma.errors import InputError, MissingInputError, StoreError
 from xgamma.events import Part
 from xgamma.formats.gadf.index import read_index
@@ -26,6 +25,7 @@ from xgamma.outcome import Outcome
 from xgamma.simulate import Response
 from xgamma.simulate.plan import MJDREFF, MJDREFI
 from xgamma.store import Store, dataset_digest, digest
+from xgamma.upkeep.verify import verify
 
 
 def nothing():

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from xgamma.analysis.compact import compact
 from xgamma.axes import Axis
 from xgamma.events import Rows
 from xgamma.formats.gadf.index import read_index
@@ -18,6 +17,7 @@ from xgamma.ingest.stored import stored_runs
 from xgamma.reduce import Recipe, ReflectedParameters, joined_rows, reduce_spectra
 from xgamma.simulate import Plan, simulate
 from xgamma.store import Store
+from xgamma.upkeep.compact import compact
 
 GRID = Grid(
     Axis.from_bounds("energy", 0.5, 30, 6),

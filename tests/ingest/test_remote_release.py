@@ -17,15 +17,15 @@ from releases import config_of, until_datasets, whole
 from xgamma.analysis.plan import plan
 from xgamma.analysis.preview import preview
 from xgamma.errors import InputError, MissingInputError, StoreError, XgammaError
-from xgamma.formats import fits_tables
+from xgamma.formats.fits import tables
 from xgamma.formats.gadf import files as gadf_files
 from xgamma.formats.gadf.files import read_file, release_files, release_name
 from xgamma.formats.gadf.index import read_index
 from xgamma.formats.gadf.run import read_run
 from xgamma.ingest import open_release
 from xgamma.ingest.part import read_runs
+from xgamma.storage.backend import open_backend
 from xgamma.store import Store
-from xgamma.store.backend import open_backend
 
 IDS = [1, 2, 3]
 
@@ -169,7 +169,7 @@ def test_a_large_object_is_refused_before_it_is_fetched(bucket, monkeypatch):
     entry = read_index(bucket).runs[2]
     monkeypatch.setattr(gadf_files, "LARGEST_FILE", 1 << 10)
     sent = []
-    monkeypatch.setattr("xgamma.store.objects.bytes", lambda _: sent.append(1), raising=False)
+    monkeypatch.setattr("xgamma.storage.objects.bytes", lambda _: sent.append(1), raising=False)
     with pytest.raises(InputError, match="is not read: expected at most 0 MB, it has"):
         read_run(entry)
     assert sent == []
@@ -179,7 +179,7 @@ def test_a_gzip_bomb_in_a_bucket_is_not_inflated(bucket, monkeypatch):
     place = open_backend(bucket)
     entry = read_index(bucket).runs[2]
     (file,) = {location.path for location in entry.hdus.values()}
-    monkeypatch.setattr(fits_tables, "INFLATED_AT_LEAST", 1 << 20)
+    monkeypatch.setattr(tables, "INFLATED_AT_LEAST", 1 << 20)
     obstore.put(place.objects, file.name, gzip.compress(bytes(4 << 20)))
     runs, failures = read_runs(read_index(bucket).runs.values(), nothing)
     assert [run.entry.obs_id for run in runs] == [1, 3]

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 import faults
 from releases import config_of, until_datasets
-from xgamma.analysis.compact import compact
-from xgamma.analysis.tags import newest_runs, tag
-from xgamma.analysis.verify import verify
 from xgamma.ingest import open_release
 from xgamma.ingest.stored import stored_runs, stored_versions
 from xgamma.ingest.versions import versions_of
 from xgamma.store import Record, Store
 from xgamma.store.conformance import validate
+from xgamma.upkeep.compact import compact
+from xgamma.upkeep.tags import newest_runs, tag
+from xgamma.upkeep.verify import verify
 
 
 def ingested(release, store, obs_ids=None):

@@ -8,7 +8,7 @@ from astropy.time import Time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xgamma.cards import as_number, card_number
+from xgamma.dialects import as_number, card_number
 from xgamma.errors import ConfigError, InputError
 from xgamma.times import (
     clipped_gti,

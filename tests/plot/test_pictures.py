@@ -6,8 +6,8 @@ from matplotlib.figure import Figure
 from builders import cash_dataset, flux_points_product, on_off_dataset
 from xgamma.datasets import FluxPoints, FluxPointsDataset, SpectrumDataset, SpectrumDatasetOnOff
 from xgamma.errors import ConfigError, DataError
-from xgamma.models.powerlaws import PowerLawSpectralModel
 from xgamma.models.skymodel import SkyModel
+from xgamma.models.spectral.powerlaws import PowerLawSpectralModel
 from xgamma.plot.labels import axis_label, shade_bins, unit_label
 from xgamma.plot.residuals import fit_axes
 from xgamma.plot.sed import stat_difference

@@ -12,7 +12,7 @@ from xgamma.geometry import separation
 from xgamma.grid import Circle
 from xgamma.masks import SkyMask
 from xgamma.outcome import Outcome
-from xgamma.reduce.reflected import ReflectedParameters, off_block, off_events, reflected_regions
+from xgamma.reduce.background.reflected import ReflectedParameters, off_block, off_events, reflected_regions
 
 POINTING = (83.63, 21.51)
 SETTINGS = ReflectedParameters()

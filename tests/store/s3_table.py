@@ -11,8 +11,8 @@ from radosgw import Radosgw
 from releases import TINY, config_of, release_of, until_datasets, whole
 from store.test_object_storage import events_of, fill
 from xgamma.ingest import open_release
+from xgamma.storage.backend import open_backend
 from xgamma.store import Store
-from xgamma.store.backend import open_backend
 
 
 def rows(server):

@@ -11,8 +11,9 @@ import xarray as xr
 from releases import config_of, until_datasets
 from store.faulty_server import FAULTS, FaultyServer, seeded
 from xgamma.errors import StoreError, UnknownNameError
-from xgamma.store import Store, dataset_digest, digest, patience
-from xgamma.store.backend import open_backend
+from xgamma.storage import retries
+from xgamma.storage.backend import open_backend
+from xgamma.store import Store, dataset_digest, digest
 
 TRIES = 3
 QUICK = tuple(fault for fault in FAULTS if "stall" not in fault)
@@ -26,9 +27,9 @@ def server(s3_server):
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {**s3_server.environment, "AWS_ENDPOINT_URL": faulty.url, "AWS_TIMEOUT": "500ms"}.items():
             patch.setenv(name, value)
-        patch.setattr(patience, "TRIES", TRIES)
-        patch.setattr(patience, "FIRST_PAUSE", 0.005)
-        patch.setattr(patience, "LONGEST_PAUSE", 0.02)
+        patch.setattr(retries, "TRIES", TRIES)
+        patch.setattr(retries, "FIRST_PAUSE", 0.005)
+        patch.setattr(retries, "LONGEST_PAUSE", 0.02)
         yield faulty
     faulty.close()
 
@@ -247,7 +248,7 @@ def test_the_answer_to_a_record_is_lost_and_the_record_is_the_writers_own(server
 def test_options_of_the_environment_stand_over_ours(monkeypatch):
     monkeypatch.setenv("AWS_TIMEOUT", "7s")
     monkeypatch.setenv("AWS_PROXY_URL", "http://127.0.0.1:1")
-    found = patience.client_options("AWS")
+    found = retries.client_options("AWS")
     assert found["timeout"] == "7s"
     assert found["proxy_url"] == "http://127.0.0.1:1"
-    assert patience.client_options("GOOGLE")["timeout"] == "120s"
+    assert retries.client_options("GOOGLE")["timeout"] == "120s"

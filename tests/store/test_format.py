@@ -26,9 +26,7 @@ from hypothesis import strategies as st
 from command_line import CommandLine
 from releases import TINY, config_of, part_in_memory, release_of, until_datasets, whole
 from xgamma.analysis import products, rows, stacks
-from xgamma.analysis.compact import compact
 from xgamma.analysis.run import run
-from xgamma.analysis.tags import tag
 from xgamma.datasets import Datasets
 from xgamma.datasets.zarr_files import write_zarr
 from xgamma.engine import XgammaBackend
@@ -40,6 +38,8 @@ from xgamma.schema.check import group_named
 from xgamma.schema.dl3 import ROLES
 from xgamma.store import Record, Store
 from xgamma.store.conformance import validate
+from xgamma.upkeep.compact import compact
+from xgamma.upkeep.tags import tag
 
 KINDS = sorted(PRODUCTS)
 

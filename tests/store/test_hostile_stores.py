@@ -17,11 +17,11 @@ import xarray as xr
 from command_line import CommandLine
 from releases import config_of
 from xgamma.analysis.run import run
-from xgamma.analysis.tags import tag
-from xgamma.analysis.verify import verify
 from xgamma.engine import XgammaBackend
 from xgamma.errors import DamagedError, StoreError, XgammaError
 from xgamma.store import Store, dataset_digest
+from xgamma.upkeep.tags import tag
+from xgamma.upkeep.verify import verify
 
 SECONDS = 20
 FUZZ_SECONDS = float(os.environ.get("XGAMMA_FUZZ_SECONDS", "3"))

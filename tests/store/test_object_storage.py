@@ -19,9 +19,9 @@ from xgamma.formats.gadf.index import read_index
 from xgamma.ingest import open_release
 from xgamma.ingest.part import part_of, read_runs
 from xgamma.ingest.stored import KIND, chunks_of
+from xgamma.storage.backend import open_backend
 from xgamma.store import Store, dataset_digest, digest
-from xgamma.store.backend import open_backend
-from xgamma.store.verify import check_product
+from xgamma.store.integrity import check_product
 
 RUNS = 105
 

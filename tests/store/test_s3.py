@@ -17,8 +17,9 @@ from zarr.storage import ObjectStore
 
 import xgamma
 from xgamma.errors import StoreError
-from xgamma.store import Store, is_store, places
-from xgamma.store.backend import Backend, open_backend
+from xgamma.storage import locations
+from xgamma.storage.backend import Backend, open_backend
+from xgamma.store import Store, is_store
 from xgamma.store.records import draft_record
 
 RUNS, EVENTS = 105, 400
@@ -251,7 +252,7 @@ def test_a_url_that_holds_a_secret_is_refused_without_repeating_it(secret):
 @pytest.mark.parametrize("url", ["https://host/a@b?sv=1&sig=word", "https://key:word@host/a@b", "https://host/a@b"])
 def test_what_is_secret_in_a_url_is_not_repeated(url):
     error = OSError(f"Error performing GET {url} in 2 ms - no answer.\n\nDebug source:\nword")
-    assert places.reason(error) == "Error performing GET https://host/a@b in 2 ms - no answer"
+    assert locations.reason(error) == "Error performing GET https://host/a@b in 2 ms - no answer"
 
 
 # What cannot be

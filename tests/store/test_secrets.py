@@ -16,8 +16,8 @@ from releases import config_of, until_datasets, whole
 from xgamma.errors import XgammaError
 from xgamma.formats.gadf.index import read_index
 from xgamma.ingest import open_release
+from xgamma.storage.backend import open_backend
 from xgamma.store import Store
-from xgamma.store.backend import open_backend
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from xgamma.errors import StoreError
-from xgamma.store import Store, care
+from xgamma.store import Store, garbage
 
 NOTHING = datetime.timedelta(0)
 
@@ -144,4 +144,4 @@ def test_kinds_are_what_has_no_underscore(store):
     store.put("dl4", "k1", rows("1"), {})
     store.set_tag("t", {})
     store.remember("u", 1, 2, "d")
-    assert care.kinds(store._backend) == ["dl4"]
+    assert garbage.kinds(store._backend) == ["dl4"]

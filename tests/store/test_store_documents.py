@@ -9,9 +9,9 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from xgamma.storage.disk import read_file
 from xgamma.store import Store
 from xgamma.store.documents import MAX_DEPTH, parsed_mapping
-from xgamma.store.files import read_file
 
 PLAIN = st.recursive(
     st.none()

@@ -9,8 +9,8 @@ import xarray as xr
 
 from xgamma.axes import Axis
 from xgamma.errors import ConfigError, DataError, StoreError, UnknownNameError
+from xgamma.storage.backend import open_backend
 from xgamma.store import Store, is_store
-from xgamma.store.backend import open_backend
 
 
 @pytest.fixture(params=["memory", "disk", "s3"])
@@ -176,7 +176,7 @@ def test_a_place_that_cannot_be_written_gets_a_sentence(tmp_path, counts, monkey
     def refuse(*_, **__):
         raise PermissionError("Permission denied (os error 13)\n\nDebug source: ...")
 
-    monkeypatch.setattr("xgamma.store.backend.write_file", refuse)
+    monkeypatch.setattr("xgamma.storage.backend.write_file", refuse)
     with pytest.raises(
         StoreError, match=r"cannot be written: Permission denied \(os error 13\). What it holds can be read"
     ):

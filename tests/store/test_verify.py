@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from xgamma.store import Store, digest
-from xgamma.store.verify import check_labels, check_product, read_contents
+from xgamma.store.integrity import check_labels, check_product, read_contents
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ import pytest
 import xarray as xr
 
 from releases import config_of, until_datasets
-from xgamma.analysis import verify as verifying
-from xgamma.analysis.compact import compact
-from xgamma.analysis.tags import tag
-from xgamma.analysis.verify import verify
 from xgamma.store import Store
-from xgamma.store import verify as reading
+from xgamma.store import integrity as reading
+from xgamma.upkeep import verify as verifying
+from xgamma.upkeep.compact import compact
+from xgamma.upkeep.tags import tag
+from xgamma.upkeep.verify import verify
 
 AT_ONCE = datetime.timedelta(0)
 

@@ -17,10 +17,10 @@ import xarray as xr
 
 from releases import config_of, recipe, until_datasets, whole
 from store.written import key, product, write
-from xgamma.analysis.compact import compact
 from xgamma.errors import StoreError
 from xgamma.ingest import open_release
 from xgamma.store import Store, dataset_digest, digest
+from xgamma.upkeep.compact import compact
 
 NIGHTS = ((1,), (2,), (3,))
 NOBODY = 65534

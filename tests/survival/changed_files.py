@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xgamma.formats.fits_tables import BLOCK, FitsTable, tables_of
+from xgamma.formats.fits.tables import BLOCK, FitsTable, tables_of
 
 CARD = 80
 TABLES = ("EVENTS", "GTI", "AEFF", "EDISP", "PSF", "BKG")

@@ -16,7 +16,7 @@ from survival.actor import put
 from survival.stage import digests
 from xgamma.errors import DamagedError
 from xgamma.store import Store
-from xgamma.store.verify import check_product, read_contents
+from xgamma.store.integrity import check_product, read_contents
 
 COPIES, PRODUCTS = 60, 12
 

@@ -10,7 +10,7 @@ import faults
 from command_line import CommandLine
 from releases import TINY, config_of, release_of, until_datasets
 from xgamma.errors import XgammaError
-from xgamma.formats.fits_tables import read_tables, validate_datasum
+from xgamma.formats.fits.tables import read_tables, validate_datasum
 from xgamma.formats.gadf.index import read_index
 from xgamma.formats.gadf.run import read_run
 from xgamma.ingest import open_release

@@ -12,11 +12,11 @@ import faults
 from command_line import CommandLine
 from releases import config_of, until_datasets, whole
 from survival.stage import abandoned, digests, files
-from xgamma.analysis.tags import tag
 from xgamma.errors import DamagedError
 from xgamma.ingest.stored import tagged_runs
 from xgamma.store import Store
-from xgamma.store.verify import check_product, read_contents
+from xgamma.store.integrity import check_product, read_contents
+from xgamma.upkeep.tags import tag
 
 KINDS = ("dl3", "rows", "stack", "fit", "flux-points")
 

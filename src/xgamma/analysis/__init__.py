@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xgamma.analysis.config import AnalysisConfig
 from xgamma.analysis.session import Analysis
+from xgamma.config.config import AnalysisConfig
 
 __all__ = ["Analysis", "AnalysisConfig"]

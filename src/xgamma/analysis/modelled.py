@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from xgamma.analysis.config import AnalysisConfig
+from xgamma.config.config import AnalysisConfig
 from xgamma.datasets import Datasets
 from xgamma.errors import ConfigTypeError, OrderError
-from xgamma.models.model import Models
+from xgamma.models.models import Models
 
 log = logging.getLogger(__name__)
 

@@ -6,10 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from xgamma.analysis import products
-from xgamma.analysis.config import AnalysisConfig
-from xgamma.analysis.observations import Observations
-from xgamma.analysis.preflight import chosen_runs, validated_request
-from xgamma.analysis.projection import (
+from xgamma.analysis.costs import (
     Cost,
     ingest_cost,
     joint_cost,
@@ -18,11 +15,14 @@ from xgamma.analysis.projection import (
     unknown_reduction_cost,
     validate_memory,
 )
-from xgamma.analysis.request import models_of
+from xgamma.analysis.observations import Observations
+from xgamma.analysis.preflight import chosen_runs, validated_request
 from xgamma.analysis.rows import Place, Reduced, reduced_at, row_keys, rows_at, stored_rows
 from xgamma.analysis.session import Analysis
 from xgamma.analysis.stacks import Groups, group_labels, stored_stacks
 from xgamma.analysis.unused import nothing_selected
+from xgamma.config.config import AnalysisConfig
+from xgamma.config.requests import models_of
 from xgamma.events import Part, Rows
 from xgamma.execute import Workers
 from xgamma.ingest import FitsRelease, Holdings, StoredRelease

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from xgamma.analysis.config import AnalysisConfig
-from xgamma.analysis.request import (
+from xgamma.analysis.unused import REDUCE, UnusedRun, lacking_responses, no_run_left, nothing_selected
+from xgamma.axes import FloatArray
+from xgamma.config.config import AnalysisConfig
+from xgamma.config.requests import (
     models_of,
     points_of,
     recipe_of,
@@ -22,16 +24,14 @@ from xgamma.analysis.request import (
     validate_points_edges,
     validate_workers,
 )
-from xgamma.analysis.unused import REDUCE, UnusedRun, lacking_responses, no_run_left, nothing_selected
-from xgamma.analysis.unused_keys import Asked, unused_keys
-from xgamma.axes import FloatArray
+from xgamma.config.unused_keys import Asked, unused_keys
 from xgamma.errors import DataError
 from xgamma.events import RunFacts
 from xgamma.execute import Workers
 from xgamma.formats.text_files import is_there
 from xgamma.geometry import separation
 from xgamma.ingest import Failure, FitsRelease, StoredRelease
-from xgamma.models.model import Models
+from xgamma.models.models import Models
 from xgamma.outcome import Outcome
 from xgamma.reduce import Recipe
 from xgamma.select import Selection, Sieved, sieved

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from xgamma.analysis.config import AnalysisConfig
 from xgamma.analysis.look import Look, look_ahead
 from xgamma.analysis.plan import validated_plan
 from xgamma.analysis.preflight import Chosen, Request, chosen_runs, validated_request
-from xgamma.analysis.request import outdir_of
+from xgamma.config.config import AnalysisConfig
+from xgamma.config.requests import outdir_of
 from xgamma.select import Selection, is_known_early
 from xgamma.store import Store
 

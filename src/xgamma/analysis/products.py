@@ -13,8 +13,8 @@ import xarray as xr
 from xgamma.estimate import FluxPointsParameters, flux_points, log_binning
 from xgamma.fit import FitResult, FitSettings, fit, warn_of
 from xgamma.fit.result import CovarianceResult, OptimizeResult
-from xgamma.models.model import Models
-from xgamma.models.parameter import Parameters
+from xgamma.models.models import Models
+from xgamma.models.parameters import Parameters
 from xgamma.schema.dl5 import FIT_SCHEMA, SCHEMA_VERSION
 from xgamma.schema.tables import head
 from xgamma.store import Store, canonical_json, digest

@@ -6,11 +6,11 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
-from xgamma.analysis.config import AnalysisConfig
 from xgamma.analysis.failures import failed_runs, note_failures, on_failed_ingest
 from xgamma.analysis.observations import Observations
-from xgamma.analysis.request import needed_roles, selection_of
 from xgamma.analysis.unused import INGEST, UnusedRun, lacking_responses, log_dropped
+from xgamma.config.config import AnalysisConfig
+from xgamma.config.requests import needed_roles, selection_of
 from xgamma.execute import Workers, collector_at_rest
 from xgamma.ingest import FitsRelease, StoredRelease
 from xgamma.ingest.notes import log_notes, notes_of

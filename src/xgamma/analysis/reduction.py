@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from xgamma.analysis.config import AnalysisConfig
 from xgamma.analysis.failures import note_failures, on_unused_run
 from xgamma.analysis.healing import can_be_made_again
 from xgamma.analysis.observations import Observations
 from xgamma.analysis.rows import Reduced, failed_rows, reduced, rows_at
 from xgamma.analysis.unused import REDUCE, UnusedRun, no_run_left
+from xgamma.config.config import AnalysisConfig
 from xgamma.datasets import Datasets
 from xgamma.datasets.spectrum import SpectrumDataset
 from xgamma.errors import DamagedError, DataError

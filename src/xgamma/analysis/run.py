@@ -9,12 +9,12 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from xgamma.analysis.config import AnalysisConfig
 from xgamma.analysis.plan import validated_plan
 from xgamma.analysis.preflight import chosen_runs, validated_request
-from xgamma.analysis.request import models_of, outdir_of, unwritable
 from xgamma.analysis.session import Analysis
 from xgamma.analysis.unused import UnusedRun
+from xgamma.config.config import AnalysisConfig
+from xgamma.config.requests import models_of, outdir_of, unwritable
 from xgamma.datasets import Datasets, FluxPointsDataset
 from xgamma.errors import FitError
 from xgamma.formats.atomic import write_files

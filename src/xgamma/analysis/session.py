@@ -12,13 +12,17 @@ import xarray as xr
 
 from xgamma import reduce
 from xgamma.analysis import products
-from xgamma.analysis.config import AnalysisConfig
 from xgamma.analysis.healing import heals
 from xgamma.analysis.modelled import Modelled
 from xgamma.analysis.observations import Observations
 from xgamma.analysis.reading import read_observations
 from xgamma.analysis.reduction import faces_of_unused, lost_counts, reduced_observations
-from xgamma.analysis.request import (
+from xgamma.analysis.rows import failed_rows
+from xgamma.analysis.stacks import group_labels, log_found, stacked
+from xgamma.analysis.unused import UnusedRun, nothing_selected
+from xgamma.axes import Axis, BoolArray
+from xgamma.config.config import AnalysisConfig
+from xgamma.config.requests import (
     points_of,
     recipe_of,
     release_of,
@@ -26,16 +30,12 @@ from xgamma.analysis.request import (
     validate_points_edges,
     validate_workers,
 )
-from xgamma.analysis.rows import failed_rows
-from xgamma.analysis.stacks import group_labels, log_found, stacked
-from xgamma.analysis.unused import UnusedRun, nothing_selected
-from xgamma.axes import Axis, BoolArray
 from xgamma.datasets import Datasets, FluxPoints, FluxPointsDataset
 from xgamma.errors import ConfigTypeError, LaterError, OrderError
 from xgamma.execute import Workers, collector_at_rest, one_cluster
 from xgamma.fit import Fit, FitResult, mask_fit, used_bins
 from xgamma.ingest import FitsRelease, StoredRelease
-from xgamma.models.model import Models
+from xgamma.models.models import Models
 from xgamma.reduce import joined_rows
 from xgamma.store import Store, dataset_digest
 

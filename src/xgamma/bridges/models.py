@@ -12,8 +12,7 @@ from astropy import units as u
 from gammapy.modeling.models import DatasetModels, ModelBase, Models
 
 from xgamma.axes import FloatArray
-from xgamma.bridges.described import Described
-from xgamma.bridges.names import places_of, plain_name
+from xgamma.bridges.names import Described, places_of, plain_name
 from xgamma.errors import ConfigError, ConfigTypeError, DataError
 
 log = logging.getLogger(__name__)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from xgamma.axes import FloatArray
 
 
 def plain_name(name: str) -> str:
@@ -43,3 +46,21 @@ def places_of_either(names: Sequence[str], among: Sequence[str]) -> list[int] | 
         if not Counter(found) - Counter(known):
             return places_of(found, known)
     return None
+
+
+class Described(NamedTuple):
+    """Models as plain values.
+
+    Parameters
+    ----------
+    document
+        ``{"components": [...]}`` with every field of every parameter.
+    names
+        ``model.type.parameter`` of each parameter, in order.
+    covariance
+        Shape (parameter, parameter), each parameter in its own unit.
+    """
+
+    document: dict[str, Any]
+    names: list[str]
+    covariance: FloatArray

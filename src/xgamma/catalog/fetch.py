@@ -7,8 +7,10 @@ size and SHA-256 are those of the catalogue gets its name.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import os
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from xgamma.catalog.download import download, size_of, validate_room
-from xgamma.catalog.lock import only_one
 from xgamma.catalog.release import PART, CatalogFile, DataRelease
 from xgamma.catalog.source import Patience, Source, open_source
 from xgamma.errors import ConfigError, OutputError, XgammaError
@@ -208,3 +209,40 @@ def _prepared(folder: Path, path: Path, part: Path) -> bool:
         if place.is_symlink() or (place.exists() and not place.is_file()):
             raise OutputError(f"{place} is in the way: it is a link or a folder, and a file belongs there. Remove it")
     return path.exists()
+
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder while in the context; it ends with the process, however that ends.
+
+    Where the system or its disk knows no locks nothing is held, and two fetches at a time cost a second attempt: what
+    they mix up has the wrong digest.
+
+    Raises
+    ------
+    OutputError
+        When another process holds it.
+    """
+    if fcntl is None:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise OutputError(f"Another fetch is at work in {folder}. Wait for its end.") from None
+    except OSError:
+        log.info("The disk of %s knows no locks: do not start two fetches there at a time.", folder)
+    try:
+        yield
+    finally:
+        os.close(handle)

@@ -17,7 +17,7 @@ from obstore.store import HTTPStore, LocalStore, from_url
 from xgamma.catalog.release import validate_url
 from xgamma.errors import ConfigError, InputError, MissingInputError
 from xgamma.formats.atomic import local_path
-from xgamma.store.places import reason
+from xgamma.storage.locations import reason
 
 DAY = 86_400
 # What comes is handed on as it comes: what is collected in between is lost where a connection breaks.

@@ -6,12 +6,12 @@ import dataclasses
 
 import click
 
-from xgamma.analysis.against import Comparison, compare_with_gammapy
 from xgamma.cli.console import print_json, print_table, some
 from xgamma.cli.products import DAMAGED
 from xgamma.errors import MissingInputError
 from xgamma.formats.atomic import local_path
 from xgamma.store import Store
+from xgamma.upkeep.against_gammapy import Comparison, compare_with_gammapy
 
 NOTHING_COMPARED = 3
 HINT = "Where xgamma departs from Gammapy on purpose is in the documentation: decisions, number 4."

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from xgamma.analysis.config import AnalysisConfig
 from xgamma.analysis.preview import Preview, preview
 from xgamma.cli.console import json_option, print_facts, print_json, some
+from xgamma.config.config import AnalysisConfig
 
 UNUSABLE_SHOWN = 10
 DROPPED_SHOWN = 3

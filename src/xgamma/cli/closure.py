@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 import xarray as xr
 
-from xgamma.analysis.config import AnalysisConfig
 from xgamma.cli.console import NOTHING, json_option, number_text, print_json, print_table, some
 from xgamma.closure import Finding, excess_ratio, findings, picture, run_closure, trial_of
+from xgamma.config.config import AnalysisConfig
 from xgamma.formats.atomic import write_files
 from xgamma.simulate import Plan, read_plan
 from xgamma.store import Store

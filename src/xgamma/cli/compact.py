@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from xgamma.analysis.compact import compact
 from xgamma.cli.console import json_option, print_json, size_text, some, store_argument
 from xgamma.cli.products import DAMAGED, opened_store
+from xgamma.upkeep.compact import compact
 
 
 @click.command("compact")

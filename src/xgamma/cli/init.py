@@ -10,13 +10,13 @@ from pathlib import Path
 
 import click
 
-from xgamma.analysis.config import AnalysisConfig
-from xgamma.analysis.fields import Location
 from xgamma.analysis.preview import preview
 from xgamma.analysis.suggest import Suggestion, suggestion
 from xgamma.axes import Axis
 from xgamma.cli.check import UNUSABLE_SHOWN
 from xgamma.cli.console import some
+from xgamma.config.config import AnalysisConfig
+from xgamma.config.fields import Location
 from xgamma.formats.atomic import validate_output, write_files
 from xgamma.formats.text_files import is_there
 from xgamma.grid import Circle

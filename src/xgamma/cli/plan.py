@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from xgamma.analysis.config import AnalysisConfig
 from xgamma.analysis.plan import plan, validate_steps
 from xgamma.cli.console import NOTHING, json_option, print_json, print_table, size_text
+from xgamma.config.config import AnalysisConfig
 
 
 @click.command("plan")

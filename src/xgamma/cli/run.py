@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from xgamma.analysis.config import AnalysisConfig
 from xgamma.analysis.run import ACTIONS, Report, run
 from xgamma.analysis.session import Analysis
 from xgamma.cli.console import NOTHING, json_option, number_text, print_facts, print_json, print_table, rehash_option
 from xgamma.cli.failed import print_unused
+from xgamma.config.config import AnalysisConfig
 from xgamma.datasets import FluxPoints
 from xgamma.errors import FitError
 from xgamma.units import unit_string

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from xgamma.analysis.tags import tag
 from xgamma.cli.console import json_option, print_json, print_table, some, store_argument
 from xgamma.cli.products import opened_store
+from xgamma.upkeep.tags import tag
 
 
 @click.command("tag")

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from xgamma.cli.console import json_option, print_json, some
-from xgamma.datasets.door import normalize_spectrum
 from xgamma.datasets.files import FORMATS, read_datasets
+from xgamma.datasets.inputs import normalize_spectrum
 from xgamma.schema import FILE, product_violations
 from xgamma.store.conformance import Conformance, validate
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 
 import click
 
-from xgamma.analysis.verify import Report, verify
 from xgamma.cli.against import against_gammapy
 from xgamma.cli.console import json_option, print_facts, print_json, size_text, some, store_argument
 from xgamma.cli.products import DAMAGED, opened_store
 from xgamma.errors import ConfigError
+from xgamma.upkeep.verify import Report, verify
 
 # Some seconds of Gammapy.
 PEER_SAMPLE = 5

@@ -22,7 +22,7 @@ from xgamma.closure.trial import Trial
 from xgamma.estimate import flux_points
 from xgamma.estimate.energy_groups import EnergyGroups
 from xgamma.fit import fit, mask_fit, used_bins
-from xgamma.models.predict import alpha, npred_signal
+from xgamma.predict import alpha, npred_signal
 from xgamma.reduce import select_rows
 
 # A fit that started at the truth would hide a minimiser that does not move.

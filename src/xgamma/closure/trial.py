@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from xgamma.analysis.config import AnalysisConfig
 from xgamma.analysis.products import FIT_VERSION, POINTS_VERSION
-from xgamma.analysis.request import points_of, recipe_of
+from xgamma.config.config import AnalysisConfig
+from xgamma.config.requests import points_of, recipe_of
 from xgamma.errors import ConfigError
 from xgamma.estimate import FluxPointsParameters
-from xgamma.models.model import Models
+from xgamma.models.models import Models
 from xgamma.reduce import Recipe
 from xgamma.reduce.stack import STEP_VERSION as STACK_VERSION
 from xgamma.simulate import Plan, plan_document

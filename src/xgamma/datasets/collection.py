@@ -15,14 +15,14 @@ from astropy.table import Table
 
 from xgamma.axes import BoolArray, IntArray
 from xgamma.datasets import exchange, files, info
-from xgamma.datasets.door import normalize_models, normalize_spectrum
 from xgamma.datasets.flux_points_dataset import FluxPointsDataset
-from xgamma.datasets.info_table import cumulative_stacks, info_table
+from xgamma.datasets.info import cumulative_stacks, info_table
+from xgamma.datasets.inputs import normalize_models, normalize_spectrum
 from xgamma.datasets.part import Part
 from xgamma.datasets.spectrum import SpectrumDataset, spectrum_faces
 from xgamma.errors import ConfigError, ConfigTypeError, UnknownNameError, did_you_mean
-from xgamma.models.model import Models
-from xgamma.models.parameter import Parameters
+from xgamma.models.models import Models
+from xgamma.models.parameters import Parameters
 from xgamma.outcome import Outcome
 from xgamma.reduce import joined_rows, stack
 

@@ -12,7 +12,7 @@ from xgamma.datasets.files import with_mask_fit
 from xgamma.datasets.info import row_names
 from xgamma.datasets.part import Part
 from xgamma.errors import LaterError
-from xgamma.models.model import Models
+from xgamma.models.models import Models
 
 
 def collection_of_gammapy(parts: Sequence[Part]) -> Any:

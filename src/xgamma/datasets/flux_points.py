@@ -17,8 +17,8 @@ from xgamma.axes import FloatArray
 from xgamma.datasets import sed_table, text
 from xgamma.datasets.sed_table import ERRORS
 from xgamma.errors import ConfigError, DataError, UnknownNameError, did_you_mean
-from xgamma.formats.sed import read_flux_points, write_flux_points
-from xgamma.formats.sed_points import QUANTITIES as SED_TYPES
+from xgamma.formats.sed.files import read_flux_points, write_flux_points
+from xgamma.formats.sed.points import QUANTITIES as SED_TYPES
 from xgamma.plot import sed as plot_sed
 
 PLOT_UNITS = {

@@ -11,14 +11,13 @@ import xarray as xr
 from astropy import units as u
 from matplotlib.axes import Axes
 
-from xgamma import bridges
+from xgamma import bridges, predict
 from xgamma.axes import BoolArray, FloatArray
 from xgamma.datasets import info, sed_table, text
-from xgamma.datasets.door import normalize_mask, normalize_models
 from xgamma.datasets.flux_points import FluxPoints
+from xgamma.datasets.inputs import normalize_mask, normalize_models
 from xgamma.errors import DataError
-from xgamma.models import predict
-from xgamma.models.model import Models, SkyModel
+from xgamma.models.models import Models, SkyModel
 from xgamma.plot import residuals as plot_residuals
 from xgamma.stats import chi2
 

@@ -5,18 +5,23 @@ Every function takes a Dataset with any number of rows; per-bin results have dim
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
+from astropy import table
+from astropy import units as u
+from astropy.table import Table, vstack
 
-from xgamma import stats
+from xgamma import predict, stats
 from xgamma.axes import BoolArray, FloatArray
+from xgamma.datasets.part import Part
 from xgamma.errors import UnknownNameError, did_you_mean
-from xgamma.models import predict
-from xgamma.models.model import Models
+from xgamma.models.models import Models
+from xgamma.reduce.stack import combine, finalise
 
 
 class Column(NamedTuple):
@@ -233,3 +238,23 @@ def _off_columns(ds: xr.Dataset, expected: FloatArray, used: BoolArray) -> dict[
         "acceptance_off": Column(np.divide(area, share, out=np.zeros_like(area), where=share > 0)),
         "alpha": Column(share),
     }
+
+
+def info_table(parts: Sequence[Part]) -> Table:
+    """Return one row for each row of the parts; empty without any."""
+    tables = []
+    for part in parts:
+        columns = summary(part.data, part.models, part.mask_fit)
+        tables.append(Table([_column(name, column) for name, column in columns.items()]))
+    return vstack(tables, metadata_conflicts="silent") if len(tables) > 1 else tables[0] if tables else Table()
+
+
+def _column(name: str, column: Column) -> table.Column:
+    return table.Column(column.values, name=name, unit=u.Unit(column.unit) if column.unit else None)
+
+
+def cumulative_stacks(ds: xr.Dataset) -> xr.Dataset:
+    """Return the stack of the first row, of the first two rows, and so on: as many rows as in ``ds``, its names."""
+    rows = ds.sizes["dataset"]
+    sums = {name: np.cumsum(term, axis=0) for name, term in combine(ds, np.arange(rows), rows).items()}
+    return ds.assign({name: ds[name].copy(data=value) for name, value in finalise(sums).items()})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import xarray as xr
 
 from xgamma.axes import BoolArray
-from xgamma.models.model import Models
+from xgamma.models.models import Models
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from astropy.table import Column, Table
 
 from xgamma.axes import FloatArray
 from xgamma.errors import DataError, did_you_mean
-from xgamma.formats.sed import validate_sed_type
-from xgamma.formats.sed_columns import table_of_columns
-from xgamma.formats.sed_points import QUANTITIES, flux_points_of_table
+from xgamma.formats.sed.columns import table_of_columns
+from xgamma.formats.sed.files import validate_sed_type
+from xgamma.formats.sed.points import QUANTITIES, flux_points_of_table
 
 LIKELIHOOD = "likelihood"
 ERRORS = ("_err", "_errn", "_errp", "_ul")

@@ -15,14 +15,14 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from xgamma import predict
 from xgamma.axes import Axis, BoolArray, FloatArray
 from xgamma.datasets import exchange, files, info, text
-from xgamma.datasets.door import normalize_mask, normalize_models, normalize_spectrum
 from xgamma.datasets.geom import with_edges
+from xgamma.datasets.inputs import normalize_mask, normalize_models, normalize_spectrum
 from xgamma.datasets.part import Part
 from xgamma.errors import DataError
-from xgamma.models import predict
-from xgamma.models.model import Models
+from xgamma.models.models import Models
 from xgamma.plot import counts as plot_counts
 from xgamma.plot import residuals as plot_residuals
 from xgamma.plot import response as plot_response

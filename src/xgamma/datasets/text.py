@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import xarray as xr
 
 from xgamma.datasets.info import Column, is_on_off
-from xgamma.models.model import Models
+from xgamma.models.models import Models
 
 Paragraph = Sequence[tuple[str, str]]
 

@@ -15,7 +15,7 @@ import xarray as xr
 
 from xgamma.errors import InputError, MissingInputError, OutputError, OutputExistsError, StoreError
 from xgamma.formats.leftovers import OLD, PART, begun, delete_leftovers, hidden, new_token
-from xgamma.store.backend import open_backend
+from xgamma.storage.backend import open_backend
 from xgamma.store.encoding import array_documents, encoded, read_group, write_groups
 from xgamma.store.layout import validated_documents
 

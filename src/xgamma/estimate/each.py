@@ -14,7 +14,7 @@ from xgamma.estimate.flux_points import flux_points
 from xgamma.estimate.flux_points_parameters import FluxPointsParameters
 from xgamma.execute import THIS_PROCESS, Workers, run_blocks
 from xgamma.fit import FitSettings, fit
-from xgamma.models.model import Models
+from xgamma.models.models import Models
 from xgamma.reduce import select_rows
 
 # A row takes some 10 ms: a block is much more than what a task costs.

@@ -10,7 +10,7 @@ import numpy as np
 
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, LaterError, did_you_mean
-from xgamma.models.parameter import Parameter
+from xgamma.models.parameters import Parameter
 
 OPTIONS = ("errn-errp", "ul", "scan")
 SCAN = {

@@ -12,9 +12,9 @@ from astropy import units as u
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, UnknownNameError, did_you_mean
 from xgamma.fit.statistic import CountsTerm
-from xgamma.models.model import Models, SkyModel
-from xgamma.models.predict import Folded
-from xgamma.models.spectral import ScaleSpectralModel, SpectralModel
+from xgamma.models.models import Models, SkyModel
+from xgamma.models.spectral.model import ScaleSpectralModel, SpectralModel
+from xgamma.predict import Folded
 
 log = logging.getLogger("xgamma.estimate")
 

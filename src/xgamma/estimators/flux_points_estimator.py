@@ -12,7 +12,7 @@ from xgamma.errors import ConfigError, DataError, LaterError
 from xgamma.estimate import FluxPointsParameters, flux_points
 from xgamma.estimate.flux_points import normalize_edges
 from xgamma.fit import Fit
-from xgamma.fit.face import Fittable, normalize_fittable
+from xgamma.fit.fitter import Fittable, normalize_fittable
 from xgamma.fit.statistic import is_flux_points
 
 

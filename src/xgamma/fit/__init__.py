@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xgamma.fit.face import Fit, Fittable
+from xgamma.fit.fitter import Fit, Fittable
 from xgamma.fit.minimise import confidence, covariance, fit, stat_contour, stat_profile, warn_of
 from xgamma.fit.problem import FitSettings, validate_fittable, validate_start
 from xgamma.fit.result import CovarianceResult, FitResult, OptimizeResult

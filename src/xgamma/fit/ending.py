@@ -17,7 +17,7 @@ from iminuit import Minuit
 
 from xgamma.axes import FloatArray
 from xgamma.fit.problem import Problem
-from xgamma.models.parameter import Parameter
+from xgamma.models.parameters import Parameter
 
 BELIEVED = (0.3, 3.0)
 """The rise of the statistic at one error, 1 for a parabola, between which the error is believed."""

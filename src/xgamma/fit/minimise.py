@@ -20,8 +20,8 @@ from xgamma.fit.ending import Ending, ending, risen_sides, told_errors
 from xgamma.fit.problem import FitSettings, Problem, name_of
 from xgamma.fit.result import CovarianceResult, FitResult, OptimizeResult
 from xgamma.fit.statistic import Masks, Statistic, validate_datasets_names
-from xgamma.models.model import Models, SkyModel
-from xgamma.models.parameter import Parameter, Parameters
+from xgamma.models.models import Models, SkyModel
+from xgamma.models.parameters import Parameter, Parameters
 
 log = logging.getLogger("xgamma.fit")
 

@@ -17,8 +17,8 @@ from iminuit import Minuit
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, FitError
 from xgamma.fit.statistic import Statistic
-from xgamma.models.model import SkyModel
-from xgamma.models.parameter import Parameter, Parameters
+from xgamma.models.models import SkyModel
+from xgamma.models.parameters import Parameter, Parameters
 
 
 @dataclass(frozen=True)

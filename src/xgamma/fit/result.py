@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from xgamma.axes import FloatArray
-from xgamma.models.model import Models
-from xgamma.models.parameter import Parameters
+from xgamma.models.models import Models
+from xgamma.models.parameters import Parameters
 
 
 @dataclass(frozen=True)

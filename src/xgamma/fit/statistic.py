@@ -15,10 +15,10 @@ import xarray as xr
 
 from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
 from xgamma.errors import ConfigError, DataError
-from xgamma.models.model import Models, SkyModel
+from xgamma.models.models import Models, SkyModel
 from xgamma.models.of_region import validate_spectral
-from xgamma.models.parameter import Parameters
-from xgamma.models.predict import COUNTS_DIMS, Folded, Response, measured, selected_models
+from xgamma.models.parameters import Parameters
+from xgamma.predict import COUNTS_DIMS, Folded, Response, measured, selected_models
 from xgamma.stats import Counts, chi2
 
 log = logging.getLogger("xgamma.fit")

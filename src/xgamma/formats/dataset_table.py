@@ -16,7 +16,7 @@ import xarray as xr
 from astropy.io import fits
 
 from xgamma.errors import DataError, InputError
-from xgamma.formats.hdus import Table, table_hdu
+from xgamma.formats.fits.hdus import Table, table_hdu
 
 NAME = "XGAMMA"
 LAYOUT = 1

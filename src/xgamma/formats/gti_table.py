@@ -6,7 +6,7 @@ import numpy as np
 from astropy.io import fits
 
 from xgamma.axes import FloatArray
-from xgamma.formats.hdus import Table, table_hdu
+from xgamma.formats.fits.hdus import Table, table_hdu
 from xgamma.times import mjdref_from_header
 
 DEFAULT_MJDREF = 51544.0

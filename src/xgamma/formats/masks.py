@@ -10,8 +10,8 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from xgamma.errors import InputError, MissingInputError
-from xgamma.formats.fits_tables import inflated, largest_content, read_raw, read_tables
-from xgamma.formats.hdus import UNREADABLE
+from xgamma.formats.fits.hdus import UNREADABLE
+from xgamma.formats.fits.tables import inflated, largest_content, read_raw, read_tables
 from xgamma.masks import SkyMask
 
 _FRAMES = {"RA": "icrs", "GLON": "galactic"}

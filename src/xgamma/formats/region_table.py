@@ -10,7 +10,7 @@ from astropy.io import fits
 
 from xgamma.axes import FloatArray
 from xgamma.errors import InputError
-from xgamma.formats.hdus import Table, table_hdu
+from xgamma.formats.fits.hdus import Table, table_hdu
 from xgamma.geometry import Plane, from_tangent_plane, northward_scale, tangent_plane
 
 _PREFIXES = {"icrs": ("RA---TAN", "DEC--TAN"), "galactic": ("GLON-TAN", "GLAT-TAN")}

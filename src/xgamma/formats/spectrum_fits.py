@@ -15,8 +15,8 @@ from xgamma.axes import Axis, BoolArray, FloatArray
 from xgamma.errors import DataError, LaterError
 from xgamma.formats import dataset_table
 from xgamma.formats.atomic import local_path, validate_ending, validate_output, write_files
+from xgamma.formats.fits.hdus import Table, axis_of_table, fits_content, fits_text, read_tables, table_hdu, table_named
 from xgamma.formats.gti_table import gti_hdu, gti_of_table
-from xgamma.formats.hdus import Table, axis_of_table, fits_content, fits_text, read_tables, table_hdu, table_named
 from xgamma.formats.region_table import Circles, circles_from_table, region_hdu
 from xgamma.formats.spectrum_rows import SpectrumRow, dataset_of_rows, facts_of_columns, spectrum_rows
 

@@ -14,10 +14,10 @@ import numpy.typing as npt
 import xarray as xr
 
 from xgamma.axes import FloatArray
-from xgamma.cards import as_number
+from xgamma.dialects import as_number
 from xgamma.errors import InputError, MissingHduError, sentence_of
 from xgamma.events import IRF_ROLES, Part
-from xgamma.formats.gadf.entry import RunEntry
+from xgamma.formats.gadf.classes import RunEntry
 from xgamma.formats.gadf.index_tables import facts_of_header
 from xgamma.formats.gadf.keywords import is_point_like
 from xgamma.formats.gadf.responses import Response

@@ -14,8 +14,7 @@ from typing import Any
 from xgamma.errors import ConfigError, StoreError
 from xgamma.events import Part, RunFacts
 from xgamma.execute import THIS_PROCESS, Workers, progress_bar, run_blocks
-from xgamma.formats.gadf.classes import REQUIRED_ROLES
-from xgamma.formats.gadf.entry import Index, RunEntry
+from xgamma.formats.gadf.classes import REQUIRED_ROLES, Index, RunEntry
 from xgamma.formats.gadf.files import File, read_file, release_name, several, statuses_of
 from xgamma.formats.gadf.hdus import ABSENT, UNREAD
 from xgamma.formats.gadf.index import USUAL_NAMES, IndexNames, read_index
@@ -31,8 +30,8 @@ from xgamma.ingest.stored import (
     holdings_of,
 )
 from xgamma.ingest.versions import StoredRun, note_ingest, sequence_after, versions_of
+from xgamma.storage.objects import FileStatus
 from xgamma.store import Record, Store, digest, file_digest, is_store
-from xgamma.store.objects import FileStatus
 
 log = logging.getLogger(__name__)
 

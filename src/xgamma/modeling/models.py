@@ -6,7 +6,7 @@ from xgamma.errors import later_names
 from xgamma.models import *  # noqa: F403
 from xgamma.models import Models
 from xgamma.models import __all__ as _models
-from xgamma.models.templates import BUILTIN
+from xgamma.models.spectral.templates import BUILTIN
 
 DatasetModels = Models
 EBL_DATA_BUILTIN = {name: f"$GAMMAPY_DATA/ebl/{filename}" for name, filename in BUILTIN.items()}

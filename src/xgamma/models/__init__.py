@@ -3,28 +3,8 @@
 from __future__ import annotations
 
 from xgamma.models.covariance import Covariance
-from xgamma.models.crab import MeyerCrabSpectralModel, create_crab_spectral_model
-from xgamma.models.cutoffs import (
-    ExpCutoffPowerLaw3FGLSpectralModel,
-    ExpCutoffPowerLawNormSpectralModel,
-    ExpCutoffPowerLawSpectralModel,
-    LogParabola2SpectralModel,
-    LogParabolaNormSpectralModel,
-    LogParabolaSpectralModel,
-    SuperExpCutoffPowerLaw3FGLSpectralModel,
-    SuperExpCutoffPowerLaw4FGLDR3SpectralModel,
-    SuperExpCutoffPowerLaw4FGLSpectralModel,
-)
-from xgamma.models.model import FoVBackgroundModel, ModelComponent, Models, SkyModel, TemplateNPredModel
-from xgamma.models.parameter import Parameter, Parameters
-from xgamma.models.powerlaws import (
-    BrokenPowerLawSpectralModel,
-    GaussianSpectralModel,
-    PowerLaw2SpectralModel,
-    PowerLawNormSpectralModel,
-    PowerLawSpectralModel,
-    SmoothBrokenPowerLawSpectralModel,
-)
+from xgamma.models.models import FoVBackgroundModel, ModelComponent, Models, SkyModel, TemplateNPredModel
+from xgamma.models.parameters import Parameter, Parameters
 from xgamma.models.spatial import (
     ConstantSpatialModel,
     DiskSpatialModel,
@@ -38,8 +18,28 @@ from xgamma.models.spatial import (
     TemplateNDSpatialModel,
     TemplateSpatialModel,
 )
-from xgamma.models.spectral import CompoundSpectralModel, ConstantSpectralModel, ScaleSpectralModel, SpectralModel
-from xgamma.models.templates import (
+from xgamma.models.spectral.crab import MeyerCrabSpectralModel, create_crab_spectral_model
+from xgamma.models.spectral.cutoffs import (
+    ExpCutoffPowerLaw3FGLSpectralModel,
+    ExpCutoffPowerLawNormSpectralModel,
+    ExpCutoffPowerLawSpectralModel,
+    LogParabola2SpectralModel,
+    LogParabolaNormSpectralModel,
+    LogParabolaSpectralModel,
+    SuperExpCutoffPowerLaw3FGLSpectralModel,
+    SuperExpCutoffPowerLaw4FGLDR3SpectralModel,
+    SuperExpCutoffPowerLaw4FGLSpectralModel,
+)
+from xgamma.models.spectral.model import CompoundSpectralModel, ConstantSpectralModel, ScaleSpectralModel, SpectralModel
+from xgamma.models.spectral.powerlaws import (
+    BrokenPowerLawSpectralModel,
+    GaussianSpectralModel,
+    PowerLaw2SpectralModel,
+    PowerLawNormSpectralModel,
+    PowerLawSpectralModel,
+    SmoothBrokenPowerLawSpectralModel,
+)
+from xgamma.models.spectral.templates import (
     EBLAbsorptionNormSpectralModel,
     NaimaSpectralModel,
     PiecewiseNormSpectralModel,

@@ -12,8 +12,8 @@ from astropy import units as u
 
 from xgamma.errors import ConfigError, ConfigTypeError, UnknownNameError, did_you_mean
 from xgamma.models.covariance import Covariance
-from xgamma.models.number import Parameter, normalize_number, unit_text
-from xgamma.models.parameter import Parameters
+from xgamma.models.parameter import Parameter, normalize_number, unit_text
+from xgamma.models.parameters import Parameters
 from xgamma.registry import lookup, names, register
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class Component:
 
     Examples
     --------
-    >>> from xgamma.models.spectral import SpectralModel
+    >>> from xgamma.models.spectral.model import SpectralModel
     >>> class Line(SpectralModel):
     ...     tag = ("Line", "line")
     ...     slope = Parameter("slope", 1.0, "cm-2 s-1 TeV-2", is_norm=True)

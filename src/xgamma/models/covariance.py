@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xgamma.errors import ConfigError
-from xgamma.models.parameter import Parameter, Parameters
+from xgamma.models.parameters import Parameter, Parameters
 
 FloatArray = npt.NDArray[np.float64]
 

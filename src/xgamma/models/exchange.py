@@ -9,12 +9,11 @@ import numpy as np
 from astropy import units as u
 
 from xgamma import bridges
-from xgamma.bridges.described import Described
-from xgamma.bridges.names import plain_name
+from xgamma.bridges.names import Described, plain_name
 from xgamma.errors import ConfigError
 from xgamma.models.covariance import Covariance
 from xgamma.models.files import ordered_covariance
-from xgamma.models.parameter import Parameters, link_labels
+from xgamma.models.parameters import Parameters, link_labels
 
 ENERGIES = np.geomspace(0.1, 10, 5) * u.TeV
 # As far as two programs agree on special functions, and far below any error of a flux.

@@ -7,7 +7,7 @@ import xarray as xr
 
 from xgamma.errors import ConfigError, LaterError
 from xgamma.geometry import separation, to_frame
-from xgamma.models.model import SkyModel
+from xgamma.models.models import SkyModel
 from xgamma.models.spatial import PointSpatialModel
 from xgamma.models.temporal import ConstantTemporalModel
 

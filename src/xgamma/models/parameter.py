@@ -1,195 +1,291 @@
-"""``Parameters``: the numbers of a model in the order of its document, and their table."""
+"""``Parameter``: one number of a model, with unit, error, limits and what a fit may do with it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, overload
+import copy
+import logging
+import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from astropy.table import Table
+from astropy import units as u
 
-from xgamma.errors import ConfigTypeError, UnknownNameError, did_you_mean
-from xgamma.models.number import Parameter, unit_text
+from xgamma.errors import ConfigError
+from xgamma.units import unit_string
 
-__all__ = ["Parameter", "Parameters", "link_labels", "parameters_table"]
+log = logging.getLogger(__name__)
 
 FloatArray = npt.NDArray[np.float64]
 
+NAN = float("nan")
 
-class Parameters(Sequence[Parameter]):
-    """Parameters in the order of a model document; a linked parameter is the same object at each of its places.
 
-    Index with a position, a name (the first of that name), or a ``Parameter`` that is among them.
+def normalize_number(value: Any, unit: u.UnitBase, name: str) -> float:
+    """Return the plain number of ``value`` in ``unit``: a number is taken as it is, a string or ``Quantity`` converted.
+
+    A bare number may be a string, since YAML 1.1 reads ``1e-12`` as one. Raises ``ConfigError``.
+    """
+    if isinstance(value, bool):
+        raise ConfigError(f"{name}: expected a number, got {value!r}.")
+    try:
+        if isinstance(value, u.Quantity):
+            return float(value.to_value(unit))
+        return float(value)
+    except (TypeError, ValueError, u.UnitConversionError):
+        return _quantity_in(value, unit, name)
+
+
+def _quantity_in(value: Any, unit: u.UnitBase, name: str) -> float:
+    try:
+        return float(u.Quantity(value).to_value(unit))
+    except (TypeError, ValueError, u.UnitConversionError):
+        wanted = unit_string(unit)
+        hint = f"a number or a quantity such as '1 {wanted}'" if wanted else "a number without unit"
+        raise ConfigError(f"{name}: expected {hint}, got {value!r}.") from None
+
+
+def normalize_unit(unit: Any, name: str) -> u.UnitBase:
+    """Return the astropy unit, or raise ``ConfigError`` with the name of the parameter."""
+    try:
+        return u.Unit(unit if unit is not None else "")
+    except (TypeError, ValueError):
+        raise ConfigError(f"{name}: {unit!r} is not a unit; write for example 'cm-2 s-1 TeV-1'.") from None
+
+
+class Parameter:
+    """One number of a model.
+
+    Parameters
+    ----------
+    name
+        The name in documents, for example ``index``.
+    value
+        A number in ``unit``, or a quantity (``"1 TeV"``, ``1 * u.TeV``) that brings its own unit.
+    unit
+        Anything that ``astropy.units.Unit`` reads; dimensionless by default.
+    error, min, max
+        Standard error (0 = none) and limits (NaN = none) in ``unit``.
+    frozen
+        Whether a fit leaves the value alone.
+    interp
+        How the parameter is scanned and interpolated: ``"lin"`` or ``"log"``.
+    scale_method
+        How a fit scales it (``"scale10"``, ``"factor1"`` or ``None``); kept with the document.
+    is_norm
+        Whether the model is proportional to it.
+    scan_min, scan_max, scan_n_values, scan_n_sigma, scan_values
+        Where a profile is evaluated: see ``scan_values``. Not part of a document.
+
+    Examples
+    --------
+    >>> reference = Parameter("reference", "500 GeV", frozen=True)
+    >>> reference.value, str(reference.unit), reference.quantity.to_value("TeV").item()
+    (500.0, 'GeV', 0.5)
     """
 
-    def __init__(self, parameters: Iterable[Parameter] = ()) -> None:
-        self._parameters = tuple(parameters)
-        for parameter in self._parameters:
-            if not isinstance(parameter, Parameter):
-                raise ConfigTypeError(f"Parameters: expected Parameter objects, got {parameter!r}.")
+    __slots__ = (
+        "_canonical",
+        "_error",
+        "_factor",
+        "_max",
+        "_min",
+        "_scan_values",
+        "_unit",
+        "_value",
+        "frozen",
+        "interp",
+        "is_norm",
+        "link",
+        "name",
+        "scale_method",
+        "scan_max",
+        "scan_min",
+        "scan_n_sigma",
+        "scan_n_values",
+        "type",
+    )
 
-    @overload
-    def __getitem__(self, key: int | str | Parameter) -> Parameter: ...
-    @overload
-    def __getitem__(self, key: slice) -> Parameters: ...
-
-    def __getitem__(self, key: int | str | Parameter | slice) -> Parameter | Parameters:
-        if isinstance(key, slice):
-            return Parameters(self._parameters[key])
-        return self._parameters[self.index(key)]
-
-    def __len__(self) -> int:
-        return len(self._parameters)
-
-    def __iter__(self) -> Iterator[Parameter]:
-        return iter(self._parameters)
-
-    def __contains__(self, item: object) -> bool:
-        return any(parameter is item or parameter.name == item for parameter in self._parameters)
-
-    def __add__(self, other: Iterable[Parameter]) -> Parameters:
-        return Parameters([*self._parameters, *other])
-
-    def index(self, key: Any, start: int = 0, stop: int | None = None) -> int:
-        """Return the position of a name, a ``Parameter`` or a position; raises ``UnknownNameError``, ``IndexError``."""
-        if isinstance(key, int):
-            return range(len(self._parameters))[key]
-        for position, parameter in enumerate(self._parameters[start:stop], start):
-            if parameter is key or parameter.name == key:
-                return position
-        name = key.name if isinstance(key, Parameter) else str(key)
-        raise UnknownNameError(f"There is no parameter called {name!r}.{did_you_mean(name, set(self.names))}")
+    def __init__(
+        self,
+        name: str,
+        value: Any,
+        unit: Any = "",
+        *,
+        error: Any = 0.0,
+        min: Any = NAN,
+        max: Any = NAN,
+        frozen: bool = False,
+        interp: str = "lin",
+        scale_method: str | None = "scale10",
+        is_norm: bool = False,
+        link: str = "",
+        scan_min: float | None = None,
+        scan_max: float | None = None,
+        scan_n_values: int = 11,
+        scan_n_sigma: float = 2,
+        scan_values: Any = None,
+    ) -> None:
+        self.name = name
+        self.type = ""
+        self._canonical: tuple[u.UnitBase, ...] = ()
+        self._factor = 1.0
+        if isinstance(value, str | u.Quantity):
+            self.quantity = value if unit in ("", None) else u.Quantity(value).to(unit)
+        else:
+            self.unit = unit
+            self.value = value
+        self.error, self.min, self.max = error, min, max
+        self.frozen, self.interp, self.scale_method = frozen, interp, scale_method
+        self.is_norm, self.link = is_norm, link
+        self.scan_min, self.scan_max = scan_min, scan_max
+        self.scan_n_values, self.scan_n_sigma, self.scan_values = scan_n_values, scan_n_sigma, scan_values
 
     @property
-    def names(self) -> list[str]:
-        """The names, in order."""
-        return [parameter.name for parameter in self._parameters]
-
-    @property
-    def types(self) -> list[str]:
-        """The part of the model that each belongs to: ``spectral``, ``spatial`` or ``temporal``."""
-        return [parameter.type for parameter in self._parameters]
-
-    @property
-    def value(self) -> FloatArray:
-        """The values, each in its own unit, shape (parameter,); may be set."""
-        return np.array([parameter.value for parameter in self._parameters], dtype=float)
+    def value(self) -> float:
+        """The number, in ``unit``."""
+        return self._value
 
     @value.setter
-    def value(self, values: Iterable[float]) -> None:
-        for parameter, value in zip(self._parameters, values, strict=True):
-            parameter.value = float(value)
+    def value(self, value: Any) -> None:
+        self._value = value if type(value) is float else normalize_number(value, self._unit, self.name)
 
     @property
-    def errors(self) -> FloatArray:
-        """The standard errors, shape (parameter,)."""
-        return np.array([parameter.error for parameter in self._parameters], dtype=float)
+    def unit(self) -> u.UnitBase:
+        """The unit of value, error and limits; setting it relabels and converts nothing."""
+        return self._unit
+
+    @unit.setter
+    def unit(self, unit: Any) -> None:
+        parsed = normalize_unit(unit, self.name)
+        self._factor = self._canonical_factor(parsed, self._canonical)
+        self._unit = parsed
 
     @property
-    def unique_parameters(self) -> Parameters:
-        """Each linked parameter once, at its first place."""
-        return Parameters({id(parameter): parameter for parameter in self._parameters}.values())
+    def quantity(self) -> u.Quantity:
+        """Value and unit; set it from a ``Quantity`` or a string such as ``"0.5 TeV"``."""
+        return u.Quantity(self._value, self._unit)
+
+    @quantity.setter
+    def quantity(self, quantity: Any) -> None:
+        try:
+            parsed = u.Quantity(quantity)
+        except (TypeError, ValueError):
+            raise ConfigError(f"{self.name}: expected a quantity such as '1 TeV', got {quantity!r}.") from None
+        if parsed.ndim:
+            raise ConfigError(f"{self.name}: expected one number, got an array of shape {parsed.shape}.")
+        self.unit = parsed.unit
+        self._value = float(parsed.value)
 
     @property
-    def free_parameters(self) -> Parameters:
-        """The unique parameters that are not frozen."""
-        return Parameters(parameter for parameter in self.unique_parameters if not parameter.frozen)
+    def error(self) -> float:
+        """The standard error in ``unit``; 0 when there is none."""
+        return self._error
 
-    def select(self, name: str | None = None, type: str | None = None, frozen: bool | None = None) -> Parameters:
-        """Return the parameters that match all that is given."""
-        return Parameters(
-            parameter
-            for parameter in self._parameters
-            if name in (None, parameter.name) and type in (None, parameter.type) and frozen in (None, parameter.frozen)
-        )
+    @error.setter
+    def error(self, error: Any) -> None:
+        self._error = normalize_number(error, self._unit, f"{self.name}.error")
 
-    def freeze_all(self) -> None:
-        """Freeze every parameter."""
-        for parameter in self._parameters:
-            parameter.frozen = True
+    @property
+    def min(self) -> float:
+        """The lower limit in ``unit``; NaN when there is none."""
+        return self._min
 
-    def unfreeze_all(self) -> None:
-        """Free every parameter, also those that are frozen by default."""
-        for parameter in self._parameters:
-            parameter.frozen = False
+    @min.setter
+    def min(self, limit: Any) -> None:
+        self._min = NAN if limit is None else normalize_number(limit, self._unit, f"{self.name}.min")
+
+    @property
+    def max(self) -> float:
+        """The upper limit in ``unit``; NaN when there is none."""
+        return self._max
+
+    @max.setter
+    def max(self, limit: Any) -> None:
+        self._max = NAN if limit is None else normalize_number(limit, self._unit, f"{self.name}.max")
+
+    @property
+    def scan_values(self) -> FloatArray:
+        """Where a profile is evaluated: the values set, or ``scan_n_values`` from ``scan_min`` to ``scan_max``.
+
+        Without these, within ``scan_n_sigma`` errors; spaced as ``interp`` says. Raises ``ConfigError`` without errors.
+        """
+        if self._scan_values is not None:
+            return self._scan_values
+        width = self.scan_n_sigma * self._error
+        if not width > 0 and (self.scan_min is None or self.scan_max is None):
+            raise ConfigError(
+                f"{self.name}: there is no error to choose values of a scan from; fit first, give them, or set "
+                "scan_min and scan_max."
+            )
+        low = self._value - width if self.scan_min is None else self.scan_min
+        high = self._value + width if self.scan_max is None else self.scan_max
+        if self.interp == "log" and low > 0:
+            return np.geomspace(low, high, self.scan_n_values)
+        return np.linspace(low, high, self.scan_n_values)
+
+    @scan_values.setter
+    def scan_values(self, values: Any) -> None:
+        self._scan_values = None if values is None else np.atleast_1d(np.asarray(values, dtype=float))
+
+    @property
+    def scan_is_spaced(self) -> bool:
+        """Whether the values of a scan are spaced evenly, and not set one by one."""
+        return self._scan_values is None
+
+    @property
+    def canonical_unit(self) -> u.UnitBase:
+        """The unit in which the model computes; the parameter's own where no model owns it."""
+        return next((unit for unit in self._canonical if unit.is_equivalent(self._unit)), self._unit)
+
+    @property
+    def canonical_factor(self) -> float:
+        """``value * canonical_factor`` is the value in ``canonical_unit``."""
+        return self._factor
+
+    def own(self, owner_type: str, canonical: Sequence[u.UnitBase]) -> None:
+        """Make the parameter part of a model: its part of the document, and the units that the model computes in."""
+        units = tuple(canonical) or self._canonical
+        self._factor = self._canonical_factor(self._unit, units)
+        self.type, self._canonical = owner_type, units
+
+    def _canonical_factor(self, unit: u.UnitBase, units: tuple[u.UnitBase, ...]) -> float:
+        if not units:
+            return 1.0
+        for canonical in units:
+            if canonical.is_equivalent(unit):
+                return float(unit.to(canonical))
+        wanted, got = (unit_string(one) or "no unit" for one in (units[0], unit))
+        raise ConfigError(f"Parameter {self.name!r}: expected a value in {wanted}, got one in {got}.")
 
     def check_limits(self) -> None:
-        """Log a warning for each free value outside its limits."""
-        for parameter in self._parameters:
-            parameter.check_limits()
+        """Log a warning when a free value lies outside [min, max]."""
+        if not self.frozen and (self._value < self._min or self._value > self._max):
+            log.warning(
+                "Parameter %r: the value %g lies outside its limits [%g, %g].",
+                self.name, self._value, self._min, self._max,
+            )  # fmt: skip
 
-    @contextmanager
-    def restore_status(self) -> Iterator[None]:
-        """Put values, errors and frozen flags back at the end of a ``with`` block."""
-        unique = list(self.unique_parameters)
-        before = [(parameter.value, parameter.error, parameter.frozen) for parameter in unique]
-        try:
-            yield
-        finally:
-            for parameter, (value, error, frozen) in zip(unique, before, strict=True):
-                parameter.value, parameter.error, parameter.frozen = value, error, frozen
+    def copy(self) -> Parameter:
+        """Return an independent copy."""
+        return copy.copy(self)
 
-    def to_dict(self) -> list[dict[str, Any]]:
-        """Return every field of every parameter."""
-        return [parameter.to_dict() for parameter in self._parameters]
-
-    def to_table(self) -> Table:
-        """Return the table type, name, value, unit, error, min, max, frozen, is_norm, link."""
-        return parameters_table(self._parameters)
+    def to_dict(self) -> dict[str, Any]:
+        """Return every field, units as strings."""
+        return {
+            "name": self.name, "value": self._value, "unit": unit_text(self._unit), "error": self._error,
+            "min": self._min, "max": self._max, "frozen": self.frozen, "interp": self.interp,
+            "scale_method": self.scale_method, "is_norm": self.is_norm,
+        }  # fmt: skip
 
     def __repr__(self) -> str:
-        return f"Parameters({', '.join(self.names)})"
-
-    def __str__(self) -> str:
-        return "\n".join(self.to_table().pformat(max_width=-1, max_lines=-1))
-
-
-_FORMATS = {"value": ".4e", "error": ".3e", "min": ".3e", "max": ".3e"}
+        unit = f" {unit_text(self._unit)}" if self._unit != u.dimensionless_unscaled else ""
+        state = "frozen" if self.frozen else f"+/- {self._error:.3g}"
+        limits = "" if math.isnan(self._min) and math.isnan(self._max) else f" in [{self._min:g}, {self._max:g}]"
+        return f"Parameter({self.name} = {self._value!r}{unit}, {state}{limits})"
 
 
-def parameters_table(parameters: Sequence[Parameter], places: Sequence[Sequence[str]] | None = None) -> Table:
-    """Return one row a parameter.
-
-    ``places`` gives model, type and name of each place; without it there is no column of models. ``link`` holds the
-    label of parameters that stand at more than one place.
-    """
-    labels = link_labels(parameters)
-    heads = ["type", "name"] if places is None else ["model", "type", "name"]
-    rows = [(parameter.type, parameter.name) for parameter in parameters] if places is None else places
-    columns: dict[str, Any] = {head: [row[number] for row in rows] for number, head in enumerate(heads)}
-    columns["value"] = [parameter.value for parameter in parameters]
-    columns["unit"] = [unit_text(parameter.unit) for parameter in parameters]
-    for name in ("error", "min", "max"):
-        columns[name] = [float(getattr(parameter, name)) for parameter in parameters]
-    for name in ("frozen", "is_norm"):
-        columns[name] = [bool(getattr(parameter, name)) for parameter in parameters]
-    columns["link"] = [labels.get(id(parameter), "") for parameter in parameters]
-    table = Table(columns)
-    for name, spelling in _FORMATS.items():
-        table[name].format = spelling
-    return table
-
-
-def link_labels(parameters: Iterable[Parameter]) -> dict[int, str]:
-    """Return ``{id(parameter): label}`` of those that stand at more than one place.
-
-    A label that was read from a document stays; others are ``name@0001``, ``name@0002``, ... in order.
-    """
-    places: dict[int, list[Parameter]] = {}
-    for parameter in parameters:
-        places.setdefault(id(parameter), []).append(parameter)
-    shared = [found[0] for found in places.values() if len(found) > 1]
-    taken = {parameter.link for parameter in shared}
-    labels: dict[int, str] = {}
-    number = 0
-    for parameter in shared:
-        label = parameter.link
-        while not label:
-            number += 1
-            candidate = f"{parameter.name}@{number:04d}"
-            label = candidate if candidate not in taken else ""
-        taken.add(label)
-        labels[id(parameter)] = label
-    return labels
+def unit_text(unit: u.UnitBase) -> str:
+    """Write a unit for documents and tables: ``cm-2 s-1 TeV-1``; one with a scale as astropy does."""
+    return unit_string(unit) if unit.scale == 1 else str(unit.to_string())

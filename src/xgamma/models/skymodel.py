@@ -13,10 +13,10 @@ from xgamma.errors import ConfigError, ConfigTypeError, did_you_mean
 from xgamma.models.component import Component, component_class
 from xgamma.models.covariance import Covariance
 from xgamma.models.exchange import complete_from_gammapy, described_by_gammapy, models_of_gammapy
-from xgamma.models.parameter import Parameter, Parameters, link_labels
-from xgamma.models.powerlaws import PowerLawNormSpectralModel
+from xgamma.models.parameters import Parameter, Parameters, link_labels
 from xgamma.models.spatial import SpatialModel
-from xgamma.models.spectral import DENSITY, SpectralModel, read_spectral
+from xgamma.models.spectral.model import DENSITY, SpectralModel, read_spectral
+from xgamma.models.spectral.powerlaws import PowerLawNormSpectralModel
 from xgamma.models.temporal import TemporalModel
 from xgamma.plot.labels import unit_label
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from xgamma.models.kept import KeptComponent
-from xgamma.models.parameter import Parameter
+from xgamma.models.parameters import Parameter
+from xgamma.models.unevaluated import KeptComponent
 
 
 class SpatialModel(KeptComponent):

@@ -9,8 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from xgamma.reduce.background.reflected import ReflectedParameters
 from xgamma.reduce.block import MAX_EVENTS, MAX_ROWS, Recipe, reduce_block, roles_needed
-from xgamma.reduce.reflected import ReflectedParameters
 from xgamma.reduce.response import validate_enclosure
 from xgamma.reduce.rows import joined_rows, masked_rows, select_rows, since, with_names
 from xgamma.reduce.safe_mask import SafeMaskParameters

@@ -15,8 +15,8 @@ from xgamma.events import DEFAULT_RULE, Part, Rows, good_time, has_sound_times, 
 from xgamma.grid import Cells, Grid
 from xgamma.masks import SkyMask
 from xgamma.outcome import Fate, Outcome, validate_ledger
+from xgamma.reduce.background.reflected import OffBlock, ReflectedParameters, off_block, off_events
 from xgamma.reduce.counts import binned, fates, members, rows_in_view, usable
-from xgamma.reduce.reflected import OffBlock, ReflectedParameters, off_block, off_events
 from xgamma.reduce.response import Responses, enclosure_faults, offsets, responses
 from xgamma.reduce.rows import row_coords
 from xgamma.reduce.safe_mask import KIND, SafeMaskInput, SafeMaskParameters

@@ -14,8 +14,8 @@ from dask.delayed import delayed
 from xgamma import schema
 from xgamma.events import Part, Rows
 from xgamma.geometry import to_frame
+from xgamma.reduce.background.reflected import reflected_regions
 from xgamma.reduce.block import Recipe, attrs_of, coords_of, reduce_block
-from xgamma.reduce.reflected import reflected_regions
 from xgamma.reduce.response import validate_enclosure
 from xgamma.reduce.rows import neutral_values, since
 from xgamma.reduce.spectra import blocks_of

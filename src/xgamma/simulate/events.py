@@ -16,8 +16,8 @@ from xgamma.simulate.distributions import Cumulative, cumulative, field_distribu
 from xgamma.simulate.plan import Response, Run, Source
 from xgamma.simulate.responses import background_spectrum, log_migration, psf_radius, psf_width
 from xgamma.simulate.sky import destination, from_field
-from xgamma.simulate.spectra import Spectrum
 from xgamma.simulate.tables import MIGRA, area_table, energy_axis
+from xgamma.simulate.truth import Spectrum
 from xgamma.units import CM2_PER_M2
 
 RADIAL_NODES, ANGLE_NODES = 16, 12

@@ -27,9 +27,8 @@ from xgamma.formats.gadf.write import (
 from xgamma.simulate.events import Emission, event_columns, expected_events
 from xgamma.simulate.headers import gti_header, obs_index, run_header
 from xgamma.simulate.plan import Plan, Run
-from xgamma.simulate.spectra import Spectrum, spectrum_from_document
 from xgamma.simulate.tables import response_tables
-from xgamma.simulate.truth import MODELS, TRUTH, write_truth
+from xgamma.simulate.truth import MODELS, TRUTH, Spectrum, spectrum_from_document, write_truth
 
 DATA = "data"
 

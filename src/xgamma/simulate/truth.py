@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
+import xgamma.models  # noqa: F401 (registers the built-in spectra)
+from xgamma.axes import FloatArray
+from xgamma.models.component import component_class
 from xgamma.simulate.plan import Plan, Source, plan_document
+
+Spectrum = Callable[[FloatArray], FloatArray]
+
+
+def spectrum_from_document(document: Mapping[str, Any]) -> Spectrum:
+    """Return dN/dE in cm-2 s-1 TeV-1 at energies in TeV.
+
+    Raises
+    ------
+    ConfigError
+        When the document is not one of a spectral model, or names one that is not known.
+    """
+    model = component_class("spectral", document).from_dict(document)
+    return cast("Spectrum", model.dnde)
+
 
 TRUTH = "truth.yaml"
 MODELS = "models.yaml"

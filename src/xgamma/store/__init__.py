@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xgamma.store.keys import canonical_json, dataset_digest, digest, file_digest
-from xgamma.store.products import Store, is_store
 from xgamma.store.records import Record
+from xgamma.store.store import Store, is_store
 
 __all__ = ["Record", "Store", "canonical_json", "dataset_digest", "digest", "file_digest", "is_store"]

@@ -29,10 +29,6 @@ CODECS = ["bytes", "blosc"]
 # One folder for each array, and not one for each dim of it.
 SEPARATOR = "."
 _CODEC = Blosc(cname="lz4", clevel=5, shuffle=SHUFFLE, blocksize=0)
-# The head of a chunk of blosc: bytes 4 to 8 are the length of its numbers, the last four that of the whole.
-_HEAD_BYTES = 16
-MAX_BYTES = (1 << 31) - 1
-"""The longest chunk, as blosc knows no longer one; what is encoded is at most a head longer than the numbers."""
 # So many are asked for at a time: where one is missing, what is only said to be there is not gone through.
 _AT_ONCE = 256
 # Above this a thread is worth its start.
@@ -200,12 +196,6 @@ def _decoded(content: bytes, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np
     if int.from_bytes(content[4:8], "little") != nbytes:
         raise ValueError("The chunk has another size than the metadata say.")
     return np.frombuffer(_CODEC.decode(content), dtype).reshape(shape)
-
-
-def is_cut(content: bytes) -> bool:
-    """Whether a chunk has another length than it says itself; Blosc decodes what lies behind the end of a cut one."""
-    head = content[:_HEAD_BYTES]
-    return len(head) < _HEAD_BYTES or int.from_bytes(head[-4:], "little") != len(content)
 
 
 async def _in_thread_if_large(nbytes: int, function: Callable[[], Result]) -> Result:

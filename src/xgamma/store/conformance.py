@@ -20,13 +20,13 @@ from xgamma.schema import FILE, PRODUCTS, product_violations
 from xgamma.schema import documents as rules
 from xgamma.schema.check import field_violations, group_named
 from xgamma.schema.tables import Attribute, Product, Violation
-from xgamma.store.backend import Backend
-from xgamma.store.care import kinds, retired_path
+from xgamma.storage.backend import Backend
 from xgamma.store.documents import parsed_mapping
 from xgamma.store.encoding import Documents, array_documents
-from xgamma.store.labels import RULES
+from xgamma.store.garbage import kinds, retired_path
 from xgamma.store.layout import layout_violations
-from xgamma.store.opened import Location, locate, open_group, record_at
+from xgamma.store.ledgers import RULES
+from xgamma.store.opening import Location, locate, open_group, record_at
 from xgamma.store.records import record_path
 
 _KEY = re.compile(r"[0-9a-f]{32}")

@@ -5,11 +5,15 @@ Documents of a store may come from anybody. What is read here can be walked thro
 
 from __future__ import annotations
 
+import base64
 import json
+from collections.abc import Iterable
 from typing import Any
 
-MAX_BYTES = 1 << 28
-"""The largest document that is read; the record of a hundred thousand runs has a tenth of it."""
+import numpy.typing as npt
+
+from xgamma.store.chunks import Document, encoded_chunks
+
 MAX_DEPTH = 64
 """How deeply mappings and lists may be nested."""
 
@@ -90,3 +94,42 @@ def _validate_text(document: Any) -> None:
         json.dumps(document, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise _FormatError("holds half a character") from None
+
+
+KEY = "small_chunks"
+# A column of 500 runs has 4 kB; the document of a product grows by what is shorter to fetch than to ask for.
+_ARRAY_BYTES, _PRODUCT_BYTES = 32_000, 192_000
+
+
+def small_chunks(arrays: Iterable[tuple[str, Document, npt.NDArray[Any]]]) -> dict[str, str]:
+    """Return the chunks of small arrays as base64, by their keys below the product.
+
+    Parameters
+    ----------
+    arrays
+        Path below the product, document and values of each array. The first come first, until there is enough.
+    """
+    found: dict[str, str] = {}
+    left = _PRODUCT_BYTES
+    for path, document, values in arrays:
+        if values.nbytes > _ARRAY_BYTES:
+            continue
+        chunks = encoded_chunks(document, values)
+        left -= sum(map(len, chunks.values()))
+        if left < 0:
+            break
+        found |= {f"{path}/{key}": base64.b64encode(chunk).decode() for key, chunk in chunks.items()}
+    return found
+
+
+def copies_in(content: bytes) -> dict[str, bytes]:
+    """Return the copies that the ``zarr.json`` of a product holds, by their keys below the product.
+
+    Raises ``ValueError`` where they are none; its text goes on after the name of the document.
+    """
+    consolidated = parsed_mapping(content).get("consolidated_metadata")
+    copies: Any = consolidated.get(KEY, {}) if isinstance(consolidated, dict) else None
+    try:
+        return {key: base64.b64decode(text, validate=True) for key, text in copies.items()}
+    except (ValueError, TypeError, AttributeError):
+        raise ValueError("has copies of chunks that are none") from None

@@ -34,10 +34,9 @@ from xgamma.store.chunks import (
     read_window,
     write_array,
 )
-from xgamma.store.copies import KEY, small_chunks
-from xgamma.store.documents import parsed_mapping
+from xgamma.store.documents import KEY, parsed_mapping, small_chunks
 from xgamma.store.keys import plain, stored_array, validate_segment
-from xgamma.store.windows import lazy_array
+from xgamma.store.lazy_arrays import lazy_array
 
 Documents = dict[str, Document]
 

@@ -15,7 +15,8 @@ import numpy as np
 from xgamma.errors import DataError
 from xgamma.schema.check import is_of_type
 from xgamma.schema.tables import Violation
-from xgamma.store.chunks import CODECS, MAX_BYTES, SEPARATOR
+from xgamma.storage.backend import MAX_CHUNK_BYTES
+from xgamma.store.chunks import CODECS, SEPARATOR
 from xgamma.store.documents import parsed_mapping
 from xgamma.store.encoding import NAME, RESERVED_ATTRS, Documents, array_documents, read_documents
 from xgamma.store.keys import NUMBERS, validate_segment
@@ -111,8 +112,8 @@ def _size_violations(path: str, node: Mapping[str, Any], shape: list[int], items
     chunks: Any = _configuration(node.get("chunk_grid"), "regular").get("chunk_shape")
     if not is_of_type(chunks, "list of whole number") or len(chunks) != len(shape) or min(chunks, default=1) < 1:
         yield Violation(path, f"a regular chunk_grid of {len(shape)} sizes above 0", _shown(node.get("chunk_grid")))
-    elif math.prod(chunks) * itemsize > MAX_BYTES:
-        yield Violation(path, f"chunks of at most {MAX_BYTES} bytes", _shown(chunks))
+    elif math.prod(chunks) * itemsize > MAX_CHUNK_BYTES:
+        yield Violation(path, f"chunks of at most {MAX_CHUNK_BYTES} bytes", _shown(chunks))
     elif math.prod(max(1, size) for size in shape) * itemsize > MAX_ARRAY_BYTES:
         yield Violation(path, f"an array of at most {MAX_ARRAY_BYTES} bytes", _shown(shape))
     elif math.prod(max(1, -(-size // chunk)) for size, chunk in zip(shape, chunks, strict=True)) > MAX_CHUNKS:

@@ -14,9 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from xgamma.errors import InputError, MissingInputError, sentence_of
-from xgamma.formats.fits_tables import read_tables
-from xgamma.formats.gadf.classes import REQUIRED_ROLES, class_of, is_known, role_of
-from xgamma.formats.gadf.entry import HduLocation, Index, RunEntry
+from xgamma.formats.fits.tables import read_tables
+from xgamma.formats.gadf.classes import REQUIRED_ROLES, HduLocation, Index, RunEntry, class_of, is_known, role_of
 from xgamma.formats.gadf.files import several
 from xgamma.formats.gadf.folder import events_header
 from xgamma.outcome import Note

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xgamma.errors import InputError
-from xgamma.formats.fits_tables import FitsTable
+from xgamma.formats.fits.tables import FitsTable
 from xgamma.outcome import Note
 from xgamma.units import unit_factor
 

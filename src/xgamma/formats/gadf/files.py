@@ -20,10 +20,10 @@ from typing import Protocol, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from xgamma.errors import InputError, MissingInputError, StoreError
-from xgamma.formats.fits_tables import LARGEST_FILE, read_raw
+from xgamma.formats.fits.tables import LARGEST_FILE, read_raw
 from xgamma.formats.text_files import is_there
-from xgamma.store.backend import Backend, open_backend
-from xgamma.store.objects import FileStatus, object_status, object_statuses, read_object
+from xgamma.storage.backend import Backend, open_backend
+from xgamma.storage.objects import FileStatus, object_status, object_statuses, read_object
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -6,10 +6,9 @@ import logging
 from collections.abc import Mapping
 
 from xgamma.errors import MissingInputError, sentence_of
-from xgamma.formats.fits_header import Header
-from xgamma.formats.fits_tables import tables_of
-from xgamma.formats.gadf.classes import class_of, is_known, role_of, table_of_role
-from xgamma.formats.gadf.entry import HduLocation, Index, RunEntry
+from xgamma.formats.fits.header import Header
+from xgamma.formats.fits.tables import tables_of
+from xgamma.formats.gadf.classes import HduLocation, Index, RunEntry, class_of, is_known, role_of, table_of_role
 from xgamma.formats.gadf.files import File, Files, is_remote, read_file, several
 from xgamma.formats.gadf.hdus import named_or_first
 from xgamma.formats.gadf.index_tables import ObsFacts, facts_of_header

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from xgamma.axes import FloatArray
-from xgamma.cards import card_number
+from xgamma.dialects import as_number, card_number
 from xgamma.errors import InputError
 from xgamma.outcome import Note
 from xgamma.times import SECONDS_PER_DAY, disjoint_gti, inside_gti, mjdref_from_header, overlap, stop_slack, with_slack
 
-TOPIC = "GTI"
+GTI_TOPIC = "GTI"
 # Rows that meet in one second overlap by what their floats leave over.
 SMALLEST_OVERLAP = 1e-3
 UNIX_EPOCH = 40587.0
@@ -67,7 +68,7 @@ def good_time(rows: FloatArray, header: Mapping[str, Any], events: Mapping[str, 
     _validate(rows)
     shift = (_epoch_of_gti(header, events) - mjdref_from_header(events)) * SECONDS_PER_DAY
     repeated = overlap(rows)
-    note = Note(TOPIC, f"Good times overlap: {repeated:.6g} s stand in more than one row of GTI, and count once.")
+    note = Note(GTI_TOPIC, f"Good times overlap: {repeated:.6g} s stand in more than one row of GTI, and count once.")
     notes = (note,) if repeated > SMALLEST_OVERLAP else ()
     return GoodTime(disjoint_gti(rows) + shift, stop_slack(rows), notes)
 
@@ -104,3 +105,61 @@ def doubts_about_epoch(header: Mapping[str, Any]) -> tuple[Note, ...]:
         "leaves them out, all times of the run are early by their number since then, 29 s from 2017 on."
     )
     return (Note("TIMESYS", text),)
+
+
+DEADC_TOPIC = "DEADC"
+# Relative; what real writers round stays below it.
+TOLERANCE = 1e-3
+
+
+def dead_time_correction(header: Mapping[str, Any]) -> tuple[float, tuple[Note, ...]]:
+    """Return the live share of the good time, above 0 and up to 1, and notes on what contradicts it.
+
+    DEADC counts where LIVETIME / ONTIME is the same to ``TOLERANCE``. Where they differ, or DEADC is no such share,
+    LIVETIME / ONTIME counts: writers have put dead shares and per cents into DEADC, two times leave no such choice.
+
+    Parameters
+    ----------
+    header
+        Of the events.
+
+    Raises
+    ------
+    InputError
+        When neither is a share.
+    """
+    said, ratio = as_number(header.get("DEADC")), _ratio(header)
+    is_said, is_ratio = 0 < said <= 1, 0 < ratio <= 1 + TOLERANCE
+    times = f"{_card(header, 'LIVETIME')} and {_card(header, 'ONTIME')}"
+    if not is_said and not is_ratio:
+        raise InputError(
+            f"The header has {_card(header, 'DEADC')}, {times}; expected a DEADC above 0 and up to 1, or LIVETIME and "
+            "ONTIME to take it from. Correct them, or leave out the file."
+        )
+    if is_said and is_ratio and abs(said - ratio) <= TOLERANCE:
+        return said, ()
+    if not is_ratio:
+        doubt = Note(DEADC_TOPIC, f"The header has {times}, which cannot both be right; DEADC = {said:.6g} is used.")
+        return said, (doubt,) if {"LIVETIME", "ONTIME"} <= set(header) else ()
+    share = min(ratio, 1.0)
+    return share, (
+        Note(DEADC_TOPIC, f"The header has {_card(header, 'DEADC')}; LIVETIME / ONTIME = {share:.6g} is used."),
+    )
+
+
+def doubts_about_ontime(header: Mapping[str, Any], ontime: float) -> tuple[Note, ...]:
+    """Return a note where ONTIME is not the sum of the good time, which counts."""
+    said = as_number(header.get("ONTIME"))
+    if not said > 0 or abs(said - ontime) <= TOLERANCE * said:
+        return ()
+    return (Note("ONTIME", f"ONTIME = {said:.6g} s, and the good time adds up to {ontime:.6g} s, which is used."),)
+
+
+def _ratio(header: Mapping[str, Any]) -> float:
+    livetime, ontime = as_number(header.get("LIVETIME")), as_number(header.get("ONTIME"))
+    return livetime / ontime if ontime > 0 else math.nan
+
+
+def _card(header: Mapping[str, Any], keyword: str) -> str:
+    value = header.get(keyword)
+    return f"no {keyword}" if value is None else f"{keyword} = {value!r}"

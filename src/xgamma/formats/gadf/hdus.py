@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from xgamma.errors import InputError, MissingHduError, MissingInputError, sentence_of
-from xgamma.formats.fits_tables import FitsTable, table_named, tables_of, validate_datasum
-from xgamma.formats.gadf.classes import REQUIRED_ROLES, table_of_role
-from xgamma.formats.gadf.entry import HduLocation, RunEntry
+from xgamma.formats.fits.tables import FitsTable, table_named, tables_of, validate_datasum
+from xgamma.formats.gadf.classes import REQUIRED_ROLES, HduLocation, RunEntry, table_of_role
 from xgamma.formats.gadf.files import File, read_files
-from xgamma.store.objects import FileStatus
+from xgamma.storage.objects import FileStatus
 
 # Without these no analysis goes on: where their file could not be asked for, the run is tried again.
 NEEDED_ROLES = (*REQUIRED_ROLES, "aeff", "edisp")

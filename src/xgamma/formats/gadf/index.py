@@ -14,10 +14,9 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from xgamma.errors import InputError, MissingInputError
-from xgamma.formats.fits_tables import FitsTable, as_input_error, tables_of
+from xgamma.formats.fits.tables import FitsTable, as_input_error, tables_of
 from xgamma.formats.gadf.caldb import with_caldb
-from xgamma.formats.gadf.classes import ROLES
-from xgamma.formats.gadf.entry import HduLocation, Index, RunEntry
+from xgamma.formats.gadf.classes import ROLES, HduLocation, Index, RunEntry
 from xgamma.formats.gadf.files import File, Files, is_remote, read_file, release_files, several
 from xgamma.formats.gadf.folder import entry_of, events_header, index_of_folder
 from xgamma.formats.gadf.index_tables import (

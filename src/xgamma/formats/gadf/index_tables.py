@@ -19,8 +19,8 @@ import numpy.typing as npt
 
 from xgamma.axes import FloatArray
 from xgamma.errors import InputError, MissingHduError
-from xgamma.formats.fits_header import Header
-from xgamma.formats.fits_tables import FitsTable
+from xgamma.formats.fits.header import Header
+from xgamma.formats.fits.tables import FitsTable
 from xgamma.formats.gadf.classes import REQUIRED_ROLES, is_known
 from xgamma.units import conversion
 

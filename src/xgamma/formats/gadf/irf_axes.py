@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from xgamma.axes import Axis, FloatArray
 from xgamma.errors import InputError
-from xgamma.formats.fits_tables import FitsTable
+from xgamma.formats.fits.tables import FitsTable
 from xgamma.formats.gadf.layouts import AXES, LAYOUTS, AxisColumns, dims_of
 from xgamma.units import unit_factor
 

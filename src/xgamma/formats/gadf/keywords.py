@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from xgamma.errors import InputError
-from xgamma.formats.fits_header import Header
+from xgamma.formats.fits.header import Header
 from xgamma.formats.gadf.responses import Response
 from xgamma.outcome import Note
 from xgamma.units import unit_factor

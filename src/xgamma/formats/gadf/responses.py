@@ -9,8 +9,8 @@ import numpy as np
 
 from xgamma.axes import Axis
 from xgamma.errors import InputError
-from xgamma.formats.fits_header import Header
-from xgamma.formats.fits_tables import FitsTable, as_input_error
+from xgamma.formats.fits.header import Header
+from xgamma.formats.fits.tables import FitsTable, as_input_error
 from xgamma.formats.gadf.holes import holes, with_unknown_holes
 from xgamma.formats.gadf.irf_axes import FloatingArray, given_axes, in_order
 from xgamma.formats.gadf.layouts import LAYOUTS, WITHOUT_UNIT, Variable, class_by_columns

@@ -13,15 +13,20 @@ import numpy as np
 import numpy.typing as npt
 
 from xgamma.axes import FloatArray
-from xgamma.cards import card_number
+from xgamma.dialects import card_number
 from xgamma.errors import InputError, MissingHduError
-from xgamma.formats.fits_tables import FitsTable, as_input_error
-from xgamma.formats.gadf.classes import REQUIRED_ROLES, class_of
-from xgamma.formats.gadf.dead_time import dead_time_correction, doubts_about_ontime
+from xgamma.formats.fits.tables import FitsTable, as_input_error
+from xgamma.formats.gadf.classes import REQUIRED_ROLES, RunEntry, class_of
 from xgamma.formats.gadf.doubts import doubts_about_responses
-from xgamma.formats.gadf.entry import RunEntry
 from xgamma.formats.gadf.event_list import ENERGIES, doubts_about_events, event_list, in_unit
-from xgamma.formats.gadf.good_time import TOPIC, GoodTime, doubts_about_epoch, good_time
+from xgamma.formats.gadf.good_time import (
+    GTI_TOPIC,
+    GoodTime,
+    dead_time_correction,
+    doubts_about_epoch,
+    doubts_about_ontime,
+    good_time,
+)
 from xgamma.formats.gadf.hdus import FoundHdus, ReadFile, read_hdus, reason_of
 from xgamma.formats.gadf.index_tables import obs_id_of
 from xgamma.formats.gadf.keywords import with_keywords
@@ -123,7 +128,7 @@ def _run(entry: RunEntry) -> Run:
 
 
 def _doubts_about_time(header: Mapping[str, Any], good: GoodTime, outside: int, count: int) -> tuple[Note, ...]:
-    lost = Note(TOPIC, f"{outside} of {count} events lie in no good time, and do not count.")
+    lost = Note(GTI_TOPIC, f"{outside} of {count} events lie in no good time, and do not count.")
     doubts = (*doubts_about_epoch(header), *good.notes, *doubts_about_ontime(header, good.ontime))
     return (*doubts, lost) if outside else doubts
 

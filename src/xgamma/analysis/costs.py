@@ -1,0 +1,153 @@
+"""What a step costs before it runs: tasks, bytes in and out, and the peak of its memory.
+
+The factors were measured on simulated runs (docs/performance.md); a test compares a projection with a measured peak.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from xgamma.analysis.rows import KEPT_BYTES
+from xgamma.analysis.stacks import BLOCK_ROWS
+from xgamma.config.number_fields import memory_bytes
+from xgamma.errors import ConfigError
+from xgamma.events import Part, Rows
+from xgamma.execute import THIS_PROCESS, Workers
+from xgamma.ingest.release import RUNS_PER_PART
+from xgamma.reduce import MAX_EVENTS, MAX_ROWS, Recipe, blocks_of
+from xgamma.reduce.rows import neutral_values
+
+# What a process with all imports takes, before it does anything.
+IMPORTS_BYTES = 230_000_000
+# The columns of a block of events as they are read, their compressed bytes, and pieces of them in work.
+BYTES_PER_EVENT = 90
+# Columns that are read of an event: two angles and the energy, with the time where some events are not in time.
+READ_BYTES_PER_EVENT = 24
+# Tables of a response at the offset of a row, and its kernel, each in several copies: in units of the row.
+COPIES_OF_ROW = 13
+# What stays of each row after it was written: some of the last rows, keys, and memory that is not given back.
+HELD_OF_ROW = 1.4
+# A gzipped FITS file in memory: its bytes, what it inflates to, and the columns of it.
+COPIES_OF_FILE = 9
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a step takes.
+
+    Parameters
+    ----------
+    tasks
+        Blocks of it.
+    nbytes_in, nbytes_out
+        What it reads and writes, uncompressed; of files their size.
+    peak
+        The peak of memory of all processes of this machine, with their imports.
+    """
+
+    tasks: int = 0
+    nbytes_in: int = 0
+    nbytes_out: int = 0
+    peak: int = 0
+
+
+def row_bytes(recipe: Recipe) -> int:
+    """Return the size of one row of a reduction."""
+    values = neutral_values(recipe.grid, 1, is_on_off=recipe.background is not None)
+    return sum(np.asarray(value).nbytes for value in values.values())
+
+
+def ingest_cost(nbytes: int, runs: int, workers: Workers) -> Cost:
+    """Return what reading files takes: a part of them is in memory, in each process.
+
+    Parameters
+    ----------
+    nbytes
+        The size of the files.
+    runs
+        How many runs they hold.
+    workers
+        Where they are read.
+    """
+    parts = -(-runs // RUNS_PER_PART)
+    at_once = min(parts, 1 if workers == THIS_PROCESS else _at_once(workers))
+    size = int(nbytes / parts * COPIES_OF_FILE * at_once)
+    return Cost(parts, nbytes, nbytes, _imports(workers) + size)
+
+
+def reduction_cost(recipe: Recipe, rows: Iterable[tuple[Part, Rows]], workers: Workers) -> Cost:
+    """Return what the reduction of rows takes, from the number of events of each."""
+    sizes = [
+        (len(block), int(part.column("event_size", block.obs).sum()))
+        for part, own in rows
+        for block in blocks_of(part, own)
+    ]
+    count = sum(number for number, _ in sizes)
+    events = sum(number for _, number in sizes)
+    return _reduction(recipe, sizes, count, events, workers)
+
+
+def unknown_reduction_cost(recipe: Recipe, runs: int, workers: Workers) -> Cost:
+    """Return what a reduction takes at the most, of runs whose events nobody knows yet."""
+    blocks = -(-runs // MAX_ROWS)
+    return _reduction(recipe, [(min(runs, MAX_ROWS), MAX_EVENTS)] * blocks, runs, 0, workers)
+
+
+def _reduction(recipe: Recipe, blocks: Sequence[tuple[int, int]], count: int, events: int, workers: Workers) -> Cost:
+    row = row_bytes(recipe)
+    # The largest blocks may run at once.
+    at_once = sorted((_block_bytes(row, *block) for block in blocks), reverse=True)[: _at_once(workers)]
+    held = int(count * row * HELD_OF_ROW)
+    return Cost(len(blocks), events * READ_BYTES_PER_EVENT, count * row, _imports(workers) + sum(at_once) + held)
+
+
+def _block_bytes(row: int, rows: int, events: int) -> int:
+    return min(events, MAX_EVENTS) * BYTES_PER_EVENT + rows * row * COPIES_OF_ROW
+
+
+def _at_once(workers: Workers) -> int:
+    """Return how many blocks this machine works on at once; those of another cluster are elsewhere."""
+    return (os.cpu_count() or 1) if workers == THIS_PROCESS else workers.n_jobs if workers.scheduler is None else 0
+
+
+def _imports(workers: Workers) -> int:
+    return IMPORTS_BYTES * (1 if workers.n_jobs == 1 or workers.scheduler is not None else workers.n_jobs + 1)
+
+
+def stack_cost(recipe: Recipe, runs: int, groups: int, workers: Workers) -> Cost:
+    """Return what stacking rows takes: a few blocks of leaves, and the sums of all groups."""
+    row = row_bytes(recipe)
+    held = min(runs * row, KEPT_BYTES) + _at_once(workers) * 5 * min(runs, BLOCK_ROWS) * row + 6 * groups * row
+    return Cost(-(-runs // BLOCK_ROWS), runs * row, groups * row, _imports(workers) + held)
+
+
+def joint_cost(recipe: Recipe, runs: int) -> Cost:
+    """Return what holding all rows for a joint fit takes."""
+    size = runs * row_bytes(recipe)
+    return Cost(1, size, 0, IMPORTS_BYTES + 4 * size)
+
+
+def validate_memory(limit: str | None, peaks: Sequence[tuple[str, int]], advice: str) -> None:
+    """Raise ``ConfigError`` where a step would need more memory than ``general.memory_limit``.
+
+    Parameters
+    ----------
+    limit
+        Such as ``4 GB``; ``None`` is none.
+    peaks
+        The projected peak of each step, in bytes.
+    advice
+        What to change.
+    """
+    if limit is None or not peaks:
+        return
+    step, peak = max(peaks, key=lambda each: each[1])
+    if peak > memory_bytes(limit):
+        raise ConfigError(
+            f"general.memory_limit: {step} would need about {peak / 1e9:.2g} GB at its peak, and the limit is {limit}. "
+            f"{advice}"
+        )

@@ -1,0 +1,271 @@
+"""``AnalysisConfig``: the declaration of an analysis, in Python and as YAML."""
+
+from __future__ import annotations
+
+import logging
+import os
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Self
+
+from pydantic import PlainValidator, WithJsonSchema
+
+from xgamma.config import rules
+from xgamma.config.fields import Choice
+from xgamma.config.models_section import Models
+from xgamma.config.section import Section, key, subsection
+from xgamma.config.sections import (
+    DatasetsConfig,
+    ExcessMapConfig,
+    FitConfig,
+    FluxPointsConfig,
+    GeneralConfig,
+    LightCurveConfig,
+    LogConfig,
+    ObservationsConfig,
+)
+from xgamma.errors import ConfigError, ConfigTypeError, InputError, LaterError, MissingInputError
+from xgamma.formats.atomic import local_path, write_files
+from xgamma.formats.document import read_yaml, written_yaml
+from xgamma.formats.text_files import text_of
+
+STEPS = ("observations", "datasets", "fit", "flux_points", "excess_map", "light_curve")
+STEP = Choice(STEPS)
+Steps = Annotated[list[str], PlainValidator(STEP.each), WithJsonSchema({"type": "array", "items": STEP.schema()})]
+
+SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+class AnalysisConfig(Section):
+    """The declaration of an analysis.
+
+    Every field is validated when it is set; rules between fields are checked by ``from_yaml``, ``read``, ``write`` and
+    ``check``. Whatever is wrong is one ``ConfigError`` with a sentence a line, each with the path of its key.
+
+    Examples
+    --------
+    >>> config = AnalysisConfig.from_yaml("datasets: {geom: {axes: {energy: {min: 500 GeV}}}}")
+    >>> config.datasets.geom.axes.energy.min
+    <Quantity 500. GeV>
+    """
+
+    silent = frozenset({"models", "steps"})
+
+    general: GeneralConfig = subsection(GeneralConfig)
+    observations: ObservationsConfig = subsection(ObservationsConfig)
+    datasets: DatasetsConfig = subsection(DatasetsConfig)
+    fit: FitConfig = subsection(FitConfig)
+    flux_points: FluxPointsConfig = subsection(FluxPointsConfig)
+    excess_map: ExcessMapConfig = subsection(ExcessMapConfig)
+    light_curve: LightCurveConfig = subsection(LightCurveConfig)
+    models: Models | None = key(None, "A models document, or the path of one.")
+    steps: Steps | None = key(None, "The steps to run; null is all that the configuration asks for.")
+
+    def __init__(self, **data: Any) -> None:
+        # Gammapy 2.1 writes a block about the file itself, which says nothing about the analysis.
+        data.pop("metadata", None)
+        if isinstance(data.get("datasets"), list):
+            raise LaterError(
+                "datasets: a list of several instruments is not computed by this version of xgamma; write one mapping."
+            )
+        super().__init__(**data)
+
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}\n\n{textwrap.indent(self.to_yaml(), '    ')}"
+
+    @classmethod
+    def from_yaml(cls, config_str: str) -> Self:
+        """Read a YAML text; raises ``ConfigError``."""
+        config = cls(**read_yaml(config_str))
+        config.check()
+        return config
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a YAML file; raises ``ConfigError``, ``MissingInputError`` or ``InputError``."""
+        file = local_path(path)
+        try:
+            text = text_of(file)
+        except FileNotFoundError:
+            raise MissingInputError(f"There is no configuration file {file}.") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{file} cannot be read as a configuration: {error}.") from None
+        try:
+            return cls.from_yaml(text)
+        except ConfigError as error:
+            raise type(error)(f"{file}:\n{error}" if "\n" in str(error) else f"{file}: {error}") from None
+
+    def write(self, path: str | os.PathLike[str], overwrite: bool = False) -> None:
+        """Write the configuration as YAML, whole or not at all.
+
+        Raises
+        ------
+        ConfigError
+            When a rule between fields is broken.
+        OutputExistsError, OutputError
+            When the file exists and ``overwrite`` is false, or when it cannot be written.
+        """
+        self.check()
+        write_files({local_path(path): self.to_yaml().encode()}, overwrite=overwrite)
+
+    def to_yaml(self) -> str:
+        """Return the YAML text."""
+        return written_yaml(self.document())
+
+    def update(self, config: str | Mapping[str, Any] | AnalysisConfig | None = None, **sections: Any) -> Self:
+        """Return a configuration with the values of another one merged in.
+
+        Parameters
+        ----------
+        config
+            YAML text or a mapping: the keys that it holds; an ``AnalysisConfig``: its values that are not defaults.
+        **sections
+            More of the same, for example ``fit={"fit_range": {"min": "1 TeV"}}``.
+
+        Lists and ``models`` are replaced, mappings are merged.
+        """
+        merged = _merged(self.document(), _given(config))
+        return type(self)(**_merged(merged, sections))
+
+    def check(self, *, complete: bool = False, files: bool = False) -> None:
+        """Check every field again and the rules between fields.
+
+        Parameters
+        ----------
+        complete
+            Whether what data reduction needs must be there, such as ``datasets.on_region``.
+        files
+            Whether the files that the configuration names must exist.
+
+        Raises
+        ------
+        ConfigError
+            With a sentence a line for everything that is wrong.
+        MissingInputError
+            When all is well but for files that are not there.
+        """
+        # Lists and mappings can be changed in place, where no assignment is seen.
+        type(self)(**self.document())
+        problems = [*self._problems(), *(rules.completeness_problems(self.datasets) if complete else ())]
+        if problems:
+            raise ConfigError("\n".join(problems))
+        missing = list(rules.file_problems(self._inputs())) if files else []
+        if missing:
+            raise MissingInputError("\n".join(missing))
+
+    def _problems(self) -> Iterator[str]:
+        yield from rules.observations_problems(self.observations)
+        yield from rules.datasets_problems(self.datasets)
+        yield from rules.range_problems(self.fit.fit_range)
+        for axis in (self.flux_points.energy, self.excess_map.energy_edges, self.light_curve.energy_edges):
+            yield from rules.requested_axis_problems(axis)
+        yield from rules.time_problems(self.light_curve.time_intervals)
+        for section in (self.flux_points, self.light_curve):
+            if section.where in self.planned_steps():
+                yield from rules.source_problems(section, self.models)
+        if "flux_points" in (self.steps or ()) and not self.flux_points.energy.is_set:
+            yield (
+                "flux_points.energy: the steps ask for flux points, and no energies are given. "
+                "Write for example {min: 1 TeV, max: 20 TeV, nbins: 8}."
+            )
+
+    def _inputs(self) -> dict[str, Any]:
+        return {
+            "observations.datastore": self.observations.datastore,
+            "observations.obs_file": self.observations.obs_file,
+            "datasets.background.exclusion": self.datasets.background.exclusion,
+            "models": self.models,
+        }
+
+    def planned_steps(self) -> list[str]:
+        """Return the steps to run, in their order: those given, else all that the configuration asks for."""
+        asked = {
+            "observations": True,
+            "datasets": True,
+            "fit": self.models is not None or self.general.models_file is not None,
+            "flux_points": self.flux_points.energy.is_set,
+            "excess_map": self.datasets.type == "3d" and self.excess_map != ExcessMapConfig(),
+            "light_curve": self.light_curve.energy_edges.is_set,
+        }
+        return [step for step in STEPS if (asked[step] if self.steps is None else step in self.steps)]
+
+    def set_logging(self) -> None:
+        """Set logging as ``general.log`` says."""
+        configure_logging(self.general.log)
+
+    @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        """Return the JSON Schema of the YAML, for editors and validators."""
+        schema = cls.model_json_schema()
+        schema["properties"]["metadata"] = {"type": "object", "description": "Written by Gammapy; not used."}
+        return {"$schema": SCHEMA_DIALECT, **schema}
+
+
+def _given(config: str | Mapping[str, Any] | AnalysisConfig | None) -> dict[str, Any]:
+    if config is None:
+        return {}
+    if isinstance(config, AnalysisConfig):
+        return given_document(config)
+    if isinstance(config, str):
+        return read_yaml(config)
+    if isinstance(config, Mapping):
+        return dict(config)
+    raise ConfigTypeError(
+        f"Expected YAML text, a mapping or an AnalysisConfig to update from, got {type(config).__name__}."
+    )
+
+
+def given_document(config: AnalysisConfig) -> dict[str, Any]:
+    """Return the part of a configuration that is not as by default."""
+    return _difference(config.document(), AnalysisConfig().document())
+
+
+def _difference(document: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of a document that is not as in ``default``."""
+    different: dict[str, Any] = {}
+    for name, value in document.items():
+        if name not in default:
+            different[name] = value
+        elif isinstance(value, Mapping) and isinstance(default[name], Mapping):
+            below = _difference(value, default[name])
+            different |= {name: below} if below else {}
+        elif value != default[name]:
+            different[name] = value
+    return different
+
+
+def _merged(document: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(document)
+    for name, value in given.items():
+        is_section = name != "models" and isinstance(value, Mapping) and isinstance(merged.get(name), Mapping)
+        merged[name] = _merged(merged[name], value) if is_section else value
+    return merged
+
+
+HANDLER_NAME = "xgamma-config"
+
+
+def configure_logging(log: LogConfig) -> None:
+    """Set level, place and format of xgamma's messages; what an earlier call has set is replaced.
+
+    Without a file, messages go to the handlers of the root logger if it has any (notebooks, applications), so that
+    nothing is shown twice, and to standard error otherwise. Other libraries' loggers are left alone.
+    """
+    logger = logging.getLogger("xgamma")
+    for handler in [known for known in logger.handlers if known.get_name() == HANDLER_NAME]:
+        logger.removeHandler(handler)
+        handler.close()
+    logger.setLevel(log.level.upper())
+    if log.filename is not None or not logging.getLogger().handlers:
+        logger.addHandler(_handler(log))
+
+
+def _handler(log: LogConfig) -> logging.Handler:
+    handler: logging.Handler = logging.StreamHandler()
+    if log.filename is not None:
+        handler = logging.FileHandler(log.filename, mode=log.filemode or "a", delay=True)
+    handler.setFormatter(logging.Formatter(log.format, log.datefmt))
+    handler.set_name(HANDLER_NAME)
+    return handler

@@ -1,0 +1,197 @@
+"""The free ``parameters`` mappings of the configuration, checked against the dataclass of what they configure."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Annotated, Any, get_type_hints
+
+from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
+
+from xgamma import registry
+from xgamma.config.fields import KEY, plain_value, read_mapping
+from xgamma.errors import ConfigError, LaterError, did_you_mean
+from xgamma.estimate import FluxPointsParameters
+from xgamma.reduce.background.reflected import ReflectedParameters
+from xgamma.reduce.safe_mask import KIND as SAFE_MASK_KIND
+from xgamma.reduce.safe_mask import SafeMaskParameters
+from xgamma.registry import Entry, normalize_parameters, normalize_value
+
+EXCESS_SELECTION = ("errn-errp", "ul", "alpha", "acceptance_on", "acceptance_off", "sensitivity")
+
+
+def validate_selection(selection: Any, known: Iterable[str]) -> None:
+    """Refuse a selection that is neither null, ``all`` nor a list of known words."""
+    words = list(known)
+    if selection in (None, "all"):
+        return
+    if isinstance(selection, str) or not isinstance(selection, Sequence):
+        raise ConfigError(f"selection_optional: expected all, null or a list of {', '.join(words)}, got {selection!r}.")
+    for word in selection:
+        if word not in words:
+            raise ConfigError(f"selection_optional: there is no selection {word!r}.{did_you_mean(str(word), words)}")
+
+
+@dataclass(frozen=True)
+class FovBackgroundParameters:
+    """How the background of the field of view is normalised."""
+
+    method: str = field(default="scale", metadata={"description": "scale or fit"})
+    spectral_model: str | None = field(default="pl-norm", metadata={"description": "spectral norm model, by its tag"})
+    min_counts: float = field(default=0.0, metadata={"minimum": 0})
+    min_npred_background: float = field(default=0.0, metadata={"minimum": 0})
+
+    def __post_init__(self) -> None:
+        if self.method not in ("scale", "fit"):
+            raise ConfigError(f"method: expected scale or fit, got {self.method!r}.")
+
+
+@dataclass(frozen=True)
+class RingParameters:
+    """The ring around each position that its background is taken from."""
+
+    r_in: float = field(metadata={"unit": "deg", "above": 0, "description": "inner radius"})
+    width: float = field(metadata={"unit": "deg", "above": 0})
+
+
+@dataclass(frozen=True)
+class LightCurveParameters(FluxPointsParameters):
+    """Flux points in each time interval; ``atol`` is the tolerance of the interval bounds."""
+
+    atol: float = field(default=1e-6, metadata={"unit": "s", "minimum": 0})
+
+
+@dataclass(frozen=True)
+class ExcessMapParameters:
+    """What an excess map holds beside excess and significance."""
+
+    n_sigma: float = field(default=1.0, metadata={"above": 0})
+    n_sigma_ul: float = field(default=2.0, metadata={"above": 0})
+    selection_optional: Any = field(default=None, metadata={"description": "all, null or a list of selections"})
+    correlate_off: bool = True
+
+    def __post_init__(self) -> None:
+        validate_selection(self.selection_optional, EXCESS_SELECTION)
+
+
+def _later(*_: Any, **__: Any) -> None:
+    raise LaterError("This step is part of the configuration, and not computed by this version of xgamma.")
+
+
+_OWN = (
+    Entry("background", "fov_background", _later, 1, FovBackgroundParameters),
+    Entry("background", "ring", _later, 1, RingParameters),
+    Entry("estimator", "light_curve", _later, 1, LightCurveParameters),
+    Entry("estimator", "excess_map", _later, 1, ExcessMapParameters),
+)
+SAFE_MASK = Entry(SAFE_MASK_KIND, "any method", _later, 1, SafeMaskParameters)
+
+
+def entry(kind: str, name: str) -> Entry:
+    """Return what is registered, else the parameters that the configuration knows for a later version."""
+    own = {(known.kind, known.name): known for known in _OWN}
+    if name not in registry.names(kind) and (kind, name) in own:
+        return own[kind, name]
+    return registry.lookup(kind, name)
+
+
+def parameter_problems(target: Entry, given: Mapping[str, Any], where: str) -> list[str]:
+    """Return a sentence for each thing that ``target`` does not take; an empty list when it takes all of them."""
+    problems = [problem for key, value in given.items() for problem in _key_problems(target, key, value, where)]
+    needed = [known.name for known in dataclasses.fields(target.parameters) if _is_required(known)]
+    missing = [name for name in needed if name not in given]
+    if missing:
+        problems.append(f"{where}: {target.kind} {target.name!r} needs {' and '.join(missing)}.")
+    return problems or _problems(target, lambda: normalize_parameters(target, given, where), where)
+
+
+def _key_problems(target: Entry, key: str, value: Any, where: str) -> list[str]:
+    fields = {known.name: known for known in dataclasses.fields(target.parameters)}
+    if key not in fields:
+        return _problems(target, lambda: normalize_parameters(target, {key: value}, where), where)
+    hint, metadata = get_type_hints(target.parameters)[key], fields[key].metadata
+    return _problems(target, lambda: normalize_value(value, hint, metadata, f"{where}.{key}"), where)
+
+
+def _problems(target: Entry, read: Callable[[], Any], where: str) -> list[str]:
+    try:
+        read()
+    except ConfigError as error:
+        return [_placed(str(error), target, where)]
+    return []
+
+
+def _placed(sentence: str, target: Entry, where: str) -> str:
+    """Return the sentence of a rule between parameters, told by a dataclass that does not know where it is written."""
+    if sentence.startswith(where):
+        return sentence
+    name, mark, rest = re.split(r"([.:])", sentence, maxsplit=1)
+    return f"{where}{mark}{rest}" if name in registry.names(target.kind) else f"{where}.{sentence}"
+
+
+def _is_required(known: dataclasses.Field[Any]) -> bool:
+    return known.default is dataclasses.MISSING and known.default_factory is dataclasses.MISSING
+
+
+def read_parameters(target: Callable[[], Entry], value: Any) -> dict[str, Any]:
+    """Read a mapping of parameters that ``target`` takes; the values are kept as they were given."""
+    given = read_mapping(value)
+    problems = parameter_problems(target(), given, KEY)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return given
+
+
+def parameters_schema(*targets: type) -> dict[str, Any]:
+    """Return the JSON Schema of a mapping with the parameters of some dataclasses."""
+    properties = {
+        known.name: _property(get_type_hints(target)[known.name], known.metadata)
+        for target in targets
+        for known in dataclasses.fields(target)
+    }
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def _property(hint: Any, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    unit = metadata.get("unit")
+    kinds = {float: "number", int: "integer", bool: "boolean", str: "string"}
+    kind: dict[str, Any] = {"type": kinds[hint]} if hint in kinds else {}
+    kind |= {"type": ["string", "number", "null"]} if unit else {}
+    texts = [metadata.get("description", ""), f"A quantity such as '1 {unit}', or a number in {unit}." if unit else ""]
+    description = "; ".join(text for text in texts if text)
+    return kind | ({"description": description} if description else {})
+
+
+BackgroundMapping = Annotated[
+    dict[str, Any],
+    PlainValidator(read_mapping),
+    PlainSerializer(plain_value),
+    WithJsonSchema(parameters_schema(ReflectedParameters, FovBackgroundParameters, RingParameters)),
+]
+SafeMaskMapping = Annotated[
+    dict[str, Any],
+    PlainValidator(partial(read_parameters, lambda: SAFE_MASK)),
+    PlainSerializer(plain_value),
+    WithJsonSchema(parameters_schema(SafeMaskParameters)),
+]
+FluxPointsMapping = Annotated[
+    dict[str, Any],
+    PlainValidator(partial(read_parameters, lambda: entry("estimator", "flux_points"))),
+    PlainSerializer(plain_value),
+    WithJsonSchema(parameters_schema(FluxPointsParameters)),
+]
+LightCurveMapping = Annotated[
+    dict[str, Any],
+    PlainValidator(partial(read_parameters, lambda: entry("estimator", "light_curve"))),
+    PlainSerializer(plain_value),
+    WithJsonSchema(parameters_schema(LightCurveParameters)),
+]
+ExcessMapMapping = Annotated[
+    dict[str, Any],
+    PlainValidator(partial(read_parameters, lambda: entry("estimator", "excess_map"))),
+    PlainSerializer(plain_value),
+    WithJsonSchema(parameters_schema(ExcessMapParameters)),
+]

@@ -1,0 +1,210 @@
+"""Rules between the keys of a configuration. Each yields sentences; no sentence is good news."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from xgamma.config.fields import Location, any_year, is_before
+from xgamma.config.models_section import model_names
+from xgamma.config.parameters import entry, parameter_problems
+from xgamma.config.ranges import EnergyAxis, RequestedAxis, SkyCircle, TimeRange
+from xgamma.config.sections import (
+    DatasetsConfig,
+    FitRangeConfig,
+    FluxPointsConfig,
+    LightCurveConfig,
+    ObservationsConfig,
+    SafeMaskConfig,
+)
+from xgamma.errors import StoreError, did_you_mean
+from xgamma.formats.text_files import is_there
+from xgamma.storage.locations import validate_url
+from xgamma.times import overlap_problem
+from xgamma.units import quantity_string
+
+ON_REGION_EXAMPLE = "{frame: icrs, lon: 83.633 deg, lat: 22.014 deg, radius: 0.11 deg}"
+SPACE_OF_BACKGROUND = {"reflected": "1d", "fov_background": "3d", "ring": "3d"}
+CELL_BYTES = 8
+LARGEST_EDISP = 100_000_000
+MOST_PIXELS = 100_000_000
+
+
+def range_problems(section: EnergyAxis | FitRangeConfig | RequestedAxis) -> Iterator[str]:
+    """An energy range starts below its end."""
+    low, high = section.min, section.max
+    if low is not None and high is not None and not low < high:
+        yield (
+            f"{section.where}: expected min < max, got min: {quantity_string(low)} and max: {quantity_string(high)}."
+        )
+
+
+def requested_axis_problems(axis: RequestedAxis) -> Iterator[str]:
+    """An axis without defaults is given whole or not at all."""
+    if len(axis.missing) in (1, 2):
+        yield (
+            f"{axis.where}: expected min, max and nbins, or none of them; {' and '.join(axis.missing)} not given. "
+            "Write for example {min: 1 TeV, max: 20 TeV, nbins: 8}."
+        )
+    yield from range_problems(axis)
+
+
+def circle_problems(circle: SkyCircle) -> Iterator[str]:
+    """A circle is given whole or not at all."""
+    missing = [name for name in ("lon", "lat", "radius") if getattr(circle, name) is None]
+    if len(missing) in (1, 2):
+        yield (
+            f"{circle.where}: expected lon, lat and radius, or none of them; {' and '.join(missing)} not given. "
+            f"Write for example {ON_REGION_EXAMPLE}."
+        )
+
+
+def time_problems(times: TimeRange) -> Iterator[str]:
+    """Every start has a stop after it, and no time lies in two intervals."""
+    count_start, count_stop = (0 if value is None else value.size for value in (times.start, times.stop))
+    if count_start != count_stop:
+        yield f"{times.where}: expected a stop for every start, got {count_start} of start and {count_stop} of stop."
+        return
+    backward = [interval for interval in times.intervals() if not is_before(*interval)]
+    for start, stop in backward:
+        yield f"{times.where}: expected start before stop, got start {start.isot} and stop {stop.isot}."
+    with any_year():
+        overlap = "" if backward else overlap_problem(times.intervals())
+    if overlap:
+        yield f"{times.where}: {overlap}"
+
+
+def observations_problems(observations: ObservationsConfig) -> Iterator[str]:
+    """Observations are chosen by one list, each once."""
+    if observations.obs_ids and observations.obs_file is not None:
+        yield "observations: both obs_ids and obs_file are given; leave one of them out."
+    twice = [number for number, times in Counter(observations.obs_ids).items() if times > 1]
+    if twice:
+        yield f"observations.obs_ids: expected each observation once, got {', '.join(map(str, twice))} more than once."
+    yield from circle_problems(observations.obs_cone)
+    yield from time_problems(observations.obs_time)
+
+
+def axes_problems(datasets: DatasetsConfig) -> Iterator[str]:
+    """True and reconstructed energy overlap, and the migration between them fits into the memory."""
+    energy, energy_true = datasets.geom.axes.energy, datasets.geom.axes.energy_true
+    ranges = [*range_problems(energy), *range_problems(energy_true)]
+    yield from ranges
+    if not ranges and not (energy_true.min < energy.max and energy.min < energy_true.max):
+        yield (
+            f"{energy_true.where}: expected to overlap with {energy.where} "
+            f"({quantity_string(energy.min)} to {quantity_string(energy.max)}), got "
+            f"{quantity_string(energy_true.min)} to {quantity_string(energy_true.max)}; "
+            "write a range that is wider than energy on both sides."
+        )
+    cells = energy.nbins * energy_true.nbins
+    if cells * CELL_BYTES > LARGEST_EDISP:
+        yield (
+            f"{datasets.geom.axes.where}: the energy dispersion of one run would have {energy_true.nbins} x "
+            f"{energy.nbins} bins, {cells * CELL_BYTES / 1e6:.0f} MB; expected at most {LARGEST_EDISP / 1e6:.0f} MB. "
+            "Write fewer nbins of energy_true or energy."
+        )
+
+
+def background_problems(datasets: DatasetsConfig) -> Iterator[str]:
+    """The background method fits the type, and its parameters the method."""
+    background, path = datasets.background, f"{datasets.background.where}.parameters"
+    if background.method is None:
+        if background.parameters:
+            yield f"{path}: {', '.join(background.parameters)} given, but background.method is null; choose a method."
+        return
+    space = SPACE_OF_BACKGROUND.get(background.method, datasets.type)
+    if space != datasets.type:
+        fitting = " or ".join(name for name, known in SPACE_OF_BACKGROUND.items() if known == datasets.type)
+        yield (
+            f"{background.where}.method: {background.method!r} is made for datasets.type {space}, got "
+            f"{datasets.type}; write {fitting}, or type: {space}."
+        )
+    yield from parameter_problems(entry("background", background.method), background.parameters, path)
+    nbins = datasets.geom.axes.energy.nbins
+    if background.method == "ring" and nbins != 1:
+        yield (
+            f"{datasets.geom.axes.energy.where}.nbins: the ring background is made in one energy bin, got {nbins}; "
+            "write nbins: 1, or method: fov_background."
+        )
+
+
+def datasets_problems(datasets: DatasetsConfig) -> Iterator[str]:
+    """Everything that the datasets section says about itself."""
+    if datasets.stack_by is not None and not datasets.stack:
+        yield f"{datasets.where}.stack_by: given, but stack is false; write stack: true, or leave stack_by out."
+    yield from axes_problems(datasets)
+    yield from background_problems(datasets)
+    yield from circle_problems(datasets.on_region)
+    yield from map_problems(datasets)
+    yield from safe_mask_problems(datasets.safe_mask)
+
+
+def safe_mask_problems(safe_mask: SafeMaskConfig) -> Iterator[str]:
+    """Responses are looked up at one place."""
+    if None not in (safe_mask.parameters.get("fixed_offset"), safe_mask.parameters.get("position")):
+        yield f"{safe_mask.where}.parameters: fixed_offset and position exclude each other; leave one of them out."
+
+
+def map_problems(datasets: DatasetsConfig) -> Iterator[str]:
+    """The centre of the maps is given whole or not at all, and they fit into the memory."""
+    wcs, skydir = datasets.geom.wcs, datasets.geom.wcs.skydir
+    if (skydir.lon is None) != (skydir.lat is None):
+        yield (
+            f"{skydir.where}: expected lon and lat, or none of them; "
+            "write for example {frame: icrs, lon: 83.633 deg, lat: 22.014 deg}."
+        )
+    pixels = float((wcs.width.width / wcs.binsize) * (wcs.width.height / wcs.binsize))
+    if pixels > MOST_PIXELS:
+        yield (
+            f"{wcs.where}.binsize: a map of this width would have {pixels:.3g} pixels; expected at most "
+            f"{MOST_PIXELS:.0e}. Write a larger binsize or a smaller width."
+        )
+
+
+def completeness_problems(datasets: DatasetsConfig) -> Iterator[str]:
+    """What must be given before data can be reduced."""
+    if datasets.type == "1d" and not datasets.on_region.is_set:
+        yield (
+            f"{datasets.on_region.where}: datasets.type 1d needs a region, and none is given. "
+            f"Write for example {ON_REGION_EXAMPLE}."
+        )
+    if datasets.type == "3d" and not datasets.geom.wcs.skydir.is_set:
+        yield (
+            f"{datasets.geom.wcs.skydir.where}: datasets.type 3d needs frame, lon and lat of the centre. "
+            "Write for example {frame: icrs, lon: 83.633 deg, lat: 22.014 deg}."
+        )
+
+
+def source_problems(
+    section: FluxPointsConfig | LightCurveConfig, models: dict[str, Any] | Location | None
+) -> Iterator[str]:
+    """The source is one of the models, where these are part of the configuration."""
+    names = model_names(models)
+    if names is not None and section.source not in names:
+        yield f"{section.where}.source: there is no model {section.source!r}.{did_you_mean(section.source, names)}"
+
+
+def file_problems(inputs: Mapping[str, Any]) -> Iterator[str]:
+    """Every local file or folder that is named is there; of a URL only its form is looked at."""
+    for key, place in inputs.items():
+        if not isinstance(place, Location):
+            continue
+        if place.unknown_variable is not None:
+            variable = place.unknown_variable
+            yield (
+                f"{key}: the environment variable ${variable} of {place.text!r} is not set; "
+                f"set it (export {variable}=/path/to/it) or write the path."
+            )
+        elif place.is_url:
+            yield from _url_problems(key, place.expanded())
+        elif not is_there(place):
+            yield f"{key}: expected a file or folder, but there is no {place.expanded()}."
+
+
+def _url_problems(key: str, url: str) -> Iterator[str]:
+    try:
+        validate_url(url)
+    except StoreError as error:
+        yield f"{key}: {error}"

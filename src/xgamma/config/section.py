@@ -1,0 +1,138 @@
+"""``Section``: one mapping of the configuration, whose errors are sentences with the path of the key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
+
+from xgamma.config.fields import KEY, shown
+from xgamma.errors import ConfigError, did_you_mean
+
+
+def key(default: Any, description: str) -> Any:
+    """Return a field with a default that its reader takes, so that each section has a default of its own."""
+    return Field(default, description=description)
+
+
+def subsection(section: type[Section]) -> Any:
+    """Return a field that is a section, by default one of defaults; its docstring is its description."""
+    return Field(default_factory=section)
+
+
+class Section(BaseModel):
+    """A mapping with known keys, validated when it is made and on every assignment."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        validate_assignment=True,
+        validate_default=True,
+        revalidate_instances="always",
+        arbitrary_types_allowed=True,
+    )
+
+    where: ClassVar[str] = ""
+    """Path of the section in the configuration."""
+
+    silent: ClassVar[frozenset[str]] = frozenset()
+    """Keys that Gammapy does not know: written only if they are set."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_another_section(cls, given: Any) -> Any:
+        """Take the values of a section of another place, such as ``axes.energy_true = axes.energy``."""
+        if not isinstance(given, Section) or isinstance(given, cls):
+            return given
+        names = set(type(given).model_fields)
+        return {name: getattr(given, name) for name in names} if names <= set(cls.model_fields) else given
+
+    def __init__(self, **data: Any) -> None:
+        try:
+            super().__init__(**data)
+        except ValidationError as error:
+            raise config_error(type(self), error) from None
+
+    # Nested sections are then read by pydantic itself, so that the outermost one tells of every problem at once.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in type(self).model_fields:
+            raise ConfigError(unknown_key(type(self), (name,)))
+        try:
+            super().__setattr__(name, value)
+        except ValidationError as error:
+            raise config_error(type(self), error) from None
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and isinstance(other, Section) and self.document() == other.document()
+
+    @model_serializer(mode="wrap")
+    def _without_silent_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        document: dict[str, Any] = handler(self)
+        return {key: value for key, value in document.items() if value is not None or key not in self.silent}
+
+    def document(self) -> dict[str, Any]:
+        """Return the section as YAML holds it: quantities, times and paths as text."""
+        return self.model_dump(warnings=False)
+
+
+def subsections(section: type[Section]) -> Iterator[tuple[str, type[Section]]]:
+    """Yield the name and class of each key that is itself a section."""
+    for name, field in section.model_fields.items():
+        annotation = field.annotation
+        if isinstance(annotation, type) and issubclass(annotation, Section):
+            yield name, annotation
+
+
+def key_paths(section: type[Section]) -> Iterator[str]:
+    """Yield the paths of all keys under a section."""
+    below = dict(subsections(section))
+    for name in section.model_fields:
+        yield _path(section, (name,))
+        if name in below:
+            yield from key_paths(below[name])
+
+
+def _path(section: type[Section], location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in (section.where, *location) if part != "")
+
+
+def config_error(section: type[Section], error: ValidationError) -> ConfigError:
+    """Return one error with a sentence a line for everything that pydantic found."""
+    return ConfigError("\n".join(_sentence(section, detail) for detail in error.errors(include_url=False)))
+
+
+def _sentence(section: type[Section], detail: Any) -> str:
+    location, path = detail["loc"], _path(section, detail["loc"])
+    match detail["type"]:
+        case "value_error":
+            return str(detail["ctx"]["error"]).replace(KEY, path)
+        case "extra_forbidden":
+            return unknown_key(section, location)
+        case "model_type" | "dict_type" | "model_attributes_type":
+            way_out = "; leave the key out to keep its defaults" if detail["input"] is None else ""
+            return f"{path}: expected a mapping of keys, got {shown(detail['input'])}{way_out}."
+        case _:
+            return f"{path}: {detail['msg']}, got {shown(detail['input'])}."
+
+
+def unknown_key(section: type[Section], location: tuple[int | str, ...]) -> str:
+    """Return the sentence for a key that its section does not have."""
+    owner = section
+    for part in location[:-1]:
+        owner = dict(subsections(owner))[str(part)]
+    name = str(location[-1])
+    elsewhere = [path for path in key_paths(section) if path.endswith(f".{name}")]
+    hint = did_you_mean(name, owner.model_fields)
+    if len(elsewhere) == 1 and "Did you mean" not in hint:
+        hint = f" Write it as {elsewhere[0]}."
+    return f"{_path(section, location)}: there is no such key.{hint}"

@@ -1,0 +1,373 @@
+"""The sections of the configuration: fields are quantities in the unit given, methods return plain TeV and deg."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import PlainValidator, WithJsonSchema
+
+from xgamma.config.fields import (
+    Angle,
+    Choice,
+    Energy,
+    Flag,
+    Frame,
+    Latitude,
+    Level,
+    LogFormat,
+    Place,
+    Size,
+    Text,
+    expected,
+)
+from xgamma.config.number_fields import Bins, Jobs, MemorySize, ObsIds
+from xgamma.config.observation_fields import Condition, Datastore, Groups
+from xgamma.config.parameters import (
+    SAFE_MASK,
+    BackgroundMapping,
+    ExcessMapMapping,
+    FluxPointsMapping,
+    LightCurveMapping,
+    SafeMaskMapping,
+    entry,
+)
+from xgamma.config.ranges import EnergyAxis, RequestedAxis, SkyCircle, TimeRange
+from xgamma.config.section import Section, key, subsection
+from xgamma.estimate import FluxPointsParameters
+from xgamma.events import GOOD_TIME_RULES
+from xgamma.reduce.safe_mask import KIND as SAFE_MASK_KIND
+from xgamma.reduce.safe_mask import SafeMaskParameters
+from xgamma.registry import normalize_parameters
+
+IRF = Choice(("events", "gti", "aeff", "bkg", "edisp", "psf", "rad_max"))
+MAP = Choice(("counts", "exposure", "background", "psf", "edisp"))
+DATASET_TYPE = Choice(("1d", "3d"))
+BACKGROUND = Choice(("reflected", "fov_background", "ring"), kind="background")
+SAFE_MASK_METHOD = Choice(("aeff-default", "aeff-max", "edisp-bias", "offset-max", "bkg-peak"), kind=SAFE_MASK_KIND)
+FILE_MODE = Choice(("w", "a", "x"))
+GOOD_TIME = Choice(GOOD_TIME_RULES)
+
+# What Gammapy calls them where it selects observations.
+IRF_SETS = {
+    "point-like": "[aeff, edisp] and datasets.containment_correction: false",
+    "full-enclosure": "[aeff, edisp, psf, bkg]",
+    "all-optional": "[]",
+}
+
+
+def read_irfs(value: Any) -> list[str]:
+    """Read a list of responses; of a set that has a name the sentence says which list is meant."""
+    items = value if isinstance(value, list | tuple) else [value]
+    named = next((item for item in items if isinstance(item, str) and item in IRF_SETS), None)
+    if named is not None:
+        raise expected(f"a list of {', '.join(IRF.words)}", value, f" For {named!r} write {IRF_SETS[named]}.")
+    return IRF.each(value)
+
+
+FileMode = Annotated[str, PlainValidator(FILE_MODE), WithJsonSchema(FILE_MODE.schema())]
+DatasetType = Annotated[str, PlainValidator(DATASET_TYPE), WithJsonSchema(DATASET_TYPE.schema())]
+BackgroundMethod = Annotated[str, PlainValidator(BACKGROUND), WithJsonSchema(BACKGROUND.schema())]
+GoodTimeRule = Annotated[str, PlainValidator(GOOD_TIME), WithJsonSchema(GOOD_TIME.schema())]
+Irfs = Annotated[list[str], PlainValidator(read_irfs), WithJsonSchema({"type": "array", "items": IRF.schema()})]
+Maps = Annotated[list[str], PlainValidator(MAP.each), WithJsonSchema({"type": "array", "items": MAP.schema()})]
+SafeMaskMethods = Annotated[
+    list[str],
+    PlainValidator(SAFE_MASK_METHOD.each),
+    WithJsonSchema({"type": "array", "items": SAFE_MASK_METHOD.schema()}),
+]
+
+
+class LogConfig(Section):
+    """What is logged, where and how; as in the standard library's ``logging``."""
+
+    where: ClassVar[str] = "general.log"
+
+    level: Level = key("info", "The least severe level that is shown.")
+    filename: Place | None = key(None, "A file for the messages; null is standard error.")
+    filemode: FileMode | None = key(None, "How the file is opened; null is a.")
+    format: LogFormat | None = key(None, "For example '%(asctime)s %(levelname)s %(message)s'.")
+    datefmt: Text | None = key(None, "How times are written, as in time.strftime.")
+
+
+class GeneralConfig(Section):
+    """Where things go and how they are computed."""
+
+    where: ClassVar[str] = "general"
+    silent: ClassVar[frozenset[str]] = frozenset({"store", "scheduler", "fail_fast", "memory_limit"})
+
+    log: LogConfig = subsection(LogConfig)
+    outdir: Place = key(".", "The folder for everything that is written.")
+    n_jobs: Jobs = key(1, "1: threads of this process; more: a local cluster of processes.")
+    datasets_file: Place | None = key(None, "Where datasets are read from and written to.")
+    models_file: Place | None = key(None, "Where models are read from and written to.")
+    store: Place | None = key(None, "The product store, a path or URL; null is <outdir>/xgamma-store.")
+    scheduler: Text | None = key(None, "The address of a dask scheduler, for example tcp://host:8786.")
+    fail_fast: Flag | None = key(None, "Whether the first run that fails ends the work; null is no.")
+    memory_limit: MemorySize | None = key(None, "No plan beyond it is run, for example 4 GB; null is no limit.")
+
+    def store_location(self) -> str:
+        """Return the path or URL of the product store."""
+        if self.store is not None:
+            return self.store.expanded()
+        return f"{self.outdir.expanded().rstrip('/')}/xgamma-store"
+
+
+class ObsTimeConfig(TimeRange):
+    """Only what was taken inside these intervals."""
+
+    where: ClassVar[str] = "observations.obs_time"
+
+
+class TimeIntervalsConfig(TimeRange):
+    """The intervals of the light curve; null is one for each dataset."""
+
+    where: ClassVar[str] = "light_curve.time_intervals"
+
+
+class ObsConeConfig(SkyCircle):
+    """Only observations that point inside this circle."""
+
+    where: ClassVar[str] = "observations.obs_cone"
+
+
+class OnRegionConfig(SkyCircle):
+    """The region whose spectrum is extracted."""
+
+    where: ClassVar[str] = "datasets.on_region"
+
+
+class ObservationsConfig(Section):
+    """Which observations are used."""
+
+    where: ClassVar[str] = "observations"
+    silent: ClassVar[frozenset[str]] = frozenset({"expression", "tag"})
+
+    datastore: Datastore = key(
+        "$GAMMAPY_DATA/hess-dl3-dr1",
+        "A folder with index files, one index file, or an xgamma store; where index files have other names "
+        "{path: ..., hdu_index: ..., obs_index: ...}.",
+    )
+    tag: Text | None = key(None, "Of an xgamma store as datastore: the tag whose versions of the runs are read.")
+    obs_ids: ObsIds = key([], "Observation ids; an empty list is all.")
+    obs_file: Place | None = key(None, "A text file with observation ids in its first column.")
+    obs_cone: ObsConeConfig = subsection(ObsConeConfig)
+    obs_time: ObsTimeConfig = subsection(ObsTimeConfig)
+    required_irf: Irfs = key(["aeff", "edisp", "psf", "bkg"], "What an observation must have.")
+    expression: Condition | None = key(
+        None, "What must be true of the columns of an observation, such as zenith < 40 and livetime > 600."
+    )
+
+
+class SkyDirConfig(Section):
+    """The centre of the maps."""
+
+    where: ClassVar[str] = "datasets.geom.wcs.skydir"
+
+    frame: Frame | None = key(None, "The frame of the maps.")
+    lon: Angle | None = key(None, "Longitude, with a unit such as deg.")
+    lat: Latitude | None = key(None, "Latitude, with a unit such as deg.")
+
+    @property
+    def is_set(self) -> bool:
+        """Whether frame, lon and lat are all given."""
+        return self.frame is not None and self.lon is not None and self.lat is not None
+
+
+class WidthConfig(Section):
+    """The size of the maps."""
+
+    where: ClassVar[str] = "datasets.geom.wcs.width"
+
+    width: Size = key("5 deg", "With a unit such as deg.")
+    height: Size = key("5 deg", "With a unit such as deg.")
+
+
+class WcsConfig(Section):
+    """The pixels of the maps (3d)."""
+
+    where: ClassVar[str] = "datasets.geom.wcs"
+
+    skydir: SkyDirConfig = subsection(SkyDirConfig)
+    binsize: Size = key("0.02 deg", "Size of a pixel, with a unit such as deg.")
+    width: WidthConfig = subsection(WidthConfig)
+    binsize_irf: Size = key("0.2 deg", "Size of a pixel of the responses, with a unit such as deg.")
+
+
+class SelectionConfig(Section):
+    """Which part of the field of view is used."""
+
+    where: ClassVar[str] = "datasets.geom.selection"
+
+    offset_max: Size = key("2.5 deg", "Largest offset from the pointing, with a unit such as deg.")
+
+
+class RecoAxisConfig(EnergyAxis):
+    """The axis of reconstructed energy."""
+
+    where: ClassVar[str] = "datasets.geom.axes.energy"
+
+    min: Energy = key("1 TeV", "Lowest edge, with a unit such as TeV.")
+    max: Energy = key("10 TeV", "Highest edge, with a unit such as TeV.")
+    nbins: Bins = key(5, "Number of bins, equal in log energy.")
+
+
+class TrueAxisConfig(EnergyAxis):
+    """The axis of true energy; counts are lost where it is hardly wider than that of reconstructed energy."""
+
+    where: ClassVar[str] = "datasets.geom.axes.energy_true"
+
+    min: Energy = key("0.5 TeV", "Lowest edge, with a unit such as TeV.")
+    max: Energy = key("20 TeV", "Highest edge, with a unit such as TeV.")
+    nbins: Bins = key(16, "Number of bins, equal in log energy.")
+
+
+class AxesConfig(Section):
+    """The energy axes."""
+
+    where: ClassVar[str] = "datasets.geom.axes"
+
+    energy: RecoAxisConfig = subsection(RecoAxisConfig)
+    energy_true: TrueAxisConfig = subsection(TrueAxisConfig)
+
+
+class GeomConfig(Section):
+    """The geometry of the datasets."""
+
+    where: ClassVar[str] = "datasets.geom"
+
+    wcs: WcsConfig = subsection(WcsConfig)
+    selection: SelectionConfig = subsection(SelectionConfig)
+    axes: AxesConfig = subsection(AxesConfig)
+
+
+class BackgroundConfig(Section):
+    """Where the background comes from."""
+
+    where: ClassVar[str] = "datasets.background"
+
+    method: BackgroundMethod | None = key(None, "reflected (1d), fov_background or ring (3d).")
+    exclusion: Place | None = key(None, "A FITS map, nonzero where background may be taken.")
+    parameters: BackgroundMapping = key({}, "Parameters of the method.")
+
+    def settings(self) -> Any:
+        """Return the parameters of the method in canonical units, defaults filled in; ``None`` without a method."""
+        if self.method is None:
+            return None
+        return normalize_parameters(entry("background", self.method), self.parameters, f"{self.where}.parameters")
+
+
+class SafeMaskConfig(Section):
+    """Which energies are safe to use."""
+
+    where: ClassVar[str] = "datasets.safe_mask"
+
+    methods: SafeMaskMethods = key(["aeff-default"], "All of these must hold.")
+    parameters: SafeMaskMapping = key({}, "Parameters of the methods.")
+
+    def settings(self) -> SafeMaskParameters:
+        """Return the parameters in canonical units, defaults filled in."""
+        settings: SafeMaskParameters = normalize_parameters(SAFE_MASK, self.parameters, f"{self.where}.parameters")
+        return settings
+
+
+class DatasetsConfig(Section):
+    """How the datasets are made."""
+
+    where: ClassVar[str] = "datasets"
+    silent: ClassVar[frozenset[str]] = frozenset({"stack_by", "good_time"})
+
+    type: DatasetType = key("1d", "1d: the spectrum of a region; 3d: maps.")
+    stack: Flag = key(True, "Whether the observations are stacked.")
+    stack_by: Groups | None = key(
+        None, "A stack for each: night, month, bands such as {zenith: [0, 20, 40]}, an expression; null is one for all."
+    )
+    geom: GeomConfig = subsection(GeomConfig)
+    map_selection: Maps = key(["counts", "exposure", "background", "psf", "edisp"], "Which maps are made (3d).")
+    background: BackgroundConfig = subsection(BackgroundConfig)
+    safe_mask: SafeMaskConfig = subsection(SafeMaskConfig)
+    on_region: OnRegionConfig = subsection(OnRegionConfig)
+    good_time: GoodTimeRule | None = key(
+        None,
+        "Which events count: strict, those in good time as written; rounded, also those up to the end of a last second "
+        "that the writer cut off; ignored, all, as Gammapy does; null is rounded.",
+    )
+    containment_correction: Flag = key(
+        True, "Whether the exposure is corrected for events that fall outside the region (1d)."
+    )
+
+
+class FitRangeConfig(Section):
+    """Reconstructed energies that are fitted."""
+
+    where: ClassVar[str] = "fit.fit_range"
+
+    min: Energy | None = key(None, "With a unit such as TeV; null is the lowest.")
+    max: Energy | None = key(None, "With a unit such as TeV; null is the highest.")
+
+    def bounds(self) -> tuple[float | None, float | None]:
+        """Return min and max in TeV."""
+        low, high = (None if value is None else float(value.to_value("TeV")) for value in (self.min, self.max))
+        return low, high
+
+
+class FitConfig(Section):
+    """The fit."""
+
+    where: ClassVar[str] = "fit"
+
+    fit_range: FitRangeConfig = subsection(FitRangeConfig)
+
+
+class FluxPointsAxisConfig(RequestedAxis):
+    """The energy bins of the flux points."""
+
+    where: ClassVar[str] = "flux_points.energy"
+
+
+class ExcessMapAxisConfig(RequestedAxis):
+    """The energy bins of the excess maps; null is one bin over the whole axis."""
+
+    where: ClassVar[str] = "excess_map.energy_edges"
+
+
+class LightCurveAxisConfig(RequestedAxis):
+    """The energy bins of the light curve."""
+
+    where: ClassVar[str] = "light_curve.energy_edges"
+
+
+class FluxPointsConfig(Section):
+    """Flux points of one source."""
+
+    where: ClassVar[str] = "flux_points"
+
+    energy: FluxPointsAxisConfig = subsection(FluxPointsAxisConfig)
+    source: Text = key("source", "The name of a model.")
+    parameters: FluxPointsMapping = key({"selection_optional": "all"}, "Parameters of the estimator.")
+
+    def settings(self) -> FluxPointsParameters:
+        """Return the parameters of the estimator in canonical units, defaults filled in."""
+        target = entry("estimator", "flux_points")
+        settings: FluxPointsParameters = normalize_parameters(target, self.parameters, f"{self.where}.parameters")
+        return settings
+
+
+class ExcessMapConfig(Section):
+    """Excess and significance maps."""
+
+    where: ClassVar[str] = "excess_map"
+
+    correlation_radius: Size = key("0.1 deg", "Radius of the top hat, with a unit such as deg.")
+    parameters: ExcessMapMapping = key({}, "Parameters of the estimator.")
+    energy_edges: ExcessMapAxisConfig = subsection(ExcessMapAxisConfig)
+
+
+class LightCurveConfig(Section):
+    """The light curve of one source."""
+
+    where: ClassVar[str] = "light_curve"
+
+    time_intervals: TimeIntervalsConfig = subsection(TimeIntervalsConfig)
+    energy_edges: LightCurveAxisConfig = subsection(LightCurveAxisConfig)
+    source: Text = key("source", "The name of a model.")
+    parameters: LightCurveMapping = key({"selection_optional": "all"}, "Parameters of the estimator.")

@@ -1,0 +1,117 @@
+"""Keys of a configuration that are given and that no step will look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from xgamma.config.config import AnalysisConfig, given_document
+from xgamma.reduce import Recipe
+
+SCAN_KEYS = ("norm_min", "norm_max", "norm_n_values", "norm_values")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked for: the configuration, its steps, and the recipe of its reduction."""
+
+    config: AnalysisConfig
+    steps: Sequence[str]
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When a key is looked at, and why it is not otherwise."""
+
+    path: str
+    is_used: Callable[[Asked], bool]
+    reason: str
+
+
+def _step(name: str, way_out: str) -> Rule:
+    return Rule(name, lambda asked: name in asked.steps, way_out)
+
+
+def _is_3d(asked: Asked) -> bool:
+    return asked.config.datasets.type == "3d"
+
+
+def _has_file(asked: Asked) -> bool:
+    return asked.config.general.log.filename is not None
+
+
+RULES = (
+    _step("datasets", "no step makes datasets"),
+    Rule("datasets.geom.wcs", _is_3d, "datasets.type 1d makes no maps"),
+    Rule("datasets.map_selection", _is_3d, "datasets.type 1d makes no maps"),
+    Rule(
+        "datasets.background.exclusion",
+        lambda asked: asked.config.datasets.background.method is not None,
+        "datasets.background.method is null",
+    ),
+    Rule(
+        "observations.obs_cone",
+        lambda asked: asked.config.observations.obs_cone.is_set,
+        "it has no lon, lat and radius, and so does not select",
+    ),
+    _step("fit", "no step fits; models, or steps, ask for a fit"),
+    _step("flux_points", "no step makes flux points; flux_points.energy, or steps, ask for them"),
+    _step("light_curve", "no step makes a light curve; light_curve.energy_edges, or steps, ask for one"),
+    _step("excess_map", "no step makes excess maps; they need datasets.type 3d"),
+    Rule("general.datasets_file", lambda _: False, "datasets are reduced from observations here, not read from a file"),
+    Rule("general.models_file", lambda asked: asked.config.models is None, "the section models holds the models"),
+    Rule("general.log.filemode", _has_file, "general.log.filename is null"),
+    Rule(
+        "general.n_jobs",
+        lambda asked: asked.config.general.scheduler is None,
+        "general.scheduler says where it is computed",
+    ),
+)
+
+
+def unused_keys(asked: Asked) -> list[str]:
+    """Return a sentence for each section or key that differs from its default and that no step will look at.
+
+    Parameters
+    ----------
+    asked
+        The configuration and what it asks for.
+    """
+    given = given_document(asked.config)
+    found: list[str] = []
+    idle: list[str] = []
+    for rule in RULES:
+        is_told = any(rule.path.startswith(f"{path}.") for path in idle)
+        if not is_told and _holds(given, rule.path) and not rule.is_used(asked):
+            idle.append(rule.path)
+            found.append(f"{rule.path}: given and not used, as {rule.reason}.")
+    return [*found, *_unused_parameters(asked, given)]
+
+
+def _holds(document: Mapping[str, Any], path: str) -> bool:
+    value: Any = document
+    for name in path.split("."):
+        if not isinstance(value, Mapping) or name not in value:
+            return False
+        value = value[name]
+    return True
+
+
+def _unused_parameters(asked: Asked, given: Mapping[str, Any]) -> Iterator[str]:
+    datasets, points = asked.config.datasets, asked.config.flux_points
+    if _holds(given, "datasets.safe_mask.parameters") and "datasets" in asked.steps:
+        used = {name for _, (_, own) in asked.recipe.document()["safe_masks"].items() for name in own}
+        for name in sorted(set(datasets.safe_mask.parameters) - used):
+            methods = ", ".join(datasets.safe_mask.methods) or "no method"
+            yield f"datasets.safe_mask.parameters.{name}: given and not used, as no method of {methods} looks at it."
+    if _holds(given, "flux_points.parameters") and "flux_points" in asked.steps:
+        selection = points.parameters.get("selection_optional") or []
+        for names, option in ((SCAN_KEYS, "scan"), (("n_sigma_ul",), "ul")):
+            for name in names:
+                if name in points.parameters and option not in selection and selection != "all":
+                    yield (
+                        f"flux_points.parameters.{name}: given and not used, as selection_optional does not hold "
+                        f"{option}."
+                    )

@@ -1,0 +1,63 @@
+"""What enters a face is checked here, once: DL4 Datasets, masks and models."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from xgamma.axes import BoolArray
+from xgamma.errors import ConfigError, ConfigTypeError
+from xgamma.models.models import Models
+from xgamma.outcome import Fate, Outcome, flag_attrs
+from xgamma.schema import DL4, SCHEMA, SCHEMA_VERSION, validate
+from xgamma.schema.dl4 import fates
+from xgamma.schema.tables import head
+
+
+def normalize_spectrum(ds: xr.Dataset) -> xr.Dataset:
+    """Return a validated DL4 Dataset; where a file or a hand left them out, rows get an outcome and an empty ledger.
+
+    It also says what it is, so that a file of it can be checked against the format.
+
+    Raises
+    ------
+    DataError
+        As ``schema.validate``; ``ConfigTypeError`` for what is no Dataset.
+    """
+    if not isinstance(ds, xr.Dataset):
+        raise ConfigTypeError(f"Expected an xarray.Dataset, got a {type(ds).__name__}.")
+    validate(ds)
+    rows, regions = ds.sizes["dataset"], ds.sizes["region"]
+    details = ds.attrs.get("outcome_details") or [""] * rows
+    if isinstance(details, str):
+        details = json.loads(details)
+    missing: dict[str, Any] = {}
+    if "outcome" not in ds:
+        missing["outcome"] = (("dataset",), np.zeros(rows, np.int8), DL4["outcome"].attrs() | flag_attrs(Outcome))
+    if "ledger" not in ds:
+        missing["ledger"] = (DL4["ledger"].dims, np.zeros((rows, regions, len(Fate)), np.int64), DL4["ledger"].attrs())
+        missing["fate"] = fates()
+    attrs = {**head(SCHEMA, SCHEMA_VERSION), **ds.attrs, "outcome_details": details}
+    return ds if not missing and attrs == ds.attrs else ds.assign(missing).assign_attrs(attrs)
+
+
+def normalize_mask(mask: npt.ArrayLike | xr.DataArray, shape: tuple[int, ...]) -> BoolArray:
+    """Return a mask as a bool array of ``shape``; raises ``ConfigError`` when it does not broadcast to it."""
+    array = np.asarray(mask)
+    if array.dtype != np.bool_:
+        raise ConfigTypeError(f"mask_fit: expected an array of bool, got {array.dtype}.")
+    try:
+        return np.broadcast_to(array, shape).copy()
+    except ValueError:
+        raise ConfigError(f"mask_fit: expected the shape {shape}, got {array.shape}.") from None
+
+
+def normalize_models(models: Any) -> Models:
+    """Return ``Models``: none for ``None``, a single model or a list is wrapped, ``Models`` are kept and shared."""
+    if isinstance(models, Models):
+        return models
+    return Models([] if models is None else models)

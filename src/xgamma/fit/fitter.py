@@ -1,0 +1,165 @@
+"""``Fit``: the fit as an object, on Datasets that carry their models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any, Protocol
+
+import numpy as np
+import xarray as xr
+
+from xgamma.errors import ConfigError, ConfigTypeError, LaterError, did_you_mean
+from xgamma.fit.minimise import confidence, covariance, fit, stat_contour, stat_profile, unique_name
+from xgamma.fit.problem import FitSettings
+from xgamma.fit.result import CovarianceResult, FitResult, OptimizeResult
+from xgamma.fit.statistic import Masks
+from xgamma.models.models import Models
+from xgamma.models.parameters import Parameter
+
+
+class Fittable(Protocol):
+    """What ``Fit`` takes: Datasets with their models and the bins to fit."""
+
+    @property
+    def models(self) -> Models:
+        """The models to fit."""
+
+    def fit_inputs(self) -> tuple[Sequence[xr.Dataset], Masks]:
+        """Return the Datasets and, for each, the bins to fit or ``None`` for all."""
+
+
+class Together:
+    """Several Datasets with the models that all of them hold, as one that can be fitted.
+
+    Raises
+    ------
+    ConfigError
+        When there is none, or they hold different models.
+    """
+
+    def __init__(self, datasets: Sequence[Fittable]) -> None:
+        if not len(datasets):
+            raise ConfigError("Fit: expected at least one dataset, got none.")
+        self.datasets = datasets
+        held = [{id(model) for model in dataset.models} for dataset in datasets]
+        if any(models != held[0] for models in held):
+            raise ConfigError(
+                "The datasets hold different models. Set the same models on all of them, and say with datasets_names "
+                "which model belongs to which dataset."
+            )
+
+    @property
+    def models(self) -> Models:
+        """The models of each of them."""
+        return self.datasets[0].models
+
+    def fit_inputs(self) -> tuple[Sequence[xr.Dataset], Masks]:
+        """Return the inputs of all of them."""
+        each = [dataset.fit_inputs() for dataset in self.datasets]
+        inputs = [data for given, _ in each for data in given]
+        return inputs, [mask for given, masks in each for mask in (masks or [None] * len(given))]
+
+
+def normalize_fittable(datasets: Any) -> Fittable:
+    """Return what can be fitted: a dataset, a collection, or a list of either; raises ``ConfigTypeError``."""
+    if isinstance(datasets, list | tuple):
+        return Together([normalize_fittable(dataset) for dataset in datasets])
+    if not hasattr(datasets, "fit_inputs"):
+        raise ConfigTypeError(
+            f"Fit: expected Datasets, a list of datasets or one dataset, got a {type(datasets).__name__}; functions of "
+            "xgamma.fit take Datasets of xarray."
+        )
+    found: Fittable = datasets
+    return found
+
+
+class Fit:
+    """Fit the models of datasets: of ``Datasets``, a list of datasets, or a single one, of spectra or flux points.
+
+    Parameters
+    ----------
+    backend
+        ``"minuit"``.
+    optimize_opts
+        Any of ``tol``, ``strategy``, ``print_level``.
+    covariance_opts, confidence_opts
+        ``{"backend": "minuit"}`` or nothing.
+    store_trace
+        Only False.
+
+    Raises
+    ------
+    ConfigError
+        For another backend or option.
+    LaterError
+        For ``store_trace``.
+    """
+
+    def __init__(
+        self,
+        backend: str = "minuit",
+        optimize_opts: Mapping[str, Any] | None = None,
+        covariance_opts: Mapping[str, Any] | None = None,
+        confidence_opts: Mapping[str, Any] | None = None,
+        store_trace: bool = False,
+    ) -> None:
+        if store_trace:
+            raise LaterError("Fit: the trace of a fit is not kept by this version; leave store_trace out.")
+        for name, options in (("covariance_opts", covariance_opts), ("confidence_opts", confidence_opts)):
+            if dict(options or {}) not in ({}, {"backend": "minuit"}):
+                raise ConfigError(f"Fit: expected {name} {{'backend': 'minuit'}} or none, got {dict(options or {})!r}.")
+        if backend != "minuit":
+            raise ConfigError(f"Fit: expected the backend 'minuit', got {backend!r}.")
+        known = [setting.name for setting in fields(FitSettings)]
+        for key in optimize_opts or {}:
+            if key not in known:
+                raise ConfigError(f"Fit: optimize_opts has no option {key!r}.{did_you_mean(key, known)}")
+        self.backend = backend
+        self.settings = FitSettings(**(optimize_opts or {}))
+
+    def run(self, datasets: Any) -> FitResult:
+        """Fit, set values, errors and covariance of the models, and return the report."""
+        given = normalize_fittable(datasets)
+        inputs, masks = given.fit_inputs()
+        return fit(inputs, given.models, masks, self.settings)
+
+    def optimize(self, datasets: Any) -> OptimizeResult:
+        """Return the optimum of ``run``."""
+        return self.run(datasets).optimize_result
+
+    def covariance(self, datasets: Any) -> CovarianceResult:
+        """Return the covariance at the present values by HESSE, and set it on the models."""
+        given = normalize_fittable(datasets)
+        inputs, masks = given.fit_inputs()
+        return covariance(inputs, given.models, masks, self.settings)
+
+    def confidence(
+        self, datasets: Any, parameter: Parameter | str, sigma: float = 1.0, reoptimize: bool = True
+    ) -> dict[str, Any]:
+        """Return asymmetric errors by MINOS: ``errp``, ``errn``, ``success``, ``message``, ``nfev``."""
+        given = normalize_fittable(datasets)
+        inputs, masks = given.fit_inputs()
+        return confidence(inputs, given.models, parameter, sigma, reoptimize, masks)
+
+    def stat_profile(
+        self,
+        datasets: Any,
+        parameter: Parameter | str,
+        values: Sequence[float] | None = None,
+        reoptimize: bool = False,
+    ) -> dict[str, Any]:
+        """Return ``{MODEL.TYPE.NAME_scan, stat_scan}``: values (11 within 2 errors) and the statistic there."""
+        given = normalize_fittable(datasets)
+        inputs, masks = given.fit_inputs()
+        profile = stat_profile(inputs, given.models, parameter, values, reoptimize, masks)
+        key = f"{unique_name(given.models, parameter)}_scan"
+        return {key: np.asarray(profile[profile.dims[0]].values), "stat_scan": np.asarray(profile.values)}
+
+    def stat_contour(
+        self, datasets: Any, x: Parameter | str, y: Parameter | str, numpoints: int = 10, sigma: float = 1.0
+    ) -> dict[str, Any]:
+        """Return the contour at ``sigma``: ``x``, ``y`` and ``success``."""
+        given = normalize_fittable(datasets)
+        inputs, masks = given.fit_inputs()
+        return stat_contour(inputs, given.models, x, y, numpoints, sigma, masks)

@@ -1,0 +1,1 @@
+"""FITS files read as plain tables, headers and bytes, within bounds."""

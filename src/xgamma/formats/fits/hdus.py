@@ -1,0 +1,197 @@
+"""Binary tables of small FITS files through ``astropy.io.fits``, variable-length columns included."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from astropy.io import fits
+from astropy.io.fits.verify import VerifyError
+from astropy.utils.exceptions import AstropyWarning
+
+from xgamma.axes import Axis, FloatArray
+from xgamma.errors import InputError, MissingInputError
+from xgamma.formats.fits.tables import inflated, read_raw
+from xgamma.formats.fits.tables import read_tables as read_whole_tables
+from xgamma.units import unit_factor
+
+# What astropy raises for headers and data that are not what they say.
+UNREADABLE = (
+    OSError, ValueError, TypeError, LookupError, EOFError, ArithmeticError, AssertionError, AttributeError, VerifyError,
+    AstropyWarning,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Table:
+    """One binary table: where it came from, its header, its columns by upper-case name, their unit strings."""
+
+    path: Path
+    name: str
+    header: Mapping[str, Any]
+    columns: Mapping[str, npt.NDArray[Any]]
+    units: Mapping[str, str]
+
+    def __contains__(self, column: str) -> bool:
+        return column.upper() in self.columns
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """Return one column as stored, rows first; raises ``InputError`` when it is not there."""
+        if name.upper() not in self.columns:
+            raise InputError(
+                f"{self.path}: HDU {self.name!r} has no column {name!r}; it has {', '.join(self.columns)}."
+            )
+        return self.columns[name.upper()]
+
+    def numbers(self, name: str, unit: str | None = None, without: str = "") -> FloatArray:
+        """Return one column as float64.
+
+        Parameters
+        ----------
+        name
+            The column.
+        unit
+            What to convert to; ``None`` leaves the numbers as they are.
+        without
+            The unit of a column that has none: by default ``unit``.
+
+        Raises
+        ------
+        InputError
+            When there is no such column, it holds no numbers, or its unit is of another dimension.
+        """
+        where = f"{self.path}: column {name!r}"
+        try:
+            values = np.asarray(self.column(name), dtype=np.float64)
+        except (TypeError, ValueError):
+            raise InputError(f"{where} holds no plain numbers. Write it as a column of numbers.") from None
+        return (
+            values if unit is None else values * unit_factor(self.units[name.upper()].strip() or without, unit, where)
+        )
+
+
+def read_tables(path: Path) -> dict[str, Table]:
+    """Return the binary tables of a FITS file by upper-case EXTNAME, in their order; gzip or not.
+
+    A table without a name gets ``HDU1``, ``HDU2``, ...; one whose name is taken gets the number of its HDU after it.
+    The primary header is under ``PRIMARY``, without columns.
+
+    Raises
+    ------
+    MissingInputError
+        When there is no such file.
+    InputError
+        When it is a folder, a device or a pipe, not FITS, or truncated.
+    """
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; expected a FITS file.")
+    if not path.exists():
+        raise MissingInputError(f"There is no file {path}. Check the name and the folder.")
+    content = inflated(read_raw(path), path)
+    # astropy leaves out a last HDU that was cut off, without an error.
+    read_whole_tables(path, raw=content)
+    try:
+        return _tables(content, path)
+    except UNREADABLE as error:
+        raise InputError(f"{path} is a broken or truncated FITS file ({error}). Write or fetch it again.") from error
+
+
+def _tables(content: bytes, path: Path) -> dict[str, Table]:
+    with warnings.catch_warnings():
+        # A file that is shorter than its headers say is only warned of by astropy.
+        warnings.filterwarnings("error", message=".*truncated.*", category=AstropyWarning)
+        warnings.filterwarnings("ignore", category=AstropyWarning, message="(?!.*truncated).*")
+        found: dict[str, Table] = {}
+        for number, hdu in enumerate(fits.HDUList.fromstring(content)):
+            if number == 0 or isinstance(hdu, fits.BinTableHDU):
+                table = _table(hdu, path, number)
+                found[f"{table.name} {number}" if table.name in found else table.name] = table
+        return found
+
+
+def _table(hdu: Any, path: Path, number: int) -> Table:
+    header = {keyword: hdu.header[keyword] for keyword in hdu.header if keyword not in ("", "COMMENT", "HISTORY")}
+    name = hdu.name.upper() or f"HDU{number}"
+    if number == 0:
+        return Table(path, name, header, {}, {})
+    columns = {
+        column.name.upper(): _without_null(_native(hdu.data[column.name]), column.null) for column in hdu.columns
+    }
+    units = {column.name.upper(): str(column.unit or "") for column in hdu.columns}
+    return Table(path, name, header, columns, units)
+
+
+def _native(values: Any) -> npt.NDArray[Any]:
+    if values.dtype.kind == "O":
+        return np.array(values, dtype=object)
+    array = np.array(values)
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def _without_null(values: npt.NDArray[Any], null: int | None) -> npt.NDArray[Any]:
+    """Return whole numbers as numbers with NaN where they are TNULL, which stands for nothing."""
+    missing = np.equal(values, null) if null is not None and values.dtype.kind in "iu" else np.False_
+    return np.where(missing, np.nan, values) if np.any(missing) else values
+
+
+def table_named(tables: Mapping[str, Table], names: Sequence[str], path: Path) -> Table:
+    """Return the first table that has one of ``names``; raises ``InputError`` that lists what there is."""
+    for name in names:
+        if name in tables:
+            return tables[name]
+    raise InputError(f"{path} has no HDU {' or '.join(names)}; it has {', '.join(tables)}.")
+
+
+def axis_of_table(table: Table, name: str, low: str, high: str, without: str = "TeV") -> Axis:
+    """Return the energy axis (TeV) of two columns of edges, which are in ``without`` where they say no unit.
+
+    Raises ``InputError`` when its bins leave gaps or do not begin above 0.
+    """
+    below, above = table.numbers(low, "TeV", without), table.numbers(high, "TeV", without)
+    if not len(below) or not below[0] > 0:
+        raise InputError(f"{table.path}: {low} of {table.name} does not begin above 0. Leave the first bin out.")
+    if not np.allclose(below[1:], above[:-1], rtol=1e-6, atol=0) or np.any(above <= below):
+        raise InputError(f"{table.path}: the bins {low}, {high} of {table.name} are not contiguous and ascending.")
+    return Axis(name, np.append(below, above[-1]))
+
+
+def fits_text(text: str) -> str:
+    r"""Return a text as a header can hold it: what is not printable ASCII as an escape.
+
+    >>> fits_text("Krebs-ä")
+    'Krebs-\\xe4'
+    """
+    return text if text.isascii() and text.isprintable() else text.encode("unicode_escape").decode()
+
+
+def table_hdu(
+    name: str,
+    columns: Sequence[fits.Column],
+    header: Mapping[str, Any] | None = None,
+) -> fits.BinTableHDU:
+    """Return a binary table HDU with extra header cards (a value, or a value and its comment)."""
+    hdu: fits.BinTableHDU = fits.BinTableHDU.from_columns(fits.ColDefs(list(columns)))
+    if name:
+        hdu.name = name
+    for keyword, value in (header or {}).items():
+        hdu.header[keyword] = value
+    return hdu
+
+
+def fits_content(hdus: Sequence[Any], primary: Mapping[str, Any] | None = None, *, compress: bool = False) -> bytes:
+    """Return the bytes of a FITS file: a primary HDU with some cards, then ``hdus``; gzip has no time stamp in it."""
+    first = fits.PrimaryHDU()
+    first.header.update(primary or {})
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AstropyWarning)
+        fits.HDUList([first, *hdus]).writeto(buffer)
+    content = buffer.getvalue()
+    return gzip.compress(content, compresslevel=6, mtime=0) if compress else content

@@ -1,0 +1,1 @@
+"""OGIP spectra with their responses: PHA, BKG, ARF, RMF."""

@@ -1,0 +1,251 @@
+"""Spectra as OGIP files: a YAML index, and for each spectrum its counts (PHA), off counts, area and matrix.
+
+Source: OGIP memos OGIP/92-007 and 92-007a (Arnaud, George, Tennant) and CAL/GEN/92-002.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import yaml
+from astropy.io import fits
+
+from xgamma.axes import FloatArray
+from xgamma.errors import ConfigError, DataError, InputError, MissingInputError
+from xgamma.formats.atomic import local_path, validate_ending, validate_output, write_files
+from xgamma.formats.fits.hdus import fits_content, fits_text, read_tables, table_hdu
+from xgamma.formats.fits.tables import as_input_error, read_raw
+from xgamma.formats.gti_table import gti_hdu
+from xgamma.formats.ogip.response import area_hdu, bounds_hdu, matrix_hdu
+from xgamma.formats.ogip.spectrum import row_of_pha
+from xgamma.formats.ogip.tables import SPECTRUM, holds
+from xgamma.formats.region_table import Circles, region_hdu
+from xgamma.formats.spectrum_fits import rows_of_tables
+from xgamma.formats.spectrum_rows import SpectrumRow, dataset_of_rows, grouped_rows, spectrum_rows
+
+ENDINGS = (".yaml", ".yml")
+TYPE = "SpectrumDatasetOnOff"
+# File systems take 255 bytes; what stands around the name is short.
+_LONGEST_NAME = 200
+
+
+@dataclass(frozen=True)
+class IndexEntry:
+    """One spectrum of a YAML index: its name and its file."""
+
+    name: str
+    path: Path
+
+
+def write_ogip(ds: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool = False) -> list[Path]:
+    """Write each row as OGIP files beside a YAML index, in double precision, and return the paths (index last).
+
+    ``pha_obs{NAME}.fits`` holds counts, quality (0 good, 1 not in ``mask_safe``), BACKSCAL = acceptance, the
+    on-region and the good time; ``_bkg`` the off counts with BACKSCAL = acceptance_off; ``_arf`` exposure / livetime
+    in m2 (containment included); ``_rmf`` the energy dispersion. Gammapy and XSPEC-like programs open them. OGIP has
+    no place for the ledger, the outcome, the exposure without containment, and the mask of a fit.
+
+    Parameters
+    ----------
+    ds
+        Reduced spectra with one region.
+    path
+        The index, ending in ``.yaml``.
+    overwrite
+        Whether files that exist are replaced.
+
+    Raises
+    ------
+    ConfigError
+        For another ending, a name that cannot be part of a file name, several regions, or a known background.
+    DataError
+        When a spectrum has no livetime.
+    OutputExistsError, OutputError
+        When a file exists or the folder cannot be written. All files appear, or none.
+
+    Examples
+    --------
+    >>> write_ogip(runs, "ogip/index.yaml")  # doctest: +SKIP
+    """
+    index = local_path(path)
+    validate_ending(index, ENDINGS, "The index of OGIP spectra")
+    if "background" in ds:
+        raise ConfigError("OGIP holds off counts and has no place for a known background. Write .fits or .zarr.")
+    if ds.sizes.get("region", 1) != 1:
+        raise ConfigError("OGIP holds one region a spectrum. Select one with ds.isel(region=[0]), or write .fits.")
+    validate_output(index, overwrite)
+    rows = list(spectrum_rows(ds.compute()))
+    contents: dict[Path, bytes] = {}
+    for row in rows:
+        contents.update(_row_contents(row, index.parent))
+    entries = [{"name": row.name, "type": TYPE, "filename": _file_name(row.name)} for row in rows]
+    contents[index] = _index_content(entries)
+    write_files(contents, overwrite=overwrite)
+    return list(contents)
+
+
+def read_ogip(path: str | os.PathLike[str]) -> xr.Dataset:
+    """Read OGIP spectra on one set of energy bins: a YAML index, or one PHA file.
+
+    The area, matrix and background files named in the PHA header are looked for beside it. Exposure is area times
+    EXPOSURE x AREASCAL (its EDISP weight is taken to be the same), ``mask_safe`` is quality 0, channels are added up
+    as GROUPING says, and where the background was exposed differently its acceptance is scaled by EXPOSURE x AREASCAL.
+    ``docs/exchange.md`` lists what the standard allows and what is done about it.
+
+    Raises
+    ------
+    MissingInputError
+        When a file is not there.
+    InputError
+        When a file is not FITS or YAML, or lacks an HDU, a column, the livetime or a response.
+    DataError
+        When the spectra do not share axes and region: `read_ogip_groups` reads those.
+    """
+    groups = read_ogip_groups(path)
+    if len(groups) > 1:
+        raise DataError(
+            f"{path} holds spectra on {len(groups)} different sets of energy bins, regions or statistics, which are "
+            "not one Dataset. Read them with read_ogip_groups."
+        )
+    return groups[0]
+
+
+def read_ogip_groups(path: str | os.PathLike[str]) -> list[xr.Dataset]:
+    """Read OGIP spectra of any bins: one Dataset for each set of energy bins, on-region and statistic, in order.
+
+    An index may also name spectra in FITS of xgamma or Gammapy 2.1, which writes such an index by default.
+    """
+    source = local_path(path)
+    entries = read_index(source) if source.name.lower().endswith(ENDINGS) else [IndexEntry("", source)]
+    rows = [row for entry in entries for row in _rows_of_entry(entry)]
+    return [dataset_of_rows(group) for group in grouped_rows(rows)]
+
+
+def _rows_of_entry(entry: IndexEntry) -> list[SpectrumRow]:
+    tables = read_tables(entry.path)
+    if holds(tables, SPECTRUM) or "COUNTS" not in tables:
+        with as_input_error(f"{entry.path}, or a file that it names,"):
+            return [row_of_pha(tables, entry.path, entry.name)]
+    rows = rows_of_tables(tables, entry.path)
+    return [replace(rows[0], name=entry.name)] if entry.name and len(rows) == 1 else rows
+
+
+def read_index(path: Path) -> list[IndexEntry]:
+    """Return the entries of a YAML index of spectra (``datasets: [{name, type, filename}]``).
+
+    Raises
+    ------
+    MissingInputError
+        When there is no such file.
+    InputError
+        When it is not such an index, is empty, or lists something else than spectra.
+    """
+    if not path.exists():
+        raise MissingInputError(f"There is no file {path}. Check the name and the folder.")
+    try:
+        document = yaml.safe_load(read_raw(path))
+        entries = [(str(entry["name"]), str(entry["type"]), str(entry["filename"])) for entry in document["datasets"]]
+    except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError, RecursionError) as error:
+        raise InputError(
+            f"{path} is not an index of spectra; expected 'datasets:' with a list of name, type and filename."
+        ) from error
+    if not entries:
+        raise InputError(f"{path} lists no spectrum.")
+    others = [kind for _, kind, _ in entries if kind not in (TYPE, "SpectrumDataset")]
+    if others:
+        raise InputError(f"{path} lists a {others[0]}; expected {TYPE} or SpectrumDataset.")
+    return [IndexEntry(name, path.parent / local_path(filename)) for name, _, filename in entries]
+
+
+def _index_content(entries: list[dict[str, str]]) -> bytes:
+    """Return the YAML of an index; Gammapy 2.1 warns when the MD5 of the text before ``checksum`` is not there."""
+    text = yaml.safe_dump({"datasets": entries}, sort_keys=False, indent=4)
+    return f"{text}checksum: {hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()}\n".encode()
+
+
+def _file_name(name: str, part: str = "") -> str:
+    return f"pha_obs{name}{part and '_'}{part}.fits"
+
+
+def _validate_name(name: str) -> None:
+    """Raise ``ConfigError`` for a name that cannot be in the names of files, which FITS headers name in ASCII."""
+    if not name.strip() or "/" in name or "\\" in name or not name.isprintable() or len(name) > _LONGEST_NAME:
+        raise ConfigError(f"The name {name!r} cannot be part of a file name. Rename the dataset.")
+    if not name.isascii():
+        raise ConfigError(
+            f"The name {name!r} cannot be in the header of a FITS file, which is ASCII. Rename the dataset, or write "
+            ".fits or .zarr, which keep it."
+        )
+
+
+def _row_contents(row: SpectrumRow, folder: Path) -> dict[Path, bytes]:
+    """Return the files of one spectrum, the PHA last."""
+    _validate_name(row.name)
+    if not row.livetime > 0:
+        raise DataError(
+            f"Spectrum {row.name!r} has no livetime (got {row.livetime} s), which OGIP needs to write its area. "
+            "Leave the row out, or write .fits or .zarr."
+        )
+    telescope = fits_text(row.telescope) or "unknown"
+    header = {"TELESCOP": telescope, "INSTRUME": telescope, "FILTER": "None"}
+    files: dict[str, list[Any]] = {
+        "arf": [area_hdu(row.energy_true, row.exposure / row.livetime, header)],
+        "rmf": [matrix_hdu(row.energy_true, row.edisp, header), bounds_hdu(row.energy, header)],
+    }
+    if row.counts_off is not None and row.acceptance_off is not None:
+        off = row.off_regions if len(row.off_regions) else row.region
+        files["bkg"] = _spectrum_hdus(row, header, "BKG", row.counts_off, row.acceptance_off, off)
+    pha = _spectrum_hdus(row, header, "TOTAL", row.counts, row.acceptance, row.region)
+    files[""] = [*pha, gti_hdu(row.gti, row.mjdref)] if len(row.gti) else pha
+    return {folder / _file_name(row.name, part): fits_content(hdus) for part, hdus in files.items()}
+
+
+def _spectrum_hdus(
+    row: SpectrumRow,
+    header: Mapping[str, Any],
+    role: str,
+    counts: FloatArray,
+    acceptance: FloatArray,
+    circles: Circles,
+) -> list[Any]:
+    columns = [
+        fits.Column("CHANNEL", format="I", array=np.arange(row.energy.nbin)),
+        fits.Column("COUNTS", format=_counts_format(counts), array=counts),
+        fits.Column("QUALITY", format="I", array=np.where(row.mask_safe, 0, 1)),
+        fits.Column("BACKSCAL", format="D", array=acceptance),
+    ]
+    companions = {"ANCRFILE": "arf", "RESPFILE": "rmf"} | ({"BACKFILE": "bkg"} if row.counts_off is not None else {})
+    cards = {
+        **header,
+        "EXPOSURE": (row.livetime, "s"),
+        **{keyword: _file_name(row.name, part) for keyword, part in companions.items()},
+        "CORRFILE": "",
+        "CORRSCAL": "",
+        "HDUCLASS": "OGIP",
+        "HDUCLAS1": "SPECTRUM",
+        "HDUCLAS2": role,
+        "HDUCLAS3": "COUNT",
+        "HDUCLAS4": "TYPE:1",
+        "HDUVERS": "1.2.1",
+        "POISSERR": True,
+        "CHANTYPE": "PHA",
+        "DETCHANS": row.energy.nbin,
+        "GROUPING": 0,
+        "AREASCAL": 1.0,
+        "OBS_ID": row.name,
+    }
+    hdus = [table_hdu("SPECTRUM", columns, cards), bounds_hdu(row.energy, header)]
+    center = (float(row.region.lon[0]), float(row.region.lat[0])) if len(row.region) else (0.0, 0.0)
+    return [*hdus, region_hdu("REGION", circles, center)] if len(circles) else hdus
+
+
+def _counts_format(counts: FloatArray) -> str:
+    is_whole = np.all(counts == np.rint(counts)) and np.all(np.abs(counts) < np.iinfo(np.int32).max)
+    return "J" if is_whole else "D"

@@ -1,0 +1,239 @@
+"""OGIP responses: the effective area (ARF) and the redistribution matrix (RMF).
+
+Source: OGIP memos CAL/GEN/92-002 and 92-002a (George, Arnaud, Pence, Ruamsuwan, Corcoran).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from astropy.io import fits
+
+from xgamma.axes import Axis, FloatArray
+from xgamma.dialects import fits_unit
+from xgamma.errors import DataError, InputError
+from xgamma.formats.fits.hdus import Table, read_tables, table_hdu
+from xgamma.formats.ogip.tables import AREA, BOUNDS, MATRIX, axis_of, companion, extension_of, holds, number_of, text_of
+from xgamma.units import unit_factor
+
+AREA_UNIT = "cm2"
+"""What areas without TUNIT are in."""
+
+_GRID_TOLERANCE = 1e-5
+# Rows of probabilities add up to 1, a little more with rounding and interpolation; areas are many cm2.
+_PROBABILITY = 1.5
+
+
+def bounds_hdu(energy: Axis, header: Mapping[str, Any]) -> fits.BinTableHDU:
+    """Return the EBOUNDS table of the reconstructed energies."""
+    columns = [
+        fits.Column("CHANNEL", format="J", array=np.arange(energy.nbin)),
+        fits.Column("E_MIN", format="D", unit=energy.unit, array=energy.edges[:-1]),
+        fits.Column("E_MAX", format="D", unit=energy.unit, array=energy.edges[1:]),
+    ]
+    cards = {
+        **header,
+        "CHANTYPE": "PHA",
+        "DETCHANS": energy.nbin,
+        "HDUCLASS": "OGIP",
+        "HDUCLAS1": "RESPONSE",
+        "HDUCLAS2": "EBOUNDS",
+        "HDUVERS": "1.2.0",
+    }
+    return table_hdu("EBOUNDS", columns, cards)
+
+
+def area_hdu(energy_true: Axis, area: FloatArray, header: Mapping[str, Any]) -> fits.BinTableHDU:
+    """Return the SPECRESP table of an effective area in m2, shape (energy_true,)."""
+    columns = [*_true_columns(energy_true), fits.Column("SPECRESP", format="D", unit="m2", array=area)]
+    cards = {**header, "HDUCLASS": "OGIP", "HDUCLAS1": "RESPONSE", "HDUCLAS2": "SPECRESP", "HDUVERS": "1.1.0"}
+    return table_hdu("SPECRESP", columns, cards)
+
+
+def matrix_hdu(energy_true: Axis, edisp: FloatArray, header: Mapping[str, Any]) -> fits.BinTableHDU:
+    """Return the MATRIX table of a kernel of shape (energy_true, energy), its zeros left out."""
+    groups = [_groups(row) for row in edisp]
+    first, number = [group[0] for group in groups], [group[1] for group in groups]
+    held = [row[row != 0] for row in edisp]
+    columns = [
+        *_true_columns(energy_true),
+        fits.Column("N_GRP", format="I", array=np.array([len(starts) for starts in first])),
+        fits.Column("F_CHAN", format="PJ()", array=_ragged(first)),
+        fits.Column("N_CHAN", format="PJ()", array=_ragged(number)),
+        fits.Column("MATRIX", format="PD()", array=_ragged(held)),
+    ]
+    cards = {
+        **header,
+        "CHANTYPE": "PHA",
+        "HDUCLASS": "OGIP",
+        "HDUCLAS1": "RESPONSE",
+        "HDUCLAS2": "RSP_MATRIX",
+        "HDUVERS": "1.3.0",
+        "DETCHANS": edisp.shape[1],
+        "NUMGRP": sum(len(starts) for starts in first),
+        "NUMELT": sum(len(values) for values in held),
+        "TLMIN4": 0,
+    }
+    return table_hdu("MATRIX", columns, cards)
+
+
+def _groups(row: FloatArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return first channel and length of each run of non-zeros; a row of zeros is one run of length 0."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], row != 0, [False]]).astype(np.int8)))
+    if not len(edges):
+        return np.zeros(1, np.int64), np.zeros(1, np.int64)
+    return edges[::2], edges[1::2] - edges[::2]
+
+
+def _ragged(rows: list[Any]) -> npt.NDArray[Any]:
+    array = np.empty(len(rows), dtype=object)
+    for number, row in enumerate(rows):
+        array[number] = np.asarray(row)
+    return array
+
+
+@dataclass(frozen=True)
+class Response:
+    """What a spectrum was seen through: energies (TeV), effective area (m2) and redistribution.
+
+    ``area`` has the shape (energy_true,), ``edisp`` (energy_true, energy).
+    """
+
+    energy: Axis
+    energy_true: Axis
+    area: FloatArray
+    edisp: FloatArray
+
+
+def read_response(spectrum: Table, tables: Mapping[str, Table]) -> Response:
+    """Return the response that a spectrum names: ANCRFILE and RESPFILE, or RESPFILE with the area in its matrix.
+
+    Parameters
+    ----------
+    spectrum
+        The SPECTRUM extension.
+    tables
+        All tables of its file: EBOUNDS is taken from here, or else from the response.
+
+    Raises
+    ------
+    InputError
+        When no response is named, an extension or the area is missing, the area is there twice, or the matrix points
+        outside the channels.
+    DataError
+        When the true energies of area and matrix differ by more than 1e-5 (matrices are in single precision).
+    """
+    ancillary, response = (companion(spectrum, keyword) for keyword in ("ANCRFILE", "RESPFILE"))
+    if response is None:
+        raise InputError(f"{spectrum.path} names no RESPFILE; a fit needs a response.")
+    found = read_tables(response)
+    is_here = holds(tables, BOUNDS)
+    bounds = extension_of(tables if is_here else found, BOUNDS, spectrum.path if is_here else response)
+    energy = axis_of(bounds, "energy", "E_MIN", "E_MAX")
+    area = None if ancillary is None else _area(ancillary)
+    table = extension_of(found, MATRIX, response)
+    energy_true = axis_of(table, "energy_true", "ENERG_LO", "ENERG_HI")
+    kernel = _kernel(table, energy_true.nbin, energy.nbin)
+    if area is None:
+        return Response(energy, energy_true, *_parted(spectrum, table, kernel))
+    _validate_same_energies(table.path, energy_true, area[0])
+    if _has_area(table, kernel):
+        raise InputError(
+            f"{spectrum.path} names the area of {ancillary}, and the matrix of {response} has an area in it too. Set "
+            "ANCRFILE to 'none', or give a matrix without."
+        )
+    return Response(energy, *area, kernel)
+
+
+def _area(path: Path) -> tuple[Axis, FloatArray]:
+    table = extension_of(read_tables(path), AREA, path)
+    area = table.numbers("SPECRESP", "m2", AREA_UNIT)
+    wrong = ~(np.isfinite(area) & (area >= 0))
+    if wrong.any():
+        raise InputError(f"{path}: SPECRESP is {area[wrong][0]:g} in row {int(wrong.argmax())}; expected areas from 0.")
+    return axis_of(table, "energy_true", "ENERG_LO", "ENERG_HI"), area
+
+
+def _validate_same_energies(path: Path, of_matrix: Axis, of_area: Axis) -> None:
+    if of_matrix.nbin == of_area.nbin and np.allclose(of_matrix.edges, of_area.edges, rtol=_GRID_TOLERANCE, atol=0):
+        return
+    raise DataError(
+        f"{path}: the matrix has {of_matrix.nbin} true energies from {of_matrix.edges[0]:g} to {of_matrix.edges[-1]:g} "
+        f"TeV, the effective area {of_area.nbin} from {of_area.edges[0]:g} to {of_area.edges[-1]:g} TeV. "
+        "Give both on the same bins."
+    )
+
+
+def _has_area(table: Table, kernel: FloatArray) -> bool:
+    """Whether a matrix is not of probabilities alone: by HDUCLAS3, its unit, or rows that add up to more than 1."""
+    said = text_of(table, "HDUCLAS3") == "FULL"
+    return said or _is_area(table.units["MATRIX"]) or float(kernel.sum(axis=1).max(initial=0.0)) > _PROBABILITY
+
+
+def _is_area(unit: str) -> bool:
+    try:
+        return bool(unit.strip()) and fits_unit(unit).is_equivalent(fits_unit(AREA_UNIT))
+    except InputError:
+        return False
+
+
+def _parted(spectrum: Table, table: Table, kernel: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return area (m2) and probabilities of a matrix that is the product of both."""
+    is_named_so = table.name == MATRIX.names[1] and text_of(table, "HDUCLAS3") not in ("REDIST", "DETECTOR")
+    if not (is_named_so or _has_area(table, kernel)):
+        raise InputError(
+            f"{spectrum.path} names no ANCRFILE, and the matrix of {table.path} has no area in it; a fit needs one."
+        )
+    full = kernel * unit_factor(
+        table.units["MATRIX"].strip() or AREA_UNIT, "m2", f"{table.path}: column 'MATRIX' of a response with its area"
+    )
+    area = full.sum(axis=1)
+    return area, np.divide(full, area[:, np.newaxis], out=np.zeros_like(full), where=area[:, np.newaxis] > 0)
+
+
+def _kernel(table: Table, rows: int, channels: int) -> FloatArray:
+    """Return the matrix without its compression, shape (energy_true, energy)."""
+    first_channel = _first_channel(table)
+    kernel = np.zeros((rows, channels))
+    for row in range(rows):
+        starts, lengths, values = (np.atleast_1d(table.column(name)[row]) for name in ("F_CHAN", "N_CHAN", "MATRIX"))
+        count, used = int(table.column("N_GRP")[row]), 0
+        if not 0 <= count <= min(len(starts), len(lengths)):
+            raise InputError(f"{table.path}: row {row} of its matrix has N_GRP = {count} and {len(starts)} groups.")
+        for start, length in zip(starts[:count].astype(int) - first_channel, lengths[:count].astype(int), strict=True):
+            is_outside = start < 0 or start + length > channels or used + length > len(values)
+            if length < 0 or (length and is_outside):
+                raise InputError(
+                    f"{table.path}: row {row} of its matrix points beyond the {channels} channels or its values."
+                )
+            kernel[row, start : start + length] = values[used : used + length]
+            used += length
+    if not np.all(np.isfinite(kernel) & (kernel >= 0)):
+        raise InputError(f"{table.path}: its matrix holds values that are not finite or below 0. Write it again.")
+    return kernel
+
+
+def _first_channel(table: Table) -> int:
+    """Return the number of the first channel: TLMIN of F_CHAN; without, 1, or 0 where a group says so."""
+    number = list(table.columns).index("F_CHAN") + 1 if "F_CHAN" in table else 0
+    if f"TLMIN{number}" in table.header:
+        return int(number_of(table, f"TLMIN{number}", 1))
+    rows = zip(*(table.column(name) for name in ("F_CHAN", "N_CHAN", "N_GRP")), strict=True)
+    return int(not any(_begins_at_0(*row) for row in rows))
+
+
+def _begins_at_0(starts: Any, lengths: Any, groups: Any) -> bool:
+    used = slice(int(groups))
+    return bool(np.any((np.atleast_1d(starts)[used] == 0) & (np.atleast_1d(lengths)[used] > 0)))
+
+
+def _true_columns(axis: Axis) -> list[fits.Column]:
+    return [
+        fits.Column("ENERG_LO", format="D", unit=axis.unit, array=axis.edges[:-1]),
+        fits.Column("ENERG_HI", format="D", unit=axis.unit, array=axis.edges[1:]),
+    ]

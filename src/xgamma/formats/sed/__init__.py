@@ -1,0 +1,1 @@
+"""Flux points in the SED format of GADF and its relatives."""

@@ -1,0 +1,230 @@
+"""Flux points as the GADF SED format: one table of energies, a quantity with its errors, and the likelihood.
+
+Source: https://gamma-astro-data-formats.readthedocs.io/en/latest/spectra/flux_points/index.html
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from astropy import table as tables
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
+
+from xgamma.errors import ConfigError, DataError, InputError, MissingInputError, did_you_mean
+from xgamma.formats import dataset_table
+from xgamma.formats.atomic import local_path, validate_ending, validate_output, write_files
+from xgamma.formats.fits.hdus import Table, fits_content, read_tables, table_hdu
+from xgamma.formats.fits.tables import read_raw
+from xgamma.formats.sed.columns import table_of_columns
+from xgamma.formats.sed.points import (
+    PARTS,
+    QUANTITIES,
+    SED_TYPES,
+    flux_points_of_table,
+    has_energies,
+    is_flux_points,
+    is_light_curve,
+)
+
+ENDINGS = (".fits", ".fits.gz", ".ecsv")
+EXTNAME = "FLUXPOINTS"
+_ECSV, _FITS, _GZIP = b"# %ECS", b"SIMPLE", b"\x1f\x8b"
+_ORDER = ("ts", "sqrt_ts", "npred", "npred_excess", "stat", "stat_null", "is_ul", "counts", "success", "stat_scan")
+Columns = dict[str, tuple[npt.NDArray[Any], str]]
+
+
+def write_flux_points(
+    ds: xr.Dataset, path: str | os.PathLike[str], sed_type: str = "likelihood", *, overwrite: bool = False
+) -> Path:
+    """Write flux points (DL5) to a ``.fits``, ``.fits.gz`` or ``.ecsv`` file and return its path.
+
+    The table is what Gammapy reads with ``FluxPoints.read``, with columns of ours after its own: where the fit
+    began and ended (``e_min_fit``, ``e_max_fit``) and what it left out (``counts_left_out``). In FITS a second table
+    XGAMMA holds all of the Dataset, so that `read_flux_points` gives the identical one whatever the ``sed_type``.
+
+    Parameters
+    ----------
+    ds
+        Flux points with dims (energy, dataset, norm_scan).
+    path
+        The name of the file.
+    sed_type
+        ``likelihood`` (norms and reference fluxes), ``dnde``, ``flux``, ``eflux`` or ``e2dnde``.
+    overwrite
+        Whether a file that exists is replaced.
+
+    Raises
+    ------
+    ConfigError
+        For another ending or ``sed_type``.
+    DataError
+        When the points have no reference of that kind.
+    OutputExistsError, OutputError
+        When the file exists, or the folder cannot be written. Nothing half-written is left.
+
+    Examples
+    --------
+    >>> write_flux_points(points, "crab.fits", sed_type="dnde")  # doctest: +SKIP
+    """
+    target = local_path(path)
+    validate_ending(target, ENDINGS, "Flux points")
+    validate_sed_type(sed_type)
+    validate_output(target, overwrite)
+    loaded = ds.compute()
+    columns, meta = flux_points_columns(loaded, sed_type), {"SED_TYPE": sed_type, "UL_CONF": _confidence(loaded)}
+    name = target.name.lower()
+    if name.endswith(".ecsv"):
+        content = _ecsv_content(columns, meta)
+    else:
+        hdus = [_table_hdu(columns, meta), dataset_table.dataset_hdu(loaded)]
+        content = fits_content(hdus, dataset_table.PROMISE, compress=name.endswith(".gz"))
+    write_files({target: content}, overwrite=overwrite)
+    return target
+
+
+def read_flux_points(path: str | os.PathLike[str], sed_type: str | None = None) -> xr.Dataset:
+    """Read flux points of xgamma, Gammapy or another program that writes GADF SEDs, as a DL5 Dataset.
+
+    Quantities become norms of a reference spectrum: the one in the file (``likelihood``), else
+    1e-12 (E / TeV)^-2 cm-2 s-1 TeV-1. Where a file tells only ``e_ref``, edges lie half-way between the points. A
+    symmetric error that is missing is the mean of the asymmetric ones. ``docs/exchange.md`` lists what is understood.
+
+    Parameters
+    ----------
+    path
+        The name of the file; ECSV or FITS, whatever its ending.
+    sed_type
+        What the table holds, for a file without SED_TYPE; otherwise its columns decide.
+
+    Raises
+    ------
+    MissingInputError
+        When there is no such file.
+    InputError
+        When it is neither FITS nor ECSV, holds no flux points or several tables of them, or values and units that are
+        not those of the format.
+    LaterError
+        For a light curve.
+    """
+    source = local_path(path)
+    if sed_type is not None:
+        validate_sed_type(sed_type)
+    if not source.exists():
+        raise MissingInputError(f"There is no file {source}. Check the name and the folder.")
+    raw = read_raw(source)
+    if source.name.lower().endswith(".ecsv") or raw.startswith(_ECSV):
+        return flux_points_of_table(_ecsv_table(raw, source), sed_type)
+    if not raw.startswith((_FITS, _GZIP)):
+        raise InputError(
+            f"{source} is neither a FITS nor an ECSV file. Read it as a table of astropy, give its columns the names "
+            "of the format (e_ref, dnde, dnde_errn, ...) and units, and FluxPoints.from_table reads it."
+        )
+    found = read_tables(source)
+    ours = dataset_table.dataset_of_tables(found, source)
+    return flux_points_of_table(_points_table(found, source), sed_type) if ours is None else ours
+
+
+def _points_table(found: Mapping[str, Table], path: Path) -> Table:
+    """Return the table of flux points of a file; raises ``InputError`` when none or several could be it."""
+    points = [table for table in found.values() if is_flux_points(table)]
+    named = [table for table in points if table.name == EXTNAME] or points
+    if len(named) > 1:
+        raise InputError(
+            f"{path} has {len(named)} tables of flux points: {', '.join(table.name for table in named)}. Read one with "
+            "astropy.table.Table.read(path, hdu=...) and give it to FluxPoints.from_table."
+        )
+    # Light curves, and tables with energies alone, are refused by what they are and lack.
+    others = (table for table in found.values() if has_energies(table) or is_light_curve(table))
+    candidates = named or list(others)
+    if not candidates:
+        raise InputError(f"{path} has no table of flux points (column e_ref or e_min); it has {', '.join(found)}.")
+    return candidates[0]
+
+
+def validate_sed_type(sed_type: str) -> None:
+    """Raise ``ConfigError`` unless ``sed_type`` is one of ``SED_TYPES``."""
+    if sed_type not in SED_TYPES:
+        raise ConfigError(f"sed_type: there is no {sed_type!r}.{did_you_mean(sed_type, SED_TYPES)}")
+
+
+def flux_points_columns(ds: xr.Dataset, sed_type: str) -> Columns:
+    """Return the columns of the SED table, each an array of (energy, ...) and its unit."""
+    columns: Columns = {
+        "e_ref": (ds["energy"].values, "TeV"),
+        "e_min": (ds["energy_bounds"].values[:, 0], "TeV"),
+        "e_max": (ds["energy_bounds"].values[:, 1], "TeV"),
+    }
+    columns |= _likelihood_columns(ds) if sed_type == "likelihood" else _quantity_columns(ds, sed_type)
+    known = [name for name in _ORDER if name in ds]
+    others = [str(name) for name in ds.data_vars if name not in known and not str(name).startswith(("norm", "ref_"))]
+    columns |= {name: _values(ds[name]) for name in [*known, *others] if "energy" in ds[name].dims}
+    if "stat_scan" in columns:
+        columns["norm_scan"] = (np.broadcast_to(ds["norm_scan"].values, ds["stat_scan"].shape).copy(), "")
+    return columns
+
+
+def _values(variable: xr.DataArray) -> tuple[npt.NDArray[Any], str]:
+    return variable.transpose("energy", ...).values, str(variable.attrs.get("units", ""))
+
+
+def _likelihood_columns(ds: xr.Dataset) -> Columns:
+    references: Columns = {
+        f"ref_{name}": (ds[f"ref_{name}"].values, unit) for name, unit in QUANTITIES.items() if f"ref_{name}" in ds
+    }
+    return references | {f"norm{part}": (ds[f"norm{part}"].values, "") for part in PARTS if f"norm{part}" in ds}
+
+
+def _quantity_columns(ds: xr.Dataset, quantity: str) -> Columns:
+    if f"ref_{quantity}" not in ds:
+        raise DataError(f"These flux points have no ref_{quantity}, so that they cannot be written as {quantity!r}.")
+    reference, unit = ds[f"ref_{quantity}"].values, QUANTITIES[quantity]
+    parts = [part for part in PARTS if f"norm{part}" in ds]
+    return {f"{quantity}{part}": (ds[f"norm{part}"].values * reference, unit) for part in parts}
+
+
+def _confidence(ds: xr.Dataset) -> float:
+    """Return the two-sided confidence of the upper limits."""
+    return float(ds.attrs.get("UL_CONF", round(math.erf(float(ds.attrs.get("n_sigma_ul", 2.0)) / math.sqrt(2)), 7)))
+
+
+def _table_hdu(columns: Columns, meta: Mapping[str, Any]) -> fits.BinTableHDU:
+    return table_hdu(EXTNAME, [_column(name, *column) for name, column in columns.items()], meta)
+
+
+def _column(name: str, values: npt.NDArray[Any], unit: str) -> fits.Column:
+    code = {"b": "L", "i": "K", "u": "K"}.get(values.dtype.kind, "D")
+    if values.ndim == 1:
+        return fits.Column(name, format=code, unit=unit or None, array=values)
+    dim = f"({','.join(str(size) for size in reversed(values.shape[1:]))})"
+    return fits.Column(name, format=f"{int(np.prod(values.shape[1:]))}{code}", unit=unit or None, dim=dim, array=values)
+
+
+def _ecsv_content(columns: Columns, meta: Mapping[str, Any]) -> bytes:
+    table = tables.Table({name: values for name, (values, _) in columns.items()}, meta=dict(meta))
+    for name, (_, unit) in columns.items():
+        table[name].unit = unit or None
+    text = io.StringIO()
+    table.write(text, format="ascii.ecsv")
+    return text.getvalue().encode()
+
+
+def _ecsv_table(raw: bytes, path: Path) -> Table:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AstropyWarning)
+            table = tables.Table.read(raw.decode(), format="ascii.ecsv")
+    except (ValueError, OSError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} is not an ECSV table ({error}). Write it again, or name it after its format."
+        ) from error
+    return table_of_columns(table, path, "ECSV")

@@ -1,0 +1,217 @@
+"""A table in the SED format of GADF, however its writer understood it, as flux points (DL5).
+
+Source: https://gamma-astro-data-formats.readthedocs.io/en/latest/spectra/flux_points/index.html
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from scipy.special import erfinv
+
+from xgamma.axes import LABELS, FloatArray
+from xgamma.errors import InputError, LaterError
+from xgamma.formats.fits.hdus import Table
+from xgamma.formats.fits.tables import as_input_error
+from xgamma.formats.sed.columns import ENERGIES, energies, first_unit, flags, one_a_row
+
+QUANTITIES = {"dnde": "cm-2 s-1 TeV-1", "flux": "cm-2 s-1", "eflux": "TeV cm-2 s-1", "e2dnde": "TeV cm-2 s-1"}
+LIKELIHOOD = "likelihood"
+SED_TYPES = (LIKELIHOOD, *QUANTITIES)
+PARTS = ("", "_err", "_errn", "_errp", "_ul", "_sensitivity")
+PER_DATASET = ("counts", "npred", "npred_excess", "counts_left_out")
+IN_TEV = ("e_min_fit", "e_max_fit")
+TRUTHS = ("is_ul", "success")
+# The spectrum that points without a reference are relative to: 1e-12 (E / TeV)^-2 cm-2 s-1 TeV-1.
+_REFERENCE_AMPLITUDE = 1e-12
+_COORDINATES = (*ENERGIES, "energy", "energy_bounds", "bound", "dataset", "norm_scan")
+_LIGHT_CURVE = ("lc", "lightcurve")
+_OF_TIME = ("time", "time_min", "time_max", "time_bin_start", "time_bin_size", "tstart", "tstop", "mjd")
+
+
+def is_flux_points(table: Table) -> bool:
+    """Whether a table has energies and at least one quantity of the SED format, or its limits, and no times."""
+    return has_energies(table) and _has_quantity(table) and not _times(table)
+
+
+def is_light_curve(table: Table) -> bool:
+    """Whether a table has times beside a quantity of the SED format."""
+    return bool(_times(table)) and _has_quantity(table)
+
+
+def has_energies(table: Table) -> bool:
+    """Whether a table has reference energies, or edges."""
+    return "e_ref" in table or ("e_min" in table and "e_max" in table)
+
+
+def _has_quantity(table: Table) -> bool:
+    return any(_holds(table, kind) for kind in SED_TYPES)
+
+
+def _times(table: Table) -> list[str]:
+    return [name for name in _OF_TIME if name in table]
+
+
+def flux_points_of_table(table: Table, sed_type: str | None = None) -> xr.Dataset:
+    """Return the DL5 Dataset of an SED table.
+
+    A symmetric error that is missing is the mean of the asymmetric ones; a unit that is missing is that of the other
+    columns of the same quantity, and that of energies the one in dN/dE.
+
+    Parameters
+    ----------
+    table
+        The columns, by names in upper case.
+    sed_type
+        What the table holds, for a table without SED_TYPE; otherwise its columns decide.
+
+    Raises
+    ------
+    LaterError
+        For a light curve.
+    InputError
+        When the table is not one of flux points, or holds values or units that are not those of the format.
+    """
+    given = Table(table.path, table.name, {k.upper(): v for k, v in table.header.items()}, table.columns, table.units)
+    _validate_spectrum(given)
+    with as_input_error(f"{given.path}: the table of flux points"):
+        return _dataset(given, sed_type or _sed_type(given))
+
+
+def _validate_spectrum(table: Table) -> None:
+    times = _times(table)
+    said = str(table.header.get("DATA_TYPE", table.header.get("DATATYPE", ""))).strip().lower()
+    if times or said in _LIGHT_CURVE:
+        what = f"column {times[0]!r}" if times else f"data type {said!r}"
+        raise LaterError(
+            f"{table.path} holds a light curve ({what}), and flux points are one spectrum. Light curves come with a "
+            "later version; astropy.table.Table.read opens the table, and without the columns of time "
+            "FluxPoints.from_table reads the rows of one time."
+        )
+
+
+def _dataset(table: Table, kind: str) -> xr.Dataset:
+    e_ref, bounds = energies(table, "ref_dnde" if kind == LIKELIHOOD else "dnde")
+    variables = _with_errors(_norms(table, kind, e_ref, bounds))
+    taken = {*variables, *_COORDINATES, *(f"{quantity}{part}" for quantity in QUANTITIES for part in PARTS)}
+    norm = variables["norm"][1]
+    variables |= {"is_ul": ("energy", ~np.isfinite(norm), {"units": ""})}
+    variables |= {"success": ("energy", np.isfinite(norm), {"units": ""})}
+    for name in (column.lower() for column in table.columns):
+        if name in TRUTHS:
+            variables[name] = ("energy", flags(table, name), {"units": ""})
+        elif name not in taken and table.column(name).dtype.kind in "bfiu":
+            variables[name] = _statistic(table, name)
+    ds = xr.Dataset(variables, _energy_coords(e_ref, bounds), _attrs(table))
+    return _with_labels(ds, table).isel(energy=np.argsort(e_ref, kind="stable"))
+
+
+def _holds(table: Table, kind: str) -> bool:
+    if kind == LIKELIHOOD:
+        return "ref_dnde" in table and ("norm" in table or "norm_ul" in table)
+    return kind in table or f"{kind}_ul" in table
+
+
+def _sed_type(table: Table) -> str:
+    said = str(table.header.get("SED_TYPE", "")).strip().lower()
+    if said in SED_TYPES:
+        return said
+    found = [kind for kind in SED_TYPES if _holds(table, kind)]
+    if not found:
+        raise InputError(
+            f"{table.path} holds none of norm, {', '.join(QUANTITIES)}; it has {', '.join(table.columns)}."
+        )
+    return found[0]
+
+
+def _energy_coords(e_ref: FloatArray, bounds: FloatArray) -> dict[str, Any]:
+    attrs = {"units": "TeV", "bounds": "energy_bounds", "scale": "log", **LABELS["energy"]}
+    return {"energy": ("energy", e_ref, attrs), "energy_bounds": (("energy", "bound"), bounds, {"units": "TeV"})}
+
+
+# --- values
+
+
+def _norms(table: Table, kind: str, e_ref: FloatArray, bounds: FloatArray) -> dict[str, Any]:
+    """Return norms and reference fluxes."""
+    references = _references(table, kind, e_ref, bounds)
+    quantity, scale, unit = "norm", np.ones(len(e_ref)), ""
+    if kind != LIKELIHOOD:
+        quantity, scale, unit = kind, references[f"ref_{kind}"], QUANTITIES[kind]
+    held = [part for part in PARTS if f"{quantity}{part}" in table]
+    if "" not in held and "_ul" not in held:
+        raise InputError(f"{table.path} is of sed_type {kind!r} and has no column {quantity!r}.")
+    without = first_unit(table, [f"{quantity}{part}" for part in held])
+    norms = {f"norm{part}": one_a_row(table, f"{quantity}{part}", unit, without) / scale for part in held}
+    return {
+        name: ("energy", values, {"units": QUANTITIES.get(name.removeprefix("ref_"), "")})
+        for name, values in ({"norm": np.full(len(e_ref), np.nan)} | norms | references).items()
+    }
+
+
+def _references(table: Table, kind: str, e_ref: FloatArray, bounds: FloatArray) -> dict[str, FloatArray]:
+    low, high = bounds.T
+    if kind == LIKELIHOOD:
+        held = {
+            f"ref_{name}": one_a_row(table, f"ref_{name}", unit, "")
+            for name, unit in QUANTITIES.items()
+            if f"ref_{name}" in table or name == "dnde"
+        }
+        return {"ref_e2dnde": held["ref_dnde"] * e_ref**2} | held
+    return {
+        "ref_dnde": _REFERENCE_AMPLITUDE * e_ref**-2,
+        "ref_flux": _REFERENCE_AMPLITUDE * (1 / low - 1 / high),
+        "ref_eflux": _REFERENCE_AMPLITUDE * np.log(high / low),
+        "ref_e2dnde": np.full(len(e_ref), _REFERENCE_AMPLITUDE),
+    }
+
+
+def _with_errors(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the variables with ``norm_err`` in every point that has errors, and NaN where there are none."""
+    result = dict(variables)
+    unknown = np.full(len(result["norm"][1]), np.nan)
+    if "norm_errn" in result:
+        # Some writers give the error downwards its sign.
+        result["norm_errn"] = ("energy", np.abs(result["norm_errn"][1]), {"units": ""})
+    both, down, up = (result[name][1] if name in result else unknown for name in ("norm_err", "norm_errn", "norm_errp"))
+    mean = 0.5 * (down + up)
+    result["norm_err"] = ("energy", np.where(~np.isfinite(both) & np.isfinite(mean), mean, both), {"units": ""})
+    return result
+
+
+def _statistic(table: Table, name: str) -> tuple[Any, npt.NDArray[Any], dict[str, str]]:
+    unit = "TeV" if name in IN_TEV else ""
+    stored = table.column(name)
+    values = stored if stored.dtype.kind == "b" else table.numbers(name, unit if name in IN_TEV else None)
+    if name in PER_DATASET:
+        return ("energy", "dataset"), values.reshape(len(values), -1), {"units": unit}
+    if values.ndim == 1:
+        return "energy", values, {"units": unit or table.units[name.upper()]}
+    dims = ["norm_scan"] if name == "stat_scan" else [f"{name}_{number}" for number in range(values.ndim - 1)]
+    return ("energy", *dims), values, {"units": unit}
+
+
+def _with_labels(ds: xr.Dataset, table: Table) -> xr.Dataset:
+    """Return ``ds`` with names for its datasets, and the norms of the scan."""
+    if "dataset" in ds.dims:
+        ds = ds.assign_coords(dataset=[f"dataset-{number}" for number in range(ds.sizes["dataset"])])
+    if "norm_scan" not in table:
+        return ds
+    scan = table.numbers("norm_scan")
+    common = scan[np.argmax(np.isfinite(scan).all(axis=1))]
+    if np.all(np.isclose(scan, common, rtol=1e-9, atol=0) | np.isnan(scan)):
+        return ds.assign_coords(norm_scan=("norm_scan", common, {"units": "", "long_name": "Norms of the scan"}))
+    return ds.assign_coords(norm_scan=(("energy", "norm_scan"), scan, {"units": ""}))
+
+
+def _attrs(table: Table) -> dict[str, Any]:
+    confidence = float(table.header.get("UL_CONF", math.erf(math.sqrt(2))))
+    if not 0 < confidence < 1:
+        raise InputError(f"{table.path} has UL_CONF = {confidence:g}; expected a confidence between 0 and 1.")
+    sigma = round(float(math.sqrt(2) * erfinv(confidence)), 4)
+    return {"source": "", "n_sigma": 1.0, "n_sigma_ul": sigma, "UL_CONF": round(confidence, 7), "telescope": ""}

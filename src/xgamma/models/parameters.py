@@ -1,0 +1,195 @@
+"""``Parameters``: the numbers of a model in the order of its document, and their table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
+from astropy.table import Table
+
+from xgamma.errors import ConfigTypeError, UnknownNameError, did_you_mean
+from xgamma.models.parameter import Parameter, unit_text
+
+__all__ = ["Parameter", "Parameters", "link_labels", "parameters_table"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+class Parameters(Sequence[Parameter]):
+    """Parameters in the order of a model document; a linked parameter is the same object at each of its places.
+
+    Index with a position, a name (the first of that name), or a ``Parameter`` that is among them.
+    """
+
+    def __init__(self, parameters: Iterable[Parameter] = ()) -> None:
+        self._parameters = tuple(parameters)
+        for parameter in self._parameters:
+            if not isinstance(parameter, Parameter):
+                raise ConfigTypeError(f"Parameters: expected Parameter objects, got {parameter!r}.")
+
+    @overload
+    def __getitem__(self, key: int | str | Parameter) -> Parameter: ...
+    @overload
+    def __getitem__(self, key: slice) -> Parameters: ...
+
+    def __getitem__(self, key: int | str | Parameter | slice) -> Parameter | Parameters:
+        if isinstance(key, slice):
+            return Parameters(self._parameters[key])
+        return self._parameters[self.index(key)]
+
+    def __len__(self) -> int:
+        return len(self._parameters)
+
+    def __iter__(self) -> Iterator[Parameter]:
+        return iter(self._parameters)
+
+    def __contains__(self, item: object) -> bool:
+        return any(parameter is item or parameter.name == item for parameter in self._parameters)
+
+    def __add__(self, other: Iterable[Parameter]) -> Parameters:
+        return Parameters([*self._parameters, *other])
+
+    def index(self, key: Any, start: int = 0, stop: int | None = None) -> int:
+        """Return the position of a name, a ``Parameter`` or a position; raises ``UnknownNameError``, ``IndexError``."""
+        if isinstance(key, int):
+            return range(len(self._parameters))[key]
+        for position, parameter in enumerate(self._parameters[start:stop], start):
+            if parameter is key or parameter.name == key:
+                return position
+        name = key.name if isinstance(key, Parameter) else str(key)
+        raise UnknownNameError(f"There is no parameter called {name!r}.{did_you_mean(name, set(self.names))}")
+
+    @property
+    def names(self) -> list[str]:
+        """The names, in order."""
+        return [parameter.name for parameter in self._parameters]
+
+    @property
+    def types(self) -> list[str]:
+        """The part of the model that each belongs to: ``spectral``, ``spatial`` or ``temporal``."""
+        return [parameter.type for parameter in self._parameters]
+
+    @property
+    def value(self) -> FloatArray:
+        """The values, each in its own unit, shape (parameter,); may be set."""
+        return np.array([parameter.value for parameter in self._parameters], dtype=float)
+
+    @value.setter
+    def value(self, values: Iterable[float]) -> None:
+        for parameter, value in zip(self._parameters, values, strict=True):
+            parameter.value = float(value)
+
+    @property
+    def errors(self) -> FloatArray:
+        """The standard errors, shape (parameter,)."""
+        return np.array([parameter.error for parameter in self._parameters], dtype=float)
+
+    @property
+    def unique_parameters(self) -> Parameters:
+        """Each linked parameter once, at its first place."""
+        return Parameters({id(parameter): parameter for parameter in self._parameters}.values())
+
+    @property
+    def free_parameters(self) -> Parameters:
+        """The unique parameters that are not frozen."""
+        return Parameters(parameter for parameter in self.unique_parameters if not parameter.frozen)
+
+    def select(self, name: str | None = None, type: str | None = None, frozen: bool | None = None) -> Parameters:
+        """Return the parameters that match all that is given."""
+        return Parameters(
+            parameter
+            for parameter in self._parameters
+            if name in (None, parameter.name) and type in (None, parameter.type) and frozen in (None, parameter.frozen)
+        )
+
+    def freeze_all(self) -> None:
+        """Freeze every parameter."""
+        for parameter in self._parameters:
+            parameter.frozen = True
+
+    def unfreeze_all(self) -> None:
+        """Free every parameter, also those that are frozen by default."""
+        for parameter in self._parameters:
+            parameter.frozen = False
+
+    def check_limits(self) -> None:
+        """Log a warning for each free value outside its limits."""
+        for parameter in self._parameters:
+            parameter.check_limits()
+
+    @contextmanager
+    def restore_status(self) -> Iterator[None]:
+        """Put values, errors and frozen flags back at the end of a ``with`` block."""
+        unique = list(self.unique_parameters)
+        before = [(parameter.value, parameter.error, parameter.frozen) for parameter in unique]
+        try:
+            yield
+        finally:
+            for parameter, (value, error, frozen) in zip(unique, before, strict=True):
+                parameter.value, parameter.error, parameter.frozen = value, error, frozen
+
+    def to_dict(self) -> list[dict[str, Any]]:
+        """Return every field of every parameter."""
+        return [parameter.to_dict() for parameter in self._parameters]
+
+    def to_table(self) -> Table:
+        """Return the table type, name, value, unit, error, min, max, frozen, is_norm, link."""
+        return parameters_table(self._parameters)
+
+    def __repr__(self) -> str:
+        return f"Parameters({', '.join(self.names)})"
+
+    def __str__(self) -> str:
+        return "\n".join(self.to_table().pformat(max_width=-1, max_lines=-1))
+
+
+_FORMATS = {"value": ".4e", "error": ".3e", "min": ".3e", "max": ".3e"}
+
+
+def parameters_table(parameters: Sequence[Parameter], places: Sequence[Sequence[str]] | None = None) -> Table:
+    """Return one row a parameter.
+
+    ``places`` gives model, type and name of each place; without it there is no column of models. ``link`` holds the
+    label of parameters that stand at more than one place.
+    """
+    labels = link_labels(parameters)
+    heads = ["type", "name"] if places is None else ["model", "type", "name"]
+    rows = [(parameter.type, parameter.name) for parameter in parameters] if places is None else places
+    columns: dict[str, Any] = {head: [row[number] for row in rows] for number, head in enumerate(heads)}
+    columns["value"] = [parameter.value for parameter in parameters]
+    columns["unit"] = [unit_text(parameter.unit) for parameter in parameters]
+    for name in ("error", "min", "max"):
+        columns[name] = [float(getattr(parameter, name)) for parameter in parameters]
+    for name in ("frozen", "is_norm"):
+        columns[name] = [bool(getattr(parameter, name)) for parameter in parameters]
+    columns["link"] = [labels.get(id(parameter), "") for parameter in parameters]
+    table = Table(columns)
+    for name, spelling in _FORMATS.items():
+        table[name].format = spelling
+    return table
+
+
+def link_labels(parameters: Iterable[Parameter]) -> dict[int, str]:
+    """Return ``{id(parameter): label}`` of those that stand at more than one place.
+
+    A label that was read from a document stays; others are ``name@0001``, ``name@0002``, ... in order.
+    """
+    places: dict[int, list[Parameter]] = {}
+    for parameter in parameters:
+        places.setdefault(id(parameter), []).append(parameter)
+    shared = [found[0] for found in places.values() if len(found) > 1]
+    taken = {parameter.link for parameter in shared}
+    labels: dict[int, str] = {}
+    number = 0
+    for parameter in shared:
+        label = parameter.link
+        while not label:
+            number += 1
+            candidate = f"{parameter.name}@{number:04d}"
+            label = candidate if candidate not in taken else ""
+        taken.add(label)
+        labels[id(parameter)] = label
+    return labels

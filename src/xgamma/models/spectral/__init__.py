@@ -1,0 +1,1 @@
+"""Spectra: what every one can do, and the families of them."""

@@ -1,0 +1,338 @@
+"""Spectra made of tables: templates, norms at given energies, absorption by the extragalactic background light."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NoReturn, Self
+
+import numpy as np
+import numpy.typing as npt
+from astropy import units as u
+
+from xgamma.errors import ConfigError, LaterError, UnknownNameError, did_you_mean
+from xgamma.models.component import parameter_entries
+from xgamma.models.parameters import Parameter
+from xgamma.models.spectral.interpolation import from_log_values, grid_interpolator, linear_extrapolating, log_values
+from xgamma.models.spectral.model import DENSITY, SpectralModel
+from xgamma.models.spectral.quadrature import TEV, normalize_energy
+from xgamma.models.spectral.tables import Table, read_absorption, read_template
+from xgamma.plot.labels import unit_label
+
+FloatArray = npt.NDArray[np.float64]
+
+BUILTIN = {
+    "franceschini": "ebl_franceschini.fits.gz",
+    "dominguez": "ebl_dominguez11.fits.gz",
+    "finke": "frd_abs.fits.gz",
+    "franceschini17": "ebl_franceschini_2017.fits.gz",
+    "saldana-lopez21": "ebl_saldana-lopez_2021.fits.gz",
+}
+_CANONICAL = (DENSITY, DENSITY / u.sr, u.dimensionless_unscaled)
+
+
+def quantity_document(quantity: u.Quantity) -> dict[str, Any]:
+    """Return ``{data, unit}`` as documents hold arrays."""
+    return {"data": quantity.value.tolist(), "unit": _unit_document(quantity.unit)}
+
+
+def _unit_document(unit: u.UnitBase) -> str:
+    return unit_label(str(unit)) if unit.scale == 1 else str(unit)
+
+
+def read_quantity(document: Mapping[str, Any], key: str, owner: str) -> u.Quantity:
+    """Return the array of ``{data, unit}``; raises ``ConfigError``."""
+    entry = document.get(key)
+    if not isinstance(entry, Mapping) or "data" not in entry:
+        raise ConfigError(f"{owner}: expected {key!r} with 'data' and 'unit', got {entry!r}.")
+    try:
+        return u.Quantity(np.asarray(entry["data"], dtype=float), entry.get("unit") or "")
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{owner}.{key}: expected numbers and a unit; {error}.") from None
+
+
+def _nodes(energy: u.Quantity, owner: str) -> FloatArray:
+    nodes = np.atleast_1d(normalize_energy(energy, f"{owner}.energy"))
+    if nodes.ndim != 1 or not np.all(nodes > 0) or not np.all(np.diff(nodes) > 0):
+        raise ConfigError(f"{owner}.energy: expected ascending energies above 0, got {energy}.")
+    return nodes
+
+
+def _bytes(*arrays: npt.ArrayLike) -> list[bytes]:
+    return [np.ascontiguousarray(array, dtype="<f8").tobytes() for array in arrays]
+
+
+def _density_unit(unit: u.UnitBase) -> u.UnitBase:
+    return next((known for known in _CANONICAL if known.is_equivalent(unit)), unit)
+
+
+class TemplateSpectralModel(SpectralModel):
+    """``norm`` times a table, interpolated and extrapolated as power laws.
+
+    Parameters
+    ----------
+    energy, values
+        Nodes as quantities, shape (n,).
+    """
+
+    tag = ("TemplateSpectralModel", "template")
+    norm = Parameter("norm", 1.0, is_norm=True, interp="log", frozen=True)
+
+    def __init__(self, energy: u.Quantity, values: u.Quantity, **parameters: Any) -> None:
+        self.energy, self.values = u.Quantity(energy), u.Quantity(values)
+        self._log_nodes = np.log(_nodes(self.energy, self.tag[0]))
+        if self.values.shape != self._log_nodes.shape:
+            raise ConfigError(f"{self.tag[0]}: expected one value an energy, got {self.values.shape}.")
+        self._log_values = log_values(np.asarray(self.values.to_value(_density_unit(self.values.unit)), dtype=float))
+        super().__init__(**parameters)
+
+    @property
+    def unit(self) -> u.UnitBase:
+        """The unit of the values."""
+        return u.Unit(self.values.unit)
+
+    @property
+    def canonical_unit(self) -> u.UnitBase:
+        """cm-2 s-1 TeV-1 for flux densities."""
+        return _density_unit(self.values.unit)
+
+    def _dnde(self, energy: FloatArray, values: list[float]) -> FloatArray:
+        curve = from_log_values(linear_extrapolating(np.log(energy), self._log_nodes, self._log_values))
+        return np.asarray(values[0] * curve)
+
+    def document(self, full_output: bool, labels: Mapping[int, str]) -> dict[str, Any]:
+        """Return type, parameters and the table."""
+        table = {"energy": quantity_document(self.energy), "values": quantity_document(self.values)}
+        return super().document(full_output, labels) | table
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any], shared: dict[str, Parameter]) -> Self:
+        """Build the template from its table; the norm is 1 where the document has none."""
+        model = cls(*(read_quantity(document, key, cls.tag[0]) for key in ("energy", "values")))
+        model.read_parameters(document, shared, quiet=True)
+        return model
+
+
+class PiecewiseNormSpectralModel(SpectralModel):
+    """Norms ``norm_0``, ``norm_1``, ... at given energies, power laws or lines between them and flat outside.
+
+    Parameters
+    ----------
+    energy
+        Nodes as a quantity, shape (n,).
+    norms
+        Start values, 1 by default.
+    interp
+        The scale of norms and energies between the nodes: ``"log"`` or ``"lin"``.
+    """
+
+    tag = ("PiecewiseNormSpectralModel", "piecewise-norm")
+
+    def __init__(self, energy: u.Quantity, norms: Any = None, interp: str = "log", **parameters: Any) -> None:
+        if interp not in ("log", "lin"):
+            raise ConfigError(f"{self.tag[0]}.interp: expected 'log' or 'lin', got {interp!r}.")
+        self.energy, self.interp = u.Quantity(energy), interp
+        self._linear_nodes = _nodes(self.energy, self.tag[0])
+        self._log_nodes = np.log(self._linear_nodes)
+        super().__init__()
+        start = np.ones(self._log_nodes.size) if norms is None else np.atleast_1d(u.Quantity(norms, "").value)
+        if start.shape != self._log_nodes.shape:
+            raise ConfigError(f"{self.tag[0]}: expected {self._log_nodes.size} norms, got {start.size}.")
+        for number, value in enumerate(start):
+            self._add_parameter(Parameter(f"norm_{number}", float(value), interp=interp))
+        for name, value in parameters.items():
+            self._set_at_the_door(name, value)
+
+    def _default(self, name: str) -> Parameter | None:
+        return Parameter(name, 1.0, interp=self.interp)
+
+    def _dnde(self, energy: FloatArray, values: list[float]) -> FloatArray:
+        if self.interp == "lin":
+            return np.asarray(np.interp(energy, self._linear_nodes, values))
+        return from_log_values(np.interp(np.log(energy), self._log_nodes, log_values(np.asarray(values))))
+
+    def document(self, full_output: bool, labels: Mapping[int, str]) -> dict[str, Any]:
+        """Return type, parameters and energies."""
+        rest: dict[str, Any] = {"energy": quantity_document(self.energy)}
+        if self.interp != "log":
+            rest["interp"] = self.interp
+        return super().document(full_output, labels) | rest
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any], shared: dict[str, Parameter]) -> Self:
+        """Build the norms at the energies of the document."""
+        model = cls(read_quantity(document, "energy", cls.tag[0]), interp=document.get("interp", "log"))
+        model.read_parameters(document, shared)
+        return model
+
+
+class TemplateNDSpectralModel(SpectralModel):
+    """A table of dN/dE over energy and further axes, which are the parameters.
+
+    Parameters
+    ----------
+    filename
+        A region map in FITS, opened when the spectrum is first evaluated.
+    """
+
+    tag = ("TemplateNDSpectralModel", "templateND")
+
+    def __init__(self, filename: str | Path, **parameters: Any) -> None:
+        self._start(filename)
+        table = self._table
+        for name, nodes in zip(table.names[:-1], table.nodes[:-1], strict=True):
+            first, last = float(nodes[0]), float(nodes[-1])
+            self._add_parameter(Parameter(name, 0.5 * (first + last), min=first, max=last))
+        for name, value in parameters.items():
+            self._set_at_the_door(name, value)
+
+    def _start(self, filename: str | Path, unit: str = "") -> None:
+        self.filename, self._unit_text = str(filename), unit
+        super().__init__()
+
+    @cached_property
+    def _table(self) -> Table:
+        return read_template(self.filename)
+
+    @cached_property
+    def _interpolate(self) -> Callable[..., FloatArray]:
+        return grid_interpolator(self._table.nodes, self._table.scales, self._table.values, logarithmic=True)
+
+    @property
+    def unit(self) -> u.UnitBase:
+        """The unit of the table."""
+        return u.Unit(self._unit_text or self._table.unit)
+
+    @property
+    def canonical_unit(self) -> u.UnitBase:
+        """cm-2 s-1 TeV-1 for flux densities."""
+        return _density_unit(self.unit)
+
+    def tables(self) -> list[bytes]:
+        """Return nodes and values of the file, which is opened for it."""
+        return _bytes(*self._table.nodes, self._table.values)
+
+    def _dnde(self, energy: FloatArray, values: list[float]) -> FloatArray:
+        return self._interpolate(*values, energy) * float(self.unit.to(self.canonical_unit))
+
+    def _default(self, name: str) -> Parameter | None:
+        return None
+
+    def document(self, full_output: bool, labels: Mapping[int, str]) -> dict[str, Any]:
+        """Return type, parameters, file name and unit."""
+        rest = {"filename": self.filename, "unit": _unit_document(self.unit)}
+        return super().document(full_output, labels) | rest
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any], shared: dict[str, Parameter]) -> Self:
+        """Build the parameters from the document; the file is opened later."""
+        if "filename" not in document:
+            raise ConfigError(f"{cls.tag[0]}: expected a 'filename' in the document.")
+        model = cls.__new__(cls)
+        model._start(document["filename"], str(document.get("unit") or ""))
+        for name in parameter_entries(document, cls.tag[0]):
+            model._add_parameter(Parameter(name, 0.0))
+        model.read_parameters(document, shared)
+        return model
+
+
+class EBLAbsorptionNormSpectralModel(SpectralModel):
+    """The transmission of the extragalactic background light, to the power ``alpha_norm``.
+
+    Parameters
+    ----------
+    energy, param, data
+        Nodes of energy (quantity) and redshift, and the transmission, shape (redshift, energy).
+    redshift, alpha_norm
+        Start values.
+    """
+
+    tag = ("EBLAbsorptionNormSpectralModel", "ebl-norm")
+    alpha_norm = Parameter("alpha_norm", 1.0, frozen=True)
+    redshift = Parameter("redshift", 0.1, frozen=True)
+
+    def __init__(self, energy: u.Quantity, param: Any, data: Any, filename: str = "", **parameters: Any) -> None:
+        self.energy, self.filename = u.Quantity(energy), filename
+        self.param, self.data = u.Quantity(param, ""), u.Quantity(data, "")
+        nodes = _nodes(self.energy, self.tag[0])
+        if self.data.shape != (self.param.size, nodes.size):
+            raise ConfigError(
+                f"{self.tag[0]}: expected values of shape {(self.param.size, nodes.size)}, got {self.data.shape}."
+            )
+        self._interpolate = grid_interpolator(
+            (self.param.value, nodes), ("lin", "log"), self.data.value, logarithmic=True
+        )
+        super().__init__(**parameters)
+
+    def tables(self) -> list[bytes]:
+        """Return nodes and values of the table."""
+        return _bytes(self.energy.value, self.param.value, self.data.value)
+
+    def _dnde(self, energy: FloatArray, values: list[float]) -> FloatArray:
+        alpha_norm, redshift = values
+        return np.asarray(np.clip(self._interpolate(redshift, energy), 0.0, 1.0) ** alpha_norm)
+
+    @classmethod
+    def read(cls, filename: str | Path, redshift: float = 0.1, alpha_norm: float = 1.0) -> Self:
+        """Read an XSPEC table model; raises ``MissingInputError``, ``InputError``."""
+        table = read_absorption(filename)
+        redshifts, energy = table.nodes
+        return cls(
+            u.Quantity(energy, TEV), redshifts, table.values, str(filename), redshift=redshift, alpha_norm=alpha_norm
+        )
+
+    @classmethod
+    def read_builtin(cls, reference: str = "dominguez", redshift: float = 0.1, alpha_norm: float = 1.0) -> Self:
+        """Read a published model from ``$GAMMAPY_DATA/ebl``: dominguez, franceschini, finke, ...
+
+        Raises ``UnknownNameError``, ``MissingInputError``.
+        """
+        if reference not in BUILTIN:
+            raise UnknownNameError(f"There is no EBL model {reference!r}.{did_you_mean(reference, BUILTIN)}")
+        return cls.read(f"$GAMMAPY_DATA/ebl/{BUILTIN[reference]}", redshift, alpha_norm)
+
+    def document(self, full_output: bool, labels: Mapping[int, str]) -> dict[str, Any]:
+        """Return type, parameters, and the file or the table."""
+        own = super().document(full_output, labels)
+        if self.filename:
+            return own | {"filename": self.filename}
+        table = {"energy": self.energy, "param": self.param, "values": self.data}
+        return own | {key: quantity_document(quantity) for key, quantity in table.items()}
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any], shared: dict[str, Parameter]) -> Self:
+        """Read the file that the document names, or take its table."""
+        if document.get("filename"):
+            model = cls.read(document["filename"])
+        else:
+            energy, param, data = (read_quantity(document, key, cls.tag[0]) for key in ("energy", "param", "values"))
+            model = cls(energy, param, data)
+        model.read_parameters(document, shared)
+        return model
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        # The table is never written to: copies share it.
+        memo |= {id(shared): shared for shared in (self._interpolate, self.data, self.param, self.energy)}
+        return super().__deepcopy__(memo)
+
+
+class NaimaSpectralModel(SpectralModel):
+    """Radiative models of naima; not computed."""
+
+    tag = ("NaimaSpectralModel", "naima")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        _refuse_naima()
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any], shared: dict[str, Parameter]) -> Self:
+        """Raise ``LaterError``: such a model cannot be read from a document."""
+        _refuse_naima()
+
+
+def _refuse_naima() -> NoReturn:
+    raise LaterError(
+        "NaimaSpectralModel needs the package naima and cannot be read from a document; tabulate the spectrum and use "
+        "TemplateSpectralModel(energy, values)."
+    )

@@ -1,0 +1,200 @@
+"""Predicted counts: the flux in bins of true energy, folded with exposure and energy dispersion.
+
+``mu_i = sum_j edisp[j, i] * exposure_j * flux_j`` is linear in the flux, so that the chosen bins of any number of rows
+make one matrix, built once: a prediction is one matrix-vector product (exposure in m2 s, flux in cm-2 s-1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
+from xgamma.errors import ConfigError, DataError
+from xgamma.models.models import Models, SkyModel
+from xgamma.models.of_region import validate_inside, validate_spectral
+from xgamma.stats import CashCounts, Counts, WstatCounts
+from xgamma.units import CM2_PER_M2
+
+COUNTS_DIMS = ("dataset", "region", "energy")
+Part: TypeAlias = tuple[xr.Dataset, BoolArray]
+
+
+@dataclass(frozen=True)
+class Response:
+    """The linear response of chosen bins of Datasets that share one axis of true energy.
+
+    Parameters
+    ----------
+    parts
+        Pairs of a DL4 Dataset and the bins chosen, bool (dataset, region, energy). The rows of the response are these
+        bins in order.
+
+    Raises
+    ------
+    DataError
+        When the Datasets do not have the same true energies.
+    """
+
+    parts: tuple[Part, ...]
+    _matrices: dict[tuple[bool, bool], FloatArray] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def edges(self) -> FloatArray:
+        """Edges of the true energies, TeV, shape (energy_true + 1,)."""
+        axes = [Axis.from_coords(ds.coords, "energy_true") for ds, _ in self.parts]
+        if not all(axis.is_close(axes[0]) for axis in axes):
+            raise DataError("Expected Datasets with the same axis of true energy in one response; build one for each.")
+        return axes[0].edges
+
+    @property
+    def names(self) -> list[str]:
+        """The name of each dataset of all parts."""
+        return [str(name) for ds, _ in self.parts for name in ds["dataset"].values]
+
+    @property
+    def dataset(self) -> IntArray:
+        """Which of ``names`` each row belongs to, shape (row,)."""
+        starts = np.cumsum([0, *(ds.sizes["dataset"] for ds, _ in self.parts)])
+        numbers = [start + np.nonzero(used)[0] for start, (_, used) in zip(starts, self.parts, strict=False)]
+        return np.concatenate(numbers).astype(np.int64)
+
+    @property
+    def energy(self) -> IntArray:
+        """The bin of reconstructed energy of each row, shape (row,)."""
+        return np.concatenate([np.nonzero(used)[2] for _, used in self.parts]).astype(np.int64)
+
+    def matrix(self, exposure: bool = True, edisp: bool = True) -> FloatArray:
+        """Return (row, energy_true) in cm2 s, with or without exposure and energy dispersion."""
+        key = (exposure, edisp)
+        if key not in self._matrices:
+            self._matrices[key] = np.concatenate([_part_matrix(part, exposure, edisp) for part in self.parts])
+        return self._matrices[key]
+
+    def fold(self, model: SkyModel) -> Folded:
+        """Return the prediction of one model for the rows; 0 where the model does not name the dataset.
+
+        Raises
+        ------
+        LaterError
+            For a model with a part that says more than a spectrum, or one that is no ``SkyModel``.
+        ConfigError
+            For a point outside a region, or whose position is free.
+        """
+        validate_spectral(model)
+        for ds, _ in self.parts:
+            validate_inside(model, ds)
+        flags = model.apply_irf
+        matrix = self.matrix(flags.get("exposure", True), flags.get("edisp", True))
+        applies = np.array([model.applies_to(name) for name in self.names], dtype=bool)
+        return Folded(model, self.edges, matrix if applies.all() else matrix * applies[self.dataset][:, np.newaxis])
+
+
+def _part_matrix(part: Part, with_exposure: bool, with_edisp: bool) -> FloatArray:
+    ds, used = part
+    row, region, energy = np.nonzero(used)
+    matrix = _edisp_rows(ds, row, region, energy) if with_edisp else _identity_rows(ds, energy)
+    if with_exposure:
+        matrix = matrix * (ds["exposure"].values[row, region] * CM2_PER_M2)
+    return np.ascontiguousarray(matrix)
+
+
+def _edisp_rows(ds: xr.Dataset, row: IntArray, region: IntArray, energy: IntArray) -> FloatArray:
+    edisp = ds["edisp"].transpose("dataset", "region", "energy_true", "energy").values
+    return np.asarray(edisp[row, region, :, energy], dtype=float)
+
+
+def _identity_rows(ds: xr.Dataset, energy: IntArray) -> FloatArray:
+    true, reco = Axis.from_coords(ds.coords, "energy_true"), Axis.from_coords(ds.coords, "energy")
+    if true.nbin != reco.nbin or not np.allclose(true.edges, reco.edges, rtol=1e-9):
+        raise ConfigError(
+            "apply_irf with 'edisp: false' expects the same bins in true and reconstructed energy, got "
+            f"{true.nbin} and {reco.nbin} bins; reduce with equal axes or set 'edisp: true'."
+        )
+    return np.eye(true.nbin)[energy]
+
+
+@dataclass
+class Folded:
+    """One model folded with a response; calling it evaluates the model only when a parameter has changed."""
+
+    model: SkyModel
+    edges: FloatArray
+    matrix: FloatArray
+
+    def __post_init__(self) -> None:
+        self._parameters = tuple(self.model.parameters)
+        self._at: tuple[float, ...] | None = None
+        self._npred: FloatArray = np.zeros(len(self.matrix))
+
+    def __call__(self) -> FloatArray:
+        """Return the predicted counts of the rows at the present values of the parameters."""
+        values = tuple(parameter.value for parameter in self._parameters)
+        if values != self._at:
+            # Not BLAS: its threads make a product this small many times slower on a busy machine.
+            self._npred = np.einsum("ij,j->i", self.matrix, self.model.spectral_model.flux(self.edges))
+            self._at = values
+        return self._npred
+
+
+def alpha(ds: xr.Dataset) -> FloatArray:
+    """Return acceptance / acceptance_off, shape (dataset, region, energy); 0 where there is no off acceptance."""
+    on, off = ds["acceptance"].values, ds["acceptance_off"].values
+    return np.asarray(np.divide(on, off, out=np.zeros(on.shape), where=off > 0))
+
+
+def measured(ds: xr.Dataset, used: BoolArray) -> Counts:
+    """Return the counts of the chosen bins, flat, with the statistic that the Dataset declares by what it holds."""
+    counts = ds["counts"].values[used].astype(float)
+    if "counts_off" in ds:
+        return WstatCounts(counts, ds["counts_off"].values[used].astype(float), alpha(ds)[used])
+    background = ds["background"].values[used].astype(float) if "background" in ds else np.zeros(counts.shape)
+    return CashCounts(counts, background)
+
+
+def selected_models(models: Models | Sequence[SkyModel], names: Sequence[str]) -> list[SkyModel]:
+    """Return the models that contribute to at least one of the named datasets."""
+    return [model for model in models if any(model.applies_to(name) for name in names)]
+
+
+def npred_signal(ds: xr.Dataset, models: Models | Sequence[SkyModel]) -> xr.DataArray:
+    """Return the counts that the models predict in every bin, without background: (dataset, region, energy).
+
+    Raises
+    ------
+    LaterError
+        For a model with a spatial or temporal part; see ``validate_spectral``.
+    """
+    return _counts_like(ds, _signal(ds, models).reshape(_shape(ds)), "npred_signal")
+
+
+def npred_background(ds: xr.Dataset, models: Models | Sequence[SkyModel]) -> xr.DataArray:
+    """Return the background in every bin: as given, or profiled for the models' signal where there are off counts."""
+    data = measured(ds, np.ones(_shape(ds), dtype=bool))
+    return _counts_like(ds, data.predicted_background(_signal(ds, models)).reshape(_shape(ds)), "npred_background")
+
+
+def npred(ds: xr.Dataset, models: Models | Sequence[SkyModel]) -> xr.DataArray:
+    """Return the counts predicted in every bin, signal and background: (dataset, region, energy)."""
+    signal = _signal(ds, models)
+    total = signal + measured(ds, np.ones(_shape(ds), dtype=bool)).predicted_background(signal)
+    return _counts_like(ds, np.maximum(total, 0.0).reshape(_shape(ds)), "npred")
+
+
+def _signal(ds: xr.Dataset, models: Models | Sequence[SkyModel]) -> FloatArray:
+    response = Response(((ds, np.ones(_shape(ds), dtype=bool)),))
+    parts = [response.fold(model)() for model in selected_models(models, response.names)]
+    return np.sum(parts, axis=0) if parts else np.zeros(int(np.prod(_shape(ds))))
+
+
+def _shape(ds: xr.Dataset) -> tuple[int, ...]:
+    return tuple(ds.sizes[dim] for dim in COUNTS_DIMS)
+
+
+def _counts_like(ds: xr.Dataset, values: npt.NDArray[np.float64], name: str) -> xr.DataArray:
+    return xr.DataArray(values, dims=COUNTS_DIMS, coords=ds["counts"].coords, name=name, attrs={"units": ""})

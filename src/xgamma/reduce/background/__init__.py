@@ -1,0 +1,1 @@
+"""Backgrounds: where off events are taken from, and how they are scaled."""

@@ -1,0 +1,149 @@
+"""``Place``: where a store is, what can be done there, and the sentence that is said when it fails.
+
+Credentials never pass through here: obstore takes them from the environment or from the provider, and of what a server
+answers only the parts are repeated that cannot hold them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from obstore.exceptions import BaseError
+from obstore.store import HTTPStore, from_url
+
+from xgamma.errors import StoreError
+from xgamma.storage.retries import client_options, retry_config, tries_of, without_tries
+
+_WEB = ("http", "https")
+# The first word of the variables of the environment that obstore reads.
+_KEYS = {
+    **dict.fromkeys(["s3", "s3a"], "AWS"),
+    "gs": "GOOGLE",
+    **dict.fromkeys(["az", "adl", "azure", "abfs", "abfss"], "AZURE"),
+}
+_CODE = re.compile(r"<Code>(\w+)</Code>")
+_NUMBER = re.compile(r"os error (\d+)")
+_FULL = "Make space, or take another place, and run again: what is in the store stays and is not computed again."
+_CLOSED = "What it holds can be read; to add to it, get write rights, or give another place as general.store."
+_WAYS_OUT: dict[int | None, str] = {
+    **dict.fromkeys([errno.ENOSPC, errno.EDQUOT, errno.EFBIG], _FULL),
+    **dict.fromkeys([errno.EROFS, errno.EACCES, errno.EPERM], _CLOSED),
+}
+# Signed urls carry the signature in their query, some endpoints a password before the host.
+_URL = re.compile(r"(\w+://)(?:[^\s/@]*@)?([^\s?]+)(?:\?\S*)?")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A url, and the folder where it is one on this machine's disks."""
+
+    url: str
+    folder: Path | None
+
+    @property
+    def scheme(self) -> str:
+        """The part before ``://``, empty for a folder."""
+        return "" if self.folder is not None else urlsplit(self.url).scheme
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it is reached through a server."""
+        return self.folder is None and is_remote(self.url)
+
+    @contextlib.contextmanager
+    def sentences(self, verb: str) -> Iterator[None]:
+        """Turn what obstore and Zarr raise into one sentence; ``verb`` is ``read``, ``listed`` or ``written``."""
+        if self.scheme in _WEB and verb != "read":
+            raise StoreError(
+                f"{self.url} cannot be {verb}: a web server only gives what is asked for by its key. "
+                "Copy the store to a folder, or name its bucket."
+            )
+        try:
+            yield
+        except StoreError:
+            raise
+        except (BaseError, OSError) as error:
+            sentence = f"{self.url} cannot be {verb}: {reason(error)}. {self._way_out(error)}"
+            if self.is_remote:
+                # The words of a server may repeat a key or a signed url, and stay in the context of what is raised,
+                # which dask sends along.
+                error.args = (reason(error),)
+            raise StoreError(sentence) from (None if self.is_remote else error)
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise StoreError(
+                f"{self.url} cannot be {verb}: a document in it breaks off or is no JSON. "
+                "Try again; where that does not help, copy the store again."
+            ) from error
+
+    def _way_out(self, error: Exception) -> str:
+        tries = tries_of(error) if self.is_remote else None
+        if tries is not None:
+            times = "once" if tries == 1 else f"{tries} times"
+            return f"That is the server, which was asked {times}. Try again later; what is in the store stays whole."
+        if self.scheme in _KEYS:
+            keys = _KEYS[self.scheme]
+            return (
+                f"Check the bucket, the endpoint and the credentials of {keys}_... in the environment; "
+                f"{keys}_SKIP_SIGNATURE=true reads without any."
+            )
+        return _WAYS_OUT.get(error_number(error), "Check the place and its rights.")
+
+
+def error_number(error: Exception) -> int | None:
+    """Return what the system said, of an error of Python or of obstore, which has it in its text only."""
+    said = _NUMBER.search(str(error))
+    return int(said[1]) if said else getattr(error, "errno", None)
+
+
+def is_remote(url: str) -> bool:
+    """Whether a url leads to a server."""
+    return urlsplit(url).scheme in (*_WEB, *_KEYS)
+
+
+def reason(error: Exception) -> str:
+    """Return the first line of an error of obstore, without pages of debugging, and of a server's answer the code."""
+    text = str(error).partition("\n\nDebug source")[0]
+    # Servers answer in XML or HTML.
+    said, _, answer = text.partition(": <")
+    code = _CODE.search(answer)
+    first = _URL.sub(r"\1\2", without_tries(said.partition("\n")[0])).rstrip(" :.")
+    return f"{first} ({code.group(1)})" if code else first
+
+
+def remote_objects(url: str) -> Any:
+    """Return the objects below ``s3://bucket/prefix`` and the like; ``https://`` is for reading only.
+
+    Endpoint, region and credentials come from the environment, which obstore reads. Raises ``StoreError``.
+    """
+    validate_url(url)
+    scheme = urlsplit(url).scheme
+    try:
+        if scheme in _WEB:
+            options: Any = {**client_options("HTTP"), "allow_http": scheme == "http"}
+            return HTTPStore.from_url(url, client_options=options, retry_config=retry_config())
+        return from_url(url, client_options=client_options(_KEYS.get(scheme, "AWS")), retry_config=retry_config())
+    except (BaseError, OSError, ValueError) as error:
+        raise StoreError(f"{url} cannot be opened: {reason(error)}. Check its url.") from None
+
+
+def validate_url(url: str) -> None:
+    """Raise ``StoreError`` for a url of no known kind, or one that could hold a secret: urls get into records."""
+    parts = urlsplit(url)
+    bare = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise StoreError(
+            f"The url {bare} came with a user, a query or a fragment. Give {bare} alone, "
+            "and the credentials in the environment."
+        )
+    if parts.scheme not in (*_WEB, *_KEYS, "memory", "file"):
+        raise StoreError(
+            f"{bare} cannot be opened: expected s3://, gs://, az://, https://, memory://, file:// or a path."
+        )
