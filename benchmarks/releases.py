@@ -101,8 +101,8 @@ def ours(release: Path, wanted: Release) -> tuple[dict[str, Any], dict[str, str]
         except XgammaError as error:
             reasons[obs_id] = str(error)
             continue
-        [face] = analysis.datasets
-        found |= {f"{obs_id}/{name}": face.data[name].values.squeeze() for name in NAMES}
+        [view] = analysis.datasets
+        found |= {f"{obs_id}/{name}": view.data[name].values.squeeze() for name in NAMES}
     return found, reasons
 
 

@@ -261,19 +261,19 @@ def test_a_contour_encloses_the_best_fit_at_its_level():
         assert Statistic([ds], trial)() - result.total_stat == pytest.approx(1.0, abs=0.05)
 
 
-def test_the_face_fits_datasets_with_models():
+def test_the_view_fits_datasets_with_models():
     ds = simulated()
     datasets = Datasets([ds], models(), [mask_fit(ds, 1.0, None)])
-    face = Fit()
-    result = face.run(datasets)
+    view = Fit()
+    result = view.run(datasets)
     alone = fit([ds], models(), [mask_fit(ds, 1.0, None)])
     assert result.total_stat == alone.total_stat
-    profile = face.stat_profile(datasets, datasets.models.parameters["index"])
+    profile = view.stat_profile(datasets, datasets.models.parameters["index"])
     assert list(profile) == ["source.spectral.index_scan", "stat_scan"]
-    assert face.confidence(datasets, "index")["success"]
-    assert face.stat_contour(datasets, "index", "amplitude", numpoints=4)["success"]
-    np.testing.assert_allclose(face.covariance(datasets).matrix, result.covariance_result.matrix, rtol=2e-2)
-    assert face.optimize(datasets).success
+    assert view.confidence(datasets, "index")["success"]
+    assert view.stat_contour(datasets, "index", "amplitude", numpoints=4)["success"]
+    np.testing.assert_allclose(view.covariance(datasets).matrix, result.covariance_result.matrix, rtol=2e-2)
+    assert view.optimize(datasets).success
 
 
 def test_the_covariance_at_given_values_leaves_them():

@@ -15,7 +15,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 SOURCE = REPOSITORY / "src"
 PAGE = REPOSITORY / "docs" / "architecture.md"
 PACKAGE = "xgamma"
-# The lazy face of the package and the run-time entry stand above the house.
+# The lazy view of the package and the run-time entry stand above the house.
 ROOF = {"xgamma", "xgamma.__main__"}
 
 Place = tuple[int, int]

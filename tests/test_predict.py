@@ -14,7 +14,7 @@ from xgamma.models.models import FoVBackgroundModel, Models
 from xgamma.models.spatial import GaussianSpatialModel, PointSpatialModel
 from xgamma.models.spectral.powerlaws import PowerLawNormSpectralModel
 from xgamma.models.temporal import ConstantTemporalModel, ExpDecayTemporalModel
-from xgamma.predict import Response, npred, npred_background, npred_signal
+from xgamma.predict import Folding, npred, npred_background, npred_signal
 from xgamma.stats import wstat_background
 
 
@@ -161,7 +161,7 @@ def test_a_model_of_maps_on_a_spectrum_comes_later():
 
 def test_one_response_takes_one_axis_of_true_energy():
     first, second = response_dataset(), response_dataset(nbin=5)
-    response = Response(((first, every_bin(first)), (second, every_bin(second))))
+    response = Folding(((first, every_bin(first)), (second, every_bin(second))))
     with pytest.raises(DataError, match="same axis of true energy"):
         _ = response.edges
 
@@ -170,7 +170,7 @@ def test_a_response_knows_dataset_and_energy_of_its_rows():
     first, second = response_dataset(n_datasets=2), response_dataset()
     used = every_bin(first)
     used[0, 0, 1:] = False
-    response = Response(((first, used), (second, every_bin(second))))
+    response = Folding(((first, used), (second, every_bin(second))))
     assert response.dataset.tolist() == [0] + [1] * 10 + [2] * 10
     assert response.energy.tolist() == [0, *range(10), *range(10)]
     assert response.matrix().shape == (21, 20)
@@ -182,7 +182,7 @@ def test_a_model_is_evaluated_only_when_a_parameter_changes(monkeypatch):
     calls = []
     flux = type(model.spectral_model).flux
     monkeypatch.setattr(type(model.spectral_model), "flux", lambda self, edges: calls.append(1) or flux(self, edges))
-    folded = Response(((ds, every_bin(ds)),)).fold(model)
+    folded = Folding(((ds, every_bin(ds)),)).fold(model)
     first = folded()
     assert folded() is first
     model.spectral_model.index.value = 3.0

@@ -29,12 +29,12 @@ from xgamma.store import Store
 
 def test_reduced_arrays_are_read_only_and_their_copies_are_not(tiny_release, tmp_path):
     analysis = until_datasets(config_of(tiny_release, tmp_path / "store"))
-    face = analysis.datasets[0]
+    view = analysis.datasets[0]
     with pytest.raises(ValueError, match="read-only"):
-        face.data["counts"].values[:] = 0
-    copy = face.copy("mine")
+        view.data["counts"].values[:] = 0
+    copy = view.copy("mine")
     copy.data["counts"].values[:] *= 2
-    assert copy.counts.sum() == 2 * face.counts.sum()
+    assert copy.counts.sum() == 2 * view.counts.sum()
 
 
 def test_a_function_redefined_under_its_name_has_another_key(monkeypatch):

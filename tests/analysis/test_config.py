@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from xgamma.axes import Axis
 from xgamma.config.config import AnalysisConfig
-from xgamma.config.fields import Location
+from xgamma.config.fields import PathOrUrl
 from xgamma.config.section import key_paths, subsections
 from xgamma.errors import ConfigError, MissingInputError, OutputError, OutputExistsError
 from xgamma.grid import Circle
@@ -179,7 +179,7 @@ def test_paths_are_kept_as_given_and_expanded_when_used(monkeypatch, tmp_path):
     assert str(place) == "$SOME_DATA/mask.fits" and place == "$SOME_DATA/mask.fits"
     assert os.fspath(place) == str(tmp_path / "mask.fits")
     assert Path(place) == tmp_path / "mask.fits"
-    assert hash(place) == hash(Location("$SOME_DATA/mask.fits"))
+    assert hash(place) == hash(PathOrUrl("$SOME_DATA/mask.fits"))
 
 
 INDEXED = {"path": "$GAMMAPY_DATA/x", "hdu_index": "hdu-index-b.fits.gz", "obs_index": "obs-index-b.fits.gz"}

@@ -28,7 +28,7 @@ def config(release, folder, *texts):
 def rows_of(analysis):
     """Return what each row holds, but for how far its off regions are padded."""
     names = ["counts", "counts_off", "acceptance_off", "exposure", "edisp", "mask_safe", "ledger"]
-    return {face.name: dataset_digest(face.data[names].drop_attrs(deep=False)) for face in analysis.datasets}
+    return {view.name: dataset_digest(view.data[names].drop_attrs(deep=False)) for view in analysis.datasets}
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_a_run_whose_reduction_fails_stops_no_other_run_of_its_block(tiny_releas
     assert analysis.unused_runs == [
         UnusedRun(name, "reduce", "not_finished", "its events cannot be read") for name in names
     ]
-    assert [face.name for face in analysis.datasets.unused] == names
+    assert [view.name for view in analysis.datasets.unused] == names
     [record] = analysis.store.ls("rows")
     assert len(record.texts["rows"]) == 3 - len(names)
 

@@ -29,11 +29,11 @@ JOINT = "datasets: {stack: false}"
 def reduced(release, *texts):
     """Return the analysis and its rows by name, the masks of energies left aside."""
     analysis = until_datasets(config_of(release, "memory://", JOINT, *texts))
-    return analysis, {face.name: face for face in analysis.datasets}
+    return analysis, {view.name: view for view in analysis.datasets}
 
 
-def numbers(face):
-    return [face.counts.sum(), face.counts_off.sum(), float(face.data["livetime"].item())]
+def numbers(view):
+    return [view.counts.sum(), view.counts_off.sum(), float(view.data["livetime"].item())]
 
 
 def run_of(release, obs_id=RUN):

@@ -31,7 +31,7 @@ def joint(nights_release, tmp_path_factory):
 
 
 def stacks_of(analysis):
-    return {face.name: face.data for face in analysis.datasets}
+    return {view.name: view.data for view in analysis.datasets}
 
 
 def same(one, other):

@@ -31,11 +31,11 @@ def content(data):
 
 def rows_of(release, store, *texts):
     analysis = until_datasets(config_of(release, store, "datasets: {stack: false}", *texts))
-    return {face.name: content(face.data) for face in analysis.datasets}
+    return {view.name: content(view.data) for view in analysis.datasets}
 
 
 def stacks_of(analysis):
-    return {face.name: content(face.data) for face in analysis.datasets}
+    return {view.name: content(view.data) for view in analysis.datasets}
 
 
 @pytest.fixture

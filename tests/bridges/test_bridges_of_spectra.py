@@ -78,8 +78,8 @@ def test_a_model_of_some_datasets_is_not_lost_on_rows_of_several_regions():
 def test_rows_keep_their_order_where_axes_alternate():
     fine, coarse = spectra(n_rows=2), spectra(n_rows=2, n_energy=3)
     coarse = coarse.assign_coords(dataset=["a", "b"])
-    faces = [*Datasets.from_xarray(fine), *Datasets.from_xarray(coarse)]
-    mixed = Datasets([faces[0], faces[2], faces[1], faces[3]])
+    views = [*Datasets.from_xarray(fine), *Datasets.from_xarray(coarse)]
+    mixed = Datasets([views[0], views[2], views[1], views[3]])
     assert Datasets.from_gammapy(mixed.to_gammapy()).names == mixed.names
 
 
@@ -154,7 +154,7 @@ def test_each_dataset_keeps_the_models_that_were_set_on_it():
     ours[0].models = SkyModel(PowerLawSpectralModel(index=2.1), name="first")
     ours[1].models = SkyModel(PowerLawSpectralModel(index=3.1), name="second")
     back = Datasets.from_gammapy(ours.to_gammapy())
-    assert [face.models.names for face in back] == [["first"], ["second"]]
+    assert [view.models.names for view in back] == [["first"], ["second"]]
 
 
 def test_a_stack_of_gammapy_comes_back_as_our_stack(analysis):

@@ -33,7 +33,7 @@ def test_rows_are_found_by_number_name_and_slice(datasets):
     assert datasets[1] is datasets["23524"]
     assert datasets[-1].name == "23526"
     assert datasets[1:3].names == ["23524", "23525"]
-    assert [face.name for face in datasets] == datasets.names
+    assert [view.name for view in datasets] == datasets.names
     assert datasets.index(datasets[2]) == 2
     assert len(datasets) == 4
 
@@ -48,7 +48,7 @@ def test_names_are_unique_over_all_datasets():
         Datasets.from_xarray([on_off_dataset(), on_off_dataset()])
 
 
-def test_append_takes_faces_with_new_names(datasets):
+def test_append_takes_views_with_new_names(datasets):
     datasets.append(datasets[0].copy(name="again"))
     assert datasets.names[-1] == "again"
     with pytest.raises(ConfigError, match="called 'again' already"):
@@ -59,7 +59,7 @@ def test_append_takes_faces_with_new_names(datasets):
 
 def test_models_are_shared_by_all_rows(datasets):
     datasets.models = [power_law()]
-    assert all(face.models is datasets.models for face in datasets)
+    assert all(view.models is datasets.models for view in datasets)
     assert datasets.parameters.names == ["index", "amplitude", "reference"]
     datasets[1].models = power_law("other")
     with pytest.raises(ConfigError, match=r"hold different models. Set datasets.models once"):
@@ -68,7 +68,7 @@ def test_models_are_shared_by_all_rows(datasets):
 
 def test_models_appended_to_an_empty_list_reach_every_row(datasets):
     datasets.models.append(power_law())
-    assert [face.models.names for face in datasets] == [["crab"]] * 4
+    assert [view.models.names for view in datasets] == [["crab"]] * 4
 
 
 def test_whole_datasets_come_back_as_the_same_object():
@@ -94,13 +94,13 @@ def test_the_statistic_of_any_rows_is_the_sum_of_theirs(rows, fitted):
     chosen = Datasets([every[row] for row in rows])
     if fitted:
         chosen[0].mask_fit = chosen[0].energy_mask("2 TeV")
-    assert chosen.stat_sum() == pytest.approx(sum(face.stat_sum() for face in chosen), rel=1e-12)
+    assert chosen.stat_sum() == pytest.approx(sum(view.stat_sum() for view in chosen), rel=1e-12)
     assert chosen.names == [str(23523 + row) for row in rows]
 
 
 def test_rows_may_have_models_of_their_own(datasets):
     datasets[0].models = power_law()
-    assert datasets.stat_sum() == pytest.approx(sum(face.stat_sum() for face in datasets), rel=1e-12)
+    assert datasets.stat_sum() == pytest.approx(sum(view.stat_sum() for view in datasets), rel=1e-12)
 
 
 def test_the_info_table_has_a_row_for_each_dataset_with_units(datasets):
@@ -111,8 +111,8 @@ def test_the_info_table_has_a_row_for_each_dataset_with_units(datasets):
     assert table["livetime"].unit == u.s
     assert table["exposure_min"].unit == u.Unit("m2 s")
     assert table["excess_rate"].unit == u.Unit("s-1")
-    for row, face in zip(table, datasets, strict=True):
-        for name, value in face.info_dict().items():
+    for row, view in zip(table, datasets, strict=True):
+        for name, value in view.info_dict().items():
             assert row[name] == getattr(value, "value", value)
 
 
@@ -167,7 +167,7 @@ def test_rows_that_could_not_be_used_are_kept_apart_and_shown_on_request():
     ds = with_outcome(on_off_dataset(3), 1, Outcome.NO_OFF_REGION)
     datasets = Datasets.from_xarray(ds)
     assert datasets.names == ["23523", "23525"]
-    assert [face.name for face in datasets.unused] == ["23524"]
+    assert [view.name for view in datasets.unused] == ["23524"]
     assert datasets.info_table()["name"].tolist() == ["23523", "23525"]
     table = datasets.info_table(all_rows=True)
     assert table["name"].tolist() == ["23523", "23524", "23525"]

@@ -24,7 +24,7 @@ def test_a_file_reads_back_to_the_identical_dataset(tmp_path, name):
     Datasets.from_xarray(ds).write(tmp_path / name)
     again = Datasets.read(tmp_path / name)
     assert again.names == ["23523", "23525"]
-    assert [face.name for face in again.unused] == ["23524"]
+    assert [view.name for view in again.unused] == ["23524"]
     xr.testing.assert_identical(again[0].group, ds)
 
 

@@ -1,4 +1,4 @@
-"""The faces against the numbers of Gammapy 1.0.1, from its reduced spectra: only what a face adds up is compared."""
+"""The views against the numbers of Gammapy 1.0.1, from its reduced spectra: only what a view adds up is compared."""
 
 import json
 

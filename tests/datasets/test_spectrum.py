@@ -41,7 +41,7 @@ def test_the_class_follows_the_statistic():
         SpectrumDatasetOnOff(cash_dataset())
 
 
-def test_a_face_holds_one_row():
+def test_a_view_holds_one_row():
     with pytest.raises(DataError, match=r"one row and one region, got 2 rows and 1 regions; use Datasets.from_xarray"):
         SpectrumDatasetOnOff(on_off_dataset(2))
 

@@ -12,13 +12,13 @@ from xgamma.formats.fits.tables import FitsTable, tables_of
 from xgamma.formats.gadf.responses import Response, response
 from xgamma.formats.gadf.write import PRIMARY, Column, Hdu, hdu_bytes, irf_hdu
 from xgamma.simulate import Response as Instrument
-from xgamma.simulate.tables import Table, response_tables
+from xgamma.simulate.tables import ResponseTable, response_tables
 
 KINDS = ("aeff_2d", "edisp_2d", "psf_table", "psf_3gauss", "psf_king", "bkg_2d", "bkg_3d", "rad_max_2d")
 INSTRUMENT = Instrument(energy_bins=10)
 
 
-def table_of(kind: str) -> Table:
+def table_of(kind: str) -> ResponseTable:
     """Return the table of a class."""
     changes: dict[str, Any] = {}
     if kind.startswith("psf"):

@@ -30,7 +30,7 @@ SPECTRA = ("counts", "counts_off", "acceptance", "acceptance_off", "exposure", "
 
 
 def spectra(analysis):
-    return {face.name: [face.data[name].values.tobytes() for name in SPECTRA] for face in analysis.datasets}
+    return {view.name: [view.data[name].values.tobytes() for name in SPECTRA] for view in analysis.datasets}
 
 
 @pytest.fixture(scope="module")

@@ -63,8 +63,8 @@ def our_spectra(wanted):
             axis.nbins, axis.min, axis.max = len(edges) - 1, f"{edges[0]} TeV", f"{edges[-1]} TeV"
         analysis = until_datasets(config)
         assert analysis.unused == []
-        [face] = analysis.datasets
-        found |= {f"{obs_id}/{name}": face.data[name].values.squeeze() for name in names}
+        [view] = analysis.datasets
+        found |= {f"{obs_id}/{name}": view.data[name].values.squeeze() for name in names}
     return found
 
 

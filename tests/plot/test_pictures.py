@@ -61,8 +61,8 @@ def test_units_are_written_for_the_eye(unit, text):
 @pytest.mark.parametrize("row", [on_off_dataset, cash_dataset])
 def test_spectra_have_labelled_axes_and_leave_pyplot_alone(name, row, ax):
     ds = row()
-    face = SpectrumDatasetOnOff(ds) if "counts_off" in ds else SpectrumDataset(ds)
-    assert getattr(face, name)(ax=ax) is ax
+    view = SpectrumDatasetOnOff(ds) if "counts_off" in ds else SpectrumDataset(ds)
+    assert getattr(view, name)(ax=ax) is ax
     assert ax.get_xlabel() == "Energy [TeV]"
     assert ax.get_ylabel() or name == "plot_masks"
     assert ax.get_xscale() == "log"

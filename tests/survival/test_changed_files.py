@@ -33,7 +33,7 @@ SOUND_ENDINGS = ("same number", "left out", "warned", "refused")
 
 def numbers(analysis):
     """Return the counts of each run that is used, and the ones that a power law of index 2 predicts, by name."""
-    return {face.name: _numbers(face.data) for face in analysis.datasets}
+    return {view.name: _numbers(view.data) for view in analysis.datasets}
 
 
 def _numbers(row):

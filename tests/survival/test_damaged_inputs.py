@@ -60,7 +60,7 @@ def own(release, tmp_path):
 
 
 def spectra(analysis):
-    return {face.name: [face.data[name].values.tobytes() for name in SPECTRA] for face in analysis.datasets}
+    return {view.name: [view.data[name].values.tobytes() for name in SPECTRA] for view in analysis.datasets}
 
 
 @pytest.mark.parametrize("fault", LOST)

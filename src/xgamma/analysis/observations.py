@@ -1,4 +1,4 @@
-"""``Observations``: the selected runs as a face, with their table."""
+"""``Observations``: the selected runs as a view, with their table."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from xgamma.analysis.costs import (
 )
 from xgamma.analysis.observations import Observations
 from xgamma.analysis.preflight import chosen_runs, validated_request
-from xgamma.analysis.rows import Place, Reduced, reduced_at, row_keys, rows_at, stored_rows
+from xgamma.analysis.rows import Reduced, RowAddress, reduced_at, row_keys, rows_at, stored_rows
 from xgamma.analysis.session import Analysis
 from xgamma.analysis.stacks import Groups, group_labels, stored_stacks
 from xgamma.analysis.unused import nothing_selected
@@ -174,7 +174,7 @@ def _reduction_steps(
 
 
 def _missing_rows(
-    rows: list[tuple[str, Rows]], recipe_key: str, holdings: Holdings, known: Mapping[str, Place]
+    rows: list[tuple[str, Rows]], recipe_key: str, holdings: Holdings, known: Mapping[str, RowAddress]
 ) -> Iterator[tuple[Part, Rows]]:
     for part_key, own in rows:
         keys = row_keys(recipe_key, holdings, part_key, own)

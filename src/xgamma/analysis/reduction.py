@@ -102,8 +102,8 @@ def lost_counts(observations: Observations, rows: Reduced, recipe: Recipe, data:
     return ""
 
 
-def faces_of_unused(rows: Reduced, recipe: Recipe, failed: Sequence[UnusedRun]) -> list[SpectrumDataset]:
-    """Return a face for each run that could not be read or used."""
+def views_of_unused(rows: Reduced, recipe: Recipe, failed: Sequence[UnusedRun]) -> list[SpectrumDataset]:
+    """Return a view for each run that could not be read or used."""
     masked = np.flatnonzero(rows.outcome).tolist()
     pieces = [rows.read(masked)] if masked else []
     pieces += [failed_rows(rows, recipe, failed)] if failed else []

@@ -37,7 +37,7 @@ ROWS = "rows"
 # A thousand rows or two; what is read again from the store costs a millisecond for each array.
 KEPT_BYTES = 16_000_000
 
-Place = tuple[str, int]
+RowAddress = tuple[str, int]
 
 
 @dataclass
@@ -71,12 +71,12 @@ class Shelf:
             while len(self._held) > 1 and sum(held.nbytes for held in self._held.values()) > KEPT_BYTES:
                 self._held.popitem(last=False)
 
-    def rows_at(self, places: Sequence[Place], mjdref: float) -> xr.Dataset:
+    def rows_at(self, places: Sequence[RowAddress], mjdref: float) -> xr.Dataset:
         """Return the rows of some places in their order, their times counted from ``mjdref``."""
         return rows_of_products(self.product, places, mjdref)
 
 
-def rows_of_products(product: Callable[[str], xr.Dataset], places: Sequence[Place], mjdref: float) -> xr.Dataset:
+def rows_of_products(product: Callable[[str], xr.Dataset], places: Sequence[RowAddress], mjdref: float) -> xr.Dataset:
     """Return the rows of some places in their order.
 
     Parameters
@@ -127,7 +127,7 @@ class Reduced:
     shelf: Shelf
     keys: tuple[str, ...]
     names: tuple[str, ...]
-    places: tuple[Place, ...]
+    places: tuple[RowAddress, ...]
     outcome: IntArray
     details: tuple[str, ...]
     telescopes: tuple[str, ...]
@@ -163,7 +163,7 @@ def row_keys(recipe_key: str, holdings: Holdings, key: str, rows: Rows) -> list[
     return [digest([recipe_key, holdings.run_keys[obs_id], repr(start), repr(stop)]) for obs_id, start, stop in pieces]
 
 
-def stored_rows(store: Store, recipe_key: str) -> tuple[Shelf, dict[str, Place]]:
+def stored_rows(store: Store, recipe_key: str) -> tuple[Shelf, dict[str, RowAddress]]:
     """Return the products of a recipe, and where its rows lie: product key and number, by row key."""
     records = {record.key: record for record in store.records(ROWS) if record.texts["recipe"] == recipe_key}
     places = {
@@ -209,7 +209,7 @@ def reduced(
     found = 0
     # Rows of a part are written while those of the next are reduced.
     with ThreadPoolExecutor(1) as writer:
-        written: list[Future[dict[str, Place]]] = []
+        written: list[Future[dict[str, RowAddress]]] = []
         for part_key, rows in selected:
             wanted = row_keys(recipe_key, holdings, part_key, rows)
             missing = [number for number, key in enumerate(wanted) if key not in known]
@@ -242,7 +242,7 @@ def sentence_of(error: Exception) -> str:
 
 def _put_rows(
     shelf: Shelf, keys: Sequence[str], data: xr.Dataset | None, part_key: str, recipe: Mapping[str, Any]
-) -> dict[str, Place]:
+) -> dict[str, RowAddress]:
     """Put rows into the store as one product, and return where they are."""
     if data is None:
         return {}
@@ -253,7 +253,7 @@ def _put_rows(
     return {key: (record.key, number) for number, key in enumerate(keys)}
 
 
-def reduced_at(shelf: Shelf, rows: Sequence[tuple[str, str, Place]], found: int) -> Reduced:
+def reduced_at(shelf: Shelf, rows: Sequence[tuple[str, str, RowAddress]], found: int) -> Reduced:
     """Return rows of a store by key, name and place, with what became of them."""
     keys, names, places = zip(*rows, strict=True) if rows else ((), (), ())
     products = list(dict.fromkeys(key for key, _ in places))

@@ -24,7 +24,7 @@ RESOLUTION = 120
 
 
 @dataclass(frozen=True)
-class Report:
+class RunReport:
     """What a run made: the analysis, its files by what they hold, the runs that could not be used, and remarks."""
 
     analysis: Analysis
@@ -39,7 +39,9 @@ class Report:
         return result is None or result.success
 
 
-def run(config: AnalysisConfig, until: str | None = None, retry_failed: bool = False, rehash: bool = False) -> Report:
+def run(
+    config: AnalysisConfig, until: str | None = None, retry_failed: bool = False, rehash: bool = False
+) -> RunReport:
     """Run the steps of a configuration and write what they make into ``general.outdir``.
 
     Files of an earlier run of the same names are replaced; the products of both stay in the store.
@@ -79,7 +81,7 @@ def run(config: AnalysisConfig, until: str | None = None, retry_failed: bool = F
     except FitError:
         write_results(analysis, outdir)
         raise
-    return Report(analysis, write_results(analysis, outdir), analysis.unused_runs, request.remarks)
+    return RunReport(analysis, write_results(analysis, outdir), analysis.unused_runs, request.remarks)
 
 
 def _make_folder(outdir: Path) -> None:

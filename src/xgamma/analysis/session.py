@@ -16,7 +16,7 @@ from xgamma.analysis.healing import heals
 from xgamma.analysis.modelled import Modelled
 from xgamma.analysis.observations import Observations
 from xgamma.analysis.reading import read_observations
-from xgamma.analysis.reduction import faces_of_unused, lost_counts, reduced_observations
+from xgamma.analysis.reduction import lost_counts, reduced_observations, views_of_unused
 from xgamma.analysis.rows import failed_rows
 from xgamma.analysis.stacks import group_labels, log_found, stacked
 from xgamma.analysis.unused import UnusedRun, nothing_selected
@@ -169,7 +169,7 @@ class Analysis(Modelled):
                 log_found(data.sizes["dataset"], found)
                 # A stack has no row for them.
                 held = self._hold(data, key)
-                held.unused = [*held.unused, *faces_of_unused(rows, recipe, failed)]
+                held.unused = [*held.unused, *views_of_unused(rows, recipe, failed)]
                 is_found = found == data.sizes["dataset"]
             else:
                 masked = [failed_rows(rows, recipe, failed)] if failed else []
@@ -219,7 +219,7 @@ class Analysis(Modelled):
         for variable in data.variables.values():
             if isinstance(variable.data, np.ndarray):
                 variable.data.flags.writeable = False
-        # Faces refer to the Dataset; this keeps it, and so its id, alive.
+        # Views refer to the Dataset; this keeps it, and so its id, alive.
         self._held = data
         return self.datasets
 
@@ -261,12 +261,12 @@ class Analysis(Modelled):
         axes = [Axis.from_coords(ds.coords, "energy") for ds in datasets.fit_inputs()[0] if "mask_safe" in ds]
         for axis in axes[:1] if len(set(axes)) == 1 else []:
             validate_fit_range(axis, minimum, maximum)
-        for _, faces in itertools.groupby(datasets, key=lambda face: id(face.group)):
+        for _, views in itertools.groupby(datasets, key=lambda view: id(view.group)):
             inside: BoolArray | None = None
-            for face in faces:
-                inside = mask_fit(face.group, minimum, maximum) if inside is None else inside
-                row, region = face.position
-                face.mask_fit = inside[row, region : region + 1]
+            for view in views:
+                inside = mask_fit(view.group, minimum, maximum) if inside is None else inside
+                row, region = view.position
+                view.mask_fit = inside[row, region : region + 1]
         return datasets, models
 
     @heals
@@ -283,7 +283,7 @@ class Analysis(Modelled):
         request = self.flux_points_request()
         datasets, models = self._datasets_with_models("compute flux points of")
         is_set = any(energy is not None for energy in self.config.fit.fit_range.bounds())
-        if is_set and any(face.fit_bins is None for face in datasets):
+        if is_set and any(view.fit_bins is None for view in datasets):
             log.warning("fit.fit_range is not applied to the flux points, because run_fit() was not called.")
         log.info("Calculating flux points.")
         points = products.flux_points_of(self.store, request, *datasets.fit_inputs(), models)

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xgamma.analysis.observations import Observations
-from xgamma.analysis.rows import Place, Reduced, Shelf, rows_of_products
+from xgamma.analysis.rows import Reduced, RowAddress, Shelf, rows_of_products
 from xgamma.axes import IntArray
 from xgamma.execute import Workers, run_blocks
 from xgamma.grid import Grid
@@ -64,7 +64,7 @@ def stack_key(row_keys: Sequence[str]) -> str:
     return digest({"step": STACK, "version": STEP_VERSION, "rows": list(row_keys)})
 
 
-def stored_stacks(store: Store, keys: Sequence[str]) -> dict[str, Place]:
+def stored_stacks(store: Store, keys: Sequence[str]) -> dict[str, RowAddress]:
     """Return where those stacks lie that a store holds: product key and number, by stack key.
 
     Stacks that were made together are one product. The usual single one has its own key as product key, so that it is
@@ -122,7 +122,7 @@ def log_found(stacks: int, found: int) -> None:
 
 def _put_stacks(
     store: Store, rows: Reduced, groups: Groups, labels: Sequence[str], workers: Workers
-) -> Mapping[str, Place]:
+) -> Mapping[str, RowAddress]:
     """Sum some groups and put them together as one product."""
     keys = [groups.keys[label] for label in labels]
     members = {label: groups.members[label] for label in labels}
@@ -159,7 +159,7 @@ def computed_stacks(rows: Reduced, members: Mapping[str, Sequence[int]], workers
     return result.assign_attrs({MEMBERS: names, "telescope": joined_telescopes(telescopes)})
 
 
-def _block_sums(shelf: Shelf, places: Sequence[Place], mjdref: float, leaf: IntArray) -> tuple[Sums, RowFacts]:
+def _block_sums(shelf: Shelf, places: Sequence[RowAddress], mjdref: float, leaf: IntArray) -> tuple[Sums, RowFacts]:
     ds = shelf.rows_at(places, mjdref)
     return leaf_sums(ds, leaf), row_facts(ds)
 
@@ -171,7 +171,7 @@ def _joined_facts(facts: Sequence[RowFacts]) -> RowFacts:
     return RowFacts(np.concatenate(gti), outcome, used)
 
 
-def _read_stacks(store: Store, places: Sequence[Place]) -> xr.Dataset:
+def _read_stacks(store: Store, places: Sequence[RowAddress]) -> xr.Dataset:
     products = {key: store.get_valid(STACK, key) for key in dict.fromkeys(key for key, _ in places)}
     mjdref = float(products[places[0][0]].attrs["mjdref"])
     return rows_of_products(products.__getitem__, places, mjdref)

@@ -16,7 +16,7 @@ from xgamma.axes import Axis
 from xgamma.cli.check import UNUSABLE_SHOWN
 from xgamma.cli.console import some
 from xgamma.config.config import AnalysisConfig
-from xgamma.config.fields import Location
+from xgamma.config.fields import PathOrUrl
 from xgamma.formats.atomic import validate_output, write_files
 from xgamma.formats.text_files import is_there
 from xgamma.grid import Circle
@@ -114,7 +114,7 @@ def command(words: tuple[str, ...], datastore: str | None, outdir: str, overwrit
     """
     asked = _asked(words, datastore, outdir)
     validate_output(asked.file, overwrite)
-    place = Location(asked.datastore)
+    place = PathOrUrl(asked.datastore)
     can_look = asked.is_meant or (place.unknown_variable is None and (place.is_url or is_there(place)))
     text, remarks = _looked(asked) if can_look else (_text(asked, CRAB, ()), [])
     write_files({asked.file: text.encode()}, overwrite=overwrite)
@@ -142,7 +142,7 @@ def _looked(asked: Asked) -> tuple[str, list[str]]:
 
     Runs that they would leave out are left out, and named.
     """
-    found = suggestion(open_release(Location(asked.datastore).expanded()))
+    found = suggestion(open_release(PathOrUrl(asked.datastore).expanded()))
     text = _text(asked, found, ())
     seen = preview(AnalysisConfig.from_yaml(text))
     unusable = [f"Run {obs_id} is left out: {reason}." for obs_id, reason in seen.unusable.items()]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from xgamma.analysis.run import ACTIONS, Report, run
+from xgamma.analysis.run import ACTIONS, RunReport, run
 from xgamma.analysis.session import Analysis
 from xgamma.cli.console import NOTHING, json_option, number_text, print_facts, print_json, print_table, rehash_option
 from xgamma.cli.failed import print_unused
@@ -66,14 +66,14 @@ def command(
     return SOME_RUNS_UNUSED if report.unused else 0
 
 
-def _why(report: Report) -> str:
+def _why(report: RunReport) -> str:
     result = report.analysis.fit_result
     if result is None:
         return ""
     return result.covariance_result.message if result.optimize_result.success else result.message
 
 
-def _document(report: Report) -> dict[str, object]:
+def _document(report: RunReport) -> dict[str, object]:
     analysis, result = report.analysis, report.analysis.fit_result
     return {
         "store": analysis.store.url,
@@ -97,7 +97,7 @@ def _models_document(analysis: Analysis) -> dict[str, object]:
     }
 
 
-def _print(report: Report) -> None:
+def _print(report: RunReport) -> None:
     analysis = report.analysis
     if analysis.datasets is not None:
         info = analysis.datasets.info_table()

@@ -11,7 +11,7 @@ from xgamma.cli.against import against_gammapy
 from xgamma.cli.console import json_option, print_facts, print_json, size_text, some, store_argument
 from xgamma.cli.products import DAMAGED, opened_store
 from xgamma.errors import ConfigError
-from xgamma.upkeep.verify import Report, verify
+from xgamma.upkeep.verify import VerifyReport, verify
 
 # Some seconds of Gammapy.
 PEER_SAMPLE = 5
@@ -60,7 +60,7 @@ def command(
     return DAMAGED if report.faults else 0
 
 
-def _document(url: str, report: Report) -> dict[str, object]:
+def _document(url: str, report: VerifyReport) -> dict[str, object]:
     return {
         "store": url,
         "sound": not report.faults,
@@ -75,7 +75,7 @@ def _document(url: str, report: Report) -> dict[str, object]:
     }
 
 
-def _print(store: str, report: Report, sample: int) -> None:
+def _print(store: str, report: VerifyReport, sample: int) -> None:
     facts = {
         "products": f"{report.products}, {size_text(report.nbytes)}",
         "ledgers": _counted(report.ledgers, "compared with the events read", report.ledgers_unknown),

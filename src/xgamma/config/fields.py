@@ -52,7 +52,7 @@ def expected(what: str, value: Any, hint: str = "") -> ConfigError:
 
 
 @dataclass(frozen=True)
-class Location:
+class PathOrUrl:
     """A path or URL, kept as it was given; ``os.fspath`` and ``expanded`` fill in ``~`` and ``$VARIABLES``.
 
     >>> str(Location("$GAMMAPY_DATA/hess-dl3-dr1"))
@@ -68,7 +68,7 @@ class Location:
         return f"Location({self.text!r})"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Location | str | os.PathLike) and self.text == str(other)
+        return isinstance(other, PathOrUrl | str | os.PathLike) and self.text == str(other)
 
     def __hash__(self) -> int:
         return hash(self.text)
@@ -98,14 +98,14 @@ class Location:
         return text if self.is_url else str(Path(text).expanduser())
 
 
-def read_location(value: Any) -> Location:
-    """Read a path or URL: text, a path object or a ``Location``."""
-    if isinstance(value, Location):
+def read_location(value: Any) -> PathOrUrl:
+    """Read a path or URL: text, a path object or a ``PathOrUrl``."""
+    if isinstance(value, PathOrUrl):
         return value
     # No file system has a name with a NUL.
     if not isinstance(value, str | os.PathLike) or not str(value).strip() or "\0" in str(value):
         raise expected("a path or a URL", value)
-    return Location(str(value))
+    return PathOrUrl(str(value))
 
 
 def read_text(value: Any) -> str:
@@ -345,7 +345,7 @@ Latitude = Annotated[
 ]
 Size = Annotated[u.Quantity, PlainValidator(SIZE), PlainSerializer(quantity_string), WithJsonSchema(SIZE.schema())]
 Times = Annotated[Time, PlainValidator(read_times), PlainSerializer(written_times), WithJsonSchema(TIME_SCHEMA)]
-Place = Annotated[Location, PlainValidator(read_location), PlainSerializer(str), WithJsonSchema(TEXT_SCHEMA)]
+PathOrUrlField = Annotated[PathOrUrl, PlainValidator(read_location), PlainSerializer(str), WithJsonSchema(TEXT_SCHEMA)]
 Text = Annotated[str, PlainValidator(read_text), WithJsonSchema(TEXT_SCHEMA)]
 LogFormat = Annotated[str, PlainValidator(read_log_format), WithJsonSchema(TEXT_SCHEMA)]
 Flag = Annotated[bool, PlainValidator(read_flag), WithJsonSchema({"type": "boolean"})]

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
-from xgamma.config.fields import KEY, TEXT_SCHEMA, Location, expected, plain_value, read_location, shown
+from xgamma.config.fields import KEY, TEXT_SCHEMA, PathOrUrl, expected, plain_value, read_location, shown
 from xgamma.errors import ConfigError, did_you_mean
 
 DOCUMENT_KEYS = ("components", "covariance", "metadata")
@@ -16,9 +16,9 @@ PARTS = ("spectral", "spatial", "temporal")
 EXAMPLE = "{components: [{name: crab, type: SkyModel, spectral: {type: PowerLawSpectralModel}}]}"
 
 
-def read_models(value: Any) -> dict[str, Any] | Location:
+def read_models(value: Any) -> dict[str, Any] | PathOrUrl:
     """Read a models document or the path of one; what the models mean is read by ``Models``."""
-    if isinstance(value, Location | str | os.PathLike):
+    if isinstance(value, PathOrUrl | str | os.PathLike):
         if "\n" in str(value):
             raise expected(f"a mapping such as {EXAMPLE} or the path of a YAML file", value)
         return read_location(value)
@@ -61,7 +61,7 @@ def component_problems(component: Any, where: str) -> Iterator[str]:
             yield f"{where}.{part}: expected a mapping with a type such as PowerLawSpectralModel, got {shown(model)}."
 
 
-def model_names(models: dict[str, Any] | Location | None) -> list[str] | None:
+def model_names(models: dict[str, Any] | PathOrUrl | None) -> list[str] | None:
     """Return the names in a document; ``None`` where the document is not here to look into."""
     if not isinstance(models, dict):
         return None
@@ -69,9 +69,9 @@ def model_names(models: dict[str, Any] | Location | None) -> list[str] | None:
 
 
 Models = Annotated[
-    dict[str, Any] | Location,
+    dict[str, Any] | PathOrUrl,
     PlainValidator(read_models),
-    PlainSerializer(lambda models: str(models) if isinstance(models, Location) else models),
+    PlainSerializer(lambda models: str(models) if isinstance(models, PathOrUrl) else models),
     WithJsonSchema(
         {
             "anyOf": [

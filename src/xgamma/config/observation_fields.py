@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
-from xgamma.config.fields import KEY, TEXT_SCHEMA, Location, expected, read_location, read_text
+from xgamma.config.fields import KEY, TEXT_SCHEMA, PathOrUrl, expected, read_location, read_text
 from xgamma.events import RUN_COLUMNS
 from xgamma.expressions import Expression, parsed
 from xgamma.groups import Grouping, normalize_grouping
@@ -48,7 +48,7 @@ INDEX_KEYS = ("hdu_index", "obs_index")
 
 
 @dataclass(frozen=True, eq=False)
-class DatastoreLocation(Location):
+class DatastoreLocation(PathOrUrl):
     """The location of a release whose index files have other names than the usual ones."""
 
     hdu_index: str | None = None
@@ -57,7 +57,7 @@ class DatastoreLocation(Location):
     def __eq__(self, other: object) -> bool:
         return super().__eq__(other) and all(getattr(self, key) == getattr(other, key, None) for key in INDEX_KEYS)
 
-    __hash__ = Location.__hash__
+    __hash__ = PathOrUrl.__hash__
 
 
 def read_datastore(value: Any) -> DatastoreLocation:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from xgamma.config.fields import Location, any_year, is_before
+from xgamma.config.fields import PathOrUrl, any_year, is_before
 from xgamma.config.models_section import model_names
 from xgamma.config.parameters import entry, parameter_problems
 from xgamma.config.ranges import EnergyAxis, RequestedAxis, SkyCircle, TimeRange
@@ -178,7 +178,7 @@ def completeness_problems(datasets: DatasetsConfig) -> Iterator[str]:
 
 
 def source_problems(
-    section: FluxPointsConfig | LightCurveConfig, models: dict[str, Any] | Location | None
+    section: FluxPointsConfig | LightCurveConfig, models: dict[str, Any] | PathOrUrl | None
 ) -> Iterator[str]:
     """The source is one of the models, where these are part of the configuration."""
     names = model_names(models)
@@ -189,7 +189,7 @@ def source_problems(
 def file_problems(inputs: Mapping[str, Any]) -> Iterator[str]:
     """Every local file or folder that is named is there; of a URL only its form is looked at."""
     for key, place in inputs.items():
-        if not isinstance(place, Location):
+        if not isinstance(place, PathOrUrl):
             continue
         if place.unknown_variable is not None:
             variable = place.unknown_variable

@@ -15,7 +15,7 @@ from xgamma.config.fields import (
     Latitude,
     Level,
     LogFormat,
-    Place,
+    PathOrUrlField,
     Size,
     Text,
     expected,
@@ -83,7 +83,7 @@ class LogConfig(Section):
     where: ClassVar[str] = "general.log"
 
     level: Level = key("info", "The least severe level that is shown.")
-    filename: Place | None = key(None, "A file for the messages; null is standard error.")
+    filename: PathOrUrlField | None = key(None, "A file for the messages; null is standard error.")
     filemode: FileMode | None = key(None, "How the file is opened; null is a.")
     format: LogFormat | None = key(None, "For example '%(asctime)s %(levelname)s %(message)s'.")
     datefmt: Text | None = key(None, "How times are written, as in time.strftime.")
@@ -96,11 +96,11 @@ class GeneralConfig(Section):
     silent: ClassVar[frozenset[str]] = frozenset({"store", "scheduler", "fail_fast", "memory_limit"})
 
     log: LogConfig = subsection(LogConfig)
-    outdir: Place = key(".", "The folder for everything that is written.")
+    outdir: PathOrUrlField = key(".", "The folder for everything that is written.")
     n_jobs: Jobs = key(1, "1: threads of this process; more: a local cluster of processes.")
-    datasets_file: Place | None = key(None, "Where datasets are read from and written to.")
-    models_file: Place | None = key(None, "Where models are read from and written to.")
-    store: Place | None = key(None, "The product store, a path or URL; null is <outdir>/xgamma-store.")
+    datasets_file: PathOrUrlField | None = key(None, "Where datasets are read from and written to.")
+    models_file: PathOrUrlField | None = key(None, "Where models are read from and written to.")
+    store: PathOrUrlField | None = key(None, "The product store, a path or URL; null is <outdir>/xgamma-store.")
     scheduler: Text | None = key(None, "The address of a dask scheduler, for example tcp://host:8786.")
     fail_fast: Flag | None = key(None, "Whether the first run that fails ends the work; null is no.")
     memory_limit: MemorySize | None = key(None, "No plan beyond it is run, for example 4 GB; null is no limit.")
@@ -149,7 +149,7 @@ class ObservationsConfig(Section):
     )
     tag: Text | None = key(None, "Of an xgamma store as datastore: the tag whose versions of the runs are read.")
     obs_ids: ObsIds = key([], "Observation ids; an empty list is all.")
-    obs_file: Place | None = key(None, "A text file with observation ids in its first column.")
+    obs_file: PathOrUrlField | None = key(None, "A text file with observation ids in its first column.")
     obs_cone: ObsConeConfig = subsection(ObsConeConfig)
     obs_time: ObsTimeConfig = subsection(ObsTimeConfig)
     required_irf: Irfs = key(["aeff", "edisp", "psf", "bkg"], "What an observation must have.")
@@ -246,7 +246,7 @@ class BackgroundConfig(Section):
     where: ClassVar[str] = "datasets.background"
 
     method: BackgroundMethod | None = key(None, "reflected (1d), fov_background or ring (3d).")
-    exclusion: Place | None = key(None, "A FITS map, nonzero where background may be taken.")
+    exclusion: PathOrUrlField | None = key(None, "A FITS map, nonzero where background may be taken.")
     parameters: BackgroundMapping = key({}, "Parameters of the method.")
 
     def settings(self) -> Any:

@@ -1,4 +1,4 @@
-"""Thin faces over reduced Datasets and flux points: they hold models and fit mask; print, index, plot and write."""
+"""Thin views over reduced Datasets and flux points: they hold models and fit mask; print, index, plot and write."""
 
 from __future__ import annotations
 

@@ -18,8 +18,8 @@ from xgamma.datasets import exchange, files, info
 from xgamma.datasets.flux_points_dataset import FluxPointsDataset
 from xgamma.datasets.info import cumulative_stacks, info_table
 from xgamma.datasets.inputs import normalize_models, normalize_spectrum
-from xgamma.datasets.part import Part
-from xgamma.datasets.spectrum import SpectrumDataset, spectrum_faces
+from xgamma.datasets.part import ModelledRows
+from xgamma.datasets.spectrum import SpectrumDataset, spectrum_views
 from xgamma.errors import ConfigError, ConfigTypeError, UnknownNameError, did_you_mean
 from xgamma.models.models import Models
 from xgamma.models.parameters import Parameters
@@ -42,9 +42,9 @@ class Datasets(Sequence[Any]):
     Parameters
     ----------
     datasets
-        Faces, in order, with unique names, or one face.
+        Views, in order, with unique names, or one view.
     unused
-        Faces of rows that could not be reduced; they are never fitted, and shown by ``info_table(all_rows=True)``.
+        Views of rows that could not be reduced; they are never fitted, and shown by ``info_table(all_rows=True)``.
 
     Raises
     ------
@@ -59,7 +59,7 @@ class Datasets(Sequence[Any]):
 
     def __init__(self, datasets: Any = (), unused: Iterable[SpectrumDataset] = ()) -> None:
         given = [datasets] if isinstance(datasets, SpectrumDataset | FluxPointsDataset) else datasets
-        self._faces: list[Any] = [_face(dataset) for dataset in given]
+        self._views: list[Any] = [_view(dataset) for dataset in given]
         self.unused = list(unused)
         self._validate_names()
 
@@ -82,9 +82,9 @@ class Datasets(Sequence[Any]):
         used: list[SpectrumDataset] = []
         unused: list[SpectrumDataset] = []
         for given in [data] if isinstance(data, xr.Dataset) else data:
-            faces, outcome = _faces(given)
-            for face in faces:
-                (used if outcome[face.position[0]] == Outcome.USED else unused).append(face)
+            views, outcome = _views(given)
+            for view in views:
+                (used if outcome[view.position[0]] == Outcome.USED else unused).append(view)
         datasets = cls(used, unused)
         datasets.models = models
         return datasets
@@ -98,19 +98,19 @@ class Datasets(Sequence[Any]):
 
     def __getitem__(self, key: int | str | slice) -> Any:
         if isinstance(key, slice):
-            return Datasets(self._faces[key])
-        return self._faces[self.index(key) if isinstance(key, str) else key]
+            return Datasets(self._views[key])
+        return self._views[self.index(key) if isinstance(key, str) else key]
 
     def __len__(self) -> int:
-        return len(self._faces)
+        return len(self._views)
 
     @property
     def names(self) -> list[str]:
         """The names of the rows, in order."""
-        return [face.name for face in self._faces]
+        return [view.name for view in self._views]
 
     def index(self, key: Any, start: int = 0, stop: int | None = None) -> int:
-        """Return the position of a name or of a face; raises ``UnknownNameError``."""
+        """Return the position of a name or of a view; raises ``UnknownNameError``."""
         name = key.name if isinstance(key, SpectrumDataset | FluxPointsDataset) else key
         names = self.names
         if name not in names[start:stop]:
@@ -119,14 +119,14 @@ class Datasets(Sequence[Any]):
 
     def append(self, dataset: SpectrumDataset | FluxPointsDataset) -> None:
         """Add a row at the end; raises ``ConfigError`` when its name is there already."""
-        face = _face(dataset)
-        if face.name in self.names:
-            raise ConfigError(f"There is a dataset called {face.name!r} already; give a copy(name=...).")
-        self._faces.append(face)
+        view = _view(dataset)
+        if view.name in self.names:
+            raise ConfigError(f"There is a dataset called {view.name!r} already; give a copy(name=...).")
+        self._views.append(view)
 
     def copy(self) -> Datasets:
         """Return independent copies of the rows, with the same models."""
-        return Datasets([face.copy() for face in self._faces], [face.copy() for face in self.unused])
+        return Datasets([view.copy() for view in self._views], [view.copy() for view in self.unused])
 
     # --- models
 
@@ -139,7 +139,7 @@ class Datasets(Sequence[Any]):
         ConfigError
             When single rows were given models of their own.
         """
-        held = {face.models_key: face.models for face in self._faces}
+        held = {view.models_key: view.models for view in self._views}
         if len(held) > 1:
             raise ConfigError(
                 "The datasets hold different models. Set datasets.models once for all of them, and say with "
@@ -153,8 +153,8 @@ class Datasets(Sequence[Any]):
     @models.setter
     def models(self, models: Any) -> None:
         shared = normalize_models(models)
-        for face in (*self._faces, *self.unused):
-            face.models = shared
+        for view in (*self._views, *self.unused):
+            view.models = shared
 
     @property
     def parameters(self) -> Parameters:
@@ -165,11 +165,11 @@ class Datasets(Sequence[Any]):
 
     @property
     def _spectra(self) -> list[SpectrumDataset]:
-        return [face for face in self._faces if isinstance(face, SpectrumDataset)]
+        return [view for view in self._views if isinstance(view, SpectrumDataset)]
 
     @property
     def _points(self) -> list[FluxPointsDataset]:
-        return [face for face in self._faces if isinstance(face, FluxPointsDataset)]
+        return [view for view in self._views if isinstance(view, FluxPointsDataset)]
 
     def _validate_spectra(self, what: str) -> None:
         if self._points:
@@ -178,13 +178,13 @@ class Datasets(Sequence[Any]):
                 "Datasets([dataset, ...]) of the spectra alone."
             )
 
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[ModelledRows]:
         """Return the rows as few Datasets as possible, each with its fit mask (dataset, region, energy) or ``None``.
 
         Flux points are no rows, and left out.
         """
-        runs = itertools.groupby(self._spectra, key=lambda face: (id(face.group), face.models_key))
-        return [part for _, faces in runs for part in _parts(list(faces))]
+        runs = itertools.groupby(self._spectra, key=lambda view: (id(view.group), view.models_key))
+        return [part for _, views in runs for part in _parts(list(views))]
 
     def to_xarray(self) -> list[xr.Dataset]:
         """Return the rows as Datasets, the ones they came from where all their rows are there."""
@@ -195,13 +195,13 @@ class Datasets(Sequence[Any]):
 
         After them the flux points, each with those to fit, (energy,) or ``None``.
         """
-        parts, points = self.parts(), [face.fit_inputs() for face in self._points]
+        parts, points = self.parts(), [view.fit_inputs() for view in self._points]
         data = [part.data for part in parts] + [one for given, _ in points for one in given]
         return data, [part.mask_fit for part in parts] + [mask for _, masks in points for mask in masks]
 
     def stat_sum(self) -> float:
         """The statistic of all rows, over their bins in use, and of all flux points."""
-        total = float(sum(face.stat_sum() for face in self._points))
+        total = float(sum(view.stat_sum() for view in self._points))
         for part in self.parts():
             mask = part.data["mask_safe"].values & (True if part.mask_fit is None else part.mask_fit)
             total += float(info.Prediction(part.data, part.models).stat_array.values[mask].sum())
@@ -218,9 +218,9 @@ class Datasets(Sequence[Any]):
             When there are flux points among them.
         """
         self._validate_spectra("stack_reduce()")
-        [face] = spectrum_faces(stack(joined_rows(self.to_xarray()), name=name))
-        face.models = self.models
-        return face
+        [view] = spectrum_views(stack(joined_rows(self.to_xarray()), name=name))
+        view.models = self.models
+        return view
 
     def info_table(self, cumulative: bool = False, all_rows: bool = False) -> Table:
         """Return one row a dataset: counts, significance, background, prediction, exposure, time, rates, statistic.
@@ -233,23 +233,23 @@ class Datasets(Sequence[Any]):
             Also show the rows that could not be used, and why: columns ``outcome`` and ``outcome_detail``.
         """
         if cumulative:
-            table = info_table([Part(cumulative_stacks(joined_rows(self.to_xarray())), self.models, None)])
+            table = info_table([ModelledRows(cumulative_stacks(joined_rows(self.to_xarray())), self.models, None)])
             table["name"] = np.full(len(table), STACKED)
             return table
         if not all_rows:
             return info_table(self.parts())
         both = self._with_unused()
         table = info_table(both.parts())
-        table["outcome"] = [Outcome(int(face.data["outcome"].values[0])).name.lower() for face in both]
-        table["outcome_detail"] = [face.outcome_detail for face in both]
+        table["outcome"] = [Outcome(int(view.data["outcome"].values[0])).name.lower() for view in both]
+        table["outcome_detail"] = [view.outcome_detail for view in both]
         return table
 
     def _with_unused(self) -> Datasets:
         if not self.unused:
             return self
-        faces = [*self._faces, *self.unused]
-        order = {group: number for number, group in enumerate(dict.fromkeys(id(face.group) for face in faces))}
-        return Datasets(sorted(faces, key=lambda face: (order[id(face.group)], face.position)))
+        views = [*self._views, *self.unused]
+        order = {group: number for number, group in enumerate(dict.fromkeys(id(view.group) for view in views))}
+        return Datasets(sorted(views, key=lambda view: (order[id(view.group)], view.position)))
 
     # --- Gammapy
 
@@ -285,16 +285,16 @@ class Datasets(Sequence[Any]):
         if taken.models_are_shared:
             ordered.models = taken.models
         else:
-            for face in ordered:
-                face.models = [taken.models[name] for name in taken.models_of[face.name]]
+            for view in ordered:
+                view.models = [taken.models[name] for name in taken.models_of[view.name]]
         return ordered
 
     # --- words
 
     def __str__(self) -> str:
         lines = ["Datasets", "--------", ""]
-        for number, face in enumerate(self._faces[:SHOWN]):
-            rows = [("Type", type(face).__name__), ("Name", face.name), ("Models", f"{face.models.names}")]
+        for number, view in enumerate(self._views[:SHOWN]):
+            rows = [("Type", type(view).__name__), ("Name", view.name), ("Models", f"{view.models.names}")]
             lines += [f"Dataset {number}:", "", *(f"  {label:<10} : {value}" for label, value in rows), ""]
         more = len(self) - SHOWN
         return "\n".join([*lines, *([f"... and {more} more", ""] if more > 0 else [])])
@@ -327,9 +327,9 @@ class Datasets(Sequence[Any]):
             When the output exists and ``overwrite`` is false, or the folder cannot be written.
         """
         self._validate_spectra("write()")
-        groups = {id(face.group) for face in self._faces}
-        beside = [face for face in self.unused if id(face.group) in groups]
-        parts = Datasets(self._faces, beside)._with_unused().parts()
+        groups = {id(view.group) for view in self._views}
+        beside = [view for view in self.unused if id(view.group) in groups]
+        parts = Datasets(self._views, beside)._with_unused().parts()
         files.write_datasets([files.with_mask_fit(part.data, part.mask_fit) for part in parts], filename, overwrite)
 
     @classmethod
@@ -344,7 +344,7 @@ class Datasets(Sequence[Any]):
         return cls.from_xarray(files.read_datasets(filename), models)
 
 
-def _face(dataset: Any) -> SpectrumDataset | FluxPointsDataset:
+def _view(dataset: Any) -> SpectrumDataset | FluxPointsDataset:
     if not isinstance(dataset, SpectrumDataset | FluxPointsDataset):
         raise ConfigTypeError(
             f"Expected SpectrumDataset, SpectrumDatasetOnOff or FluxPointsDataset, got a {type(dataset).__name__}; "
@@ -353,29 +353,29 @@ def _face(dataset: Any) -> SpectrumDataset | FluxPointsDataset:
     return dataset
 
 
-def _faces(given: xr.Dataset) -> tuple[list[SpectrumDataset], IntArray]:
+def _views(given: xr.Dataset) -> tuple[list[SpectrumDataset], IntArray]:
     ds, mask = files.without_mask_fit(normalize_spectrum(given))
-    faces = spectrum_faces(ds)
+    views = spectrum_views(ds)
     if mask is not None:
-        for face in faces:
-            face.mask_fit = mask[face.position]
-    return faces, ds["outcome"].values
+        for view in views:
+            view.mask_fit = mask[view.position]
+    return views, ds["outcome"].values
 
 
-def _parts(faces: list[SpectrumDataset]) -> list[Part]:
-    group, models = faces[0].group, faces[0].models
-    positions = [face.position for face in faces]
+def _parts(views: list[SpectrumDataset]) -> list[ModelledRows]:
+    group, models = views[0].group, views[0].models
+    positions = [view.position for view in views]
     whole = list(itertools.product(range(group.sizes["dataset"]), range(group.sizes["region"])))
     if positions == whole:
-        return [Part(group, models, _stacked_masks(faces, group))]
+        return [ModelledRows(group, models, _stacked_masks(views, group))]
     if group.sizes["region"] == 1:
         rows = group.isel(dataset=[row for row, _ in positions])
-        return [Part(rows, models, _stacked_masks(faces, rows))]
-    return [Part(face.data, models, _stacked_masks([face], face.data)) for face in faces]
+        return [ModelledRows(rows, models, _stacked_masks(views, rows))]
+    return [ModelledRows(view.data, models, _stacked_masks([view], view.data)) for view in views]
 
 
-def _stacked_masks(faces: list[SpectrumDataset], ds: xr.Dataset) -> BoolArray | None:
-    masks = [face.fit_bins for face in faces]
+def _stacked_masks(views: list[SpectrumDataset], ds: xr.Dataset) -> BoolArray | None:
+    masks = [view.fit_bins for view in views]
     if all(mask is None for mask in masks):
         return None
     rows = [np.ones(ds.sizes["energy"], bool) if mask is None else mask for mask in masks]

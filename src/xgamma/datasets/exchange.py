@@ -10,12 +10,12 @@ import xarray as xr
 from xgamma import bridges
 from xgamma.datasets.files import with_mask_fit
 from xgamma.datasets.info import row_names
-from xgamma.datasets.part import Part
+from xgamma.datasets.part import ModelledRows
 from xgamma.errors import LaterError
 from xgamma.models.models import Models
 
 
-def collection_of_gammapy(parts: Sequence[Part]) -> Any:
+def collection_of_gammapy(parts: Sequence[ModelledRows]) -> Any:
     """Return all rows as ``Datasets`` of Gammapy; those that share models share them there too."""
     theirs = {id(part.models): part.models.to_gammapy() for part in parts if len(part.models)}
     collection = bridges.spectra.collected(
@@ -27,7 +27,7 @@ def collection_of_gammapy(parts: Sequence[Part]) -> Any:
     return collection
 
 
-def _with_models(part: Part, models: Any) -> list[Any]:
+def _with_models(part: ModelledRows, models: Any) -> list[Any]:
     bound = [model.name for model in part.models if model.datasets_names is not None]
     if bound and part.data.sizes["region"] > 1:
         raise LaterError(

@@ -1,4 +1,4 @@
-"""``FluxPoints``: the face of a DL5 Dataset of flux points."""
+"""``FluxPoints``: the view of a DL5 Dataset of flux points."""
 
 from __future__ import annotations
 

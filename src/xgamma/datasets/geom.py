@@ -1,4 +1,4 @@
-"""``array.geom``: the bins of an array that a face hands out, asked for as Gammapy does."""
+"""``array.geom``: the bins of an array that a view hands out, asked for as Gammapy does."""
 
 from __future__ import annotations
 

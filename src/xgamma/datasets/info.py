@@ -18,7 +18,7 @@ from astropy.table import Table, vstack
 
 from xgamma import predict, stats
 from xgamma.axes import BoolArray, FloatArray
-from xgamma.datasets.part import Part
+from xgamma.datasets.part import ModelledRows
 from xgamma.errors import UnknownNameError, did_you_mean
 from xgamma.models.models import Models
 from xgamma.reduce.stack import combine, finalise
@@ -240,7 +240,7 @@ def _off_columns(ds: xr.Dataset, expected: FloatArray, used: BoolArray) -> dict[
     }
 
 
-def info_table(parts: Sequence[Part]) -> Table:
+def info_table(parts: Sequence[ModelledRows]) -> Table:
     """Return one row for each row of the parts; empty without any."""
     tables = []
     for part in parts:

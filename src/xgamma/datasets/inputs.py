@@ -1,4 +1,4 @@
-"""What enters a face is checked here, once: DL4 Datasets, masks and models."""
+"""What enters a view is checked here, once: DL4 Datasets, masks and models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``Part``: what is computed together."""
+"""``ModelledRows``: what is computed together."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from xgamma.models.models import Models
 
 
 @dataclass(frozen=True)
-class Part:
+class ModelledRows:
     """Neighbouring rows of one Dataset that have the same models, and their bins to fit or ``None``."""
 
     data: xr.Dataset

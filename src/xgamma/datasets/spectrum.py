@@ -20,7 +20,7 @@ from xgamma.axes import Axis, BoolArray, FloatArray
 from xgamma.datasets import exchange, files, info, text
 from xgamma.datasets.geom import with_edges
 from xgamma.datasets.inputs import normalize_mask, normalize_models, normalize_spectrum
-from xgamma.datasets.part import Part
+from xgamma.datasets.part import ModelledRows
 from xgamma.errors import DataError
 from xgamma.models.models import Models
 from xgamma.plot import counts as plot_counts
@@ -69,17 +69,17 @@ class SpectrumDataset:
         self.mask_fit = mask_fit
 
     def _place(self, group: xr.Dataset, row: int, region: int, name: str) -> None:
-        # Ten thousand faces of one Dataset are cheap as long as none of them cuts its row out before it is asked to.
+        # Ten thousand views of one Dataset are cheap as long as none of them cuts its row out before it is asked to.
         self._group, self._row, self._region, self._name = group, row, region, name
         self._models = Models([])
         self._mask_fit: BoolArray | None = None
 
     @classmethod
     def from_row(cls, group: xr.Dataset, row: int, region: int, name: str) -> Self:
-        """Return the face of one row of a validated DL4 Dataset, under the name that it has there."""
-        face = cls.__new__(cls)
-        face._place(group, row, region, name)
-        return face
+        """Return the view of one row of a validated DL4 Dataset, under the name that it has there."""
+        view = cls.__new__(cls)
+        view._place(group, row, region, name)
+        return view
 
     # --- what it holds
 
@@ -350,7 +350,7 @@ class SpectrumDataset:
     def to_gammapy(self) -> Any:
         """Return the row as a dataset of Gammapy, with its models and masks; see ``Datasets.to_gammapy``."""
         [data], [mask] = self.fit_inputs()
-        return exchange.collection_of_gammapy([Part(data, self._models, mask)])[0]
+        return exchange.collection_of_gammapy([ModelledRows(data, self._models, mask)])[0]
 
     @classmethod
     def from_gammapy(cls, dataset: Any) -> Self:
@@ -386,12 +386,12 @@ class SpectrumDatasetOnOff(SpectrumDataset):
         return info.alpha(self.data).isel(dataset=0)
 
 
-def spectrum_faces(group: xr.Dataset) -> list[SpectrumDataset]:
-    """Return the faces of all rows of a validated DL4 Dataset, of the class that its statistic asks for."""
-    face_class = SpectrumDatasetOnOff if info.is_on_off(group) else SpectrumDataset
+def spectrum_views(group: xr.Dataset) -> list[SpectrumDataset]:
+    """Return the views of all rows of a validated DL4 Dataset, of the class that its statistic asks for."""
+    view_class = SpectrumDatasetOnOff if info.is_on_off(group) else SpectrumDataset
     positions = itertools.product(range(group.sizes["dataset"]), range(group.sizes["region"]))
     names = info.row_names(group)
-    return [face_class.from_row(group, *position, name) for position, name in zip(positions, names, strict=True)]
+    return [view_class.from_row(group, *position, name) for position, name in zip(positions, names, strict=True)]
 
 
 def _vector(array: xr.DataArray) -> Any:

@@ -1,4 +1,4 @@
-"""How faces print: paragraphs of (label, text), as a block of text or a small HTML table."""
+"""How views print: paragraphs of (label, text), as a block of text or a small HTML table."""
 
 from __future__ import annotations
 

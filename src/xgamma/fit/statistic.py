@@ -18,7 +18,7 @@ from xgamma.errors import ConfigError, DataError
 from xgamma.models.models import Models, SkyModel
 from xgamma.models.of_region import validate_spectral
 from xgamma.models.parameters import Parameters
-from xgamma.predict import COUNTS_DIMS, Folded, Response, measured, selected_models
+from xgamma.predict import COUNTS_DIMS, Folded, Folding, measured, selected_models
 from xgamma.stats import Counts, chi2
 
 log = logging.getLogger("xgamma.fit")
@@ -53,7 +53,7 @@ def used_bins(ds: xr.Dataset, mask: BoolArray | None) -> BoolArray:
 class CountsTerm:
     """The bins of Datasets that share true energies and statistic."""
 
-    response: Response
+    response: Folding
     data: Counts
     signals: tuple[Folded, ...]
     dataset: IntArray
@@ -211,7 +211,7 @@ def _some(names: Sequence[str]) -> str:
 
 def counts_term(places: Sequence[Place], models: Sequence[SkyModel]) -> CountsTerm:
     """Return the term of Datasets that share true energies and statistic."""
-    response = Response(tuple((ds, used) for ds, used, _ in places))
+    response = Folding(tuple((ds, used) for ds, used, _ in places))
     data = [measured(ds, used) for ds, used, _ in places]
     columns = [np.concatenate([getattr(one, column.name) for one in data]) for column in fields(data[0])]
     numbers = np.concatenate([start + np.arange(ds.sizes["dataset"]) for ds, _, start in places])

@@ -16,7 +16,7 @@ import xarray as xr
 from astropy.io import fits
 
 from xgamma.errors import DataError, InputError
-from xgamma.formats.fits.hdus import Table, table_hdu
+from xgamma.formats.fits.hdus import HduTable, table_hdu
 
 NAME = "XGAMMA"
 LAYOUT = 1
@@ -62,7 +62,7 @@ def dataset_hdu(ds: xr.Dataset) -> fits.BinTableHDU:
     return table_hdu(NAME, columns, header)
 
 
-def dataset_of_tables(tables: Mapping[str, Table], path: Path) -> xr.Dataset | None:
+def dataset_of_tables(tables: Mapping[str, HduTable], path: Path) -> xr.Dataset | None:
     """Return the Dataset of a file of ours, ``None`` for one of another program.
 
     Raises
@@ -80,7 +80,7 @@ def dataset_of_tables(tables: Mapping[str, Table], path: Path) -> xr.Dataset | N
     return None
 
 
-def dataset_from_table(table: Table) -> xr.Dataset:
+def dataset_from_table(table: HduTable) -> xr.Dataset:
     """Return the Dataset that `dataset_hdu` wrote; raises ``InputError`` for the table of a newer xgamma."""
     layout = table.header.get("LAYOUT", 0)
     if layout > LAYOUT:
@@ -127,7 +127,7 @@ def _column(name: str, values: npt.NDArray[Any], units: str) -> fits.Column:
     )
 
 
-def _values(entry: dict[str, Any], table: Table) -> npt.NDArray[Any]:
+def _values(entry: dict[str, Any], table: HduTable) -> npt.NDArray[Any]:
     dtype, shape = np.dtype(entry["dtype"]), entry["shape"]
     if "values" in entry:
         return np.array(entry["values"], dtype=dtype).reshape(shape)

@@ -6,7 +6,7 @@ import numpy as np
 from astropy.io import fits
 
 from xgamma.axes import FloatArray
-from xgamma.formats.fits.hdus import Table, table_hdu
+from xgamma.formats.fits.hdus import HduTable, table_hdu
 from xgamma.times import mjdref_from_header
 
 DEFAULT_MJDREF = 51544.0
@@ -20,7 +20,7 @@ def gti_hdu(gti: FloatArray, mjdref: float) -> fits.BinTableHDU:
     return table_hdu("GTI", columns, header)
 
 
-def gti_of_table(table: Table | None) -> tuple[FloatArray, float]:
+def gti_of_table(table: HduTable | None) -> tuple[FloatArray, float]:
     """Return good time, shape (n, 2), and its reference epoch (MJD, TT); no rows where there is no table."""
     if table is None:
         return np.empty((0, 2)), DEFAULT_MJDREF

@@ -10,7 +10,7 @@ from astropy.io import fits
 
 from xgamma.axes import FloatArray
 from xgamma.errors import InputError
-from xgamma.formats.fits.hdus import Table, table_hdu
+from xgamma.formats.fits.hdus import HduTable, table_hdu
 from xgamma.geometry import Plane, from_tangent_plane, northward_scale, tangent_plane
 
 _PREFIXES = {"icrs": ("RA---TAN", "DEC--TAN"), "galactic": ("GLON-TAN", "GLAT-TAN")}
@@ -88,7 +88,7 @@ def _wcs_header(frame: str, center: tuple[float, float], size: int, pixel: float
     return {**header, "RADESYS": "ICRS"} if frame == "icrs" else header
 
 
-def circles_from_table(table: Table) -> Circles:
+def circles_from_table(table: HduTable) -> Circles:
     """Return the circles and points of a region table; a point has radius 0, any other shape the radius NaN.
 
     Raises
@@ -112,7 +112,7 @@ def circles_from_table(table: Table) -> Circles:
     return Circles(lon, lat, _radii(table) * scale * northward_scale(lon, lat, *center), frame)
 
 
-def _frame(table: Table) -> str:
+def _frame(table: HduTable) -> str:
     ctype = str(table.header.get("CTYPE1", "")).strip().upper()
     frames = [frame for frame, names in _PREFIXES.items() if names[0] == ctype]
     if not frames:
@@ -120,7 +120,7 @@ def _frame(table: Table) -> str:
     return frames[0]
 
 
-def _radii(table: Table) -> FloatArray:
+def _radii(table: HduTable) -> FloatArray:
     shapes = np.array([str(shape).strip().lower() for shape in table.column("SHAPE")])
     radius = np.zeros(len(shapes))
     if "R" in table:

@@ -15,7 +15,15 @@ from xgamma.axes import Axis, BoolArray, FloatArray
 from xgamma.errors import DataError, LaterError
 from xgamma.formats import dataset_table
 from xgamma.formats.atomic import local_path, validate_ending, validate_output, write_files
-from xgamma.formats.fits.hdus import Table, axis_of_table, fits_content, fits_text, read_tables, table_hdu, table_named
+from xgamma.formats.fits.hdus import (
+    HduTable,
+    axis_of_table,
+    fits_content,
+    fits_text,
+    read_tables,
+    table_hdu,
+    table_named,
+)
 from xgamma.formats.gti_table import gti_hdu, gti_of_table
 from xgamma.formats.region_table import Circles, circles_from_table, region_hdu
 from xgamma.formats.spectrum_rows import SpectrumRow, dataset_of_rows, facts_of_columns, spectrum_rows
@@ -95,13 +103,13 @@ def read_spectrum_fits(path: str | os.PathLike[str]) -> xr.Dataset:
     return spectra_of_tables(read_tables(source), source)
 
 
-def rows_of_tables(tables: Mapping[str, Table], path: Path) -> list[SpectrumRow]:
+def rows_of_tables(tables: Mapping[str, HduTable], path: Path) -> list[SpectrumRow]:
     """Return the rows of the tables of one file, of xgamma or of Gammapy; see `read_spectrum_fits`."""
     ours = dataset_table.dataset_of_tables(tables, path)
     return [row_of_tables(tables, path)] if ours is None else list(spectrum_rows(ours))
 
 
-def spectra_of_tables(tables: Mapping[str, Table], path: Path) -> xr.Dataset:
+def spectra_of_tables(tables: Mapping[str, HduTable], path: Path) -> xr.Dataset:
     """Return the Dataset of the tables of one file; see `read_spectrum_fits`."""
     ours = dataset_table.dataset_of_tables(tables, path)
     return dataset_of_rows([row_of_tables(tables, path)]) if ours is None else ours
@@ -180,7 +188,7 @@ def _meta_hdu(row: SpectrumRow) -> fits.BinTableHDU:
     return table_hdu("META_TABLE", columns)
 
 
-def row_of_tables(tables: Mapping[str, Table], path: Path) -> SpectrumRow:
+def row_of_tables(tables: Mapping[str, HduTable], path: Path) -> SpectrumRow:
     """Return the one row of a file that Gammapy wrote; raises ``InputError`` when an HDU is missing."""
     counts, exposure, edisp = (table_named(tables, [name], path) for name in ("COUNTS", "EXPOSURE", "EDISP"))
     if "MIGRA" in str(edisp.header.get("AXCOLS1", "")):
@@ -217,18 +225,18 @@ def row_of_tables(tables: Mapping[str, Table], path: Path) -> SpectrumRow:
     return row.without_repeated_off_region()
 
 
-def _axis(tables: Mapping[str, Table], name: str, axis: str, path: Path) -> Axis:
+def _axis(tables: Mapping[str, HduTable], name: str, axis: str, path: Path) -> Axis:
     bands = table_named(tables, [f"{name}_BANDS"], path)
     return axis_of_table(bands, axis, *_COLUMNS[axis][1:])
 
 
-def _values(tables: Mapping[str, Table], name: str, size: int) -> FloatArray | None:
+def _values(tables: Mapping[str, HduTable], name: str, size: int) -> FloatArray | None:
     return tables[name].numbers("DATA").reshape(size) if name in tables else None
 
 
-def _circles(tables: Mapping[str, Table], name: str) -> Circles:
+def _circles(tables: Mapping[str, HduTable], name: str) -> Circles:
     return circles_from_table(tables[name]) if name in tables else Circles.none()
 
 
-def _facts(table: Table | None) -> dict[str, Any]:
+def _facts(table: HduTable | None) -> dict[str, Any]:
     return {} if table is None else facts_of_columns(table.columns)

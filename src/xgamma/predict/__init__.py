@@ -26,7 +26,7 @@ Part: TypeAlias = tuple[xr.Dataset, BoolArray]
 
 
 @dataclass(frozen=True)
-class Response:
+class Folding:
     """The linear response of chosen bins of Datasets that share one axis of true energy.
 
     Parameters
@@ -187,7 +187,7 @@ def npred(ds: xr.Dataset, models: Models | Sequence[SkyModel]) -> xr.DataArray:
 
 
 def _signal(ds: xr.Dataset, models: Models | Sequence[SkyModel]) -> FloatArray:
-    response = Response(((ds, np.ones(_shape(ds), dtype=bool)),))
+    response = Folding(((ds, np.ones(_shape(ds), dtype=bool)),))
     parts = [response.fold(model)() for model in selected_models(models, response.names)]
     return np.sum(parts, axis=0) if parts else np.zeros(int(np.prod(_shape(ds))))
 

@@ -38,7 +38,7 @@ RADIAL_BINS = 50
 MEV_PER_TEV = 1.0e6
 
 
-class Table(NamedTuple):
+class ResponseTable(NamedTuple):
     """One response in the form that ``formats.gadf.write.irf_hdu`` writes."""
 
     kind: str
@@ -58,7 +58,7 @@ def offset_axis(response: Response, step: float) -> Axis:
     return Axis.from_nodes("offset", np.linspace(0.0, response.offset_max, count + 1), "deg", "lin")
 
 
-def response_tables(response: Response, efficiency: float) -> list[Table]:
+def response_tables(response: Response, efficiency: float) -> list[ResponseTable]:
     """Return all tables of a run: aeff, edisp, and psf and background or what a point-like cut needs."""
     aeff, edisp = _aeff_and_edisp(response, efficiency)
     if response.enclosure == "point-like":
@@ -66,12 +66,12 @@ def response_tables(response: Response, efficiency: float) -> list[Table]:
     return [aeff, edisp, _psf_table(response), background_table(response, efficiency)]
 
 
-def area_table(response: Response, efficiency: float) -> Table:
+def area_table(response: Response, efficiency: float) -> ResponseTable:
     """Return the effective area at full enclosure, from which events are drawn."""
     energy, offset = energy_axis(response, "energy_true", response.energy_bins), offset_axis(response, AREA_STEP)
     area = efficiency * effective_area(response, energy.center[:, None], offset.center)
     header: dict[str, HeaderValue] = {"LO_THRES": response.lo_thres, "HI_THRES": response.hi_thres}
-    return Table("aeff_2d", (energy, offset), {"aeff": area}, header)
+    return ResponseTable("aeff_2d", (energy, offset), {"aeff": area}, header)
 
 
 def _migra_probability(response: Response, energy: FloatArray, offset: FloatArray) -> FloatArray:
@@ -90,7 +90,7 @@ def _passing(response: Response, energy: FloatArray, offset: FloatArray) -> Floa
     return np.asarray(probability * containment(response, width, rad_max(response, reconstructed)))
 
 
-def _aeff_and_edisp(response: Response, efficiency: float) -> tuple[Table, Table]:
+def _aeff_and_edisp(response: Response, efficiency: float) -> tuple[ResponseTable, ResponseTable]:
     full = area_table(response, efficiency)
     energy, offset = full.axes
     coarse = offset_axis(response, COARSE_STEP)
@@ -101,25 +101,25 @@ def _aeff_and_edisp(response: Response, efficiency: float) -> tuple[Table, Table
     passing = _passing(response, energy.center, coarse.center)
     density = passing / passing.sum(axis=1, keepdims=True) / MIGRA.width[:, None]
     return (
-        Table("aeff_2d", full.axes, {"aeff": area}, {**full.header, **cut}),
-        Table("edisp_2d", (energy, MIGRA, coarse), {"edisp": density}, cut),
+        ResponseTable("aeff_2d", full.axes, {"aeff": area}, {**full.header, **cut}),
+        ResponseTable("edisp_2d", (energy, MIGRA, coarse), {"edisp": density}, cut),
     )
 
 
-def _rad_max_table(response: Response) -> Table:
+def _rad_max_table(response: Response) -> ResponseTable:
     energy, offset = energy_axis(response, "energy", response.energy_bins), offset_axis(response, COARSE_STEP)
     values = np.repeat(rad_max(response, energy.center)[:, None], offset.nbin, axis=1)
-    return Table("rad_max_2d", (energy, offset), {"rad_max": values}, {"HDUCLAS3": "POINT-LIKE"})
+    return ResponseTable("rad_max_2d", (energy, offset), {"rad_max": values}, {"HDUCLAS3": "POINT-LIKE"})
 
 
-def _psf_table(response: Response) -> Table:
+def _psf_table(response: Response) -> ResponseTable:
     energy, offset = energy_axis(response, "energy_true", PSF_ENERGY_BINS), offset_axis(response, COARSE_STEP)
     width = psf_width(response, energy.center[:, None], offset.center)
     if response.psf == "psf_table":
         ring = 2 * np.pi * np.deg2rad(RAD.center) * np.deg2rad(RAD.width)
         density = np.diff(containment(response, width[..., None], RAD.edges), axis=-1) / ring
-        return Table("psf_table", (energy, offset, RAD), {"psf": density}, {})
-    return Table(response.psf, (energy, offset), _psf_parameters(response.psf, width), {})
+        return ResponseTable("psf_table", (energy, offset, RAD), {"psf": density}, {})
+    return ResponseTable(response.psf, (energy, offset), _psf_parameters(response.psf, width), {})
 
 
 def _psf_parameters(kind: str, width: FloatArray) -> dict[str, FloatArray]:
@@ -131,7 +131,7 @@ def _psf_parameters(kind: str, width: FloatArray) -> dict[str, FloatArray]:
     return values
 
 
-def background_table(response: Response, efficiency: float) -> Table:
+def background_table(response: Response, efficiency: float) -> ResponseTable:
     """Return the background rate in s-1 MeV-1 sr-1: ``background_rate`` is its integral over energies and field."""
     energy = energy_axis(response, "energy", response.energy_bins)
     spectrum = background_spectrum(response, energy.center)
@@ -139,11 +139,11 @@ def background_table(response: Response, efficiency: float) -> Table:
     if response.background == "bkg_2d":
         offset = Axis.from_bounds("offset", 0.0, response.offset_max, RADIAL_BINS, "deg", "lin")
         values = (rate / solid_angle(response)) * spectrum[:, None] * field_profile(response, offset.center)
-        return Table("bkg_2d", (energy, offset), {"bkg": values}, {})
+        return ResponseTable("bkg_2d", (energy, offset), {"bkg": values}, {})
     lon, lat = (
         Axis.from_bounds(name, -response.offset_max, response.offset_max, FIELD_BINS, "deg", "lin")
         for name in ("fov_lon", "fov_lat")
     )
     field = field_profile(response, lon.center)[:, None] * field_profile(response, lat.center)
     values = (rate / solid_angle(response)) * field[..., None] * spectrum
-    return Table("bkg_3d", (lon, lat, energy), {"bkg": values}, {"FOVALIGN": "RADEC"})
+    return ResponseTable("bkg_3d", (lon, lat, energy), {"bkg": values}, {"FOVALIGN": "RADEC"})

@@ -26,7 +26,7 @@ from zarr.storage import ObjectStore
 
 from xgamma.errors import DamagedError, StoreError
 from xgamma.storage.disk import delete_tree, is_behind_link, leftovers, read_file, write_file
-from xgamma.storage.locations import Place, reason, remote_objects
+from xgamma.storage.locations import Location, reason, remote_objects
 from xgamma.storage.retries import persistent
 
 MAX_CHUNK_BYTES = (1 << 31) - 1
@@ -50,7 +50,7 @@ class WholeObjectStore(ObjectStore[Any]):
     In a bucket an object is one request, which leaves nothing behind when its writer is killed.
     """
 
-    def __init__(self, objects: Any, place: Place) -> None:
+    def __init__(self, objects: Any, place: Location) -> None:
         super().__init__(objects)
         self._place = place
         self._folder = place.folder
@@ -157,7 +157,7 @@ def _gate() -> asyncio.Semaphore:
 class Backend:
     """One place that holds objects by path; ``folder`` is set on local disk only."""
 
-    def __init__(self, place: Place, objects: Any) -> None:
+    def __init__(self, place: Location, objects: Any) -> None:
         self.url = place.url
         self.folder = place.folder
         self.is_remote = place.is_remote
@@ -281,17 +281,17 @@ def open_backend(url: str | Path, *, create: bool = True) -> Backend:
         return _memory(f"memory://{parts.netloc or uuid.uuid4().hex}")
     if parts.scheme in ("", "file") or isinstance(url, Path):
         return _folder(Path(unquote(parts.path) if parts.scheme == "file" else url), create)
-    return Backend(Place(str(url), None), remote_objects(str(url)))
+    return Backend(Location(str(url), None), remote_objects(str(url)))
 
 
 def _memory(url: str) -> Backend:
-    return _IN_MEMORY.setdefault(url, Backend(Place(url, None), MemoryStore()))
+    return _IN_MEMORY.setdefault(url, Backend(Location(url, None), MemoryStore()))
 
 
 def _folder(path: Path, create: bool) -> Backend:
     folder = path.expanduser().absolute()
     try:
-        return Backend(Place(str(folder), folder), LocalStore(folder, mkdir=create))
+        return Backend(Location(str(folder), folder), LocalStore(folder, mkdir=create))
     except (BaseError, OSError, ValueError) as error:
         raise StoreError(
             f"The store {folder} cannot be opened as a folder: {reason(error)}. Give a folder that can be written."

@@ -1,4 +1,4 @@
-"""``Place``: where a store is, what can be done there, and the sentence that is said when it fails.
+"""``Location``: where a store is, what can be done there, and the sentence that is said when it fails.
 
 Credentials never pass through here: obstore takes them from the environment or from the provider, and of what a server
 answers only the parts are repeated that cannot hold them.
@@ -42,7 +42,7 @@ _URL = re.compile(r"(\w+://)(?:[^\s/@]*@)?([^\s?]+)(?:\?\S*)?")
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """A url, and the folder where it is one on this machine's disks."""
 
     url: str

@@ -123,18 +123,18 @@ async def read_window(
     return values
 
 
-Place = slice | npt.NDArray[np.int64]
+Selector = slice | npt.NDArray[np.int64]
 
 
 class _Piece(NamedTuple):
     """What of one chunk is needed along a dim: the number of the chunk, where in it, and where it goes."""
 
     chunk: int
-    inside: Place
-    place: Place
+    inside: Selector
+    place: Selector
 
 
-def _pieces(asked: Place, size: int, chunk: int) -> tuple[int, list[_Piece]]:
+def _pieces(asked: Selector, size: int, chunk: int) -> tuple[int, list[_Piece]]:
     """Return how many places are asked for along a dim, and the piece of each chunk that holds some."""
     if isinstance(asked, slice):
         start, stop, _ = asked.indices(size)
@@ -152,7 +152,7 @@ def _pieces(asked: Place, size: int, chunk: int) -> tuple[int, list[_Piece]]:
     return len(asked), [_Piece(number, asked[at] - number * chunk, at) for number, at in places.items()]
 
 
-def _crossed(places: list[Place]) -> tuple[Any, ...]:
+def _crossed(places: list[Selector]) -> tuple[Any, ...]:
     """Return an index by which numpy takes all combinations of the places along each dim."""
     if all(isinstance(place, slice) for place in places):
         return tuple(places)

@@ -10,7 +10,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 from zarr.core.sync import sync
 
-from xgamma.store.chunks import Damageable, Document, Place, read_window
+from xgamma.store.chunks import Damageable, Document, Selector, read_window
 
 
 class StoredArray(BackendArray):
@@ -50,7 +50,7 @@ class StoredArray(BackendArray):
         return found[tuple(0 if isinstance(each, int | np.integer) else slice(None) for each in key)]
 
 
-def _place(key: Any, size: int) -> Place:
+def _place(key: Any, size: int) -> Selector:
     if isinstance(key, slice):
         return key if key.step in (None, 1) else np.arange(size)[key]
     numbers = np.atleast_1d(np.asarray(key, dtype=np.int64))

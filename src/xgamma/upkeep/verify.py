@@ -31,7 +31,7 @@ NO_ROWS = "the store does not hold all of their rows"
 
 
 @dataclass
-class Report:
+class VerifyReport:
     """What was verified, and what was not.
 
     Parameters
@@ -81,7 +81,7 @@ class _Seen:
     rows: list[StoredRow] = field(default_factory=list)
 
 
-def verify(store: Store, sample: int = 0, seed: int | None = None) -> Report:
+def verify(store: Store, sample: int = 0, seed: int | None = None) -> VerifyReport:
     """Read a whole store and return what is wrong with it; nothing is written.
 
     Parameters
@@ -104,7 +104,7 @@ def verify(store: Store, sample: int = 0, seed: int | None = None) -> Report:
     []
     """
     contents = read_contents(store)
-    report = Report(len(contents.records), sum(record.nbytes for record in contents.records))
+    report = VerifyReport(len(contents.records), sum(record.nbytes for record in contents.records))
     report.faults += contents.faults
     report.unpublished = contents.unpublished
     report.metadata = sum(record.metadata != "" for record in contents.records)
@@ -127,7 +127,7 @@ def verify(store: Store, sample: int = 0, seed: int | None = None) -> Report:
     return report
 
 
-def _product_faults(store: Store, record: Record, seen: _Seen, report: Report) -> list[Fault]:
+def _product_faults(store: Store, record: Record, seen: _Seen, report: VerifyReport) -> list[Fault]:
     """Return what is wrong with one product, by itself and beside those that were ``seen``."""
     checked = check_product(store, record)
     if checked.faults and record.kind == KIND:
@@ -140,10 +140,12 @@ def _product_faults(store: Store, record: Record, seen: _Seen, report: Report) -
 
 
 Found = Iterator[tuple[str, str]]
-Check = Callable[[Record, xr.Dataset, _Seen, Report], Found]
+Check = Callable[[Record, xr.Dataset, _Seen, VerifyReport], Found]
 
 
-def _messages(check: Check, record: Record, root: xr.Dataset, seen: _Seen, report: Report) -> list[tuple[str, str]]:
+def _messages(
+    check: Check, record: Record, root: xr.Dataset, seen: _Seen, report: VerifyReport
+) -> list[tuple[str, str]]:
     try:
         return list(check(record, root, seen, report))
     except (KeyError, TypeError, ValueError, IndexError) as error:
@@ -151,7 +153,7 @@ def _messages(check: Check, record: Record, root: xr.Dataset, seen: _Seen, repor
         return [("record", f"The record does not fit what the product holds: {type(error).__name__}: {error}.")]
 
 
-def _check_part(record: Record, obs: xr.Dataset, seen: _Seen, report: Report) -> Found:
+def _check_part(record: Record, obs: xr.Dataset, seen: _Seen, report: VerifyReport) -> Found:
     runs = [(int(run["obs_id"]), str(run["run_key"])) for run in record.texts["runs"]]
     release, run_keys = str(record.texts["release"]), [key for _, key in runs]
     keys = [part_key(version, release, run_keys) for version in range(1, STEP_VERSION + 1)]
@@ -165,7 +167,7 @@ def _check_part(record: Record, obs: xr.Dataset, seen: _Seen, report: Report) ->
             seen.runs.setdefault(obs_id, {})[key] = (record.key, number)
 
 
-def _check_rows(record: Record, rows: xr.Dataset, seen: _Seen, report: Report) -> Found:
+def _check_rows(record: Record, rows: xr.Dataset, seen: _Seen, report: VerifyReport) -> Found:
     yield from _schema_faults(rows)
     names, keys = rows["dataset"].values.tolist(), list(record.texts["rows"])
     if len(keys) != len(names) or (not record.supersedes and record.key != digest(keys)):
@@ -192,7 +194,7 @@ def _check_rows(record: Record, rows: xr.Dataset, seen: _Seen, report: Report) -
             yield "ledger", f"The ledger of row {names[number]!r} adds up to {total} events, its run has {read}."
 
 
-def _check_stack(record: Record, stack: xr.Dataset, seen: _Seen, report: Report) -> Found:
+def _check_stack(record: Record, stack: xr.Dataset, seen: _Seen, report: VerifyReport) -> Found:
     yield from _schema_faults(stack)
     if not all(key in seen.ledgers for key in record.inputs):
         report.ledgers_unknown[NO_ROWS] += 1

@@ -30,7 +30,7 @@ UNREADABLE = (
 
 
 @dataclass(frozen=True)
-class Table:
+class HduTable:
     """One binary table: where it came from, its header, its columns by upper-case name, their unit strings."""
 
     path: Path
@@ -77,7 +77,7 @@ class Table:
         )
 
 
-def read_tables(path: Path) -> dict[str, Table]:
+def read_tables(path: Path) -> dict[str, HduTable]:
     """Return the binary tables of a FITS file by upper-case EXTNAME, in their order; gzip or not.
 
     A table without a name gets ``HDU1``, ``HDU2``, ...; one whose name is taken gets the number of its HDU after it.
@@ -103,12 +103,12 @@ def read_tables(path: Path) -> dict[str, Table]:
         raise InputError(f"{path} is a broken or truncated FITS file ({error}). Write or fetch it again.") from error
 
 
-def _tables(content: bytes, path: Path) -> dict[str, Table]:
+def _tables(content: bytes, path: Path) -> dict[str, HduTable]:
     with warnings.catch_warnings():
         # A file that is shorter than its headers say is only warned of by astropy.
         warnings.filterwarnings("error", message=".*truncated.*", category=AstropyWarning)
         warnings.filterwarnings("ignore", category=AstropyWarning, message="(?!.*truncated).*")
-        found: dict[str, Table] = {}
+        found: dict[str, HduTable] = {}
         for number, hdu in enumerate(fits.HDUList.fromstring(content)):
             if number == 0 or isinstance(hdu, fits.BinTableHDU):
                 table = _table(hdu, path, number)
@@ -116,16 +116,16 @@ def _tables(content: bytes, path: Path) -> dict[str, Table]:
         return found
 
 
-def _table(hdu: Any, path: Path, number: int) -> Table:
+def _table(hdu: Any, path: Path, number: int) -> HduTable:
     header = {keyword: hdu.header[keyword] for keyword in hdu.header if keyword not in ("", "COMMENT", "HISTORY")}
     name = hdu.name.upper() or f"HDU{number}"
     if number == 0:
-        return Table(path, name, header, {}, {})
+        return HduTable(path, name, header, {}, {})
     columns = {
         column.name.upper(): _without_null(_native(hdu.data[column.name]), column.null) for column in hdu.columns
     }
     units = {column.name.upper(): str(column.unit or "") for column in hdu.columns}
-    return Table(path, name, header, columns, units)
+    return HduTable(path, name, header, columns, units)
 
 
 def _native(values: Any) -> npt.NDArray[Any]:
@@ -141,7 +141,7 @@ def _without_null(values: npt.NDArray[Any], null: int | None) -> npt.NDArray[Any
     return np.where(missing, np.nan, values) if np.any(missing) else values
 
 
-def table_named(tables: Mapping[str, Table], names: Sequence[str], path: Path) -> Table:
+def table_named(tables: Mapping[str, HduTable], names: Sequence[str], path: Path) -> HduTable:
     """Return the first table that has one of ``names``; raises ``InputError`` that lists what there is."""
     for name in names:
         if name in tables:
@@ -149,7 +149,7 @@ def table_named(tables: Mapping[str, Table], names: Sequence[str], path: Path) -
     raise InputError(f"{path} has no HDU {' or '.join(names)}; it has {', '.join(tables)}.")
 
 
-def axis_of_table(table: Table, name: str, low: str, high: str, without: str = "TeV") -> Axis:
+def axis_of_table(table: HduTable, name: str, low: str, high: str, without: str = "TeV") -> Axis:
     """Return the energy axis (TeV) of two columns of edges, which are in ``without`` where they say no unit.
 
     Raises ``InputError`` when its bins leave gaps or do not begin above 0.

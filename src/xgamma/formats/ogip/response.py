@@ -17,7 +17,7 @@ from astropy.io import fits
 from xgamma.axes import Axis, FloatArray
 from xgamma.dialects import fits_unit
 from xgamma.errors import DataError, InputError
-from xgamma.formats.fits.hdus import Table, read_tables, table_hdu
+from xgamma.formats.fits.hdus import HduTable, read_tables, table_hdu
 from xgamma.formats.ogip.tables import AREA, BOUNDS, MATRIX, axis_of, companion, extension_of, holds, number_of, text_of
 from xgamma.units import unit_factor
 
@@ -98,7 +98,7 @@ def _ragged(rows: list[Any]) -> npt.NDArray[Any]:
 
 
 @dataclass(frozen=True)
-class Response:
+class OgipResponse:
     """What a spectrum was seen through: energies (TeV), effective area (m2) and redistribution.
 
     ``area`` has the shape (energy_true,), ``edisp`` (energy_true, energy).
@@ -110,7 +110,7 @@ class Response:
     edisp: FloatArray
 
 
-def read_response(spectrum: Table, tables: Mapping[str, Table]) -> Response:
+def read_response(spectrum: HduTable, tables: Mapping[str, HduTable]) -> OgipResponse:
     """Return the response that a spectrum names: ANCRFILE and RESPFILE, or RESPFILE with the area in its matrix.
 
     Parameters
@@ -140,14 +140,14 @@ def read_response(spectrum: Table, tables: Mapping[str, Table]) -> Response:
     energy_true = axis_of(table, "energy_true", "ENERG_LO", "ENERG_HI")
     kernel = _kernel(table, energy_true.nbin, energy.nbin)
     if area is None:
-        return Response(energy, energy_true, *_parted(spectrum, table, kernel))
+        return OgipResponse(energy, energy_true, *_parted(spectrum, table, kernel))
     _validate_same_energies(table.path, energy_true, area[0])
     if _has_area(table, kernel):
         raise InputError(
             f"{spectrum.path} names the area of {ancillary}, and the matrix of {response} has an area in it too. Set "
             "ANCRFILE to 'none', or give a matrix without."
         )
-    return Response(energy, *area, kernel)
+    return OgipResponse(energy, *area, kernel)
 
 
 def _area(path: Path) -> tuple[Axis, FloatArray]:
@@ -169,7 +169,7 @@ def _validate_same_energies(path: Path, of_matrix: Axis, of_area: Axis) -> None:
     )
 
 
-def _has_area(table: Table, kernel: FloatArray) -> bool:
+def _has_area(table: HduTable, kernel: FloatArray) -> bool:
     """Whether a matrix is not of probabilities alone: by HDUCLAS3, its unit, or rows that add up to more than 1."""
     said = text_of(table, "HDUCLAS3") == "FULL"
     return said or _is_area(table.units["MATRIX"]) or float(kernel.sum(axis=1).max(initial=0.0)) > _PROBABILITY
@@ -182,7 +182,7 @@ def _is_area(unit: str) -> bool:
         return False
 
 
-def _parted(spectrum: Table, table: Table, kernel: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _parted(spectrum: HduTable, table: HduTable, kernel: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return area (m2) and probabilities of a matrix that is the product of both."""
     is_named_so = table.name == MATRIX.names[1] and text_of(table, "HDUCLAS3") not in ("REDIST", "DETECTOR")
     if not (is_named_so or _has_area(table, kernel)):
@@ -196,7 +196,7 @@ def _parted(spectrum: Table, table: Table, kernel: FloatArray) -> tuple[FloatArr
     return area, np.divide(full, area[:, np.newaxis], out=np.zeros_like(full), where=area[:, np.newaxis] > 0)
 
 
-def _kernel(table: Table, rows: int, channels: int) -> FloatArray:
+def _kernel(table: HduTable, rows: int, channels: int) -> FloatArray:
     """Return the matrix without its compression, shape (energy_true, energy)."""
     first_channel = _first_channel(table)
     kernel = np.zeros((rows, channels))
@@ -218,7 +218,7 @@ def _kernel(table: Table, rows: int, channels: int) -> FloatArray:
     return kernel
 
 
-def _first_channel(table: Table) -> int:
+def _first_channel(table: HduTable) -> int:
     """Return the number of the first channel: TLMIN of F_CHAN; without, 1, or 0 where a group says so."""
     number = list(table.columns).index("F_CHAN") + 1 if "F_CHAN" in table else 0
     if f"TLMIN{number}" in table.header:

@@ -16,7 +16,7 @@ import numpy as np
 
 from xgamma.axes import BoolArray, FloatArray
 from xgamma.errors import InputError
-from xgamma.formats.fits.hdus import Table, read_tables
+from xgamma.formats.fits.hdus import HduTable, read_tables
 from xgamma.formats.gti_table import gti_of_table
 from xgamma.formats.ogip.response import read_response
 from xgamma.formats.ogip.tables import (
@@ -39,7 +39,7 @@ _TYPE_2 = ("TYPE:II", "TYPE:2", "TYPEII")
 _RATE_PRECISION = 1e-6
 
 
-def row_of_pha(tables: Mapping[str, Table], path: Path, name: str = "") -> SpectrumRow:
+def row_of_pha(tables: Mapping[str, HduTable], path: Path, name: str = "") -> SpectrumRow:
     """Return the spectrum of a PHA file, its companions read from beside it; ``name`` goes before its OBS_ID.
 
     Raises
@@ -83,7 +83,7 @@ def row_of_pha(tables: Mapping[str, Table], path: Path, name: str = "") -> Spect
     return grouped_row(row, group_starts(spectrum, channels)).without_repeated_off_region()
 
 
-def _validate_kind(spectrum: Table) -> None:
+def _validate_kind(spectrum: HduTable) -> None:
     """Raise ``InputError`` for spectra that are no total counts of one spectrum."""
     is_table_of_spectra = "COUNTS" in spectrum and spectrum.column("COUNTS").ndim > 1
     if is_table_of_spectra or "SPEC_NUM" in spectrum or text_of(spectrum, "HDUCLAS4") in _TYPE_2:
@@ -104,14 +104,14 @@ def _validate_kind(spectrum: Table) -> None:
         log.warning("%s has systematic errors (SYS_ERR), which Poisson statistics do not use.", spectrum.path)
 
 
-def _livetime(spectrum: Table) -> float:
+def _livetime(spectrum: HduTable) -> float:
     livetime = spectrum.header.get("EXPOSURE")
     if isinstance(livetime, bool) or not isinstance(livetime, int | float) or not 0 < livetime < np.inf:
         raise InputError(f"{spectrum.path} has no livetime: its EXPOSURE is {livetime!r}, expected seconds above 0.")
     return float(livetime)
 
 
-def _background_tables(spectrum: Table) -> tuple[Table, Mapping[str, Table]] | None:
+def _background_tables(spectrum: HduTable) -> tuple[HduTable, Mapping[str, HduTable]] | None:
     """Return the spectrum of the background file and all tables of that file."""
     path = companion(spectrum, "BACKFILE")
     if path is None:
@@ -122,13 +122,15 @@ def _background_tables(spectrum: Table) -> tuple[Table, Mapping[str, Table]] | N
     return background, tables
 
 
-def _is_good(spectrum: Table, background: tuple[Table, Mapping[str, Table]] | None, channels: int) -> BoolArray:
+def _is_good(
+    spectrum: HduTable, background: tuple[HduTable, Mapping[str, HduTable]] | None, channels: int
+) -> BoolArray:
     """Return the channels whose QUALITY is 0 in both spectra, shape (channels,)."""
     held = [spectrum] if background is None else [spectrum, background[0]]
     return np.asarray(np.all([per_channel(table, "QUALITY", 0.0, channels) == 0 for table in held], axis=0))
 
 
-def _counts(spectrum: Table, livetime: float, good: BoolArray) -> FloatArray:
+def _counts(spectrum: HduTable, livetime: float, good: BoolArray) -> FloatArray:
     """Return the counts of each channel, from COUNTS or from RATE in counts per second."""
     name = "RATE" if "RATE" in spectrum and "COUNTS" not in spectrum else "COUNTS"
     values = spectrum.numbers(name, "s-1") * livetime if name == "RATE" else spectrum.numbers(name, "")
@@ -147,24 +149,24 @@ def _counts(spectrum: Table, livetime: float, good: BoolArray) -> FloatArray:
     return counts
 
 
-def _is_poisson(spectrum: Table) -> bool:
+def _is_poisson(spectrum: HduTable) -> bool:
     if "POISSERR" in spectrum.header:
         return text_of(spectrum, "POISSERR") not in ("FALSE", "F", "0")
     return "STAT_ERR" not in spectrum
 
 
-def _validate_channels(spectrum: Table) -> None:
+def _validate_channels(spectrum: HduTable) -> None:
     if "CHANNEL" in spectrum and np.any(np.diff(spectrum.numbers("CHANNEL")) != 1):
         raise InputError(f"{spectrum.path}: its channels are not one after the other (column CHANNEL). Sort them.")
 
 
-def _finite(spectrum: Table, name: str, values: FloatArray, good: BoolArray) -> FloatArray:
+def _finite(spectrum: HduTable, name: str, values: FloatArray, good: BoolArray) -> FloatArray:
     """Return values that are numbers from 0 in good channels; what is not finite elsewhere is 0."""
     _validate_good(spectrum, name, np.isfinite(values) & (values >= 0), values, good, "from 0")
     return np.where(np.isfinite(values), values, 0.0)
 
 
-def _area_scale(spectrum: Table, good: BoolArray) -> FloatArray:
+def _area_scale(spectrum: HduTable, good: BoolArray) -> FloatArray:
     """Return AREASCAL, above 0 in all channels: 1 where the channel is bad and it is not."""
     values = per_channel(spectrum, "AREASCAL", 1.0, len(good))
     usable = np.isfinite(values) & (values > 0)
@@ -173,7 +175,7 @@ def _area_scale(spectrum: Table, good: BoolArray) -> FloatArray:
 
 
 def _validate_good(
-    spectrum: Table, name: str, usable: BoolArray, values: FloatArray, good: BoolArray, expected: str
+    spectrum: HduTable, name: str, usable: BoolArray, values: FloatArray, good: BoolArray, expected: str
 ) -> None:
     wrong = good & ~usable
     if wrong.any():
@@ -184,7 +186,7 @@ def _validate_good(
 
 
 def _with_background(
-    row: SpectrumRow, spectrum: Table, background: tuple[Table, Mapping[str, Table]], area_scale: FloatArray
+    row: SpectrumRow, spectrum: HduTable, background: tuple[HduTable, Mapping[str, HduTable]], area_scale: FloatArray
 ) -> SpectrumRow:
     """Return the row with off counts, and the acceptance that makes alpha what the standard says."""
     off, tables = background

@@ -14,7 +14,7 @@ import numpy as np
 
 from xgamma.axes import Axis, FloatArray, IntArray
 from xgamma.errors import InputError
-from xgamma.formats.fits.hdus import Table, axis_of_table, table_named
+from xgamma.formats.fits.hdus import HduTable, axis_of_table, table_named
 from xgamma.formats.spectrum_rows import SpectrumRow
 
 ENERGY_UNIT = "keV"
@@ -30,7 +30,7 @@ class Extension(NamedTuple):
     label: str
     names: tuple[str, ...]
 
-    def describes(self, table: Table) -> bool:
+    def describes(self, table: HduTable) -> bool:
         """Whether ``table`` is such an extension."""
         return self.label == text_of(table, self.keyword) or table.name in self.names
 
@@ -41,12 +41,12 @@ AREA = Extension("HDUCLAS2", "SPECRESP", ("SPECRESP",))
 MATRIX = Extension("HDUCLAS2", "RSP_MATRIX", ("MATRIX", "SPECRESP MATRIX"))
 
 
-def holds(tables: Mapping[str, Table], extension: Extension) -> bool:
+def holds(tables: Mapping[str, HduTable], extension: Extension) -> bool:
     """Whether a file has such an extension."""
     return any(extension.describes(table) for table in tables.values())
 
 
-def extension_of(tables: Mapping[str, Table], extension: Extension, path: Path) -> Table:
+def extension_of(tables: Mapping[str, HduTable], extension: Extension, path: Path) -> HduTable:
     """Return the one extension of a kind; raises ``InputError`` when there is none or several."""
     found = [table for table in tables.values() if extension.describes(table)]
     if len(found) > 1:
@@ -57,17 +57,17 @@ def extension_of(tables: Mapping[str, Table], extension: Extension, path: Path) 
     return found[0] if found else table_named(tables, extension.names, path)
 
 
-def text_of(table: Table, keyword: str) -> str:
+def text_of(table: HduTable, keyword: str) -> str:
     """Return a keyword of a few words in upper case, empty where there is none."""
     return str(table.header.get(keyword, "")).strip().upper()
 
 
-def axis_of(table: Table, name: str, low: str, high: str) -> Axis:
+def axis_of(table: HduTable, name: str, low: str, high: str) -> Axis:
     """Return the energy axis (TeV) of an OGIP table; energies without a unit are keV."""
     return axis_of_table(table, name, low, high, ENERGY_UNIT)
 
 
-def number_of(table: Table, keyword: str, default: float) -> float:
+def number_of(table: HduTable, keyword: str, default: float) -> float:
     """Return a keyword as a number; raises ``InputError`` when it is none."""
     value: Any = table.header.get(keyword, default)
     try:
@@ -76,7 +76,7 @@ def number_of(table: Table, keyword: str, default: float) -> float:
         raise InputError(f"{table.path} has {keyword} = {value!r}; expected a number.") from None
 
 
-def per_channel(table: Table, name: str, default: float, channels: int) -> FloatArray:
+def per_channel(table: HduTable, name: str, default: float, channels: int) -> FloatArray:
     """Return a quantity that OGIP allows as a column or as one keyword, shape (channels,)."""
     values = table.numbers(name) if name in table else np.full(channels, number_of(table, name, default))
     if values.shape != (channels,):
@@ -84,7 +84,7 @@ def per_channel(table: Table, name: str, default: float, channels: int) -> Float
     return values
 
 
-def companion(table: Table, keyword: str) -> Path | None:
+def companion(table: HduTable, keyword: str) -> Path | None:
     """Return the file that a keyword names beside the file of ``table``; ``None`` for no name and for ``none``.
 
     As in FITS readers, a name also stands for the file with ``.gz`` after it.
@@ -100,7 +100,7 @@ def companion(table: Table, keyword: str) -> Path | None:
 _BEGIN, _CONTINUE, _ALONE = 1, -1, 0
 
 
-def group_starts(spectrum: Table, channels: int) -> IntArray:
+def group_starts(spectrum: HduTable, channels: int) -> IntArray:
     """Return the first channel of each group, shape (group,); raises ``InputError`` for a flag that has no meaning."""
     flags = per_channel(spectrum, "GROUPING", _ALONE, channels)
     odd = ~np.isin(flags, (_BEGIN, _CONTINUE, _ALONE))

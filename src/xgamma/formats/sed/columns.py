@@ -16,7 +16,7 @@ from astropy import table as tables
 from xgamma.axes import Axis, BoolArray, FloatArray
 from xgamma.dialects import fits_unit
 from xgamma.errors import InputError
-from xgamma.formats.fits.hdus import Table
+from xgamma.formats.fits.hdus import HduTable
 
 ENERGIES = ("e_ref", "e_min", "e_max")
 _WORDS = {"TRUE": True, "T": True, "YES": True, "1": True, "FALSE": False, "F": False, "NO": False, "0": False}
@@ -24,12 +24,12 @@ _WORDS = {"TRUE": True, "T": True, "YES": True, "1": True, "FALSE": False, "F": 
 _NO_WORD = {"": False, "NAN": False, "--": False, "NONE": False}
 
 
-def table_of_columns(table: tables.Table, path: Path, name: str) -> Table:
+def table_of_columns(table: tables.Table, path: Path, name: str) -> HduTable:
     """Return a table of astropy as plain arrays: what is masked is NaN, false or an empty text."""
     plain = tables.Table(table, copy=False)
     columns = {column.upper(): _filled(plain[column]) for column in plain.colnames}
     units = {column.upper(): str(getattr(plain[column], "unit", None) or "") for column in plain.colnames}
-    return Table(path, name, dict(table.meta), columns, units)
+    return HduTable(path, name, dict(table.meta), columns, units)
 
 
 def _filled(column: Any) -> npt.NDArray[Any]:
@@ -40,7 +40,7 @@ def _filled(column: Any) -> npt.NDArray[Any]:
     return np.asarray(values.filled(empty))
 
 
-def energies(table: Table, dnde: str) -> tuple[FloatArray, FloatArray]:
+def energies(table: HduTable, dnde: str) -> tuple[FloatArray, FloatArray]:
     """Return e_ref, shape (energy,), and the edges, shape (energy, 2), in TeV.
 
     Parameters
@@ -71,14 +71,14 @@ def energies(table: Table, dnde: str) -> tuple[FloatArray, FloatArray]:
     return e_ref, np.stack([low, high], axis=1)
 
 
-def _validate_energies(table: Table, *energies: FloatArray) -> None:
+def _validate_energies(table: HduTable, *energies: FloatArray) -> None:
     if not len(energies[0]):
         raise InputError(f"{table.path} has no flux points: its table {table.name} has no rows.")
     if not all(np.all(np.isfinite(values) & (values > 0)) for values in energies):
         raise InputError(f"{table.path}: the energies of flux points have to be numbers above 0. Leave out other rows.")
 
 
-def _halfway(table: Table, e_ref: FloatArray) -> FloatArray:
+def _halfway(table: HduTable, e_ref: FloatArray) -> FloatArray:
     order = np.argsort(e_ref)
     if np.any(np.diff(e_ref[order]) == 0):
         raise InputError(
@@ -89,7 +89,7 @@ def _halfway(table: Table, e_ref: FloatArray) -> FloatArray:
     return bounds
 
 
-def one_a_row(table: Table, name: str, unit: str, without: str) -> FloatArray:
+def one_a_row(table: HduTable, name: str, unit: str, without: str) -> FloatArray:
     """Return one number a row in ``unit``, shape (row,); ``without`` is the unit of a column that has none.
 
     Raises ``InputError`` when neither says a unit, for one of another dimension, and for columns of arrays.
@@ -105,7 +105,7 @@ def one_a_row(table: Table, name: str, unit: str, without: str) -> FloatArray:
     return values.reshape(len(values))
 
 
-def first_unit(table: Table, names: Iterable[str]) -> str:
+def first_unit(table: HduTable, names: Iterable[str]) -> str:
     """Return the first unit of the columns that are there, empty where none has one."""
     return next((unit for name in names if (unit := table.units.get(name.upper(), "").strip())), "")
 
@@ -116,7 +116,7 @@ def _energy_in(dnde: str) -> str:
     return next((base for base in bases if base.endswith("eV")), "")
 
 
-def flags(table: Table, name: str) -> BoolArray:
+def flags(table: HduTable, name: str) -> BoolArray:
     """Return a column of truths, which writers keep as logicals, numbers and words; what is missing is false."""
     values = table.column(name).reshape(len(table.column(name)))
     if values.dtype.kind == "b":

@@ -23,7 +23,7 @@ from astropy.utils.exceptions import AstropyWarning
 from xgamma.errors import ConfigError, DataError, InputError, MissingInputError, did_you_mean
 from xgamma.formats import dataset_table
 from xgamma.formats.atomic import local_path, validate_ending, validate_output, write_files
-from xgamma.formats.fits.hdus import Table, fits_content, read_tables, table_hdu
+from xgamma.formats.fits.hdus import HduTable, fits_content, read_tables, table_hdu
 from xgamma.formats.fits.tables import read_raw
 from xgamma.formats.sed.columns import table_of_columns
 from xgamma.formats.sed.points import (
@@ -134,7 +134,7 @@ def read_flux_points(path: str | os.PathLike[str], sed_type: str | None = None) 
     return flux_points_of_table(_points_table(found, source), sed_type) if ours is None else ours
 
 
-def _points_table(found: Mapping[str, Table], path: Path) -> Table:
+def _points_table(found: Mapping[str, HduTable], path: Path) -> HduTable:
     """Return the table of flux points of a file; raises ``InputError`` when none or several could be it."""
     points = [table for table in found.values() if is_flux_points(table)]
     named = [table for table in points if table.name == EXTNAME] or points
@@ -218,7 +218,7 @@ def _ecsv_content(columns: Columns, meta: Mapping[str, Any]) -> bytes:
     return text.getvalue().encode()
 
 
-def _ecsv_table(raw: bytes, path: Path) -> Table:
+def _ecsv_table(raw: bytes, path: Path) -> HduTable:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyWarning)

@@ -16,7 +16,7 @@ from scipy.special import erfinv
 
 from xgamma.axes import LABELS, FloatArray
 from xgamma.errors import InputError, LaterError
-from xgamma.formats.fits.hdus import Table
+from xgamma.formats.fits.hdus import HduTable
 from xgamma.formats.fits.tables import as_input_error
 from xgamma.formats.sed.columns import ENERGIES, energies, first_unit, flags, one_a_row
 
@@ -34,30 +34,30 @@ _LIGHT_CURVE = ("lc", "lightcurve")
 _OF_TIME = ("time", "time_min", "time_max", "time_bin_start", "time_bin_size", "tstart", "tstop", "mjd")
 
 
-def is_flux_points(table: Table) -> bool:
+def is_flux_points(table: HduTable) -> bool:
     """Whether a table has energies and at least one quantity of the SED format, or its limits, and no times."""
     return has_energies(table) and _has_quantity(table) and not _times(table)
 
 
-def is_light_curve(table: Table) -> bool:
+def is_light_curve(table: HduTable) -> bool:
     """Whether a table has times beside a quantity of the SED format."""
     return bool(_times(table)) and _has_quantity(table)
 
 
-def has_energies(table: Table) -> bool:
+def has_energies(table: HduTable) -> bool:
     """Whether a table has reference energies, or edges."""
     return "e_ref" in table or ("e_min" in table and "e_max" in table)
 
 
-def _has_quantity(table: Table) -> bool:
+def _has_quantity(table: HduTable) -> bool:
     return any(_holds(table, kind) for kind in SED_TYPES)
 
 
-def _times(table: Table) -> list[str]:
+def _times(table: HduTable) -> list[str]:
     return [name for name in _OF_TIME if name in table]
 
 
-def flux_points_of_table(table: Table, sed_type: str | None = None) -> xr.Dataset:
+def flux_points_of_table(table: HduTable, sed_type: str | None = None) -> xr.Dataset:
     """Return the DL5 Dataset of an SED table.
 
     A symmetric error that is missing is the mean of the asymmetric ones; a unit that is missing is that of the other
@@ -77,13 +77,15 @@ def flux_points_of_table(table: Table, sed_type: str | None = None) -> xr.Datase
     InputError
         When the table is not one of flux points, or holds values or units that are not those of the format.
     """
-    given = Table(table.path, table.name, {k.upper(): v for k, v in table.header.items()}, table.columns, table.units)
+    given = HduTable(
+        table.path, table.name, {k.upper(): v for k, v in table.header.items()}, table.columns, table.units
+    )
     _validate_spectrum(given)
     with as_input_error(f"{given.path}: the table of flux points"):
         return _dataset(given, sed_type or _sed_type(given))
 
 
-def _validate_spectrum(table: Table) -> None:
+def _validate_spectrum(table: HduTable) -> None:
     times = _times(table)
     said = str(table.header.get("DATA_TYPE", table.header.get("DATATYPE", ""))).strip().lower()
     if times or said in _LIGHT_CURVE:
@@ -95,7 +97,7 @@ def _validate_spectrum(table: Table) -> None:
         )
 
 
-def _dataset(table: Table, kind: str) -> xr.Dataset:
+def _dataset(table: HduTable, kind: str) -> xr.Dataset:
     e_ref, bounds = energies(table, "ref_dnde" if kind == LIKELIHOOD else "dnde")
     variables = _with_errors(_norms(table, kind, e_ref, bounds))
     taken = {*variables, *_COORDINATES, *(f"{quantity}{part}" for quantity in QUANTITIES for part in PARTS)}
@@ -111,13 +113,13 @@ def _dataset(table: Table, kind: str) -> xr.Dataset:
     return _with_labels(ds, table).isel(energy=np.argsort(e_ref, kind="stable"))
 
 
-def _holds(table: Table, kind: str) -> bool:
+def _holds(table: HduTable, kind: str) -> bool:
     if kind == LIKELIHOOD:
         return "ref_dnde" in table and ("norm" in table or "norm_ul" in table)
     return kind in table or f"{kind}_ul" in table
 
 
-def _sed_type(table: Table) -> str:
+def _sed_type(table: HduTable) -> str:
     said = str(table.header.get("SED_TYPE", "")).strip().lower()
     if said in SED_TYPES:
         return said
@@ -137,7 +139,7 @@ def _energy_coords(e_ref: FloatArray, bounds: FloatArray) -> dict[str, Any]:
 # --- values
 
 
-def _norms(table: Table, kind: str, e_ref: FloatArray, bounds: FloatArray) -> dict[str, Any]:
+def _norms(table: HduTable, kind: str, e_ref: FloatArray, bounds: FloatArray) -> dict[str, Any]:
     """Return norms and reference fluxes."""
     references = _references(table, kind, e_ref, bounds)
     quantity, scale, unit = "norm", np.ones(len(e_ref)), ""
@@ -154,7 +156,7 @@ def _norms(table: Table, kind: str, e_ref: FloatArray, bounds: FloatArray) -> di
     }
 
 
-def _references(table: Table, kind: str, e_ref: FloatArray, bounds: FloatArray) -> dict[str, FloatArray]:
+def _references(table: HduTable, kind: str, e_ref: FloatArray, bounds: FloatArray) -> dict[str, FloatArray]:
     low, high = bounds.T
     if kind == LIKELIHOOD:
         held = {
@@ -184,7 +186,7 @@ def _with_errors(variables: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _statistic(table: Table, name: str) -> tuple[Any, npt.NDArray[Any], dict[str, str]]:
+def _statistic(table: HduTable, name: str) -> tuple[Any, npt.NDArray[Any], dict[str, str]]:
     unit = "TeV" if name in IN_TEV else ""
     stored = table.column(name)
     values = stored if stored.dtype.kind == "b" else table.numbers(name, unit if name in IN_TEV else None)
@@ -196,7 +198,7 @@ def _statistic(table: Table, name: str) -> tuple[Any, npt.NDArray[Any], dict[str
     return ("energy", *dims), values, {"units": unit}
 
 
-def _with_labels(ds: xr.Dataset, table: Table) -> xr.Dataset:
+def _with_labels(ds: xr.Dataset, table: HduTable) -> xr.Dataset:
     """Return ``ds`` with names for its datasets, and the norms of the scan."""
     if "dataset" in ds.dims:
         ds = ds.assign_coords(dataset=[f"dataset-{number}" for number in range(ds.sizes["dataset"])])
@@ -209,7 +211,7 @@ def _with_labels(ds: xr.Dataset, table: Table) -> xr.Dataset:
     return ds.assign_coords(norm_scan=(("energy", "norm_scan"), scan, {"units": ""}))
 
 
-def _attrs(table: Table) -> dict[str, Any]:
+def _attrs(table: HduTable) -> dict[str, Any]:
     confidence = float(table.header.get("UL_CONF", math.erf(math.sqrt(2))))
     if not 0 < confidence < 1:
         raise InputError(f"{table.path} has UL_CONF = {confidence:g}; expected a confidence between 0 and 1.")

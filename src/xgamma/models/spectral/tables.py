@@ -20,7 +20,7 @@ FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Table:
+class TemplateTable:
     """Values on a grid: names, nodes and scales of the axes in the order of the dims; energies in TeV."""
 
     names: tuple[str, ...]
@@ -42,7 +42,7 @@ def _opened(filename: str | Path, what: str) -> Iterator[Any]:
         raise InputError(f"The {what} {path} cannot be read: {error}.") from None
 
 
-def read_absorption(filename: str | Path) -> Table:
+def read_absorption(filename: str | Path) -> TemplateTable:
     """Read an XSPEC table model of the transmission: dims (redshift, energy).
 
     HDUs PARAMETERS (VALUE), ENERGIES (ENERG_LO, ENERG_HI in keV unless it says otherwise) and SPECTRA (INTPSPEC).
@@ -57,10 +57,10 @@ def read_absorption(filename: str | Path) -> Table:
     energy = np.sqrt(low * high) * float(unit.to(u.TeV))
     # The file of Franceschini et al. (2008) holds one redshift twice.
     redshift, first = np.unique(redshift, return_index=True)
-    return Table(("redshift", "energy"), (redshift, energy), ("lin", "log"), values[first])
+    return TemplateTable(("redshift", "energy"), (redshift, energy), ("lin", "log"), values[first])
 
 
-def read_template(filename: str | Path) -> Table:
+def read_template(filename: str | Path) -> TemplateTable:
     """Read a region map of an energy axis and others: HDUs SKYMAP and SKYMAP_BANDS; the last dim is the energy.
 
     Raises ``MissingInputError``, ``InputError``.
@@ -79,4 +79,4 @@ def read_template(filename: str | Path) -> Table:
     # The file has the energy as its fastest axis and the others in reverse; here they stand in their order.
     values = values.transpose([*reversed(range(count - 1)), count - 1])
     own = (*(name.lower() for name in names[1:]), "energy")
-    return Table(own, (*nodes[1:], nodes[0]), (*scales[1:], scales[0]), values, unit)
+    return TemplateTable(own, (*nodes[1:], nodes[0]), (*scales[1:], scales[0]), values, unit)

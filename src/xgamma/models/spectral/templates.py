@@ -17,7 +17,7 @@ from xgamma.models.parameters import Parameter
 from xgamma.models.spectral.interpolation import from_log_values, grid_interpolator, linear_extrapolating, log_values
 from xgamma.models.spectral.model import DENSITY, SpectralModel
 from xgamma.models.spectral.quadrature import TEV, normalize_energy
-from xgamma.models.spectral.tables import Table, read_absorption, read_template
+from xgamma.models.spectral.tables import TemplateTable, read_absorption, read_template
 from xgamma.plot.labels import unit_label
 
 FloatArray = npt.NDArray[np.float64]
@@ -192,7 +192,7 @@ class TemplateNDSpectralModel(SpectralModel):
         super().__init__()
 
     @cached_property
-    def _table(self) -> Table:
+    def _table(self) -> TemplateTable:
         return read_template(self.filename)
 
     @cached_property
