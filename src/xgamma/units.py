@@ -1,4 +1,4 @@
-"""Units in attrs: plain numbers in canonical units inside, ``Quantity`` at the door and at the view.
+"""Units in attrs: plain numbers in canonical units inside, ``Quantity`` on input and in what views hand out.
 
 Canonical units are TeV, deg, s, m2, m2 s; model amplitudes are cm-2 s-1 TeV-1 and areas 1e4 cm2 to the m2.
 """
