@@ -250,6 +250,18 @@ def test_a_block_that_kills_each_worker_is_named_and_the_others_are_kept(tmp_pat
     assert len(list(tmp_path.iterdir())) >= 3
 
 
+def test_a_cluster_that_cannot_be_closed_hides_no_error(tmp_path, monkeypatch):
+    closed = distributed.LocalCluster.close
+
+    def close(self, *args, **options):
+        closed(self, *args, **options)
+        raise AssertionError("can only join a started process")
+
+    monkeypatch.setattr(distributed.LocalCluster, "close", close)
+    with pytest.raises(WorkerLostError, match=r"given run 0 died\."):
+        run_blocks(number_or_death, [(n, 0, tmp_path) for n in range(2)], "x", Workers(2), ["run 0", "run 1"])
+
+
 # Ctrl-C
 
 ASK = """

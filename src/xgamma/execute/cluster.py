@@ -34,6 +34,8 @@ except ImportError as error:
         "general.n_jobs above 1 and general.scheduler need dask.distributed; install it: pip install 'xgamma[cluster]'."
     ) from error
 
+log = logging.getLogger(__name__)
+
 Result = TypeVar("Result")
 
 CONNECT_SECONDS = 10.0
@@ -226,9 +228,22 @@ def _started(n_jobs: int, scheduler: str | None) -> Iterator[Any]:
     options = {"n_workers": n_jobs, "threads_per_worker": 1, "dashboard_address": ":0"}
     with contextlib.ExitStack() as opened:
         with dask.config.set(_LOCAL), _interrupted_later():
-            cluster = opened.enter_context(distributed.LocalCluster(**options, silence_logs=logging.CRITICAL))
+            cluster = distributed.LocalCluster(**options, silence_logs=logging.CRITICAL)
+            opened.callback(_close, cluster)
             client = opened.enter_context(distributed.Client(cluster))
         yield client
+
+
+def _close(cluster: Any) -> None:
+    """Close a cluster of this machine.
+
+    distributed asserts that each worker has a process, which one that died and is started again lacks for a moment:
+    then the error that ended the work would be lost behind it. Its processes end with this one.
+    """
+    try:
+        cluster.close()
+    except AssertionError as error:
+        log.debug("The cluster of this machine was not closed in order: %s", error)
 
 
 @contextmanager
