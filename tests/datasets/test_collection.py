@@ -80,12 +80,12 @@ def test_whole_datasets_come_back_as_the_same_object():
 
 
 def test_fit_inputs_stack_the_masks_of_the_rows(datasets):
-    assert datasets.fit_inputs()[1] == [None]
+    assert [one.mask for one in datasets.fit_inputs()] == [None]
     datasets[2].mask_fit = datasets[2].energy_mask("1 TeV")
-    [ds], [mask] = datasets.fit_inputs()
-    assert ds is datasets[0].group
-    assert mask[[0, 1, 3]].all()
-    np.testing.assert_array_equal(mask[2], datasets[2].mask_fit)
+    [given] = datasets.fit_inputs()
+    assert given.data is datasets[0].group
+    assert given.mask[[0, 1, 3]].all()
+    np.testing.assert_array_equal(given.mask[2], datasets[2].mask_fit)
 
 
 @given(rows=st.lists(st.integers(0, 5), min_size=1, unique=True), fitted=st.booleans())

@@ -21,6 +21,7 @@ from xgamma.datasets.inputs import normalize_models, normalize_spectrum
 from xgamma.datasets.part import ModelledRows
 from xgamma.datasets.spectrum import SpectrumDataset, spectrum_views
 from xgamma.errors import ConfigError, ConfigTypeError, UnknownNameError, did_you_mean
+from xgamma.fit import FitInput
 from xgamma.models.models import Models
 from xgamma.models.parameters import Parameters
 from xgamma.outcome import Outcome
@@ -190,21 +191,17 @@ class Datasets(Sequence[Any]):
         """Return the rows as Datasets, the ones they came from where all their rows are there."""
         return [part.data for part in self.parts()]
 
-    def fit_inputs(self) -> tuple[list[xr.Dataset], list[BoolArray | None]]:
-        """Return the Datasets of ``to_xarray`` and for each the bins to fit, (dataset, region, energy) or ``None``.
-
-        After them the flux points, each with those to fit, (energy,) or ``None``.
-        """
-        parts, points = self.parts(), [view.fit_inputs() for view in self._points]
-        data = [part.data for part in parts] + [one for given, _ in points for one in given]
-        return data, [part.mask_fit for part in parts] + [mask for _, masks in points for mask in masks]
+    def fit_inputs(self) -> list[FitInput]:
+        """Return the Datasets of ``to_xarray``, each with its bins to fit, and after them the flux points."""
+        points = [one for view in self._points for one in view.fit_inputs()]
+        return [*(FitInput(part.data, part.mask_fit) for part in self.parts()), *points]
 
     def stat_sum(self) -> float:
         """The statistic of all rows, over their bins in use, and of all flux points."""
         total = float(sum(view.stat_sum() for view in self._points))
         for part in self.parts():
-            mask = part.data["mask_safe"].values & (True if part.mask_fit is None else part.mask_fit)
-            total += float(info.Prediction(part.data, part.models).stat_array.values[mask].sum())
+            used = FitInput(part.data, part.mask_fit).used
+            total += float(info.Prediction(part.data, part.models).stat_array.values[used].sum())
         return total
 
     def stack_reduce(self, name: str = STACKED) -> SpectrumDataset:
