@@ -71,6 +71,26 @@ def test_models_appended_to_an_empty_list_reach_every_row(datasets):
     assert [view.models.names for view in datasets] == [["crab"]] * 4
 
 
+def test_rows_put_together_without_models_share_the_empty_list():
+    rows = [SpectrumDatasetOnOff(on_off_dataset(names=[name])) for name in ("a", "b")]
+    datasets = Datasets(rows[:1])
+    datasets.append(rows[1])
+    datasets.models.append(power_law())
+    assert [view.models.names for view in datasets] == [["crab"]] * 2
+
+
+def test_reading_changes_nothing():
+    given = [SpectrumDatasetOnOff(on_off_dataset(names=[name])) for name in ("a", "b", "c")]
+    given[1].models = []
+    datasets = Datasets(given)
+    given[2].models = []
+    held = [view.models for view in datasets]
+    for name in ("models", "names", "parameters"):
+        getattr(datasets, name)
+    datasets.parts(), datasets.fit_inputs(), str(datasets), repr(datasets), datasets.stat_sum()
+    assert all(view.models is models for view, models in zip(datasets, held, strict=True))
+
+
 def test_whole_datasets_come_back_as_the_same_object():
     reduced = [on_off_dataset(3), cash_dataset(2, names=["a", "b"])]
     datasets = Datasets.from_xarray(reduced)

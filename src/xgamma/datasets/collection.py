@@ -63,11 +63,18 @@ class Datasets(Sequence[Any]):
         self._views: list[Any] = [_view(dataset) for dataset in given]
         self.unused = list(unused)
         self._validate_names()
+        self._share_empty_models()
 
     def _validate_names(self) -> None:
         if len(set(self.names)) < len(self.names):
             twice = next(name for name in self.names if self.names.count(name) > 1)
             raise ConfigError(f"Two datasets are called {twice!r}. Give one another name with copy(name=...).")
+
+    def _share_empty_models(self) -> None:
+        # What is appended to the models of a collection without any reaches every row.
+        rows = [*self._views, *self.unused]
+        if rows and not any(view.models_key for view in rows):
+            self.models = rows[0].models
 
     @classmethod
     def from_xarray(cls, data: xr.Dataset | Sequence[xr.Dataset], models: Any = None) -> Self:
@@ -124,6 +131,7 @@ class Datasets(Sequence[Any]):
         if view.name in self.names:
             raise ConfigError(f"There is a dataset called {view.name!r} already; give a copy(name=...).")
         self._views.append(view)
+        self._share_empty_models()
 
     def copy(self) -> Datasets:
         """Return independent copies of the rows, with the same models."""
@@ -140,16 +148,12 @@ class Datasets(Sequence[Any]):
         ConfigError
             When single rows were given models of their own.
         """
-        held = {view.models_key: view.models for view in self._views}
-        if len(held) > 1:
+        if len({view.models_key for view in self._views}) > 1:
             raise ConfigError(
                 "The datasets hold different models. Set datasets.models once for all of them, and say with "
                 "datasets_names which model belongs to which dataset."
             )
-        shared = next(iter(held.values()), Models([]))
-        if not len(shared):
-            self.models = shared
-        return shared
+        return self._views[0].models if self._views else Models([])
 
     @models.setter
     def models(self, models: Any) -> None:
