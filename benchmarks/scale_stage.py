@@ -88,10 +88,10 @@ def joint_fit(store: str, runs: int, folder: Path) -> dict[str, float]:
         analysis.datasets.models = models
         times["seconds"].append(timed(analysis.run_fit))
         times["session_points"].append(timed(analysis.get_flux_points))
-        inputs, masks = analysis.datasets.fit_inputs()
+        inputs = analysis.datasets.fit_inputs()
         models.parameters["index"].value = 2.5 + 0.01 * number
-        times["fit"].append(timed(lambda: fit(inputs, models, masks)))  # noqa: B023
-        times["points"].append(timed(lambda: flux_points(inputs, models, "crab", EDGES, masks, SETTINGS)))  # noqa: B023
+        times["fit"].append(timed(lambda: fit(inputs, models)))  # noqa: B023
+        times["points"].append(timed(lambda: flux_points(inputs, models, "crab", EDGES, SETTINGS)))  # noqa: B023
     return {name: min(seconds) for name, seconds in times.items()}
 
 

@@ -8,7 +8,7 @@ from releases import MODEL, config_of, until_datasets
 from xgamma.errors import ConfigError
 from xgamma.estimate import fit_each, flux_points, flux_points_each
 from xgamma.execute import Workers
-from xgamma.fit import fit
+from xgamma.fit import FitInput, fit
 from xgamma.models.models import Models
 from xgamma.reduce import select_rows
 
@@ -52,7 +52,7 @@ def test_processes_find_what_threads_find(rows, models, monkeypatch):
 def test_a_row_that_cannot_be_fitted_stops_no_other(rows, models):
     mask = np.ones(rows["counts"].shape, dtype=bool)
     mask[2] = False
-    found = fit_each(rows, models, mask)
+    found = fit_each(FitInput(rows, mask), models)
     assert found["success"].values.tolist() == [True, True, False, True, True, True, True]
     assert np.isnan(found["value"].values[2]).all()
     assert found.attrs["messages"][2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -11,9 +12,10 @@ from scipy.optimize import brentq, minimize
 
 from simulated_spectra import cash_dataset, models, on_off_dataset, power_law, response_dataset
 from xgamma import stats
-from xgamma.errors import ConfigError, DataError, FitError
-from xgamma.fit import Fit, Statistic, confidence, covariance, fit, mask_fit, stat_contour, stat_profile, used_bins
+from xgamma.errors import ConfigError, ConfigTypeError, DataError, FitError
+from xgamma.fit import Fit, FitInput, Statistic, confidence, covariance, fit, mask_fit, stat_contour, stat_profile
 from xgamma.models.models import Models
+from xgamma.models.spectral.powerlaws import PowerLawSpectralModel
 from xgamma.predict import npred_signal
 
 REPORT = (
@@ -32,20 +34,27 @@ def simulated(seed=1, n_datasets=2, **kwargs):
 class Datasets:
     """What ``Fit`` takes."""
 
-    def __init__(self, datasets, fitted, masks=None):
-        self.datasets, self.models, self.masks = datasets, fitted, masks
+    def __init__(self, inputs, fitted):
+        self.inputs, self.models = inputs, fitted
 
     def fit_inputs(self):
-        return self.datasets, self.masks
+        return self.inputs
+
+
+def total(inputs, source):
+    """Return the statistic at the present values of the models."""
+    statistic = Statistic(inputs, source)
+    return statistic(statistic.start)
 
 
 def test_the_optimum_is_that_of_another_minimiser_and_the_covariance_that_of_the_second_derivatives():
     ds, source = simulated(), models(power_law(index=2.0, amplitude=1e-11))
     result = fit([ds], source)
 
+    statistic = Statistic([ds], models())
+
     def objective(values):
-        trial = models(power_law(index=values[0], amplitude=values[1] * 1e-11))
-        return Statistic([ds], trial)()
+        return statistic([values[0], values[1] * 1e-11])
 
     other = minimize(objective, [2.0, 3.0], method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-10})
     parameters = source.parameters
@@ -116,14 +125,61 @@ def test_the_total_is_the_sum_over_datasets_of_any_kind():
         *stats.wstat(on_off["counts"], on_off["counts_off"], 0.1, npred_signal(on_off, source)).sum(axis=(1, 2)),
         stats.wstat(coarse["counts"], coarse["counts_off"], 0.1, npred_signal(coarse, source)).sum(),
     ]
-    np.testing.assert_allclose(together.per_dataset(), expected, rtol=1e-12)
-    assert together() == pytest.approx(sum(expected))
+    np.testing.assert_allclose(together.per_dataset(together.start), expected, rtol=1e-12)
+    assert together(together.start) == pytest.approx(sum(expected))
 
 
 def test_without_models_the_statistic_is_that_of_no_signal():
     ds = simulated()
     expected = stats.wstat(ds["counts"], ds["counts_off"], 0.1, 0.0).sum()
-    assert Statistic([ds], Models())() == pytest.approx(expected)
+    assert total([ds], Models()) == pytest.approx(expected)
+
+
+def test_the_statistic_is_a_function_of_values_and_changes_no_model():
+    ds, source = simulated(), models()
+    statistic = Statistic([ds], source)
+    assert statistic.parameters.names == ["index", "amplitude"]
+    assert statistic.start.tolist() == [2.3, 3e-11]
+    before, elsewhere = statistic([2.3, 3e-11]), statistic([2.0, 1e-11])
+    assert source.parameters.value.tolist() == [2.3, 3e-11, 1.0]
+    # What it was made of is read once.
+    source.parameters["index"].value, source.parameters["reference"].value = 4.0, 2.0
+    assert (statistic([2.3, 3e-11]), statistic([2.0, 1e-11])) == (before, elsewhere)
+    assert elsewhere == total([ds], models(power_law(index=2.0, amplitude=1e-11)))
+    with pytest.raises(ValueError, match="Expected 2 values, one for each parameter, got 3"):
+        statistic([2.3, 3e-11, 1.0])
+
+
+def test_threads_may_share_a_statistic():
+    statistic = Statistic([simulated()], models(power_law("a"), power_law("b", amplitude=1e-12)))
+    points = [statistic.start * (1 + 0.01 * number) for number in range(40)]
+    expected = [statistic(point) for point in points]
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(statistic, points)) == expected
+
+
+def test_the_arguments_may_be_any_parameters_in_any_order():
+    ds, source = simulated(), models()
+    reference, amplitude = source.parameters["reference"], source.parameters["amplitude"]
+    statistic = Statistic([ds], source, [reference, amplitude])
+    assert statistic(statistic.start) == total([ds], source)
+    # A power law with another reference and the amplitude there is the same.
+    assert statistic([2.0, 3e-11 * 2.0**-2.3]) == pytest.approx(statistic(statistic.start), rel=1e-12)
+    assert Statistic([ds], source, [])([]) == total([ds], source)
+
+
+def test_a_model_whose_values_stay_is_evaluated_once(monkeypatch):
+    ds, calls, flux = simulated(), [], PowerLawSpectralModel.flux
+
+    def counted(self, edges, values=None):
+        calls.append(values)
+        return flux(self, edges, values)
+
+    monkeypatch.setattr(PowerLawSpectralModel, "flux", counted)
+    statistic = Statistic([ds], models(power_law("a"), power_law("b")))
+    for index in (2.0, 2.1, 2.2):
+        statistic([index, *statistic.start[1:]])
+    assert len(calls) == 4
 
 
 def test_only_safe_bins_inside_the_fit_range_count():
@@ -133,17 +189,22 @@ def test_only_safe_bins_inside_the_fit_range_count():
     edges = ds["energy_bounds"].values
     assert inside.shape == (2, 1, 10)
     assert inside[0, 0].tolist() == [low >= 1.0 and high <= 20.0 for low, high in edges]
-    assert used_bins(ds, inside).sum() == 2 * sum(inside[0, 0, 3:])
+    assert FitInput(ds, inside).used.sum() == 2 * sum(inside[0, 0, 3:])
     assert mask_fit(ds, None, None).all()
-    expected = stats.wstat(ds["counts"], ds["counts_off"], 0.1, 0.0)[used_bins(ds, inside)].sum()
-    assert Statistic([ds], Models(), [inside])() == pytest.approx(expected)
+    expected = stats.wstat(ds["counts"], ds["counts_off"], 0.1, 0.0)[FitInput(ds, inside).used].sum()
+    assert total([FitInput(ds, inside)], Models()) == pytest.approx(expected)
 
 
 def test_a_mask_of_another_shape_is_refused():
     with pytest.raises(DataError, match=r"expected shape \(2, 1, 10\)"):
-        Statistic([simulated()], models(), [np.ones(10, dtype=bool)])
-    with pytest.raises(DataError, match="one mask_fit"):
-        Statistic([simulated()], models(), [None, None])
+        Statistic([FitInput(simulated(), np.ones(10, dtype=bool))], models())
+
+
+def test_what_is_no_list_of_datasets_is_refused():
+    with pytest.raises(ConfigTypeError, match=r"Expected a list of Datasets or FitInput, got one of them"):
+        fit(simulated(), models())
+    with pytest.raises(ConfigTypeError, match=r"Expected a list of Datasets or FitInput, got a tuple"):
+        fit([(simulated(), None)], models())
 
 
 def test_linked_parameters_count_once():
@@ -185,7 +246,7 @@ def test_no_free_parameter_is_an_error():
 def test_no_bin_left_is_an_error():
     ds = simulated()
     with pytest.raises(FitError, match="No bin is left to fit"):
-        fit([ds], models(), [mask_fit(ds, 90.0, 95.0)])
+        fit([FitInput(ds, mask_fit(ds, 90.0, 95.0))], models())
 
 
 def test_a_start_without_statistic_is_an_error():
@@ -215,7 +276,7 @@ def test_a_profile_is_the_statistic_beside_the_best_fit():
     np.testing.assert_allclose(profile["index"], np.linspace(best - 2 * error, best + 2 * error, 11))
     trial = source.copy()
     trial.parameters["index"].value = profile["index"].values[0]
-    assert profile.values[0] == pytest.approx(Statistic([ds], trial)())
+    assert profile.values[0] == pytest.approx(total([ds], trial))
     assert profile.values[5] == pytest.approx(result.total_stat)
     assert (index.value, index.error, index.frozen) == (best, error, False)
 
@@ -235,14 +296,12 @@ def test_asymmetric_errors_are_crossings_and_leave_the_models_alone():
     source.parameters["index"].frozen = True
     result = fit([ds], source)
     amplitude = source.parameters["amplitude"]
-    best = amplitude.value
+    best, statistic = amplitude.value, Statistic([ds], source)
 
     def rise(value):
-        amplitude.value = value
-        return Statistic([ds], source)() - result.total_stat - 1.0
+        return statistic([value]) - result.total_stat - 1.0
 
     expected = brentq(rise, best, best + 3 * amplitude.error) - best
-    amplitude.value = best
     errors = confidence([ds], source, "amplitude")
     assert errors["success"]
     assert errors["message"] == "Minos terminated successfully."
@@ -256,17 +315,18 @@ def test_a_contour_encloses_the_best_fit_at_its_level():
     result = fit([ds], source)
     contour = stat_contour([ds], source, "index", "amplitude", numpoints=8)
     assert contour["success"]
-    for index, amplitude in zip(contour["x"], contour["y"], strict=True):
-        trial = models(power_law(index=index, amplitude=amplitude))
-        assert Statistic([ds], trial)() - result.total_stat == pytest.approx(1.0, abs=0.05)
+    statistic = Statistic([ds], source)
+    for point in zip(contour["x"], contour["y"], strict=True):
+        assert statistic(point) - result.total_stat == pytest.approx(1.0, abs=0.05)
 
 
 def test_the_view_fits_datasets_with_models():
     ds = simulated()
-    datasets = Datasets([ds], models(), [mask_fit(ds, 1.0, None)])
+    inputs = [FitInput(ds, mask_fit(ds, 1.0, None))]
+    datasets = Datasets(inputs, models())
     view = Fit()
     result = view.run(datasets)
-    alone = fit([ds], models(), [mask_fit(ds, 1.0, None)])
+    alone = fit(inputs, models())
     assert result.total_stat == alone.total_stat
     profile = view.stat_profile(datasets, datasets.models.parameters["index"])
     assert list(profile) == ["source.spectral.index_scan", "stat_scan"]

@@ -18,7 +18,7 @@ from xgamma.errors import ConfigError, DataError, LaterError, UnknownNameError
 from xgamma.estimate import FluxPointsParameters, flux_points
 from xgamma.estimate.energy_groups import EnergyGroups
 from xgamma.estimate.norm_profile import NormProfile, NormTerm
-from xgamma.fit import mask_fit
+from xgamma.fit import FitInput, mask_fit
 from xgamma.predict import npred, npred_signal
 from xgamma.registry import lookup
 
@@ -90,7 +90,7 @@ def test_predictions_and_counts_of_a_point_are_sums_over_its_bins():
 
 def test_reference_fluxes_belong_to_whole_groups():
     ds, source = simulated(), models()
-    points = flux_points([ds], source, "source", edges_of(ds), [mask_fit(ds, 0.8, 40.0)])
+    points = flux_points([FitInput(ds, mask_fit(ds, 0.8, 40.0))], source, "source", edges_of(ds))
     spectrum, bounds = source[0].spectral_model, points["energy_bounds"].values * u.TeV
     center = np.sqrt(bounds[:, 0] * bounds[:, 1])
     np.testing.assert_allclose(points["energy"], center.value, rtol=1e-14)
@@ -264,7 +264,7 @@ def test_a_fit_range_stays_in_force_and_is_said(caplog):
     edges = np.append(ds["energy_bounds"].values[:, 0], 50.0)
     mask = mask_fit(ds, 0.6, None)
     with caplog.at_level(logging.WARNING):
-        points = flux_points([ds], models(), "source", edges[::2], [mask])
+        points = flux_points([FitInput(ds, mask)], models(), "source", edges[::2])
     assert points["e_min_fit"].values[0] == pytest.approx(edges[1])
     assert points["energy_bounds"].values[0, 0] == pytest.approx(edges[0])
     np.testing.assert_array_equal(points["e_min_fit"].values[1:], points["energy_bounds"].values[1:, 0])
@@ -306,7 +306,7 @@ def test_bins_that_are_too_narrow_are_no_rows_and_those_outside_are_empty(caplog
 def test_a_group_that_the_fit_range_excludes_is_an_empty_row(caplog):
     ds = simulated()
     with caplog.at_level(logging.WARNING):
-        points = flux_points([ds], models(), "source", edges_of(ds), [mask_fit(ds, 2.0, None)], ALL)
+        points = flux_points([FitInput(ds, mask_fit(ds, 2.0, None))], models(), "source", edges_of(ds), ALL)
     assert points["success"].values.tolist() == [False, False, True, True, True]
     assert np.isnan(points["norm_ul"].values[0])
     assert (points["counts_left_out"].values[0] > 0).all()

@@ -231,6 +231,26 @@ class WstatCounts:
 Counts: TypeAlias = CashCounts | WstatCounts
 
 
+@dataclass(frozen=True)
+class MeasuredValues:
+    """Values with Gaussian errors, arrays of one shape: chi2 as function of the prediction."""
+
+    values: FloatArray
+    errors: FloatArray
+
+    def stat(self, model: FloatArray) -> FloatArray:
+        """Return chi2 of each value."""
+        return chi2(self.values, model, self.errors)
+
+    def gradient(self, model: FloatArray) -> FloatArray:
+        """Return the derivative in the prediction."""
+        return np.asarray(-2.0 * (self.values - model) / self.errors**2)
+
+    def curvature(self, model: FloatArray) -> FloatArray:
+        """Return the second derivative in the prediction."""
+        return np.asarray(2.0 / self.errors**2 + 0.0 * np.asarray(model))
+
+
 def select_bins(data: Any, bins: npt.NDArray[Any]) -> Any:
     """Return ``CashCounts`` or ``WstatCounts`` of the chosen bins."""
     return type(data)(*(getattr(data, field.name)[bins] for field in fields(data)))

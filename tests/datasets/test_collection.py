@@ -71,6 +71,26 @@ def test_models_appended_to_an_empty_list_reach_every_row(datasets):
     assert [view.models.names for view in datasets] == [["crab"]] * 4
 
 
+def test_rows_put_together_without_models_share_the_empty_list():
+    rows = [SpectrumDatasetOnOff(on_off_dataset(names=[name])) for name in ("a", "b")]
+    datasets = Datasets(rows[:1])
+    datasets.append(rows[1])
+    datasets.models.append(power_law())
+    assert [view.models.names for view in datasets] == [["crab"]] * 2
+
+
+def test_reading_changes_nothing():
+    given = [SpectrumDatasetOnOff(on_off_dataset(names=[name])) for name in ("a", "b", "c")]
+    given[1].models = []
+    datasets = Datasets(given)
+    given[2].models = []
+    held = [view.models for view in datasets]
+    for name in ("models", "names", "parameters"):
+        getattr(datasets, name)
+    datasets.parts(), datasets.fit_inputs(), str(datasets), repr(datasets), datasets.stat_sum()
+    assert all(view.models is models for view, models in zip(datasets, held, strict=True))
+
+
 def test_whole_datasets_come_back_as_the_same_object():
     reduced = [on_off_dataset(3), cash_dataset(2, names=["a", "b"])]
     datasets = Datasets.from_xarray(reduced)
@@ -80,12 +100,12 @@ def test_whole_datasets_come_back_as_the_same_object():
 
 
 def test_fit_inputs_stack_the_masks_of_the_rows(datasets):
-    assert datasets.fit_inputs()[1] == [None]
+    assert [one.mask for one in datasets.fit_inputs()] == [None]
     datasets[2].mask_fit = datasets[2].energy_mask("1 TeV")
-    [ds], [mask] = datasets.fit_inputs()
-    assert ds is datasets[0].group
-    assert mask[[0, 1, 3]].all()
-    np.testing.assert_array_equal(mask[2], datasets[2].mask_fit)
+    [given] = datasets.fit_inputs()
+    assert given.data is datasets[0].group
+    assert given.mask[[0, 1, 3]].all()
+    np.testing.assert_array_equal(given.mask[2], datasets[2].mask_fit)
 
 
 @given(rows=st.lists(st.integers(0, 5), min_size=1, unique=True), fitted=st.booleans())

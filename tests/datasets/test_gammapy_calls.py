@@ -135,7 +135,7 @@ def test_the_estimator_is_the_function_on_datasets_with_models():
     dataset.models = Models([source()])
     dataset.mask_fit = dataset.counts.geom.energy_mask(energy_min="1.5 TeV")
     options = {"selection_optional": "all", "n_sigma_ul": 3, "norm": {"scan_n_values": 4, "scan_min": 0.1}}
-    expected = flux_points(*dataset.fit_inputs()[:1], dataset.models, "crab", EDGES, dataset.fit_inputs()[1], options)
+    expected = flux_points(dataset.fit_inputs(), dataset.models, "crab", EDGES, options)
     for given in (dataset, [dataset], Datasets([dataset])):
         for name in ("crab", 0, -1):
             points = FluxPointsEstimator(energy_edges=EDGES, source=name, fit=Fit(), n_jobs=2, **options).run(given)

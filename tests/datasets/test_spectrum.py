@@ -98,9 +98,9 @@ def test_the_fit_mask_is_broadcast_and_stays_out_of_the_data(dataset):
     assert dataset.mask_fit.dims == ("region", "energy")
     assert dataset.mask.values.tolist() == [[False, True, True, False, False, False]]
     assert "mask_fit" not in dataset.data
-    [ds], [mask] = dataset.fit_inputs()
-    assert ds is dataset.data
-    assert mask.shape == (1, 1, 6)
+    [given] = dataset.fit_inputs()
+    assert given.data is dataset.data
+    assert given.mask.shape == (1, 1, 6)
 
 
 def test_a_fit_mask_of_another_shape_or_type_is_refused(dataset):

@@ -67,7 +67,7 @@ SCALED = {
 
 def statistic(ds):
     model = SkyModel(PowerLawSpectralModel(index=2.5, amplitude="3.45e-11 cm-2 s-1 TeV-1"), name="source")
-    return Statistic([ds], Models([model]))()
+    return Statistic([ds], Models([model]), [])([])
 
 
 def channels(ds, name):

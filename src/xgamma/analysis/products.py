@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from xgamma.estimate import FluxPointsParameters, flux_points, log_binning
-from xgamma.fit import FitResult, FitSettings, fit, warn_of
+from xgamma.fit import FitInput, FitResult, FitSettings, fit, warn_of
 from xgamma.fit.result import CovarianceResult, OptimizeResult
 from xgamma.models.models import Models
 from xgamma.models.parameters import Parameters
@@ -25,8 +25,6 @@ FIT_VERSION = 3
 CURVE_ENERGIES = np.geomspace(1e-3, 1e3, 61)  # TeV
 POINTS_VERSION = 3
 
-Masks = Sequence[np.ndarray | None] | None
-
 
 @dataclass(frozen=True)
 class Product:
@@ -37,11 +35,11 @@ class Product:
     found: bool
 
 
-def datasets_key(datasets: Sequence[xr.Dataset], masks: Masks, keys: Sequence[str]) -> str:
+def datasets_key(inputs: Sequence[FitInput], keys: Sequence[str]) -> str:
     """Return the key of what a likelihood sees: its Datasets and the bins it uses of them."""
-    bins = [None if mask is None else np.packbits(mask).tobytes().hex() for mask in masks or [None] * len(datasets)]
+    bins = [None if one.mask is None else np.packbits(one.mask).tobytes().hex() for one in inputs]
     return digest(
-        {"datasets": list(keys), "names": [ds["dataset"].values.tolist() for ds in datasets], "mask_fit": bins}
+        {"datasets": list(keys), "names": [one.data["dataset"].values.tolist() for one in inputs], "mask_fit": bins}
     )
 
 
@@ -64,7 +62,7 @@ def fit_key(seen: str, models: Models, settings: FitSettings) -> str:
 
 
 def fitted(
-    store: Store, seen: str, datasets: Sequence[xr.Dataset], masks: Masks, models: Models, settings: FitSettings
+    store: Store, seen: str, inputs: Sequence[FitInput], models: Models, settings: FitSettings
 ) -> tuple[FitResult, str, bool]:
     """Fit the models, or set them to the fit of the same request that the store holds.
 
@@ -76,7 +74,7 @@ def fitted(
     key, start = fit_key(seen, models, settings), models.to_yaml(full_output=True)
     if store.has(FIT, key):
         return _restored(store.get_valid(FIT, key), models), key, True
-    result = fit(datasets, models, masks, settings)
+    result = fit(inputs, models, settings)
     texts = {"models": models.to_yaml()}
     store.put(FIT, key, {"": _fit_dataset(result, models)}, {"models": start}, inputs=[seen], texts=texts)
     return result, key, False
@@ -140,14 +138,12 @@ class PointsRequest:
         return digest(request | {"source": self.source, "edges": list(self.edges), "parameters": settings})
 
 
-def flux_points_of(
-    store: Store, request: PointsRequest, datasets: Sequence[xr.Dataset], masks: Masks, models: Models
-) -> Product:
+def flux_points_of(store: Store, request: PointsRequest, inputs: Sequence[FitInput], models: Models) -> Product:
     """Return the flux points of a request, found or estimated."""
     if store.has(POINTS, request.key):
         points = store.get_valid(POINTS, request.key)
         log_binning(points)
         return Product(points, request.key, True)
-    points = flux_points(datasets, models, request.source, np.array(request.edges), masks, request.parameters)
+    points = flux_points(inputs, models, request.source, np.array(request.edges), request.parameters)
     store.put(POINTS, request.key, {"": points}, {}, inputs=[request.seen, request.models_key])
     return Product(points, request.key, False)

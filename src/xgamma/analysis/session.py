@@ -33,7 +33,7 @@ from xgamma.config.requests import (
 from xgamma.datasets import Datasets, FluxPoints, FluxPointsDataset
 from xgamma.errors import ConfigTypeError, LaterError, OrderError
 from xgamma.execute import Workers, collector_at_rest, one_cluster
-from xgamma.fit import Fit, FitResult, mask_fit, used_bins
+from xgamma.fit import Fit, FitResult, mask_fit
 from xgamma.ingest import FitsRelease, StoredRelease
 from xgamma.models.models import Models
 from xgamma.reduce import joined_rows
@@ -242,8 +242,8 @@ class Analysis(Modelled):
         datasets, models = self._ready_to_fit()
         log.info("Fitting datasets.")
         log.info("%s", _fit_range_report(datasets))
-        inputs, masks = datasets.fit_inputs()
-        result, key, found = products.fitted(self.store, self._seen(datasets), inputs, masks, models, self.fit.settings)
+        seen, inputs = self._seen(datasets), datasets.fit_inputs()
+        result, key, found = products.fitted(self.store, seen, inputs, models, self.fit.settings)
         self.fit_result, self._fit_key = result, (key, products.model_key(models))
         log.info("The fit was %s.", "found in the store" if found else "computed")
         if not found:
@@ -258,7 +258,7 @@ class Analysis(Modelled):
     def _ready_to_fit(self) -> tuple[Datasets, Models]:
         datasets, models = self._datasets_with_models("fit")
         minimum, maximum = self._frozen().fit.fit_range.bounds()
-        axes = [Axis.from_coords(ds.coords, "energy") for ds in datasets.fit_inputs()[0] if "mask_safe" in ds]
+        axes = [Axis.from_coords(ds.coords, "energy") for ds in datasets.to_xarray()]
         for axis in axes[:1] if len(set(axes)) == 1 else []:
             validate_fit_range(axis, minimum, maximum)
         for _, views in itertools.groupby(datasets, key=lambda view: id(view.group)):
@@ -286,7 +286,7 @@ class Analysis(Modelled):
         if is_set and any(view.fit_bins is None for view in datasets):
             log.warning("fit.fit_range is not applied to the flux points, because run_fit() was not called.")
         log.info("Calculating flux points.")
-        points = products.flux_points_of(self.store, request, *datasets.fit_inputs(), models)
+        points = products.flux_points_of(self.store, request, datasets.fit_inputs(), models)
         log.info("The flux points were %s.", "found in the store" if points.found else "computed")
         if not points.found:
             self.computed.add("flux_points")
@@ -299,7 +299,7 @@ class Analysis(Modelled):
         datasets, models = self._datasets_with_models("compute flux points of")
         config = self._frozen()
         edges, parameters = points_of(config)
-        validate_points_edges(Axis.from_coords(datasets.fit_inputs()[0][0].coords, "energy"), edges)
+        validate_points_edges(Axis.from_coords(datasets.fit_inputs()[0].data.coords, "energy"), edges)
         models_key = products.model_key(models)
         if self._fit_key is not None and self._fit_key[1] == models_key:
             models_key = self._fit_key[0]
@@ -341,9 +341,9 @@ class Analysis(Modelled):
 
     def _seen(self, datasets: Datasets) -> str:
         """Return the key of what a likelihood sees; Datasets of other origin are keyed by their content."""
-        inputs, masks = datasets.fit_inputs()
-        keys = [self._dataset_keys.get(id(ds)) or dataset_digest(ds) for ds in inputs]
-        return products.datasets_key(inputs, masks, keys)
+        inputs = datasets.fit_inputs()
+        keys = [self._dataset_keys.get(id(one.data)) or dataset_digest(one.data) for one in inputs]
+        return products.datasets_key(inputs, keys)
 
 
 def _normalize_config(config: Any) -> AnalysisConfig:
@@ -359,8 +359,8 @@ def _fit_range_report(datasets: Datasets) -> str:
     """Return which energies a fit uses, and how many safe counts it leaves out."""
     used: list[float] = []
     left_out = 0.0
-    for ds, mask in zip(*datasets.fit_inputs(), strict=True):
-        bins = used_bins(ds, mask)
+    for one in datasets.fit_inputs():
+        ds, bins = one.data, one.used
         used += ds["energy_bounds"].values[bins.any(axis=(0, 1))].ravel().tolist()
         left_out += float(ds["counts"].values[ds["mask_safe"].values & ~bins].sum())
     energies = f"{min(used):.4g} to {max(used):.4g} TeV" if used else "no bin"

@@ -21,7 +21,7 @@ from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
 from xgamma.closure.trial import Trial
 from xgamma.estimate import flux_points
 from xgamma.estimate.energy_groups import EnergyGroups
-from xgamma.fit import fit, mask_fit, used_bins
+from xgamma.fit import FitInput, fit, mask_fit
 from xgamma.predict import alpha, npred_signal
 from xgamma.reduce import select_rows
 
@@ -49,12 +49,12 @@ def estimated_sets(trial: Trial, stacks: xr.Dataset) -> xr.Dataset:
     """
     groups = EnergyGroups.nearest(Axis.from_coords(stacks.coords, "energy"), np.array(trial.edges))
     mask = mask_fit(stacks, *trial.fit_range)
-    used = used_bins(stacks, mask)
+    used = FitInput(stacks, mask).used
     truth = trial.models()
     signal = grouped(npred_signal(stacks, truth).values, used, groups)
     with said_once("xgamma.estimate"):
         fitted = [
-            _estimates(trial, select_rows(stacks, [row]), mask[row : row + 1], groups)
+            _estimates(trial, FitInput(select_rows(stacks, [row]), mask[row : row + 1]), groups)
             for row in range(stacks.sizes["dataset"])
         ]
     columns = {name: np.array([estimates[name] for estimates in fitted]) for name in fitted[0]}
@@ -67,14 +67,14 @@ def estimated_sets(trial: Trial, stacks: xr.Dataset) -> xr.Dataset:
     return _dataset(trial, stacks["dataset"].values.astype(np.int64), groups, columns)
 
 
-def _estimates(trial: Trial, ds: xr.Dataset, mask: BoolArray, groups: EnergyGroups) -> dict[str, Any]:
+def _estimates(trial: Trial, row: FitInput, groups: EnergyGroups) -> dict[str, Any]:
     models = trial.models()
     free = models.parameters.free_parameters
     for parameter in free:
         parameter.value *= START
-    result = fit([ds], models, [mask])
-    points = flux_points([ds], models, trial.plan.source.name, np.array(trial.edges), [mask], trial.parameters)
-    reference = grouped(npred_signal(ds, models).values, used_bins(ds, mask), groups)[0]
+    result = fit([row], models)
+    points = flux_points([row], models, trial.plan.source.name, np.array(trial.edges), trial.parameters)
+    reference = grouped(npred_signal(row.data, models).values, row.used, groups)[0]
     return {
         "success": result.success,
         "value": [parameter.value for parameter in free],

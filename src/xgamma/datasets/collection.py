@@ -21,6 +21,7 @@ from xgamma.datasets.inputs import normalize_models, normalize_spectrum
 from xgamma.datasets.part import ModelledRows
 from xgamma.datasets.spectrum import SpectrumDataset, spectrum_views
 from xgamma.errors import ConfigError, ConfigTypeError, UnknownNameError, did_you_mean
+from xgamma.fit import FitInput
 from xgamma.models.models import Models
 from xgamma.models.parameters import Parameters
 from xgamma.outcome import Outcome
@@ -62,11 +63,18 @@ class Datasets(Sequence[Any]):
         self._views: list[Any] = [_view(dataset) for dataset in given]
         self.unused = list(unused)
         self._validate_names()
+        self._share_empty_models()
 
     def _validate_names(self) -> None:
         if len(set(self.names)) < len(self.names):
             twice = next(name for name in self.names if self.names.count(name) > 1)
             raise ConfigError(f"Two datasets are called {twice!r}. Give one another name with copy(name=...).")
+
+    def _share_empty_models(self) -> None:
+        # What is appended to the models of a collection without any reaches every row.
+        rows = [*self._views, *self.unused]
+        if rows and not any(view.models_key for view in rows):
+            self.models = rows[0].models
 
     @classmethod
     def from_xarray(cls, data: xr.Dataset | Sequence[xr.Dataset], models: Any = None) -> Self:
@@ -123,6 +131,7 @@ class Datasets(Sequence[Any]):
         if view.name in self.names:
             raise ConfigError(f"There is a dataset called {view.name!r} already; give a copy(name=...).")
         self._views.append(view)
+        self._share_empty_models()
 
     def copy(self) -> Datasets:
         """Return independent copies of the rows, with the same models."""
@@ -139,16 +148,12 @@ class Datasets(Sequence[Any]):
         ConfigError
             When single rows were given models of their own.
         """
-        held = {view.models_key: view.models for view in self._views}
-        if len(held) > 1:
+        if len({view.models_key for view in self._views}) > 1:
             raise ConfigError(
                 "The datasets hold different models. Set datasets.models once for all of them, and say with "
                 "datasets_names which model belongs to which dataset."
             )
-        shared = next(iter(held.values()), Models([]))
-        if not len(shared):
-            self.models = shared
-        return shared
+        return self._views[0].models if self._views else Models([])
 
     @models.setter
     def models(self, models: Any) -> None:
@@ -190,21 +195,17 @@ class Datasets(Sequence[Any]):
         """Return the rows as Datasets, the ones they came from where all their rows are there."""
         return [part.data for part in self.parts()]
 
-    def fit_inputs(self) -> tuple[list[xr.Dataset], list[BoolArray | None]]:
-        """Return the Datasets of ``to_xarray`` and for each the bins to fit, (dataset, region, energy) or ``None``.
-
-        After them the flux points, each with those to fit, (energy,) or ``None``.
-        """
-        parts, points = self.parts(), [view.fit_inputs() for view in self._points]
-        data = [part.data for part in parts] + [one for given, _ in points for one in given]
-        return data, [part.mask_fit for part in parts] + [mask for _, masks in points for mask in masks]
+    def fit_inputs(self) -> list[FitInput]:
+        """Return the Datasets of ``to_xarray``, each with its bins to fit, and after them the flux points."""
+        points = [one for view in self._points for one in view.fit_inputs()]
+        return [*(FitInput(part.data, part.mask_fit) for part in self.parts()), *points]
 
     def stat_sum(self) -> float:
         """The statistic of all rows, over their bins in use, and of all flux points."""
         total = float(sum(view.stat_sum() for view in self._points))
         for part in self.parts():
-            mask = part.data["mask_safe"].values & (True if part.mask_fit is None else part.mask_fit)
-            total += float(info.Prediction(part.data, part.models).stat_array.values[mask].sum())
+            used = FitInput(part.data, part.mask_fit).used
+            total += float(info.Prediction(part.data, part.models).stat_array.values[used].sum())
         return total
 
     def stack_reduce(self, name: str = STACKED) -> SpectrumDataset:

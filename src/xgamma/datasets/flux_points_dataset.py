@@ -7,7 +7,6 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-import xarray as xr
 from astropy import units as u
 from matplotlib.axes import Axes
 
@@ -17,6 +16,7 @@ from xgamma.datasets import info, sed_table, text
 from xgamma.datasets.flux_points import FluxPoints
 from xgamma.datasets.inputs import normalize_mask, normalize_models
 from xgamma.errors import DataError
+from xgamma.fit import FitInput
 from xgamma.models.models import Models, SkyModel
 from xgamma.plot import residuals as plot_residuals
 from xgamma.stats import chi2
@@ -79,11 +79,11 @@ class FluxPointsDataset:
         """The same for datasets that share their models, and for all without any."""
         return id(self._models) if len(self._models) else 0
 
-    def fit_inputs(self) -> tuple[list[xr.Dataset], list[BoolArray | None]]:
-        """Return the points under the name of this dataset, and those to fit, as ``Fit`` takes them."""
+    def fit_inputs(self) -> list[FitInput]:
+        """Return the points under the name of this dataset, with those to fit, as ``Fit`` takes them."""
         error = ("energy", np.asarray(sed_table.symmetric_error(self.data.data, "norm").value), {"units": ""})
         points = self.data.data.assign(norm_err=error).assign_attrs(name=self.name)
-        return [points], [self.mask_fit]
+        return [FitInput(points, self.mask_fit)]
 
     def copy(self, name: str | None = None) -> Self:
         """Return an independent copy, under a new name if one is given; models are shared with the original."""

@@ -22,6 +22,7 @@ from xgamma.datasets.geom import with_edges
 from xgamma.datasets.inputs import normalize_mask, normalize_models, normalize_spectrum
 from xgamma.datasets.part import ModelledRows
 from xgamma.errors import DataError
+from xgamma.fit import FitInput
 from xgamma.models.models import Models
 from xgamma.plot import counts as plot_counts
 from xgamma.plot import residuals as plot_residuals
@@ -238,9 +239,9 @@ class SpectrumDataset:
         """
         return info.residuals(self._variable("counts"), self.npred(), method).where(self.mask)
 
-    def fit_inputs(self) -> tuple[list[xr.Dataset], list[BoolArray | None]]:
-        """Return the Dataset and the bins to fit, as ``Fit`` takes them."""
-        return [self.data], [None if self._mask_fit is None else self._mask_fit[np.newaxis]]
+    def fit_inputs(self) -> list[FitInput]:
+        """Return the Dataset with its bins to fit, as ``Fit`` takes it."""
+        return [FitInput(self.data, None if self._mask_fit is None else self._mask_fit[np.newaxis])]
 
     def info_dict(self, in_safe_data_range: bool = True) -> dict[str, Any]:
         """Return the row of the info table: names to numbers, ``Quantity`` where there is a unit."""
@@ -333,8 +334,8 @@ class SpectrumDataset:
 
     def write(self, filename: str | PathLike[str], overwrite: bool = False) -> None:
         """Write one row; the ending decides: ``.zarr``, ``.fits``, ``.fits.gz``, or ``.yaml`` with OGIP files."""
-        mask = self.fit_inputs()[1][0]
-        files.write_datasets([files.with_mask_fit(self.data, mask)], filename, overwrite)
+        [own] = self.fit_inputs()
+        files.write_datasets([files.with_mask_fit(own.data, own.mask)], filename, overwrite)
 
     @classmethod
     def read(cls, filename: str | PathLike[str], name: str | None = None) -> Self:
@@ -349,8 +350,8 @@ class SpectrumDataset:
 
     def to_gammapy(self) -> Any:
         """Return the row as a dataset of Gammapy, with its models and masks; see ``Datasets.to_gammapy``."""
-        [data], [mask] = self.fit_inputs()
-        return exchange.collection_of_gammapy([ModelledRows(data, self._models, mask)])[0]
+        [own] = self.fit_inputs()
+        return exchange.collection_of_gammapy([ModelledRows(own.data, self._models, own.mask)])[0]
 
     @classmethod
     def from_gammapy(cls, dataset: Any) -> Self:

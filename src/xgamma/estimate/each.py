@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xgamma.axes import BoolArray
 from xgamma.errors import DataError, FitError
 from xgamma.estimate.flux_points import flux_points
 from xgamma.estimate.flux_points_parameters import FluxPointsParameters
 from xgamma.execute import THIS_PROCESS, Workers, run_blocks
-from xgamma.fit import FitSettings, fit
+from xgamma.fit import FitInput, FitSettings, fit
+from xgamma.fit.inputs import normalize_inputs
 from xgamma.models.models import Models
 from xgamma.reduce import select_rows
 
@@ -22,9 +22,8 @@ ROWS = 16
 
 
 def fit_each(
-    ds: xr.Dataset,
+    rows: FitInput | xr.Dataset,
     models: Models,
-    mask_fit: BoolArray | None = None,
     settings: FitSettings | None = None,
     workers: Workers = THIS_PROCESS,
 ) -> xr.Dataset:
@@ -32,12 +31,10 @@ def fit_each(
 
     Parameters
     ----------
-    ds
-        DL4 rows, such as the stacks of nights.
+    rows
+        DL4 rows, such as the stacks of nights, alone or with the bins to use.
     models
         The models with their start values, the same for each row; not changed.
-    mask_fit
-        The bins to use, bool (dataset, region, energy); ``None`` for all safe bins.
     settings
         How MIGRAD runs.
     workers
@@ -54,7 +51,8 @@ def fit_each(
     >>> found = fit_each(nights, models, workers=Workers(4))  # doctest: +SKIP
     >>> found["value"].sel(parameter="crab.spectral.index")  # doctest: +SKIP
     """
-    blocks = [(rows, models, mask, settings) for rows, mask in _blocks(ds, mask_fit)]
+    [given] = normalize_inputs([rows])
+    blocks = [(block, models, settings) for block in _blocks(given)]
     found = [each for block in run_blocks(_fit_rows, blocks, "Fitting", workers) for each in block]
     names, units = models.parameters_unique_names, [str(parameter.unit) for parameter in models.parameters]
     columns = {name: np.array([each[name] for each in found]) for name in ("value", "error", "total_stat", "success")}
@@ -70,17 +68,16 @@ def fit_each(
             ),
             "success": (("dataset",), columns["success"], {"units": "", "long_name": "Whether the fit converged"}),
         },
-        {"dataset": ds["dataset"], "parameter": np.array(names)},
+        {"dataset": given.data["dataset"], "parameter": np.array(names)},
         {"messages": [each["message"] for each in found]},
     )
 
 
 def flux_points_each(
-    ds: xr.Dataset,
+    rows: FitInput | xr.Dataset,
     models: Models,
     source: str,
     edges: Any,
-    mask_fit: BoolArray | None = None,
     parameters: FluxPointsParameters | Mapping[str, Any] | None = None,
     workers: Workers = THIS_PROCESS,
 ) -> dict[str, xr.Dataset]:
@@ -96,36 +93,35 @@ def flux_points_each(
     ConfigError
         For an unknown source, one that predicts nothing, edges that do not ascend, unknown parameters.
     """
-    blocks = [(rows, models, source, edges, mask, parameters) for rows, mask in _blocks(ds, mask_fit)]
+    [given] = normalize_inputs([rows])
+    blocks = [(block, models, source, edges, parameters) for block in _blocks(given)]
     found = run_blocks(_points_of_rows, blocks, "Flux points", workers)
-    names = [str(name) for name in ds["dataset"].values]
-    return dict(zip(names, (points for block in found for points in block), strict=True))
+    return dict(zip(given.names, (points for block in found for points in block), strict=True))
 
 
-def _blocks(ds: xr.Dataset, mask_fit: BoolArray | None) -> Iterator[tuple[xr.Dataset, BoolArray | None]]:
-    count = ds.sizes["dataset"]
+def _blocks(given: FitInput) -> Iterator[FitInput]:
+    count = given.data.sizes["dataset"]
     for start in range(0, count, ROWS):
-        rows = range(start, min(start + ROWS, count))
-        yield select_rows(ds, rows), None if mask_fit is None else mask_fit[rows.start : rows.stop]
+        yield _selected(given, range(start, min(start + ROWS, count)))
 
 
-def _rows(ds: xr.Dataset, mask_fit: BoolArray | None) -> Iterator[tuple[xr.Dataset, list[BoolArray | None]]]:
-    for row in range(ds.sizes["dataset"]):
-        yield select_rows(ds, [row]), [None if mask_fit is None else mask_fit[row : row + 1]]
+def _selected(given: FitInput, rows: range) -> FitInput:
+    mask = None if given.mask is None else given.mask[rows.start : rows.stop]
+    return FitInput(select_rows(given.data, rows), mask)
 
 
-def _fit_rows(
-    ds: xr.Dataset, models: Models, mask_fit: BoolArray | None, settings: FitSettings | None
-) -> list[dict[str, Any]]:
-    return [_fitted(row, models.copy(), mask, settings) for row, mask in _rows(ds, mask_fit)]
+def _rows(block: FitInput) -> Iterator[FitInput]:
+    return (_selected(block, range(row, row + 1)) for row in range(block.data.sizes["dataset"]))
 
 
-def _fitted(
-    row: xr.Dataset, models: Models, mask: list[BoolArray | None], settings: FitSettings | None
-) -> dict[str, Any]:
+def _fit_rows(block: FitInput, models: Models, settings: FitSettings | None) -> list[dict[str, Any]]:
+    return [_fitted(row, models.copy(), settings) for row in _rows(block)]
+
+
+def _fitted(row: FitInput, models: Models, settings: FitSettings | None) -> dict[str, Any]:
     nothing = np.full(len(models.parameters), np.nan)
     try:
-        result = fit([row], models, mask, settings)
+        result = fit([row], models, settings)
     except (FitError, DataError) as error:
         return {"value": nothing, "error": nothing, "total_stat": np.nan, "success": False, "message": str(error)}
     return {
@@ -137,7 +133,5 @@ def _fitted(
     }
 
 
-def _points_of_rows(
-    ds: xr.Dataset, models: Models, source: str, edges: Any, mask_fit: BoolArray | None, parameters: Any
-) -> list[xr.Dataset]:
-    return [flux_points([row], models.copy(), source, edges, mask, parameters) for row, mask in _rows(ds, mask_fit)]
+def _points_of_rows(block: FitInput, models: Models, source: str, edges: Any, parameters: Any) -> list[xr.Dataset]:
+    return [flux_points([row], models.copy(), source, edges, parameters) for row in _rows(block)]

@@ -22,7 +22,9 @@ from xgamma.estimate.energy_groups import EnergyGroups, binning_report
 from xgamma.estimate.flux_points_parameters import FluxPointsParameters
 from xgamma.estimate.norm_profile import NormProfile, NormTerm
 from xgamma.estimate.reference import Reference, centers, reference_of, source_model
-from xgamma.fit.statistic import CountsTerm, Masks, Statistic, used_bins, validate_datasets_names
+from xgamma.fit.inputs import FitInput, Inputs, normalize_inputs, validate_datasets_names
+from xgamma.fit.statistic import Statistic
+from xgamma.fit.terms import CountsTerm
 from xgamma.models.models import Models, SkyModel
 from xgamma.registry import lookup, normalize_parameters, register
 from xgamma.schema.dl5 import POINTS_SCHEMA, SCHEMA_VERSION
@@ -42,27 +44,25 @@ UNITS = {
 
 @register("estimator", "flux_points", parameters=FluxPointsParameters)
 def flux_points(
-    datasets: Sequence[xr.Dataset],
+    inputs: Inputs,
     models: Models,
     source: str,
     edges: Any,
-    mask_fit: Masks = None,
     parameters: FluxPointsParameters | Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
     """Estimate flux points of one source.
 
     Parameters
     ----------
-    datasets
-        DL4 Datasets with aligned axes of reconstructed energy and one telescope; all rows enter each point.
+    inputs
+        DL4 Datasets with aligned axes of reconstructed energy and one telescope, each alone or as ``FitInput`` with the
+        bins of the fit; all rows enter each point.
     models
         All models of the datasets; those beside the source are kept as they are.
     source
         The name of the source's model.
     edges
         Requested edges, ascending: a ``Quantity`` or numbers in TeV, shape (energy + 1,).
-    mask_fit
-        For each Dataset the bins of the fit, bool (dataset, region, energy), or ``None`` for all safe bins.
     parameters
         A ``FluxPointsParameters`` or its fields as a mapping.
 
@@ -83,13 +83,14 @@ def flux_points(
         For Datasets with different axes or telescopes.
     """
     settings = _normalize_parameters(parameters)
-    axis = validate_alike(datasets)
+    given = normalize_inputs(inputs)
+    axis = validate_alike(given)
     model = source_model(models, source)
     validate_reoptimize(models, model, settings)
     groups = EnergyGroups.nearest(axis, normalize_edges(edges))
-    validate_datasets_names(models, datasets, source)
-    statistic = Statistic(datasets, models, mask_fit)
-    terms = [term for term in statistic.terms if isinstance(term, CountsTerm)]
+    validate_datasets_names(models, given, source)
+    statistic = Statistic(given, models, arguments=[])
+    terms = statistic.counts_terms
     reference = reference_of(model, terms)
     profile = norm_profile(terms, reference, groups, settings)
     estimates = _estimates(profile, settings, _interpolation(model))
@@ -97,7 +98,7 @@ def flux_points(
         estimates
         | _per_dataset(profile, estimates["norm"][1], len(statistic.names))
         | reference_fluxes(reference, groups.bounds)
-        | _account(datasets, mask_fit, groups)
+        | _account(given, groups)
     )
     result = _product(groups, statistic.names, variables)
     result.attrs = head(POINTS_SCHEMA, SCHEMA_VERSION) | {
@@ -105,7 +106,7 @@ def flux_points(
         "n_sigma": settings.n_sigma,
         "n_sigma_ul": settings.n_sigma_ul,
         "UL_CONF": round(math.erf(settings.n_sigma_ul / math.sqrt(2.0)), 7),
-        "telescope": str(datasets[0].attrs.get("telescope", "")),
+        "telescope": str(given[0].data.attrs.get("telescope", "")),
     }
     result.attrs["binning_report"] = _binning_report(result, groups)
     log_binning(result)
@@ -132,12 +133,12 @@ def normalize_edges(edges: Any) -> FloatArray:
     return values
 
 
-def validate_alike(datasets: Sequence[xr.Dataset]) -> Axis:
+def validate_alike(inputs: Sequence[FitInput]) -> Axis:
     """Return the common axis of reconstructed energy; raises ``DataError`` for other axes or telescopes."""
-    if not datasets:
+    if not inputs:
         raise ConfigError("flux_points: expected at least one dataset, got none.")
-    axis = unify_axis([Axis.from_coords(ds.coords, "energy") for ds in datasets])
-    telescopes = sorted({str(ds.attrs.get("telescope", "")) for ds in datasets})
+    axis = unify_axis([Axis.from_coords(one.data.coords, "energy") for one in inputs])
+    telescopes = sorted({str(one.data.attrs.get("telescope", "")) for one in inputs})
     if len(telescopes) > 1:
         raise DataError(
             f"flux_points: expected datasets of one telescope, got {', '.join(map(repr, telescopes))}; "
@@ -167,8 +168,8 @@ def norm_profile(
 
 
 def _norm_term(term: CountsTerm, reference: Reference, groups: EnergyGroups) -> NormTerm:
-    group = groups.of_bin(term.response.energy)
-    others = (signal() for signal in term.signals if signal.model is not reference.source)
+    group = groups.of_bin(term.folding.energy)
+    others = (signal([]) for signal in term.signals if signal.model is not reference.source)
     other = sum(others, np.zeros(group.shape))
     return NormTerm(term.data, group, reference.signal(term), other, term.dataset).select(group >= 0)
 
@@ -229,14 +230,13 @@ def _per_dataset(profile: NormProfile, norm: FloatArray, n_datasets: int) -> Var
 # --- what the groups hold
 
 
-def _account(datasets: Sequence[xr.Dataset], mask_fit: Masks, groups: EnergyGroups) -> Variables:
-    masks = [None] * len(datasets) if mask_fit is None else list(mask_fit)
+def _account(inputs: Sequence[FitInput], groups: EnergyGroups) -> Variables:
     seen = np.zeros(groups.axis.nbin, dtype=bool)
     left_out = []
-    for ds, mask in zip(datasets, masks, strict=True):
-        used = used_bins(ds, mask)
+    for one in inputs:
+        used = one.used
         seen |= used.any(axis=(0, 1))
-        cut = np.where(used_bins(ds, None) & ~used, ds["counts"].values, 0.0).sum(axis=1)
+        cut = np.where(FitInput(one.data).used & ~used, one.data["counts"].values, 0.0).sum(axis=1)
         left_out.append(np.stack([cut[:, first:last].sum(axis=1) for first, last in groups.spans()]))
     low, high = groups.span_of(seen)
     return {

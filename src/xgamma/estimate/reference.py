@@ -11,10 +11,9 @@ from astropy import units as u
 
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, UnknownNameError, did_you_mean
-from xgamma.fit.statistic import CountsTerm
+from xgamma.fit.terms import CountsTerm
 from xgamma.models.models import Models, SkyModel
 from xgamma.models.spectral.model import ScaleSpectralModel, SpectralModel
-from xgamma.predict import Folded
 
 log = logging.getLogger("xgamma.estimate")
 
@@ -117,10 +116,6 @@ def _visible(source: SkyModel) -> SpectralModel:
 
 def _signal(term: CountsTerm, source: SkyModel, shape: SpectralModel) -> FloatArray:
     own = [signal for signal in term.signals if signal.model is source]
-    if shape is source.spectral_model:
-        return sum((signal() for signal in own), np.zeros(len(term.dataset)))
-    return sum((_folded(signal, shape) for signal in own), np.zeros(len(term.dataset)))
-
-
-def _folded(signal: Folded, shape: SpectralModel) -> FloatArray:
-    return np.asarray(np.einsum("ij,j->i", signal.matrix, shape.flux(signal.edges)))
+    if shape is source.spectral_model or not own:
+        return sum((signal([]) for signal in own), np.zeros(len(term.dataset)))
+    return term.folding.fold(source).fold(shape.flux(term.folding.edges))

@@ -13,7 +13,6 @@ from xgamma.estimate import FluxPointsParameters, flux_points
 from xgamma.estimate.flux_points import normalize_edges
 from xgamma.fit import Fit
 from xgamma.fit.fitter import Fittable, normalize_fittable
-from xgamma.fit.statistic import is_flux_points
 
 
 class FluxPointsEstimator:
@@ -94,12 +93,10 @@ class FluxPointsEstimator:
             For flux points, which are no counts, and for datasets with different axes.
         """
         given = normalize_fittable(datasets)
-        inputs, masks = given.fit_inputs()
-        if any(is_flux_points(data) for data in inputs):
+        inputs = given.fit_inputs()
+        if any(one.is_flux_points for one in inputs):
             raise DataError("FluxPointsEstimator: expected spectra, got flux points; fit them with Fit instead.")
-        data: xr.Dataset = flux_points(
-            inputs, given.models, self._source_of(given), self._edges, masks, self.parameters
-        )
+        data: xr.Dataset = flux_points(inputs, given.models, self._source_of(given), self._edges, self.parameters)
         return FluxPoints(data)
 
     def _source_of(self, given: Fittable) -> str:

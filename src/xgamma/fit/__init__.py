@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from xgamma.fit.fitter import Fit, Fittable
+from xgamma.fit.inputs import FitInput, mask_fit, validate_named
 from xgamma.fit.minimise import confidence, covariance, fit, stat_contour, stat_profile, warn_of
 from xgamma.fit.problem import FitSettings, validate_fittable, validate_start
 from xgamma.fit.result import CovarianceResult, FitResult, OptimizeResult
-from xgamma.fit.statistic import Statistic, mask_fit, used_bins, validate_named
+from xgamma.fit.statistic import Statistic
 
 __all__ = [
     "CovarianceResult",
     "Fit",
+    "FitInput",
     "FitResult",
     "FitSettings",
     "Fittable",
@@ -22,7 +24,6 @@ __all__ = [
     "mask_fit",
     "stat_contour",
     "stat_profile",
-    "used_bins",
     "validate_fittable",
     "validate_named",
     "validate_start",

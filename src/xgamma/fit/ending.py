@@ -122,9 +122,9 @@ def _at_limits(problem: Problem, minuit: Minuit, without: set[int]) -> dict[int,
     found: dict[int, Limit] = {}
     for place, limit in bounded:
         inward = INWARDS * max(abs(limit.value), 1.0) * (1 if limit.side == "min" else -1)
-        at_limit, inside = (_moved(problem, best, place, limit.value + step) for step in (0.0, inward))
+        at_limit, inside = (problem(_moved(best, place, limit.value + step)) for step in (0.0, inward))
         if at_limit <= problem(best) + problem.goal and inside - at_limit > FLAT:
-            beyond = _moved(problem, best, place, limit.value - inward)
+            beyond = problem(_moved(best, place, limit.value - inward))
             found[place] = Limit(limit.side, limit.value, math.isfinite(beyond) and beyond - at_limit > FLAT)
     return found
 
@@ -134,10 +134,10 @@ def _is_near(minuit: Minuit, place: int, limit: float) -> bool:
     return bool(distance <= NEAR * error or distance <= INWARDS * max(abs(limit), 1.0))
 
 
-def _moved(problem: Problem, values: FloatArray, place: int, value: float) -> float:
+def _moved(values: FloatArray, place: int, value: float) -> FloatArray:
     moved = values.copy()
     moved[place] = value
-    return problem(moved)
+    return moved
 
 
 # --- errors
@@ -230,7 +230,6 @@ def risen_sides(
 
     down = _risen(partial(rise, -1.0), start, min(best[place] - low, farthest))
     up = _risen(partial(rise, 1.0), start, min(high - best[place], farthest))
-    problem(best)
     return down, up
 
 
@@ -242,14 +241,15 @@ def _half_width(minuit: Minuit, place: int, sides: tuple[float, float]) -> float
 
 
 def _alone(problem: Problem, best: FloatArray, place: int, step: float) -> float:
-    return _moved(problem, best, place, best[place] + step)
+    return problem(_moved(best, place, best[place] + step))
 
 
 def _profile(problem: Problem, best: FloatArray, place: int, step: float) -> float:
-    start = _alone(problem, best, place, step)
-    if not math.isfinite(start):
-        return start
-    minuit = problem.minuit()
+    start = _moved(best, place, best[place] + step)
+    total = problem(start)
+    if not math.isfinite(total):
+        return total
+    minuit = problem.minuit(start)
     minuit.fixed[place] = True
     minuit.migrad(ncall=CALLS)
     return problem(np.array(minuit.values))

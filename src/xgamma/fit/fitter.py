@@ -7,13 +7,12 @@ from dataclasses import fields
 from typing import Any, Protocol
 
 import numpy as np
-import xarray as xr
 
 from xgamma.errors import ConfigError, ConfigTypeError, LaterError, did_you_mean
+from xgamma.fit.inputs import FitInput
 from xgamma.fit.minimise import confidence, covariance, fit, stat_contour, stat_profile, unique_name
 from xgamma.fit.problem import FitSettings
 from xgamma.fit.result import CovarianceResult, FitResult, OptimizeResult
-from xgamma.fit.statistic import Masks
 from xgamma.models.models import Models
 from xgamma.models.parameters import Parameter
 
@@ -25,8 +24,8 @@ class Fittable(Protocol):
     def models(self) -> Models:
         """The models to fit."""
 
-    def fit_inputs(self) -> tuple[Sequence[xr.Dataset], Masks]:
-        """Return the Datasets and, for each, the bins to fit or ``None`` for all."""
+    def fit_inputs(self) -> Sequence[FitInput]:
+        """Return the Datasets, each with its bins to fit."""
 
 
 class Together:
@@ -54,11 +53,9 @@ class Together:
         """The models of each of them."""
         return self.datasets[0].models
 
-    def fit_inputs(self) -> tuple[Sequence[xr.Dataset], Masks]:
+    def fit_inputs(self) -> Sequence[FitInput]:
         """Return the inputs of all of them."""
-        each = [dataset.fit_inputs() for dataset in self.datasets]
-        inputs = [data for given, _ in each for data in given]
-        return inputs, [mask for given, masks in each for mask in (masks or [None] * len(given))]
+        return [one for dataset in self.datasets for one in dataset.fit_inputs()]
 
 
 def normalize_fittable(datasets: Any) -> Fittable:
@@ -121,8 +118,7 @@ class Fit:
     def run(self, datasets: Any) -> FitResult:
         """Fit, set values, errors and covariance of the models, and return the report."""
         given = normalize_fittable(datasets)
-        inputs, masks = given.fit_inputs()
-        return fit(inputs, given.models, masks, self.settings)
+        return fit(given.fit_inputs(), given.models, self.settings)
 
     def optimize(self, datasets: Any) -> OptimizeResult:
         """Return the optimum of ``run``."""
@@ -131,16 +127,14 @@ class Fit:
     def covariance(self, datasets: Any) -> CovarianceResult:
         """Return the covariance at the present values by HESSE, and set it on the models."""
         given = normalize_fittable(datasets)
-        inputs, masks = given.fit_inputs()
-        return covariance(inputs, given.models, masks, self.settings)
+        return covariance(given.fit_inputs(), given.models, self.settings)
 
     def confidence(
         self, datasets: Any, parameter: Parameter | str, sigma: float = 1.0, reoptimize: bool = True
     ) -> dict[str, Any]:
         """Return asymmetric errors by MINOS: ``errp``, ``errn``, ``success``, ``message``, ``nfev``."""
         given = normalize_fittable(datasets)
-        inputs, masks = given.fit_inputs()
-        return confidence(inputs, given.models, parameter, sigma, reoptimize, masks)
+        return confidence(given.fit_inputs(), given.models, parameter, sigma, reoptimize)
 
     def stat_profile(
         self,
@@ -151,8 +145,7 @@ class Fit:
     ) -> dict[str, Any]:
         """Return ``{MODEL.TYPE.NAME_scan, stat_scan}``: values (11 within 2 errors) and the statistic there."""
         given = normalize_fittable(datasets)
-        inputs, masks = given.fit_inputs()
-        profile = stat_profile(inputs, given.models, parameter, values, reoptimize, masks)
+        profile = stat_profile(given.fit_inputs(), given.models, parameter, values, reoptimize)
         key = f"{unique_name(given.models, parameter)}_scan"
         return {key: np.asarray(profile[profile.dims[0]].values), "stat_scan": np.asarray(profile.values)}
 
@@ -161,5 +154,4 @@ class Fit:
     ) -> dict[str, Any]:
         """Return the contour at ``sigma``: ``x``, ``y`` and ``success``."""
         given = normalize_fittable(datasets)
-        inputs, masks = given.fit_inputs()
-        return stat_contour(inputs, given.models, x, y, numpoints, sigma, masks)
+        return stat_contour(given.fit_inputs(), given.models, x, y, numpoints, sigma)

@@ -17,9 +17,10 @@ from iminuit import Minuit
 
 from xgamma.axes import FloatArray
 from xgamma.fit.ending import Ending, ending, risen_sides, told_errors
+from xgamma.fit.inputs import Inputs, normalize_inputs, validate_datasets_names
 from xgamma.fit.problem import FitSettings, Problem, name_of
 from xgamma.fit.result import CovarianceResult, FitResult, OptimizeResult
-from xgamma.fit.statistic import Masks, Statistic, validate_datasets_names
+from xgamma.fit.statistic import Statistic, free_parameters
 from xgamma.models.models import Models, SkyModel
 from xgamma.models.parameters import Parameter, Parameters
 
@@ -28,22 +29,16 @@ log = logging.getLogger("xgamma.fit")
 OPTIMIZED, HESSE = "Optimization terminated successfully.", "Hesse terminated successfully."
 
 
-def fit(
-    datasets: Sequence[xr.Dataset],
-    models: Models,
-    mask_fit: Masks = None,
-    settings: FitSettings | None = None,
-) -> FitResult:
+def fit(inputs: Inputs, models: Models, settings: FitSettings | None = None) -> FitResult:
     """Fit the free parameters of ``models`` and set their values, errors and covariance.
 
     Parameters
     ----------
-    datasets
-        DL4 Datasets, one for each energy binning or instrument, or flux points. All rows enter one likelihood.
+    inputs
+        DL4 Datasets, one for each energy binning or instrument, or flux points; a ``FitInput`` says which bins to use.
+        All rows enter one likelihood.
     models
-        The models; changed by the fit.
-    mask_fit
-        For each Dataset the bins to use, bool (dataset, region, energy), or ``None`` for all safe bins.
+        The models; set once, at the end.
     settings
         How MIGRAD runs.
 
@@ -54,12 +49,15 @@ def fit(
     FitError
         When no bin is left, or the statistic is not a number at the start values.
     """
-    validate_datasets_names(models, datasets)
-    problem = Problem(Statistic(datasets, models, mask_fit), settings or FitSettings())
+    given = normalize_inputs(inputs)
+    validate_datasets_names(models, given)
+    problem = Problem(Statistic(given, models), settings or FitSettings())
     minuit = problem.minuit()
     minuit.migrad()
     end = ending(problem, minuit)
-    result = FitResult(_optimum(problem, minuit, models), _set_covariance(problem, end, models))
+    optimum = _optimum(problem, minuit, models)
+    problem.parameters.value = np.array(minuit.values) * problem.scales
+    result = FitResult(optimum, _set_covariance(problem, end, models))
     warn_of(result)
     # The report holds the numbers of this fit, whatever happens to the models later.
     copies = Parameters([parameter.copy() for parameter in models.parameters])
@@ -103,17 +101,12 @@ def _set_covariance(problem: Problem, end: Ending, models: Models) -> Covariance
     return CovarianceResult(matrix, success, HESSE if success else " ".join(end.sentences))
 
 
-def covariance(
-    datasets: Sequence[xr.Dataset], models: Models, mask_fit: Masks = None, settings: FitSettings | None = None
-) -> CovarianceResult:
+def covariance(inputs: Inputs, models: Models, settings: FitSettings | None = None) -> CovarianceResult:
     """Return the covariance at the present values of the models by HESSE, and set it on them."""
-    problem = Problem(Statistic(datasets, models, mask_fit), settings or FitSettings())
-    start = [parameter.value for parameter in problem.parameters]
+    problem = Problem(Statistic(inputs, models), settings or FitSettings())
     minuit = problem.minuit()
     minuit.hesse()
-    end = told_errors(problem, minuit)
-    problem(np.array(start) / problem.scales)
-    return _set_covariance(problem, end, models)
+    return _set_covariance(problem, told_errors(problem, minuit), models)
 
 
 # --- around the minimum
@@ -136,12 +129,11 @@ def unique_name(models: Models | Sequence[SkyModel], parameter: Parameter | str)
 
 
 def confidence(
-    datasets: Sequence[xr.Dataset],
+    inputs: Inputs,
     models: Models,
     parameter: Parameter | str,
     sigma: float = 1.0,
     reoptimize: bool = True,
-    mask_fit: Masks = None,
 ) -> dict[str, Any]:
     """Return asymmetric errors by MINOS: ``errp``, ``errn``, ``success``, ``message``, ``nfev``.
 
@@ -149,14 +141,11 @@ def confidence(
     on which a limit of the parameter comes before the crossing is NaN, and the message says it.
     """
     chosen = find_parameter(models, parameter)
-    statistic = Statistic(datasets, models, mask_fit)
-    with models.parameters.restore_status():
-        problem = Problem(statistic, FitSettings(), None if reoptimize else Parameters([chosen]))
-        place = problem.parameters.index(chosen)
-        minuit = problem.minuit()
-        minuit.migrad()
-        errors = _minos(problem, minuit, place, sigma)
-        return errors | {"nfev": int(minuit.nfcn)}
+    problem = Problem(Statistic(inputs, models, None if reoptimize else [chosen]), FitSettings())
+    place = problem.parameters.index(chosen)
+    minuit = problem.minuit()
+    minuit.migrad()
+    return _minos(problem, minuit, place, sigma) | {"nfev": int(minuit.nfcn)}
 
 
 def _minos(problem: Problem, minuit: Minuit, place: int, sigma: float) -> dict[str, Any]:
@@ -182,12 +171,11 @@ def _minos(problem: Problem, minuit: Minuit, place: int, sigma: float) -> dict[s
 
 
 def stat_profile(
-    datasets: Sequence[xr.Dataset],
+    inputs: Inputs,
     models: Models,
     parameter: Parameter | str,
     values: Sequence[float] | FloatArray | None = None,
     reoptimize: bool = False,
-    mask_fit: Masks = None,
 ) -> xr.DataArray:
     """Return the statistic at values of one parameter, others kept or, with ``reoptimize``, fitted again each time.
 
@@ -197,48 +185,47 @@ def stat_profile(
     """
     chosen = find_parameter(models, parameter)
     positions = chosen.scan_values if values is None else np.atleast_1d(np.asarray(values, dtype=float))
-    statistic = Statistic(datasets, models, mask_fit)
-    stats = np.empty(positions.shape)
-    with models.parameters.restore_status():
-        chosen.frozen = True
-        minimise = reoptimize and len(statistic.free_parameters) > 0
-        for number, value in enumerate(positions.tolist()):
-            chosen.value = value
-            stats[number] = _minimum(statistic) if minimise else statistic()
+    given = normalize_inputs(inputs)
+    others = [one for one in free_parameters(given, models) if one is not chosen] if reoptimize else []
+    statistic = Statistic(given, models, [chosen, *others])
+    stats = _fitted_again(statistic, positions) if others else [statistic([value]) for value in positions]
     attrs = {"units": "", "long_name": "-2 ln(likelihood)"}
     return xr.DataArray(stats, dims=chosen.name, coords={chosen.name: positions}, name="stat_scan", attrs=attrs)
 
 
-def _minimum(statistic: Statistic) -> float:
+def _fitted_again(statistic: Statistic, positions: FloatArray) -> list[float]:
+    """Return the statistic at values of its first parameter, the others fitted, each from where the last one ended."""
     problem = Problem(statistic, FitSettings())
-    minuit = problem.minuit()
-    minuit.migrad()
-    if not minuit.valid:
-        log.warning("A point of the profile did not converge.%s", _reason(minuit))
-    return problem(np.array(minuit.values))
+    best, stats = problem.start, []
+    for value in positions / problem.scales[0]:
+        minuit = problem.minuit(np.array([value, *best[1:]]))
+        # A profile may go beyond the limits of its parameter.
+        minuit.limits[0], minuit.fixed[0] = None, True
+        minuit.migrad()
+        if not minuit.valid:
+            log.warning("A point of the profile did not converge.%s", _reason(minuit))
+        best = np.array(minuit.values)
+        stats.append(problem(best))
+    return stats
 
 
 def stat_contour(
-    datasets: Sequence[xr.Dataset],
+    inputs: Inputs,
     models: Models,
     x: Parameter | str,
     y: Parameter | str,
     numpoints: int = 10,
     sigma: float = 1.0,
-    mask_fit: Masks = None,
 ) -> dict[str, Any]:
     """Return points of the contour where the statistic, other parameters fitted, has risen by ``sigma**2``.
 
     The keys are ``x``, ``y`` (each closed, shape (numpoints + 1,)) and ``success``.
     """
-    first, second = find_parameter(models, x), find_parameter(models, y)
-    statistic = Statistic(datasets, models, mask_fit)
-    with models.parameters.restore_status():
-        problem = Problem(statistic, FitSettings())
-        places = [problem.parameters.index(parameter) for parameter in (first, second)]
-        minuit = problem.minuit()
-        minuit.migrad()
-        # Minuit's level is that of both parameters together: of chi2 with two degrees of freedom.
-        points = np.asarray(minuit.mncontour(*places, cl=-math.expm1(-0.5 * sigma**2), size=numpoints))
+    problem = Problem(Statistic(inputs, models), FitSettings())
+    places = [problem.parameters.index(find_parameter(models, one)) for one in (x, y)]
+    minuit = problem.minuit()
+    minuit.migrad()
+    # Minuit's level is that of both parameters together: of chi2 with two degrees of freedom.
+    points = np.asarray(minuit.mncontour(*places, cl=-math.expm1(-0.5 * sigma**2), size=numpoints))
     points = points * problem.scales[places]
     return {"x": points[:, 0], "y": points[:, 1], "success": len(points) > 0}

@@ -45,14 +45,28 @@ def validate_fittable(free: int, bins: int) -> None:
 
 
 class Problem:
-    """The free parameters as MIGRAD sees them: factors of a power of ten each."""
+    """The statistic as MIGRAD sees it: of factors of a power of ten for each parameter.
 
-    def __init__(self, statistic: Statistic, settings: FitSettings, parameters: Parameters | None = None) -> None:
+    Parameters
+    ----------
+    statistic
+        The statistic of the values.
+    settings
+        How MIGRAD runs.
+
+    Raises
+    ------
+    ConfigError, FitError
+        Without a free parameter or without a bin.
+    """
+
+    def __init__(self, statistic: Statistic, settings: FitSettings) -> None:
         self.statistic, self.settings = statistic, settings
-        self.parameters = statistic.free_parameters if parameters is None else parameters
+        self.parameters = statistic.parameters
         validate_fittable(len(self.parameters), statistic.n_bins)
         self.scales = np.array([scale(parameter) for parameter in self.parameters])
-        self._start: tuple[FloatArray, float] | None = None
+        self.start: FloatArray = statistic.start / self.scales
+        self._last = b"", math.inf
         # MIGRAD's goal for the estimated distance to the minimum.
         self.goal = 0.002 * self.settings.tol
 
@@ -61,21 +75,18 @@ class Problem:
         """``MODEL.TYPE.NAME`` of each parameter."""
         return [name_of(self.statistic.models, parameter) for parameter in self.parameters]
 
-    def set(self, factors: FloatArray) -> None:
-        """Set the parameters."""
-        for parameter, value in zip(self.parameters, (factors * self.scales).tolist(), strict=True):
-            parameter.value = value
-
     def __call__(self, factors: FloatArray) -> float:
         """Return the statistic at the factors; infinite where the models predict no numbers."""
-        self.set(factors)
-        start, self._start = self._start, None
-        if start is not None and np.array_equal(factors, start[0]):
-            return start[1]
+        # MIGRAD and what follows it ask for the same point twice.
+        point = factors.tobytes()
+        if point == self._last[0]:
+            return self._last[1]
         # On its way MIGRAD tries values at which a model overflows.
         with np.errstate(all="ignore"):
-            total = self.statistic()
-        return total if math.isfinite(total) else math.inf
+            total = self.statistic(factors * self.scales)
+        total = total if math.isfinite(total) else math.inf
+        self._last = point, total
+        return total
 
     @property
     def is_bounded(self) -> bool:
@@ -85,24 +96,21 @@ class Problem:
     def least(self, minuit: Minuit) -> float:
         """Return the statistic where MIGRAD ended, which knows it; beside limits it computes with rounded values."""
         known = minuit.fval
-        if known is None or self.is_bounded:
-            return self(np.array(minuit.values))
-        self.set(np.array(minuit.values))
-        return known
+        return self(np.array(minuit.values)) if known is None or self.is_bounded else known
 
-    def minuit(self) -> Minuit:
-        """Return MIGRAD's state at the present values; raises ``FitError`` when the statistic is no number there."""
-        start = np.array([parameter.value for parameter in self.parameters]) / self.scales
+    def minuit(self, start: FloatArray | None = None) -> Minuit:
+        """Return MIGRAD's state at some factors, by default those of the present values.
+
+        Raises ``FitError`` when the statistic is no number there.
+        """
+        start = self.start if start is None else start
         function: Any = self
         minuit = Minuit(function, start, name=[f"p{number}" for number in range(len(start))])
         minuit.errordef, minuit.tol = 1.0, self.settings.tol
         minuit.strategy, minuit.print_level = self.settings.strategy, self.settings.print_level
         minuit.errors = [step(parameter, size) for parameter, size in zip(self.parameters, self.scales, strict=True)]
         minuit.limits = [limits(parameter, size) for parameter, size in zip(self.parameters, self.scales, strict=True)]
-        total = self(start)
-        # MIGRAD begins there and asks for it again.
-        self._start = start, total
-        if not math.isfinite(total):
+        if not math.isfinite(self(start)):
             validate_start(Parameters(p for model in self.statistic.models for p in model.parameters))
             raise _no_start(self.parameters)
         return minuit

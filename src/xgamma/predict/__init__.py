@@ -119,27 +119,32 @@ def _identity_rows(ds: xr.Dataset, energy: IntArray) -> FloatArray:
     return np.eye(true.nbin)[energy]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Folded:
-    """One model folded with a response; calling it evaluates the model only when a parameter has changed."""
+    """One model folded with a response, a function of the values of its spectrum.
+
+    Parameters
+    ----------
+    model
+        The model.
+    edges
+        Edges of the true energies, TeV, shape (energy_true + 1,).
+    matrix
+        Shape (row, energy_true), cm2 s.
+    """
 
     model: SkyModel
     edges: FloatArray
     matrix: FloatArray
 
-    def __post_init__(self) -> None:
-        self._parameters = tuple(self.model.parameters)
-        self._at: tuple[float, ...] | None = None
-        self._npred: FloatArray = np.zeros(len(self.matrix))
+    def __call__(self, values: Sequence[float] | None = None) -> FloatArray:
+        """Return the predicted counts of the rows; ``values`` stand in for those of the spectrum's parameters."""
+        return self.fold(self.model.spectral_model.flux(self.edges, values))
 
-    def __call__(self) -> FloatArray:
-        """Return the predicted counts of the rows at the present values of the parameters."""
-        values = tuple(parameter.value for parameter in self._parameters)
-        if values != self._at:
-            # Not BLAS: its threads make a product this small many times slower on a busy machine.
-            self._npred = np.einsum("ij,j->i", self.matrix, self.model.spectral_model.flux(self.edges))
-            self._at = values
-        return self._npred
+    def fold(self, flux: FloatArray) -> FloatArray:
+        """Return the counts of the rows for fluxes in the bins of true energy, cm-2 s-1."""
+        # Not BLAS: its threads make a product this small many times slower on a busy machine.
+        return np.asarray(np.einsum("ij,j->i", self.matrix, flux))
 
 
 def alpha(ds: xr.Dataset) -> FloatArray:

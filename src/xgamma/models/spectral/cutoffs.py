@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import xlogy
 
 from xgamma.models.parameters import Parameter
 from xgamma.models.spectral.model import AMPLITUDE, SpectralModel
@@ -23,6 +24,19 @@ def cutoff_power_law(
     return np.asarray(power_law(energy, index, amplitude, reference) * np.exp(-((lambda_ * energy) ** alpha)))
 
 
+def cutoff_log_gradient(
+    energy: FloatArray, index: float, amplitude: float, reference: float, lambda_: float, alpha: float
+) -> dict[str, FloatArray]:
+    """Return the derivatives of ``ln(cutoff_power_law)`` in ``index``, ``lambda_`` and ``alpha``."""
+    scaled = lambda_ * energy
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return {
+            "index": -np.log(energy / reference),
+            "lambda_": -alpha * energy * scaled ** (alpha - 1.0),
+            "alpha": -xlogy(scaled**alpha, scaled),
+        }
+
+
 def log_parabola(energy: FloatArray, amplitude: float, reference: float, alpha: float, beta: float) -> FloatArray:
     """Return ``amplitude (E / reference)^(-alpha - beta ln(E / reference))``."""
     x = energy / reference
@@ -40,6 +54,7 @@ class ExpCutoffPowerLawSpectralModel(SpectralModel):
     alpha = Parameter("alpha", 1.0, frozen=True)
 
     evaluate = staticmethod(cutoff_power_law)  # type: ignore[assignment]
+    log_gradient = staticmethod(cutoff_log_gradient)  # type: ignore[assignment]
 
 
 class ExpCutoffPowerLawNormSpectralModel(SpectralModel):
@@ -59,6 +74,11 @@ class ExpCutoffPowerLawNormSpectralModel(SpectralModel):
         """Return ``norm (E / reference)^-index exp(-(lambda_ E)^alpha)``."""
         return cutoff_power_law(energy, index, norm, reference, lambda_, alpha)
 
+    @staticmethod
+    def log_gradient(energy: FloatArray, norm: float, **shape: float) -> dict[str, FloatArray]:  # type: ignore[override]
+        """Return the derivatives in ``index``, ``lambda_`` and ``alpha``."""
+        return cutoff_log_gradient(energy, amplitude=norm, **shape)
+
 
 class ExpCutoffPowerLaw3FGLSpectralModel(SpectralModel):
     """``amplitude (E / reference)^-index exp((reference - E) / ecut)``."""
@@ -73,6 +93,13 @@ class ExpCutoffPowerLaw3FGLSpectralModel(SpectralModel):
     def evaluate(energy: FloatArray, index: float, amplitude: float, reference: float, ecut: float) -> FloatArray:  # type: ignore[override]
         """Return ``amplitude (E / reference)^-index exp((reference - E) / ecut)``."""
         return np.asarray(power_law(energy, index, amplitude, reference) * np.exp((reference - energy) / ecut))
+
+    @staticmethod
+    def log_gradient(  # type: ignore[override]
+        energy: FloatArray, index: float, amplitude: float, reference: float, ecut: float
+    ) -> dict[str, FloatArray]:
+        """Return the derivatives in ``index`` and ``ecut``."""
+        return {"index": -np.log(energy / reference), "ecut": (energy - reference) / ecut**2}
 
 
 class SuperExpCutoffPowerLaw3FGLSpectralModel(SpectralModel):
@@ -92,6 +119,18 @@ class SuperExpCutoffPowerLaw3FGLSpectralModel(SpectralModel):
         """Return ``amplitude (E/E0)^-index_1 exp((E0/ecut)^index_2 - (E/ecut)^index_2)``."""
         cutoff = np.exp((reference / ecut) ** index_2 - (energy / ecut) ** index_2)
         return np.asarray(power_law(energy, index_1, amplitude, reference) * cutoff)
+
+    @staticmethod
+    def log_gradient(  # type: ignore[override]
+        energy: FloatArray, amplitude: float, reference: float, ecut: float, index_1: float, index_2: float
+    ) -> dict[str, FloatArray]:
+        """Return the derivatives in both indices and ``ecut``."""
+        start, end = (reference / ecut) ** index_2, (energy / ecut) ** index_2
+        return {
+            "index_1": -np.log(energy / reference),
+            "index_2": start * np.log(reference / ecut) - end * np.log(energy / ecut),
+            "ecut": index_2 / ecut * (end - start),
+        }
 
 
 class SuperExpCutoffPowerLaw4FGLSpectralModel(SpectralModel):
@@ -114,6 +153,19 @@ class SuperExpCutoffPowerLaw4FGLSpectralModel(SpectralModel):
         """Return ``amplitude (E/E0)^-index_1 exp(expfactor (E0^index_2 - E^index_2))``, the latter two in MeV."""
         cutoff = np.exp(expfactor * ((MEV_PER_TEV * reference) ** index_2 - (MEV_PER_TEV * energy) ** index_2))
         return np.asarray(power_law(energy, index_1, amplitude, reference) * cutoff)
+
+    @staticmethod
+    def log_gradient(  # type: ignore[override]
+        energy: FloatArray, amplitude: float, reference: float, expfactor: float, index_1: float, index_2: float
+    ) -> dict[str, FloatArray]:
+        """Return the derivatives in both indices and ``expfactor``."""
+        first, at = MEV_PER_TEV * reference, MEV_PER_TEV * energy
+        start, end = first**index_2, at**index_2
+        return {
+            "index_1": -np.log(energy / reference),
+            "index_2": expfactor * (start * np.log(first) - end * np.log(at)),
+            "expfactor": start - end,
+        }
 
 
 class SuperExpCutoffPowerLaw4FGLDR3SpectralModel(SpectralModel):
@@ -138,6 +190,14 @@ class SuperExpCutoffPowerLaw4FGLDR3SpectralModel(SpectralModel):
         series = -index_1 + expfactor * (-log_x / 2 - index_2 * log_x**2 / 6 - index_2**2 * log_x**3 / 24)
         return np.asarray(amplitude * np.exp(np.where(near, series * log_x, far)))
 
+    @staticmethod
+    def log_gradient(  # type: ignore[override]
+        energy: FloatArray, amplitude: float, reference: float, expfactor: float, index_1: float, index_2: float
+    ) -> dict[str, FloatArray]:
+        """Return the derivatives in ``index_1`` and ``expfactor``, in which the exponent is linear."""
+        log_x, one = np.log(energy / reference), SuperExpCutoffPowerLaw4FGLDR3SpectralModel.evaluate
+        return {"index_1": -log_x, "expfactor": np.log(one(energy, 1.0, reference, 1.0, 0.0, index_2))}
+
 
 class LogParabolaSpectralModel(SpectralModel):
     """``amplitude (E / reference)^(-alpha - beta ln(E / reference))``."""
@@ -149,6 +209,14 @@ class LogParabolaSpectralModel(SpectralModel):
     beta = Parameter("beta", 1.0)
 
     evaluate = staticmethod(log_parabola)  # type: ignore[assignment]
+
+    @staticmethod
+    def log_gradient(  # type: ignore[override]
+        energy: FloatArray, amplitude: float, reference: float, alpha: float, beta: float
+    ) -> dict[str, FloatArray]:
+        """Return the derivatives in ``alpha`` and ``beta``."""
+        log_x = np.log(energy / reference)
+        return {"alpha": -log_x, "beta": -(log_x**2)}
 
 
 class LogParabola2SpectralModel(SpectralModel):
@@ -168,6 +236,14 @@ class LogParabola2SpectralModel(SpectralModel):
         """Return ``amplitude (E / reference)^(-alpha - beta ln(E / escale))``."""
         return np.asarray(amplitude * (energy / reference) ** (-alpha - beta * np.log(energy / escale)))
 
+    @staticmethod
+    def log_gradient(  # type: ignore[override]
+        energy: FloatArray, amplitude: float, reference: float, alpha: float, beta: float, escale: float
+    ) -> dict[str, FloatArray]:
+        """Return the derivatives in ``alpha`` and ``beta``."""
+        log_x = np.log(energy / reference)
+        return {"alpha": -log_x, "beta": -log_x * np.log(energy / escale)}
+
 
 class LogParabolaNormSpectralModel(SpectralModel):
     """A log-parabola as a factor for another spectrum."""
@@ -182,3 +258,8 @@ class LogParabolaNormSpectralModel(SpectralModel):
     def evaluate(energy: FloatArray, norm: float, reference: float, alpha: float, beta: float) -> FloatArray:  # type: ignore[override]
         """Return ``norm (E / reference)^(-alpha - beta ln(E / reference))``."""
         return log_parabola(energy, norm, reference, alpha, beta)
+
+    @staticmethod
+    def log_gradient(energy: FloatArray, norm: float, **shape: float) -> dict[str, FloatArray]:  # type: ignore[override]
+        """Return the derivatives in ``alpha`` and ``beta``."""
+        return LogParabolaSpectralModel.log_gradient(energy, amplitude=norm, **shape)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 from astropy import units as u
@@ -19,6 +21,17 @@ def power_law(energy: FloatArray, index: float, amplitude: float, reference: flo
     return np.asarray(amplitude * (energy / reference) ** -index)
 
 
+def power_law_flux_gradient(edges: FloatArray, index: float, amplitude: float, reference: float) -> FloatArray:
+    """Return the derivatives of the integrals of a power law in index, amplitude and reference, shape (3, bin)."""
+    exponent, logs = 1.0 - index, np.log(edges / reference)
+    # Of the integral of x^(e - 1) in e; close to e = 0 by its series.
+    is_close = abs(exponent) < 1e-5
+    safe = 1.0 if is_close else exponent
+    slope = logs**2 / 2 + exponent * logs**3 / 3 if is_close else np.exp(safe * logs) * (safe * logs - 1.0) / safe**2
+    whole = reference * power_law_moment(edges[:-1], edges[1:], exponent, reference)
+    return np.stack([-amplitude * reference * np.diff(slope), whole, amplitude * whole * index / reference])
+
+
 class PowerLawSpectralModel(SpectralModel):
     """``amplitude (E / reference)^-index``."""
 
@@ -28,6 +41,11 @@ class PowerLawSpectralModel(SpectralModel):
     reference = Parameter("reference", 1.0, "TeV", frozen=True)
 
     evaluate = staticmethod(power_law)  # type: ignore[assignment]
+
+    @staticmethod
+    def log_gradient(energy: FloatArray, index: float, amplitude: float, reference: float) -> dict[str, FloatArray]:  # type: ignore[override]
+        """Return the derivative in ``index``."""
+        return {"index": -np.log(energy / reference)}
 
     def _dnde(self, energy: FloatArray, values: list[float]) -> FloatArray:
         return power_law(energy, *values)
@@ -40,6 +58,9 @@ class PowerLawSpectralModel(SpectralModel):
             return np.asarray(amplitude * reference * np.log(edges[1:] / edges[:-1]))
         power = (edges / reference) ** exponent
         return np.asarray((amplitude * reference / exponent) * (power[1:] - power[:-1]))
+
+    def _flux_gradient(self, edges: FloatArray, values: list[float], wanted: Sequence[int]) -> FloatArray:
+        return power_law_flux_gradient(edges, *values)[list(wanted)]
 
     def _integral(self, low: FloatArray, high: FloatArray, values: list[float]) -> FloatArray:
         index, amplitude, reference = values
@@ -72,6 +93,14 @@ class PowerLawNormSpectralModel(SpectralModel):
         """Return ``norm (energy / reference)^-tilt``."""
         return power_law(energy, tilt, norm, reference)
 
+    @staticmethod
+    def log_gradient(energy: FloatArray, tilt: float, norm: float, reference: float) -> dict[str, FloatArray]:  # type: ignore[override]
+        """Return the derivative in ``tilt``."""
+        return {"tilt": -np.log(energy / reference)}
+
+    def _flux_gradient(self, edges: FloatArray, values: list[float], wanted: Sequence[int]) -> FloatArray:
+        return power_law_flux_gradient(edges, *values)[list(wanted)]
+
     def _integral(self, low: FloatArray, high: FloatArray, values: list[float]) -> FloatArray:
         tilt, norm, reference = values
         return norm * reference * power_law_moment(low, high, 1.0 - tilt, reference)
@@ -101,6 +130,8 @@ class PowerLaw2SpectralModel(SpectralModel):
         whole = power_law_moment(np.asarray(emin), np.asarray(emax), 1.0 - index, 1.0)
         return np.asarray(amplitude * power_law_moment(low, high, 1.0 - index, 1.0) / whole)
 
+    _flux_gradient = SpectralModel._flux_differences
+
 
 class BrokenPowerLawSpectralModel(SpectralModel):
     """A power law with one index below ``ebreak`` and another above."""
@@ -115,6 +146,18 @@ class BrokenPowerLawSpectralModel(SpectralModel):
     def evaluate(energy: FloatArray, index1: float, index2: float, amplitude: float, ebreak: float) -> FloatArray:  # type: ignore[override]
         """Return ``amplitude (energy / ebreak)^-index``, ``index1`` below the break and ``index2`` from it on."""
         return power_law(energy, np.where(energy < ebreak, index1, index2), amplitude, ebreak)  # type: ignore[arg-type]
+
+    @staticmethod
+    def log_gradient(  # type: ignore[override]
+        energy: FloatArray, index1: float, index2: float, amplitude: float, ebreak: float
+    ) -> dict[str, FloatArray]:
+        """Return the derivatives in both indices and the break."""
+        below, slope = energy < ebreak, -np.log(energy / ebreak)
+        return {
+            "index1": np.where(below, slope, 0.0),
+            "index2": np.where(below, 0.0, slope),
+            "ebreak": np.where(below, index1, index2) / ebreak,
+        }
 
 
 class SmoothBrokenPowerLawSpectralModel(SpectralModel):
@@ -170,3 +213,5 @@ class GaussianSpectralModel(SpectralModel):
         _, mean, sigma = values
         edges = self._dnde(low, values) - self._dnde(high, values)
         return np.asarray(sigma**2 * edges + mean * self._integral(low, high, values))
+
+    _flux_gradient = SpectralModel._flux_differences

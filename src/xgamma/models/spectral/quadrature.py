@@ -68,6 +68,34 @@ def integral(function: Callable[[FloatArray], FloatArray], low: FloatArray, high
     return np.asarray(segment_integrals(x, function(x)).sum(axis=-1).reshape(start.shape))
 
 
+def integral_gradient(
+    function: Callable[[FloatArray], tuple[FloatArray, FloatArray]], low: FloatArray, high: FloatArray
+) -> FloatArray | None:
+    """Return the derivatives of ``integral`` in parameters of the function, shape (parameter, interval).
+
+    ``function`` returns the values, which are not 0, and their derivatives, shape (parameter, ...). ``None`` where one
+    is 0, as the integral is then no smooth function of the values.
+    """
+    x = _points(low.tobytes(), high.tobytes())
+    y, slopes = function(x)
+    if not np.all(y):
+        return None
+    # Between points the integral is that of a power law: with a = x y it is ln(x2/x1) (a2 - a1) / ln(a2/a1).
+    width, area = np.log(x[..., 1:] / x[..., :-1]), np.log(np.abs(x * y))
+    rise = area[..., 1:] - area[..., :-1]
+    sign = np.where(y[..., 1:] * y[..., :-1] > 0, 1.0, -1.0)
+    left, right = width * _mean_slope(rise), width * sign * _mean_slope(-rise)
+    parts = left * (x * slopes)[..., :-1] + right * (x * slopes)[..., 1:]
+    return np.asarray(parts.sum(axis=-1))
+
+
+def _mean_slope(rise: FloatArray) -> FloatArray:
+    """Return ``(exp(r) - 1 - r) / r^2``, the derivative of the logarithmic mean of 1 and exp(r) in its first."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        closed = (np.expm1(rise) - rise) / rise**2
+    return np.where(np.abs(rise) < 1e-4, 0.5 + rise / 6.0 + rise**2 / 24.0, closed)
+
+
 TEV = u.TeV
 
 
