@@ -11,11 +11,6 @@ from xgamma.errors import ConfigError, OutputError, OutputExistsError
 from xgamma.formats.leftovers import PART, begun, delete_leftovers, hidden, new_token
 
 
-def local_path(path: str | os.PathLike[str]) -> Path:
-    """Return a path with ``~`` and environment variables such as ``$GAMMAPY_DATA`` filled in."""
-    return Path(os.path.expandvars(os.fspath(path))).expanduser()
-
-
 def validate_ending(path: Path, endings: Iterable[str], what: str) -> None:
     """Raise ``ConfigError`` unless the name ends in one of ``endings``."""
     known = list(endings)
@@ -54,7 +49,7 @@ def write_files(contents: Mapping[Path, bytes], *, overwrite: bool = False) -> N
     Parameters
     ----------
     contents
-        The bytes of each file; paths as returned by `local_path`.
+        The bytes of each file; paths as returned by ``local_files.local_path``.
     overwrite
         Whether files that exist are replaced.
 
