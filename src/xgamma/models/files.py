@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from xgamma.bridges.names import places_of, places_of_either
-from xgamma.errors import ConfigError, MissingInputError, OutputError, OutputExistsError, did_you_mean
+from xgamma.errors import ConfigError, MissingInputError, did_you_mean
+from xgamma.formats.atomic import write_files
 from xgamma.formats.local_files import local_path, read_text
 from xgamma.formats.yaml_documents import block_yaml, read_yaml
 
@@ -119,29 +120,17 @@ def covariance_text(names: Sequence[str], matrix: FloatArray) -> str:
 
 
 def write_document(path: str | Path, document: Mapping[str, Any], covariance: str | None, overwrite: bool) -> None:
-    """Write the YAML, and ``<stem>_covariance.dat`` beside it, whose name enters the document.
+    """Write the YAML, and ``<stem>_covariance.dat`` beside it, whose name enters the document: both or none.
 
-    Raises ``OutputExistsError`` before anything is written, ``OutputError`` for a folder that cannot be written.
+    Raises ``OutputExistsError``, ``OutputError``; see ``formats.atomic.write_files``.
     """
     target = local_path(path)
     content = dict(document)
-    texts: dict[Path, str] = {}
+    contents: dict[Path, bytes] = {}
     if covariance is not None:
         beside = target.with_name(f"{target.stem}_covariance.dat")
         metadata = {"metadata": content.pop("metadata")} if "metadata" in content else {}
         content = {**content, "covariance": beside.name, **metadata}
-        texts[beside] = covariance
-    texts[target] = block_yaml(content)
-    write_texts(texts, overwrite)
-
-
-def write_texts(texts: Mapping[Path, str], overwrite: bool) -> None:
-    """Write text files, none of them if one exists and ``overwrite`` is false."""
-    existing = [path for path in texts if path.exists()]
-    if existing and not overwrite:
-        raise OutputExistsError(f"The file {existing[0]} exists already; write elsewhere or with overwrite=True.")
-    for path, text in texts.items():
-        try:
-            path.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise OutputError(f"The file {path} cannot be written: {error.strerror}.") from None
+        contents[beside] = covariance.encode()
+    contents[target] = block_yaml(content).encode()
+    write_files(contents, overwrite=overwrite)

@@ -10,6 +10,7 @@ from typing import Any, Self, overload
 from astropy.table import Table
 
 from xgamma.errors import ConfigError, ConfigTypeError, UnknownNameError, did_you_mean
+from xgamma.formats.atomic import write_files
 from xgamma.formats.local_files import local_path
 from xgamma.formats.yaml_documents import block_yaml, parsed_yaml
 from xgamma.models import files
@@ -261,7 +262,8 @@ class Models:
               write_covariance: bool = True) -> None:  # fmt: skip
         """Write the YAML file and, beside it, ``<stem>_covariance.dat``.
 
-        Raises ``OutputExistsError`` for a file that exists, unless ``overwrite``.
+        Both are written, or none. Raises ``OutputExistsError`` for a file that exists, unless ``overwrite``, and
+        ``OutputError`` when they cannot be written.
         """
         document = self.to_dict(full_output)
         has_covariance = write_covariance and len(self.parameters) > 0
@@ -273,9 +275,9 @@ class Models:
         self.covariance = files.read_covariance(Path(path) / filename, self.parameters_unique_names)
 
     def write_covariance(self, filename: str | Path, overwrite: bool = False) -> None:
-        """Write the covariance file alone; raises ``OutputExistsError``."""
+        """Write the covariance file alone; raises ``OutputExistsError``, ``OutputError``."""
         text = files.covariance_text(self.parameters_unique_names, self.covariance.data)
-        files.write_texts({local_path(filename): text}, overwrite)
+        write_files({local_path(filename): text.encode()}, overwrite=overwrite)
 
     # --- Gammapy
 

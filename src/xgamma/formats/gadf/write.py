@@ -16,11 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from xgamma.axes import Axis, FloatArray
-from xgamma.errors import DataError, OutputError
+from xgamma.errors import DataError
+from xgamma.formats.atomic import write_inside
 
 BLOCK = 2880
 CARD = 80
 GZIP_LEVEL = 4
+INDEX_FILES = ("obs-index.fits.gz", "hdu-index.fits.gz")
 HeaderValue = str | int | float | bool
 _FORMATS = {"i2": "I", "i4": "J", "i8": "K", "f4": "E", "f8": "D"}
 _DOCUMENT = {
@@ -256,27 +258,18 @@ PRIMARY = header_bytes({"SIMPLE": True, "BITPIX": 8, "NAXIS": 0, "EXTEND": True}
 
 
 def write_fits(path: Path, encoded: Iterable[bytes]) -> int:
-    """Write encoded HDUs behind an empty primary HDU and return the size of the file.
+    """Write encoded HDUs behind an empty primary HDU into a ``new_folder`` and return the size of the file.
 
     A name that ends in ``.gz`` is compressed, as one gzip member without a date: the same HDUs are the same bytes.
-
-    Raises
-    ------
-    OutputError
-        When the file cannot be written.
     """
     content = b"".join([PRIMARY, *encoded])
     if path.suffix == ".gz":
         deflater = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, 31)
         content = deflater.compress(content) + deflater.flush()
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error.strerror}). Choose another folder.") from None
-    return len(content)
+    return write_inside(path, content)
 
 
 def write_index(folder: Path, obs_index: Hdu, hdu_index: Hdu) -> None:
-    """Write the two index files that make ``folder`` a release; the HDU index last, as readers look for it first."""
-    write_fits(folder / "obs-index.fits.gz", [hdu_bytes(obs_index)])
-    write_fits(folder / "hdu-index.fits.gz", [hdu_bytes(hdu_index)])
+    """Write the two index files that make a ``new_folder`` a release."""
+    for name, index in zip(INDEX_FILES, (obs_index, hdu_index), strict=True):
+        write_fits(folder / name, [hdu_bytes(index)])
