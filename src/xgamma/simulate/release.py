@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from xgamma.errors import OutputError, OutputExistsError
 from xgamma.formats.atomic import new_folder
+from xgamma.formats.gadf.layouts import LAYOUTS
 from xgamma.formats.gadf.write import (
     INDEX_FILES,
-    IRF_LAYOUTS,
     HduRow,
     HeaderValue,
     events_hdu,
@@ -190,8 +190,8 @@ def _write_run(
         HduRow(run.obs_id, "gti", "gti", DATA, name, "GTI", size),
     ]
     for kind in irfs.kinds:
-        layout = IRF_LAYOUTS[kind]
-        rows.append(HduRow(run.obs_id, layout.hdu_type, kind, DATA, irf_file[0], layout.hdu_name, irf_file[1]))
+        role = LAYOUTS[kind].role
+        rows.append(HduRow(run.obs_id, role, kind, DATA, irf_file[0], role.upper(), irf_file[1]))
     return _Written(run, len(columns["TIME"]), tuple(rows)), size
 
 
