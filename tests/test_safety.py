@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 import yaml
 
-from xgamma.formats.document import Loader
+from xgamma.formats.yaml_documents import Loader
 from xgamma.store import Store
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "xgamma"

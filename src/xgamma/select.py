@@ -16,7 +16,7 @@ from xgamma.axes import IntArray
 from xgamma.errors import ConfigError, InputError, MissingInputError, UnknownNameError
 from xgamma.events import INDEX_COLUMNS, Part, Rows, RunFacts
 from xgamma.expressions import Expression
-from xgamma.formats.text_files import text_of
+from xgamma.formats.local_files import text_of
 from xgamma.geometry import separation, to_frame
 from xgamma.times import interval_seconds, overlap_problem
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from xgamma.analysis import AnalysisConfig
 from xgamma.config.section import key_paths
 from xgamma.errors import ConfigError, XgammaError
-from xgamma.formats.document import MAX_NODES, read_yaml
+from xgamma.formats.yaml_documents import MAX_NODES, sections_of_yaml
 
 PATHS = sorted(path for path in key_paths(AnalysisConfig) if not path.startswith("models"))
 WHOLE = AnalysisConfig().to_yaml()
@@ -52,7 +52,7 @@ def test_aliases_do_not_make_a_short_text_a_huge_document(text):
     tracemalloc.start()
     try:
         with pytest.raises(ConfigError, match=f"line [0-9]+: there are more than {MAX_NODES} values with all aliases"):
-            read_yaml(text)
+            sections_of_yaml(text)
         assert tracemalloc.get_traced_memory()[1] < 3_000_000
     finally:
         tracemalloc.stop()
@@ -153,9 +153,9 @@ def test_any_text_is_a_configuration_or_a_sentence(text):
 
 
 def test_a_text_without_aliases_may_be_as_long_as_it_is(monkeypatch):
-    monkeypatch.setattr("xgamma.formats.document.MAX_NODES", 10)
+    monkeypatch.setattr("xgamma.formats.yaml_documents.MAX_NODES", 10)
     text = f"a: &a {list(range(100))}"
-    assert read_yaml(text) == {"a": list(range(100))}
+    assert sections_of_yaml(text) == {"a": list(range(100))}
     multiplied = f"{text}\nb: [{', '.join(['*a'] * 10)}]"
     with pytest.raises(ConfigError, match=f"more than {len(multiplied)} values with all aliases written out"):
-        read_yaml(multiplied)
+        sections_of_yaml(multiplied)

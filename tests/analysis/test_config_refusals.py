@@ -500,9 +500,9 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 
 def test_a_file_that_is_not_text_is_named(tmp_path):
     (tmp_path / "a.yaml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match=r"a.yaml cannot be read as a configuration"):
+    with pytest.raises(InputError, match=r"The configuration file .*a.yaml cannot be read"):
         AnalysisConfig.read(tmp_path / "a.yaml")
-    with pytest.raises(InputError, match="cannot be read as a configuration"):
+    with pytest.raises(InputError, match=r"The configuration file .* cannot be read"):
         AnalysisConfig.read(tmp_path)
 
 

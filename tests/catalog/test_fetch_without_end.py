@@ -7,7 +7,7 @@ import pytest
 from made_release import ONE
 
 from xgamma.catalog import fetch, read_catalog
-from xgamma.errors import ConfigError
+from xgamma.errors import InputError
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +58,7 @@ def test_a_source_that_has_no_file_is_said_and_the_others_are_fetched(make, rele
 def test_a_catalogue_that_is_no_file_is_refused(make, tmp_path):
     path = tmp_path / "mine.yaml"
     make(path)
-    with pytest.raises(ConfigError, match=r"mine\.yaml cannot be read as text: "):
+    with pytest.raises(InputError, match=r"mine\.yaml cannot be read: "):
         read_catalog(path)
 
 

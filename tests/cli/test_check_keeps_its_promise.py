@@ -12,7 +12,7 @@ from releases import TINY, config_of, release_of
 from xgamma.analysis import Analysis, AnalysisConfig
 from xgamma.config.requests import models_of
 from xgamma.errors import XgammaError
-from xgamma.formats.document import written_yaml
+from xgamma.formats.yaml_documents import mixed_yaml
 from xgamma.simulate import Response
 
 NARROW = Response(energy_bins=8, enclosure="point-like", rad_max=0.11)
@@ -293,7 +293,7 @@ def written(release, place, text):
         document["datasets"]["geom"]["axes"]["energy_true"] = {"min": "40 TeV", "max": "90 TeV", "nbins": 4}
     else:
         document = config_of(release, place / "out" / "store").update(text.replace("{0}", str(place))).document()
-    path.write_text(written_yaml(document))
+    path.write_text(mixed_yaml(document))
     return path
 
 

@@ -5,15 +5,15 @@ import os
 import pytest
 
 from xgamma.errors import InputError
-from xgamma.formats import text_files
+from xgamma.formats import local_files
 from xgamma.select import read_obs_file
 from xgamma.simulate import read_plan
 
 VERBS = {
-    "check": "cannot be read as a configuration: ",
-    "plan": "cannot be read as a configuration: ",
-    "run": "cannot be read as a configuration: ",
-    "closure": "cannot be read as a plan: ",
+    "check": "configuration file",
+    "plan": "configuration file",
+    "run": "configuration file",
+    "closure": "simulation plan",
 }
 
 
@@ -38,7 +38,7 @@ def test_a_thing_that_is_no_text_is_a_sentence(xgamma, strange, verb):
     for path, reason in strange.items():
         done = xgamma(verb, path)
         assert (done.code, done.out) == (3, "")
-        assert done.err.startswith(f"Error: {path} {VERBS[verb]}{reason}")
+        assert done.err.startswith(f"Error: The {VERBS[verb]} {path} cannot be read: {reason}")
         assert done.err.count("\n") == 1
 
 
@@ -52,7 +52,7 @@ def test_a_name_of_nothing_is_a_sentence(xgamma, tmp_path, verb, name):
 
 
 def test_a_text_beyond_all_bounds_is_not_read_to_its_end(tmp_path, monkeypatch):
-    monkeypatch.setattr(text_files, "LARGEST_TEXT", 1 << 20)
+    monkeypatch.setattr(local_files, "LARGEST_TEXT", 1 << 20)
     path = tmp_path / "ids.txt"
     with path.open("wb") as file:
         file.truncate(1 << 30)
@@ -60,12 +60,12 @@ def test_a_text_beyond_all_bounds_is_not_read_to_its_end(tmp_path, monkeypatch):
         InputError, match=r"ids.txt cannot be read as text: it is larger than 1 MB; expected a file of te"
     ):
         read_obs_file(path)
-    with pytest.raises(InputError, match=r"ids.txt cannot be read as a plan: it is larger than 1 MB"):
+    with pytest.raises(InputError, match=r"simulation plan .*ids.txt cannot be read: it is larger than 1 MB"):
         read_plan(path)
 
 
 def test_a_text_up_to_the_bound_is_read(tmp_path, monkeypatch):
     path = tmp_path / "ids.txt"
     path.write_text("1\n2\n")
-    monkeypatch.setattr(text_files, "LARGEST_TEXT", 4)
+    monkeypatch.setattr(local_files, "LARGEST_TEXT", 4)
     assert read_obs_file(path) == (1, 2)

@@ -295,5 +295,5 @@ def test_a_pipe_is_not_waited_for(tmp_path, name, read):
     if (name, read) == ("pipe.ecsv", Datasets.read):
         pytest.skip("not a name of spectra")
     os.mkfifo(tmp_path / name)
-    with pytest.raises(InputError, match="expected a regular file"):
+    with pytest.raises(InputError, match=r"expected a (regular )?file"):
         read(tmp_path / name)

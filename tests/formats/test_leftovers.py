@@ -13,9 +13,8 @@ import pytest
 import xgamma
 from builders import dl4_dataset
 from xgamma.datasets.zarr_files import read_zarr, write_zarr
-from xgamma.formats import leftovers
-from xgamma.formats.atomic import write_files
-from xgamma.formats.leftovers import delete_leftovers
+from xgamma.formats import atomic
+from xgamma.formats.atomic import delete_leftovers, write_files
 
 NAME = ".counts.png.0123456789ab.part"
 # Writes two files together, and says when it is half through.
@@ -78,7 +77,7 @@ def test_what_another_process_is_writing_stays_and_is_ended(writer, tmp_path):
 
 
 def test_a_writer_whose_file_is_deleted_before_it_holds_the_lock_makes_another(tmp_path, monkeypatch):
-    whole = leftovers._lock
+    whole = atomic._lock
     deleted = []
 
     def late(handle, *flags):
@@ -88,7 +87,7 @@ def test_a_writer_whose_file_is_deleted_before_it_holds_the_lock_makes_another(t
             deleted.append(part)
         return whole(handle, *flags)
 
-    monkeypatch.setattr(leftovers, "_lock", late)
+    monkeypatch.setattr(atomic, "_lock", late)
     write_files({tmp_path / "a": b"one"})
     assert (names(tmp_path), (tmp_path / "a").read_bytes(), len(deleted)) == (["a"], b"one", 1)
 
@@ -112,7 +111,7 @@ def test_links_and_pipes_are_not_touched(tmp_path):
 
 @pytest.mark.parametrize(("age", "stays"), [(0, True), (3600, True), (2 * 86400, False)])
 def test_where_no_locks_are_known_a_day_is_waited(tmp_path, monkeypatch, age, stays):
-    monkeypatch.setattr(leftovers, "fcntl", None)
+    monkeypatch.setattr(atomic, "fcntl", None)
     (tmp_path / NAME).write_bytes(b"half")
     then = time.time() - age
     os.utime(tmp_path / NAME, (then, then))

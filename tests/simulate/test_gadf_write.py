@@ -9,8 +9,8 @@ from astropy.table import Table
 
 from xgamma.axes import Axis
 from xgamma.errors import DataError, OutputError
+from xgamma.formats.gadf.layouts import LAYOUTS
 from xgamma.formats.gadf.write import (
-    IRF_LAYOUTS,
     PRIMARY,
     Column,
     Hdu,
@@ -47,20 +47,20 @@ def opened(tmp_path, *hdus, name="file.fits"):
 
 
 def response(kind, **header):
-    axes = [AXES[name] for name in IRF_LAYOUTS[kind].axes]
+    axes = [AXES[name] for name in LAYOUTS[kind].orders[0]]
     shape = tuple(axis.nbin for axis in axes)
     values = {
         name: np.arange(np.prod(shape), dtype=float).reshape(shape) + 100 * number
-        for number, (name, _, _) in enumerate(IRF_LAYOUTS[kind].columns)
+        for number, name in enumerate(LAYOUTS[kind].columns)
     }
     return axes, values, irf_hdu(kind, axes, values, header)
 
 
-@pytest.mark.parametrize("kind", IRF_LAYOUTS)
+@pytest.mark.parametrize("kind", LAYOUTS)
 def test_every_response_has_its_classes_axes_and_values(tmp_path, kind):
     axes, values, hdu = response(kind, LO_THRES=0.5)
-    layout = IRF_LAYOUTS[kind]
-    table = opened(tmp_path, hdu)[layout.hdu_name]
+    layout = LAYOUTS[kind]
+    table = opened(tmp_path, hdu)[layout.role.upper()]
     header = table.header
     assert (header["HDUCLASS"], header["HDUCLAS1"], header["HDUCLAS2"]) == ("GADF", "RESPONSE", layout.hduclas2)
     assert (header["HDUCLAS3"], header["HDUCLAS4"], header["LO_THRES"]) == ("FULL-ENCLOSURE", kind.upper(), 0.5)
@@ -71,7 +71,8 @@ def test_every_response_has_its_classes_axes_and_values(tmp_path, kind):
         np.testing.assert_array_equal(table.data[low][0], edges[:-1].astype("f4"))
         if axis.nodes is not None:
             np.testing.assert_array_equal(table.data[high][0], table.data[low][0])
-    for variable, column, unit in layout.columns:
+    for variable, unit in layout.file_units.items():
+        column = layout.columns[variable].names[0]
         assert table.columns[column].unit == (unit or None)
         np.testing.assert_array_equal(table.data[column][0], values[variable].T.astype("f4"))
 

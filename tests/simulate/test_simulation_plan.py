@@ -106,7 +106,7 @@ def test_a_file_without_a_simulation_is_refused(tmp_path):
     (tmp_path / "broken.yaml").write_text("a: [\n")
     with pytest.raises(ConfigError, match="is not YAML"):
         read_plan(tmp_path / "broken.yaml")
-    with pytest.raises(MissingInputError, match="There is no file"):
+    with pytest.raises(MissingInputError, match="There is no simulation plan"):
         read_plan(tmp_path / "absent.yaml")
 
 

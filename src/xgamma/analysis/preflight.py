@@ -28,7 +28,7 @@ from xgamma.config.unused_keys import Asked, unused_keys
 from xgamma.errors import DataError
 from xgamma.events import RunFacts
 from xgamma.execute import Workers
-from xgamma.formats.text_files import is_there
+from xgamma.formats.local_files import is_there
 from xgamma.geometry import separation
 from xgamma.ingest import Failure, FitsRelease, StoredRelease
 from xgamma.models.models import Models

@@ -6,9 +6,8 @@ from pathlib import Path
 
 from xgamma.catalog.release import DataRelease, release_from_document
 from xgamma.errors import ConfigError, MissingInputError, UnknownNameError, did_you_mean
-from xgamma.formats.atomic import local_path
-from xgamma.formats.document import parsed_yaml
-from xgamma.formats.text_files import text_of
+from xgamma.formats.local_files import local_path
+from xgamma.formats.yaml_documents import read_yaml
 
 ENDINGS = (".yaml", ".yml")
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -58,21 +57,16 @@ def read_catalog(name_or_path: str | Path) -> DataRelease:
 
     Raises
     ------
-    MissingInputError
-        When there is no such file.
+    MissingInputError, InputError
+        When there is no such file, or it is no file of text.
     UnknownNameError
         For a name that xgamma does not know.
     ConfigError
         When the catalogue is not valid: the sentence says where and what was expected.
     """
     path = catalog_path(name_or_path)
+    document = read_yaml(path, "catalogue")
     try:
-        text = text_of(path)
-    except FileNotFoundError:
-        raise MissingInputError(f"There is no catalogue {path}.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"The catalogue {path} cannot be read as text: {error}.") from None
-    try:
-        return release_from_document(parsed_yaml(text))
+        return release_from_document(document)
     except ConfigError as error:
         raise ConfigError(f"The catalogue {path}: {error}") from None

@@ -21,7 +21,7 @@ from xgamma.catalog.download import download, size_of, validate_room
 from xgamma.catalog.release import PART, CatalogFile, DataRelease
 from xgamma.catalog.source import Patience, Source, open_source
 from xgamma.errors import ConfigError, OutputError, XgammaError
-from xgamma.formats.atomic import local_path
+from xgamma.formats.local_files import local_path
 from xgamma.store import file_digest
 
 AT_A_TIME = 4

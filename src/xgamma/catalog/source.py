@@ -16,7 +16,7 @@ from obstore.store import HTTPStore, LocalStore, from_url
 
 from xgamma.catalog.release import validate_url
 from xgamma.errors import ConfigError, InputError, MissingInputError
-from xgamma.formats.atomic import local_path
+from xgamma.formats.local_files import local_path
 from xgamma.storage.locations import reason
 
 DAY = 86_400

@@ -9,7 +9,7 @@ import click
 from xgamma.cli.console import print_json, print_table, some
 from xgamma.cli.products import DAMAGED
 from xgamma.errors import MissingInputError
-from xgamma.formats.atomic import local_path
+from xgamma.formats.local_files import local_path
 from xgamma.store import Store
 from xgamma.upkeep.against_gammapy import Comparison, compare_with_gammapy
 

@@ -18,7 +18,7 @@ from xgamma.cli.console import some
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.fields import PathOrUrl
 from xgamma.formats.atomic import validate_output, write_files
-from xgamma.formats.text_files import is_there
+from xgamma.formats.local_files import is_there
 from xgamma.grid import Circle
 from xgamma.ingest import open_release
 

@@ -24,10 +24,10 @@ from xgamma.config.sections import (
     LogConfig,
     ObservationsConfig,
 )
-from xgamma.errors import ConfigError, ConfigTypeError, InputError, LaterError, MissingInputError
-from xgamma.formats.atomic import local_path, write_files
-from xgamma.formats.document import read_yaml, written_yaml
-from xgamma.formats.text_files import text_of
+from xgamma.errors import ConfigError, ConfigTypeError, LaterError, MissingInputError
+from xgamma.formats.atomic import write_files
+from xgamma.formats.local_files import local_path, read_text
+from xgamma.formats.yaml_documents import mixed_yaml, sections_of_yaml
 
 STEPS = ("observations", "datasets", "fit", "flux_points", "excess_map", "light_curve")
 STEP = Choice(STEPS)
@@ -78,7 +78,7 @@ class AnalysisConfig(Section):
     @classmethod
     def from_yaml(cls, config_str: str) -> Self:
         """Read a YAML text; raises ``ConfigError``."""
-        config = cls(**read_yaml(config_str))
+        config = cls(**sections_of_yaml(config_str))
         config.check()
         return config
 
@@ -86,12 +86,7 @@ class AnalysisConfig(Section):
     def read(cls, path: str | os.PathLike[str]) -> Self:
         """Read a YAML file; raises ``ConfigError``, ``MissingInputError`` or ``InputError``."""
         file = local_path(path)
-        try:
-            text = text_of(file)
-        except FileNotFoundError:
-            raise MissingInputError(f"There is no configuration file {file}.") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{file} cannot be read as a configuration: {error}.") from None
+        text = read_text(file, "configuration file")
         try:
             return cls.from_yaml(text)
         except ConfigError as error:
@@ -112,7 +107,7 @@ class AnalysisConfig(Section):
 
     def to_yaml(self) -> str:
         """Return the YAML text."""
-        return written_yaml(self.document())
+        return mixed_yaml(self.document())
 
     def update(self, config: str | Mapping[str, Any] | AnalysisConfig | None = None, **sections: Any) -> Self:
         """Return a configuration with the values of another one merged in.
@@ -209,7 +204,7 @@ def _given(config: str | Mapping[str, Any] | AnalysisConfig | None) -> dict[str,
     if isinstance(config, AnalysisConfig):
         return given_document(config)
     if isinstance(config, str):
-        return read_yaml(config)
+        return sections_of_yaml(config)
     if isinstance(config, Mapping):
         return dict(config)
     raise ConfigTypeError(

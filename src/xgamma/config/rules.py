@@ -19,7 +19,7 @@ from xgamma.config.sections import (
     SafeMaskConfig,
 )
 from xgamma.errors import StoreError, did_you_mean
-from xgamma.formats.text_files import is_there
+from xgamma.formats.local_files import is_there
 from xgamma.storage.locations import validate_url
 from xgamma.times import overlap_problem
 from xgamma.units import quantity_string

@@ -12,8 +12,8 @@ import xarray as xr
 from xgamma.axes import BoolArray
 from xgamma.datasets.zarr_files import read_zarr, write_zarr
 from xgamma.errors import ConfigError, MissingInputError
-from xgamma.formats.atomic import local_path
 from xgamma.formats.fits.hdus import read_tables
+from xgamma.formats.local_files import local_path
 from xgamma.formats.ogip.files import read_ogip_groups, write_ogip
 from xgamma.formats.ogip.tables import SPECTRUM, holds
 from xgamma.formats.spectrum_fits import spectra_of_tables, write_spectrum_fits

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import xarray as xr
 
-from xgamma.errors import InputError, MissingInputError, OutputError, OutputExistsError, StoreError
-from xgamma.formats.leftovers import OLD, PART, begun, delete_leftovers, hidden, new_token
+from xgamma.errors import InputError, MissingInputError, OutputError, OutputExistsError
+from xgamma.formats.atomic import new_folder
 from xgamma.storage.backend import open_backend
 from xgamma.store.encoding import array_documents, encoded, read_group, write_groups
 from xgamma.store.layout import validated_documents
@@ -37,27 +36,8 @@ def write_zarr(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool) -> N
     _validate_place(path, overwrite)
     names = [""] if len(datasets) == 1 else [f"{GROUP}{number}" for number in range(len(datasets))]
     groups = {name: encoded(ds, name) for name, ds in zip(names, datasets, strict=True)}
-    delete_leftovers(path.parent)
-    token = new_token()
-    part, old = hidden(path, PART, token), hidden(path, OLD, token)
-    handle = begun(part, lambda folder: folder.mkdir())
-    try:
-        write_groups(open_backend(part).zarr, "", groups, {})
-        if path.exists():
-            path.rename(old)
-        part.rename(path)
-    except (OSError, StoreError) as error:
-        raise OutputError(f"Writing {path} failed: {error}. Make space, or choose another folder.") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-        _settle(old, path)
-        os.close(handle)
-
-
-def _settle(old: Path, path: Path) -> None:
-    if old.exists() and not path.exists():
-        old.rename(path)
-    shutil.rmtree(old, ignore_errors=True)
+    with new_folder(path) as folder:
+        write_groups(open_backend(folder).zarr, "", groups, {})
 
 
 def _validate_place(path: Path, overwrite: bool) -> None:

@@ -14,7 +14,7 @@ from astropy.io import fits
 from xgamma.axes import Axis, BoolArray, FloatArray
 from xgamma.errors import DataError, LaterError
 from xgamma.formats import dataset_table
-from xgamma.formats.atomic import local_path, validate_ending, validate_output, write_files
+from xgamma.formats.atomic import validate_ending, validate_output, write_files
 from xgamma.formats.fits.hdus import (
     HduTable,
     axis_of_table,
@@ -25,6 +25,7 @@ from xgamma.formats.fits.hdus import (
     table_named,
 )
 from xgamma.formats.gti_table import gti_hdu, gti_of_table
+from xgamma.formats.local_files import local_path
 from xgamma.formats.region_table import Circles, circles_from_table, region_hdu
 from xgamma.formats.spectrum_rows import SpectrumRow, dataset_of_rows, facts_of_columns, spectrum_rows
 

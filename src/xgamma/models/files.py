@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import yaml
 
 from xgamma.bridges.names import places_of, places_of_either
-from xgamma.errors import ConfigError, InputError, MissingInputError, OutputError, OutputExistsError, did_you_mean
-from xgamma.formats.text_files import text_of
+from xgamma.errors import ConfigError, MissingInputError, did_you_mean
+from xgamma.formats.atomic import write_files
+from xgamma.formats.local_files import local_path, read_text
+from xgamma.formats.yaml_documents import block_yaml, read_yaml
 
 log = logging.getLogger(__name__)
 
@@ -22,19 +22,6 @@ FloatArray = npt.NDArray[np.float64]
 
 # ``checksum`` is written by other versions and holds for their bytes only.
 _KEYS = ("components", "covariance", "metadata", "checksum")
-
-
-def expand_path(path: str | Path) -> Path:
-    """Return the path with ``~`` and environment variables filled in."""
-    return Path(os.path.expandvars(path)).expanduser()
-
-
-def parse_yaml(text: str) -> Any:
-    """Return what the YAML says; raises ``ConfigError`` with the place of a syntax error."""
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"The model document is not YAML: {error}") from None
 
 
 def validate_document(data: Any) -> None:
@@ -50,15 +37,10 @@ def validate_document(data: Any) -> None:
         raise ConfigError("The model document: expected 'components' to be a list, one entry a model.")
 
 
-def yaml_text(document: Mapping[str, Any]) -> str:
-    """Return the YAML in the layout that Gammapy writes."""
-    return str(yaml.dump(dict(document), sort_keys=False, indent=4, width=80, default_flow_style=False))
-
-
 def read_document(filename: str | Path) -> tuple[Any, Path]:
     """Return a YAML file's content and its folder; raises ``MissingInputError`` also for its covariance file."""
-    path = expand_path(filename)
-    data = parse_yaml(_read_text(path, "model document"))
+    path = local_path(filename)
+    data = read_yaml(path, "model document")
     validate_document(data)
     name = data.get("covariance")
     if name and _locate(name, path.parent) is None:
@@ -69,17 +51,8 @@ def read_document(filename: str | Path) -> tuple[Any, Path]:
     return data, path.parent
 
 
-def _read_text(path: Path, what: str) -> str:
-    try:
-        return text_of(path)
-    except FileNotFoundError:
-        raise MissingInputError(f"There is no {what} at {path}.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"The {what} {path} cannot be read: {error}.") from None
-
-
 def _locate(name: Any, folder: str | Path) -> Path | None:
-    given = expand_path(str(name))
+    given = local_path(str(name))
     return next((path for path in (Path(folder) / given, given) if path.is_file()), None)
 
 
@@ -98,7 +71,7 @@ def read_covariance(path: str | Path, names: Sequence[str]) -> FloatArray:
     A name that the table does not hold has zeros: other versions know fewer parameters of some models.
     Raises ``MissingInputError``, and ``ConfigError`` for a table that is not square or holds other names.
     """
-    text = _read_text(expand_path(path), "covariance file")
+    text = read_text(local_path(path), "covariance file")
     rows = [line.strip().removeprefix("|").removesuffix("|") for line in text.splitlines() if line.strip()][1:]
     # A name may hold the mark between the columns: of those there are as many as rows.
     cells = [row.rsplit("|", len(rows)) for row in rows]
@@ -147,29 +120,17 @@ def covariance_text(names: Sequence[str], matrix: FloatArray) -> str:
 
 
 def write_document(path: str | Path, document: Mapping[str, Any], covariance: str | None, overwrite: bool) -> None:
-    """Write the YAML, and ``<stem>_covariance.dat`` beside it, whose name enters the document.
+    """Write the YAML, and ``<stem>_covariance.dat`` beside it, whose name enters the document: both or none.
 
-    Raises ``OutputExistsError`` before anything is written, ``OutputError`` for a folder that cannot be written.
+    Raises ``OutputExistsError``, ``OutputError``; see ``formats.atomic.write_files``.
     """
-    target = expand_path(path)
+    target = local_path(path)
     content = dict(document)
-    texts: dict[Path, str] = {}
+    contents: dict[Path, bytes] = {}
     if covariance is not None:
         beside = target.with_name(f"{target.stem}_covariance.dat")
         metadata = {"metadata": content.pop("metadata")} if "metadata" in content else {}
         content = {**content, "covariance": beside.name, **metadata}
-        texts[beside] = covariance
-    texts[target] = yaml_text(content)
-    write_texts(texts, overwrite)
-
-
-def write_texts(texts: Mapping[Path, str], overwrite: bool) -> None:
-    """Write text files, none of them if one exists and ``overwrite`` is false."""
-    existing = [path for path in texts if path.exists()]
-    if existing and not overwrite:
-        raise OutputExistsError(f"The file {existing[0]} exists already; write elsewhere or with overwrite=True.")
-    for path, text in texts.items():
-        try:
-            path.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise OutputError(f"The file {path} cannot be written: {error.strerror}.") from None
+        contents[beside] = covariance.encode()
+    contents[target] = block_yaml(content).encode()
+    write_files(contents, overwrite=overwrite)

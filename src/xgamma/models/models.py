@@ -10,6 +10,9 @@ from typing import Any, Self, overload
 from astropy.table import Table
 
 from xgamma.errors import ConfigError, ConfigTypeError, UnknownNameError, did_you_mean
+from xgamma.formats.atomic import write_files
+from xgamma.formats.local_files import local_path
+from xgamma.formats.yaml_documents import block_yaml, parsed_yaml
 from xgamma.models import files
 from xgamma.models.covariance import Covariance
 from xgamma.models.exchange import complete_from_gammapy, described_by_gammapy, models_of_gammapy
@@ -214,7 +217,7 @@ class Models:
 
     def to_yaml(self, full_output: bool = False) -> str:
         """Return the YAML that ``write`` writes."""
-        return files.yaml_text(self.to_dict(full_output))
+        return block_yaml(self.to_dict(full_output))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], path: str | Path = "") -> Self:
@@ -244,7 +247,7 @@ class Models:
 
         Raises ``ConfigError`` when it is not a mapping with ``components``; see ``from_dict``.
         """
-        return cls.from_dict(files.parse_yaml(text), path)
+        return cls.from_dict(parsed_yaml(text, "model document"), path)
 
     @classmethod
     def read(cls, filename: str | Path) -> Self:
@@ -259,7 +262,8 @@ class Models:
               write_covariance: bool = True) -> None:  # fmt: skip
         """Write the YAML file and, beside it, ``<stem>_covariance.dat``.
 
-        Raises ``OutputExistsError`` for a file that exists, unless ``overwrite``.
+        Both are written, or none. Raises ``OutputExistsError`` for a file that exists, unless ``overwrite``, and
+        ``OutputError`` when they cannot be written.
         """
         document = self.to_dict(full_output)
         has_covariance = write_covariance and len(self.parameters) > 0
@@ -271,9 +275,9 @@ class Models:
         self.covariance = files.read_covariance(Path(path) / filename, self.parameters_unique_names)
 
     def write_covariance(self, filename: str | Path, overwrite: bool = False) -> None:
-        """Write the covariance file alone; raises ``OutputExistsError``."""
+        """Write the covariance file alone; raises ``OutputExistsError``, ``OutputError``."""
         text = files.covariance_text(self.parameters_unique_names, self.covariance.data)
-        files.write_texts({files.expand_path(filename): text}, overwrite)
+        write_files({local_path(filename): text.encode()}, overwrite=overwrite)
 
     # --- Gammapy
 

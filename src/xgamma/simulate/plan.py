@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 
 from xgamma.axes import FloatArray
-from xgamma.errors import ConfigError, InputError, MissingInputError
-from xgamma.formats.document import parsed_yaml
-from xgamma.formats.text_files import text_of
+from xgamma.errors import ConfigError
+from xgamma.formats.yaml_documents import read_yaml
 from xgamma.simulate.documents import choice, count, document_of, from_document, normalize_fields, quantity
 from xgamma.simulate.sky import destination
 
@@ -287,19 +286,12 @@ def read_plan(path: str | Path) -> Plan:
 
     Raises
     ------
-    MissingInputError
-        When there is no such file.
+    MissingInputError, InputError
+        When there is no such file, or it is no file of text.
     ConfigError
         When it declares no simulation, or one that cannot be honoured.
     """
-    try:
-        document = parsed_yaml(text_of(Path(path)))
-    except FileNotFoundError:
-        raise MissingInputError(f"There is no file {path}.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as a plan: {error}.") from None
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
+    document = read_yaml(Path(path), "simulation plan")
     if not isinstance(document, Mapping) or "simulation" not in document:
         raise ConfigError(f"{path} declares no simulation: expected a mapping with the key 'simulation'.")
     return plan_from_document(document["simulation"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from xgamma.errors import OutputError, OutputExistsError
+from xgamma.formats.atomic import new_folder
+from xgamma.formats.gadf.layouts import LAYOUTS
 from xgamma.formats.gadf.write import (
-    IRF_LAYOUTS,
+    INDEX_FILES,
     HduRow,
     HeaderValue,
     events_hdu,
@@ -80,8 +82,8 @@ def simulate(
         What to simulate; ``Plan()`` is the demo, ``read_plan`` reads one from a file.
     path
         The folder of the release. It holds ``hdu-index.fits.gz`` and ``obs-index.fits.gz``, run files in ``data``, and
-        the truth: the plan with its seed in ``truth.yaml``, the source in ``models.yaml``. The HDU index is written
-        last: an interrupted simulation is not a release.
+        the truth: the plan with its seed in ``truth.yaml``, the source in ``models.yaml``. It appears when all of it is
+        written: an interrupted simulation leaves nothing.
     overwrite
         Whether an earlier simulated release in that folder is replaced.
     progress
@@ -97,7 +99,7 @@ def simulate(
     ConfigError
         When the source's spectral model is not known.
     OutputExistsError
-        When the folder is not empty, or with ``overwrite`` when what it holds was not simulated.
+        When the folder is not empty, or with ``overwrite`` when something in it was not simulated.
     OutputError
         When it cannot be written.
 
@@ -106,41 +108,40 @@ def simulate(
     >>> release = simulate(Plan(runs=2), "demo")  # doctest: +SKIP
     """
     spectrum = spectrum_from_document(plan.source.spectral)
-    folder = _empty_folder(Path(path), overwrite)
+    _make_room(Path(path), overwrite)
     written = []
     size = 0
-    for one, file_size in _written_runs(plan, spectrum, folder):
-        written.append(one)
-        size += file_size
-        if progress is not None:
-            progress(len(written), plan.runs)
-    write_truth(folder, plan)
-    runs, events = [one.run for one in written], [one.events for one in written]
-    write_index(folder, obs_index(plan, runs, events), hdu_index_hdu([row for one in written for row in one.rows]))
-    return Release(folder, plan.name, tuple(run.obs_id for run in runs), sum(events), size)
+    with new_folder(Path(path)) as folder:
+        (folder / DATA).mkdir()
+        for one, file_size in _written_runs(plan, spectrum, folder):
+            written.append(one)
+            size += file_size
+            if progress is not None:
+                progress(len(written), plan.runs)
+        write_truth(folder, plan)
+        runs, events = [one.run for one in written], [one.events for one in written]
+        write_index(folder, obs_index(plan, runs, events), hdu_index_hdu([row for one in written for row in one.rows]))
+    return Release(Path(path), plan.name, tuple(run.obs_id for run in runs), sum(events), size)
 
 
-def _empty_folder(folder: Path, overwrite: bool) -> Path:
-    if folder.is_dir() and any(folder.iterdir()):
-        if not overwrite:
-            raise OutputExistsError(f"{folder} is not empty. Choose another folder, or overwrite the release in it.")
-        if not (folder / TRUTH).is_file():
-            raise OutputExistsError(
-                f"{folder} holds no {TRUTH}: it was not simulated, and is not overwritten. Choose another folder."
-            )
-        _remove_release(folder)
+def _make_room(folder: Path, overwrite: bool) -> None:
+    """Make the folder above that of a release; raise unless that may be replaced."""
+    names = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set[str]()
+    if names and not overwrite:
+        raise OutputExistsError(f"{folder} is not empty. Choose another folder, or overwrite the release in it.")
+    if names and not (folder / TRUTH).is_file():
+        raise OutputExistsError(
+            f"{folder} holds no {TRUTH}: it was not simulated, and is not overwritten. Choose another folder."
+        )
+    if names - {*INDEX_FILES, TRUTH, MODELS, DATA}:
+        other = min(names - {*INDEX_FILES, TRUTH, MODELS, DATA})
+        raise OutputExistsError(f"{folder} holds {other}, which was not simulated. Move it, or choose another folder.")
+    if os.path.ismount(folder) or (folder.exists() and not folder.is_dir()):
+        raise OutputError(f"{folder} is a file or a mount point, and is not replaced. Choose another folder.")
     try:
-        (folder / DATA).mkdir(parents=True, exist_ok=True)
+        folder.resolve().parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder} cannot be made ({error.strerror}). Choose another folder.") from None
-    return folder
-
-
-def _remove_release(folder: Path) -> None:
-    for name in ("hdu-index.fits.gz", "obs-index.fits.gz", TRUTH, MODELS):
-        (folder / name).unlink(missing_ok=True)
-    if (folder / DATA).is_dir():
-        shutil.rmtree(folder / DATA)
 
 
 def _written_runs(plan: Plan, spectrum: Spectrum, folder: Path) -> Iterator[tuple[_Written, int]]:
@@ -189,8 +190,8 @@ def _write_run(
         HduRow(run.obs_id, "gti", "gti", DATA, name, "GTI", size),
     ]
     for kind in irfs.kinds:
-        layout = IRF_LAYOUTS[kind]
-        rows.append(HduRow(run.obs_id, layout.hdu_type, kind, DATA, irf_file[0], layout.hdu_name, irf_file[1]))
+        role = LAYOUTS[kind].role
+        rows.append(HduRow(run.obs_id, role, kind, DATA, irf_file[0], role.upper(), irf_file[1]))
     return _Written(run, len(columns["TIME"]), tuple(rows)), size
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from xgamma.axes import Axis, FloatArray
+from xgamma.formats.gadf.layouts import AXES
 from xgamma.formats.gadf.write import HeaderValue
 from xgamma.simulate.distributions import log_spectrum, solid_angle
 from xgamma.simulate.plan import Response
@@ -28,9 +29,9 @@ from xgamma.simulate.responses import (
     rad_max,
 )
 
-MIGRA = Axis("migra", np.linspace(0.2, 3.0, 161), "", "lin")
+MIGRA = Axis("migra", np.linspace(0.2, 3.0, 161), *AXES["migra"].unit_and_scale)
 # Fine where a typical on-region ends, wide enough for the tails.
-RAD = Axis("rad", np.concatenate([np.arange(60) * 0.005, np.arange(0.3, 1.2001, 0.02)]), "deg", "lin")
+RAD = Axis("rad", np.concatenate([np.arange(60) * 0.005, np.arange(0.3, 1.2001, 0.02)]), *AXES["rad"].unit_and_scale)
 AREA_STEP, COARSE_STEP = 0.25, 0.5
 PSF_ENERGY_BINS, FIELD_BINS = 24, 30
 # Readers continue the outermost bin for one more bin: thin ones keep that small.
@@ -49,13 +50,13 @@ class ResponseTable(NamedTuple):
 
 def energy_axis(response: Response, name: str, nbin: int) -> Axis:
     """Return the energy axis of a table, ``energy_true`` or ``energy``."""
-    return Axis.from_bounds(name, response.energy_min, response.energy_max, nbin)
+    return Axis.from_bounds(name, response.energy_min, response.energy_max, nbin, *AXES[name].unit_and_scale)
 
 
 def offset_axis(response: Response, step: float) -> Axis:
     """Return offset nodes from 0 to ``offset_max`` about ``step`` apart, at least two."""
     count = max(int(np.ceil(response.offset_max / step)), 1)
-    return Axis.from_nodes("offset", np.linspace(0.0, response.offset_max, count + 1), "deg", "lin")
+    return Axis.from_nodes("offset", np.linspace(0.0, response.offset_max, count + 1), *AXES["offset"].unit_and_scale)
 
 
 def response_tables(response: Response, efficiency: float) -> list[ResponseTable]:
@@ -137,11 +138,11 @@ def background_table(response: Response, efficiency: float) -> ResponseTable:
     spectrum = background_spectrum(response, energy.center)
     rate = efficiency * response.background_rate / (log_spectrum(energy, spectrum).total * MEV_PER_TEV)
     if response.background == "bkg_2d":
-        offset = Axis.from_bounds("offset", 0.0, response.offset_max, RADIAL_BINS, "deg", "lin")
+        offset = Axis.from_bounds("offset", 0.0, response.offset_max, RADIAL_BINS, *AXES["offset"].unit_and_scale)
         values = (rate / solid_angle(response)) * spectrum[:, None] * field_profile(response, offset.center)
         return ResponseTable("bkg_2d", (energy, offset), {"bkg": values}, {})
     lon, lat = (
-        Axis.from_bounds(name, -response.offset_max, response.offset_max, FIELD_BINS, "deg", "lin")
+        Axis.from_bounds(name, -response.offset_max, response.offset_max, FIELD_BINS, *AXES[name].unit_and_scale)
         for name in ("fov_lon", "fov_lat")
     )
     field = field_profile(response, lon.center)[:, None] * field_profile(response, lat.center)

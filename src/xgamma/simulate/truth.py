@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-import yaml
-
 import xgamma.models  # noqa: F401 (registers the built-in spectra)
 from xgamma.axes import FloatArray
+from xgamma.formats.atomic import write_inside
+from xgamma.formats.yaml_documents import block_yaml
 from xgamma.models.component import component_class
 from xgamma.simulate.plan import Plan, Source, plan_document
 
@@ -49,7 +49,7 @@ def _angle(name: str, value: float) -> dict[str, Any]:
 
 
 def write_truth(folder: Path, plan: Plan) -> None:
-    """Write the plan with its seed, and the model that a perfect analysis would find."""
+    """Write the plan with its seed, and the model that a perfect analysis would find, into a ``new_folder``."""
     documents = {TRUTH: {"simulation": plan_document(plan)}, MODELS: models_document(plan.source)}
     for name, document in documents.items():
-        (folder / name).write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+        write_inside(folder / name, block_yaml(document, indent=2).encode())

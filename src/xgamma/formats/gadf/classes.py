@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from xgamma.formats.fits.tables import FitsTable
 from xgamma.formats.gadf.files import File, is_remote
-from xgamma.formats.gadf.responses import CLASSES
+from xgamma.formats.gadf.layouts import EVENT_COLUMNS, LAYOUTS, class_of_columns
 from xgamma.outcome import Note
 
 
@@ -71,22 +71,7 @@ class Index:
 
 REQUIRED_ROLES = ("events", "gti")
 ROLES = (*REQUIRED_ROLES, "aeff", "edisp", "psf", "bkg", "rad_max")
-_KNOWN = frozenset({*REQUIRED_ROLES, *CLASSES})
-# The columns that make out a class, the first that fits counts.
-_MARKS: tuple[tuple[frozenset[str], str], ...] = (
-    (frozenset({"START", "STOP"}), "gti"),
-    (frozenset({"RA", "DEC", "ENERGY", "TIME"}), "events"),
-    (frozenset({"EFFAREA"}), "aeff_2d"),
-    (frozenset({"MATRIX", "MIGRA_LO"}), "edisp_2d"),
-    (frozenset({"RPSF", "RAD_LO"}), "psf_table"),
-    (frozenset({"SCALE", "SIGMA_1"}), "psf_3gauss"),
-    (frozenset({"GAMMA", "SIGMA"}), "psf_king"),
-    (frozenset({"BKG", "DETX_LO"}), "bkg_3d"),
-    (frozenset({"BGD", "DETX_LO"}), "bkg_3d"),
-    (frozenset({"BKG", "THETA_LO"}), "bkg_2d"),
-    (frozenset({"BGD", "THETA_LO"}), "bkg_2d"),
-    (frozenset({"RAD_MAX"}), "rad_max_2d"),
-)
+_KNOWN = frozenset({*REQUIRED_ROLES, *LAYOUTS})
 
 
 def is_known(kind: str) -> bool:
@@ -107,10 +92,15 @@ def class_of(table: FitsTable) -> str:
     """Return the class of an HDU in lower case, by its header or its columns; empty where it is none that is known."""
     said = (str(table.header.get(key, "")).strip().lower() for key in ("HDUCLAS4", "HDUCLAS1"))
     by_header = next((kind for kind in said if is_known(kind)), "")
-    columns = set(table.columns) if table.is_binary else set()
-    by_columns = next((kind for mark, kind in _MARKS if mark <= columns), "")
+    by_columns = _class_of_columns(set(table.columns)) if table.is_binary else ""
     by_name = table.name.lower() if table.name in ("EVENTS", "GTI") else ""
     return by_header or by_name or by_columns
+
+
+def _class_of_columns(columns: set[str]) -> str:
+    if columns >= {"START", "STOP"}:
+        return "gti"
+    return "events" if columns >= set(EVENT_COLUMNS) else class_of_columns(columns)
 
 
 def table_of_role(tables: Iterable[FitsTable], role: str) -> FitsTable | None:

@@ -14,12 +14,12 @@ import numpy.typing as npt
 
 from xgamma.errors import InputError
 from xgamma.formats.fits.tables import FitsTable
+from xgamma.formats.gadf.layouts import EVENT_COLUMNS
 from xgamma.outcome import Note
 from xgamma.units import unit_factor
 
 log = logging.getLogger(__name__)
 
-EVENT_COLUMNS = {"RA": "deg", "DEC": "deg", "ENERGY": "TeV", "TIME": "s"}
 # Between what the smallest and the largest of these instruments see of most events, TeV.
 ENERGIES = (1e-4, 1e3)
 

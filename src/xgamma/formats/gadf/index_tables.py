@@ -161,7 +161,7 @@ def obs_id_of(value: Any) -> tuple[int | None, str]:
     release, so that the same run is found again.
 
     >>> obs_id_of(" 00123 "), obs_id_of(23523.0), obs_id_of(float("nan")), obs_id_of("chunks 103 - 133")
-    ((123, ''), (23523, ''), (None, ''), (438461785, 'chunks 103 - 133'))
+    ((123, ''), (23523, ''), (None, ''), (230881518, 'chunks 103 - 133'))
     """
     if isinstance(value, bool) or not isinstance(value, str | int | float | np.number):
         return None, ""

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from xgamma.axes import Axis, FloatArray
 from xgamma.errors import InputError
 from xgamma.formats.fits.tables import FitsTable
-from xgamma.formats.gadf.layouts import AXES, LAYOUTS, AxisColumns, dims_of
+from xgamma.formats.gadf.layouts import AXES, LAYOUTS, AxisLayout, dims_of
 from xgamma.units import unit_factor
 
 # Edges of single precision in another unit.
@@ -59,7 +59,7 @@ def given_axes(kind: str, table: FitsTable) -> GivenAxes:
     """Return the axes of an HDU of a class; raises ``InputError`` unless they are those of the class, each once."""
     names = dims_of(kind)
     prefixes = [column.removesuffix("_LO") for column in table.columns if column.endswith("_LO")]
-    found = [prefix for prefix in prefixes if prefix in AXES]
+    found = [prefix for prefix in prefixes if prefix in names]
     if sorted(names[prefix] for prefix in found) != sorted(LAYOUTS[kind].dims):
         raise InputError(
             f"HDU {table.name!r} of class {kind} has the axes {sorted(names[prefix] for prefix in found)}; expected "
@@ -68,12 +68,13 @@ def given_axes(kind: str, table: FitsTable) -> GivenAxes:
     axes: dict[str, Axis] = {}
     descending = set[str]()
     for prefix in found:
-        low, high = (_column(table, f"{prefix}_{end}", AXES[prefix].unit) for end in ("LO", "HI"))
+        name = names[prefix]
+        low, high = (_column(table, f"{prefix}_{end}", AXES[name].unit) for end in ("LO", "HI"))
         if len(low) > 1 and low[0] > low[-1]:
             low, high = low[::-1], high[::-1]
-            descending.add(names[prefix])
-        axes[names[prefix]] = _axis(names[prefix], low, high, AXES[prefix], f"HDU {table.name!r}: the axis {prefix}")
-    units = {f"{prefix}_{end}": AXES[prefix].unit for prefix in found for end in ("LO", "HI")}
+            descending.add(name)
+        axes[name] = _axis(name, low, high, AXES[name], f"HDU {table.name!r}: the axis {prefix}")
+    units = {f"{prefix}_{end}": AXES[names[prefix]].unit for prefix in found for end in ("LO", "HI")}
     return GivenAxes(axes, frozenset(descending), units)
 
 
@@ -82,13 +83,13 @@ def _column(table: FitsTable, column: str, unit: str) -> FloatArray:
     return values * unit_factor(table.columns[column], unit, f"HDU {table.name!r}: the column {column}")
 
 
-def _axis(name: str, low: FloatArray, high: FloatArray, columns: AxisColumns, where: str) -> Axis:
+def _axis(name: str, low: FloatArray, high: FloatArray, layout: AxisLayout, where: str) -> Axis:
     # The runs of a release have the same few axes.
-    return _axis_of(name, low.tobytes(), high.tobytes(), columns, where)
+    return _axis_of(name, low.tobytes(), high.tobytes(), layout, where)
 
 
 @lru_cache(maxsize=256)
-def _axis_of(name: str, lower: bytes, upper: bytes, columns: AxisColumns, where: str) -> Axis:
+def _axis_of(name: str, lower: bytes, upper: bytes, layout: AxisLayout, where: str) -> Axis:
     low, high = np.frombuffer(lower), np.frombuffer(upper)
     if len(low) != len(high) or not len(low) or not np.isfinite([low, high]).all():
         raise InputError(
@@ -97,16 +98,16 @@ def _axis_of(name: str, lower: bytes, upper: bytes, columns: AxisColumns, where:
     is_nodes = np.allclose(low, high)
     if np.any(np.diff(low) <= 0) or np.any(np.diff(high) <= 0) or (not is_nodes and np.any(low >= high)):
         raise InputError(f"{where} does not ascend: its edges are {_shown(low)} and {_shown(high)}.")
-    if columns.scale == "log" and low[0] <= 0:
-        raise InputError(f"{where} begins at {low[0]:g} {columns.unit}; energies are above 0 and not logarithms.")
+    if layout.scale == "log" and low[0] <= 0:
+        raise InputError(f"{where} begins at {low[0]:g} {layout.unit}; energies are above 0 and not logarithms.")
     if is_nodes:
-        return _from_centre(Axis.from_nodes(name, low, columns.unit, columns.scale), where)
+        return _from_centre(Axis.from_nodes(name, low, layout.unit, layout.scale), where)
     reach = TOUCHING * (high - low)
     if np.all(np.abs(low[1:] - high[:-1]) <= np.minimum(reach[1:], reach[:-1])):
-        return _from_centre(Axis(name, np.append(low, high[-1]), columns.unit, columns.scale), where)
-    if columns.is_integrated:
+        return _from_centre(Axis(name, np.append(low, high[-1]), layout.unit, layout.scale), where)
+    if layout.is_integrated:
         raise InputError(f"{where} has bins that do not touch: its edges are {_shown(low)} and {_shown(high)}.")
-    return _apart(name, low, high, columns)
+    return _apart(name, low, high, layout)
 
 
 def _from_centre(axis: Axis, where: str) -> Axis:
@@ -118,13 +119,13 @@ def _from_centre(axis: Axis, where: str) -> Axis:
     return replace(axis, edges=np.append(0.0, axis.edges[1:]))
 
 
-def _apart(name: str, low: FloatArray, high: FloatArray, columns: AxisColumns) -> Axis:
+def _apart(name: str, low: FloatArray, high: FloatArray, layout: AxisLayout) -> Axis:
     """Return the axis of bins that have gaps or overlap: their centres are nodes, and edges lie between them."""
-    center = np.sqrt(low * high) if columns.scale == "log" else 0.5 * (low + high)
-    scaled = np.log(center) if columns.scale == "log" else center
+    center = np.sqrt(low * high) if layout.scale == "log" else 0.5 * (low + high)
+    scaled = np.log(center) if layout.scale == "log" else center
     middle = 0.5 * (scaled[1:] + scaled[:-1])
-    inner = np.exp(middle) if columns.scale == "log" else middle
-    return Axis(name, np.concatenate([[low[0]], inner, [high[-1]]]), columns.unit, columns.scale, center)
+    inner = np.exp(middle) if layout.scale == "log" else middle
+    return Axis(name, np.concatenate([[low[0]], inner, [high[-1]]]), layout.unit, layout.scale, center)
 
 
 def _shown(values: FloatArray) -> str:

@@ -1,4 +1,7 @@
-"""How GADF lays out responses: for each HDU class its dims, columns and units, and what its columns of axes are called.
+"""How GADF lays out events and responses: one table of columns, axes, units and scales, for reading and for writing.
+
+A row of ``LAYOUTS`` is all that makes an HDU class known; what its arrays are in the store, dims and units, is said by
+``schema.dl3``.
 
 Source: Data formats for gamma-ray astronomy 0.2 and 0.3 (gamma-astro-data-formats.readthedocs.io), section "IRFs".
 """
@@ -10,36 +13,69 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from xgamma.axes import Scale
+from xgamma.schema import dl3
+
+EVENT_COLUMNS = {name.upper(): variable.units or "" for name, variable in dl3.EVENTS.items()}
+"""The columns that an event list must have, and their units."""
 
 
 @dataclass(frozen=True)
-class AxisColumns:
-    """What the two columns ``<prefix>_LO`` and ``<prefix>_HI`` hold.
+class AxisLayout:
+    """One axis: its edges are two columns, ``<prefix>_LO`` and ``<prefix>_HI``.
 
     Parameters
     ----------
-    name
-        The dim.
+    prefixes
+        The prefixes that its columns may have; the first is written.
     unit
-        Its canonical unit.
+        Its unit.
     scale
         In which scale it is interpolated.
     is_integrated
         Whether values are densities in it, so that its bins must touch.
     """
 
-    name: str
+    prefixes: tuple[str, ...]
     unit: str
-    scale: Scale
+    scale: Scale = "lin"
     is_integrated: bool = False
+
+    @property
+    def unit_and_scale(self) -> tuple[str, Scale]:
+        """The last arguments of ``Axis`` and its constructors."""
+        return self.unit, self.scale
+
+
+_ENERGY = AxisLayout(("ENERG", "ETRUE", "ENERGY"), "TeV", "log")
+AXES = {
+    "offset": AxisLayout(("THETA",), "deg"),
+    "energy_true": _ENERGY,
+    "energy": _ENERGY,
+    "rad": AxisLayout(("RAD",), "deg", is_integrated=True),
+    "fov_lon": AxisLayout(("DETX",), "deg"),
+    "fov_lat": AxisLayout(("DETY",), "deg"),
+    "migra": AxisLayout(("MIGRA",), "", is_integrated=True),
+}
+"""The axes by dim."""
 
 
 @dataclass(frozen=True)
-class Variable:
-    """One array of a response: the names that its column may have, and its canonical unit; ``None`` for any."""
+class ColumnLayout:
+    """One array of a response.
 
-    columns: tuple[str, ...]
-    unit: str | None = ""
+    Parameters
+    ----------
+    names
+        The names that its column may have; the first is written.
+    file_unit
+        The unit that is written, and meant where a column has none; ``None`` for that of the store.
+    has_any_unit
+        Whether its unit cancels in all that is made of it, so that it is not looked at.
+    """
+
+    names: tuple[str, ...]
+    file_unit: str | None = None
+    has_any_unit: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,91 +84,140 @@ class Layout:
 
     Parameters
     ----------
-    dims
-        The dims in the order of the store.
+    kind, hduclas2
+        Its HDU_CLASS, in small letters, and its HDUCLAS2.
     orders
-        The orders in which files hold them, the fastest first, where nothing else is said.
-    variables
-        The arrays by name.
+        The orders of dims in files, the fastest first, where nothing else is said; the first is written.
+    columns
+        Its arrays by variable, in the order of the store.
+    marks
+        Sets of columns of which each makes it out where no header does.
+    written
+        Its variables in the order of the columns that are written, where it is another.
     """
 
-    dims: tuple[str, ...]
+    kind: str
+    hduclas2: str
     orders: tuple[tuple[str, ...], ...]
-    variables: dict[str, Variable]
+    columns: Mapping[str, ColumnLayout]
+    marks: tuple[frozenset[str], ...]
+    written: tuple[str, ...] = ()
+
+    @property
+    def role(self) -> str:
+        """What it is for, as HDU_TYPE says it; in capitals the name that its HDU gets."""
+        return "rad_max" if self.kind.startswith("rad_max") else self.kind.split("_")[0]
+
+    @functools.cached_property
+    def units(self) -> dict[str, str]:
+        """The units of its arrays in the store."""
+        stored = dl3.RESPONSES[f"irf/{self.kind}-*"].variables
+        return {name: stored[name].units or "" for name in self.columns}
+
+    @functools.cached_property
+    def file_units(self) -> dict[str, str]:
+        """The units of its arrays in files, in the order of the columns."""
+        given = {name: self.columns[name].file_unit for name in self.written or self.columns}
+        return {name: self.units[name] if unit is None else unit for name, unit in given.items()}
+
+    @functools.cached_property
+    def dims(self) -> tuple[str, ...]:
+        """The dims of its arrays in the store."""
+        return dl3.RESPONSES[f"irf/{self.kind}-*"].variables[next(iter(self.columns))].dims[1:]
 
 
-_ENERGY = AxisColumns("energy_true", "TeV", "log")
-AXES = {
-    "THETA": AxisColumns("offset", "deg", "lin"),
-    "ENERG": _ENERGY,
-    "ETRUE": _ENERGY,
-    "ENERGY": _ENERGY,
-    "RAD": AxisColumns("rad", "deg", "lin", is_integrated=True),
-    "DETX": AxisColumns("fov_lon", "deg", "lin"),
-    "DETY": AxisColumns("fov_lat", "deg", "lin"),
-    "MIGRA": AxisColumns("migra", "", "lin", is_integrated=True),
-}
-"""The axes by the prefix of their columns."""
+def _marks(*names: str) -> tuple[frozenset[str], ...]:
+    return tuple(frozenset(mark.split()) for mark in names)
 
-_AREA_ORDER = (("energy_true", "offset"),)
-_RATE = {"bkg": Variable(("BKG", "BGD"), "s-1 TeV-1 sr-1")}
+
+_BY_OFFSET = (("energy_true", "offset"),)
+_RATE = {"bkg": ColumnLayout(("BKG", "BGD"), "s-1 MeV-1 sr-1")}
+_GAUSS = ("sigma_1", "sigma_2", "sigma_3", "ampl_2", "ampl_3")
 LAYOUTS = {
-    "aeff_2d": Layout(("offset", "energy_true"), _AREA_ORDER, {"aeff": Variable(("EFFAREA",), "m2")}),
-    "edisp_2d": Layout(
-        ("offset", "migra", "energy_true"), (("energy_true", "migra", "offset"),), {"edisp": Variable(("MATRIX",))}
-    ),
-    "psf_table": Layout(
-        ("offset", "rad", "energy_true"), (("energy_true", "offset", "rad"),), {"psf": Variable(("RPSF",), "sr-1")}
-    ),
-    "psf_3gauss": Layout(
-        ("offset", "energy_true"),
-        _AREA_ORDER,
-        {
+    layout.kind: layout
+    for layout in (
+        Layout("aeff_2d", "EFF_AREA", _BY_OFFSET, {"aeff": ColumnLayout(("EFFAREA",))}, _marks("EFFAREA")),
+        Layout(
+            "edisp_2d",
+            "EDISP",
+            (("energy_true", "migra", "offset"),),
+            {"edisp": ColumnLayout(("MATRIX",))},
+            _marks("MATRIX MIGRA_LO"),
+        ),
+        Layout(
+            "psf_table",
+            "RPSF",
+            (("energy_true", "offset", "rad"),),
+            {"psf": ColumnLayout(("RPSF",))},
+            _marks("RPSF RAD_LO"),
+        ),
+        Layout(
+            "psf_3gauss",
+            "PSF",
+            _BY_OFFSET,
             # The scale cancels in every fraction of the function.
-            "scale": Variable(("SCALE",), None),
-            "sigma_1": Variable(("SIGMA_1",), "deg"),
-            "sigma_2": Variable(("SIGMA_2",), "deg"),
-            "sigma_3": Variable(("SIGMA_3",), "deg"),
-            "ampl_2": Variable(("AMPL_2",)),
-            "ampl_3": Variable(("AMPL_3",)),
-        },
-    ),
-    "psf_king": Layout(
-        ("offset", "energy_true"), _AREA_ORDER, {"gamma": Variable(("GAMMA",)), "sigma": Variable(("SIGMA",), "deg")}
-    ),
-    "bkg_2d": Layout(("offset", "energy"), (("energy", "offset"),), _RATE),
-    # The specification recommends energy first, files in use put the field of view first.
-    "bkg_3d": Layout(
-        ("energy", "fov_lon", "fov_lat"), (("fov_lon", "fov_lat", "energy"), ("energy", "fov_lat", "fov_lon")), _RATE
-    ),
-    "rad_max_2d": Layout(("offset", "energy"), (("energy", "offset"),), {"rad_max": Variable(("RAD_MAX",), "deg")}),
+            {"scale": ColumnLayout(("SCALE",), "sr-1", has_any_unit=True)}
+            | {name: ColumnLayout((name.upper(),)) for name in _GAUSS},
+            _marks("SCALE SIGMA_1"),
+            ("scale", "sigma_1", "ampl_2", "sigma_2", "ampl_3", "sigma_3"),
+        ),
+        Layout(
+            "psf_king",
+            "PSF",
+            _BY_OFFSET,
+            {"gamma": ColumnLayout(("GAMMA",)), "sigma": ColumnLayout(("SIGMA",))},
+            _marks("GAMMA SIGMA"),
+        ),
+        Layout("bkg_2d", "BKG", (("energy", "offset"),), _RATE, _marks("BKG THETA_LO", "BGD THETA_LO")),
+        # The specification recommends energy first, files in use put the field of view first.
+        Layout(
+            "bkg_3d",
+            "BKG",
+            (("fov_lon", "fov_lat", "energy"), ("energy", "fov_lat", "fov_lon")),
+            _RATE,
+            _marks("BKG DETX_LO", "BGD DETX_LO"),
+        ),
+        Layout(
+            "rad_max_2d",
+            "RAD_MAX",
+            (("energy", "offset"),),
+            {"rad_max": ColumnLayout(("RAD_MAX",))},
+            _marks("RAD_MAX"),
+        ),
+    )
 }
 """The layouts by HDU_CLASS."""
-
-WITHOUT_UNIT = {"bkg": "s-1 MeV-1 sr-1"}
-"""What is meant where a column has no unit, and it is not the canonical one."""
 
 
 @functools.cache
 def dims_of(kind: str) -> Mapping[str, str]:
     """Return the dim of each prefix of columns in a class; backgrounds and radii are in reconstructed energy."""
-    has_energy = "energy" in LAYOUTS[kind].dims
-    return {p: "energy" if has_energy and axis.name == "energy_true" else axis.name for p, axis in AXES.items()}
+    other = "energy_true" if "energy" in LAYOUTS[kind].dims else "energy"
+    return {prefix: dim for dim, axis in AXES.items() if dim != other for prefix in axis.prefixes}
+
+
+def class_of_columns(columns: set[str]) -> str:
+    """Return the class that some columns make out, empty where it is none.
+
+    >>> class_of_columns({"ENERG_LO", "ENERG_HI", "THETA_LO", "THETA_HI", "BGD"})
+    'bkg_2d'
+    """
+    return next((kind for kind, layout in LAYOUTS.items() if any(mark <= columns for mark in layout.marks)), "")
 
 
 @functools.lru_cache(maxsize=256)
-def class_by_columns(kind: str, columns: frozenset[str]) -> str:
+def sister_class(kind: str, columns: frozenset[str]) -> str:
     """Return the class that the columns of an HDU are those of: the one that is claimed, else a sister of it.
 
-    >>> class_by_columns("psf_3gauss", frozenset({"ENERG_LO", "ENERG_HI", "THETA_LO", "THETA_HI", "GAMMA", "SIGMA"}))
+    >>> sister_class("psf_3gauss", frozenset({"ENERG_LO", "ENERG_HI", "THETA_LO", "THETA_HI", "GAMMA", "SIGMA"}))
     'psf_king'
     """
-    family = kind.split("_")[0]
-    sisters = [kind, *(other for other in LAYOUTS if other.split("_")[0] == family)]
+    role = LAYOUTS[kind].role
+    sisters = [kind, *(other for other, layout in LAYOUTS.items() if layout.role == role)]
     return next((other for other in sisters if _has_all(other, columns)), kind)
 
 
 def _has_all(kind: str, columns: frozenset[str]) -> bool:
     layout = LAYOUTS[kind]
     axes = {name for prefix, name in dims_of(kind).items() if f"{prefix}_LO" in columns}
-    return axes == set(layout.dims) and all(columns.intersection(one.columns) for one in layout.variables.values())
+    return axes == set(layout.dims) and all(columns.intersection(one.names) for one in layout.columns.values())

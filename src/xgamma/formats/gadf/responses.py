@@ -13,10 +13,8 @@ from xgamma.formats.fits.header import Header
 from xgamma.formats.fits.tables import FitsTable, as_input_error
 from xgamma.formats.gadf.holes import holes, with_unknown_holes
 from xgamma.formats.gadf.irf_axes import FloatingArray, given_axes, in_order
-from xgamma.formats.gadf.layouts import LAYOUTS, WITHOUT_UNIT, Variable, class_by_columns
+from xgamma.formats.gadf.layouts import LAYOUTS, ColumnLayout, sister_class
 from xgamma.units import unit_factor
-
-CLASSES = tuple(LAYOUTS)
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ def response(kind: str, table: FitsTable) -> Response:
         raise InputError(f"HDU {table.name!r} has the class {kind!r}; known are {', '.join(LAYOUTS)}.")
     with as_input_error(f"HDU {table.name!r} of class {kind}"):
         validate_one_row(table)
-        found = _response(class_by_columns(kind, frozenset(table.columns)), table)
+        found = _response(sister_class(kind, frozenset(table.columns)), table)
     if found.kind == kind:
         return found
     return replace(found, remarks=(*found.remarks, f"Its class is {kind} by name, and {found.kind} by its columns."))
@@ -99,20 +97,20 @@ def _response(kind: str, table: FitsTable) -> Response:
     layout = LAYOUTS[kind]
     values: dict[str, FloatingArray] = {}
     meant = dict(given.units)
-    for name, variable in layout.variables.items():
-        column = _column(variable, table)
-        meant[column] = WITHOUT_UNIT.get(name, variable.unit or "")
-        values[name] = in_order(_values(table, column, meant[column], variable), kind, column, table, given)
+    for name, columns in layout.columns.items():
+        column = _column(columns, table)
+        meant[column] = "" if columns.has_any_unit else layout.file_units[name]
+        unit = None if columns.has_any_unit else layout.units[name]
+        values[name] = in_order(_values(table, column, meant[column], unit), kind, column, table, given)
     lost = holes(kind, values)
     if kind == "psf_3gauss":
         values |= {f"sigma_{n}": _width(values[f"sigma_{n}"], values.get(f"ampl_{n}")) for n in (1, 2, 3)}
     axes = tuple(given.axes[dim] for dim in layout.dims)
-    units = {name: variable.unit or "" for name, variable in layout.variables.items()}
     bare = [column for column, unit in meant.items() if unit and not table.columns[column].strip()]
     assumed = [f"Its column {column} has no unit; {meant[column]} is assumed." for column in bare]
     if lost is not None and kind != "aeff_2d":
         values = with_unknown_holes(values, lost)
-    return Response(kind, axes, values, units, table.header, (*given.remarks, *assumed))
+    return Response(kind, axes, values, layout.units, table.header, (*given.remarks, *assumed))
 
 
 def _width(sigma: FloatingArray, amplitude: FloatingArray | None) -> FloatingArray:
@@ -121,20 +119,18 @@ def _width(sigma: FloatingArray, amplitude: FloatingArray | None) -> FloatingArr
     return np.where(is_absent, sigma.dtype.type(1), sigma)
 
 
-def _column(variable: Variable, table: FitsTable) -> str:
-    present = [column for column in variable.columns if column in table.columns]
+def _column(layout: ColumnLayout, table: FitsTable) -> str:
+    present = [column for column in layout.names if column in table.columns]
     if not present:
-        raise InputError(
-            f"HDU {table.name!r} has no column {variable.columns[0]!r}; it has {', '.join(table.columns)}."
-        )
+        raise InputError(f"HDU {table.name!r} has no column {layout.names[0]!r}; it has {', '.join(table.columns)}.")
     return present[0]
 
 
-def _values(table: FitsTable, column: str, meant: str, variable: Variable) -> FloatingArray:
-    """Return the array of a column in the canonical unit, in the precision of the file; ``meant`` without a unit."""
+def _values(table: FitsTable, column: str, meant: str, unit: str | None) -> FloatingArray:
+    """Return the array of a column in ``unit``, in the precision of the file; without a unit it is in ``meant``."""
     given = table.columns[column].strip() or meant
     stored = np.atleast_1d(table.column(column)[0])
     values: FloatingArray = stored if stored.dtype.kind == "f" else stored.astype(float)
     where = f"HDU {table.name!r}: the column {column}"
-    factor = 1.0 if variable.unit is None else unit_factor(given, variable.unit, where)
+    factor = 1.0 if unit is None else unit_factor(given, unit, where)
     return values if factor == 1.0 else np.asarray(values * values.dtype.type(factor))

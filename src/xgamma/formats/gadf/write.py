@@ -16,11 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from xgamma.axes import Axis, FloatArray
-from xgamma.errors import DataError, OutputError
+from xgamma.errors import DataError
+from xgamma.formats.atomic import write_inside
+from xgamma.formats.gadf.layouts import AXES, EVENT_COLUMNS, LAYOUTS, Layout
 
 BLOCK = 2880
 CARD = 80
 GZIP_LEVEL = 4
+INDEX_FILES = ("obs-index.fits.gz", "hdu-index.fits.gz")
 HeaderValue = str | int | float | bool
 _FORMATS = {"i2": "I", "i4": "J", "i8": "K", "f4": "E", "f8": "D"}
 _DOCUMENT = {
@@ -48,58 +51,9 @@ class Hdu:
     header: Mapping[str, HeaderValue] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class IrfLayout:
-    """How GADF lays out one HDU class: ``columns`` are (variable, column, unit), ``axes`` as in our arrays."""
-
-    hdu_type: str
-    hdu_name: str
-    hduclas2: str
-    axes: tuple[str, ...]
-    columns: tuple[tuple[str, str, str], ...]
-
-
-IRF_LAYOUTS = {
-    "aeff_2d": IrfLayout("aeff", "AEFF", "EFF_AREA", ("energy_true", "offset"), (("aeff", "EFFAREA", "m2"),)),
-    "edisp_2d": IrfLayout("edisp", "EDISP", "EDISP", ("energy_true", "migra", "offset"), (("edisp", "MATRIX", ""),)),
-    "psf_table": IrfLayout("psf", "PSF", "RPSF", ("energy_true", "offset", "rad"), (("psf", "RPSF", "sr-1"),)),
-    "psf_3gauss": IrfLayout(
-        "psf",
-        "PSF",
-        "PSF",
-        ("energy_true", "offset"),
-        (
-            ("scale", "SCALE", "sr-1"),
-            ("sigma_1", "SIGMA_1", "deg"),
-            ("ampl_2", "AMPL_2", ""),
-            ("sigma_2", "SIGMA_2", "deg"),
-            ("ampl_3", "AMPL_3", ""),
-            ("sigma_3", "SIGMA_3", "deg"),
-        ),
-    ),
-    "psf_king": IrfLayout(
-        "psf", "PSF", "PSF", ("energy_true", "offset"), (("gamma", "GAMMA", ""), ("sigma", "SIGMA", "deg"))
-    ),
-    "bkg_2d": IrfLayout("bkg", "BKG", "BKG", ("energy", "offset"), (("bkg", "BKG", "s-1 MeV-1 sr-1"),)),
-    # Files in use put the field of view first, although the specification recommends energy first.
-    "bkg_3d": IrfLayout("bkg", "BKG", "BKG", ("fov_lon", "fov_lat", "energy"), (("bkg", "BKG", "s-1 MeV-1 sr-1"),)),
-    "rad_max_2d": IrfLayout("rad_max", "RAD_MAX", "RAD_MAX", ("energy", "offset"), (("rad_max", "RAD_MAX", "deg"),)),
-}
-_AXIS_COLUMNS = {
-    "energy": "ENERG",
-    "energy_true": "ENERG",
-    "migra": "MIGRA",
-    "offset": "THETA",
-    "rad": "RAD",
-    "fov_lon": "DETX",
-    "fov_lat": "DETY",
-}
-_EVENT_UNITS = {"TIME": "s", "RA": "deg", "DEC": "deg", "ENERGY": "TeV"}
-
-
 def events_hdu(columns: Mapping[str, npt.NDArray[Any]], header: Mapping[str, HeaderValue]) -> Hdu:
-    """Return the EVENTS table; TIME is in s since MJDREF, RA and DEC in deg, ENERGY in TeV, others as given."""
-    table = [Column(name, values, _EVENT_UNITS.get(name, "")) for name, values in columns.items()]
+    """Return the EVENTS table; columns are in the units of ``EVENT_COLUMNS``, times since MJDREF, others as given."""
+    table = [Column(name, values, EVENT_COLUMNS.get(name, "")) for name, values in columns.items()]
     return Hdu("EVENTS", table, {**_DOCUMENT, "HDUCLAS1": "EVENTS", **header})
 
 
@@ -117,11 +71,11 @@ def irf_hdu(
     Parameters
     ----------
     kind
-        An HDU class of ``IRF_LAYOUTS``.
+        An HDU class of ``LAYOUTS``.
     axes
-        The axes in the order of ``IRF_LAYOUTS[kind].axes``; an axis given by its nodes is written with LO = HI.
+        The axes in the order of ``LAYOUTS[kind].orders[0]``; an axis given by its nodes is written with LO = HI.
     values
-        The arrays by variable name, each of the shape of the axes, in the units of the layout.
+        The arrays by variable name, each of the shape of the axes, in ``LAYOUTS[kind].file_units``.
     header
         More keywords, for example LO_THRES or HDUCLAS3; full enclosure unless it says otherwise.
 
@@ -130,26 +84,27 @@ def irf_hdu(
     DataError
         When axes or shapes are not those of the layout.
     """
-    layout = IRF_LAYOUTS[kind]
-    _validate_response(kind, layout, axes, values)
+    layout = LAYOUTS[kind]
+    _validate_response(layout, axes, values)
     columns = []
     for axis in axes:
         low, high = (axis.edges[:-1], axis.edges[1:]) if axis.nodes is None else (axis.center, axis.center)
-        name = _AXIS_COLUMNS[axis.name]
+        name = AXES[axis.name].prefixes[0]
         columns += [Column(f"{name}_{end}", _one_row(side), axis.unit) for end, side in (("LO", low), ("HI", high))]
-    columns += [Column(name, _one_row(values[variable].T), unit) for variable, name, unit in layout.columns]
+    for variable, unit in layout.file_units.items():
+        columns.append(Column(layout.columns[variable].names[0], _one_row(values[variable].T), unit))
     classes = {"HDUCLAS1": "RESPONSE", "HDUCLAS2": layout.hduclas2, "HDUCLAS3": "FULL-ENCLOSURE"}
-    return Hdu(layout.hdu_name, columns, {**_DOCUMENT, **classes, "HDUCLAS4": kind.upper(), **(header or {})})
+    return Hdu(layout.role.upper(), columns, {**_DOCUMENT, **classes, "HDUCLAS4": kind.upper(), **(header or {})})
 
 
-def _validate_response(kind: str, layout: IrfLayout, axes: Sequence[Axis], values: Mapping[str, FloatArray]) -> None:
+def _validate_response(layout: Layout, axes: Sequence[Axis], values: Mapping[str, FloatArray]) -> None:
     names, shape = tuple(axis.name for axis in axes), tuple(axis.nbin for axis in axes)
-    if names != layout.axes:
-        raise DataError(f"{kind} has the axes {', '.join(layout.axes)}; got {', '.join(names)}.")
-    for variable, _, _ in layout.columns:
+    if names != layout.orders[0]:
+        raise DataError(f"{layout.kind} has the axes {', '.join(layout.orders[0])}; got {', '.join(names)}.")
+    for variable in layout.columns:
         if variable not in values or values[variable].shape != shape:
             got = f"shape {values[variable].shape}" if variable in values else "nothing"
-            raise DataError(f"{kind}: expected {variable!r} of shape {shape}, got {got}.")
+            raise DataError(f"{layout.kind}: expected {variable!r} of shape {shape}, got {got}.")
 
 
 def _one_row(values: FloatArray) -> npt.NDArray[np.float32]:
@@ -256,27 +211,18 @@ PRIMARY = header_bytes({"SIMPLE": True, "BITPIX": 8, "NAXIS": 0, "EXTEND": True}
 
 
 def write_fits(path: Path, encoded: Iterable[bytes]) -> int:
-    """Write encoded HDUs behind an empty primary HDU and return the size of the file.
+    """Write encoded HDUs behind an empty primary HDU into a ``new_folder`` and return the size of the file.
 
     A name that ends in ``.gz`` is compressed, as one gzip member without a date: the same HDUs are the same bytes.
-
-    Raises
-    ------
-    OutputError
-        When the file cannot be written.
     """
     content = b"".join([PRIMARY, *encoded])
     if path.suffix == ".gz":
         deflater = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, 31)
         content = deflater.compress(content) + deflater.flush()
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error.strerror}). Choose another folder.") from None
-    return len(content)
+    return write_inside(path, content)
 
 
 def write_index(folder: Path, obs_index: Hdu, hdu_index: Hdu) -> None:
-    """Write the two index files that make ``folder`` a release; the HDU index last, as readers look for it first."""
-    write_fits(folder / "obs-index.fits.gz", [hdu_bytes(obs_index)])
-    write_fits(folder / "hdu-index.fits.gz", [hdu_bytes(hdu_index)])
+    """Write the two index files that make a ``new_folder`` a release."""
+    for name, index in zip(INDEX_FILES, (obs_index, hdu_index), strict=True):
+        write_fits(folder / name, [hdu_bytes(index)])

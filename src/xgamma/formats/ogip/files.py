@@ -14,21 +14,22 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-import yaml
 from astropy.io import fits
 
 from xgamma.axes import FloatArray
-from xgamma.errors import ConfigError, DataError, InputError, MissingInputError
-from xgamma.formats.atomic import local_path, validate_ending, validate_output, write_files
+from xgamma.errors import ConfigError, DataError, InputError
+from xgamma.formats.atomic import validate_ending, validate_output, write_files
 from xgamma.formats.fits.hdus import fits_content, fits_text, read_tables, table_hdu
-from xgamma.formats.fits.tables import as_input_error, read_raw
+from xgamma.formats.fits.tables import as_input_error
 from xgamma.formats.gti_table import gti_hdu
+from xgamma.formats.local_files import local_path
 from xgamma.formats.ogip.response import area_hdu, bounds_hdu, matrix_hdu
 from xgamma.formats.ogip.spectrum import row_of_pha
 from xgamma.formats.ogip.tables import SPECTRUM, holds
 from xgamma.formats.region_table import Circles, region_hdu
 from xgamma.formats.spectrum_fits import rows_of_tables
 from xgamma.formats.spectrum_rows import SpectrumRow, dataset_of_rows, grouped_rows, spectrum_rows
+from xgamma.formats.yaml_documents import block_yaml, read_yaml
 
 ENDINGS = (".yaml", ".yml")
 TYPE = "SpectrumDatasetOnOff"
@@ -147,14 +148,13 @@ def read_index(path: Path) -> list[IndexEntry]:
     InputError
         When it is not such an index, is empty, or lists something else than spectra.
     """
-    if not path.exists():
-        raise MissingInputError(f"There is no file {path}. Check the name and the folder.")
     try:
-        document = yaml.safe_load(read_raw(path))
+        document = read_yaml(path, "index of spectra")
         entries = [(str(entry["name"]), str(entry["type"]), str(entry["filename"])) for entry in document["datasets"]]
-    except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError, RecursionError) as error:
+    except (ConfigError, TypeError, KeyError) as error:
+        reason = f" ({error})" if isinstance(error, ConfigError) else ""
         raise InputError(
-            f"{path} is not an index of spectra; expected 'datasets:' with a list of name, type and filename."
+            f"{path} is not an index of spectra{reason}; expected 'datasets:' with a list of name, type and filename."
         ) from error
     if not entries:
         raise InputError(f"{path} lists no spectrum.")
@@ -166,7 +166,7 @@ def read_index(path: Path) -> list[IndexEntry]:
 
 def _index_content(entries: list[dict[str, str]]) -> bytes:
     """Return the YAML of an index; Gammapy 2.1 warns when the MD5 of the text before ``checksum`` is not there."""
-    text = yaml.safe_dump({"datasets": entries}, sort_keys=False, indent=4)
+    text = block_yaml({"datasets": entries})
     return f"{text}checksum: {hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()}\n".encode()
 
 

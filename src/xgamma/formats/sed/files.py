@@ -22,9 +22,10 @@ from astropy.utils.exceptions import AstropyWarning
 
 from xgamma.errors import ConfigError, DataError, InputError, MissingInputError, did_you_mean
 from xgamma.formats import dataset_table
-from xgamma.formats.atomic import local_path, validate_ending, validate_output, write_files
+from xgamma.formats.atomic import validate_ending, validate_output, write_files
 from xgamma.formats.fits.hdus import HduTable, fits_content, read_tables, table_hdu
 from xgamma.formats.fits.tables import read_raw
+from xgamma.formats.local_files import local_path
 from xgamma.formats.sed.columns import table_of_columns
 from xgamma.formats.sed.points import (
     PARTS,

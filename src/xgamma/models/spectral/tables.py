@@ -14,7 +14,7 @@ from astropy import units as u
 from astropy.io import fits
 
 from xgamma.errors import InputError, MissingInputError
-from xgamma.models.files import expand_path
+from xgamma.formats.local_files import local_path
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -32,7 +32,7 @@ class TemplateTable:
 
 @contextmanager
 def _opened(filename: str | Path, what: str) -> Iterator[Any]:
-    path = expand_path(filename)
+    path = local_path(filename)
     if not path.is_file():
         raise MissingInputError(f"There is no {what} at {path}; set $GAMMAPY_DATA or give the path of the file.")
     try:
