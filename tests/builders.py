@@ -1,4 +1,4 @@
-"""Small, exact DL4 Datasets and flux points for the tests of the upper floors."""
+"""Small, exact DL4 Datasets and flux points for tests of views, fits and estimates."""
 
 from __future__ import annotations
 

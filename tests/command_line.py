@@ -1,4 +1,4 @@
-"""The command line in this process: exit code, what it printed, what it said."""
+"""The command line in this process: exit code, standard output, log messages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from xgamma.cli import main
 
 
 class Ran(NamedTuple):
-    """What became of a command."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -19,7 +19,7 @@ class Ran(NamedTuple):
 
     @property
     def document(self) -> Any:
-        """The JSON on standard output, and nothing beside it."""
+        """The JSON document on standard output, which holds nothing else."""
         return json.loads(self.out)
 
 

@@ -1,4 +1,4 @@
-"""What all tests share: where real data may be, a simulated release, pictures without a screen, steady Hypothesis."""
+"""Shared by all tests: where real data may be, a simulated release, plots without a screen, reproducible Hypothesis."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def drop_run(release: Path, obs_id: int) -> None:
 
 
 def halve_events(release: Path, obs_id: int) -> None:
-    """Leave every second event, as another reconstruction of the run might."""
+    """Keep every second event, as another reconstruction of the run might."""
     _change_events(release, obs_id, lambda rows: rows[::2].copy())
 
 
@@ -98,7 +98,7 @@ def make_all_energies_nan(release: Path, obs_id: int) -> None:
 
 
 def remove_events(release: Path, obs_id: int) -> None:
-    """Leave an event list without rows."""
+    """Remove all rows of the event list."""
     _change_events(release, obs_id, lambda rows: rows[:0])
 
 
@@ -130,7 +130,7 @@ def lower_energies(release: Path, obs_id: int, energy: float = 1.0e-3) -> None:
 
 
 def point_away(release: Path, obs_id: int, degrees: float = 22.0) -> None:
-    """Let the telescope have pointed elsewhere, further south, in header, index and events."""
+    """Move the pointing further south, in header, index and events."""
     move_events_away(release, obs_id, degrees)
 
     def move_header(hdus: fits.HDUList) -> None:
@@ -158,7 +158,7 @@ def write_cards(release: Path, obs_id: int, hdu: str, **cards: object) -> None:
 
 
 def write_cards_as_text(release: Path, obs_id: int, **words: str) -> None:
-    """Write words that astropy refuses, such as ``NAN``, where a header has numbers; the file is not compressed."""
+    """Write values that astropy refuses, such as ``NAN``, where a header has numbers; the file is not compressed."""
     path = run_file(release, obs_id)
     content = path.read_bytes()
     for keyword, word in words.items():
@@ -192,7 +192,7 @@ def change_times(release: Path, obs_id: int, change: Callable[[np.ndarray], np.n
 
 
 def empty_file(release: Path, obs_id: int) -> None:
-    """Leave a file of no bytes, as a full disk does."""
+    """Truncate the file to zero bytes, as a full disk does."""
     run_file(release, obs_id).write_bytes(b"")
 
 
@@ -213,7 +213,7 @@ def _index_column(release: Path, obs_id: int, column: str, value: object, hdu_ty
 
 
 def misname_file(release: Path, obs_id: int) -> None:
-    """Let the index name a file that is not there."""
+    """Let the index name a file that does not exist."""
     _index_column(release, obs_id, "FILE_NAME", "nowhere.fits")
 
 
@@ -223,7 +223,7 @@ def misname_hdu(release: Path, obs_id: int) -> None:
 
 
 def name_another_hdu(release: Path, obs_id: int) -> None:
-    """Let the index say that the good times are the events."""
+    """Let the index give the HDU of the good times as that of the events."""
     _index_column(release, obs_id, "HDU_NAME", "GTI")
 
 
@@ -244,17 +244,17 @@ def repeat_observation(release: Path, obs_id: int) -> None:
 
 
 def forget_hdus(release: Path, obs_id: int) -> None:
-    """Leave a run in the observation index of which the HDU index knows nothing."""
+    """Keep a run in the observation index only."""
     _change_index(release, "hdu", lambda rows: rows[rows["OBS_ID"] != obs_id])
 
 
 def forget_observation(release: Path, obs_id: int) -> None:
-    """Leave a run in the HDU index of which the observation index knows nothing."""
+    """Keep a run in the HDU index only."""
     _change_index(release, "obs", lambda rows: rows[rows["OBS_ID"] != obs_id])
 
 
 def misstate_sizes(release: Path, obs_id: int) -> None:
-    """Let the index state a wrong size and place of every HDU of a run."""
+    """Let the index give a wrong size and offset of every HDU of a run."""
 
     def write(rows: np.ndarray) -> None:
         wrong = rows["OBS_ID"] == obs_id

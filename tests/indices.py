@@ -53,7 +53,7 @@ def without(*names: str) -> Callable[[Table], None]:
 
 
 def with_column(name: str, values: object) -> Callable[[Table], None]:
-    """Return a change that gives a column other values, the same in each row or one for each."""
+    """Return a change that sets a column to other values, one for all rows or one for each."""
 
     def change(table: Table) -> None:
         table[name] = np.broadcast_to(np.array(values), len(table)).copy()

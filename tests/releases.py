@@ -82,14 +82,14 @@ def part_in_memory(release: Path) -> Part:
 
 
 def rows_in(part: Part, obs: Any = None, start: Any = -np.inf, stop: Any = np.inf) -> Rows:
-    """Return rows of a part: all whole runs, or those that are asked for."""
+    """Return rows of a part: all whole runs, or those given."""
     numbers = np.arange(part.obs.sizes["obs"]) if obs is None else np.array(obs)
     starts, stops = (np.broadcast_to(np.array(side, float), numbers.shape).copy() for side in (start, stop))
     return Rows(numbers, starts, stops, tuple(f"row-{row}" for row in range(len(numbers))))
 
 
 def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return what was warned of, but for the fourteen bins of true energy of ``config_of``, which are coarse."""
+    """Return the warnings, but for that of the coarse true energy axis of ``config_of``."""
     said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     return [text for text in said if not text.startswith("datasets.geom.axes.energy_true: 14 bins ")]
 

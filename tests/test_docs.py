@@ -38,7 +38,7 @@ def run_commands(block):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
-def test_the_examples_of_a_page_run(page, workspace):
+def test_the_examples_of_a_page_run_without_errors(page, workspace):
     text = page.read_text(encoding="utf-8")
     if "$ xgamma simulate demo/release" not in text:
         simulate(Plan(), workspace / "demo" / "release")

@@ -29,7 +29,7 @@ def models():
 
 
 @pytest.mark.parametrize("rows_per_block", [1, 3, 16])
-def test_each_row_is_fitted_as_if_it_were_alone(rows, models, monkeypatch, rows_per_block):
+def test_each_row_is_fitted_as_if_alone(rows, models, monkeypatch, rows_per_block):
     monkeypatch.setattr("xgamma.estimate.each.ROWS", rows_per_block)
     start = models.parameters.value.tolist()
     found = fit_each(rows, models)
@@ -43,13 +43,13 @@ def test_each_row_is_fitted_as_if_it_were_alone(rows, models, monkeypatch, rows_
     assert found["dataset"].values.tolist() == rows["dataset"].values.tolist()
 
 
-def test_processes_find_what_threads_find(rows, models, monkeypatch):
+def test_processes_give_the_results_of_threads(rows, models, monkeypatch):
     pytest.importorskip("distributed")
     monkeypatch.setattr("xgamma.estimate.each.ROWS", 4)
     xr.testing.assert_identical(fit_each(rows, models, workers=Workers(2)), fit_each(rows, models))
 
 
-def test_a_row_that_cannot_be_fitted_stops_no_other(rows, models):
+def test_a_row_that_cannot_be_fitted_does_not_stop_the_others(rows, models):
     mask = np.ones(rows["counts"].shape, dtype=bool)
     mask[2] = False
     found = fit_each(FitInput(rows, mask), models)
@@ -64,6 +64,6 @@ def test_flux_points_of_each_row_are_those_of_the_row(rows, models):
     xr.testing.assert_identical(found["3"], flux_points([select_rows(rows, [2])], models, "crab", EDGES))
 
 
-def test_a_wrong_request_is_refused(rows, models):
+def test_a_wrong_request_raises(rows, models):
     with pytest.raises(ConfigError, match="no model is called 'vela'"):
         flux_points_each(rows, models, "vela", EDGES)

@@ -74,7 +74,7 @@ def test_the_optimum_is_that_of_another_minimiser_and_the_covariance_that_of_the
     assert parameters["index"].error == pytest.approx(np.sqrt(expected[0, 0]), rel=1e-2)
 
 
-def test_closure_of_one():
+def test_a_fit_finds_the_simulated_parameters():
     source = models(power_law(index=2.0, amplitude=1e-11))
     fit([simulated(seed=7, hours=5.0)], source)
     index, amplitude = source.parameters["index"], source.parameters["amplitude"]
@@ -93,7 +93,7 @@ def test_the_report_prints_both_blocks():
     )
 
 
-def test_the_report_keeps_the_numbers_of_its_fit():
+def test_the_result_does_not_change_with_the_models():
     source = models()
     result = fit([simulated()], source)
     best = source.parameters["index"].value
@@ -195,7 +195,7 @@ def test_only_safe_bins_inside_the_fit_range_count():
     assert total([FitInput(ds, inside)], Models()) == pytest.approx(expected)
 
 
-def test_a_mask_of_another_shape_is_refused():
+def test_a_mask_of_another_shape_raises():
     with pytest.raises(DataError, match=r"expected shape \(2, 1, 10\)"):
         Statistic([FitInput(simulated(), np.ones(10, dtype=bool))], models())
 
@@ -219,14 +219,14 @@ def test_linked_parameters_count_once():
     assert first.spectral_model.amplitude.value != second.spectral_model.amplitude.value
 
 
-def test_a_model_of_other_datasets_is_left_alone():
+def test_a_model_of_other_datasets_is_not_fitted():
     source = models(power_law("a"), power_law("elsewhere", index=4.0, datasets_names=["another"]))
     result = fit([simulated()], source)
     assert result.covariance_result.matrix.shape == (2, 2)
     assert source["elsewhere"].spectral_model.index.value == 4.0
 
 
-def test_limits_hold():
+def test_parameters_stay_within_their_limits():
     source = models()
     source.parameters["index"].max = 2.0
     source.parameters["index"].value = 1.9
@@ -235,7 +235,7 @@ def test_limits_hold():
     assert source.parameters["index"].value <= 2.0
 
 
-def test_no_free_parameter_is_an_error():
+def test_a_fit_without_free_parameters_raises():
     source = models()
     source.freeze()
     with pytest.raises(ConfigError, match="No free parameters for fitting") as caught:
@@ -243,18 +243,18 @@ def test_no_free_parameter_is_an_error():
     assert isinstance(caught.value, ValueError)
 
 
-def test_no_bin_left_is_an_error():
+def test_a_fit_without_any_bin_raises():
     ds = simulated()
     with pytest.raises(FitError, match="No bin is left to fit"):
         fit([FitInput(ds, mask_fit(ds, 90.0, 95.0))], models())
 
 
-def test_a_start_without_statistic_is_an_error():
+def test_a_start_value_of_nan_raises():
     with pytest.raises(FitError, match="not a number at the start values"):
         fit([simulated()], models(power_law(index=float("nan"))))
 
 
-def test_a_fit_that_does_not_converge_is_never_quiet(caplog):
+def test_a_fit_that_does_not_converge_warns(caplog):
     ds = simulated()
     ds["exposure"] = ds["exposure"] * 0.0
     source = models()
@@ -266,7 +266,7 @@ def test_a_fit_that_does_not_converge_is_never_quiet(caplog):
     assert result.message.startswith("Optimization failed.")
 
 
-def test_a_profile_is_the_statistic_beside_the_best_fit():
+def test_a_profile_is_the_statistic_around_the_best_fit():
     ds, source = simulated(), models()
     result = fit([ds], source)
     index = source.parameters["index"]
@@ -291,7 +291,7 @@ def test_a_profile_without_error_needs_values():
         stat_profile([simulated()], models(), "index")
 
 
-def test_asymmetric_errors_are_crossings_and_leave_the_models_alone():
+def test_asymmetric_errors_are_crossings_and_do_not_change_the_models():
     ds, source = simulated(), models()
     source.parameters["index"].frozen = True
     result = fit([ds], source)
@@ -336,7 +336,7 @@ def test_the_view_fits_datasets_with_models():
     assert view.optimize(datasets).success
 
 
-def test_the_covariance_at_given_values_leaves_them():
+def test_the_covariance_at_given_values_does_not_change_them():
     ds, source = simulated(), models()
     fit([ds], source)
     best = source.parameters["index"].value
@@ -345,7 +345,7 @@ def test_the_covariance_at_given_values_leaves_them():
     assert source.parameters["index"].value == pytest.approx(best, rel=1e-14)
 
 
-def test_unknown_backends_and_options_are_refused():
+def test_unknown_backends_and_options_raise():
     with pytest.raises(ConfigError, match="expected the backend 'minuit', got 'sherpa'"):
         Fit(backend="sherpa")
     with pytest.raises(ConfigError, match="Did you mean 'strategy'"):

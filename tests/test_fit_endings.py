@@ -1,4 +1,4 @@
-"""Where fits end: at limits, at kinks, where the statistic tells nothing. Errors are compared with the likelihood."""
+"""Where fits end: at limits, at kinks, where the statistic is flat. Errors are compared with the likelihood."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def fitted(ds, source, **changes):
 
 
 def crossings(ds, source, name):
-    """Return where the statistic is least and how far up and down it rises by 1: of one parameter, from the counts."""
+    """Return the minimum of the statistic of one parameter and how far down and up it rises by 1, from the counts."""
     parameter = source.parameters[name]
     found, statistic = parameter.value, Statistic([ds], source, [parameter])
 
@@ -54,7 +54,7 @@ def crossings(ds, source, name):
 
 
 @pytest.mark.parametrize(("side", "limit"), [("max", 2.0), ("min", 3.0)])
-def test_a_parameter_at_a_limit_is_named_and_has_no_error(side, limit, caplog):
+def test_a_parameter_at_a_limit_gives_a_warning_and_has_no_error(side, limit, caplog):
     ds, source = simulated(), models()
     with caplog.at_level(logging.WARNING):
         result, values, errors = fitted(
@@ -76,7 +76,7 @@ def test_a_parameter_at_a_limit_is_named_and_has_no_error(side, limit, caplog):
     assert not matrix[0, 1:].any()
 
 
-def test_two_parameters_at_their_limits_are_both_named():
+def test_two_parameters_at_their_limits_are_both_in_the_warning():
     result, values, errors = fitted(
         simulated(), models(), index={"max": 1.8, "value": 1.7}, amplitude={"max": 1.5e-11, "value": 1.2e-11}
     )
@@ -122,7 +122,7 @@ def test_one_side_of_an_asymmetric_error_ends_at_a_limit():
     assert statistic(source.parameters.value[:2]) == pytest.approx(at_limit + 1.0, abs=0.01)
 
 
-def test_limits_without_room_are_refused():
+def test_equal_limits_raise():
     with pytest.raises(ConfigError, match=r"index: expected min < max, got 2 and 2; freeze it"):
         fitted(simulated(), models(), index={"min": 2.0, "max": 2.0})
 
@@ -148,7 +148,7 @@ def test_the_error_on_an_empty_sky_is_where_the_statistic_rises_by_one(seed, sta
         assert errors["amplitude"] == pytest.approx((up + down) / 2, rel=0.05)
 
 
-def test_no_counts_at_all_is_a_kink_and_no_success():
+def test_a_fit_without_any_counts_ends_at_a_kink_without_success():
     ds, source = on_off_dataset(0.0, background=0.0), models(power_law(amplitude=1e-12))
     result, values, errors = fitted(ds, source, index={"frozen": True})
     # The statistic is 2 a signal count above 0 and 2 / alpha = 20 below.
@@ -173,7 +173,7 @@ def test_a_deficit_at_the_limit_zero_has_no_error():
     assert not result.success
 
 
-def test_cash_without_counts_ends_at_a_limit_or_says_so():
+def test_cash_without_counts_ends_at_a_limit_or_warns():
     ds = cash_dataset(np.zeros(10), background=0.5)
     result, values, errors = fitted(
         ds, models(power_law(amplitude=1e-12)), index={"frozen": True}, amplitude={"min": 0.0}
@@ -183,7 +183,7 @@ def test_cash_without_counts_ends_at_a_limit_or_says_so():
     assert not result.success
 
 
-# --- what the statistic does not tell
+# --- parameters that the statistic does not constrain
 
 
 def degenerate(*parts):
@@ -201,7 +201,7 @@ def degenerate(*parts):
         (degenerate(), {"amplitude", "reference"}),
     ],
 )
-def test_parameters_that_stand_for_one_another_have_no_error(source, unknown):
+def test_degenerate_parameters_have_no_error(source, unknown):
     if len(source.parameters) == 3:
         source.parameters["reference"].frozen = False
     result, _, errors = fitted(simulated(), source)
@@ -213,7 +213,7 @@ def test_parameters_that_stand_for_one_another_have_no_error(source, unknown):
     assert np.isnan(source[0].spectral_model.evaluate_error("1 TeV")[1])
 
 
-def test_a_parameter_that_changes_nothing_has_no_error_and_the_fit_is_no_success():
+def test_an_unconstrained_parameter_has_no_error_and_the_fit_no_success():
     spectrum = BrokenPowerLawSpectralModel(index2=2.3, ebreak="0.001 TeV", amplitude="2e-4 cm-2 s-1 TeV-1")
     source = Models([SkyModel(spectrum, name="source")])
     for name in ("ebreak", "amplitude"):
@@ -224,7 +224,7 @@ def test_a_parameter_that_changes_nothing_has_no_error_and_the_fit_is_no_success
     assert "source.spectral.index1" in result.covariance_result.message
 
 
-def test_the_index_of_nothing_is_not_told():
+def test_the_index_of_a_source_without_counts_is_unconstrained():
     source = models(power_law(amplitude=0.0))
     result, _, errors = fitted(simulated(), source, amplitude={"frozen": True})
     assert np.isnan(errors["index"])
@@ -244,12 +244,12 @@ def test_a_cutoff_at_its_limit_leaves_a_power_law():
 
 
 @pytest.mark.parametrize("name", ["index", "reference"])
-def test_a_start_that_is_no_number_is_refused_by_its_name(name):
+def test_a_start_value_of_nan_raises_with_the_name_of_the_parameter(name):
     with pytest.raises(FitError, match=rf"not a number at the start values \({name} = nan\)"):
         fitted(simulated(), models(), **{name: {"value": float("nan")}})
 
 
-def test_an_error_that_is_no_number_does_not_disturb_the_next_fit():
+def test_an_error_of_nan_does_not_disturb_the_next_fit():
     ds, source = simulated(), models()
     fitted(ds, source, index={"max": 2.0, "value": 1.9})
     source.parameters["index"].max = float("nan")
@@ -258,7 +258,7 @@ def test_an_error_that_is_no_number_does_not_disturb_the_next_fit():
     assert values["index"] == pytest.approx(2.2659, abs=1e-3)
 
 
-def test_the_covariance_beside_a_minimum_is_not_doubted_for_the_slope():
+def test_the_covariance_near_a_minimum_gives_no_warning_about_the_slope():
     ds, source = simulated(), models(power_law(index=2.5))
     assert covariance([ds], source).success
     assert (source.parameters.errors[:2] > 0).all()
@@ -267,13 +267,13 @@ def test_the_covariance_beside_a_minimum_is_not_doubted_for_the_slope():
 # --- names of datasets
 
 
-def test_a_name_that_no_dataset_has_is_refused_with_both_names():
+def test_an_unknown_dataset_name_raises_with_both_names():
     source = models(power_law("crab", datasets_names=["stackd"]))
     with pytest.raises(ConfigError, match=r"no model names the dataset run-0; crab is for stackd\. Correct the names"):
         fit([simulated()], source)
 
 
-def test_who_is_left_out_is_said(caplog):
+def test_models_and_datasets_left_out_of_the_fit_give_a_warning(caplog):
     ds = on_off_dataset(npred_signal(response_dataset(n_datasets=2), models()).values, seed=1, n_datasets=2)
     source = models(power_law("a", datasets_names=["run-0"]), power_law("b", datasets_names=["run-7"]))
     with caplog.at_level(logging.WARNING):

@@ -1,4 +1,4 @@
-"""Flux points: numbers, honest binning, limits at the edges of what counts can say."""
+"""Flux points: numbers, binning, and limits where there are few counts."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_reference_fluxes_belong_to_whole_groups():
     assert all("units" in points[name].attrs for name in points.data_vars)
 
 
-def test_the_result_says_what_it_is():
+def test_the_result_has_its_settings_as_attributes():
     ds = simulated()
     points = flux_points([ds], models(), "source", edges_of(ds), parameters=ALL)
     assert points.attrs["UL_CONF"] == 0.9544997
@@ -244,7 +244,7 @@ def test_every_group_with_a_known_background_has_finite_numbers_in_order(bins, n
     assert np.isfinite([*profile.error(norm), *low, *profile.upper_limit(norm, 2.0)]).all()
 
 
-# --- honest binning
+# --- binning
 
 
 def test_edges_snap_to_the_nearest_of_the_axis():
@@ -259,7 +259,7 @@ def test_edges_snap_to_the_nearest_of_the_axis():
     assert uneven.bounds.tolist() == [[1.0, 10.0], [10.0, 20.0]]
 
 
-def test_a_fit_range_stays_in_force_and_is_said(caplog):
+def test_a_fit_range_stays_in_force_and_gives_a_warning(caplog):
     ds = simulated()
     edges = np.append(ds["energy_bounds"].values[:, 0], 50.0)
     mask = mask_fit(ds, 0.6, None)
@@ -276,14 +276,14 @@ def test_a_fit_range_stays_in_force_and_is_said(caplog):
     assert "0.5-1.256 -> 0.7924-1.256" in caplog.text
 
 
-def test_honoured_edges_are_not_worth_a_warning(caplog):
+def test_edges_that_are_used_as_given_give_no_warning(caplog):
     ds = simulated()
     with caplog.at_level(logging.WARNING):
         flux_points([ds], models(), "source", edges_of(ds))
     assert not caplog.records
 
 
-def test_bins_that_are_too_narrow_are_no_rows_and_those_outside_are_empty(caplog):
+def test_bins_that_are_too_narrow_are_dropped_and_those_outside_are_empty(caplog):
     ds = simulated()
     edges = [0.5, 1.2, 1.21, 3.0, 50.0, 80.0]
     with caplog.at_level(logging.WARNING):
@@ -320,7 +320,7 @@ def test_bins_without_off_acceptance_say_nothing():
     assert points["success"].values.tolist() == [False, True, True, True, True]
 
 
-# --- the door
+# --- arguments
 
 
 def test_optional_results_are_given_on_request():
@@ -348,7 +348,7 @@ def test_optional_results_are_given_on_request():
         ({"reoptimize": "yes"}, "reoptimize: expected true or false"),
     ],
 )
-def test_wrong_parameters_are_refused(parameters, message):
+def test_wrong_parameters_raise(parameters, message):
     ds = simulated(n_datasets=1)
     with pytest.raises(ConfigError, match=message):
         flux_points([ds], models(), "source", edges_of(ds), parameters=parameters)
@@ -361,7 +361,7 @@ def test_norms_of_the_scan_can_be_given():
 
 
 @pytest.mark.parametrize("edges", [[2.0, 1.0], [1.0], [0.0, 1.0], [1.0, 10.0] * u.m, "wide"])
-def test_wrong_edges_are_refused(edges):
+def test_wrong_edges_raise(edges):
     with pytest.raises(ConfigError, match="flux_points: expected"):
         flux_points([simulated()], models(), "source", edges)
 
@@ -373,13 +373,13 @@ def test_edges_in_another_unit_are_the_same_edges():
     np.testing.assert_allclose(one["norm"], other["norm"], rtol=1e-12)
 
 
-def test_an_unknown_source_is_refused():
+def test_an_unknown_source_raises():
     with pytest.raises(UnknownNameError, match=r"no model is called 'sorce'\. Did you mean 'source'") as caught:
         flux_points([simulated()], models(), "sorce", [1.0, 2.0])
     assert isinstance(caught.value, ValueError)
 
 
-def test_other_axes_and_telescopes_are_refused():
+def test_other_axes_and_telescopes_raise():
     with pytest.raises(DataError, match="not aligned"):
         flux_points([simulated(), simulated(nbin=6)], models(), "source", [1.0, 2.0])
     other = simulated().assign_attrs(telescope="OTHER")
@@ -387,7 +387,7 @@ def test_other_axes_and_telescopes_are_refused():
         flux_points([simulated(), other], models(), "source", [1.0, 2.0])
 
 
-def test_reoptimizing_other_models_comes_later():
+def test_reoptimizing_other_models_raises():
     ds = simulated()
     alone = flux_points([ds], models(), "source", edges_of(ds), parameters={"reoptimize": True})
     assert alone["success"].all()

@@ -29,7 +29,7 @@ EDGES = [0.5, 2.0, 10.0, 50.0]
 
 
 def dnde(ds, source, **parameters):
-    """Return dN/dE with errors and limits, and the numbers that are no fluxes."""
+    """Return dN/dE with errors and limits, and the numbers that are not fluxes."""
     points = flux_points([ds], source, "source", EDGES, parameters={**ALL, **parameters})
     assert (points["ref_dnde"] > 0).all()
     fluxes = {name: (points[name] * points["ref_dnde"]).values for name in FLUXES}
@@ -90,7 +90,7 @@ def test_errors_and_limits_are_positive_and_signs_are_those_of_the_excess():
             assert not (root == 0.0 and np.signbit(root))
 
 
-def test_an_upper_limit_is_where_the_likelihood_has_risen():
+def test_an_upper_limit_is_where_the_statistic_has_risen_enough():
     ds = skies()["empty"]
     source = models(power_law(amplitude=-1e-20))
     points = flux_points([ds], source, "source", EDGES, parameters=ALL)
@@ -106,7 +106,7 @@ def test_an_upper_limit_is_where_the_likelihood_has_risen():
         assert float(stats.wstat(on, off, 0.1, limit * signal).sum()) == pytest.approx(least + 4.0, abs=2e-3)
 
 
-def test_a_reference_that_predicts_nothing_is_replaced_and_said(caplog):
+def test_a_reference_that_predicts_nothing_is_replaced_with_a_warning(caplog):
     with caplog.at_level(logging.WARNING):
         points = flux_points([skies()["source"]], models(power_law(amplitude=-1e-22)), "source", EDGES)
     assert "the spectrum of 'source' predicts" in caplog.text
@@ -115,7 +115,7 @@ def test_a_reference_that_predicts_nothing_is_replaced_and_said(caplog):
     assert float((points["npred_excess"].sum("dataset") / points["norm"]).sum()) == pytest.approx(1.0)
 
 
-def test_the_end_of_a_fit_of_an_empty_sky_is_a_start_for_flux_points():
+def test_flux_points_can_follow_a_fit_of_an_empty_sky():
     ds = skies()["empty"]
     expected = dnde(ds, models(power_law(amplitude=1e-12)))
     source = models(power_law(amplitude=1e-12))
@@ -140,7 +140,7 @@ def test_other_sources_with_a_linked_amplitude_stay_as_they_are():
     assert other.spectral_model.amplitude.value == 0.0
 
 
-def test_a_source_that_contributes_nowhere_is_refused():
+def test_a_source_that_contributes_nowhere_raises():
     ds = skies()["source"]
     with pytest.raises(ConfigError, match=r"source is for run-7; the datasets are run-0"):
         dnde(ds, models(power_law(datasets_names=["run-7"]), power_law("other")))
@@ -171,7 +171,7 @@ def test_rows_never_overlap(edges, nbin):
     assert len(groups.narrow) + groups.size == len(edges) - 1
 
 
-def test_points_finer_than_the_axis_are_one_row_a_bin_and_said_once(caplog):
+def test_points_finer_than_the_axis_give_one_row_a_bin_and_one_warning(caplog):
     ds = skies()["source"]
     with caplog.at_level(logging.WARNING):
         points = flux_points([ds], models(), "source", np.geomspace(0.5, 50.0, 61))
@@ -182,7 +182,7 @@ def test_points_finer_than_the_axis_are_one_row_a_bin_and_said_once(caplog):
     assert "and 42 more" in caplog.text
 
 
-def test_points_of_which_none_holds_a_bin_are_refused():
+def test_points_of_which_none_holds_a_bin_raise():
     with pytest.raises(ConfigError, match=r"every bin asked for between 1 and 1\.01 TeV is narrower"):
         flux_points([skies()["source"]], models(), "source", [1.0, 1.01])
 
@@ -197,7 +197,7 @@ def test_points_of_which_none_holds_a_bin_are_refused():
         ([5.0, 50.0, 100.0], [(5.0, 50.0), (50.0, 100.0)]),
     ],
 )
-def test_edges_off_the_axis_leave_rows_apart(edges, rows):
+def test_edges_off_the_axis_give_disjoint_rows(edges, rows):
     axis = Axis.from_bounds("energy", 0.5, 50.0, 4)
     groups = EnergyGroups.nearest(axis, np.array(edges))
     np.testing.assert_allclose(groups.bounds, rows)
@@ -233,12 +233,12 @@ def test_the_norm_of_the_scan_is_read_as_gammapy_writes_it():
         (5, "expected a mapping"),
     ],
 )
-def test_a_wrong_norm_is_one_clear_sentence(norm, sentence):
+def test_a_wrong_norm_raises_one_clear_error(norm, sentence):
     with pytest.raises(ConfigError, match=sentence):
         FluxPointsParameters(norm=norm)
 
 
-def test_two_ways_to_say_the_norm_may_not_contradict_each_other():
+def test_two_settings_of_the_norm_that_disagree_raise():
     with pytest.raises(ConfigError, match=r"norm_min and norm\.scan_min contradict"):
         FluxPointsParameters(norm_min=0.5, norm={"scan_min": 0.1})
 

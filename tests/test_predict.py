@@ -115,7 +115,7 @@ def test_a_known_background_is_added_and_totals_are_not_negative():
     np.testing.assert_allclose(npred(without, models()).values, signal)
 
 
-def test_a_spatial_model_on_a_spectrum_comes_later():
+def test_a_spatial_model_on_a_spectrum_raises():
     source = power_law(spatial_model=GaussianSpatialModel())
     with pytest.raises(LaterError, match="'source' has a spatial part"):
         npred_signal(response_dataset(), models(source))
@@ -148,25 +148,25 @@ def test_a_point_in_the_region_and_a_constant_in_time_change_nothing():
     np.testing.assert_array_equal(npred_signal(ds, models(power_law(), elsewhere)).values, alone)
 
 
-def test_a_free_position_is_refused_as_a_spectrum_does_not_tell_it():
+def test_a_free_position_raises_as_a_spectrum_does_not_constrain_it():
     with pytest.raises(ConfigError, match=r"free position \(lon_0, lat_0\).*freeze it"):
         npred_signal(response_dataset(), models(power_law(spatial_model=PointSpatialModel())))
 
 
-def test_a_model_of_maps_on_a_spectrum_comes_later():
+def test_a_model_of_maps_on_a_spectrum_raises():
     background = FoVBackgroundModel(spectral_model=PowerLawNormSpectralModel(), dataset_name="run-0")
     with pytest.raises(LaterError, match="belongs to sky maps"):
         npred_signal(response_dataset(), Models([background]))
 
 
-def test_one_response_takes_one_axis_of_true_energy():
+def test_all_models_of_a_response_need_its_true_energy_axis():
     first, second = response_dataset(), response_dataset(nbin=5)
     response = Folding(((first, every_bin(first)), (second, every_bin(second))))
     with pytest.raises(DataError, match="same axis of true energy"):
         _ = response.edges
 
 
-def test_a_response_knows_dataset_and_energy_of_its_rows():
+def test_a_response_has_the_names_and_energies_of_its_rows():
     first, second = response_dataset(n_datasets=2), response_dataset()
     used = every_bin(first)
     used[0, 0, 1:] = False

@@ -63,7 +63,7 @@ def test_the_decision_about_dependencies_names_each_of_them():
     assert named == {normal(name) for name in runtime_dependencies()}
 
 
-def test_the_wheel_carries_the_catalogues_the_type_marker_and_the_licence(tmp_path):
+def test_the_wheel_holds_the_catalogues_the_type_marker_and_the_licence(tmp_path):
     pytest.importorskip("hatchling")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=True)
@@ -84,20 +84,20 @@ def test_the_wheel_carries_the_catalogues_the_type_marker_and_the_licence(tmp_pa
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(REPOSITORY)))
-def test_links_between_documents_lead_somewhere(page):
+def test_links_between_documents_have_a_target(page):
     links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text(encoding="utf-8"))
     lost = [link for link in links if not (page.parent / link).exists()]
     assert not lost
 
 
-def test_documents_and_code_do_not_name_the_place_they_were_made_at():
+def test_documents_and_code_name_no_local_paths():
     words = re.compile(r"/work/|/root/|\bshared/|GAMMAPY_DATA=/")
     files = [*PAGES, *(REPOSITORY / "src").rglob("*.py"), *(REPOSITORY / "examples").iterdir(), REPOSITORY / "Makefile"]
     named = [str(path) for path in files if words.search(path.read_text(encoding="utf-8"))]
     assert not named
 
 
-def test_helpers_of_tests_have_names_of_their_own_and_are_found():
+def test_helper_modules_of_tests_have_unique_names_and_can_be_imported():
     helpers = [path for path in (REPOSITORY / "tests").rglob("*.py") if not path.name.startswith(("test_", "conftest"))]
     folders = {REPOSITORY / folder for folder in PROJECT["tool"]["pytest"]["ini_options"]["pythonpath"]}
     assert len(helpers) == len({path.name for path in helpers})
@@ -112,7 +112,7 @@ def test_an_example_is_a_complete_configuration(path):
     assert yaml.safe_load(config.to_yaml())["models"]
 
 
-def test_the_report_names_versions_and_says_whether_the_data_are_there(tmp_path):
+def test_the_report_lists_versions_and_whether_the_data_exist(tmp_path):
     report = setup_report({DATA_VARIABLE: str(tmp_path)})
     titles = [line for line in report.splitlines() if re.match(r"\S.*:$", line)]
     assert titles == ["System:", "xgamma package:", "Other packages:", "xgamma environment variables:"]
@@ -122,7 +122,7 @@ def test_the_report_names_versions_and_says_whether_the_data_are_there(tmp_path)
     assert "there is no such folder" in setup_report({DATA_VARIABLE: str(tmp_path / "gone")})
 
 
-def test_the_report_says_what_to_do_without_data():
+def test_the_report_gives_advice_where_data_are_missing():
     report = setup_report({})
     assert "not set" in report
     assert report.splitlines()[-1].startswith("Set GAMMAPY_DATA to the folder")

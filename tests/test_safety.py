@@ -1,4 +1,4 @@
-"""No code of ours runs what it reads: no pickle, no eval, YAML by safe loaders, Zarr of the version without objects."""
+"""No code of xgamma runs what it reads: no pickle, no eval, YAML by safe loaders, Zarr version 3 without objects."""
 
 import ast
 import pickle
@@ -30,7 +30,7 @@ SAFE_LOADERS = {"Loader": Loader, "yaml.SafeLoader": yaml.SafeLoader}
 
 
 def calls(tree):
-    """Yield the calls of a module with the name that is called."""
+    """Yield the calls of a module with the name of the function called."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             yield ast.unparse(node.func), node
@@ -89,18 +89,18 @@ def test_no_module_can_run_what_it_reads(module):
         "subprocess.run(line, shell=True)",
     ],
 )
-def test_the_test_finds_what_is_unsafe(line):
+def test_unsafe_calls_are_found(line):
     assert len(unsafe(ast.parse(line))) == 1
 
 
-def test_what_is_called_a_loader_is_a_safe_one():
+def test_every_yaml_loader_is_a_safe_one():
     assert all(issubclass(loader, yaml.SafeLoader) for loader in SAFE_LOADERS.values())
     constructors = Loader.yaml_constructors
     assert constructors == yaml.SafeLoader.yaml_constructors
     assert not Loader.yaml_multi_constructors
 
 
-# --- a store that somebody else made
+# --- a store from elsewhere
 
 
 READERS = (Store.get, Store.open)
@@ -143,7 +143,7 @@ def test_a_pickle_in_place_of_a_chunk_is_not_loaded(product, tmp_path, codec):
     assert harm.exists()
 
 
-def test_documents_of_the_version_with_objects_are_not_looked_at(product, tmp_path):
+def test_documents_of_zarr_version_2_are_not_read(product, tmp_path):
     url, folder = product
     harm = tmp_path / "harm"
     shutil.rmtree(folder / "a")

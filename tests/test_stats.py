@@ -33,7 +33,7 @@ def test_wstat_background_at_the_edges_of_its_domain():
     assert stats.wstat_background(5, 0, 0.1, 100) == 0.0
 
 
-def test_wstat_without_off_acceptance_is_unknown_and_counts_as_nothing():
+def test_wstat_without_off_acceptance_is_nan_and_adds_nothing_to_a_sum():
     assert np.isnan(stats.wstat(5, 3, 0.0, 2.0))
     data = stats.on_off_counts([5, 5], [3, 0], [0.0, 0.1])
     assert data.stat(np.array([2.0, 0.0])) == pytest.approx([0.0, 23.97895273])

@@ -1,4 +1,4 @@
-"""Bad input is refused before any work, with one clear sentence; what a result cannot honour is said in the result."""
+"""Bad input raises one clear error before any work; the result warns of each setting that it could not follow."""
 
 import numpy as np
 import pytest
@@ -147,7 +147,7 @@ def changed(release, place, text):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_bad_input_is_refused_before_any_work(name, tiny_release, place):
+def test_bad_input_raises_before_any_work(name, tiny_release, place):
     text, kind, message = CASES[name]
     config = changed(tiny_release, place, text)
     for command in (preview, plan, run):
@@ -162,7 +162,7 @@ def test_bad_input_is_refused_before_any_work(name, tiny_release, place):
     assert not list((place / "out").rglob("record.json"))
 
 
-def test_a_region_that_no_run_sees_is_found_without_reading_a_run(tiny_release, place):
+def test_a_region_outside_all_fields_of_view_raises_without_reading_a_run(tiny_release, place):
     text = "datasets: {on_region: {frame: icrs, lon: 60 deg, lat: 22 deg, radius: 0.11 deg}}"
     with pytest.raises(DataError) as error:
         preview(changed(tiny_release, place, text.replace("{", "{{").replace("}", "}}")))
@@ -171,7 +171,7 @@ def test_a_region_that_no_run_sees_is_found_without_reading_a_run(tiny_release, 
     )
 
 
-def test_two_models_of_one_name_are_refused():
+def test_two_models_of_one_name_raise():
     components = [{**MODEL["components"][0], "name": name} for name in ("a", "b", "a")]
     with pytest.raises(ValueError, match=r"'a'") as error:
         Models.from_dict({"components": components})
@@ -188,19 +188,19 @@ def test_two_models_of_one_name_are_refused():
         ("datasets: {safe_mask: {parameters: {aeff_precent: 1}}}", "datasets.safe_mask.parameters: "),
     ],
 )
-def test_misspelt_parameters_reach_no_step(section, message, tiny_release, place):
+def test_misspelt_parameters_raise_before_any_step(section, message, tiny_release, place):
     with pytest.raises(ConfigError) as error:
         Analysis(config_of(tiny_release, place, section))
     assert str(error.value).startswith(message)
     assert "Did you mean" in str(error.value)
 
 
-def test_a_misspelt_option_of_the_fit_is_refused():
+def test_a_misspelt_option_of_the_fit_raises():
     with pytest.raises(ConfigError, match=r"^Fit: optimize_opts has no option 'stratgy'. Did you mean 'strategy'\?$"):
         Fit(optimize_opts={"stratgy": 1})
 
 
-def test_a_store_in_the_place_of_a_file_is_refused(tiny_release, place):
+def test_a_file_where_the_store_should_be_raises(tiny_release, place):
     analysis = Analysis(config_of(tiny_release, place / "text"))
     with pytest.raises(StoreError, match=r"text cannot be opened as a folder: .* Give a folder that can be written\.$"):
         analysis.get_observations()
@@ -212,7 +212,7 @@ def test_an_interval_without_data_is_an_empty_selection(tiny_release, place):
         until_datasets(config_of(tiny_release, place / "store", text))
 
 
-# --- said in the result
+# --- warnings in the result
 
 
 def columns(points, *names):
@@ -230,7 +230,7 @@ def store(tmp_path_factory):
     return tmp_path_factory.mktemp("bad-input") / "store"
 
 
-def test_edges_that_are_honoured_need_no_words(tiny_release, store, caplog):
+def test_edges_that_are_used_as_given_give_no_warning(tiny_release, store, caplog):
     analysis = whole(config_of(tiny_release, store, FOUR, WIDE))
     low, high, low_fit, high_fit, left_out = columns(
         analysis, "e_min", "e_max", "e_min_fit", "e_max_fit", "counts_left_out"
@@ -241,7 +241,7 @@ def test_edges_that_are_honoured_need_no_words(tiny_release, store, caplog):
     assert warnings_of(caplog) == []
 
 
-def test_counts_that_the_fit_range_cuts_are_columns_and_one_warning(tiny_release, store, caplog):
+def test_counts_cut_by_the_fit_range_are_in_columns_and_in_one_warning(tiny_release, store, caplog):
     analysis = whole(config_of(tiny_release, store, FOUR, "fit: {fit_range: {min: 1 TeV, max: 12 TeV}}"))
     low, high, low_fit, high_fit, left_out = columns(
         analysis, "e_min", "e_max", "e_min_fit", "e_max_fit", "counts_left_out"
@@ -263,7 +263,7 @@ def test_counts_that_the_fit_range_cuts_are_columns_and_one_warning(tiny_release
     assert f"({left_out.sum():.0f} safe counts left out)" in warning
 
 
-def test_edges_that_were_moved_are_said(tiny_release, store, caplog):
+def test_edges_moved_to_bin_edges_give_a_warning(tiny_release, store, caplog):
     text = "flux_points: {energy: {min: 0.6 TeV, max: 20 TeV, nbins: 3}}"
     analysis = whole(config_of(tiny_release, store, text, WIDE))
     low, high, success = columns(analysis, "e_min", "e_max", "success")
@@ -277,7 +277,7 @@ def test_edges_that_were_moved_are_said(tiny_release, store, caplog):
     )
 
 
-def test_points_narrower_than_a_bin_are_no_rows_and_those_outside_have_no_success(tiny_release, store, caplog):
+def test_points_narrower_than_a_bin_are_dropped_and_points_outside_the_range_fail(tiny_release, store, caplog):
     text = "flux_points: {energy: {min: 0.5 TeV, max: 120 TeV, nbins: 16}}"
     analysis = whole(config_of(tiny_release, store, text, WIDE))
     dnde, success, left_out = columns(analysis, "dnde", "success", "counts_left_out")
@@ -290,7 +290,7 @@ def test_points_narrower_than_a_bin_are_no_rows_and_those_outside_have_no_succes
     assert left_out.sum() == 0
 
 
-def test_the_warning_comes_again_with_points_from_the_store(tiny_release, store, caplog):
+def test_points_read_from_the_store_give_the_same_warning(tiny_release, store, caplog):
     config = config_of(tiny_release, store, "flux_points: {energy: {min: 0.6 TeV, max: 20 TeV, nbins: 3}}")
     whole(config)
     first = the_one_warning(caplog)
@@ -303,14 +303,14 @@ def test_the_warning_comes_again_with_points_from_the_store(tiny_release, store,
 
 
 def lost():
-    """Return models that start where the statistic knows no way to the source."""
+    """Return models that start so far from the source that the statistic has no slope towards it."""
     models = Models.from_dict(MODEL)
     models.parameters["index"].value = -30
     models.parameters["amplitude"].value = 1e-3
     return models
 
 
-def test_an_unconverged_fit_is_never_quiet(tiny_release, tmp_path, caplog):
+def test_a_fit_that_does_not_converge_warns(tiny_release, tmp_path, caplog):
     config = config_of(tiny_release, tmp_path / "out" / "store")
     config.models = lost().to_dict()
     for state in ("computed", "found in the store"):

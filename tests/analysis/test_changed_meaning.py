@@ -37,7 +37,7 @@ def test_reduced_arrays_are_read_only_and_their_copies_are_not(tiny_release, tmp
     assert copy.counts.sum() == 2 * view.counts.sum()
 
 
-def test_a_function_redefined_under_its_name_has_another_key(monkeypatch):
+def test_a_function_redefined_under_its_name_gets_another_key(monkeypatch):
     monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
 
     def models_with(slope):
@@ -69,7 +69,7 @@ def test_all_parameters_of_a_users_safe_mask_enter_its_key(monkeypatch):
     assert documents[0] != documents[1]
 
 
-def test_rows_of_parts_with_other_epochs_are_counted_from_one(nights_part):
+def test_times_of_parts_with_different_epochs_are_converted_to_one_epoch(nights_part):
     rows = reduce_spectra(nights_part, rows_in(nights_part), recipe())
     days = 100
     moved = {}
@@ -102,7 +102,7 @@ def test_units_of_events_and_good_time_are_converted(own_release):
         read_run(entry)
 
 
-def test_a_header_without_pointing_takes_that_of_the_index_and_a_blank_dead_time_is_of_the_livetime(own_release):
+def test_a_missing_pointing_is_read_from_the_index_and_a_blank_deadc_from_the_livetime(own_release):
     entry = next(iter(read_index(own_release).runs.values()))
     with fits.open(entry.hdus["events"].path, mode="update") as hdus:
         del hdus["EVENTS"].header["RA_PNT"]
@@ -112,7 +112,7 @@ def test_a_header_without_pointing_takes_that_of_the_index_and_a_blank_dead_time
     assert float(part.obs["deadc"][0]) == 0.94
 
 
-def test_a_store_of_two_releases_with_the_same_ids_is_no_datastore(tmp_path):
+def test_a_datastore_of_two_releases_with_the_same_ids_raises(tmp_path):
     store = Store(tmp_path / "store")
     for name, seed in (("one", 1), ("two", 2)):
         simulate(Plan(name=name, runs=1, duration=60.0, seed=seed), tmp_path / name)
@@ -131,7 +131,7 @@ def mask_file(path, pixels, **header):
     return path
 
 
-def test_a_mask_of_another_epoch_is_refused_and_what_is_no_number_excludes(tmp_path):
+def test_a_mask_of_another_epoch_raises_and_nan_pixels_exclude(tmp_path):
     ones = np.ones((4, 4))
     with pytest.raises(InputError, match="FK4 1950; expected ICRS or FK5 at J2000"):
         read_mask(mask_file(tmp_path / "fk4.fits", ones, RADESYS="FK4", EQUINOX=1950.0))

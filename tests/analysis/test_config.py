@@ -171,7 +171,7 @@ def test_a_deep_copy_is_independent():
     assert frozen == crab() and config != frozen
 
 
-def test_paths_are_kept_as_given_and_expanded_when_used(monkeypatch, tmp_path):
+def test_paths_are_written_as_given_and_expanded_when_used(monkeypatch, tmp_path):
     monkeypatch.setenv("SOME_DATA", str(tmp_path))
     config = AnalysisConfig()
     config.datasets.background.exclusion = Path("$SOME_DATA/mask.fits")
@@ -213,7 +213,7 @@ def test_a_datastore_without_such_names_is_written_as_its_path():
 @pytest.mark.parametrize(
     "given", [{}, {"hdu_index": "x"}, {"path": "/data", "index": "x"}, {"path": "/data", "hdu_index": 3}, 3]
 )
-def test_a_datastore_that_is_none_says_what_to_write(given):
+def test_a_datastore_that_is_not_set_raises_with_an_example(given):
     with pytest.raises(ConfigError, match=r"^observations\.datastore: expected "):
         AnalysisConfig(observations={"datastore": given})
 
@@ -236,7 +236,7 @@ def test_axes_are_in_tev():
     assert config.datasets.geom.axes.energy_true.axis("energy_true").nbin == 16
 
 
-def test_an_axis_that_is_not_given_says_what_to_write():
+def test_an_axis_that_is_not_set_raises_with_an_example():
     with pytest.raises(ConfigError, match=r"^flux_points.energy: min, max, nbins not given; write for example {min: 1"):
         AnalysisConfig().flux_points.energy.axis("energy")
 
@@ -248,7 +248,7 @@ def test_a_circle_without_a_frame_is_icrs():
     assert (circle.lon, circle.radius) == pytest.approx((1 / 6, 0.1), rel=1e-15)
 
 
-def test_a_region_that_is_not_given_says_what_to_write():
+def test_a_region_that_is_not_set_raises_with_an_example():
     with pytest.raises(ConfigError, match=r"^datasets.on_region: expected lon, lat and radius, for example {frame"):
         AnalysisConfig().datasets.on_region.circle()
 
@@ -279,7 +279,7 @@ def test_lists_of_times_are_pairs_in_their_order():
         ("2061-01-01", "2061-01-01 00:00:00.000"),
     ],
 )
-def test_times_are_written_so_that_they_are_read_back(written, read):
+def test_times_survive_the_round_trip_through_yaml(written, read):
     config = AnalysisConfig.from_yaml(f"observations: {{obs_time: {{start: {written}, stop: '2062-01-01'}}}}")
     assert config.document()["observations"]["obs_time"]["start"] == read
     assert AnalysisConfig.from_yaml(config.to_yaml()) == config
@@ -320,7 +320,7 @@ def test_numbers_without_a_point_are_numbers():
     assert AnalysisConfig.from_yaml(text).flux_points.source == "1e3"
 
 
-def test_parameters_are_typed_and_kept_as_given():
+def test_parameters_are_typed_and_written_as_given():
     config = AnalysisConfig.from_yaml(
         "datasets: {background: {method: reflected, parameters: {min_distance: 1 deg, max_region_number: 6}},"
         " safe_mask: {parameters: {offset_max: 90 arcmin}}}"
@@ -389,7 +389,7 @@ def test_written_then_read_is_the_identity(tmp_path):
     assert AnalysisConfig.read(str(tmp_path / "config.yaml")) == crab()
 
 
-def test_an_output_that_exists_is_kept_unless_told_otherwise(tmp_path):
+def test_an_output_that_exists_is_not_overwritten_by_default(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text("mine")
     with pytest.raises(OutputExistsError, match="exists already"):
@@ -399,7 +399,7 @@ def test_an_output_that_exists_is_kept_unless_told_otherwise(tmp_path):
     assert AnalysisConfig.read(path) == crab()
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path):
+def test_a_missing_folder_is_named_in_the_error(tmp_path):
     with pytest.raises(OutputError, match="there is no folder"):
         crab().write(tmp_path / "no" / "config.yaml")
 
@@ -464,7 +464,7 @@ def xgamma_logger():
     logger.setLevel(level)
 
 
-def test_logging_goes_where_the_configuration_says(tmp_path, xgamma_logger):
+def test_messages_are_logged_to_the_configured_file(tmp_path, xgamma_logger):
     config = AnalysisConfig()
     config.general.log = {
         "level": "WARNING",
@@ -483,7 +483,7 @@ def test_logging_goes_where_the_configuration_says(tmp_path, xgamma_logger):
     assert (tmp_path / "b.log").read_text() == "INFO|elsewhere\n"
 
 
-def test_set_logging_twice_shows_a_message_once(xgamma_logger, monkeypatch, capsys):
+def test_set_logging_called_twice_logs_each_message_once(xgamma_logger, monkeypatch, capsys):
     monkeypatch.setattr(logging.getLogger(), "handlers", [])
     config = AnalysisConfig.from_yaml("general: {log: {format: '%(asctime)s %(message)s', datefmt: year %Y}}")
     config.set_logging()

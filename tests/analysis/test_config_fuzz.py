@@ -1,4 +1,4 @@
-"""A configuration of any text: a configuration or a sentence, and a short text never becomes a huge document."""
+"""Any text gives a configuration or a ConfigError, and a short text never expands to a huge document."""
 
 import tracemalloc
 
@@ -66,7 +66,7 @@ def test_an_alias_is_a_shorthand():
 
 
 @pytest.mark.parametrize("text", ["[" * 20_000, "{a: " * 5_000, "general: " + "[" * 3_000 + "]" * 3_000])
-def test_deep_nesting_is_refused_in_a_sentence(text):
+def test_deep_nesting_raises(text):
     with pytest.raises(ConfigError, match="nested too deeply"):
         AnalysisConfig.from_yaml(text)
 
@@ -80,7 +80,7 @@ def test_deep_nesting_is_refused_in_a_sentence(text):
         "!xgamma thing",
     ],
 )
-def test_a_text_names_no_code(value, tmp_path, monkeypatch):
+def test_yaml_tags_of_python_objects_raise(value, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match="could not determine a constructor for the tag"):
         AnalysisConfig.from_yaml(f"general: {value}")
@@ -88,7 +88,7 @@ def test_a_text_names_no_code(value, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("value", ["!!timestamp x", "!!int ''", "!!float ''", "!!bool x", "!!binary 'ä'", "9" * 5000])
-def test_a_value_that_is_not_of_its_tag_is_refused(value):
+def test_a_value_that_does_not_match_its_tag_raises(value):
     with pytest.raises(ConfigError):
         AnalysisConfig.from_yaml(f"general: {{n_jobs: {value}}}")
 
@@ -123,7 +123,7 @@ VALUES = st.recursive(
 
 @st.composite
 def documents(draw):
-    """Texts of documents in which some keys that there are have any value."""
+    """Texts of documents in which some of the known keys have arbitrary values."""
     document = {}
     for path in draw(st.lists(st.sampled_from(PATHS), min_size=1, max_size=4)):
         place = document
@@ -146,13 +146,13 @@ def damaged(draw):
 @pytest.mark.filterwarnings("ignore")
 @settings(max_examples=250)
 @given(st.one_of(st.text(max_size=60), documents(), documents(), damaged()))
-def test_any_text_is_a_configuration_or_a_sentence(text):
+def test_any_text_gives_a_configuration_or_a_config_error(text):
     config = config_or_error(text)
     if isinstance(config, AnalysisConfig):
         assert AnalysisConfig.from_yaml(config.to_yaml()) == config
 
 
-def test_a_text_without_aliases_may_be_as_long_as_it_is(monkeypatch):
+def test_a_text_without_aliases_has_no_limit_of_length(monkeypatch):
     monkeypatch.setattr("xgamma.formats.yaml_documents.MAX_NODES", 10)
     text = f"a: &a {list(range(100))}"
     assert sections_of_yaml(text) == {"a": list(range(100))}

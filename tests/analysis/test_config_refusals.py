@@ -1,4 +1,4 @@
-"""Bad input is one clear sentence with the path of the key; each case here is the whole message."""
+"""Bad input raises one clear error with the path of the key; each case here is the whole message."""
 
 import pytest
 from astropy import units as u
@@ -388,7 +388,7 @@ CASES = {
 
 
 @pytest.mark.parametrize(("text", "message"), CASES.values(), ids=CASES)
-def test_bad_yaml_is_a_sentence_with_a_way_out(text, message):
+def test_bad_yaml_raises_with_what_to_write_instead(text, message):
     with pytest.raises(ConfigError) as error:
         AnalysisConfig.from_yaml(text)
     assert str(error.value) == message
@@ -408,7 +408,7 @@ def test_bad_yaml_is_a_sentence_with_a_way_out(text, message):
         (lambda c: setattr(c.observations, "obs_ids", "12"), "observations.obs_ids: expected a list such as [12], go"),
     ],
 )
-def test_a_bad_assignment_is_refused_and_changes_nothing(assign, message):
+def test_a_bad_assignment_raises_and_changes_nothing(assign, message):
     config = AnalysisConfig()
     with pytest.raises(ConfigError) as error:
         assign(config)
@@ -451,7 +451,7 @@ def test_maps_need_a_centre_when_they_are_to_be_made():
         config.check(complete=True)
 
 
-def test_files_that_are_not_there_are_all_named(tmp_path, monkeypatch):
+def test_all_missing_files_are_named_in_the_error(tmp_path, monkeypatch):
     monkeypatch.delenv("NOT_SET", raising=False)
     config = AnalysisConfig()
     config.observations.datastore = tmp_path / "no"
@@ -468,37 +468,37 @@ def test_files_that_are_not_there_are_all_named(tmp_path, monkeypatch):
     ]
 
 
-def test_a_variable_that_is_not_set_is_named_when_the_path_is_used(monkeypatch):
+def test_an_unset_environment_variable_is_named_when_the_path_is_used(monkeypatch):
     monkeypatch.delenv("NOT_SET", raising=False)
     config = AnalysisConfig(observations={"datastore": "$NOT_SET/data"})
     with pytest.raises(MissingInputError, match=r"\$NOT_SET of '\$NOT_SET/data' is not set. Set it \(export NOT_SET="):
         config.observations.datastore.expanded()
 
 
-def test_several_instruments_are_for_a_later_version():
+def test_several_instruments_raise():
     with pytest.raises(LaterError, match="a list of several instruments"):
         AnalysisConfig.from_yaml("datasets: [{type: 1d}, {type: 3d}]")
 
 
 @pytest.mark.parametrize("wrong", [3, ["fit"]])
-def test_update_refuses_what_is_no_configuration(wrong):
+def test_update_with_a_wrong_type_raises(wrong):
     with pytest.raises(ConfigTypeError, match="Expected YAML text, a mapping or an AnalysisConfig to update from"):
         AnalysisConfig().update(wrong)
     with pytest.raises(TypeError):
         AnalysisConfig().update(wrong)
 
 
-def test_yaml_that_is_not_text_is_refused():
+def test_yaml_that_is_not_text_raises():
     with pytest.raises(ConfigTypeError, match="Expected YAML as text, got dict"):
         AnalysisConfig.from_yaml({})
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path):
+def test_a_missing_file_is_named_in_the_error(tmp_path):
     with pytest.raises(MissingInputError, match=r"There is no configuration file .*nothing.yaml"):
         AnalysisConfig.read(tmp_path / "nothing.yaml")
 
 
-def test_a_file_that_is_not_text_is_named(tmp_path):
+def test_a_binary_file_is_named_in_the_error(tmp_path):
     (tmp_path / "a.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match=r"The configuration file .*a.yaml cannot be read"):
         AnalysisConfig.read(tmp_path / "a.yaml")
@@ -515,6 +515,6 @@ def test_an_error_in_a_file_names_the_file(tmp_path):
 @pytest.mark.parametrize(
     "key", ["general: {outdir", "general: {store", "observations: {datastore", "general: {models_file"]
 )
-def test_a_path_with_a_nul_is_no_path(key):
+def test_a_path_with_a_nul_byte_raises(key):
     with pytest.raises(ConfigError, match="expected a path"):
         AnalysisConfig.from_yaml(key + ': "a\\0b"}')

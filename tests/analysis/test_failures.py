@@ -63,14 +63,14 @@ def test_a_run_that_cannot_be_read_is_named_by_stage_kind_and_message(damaged, t
     assert dict(zip(table["name"], table["outcome"], strict=True)) == {"1": "used", "2": "unreadable_file", "3": "used"}
 
 
-def test_a_run_that_data_and_request_rule_out_is_named_too(own_release, tmp_path):
+def test_a_run_that_the_request_rules_out_is_named_too(own_release, tmp_path):
     faults.point_away(own_release, 2)
     [unused] = until_datasets(config(own_release, tmp_path)).unused_runs
     assert (unused.name, unused.stage, unused.kind) == ("2", "reduce", "outside_field_of_view")
 
 
 @pytest.mark.parametrize("names", [["2"], ["1", "3"]])
-def test_a_run_whose_reduction_fails_stops_no_other_run_of_its_block(tiny_release, tmp_path, monkeypatch, names):
+def test_a_failed_reduction_does_not_stop_other_runs_of_its_block(tiny_release, tmp_path, monkeypatch, names):
     wanted = rows_of(until_datasets(config(tiny_release, tmp_path / "sound")))
     monkeypatch.setattr("xgamma.reduce.spectra.reduce_block", failing(names))
     analysis = until_datasets(config(tiny_release, tmp_path))
@@ -83,7 +83,7 @@ def test_a_run_whose_reduction_fails_stops_no_other_run_of_its_block(tiny_releas
     assert len(record.texts["rows"]) == 3 - len(names)
 
 
-def test_what_did_not_follow_from_the_data_is_reduced_by_the_next_run(tiny_release, tmp_path, monkeypatch):
+def test_a_run_that_failed_for_a_passing_reason_is_reduced_by_the_next_command(tiny_release, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("xgamma.reduce.spectra.reduce_block", failing(["2"]))
         first = until_datasets(config(tiny_release, tmp_path))
@@ -94,13 +94,13 @@ def test_what_did_not_follow_from_the_data_is_reduced_by_the_next_run(tiny_relea
     assert rows_of(again) == rows_of(until_datasets(config(tiny_release, tmp_path / "at once")))
 
 
-def test_when_no_reduction_ends_that_is_the_error(tiny_release, tmp_path, monkeypatch):
+def test_an_analysis_whose_reductions_all_fail_raises(tiny_release, tmp_path, monkeypatch):
     monkeypatch.setattr("xgamma.reduce.spectra.reduce_block", failing(["1", "2", "3"]))
     with pytest.raises(DataError, match=r"No run can be used\. Run 1: its events cannot be read; run 2: "):
         until_datasets(config(tiny_release, tmp_path))
 
 
-def test_a_wrong_request_is_no_failure_of_its_runs(tiny_release, tmp_path, monkeypatch):
+def test_a_wrong_request_is_not_recorded_as_a_failure_of_its_runs(tiny_release, tmp_path, monkeypatch):
     def refused(*_):
         raise ConfigError("datasets.on_region.radius: expected another one")
 
@@ -153,7 +153,7 @@ def test_retry_reads_failed_runs_and_no_new_ones(damaged, tmp_path):
     assert until_datasets(config(release, tmp_path)).datasets.names == ["1", "2", "3"]
 
 
-def test_a_run_that_its_release_lost_fails_again_in_a_sentence(damaged, tmp_path):
+def test_retrying_a_run_missing_from_its_release_fails_with_a_reason(damaged, tmp_path):
     release, _ = damaged
     store = until_datasets(config(release, tmp_path)).store
     faults.drop_run(release, 2)
@@ -161,7 +161,7 @@ def test_a_run_that_its_release_lost_fails_again_in_a_sentence(damaged, tmp_path
     assert failed.run.message == f"{release} does not have it any more"
 
 
-def test_failures_that_cannot_be_written_down_stop_nothing(damaged, tmp_path, monkeypatch, caplog):
+def test_failures_that_cannot_be_recorded_do_not_stop_the_analysis(damaged, tmp_path, monkeypatch, caplog):
     def full(*_):
         raise StoreError("The store cannot be written: the disk is full.")
 
@@ -205,10 +205,10 @@ def test_runs_of_a_tag_are_those_of_that_time(nights_release, tmp_path):
     assert np.isfinite(analysis.datasets[0].data["counts"].values).all()
 
 
-# --- what a strict reader found
+# --- more cases
 
 
-def test_a_run_that_ended_the_work_is_tried_again_as_well(damaged, tmp_path):
+def test_a_run_that_stopped_the_analysis_is_also_retried(damaged, tmp_path):
     with pytest.raises(InputError, match="fail_fast is set"):
         until_datasets(config(damaged[0], tmp_path, "general: {fail_fast: true}"))
     store = Store(tmp_path / "store")
@@ -226,7 +226,7 @@ def test_a_release_is_remembered_by_its_whole_path(damaged, tmp_path, monkeypatc
     assert retry(store)[1] == []
 
 
-def test_a_release_that_is_gone_keeps_no_other_from_being_tried(damaged, nights_release, tmp_path):
+def test_a_missing_release_does_not_stop_retries_of_another(damaged, nights_release, tmp_path):
     release, _ = damaged
     nights = shutil.copytree(nights_release, tmp_path / "nights")
     path = faults.run_file(nights, 5)
@@ -243,7 +243,7 @@ def test_a_release_that_is_gone_keeps_no_other_from_being_tried(damaged, nights_
 
 
 @pytest.mark.parametrize("error", [ValueError("a defect"), DataError("The ledger of row 0 does not add up.")])
-def test_a_defect_is_no_fault_of_a_run(tiny_release, tmp_path, monkeypatch, error):
+def test_a_programming_error_is_not_recorded_as_a_failure_of_a_run(tiny_release, tmp_path, monkeypatch, error):
     def broken(*_):
         raise error
 

@@ -1,4 +1,4 @@
-"""A run that cannot be used stops nothing, is not lost without a word, and does not touch the numbers of the others."""
+"""A run that cannot be used is listed with its reason; it stops no other run and changes none of their numbers."""
 
 import dataclasses
 import shutil
@@ -48,7 +48,7 @@ def gz_release(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def good(gz_release):
-    """The joint and the stacked analysis of the runs that nobody damages."""
+    """The joint and the stacked analysis of the runs that are not damaged."""
     selected = "observations: {obs_ids: [1, 3]}"
     return tuple(until_datasets(config_of(gz_release, "memory://", selected, *more)) for more in ([JOINT], []))
 
@@ -97,7 +97,7 @@ def test_a_faulty_run_is_named_and_the_others_keep_every_bit(case, damaged, good
         assert len(table) == len(analysis.datasets) + 1
 
 
-def test_it_is_an_error_when_no_run_is_left(case, damaged, caplog):
+def test_an_analysis_without_any_usable_run_raises(case, damaged, caplog):
     _, _, reason = CASES[case]
     analysis = Analysis(config_of(damaged, "memory://", "observations: {obs_ids: [2]}"))
     analysis.get_observations()
@@ -124,7 +124,7 @@ def test_runs_with_different_faults_are_all_named(own_release):
     assert "; run 1: " in str(error.value)
 
 
-def test_of_many_reasons_the_first_are_said(nights_release, tmp_path):
+def test_the_error_lists_the_first_of_many_reasons(nights_release, tmp_path):
     release = shutil.copytree(nights_release, tmp_path / "nights")
     for obs_id in range(1, 8):
         faults.remove_file(release, obs_id)
@@ -133,7 +133,7 @@ def test_of_many_reasons_the_first_are_said(nights_release, tmp_path):
     assert "run 4" not in str(error.value)
 
 
-def test_a_run_that_lacks_a_response_is_not_taken_for_a_selection_of_nothing(own_release):
+def test_a_run_without_a_response_is_not_reported_as_an_empty_selection(own_release):
     for obs_id in (1, 2, 3):
         faults.remove_index_row(own_release, obs_id, "psf")
     with pytest.raises(InputError, match=r"Run 1: it has no psf, which observations.required_irf asks for;"):
@@ -155,7 +155,7 @@ def test_a_run_that_was_mended_is_used_the_next_time(own_release, tmp_path, tiny
     assert len(Store(tmp_path / "store").ls("rows")) == 2
 
 
-def test_the_truncation_of_a_plain_file_is_seen(own_release):
+def test_a_truncated_uncompressed_file_is_detected(own_release):
     faults.truncate_file(own_release, DAMAGED)
     analysis = until_datasets(config_of(own_release, "memory://", JOINT))
     assert analysis.datasets.names == GOOD
@@ -183,7 +183,7 @@ def test_a_stray_pointing_costs_milliseconds(own_release):
     assert min(seconds() for _ in range(5)) < 0.1
 
 
-def test_a_faulty_run_is_said_before_and_after_the_events_are_read(own_release, caplog):
+def test_a_faulty_run_is_logged_before_and_after_its_events_are_read(own_release, caplog):
     faults.remove_hdu(own_release, 1)
     faults.remove_events(own_release, DAMAGED)
     analysis = Analysis(config_of(own_release, "memory://", JOINT))
@@ -194,7 +194,7 @@ def test_a_faulty_run_is_said_before_and_after_the_events_are_read(own_release, 
     assert warnings_of(caplog)[1:] == ["Run 2 is not used: the event list is empty."]
 
 
-def test_a_selection_that_holds_no_run_says_what_to_do(tiny_release):
+def test_an_empty_selection_raises_with_what_to_change(tiny_release):
     elsewhere = "observations: {obs_cone: {frame: icrs, lon: 10 deg, lat: 10 deg, radius: 1 deg}}"
     with pytest.raises(ConfigError) as error:
         until_datasets(config_of(tiny_release, "memory://", elsewhere))

@@ -27,7 +27,7 @@ JOINT = "datasets: {stack: false}"
 
 
 def reduced(release, *texts):
-    """Return the analysis and its rows by name, the masks of energies left aside."""
+    """Return the analysis and its rows by name, without the energy masks."""
     analysis = until_datasets(config_of(release, "memory://", JOINT, *texts))
     return analysis, {view.name: view for view in analysis.datasets}
 
@@ -108,7 +108,7 @@ def test_the_rule_of_good_time_is_a_key_that_is_printed_where_it_is_set(own_rele
         config_of(own_release, store, "datasets: {good_time: loose}")
 
 
-def test_a_last_second_that_was_cut_off_holds_its_events(own_release):
+def test_events_in_a_truncated_last_second_are_counted(own_release):
     def whole(hdus):
         start = np.floor(hdus["GTI"].data["START"][0])
         hdus["EVENTS"].data["TIME"] += start - hdus["GTI"].data["START"][0]
@@ -275,7 +275,7 @@ def plain(tiny_release):
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_a_run_whose_times_cannot_be_right_is_left_out_and_no_other(own_release, plain, case):
+def test_only_the_run_with_impossible_times_is_left_out(own_release, plain, case):
     change, words = REFUSED[case]
     change(own_release)
     analysis, found = reduced(own_release)
@@ -290,7 +290,7 @@ def test_a_run_whose_times_cannot_be_right_is_left_out_and_no_other(own_release,
 # --- dead time
 
 
-def test_the_live_share_of_the_times_counts_where_deadc_is_another(own_release, plain):
+def test_the_livetime_keywords_are_used_when_deadc_differs(own_release, plain):
     for obs_id, said in ((1, None), (2, 94.0), (3, 0.06)):
         faults.write_cards(own_release, obs_id, "EVENTS", DEADC=said)
     part = part_in_memory(own_release)
@@ -304,7 +304,7 @@ def test_the_live_share_of_the_times_counts_where_deadc_is_another(own_release, 
         np.testing.assert_allclose(numbers(found[name]), numbers(plain[name]), rtol=1e-12)
 
 
-def test_a_pointing_that_the_index_has_elsewhere_is_said(own_release):
+def test_a_pointing_that_differs_from_the_index_gives_a_warning(own_release):
     assert run_of(own_release).notes == ()
     declination = float(run_of(own_release).header["DEC_PNT"])
     faults.write_cards(own_release, RUN, "EVENTS", DEC_PNT=declination + 0.25)
@@ -331,7 +331,7 @@ def intervals(*pairs):
         [("2104-12-01", "2104-12-31"), ("2104-12-04", "2104-12-05")],
     ],
 )
-def test_intervals_that_overlap_are_refused(pairs, tiny_release):
+def test_overlapping_intervals_raise(pairs, tiny_release):
     with pytest.raises(ConfigError, match=r"observations.obs_time: expected intervals that do not overlap") as error:
         AnalysisConfig.from_yaml(intervals(*pairs))
     assert "\n" not in str(error.value)
@@ -340,12 +340,12 @@ def test_intervals_that_overlap_are_refused(pairs, tiny_release):
             Selection(intervals=tuple((Time(start), Time(stop)) for start, stop in pairs))
 
 
-def test_intervals_that_touch_are_not_refused():
+def test_adjacent_intervals_are_accepted():
     config = AnalysisConfig.from_yaml(intervals(("2004-12-05", "2004-12-08"), ("2004-12-01", "2004-12-05")))
     assert len(config.observations.obs_time.intervals()) == 2
 
 
-def test_a_run_that_is_asked_for_twice_is_refused():
+def test_a_run_requested_twice_raises():
     with pytest.raises(ConfigError, match=r"obs_ids: expected each observation once, got 2 more than once"):
         AnalysisConfig.from_yaml("observations: {obs_ids: [1, 2, 2]}")
     with pytest.raises(ConfigError, match=r"Expected each observation once, got 2 more than once"):
@@ -366,7 +366,7 @@ def test_a_run_that_is_asked_for_twice_is_refused():
         ("veritas/crab-point-like-ED/*.fits.gz", 4),
     ],
 )
-def test_real_runs_give_no_doubt_about_their_times(gammapy_data, pattern, count):
+def test_real_runs_give_no_warning_about_their_times(gammapy_data, pattern, count):
     files = sorted(gammapy_data.glob(pattern))[:count]
     if not files:
         pytest.skip(f"no files {pattern} below {gammapy_data}")
@@ -381,7 +381,7 @@ def test_real_runs_give_no_doubt_about_their_times(gammapy_data, pattern, count)
         assert doubts_about_ontime(header, found.ontime) == ()
 
 
-def test_the_good_time_of_hess_is_written_in_whole_seconds_and_events_lie_past_it(gammapy_data):
+def test_good_time_of_hess_is_in_whole_seconds_and_some_events_are_later(gammapy_data):
     late = {}
     for obs_id in (23523, 23526, 23559, 23592):
         with fits.open(gammapy_data / f"hess-dl3-dr1/data/hess_dl3_dr1_obs_id_{obs_id:06d}.fits.gz") as hdus:

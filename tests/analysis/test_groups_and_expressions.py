@@ -144,7 +144,7 @@ def test_runs_that_the_index_rules_out_are_not_read(nights_release, tmp_path):
     assert [run["obs_id"] for run in record.texts["runs"]] == [1, 2]
 
 
-def test_what_drops_is_said_with_the_values_that_decided(nights_release, tmp_path):
+def test_dropped_runs_are_logged_with_the_values_that_decided(nights_release, tmp_path):
     text = 'observations: {expression: "events > 100000 and obs_id < 2"}'
     analysis = Analysis(config_of(nights_release, tmp_path / "store", text))
     analysis.get_observations()
@@ -166,12 +166,12 @@ def test_what_drops_is_said_with_the_values_that_decided(nights_release, tmp_pat
         ("datasets: {stack_by: zenith}", "datasets.stack_by: zenith has a value for each run"),
     ],
 )
-def test_wrong_requests_are_refused_before_any_work(text, said):
+def test_wrong_requests_raise_before_any_work(text, said):
     with pytest.raises(ConfigError, match=said):
         AnalysisConfig.from_yaml(text)
 
 
-def test_the_keys_survive_the_yaml_and_are_silent_where_they_are_not_set():
+def test_the_keys_survive_the_yaml_and_are_not_printed_where_not_set():
     assert "stack_by" not in AnalysisConfig().to_yaml()
     assert "expression" not in AnalysisConfig().to_yaml()
     text = 'datasets: {stack_by: {zenith: [0, "20 deg"]}}\nobservations: {expression: "zenith < 30"}'
@@ -181,7 +181,7 @@ def test_the_keys_survive_the_yaml_and_are_silent_where_they_are_not_set():
     assert again.datasets.stack_by.document() == {"zenith": [0.0, 20.0]}
 
 
-def test_a_group_without_a_run_that_can_be_used_stops_no_other(tmp_path):
+def test_a_group_without_a_usable_run_does_not_stop_the_others(tmp_path):
     plan = dataclasses.replace(NIGHTS, name="dark", wobble=1.0)
     release = release_of(plan, tmp_path)
     config = config_of(release, tmp_path / "store", "datasets: {stack_by: obs_id}")
@@ -202,7 +202,7 @@ def test_lazy_spectra_of_an_analysis_are_those_that_it_stores(nights_release, tm
     assert isinstance(by_night.compute(), xr.DataArray)
 
 
-def test_threads_that_share_a_shelf_let_go_of_products_without_harm(monkeypatch):
+def test_threads_that_share_opened_products_may_release_them(monkeypatch):
     monkeypatch.setattr("xgamma.analysis.rows.KEPT_BYTES", 100)
     shelf = Shelf(Store("memory://"))
     product = xr.Dataset({"counts": ("row", np.zeros(10))})

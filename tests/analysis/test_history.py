@@ -1,5 +1,6 @@
-"""Any history of a store ends where an undisturbed computation ends: Hypothesis invents histories, a model judges them.
+"""Any history of a store ends with the bytes of an undisturbed computation.
 
+Hypothesis generates the histories and a model checks them.
 A crash is an exception at the n-th change of the store, after which nothing changes it any more, as after a kill.
 """
 
@@ -88,7 +89,7 @@ def versions(tmp_path_factory):
 
 @dataclass
 class Pure:
-    """What a request makes on a fresh store: digests or a sentence, the runs, rows and stacks that it publishes."""
+    """What a request makes on a fresh store: digests or an error message, and the runs, rows and stacks published."""
 
     outcome: tuple[str, ...]
     runs: dict[int, str]
@@ -152,7 +153,7 @@ def analysed(datastore, store, obs_ids, radius):
 
 
 def outcome_of(ask, release):
-    """Return the digests of stack and rows with the reasons of those that are not used, or the sentence."""
+    """Return the digests of stack and rows with the reasons of those that are not used, or the error message."""
     try:
         analysis = ask()
     except XgammaError as error:
@@ -286,7 +287,7 @@ class History(RuleBasedStateMachine):
             assert self.store.has(kind, key)
 
 
-def test_any_history_ends_with_the_bytes_of_an_undisturbed_run(versions):
+def test_any_history_ends_with_the_bytes_of_an_undisturbed_analysis(versions):
     History.versions = versions
     run_state_machine_as_test(
         History,

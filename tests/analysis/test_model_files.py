@@ -1,4 +1,4 @@
-"""What a model reads from a file enters the key of a fit: a changed table is never answered with the old fit."""
+"""What a model reads from a file enters the key of a fit: with a changed table the fit is computed again."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def unchanged_times(path, write, **changes):
 
 
 @pytest.mark.parametrize("wrap", [lambda model: model, ScaleSpectralModel], ids=["as it is", "scaled"])
-def test_a_table_of_absorption_that_changed_where_no_curve_goes_has_another_key(tmp_path, wrap):
+def test_an_absorption_table_changed_at_another_redshift_gets_another_key(tmp_path, wrap):
     path = write_absorption(tmp_path / "ebl.fits")
 
     def key():
@@ -74,7 +74,7 @@ def test_a_table_of_absorption_that_changed_where_no_curve_goes_has_another_key(
     assert key() == first
 
 
-def test_a_template_that_changed_in_its_file_has_another_key(tmp_path):
+def test_a_template_changed_in_its_file_gets_another_key(tmp_path):
     path = write_template(tmp_path / "template.fits")
 
     def key():

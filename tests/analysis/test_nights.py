@@ -68,7 +68,7 @@ def test_one_more_night_reads_reduces_and_stacks_that_night_alone(nights_release
     assert stacks_of(grown) == stacks_of(until_datasets(config_of(nights_release, tmp_path / "at once", BY_NIGHT)))
 
 
-def test_a_processed_again_run_changes_its_night_and_no_other(nights_release, tmp_path, counted):
+def test_a_reprocessed_run_changes_its_night_and_no_other(nights_release, tmp_path, counted):
     own = shutil.copytree(nights_release, tmp_path / "nights")
     first = until_datasets(config_of(own, tmp_path / "store", BY_NIGHT))
     read, reduced = counted
@@ -122,10 +122,10 @@ def test_a_compacted_store_gives_the_same_stacks_and_finds_them(nights_release, 
     assert stacks_of(again) == stacks_of(until_datasets(config_of(nights_release, tmp_path / "at once", BY_NIGHT)))
 
 
-# --- releases beside each other
+# --- several releases in one store
 
 
-def test_two_releases_of_one_instrument_in_one_store_are_kept_apart(tiny_release, tmp_path):
+def test_two_releases_of_one_instrument_in_one_store_are_not_mixed(tiny_release, tmp_path):
     other = release_of(dataclasses.replace(TINY, name="other", seed=9), tmp_path)
     alone = [rows_of(release, tmp_path / f"store-{release.name}") for release in (tiny_release, other)]
     assert alone[0] != alone[1]
@@ -142,7 +142,7 @@ def test_two_releases_without_a_common_run_are_read_together(tiny_release, tmp_p
     assert rows_of(tmp_path / "both", tmp_path / "reader") == alone
 
 
-def test_a_release_with_several_layouts_of_responses_is_reduced_as_each_alone(tmp_path):
+def test_a_release_with_several_irf_layouts_is_reduced_as_each_layout_alone(tmp_path):
     layouts = {
         "king": dataclasses.replace(COARSE, psf="psf_king"),
         "fine": dataclasses.replace(COARSE, energy_bins=24, psf="psf_3gauss", background="bkg_2d"),

@@ -1,4 +1,4 @@
-"""Plans: what would be found and what computed, without a trace on the disk."""
+"""Plans: what would be found and what computed, without writing anything."""
 
 import dataclasses
 import logging
@@ -29,7 +29,7 @@ def tree(folder):
 
 @pytest.fixture
 def planned():
-    """Return a function that plans, and fails where that writes anything."""
+    """Return a function that plans, and fails if that writes anything."""
 
     def planned(config, folder):
         before = tree(folder)
@@ -49,7 +49,7 @@ def test_a_plan_makes_no_store(tiny_release, tmp_path, planned):
     assert states(steps) == dict.fromkeys(["ingest", "reduce", "stack", "fit", "flux points"], "compute")
 
 
-def test_a_plan_says_why_and_how_much(tiny_release, tmp_path, planned):
+def test_a_plan_gives_reasons_and_amounts(tiny_release, tmp_path, planned):
     ingest, reduce, stack, fit, points = planned(config_of(tiny_release, tmp_path / "store"), tmp_path)
     assert ingest.reason == "3 of 3 runs are new or have changed"
     size = sum(run_file(tiny_release, obs_id).stat().st_size for obs_id in (1, 2, 3))
@@ -162,7 +162,7 @@ def test_a_plan_reads_models_from_their_file(tiny_release, tmp_path, planned):
     assert states(planned(config, tmp_path))["flux points"] == "found"
 
 
-def test_a_changed_file_is_on_the_plan(own_release, tmp_path, planned):
+def test_a_changed_file_is_in_the_plan(own_release, tmp_path, planned):
     config = config_of(own_release, tmp_path / "store")
     whole(config)
     other = release_of(dataclasses.replace(TINY, seed=5), tmp_path / "new")
@@ -219,7 +219,7 @@ def test_parameters_of_methods_that_are_not_used_make_no_other_recipe(tiny_relea
     assert one.document() != other.document()
 
 
-def test_a_plan_says_what_is_wrong_before_it_looks(tiny_release, tmp_path, caplog):
+def test_a_plan_of_a_wrong_configuration_raises_first(tiny_release, tmp_path, caplog):
     with caplog.at_level(logging.INFO), pytest.raises(MissingInputError, match="datastore"):
         plan(config_of(tmp_path / "nowhere", tmp_path / "store"))
     cone = "observations: {obs_cone: {frame: icrs, lon: 1 deg, lat: 2 deg, radius: 1 deg}}"
@@ -235,7 +235,7 @@ def test_a_plan_of_files_with_a_new_date_writes_nothing(own_release, tmp_path, p
     assert set(states(planned(config, tmp_path)).values()) == {"found"}
 
 
-def test_a_limit_of_memory_judges_the_steps_that_are_run(tiny_release, tmp_path):
+def test_a_memory_limit_applies_to_the_steps_that_are_run(tiny_release, tmp_path):
     config = config_of(tiny_release, tmp_path / "store", "general: {memory_limit: 250 MB}")
     with pytest.raises(ConfigError, match="reduce would need"):
         run(config, until="datasets")

@@ -1,4 +1,4 @@
-"""What a plan says of memory is what a process then takes, and what is beyond the limit is not begun."""
+"""The memory that a plan predicts is what a process then takes, and a plan above the limit is not started."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_the_projected_peak_is_the_measured_one(tmp_path, bins):
     assert 0.75 < peak / reduce.cost.peak < 1.15
 
 
-def test_a_plan_beyond_the_limit_is_not_begun_and_says_what_to_change(tiny_release, tmp_path):
+def test_a_plan_above_the_limit_raises_with_what_to_change(tiny_release, tmp_path):
     config = config_of(tiny_release, tmp_path / "store", "general: {memory_limit: 300 MB, n_jobs: 2}")
     with pytest.raises(ConfigError, match=r"general\.memory_limit: reduce would need about .* GB at its peak") as error:
         run(config)
@@ -66,7 +66,7 @@ def test_a_plan_beyond_the_limit_is_not_begun_and_says_what_to_change(tiny_relea
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_found_needs_no_memory(tiny_release, tmp_path):
+def test_products_that_are_found_need_no_memory(tiny_release, tmp_path):
     config = config_of(tiny_release, tmp_path / "store")
     run(config)
     config.general.memory_limit = "1 MB"

@@ -1,4 +1,4 @@
-"""``Analysis``: what each method needs, does, says and raises; the classes are those that users of Gammapy catch."""
+"""``Analysis``: what each method needs, does, logs and raises; the classes are those that users of Gammapy catch."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def crab(name="crab"):
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """A store that all tests of this module share: what one has computed the next ones find."""
+    """A store shared by all tests of this module: what one has computed the next ones find."""
     return tmp_path_factory.mktemp("session") / "store"
 
 
@@ -44,7 +44,7 @@ def fitted(reduced):
 # --- before anything
 
 
-def test_everything_is_none_before_it_is_there(fresh):
+def test_every_product_is_none_before_its_step(fresh):
     names = ("datastore", "observations", "datasets", "fit_result", "flux_points")
     assert [getattr(fresh, name) for name in names] == [None] * 5
     assert fresh.unused == []
@@ -57,12 +57,12 @@ def test_a_mapping_is_a_configuration():
 
 
 @pytest.mark.parametrize("wrong", [3, "config.yaml", None, ["datasets"]])
-def test_anything_else_is_no_configuration(wrong):
+def test_a_configuration_of_another_type_raises(wrong):
     with pytest.raises(TypeError, match="expected an AnalysisConfig or a mapping, got a "):
         Analysis(wrong)
 
 
-def test_a_configuration_that_breaks_a_rule_is_refused_at_once():
+def test_a_configuration_that_breaks_a_rule_raises_at_once():
     config = AnalysisConfig()
     config.datasets.geom.axes.energy.max = "0.5 TeV"
     with pytest.raises(ValueError, match=r"^datasets.geom.axes.energy: expected min < max, got min: 1.0 TeV and max: "):
@@ -70,7 +70,7 @@ def test_a_configuration_that_breaks_a_rule_is_refused_at_once():
 
 
 @pytest.mark.parametrize("name", ["excess_map", "light_curve"])
-def test_products_of_a_later_version_are_no_attributes(fresh, name):
+def test_products_of_later_versions_are_not_attributes(fresh, name):
     with pytest.raises(AttributeError, match=f"'Analysis' object has no attribute '{name}'"):
         getattr(fresh, name)
 
@@ -113,13 +113,13 @@ def test_a_method_out_of_order_names_the_step_that_is_missing(fresh, call, messa
         (lambda a: a.get_flux_points(), "There are no models to compute flux points of; call set_models() first."),
     ],
 )
-def test_datasets_without_models_are_not_fitted(reduced, call, message):
+def test_a_fit_without_models_raises(reduced, call, message):
     with pytest.raises(RuntimeError) as error:
         call(reduced)
     assert str(error.value) == message
 
 
-def test_datasets_are_not_written_before_they_are_there(fresh, tmp_path):
+def test_writing_datasets_before_their_step_raises(fresh, tmp_path):
     fresh.config.general.datasets_file = str(tmp_path / "datasets.zarr")
     with pytest.raises(RuntimeError, match=r"^There are no datasets to write; call get_datasets\(\) first.$"):
         fresh.write_datasets()
@@ -128,14 +128,14 @@ def test_datasets_are_not_written_before_they_are_there(fresh, tmp_path):
         fresh.write_models()
 
 
-def test_maps_and_light_curves_are_for_a_later_version(reduced):
+def test_maps_and_light_curves_raise(reduced):
     with pytest.raises(LaterError, match="Excess maps are not computed by this version of xgamma"):
         reduced.get_excess_map()
     with pytest.raises(NotImplementedError, match="Light curves are not computed by this version of xgamma"):
         reduced.get_light_curve()
 
 
-def test_a_configuration_of_maps_is_one_clear_sentence(tiny_release):
+def test_a_configuration_of_maps_raises_one_clear_error(tiny_release):
     text = (
         "datasets: {type: 3d, background: {method: fov_background},"
         " geom: {wcs: {skydir: {frame: icrs, lon: 83.6 deg, lat: 22 deg}}}}"
@@ -148,7 +148,7 @@ def test_a_configuration_of_maps_is_one_clear_sentence(tiny_release):
 # --- observations and datasets
 
 
-def test_the_steps_say_what_they_do(tiny_release, caplog):
+def test_the_steps_log_what_they_do(tiny_release, caplog):
     analysis = Analysis(config_of(tiny_release, "memory://"))
     analysis.get_observations()
     analysis.get_datasets()
@@ -186,7 +186,7 @@ def test_a_step_sees_the_configuration_as_it_is_then(tiny_release, store):
     assert analysis.observations.ids == ["3", "1"]
 
 
-def test_what_was_broken_meanwhile_is_refused_before_the_step(fresh):
+def test_a_configuration_broken_in_place_raises_before_the_step(fresh):
     fresh.get_observations()
     fresh.config.datasets.geom.axes.energy.min = "50 TeV"
     with pytest.raises(ConfigError, match=r"^datasets.geom.axes.energy: expected min < max"):
@@ -194,7 +194,7 @@ def test_what_was_broken_meanwhile_is_refused_before_the_step(fresh):
     assert fresh.datasets is None
 
 
-def test_a_dataset_without_background_is_said(tiny_release, caplog):
+def test_a_dataset_without_background_gives_a_warning(tiny_release, caplog):
     text = "datasets: {background: {method: null}}"
     analysis = until_datasets(config_of(tiny_release, "memory://", text))
     assert "datasets.background.method is not set: the counts have no background." in caplog.messages
@@ -224,13 +224,13 @@ def test_a_single_model_goes_into_a_list(reduced, wrong):
 @pytest.mark.parametrize(
     ("wrong", "shown"), [([3], "3"), (["crab"], "'crab'"), ([PowerLawSpectralModel()], r"PowerLawSpectralModel\(")]
 )
-def test_a_list_of_something_else_is_refused(reduced, wrong, shown):
+def test_a_list_of_something_else_raises(reduced, wrong, shown):
     with pytest.raises(TypeError, match=f"^Models: expected SkyModel objects, got {shown}"):
         reduced.set_models(wrong)
     assert reduced.models.names == []
 
 
-def test_models_extend_those_that_are_there(reduced):
+def test_models_extend_those_already_set(reduced):
     reduced.set_models([crab()])
     reduced.set_models([crab("other")])
     assert reduced.models.names == ["other", "crab"]
@@ -238,7 +238,7 @@ def test_models_extend_those_that_are_there(reduced):
     assert reduced.models.names == ["third"]
 
 
-def test_a_name_is_given_once(reduced):
+def test_two_models_with_the_same_name_raise(reduced):
     reduced.set_models([crab()])
     with pytest.raises(ValueError, match="'crab'"):
         reduced.set_models([crab()])
@@ -246,7 +246,7 @@ def test_a_name_is_given_once(reduced):
     reduced.set_models([crab()], extend=False)
 
 
-def test_models_travel_through_their_file(fitted, tmp_path, caplog):
+def test_models_survive_writing_and_reading(fitted, tmp_path, caplog):
     path = tmp_path / "models.yaml"
     fitted.config.general.models_file = str(path)
     fitted.write_models()
@@ -259,7 +259,7 @@ def test_models_travel_through_their_file(fitted, tmp_path, caplog):
     assert fitted.models.parameters["index"].error == pytest.approx(before.error, rel=1e-12)
 
 
-def test_datasets_travel_through_their_file_with_models(fitted, tiny_release, store, tmp_path):
+def test_datasets_with_models_survive_writing_and_reading(fitted, tiny_release, store, tmp_path):
     general = f"general: {{datasets_file: {tmp_path}/datasets.fits.gz, models_file: {tmp_path}/models.yaml}}"
     fitted.update_config(general)
     fitted.write_datasets()
@@ -277,7 +277,7 @@ def test_datasets_travel_through_their_file_with_models(fitted, tiny_release, st
 # --- fit and flux points
 
 
-def test_the_fit_is_in_its_range_and_says_so(reduced, caplog):
+def test_the_fit_uses_its_energy_range_and_logs_it(reduced, caplog):
     reduced.set_models([crab()])
     reduced.config.fit.fit_range.min = "1 TeV"
     reduced.run_fit()
@@ -305,7 +305,7 @@ def test_flux_points_need_energies(fitted):
     )
 
 
-def test_flux_points_need_a_source_that_is_there(fitted):
+def test_flux_points_of_an_unknown_source_raise(fitted):
     fitted.config.models = None
     fitted.config.flux_points.source = "carb"
     with pytest.raises(ValueError) as error:
@@ -314,7 +314,7 @@ def test_flux_points_need_a_source_that_is_there(fitted):
     assert isinstance(error.value, UnknownNameError)
 
 
-def test_flux_points_of_a_spectrum_that_is_known_are_the_same(fitted):
+def test_flux_points_around_a_given_spectrum_are_the_same(fitted):
     fitted.get_flux_points()
     free = fitted.flux_points.data.to_table(sed_type="dnde")
     fitted.models.freeze()
@@ -331,7 +331,7 @@ def test_flux_points_do_not_need_a_fit(reduced):
     assert len(reduced.flux_points.data.to_table(sed_type="dnde")) == 4
 
 
-def test_a_dataset_edited_by_hand_is_not_taken_for_the_one_in_the_store(fitted):
+def test_a_dataset_edited_by_hand_is_not_replaced_by_the_stored_one(fitted):
     before = fitted.fit_result.total_stat
     [data] = fitted.datasets.to_xarray()
     edited = data.assign(counts=2 * data["counts"])
@@ -344,7 +344,7 @@ def test_a_dataset_edited_by_hand_is_not_taken_for_the_one_in_the_store(fitted):
 
 
 @pytest.mark.parametrize("wrong", [3, None, ["fit"]])
-def test_update_config_refuses_what_is_no_configuration(fresh, wrong):
+def test_update_config_with_a_wrong_type_raises(fresh, wrong):
     with pytest.raises(TypeError, match="update_config: expected a YAML text, a mapping or an AnalysisConfig, got a "):
         fresh.update_config(wrong)
 

@@ -1,4 +1,4 @@
-"""Laws of an analysis over its store: what is there is not computed again, and what is missing is all that is."""
+"""Laws of an analysis over its store: exactly the missing products are computed."""
 
 import collections
 import dataclasses
@@ -45,7 +45,7 @@ COMPUTING = [
 
 @pytest.fixture
 def forbid(monkeypatch):
-    """Return a function that makes computing fail, except for what it is told to allow."""
+    """Return a function that makes every computation fail, except for the kinds it allows."""
 
     def forbid(*allowed):
         for place in COMPUTING:
@@ -56,16 +56,16 @@ def forbid(monkeypatch):
 
 
 @pytest.fixture
-def said(caplog):
-    """Return a function that gives what was logged since it was asked last."""
+def logged(caplog):
+    """Return a function that returns the messages logged since its last call."""
     caplog.set_level(logging.INFO, logger="xgamma")
 
-    def said():
+    def logged():
         messages = list(caplog.messages)
         caplog.clear()
         return messages
 
-    return said
+    return logged
 
 
 def digests(url):
@@ -89,16 +89,18 @@ def rows_of(analysis):
 # --- found again
 
 
-def test_the_same_config_twice_computes_nothing_the_second_time_and_says_so(tiny_release, tmp_path, forbid, said):
+def test_the_same_config_a_second_time_computes_nothing_and_logs_it(tiny_release, tmp_path, forbid, logged):
     config = config_of(tiny_release, tmp_path / "store")
     first = whole(config)
-    assert {"Reduced 3 rows, found 0 in the store.", "The stack was computed.", "The fit was computed."} <= set(said())
+    assert {"Reduced 3 rows, found 0 in the store.", "The stack was computed.", "The fit was computed."} <= set(
+        logged()
+    )
     products = digests(tmp_path / "store")
     assert kinds(products) == {"dl3": 1, "rows": 1, "stack": 1, "fit": 1, "flux-points": 1}
 
     forbid()
     second = whole(config)
-    messages = said()
+    messages = logged()
     assert "Reduced 0 rows, found 3 in the store." in messages
     for product in ("stack was", "fit was", "flux points were"):
         assert f"The {product} found in the store." in messages
@@ -112,24 +114,24 @@ def test_the_same_config_twice_computes_nothing_the_second_time_and_says_so(tiny
     assert str(first.fit_result) == str(second.fit_result)
 
 
-def test_a_store_in_memory_finds_what_it_holds(tiny_release, forbid, said):
+def test_a_store_in_memory_finds_what_it_holds(tiny_release, forbid, logged):
     store = Store("memory://laws")
     config = config_of(tiny_release, store.url)
     first = whole(config)
     forbid()
-    assert said()
+    assert logged()
     second = whole(config)
-    assert "Reduced 0 rows, found 3 in the store." in said()
+    assert "Reduced 0 rows, found 3 in the store." in logged()
     xr.testing.assert_identical(rows_of(first), rows_of(second))
 
 
-def test_a_change_of_the_fit_computes_only_fit_and_flux_points(tiny_release, tmp_path, forbid, said):
+def test_a_change_of_the_fit_computes_only_fit_and_flux_points(tiny_release, tmp_path, forbid, logged):
     whole(config_of(tiny_release, tmp_path / "store"))
     before = digests(tmp_path / "store")
     forbid("fit", "flux_points")
-    said()
+    logged()
     whole(config_of(tiny_release, tmp_path / "store", "fit: {fit_range: {min: 1 TeV, max: 20 TeV}}"))
-    messages = said()
+    messages = logged()
     assert {"The fit was computed.", "The flux points were computed."} <= set(messages)
     assert "The stack was found in the store." in messages
     after = digests(tmp_path / "store")
@@ -137,15 +139,15 @@ def test_a_change_of_the_fit_computes_only_fit_and_flux_points(tiny_release, tmp
     assert before.items() <= after.items()
 
 
-def test_other_start_values_are_another_fit(tiny_release, tmp_path, forbid, said):
+def test_other_start_values_are_another_fit(tiny_release, tmp_path, forbid, logged):
     config = config_of(tiny_release, tmp_path / "store")
     whole(config)
     forbid("fit", "flux_points")
-    said()
+    logged()
     other = config.update(f"models: {MODEL}".replace("'value': 2.4", "'value': 2.0"))
     assert "'value': 2.0" in f"models: {MODEL}".replace("'value': 2.4", "'value': 2.0")
     whole(other)
-    assert "The fit was computed." in said()
+    assert "The fit was computed." in logged()
 
 
 def test_a_change_of_the_flux_point_energies_computes_only_flux_points(tiny_release, tmp_path, forbid):
@@ -156,12 +158,12 @@ def test_a_change_of_the_flux_point_energies_computes_only_flux_points(tiny_rele
     assert kinds(digests(tmp_path / "store").keys() - before.keys()) == {"flux-points": 1}
 
 
-def test_one_more_run_computes_one_row_and_a_stack(tiny_release, tmp_path, said):
+def test_one_more_run_computes_one_row_and_a_stack(tiny_release, tmp_path, logged):
     whole(config_of(tiny_release, tmp_path / "store", "observations: {obs_ids: [1, 3]}"))
     before = digests(tmp_path / "store")
-    said()
+    logged()
     more = whole(config_of(tiny_release, tmp_path / "store"))
-    messages = said()
+    messages = logged()
     assert any(message.startswith("Ingested 1 runs into") for message in messages)
     assert "Reduced 1 rows, found 2 in the store." in messages
     assert "The stack was computed." in messages
@@ -174,25 +176,25 @@ def test_one_more_run_computes_one_row_and_a_stack(tiny_release, tmp_path, said)
         np.testing.assert_array_equal(rows_of(more)[name], rows_of(at_once)[name])
 
 
-def test_a_wider_cone_computes_only_the_runs_that_it_adds(tiny_release, tmp_path, said):
+def test_a_wider_cone_computes_only_the_runs_that_it_adds(tiny_release, tmp_path, logged):
     cone = "observations: {{obs_cone: {{frame: icrs, lon: 83.633 deg, lat: 22.514 deg, radius: {} deg}}}}"
     narrow = until_datasets(config_of(tiny_release, tmp_path / "store", cone.format(0.1)))
     assert narrow.observations.ids == ["1"]
     before = digests(tmp_path / "store")
-    said()
+    logged()
     wide = until_datasets(config_of(tiny_release, tmp_path / "store", cone.format(5)))
     assert wide.observations.ids == ["1", "2", "3"]
-    assert "Reduced 2 rows, found 1 in the store." in said()
+    assert "Reduced 2 rows, found 1 in the store." in logged()
     assert new_rows(tmp_path / "store", before) == [2]
 
 
-def test_a_change_of_the_energy_axis_reduces_again_and_ingests_nothing(tiny_release, tmp_path, forbid, said):
+def test_a_change_of_the_energy_axis_reduces_again_and_ingests_nothing(tiny_release, tmp_path, forbid, logged):
     whole(config_of(tiny_release, tmp_path / "store"))
     before = digests(tmp_path / "store")
     forbid("reduce_each", "reduce_block", "computed_stacks", "fit", "flux_points")
-    said()
+    logged()
     whole(config_of(tiny_release, tmp_path / "store", "datasets: {geom: {axes: {energy: {nbins: 4}}}}"))
-    assert "Reduced 3 rows, found 0 in the store." in said()
+    assert "Reduced 3 rows, found 0 in the store." in logged()
     assert kinds(digests(tmp_path / "store").keys() - before.keys()) == {
         "rows": 1,
         "stack": 1,
@@ -263,7 +265,7 @@ def test_intervals_give_a_row_for_each_run_in_each_and_cut_events_and_time(night
     assert rows["counts"].values[0].sum() < of_run["counts"].sum()
 
 
-def test_the_ledger_of_a_cut_run_says_what_lies_outside_the_interval(nights_release, tmp_path):
+def test_the_ledger_of_a_cut_run_counts_events_outside_the_interval(nights_release, tmp_path):
     run = NIGHTS.run(0)
     text = interval_text((run.gti[0, 0] - 1, run.gti[0, 1])), "datasets: {stack: false}"
     rows = rows_of(until_datasets(config_of(nights_release, tmp_path / "store", *text)))
@@ -276,34 +278,34 @@ def test_the_ledger_of_a_cut_run_says_what_lies_outside_the_interval(nights_rele
     assert ledger[rows["fate"].attrs["flag_meanings"].split().index("outside_time")] == outside > 100
 
 
-def test_a_new_interval_reduces_its_own_rows_only(nights_release, tmp_path, said):
+def test_a_new_interval_reduces_its_own_rows_only(nights_release, tmp_path, logged):
     first, second = NIGHTS.run(0), NIGHTS.run(5)
     night = (first.gti[0, 0] - 1, first.gti[0, 0] + 40000)
     until_datasets(config_of(nights_release, tmp_path / "store", interval_text(night)))
-    said()
+    logged()
     next_night = (second.gti[0, 0] - 20000, second.gti[0, 0] + 20000)
     until_datasets(config_of(nights_release, tmp_path / "store", interval_text(night, next_night)))
-    assert "Reduced 3 rows, found 4 in the store." in said()
+    assert "Reduced 3 rows, found 4 in the store." in logged()
 
 
 # --- versions of a run
 
 
 def replace_run(release, obs_id, folder, **changes):
-    """Put the file of a run from another simulation in the place of its own."""
+    """Replace the file of a run by that of another simulation."""
     other = release_of(dataclasses.replace(TINY, **changes), folder)
     shutil.copyfile(run_file(other, obs_id), run_file(release, obs_id))
 
 
-def test_a_changed_file_is_said_and_becomes_a_new_version_of_its_run(own_release, tmp_path, said):
+def test_a_changed_file_is_logged_and_becomes_a_new_version_of_its_run(own_release, tmp_path, logged):
     config = config_of(own_release, tmp_path / "store", "datasets: {stack: false}")
     first = until_datasets(config)
     [old] = Store(tmp_path / "store").ls("dl3")
     before = digests(tmp_path / "store")
     replace_run(own_release, 2, tmp_path / "new", seed=77)
-    said()
+    logged()
     second = until_datasets(config)
-    messages = said()
+    messages = logged()
     assert "Run 2 has changed since it was ingested: it becomes a new version." in messages
     assert any(message.startswith("Ingested 1 runs into") for message in messages)
     assert "Reduced 1 rows, found 2 in the store." in messages
@@ -316,7 +318,7 @@ def test_a_changed_file_is_said_and_becomes_a_new_version_of_its_run(own_release
     assert events.sizes["event"] == sum(part_in_memory(release_of(TINY, tmp_path / "again")).obs["event_size"].values)
 
 
-def test_a_run_that_changes_back_is_found(own_release, tmp_path, forbid, said):
+def test_a_run_that_changes_back_is_found(own_release, tmp_path, forbid, logged):
     config = config_of(own_release, tmp_path / "store", "datasets: {stack: false}")
     first = until_datasets(config)
     for seed in (77, TINY.seed, 77):
@@ -324,10 +326,10 @@ def test_a_run_that_changes_back_is_found(own_release, tmp_path, forbid, said):
         shutil.rmtree(tmp_path / "new")
         if seed == TINY.seed:
             forbid()
-            said()
+            logged()
         again = until_datasets(config)
         if seed == TINY.seed:
-            assert "Reduced 0 rows, found 3 in the store." in said()
+            assert "Reduced 0 rows, found 3 in the store." in logged()
             assert dataset_digest(rows_of(again)) == dataset_digest(rows_of(first))
 
 
@@ -370,7 +372,7 @@ def test_a_store_may_be_datastore_and_product_store_at_once(tiny_release, tmp_pa
     xr.testing.assert_identical(first.flux_points.data.data, second.flux_points.data.data)
 
 
-def test_runs_put_and_reduced_from_the_store_are_those_from_memory_bit_by_bit(nights_release, nights_part):
+def test_runs_reduced_from_the_store_equal_those_from_memory_bit_by_bit(nights_release, nights_part):
     store = Store("memory://bits")
     FitsRelease("nights", nights_release).load(range(1, 8), store)
     [record] = store.ls("dl3")
@@ -392,7 +394,7 @@ def test_a_product_read_back_is_what_was_put(tiny_release, tmp_path):
     xr.testing.assert_identical(store.get("stack", stack.key), rows_of(analysis))
 
 
-# --- a stranger opens the products
+# --- products opened with xarray alone
 
 
 @pytest.fixture(scope="module")
@@ -408,12 +410,12 @@ def opened(tiny_release, tmp_path_factory):
     }
 
 
-def described(opened):
+def data_products(opened):
     return {place: ds for place, ds in opened.items() if place[0] in ("dl3", "rows", "stack", "flux-points")}
 
 
 def test_every_variable_of_a_product_has_a_unit_or_is_a_name(opened):
-    for place, ds in described(opened).items():
+    for place, ds in data_products(opened).items():
         for name, variable in ds.variables.items():
             assert "units" in variable.attrs or "names_in" in variable.attrs, (place, name)
             assert variable.dtype.kind in "biuf", (place, name)
@@ -421,7 +423,7 @@ def test_every_variable_of_a_product_has_a_unit_or_is_a_name(opened):
 
 def test_every_binned_axis_of_a_product_has_its_bounds(opened):
     axes = set()
-    for place, ds in described(opened).items():
+    for place, ds in data_products(opened).items():
         for name in {"energy", "energy_true", "migra", "offset", "rad", "fov_lon", "fov_lat"} & set(ds.dims):
             bounds = ds[ds[name].attrs["bounds"]]
             assert bounds.dims == (name, "bound"), place
@@ -449,7 +451,7 @@ def test_dims_and_units_are_those_of_the_data_model(opened):
     assert opened["dl3", "events"]["energy"].attrs["units"] == "TeV"
 
 
-def test_events_of_a_run_can_be_found_by_a_stranger(opened):
+def test_events_of_a_run_can_be_found_with_xarray_alone(opened):
     obs, events = opened["dl3", ""], opened["dl3", "events"]
     assert obs["obs_id"].values.tolist() == [1, 2, 3]
     start, size = int(obs["event_start"][1]), int(obs["event_size"][1])
@@ -463,7 +465,7 @@ def test_events_of_a_run_can_be_found_by_a_stranger(opened):
 # --- nothing to do
 
 
-def test_an_interval_without_runs_is_said(tiny_release, tmp_path):
+def test_an_interval_without_runs_is_logged(tiny_release, tmp_path):
     analysis = Analysis(config_of(tiny_release, tmp_path / "store", interval_text((1e8, 1.1e8))))
     analysis.get_observations()
     assert len(analysis.observations) == 0

@@ -27,27 +27,27 @@ def many_small_blocks(monkeypatch):
 
 
 @pytest.fixture
-def sent(monkeypatch):
+def submitted(monkeypatch):
     """What was given to workers: the text of the progress bar, and how many blocks."""
     calls = []
 
-    def noted(function, arguments, text, workers, *names):
+    def recorded(function, arguments, text, workers, *names):
         if workers.n_jobs > 1:
             calls.append((text, len(arguments)))
         return run_blocks(function, arguments, text, workers, *names)
 
     for module in ("xgamma.ingest.release", "xgamma.reduce.spectra", "xgamma.analysis.stacks"):
-        monkeypatch.setattr(f"{module}.run_blocks", noted)
+        monkeypatch.setattr(f"{module}.run_blocks", recorded)
     return calls
 
 
-def test_two_processes_make_the_products_of_one(nights_release, tmp_path, many_small_blocks, sent):
+def test_two_processes_make_the_products_of_one(nights_release, tmp_path, many_small_blocks, submitted):
     pytest.importorskip("distributed")
     alone = config_of(nights_release, tmp_path / "one", BY_NIGHT)
     until_datasets(alone)
     together = config_of(nights_release, tmp_path / "two", BY_NIGHT, "general: {n_jobs: 2}")
     until_datasets(together)
-    assert ("Reading runs", 4) in sent
-    assert ("Reducing", 2) in sent
-    assert ("Stacking", 4) in sent
+    assert ("Reading runs", 4) in submitted
+    assert ("Reducing", 2) in submitted
+    assert ("Stacking", 4) in submitted
     assert digests(tmp_path / "two") == digests(tmp_path / "one")

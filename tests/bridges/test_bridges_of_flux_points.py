@@ -1,4 +1,4 @@
-"""Flux points in the hands of Gammapy and back; skipped without Gammapy, ``make test-peer`` runs them."""
+"""Flux points to objects of Gammapy and back; skipped without Gammapy, ``make test-peer`` runs them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from xgamma.models import PowerLawSpectralModel, SkyModel
 
 peer = pytest.importorskip("gammapy.estimators", reason="gammapy is not installed")
 
-# Gammapy has no place for these.
+# Gammapy has no attribute for these.
 LEFT_BEHIND = {"e_min_fit", "e_max_fit", "counts_left_out"}
 
 
@@ -45,7 +45,7 @@ def test_the_tables_are_equal(found):
             np.testing.assert_allclose(np.asarray(value, float), np.asarray(expected, float), rtol=2e-15, err_msg=name)
 
 
-def test_points_come_back_identical(found):
+def test_points_survive_the_round_trip_unchanged(found):
     ours, model = found
     back = FluxPoints.from_gammapy(ours.to_gammapy(model)).data
     assert set(ours.data.variables) - set(back.variables) == LEFT_BEHIND
@@ -64,12 +64,12 @@ def test_a_power_law_needs_no_model(found, caplog):
     np.testing.assert_allclose(theirs.flux.quantity.to_value("cm-2 s-1")[:, 0, 0], found[0].flux.value, rtol=1e-6)
 
 
-def test_another_model_is_refused(found):
+def test_another_model_raises(found):
     with pytest.raises(ConfigError, match="reference_model is not the one that these points are multiples of"):
         found[0].to_gammapy(SkyModel(PowerLawSpectralModel(index=2), name="other"))
 
 
-def test_points_with_gaps_are_refused(found):
+def test_points_with_gaps_raise(found):
     ours = FluxPoints(found[0].data.isel(energy=[0, 2]))
     with pytest.raises(LaterError, match="no gaps between them"):
         ours.to_gammapy(found[1])
@@ -93,7 +93,7 @@ def test_without_their_model_a_warning_says_by_how_much_integrals_deviate(caplog
     assert "Without reference_model Gammapy interpolates the reference spectrum: ref_flux deviates" in caplog.text
 
 
-def test_points_of_the_estimator_of_gammapy_are_taken_over(analysis):
+def test_points_of_the_estimator_of_gammapy_are_converted(analysis):
     theirs = analysis.datasets.to_gammapy()
     edges = np.append(analysis.flux_points.data.energy_min, analysis.flux_points.data.energy_max[-1])
     estimator = peer.FluxPointsEstimator(energy_edges=edges, source="crab", selection_optional="all")
@@ -106,13 +106,13 @@ def test_points_of_the_estimator_of_gammapy_are_taken_over(analysis):
     np.testing.assert_array_equal(back.data["counts"].sum("dataset"), ours.data["counts"].sum("dataset"))
 
 
-def test_a_dataset_of_points_travels_with_its_models(analysis):
+def test_a_dataset_of_points_is_converted_with_its_models(analysis):
     ours = analysis.flux_points
     theirs = ours.to_gammapy()
     assert (theirs.name, theirs.models.names) == (ours.name, ["crab"])
     assert FluxPointsDataset.from_gammapy(theirs).models.names == ["crab"]
 
 
-def test_what_are_no_points_is_refused():
+def test_another_type_than_points_raises():
     with pytest.raises(ConfigTypeError, match="Expected FluxPoints of Gammapy, got a int"):
         FluxPoints.from_gammapy(3)

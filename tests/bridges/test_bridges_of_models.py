@@ -1,4 +1,4 @@
-"""Models in the hands of Gammapy and back; skipped where Gammapy is not installed, ``make test-peer`` runs them."""
+"""Models to objects of Gammapy and back; skipped where Gammapy is not installed, ``make test-peer`` runs them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def fitted(spectrum):
 
 
 @pytest.mark.parametrize("name", SPECTRA)
-def test_a_model_is_the_same_spectrum_there_and_comes_back_whole(name):
+def test_a_model_is_the_same_spectrum_in_gammapy_and_survives_the_round_trip(name):
     ours = fitted(SPECTRA[name]())
     theirs = ours.to_gammapy()
     np.testing.assert_allclose(
@@ -66,7 +66,7 @@ def test_a_model_is_the_same_spectrum_there_and_comes_back_whole(name):
     assert sorted(p.error for p in theirs.parameters) == sorted(p.error for p in ours.parameters)
 
 
-def test_links_between_models_and_the_covariance_between_them_travel():
+def test_links_between_models_and_their_covariance_are_converted():
     ours = Models([SkyModel(SPECTRA["pl"](), name="a"), SkyModel(SPECTRA["pl"](), name="b")])
     ours["b"].spectral_model.index = ours["a"].spectral_model.index
     matrix = np.diag([0.01, 1e-24, 0.0, 0.01, 4e-24, 0.0])
@@ -81,7 +81,7 @@ def test_links_between_models_and_the_covariance_between_them_travel():
     np.testing.assert_allclose(back.covariance.data, matrix, rtol=1e-14)
 
 
-def test_spatial_and_temporal_parts_travel():
+def test_spatial_and_temporal_parts_are_converted():
     ours = SkyModel(
         SPECTRA["pl"](),
         m.GaussianSpatialModel(lon_0="83.6 deg", lat_0="22 deg", sigma="0.1 deg"),
@@ -93,13 +93,13 @@ def test_spatial_and_temporal_parts_travel():
     assert back.temporal_model.parameters["t0"].quantity == ours.temporal_model.parameters["t0"].quantity
 
 
-def test_a_spectrum_that_is_another_one_there_is_refused():
-    # There an index of 1 is no number.
+def test_a_spectrum_that_differs_in_gammapy_raises():
+    # In Gammapy an index of 1 gives NaN.
     with pytest.raises(ConfigError, match=r"Model 'x'.*is another spectrum in the installed Gammapy: at .* TeV"):
         SkyModel(m.PowerLaw2SpectralModel(index=1), name="x").to_gammapy()
 
 
-def test_a_template_travels_with_its_norm_at_1_and_frozen_only():
+def test_only_a_template_with_its_norm_frozen_at_1_is_converted():
     spectrum = m.TemplateSpectralModel(NODES, [9, 1, 0.2] * u.Unit("cm-2 s-1 TeV-1"))
     assert SkyModel(spectrum, name="x").to_gammapy().spectral_model.tag[1] == "template"
     spectrum.norm.frozen = False
@@ -110,13 +110,13 @@ def test_a_template_travels_with_its_norm_at_1_and_frozen_only():
         SkyModel(spectrum, name="x").to_gammapy()
 
 
-def test_what_gammapy_cannot_make_is_refused_in_a_sentence():
+def test_models_that_gammapy_does_not_have_raise():
     scaled = SkyModel(m.ScaleSpectralModel(SPECTRA["pl"](), norm=3), name="x")
     with pytest.raises(ConfigError, match="Gammapy cannot make these models of their document"):
         scaled.to_gammapy()
 
 
-def test_priors_are_said_to_stay_behind(caplog):
+def test_dropped_priors_give_a_warning(caplog):
     theirs = peer.SkyModel(peer.PowerLawSpectralModel(), name="x")
     theirs.spectral_model.index.prior = peer.GaussianPrior(mu=2.0, sigma=0.1)
     with caplog.at_level("WARNING", logger="xgamma"):
@@ -124,7 +124,7 @@ def test_priors_are_said_to_stay_behind(caplog):
     assert "those of x.spectral.index stay behind" in caplog.text
 
 
-def test_what_is_no_model_is_refused():
+def test_another_type_than_a_model_raises():
     for given in (3, "crab", peer.PowerLawSpectralModel()):
         with pytest.raises(ConfigTypeError, match="Expected Models or SkyModel of Gammapy"):
             Models.from_gammapy(given)

@@ -1,4 +1,4 @@
-"""Spectra in the hands of Gammapy and back; skipped where Gammapy is not installed, ``make test-peer`` runs them."""
+"""Spectra to objects of Gammapy and back; skipped where Gammapy is not installed, ``make test-peer`` runs them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ peer = pytest.importorskip("gammapy.datasets", reason="gammapy is not installed"
 maps = pytest.importorskip("gammapy.maps")
 Fit = pytest.importorskip("gammapy.modeling").Fit
 
-# Gammapy has no place for these.
+# Gammapy has no attribute for these.
 LEFT_BEHIND = {"ledger", "offset", "fate", "interval"}
 TEXTS = {"outcome_details", "release", "schema", "schema_version", "time_scale"}
 
@@ -31,7 +31,7 @@ def analysis(tiny_release, tmp_path_factory):
 
 
 def validate_alike(back, ds):
-    """Every number that Gammapy holds has come back to the last bit."""
+    """Check that every number that Gammapy holds is the same to the last bit."""
     assert set(ds.variables) - set(back.variables) <= LEFT_BEHIND
     for name in set(map(str, ds.variables)) - LEFT_BEHIND:
         np.testing.assert_array_equal(back[name].values, ds[name].values, err_msg=name)
@@ -41,7 +41,7 @@ def validate_alike(back, ds):
 
 
 @pytest.mark.parametrize("options", [{}, {"n_rows": 1}, {"on_off": False}, {"frame": "galactic"}], ids=str)
-def test_spectra_come_back_identical(options):
+def test_spectra_survive_the_round_trip_unchanged(options):
     datasets = Datasets.from_xarray(spectra(**options))
     (back,) = Datasets.from_gammapy(datasets.to_gammapy()).to_xarray()
     validate_alike(back, datasets.to_xarray()[0])
@@ -54,7 +54,7 @@ def test_spectra_come_back_identical(options):
     seed=st.integers(0, 99),
     on_off=st.booleans(),
 )
-def test_spectra_of_any_shape_come_back_identical(shape, seed, on_off):
+def test_spectra_of_any_shape_survive_the_round_trip_unchanged(shape, seed, on_off):
     datasets = Datasets.from_xarray(spectra(seed=seed, on_off=on_off, **shape))
     (back,) = Datasets.from_gammapy(datasets.to_gammapy()).to_xarray()
     validate_alike(back, datasets.to_xarray()[0])
@@ -83,7 +83,7 @@ def test_rows_keep_their_order_where_axes_alternate():
     assert Datasets.from_gammapy(mixed.to_gammapy()).names == mixed.names
 
 
-def test_masks_of_the_fit_travel():
+def test_fit_masks_are_converted():
     datasets = Datasets.from_xarray(spectra())
     datasets[0].mask_fit = np.array([True, False, True, True, False])
     theirs = datasets.to_gammapy()
@@ -93,7 +93,7 @@ def test_masks_of_the_fit_travel():
     assert back[1].mask_fit.all()
 
 
-def test_one_row_travels_alone(analysis):
+def test_one_row_is_converted(analysis):
     row = analysis.datasets[1]
     theirs = row.to_gammapy()
     assert isinstance(theirs, peer.SpectrumDatasetOnOff)
@@ -123,7 +123,7 @@ def test_gammapy_finds_the_same_statistic_prediction_and_table(analysis):
             assert found == pytest.approx(expected, rel=1e-11, nan_ok=True), name
 
 
-def test_a_known_background_is_predicted_as_here():
+def test_gammapy_predicts_the_same_with_a_known_background():
     ours = Datasets.from_xarray(spectra(on_off=False), models=SkyModel(PowerLawSpectralModel(), name="crab"))
     theirs = ours.to_gammapy()
     assert theirs.stat_sum() == pytest.approx(ours.stat_sum(), rel=1e-12)
@@ -141,7 +141,7 @@ def test_the_fit_of_gammapy_gives_our_parameters(analysis):
         assert other.error == pytest.approx(ours.error, rel=1e-3)
 
 
-def test_models_are_shared_there_as_here_and_their_covariance_travels(analysis):
+def test_models_are_shared_in_gammapy_and_their_covariance_is_converted(analysis):
     theirs = analysis.datasets.to_gammapy()
     assert len({id(dataset.models[0]) for dataset in theirs}) == 1
     np.testing.assert_allclose(theirs.models.covariance.data, analysis.models.covariance.data, rtol=1e-15)
@@ -157,7 +157,7 @@ def test_each_dataset_keeps_the_models_that_were_set_on_it():
     assert [view.models.names for view in back] == [["first"], ["second"]]
 
 
-def test_a_stack_of_gammapy_comes_back_as_our_stack(analysis):
+def test_a_stack_of_gammapy_equals_our_stack(analysis):
     theirs = analysis.datasets.to_gammapy()
     stacked = SpectrumDatasetOnOff.from_gammapy(theirs.stack_reduce(name="stacked"))
     ours = analysis.datasets.stack_reduce()
@@ -166,7 +166,7 @@ def test_a_stack_of_gammapy_comes_back_as_our_stack(analysis):
     np.testing.assert_allclose(stacked.livetime.value, ours.livetime.value, rtol=1e-13)
 
 
-def test_rows_that_were_not_used_are_said_to_stay(caplog):
+def test_rows_that_were_not_used_give_a_warning(caplog):
     ds = spectra()
     ds["outcome"][1] = 1
     with caplog.at_level("WARNING", logger="xgamma"):
@@ -178,7 +178,7 @@ def theirs_alone():
     return Datasets.from_xarray(spectra(n_rows=1)).to_gammapy()[0]
 
 
-def test_what_is_no_spectrum_is_refused():
+def test_another_type_than_a_spectrum_raises():
     with pytest.raises(ConfigTypeError, match="got a MapDataset; extract spectra"):
         Datasets.from_gammapy([peer.MapDataset(name="map")])
     with pytest.raises(ConfigTypeError, match="got a int"):
@@ -186,14 +186,14 @@ def test_what_is_no_spectrum_is_refused():
 
 
 @pytest.mark.parametrize("name", ["counts", "exposure", "edisp", "counts_off"])
-def test_a_spectrum_that_lacks_a_part_is_refused(name):
+def test_a_spectrum_that_lacks_a_part_raises(name):
     dataset = theirs_alone()
     setattr(dataset, name, None)
     with pytest.raises(DataError, match=f"has no {name}"):
         Datasets.from_gammapy(dataset)
 
 
-def test_a_spectrum_from_another_shape_is_refused():
+def test_a_spectrum_from_another_shape_raises():
     dataset = theirs_alone()
     geom = maps.RegionGeom.create("icrs;ellipse(83.63, 22.01, 0.1, 0.2, 0)", axes=dataset.counts.geom.axes)
     dataset.counts = maps.RegionNDMap(geom, data=dataset.counts.data)
@@ -201,7 +201,7 @@ def test_a_spectrum_from_another_shape_is_refused():
         Datasets.from_gammapy(dataset)
 
 
-def test_a_spectrum_without_masks_and_times_is_taken_as_it_is():
+def test_a_spectrum_without_masks_and_times_is_accepted():
     dataset = theirs_alone()
     dataset.mask_safe = dataset.gti = dataset.meta_table = None
     (back,) = Datasets.from_gammapy(dataset).to_xarray()

@@ -1,4 +1,4 @@
-"""Where Gammapy is not installed, everything but the bridges works, and these say so in a sentence."""
+"""Where Gammapy is not installed, everything but the bridges works, and these raise with what to install."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ CALLS = {
 
 @missing
 @pytest.mark.parametrize("call", CALLS)
-def test_a_bridge_says_what_to_install(call):
+def test_a_bridge_raises_with_what_to_install(call):
     with pytest.raises(ConfigError, match=SENTENCE):
         CALLS[call]()
 
 
 @missing
-def test_the_command_says_what_to_install(capsys, tmp_path):
+def test_the_command_fails_with_what_to_install(capsys, tmp_path):
     Store(str(tmp_path / "store")).put("x", "y", {}, {})
     ran = CommandLine(capsys)("verify", tmp_path / "store", "--against", "gammapy")
     assert (ran.code, "pip install 'xgamma[gammapy]'" in ran.err, ran.out) == (2, True, "")

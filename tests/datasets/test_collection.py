@@ -38,7 +38,7 @@ def test_rows_are_found_by_number_name_and_slice(datasets):
     assert len(datasets) == 4
 
 
-def test_an_unknown_name_is_answered_with_the_nearest(datasets):
+def test_an_unknown_name_raises_with_the_nearest(datasets):
     with pytest.raises(UnknownNameError, match=r"no dataset called '23529'. Did you mean '2352"):
         datasets["23529"]
 
@@ -91,7 +91,7 @@ def test_reading_changes_nothing():
     assert all(view.models is models for view, models in zip(datasets, held, strict=True))
 
 
-def test_whole_datasets_come_back_as_the_same_object():
+def test_a_whole_dataset_is_returned_as_the_same_object():
     reduced = [on_off_dataset(3), cash_dataset(2, names=["a", "b"])]
     datasets = Datasets.from_xarray(reduced)
     assert [ds is given for ds, given in zip(datasets.to_xarray(), reduced, strict=True)] == [True, True]
@@ -169,7 +169,7 @@ def test_a_stack_does_not_depend_on_the_order_of_rows(datasets):
     np.testing.assert_allclose(forward.acceptance_off, backward.acceptance_off, rtol=1e-12)
 
 
-def test_datasets_with_other_good_times_are_stacked_together():
+def test_datasets_with_different_good_times_are_stacked_together():
     first, second = on_off_dataset(2), on_off_dataset(2, names=["a", "b"], seed=1).pad(gti=(0, 1))
     stacked = Datasets.from_xarray([first, second]).stack_reduce()
     np.testing.assert_array_equal(
@@ -177,13 +177,13 @@ def test_datasets_with_other_good_times_are_stacked_together():
     )
 
 
-def test_datasets_with_other_axes_are_not_stacked():
+def test_datasets_with_different_axes_are_not_stacked():
     datasets = Datasets.from_xarray([on_off_dataset(), on_off_dataset(n_energy=5, names=["a"])])
     with pytest.raises(DataError, match="not aligned: 6 bins"):
         datasets.stack_reduce()
 
 
-def test_rows_that_could_not_be_used_are_kept_apart_and_shown_on_request():
+def test_rows_that_could_not_be_used_are_shown_only_on_request():
     ds = with_outcome(on_off_dataset(3), 1, Outcome.NO_OFF_REGION)
     datasets = Datasets.from_xarray(ds)
     assert datasets.names == ["23523", "23525"]
@@ -211,7 +211,7 @@ def test_printing_stays_short_with_many_rows():
     assert datasets._repr_html_().count("<tr>") < 15
 
 
-def test_nothing_is_something_too():
+def test_an_empty_collection_works():
     datasets = Datasets()
     assert (len(datasets), datasets.names, datasets.stat_sum(), len(datasets.info_table())) == (0, [], 0.0, 0)
     assert datasets._repr_html_() == "<p>Datasets: no rows</p>"

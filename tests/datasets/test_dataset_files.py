@@ -29,7 +29,7 @@ def test_a_file_reads_back_to_the_identical_dataset(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", IDENTICAL)
-def test_a_fit_mask_is_kept(tmp_path, name):
+def test_a_fit_mask_survives_writing_and_reading(tmp_path, name):
     datasets = Datasets.from_xarray(on_off_dataset(2))
     datasets[1].mask_fit = datasets[1].energy_mask("2 TeV")
     datasets.write(tmp_path / name)
@@ -83,7 +83,7 @@ def test_a_zarr_file_opens_in_xarray_with_labels_and_units(tmp_path):
         assert "energy_bounds" in ds.coords
 
 
-def test_another_ending_is_refused_before_anything_is_written(tmp_path):
+def test_an_unknown_file_extension_raises_before_anything_is_written(tmp_path):
     datasets = Datasets.from_xarray(on_off_dataset())
     with pytest.raises(ConfigError, match=r"data.hdf5: expected a name that ends in .zarr, .fits, .fits.gz, .yaml"):
         datasets.write(tmp_path / "data.hdf5")
@@ -91,7 +91,7 @@ def test_another_ending_is_refused_before_anything_is_written(tmp_path):
 
 
 @pytest.mark.parametrize("name", [*IDENTICAL, "index.yaml"])
-def test_what_exists_is_overwritten_on_request_only(tmp_path, name):
+def test_existing_files_are_overwritten_only_on_request(tmp_path, name):
     Datasets.from_xarray(on_off_dataset()).write(tmp_path / name)
     other = Datasets.from_xarray(on_off_dataset(seed=9))
     with pytest.raises(OutputExistsError, match="exists already"):
@@ -102,18 +102,18 @@ def test_what_exists_is_overwritten_on_request_only(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", [*IDENTICAL, "index.yaml"])
-def test_a_folder_that_is_not_there_is_said(tmp_path, name):
+def test_a_missing_folder_raises_with_its_name(tmp_path, name):
     with pytest.raises(OutputError, match="folder"):
         Datasets.from_xarray(on_off_dataset()).write(tmp_path / "nowhere" / name)
 
 
 @pytest.mark.parametrize("name", [*IDENTICAL, "index.yaml"])
-def test_a_missing_input_is_said(tmp_path, name):
+def test_a_missing_input_raises_with_its_name(tmp_path, name):
     with pytest.raises(MissingInputError, match="There is no"):
         Datasets.read(tmp_path / name)
 
 
-def test_a_folder_that_is_no_zarr_group_is_never_replaced(tmp_path):
+def test_a_folder_that_is_not_a_zarr_group_is_never_replaced(tmp_path):
     folder = tmp_path / "precious.zarr"
     folder.mkdir()
     (folder / "letter.txt").write_text("do not lose")
@@ -137,7 +137,7 @@ def test_a_zarr_write_that_fails_leaves_the_old_folder(tmp_path, monkeypatch):
     assert [entry.name for entry in tmp_path.iterdir()] == ["data.zarr"]
 
 
-def test_a_zarr_folder_of_others_is_said(tmp_path):
+def test_a_zarr_folder_of_another_program_raises(tmp_path):
     path = tmp_path / "data.zarr"
     path.mkdir()
     (path / "zarr.json").write_text("{}")

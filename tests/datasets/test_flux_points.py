@@ -27,7 +27,7 @@ def points():
     return FluxPoints(flux_points_product())
 
 
-def test_the_import_path_of_the_peer_leads_here():
+def test_the_import_path_of_gammapy_gives_the_same_class():
     assert estimators.FluxPoints is FluxPoints
 
 
@@ -53,7 +53,7 @@ def test_energies_and_statistics_are_attributes(points):
     assert "dnde_ul" in dir(points)
 
 
-def test_an_attribute_that_is_not_there_is_an_attribute_error(points):
+def test_a_missing_attribute_raises_an_attribute_error(points):
     with pytest.raises(AttributeError, match=r"no 'dnde_up' here. Did you mean 'dnde_ul'"):
         _ = points.dnde_up
     without = FluxPoints(points.data.drop_vars(["norm_ul", "stat_scan"]))
@@ -99,7 +99,7 @@ def test_a_formatted_table_prints_three_digits_and_keeps_the_numbers(points):
     np.testing.assert_array_equal(table["dnde"], points.to_table("dnde")["dnde"])
 
 
-def test_an_unknown_kind_of_table_is_refused(points):
+def test_an_unknown_kind_of_table_raises(points):
     with pytest.raises(ConfigError, match="Did you mean 'dnde'"):
         points.to_table("dnd")
     with pytest.raises(UnknownNameError, match="Known: gadf-sed"):
@@ -143,7 +143,7 @@ def test_a_file_gives_the_identical_points_and_exists_once(points, tmp_path):
     assert FluxPointsDataset.read(path, power_law()).models.names == ["crab"]
 
 
-def test_what_is_no_product_of_points_is_refused(points):
+def test_a_dataset_without_flux_points_raises(points):
     with pytest.raises(DataError, match="need the variable 'ref_dnde'"):
         FluxPoints(points.data.drop_vars("ref_dnde"))
     with pytest.raises(DataError, match="the dim 'energy'"):
@@ -194,7 +194,7 @@ def test_models_add_up_and_those_of_other_datasets_are_ignored(points):
     assert "  Number of models                : 2\n" in str(dataset)
 
 
-def test_without_models_there_is_nothing_to_compare_with(points):
+def test_the_statistic_without_models_raises(points):
     dataset = FluxPointsDataset(points)
     with pytest.raises(DataError, match="no models to compare with"):
         dataset.stat_sum()

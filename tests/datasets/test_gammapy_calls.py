@@ -96,7 +96,7 @@ def test_a_model_may_name_the_flux_points():
         numbers(points, Models([source(datasets_names=["stacked"])]))
 
 
-def test_what_cannot_be_fitted_is_refused():
+def test_fitting_another_type_raises():
     one, two = spectrum("a", 1), spectrum("b", 2)
     one.models, two.models = Models([source("x")]), Models([source("y")])
     with pytest.raises(ConfigError, match="The datasets hold different models"):
@@ -111,7 +111,7 @@ def test_what_cannot_be_fitted_is_refused():
         Fit(confidence_opts={"backend": "scipy"})
 
 
-def test_profiles_and_errors_take_what_a_fit_takes():
+def test_profiles_and_errors_accept_what_a_fit_accepts():
     one, models = spectrum(), Models([source()])
     one.models = models
     fit = Fit()
@@ -144,7 +144,7 @@ def test_the_estimator_is_the_function_on_datasets_with_models():
     assert points.norm_scan.shape == (2, 4)
 
 
-def test_the_estimator_refuses_in_a_sentence_what_it_does_not_know():
+def test_unknown_options_of_the_estimator_raise():
     dataset = spectrum()
     dataset.models = Models([source()])
     for wrong, sentence in (
@@ -166,7 +166,7 @@ def test_the_estimator_refuses_in_a_sentence_what_it_does_not_know():
 # --- masks and axes
 
 
-def test_bins_between_two_energies_are_asked_of_the_counts():
+def test_the_counts_give_a_mask_of_bins_between_two_energies():
     dataset = spectrum()
     edges = dataset.energy_axis.edges
     mask = dataset.counts.geom.energy_mask(edges[1] * u.TeV, edges[3] * u.TeV)
@@ -222,7 +222,7 @@ NAMES = {
 
 
 @pytest.mark.parametrize("module", NAMES)
-def test_every_name_is_there_or_refused_in_a_sentence(module):
+def test_every_name_of_gammapy_exists_or_raises_with_an_explanation(module):
     found = importlib.import_module(f"xgamma.{module}")
     for name in NAMES[module].split():
         try:
@@ -234,7 +234,7 @@ def test_every_name_is_there_or_refused_in_a_sentence(module):
         found.nothing  # noqa: B018
 
 
-def test_the_import_of_a_name_that_is_not_there_says_what_is_instead():
+def test_importing_a_missing_name_raises_with_its_replacement():
     with pytest.raises(ImportError, match=r"flux_points_each estimates the points of each night"):
         exec("from xgamma.estimators import LightCurveEstimator")
 

@@ -85,7 +85,7 @@ def test_a_model_of_other_datasets_is_ignored(dataset):
     assert "Number of models                : 1\n" in str(dataset)
 
 
-def test_cash_knows_its_background():
+def test_cash_has_a_known_background():
     dataset = SpectrumDataset(cash_dataset(), power_law())
     np.testing.assert_array_equal(dataset.npred_background(), dataset.data["background"][0])
     n, mu = dataset.counts.values[0, 1:], dataset.npred().values[0, 1:]
@@ -103,7 +103,7 @@ def test_the_fit_mask_is_broadcast_and_stays_out_of_the_data(dataset):
     assert given.mask.shape == (1, 1, 6)
 
 
-def test_a_fit_mask_of_another_shape_or_type_is_refused(dataset):
+def test_a_fit_mask_of_another_shape_or_type_raises(dataset):
     with pytest.raises(ConfigError, match=r"expected the shape \(1, 6\), got \(3,\)"):
         dataset.mask_fit = [True, False, True]
     with pytest.raises(ConfigTypeError, match="array of bool, got int64"):
@@ -174,7 +174,7 @@ def test_significance_is_that_of_the_summed_counts(dataset):
     assert info["sqrt_ts"] == pytest.approx(float(expected), rel=1e-14)
 
 
-def test_a_row_without_any_safe_bin_sums_to_zero_in_silence():
+def test_a_row_without_any_safe_bin_sums_to_zero_without_a_warning():
     ds = on_off_dataset()
     ds["mask_safe"][:] = False
     info = SpectrumDatasetOnOff(ds).info_dict()
@@ -228,12 +228,12 @@ def test_a_dataset_made_by_hand_is_checked(change, sentence):
         SpectrumDatasetOnOff(change(on_off_dataset()))
 
 
-def test_rows_with_one_name_are_refused():
+def test_rows_with_one_name_raise():
     with pytest.raises(DataError, match="unique name"):
         Datasets.from_xarray(dl4_dataset(2, names=["a", "a"]))
 
 
-def test_what_is_no_dataset_is_refused():
+def test_another_type_than_a_dataset_raises():
     with pytest.raises(ConfigTypeError, match=r"xarray\.Dataset, got a dict"):
         SpectrumDatasetOnOff({})
 

@@ -32,7 +32,7 @@ def test_the_bin_of_every_centre_is_its_own(axis):
 
 
 @given(axes)
-def test_what_lies_outside_has_no_bin(axis):
+def test_values_outside_have_no_bin(axis):
     outside = [axis.edges[0] * 0.99, axis.edges[-1] * 1.01, np.nan, np.inf, 0.0, -1.0]
     assert axis.index(outside).tolist() == [-1] * 6
 
@@ -70,7 +70,7 @@ def test_bins_inside_are_those_that_lie_wholly_inside():
         ((np.nan, 10, 5), "min < max"),
     ],
 )
-def test_an_axis_that_cannot_be_is_refused(bounds, words):
+def test_edges_that_are_no_axis_raise(bounds, words):
     with pytest.raises(ConfigError, match=words):
         Axis.from_bounds("energy", *bounds)
 

@@ -26,7 +26,7 @@ def written(factors, style, between):
 
 
 @given(FACTORS, STYLES, st.sampled_from([" ", "*", ".", " * "]))
-def test_what_the_standard_has_is_read_as_astropy_reads_it(factors, style, between):
+def test_units_of_the_standard_are_read_as_astropy_reads_them(factors, style, between):
     text = written(factors, style, between)
     assert fits_unit(text) == u.Unit(text, format="fits")
 
@@ -50,7 +50,7 @@ def test_units_in_several_slashes_are_those_in_negative_powers(words):
 
 
 @given(st.lists(st.tuples(WORDS, POWERS), min_size=1, max_size=4), st.integers(-15, 15))
-def test_a_unit_that_was_read_is_read_again_as_itself(factors, ten):
+def test_a_unit_survives_writing_and_reading(factors, ten):
     unit = fits_unit(f"10**{ten} {written(factors, '{}{}', ' ')}")
     assert fits_unit(unit_string(unit)).to(unit) == pytest.approx(1, rel=1e-12)
 
@@ -107,26 +107,26 @@ UNREADABLE = """erg/cm2 s|1/s MeV|mev|pev|parsnip|TeV-1 sr-1 transit-1|log10(TeV
 
 
 @pytest.mark.parametrize("text", UNREADABLE)
-def test_what_is_unknown_or_can_be_read_in_two_ways_is_refused(text):
+def test_unknown_and_ambiguous_units_raise(text):
     with pytest.raises(InputError, match=r"HDU 'X': the column Y has the unit .* Correct the unit"):
         unit_factor(text, "TeV", "HDU 'X': the column Y")
 
 
 @pytest.mark.parametrize(("text", "unit"), [("S", "s"), ("EV", "TeV"), ("none", "deg"), ("A", "TeV"), ("s", "deg")])
-def test_a_unit_of_another_dimension_is_refused(text, unit):
+def test_a_unit_of_another_dimension_raises(text, unit):
     with pytest.raises(InputError, match=f"HDU 'X': the column Y has the unit '{text}'; expected one that converts"):
         unit_factor(text, unit, "HDU 'X': the column Y")
 
 
 @given(st.text(alphabet="mscTeV10^*/().-+ {}h", max_size=12))
-def test_any_text_is_a_unit_or_is_refused(text):
+def test_any_text_gives_a_unit_or_raises(text):
     try:
         assert fits_unit(text).is_equivalent(fits_unit(text))
     except InputError as error:
         assert repr(text) in str(error)
 
 
-def test_the_page_has_the_tables():
+def test_the_page_on_units_has_the_tables():
     forms = [f"| `{written}` | `{standard}` | {writer} |" for written, standard, writer in FORMS]
     named = [(", ".join(f"`{word}`" for word in row.words), row.meaning, row.writer) for row in DIALECTS]
     words = [f"| {words} | {f'`{unit}`' if unit else 'a plain number'} | {writer} |" for words, unit, writer in named]

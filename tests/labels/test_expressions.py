@@ -1,4 +1,4 @@
-"""Expressions over columns: what they mean is what Python means by them, and they run no code."""
+"""Expressions over columns: they mean what they mean in Python, and run no code."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ condition = st.recursive(
 
 
 @given(condition)
-def test_an_expression_means_what_python_means_by_it(text):
+def test_an_expression_means_what_it_means_in_python(text):
     found = parsed(text, "here").holds(COLUMNS).tolist()
     assert found == [eval(text, {"__builtins__": {}}, row) for row in ROWS]
 
 
 @given(condition)
-def test_an_expression_knows_the_columns_that_it_uses(text):
+def test_an_expression_lists_the_columns_that_it_uses(text):
     assert parsed(text, "here").names == tuple(sorted(name for name in COLUMNS if name in text))
 
 
@@ -76,13 +76,13 @@ def test_an_expression_knows_the_columns_that_it_uses(text):
         "await zenith",
     ],
 )
-def test_what_could_run_code_or_means_nothing_is_refused(text):
+def test_code_and_meaningless_expressions_raise(text):
     with pytest.raises(ConfigError, match=r"^observations\.expression: "):
         parsed(text, "observations.expression")
 
 
 @given(st.text(max_size=40))
-def test_any_text_is_an_expression_or_one_sentence(text):
+def test_any_text_gives_an_expression_or_raises(text):
     try:
         expression = parsed(text, "here")
         expression.validate_names(list(COLUMNS), "here")
@@ -91,7 +91,7 @@ def test_any_text_is_an_expression_or_one_sentence(text):
         assert str(error)
 
 
-def test_what_is_long_or_deep_is_refused_in_a_sentence():
+def test_long_and_deep_expressions_raise():
     for text in ("x" * (MAX_LENGTH + 1), "(" * 400, "not " * 240 + "True", "-" * 900 + "1"):
         try:
             parsed(text, "here").holds(COLUMNS)
@@ -112,7 +112,7 @@ def test_an_unknown_column_is_named_with_the_nearest():
         parsed("target == Vela", "here").validate_names(list(COLUMNS), "here")
 
 
-def test_a_column_alone_is_no_condition():
+def test_a_column_alone_raises():
     with pytest.raises(ConfigError, match="Expected a condition"):
         parsed("zenith", "here").holds(COLUMNS)
     with pytest.raises(ConfigError, match="expected a condition in the place of 'zenith'"):

@@ -35,7 +35,7 @@ def test_a_frame_and_back_is_the_identity(lon, lat):
     assert separation(lon, lat, *back) < 1e-10
 
 
-def test_an_unknown_frame_is_refused():
+def test_an_unknown_frame_raises():
     with pytest.raises(ConfigError, match="icrs or galactic"):
         to_frame(0.0, 0.0, "fk4", "icrs")
 
@@ -68,7 +68,7 @@ def test_the_plane_and_back_is_the_identity(lon0, lat0, x, y):
     assert (float(plane.x), float(plane.y)) == pytest.approx((x, y), abs=1e-9)
 
 
-def test_points_behind_the_plane_are_nowhere():
+def test_points_behind_the_plane_are_nan():
     assert np.isnan(tangent_plane(180.0, 0.0, 0.0, 0.0).x)
 
 
@@ -85,7 +85,7 @@ def test_all_of_a_circle_lies_in_its_box(lon0, lat0, radius, angle, share):
     assert in_boxes(np.array([lon]), np.array([lat]), row, *circle).all()
 
 
-def test_the_northward_scale_is_one_at_the_tangent_point_and_smaller_beside_it():
+def test_the_northward_scale_is_one_at_the_tangent_point_and_smaller_elsewhere():
     assert northward_scale(10.0, 20.0, 10.0, 20.0) == pytest.approx(1.0, abs=1e-9)
     offset = np.deg2rad(1.0)
     assert northward_scale(10.0, 21.0, 10.0, 20.0) == pytest.approx(np.cos(offset) ** 2, rel=1e-5)

@@ -1,4 +1,4 @@
-"""Good time is clipped and merged, and time keeps its digits."""
+"""Good time is clipped and merged, and times are exact to a microsecond."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_seconds_are_counted_in_the_scales_of_fits_however_they_are_written(scal
     "scale",
     ["", "  ", "GPS", "LOCAL", "UT1", "UT", "TCB", "TCG", "LST", "TT.", "(TT)", 0, 1.5, True, None, float("nan")],
 )
-def test_a_scale_in_which_seconds_are_not_counted_is_refused(scale):
+def test_an_unsupported_time_scale_raises(scale):
     with pytest.raises(InputError, match=r"TIMESYS = .*; expected TT, TAI, UTC or TDB"):
         mjdref_from_header({"MJDREFI": 51910, "TIMESYS": scale})
 
@@ -94,12 +94,12 @@ def test_an_epoch_may_be_one_card_or_two_and_text(header):
         ({"MJDREFI": 0, "TIMESYS": "UTC"}, "expected one from 36934 to 88069"),
     ],
 )
-def test_a_header_without_an_epoch_is_refused(header, words):
+def test_a_header_without_an_epoch_raises(header, words):
     with pytest.raises(InputError, match=words):
         mjdref_from_header(header)
 
 
-def test_a_card_is_a_finite_number_or_not_there():
+def test_a_card_is_a_finite_number_or_missing():
     assert [card_number({"A": value}, "A") for value in (1, "1", 1.0)] == [1.0, 1.0, 1.0]
     assert [card_number(header, "A") for header in ({}, {"A": None}, {"A": " "})] == [None, None, None]
     assert np.isnan([as_number(value) for value in ("", "one", None, True, [1.0], 1j)]).all()
@@ -110,7 +110,7 @@ def test_seconds_and_times_are_inverse_to_a_microsecond(seconds):
     assert seconds_since(time_from_seconds(seconds, 51910.0007), 51910.0007) == pytest.approx(seconds, abs=1e-6)
 
 
-def test_an_interval_that_stops_before_it_starts_is_refused():
+def test_an_interval_that_stops_before_it_starts_raises():
     with pytest.raises(ConfigError, match="starts before it stops"):
         interval_seconds(Time("2005-01-02"), Time("2005-01-01"), 51910.0)
 
@@ -144,7 +144,7 @@ def test_the_union_of_good_time_is_its_measure(gti, more):
     np.testing.assert_array_equal(disjoint_gti(union), union)
 
 
-def test_rows_that_touch_or_stand_apart_stay_and_empty_ones_go():
+def test_adjacent_and_separate_intervals_stay_and_empty_ones_are_removed():
     gti = np.array([[9.0, 12.0], [0.0, 5.0], [5.0, 8.0], [7.0, 7.0]])
     np.testing.assert_array_equal(disjoint_gti(gti), [[0.0, 5.0], [5.0, 8.0], [9.0, 12.0]])
     assert disjoint_gti(np.empty((0, 2))).shape == (0, 2)
@@ -173,14 +173,14 @@ def test_a_time_is_in_good_time_from_each_start_to_before_its_stop(gti, times, r
         ([[0.0, np.nan]], 0.0),
     ],
 )
-def test_a_last_stop_holds_for_a_second_more_where_all_is_written_in_whole_seconds(gti, slack):
+def test_a_last_stop_in_whole_seconds_is_extended_by_a_second(gti, slack):
     assert stop_slack(np.array(gti)) == slack
     assert with_slack(np.array(gti), slack)[-1, 1] == pytest.approx(gti[-1][1] + slack, nan_ok=True)
     assert stop_slack(np.empty((0, 2))) == 0.0
     assert len(with_slack(np.empty((0, 2)), 1.0)) == 0
 
 
-def test_intervals_that_touch_do_not_overlap_and_others_are_named():
+def test_adjacent_intervals_do_not_overlap_and_overlapping_ones_are_named():
     days = [Time(f"2005-01-{day:02d}") for day in range(1, 10)]
     assert overlap_problem([(days[2], days[4]), (days[0], days[2])]) == ""
     assert overlap_problem([]) == ""
@@ -193,6 +193,6 @@ def test_intervals_that_touch_do_not_overlap_and_others_are_named():
         assert "intervals that do not overlap" in overlap_problem(intervals)
 
 
-def test_a_site_of_which_nothing_is_known_is_at_greenwich():
+def test_an_unknown_site_is_at_greenwich():
     mjd = np.full(4, 53348.6)
     assert set(nights(mjd, np.array([0.0, np.nan, np.inf, -np.inf])).tolist()) == {"2004-12-09"}

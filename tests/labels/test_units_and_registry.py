@@ -1,4 +1,4 @@
-"""Quantities at the door, and parameters of registered functions."""
+"""Quantities on input, and parameters of registered functions."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_quantities_are_written_as_numbers_with_a_point():
         (True, "expected a number and a unit"),
     ],
 )
-def test_what_is_no_energy_is_refused_in_one_sentence(value, words):
+def test_a_quantity_that_is_not_an_energy_raises(value, words):
     with pytest.raises(ConfigError, match=words):
         canonical(value, "TeV", "energy")
 
@@ -90,13 +90,13 @@ def test_parameters_are_converted_and_defaults_filled_in():
         ({"flag": "yes"}, "true or false"),
     ],
 )
-def test_wrong_parameters_are_refused_with_their_place(given, words):
+def test_wrong_parameters_raise_with_their_path(given, words):
     with pytest.raises(ConfigError, match=words) as caught:
         normalize_parameters(lookup("test", "thing"), given, "datasets.parameters")
     assert "datasets.parameters" in str(caught.value)
 
 
-def test_an_unknown_name_is_answered_with_the_nearest():
+def test_an_unknown_name_raises_with_the_nearest():
     with pytest.raises(UnknownNameError, match="Did you mean 'thing'"):
         lookup("test", "thnig")
     assert "thing" in names("test")

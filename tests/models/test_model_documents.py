@@ -274,7 +274,7 @@ def test_any_value_survives_the_document(index, amplitude, error, limit, frozen,
         assert repr(ours) == repr(theirs)
 
 
-def test_documents_of_another_version_are_read_and_kept(tmp_path):
+def test_documents_of_another_version_are_read_and_written_unchanged(tmp_path):
     (tmp_path / "other.yaml").write_text(OTHER_VERSION)
     (tmp_path / "other_covariance.dat").write_text(OTHER_COVARIANCE.strip())
     models = Models.read(tmp_path / "other.yaml")
@@ -292,7 +292,7 @@ def test_documents_of_another_version_are_read_and_kept(tmp_path):
     assert list(document["components"][0]["temporal"]) == ["type", "parameters", "scale", "filename"]
 
 
-def test_spatial_and_temporal_models_are_kept_and_not_evaluated():
+def test_spatial_and_temporal_models_are_written_and_not_evaluated():
     for part in (PointSpatialModel(), ExpDecayTemporalModel()):
         with pytest.raises(LaterError, match="later version"):
             part(1 * u.deg)
@@ -309,7 +309,7 @@ def test_linked_parameters_are_one_object_after_reading_and_copying():
     assert "link" not in Models([models["a"]]).to_yaml()
 
 
-def test_labels_of_a_document_stay():
+def test_labels_of_a_document_survive():
     text = rich().to_yaml().replace("index@0001", "index@IaLl")
     assert Models.from_yaml(text).to_yaml() == text
 
@@ -321,7 +321,7 @@ def test_missing_parameters_take_their_default_with_a_warning(caplog):
     assert "parameter 'reference' is not in the document; using its default 1.0 TeV" in caplog.text
 
 
-def test_a_covariance_that_text_names_and_nobody_has_is_a_warning(caplog):
+def test_a_missing_covariance_file_gives_a_warning(caplog):
     with caplog.at_level(logging.WARNING):
         models = Models.from_yaml(WRITTEN.replace("model-best-fit_covariance.dat", "nowhere.dat"))
     assert "nowhere.dat" in caplog.text
@@ -386,7 +386,7 @@ def test_a_slice_keeps_what_a_fit_found():
     assert models["b"].copy(name="c").parameters["index"].error == pytest.approx(0.3)
 
 
-def test_a_source_says_whether_it_has_one_norm():
+def test_a_source_with_one_norm_is_recognised():
     assert SkyModel(PowerLawSpectralModel(), name="a").validate_norm().name == "amplitude"
     two = SkyModel(PowerLawSpectralModel() + PowerLawSpectralModel(), name="b")
     assert two.norm_parameter is None
@@ -402,7 +402,7 @@ def test_a_model_is_made_from_tags_and_numbered_without_a_name():
     assert isinstance(model.parameters, Parameters)
 
 
-# --- refusals
+# --- errors
 
 
 @pytest.mark.parametrize(
@@ -433,7 +433,7 @@ def test_a_model_is_made_from_tags_and_numbered_without_a_name():
         ("components: [{name: x, type: SkyModel, spectral: {type: naima}}]", LaterError, "naima"),
     ],
 )
-def test_a_wrong_document_is_one_clear_sentence(text, error, sentence):
+def test_a_wrong_document_raises_one_clear_error(text, error, sentence):
     with pytest.raises(error, match=sentence):
         Models.from_yaml(text)
 
@@ -451,13 +451,13 @@ def test_a_wrong_document_is_one_clear_sentence(text, error, sentence):
         ("{value: 1}", "entries with a name"),
     ],
 )
-def test_a_wrong_parameter_is_one_clear_sentence(entry, sentence):
+def test_a_wrong_parameter_raises_one_clear_error(entry, sentence):
     text = f"components: [{{name: x, type: SkyModel, spectral: {{type: pl, parameters: [{entry}]}}}}]"
     with pytest.raises(ConfigError, match=sentence):
         Models.from_yaml(text)
 
 
-def test_two_models_of_one_name_are_refused_wherever_they_meet():
+def test_two_models_of_one_name_raise_in_every_list():
     one, two = (SkyModel(PowerLawSpectralModel(), name="a") for _ in range(2))
     models = Models([one])
     for attempt in (lambda: Models([one, two]), lambda: models.append(two), lambda: models.extend([two])):
@@ -471,7 +471,7 @@ def test_two_models_of_one_name_are_refused_wherever_they_meet():
             Models(wrong)
 
 
-def test_files_that_are_not_there_or_in_the_way(tmp_path):
+def test_missing_files_and_existing_files_raise(tmp_path):
     with pytest.raises(MissingInputError, match=r"no\.yaml"):
         Models.read(tmp_path / "no.yaml")
     path = tmp_path / "m.yaml"

@@ -1,4 +1,4 @@
-"""Names of models and parameters: whatever text they are, they come back; no two parameters share one."""
+"""Names of models and parameters: any text survives writing and reading; no two parameters share one."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_name_that_only_one_part_of_a_compound_has_is_shown_alone():
     assert shown == ["index", "amplitude", "model1.reference", "tilt", "norm", "model2.reference"]
 
 
-def test_the_covariance_of_a_compound_comes_back_by_either_kind_of_name(tmp_path):
+def test_the_covariance_of_a_compound_is_read_by_either_kind_of_name(tmp_path):
     models = two_power_laws()
     matrix = np.diag([1.0, 2, 0, 4, 5, 0, 1, 8, 0])
     matrix[0, 6] = matrix[6, 0] = 1.0

@@ -10,7 +10,7 @@ from xgamma.errors import ConfigError, ConfigTypeError, UnknownNameError
 from xgamma.models import LogParabolaSpectralModel, Models, Parameter, Parameters, PowerLawSpectralModel, SkyModel
 
 
-def test_a_parameter_takes_quantities_and_strings_at_the_door():
+def test_a_parameter_accepts_quantities_and_strings():
     assert Parameter("e", "500 GeV").quantity == 0.5 * u.TeV
     assert Parameter("e", 500 * u.GeV, "TeV").value == 0.5
     assert Parameter("a", 1, "cm-2 s-1 TeV-1", min="1e-4 m-2 s-1 TeV-1").min == pytest.approx(1e-8)
@@ -19,22 +19,22 @@ def test_a_parameter_takes_quantities_and_strings_at_the_door():
     assert (parameter.value, str(parameter.unit)) == (2.0, "GeV")
 
 
-def test_yaml_reads_a_number_without_a_dot_as_text_and_it_is_a_number_all_the_same():
+def test_a_number_that_yaml_reads_as_text_is_accepted():
     assert Parameter("a", "1e-12").value == 1e-12
 
 
 @pytest.mark.parametrize("value", ["fast", "1 parsnip", [1, 2] * u.TeV, True, None])
-def test_what_is_not_one_number_is_refused_with_its_name(value):
+def test_a_value_that_is_not_one_number_raises_with_the_name(value):
     with pytest.raises(ConfigError, match="ebreak"):
         Parameter("ebreak", value, "TeV" if value is True or value is None else "")
 
 
-def test_a_unit_of_another_dimension_is_refused():
+def test_a_unit_of_another_dimension_raises():
     with pytest.raises(ConfigError, match="'reference': expected a value in TeV, got one in deg"):
         PowerLawSpectralModel(reference="1 deg")
 
 
-def test_a_number_without_its_unit_is_refused_with_the_way_out():
+def test_a_number_without_its_unit_raises_with_what_to_write():
     with pytest.raises(ConfigError, match="write '1 TeV'"):
         PowerLawSpectralModel(reference=1)
 
@@ -45,7 +45,7 @@ def test_a_parameter_cannot_be_overwritten_by_a_number():
         model.index = 2.5
 
 
-def test_a_value_outside_its_limits_is_said(caplog):
+def test_a_value_outside_its_limits_gives_a_warning(caplog):
     parameter = Parameter("index", 5.0, min=0, max=4)
     with caplog.at_level(logging.WARNING):
         parameter.check_limits()
@@ -122,7 +122,7 @@ def test_the_covariance_follows_the_errors_and_reaches_the_parts():
     assert models.covariance.correlation[0, 1] == pytest.approx(1e-14 / (0.3 * 1e-12))
 
 
-def test_a_covariance_over_the_unique_parameters_reaches_every_place():
+def test_a_covariance_over_the_unique_parameters_reaches_every_model():
     first, second = PowerLawSpectralModel(), PowerLawSpectralModel()
     second.index = first.index
     models = Models([SkyModel(first, name="a"), SkyModel(second, name="b")])

@@ -121,7 +121,7 @@ def test_a_norm_model_with_its_defaults_changes_a_spectrum_little():
     np.testing.assert_allclose(m.ExpCutoffPowerLawNormSpectralModel()(energy), np.exp([-0.01, -0.1, -3]))
 
 
-def test_norms_are_flat_outside_their_nodes_and_a_template_goes_on():
+def test_norms_are_constant_outside_their_nodes_and_a_template_is_extrapolated():
     norms = m.PiecewiseNormSpectralModel([1, 4] * u.TeV, norms=[1, 4])
     np.testing.assert_allclose(norms([0.1, 1, 2, 4, 40] * u.TeV), [1, 1, 2, 4, 4], rtol=1e-14)
     linear = m.PiecewiseNormSpectralModel([1, 4] * u.TeV, norms=[1, 4], interp="lin")
@@ -210,7 +210,7 @@ def test_a_change_of_unit_changes_nothing(index, scale):
 
 
 @pytest.mark.parametrize("name", spectra())
-def test_given_values_stand_in_for_the_current_ones(name):
+def test_given_values_replace_the_current_ones(name):
     model = spectra()[name]
     values = model.parameters.value
     np.testing.assert_array_equal(model.flux(EDGES, values), model.flux(EDGES))
@@ -323,7 +323,7 @@ def test_absorption_is_read_from_a_table_and_interpolated_in_its_logarithm(tmp_p
     assert model.copy().redshift is not model.redshift
 
 
-def test_a_missing_table_is_said_with_its_place(tmp_path):
+def test_a_missing_table_raises_with_its_path(tmp_path):
     with pytest.raises(MissingInputError, match="no-such"):
         m.EBLAbsorptionNormSpectralModel.read(tmp_path / "no-such.fits")
     with pytest.raises(UnknownNameError, match="Did you mean 'dominguez'"):
@@ -390,7 +390,7 @@ def test_a_template_over_parameters_opens_its_file_when_it_is_evaluated(tmp_path
         model(1 * u.TeV)
 
 
-def test_naima_says_what_to_do_instead():
+def test_naima_models_raise_with_what_to_do_instead():
     with pytest.raises(LaterError, match="TemplateSpectralModel"):
         m.NaimaSpectralModel()
 
@@ -431,7 +431,7 @@ def test_a_users_own_spectrum_is_evaluated_and_read_from_a_document():
         ("eflux", "eflux [erg / (cm2 s)]"),
     ],
 )
-def test_a_picture_says_its_units(sed_type, label):
+def test_a_plot_is_labelled_with_its_units(sed_type, label):
     model = covered(m.PowerLawSpectralModel())
     ax = model.plot([1, 10] * u.TeV, sed_type=sed_type, n_points=5)
     model.plot_error([1, 10] * u.TeV, ax=ax, sed_type=sed_type, n_points=5)
@@ -450,7 +450,7 @@ def test_a_power_of_the_energy_enters_the_label():
     np.testing.assert_allclose(ax.lines[0].get_ydata(), 1e-12)
 
 
-def test_a_wrong_picture_is_refused():
+def test_a_wrong_picture_raises():
     with pytest.raises(ConfigError, match="Did you mean 'e2dnde'"):
         m.PowerLawSpectralModel().plot([1, 2] * u.TeV, sed_type="e2dnd")
     with pytest.raises(ConfigError, match="first < last"):

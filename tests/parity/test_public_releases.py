@@ -17,7 +17,7 @@ from xgamma.store import Store
 
 PEER = os.environ.get("PEER_PYTHON", "")
 DATA = Path(os.environ.get("GAMMAPY_DATA", "/nowhere"))
-# Regions beside the pointing of each run, in ICRS degrees.
+# Regions offset from the pointing of each run, in ICRS degrees.
 CTA = {
     "datastore": "cta-1dc/index/gps",
     "regions": {
@@ -81,7 +81,7 @@ def test_spectra_of_each_run_are_those_of_gammapy(request_of, tmp_path):
         assert np.all(np.abs(ours[name] - theirs[name]) <= limit * scale), name
 
 
-def test_all_runs_open_and_what_they_share_is_kept_once(request_of):
+def test_all_runs_open_and_shared_responses_are_stored_once(request_of):
     release = open_release(request_of["datastore"])
     ids = [int(obs_id) for obs_id in request_of["regions"]]
     held = release.load(ids, Store("memory://"))

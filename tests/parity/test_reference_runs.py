@@ -119,7 +119,7 @@ def test_the_stack_of_the_crab_agrees_to_single_precision(stacked):
     np.testing.assert_allclose(acceptance_off, wanted["acceptance_off"], rtol=1e-6)
 
 
-def test_the_table_of_the_stack_says_what_the_reference_says(stacked):
+def test_the_table_of_the_stack_is_the_reference(stacked):
     analysis, reference = stacked
     table = analysis.datasets.info_table()
     for name, wanted in reference["info_table"].items():

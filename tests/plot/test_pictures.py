@@ -52,7 +52,7 @@ def validate_nothing_is_clipped(figure):
         ("", ""),
     ],
 )
-def test_units_are_written_for_the_eye(unit, text):
+def test_units_are_formatted_for_plots(unit, text):
     assert unit_label(unit) == text
     assert axis_label("rate", unit) == (f"rate [{text}]" if text else "rate")
 
@@ -85,7 +85,7 @@ def test_counts_are_drawn_whole(dataset, ax):
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["Background", "Counts"]
 
 
-def test_an_excess_below_zero_is_in_the_picture(ax):
+def test_an_excess_below_zero_is_in_the_plot(ax):
     ds = on_off_dataset()
     ds["counts"][:] = 0.0
     dataset = SpectrumDatasetOnOff(ds)

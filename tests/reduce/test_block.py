@@ -52,7 +52,7 @@ def grid_of(**changes):
 # --- the numbers
 
 
-def test_a_reduction_is_what_the_schema_says(reduced):
+def test_a_reduction_follows_the_schema(reduced):
     schema.validate(reduced)
     assert reduced.attrs["outcome_details"] == ["used"] * 7
     assert reduced["outcome"].values.tolist() == [Outcome.USED] * 7
@@ -105,7 +105,7 @@ def test_rows_of_the_dispersion_sum_to_at_most_one(reduced):
     np.testing.assert_allclose(total[..., inside], 1.0, rtol=1e-9)
 
 
-# --- the same bytes however it is cut
+# --- the same bytes for any blocks
 
 
 def cut(monkeypatch, rows, events):
@@ -143,7 +143,7 @@ def test_a_row_does_not_depend_on_its_neighbours(nights_part, reduced):
         np.testing.assert_array_equal(found[name], reduced[name].isel(dataset=order))
 
 
-def test_a_run_may_stand_in_several_rows(nights_part, reduced):
+def test_a_run_may_have_several_rows(nights_part, reduced):
     found = reduce_block(nights_part, rows_in(nights_part, [2, 2, 5, 2]), recipe())
     for name in COUNTED:
         np.testing.assert_array_equal(found[name], reduced[name].isel(dataset=[2, 2, 5, 2]))
@@ -206,7 +206,7 @@ def test_the_ledger_adds_up_on_every_run(nights_part, reduced):
     assert np.all(reduced["ledger"][..., Fate.OUTSIDE_REGIONS] > 0)
 
 
-def test_events_outside_the_axis_are_so_on_the_ledger(nights_part, reduced):
+def test_the_ledger_counts_events_outside_the_axis(nights_part, reduced):
     narrow = grid_of(energy=Axis("energy", recipe().grid.energy.edges[2:5]))
     found = reduce_block(nights_part, rows_in(nights_part), recipe(grid=narrow))
     np.testing.assert_array_equal(found["ledger"].sum("fate"), reduced["ledger"].sum("fate"))
@@ -220,7 +220,7 @@ def test_events_outside_the_axis_are_so_on_the_ledger(nights_part, reduced):
 
 
 @given(data=st.data())
-def test_any_damage_to_events_is_on_the_ledger(nights_part, data):
+def test_the_ledger_counts_damaged_events(nights_part, data):
     size = nights_part.events.sizes["event"]
     columns = {name: nights_part.events[name].values.copy() for name in ("ra", "dec", "energy")}
     damaged = data.draw(st.sets(st.integers(0, size - 1), max_size=8))
@@ -238,7 +238,7 @@ def test_any_damage_to_events_is_on_the_ledger(nights_part, data):
     assert not found["mask_safe"].values[per_run > 0].any()
 
 
-def test_events_outside_the_interval_are_so_on_the_ledger(nights_part, reduced):
+def test_the_ledger_counts_events_outside_the_interval(nights_part, reduced):
     gti = np.stack([nights_part.gti[side].values.reshape(7, 2) for side in ("start", "stop")], axis=2)
     middle = gti[:, 0].mean(axis=1)
     before = reduce_block(nights_part, rows_in(nights_part, np.arange(7), stop=middle), recipe())
@@ -257,7 +257,7 @@ def test_events_outside_the_interval_are_so_on_the_ledger(nights_part, reduced):
     np.testing.assert_array_equal(before["ledger"].sum("fate"), after["ledger"].sum("fate"))
 
 
-def test_an_event_belongs_to_one_of_two_intervals_that_touch(nights_part):
+def test_an_event_belongs_to_one_of_two_adjacent_intervals(nights_part):
     first = float(nights_part.events["time"][5])
     sides = [{"stop": first}, {"start": first}]
     found = [
@@ -268,14 +268,14 @@ def test_an_event_belongs_to_one_of_two_intervals_that_touch(nights_part):
     assert found[1][Fate.OUTSIDE_TIME] == 5
 
 
-def test_a_ledger_that_does_not_add_up_is_refused():
+def test_a_ledger_that_does_not_add_up_raises():
     ledger = np.ones((2, 1, len(Fate)), int)
     validate_ledger(ledger, np.array([6, 6]))
     with pytest.raises(DataError, match="ledger of row 1 adds up to"):
         validate_ledger(ledger, np.array([6, 7]))
 
 
-def test_two_regions_keep_two_books(nights_part):
+def test_two_regions_have_two_ledgers(nights_part):
     regions = (Circle(83.633, 22.014, 0.11), Circle(83.4, 22.3, 0.2))
     both = reduce_block(nights_part, rows_in(nights_part), recipe(grid=grid_of(space=RegionSpace(regions))))
     alone = [
@@ -318,7 +318,7 @@ def test_a_row_that_cannot_be_used_is_masked_with_a_reason(nights_part, reduced,
         np.testing.assert_array_equal(found[name].values[others], reduced[name].values[others])
 
 
-def test_a_psf_is_needed_for_the_containment_only(nights_part):
+def test_a_psf_is_needed_only_for_the_containment(nights_part):
     without = with_runs(nights_part, psf_table=np.full(7, -1))
     assert reduce_block(without, rows_in(without), recipe(containment=False))["outcome"].values.tolist() == [0] * 7
     assert reduce_block(without, rows_in(without), recipe())["outcome"].values.tolist() == [Outcome.MISSING_IRF] * 7
@@ -332,7 +332,7 @@ def test_a_block_without_a_usable_row_is_a_block(nights_part):
     np.testing.assert_array_equal(found["ledger"].sum("fate").values[:, 0], nights_part.obs["event_size"])
 
 
-def test_an_interval_without_good_time_is_said(nights_part):
+def test_an_interval_without_good_time_gives_a_reason(nights_part):
     gap = float(nights_part.gti["stop"][0]) + 1.0
     found = reduce_block(nights_part, rows_in(nights_part, [0], gap, gap + 5.0), recipe())
     assert found["outcome"].values.tolist() == [Outcome.NO_GOOD_TIME]
@@ -348,7 +348,7 @@ def test_counts_without_a_background_have_no_off_counts(nights_part, reduced):
     schema.validate(found)
 
 
-def test_a_containment_of_point_like_responses_is_refused(tmp_path):
+def test_a_containment_of_point_like_responses_raises(tmp_path):
     plan = dataclasses.replace(TINY, response=Response(energy_bins=16, enclosure="point-like"))
     part = part_in_memory(release_of(plan, tmp_path))
     found = reduce_block(part, rows_in(part), recipe(containment=False))
@@ -411,7 +411,7 @@ def test_the_document_of_a_recipe_drops_parameters_of_methods_that_are_not_used(
     assert biased == used[0]
 
 
-def test_the_order_of_safe_masks_makes_no_other_recipe():
+def test_the_order_of_safe_masks_does_not_change_the_recipe():
     one, other = (recipe(safe_masks=names).document() for names in (("bkg-peak", "aeff-max"), ("aeff-max", "bkg-peak")))
     assert one == other
 

@@ -82,7 +82,7 @@ def test_events_in_good_time_and_those_outside_are_all_events(nights_part, found
 
 
 @given(shares, st.floats(0.01, 0.99))
-def test_two_intervals_that_touch_add_up_to_the_whole(nights_part, found, cut):
+def test_two_adjacent_intervals_add_up_to_the_whole(nights_part, found, cut):
     start, stop = span(nights_part)
     part = with_good_time(nights_part, start + found * (stop - start))
     middle = start + cut * (stop - start)
@@ -123,7 +123,7 @@ def test_the_order_of_events_and_of_good_times_does_not_matter(nights_part):
 
 
 @pytest.mark.parametrize(("rule", "whole", "fraction"), [("rounded", 3, 4), ("strict", 4, 4), ("ignored", 0, 0)])
-def test_a_second_that_a_writer_cut_off_counts_as_the_rule_says(nights_part, rule, whole, fraction):
+def test_a_truncated_last_second_counts_by_the_rule_of_good_time(nights_part, rule, whole, fraction):
     start, stop = (float(np.rint(side)) for side in span(nights_part))
     size = int(nights_part.obs["event_size"][RUN])
     for late, outside in ((0.0, whole), (0.25, fraction)):
@@ -135,7 +135,7 @@ def test_a_second_that_a_writer_cut_off_counts_as_the_rule_says(nights_part, rul
         reduced = reduce_block(part, rows_in(part), recipe(good_time=rule))
         assert outside_time(reduced) == [outside]
         assert reduced["ontime"].values.tolist() == [end - start]
-        # Older parts do not know; their events are looked at.
+        # Older parts do not record it; their events are read.
         old = without_columns(part, "event_outside", "gti_slack")
         again = reduce_block(old, rows_in(old), recipe(good_time=rule))
         np.testing.assert_array_equal(again["ledger"], reduced["ledger"])
@@ -155,7 +155,7 @@ def test_times_are_read_only_where_some_events_may_not_count(nights_part):
     assert counted_time(old, rows, "ignored") == [None] * 7
 
 
-def test_rows_with_and_without_windows_keep_their_numbers_beside_each_other(nights_part):
+def test_rows_with_and_without_windows_do_not_affect_each_other(nights_part):
     outside = nights_part.obs["event_outside"].copy(data=[np.nan, 0, np.nan, 0, 0, 1, 0])
     part = Part({**nights_part.groups, "": nights_part.obs.assign(event_outside=outside)})
     plain = reduce_spectra(nights_part, rows_in(nights_part), recipe())
@@ -187,7 +187,7 @@ def test_a_run_with_a_time_that_is_not_finite_is_masked(nights_part, worthless):
     assert reduce_block(part, rows_in(part), recipe(good_time="ignored"))["outcome"].values.tolist() == [Outcome.USED]
 
 
-def test_a_run_whose_good_time_lies_beside_its_events_is_masked(nights_part):
+def test_a_run_without_events_in_its_good_time_is_masked(nights_part):
     _, stop = span(nights_part)
     part = with_good_time(nights_part, np.array([[stop + 100, stop + 1780.5]]))
     reduced = reduce_block(part, rows_in(part), recipe())
@@ -208,7 +208,7 @@ def test_a_run_whose_good_time_lies_beside_its_events_is_masked(nights_part):
         ((0.0, 1680.0), np.nan),
     ],
 )
-def test_a_part_of_an_older_version_whose_times_are_not_sound_gives_no_number(nights_part, row, deadc):
+def test_a_part_of_an_older_version_with_impossible_times_is_masked(nights_part, row, deadc):
     start, _ = span(nights_part)
     gti = start + np.array([(0.0, 50.0), row])
     part = without_columns(with_good_time(nights_part, gti, deadc=deadc), "event_outside", "gti_slack")

@@ -81,7 +81,7 @@ def test_one_block_runs_in_this_thread():
     assert run_blocks(threading.get_ident, [], "None") == []
 
 
-def test_an_error_in_a_block_comes_out_as_it_is():
+def test_an_error_in_a_block_is_raised_unchanged():
     def fail(number):
         if number == 1:
             raise StoreError("chunk 1 is gone")
@@ -91,7 +91,7 @@ def test_an_error_in_a_block_comes_out_as_it_is():
         run_blocks(fail, [(0,), (1,), (2,)], "Failing")
 
 
-def test_a_store_in_memory_does_not_travel_to_another_process(nights_release):
+def test_a_store_in_memory_cannot_be_used_from_another_process(nights_release):
     store = Store("memory://")
     held = open_release(nights_release).load([1], store)
     [record] = store.ls("dl3")
@@ -119,7 +119,7 @@ def test_one_block_needs_no_dask():
     assert found.stdout.strip() == "[]"
 
 
-def test_a_bar_that_nobody_sees_counts_in_silence(capsys):
+def test_a_hidden_progress_bar_prints_nothing(capsys):
     with progress_bar("Reading", 5) as advance:
         for _ in range(5):
             advance()

@@ -84,7 +84,7 @@ def test_two_bands_never_have_one_name():
         ("exec('1')", "cannot stand in an expression"),
     ],
 )
-def test_what_is_no_grouping_is_refused_in_a_sentence(by, said):
+def test_a_wrong_grouping_raises(by, said):
     with pytest.raises(ConfigError, match=said) as error:
         normalize_grouping(by, "datasets.stack_by")
     assert str(error.value).startswith("datasets.stack_by")

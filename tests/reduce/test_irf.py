@@ -38,7 +38,7 @@ def table_of(kind, response=RESPONSE, efficiencies=(1.0,)):
 
 
 def at(table, offset, rows=None):
-    """Return what a block reads: one row for each offset, one region."""
+    """Return the responses as a block reads them: one row for each offset, one region."""
     offset = np.atleast_1d(offset).astype(float)[:, None]
     return read_table(table, np.zeros(len(offset), int) if rows is None else np.array(rows), offset)
 
@@ -51,10 +51,10 @@ def edges(table, name):
     return Axis.from_coords(table.coords, name).edges
 
 
-# --- look-up
+# --- interpolation
 
 
-def test_at_the_nodes_the_look_up_is_the_table():
+def test_interpolation_at_the_nodes_is_the_table():
     table = table_of("aeff_2d")
     offset, energy = nodes(table, "offset"), nodes(table, "energy_true")
     found = effective_area(at(table, offset), energy)
@@ -78,7 +78,7 @@ def test_scattered_rows_are_read_as_neighbours_are():
     np.testing.assert_array_equal(apart, np.concatenate(near))
 
 
-def test_between_nodes_the_look_up_is_linear_in_offset_and_log_energy():
+def test_interpolation_between_nodes_is_linear_in_offset_and_log_energy():
     table = table_of("aeff_2d")
     offset, energy = nodes(table, "offset"), nodes(table, "energy_true")
     stored = table["aeff"].values[0].astype(float)
@@ -87,7 +87,7 @@ def test_between_nodes_the_look_up_is_linear_in_offset_and_log_energy():
     assert found == pytest.approx(stored[2:4, 10:12].mean(), rel=1e-9)
 
 
-def test_between_last_node_and_edge_the_look_up_is_continued_linearly():
+def test_interpolation_between_last_node_and_edge_is_extrapolated_linearly():
     table = table_of("aeff_2d")
     offset, energy = nodes(table, "offset"), nodes(table, "energy_true")
     stored = table["aeff"].values[0].astype(float)
@@ -102,7 +102,7 @@ def test_between_last_node_and_edge_the_look_up_is_continued_linearly():
     assert found == pytest.approx(stored[1, -2] + slope * (stored[1, -1] - stored[1, -2]), rel=1e-9)
 
 
-def test_a_continuation_below_zero_is_zero():
+def test_an_extrapolation_below_zero_is_zero():
     table = table_of("aeff_2d")
     steep = np.zeros_like(table["aeff"].values)
     steep[:, -2] = 1.0
@@ -112,7 +112,7 @@ def test_a_continuation_below_zero_is_zero():
 
 
 @pytest.mark.parametrize("side", [0, -1])
-def test_outside_the_edges_the_look_up_vanishes(side):
+def test_interpolation_outside_the_edges_is_zero(side):
     table = table_of("aeff_2d")
     outward = np.nextafter(edges(table, "energy_true")[side], -np.inf if side == 0 else np.inf)
     found = effective_area(at(table, 0.5), np.array([outward, 1.0]))[0, 0]
@@ -122,7 +122,7 @@ def test_outside_the_edges_the_look_up_vanishes(side):
     assert np.all(effective_area(at(table, far), np.array([1.0])) == 0)
 
 
-def test_the_look_up_is_the_formula_of_the_simulator_to_its_interpolation():
+def test_interpolation_agrees_with_the_formula_of_the_simulator():
     table = table_of("aeff_2d")
     energy = np.geomspace(0.3, 50, 40)
     found = effective_area(at(table, [0.0, 0.4, 1.1]), energy)[:, 0]
@@ -137,7 +137,7 @@ def test_one_node_is_a_constant():
     assert weights.inside.tolist() == [True, True, False]
 
 
-# --- what is not known
+# --- unknown values
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -165,7 +165,7 @@ def test_what_is_not_finite_is_nan_where_it_has_a_weight_and_nowhere_else(kind, 
 
 
 @pytest.mark.parametrize("kind", ["edisp_2d", *PSFS])
-def test_a_response_without_any_entry_is_not_known(kind):
+def test_a_response_without_any_entry_is_unknown(kind):
     table = table_of(kind, dataclasses.replace(RESPONSE, psf=kind) if kind in PSFS else RESPONSE)
     for name in table.data_vars:
         table[name].values[..., :4] = 1 if name.startswith("sigma") and kind != "psf_king" else 0
@@ -257,7 +257,7 @@ def test_the_kernel_is_the_integral_of_the_migration(offset):
     np.testing.assert_allclose(found, true_kernel(energy, offset, energy_edges), atol=2e-3)
 
 
-def test_rows_of_the_kernel_sum_to_at_most_one_and_to_one_where_all_is_seen():
+def test_rows_of_the_kernel_sum_to_at_most_one_and_to_one_on_a_wide_axis():
     table = table_of("edisp_2d")
     energy = np.geomspace(0.06, 90, 60)
     found = edisp_kernel(at(table, [0.0, 0.9, 2.4]), energy, np.geomspace(0.5, 30, 21))
@@ -269,7 +269,7 @@ def test_rows_of_the_kernel_sum_to_at_most_one_and_to_one_where_all_is_seen():
     assert total[0, 0, 0] < 1e-6
 
 
-def test_a_kernel_outside_the_offsets_of_its_table_is_not_known():
+def test_a_kernel_outside_the_offsets_of_its_table_is_unknown():
     table = table_of("edisp_2d")
     far = edges(table, "offset")[-1] + 0.01
     assert np.isnan(edisp_kernel(at(table, far), np.array([1.0]), np.array([0.1, 10.0]))).all()

@@ -79,7 +79,7 @@ def test_no_off_region_holds_an_excluded_pixel(region, angle, radius):
         assert separation(*excluded, circle[0], circle[1]).min() > circle[2] - 0.02
 
 
-def test_every_blocked_place_is_found_by_looking_at_every_pixel():
+def test_the_off_regions_are_those_of_a_scan_of_every_pixel():
     region = Circle(84.16, 21.6, 0.11)
     mask = sky_mask([(83.3, 21.9, 0.2), (83.63, 21.0, 0.12)])
     off = reflected_regions(*POINTING, region, mask, SETTINGS)
@@ -91,12 +91,12 @@ def test_every_blocked_place_is_found_by_looking_at_every_pixel():
     assert 0 < len(off.x) < len(reflected_regions(*POINTING, region, None, SETTINGS).x)
 
 
-def test_a_pointing_inside_the_region_leaves_no_place():
+def test_a_pointing_inside_the_region_allows_no_off_region():
     off = reflected_regions(*POINTING, Circle(POINTING[0], POINTING[1] + 0.05, 0.11), None, SETTINGS)
     assert (off.outcome, len(off.x)) == (Outcome.NO_OFF_REGION, 0)
 
 
-def test_a_ring_that_is_excluded_says_so():
+def test_an_excluded_ring_gives_a_reason():
     off = reflected_regions(*POINTING, Circle(83.63, 22.01, 0.11), sky_mask([(*POINTING, 1.5)]), SETTINGS)
     assert (off.outcome, len(off.x)) == (Outcome.ON_REGION_EXCLUDED, 0)
 
@@ -109,7 +109,7 @@ def test_beyond_the_mask_everything_is_usable():
 
 
 @pytest.mark.parametrize("number", [1, 3])
-def test_there_are_no_more_regions_than_asked_for(number):
+def test_the_maximum_number_of_regions_is_respected(number):
     off = reflected_regions(*POINTING, Circle(83.63, 22.01, 0.11), None, ReflectedParameters(max_region_number=number))
     assert len(off.x) == number
 
@@ -126,7 +126,7 @@ def test_an_event_in_two_overlapping_off_regions_counts_once():
         assert off_events(lon, lat, row, *pointing, region, block, SETTINGS.binsz).tolist() == list(range(len(lon)))
 
 
-def test_rows_that_the_guard_stopped_get_no_off_regions():
+def test_rows_that_cannot_be_used_get_no_off_regions():
     pointing = np.array([83.63, 83.63]), np.array([21.51, 21.51])
     off = off_block(*pointing, Circle(83.63, 22.01, 0.11), None, SETTINGS, np.array([True, False]))
     assert off.number[0] > 0

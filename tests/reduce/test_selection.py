@@ -1,4 +1,4 @@
-"""Selections: which runs, and which pieces of them."""
+"""Selections: which runs, and which time intervals of them."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_all_runs_are_selected_in_the_order_of_the_release(facts):
     assert select_runs(facts, Selection()) == [1, 2, 3, 4, 5, 6, 7]
 
 
-def test_runs_come_in_the_order_that_is_asked_for(facts):
+def test_runs_are_in_the_requested_order(facts):
     assert select_runs(facts, Selection(obs_ids=(5, 1, 7))) == [5, 1, 7]
 
 
@@ -91,7 +91,7 @@ def test_whole_runs_keep_their_names(two_parts):
 
 
 @given(obs_ids=st.permutations(range(1, 8)))
-def test_rows_of_parts_know_their_place_in_the_selection(two_parts, obs_ids):
+def test_rows_of_parts_have_their_index_in_the_selection(two_parts, obs_ids):
     rows = rows_of(*two_parts, obs_ids, Selection())
     names = [name for _, piece in rows for name in piece.names]
     assert [names[row] for row in selection_order(rows)] == [str(obs_id) for obs_id in obs_ids]
@@ -115,7 +115,7 @@ def test_a_run_in_several_intervals_is_several_rows_with_names_of_their_own(two_
     assert len(set(names)) == len(names)
 
 
-def test_pieces_of_a_run_hold_its_good_time(two_parts, nights_part):
+def test_parts_of_a_run_hold_its_good_time(two_parts, nights_part):
     gti = NIGHTS.run(2).gti
     cuts = np.array([gti[0, 0] - 1, gti[0, 0] + 15, gti[1, 0] + 20, gti[1, 1] + 1])
     intervals = tuple(zip(time_at(cuts[:-1]), time_at(cuts[1:]), strict=True))
@@ -127,7 +127,7 @@ def test_pieces_of_a_run_hold_its_good_time(two_parts, nights_part):
     np.testing.assert_allclose(pieces[2], [[cuts[2], gti[1, 1]]], atol=1e-3)
 
 
-def test_an_interval_beside_a_run_leaves_it_out(two_parts):
+def test_an_interval_outside_a_run_drops_it(two_parts):
     gti = NIGHTS.run(0).gti
     beside = (
         (time_at(gti[0, 0] - 100), time_at(gti[0, 0] - 1e-3)),
@@ -136,7 +136,7 @@ def test_an_interval_beside_a_run_leaves_it_out(two_parts):
     assert rows_of(*two_parts, [1], Selection(intervals=beside)) == []
 
 
-def test_an_interval_that_stops_before_it_starts_is_refused(two_parts):
+def test_an_interval_that_stops_before_it_starts_raises(two_parts):
     backward = ((Time("2024-12-11"), Time("2024-12-10")),)
     with pytest.raises(ConfigError, match="A time interval starts before it stops"):
         rows_of(*two_parts, [1], Selection(intervals=backward))
@@ -159,7 +159,7 @@ def test_a_file_of_ids_is_read_by_its_first_column(tmp_path):
     assert read_obs_file(tmp_path / "runs.txt") == (23523, 23526, 7)
 
 
-def test_a_file_of_words_is_refused(tmp_path):
+def test_a_file_of_text_raises(tmp_path):
     (tmp_path / "runs.txt").write_text("OBS_ID\n1\n")
     with pytest.raises(InputError, match=r"line 1 of .* begins with 'OBS_ID'; expected an id"):
         read_obs_file(tmp_path / "runs.txt")

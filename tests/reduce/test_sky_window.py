@@ -1,4 +1,4 @@
-"""The same block function fills a sky window: the walls of the reduction do not know regions from pixels."""
+"""The same block function fills a sky window: the reduction treats regions and pixels alike."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_counts_are_those_of_the_nearest_pixel_of_the_wcs_standard(part, frame):
             np.testing.assert_array_equal(found, expected)
 
 
-def test_exposure_is_looked_up_at_every_pixel(part):
+def test_exposure_is_interpolated_at_every_pixel(part):
     space = SkySpace(83.633, 22.014, "icrs", 0.1, (20, 20))
     rows = Rows(np.arange(2), np.full(2, -np.inf), np.full(2, np.inf), ("1", "2"))
     ds = reduce_block(part, rows, Recipe(Grid(ENERGY, ENERGY_TRUE, space), containment=False))
@@ -73,7 +73,7 @@ def test_exposure_is_looked_up_at_every_pixel(part):
     np.testing.assert_allclose(ds["exposure"].values.reshape(expected.shape), expected, rtol=1e-9)
 
 
-def test_a_window_keeps_one_ledger(part):
+def test_a_window_has_one_ledger(part):
     space = SkySpace(83.633, 22.014, "icrs", 0.1, (20, 20))
     rows = Rows(np.arange(1), np.array([-np.inf]), np.array([np.inf]), ("1",))
     ds = reduce_block(part, rows, Recipe(Grid(ENERGY, ENERGY_TRUE, space), containment=False))

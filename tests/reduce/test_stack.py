@@ -1,4 +1,4 @@
-"""Laws of stacking: an order-free, associative sum of which rows that cannot be used are no part."""
+"""Laws of stacking: a commutative, associative sum that ignores rows that cannot be used."""
 
 import math
 
@@ -72,7 +72,7 @@ def test_a_stack_is_the_sums_of_its_safe_bins(rows):
     assert float(found["livetime"]) == pytest.approx(math.fsum(rows["livetime"].values[used]), rel=1e-12)
 
 
-def test_a_stack_is_what_the_schema_says(rows):
+def test_a_stack_follows_the_schema(rows):
     found = stack(rows)
     schema.validate(found)
     assert found["dataset"].values.tolist() == ["stacked"]
@@ -102,14 +102,14 @@ def test_a_stack_does_not_depend_on_the_order(rows, order):
 
 @given(labels=st.lists(st.sampled_from("abc"), min_size=7, max_size=7))
 def test_a_stack_of_stacks_is_the_stack(rows, labels):
-    """Also where masks differ: what a group leaves out of a bin is zero in all sums of that bin."""
+    """Also where masks differ: a row masked in a bin adds zero to all sums of that bin."""
     groups = stack(rows, labels)
     assert groups["dataset"].values.tolist() == list(dict.fromkeys(labels))
     agree(stack(groups), stack(rows))
 
 
 def test_a_bin_in_which_no_row_has_off_counts_is_associative_but_for_its_acceptance(rows):
-    """Without any off count the acceptance is a mean over rows, which has no weights to be put together by."""
+    """Without any off count the acceptance is a mean over rows, which has no weights to combine it with others."""
     empty = rows.copy(deep=True)
     empty["counts_off"].values[:] = 0
     once, twice = stack(empty), stack(stack(empty, list("aaabbcc")))
@@ -164,7 +164,7 @@ def test_the_ledger_of_a_stack_adds_up_to_the_events_of_all_runs(rows, nights_pa
     assert stack(rows)["ledger"].values[0, 0, Fate.ON] >= stack(rows)["counts"].sum()
 
 
-def test_nothing_to_stack_is_said(rows):
+def test_an_empty_stack_raises(rows):
     nothing = select_rows(rows, [6])
     with pytest.raises(DataError, match="There is nothing to stack: no run can be used"):
         stack(nothing)
@@ -189,16 +189,16 @@ def test_good_times_are_merged(rows):
     np.testing.assert_array_equal(twice, rows["gti"].values[0])
 
 
-def test_a_stack_leaves_its_rows_as_they_are(rows):
+def test_a_stack_does_not_change_its_rows(rows):
     before = dataset_digest(rows)
     stack(rows)
     assert dataset_digest(rows) == before
 
 
-# --- rows put together
+# --- joined rows
 
 
-def test_joined_rows_come_apart_again(rows):
+def test_joined_rows_can_be_split_again(rows):
     parts = [select_rows(rows, [0, 1]), select_rows(rows, [2]), select_rows(rows, [3, 4, 5, 6])]
     joined = joined_rows(parts)
     assert dataset_digest(joined) == dataset_digest(select_rows(rows, range(7)))

@@ -1,4 +1,4 @@
-"""The counts that an axis of true energy costs, beside an integral over the functions that made the responses."""
+"""Counts lost to an axis of true energy, compared with an integral over the functions that made the responses."""
 
 import dataclasses
 
@@ -66,7 +66,7 @@ def test_an_axis_that_begins_with_energy_loses_what_migrates_into_the_first_bin(
     assert np.abs(changes[1:-1]).max() < 0.01
 
 
-def test_the_remark_names_the_bins_and_only_those_that_are_safe(part):
+def test_the_warning_names_only_safe_bins(part):
     axis, every = AXES["begins and ends with energy"], np.ones(5, bool)
     said = true_energy_remark(part, rows_in(part), grid(axis), False, every)
     assert said.startswith(

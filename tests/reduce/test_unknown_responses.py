@@ -1,4 +1,4 @@
-"""Responses that are not known: neutral where nothing is lost, said where little is, and else the end of that run."""
+"""Unknown response values: neutral where nothing is lost, a warning where little is; else the run is masked."""
 
 from __future__ import annotations
 
@@ -71,12 +71,12 @@ def same(found, wanted, names=("counts", "counts_off", "exposure", "edisp", "mas
 
 @pytest.mark.parametrize("value", ODD)
 @pytest.mark.parametrize("role", ROLES)
-def test_offsets_that_no_run_has_may_hold_anything(nights_part, whole, role, value):
+def test_offsets_that_no_run_has_may_hold_any_value(nights_part, whole, role, value):
     same(reduced(with_response(nights_part, role, at_energies(0, 1e3, value, slice(4, None)))), whole)
 
 
 @pytest.mark.parametrize("value", ODD)
-def test_rings_beyond_the_region_may_hold_anything(nights_part, whole, value):
+def test_rings_beyond_the_region_may_hold_any_value(nights_part, whole, value):
     def change(values, table):
         values[:, :, table["rad"].values > 0.13] = value
         return values
@@ -86,14 +86,14 @@ def test_rings_beyond_the_region_may_hold_anything(nights_part, whole, value):
 
 @pytest.mark.parametrize("value", ODD)
 @pytest.mark.parametrize("role", ROLES)
-def test_energies_that_the_axis_does_not_have_may_hold_anything(nights_part, whole, role, value):
+def test_energies_outside_the_axis_may_hold_any_value(nights_part, whole, role, value):
     found = reduced(with_response(nights_part, role, at_energies(90, 1e3, value)))
     same(found, whole, ("counts", "mask_safe", "outcome"))
     np.testing.assert_allclose(found["exposure"], whole["exposure"], rtol=1e-12)
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_where_the_area_is_zero_nothing_else_needs_to_be_known(nights_part, role):
+def test_where_the_area_is_zero_other_responses_may_be_unknown(nights_part, role):
     blind = with_response(nights_part, "aeff", at_energies(20, 1e3, 0.0))
     wanted = reduced(blind)
     if role != "aeff":
@@ -105,7 +105,7 @@ def test_where_the_area_is_zero_nothing_else_needs_to_be_known(nights_part, role
 
 @pytest.mark.parametrize("value", ODD)
 @pytest.mark.parametrize("role", ROLES)
-def test_a_used_value_that_is_not_finite_ends_that_run_alone(nights_part, whole, role, value):
+def test_a_used_value_that_is_not_finite_masks_only_its_run(nights_part, whole, role, value):
     own = at_one_run(nights_part, role)
 
     def change(values, table):
@@ -123,7 +123,7 @@ def test_a_used_value_that_is_not_finite_ends_that_run_alone(nights_part, whole,
 
 
 @pytest.mark.parametrize("role", ["edisp", "psf"])
-def test_offsets_that_only_the_effective_area_has_end_the_run(nights_part, role):
+def test_offsets_that_only_the_effective_area_has_mask_the_run(nights_part, role):
     name = next(name for name in nights_part.obs.attrs["irf_tables"] if ROLES[role] in name)
     near = Part({**nights_part.groups, name: nights_part.groups[name].isel(offset=[0])})
     found = reduced(near)
@@ -131,19 +131,19 @@ def test_offsets_that_only_the_effective_area_has_end_the_run(nights_part, role)
     assert f"{role} not known" in found.attrs["outcome_details"][0]
 
 
-def test_a_dispersion_without_any_entry_is_not_known(nights_part):
+def test_a_dispersion_without_any_entry_is_unknown(nights_part):
     found = reduced(with_response(nights_part, "edisp", at_energies(1.5, 4.0, 0.0)))
     assert set(found["outcome"].values) == {Outcome.UNKNOWN_RESPONSE}
     assert "edisp not known" in found.attrs["outcome_details"][0]
 
 
 @pytest.mark.parametrize("factor", [(np.pi / 180) ** -2, 1e9])
-def test_a_point_spread_function_of_more_than_all_events_is_not_known(nights_part, factor):
+def test_a_point_spread_function_that_integrates_to_more_than_one_is_unknown(nights_part, factor):
     found = reduced(with_response(nights_part, "psf", lambda values, _: values * np.float32(factor)))
     assert set(found["outcome"].values) == {Outcome.UNKNOWN_RESPONSE}
 
 
-def test_one_value_in_a_row_of_the_dispersion_spoils_the_row(nights_part):
+def test_one_unknown_value_makes_its_row_of_the_dispersion_unknown(nights_part):
     def change(values, table):
         values[:, :, 80, np.abs(table["energy_true"].values - 2).argmin()] = np.nan
         return values
@@ -152,13 +152,13 @@ def test_one_value_in_a_row_of_the_dispersion_spoils_the_row(nights_part):
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_response_without_any_known_value_ends_the_run(nights_part, role):
+def test_a_response_without_any_known_value_masks_the_run(nights_part, role):
     found = reduced(with_response(nights_part, role, at_energies(0, 1e3, np.nan)))
     assert set(found["outcome"].values) == {Outcome.UNKNOWN_RESPONSE}
     assert "100 % of the expected counts" in found.attrs["outcome_details"][0]
 
 
-def test_a_small_loss_is_said_and_the_run_used(nights_part, whole):
+def test_a_small_loss_gives_a_warning_and_the_run_is_used(nights_part, whole):
     found = reduced(with_response(nights_part, "psf", at_energies(0, 0.5, np.nan)), safe_masks=())
     assert set(found["outcome"].values) == {Outcome.USED}
     assert found.attrs["outcome_details"][0].startswith("used: psf not known at true energies of ")
@@ -206,7 +206,7 @@ FLOATS = (
 
 
 @given(row=st.integers(0, 6), values=st.lists(NOT_NUMBERS, min_size=len(FLOATS), max_size=len(FLOATS)))
-def test_a_masked_row_is_neutral_whatever_it_holds(whole, row, values):
+def test_a_masked_row_is_neutral_for_any_values(whole, row, values):
     masked = whole.copy(deep=True)
     masked["mask_safe"].values[row] = False
     wanted = stack(masked)
@@ -219,7 +219,7 @@ def test_a_masked_row_is_neutral_whatever_it_holds(whole, row, values):
 
 
 @given(values=st.lists(NOT_NUMBERS, min_size=3, max_size=3), bins=st.integers(1, 7))
-def test_a_masked_bin_is_neutral_whatever_it_holds(whole, values, bins):
+def test_a_masked_bin_is_neutral_for_any_values(whole, values, bins):
     masked = whole.copy(deep=True)
     masked["mask_safe"].values[..., :bins] = False
     masked["mask_safe"].values[..., -1] = True
@@ -230,7 +230,7 @@ def test_a_masked_bin_is_neutral_whatever_it_holds(whole, values, bins):
 
 
 @given(value=st.sampled_from(ODD), role=st.sampled_from(list(ROLES)), low=st.floats(0.05, 50), width=st.floats(1.1, 30))
-def test_a_reduction_and_its_stack_are_finite_whatever_a_response_holds(nights_part, value, role, low, width):
+def test_a_reduction_and_its_stack_are_finite_for_any_response(nights_part, value, role, low, width):
     found = reduced(with_response(nights_part, role, at_energies(low, low * width, value)))
     for name in ("counts", "counts_off", "exposure", "exposure_edisp", "edisp", "livetime"):
         assert np.isfinite(found[name].values).all(), name
@@ -292,14 +292,14 @@ def test_one_run_of_another_radius_is_left_out(point_like, radius, words):
 
 
 @pytest.mark.parametrize(("radius", "words"), [(np.nan, "no RAD_MAX"), (0.2, "for a radius of 0.2 deg")])
-def test_a_request_that_fits_no_run_is_refused(point_like, radius, words):
+def test_a_request_that_fits_no_run_raises(point_like, radius, words):
     part = with_radii(point_like, [radius] * 3)
     with pytest.raises(ConfigError, match=words):
         reduce_spectra(part, rows_in(part), recipe(containment=False))
 
 
 @pytest.mark.parametrize(("index", "outcomes"), [(0.0, [Outcome.USED] * 3), (-0.1, None)])
-def test_a_table_of_radii_counts_where_it_holds_one(tmp_path, monkeypatch, index, outcomes):
+def test_a_table_of_radii_is_accepted_where_all_are_equal(tmp_path, monkeypatch, index, outcomes):
     monkeypatch.setattr("xgamma.simulate.responses.RAD_MAX_INDEX", index)
     response = dataclasses.replace(COARSE, enclosure="point-like", rad_max=0.11, rad_max_2d=True)
     part = part_in_memory(release_of(dataclasses.replace(TINY, response=response), tmp_path))
@@ -312,7 +312,7 @@ def test_a_table_of_radii_counts_where_it_holds_one(tmp_path, monkeypatch, index
         assert found["outcome"].values.tolist() == outcomes
 
 
-def test_an_analysis_of_point_like_responses_says_what_to_write(tmp_path):
+def test_a_wrong_radius_for_point_like_responses_raises_with_what_to_write(tmp_path):
     plan = dataclasses.replace(TINY, response=dataclasses.replace(COARSE, enclosure="point-like", rad_max=0.2))
     release = release_of(plan, tmp_path)
     config = config_of(
