@@ -18,7 +18,7 @@ def command(store: str, as_json: bool) -> int:
     What was found before is found after. The old parts stay readable for a day; then xgamma gc deletes them. Parts
     whose record is damaged are named and stay as they are; the exit code is then 6.
     """
-    place = opened_store(store)
+    place = opened_store(store, read_only=False)
     code = DAMAGED if place.listing().damaged else 0
     merged = compact(place)
     if as_json:

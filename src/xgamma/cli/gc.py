@@ -20,7 +20,7 @@ def command(store: str, older_than: float, as_json: bool) -> int:
     Products are never deleted, and nothing of one whose record is damaged: such are named, and the exit code is 6.
     Less than a day is safe only while nobody else writes to the store or reads from it.
     """
-    place = opened_store(store)
+    place = opened_store(store, read_only=False)
     code = DAMAGED if place.listing().damaged else 0
     deleted = place.gc(datetime.timedelta(hours=older_than))
     if as_json:

@@ -12,11 +12,11 @@ from xgamma.store import Record, Store, is_store
 DAMAGED = 6
 
 
-def opened_store(store: str) -> Store:
+def opened_store(store: str, *, read_only: bool = True) -> Store:
     """Open a store that is there; making an empty one would hide a misspelt path."""
     if not is_store(store):
         raise MissingInputError(f"There is no store at {store}. Make one with xgamma ingest or xgamma run.")
-    return Store(store)
+    return Store(store, read_only=read_only)
 
 
 def product_named(store: Store, name: str) -> Record:

@@ -20,7 +20,7 @@ def command(store: str, as_json: bool) -> int:
 
     Where they lie is remembered. Exit code 4 when some fail again.
     """
-    tried, failed = retry(opened_store(store))
+    tried, failed = retry(opened_store(store, read_only=False))
     if as_json:
         print_json({"tried": len(tried), "failed": [each.document() for each in failed]})
     elif not tried:

@@ -19,7 +19,7 @@ from xgamma.upkeep.tags import tag
 @json_option
 def command(store: str, name: str | None, overwrite: bool, as_json: bool) -> None:
     """Remember under NAME the newest version of each run of STORE and all that was made; without NAME list the tags."""
-    place = opened_store(store)
+    place = opened_store(store, read_only=name is None)
     shown = place.tags() if name is None else {name: tag(place, name, overwrite=overwrite)}
     if as_json:
         print_json(shown)

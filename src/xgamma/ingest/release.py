@@ -70,7 +70,7 @@ def open_release(
     if is_store(datastore):
         if names != USUAL_NAMES:
             raise ConfigError(f"{datastore} is an xgamma store, which has no index files; leave their names out.")
-        return StoredRelease(Store(datastore), tag)
+        return StoredRelease(Store(datastore, read_only=True), tag)
     if tag is not None:
         raise ConfigError(
             f"observations.tag: {datastore} is no xgamma store, and only stores have tags; "

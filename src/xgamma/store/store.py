@@ -13,6 +13,7 @@ import datetime
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +65,10 @@ class Store(Beside):
     def __repr__(self) -> str:
         return f"Store({self.url!r})"
 
-    def __reduce__(self) -> tuple[type[Store], tuple[str]]:
+    def __reduce__(self) -> tuple[Callable[..., Store], tuple[str]]:
         if self.url.startswith("memory:"):
             raise StoreError("A store in memory stays in its process. Use a folder when other processes take part.")
-        return Store, (self.url,)
+        return partial(Store, read_only=self.is_read_only), (self.url,)
 
     @property
     def is_remote(self) -> bool:
