@@ -17,7 +17,7 @@ from report import REPOSITORY
 
 from xgamma.analysis import AnalysisConfig
 from xgamma.axes import Axis
-from xgamma.cli.closure import with_error
+from xgamma.cli.console import with_error
 from xgamma.closure import excess_ratio, findings, moments, picture, reduced_sets, run_closure, simulator_of, trial_of
 from xgamma.closure.findings import LIMIT, POINT
 from xgamma.estimate import flux_points

@@ -65,7 +65,7 @@ def stage(made, tmp_path):
 
 
 def test_every_verb_that_says_so_is_tested():
-    assert {verb for verb, text in VERBS.items() if "writes nothing" in str(text)} <= set(READERS)
+    assert {verb for verb, (_, text) in VERBS.items() if "writes nothing" in text} == set(READERS)
 
 
 @pytest.mark.parametrize("verb", READERS)

@@ -17,7 +17,7 @@ DROPPED_SHOWN = 3
 @click.command("check")
 @click.argument("config", type=click.Path(path_type=Path))
 @json_option
-def command(config: Path, as_json: bool) -> None:
+def check_command(config: Path, as_json: bool) -> None:
     """Check the configuration CONFIG and the files and runs it names. Writes nothing.
 
     What xgamma run would refuse is refused in the same words and with the same exit code. For that the headers and

@@ -17,10 +17,8 @@ from xgamma.catalog import DataRelease, FetchReport, FileReport, Patience, Statu
 from xgamma.catalog.document import catalog_path
 from xgamma.catalog.fetch import Watch
 from xgamma.cli.console import json_option, print_facts, print_json, print_table, size_text, some
-from xgamma.cli.main import INTERRUPTED
-from xgamma.errors import ConfigError, InputError
+from xgamma.errors import ConfigError, ExitCode, InputError
 
-SOME_FILES_FAILED = 4
 NAMES_SHOWN = 3
 WIDTH = 100
 _USUAL = Patience()
@@ -39,7 +37,7 @@ _TIMEOUT_HELP = "Seconds without a byte before a connection is given up."
     "--retries", type=click.IntRange(0, 1000), default=_USUAL.retries, help="Repetitions of a failed request."
 )
 @json_option
-def command(
+def fetch_command(
     name: str | None,
     folder: str | None,
     obs_ids: tuple[int, ...],
@@ -58,7 +56,7 @@ def command(
     """
     if name is None or only_list:
         _list(as_json)
-        return 0
+        return ExitCode.DONE
     release = _downloadable(name)
     _print_terms(release)
     target = folder or release.name
@@ -68,10 +66,10 @@ def command(
             report = fetch(release, target, obs_ids or None, sources=sources, patience=patience, watch=watch)
     except KeyboardInterrupt:
         click.echo("Interrupted; what has come stays, and the same command goes on from there.", err=True)
-        return INTERRUPTED
+        return ExitCode.INTERRUPTED
     _tell(report, as_json)
     wanted = [obs_id for obs_id in report.runs_present if not obs_ids or obs_id in obs_ids]
-    code = SOME_FILES_FAILED if report.of(Status.FAILED) else 0
+    code = ExitCode.INCOMPLETE if report.of(Status.FAILED) else ExitCode.DONE
     if into is None or not wanted:
         _say_next(report, target)
         return code
