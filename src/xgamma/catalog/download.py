@@ -63,7 +63,7 @@ async def download(file: CatalogFile, part: Path, sources: Sequence[Source], cou
     failures = []
     for source in sources:
         if source.lost >= GIVEN_UP:
-            failures.append(f"{source.place} was given up after {GIVEN_UP} files in a row that could not be had")
+            failures.append(f"{source.location} was given up after {GIVEN_UP} files in a row that could not be had")
             continue
         try:
             await _fetch_whole(file, part, source, count)
@@ -107,7 +107,7 @@ async def _fetch_rest(file: CatalogFile, part: Path, source: Source, count: Coun
         return
     arrival = await source.open(file.name, start)
     if file.size is not None and arrival.size != file.size:
-        raise _OtherSizeError(f"{source.place} has another file, of {arrival.size} bytes; expected {file.size}")
+        raise _OtherSizeError(f"{source.location} has another file, of {arrival.size} bytes; expected {file.size}")
     validate_room(part.parent, arrival.size - start)
     here = start
     with part.open("ab") as out:
@@ -119,14 +119,14 @@ async def _fetch_rest(file: CatalogFile, part: Path, source: Source, count: Coun
             here += len(chunk)
             count(here, len(chunk), arrival.size)
             if here > arrival.size:
-                raise _OtherBytesError(f"{source.place} sends more than the {arrival.size} bytes that it announced")
+                raise _OtherBytesError(f"{source.location} sends more than the {arrival.size} bytes that it announced")
         os.fsync(out.fileno())
     if here < arrival.size:
-        raise InputError(f"{source.place} ended after {here} of {arrival.size} bytes")
+        raise InputError(f"{source.location} ended after {here} of {arrival.size} bytes")
     if digest.hexdigest() != file.sha256:
         page = ", and it looks like a web page" if _looks_like_a_page(part) else ""
         raise _OtherBytesError(
-            f"{source.place} has another file: its SHA-256 is {digest.hexdigest()}, expected {file.sha256}{page}"
+            f"{source.location} has another file: its SHA-256 is {digest.hexdigest()}, expected {file.sha256}{page}"
         )
 
 

@@ -1,25 +1,22 @@
-"""``Source``: a place that files come from, the only door to the network of a fetch; obstore speaks the protocols."""
+"""``Source``: where files come from, the only door to the network of a fetch; obstore speaks the protocols."""
 
 from __future__ import annotations
 
-import datetime
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import obstore
 from obstore.exceptions import BaseError, NotSupportedError, PreconditionError
-from obstore.store import HTTPStore, LocalStore, from_url
+from obstore.store import LocalStore
 
-from xgamma.catalog.release import validate_url
-from xgamma.errors import ConfigError, InputError, MissingInputError
+from xgamma.errors import ConfigError, InputError, MissingInputError, StoreError
 from xgamma.formats.local_files import local_path
-from xgamma.storage.locations import reason
+from xgamma.storage.locations import reason, remote_objects, validate_url
+from xgamma.storage.retries import Retries
 
-DAY = 86_400
 # What comes is handed on as it comes: what is collected in between is lost where a connection breaks.
 _CHUNK_BYTES = 1
 _STATUS = re.compile(r"status code: (\d{3}[^:\n]*)")
@@ -36,32 +33,6 @@ class ChangedError(InputError):
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long a fetch waits and how often it asks again.
-
-    Parameters
-    ----------
-    timeout
-        Seconds without a byte after which a connection is given up.
-    retries
-        How often in a row a request is repeated that failed for a reason that may pass: no connection, a connection
-        that breaks or stands still, an overloaded server.
-    pause
-        Seconds before the first repetition; each further pause is twice as long, at most 15 s.
-    """
-
-    timeout: float = 30.0
-    retries: int = 5
-    pause: float = 0.5
-
-    def __post_init__(self) -> None:
-        if not (0 < self.timeout <= DAY and 0 < self.pause <= DAY and 0 <= self.retries <= 1000):
-            raise ConfigError(
-                f"Expected a timeout and a pause above 0 s and at most {DAY} s, and 0 to 1000 retries, got {self}."
-            )
-
-
-@dataclass(frozen=True)
 class Arrival:
     """A file that is on its way: its whole size, and its bytes from the offset that was asked for."""
 
@@ -72,8 +43,8 @@ class Arrival:
 class Source:
     """Files below a folder, a web address or a bucket; ``lost`` counts the files in a row that could not be had."""
 
-    def __init__(self, place: str, objects: Any, folder: Path | None = None) -> None:
-        self.place = place
+    def __init__(self, location: str, objects: Any, folder: Path | None = None) -> None:
+        self.location = location
         self._folder = folder
         self.lost = 0
         self._objects = objects
@@ -97,11 +68,11 @@ class Source:
         try:
             result = await obstore.get_async(self._objects, name, options=options)  # type: ignore[arg-type]
         except FileNotFoundError:
-            raise MissingInputError(f"{self.place} has no such file") from None
+            raise MissingInputError(f"{self.location} has no such file") from None
         except NotSupportedError:
-            raise ChangedError(f"{self.place} sends the file from its beginning only") from None
+            raise ChangedError(f"{self.location} sends the file from its beginning only") from None
         except (BaseError, OSError) as error:
-            raise _failure(error, self.place, offset) from None
+            raise _failure(error, self.location, offset) from None
         return Arrival(result.meta["size"], self._chunks(result))
 
     async def _chunks(self, result: Any) -> AsyncIterator[bytes]:
@@ -109,16 +80,16 @@ class Source:
             async for chunk in result.stream(min_chunk_size=_CHUNK_BYTES):
                 yield bytes(chunk)
         except PreconditionError:
-            raise ChangedError(f"{self.place} changed the file while it was fetched") from None
+            raise ChangedError(f"{self.location} changed the file while it was fetched") from None
         except (BaseError, OSError) as error:
-            raise _failure(error, self.place, 0) from None
+            raise _failure(error, self.location, 0) from None
 
 
-def _failure(error: Exception, place: str, offset: int) -> InputError:
+def _failure(error: Exception, location: str, offset: int) -> InputError:
     why = _why(str(error)) or reason(error)
     # The file there ends before the offset: it is not the one of which the beginning is here.
     is_shorter = offset and ("answered 416" in why or "range was invalid" in why)
-    return (ChangedError if is_shorter else InputError)(f"{place}: {why}")
+    return (ChangedError if is_shorter else InputError)(f"{location}: {why}")
 
 
 def _why(text: str) -> str:
@@ -131,7 +102,7 @@ def _why(text: str) -> str:
     return ""
 
 
-def open_source(place: str | Path, patience: Patience) -> Source:
+def open_source(location: str | Path, retries: Retries) -> Source:
     """Return the source at a folder or url.
 
     Raises
@@ -141,25 +112,14 @@ def open_source(place: str | Path, patience: Patience) -> Source:
     ConfigError
         When the url is of no kind that files are fetched from.
     """
-    if "://" not in str(place):
-        folder = local_path(place).absolute()
+    if "://" not in str(location):
+        folder = local_path(location).absolute()
         if not folder.is_dir():
             raise MissingInputError(f"There is no folder {folder} to take files from. Give a folder, or a url.")
         return Source(str(folder), LocalStore(folder), folder)
-    url = str(place).rstrip("/")
-    validate_url(url)
-    seconds = datetime.timedelta(seconds=1)
-    client: Any = {
-        "allow_http": urlsplit(url).scheme == "http",
-        "connect_timeout": patience.timeout * seconds,
-        "read_timeout": patience.timeout * seconds,
-        # Large files take long; those that stand still are given up before.
-        "timeout": DAY * seconds,
-    }
-    pauses = {"init_backoff": patience.pause * seconds, "max_backoff": max(patience.pause, 15.0) * seconds, "base": 2}
-    retry: Any = {"max_retries": patience.retries, "backoff": pauses, "retry_timeout": DAY * seconds}
-    opened = HTTPStore.from_url if urlsplit(url).scheme in ("http", "https") else from_url
+    url = str(location).rstrip("/")
+    validate_url(url, is_download=True)
     try:
-        return Source(url, opened(url, client_options=client, retry_config=retry))
-    except (BaseError, OSError, ValueError) as error:
-        raise ConfigError(f"Files cannot be fetched from {url}: {reason(error)}. Check the url.") from None
+        return Source(url, remote_objects(url, retries))
+    except StoreError as error:
+        raise ConfigError(str(error)) from None
