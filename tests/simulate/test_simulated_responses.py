@@ -4,15 +4,17 @@ import numpy as np
 import pytest
 
 from xgamma.simulate import Response
-from xgamma.simulate.distributions import cumulative, log_spectrum, solid_angle
 from xgamma.simulate.responses import (
     background_spectrum,
     containment,
+    cumulative,
     effective_area,
     log_migration,
+    log_spectrum,
     psf_radius,
     psf_width,
     rad_max,
+    solid_angle,
 )
 from xgamma.simulate.tables import MEV_PER_TEV, MIGRA, RAD, area_table, response_tables
 

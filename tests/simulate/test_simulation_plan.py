@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xgamma.errors import ConfigError, MissingInputError
+from xgamma.geometry import destination, from_field
 from xgamma.models import LogParabolaSpectralModel
 from xgamma.simulate import Plan, Response, Source, plan_document, plan_from_document, power_law, read_plan
 from xgamma.simulate.plan import MJDREFF, MJDREFI
-from xgamma.simulate.sky import destination, from_field
 
 
 def test_the_catalogue_declares_the_default_plan(repository):

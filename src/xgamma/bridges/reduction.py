@@ -18,8 +18,7 @@ from gammapy.datasets import SpectrumDataset
 from gammapy.makers import ReflectedRegionsBackgroundMaker, ReflectedRegionsFinder, SafeMaskMaker, SpectrumDatasetMaker
 from gammapy.maps import Map, MapAxis, RegionGeom
 
-from xgamma.bridges.regions import sky_regions
-from xgamma.bridges.spectra import from_gammapy
+from xgamma.bridges.spectra import from_gammapy, sky_regions
 from xgamma.formats.region_table import Circles
 
 VERSION: str = gammapy.__version__

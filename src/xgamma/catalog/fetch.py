@@ -17,9 +17,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from xgamma.catalog.download import download, size_of, validate_room
+from xgamma.catalog.download import Source, download, open_source, size_of, validate_room
 from xgamma.catalog.release import PART, CatalogFile, DataRelease
-from xgamma.catalog.source import Source, open_source
 from xgamma.errors import ConfigError, OutputError, XgammaError
 from xgamma.formats.local_files import local_path
 from xgamma.storage.retries import DOWNLOADS, Retries

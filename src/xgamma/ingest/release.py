@@ -26,11 +26,14 @@ from xgamma.ingest.stored import (
     Origin,
     StoredGroups,
     StoredRelease,
+    StoredRun,
     chunks_of,
     holdings_of,
+    note_ingest,
+    sequence_after,
+    versions_of,
 )
-from xgamma.ingest.versions import StoredRun, note_ingest, sequence_after, versions_of
-from xgamma.storage.objects import FileStatus
+from xgamma.storage.backend import FileStatus
 from xgamma.store import Record, Store, digest, file_digest, is_store
 
 log = logging.getLogger(__name__)

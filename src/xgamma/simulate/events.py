@@ -1,24 +1,48 @@
-"""Drawing the events of one run from its responses, vectorised, with a generator of its own."""
+"""Drawing the events of one run from a source and its responses, vectorised, with a generator of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
+import xgamma.models  # noqa: F401 (registers the built-in spectra)
 from xgamma.axes import Axis, FloatArray
-from xgamma.geometry import separation
+from xgamma.geometry import destination, from_field, separation
 from xgamma.irf import interpolation_weights
-from xgamma.simulate.distributions import Cumulative, cumulative, field_distributions, fine_log_energy, log_spectrum
+from xgamma.models.component import component_class
 from xgamma.simulate.plan import Response, Run, Source
-from xgamma.simulate.responses import background_spectrum, log_migration, psf_radius, psf_width
-from xgamma.simulate.sky import destination, from_field
+from xgamma.simulate.responses import (
+    Cumulative,
+    background_spectrum,
+    cumulative,
+    field_distributions,
+    fine_log_energy,
+    log_migration,
+    log_spectrum,
+    psf_radius,
+    psf_width,
+)
 from xgamma.simulate.tables import MIGRA, area_table, energy_axis
-from xgamma.simulate.truth import Spectrum
 from xgamma.units import CM2_PER_M2
+
+Spectrum = Callable[[FloatArray], FloatArray]
+
+
+def spectrum_from_document(document: Mapping[str, Any]) -> Spectrum:
+    """Return dN/dE in cm-2 s-1 TeV-1 at energies in TeV.
+
+    Raises
+    ------
+    ConfigError
+        When the document is not one of a spectral model, or names one that is not known.
+    """
+    model = component_class("spectral", document).from_dict(document)
+    return cast("Spectrum", model.dnde)
+
 
 RADIAL_NODES, ANGLE_NODES = 16, 12
 

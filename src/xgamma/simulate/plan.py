@@ -18,8 +18,8 @@ import numpy as np
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError
 from xgamma.formats.yaml_documents import read_yaml
+from xgamma.geometry import destination
 from xgamma.simulate.documents import choice, count, document_of, from_document, normalize_fields, quantity
-from xgamma.simulate.sky import destination
 
 # 2001-01-01T00:00:00 UTC in TT, the reference epoch of the releases in use.
 MJDREFI, MJDREFF = 51910, 64.184 / 86400

@@ -1,7 +1,7 @@
 """Whole arrays as the chunks of Zarr v3 and back: little-endian, C order, then blosc.
 
 Windows of an array are read through zarr. Whole arrays are what a store writes and mostly reads, and an array object of
-zarr costs about half a millisecond for each chunk, however small it is.
+zarr costs about half a millisecond for each chunk, however small it is. ``StoredArray`` is read when it is used.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from typing import Any, NamedTuple, Protocol, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 from numcodecs.blosc import SHUFFLE, Blosc
+from xarray.backends import BackendArray
+from xarray.core import indexing
 from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
+from zarr.core.sync import sync
 from zarr.storage import ObjectStore
 
 from xgamma.errors import StoreError
@@ -200,3 +203,52 @@ def _decoded(content: bytes, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np
 
 async def _in_thread_if_large(nbytes: int, function: Callable[[], Result]) -> Result:
     return await asyncio.to_thread(function) if nbytes > _LARGE_BYTES else function()
+
+
+class StoredArray(BackendArray):
+    """One array of a store; travels to a worker as its place and its document.
+
+    Parameters
+    ----------
+    zarr, path, document
+        The place of its chunks, its path there, and its document, which ``validated_documents`` has looked at.
+    """
+
+    def __init__(self, zarr: Damageable, path: str, document: Document) -> None:
+        self._zarr = zarr
+        self._path = path
+        self._document = document
+        self.shape = tuple(document["shape"])
+        self.dtype = np.dtype(document["data_type"])
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        """Return what is asked for, as numpy numbers it; raises ``StoreError`` as ``read_window``."""
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
+
+    async def async_getitem(self, key: indexing.ExplicitIndexer) -> Any:
+        """Return the same without waiting."""
+        return await indexing.async_explicit_indexing_adapter(
+            key, self.shape, indexing.IndexingSupport.OUTER, self._found
+        )
+
+    def _read(self, key: tuple[Any, ...]) -> npt.NDArray[Any]:
+        found: npt.NDArray[Any] = sync(self._found(key))
+        return found
+
+    async def _found(self, key: tuple[Any, ...]) -> npt.NDArray[Any]:
+        asked = [_place(each, size) for each, size in zip(key, self.shape, strict=True)]
+        found = await read_window(self._zarr, self._path, self._document, tuple(asked))
+        # A single number takes its dim away.
+        return found[tuple(0 if isinstance(each, int | np.integer) else slice(None) for each in key)]
+
+
+def _place(key: Any, size: int) -> Selector:
+    if isinstance(key, slice):
+        return key if key.step in (None, 1) else np.arange(size)[key]
+    numbers = np.atleast_1d(np.asarray(key, dtype=np.int64))
+    return np.where(numbers < 0, numbers + size, numbers)
+
+
+def lazy_array(zarr: Damageable, path: str, document: Document) -> indexing.LazilyIndexedArray:
+    """Return an array as a variable of xarray holds it that is not read yet."""
+    return indexing.LazilyIndexedArray(StoredArray(zarr, path, document))

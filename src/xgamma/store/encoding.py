@@ -30,13 +30,13 @@ from xgamma.store.chunks import (
     Damageable,
     Document,
     chunk_shape_of,
+    lazy_array,
     read_array,
     read_window,
     write_array,
 )
 from xgamma.store.documents import KEY, parsed_mapping, small_chunks
 from xgamma.store.keys import plain, stored_array, validate_segment
-from xgamma.store.lazy_arrays import lazy_array
 
 Documents = dict[str, Document]
 

@@ -1,4 +1,4 @@
-"""Care of a store: what killed and losing writers left, and products that a merged one holds."""
+"""Garbage collection: what killed and losing writers left, and products that a merged one holds."""
 
 from __future__ import annotations
 

@@ -304,7 +304,7 @@ class Store(Beside):
         self.record(kind, key)
         write_label(self._backend, NAMES, name, {"kind": kind, "key": key})
 
-    # Care
+    # Compaction and garbage collection
 
     def compact(
         self,

@@ -19,8 +19,7 @@ from xgamma.execute import progress_bar
 from xgamma.formats.masks import read_mask
 from xgamma.geometry import separation
 from xgamma.ingest.release import FitsRelease
-from xgamma.ingest.stored import KIND, Origin, stored_versions
-from xgamma.ingest.versions import StoredRun
+from xgamma.ingest.stored import KIND, Origin, StoredRun, stored_versions
 from xgamma.outcome import Outcome
 from xgamma.reduce import select_rows
 from xgamma.store import Record, Store, digest
