@@ -1,6 +1,7 @@
 """Rows of a DL4 Dataset as spectrum datasets of Gammapy, and back.
 
-Regions are circles and points on the sky. Numbers travel in double precision. The ledger and the outcome of a row have no place in Gammapy and stay behind.
+Regions are circles and points on the sky. Numbers travel in double precision. The ledger and the outcome of a row have
+no place in Gammapy and stay behind.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Downloading one file: from where it ended, from the first source that has it, verified.
 
-A ``Source`` is a folder, a web address or a bucket. obstore speaks the protocols.
+A ``DownloadSource`` is a folder, a web address or a bucket. obstore speaks the protocols.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Arrival:
     chunks: AsyncIterator[bytes]
 
 
-class Source:
+class DownloadSource:
     """Files below a folder, a web address or a bucket; ``lost`` counts the files in a row that could not be had."""
 
     def __init__(self, location: str, objects: Any, folder: Path | None = None) -> None:
@@ -110,7 +110,7 @@ def _why(text: str) -> str:
     return ""
 
 
-def open_source(location: str | Path, retries: Retries) -> Source:
+def open_source(location: str | Path, retries: Retries) -> DownloadSource:
     """Return the source at a folder or url.
 
     Raises
@@ -124,11 +124,11 @@ def open_source(location: str | Path, retries: Retries) -> Source:
         folder = local_path(location).absolute()
         if not folder.is_dir():
             raise MissingInputError(f"There is no folder {folder} to take files from. Give a folder, or a url.")
-        return Source(str(folder), LocalStore(folder), folder)
+        return DownloadSource(str(folder), LocalStore(folder), folder)
     url = str(location).rstrip("/")
     validate_url(url, is_download=True)
     try:
-        return Source(url, remote_objects(url, retries))
+        return DownloadSource(url, remote_objects(url, retries))
     except StoreError as error:
         raise ConfigError(str(error)) from None
 
@@ -169,7 +169,7 @@ def validate_room(folder: Path, needed: int) -> None:
         )
 
 
-async def download(file: CatalogFile, part: Path, sources: Sequence[Source], count: Count) -> None:
+async def download(file: CatalogFile, part: Path, sources: Sequence[DownloadSource], count: Count) -> None:
     """Complete the part of a file from the first source that has it.
 
     Raises
@@ -195,7 +195,7 @@ async def download(file: CatalogFile, part: Path, sources: Sequence[Source], cou
     raise InputError("; ".join(dict.fromkeys(failures)))
 
 
-async def _fetch_whole(file: CatalogFile, part: Path, source: Source, count: Count) -> None:
+async def _fetch_whole(file: CatalogFile, part: Path, source: DownloadSource, count: Count) -> None:
     """Fetch a file from one source, going on from what is here; where that was of another file, once from zero."""
     again = anew = False
     while True:
@@ -217,7 +217,7 @@ async def _fetch_whole(file: CatalogFile, part: Path, source: Source, count: Cou
             return
 
 
-async def _fetch_rest(file: CatalogFile, part: Path, source: Source, count: Count) -> None:
+async def _fetch_rest(file: CatalogFile, part: Path, source: DownloadSource, count: Count) -> None:
     """Append what is missing to the part of a file and verify the whole."""
     if file.size is not None and size_of(part) > file.size:
         part.unlink()

@@ -17,7 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from xgamma.catalog.download import Source, download, open_source, size_of, validate_room
+from xgamma.catalog.download import DownloadSource, download, open_source, size_of, validate_room
 from xgamma.catalog.release import PART, CatalogFile, DataRelease
 from xgamma.errors import ConfigError, OutputError, XgammaError
 from xgamma.formats.local_files import local_path
@@ -83,10 +83,8 @@ def fetch(
 
     Parameters
     ----------
-    release
-        The release.
-    folder
-        Where its files go; it is made if it is not there.
+    release, folder
+        The release, and where its files go; the folder is made if it is not there.
     obs_ids
         The runs whose files are wanted, ``None`` for all. Files that belong to no single run come always.
     sources
@@ -105,10 +103,9 @@ def fetch(
     ------
     ConfigError
         For a run that is not there, a source of an unknown kind, and a release that is simulated.
-    MissingInputError
-        When a source that should be a folder is none.
-    OutputError
-        When the folder cannot be used, has too little space, or another fetch is at work in it.
+    MissingInputError, OutputError
+        When a source that should be a folder is none; when the folder cannot be used, has too little space, or another
+        fetch is at work in it.
     """
     if release.simulation is not None:
         raise ConfigError(f"{release.name} has no files to fetch: it is simulated, by xgamma simulate.")
@@ -165,7 +162,7 @@ def _finished(work: Coroutine[Any, Any, list[FileReport]]) -> list[FileReport]:
 @dataclass(frozen=True)
 class _Fetch:
     folder: Path
-    sources: Sequence[Source]
+    sources: Sequence[DownloadSource]
     watch: Watch
 
 

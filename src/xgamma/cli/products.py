@@ -25,7 +25,7 @@ from xgamma.datasets import Datasets, FluxPoints
 from xgamma.errors import ConfigError, ExitCode
 from xgamma.events import Part, RunFacts
 from xgamma.ingest import open_release
-from xgamma.ingest.notes import grouped, summaries
+from xgamma.ingest.notes import runs_by_note, summaries
 from xgamma.ingest.stored import KIND, StoredGroups
 from xgamma.store import Record, Store
 
@@ -142,7 +142,7 @@ def _note_lines(store: Store, record: Record) -> list[str]:
     if record.kind != KIND:
         return []
     notes = {run.obs_id: run.notes for run in Part(StoredGroups(store, record)).facts()}
-    return [line for topic, sentences in grouped(notes).items() for line in summaries(topic, sentences)]
+    return [line for topic, sentences in runs_by_note(notes).items() for line in summaries(topic, sentences)]
 
 
 @click.command("export")

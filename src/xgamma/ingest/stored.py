@@ -216,7 +216,7 @@ class StoredRelease:
         return Holdings(parts, places, {obs_id: self._runs[obs_id].run_key for obs_id in obs_ids})
 
 
-def chunks_of(part: Part) -> dict[str, dict[str, Any]]:
+def part_chunks(part: Part) -> dict[str, dict[str, Any]]:
     """Return the chunks in which a part is stored.
 
     One offset node of a few responses, and few enough events that a block reads hardly more than its own: with chunks
@@ -277,10 +277,10 @@ def versions_of(records: Sequence[Record], ingests: Ingests = ()) -> dict[int, V
     return found
 
 
-Order = tuple[int, str, str, int]
+VersionOrder = tuple[int, str, str, int]
 
 
-def _placed(records: Iterable[Record]) -> Iterator[tuple[Order, int, StoredRun]]:
+def _placed(records: Iterable[Record]) -> Iterator[tuple[VersionOrder, int, StoredRun]]:
     for record in records:
         for number, run in enumerate(record.texts["runs"]):
             order = run.get("sequence", 0), record.created, record.key, number

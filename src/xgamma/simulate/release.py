@@ -29,7 +29,7 @@ from xgamma.formats.gadf.write import (
 )
 from xgamma.formats.yaml_documents import block_yaml
 from xgamma.simulate.events import Emission, Spectrum, event_columns, expected_events, spectrum_from_document
-from xgamma.simulate.plan import Plan, Run, Source, plan_document
+from xgamma.simulate.plan import Plan, PlannedRun, Source, plan_document
 from xgamma.simulate.tables import gti_header, obs_index, response_tables, run_header
 
 TRUTH = "truth.yaml"
@@ -64,7 +64,7 @@ class _EncodedIrfs:
 class _Written:
     """What the index tables need to know of a run, small enough to be kept for all of them."""
 
-    run: Run
+    run: PlannedRun
     events: int
     rows: tuple[HduRow, ...]
 
@@ -104,10 +104,6 @@ def simulate(
         When the folder is not empty, or with ``overwrite`` when something in it was not simulated.
     OutputError
         When it cannot be written.
-
-    Examples
-    --------
-    >>> release = simulate(Plan(runs=2), "demo")  # doctest: +SKIP
     """
     spectrum = spectrum_from_document(plan.source.spectral)
     _make_room(Path(path), overwrite)
@@ -180,7 +176,7 @@ def _ending(plan: Plan) -> str:
 
 
 def _write_run(
-    plan: Plan, run: Run, columns: Mapping[str, npt.NDArray[Any]], irfs: _EncodedIrfs, folder: Path
+    plan: Plan, run: PlannedRun, columns: Mapping[str, npt.NDArray[Any]], irfs: _EncodedIrfs, folder: Path
 ) -> tuple[_Written, int]:
     header = run_header(plan, run)
     encoded = [hdu_bytes(events_hdu(columns, header)), hdu_bytes(gti_hdu(run.gti, gti_header(run)))]

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xgamma.axes import Axis, FloatArray
-from xgamma.simulate.plan import Response
+from xgamma.simulate.plan import AnalyticResponse
 
 AREA_RISE = 2.2
 WIDTH_SLOPE, WIDTH_OFFSET, BIAS_SLOPE = 0.06, 0.1, 0.3
@@ -33,7 +33,7 @@ BACKGROUND_TURN, BACKGROUND_RISE = 0.5, 2.0
 RAD_MAX_INDEX = -0.1
 
 
-def effective_area(response: Response, energy: npt.ArrayLike, offset: npt.ArrayLike) -> FloatArray:
+def effective_area(response: AnalyticResponse, energy: npt.ArrayLike, offset: npt.ArrayLike) -> FloatArray:
     """Return the effective area in m2 at full enclosure and efficiency 1; arguments broadcast."""
     rise = 1.0 / (1.0 + (response.area_energy / np.asarray(energy)) ** AREA_RISE)
     return np.asarray(response.area * rise * np.exp(-0.5 * (np.asarray(offset) / response.area_width) ** 2))
@@ -43,18 +43,20 @@ def _broadening(energy: npt.ArrayLike, offset: npt.ArrayLike) -> FloatArray:
     return np.asarray((1.0 - WIDTH_SLOPE * np.log(energy)) * (1.0 + WIDTH_OFFSET * np.asarray(offset)))
 
 
-def log_migration(response: Response, energy: npt.ArrayLike, offset: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+def log_migration(
+    response: AnalyticResponse, energy: npt.ArrayLike, offset: npt.ArrayLike
+) -> tuple[FloatArray, FloatArray]:
     """Return mean and width of ln(reconstructed / true energy)."""
     mean = np.asarray(response.bias * (1.0 - BIAS_SLOPE * np.log(energy)))
     return mean, response.resolution * _broadening(energy, offset)
 
 
-def psf_width(response: Response, energy: npt.ArrayLike, offset: npt.ArrayLike) -> FloatArray:
+def psf_width(response: AnalyticResponse, energy: npt.ArrayLike, offset: npt.ArrayLike) -> FloatArray:
     """Return the core width of the PSF in deg."""
     return response.psf_sigma * _broadening(energy, offset)
 
 
-def containment(response: Response, width: FloatArray, radius: npt.ArrayLike) -> FloatArray:
+def containment(response: AnalyticResponse, width: FloatArray, radius: npt.ArrayLike) -> FloatArray:
     """Return the fraction of a PSF of core ``width`` inside ``radius``, both in deg; arguments broadcast."""
     square = (np.asarray(radius) / width) ** 2
     if response.psf == "psf_king":
@@ -63,7 +65,7 @@ def containment(response: Response, width: FloatArray, radius: npt.ArrayLike) ->
     return np.asarray(sum(parts[1:], parts[0]))
 
 
-def psf_radius(response: Response, width: FloatArray, generator: np.random.Generator) -> FloatArray:
+def psf_radius(response: AnalyticResponse, width: FloatArray, generator: np.random.Generator) -> FloatArray:
     """Draw one distance from the source, in deg, for each core ``width``."""
     uniform = 1.0 - generator.random(width.shape)
     if response.psf == "psf_king":
@@ -72,19 +74,19 @@ def psf_radius(response: Response, width: FloatArray, generator: np.random.Gener
     return np.asarray(width * np.asarray(SIGMA_RATIOS)[component] * np.sqrt(-2.0 * np.log(uniform)))
 
 
-def rad_max(response: Response, energy: npt.ArrayLike) -> FloatArray:
+def rad_max(response: AnalyticResponse, energy: npt.ArrayLike) -> FloatArray:
     """Return the radius of the directional cut in deg at reconstructed energies."""
     index = RAD_MAX_INDEX if response.rad_max_2d else 0.0
     return np.asarray(response.rad_max * np.asarray(energy) ** index)
 
 
-def background_spectrum(response: Response, energy: npt.ArrayLike) -> FloatArray:
+def background_spectrum(response: AnalyticResponse, energy: npt.ArrayLike) -> FloatArray:
     """Return the shape of the background in reconstructed energy, per TeV, not normalised."""
     energies = np.asarray(energy)
     return np.asarray(energies**-response.background_index / (1 + (BACKGROUND_TURN / energies) ** BACKGROUND_RISE))
 
 
-def field_profile(response: Response, distance: FloatArray) -> FloatArray:
+def field_profile(response: AnalyticResponse, distance: FloatArray) -> FloatArray:
     """Return the shape of the background along a distance in deg in the field of view."""
     return np.exp(-0.5 * (distance / response.background_width) ** 2)
 
@@ -131,7 +133,7 @@ def log_spectrum(axis: Axis, spectrum: FloatArray) -> Cumulative:
     return cumulative(fine, np.exp(inner + fine))
 
 
-def field_distributions(response: Response) -> Mapping[str, Cumulative]:
+def field_distributions(response: AnalyticResponse) -> Mapping[str, Cumulative]:
     """Return the distributions of background in the field of view, in deg: of ``offset``, or of ``lon`` and ``lat``."""
     edge = response.offset_max
     if response.background == "bkg_2d":
@@ -142,7 +144,7 @@ def field_distributions(response: Response) -> Mapping[str, Cumulative]:
     return {"lon": cumulative(side, profile), "lat": cumulative(side, profile * np.cos(np.deg2rad(side)))}
 
 
-def solid_angle(response: Response) -> float:
+def solid_angle(response: AnalyticResponse) -> float:
     """Return the solid angle of the field of view weighted with the background profile, in sr."""
     shapes, radian = field_distributions(response), np.deg2rad(1.0)
     if response.background == "bkg_2d":

@@ -27,7 +27,7 @@ from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import ObjectStore
 
 from xgamma.errors import DamagedError, StoreError
-from xgamma.storage.disk import delete_tree, is_behind_link, leftovers, read_file, write_file
+from xgamma.storage.disk import delete_tree, is_behind_link, leftovers, read_regular_file, write_file
 from xgamma.storage.locations import Location, reason, remote_objects
 from xgamma.storage.retries import persistent
 
@@ -103,7 +103,7 @@ class WholeObjectStore(ObjectStore[Any]):
             return prototype.buffer.from_bytes(known)
         if self._folder is not None and byte_range is None:
             with self._place.sentences("read"):
-                content = read_file(self._folder / key, MAX_CHUNK_BYTES)
+                content = read_regular_file(self._folder / key, MAX_CHUNK_BYTES)
             found = None if content is None else prototype.buffer.from_bytes(content)
         else:
             # Arrays of an opened product are read later, where no other sentence is said.
@@ -171,7 +171,7 @@ class Backend:
         """Return the bytes of an object, ``None`` if it is not there; raises ``StoreError`` for one of absurd size."""
         with self.sentences("read"):
             if self.folder is not None:
-                return read_file(self.folder / path, MAX_DOCUMENT_BYTES)
+                return read_regular_file(self.folder / path, MAX_DOCUMENT_BYTES)
             try:
                 found = obstore.get(self.objects, path)
             except FileNotFoundError:

@@ -23,7 +23,7 @@ from zarr.storage import ObjectStore
 
 from xgamma.errors import StoreError
 
-Document = dict[str, Any]
+ZarrDocument = dict[str, Any]
 Result = TypeVar("Result")
 
 # Measured on 380,000 H.E.S.S. events: 1.3 GB/s in, 4.8 GB/s out, ratio 2.4 (zstd 1: 0.4, 0.8, 2.1).
@@ -38,12 +38,12 @@ _AT_ONCE = 256
 _LARGE_BYTES = 1_000_000
 
 
-def chunk_shape_of(document: Document) -> tuple[int, ...]:
+def chunk_shape_of(document: ZarrDocument) -> tuple[int, ...]:
     """Return the shape of a chunk from the document of an array."""
     return tuple(document["chunk_grid"]["configuration"]["chunk_shape"])
 
 
-def chunks_of(document: Document) -> Iterator[tuple[str, tuple[slice, ...]]]:
+def chunks_of(document: ZarrDocument) -> Iterator[tuple[str, tuple[slice, ...]]]:
     """Yield the key below the array, ``c``, ``c.0``, ``c.0.1``, ..., and the place in the array of every chunk."""
     sizes, chunk = document["shape"], chunk_shape_of(document)
     counts = [range(-(-size // length)) for size, length in zip(sizes, chunk, strict=True)]
@@ -55,13 +55,13 @@ def chunks_of(document: Document) -> Iterator[tuple[str, tuple[slice, ...]]]:
         )
 
 
-def encoded_chunks(document: Document, values: npt.NDArray[Any]) -> dict[str, bytes]:
+def encoded_chunks(document: ZarrDocument, values: npt.NDArray[Any]) -> dict[str, bytes]:
     """Return the content of every chunk of an array by its key below the array."""
     shape = chunk_shape_of(document)
     return {key: _encoded(values[place], shape) for key, place in chunks_of(document)}
 
 
-class Damageable(Protocol):
+class ChunkReader(Protocol):
     """A place of chunks that knows what to say of a damaged one."""
 
     async def get(self, key: str, prototype: BufferPrototype) -> Buffer | None:
@@ -71,7 +71,7 @@ class Damageable(Protocol):
         """Return the error for an object that is not as it was put."""
 
 
-async def write_array(zarr: ObjectStore[Any], path: str, document: Document, values: npt.NDArray[Any]) -> None:
+async def write_array(zarr: ObjectStore[Any], path: str, document: ZarrDocument, values: npt.NDArray[Any]) -> None:
     """Write every chunk of an array."""
     shape = chunk_shape_of(document)
 
@@ -90,7 +90,7 @@ def _encoded(values: npt.NDArray[Any], shape: tuple[int, ...]) -> bytes:
     return bytes(_CODEC.encode(np.ascontiguousarray(values)))
 
 
-async def read_array(zarr: Damageable, path: str, document: Document) -> npt.NDArray[Any]:
+async def read_array(zarr: ChunkReader, path: str, document: ZarrDocument) -> npt.NDArray[Any]:
     """Read a whole array; raises ``StoreError`` for a chunk that is missing or damaged, and for no room in memory."""
     values = _room(zarr, path, document["shape"], document)
     parts = ((key, _inside(place), place) for key, place in chunks_of(document))
@@ -99,7 +99,7 @@ async def read_array(zarr: Damageable, path: str, document: Document) -> npt.NDA
 
 
 async def read_window(
-    zarr: Damageable, path: str, document: Document, places: tuple[slice | npt.NDArray[np.int64], ...]
+    zarr: ChunkReader, path: str, document: ZarrDocument, places: tuple[slice | npt.NDArray[np.int64], ...]
 ) -> npt.NDArray[Any]:
     """Read a part of an array, of each chunk what is needed.
 
@@ -166,7 +166,7 @@ def _inside(place: tuple[slice, ...]) -> tuple[slice, ...]:
     return tuple(slice(0, part.stop - part.start) for part in place)
 
 
-def _room(zarr: Damageable, path: str, shape: Sequence[int], document: Document) -> npt.NDArray[Any]:
+def _room(zarr: ChunkReader, path: str, shape: Sequence[int], document: ZarrDocument) -> npt.NDArray[Any]:
     try:
         return np.empty(shape, dtype=np.dtype(document["data_type"]).newbyteorder("<"))
     except (MemoryError, ValueError):
@@ -174,7 +174,11 @@ def _room(zarr: Damageable, path: str, shape: Sequence[int], document: Document)
 
 
 async def _read_into(
-    values: npt.NDArray[Any], zarr: Damageable, path: str, document: Document, parts: Iterable[tuple[str, Any, Any]]
+    values: npt.NDArray[Any],
+    zarr: ChunkReader,
+    path: str,
+    document: ZarrDocument,
+    parts: Iterable[tuple[str, Any, Any]],
 ) -> None:
     """Fill an array from chunks: the key of each, what of it is needed, and where that goes."""
     shape = chunk_shape_of(document)
@@ -214,7 +218,7 @@ class StoredArray(BackendArray):
         The place of its chunks, its path there, and its document, which ``validated_documents`` has looked at.
     """
 
-    def __init__(self, zarr: Damageable, path: str, document: Document) -> None:
+    def __init__(self, zarr: ChunkReader, path: str, document: ZarrDocument) -> None:
         self._zarr = zarr
         self._path = path
         self._document = document
@@ -249,6 +253,6 @@ def _place(key: Any, size: int) -> Selector:
     return np.where(numbers < 0, numbers + size, numbers)
 
 
-def lazy_array(zarr: Damageable, path: str, document: Document) -> indexing.LazilyIndexedArray:
+def lazy_array(zarr: ChunkReader, path: str, document: ZarrDocument) -> indexing.LazilyIndexedArray:
     """Return an array as a variable of xarray holds it that is not read yet."""
     return indexing.LazilyIndexedArray(StoredArray(zarr, path, document))
