@@ -17,13 +17,13 @@ from report import REPOSITORY
 
 from xgamma.analysis import AnalysisConfig
 from xgamma.axes import Axis
-from xgamma.cli.closure import with_error
+from xgamma.cli.console import with_error
 from xgamma.closure import excess_ratio, findings, moments, picture, reduced_sets, run_closure, simulator_of, trial_of
 from xgamma.closure.findings import LIMIT, POINT
 from xgamma.estimate import flux_points
 from xgamma.predict import alpha, npred_signal
 from xgamma.reduce import select_rows
-from xgamma.simulate import Plan, Response, Source, power_law
+from xgamma.simulate import AnalyticResponse, Plan, Source, power_law
 from xgamma.store import Store
 
 CRAB = 3.5e-11
@@ -74,7 +74,7 @@ def print_results(title: str, results, seconds: float) -> None:
 
 def print_source_alone() -> None:
     """Print where the counts of a very bright source without background end: in the on region, in off regions."""
-    plan = plan_of(300.0, 60_000, response=Response(background_rate=0.0))
+    plan = plan_of(300.0, 60_000, response=AnalyticResponse(background_rate=0.0))
     trial, simulator = trial_of(plan), simulator_of(plan)
     print("\n| bins of true energy | counts over predicted | part in off regions |\n|---|---|---|")
     for nbin in (48, 160, 640):

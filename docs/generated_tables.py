@@ -6,6 +6,7 @@ import numpy as np
 
 from xgamma import models
 from xgamma.cli.main import VERBS
+from xgamma.errors import ExitCode
 from xgamma.outcome import Fate, Outcome
 from xgamma.schema import FILE, PRODUCTS, documents
 from xgamma.schema.tables import NAMES
@@ -28,6 +29,7 @@ def write(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     (folder / "models.md").write_text("\n".join(_spectral_models()), encoding="utf-8")
     (folder / "verbs.md").write_text("\n".join(_verbs()), encoding="utf-8")
+    (folder / "exit-codes.md").write_text("\n".join(_exit_codes()), encoding="utf-8")
     (folder / "format-documents.md").write_text("\n".join(_documents()), encoding="utf-8")
     (folder / "format-flags.md").write_text("\n".join(_flags()), encoding="utf-8")
     (folder / "format-products.md").write_text("\n".join(_products()), encoding="utf-8")
@@ -45,7 +47,12 @@ def _spectral_models():
 
 def _verbs():
     yield from ("| verb | |", "|---|---|")
-    yield from (f"| `{verb}` | {text} |" for verb, text in VERBS.items())
+    yield from (f"| `{verb}` | {text} |" for verb, (_, text) in VERBS.items())
+
+
+def _exit_codes():
+    yield from ("| code | meaning |", "|---|---|")
+    yield from (f"| {int(code)} | {code.meaning} |" for code in ExitCode)
 
 
 def _documents():

@@ -18,12 +18,12 @@ from xgamma.formats.gadf.index import read_index
 from xgamma.grid import Circle, Grid, RegionSpace
 from xgamma.ingest.part import part_of, read_runs
 from xgamma.reduce import Recipe, ReflectedParameters
-from xgamma.simulate import Plan, Response, Source, power_law, simulate
+from xgamma.simulate import AnalyticResponse, Plan, Source, power_law, simulate
 
 # Bright, so that two minutes are enough for a fit.
 BRIGHT = Source(spectral=power_law(amplitude=5e-10))
 # A dozen response nodes in energy: quick to write and to read.
-COARSE = Response(energy_bins=16)
+COARSE = AnalyticResponse(energy_bins=16)
 TINY = Plan(name="tiny", runs=3, duration=120.0, compress=False, source=BRIGHT, response=COARSE)
 NIGHTS = dataclasses.replace(TINY, name="nights", runs=7, intervals=2, efficiencies=(1.0, 0.8), runs_per_night=4)
 

@@ -21,15 +21,15 @@ import numpy as np
 from xgamma.analysis import Analysis, AnalysisConfig
 from xgamma.errors import XgammaError
 from xgamma.modeling.models import Models
-from xgamma.simulate import Plan, Response, Source, power_law, simulate
+from xgamma.simulate import AnalyticResponse, Plan, Source, power_law, simulate
 
 HERE = Path(__file__).parent
 _METADATA = re.compile(r"^# /// script\n(?P<text>(?:#.*\n)+?)# ///$", re.MULTILINE)
 BRIGHT = Source(spectral=power_law(amplitude=2e-10))
 COMMON = {"runs": 4, "duration": 300.0, "compress": False, "source": BRIGHT}
 PLANS = {
-    "full": Plan(name="full", response=Response(energy_bins=24, background="bkg_2d"), **COMMON),
-    "point-like": Plan(name="point-like", response=Response(energy_bins=24, enclosure="point-like"), **COMMON),
+    "full": Plan(name="full", response=AnalyticResponse(energy_bins=24, background="bkg_2d"), **COMMON),
+    "point-like": Plan(name="point-like", response=AnalyticResponse(energy_bins=24, enclosure="point-like"), **COMMON),
 }
 CONFIG = """
 general: {{store: {store}}}

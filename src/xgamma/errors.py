@@ -10,16 +10,39 @@ from __future__ import annotations
 import difflib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from enum import IntEnum
+from typing import Any, ClassVar, Self
 
 log = logging.getLogger(__name__)
+
+
+class ExitCode(IntEnum):
+    """The exit codes of the command line; the help and the documentation print each with its ``meaning``."""
+
+    DONE = 0, "done"
+    INTERNAL = 1, "internal error"
+    USAGE = 2, "configuration or usage"
+    INPUT = 3, "input data, store or cluster"
+    INCOMPLETE = 4, "done, but some runs were not used, could not be read or fetched"
+    NOT_CONVERGED = 5, "the fit did not converge"
+    FAULT = 6, "verify, validate or closure found something wrong, or a record of the store is damaged"
+    INTERRUPTED = 130, "interrupted; the next run goes on from what is in the store"
+
+    meaning: str
+
+    def __new__(cls, code: int, meaning: str) -> Self:
+        """Make a member that equals its number."""
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
 
 
 class XgammaError(Exception):
     """Root of everything that xgamma raises on purpose."""
 
     kind: ClassVar[str] = "internal"
-    exit_code: ClassVar[int] = 1
+    exit_code: ClassVar[ExitCode] = ExitCode.INTERNAL
 
     def __str__(self) -> str:
         return " ".join(str(part) for part in self.args)
@@ -29,7 +52,7 @@ class ConfigError(XgammaError, ValueError):
     """A configuration, a model document or an argument that cannot be honoured."""
 
     kind = "config"
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 class ConfigTypeError(ConfigError, TypeError):
@@ -40,7 +63,7 @@ class OrderError(XgammaError, RuntimeError):
     """A method called before the step it needs."""
 
     kind = "order"
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 class UnknownNameError(ConfigError, KeyError):
@@ -53,7 +76,7 @@ class LaterError(XgammaError, NotImplementedError):
     """A documented part of the interface that this version does not compute yet."""
 
     kind = "later"
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 class LaterNameError(LaterError, ImportError):
@@ -64,21 +87,21 @@ class OutputExistsError(XgammaError, FileExistsError):
     """An output that exists and would be overwritten."""
 
     kind = "output-exists"
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 class OutputError(XgammaError, OSError):
     """An output place that cannot be written."""
 
     kind = "output"
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 class InputError(XgammaError, OSError):
     """An input that is there and cannot be read."""
 
     kind = "input"
-    exit_code = 3
+    exit_code = ExitCode.INPUT
 
 
 class MissingInputError(InputError, FileNotFoundError):
@@ -97,14 +120,14 @@ class DataError(XgammaError, ValueError):
     """Data that break a law of their product: dims, units, ledger, aligned axes."""
 
     kind = "data"
-    exit_code = 3
+    exit_code = ExitCode.INPUT
 
 
 class StoreError(XgammaError, OSError):
     """A product store that cannot be used as asked."""
 
     kind = "store"
-    exit_code = 3
+    exit_code = ExitCode.INPUT
 
 
 class DamagedError(StoreError):
@@ -133,7 +156,7 @@ class ClusterError(XgammaError, RuntimeError):
     """A dask cluster that does not answer, cannot run a block, or goes away."""
 
     kind = "cluster"
-    exit_code = 3
+    exit_code = ExitCode.INPUT
 
 
 class WorkerLostError(ClusterError):
@@ -158,7 +181,7 @@ class FitError(XgammaError, RuntimeError):
     """A fit that could not be made or did not converge."""
 
     kind = "fit"
-    exit_code = 5
+    exit_code = ExitCode.NOT_CONVERGED
 
 
 def sentence_of(error: Exception, what: str) -> str:

@@ -59,7 +59,7 @@ def fetched(release, tmp_path):
     """Fetch the release into a folder; return a status or, of a failure, its sentence, by file."""
 
     def run(**options):
-        report = fetch(release, tmp_path / "here", **{"patience": HASTY, **options})
+        report = fetch(release, tmp_path / "here", **{"retries": HASTY, **options})
         return {entry.file.name: entry.message or str(entry.status) for entry in report.files}
 
     run.folder = tmp_path / "here"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 
-from xgamma.catalog import CatalogFile, Patience
+from xgamma.catalog import CatalogFile, Retries
 
 INDEX, ONE, TWO = "hdu-index.fits.gz", "data/run_1.fits", "data/run_2.fits"
 SIZES = {INDEX: 3_000, ONE: 400_000, TWO: 250_000}
 # Gives up quickly; a retry follows at once.
-HASTY = Patience(timeout=0.4, retries=2, pause=0.01)
+HASTY = Retries(timeout=0.4, retries=2, pause=0.01)
 
 
 def catalogued(name: str, content: bytes, *obs_ids: int, with_size: bool = True) -> CatalogFile:

@@ -27,7 +27,7 @@ from release_server import (
     stalls_after,
 )
 
-from xgamma.catalog import CatalogFile, DataRelease, Patience, Status, fetch
+from xgamma.catalog import CatalogFile, DataRelease, Retries, Status, fetch
 from xgamma.catalog.download import GIVEN_UP
 from xgamma.catalog.fetch import AT_A_TIME, only_one
 from xgamma.errors import ConfigError, MissingInputError, OutputError
@@ -63,8 +63,8 @@ def test_a_second_fetch_asks_the_server_for_nothing(fetched, server):
 def test_only_the_files_of_the_chosen_runs_and_those_of_all_runs_are_fetched(fetched, server, release, tmp_path):
     assert fetched(obs_ids=[2]) == {INDEX: "fetched", TWO: "fetched"}
     assert server.asked(ONE) == []
-    assert fetch(release, tmp_path / "here", [2], patience=HASTY).runs_present == (2,)
-    assert fetch(release, tmp_path / "here", patience=HASTY).runs_present == (1, 2)
+    assert fetch(release, tmp_path / "here", [2], retries=HASTY).runs_present == (2,)
+    assert fetch(release, tmp_path / "here", retries=HASTY).runs_present == (1, 2)
 
 
 def test_a_run_that_the_release_does_not_have_is_refused_before_anything_is_made(fetched, server):
@@ -82,14 +82,14 @@ def test_several_files_are_on_their_way_at_a_time(contents, tmp_path):
         release = DataRelease("many", "Many", "none", "none", urls=(server.url,), files=entries)
         for name in files:
             server.behave(name, stalls_after(100_000), honest)
-        waited = Patience(timeout=0.5, retries=1, pause=0.01)
+        waited = Retries(timeout=0.5, retries=1, pause=0.01)
         seen = {}
 
         def watch(name, nbytes, size):
             seen.setdefault(name, []).append(nbytes)
 
         begun = time.monotonic()
-        report = fetch(release, tmp_path, patience=waited, watch=watch)
+        report = fetch(release, tmp_path, retries=waited, watch=watch)
         # One after the other they would stand still for half a second each.
         assert time.monotonic() - begun < 0.5 * len(files)
     assert {entry.status for entry in report.files} == {Status.FETCHED}
@@ -125,7 +125,7 @@ def test_the_next_call_fetches_only_the_rest(fetched, server, contents):
 
 def test_what_is_on_the_disk_already_is_not_counted_as_received(release, fetched, contents):
     interrupted_part(fetched, contents, 123_456)
-    report = fetch(release, fetched.folder, [1], patience=HASTY)
+    report = fetch(release, fetched.folder, [1], retries=HASTY)
     assert {entry.file.name: entry.received for entry in report.files} == {INDEX: 3_000, ONE: 400_000 - 123_456}
 
 
@@ -180,7 +180,7 @@ def test_progress_however_slow_is_worth_another_attempt(contents, tmp_path):
     with serving({entry.name: content}) as server:
         release = DataRelease("long", "Long", "none", "none", urls=(server.url,), files=(entry,))
         server.behave(entry.name, cuts_after(1_200_000))
-        report = fetch(release, tmp_path, patience=Patience(timeout=1, retries=0, pause=0.01))
+        report = fetch(release, tmp_path, retries=Retries(timeout=1, retries=0, pause=0.01))
         assert [file.status for file in report.files] == [Status.FETCHED]
         assert sum(request.sent for request in server.requests) == len(content)
     assert (tmp_path / entry.name).read_bytes() == content
@@ -198,7 +198,7 @@ def test_a_server_that_knows_no_ranges_and_always_cuts_is_given_up(tmp_path):
     with serving({entry.name: content}) as server:
         release = DataRelease("long", "Long", "none", "none", urls=(server.url,), files=(entry,))
         server.behave(entry.name, cut)
-        report = fetch(release, tmp_path, patience=HASTY)
+        report = fetch(release, tmp_path, retries=HASTY)
         assert [file.message for file in report.files] == [f"{server.url} sends the file from its beginning only."]
         assert len(server.requests) < 12
 
@@ -316,7 +316,7 @@ def test_a_server_that_never_answers_is_not_asked_for_every_file(contents, tmp_p
         for name in names:
             server.behave(name, never_answers)
         begun = time.monotonic()
-        report = fetch(release, tmp_path, patience=Patience(timeout=0.3, retries=0, pause=0.01))
+        report = fetch(release, tmp_path, retries=Retries(timeout=0.3, retries=0, pause=0.01))
         assert time.monotonic() - begun < 5
         messages = [entry.message for entry in report.files]
         assert messages[:AT_A_TIME] == [f"{server.url}: there was no connection or no answer."] * AT_A_TIME
@@ -366,10 +366,23 @@ def test_a_folder_is_a_mirror(fetched, server, contents, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "place", ["ftp://host/x", "file:///x", "http://", "https://user:word@host/x", "https://h/x?y=1"]
+    ("place", "message"),
+    [
+        ("ftp://host/x", r"^ftp://host/x cannot be opened: expected https://, http://"),
+        ("file:///x", r"^file:///x cannot be opened: expected https://, http://"),
+        ("http://", r"^http:// cannot be opened: expected https://, http://"),
+        (
+            "https://user:word@host/x",
+            r"^The url https://host/x came with a user, a query or a fragment\. Give https://h",
+        ),
+        (
+            "https://h/x?y=word",
+            r"^The url https://h/x came with a user, a query or a fragment\. Give https://h/x alone",
+        ),
+    ],
 )
-def test_a_place_of_another_kind_is_refused_without_its_secrets(fetched, place):
-    with pytest.raises(ConfigError, match=r"^Files cannot be fetched from .*: expected https://, http://") as refused:
+def test_a_url_of_another_kind_is_refused_without_its_secrets(fetched, place, message):
+    with pytest.raises(ConfigError, match=message) as refused:
         fetched(sources=[place])
     assert "word" not in str(refused.value)
 
@@ -393,7 +406,7 @@ def test_a_file_that_is_wrong_stays_when_the_right_one_cannot_be_had(release, fe
     fetched()
     (fetched.folder / ONE).write_bytes(b"spoiled")
     server.behave(ONE, answers(404))
-    report = fetch(release, fetched.folder, patience=HASTY)
+    report = fetch(release, fetched.folder, retries=HASTY)
     assert [entry.file.name for entry in report.of(Status.FAILED)] == [ONE]
     assert report.runs_present == (2,)
     assert fetched.bytes(ONE) == b"spoiled"

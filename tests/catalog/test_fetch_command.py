@@ -122,7 +122,7 @@ def test_json_has_every_file_and_nothing_beside_it(xgamma, catalogue, server, he
         (["gone.yaml"], "There is no catalogue gone.yaml."),
         (["hess-dl3-dr1", "--obs", "7"], "hess-dl3-dr1 has no run 7. It has 20136 to 47829, 105 runs."),
         (["hess-dl3-dr1", "--from", "gone"], "There is no folder "),
-        (["hess-dl3-dr1", "--from", "ftp://h/x"], "Files cannot be fetched from ftp://h/x: expected https://"),
+        (["hess-dl3-dr1", "--from", "ftp://h/x"], "ftp://h/x cannot be opened: expected https://"),
         (["simulated-crab"], "simulated-crab is not downloaded but simulated: xgamma simulate FOLDER --plan "),
     ],
 )

@@ -13,9 +13,9 @@ from xgamma.analysis import Analysis, AnalysisConfig
 from xgamma.config.requests import models_of
 from xgamma.errors import XgammaError
 from xgamma.formats.yaml_documents import mixed_yaml
-from xgamma.simulate import Response
+from xgamma.simulate import AnalyticResponse
 
-NARROW = Response(energy_bins=8, enclosure="point-like", rad_max=0.11)
+NARROW = AnalyticResponse(energy_bins=8, enclosure="point-like", rad_max=0.11)
 PLANS = {
     "tiny": TINY,
     "point-like": dataclasses.replace(TINY, name="point-like", runs=1, response=NARROW),

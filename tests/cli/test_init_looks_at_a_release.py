@@ -12,10 +12,10 @@ from astropy.table import Table, vstack
 import faults
 from releases import TINY, release_of
 from xgamma.analysis import AnalysisConfig
-from xgamma.simulate import Response
+from xgamma.simulate import AnalyticResponse
 
 POINT_LIKE = dataclasses.replace(
-    TINY, name="point-like", response=Response(energy_bins=16, enclosure="point-like", rad_max=0.14)
+    TINY, name="point-like", response=AnalyticResponse(energy_bins=16, enclosure="point-like", rad_max=0.14)
 )
 OF_ENERGY = dataclasses.replace(
     TINY,

@@ -5,13 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 import faults
 from releases import MODEL, config_of
 from xgamma.cli.main import VERBS
-from xgamma.errors import StoreError
+from xgamma.errors import ExitCode, StoreError
 
 TRACEBACK = "Traceback (most recent call last)"
 
@@ -24,9 +25,17 @@ def test_help_lists_the_verbs_and_exit_codes(xgamma):
     assert done.code == 0
     assert done.err == ""
     assert all(f"\n  {verb} " in done.out for verb in VERBS)
-    assert "5 fit not converged," in done.out
+    told = " ".join(done.out.partition("Exit codes:")[2].split())
+    assert told == " ".join(f"{int(code)} {code.meaning}" for code in ExitCode)
     assert max(map(len, done.out.splitlines())) <= 80
     assert xgamma("-h").out == done.out
+
+
+def test_exit_codes_are_those_that_scripts_know_and_the_documentation_includes_their_table():
+    assert [int(code) for code in ExitCode] == [0, 1, 2, 3, 4, 5, 6, 130]
+    pages = Path(__file__).resolve().parents[2] / "docs"
+    assert "{include} _generated/exit-codes.md" in (pages / "cli.md").read_text(encoding="utf-8")
+    assert "for code in ExitCode" in (pages / "generated_tables.py").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("verb", VERBS)

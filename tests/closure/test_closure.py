@@ -16,9 +16,9 @@ from xgamma.closure import (
     simulator_of,
     trial_of,
 )
-from xgamma.closure import run as closure_run
+from xgamma.closure import sets as closure_sets
 from xgamma.closure.pulls import LEVEL
-from xgamma.closure.run import KIND, batches_of
+from xgamma.closure.sets import KIND, batches_of
 from xgamma.errors import DataError
 from xgamma.simulate import Plan
 from xgamma.store import Store
@@ -102,7 +102,7 @@ def test_what_a_store_holds_is_not_computed_again(monkeypatch):
     store, trial = Store("memory://"), trial_of(dataclasses.replace(TINY, runs=50))
     first = run_closure(trial, 4, store)
     assert len(store.ls(KIND)) == 2
-    monkeypatch.setattr(closure_run, "estimated_sets", None)
+    monkeypatch.setattr(closure_sets, "estimated_sets", None)
     assert run_closure(trial, 4, store).identical(first)
     with pytest.raises(TypeError):
         run_closure(dataclasses.replace(trial, edges=(1.0, 10.0)), 4, store)

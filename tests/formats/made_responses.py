@@ -11,7 +11,7 @@ import numpy as np
 from xgamma.formats.fits.tables import FitsTable, tables_of
 from xgamma.formats.gadf.responses import Response, response
 from xgamma.formats.gadf.write import PRIMARY, Column, Hdu, hdu_bytes, irf_hdu
-from xgamma.simulate import Response as Instrument
+from xgamma.simulate import AnalyticResponse as Instrument
 from xgamma.simulate.tables import ResponseTable, response_tables
 
 KINDS = ("aeff_2d", "edisp_2d", "psf_table", "psf_3gauss", "psf_king", "bkg_2d", "bkg_3d", "rad_max_2d")

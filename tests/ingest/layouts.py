@@ -18,7 +18,7 @@ from astropy.table import Table
 
 from releases import TINY, config_of, release_of, until_datasets
 from xgamma.config.requests import models_of
-from xgamma.simulate import Plan, Response
+from xgamma.simulate import AnalyticResponse, Plan
 from xgamma.simulate.plan import MJDREFF, MJDREFI
 
 Hdus = dict[str, fits.BinTableHDU]
@@ -26,11 +26,11 @@ Hdus = dict[str, fits.BinTableHDU]
 # array, or zeros (None).
 Column = tuple[str, str, str] | tuple[str, str, str, str | np.ndarray | None]
 
-FULL = dataclasses.replace(TINY, name="full", runs=2, response=Response(energy_bins=16, psf="psf_3gauss"))
+FULL = dataclasses.replace(TINY, name="full", runs=2, response=AnalyticResponse(energy_bins=16, psf="psf_3gauss"))
 POINT_LIKE = dataclasses.replace(
-    TINY, name="point-like", runs=2, response=Response(energy_bins=16, enclosure="point-like", rad_max=0.11)
+    TINY, name="point-like", runs=2, response=AnalyticResponse(energy_bins=16, enclosure="point-like", rad_max=0.11)
 )
-PSF_TABLE = dataclasses.replace(FULL, name="psf-table", response=Response(energy_bins=16, background="bkg_2d"))
+PSF_TABLE = dataclasses.replace(FULL, name="psf-table", response=AnalyticResponse(energy_bins=16, background="bkg_2d"))
 AEFF_MAX = "datasets: {safe_mask: {methods: [aeff-max], parameters: {aeff_percent: 10}}}"
 POINTLIKE_IRFS = "{observations: {required_irf: [aeff, edisp]}, datasets: {containment_correction: false}}"
 

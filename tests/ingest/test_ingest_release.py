@@ -22,7 +22,7 @@ from xgamma.ingest import open_release
 from xgamma.ingest.part import part_of, read_runs, run_document
 from xgamma.ingest.stored import StoredGroups, stored_runs, stored_versions
 from xgamma.outcome import Outcome
-from xgamma.simulate import Response
+from xgamma.simulate import AnalyticResponse
 from xgamma.simulate.plan import MJDREFF, MJDREFI
 from xgamma.store import Store, dataset_digest, digest
 from xgamma.upkeep.verify import verify
@@ -87,7 +87,7 @@ def test_a_response_that_runs_share_is_kept_once(nights_part):
 
 def test_responses_of_other_axes_go_to_a_table_of_their_own(tmp_path):
     coarse = release_of(TINY, tmp_path)
-    fine = release_of(dataclasses.replace(TINY, name="fine", response=Response(energy_bins=20)), tmp_path)
+    fine = release_of(dataclasses.replace(TINY, name="fine", response=AnalyticResponse(energy_bins=20)), tmp_path)
     entries = [next(iter(read_index(release).runs.values())) for release in (coarse, fine)]
     runs, _ = read_runs(entries, nothing)
     part = part_of(runs, "both")

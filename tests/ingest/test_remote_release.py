@@ -169,7 +169,7 @@ def test_a_large_object_is_refused_before_it_is_fetched(bucket, monkeypatch):
     entry = read_index(bucket).runs[2]
     monkeypatch.setattr(gadf_files, "LARGEST_FILE", 1 << 10)
     sent = []
-    monkeypatch.setattr("xgamma.storage.objects.bytes", lambda _: sent.append(1), raising=False)
+    monkeypatch.setattr("xgamma.storage.backend.bytes", lambda _: sent.append(1), raising=False)
     with pytest.raises(InputError, match="is not read: expected at most 0 MB, it has"):
         read_run(entry)
     assert sent == []

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 import faults
 from releases import config_of, until_datasets
 from xgamma.ingest import open_release
-from xgamma.ingest.stored import stored_runs, stored_versions
-from xgamma.ingest.versions import versions_of
+from xgamma.ingest.stored import stored_runs, stored_versions, versions_of
 from xgamma.store import Record, Store
 from xgamma.store.conformance import validate
 from xgamma.upkeep.compact import compact

@@ -27,7 +27,7 @@ from layouts import (
 
 from xgamma.errors import XgammaError
 from xgamma.ingest import open_release
-from xgamma.simulate import Response
+from xgamma.simulate import AnalyticResponse
 from xgamma.simulate.plan import MJDREFF, MJDREFI
 from xgamma.store import Store
 
@@ -254,7 +254,7 @@ def rad_max_table(hdus, values):
 
 def with_rad_max_table(folder, tmp_path_factory, constant):
     plan = dataclasses.replace(
-        POINT_LIKE, name="rad-max", response=Response(energy_bins=16, enclosure="point-like", rad_max_2d=True)
+        POINT_LIKE, name="rad-max", response=AnalyticResponse(energy_bins=16, enclosure="point-like", rad_max_2d=True)
     )
     runs = {}
     for obs_id, hdus in plain_hdus(plain_release(plan, tmp_path_factory)[0]).items():

@@ -25,7 +25,7 @@ from layouts import (
     write_table,
 )
 
-from xgamma.simulate import Response
+from xgamma.simulate import AnalyticResponse
 
 RUN_CARDS = "ONTIME LIVETIME DEADC OBJECT RA_OBJ DEC_OBJ RA_PNT DEC_PNT ALT_PNT AZ_PNT N_TELS TELLIST"
 OBS_COLUMNS = "OBS_ID RA_PNT DEC_PNT ALT_PNT AZ_PNT ONTIME LIVETIME DEADC TSTART TSTOP N_TELS TELLIST"
@@ -196,7 +196,7 @@ def test_a_release_of_veritas_gives_the_numbers_of_the_plain_release(point_like,
 
 
 def test_the_king_profile_of_v2dl3_is_read_although_its_cref_lists_values_as_an_axis(tmp_path, tmp_path_factory):
-    plan = dataclasses.replace(POINT_LIKE, name="king", response=Response(energy_bins=16, psf="psf_king"))
+    plan = dataclasses.replace(POINT_LIKE, name="king", response=AnalyticResponse(energy_bins=16, psf="psf_king"))
     release, right = plain_release(plan, tmp_path_factory)
     folder, rows, events = tmp_path / "veritas", [], {}
     psf = irf_columns("psf_king", GAMMA="", SIGMA="deg")

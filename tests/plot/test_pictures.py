@@ -8,8 +8,8 @@ from xgamma.datasets import FluxPoints, FluxPointsDataset, SpectrumDataset, Spec
 from xgamma.errors import ConfigError, DataError
 from xgamma.models.skymodel import SkyModel
 from xgamma.models.spectral.powerlaws import PowerLawSpectralModel
+from xgamma.plot.counts import fit_axes
 from xgamma.plot.labels import axis_label, shade_bins, unit_label
-from xgamma.plot.residuals import fit_axes
 from xgamma.plot.sed import stat_difference
 
 

@@ -17,7 +17,7 @@ from xgamma.geometry import separation
 from xgamma.grid import Circle, RegionSpace
 from xgamma.outcome import Fate, Outcome, validate_ledger
 from xgamma.reduce import SafeMaskParameters, blocks_of, reduce_block, reduce_spectra
-from xgamma.simulate import Response
+from xgamma.simulate import AnalyticResponse
 from xgamma.simulate.responses import containment, effective_area, psf_width
 from xgamma.store import dataset_digest
 
@@ -349,7 +349,7 @@ def test_counts_without_a_background_have_no_off_counts(nights_part, reduced):
 
 
 def test_a_containment_of_point_like_responses_raises(tmp_path):
-    plan = dataclasses.replace(TINY, response=Response(energy_bins=16, enclosure="point-like"))
+    plan = dataclasses.replace(TINY, response=AnalyticResponse(energy_bins=16, enclosure="point-like"))
     part = part_in_memory(release_of(plan, tmp_path))
     found = reduce_block(part, rows_in(part), recipe(containment=False))
     assert found["outcome"].values.tolist() == [0, 0, 0]

@@ -9,12 +9,12 @@ from scipy.special import ndtr
 
 from xgamma.axes import Axis
 from xgamma.irf import CONTAINMENT, edisp_kernel, effective_area, interpolation_weights, read_table
-from xgamma.simulate import Response
+from xgamma.simulate import AnalyticResponse
 from xgamma.simulate.responses import containment, log_migration, psf_width
 from xgamma.simulate.responses import effective_area as true_area
 from xgamma.simulate.tables import MIGRA, response_tables
 
-RESPONSE = Response()
+RESPONSE = AnalyticResponse()
 PSFS = ["psf_table", "psf_3gauss", "psf_king"]
 
 

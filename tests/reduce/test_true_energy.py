@@ -10,10 +10,10 @@ from releases import TINY, config_of, part_in_memory, release_of, rows_in, until
 from xgamma.axes import Axis
 from xgamma.grid import Circle, Grid, RegionSpace
 from xgamma.reduce.true_energy import count_changes, true_energy_remark
-from xgamma.simulate import Response
+from xgamma.simulate import AnalyticResponse
 from xgamma.simulate.responses import effective_area, log_migration
 
-FINE = Response(energy_bins=96)
+FINE = AnalyticResponse(energy_bins=96)
 OFFSET = 0.5
 ENERGY = Axis.from_bounds("energy", 1.0, 10.0, 5)
 AXES = {

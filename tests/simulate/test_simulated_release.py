@@ -14,7 +14,7 @@ from xgamma.formats.gadf.index import read_index
 from xgamma.formats.gadf.run import read_run
 from xgamma.geometry import separation
 from xgamma.models import Models, PowerLawSpectralModel
-from xgamma.simulate import Plan, Response, Source, expected_counts, power_law, read_plan, simulate
+from xgamma.simulate import AnalyticResponse, Plan, Source, expected_counts, power_law, read_plan, simulate
 
 SHORT = Plan(runs=3, duration=300.0)
 DEMO_EVENTS = 5000, 8000
@@ -73,8 +73,8 @@ def test_runs_are_independent(demo):
     "plan",
     [
         Plan(runs=10),
-        Plan(runs=10, response=Response(background="bkg_2d", background_rate=1.0), efficiencies=(1.0, 0.5)),
-        Plan(runs=10, source=Source(sigma=0.4), response=Response(background_rate=1.0), wobble=1.2),
+        Plan(runs=10, response=AnalyticResponse(background="bkg_2d", background_rate=1.0), efficiencies=(1.0, 0.5)),
+        Plan(runs=10, source=Source(sigma=0.4), response=AnalyticResponse(background_rate=1.0), wobble=1.2),
     ],
     ids=["point", "efficiencies", "extended"],
 )
@@ -129,7 +129,9 @@ def test_source_events_surround_the_source(demo):
 
 def test_a_gaussian_source_has_its_width(tmp_path):
     plan = Plan(
-        runs=6, source=Source(sigma=0.3), response=Response(background_rate=0.0, psf_sigma=1e-4, area_width=50.0)
+        runs=6,
+        source=Source(sigma=0.3),
+        response=AnalyticResponse(background_rate=0.0, psf_sigma=1e-4, area_width=50.0),
     )
     release = simulate(plan, tmp_path / "release")
     events = np.concatenate([events_of(release, obs_id)[0] for obs_id in release.obs_ids])
@@ -148,7 +150,7 @@ def test_any_spectral_model_can_shine(tmp_path):
             {"name": "alpha", "value": 1.0},
         ],
     }
-    plan = dataclasses.replace(SHORT, source=Source(spectral=spectral), response=Response(background_rate=0.0))
+    plan = dataclasses.replace(SHORT, source=Source(spectral=spectral), response=AnalyticResponse(background_rate=0.0))
     release = simulate(plan, tmp_path / "release")
     energies = np.concatenate([events_of(release, obs_id)[0]["ENERGY"] for obs_id in release.obs_ids])
     assert len(energies) == pytest.approx(expected_counts(plan)[:, 0].sum(), abs=4 * np.sqrt(len(energies)))
@@ -169,7 +171,7 @@ def test_a_source_without_flux_gives_background_only(tmp_path):
 
 def test_a_run_without_any_event_is_a_valid_run(tmp_path):
     plan = dataclasses.replace(
-        SHORT, source=Source(spectral=power_law(amplitude=1e-30)), response=Response(background_rate=0.0)
+        SHORT, source=Source(spectral=power_law(amplitude=1e-30)), response=AnalyticResponse(background_rate=0.0)
     )
     release = simulate(plan, tmp_path / "release")
     assert (release.events, len(events_of(release, 1)[0])) == (0, 0)
@@ -192,7 +194,7 @@ def test_index_tables_list_every_run_and_hdu(demo):
 def test_xgamma_reads_what_it_simulates(tmp_path, psf, background, share):
     plan = Plan(
         runs=2, duration=60.0, share_irfs=share, efficiencies=(1.0, 0.7), compress=share,
-        response=Response(psf=psf, background=background),
+        response=AnalyticResponse(psf=psf, background=background),
     )  # fmt: skip
     release = simulate(plan, tmp_path / "release")
     entries = read_index(release.path).runs
@@ -208,7 +210,7 @@ def test_xgamma_reads_what_it_simulates(tmp_path, psf, background, share):
 
 
 def test_point_like_releases_have_no_psf(tmp_path):
-    plan = dataclasses.replace(SHORT, response=Response(enclosure="point-like", rad_max_2d=True))
+    plan = dataclasses.replace(SHORT, response=AnalyticResponse(enclosure="point-like", rad_max_2d=True))
     hdu = Table.read(simulate(plan, tmp_path / "release").path / "hdu-index.fits.gz")
     kinds = {str(kind).strip() for kind in hdu["HDU_CLASS"]}
     assert kinds == {"events", "gti", "aeff_2d", "edisp_2d", "rad_max_2d"}

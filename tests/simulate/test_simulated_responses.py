@@ -3,16 +3,18 @@
 import numpy as np
 import pytest
 
-from xgamma.simulate import Response
-from xgamma.simulate.distributions import cumulative, log_spectrum, solid_angle
+from xgamma.simulate import AnalyticResponse
 from xgamma.simulate.responses import (
     background_spectrum,
     containment,
+    cumulative,
     effective_area,
     log_migration,
+    log_spectrum,
     psf_radius,
     psf_width,
     rad_max,
+    solid_angle,
 )
 from xgamma.simulate.tables import MEV_PER_TEV, MIGRA, RAD, area_table, response_tables
 
@@ -24,20 +26,22 @@ def tables(response, efficiency=1.0):
 
 
 def test_effective_area_rises_with_energy_and_falls_with_offset():
-    area = tables(Response())["aeff_2d"].values["aeff"]
+    area = tables(AnalyticResponse())["aeff_2d"].values["aeff"]
     assert np.all(np.diff(area, axis=0) > 0)
     assert np.all(np.diff(area, axis=1) < 0)
-    energy, offset = area_table(Response(), 1.0).axes
-    np.testing.assert_allclose(area, effective_area(Response(), energy.center[:, None], offset.center), rtol=1e-5)
+    energy, offset = area_table(AnalyticResponse(), 1.0).axes
+    np.testing.assert_allclose(
+        area, effective_area(AnalyticResponse(), energy.center[:, None], offset.center), rtol=1e-5
+    )
 
 
 def test_efficiency_scales_area_and_background():
-    one, half = tables(Response()), tables(Response(), 0.5)
+    one, half = tables(AnalyticResponse()), tables(AnalyticResponse(), 0.5)
     np.testing.assert_allclose(half["aeff_2d"].values["aeff"], 0.5 * one["aeff_2d"].values["aeff"])
     np.testing.assert_allclose(half["bkg_3d"].values["bkg"], 0.5 * one["bkg_3d"].values["bkg"])
 
 
-@pytest.mark.parametrize("response", [Response(), Response(enclosure="point-like", rad_max_2d=True)])
+@pytest.mark.parametrize("response", [AnalyticResponse(), AnalyticResponse(enclosure="point-like", rad_max_2d=True)])
 def test_energy_dispersion_is_normalised(response):
     density = tables(response)["edisp_2d"].values["edisp"]
     assert density.min() >= 0
@@ -45,29 +49,29 @@ def test_energy_dispersion_is_normalised(response):
 
 
 def test_energy_dispersion_has_the_mean_and_width_of_its_formula():
-    table = tables(Response())["edisp_2d"]
+    table = tables(AnalyticResponse())["edisp_2d"]
     energy, _, offset = table.axes
     probability = table.values["edisp"] * MIGRA.width[:, None]
     log_migra = np.log(MIGRA.center)[:, None]
     mean = (probability * log_migra).sum(axis=1)
     width = np.sqrt((probability * (log_migra - mean[:, None]) ** 2).sum(axis=1))
-    expected_mean, expected_width = log_migration(Response(), energy.center[:, None], offset.center)
+    expected_mean, expected_width = log_migration(AnalyticResponse(), energy.center[:, None], offset.center)
     np.testing.assert_allclose(mean, np.broadcast_to(expected_mean, mean.shape), atol=1e-3)
     np.testing.assert_allclose(width, expected_width, rtol=2e-3)
 
 
 def test_tabulated_psf_sums_to_its_containment_at_every_edge():
-    table = tables(Response())["psf_table"]
+    table = tables(AnalyticResponse())["psf_table"]
     energy, offset, _ = table.axes
     ring = 2 * np.pi * np.deg2rad(RAD.center) * np.deg2rad(RAD.width)
     inside = np.cumsum(table.values["psf"] * ring, axis=-1)
-    width = psf_width(Response(), energy.center[:, None], offset.center)
-    np.testing.assert_allclose(inside, containment(Response(), width[..., None], RAD.edges[1:]), rtol=1e-12)
+    width = psf_width(AnalyticResponse(), energy.center[:, None], offset.center)
+    np.testing.assert_allclose(inside, containment(AnalyticResponse(), width[..., None], RAD.edges[1:]), rtol=1e-12)
     np.testing.assert_allclose(inside[..., -1], 1.0, atol=2e-4)
 
 
 def test_gaussian_psf_parameters_give_a_normalised_density():
-    values = tables(Response(psf="psf_3gauss"))["psf_3gauss"].values
+    values = tables(AnalyticResponse(psf="psf_3gauss"))["psf_3gauss"].values
     square = (
         values["sigma_1"] ** 2 + values["ampl_2"] * values["sigma_2"] ** 2 + values["ampl_3"] * values["sigma_3"] ** 2
     )
@@ -76,7 +80,7 @@ def test_gaussian_psf_parameters_give_a_normalised_density():
 
 @pytest.mark.parametrize("psf", PSFS)
 def test_psf_radii_follow_the_containment(psf):
-    response, count = Response(psf=psf), 200_000
+    response, count = AnalyticResponse(psf=psf), 200_000
     radii = psf_radius(response, np.full(count, 0.06), np.random.default_rng(1))
     for radius in (0.03, 0.06, 0.11, 0.3):
         expected = float(containment(response, np.array(0.06), radius))
@@ -87,7 +91,7 @@ def test_psf_radii_follow_the_containment(psf):
 
 @pytest.mark.parametrize("kind", ["bkg_2d", "bkg_3d"])
 def test_background_integrates_to_its_rate(kind):
-    response = Response(background=kind, background_rate=4.0)
+    response = AnalyticResponse(background=kind, background_rate=4.0)
     table = tables(response)[kind]
     energy = table.axes[0 if kind == "bkg_2d" else 2]
     spectrum = background_spectrum(response, energy.center)
@@ -99,22 +103,24 @@ def test_background_integrates_to_its_rate(kind):
 
 
 def test_solid_angle_of_a_flat_round_field_is_the_cap():
-    wide = Response(background="bkg_2d", background_width=1e6)
+    wide = AnalyticResponse(background="bkg_2d", background_width=1e6)
     assert solid_angle(wide) == pytest.approx(2 * np.pi * (1 - np.cos(np.deg2rad(2.5))), rel=1e-6)
 
 
 def test_point_like_area_counts_what_passes_the_cut():
-    full, point = tables(Response()), tables(Response(enclosure="point-like", rad_max=0.15))
+    full, point = tables(AnalyticResponse()), tables(AnalyticResponse(enclosure="point-like", rad_max=0.15))
     assert list(point) == ["aeff_2d", "edisp_2d"]
     assert point["aeff_2d"].header["RAD_MAX"] == point["edisp_2d"].header["RAD_MAX"] == 0.15
     assert point["aeff_2d"].header["HDUCLAS3"] == "POINT-LIKE"
     energy, offset = point["aeff_2d"].axes
-    passing = containment(Response(), psf_width(Response(), energy.center[:, None], offset.center), 0.15)
+    passing = containment(
+        AnalyticResponse(), psf_width(AnalyticResponse(), energy.center[:, None], offset.center), 0.15
+    )
     np.testing.assert_allclose(point["aeff_2d"].values["aeff"], full["aeff_2d"].values["aeff"] * passing, rtol=1e-12)
 
 
 def test_an_energy_dependent_cut_is_a_table_without_keyword():
-    response = Response(enclosure="point-like", rad_max_2d=True)
+    response = AnalyticResponse(enclosure="point-like", rad_max_2d=True)
     found = tables(response)
     assert list(found) == ["aeff_2d", "edisp_2d", "rad_max_2d"]
     assert all("RAD_MAX" not in table.header for table in found.values())

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xgamma.errors import ConfigError, MissingInputError
+from xgamma.geometry import destination, from_field
 from xgamma.models import LogParabolaSpectralModel
-from xgamma.simulate import Plan, Response, Source, plan_document, plan_from_document, power_law, read_plan
+from xgamma.simulate import AnalyticResponse, Plan, Source, plan_document, plan_from_document, power_law, read_plan
 from xgamma.simulate.plan import MJDREFF, MJDREFI
-from xgamma.simulate.sky import destination, from_field
 
 
 def test_the_catalogue_declares_the_default_plan(repository):
@@ -45,14 +45,14 @@ def test_plan_to_document_to_plan_is_the_identity(seed, wobble, angles, sigma, p
         wobble_angles=tuple(angles),
         share_irfs=share,
         source=Source(sigma=sigma, spectral=power_law(2.1, 1e-12)),
-        response=Response(psf=psf),
+        response=AnalyticResponse(psf=psf),
     )
     assert plan_from_document(yaml.safe_load(yaml.safe_dump(plan_document(plan)))) == plan
 
 
 def test_a_partial_document_keeps_the_defaults():
     plan = plan_from_document({"runs": 3, "source": {"sigma": "6 arcmin"}, "response": {"area": "10 km2"}})
-    assert plan == Plan(runs=3, source=Source(sigma=0.1), response=Response(area=1e7))
+    assert plan == Plan(runs=3, source=Source(sigma=0.1), response=AnalyticResponse(area=1e7))
 
 
 def test_quantities_are_read_in_any_unit():

@@ -1,6 +1,7 @@
 """A store on a server that refuses, stalls, cuts and forgets: right, or one sentence, and whole again afterwards."""
 
 import collections
+import dataclasses
 import datetime
 import random
 
@@ -27,9 +28,8 @@ def server(s3_server):
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {**s3_server.environment, "AWS_ENDPOINT_URL": faulty.url, "AWS_TIMEOUT": "500ms"}.items():
             patch.setenv(name, value)
-        patch.setattr(retries, "TRIES", TRIES)
-        patch.setattr(retries, "FIRST_PAUSE", 0.005)
-        patch.setattr(retries, "LONGEST_PAUSE", 0.02)
+        quick = dataclasses.replace(retries.STORE, retries=TRIES - 1, pause=0.005, longest_pause=0.02)
+        patch.setattr(retries, "STORE", quick)
         yield faulty
     faulty.close()
 
@@ -252,3 +252,5 @@ def test_options_of_the_environment_stand_over_ours(monkeypatch):
     assert found["timeout"] == "7s"
     assert found["proxy_url"] == "http://127.0.0.1:1"
     assert retries.client_options("GOOGLE")["timeout"] == "120s"
+    assert retries.client_options("AWS", retries.Retries(timeout=0.5))["read_timeout"] == "500000us"
+    assert retries.client_options("AWS", retries.Retries())["timeout"] == "86400s"

@@ -18,7 +18,7 @@ from xgamma.events import Rows, read_events
 from xgamma.formats.gadf.index import read_index
 from xgamma.ingest import open_release
 from xgamma.ingest.part import part_of, read_runs
-from xgamma.ingest.stored import KIND, chunks_of
+from xgamma.ingest.stored import KIND, part_chunks
 from xgamma.storage.backend import open_backend
 from xgamma.store import Store, dataset_digest, digest
 from xgamma.store.integrity import check_product
@@ -43,7 +43,7 @@ def fill(store, release, parts):
         some = [runs[number] for number in numbers]
         part = part_of(some, "many")
         texts = {"release": "many", "runs": [{"obs_id": r.entry.obs_id, "run_key": str(r.entry.obs_id)} for r in some]}
-        store.put(KIND, digest(texts), part.groups, {}, texts=texts, encoding=chunks_of(part))
+        store.put(KIND, digest(texts), part.groups, {}, texts=texts, encoding=part_chunks(part))
 
 
 @pytest.fixture(scope="module", params=[1, 3], ids=["1-part", "3-parts"])

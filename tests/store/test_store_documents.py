@@ -9,7 +9,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xgamma.storage.disk import read_file
+from xgamma.storage.disk import read_regular_file
 from xgamma.store import Store
 from xgamma.store.documents import MAX_DEPTH, parsed_mapping
 
@@ -68,15 +68,15 @@ def test_brackets_in_texts_are_no_depth():
 def test_what_is_no_file_is_not_read(make, tmp_path):
     make(tmp_path / "x")
     with pytest.raises(OSError, match=r"is no file but a (pipe|folder|device)"):
-        read_file(tmp_path / "x", 100)
+        read_regular_file(tmp_path / "x", 100)
 
 
 def test_a_file_beyond_the_limit_is_not_read(tmp_path):
     (tmp_path / "x").write_bytes(b"12345")
-    assert read_file(tmp_path / "x", 5) == b"12345"
+    assert read_regular_file(tmp_path / "x", 5) == b"12345"
     with pytest.raises(OSError, match="has 5 bytes, more than the 4 that are read"):
-        read_file(tmp_path / "x", 4)
-    assert read_file(tmp_path / "nothing", 4) is read_file(tmp_path / "x" / "below", 4) is None
+        read_regular_file(tmp_path / "x", 4)
+    assert read_regular_file(tmp_path / "nothing", 4) is read_regular_file(tmp_path / "x" / "below", 4) is None
 
 
 SHAPE = (7, 5, 4)

@@ -9,6 +9,7 @@ from releases import config_of, whole
 from survival.actor import visit
 from survival.disks import mounted, set_read_only
 from survival.stage import digests
+from xgamma.analysis import AnalysisConfig
 from xgamma.errors import StoreError
 from xgamma.ingest import open_release
 from xgamma.store import Store
@@ -55,6 +56,8 @@ def assert_refused(ran, text="Read-only file system"):
 
 def test_all_that_reads_a_store_reads_a_read_only_one(closed, config, command, survival):
     store, path = closed / "store", config()
+    limited = path.with_name("limited.yaml")
+    AnalysisConfig.read(path).update("general: {memory_limit: 8 GB}").write(limited)
     record = Store(store).ls("stack")[0]
     out = path.parent / "stack.fits"
     with survival("reading a read-only store") as tally:
@@ -62,9 +65,12 @@ def test_all_that_reads_a_store_reads_a_read_only_one(closed, config, command, s
             ("ls", store),
             ("ls", store, "--runs"),
             ("show", store, f"stack/{record.key}"),
+            ("validate", store),
             ("verify", store, "--sample", 2),
             ("plan", path),
             ("check", path),
+            ("check", limited),
+            ("plan", limited),
             ("export", store, f"stack/{record.key}", out),
             ("tag", store),
             ("gc", store),

@@ -23,7 +23,7 @@ from xgamma.events import Part, Rows
 from xgamma.execute import THIS_PROCESS
 from xgamma.fit import validate_fittable, validate_named
 from xgamma.ingest import Failure, FitsRelease, Holdings, StoredRelease
-from xgamma.ingest.notes import grouped, notes_of, summaries
+from xgamma.ingest.notes import notes_of, runs_by_note, summaries
 from xgamma.outcome import Outcome
 from xgamma.reduce import Recipe, reduce_each, validate_enclosure
 from xgamma.reduce.true_energy import true_energy_remark
@@ -124,7 +124,7 @@ def look_ahead(request: Request, chosen: Chosen) -> Look:
         _validate_seen(request, chosen, seen, is_complete)
     # What costs counts is said once, of the first part.
     remarks = [end.remark for end in seen.ends if end.remark][:1]
-    notes = [line for noted in grouped(notes_of(seen.held)).items() for line in summaries(*noted)]
+    notes = [line for noted in runs_by_note(notes_of(seen.held)).items() for line in summaries(*noted)]
     unused = [*seen.masked, *seen.lost, *seen.unread]
     return Look(seen.obs_ids, is_complete, unused, seen.unlike, seen.outside, [*notes, *remarks])
 

@@ -12,7 +12,7 @@ from astropy import units as u
 from gammapy.modeling.models import DatasetModels, ModelBase, Models
 
 from xgamma.axes import FloatArray
-from xgamma.bridges.names import Described, places_of, plain_name
+from xgamma.bridges.names import ModelValues, places_of, plain_name
 from xgamma.errors import ConfigError, ConfigTypeError, DataError
 
 log = logging.getLogger(__name__)
@@ -21,15 +21,15 @@ log = logging.getLogger(__name__)
 _STATE = ("value", "error", "min", "max", "frozen")
 
 
-def to_gammapy(described: Described, parameters: Sequence[Mapping[str, Any]]) -> Models:
+def to_gammapy(values: ModelValues, parameters: Sequence[Mapping[str, Any]]) -> Models:
     """Return models of Gammapy.
 
     Parameters
     ----------
-    described
+    values
         The models of xgamma.
     parameters
-        ``value``, ``error``, ``min``, ``max`` and ``frozen`` of each of ``described.names``.
+        ``value``, ``error``, ``min``, ``max`` and ``frozen`` of each of ``values.names``.
 
     Raises
     ------
@@ -40,23 +40,23 @@ def to_gammapy(described: Described, parameters: Sequence[Mapping[str, Any]]) ->
     """
     try:
         with np.errstate(all="ignore"):
-            models = Models.from_dict({"components": described.document["components"]})
+            models = Models.from_dict({"components": values.document["components"]})
     except (KeyError, ValueError, TypeError, OSError) as error:
         raise ConfigError(
             f"Gammapy cannot make these models of their document ({error}); replace the model that it cannot make."
         ) from error
     names = _names(models)
-    _validate_names(names, described.names, {name for name, one in zip(described.names, parameters, strict=True)
+    _validate_names(names, values.names, {name for name, one in zip(values.names, parameters, strict=True)
                                              if not one["frozen"]})  # fmt: skip
-    places = places_of(names, described.names)
-    models.covariance = described.covariance[np.ix_(places, places)]
+    places = places_of(names, values.names)
+    models.covariance = values.covariance[np.ix_(places, places)]
     for parameter, place in zip(models.parameters, places, strict=True):
         for field in _STATE:
             setattr(parameter, field, parameters[place][field])
     return models
 
 
-def from_gammapy(models: Any) -> Described:
+def from_gammapy(models: Any) -> ModelValues:
     """Return models of Gammapy as plain values; a prior of a parameter stays behind, with a warning.
 
     Raises
@@ -74,7 +74,7 @@ def from_gammapy(models: Any) -> Described:
         log.warning("xgamma has no penalties: those of these models stay behind, and a fit is free of them.")
     document = held.to_dict(full_output=True)
     covariance = np.array(held.covariance.data, dtype=float)
-    return Described({"components": document["components"]}, _names(held), covariance)
+    return ModelValues({"components": document["components"]}, _names(held), covariance)
 
 
 def normalize_models(models: Any) -> DatasetModels:

@@ -48,7 +48,7 @@ def places_of_either(names: Sequence[str], among: Sequence[str]) -> list[int] | 
     return None
 
 
-class Described(NamedTuple):
+class ModelValues(NamedTuple):
     """Models as plain values.
 
     Parameters

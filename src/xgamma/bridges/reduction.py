@@ -18,8 +18,7 @@ from gammapy.datasets import SpectrumDataset
 from gammapy.makers import ReflectedRegionsBackgroundMaker, ReflectedRegionsFinder, SafeMaskMaker, SpectrumDatasetMaker
 from gammapy.maps import Map, MapAxis, RegionGeom
 
-from xgamma.bridges.regions import sky_regions
-from xgamma.bridges.spectra import from_gammapy
+from xgamma.bridges.spectra import from_gammapy, sky_regions
 from xgamma.formats.region_table import Circles
 
 VERSION: str = gammapy.__version__
@@ -27,7 +26,7 @@ ENDINGS = (".fits.gz", ".fits")
 
 
 @dataclass(frozen=True)
-class Piece:
+class RunPiece:
     """A run, or the part of it between two times; ``None`` for a whole run."""
 
     name: str
@@ -35,7 +34,7 @@ class Piece:
     interval: Time | None
 
 
-def open_release(place: Path, hdu_index: str | None = None, obs_index: str | None = None) -> DataStore:
+def open_data_store(place: Path, hdu_index: str | None = None, obs_index: str | None = None) -> DataStore:
     """Open a release as the reader of ours does: a folder with an index, an index file, or a folder of run files."""
     if place.is_file():
         return DataStore.from_file(place)
@@ -55,13 +54,15 @@ def read_exclusion(path: Path) -> Map:
     return mask
 
 
-def reduced(release: DataStore, piece: Piece, recipe: Mapping[str, Any], exclusion: Map | None) -> xr.Dataset:
+def reduced_by_gammapy(
+    release: DataStore, piece: RunPiece, recipe: Mapping[str, Any], exclusion: Map | None
+) -> xr.Dataset:
     """Reduce one piece of a run to a DL4 row for each region.
 
     Parameters
     ----------
     release
-        From ``open_release``.
+        From ``open_data_store``.
     piece
         The run.
     recipe

@@ -1,6 +1,7 @@
 """Rows of a DL4 Dataset as spectrum datasets of Gammapy, and back.
 
-Numbers travel in double precision. The ledger and the outcome of a row have no place in Gammapy and stay behind.
+Regions are circles and points on the sky. Numbers travel in double precision. The ledger and the outcome of a row have
+no place in Gammapy and stay behind.
 """
 
 from __future__ import annotations
@@ -12,16 +13,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 from astropy import units as u
+from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from astropy.time import Time
 from gammapy.data import GTI
 from gammapy.datasets import Dataset, Datasets, SpectrumDataset, SpectrumDatasetOnOff
 from gammapy.irf import EDispKernelMap
 from gammapy.maps import MapAxis, RegionGeom, RegionNDMap
+from gammapy.utils.regions import compound_region_to_regions
+from regions import CircleSkyRegion, PointSkyRegion, SkyRegion
 
 from xgamma.axes import Axis, FloatArray
-from xgamma.bridges.regions import circles_of, sky_regions
-from xgamma.errors import ConfigTypeError, DataError
+from xgamma.errors import ConfigTypeError, DataError, LaterError
 from xgamma.formats.gti_table import DEFAULT_MJDREF
 from xgamma.formats.region_table import Circles
 from xgamma.formats.spectrum_rows import (
@@ -269,3 +272,46 @@ def _livetime(exposure: RegionNDMap) -> float:
 
 def _facts(table: Table | None) -> dict[str, Any]:
     return {} if table is None else facts_of_columns({name: np.asarray(table[name]) for name in table.colnames})
+
+
+def sky_regions(circles: Circles) -> list[SkyRegion]:
+    """Return a circle for each circle, a point for each of radius 0."""
+    centers = SkyCoord(circles.lon, circles.lat, unit="deg", frame=circles.frame)
+    return [
+        CircleSkyRegion(center, radius * u.deg) if radius > 0 else PointSkyRegion(center)
+        for center, radius in zip(centers, circles.radius.tolist(), strict=True)
+    ]
+
+
+def circles_of(region: SkyRegion | None, name: str) -> Circles:
+    """Return the circles and points of a region, which may be a union of them; none for ``None``.
+
+    Raises
+    ------
+    LaterError
+        For another shape. ``name`` is that of the dataset.
+    """
+    if region is None:
+        return Circles.none()
+    try:
+        parts = list(compound_region_to_regions(region))
+    except ValueError:
+        parts = [region]
+    other = next((part for part in parts if not isinstance(part, CircleSkyRegion | PointSkyRegion)), None)
+    if other is not None:
+        raise LaterError(
+            f"{name}: this version of xgamma holds circles and points on the sky, got a {type(other).__name__}; "
+            "extract the spectrum from a circle."
+        )
+    frame = "galactic" if parts[0].center.frame.name == "galactic" else "icrs"
+    centers = [part.center.transform_to(frame) for part in parts]
+    return Circles(
+        np.array([center.spherical.lon.deg for center in centers]),
+        np.array([center.spherical.lat.deg for center in centers]),
+        np.array([_radius(part) for part in parts]),
+        frame,
+    )
+
+
+def _radius(region: Any) -> float:
+    return float(region.radius.to_value("deg")) if isinstance(region, CircleSkyRegion) else 0.0

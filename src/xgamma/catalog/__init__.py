@@ -12,14 +12,14 @@ from __future__ import annotations
 from xgamma.catalog.document import catalog_names, read_catalog
 from xgamma.catalog.fetch import FetchReport, FileReport, Status, fetch
 from xgamma.catalog.release import CatalogFile, DataRelease, release_document, release_from_document
-from xgamma.catalog.source import Patience
+from xgamma.storage.retries import Retries
 
 __all__ = [
     "CatalogFile",
     "DataRelease",
     "FetchReport",
     "FileReport",
-    "Patience",
+    "Retries",
     "Status",
     "catalog_names",
     "fetch",

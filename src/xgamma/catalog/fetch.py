@@ -17,11 +17,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from xgamma.catalog.download import download, size_of, validate_room
+from xgamma.catalog.download import DownloadSource, download, open_source, size_of, validate_room
 from xgamma.catalog.release import PART, CatalogFile, DataRelease
-from xgamma.catalog.source import Patience, Source, open_source
 from xgamma.errors import ConfigError, OutputError, XgammaError
 from xgamma.formats.local_files import local_path
+from xgamma.storage.retries import DOWNLOADS, Retries
 from xgamma.store import file_digest
 
 AT_A_TIME = 4
@@ -76,22 +76,20 @@ def fetch(
     obs_ids: Collection[int] | None = None,
     *,
     sources: Sequence[str | Path] = (),
-    patience: Patience | None = None,
+    retries: Retries = DOWNLOADS,
     watch: Watch = lambda name, nbytes, size: None,
 ) -> FetchReport:
     """Fetch the files of a release into a folder; files that are there and right are not fetched again.
 
     Parameters
     ----------
-    release
-        The release.
-    folder
-        Where its files go; it is made if it is not there.
+    release, folder
+        The release, and where its files go; the folder is made if it is not there.
     obs_ids
         The runs whose files are wanted, ``None`` for all. Files that belong to no single run come always.
     sources
         Folders or urls in the place of the ``urls`` of the release, tried in their order.
-    patience
+    retries
         How long to wait and how often to ask again.
     watch
         Called when a part of a file has come.
@@ -105,21 +103,20 @@ def fetch(
     ------
     ConfigError
         For a run that is not there, a source of an unknown kind, and a release that is simulated.
-    MissingInputError
-        When a source that should be a folder is none.
-    OutputError
-        When the folder cannot be used, has too little space, or another fetch is at work in it.
+    MissingInputError, OutputError
+        When a source that should be a folder is none; when the folder cannot be used, has too little space, or another
+        fetch is at work in it.
     """
     if release.simulation is not None:
         raise ConfigError(f"{release.name} has no files to fetch: it is simulated, by xgamma simulate.")
     files = release.files_of(obs_ids)
-    places = [open_source(place, patience or Patience()) for place in sources or release.urls]
+    opened = [open_source(location, retries) for location in sources or release.urls]
     target = _made_folder(folder)
     with only_one(target):
         present = {file.name for file in files if _is_right(target / file.name, file)}
         missing = [file for file in files if file.name not in present]
         _validate_space(target, missing)
-        reports = _finished(_fetch_all(missing, _Fetch(target, places, watch)))
+        reports = _finished(_fetch_all(missing, _Fetch(target, opened, watch)))
     done = {report.file.name: report for report in reports}
     here = {name: FileReport(file, Status.PRESENT) for file in files if (name := file.name) in present}
     return FetchReport(release, target, tuple({**done, **here}[file.name] for file in files))
@@ -165,7 +162,7 @@ def _finished(work: Coroutine[Any, Any, list[FileReport]]) -> list[FileReport]:
 @dataclass(frozen=True)
 class _Fetch:
     folder: Path
-    sources: Sequence[Source]
+    sources: Sequence[DownloadSource]
     watch: Watch
 
 

@@ -7,14 +7,13 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from xgamma.errors import ConfigError, did_you_mean
+from xgamma.storage.locations import validate_url
 
 T = TypeVar("T")
 
 SCHEMA = 1
-SCHEMES = ("https", "http", "s3", "gs", "az")
 # What is being fetched has this at the end of its name.
 PART = ".part"
 
@@ -117,7 +116,7 @@ class DataRelease:
         for key in ("urls", "index", "files"):
             object.__setattr__(self, key, _listed(getattr(self, key), key))
         for url in self.urls:
-            validate_url(url)
+            validate_url(url, is_download=True)
         if self.simulation is None:
             _validate_files(self)
         elif self.files or self.urls or self.index or not isinstance(self.simulation, Mapping):
@@ -155,17 +154,6 @@ def _validate_file_name(name: Any) -> None:
         )
     if any(segment.endswith((PART, ".")) for segment in segments):
         raise ConfigError(f"{name!r} cannot be the name of a file of a release: it ends in . or {PART}.")
-
-
-def validate_url(url: Any) -> None:
-    """Raise ``ConfigError`` unless ``url`` is one of a kind that files are fetched from, without a secret in it."""
-    parts = urlsplit(url) if isinstance(url, str) else urlsplit("")
-    if parts.scheme not in SCHEMES or not parts.netloc or "@" in parts.netloc or parts.query or parts.fragment:
-        bare = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" if parts.scheme else repr(url)
-        raise ConfigError(
-            f"Files cannot be fetched from {bare}: expected {', '.join(f'{word}://' for word in SCHEMES)} with a host "
-            "or bucket and a path, without user, query and fragment."
-        )
 
 
 def _validate_texts(release: DataRelease) -> None:

@@ -1,8 +1,9 @@
-"""What verbs print: tables that fit the terminal, and JSON for programs."""
+"""What verbs share: tables and JSON; stores and products named on the command line."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,9 @@ import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+
+from xgamma.errors import ExitCode, MissingInputError, StoreError, UnknownNameError
+from xgamma.store import Record, Store, is_store
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 rehash_option = click.option("--rehash", is_flag=True, help="Read files that kept size and time too, and compare.")
@@ -89,3 +93,45 @@ def size_text(nbytes: float) -> str:
     while value >= 1000 and unit < len(UNITS) - 1:
         value, unit = value / 1000, unit + 1
     return f"{value:.3g} {UNITS[unit]}"
+
+
+def with_error(value: float, error: float) -> str:
+    """Return a number with two digits of its error, in units of the last digit.
+
+    >>> with_error(-0.0415, 0.0312), with_error(3.14, 12.7)
+    ('-0.042(31)', '3(13)')
+    """
+    if not error > 0:
+        return number_text(value)
+    digits = max(0, 1 - math.floor(math.log10(error)))
+    return f"{value:.{digits}f}({error * 10**digits:.0f})"
+
+
+def opened_store(store: str, *, read_only: bool = True) -> Store:
+    """Open a store that is there; making an empty one would hide a misspelt path."""
+    if not is_store(store):
+        raise MissingInputError(f"There is no store at {store}. Make one with xgamma ingest or xgamma run.")
+    return Store(store, read_only=read_only)
+
+
+def product_named(store: Store, name: str) -> Record:
+    """Return the product called KIND/KEY, where the beginning of the key is enough."""
+    kind, _, start = name.partition("/")
+    records, damaged = store.listing(kind)
+    found = [record for record in records if record.key.startswith(start)] if start else []
+    for product, error in damaged.items() if start and not found else ():
+        if product.startswith(name):
+            raise error
+    if len(found) == 1:
+        return found[0]
+    if found:
+        keys = ", ".join(record.key[: len(start) + 4] for record in found)
+        raise UnknownNameError(f"{name!r} is not unique: {keys}. Give more of the key.")
+    raise UnknownNameError(f"The store {store.url} has no product {name!r}. Look with xgamma ls {store.url}.")
+
+
+def print_damaged(damaged: Mapping[str, StoreError]) -> ExitCode:
+    """Name products whose records are damaged; return the exit code."""
+    for error in damaged.values():
+        click.echo(str(error), err=True)
+    return ExitCode.FAULT if damaged else ExitCode.DONE

@@ -13,17 +13,15 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from xgamma.catalog import DataRelease, FetchReport, FileReport, Patience, Status, catalog_names, fetch, read_catalog
+from xgamma.catalog import DataRelease, FetchReport, FileReport, Retries, Status, catalog_names, fetch, read_catalog
 from xgamma.catalog.document import catalog_path
 from xgamma.catalog.fetch import Watch
 from xgamma.cli.console import json_option, print_facts, print_json, print_table, size_text, some
-from xgamma.cli.main import INTERRUPTED
-from xgamma.errors import ConfigError, InputError
+from xgamma.errors import ConfigError, ExitCode, InputError
+from xgamma.storage.retries import DAY, DOWNLOADS
 
-SOME_FILES_FAILED = 4
 NAMES_SHOWN = 3
 WIDTH = 100
-_USUAL = Patience()
 _TIMEOUT_HELP = "Seconds without a byte before a connection is given up."
 
 
@@ -34,12 +32,12 @@ _TIMEOUT_HELP = "Seconds without a byte before a connection is given up."
 @click.option("--from", "sources", multiple=True, metavar="PLACE", help="A mirror: a folder or url, tried in order.")
 @click.option("--into", metavar="STORE", help="Ingest the runs into this store afterwards.")
 @click.option("--list", "only_list", is_flag=True, help="List the known releases.")
-@click.option("--timeout", type=click.FloatRange(0, 86400, min_open=True), default=_USUAL.timeout, help=_TIMEOUT_HELP)
+@click.option("--timeout", type=click.FloatRange(0, DAY, min_open=True), default=DOWNLOADS.timeout, help=_TIMEOUT_HELP)
 @click.option(
-    "--retries", type=click.IntRange(0, 1000), default=_USUAL.retries, help="Repetitions of a failed request."
+    "--retries", type=click.IntRange(0, 1000), default=DOWNLOADS.retries, help="Repetitions of a failed request."
 )
 @json_option
-def command(
+def fetch_command(
     name: str | None,
     folder: str | None,
     obs_ids: tuple[int, ...],
@@ -58,20 +56,20 @@ def command(
     """
     if name is None or only_list:
         _list(as_json)
-        return 0
+        return ExitCode.DONE
     release = _downloadable(name)
     _print_terms(release)
     target = folder or release.name
     try:
         with _shown_progress() as watch:
-            patience = Patience(timeout, retries)
-            report = fetch(release, target, obs_ids or None, sources=sources, patience=patience, watch=watch)
+            settings = Retries(timeout, retries)
+            report = fetch(release, target, obs_ids or None, sources=sources, retries=settings, watch=watch)
     except KeyboardInterrupt:
         click.echo("Interrupted; what has come stays, and the same command goes on from there.", err=True)
-        return INTERRUPTED
+        return ExitCode.INTERRUPTED
     _tell(report, as_json)
     wanted = [obs_id for obs_id in report.runs_present if not obs_ids or obs_id in obs_ids]
-    code = SOME_FILES_FAILED if report.of(Status.FAILED) else 0
+    code = ExitCode.INCOMPLETE if report.of(Status.FAILED) else ExitCode.DONE
     if into is None or not wanted:
         _say_next(report, target)
         return code

@@ -1,16 +1,24 @@
-"""``xgamma ingest``: a FITS release into a store."""
+"""``xgamma ingest`` and ``retry``: a FITS release into a store, and runs that could not be read, once more."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from xgamma.analysis.failures import note_failures, on_failed_ingest
+from xgamma.analysis.failures import note_failures, on_failed_ingest, retry
 from xgamma.analysis.unused import INGEST, UnusedRun, no_run_left
-from xgamma.cli.console import rehash_option, some
-from xgamma.cli.failed import print_unused
-from xgamma.errors import ConfigError, InputError
+from xgamma.cli.console import (
+    json_option,
+    opened_store,
+    print_json,
+    rehash_option,
+    some,
+    store_argument,
+)
+from xgamma.errors import ConfigError, ExitCode, InputError
 from xgamma.execute import Workers
 from xgamma.formats.gadf.index import IndexNames
 from xgamma.ingest import FitsRelease, open_release
@@ -18,7 +26,7 @@ from xgamma.ingest.notes import log_notes, notes_of
 from xgamma.select import Selection, select_runs
 from xgamma.store import Store
 
-SOME_RUNS_FAILED = 4
+RUNS_SHOWN = 20
 
 
 @click.command("ingest")
@@ -31,7 +39,7 @@ SOME_RUNS_FAILED = 4
 @click.option("--hdu-index", metavar="FILE", help="The HDU index of DATASTORE, where it has another name.")
 @click.option("--obs-index", metavar="FILE", help="The observation index of DATASTORE, where it has another name.")
 @rehash_option
-def command(
+def ingest_command(
     datastore: str,
     store: str,
     obs_ids: tuple[int, ...],
@@ -41,7 +49,7 @@ def command(
     hdu_index: str | None,
     obs_index: str | None,
     rehash: bool,
-) -> int:
+) -> ExitCode:
     """Read the runs of the FITS release DATASTORE into STORE; runs that it holds already are not read again.
 
     A run that cannot be read does not stop the others; xgamma retry STORE tries it again.
@@ -65,4 +73,34 @@ def command(
     click.echo(f"{some(new, 'run')} ingested, {there} were there, {len(failed)} could not be read.")
     print_unused(failed)
     click.echo(f"Next: xgamma {'retry' if failed else 'ls'} {store}", err=True)
-    return SOME_RUNS_FAILED if failed else 0
+    return ExitCode.INCOMPLETE if failed else ExitCode.DONE
+
+
+@click.command("retry")
+@store_argument
+@json_option
+def retry_command(store: str, as_json: bool) -> ExitCode:
+    """Read those runs into STORE that could not be read when they were tried last, and no others.
+
+    Where they lie is remembered. Exit code 4 when some fail again.
+    """
+    tried, failed = retry(opened_store(store, read_only=False))
+    if as_json:
+        print_json({"tried": len(tried), "failed": [each.document() for each in failed]})
+    elif not tried:
+        click.echo("No run has failed.")
+    else:
+        click.echo(f"{some(len(tried), 'run')} tried again, {len(failed)} failed again.")
+    print_unused([each.run for each in failed])
+    return ExitCode.INCOMPLETE if failed else ExitCode.DONE
+
+
+def print_unused(runs: Sequence[UnusedRun]) -> None:
+    """Print on stderr why runs were not used, a line each; of many the first few, and a summary."""
+    for run in runs[:RUNS_SHOWN]:
+        click.echo(f"Run {run.name} was not used: {run.message.rstrip('.')}.", err=True)
+    if len(runs) > 1:
+        counts = Counter((run.stage, run.kind) for run in runs)
+        kinds = "; ".join(f"{count} at {stage}: {kind}" for (stage, kind), count in counts.most_common())
+        more = f", the first {RUNS_SHOWN} are named" if len(runs) > RUNS_SHOWN else ""
+        click.echo(f"{some(len(runs), 'run')} not used{more} ({kinds}).", err=True)

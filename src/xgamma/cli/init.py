@@ -105,7 +105,7 @@ class Asked:
 @click.option("--datastore", help=f"A datastore that need not be there yet.  [default: {DEFAULT_DATASTORE}]")
 @click.option("--outdir", default="out", show_default=True, help="Where results go.")
 @click.option("--overwrite", is_flag=True, help="Replace FILE if it is there.")
-def command(words: tuple[str, ...], datastore: str | None, outdir: str, overwrite: bool) -> None:
+def init_command(words: tuple[str, ...], datastore: str | None, outdir: str, overwrite: bool) -> None:
     """Look at the runs in DATASTORE and write a configuration that runs to FILE (analysis.yaml).
 
     It is about the most observed target: its position, the responses that its runs have, the energies that are safe,

@@ -16,41 +16,35 @@ from typing import NoReturn
 import click
 
 from xgamma import __version__
-from xgamma.errors import OutputExistsError, XgammaError, did_you_mean
+from xgamma.errors import ExitCode, OutputExistsError, XgammaError, did_you_mean
 
-# One line for each verb, here because help must not load the verb.
+# The module of each verb, which holds its command, and a line of help, here because help must not load the verb.
 VERBS = {
-    "init": "Write a commented configuration to start from.",
-    "check": "Validate a configuration, its files and its geometry; writes nothing.",
-    "plan": "Show each product, whether it is found or computed, and why; writes nothing.",
-    "fetch": "Download a data release that xgamma knows, or list them.",
-    "ingest": "Read a FITS release into a store.",
-    "retry": "Read runs again that could not be read.",
-    "run": "Run a configuration, from observations to flux points, files and pictures.",
-    "ls": "List the products of a store, or its runs.",
-    "show": "Show one product and where it came from.",
-    "export": "Write a product of a store as a file.",
-    "verify": "Compare all that a store holds with its records; writes nothing.",
-    "validate": "Compare a store, a product or a file with the published format; writes nothing.",
-    "gc": "Delete what killed writers and merged parts left in a store.",
-    "compact": "Merge the small parts of a store.",
-    "tag": "Remember the present state of a store under a name, or list the tags.",
-    "simulate": "Simulate a release of observations.",
-    "closure": "Simulate, reduce and fit many sets, and compare with the truth.",
+    "init": ("init", "Write a commented configuration to start from."),
+    "check": ("check", "Validate a configuration, its files and its geometry; writes nothing."),
+    "plan": ("plan", "Show each product, whether it is found or computed, and why; writes nothing."),
+    "fetch": ("fetch", "Download a data release that xgamma knows, or list them."),
+    "ingest": ("ingest", "Read a FITS release into a store."),
+    "retry": ("ingest", "Read runs again that could not be read."),
+    "run": ("run", "Run a configuration, from observations to flux points, files and pictures."),
+    "ls": ("products", "List the products of a store, or its runs; writes nothing."),
+    "show": ("products", "Show one product and where it came from; writes nothing."),
+    "export": ("products", "Write a product of a store as a file."),
+    "verify": ("verify", "Compare all that a store holds with its records; writes nothing."),
+    "validate": ("verify", "Compare a store, a product or a file with the published format; writes nothing."),
+    "gc": ("upkeep", "Delete what killed writers and merged parts left in a store."),
+    "compact": ("upkeep", "Merge the small parts of a store."),
+    "tag": ("upkeep", "Remember the present state of a store under a name, or list the tags."),
+    "simulate": ("simulate", "Simulate a release of observations."),
+    "closure": ("simulate", "Simulate, reduce and fit many sets, and compare with the truth."),
 }
-INTERRUPTED = 130
 
-EPILOG = """\b
+FIRST_STEPS = """\b
 First steps:
   xgamma simulate demo/release          observations, if you have none
   xgamma init my.yaml                   a configuration with comments
   xgamma check my.yaml                  is everything there?
   xgamma run my.yaml                    spectrum, flux points, pictures
-
-\b
-Exit codes: 0 done, 1 internal error, 2 configuration or usage, 3 input data,
-store or cluster, 4 done but some runs were not used, 5 fit not converged,
-6 verify, validate or closure found something wrong, 130 interrupted.
 """
 
 
@@ -65,7 +59,8 @@ class Verbs(click.Group):
         """Load a verb."""
         if name not in VERBS:
             return None
-        command: click.Command = importlib.import_module(f"xgamma.cli.{name}").command
+        module = importlib.import_module(f"xgamma.cli.{VERBS[name][0]}")
+        command: click.Command = getattr(module, f"{name}_command")
         return command
 
     def resolve_command(
@@ -79,13 +74,19 @@ class Verbs(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table of verbs."""
         with formatter.section("Verbs"):
-            formatter.write_dl(list(VERBS.items()))
+            formatter.write_dl([(verb, text) for verb, (_, text) in VERBS.items()])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the first steps and the table of exit codes."""
+        super().format_epilog(ctx, formatter)
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(int(code)), code.meaning) for code in ExitCode])
 
 
 @click.group(
     cls=Verbs,
     subcommand_metavar="VERB [ARGUMENTS]",
-    epilog=EPILOG,
+    epilog=FIRST_STEPS,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, "-V", "--version", prog_name="xgamma")
@@ -134,7 +135,7 @@ def _heard_interrupts() -> Iterator[list[int]]:
 
 def _end_interrupted() -> NoReturn:
     click.echo("Interrupted; what is in the store stays, and the next run goes on from there.", err=True)
-    sys.exit(INTERRUPTED)
+    sys.exit(ExitCode.INTERRUPTED)
 
 
 def _end_failed(error: Exception, debug: bool) -> NoReturn:
@@ -146,7 +147,7 @@ def _end_failed(error: Exception, debug: bool) -> NoReturn:
         _end(error, f"{error}{hint}", error.exit_code, debug)
     # A user gets a sentence, and the traceback on request.
     text = f"{type(error).__name__}: {error}. This is a defect of xgamma: run again with --debug and report it."
-    _end(error, text, 1, debug)
+    _end(error, text, ExitCode.INTERNAL, debug)
 
 
 def _end(error: Exception, text: str, code: int, debug: bool) -> NoReturn:

@@ -15,7 +15,7 @@ from xgamma.config.config import AnalysisConfig
 @click.command("plan")
 @click.argument("config", type=click.Path(path_type=Path))
 @json_option
-def command(config: Path, as_json: bool) -> None:
+def plan_command(config: Path, as_json: bool) -> None:
     """Show each product of CONFIG, whether it is found or computed, and why. Computes and writes nothing.
 
     Of what is computed it says how many tasks it takes, how many bytes go in and out, and the projected peak of memory

@@ -10,13 +10,12 @@ import click
 from xgamma.analysis.run import ACTIONS, RunReport, run
 from xgamma.analysis.session import Analysis
 from xgamma.cli.console import NOTHING, json_option, number_text, print_facts, print_json, print_table, rehash_option
-from xgamma.cli.failed import print_unused
+from xgamma.cli.ingest import print_unused
 from xgamma.config.config import AnalysisConfig
 from xgamma.datasets import FluxPoints
-from xgamma.errors import FitError
+from xgamma.errors import ExitCode, FitError
 from xgamma.units import unit_string
 
-SOME_RUNS_UNUSED = 4
 ROWS_SHOWN = 10
 EDGES, EDGES_FIT = ("e_min", "e_max"), ("e_min_fit", "e_max_fit")
 
@@ -32,7 +31,7 @@ EDGES, EDGES_FIT = ("e_min", "e_max"), ("e_min_fit", "e_max_fit")
 @click.option("--fail-fast", is_flag=True, help="End with the first run that fails; otherwise the others go on.")
 @rehash_option
 @json_option
-def command(
+def run_command(
     config: Path,
     until: str | None,
     retry_failed: bool,
@@ -63,7 +62,7 @@ def command(
         click.echo("Everything was found in the store; nothing was computed.", err=True)
     if not report.is_converged:
         raise FitError(f"The fit did not converge. {_why(report)} Try other start values, or freeze a parameter.")
-    return SOME_RUNS_UNUSED if report.unused else 0
+    return ExitCode.INCOMPLETE if report.unused else ExitCode.DONE
 
 
 def _why(report: RunReport) -> str:

@@ -1,20 +1,38 @@
-"""``xgamma verify``: whether a store is sound."""
+"""``xgamma verify`` and ``validate``: whether a store is sound, and whether it is as the format says."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 
 import click
 
-from xgamma.cli.against import against_gammapy
-from xgamma.cli.console import json_option, print_facts, print_json, size_text, some, store_argument
-from xgamma.cli.products import DAMAGED, opened_store
-from xgamma.errors import ConfigError
+from xgamma.cli.console import (
+    json_option,
+    opened_store,
+    print_facts,
+    print_json,
+    print_table,
+    size_text,
+    some,
+    store_argument,
+)
+from xgamma.datasets.files import FORMATS, read_datasets
+from xgamma.datasets.inputs import normalize_spectrum
+from xgamma.errors import ConfigError, ExitCode, MissingInputError
+from xgamma.formats.local_files import local_path
+from xgamma.schema import FILE, product_violations
+from xgamma.store import Store
+from xgamma.store.conformance import Conformance, validate
+from xgamma.upkeep.against_gammapy import Comparison, compare_with_gammapy
 from xgamma.upkeep.verify import VerifyReport, verify
 
 # Some seconds of Gammapy.
 PEER_SAMPLE = 5
+SKIPPED_SHOWN = 20
+HINT = "Where xgamma departs from Gammapy on purpose is in the documentation: decisions, number 4."
+_FILES = tuple(ending for ending in FORMATS if ending != ".zarr")
 
 
 @click.command("verify")
@@ -28,14 +46,14 @@ PEER_SAMPLE = 5
 @click.option("--datastore", metavar="PATH", help="Where the FITS files are, if not where they were ingested from.")
 @click.option("--exclusion", metavar="FILE", help="The exclusion mask of the rows, which the store does not hold.")
 @json_option
-def command(
+def verify_command(
     store: str,
     sample: int | None,
     against: str | None,
     datastore: str | None,
     exclusion: str | None,
     as_json: bool,
-) -> int:
+) -> ExitCode:
     """Read all of STORE, compare it with its records, and say what is wrong and what to do; writes nothing.
 
     Compared are the metadata, the digest of every group, the schema of spectra, and ledgers with the events read; with
@@ -48,19 +66,19 @@ def command(
     """
     place = opened_store(store)
     if against is not None:
-        return against_gammapy(place, PEER_SAMPLE if sample is None else sample, datastore, exclusion, as_json)
+        return _against_gammapy(place, PEER_SAMPLE if sample is None else sample, datastore, exclusion, as_json)
     unused = [name for name, value in (("--datastore", datastore), ("--exclusion", exclusion)) if value is not None]
     if unused:
         raise ConfigError(f"{unused[0]} is read with --against gammapy only; add that, or leave it out.")
     report = verify(place, sample or 0)
     if as_json:
-        print_json(_document(place.url, report))
+        print_json(_report_document(place.url, report))
     else:
-        _print(store, report, sample or 0)
-    return DAMAGED if report.faults else 0
+        _print_report(store, report, sample or 0)
+    return ExitCode.FAULT if report.faults else ExitCode.DONE
 
 
-def _document(url: str, report: VerifyReport) -> dict[str, object]:
+def _report_document(url: str, report: VerifyReport) -> dict[str, object]:
     return {
         "store": url,
         "sound": not report.faults,
@@ -75,7 +93,7 @@ def _document(url: str, report: VerifyReport) -> dict[str, object]:
     }
 
 
-def _print(store: str, report: VerifyReport, sample: int) -> None:
+def _print_report(store: str, report: VerifyReport, sample: int) -> None:
     facts = {
         "products": f"{report.products}, {size_text(report.nbytes)}",
         "ledgers": _counted(report.ledgers, "compared with the events read", report.ledgers_unknown),
@@ -97,3 +115,120 @@ def _print(store: str, report: VerifyReport, sample: int) -> None:
 
 def _counted(count: int, what: str, others: Mapping[str, int], verb: str = "not compared") -> str:
     return "; ".join([f"{count} {what}", *(f"{verb} {number}: {why}" for why, number in others.items())])
+
+
+def _against_gammapy(
+    store: Store, sample: int, datastore: str | None, exclusion: str | None, as_json: bool
+) -> ExitCode:
+    """Compare a sample of rows with Gammapy, print what was found, and return the exit code."""
+    files = None if datastore is None else local_path(datastore)
+    if files is not None and not files.exists():
+        raise MissingInputError(f"--datastore: there is no {files}. Expected a release of FITS files.")
+    mask = None if exclusion is None else local_path(exclusion)
+    found = compare_with_gammapy(store, sample, datastore=files, exclusion=mask)
+    if as_json:
+        print_json(_comparison_document(store.url, found))
+    else:
+        _print_comparison(found)
+    if not found.agrees:
+        return ExitCode.FAULT
+    return ExitCode.DONE if found.compared else ExitCode.INPUT
+
+
+def _comparison_document(url: str, found: Comparison) -> dict[str, object]:
+    return {
+        "store": url,
+        "against": f"gammapy {found.version}",
+        "agrees": found.agrees,
+        "rows": found.rows,
+        "compared": found.compared,
+        "deviations": [
+            {
+                **dataclasses.asdict(deviation.quantity),
+                "largest": deviation.largest if deviation.largest < float("inf") else None,
+                "row": deviation.row,
+                "too_large": deviation.is_too_large,
+            }
+            for deviation in found.deviations
+        ],
+        "refused": [{"row": name, "message": message} for name, message in found.refused],
+        "not_possible": dict(found.impossible),
+    }
+
+
+def _print_comparison(found: Comparison) -> None:
+    rows = [
+        {
+            "quantity": deviation.quantity.name,
+            "largest deviation": f"{deviation.largest:.2g}",
+            "allowed": f"{deviation.quantity.limit:.2g}",
+            "how": deviation.quantity.how,
+            "row": deviation.row if deviation.largest else "-",
+            "verdict": "differs" if deviation.is_too_large else "-",
+        }
+        for deviation in found.deviations
+    ]
+    print_table(rows)
+    click.echo(f"{some(len(found.compared), 'row')} of {found.rows} compared with Gammapy {found.version}.")
+    for name, message in found.refused:
+        click.echo(f"Gammapy cannot reduce row {name!r}: {message}")
+    for reason, number in found.impossible.items():
+        click.echo(f"{some(number, 'row')} cannot be compared: {reason}.")
+    if not found.agrees:
+        click.echo(f"They differ. {HINT}")
+
+
+@click.command("validate")
+@click.argument("url")
+@json_option
+def validate_command(url: str, as_json: bool) -> ExitCode:
+    """Compare what is at URL with the published format (docs/format.md) and say what differs; writes nothing.
+
+    URL is a store, a product (STORE/KIND/KEY), or a Zarr group such as datasets.zarr; on a disk, in a bucket, or, for
+    products, on the web. Datasets in FITS or OGIP files are read first, and what was read is compared. Layout,
+    records, dims, units, types and the laws of the values are looked at, and not the bytes: that is xgamma verify.
+
+    Exit code 6 when something is not as the format says, 3 when there is nothing of the kind at URL.
+    """
+    found = _validated_file(url) if url.lower().endswith(_FILES) else validate(url)
+    if as_json:
+        print_json(_conformance_document(url, found))
+    else:
+        _print_conformance(url, found)
+    return ExitCode.FAULT if found.violations else ExitCode.DONE
+
+
+def _validated_file(path: str) -> Conformance:
+    result = Conformance()
+    for number, ds in enumerate(read_datasets(path)):
+        result.products += 1
+        result.violations += [
+            violation.inside(f"{Path(path).name}[{number}]")
+            for violation in product_violations({"": normalize_spectrum(ds)}, FILE)
+        ]
+    return result
+
+
+def _conformance_document(url: str, found: Conformance) -> dict[str, object]:
+    return {
+        "url": url,
+        "valid": not found.violations,
+        "products": found.products,
+        "documents": found.documents,
+        "violations": [dataclasses.asdict(violation) for violation in found.violations],
+        "skipped": found.skipped,
+    }
+
+
+def _print_conformance(url: str, found: Conformance) -> None:
+    looked_at = f"{some(found.products, 'product')} and {some(found.documents, 'document')}"
+    if not found.violations:
+        click.echo(f"{url} is as the format says: {looked_at}.")
+    else:
+        click.echo(f"{some(len(found.violations), 'violation')} of the format in {url}, of {looked_at}:")
+    for violation in found.violations:
+        click.echo(f"  {violation}")
+    for text in found.skipped[:SKIPPED_SHOWN]:
+        click.echo(f"Passed over: {text}.", err=True)
+    if len(found.skipped) > SKIPPED_SHOWN:
+        click.echo(f"Passed over: {len(found.skipped) - SKIPPED_SHOWN} more.", err=True)

@@ -12,11 +12,9 @@ Examples
 from __future__ import annotations
 
 from xgamma.closure.estimates import estimated_sets
-from xgamma.closure.findings import Finding, excess_ratio, findings
-from xgamma.closure.picture import picture
+from xgamma.closure.findings import Finding, excess_ratio, findings, picture
 from xgamma.closure.pulls import Coverage, Moments, coverage, moments
-from xgamma.closure.run import run_closure
-from xgamma.closure.sets import Simulator, reduced_sets, runs_of_set, simulator_of
+from xgamma.closure.sets import Simulator, reduced_sets, run_closure, runs_of_set, simulator_of
 from xgamma.closure.trial import Trial, trial_of
 
 __all__ = [

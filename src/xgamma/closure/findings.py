@@ -1,8 +1,12 @@
-"""What a closure finds: for each parameter, flux point and limit whether the truth comes back as often as promised."""
+"""What a closure finds: for each parameter, flux point and limit whether the truth comes back as often as promised.
+
+``picture`` draws it: pulls of the parameters, coverage over the counts expected.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import io
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +16,7 @@ import xarray as xr
 from xgamma.axes import FloatArray
 from xgamma.closure.pulls import Coverage, Moments, coverage, moments, one_sided, two_sided
 from xgamma.errors import DataError
+from xgamma.plot.closure import Covered, draw_closure
 
 POINT, LIMIT = "point", "limit"
 FEWEST_COUNTS = 20.0
@@ -160,3 +165,32 @@ def excess_ratio(results: xr.Dataset) -> tuple[float, float]:
     excess = (results["counts"] - results["background"]).sum("energy").values
     signal = float(results["signal"].sum("energy").mean())
     return float(np.mean(excess)) / signal, float(np.std(excess, ddof=1) / np.sqrt(len(excess))) / signal
+
+
+PANELS = {POINT: "Errors of flux points", LIMIT: "Upper limits of flux points"}
+
+
+def picture(results: xr.Dataset, others: Sequence[xr.Dataset] = ()) -> bytes:
+    """Draw the pulls of some results, and the coverage of these and of ``others``; returns a PNG."""
+    good = converged(results)
+    pulls = {
+        name: ((good["value"] - good["truth"]) / good["error"]).sel(parameter=name).values
+        for name in good["parameter"].values.tolist()
+    }
+    every = [finding for one in (results, *others) for finding in findings(one)]
+    figure = draw_closure(pulls, [_covered(every, what) for what in PANELS], FEWEST_COUNTS)
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=110)
+    return content.getvalue()
+
+
+def _covered(every: Sequence[Finding], what: str) -> Covered:
+    chosen = [finding for finding in every if finding.what == what]
+    intervals = np.array([finding.coverage.interval for finding in chosen]).reshape(-1, 2)
+    return Covered(
+        PANELS[what],
+        np.array([finding.counts for finding in chosen]),
+        np.array([finding.coverage.fraction for finding in chosen]),
+        intervals,
+        chosen[0].coverage.nominal if chosen else np.nan,
+    )

@@ -1,28 +1,33 @@
 """Sets: all runs of a plan under a seed, drawn in memory and reduced to one row each.
 
 Set ``s`` holds the events of the release that ``xgamma simulate --seed s`` writes. Headers, good time and responses
-are read from files of the plan, once; the events of each set take the place of those in the files.
+are read from files of the plan, once; the events of each set take the place of those in the files. A store holds each
+batch of sets, so that an interrupted closure goes on.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
+from xgamma.closure.estimates import estimated_sets
+from xgamma.closure.trial import Trial
 from xgamma.events import Rows
+from xgamma.execute import progress_bar
 from xgamma.formats.gadf.index import read_index
 from xgamma.formats.gadf.run import Run, read_run
 from xgamma.ingest.part import part_of
-from xgamma.reduce import Recipe, reduce_spectra, stack
+from xgamma.reduce import MAX_ROWS, Recipe, reduce_spectra, stack
 from xgamma.simulate import Plan, simulate
 from xgamma.simulate.events import Emission, event_columns
 from xgamma.simulate.release import emissions_of
+from xgamma.store import Store
 
 
 @dataclass(frozen=True)
@@ -91,3 +96,48 @@ def reduced_sets(simulator: Simulator, seeds: Sequence[int], recipe: Recipe) -> 
     names = tuple(f"{name}-{run.entry.obs_id}" for name, run in zip(sets, runs, strict=True))
     rows = Rows(np.arange(len(runs)), -unlimited, unlimited, names)
     return stack(reduce_spectra(part_of(runs, simulator.plan.name), rows, recipe), sets)
+
+
+KIND = "closure"
+
+
+def run_closure(trial: Trial, sets: int, store: Store | None = None) -> xr.Dataset:
+    """Draw, reduce and estimate sets.
+
+    Parameters
+    ----------
+    trial
+        What is tried; the first set has the seed of its plan, the next ones the numbers that follow.
+    sets
+        How many.
+    store
+        Where batches are kept and looked for.
+
+    Returns
+    -------
+    xarray.Dataset
+        As ``estimated_sets`` returns it, for all sets.
+    """
+    batches = list(batches_of(trial, sets))
+    pieces: list[xr.Dataset] = []
+    simulator: Simulator | None = None
+    with progress_bar("Closure", len(batches)) as advance:
+        for seeds in batches:
+            key = trial.key(seeds)
+            if store is not None and store.has(KIND, key):
+                pieces.append(store.get(KIND, key))
+            else:
+                simulator = simulator or simulator_of(trial.plan)
+                pieces.append(estimated_sets(trial, reduced_sets(simulator, seeds, trial.recipe)))
+                if store is not None:
+                    store.put(KIND, key, {"": pieces[-1]}, {"trial": trial.document(seeds)})
+            advance()
+    return xr.concat(pieces, "set", data_vars="minimal", coords="minimal", compat="equals", join="exact")
+
+
+def batches_of(trial: Trial, sets: int) -> Iterator[list[int]]:
+    """Yield the seeds of sets whose runs make one block of the reduction."""
+    size = max(1, MAX_ROWS // trial.plan.runs)
+    first, end = trial.plan.seed, trial.plan.seed + sets
+    for start in range(first, end, size):
+        yield list(range(start, min(start + size, end)))

@@ -18,7 +18,7 @@ from xgamma.datasets.inputs import normalize_mask, normalize_models
 from xgamma.errors import DataError
 from xgamma.fit import FitInput
 from xgamma.models.models import Models, SkyModel
-from xgamma.plot import residuals as plot_residuals
+from xgamma.plot import counts as plot_counts
 from xgamma.stats import chi2
 
 Style = dict[str, Any]
@@ -152,7 +152,7 @@ class FluxPointsDataset:
         _, model, error = self._compared()
         scaled = info.scaled_residuals(np.stack([error, error]), model, method)
         bounds = self.data.data["energy_bounds"].values
-        return plot_residuals.plot_residuals(bounds, self.residuals(method), scaled, method, ax, **style)
+        return plot_counts.plot_residuals(bounds, self.residuals(method), scaled, method, ax, **style)
 
     def plot_fit(
         self,
@@ -162,7 +162,7 @@ class FluxPointsDataset:
         kwargs_residuals: Style | None = None,
     ) -> tuple[Axes, Axes]:
         """Draw points, models and error bands, and the residuals below them."""
-        ax_spectrum, ax_residuals = plot_residuals.fit_axes(ax_spectrum, ax_residuals)
+        ax_spectrum, ax_residuals = plot_counts.fit_axes(ax_spectrum, ax_residuals)
         self.plot_spectrum(ax_spectrum, **(kwargs_spectrum or {}))
         window = ax_spectrum.get_xlim()
         self.plot_residuals(ax_residuals, **(kwargs_residuals or {}))

@@ -25,8 +25,7 @@ from xgamma.errors import DataError
 from xgamma.fit import FitInput
 from xgamma.models.models import Models
 from xgamma.plot import counts as plot_counts
-from xgamma.plot import residuals as plot_residuals
-from xgamma.plot import response as plot_response
+from xgamma.plot import spectrum as plot_spectrum
 from xgamma.units import canonical
 
 Style = dict[str, Any]
@@ -302,7 +301,7 @@ class SpectrumDataset:
         """Draw the residuals of the bins in use."""
         residuals = _vector(self.residuals(method))
         errors = info.scaled_residuals(self._errors(), _vector(self.npred()), method)
-        return plot_residuals.plot_residuals(self.energy_axis.bounds, residuals, errors, method, ax, **style)
+        return plot_counts.plot_residuals(self.energy_axis.bounds, residuals, errors, method, ax, **style)
 
     def plot_fit(
         self,
@@ -312,7 +311,7 @@ class SpectrumDataset:
         kwargs_residuals: Style | None = None,
     ) -> tuple[Axes, Axes]:
         """Draw the excess with the predicted signal, and the residuals below it."""
-        ax_spectrum, ax_residuals = plot_residuals.fit_axes(ax_spectrum, ax_residuals)
+        ax_spectrum, ax_residuals = plot_counts.fit_axes(ax_spectrum, ax_residuals)
         self.plot_masks(ax_spectrum)
         self.plot_excess(ax_spectrum, **(kwargs_spectrum or {}))
         self.plot_masks(ax_residuals, kwargs_fit={"label": None}, kwargs_safe={"label": None})
@@ -326,8 +325,8 @@ class SpectrumDataset:
         edges_true = Axis.from_coords(self.data.coords, "energy_true").edges
         self.plot_masks(ax_counts)
         self.plot_counts(ax_counts)
-        plot_response.plot_exposure(edges_true, _vector(self.exposure), ax_exposure)
-        plot_response.plot_edisp(edges_true, self._edges(), self.edisp.values[0], ax_edisp)
+        plot_spectrum.plot_exposure(edges_true, _vector(self.exposure), ax_exposure)
+        plot_spectrum.plot_edisp(edges_true, self._edges(), self.edisp.values[0], ax_edisp)
         return figure
 
     # --- files

@@ -208,14 +208,14 @@ def shared() -> Iterator[None]:
 
 @contextmanager
 def _client(n_jobs: int, scheduler: str | None) -> Iterator[Any]:
-    kept = _SHARED.get()
-    if kept is None:
+    shared = _SHARED.get()
+    if shared is None:
         with _started(n_jobs, scheduler) as client:
             yield client
         return
-    if kept.client is None:
-        kept.client = kept.opened.enter_context(_started(n_jobs, scheduler))
-    yield kept.client
+    if shared.client is None:
+        shared.client = shared.opened.enter_context(_started(n_jobs, scheduler))
+    yield shared.client
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import xarray as xr
 from xgamma.axes import IntArray
 from xgamma.errors import DataError
 from xgamma.events import IRF_ROLES, Part
-from xgamma.ingest.stored import KIND, Origin, chunks_of
+from xgamma.ingest.stored import KIND, Origin, part_chunks
 from xgamma.store import Record, Store
 from xgamma.times import SECONDS_PER_DAY
 
@@ -126,5 +126,5 @@ def merge_parts(store: Store, release: str, records: Sequence[Record]) -> Record
         lambda parts: merged_part([Part(groups) for groups in parts]).groups,
         given,
         texts=texts,
-        encoding=lambda groups: chunks_of(Part(groups)),
+        encoding=lambda groups: part_chunks(Part(groups)),
     )

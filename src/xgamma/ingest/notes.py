@@ -36,13 +36,13 @@ def log_notes(notes: Notes, needed: Collection[str] = ()) -> None:
     needed
         The roles of responses without which a run cannot be used.
     """
-    for topic, sentences in grouped(notes).items():
+    for topic, sentences in runs_by_note(notes).items():
         level = logging.INFO if topic in set(IRF_ROLES) - set(needed) else logging.WARNING
         for sentence in summaries(topic, sentences):
             log.log(level, "%s", sentence)
 
 
-def grouped(notes: Notes) -> dict[str, dict[str, list[int]]]:
+def runs_by_note(notes: Notes) -> dict[str, dict[str, list[int]]]:
     """Return the runs of each sentence, by topic and sentence."""
     found: dict[str, dict[str, list[int]]] = {}
     for obs_id, own in notes.items():

@@ -136,14 +136,14 @@ def built(runs: Sequence[Run], release: str) -> tuple[Part | None, list[Run], li
     except Exception as error:
         if len(runs) == 1:
             return None, [], [_failure(runs[0].entry.obs_id, error)]
-    kept: list[Run] = []
+    sound: list[Run] = []
     failures: list[Failure] = []
     for run in runs:
         # Beside one that is sound, as runs may also not fit each other.
-        _, accepted, why = built([run], release) if not kept else _beside(kept[0], run, release)
-        kept += accepted
+        _, accepted, why = built([run], release) if not sound else _beside(sound[0], run, release)
+        sound += accepted
         failures += why
-    return (part_of(kept, release) if kept else None), kept, failures
+    return (part_of(sound, release) if sound else None), sound, failures
 
 
 def _beside(sound: Run, run: Run, release: str) -> tuple[None, list[Run], list[Failure]]:
@@ -205,10 +205,10 @@ def _gti_table(runs: Sequence[Run], mjdref: float) -> xr.Dataset:
     )
 
 
-Places = Mapping[str, npt.NDArray[np.int64]]
+ResponseRows = Mapping[str, npt.NDArray[np.int64]]
 
 
-def _response_tables(runs: Sequence[Run]) -> tuple[dict[str, xr.Dataset], Places]:
+def _response_tables(runs: Sequence[Run]) -> tuple[dict[str, xr.Dataset], ResponseRows]:
     """Return the response tables, each response once, and for each role the (table, row) of each run."""
     content: dict[str, list[Response]] = {}
     known: dict[tuple[str, bytes], int] = {}
@@ -239,14 +239,44 @@ def _response_table(rows: Sequence[Response]) -> xr.Dataset:
     return xr.Dataset(variables, coords, attrs={"hdu_class": first.kind})
 
 
-def _obs_table(runs: Sequence[Run], places: Places, tables: list[str], release: str) -> xr.Dataset:
+# Values of a column, its unit and its name in words.
+_Columns = dict[str, tuple[npt.ArrayLike, str, str]]
+
+
+def _obs_table(runs: Sequence[Run], response_rows: ResponseRows, tables: list[str], release: str) -> xr.Dataset:
+    columns = _observation_columns(runs) | _response_columns(response_rows) | _flag_columns(runs)
+    variables = {
+        name: (("obs",), np.asarray(values), {"units": unit, "long_name": text})
+        for name, (values, unit, text) in columns.items()
+    }
+    attrs = head(SCHEMA, SCHEMA_VERSION) | {
+        "mjdref": runs[0].mjdref,
+        "time_scale": "tt",
+        "release": release,
+        "irf_tables": tables,
+        "telescope": [str(run.header.get("TELESCOP", "")).strip() for run in runs],
+        "notes": [[list(note) for note in run.notes] for run in runs],
+        "target": [run.entry.target or str(run.header.get("OBJECT", "")).strip() for run in runs],
+    }
+    obs_id = (("obs",), np.array([run.entry.obs_id for run in runs]), {"units": "", "long_name": "Observation id"})
+    return xr.Dataset(variables, coords={"obs_id": obs_id}, attrs=json.loads(json.dumps(attrs)))
+
+
+def _response_columns(rows: ResponseRows) -> _Columns:
+    columns: _Columns = {}
+    for role, place in rows.items():
+        columns[f"{role}_table"] = (place[:, 0], "", f"Table of the {role} response, -1 where missing")
+        columns[f"{role}_row"] = (place[:, 1], "", f"Row of the {role} response in its table")
+    return columns
+
+
+def _observation_columns(runs: Sequence[Run]) -> _Columns:
     headers = [run.header for run in runs]
     aeff: list[Mapping[str, Any]] = [run.responses["aeff"].header if "aeff" in run.responses else {} for run in runs]
-    mjdref = runs[0].mjdref
-    shifts = _shifts(runs, mjdref)
+    shifts = _shifts(runs, runs[0].mjdref)
     ontime = np.array([float((run.gti[:, 1] - run.gti[:, 0]).sum()) for run in runs])
     deadc = np.array([run.deadc for run in runs])
-    columns: dict[str, tuple[npt.ArrayLike, str, str]] = {
+    return {
         "ra_pnt": (_numbers(headers, "RA_PNT"), "deg", "Pointing right ascension"),
         "dec_pnt": (_numbers(headers, "DEC_PNT"), "deg", "Pointing declination"),
         "index_ra": ([run.entry.ra for run in runs], "deg", "Pointing right ascension in the index"),
@@ -268,34 +298,15 @@ def _obs_table(runs: Sequence[Run], places: Places, tables: list[str], release: 
         "gti_size": ([len(run.gti) for run in runs], "", "Number of good times of the run"),
         "gti_slack": ([run.gti_slack for run in runs], "s", "How long the last good time holds beyond its stop"),
     }
-    for role, place in places.items():
-        columns[f"{role}_table"] = (place[:, 0], "", f"Table of the {role} response, -1 where missing")
-        columns[f"{role}_row"] = (place[:, 1], "", f"Row of the {role} response in its table")
-    variables = {
-        name: (("obs",), np.asarray(values), {"units": unit, "long_name": text})
-        for name, (values, unit, text) in columns.items()
+
+
+def _flag_columns(runs: Sequence[Run]) -> _Columns:
+    is_fixed = np.array(["aeff" in run.responses and is_point_like(run.responses["aeff"]) for run in runs])
+    is_drift = np.array([str(run.header.get("OBS_MODE", "")).strip().upper() == "DRIFT" for run in runs])
+    return {
+        "point_like": (is_fixed, "", "Whether the responses hold for a fixed on-region"),
+        "drift": (is_drift, "", "Whether the pointing drifts over the sky"),
     }
-    variables["point_like"] = (
-        ("obs",),
-        np.array(["aeff" in run.responses and is_point_like(run.responses["aeff"]) for run in runs]),
-        {"units": "", "long_name": "Whether the responses hold for a fixed on-region"},
-    )
-    variables["drift"] = (
-        ("obs",),
-        np.array([str(header.get("OBS_MODE", "")).strip().upper() == "DRIFT" for header in headers]),
-        {"units": "", "long_name": "Whether the pointing drifts over the sky"},
-    )
-    attrs = head(SCHEMA, SCHEMA_VERSION) | {
-        "mjdref": mjdref,
-        "time_scale": "tt",
-        "release": release,
-        "irf_tables": tables,
-        "telescope": [str(header.get("TELESCOP", "")).strip() for header in headers],
-        "notes": [[list(note) for note in run.notes] for run in runs],
-        "target": [run.entry.target or str(run.header.get("OBJECT", "")).strip() for run in runs],
-    }
-    obs_id = (("obs",), np.array([run.entry.obs_id for run in runs]), {"units": "", "long_name": "Observation id"})
-    return xr.Dataset(variables, coords={"obs_id": obs_id}, attrs=json.loads(json.dumps(attrs)))
 
 
 def _zenith(run: Run) -> float:

@@ -26,11 +26,14 @@ from xgamma.ingest.stored import (
     Origin,
     StoredGroups,
     StoredRelease,
-    chunks_of,
+    StoredRun,
     holdings_of,
+    note_ingest,
+    part_chunks,
+    sequence_after,
+    versions_of,
 )
-from xgamma.ingest.versions import StoredRun, note_ingest, sequence_after, versions_of
-from xgamma.storage.objects import FileStatus
+from xgamma.storage.backend import FileStatus
 from xgamma.store import Record, Store, digest, file_digest, is_store
 
 log = logging.getLogger(__name__)
@@ -70,7 +73,7 @@ def open_release(
     if is_store(datastore):
         if names != USUAL_NAMES:
             raise ConfigError(f"{datastore} is an xgamma store, which has no index files; leave their names out.")
-        return StoredRelease(Store(datastore), tag)
+        return StoredRelease(Store(datastore, read_only=True), tag)
     if tag is not None:
         raise ConfigError(
             f"observations.tag: {datastore} is no xgamma store, and only stores have tags; "
@@ -123,7 +126,7 @@ class FitsRelease:
         }
 
     def _found(
-        self, obs_ids: Sequence[int], records: Sequence[Record], store: Store, look: Look
+        self, obs_ids: Sequence[int], records: Sequence[Record], store: Store, look: FileLookup
     ) -> dict[int, StoredRun]:
         """Return those runs of which the store holds a version as the files are now."""
         known = versions_of(records)
@@ -153,7 +156,7 @@ class FitsRelease:
 
     def pending(self, obs_ids: Sequence[int], store: Store) -> list[int]:
         """Return the runs that the store does not hold, or holds as their files once were."""
-        found = self._found(obs_ids, self._records(store), store, Look())
+        found = self._found(obs_ids, self._records(store), store, FileLookup())
         return [obs_id for obs_id in obs_ids if obs_id not in found]
 
     def run_keys(self, obs_id: int, store: Store) -> tuple[str, ...]:
@@ -163,7 +166,7 @@ class FitsRelease:
         """
         entry = self.index.runs[obs_id]
         statuses = statuses_of(at.path for at in entry.hdus.values())
-        digests = FileMemory.of(store, self._records(store), Look()).digests(entry, statuses)
+        digests = FileMemory.of(store, self._records(store), FileLookup()).digests(entry, statuses)
         keys = (_run_key(entry, digests, version) for version in (STEP_VERSION, OLDER_VERSION))
         return tuple(key for key in keys if key)
 
@@ -204,7 +207,7 @@ class FitsRelease:
             Whether files on this machine are read and compared that kept their size and time.
         """
         records = self._records(store)
-        found = self._found(obs_ids, records, store, Look(remember=True, rehash=rehash))
+        found = self._found(obs_ids, records, store, FileLookup(remember=True, rehash=rehash))
         new = [self.index.runs[obs_id] for obs_id in obs_ids if obs_id not in found]
         note_ingest(store, self.name, records, found)
         sequence = sequence_after(store, records, [entry.obs_id for entry in new])
@@ -269,7 +272,7 @@ class FitsRelease:
             "files": {path: list(astuple(file)) for run in runs for path, file in run.files.items()},
         }
         given = self.origin.document()
-        record = store.put(KIND, key, part.groups, given, texts=texts, encoding=chunks_of(part))
+        record = store.put(KIND, key, part.groups, given, texts=texts, encoding=part_chunks(part))
         numbered = enumerate(zip(runs, run_keys, strict=True))
         places = {run.entry.obs_id: StoredRun(run_key, record, number) for number, (run, run_key) in numbered}
         return Ingested(record, places, failures), part
@@ -300,7 +303,7 @@ def _run_key(entry: RunEntry, digests: Mapping[str, str] | None, version: int = 
 
 
 @dataclass(frozen=True)
-class Look:
+class FileLookup:
     """How files are looked at that are known.
 
     Parameters
@@ -331,10 +334,10 @@ class FileMemory:
 
     store: Store
     ingested: Mapping[str, Sequence[Any]]
-    look: Look
+    look: FileLookup
 
     @classmethod
-    def of(cls, store: Store, records: Iterable[Record], look: Look) -> FileMemory:
+    def of(cls, store: Store, records: Iterable[Record], look: FileLookup) -> FileMemory:
         """Return the memory of the records of parts, the newest last."""
         files = {path: file for record in records for path, file in record.texts.get("files", {}).items()}
         return cls(store, files, look)

@@ -9,7 +9,7 @@ import numpy as np
 from astropy import units as u
 
 from xgamma import bridges
-from xgamma.bridges.names import Described, plain_name
+from xgamma.bridges.names import ModelValues, plain_name
 from xgamma.errors import ConfigError
 from xgamma.models.covariance import Covariance
 from xgamma.models.files import ordered_covariance
@@ -44,7 +44,7 @@ def models_of_gammapy(held: Exchanged, models: Sequence[Any]) -> Any:
     labels = link_labels(held.parameters)
     components = [model.to_dict(full_output=True, labels=labels) for model in models]
     names = [plain_name(name) for name in held.parameters_unique_names]
-    described = Described({"components": components}, names, held.covariance.data)
+    described = ModelValues({"components": components}, names, held.covariance.data)
     theirs = bridges.models.to_gammapy(described, [parameter.to_dict() for parameter in held.parameters])
     validate_alike(models, theirs)
     return theirs
@@ -69,13 +69,13 @@ def validate_alike(ours: Iterable[Any], theirs: Iterable[Any]) -> None:
             )
 
 
-def described_by_gammapy(models: Any) -> Described:
+def described_by_gammapy(models: Any) -> ModelValues:
     """Return models of Gammapy as plain values."""
-    described: Described = bridges.models.from_gammapy(models)
+    described: ModelValues = bridges.models.from_gammapy(models)
     return described
 
 
-def complete_from_gammapy(held: Exchanged, models: Sequence[Any], theirs: Any, described: Described) -> None:
+def complete_from_gammapy(held: Exchanged, models: Sequence[Any], theirs: Any, described: ModelValues) -> None:
     """Give ``Models`` or a component, made of a document, the covariance that belongs to it, and so the errors.
 
     Raises ``ConfigError`` where a spectrum is not what it is in Gammapy.

@@ -71,13 +71,18 @@ def plot_flux_points(
     )
     if not shown.any():
         ax.set_xlim(edges.min(), edges.max())
+    _label_flux(ax, quantity, unit, is_log=bool((height[shown] > 0).any()))
+    _hold(ax, height[shown], (height - below)[shown], (height + above)[shown])
+    return ax
+
+
+def _label_flux(ax: Axes, quantity: str, unit: str, is_log: bool) -> None:
+    """Make the axes those of a spectral energy distribution."""
     ax.set_xscale("log")
-    if (height[shown] > 0).any():
+    if is_log:
         ax.set_yscale("log", nonpositive="clip")
     ax.set_xlabel(axis_label("Energy", "TeV"))
     ax.set_ylabel(axis_label(quantity, unit))
-    _hold(ax, height[shown], (height - below)[shown], (height + above)[shown])
-    return ax
 
 
 def _bars(lengths: FloatArray) -> FloatArray:

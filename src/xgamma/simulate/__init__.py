@@ -8,14 +8,23 @@ Examples
 
 from __future__ import annotations
 
-from xgamma.simulate.plan import Plan, Response, Run, Source, plan_document, plan_from_document, power_law, read_plan
+from xgamma.simulate.plan import (
+    AnalyticResponse,
+    Plan,
+    PlannedRun,
+    Source,
+    plan_document,
+    plan_from_document,
+    power_law,
+    read_plan,
+)
 from xgamma.simulate.release import Release, expected_counts, simulate
 
 __all__ = [
+    "AnalyticResponse",
     "Plan",
+    "PlannedRun",
     "Release",
-    "Response",
-    "Run",
     "Source",
     "expected_counts",
     "plan_document",

@@ -1,24 +1,48 @@
-"""Drawing the events of one run from its responses, vectorised, with a generator of its own."""
+"""Drawing the events of one run from a source and its responses, vectorised, with a generator of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
+import xgamma.models  # noqa: F401 (registers the built-in spectra)
 from xgamma.axes import Axis, FloatArray
-from xgamma.geometry import separation
+from xgamma.geometry import destination, from_field, separation
 from xgamma.irf import interpolation_weights
-from xgamma.simulate.distributions import Cumulative, cumulative, field_distributions, fine_log_energy, log_spectrum
-from xgamma.simulate.plan import Response, Run, Source
-from xgamma.simulate.responses import background_spectrum, log_migration, psf_radius, psf_width
-from xgamma.simulate.sky import destination, from_field
+from xgamma.models.component import component_class
+from xgamma.simulate.plan import AnalyticResponse, PlannedRun, Source
+from xgamma.simulate.responses import (
+    Cumulative,
+    background_spectrum,
+    cumulative,
+    field_distributions,
+    fine_log_energy,
+    log_migration,
+    log_spectrum,
+    psf_radius,
+    psf_width,
+)
 from xgamma.simulate.tables import MIGRA, area_table, energy_axis
-from xgamma.simulate.truth import Spectrum
 from xgamma.units import CM2_PER_M2
+
+Spectrum = Callable[[FloatArray], FloatArray]
+
+
+def spectrum_from_document(document: Mapping[str, Any]) -> Spectrum:
+    """Return dN/dE in cm-2 s-1 TeV-1 at energies in TeV.
+
+    Raises
+    ------
+    ConfigError
+        When the document is not one of a spectral model, or names one that is not known.
+    """
+    model = component_class("spectral", document).from_dict(document)
+    return cast("Spectrum", model.dnde)
+
 
 RADIAL_NODES, ANGLE_NODES = 16, 12
 
@@ -46,7 +70,7 @@ class Emission:
     """
 
     source: Source
-    response: Response
+    response: AnalyticResponse
     axes: tuple[Axis, ...]
     area: FloatArray
     signal: Cumulative
@@ -55,7 +79,7 @@ class Emission:
     field: Mapping[str, Cumulative]
 
     @classmethod
-    def of(cls, source: Source, spectrum: Spectrum, response: Response, efficiency: float) -> Emission:
+    def of(cls, source: Source, spectrum: Spectrum, response: AnalyticResponse, efficiency: float) -> Emission:
         """Return what runs of one ``efficiency`` draw from; ``spectrum`` gives cm-2 s-1 TeV-1 at energies in TeV."""
         table = area_table(response, efficiency)
         fine = fine_log_energy(table.axes[0])
@@ -93,7 +117,7 @@ def _along_energy(axis: Axis, values: FloatArray, energy: FloatArray) -> FloatAr
     return np.maximum(between, 0.0)
 
 
-def expected_events(emission: Emission, run: Run) -> tuple[float, float]:
+def expected_events(emission: Emission, run: PlannedRun) -> tuple[float, float]:
     """Return the mean numbers of events of the source and of the background in a run.
 
     A Gaussian source is averaged over positions at equal steps of its probability, good to about 1e-3.
@@ -109,7 +133,7 @@ def expected_events(emission: Emission, run: Run) -> tuple[float, float]:
     return signal * run.livetime, emission.background_rate * run.ontime
 
 
-def event_columns(emission: Emission, run: Run, generator: np.random.Generator) -> dict[str, npt.NDArray[Any]]:
+def event_columns(emission: Emission, run: PlannedRun, generator: np.random.Generator) -> dict[str, npt.NDArray[Any]]:
     """Draw the events of a run: EVENT_ID, TIME, RA, DEC, ENERGY in order of time; MC_ID is 1 for the source."""
     signal = _signal_events(emission, run, generator)
     background = _background_events(emission, run, generator)
@@ -126,7 +150,7 @@ def event_columns(emission: Emission, run: Run, generator: np.random.Generator) 
     }
 
 
-def _signal_events(emission: Emission, run: Run, generator: np.random.Generator) -> FloatArray:
+def _signal_events(emission: Emission, run: PlannedRun, generator: np.random.Generator) -> FloatArray:
     """Return longitude, latitude and energy of the source's events, shape (3, event)."""
     source, response = emission.source, emission.response
     count = int(generator.poisson(emission.signal.total * run.livetime))
@@ -152,7 +176,7 @@ def _source_radius(source: Source, probability: FloatArray) -> FloatArray:
     return np.asarray(np.rad2deg(2.0 * np.arcsin(np.sqrt(np.clip(0.5 * versine, 0.0, 1.0)))))
 
 
-def _background_events(emission: Emission, run: Run, generator: np.random.Generator) -> FloatArray:
+def _background_events(emission: Emission, run: PlannedRun, generator: np.random.Generator) -> FloatArray:
     """Return longitude, latitude and energy of background events, shape (3, event)."""
     count = int(generator.poisson(emission.background_rate * run.ontime))
     energy = np.exp(emission.background.draw(count, generator))
@@ -165,7 +189,7 @@ def _background_events(emission: Emission, run: Run, generator: np.random.Genera
     return np.stack([lon, lat, energy])
 
 
-def _times(run: Run, count: int, generator: np.random.Generator) -> FloatArray:
+def _times(run: PlannedRun, count: int, generator: np.random.Generator) -> FloatArray:
     """Return sorted times, uniform over the good time and before the end of each interval."""
     starts, stops = run.gti[:, 0], run.gti[:, 1]
     before = np.concatenate([[0.0], np.cumsum(stops - starts)])

@@ -1,4 +1,4 @@
-"""What is simulated, as frozen values: a ``Source``, the ``Response`` of an instrument and the ``Plan`` of its runs.
+"""What is simulated, as frozen values: a ``Source``, an ``AnalyticResponse`` and the ``Plan`` of the runs.
 
 The document is the model: ``plan_document`` writes what ``plan_from_document`` reads, with units, and the same document
 stands in a catalogue file and beside every simulated release.
@@ -18,8 +18,8 @@ import numpy as np
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError
 from xgamma.formats.yaml_documents import read_yaml
+from xgamma.geometry import destination
 from xgamma.simulate.documents import choice, count, document_of, from_document, normalize_fields, quantity
-from xgamma.simulate.sky import destination
 
 # 2001-01-01T00:00:00 UTC in TT, the reference epoch of the releases in use.
 MJDREFI, MJDREFF = 51910, 64.184 / 86400
@@ -70,7 +70,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Response:
+class AnalyticResponse:
     """An analytic instrument; energies in TeV, angles in deg. Its formulas are in ``xgamma.simulate.responses``.
 
     Parameters
@@ -180,7 +180,7 @@ class Plan:
     compress: bool = field(default=True)
     share_irfs: bool = field(default=False)
     source: Source = field(default_factory=Source)
-    response: Response = field(default_factory=Response)
+    response: AnalyticResponse = field(default_factory=AnalyticResponse)
 
     def __post_init__(self) -> None:
         normalize_fields(self, "simulation")
@@ -206,7 +206,7 @@ class Plan:
         days, rest = divmod(int((np.datetime64(self.start, "ms") - MJD_ZERO).astype(np.int64)), 86_400_000)
         return (days - MJDREFI) * SECONDS_PER_DAY + rest / 1000 - MJDREFF * SECONDS_PER_DAY
 
-    def run(self, number: int) -> Run:
+    def run(self, number: int) -> PlannedRun:
         """Return run ``number``, counted from 0: pointing, good time, efficiency."""
         night, slot = divmod(number, self.runs_per_night)
         start = self.first_start + night * SECONDS_PER_DAY + slot * (self.elapsed + self.slew)
@@ -214,7 +214,7 @@ class Plan:
         starts = start + np.arange(self.intervals) * (length + self.gap)
         angle = self.wobble_angles[number % len(self.wobble_angles)]
         lon, lat = destination(self.source.lon, self.source.lat, angle, self.wobble)
-        return Run(
+        return PlannedRun(
             number=number,
             obs_id=self.first_obs_id + number,
             lon=float(lon),
@@ -231,7 +231,7 @@ class Plan:
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class PlannedRun:
     """One run of a plan: pointing in deg (ICRS), good time (n, 2) in s since the reference epoch."""
 
     number: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xgamma.errors import OutputError, OutputExistsError
-from xgamma.formats.atomic import new_folder
+from xgamma.formats.atomic import new_folder, write_inside
 from xgamma.formats.gadf.layouts import LAYOUTS
 from xgamma.formats.gadf.write import (
     INDEX_FILES,
@@ -26,12 +27,13 @@ from xgamma.formats.gadf.write import (
     write_fits,
     write_index,
 )
-from xgamma.simulate.events import Emission, event_columns, expected_events
-from xgamma.simulate.headers import gti_header, obs_index, run_header
-from xgamma.simulate.plan import Plan, Run
-from xgamma.simulate.tables import response_tables
-from xgamma.simulate.truth import MODELS, TRUTH, Spectrum, spectrum_from_document, write_truth
+from xgamma.formats.yaml_documents import block_yaml
+from xgamma.simulate.events import Emission, Spectrum, event_columns, expected_events, spectrum_from_document
+from xgamma.simulate.plan import Plan, PlannedRun, Source, plan_document
+from xgamma.simulate.tables import gti_header, obs_index, response_tables, run_header
 
+TRUTH = "truth.yaml"
+MODELS = "models.yaml"
 DATA = "data"
 
 
@@ -62,7 +64,7 @@ class _EncodedIrfs:
 class _Written:
     """What the index tables need to know of a run, small enough to be kept for all of them."""
 
-    run: Run
+    run: PlannedRun
     events: int
     rows: tuple[HduRow, ...]
 
@@ -102,10 +104,6 @@ def simulate(
         When the folder is not empty, or with ``overwrite`` when something in it was not simulated.
     OutputError
         When it cannot be written.
-
-    Examples
-    --------
-    >>> release = simulate(Plan(runs=2), "demo")  # doctest: +SKIP
     """
     spectrum = spectrum_from_document(plan.source.spectral)
     _make_room(Path(path), overwrite)
@@ -178,7 +176,7 @@ def _ending(plan: Plan) -> str:
 
 
 def _write_run(
-    plan: Plan, run: Run, columns: Mapping[str, npt.NDArray[Any]], irfs: _EncodedIrfs, folder: Path
+    plan: Plan, run: PlannedRun, columns: Mapping[str, npt.NDArray[Any]], irfs: _EncodedIrfs, folder: Path
 ) -> tuple[_Written, int]:
     header = run_header(plan, run)
     encoded = [hdu_bytes(events_hdu(columns, header)), hdu_bytes(gti_hdu(run.gti, gti_header(run)))]
@@ -206,3 +204,25 @@ def expected_counts(plan: Plan) -> npt.NDArray[np.float64]:
     emissions = emissions_of(plan)
     runs = (plan.run(number) for number in range(plan.runs))
     return np.array([expected_events(emissions[run.efficiency], run) for run in runs])
+
+
+def models_document(source: Source) -> dict[str, Any]:
+    """Return the source as the document that models files hold."""
+    position = [_angle("lon_0", source.lon), _angle("lat_0", source.lat)]
+    spatial: dict[str, Any] = {"type": "PointSpatialModel", "frame": "icrs", "parameters": position}
+    if source.sigma > 0:
+        parameters = [*position, _angle("sigma", source.sigma)]
+        spatial = {"type": "GaussianSpatialModel", "frame": "icrs", "parameters": parameters}
+    spectral = copy.deepcopy(dict(source.spectral))
+    return {"components": [{"name": source.name, "type": "SkyModel", "spectral": spectral, "spatial": spatial}]}
+
+
+def _angle(name: str, value: float) -> dict[str, Any]:
+    return {"name": name, "value": value, "unit": "deg"}
+
+
+def write_truth(folder: Path, plan: Plan) -> None:
+    """Write the plan with its seed, and the model that a perfect analysis would find, into a ``new_folder``."""
+    documents = {TRUTH: {"simulation": plan_document(plan)}, MODELS: models_document(plan.source)}
+    for name, document in documents.items():
+        write_inside(folder / name, block_yaml(document, indent=2).encode())

@@ -1,6 +1,7 @@
-"""``Backend``: the few verbs that the store needs of a folder, a bucket or memory, through obstore.
+"""``Backend``: the few verbs that a store needs of a folder, a bucket or memory, through obstore.
 
-Whole objects only: read, create if absent, replace, list, delete. Everything above is built from these.
+Whole objects only: read, create if absent, replace, list, delete. Everything above is built from these. Objects that
+others put there, such as the files of a release, have a size and a version as well.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import uuid
 import weakref
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -25,7 +27,7 @@ from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import ObjectStore
 
 from xgamma.errors import DamagedError, StoreError
-from xgamma.storage.disk import delete_tree, is_behind_link, leftovers, read_file, write_file
+from xgamma.storage.disk import delete_tree, is_behind_link, leftovers, read_regular_file, write_file
 from xgamma.storage.locations import Location, reason, remote_objects
 from xgamma.storage.retries import persistent
 
@@ -101,7 +103,7 @@ class WholeObjectStore(ObjectStore[Any]):
             return prototype.buffer.from_bytes(known)
         if self._folder is not None and byte_range is None:
             with self._place.sentences("read"):
-                content = read_file(self._folder / key, MAX_CHUNK_BYTES)
+                content = read_regular_file(self._folder / key, MAX_CHUNK_BYTES)
             found = None if content is None else prototype.buffer.from_bytes(content)
         else:
             # Arrays of an opened product are read later, where no other sentence is said.
@@ -169,7 +171,7 @@ class Backend:
         """Return the bytes of an object, ``None`` if it is not there; raises ``StoreError`` for one of absurd size."""
         with self.sentences("read"):
             if self.folder is not None:
-                return read_file(self.folder / path, MAX_DOCUMENT_BYTES)
+                return read_regular_file(self.folder / path, MAX_DOCUMENT_BYTES)
             try:
                 found = obstore.get(self.objects, path)
             except FileNotFoundError:
@@ -296,3 +298,56 @@ def _folder(path: Path, create: bool) -> Backend:
         raise StoreError(
             f"The store {folder} cannot be opened as a folder: {reason(error)}. Give a folder that can be written."
         ) from error
+
+
+@dataclass(frozen=True)
+class FileStatus:
+    """What tells a file from its earlier content.
+
+    Parameters
+    ----------
+    size
+        Bytes.
+    version
+        The time of its last change in nanoseconds on a disk, the ETag of an object, or the time where it has none.
+    """
+
+    size: int
+    version: int | str
+
+
+def object_status(backend: Backend, path: str) -> FileStatus | None:
+    """Return the status of an object, ``None`` if it is not there; raises ``StoreError`` where nobody can know."""
+    with backend.sentences("read"):
+        try:
+            return _status(obstore.head(backend.objects, path))
+        except FileNotFoundError:
+            return None
+
+
+def object_statuses(backend: Backend, prefix: str) -> dict[str, FileStatus]:
+    """Return the status of every object below ``prefix`` by its path, a thousand in each request."""
+    with backend.sentences("listed"):
+        batches = obstore.list(backend.objects, prefix or None)
+        return {item["path"]: _status(item) for batch in batches for item in batch}
+
+
+def read_object(backend: Backend, path: str, limit: int) -> tuple[FileStatus, bytes] | None:
+    """Return an object with its status by one request, ``None`` if it is not there.
+
+    Raises ``StoreError``, before its content is fetched, for an object of more than ``limit`` bytes.
+    """
+    with backend.sentences("read"):
+        try:
+            found = obstore.get(backend.objects, path)
+        except FileNotFoundError:
+            return None
+        status = _status(found.meta)
+        if status.size > limit:
+            sizes = f"expected at most {limit >> 20} MB, it has {status.size >> 20} MB"
+            raise StoreError(f"{path} in {backend.url} is not read: {sizes}.")
+        return status, bytes(found.bytes())
+
+
+def _status(meta: Mapping[str, Any]) -> FileStatus:
+    return FileStatus(int(meta["size"]), str(meta.get("e_tag") or meta["last_modified"].isoformat()))

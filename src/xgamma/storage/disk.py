@@ -14,7 +14,7 @@ from pathlib import Path
 _STAGED = re.compile(r".*#\d+")
 
 
-def read_file(path: Path, limit: int) -> bytes | None:
+def read_regular_file(path: Path, limit: int) -> bytes | None:
     """Return the bytes of an ordinary file, ``None`` if there is nothing.
 
     Raises

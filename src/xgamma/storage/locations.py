@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 from obstore.exceptions import BaseError
 from obstore.store import HTTPStore, from_url
 
-from xgamma.errors import StoreError
-from xgamma.storage.retries import client_options, retry_config, tries_of, without_tries
+from xgamma.errors import ConfigError, StoreError
+from xgamma.storage.retries import Retries, client_options, retry_config, tries_of, without_tries
 
 _WEB = ("http", "https")
 # The first word of the variables of the environment that obstore reads.
@@ -118,32 +118,46 @@ def reason(error: Exception) -> str:
     return f"{first} ({code.group(1)})" if code else first
 
 
-def remote_objects(url: str) -> Any:
+def remote_objects(url: str, retries: Retries | None = None) -> Any:
     """Return the objects below ``s3://bucket/prefix`` and the like; ``https://`` is for reading only.
 
     Endpoint, region and credentials come from the environment, which obstore reads. Raises ``StoreError``.
     """
     validate_url(url)
     scheme = urlsplit(url).scheme
+    options = client_options("HTTP" if scheme in _WEB else _KEYS.get(scheme, "AWS"), retries)
     try:
         if scheme in _WEB:
-            options: Any = {**client_options("HTTP"), "allow_http": scheme == "http"}
-            return HTTPStore.from_url(url, client_options=options, retry_config=retry_config())
-        return from_url(url, client_options=client_options(_KEYS.get(scheme, "AWS")), retry_config=retry_config())
+            options["allow_http"] = scheme == "http"
+            return HTTPStore.from_url(url, client_options=options, retry_config=retry_config(retries))
+        return from_url(url, client_options=options, retry_config=retry_config(retries))
     except (BaseError, OSError, ValueError) as error:
         raise StoreError(f"{url} cannot be opened: {reason(error)}. Check its url.") from None
 
 
-def validate_url(url: str) -> None:
-    """Raise ``StoreError`` for a url of no known kind, or one that could hold a secret: urls get into records."""
-    parts = urlsplit(url)
-    bare = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+DOWNLOAD_SCHEMES = ("https", "http", "s3", "gs", "az")
+
+
+def validate_url(url: Any, *, is_download: bool = False) -> None:
+    """Raise for a url of no known kind, or one that could hold a secret: urls get into records and messages.
+
+    Raises
+    ------
+    StoreError
+        For one where no store and no release can be.
+    ConfigError
+        With ``is_download``, for one that no file can be fetched from.
+    """
+    error = ConfigError if is_download else StoreError
+    parts = urlsplit(url if isinstance(url, str) else "")
+    bare = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" if parts.scheme else repr(url)
     if "@" in parts.netloc or parts.query or parts.fragment:
-        raise StoreError(
+        raise error(
             f"The url {bare} came with a user, a query or a fragment. Give {bare} alone, "
             "and the credentials in the environment."
         )
-    if parts.scheme not in (*_WEB, *_KEYS, "memory", "file"):
-        raise StoreError(
-            f"{bare} cannot be opened: expected s3://, gs://, az://, https://, memory://, file:// or a path."
-        )
+    if is_download and (parts.scheme not in DOWNLOAD_SCHEMES or not parts.netloc):
+        expected = ", ".join(f"{word}://" for word in DOWNLOAD_SCHEMES)
+        raise error(f"{bare} cannot be opened: expected {expected} with a host or bucket and a path.")
+    if not is_download and parts.scheme not in (*_WEB, *_KEYS, "memory", "file"):
+        raise error(f"{bare} cannot be opened: expected s3://, gs://, az://, https://, memory://, file:// or a path.")

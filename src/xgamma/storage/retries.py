@@ -1,4 +1,4 @@
-"""How long a server is waited for, how often it is asked again, and how that is said.
+"""All settings of retries: how long a server is waited for, how often it is asked again, and how errors tell it.
 
 obstore asks again by itself where it knows that this does no harm. The store knows more: to put a record a second time
 meets the first one, to delete twice is to delete, and a list is read from its beginning.
@@ -11,21 +11,63 @@ import random
 import re
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from obstore.exceptions import GenericError
 
+from xgamma.errors import ConfigError
+
 Result = TypeVar("Result")
 
-TRIES = 6
-"""How often a request is made in all."""
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
-"""The first and the longest pause between two of them, in s."""
-TOTAL_SECONDS = 180.0
-"""After this no request is made again."""
+DAY = 86_400.0
+
+
+@dataclass(frozen=True)
+class Retries:
+    """How long a server is waited for, and how often it is asked again.
+
+    Parameters
+    ----------
+    timeout
+        Seconds without a byte after which a connection is given up.
+    retries
+        How often in a row a request is repeated that failed for a reason that may pass: no connection, a connection
+        that breaks or stands still, an overloaded server.
+    pause, longest_pause
+        Seconds before the first repetition; each further pause is twice as long, up to the longest.
+    connect_timeout, request_timeout
+        Seconds to connect, by default ``timeout``, and for a whole request.
+    total
+        Seconds after which a request is not repeated any more.
+
+    Raises
+    ------
+    ConfigError
+        For a number that is out of its range.
+    """
+
+    timeout: float = 30.0
+    retries: int = 5
+    pause: float = 0.5
+    longest_pause: float = 15.0
+    connect_timeout: float | None = None
+    request_timeout: float = DAY
+    total: float = DAY
+
+    def __post_init__(self) -> None:
+        if not (0 < self.timeout <= DAY and 0 < self.pause <= DAY and 0 <= self.retries <= 1000):
+            raise ConfigError(
+                f"Expected a timeout and a pause above 0 s and at most {DAY:g} s, and 0 to 1000 retries, got {self}."
+            )
+
+
+DOWNLOADS = Retries()
+"""Of the files of a release: a large one may take long, one that stands still is asked for again."""
 # An answer of 16 MB, of which sixteen are on the way at once, takes 100 s at 20 Mbit/s.
-_DEFAULTS = {"timeout": "120s", "connect_timeout": "5s"}
+STORE = Retries(120.0, pause=0.1, longest_pause=10.0, connect_timeout=5.0, request_timeout=120.0, total=180.0)
+"""Of the objects of stores and releases in buckets and on the web."""
 # What obstore takes from the environment only as long as it is given no options at all.
 _OPTIONS = (
     "allow_http",
@@ -48,35 +90,48 @@ _TRIED = re.compile(r", after (\d+) retries, max_retries: \d+, retry_timeout: \w
 _OF_SERVER = re.compile(r"HTTP error: |Got invalid \w+ response|status code: (?:5\d\d|429)")
 
 
-def client_options(words: str) -> Any:
-    """Return the options of obstore's client: those of the environment, ``<words>_TIMEOUT`` and such, over ours."""
-    given = {name: os.environ.get(f"{words}_{name.upper()}") for name in _OPTIONS}
-    return _DEFAULTS | {name: value for name, value in given.items() if value is not None}
+def client_options(prefix: str, retries: Retries | None = None) -> Any:
+    """Return the options of obstore's client: those of the environment, ``<prefix>_TIMEOUT`` and such, and timeouts.
+
+    The environment goes before those of ``STORE``, the default, but not before ``retries`` that are given.
+    """
+    known = {name: os.environ.get(f"{prefix}_{name.upper()}") for name in _OPTIONS}
+    environment = {name: value for name, value in known.items() if value is not None}
+    timeouts = _timeouts(retries or STORE)
+    return timeouts | environment if retries is None else environment | timeouts
 
 
-def retry_config() -> Any:
-    """Return how often obstore asks again."""
-    backoff = {
-        "init_backoff": timedelta(seconds=FIRST_PAUSE),
-        "max_backoff": timedelta(seconds=LONGEST_PAUSE),
-        "base": 2,
+def _timeouts(retries: Retries) -> dict[str, str]:
+    connect = retries.timeout if retries.connect_timeout is None else retries.connect_timeout
+    seconds = {"timeout": retries.request_timeout, "connect_timeout": connect}
+    if retries.timeout < retries.request_timeout:
+        seconds["read_timeout"] = retries.timeout
+    return {
+        name: f"{value:.0f}s" if value == round(value) else f"{1e6 * value:.0f}us" for name, value in seconds.items()
     }
-    return {"max_retries": TRIES - 1, "retry_timeout": timedelta(seconds=TOTAL_SECONDS), "backoff": backoff}
+
+
+def retry_config(retries: Retries | None = None) -> Any:
+    """Return how often obstore asks again, by default as ``STORE`` says."""
+    chosen = retries or STORE
+    longest = max(chosen.pause, chosen.longest_pause)
+    pauses = {"init_backoff": timedelta(seconds=chosen.pause), "max_backoff": timedelta(seconds=longest), "base": 2}
+    return {"max_retries": chosen.retries, "retry_timeout": timedelta(seconds=chosen.total), "backoff": pauses}
 
 
 def persistent(ask: Callable[[], Result]) -> Result:
     """Return what ``ask`` returns; where its answer broke off it is called again. It must do no harm twice."""
     began = time.monotonic()
-    for tries in range(1, TRIES + 1):
+    for tries in range(1, STORE.retries + 2):
         try:
             return ask()
         except GenericError as error:
-            is_last = tries == TRIES or time.monotonic() - began > TOTAL_SECONDS
+            is_last = tries > STORE.retries or time.monotonic() - began > STORE.total
             if is_last or not _BROKEN.search(str(error)) or _TRIED.search(str(error)):
                 error.add_note(f"tries: {tries}")
                 raise
         # Not all at the same moment.
-        time.sleep(random.uniform(0.5, 1) * min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (tries - 1)))
+        time.sleep(random.uniform(0.5, 1) * min(STORE.longest_pause, STORE.pause * 2 ** (tries - 1)))
     raise AssertionError("the last try returns or raises")
 
 
@@ -92,7 +147,7 @@ def tries_of(error: BaseException) -> int | None:
         int(note.removeprefix("tries: ")) for note in getattr(error, "__notes__", []) if note.startswith("tries: ")
     ]
     # Of an answer to a reading that broke off obstore does not say how often it asked again.
-    return max(noted, default=TRIES if "body" in text else 1)
+    return max(noted, default=STORE.retries + 1 if "body" in text else 1)
 
 
 def without_tries(text: str) -> str:

@@ -1,7 +1,7 @@
 """Whole arrays as the chunks of Zarr v3 and back: little-endian, C order, then blosc.
 
 Windows of an array are read through zarr. Whole arrays are what a store writes and mostly reads, and an array object of
-zarr costs about half a millisecond for each chunk, however small it is.
+zarr costs about half a millisecond for each chunk, however small it is. ``StoredArray`` is read when it is used.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ from typing import Any, NamedTuple, Protocol, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 from numcodecs.blosc import SHUFFLE, Blosc
+from xarray.backends import BackendArray
+from xarray.core import indexing
 from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
+from zarr.core.sync import sync
 from zarr.storage import ObjectStore
 
 from xgamma.errors import StoreError
 
-Document = dict[str, Any]
+ZarrDocument = dict[str, Any]
 Result = TypeVar("Result")
 
 # Measured on 380,000 H.E.S.S. events: 1.3 GB/s in, 4.8 GB/s out, ratio 2.4 (zstd 1: 0.4, 0.8, 2.1).
@@ -35,12 +38,12 @@ _AT_ONCE = 256
 _LARGE_BYTES = 1_000_000
 
 
-def chunk_shape_of(document: Document) -> tuple[int, ...]:
+def chunk_shape_of(document: ZarrDocument) -> tuple[int, ...]:
     """Return the shape of a chunk from the document of an array."""
     return tuple(document["chunk_grid"]["configuration"]["chunk_shape"])
 
 
-def chunks_of(document: Document) -> Iterator[tuple[str, tuple[slice, ...]]]:
+def chunks_of(document: ZarrDocument) -> Iterator[tuple[str, tuple[slice, ...]]]:
     """Yield the key below the array, ``c``, ``c.0``, ``c.0.1``, ..., and the place in the array of every chunk."""
     sizes, chunk = document["shape"], chunk_shape_of(document)
     counts = [range(-(-size // length)) for size, length in zip(sizes, chunk, strict=True)]
@@ -52,13 +55,13 @@ def chunks_of(document: Document) -> Iterator[tuple[str, tuple[slice, ...]]]:
         )
 
 
-def encoded_chunks(document: Document, values: npt.NDArray[Any]) -> dict[str, bytes]:
+def encoded_chunks(document: ZarrDocument, values: npt.NDArray[Any]) -> dict[str, bytes]:
     """Return the content of every chunk of an array by its key below the array."""
     shape = chunk_shape_of(document)
     return {key: _encoded(values[place], shape) for key, place in chunks_of(document)}
 
 
-class Damageable(Protocol):
+class ChunkReader(Protocol):
     """A place of chunks that knows what to say of a damaged one."""
 
     async def get(self, key: str, prototype: BufferPrototype) -> Buffer | None:
@@ -68,7 +71,7 @@ class Damageable(Protocol):
         """Return the error for an object that is not as it was put."""
 
 
-async def write_array(zarr: ObjectStore[Any], path: str, document: Document, values: npt.NDArray[Any]) -> None:
+async def write_array(zarr: ObjectStore[Any], path: str, document: ZarrDocument, values: npt.NDArray[Any]) -> None:
     """Write every chunk of an array."""
     shape = chunk_shape_of(document)
 
@@ -87,7 +90,7 @@ def _encoded(values: npt.NDArray[Any], shape: tuple[int, ...]) -> bytes:
     return bytes(_CODEC.encode(np.ascontiguousarray(values)))
 
 
-async def read_array(zarr: Damageable, path: str, document: Document) -> npt.NDArray[Any]:
+async def read_array(zarr: ChunkReader, path: str, document: ZarrDocument) -> npt.NDArray[Any]:
     """Read a whole array; raises ``StoreError`` for a chunk that is missing or damaged, and for no room in memory."""
     values = _room(zarr, path, document["shape"], document)
     parts = ((key, _inside(place), place) for key, place in chunks_of(document))
@@ -96,7 +99,7 @@ async def read_array(zarr: Damageable, path: str, document: Document) -> npt.NDA
 
 
 async def read_window(
-    zarr: Damageable, path: str, document: Document, places: tuple[slice | npt.NDArray[np.int64], ...]
+    zarr: ChunkReader, path: str, document: ZarrDocument, places: tuple[slice | npt.NDArray[np.int64], ...]
 ) -> npt.NDArray[Any]:
     """Read a part of an array, of each chunk what is needed.
 
@@ -163,7 +166,7 @@ def _inside(place: tuple[slice, ...]) -> tuple[slice, ...]:
     return tuple(slice(0, part.stop - part.start) for part in place)
 
 
-def _room(zarr: Damageable, path: str, shape: Sequence[int], document: Document) -> npt.NDArray[Any]:
+def _room(zarr: ChunkReader, path: str, shape: Sequence[int], document: ZarrDocument) -> npt.NDArray[Any]:
     try:
         return np.empty(shape, dtype=np.dtype(document["data_type"]).newbyteorder("<"))
     except (MemoryError, ValueError):
@@ -171,7 +174,11 @@ def _room(zarr: Damageable, path: str, shape: Sequence[int], document: Document)
 
 
 async def _read_into(
-    values: npt.NDArray[Any], zarr: Damageable, path: str, document: Document, parts: Iterable[tuple[str, Any, Any]]
+    values: npt.NDArray[Any],
+    zarr: ChunkReader,
+    path: str,
+    document: ZarrDocument,
+    parts: Iterable[tuple[str, Any, Any]],
 ) -> None:
     """Fill an array from chunks: the key of each, what of it is needed, and where that goes."""
     shape = chunk_shape_of(document)
@@ -200,3 +207,52 @@ def _decoded(content: bytes, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np
 
 async def _in_thread_if_large(nbytes: int, function: Callable[[], Result]) -> Result:
     return await asyncio.to_thread(function) if nbytes > _LARGE_BYTES else function()
+
+
+class StoredArray(BackendArray):
+    """One array of a store; travels to a worker as its place and its document.
+
+    Parameters
+    ----------
+    zarr, path, document
+        The place of its chunks, its path there, and its document, which ``validated_documents`` has looked at.
+    """
+
+    def __init__(self, zarr: ChunkReader, path: str, document: ZarrDocument) -> None:
+        self._zarr = zarr
+        self._path = path
+        self._document = document
+        self.shape = tuple(document["shape"])
+        self.dtype = np.dtype(document["data_type"])
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        """Return what is asked for, as numpy numbers it; raises ``StoreError`` as ``read_window``."""
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
+
+    async def async_getitem(self, key: indexing.ExplicitIndexer) -> Any:
+        """Return the same without waiting."""
+        return await indexing.async_explicit_indexing_adapter(
+            key, self.shape, indexing.IndexingSupport.OUTER, self._found
+        )
+
+    def _read(self, key: tuple[Any, ...]) -> npt.NDArray[Any]:
+        found: npt.NDArray[Any] = sync(self._found(key))
+        return found
+
+    async def _found(self, key: tuple[Any, ...]) -> npt.NDArray[Any]:
+        asked = [_place(each, size) for each, size in zip(key, self.shape, strict=True)]
+        found = await read_window(self._zarr, self._path, self._document, tuple(asked))
+        # A single number takes its dim away.
+        return found[tuple(0 if isinstance(each, int | np.integer) else slice(None) for each in key)]
+
+
+def _place(key: Any, size: int) -> Selector:
+    if isinstance(key, slice):
+        return key if key.step in (None, 1) else np.arange(size)[key]
+    numbers = np.atleast_1d(np.asarray(key, dtype=np.int64))
+    return np.where(numbers < 0, numbers + size, numbers)
+
+
+def lazy_array(zarr: ChunkReader, path: str, document: ZarrDocument) -> indexing.LazilyIndexedArray:
+    """Return an array as a variable of xarray holds it that is not read yet."""
+    return indexing.LazilyIndexedArray(StoredArray(zarr, path, document))

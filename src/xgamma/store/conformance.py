@@ -26,7 +26,7 @@ from xgamma.store.encoding import Documents, array_documents
 from xgamma.store.garbage import kinds, retired_path
 from xgamma.store.layout import layout_violations
 from xgamma.store.ledgers import RULES
-from xgamma.store.opening import Location, locate, open_group, record_at
+from xgamma.store.opening import OpenedLocation, locate, open_group, record_at
 from xgamma.store.records import record_path
 
 _KEY = re.compile(r"[0-9a-f]{32}")
@@ -85,7 +85,7 @@ def validate(url: str | Path) -> Conformance:
 # --- stores
 
 
-def _check_store(location: Location, result: Conformance) -> None:
+def _check_store(location: OpenedLocation, result: Conformance) -> None:
     backend = location.backend
     if urlsplit(location.url).scheme in ("http", "https"):
         raise StoreError(
@@ -234,7 +234,7 @@ def _lengths(root: xr.Dataset, product: Product, texts: Mapping[str, Any]) -> It
 # --- Zarr groups outside of a store
 
 
-def _check_file(location: Location, result: Conformance) -> None:
+def _check_file(location: OpenedLocation, result: Conformance) -> None:
     """Check a Zarr group alone: a part, spectra in the root or in ``spectra-0``, ..., a fit, or flux points."""
     backend = location.backend
     documents, found = layout_violations(backend.read("zarr.json"))

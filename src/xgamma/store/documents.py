@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from xgamma.store.chunks import Document, encoded_chunks
+from xgamma.store.chunks import ZarrDocument, encoded_chunks
 
 MAX_DEPTH = 64
 """How deeply mappings and lists may be nested."""
@@ -101,7 +101,7 @@ KEY = "small_chunks"
 _ARRAY_BYTES, _PRODUCT_BYTES = 32_000, 192_000
 
 
-def small_chunks(arrays: Iterable[tuple[str, Document, npt.NDArray[Any]]]) -> dict[str, str]:
+def small_chunks(arrays: Iterable[tuple[str, ZarrDocument, npt.NDArray[Any]]]) -> dict[str, str]:
     """Return the chunks of small arrays as base64, by their keys below the product.
 
     Parameters

@@ -27,18 +27,18 @@ from xgamma.errors import ConfigError, DataError, StoreError, did_you_mean
 from xgamma.store.chunks import (
     COMPRESSION,
     SEPARATOR,
-    Damageable,
-    Document,
+    ChunkReader,
+    ZarrDocument,
     chunk_shape_of,
+    lazy_array,
     read_array,
     read_window,
     write_array,
 )
 from xgamma.store.documents import KEY, parsed_mapping, small_chunks
 from xgamma.store.keys import plain, stored_array, validate_segment
-from xgamma.store.lazy_arrays import lazy_array
 
-Documents = dict[str, Document]
+Documents = dict[str, ZarrDocument]
 
 # Two million float64, the most events of one block of the reduction.
 CHUNK_BYTES = 16_000_000
@@ -56,7 +56,7 @@ class Stored:
 
     dims: tuple[str, ...]
     values: npt.NDArray[Any]
-    attrs: Document
+    attrs: ZarrDocument
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class StoredGroup:
     """A Dataset as it is written."""
 
     arrays: Mapping[str, Stored]
-    attrs: Document
+    attrs: ZarrDocument
 
 
 def encoded(dataset: xr.Dataset, group: str) -> StoredGroup:
@@ -77,7 +77,7 @@ def encoded(dataset: xr.Dataset, group: str) -> StoredGroup:
     _validate_names(dataset, where)
     variables, attrs = encode_dataset_coordinates(dataset.drop_encoding())
     arrays: dict[str, Stored] = {}
-    texts: Document = {}
+    texts: ZarrDocument = {}
     for name, variable in variables.items():
         values = stored_array(variable.values, f"{name} of {where}")
         own = plain(variable.attrs, f"attrs of {name} of {where}")
@@ -177,9 +177,9 @@ def _join(*parts: str) -> str:
     return "/".join(part for part in parts if part)
 
 
-def _array_document(array: Stored, chunks: tuple[int, ...]) -> Document:
+def _array_document(array: Stored, chunks: tuple[int, ...]) -> ZarrDocument:
     size = array.values.dtype.itemsize
-    endian: Document = {"name": "bytes", "configuration": {"endian": "little"}} if size > 1 else {"name": "bytes"}
+    endian: ZarrDocument = {"name": "bytes", "configuration": {"endian": "little"}} if size > 1 else {"name": "bytes"}
     compression = {"name": "blosc", "configuration": {"typesize": size, **COMPRESSION}}
     return {
         "zarr_format": 3,
@@ -196,7 +196,7 @@ def _array_document(array: Stored, chunks: tuple[int, ...]) -> Document:
     }
 
 
-def _group_document(attrs: Document) -> Document:
+def _group_document(attrs: ZarrDocument) -> ZarrDocument:
     return {"zarr_format": 3, "node_type": "group", "attributes": attrs}
 
 
@@ -270,11 +270,11 @@ def array_documents(documents: Documents, group: str) -> Documents:
 
 
 def read_arrays(
-    zarr: Damageable, folder: str, arrays: Documents, rows: slice | None = None
+    zarr: ChunkReader, folder: str, arrays: Documents, rows: slice | None = None
 ) -> dict[str, npt.NDArray[Any]]:
     """Read several arrays at once, whole or the same rows of each."""
 
-    async def read_one(path: str, document: Document) -> npt.NDArray[Any]:
+    async def read_one(path: str, document: ZarrDocument) -> npt.NDArray[Any]:
         return await (read_array(zarr, path, document) if rows is None else read_window(zarr, path, document, (rows,)))
 
     async def read() -> list[npt.NDArray[Any]]:
@@ -283,13 +283,13 @@ def read_arrays(
     return dict(zip(arrays, sync(read()), strict=True))
 
 
-def read_group(zarr: Damageable, folder: str, documents: Documents, group: str) -> xr.Dataset:
+def read_group(zarr: ChunkReader, folder: str, documents: Documents, group: str) -> xr.Dataset:
     """Read one group whole, as it was put."""
     arrays = array_documents(documents, group)
     return decoded(raw_group(documents, group, read_arrays(zarr, _join(folder, group), arrays)))
 
 
-def lazy_group(zarr: Damageable, folder: str, documents: Documents, group: str) -> xr.Dataset:
+def lazy_group(zarr: ChunkReader, folder: str, documents: Documents, group: str) -> xr.Dataset:
     """Return one group with its names, whose other arrays are read when they are used."""
     arrays = array_documents(documents, group)
     lazy = {name: lazy_array(zarr, _join(folder, group, name), document) for name, document in arrays.items()}

@@ -1,4 +1,4 @@
-"""Care of a store: what killed and losing writers left, and products that a merged one holds."""
+"""Garbage collection: what killed and losing writers left, and products that a merged one holds."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _read_or_reason(backend: Backend, path: str) -> bytes | str | None:
         return str(error).rstrip(".")
 
 
-def warn_of(damaged: Mapping[str, StoreError]) -> None:
+def warn_of_damage(damaged: Mapping[str, StoreError]) -> None:
     """Name products whose records are damaged; they are left as they are."""
     for product, error in damaged.items():
         log.warning("%s Nothing of %s was touched.", error, product)
@@ -108,7 +108,7 @@ def collect_garbage(backend: Backend, older_than: datetime.timedelta) -> list[st
     a record is damaged, nobody knows which attempt it names: none of its product is deleted.
     """
     records, damaged = list_records(backend, kinds(backend))
-    warn_of(damaged)
+    warn_of_damage(damaged)
     for record in records:
         retire(backend, record)
     limit = datetime.datetime.now(datetime.UTC) - older_than

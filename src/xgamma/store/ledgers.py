@@ -87,7 +87,7 @@ def _path(folder: str, name: str) -> str:
     return f"{folder}/{validate_segment(name, 'name')}{_ENDING}"
 
 
-class Beside:
+class Ledgers:
     """The small mappings of a store; they may be replaced and deleted, as products never are."""
 
     _backend: Backend

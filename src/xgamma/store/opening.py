@@ -20,7 +20,7 @@ _MARK, _RECORD, _GROUP = "store.json", "record.json", "zarr.json"
 
 
 @dataclass(frozen=True)
-class Location:
+class OpenedLocation:
     """What a url leads to.
 
     Parameters
@@ -44,7 +44,7 @@ class Location:
     attempt: str = ""
 
 
-def locate(url: str | Path) -> Location:
+def locate(url: str | Path) -> OpenedLocation:
     """Return what is at a url: a store, ``STORE/kind/key``, ``STORE/kind/key/attempt``, or a Zarr group.
 
     Raises
@@ -62,18 +62,18 @@ def locate(url: str | Path) -> Location:
         raise MissingInputError(f"There is no folder {url}. Give a store, STORE/KIND/KEY or a Zarr group.") from error
     place = backend.url.rstrip("/")
     if backend.exists(_MARK):
-        return Location(place, "store", backend)
+        return OpenedLocation(place, "store", backend)
     if backend.exists(_RECORD):
-        return Location(place, "product", backend, "/".join(place.split("/")[-2:]))
+        return OpenedLocation(place, "product", backend, "/".join(place.split("/")[-2:]))
     if backend.exists(_GROUP):
-        return _published(place) or Location(place, "group", backend)
+        return _published(place) or OpenedLocation(place, "group", backend)
     raise MissingInputError(
         f"At {place} there is no store, no product and no Zarr group of version 3: none of {_MARK}, {_RECORD}, "
         f"{_GROUP}. Give a store, STORE/KIND/KEY or a Zarr group."
     )
 
 
-def _published(place: str) -> Location | None:
+def _published(place: str) -> OpenedLocation | None:
     """Return the product whose attempt is at ``place``, ``None`` for a Zarr group without a record beside it."""
     folder, _, attempt = place.rpartition("/")
     if len(folder.split("/")) < 3:  # the root of a disk, a host or a bucket is no product
@@ -81,10 +81,10 @@ def _published(place: str) -> Location | None:
     backend = open_backend(folder, create=False)
     if not backend.exists(_RECORD):
         return None
-    return Location(place, "product", backend, "/".join(folder.split("/")[-2:]), attempt)
+    return OpenedLocation(place, "product", backend, "/".join(folder.split("/")[-2:]), attempt)
 
 
-def record_at(location: Location) -> Record | None:
+def record_at(location: OpenedLocation) -> Record | None:
     """Return the record of a product at its location, ``None`` for a group alone.
 
     Raises
@@ -108,7 +108,7 @@ def record_at(location: Location) -> Record | None:
     return record
 
 
-def documents_at(location: Location) -> tuple[str, Documents]:
+def documents_at(location: OpenedLocation) -> tuple[str, Documents]:
     """Return the folder of the Zarr group at a location, below it, and its documents.
 
     Raises

@@ -13,6 +13,7 @@ import datetime
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +30,16 @@ from xgamma.store.documents import parsed_mapping
 from xgamma.store.encoding import Documents, array_documents, encoded, read_arrays, read_group, write_groups
 from xgamma.store.garbage import Listing
 from xgamma.store.keys import dataset_digest, digest, validate_segment
-from xgamma.store.ledgers import NAMES, Beside, write_label
+from xgamma.store.ledgers import NAMES, Ledgers, write_label
 from xgamma.store.opening import documents_of, open_group
 from xgamma.store.records import SCHEMA, Record, draft_record, record_path, validate_known, validate_schema
 
 _OPENED = 64
 
-Groups = Mapping[str, xr.Dataset]
+DatasetGroups = Mapping[str, xr.Dataset]
 
 
-class Store(Beside):
+class Store(Ledgers):
     """A store of products in a folder, in memory (``memory://``), in a bucket (``s3://bucket/prefix``) or on the web.
 
     With ``read_only`` everything that would write raises ``StoreError``. Raises ``StoreError`` when the place cannot be
@@ -64,10 +65,10 @@ class Store(Beside):
     def __repr__(self) -> str:
         return f"Store({self.url!r})"
 
-    def __reduce__(self) -> tuple[type[Store], tuple[str]]:
+    def __reduce__(self) -> tuple[Callable[..., Store], tuple[str]]:
         if self.url.startswith("memory:"):
             raise StoreError("A store in memory stays in its process. Use a folder when other processes take part.")
-        return Store, (self.url,)
+        return partial(Store, read_only=self.is_read_only), (self.url,)
 
     @property
     def is_remote(self) -> bool:
@@ -99,7 +100,7 @@ class Store(Beside):
         self,
         kind: str,
         key: str,
-        groups: Groups,
+        groups: DatasetGroups,
         provenance: Mapping[str, Any],
         *,
         inputs: Sequence[str] = (),
@@ -133,7 +134,7 @@ class Store(Beside):
             return published
         return self._publish(draft_record(kind, key, provenance, inputs, texts or {}), groups, encoding or {})
 
-    def _publish(self, draft: Record, groups: Groups, encoding: Mapping[str, Mapping[str, Any]]) -> Record:
+    def _publish(self, draft: Record, groups: DatasetGroups, encoding: Mapping[str, Mapping[str, Any]]) -> Record:
         self._validate_writable()
         loaded = {group: dataset.compute() for group, dataset in groups.items()}
         stored = {group: encoded(dataset, group) for group, dataset in loaded.items()}
@@ -303,17 +304,17 @@ class Store(Beside):
         self.record(kind, key)
         write_label(self._backend, NAMES, name, {"kind": kind, "key": key})
 
-    # Care
+    # Compaction and garbage collection
 
     def compact(
         self,
         kind: str,
         keys: Sequence[str],
-        concatenate: Callable[[list[dict[str, xr.Dataset]]], Groups],
+        concatenate: Callable[[list[dict[str, xr.Dataset]]], DatasetGroups],
         provenance: Mapping[str, Any],
         *,
         texts: Mapping[str, Any] | None = None,
-        encoding: Callable[[Groups], Mapping[str, Mapping[str, Any]]] = lambda _: {},
+        encoding: Callable[[DatasetGroups], Mapping[str, Mapping[str, Any]]] = lambda _: {},
     ) -> Record:
         """Publish the concatenation of several products as one that supersedes them, then unpublish them.
 
@@ -350,7 +351,7 @@ class Store(Beside):
         Damaged records are named, and passed over.
         """
         records, damaged = garbage.known_records(self.listing(), self.url)
-        garbage.warn_of(damaged)
+        garbage.warn_of_damage(damaged)
         for record in records:
             garbage.retire(self._backend, record)
         held = {(record.kind, key) for record in records for key in record.supersedes}

@@ -19,8 +19,7 @@ from xgamma.execute import progress_bar
 from xgamma.formats.masks import read_mask
 from xgamma.geometry import separation
 from xgamma.ingest.release import FitsRelease
-from xgamma.ingest.stored import KIND, Origin, stored_versions
-from xgamma.ingest.versions import StoredRun
+from xgamma.ingest.stored import KIND, Origin, StoredRun, stored_versions
 from xgamma.outcome import Outcome
 from xgamma.reduce import select_rows
 from xgamma.store import Record, Store, digest
@@ -159,7 +158,7 @@ def compare_with_gammapy(
     random = np.random.default_rng(seed)
     chosen = sorted(random.choice(len(possible), min(sample, len(possible)), replace=False).tolist())
     mask = None if exclusion is None else peer.read_exclusion(exclusion)
-    open_release = cache(peer.open_release)
+    open_release = cache(peer.open_data_store)
     found: dict[str, list[tuple[float, str]]] = {quantity.name: [] for quantity in QUANTITIES}
     with progress_bar("Reducing with Gammapy", len(chosen)) as advance:
         for candidate in (possible[number] for number in chosen):
@@ -188,7 +187,7 @@ def _compared(
         return {}
     try:
         release = open_release(Path(candidate.release.place), **candidate.release.names.given)
-        theirs = bridges.reduction.reduced(release, _piece(candidate, ours), recipe, used)
+        theirs = bridges.reduction.reduced_by_gammapy(release, _piece(candidate, ours), recipe, used)
     except PEER_ERRORS as error:
         result.refused.append((candidate.name, f"{type(error).__name__}: {error}"))
         return {}
@@ -205,7 +204,7 @@ def _piece(candidate: _Candidate, row: xr.Dataset) -> Any:
     bounds = (np.nan_to_num([start, stop], neginf=-1e12, posinf=1e12)).tolist()
     is_cut = bool(np.isfinite([start, stop]).any())
     interval = time_from_seconds(np.array(bounds), float(row.attrs["mjdref"])) if is_cut else None
-    return bridges.reduction.Piece(candidate.name, candidate.obs_id, interval)
+    return bridges.reduction.RunPiece(candidate.name, candidate.obs_id, interval)
 
 
 def _candidates(
@@ -213,7 +212,7 @@ def _candidates(
 ) -> Iterator[_Candidate]:
     """Yield the rows that can be compared; the others are counted in ``result`` by reason."""
     versions = stored_versions(store)
-    places = _Places(store, datastore)
+    places = _Releases(store, datastore)
     for record in records:
         rows = store.open(ROWS, record.key)
         names, obs_ids = rows["dataset"].values.tolist(), rows["obs_id"].values.tolist()
@@ -240,7 +239,7 @@ def _unknown_recipe(record: Record, mask: str | None) -> str | None:
     return NO_MASK if mask is None else OTHER_MASK if mask != document["exclusion"] else None
 
 
-class _Places:
+class _Releases:
     """Which release holds the files of a run, and whether they are still those that were ingested."""
 
     def __init__(self, store: Store, datastore: Path | None) -> None:

@@ -22,8 +22,7 @@ from urllib.parse import unquote, urlsplit
 from xgamma.errors import InputError, MissingInputError, StoreError
 from xgamma.formats.fits.tables import LARGEST_FILE, read_raw
 from xgamma.formats.local_files import is_there
-from xgamma.storage.backend import Backend, open_backend
-from xgamma.storage.objects import FileStatus, object_status, object_statuses, read_object
+from xgamma.storage.backend import Backend, FileStatus, object_status, object_statuses, open_backend, read_object
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -10,7 +10,7 @@ from xgamma.errors import InputError, MissingHduError, MissingInputError, senten
 from xgamma.formats.fits.tables import FitsTable, table_named, tables_of, validate_datasum
 from xgamma.formats.gadf.classes import REQUIRED_ROLES, HduLocation, RunEntry, table_of_role
 from xgamma.formats.gadf.files import File, read_files
-from xgamma.storage.objects import FileStatus
+from xgamma.storage.backend import FileStatus
 
 # Without these no analysis goes on: where their file could not be asked for, the run is tried again.
 NEEDED_ROLES = (*REQUIRED_ROLES, "aeff", "edisp")
