@@ -9,17 +9,17 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from xgamma.analysis.rows import KEPT_BYTES
+from xgamma.analysis.rows import KEPT_BYTES, PRODUCT_BYTES
 from xgamma.analysis.stacks import BLOCK_ROWS
 from xgamma.config.number_fields import memory_bytes
 from xgamma.errors import ConfigError
 from xgamma.events import Part, Rows
 from xgamma.execute import THIS_PROCESS, Workers
 from xgamma.ingest.release import RUNS_PER_PART
-from xgamma.reduce import MAX_EVENTS, MAX_ROWS, Recipe, blocks_of
-from xgamma.reduce.rows import neutral_values
+from xgamma.reduce import MAX_EVENTS, MAX_ROWS, Recipe, blocks_of, rows_within
+from xgamma.reduce.rows import row_bytes as bytes_of_row
+from xgamma.reduce.spectra import MAX_BYTES
+from xgamma.reduce.sums import STEP_BYTES
 
 # What a process with all imports takes, before it does anything.
 IMPORTS_BYTES = 230_000_000
@@ -57,8 +57,7 @@ class Cost:
 
 def row_bytes(recipe: Recipe) -> int:
     """Return the size of one row of a reduction."""
-    values = neutral_values(recipe.grid, 1, is_on_off=recipe.background is not None)
-    return sum(np.asarray(value).nbytes for value in values.values())
+    return bytes_of_row(recipe.grid, is_on_off=recipe.background is not None)
 
 
 def ingest_cost(nbytes: int, runs: int, workers: Workers) -> Cost:
@@ -84,7 +83,7 @@ def reduction_cost(recipe: Recipe, rows: Iterable[tuple[Part, Rows]], workers: W
     sizes = [
         (len(block), int(part.column("event_size", block.obs).sum()))
         for part, own in rows
-        for block in blocks_of(part, own)
+        for block in blocks_of(part, own, recipe)
     ]
     count = sum(number for number, _ in sizes)
     events = sum(number for _, number in sizes)
@@ -93,8 +92,8 @@ def reduction_cost(recipe: Recipe, rows: Iterable[tuple[Part, Rows]], workers: W
 
 def unknown_reduction_cost(recipe: Recipe, runs: int, workers: Workers) -> Cost:
     """Return what a reduction takes at the most, of runs whose events nobody knows yet."""
-    blocks = -(-runs // MAX_ROWS)
-    return _reduction(recipe, [(min(runs, MAX_ROWS), MAX_EVENTS)] * blocks, runs, 0, workers)
+    most = min(MAX_ROWS, rows_within(MAX_BYTES, recipe))
+    return _reduction(recipe, [(min(runs, most), MAX_EVENTS)] * -(-runs // most), runs, 0, workers)
 
 
 def _reduction(recipe: Recipe, blocks: Sequence[tuple[int, int]], count: int, events: int, workers: Workers) -> Cost:

@@ -21,7 +21,8 @@ from xgamma.axes import BoolArray, FloatArray
 from xgamma.datasets.part import ModelledRows
 from xgamma.errors import UnknownNameError, did_you_mean
 from xgamma.models.models import Models
-from xgamma.reduce.stack import combine, finalise
+from xgamma.reduce.stack import row_facts, stacks
+from xgamma.reduce.sums import combine
 
 
 class Column(NamedTuple):
@@ -257,4 +258,4 @@ def cumulative_stacks(ds: xr.Dataset) -> xr.Dataset:
     """Return the stack of the first row, of the first two rows, and so on: as many rows as in ``ds``, its names."""
     rows = ds.sizes["dataset"]
     sums = {name: np.cumsum(term, axis=0) for name, term in combine(ds, np.arange(rows), rows).items()}
-    return ds.assign({name: ds[name].copy(data=value) for name, value in finalise(sums).items()})
+    return stacks(sums, np.arange(rows), row_facts(ds), ds["dataset"].values.tolist(), ds)
