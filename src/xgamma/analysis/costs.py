@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from xgamma.analysis.rows import KEPT_BYTES, PRODUCT_BYTES
+from xgamma.analysis.rows import KEPT_BYTES
 from xgamma.analysis.stacks import BLOCK_ROWS
 from xgamma.config.number_fields import memory_bytes
 from xgamma.errors import ConfigError
@@ -19,7 +19,6 @@ from xgamma.ingest.release import RUNS_PER_PART
 from xgamma.reduce import MAX_EVENTS, MAX_ROWS, Recipe, blocks_of, rows_within
 from xgamma.reduce.rows import row_bytes as bytes_of_row
 from xgamma.reduce.spectra import MAX_BYTES
-from xgamma.reduce.sums import STEP_BYTES
 
 # What a process with all imports takes, before it does anything.
 IMPORTS_BYTES = 230_000_000
