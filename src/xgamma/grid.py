@@ -231,7 +231,7 @@ class SkySpace:
         """Return the first pixel (v, u) of windows about ICRS positions, moved into the image, shape (row, 2)."""
         about = np.nan_to_num(np.stack(self._pixels(lon, lat), axis=-1))
         size, full = np.array(self.shape), np.array(self.npix[::-1])
-        return np.asarray(np.clip(about.astype(np.int64) - size // 2, 0, full - size))
+        return np.clip(np.rint(about - 0.5 * (size - 1)), 0, full - size).astype(np.int64)
 
     def positions(self, origin: IntArray | None = None) -> tuple[FloatArray, FloatArray]:
         """Return the ICRS centres of the pixels of one window, shape (v * u,), or of several, shape (row, v * u)."""
@@ -247,20 +247,19 @@ class SkySpace:
         return to_frame(lon, lat, self.frame, "icrs")
 
     def _pixels(self, lon: FloatArray, lat: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the pixel (y, x) of the image nearest to ICRS positions, also beyond its edges."""
+        """Return the place (y, x) in the image of ICRS positions in pixels, also beyond its edges."""
         in_frame = to_frame(lon, lat, "icrs", self.frame)
         native_lon, native_lat = lonlat(unit_vector(*in_frame) @ self._matrix().T)
         native_lon = (native_lon + 180.0) % 360.0 - 180.0
         nx, ny = self.npix
-        x = np.rint(-native_lon / self.binsize + 0.5 * (nx - 1))
-        return np.rint(native_lat / self.binsize + 0.5 * (ny - 1)), x
+        return native_lat / self.binsize + 0.5 * (ny - 1), -native_lon / self.binsize + 0.5 * (nx - 1)
 
     def cells(self, lon: FloatArray, lat: FloatArray, origin: IntArray | None = None) -> Cells:
         """Return the nearest pixel of events at ICRS coordinates; those outside of their window are left out.
 
         ``origin`` has the shape (2,), or (event, 2).
         """
-        v, u = self._pixels(lon, lat)
+        v, u = (np.rint(place) for place in self._pixels(lon, lat))
         if origin is not None:
             v, u = v - origin[..., 0], u - origin[..., 1]
         nv, nu = self.shape
