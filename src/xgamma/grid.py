@@ -281,6 +281,11 @@ class Grid:
         return isinstance(self.space, RegionSpace)
 
     @property
+    def stacked(self) -> Grid:
+        """The grid of a stack: of windows it is their image."""
+        return self if isinstance(self.space, RegionSpace) else replace(self, space=self.space.image)
+
+    @property
     def regions(self) -> tuple[Circle, ...]:
         """The on-regions, none for windows of the sky."""
         return self.space.regions if isinstance(self.space, RegionSpace) else ()

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 
 from releases import rows_in
 from xgamma import schema
+from xgamma.analysis.costs import reduction_cost, stack_cost, unknown_reduction_cost
 from xgamma.axes import Axis
 from xgamma.datasets import Datasets, info
 from xgamma.datasets.files import read_datasets, write_datasets
 from xgamma.errors import ConfigError, DataError, LaterError
+from xgamma.execute import THIS_PROCESS
 from xgamma.formats.gadf.index import read_index
 from xgamma.geometry import separation, to_frame
 from xgamma.grid import Circle, Grid, RegionSpace, SkySpace
@@ -49,6 +51,13 @@ ENERGY, ENERGY_TRUE = Axis.from_bounds("energy", 0.5, 30, 4), Axis.from_bounds("
 # Windows of 2 deg in images of 4.2 by 3.6 deg: those of two runs that point elsewhere overlap in part.
 CRAB = SkySpace(83.633, 22.014, "icrs", 0.06, (70, 60), (34, 32))
 MSH = SkySpace(320.3, -1.2, "galactic", 0.06, (70, 60), (34, 32))
+LARGE = Recipe(
+    Grid(
+        Axis.from_bounds("energy", 0.1, 100, 40),
+        Axis.from_bounds("energy_true", 0.1, 100, 40),
+        SkySpace(83.633, 22.014, "icrs", 0.02, (200, 200)),
+    )
+)
 
 
 @pytest.fixture(scope="module")
@@ -359,18 +368,13 @@ def test_sums_have_the_same_bytes_however_the_rows_come(part, space, monkeypatch
 
 
 def test_a_block_is_bounded_by_the_bytes_of_its_result(part):
-    large = Grid(
-        Axis.from_bounds("energy", 0.1, 100, 40),
-        Axis.from_bounds("energy_true", 0.1, 100, 40),
-        SkySpace(83.633, 22.014, "icrs", 0.02, (200, 200)),
-    )
-    row = row_bytes(large, is_on_off=False)
+    row = row_bytes(LARGE.grid, is_on_off=False)
     assert 200 * 200 * 40 * 17 < row < 200 * 200 * 40 * 17 + 1000
     rows = rows_in(part, [0, 1] * 62 + [0])
-    blocks = list(blocks_of(part, rows, Recipe(large)))
+    blocks = list(blocks_of(part, rows, LARGE))
     assert [name for block in blocks for name in block.names] == list(rows.names)
     assert max(len(block) for block in blocks) * row <= spectra.MAX_BYTES
-    regions = Grid(large.energy, large.energy_true, RegionSpace((Circle(83.633, 22.014, 0.11),)))
+    regions = Grid(LARGE.grid.energy, LARGE.grid.energy_true, RegionSpace((Circle(83.633, 22.014, 0.11),)))
     assert [len(block) for block in blocks_of(part, rows, Recipe(regions))] == [125]
 
 
@@ -380,3 +384,14 @@ def test_the_size_of_a_row_is_that_of_its_variables(space, is_on_off):
     grid = Grid(ENERGY, ENERGY_TRUE, space)
     values = neutral_values(grid, 3, is_on_off=is_on_off)
     assert 3 * row_bytes(grid, is_on_off=is_on_off) == sum(value.nbytes for value in values.values())
+
+
+def test_a_projection_of_windows_does_not_grow_with_their_number(part, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    recipe = dataclasses.replace(LARGE, containment=False)
+    few, many = (unknown_reduction_cost(recipe, runs, THIS_PROCESS) for runs in (125, 1250))
+    assert (few.tasks, many.tasks) == (125, 1250)
+    assert few.peak == many.peak < 1.6e9
+    assert many.nbytes_out == 10 * few.nbytes_out == 1250 * row_bytes(LARGE.grid, is_on_off=False)
+    assert reduction_cost(recipe, [(part, rows_in(part, [0, 1] * 62 + [0]))], THIS_PROCESS).tasks == 125
+    assert stack_cost(recipe, 125, 1, THIS_PROCESS).peak < 1.6e9

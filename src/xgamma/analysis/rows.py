@@ -20,6 +20,7 @@ from xgamma.execute import Workers
 from xgamma.ingest import Holdings
 from xgamma.outcome import Outcome
 from xgamma.reduce import (
+    PRODUCT_BYTES,
     Recipe,
     joined_rows,
     masked_rows,
@@ -37,8 +38,6 @@ from xgamma.times import SECONDS_PER_DAY
 ROWS = "rows"
 # A thousand rows or two; what is read again from the store costs a millisecond for each array.
 KEPT_BYTES = 16_000_000
-# Rows that are stored as one product: all of a part of 500 runs, but where each takes a quarter of a megabyte or more.
-PRODUCT_BYTES = 128_000_000
 
 RowAddress = tuple[str, int]
 

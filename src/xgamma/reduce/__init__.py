@@ -14,12 +14,14 @@ from xgamma.reduce.block import MAX_EVENTS, MAX_ROWS, Recipe, reduce_block, role
 from xgamma.reduce.response import validate_enclosure
 from xgamma.reduce.rows import joined_rows, masked_rows, row_bytes, select_rows, since, with_names
 from xgamma.reduce.safe_mask import SafeMaskParameters
-from xgamma.reduce.spectra import blocks_of, reduce_each, reduce_spectra, rows_within
+from xgamma.reduce.spectra import MAX_BYTES, PRODUCT_BYTES, blocks_of, reduce_each, reduce_spectra, rows_within
 from xgamma.reduce.stack import stack
 
 __all__ = [
+    "MAX_BYTES",
     "MAX_EVENTS",
     "MAX_ROWS",
+    "PRODUCT_BYTES",
     "Recipe",
     "ReflectedParameters",
     "SafeMaskParameters",

@@ -18,6 +18,8 @@ from xgamma.reduce.rows import joined_rows, row_bytes
 
 # Of the result of a block: 125 rows of 60 by 300 energies are below it, and one window of 200 by 200 pixels is near it.
 MAX_BYTES = 32_000_000
+# Of rows that are kept together: all of a part of 500 runs, but where each takes more than 128 kB.
+PRODUCT_BYTES = 64_000_000
 
 
 def rows_within(nbytes: int, recipe: Recipe) -> int:
