@@ -1,9 +1,9 @@
-"""``Grid``: the target of a reduction, which is axes and a space that is regions or a sky window."""
+"""``Grid``: the target of a reduction, which is axes and a space that is regions or windows of a sky image."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -11,6 +11,11 @@ import numpy as np
 from xgamma.axes import Axis, FloatArray, IntArray
 from xgamma.errors import ConfigError
 from xgamma.geometry import lonlat, northward_scale, separation, tangent_plane, to_frame, unit_vector
+
+IMAGE = "image"
+"""The coordinate that says what image the windows of rows are cut out of."""
+ORIGIN = ("origin_v", "origin_u")
+"""The coordinates of the first pixel of each window."""
 
 
 class Cells(NamedTuple):
@@ -21,7 +26,10 @@ class Cells(NamedTuple):
 
 
 class Space(Protocol):
-    """What the reduction asks of a space; cells are numbered in C order of ``shape``."""
+    """What the reduction asks of a space; the cells of a row are numbered in C order of ``shape``.
+
+    Where each row has cells of its own, they are told by its ``origin``, int (..., 2); ``None`` is the first of them.
+    """
 
     @property
     def dims(self) -> tuple[str, ...]:
@@ -29,23 +37,26 @@ class Space(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The number of cells along each dim."""
+        """The number of cells of a row along each dim."""
 
-    def positions(self) -> tuple[FloatArray, FloatArray]:
-        """Return ICRS longitude and latitude of the cell centres, shape (cell,)."""
+    def origins(self, lon: FloatArray, lat: FloatArray) -> IntArray | None:
+        """Return the origins of rows with these pointings, shape (row, 2); ``None`` where all rows have equal cells."""
+
+    def positions(self, origin: IntArray | None = None) -> tuple[FloatArray, FloatArray]:
+        """Return ICRS longitude and latitude of the cell centres, shape (cell,), or (row, cell) of several origins."""
 
     @property
-    def books(self) -> int:
-        """How many ledgers the space keeps: one for each region, one for a sky window."""
+    def ledgers(self) -> int:
+        """How many ledgers a row has: one for each region, one for a window."""
 
-    def book(self, cell: IntArray) -> IntArray:
+    def ledger_of(self, cell: IntArray) -> IntArray:
         """Return the ledger of each cell."""
 
-    def cells(self, lon: FloatArray, lat: FloatArray) -> Cells:
-        """Return the cells of events at ICRS coordinates."""
+    def cells(self, lon: FloatArray, lat: FloatArray, origin: IntArray | None = None) -> Cells:
+        """Return the cells of events at ICRS coordinates, with the origin of the row of each."""
 
-    def coords(self) -> dict[Hashable, Any]:
-        """Return the xarray coordinates of the cells."""
+    def coords(self, origin: IntArray | None = None) -> dict[Hashable, Any]:
+        """Return the xarray coordinates of the cells of rows."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +94,15 @@ class RegionSpace:
         """The number of regions."""
         return (len(self.regions),)
 
-    def positions(self) -> tuple[FloatArray, FloatArray]:
+    def origins(self, lon: FloatArray, lat: FloatArray) -> None:
+        """Return ``None``: the regions are the same for each pointing."""
+
+    def positions(self, origin: IntArray | None = None) -> tuple[FloatArray, FloatArray]:
         """Return the ICRS centres, shape (region,)."""
         centers = [to_frame(region.lon, region.lat, region.frame, "icrs") for region in self.regions]
         return np.array([lon for lon, _ in centers], float), np.array([lat for _, lat in centers], float)
 
-    def cells(self, lon: FloatArray, lat: FloatArray) -> Cells:
+    def cells(self, lon: FloatArray, lat: FloatArray, origin: IntArray | None = None) -> Cells:
         """Return the regions of events at ICRS coordinates."""
         pairs = [self._members(region, lon, lat) for region in self.regions]
         return Cells(
@@ -97,15 +111,15 @@ class RegionSpace:
         )
 
     @property
-    def books(self) -> int:
+    def ledgers(self) -> int:
         """A ledger for each region."""
         return len(self.regions)
 
-    def book(self, cell: IntArray) -> IntArray:
+    def ledger_of(self, cell: IntArray) -> IntArray:
         """Return the region."""
         return cell
 
-    def coords(self) -> dict[Hashable, Any]:
+    def coords(self, origin: IntArray | None = None) -> dict[Hashable, Any]:
         """Return ICRS centres and radii of the regions."""
         lon, lat = self.positions()
         return {
@@ -131,16 +145,21 @@ class RegionSpace:
 
 @dataclass(frozen=True)
 class SkySpace:
-    """A plate-carree window of pixels about a centre, oblique so that it is not distorted by its latitude.
+    """Windows of an image in plate-carree projection, oblique so that it is not distorted by its latitude.
+
+    All windows have one size; where in the image the one of a row begins follows from its pointing, in whole pixels, so
+    that rows are added to an image without interpolation. Source: Calabretta & Greisen 2002 (CAR).
 
     Parameters
     ----------
     lon, lat, frame
-        The centre in degrees and its frame.
+        The centre of the image in degrees and its frame.
     binsize
         The pixel size in degrees.
     npix
-        The number of pixels (x, y); x grows to the west, y to the north.
+        The number of pixels (x, y) of the image; x grows to the west, y to the north.
+    window
+        The number of pixels (x, y) of a window; ``None`` is the whole image.
     """
 
     lon: float
@@ -148,34 +167,59 @@ class SkySpace:
     frame: str
     binsize: float
     npix: tuple[int, int]
+    window: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.window is not None and not all(0 < n <= full for n, full in zip(self.window, self.npix, strict=True)):
+            raise ConfigError(f"A window of {self.window} pixels does not lie in an image of {self.npix} pixels.")
+
+    @classmethod
+    def from_coords(cls, coords: Mapping[Any, Any], shape: tuple[int, ...]) -> SkySpace:
+        """Read the space back from the coordinates of an xarray object whose windows have ``shape`` (v, u)."""
+        attrs, (nv, nu) = coords[IMAGE].attrs, shape
+        (lon, lat), (nx, ny) = attrs["center"], attrs["npix"]
+        return cls(lon, lat, attrs["frame"], attrs["binsize"], (nx, ny), None if (nu, nv) == (nx, ny) else (nu, nv))
+
+    @property
+    def image(self) -> SkySpace:
+        """The space of one window, which is the whole image."""
+        return replace(self, window=None)
 
     @property
     def dims(self) -> tuple[str, ...]:
-        """Rows, then columns of the image."""
-        return ("y", "x")
+        """Rows, then columns of a window."""
+        return ("v", "u")
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The number of pixels (y, x)."""
-        return self.npix[::-1]
+        """The number of pixels (v, u) of a window."""
+        return (self.window or self.npix)[::-1]
 
     @property
-    def books(self) -> int:
+    def ledgers(self) -> int:
         """One ledger."""
         return 1
 
-    def book(self, cell: IntArray) -> IntArray:
+    def ledger_of(self, cell: IntArray) -> IntArray:
         """Return 0, the one ledger."""
         return np.zeros_like(cell)
 
-    def coords(self) -> dict[Hashable, Any]:
-        """Return the offsets of the pixels from the centre, to the west and to the north."""
-        x, y = (self.binsize * (np.arange(n) - 0.5 * (n - 1)) for n in self.npix)
-        center = {"units": "deg", "frame": self.frame, "center": [self.lon, self.lat], "projection": "CAR"}
-        return {
-            "x": (("x",), x, {**center, "long_name": "Offset to the west"}),
-            "y": (("y",), y, {**center, "long_name": "Offset to the north"}),
+    def coords(self, origin: IntArray | None = None) -> dict[Hashable, Any]:
+        """Return the first pixel of the window of each row, and what makes the image."""
+        first = np.zeros((1, 2), dtype=np.int64) if origin is None else origin
+        geometry = {
+            "projection": "CAR",
+            "frame": self.frame,
+            "center": [self.lon, self.lat],
+            "binsize": self.binsize,
+            "npix": list(self.npix),
         }
+        rows: dict[Hashable, Any] = {
+            name: (("dataset",), first[:, number], {"units": "", "long_name": f"First {what} of the window"})
+            for number, (name, what) in enumerate(zip(ORIGIN, ("row", "column"), strict=True))
+        }
+        attrs = {"units": "", "long_name": "Image that windows are cut out of", **geometry}
+        return {**rows, IMAGE: ((), np.int8(0), attrs)}
 
     def _matrix(self) -> FloatArray:
         """Return the rotation of a unit vector in the frame to native coordinates, where the centre is (0, 0)."""
@@ -183,23 +227,44 @@ class SkySpace:
         east = unit_vector(self.lon + 90.0, 0.0)
         return np.stack([forward, east, np.cross(forward, east)])
 
-    def positions(self) -> tuple[FloatArray, FloatArray]:
-        """Return the ICRS centres of the pixels, shape (y * x,)."""
-        x, y = (self.binsize * (np.arange(n) - 0.5 * (n - 1)) for n in self.npix)
+    def origins(self, lon: FloatArray, lat: FloatArray) -> IntArray:
+        """Return the first pixel (v, u) of windows about ICRS positions, moved into the image, shape (row, 2)."""
+        about = np.nan_to_num(np.stack(self._pixels(lon, lat), axis=-1))
+        size, full = np.array(self.shape), np.array(self.npix[::-1])
+        return np.clip(np.rint(about - 0.5 * (size - 1)), 0, full - size).astype(np.int64)
+
+    def positions(self, origin: IntArray | None = None) -> tuple[FloatArray, FloatArray]:
+        """Return the ICRS centres of the pixels of one window, shape (v * u,), or of several, shape (row, v * u)."""
+        if origin is not None and origin.ndim == 2:
+            different, number = np.unique(origin, axis=0, return_inverse=True)
+            found = [self.positions(each) for each in different]
+            lon, lat = (np.stack(values)[number.ravel()] for values in zip(*found, strict=True))
+            return lon, lat
+        (v, u), (nv, nu), (nx, ny) = (0, 0) if origin is None else origin, self.shape, self.npix
+        x, y = (self.binsize * (f + np.arange(n) - 0.5 * (size - 1)) for f, n, size in ((u, nu, nx), (v, nv, ny)))
         native_lat, native_lon = np.meshgrid(y, -x, indexing="ij")
         lon, lat = lonlat(unit_vector(native_lon.ravel(), native_lat.ravel()) @ self._matrix())
         return to_frame(lon, lat, self.frame, "icrs")
 
-    def cells(self, lon: FloatArray, lat: FloatArray) -> Cells:
-        """Return the nearest pixel of events at ICRS coordinates; those outside the window are left out."""
+    def _pixels(self, lon: FloatArray, lat: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the place (y, x) in the image of ICRS positions in pixels, also beyond its edges."""
         in_frame = to_frame(lon, lat, "icrs", self.frame)
         native_lon, native_lat = lonlat(unit_vector(*in_frame) @ self._matrix().T)
         native_lon = (native_lon + 180.0) % 360.0 - 180.0
         nx, ny = self.npix
-        x = np.rint(-native_lon / self.binsize + 0.5 * (nx - 1))
-        y = np.rint(native_lat / self.binsize + 0.5 * (ny - 1))
-        event = np.flatnonzero((x >= 0) & (x < nx) & (y >= 0) & (y < ny))
-        return Cells(event, (y[event] * nx + x[event]).astype(np.int64))
+        return native_lat / self.binsize + 0.5 * (ny - 1), -native_lon / self.binsize + 0.5 * (nx - 1)
+
+    def cells(self, lon: FloatArray, lat: FloatArray, origin: IntArray | None = None) -> Cells:
+        """Return the nearest pixel of events at ICRS coordinates; those outside of their window are left out.
+
+        ``origin`` has the shape (2,), or (event, 2).
+        """
+        v, u = (np.rint(place) for place in self._pixels(lon, lat))
+        if origin is not None:
+            v, u = v - origin[..., 0], u - origin[..., 1]
+        nv, nu = self.shape
+        event = np.flatnonzero((u >= 0) & (u < nu) & (v >= 0) & (v < nv))
+        return Cells(event, (v[event] * nu + u[event]).astype(np.int64))
 
 
 @dataclass(frozen=True)
@@ -216,8 +281,13 @@ class Grid:
         return isinstance(self.space, RegionSpace)
 
     @property
+    def stacked(self) -> Grid:
+        """The grid of a stack: of windows it is their image."""
+        return self if isinstance(self.space, RegionSpace) else replace(self, space=self.space.image)
+
+    @property
     def regions(self) -> tuple[Circle, ...]:
-        """The on-regions, none for a sky window."""
+        """The on-regions, none for windows of the sky."""
         return self.space.regions if isinstance(self.space, RegionSpace) else ()
 
     @property

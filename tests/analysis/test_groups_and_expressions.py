@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -104,7 +103,7 @@ def test_the_stack_of_all_is_found_whatever_was_grouped_before(nights_release, t
 
 @pytest.mark.parametrize("rows_per_block", [1, 64, 10_000])
 def test_a_stack_has_the_same_bytes_in_blocks_of_any_size(nights_release, tmp_path, monkeypatch, rows_per_block):
-    monkeypatch.setattr(importlib.import_module("xgamma.reduce.stack"), "LEAF", 2)
+    monkeypatch.setattr("xgamma.reduce.sums.LEAF", 2)
     wanted = until_datasets(config_of(nights_release, tmp_path / "one", BY_NIGHT)).datasets.to_xarray()
     monkeypatch.setattr("xgamma.analysis.stacks.BLOCK_ROWS", rows_per_block)
     monkeypatch.setattr("xgamma.analysis.rows.KEPT_BYTES", 0)

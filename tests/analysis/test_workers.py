@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-
 import pytest
 
 from releases import config_of, until_datasets
@@ -23,7 +21,7 @@ def many_small_blocks(monkeypatch):
     monkeypatch.setattr("xgamma.ingest.release.RUNS_PER_PART", 2)
     monkeypatch.setattr("xgamma.reduce.spectra.MAX_ROWS", 1)
     monkeypatch.setattr("xgamma.analysis.stacks.BLOCK_ROWS", 2)
-    monkeypatch.setattr(importlib.import_module("xgamma.reduce.stack"), "LEAF", 2)
+    monkeypatch.setattr("xgamma.reduce.sums.LEAF", 2)
 
 
 @pytest.fixture

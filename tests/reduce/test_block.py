@@ -129,7 +129,7 @@ def test_the_size_of_blocks_does_not_change_a_byte(nights_part, reduced, monkeyp
 def test_blocks_hold_all_rows_in_their_order(nights_part, monkeypatch):
     cut(monkeypatch, 3, 1500)
     rows = rows_in(nights_part, [6, 0, 1, 5, 2, 4, 3])
-    blocks = list(blocks_of(nights_part, rows))
+    blocks = list(blocks_of(nights_part, rows, recipe()))
     assert [name for block in blocks for name in block.names] == list(rows.names)
     sizes = nights_part.obs["event_size"].values
     assert all(1 <= len(block) <= 3 for block in blocks)

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-
-import numpy as np
+from dataclasses import dataclass, replace
 
 from xgamma.analysis.rows import KEPT_BYTES
 from xgamma.analysis.stacks import BLOCK_ROWS
@@ -18,8 +16,9 @@ from xgamma.errors import ConfigError
 from xgamma.events import Part, Rows
 from xgamma.execute import THIS_PROCESS, Workers
 from xgamma.ingest.release import RUNS_PER_PART
-from xgamma.reduce import MAX_EVENTS, MAX_ROWS, Recipe, blocks_of
-from xgamma.reduce.rows import neutral_values
+from xgamma.reduce import MAX_BYTES, MAX_EVENTS, MAX_ROWS, PRODUCT_BYTES, Recipe, blocks_of, rows_within
+from xgamma.reduce.rows import row_bytes as bytes_of_row
+from xgamma.reduce.sums import LEAF, STEP_BYTES
 
 # What a process with all imports takes, before it does anything.
 IMPORTS_BYTES = 230_000_000
@@ -31,6 +30,8 @@ READ_BYTES_PER_EVENT = 24
 COPIES_OF_ROW = 13
 # What stays of each row after it was written: some of the last rows, keys, and memory that is not given back.
 HELD_OF_ROW = 1.4
+# At the most this many products of rows: the one that is written, and the next.
+HELD_PRODUCTS = 2
 # A gzipped FITS file in memory: its bytes, what it inflates to, and the columns of it.
 COPIES_OF_FILE = 9
 
@@ -57,8 +58,7 @@ class Cost:
 
 def row_bytes(recipe: Recipe) -> int:
     """Return the size of one row of a reduction."""
-    values = neutral_values(recipe.grid, 1, is_on_off=recipe.background is not None)
-    return sum(np.asarray(value).nbytes for value in values.values())
+    return bytes_of_row(recipe.grid, is_on_off=recipe.background is not None)
 
 
 def ingest_cost(nbytes: int, runs: int, workers: Workers) -> Cost:
@@ -84,7 +84,7 @@ def reduction_cost(recipe: Recipe, rows: Iterable[tuple[Part, Rows]], workers: W
     sizes = [
         (len(block), int(part.column("event_size", block.obs).sum()))
         for part, own in rows
-        for block in blocks_of(part, own)
+        for block in blocks_of(part, own, recipe)
     ]
     count = sum(number for number, _ in sizes)
     events = sum(number for _, number in sizes)
@@ -93,15 +93,15 @@ def reduction_cost(recipe: Recipe, rows: Iterable[tuple[Part, Rows]], workers: W
 
 def unknown_reduction_cost(recipe: Recipe, runs: int, workers: Workers) -> Cost:
     """Return what a reduction takes at the most, of runs whose events nobody knows yet."""
-    blocks = -(-runs // MAX_ROWS)
-    return _reduction(recipe, [(min(runs, MAX_ROWS), MAX_EVENTS)] * blocks, runs, 0, workers)
+    most = min(MAX_ROWS, rows_within(MAX_BYTES, recipe))
+    return _reduction(recipe, [(min(runs, most), MAX_EVENTS)] * -(-runs // most), runs, 0, workers)
 
 
 def _reduction(recipe: Recipe, blocks: Sequence[tuple[int, int]], count: int, events: int, workers: Workers) -> Cost:
     row = row_bytes(recipe)
     # The largest blocks may run at once.
     at_once = sorted((_block_bytes(row, *block) for block in blocks), reverse=True)[: _at_once(workers)]
-    held = int(count * row * HELD_OF_ROW)
+    held = int(min(count * row, HELD_PRODUCTS * PRODUCT_BYTES) * HELD_OF_ROW)
     return Cost(len(blocks), events * READ_BYTES_PER_EVENT, count * row, _imports(workers) + sum(at_once) + held)
 
 
@@ -120,9 +120,14 @@ def _imports(workers: Workers) -> int:
 
 def stack_cost(recipe: Recipe, runs: int, groups: int, workers: Workers) -> Cost:
     """Return what stacking rows takes: a few blocks of leaves, and the sums of all groups."""
-    row = row_bytes(recipe)
-    held = min(runs * row, KEPT_BYTES) + _at_once(workers) * 5 * min(runs, BLOCK_ROWS) * row + 6 * groups * row
-    return Cost(-(-runs // BLOCK_ROWS), runs * row, groups * row, _imports(workers) + held)
+    row, stack = row_bytes(recipe), row_bytes(replace(recipe, grid=recipe.grid.stacked))
+    block = min(runs, BLOCK_ROWS, max(1, STEP_BYTES // row))
+    # A row is read with all rows of its product.
+    product = max(row, min(RUNS_PER_PART * row, PRODUCT_BYTES))
+    held = min(runs * row, max(KEPT_BYTES, _at_once(workers) * product))
+    held += _at_once(workers) * 5 * block * row + (6 * groups + -(-runs // LEAF)) * stack
+    tasks = -(-runs // max(block, min(LEAF, BLOCK_ROWS)))
+    return Cost(tasks, runs * row, groups * stack, _imports(workers) + held)
 
 
 def joint_cost(recipe: Recipe, runs: int) -> Cost:

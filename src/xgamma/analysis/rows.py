@@ -20,10 +20,12 @@ from xgamma.execute import Workers
 from xgamma.ingest import Holdings
 from xgamma.outcome import Outcome
 from xgamma.reduce import (
+    PRODUCT_BYTES,
     Recipe,
     joined_rows,
     masked_rows,
     reduce_each,
+    rows_within,
     select_rows,
     since,
     validate_enclosure,
@@ -206,7 +208,7 @@ def reduced(
     shelf, known = stored_rows(store, recipe_key)
     keys: list[str] = []
     lost: dict[str, UnusedRun] = {}
-    found = 0
+    found, most = 0, rows_within(PRODUCT_BYTES, recipe)
     # Rows of a part are written while those of the next are reduced.
     with ThreadPoolExecutor(1) as writer:
         written: list[Future[dict[str, RowAddress]]] = []
@@ -215,8 +217,9 @@ def reduced(
             missing = [number for number, key in enumerate(wanted) if key not in known]
             found += len(wanted) - len(missing)
             keys += wanted
-            if missing:
-                chosen, new_keys = rows_at(rows, missing), [wanted[number] for number in missing]
+            for first in range(0, len(missing), most):
+                some = missing[first : first + most]
+                chosen, new_keys = rows_at(rows, some), [wanted[number] for number in some]
                 fresh = reduce_each(holdings.parts[part_key], chosen, recipe, workers)
                 # A store that cannot be written ends the work here, and not after all parts.
                 for before in written[-1:]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -17,7 +17,8 @@ from xgamma.groups import OFFSET, Grouping
 from xgamma.reduce import with_names
 from xgamma.reduce.response import offsets
 from xgamma.reduce.rows import MEMBERS, joined_telescopes
-from xgamma.reduce.stack import STEP_VERSION, RowFacts, Sums, leaf_sums, leaves_of, row_facts, stacks, summed
+from xgamma.reduce.stack import STEP_VERSION, RowFacts, row_facts, stacks
+from xgamma.reduce.sums import STEP_BYTES, Sums, leaf_sums, leaves_of, summed
 from xgamma.store import Store, digest
 
 log = logging.getLogger(__name__)
@@ -148,20 +149,35 @@ def computed_stacks(rows: Reduced, members: Mapping[str, Sequence[int]], workers
     order = [row for own in members.values() for row in own]
     group = np.repeat(np.arange(len(members)), [len(own) for own in members.values()])
     leaves = leaves_of(group)
-    places = [rows.places[row] for row in order]
-    blocks = [(rows.shelf, places[block], rows.mjdref, leaves.leaf[block]) for block in leaves.blocks(BLOCK_ROWS)]
+    places, like = [rows.places[row] for row in order], rows.read(order[:1])
+    length = max(1, STEP_BYTES // like.nbytes)
+    blocks = [
+        (rows.shelf, places[block], rows.mjdref, leaves.leaf[block], length)
+        for block in leaves.blocks(min(BLOCK_ROWS, length))
+    ]
     sums = run_blocks(_block_sums, blocks, "Stacking", workers)
     facts = _joined_facts([facts for _, facts in sums])
     total = summed((each for each, _ in sums), leaves.group, len(members))
-    result = stacks(total, group, facts, list(members), rows.read(order[:1]))
+    result = stacks(total, group, facts, list(members), like)
     telescopes = {rows.telescopes[row] for row in order}
     names = [[rows.names[row] for row in own] for own in members.values()]
     return result.assign_attrs({MEMBERS: names, "telescope": joined_telescopes(telescopes)})
 
 
-def _block_sums(shelf: Shelf, places: Sequence[RowAddress], mjdref: float, leaf: IntArray) -> tuple[Sums, RowFacts]:
-    ds = shelf.rows_at(places, mjdref)
-    return leaf_sums(ds, leaf), row_facts(ds)
+def _block_sums(
+    shelf: Shelf, places: Sequence[RowAddress], mjdref: float, leaf: IntArray, length: int
+) -> tuple[Sums, RowFacts]:
+    """Return the sums and facts of some rows, of which no more than ``length`` are read at a time."""
+    facts: list[RowFacts] = []
+
+    def pieces() -> Iterator[xr.Dataset]:
+        for first in range(0, len(places), length):
+            ds = shelf.rows_at(places[first : first + length], mjdref)
+            facts.append(row_facts(ds))
+            yield ds
+
+    sums = leaf_sums(pieces(), leaf)
+    return sums, _joined_facts(facts)
 
 
 def _joined_facts(facts: Sequence[RowFacts]) -> RowFacts:

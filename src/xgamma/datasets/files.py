@@ -11,15 +11,15 @@ import xarray as xr
 
 from xgamma.axes import BoolArray
 from xgamma.datasets.zarr_files import read_zarr, write_zarr
-from xgamma.errors import ConfigError, MissingInputError
+from xgamma.errors import ConfigError, LaterError, MissingInputError
 from xgamma.formats.fits.hdus import read_tables
 from xgamma.formats.local_files import local_path
 from xgamma.formats.ogip.files import read_ogip_groups, write_ogip
 from xgamma.formats.ogip.tables import SPECTRUM, holds
 from xgamma.formats.spectrum_fits import spectra_of_tables, write_spectrum_fits
+from xgamma.schema import REGIONS, bin_dims, space_dims
 
 MASK_FIT = "mask_fit"
-PER_BIN = ("dataset", "region", "energy")
 
 Writer = Callable[[Sequence[xr.Dataset], Path, bool], None]
 Reader = Callable[[Path], list[xr.Dataset]]
@@ -38,6 +38,8 @@ def _only(datasets: Sequence[xr.Dataset], path: Path) -> xr.Dataset:
             f"{path.name}: this kind of file holds the rows of one energy binning, got {len(datasets)} Datasets; "
             "choose a name that ends in .zarr."
         )
+    if space_dims(datasets[0]) != REGIONS:
+        raise LaterError(f"{path.name}: windows of the sky are written to .zarr alone by this version of xgamma.")
     return datasets[0]
 
 
@@ -117,7 +119,7 @@ def read_datasets(filename: str | PathLike[str]) -> list[xr.Dataset]:
 
 def with_mask_fit(ds: xr.Dataset, mask: BoolArray | None) -> xr.Dataset:
     """Return ``ds`` with the fit mask as the variable ``mask_fit``, which exists in files only."""
-    return ds if mask is None else ds.assign({MASK_FIT: (PER_BIN, mask, {"units": ""})})
+    return ds if mask is None else ds.assign({MASK_FIT: (bin_dims(ds), mask, {"units": ""})})
 
 
 def without_mask_fit(ds: xr.Dataset) -> tuple[xr.Dataset, BoolArray | None]:

@@ -1,10 +1,12 @@
 """What a row of an analysis adds up to: predictions and summaries of DL4 Datasets, all rows at once.
 
-Every function takes a Dataset with any number of rows; per-bin results have dims (dataset, region, energy).
+Every function takes a Dataset with any number of rows; results per bin have the dims of its counts. A line of a summary
+is a region of a row, or a row whose cells are the pixels of a window.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,11 +23,13 @@ from xgamma.axes import BoolArray, FloatArray
 from xgamma.datasets.part import ModelledRows
 from xgamma.errors import UnknownNameError, did_you_mean
 from xgamma.models.models import Models
-from xgamma.reduce.stack import combine, finalise
+from xgamma.reduce.stack import row_facts, stacks
+from xgamma.reduce.sums import combine
+from xgamma.schema import space_dims
 
 
 class Column(NamedTuple):
-    """Values of all rows, shape (dataset x region,), and their unit."""
+    """Values of all lines, shape (line,), and their unit."""
 
     values: np.ndarray[Any, Any]
     unit: str = ""
@@ -117,21 +121,25 @@ def scaled_residuals(difference: FloatArray, model: FloatArray, method: str) -> 
 
 
 def counts_errors(ds: xr.Dataset) -> FloatArray:
-    """Return the square root of the counts, shape (dataset, region, energy)."""
+    """Return the square root of the counts, in the dims of the counts."""
     return np.asarray(np.sqrt(ds["counts"].values))
 
 
 def excess_errors(ds: xr.Dataset) -> FloatArray:
-    """Return the standard error of the excess, shape (dataset, region, energy)."""
+    """Return the standard error of the excess, in the dims of the counts."""
     return np.asarray(measured(ds).counts_error.reshape(ds["counts"].shape))
 
 
+def lines(ds: xr.Dataset) -> int:
+    """Return how many lines a summary has: one for each ledger."""
+    return ds.sizes["dataset"] * math.prod(ds.sizes[dim] for dim in space_dims(ds).ledgers)
+
+
 def row_names(ds: xr.Dataset) -> list[str]:
-    """Return one name for each (dataset, region): the dataset's, with the region's number if there are several."""
+    """Return the name of each line: the dataset's, with the region's number if there are several."""
     names = [str(name) for name in ds["dataset"].values]
-    if ds.sizes["region"] == 1:
-        return names
-    return [f"{name}.{region}" for name in names for region in range(ds.sizes["region"])]
+    regions = lines(ds) // max(1, len(names))
+    return names if regions == 1 else [f"{name}.{region}" for name in names for region in range(regions)]
 
 
 def summary(
@@ -146,7 +154,7 @@ def summary(
     models
         Models for the predicted counts and the statistic.
     mask_fit
-        Bins of the fit, shape (dataset, region, energy): they count in ``n_fit_bins`` and ``stat_sum`` only.
+        Bins of the fit, in the dims of the counts: they count in ``n_fit_bins`` and ``stat_sum`` only.
     in_safe_data_range
         Whether only bins of the safe range are added up.
 
@@ -159,31 +167,33 @@ def summary(
     safe = ds["mask_safe"].values
     used = safe if in_safe_data_range else np.ones_like(safe)
     fitted = safe if mask_fit is None else safe & mask_fit
-    counts = _sums(ds["counts"].values, used)
-    expected = _sums(background(ds).values, used)
+    counts = _sums(ds, ds["counts"].values, used)
+    expected = _sums(ds, background(ds).values, used)
     columns = {"name": Column(np.array(row_names(ds))), "counts": Column(counts.astype(np.int64))}
     columns |= _significance(ds, counts, expected, used)
     columns |= _predicted(prediction, used)
     columns |= _exposures(ds, counts, expected)
     has_stat = is_on_off(ds) or prediction.has_signal
-    stat = _sums(prediction.stat_array.values, fitted)
+    stat = _sums(ds, prediction.stat_array.values, fitted)
     rows = len(counts)
     columns |= {
-        "n_bins": Column(np.full(rows, ds.sizes["energy"])),
-        "n_fit_bins": Column(fitted.sum(axis=-1).ravel()),
+        "n_bins": Column(np.full(rows, used.size // max(1, rows))),
+        "n_fit_bins": Column(_sums(ds, np.ones(fitted.shape), fitted).astype(np.int64)),
         "stat_type": Column(np.full(rows, stat_type(ds))),
         "stat_sum": Column(stat if has_stat else np.full(rows, np.nan)),
     }
     return columns | (_off_columns(ds, expected, used) if is_on_off(ds) else {})
 
 
-def _sums(values: FloatArray, used: BoolArray) -> FloatArray:
-    return np.asarray(np.where(used, values, 0.0).sum(axis=-1).ravel())
+def _sums(ds: xr.Dataset, values: FloatArray, used: BoolArray) -> FloatArray:
+    """Return the sum of each line over its bins, shape (line,)."""
+    count = lines(ds)
+    return np.asarray(np.where(used, values, 0.0).reshape(count, values.size // max(1, count)).sum(axis=1))
 
 
 def _significance(ds: xr.Dataset, counts: FloatArray, expected: FloatArray, used: BoolArray) -> dict[str, Column]:
     if is_on_off(ds):
-        off = _sums(ds["counts_off"].values, used)
+        off = _sums(ds, ds["counts_off"].values, used)
         sqrt_ts = stats.wstat_sqrt_ts(counts, off, _alpha_of_sums(ds, off, expected, used))
         # A masked row has seen nothing, whatever its acceptances are.
         sqrt_ts = np.where(counts + off > 0, sqrt_ts, 0.0)
@@ -194,16 +204,16 @@ def _significance(ds: xr.Dataset, counts: FloatArray, expected: FloatArray, used
 
 def _alpha_of_sums(ds: xr.Dataset, off: FloatArray, expected: FloatArray, used: BoolArray) -> FloatArray:
     # Without off counts the weights of the bins are unknown: the ratio of the summed acceptances stands in.
-    on_area, off_area = (_sums(ds[name].values, used) for name in ("acceptance", "acceptance_off"))
+    on_area, off_area = (_sums(ds, ds[name].values, used) for name in ("acceptance", "acceptance_off"))
     plain = np.divide(on_area, off_area, out=np.zeros_like(on_area), where=off_area > 0)
     return np.divide(expected, off, out=plain, where=off > 0)
 
 
 def _predicted(prediction: Prediction, used: BoolArray) -> dict[str, Column]:
-    signal = _sums(prediction.signal.values, used)
+    signal = _sums(prediction.ds, prediction.signal.values, used)
     return {
-        "npred": Column(_sums(prediction.total.values, used)),
-        "npred_background": Column(_sums(prediction.background.values, used)),
+        "npred": Column(_sums(prediction.ds, prediction.total.values, used)),
+        "npred_background": Column(_sums(prediction.ds, prediction.background.values, used)),
         "npred_signal": Column(signal if prediction.has_signal else np.full(len(signal), np.nan)),
     }
 
@@ -214,7 +224,9 @@ def _exposures(ds: xr.Dataset, counts: FloatArray, expected: FloatArray) -> dict
     has_any = np.isfinite(positive).any(axis=1)
     low = np.where(has_any, np.nan_to_num(positive, nan=np.inf).min(axis=1), 0.0)
     high = np.nan_to_num(positive).max(axis=1, initial=0.0)
-    livetime, ontime = (np.repeat(ds[name].values, ds.sizes["region"]) for name in ("livetime", "ontime"))
+    livetime, ontime = (
+        np.repeat(ds[name].values, len(counts) // max(1, ds.sizes["dataset"])) for name in ("livetime", "ontime")
+    )
     rates = {"counts": counts, "background": expected, "excess": counts - expected}
     columns = {
         "exposure_min": Column(low, "m2 s"),
@@ -229,9 +241,9 @@ def _exposures(ds: xr.Dataset, counts: FloatArray, expected: FloatArray) -> dict
 
 
 def _off_columns(ds: xr.Dataset, expected: FloatArray, used: BoolArray) -> dict[str, Column]:
-    off = _sums(ds["counts_off"].values, used)
+    off = _sums(ds, ds["counts_off"].values, used)
     share = _alpha_of_sums(ds, off, expected, used)
-    area = _sums(ds["acceptance"].values, used)
+    area = _sums(ds, ds["acceptance"].values, used)
     return {
         "counts_off": Column(off.astype(np.int64)),
         "acceptance": Column(area),
@@ -257,4 +269,4 @@ def cumulative_stacks(ds: xr.Dataset) -> xr.Dataset:
     """Return the stack of the first row, of the first two rows, and so on: as many rows as in ``ds``, its names."""
     rows = ds.sizes["dataset"]
     sums = {name: np.cumsum(term, axis=0) for name, term in combine(ds, np.arange(rows), rows).items()}
-    return ds.assign({name: ds[name].copy(data=value) for name, value in finalise(sums).items()})
+    return stacks(sums, np.arange(rows), row_facts(ds), ds["dataset"].values.tolist(), ds)

@@ -10,10 +10,10 @@ import numpy.typing as npt
 import xarray as xr
 
 from xgamma.axes import BoolArray
-from xgamma.errors import ConfigError, ConfigTypeError
+from xgamma.errors import ConfigError, ConfigTypeError, LaterError
 from xgamma.models.models import Models
 from xgamma.outcome import Fate, Outcome, flag_attrs
-from xgamma.schema import DL4, SCHEMA, SCHEMA_VERSION, validate
+from xgamma.schema import DL4, REGIONS, SCHEMA, SCHEMA_VERSION, space_dims, validate
 from xgamma.schema.dl4 import fates
 from xgamma.schema.tables import head
 
@@ -26,12 +26,16 @@ def normalize_spectrum(ds: xr.Dataset) -> xr.Dataset:
     Raises
     ------
     DataError
-        As ``schema.validate``; ``ConfigTypeError`` for what is no Dataset.
+        As ``schema.validate``; ``ConfigTypeError`` for what is no Dataset, ``LaterError`` for windows of the sky.
     """
     if not isinstance(ds, xr.Dataset):
         raise ConfigTypeError(f"Expected an xarray.Dataset, got a {type(ds).__name__}.")
     validate(ds)
-    rows, regions = ds.sizes["dataset"], ds.sizes["region"]
+    if space_dims(ds) != REGIONS:
+        raise LaterError(
+            "Views of windows of the sky are not in this version of xgamma; work with the xarray.Dataset itself."
+        )
+    rows = ds.sizes["dataset"]
     details = ds.attrs.get("outcome_details") or [""] * rows
     if isinstance(details, str):
         details = json.loads(details)
@@ -39,7 +43,9 @@ def normalize_spectrum(ds: xr.Dataset) -> xr.Dataset:
     if "outcome" not in ds:
         missing["outcome"] = (("dataset",), np.zeros(rows, np.int8), DL4["outcome"].attrs() | flag_attrs(Outcome))
     if "ledger" not in ds:
-        missing["ledger"] = (DL4["ledger"].dims, np.zeros((rows, regions, len(Fate)), np.int64), DL4["ledger"].attrs())
+        sizes = {**ds.sizes, "fate": len(Fate)}
+        empty = np.zeros([sizes[dim] for dim in DL4["ledger"].dims], np.int64)
+        missing["ledger"] = (DL4["ledger"].dims, empty, DL4["ledger"].attrs())
         missing["fate"] = fates()
     attrs = {**head(SCHEMA, SCHEMA_VERSION), **ds.attrs, "outcome_details": details}
     return ds if not missing and attrs == ds.attrs else ds.assign(missing).assign_attrs(attrs)

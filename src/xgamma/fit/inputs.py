@@ -13,7 +13,7 @@ import xarray as xr
 from xgamma.axes import Axis, BoolArray
 from xgamma.errors import ConfigError, ConfigTypeError, DataError
 from xgamma.models.models import Models, SkyModel
-from xgamma.predict import COUNTS_DIMS
+from xgamma.schema import bin_dims
 
 log = logging.getLogger("xgamma.fit")
 
@@ -30,7 +30,7 @@ class FitInput:
     data
         DL4 rows (wstat with off counts, else cash) or flux points (chi2).
     mask
-        The bins to use, bool (dataset, region, energy), of flux points (energy,); ``None`` for all safe bins and all
+        The bins to use, bool in the dims of the counts, of flux points (energy,); ``None`` for all safe bins and all
         measured points.
     """
 
@@ -63,7 +63,7 @@ class FitInput:
             return safe
         if np.shape(self.mask) != safe.shape:
             raise DataError(
-                f"mask_fit: expected shape {safe.shape} ({', '.join(COUNTS_DIMS)}), got {np.shape(self.mask)}."
+                f"mask_fit: expected shape {safe.shape} ({', '.join(bin_dims(self.data))}), got {np.shape(self.mask)}."
             )
         return np.asarray(safe & self.mask)
 
@@ -84,9 +84,9 @@ def normalize_inputs(inputs: Inputs) -> list[FitInput]:
 
 
 def mask_fit(ds: xr.Dataset, minimum: float | None, maximum: float | None) -> BoolArray:
-    """Return the bins wholly inside a range of reconstructed energy in TeV: bool (dataset, region, energy)."""
+    """Return the bins wholly inside a range of reconstructed energy in TeV: bool in the dims of the counts."""
     inside = Axis.from_coords(ds.coords, "energy").mask_inside(minimum, maximum)
-    return np.broadcast_to(inside, tuple(ds.sizes[dim] for dim in COUNTS_DIMS)).copy()
+    return np.broadcast_to(inside, tuple(ds.sizes[dim] for dim in bin_dims(ds))).copy()
 
 
 def _is_measured(ds: xr.Dataset) -> BoolArray:

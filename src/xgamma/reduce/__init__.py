@@ -12,14 +12,16 @@ from typing import Any
 from xgamma.reduce.background.reflected import ReflectedParameters
 from xgamma.reduce.block import MAX_EVENTS, MAX_ROWS, Recipe, reduce_block, roles_needed
 from xgamma.reduce.response import validate_enclosure
-from xgamma.reduce.rows import joined_rows, masked_rows, select_rows, since, with_names
+from xgamma.reduce.rows import joined_rows, masked_rows, row_bytes, select_rows, since, with_names
 from xgamma.reduce.safe_mask import SafeMaskParameters
-from xgamma.reduce.spectra import blocks_of, reduce_each, reduce_spectra
+from xgamma.reduce.spectra import MAX_BYTES, PRODUCT_BYTES, blocks_of, reduce_each, reduce_spectra, rows_within
 from xgamma.reduce.stack import stack
 
 __all__ = [
+    "MAX_BYTES",
     "MAX_EVENTS",
     "MAX_ROWS",
+    "PRODUCT_BYTES",
     "Recipe",
     "ReflectedParameters",
     "SafeMaskParameters",
@@ -31,6 +33,8 @@ __all__ = [
     "reduce_each",
     "reduce_spectra",
     "roles_needed",
+    "row_bytes",
+    "rows_within",
     "select_rows",
     "since",
     "stack",

@@ -17,7 +17,7 @@ from xgamma.masks import SkyMask
 from xgamma.outcome import Fate, Outcome, validate_ledger
 from xgamma.reduce.background.reflected import OffBlock, ReflectedParameters, off_block, off_events
 from xgamma.reduce.counts import binned, fates, members, rows_in_view, usable
-from xgamma.reduce.response import Responses, enclosure_faults, offsets, responses
+from xgamma.reduce.response import Responses, enclosure_faults, offsets, origins, responses
 from xgamma.reduce.rows import row_coords
 from xgamma.reduce.safe_mask import KIND, SafeMaskInput, SafeMaskParameters
 from xgamma.reduce.unknown import Loss, loss
@@ -138,7 +138,7 @@ def reduce_block(part: Part, rows: Rows, recipe: Recipe) -> xr.Dataset:
     said |= why
     values |= {"counts": tally.counts, "ledger": tally.ledger, "livetime": livetime, "ontime": ontime}
     values |= _off_values(off, tally)
-    values |= {"gti": _padded_gti(gti), "offset": offset, "outcome": outcome}
+    values |= {"gti": _padded_gti(gti), "outcome": outcome, **({"offset": offset} if grid.is_region else {})}
     values |= {"pointing_lon": pointing[0], "pointing_lat": pointing[1]}
     attrs = attrs_of(part, rows, _details(part, rows, recipe, outcome, said))
     return schema.dataset(values, coords_of(part, rows, grid), attrs, grid.space.dims, grid.space.shape)
@@ -160,11 +160,9 @@ def _settled(
     for row in np.flatnonzero(blind).tolist():
         said[row] = f"the effective area is 0 at {offset[row].min():.3g} deg from the pointing"
     outcome = np.where(blind, Outcome.OUTSIDE_FIELD_OF_VIEW, outcome)
-    if "mask_safe" in values:
-        values["mask_safe"][blind] = False
-        unsafe = used & ~blind & ~values["mask_safe"].any(axis=(1, 2))
-        outcome = np.where(unsafe, Outcome.NO_SAFE_BIN, outcome)
-    return outcome, said
+    values["mask_safe"][blind] = False
+    unsafe = used & ~blind & ~values["mask_safe"].any(axis=(1, 2))
+    return np.where(unsafe, Outcome.NO_SAFE_BIN, outcome), said
 
 
 def roles_needed(containment: bool) -> tuple[str, ...]:
@@ -190,12 +188,13 @@ def _guard(
 ) -> IntArray:
     """Return what geometry, time and index already decide, before any event is read; shape (row,)."""
     missing = np.any([part.column(f"{role}_table", rows.obs) < 0 for role in roles_needed(recipe.containment)], axis=0)
+    is_far = offset > recipe.offset_max
     conditions = [
         (missing, Outcome.MISSING_IRF),
         (part.column("drift", rows.obs), Outcome.DRIFTING_POINTING),
         (~is_sound, Outcome.INVALID_TIME),
         (ontime <= 0, Outcome.NO_GOOD_TIME),
-        ((offset > recipe.offset_max).any(axis=1), Outcome.OUTSIDE_FIELD_OF_VIEW),
+        (is_far.any(axis=1) if recipe.grid.is_region else is_far.all(axis=1), Outcome.OUTSIDE_FIELD_OF_VIEW),
         (part.column("event_size", rows.obs) == 0, Outcome.NO_EVENTS),
     ]
     return np.select([condition for condition, _ in conditions], [code for _, code in conditions], Outcome.USED)
@@ -213,17 +212,18 @@ class _Tally:
 
 def _tally(part: Part, rows: Rows, recipe: Recipe, off: list[OffBlock]) -> _Tally:
     grid, n_row = recipe.grid, len(rows)
-    n_cell, books = int(np.prod(grid.space.shape)), grid.space.books
+    n_cell, ledgers, origin = int(np.prod(grid.space.shape)), grid.space.ledgers, origins(part, rows, grid)
     shape = (n_row, grid.energy.nbin, n_cell)
     counts, counts_off = np.zeros(shape), np.zeros(shape)
-    ledger = np.zeros((n_row, books, len(Fate)), dtype=np.int64)
+    ledger = np.zeros((n_row, ledgers, len(Fate)), dtype=np.int64)
     in_view = np.zeros(n_row, dtype=bool)
     pointing = part.column("ra_pnt", rows.obs), part.column("dec_pnt", rows.obs)
     for events in read_events(part, rows, MAX_EVENTS, recipe.good_time):
         used = usable(events)
-        on = members(used, grid.space.cells(used.lon, used.lat), grid.energy)
+        own_origin = None if origin is None else origin[used.row]
+        on = members(used, grid.space.cells(used.lon, used.lat, own_origin), grid.energy)
         counts += binned(on, shape)
-        inside = [(Fate.ON, on._replace(cell=grid.space.book(on.cell)))]
+        inside = [(Fate.ON, on._replace(cell=grid.space.ledger_of(on.cell)))]
         if off and recipe.background is not None:
             found = [
                 off_events(used.lon, used.lat, used.row, *pointing, region, block, recipe.background.binsz)
@@ -233,7 +233,7 @@ def _tally(part: Part, rows: Rows, recipe: Recipe, off: list[OffBlock]) -> _Tall
             reflected = members(used, cells, grid.energy)
             counts_off += binned(reflected, shape)
             inside.append((Fate.OFF, reflected))
-        ledger += fates(events, n_row, inside, books)
+        ledger += fates(events, n_row, inside, ledgers)
         in_view |= rows_in_view(used, *pointing, FIELD_OF_VIEW)
     size = part.column("event_size", rows.obs)
     validate_ledger(ledger, size)
@@ -254,10 +254,9 @@ def _responses(
     grid, chosen = recipe.grid, np.flatnonzero(used)
     some = Rows(rows.obs[chosen], rows.start[chosen], rows.stop[chosen], tuple(rows.names[row] for row in chosen))
     shape = (len(rows), *offset.shape[1:], grid.energy_true.nbin)
-    values: dict[str, Any] = {"exposure": np.zeros(shape)}
+    values: dict[str, Any] = {"exposure": np.zeros(shape), "mask_safe": np.zeros(tally.counts.shape, dtype=bool)}
     if grid.is_region:
         values |= {"exposure_edisp": np.zeros(shape), "edisp": np.zeros((*shape, grid.energy.nbin))}
-        values["mask_safe"] = np.zeros(tally.counts.shape, dtype=bool)
     if len(chosen) == 0:
         return values, None
     found = responses(part, some, grid, offset[chosen], recipe.containment)
@@ -266,8 +265,8 @@ def _responses(
     if found.edisp is not None:
         values["exposure_edisp"][chosen] = found.effective_area * seconds
         values["edisp"][chosen] = found.edisp
-        values["mask_safe"][chosen] = _safe_mask(part, some, recipe, offset[chosen], found, found.edisp, tally, chosen)
-    safe = values["mask_safe"][chosen] if grid.is_region else None
+    safe = _safe_mask(part, some, recipe, offset[chosen], found, tally, chosen)
+    values["mask_safe"][chosen] = safe
     lost = loss(grid, found.corrected_area, found.edisp, safe, found.unknown) if found.unknown else None
     return values, lost
 
@@ -278,7 +277,6 @@ def _safe_mask(
     recipe: Recipe,
     offset: FloatArray,
     found: Responses,
-    edisp: FloatArray,
     tally: _Tally,
     chosen: IntArray,
 ) -> BoolArray:
@@ -289,7 +287,7 @@ def _safe_mask(
         recipe.grid,
         offset,
         found.corrected_area,
-        edisp if found.edisp is None else found.edisp,
+        found.edisp,
         np.stack([part.column(name, rows.obs) for name in ("energy_min", "energy_max")], axis=1),
         # The profiled background of wstat at zero signal is a fixed share of all counts, so its peak is theirs.
         tally.counts[chosen] + tally.counts_off[chosen],
@@ -331,7 +329,7 @@ def _padded_gti(intervals: list[FloatArray]) -> FloatArray:
 def coords_of(part: Part, rows: Rows, grid: Grid) -> dict[Any, Any]:
     """Return the coordinates that reduced rows have."""
     interval = np.stack([rows.start, rows.stop], axis=1)
-    return row_coords(grid, rows.names, part.column("obs_id", rows.obs), interval)
+    return row_coords(grid, rows.names, part.column("obs_id", rows.obs), interval, origins(part, rows, grid))
 
 
 def attrs_of(part: Part, rows: Rows, details: Sequence[str]) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def lazy_spectra(pieces: Sequence[Piece], recipe: Recipe) -> xr.Dataset:
         "gti": max([1, *(int(part.column("gti_size", rows.obs).max()) for part, rows in pieces)]),
     }
     template = _template(pieces, recipe)
-    blocks = [(part, block) for part, rows in pieces for block in blocks_of(part, rows)]
+    blocks = [(part, block) for part, rows in pieces for block in blocks_of(part, rows, recipe)]
     tasks = [
         delayed(_arrays, pure=False, traverse=False)(part, block, recipe, widths, mjdref) for part, block in blocks
     ]

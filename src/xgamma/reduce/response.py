@@ -30,7 +30,7 @@ class Responses:
     containment
         The fraction of the source in the region, same shape; 1 where no correction was asked for.
     edisp
-        Shape (row, cell, energy_true, energy); ``None`` for a sky window, whose responses lie on a coarse grid.
+        Shape (row, cell, energy_true, energy); ``None`` for windows of the sky, whose responses lie on a coarse grid.
     unknown
         Where the response of a role is not known and 0 stands for it, shape (row, cell, energy_true).
     """
@@ -46,9 +46,14 @@ class Responses:
         return self.effective_area * self.containment
 
 
+def origins(part: Part, rows: Rows, grid: Grid) -> IntArray | None:
+    """Return the origin of the cells of each row, shape (row, 2); ``None`` where all rows have the same cells."""
+    return grid.space.origins(part.column("ra_pnt", rows.obs), part.column("dec_pnt", rows.obs))
+
+
 def offsets(part: Part, rows: Rows, grid: Grid) -> FloatArray:
     """Return the separation of each cell from each pointing in degrees, shape (row, cell)."""
-    lon, lat = grid.space.positions()
+    lon, lat = grid.space.positions(origins(part, rows, grid))
     pointing = (part.column(name, rows.obs)[:, None] for name in ("ra_pnt", "dec_pnt"))
     return separation(lon, lat, *pointing)
 

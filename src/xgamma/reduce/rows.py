@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ import xarray as xr
 
 from xgamma import schema
 from xgamma.axes import Axis, FloatArray, IntArray, unify_axis
-from xgamma.grid import Grid
+from xgamma.errors import DataError
+from xgamma.grid import IMAGE, Grid
 from xgamma.outcome import Fate, Outcome
 from xgamma.times import SECONDS_PER_DAY
 
@@ -20,6 +22,12 @@ MEMBERS = "rows"
 _ROW_TEXTS = ("outcome_details", MEMBERS)
 # The padded dims, and for each the variable that says how far it is used.
 _PADDED = {"off": "off_lon", "gti": "gti"}
+# What a row without data holds where it does not hold 0.
+_NEUTRAL = {
+    "acceptance": 1.0,
+    **dict.fromkeys(("gti", "pointing_lon", "pointing_lat", "offset", "off_lon", "off_lat", "off_radius"), np.nan),
+}
+_OF_OFF = ("counts_off", "acceptance", "acceptance_off", "off_lon", "off_lat", "off_radius", "off_number")
 
 
 def select_rows(ds: xr.Dataset, rows: Sequence[int]) -> xr.Dataset:
@@ -46,13 +54,14 @@ def joined_rows(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
     Raises
     ------
     DataError
-        When their axes differ by more than 1e-9.
+        When their axes differ by more than 1e-9, or their cells are others.
     """
     if len(datasets) == 1:
         return datasets[0]
     for name in ("energy", "energy_true"):
         unify_axis([Axis.from_coords(ds.coords, name) for ds in datasets])
     first = datasets[0]
+    _validate_cells(datasets)
     common = {name: first.coords[name] for name in first.coords if "dataset" not in first.coords[name].dims}
     mjdref = float(first.attrs["mjdref"])
     aligned = [_padded(since(ds, mjdref), datasets).assign_coords(common) for ds in datasets]
@@ -63,6 +72,17 @@ def joined_rows(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
         if all(name in ds.attrs for ds in datasets)
     }
     return result.assign_attrs({**texts, "telescope": joined_telescopes(ds.attrs["telescope"] for ds in datasets)})
+
+
+def _validate_cells(datasets: Sequence[xr.Dataset]) -> None:
+    dims = schema.space_dims(datasets[0]).cells
+    cells = [[ds.sizes.get(dim) for dim in dims] for ds in datasets]
+    images = [ds.coords[IMAGE].attrs if IMAGE in ds.coords else {} for ds in datasets]
+    if any(own != cells[0] for own in cells) or any(image != images[0] for image in images):
+        raise DataError(
+            f"Expected rows with the same cells ({', '.join(dims)}), got {cells[0]} and others; reduce all of them "
+            "with the same regions, or to windows of one size and image."
+        )
 
 
 def joined_telescopes(given: Iterable[str]) -> str:
@@ -106,44 +126,48 @@ def masked_rows(
     count = len(obs_ids)
     values = {**neutral_values(grid, count, is_on_off="counts_off" in like), "outcome": np.array(outcomes)}
     interval = np.tile([-np.inf, np.inf], (count, 1))
-    coords = row_coords(grid, [str(obs_id) for obs_id in obs_ids], obs_ids, interval)
+    origin = np.zeros((count, 2), np.int64)
+    coords = row_coords(grid, [str(obs_id) for obs_id in obs_ids], obs_ids, interval, origin)
     attrs = {**like.attrs, "telescope": "", "outcome_details": list(details)}
     return schema.dataset(values, coords, attrs, grid.space.dims, grid.space.shape)
 
 
 def neutral_values(grid: Grid, count: int, *, is_on_off: bool) -> dict[str, Any]:
-    """Return the variables of rows that add nothing to a stack, each in the order of the schema's dims."""
-    regions = len(grid.regions)
-    bins, true_bins = (count, regions, grid.energy.nbin), (count, regions, grid.energy_true.nbin)
-    values: dict[str, Any] = {
-        "counts": np.zeros(bins),
-        "mask_safe": np.zeros(bins, dtype=bool),
-        "exposure": np.zeros(true_bins),
-        "exposure_edisp": np.zeros(true_bins),
-        "edisp": np.zeros((*true_bins, grid.energy.nbin)),
-        "livetime": np.zeros(count),
-        "ontime": np.zeros(count),
-        "gti": np.full((count, 1, 2), np.nan),
-        "pointing_lon": np.full(count, np.nan),
-        "pointing_lat": np.full(count, np.nan),
-        "offset": np.full((count, regions), np.nan),
-        "ledger": np.zeros((count, regions, len(Fate)), dtype=np.int64),
-        "outcome": np.zeros(count),
+    """Return the variables of rows that add nothing to a stack, in the dims and types of the schema."""
+    return {
+        name: np.full((count, *shape), _NEUTRAL.get(name, 0), dtype)
+        for name, (shape, dtype) in _row_layout(grid, is_on_off).items()
     }
-    if is_on_off:
-        values |= {"counts_off": np.zeros(bins), "acceptance": np.ones(bins), "acceptance_off": np.zeros(bins)}
-        values |= {name: np.full((count, regions, 1), np.nan) for name in ("off_lon", "off_lat", "off_radius")}
-        values["off_number"] = np.zeros((count, regions), dtype=np.int64)
-    return values
 
 
-def row_coords(grid: Grid, names: Sequence[str], obs_ids: IntArray, interval: FloatArray) -> dict[Any, Any]:
-    """Return the coordinates of rows: names, observation ids, selected intervals (row, bound), axes and space."""
+def row_bytes(grid: Grid, *, is_on_off: bool) -> int:
+    """Return the size of one row of a reduction, of which nothing is made."""
+    return sum(math.prod(shape) * dtype.itemsize for shape, dtype in _row_layout(grid, is_on_off).values())
+
+
+def _row_layout(grid: Grid, is_on_off: bool) -> Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Return shape and type of what one row holds, by variable name."""
+    space = next(space for space in schema.DL4_IN if space.cells == grid.space.dims)
+    sizes = {"gti": 1, "bound": 2, "off": 1, "fate": len(Fate)}
+    sizes |= {"energy": grid.energy.nbin, "energy_true": grid.energy_true.nbin}
+    sizes |= zip(grid.space.dims, grid.space.shape, strict=True)
+    held = {
+        name: spec
+        for name, spec in schema.DL4_IN[space].items()
+        if set(spec.dims) <= {"dataset", *sizes} and name != "background" and (is_on_off or name not in _OF_OFF)
+    }
+    return {n: (tuple(sizes[dim] for dim in spec.dims[1:]), np.dtype(spec.dtype)) for n, spec in held.items()}
+
+
+def row_coords(
+    grid: Grid, names: Sequence[str], obs_ids: IntArray, interval: FloatArray, origin: IntArray | None
+) -> dict[Any, Any]:
+    """Return the coordinates of rows: names, observation ids, intervals (row, bound), axes and cells from an origin."""
     return {
         "dataset": (("dataset",), np.array(names), {"long_name": "Name"}),
         "obs_id": (("dataset",), obs_ids, {"units": "", "long_name": "Observation id"}),
         "interval": (("dataset", "bound"), interval, {"units": "s", "long_name": "Selected interval since mjdref"}),
         **grid.energy.coords(),
         **grid.energy_true.coords(),
-        **grid.space.coords(),
+        **grid.space.coords(origin),
     }

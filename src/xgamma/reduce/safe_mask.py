@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from xgamma.axes import Axis, BoolArray, FloatArray
+from xgamma.errors import LaterError
 from xgamma.grid import Grid
 from xgamma.registry import register
 
@@ -43,7 +44,7 @@ class SafeMaskInput:
     area
         Effective area times containment in m2, at the region or the fixed offset, shape (row, region, energy_true).
     edisp
-        Shape (row, region, energy_true, energy).
+        Shape (row, region, energy_true, energy); ``None`` where it is not known at each cell.
     thresholds
         Recommended energies of the effective area in TeV, NaN where missing, shape (row, 2).
     background
@@ -53,7 +54,7 @@ class SafeMaskInput:
     grid: Grid
     offset: FloatArray
     area: FloatArray
-    edisp: FloatArray
+    edisp: FloatArray | None
     thresholds: FloatArray
     background: FloatArray
 
@@ -94,6 +95,8 @@ def above_area(given: SafeMaskInput, parameters: SafeMaskParameters) -> BoolArra
 @register(KIND, "edisp-bias", parameters=SafeMaskParameters)
 def small_bias(given: SafeMaskInput, parameters: SafeMaskParameters) -> BoolArray:
     """Keep the energies above the last at which the energy bias falls below a percentage."""
+    if given.edisp is None:
+        raise LaterError("edisp-bias: this version of xgamma knows no energy dispersion in windows of the sky.")
     energy = given.grid.energy_true.center
     total = given.edisp.sum(axis=-1)
     mean = np.divide(given.edisp @ given.grid.energy.center, total, out=np.zeros_like(total), where=total > 0)

@@ -14,15 +14,25 @@ from xgamma.events import Part, Rows
 from xgamma.execute import THIS_PROCESS, Workers, run_blocks
 from xgamma.reduce.block import MAX_EVENTS, MAX_ROWS, Recipe, reduce_block
 from xgamma.reduce.response import validate_enclosure
-from xgamma.reduce.rows import joined_rows
+from xgamma.reduce.rows import joined_rows, row_bytes
+
+# Of the result of a block: 125 rows of 60 by 300 energies are below it, and one window of 200 by 200 pixels is near it.
+MAX_BYTES = 32_000_000
+# Of rows that are kept together: all of a part of 500 runs, but where each takes more than 128 kB.
+PRODUCT_BYTES = 64_000_000
 
 
-def blocks_of(part: Part, rows: Rows) -> Iterator[Rows]:
-    """Yield the rows in blocks of at most ``MAX_ROWS`` runs and about ``MAX_EVENTS`` events; none is empty."""
+def rows_within(nbytes: int, recipe: Recipe) -> int:
+    """Return how many rows of a reduction take at most so many bytes, at least one."""
+    return max(1, nbytes // row_bytes(recipe.grid, is_on_off=recipe.background is not None))
+
+
+def blocks_of(part: Part, rows: Rows, recipe: Recipe) -> Iterator[Rows]:
+    """Yield the rows in blocks, none empty: ``MAX_ROWS`` rows, ``MAX_BYTES`` of result, about ``MAX_EVENTS`` events."""
     sizes = part.column("event_size", rows.obs)
-    start = 0
+    most, start = min(MAX_ROWS, rows_within(MAX_BYTES, recipe)), 0
     while start < len(rows):
-        events = np.cumsum(sizes[start : start + MAX_ROWS])
+        events = np.cumsum(sizes[start : start + most])
         length = max(1, int(np.searchsorted(events, MAX_EVENTS, side="right")))
         yield rows[start : start + length]
         start += length
@@ -51,7 +61,7 @@ def reduce_spectra(part: Part, rows: Rows, recipe: Recipe, workers: Workers = TH
         When the responses of no row fit the on-region or the containment correction.
     """
     validate_enclosure([(part, rows)], recipe.grid, recipe.containment)
-    blocks = list(blocks_of(part, rows))
+    blocks = list(blocks_of(part, rows, recipe))
     arguments, names = [(part, block, recipe) for block in blocks], [_named(block) for block in blocks]
     return joined_rows(run_blocks(reduce_block, arguments, "Reducing", workers, names))
 
@@ -90,7 +100,7 @@ def reduce_each(part: Part, rows: Rows, recipe: Recipe, workers: Workers) -> Iso
     ConfigError
         For what is wrong with the request, and not with a run.
     """
-    blocks = list(blocks_of(part, rows))
+    blocks = list(blocks_of(part, rows, recipe))
     arguments, names = [(part, block, recipe) for block in blocks], [_named(block) for block in blocks]
     try:
         found = run_blocks(_isolated_block, arguments, "Reducing", workers, names)

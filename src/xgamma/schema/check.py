@@ -92,7 +92,8 @@ def _fits(dtype: np.dtype[Any], wanted: str) -> bool:
 
 def group_violations(ds: xr.Dataset, group: Group) -> list[Violation]:
     """Return what is wrong with one group; its values are looked at only where all else is right."""
-    found = [*field_violations(ds.attrs, group.attrs, "attrs"), *variable_violations(ds, group.variables)]
+    variables = group.variables if group.variables_of is None else group.variables_of(ds)
+    found = [*field_violations(ds.attrs, group.attrs, "attrs"), *variable_violations(ds, variables)]
     return found or [violation for law in group.laws for violation in law(ds)]
 
 

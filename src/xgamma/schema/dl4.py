@@ -10,61 +10,24 @@ import numpy.typing as npt
 import xarray as xr
 
 from xgamma.errors import DataError, did_you_mean
+from xgamma.grid import IMAGE, ORIGIN
 from xgamma.outcome import Fate, Outcome, flag_attrs
-from xgamma.schema.check import variable_violations
+from xgamma.schema.check import field_violations, variable_violations
 from xgamma.schema.laws import axis_law, flags_law, unique_names
-from xgamma.schema.tables import (
-    NAMES,
-    Attribute,
-    Group,
-    Product,
-    Variable,
-    Violation,
-    axis,
-    head,
-    head_attrs,
-    requiring,
+from xgamma.schema.spaces import (
+    COORDS_IN,
+    DL4_IN,
+    IMAGE_ATTRS,
+    REGIONS,
+    WINDOWS,
+    SpaceDims,
+    has_safe_bin,
+    space_dims,
 )
+from xgamma.schema.tables import Attribute, Group, Product, Variable, Violation, head, head_attrs, requiring
 
 SCHEMA = "xgamma DL4 spectrum"
 SCHEMA_VERSION = 1
-
-_BINS = ("dataset", "region", "energy")
-_TRUE_BINS = ("dataset", "region", "energy_true")
-DL4: Mapping[str, Variable] = {
-    "counts": Variable(_BINS, "", "f8", "Counts in the on-region"),
-    "counts_off": Variable(_BINS, "", "f8", "Counts in the off regions", False),
-    "acceptance": Variable(_BINS, "", "f8", "Acceptance of the on-region", False, "counts_off"),
-    "acceptance_off": Variable(_BINS, "", "f8", "Acceptance of the off regions", False, "counts_off"),
-    "background": Variable(_BINS, "", "f8", "Expected background counts", False),
-    "exposure": Variable(_TRUE_BINS, "m2 s", "f8", "Exposure"),
-    "exposure_edisp": Variable(_TRUE_BINS, "m2 s", "f8", "Exposure without containment, the weight of edisp"),
-    "edisp": Variable((*_TRUE_BINS, "energy"), "", "f8", "Energy dispersion kernel"),
-    "mask_safe": Variable(_BINS, "", "b1", "Whether the bin can be trusted"),
-    "livetime": Variable(("dataset",), "s", "f8", "Good time corrected for dead time"),
-    "ontime": Variable(("dataset",), "s", "f8", "Good time"),
-    "gti": Variable(("dataset", "gti", "bound"), "s", "f8", "Good time since mjdref, padded with NaN"),
-    "pointing_lon": Variable(("dataset",), "deg", "f8", "Pointing right ascension", False),
-    "pointing_lat": Variable(("dataset",), "deg", "f8", "Pointing declination", False),
-    "offset": Variable(("dataset", "region"), "deg", "f8", "Offset of the region from the pointing", False),
-    "off_lon": Variable(("dataset", "region", "off"), "deg", "f8", "Right ascension of the off regions", False),
-    "off_lat": Variable(("dataset", "region", "off"), "deg", "f8", "Declination of the off regions", False),
-    "off_radius": Variable(("dataset", "region", "off"), "deg", "f8", "Radius of the off regions", False),
-    "off_number": Variable(("dataset", "region"), "", "i8", "Number of off regions", False),
-    "ledger": Variable(("dataset", "region", "fate"), "", "i8", "Events by fate", False),
-    "outcome": Variable(("dataset",), "", "i1", "Why the row is used or masked", False),
-}
-DL4_COORDS: Mapping[str, Variable] = {
-    "dataset": Variable(("dataset",), None, NAMES, "Name of the row"),
-    "obs_id": Variable(("dataset",), "", "i8", "Observation id", False),
-    "interval": Variable(("dataset", "bound"), "s", "f8", "Selected interval since mjdref, infinite where open", False),
-    **axis("energy", "TeV", "Reconstructed energy"),
-    **axis("energy_true", "TeV", "True energy"),
-    "region_lon": Variable(("region",), "deg", "f8", "Right ascension of the on-region", False),
-    "region_lat": Variable(("region",), "deg", "f8", "Declination of the on-region", False, "region_lon"),
-    "region_radius": Variable(("region",), "deg", "f8", "Radius of the on-region", False, "region_lon"),
-    "fate": Variable(("fate",), "", "i1", "Fate of an event", False, "ledger"),
-}
 
 
 def dataset(
@@ -79,15 +42,16 @@ def dataset(
     Parameters
     ----------
     values
-        Arrays by variable name, each in the order of the schema's dims.
+        Arrays by variable name, each in the order of the schema's dims, with one axis for the cells.
     coords
-        ``dataset``, the axes, and what else labels rows and regions.
+        ``dataset``, the axes, and what else labels rows and cells.
     attrs
         ``mjdref``, ``telescope``, ``release``, ``outcome_details``.
     cell_dims, cell_shape
-        The dims and the shape of a space that stand for the schema's ``region``.
+        The dims and the shape of the cells of a row.
     """
-    variables = {name: _variable(DL4[name], value, cell_dims, cell_shape) for name, value in values.items()}
+    specs = next(specs for space, specs in DL4_IN.items() if space.cells == cell_dims)
+    variables = {name: _variable(specs[name], value, cell_dims, cell_shape) for name, value in values.items()}
     result = xr.Dataset(variables, {**coords, "fate": fates()}, head(SCHEMA, SCHEMA_VERSION) | dict(attrs))
     result["outcome"].attrs |= flag_attrs(Outcome)
     return result
@@ -103,10 +67,10 @@ def _variable(
     spec: Variable, value: npt.ArrayLike, cell_dims: tuple[str, ...], cell_shape: tuple[int, ...]
 ) -> tuple[tuple[str, ...], npt.NDArray[Any], dict[str, Any]]:
     array = np.asarray(value, dtype=spec.dtype)
-    if "region" not in spec.dims or array.shape[1] != int(np.prod(cell_shape)):
-        return spec.dims, array, spec.attrs()
-    dims = (spec.dims[0], *cell_dims, *spec.dims[2:])
-    return dims, array.reshape(array.shape[0], *cell_shape, *array.shape[2:]), spec.attrs()
+    if array.ndim != len(spec.dims):
+        cells = cell_shape if set(cell_dims) <= set(spec.dims) else ()
+        array = array.reshape(array.shape[0], *cells, *array.shape[2:])
+    return spec.dims, array, spec.attrs()
 
 
 def validate(ds: xr.Dataset) -> None:
@@ -116,17 +80,18 @@ def validate(ds: xr.Dataset) -> None:
         raise DataError(
             f"Expected spectra of schema_version {SCHEMA_VERSION}, got {version!r}; install a newer xgamma."
         )
-    for name, spec in DL4.items():
+    variables = DL4_IN[space_dims(ds)]
+    for name, spec in variables.items():
         if name not in ds and (spec.required or spec.needed_with in ds):
             raise DataError(f"The Dataset has no variable {name!r} {spec.dims}.{did_you_mean(name, map(str, ds))}")
-    for violation in variable_violations(ds, DL4):
+    for violation in variable_violations(ds, variables):
         raise DataError(str(violation))
     for name in ("energy_bounds", "energy_true_bounds"):
         if name not in ds.coords:
             raise DataError(f"The Dataset has no coordinate {name!r}; make axes with Axis.coords().")
     if "dataset" not in ds.coords:
         raise DataError("The Dataset has no coordinate 'dataset'; give each row a unique name with assign_coords.")
-    for law in (unique_names, counts_are_counts):
+    for law in (unique_names, counts_are_counts, windows_lie_inside):
         for violation in law(ds):
             raise DataError(str(violation))
 
@@ -152,7 +117,7 @@ def masked_rows_are_masked(ds: xr.Dataset) -> Iterator[Violation]:
     """A row whose outcome is not `used` has no safe bin."""
     if "outcome" not in ds:
         return
-    wrong = (ds["outcome"].values != Outcome.USED) & ds["mask_safe"].values.any(axis=(1, 2))
+    wrong = (ds["outcome"].values != Outcome.USED) & has_safe_bin(ds)
     if wrong.any():
         names = ds["dataset"].values[wrong].tolist()
         yield Violation("mask_safe", "no safe bin in rows that are not used", f"some in {names[:5]}")
@@ -176,6 +141,22 @@ def padding_is_last(ds: xr.Dataset) -> Iterator[Violation]:
             yield Violation("off_lon", "as many numbers as off_number says, then NaN", "others")
 
 
+def windows_lie_inside(ds: xr.Dataset) -> Iterator[Violation]:
+    """A window of the sky lies inside the image that its coordinate `image` describes."""
+    if space_dims(ds) != WINDOWS:
+        return
+    missing = next((name for name in (*ORIGIN, IMAGE) if name not in ds.coords), None)
+    if missing is not None:
+        yield Violation(missing, "a coordinate of the windows", "none")
+        return
+    faults = list(field_violations(ds[IMAGE].attrs, IMAGE_ATTRS, f"{IMAGE} attrs"))
+    yield from faults
+    for name, size, full in zip(ORIGIN, WINDOWS.cells, ([] if faults else ds[IMAGE].attrs["npix"][::-1]), strict=False):
+        first, last = int(ds[name].values.min(initial=0)), int(ds[name].values.max(initial=0)) + ds.sizes[size]
+        if first < 0 or last > full:
+            yield Violation(name, f"windows inside of 0 to {full} pixels", f"{first} to {last}")
+
+
 def details_of_each_row(ds: xr.Dataset) -> Iterator[Violation]:
     """`outcome_details`, and `rows` of stacks, have one entry for each row."""
     for name in ("outcome_details", "rows"):
@@ -194,6 +175,7 @@ _LAWS = (
     ledger_counts,
     masked_rows_are_masked,
     padding_is_last,
+    windows_lie_inside,
     details_of_each_row,
     flags_law("outcome"),
     flags_law("fate"),
@@ -206,16 +188,28 @@ _ATTRS = {
     "release": Attribute("text", "The name of the release that the runs belong to"),
     "outcome_details": Attribute("list of text", "A sentence for each row: used, or why not"),
 }
-_IN_STORE = requiring({**DL4, **DL4_COORDS}, "ledger", "outcome", "region_lon")
-_OF_RUNS = requiring(_IN_STORE, "obs_id", "interval", "pointing_lon", "pointing_lat", "offset")
+_IN_STORE = ("ledger", "outcome", "region_lon")
+_OF_RUNS = ("obs_id", "interval", "pointing_lon", "pointing_lat", "offset")
 _ROW_NAMES = Attribute("list of list of text", "For each stack the names of its rows")
-_MASK_FIT = Variable(_BINS, "", "b1", "Whether a fit uses the bin", False)
 _OPTIONAL = ("mjdref", "time_scale", "telescope", "release", "outcome_details")
+
+
+def _group(title: str, attrs: Mapping[str, Attribute], *required: str, in_file: bool = False) -> Group:
+    """Return a group of rows, whose variables depend on their space."""
+
+    def variables(space: SpaceDims) -> dict[str, Variable]:
+        bins = DL4_IN[space]["counts"].dims
+        fit = {"mask_fit": Variable(bins, "", "b1", "Whether a fit uses the bin", False)} if in_file else {}
+        return requiring({**DL4_IN[space], **COORDS_IN[space], **fit}, *required)
+
+    known = {space: variables(space) for space in DL4_IN}
+    return Group(title, known[REGIONS], attrs, _LAWS, lambda ds: known[space_dims(ds)])
+
 
 ROWS = Product(
     "rows",
     "Rows of a reduction: one row is one run, or the part of a run inside an interval",
-    {"": Group("Rows", _OF_RUNS, _ATTRS, _LAWS)},
+    {"": _group("Rows", _ATTRS, *_IN_STORE, *_OF_RUNS)},
     {
         "recipe": Attribute("text", "The digest of the recipe"),
         "rows": Attribute("list of text", "The key of each row", along="dataset"),
@@ -225,18 +219,17 @@ ROWS = Product(
 STACK = Product(
     "stack",
     "Sums of rows, one for each group of them",
-    {"": Group("Stacks", _IN_STORE, _ATTRS | {"rows": _ROW_NAMES}, _LAWS)},
+    {"": _group("Stacks", _ATTRS | {"rows": _ROW_NAMES}, *_IN_STORE)},
     {"stacks": Attribute("list of text", "The key of each stack", along="dataset")},
 )
 FILE = Product(
     "file",
     "Spectra in a Zarr group outside of a store",
     {
-        "": Group(
+        "": _group(
             "Spectra",
-            {**DL4, **DL4_COORDS, "mask_fit": _MASK_FIT},
             {n: a if n not in _OPTIONAL else Attribute(a.type, a.meaning, False, a.value) for n, a in _ATTRS.items()},
-            _LAWS,
+            in_file=True,
         )
     },
 )

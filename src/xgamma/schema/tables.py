@@ -91,12 +91,17 @@ PartLaw = Callable[[Mapping[str, xr.Dataset]], Iterator[Violation]]
 
 @dataclass(frozen=True)
 class Group:
-    """One group of a product: variables by name, attributes by name, and laws of the values."""
+    """One group of a product: variables by name, attributes by name, and laws of the values.
+
+    Where the variables depend on the Dataset, such as on the dims of its cells, ``variables_of`` returns them, and
+    ``variables`` are those of the usual one.
+    """
 
     title: str
     variables: Mapping[str, Variable]
     attrs: Mapping[str, Attribute]
     laws: tuple[Law, ...] = ()
+    variables_of: Callable[[xr.Dataset], Mapping[str, Variable]] | None = None
 
 
 @dataclass(frozen=True)

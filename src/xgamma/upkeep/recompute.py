@@ -184,7 +184,7 @@ def _comparisons(part: Part, held: xr.Dataset, batch: Sequence[StoredRow], recip
     start, stop = held["interval"].values[rows].T
     names = tuple(str(name) for name in held["dataset"].values[rows])
     first = 0
-    for block in blocks_of(part, Rows(np.array([row.obs for row in batch]), start, stop, names)):
+    for block in blocks_of(part, Rows(np.array([row.obs for row in batch]), start, stop, names), recipe):
         here = rows[first : first + len(block)].tolist()
         first += len(block)
         try:

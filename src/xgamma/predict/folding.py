@@ -1,0 +1,150 @@
+"""The flux in bins of true energy, folded with exposure and energy dispersion.
+
+``mu_i = sum_j edisp[j, i] * exposure_j * flux_j`` is linear in the flux, so that the chosen bins of any number of rows
+make one matrix, built once: a prediction is one matrix-vector product (exposure in m2 s, flux in cm-2 s-1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+import xarray as xr
+
+from xgamma import schema
+from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
+from xgamma.errors import ConfigError, DataError, LaterError
+from xgamma.models.models import SkyModel
+from xgamma.models.of_region import validate_inside, validate_spectral
+from xgamma.units import CM2_PER_M2
+
+RowsAndBins: TypeAlias = tuple[xr.Dataset, BoolArray]
+
+
+@dataclass(frozen=True)
+class Folding:
+    """The linear response of chosen bins of Datasets that share one axis of true energy.
+
+    Parameters
+    ----------
+    parts
+        Pairs of a DL4 Dataset and the bins chosen, bool in the dims of its counts. The rows of the response are these
+        bins in order.
+
+    Raises
+    ------
+    DataError
+        When the Datasets do not have the same true energies.
+    """
+
+    parts: tuple[RowsAndBins, ...]
+    _matrices: dict[tuple[bool, bool], FloatArray] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def edges(self) -> FloatArray:
+        """Edges of the true energies, TeV, shape (energy_true + 1,)."""
+        axes = [Axis.from_coords(ds.coords, "energy_true") for ds, _ in self.parts]
+        if not all(axis.is_close(axes[0]) for axis in axes):
+            raise DataError("Expected Datasets with the same axis of true energy in one response; build one for each.")
+        return axes[0].edges
+
+    @property
+    def names(self) -> list[str]:
+        """The name of each dataset of all parts."""
+        return [str(name) for ds, _ in self.parts for name in ds["dataset"].values]
+
+    @property
+    def dataset(self) -> IntArray:
+        """Which of ``names`` each row belongs to, shape (row,)."""
+        starts = np.cumsum([0, *(ds.sizes["dataset"] for ds, _ in self.parts)])
+        numbers = [start + np.nonzero(used)[0] for start, (_, used) in zip(starts, self.parts, strict=False)]
+        return np.concatenate(numbers).astype(np.int64)
+
+    @property
+    def energy(self) -> IntArray:
+        """The bin of reconstructed energy of each row, shape (row,)."""
+        return np.concatenate([np.nonzero(used)[-1] for _, used in self.parts]).astype(np.int64)
+
+    def matrix(self, exposure: bool = True, edisp: bool = True) -> FloatArray:
+        """Return (row, energy_true) in cm2 s, with or without exposure and energy dispersion."""
+        key = (exposure, edisp)
+        if key not in self._matrices:
+            self._matrices[key] = np.concatenate([_part_matrix(part, exposure, edisp) for part in self.parts])
+        return self._matrices[key]
+
+    def fold(self, model: SkyModel) -> Folded:
+        """Return the prediction of one model for the rows; 0 where the model does not name the dataset.
+
+        Raises
+        ------
+        LaterError
+            For a model with a part that says more than a spectrum, one that is no ``SkyModel``, and windows of the sky.
+        ConfigError
+            For a point outside a region, or whose position is free.
+        """
+        validate_spectral(model)
+        for ds, _ in self.parts:
+            validate_inside(model, ds)
+        flags = model.apply_irf
+        matrix = self.matrix(flags.get("exposure", True), flags.get("edisp", True))
+        applies = np.array([model.applies_to(name) for name in self.names], dtype=bool)
+        return Folded(model, self.edges, matrix if applies.all() else matrix * applies[self.dataset][:, np.newaxis])
+
+
+def _part_matrix(part: RowsAndBins, with_exposure: bool, with_edisp: bool) -> FloatArray:
+    ds, used = part
+    space = schema.space_dims(ds)
+    if space.responses != space.cells:
+        raise LaterError("Counts in windows of the sky are not predicted by this version of xgamma.")
+    *cells, energy = np.nonzero(used)
+    matrix = _edisp_rows(ds, tuple(cells), energy) if with_edisp else _identity_rows(ds, energy)
+    if with_exposure:
+        exposure = ds["exposure"].transpose("dataset", *space.cells, "energy_true").values
+        matrix = matrix * (exposure[tuple(cells)] * CM2_PER_M2)
+    return np.ascontiguousarray(matrix)
+
+
+def _edisp_rows(ds: xr.Dataset, cells: tuple[IntArray, ...], energy: IntArray) -> FloatArray:
+    edisp = ds["edisp"].transpose("dataset", *schema.space_dims(ds).cells, "energy_true", "energy").values
+    index: tuple[Any, ...] = (*cells, slice(None), energy)
+    return np.asarray(edisp[index], dtype=float)
+
+
+def _identity_rows(ds: xr.Dataset, energy: IntArray) -> FloatArray:
+    true, reco = Axis.from_coords(ds.coords, "energy_true"), Axis.from_coords(ds.coords, "energy")
+    if true.nbin != reco.nbin or not np.allclose(true.edges, reco.edges, rtol=1e-9):
+        raise ConfigError(
+            "apply_irf with 'edisp: false' expects the same bins in true and reconstructed energy, got "
+            f"{true.nbin} and {reco.nbin} bins; reduce with equal axes or set 'edisp: true'."
+        )
+    return np.eye(true.nbin)[energy]
+
+
+@dataclass(frozen=True)
+class Folded:
+    """One model folded with a response, a function of the values of its spectrum.
+
+    Parameters
+    ----------
+    model
+        The model.
+    edges
+        Edges of the true energies, TeV, shape (energy_true + 1,).
+    matrix
+        Shape (row, energy_true), cm2 s.
+    """
+
+    model: SkyModel
+    edges: FloatArray
+    matrix: FloatArray
+
+    def __call__(self, values: Sequence[float] | None = None) -> FloatArray:
+        """Return the predicted counts of the rows; ``values`` stand in for those of the spectrum's parameters."""
+        return self.fold(self.model.spectral_model.flux(self.edges, values))
+
+    def fold(self, flux: FloatArray) -> FloatArray:
+        """Return the counts of the rows for fluxes in the bins of true energy, cm-2 s-1."""
+        # Not BLAS: its threads make a product this small many times slower on a busy machine.
+        return np.asarray(np.einsum("ij,j->i", self.matrix, flux))

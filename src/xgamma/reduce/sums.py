@@ -1,0 +1,235 @@
+"""The sums that a stack is made of: sufficient statistics of rows, which can be added in any number of steps.
+
+Sums run in the canonical order of the rows and in leaves of a fixed size, so that neither chunking nor the number of
+workers changes a bit of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from xgamma import schema
+from xgamma.axes import BoolArray, FloatArray, IntArray
+from xgamma.errors import LaterError
+from xgamma.grid import ORIGIN, SkySpace
+
+LEAF = 64
+# So much of rows is looked at in one go.
+STEP_BYTES = 32_000_000
+# Sums that have no cells of a window.
+PER_ROW = ("livetime", "ontime", "ledger")
+
+Sums = dict[str, FloatArray]
+
+
+@dataclass(frozen=True)
+class Leaves:
+    """How rows are cut into leaves: never across groups, so that a group alone sums to the same bytes.
+
+    Parameters
+    ----------
+    order
+        The rows, group by group, in each the order that they came in, shape (row,).
+    leaf
+        The leaf of each row in that order, ascending, shape (row,).
+    group
+        The group of each leaf, shape (leaf,).
+    """
+
+    order: IntArray
+    leaf: IntArray
+    group: IntArray
+
+    def blocks(self, rows: int) -> Iterator[slice]:
+        """Yield slices of the ordered rows that hold whole leaves and at least ``rows`` rows, but for the last."""
+        ends = np.append(np.flatnonzero(np.diff(self.leaf)) + 1, len(self.leaf))
+        start = 0
+        while start < len(self.leaf):
+            stop = int(ends[min(int(np.searchsorted(ends, start + rows)), len(ends) - 1)])
+            yield slice(start, stop)
+            start = stop
+
+
+def leaves_of(groups: IntArray) -> Leaves:
+    """Return the leaves of rows in canonical order, of which ``groups`` is the group of each, shape (row,)."""
+    order = np.argsort(groups, kind="stable")
+    ordered = groups[order]
+    first = np.searchsorted(ordered, ordered)
+    cut = (np.arange(len(ordered)) - first) // LEAF
+    is_new = np.ones(len(ordered), dtype=bool)
+    is_new[1:] = (np.diff(ordered) != 0) | (np.diff(cut) != 0)
+    return Leaves(order, np.cumsum(is_new) - 1, ordered[is_new])
+
+
+def leaf_sums(pieces: Iterable[xr.Dataset], leaf: IntArray) -> Sums:
+    """Return the sufficient statistics of whole leaves; a masked row is the neutral element.
+
+    Windows of the sky are added to their place in the image, whole pixels to whole pixels.
+
+    Parameters
+    ----------
+    pieces
+        DL4 rows, in pieces of any number of them: they are added one after the other.
+    leaf
+        The leaf of each row of all pieces, ascending, shape (dataset,).
+
+    Returns
+    -------
+    dict
+        Sums of shape (leaf, ...), with one axis for the cells: ``counts``, ``exposure``, ``safe``, ``livetime``,
+        ``ontime``, ``ledger``; of regions ``weight`` (exposure of edisp) and ``weighted_edisp``; with off counts
+        ``off``, ``alpha_off``, ``acceptance_off``.
+    """
+    count = int(leaf[-1] - leaf[0]) + 1 if len(leaf) else 0
+    total: Sums = {}
+    first = 0
+    for ds in pieces:
+        values, placement = _flat_values(ds), _Placement.of(ds)
+        length = ds.sizes["dataset"]
+        step = max(1, min(LEAF, STEP_BYTES * length // max(1, ds.nbytes)))
+        for start in range(0, length, step):
+            rows = slice(start, start + step)
+            own = leaf[first : first + length][rows] - leaf[0]
+            for name, term in _terms({name: array[rows] for name, array in values.items()}).items():
+                placement.add(total, name, count, own, term, rows)
+        first += length
+    return total
+
+
+def _flat_values(ds: xr.Dataset) -> dict[str, npt.NDArray[Any]]:
+    """Return the variables of rows in the dims of the schema, with one axis for the cells: (row, cell, ...)."""
+    dims = schema.space_dims(ds)
+    values = {}
+    for name, spec in schema.DL4_IN[dims].items():
+        if name in ds.variables:
+            array = ds.variables[name].transpose(*spec.dims).values
+            is_per_cell = dims.cells == spec.dims[1 : 1 + len(dims.cells)]
+            rest = array.shape[1 + len(dims.cells) :]
+            values[name] = (
+                array.reshape(len(array), math.prod(ds.sizes[d] for d in dims.cells), *rest) if is_per_cell else array
+            )
+    return values
+
+
+@dataclass(frozen=True)
+class _Placement:
+    """Where the cells of rows are added: regions to the same regions, a window to its place in the image.
+
+    Parameters
+    ----------
+    origin
+        The first pixel of each window, shape (row, 2); ``None`` for regions.
+    window, image
+        Their shapes (v, u).
+    """
+
+    origin: IntArray | None
+    window: tuple[int, ...] = ()
+    image: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, ds: xr.Dataset) -> _Placement:
+        if schema.space_dims(ds) != schema.WINDOWS:
+            return cls(None)
+        if "edisp" in ds:
+            raise LaterError("Energy dispersion in windows of the sky is not stacked by this version of xgamma.")
+        space = space_of_windows(ds)
+        return cls(np.stack([ds[name].values for name in ORIGIN], axis=-1), space.shape, space.image.shape)
+
+    def add(self, total: Sums, name: str, count: int, number: IntArray, term: FloatArray, rows: slice) -> None:
+        """Add terms of shape (row, cell, ...) to those of the sums (count, ...) whose numbers are given."""
+        rest = term.shape[1:]
+        if self.origin is None or name in PER_ROW:
+            np.add.at(total.setdefault(name, np.zeros((count, *rest), dtype=term.dtype)), number, term)
+            return
+        cells = math.prod(self.image)
+        sums = total.setdefault(name, np.zeros((count, cells, *rest[1:]), dtype=term.dtype))
+        images, (height, width) = sums.reshape(count, *self.image, *rest[1:]), self.window
+        for own, (v, u), values in zip(number, self.origin[rows], term, strict=True):
+            images[own, v : v + height, u : u + width] += values.reshape(*self.window, *rest[1:])
+
+
+def space_of_windows(ds: xr.Dataset) -> SkySpace:
+    """Return the space of rows that are windows of the sky."""
+    return SkySpace.from_coords(ds.coords, tuple(ds.sizes[dim] for dim in schema.WINDOWS.cells))
+
+
+def summed(leaves: Iterable[Sums], group: IntArray, count: int) -> Sums:
+    """Return the sums of groups, shape (group, ...), from those of all leaves in their order.
+
+    Parameters
+    ----------
+    leaves
+        Results of ``leaf_sums``, one after the other.
+    group
+        The group of each leaf, shape (leaf,).
+    count
+        The number of groups.
+    """
+    total: Sums = {}
+    first = 0
+    for sums in leaves:
+        for name, term in sums.items():
+            added = total.setdefault(name, np.zeros((count, *term.shape[1:]), dtype=term.dtype))
+            np.add.at(added, group[first : first + len(term)], term)
+        first += len(sums["counts"])
+    return total
+
+
+def combine(ds: xr.Dataset, groups: IntArray, count: int) -> Sums:
+    """Return the sufficient statistics of each group of rows, shape (group, ...); see ``leaf_sums``.
+
+    Parameters
+    ----------
+    ds
+        DL4 rows in canonical order.
+    groups
+        The group of each row, shape (dataset,).
+    count
+        The number of groups.
+    """
+    leaves = leaves_of(groups)
+    is_ordered = np.array_equal(leaves.order, np.arange(len(leaves.order)))
+    return summed([leaf_sums([ds if is_ordered else ds.isel(dataset=leaves.order)], leaves.leaf)], leaves.group, count)
+
+
+def _terms(rows: Mapping[str, npt.NDArray[Any]]) -> Sums:
+    """Return what each of some rows adds to the sums of its group."""
+    safe: BoolArray = rows["mask_safe"]
+    any_safe = np.any(safe, axis=2)
+    used = np.any(any_safe, axis=1)
+    terms = {
+        "counts": _masked(rows["counts"], safe),
+        "safe": safe.astype(float),
+        "exposure": _masked(rows["exposure"], any_safe[..., None]),
+        "livetime": _masked(rows["livetime"], used),
+        "ontime": _masked(rows["ontime"], used),
+        "ledger": rows["ledger"],
+    }
+    if "edisp" in rows:
+        terms["weight"] = _masked(rows["exposure_edisp"], any_safe[..., None])
+        terms["weighted_edisp"] = _masked(rows["edisp"], terms["weight"][..., None] * safe[:, :, None, :])
+    if "background" in rows:
+        terms["background"] = _masked(rows["background"], safe)
+    if "counts_off" in rows:
+        off, acceptance, acceptance_off = (rows[n] for n in ("counts_off", "acceptance", "acceptance_off"))
+        with np.errstate(invalid="ignore", over="ignore"):
+            alpha = np.divide(acceptance, acceptance_off, out=np.zeros_like(off), where=acceptance_off > 0)
+        off = _masked(off, safe)
+        terms |= {"off": off, "alpha_off": _masked(alpha, off), "acceptance_off": _masked(acceptance_off, safe)}
+    return terms
+
+
+def _masked(values: npt.NDArray[Any], factor: npt.NDArray[Any]) -> FloatArray:
+    """Return the product, which is 0 where the factor is, whatever the value: 0 times NaN is not neutral."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        product = values * factor
+        is_finite = bool(np.isfinite(product.sum()))
+    return np.asarray(product if is_finite else np.where(factor == 0, 0.0, product))
