@@ -14,7 +14,7 @@ from xgamma.errors import ConfigError
 from xgamma.upkeep.verify import VerifyReport, verify
 
 # Some seconds of Gammapy.
-PEER_SAMPLE = 5
+GAMMAPY_SAMPLE = 5
 
 
 @click.command("verify")
@@ -48,7 +48,7 @@ def command(
     """
     place = opened_store(store)
     if against is not None:
-        return against_gammapy(place, PEER_SAMPLE if sample is None else sample, datastore, exclusion, as_json)
+        return against_gammapy(place, GAMMAPY_SAMPLE if sample is None else sample, datastore, exclusion, as_json)
     unused = [name for name, value in (("--datastore", datastore), ("--exclusion", exclusion)) if value is not None]
     if unused:
         raise ConfigError(f"{unused[0]} is read with --against gammapy only; add that, or leave it out.")
