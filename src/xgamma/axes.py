@@ -75,7 +75,7 @@ class Axis:
             return cls(name, np.asarray(minimum + np.arange(nbin + 1) * ((maximum - minimum) / nbin)), unit, scale)
         if minimum <= 0:
             raise ConfigError(f"Axis {name!r}: a logarithmic axis starts above 0 {unit}, got min = {minimum} {unit}.")
-        # linspace, as in the peer: the last edge decides whether a fit range that ends there holds the last bin.
+        # linspace, as in Gammapy: the last edge decides whether a fit range that ends there holds the last bin.
         return cls(name, np.exp(np.linspace(np.log(minimum), np.log(maximum), nbin + 1)), unit, scale)
 
     @classmethod

@@ -79,7 +79,7 @@ class RegionSpace:
     """On-regions, each a circle. An event may lie in several of them.
 
     Membership is decided on the plane tangent at the region's centre, where an event lies inside when its distance is
-    strictly below the radius in the local northward scale; this is what the peer's pixels amount to.
+    strictly below the radius in the local northward scale. This agrees with the pixels of Gammapy's region geometry.
     """
 
     regions: tuple[Circle, ...]

@@ -1,5 +1,7 @@
 """Instrument responses evaluated for a block of runs at once.
 
+Source of the formats and formulas: GADF 0.3 (https://gamma-astro-data-formats.readthedocs.io), instrument responses.
+
 A *table* is an ``xarray.Dataset`` of all responses that share kind and axes: dims (irf, offset, ...), node axes with
 their own bounds. Evaluation interpolates linearly between nodes in the scale of each axis, extrapolates between the
 last node and the last edge, clips at zero and vanishes outside the edges. Where what is asked for hangs on values that
@@ -153,7 +155,7 @@ def edisp_kernel(table: IrfTable, energy_true: FloatArray, energy_edges: FloatAr
     axis, migra = table.axes["energy_true"], table.axes["migra"]
     weights = interpolation_weights(axis, energy_true)
     density = np.maximum(_take(table.values["edisp"], weights, 3), 0.0)
-    # The peer's rule for several axes: migra centres are always inside, so that only the offset can put this outside.
+    # As in Gammapy all axes are checked; migra centres are always inside, so only the offset can be outside.
     density = np.where(table.inside[..., None, None], density, 0.0)
     cumulative = np.zeros((*density.shape[:2], migra.nbin + 1, density.shape[3]))
     np.cumsum(density * migra.width[:, None], axis=2, out=cumulative[:, :, 1:])

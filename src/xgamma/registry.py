@@ -82,7 +82,7 @@ def normalize_value(value: Any, hint: Any, metadata: Mapping[str, Any], where: s
     if value is None and optional:
         return None
     if "unit" in metadata:
-        # A bare number is read in the canonical unit: the peer's makers take radians and per cent that way.
+        # A bare number is read in the canonical unit: the makers of Gammapy take radians and per cent that way.
         is_bare = isinstance(value, int | float) and not isinstance(value, bool)
         result: Any = float(value) if is_bare else canonical(value, metadata["unit"], where)
     elif hint is int:

@@ -4,7 +4,8 @@ Every statistic is -2 ln(likelihood) per bin, up to a constant of the data; all 
 expected background of the off region, ``b``, is profiled: ``t = mu_sig + alpha b`` is the prediction of the on region
 and the statistic is the sum of the Poisson deviances of (n_on, t) and (n_off, b).
 
-Sources: Cash 1979 (ApJ 228, 939); Li & Ma 1983 (ApJ 272, 317); the XSPEC manual, appendix B, for wstat.
+Sources: Cash 1979 (ApJ 228, 939); Li & Ma 1983 (ApJ 272, 317), equation 17, for the significance; the XSPEC manual
+(Arnaud, Dorman & Gordon), appendix B, for wstat; Rolke, Lopez & Conrad 2005 (NIM A 551, 493) for errors and limits.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ from xgamma.upkeep.against_gammapy import Comparison, compare_with_gammapy
 from xgamma.upkeep.verify import VerifyReport, verify
 
 # Some seconds of Gammapy.
-PEER_SAMPLE = 5
+GAMMAPY_SAMPLE = 5
 SKIPPED_SHOWN = 20
 HINT = "Where xgamma departs from Gammapy on purpose is in the documentation: decisions, number 4."
 _FILES = tuple(ending for ending in FORMATS if ending != ".zarr")
@@ -66,7 +66,7 @@ def verify_command(
     """
     place = opened_store(store)
     if against is not None:
-        return _against_gammapy(place, PEER_SAMPLE if sample is None else sample, datastore, exclusion, as_json)
+        return _against_gammapy(place, GAMMAPY_SAMPLE if sample is None else sample, datastore, exclusion, as_json)
     unused = [name for name, value in (("--datastore", datastore), ("--exclusion", exclusion)) if value is not None]
     if unused:
         raise ConfigError(f"{unused[0]} is read with --against gammapy only; add that, or leave it out.")

@@ -2,6 +2,7 @@
 
 Flux points need no model evaluation: minima, errors, limits and scans are calls of one convex function of one number
 for each group, whose derivatives are known. Minima and crossings are exact roots.
+Source of errors and limits: Rolke, Lopez & Conrad 2005 (NIM A 551, 493), the profile likelihood.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """MIGRAD on the statistic: start rule, covariance, errors by MINOS, profiles and contours.
 
-The covariance is MIGRAD's own where its errors are to be believed; linked parameters count once.
+The covariance is MIGRAD's own where its errors are reliable; linked parameters count once.
+Sources: James & Roos 1975 (Comput. Phys. Commun. 10, 343) for MIGRAD and MINOS; Rolke, Lopez & Conrad 2005 (NIM A 551,
+493) for limits from the profile likelihood.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Safe masks: which reconstructed-energy bins of a run can be trusted. Methods are joined by a logical and."""
+"""Safe masks: which bins of reconstructed energy of a run are used. Methods are joined by a logical and.
+
+Sources: GADF 0.3 for the thresholds in headers (LO_THRES, HI_THRES); Aharonian et al. 2006 (A&A 457, 899) for a
+threshold from the energy bias.
+"""
 
 from __future__ import annotations
 
@@ -125,7 +129,7 @@ def above_background_peak(given: SafeMaskInput, parameters: SafeMaskParameters) 
 def first_crossing(energy: FloatArray, curve: FloatArray, level: FloatArray, start: FloatArray) -> FloatArray:
     """Return the first energy above ``start`` at which curves cross a level, NaN where they do not.
 
-    The curves are linear between their nodes in log-log. As in the peer a crossing is a change of sign between two of
+    The curves are linear between their nodes in log-log. As in Gammapy a crossing is a change of sign between two of
     101 log-spaced trial energies; inside such an interval the root of the broken line is exact.
 
     Parameters

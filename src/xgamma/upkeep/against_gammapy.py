@@ -35,7 +35,7 @@ OTHER_FILES = "their FITS files are not those that were ingested"
 RELATIVE_LIMIT = 1e-6
 ANGLE_LIMIT = 1e-6
 # What Gammapy raises for a run that it cannot reduce is not documented.
-PEER_ERRORS = (XgammaError, ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
+NOT_REDUCED = (XgammaError, ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -150,15 +150,15 @@ def compare_with_gammapy(
     MissingInputError, InputError
         When the exclusion mask cannot be read.
     """
-    peer = bridges.reduction
-    result = Comparison(peer.VERSION)
+    gammapy = bridges.reduction
+    result = Comparison(gammapy.VERSION)
     mask_digest = None if exclusion is None else read_mask(exclusion).digest
     records = {record.key: record for record in store.records(ROWS)}
     possible = list(_candidates(store, records.values(), datastore, mask_digest, result))
     random = np.random.default_rng(seed)
     chosen = sorted(random.choice(len(possible), min(sample, len(possible)), replace=False).tolist())
-    mask = None if exclusion is None else peer.read_exclusion(exclusion)
-    open_release = cache(peer.open_data_store)
+    mask = None if exclusion is None else gammapy.read_exclusion(exclusion)
+    open_release = cache(gammapy.open_data_store)
     found: dict[str, list[tuple[float, str]]] = {quantity.name: [] for quantity in QUANTITIES}
     with progress_bar("Reducing with Gammapy", len(chosen)) as advance:
         for candidate in (possible[number] for number in chosen):
@@ -188,7 +188,7 @@ def _compared(
     try:
         release = open_release(Path(candidate.release.place), **candidate.release.names.given)
         theirs = bridges.reduction.reduced_by_gammapy(release, _piece(candidate, ours), recipe, used)
-    except PEER_ERRORS as error:
+    except NOT_REDUCED as error:
         result.refused.append((candidate.name, f"{type(error).__name__}: {error}"))
         return {}
     result.compared.append(candidate.name)

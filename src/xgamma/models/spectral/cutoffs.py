@@ -1,4 +1,8 @@
-"""Curved spectra: exponential cut-offs, in the conventions of the Fermi catalogues too, and log-parabolas."""
+"""Curved spectra: exponential cut-offs, in the conventions of the Fermi catalogues too, and log-parabolas.
+
+Sources: Acero et al. 2015 (ApJS 218, 23; 3FGL); Abdollahi et al. 2020 (ApJS 247, 33; 4FGL) and 2022 (ApJS 260, 53;
+4FGL-DR3); Massaro et al. 2004 (A&A 413, 489; log-parabolas).
+"""
 
 from __future__ import annotations
 

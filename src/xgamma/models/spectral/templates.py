@@ -286,6 +286,9 @@ class EBLAbsorptionNormSpectralModel(SpectralModel):
     def read_builtin(cls, reference: str = "dominguez", redshift: float = 0.1, alpha_norm: float = 1.0) -> Self:
         """Read a published model from ``$GAMMAPY_DATA/ebl``: dominguez, franceschini, finke, ...
 
+        Sources: Dominguez et al. 2011 (MNRAS 410, 2556), Franceschini et al. 2008 (A&A 487, 837), Finke et al. 2010
+        (ApJ 712, 238), Franceschini & Rodighiero 2017 (A&A 603, A34), Saldana-Lopez et al. 2021 (MNRAS 507, 5144).
+
         Raises ``UnknownNameError``, ``MissingInputError``.
         """
         if reference not in BUILTIN:

@@ -1,7 +1,7 @@
 """Reflected off regions: circles on the ring around the pointing on which the on-region lies.
 
-The rule is the peer's to the pixel, because the pixelised angular size of the on-region sets the spacing and so the
-number of off regions; the pixels themselves are not visited but where an exclusion may lie.
+Source: Berge, Funk & Hinton 2007 (A&A 466, 1219). The off regions are those of Gammapy to the pixel, because the
+pixelised angular size of the on-region sets the spacing and so their number. Only pixels that may be excluded are read.
 """
 
 from __future__ import annotations
