@@ -13,8 +13,8 @@ from xgamma.analysis import Analysis
 from xgamma.analysis.failures import failed_runs, retry
 from xgamma.analysis.plan import plan
 from xgamma.analysis.run import run
-from xgamma.analysis.unused import UnusedRun
 from xgamma.errors import ConfigError, DataError, InputError, StoreError, UnknownNameError
+from xgamma.outcome import Outcome, UnusedRun
 from xgamma.reduce import reduce_block
 from xgamma.store import Store, dataset_digest
 from xgamma.upkeep.compact import compact
@@ -76,7 +76,7 @@ def test_a_failed_reduction_does_not_stop_other_runs_of_its_block(tiny_release, 
     analysis = until_datasets(config(tiny_release, tmp_path))
     assert rows_of(analysis) == {name: digest for name, digest in wanted.items() if name not in names}
     assert analysis.unused_runs == [
-        UnusedRun(name, "reduce", "not_finished", "its events cannot be read") for name in names
+        UnusedRun(int(name), name, "reduce", Outcome.NOT_FINISHED, "its events cannot be read") for name in names
     ]
     assert [view.name for view in analysis.datasets.unused] == names
     [record] = analysis.store.ls("rows")

@@ -16,8 +16,8 @@ import numpy as np
 import xarray as xr
 
 from xgamma.analysis.look import sample_of
-from xgamma.analysis.rows import rows_at
-from xgamma.analysis.unused import REDUCE, UnusedRun, no_run_left
+from xgamma.analysis.selected import no_run_left
+from xgamma.analysis.steps.rows import rows_at
 from xgamma.axes import Axis, BoolArray
 from xgamma.errors import DataError, InputError
 from xgamma.events import Part, Rows, RunFacts
@@ -26,7 +26,7 @@ from xgamma.formats.gadf.run import read_run
 from xgamma.geometry import lonlat, separation, unit_vector
 from xgamma.grid import Circle, Grid, RegionSpace
 from xgamma.ingest import FitsRelease, StoredRelease
-from xgamma.outcome import Outcome
+from xgamma.outcome import REDUCE, Outcome, UnusedRun
 from xgamma.reduce import Recipe, ReflectedParameters, reduce_each, validate_enclosure
 from xgamma.reduce.true_energy import true_energy_remark, wide_axis
 from xgamma.select import Selection, rows_of
@@ -106,6 +106,12 @@ class _Trial:
     def used(self) -> BoolArray:
         return np.asarray(self.data["outcome"].values == Outcome.USED)
 
+    def unused(self) -> list[UnusedRun]:
+        """Return why each run is as it is."""
+        obs_ids, outcomes = (self.data[name].values.tolist() for name in ("obs_id", "outcome"))
+        ends = zip(obs_ids, self.rows.names, outcomes, self.data.attrs["outcome_details"], strict=True)
+        return [UnusedRun(obs_id, name, REDUCE, Outcome(code), why) for obs_id, name, code, why in ends]
+
 
 def suggestion(release: FitsRelease | StoredRelease) -> Suggestion:
     """Return what can be done with a release.
@@ -145,9 +151,7 @@ def _best(trials: Iterable[_Trial]) -> _Trial:
             break
     best = max(tried, key=lambda trial: int(trial.used.sum()))
     if not best.used.any():
-        ends = zip(best.data["outcome"].values.tolist(), best.data.attrs["outcome_details"], strict=True)
-        named = zip(best.rows.names, ends, strict=True)
-        raise DataError(no_run_left([UnusedRun.of(n, REDUCE, Outcome(code), why) for n, (code, why) in named]))
+        raise DataError(no_run_left(best.unused()))
     return best
 
 
@@ -186,7 +190,7 @@ def _position_of_headers(release: FitsRelease, obs_ids: Sequence[int]) -> _Posit
 def _trial(release: FitsRelease | StoredRelease, position: _Position, near: Sequence[int]) -> _Trial:
     held = release.load(sample_of(near, release), Store("memory://"), on_failure=lambda _: None)
     if not held.places:
-        raise InputError(no_run_left([UnusedRun.of_failure(failure) for failure in held.failures]))
+        raise InputError(no_run_left(held.failures))
     key, rows = rows_of(held.parts, held.places, held.places, Selection())[0]
     part = held.parts[key]
     recipe = _recipe(part, rows, position)
