@@ -170,6 +170,15 @@ def test_failures_that_cannot_be_recorded_do_not_stop_the_analysis(damaged, tmp_
     assert "Which runs failed could not be written down: The store cannot be written" in caplog.text
 
 
+@pytest.mark.parametrize(("name", "obs_id"), [("23523", 23523), ("23523-2", 23523), ("-5", -5), ("-5-1", -5)])
+def test_a_record_of_a_failed_run_from_before_ids_were_in_it_is_read(name, obs_id):
+    old = {"name": name, "stage": "reduce", "kind": "not_finished", "message": "its events cannot be read"}
+    run = UnusedRun.from_document(old)
+    assert run == UnusedRun(obs_id, name, "reduce", Outcome.NOT_FINISHED, "its events cannot be read")
+    assert run.document() == {"obs_id": obs_id, **old}
+    assert UnusedRun.from_document(run.document()) == run
+
+
 # --- opened at a tag
 
 

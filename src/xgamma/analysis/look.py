@@ -17,7 +17,7 @@ from xgamma.analysis.observations import Observations
 from xgamma.analysis.plan import Request
 from xgamma.analysis.selected import Selected, no_run_left, nothing_selected
 from xgamma.analysis.steps.reduce import ReduceStep, row_name
-from xgamma.analysis.steps.rows import rows_at, sentence_of
+from xgamma.analysis.steps.rows import lost_rows, rows_at, unused_rows
 from xgamma.analysis.steps.stack import NAME as STACKED
 from xgamma.analysis.steps.stack import StackWanted
 from xgamma.axes import BoolArray
@@ -27,7 +27,7 @@ from xgamma.execute import THIS_PROCESS
 from xgamma.fit import validate_named
 from xgamma.ingest import FitsRelease, StoredRelease
 from xgamma.ingest.notes import notes_of, runs_by_note, summaries
-from xgamma.outcome import REDUCE, Outcome, UnusedRun
+from xgamma.outcome import Outcome, UnusedRun
 from xgamma.reduce import Recipe, reduce_each, validate_enclosure
 from xgamma.reduce.true_energy import true_energy_remark
 from xgamma.store import Store
@@ -216,17 +216,12 @@ def _nothing(_: UnusedRun) -> None:
 def tried(part: Part, rows: Rows, recipe: Recipe) -> Tried:
     """Reduce rows of a part, and return what became of them."""
     fresh = reduce_each(part, rows, recipe, THIS_PROCESS)
-    obs_ids = part.column("obs_id", rows.obs).tolist()
-
-    def unused(number: int, outcome: Outcome, message: str) -> UnusedRun:
-        return UnusedRun(obs_ids[number], rows.names[number], REDUCE, outcome, message)
-
-    lost = [unused(number, Outcome.NOT_FINISHED, sentence_of(error)) for number, error in fresh.lost.items()]
+    lost = lost_rows(part, rows, fresh.lost)
     if fresh.data is None:
         return Tried(0, [], lost, np.zeros(recipe.grid.energy.nbin, dtype=bool))
     outcomes, details = fresh.data["outcome"].values.tolist(), fresh.data.attrs["outcome_details"]
     ended = list(zip(fresh.done, map(Outcome, outcomes), details, strict=True))
-    masked = [unused(number, outcome, detail) for number, outcome, detail in ended if outcome != Outcome.USED]
+    masked = unused_rows(part, rows, (end for end in ended if end[1] != Outcome.USED))
     used = [number for number, outcome, _ in ended if outcome == Outcome.USED]
     safe = np.asarray(fresh.data["mask_safe"].values.any(axis=(0, 1)))
     remark = true_energy_remark(part, rows_at(rows, used), recipe.grid, recipe.containment, safe) if used else ""

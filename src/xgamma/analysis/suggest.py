@@ -17,7 +17,7 @@ import xarray as xr
 
 from xgamma.analysis.look import sample_of
 from xgamma.analysis.selected import no_run_left
-from xgamma.analysis.steps.rows import rows_at
+from xgamma.analysis.steps.rows import rows_at, unused_rows
 from xgamma.axes import Axis, BoolArray
 from xgamma.errors import DataError, InputError
 from xgamma.events import Part, Rows, RunFacts
@@ -26,7 +26,7 @@ from xgamma.formats.gadf.run import read_run
 from xgamma.geometry import lonlat, separation, unit_vector
 from xgamma.grid import Circle, Grid, RegionSpace
 from xgamma.ingest import FitsRelease, StoredRelease
-from xgamma.outcome import REDUCE, Outcome, UnusedRun
+from xgamma.outcome import Outcome
 from xgamma.reduce import Recipe, ReflectedParameters, reduce_each, validate_enclosure
 from xgamma.reduce.true_energy import true_energy_remark, wide_axis
 from xgamma.select import Selection, rows_of
@@ -106,12 +106,6 @@ class _Trial:
     def used(self) -> BoolArray:
         return np.asarray(self.data["outcome"].values == Outcome.USED)
 
-    def unused(self) -> list[UnusedRun]:
-        """Return why each run is as it is."""
-        obs_ids, outcomes = (self.data[name].values.tolist() for name in ("obs_id", "outcome"))
-        ends = zip(obs_ids, self.rows.names, outcomes, self.data.attrs["outcome_details"], strict=True)
-        return [UnusedRun(obs_id, name, REDUCE, Outcome(code), why) for obs_id, name, code, why in ends]
-
 
 def suggestion(release: FitsRelease | StoredRelease) -> Suggestion:
     """Return what can be done with a release.
@@ -151,7 +145,9 @@ def _best(trials: Iterable[_Trial]) -> _Trial:
             break
     best = max(tried, key=lambda trial: int(trial.used.sum()))
     if not best.used.any():
-        raise DataError(no_run_left(best.unused()))
+        ends = zip(map(Outcome, best.data["outcome"].values.tolist()), best.data.attrs["outcome_details"], strict=True)
+        numbered = ((number, *end) for number, end in enumerate(ends))
+        raise DataError(no_run_left(unused_rows(best.part, best.rows, numbered)))
     return best
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Lock
@@ -174,19 +174,6 @@ class Piece(NamedTuple):
     rows: Rows
     keys: list[str]
 
-    @property
-    def obs_ids(self) -> list[int]:
-        """The observation id of each row."""
-        return list(self.part.column("obs_id", self.rows.obs).tolist())
-
-    def lost(self, errors: Mapping[int, Exception]) -> list[UnusedRun]:
-        """Return the rows whose reduction did not come to an end."""
-        names, obs_ids = self.rows.names, self.obs_ids
-        return [
-            UnusedRun(obs_ids[number], names[number], REDUCE, Outcome.NOT_FINISHED, sentence_of(error))
-            for number, error in errors.items()
-        ]
-
 
 @dataclass(frozen=True)
 class WantedRows:
@@ -214,7 +201,10 @@ class WantedRows:
 
     def in_order(self) -> list[tuple[str, str, int]]:
         """Return key, name and observation id of each row in the order of the selection."""
-        rows = [row for piece in self.pieces for row in zip(piece.keys, piece.rows.names, piece.obs_ids, strict=True)]
+        rows: list[tuple[str, str, int]] = []
+        for piece in self.pieces:
+            obs_ids = piece.part.column("obs_id", piece.rows.obs).tolist()
+            rows += zip(piece.keys, piece.rows.names, obs_ids, strict=True)
         order = selection_order([(piece.part_key, piece.rows) for piece in self.pieces])
         return [rows[number] for number in order.tolist()]
 
@@ -288,16 +278,24 @@ def reduced(
                 before.result()
             keys = [piece.keys[number] for number in fresh.done]
             written.append(writer.submit(_put_rows, wanted.reader, keys, fresh.data, piece.part_key, document))
-            for (number, error), run in zip(fresh.lost.items(), piece.lost(fresh.lost), strict=True):
+            for number, error in fresh.lost.items():
+                [run] = lost_rows(piece.part, piece.rows, {number: error})
                 lost[piece.keys[number]] = run
                 on_failure(run, error)
     new = {key: place for places in written for key, place in places.result().items()}
     return wanted.reduced(new), [lost[key] for key, _, _ in wanted.in_order() if key in lost]
 
 
-def sentence_of(error: Exception) -> str:
-    """Return what an error says; one that is not ours is named."""
-    return str(error) if isinstance(error, XgammaError) else f"{type(error).__name__}: {error}"
+def unused_rows(part: Part, rows: Rows, ends: Iterable[tuple[int, Outcome, str]]) -> list[UnusedRun]:
+    """Return rows that cannot be used, each given by its number, its outcome and what is wrong."""
+    obs_ids = part.column("obs_id", rows.obs).tolist()
+    return [UnusedRun(obs_ids[number], rows.names[number], REDUCE, outcome, why) for number, outcome, why in ends]
+
+
+def lost_rows(part: Part, rows: Rows, errors: Mapping[int, Exception]) -> list[UnusedRun]:
+    """Return the rows whose reduction did not come to an end, given by number with the error; others' are named."""
+    said = {n: str(e) if isinstance(e, XgammaError) else f"{type(e).__name__}: {e}" for n, e in errors.items()}
+    return unused_rows(part, rows, ((number, Outcome.NOT_FINISHED, text) for number, text in said.items()))
 
 
 def _put_rows(
