@@ -112,7 +112,7 @@ def on_workers(store: str, runs: int, folder: Path) -> dict[str, float]:
 
 def ready() -> None:
     """Import what a reduction needs, in a worker."""
-    importlib.import_module("xgamma.analysis.stacks")
+    importlib.import_module("xgamma.analysis.steps.stack")
     importlib.import_module("dask.array")
 
 

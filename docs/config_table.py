@@ -42,11 +42,15 @@ def _section(section, definitions, path, defaults):
 
 def _resolved(entry, definitions):
     """Follow a reference; what stands beside it, such as a description, comes before what stands behind it."""
-    reference = entry.get("$ref") or next((one["$ref"] for one in entry.get("allOf", ()) if "$ref" in one), None)
+    options = [entry, *entry.get("allOf", ()), *entry.get("oneOf", ())]
+    reference = next((one["$ref"] for one in options if "$ref" in one), None)
     if reference is None:
         return entry
     behind = definitions[reference.rsplit("/", 1)[1]]
-    return {**behind, **{key: value for key, value in entry.items() if key not in ("$ref", "allOf", "default")}}
+    return {
+        **behind,
+        **{key: value for key, value in entry.items() if key not in ("$ref", "allOf", "oneOf", "default")},
+    }
 
 
 def _text(entry):

@@ -1,7 +1,9 @@
-"""What became of each run and of each event: outcomes and the ledger."""
+"""What became of each run and of each event: outcomes, runs that are not used, and the ledger."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -61,6 +63,59 @@ _SENTENCES = {
     Outcome.OTHER_ENCLOSURE: "the responses are point-like for another or an unknown radius of the on-region",
     Outcome.DRIFTING_POINTING: "the pointing drifts over the sky, which this version does not reduce",
 }
+
+
+INGEST, REDUCE = "ingest", "reduce"
+
+
+@dataclass(frozen=True)
+class UnusedRun:
+    """A run, or the piece of a run in an interval, that is not used.
+
+    Parameters
+    ----------
+    obs_id
+        The observation id, which may be negative.
+    name
+        The name of its row, which is the observation id unless there are several intervals.
+    stage
+        ``ingest`` or ``reduce``.
+    outcome
+        Why, as a code.
+    message
+        What is wrong, as a sentence.
+    """
+
+    obs_id: int
+    name: str
+    stage: str
+    outcome: Outcome
+    message: str
+
+    @classmethod
+    def unread(cls, obs_id: int, outcome: Outcome, message: str) -> UnusedRun:
+        """Return a run that could not be ingested."""
+        return cls(obs_id, str(obs_id), INGEST, outcome, message)
+
+    @property
+    def kind(self) -> str:
+        """The word for its outcome, such as ``unreadable_file``."""
+        return self.outcome.name.lower()
+
+    def document(self) -> dict[str, Any]:
+        """Return it as JSON holds it."""
+        return {name: getattr(self, name) for name in ("obs_id", "name", "stage", "kind", "message")}
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> UnusedRun:
+        """Return the run of a document; raises ``KeyError`` or ``ValueError`` where it is not one."""
+        name, stage, kind, message = (str(document[key]) for key in ("name", "stage", "kind", "message"))
+        # Without an id: written before documents had one, when a name began with it.
+        obs_id = document["obs_id"] if "obs_id" in document else name[:1] + name[1:].partition("-")[0]
+        return cls(int(obs_id), name, stage, Outcome[kind.upper()], message)
+
+    def __str__(self) -> str:
+        return f"Run {self.name} is not used: {self.message.rstrip('.')}."
 
 
 class Note(NamedTuple):

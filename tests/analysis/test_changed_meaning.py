@@ -9,7 +9,7 @@ from astropy.wcs import WCS
 
 from releases import config_of, recipe, rows_in, until_datasets
 from xgamma import registry
-from xgamma.analysis import products
+from xgamma.analysis.steps.fit import model_key
 from xgamma.errors import InputError, StoreError
 from xgamma.events import Part
 from xgamma.formats.gadf.index import read_index
@@ -51,8 +51,8 @@ def test_a_function_redefined_under_its_name_gets_another_key(monkeypatch):
 
         return Models([SkyModel(Mine(), name="source")])
 
-    assert products.model_key(models_with(2.4)) == products.model_key(models_with(2.4))
-    assert products.model_key(models_with(2.4)) != products.model_key(models_with(3.5))
+    assert model_key(models_with(2.4)) == model_key(models_with(2.4))
+    assert model_key(models_with(2.4)) != model_key(models_with(3.5))
 
 
 def test_all_parameters_of_a_users_safe_mask_enter_its_key(monkeypatch):

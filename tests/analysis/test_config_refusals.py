@@ -475,9 +475,33 @@ def test_an_unset_environment_variable_is_named_when_the_path_is_used(monkeypatc
         config.observations.datastore.expanded()
 
 
-def test_several_instruments_raise():
-    with pytest.raises(LaterError, match="a list of several instruments"):
-        AnalysisConfig.from_yaml("datasets: [{type: 1d}, {type: 3d}]")
+@pytest.mark.parametrize("text", ["datasets: [{}, {read: a.fits}]", "datasets: [{}, {observations: {obs_ids: [1]}}]"])
+def test_observations_and_files_of_an_entry_of_the_datasets_come_later(text):
+    with pytest.raises(LaterError, match=r"datasets\[1\]\.(read|observations): observations of its own, and datasets"):
+        AnalysisConfig.from_yaml(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("datasets: []", "datasets: expected a mapping of keys or a list of them, got an empty list."),
+        ("datasets: [{stak: true}]", "datasets[0].stak: there is no such key. Did you mean 'stack'?"),
+        ("datasets: [{}, null]", "datasets[1]: expected a mapping of keys, got null; leave the key out to keep its"),
+        (
+            "datasets: [{}, {geom: {axes: {energy: {min: 3}}}}]",
+            "datasets[1].geom.axes.energy.min: expected an energy with a unit such as '3 TeV', got 3.",
+        ),
+        (
+            "datasets: [{}, {geom: {axes: {energy: {min: 3 TeV, max: 2 TeV}}}}]",
+            "datasets[1].geom.axes.energy: expected min < max, got min: 3.0 TeV and max: 2.0 TeV.",
+        ),
+        ("datasets: [{name: a}, {name: a}]", "datasets: 2 entries are called 'a'; give each a name of its own."),
+    ],
+)
+def test_errors_of_an_entry_of_the_datasets_name_its_path(text, sentence):
+    with pytest.raises(ConfigError) as error:
+        AnalysisConfig.from_yaml(text)
+    assert sentence in str(error.value)
 
 
 @pytest.mark.parametrize("wrong", [3, ["fit"]])

@@ -13,8 +13,8 @@ from xgamma.analysis import Analysis
 from xgamma.analysis.failures import failed_runs, retry
 from xgamma.analysis.plan import plan
 from xgamma.analysis.run import run
-from xgamma.analysis.unused import UnusedRun
 from xgamma.errors import ConfigError, DataError, InputError, StoreError, UnknownNameError
+from xgamma.outcome import Outcome, UnusedRun
 from xgamma.reduce import reduce_block
 from xgamma.store import Store, dataset_digest
 from xgamma.upkeep.compact import compact
@@ -76,7 +76,7 @@ def test_a_failed_reduction_does_not_stop_other_runs_of_its_block(tiny_release, 
     analysis = until_datasets(config(tiny_release, tmp_path))
     assert rows_of(analysis) == {name: digest for name, digest in wanted.items() if name not in names}
     assert analysis.unused_runs == [
-        UnusedRun(name, "reduce", "not_finished", "its events cannot be read") for name in names
+        UnusedRun(int(name), name, "reduce", Outcome.NOT_FINISHED, "its events cannot be read") for name in names
     ]
     assert [view.name for view in analysis.datasets.unused] == names
     [record] = analysis.store.ls("rows")
@@ -168,6 +168,15 @@ def test_failures_that_cannot_be_recorded_do_not_stop_the_analysis(damaged, tmp_
     monkeypatch.setattr(Store, "set_failure", full)
     assert until_datasets(config(damaged[0], tmp_path)).datasets.names == ["1", "3"]
     assert "Which runs failed could not be written down: The store cannot be written" in caplog.text
+
+
+@pytest.mark.parametrize(("name", "obs_id"), [("23523", 23523), ("23523-2", 23523), ("-5", -5), ("-5-1", -5)])
+def test_a_record_of_a_failed_run_from_before_ids_were_in_it_is_read(name, obs_id):
+    old = {"name": name, "stage": "reduce", "kind": "not_finished", "message": "its events cannot be read"}
+    run = UnusedRun.from_document(old)
+    assert run == UnusedRun(obs_id, name, "reduce", Outcome.NOT_FINISHED, "its events cannot be read")
+    assert run.document() == {"obs_id": obs_id, **old}
+    assert UnusedRun.from_document(run.document()) == run
 
 
 # --- opened at a tag

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from releases import config_of
-from xgamma.analysis import products, rows, stacks
 from xgamma.analysis.run import run
+from xgamma.analysis.steps import fit, flux_points, rows, stack
 from xgamma.ingest import part as ingest
 from xgamma.ingest.stored import KIND
 from xgamma.reduce.block import STEP_VERSION as REDUCE_VERSION
@@ -20,12 +20,12 @@ FILE = Path(__file__).with_name("fingerprints.json")
 VERSIONS = {
     KIND: ingest.STEP_VERSION,
     rows.ROWS: REDUCE_VERSION,
-    stacks.STACK: STACK_VERSION,
-    products.FIT: products.FIT_VERSION,
-    products.POINTS: products.POINTS_VERSION,
+    stack.STACK: STACK_VERSION,
+    fit.FIT: fit.FIT_VERSION,
+    flux_points.POINTS: flux_points.POINTS_VERSION,
 }
 # Sums differ in the last bits between processors and versions of numpy; a minimum is found to a tolerance.
-TOLERANCE = {products.FIT: 1e-5, products.POINTS: 1e-5}
+TOLERANCE = {fit.FIT: 1e-5, flux_points.POINTS: 1e-5}
 
 
 def fingerprint(store, kind):

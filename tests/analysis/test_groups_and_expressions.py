@@ -11,8 +11,8 @@ import xarray as xr
 
 from releases import NIGHTS, config_of, release_of, until_datasets
 from xgamma.analysis import Analysis, AnalysisConfig
-from xgamma.analysis.rows import Shelf
-from xgamma.analysis.stacks import computed_stacks
+from xgamma.analysis.steps.rows import RowReader
+from xgamma.analysis.steps.stack import computed_stacks
 from xgamma.errors import ConfigError
 from xgamma.reduce import select_rows, stack
 from xgamma.store import Store, dataset_digest
@@ -72,7 +72,7 @@ def test_a_new_night_stacks_that_night_alone(nights_release, tmp_path, monkeypat
         summed.append(list(members))
         return computed_stacks(rows, members, workers)
 
-    monkeypatch.setattr("xgamma.analysis.stacks.computed_stacks", computed)
+    monkeypatch.setattr("xgamma.analysis.steps.stack.computed_stacks", computed)
     second = until_datasets(config_of(nights_release, tmp_path / "store", BY_NIGHT))
     assert summed == [["2024-12-11"]]
     assert second.datasets.names == ["2024-12-10", "2024-12-11"]
@@ -105,8 +105,8 @@ def test_the_stack_of_all_is_found_whatever_was_grouped_before(nights_release, t
 def test_a_stack_has_the_same_bytes_in_blocks_of_any_size(nights_release, tmp_path, monkeypatch, rows_per_block):
     monkeypatch.setattr("xgamma.reduce.sums.LEAF", 2)
     wanted = until_datasets(config_of(nights_release, tmp_path / "one", BY_NIGHT)).datasets.to_xarray()
-    monkeypatch.setattr("xgamma.analysis.stacks.BLOCK_ROWS", rows_per_block)
-    monkeypatch.setattr("xgamma.analysis.rows.KEPT_BYTES", 0)
+    monkeypatch.setattr("xgamma.analysis.steps.stack.BLOCK_ROWS", rows_per_block)
+    monkeypatch.setattr("xgamma.analysis.steps.rows.KEPT_BYTES", 0)
     found = until_datasets(config_of(nights_release, tmp_path / "two", BY_NIGHT)).datasets.to_xarray()
     assert [dataset_digest(ds) for ds in found] == [dataset_digest(ds) for ds in wanted]
 
@@ -202,14 +202,14 @@ def test_lazy_spectra_of_an_analysis_are_those_that_it_stores(nights_release, tm
 
 
 def test_threads_that_share_opened_products_may_release_them(monkeypatch):
-    monkeypatch.setattr("xgamma.analysis.rows.KEPT_BYTES", 100)
-    shelf = Shelf(Store("memory://"))
+    monkeypatch.setattr("xgamma.analysis.steps.rows.KEPT_BYTES", 100)
+    reader = RowReader(Store("memory://"))
     product = xr.Dataset({"counts": ("row", np.zeros(10))})
 
     def keep(thread):
         for number in range(2000):
-            shelf.keep(str((number + thread) % 5), product)
+            reader.hold(str((number + thread) % 5), product)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(keep, range(8)))
-    assert len(shelf._held) == 1
+    assert len(reader._held) == 1

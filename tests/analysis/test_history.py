@@ -159,7 +159,7 @@ def outcome_of(ask, release):
     except XgammaError as error:
         return type(error).__name__, str(error).replace(str(release), "RELEASE")
     reasons = [(name, reason.replace(str(release), "RELEASE")) for name, reason in analysis.unused]
-    return dataset_digest(analysis._held), reasons
+    return dataset_digest(analysis.results.reductions[0].product.data), reasons
 
 
 class History(RuleBasedStateMachine):

@@ -9,7 +9,7 @@ import pytest
 from astropy.io import fits
 
 from releases import config_of, until_datasets
-from xgamma.analysis import products
+from xgamma.analysis.steps.fit import model_key
 from xgamma.models import EBLAbsorptionNormSpectralModel, Models, ScaleSpectralModel, TemplateNDSpectralModel
 from xgamma.models.skymodel import SkyModel
 from xgamma.models.spectral.powerlaws import PowerLawSpectralModel
@@ -63,7 +63,7 @@ def test_an_absorption_table_changed_at_another_redshift_gets_another_key(tmp_pa
 
     def key():
         models = absorbed(path)
-        return products.model_key(Models([SkyModel(wrap(models[0].spectral_model), name="crab")]))
+        return model_key(Models([SkyModel(wrap(models[0].spectral_model), name="crab")]))
 
     first = key()
     assert key() == first
@@ -83,7 +83,7 @@ def test_a_template_changed_in_its_file_gets_another_key(tmp_path):
             "filename": str(path),
             "parameters": [{"name": "tilt", "value": 0.0}],
         }
-        return products.model_key(Models([SkyModel(TemplateNDSpectralModel.from_dict(document), name="x")]))
+        return model_key(Models([SkyModel(TemplateNDSpectralModel.from_dict(document), name="x")]))
 
     first = key()
     assert key() == first

@@ -81,8 +81,8 @@ def test_after_a_run_all_is_found_under_the_keys_of_the_plan(tiny_release, tmp_p
 def test_a_plan_computes_nothing(tiny_release, tmp_path, planned, monkeypatch):
     config = config_of(tiny_release, tmp_path / "store")
     until_datasets(config)
-    for name in ("rows.reduce_each", "stacks.computed_stacks", "products.fit", "products.flux_points"):
-        monkeypatch.setattr(f"xgamma.analysis.{name}", lambda *_, name=name, **__: pytest.fail(f"{name} ran"))
+    for name in ("rows.reduce_each", "stack.computed_stacks", "fit.fit", "flux_points.flux_points"):
+        monkeypatch.setattr(f"xgamma.analysis.steps.{name}", lambda *_, name=name, **__: pytest.fail(f"{name} ran"))
     steps = planned(config, tmp_path)
     assert states(steps) == {
         "ingest": "found",

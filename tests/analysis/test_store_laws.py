@@ -36,10 +36,10 @@ from xgamma.times import time_from_seconds
 COMPUTING = [
     "xgamma.ingest.release.read_runs",
     "xgamma.reduce.spectra.reduce_block",
-    "xgamma.analysis.rows.reduce_each",
-    "xgamma.analysis.stacks.computed_stacks",
-    "xgamma.analysis.products.fit",
-    "xgamma.analysis.products.flux_points",
+    "xgamma.analysis.steps.rows.reduce_each",
+    "xgamma.analysis.steps.stack.computed_stacks",
+    "xgamma.analysis.steps.fit.fit",
+    "xgamma.analysis.steps.flux_points.flux_points",
 ]
 
 

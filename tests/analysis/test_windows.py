@@ -7,8 +7,8 @@ import xarray as xr
 
 from releases import config_of, recipe, rows_in
 from xgamma.analysis import Analysis
-from xgamma.analysis.rows import reduced
-from xgamma.analysis.stacks import Groups, computed_stacks, stacked
+from xgamma.analysis.steps.rows import reduced, wanted_rows
+from xgamma.analysis.steps.stack import Groups, computed_stacks, stacked
 from xgamma.execute import THIS_PROCESS
 from xgamma.grid import Grid, SkySpace
 from xgamma.ingest import StoredRelease
@@ -32,15 +32,17 @@ def windows(nights_release, tmp_path):
 
 def test_windows_are_found_in_the_store_and_so_is_their_stack(windows, monkeypatch):
     store, held, rows, wanted = windows
-    monkeypatch.setattr("xgamma.analysis.rows.PRODUCT_BYTES", 3 * row_bytes(wanted.grid, is_on_off=False))
-    first, lost = reduced(store, held, rows, wanted, THIS_PROCESS, pytest.fail)
+    monkeypatch.setattr("xgamma.analysis.steps.rows.PRODUCT_BYTES", 3 * row_bytes(wanted.grid, is_on_off=False))
+    first, lost = reduced(wanted_rows(store, held, rows, wanted), wanted, THIS_PROCESS, pytest.fail)
     assert (len(first), lost, first.found) == (7, [], 0)
     assert [len(record.texts["rows"]) for record in store.records("rows")].count(3) == 2
-    again, _ = reduced(store, held, rows, wanted, THIS_PROCESS, pytest.fail)
+    again, _ = reduced(wanted_rows(store, held, rows, wanted), wanted, THIS_PROCESS, pytest.fail)
     assert (again.keys, again.found) == (first.keys, 7)
-    image, key, found = stacked(store, again, None, THIS_PROCESS)
+    product, found = stacked(store, again, Groups(again, None), THIS_PROCESS)
+    image = product.data
     assert image["counts"].shape == (1, 36, 40, 8)
-    assert (stacked(store, again, None, THIS_PROCESS)[1:], found) == ((key, 1), 0)
+    same, found_again = stacked(store, again, Groups(again, None), THIS_PROCESS)
+    assert (found, found_again, same.key) == (0, 1, product.key)
     direct = stack(again.read(again.canonical_order))
     xr.testing.assert_identical(image.drop_vars("dataset"), direct.drop_vars("dataset"))
     assert verify(store).faults == []
@@ -49,13 +51,13 @@ def test_windows_are_found_in_the_store_and_so_is_their_stack(windows, monkeypat
 
 def test_the_bytes_of_a_stack_of_windows_do_not_depend_on_how_they_are_read(windows, monkeypatch):
     store, held, rows, wanted = windows
-    found, _ = reduced(store, held, rows, wanted, THIS_PROCESS, pytest.fail)
+    found, _ = reduced(wanted_rows(store, held, rows, wanted), wanted, THIS_PROCESS, pytest.fail)
     labels = {name: "odd" if number % 2 else "even" for number, name in enumerate(found.names)}
     members = Groups(found, labels).members
     monkeypatch.setattr("xgamma.reduce.sums.LEAF", 2)
     whole = computed_stacks(found, members, THIS_PROCESS)
     assert whole["dataset"].values.tolist() == ["even", "odd"]
     for bytes_read, rows_in_block in ((1, 1), (2 * row_bytes(wanted.grid, is_on_off=False), 100)):
-        monkeypatch.setattr("xgamma.analysis.stacks.STEP_BYTES", bytes_read)
-        monkeypatch.setattr("xgamma.analysis.stacks.BLOCK_ROWS", rows_in_block)
+        monkeypatch.setattr("xgamma.analysis.steps.stack.STEP_BYTES", bytes_read)
+        monkeypatch.setattr("xgamma.analysis.steps.stack.BLOCK_ROWS", rows_in_block)
         assert dataset_digest(computed_stacks(found, members, THIS_PROCESS)) == dataset_digest(whole)

@@ -20,7 +20,7 @@ def many_small_blocks(monkeypatch):
     """Seven runs are four parts, seven blocks of a reduction and four blocks of a stack."""
     monkeypatch.setattr("xgamma.ingest.release.RUNS_PER_PART", 2)
     monkeypatch.setattr("xgamma.reduce.spectra.MAX_ROWS", 1)
-    monkeypatch.setattr("xgamma.analysis.stacks.BLOCK_ROWS", 2)
+    monkeypatch.setattr("xgamma.analysis.steps.stack.BLOCK_ROWS", 2)
     monkeypatch.setattr("xgamma.reduce.sums.LEAF", 2)
 
 
@@ -34,7 +34,7 @@ def submitted(monkeypatch):
             calls.append((text, len(arguments)))
         return run_blocks(function, arguments, text, workers, *names)
 
-    for module in ("xgamma.ingest.release", "xgamma.reduce.spectra", "xgamma.analysis.stacks"):
+    for module in ("xgamma.ingest.release", "xgamma.reduce.spectra", "xgamma.analysis.steps.stack"):
         monkeypatch.setattr(f"{module}.run_blocks", recorded)
     return calls
 

@@ -247,7 +247,7 @@ def test_run_elsewhere(xgamma, config, tmp_path):
 
 
 def test_of_many_rows_the_first_are_printed(xgamma, changed, nights_release, monkeypatch):
-    monkeypatch.setattr("xgamma.cli.run.ROWS_SHOWN", 4)
+    monkeypatch.setattr("xgamma.analysis.steps.reduce.ROWS_SHOWN", 4)
     path = changed("datasets: {stack: false}", release=nights_release)
     done = xgamma("run", path, "--until", "datasets")
     assert done.code == 0

@@ -11,6 +11,7 @@ import pytest
 
 import faults
 from releases import MODEL, config_of
+from xgamma.analysis import Analysis
 from xgamma.cli.main import VERBS
 from xgamma.errors import ExitCode, StoreError
 
@@ -270,10 +271,10 @@ def test_a_fit_that_cannot_be_made_is_five_with_the_datasets(xgamma, changed, tm
 
 
 def test_an_interrupt_between_steps_is_130(xgamma, config, monkeypatch):
-    def interrupted(self):
+    def interrupted(self, *_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("xgamma.analysis.run.ACTIONS", {"observations": interrupted})
+    monkeypatch.setattr(Analysis, "get_observations", interrupted)
     done = xgamma("run", config)
     assert (done.code, done.out) == (130, "")
     assert done.err.strip() == "Interrupted; what is in the store stays, and the next run goes on from there."
@@ -289,14 +290,14 @@ def test_an_interrupt_between_steps_is_130(xgamma, config, monkeypatch):
     ],
 )
 def test_an_interrupt_that_a_library_makes_another_error_of_is_130(xgamma, config, monkeypatch, error):
-    def interrupted(self):
+    def interrupted(self, *_):
         try:
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(10)
         except KeyboardInterrupt:
             raise error from None
 
-    monkeypatch.setattr("xgamma.analysis.run.ACTIONS", {"observations": interrupted})
+    monkeypatch.setattr(Analysis, "get_observations", interrupted)
     done = xgamma("run", config)
     assert (done.code, done.out) == (130, "")
     assert done.err.strip() == "Interrupted; what is in the store stays, and the next run goes on from there."
@@ -304,10 +305,10 @@ def test_an_interrupt_that_a_library_makes_another_error_of_is_130(xgamma, confi
 
 
 def test_an_error_without_an_interrupt_is_what_it_was(xgamma, config, monkeypatch):
-    def refused(self):
+    def refused(self, *_):
         raise StoreError("s3://bucket cannot be read.")
 
-    monkeypatch.setattr("xgamma.analysis.run.ACTIONS", {"observations": refused})
+    monkeypatch.setattr(Analysis, "get_observations", refused)
     assert xgamma("run", config) == (3, "", "Error: s3://bucket cannot be read.\n")
 
 

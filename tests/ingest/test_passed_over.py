@@ -20,7 +20,7 @@ from xgamma.formats.gadf import files
 from xgamma.formats.gadf.index import read_index
 from xgamma.ingest import open_release, part
 from xgamma.ingest.part import read_runs
-from xgamma.outcome import Outcome
+from xgamma.outcome import Outcome, UnusedRun
 from xgamma.store import Store
 
 VICTIM = 2
@@ -296,7 +296,7 @@ def test_whatever_the_reading_of_a_run_raises_costs_that_run_alone(own_release, 
         runs, failures = read_runs(read_index(own_release).runs.values(), lambda: None)
     assert [run.entry.obs_id for run in runs] == [1, 3]
     said = "It cannot be read (RuntimeError: nobody expected this). Fetch or write its files again."
-    assert failures == [part.Failure(VICTIM, Outcome.UNREADABLE_FILE, said)]
+    assert failures == [UnusedRun.unread(VICTIM, Outcome.UNREADABLE_FILE, said)]
     assert any(record.exc_info for record in caplog.records if record.levelno == logging.DEBUG)
 
 

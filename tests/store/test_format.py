@@ -25,8 +25,8 @@ from hypothesis import strategies as st
 
 from command_line import CommandLine
 from releases import TINY, config_of, part_in_memory, release_of, until_datasets, whole
-from xgamma.analysis import products, rows, stacks
 from xgamma.analysis.run import run
+from xgamma.analysis.steps import fit, flux_points, rows, stack
 from xgamma.datasets import Datasets
 from xgamma.datasets.zarr_files import write_zarr
 from xgamma.engine import XgammaBackend
@@ -155,7 +155,7 @@ def test_runs_of_a_real_telescope_are_as_the_format_says(gammapy_data, tmp_path)
 
 
 def test_the_specification_knows_what_the_code_writes():
-    assert {KIND, rows.ROWS, stacks.STACK, products.FIT, products.POINTS} == set(PRODUCTS)
+    assert {KIND, rows.ROWS, stack.STACK, fit.FIT, flux_points.POINTS} == set(PRODUCTS)
     assert set(documents.RECORD) == {field.name for field in dataclasses.fields(Record)}
     assert ROLES == IRF_ROLES
 

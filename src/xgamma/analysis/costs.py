@@ -9,8 +9,6 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from xgamma.analysis.rows import KEPT_BYTES
-from xgamma.analysis.stacks import BLOCK_ROWS
 from xgamma.config.number_fields import memory_bytes
 from xgamma.errors import ConfigError
 from xgamma.events import Part, Rows
@@ -20,6 +18,10 @@ from xgamma.reduce import MAX_BYTES, MAX_EVENTS, MAX_ROWS, PRODUCT_BYTES, Recipe
 from xgamma.reduce.rows import row_bytes as bytes_of_row
 from xgamma.reduce.sums import LEAF, STEP_BYTES
 
+# A thousand rows or two, of those read or written last; reading them again costs a millisecond for each array.
+KEPT_BYTES = 16_000_000
+# Four leaves of a stack: a few megabytes, and more work than a task costs.
+BLOCK_ROWS = 256
 # What a process with all imports takes, before it does anything.
 IMPORTS_BYTES = 230_000_000
 # The columns of a block of events as they are read, their compressed bytes, and pieces of them in work.
@@ -130,9 +132,9 @@ def stack_cost(recipe: Recipe, runs: int, groups: int, workers: Workers) -> Cost
     return Cost(tasks, runs * row, groups * stack, _imports(workers) + held)
 
 
-def joint_cost(recipe: Recipe, runs: int) -> Cost:
-    """Return what holding all rows for a joint fit takes."""
-    size = runs * row_bytes(recipe)
+def joint_cost(rows: Iterable[tuple[Recipe, int]]) -> Cost:
+    """Return what holding all rows for a joint fit takes; ``rows`` are how many of each recipe."""
+    size = sum(count * row_bytes(recipe) for recipe, count in rows)
     return Cost(1, size, 0, IMPORTS_BYTES + 4 * size)
 
 

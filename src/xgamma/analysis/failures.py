@@ -9,19 +9,20 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from xgamma.analysis.unused import INGEST, UnusedRun
 from xgamma.errors import DataError, InputError, StoreError
-from xgamma.ingest import Failure, FitsRelease, Origin, StoredRelease, open_release
+from xgamma.ingest import FitsRelease, Origin, StoredRelease, open_release
 from xgamma.ingest.notes import log_notes, notes_of
 from xgamma.ingest.part import log_failure
-from xgamma.outcome import Outcome
+from xgamma.outcome import INGEST, Outcome, UnusedRun
 from xgamma.store import Store, digest
 from xgamma.store.records import now
 
 log = logging.getLogger(__name__)
+
+OnUnused = Callable[[UnusedRun], None]
 
 FAIL_FAST = "general.fail_fast is set: the work ends here."
 
@@ -57,7 +58,7 @@ class FailedRun:
 
     def document(self) -> dict[str, object]:
         """Return it as a mapping."""
-        return {"release": self.release, **self.origin.document(), "run": asdict(self.run), "time": self.time}
+        return {"release": self.release, **self.origin.document(), "run": self.run.document(), "time": self.time}
 
 
 def failed_runs(store: Store, release: str | None = None) -> list[FailedRun]:
@@ -68,9 +69,8 @@ def failed_runs(store: Store, release: str | None = None) -> list[FailedRun]:
 
 def _failed_run(store: Store, name: str, label: Mapping[str, Any]) -> FailedRun:
     try:
-        run = UnusedRun(**{field.name: str(label["run"][field.name]) for field in dataclasses.fields(UnusedRun)})
-        return FailedRun(label["release"], Origin.of(label), run, label["time"])
-    except KeyError:
+        return FailedRun(label["release"], Origin.of(label), UnusedRun.from_document(label["run"]), label["time"])
+    except (KeyError, ValueError):
         raise StoreError(
             f"_failed/{name}.json in {store.url} is not of a run that failed. Delete it, or copy it from a sound store."
         ) from None
@@ -97,17 +97,17 @@ def _name(release: str, run: str) -> str:
     return digest([release, run])
 
 
-def on_failed_ingest(fail_fast: bool, store: Store, release: FitsRelease | StoredRelease) -> Callable[[Failure], None]:
+def on_failed_ingest(fail_fast: bool, store: Store, release: FitsRelease | StoredRelease) -> OnUnused:
     """Return what is done for a run that cannot be read: it is logged, or it is remembered and ends the work."""
 
-    def end(failure: Failure) -> None:
-        note_failures(store, release.name, release.origin, [UnusedRun.of_failure(failure)], INGEST, [])
-        raise InputError(f"Run {failure.obs_id} cannot be read: {failure.message} {FAIL_FAST}")
+    def end(run: UnusedRun) -> None:
+        note_failures(store, release.name, release.origin, [run], INGEST, [])
+        raise InputError(f"Run {run.obs_id} cannot be read: {run.message} {FAIL_FAST}")
 
     return end if fail_fast else log_failure
 
 
-def on_unused_run(fail_fast: bool) -> Callable[[UnusedRun], None]:
+def on_unused_run(fail_fast: bool) -> OnUnused:
     """Return what is done for a run that cannot be used: it is logged, or it ends the work."""
 
     def end(run: UnusedRun) -> None:
@@ -151,8 +151,7 @@ def _read_again(store: Store, name: str, origin: Origin, ids: Sequence[int]) -> 
         )
     known = release.facts()
     lost = f"{origin.datastore} does not have it any more"
-    gone = [UnusedRun.of(str(i), INGEST, Outcome.UNREADABLE_FILE, lost) for i in ids if i not in known]
+    gone = [UnusedRun.unread(obs_id, Outcome.UNREADABLE_FILE, lost) for obs_id in ids if obs_id not in known]
     held = release.load([obs_id for obs_id in ids if obs_id in known], store)
     log_notes(notes_of(held))
-    failed = [*gone, *(UnusedRun.of_failure(failure) for failure in held.failures)]
-    note_failures(store, name, origin, failed, INGEST, [str(obs_id) for obs_id in held.places])
+    note_failures(store, name, origin, [*gone, *held.failures], INGEST, [str(obs_id) for obs_id in held.places])

@@ -18,7 +18,9 @@ log = logging.getLogger(__name__)
 class Stepper(Protocol):
     """What an analysis has that is needed here."""
 
-    datastore: FitsRelease | StoredRelease | None
+    @property
+    def datastore(self) -> FitsRelease | StoredRelease | None:
+        """Where the runs come from."""
 
     @property
     def store(self) -> Store:

@@ -8,26 +8,28 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from xgamma.analysis.failures import on_failed_ingest, on_unused_run
-from xgamma.analysis.preflight import Chosen, Request
-from xgamma.analysis.rows import rows_at, sentence_of
-from xgamma.analysis.stacks import NAME as STACKED
-from xgamma.analysis.unused import REDUCE, UnusedRun, no_run_left, nothing_selected
+from xgamma.analysis.observations import Observations
+from xgamma.analysis.plan import Request
+from xgamma.analysis.selected import Selected, no_run_left, nothing_selected
+from xgamma.analysis.steps.reduce import ReduceStep, row_name
+from xgamma.analysis.steps.rows import lost_rows, rows_at, unused_rows
+from xgamma.analysis.steps.stack import NAME as STACKED
+from xgamma.analysis.steps.stack import StackWanted
 from xgamma.axes import BoolArray
 from xgamma.errors import DataError
 from xgamma.events import Part, Rows
 from xgamma.execute import THIS_PROCESS
-from xgamma.fit import validate_fittable, validate_named
-from xgamma.ingest import Failure, FitsRelease, Holdings, StoredRelease
+from xgamma.fit import validate_named
+from xgamma.ingest import FitsRelease, StoredRelease
 from xgamma.ingest.notes import notes_of, runs_by_note, summaries
-from xgamma.outcome import Outcome
+from xgamma.outcome import Outcome, UnusedRun
 from xgamma.reduce import Recipe, reduce_each, validate_enclosure
 from xgamma.reduce.true_energy import true_energy_remark
-from xgamma.select import contradicting, rows_of
 from xgamma.store import Store
 
 LOOKED_AT = 20
@@ -51,8 +53,8 @@ class Look:
         Whether these are all runs.
     unused
         Those that cannot be used, and those whose files are not there.
-    unlike, outside
-        Those that the expression and the intervals drop, with the reason.
+    dropped
+        Why runs are not selected, by criterion and observation id, as far as it is known.
     remarks
         Sentences about numbers that will not be what they seem.
     """
@@ -60,8 +62,7 @@ class Look:
     obs_ids: Sequence[int]
     is_complete: bool
     unused: Sequence[UnusedRun]
-    unlike: Mapping[int, str] = field(default_factory=dict)
-    outside: Mapping[int, str] = field(default_factory=dict)
+    dropped: Mapping[str, Mapping[int, str]]
     remarks: Sequence[str] = ()
 
 
@@ -78,33 +79,31 @@ class Tried:
 
 @dataclass(frozen=True)
 class _Seen:
-    """Runs that were read, what is dropped of them, and what became of the others when they were reduced."""
+    """Runs that were read and selected, and what became of them when they were reduced by each recipe."""
 
     obs_ids: Sequence[int]
-    held: Holdings
-    unlike: Mapping[int, str]
-    outside: Mapping[int, str]
-    ends: Sequence[Tried]
-    pieces: Sequence[tuple[Part, Rows]]
+    observations: Observations
+    unread: Sequence[UnusedRun]
+    reduced: Sequence[Sequence[Tried]]
 
     @property
-    def masked(self) -> list[UnusedRun]:
-        return [run for end in self.ends for run in end.masked]
+    def ends(self) -> list[Tried]:
+        return [end for ends in self.reduced for end in ends]
 
     @property
-    def lost(self) -> list[UnusedRun]:
-        return [run for end in self.ends for run in end.lost]
+    def pieces(self) -> list[tuple[Part, Rows]]:
+        return [(self.observations.holdings.parts[key], rows) for key, rows in self.observations.rows]
 
     @property
-    def unread(self) -> list[UnusedRun]:
-        return [UnusedRun.of_failure(failure) for failure in self.held.failures]
+    def unused(self) -> list[UnusedRun]:
+        return [run for end in self.ends for runs in (end.masked, end.lost) for run in runs]
 
     @property
     def has_used(self) -> bool:
         return any(end.done > len(end.masked) for end in self.ends)
 
 
-def look_ahead(request: Request, chosen: Chosen) -> Look:
+def look_ahead(request: Request, chosen: Selected) -> Look:
     """Look into runs of a request.
 
     Raises
@@ -114,69 +113,77 @@ def look_ahead(request: Request, chosen: Chosen) -> Look:
     InputError, DataError, FitError
         When none of the runs that were looked at can be used or fitted; with ``general.fail_fast`` when one cannot.
     """
-    seen = _seen(request, chosen, _sample(chosen))
-    is_small = len(chosen.obs_ids) <= LOOKED_FOR and not _is_remote(chosen.release) and "datasets" in request.steps
+    is_reduced = ReduceStep.section in request.sections
+    seen = _seen(request, chosen, _sample(request, chosen))
+    is_small = len(chosen.obs_ids) <= LOOKED_FOR and not _is_remote(chosen.release) and is_reduced
     if len(seen.obs_ids) < len(chosen.obs_ids) and is_small and not seen.has_used:
         # Whether any run is left is worth to look at all of them.
         seen = _seen(request, chosen, chosen.obs_ids)
     is_complete = len(seen.obs_ids) == len(chosen.obs_ids)
-    if "datasets" in request.steps:
+    if is_reduced:
         _validate_seen(request, chosen, seen, is_complete)
     # What costs counts is said once, of the first part.
-    remarks = [end.remark for end in seen.ends if end.remark][:1]
-    notes = [line for noted in runs_by_note(notes_of(seen.held)).items() for line in summaries(*noted)]
-    unused = [*seen.masked, *seen.lost, *seen.unread]
-    return Look(seen.obs_ids, is_complete, unused, seen.unlike, seen.outside, [*notes, *remarks])
+    remarks = [remark for ends in seen.reduced for remark in [end.remark for end in ends if end.remark][:1]]
+    noted = runs_by_note(notes_of(seen.observations.holdings)).items()
+    notes = [line for topic, sentences in noted for line in summaries(topic, sentences)]
+    dropped = seen.observations.dropped
+    return Look(seen.obs_ids, is_complete, [*seen.unused, *seen.unread], dropped, [*notes, *remarks])
 
 
-def _seen(request: Request, chosen: Chosen, sample: Sequence[int]) -> _Seen:
+def _seen(request: Request, chosen: Selected, sample: Sequence[int]) -> _Seen:
     """Read and reduce runs in memory; those that lack files are looked for among the others."""
-    store, selection = Store("memory://"), request.selection
+    store = Store("memory://")
     on_failure = on_failed_ingest(True, store, chosen.release) if request.config.general.fail_fast else _nothing
     held = chosen.release.load([*sample, *_absent(chosen, set(sample))], store, on_failure=on_failure)
-    readable = [obs_id for obs_id in sample if obs_id in held.places]
-    unlike = contradicting(held.parts, held.places, readable, selection)
-    left = [obs_id for obs_id in readable if obs_id not in unlike]
-    pieces = [(held.parts[key], rows) for key, rows in rows_of(held.parts, held.places, left, selection)]
-    within = {int(obs_id) for part, rows in pieces for obs_id in part.column("obs_id", rows.obs)}
-    outside = {obs_id: "it was taken outside of the intervals" for obs_id in left if obs_id not in within}
-    ends = [tried(part, rows, request.recipe) for part, rows in pieces] if "datasets" in request.steps else []
-    return _Seen(sample, held, unlike, outside, ends, pieces)
+    seen = _Seen(sample, chosen.observations(held), held.failures, [])
+    recipes = request.recipes if ReduceStep.section in request.sections else ()
+    reduced = [[tried(part, rows, recipe) for part, rows in seen.pieces] for recipe in recipes]
+    return replace(seen, reduced=reduced)
 
 
-def _validate_seen(request: Request, chosen: Chosen, seen: _Seen, is_complete: bool) -> None:
+def _validate_seen(request: Request, chosen: Selected, seen: _Seen, is_complete: bool) -> None:
     """Raise what ``run`` would raise of these runs."""
     if not seen.ends and (is_complete or len(seen.unread) >= len(seen.obs_ids)):
-        dropped = {**chosen.sieved.dropped, "expression": seen.unlike}
-        raise nothing_selected([*chosen.lacking, *seen.held.failures], dropped)
-    if seen.ends:
-        validate_enclosure(seen.pieces, request.recipe.grid, request.recipe.containment)
-    if seen.ends and len(seen.masked) == sum(end.done for end in seen.ends):
-        lacking = [UnusedRun.of_failure(failure) for failure in chosen.lacking]
-        raise DataError(no_run_left([*seen.masked, *seen.lost, *lacking, *seen.unread]))
+        raise nothing_selected(seen.observations.holdings.failures, seen.observations.dropped)
+    for recipe, ends in zip(request.recipes, seen.reduced, strict=True):
+        if ends:
+            _validate_reduced(recipe, ends, [*chosen.lacking, *seen.unread], seen)
     if request.config.general.fail_fast:
-        for run in [*seen.lost, *seen.masked]:
+        for run in seen.unused:
             on_unused_run(True)(run)
-    if is_complete and seen.ends and {"fit", "flux_points"}.intersection(request.steps):
+    if is_complete and seen.ends:
         _validate_names(request, [name for _, rows in seen.pieces for name in rows.names])
-    if is_complete and "fit" in request.steps:
-        inside = request.recipe.grid.energy.mask_inside(*request.config.fit.fit_range.bounds())
-        validate_fittable(1, sum(int((end.safe & inside).sum()) for end in seen.ends))
+        bins = zip(request.recipes, seen.reduced, strict=True)
+        spectra = [(recipe.grid.energy, end.safe) for recipe, ends in bins for end in ends]
+        for step, wanted in request.steps:
+            step.validate_bins(wanted, spectra)
+
+
+def _validate_reduced(recipe: Recipe, ends: Sequence[Tried], unread: Sequence[UnusedRun], seen: _Seen) -> None:
+    validate_enclosure(seen.pieces, recipe.grid, recipe.containment)
+    masked, lost = ([run for end in ends for run in getattr(end, name)] for name in ("masked", "lost"))
+    if len(masked) == sum(end.done for end in ends):
+        raise DataError(no_run_left([*masked, *lost, *unread]))
 
 
 def _validate_names(request: Request, rows: Sequence[str]) -> None:
     """Raise ``ConfigError`` where models name no dataset; how groups of a stack are called is not known yet."""
-    datasets = request.config.datasets
-    source = request.config.flux_points.source if "flux_points" in request.steps else ""
-    if request.models is not None and datasets.stack_by is None:
-        validate_named(request.models, [STACKED] if datasets.stack else rows, source)
+    asked = [wanted for step, wanted in request.steps if step.needs_models]
+    stacks = [wanted for _, wanted in request.steps if isinstance(wanted, StackWanted)]
+    if request.models is None or not asked or any(stack.by is not None for stack in stacks):
+        return
+    names = [stack.name or STACKED for stack in stacks]
+    names += [row_name(each.name, row) for each in request.reductions if not each.is_stacked for row in rows]
+    for source in {getattr(wanted, "source", "") for wanted in asked} - {""} or {""}:
+        validate_named(request.models, names, source)
 
 
-def _sample(chosen: Chosen) -> list[int]:
+def _sample(request: Request, chosen: Selected) -> list[int]:
     sample = sample_of(chosen.obs_ids, chosen.release)
     if len(sample) == len(chosen.obs_ids):
         return sample
-    near = [obs_id for obs_id in chosen.obs_ids if obs_id not in chosen.far]
+    far = {run.obs_id for recipe in request.recipes for run in chosen.far(recipe)}
+    near = [obs_id for obs_id in chosen.obs_ids if obs_id not in far]
     return sample_of(near or chosen.obs_ids, chosen.release)
 
 
@@ -193,7 +200,7 @@ def _is_remote(release: FitsRelease | StoredRelease) -> bool:
     return isinstance(release, FitsRelease) and "://" in release.place
 
 
-def _absent(chosen: Chosen, seen: set[int]) -> list[int]:
+def _absent(chosen: Selected, seen: set[int]) -> list[int]:
     """Return the runs that were not looked at and that lack a file."""
     release = chosen.release
     if not isinstance(release, FitsRelease) or _is_remote(release):
@@ -202,26 +209,19 @@ def _absent(chosen: Chosen, seen: set[int]) -> list[int]:
     return list(itertools.islice((obs_id for obs_id in others if not release.has_files([obs_id])), MOST_ABSENT))
 
 
-def _nothing(_: Failure) -> None:
+def _nothing(_: UnusedRun) -> None:
     """Do nothing for a run that cannot be read: it is among the failures."""
 
 
 def tried(part: Part, rows: Rows, recipe: Recipe) -> Tried:
     """Reduce rows of a part, and return what became of them."""
     fresh = reduce_each(part, rows, recipe, THIS_PROCESS)
-    lost = [
-        UnusedRun.of(rows.names[number], REDUCE, Outcome.NOT_FINISHED, sentence_of(error))
-        for number, error in fresh.lost.items()
-    ]
+    lost = lost_rows(part, rows, fresh.lost)
     if fresh.data is None:
         return Tried(0, [], lost, np.zeros(recipe.grid.energy.nbin, dtype=bool))
-    outcomes, details = fresh.data["outcome"].values, fresh.data.attrs["outcome_details"]
-    ended = list(zip(fresh.done, outcomes.tolist(), details, strict=True))
-    masked = [
-        UnusedRun.of(rows.names[number], REDUCE, Outcome(outcome), detail)
-        for number, outcome, detail in ended
-        if outcome != Outcome.USED
-    ]
+    outcomes, details = fresh.data["outcome"].values.tolist(), fresh.data.attrs["outcome_details"]
+    ended = list(zip(fresh.done, map(Outcome, outcomes), details, strict=True))
+    masked = unused_rows(part, rows, (end for end in ended if end[1] != Outcome.USED))
     used = [number for number, outcome, _ in ended if outcome == Outcome.USED]
     safe = np.asarray(fresh.data["mask_safe"].values.any(axis=(0, 1)))
     remark = true_energy_remark(part, rows_at(rows, used), recipe.grid, recipe.containment, safe) if used else ""

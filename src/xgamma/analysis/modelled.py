@@ -104,14 +104,6 @@ class Modelled:
             raise OrderError("No datasets are there to hold models; call get_datasets() or read_datasets() first.")
         return self.datasets
 
-    def _datasets_with_models(self, what: str) -> tuple[Datasets, Models]:
-        if self.datasets is None:
-            raise OrderError(f"There are no datasets to {what}; call get_datasets() or read_datasets() first.")
-        models = self.datasets.models
-        if len(models) == 0:
-            raise OrderError(f"There are no models to {what}; call set_models() first.")
-        return self.datasets, models
-
 
 def _normalize_models(models: Any) -> Models:
     if isinstance(models, str):

@@ -1,36 +1,152 @@
-"""The plan of an analysis: each product, whether it is found or computed, and why. Planning writes nothing."""
+"""What a configuration asks for, and its plan: each product, whether it is found or computed, and why."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
-from xgamma.analysis import products
-from xgamma.analysis.costs import (
-    Cost,
-    ingest_cost,
-    joint_cost,
-    reduction_cost,
-    stack_cost,
-    unknown_reduction_cost,
-    validate_memory,
-)
-from xgamma.analysis.observations import Observations
-from xgamma.analysis.preflight import chosen_runs, validated_request
-from xgamma.analysis.rows import Reduced, RowAddress, reduced_at, row_keys, rows_at, stored_rows
-from xgamma.analysis.session import Analysis
-from xgamma.analysis.stacks import Groups, group_labels, stored_stacks
-from xgamma.analysis.unused import nothing_selected
+from xgamma.analysis.costs import Cost, validate_memory
+from xgamma.analysis.selected import Selected, validate_selected
+from xgamma.analysis.steps import STEPS
+from xgamma.analysis.steps.observations import ObservationsStep, ObservationsWanted
+from xgamma.analysis.steps.reduce import ReduceStep, ReductionWanted
+from xgamma.analysis.steps.step import Results, Step
+from xgamma.axes import Axis
 from xgamma.config.config import AnalysisConfig
-from xgamma.config.requests import models_of
-from xgamma.events import Part, Rows
+from xgamma.config.requests import models_of, validate_workers
+from xgamma.config.unused_keys import unused_keys
+from xgamma.errors import ConfigError, LaterError
 from xgamma.execute import Workers
-from xgamma.ingest import FitsRelease, Holdings, StoredRelease
+from xgamma.formats.local_files import is_there
+from xgamma.models.models import Models
+from xgamma.models.of_region import validate_spectral
 from xgamma.reduce import Recipe
-from xgamma.select import contradicting, rows_of, selection_order
-from xgamma.store import Store, digest, is_store
+from xgamma.store import Store, is_store
 
 FOUND, COMPUTE = "found", "compute"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a configuration asks for, with everything that it alone can be wrong about checked.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    steps
+        The steps to run, in their order, each with what is wanted of it.
+    observations, reductions
+        Which runs are wanted and how they are reduced, whether or not that is a step to run.
+    models
+        The models, if there are any.
+    remarks
+        Sentences about what is given and will not be honoured.
+    """
+
+    config: AnalysisConfig
+    steps: Sequence[tuple[Step[Any], Any]]
+    observations: ObservationsWanted
+    reductions: Sequence[ReductionWanted]
+    models: Models | None
+    remarks: Sequence[str] = ()
+
+    @property
+    def sections(self) -> list[str]:
+        """The words of the steps."""
+        return list(dict.fromkeys(step.section for step, _ in self.steps))
+
+    @property
+    def recipes(self) -> list[Recipe]:
+        """How the observations are reduced, for each entry of ``datasets``."""
+        return [wanted.recipe for wanted in self.reductions]
+
+    @property
+    def workers(self) -> Workers:
+        """Where is computed."""
+        return Workers(self.config.general.n_jobs, self.config.general.scheduler)
+
+    def selected(self) -> Selected:
+        """Open the release and return the runs that are selected.
+
+        Raises
+        ------
+        ConfigError, InputError, DataError
+            When the release cannot be read, no run is selected, or the region is too far from all of them.
+        """
+        chosen = self.observations.selected()
+        validate_selected(chosen, self.recipes if ReduceStep.section in self.sections else ())
+        return chosen
+
+
+def validated_request(config: AnalysisConfig, until: str | None = None) -> Request:
+    """Return what a configuration asks for, up to the steps of the section ``until``.
+
+    Raises
+    ------
+    ConfigError, LaterError, InputError, StoreError
+        For everything that is wrong with it, or with the files that it names.
+    """
+    config.check(complete=True, files=True)
+    sections = _sections(config, until)
+    always = {ObservationsStep.section, ReduceStep.section}
+    every = [(step, each) for step in STEPS if step.section in always.union(sections) for each in step.wanted(config)]
+    [observations] = [wanted for _, wanted in every if isinstance(wanted, ObservationsWanted)]
+    reductions = [wanted for _, wanted in every if isinstance(wanted, ReductionWanted)]
+    steps = [(step, wanted) for step, wanted in every if step.section in sections]
+    request = Request(config, steps, observations, reductions, models_of(config))
+    remarks = [*unused_keys(config, request.recipes), *_remarks(request)]
+    _validate_store(request)
+    return replace(request, remarks=remarks)
+
+
+def _sections(config: AnalysisConfig, until: str | None) -> list[str]:
+    """Return the words of the steps to run, up to ``until``."""
+    planned = config.planned_steps()
+    if until is not None and until not in planned:
+        raise ConfigError(f"--until: the configuration does not ask for {until}; its steps are {', '.join(planned)}.")
+    sections = planned if until is None else planned[: planned.index(until) + 1]
+    needs = {step.section: step.needs for step in STEPS}
+    for section in sections:
+        if section not in needs:
+            raise LaterError(f"steps: {section} comes with a later version of xgamma; leave its section out.")
+        for needed in needs[section]:
+            if needed not in sections:
+                raise ConfigError(f"steps: {section} needs {needed}; add it, or leave steps out to run all.")
+    return sections
+
+
+def _remarks(request: Request) -> list[str]:
+    """Return what will be empty; raises ``ConfigError`` unless the models can do what the steps ask of them."""
+    asked = [(step, wanted) for step, wanted in request.steps if step.needs_models]
+    if not asked:
+        return []
+    if not request.models:
+        sections = dict.fromkeys(step.section for step, _ in asked)
+        raise ConfigError(
+            f"models: the configuration asks for {' and '.join(sections)}, and there are no models; write a section "
+            "'models', or the path of a models file as general.models_file."
+        )
+    for model in request.models:
+        validate_spectral(model)
+    axes: list[Axis] = list(dict.fromkeys(recipe.grid.energy for recipe in request.recipes))
+    return [remark for step, wanted in asked for remark in step.remarks(wanted, axes, request.models)]
+
+
+def _validate_store(request: Request) -> None:
+    """Raise ``StoreError`` where no folder for the store can be made."""
+    location = request.config.general.store_location()
+    validate_workers(request.workers, location)
+    if "://" in location:
+        return
+    folder = Path(location).absolute()
+    nearest = next(each for each in (folder, *folder.parents) if is_there(each))
+    if not nearest.is_dir() or (nearest != folder and not os.access(nearest, os.W_OK)):
+        # Makes nothing, as it cannot, and says why.
+        Store(location)
 
 
 @dataclass(frozen=True)
@@ -61,25 +177,8 @@ class PlannedStep:
     cost: Cost = field(default_factory=Cost)
 
 
-def validated_plan(config: AnalysisConfig) -> list[PlannedStep]:
-    """Return the plan of ``config``; raises ``ConfigError`` where it needs more than ``general.memory_limit``."""
-    steps = plan(config)
-    validate_steps(config, steps)
-    return steps
-
-
-def validate_steps(config: AnalysisConfig, steps: Sequence[PlannedStep]) -> None:
-    """Raise ``ConfigError``, which says what to change, where a step needs more than ``general.memory_limit``."""
-    general, axes = config.general, config.datasets.geom.axes
-    advice = [f"coarser energy axes than {axes.energy_true.nbins} x {axes.energy.nbins} bins"]
-    advice += [f"fewer n_jobs than {general.n_jobs}"] if general.n_jobs > 1 else []
-    advice += [] if config.datasets.stack else ["datasets.stack: true"]
-    peaks = [(step.step, step.cost.peak) for step in steps if step.state == COMPUTE]
-    validate_memory(general.memory_limit, peaks, f"Take {', '.join(advice)}, fewer runs, or a larger limit.")
-
-
 def plan(config: AnalysisConfig) -> list[PlannedStep]:
-    """Return what running ``config`` would find and compute.
+    """Return what running ``config`` would find and compute. Computes and writes nothing.
 
     Raises
     ------
@@ -87,146 +186,36 @@ def plan(config: AnalysisConfig) -> list[PlannedStep]:
         For everything that is wrong with the configuration or the files that it names.
     """
     request = validated_request(config)
-    location = config.general.store_location()
+    return list(planned(request, request.selected()))
+
+
+def planned(request: Request, selected: Selected) -> Iterator[PlannedStep]:
+    """Yield the plan of a request: each step is told what the store holds of those before it."""
+    location = request.config.general.store_location()
     store = Store(location, read_only=True) if is_store(location) else Store("memory://")
-    chosen = chosen_runs(request)
-    release, obs_ids, recipe, selection = chosen.release, chosen.obs_ids, request.recipe, request.selection
-    pending = release.pending(obs_ids, store)
-    workers = Workers(config.general.n_jobs, config.general.scheduler)
-    steps = [_ingest_step(release, obs_ids, pending, workers)]
-    if "datasets" not in config.planned_steps():
-        return steps
-    if pending:
-        return [*steps, *_after_ingest(config, len(obs_ids), recipe)]
-    holdings = release.load(obs_ids, store)
-    late = contradicting(holdings.parts, holdings.places, obs_ids, selection)
-    rows = rows_of(holdings.parts, holdings.places, [i for i in obs_ids if i not in late], selection)
-    if not rows:
-        raise nothing_selected(chosen.lacking, {"expression": late})
-    return [*steps, *_reduction_steps(config, store, holdings, rows, recipe)]
+    results = Results(store, request.workers, selected)
+    # Of their own: a fit that is found sets them.
+    models = models_of(request.config)
+    read = None
+    for step, wanted in request.steps:
+        # What was found is read where another step needs it.
+        if read is not None:
+            results = read()
+        if results.datasets is not None and models is not None and not results.datasets.models:
+            results.datasets.models = models
+        found = step.find(wanted, results)
+        results, read = found.ahead, found.read
+        state = COMPUTE if read is None else FOUND
+        name = f"{step.name} {getattr(wanted, 'name', '')}".strip()
+        yield PlannedStep(name, state, found.runs, found.reason, found.key, found.cost)
 
 
-def _ingest_step(
-    release: FitsRelease | StoredRelease, obs_ids: list[int], pending: list[int], workers: Workers
-) -> PlannedStep:
-    if not pending:
-        return PlannedStep("ingest", FOUND, len(obs_ids), "the store holds all runs as their files are now")
-    reason = f"{len(pending)} of {len(obs_ids)} runs are new or have changed"
-    nbytes = release.nbytes(pending) if isinstance(release, FitsRelease) else 0
-    return PlannedStep("ingest", COMPUTE, len(pending), reason, cost=ingest_cost(nbytes, len(pending), workers))
-
-
-def _after_ingest(config: AnalysisConfig, runs: int, recipe: Recipe) -> Iterator[PlannedStep]:
-    reason = "its key is known after the ingest"
-    workers = Workers(config.general.n_jobs, config.general.scheduler)
-    yield PlannedStep("reduce", COMPUTE, runs, reason, cost=unknown_reduction_cost(recipe, runs, workers))
-    if config.datasets.stack:
-        # How many groups there will be is not known yet; as many as runs is the most.
-        groups = 1 if config.datasets.stack_by is None else runs
-        yield PlannedStep("stack", COMPUTE, runs, reason, cost=stack_cost(recipe, runs, groups, workers))
-    yield from _inference_steps(config, runs, reason, recipe)
-
-
-def _inference_steps(config: AnalysisConfig, runs: int, reason: str, recipe: Recipe) -> Iterator[PlannedStep]:
-    for step in config.planned_steps():
-        if step in ("fit", "flux_points"):
-            cost = _inference_cost(config, recipe, runs)
-            yield PlannedStep(step.replace("_", " "), COMPUTE, runs, reason, cost=cost)
-
-
-def _inference_cost(config: AnalysisConfig, recipe: Recipe, runs: int) -> Cost:
-    is_one = config.datasets.stack and config.datasets.stack_by is None
-    return joint_cost(recipe, 1 if is_one else runs)
-
-
-def _reduction_steps(
-    config: AnalysisConfig, store: Store, holdings: Holdings, rows: list[tuple[str, Rows]], recipe: Recipe
-) -> Iterator[PlannedStep]:
-    workers = Workers(config.general.n_jobs, config.general.scheduler)
-    recipe_key = digest(recipe.document())
-    named = [
-        (key, name)
-        for part, piece in rows
-        for key, name in zip(row_keys(recipe_key, holdings, part, piece), piece.names, strict=True)
-    ]
-    keys = [named[row][0] for row in selection_order(rows)]
-    shelf, known = stored_rows(store, recipe_key)
-    missing = [key for key in keys if key not in known]
-    step = PlannedStep("reduce", FOUND, len(keys), "all rows are in the store", recipe_key)
-    if missing:
-        reason = f"{len(missing)} of {len(keys)} rows are not in the store for this recipe"
-        cost = reduction_cost(recipe, _missing_rows(rows, recipe_key, holdings, known), workers)
-        step = replace(step, state=COMPUTE, runs=len(missing), reason=reason, cost=cost)
-    yield step
-    is_reduced = not missing
-    if config.datasets.stack:
-        if missing:
-            labels = group_labels(Observations(holdings, rows), recipe.grid, config.datasets.stack_by)
-            cost = stack_cost(recipe, len(keys), 1 if labels is None else len(set(labels.values())), workers)
-            yield PlannedStep("stack", COMPUTE, len(keys), "its key is known after the reduction", cost=cost)
-        else:
-            labels = group_labels(Observations(holdings, rows), recipe.grid, config.datasets.stack_by)
-            places = [(*named[row], known[named[row][0]]) for row in selection_order(rows)]
-            step = _stack_step(store, reduced_at(shelf, places, len(places)), labels, recipe, workers)
-            yield step
-            is_reduced = step.state == FOUND
-    yield from _inference(config, store, len(keys), is_reduced, recipe)
-
-
-def _missing_rows(
-    rows: list[tuple[str, Rows]], recipe_key: str, holdings: Holdings, known: Mapping[str, RowAddress]
-) -> Iterator[tuple[Part, Rows]]:
-    for part_key, own in rows:
-        keys = row_keys(recipe_key, holdings, part_key, own)
-        missing = [number for number, key in enumerate(keys) if key not in known]
-        if missing:
-            yield holdings.parts[part_key], rows_at(own, missing)
-
-
-def _stack_step(
-    store: Store, rows: Reduced, labels: Mapping[str, str] | None, recipe: Recipe, workers: Workers
-) -> PlannedStep:
-    keys = list(Groups(rows, labels).keys.values())
-    found = stored_stacks(store, keys)
-    if len(keys) == 1:
-        reason = "the stack of these rows is in the store" if found else "there is no stack of these rows"
-    else:
-        missing = len(keys) - len(found)
-        reason = f"{missing} of {len(keys)} stacks are not in the store" if missing else "all stacks are in the store"
-    key = keys[0] if found and len(keys) == 1 else None
-    if len(found) == len(keys):
-        return PlannedStep("stack", FOUND, len(rows), reason, key)
-    cost = stack_cost(recipe, len(rows), len(keys) - len(found), workers)
-    return PlannedStep("stack", COMPUTE, len(rows), reason, key, cost)
-
-
-def _inference(
-    config: AnalysisConfig, store: Store, runs: int, is_reduced: bool, recipe: Recipe
-) -> Iterator[PlannedStep]:
-    """Look for fit and flux points; where all before them is found this reads products and computes nothing."""
-    steps = [step for step in config.planned_steps() if step in ("fit", "flux_points")]
-    models = models_of(config)
-    if not steps or not is_reduced or models is None:
-        yield from _inference_steps(config, runs, "its key is known after the reduction", recipe)
-        return
-    analysis = Analysis(config, store)
-    analysis.get_observations()
-    analysis.get_datasets()
-    analysis.set_models(models)
-    is_fitted = True
-    if "fit" in steps:
-        key = analysis.fit_key()
-        is_fitted = analysis.store.has(products.FIT, key)
-        yield _looked_up("fit", runs, key, is_fitted)
-    if "flux_points" in steps and not is_fitted:
-        yield PlannedStep("flux points", COMPUTE, runs, "its key is known after the fit")
-    elif "flux_points" in steps:
-        if "fit" in steps:
-            analysis.run_fit()
-        key = analysis.flux_points_request().key
-        yield _looked_up("flux points", runs, key, analysis.store.has(products.POINTS, key))
-
-
-def _looked_up(step: str, runs: int, key: str, found: bool) -> PlannedStep:
-    reason = "the same request is in the store" if found else "there is no such product in the store"
-    return PlannedStep(step, FOUND if found else COMPUTE, runs, reason, key)
+def validate_steps(config: AnalysisConfig, steps: Sequence[PlannedStep]) -> None:
+    """Raise ``ConfigError``, which says what to change, where a step needs more than ``general.memory_limit``."""
+    general, axes = config.general, [entry.geom.axes for entry in config.entries.values()]
+    most, by = max((each.energy_true.nbins, each.energy.nbins) for each in axes)
+    advice = [f"coarser energy axes than {most} x {by} bins"]
+    advice += [f"fewer n_jobs than {general.n_jobs}"] if general.n_jobs > 1 else []
+    advice += [f"{where}.stack: true" for where, entry in config.entries.items() if not entry.stack]
+    peaks = [(step.step, step.cost.peak) for step in steps if step.state == COMPUTE]
+    validate_memory(general.memory_limit, peaks, f"Take {', '.join(advice)}, fewer runs, or a larger limit.")

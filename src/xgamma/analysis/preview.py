@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from xgamma.analysis.look import Look, look_ahead
-from xgamma.analysis.plan import validated_plan
-from xgamma.analysis.preflight import Chosen, Request, chosen_runs, validated_request
+from xgamma.analysis.plan import Request, planned, validate_steps, validated_request
+from xgamma.analysis.selected import Selected
+from xgamma.analysis.steps.reduce import ReductionWanted
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import outdir_of
-from xgamma.select import Selection, is_known_early
 from xgamma.store import Store
 
 Dropped = Mapping[str, Mapping[int, str]]
@@ -56,19 +56,17 @@ def preview(config: AnalysisConfig) -> Preview:
     request = validated_request(config)
     outdir = outdir_of(config)
     _validate_store_of_url(config)
+    chosen = request.selected()
     if config.general.memory_limit is not None:
-        validated_plan(config)
-    chosen = chosen_runs(request)
+        validate_steps(config, list(planned(request, chosen)))
     look = look_ahead(request, chosen)
-    undecided = [] if look.is_complete else _undecided(chosen, request.selection)
-    late = {"expression": look.unlike, "obs_time": look.outside}
-    obs_ids = [obs_id for obs_id in chosen.obs_ids if not any(obs_id in of for of in late.values())]
-    dropped = chosen.sieved.dropped
+    late = [look.dropped[criterion] for criterion in ("expression", "obs_time")]
+    obs_ids = [obs_id for obs_id in chosen.obs_ids if not any(obs_id in runs for runs in late)]
     return Preview(
         obs_ids,
-        _unusable(chosen, look),
-        {name: {**dropped.get(name, {}), **late.get(name, {})} for name in (*dropped, "obs_time")},
-        undecided,
+        _unusable(request, chosen, look),
+        look.dropped,
+        [] if look.is_complete else chosen.undecided,
         [*request.remarks, *look.remarks],
         _facts(request, chosen, look, len(obs_ids)) | {"results": str(outdir)},
     )
@@ -81,32 +79,33 @@ def _validate_store_of_url(config: AnalysisConfig) -> None:
         Store(location, read_only=True)
 
 
-def _undecided(chosen: Chosen, selection: Selection) -> list[str]:
-    """Return the criteria that drop runs which were not looked at, by what the index does not tell."""
-    names = ("expression", "required_irf")
-    looked_at = [*chosen.obs_ids, *(obs_id for name in names for obs_id in chosen.sieved.dropped[name])]
-    is_early = is_known_early([chosen.facts[obs_id] for obs_id in looked_at], selection)
-    return [*([] if is_early else ["expression"]), *(["obs_time"] if selection.intervals else [])]
-
-
-def _unusable(chosen: Chosen, look: Look) -> dict[int, str]:
+def _unusable(request: Request, chosen: Selected, look: Look) -> dict[int, str]:
     """Return the reason against each run that cannot be used; of pieces of a run that of the first."""
-    found = {failure.obs_id: failure.message for failure in chosen.lacking} | dict(chosen.far)
-    for run in look.unused:
+    found: dict[int, str] = {}
+    far = [run for recipe in request.recipes for run in chosen.far(recipe)]
+    for run in (*chosen.lacking, *far, *look.unused):
         found.setdefault(run.obs_id, run.message.rstrip("."))
     return found
 
 
-def _facts(request: Request, chosen: Chosen, look: Look, selected: int) -> dict[str, str]:
-    energy, offset = request.recipe.grid.energy, chosen.offset
+def _facts(request: Request, chosen: Selected, look: Look, selected: int) -> dict[str, str]:
     seen = f"all {len(look.obs_ids)}" if look.is_complete else f"{len(look.obs_ids)} of {len(chosen.obs_ids)}, evenly"
     return {
         "datastore": f"{chosen.release.name}: {len(chosen.facts)} run{'s' * (len(chosen.facts) != 1)}",
         "selected runs": f"{selected}",
         **({} if look.is_complete else {"looked into": f"{seen} spaced; of the others, whether their files are there"}),
+        **{name: text for wanted in request.reductions for name, text in _facts_of(wanted, chosen).items()},
+        "models": "none" if request.models is None else ", ".join(request.models.names),
+        "steps": ", ".join(request.sections),
+    }
+
+
+def _facts_of(wanted: ReductionWanted, chosen: Selected) -> dict[str, str]:
+    """Return what is to be said of an entry of ``datasets``."""
+    energy, offset = wanted.recipe.grid.energy, chosen.offsets(wanted.recipe)
+    facts = {
         "offset of the region": f"{offset.min():.2f} to {offset.max():.2f} deg",
         "energies": f"{energy.nbin} bins, {energy.edges[0]:g} to {energy.edges[-1]:g} TeV",
-        "background": "none" if request.recipe.background is None else "reflected regions",
-        "models": "none" if request.models is None else ", ".join(request.models.names),
-        "steps": ", ".join(request.steps),
+        "background": "none" if wanted.recipe.background is None else "reflected regions",
     }
+    return {f"{name} of {wanted.name}" if wanted.name else name: text for name, text in facts.items()}

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
-from xgamma.analysis.plan import validated_plan
-from xgamma.analysis.preflight import chosen_runs, validated_request
+from xgamma.analysis.plan import planned, validate_steps, validated_request
 from xgamma.analysis.session import Analysis
-from xgamma.analysis.unused import UnusedRun
+from xgamma.analysis.steps import STEPS
+from xgamma.analysis.steps.observations import ObservationsStep
 from xgamma.config.config import AnalysisConfig
-from xgamma.config.requests import models_of, outdir_of, unwritable
-from xgamma.datasets import Datasets, FluxPointsDataset
+from xgamma.config.requests import outdir_of, unwritable
 from xgamma.errors import FitError
-from xgamma.formats.atomic import write_files
-
-PICTURE_SIZE = (8.0, 6.0)
-RESOLUTION = 120
+from xgamma.outcome import UnusedRun
 
 
 @dataclass(frozen=True)
@@ -68,16 +61,19 @@ def run(
     """
     request = validated_request(config, until)
     outdir = outdir_of(config)
+    selected = request.selected()
     if config.general.memory_limit is not None:
-        validated_plan(config.update({"steps": list(request.steps)}))
-    release = chosen_runs(request).release
+        validate_steps(config, list(planned(request, selected)))
     _make_folder(outdir)
-    analysis = Analysis(config, release=release)
+    analysis = Analysis(config, selected=selected)
     try:
-        for step in request.steps:
-            asked = {"retry_failed": retry_failed, "rehash": rehash} if step == "observations" else {}
-            more = {name: True for name, is_asked in asked.items() if is_asked}
-            ACTIONS[step](analysis, **more)
+        for section in request.sections:
+            if section == ObservationsStep.section:
+                analysis.get_observations(retry_failed, rehash)
+            else:
+                analysis.take(section, complete=True)
+            if analysis.datasets is not None and request.models is not None and not analysis.models:
+                analysis.set_models(request.models)
     except FitError:
         write_results(analysis, outdir)
         raise
@@ -94,60 +90,10 @@ def _make_folder(outdir: Path) -> None:
         raise unwritable(outdir, error.strerror) from None
 
 
-def _reduce(analysis: Analysis) -> None:
-    analysis.get_datasets()
-    models = models_of(analysis.config)
-    if models is not None:
-        analysis.set_models(models)
-
-
-ACTIONS: Mapping[str, Callable[..., None]] = {
-    "observations": Analysis.get_observations,
-    "datasets": _reduce,
-    "fit": Analysis.run_fit,
-    "flux_points": Analysis.get_flux_points,
-}
-
-
 def write_results(analysis: Analysis, outdir: Path) -> dict[str, Path]:
     """Write what an analysis holds into a folder; return the files by what they hold."""
     files = {"configuration": outdir / "config.yaml"}
     analysis.config.write(files["configuration"], overwrite=True)
-    if analysis.datasets is not None:
-        files |= _write_datasets(analysis.datasets, outdir)
-    if analysis.fit_result is not None and analysis.datasets is not None:
-        files |= _write_fit(analysis.datasets, outdir)
-    if analysis.flux_points is not None:
-        files |= _write_flux_points(analysis.flux_points, outdir)
+    for step in STEPS:
+        files |= step.write(analysis.results, outdir)
     return files
-
-
-def _write_datasets(datasets: Datasets, outdir: Path) -> dict[str, Path]:
-    path = outdir / ("datasets.zarr" if len(datasets) > 1 else "datasets.fits.gz")
-    datasets.write(path, overwrite=True)
-    figure = Figure(figsize=PICTURE_SIZE, layout="constrained")
-    datasets[0].plot_counts(figure.subplots())
-    return {"datasets": path, "counts (picture)": _saved(figure, outdir / "counts.png")}
-
-
-def _write_fit(datasets: Datasets, outdir: Path) -> dict[str, Path]:
-    path = outdir / "models.yaml"
-    datasets.models.write(path, overwrite=True)
-    figure = Figure(figsize=PICTURE_SIZE, layout="constrained")
-    datasets[0].plot_fit(*figure.subplots(2, 1, sharex=True, height_ratios=[3, 1]))
-    return {"models": path, "fit (picture)": _saved(figure, outdir / "fit.png")}
-
-
-def _write_flux_points(points: FluxPointsDataset, outdir: Path) -> dict[str, Path]:
-    path = outdir / "flux-points.fits"
-    points.write(path, overwrite=True)
-    figure = Figure(figsize=PICTURE_SIZE, layout="constrained")
-    points.plot_fit(*figure.subplots(2, 1, sharex=True, height_ratios=[3, 1]))
-    return {"flux points": path, "flux points (picture)": _saved(figure, outdir / "flux-points.png")}
-
-
-def _saved(figure: Figure, path: Path) -> Path:
-    content = io.BytesIO()
-    figure.savefig(content, dpi=RESOLUTION)
-    write_files({path: content.getvalue()}, overwrite=True)
-    return path

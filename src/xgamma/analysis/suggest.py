@@ -16,8 +16,8 @@ import numpy as np
 import xarray as xr
 
 from xgamma.analysis.look import sample_of
-from xgamma.analysis.rows import rows_at
-from xgamma.analysis.unused import REDUCE, UnusedRun, no_run_left
+from xgamma.analysis.selected import no_run_left
+from xgamma.analysis.steps.rows import rows_at, unused_rows
 from xgamma.axes import Axis, BoolArray
 from xgamma.errors import DataError, InputError
 from xgamma.events import Part, Rows, RunFacts
@@ -145,9 +145,9 @@ def _best(trials: Iterable[_Trial]) -> _Trial:
             break
     best = max(tried, key=lambda trial: int(trial.used.sum()))
     if not best.used.any():
-        ends = zip(best.data["outcome"].values.tolist(), best.data.attrs["outcome_details"], strict=True)
-        named = zip(best.rows.names, ends, strict=True)
-        raise DataError(no_run_left([UnusedRun.of(n, REDUCE, Outcome(code), why) for n, (code, why) in named]))
+        ends = zip(map(Outcome, best.data["outcome"].values.tolist()), best.data.attrs["outcome_details"], strict=True)
+        numbered = ((number, *end) for number, end in enumerate(ends))
+        raise DataError(no_run_left(unused_rows(best.part, best.rows, numbered)))
     return best
 
 
@@ -186,7 +186,7 @@ def _position_of_headers(release: FitsRelease, obs_ids: Sequence[int]) -> _Posit
 def _trial(release: FitsRelease | StoredRelease, position: _Position, near: Sequence[int]) -> _Trial:
     held = release.load(sample_of(near, release), Store("memory://"), on_failure=lambda _: None)
     if not held.places:
-        raise InputError(no_run_left([UnusedRun.of_failure(failure) for failure in held.failures]))
+        raise InputError(no_run_left(held.failures))
     key, rows = rows_of(held.parts, held.places, held.places, Selection())[0]
     part = held.parts[key]
     recipe = _recipe(part, rows, position)

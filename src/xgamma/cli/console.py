@@ -14,6 +14,7 @@ from rich.table import Table
 
 from xgamma.errors import ExitCode, MissingInputError, StoreError, UnknownNameError
 from xgamma.store import Record, Store, is_store
+from xgamma.units import number_text
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 rehash_option = click.option("--rehash", is_flag=True, help="Read files that kept size and time too, and compare.")
@@ -60,18 +61,6 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return text == NOTHING
     return True
-
-
-def number_text(value: Any, digits: int = 4) -> str:
-    """Return a number, or a quantity without its unit, for people; what is not finite is ``-``.
-
-    >>> number_text(2e-13, 3), number_text(float("nan")), number_text(12), number_text("crab")
-    ('2.00e-13', '-', '12', 'crab')
-    """
-    number = getattr(value, "value", value)
-    if not isinstance(number, float):
-        return str(number)
-    return f"{number:#.{digits}g}".rstrip(".") if abs(number) < float("inf") else NOTHING
 
 
 def some(count: int, what: str) -> str:

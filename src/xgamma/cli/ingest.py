@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from xgamma.analysis.failures import note_failures, on_failed_ingest, retry
-from xgamma.analysis.unused import INGEST, UnusedRun, no_run_left
+from xgamma.analysis.selected import no_run_left
 from xgamma.cli.console import (
     json_option,
     opened_store,
@@ -23,6 +23,7 @@ from xgamma.execute import Workers
 from xgamma.formats.gadf.index import IndexNames
 from xgamma.ingest import FitsRelease, open_release
 from xgamma.ingest.notes import log_notes, notes_of
+from xgamma.outcome import INGEST, UnusedRun
 from xgamma.select import Selection, select_runs
 from xgamma.store import Store
 
@@ -64,7 +65,7 @@ def ingest_command(
     on_failure = on_failed_ingest(fail_fast, place, release)
     held = release.load(chosen, place, Workers(n_jobs, scheduler), on_failure, rehash)
     log_notes(notes_of(held))
-    failed = [UnusedRun.of_failure(failure) for failure in held.failures]
+    failed = held.failures
     note_failures(place, release.name, release.origin, failed, INGEST, map(str, held.places))
     if len(failed) == len(chosen):
         raise InputError(no_run_left(failed))

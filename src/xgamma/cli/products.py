@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from xgamma.analysis.products import FIT, POINTS
-from xgamma.analysis.rows import ROWS
-from xgamma.analysis.stacks import STACK
+from xgamma.analysis.steps.fit import FIT
+from xgamma.analysis.steps.flux_points import POINTS
+from xgamma.analysis.steps.rows import ROWS
+from xgamma.analysis.steps.stack import STACK
 from xgamma.cli.console import (
     NOTHING,
     json_option,

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import click
 
-from xgamma.analysis.run import ACTIONS, RunReport, run
-from xgamma.analysis.session import Analysis
-from xgamma.cli.console import NOTHING, json_option, number_text, print_facts, print_json, print_table, rehash_option
+from xgamma.analysis.run import RunReport, run
+from xgamma.analysis.steps import SECTIONS, STEPS
+from xgamma.cli.console import json_option, print_facts, print_json, print_table, rehash_option
 from xgamma.cli.ingest import print_unused
 from xgamma.config.config import AnalysisConfig
-from xgamma.datasets import FluxPoints
 from xgamma.errors import ExitCode, FitError
-from xgamma.units import unit_string
+from xgamma.units import number_text
 
-ROWS_SHOWN = 10
-EDGES, EDGES_FIT = ("e_min", "e_max"), ("e_min_fit", "e_max_fit")
+DIGITS = 4
 
 
 @click.command("run")
 @click.argument("config", type=click.Path(path_type=Path))
-@click.option("--until", type=click.Choice(list(ACTIONS)), help="The last step to run.")
+@click.option("--until", type=click.Choice(SECTIONS), help="The last step to run.")
 @click.option("--outdir", help="In the place of general.outdir.")
 @click.option("--store", help="In the place of general.store.")
 @click.option("--n-jobs", type=click.IntRange(min=1), help="In the place of general.n_jobs.")
@@ -73,72 +70,23 @@ def _why(report: RunReport) -> str:
 
 
 def _document(report: RunReport) -> dict[str, object]:
-    analysis, result = report.analysis, report.analysis.fit_result
-    return {
+    analysis = report.analysis
+    document: dict[str, object] = {
         "store": analysis.store.url,
         "files": {what: str(path) for what, path in report.files.items()},
         "computed": sorted(analysis.computed),
-        "unused_runs": [dataclasses.asdict(run) for run in report.unused],
+        "unused_runs": [run.document() for run in report.unused],
         "remarks": list(report.remarks),
-        "converged": report.is_converged if result is not None else None,
-        "total_stat": None if result is None else result.total_stat,
-        "models": {} if result is None else _models_document(analysis),
     }
-
-
-def _models_document(analysis: Analysis) -> dict[str, object]:
-    return {
-        model.name: {
-            p.name: {"value": p.value, "error": p.error, "unit": unit_string(p.unit), "frozen": p.frozen}
-            for p in model.parameters
-        }
-        for model in analysis.models
-    }
+    for step in STEPS:
+        document |= step.document(analysis.results)
+    return document
 
 
 def _print(report: RunReport) -> None:
-    analysis = report.analysis
-    if analysis.datasets is not None:
-        info = analysis.datasets.info_table()
-        names = ("name", "counts", "background", "excess", "sqrt_ts", "livetime")
-        shown = f"the first {ROWS_SHOWN} of {len(info)}, " if len(info) > ROWS_SHOWN else ""
-        rows = [{name: number_text(row[name]) for name in names} for row in info[:ROWS_SHOWN]]
-        print_table(rows, f"Datasets: {shown}livetime in s")
-    if analysis.fit_result is not None:
-        state = "converged" if report.is_converged else "NOT CONVERGED"
-        print_table(_parameter_rows(analysis), f"Fit: {state}, statistic {analysis.fit_result.total_stat:.2f}")
-    if analysis.flux_points is not None:
-        title = "Flux points: energies in TeV, dnde in cm-2 s-1 TeV-1"
-        print_table(_point_rows(analysis.flux_points.data), title)
-    print_facts({**report.files, "products": analysis.store.url}, "Files")
-
-
-def _parameter_rows(analysis: Analysis) -> list[dict[str, str]]:
-    return [
-        {
-            "model": model.name,
-            "parameter": p.name,
-            "value": number_text(p.value),
-            "error": "frozen" if p.frozen else number_text(p.error, 2),
-            "unit": unit_string(p.unit) or NOTHING,
-        }
-        for model in analysis.models
-        for p in model.parameters
-    ]
-
-
-def _point_rows(points: FluxPoints) -> list[dict[str, str]]:
-    """Return a row a point; energies used and counts left out only where a request could not be honoured."""
-    table = points.to_table(sed_type="dnde")
-    names = [name for name in ("dnde", "dnde_err", "dnde_ul", "sqrt_ts") if name in table.colnames]
-    rows = []
-    for number in range(len(table)):
-        row = table[number]
-        edges, used = ([number_text(row[name]) for name in pair] for pair in (EDGES, EDGES_FIT))
-        left_out = float(row["counts_left_out"].sum())
-        honest = {
-            "used": NOTHING if edges == used else "nothing" if NOTHING in used else "-".join(used),
-            "left out": f"{left_out:.0f}" if left_out else NOTHING,
-        }
-        rows.append(dict(zip(EDGES, edges, strict=True)) | honest | {name: number_text(row[name], 3) for name in names})
-    return rows
+    for step in STEPS:
+        for table in step.tables(report.analysis.results):
+            digits = table.digits
+            rows = [{name: number_text(row[name], digits.get(name, DIGITS)) for name in row} for row in table.rows]
+            print_table(rows, table.title)
+    print_facts({**report.files, "products": report.analysis.store.url}, "Files")

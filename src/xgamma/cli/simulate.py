@@ -9,13 +9,14 @@ from pathlib import Path
 import click
 import xarray as xr
 
-from xgamma.cli.console import NOTHING, json_option, number_text, print_json, print_table, some, with_error
+from xgamma.cli.console import NOTHING, json_option, print_json, print_table, some, with_error
 from xgamma.closure import Finding, excess_ratio, findings, picture, run_closure, trial_of
 from xgamma.config.config import AnalysisConfig
 from xgamma.errors import ExitCode
 from xgamma.formats.atomic import write_files
 from xgamma.simulate import Plan, read_plan, simulate
 from xgamma.store import Store
+from xgamma.units import number_text
 
 
 @click.command("simulate")

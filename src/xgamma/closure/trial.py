@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from xgamma.analysis.products import FIT_VERSION, POINTS_VERSION
+from xgamma.analysis.steps.fit import FIT_VERSION
+from xgamma.analysis.steps.flux_points import POINTS_VERSION
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import points_of, recipe_of
 from xgamma.errors import ConfigError
@@ -94,6 +95,8 @@ def trial_of(plan: Plan, config: AnalysisConfig | None = None) -> Trial:
             f"source.sigma: expected 0 deg, got {plan.source.sigma:g} deg: the reduction corrects for the part of a "
             "point source outside the region. Simulate a point."
         )
+    if isinstance(config.datasets, list):
+        raise ConfigError("datasets: expected one mapping, as a set is reduced in one way; write one of the list.")
     if config.datasets.background.method is None:
         raise ConfigError("datasets.background.method: expected reflected, as each set has a background; write it.")
     edges, parameters = points_of(config)

@@ -13,7 +13,7 @@ from pydantic import PlainValidator, WithJsonSchema
 from xgamma.config import rules
 from xgamma.config.fields import Choice
 from xgamma.config.models_section import Models
-from xgamma.config.section import Section, key, subsection
+from xgamma.config.section import OneOrSeveral, Section, key, subsection
 from xgamma.config.sections import (
     DatasetsConfig,
     ExcessMapConfig,
@@ -29,10 +29,11 @@ from xgamma.formats.atomic import write_files
 from xgamma.formats.local_files import local_path, read_text
 from xgamma.formats.yaml_documents import mixed_yaml, sections_of_yaml
 
-STEPS = ("observations", "datasets", "fit", "flux_points", "excess_map", "light_curve")
-STEP = Choice(STEPS)
+STEP = Choice(("observations", "datasets", "fit", "flux_points", "excess_map", "light_curve"))
 Steps = Annotated[list[str], PlainValidator(STEP.each), WithJsonSchema({"type": "array", "items": STEP.schema()})]
 
+LATER_KEYS = frozenset({"observations", "read"})
+LATER = "observations of its own, and datasets that are read from files, come with a later version of xgamma."
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -53,7 +54,9 @@ class AnalysisConfig(Section):
 
     general: GeneralConfig = subsection(GeneralConfig)
     observations: ObservationsConfig = subsection(ObservationsConfig)
-    datasets: DatasetsConfig = subsection(DatasetsConfig)
+    datasets: OneOrSeveral[DatasetsConfig] = subsection(
+        DatasetsConfig, "How the datasets are made; each mapping of a list makes its own, which are fitted together."
+    )
     fit: FitConfig = subsection(FitConfig)
     flux_points: FluxPointsConfig = subsection(FluxPointsConfig)
     excess_map: ExcessMapConfig = subsection(ExcessMapConfig)
@@ -64,13 +67,17 @@ class AnalysisConfig(Section):
     def __init__(self, **data: Any) -> None:
         # Gammapy 2.1 writes a block about the file itself, which says nothing about the analysis.
         data.pop("metadata", None)
-        if isinstance(data.get("datasets"), list):
-            raise LaterError(
-                "datasets: a list of several instruments is not computed by this version of xgamma; write one mapping."
-            )
+        for where, entry in _entries(data.get("datasets")):
+            for name in LATER_KEYS.intersection(entry if isinstance(entry, Mapping) else ()):
+                raise LaterError(f"{where}.{name}: {LATER} Leave it out.")
         super().__init__(**data)
 
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    @property
+    def entries(self) -> dict[str, DatasetsConfig]:
+        """The entries of ``datasets`` by their path: one where it is a mapping."""
+        return dict(_entries(self.datasets))
 
     def __str__(self) -> str:
         return f"{type(self).__name__}\n\n{textwrap.indent(self.to_yaml(), '    ')}"
@@ -143,7 +150,7 @@ class AnalysisConfig(Section):
         """
         # Lists and mappings can be changed in place, where no assignment is seen.
         type(self)(**self.document())
-        problems = [*self._problems(), *(rules.completeness_problems(self.datasets) if complete else ())]
+        problems = [*self._problems(), *(self._incomplete() if complete else ())]
         if problems:
             raise ConfigError("\n".join(problems))
         missing = list(rules.file_problems(self._inputs())) if files else []
@@ -152,39 +159,41 @@ class AnalysisConfig(Section):
 
     def _problems(self) -> Iterator[str]:
         yield from rules.observations_problems(self.observations)
-        yield from rules.datasets_problems(self.datasets)
+        for where, entry in self.entries.items():
+            yield from rules.at_entry(where, rules.datasets_problems(entry))
+        yield from rules.entries_problems(self.entries)
         yield from rules.range_problems(self.fit.fit_range)
         for axis in (self.flux_points.energy, self.excess_map.energy_edges, self.light_curve.energy_edges):
             yield from rules.requested_axis_problems(axis)
         yield from rules.time_problems(self.light_curve.time_intervals)
         for section in (self.flux_points, self.light_curve):
-            if section.where in self.planned_steps():
+            if self.asks_for(section.where):
                 yield from rules.source_problems(section, self.models)
-        if "flux_points" in (self.steps or ()) and not self.flux_points.energy.is_set:
-            yield (
-                "flux_points.energy: the steps ask for flux points, and no energies are given. "
-                "Write for example {min: 1 TeV, max: 20 TeV, nbins: 8}."
-            )
+        if self.asks_for(self.flux_points.where):
+            yield from rules.flux_points_problems(self.flux_points)
+
+    def _incomplete(self) -> Iterator[str]:
+        for where, entry in self.entries.items():
+            yield from rules.at_entry(where, rules.completeness_problems(entry))
 
     def _inputs(self) -> dict[str, Any]:
         return {
             "observations.datastore": self.observations.datastore,
             "observations.obs_file": self.observations.obs_file,
-            "datasets.background.exclusion": self.datasets.background.exclusion,
+            **{f"{where}.background.exclusion": entry.background.exclusion for where, entry in self.entries.items()},
             "models": self.models,
         }
 
     def planned_steps(self) -> list[str]:
         """Return the steps to run, in their order: those given, else all that the configuration asks for."""
-        asked = {
-            "observations": True,
-            "datasets": True,
-            "fit": self.models is not None or self.general.models_file is not None,
-            "flux_points": self.flux_points.energy.is_set,
-            "excess_map": self.datasets.type == "3d" and self.excess_map != ExcessMapConfig(),
-            "light_curve": self.light_curve.energy_edges.is_set,
-        }
-        return [step for step in STEPS if (asked[step] if self.steps is None else step in self.steps)]
+        return [word for word in STEP.words if self.asks_for(word)]
+
+    def asks_for(self, step: str) -> bool:
+        """Whether a step is to be run: it is named in ``steps``; without ``steps``, its section asks for it."""
+        if self.steps is not None:
+            return step in self.steps
+        section = getattr(self, step)
+        return isinstance(section, list) or bool(section.is_asked(self))
 
     def set_logging(self) -> None:
         """Set logging as ``general.log`` says."""
@@ -196,6 +205,13 @@ class AnalysisConfig(Section):
         schema = cls.model_json_schema()
         schema["properties"]["metadata"] = {"type": "object", "description": "Written by Gammapy; not used."}
         return {"$schema": SCHEMA_DIALECT, **schema}
+
+
+def _entries(datasets: Any) -> list[tuple[str, Any]]:
+    """Return what ``datasets`` holds, each with its path."""
+    if isinstance(datasets, list | tuple):
+        return [(f"datasets[{number}]", entry) for number, entry in enumerate(datasets)]
+    return [("datasets", datasets)]
 
 
 def _given(config: str | Mapping[str, Any] | AnalysisConfig | None) -> dict[str, Any]:

@@ -3,53 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-
-from xgamma.axes import Axis
 from xgamma.config.config import AnalysisConfig
-from xgamma.config.sections import FluxPointsConfig
+from xgamma.config.sections import DatasetsConfig
 from xgamma.errors import ConfigError, LaterError, OutputError
-from xgamma.estimate import FluxPointsParameters, source_model, validate_reoptimize
+from xgamma.estimate import FluxPointsParameters
 from xgamma.events import DEFAULT_RULE
 from xgamma.execute import THIS_PROCESS, Workers
-from xgamma.fit import validate_fittable, validate_start
 from xgamma.formats.gadf.index import IndexNames
 from xgamma.formats.local_files import is_there
 from xgamma.formats.masks import read_mask
 from xgamma.grid import Grid, RegionSpace
 from xgamma.ingest import FitsRelease, StoredRelease, open_release
 from xgamma.models.models import Models
-from xgamma.models.of_region import validate_spectral
 from xgamma.reduce import Recipe, roles_needed
 from xgamma.select import Cone, Selection, read_obs_file
-
-# What each step needs to have run before it; the other steps are for a later version.
-NEEDS = {"observations": "observations", "datasets": "observations", "fit": "datasets", "flux_points": "datasets"}
-
-
-def steps_of(config: AnalysisConfig, until: str | None = None) -> list[str]:
-    """Return the steps to run, in their order, up to ``until``.
-
-    Raises
-    ------
-    LaterError
-        For a step that this version does not have.
-    ConfigError
-        When a step is missing that another one needs, or ``until`` is not one of them.
-    """
-    planned = config.planned_steps()
-    if until is not None and until not in planned:
-        raise ConfigError(f"--until: the configuration does not ask for {until}; its steps are {', '.join(planned)}.")
-    steps = planned if until is None else planned[: planned.index(until) + 1]
-    for step in steps:
-        if step not in NEEDS:
-            raise LaterError(f"steps: {step} comes with a later version of xgamma; leave its section out.")
-        if NEEDS[step] not in steps:
-            raise ConfigError(f"steps: {step} needs {NEEDS[step]}; add it, or leave steps out to run all.")
-    return steps
 
 
 def outdir_of(config: AnalysisConfig) -> Path:
@@ -102,24 +72,39 @@ def release_of(config: AnalysisConfig) -> FitsRelease | StoredRelease:
 
 def needed_roles(config: AnalysisConfig) -> tuple[str, ...]:
     """Return the roles of the responses without which a run cannot be reduced."""
-    return roles_needed(config.datasets.containment_correction)
+    needed = [roles_needed(entry.containment_correction) for entry in config.entries.values()]
+    return tuple(dict.fromkeys(role for roles in needed for role in roles))
+
+
+def names_of(config: AnalysisConfig) -> list[str]:
+    """Return the name of each entry of ``datasets``; empty where it is a mapping without one."""
+    named = [entry.name for entry in config.entries.values()]
+    return [name or (f"datasets-{number}" if len(named) > 1 else "") for number, name in enumerate(named, 1)]
 
 
 def recipe_of(config: AnalysisConfig) -> Recipe:
-    """Return the recipe that ``config.datasets`` asks for; reads the exclusion mask.
+    """Return the recipe of ``config.datasets``, or of its first entry; reads the exclusion mask.
 
     Raises
     ------
     LaterError
         For maps.
     """
-    datasets = config.datasets
+    return recipes_of(config)[0]
+
+
+def recipes_of(config: AnalysisConfig) -> list[Recipe]:
+    """Return the recipe of each entry of ``datasets``; reads exclusion masks, and raises what ``recipe_of`` raises."""
+    return [_recipe(where, entry) for where, entry in config.entries.items()]
+
+
+def _recipe(where: str, datasets: DatasetsConfig) -> Recipe:
     if datasets.type == "3d":
-        raise LaterError("datasets.type: 3d is not computed by this version of xgamma; write 1d.")
+        raise LaterError(f"{where}.type: 3d is not computed by this version of xgamma; write 1d.")
     safe_mask = datasets.safe_mask.settings()
     if safe_mask.position is not None:
         raise LaterError(
-            "datasets.safe_mask.parameters.position: responses at another position come with a later version; "
+            f"{where}.safe_mask.parameters.position: responses at another position come with a later version; "
             "use fixed_offset, or leave it out."
         )
     axes, background = datasets.geom.axes, datasets.background
@@ -169,69 +154,6 @@ def models_of(config: AnalysisConfig) -> Models | None:
     if isinstance(section, Mapping):
         return Models.from_dict(section)
     return Models.read(section.expanded())
-
-
-def validate_models(models: Models | None, points: FluxPointsConfig, steps: Collection[str]) -> None:
-    """Raise ``ConfigError`` or ``LaterError`` unless the models can do what the steps ask of them.
-
-    Parameters
-    ----------
-    models
-        The models of the configuration, if there are any.
-    points
-        Which flux points may be asked for.
-    steps
-        The steps that will be run.
-    """
-    asked = [step for step in ("fit", "flux_points") if step in steps]
-    if asked and not models:
-        raise ConfigError(
-            f"models: the configuration asks for {' and '.join(asked)}, and there are no models; write a section "
-            "'models', or the path of a models file as general.models_file."
-        )
-    if not models or not asked:
-        return
-    for model in models:
-        validate_spectral(model)
-    if "fit" in asked:
-        validate_fittable(len(models.parameters.free_parameters), 1)
-        validate_start(models.parameters)
-    if "flux_points" in asked:
-        validate_reoptimize(models, source_model(models, points.source), points.settings())
-
-
-def validate_fit_range(axis: Axis, minimum: float | None, maximum: float | None) -> None:
-    """Raise ``ConfigError`` where a range of reconstructed energy in TeV lies outside of an axis."""
-    low, high = axis.edges[0] if minimum is None else minimum, axis.edges[-1] if maximum is None else maximum
-    if high <= axis.edges[0] or low >= axis.edges[-1]:
-        raise ConfigError(
-            f"fit.fit_range: it lies outside of the energies of the datasets, {axis.edges[0]:g} to {axis.edges[-1]:g} "
-            f"TeV; expected a range that overlaps with them, got {low:g} to {high:g} TeV."
-        )
-
-
-def validate_points_edges(axis: Axis, edges: Sequence[float]) -> str:
-    """Return a sentence about flux points that lie outside of an axis, empty where none does.
-
-    Raises
-    ------
-    ConfigError
-        Where all of them do.
-    """
-    requested = np.asarray(edges)
-    outside = (requested[1:] <= axis.edges[0]) | (requested[:-1] >= axis.edges[-1])
-    span = f"{axis.edges[0]:g} to {axis.edges[-1]:g} TeV"
-    if outside.all():
-        raise ConfigError(
-            f"flux_points.energy: all points lie outside of the energies of the datasets, {span}; expected a range "
-            f"that overlaps with them, got {requested[0]:g} to {requested[-1]:g} TeV."
-        )
-    if not outside.any():
-        return ""
-    return (
-        f"flux_points.energy: {outside.sum()} of {outside.size} points lie outside of the energies of the datasets, "
-        f"{span}, and will be empty."
-    )
 
 
 def validate_workers(workers: Workers, store: str) -> None:

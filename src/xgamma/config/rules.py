@@ -141,6 +141,18 @@ def datasets_problems(datasets: DatasetsConfig) -> Iterator[str]:
     yield from safe_mask_problems(datasets.safe_mask)
 
 
+def at_entry(where: str, problems: Iterator[str]) -> Iterator[str]:
+    """Problems of one entry of ``datasets``, with the path of that entry."""
+    return (problem.replace(f"{DatasetsConfig.where}.", f"{where}.") for problem in problems)
+
+
+def entries_problems(entries: Mapping[str, DatasetsConfig]) -> Iterator[str]:
+    """Each entry of ``datasets`` has a name of its own."""
+    named = Counter(entry.name for entry in entries.values() if entry.name is not None)
+    for name in (name for name, count in named.items() if count > 1):
+        yield f"{DatasetsConfig.where}: {named[name]} entries are called {name!r}; give each a name of its own."
+
+
 def safe_mask_problems(safe_mask: SafeMaskConfig) -> Iterator[str]:
     """Responses are looked up at one place."""
     if None not in (safe_mask.parameters.get("fixed_offset"), safe_mask.parameters.get("position")):
@@ -184,6 +196,15 @@ def source_problems(
     names = model_names(models)
     if names is not None and section.source not in names:
         yield f"{section.where}.source: there is no model {section.source!r}.{did_you_mean(section.source, names)}"
+
+
+def flux_points_problems(section: FluxPointsConfig) -> Iterator[str]:
+    """Flux points need energies."""
+    if not section.energy.is_set:
+        yield (
+            f"{section.energy.where}: the steps ask for flux points, and no energies are given. "
+            "Write for example {min: 1 TeV, max: 20 TeV, nbins: 8}."
+        )
 
 
 def file_problems(inputs: Mapping[str, Any]) -> Iterator[str]:

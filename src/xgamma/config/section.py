@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
     SerializerFunctionWrapHandler,
+    Tag,
     ValidationError,
     model_serializer,
     model_validator,
@@ -24,9 +26,19 @@ def key(default: Any, description: str) -> Any:
     return Field(default, description=description)
 
 
-def subsection(section: type[Section]) -> Any:
-    """Return a field that is a section, by default one of defaults; its docstring is its description."""
-    return Field(default_factory=section)
+def subsection(section: type[Section], description: str | None = None) -> Any:
+    """Return a field that is a section, by default one of defaults; without a description its docstring is that."""
+    return Field(default_factory=section, description=description)
+
+
+# In the location of a problem these stand between a key and what is below it, and are not shown.
+ONE, SEVERAL = "<one>", "<several>"
+One = TypeVar("One", bound="Section")
+OneOrSeveral = Annotated[
+    Annotated[One, Tag(ONE)] | Annotated[list[One], Tag(SEVERAL), Field(min_length=1)],
+    Discriminator(lambda given: SEVERAL if isinstance(given, list | tuple) else ONE),
+]
+"""A section, or a list of them."""
 
 
 class Section(BaseModel):
@@ -80,6 +92,10 @@ class Section(BaseModel):
         document: dict[str, Any] = handler(self)
         return {key: value for key, value in document.items() if value is not None or key not in self.silent}
 
+    def is_asked(self, config: Any) -> bool:
+        """Whether the configuration that holds this section asks for the step of the section, unless told otherwise."""
+        return True
+
     def document(self) -> dict[str, Any]:
         """Return the section as YAML holds it: quantities, times and paths as text."""
         return self.model_dump(warnings=False)
@@ -88,7 +104,9 @@ class Section(BaseModel):
 def subsections(section: type[Section]) -> Iterator[tuple[str, type[Section]]]:
     """Yield the name and class of each key that is itself a section."""
     for name, field in section.model_fields.items():
-        annotation = field.annotation
+        # Of a section or a list of them, the former stands first.
+        annotation = next(iter(get_args(field.annotation)), field.annotation)
+        annotation = next(iter(get_args(annotation)), annotation)
         if isinstance(annotation, type) and issubclass(annotation, Section):
             yield name, annotation
 
@@ -103,7 +121,8 @@ def key_paths(section: type[Section]) -> Iterator[str]:
 
 
 def _path(section: type[Section], location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in (section.where, *location) if part != "")
+    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in location if part not in (ONE, SEVERAL)]
+    return f"{section.where}{''.join(parts)}".lstrip(".")
 
 
 def config_error(section: type[Section], error: ValidationError) -> ConfigError:
@@ -118,6 +137,8 @@ def _sentence(section: type[Section], detail: Any) -> str:
             return str(detail["ctx"]["error"]).replace(KEY, path)
         case "extra_forbidden":
             return unknown_key(section, location)
+        case "too_short":
+            return f"{path}: expected a mapping of keys or a list of them, got an empty list."
         case "model_type" | "dict_type" | "model_attributes_type":
             way_out = "; leave the key out to keep its defaults" if detail["input"] is None else ""
             return f"{path}: expected a mapping of keys, got {shown(detail['input'])}{way_out}."
@@ -129,7 +150,7 @@ def unknown_key(section: type[Section], location: tuple[int | str, ...]) -> str:
     """Return the sentence for a key that its section does not have."""
     owner = section
     for part in location[:-1]:
-        owner = dict(subsections(owner))[str(part)]
+        owner = dict(subsections(owner)).get(str(part), owner)
     name = str(location[-1])
     elsewhere = [path for path in key_paths(section) if path.endswith(f".{name}")]
     hint = did_you_mean(name, owner.model_fields)

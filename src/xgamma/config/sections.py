@@ -274,8 +274,9 @@ class DatasetsConfig(Section):
     """How the datasets are made."""
 
     where: ClassVar[str] = "datasets"
-    silent: ClassVar[frozenset[str]] = frozenset({"stack_by", "good_time"})
+    silent: ClassVar[frozenset[str]] = frozenset({"name", "stack_by", "good_time"})
 
+    name: Text | None = key(None, "The name of the stack, with which names of rows and of stacks by group begin.")
     type: DatasetType = key("1d", "1d: the spectrum of a region; 3d: maps.")
     stack: Flag = key(True, "Whether the observations are stacked.")
     stack_by: Groups | None = key(
@@ -317,6 +318,10 @@ class FitConfig(Section):
 
     fit_range: FitRangeConfig = subsection(FitRangeConfig)
 
+    def is_asked(self, config: Any) -> bool:
+        """Whether there are models."""
+        return config.models is not None or config.general.models_file is not None
+
 
 class FluxPointsAxisConfig(RequestedAxis):
     """The energy bins of the flux points."""
@@ -345,6 +350,10 @@ class FluxPointsConfig(Section):
     source: Text = key("source", "The name of a model.")
     parameters: FluxPointsMapping = key({"selection_optional": "all"}, "Parameters of the estimator.")
 
+    def is_asked(self, config: Any) -> bool:
+        """Whether energies are given."""
+        return self.energy.is_set
+
     def settings(self) -> FluxPointsParameters:
         """Return the parameters of the estimator in canonical units, defaults filled in."""
         target = entry("estimator", "flux_points")
@@ -361,6 +370,10 @@ class ExcessMapConfig(Section):
     parameters: ExcessMapMapping = key({}, "Parameters of the estimator.")
     energy_edges: ExcessMapAxisConfig = subsection(ExcessMapAxisConfig)
 
+    def is_asked(self, config: Any) -> bool:
+        """Whether maps are made, and anything is given here."""
+        return self != ExcessMapConfig() and any(entry.type == "3d" for entry in config.entries.values())
+
 
 class LightCurveConfig(Section):
     """The light curve of one source."""
@@ -371,3 +384,7 @@ class LightCurveConfig(Section):
     energy_edges: LightCurveAxisConfig = subsection(LightCurveAxisConfig)
     source: Text = key("source", "The name of a model.")
     parameters: LightCurveMapping = key({"selection_optional": "all"}, "Parameters of the estimator.")
+
+    def is_asked(self, config: Any) -> bool:
+        """Whether energies are given."""
+        return self.energy_edges.is_set

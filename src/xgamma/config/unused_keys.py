@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from xgamma.config.config import AnalysisConfig, given_document
+from xgamma.config.rules import at_entry
+from xgamma.config.sections import DatasetsConfig
 from xgamma.reduce import Recipe
 
 SCAN_KEYS = ("norm_min", "norm_max", "norm_n_values", "norm_values")
@@ -14,11 +16,17 @@ SCAN_KEYS = ("norm_min", "norm_max", "norm_n_values", "norm_values")
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked for: the configuration, its steps, and the recipe of its reduction."""
+    """What is asked for: the configuration, with one entry of its datasets, its steps, and the recipe of that entry."""
 
     config: AnalysisConfig
     steps: Sequence[str]
     recipe: Recipe
+
+    @property
+    def entry(self) -> DatasetsConfig:
+        """The only entry of ``datasets``."""
+        [entry] = self.config.entries.values()
+        return entry
 
 
 @dataclass(frozen=True)
@@ -35,7 +43,7 @@ def _step(name: str, way_out: str) -> Rule:
 
 
 def _is_3d(asked: Asked) -> bool:
-    return asked.config.datasets.type == "3d"
+    return asked.entry.type == "3d"
 
 
 def _has_file(asked: Asked) -> bool:
@@ -48,7 +56,7 @@ RULES = (
     Rule("datasets.map_selection", _is_3d, "datasets.type 1d makes no maps"),
     Rule(
         "datasets.background.exclusion",
-        lambda asked: asked.config.datasets.background.method is not None,
+        lambda asked: asked.entry.background.method is not None,
         "datasets.background.method is null",
     ),
     Rule(
@@ -71,14 +79,24 @@ RULES = (
 )
 
 
-def unused_keys(asked: Asked) -> list[str]:
+def unused_keys(config: AnalysisConfig, recipes: Sequence[Recipe]) -> list[str]:
     """Return a sentence for each section or key that differs from its default and that no step will look at.
 
     Parameters
     ----------
-    asked
-        The configuration and what it asks for.
+    config
+        The configuration.
+    recipes
+        Of each entry of its datasets.
     """
+    found: list[str] = []
+    for (where, entry), recipe in zip(config.entries.items(), recipes, strict=True):
+        alone = config.model_copy(update={"datasets": entry})
+        found += at_entry(where, iter(_unused(Asked(alone, config.planned_steps(), recipe))))
+    return list(dict.fromkeys(found))
+
+
+def _unused(asked: Asked) -> list[str]:
     given = given_document(asked.config)
     found: list[str] = []
     idle: list[str] = []
@@ -100,7 +118,7 @@ def _holds(document: Mapping[str, Any], path: str) -> bool:
 
 
 def _unused_parameters(asked: Asked, given: Mapping[str, Any]) -> Iterator[str]:
-    datasets, points = asked.config.datasets, asked.config.flux_points
+    datasets, points = asked.entry, asked.config.flux_points
     if _holds(given, "datasets.safe_mask.parameters") and "datasets" in asked.steps:
         used = {name for _, (_, own) in asked.recipe.document()["safe_masks"].items() for name in own}
         for name in sorted(set(datasets.safe_mask.parameters) - used):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from xgamma.ingest.merge import merge_parts
-from xgamma.ingest.part import Failure
 from xgamma.ingest.release import FitsRelease, open_release
 from xgamma.ingest.stored import Holdings, Origin, StoredRelease
 
-__all__ = ["Failure", "FitsRelease", "Holdings", "Origin", "StoredRelease", "merge_parts", "open_release"]
+__all__ = ["FitsRelease", "Holdings", "Origin", "StoredRelease", "merge_parts", "open_release"]

@@ -6,7 +6,6 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from xgamma.formats.gadf.index_tables import facts_of_header
 from xgamma.formats.gadf.keywords import is_point_like
 from xgamma.formats.gadf.responses import Response
 from xgamma.formats.gadf.run import Run, read_run
-from xgamma.outcome import Outcome
+from xgamma.outcome import Outcome, UnusedRun
 from xgamma.schema.dl3 import SCHEMA, SCHEMA_VERSION
 from xgamma.schema.tables import head
 from xgamma.times import SECONDS_PER_DAY
@@ -45,23 +44,14 @@ READERS = 3
 REMOTE_READERS = 16
 
 
-@dataclass(frozen=True)
-class Failure:
-    """A run that could not be read: what is wrong with it, in a code and a sentence."""
-
-    obs_id: int
-    outcome: Outcome
-    message: str
-
-
-def log_failure(failure: Failure) -> None:
-    """Say that a run is left out, and why."""
-    log.warning("Run %d is left out: %s", failure.obs_id, failure.message)
+def log_failure(run: UnusedRun) -> None:
+    """Log that a run could not be read, and why."""
+    log.warning("Run %d is left out: %s", run.obs_id, run.message)
 
 
 def read_runs(
-    entries: Iterable[RunEntry], progress: Callable[[], None], on_failure: Callable[[Failure], None] = log_failure
-) -> tuple[list[Run], list[Failure]]:
+    entries: Iterable[RunEntry], progress: Callable[[], None], on_failure: Callable[[UnusedRun], None] = log_failure
+) -> tuple[list[Run], list[UnusedRun]]:
     """Read runs, several at a time; one that cannot be read becomes a failure and stops nothing.
 
     Parameters
@@ -79,7 +69,7 @@ def read_runs(
         The runs and the failures, both in the order of the entries.
     """
     runs: list[Run] = []
-    failures: list[Failure] = []
+    failures: list[UnusedRun] = []
     given = list(entries)
     pool = ThreadPoolExecutor(REMOTE_READERS if any(entry.is_remote for entry in given) else READERS)
     try:
@@ -96,17 +86,17 @@ def read_runs(
     return runs, failures
 
 
-def _read(entry: RunEntry) -> Run | Failure:
+def _read(entry: RunEntry) -> Run | UnusedRun:
     try:
         return read_run(entry)
     except Exception as error:
         return _failure(entry.obs_id, error)
 
 
-def _failure(obs_id: int, error: Exception) -> Failure:
+def _failure(obs_id: int, error: Exception) -> UnusedRun:
     lacks_hdu = isinstance(error, MissingHduError)
     outcome = Outcome.MISSING_HDU if lacks_hdu else Outcome.UNREADABLE_FILE
-    return Failure(obs_id, outcome, sentence_of(error, "It cannot be read"))
+    return UnusedRun.unread(obs_id, outcome, sentence_of(error, "It cannot be read"))
 
 
 def run_document(entry: RunEntry, file_digests: Mapping[str, str], version: int = STEP_VERSION) -> dict[str, Any]:
@@ -127,7 +117,7 @@ def run_document(entry: RunEntry, file_digests: Mapping[str, str], version: int 
     return document if version < 3 else {**document, "index": [*facts, entry.target], "version": version}
 
 
-def built(runs: Sequence[Run], release: str) -> tuple[Part | None, list[Run], list[Failure]]:
+def built(runs: Sequence[Run], release: str) -> tuple[Part | None, list[Run], list[UnusedRun]]:
     """Return the part of those runs that a part can be made of, these runs, and why the others are left out."""
     if not runs:
         return None, [], []
@@ -137,7 +127,7 @@ def built(runs: Sequence[Run], release: str) -> tuple[Part | None, list[Run], li
         if len(runs) == 1:
             return None, [], [_failure(runs[0].entry.obs_id, error)]
     sound: list[Run] = []
-    failures: list[Failure] = []
+    failures: list[UnusedRun] = []
     for run in runs:
         # Beside one that is sound, as runs may also not fit each other.
         _, accepted, why = built([run], release) if not sound else _beside(sound[0], run, release)
@@ -146,7 +136,7 @@ def built(runs: Sequence[Run], release: str) -> tuple[Part | None, list[Run], li
     return (part_of(sound, release) if sound else None), sound, failures
 
 
-def _beside(sound: Run, run: Run, release: str) -> tuple[None, list[Run], list[Failure]]:
+def _beside(sound: Run, run: Run, release: str) -> tuple[None, list[Run], list[UnusedRun]]:
     try:
         part_of([sound, run], release)
     except Exception as error:

@@ -18,7 +18,7 @@ from xgamma.formats.gadf.classes import REQUIRED_ROLES, Index, RunEntry
 from xgamma.formats.gadf.files import File, read_file, release_name, several, statuses_of
 from xgamma.formats.gadf.hdus import ABSENT, UNREAD
 from xgamma.formats.gadf.index import USUAL_NAMES, IndexNames, read_index
-from xgamma.ingest.part import STEP_VERSION, Failure, built, log_failure, read_runs, run_document
+from xgamma.ingest.part import STEP_VERSION, built, log_failure, read_runs, run_document
 from xgamma.ingest.stored import (
     KIND,
     Holdings,
@@ -33,6 +33,7 @@ from xgamma.ingest.stored import (
     sequence_after,
     versions_of,
 )
+from xgamma.outcome import UnusedRun
 from xgamma.storage.backend import FileStatus
 from xgamma.store import Record, Store, digest, file_digest, is_store
 
@@ -94,7 +95,7 @@ class Ingested:
 
     record: Record | None
     runs: Mapping[int, StoredRun]
-    failures: Sequence[Failure]
+    failures: Sequence[UnusedRun]
 
 
 class FitsRelease:

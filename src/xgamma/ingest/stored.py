@@ -20,7 +20,8 @@ from xgamma.errors import StoreError, UnknownNameError, did_you_mean
 from xgamma.events import Part, RunFacts
 from xgamma.execute import THIS_PROCESS, Workers
 from xgamma.formats.gadf.index import USUAL_NAMES, IndexNames
-from xgamma.ingest.part import Failure, log_failure
+from xgamma.ingest.part import log_failure
+from xgamma.outcome import UnusedRun
 from xgamma.schema.check import is_of_type
 from xgamma.store import Record, Store
 from xgamma.store.records import now
@@ -30,7 +31,7 @@ KIND = "dl3"
 _IRF_CHUNK = 16
 _EVENT_CHUNK = 1 << 19
 
-OnFailure = Callable[[Failure], None]
+OnFailure = Callable[[UnusedRun], None]
 
 
 class StoredGroups(Mapping[str, xr.Dataset]):
@@ -88,7 +89,7 @@ class Holdings:
     parts: Mapping[str, Part]
     places: Mapping[int, tuple[str, int]]
     run_keys: Mapping[int, str]
-    failures: Sequence[Failure] = ()
+    failures: Sequence[UnusedRun] = ()
     ingested: Sequence[int] = field(default_factory=list)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from xgamma import bridges
-from xgamma.analysis.rows import ROWS
+from xgamma.analysis.steps.rows import ROWS
 from xgamma.errors import XgammaError
 from xgamma.execute import progress_bar
 from xgamma.formats.masks import read_mask

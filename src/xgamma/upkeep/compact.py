@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import xarray as xr
 
-from xgamma.analysis.rows import ROWS
+from xgamma.analysis.steps.rows import ROWS
 from xgamma.ingest import merge_parts
 from xgamma.ingest.stored import KIND
 from xgamma.reduce import joined_rows, with_names

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 import xarray as xr
 
-from xgamma.analysis.rows import ROWS
+from xgamma.analysis.steps.rows import ROWS
 from xgamma.axes import Axis
 from xgamma.errors import StoreError, XgammaError
 from xgamma.events import DEFAULT_RULE, Part, Rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from xgamma.analysis.rows import ROWS
+from xgamma.analysis.steps.rows import ROWS
 from xgamma.errors import OutputExistsError
 from xgamma.ingest.stored import KIND, stored_versions
 from xgamma.store import Store

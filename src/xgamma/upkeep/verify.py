@@ -14,8 +14,8 @@ import numpy as np
 import xarray as xr
 
 from xgamma import schema
-from xgamma.analysis.rows import ROWS
-from xgamma.analysis.stacks import STACK
+from xgamma.analysis.steps.rows import ROWS
+from xgamma.analysis.steps.stack import STACK
 from xgamma.errors import DataError, StoreError
 from xgamma.execute import progress_bar
 from xgamma.ingest.part import STEP_VERSION

@@ -1,16 +1,23 @@
-"""The stacks of rows as a store holds them: one for each group, each found under its key or computed from its rows."""
+"""``stack``: the rows of each group summed, each stack found under its key or computed from its rows."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
 
+from xgamma.analysis.costs import BLOCK_ROWS, stack_cost
 from xgamma.analysis.observations import Observations
-from xgamma.analysis.rows import Reduced, RowAddress, Shelf, rows_of_products
+from xgamma.analysis.steps.reduce import named, views_of_unused, with_product
+from xgamma.analysis.steps.rows import Reduced, RowAddress, RowReader, rows_of_products
+from xgamma.analysis.steps.step import Finding, Product, Results, Step
 from xgamma.axes import IntArray
+from xgamma.config.config import AnalysisConfig
+from xgamma.config.requests import names_of
+from xgamma.errors import OrderError
 from xgamma.execute import Workers, run_blocks
 from xgamma.grid import Grid
 from xgamma.groups import OFFSET, Grouping
@@ -25,8 +32,6 @@ log = logging.getLogger(__name__)
 
 STACK = "stack"
 NAME = "stacked"
-# Four leaves: a few megabytes, and more work than a task costs.
-BLOCK_ROWS = 256
 
 
 class Groups:
@@ -82,38 +87,34 @@ def stored_stacks(store: Store, keys: Sequence[str]) -> dict[str, RowAddress]:
     }
 
 
-def stacked(
-    store: Store, rows: Reduced, labels: Mapping[str, str] | None, workers: Workers
-) -> tuple[xr.Dataset, str, int]:
+def stacked(store: Store, rows: Reduced, groups: Groups, workers: Workers) -> tuple[Product[xr.Dataset], int]:
     """Return the stacks of all groups of rows; only groups that the store does not hold are summed.
 
     Parameters
     ----------
     store
         Where stacks are looked for and put.
-    rows
-        The rows of a reduction.
-    labels
-        The group of each row by its name; ``None`` is one stack of all, called ``stacked``.
+    rows, groups
+        The rows of a reduction, and which of them are stacked together.
     workers
         Where leaves are summed.
 
     Returns
     -------
     tuple
-        DL4 with a row for each group; the key of all of it; how many groups were found.
+        DL4 with a row for each group, with the key of all of it; how many groups were found.
     """
-    groups = Groups(rows, labels)
     keys = list(groups.keys.values())
     known = stored_stacks(store, keys)
     missing = [label for label, key in groups.keys.items() if key not in known]
     if missing:
         known |= _put_stacks(store, rows, groups, missing, workers)
     result = with_names(_read_stacks(store, [known[key] for key in keys]), list(groups.members))
-    return result, keys[0] if len(keys) == 1 else digest({"stacks": keys}), len(keys) - len(missing)
+    key = keys[0] if len(keys) == 1 else digest({"stacks": keys})
+    return Product(result, key, not missing), len(keys) - len(missing)
 
 
-def log_found(stacks: int, found: int) -> None:
+def _log_found(stacks: int, found: int) -> None:
     """Log how many of some stacks were found in the store."""
     if stacks == 1:
         log.info("The stack was %s.", "found in the store" if found else "computed")
@@ -152,7 +153,7 @@ def computed_stacks(rows: Reduced, members: Mapping[str, Sequence[int]], workers
     places, like = [rows.places[row] for row in order], rows.read(order[:1])
     length = max(1, STEP_BYTES // like.nbytes)
     blocks = [
-        (rows.shelf, places[block], rows.mjdref, leaves.leaf[block], length)
+        (rows.reader, places[block], rows.mjdref, leaves.leaf[block], length)
         for block in leaves.blocks(min(BLOCK_ROWS, length))
     ]
     sums = run_blocks(_block_sums, blocks, "Stacking", workers)
@@ -165,14 +166,14 @@ def computed_stacks(rows: Reduced, members: Mapping[str, Sequence[int]], workers
 
 
 def _block_sums(
-    shelf: Shelf, places: Sequence[RowAddress], mjdref: float, leaf: IntArray, length: int
+    reader: RowReader, places: Sequence[RowAddress], mjdref: float, leaf: IntArray, length: int
 ) -> tuple[Sums, RowFacts]:
     """Return the sums and facts of some rows, of which no more than ``length`` are read at a time."""
     facts: list[RowFacts] = []
 
     def pieces() -> Iterator[xr.Dataset]:
         for first in range(0, len(places), length):
-            ds = shelf.rows_at(places[first : first + length], mjdref)
+            ds = reader.rows_at(places[first : first + length], mjdref)
             facts.append(row_facts(ds))
             yield ds
 
@@ -191,3 +192,88 @@ def _read_stacks(store: Store, places: Sequence[RowAddress]) -> xr.Dataset:
     products = {key: store.get_valid(STACK, key) for key in dict.fromkeys(key for key, _ in places)}
     mjdref = float(products[places[0][0]].attrs["mjdref"])
     return rows_of_products(products.__getitem__, places, mjdref)
+
+
+@dataclass(frozen=True)
+class StackWanted:
+    """Which rows are stacked together.
+
+    Parameters
+    ----------
+    number, name
+        Of the entry of ``datasets``; the name is empty where there is one entry without.
+    by
+        How its rows are grouped; ``None`` is one stack of all.
+    """
+
+    number: int
+    name: str
+    by: Grouping | None
+
+
+class StackStep(Step[StackWanted]):
+    """Stacks the rows of each group; stacks that the store holds are found."""
+
+    name, section, needs = "stack", "datasets", ("observations",)
+
+    def wanted(self, config: AnalysisConfig) -> tuple[StackWanted, ...]:
+        """Return how the rows of each entry of ``datasets`` are grouped that is stacked."""
+        entries = enumerate(zip(names_of(config), config.entries.values(), strict=True))
+        return tuple(StackWanted(number, name, each.stack_by) for number, (name, each) in entries if each.stack)
+
+    def find(self, wanted: StackWanted, results: Results) -> Finding:
+        """Return how many of the stacks the store holds."""
+        reduction, observations, workers = results.reductions[wanted.number], results.observations, results.workers
+        recipe, rows = reduction.recipe, reduction.rows
+        reductions = list(results.reductions)
+        reductions[wanted.number] = replace(reduction, count=1 if wanted.by is None else reduction.count)
+        ahead = replace(results, reductions=tuple(reductions))
+        if observations is None:
+            # How many groups there will be is not known yet; as many as runs is the most.
+            cost = stack_cost(recipe, reduction.count, ahead.reductions[wanted.number].count, workers)
+            return Finding.unknown(reduction.count, ahead, cost)
+        labels = group_labels(observations, recipe.grid, wanted.by)
+        if rows is None:
+            groups = 1 if labels is None else len(set(labels.values()))
+            cost = stack_cost(recipe, reduction.count, groups, workers)
+            return Finding.unknown(reduction.count, ahead, cost)
+        return _found(wanted, results, ahead, rows, Groups(rows, labels))
+
+    def compute(self, wanted: StackWanted, results: Results) -> Results:
+        """Stack the rows of each group."""
+        reduction, observations = results.reductions[wanted.number], results.observations
+        if reduction.rows is None or observations is None:
+            raise OrderError("There are no rows to stack; call get_datasets() first.")
+        labels = group_labels(observations, reduction.recipe.grid, wanted.by)
+        groups = Groups(reduction.rows, labels)
+        product, found = stacked(results.store, reduction.rows, groups, results.workers)
+        _log_found(len(groups.keys), found)
+        after = with_product(results, wanted.number, _named(product, wanted), views_of_unused(reduction))
+        return after if product.found else replace(after, computed=after.computed | {self.section})
+
+
+def _named(product: Product[xr.Dataset], wanted: StackWanted) -> Product[xr.Dataset]:
+    """Return stacks of an entry of ``datasets`` by its name, where it has one; their keys do not know of it."""
+    one = wanted.by is None and wanted.name
+    data = with_names(product.data, [wanted.name]) if one else named(product.data, wanted.name)
+    return replace(product, data=data)
+
+
+def _found(wanted: StackWanted, results: Results, ahead: Results, rows: Reduced, groups: Groups) -> Finding:
+    keys = list(groups.keys.values())
+    known = stored_stacks(results.store, keys)
+    missing = len(keys) - len(known)
+    if len(keys) == 1:
+        reason = "there is no stack of these rows" if missing else "the stack of these rows is in the store"
+    else:
+        reason = f"{missing} of {len(keys)} stacks are not in the store" if missing else "all stacks are in the store"
+    key = keys[0] if known and len(keys) == 1 else None
+    if missing:
+        recipe, ahead = ahead.reductions[wanted.number].recipe, replace(ahead, awaited="reduction")
+        return Finding(len(rows), reason, ahead, key, stack_cost(recipe, len(rows), missing, results.workers))
+
+    def read() -> Results:
+        product, _ = stacked(results.store, rows, groups, results.workers)
+        return with_product(ahead, wanted.number, _named(product, wanted))
+
+    return Finding(len(rows), reason, ahead, key, read=read)

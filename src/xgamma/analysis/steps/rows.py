@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from xgamma.analysis.unused import REDUCE, UnusedRun
+from xgamma.analysis.costs import KEPT_BYTES
 from xgamma.axes import FloatArray, IntArray
 from xgamma.errors import XgammaError
-from xgamma.events import Rows
+from xgamma.events import Part, Rows
 from xgamma.execute import Workers
 from xgamma.ingest import Holdings
-from xgamma.outcome import Outcome
+from xgamma.outcome import REDUCE, Outcome, UnusedRun
 from xgamma.reduce import (
     PRODUCT_BYTES,
     Recipe,
@@ -36,15 +37,13 @@ from xgamma.store import Record, Store, digest
 from xgamma.times import SECONDS_PER_DAY
 
 ROWS = "rows"
-# A thousand rows or two; what is read again from the store costs a millisecond for each array.
-KEPT_BYTES = 16_000_000
 
 RowAddress = tuple[str, int]
 
 
 @dataclass
-class Shelf:
-    """Products of rows, the last few of which stay in memory; travels to a worker as the store alone."""
+class RowReader:
+    """Reads products of rows, the last few of which stay in memory; a worker gets the store alone."""
 
     store: Store
     records: dict[str, Record] = field(default_factory=dict)
@@ -52,8 +51,8 @@ class Shelf:
     # Threads that stack meet here: what one moves another may let go.
     _lock: Lock = field(default_factory=Lock)
 
-    def __reduce__(self) -> tuple[type[Shelf], tuple[Store, dict[str, Record]]]:
-        return Shelf, (self.store, {key: record.bare() for key, record in self.records.items()})
+    def __reduce__(self) -> tuple[type[RowReader], tuple[Store, dict[str, Record]]]:
+        return RowReader, (self.store, {key: record.bare() for key, record in self.records.items()})
 
     def product(self, key: str) -> xr.Dataset:
         """Return a product of rows."""
@@ -62,10 +61,10 @@ class Shelf:
         if found is None:
             # By the record that was read first: where products are merged meanwhile, theirs stay for a day.
             found = self.store.get_valid(ROWS, key, self.records.get(key))
-        self.keep(key, found)
+        self.hold(key, found)
         return found
 
-    def keep(self, key: str, product: xr.Dataset) -> None:
+    def hold(self, key: str, product: xr.Dataset) -> None:
         """Hold a product, and let go those that were used longest ago beyond ``KEPT_BYTES``."""
         with self._lock:
             self._held[key] = product
@@ -108,10 +107,10 @@ class Reduced:
 
     Parameters
     ----------
-    shelf
+    reader
         Where they are.
-    keys, names
-        The key and the name of each row.
+    keys, names, obs_ids
+        The key, the name and the observation id of each row.
     places
         The product and the number in it of each.
     outcome, details
@@ -126,9 +125,10 @@ class Reduced:
         How many were in the store already.
     """
 
-    shelf: Shelf
+    reader: RowReader
     keys: tuple[str, ...]
     names: tuple[str, ...]
+    obs_ids: tuple[int, ...]
     places: tuple[RowAddress, ...]
     outcome: IntArray
     details: tuple[str, ...]
@@ -149,13 +149,14 @@ class Reduced:
     def read(self, rows: Sequence[int] | None = None) -> xr.Dataset:
         """Return some rows, or all of them, as one Dataset."""
         chosen = range(len(self)) if rows is None else rows
-        found = self.shelf.rows_at([self.places[row] for row in chosen], self.mjdref)
+        found = self.reader.rows_at([self.places[row] for row in chosen], self.mjdref)
         return with_names(found, [self.names[row] for row in chosen])
 
     def unused(self) -> Iterator[UnusedRun]:
         """Yield each row that could not be used."""
         for row in np.flatnonzero(self.outcome):
-            yield UnusedRun.of(self.names[row], REDUCE, Outcome(int(self.outcome[row])), self.details[row])
+            outcome = Outcome(int(self.outcome[row]))
+            yield UnusedRun(self.obs_ids[row], self.names[row], REDUCE, outcome, self.details[row])
 
 
 def row_keys(recipe_key: str, holdings: Holdings, key: str, rows: Rows) -> list[str]:
@@ -165,29 +166,92 @@ def row_keys(recipe_key: str, holdings: Holdings, key: str, rows: Rows) -> list[
     return [digest([recipe_key, holdings.run_keys[obs_id], repr(start), repr(stop)]) for obs_id, start, stop in pieces]
 
 
-def stored_rows(store: Store, recipe_key: str) -> tuple[Shelf, dict[str, RowAddress]]:
-    """Return the products of a recipe, and where its rows lie: product key and number, by row key."""
-    records = {record.key: record for record in store.records(ROWS) if record.texts["recipe"] == recipe_key}
-    places = {
-        key: (record.key, number) for record in records.values() for number, key in enumerate(record.texts["rows"])
-    }
-    return Shelf(store, records), places
+class Piece(NamedTuple):
+    """Rows of one part, and the key of each."""
+
+    part_key: str
+    part: Part
+    rows: Rows
+    keys: list[str]
 
 
-def reduced(
-    store: Store,
-    holdings: Holdings,
-    selected: Sequence[tuple[str, Rows]],
-    recipe: Recipe,
-    workers: Workers,
-    on_failure: Callable[[UnusedRun, Exception], None],
-) -> tuple[Reduced, list[UnusedRun]]:
-    """Return the rows of a selection; those that the store does not hold are reduced and put there, part by part.
+@dataclass(frozen=True)
+class WantedRows:
+    """The rows of a recipe that are wanted, and where those lie that a store holds.
 
     Parameters
     ----------
-    store, holdings, selected, recipe, workers
-        Where rows are kept, the runs, which rows of which part, what is wanted, and where it is computed.
+    reader
+        Reads the products of the recipe.
+    recipe_key
+        The digest of the recipe.
+    pieces
+        The rows, part by part.
+    known
+        Where rows of this recipe lie, by key.
+    """
+
+    reader: RowReader
+    recipe_key: str
+    pieces: tuple[Piece, ...]
+    known: Mapping[str, RowAddress]
+
+    def __len__(self) -> int:
+        return sum(len(piece.keys) for piece in self.pieces)
+
+    def in_order(self) -> list[tuple[str, str, int]]:
+        """Return key, name and observation id of each row in the order of the selection."""
+        rows: list[tuple[str, str, int]] = []
+        for piece in self.pieces:
+            obs_ids = piece.part.column("obs_id", piece.rows.obs).tolist()
+            rows += zip(piece.keys, piece.rows.names, obs_ids, strict=True)
+        order = selection_order([(piece.part_key, piece.rows) for piece in self.pieces])
+        return [rows[number] for number in order.tolist()]
+
+    def missing(self, most: int = sys.maxsize) -> Iterator[Piece]:
+        """Yield the rows that the store does not hold, at the most so many of them at a time; no piece is empty."""
+        for piece in self.pieces:
+            numbers = [number for number, key in enumerate(piece.keys) if key not in self.known]
+            for first in range(0, len(numbers), most):
+                some = numbers[first : first + most]
+                yield piece._replace(rows=rows_at(piece.rows, some), keys=[piece.keys[number] for number in some])
+
+    def reduced(self, new: Mapping[str, RowAddress]) -> Reduced:
+        """Return those rows that the store held or that were put there now."""
+        found = sum(key in self.known for piece in self.pieces for key in piece.keys)
+        known = {**self.known, **new}
+        return _reduced_at(self.reader, [(*row, known[row[0]]) for row in self.in_order() if row[0] in known], found)
+
+
+def wanted_rows(store: Store, holdings: Holdings, selected: Sequence[tuple[str, Rows]], recipe: Recipe) -> WantedRows:
+    """Return the rows of a selection by their keys, and where the store holds them.
+
+    Parameters
+    ----------
+    store, holdings, selected, recipe
+        Where rows are kept, the runs, which rows of which part, and what is wanted.
+    """
+    recipe_key = digest(recipe.document())
+    records = {record.key: record for record in store.records(ROWS) if record.texts["recipe"] == recipe_key}
+    known = {
+        key: (record.key, number) for record in records.values() for number, key in enumerate(record.texts["rows"])
+    }
+    pieces = [
+        Piece(part_key, holdings.parts[part_key], rows, row_keys(recipe_key, holdings, part_key, rows))
+        for part_key, rows in selected
+    ]
+    return WantedRows(RowReader(store, records), recipe_key, tuple(pieces), known)
+
+
+def reduced(
+    wanted: WantedRows, recipe: Recipe, workers: Workers, on_failure: Callable[[UnusedRun, Exception], None]
+) -> tuple[Reduced, list[UnusedRun]]:
+    """Return rows that are wanted; those that the store does not hold are reduced and put there, part by part.
+
+    Parameters
+    ----------
+    wanted, recipe, workers
+        Which rows, what of them, and where it is computed.
     on_failure
         Called with each run whose reduction did not come to an end, and why; what it raises ends the work.
 
@@ -201,72 +265,64 @@ def reduced(
     ConfigError
         When the responses of no run fit the on-region or the containment correction.
     """
-    pieces = [(holdings.parts[part_key], rows) for part_key, rows in selected]
-    validate_enclosure(pieces, recipe.grid, recipe.containment)
+    validate_enclosure([(piece.part, piece.rows) for piece in wanted.pieces], recipe.grid, recipe.containment)
     document = recipe.document()
-    recipe_key = digest(document)
-    shelf, known = stored_rows(store, recipe_key)
-    keys: list[str] = []
     lost: dict[str, UnusedRun] = {}
-    found, most = 0, rows_within(PRODUCT_BYTES, recipe)
     # Rows of a part are written while those of the next are reduced.
     with ThreadPoolExecutor(1) as writer:
         written: list[Future[dict[str, RowAddress]]] = []
-        for part_key, rows in selected:
-            wanted = row_keys(recipe_key, holdings, part_key, rows)
-            missing = [number for number, key in enumerate(wanted) if key not in known]
-            found += len(wanted) - len(missing)
-            keys += wanted
-            for first in range(0, len(missing), most):
-                some = missing[first : first + most]
-                chosen, new_keys = rows_at(rows, some), [wanted[number] for number in some]
-                fresh = reduce_each(holdings.parts[part_key], chosen, recipe, workers)
-                # A store that cannot be written ends the work here, and not after all parts.
-                for before in written[-1:]:
-                    before.result()
-                done_keys = [new_keys[number] for number in fresh.done]
-                written.append(writer.submit(_put_rows, shelf, done_keys, fresh.data, part_key, document))
-                for number, error in fresh.lost.items():
-                    run = UnusedRun.of(chosen.names[number], REDUCE, Outcome.NOT_FINISHED, sentence_of(error))
-                    lost[new_keys[number]] = run
-                    on_failure(run, error)
-    for places in written:
-        known |= places.result()
-    names = [name for _, rows in selected for name in rows.names]
-    order = selection_order(selected).tolist()
-    at = [(keys[row], names[row], known[keys[row]]) for row in order if keys[row] in known]
-    return reduced_at(shelf, at, found), [lost[keys[row]] for row in order if keys[row] in lost]
+        for piece in wanted.missing(rows_within(PRODUCT_BYTES, recipe)):
+            fresh = reduce_each(piece.part, piece.rows, recipe, workers)
+            # A store that cannot be written ends the work here, and not after all parts.
+            for before in written[-1:]:
+                before.result()
+            keys = [piece.keys[number] for number in fresh.done]
+            written.append(writer.submit(_put_rows, wanted.reader, keys, fresh.data, piece.part_key, document))
+            for number, error in fresh.lost.items():
+                [run] = lost_rows(piece.part, piece.rows, {number: error})
+                lost[piece.keys[number]] = run
+                on_failure(run, error)
+    new = {key: place for places in written for key, place in places.result().items()}
+    return wanted.reduced(new), [lost[key] for key, _, _ in wanted.in_order() if key in lost]
 
 
-def sentence_of(error: Exception) -> str:
-    """Return what an error says; one that is not ours is named."""
-    return str(error) if isinstance(error, XgammaError) else f"{type(error).__name__}: {error}"
+def unused_rows(part: Part, rows: Rows, ends: Iterable[tuple[int, Outcome, str]]) -> list[UnusedRun]:
+    """Return rows that cannot be used, each given by its number, its outcome and what is wrong."""
+    obs_ids = part.column("obs_id", rows.obs).tolist()
+    return [UnusedRun(obs_ids[number], rows.names[number], REDUCE, outcome, why) for number, outcome, why in ends]
+
+
+def lost_rows(part: Part, rows: Rows, errors: Mapping[int, Exception]) -> list[UnusedRun]:
+    """Return the rows whose reduction did not come to an end, given by number with the error; others' are named."""
+    said = {n: str(e) if isinstance(e, XgammaError) else f"{type(e).__name__}: {e}" for n, e in errors.items()}
+    return unused_rows(part, rows, ((number, Outcome.NOT_FINISHED, text) for number, text in said.items()))
 
 
 def _put_rows(
-    shelf: Shelf, keys: Sequence[str], data: xr.Dataset | None, part_key: str, recipe: Mapping[str, Any]
+    reader: RowReader, keys: Sequence[str], data: xr.Dataset | None, part_key: str, recipe: Mapping[str, Any]
 ) -> dict[str, RowAddress]:
     """Put rows into the store as one product, and return where they are."""
     if data is None:
         return {}
     texts = {"recipe": digest(recipe), "rows": list(keys)}
-    record = shelf.store.put(ROWS, digest(list(keys)), {"": data}, {"recipe": recipe}, inputs=[part_key], texts=texts)
-    shelf.records[record.key] = record
-    shelf.keep(record.key, data)
+    record = reader.store.put(ROWS, digest(list(keys)), {"": data}, {"recipe": recipe}, inputs=[part_key], texts=texts)
+    reader.records[record.key] = record
+    reader.hold(record.key, data)
     return {key: (record.key, number) for number, key in enumerate(keys)}
 
 
-def reduced_at(shelf: Shelf, rows: Sequence[tuple[str, str, RowAddress]], found: int) -> Reduced:
-    """Return rows of a store by key, name and place, with what became of them."""
-    keys, names, places = zip(*rows, strict=True) if rows else ((), (), ())
+def _reduced_at(reader: RowReader, rows: Sequence[tuple[str, str, int, RowAddress]], found: int) -> Reduced:
+    """Return rows of a store by key, name, observation id and place, with what became of them."""
+    keys, names, obs_ids, places = zip(*rows, strict=True) if rows else ((), (), (), ())
     products = list(dict.fromkeys(key for key, _ in places))
-    facts = {key: _facts(shelf.product(key)) for key in products}
+    facts = {key: _facts(reader.product(key)) for key in products}
     mjdref = facts[products[0]]["mjdref"] if products else 0.0
     shifts = {key: (fact["mjdref"] - mjdref) * SECONDS_PER_DAY for key, fact in facts.items()}
     return Reduced(
-        shelf,
+        reader,
         keys,
         names,
+        obs_ids,
         places,
         np.array([facts[key]["outcome"][number] for key, number in places], dtype=np.int64),
         tuple(facts[key]["details"][number] for key, number in places),
@@ -295,7 +351,7 @@ def rows_at(rows: Rows, numbers: Sequence[int]) -> Rows:
 
 def failed_rows(rows: Reduced, recipe: Recipe, runs: Sequence[UnusedRun]) -> xr.Dataset:
     """Return a masked row for each run that could not be read, or whose reduction did not come to an end."""
-    obs_ids = np.array([int(run.name.partition("-")[0]) for run in runs])
-    outcomes, details = [Outcome[run.kind.upper()] for run in runs], [run.message for run in runs]
+    obs_ids = np.array([run.obs_id for run in runs])
+    outcomes, details = [run.outcome for run in runs], [run.message for run in runs]
     masked = masked_rows(recipe.grid, rows.read([0]), obs_ids, outcomes, details)
     return with_names(masked, [run.name for run in runs])

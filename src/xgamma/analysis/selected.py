@@ -1,0 +1,154 @@
+"""Which runs of a release an analysis works on, which are dropped and why, and what is said when none is left."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from xgamma.analysis.observations import Observations
+from xgamma.axes import FloatArray
+from xgamma.errors import ConfigError, DataError, InputError
+from xgamma.events import RunFacts
+from xgamma.geometry import separation
+from xgamma.ingest import FitsRelease, Holdings, StoredRelease
+from xgamma.outcome import REDUCE, Outcome, UnusedRun
+from xgamma.reduce import Recipe
+from xgamma.select import Selection, contradicting, is_known_early, rows_of, sieved
+
+log = logging.getLogger(__name__)
+
+REASONS_SHOWN = 3
+
+Dropped = Mapping[str, Mapping[int, str]]
+
+
+@dataclass(frozen=True)
+class Selected:
+    """The runs of a release that a selection keeps, as its index tells them.
+
+    Parameters
+    ----------
+    release, selection
+        Where the runs are, and which are wanted.
+    facts
+        All runs of the release.
+    obs_ids
+        Those that are kept, in the order of the selection.
+    dropped
+        Why others are not, by criterion and observation id; ``obs_ids`` and ``obs_file`` drop no run, they name what
+        is wanted.
+    """
+
+    release: FitsRelease | StoredRelease
+    selection: Selection
+    facts: Mapping[int, RunFacts]
+    obs_ids: Sequence[int]
+    dropped: Dropped
+
+    @property
+    def lacking(self) -> list[UnusedRun]:
+        """The runs that would be kept, were it not for a response that they lack."""
+        lacking = self.dropped["required_irf"].items()
+        return [UnusedRun.unread(obs_id, Outcome.MISSING_IRF, message) for obs_id, message in lacking]
+
+    @property
+    def undecided(self) -> list[str]:
+        """The criteria that drop more runs once these are read, by what the index does not tell."""
+        judged = [*self.obs_ids, *self.dropped["expression"], *self.dropped["required_irf"]]
+        is_early = is_known_early([self.facts[obs_id] for obs_id in judged], self.selection)
+        return [*([] if is_early else ["expression"]), *(["obs_time"] if self.selection.intervals else [])]
+
+    def observations(self, holdings: Holdings) -> Observations:
+        """Return those runs that are held and kept, as they themselves tell it, with the reasons against the others."""
+        parts, places = holdings.parts, holdings.places
+        readable = [obs_id for obs_id in self.obs_ids if obs_id in places]
+        unlike = contradicting(parts, places, readable, self.selection)
+        left = [obs_id for obs_id in readable if obs_id not in unlike]
+        rows = rows_of(parts, places, left, self.selection)
+        within = {int(obs_id) for key, own in rows for obs_id in parts[key].column("obs_id", own.obs)}
+        outside = {obs_id: "it was taken outside of the intervals" for obs_id in left if obs_id not in within}
+        late = {"expression": {**self.dropped["expression"], **unlike}, "obs_time": outside}
+        held = replace(holdings, failures=[*self.lacking, *holdings.failures])
+        return Observations(held, rows, {**self.dropped, **late})
+
+    def log(self, wanted: int, observations: Observations) -> None:
+        """Log how many of the runs that were ``wanted`` are kept, and how many each criterion drops.
+
+        Those that lack a response are named one by one, as nobody asked for that.
+        """
+        unlike = len(observations.dropped["expression"]) - len(self.dropped["expression"])
+        log.info("Observations selected: %d out of %d.", wanted - unlike, len(self.facts))
+        for obs_id, reason in self.dropped["required_irf"].items():
+            log.warning("Run %d is left out: %s.", obs_id, reason)
+        for criterion in ("obs_cone", "expression"):
+            if observations.dropped[criterion]:
+                log.info("Dropped by observations.%s: %d.", criterion, len(observations.dropped[criterion]))
+
+    def offsets(self, recipe: Recipe) -> FloatArray:
+        """Return how far the first region of a recipe is from the pointing of each kept run, deg, shape (run,)."""
+        lon, lat = recipe.grid.space.positions()
+        runs = [self.facts[obs_id] for obs_id in self.obs_ids]
+        return separation(lon[0], lat[0], np.array([run.ra for run in runs]), np.array([run.dec for run in runs]))
+
+    def far(self, recipe: Recipe) -> list[UnusedRun]:
+        """Return the kept runs that point too far away from the region of a recipe."""
+        limit = f"{recipe.offset_max:g} deg (datasets.geom.selection.offset_max)"
+        return [
+            UnusedRun(
+                obs_id,
+                str(obs_id),
+                REDUCE,
+                Outcome.OUTSIDE_FIELD_OF_VIEW,
+                f"the region is {degrees:.1f} deg from its pointing, more than {limit}",
+            )
+            for obs_id, degrees in zip(self.obs_ids, self.offsets(recipe), strict=True)
+            if degrees > recipe.offset_max
+        ]
+
+
+def selected(release: FitsRelease | StoredRelease, selection: Selection) -> Selected:
+    """Return the runs of a release that a selection keeps.
+
+    Raises
+    ------
+    UnknownNameError
+        When an id is asked for that the release does not have.
+    """
+    facts = release.facts()
+    found = sieved(facts, selection)
+    return Selected(release, selection, facts, found.obs_ids, found.dropped)
+
+
+def validate_selected(selected: Selected, recipes: Sequence[Recipe]) -> None:
+    """Raise ``InputError``, ``ConfigError`` or ``DataError`` where no run is kept, or all point away from a region."""
+    if not selected.obs_ids:
+        raise nothing_selected(selected.lacking, selected.dropped)
+    for recipe in recipes:
+        far = selected.far(recipe)
+        if len(far) == len(selected.obs_ids):
+            raise DataError(no_run_left(far))
+
+
+def nothing_selected(failures: Sequence[UnusedRun], dropped: Dropped) -> InputError | ConfigError:
+    """Return the error for a selection without a run that could be read; an expression that drops some is named."""
+    if failures:
+        return InputError(no_run_left(failures))
+    by_expression = len(dropped.get("expression", ()))
+    others = f" The expression alone drops {by_expression}; change it." if by_expression else ""
+    return ConfigError(
+        f"observations: the selection holds no run; widen obs_cone or obs_time, or give other obs_ids.{others}"
+    )
+
+
+def no_run_left(runs: Sequence[UnusedRun]) -> str:
+    """Return a sentence with the first few reasons, as thousands of runs may have one each.
+
+    >>> no_run_left([UnusedRun(23523, "23523", "reduce", Outcome.NO_EVENTS, "the event list is empty")])
+    'No run can be used. Run 23523: the event list is empty.'
+    """
+    reasons = "; run ".join(f"{run.name}: {run.message.rstrip('.')}" for run in runs[:REASONS_SHOWN])
+    more = len(runs) - REASONS_SHOWN
+    return f"No run can be used. Run {reasons}{f'; and {more} more, see the log' if more > 0 else ''}."

@@ -1,0 +1,15 @@
+"""The steps of an analysis, one file each; ``STEPS`` lists them in their order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from xgamma.analysis.steps.fit import FitStep
+from xgamma.analysis.steps.flux_points import FluxPointsStep
+from xgamma.analysis.steps.observations import ObservationsStep
+from xgamma.analysis.steps.reduce import ReduceStep
+from xgamma.analysis.steps.stack import StackStep
+from xgamma.analysis.steps.step import Step
+
+STEPS: tuple[Step[Any], ...] = (ObservationsStep(), ReduceStep(), StackStep(), FitStep(), FluxPointsStep())
+SECTIONS = tuple(dict.fromkeys(step.section for step in STEPS))

@@ -1,0 +1,291 @@
+"""``fit``: the models fitted to the datasets."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import itertools
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xgamma.analysis.costs import Cost, joint_cost
+from xgamma.analysis.steps.step import Finding, Product, Results, Step, Table, new_figure, write_figure
+from xgamma.axes import Axis, BoolArray
+from xgamma.config.config import AnalysisConfig
+from xgamma.datasets import Datasets
+from xgamma.errors import ConfigError, OrderError
+from xgamma.fit import FitInput, FitResult, FitSettings, fit, mask_fit, validate_fittable, validate_start, warn_of
+from xgamma.fit.result import CovarianceResult, OptimizeResult
+from xgamma.models.models import Models
+from xgamma.models.parameters import Parameters
+from xgamma.schema.dl5 import FIT_SCHEMA, SCHEMA_VERSION
+from xgamma.schema.tables import head
+from xgamma.store import dataset_digest, digest
+from xgamma.units import unit_string
+
+log = logging.getLogger(__name__)
+
+FIT = "fit"
+FIT_VERSION = 3
+CURVE_ENERGIES = np.geomspace(1e-3, 1e3, 61)  # TeV
+
+
+def datasets_key(inputs: Sequence[FitInput], keys: Sequence[str]) -> str:
+    """Return the key of what a likelihood sees: its Datasets and the bins it uses of them."""
+    bins = [None if one.mask is None else np.packbits(one.mask).tobytes().hex() for one in inputs]
+    return digest(
+        {"datasets": list(keys), "names": [one.data["dataset"].values.tolist() for one in inputs], "mask_fit": bins}
+    )
+
+
+def model_key(models: Models) -> str:
+    """Return the digest of models: of their document, of the tables they read, and of each spectrum at some energies.
+
+    A document names tables and functions; the curves tell when a user's own function has become another.
+    """
+    spectra = [model.spectral_model for model in models if getattr(model, "spectral_model", None) is not None]
+    with np.errstate(all="ignore"):
+        curves = [[f"{value:.9e}" for value in np.atleast_1d(spectrum.dnde(CURVE_ENERGIES))] for spectrum in spectra]
+    tables = [[hashlib.sha256(table).hexdigest() for table in spectrum.tables()] for spectrum in spectra]
+    return digest({"document": models.to_yaml(full_output=True), "curves": curves, "tables": tables})
+
+
+def fit_key(seen: str, models: Models, settings: FitSettings) -> str:
+    """Return the key of a fit: what it sees, the models with their start values, how it runs."""
+    request = {"step": FIT, "version": FIT_VERSION, "datasets": seen, "models": model_key(models)}
+    return digest(request | {"settings": dataclasses.asdict(settings)})
+
+
+def _fit_dataset(result: FitResult, models: Models) -> xr.Dataset:
+    parameters = models.parameters
+    units = {"parameter_units": [unit_string(parameter.unit) for parameter in parameters]}
+    values, errors = (np.array([getattr(p, name) for p in parameters], dtype=float) for name in ("value", "error"))
+    free = np.atleast_2d(result.covariance_result.matrix)
+    variables = {
+        "value": (("parameter",), values, {"long_name": "Best fit", **units}),
+        "error": (("parameter",), errors, {"long_name": "Error", **units}),
+        "covariance": (("parameter", "parameter_2"), np.array(models.covariance.data), {"long_name": "Covariance"}),
+        "free_covariance": (("free", "free_2"), free, {"long_name": "Covariance of the free parameters"}),
+    }
+    optimum, covariance = result.optimize_result, result.covariance_result
+    attrs = head(FIT_SCHEMA, SCHEMA_VERSION) | {
+        "total_stat": repr(float(optimum.total_stat)),
+        "nfev": optimum.nfev,
+        "success": optimum.success,
+        "message": optimum.message,
+        "covariance_success": covariance.success,
+        "covariance_message": covariance.message,
+    }
+    return xr.Dataset(variables, {"parameter": (("parameter",), np.array(models.parameters_unique_names))}, attrs)
+
+
+def _restored(stored: xr.Dataset, models: Models) -> FitResult:
+    for parameter, value in zip(models.parameters, stored["value"].values.tolist(), strict=True):
+        parameter.value = value
+    models.covariance = stored["covariance"].values
+    for parameter, error in zip(models.parameters, stored["error"].values.tolist(), strict=True):
+        parameter.error = error
+    attrs = stored.attrs
+    copies = Parameters([parameter.copy() for parameter in models.parameters])
+    total = float(attrs["total_stat"])
+    result = FitResult(
+        OptimizeResult(copies, attrs["success"], attrs["message"], attrs["nfev"], total, models),
+        CovarianceResult(stored["free_covariance"].values, attrs["covariance_success"], attrs["covariance_message"]),
+    )
+    warn_of(result)
+    return result
+
+
+def seen_by(results: Results, datasets: Datasets) -> str:
+    """Return the key of what a likelihood sees; Datasets that no reduction made are keyed by their content."""
+    known = {id(each.product.data): each.product.key for each in results.reductions if each.product is not None}
+    inputs = datasets.fit_inputs()
+    return datasets_key(inputs, [known.get(id(one.data)) or dataset_digest(one.data) for one in inputs])
+
+
+def with_models(results: Results, what: str) -> tuple[Datasets, Models]:
+    """Return the datasets and their models; raises ``OrderError`` before there are any to ``what``."""
+    datasets = results.datasets
+    if datasets is None:
+        raise OrderError(f"There are no datasets to {what}; call get_datasets() or read_datasets() first.")
+    models = datasets.models
+    if len(models) == 0:
+        raise OrderError(f"There are no models to {what}; call set_models() first.")
+    return datasets, models
+
+
+def cost_of_datasets(results: Results) -> Cost:
+    """Return what holding the datasets takes that are still to be made."""
+    return joint_cost((each.recipe, each.count) for each in results.reductions)
+
+
+@dataclass(frozen=True)
+class FitWanted:
+    """How the models are fitted.
+
+    Parameters
+    ----------
+    fit_range
+        Lowest and highest reconstructed energy in TeV, ``None`` for no limit.
+    settings
+        How the minimum is found.
+    """
+
+    fit_range: tuple[float | None, float | None]
+    settings: FitSettings = dataclasses.field(default_factory=FitSettings)
+
+
+class FitStep(Step[FitWanted]):
+    """Fits models to the datasets; a fit of the same request that the store holds is found."""
+
+    name, section, needs, needs_models = "fit", "fit", ("datasets",), True
+
+    def validate_order(self, results: Results) -> None:
+        """Raise ``OrderError`` before there are datasets with models."""
+        with_models(results, "fit")
+
+    def wanted(self, config: AnalysisConfig) -> tuple[FitWanted, ...]:
+        """Return the range of the fit of a configuration."""
+        return (FitWanted(config.fit.fit_range.bounds()),)
+
+    def remarks(self, wanted: FitWanted, axes: Sequence[Axis], models: Models) -> list[str]:
+        """Raise ``ConfigError`` or ``FitError`` where the range or the models do not allow a fit."""
+        validate_fittable(len(models.parameters.free_parameters), 1)
+        validate_start(models.parameters)
+        for axis in axes[:1] if len(axes) == 1 else []:
+            _validate_fit_range(axis, *wanted.fit_range)
+        return []
+
+    def validate_bins(self, wanted: FitWanted, spectra: Sequence[tuple[Axis, BoolArray]]) -> None:
+        """Raise ``FitError`` where no bin is left to fit."""
+        validate_fittable(1, sum(int((safe & axis.mask_inside(*wanted.fit_range)).sum()) for axis, safe in spectra))
+
+    def find(self, wanted: FitWanted, results: Results) -> Finding:
+        """Return whether the store holds this fit."""
+        if results.datasets is None:
+            return Finding.unknown(results.runs, results, cost_of_datasets(results))
+        key = _key(wanted, results, *_ready(wanted, results))
+        if not results.store.has(FIT, key):
+            ahead = replace(results, awaited="fit")
+            return Finding(results.runs, "there is no such product in the store", ahead, key)
+        read = functools.partial(self.compute, wanted, results)
+        return Finding(results.runs, "the same request is in the store", results, key, read=read)
+
+    def compute(self, wanted: FitWanted, results: Results) -> Results:
+        """Fit the models to the datasets, or set them to the fit that the store holds.
+
+        Raises
+        ------
+        OrderError
+            Before there are datasets with models.
+        """
+        datasets, models = _ready(wanted, results)
+        log.info("Fitting datasets.")
+        log.info("%s", _fit_range_report(datasets))
+        product = _fitted(wanted, results, datasets, models)
+        log.info("The fit was %s.", "found in the store" if product.found else "computed")
+        log.info("%s", product.data)
+        computed = results.computed if product.found else results.computed | {self.section}
+        return replace(results, fit=product, fitted=model_key(models), computed=computed)
+
+    def write(self, results: Results, outdir: Path) -> dict[str, Path]:
+        """Write the models, and a picture of the fit of the first dataset."""
+        if results.fit is None or results.datasets is None:
+            return {}
+        path = outdir / "models.yaml"
+        results.datasets.models.write(path, overwrite=True)
+        figure = new_figure()
+        results.datasets[0].plot_fit(*figure.subplots(2, 1, sharex=True, height_ratios=[3, 1]))
+        return {"models": path, "fit (picture)": write_figure(figure, outdir / "fit.png")}
+
+    def tables(self, results: Results) -> list[Table]:
+        """Return the parameters."""
+        if results.fit is None or results.datasets is None:
+            return []
+        state = "converged" if results.fit.data.success else "NOT CONVERGED"
+        rows = [
+            {
+                "model": model.name,
+                "parameter": parameter.name,
+                "value": parameter.value,
+                "error": "frozen" if parameter.frozen else parameter.error,
+                "unit": unit_string(parameter.unit) or "-",
+            }
+            for model in results.datasets.models
+            for parameter in model.parameters
+        ]
+        return [Table(f"Fit: {state}, statistic {results.fit.data.total_stat:.2f}", rows, {"error": 2})]
+
+    def document(self, results: Results) -> dict[str, Any]:
+        """Return whether the fit converged, its statistic, and the parameters by model and name."""
+        if results.fit is None or results.datasets is None:
+            return {"converged": None, "total_stat": None, "models": {}}
+        models = {
+            model.name: {
+                p.name: {"value": p.value, "error": p.error, "unit": unit_string(p.unit), "frozen": p.frozen}
+                for p in model.parameters
+            }
+            for model in results.datasets.models
+        }
+        result = results.fit.data
+        return {"converged": result.success, "total_stat": result.total_stat, "models": models}
+
+
+def _validate_fit_range(axis: Axis, minimum: float | None, maximum: float | None) -> None:
+    """Raise ``ConfigError`` where a range of reconstructed energy in TeV lies outside of an axis."""
+    low, high = axis.edges[0] if minimum is None else minimum, axis.edges[-1] if maximum is None else maximum
+    if high <= axis.edges[0] or low >= axis.edges[-1]:
+        raise ConfigError(
+            f"fit.fit_range: it lies outside of the energies of the datasets, {axis.edges[0]:g} to {axis.edges[-1]:g} "
+            f"TeV; expected a range that overlaps with them, got {low:g} to {high:g} TeV."
+        )
+
+
+def _ready(wanted: FitWanted, results: Results) -> tuple[Datasets, Models]:
+    """Return the datasets, whose views have the mask of the fit, and their models."""
+    datasets, models = with_models(results, "fit")
+    axes = [Axis.from_coords(data.coords, "energy") for data in datasets.to_xarray()]
+    for axis in axes[:1] if len(set(axes)) == 1 else []:
+        _validate_fit_range(axis, *wanted.fit_range)
+    for _, views in itertools.groupby(datasets, key=lambda view: id(view.group)):
+        inside: BoolArray | None = None
+        for view in views:
+            inside = mask_fit(view.group, *wanted.fit_range) if inside is None else inside
+            row, region = view.position
+            view.mask_fit = inside[row, region : region + 1]
+    return datasets, models
+
+
+def _key(wanted: FitWanted, results: Results, datasets: Datasets, models: Models) -> str:
+    return fit_key(seen_by(results, datasets), models, wanted.settings)
+
+
+def _fitted(wanted: FitWanted, results: Results, datasets: Datasets, models: Models) -> Product[FitResult]:
+    """Fit the models, or set them to the fit of the same request that the store holds."""
+    store, seen = results.store, seen_by(results, datasets)
+    key, start = fit_key(seen, models, wanted.settings), models.to_yaml(full_output=True)
+    if store.has(FIT, key):
+        return Product(_restored(store.get_valid(FIT, key), models), key, True)
+    result = fit(datasets.fit_inputs(), models, wanted.settings)
+    texts = {"models": models.to_yaml()}
+    store.put(FIT, key, {"": _fit_dataset(result, models)}, {"models": start}, inputs=[seen], texts=texts)
+    return Product(result, key, False)
+
+
+def _fit_range_report(datasets: Datasets) -> str:
+    """Return which energies a fit uses, and how many safe counts it leaves out."""
+    used: list[float] = []
+    left_out = 0.0
+    for one in datasets.fit_inputs():
+        ds, bins = one.data, one.used
+        used += ds["energy_bounds"].values[bins.any(axis=(0, 1))].ravel().tolist()
+        left_out += float(ds["counts"].values[ds["mask_safe"].values & ~bins].sum())
+    energies = f"{min(used):.4g} to {max(used):.4g} TeV" if used else "no bin"
+    return f"The fit uses {energies}; {left_out:.0f} safe counts are left out."

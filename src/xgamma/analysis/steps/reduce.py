@@ -1,0 +1,262 @@
+"""``reduce``: the observations of an analysis reduced to rows, each at its own risk."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from xgamma.analysis.costs import reduction_cost, unknown_reduction_cost
+from xgamma.analysis.failures import note_failures, on_unused_run
+from xgamma.analysis.healing import can_be_made_again
+from xgamma.analysis.observations import Observations
+from xgamma.analysis.selected import no_run_left, nothing_selected
+from xgamma.analysis.steps.rows import Reduced, failed_rows, reduced, rows_at, wanted_rows
+from xgamma.analysis.steps.step import Finding, Product, Reduction, Results, Step, Table, new_figure, write_figure
+from xgamma.config.config import AnalysisConfig
+from xgamma.config.requests import names_of, recipes_of, validate_workers
+from xgamma.datasets import Datasets
+from xgamma.datasets.spectrum import SpectrumDataset
+from xgamma.errors import DamagedError, DataError, OrderError
+from xgamma.outcome import REDUCE, Outcome, UnusedRun
+from xgamma.reduce import Recipe, joined_rows, with_names
+from xgamma.reduce.true_energy import true_energy_remark
+from xgamma.store import dataset_digest
+
+log = logging.getLogger(__name__)
+
+COLUMNS = ("name", "counts", "background", "excess", "sqrt_ts", "livetime")
+ROWS_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class ReductionWanted:
+    """What is wanted of the observations.
+
+    Parameters
+    ----------
+    number, name
+        Of the entry of ``datasets``; the name is empty where there is one entry without.
+    recipe
+        Everything that decides the numbers.
+    is_stacked
+        Whether the rows are stacked afterwards, so that they are not what is fitted.
+    fail_fast
+        Whether the first run that cannot be used ends the work.
+    """
+
+    number: int
+    name: str
+    recipe: Recipe
+    is_stacked: bool
+    fail_fast: bool
+
+
+class ReduceStep(Step[ReductionWanted]):
+    """Reduces observations to rows, block by block; rows that the store holds are found."""
+
+    name, section, needs = "reduce", "datasets", ("observations",)
+
+    def validate_order(self, results: Results) -> None:
+        """Raise ``OrderError`` before there are observations."""
+        observations_to_reduce(results)
+
+    def wanted(self, config: AnalysisConfig) -> tuple[ReductionWanted, ...]:
+        """Return the recipe of each entry of ``datasets``; reads exclusion masks.
+
+        Raises
+        ------
+        LaterError
+            For maps.
+        """
+        entries = zip(names_of(config), recipes_of(config), config.entries.values(), strict=True)
+        return tuple(
+            ReductionWanted(number, name, recipe, entry.stack, bool(config.general.fail_fast))
+            for number, (name, recipe, entry) in enumerate(entries)
+        )
+
+    def find(self, wanted: ReductionWanted, results: Results) -> Finding:
+        """Return how many rows the store holds."""
+        if results.observations is None:
+            cost = unknown_reduction_cost(wanted.recipe, results.runs, results.workers)
+            ahead = _with_reduction(results, wanted.number, Reduction(wanted.recipe, results.runs, wanted.name))
+            return Finding.unknown(results.runs, ahead, cost)
+        observations = observations_to_reduce(results)
+        rows = wanted_rows(results.store, observations.holdings, observations.rows, wanted.recipe)
+        missing = list(rows.missing())
+        ahead = _with_reduction(results, wanted.number, Reduction(wanted.recipe, len(rows), wanted.name))
+        if missing:
+            count = sum(len(piece.rows) for piece in missing)
+            reason = f"{count} of {len(rows)} rows are not in the store for this recipe"
+            ahead = replace(ahead, awaited="reduction")
+            cost = reduction_cost(wanted.recipe, [(piece.part, piece.rows) for piece in missing], results.workers)
+            return Finding(count, reason, ahead, rows.recipe_key, cost)
+
+        def read() -> Results:
+            return _with_rows(results, wanted, rows.reduced({}), observations.holdings.failures)
+
+        return Finding(len(rows), "all rows are in the store", ahead, rows.recipe_key, read=read)
+
+    def compute(self, wanted: ReductionWanted, results: Results) -> Results:
+        """Reduce observations, or find their rows in the store.
+
+        Raises
+        ------
+        OrderError
+            Before there are observations.
+        DataError
+            When no run can be used, or one cannot and ``general.fail_fast`` is set.
+        DamagedError
+            When a part of the store has lost bytes that can be read again from files.
+        """
+        observations = observations_to_reduce(results)
+        validate_workers(results.workers, results.store.url)
+        log.info("Reducing spectrum datasets.")
+        if wanted.recipe.background is None:
+            log.warning("datasets.background.method is not set: the counts have no background.")
+        rows, lost = _reduced(wanted, results, observations)
+        failed = [*lost, *observations.holdings.failures]
+        if int((rows.outcome == Outcome.USED).sum()) == 0:
+            raise DataError(no_run_left([*rows.unused(), *failed]))
+        after = _with_rows(results, wanted, rows, failed)
+        return after if rows.found == len(rows) else replace(after, computed=after.computed | {self.section})
+
+    def write(self, results: Results, outdir: Path) -> dict[str, Path]:
+        """Write the datasets, and a picture of the counts of the first."""
+        datasets = results.datasets
+        if datasets is None:
+            return {}
+        path = outdir / ("datasets.zarr" if len(datasets) > 1 else "datasets.fits.gz")
+        datasets.write(path, overwrite=True)
+        figure = new_figure()
+        datasets[0].plot_counts(figure.subplots())
+        return {"datasets": path, "counts (picture)": write_figure(figure, outdir / "counts.png")}
+
+    def tables(self, results: Results) -> list[Table]:
+        """Return counts, excess and significance of the first datasets."""
+        if results.datasets is None:
+            return []
+        info = results.datasets.info_table()
+        shown = f"the first {ROWS_SHOWN} of {len(info)}, " if len(info) > ROWS_SHOWN else ""
+        rows = [{name: row[name] for name in COLUMNS} for row in info[:ROWS_SHOWN]]
+        return [Table(f"Datasets: {shown}livetime in s", rows)]
+
+
+def observations_to_reduce(results: Results) -> Observations:
+    """Return the observations; raises ``OrderError`` before there are any, and what is wrong where none is selected."""
+    observations = results.observations
+    if observations is None:
+        raise OrderError("There are no observations to reduce; call get_observations() first.")
+    if len(observations) == 0:
+        raise nothing_selected(observations.holdings.failures, observations.dropped)
+    return observations
+
+
+def _reduced(wanted: ReductionWanted, results: Results, observations: Observations) -> tuple[Reduced, list[UnusedRun]]:
+    """Return the rows, and the runs whose reduction did not come to an end; those that cannot be used are logged."""
+    store, release = results.store, results.release
+    log_unused = on_unused_run(wanted.fail_fast)
+
+    def on_failure(run: UnusedRun, error: Exception) -> None:
+        if isinstance(error, DamagedError) and can_be_made_again(error, store, release):
+            raise error
+        if release is not None and wanted.fail_fast:
+            note_failures(store, release.name, release.origin, [run], REDUCE, [])
+        log_unused(run)
+
+    search = wanted_rows(store, observations.holdings, observations.rows, wanted.recipe)
+    rows, lost = reduced(search, wanted.recipe, results.workers, on_failure)
+    if release is not None:
+        note_failures(store, release.name, release.origin, lost, REDUCE, rows.names)
+    log.info("Reduced %d rows, found %d in the store.", len(rows) - rows.found, rows.found)
+    # Runs that could not be read were named when they were read.
+    for run in rows.unused():
+        log_unused(run)
+    for name, outcome, detail in zip(rows.names, rows.outcome, rows.details, strict=True):
+        if outcome == Outcome.USED and detail != Outcome.USED.sentence:
+            log.warning("Run %s is %s.", name, detail)
+    return rows, lost
+
+
+def _with_reduction(results: Results, number: int, reduction: Reduction) -> Results:
+    """Return the results with the reduction of an entry; what was made of an earlier one is dropped."""
+    return replace(results, reductions=(*results.reductions[:number], reduction), datasets=None)
+
+
+def _with_rows(results: Results, wanted: ReductionWanted, rows: Reduced, failed: Sequence[UnusedRun]) -> Results:
+    """Return the results with rows, which are what is fitted unless they are to be stacked."""
+    reduction = Reduction(wanted.recipe, len(rows), wanted.name, rows, tuple(failed))
+    after = _with_reduction(results, wanted.number, reduction)
+    if wanted.is_stacked:
+        return after
+    masked = [failed_rows(rows, wanted.recipe, failed)] if failed else []
+    everything = named(joined_rows([rows.read(), *masked]), wanted.name)
+    return with_product(after, wanted.number, Product(everything, dataset_digest(everything), rows.found == len(rows)))
+
+
+def with_product(
+    results: Results, number: int, product: Product[xr.Dataset], unused: Sequence[SpectrumDataset] = ()
+) -> Results:
+    """Return the results with what is fitted of an entry, and once all entries have that with the datasets."""
+    # Its key speaks of these bytes: whoever wants others takes a copy.
+    for variable in product.data.variables.values():
+        if isinstance(variable.data, np.ndarray):
+            variable.data.flags.writeable = False
+    reductions = list(results.reductions)
+    reductions[number] = replace(reductions[number], product=product, unused=tuple(unused))
+    _log_lost_counts(results.observations, reductions[number])
+    products = [each.product.data for each in reductions if each.product is not None]
+    datasets = None
+    if len(products) == len(reductions):
+        datasets = Datasets.from_xarray(products)
+        datasets.unused = [*datasets.unused, *(view for each in reductions for view in each.unused)]
+    return replace(results, reductions=tuple(reductions), datasets=datasets)
+
+
+def _log_lost_counts(observations: Observations | None, reduction: Reduction) -> None:
+    """Warn where the axis of true energy costs predicted counts; looks at a few rows, and only at new ones.
+
+    Of rows that were found it was logged when they were made: opening their responses would cost more.
+    """
+    rows, recipe, product = reduction.rows, reduction.recipe, reduction.product
+    if observations is None or rows is None or product is None or rows.found == len(rows):
+        return
+    used = {name for name, outcome in zip(rows.names, rows.outcome.tolist(), strict=True) if outcome == Outcome.USED}
+    for key, own in observations.rows:
+        numbers = [number for number, name in enumerate(own.names) if name in used]
+        if numbers and recipe.grid.is_region:
+            safe = np.asarray(product.data["mask_safe"].values.any(axis=(0, 1)))
+            part = observations.holdings.parts[key]
+            remark = true_energy_remark(part, rows_at(own, numbers), recipe.grid, recipe.containment, safe)
+            if remark:
+                log.warning("%s", remark)
+            return
+
+
+def views_of_unused(reduction: Reduction) -> list[SpectrumDataset]:
+    """Return a view of each run of a reduction that could not be read or used."""
+    rows, recipe, failed = reduction.rows, reduction.recipe, reduction.failed
+    if rows is None:
+        return []
+    masked = np.flatnonzero(rows.outcome).tolist()
+    pieces = [rows.read(masked)] if masked else []
+    pieces += [failed_rows(rows, recipe, failed)] if failed else []
+    return Datasets.from_xarray(named(joined_rows(pieces), reduction.name)).unused if pieces else []
+
+
+def named(data: xr.Dataset, name: str) -> xr.Dataset:
+    """Return rows of an entry of ``datasets``, whose names begin with its name where it has one."""
+    return with_names(data, [row_name(name, row) for row in data["dataset"].values.tolist()]) if name else data
+
+
+def row_name(name: str, row: str) -> str:
+    """Return the name of a row of an entry of ``datasets``.
+
+    >>> row_name("", "23523"), row_name("south", "23523")
+    ('23523', 'south-23523')
+    """
+    return f"{name}-{row}" if name else row

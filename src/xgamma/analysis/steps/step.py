@@ -1,0 +1,231 @@
+"""``Step``: what makes one product of an analysis; and the values that go from step to step."""
+
+from __future__ import annotations
+
+import io
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+import xarray as xr
+from matplotlib.figure import Figure
+
+from xgamma.analysis.costs import Cost
+from xgamma.analysis.observations import Observations
+from xgamma.analysis.selected import Selected
+from xgamma.analysis.steps.rows import Reduced
+from xgamma.axes import Axis, BoolArray
+from xgamma.config.config import AnalysisConfig
+from xgamma.datasets import Datasets, FluxPointsDataset
+from xgamma.datasets.spectrum import SpectrumDataset
+from xgamma.execute import THIS_PROCESS, Workers
+from xgamma.fit import FitResult
+from xgamma.formats.atomic import write_files
+from xgamma.ingest import FitsRelease, StoredRelease
+from xgamma.models.models import Models
+from xgamma.outcome import UnusedRun
+from xgamma.reduce import Recipe
+from xgamma.store import Store
+
+PICTURE_SIZE = (8.0, 6.0)
+RESOLUTION = 120
+
+Data = TypeVar("Data")
+Wanted = TypeVar("Wanted")
+
+
+@dataclass(frozen=True)
+class Product(Generic[Data]):
+    """What a step has made, the key that it has in the store, and whether all of it was found there."""
+
+    data: Data
+    key: str
+    found: bool
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """What became of the runs of an analysis in one reduction.
+
+    Parameters
+    ----------
+    recipe
+        How they are reduced.
+    count
+        How many rows a fit gets of it, at the most.
+    name
+        Of the entry of ``datasets``, empty where there is one without.
+    rows
+        The rows, once they are there.
+    failed
+        The runs that have no row: unread, or their reduction did not come to an end.
+    product
+        What is fitted, once it is there: the rows or their stacks.
+    unused
+        Views of rows that could not be used, where the product does not hold them.
+    """
+
+    recipe: Recipe
+    count: int
+    name: str = ""
+    rows: Reduced | None = None
+    failed: tuple[UnusedRun, ...] = ()
+    product: Product[xr.Dataset] | None = None
+    unused: tuple[SpectrumDataset, ...] = ()
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the steps of an analysis have made, and where they work.
+
+    Parameters
+    ----------
+    store, workers
+        Where products are kept and computed.
+    selected
+        The selected runs, where the release was looked at already; the next look at it takes that.
+    release
+        Where the observations came from.
+    runs
+        How many runs, or pieces of runs, are selected.
+    observations
+        The selected runs.
+    reductions
+        One for each entry of ``datasets``.
+    datasets
+        What is fitted, with its models.
+    fit, fitted
+        The result of the fit, and the key of the models that it ended with.
+    flux_points
+        The flux points.
+    awaited
+        The first product that is still to be made before the key of another one can be known; empty in a session.
+    computed
+        The words in ``steps`` of those steps that found less than everything in the store, when they were taken last.
+    """
+
+    store: Store
+    workers: Workers = THIS_PROCESS
+    selected: Selected | None = None
+    release: FitsRelease | StoredRelease | None = None
+    runs: int = 0
+    observations: Observations | None = None
+    reductions: tuple[Reduction, ...] = ()
+    datasets: Datasets | None = None
+    fit: Product[FitResult] | None = None
+    fitted: str = ""
+    flux_points: FluxPointsDataset | None = None
+    awaited: str = ""
+    computed: frozenset[str] = frozenset()
+
+    @property
+    def unused_runs(self) -> list[UnusedRun]:
+        """The runs that could not be used, each reason once."""
+        runs = [run for each in self.reductions if each.rows for run in (*each.rows.unused(), *each.failed)]
+        return list(dict.fromkeys(runs))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the store holds of what a step is asked for.
+
+    Parameters
+    ----------
+    runs
+        How many runs are found, or are to be computed.
+    reason
+        Why it is to be computed, or where it was found.
+    key
+        Its key where that is known.
+    cost
+        What computing takes; nothing where it is found.
+    ahead
+        What the next steps know, before anything is computed.
+    read
+        Returns the results with this product among them, read from the store; ``None`` where something is missing.
+    """
+
+    runs: int
+    reason: str
+    ahead: Results
+    key: str | None = None
+    cost: Cost = field(default_factory=Cost)
+    read: Callable[[], Results] | None = None
+
+    @classmethod
+    def unknown(cls, runs: int, ahead: Results, cost: Cost) -> Finding:
+        """Return the finding of a product whose key nobody knows yet."""
+        return cls(runs, f"its key is known after the {ahead.awaited}", ahead, cost=cost)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows for a terminal, by column, and the number of digits of a column where it is not four."""
+
+    title: str
+    rows: Sequence[Mapping[str, Any]]
+    digits: Mapping[str, int] = field(default_factory=dict)
+
+
+class Step(ABC, Generic[Wanted]):
+    """What makes one product of an analysis: asked for by a configuration, found in a store or computed, and shown.
+
+    A step has no state: what it is asked for is a frozen value, and so is what the steps before it have made.
+    """
+
+    name: ClassVar[str]
+    """The name of its product."""
+    section: ClassVar[str]
+    """Its word in ``steps``, and the section of the configuration that is about it."""
+    needs: ClassVar[tuple[str, ...]] = ()
+    """The words of the steps that come before it."""
+    needs_models: ClassVar[bool] = False
+
+    def validate_order(self, results: Results) -> None:
+        """Raise ``OrderError`` before what the step needs is there."""
+
+    @abstractmethod
+    def wanted(self, config: AnalysisConfig) -> tuple[Wanted, ...]:
+        """Return what a configuration asks of the step: nothing, one thing, or one for each entry of ``datasets``."""
+
+    def remarks(self, wanted: Wanted, axes: Sequence[Axis], models: Models) -> list[str]:
+        """Return what is asked for and will be empty; raises ``ConfigError`` where models or axes do not allow it."""
+        return []
+
+    def validate_bins(self, wanted: Wanted, spectra: Sequence[tuple[Axis, BoolArray]]) -> None:
+        """Raise what ``compute`` would raise of spectra; of each its axis and which bins of it are safe."""
+
+    @abstractmethod
+    def find(self, wanted: Wanted, results: Results) -> Finding:
+        """Return what the store holds of it; computes and writes nothing."""
+
+    @abstractmethod
+    def compute(self, wanted: Wanted, results: Results) -> Results:
+        """Return the results with this product among them; what the store does not hold is computed and put there."""
+
+    def write(self, results: Results, outdir: Path) -> dict[str, Path]:
+        """Write what the step made into a folder; return the files by what they hold."""
+        return {}
+
+    def tables(self, results: Results) -> list[Table]:
+        """Return what a terminal shows of what the step made."""
+        return []
+
+    def document(self, results: Results) -> dict[str, Any]:
+        """Return what JSON says of what the step made."""
+        return {}
+
+
+def new_figure() -> Figure:
+    """Return an empty figure of the size that all pictures have."""
+    return Figure(figsize=PICTURE_SIZE, layout="constrained")
+
+
+def write_figure(figure: Figure, path: Path) -> Path:
+    """Write a picture, whole or not at all, and return its path."""
+    content = io.BytesIO()
+    figure.savefig(content, dpi=RESOLUTION)
+    write_files({path: content.getvalue()}, overwrite=True)
+    return path
