@@ -8,7 +8,8 @@ from xgamma import models
 from xgamma.cli.main import VERBS
 from xgamma.errors import ExitCode
 from xgamma.outcome import Fate, Outcome
-from xgamma.schema import FILE, PRODUCTS, documents
+from xgamma.schema import DL4_IN, FILE, PRODUCTS, WINDOWS, documents
+from xgamma.schema.spaces import COORDS_IN, IMAGE_ATTRS
 from xgamma.schema.tables import NAMES
 
 DOCUMENTS = {
@@ -33,6 +34,7 @@ def write(folder: Path) -> None:
     (folder / "format-documents.md").write_text("\n".join(_documents()), encoding="utf-8")
     (folder / "format-flags.md").write_text("\n".join(_flags()), encoding="utf-8")
     (folder / "format-products.md").write_text("\n".join(_products()), encoding="utf-8")
+    (folder / "format-windows.md").write_text("\n".join(_windows()), encoding="utf-8")
 
 
 def _spectral_models():
@@ -80,6 +82,11 @@ def _products():
             yield from ("Attributes:", "", *_fields(group.attrs), "")
             yield from (*_laws(group.laws), "")
         yield from (*_laws(product.laws), "")
+
+
+def _windows():
+    yield from _variables({**DL4_IN[WINDOWS], **COORDS_IN[WINDOWS]})
+    yield from ("", "Attributes of `image`:", "", *_fields(IMAGE_ATTRS))
 
 
 def _variables(variables):

@@ -12,7 +12,7 @@ import pytest
 
 import xgamma
 from builders import dl4_dataset
-from xgamma.datasets.zarr_files import read_zarr, write_zarr
+from xgamma.datasets.files import read_zarr, write_zarr
 from xgamma.formats import atomic
 from xgamma.formats.atomic import delete_leftovers, write_files
 

@@ -10,8 +10,8 @@ import pytest
 from format_samples import points, spectra
 
 from xgamma.analysis import AnalysisConfig
+from xgamma.datasets.files import write_zarr
 from xgamma.datasets.flux_points import FluxPoints
-from xgamma.datasets.zarr_files import write_zarr
 from xgamma.errors import OutputError
 from xgamma.formats.atomic import write_files
 from xgamma.formats.ogip.files import write_ogip

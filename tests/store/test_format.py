@@ -28,7 +28,7 @@ from releases import TINY, config_of, part_in_memory, release_of, until_datasets
 from xgamma.analysis.run import run
 from xgamma.analysis.steps import fit, flux_points, rows, stack
 from xgamma.datasets import Datasets
-from xgamma.datasets.zarr_files import write_zarr
+from xgamma.datasets.files import write_zarr
 from xgamma.engine import XgammaBackend
 from xgamma.errors import ConfigTypeError, DataError, InputError, MissingInputError, StoreError, UnknownNameError
 from xgamma.events import IRF_ROLES

@@ -17,8 +17,7 @@ from xgamma.axes import BoolArray, IntArray
 from xgamma.datasets import exchange, files, info
 from xgamma.datasets.flux_points_dataset import FluxPointsDataset
 from xgamma.datasets.info import cumulative_stacks, info_table
-from xgamma.datasets.inputs import normalize_models, normalize_spectrum
-from xgamma.datasets.part import ModelledRows
+from xgamma.datasets.inputs import ModelledRows, normalize_models, normalize_spectrum
 from xgamma.datasets.spectrum import SpectrumDataset, spectrum_views
 from xgamma.errors import ConfigError, ConfigTypeError, UnknownNameError, did_you_mean
 from xgamma.fit import FitInput

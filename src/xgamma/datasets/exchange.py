@@ -10,7 +10,7 @@ import xarray as xr
 from xgamma import bridges
 from xgamma.datasets.files import with_mask_fit
 from xgamma.datasets.info import row_names
-from xgamma.datasets.part import ModelledRows
+from xgamma.datasets.inputs import ModelledRows
 from xgamma.errors import LaterError
 from xgamma.models.models import Models
 

@@ -20,7 +20,7 @@ from astropy.table import Table, vstack
 
 from xgamma import predict, stats
 from xgamma.axes import BoolArray, FloatArray
-from xgamma.datasets.part import ModelledRows
+from xgamma.datasets.inputs import ModelledRows
 from xgamma.errors import UnknownNameError, did_you_mean
 from xgamma.models.models import Models
 from xgamma.reduce.stack import row_facts, stacks

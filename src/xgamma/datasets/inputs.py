@@ -1,8 +1,9 @@
-"""What enters a view is checked here, once: DL4 Datasets, masks and models."""
+"""What enters a view: DL4 Datasets, masks and models, checked once, and rows that are computed together."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,15 @@ from xgamma.outcome import Fate, Outcome, flag_attrs
 from xgamma.schema import DL4, REGIONS, SCHEMA, SCHEMA_VERSION, space_dims, validate
 from xgamma.schema.dl4 import fates
 from xgamma.schema.tables import head
+
+
+@dataclass(frozen=True)
+class ModelledRows:
+    """Neighbouring rows of one Dataset that have the same models, and their bins to fit or ``None``."""
+
+    data: xr.Dataset
+    models: Models
+    mask_fit: BoolArray | None
 
 
 def normalize_spectrum(ds: xr.Dataset) -> xr.Dataset:

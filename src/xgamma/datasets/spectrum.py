@@ -19,8 +19,7 @@ from xgamma import predict
 from xgamma.axes import Axis, BoolArray, FloatArray
 from xgamma.datasets import exchange, files, info, text
 from xgamma.datasets.geom import with_edges
-from xgamma.datasets.inputs import normalize_mask, normalize_models, normalize_spectrum
-from xgamma.datasets.part import ModelledRows
+from xgamma.datasets.inputs import ModelledRows, normalize_mask, normalize_models, normalize_spectrum
 from xgamma.errors import DataError
 from xgamma.fit import FitInput
 from xgamma.models.models import Models

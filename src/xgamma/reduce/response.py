@@ -76,7 +76,7 @@ def responses(part: Part, rows: Rows, grid: Grid, offset: FloatArray, containmen
     area = _by_table(part, rows, "aeff", offset, lambda table, _: effective_area(table, energy_true))
     _take_out(area, area, "aeff", unknown)
     if not grid.is_region:
-        return Responses(area, np.ones_like(area), None, unknown)
+        return Responses(area, np.broadcast_to(1.0, area.shape), None, unknown)
     radius = grid.radii
     fraction = np.ones_like(area)
     if containment:

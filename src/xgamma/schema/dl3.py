@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
-from xgamma.schema.laws import axis_law
+from xgamma.schema.check import axis_law
 from xgamma.schema.tables import Attribute, Group, Product, Variable, Violation, axis, head_attrs
 
 # The roles in the order of ``events.IRF_ROLES``.

@@ -12,8 +12,7 @@ import xarray as xr
 from xgamma.errors import DataError, did_you_mean
 from xgamma.grid import IMAGE, ORIGIN
 from xgamma.outcome import Fate, Outcome, flag_attrs
-from xgamma.schema.check import field_violations, variable_violations
-from xgamma.schema.laws import axis_law, flags_law, unique_names
+from xgamma.schema.check import axis_law, field_violations, flags_law, unique_names, variable_violations
 from xgamma.schema.spaces import (
     COORDS_IN,
     DL4_IN,

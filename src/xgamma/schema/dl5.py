@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xgamma.schema.check import is_of_type
-from xgamma.schema.laws import apart, unique_names
+from xgamma.schema.check import apart, is_of_type, unique_names
 from xgamma.schema.tables import NAMES, Attribute, Group, Product, Variable, Violation, axis, head_attrs
 
 FIT_SCHEMA, POINTS_SCHEMA = "xgamma DL5 fit", "xgamma DL5 flux points"
