@@ -47,7 +47,7 @@ REMOTE_READERS = 16
 
 @dataclass(frozen=True)
 class Failure:
-    """A run that could not be read: what is wrong with it, in a code and a sentence."""
+    """A run ``obs_id`` that could not be read: what is wrong with it, in a code, ``outcome``, and a ``message``."""
 
     obs_id: int
     outcome: Outcome

@@ -104,7 +104,7 @@ class Origin(NamedTuple):
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Origin:
-        """Return the origin of a mapping that holds more than that."""
+        """Return the origin that ``document``, a mapping that may hold more than that, tells."""
         return cls(document["datastore"], IndexNames(document.get("hdu_index"), document.get("obs_index")))
 
 
@@ -198,7 +198,7 @@ class StoredRelease:
         return {obs_id: facts[key][number] for obs_id, (key, number) in sorted(self._held.places.items())}
 
     def pending(self, obs_ids: Sequence[int], store: Store) -> list[int]:
-        """Return no run: all are in the store."""
+        """Return none of ``obs_ids``: all runs are in the store."""
         return []
 
     def load(
@@ -209,7 +209,10 @@ class StoredRelease:
         on_failure: OnFailure = log_failure,
         rehash: bool = False,
     ) -> Holdings:
-        """Return the runs from this store, whatever store the products go to."""
+        """Return the runs ``obs_ids`` from this store, whatever ``store`` the products go to.
+
+        Nothing is read from files: ``workers``, ``on_failure`` and ``rehash`` are those of ``FitsRelease.load``.
+        """
         places = {obs_id: self._held.places[obs_id] for obs_id in obs_ids}
         # The same parts, whose tables were read when the runs were selected.
         parts = {key: self._held.parts[key] for key in dict.fromkeys(key for key, _ in places.values())}
