@@ -124,6 +124,13 @@ def test_every_place_in_the_table_of_floors_is_a_module():
     assert not empty, f"docs/architecture.md names modules that do not exist: {', '.join(empty)}"
 
 
+def test_the_table_of_where_to_look_names_modules():
+    named = [names_in(cell)[0] for _, cell in table_after("## Where to look")]
+    lost = [name for name in named if not any(is_at_or_below(module, f"{PACKAGE}.{name}") for module in MODULES)]
+    assert named
+    assert not lost
+
+
 def test_imports_go_down_or_left():
     places = floors()
     wrong = []

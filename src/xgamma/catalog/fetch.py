@@ -51,7 +51,7 @@ class FileReport:
 
 @dataclass(frozen=True)
 class FetchReport:
-    """What became of those ``files`` of a ``release`` that were asked for, and the ``folder`` that they are in."""
+    """What became of the requested ``files`` of a ``release``, and the ``folder`` that they are in."""
 
     release: DataRelease
     folder: Path

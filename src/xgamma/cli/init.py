@@ -138,7 +138,7 @@ def _asked(words: Sequence[str], datastore: str | None, outdir: str) -> Asked:
 
 
 def _looked(asked: Asked) -> tuple[str, list[str]]:
-    """Return a configuration that ``check`` and ``run`` accept, and what to say of it.
+    """Return a configuration that ``check`` and ``run`` accept, and remarks to print.
 
     Runs that they would leave out are left out, and named.
     """

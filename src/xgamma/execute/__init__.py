@@ -101,7 +101,7 @@ def run_blocks(
     arguments
         Its arguments, block by block. One block runs eagerly in this thread.
     text
-        What the progress bar says.
+        The label of the progress bar.
     workers
         Where blocks run.
     names
@@ -110,7 +110,7 @@ def run_blocks(
     Raises
     ------
     ConfigError
-        When a cluster is asked for and ``distributed`` is not installed.
+        When a cluster is requested and ``distributed`` is not installed.
     ClusterError
         When there is no scheduler, or it goes away, or its workers have other software.
     WorkerLostError

@@ -25,6 +25,7 @@ from xgamma.formats.gadf.run import Run, read_run
 from xgamma.outcome import Outcome
 from xgamma.schema.dl3 import SCHEMA, SCHEMA_VERSION
 from xgamma.schema.tables import head
+from xgamma.storage.retries import REQUESTS
 from xgamma.times import SECONDS_PER_DAY
 
 log = logging.getLogger(__name__)
@@ -41,8 +42,6 @@ _EVENT_NAMES = {
 STEP_VERSION = 3
 # Inflating and digesting leave the interpreter to others: two threads read twice as fast, more hardly faster.
 READERS = 3
-# A server is far away, not busy.
-REMOTE_READERS = 16
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Failure:
 
 
 def log_failure(failure: Failure) -> None:
-    """Say that a run is left out, and why."""
+    """Log that a run is left out, and why."""
     log.warning("Run %d is left out: %s", failure.obs_id, failure.message)
 
 
@@ -81,7 +80,7 @@ def read_runs(
     runs: list[Run] = []
     failures: list[Failure] = []
     given = list(entries)
-    pool = ThreadPoolExecutor(REMOTE_READERS if any(entry.is_remote for entry in given) else READERS)
+    pool = ThreadPoolExecutor(REQUESTS if any(entry.is_remote for entry in given) else READERS)
     try:
         for found in pool.map(_read, given):
             if isinstance(found, Run):
@@ -110,12 +109,12 @@ def _failure(obs_id: int, error: Exception) -> Failure:
 
 
 def run_document(entry: RunEntry, file_digests: Mapping[str, str], version: int = STEP_VERSION) -> dict[str, Any]:
-    """Return what makes the identity of a run, which does not say where its files lie.
+    """Return what makes the identity of a run, independent of where its files lie.
 
     Parameters
     ----------
     entry
-        The run: its HDUs by role, and what the index says of it.
+        The run: its HDUs by role, and its row of the index.
     file_digests
         The digest of each file by path, or what stands for it where there is none to read.
     version

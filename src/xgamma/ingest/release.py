@@ -64,7 +64,7 @@ def open_release(
     MissingInputError
         When there is neither.
     ConfigError
-        When a tag is asked for of a FITS release, or index files of a store.
+        When a tag is given for a FITS release, or index files for a store.
     UnknownNameError
         When the store has no such tag.
     StoreError
@@ -264,7 +264,7 @@ class FitsRelease:
     def _read_part(
         self, entries: Sequence[RunEntry], store: Store, progress: Progress, on_failure: OnFailure, sequence: int
     ) -> tuple[Ingested, Part | None]:
-        """Read runs into one part and put it into the store; ``sequence`` says what they come after."""
+        """Read runs into one part and put it into the store; ``sequence`` orders them among versions."""
         read, failures = read_runs(entries, progress, on_failure)
         part, runs, unbuilt = built(read, self.name)
         for failure in unbuilt:
@@ -365,7 +365,7 @@ class FileMemory:
     def digests(self, entry: RunEntry, statuses: Mapping[File, FileStatus | None]) -> dict[str, str] | None:
         """Return the digest of each file of a run by path, as ``run_document`` takes them.
 
-        ``None`` where the events or the good time are not there: they have to be read, so that somebody says so.
+        ``None`` where the events or the good time are not there: they have to be read, so that the error is reported.
         """
         found: dict[str, str] = {}
         for role, at in entry.hdus.items():

@@ -104,7 +104,7 @@ class Origin(NamedTuple):
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Origin:
-        """Return the origin that ``document``, a mapping that may hold more than that, tells."""
+        """Return the origin that ``document`` holds, among other things."""
         return cls(document["datastore"], IndexNames(document.get("hdu_index"), document.get("obs_index")))
 
 
@@ -291,7 +291,7 @@ def _placed(records: Iterable[Record]) -> Iterator[tuple[VersionOrder, int, Stor
 
 
 def ingests_of(store: Store, records: Iterable[Record]) -> Ingests:
-    """Return the ingests of a store, if they matter for parts: where a run has one version only, none is asked for."""
+    """Return the ingests of a store, if they matter for parts: where each run has one version, none is read."""
     ids = [run["obs_id"] for record in records for run in record.texts["runs"]]
     return store.ingests() if len(set(ids)) < len(ids) else ()
 
@@ -312,7 +312,7 @@ def sequence_after(store: Store, records: Sequence[Record], obs_ids: Iterable[in
 def note_ingest(store: Store, release: str, records: Sequence[Record], found: Mapping[int, StoredRun]) -> None:
     """Write down which runs are found as they once were and not as they were last, so that they are the newest again.
 
-    A store that cannot be written to stays as it is, which is said.
+    Where the store cannot be written to a warning is logged.
     """
     ingests = ingests_of(store, records)
     versions = versions_of(records, ingests)

@@ -154,7 +154,7 @@ class Store(Ledgers):
         record = dataclasses.replace(record, metadata=metadata)
         # Where this fails, nobody knows whether the record arrived: the attempt is left to gc.
         created = self._backend.create(record_path(record.kind, record.key), record.to_bytes())
-        # A server that ignores the condition says yes to every writer; the record that stands is read back from it.
+        # A server that ignores the condition accepts every writer; the record that stands is read back from it.
         if created and not self._backend.is_remote:
             return record
         standing = self.record(record.kind, record.key)
@@ -200,7 +200,7 @@ class Store(Ledgers):
         return documents
 
     def get_valid(self, kind: str, key: str, record: Record | None = None) -> xr.Dataset:
-        """Return the root group of ``kind/key`` as ``get`` with ``record``, once it is as the format says of its kind.
+        """Return the root group of ``kind/key`` as ``get`` with ``record``, once it conforms to the format of its kind.
 
         Raises ``DamagedError`` where it is not.
         """
@@ -208,7 +208,7 @@ class Store(Ledgers):
         return self.validated(self._read_group(record, ""), record, "")
 
     def validated(self, dataset: xr.Dataset, record: Record, group: str) -> xr.Dataset:
-        """Return ``dataset``, a group of a product, if it is as the format says of its kind; raises ``DamagedError``.
+        """Return ``dataset``, a group of a product, if it conforms to the format of its kind; raises ``DamagedError``.
 
         Only of the root group, whose arrays are small, values are looked at.
         """
