@@ -74,13 +74,13 @@ def test_processes_read_and_reduce_the_same_as_threads(xgamma, nights_release, t
     cluster = pytest.importorskip("xgamma.execute.cluster")
     monkeypatch.setattr("xgamma.ingest.release.RUNS_PER_PART", 4)
     monkeypatch.setattr("xgamma.reduce.spectra.MAX_ROWS", 2)
-    sent, run = [], cluster.run
+    sent, run = [], cluster.run_on_cluster
 
     def counted(function, arguments, *given):
         sent.append(len(arguments))
         return run(function, arguments, *given)
 
-    monkeypatch.setattr(cluster, "run", counted)
+    monkeypatch.setattr(cluster, "run_on_cluster", counted)
     for jobs in ("1", "2"):
         path = tmp_path / f"{jobs}.yaml"
         config_of(nights_release, tmp_path / jobs / "store", "steps: [observations, datasets]").write(path)

@@ -124,7 +124,9 @@ def run_blocks(
     with progress_bar(text, len(arguments)) as advance:
         if workers != THIS_PROCESS:
             called = names or [f"block {number} of {len(arguments)}" for number in range(1, len(arguments) + 1)]
-            results = this.cluster.run(function, arguments, advance, workers.n_jobs, workers.scheduler, called)
+            results = this.cluster.run_on_cluster(
+                function, arguments, advance, workers.n_jobs, workers.scheduler, called
+            )
         else:
-            results = this.threads.run(function, arguments, advance)
+            results = this.threads.run_on_threads(function, arguments, advance)
     return results

@@ -63,7 +63,7 @@ class _Work:
     failed: dict[int, BaseException] = field(default_factory=dict)
 
 
-def run(
+def run_on_cluster(
     function: Callable[..., Result],
     arguments: Sequence[tuple[Any, ...]],
     advance: Callable[[], None],
