@@ -124,6 +124,13 @@ def test_every_place_in_the_table_of_floors_is_a_module():
     assert not empty, f"docs/architecture.md names modules that do not exist: {', '.join(empty)}"
 
 
+def test_the_table_of_where_to_look_names_modules():
+    named = [names_in(cell)[0] for _, cell in table_after("## Where to look")]
+    lost = [name for name in named if not any(is_at_or_below(module, f"{PACKAGE}.{name}") for module in MODULES)]
+    assert named
+    assert not lost
+
+
 def test_imports_go_down_or_left():
     places = floors()
     wrong = []
@@ -192,3 +199,35 @@ def test_no_module_is_named_after_nothing(word):
     # The import paths of Gammapy have a `utils`; nothing of ours lives there.
     named = [module for module in MODULES if module.split(".")[-1] == word and module != f"{PACKAGE}.utils"]
     assert not named
+
+
+# --- sizes
+
+MOST_MODULES = 223
+LONGEST_MODULE, LONGEST_FUNCTION, MOST_LONG_FUNCTIONS = 450, 50, 3
+
+
+def lines_of(module: str) -> int:
+    return len(MODULES[module].read_text(encoding="utf-8").splitlines())
+
+
+def functions_of(module: str) -> Iterator[tuple[str, int]]:
+    """Yield the functions of a module with their lines, of the signature, the docstring and the code."""
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield f"{module}.{node.name}", int(node.end_lineno or 0) - node.lineno + 1
+
+
+def test_there_are_not_too_many_modules():
+    # A package only collects what its modules offer.
+    counted = [module for module, path in MODULES.items() if path.name != "__init__.py"]
+    assert len(counted) <= MOST_MODULES
+
+
+def test_no_module_is_too_long():
+    assert {module: lines for module in MODULES if (lines := lines_of(module)) > LONGEST_MODULE} == {}
+
+
+def test_few_functions_are_long():
+    long = {name: lines for module in MODULES for name, lines in functions_of(module) if lines > LONGEST_FUNCTION}
+    assert len(long) <= MOST_LONG_FUNCTIONS, f"functions above {LONGEST_FUNCTION} lines: {long}"

@@ -1,4 +1,4 @@
-"""A small release of made-up files, its catalogue, and a server that shows them."""
+"""A small release of made-up files, its catalogue, and a server of them."""
 
 from __future__ import annotations
 

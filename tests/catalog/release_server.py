@@ -1,4 +1,4 @@
-"""A web server on this machine that shows files and misbehaves as it is told, request by request."""
+"""A web server on this machine that serves files and fails as configured, request by request."""
 
 from __future__ import annotations
 

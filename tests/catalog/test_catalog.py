@@ -1,4 +1,4 @@
-"""What a catalogue may declare, what is refused, and the catalogues that travel with xgamma."""
+"""What a catalogue may declare, what raises, and the catalogues of the package."""
 
 from __future__ import annotations
 
@@ -85,13 +85,13 @@ AWKWARD = ["", ".", "./a", "a//b", "a/", "a b", "a\nb", "a\0b", "a?b", "é.fits"
 
 
 @pytest.mark.parametrize("name", [*LEAVING, *AWKWARD, ["a"], "x.part", "a.part/x"])
-def test_a_name_that_leaves_the_folder_or_that_not_every_system_takes_is_refused(name):
+def test_a_name_that_leaves_the_folder_or_that_not_every_system_takes_raises(name):
     with pytest.raises(ConfigError, match=r"cannot be the name of a file of a release: (expected a path inside|it en)"):
         CatalogFile(name, SHA)
 
 
 @pytest.mark.parametrize("digest", [SHA[:-1], SHA.upper(), f"{SHA}0", f"{SHA}\n", "g" * 64, "", None, 10**63])
-def test_a_digest_that_is_none_is_refused(digest):
+def test_an_invalid_digest_raises(digest):
     with pytest.raises(ConfigError, match=r"^file a: expected sha256 as text of 64 hex characters 0-9a-f, as sha256s"):
         CatalogFile("a", digest)
 
@@ -139,7 +139,7 @@ def test_sizes_and_runs_are_whole_numbers(changes, sentence):
         ({"simulation": {}}, "simulation: expected a mapping, and no files, urls or index beside it."),
     ],
 )
-def test_a_catalogue_that_is_not_valid_is_refused_with_its_path(release, tmp_path, changes, sentence):
+def test_a_catalogue_that_is_not_valid_raises_with_its_path(release, tmp_path, changes, sentence):
     path = tmp_path / "bad.yaml"
     path.write_text(yaml.safe_dump(declared(release, **changes)), encoding="utf-8")
     with pytest.raises(ConfigError) as refused:
@@ -156,14 +156,14 @@ def test_a_catalogue_that_is_not_valid_is_refused_with_its_path(release, tmp_pat
         (["a/b/c", "a/B"], "files: a/B is both a file and a folder."),
     ],
 )
-def test_two_files_do_not_share_a_place_on_any_disk(release, names, sentence):
+def test_two_files_do_not_share_a_path_on_any_disk(release, names, sentence):
     files = tuple(CatalogFile(name, SHA) for name in names)
     with pytest.raises(ConfigError, match=f"^{re.escape(sentence)}$"):
         dataclasses.replace(release, files=files, index=())
 
 
 @pytest.mark.parametrize("text", ["", "[1]", "a: [", "a: 1\na: 2", "\x00", "a: &a [*a]", "3"])
-def test_a_text_that_is_no_catalogue_is_refused(tmp_path, text):
+def test_a_text_that_is_no_catalogue_raises(tmp_path, text):
     path = tmp_path / "bad.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match=r"^The catalogue .*bad\.yaml: "):
@@ -179,7 +179,7 @@ def test_bytes_and_folders_are_no_catalogues(tmp_path):
         read_catalog(tmp_path / "gone.yaml")
 
 
-def test_a_name_that_is_not_known_is_refused_with_the_nearest():
+def test_an_unknown_name_raises_and_names_the_nearest():
     with pytest.raises(UnknownNameError, match=r"^There is no release 'hess-dl3-dr2'\. Did you mean 'hess-dl3-dr1'\? "):
         read_catalog("hess-dl3-dr2")
 

@@ -1,4 +1,4 @@
-"""Fetching from a server that behaves, and from one that stalls, cuts, lies and changes its mind."""
+"""Fetching from a sound server, and from one that stalls, cuts, sends wrong bytes and changes files."""
 
 from __future__ import annotations
 
@@ -67,14 +67,14 @@ def test_only_the_files_of_the_chosen_runs_and_those_of_all_runs_are_fetched(fet
     assert fetch(release, tmp_path / "here", retries=HASTY).runs_present == (1, 2)
 
 
-def test_a_run_that_the_release_does_not_have_is_refused_before_anything_is_made(fetched, server):
+def test_a_run_that_the_release_does_not_have_raises_before_anything_is_made(fetched, server):
     with pytest.raises(ConfigError, match=r"^made-up has no run 3, 4\. It has 1 to 2, 2 runs\.$"):
         fetched(obs_ids=[1, 4, 3])
     assert server.requests == []
     assert not fetched.folder.exists()
 
 
-def test_several_files_are_on_their_way_at_a_time(contents, tmp_path):
+def test_several_files_are_downloaded_at_a_time(contents, tmp_path):
     files = {f"run_{number}.fits": contents[ONE] for number in range(AT_A_TIME + 2)}
     digest = hashlib.sha256(contents[ONE]).hexdigest()
     entries = tuple(CatalogFile(name, digest) for name in files)
@@ -100,7 +100,7 @@ def test_several_files_are_on_their_way_at_a_time(contents, tmp_path):
 
 
 @pytest.mark.parametrize("behaviour", [cuts_after(300_000), stalls_after(300_000)], ids=["cut", "stall"])
-def test_a_connection_that_breaks_or_stands_still_goes_on_where_it_ended(fetched, server, contents, behaviour):
+def test_a_broken_or_stalled_download_resumes_where_it_ended(fetched, server, contents, behaviour):
     server.behave(ONE, behaviour, honest)
     assert fetched() == ALL_FETCHED
     assert fetched.bytes(ONE) == contents[ONE]
@@ -137,14 +137,14 @@ def test_a_part_that_is_whole_and_right_needs_no_request(fetched, server, conten
 
 
 @pytest.mark.parametrize("nbytes", [100, SIZES[ONE], SIZES[ONE] + 100], ids=["short", "as long", "longer"])
-def test_a_part_of_another_file_is_thrown_away_and_the_file_fetched_from_its_beginning(fetched, contents, nbytes):
+def test_a_part_of_another_file_is_deleted_and_the_file_fetched_from_its_beginning(fetched, contents, nbytes):
     part = interrupted_part(fetched, contents, 0)
     part.write_bytes(b"x" * nbytes)
     assert fetched() == ALL_FETCHED
     assert fetched.bytes(ONE) == contents[ONE]
 
 
-def test_a_server_that_knows_no_ranges_sends_the_whole_again(fetched, server, contents):
+def test_a_server_without_ranges_sends_the_whole_file_again(fetched, server, contents):
     interrupted_part(fetched, contents, 100_000)
     server.behave(ONE, ignores_ranges)
     assert fetched() == ALL_FETCHED
@@ -152,7 +152,7 @@ def test_a_server_that_knows_no_ranges_sends_the_whole_again(fetched, server, co
     assert fetched.bytes(ONE) == contents[ONE]
 
 
-def test_a_file_that_changes_between_two_attempts_is_noticed_by_its_digest(fetched, server, contents):
+def test_a_file_that_changes_between_two_attempts_is_detected_by_its_digest(fetched, server, contents):
     older = bytes(SIZES[TWO])
     server.behave(TWO, lambda handler, content: cuts_after(200_000)(handler, older), answers(503))
     assert "the server answered 503" in fetched()[TWO]
@@ -174,7 +174,7 @@ def test_a_file_that_changes_during_one_attempt_is_fetched_again_once(fetched, s
     assert server.asked(TWO)[-1] == (TWO, None, SIZES[TWO])
 
 
-def test_progress_however_slow_is_worth_another_attempt(contents, tmp_path):
+def test_slow_progress_is_followed_by_another_attempt(contents, tmp_path):
     content = b"".join(contents.values()) * 8
     entry = CatalogFile("long.fits", hashlib.sha256(content).hexdigest(), len(content))
     with serving({entry.name: content}) as server:
@@ -186,7 +186,7 @@ def test_progress_however_slow_is_worth_another_attempt(contents, tmp_path):
     assert (tmp_path / entry.name).read_bytes() == content
 
 
-def test_a_server_that_knows_no_ranges_and_always_cuts_is_given_up(tmp_path):
+def test_a_server_without_ranges_that_always_cuts_is_given_up(tmp_path):
     content = made_bytes(3_000_000, 7)
     entry = CatalogFile("long.fits", hashlib.sha256(content).hexdigest(), len(content))
 
@@ -207,7 +207,7 @@ def test_a_server_that_knows_no_ranges_and_always_cuts_is_given_up(tmp_path):
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_an_overloaded_server_is_asked_again(fetched, server, status):
+def test_a_request_to_an_overloaded_server_is_repeated(fetched, server, status):
     server.behave(ONE, answers(status), answers(status), honest)
     assert fetched() == ALL_FETCHED
     assert len(server.asked(ONE)) == 3
@@ -231,7 +231,7 @@ def test_a_server_that_stays_overloaded_is_given_up_after_the_retries(fetched, s
         (401, ": the server answered 401 Unaut"),
     ],
 )
-def test_an_answer_that_will_not_change_is_not_asked_for_again(fetched, server, status, sentence):
+def test_a_permanent_failure_is_not_requested_again(fetched, server, status, sentence):
     server.behave(ONE, answers(status))
     got = fetched()
     assert got[ONE].startswith(f"{server.url}{sentence}")
@@ -249,7 +249,7 @@ def test_a_file_with_wrong_bytes_never_gets_its_name(fetched, server):
     assert fetched.names() == [TWO, INDEX]
 
 
-def test_one_flipped_bit_is_noticed(fetched, server, contents):
+def test_one_flipped_bit_is_detected(fetched, server, contents):
     flipped = bytearray(contents[TWO])
     flipped[200_000] ^= 1
     server.behave(TWO, sends(bytes(flipped)))
@@ -262,7 +262,7 @@ def test_a_file_of_another_size_is_refused_before_its_bytes_come(fetched, server
     assert fetched.names() == [TWO, INDEX]
 
 
-def test_a_page_in_the_place_of_a_file_is_called_a_page(fetched, server):
+def test_a_web_page_in_place_of_a_file_is_named_in_the_error(fetched, server):
     server.behave(TWO, sends(PAGE))
     assert fetched()[TWO].endswith(", and it looks like a web page.")
 
@@ -281,7 +281,7 @@ def test_a_content_length_that_is_too_long_gives_a_file_only_if_its_digest_is_ri
     assert expected in fetched()[TWO]
 
 
-def test_a_server_that_does_not_say_how_long_a_file_is_is_refused(fetched, server):
+def test_a_server_without_content_length_is_refused(fetched, server):
     server.behave(TWO, says_no_length)
     assert fetched()[TWO] == f"{server.url}: Generic HTTP error: Content-Length Header missing from response."
 
@@ -300,7 +300,7 @@ def test_a_redirection_in_a_circle_ends(fetched, server):
     assert fetched.names() == [TWO, INDEX]
 
 
-def test_a_server_that_is_not_there_is_said_not_to_be_there(fetched):
+def test_an_unreachable_server_is_named_in_the_error(fetched):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -327,7 +327,7 @@ def test_a_server_that_never_answers_is_not_asked_for_every_file(contents, tmp_p
 # --- mirrors
 
 
-def test_the_next_place_is_asked_where_one_has_not_the_file(fetched, server, contents):
+def test_the_next_mirror_is_asked_for_a_missing_file(fetched, server, contents):
     server.behave(ONE, answers(404))
     server.behave(TWO, sends(PAGE))
     with serving(contents) as mirror:
@@ -335,7 +335,7 @@ def test_the_next_place_is_asked_where_one_has_not_the_file(fetched, server, con
         assert sorted(request.path for request in mirror.requests) == [ONE, TWO]
 
 
-def test_a_file_goes_on_from_another_mirror(fetched, server, contents):
+def test_a_download_resumes_from_another_mirror(fetched, server, contents):
     server.behave(ONE, cuts_after(300_000), answers(500))
     with serving(contents) as mirror:
         assert fetched(sources=[server.url, mirror.url]) == ALL_FETCHED
@@ -343,7 +343,7 @@ def test_a_file_goes_on_from_another_mirror(fetched, server, contents):
     assert fetched.bytes(ONE) == contents[ONE]
 
 
-def test_a_mirror_with_a_file_of_another_size_costs_nothing_of_what_is_there(fetched, server, contents):
+def test_a_mirror_with_a_file_of_another_size_changes_no_partial_file(fetched, server, contents):
     interrupted_part(fetched, contents, 300_000)
     server.behave(ONE, sends(bytes(500_000)))
     with serving(contents) as mirror:
@@ -381,7 +381,7 @@ def test_a_folder_is_a_mirror(fetched, server, contents, tmp_path):
         ),
     ],
 )
-def test_a_url_of_another_kind_is_refused_without_its_secrets(fetched, place, message):
+def test_a_url_of_another_kind_raises_without_its_secrets(fetched, place, message):
     with pytest.raises(ConfigError, match=message) as refused:
         fetched(sources=[place])
     assert "word" not in str(refused.value)
@@ -395,14 +395,14 @@ def test_a_folder_that_is_not_there_is_no_mirror(fetched, tmp_path):
 # --- what is there
 
 
-def test_a_file_that_is_wrong_is_replaced_once_the_right_one_has_come(fetched, contents):
+def test_a_wrong_file_is_replaced_after_the_right_one_was_fetched(fetched, contents):
     fetched()
     (fetched.folder / ONE).write_bytes(b"spoiled")
     assert fetched() == {INDEX: "present", ONE: "replaced", TWO: "present"}
     assert fetched.bytes(ONE) == contents[ONE]
 
 
-def test_a_file_that_is_wrong_stays_when_the_right_one_cannot_be_had(release, fetched, server):
+def test_a_wrong_file_stays_when_the_right_one_cannot_be_fetched(release, fetched, server):
     fetched()
     (fetched.folder / ONE).write_bytes(b"spoiled")
     server.behave(ONE, answers(404))
@@ -429,7 +429,7 @@ def test_links_are_not_written_through(fetched, tmp_path):
     assert list((tmp_path / "outside").iterdir()) == []
 
 
-def test_a_full_disk_is_said_before_anything_is_fetched(fetched, server, monkeypatch):
+def test_a_full_disk_raises_before_anything_is_fetched(fetched, server, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(0, 0, 402_999))
     with pytest.raises(OutputError, match=r"has 402999 bytes of free space, and 403000 are needed\."):
@@ -445,7 +445,7 @@ def test_a_file_of_unknown_size_that_does_not_fit_is_not_begun(fetched, server, 
     assert "has 3000 bytes of free space, and 250000 are needed." in got[TWO]
 
 
-def test_a_folder_that_cannot_be_made_is_said(release, tmp_path):
+def test_a_folder_that_cannot_be_made_raises(release, tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OutputError, match=r"^The folder .*file/here cannot be made: Not a directory\."):
         fetch(release, tmp_path / "file" / "here")

@@ -1,4 +1,4 @@
-"""``xgamma fetch``: what it prints and returns, what is left when it is killed, and the analysis afterwards."""
+"""``xgamma fetch``: its output and exit codes, what a killed one leaves, and an analysis afterwards."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_without_a_name_the_releases_are_listed(xgamma):
     assert listed[0]["files_of_unknown_size"] == 65
 
 
-def test_licence_terms_and_citation_are_said_before_the_first_request(xgamma, catalogue, release, server, here):
+def test_licence_terms_and_citation_are_printed_before_the_first_request(xgamma, catalogue, release, server, here):
     server.behave(INDEX, answers(404))
     server.behave(ONE, answers(404))
     server.behave(TWO, answers(404))
@@ -62,7 +62,7 @@ def test_licence_terms_and_citation_are_said_before_the_first_request(xgamma, ca
     assert said[5] == "Error: No file could be fetched. Try again later, or another place with --from."
 
 
-def test_terms_of_hess_dl3_dr1_are_said_with_the_attribution_that_is_asked_for(xgamma, here):
+def test_terms_of_hess_dl3_dr1_are_printed_with_the_required_attribution(xgamma, here):
     (here / "empty").mkdir()
     done = xgamma("fetch", "hess-dl3-dr1", "--from", here / "empty", "--obs", 23523)
     said = " ".join(done.err.split())
@@ -99,7 +99,7 @@ def test_some_failures_are_exit_code_4_and_the_next_call_fetches_what_is_missing
     assert [request.path for request in server.requests] == [TWO]
 
 
-def test_what_is_replaced_is_said(xgamma, catalogue, here):
+def test_replaced_files_are_printed(xgamma, catalogue, here):
     xgamma("fetch", catalogue, "there")
     (here / "there" / ONE).write_bytes(b"spoiled")
     assert f"  replaced  {ONE}\n" in xgamma("fetch", catalogue, "there").out
@@ -126,7 +126,7 @@ def test_json_has_every_file_and_nothing_beside_it(xgamma, catalogue, server, he
         (["simulated-crab"], "simulated-crab is not downloaded but simulated: xgamma simulate FOLDER --plan "),
     ],
 )
-def test_what_cannot_be_fetched_is_one_sentence(xgamma, here, words, sentence):
+def test_a_release_that_cannot_be_fetched_prints_one_error(xgamma, here, words, sentence):
     done = xgamma("fetch", *words)
     assert done.code in (2, 3)
     assert f"Error: {sentence}" in done.err
@@ -161,7 +161,7 @@ def rest_is_fetched(xgamma, server, catalogue, folder, part):
     assert sorted(path.name for path in folder.rglob("*") if path.is_file()) == [INDEX, "run_1.fits", "run_2.fits"]
 
 
-def test_a_fetch_that_is_killed_goes_on_where_it_ended(xgamma, server, catalogue, tmp_path):
+def test_a_killed_fetch_resumes_where_it_ended(xgamma, server, catalogue, tmp_path):
     process, part = waiting(server, catalogue, tmp_path / "there")
     process.kill()
     process.communicate(timeout=60)
@@ -169,7 +169,7 @@ def test_a_fetch_that_is_killed_goes_on_where_it_ended(xgamma, server, catalogue
     rest_is_fetched(xgamma, server, catalogue, tmp_path / "there", part)
 
 
-def test_a_second_fetch_is_refused_and_one_that_is_interrupted_goes_on(xgamma, server, catalogue, tmp_path):
+def test_a_concurrent_fetch_is_refused_and_an_interrupted_one_resumes(xgamma, server, catalogue, tmp_path):
     process, part = waiting(server, catalogue, tmp_path / "there")
     second = xgamma("fetch", catalogue, tmp_path / "there")
     process.send_signal(signal.SIGINT)

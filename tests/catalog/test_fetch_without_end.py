@@ -1,4 +1,4 @@
-"""Pipes, devices and files without end in the place of what ``fetch`` reads: bounded, and one sentence each."""
+"""Pipes, devices and endless files in place of what ``fetch`` reads: bounded, with one error each."""
 
 import os
 import signal
@@ -40,7 +40,7 @@ def absurdly_large(path):
 
 
 @pytest.mark.parametrize("make", [pipe, device, folder])
-def test_a_source_that_has_no_file_is_said_and_the_others_are_fetched(make, release, contents, tmp_path):
+def test_a_source_without_a_file_is_named_and_the_other_files_are_fetched(make, release, contents, tmp_path):
     source = tmp_path / "source"
     for name, content in contents.items():
         (source / name).parent.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ def test_a_source_that_has_no_file_is_said_and_the_others_are_fetched(make, rele
 
 
 @pytest.mark.parametrize("make", [pipe, device, folder, absurdly_large])
-def test_a_catalogue_that_is_no_file_is_refused(make, tmp_path):
+def test_a_catalogue_that_is_no_file_raises(make, tmp_path):
     path = tmp_path / "mine.yaml"
     make(path)
     with pytest.raises(InputError, match=r"mine\.yaml cannot be read: "):

@@ -1,4 +1,4 @@
-"""A configuration in a file, a store that knows its results, and the command line in this process."""
+"""A configuration in a file, a store with its results, and the command line in this process."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Rows beside what Gammapy makes of the same files; what needs Gammapy is skipped without it."""
+"""Rows compared with Gammapy's reduction of the same files; skipped without Gammapy."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def test_deviations_are_the_largest_and_in_the_unit_of_the_quantity(two_rows):
     assert found["off regions"] == pytest.approx(1e-3, rel=1e-6)
 
 
-def test_what_one_side_lacks_deviates_without_limit(two_rows):
+def test_a_value_that_one_side_lacks_deviates_infinitely(two_rows):
     row = two_rows[0]
     assert deviations(row, row.drop_vars("counts_off"))["counts_off"] == np.inf
     one_less = row.assign(off_lon=row["off_lon"].where(np.arange(row.sizes["off"]) > 0))
     assert deviations(row, one_less)["off regions"] == np.inf
 
 
-def test_nothing_else_of_verify_reads_where_the_files_are(xgamma, tiny_release, tmp_path):
+def test_verify_takes_a_datastore_with_against_gammapy_only(xgamma, tiny_release, tmp_path):
     Store(str(tmp_path / "store")).put("x", "y", {}, {})
     ran = xgamma("verify", tmp_path / "store", "--datastore", tiny_release)
     assert (ran.code, ran.err) == (
@@ -69,7 +69,7 @@ def test_nothing_else_of_verify_reads_where_the_files_are(xgamma, tiny_release, 
     )  # fmt: skip
 
 
-def test_merged_parts_still_tell_where_their_files_are(own_release, tmp_path):
+def test_merged_parts_record_where_their_files_are(own_release, tmp_path):
     store = Store(str(tmp_path / "store"))
     for run in ("[1]", "[2]"):
         until_datasets(config_of(own_release, tmp_path / "store", f"observations: {{obs_ids: {run}}}"))
@@ -78,7 +78,7 @@ def test_merged_parts_still_tell_where_their_files_are(own_release, tmp_path):
 
 
 @installed
-def test_gammapy_makes_the_same_of_every_run(xgamma, reduced_store):
+def test_gammapy_reduces_every_run_to_the_same_row(xgamma, reduced_store):
     ran = xgamma("verify", reduced_store, "--against", "gammapy", "--sample", ALL, "--json")
     assert ran.code == 0
     found = ran.document
@@ -95,7 +95,7 @@ def test_gammapy_makes_the_same_of_every_run(xgamma, reduced_store):
 
 
 @installed
-def test_a_wrong_count_is_found_and_said(xgamma, reduced_store):
+def test_a_wrong_count_is_found_and_printed(xgamma, reduced_store):
     store = Store(str(reduced_store))
     (record,) = store.ls("rows")
     wrong = store.get("rows", record.key)
@@ -110,7 +110,7 @@ def test_a_wrong_count_is_found_and_said(xgamma, reduced_store):
 
 
 @installed
-def test_files_that_changed_or_are_gone_are_said_not_to_be_compared(xgamma, own_release, reduced_store, tmp_path):
+def test_changed_and_missing_files_are_listed_as_not_compared(xgamma, own_release, reduced_store, tmp_path):
     elsewhere = shutil.move(own_release, tmp_path / "elsewhere")
     ran = xgamma("verify", reduced_store, "--against", "gammapy")
     assert ran.code == 3
@@ -131,7 +131,7 @@ def test_a_datastore_that_is_not_there_is_refused(xgamma, reduced_store):
 
 
 @installed
-def test_parts_of_runs_are_cut_by_gammapy_as_here(xgamma, tiny_release, tmp_path):
+def test_gammapy_selects_the_same_events_of_a_time_interval(xgamma, tiny_release, tmp_path):
     run = part_in_memory(tiny_release).gti
     start, stop = (time_from_seconds(run["start"].values[0] + at, run.attrs["mjdref"]).isot for at in (10.5, 70.25))
     cut = f"observations: {{obs_time: {{start: '{start}', stop: '{stop}'}}}}"

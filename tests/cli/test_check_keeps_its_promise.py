@@ -1,4 +1,4 @@
-"""What ``run`` would refuse, ``check`` refuses: the same sentence, the same exit code, and before any work."""
+"""``check`` refuses what ``run`` refuses, with the same message and exit code, before any work."""
 
 import dataclasses
 import logging
@@ -298,7 +298,7 @@ def written(release, place, text):
 
 
 def by_hand(path):
-    """Drive an analysis as a notebook does."""
+    """Run an analysis by the methods of its session."""
     analysis = Analysis(AnalysisConfig.read(path))
     analysis.get_observations()
     analysis.get_datasets()
@@ -308,7 +308,7 @@ def by_hand(path):
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
-def test_a_wrong_configuration_is_refused_by_all_in_the_same_words(name, made, place, xgamma):
+def test_check_and_run_refuse_a_wrong_configuration_with_the_same_message(name, made, place, xgamma):
     release, text, code, sentence = CONFIGURATIONS[name]
     path = written(made(release), place, text)
     before = set(place.rglob("*"))
@@ -327,7 +327,7 @@ def test_a_wrong_configuration_is_refused_by_all_in_the_same_words(name, made, p
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_files_that_cannot_be_used_are_refused_by_all_in_the_same_words(name, tiny_release, place, xgamma):
+def test_check_and_run_refuse_unusable_files_with_the_same_message(name, tiny_release, place, xgamma):
     fault, code, sentence = FILES[name]
     release = shutil.copytree(tiny_release, place / "tiny")
     for obs_id in (1, 2, 3):
@@ -339,7 +339,7 @@ def test_files_that_cannot_be_used_are_refused_by_all_in_the_same_words(name, ti
     assert xgamma("run", path) == checked
 
 
-def test_with_fail_fast_the_first_bad_run_is_refused_by_both(own_release, place, xgamma):
+def test_check_and_run_refuse_the_first_bad_run_with_fail_fast(own_release, place, xgamma):
     faults.truncate_file(own_release, 2)
     path = written(own_release, place, "general: {fail_fast: true}")
     checked = xgamma("check", path)
@@ -348,7 +348,7 @@ def test_with_fail_fast_the_first_bad_run_is_refused_by_both(own_release, place,
     assert xgamma("run", path) == checked
 
 
-def test_one_bad_run_is_named_by_check_with_the_reason_of_run(own_release, place, xgamma):
+def test_check_names_one_bad_run_with_the_reason_of_run(own_release, place, xgamma):
     faults.remove_events(own_release, 3)
     path = written(own_release, place, "{}")
     checked, done = xgamma("check", path), xgamma("run", path)
@@ -357,7 +357,7 @@ def test_one_bad_run_is_named_by_check_with_the_reason_of_run(own_release, place
     assert "Run 3 was not used: the event list is empty." in done.err
 
 
-def test_of_many_runs_a_sample_is_looked_into_and_files_are_looked_for(own_release, place, xgamma, monkeypatch):
+def test_check_reads_a_sample_of_many_runs_and_looks_for_the_other_files(own_release, place, xgamma, monkeypatch):
     monkeypatch.setattr("xgamma.analysis.look.LOOKED_AT", 2)
     faults.remove_file(own_release, 2)
     done = xgamma("check", written(own_release, place, "{}"))
@@ -374,7 +374,7 @@ def test_of_many_runs_a_sample_is_looked_into_and_files_are_looked_for(own_relea
         "datasets: {safe_mask: {methods: [offset-max], parameters: {offset_max: 0.1 deg}}}",
     ],
 )
-def test_where_no_run_of_the_sample_can_be_used_all_are_looked_into(tiny_release, place, xgamma, monkeypatch, text):
+def test_check_reads_all_runs_where_none_of_the_sample_can_be_used(tiny_release, place, xgamma, monkeypatch, text):
     monkeypatch.setattr("xgamma.analysis.look.LOOKED_AT", 1)
     path = written(tiny_release, place, text)
     checked = xgamma("check", path)
@@ -382,7 +382,7 @@ def test_where_no_run_of_the_sample_can_be_used_all_are_looked_into(tiny_release
     assert xgamma("run", path) == checked
 
 
-def test_check_reads_events_and_keeps_none(tiny_release, place, xgamma):
+def test_check_reads_events_and_stores_none(tiny_release, place, xgamma):
     path = written(tiny_release, place, "{}")
     assert xgamma("check", path).code == 0
     assert not (place / "out").exists()
@@ -427,7 +427,7 @@ def test_keys_at_their_defaults_are_not_named(tiny_release, place, xgamma):
     assert [remark for remark in remarks if "given and not used" in remark] == []
 
 
-def test_flux_points_that_lie_partly_off_the_axis_are_said(tiny_release, place, xgamma):
+def test_check_warns_of_flux_points_partly_outside_of_the_axis(tiny_release, place, xgamma):
     path = written(tiny_release, place, "flux_points: {energy: {min: 10 TeV, max: 90 TeV, nbins: 2}}")
     remarks = xgamma("check", path, "--json").document["remarks"]
     said = "flux_points.energy: 1 of 2 points lie outside of the energies of the datasets, 0.5 to 30 TeV, and will be "

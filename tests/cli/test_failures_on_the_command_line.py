@@ -1,4 +1,4 @@
-"""Runs that fail, on the command line: named, counted, exit code 4, tried again alone."""
+"""Runs that fail on the command line: named, counted, exit code 4, and read again by ``retry``."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def written(damaged, tmp_path):
     return tmp_path / "my.yaml"
 
 
-def test_an_ingest_with_a_run_that_cannot_be_read_is_four_and_names_it(xgamma, damaged, tmp_path):
+def test_an_ingest_with_an_unreadable_run_exits_with_4_and_names_it(xgamma, damaged, tmp_path):
     done = xgamma("ingest", damaged[0], tmp_path / "store")
     assert (done.code, done.out) == (4, "2 runs ingested, 0 were there, 1 could not be read.\n")
     assert "Run 2 was not used: " in done.err
     assert done.err.splitlines()[-1] == f"Next: xgamma retry {tmp_path / 'store'}"
 
 
-def test_retry_reads_what_failed_and_says_what_became_of_it(xgamma, damaged, tmp_path):
+def test_retry_reads_failed_runs_and_prints_how_many_failed_again(xgamma, damaged, tmp_path):
     release, mend = damaged
     xgamma("ingest", release, tmp_path / "store")
     again = xgamma("retry", tmp_path / "store")
@@ -54,7 +54,7 @@ def test_a_run_with_retry_failed_leaves_new_runs_for_later(xgamma, damaged, writ
     assert sorted(ids) == [1, 2]
 
 
-def test_with_fail_fast_the_first_failure_is_the_error(xgamma, written, damaged, tmp_path):
+def test_fail_fast_ends_with_the_first_failure(xgamma, written, damaged, tmp_path):
     done = xgamma("run", written, "--fail-fast")
     assert done.code == 3
     assert done.err.startswith("Error: Run 2 cannot be read: ")
@@ -74,13 +74,13 @@ def test_processes_read_and_reduce_the_same_as_threads(xgamma, nights_release, t
     cluster = pytest.importorskip("xgamma.execute.cluster")
     monkeypatch.setattr("xgamma.ingest.release.RUNS_PER_PART", 4)
     monkeypatch.setattr("xgamma.reduce.spectra.MAX_ROWS", 2)
-    sent, run = [], cluster.run
+    sent, run = [], cluster.run_on_cluster
 
     def counted(function, arguments, *given):
         sent.append(len(arguments))
         return run(function, arguments, *given)
 
-    monkeypatch.setattr(cluster, "run", counted)
+    monkeypatch.setattr(cluster, "run_on_cluster", counted)
     for jobs in ("1", "2"):
         path = tmp_path / f"{jobs}.yaml"
         config_of(nights_release, tmp_path / jobs / "store", "steps: [observations, datasets]").write(path)
@@ -94,7 +94,7 @@ def test_processes_read_and_reduce_the_same_as_threads(xgamma, nights_release, t
     assert sent == [2, 2, 2]
 
 
-def test_a_plan_shows_costs_and_ends_with_what_to_change_beyond_the_limit(xgamma, tiny_release, tmp_path):
+def test_a_plan_prints_costs_and_what_to_change_above_the_memory_limit(xgamma, tiny_release, tmp_path):
     config_of(tiny_release, tmp_path / "store", "general: {memory_limit: 100 MB}").write(tmp_path / "my.yaml")
     done = xgamma("plan", tmp_path / "my.yaml", "--json")
     assert done.code == 2

@@ -1,4 +1,4 @@
-"""What a newcomer types, in the order of the help: each verb works and names the next one."""
+"""The first commands of a new user, in the order of the help: each verb works and names the next one."""
 
 import json
 from pathlib import Path
@@ -67,7 +67,7 @@ def test_the_template_runs_on_simulated_observations(xgamma, tiny_release, tmp_p
 # --- check
 
 
-def test_check_says_what_it_found_and_writes_nothing(xgamma, config, tmp_path):
+def test_check_prints_what_it_found_and_writes_nothing(xgamma, config, tmp_path):
     before = set(tmp_path.rglob("*"))
     done = xgamma("check", config)
     assert done.code == 0
@@ -100,7 +100,7 @@ def test_check_as_json(xgamma, config):
 # --- plan
 
 
-def test_plan_tells_reasons_and_writes_nothing(xgamma, config, tmp_path):
+def test_plan_prints_reasons_and_writes_nothing(xgamma, config, tmp_path):
     before = set(tmp_path.rglob("*"))
     done = xgamma("plan", config)
     assert done.code == 0
@@ -179,7 +179,7 @@ def test_a_store_is_a_datastore_and_is_not_ingested_again(xgamma, tiny_release, 
 # --- run
 
 
-def test_run_ends_with_results_files_and_where_they_are(xgamma, config, tmp_path):
+def test_run_prints_results_and_the_paths_of_files(xgamma, config, tmp_path):
     done = xgamma("run", config)
     assert done.code == 0
     titles = [line.strip() for line in done.out.splitlines() if line[:4] in ("Data", "Fit:", "Flux", "File")]
@@ -210,7 +210,7 @@ def test_run_ends_with_results_files_and_where_they_are(xgamma, config, tmp_path
     assert "nothing was computed" not in done.err
 
 
-def test_run_again_computes_nothing_and_says_so(xgamma, config):
+def test_a_second_run_computes_nothing_and_prints_that(xgamma, config):
     first = xgamma("run", config)
     again = xgamma("run", config)
     assert again.code == 0
@@ -237,7 +237,7 @@ def test_run_until_a_step(xgamma, config, tmp_path):
     assert not (tmp_path / "out" / "fit.png").exists()
 
 
-def test_run_elsewhere(xgamma, config, tmp_path):
+def test_run_writes_to_the_outdir_and_store_of_its_options(xgamma, config, tmp_path):
     other = tmp_path / "elsewhere"
     options = ("--outdir", other, "--store", tmp_path / "shared", "--until", "datasets", "--json")
     document = xgamma("run", config, *options).document
@@ -255,7 +255,7 @@ def test_of_many_rows_the_first_are_printed(xgamma, changed, nights_release, mon
     assert [line.split()[0] for line in done.out.partition("Files")[0].splitlines()[4:] if line.strip()] == list("1234")
 
 
-def test_energies_that_are_not_honoured_stand_in_the_table(xgamma, changed):
+def test_flux_points_with_other_energies_than_requested_show_them_in_the_table(xgamma, changed):
     honest = xgamma("run", changed("fit: {fit_range: {min: 1 TeV, max: 31 TeV}}"))
     header = next(line for line in honest.out.splitlines() if "e_min" in line)
     assert header.split() == ["e_min", "e_max", "used", "left", "out", "dnde", "dnde_err", "dnde_ul", "sqrt_ts"]
@@ -295,7 +295,7 @@ def named(xgamma, store, kind):
 
 
 @pytest.mark.parametrize("kind", ["dl3", "rows", "stack", "fit", "flux-points"])
-def test_show_explains_each_kind_of_product(xgamma, finished, kind):
+def test_show_prints_the_origin_of_each_kind_of_product(xgamma, finished, kind):
     name = named(xgamma, finished, kind)
     done = xgamma("show", finished, name[: len(kind) + 7])
     assert done.code == 0
@@ -348,7 +348,7 @@ def test_flux_points_are_exported_as_tables(xgamma, finished, tmp_path, ending):
     assert np.isfinite(FluxPoints.read(path).to_table(sed_type="dnde")["dnde"]).any()
 
 
-def test_an_ending_that_means_nothing_is_refused(xgamma, finished, tmp_path):
+def test_an_unknown_file_ending_is_refused(xgamma, finished, tmp_path):
     done = xgamma("export", finished, named(xgamma, finished, "stack"), tmp_path / "spectrum.txt")
     assert done.code == 2
     assert done.err.startswith("Error: spectrum.txt: expected a name that ends in .zarr, .fits, ")
@@ -372,7 +372,7 @@ def test_simulate_makes_a_release(xgamma, tmp_path):
     assert xgamma("simulate", tmp_path / "release", "--runs", 1, "--overwrite").code == 0
 
 
-def test_simulate_refuses_a_plan_that_cannot_be_had(xgamma, tmp_path):
+def test_simulate_refuses_an_invalid_and_a_missing_plan(xgamma, tmp_path):
     plan = tmp_path / "plan.yaml"
     plan.write_text(json.dumps({"simulation": {"runz": 3}}))
     done = xgamma("simulate", tmp_path / "release", "--plan", plan)

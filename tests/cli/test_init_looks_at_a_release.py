@@ -1,4 +1,4 @@
-"""``xgamma init DATASTORE`` writes a configuration that ``check`` calls well and that runs to the end."""
+"""``xgamma init DATASTORE`` writes a configuration that ``check`` and ``run`` accept."""
 
 import dataclasses
 import os
@@ -59,7 +59,7 @@ def suggested(xgamma, folder, *words):
     return config, path
 
 
-def test_a_simulated_release(xgamma, tiny_release, tmp_path):
+def test_init_writes_a_configuration_that_runs_on_a_simulated_release(xgamma, tiny_release, tmp_path):
     config, path = suggested(xgamma, tmp_path, tiny_release)
     region = config.datasets.on_region.circle()
     assert (region.lon, region.lat, region.radius) == (83.633, 22.014, 0.11)
@@ -69,7 +69,7 @@ def test_a_simulated_release(xgamma, tiny_release, tmp_path):
     assert xgamma("run", path).code == 0
 
 
-def test_point_like_responses(xgamma, tmp_path):
+def test_init_takes_the_radius_of_point_like_responses(xgamma, tmp_path):
     config, path = suggested(xgamma, tmp_path, release_of(POINT_LIKE, tmp_path))
     assert config.observations.required_irf == ["aeff", "edisp"]
     assert config.datasets.on_region.radius.to_value("deg") == 0.14
@@ -77,7 +77,7 @@ def test_point_like_responses(xgamma, tmp_path):
     assert xgamma("run", path).code == 0
 
 
-def test_a_store(xgamma, tiny_release, tmp_path):
+def test_init_takes_a_store_as_datastore(xgamma, tiny_release, tmp_path):
     assert xgamma("ingest", tiny_release, tmp_path / "store").code == 0
     config, _ = suggested(xgamma, tmp_path, tmp_path / "store")
     # Only headers say where the source is: the runs of a store say it by their pointings.
@@ -92,7 +92,7 @@ def test_runs_that_cannot_be_used_are_left_out(xgamma, own_release, tmp_path):
     assert xgamma("run", path, "--until", "fit").code == 0
 
 
-def test_responses_that_cannot_be_reduced_are_refused_in_the_words_of_run(xgamma, tmp_path):
+def test_responses_that_cannot_be_reduced_are_refused_with_the_message_of_run(xgamma, tmp_path):
     done = xgamma("init", release_of(OF_ENERGY, tmp_path), tmp_path / "analysis.yaml")
     assert done.code == 2
     assert done.err.startswith("Error: The responses are point-like with a RAD_MAX that depends on energy")
@@ -106,7 +106,7 @@ def test_a_datastore_that_is_not_there_is_refused_before_a_file_is_written(xgamm
     assert not (tmp_path / "analysis.yaml").exists()
 
 
-def test_a_file_that_is_there_is_found_before_the_look(xgamma, tiny_release, tmp_path, monkeypatch):
+def test_an_existing_file_is_refused_before_the_release_is_read(xgamma, tiny_release, tmp_path, monkeypatch):
     monkeypatch.setattr("xgamma.cli.init.suggestion", None)
     (tmp_path / "analysis.yaml").write_text("precious")
     assert xgamma("init", tiny_release, tmp_path / "analysis.yaml").code == 2
@@ -123,7 +123,7 @@ def test_one_datastore_and_one_file_are_expected(xgamma, tmp_path, words, monkey
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_public_releases(xgamma, tmp_path, name):
+def test_init_writes_a_configuration_that_runs_on_public_releases(xgamma, tmp_path, name):
     release = Path(os.environ.get("GAMMAPY_DATA", "/nonexistent")) / name
     if not release.exists():
         pytest.skip(f"$GAMMAPY_DATA holds no {name}")
@@ -131,7 +131,7 @@ def test_public_releases(xgamma, tmp_path, name):
     assert xgamma("run", path, "--until", "fit").code == 0
 
 
-def test_a_position_that_no_header_has_is_called_a_guess(xgamma, own_release, tmp_path):
+def test_a_position_that_no_header_holds_is_printed_as_a_guess(xgamma, own_release, tmp_path):
     for obs_id in (1, 2, 3):
         faults.write_cards(own_release, obs_id, "EVENTS", RA_OBJ="05:34:31", DEC_OBJ="+22:00:52")
     done = xgamma("init", own_release, tmp_path / "analysis.yaml")
@@ -139,12 +139,12 @@ def test_a_position_that_no_header_has_is_called_a_guess(xgamma, own_release, tm
     assert "datasets.on_region: the position 83.8128, 22.0139 deg is a guess from the pointings, as no head" in done.err
 
 
-def test_a_position_that_is_known_is_no_guess(xgamma, tiny_release, tmp_path):
+def test_a_position_from_a_header_is_not_printed_as_a_guess(xgamma, tiny_release, tmp_path):
     done = xgamma("init", tiny_release, tmp_path / "analysis.yaml")
     assert done.err == f"3 runs of tiny: 3 runs.\nNext: edit {done.out.strip()}, then xgamma check {done.out.strip()}\n"
 
 
-def test_without_a_point_spread_function_it_is_said_what_fluxes_lack(xgamma, own_release, tmp_path):
+def test_init_without_a_point_spread_function_prints_that_containment_is_not_corrected(xgamma, own_release, tmp_path):
     faults.remove_index_row(own_release, 2, "psf")
     config, _ = suggested(xgamma, tmp_path, own_release)
     assert not config.datasets.containment_correction
@@ -152,7 +152,7 @@ def test_without_a_point_spread_function_it_is_said_what_fluxes_lack(xgamma, own
     assert "datasets.containment_correction: false, as not all runs have a point spread function; " in done.err
 
 
-def test_runs_of_two_kinds_of_response_are_told_apart(xgamma, tiny_release, tmp_path):
+def test_runs_with_full_and_point_like_responses_are_separated(xgamma, tiny_release, tmp_path):
     both = tmp_path / "both"
     other = release_of(dataclasses.replace(POINT_LIKE, runs=1, first_obs_id=11), tmp_path)
     merge_releases(both, tiny_release, other)

@@ -1,4 +1,4 @@
-"""What ``xgamma check`` says of the runs that a selection drops."""
+"""``xgamma check`` prints which runs a selection drops, and why."""
 
 import pytest
 
@@ -44,7 +44,7 @@ def test_check_names_every_dropped_run_in_its_document(xgamma, asked):
     ("text", "criterion", "dropped"),
     [(EVENTS, "expression", ["1", "3", "4", "5", "6", "7"]), (SECOND_NIGHT, "obs_time", ["1", "2", "3", "4"])],
 )
-def test_what_only_the_runs_tell_is_told_of_those_that_are_looked_into(xgamma, asked, text, criterion, dropped):
+def test_criteria_that_need_events_are_applied_to_the_runs_that_check_reads(xgamma, asked, text, criterion, dropped):
     path = asked(text)
     document = xgamma("check", path, "--json").document
     assert sorted(document["dropped_runs"][criterion]) == dropped
@@ -53,7 +53,7 @@ def test_what_only_the_runs_tell_is_told_of_those_that_are_looked_into(xgamma, a
 
 
 @pytest.mark.parametrize(("text", "criterion"), [(EVENTS, "expression"), (SECOND_NIGHT, "obs_time")])
-def test_of_runs_that_are_not_looked_into_it_is_said_what_is_open(xgamma, asked, text, criterion, monkeypatch):
+def test_check_names_the_criteria_that_are_undecided_for_other_runs(xgamma, asked, text, criterion, monkeypatch):
     monkeypatch.setattr("xgamma.analysis.look.LOOKED_AT", 3)
     monkeypatch.setattr("xgamma.analysis.look.LOOKED_FOR", 3)
     done = xgamma("check", asked(text))
@@ -62,7 +62,7 @@ def test_of_runs_that_are_not_looked_into_it_is_said_what_is_open(xgamma, asked,
     assert "looked into           3 of 7, evenly spaced" in done.out
 
 
-def test_a_selection_that_only_the_runs_prove_empty_is_refused(xgamma, asked):
+def test_a_selection_that_is_empty_after_reading_the_runs_is_refused(xgamma, asked):
     path = asked('observations: {expression: "events > 100000"}')
     done = xgamma("check", path)
     assert done.code == 2

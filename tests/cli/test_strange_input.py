@@ -1,4 +1,4 @@
-"""What is no file of text is a sentence for each verb that reads one, and is never read without end."""
+"""Verbs that read text print one error for pipes, devices and folders, and read no file without end."""
 
 import os
 
@@ -34,7 +34,7 @@ def strange(tmp_path):
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_thing_that_is_no_text_is_a_sentence(xgamma, strange, verb):
+def test_input_that_is_no_text_prints_one_error(xgamma, strange, verb):
     for path, reason in strange.items():
         done = xgamma(verb, path)
         assert (done.code, done.out) == (3, "")
@@ -44,14 +44,14 @@ def test_a_thing_that_is_no_text_is_a_sentence(xgamma, strange, verb):
 
 @pytest.mark.parametrize("verb", ["check", "plan", "run"])
 @pytest.mark.parametrize("name", ["nothing.yaml", "x" * 300, "a/b/c.yaml"])
-def test_a_name_of_nothing_is_a_sentence(xgamma, tmp_path, verb, name):
+def test_a_missing_file_prints_one_error(xgamma, tmp_path, verb, name):
     done = xgamma(verb, tmp_path / name)
     assert done.code == 3
     assert done.err.startswith("Error: ")
     assert "defect" not in done.err
 
 
-def test_a_text_beyond_all_bounds_is_not_read_to_its_end(tmp_path, monkeypatch):
+def test_a_text_above_the_limit_is_not_read_to_its_end(tmp_path, monkeypatch):
     monkeypatch.setattr(local_files, "LARGEST_TEXT", 1 << 20)
     path = tmp_path / "ids.txt"
     with path.open("wb") as file:
@@ -64,7 +64,7 @@ def test_a_text_beyond_all_bounds_is_not_read_to_its_end(tmp_path, monkeypatch):
         read_plan(path)
 
 
-def test_a_text_up_to_the_bound_is_read(tmp_path, monkeypatch):
+def test_a_text_up_to_the_limit_is_read(tmp_path, monkeypatch):
     path = tmp_path / "ids.txt"
     path.write_text("1\n2\n")
     monkeypatch.setattr(local_files, "LARGEST_TEXT", 4)

@@ -1,4 +1,4 @@
-"""What the command line says and returns when something is wrong."""
+"""Messages and exit codes of the command line when something is wrong."""
 
 import os
 import signal
@@ -32,7 +32,7 @@ def test_help_lists_the_verbs_and_exit_codes(xgamma):
     assert xgamma("-h").out == done.out
 
 
-def test_exit_codes_are_those_that_scripts_know_and_the_documentation_includes_their_table():
+def test_exit_codes_are_stable_and_the_documentation_includes_their_table():
     assert [int(code) for code in ExitCode] == [0, 1, 2, 3, 4, 5, 6, 130]
     pages = Path(__file__).resolve().parents[2] / "docs"
     assert "{include} _generated/exit-codes.md" in (pages / "cli.md").read_text(encoding="utf-8")
@@ -74,7 +74,7 @@ def test_version(xgamma):
         (["ingest", "here", "there", "--obs-id", "x"], "'x' is not a valid integer."),
     ],
 )
-def test_wrong_usage_is_two(xgamma, words, message):
+def test_wrong_usage_exits_with_2(xgamma, words, message):
     done = xgamma(*words)
     assert done.code == 2
     assert done.out == ""
@@ -85,7 +85,7 @@ def test_wrong_usage_is_two(xgamma, words, message):
 # --- configuration: 2, input: 3
 
 
-def test_a_bad_configuration_is_two_with_a_line_for_each_problem(xgamma, tmp_path):
+def test_a_bad_configuration_exits_with_2_and_a_line_for_each_problem(xgamma, tmp_path):
     path = tmp_path / "bad.yaml"
     path.write_text("datasets: {geom: {axes: {energy: {min: 3 TeV, max: 1 TeV}}}}\nfitt: {}")
     for verb in ("check", "plan", "run"):
@@ -97,7 +97,7 @@ def test_a_bad_configuration_is_two_with_a_line_for_each_problem(xgamma, tmp_pat
     )
 
 
-def test_what_is_not_there_is_three(xgamma, tmp_path, changed):
+def test_missing_input_exits_with_3(xgamma, tmp_path, changed):
     done = xgamma("run", tmp_path / "no.yaml")
     assert done == (3, "", f"Error: There is no configuration file {tmp_path / 'no.yaml'}.\n")
     done = xgamma("run", changed(f"observations: {{datastore: {tmp_path}/no}}"))
@@ -108,7 +108,7 @@ def test_what_is_not_there_is_three(xgamma, tmp_path, changed):
     assert not (tmp_path / "store").exists()
 
 
-def test_an_unknown_run_is_two(xgamma, changed, tiny_release, tmp_path):
+def test_an_unknown_run_exits_with_2(xgamma, changed, tiny_release, tmp_path):
     done = xgamma("run", changed("observations: {obs_ids: [1, 77]}"))
     assert done.code == 2
     assert done.err == "Error: observations.obs_ids: the datastore has no run 77; it has 3 runs from 1 to 3.\n"
@@ -117,7 +117,7 @@ def test_an_unknown_run_is_two(xgamma, changed, tiny_release, tmp_path):
     assert "the datastore has no run 77" in done.err
 
 
-def test_an_outdir_that_is_a_file_is_two(xgamma, config, tmp_path):
+def test_an_outdir_that_is_a_file_exits_with_2(xgamma, config, tmp_path):
     (tmp_path / "file").write_text("")
     for outdir in (tmp_path / "file", tmp_path / "file" / "below"):
         done = xgamma("run", config, "--outdir", outdir)
@@ -128,7 +128,7 @@ def test_an_outdir_that_is_a_file_is_two(xgamma, config, tmp_path):
         )
 
 
-def test_until_a_step_that_is_not_asked_for(xgamma, changed):
+def test_until_a_step_that_is_not_configured_exits_with_2(xgamma, changed):
     path = changed("steps: [observations, datasets]")
     done = xgamma("run", path, "--until", "fit")
     assert done.code == 2
@@ -137,7 +137,7 @@ def test_until_a_step_that_is_not_asked_for(xgamma, changed):
     )
 
 
-def test_a_part_of_a_later_version_is_two(xgamma, changed):
+def test_a_part_of_a_later_version_exits_with_2(xgamma, changed):
     text = "light_curve: {energy_edges: {min: 1 TeV, max: 10 TeV, nbins: 1}, source: crab}"
     done = xgamma("run", changed(text))
     assert done.code == 2
@@ -148,7 +148,7 @@ def test_a_part_of_a_later_version_is_two(xgamma, changed):
 # --- tracebacks
 
 
-def test_a_traceback_is_shown_on_request_only(xgamma, tmp_path):
+def test_a_traceback_is_printed_with_debug_only(xgamma, tmp_path):
     quiet = xgamma("run", tmp_path / "no.yaml")
     assert TRACEBACK not in quiet.err
     for words in (["--debug", "run", tmp_path / "no.yaml"], ["run", tmp_path / "no.yaml", "--debug"]):
@@ -158,7 +158,7 @@ def test_a_traceback_is_shown_on_request_only(xgamma, tmp_path):
         assert loud.err.endswith(quiet.err)
 
 
-def test_a_defect_is_one_and_asks_for_a_report(xgamma, config, monkeypatch):
+def test_an_unexpected_exception_exits_with_1_and_asks_for_a_report(xgamma, config, monkeypatch):
     def broken(path):
         raise ZeroDivisionError("in here")
 
@@ -191,7 +191,7 @@ def test_no_color_is_honoured(monkeypatch, xgamma, tmp_path, variable, coloured)
         (faults.point_away, "the on-region lies outside the field of view"),
     ],
 )
-def test_a_faulty_run_is_four_and_named(xgamma, changed, own_release, fault, reason):
+def test_a_faulty_run_exits_with_4_and_is_named(xgamma, changed, own_release, fault, reason):
     fault(own_release, 2)
     path = changed(release=own_release)
     done = xgamma("run", path, "--until", "datasets", "--json")
@@ -204,13 +204,13 @@ def test_a_faulty_run_is_four_and_named(xgamma, changed, own_release, fault, rea
     assert len(done.err.splitlines()) == 1
 
 
-def test_faulty_runs_alone_are_three(xgamma, changed, own_release):
+def test_faulty_runs_alone_exit_with_3(xgamma, changed, own_release):
     faults.remove_events(own_release, 2)
     done = xgamma("run", changed("observations: {obs_ids: [2]}", release=own_release))
     assert done == (3, "", "Error: No run can be used. Run 2: the event list is empty.\n")
 
 
-def test_check_foretells_runs_that_will_not_be_used(xgamma, changed, own_release):
+def test_check_names_runs_that_will_not_be_used(xgamma, changed, own_release):
     faults.point_away(own_release, 2)
     faults.remove_index_row(own_release, 3, "psf")
     done = xgamma("check", changed(release=own_release))
@@ -238,7 +238,7 @@ def test_ingest_of_faulty_runs(xgamma, own_release, tmp_path, caplog):
 # --- the fit did not converge: 5
 
 
-def test_an_unconverged_fit_is_five_with_all_its_results(xgamma, changed, tmp_path):
+def test_a_fit_that_does_not_converge_exits_with_5_and_prints_all_results(xgamma, changed, tmp_path):
     parameters = MODEL["components"][0]["spectral"]["parameters"]
     lost = [{**parameters[0], "value": -30}, {**parameters[1], "value": 1e-3}, parameters[2]]
     spectral = {"type": "PowerLawSpectralModel", "parameters": lost}
@@ -255,7 +255,7 @@ def test_an_unconverged_fit_is_five_with_all_its_results(xgamma, changed, tmp_pa
     assert again.document["computed"] == []
 
 
-def test_a_fit_that_cannot_be_made_is_five_with_the_datasets(xgamma, changed, tmp_path):
+def test_a_fit_that_cannot_be_made_exits_with_5_and_writes_the_datasets(xgamma, changed, tmp_path):
     done = xgamma("run", changed("fit: {fit_range: {min: 10 TeV, max: 14 TeV}}"))
     assert done.code == 5
     assert done.err.startswith("Error: No bin is left to fit: the fit range and the safe masks exclude them all.")
@@ -270,7 +270,7 @@ def test_a_fit_that_cannot_be_made_is_five_with_the_datasets(xgamma, changed, tm
 # --- interrupted: 130
 
 
-def test_an_interrupt_between_steps_is_130(xgamma, config, monkeypatch):
+def test_an_interrupt_between_steps_exits_with_130(xgamma, config, monkeypatch):
     def interrupted(self, *_):
         raise KeyboardInterrupt
 
@@ -289,7 +289,7 @@ def test_an_interrupt_between_steps_is_130(xgamma, config, monkeypatch):
         ImportError("half a module"),
     ],
 )
-def test_an_interrupt_that_a_library_makes_another_error_of_is_130(xgamma, config, monkeypatch, error):
+def test_an_interrupt_that_a_library_turns_into_another_error_exits_with_130(xgamma, config, monkeypatch, error):
     def interrupted(self, *_):
         try:
             os.kill(os.getpid(), signal.SIGINT)
@@ -304,7 +304,7 @@ def test_an_interrupt_that_a_library_makes_another_error_of_is_130(xgamma, confi
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_an_error_without_an_interrupt_is_what_it_was(xgamma, config, monkeypatch):
+def test_an_error_without_an_interrupt_keeps_its_exit_code(xgamma, config, monkeypatch):
     def refused(self, *_):
         raise StoreError("s3://bucket cannot be read.")
 
@@ -312,7 +312,7 @@ def test_an_error_without_an_interrupt_is_what_it_was(xgamma, config, monkeypatc
     assert xgamma("run", config) == (3, "", "Error: s3://bucket cannot be read.\n")
 
 
-def test_ctrl_c_ends_a_run_that_the_next_one_goes_on_from(xgamma, nights_release, tmp_path):
+def test_a_run_resumes_after_ctrl_c(xgamma, nights_release, tmp_path):
     path = tmp_path / "my.yaml"
     config_of(nights_release, tmp_path / "out" / "store").write(path)
     # A slow disk, so that there is time to interrupt.

@@ -1,4 +1,4 @@
-"""The verbs that say that they write nothing leave every byte and every time of change of a store as it was."""
+"""Verbs that only read leave every byte and every time of change of a store as it was."""
 
 import hashlib
 import importlib.util
@@ -64,7 +64,7 @@ def stage(made, tmp_path):
     return Path(shutil.copytree(made / "out", tmp_path / "out")) / "store"
 
 
-def test_every_verb_that_says_so_is_tested():
+def test_every_verb_that_claims_to_write_nothing_is_tested():
     assert {verb for verb, (_, text) in VERBS.items() if "writes nothing" in text} == set(READERS)
 
 

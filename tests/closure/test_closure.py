@@ -1,4 +1,4 @@
-"""The truth comes back from simulated sets; a wrong truth, a wrong response or wrong errors do not pass."""
+"""Simulated sets recover the truth; a wrong truth, a wrong response and wrong errors are detected."""
 
 import dataclasses
 
@@ -46,7 +46,7 @@ def is_off(ratio_and_error):
     return abs(ratio - 1) > LEVEL * error
 
 
-def test_the_truth_comes_back(results):
+def test_fits_of_simulated_sets_recover_the_truth(results):
     found = findings(results)
     assert results["success"].all()
     assert [finding.what for finding in found] == ["index", "amplitude"] + ["point"] * 8 + ["limit"] * 8
@@ -55,17 +55,17 @@ def test_the_truth_comes_back(results):
     assert not is_off(excess_ratio(results))
 
 
-def test_points_and_limits_are_asked_for_from_20_expected_counts_up(results):
+def test_points_and_limits_are_tested_from_20_expected_counts_on(results):
     for finding in findings(results):
         assert finding.is_asked == (finding.energy is None or finding.counts >= 20)
 
 
-def test_a_wrong_index_is_found_out(results):
+def test_a_wrong_index_is_detected(results):
     truth = results["truth"] + [0.1, 0.0]
     assert wrong(results.assign(truth=truth)) == {"index"}
 
 
-def test_errors_that_are_too_small_or_too_large_are_found_out(results):
+def test_wrong_sizes_of_errors_are_detected(results):
     for factor in (0.5, 2.0):
         assert wrong(results.assign(error=factor * results["error"])) == {"index", "amplitude"}
         scaled = {name: factor * results[name] for name in ("norm_errn", "norm_errp")}
@@ -73,12 +73,12 @@ def test_errors_that_are_too_small_or_too_large_are_found_out(results):
         assert wrong(results.assign(scaled)) == asked
 
 
-def test_limits_that_are_too_low_are_found_out(results):
+def test_limits_that_are_too_low_are_detected(results):
     asked = {f.title for f in findings(results) if f.is_asked and f.what == "limit"}
     assert wrong(results.assign(norm_ul=results["norm"])) == asked
 
 
-def test_an_effective_area_that_is_a_tenth_too_large_is_found_out(trial):
+def test_an_effective_area_that_is_10_percent_too_large_is_detected(trial):
     response = dataclasses.replace(trial.plan.response, area=1.1 * trial.plan.response.area)
     published = simulator_of(dataclasses.replace(trial.plan, response=response)).published
     simulator = dataclasses.replace(simulator_of(trial.plan), published=published)
@@ -119,7 +119,7 @@ def test_sets_without_a_fit_and_points_without_a_norm_are_left_out(results):
     assert {finding.coverage.count for finding in found} == {70}
 
 
-def test_fewer_than_two_fits_tell_nothing(results):
+def test_fewer_than_two_fits_give_no_finding(results):
     success = np.arange(SETS) == 0
     with pytest.raises(DataError, match="1 of 80 fits converged, which tells nothing"):
         findings(results.assign(success=("set", success)))

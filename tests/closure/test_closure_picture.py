@@ -1,4 +1,4 @@
-"""The picture of a closure shows what it is given, with units on its axes."""
+"""The picture of a closure shows its input, with units on its axes."""
 
 import numpy as np
 from matplotlib.figure import Figure

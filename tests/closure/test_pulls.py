@@ -36,7 +36,7 @@ def test_mean_and_width_hold_within_three_standard_errors(pulls, holds):
     assert moments(pulls).holds is holds
 
 
-def test_the_promised_probabilities_are_those_of_a_gaussian():
+def test_the_nominal_probabilities_are_those_of_a_gaussian():
     assert [two_sided(n) for n in (1.0, 2.0, 3.0)] == pytest.approx([0.6826894921, 0.9544997361, 0.9973002039])
     assert [one_sided(n) for n in (0.0, 2.0)] == pytest.approx([0.5, 0.9772498681])
 
@@ -46,7 +46,7 @@ def test_coverage_counts_the_intervals_that_hold_the_truth_ends_included():
     assert coverage(low, high, np.full(5, 1.0), 0.5) == Coverage(3, 4, 0.5)
 
 
-def test_an_interval_without_an_end_that_is_known_does_not_count():
+def test_an_interval_with_an_unknown_end_does_not_count():
     unknown = np.array([np.nan, 0.0])
     assert coverage(unknown, np.ones(2), np.zeros(2), 0.5) == Coverage(1, 1, 0.5)
     assert coverage(np.zeros(2), np.ones(2), unknown, 0.5) == Coverage(1, 1, 0.5)

@@ -1,4 +1,4 @@
-"""A set in memory is the release of its seed, and goes the way that the files of a release go."""
+"""A set in memory equals the release of its seed, and is reduced as the files of a release are."""
 
 import dataclasses
 
@@ -89,7 +89,7 @@ def test_a_set_gives_what_an_analysis_of_its_files_gives(release, trial, stacks,
         np.testing.assert_array_equal(estimated[name].values[0], points[name].values, err_msg=name)
 
 
-def test_a_set_without_noise_closes_exactly(trial, stacks):
+def test_a_set_without_noise_gives_the_truth_exactly(trial, stacks):
     signal = npred_signal(stacks, trial.models())
     background = stacks["acceptance"] / stacks["acceptance_off"]
     exact = stacks.assign(counts=stacks["counts"].copy(data=(signal + background).values))
@@ -124,6 +124,6 @@ def test_the_true_norm_is_that_of_the_true_counts(trial, stacks):
         (Plan(), {"datasets": {"background": {"method": "reflected"}}}, r"flux_points\.energy: no energies"),
     ],
 )
-def test_what_cannot_close_is_refused_before_anything_is_drawn(plan, document, sentence):
+def test_a_trial_that_cannot_close_raises_before_any_draw(plan, document, sentence):
     with pytest.raises(ConfigError, match=sentence):
         trial_of(plan, None if document is None else AnalysisConfig(**document))

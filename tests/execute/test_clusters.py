@@ -1,4 +1,4 @@
-"""Clusters that are not there, go away or lose workers, and Ctrl-C; every process here is a real one."""
+"""Clusters that are missing, stop or lose workers, and Ctrl-C, with real processes."""
 
 import asyncio
 import json
@@ -89,14 +89,14 @@ def digests(url):
 # Schedulers
 
 
-def test_an_address_where_nobody_listens_gets_a_sentence_in_bounded_time():
+def test_an_address_without_a_server_raises_in_bounded_time():
     began = time.monotonic()
     with pytest.raises(ClusterError, match=r"no dask scheduler answers at tcp://127\.0\.0\.1:9 within 1 s"):
         run_blocks(len, ["a", "b"], "x", Workers(scheduler="tcp://127.0.0.1:9"))
     assert time.monotonic() - began < 30
 
 
-def test_a_server_of_something_else_is_no_scheduler():
+def test_a_server_that_is_no_scheduler_raises():
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer():
@@ -109,18 +109,18 @@ def test_a_server_of_something_else_is_no_scheduler():
 
 
 @pytest.mark.parametrize("address", ["nonsense", "smtp://host:1"])
-def test_what_is_no_address_is_refused(address):
+def test_an_invalid_address_raises(address):
     with pytest.raises(ConfigError, match=r"is no address: .*Write tcp://HOST:PORT"):
         run_blocks(len, ["a", "b"], "x", Workers(scheduler=address))
 
 
-def test_a_scheduler_without_workers_gets_a_sentence(other, monkeypatch):
+def test_a_scheduler_without_workers_raises(other, monkeypatch):
     monkeypatch.setattr(cluster, "WORKERLESS_SECONDS", 0.5)
     with pytest.raises(ClusterError, match="has had no worker for 0 s"):
         run_blocks(len, ["a", "b"], "x", Workers(scheduler=other.address))
 
 
-def test_workers_with_other_software_are_refused_before_any_work(other, tmp_path):
+def test_workers_with_other_software_raise_before_any_work(other, tmp_path):
     information = tmp_path / "xgamma-0.0.1.dist-info"
     information.mkdir()
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: xgamma\nVersion: 0.0.1\n")
@@ -129,7 +129,7 @@ def test_workers_with_other_software_are_refused_before_any_work(other, tmp_path
         run_blocks(len, ["a", "b"], "x", Workers(scheduler=other.address))
 
 
-def test_workers_that_cannot_load_xgamma_end_in_a_sentence(other, tmp_path, monkeypatch):
+def test_workers_that_cannot_import_xgamma_raise(other, tmp_path, monkeypatch):
     (tmp_path / "xgamma.py").write_text("")
     other.add_worker(tmp_path)
     with distributed.Client(other.address) as client:
@@ -140,7 +140,7 @@ def test_workers_that_cannot_load_xgamma_end_in_a_sentence(other, tmp_path, monk
         run_blocks(len, ["a", "b"], "x", Workers(scheduler=other.address))
 
 
-def test_workers_that_all_go_away_get_a_sentence(other, monkeypatch, tmp_path):
+def test_the_loss_of_all_workers_raises(other, monkeypatch, tmp_path):
     worker = other.add_worker()
     monkeypatch.setattr(cluster, "_LOOK_SECONDS", 0.2)
 
@@ -156,7 +156,7 @@ def test_workers_that_all_go_away_get_a_sentence(other, monkeypatch, tmp_path):
     killer.join()
 
 
-def test_a_scheduler_that_goes_away_ends_a_command_and_the_next_one_makes_the_same_bytes(
+def test_the_loss_of_the_scheduler_ends_a_command_and_the_next_gives_the_same_bytes(
     other, nights_release, tmp_path, small_blocks, capsys
 ):
     until_datasets(config_of(nights_release, tmp_path / "undisturbed"))
@@ -188,9 +188,7 @@ def test_a_scheduler_that_goes_away_ends_a_command_and_the_next_one_makes_the_sa
 
 @pytest.mark.parametrize("asked", ["_wait_for_workers", "_get_versions"])
 @pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP])
-def test_a_scheduler_that_goes_away_while_it_is_asked_for_its_software_gets_a_sentence(
-    other, monkeypatch, asked, fault
-):
+def test_a_scheduler_lost_during_the_version_check_raises(other, monkeypatch, asked, fault):
     other.add_worker()
     monkeypatch.setattr(cluster, "WORKERLESS_SECONDS", 5.0)
     whole = getattr(distributed.Client, asked)
@@ -221,7 +219,7 @@ def test_a_scheduler_that_goes_away_while_it_is_asked_for_its_software_gets_a_se
         {"scheduler": {"host": {}, "packages": {}}, "workers": {}, "client": {}},
     ],
 )
-def test_a_scheduler_that_answers_anything_gets_a_sentence(other, monkeypatch, answer):
+def test_a_scheduler_with_invalid_answers_raises(other, monkeypatch, answer):
     other.add_worker()
 
     async def answered(client, *given, **options):
@@ -242,7 +240,7 @@ def test_a_block_whose_worker_dies_once_is_done_by_another(tmp_path):
     assert (tmp_path / "once").exists()
 
 
-def test_a_block_that_kills_each_worker_is_named_and_the_others_are_kept(tmp_path):
+def test_a_block_that_kills_each_worker_is_named_and_the_other_results_are_returned(tmp_path):
     names = [f"run {n}" for n in range(6)]
     with pytest.raises(WorkerLostError, match=r"given run 3 died\. Mostly memory runs out") as lost:
         run_blocks(number_or_death, [(n, 3, tmp_path) for n in range(6)], "x", Workers(2), names)
@@ -279,7 +277,7 @@ def alive_in(session):
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_an_interrupted_command_ends_soon_leaves_no_process_and_is_resumed(n_jobs, nights_release, tmp_path):
+def test_an_interrupted_command_ends_soon_leaves_no_process_and_can_be_resumed(n_jobs, nights_release, tmp_path):
     store = tmp_path / "store"
     config_of(nights_release, store, f"general: {{n_jobs: {n_jobs}}}").write(tmp_path / "config.yaml")
     (tmp_path / "ask.py").write_text(ASK)

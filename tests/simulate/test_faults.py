@@ -1,4 +1,4 @@
-"""The ways to damage a release do what they say, and leave the other runs alone."""
+"""The functions that damage a release change what they name, and leave the other runs alone."""
 
 import zlib
 
@@ -55,7 +55,7 @@ def test_removed_hdus_are_gone(release):
     assert "aeff" not in {str(kind).strip() for kind in index["HDU_TYPE"][index["OBS_ID"] == DAMAGED]}
 
 
-def test_spoilt_events_are_as_they_say(release):
+def test_damaged_events_have_the_values_that_the_fault_names(release):
     faults.spoil_energies(release, DAMAGED)
     energies = events(release)[0]["ENERGY"]
     assert np.isnan(energies[0])

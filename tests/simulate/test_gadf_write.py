@@ -77,7 +77,7 @@ def test_every_response_has_its_classes_axes_and_values(tmp_path, kind):
         np.testing.assert_array_equal(table.data[column][0], values[variable].T.astype("f4"))
 
 
-def test_a_response_of_another_shape_is_refused():
+def test_a_response_of_another_shape_raises():
     axes, values, _ = response("aeff_2d")
     with pytest.raises(DataError, match=r"aeff_2d: expected 'aeff' of shape \(4, 2\), got shape \(2, 4\)"):
         irf_hdu("aeff_2d", axes, {"aeff": values["aeff"].T})
@@ -130,12 +130,12 @@ def test_a_keyword_keeps_its_value(value):
 
 
 @pytest.mark.parametrize("value", ["ü", "x" * 69, float("nan"), float("inf")])
-def test_a_keyword_that_fits_cannot_hold_is_refused(value):
+def test_a_keyword_that_fits_cannot_hold_raises(value):
     with pytest.raises(DataError, match="Keyword KEY holds a finite number or at most 68 ASCII characters"):
         header_bytes({"KEY": value})
 
 
-def test_text_that_is_not_ascii_is_refused():
+def test_text_that_is_not_ascii_raises():
     with pytest.raises(DataError, match="FITS holds ASCII text only"):
         hdu_index_hdu([HduRow(1, "events", "events", "dätä", "a.fits", "EVENTS", 1)])
 
@@ -148,6 +148,6 @@ def test_the_ending_of_the_name_says_whether_it_is_compressed(tmp_path):
     assert gzip.decompress((tmp_path / "x.fits.gz").read_bytes()) == (tmp_path / "x.fits").read_bytes()
 
 
-def test_an_unwritable_place_is_said(tmp_path):
+def test_an_unwritable_path_raises(tmp_path):
     with pytest.raises(OutputError, match="cannot be written"):
         write_fits(tmp_path / "absent" / "x.fits", [])

@@ -1,4 +1,4 @@
-"""Whole simulated releases: bytes, counts, times, positions, energies, and who can read them."""
+"""Simulated releases: bytes, counts, times, positions, energies, and their readers."""
 
 import dataclasses
 import hashlib
@@ -139,7 +139,7 @@ def test_a_gaussian_source_has_its_width(tmp_path):
     assert np.sqrt(square.mean() / 2) == pytest.approx(0.3, rel=4 / np.sqrt(4 * len(events)))
 
 
-def test_any_spectral_model_can_shine(tmp_path):
+def test_any_spectral_model_can_be_simulated(tmp_path):
     spectral = {
         "type": "ExpCutoffPowerLawSpectralModel",
         "parameters": [
@@ -157,7 +157,7 @@ def test_any_spectral_model_can_shine(tmp_path):
     assert np.mean(energies > 10) < 0.01
 
 
-def test_a_spectral_model_that_is_not_known_is_refused_before_anything_is_written(tmp_path):
+def test_a_spectral_model_that_is_not_known_raises_before_anything_is_written(tmp_path):
     source = Source(spectral={"type": "PowerLawSpectralModl", "parameters": []})
     with pytest.raises(UnknownNameError, match="Did you mean 'PowerLawSpectralModel'"):
         simulate(Plan(source=source), tmp_path / "release")
@@ -216,7 +216,7 @@ def test_point_like_releases_have_no_psf(tmp_path):
     assert kinds == {"events", "gti", "aeff_2d", "edisp_2d", "rad_max_2d"}
 
 
-def test_the_truth_travels_with_the_release(demo):
+def test_the_release_holds_its_truth(demo):
     assert read_plan(demo.path / "truth.yaml") == Plan()
     [model] = Models.read(demo.path / "models.yaml")
     assert model.name == "crab"
@@ -237,7 +237,7 @@ def test_progress_counts_runs(tmp_path):
     assert seen == [(1, 3), (2, 3), (3, 3)]
 
 
-def test_a_folder_that_is_not_empty_is_kept(tmp_path):
+def test_a_folder_that_is_not_empty_raises_and_stays(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(OutputExistsError, match=r"is not empty\. Choose another folder"):
         simulate(SHORT, tmp_path)
@@ -253,7 +253,7 @@ def test_overwriting_leaves_nothing_of_the_earlier_release(tmp_path):
     assert digests(tmp_path / "release") == digests(tmp_path / "fresh")
 
 
-def test_a_place_that_cannot_be_a_folder_is_said(tmp_path):
+def test_a_path_that_cannot_be_a_folder_raises(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be made"):
         simulate(SHORT, tmp_path / "file" / "release")

@@ -5,10 +5,10 @@ import pytest
 
 from xgamma.simulate import AnalyticResponse
 from xgamma.simulate.responses import (
+    analytic_area,
     background_spectrum,
     containment,
     cumulative,
-    effective_area,
     log_migration,
     log_spectrum,
     psf_radius,
@@ -31,7 +31,7 @@ def test_effective_area_rises_with_energy_and_falls_with_offset():
     assert np.all(np.diff(area, axis=1) < 0)
     energy, offset = area_table(AnalyticResponse(), 1.0).axes
     np.testing.assert_allclose(
-        area, effective_area(AnalyticResponse(), energy.center[:, None], offset.center), rtol=1e-5
+        area, analytic_area(AnalyticResponse(), energy.center[:, None], offset.center), rtol=1e-5
     )
 
 

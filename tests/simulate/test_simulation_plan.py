@@ -23,7 +23,7 @@ def test_the_catalogue_declares_the_default_plan(repository):
     assert read_plan(repository / "catalogs" / "simulated-crab.yaml") == Plan()
 
 
-def test_the_catalogue_says_licence_and_citation(repository):
+def test_the_catalogue_names_licence_and_citation(repository):
     for path in (repository / "catalogs").glob("*.yaml"):
         document = yaml.safe_load(path.read_text())
         assert {"schema", "name", "title", "licence", "citation"} <= set(document)
@@ -60,7 +60,7 @@ def test_quantities_are_read_in_any_unit():
     assert Plan(start=datetime(2025, 1, 1, 20)).start == "2025-01-01T20:00:00"
 
 
-def test_a_source_takes_a_model():
+def test_a_source_accepts_a_model():
     source = Source(spectral=LogParabolaSpectralModel(alpha=2.2))
     assert source.spectral["type"] == "LogParabolaSpectralModel"
     assert plan_from_document(plan_document(Plan(source=source))).source == source
@@ -93,13 +93,13 @@ def test_a_source_takes_a_model():
         ({"source": "crab"}, "simulation.source: expected a mapping of names to values, got 'crab'."),
     ],
 )
-def test_a_wrong_document_is_refused_with_a_sentence(document, sentence):
+def test_a_wrong_document_raises(document, sentence):
     with pytest.raises(ConfigError) as error:
         plan_from_document(document)
     assert str(error.value).startswith(sentence)
 
 
-def test_a_file_without_a_simulation_is_refused(tmp_path):
+def test_a_file_without_a_simulation_raises(tmp_path):
     (tmp_path / "other.yaml").write_text("name: other\n")
     with pytest.raises(ConfigError, match="declares no simulation"):
         read_plan(tmp_path / "other.yaml")

@@ -1,4 +1,4 @@
-"""The places where the laws of the store hold: memory, a folder, a bucket."""
+"""The kinds of location that a store is tested in: memory, a folder, a bucket."""
 
 import pytest
 

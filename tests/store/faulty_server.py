@@ -1,4 +1,4 @@
-"""A server of S3 behind which another one answers: by a seeded plan it refuses, stalls, cuts and forgets."""
+"""A proxy of an S3 server that refuses, stalls, cuts and loses answers by a seeded plan."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FAULTS = (
 
 
 class FaultyServer:
-    """A proxy in front of a server; ``plan`` says what happens to each request.
+    """A proxy in front of a server; ``plan`` decides what happens to each request.
 
     Parameters
     ----------

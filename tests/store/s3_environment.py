@@ -1,4 +1,4 @@
-"""What every server of S3 that the tests start has: a key, and one bucket, ``products``."""
+"""What every S3 server of the tests has: a key, and one bucket, ``products``."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""The server of S3 that the tests ask: moto in this process, or what XGAMMA_TEST_S3 names."""
+"""The S3 server of the tests: moto in this process, or the one that XGAMMA_TEST_S3 names."""
 
 import os
 
@@ -32,7 +32,7 @@ def s3(s3_server):
 
 @pytest.fixture
 def asked(s3):
-    """Return a function that says how many requests another one takes."""
+    """Return a function that counts the requests of another one."""
 
     def asked(function, *given):
         before = len(s3.requests)
@@ -44,7 +44,7 @@ def asked(s3):
 
 @pytest.fixture
 def moto(s3):
-    """The server, where it can be told to misbehave."""
+    """The server, where it can be configured to fail."""
     if s3.is_real:
         pytest.skip("a real server does not do what it is told")
     return s3

@@ -1,4 +1,4 @@
-"""S3 on loopback, by moto: it counts what it is asked and, when told so, ignores conditions as some servers do."""
+"""S3 on loopback by moto, with counted requests and, on demand, without conditional writes."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""A store on a server that refuses, stalls, cuts and forgets: right, or one sentence, and whole again afterwards."""
+"""A store on a server that refuses, stalls and cuts: right values or one error, and whole afterwards."""
 
 import collections
 import dataclasses
@@ -103,7 +103,7 @@ def attempts(store):
     return {path.rpartition("/zarr.json")[0] for path in paths if path.count("/") == 3 and path.endswith("/zarr.json")}
 
 
-def test_on_a_faulty_server_a_store_is_right_or_says_so_and_is_whole_afterwards(server, sound, s3_server):
+def test_a_store_on_a_faulty_server_is_right_or_raises_and_is_whole_afterwards(server, sound, s3_server):
     work(sound, collections.Counter())
     expected = content(Store(sound))
     tally = collections.Counter()
@@ -129,7 +129,7 @@ def test_on_a_faulty_server_a_store_is_right_or_says_so_and_is_whole_afterwards(
     assert tally["survived"] > tally["refused"] > 0
 
 
-def test_an_analysis_on_a_faulty_server_ends_with_the_bytes_of_an_undisturbed_one(
+def test_an_analysis_on_a_faulty_server_gives_the_bytes_of_one_on_a_sound_server(
     server, sound, s3_server, tiny_release, monkeypatch
 ):
     # Many requests at once, on a machine that may be busy.
@@ -188,7 +188,7 @@ ONCE = [(verb, fault) for verb in VERBS for fault in QUICK if fault not in FOR_R
 
 
 @pytest.mark.parametrize(("verb", "fault"), [*ONCE, ("GET", "stall"), ("CREATE", "stall"), ("DELETE", "stall")])
-def test_what_happens_once_is_not_noticed_and_what_lasts_is_said_to_be_the_server(server, sound, verb, fault):
+def test_a_failed_request_is_repeated_and_lasting_failures_name_the_server(server, sound, verb, fault):
     backend = open_backend(sound)
     backend.replace("a", b"a" * 100)
     assert ask(server, verb, fault, 1, backend) == (None, 2)
@@ -201,7 +201,7 @@ BROKEN = [(verb, "cut in the answer") for verb in ("GET", "LIST", "FOLDERS", "DE
 
 
 @pytest.mark.parametrize(("verb", "fault"), [*BROKEN, ("GET", "stall in the answer"), ("LIST", "stall in the answer")])
-def test_an_answer_that_breaks_off_is_asked_for_again(server, sound, verb, fault):
+def test_a_truncated_answer_is_requested_again(server, sound, verb, fault):
     backend = open_backend(sound)
     backend.replace("a", b"a" * 100)
     assert ask(server, verb, fault, 1, backend) == (None, 2)
@@ -212,7 +212,7 @@ def test_an_answer_that_breaks_off_is_asked_for_again(server, sound, verb, fault
 
 @pytest.mark.parametrize("what", ["record.json", "zarr.json", "x/c.0.0", "n/c.0", "_names", "store.json"])
 @pytest.mark.parametrize("read", ["get", "open", "columns"])
-def test_an_object_that_comes_short_is_never_taken_for_whole(server, sound, what, read):
+def test_a_truncated_object_is_never_accepted(server, sound, what, read):
     store = Store(sound)
     store.put("dl4", key(1), product(1), {})
     store.set_name("best", "dl4", key(1))
@@ -228,7 +228,7 @@ def test_an_object_that_comes_short_is_never_taken_for_whole(server, sound, what
             fresh.read_columns("dl4", key(1), "", ["n", "x"], 1, 2)
 
 
-def test_the_answer_to_a_record_is_lost_and_the_record_is_the_writers_own(server, sound):
+def test_a_record_whose_answer_was_lost_belongs_to_its_writer(server, sound):
     store = Store(sound)
     server.plan = lambda method, path: "lost answer" if lose(method, path) else None
     lost = []
@@ -245,7 +245,7 @@ def test_the_answer_to_a_record_is_lost_and_the_record_is_the_writers_own(server
     xr.testing.assert_identical(store.get("dl4", key(1)), product(1)[""])
 
 
-def test_options_of_the_environment_stand_over_ours(monkeypatch):
+def test_options_of_the_environment_override_the_defaults(monkeypatch):
     monkeypatch.setenv("AWS_TIMEOUT", "7s")
     monkeypatch.setenv("AWS_PROXY_URL", "http://127.0.0.1:1")
     found = retries.client_options("AWS")

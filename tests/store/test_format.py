@@ -1,4 +1,4 @@
-"""The format as published: every product is as it says, a stranger can read it, and what breaks it is found."""
+"""The published format: every product conforms, an independent reader reads it, and violations are found."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_runs_of_a_real_telescope_are_as_the_format_says(gammapy_data, tmp_path)
     assert texts(validate(tmp_path / "store")) == []
 
 
-def test_the_specification_knows_what_the_code_writes():
+def test_the_specification_names_everything_that_the_code_writes():
     assert {KIND, rows.ROWS, stack.STACK, fit.FIT, flux_points.POINTS} == set(PRODUCTS)
     assert set(documents.RECORD) == {field.name for field in dataclasses.fields(Record)}
     assert ROLES == IRF_ROLES
@@ -177,7 +177,7 @@ def test_a_reader_made_from_the_page_alone_reads_every_product(store):
                 np.testing.assert_array_equal(values, ours[name].values)
 
 
-def test_a_stranger_computes_the_digests_of_the_records(store):
+def test_an_independent_reader_computes_the_digests_of_the_records(store):
     for record in plain_reader.products(store.url):
         found = {
             group: plain_reader.content_digest(*plain_reader.read_group(store.url, record, group))
@@ -186,7 +186,7 @@ def test_a_stranger_computes_the_digests_of_the_records(store):
         assert found == record["digests"]
 
 
-def test_a_stranger_reads_counts_edges_names_and_good_times(store, tiny_release, tmp_path):
+def test_an_independent_reader_reads_counts_edges_names_and_good_times(store, tiny_release, tmp_path):
     analysis = whole(config_of(tiny_release, tmp_path / "store"))
     stacked = analysis.datasets[0]
     (record,) = (r for r in plain_reader.products(store.url) if r["kind"] == "stack")
@@ -268,7 +268,7 @@ def broken(ds, what, name):
 
 @given(st.data())
 @settings(max_examples=200)
-def test_what_is_broken_at_random_is_found(groups, data):
+def test_random_damage_is_found(groups, data):
     kind, group, what, name = data.draw(st.sampled_from(mutations(groups)))
     changed = {**groups[kind], group: broken(groups[kind][group], what, name)}
     found = product_violations(changed, PRODUCTS[kind])
@@ -309,7 +309,7 @@ VALUES = {
 
 
 @pytest.mark.parametrize("name", VALUES)
-def test_values_that_break_a_law_are_found(groups, name):
+def test_values_that_violate_a_law_are_found(groups, name):
     kind, change, sentence = VALUES[name]
     changed = {group: ds.copy(deep=True) for group, ds in groups[kind].items()}
     changed[""].attrs = json.loads(json.dumps(changed[""].attrs))
@@ -374,7 +374,7 @@ LAYOUT = {
 
 
 @pytest.mark.parametrize("name", LAYOUT)
-def test_a_group_that_is_laid_out_otherwise_is_found(own, name):
+def test_a_group_with_another_layout_is_found(own, name):
     change, sentence = LAYOUT[name]
     record = only(own, "stack")
     edited(own, f"{record.folder}/zarr.json", change)
@@ -382,7 +382,7 @@ def test_a_group_that_is_laid_out_otherwise_is_found(own, name):
     assert found.startswith(f"stack/{record.key} ")
 
 
-def test_what_cannot_be_decoded_is_found(own):
+def test_a_chunk_that_cannot_be_decoded_is_found(own):
     record = only(own, "stack")
     Path(own.url, record.folder, "counts", "c.0.0.0").write_bytes(b"no blosc at all")
     Path(own.url, only(own, "fit").folder, "covariance", "c.0.0").unlink()
@@ -397,7 +397,7 @@ def test_what_cannot_be_decoded_is_found(own):
 
 @given(st.data())
 @settings(max_examples=40)
-def test_a_record_that_lacks_a_field_or_has_it_otherwise_is_found(spare, data):
+def test_a_record_with_a_missing_or_wrong_field_is_found(spare, data):
     record = data.draw(st.sampled_from(spare.ls()))
     field = data.draw(st.sampled_from(sorted(documents.RECORD)))
     path = Path(spare.url, record.kind, record.key, "record.json")
@@ -426,7 +426,7 @@ def _places(document, path=()):
 
 @given(st.data())
 @settings(max_examples=50)
-def test_a_group_with_anything_in_the_place_of_anything_ends_in_sentences(spare, data):
+def test_a_group_with_any_replaced_value_gives_violations_and_no_exception(spare, data):
     record = data.draw(st.sampled_from(spare.ls()))
     path = Path(spare.url, record.folder, "zarr.json")
     sound = path.read_bytes()
@@ -451,7 +451,7 @@ def test_validate_reads_no_events(own):
     assert texts(validate(own.url)) == []
 
 
-def test_a_number_beyond_the_names_is_refused(own):
+def test_an_index_beyond_the_names_raises(own):
     record = only(own, "stack")
     edited(own, f"{record.folder}/zarr.json", lambda document: document["attributes"].update(dataset_names=[]))
     # As in a store of xgamma 0.1.0, whose records say nothing of the metadata.
@@ -461,7 +461,7 @@ def test_a_number_beyond_the_names_is_refused(own):
             read(record.key)
 
 
-def test_what_a_record_says_of_its_product_is_compared(own):
+def test_the_texts_of_a_record_are_compared_with_its_product(own):
     record = only(own, "rows")
 
     def change(document):
@@ -505,7 +505,7 @@ def test_products_of_a_version_without_schema_are_found(own, groups):
 # --- what a reader passes over, and what it refuses
 
 
-def test_what_is_not_specified_is_passed_over(own, groups):
+def test_products_of_unspecified_kinds_are_skipped(own, groups):
     extra = groups["stack"][""].assign(colour=("dataset", [1.0], {"units": ""})).assign_attrs(mood="good")
     own.put("light-curve", "0" * 32, {"": xr.Dataset({"a": ("x", [1.0])})}, {})
     record = only(own, "stack")
@@ -521,14 +521,14 @@ def test_what_is_not_specified_is_passed_over(own, groups):
     ]
 
 
-def test_attempts_without_a_record_are_passed_over(own):
+def test_attempts_without_a_record_are_skipped(own):
     record = only(own, "fit")
     Path(own.url, "fit", record.key, "record.json").unlink()
     found = validate(own.url)
     assert (texts(found), found.skipped) == ([], [f"fit/{record.key}: no record, so it is no product"])
 
 
-def test_newer_versions_are_refused(own):
+def test_newer_versions_raise(own):
     record = only(own, "fit")
     edited(own, f"fit/{record.key}/record.json", lambda document: document.update(schema=2))
     assert texts(validate(own.url)) == [f"fit/{record.key} record.json schema: expected 1, got 2."]
@@ -541,13 +541,13 @@ def test_newer_versions_are_refused(own):
     assert texts(validate(own.url)) == ["store.json schema: expected 1, got 2."]
 
 
-def test_spectra_of_a_newer_version_are_refused(groups):
+def test_spectra_of_a_newer_version_raise(groups):
     newer = groups["stack"][""].assign_attrs(schema_version=2)
     with pytest.raises(DataError, match="Expected spectra of schema_version 1, got 2; install a newer xgamma"):
         Datasets.from_xarray(newer)
 
 
-def test_arrays_of_other_codecs_are_refused(own):
+def test_arrays_of_other_codecs_raise(own):
     record = only(own, "stack")
     edited(own, f"{record.folder}/zarr.json", _node("counts", codecs=[{"name": "bytes"}]))
     with pytest.raises(StoreError, match="counts: expected the codecs bytes, blosc, got"):
@@ -572,7 +572,7 @@ def test_a_product_is_found_by_its_place_with_or_without_the_attempt(store):
         validate(f"{store.url}/stack/{record.key[:8]}")
 
 
-def test_an_attempt_that_is_not_published_is_refused(own):
+def test_an_attempt_that_is_not_published_raises(own):
     record = only(own, "stack")
     other = Path(shutil.copytree(Path(own.url, record.folder), Path(own.url, "stack", record.key, "0123456789ab")))
     for use in (validate, functools.partial(xr.open_dataset, engine=XgammaBackend)):
@@ -610,7 +610,7 @@ def test_spectra_with_several_binnings_in_one_file_are_checked(groups, tmp_path)
         validate(tmp_path / "what.zarr")
 
 
-def test_a_product_without_its_record_is_known_by_what_it_says(store, tmp_path):
+def test_a_product_without_its_record_is_recognised_by_its_attributes(store, tmp_path):
     for record in store.ls():
         alone = Path(shutil.copytree(Path(store.url, record.folder), tmp_path / record.kind / "alone"))
         found = validate(alone)
@@ -619,7 +619,7 @@ def test_a_product_without_its_record_is_known_by_what_it_says(store, tmp_path):
     assert texts(validate(tmp_path / "dl3" / "alone")) == ["events ra: expected attrs['units'] = 'deg', got 'rad'."]
 
 
-def test_the_command_says_what_is_wrong_and_where(own, store, xgamma):
+def test_validate_prints_violations_with_their_paths(own, store, xgamma):
     assert xgamma("validate", store.url).out == f"{store.url} is as the format says: 5 products and 6 documents.\n"
     record = only(own, "stack")
     edited(own, f"{record.folder}/zarr.json", _attribute("livetime", "units", "h"))
@@ -726,7 +726,7 @@ def test_the_engine_leaves_variables_out(store):
         (7, "", ConfigTypeError, "expected the path or url of a product, got a int"),
     ],
 )
-def test_what_the_engine_cannot_open_is_said(store, place, group, error, sentence):
+def test_the_engine_raises_for_what_it_cannot_open(store, place, group, error, sentence):
     if isinstance(place, str):
         kind = place.partition("/")[0]
         place = f"{store.url}/{place.replace('KEY', only(store, kind).key if kind in KINDS else '')}"
@@ -752,7 +752,7 @@ print(by_name["dataset"].values.tolist())
 """
 
 
-def test_an_installed_wheel_brings_the_engine(store, repository, tmp_path):
+def test_an_installed_wheel_registers_the_engine(store, repository, tmp_path):
     pytest.importorskip("hatchling")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(command, cwd=repository, capture_output=True, check=True)

@@ -1,4 +1,4 @@
-"""Stores that are damaged or hostile: every reader ends in one sentence of ours, and ``verify`` names what is wrong."""
+"""Damaged and hostile stores: every reader raises one error of xgamma, and ``verify`` names the fault."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def engine_digest(url, kind, key):
 
 
 @pytest.mark.parametrize("name", hostile.MUTATIONS)
-def test_every_reader_ends_in_a_sentence_and_verify_names_what_is_wrong(name, whole, own, tmp_path, capsys):
+def test_every_reader_raises_one_error_and_verify_names_the_fault(name, whole, own, tmp_path, capsys):
     xgamma = CommandLine(capsys)
     keys = {record.kind: record.key for record in whole.ls()}
     hostile.MUTATIONS[name](own)
@@ -121,7 +121,7 @@ def test_every_reader_ends_in_a_sentence_and_verify_names_what_is_wrong(name, wh
 
 
 @pytest.mark.parametrize("name", sorted(hostile.MUTATIONS)[::24])
-def test_plan_and_run_end_in_a_sentence_or_with_the_numbers_of_a_sound_store(
+def test_plan_and_run_print_one_error_or_give_the_numbers_of_a_sound_store(
     name, whole, own, tiny_release, tmp_path, capsys
 ):
     xgamma = CommandLine(capsys)
@@ -161,7 +161,7 @@ CHANGED = {
 
 
 @pytest.mark.parametrize("what", CHANGED)
-def test_what_decodes_is_in_the_record_and_another_is_refused_by_every_reader(what, own):
+def test_a_chunk_that_decodes_but_differs_from_its_record_is_refused_by_every_reader(what, own):
     (record,) = Store(own).ls("stack")
     assert len(record.metadata) == 64
     name, changes = CHANGED[what]
@@ -178,7 +178,7 @@ def test_what_decodes_is_in_the_record_and_another_is_refused_by_every_reader(wh
     assert next(fault.what for fault in verify(store).faults) == "metadata"
 
 
-def test_products_of_an_older_version_are_read_and_verify_says_what_it_could_not_compare(own, whole, capsys):
+def test_products_of_an_older_version_are_read_and_verify_lists_what_it_did_not_compare(own, whole, capsys):
     for kind in ("dl3", "rows", "stack", "fit", "flux-points"):
         hostile.record(kind, metadata=...)(own)
     assert numbers(Store(own)) == numbers(whole)
@@ -215,7 +215,7 @@ def _spliced(content, dice):
     return content[: token.start()] + dice.choice(words) + content[token.end() :]
 
 
-def test_whatever_is_changed_in_a_store_ends_in_a_sentence_and_no_number_changes_without_a_word(whole, own, tmp_path):
+def test_any_change_in_a_store_raises_one_error_or_leaves_all_numbers_as_they_are(whole, own, tmp_path):
     dice = random.Random(7)
     sound = numbers(whole)
     files = sorted(path for path in own.rglob("*") if path.is_file() and path.name != "store.json")

@@ -1,4 +1,4 @@
-"""What is promised of buckets: few requests, right records on every server, copies that are what they copy."""
+"""Guarantees for buckets: few requests, right records on every server, valid copies of chunks."""
 
 import base64
 import dataclasses
@@ -69,13 +69,13 @@ def events_of(url, wanted):
     return found
 
 
-def test_opening_a_store_and_reading_the_events_of_a_run_is_within_20_requests(many, asked):
+def test_opening_a_store_and_reading_the_events_of_a_run_takes_at_most_20_requests(many, asked):
     found = []
     assert asked(lambda: found.append(events_of(many.url, [150]))) < 20
     assert found[0] > 0
 
 
-def test_all_events_of_105_runs_are_within_40_requests(many, asked):
+def test_reading_all_events_of_105_runs_takes_at_most_40_requests(many, asked):
     found = []
     assert asked(lambda: found.append(events_of(many.url, None))) < 40
     parts = [many.get(KIND, record.key) for record in many.ls(KIND)]
@@ -94,7 +94,7 @@ def chunk_of(store, record, name):
 
 
 @pytest.mark.parametrize("kind", ["disk", "s3"])
-def test_a_chunk_that_is_not_what_its_copy_says_is_a_fault(new_place, kind):
+def test_a_chunk_that_differs_from_its_copy_is_a_fault(new_place, kind):
     store = Store(new_place(kind))
     record = store.put("dl4", key(1), product(1), {})
     assert check_product(store, record).faults == []
@@ -144,7 +144,7 @@ def test_a_pickle_in_place_of_a_copy_is_not_loaded(s3, tmp_path):
     assert not (tmp_path / "harm").exists()
 
 
-def test_copies_that_are_none_are_damage(s3):
+def test_invalid_copies_of_chunks_are_damage(s3):
     store = Store(s3.new_url())
     record = store.put("dl4", key(1), product(1), {})
     path = f"{record.folder}/zarr.json"
@@ -167,7 +167,7 @@ def test_a_record_is_created_once(s3):
     assert place.read("record.json") == b"third"
 
 
-def test_processes_that_race_lose_nothing_and_leave_nothing(s3):
+def test_racing_processes_lose_no_product_and_leave_no_attempt(s3):
     # The processes of moto are one, and slow.
     keys = 60 if s3.is_real else 4
     found = race.race(s3.new_url(), 4, keys)
@@ -204,18 +204,18 @@ def careless(tmp_path_factory):
     server.close()
 
 
-def test_the_server_is_one_that_ignores_conditions(careless):
+def test_the_server_of_these_tests_ignores_conditional_writes(careless):
     place = open_backend(careless.new_url())
     assert place.create("record.json", b"first")
     assert place.create("record.json", b"second")
 
 
-def test_where_conditions_are_ignored_each_record_still_points_to_a_whole_product(careless):
+def test_without_conditional_writes_each_record_points_to_a_whole_product(careless):
     found = race.race(careless.new_url(), 4, 8)
     assert (found.products, found.lost) == (8, 0)
 
 
-def test_an_analysis_on_a_server_that_ignores_conditions_is_that_of_the_disk(careless, tiny_release, tmp_path):
+def test_an_analysis_without_conditional_writes_equals_one_on_a_disk(careless, tiny_release, tmp_path):
     changes = "datasets: {stack: false}"
     url = careless.new_url()
     given = until_datasets(config_of(tiny_release, url, changes)).datasets.to_xarray()

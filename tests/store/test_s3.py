@@ -65,7 +65,7 @@ def test_a_whole_bucket_is_a_store(s3):
     assert Store("s3://products/").has("dl5", "k1")
 
 
-def test_a_stranger_opens_a_product_by_its_path(store):
+def test_plain_xarray_opens_a_product_by_its_path(store):
     assert store.path("dl3", "k1") == f"{store.url}/{store.record('dl3', 'k1').folder}"
     objects = ObjectStore(from_url(store.path("dl3", "k1")), read_only=True)
     opened = xr.open_zarr(objects, group="events", chunks=None)
@@ -73,7 +73,7 @@ def test_a_stranger_opens_a_product_by_its_path(store):
     np.testing.assert_array_equal(opened.ra, product()["events"].ra)
 
 
-def test_another_process_opens_what_it_is_sent(store, monkeypatch):
+def test_another_process_opens_a_store_that_was_pickled(store, monkeypatch):
     sent = pickle.dumps((store, store.open("dl3", "k1", "events")))
     ask = "import pickle, sys; store, sent = pickle.load(sys.stdin.buffer); print(store.ls()[0].key, sent.ra[3].item())"
     monkeypatch.setenv("PYTHONPATH", str(Path(xgamma.__file__).parents[1]))
@@ -81,7 +81,7 @@ def test_another_process_opens_what_it_is_sent(store, monkeypatch):
     assert answer == f"k1 {product()['events'].ra[3].item()}\n"
 
 
-def test_a_large_chunk_is_one_request(url, asked):
+def test_a_large_chunk_takes_one_request(url, asked):
     store = Store(url)
     large = xr.Dataset({"x": ("n", np.random.default_rng(1).random(1_500_000))})
     # store.json is there; the key is looked up, then group, array, chunk and record are put, and the record read back.
@@ -108,7 +108,7 @@ def test_reading_all_events_of_many_runs_takes_few_requests(store, asked):
     assert asked(read_all) < 40
 
 
-def test_what_is_known_of_an_attempt_is_not_asked_again(store, asked):
+def test_known_objects_of_an_attempt_are_not_requested_again(store, asked):
     first = asked(store.get, "dl3", "k1", "events")
     assert asked(store.get, "dl3", "k1", "events") <= first
     assert asked(store.has, "dl3", "k1") == 1
@@ -120,7 +120,7 @@ def test_a_product_that_is_there_is_found_by_one_request(store, asked):
     assert asked(store.put, "dl3", "k1", product(), {}) == 1
 
 
-def test_a_list_is_one_request_and_one_for_each_record(store, asked):
+def test_listing_takes_one_request_and_one_for_each_record(store, asked):
     store.put("dl3", "k2", product(), {})
     assert asked(store.ls, "dl3") == 3
 
@@ -151,7 +151,7 @@ def rivals(url):
 
 
 @pytest.mark.parametrize("ignores", [False, True])
-def test_writers_that_race_end_with_one_whole_product(request, url, ignores):
+def test_racing_writers_publish_one_whole_product(request, url, ignores):
     store = Store(url)
     if ignores:
         request.getfixturevalue("moto").ignores_conditions = True
@@ -167,7 +167,7 @@ def test_writers_that_race_end_with_one_whole_product(request, url, ignores):
         assert store._backend.exists(f"{record.folder}/zarr.json")
 
 
-def test_the_record_that_stands_is_returned_where_conditions_are_ignored(moto, url):
+def test_without_conditional_writes_the_published_record_is_returned(moto, url):
     moto.ignores_conditions = True
     winner = Store(url)
 
@@ -207,7 +207,7 @@ def texts_of(error):
     return "".join(traceback.format_exception(error))
 
 
-def test_no_secret_gets_into_a_record_a_repr_or_what_is_sent(s3, store):
+def test_no_secret_is_in_a_record_a_repr_or_a_pickle(s3, store):
     record = store._backend.read("dl3/k1/record.json").decode()
     opened = store.open("dl3", "k1", "events")
     said = [record, repr(store), str(vars(store)), repr(opened), store.path("dl3", "k1")]
@@ -217,7 +217,7 @@ def test_no_secret_gets_into_a_record_a_repr_or_what_is_sent(s3, store):
             assert own not in words
 
 
-def test_no_secret_gets_into_an_error(moto, url, monkeypatch):
+def test_no_secret_is_in_an_error(moto, url, monkeypatch):
     store = Store(url)
     record = store.put("dl3", "k1", product(), {})
     opened = store.open("dl3", "k1", "events")
@@ -243,14 +243,14 @@ def test_no_secret_gets_into_an_error(moto, url, monkeypatch):
 @pytest.mark.parametrize(
     "secret", ["s3://key:word@bucket/x", "https://host/x?X-Amz-Signature=word", "s3://bucket/x#word"]
 )
-def test_a_url_that_holds_a_secret_is_refused_without_repeating_it(secret):
+def test_a_url_that_holds_a_secret_raises_without_repeating_it(secret):
     with pytest.raises(StoreError, match="and the credentials in the environment") as error:
         Store(secret)
     assert "word" not in texts_of(error.value)
 
 
 @pytest.mark.parametrize("url", ["https://host/a@b?sv=1&sig=word", "https://key:word@host/a@b", "https://host/a@b"])
-def test_what_is_secret_in_a_url_is_not_repeated(url):
+def test_the_secret_part_of_a_url_is_not_repeated(url):
     error = OSError(f"Error performing GET {url} in 2 ms - no answer.\n\nDebug source:\nword")
     assert locations.reason(error) == "Error performing GET https://host/a@b in 2 ms - no answer"
 
@@ -258,13 +258,13 @@ def test_what_is_secret_in_a_url_is_not_repeated(url):
 # What cannot be
 
 
-def test_a_bucket_that_is_not_there_gets_a_sentence(s3):
+def test_a_missing_bucket_raises(s3):
     with pytest.raises(StoreError, match=r"no-such/x cannot be written: .*404 Not Found \(NoSuchBucket\)\. Check"):
         Store("s3://no-such/x")
 
 
 @pytest.mark.parametrize("url", ["s3://", "https://", "az://container/path"])
-def test_a_url_without_a_place_gets_a_sentence(url):
+def test_a_url_without_a_bucket_raises(url):
     with pytest.raises(StoreError, match="cannot be opened"):
         Store(url)
 

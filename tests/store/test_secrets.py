@@ -1,4 +1,4 @@
-"""Credentials are nowhere: in no store, log, error, traceback, pickle or task, while a server repeats them."""
+"""Credentials are in no store, log, error, traceback, pickle or task, while a server repeats them."""
 
 import io
 import itertools
@@ -52,7 +52,7 @@ def sent(monkeypatch):
 
 @pytest.fixture
 def talkative(moto):
-    """A server that answers a part of the requests by repeating everything that it was told about the asker."""
+    """A server whose error answers repeat the headers and the URL of the request."""
     turns = itertools.count()
 
     def refuse(environ):
@@ -90,12 +90,12 @@ def assert_nowhere(words, contents):
             assert word.encode() not in content
 
 
-def test_the_words_of_the_server_do_hold_the_secrets(talkative):
+def test_the_answers_of_the_server_hold_the_secrets(talkative):
     told = {"HTTP_AUTHORIZATION": talkative.own_words[0], "HTTP_TOKEN": talkative.own_words[2], "PATH_INFO": "refused"}
     assert talkative.own_words[2] in talkative.fault(told)
 
 
-def test_no_secret_is_in_a_store_a_log_or_what_is_pickled_on_threads(talkative, release, said, monkeypatch):
+def test_no_secret_is_in_a_store_a_log_or_a_pickle_on_threads(talkative, release, said, monkeypatch):
     monkeypatch.setattr("xgamma.ingest.release.RUNS_PER_PART", 1)
     url = talkative.new_url()
     analysis = whole(config_of(release, url))

@@ -1,4 +1,4 @@
-"""JSON documents are read strictly, files are read as files, and windows of arrays are those of numpy."""
+"""JSON documents are read strictly, only regular files are read, and windows equal selections of numpy."""
 
 import json
 import os
@@ -25,7 +25,7 @@ PLAIN = st.recursive(
 
 
 @given(st.dictionaries(st.text(), PLAIN, max_size=4))
-def test_what_was_written_is_read(document):
+def test_a_written_document_is_read_back(document):
     try:
         content = json.dumps(document, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -54,24 +54,24 @@ def test_what_was_written_is_read(document):
         (b'{"a": ' + b"[" * MAX_DEPTH + b"]" * MAX_DEPTH + b"}", "levels deep"),
     ],
 )
-def test_what_is_no_document_is_said(content, words):
+def test_an_invalid_document_raises_with_the_reason(content, words):
     with pytest.raises(ValueError, match=words):
         parsed_mapping(content)
 
 
-def test_brackets_in_texts_are_no_depth():
+def test_brackets_in_texts_do_not_count_as_nesting():
     document = {"a": "[{" * 1000, "b": [1, "]}" * 100]}
     assert parsed_mapping(json.dumps(document).encode()) == document
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
-def test_what_is_no_file_is_not_read(make, tmp_path):
+def test_only_regular_files_are_read(make, tmp_path):
     make(tmp_path / "x")
     with pytest.raises(OSError, match=r"is no file but a (pipe|folder|device)"):
         read_regular_file(tmp_path / "x", 100)
 
 
-def test_a_file_beyond_the_limit_is_not_read(tmp_path):
+def test_a_file_above_the_limit_is_not_read(tmp_path):
     (tmp_path / "x").write_bytes(b"12345")
     assert read_regular_file(tmp_path / "x", 5) == b"12345"
     with pytest.raises(OSError, match="has 5 bytes, more than the 4 that are read"):
@@ -98,7 +98,7 @@ def cut():
 
 @given(st.tuples(*ALONG))
 @settings(max_examples=150)
-def test_any_window_is_that_of_numpy(cut, key):
+def test_any_window_equals_the_selection_of_numpy(cut, key):
     store, values = cut
     expected = xr.DataArray(values, dims=("x", "y", "z")).isel(dict(zip("xyz", key, strict=True)))
     found = store.open("dl4", "k")["a"].isel(dict(zip("xyz", key, strict=True)))

@@ -67,7 +67,7 @@ def test_put_then_get_is_the_identity(store, root, sub):
         assert_same_bits(store.open("any", key, group).load(), expected)
 
 
-def test_bits_that_compare_equal_are_kept(store):
+def test_values_that_compare_equal_keep_their_bits(store):
     bits = np.array([0x7FF8000000000001, 0xFFF8000000000123, 0x8000000000000000, 0, 1], dtype="u8").view("f8")
     dataset = xr.Dataset({"x": ("n", bits), "all_nan": ("n", np.full(5, np.nan)), "none": ("n", np.zeros(5, "i1"))})
     store.put("any", "bits", {"": dataset}, {})
@@ -94,7 +94,7 @@ def test_other_byte_orders_and_memory_layouts_are_the_same_numbers(store):
     assert dataset_digest(dataset) == dataset_digest(native)
 
 
-def test_names_of_rows_come_back_as_an_index(store):
+def test_names_of_rows_are_read_back_as_an_index(store):
     dataset = xr.Dataset(
         {"counts": ("dataset", [1.0, 2.0, 3.0])},
         coords={"dataset": ["23523", "23526", "é x"], "release": ("dataset", ["dr1", "dr1", "dr 2"])},
@@ -123,13 +123,13 @@ def test_names_of_rows_come_back_as_an_index(store):
         (xr.Dataset({"x": ("dataset", [1.0])}, {"dataset": ["a"]}, {"dataset_names": 1}), "Rename the attribute"),
     ],
 )
-def test_what_cannot_come_back_is_refused_with_a_sentence(store, dataset, sentence):
+def test_a_dataset_that_cannot_be_read_back_raises(store, dataset, sentence):
     with pytest.raises(DataError, match=sentence):
         store.put("any", "refused", {"": dataset}, {})
     assert not store.has("any", "refused")
 
 
-def test_a_group_and_a_variable_of_one_name_are_refused(store):
+def test_a_group_and_a_variable_of_one_name_raise(store):
     dataset = xr.Dataset({"events": ("n", [1.0])})
     with pytest.raises(DataError, match="a group and a variable called 'events'"):
         store.put("any", "refused", {"": dataset, "events": dataset}, {})

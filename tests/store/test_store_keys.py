@@ -1,4 +1,4 @@
-"""Keys: one text for one meaning."""
+"""Keys: equal values have one canonical text."""
 
 import hashlib
 
@@ -12,7 +12,7 @@ from xgamma.errors import DataError, MissingInputError
 from xgamma.store import canonical_json, dataset_digest, digest, file_digest
 
 
-def test_canonical_json_is_one_text():
+def test_canonical_json_is_unique():
     assert canonical_json({"b": 0.1 + 0.2, "a": [1, None, True]}) == '{"a":[1,null,true],"b":0.30000000000000004}'
     assert canonical_json("é") == '"\\u00e9"'
 
@@ -24,17 +24,17 @@ def test_the_order_of_a_mapping_and_the_kind_of_its_numbers_do_not_matter(mappin
     assert digest(mapping) == digest(turned) == digest(wrapped)
 
 
-def test_lists_tuples_and_arrays_are_one_text():
+def test_lists_tuples_and_arrays_have_the_same_text():
     assert digest([1.0, 2.0]) == digest((1.0, 2.0)) == digest(np.array([1.0, 2.0]))
 
 
-def test_values_that_differ_have_other_digests():
+def test_different_values_have_different_digests():
     values = [1, 1.0, "1", True, None, [1], {"1": 1}, 0.0, -0.0]
     assert len({digest(value) for value in values}) == len(values)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.float32(np.inf), {"a": [np.nan]}, {1: 2}, {1, 2}, b"a", object()])
-def test_what_has_no_canonical_text_is_refused(value):
+def test_a_value_without_canonical_text_raises(value):
     with pytest.raises(DataError, match=r"^key"):
         digest(value)
 
@@ -59,7 +59,7 @@ def changed(dataset):
     yield dataset.assign_coords(n=["a", "c"])
 
 
-def test_dataset_digest_sees_every_change_and_no_order():
+def test_dataset_digest_depends_on_every_value_and_not_on_order():
     first = xr.Dataset({"x": (("n", "m2"), np.zeros((2, 2))), "z": ("n", [1, 2])}, {"n": ["a", "b"]}, {"a": 1, "b": 2})
     same = xr.Dataset({"z": ("n", [1, 2]), "x": (("n", "m2"), np.zeros((2, 2)))}, {"n": ["a", "b"]}, {"b": 2, "a": 1})
     assert dataset_digest(first) == dataset_digest(same)

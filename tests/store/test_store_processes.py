@@ -1,4 +1,4 @@
-"""Laws of a race and of a failed write, in one process; those of real processes are in ``tests/survival``."""
+"""Races and failed writes in one process; those of several processes are in ``tests/survival``."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from xgamma.store import Store
 
 
 @pytest.mark.parametrize("kind", ["disk", "s3"])
-def test_the_loser_of_a_race_deletes_its_attempt_and_gets_the_winner(kind, new_place):
+def test_the_loser_of_a_race_deletes_its_attempt_and_returns_the_published_record(kind, new_place):
     winner = Store(new_place(kind))
 
     class Late(Store):

@@ -1,4 +1,4 @@
-"""What a store answers; the same in memory, on disk and in a bucket."""
+"""What a store returns is the same in memory, on disk and in a bucket."""
 
 import json
 import pickle
@@ -52,7 +52,7 @@ def test_a_product_is_written_once(store, counts):
     xr.testing.assert_identical(store.get("dl4", "k1"), counts)
 
 
-def test_a_second_store_of_the_same_url_is_the_same_place(store, counts):
+def test_a_second_store_of_the_same_url_reads_the_same_products(store, counts):
     store.put("dl4", "k1", {"": counts}, {})
     xr.testing.assert_identical(Store(store.url).get("dl4", "k1"), counts)
     assert is_store(store.url)
@@ -112,7 +112,7 @@ def test_a_file_is_remembered_until_it_changes(store):
 
 
 @pytest.mark.parametrize("word", ["", "../x", "a/b", "_names", ".x", "a b"])
-def test_words_that_are_no_path_are_refused(store, counts, word):
+def test_kinds_keys_and_names_that_are_no_path_raise(store, counts, word):
     with pytest.raises(DataError, match="Expected a key of letters"):
         store.put("dl4", word, {"": counts}, {})
     with pytest.raises(DataError, match="Expected a kind of letters"):
@@ -121,14 +121,14 @@ def test_words_that_are_no_path_are_refused(store, counts, word):
         store.set_tag(word, {})
 
 
-def test_an_encoding_of_an_unknown_array_is_refused(store, counts):
+def test_an_encoding_of_an_unknown_array_raises(store, counts):
     with pytest.raises(ConfigError, match=r"no array 'count'. Did you mean 'counts'"):
         store.put("dl4", "k1", {"": counts}, {}, encoding={"count": {"chunks": (1, 1)}})
     with pytest.raises(ConfigError, match="expected 2 chunk sizes"):
         store.put("dl4", "k1", {"": counts}, {}, encoding={"counts": {"chunks": (1,)}})
 
 
-def test_a_stranger_opens_a_product_by_its_path(tmp_path, counts):
+def test_plain_xarray_opens_a_product_by_its_path(tmp_path, counts):
     store = Store(tmp_path)
     store.put("dl4", "k1", {"": counts, "irf/aeff-1a2b": counts}, {})
     opened = xr.open_zarr(store.path("dl4", "k1"), chunks=None)
@@ -144,13 +144,13 @@ def test_a_stranger_opens_a_product_by_its_path(tmp_path, counts):
     assert set(tree.groups) == {"/", "/irf", "/irf/aeff-1a2b"}
 
 
-def test_seconds_stay_numbers_for_a_stranger(tmp_path):
+def test_plain_xarray_reads_seconds_as_numbers(tmp_path):
     store = Store(tmp_path)
     store.put("dl4", "k1", {"": xr.Dataset({"livetime": ("dataset", [1.0], {"units": "s"})})}, {})
     assert xr.open_zarr(store.path("dl4", "k1"), chunks=None).livetime.dtype == np.float64
 
 
-def test_a_newer_schema_is_refused(tmp_path):
+def test_a_newer_schema_raises(tmp_path):
     Store(tmp_path)
     (tmp_path / "store.json").write_text(json.dumps({"schema": 99}))
     with pytest.raises(StoreError, match=r"has schema 99, this xgamma reads up to 1. Install a newer xgamma"):
@@ -160,7 +160,7 @@ def test_a_newer_schema_is_refused(tmp_path):
         Store(tmp_path)
 
 
-def test_a_place_that_cannot_be_a_store_gets_a_sentence(tmp_path):
+def test_a_location_that_cannot_be_a_store_raises(tmp_path):
     (tmp_path / "file").write_text("")
     for place in (tmp_path / "file", tmp_path / "file" / "below", "ftp://somewhere/else"):
         with pytest.raises(StoreError, match="cannot be opened"):
@@ -170,7 +170,7 @@ def test_a_place_that_cannot_be_a_store_gets_a_sentence(tmp_path):
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_a_place_that_cannot_be_written_gets_a_sentence(tmp_path, counts, monkeypatch):
+def test_a_location_that_cannot_be_written_raises(tmp_path, counts, monkeypatch):
     store = Store(tmp_path)
 
     def refuse(*_, **__):
@@ -192,7 +192,7 @@ def test_a_url_is_a_path_or_a_file_url(tmp_path, counts):
     assert Store(str(tmp_path / "a b")).url == str(tmp_path / "a b")
 
 
-def test_a_store_in_a_folder_travels_to_other_processes_and_one_in_memory_does_not(tmp_path, counts):
+def test_a_store_in_a_folder_can_be_pickled_and_one_in_memory_raises(tmp_path, counts):
     store = Store(tmp_path)
     store.put("dl4", "k1", {"": counts}, {})
     assert pickle.loads(pickle.dumps(store)).has("dl4", "k1")
@@ -202,7 +202,7 @@ def test_a_store_in_a_folder_travels_to_other_processes_and_one_in_memory_does_n
         Store("memory://").path("dl4", "k1")
 
 
-def test_memory_is_a_new_place_each_time_or_the_one_of_its_name(counts):
+def test_memory_urls_without_a_name_are_new_stores_and_with_a_name_the_same(counts):
     assert Store("memory://").url != Store("memory://").url
     kept = Store("memory://here")
     kept.put("dl4", "k1", {"": counts}, {})

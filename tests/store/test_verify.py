@@ -1,4 +1,4 @@
-"""A sound store has no faults; each kind of damage is found, and named with its place and a way out."""
+"""A sound store has no faults; each kind of damage is found and named with its path and a remedy."""
 
 import json
 
@@ -116,7 +116,7 @@ def test_metadata_of_an_array_that_differ_from_those_of_the_product_are_found(st
     assert fault.message == "events/energy/zarr.json is missing."
 
 
-def test_a_product_whose_attempt_is_gone_is_found(store):
+def test_a_product_without_its_attempt_is_found(store):
     change_record(store, "fit/k2", attempt="0" * 12)
     assert set(kinds_of(store)) == {("fit/k2", "unreadable")}
 
@@ -138,7 +138,7 @@ def test_a_deleted_record_that_a_name_points_to_is_found(store):
     assert fault.message == "It points to fit/k2, which the store does not hold."
 
 
-def test_what_was_superseded_is_not_left_over(store):
+def test_superseded_attempts_are_not_reported_as_left_over(store):
     merged = store.compact("fit", ["k2"], lambda parts: parts[0], {})
     assert merged.key == digest({"compact": ["k2"]})
     assert read_contents(store).unpublished == ()

@@ -1,4 +1,4 @@
-"""``verify`` beside ``compact``, ``gc`` and writers: what is not published any more, or not yet, is no fault."""
+"""``verify`` during ``compact``, ``gc`` and writes: unpublished products are no faults."""
 
 import datetime
 import shutil
@@ -59,7 +59,7 @@ def set_aside(store):
 
 @pytest.mark.parametrize("work", [compacted, compacted_and_deleted, written, set_aside])
 @pytest.mark.parametrize(("moment", "sample"), [("check_product", 0), ("_read", 2), ("check_labels", 2)])
-def test_what_others_do_meanwhile_is_no_fault(store, monkeypatch, work, moment, sample):
+def test_changes_of_other_processes_during_verify_are_no_faults(store, monkeypatch, work, moment, sample):
     began = []
     module = verifying if moment in ("check_product", "check_labels") else reading
     whole = getattr(module, moment)
@@ -78,7 +78,7 @@ def test_what_others_do_meanwhile_is_no_fault(store, monkeypatch, work, moment, 
     assert [(fault.where, fault.message) for fault in verify(Store(store.url)).faults] == []
 
 
-def test_what_is_damaged_and_stays_is_still_a_fault(store, monkeypatch):
+def test_damage_that_persists_during_verify_is_a_fault(store, monkeypatch):
     (record, *_) = store.ls("stack")
     chunk = next((store._backend.folder / record.folder / "counts").glob("c.*"))
     chunk.write_bytes(chunk.read_bytes()[:-1])

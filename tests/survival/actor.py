@@ -96,7 +96,7 @@ def crowd(store, size):
 
 
 def visit(store):
-    """Read all of a store as somebody without rights; return the number of products and what a write is told."""
+    """Read all of a store without write permission; return the number of products and the error of a write."""
     if os.getuid() == 0:
         os.setuid(NOBODY)
     place = Store(store)

@@ -1,4 +1,4 @@
-"""Real processes on a stage: actors that are forked, told to act, and killed; and what a store then looks like."""
+"""Forked processes that act on a store and are killed, and the state of the store afterwards."""
 
 import os
 import select
@@ -94,12 +94,12 @@ class Actor:
 
 
 def digests(store):
-    """What the records say, by kind and key."""
+    """The digests that records hold, by kind and key."""
     return {(record.kind, record.key): dict(record.digests) for record in store.ls()}
 
 
 def digests_of_content(store):
-    """What the bytes say, by kind and key."""
+    """The digests of the bytes, by kind and key."""
     return {
         (record.kind, record.key): {
             group: dataset_digest(store.get(record.kind, record.key, group)) for group in record.digests
@@ -150,5 +150,5 @@ def abandoned(folder):
 
 
 def attempts_in(store):
-    """The attempts that hold anything, as the place itself lists them."""
+    """The attempts that hold anything, as the location lists them."""
     return {"/".join(path.split("/")[:3]) for path in store._backend.modified("dl4") if path.count("/") > 2}

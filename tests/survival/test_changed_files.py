@@ -51,7 +51,7 @@ def is_same(found, sound):
 
 
 def ending(config, sound, said):
-    """Return what comes of a changed file and why; ``said`` returns the warnings since it was called last."""
+    """Return what comes of a changed file and why; ``said`` returns the warnings since its last call."""
     said()
     try:
         analysis = until_datasets(config)
@@ -75,7 +75,7 @@ def sound(tiny_release):
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_no_changed_file_ends_in_a_traceback_or_changes_a_number_in_silence(
+def test_no_changed_file_prints_a_traceback_or_changes_a_number_without_warning(
     seed, tiny_release, sound, tmp_path, caplog, survival
 ):
     own = shutil.copytree(tiny_release, tmp_path / "tiny")
@@ -99,7 +99,7 @@ def test_no_changed_file_ends_in_a_traceback_or_changes_a_number_in_silence(
         tally.remark = ", ".join(f"{count} {how}" for how, count in endings.most_common())
 
 
-def test_the_rule_sees_what_would_be_a_changed_number(sound):
+def test_the_comparison_detects_a_changed_number(sound):
     """A thousandth of any of them, and a bin of the mask, is another number."""
     run = sound[CHANGED]
     assert is_same(run, {name: values.copy() for name, values in run.items()})

@@ -1,4 +1,4 @@
-"""Files and indices of others that are damaged or lie: a run has its row, the others keep every bit, exit code 4."""
+"""Damaged and contradictory files and indices: a run has its row, the others keep every bit, exit code 4."""
 
 import dataclasses
 import shutil
@@ -64,9 +64,7 @@ def spectra(analysis):
 
 
 @pytest.mark.parametrize("fault", LOST)
-def test_a_run_that_is_lost_has_its_row_and_costs_no_other_a_bit(
-    fault, own, sound, release, tmp_path, capsys, survival
-):
+def test_a_lost_run_has_a_row_and_changes_no_bit_of_others(fault, own, sound, release, tmp_path, capsys, survival):
     damage, outcome, reason = LOST[fault]
     damage(own, DAMAGED)
     packing = "gz" if faults.run_file(release, 1).suffix == ".gz" else "plain"
@@ -85,7 +83,7 @@ def test_a_run_that_is_lost_has_its_row_and_costs_no_other_a_bit(
 
 
 @pytest.mark.parametrize("lie", HARMLESS)
-def test_a_lie_that_costs_nothing_is_said_and_changes_no_bit(lie, own, sound, caplog, survival):
+def test_a_harmless_contradiction_is_noted_and_changes_no_bit(lie, own, sound, caplog, survival):
     change, warning = HARMLESS[lie]
     change(own, DAMAGED)
     with survival(f"inputs: {lie}") as tally, tally.trial():
@@ -95,7 +93,7 @@ def test_a_lie_that_costs_nothing_is_said_and_changes_no_bit(lie, own, sound, ca
         assert warning is None or warning in caplog.text
 
 
-def test_a_run_that_the_observation_index_lacks_is_said(own, sound, caplog):
+def test_a_run_missing_from_the_observation_index_is_noted(own, sound, caplog):
     faults.forget_observation(own, DAMAGED)
     analysis = until_datasets(config_of(own, "memory://", JOINT))
     assert spectra(analysis) == {name: sound[name] for name in ("1", "3")}
@@ -108,7 +106,7 @@ def content_of(run):
     return [np.asarray(values).tobytes() for values in arrays], {**run.header}
 
 
-def test_flipped_bits_are_refused_or_change_single_values_and_nothing_else(own, moments, survival):
+def test_flipped_bits_raise_or_change_single_values_only(own, moments, survival):
     """In gz data the sum at the end of the file finds each; in plain data only what breaks the format is found."""
     path = faults.run_file(own, DAMAGED)
     whole, entry = path.read_bytes(), read_index(own).runs[DAMAGED]
@@ -149,16 +147,14 @@ def test_flipped_bits_never_end_an_analysis(own, sound, moments, survival):
 
 
 def complaint(entry):
-    """Return what is wrong with a run, or said of a response that was passed over."""
+    """Return what is wrong with a run, or the note of a response that was skipped."""
     try:
         return " ".join(note.text for note in read_run(entry).notes)
     except XgammaError as error:
         return str(error)
 
 
-def test_where_files_hold_their_sums_every_flipped_bit_of_the_data_is_refused(
-    tiny_release, tmp_path, moments, survival
-):
+def test_files_with_checksums_refuse_every_flipped_bit_of_the_data(tiny_release, tmp_path, moments, survival):
     own = shutil.copytree(tiny_release, tmp_path / "tiny")
     faults.write_datasums(own, DAMAGED)
     path, entry = faults.run_file(own, DAMAGED), read_index(own).runs[DAMAGED]

@@ -1,4 +1,4 @@
-"""A disk without space: one sentence and an exit code, nothing half published, and the next run goes on."""
+"""A disk without space: one error and an exit code, nothing published in part, and the next run resumes."""
 
 import pytest
 
@@ -42,7 +42,7 @@ def assert_one_sentence(ran):
     assert "Traceback" not in ran.err
 
 
-def test_a_product_that_finds_no_space_is_not_there_and_can_be_put_later(disk, witness, survival):
+def test_a_product_without_space_on_the_disk_is_absent_and_can_be_put_later(disk, witness, survival):
     store = Store(disk / "store")
     with survival("a full disk, put") as tally:
         for number, free in enumerate(FREE[:-1]):
@@ -57,7 +57,7 @@ def test_a_product_that_finds_no_space_is_not_there_and_can_be_put_later(disk, w
 
 
 @pytest.mark.parametrize("verb", ["ingest", "run"])
-def test_a_command_that_finds_no_space_says_so_and_the_next_goes_on(
+def test_a_command_without_space_prints_one_error_and_the_next_resumes(
     verb, disk, tiny_release, tmp_path, command, undisturbed, witness, survival
 ):
     full = 0
@@ -83,7 +83,7 @@ def test_a_command_that_finds_no_space_says_so_and_the_next_goes_on(
     assert full >= 4
 
 
-def test_files_that_find_no_space_are_said_and_none_is_half_there(disk, tiny_release, tmp_path, command, survival):
+def test_files_without_space_are_named_and_none_is_written_in_part(disk, tiny_release, tmp_path, command, survival):
     outdir = disk / "out"
     config = config_of(tiny_release, tmp_path / "store", f"general: {{outdir: '{outdir}'}}")
     config.write(tmp_path / "config.yaml")

@@ -1,4 +1,4 @@
-"""A product that has lost bytes, as an interrupted copy holds: said by every reader, computed again by a run."""
+"""A product that lost bytes, as in an interrupted copy: every reader raises, a run computes it again."""
 
 import datetime
 import itertools
@@ -57,7 +57,7 @@ READERS = {
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("name", ["events/energy/c.2", "zarr.json"])
 @pytest.mark.parametrize("damage", [remove, cut, empty])
-def test_lost_bytes_are_said_by_every_reader_and_by_verify(small, reader, name, damage):
+def test_every_reader_raises_for_lost_bytes_and_verify_names_them(small, reader, name, damage):
     path = place_of(small, "dl3", name)
     damage(path)
     with pytest.raises(DamagedError, match=r"the product is damaged\. Copy it from a sound store, or delete") as error:
@@ -67,7 +67,7 @@ def test_lost_bytes_are_said_by_every_reader_and_by_verify(small, reader, name, 
     assert check_product(small, record).faults[0].where == "dl3/k1"
 
 
-def test_what_was_set_aside_is_left_for_a_day_and_is_no_fault(small):
+def test_a_product_that_was_set_aside_stays_for_a_day_and_is_no_fault(small):
     place_of(small, "dl3", "events/energy/c.2").unlink()
     before = files(small.url)
     with pytest.raises(DamagedError) as error:
@@ -140,7 +140,7 @@ def test_a_run_computes_again_what_it_finds_damaged(tiny_release, tmp_path, undi
         assert digests(store) == undisturbed
 
 
-def test_a_damaged_record_of_runs_is_said_and_not_set_aside(tiny_release, tmp_path):
+def test_a_damaged_record_of_runs_raises_and_is_not_set_aside(tiny_release, tmp_path):
     """Its runs may be another release's, or as files once were."""
     config = config_of(tiny_release, tmp_path / "store")
     whole(config)
@@ -151,7 +151,7 @@ def test_a_damaged_record_of_runs_is_said_and_not_set_aside(tiny_release, tmp_pa
     assert not list((tmp_path / "store" / "dl3").glob("*/retired.json"))
 
 
-def test_a_run_as_its_files_once_were_is_not_set_aside(own_release, tmp_path):
+def test_an_earlier_version_of_a_run_is_not_set_aside(own_release, tmp_path):
     config = config_of(own_release, tmp_path / "store")
     whole(config)
     store = Store(tmp_path / "store")
@@ -165,7 +165,7 @@ def test_a_run_as_its_files_once_were_is_not_set_aside(own_release, tmp_path):
     tagged_runs(store, "before")
 
 
-def test_runs_that_no_file_can_give_again_are_not_set_aside(own_release, tmp_path, capsys):
+def test_runs_without_files_are_not_set_aside(own_release, tmp_path, capsys):
     place = tmp_path / "store"
     config = config_of(own_release, place)
     whole(config)

@@ -33,7 +33,7 @@ def release(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def states(release, tmp_path_factory):
-    """The store before and after each operation, undisturbed, and the words that call it."""
+    """The store before and after each operation, undisturbed, and the command that calls it."""
     folder = tmp_path_factory.mktemp("states")
     steps = {
         "ingest": (actor.ingest, release),
@@ -94,7 +94,7 @@ class Begun:
 
 
 @pytest.mark.parametrize("name", ["ingest", "reduce", "compact", "gc", "run"])
-def test_a_kill_leaves_products_whole_or_absent_and_the_next_run_ends_as_if_there_was_none(
+def test_a_kill_leaves_products_whole_or_absent_and_the_next_run_gives_the_same_results(
     name, actors, states, quick_folder, witness, moments, survival
 ):
     template, after, (verb, *given) = states[name]

@@ -47,7 +47,7 @@ def test_four_processes_that_race_for_sixty_keys_end_with_one_product_each(kind,
         assert_one_product_each(store, range(KEYS), witness)
 
 
-def test_a_crowd_of_processes_on_one_folder_loses_nothing(tmp_path, actors, witness, survival):
+def test_many_processes_on_one_folder_lose_no_product(tmp_path, actors, witness, survival):
     with survival(f"{CROWD} processes on one folder") as tally:
         failed = actors[0].act(crowd.__name__, tmp_path, CROWD)[1]
         for member in range(CROWD):
@@ -63,7 +63,7 @@ def test_the_same_request_has_the_same_key_in_every_process(actors):
     assert digest(reordered.document()) == keys()[0]
 
 
-def test_two_processes_with_the_same_configuration_at_once_both_end_well(
+def test_two_processes_with_the_same_configuration_at_once_both_succeed(
     tiny_release, quick_folder, actors, witness, survival
 ):
     whole(config_of(tiny_release, quick_folder / "undisturbed"))

@@ -1,4 +1,4 @@
-"""A store that may only be read: all that reads works, all that writes gets one sentence; two ways to forbid it."""
+"""A read-only store: every reader works, every writer prints one error; by mount and by permissions."""
 
 import os
 
@@ -54,7 +54,7 @@ def assert_refused(ran, text="Read-only file system"):
     assert "defect" not in ran.err
 
 
-def test_all_that_reads_a_store_reads_a_read_only_one(closed, config, command, survival):
+def test_every_verb_that_reads_works_on_a_read_only_store(closed, config, command, survival):
     store, path = closed / "store", config()
     limited = path.with_name("limited.yaml")
     AnalysisConfig.read(path).update("general: {memory_limit: 8 GB}").write(limited)
@@ -86,7 +86,7 @@ def test_an_analysis_whose_products_all_exist_runs_on_a_read_only_store(closed, 
     assert "Everything was found in the store" in ran.err
 
 
-def test_an_analysis_of_changed_times_of_files_runs_on_a_read_only_store(closed, config, own_release, command):
+def test_an_analysis_with_newer_files_runs_on_a_read_only_store(closed, config, own_release, command):
     for path in own_release.rglob("*.fits*"):
         os.utime(path)
     ran = command("run", config(observations=f"{{datastore: '{own_release}'}}"))
@@ -102,7 +102,7 @@ def test_runs_of_a_read_only_store_are_analysed_into_another(closed, config, tmp
     assert digests(Store(tmp_path / "other")).items() <= closed_products.items()
 
 
-def test_all_that_writes_to_a_read_only_store_gets_one_sentence(closed, config, nights_release, command, survival):
+def test_every_verb_that_writes_prints_one_error_on_a_read_only_disk(closed, config, nights_release, command, survival):
     store = closed / "store"
     with survival("writing to a read-only store") as tally:
         for words in [
@@ -116,7 +116,7 @@ def test_all_that_writes_to_a_read_only_store_gets_one_sentence(closed, config, 
                 assert_refused(command(*words))
 
 
-def test_what_is_no_store_and_cannot_become_one_is_said(closed):
+def test_a_folder_that_cannot_become_a_store_raises(closed):
     with pytest.raises(StoreError, match=r"cannot be written: .*Read-only file system"):
         Store(closed / "empty")
     with pytest.raises(
@@ -125,7 +125,7 @@ def test_what_is_no_store_and_cannot_become_one_is_said(closed):
         Store(closed / "not there")
 
 
-def test_a_folder_without_rights_is_as_good_as_a_read_only_disk(tiny_release, quick_folder, actors, survival):
+def test_a_folder_without_write_permission_behaves_as_a_read_only_disk(tiny_release, quick_folder, actors, survival):
     """In a process of somebody else, as the rights of folders do not bind everybody."""
     place = quick_folder / "store"
     whole(config_of(tiny_release, place))

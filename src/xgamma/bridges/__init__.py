@@ -1,4 +1,4 @@
-"""Gammapy's objects from ours and back; the one door to Gammapy, which is loaded when a bridge is first used."""
+"""Gammapy's objects from ours and back; the only package that imports Gammapy, when a bridge is first used."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def _validate_reference(points: FluxPoints, ds: xr.Dataset, is_given: bool) -> N
     )  # fmt: skip
 
 
-def dataset(points: FluxPoints, models: Any, name: str, mask_fit: BoolArray | None) -> FluxPointsDataset:
+def flux_points_dataset(points: FluxPoints, models: Any, name: str, mask_fit: BoolArray | None) -> FluxPointsDataset:
     """Return points as a dataset of Gammapy, with models of Gammapy and the points of the fit, shape (energy,)."""
     mask = None if mask_fit is None else mask_fit.reshape(points.norm.data.shape)
     return FluxPointsDataset(data=points, models=models, name=name, mask_fit=mask)

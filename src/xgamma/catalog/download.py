@@ -42,7 +42,7 @@ class ChangedError(InputError):
 
 @dataclass(frozen=True)
 class Arrival:
-    """A file that is on its way: its whole size, and its bytes from the offset that was asked for."""
+    """A file that is being received: its whole size, and its bytes from the requested offset."""
 
     size: int
     chunks: AsyncIterator[bytes]
@@ -133,7 +133,7 @@ def open_source(location: str | Path, retries: Retries) -> DownloadSource:
         raise ConfigError(str(error)) from None
 
 
-# So many files in a row that could not be had, after all retries: a source that is not reached is not asked for each.
+# After so many failed files in a row a source is given up: one that is not reached is not asked for each file.
 GIVEN_UP = 4
 # An attempt that brought as much is followed by another one, however many there were.
 _WORTH_BYTES = 1_000_000
@@ -150,7 +150,7 @@ class _OtherBytesError(InputError):
     """What came is not the file of the catalogue."""
 
 
-# Failures of one file that say nothing about the others.
+# Failures of one file that do not concern the others.
 _ANSWERS = (_OtherSizeError, _OtherBytesError, ChangedError, MissingInputError)
 
 

@@ -41,7 +41,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class FileReport:
-    """What became of one file: ``received`` are the bytes that came now, ``message`` is empty if all is well."""
+    """What became of one file, its ``status``: ``received`` bytes came now, ``message`` is empty if all is well."""
 
     file: CatalogFile
     status: Status
@@ -51,7 +51,7 @@ class FileReport:
 
 @dataclass(frozen=True)
 class FetchReport:
-    """What became of the files that were asked for."""
+    """What became of the requested ``files`` of a ``release``, and the ``folder`` that they are in."""
 
     release: DataRelease
     folder: Path

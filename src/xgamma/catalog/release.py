@@ -128,7 +128,7 @@ class DataRelease:
         return tuple(sorted({obs_id for file in self.files for obs_id in file.obs_ids}))
 
     def files_of(self, obs_ids: Collection[int] | None) -> tuple[CatalogFile, ...]:
-        """Return the files that some runs need, ``None`` for all; those that belong to all runs come first.
+        """Return the files that the runs ``obs_ids`` need, ``None`` for all; those that belong to all runs come first.
 
         Raises
         ------

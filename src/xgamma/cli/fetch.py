@@ -77,7 +77,7 @@ def fetch_command(
 
 
 def _ingest(folder: str, store: str, obs_ids: Sequence[int], as_json: bool) -> int:
-    """Call the verb that ingests, which is loaded only now; beside JSON its words go to standard error."""
+    """Call the verb that ingests, which is loaded only now; beside JSON its output goes to standard error."""
     context = click.get_current_context()
     verb = cast(click.Group, context.find_root().command).get_command(context, "ingest")
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():

@@ -90,7 +90,7 @@ flux_points:                         # their edges are edges of energy above
 
 
 @dataclass(frozen=True)
-class Asked:
+class InitRequest:
     """Where the configuration goes, and what it is about."""
 
     file: Path
@@ -124,12 +124,12 @@ def init_command(words: tuple[str, ...], datastore: str | None, outdir: str, ove
     click.echo(f"Next: edit {asked.file}, then xgamma check {asked.file}", err=True)
 
 
-def _asked(words: Sequence[str], datastore: str | None, outdir: str) -> Asked:
+def _asked(words: Sequence[str], datastore: str | None, outdir: str) -> InitRequest:
     files = [word for word in words if word.lower().endswith((".yaml", ".yml"))]
     stores = [word for word in words if word not in files]
     if len(files) > 1 or len(stores) + (datastore is not None) > 1:
         raise click.UsageError(f"Expected one DATASTORE and one FILE that ends in .yaml, got {' '.join(words)}.")
-    return Asked(
+    return InitRequest(
         Path(files[0] if files else "analysis.yaml"),
         stores[0] if stores else datastore or DEFAULT_DATASTORE,
         outdir,
@@ -137,8 +137,8 @@ def _asked(words: Sequence[str], datastore: str | None, outdir: str) -> Asked:
     )
 
 
-def _looked(asked: Asked) -> tuple[str, list[str]]:
-    """Return a configuration that ``check`` and ``run`` accept, and what to say of it.
+def _looked(asked: InitRequest) -> tuple[str, list[str]]:
+    """Return a configuration that ``check`` and ``run`` accept, and remarks to print.
 
     Runs that they would leave out are left out, and named.
     """
@@ -156,7 +156,7 @@ def _looked(asked: Asked) -> tuple[str, list[str]]:
     return text, [f"{some(len(seen.obs_ids), 'run')} of {seen.facts['datastore']}.", *left_out, *found.guesses]
 
 
-def _text(asked: Asked, found: Suggestion, obs_ids: Sequence[int]) -> str:
+def _text(asked: InitRequest, found: Suggestion, obs_ids: Sequence[int]) -> str:
     region, energy, energy_true = found.region, found.energy, found.energy_true
     named = f"obs_ids: [{', '.join(map(str, obs_ids))}]" if obs_ids else "# obs_ids: [23523, 23526]    "
     return TEMPLATE.format(

@@ -145,7 +145,7 @@ def _end_failed(error: Exception, debug: bool) -> NoReturn:
     if isinstance(error, XgammaError):
         hint = " On the command line that is --overwrite." if isinstance(error, OutputExistsError) else ""
         _end(error, f"{error}{hint}", error.exit_code, debug)
-    # A user gets a sentence, and the traceback on request.
+    # The traceback is printed with --debug only.
     text = f"{type(error).__name__}: {error}. This is a defect of xgamma: run again with --debug and report it."
     _end(error, text, ExitCode.INTERNAL, debug)
 

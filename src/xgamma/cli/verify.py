@@ -1,4 +1,4 @@
-"""``xgamma verify`` and ``validate``: whether a store is sound, and whether it is as the format says."""
+"""``xgamma verify`` and ``validate``: whether a store is sound, and whether it conforms to the format."""
 
 from __future__ import annotations
 

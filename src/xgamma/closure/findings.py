@@ -158,7 +158,7 @@ def _bias(values: FloatArray, truth: FloatArray) -> tuple[float, float]:
 
 
 def excess_ratio(results: xr.Dataset) -> tuple[float, float]:
-    """Return the excess of all sets over the signal predicted of the truth, with its standard error.
+    """Return the excess of all sets of ``results`` over the signal predicted of the truth, with its standard error.
 
     It looks at counts and responses alone; fits and their errors have no part in it.
     """

@@ -37,7 +37,10 @@ def one_sided(n_sigma: float) -> float:
 
 @dataclass(frozen=True)
 class Moments:
-    """Mean and standard deviation of pulls, with the standard errors that Gaussian pulls have."""
+    """``mean`` and ``width`` (standard deviation) of ``count`` pulls.
+
+    ``mean_error`` and ``width_error`` are the standard errors that Gaussian pulls have.
+    """
 
     count: int
     mean: float
@@ -92,7 +95,10 @@ class Coverage:
 
 
 def coverage(low: FloatArray, high: FloatArray, truth: FloatArray, nominal: float) -> Coverage:
-    """Return how many of the intervals [low, high] hold the truth; those with a NaN are left out."""
+    """Return how many of the intervals [low, high] hold the truth, where the fraction ``nominal`` is promised.
+
+    Intervals with a NaN are left out.
+    """
     known = ~(np.isnan(low) | np.isnan(high) | np.isnan(truth))
     inside: BoolArray = (low <= truth) & (truth <= high) & known
     return Coverage(int(inside.sum()), int(known.sum()), nominal)

@@ -62,7 +62,10 @@ def published_runs(plan: Plan) -> list[Run]:
 
 
 def runs_of_set(simulator: Simulator, seed: int) -> list[Run]:
-    """Return the runs of one set: the events that its release would hold, in the number types of a file."""
+    """Return the runs of the set of ``simulator`` with a ``seed``.
+
+    They hold the events that its release would hold, in the number types of a file.
+    """
     plan = dataclasses.replace(simulator.plan, seed=seed)
     runs = []
     for number, published in enumerate(simulator.published):

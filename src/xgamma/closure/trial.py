@@ -54,7 +54,7 @@ class Trial:
         return Models.from_dict({"components": [component]})
 
     def document(self, seeds: Sequence[int]) -> dict[str, Any]:
-        """Return everything that decides the numbers of some sets."""
+        """Return everything that decides the numbers of the sets with some ``seeds``."""
         return {
             "step": "closure",
             "version": STEP_VERSION,
@@ -68,7 +68,7 @@ class Trial:
         }
 
     def key(self, seeds: Sequence[int]) -> str:
-        """Return the key under which a store holds the results of some sets."""
+        """Return the key under which a store holds the results of the sets with some ``seeds``."""
         return digest(self.document(seeds))
 
 

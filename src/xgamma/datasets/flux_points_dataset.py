@@ -19,9 +19,8 @@ from xgamma.errors import DataError
 from xgamma.fit import FitInput
 from xgamma.models.models import Models, SkyModel
 from xgamma.plot import counts as plot_counts
+from xgamma.plot.counts import Style
 from xgamma.stats import chi2
-
-Style = dict[str, Any]
 
 RESIDUAL_METHOD = "diff/model"
 
@@ -182,7 +181,7 @@ class FluxPointsDataset:
         source = next((model for model in self._models if model.name == self.data.data.attrs.get("source")), None)
         points = self.data.to_gammapy(source if source is not None and self._is_reference(source) else None)
         models = self._models.to_gammapy() if len(self._models) else None
-        return bridges.flux_points.dataset(points, models, self.name, self.mask_fit)
+        return bridges.flux_points.flux_points_dataset(points, models, self.name, self.mask_fit)
 
     def _is_reference(self, model: SkyModel) -> bool:
         return np.allclose(model.spectral_model(self.data.energy_ref).value, self.data.ref_dnde.value, rtol=1e-6)

@@ -25,9 +25,8 @@ from xgamma.fit import FitInput
 from xgamma.models.models import Models
 from xgamma.plot import counts as plot_counts
 from xgamma.plot import spectrum as plot_spectrum
+from xgamma.plot.counts import Style
 from xgamma.units import canonical
-
-Style = dict[str, Any]
 
 
 class SpectrumDataset:

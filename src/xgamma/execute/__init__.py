@@ -101,7 +101,7 @@ def run_blocks(
     arguments
         Its arguments, block by block. One block runs eagerly in this thread.
     text
-        What the progress bar says.
+        The label of the progress bar.
     workers
         Where blocks run.
     names
@@ -110,7 +110,7 @@ def run_blocks(
     Raises
     ------
     ConfigError
-        When a cluster is asked for and ``distributed`` is not installed.
+        When a cluster is requested and ``distributed`` is not installed.
     ClusterError
         When there is no scheduler, or it goes away, or its workers have other software.
     WorkerLostError
@@ -124,7 +124,9 @@ def run_blocks(
     with progress_bar(text, len(arguments)) as advance:
         if workers != THIS_PROCESS:
             called = names or [f"block {number} of {len(arguments)}" for number in range(1, len(arguments) + 1)]
-            results = this.cluster.run(function, arguments, advance, workers.n_jobs, workers.scheduler, called)
+            results = this.cluster.run_on_cluster(
+                function, arguments, advance, workers.n_jobs, workers.scheduler, called
+            )
         else:
-            results = this.threads.run(function, arguments, advance)
+            results = this.threads.run_on_threads(function, arguments, advance)
     return results

@@ -52,7 +52,7 @@ _SAME = ("python", "dask", "distributed", "xgamma")
 
 @dataclass
 class _Work:
-    """The blocks of one call: what is still asked for, and what became of the others."""
+    """The blocks of one call: those that are pending, and what became of the others."""
 
     submit: Callable[[int], Any]
     scheduler: str
@@ -63,7 +63,7 @@ class _Work:
     failed: dict[int, BaseException] = field(default_factory=dict)
 
 
-def run(
+def run_on_cluster(
     function: Callable[..., Result],
     arguments: Sequence[tuple[Any, ...]],
     advance: Callable[[], None],
@@ -126,7 +126,7 @@ def _take(future: Any, work: _Work) -> None:
         return
     except CancelledError:
         raise _gone(work) from None
-    except Exception as error:  # a block's own error is told when the others are done
+    except Exception as error:  # a block's own error is raised when the others are done
         work.failed[number] = error
     work.advance()
 

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 Result = TypeVar("Result")
 
 
-def run(
+def run_on_threads(
     function: Callable[..., Result], arguments: Sequence[tuple[Any, ...]], advance: Callable[[], None]
 ) -> list[Result]:
     """Return ``function(*a)`` for each tuple of arguments, in their order; ``advance`` is called after each."""

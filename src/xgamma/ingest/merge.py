@@ -98,7 +98,7 @@ def _moved_responses(part: Part, role: str, names: Sequence[str], rows: Mapping[
 
 
 def merge_parts(store: Store, release: str, records: Sequence[Record]) -> Record | None:
-    """Merge parts of a release into one, and return its record; ``None`` where there is nothing to merge.
+    """Merge the parts ``records`` of a release into one, and return its record; ``None`` if there is nothing to merge.
 
     Raises
     ------

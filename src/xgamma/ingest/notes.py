@@ -1,4 +1,4 @@
-"""The notes of runs said once: one line for each sentence, with how many runs it is said of."""
+"""The notes of runs, summarised: one line for each note, with the number of runs that have it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Notes = Mapping[int, Sequence[Note]]
 
 
 def notes_of(held: Holdings) -> dict[int, tuple[Note, ...]]:
-    """Return the notes of runs, by observation id; runs of which nothing is said are left out."""
+    """Return the notes of runs, by observation id; runs without notes are left out."""
     noted = {key for key, part in held.parts.items() if any(part.obs.attrs.get("notes", ()))}
     places = ((obs_id, place) for obs_id, place in held.places.items() if place[0] in noted)
     every = {obs_id: held.parts[key].notes(number) for obs_id, (key, number) in places}
@@ -27,7 +27,7 @@ def notes_of(held: Holdings) -> dict[int, tuple[Note, ...]]:
 
 
 def log_notes(notes: Notes, needed: Collection[str] = ()) -> None:
-    """Log what is said of runs: doubts and responses that are needed as warnings, others passed over as information.
+    """Log the notes of runs: doubts and responses that are needed as warnings, others passed over as information.
 
     Parameters
     ----------

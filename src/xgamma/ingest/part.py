@@ -24,6 +24,7 @@ from xgamma.formats.gadf.run import Run, read_run
 from xgamma.outcome import Outcome, UnusedRun
 from xgamma.schema.dl3 import SCHEMA, SCHEMA_VERSION
 from xgamma.schema.tables import head
+from xgamma.storage.retries import REQUESTS
 from xgamma.times import SECONDS_PER_DAY
 
 log = logging.getLogger(__name__)
@@ -40,12 +41,10 @@ _EVENT_NAMES = {
 STEP_VERSION = 3
 # Inflating and digesting leave the interpreter to others: two threads read twice as fast, more hardly faster.
 READERS = 3
-# A server is far away, not busy.
-REMOTE_READERS = 16
 
 
 def log_failure(run: UnusedRun) -> None:
-    """Log that a run could not be read, and why."""
+    """Log that a run is left out, and why."""
     log.warning("Run %d is left out: %s", run.obs_id, run.message)
 
 
@@ -71,7 +70,7 @@ def read_runs(
     runs: list[Run] = []
     failures: list[UnusedRun] = []
     given = list(entries)
-    pool = ThreadPoolExecutor(REMOTE_READERS if any(entry.is_remote for entry in given) else READERS)
+    pool = ThreadPoolExecutor(REQUESTS if any(entry.is_remote for entry in given) else READERS)
     try:
         for found in pool.map(_read, given):
             if isinstance(found, Run):
@@ -100,12 +99,12 @@ def _failure(obs_id: int, error: Exception) -> UnusedRun:
 
 
 def run_document(entry: RunEntry, file_digests: Mapping[str, str], version: int = STEP_VERSION) -> dict[str, Any]:
-    """Return what makes the identity of a run, which does not say where its files lie.
+    """Return what makes the identity of a run, independent of where its files lie.
 
     Parameters
     ----------
     entry
-        The run: its HDUs by role, and what the index says of it.
+        The run: its HDUs by role, and its row of the index.
     file_digests
         The digest of each file by path, or what stands for it where there is none to read.
     version

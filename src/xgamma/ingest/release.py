@@ -65,7 +65,7 @@ def open_release(
     MissingInputError
         When there is neither.
     ConfigError
-        When a tag is asked for of a FITS release, or index files of a store.
+        When a tag is given for a FITS release, or index files for a store.
     UnknownNameError
         When the store has no such tag.
     StoreError
@@ -99,7 +99,17 @@ class Ingested:
 
 
 class FitsRelease:
-    """The runs of a folder or index file in the GADF format, on a disk or behind a url."""
+    """The runs of a folder or index file in the GADF format, on a disk or behind a url.
+
+    Parameters
+    ----------
+    name
+        What it is called in keys.
+    place
+        The folder or file.
+    names
+        The names of its index files, where they are not the usual ones.
+    """
 
     def __init__(self, name: str, place: str | Path, names: IndexNames = USUAL_NAMES) -> None:
         self.name = name
@@ -156,13 +166,14 @@ class FitsRelease:
         return sorted(own, key=lambda record: record.created)
 
     def pending(self, obs_ids: Sequence[int], store: Store) -> list[int]:
-        """Return the runs that the store does not hold, or holds as their files once were."""
+        """Return those runs of ``obs_ids`` that the store does not hold, or holds as their files once were."""
         found = self._found(obs_ids, self._records(store), store, FileLookup())
         return [obs_id for obs_id in obs_ids if obs_id not in found]
 
     def run_keys(self, obs_id: int, store: Store) -> tuple[str, ...]:
-        """Return what identifies the bytes of a run as its files are now, for each version of the reading.
+        """Return what identifies the bytes of the run ``obs_id`` as its files are now, for each version of the reading.
 
+        Digests that ``store`` remembers are not computed again.
         That of this version is the first; there is none where the events or the good time are not there.
         """
         entry = self.index.runs[obs_id]
@@ -172,12 +183,12 @@ class FitsRelease:
         return tuple(key for key in keys if key)
 
     def nbytes(self, obs_ids: Sequence[int]) -> int:
-        """Return the size of the files of some runs."""
+        """Return the size in bytes of the files of the runs ``obs_ids``."""
         statuses = statuses_of(at.path for obs_id in obs_ids for at in self.index.runs[obs_id].hdus.values())
         return sum(status.size for status in statuses.values() if status is not None)
 
     def has_files(self, obs_ids: Sequence[int]) -> bool:
-        """Whether the event lists of some runs are there, so that they could be read again."""
+        """Whether the event lists of the runs ``obs_ids`` are there, so that they could be read again."""
         entries = [self.index.runs[obs_id] for obs_id in obs_ids if obs_id in self.index.runs]
         statuses = statuses_of(
             at.path for entry in entries for role, at in entry.hdus.items() if role in REQUIRED_ROLES
@@ -254,7 +265,7 @@ class FitsRelease:
     def _read_part(
         self, entries: Sequence[RunEntry], store: Store, progress: Progress, on_failure: OnFailure, sequence: int
     ) -> tuple[Ingested, Part | None]:
-        """Read runs into one part and put it into the store; ``sequence`` says what they come after."""
+        """Read runs into one part and put it into the store; ``sequence`` orders them among versions."""
         read, failures = read_runs(entries, progress, on_failure)
         part, runs, unbuilt = built(read, self.name)
         for failure in unbuilt:
@@ -355,7 +366,7 @@ class FileMemory:
     def digests(self, entry: RunEntry, statuses: Mapping[File, FileStatus | None]) -> dict[str, str] | None:
         """Return the digest of each file of a run by path, as ``run_document`` takes them.
 
-        ``None`` where the events or the good time are not there: they have to be read, so that somebody says so.
+        ``None`` where the events or the good time are not there: they have to be read, so that the error is reported.
         """
         found: dict[str, str] = {}
         for role, at in entry.hdus.items():

@@ -105,7 +105,7 @@ class Origin(NamedTuple):
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Origin:
-        """Return the origin of a mapping that holds more than that."""
+        """Return the origin that ``document`` holds, among other things."""
         return cls(document["datastore"], IndexNames(document.get("hdu_index"), document.get("obs_index")))
 
 
@@ -199,7 +199,7 @@ class StoredRelease:
         return {obs_id: facts[key][number] for obs_id, (key, number) in sorted(self._held.places.items())}
 
     def pending(self, obs_ids: Sequence[int], store: Store) -> list[int]:
-        """Return no run: all are in the store."""
+        """Return none of ``obs_ids``: all runs are in the store."""
         return []
 
     def load(
@@ -210,7 +210,10 @@ class StoredRelease:
         on_failure: OnFailure = log_failure,
         rehash: bool = False,
     ) -> Holdings:
-        """Return the runs from this store, whatever store the products go to."""
+        """Return the runs ``obs_ids`` from this store, whatever ``store`` the products go to.
+
+        Nothing is read from files: ``workers``, ``on_failure`` and ``rehash`` are those of ``FitsRelease.load``.
+        """
         places = {obs_id: self._held.places[obs_id] for obs_id in obs_ids}
         # The same parts, whose tables were read when the runs were selected.
         parts = {key: self._held.parts[key] for key in dict.fromkeys(key for key, _ in places.values())}
@@ -289,7 +292,7 @@ def _placed(records: Iterable[Record]) -> Iterator[tuple[VersionOrder, int, Stor
 
 
 def ingests_of(store: Store, records: Iterable[Record]) -> Ingests:
-    """Return the ingests of a store, if they matter for parts: where a run has one version only, none is asked for."""
+    """Return the ingests of a store, if they matter for parts: where each run has one version, none is read."""
     ids = [run["obs_id"] for record in records for run in record.texts["runs"]]
     return store.ingests() if len(set(ids)) < len(ids) else ()
 
@@ -310,7 +313,7 @@ def sequence_after(store: Store, records: Sequence[Record], obs_ids: Iterable[in
 def note_ingest(store: Store, release: str, records: Sequence[Record], found: Mapping[int, StoredRun]) -> None:
     """Write down which runs are found as they once were and not as they were last, so that they are the newest again.
 
-    A store that cannot be written to stays as it is, which is said.
+    Where the store cannot be written to a warning is logged.
     """
     ingests = ingests_of(store, records)
     versions = versions_of(records, ingests)

@@ -75,6 +75,8 @@ class Parameter:
         How a fit scales it (``"scale10"``, ``"factor1"`` or ``None``); kept with the document.
     is_norm
         Whether the model is proportional to it.
+    link
+        The label of what it is linked with in a document; parameters of one label are one.
     scan_min, scan_max, scan_n_values, scan_n_sigma, scan_values
         Where a profile is evaluated: see ``scan_values``. Not part of a document.
 

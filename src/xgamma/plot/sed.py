@@ -50,10 +50,8 @@ def plot_flux_points(
         The points that are drawn as upper limits, shape (npoint,).
     quantity, unit
         What the vertical axis shows, and its unit.
-    ax
-        Where to draw; ``None`` is the current Axes.
-    **style
-        For ``Axes.errorbar``.
+    ax, **style
+        Where to draw, by default the current Axes, and what ``Axes.errorbar`` takes.
     """
     ax = normalize_axes(ax)
     is_limit = is_limit & np.isfinite(limits)

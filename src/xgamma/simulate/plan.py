@@ -28,7 +28,7 @@ SECONDS_PER_DAY = 86400.0
 
 
 def power_law(index: float = 2.6, amplitude: float = 3.5e-11, reference: float = 1.0) -> dict[str, Any]:
-    """Return the model document of a power law; amplitude in cm-2 s-1 TeV-1 at ``reference`` in TeV."""
+    """Return the model document of a power law of an ``index``; amplitude in cm-2 s-1 TeV-1 at ``reference`` in TeV."""
     return {
         "type": "PowerLawSpectralModel",
         "parameters": [
@@ -232,7 +232,19 @@ class Plan:
 
 @dataclass(frozen=True, eq=False)
 class PlannedRun:
-    """One run of a plan: pointing in deg (ICRS), good time (n, 2) in s since the reference epoch."""
+    """One run of a plan.
+
+    Parameters
+    ----------
+    number, obs_id
+        Its number in the plan, from 0, and its observation id.
+    lon, lat
+        The pointing in deg (ICRS).
+    gti
+        Good time in s since the reference epoch, shape (n, 2).
+    dead_time, efficiency
+        The fraction of time that is dead, and the factor on the effective area.
+    """
 
     number: int
     obs_id: int
@@ -271,7 +283,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
 
 
 def plan_from_document(document: Any, where: str = "simulation") -> Plan:
-    """Return the plan that a document declares; what it leaves out has its default.
+    """Return the plan that a document declares; what it leaves out has its default. Errors begin with ``where``.
 
     Raises
     ------
@@ -282,7 +294,7 @@ def plan_from_document(document: Any, where: str = "simulation") -> Plan:
 
 
 def read_plan(path: str | Path) -> Plan:
-    """Read a plan from the key ``simulation`` of a catalogue file or of the ``truth.yaml`` of a release.
+    """Read a plan from the key ``simulation`` of the file at ``path``: a catalogue, or the ``truth.yaml`` of a release.
 
     Raises
     ------

@@ -39,7 +39,7 @@ DATA = "data"
 
 @dataclass(frozen=True)
 class Release:
-    """What ``simulate`` wrote."""
+    """What ``simulate`` wrote to ``path``: the ``obs_ids`` of plan ``name``, how many ``events``, ``size`` in bytes."""
 
     path: Path
     name: str
@@ -98,12 +98,10 @@ def simulate(
 
     Raises
     ------
-    ConfigError
-        When the source's spectral model is not known.
     OutputExistsError
         When the folder is not empty, or with ``overwrite`` when something in it was not simulated.
-    OutputError
-        When it cannot be written.
+    ConfigError, OutputError
+        When the spectral model of the source is not known; when the folder cannot be written.
     """
     spectrum = spectrum_from_document(plan.source.spectral)
     _make_room(Path(path), overwrite)

@@ -33,7 +33,7 @@ BACKGROUND_TURN, BACKGROUND_RISE = 0.5, 2.0
 RAD_MAX_INDEX = -0.1
 
 
-def effective_area(response: AnalyticResponse, energy: npt.ArrayLike, offset: npt.ArrayLike) -> FloatArray:
+def analytic_area(response: AnalyticResponse, energy: npt.ArrayLike, offset: npt.ArrayLike) -> FloatArray:
     """Return the effective area in m2 at full enclosure and efficiency 1; arguments broadcast."""
     rise = 1.0 / (1.0 + (response.area_energy / np.asarray(energy)) ** AREA_RISE)
     return np.asarray(response.area * rise * np.exp(-0.5 * (np.asarray(offset) / response.area_width) ** 2))

@@ -21,9 +21,9 @@ from xgamma.simulate.responses import (
     GAUSS_NORM,
     KING_GAMMA,
     SIGMA_RATIOS,
+    analytic_area,
     background_spectrum,
     containment,
-    effective_area,
     field_profile,
     log_migration,
     log_spectrum,
@@ -185,7 +185,7 @@ def response_tables(response: AnalyticResponse, efficiency: float) -> list[Respo
 def area_table(response: AnalyticResponse, efficiency: float) -> ResponseTable:
     """Return the effective area at full enclosure, from which events are drawn."""
     energy, offset = energy_axis(response, "energy_true", response.energy_bins), offset_axis(response, AREA_STEP)
-    area = efficiency * effective_area(response, energy.center[:, None], offset.center)
+    area = efficiency * analytic_area(response, energy.center[:, None], offset.center)
     header: dict[str, HeaderValue] = {"LO_THRES": response.lo_thres, "HI_THRES": response.hi_thres}
     return ResponseTable("aeff_2d", (energy, offset), {"aeff": area}, header)
 

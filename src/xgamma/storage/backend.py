@@ -29,7 +29,7 @@ from zarr.storage import ObjectStore
 from xgamma.errors import DamagedError, StoreError
 from xgamma.storage.disk import delete_tree, is_behind_link, leftovers, read_regular_file, write_file
 from xgamma.storage.locations import Location, reason, remote_objects
-from xgamma.storage.retries import persistent
+from xgamma.storage.retries import REQUESTS, persistent
 
 MAX_CHUNK_BYTES = (1 << 31) - 1
 """The longest chunk, as blosc knows no longer one; what is encoded is at most a head longer than the numbers."""
@@ -38,7 +38,6 @@ MAX_DOCUMENT_BYTES = 1 << 28
 # The head of a chunk of blosc: bytes 4 to 8 are the length of its numbers, the last four that of the whole.
 _HEAD_BYTES = 16
 _CHUNK = re.compile(r"(.*/)?c(\.\d+)*")
-_REQUESTS = 16
 _KNOWN_FOLDERS = 64
 # Above this a thread is worth its start.
 _LARGE_BYTES = 1_000_000
@@ -63,7 +62,7 @@ class WholeObjectStore(ObjectStore[Any]):
         return {**super().__getstate__(), "_known": {}}
 
     def know(self, folder: str, objects: Mapping[str, bytes]) -> None:
-        """Remember objects below the folder of an attempt, which are not asked for again."""
+        """Remember objects below the folder of an attempt, which are not requested again."""
         # Threads may do so at once.
         for oldest in list(self._known)[: max(0, len(self._known) + 1 - _KNOWN_FOLDERS)]:
             self._known.pop(oldest, None)
@@ -76,7 +75,7 @@ class WholeObjectStore(ObjectStore[Any]):
         return self._known.get(f"{kind}/{product}/{attempt}", {}).get(name)
 
     def __str__(self) -> str:
-        # Objects of obstore at az:// cannot say their own name where the account is known from the environment.
+        # Objects of obstore at az:// cannot print their own name where the account is known from the environment.
         return self._place.url
 
     def with_read_only(self, read_only: bool = False) -> WholeObjectStore:
@@ -106,7 +105,7 @@ class WholeObjectStore(ObjectStore[Any]):
                 content = read_regular_file(self._folder / key, MAX_CHUNK_BYTES)
             found = None if content is None else prototype.buffer.from_bytes(content)
         else:
-            # Arrays of an opened product are read later, where no other sentence is said.
+            # Arrays of an opened product are read later, outside of any other context of errors.
             with self._place.sentences("read"):
                 async with _gate():
                     found = await super().get(key, prototype, byte_range)
@@ -132,7 +131,7 @@ class WholeObjectStore(ObjectStore[Any]):
 
 
 def is_cut(content: bytes) -> bool:
-    """Whether a chunk has another length than it says itself; Blosc decodes what lies behind the end of a cut one."""
+    """Whether a chunk has another length than its header; Blosc would decode what lies behind the end of a cut one."""
     head = content[:_HEAD_BYTES]
     return len(head) < _HEAD_BYTES or int.from_bytes(head[-4:], "little") != len(content)
 
@@ -153,7 +152,7 @@ _GATES: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] 
 
 def _gate() -> asyncio.Semaphore:
     """Return what lets a few requests through at a time: each has to be answered before its time is over."""
-    return _GATES.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_REQUESTS))
+    return _GATES.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(REQUESTS))
 
 
 class Backend:
@@ -185,7 +184,7 @@ class Backend:
 
     def read_many(self, paths: Iterable[str]) -> list[bytes | None]:
         """Return the bytes of many objects, several requests at a time."""
-        with ThreadPoolExecutor(_REQUESTS) as pool:
+        with ThreadPoolExecutor(REQUESTS) as pool:
             return list(pool.map(self.read, paths))
 
     def exists(self, path: str) -> bool:
@@ -202,7 +201,7 @@ class Backend:
 
     def exist(self, paths: Iterable[str]) -> list[bool]:
         """Whether each object is there, several requests at a time."""
-        with ThreadPoolExecutor(_REQUESTS) as pool:
+        with ThreadPoolExecutor(REQUESTS) as pool:
             return list(pool.map(self.exists, paths))
 
     def create(self, path: str, content: bytes) -> bool:
@@ -237,7 +236,7 @@ class Backend:
                 if not self.is_behind_link(prefix):
                     delete_tree(self.folder / prefix)
             return
-        with ThreadPoolExecutor(_REQUESTS) as pool:
+        with ThreadPoolExecutor(REQUESTS) as pool:
             list(pool.map(self.delete, self.modified(prefix)))
 
     def is_behind_link(self, path: str) -> bool:
@@ -302,7 +301,7 @@ def _folder(path: Path, create: bool) -> Backend:
 
 @dataclass(frozen=True)
 class FileStatus:
-    """What tells a file from its earlier content.
+    """What distinguishes a file from its earlier content.
 
     Parameters
     ----------

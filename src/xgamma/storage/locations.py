@@ -1,4 +1,4 @@
-"""``Location``: where a store is, what can be done there, and the sentence that is said when it fails.
+"""``Location``: where a store is, what can be done there, and the error message when it fails.
 
 Credentials never pass through here: obstore takes them from the environment or from the provider, and of what a server
 answers only the parts are repeated that cannot hold them.
@@ -60,7 +60,7 @@ class Location:
 
     @contextlib.contextmanager
     def sentences(self, verb: str) -> Iterator[None]:
-        """Turn what obstore and Zarr raise into one sentence; ``verb`` is ``read``, ``listed`` or ``written``."""
+        """Turn what obstore and Zarr raise into one ``StoreError``; ``verb`` is ``read``, ``listed`` or ``written``."""
         if self.scheme in _WEB and verb != "read":
             raise StoreError(
                 f"{self.url} cannot be {verb}: a web server only gives what is asked for by its key. "
@@ -73,7 +73,7 @@ class Location:
         except (BaseError, OSError) as error:
             sentence = f"{self.url} cannot be {verb}: {reason(error)}. {self._way_out(error)}"
             if self.is_remote:
-                # The words of a server may repeat a key or a signed url, and stay in the context of what is raised,
+                # The answer of a server may repeat a key or a signed url, and stay in the context of what is raised,
                 # which dask sends along.
                 error.args = (reason(error),)
             raise StoreError(sentence) from (None if self.is_remote else error)
@@ -98,7 +98,7 @@ class Location:
 
 
 def error_number(error: Exception) -> int | None:
-    """Return what the system said, of an error of Python or of obstore, which has it in its text only."""
+    """Return the error number of the system, of an error of Python or of obstore, which has it in its text only."""
     said = _NUMBER.search(str(error))
     return int(said[1]) if said else getattr(error, "errno", None)
 

@@ -1,4 +1,4 @@
-"""All settings of retries: how long a server is waited for, how often it is asked again, and how errors tell it.
+"""All settings of requests: timeouts, repetitions, how many at a time, and how errors name them.
 
 obstore asks again by itself where it knows that this does no harm. The store knows more: to put a record a second time
 meets the first one, to delete twice is to delete, and a list is read from its beginning.
@@ -22,6 +22,8 @@ from xgamma.errors import ConfigError
 Result = TypeVar("Result")
 
 DAY = 86_400.0
+REQUESTS = 16
+"""How many requests are made at a time: each has to be answered before its time is over."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Retries:
 
 
 DOWNLOADS = Retries()
-"""Of the files of a release: a large one may take long, one that stands still is asked for again."""
+"""Of the files of a release: a large one may take long, one that stands still is requested again."""
 # An answer of 16 MB, of which sixteen are on the way at once, takes 100 s at 20 Mbit/s.
 STORE = Retries(120.0, pause=0.1, longest_pause=10.0, connect_timeout=5.0, request_timeout=120.0, total=180.0)
 """Of the objects of stores and releases in buckets and on the web."""
@@ -151,5 +153,5 @@ def tries_of(error: BaseException) -> int | None:
 
 
 def without_tries(text: str) -> str:
-    """Return what obstore said without its count."""
+    """Return an error message of obstore without its count."""
     return _TRIED.sub(" ", text)

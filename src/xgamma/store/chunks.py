@@ -32,7 +32,7 @@ CODECS = ["bytes", "blosc"]
 # One folder for each array, and not one for each dim of it.
 SEPARATOR = "."
 _CODEC = Blosc(cname="lz4", clevel=5, shuffle=SHUFFLE, blocksize=0)
-# So many are asked for at a time: where one is missing, what is only said to be there is not gone through.
+# So many are requested at a time: after a missing one the others, which may exist in the metadata only, are not tried.
 _AT_ONCE = 256
 # Above this a thread is worth its start.
 _LARGE_BYTES = 1_000_000
@@ -62,7 +62,7 @@ def encoded_chunks(document: ZarrDocument, values: npt.NDArray[Any]) -> dict[str
 
 
 class ChunkReader(Protocol):
-    """A place of chunks that knows what to say of a damaged one."""
+    """What returns the bytes of chunks, and the error for a damaged one."""
 
     async def get(self, key: str, prototype: BufferPrototype) -> Buffer | None:
         """Return the bytes of one object."""
@@ -138,7 +138,7 @@ class _Piece(NamedTuple):
 
 
 def _pieces(asked: Selector, size: int, chunk: int) -> tuple[int, list[_Piece]]:
-    """Return how many places are asked for along a dim, and the piece of each chunk that holds some."""
+    """Return how many indices are selected along a dim, and the piece of each chunk that holds some."""
     if isinstance(asked, slice):
         start, stop, _ = asked.indices(size)
         cuts = [
@@ -226,7 +226,7 @@ class StoredArray(BackendArray):
         self.dtype = np.dtype(document["data_type"])
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        """Return what is asked for, as numpy numbers it; raises ``StoreError`` as ``read_window``."""
+        """Return the selection, as numpy indexes it; raises ``StoreError`` as ``read_window``."""
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
 
     async def async_getitem(self, key: indexing.ExplicitIndexer) -> Any:

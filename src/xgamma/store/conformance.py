@@ -1,6 +1,6 @@
-"""Whether a store, a product or a Zarr group is as the format says (docs/format.md); bytes are ``verify``'s part.
+"""Whether a store, a product or a Zarr group conforms to the format (docs/format.md); ``verify`` compares bytes.
 
-Nothing is written. Of arrays only those are read whose values a law speaks of; the events of runs are not.
+Nothing is written. Only arrays are read whose values a law constrains; the events of runs are not.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Conformance:
     documents
         How many names, tags and other small documents.
     violations
-        All that is not as the format says.
+        All that violates the format.
     skipped
         What was passed over, and why: it is no fault.
     """
@@ -63,7 +63,7 @@ def validate(url: str | Path) -> Conformance:
     MissingInputError
         When there is nothing of the kind.
     DataError
-        When a Zarr group does not say what it is.
+        When a Zarr group has no schema among its attributes.
     StoreError
         When the place cannot be read.
     """
@@ -172,7 +172,7 @@ def _record_violations(record: Mapping[str, Any], kind: str, key: str) -> Iterat
             yield Violation(f"{place} digests {group}".rstrip(), "32 lower-case hex digits", repr(digest))
     product = PRODUCTS[kind]
     yield from field_violations(record["texts"], product.texts, f"{place} texts")
-    # A product that was merged says where it came from by what it supersedes.
+    # Of a merged product the record names the origin in what it supersedes.
     own = {} if record["supersedes"] else product.provenance
     yield from field_violations(record["provenance"], {**rules.PROVENANCE, **own}, f"{place} provenance")
     for number, run in enumerate(record["texts"].get("runs", []) if kind == "dl3" else []):

@@ -68,7 +68,7 @@ def digest(value: Any) -> str:
 
 
 def file_digest(path: str | Path) -> str:
-    """Return the SHA-256 of a file, 64 hex characters as ``sha256sum`` prints; raises ``MissingInputError``."""
+    """Return the SHA-256 of the file ``path``, 64 hex characters as of ``sha256sum``; raises ``MissingInputError``."""
     try:
         with Path(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -77,8 +77,9 @@ def file_digest(path: str | Path) -> str:
 
 
 def dataset_digest(dataset: xr.Dataset) -> str:
-    """Return 32 hex characters of the content: names, dims, dtypes, attrs and bytes; order and chunks do not matter.
+    """Return 32 hex characters of the content of ``dataset``: names, dims, dtypes, attrs and bytes.
 
+    Order and chunks do not matter.
     Raises ``DataError`` where a Dataset holds what a store does not (see ``stored_array`` and ``plain``).
     """
     total = hashlib.sha256(canonical_json(plain(dataset.attrs, "attrs")).encode())

@@ -69,7 +69,7 @@ def _label(backend: Backend, path: str, content: bytes) -> dict[str, Any]:
 def parsed_label(path: str, content: bytes, *, whole: bool = False) -> tuple[dict[str, Any], str]:
     """Return the mapping of a label, and what is wrong with it, which goes on after its path; empty where nothing is.
 
-    A tag may hold any mapping, and what a failure lacks its reader says, unless ``whole`` asks for all of the format.
+    A tag may hold any mapping, and a failure may lack fields, unless ``whole`` requires all of the format.
     """
     try:
         label = parsed_mapping(content)

@@ -32,7 +32,7 @@ class OpenedLocation:
     backend
         Of the store, of the product's folder, or of the group.
     product
-        The kind and the key of a product as its path says them, else empty.
+        The kind and the key of a product, taken from its path, else empty.
     attempt
         The attempt that the path names, empty where it names none.
     """
@@ -114,7 +114,7 @@ def documents_at(location: OpenedLocation) -> tuple[str, Documents]:
     Raises
     ------
     StoreError
-        As ``record_at``, and for a product whose metadata are not what its record says.
+        As ``record_at``, and for a product whose metadata differ from its record.
     InputError
         For a group alone that is not of the format.
     """
@@ -134,7 +134,7 @@ def documents_at(location: OpenedLocation) -> tuple[str, Documents]:
 def documents_of(backend: Backend, record: Record, folder: str) -> Documents:
     """Return the documents of a product whose attempt is ``folder`` in a backend.
 
-    Raises ``StoreError``, on a disk ``DamagedError``, where they are not what its record says, or not of the format.
+    Raises ``StoreError``, on a disk ``DamagedError``, where they differ from its record, or violate the format.
     """
     path = f"{folder}/{_GROUP}"
     content = backend.read(path)
@@ -147,7 +147,7 @@ def documents_of(backend: Backend, record: Record, folder: str) -> Documents:
         raise backend.zarr.damage(path, str(error)) from None
     if record.metadata not in ("", metadata_digest(content)):
         raise backend.zarr.damage(path, "is not what its record says")
-    # Small arrays behind a server are not asked for one by one.
+    # Small arrays behind a server are not requested one by one.
     backend.zarr.know(folder, copies)
     return documents
 

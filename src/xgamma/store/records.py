@@ -146,7 +146,7 @@ def _no_field(violation: Violation) -> str:
 
 
 def _text_violations(texts: Mapping[str, Any], kind: str) -> Iterator[str]:
-    """Yield which texts are of another type than the format says for products of a kind; some may lack."""
+    """Yield which texts have another type than the format defines for products of a kind; some may be missing."""
     specified = PRODUCTS[kind].texts if kind in PRODUCTS else {}
     present = {name: spec for name, spec in specified.items() if name in texts}
     for violation in field_violations(texts, present, "texts"):
@@ -179,7 +179,7 @@ def validate_group_path(group: str) -> None:
 
 
 def validate_schema(record: Record) -> None:
-    """Raise ``StoreError`` for a record of a newer layout, which may mean something else by the same words."""
+    """Raise ``StoreError`` for a record of a newer layout, in which the same fields may mean something else."""
     _validate_version(record.schema, record_path(record.kind, record.key))
 
 
@@ -234,7 +234,7 @@ def provenance() -> dict[str, Any]:
 
 
 def _software() -> Mapping[str, str]:
-    # What is loaded says what it is; the metadata of packages would take 0.1 s to read.
+    # Loaded modules hold their versions; the metadata of packages would take 0.1 s to read.
     loaded = {name: sys.modules[name] for name in _LIBRARIES if name in sys.modules}
     versions = {name: str(getattr(module, "__version__", "unknown")) for name, module in loaded.items()}
     return {"xgamma": __version__, "python": platform.python_version(), "platform": platform.platform(), **versions}

@@ -42,8 +42,8 @@ DatasetGroups = Mapping[str, xr.Dataset]
 class Store(Ledgers):
     """A store of products in a folder, in memory (``memory://``), in a bucket (``s3://bucket/prefix``) or on the web.
 
-    With ``read_only`` everything that would write raises ``StoreError``. Raises ``StoreError`` when the place cannot be
-    used or was made by a newer xgamma.
+    ``url`` may be a path. With ``read_only`` everything that would write raises ``StoreError``, which is raised as well
+    when the place cannot be used or was made by a newer xgamma.
 
     Examples
     --------
@@ -154,7 +154,7 @@ class Store(Ledgers):
         record = dataclasses.replace(record, metadata=metadata)
         # Where this fails, nobody knows whether the record arrived: the attempt is left to gc.
         created = self._backend.create(record_path(record.kind, record.key), record.to_bytes())
-        # A server that ignores the condition says yes to every writer; the record that stands is read back from it.
+        # A server that ignores the condition accepts every writer; the record that stands is read back from it.
         if created and not self._backend.is_remote:
             return record
         standing = self.record(record.kind, record.key)
@@ -165,7 +165,7 @@ class Store(Ledgers):
         return standing
 
     def get(self, kind: str, key: str, group: str = "", record: Record | None = None) -> xr.Dataset:
-        """Return one group of a product, read into memory, identical to what was put.
+        """Return one group of the product ``kind/key``, read into memory, identical to what was put.
 
         With its ``record``, the attempt that it names is read, also where another one has taken its place since.
         """
@@ -187,7 +187,7 @@ class Store(Ledgers):
             return read_group(self._backend.zarr, record.folder, documents, group)
 
     def open(self, kind: str, key: str, group: str = "", record: Record | None = None) -> xr.Dataset:
-        """Return one group of a product whose arrays are read when they are used, without dask; see ``get``."""
+        """Return one group of ``kind/key`` whose arrays are read when they are used, without dask; see ``get``."""
         record = self._record_of(kind, key, group, record)
         return open_group(self._backend, record.folder, self._group_documents(record, group), group)
 
@@ -200,7 +200,7 @@ class Store(Ledgers):
         return documents
 
     def get_valid(self, kind: str, key: str, record: Record | None = None) -> xr.Dataset:
-        """Return the root group of a product as ``get``, once it is as the format says of its kind.
+        """Return the root group of ``kind/key`` as ``get`` with ``record``, once it conforms to the format of its kind.
 
         Raises ``DamagedError`` where it is not.
         """
@@ -208,7 +208,7 @@ class Store(Ledgers):
         return self.validated(self._read_group(record, ""), record, "")
 
     def validated(self, dataset: xr.Dataset, record: Record, group: str) -> xr.Dataset:
-        """Return a group of a product, if it is as the format says of its kind; raises ``DamagedError``.
+        """Return ``dataset``, a group of a product, if it conforms to the format of its kind; raises ``DamagedError``.
 
         Only of the root group, whose arrays are small, values are looked at.
         """
@@ -224,7 +224,7 @@ class Store(Ledgers):
     def read_columns(
         self, kind: str, key: str, group: str, names: Iterable[str], start: int, stop: int
     ) -> dict[str, npt.NDArray[Any]]:
-        """Return rows ``start`` to ``stop`` of columns of a group, all of them read at once.
+        """Return rows ``start`` to ``stop`` of the columns ``names`` of a group of ``kind/key``, all read at once.
 
         Raises ``UnknownNameError`` for a column that is not there.
         """
@@ -239,21 +239,21 @@ class Store(Ledgers):
             return read_arrays(self._backend.zarr, folder, {name: arrays[name] for name in wanted}, slice(start, stop))
 
     def groups(self, kind: str, key: str) -> list[str]:
-        """Return the groups of a product, in the order in which they were put."""
+        """Return the groups of the product ``kind/key``, in the order in which they were put."""
         return list(self.record(kind, key).digests)
 
     def has(self, kind: str, key: str) -> bool:
-        """Whether a product is published."""
+        """Whether the product ``kind/key`` is published."""
         return self._backend.exists(self._record_path(kind, key))
 
     def missing(self, kind: str, keys: Iterable[str]) -> list[str]:
-        """Return the keys that are not published, in their order."""
+        """Return those of the ``keys`` of a ``kind`` that are not published, in their order."""
         asked = list(keys)
         paths = [self._record_path(kind, key) for key in asked]
         return [key for key, found in zip(asked, self._backend.exist(paths), strict=True) if not found]
 
     def record(self, kind: str, key: str) -> Record:
-        """Return the record of a product; raises ``StoreError`` where there is none."""
+        """Return the record of the product ``kind/key``; raises ``StoreError`` where there is none."""
         found = self._find(kind, key)
         if found is None:
             raise StoreError(f"The store {self.url} has no product {kind}/{key}. Compute it, or look with ls().")
@@ -278,7 +278,7 @@ class Store(Ledgers):
         return [validate_known(record, self.url) for record in self.ls(kind)]
 
     def path(self, kind: str, key: str) -> str:
-        """Return what ``xr.open_zarr`` opens: the folder or url of the product's Zarr group."""
+        """Return what ``xr.open_zarr`` opens: the folder or url of the Zarr group of ``kind/key``."""
         if self.url.startswith("memory:"):
             raise StoreError(f"A product in {self.url} has no path. Use open(), or a store in a folder.")
         return f"{self.url.rstrip('/')}/{self.record(kind, key).folder}"
@@ -299,7 +299,7 @@ class Store(Ledgers):
         return record
 
     def set_name(self, name: str, kind: str, key: str) -> None:
-        """Let ``name`` point to a published product, in the place of what it pointed to."""
+        """Let ``name`` point to the published product ``kind/key``, in the place of what it pointed to."""
         self._validate_writable()
         self.record(kind, key)
         write_label(self._backend, NAMES, name, {"kind": kind, "key": key})
@@ -358,7 +358,7 @@ class Store(Ledgers):
         return [record for record in records if (record.kind, record.key) not in held]
 
     def set_aside(self, damage: DamagedError) -> None:
-        """Unpublish the product that a reader found damaged, so that it is computed again; ``gc`` deletes it later.
+        """Unpublish the product that ``damage`` names, so that it is computed again; ``gc`` deletes it later.
 
         Does nothing where another attempt stands under its key by now.
         """

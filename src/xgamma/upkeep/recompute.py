@@ -63,10 +63,8 @@ def recomputed(
 
     Parameters
     ----------
-    store
-        Where the products are.
-    records
-        Those of the rows and of the parts of their runs, by key.
+    store, records
+        Where the products are, and the records of the rows and of the parts of their runs, by key.
     rows
         From which the sample is drawn, as far as their recipe and run are known.
     damaged

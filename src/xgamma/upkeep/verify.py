@@ -1,4 +1,4 @@
-"""Whether a store is sound: its bytes, and what the products of an analysis say of each other.
+"""Whether a store is sound: its bytes, and whether the products of an analysis agree with each other.
 
 A sample of rows can be reduced again from the events in the store and compared bit for bit.
 """

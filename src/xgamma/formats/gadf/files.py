@@ -23,12 +23,11 @@ from xgamma.errors import InputError, MissingInputError, StoreError
 from xgamma.formats.fits.tables import LARGEST_FILE, read_raw
 from xgamma.formats.local_files import is_there
 from xgamma.storage.backend import Backend, FileStatus, object_status, object_statuses, open_backend, read_object
+from xgamma.storage.retries import REQUESTS
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# A server is far away, not busy.
-_REQUESTS = 16
 # From here on a list of the folder is cheaper than a request for each file.
 _LIST_FROM = 16
 _ENDINGS = (".fits", ".fits.gz")
@@ -272,7 +271,7 @@ def several(function: Callable[[Item], Result], items: Iterable[Item], at_once: 
     if not at_once:
         yield from map(function, items)
         return
-    with ThreadPoolExecutor(_REQUESTS) as pool:
+    with ThreadPoolExecutor(REQUESTS) as pool:
         yield from pool.map(function, items)
 
 

@@ -74,6 +74,8 @@ class TemplateSpectralModel(SpectralModel):
     ----------
     energy, values
         Nodes as quantities, shape (n,).
+    **parameters
+        The value of ``norm``.
     """
 
     tag = ("TemplateSpectralModel", "template")
@@ -125,6 +127,8 @@ class PiecewiseNormSpectralModel(SpectralModel):
         Start values, 1 by default.
     interp
         The scale of norms and energies between the nodes: ``"log"`` or ``"lin"``.
+    **parameters
+        Values of single norms by name.
     """
 
     tag = ("PiecewiseNormSpectralModel", "piecewise-norm")
@@ -174,6 +178,8 @@ class TemplateNDSpectralModel(SpectralModel):
     ----------
     filename
         A region map in FITS, opened when the spectrum is first evaluated.
+    **parameters
+        Values of its parameters by name.
     """
 
     tag = ("TemplateNDSpectralModel", "templateND")
@@ -244,8 +250,10 @@ class EBLAbsorptionNormSpectralModel(SpectralModel):
     ----------
     energy, param, data
         Nodes of energy (quantity) and redshift, and the transmission, shape (redshift, energy).
-    redshift, alpha_norm
-        Start values.
+    filename
+        The file that they came from, which a document names.
+    **parameters
+        Start values of ``redshift`` and ``alpha_norm``.
     """
 
     tag = ("EBLAbsorptionNormSpectralModel", "ebl-norm")

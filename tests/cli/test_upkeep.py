@@ -1,4 +1,4 @@
-"""Care of a store by verbs: verify finds what is wrong beyond bytes, gc and compact lose nothing, tags hold."""
+"""Upkeep of a store by verbs: verify finds wrong values, gc and compact lose no product, tags stay valid."""
 
 import json
 import shutil
@@ -75,7 +75,7 @@ def faults(xgamma, store, *words, code=6):
 # --- verify
 
 
-def test_a_sound_store_is_called_sound(xgamma, finished):
+def test_verify_reports_a_sound_store(xgamma, finished):
     done = xgamma("verify", finished, "--sample", 5)
     assert (done.code, done.err) == (0, "")
     title, products, ledgers, rows = done.out.splitlines()
@@ -103,7 +103,7 @@ def test_verify_names_what_is_wrong_and_what_to_do(xgamma, store):
     assert f"Delete {store.url}/fit/{record.key}/record.json and the next run computes it again" in done.out
 
 
-def test_what_verify_says_to_do_heals_the_store(xgamma, store, tiny_release):
+def test_the_remedy_that_verify_names_repairs_the_store(xgamma, store, tiny_release):
     republish(store, "rows", lambda ds: ds.assign(ledger=ds["ledger"] + 1))
     assert faults(xgamma, store)
     record_path(store, "rows").unlink()
@@ -112,7 +112,7 @@ def test_what_verify_says_to_do_heals_the_store(xgamma, store, tiny_release):
     assert faults(xgamma, store, "--sample", "3", code=0) == []
 
 
-def test_a_ledger_that_lies_is_found(xgamma, store):
+def test_a_ledger_that_contradicts_the_events_is_found(xgamma, store):
     def change(ds):
         ds["ledger"].values[1, 0, 2] += 7
         return ds
@@ -125,7 +125,7 @@ def test_a_ledger_that_lies_is_found(xgamma, store):
     ]
 
 
-def test_a_row_that_its_run_does_not_give_is_found(xgamma, store):
+def test_a_row_that_differs_from_its_reduced_run_is_found(xgamma, store):
     def change(ds):
         ds["exposure"].values[2, 0, 5] *= 1 + 2e-3
         return ds
@@ -141,7 +141,7 @@ def test_a_row_that_its_run_does_not_give_is_found(xgamma, store):
     ]
 
 
-def test_one_bit_of_a_row_is_enough(xgamma, store):
+def test_one_flipped_bit_of_a_row_is_found(xgamma, store):
     def change(ds):
         ds["exposure"].values[2, 0, 5] = np.nextafter(ds["exposure"].values[2, 0, 5], np.inf)
         return ds
@@ -181,7 +181,7 @@ def test_an_edited_record_is_found(xgamma, store, kind, change, message):
     assert found[2].startswith(message)
 
 
-def test_rows_without_their_runs_are_counted_and_not_called_wrong(xgamma, store):
+def test_rows_without_their_runs_are_counted_as_not_compared(xgamma, store):
     record_path(store, "dl3").unlink()
     done = xgamma("verify", store.url, "--sample", 2, "--json")
     assert done.code == 0
@@ -216,7 +216,7 @@ def test_a_stack_without_its_rows_is_counted(xgamma, store):
         (lambda recipe: recipe.pop("energy"), OTHER_VERSION),
     ],
 )
-def test_a_recipe_that_cannot_be_rebuilt_is_said(xgamma, store, change, reason):
+def test_a_recipe_that_cannot_be_rebuilt_is_counted_with_the_reason(xgamma, store, change, reason):
     (record,) = store.ls("rows")
     (run_keys,) = [[run["run_key"] for run in part.texts["runs"]] for part in store.ls("dl3")]
     rows = store.get("rows", record.key)
@@ -231,7 +231,7 @@ def test_a_recipe_that_cannot_be_rebuilt_is_said(xgamma, store, change, reason):
     assert done.document["recomputed"] == {"compared": 3, "not_possible": {reason: 3}}
 
 
-def test_a_recipe_comes_back_from_its_document(finished):
+def test_a_recipe_equals_the_one_read_from_its_document(finished):
     (record,) = Store(finished).ls("rows")
     document = record.provenance["recipe"]
     assert digest(recipe_from(document).document()) == record.texts["recipe"]
@@ -285,7 +285,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("how", BROKEN)
-def test_a_damaged_record_is_named_and_the_others_are_listed_merged_and_kept(xgamma, nights, how, caplog):
+def test_a_damaged_record_is_named_and_the_others_are_listed_and_merged(xgamma, nights, how, caplog):
     broken = nights.ls("stack")[0]
     path = nights._backend.folder / "stack" / broken.key / "record.json"
     BROKEN[how](path)
@@ -319,7 +319,7 @@ def test_a_tag_is_made_listed_and_replaced_only_on_request(xgamma, store):
     assert xgamma("tag", store.url, "a/b").code == 3
 
 
-def test_verify_says_what_a_tag_lost(xgamma, store):
+def test_verify_names_what_a_tag_points_to_and_the_store_lacks(xgamma, store):
     xgamma("tag", store.url, "paper")
     assert faults(xgamma, store, code=0) == []
     key = store.ls("fit")[0].key
@@ -331,7 +331,7 @@ def test_verify_says_what_a_tag_lost(xgamma, store):
     ]
 
 
-def test_a_tag_holds_when_parts_are_merged(xgamma, nights):
+def test_a_tag_stays_valid_when_parts_are_merged(xgamma, nights):
     xgamma("tag", nights.url, "paper")
     xgamma("compact", nights.url)
     xgamma("gc", nights.url, "--older-than", 0)

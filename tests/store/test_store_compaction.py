@@ -1,4 +1,4 @@
-"""gc and compact: nothing with a record is lost, at whatever moment they are killed."""
+"""gc and compact lose nothing that has a record, at whatever moment they are killed."""
 
 import datetime
 
@@ -33,7 +33,7 @@ def abandoned_attempt(store):
     return record.folder
 
 
-def test_gc_keeps_everything_that_has_a_record(store):
+def test_gc_deletes_nothing_that_has_a_record(store):
     dead = abandoned_attempt(store)
     for key in ("k1", "k2"):
         store.put("dl4", key, rows("1", "2"), {})
@@ -47,7 +47,7 @@ def test_gc_keeps_everything_that_has_a_record(store):
         xr.testing.assert_identical(store.get("dl4", key), rows("1", "2")[""])
 
 
-def test_gc_leaves_young_attempts_to_their_writers(store):
+def test_gc_deletes_no_recent_attempt(store):
     dead = abandoned_attempt(store)
     assert store.gc() == []
     assert store._backend.modified(dead) != {}
@@ -73,7 +73,7 @@ def test_compact_publishes_one_product_and_unpublishes_its_parts(store):
     assert store.compact("dl4", ["k1", "k2", "k3"], concatenated, {}) == merged
 
 
-def test_a_reader_that_is_under_way_can_end_after_compact(store):
+def test_a_reader_can_finish_after_compact(store):
     store.put("dl4", "k1", rows("1"), {})
     opened = store.open("dl4", "k1")
     store.compact("dl4", ["k1"], concatenated, {})
@@ -83,7 +83,7 @@ def test_a_reader_that_is_under_way_can_end_after_compact(store):
         store.get("dl4", "k1")
 
 
-def test_a_part_with_a_name_stays(store):
+def test_compact_leaves_a_part_that_a_name_points_to(store):
     for name in "12":
         store.put("dl4", f"k{name}", rows(name), {})
     store.set_name("night", "dl4", "k1")
@@ -95,7 +95,7 @@ def test_a_part_with_a_name_stays(store):
 
 @pytest.mark.parametrize("ending", ["compact", "gc"])
 @pytest.mark.parametrize("moment", range(5))
-def test_a_compaction_that_is_killed_at_any_write_loses_no_row_and_is_ended_by_the_next(
+def test_a_compaction_that_is_killed_at_any_write_loses_no_row_and_is_completed_by_the_next(
     store, monkeypatch, ending, moment
 ):
     for name in "12":
@@ -127,7 +127,7 @@ def test_a_compaction_that_is_killed_at_any_write_loses_no_row_and_is_ended_by_t
     assert {path.split("/")[2] for path in store._backend.modified("dl4")} == {"record.json", merged.attempt}
 
 
-def test_gc_tidies_what_obstore_does_not_list(tmp_path):
+def test_gc_deletes_staged_files_and_empty_folders(tmp_path):
     store = Store(tmp_path)
     record = store.put("dl4", "k1", rows("1"), {})
     staged = tmp_path / "dl4" / "k2" / "attempt" / "zarr.json#1"
@@ -140,7 +140,7 @@ def test_gc_tidies_what_obstore_does_not_list(tmp_path):
     assert store.ls() == [record]
 
 
-def test_kinds_are_what_has_no_underscore(store):
+def test_folders_with_a_leading_underscore_are_no_kinds(store):
     store.put("dl4", "k1", rows("1"), {})
     store.set_tag("t", {})
     store.remember("u", 1, 2, "d")
