@@ -9,7 +9,8 @@ import pytest
 from format_samples import points, spectra
 
 from xgamma.formats.ogip.files import write_ogip
-from xgamma.formats.sed.files import SED_TYPES, write_flux_points
+from xgamma.formats.sed.files import write_flux_points
+from xgamma.formats.sed.points import SED_TYPES
 from xgamma.formats.spectrum_fits import write_spectrum_fits
 
 PEER = os.environ.get("PEER_PYTHON")

@@ -8,10 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xgamma.axes import Axis
+from xgamma.datasets import FluxPoints
 from xgamma.errors import ConfigError, InputError, MissingInputError, OutputError, OutputExistsError
-from xgamma.formats.sed.files import QUANTITIES, SED_TYPES, read_flux_points, write_flux_points
+from xgamma.formats.sed.files import read_flux_points, write_flux_points
+from xgamma.formats.sed.points import QUANTITIES, SED_TYPES
 
-LIKELIHOOD_ORDER = ["e_ref", "e_min", "e_max", "ref_dnde", "ref_flux", "ref_eflux", "ref_e2dnde", "norm", "norm_err"]
+LIKELIHOOD_ORDER = ["e_ref", "e_min", "e_max", "ref_dnde", "ref_flux", "ref_eflux", "norm", "norm_err"]
 
 
 def without_our_table(path):
@@ -75,6 +77,23 @@ def test_columns_stand_in_the_order_of_the_format(tmp_path):
         assert (table.header["SED_TYPE"], table.header["UL_CONF"]) == ("likelihood", 0.9544997)
         assert table.data["counts"].shape == (4, 2)
         assert table.columns["ref_eflux"].unit == "TeV cm-2 s-1"
+
+
+@pytest.mark.parametrize("sed_type", SED_TYPES)
+def test_the_table_that_is_shown_is_the_table_that_is_written(tmp_path, sed_type):
+    ds = points()
+    ds["from_a_file"] = ("energy", np.arange(4.0), {"units": "s"})
+    shown = FluxPoints(ds).to_table(sed_type)
+    assert shown.colnames[-1] == "from_a_file"
+    for ending in (".fits", ".ecsv"):
+        path = write_flux_points(ds, tmp_path / f"points{ending}", sed_type)
+        written = Table.read(path) if ending == ".ecsv" else Table.read(path, hdu="FLUXPOINTS")
+        assert written.colnames == shown.colnames
+        assert written.meta["SED_TYPE"] == shown.meta["SED_TYPE"] == sed_type
+        assert written.meta["UL_CONF"] == shown.meta["UL_CONF"]
+        for name in shown.colnames:
+            assert written[name].unit == shown[name].unit
+            np.testing.assert_array_equal(written[name], shown[name])
 
 
 def test_points_without_a_scan_are_written(tmp_path):
