@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xgamma.errors import InputError, MissingInputError
-from xgamma.formats.fits.header import parsed_header
-from xgamma.formats.fits.tables import read_tables, table_named
+from xgamma.formats.fits.tables import parsed_header, read_tables, table_named
 
 texts = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=60).map(str.rstrip)
 numbers = st.floats(allow_nan=False, allow_infinity=False, width=32)

@@ -16,10 +16,9 @@ from hypothesis import strategies as st
 from xgamma.datasets import Datasets, FluxPoints
 from xgamma.errors import InputError, XgammaError
 from xgamma.formats.fits import tables
-from xgamma.formats.fits.header import CARD, parsed_header
-from xgamma.formats.fits.tables import BLOCK, inflated, read_raw, read_tables
+from xgamma.formats.fits.regions import read_mask
+from xgamma.formats.fits.tables import BLOCK, CARD, inflated, parsed_header, read_raw, read_tables
 from xgamma.formats.gadf.responses import response
-from xgamma.formats.masks import read_mask
 
 NOWHERE = Path("some.fits")
 # What is read and what is made of it, and room for the messages.

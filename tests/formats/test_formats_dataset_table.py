@@ -7,14 +7,14 @@ from hypothesis.extra import numpy as hnp
 
 from xgamma.errors import DataError, InputError
 from xgamma.formats.atomic import write_files
-from xgamma.formats.dataset_table import NAME, dataset_from_table, dataset_hdu
-from xgamma.formats.fits.hdus import fits_content, read_tables
+from xgamma.formats.fits.dataset_table import NAME, dataset_from_table, dataset_hdu
+from xgamma.formats.fits.hdus import fits_content, read_hdu_tables
 
 
 def through_file(ds, folder):
     path = folder / "any.fits"
     write_files({path: fits_content([dataset_hdu(ds)])}, overwrite=True)
-    return dataset_from_table(read_tables(path)[NAME])
+    return dataset_from_table(read_hdu_tables(path)[NAME])
 
 
 DTYPES = st.sampled_from(["f8", "f4", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?", "U3"])
@@ -82,7 +82,7 @@ def test_the_table_of_a_newer_version_is_refused(tmp_path):
     hdu.header["LAYOUT"] = 99
     write_files({tmp_path / "new.fits": fits_content([hdu])})
     with pytest.raises(InputError, match=r"written by a newer xgamma.*Update"):
-        dataset_from_table(read_tables(tmp_path / "new.fits")[NAME])
+        dataset_from_table(read_hdu_tables(tmp_path / "new.fits")[NAME])
 
 
 @pytest.mark.parametrize("names", [("a", "A"), ("document",), ("µ",)])

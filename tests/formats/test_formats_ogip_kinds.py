@@ -17,7 +17,7 @@ from xgamma.datasets import Datasets
 from xgamma.errors import ConfigError, InputError
 from xgamma.fit.statistic import Statistic
 from xgamma.formats.ogip.files import read_ogip
-from xgamma.formats.ogip.tables import grouped_row
+from xgamma.formats.ogip.spectrum import grouped_row
 from xgamma.formats.spectrum_rows import spectrum_rows
 from xgamma.models import Models, PowerLawSpectralModel, SkyModel
 

@@ -9,7 +9,7 @@ from astropy.io import fits
 from xgamma.errors import InputError
 from xgamma.formats.fits.hdus import fits_content
 from xgamma.formats.fits.tables import tables_of
-from xgamma.formats.gadf.event_list import doubts_about_events, event_list
+from xgamma.formats.gadf.events import event_list, notes_on_events
 
 PLAIN = {"RA": ("D", "deg", 83.6), "DEC": ("D", "deg", 22.0), "ENERGY": ("E", "TeV", 2.0), "TIME": ("D", "s", 5.0)}
 
@@ -29,7 +29,7 @@ def table(count=4, counted=None, header=None, **changes):
 
 
 def noted(given):
-    return [tuple(note) for note in doubts_about_events(given, event_list(given))]
+    return [tuple(note) for note in notes_on_events(given, event_list(given))]
 
 
 def test_a_plain_event_list_leaves_no_doubt():
@@ -84,20 +84,20 @@ def test_events_that_stand_there_twice_are_said():
     given = table(6)
     events = event_list(given)
     twice = {name: np.concatenate([values, values[2:]]) for name, values in events.items()}
-    assert [tuple(note) for note in doubts_about_events(given, twice)] == [
+    assert [tuple(note) for note in notes_on_events(given, twice)] == [
         ("EVENTS", "4 of 10 events stand there more than once, and count each time.")
     ]
     # Any order, and events of one time that are others.
     shuffled = {name: values[::-1] for name, values in events.items()}
-    assert doubts_about_events(given, shuffled) == ()
-    assert doubts_about_events(given, {**events, "time": np.zeros(6), "ra": np.arange(6.0)}) == ()
+    assert notes_on_events(given, shuffled) == ()
+    assert notes_on_events(given, {**events, "time": np.zeros(6), "ra": np.arange(6.0)}) == ()
 
 
 def test_energies_beyond_those_of_the_responses_are_said():
     given = table(ENERGY=("D", "TeV", 700.0))
     events = event_list(given)
-    assert doubts_about_events(given, events) == ()
-    ((topic, text),) = doubts_about_events(given, events, (0.01, 300.0))
+    assert notes_on_events(given, events) == ()
+    ((topic, text),) = notes_on_events(given, events, (0.01, 300.0))
     assert (topic, text) == ("ENERGY", "4 of 4 energies lie outside of 0.01 to 300 TeV; is their unit right?")
 
 

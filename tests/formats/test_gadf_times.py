@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from xgamma.errors import InputError
-from xgamma.formats.gadf.good_time import dead_time_correction, doubts_about_epoch, doubts_about_ontime, good_time
+from xgamma.formats.gadf.events import dead_time_correction, good_time, notes_on_epoch, notes_on_ontime
 
 NAN, INF = float("nan"), float("inf")
 EVENTS = {"MJDREFI": 51910, "MJDREFF": 0.00074287037037037, "TIMESYS": "TT"}
@@ -93,17 +93,17 @@ def test_a_scale_of_good_time_that_is_unknown_is_refused(scale):
 
 def test_times_that_may_be_unix_times_are_doubted_and_no_others():
     unix = {"MJDREFI": 40587, "MJDREFF": 0.0, "TIMESYS": "UTC"}
-    [(topic, text)] = doubts_about_epoch(unix)
+    [(topic, text)] = notes_on_epoch(unix)
     assert topic == "TIMESYS"
     assert "early" in text
-    assert doubts_about_epoch({**unix, "MJDREFI": 40587.0, "TIMESYS": "utc"}) != ()
-    assert doubts_about_epoch({"MJDREF": 40587.0, "TIMESYS": "UTC"}) != ()
+    assert notes_on_epoch({**unix, "MJDREFI": 40587.0, "TIMESYS": "utc"}) != ()
+    assert notes_on_epoch({"MJDREF": 40587.0, "TIMESYS": "UTC"}) != ()
     for other in (EVENTS, {**unix, "TIMESYS": "TT"}, {**unix, "MJDREFI": 53402}):
-        assert doubts_about_epoch(other) == ()
+        assert notes_on_epoch(other) == ()
 
 
 def test_a_header_without_a_scale_is_doubted():
-    [(topic, text)] = doubts_about_epoch({"MJDREFI": 51910})
+    [(topic, text)] = notes_on_epoch({"MJDREFI": 51910})
     assert (topic, text) == ("TIMESYS", "The header has no TIMESYS; its seconds are taken for those of TT.")
 
 
@@ -164,8 +164,8 @@ def test_a_livetime_that_was_rounded_above_the_ontime_is_all_of_it():
 
 
 def test_an_ontime_that_is_not_the_sum_of_the_good_time_is_said():
-    [(topic, text)] = doubts_about_ontime({"ONTIME": 1680.0}, 880.0)
+    [(topic, text)] = notes_on_ontime({"ONTIME": 1680.0}, 880.0)
     assert (topic, text) == ("ONTIME", "ONTIME = 1680 s, and the good time adds up to 880 s, which is used.")
     # What MAGIC, VERITAS and FACT round: up to 2e-4.
     for said in (1183.80294203758, 1184.0, "1184", None, "", 0.0, NAN):
-        assert doubts_about_ontime({"ONTIME": said}, 1184.0) == ()
+        assert notes_on_ontime({"ONTIME": said}, 1184.0) == ()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from made_responses import fits_table, hdu_of, is_array, with_columns
 
-from xgamma.formats.gadf.doubts import doubts_about_responses
+from xgamma.formats.gadf.response_checks import notes_on_responses
 from xgamma.formats.gadf.responses import response
 
 PSFS = ("psf_table", "psf_3gauss", "psf_king")
@@ -28,7 +28,7 @@ def emptied(kind, energies, offsets=slice(None)):
 
 
 def doubts(found):
-    return [tuple(note) for note in doubts_about_responses({found.kind.split("_")[0]: found})]
+    return [tuple(note) for note in notes_on_responses({found.kind.split("_")[0]: found})]
 
 
 @pytest.mark.parametrize("kind", PSFS)
@@ -70,8 +70,8 @@ def test_a_hole_of_an_offset_that_hardly_sees_events_is_no_doubt():
 
 def test_empty_rows_of_a_dispersion_are_said_where_they_cost_events():
     given = {"aeff": emptied("aeff_2d", []), "edisp": emptied("edisp_2d", [4, 5])}
-    ((topic, text),) = doubts_about_responses(given)
+    ((topic, text),) = notes_on_responses(given)
     assert topic == "EDISP"
     assert text.startswith("Its rows are empty at ")
     assert text.endswith(" % of the events; the rows beside them are taken.")
-    assert doubts_about_responses({**given, "edisp": emptied("edisp_2d", [0, 1, -1])}) == ()
+    assert notes_on_responses({**given, "edisp": emptied("edisp_2d", [0, 1, -1])}) == ()

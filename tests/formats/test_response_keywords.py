@@ -10,8 +10,7 @@ import pytest
 from made_responses import hdu_of, read
 
 from xgamma.errors import InputError
-from xgamma.formats.gadf.doubts import doubts_about_responses
-from xgamma.formats.gadf.keywords import is_point_like, keyword_number, with_keywords
+from xgamma.formats.gadf.response_checks import is_point_like, keyword_number, notes_on_responses, with_keywords
 from xgamma.outcome import Note
 
 
@@ -134,12 +133,12 @@ def changed(responses, role, change):
 
 
 def test_the_analytic_instrument_is_not_doubted():
-    assert doubts_about_responses(run_of(psf=True)) == ()
+    assert notes_on_responses(run_of(psf=True)) == ()
 
 
 @pytest.mark.parametrize("scale", [0.01, 0.24, 700.0])
 def test_a_dispersion_that_nobody_normalised_is_not_doubted(scale):
-    assert doubts_about_responses(changed(run_of(), "edisp", lambda values: values * np.float32(scale))) == ()
+    assert notes_on_responses(changed(run_of(), "edisp", lambda values: values * np.float32(scale))) == ()
 
 
 def _at(energies, factor):
@@ -166,7 +165,7 @@ DOUBTFUL = {
 @pytest.mark.parametrize("words", DOUBTFUL)
 def test_what_is_doubtful_is_noted_under_its_role(words):
     role, change = DOUBTFUL[words]
-    found = doubts_about_responses(changed(run_of(psf=True), role, change))
+    found = notes_on_responses(changed(run_of(psf=True), role, change))
     assert [note.topic for note in found] == [role.upper()]
     assert re.search(words, found[0].text)
 
@@ -179,14 +178,14 @@ def test_values_that_are_not_finite_raise_no_doubt_and_no_warning():
     found = run_of(psf=True)
     for role in found:
         found = changed(found, role, spoil)
-    assert doubts_about_responses(found) == ()
+    assert notes_on_responses(found) == ()
 
 
 def test_energies_without_their_unit_are_doubted():
     aeff = run_of()["aeff"]
     offset, energy = aeff.axes
     in_kev = dataclasses.replace(energy, edges=energy.edges * 1e9)
-    notes = doubts_about_responses(
+    notes = notes_on_responses(
         {
             "aeff": dataclasses.replace(
                 aeff, axes=(offset, in_kev), remarks=("Its column ENERG_LO has no unit; TeV is assumed.",)
@@ -200,5 +199,5 @@ def test_offsets_beyond_any_field_of_view_are_doubted():
     aeff = run_of()["aeff"]
     offset, energy = aeff.axes
     in_arcmin = dataclasses.replace(offset, edges=offset.edges * 60, nodes=offset.center * 60)
-    (note,) = doubts_about_responses({"aeff": dataclasses.replace(aeff, axes=(in_arcmin, energy))})
+    (note,) = notes_on_responses({"aeff": dataclasses.replace(aeff, axes=(in_arcmin, energy))})
     assert note.text.startswith("Its axis offset spans ")

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import faults
 from releases import config_of, until_datasets, warnings_of
 from xgamma.errors import InputError, MissingInputError, XgammaError
-from xgamma.formats.fits.header import CARD
+from xgamma.formats.fits.tables import CARD
 from xgamma.formats.gadf.index import read_index
 from xgamma.formats.gadf.run import read_run
 from xgamma.ingest.part import read_runs, run_document

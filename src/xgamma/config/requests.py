@@ -16,9 +16,9 @@ from xgamma.estimate import FluxPointsParameters, source_model, validate_reoptim
 from xgamma.events import DEFAULT_RULE
 from xgamma.execute import THIS_PROCESS, Workers
 from xgamma.fit import validate_fittable, validate_start
+from xgamma.formats.fits.regions import read_mask
 from xgamma.formats.gadf.index import IndexNames
 from xgamma.formats.local_files import is_there
-from xgamma.formats.masks import read_mask
 from xgamma.grid import Grid, RegionSpace
 from xgamma.ingest import FitsRelease, StoredRelease, open_release
 from xgamma.models.models import Models

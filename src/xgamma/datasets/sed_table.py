@@ -15,8 +15,7 @@ from astropy import units as u
 from astropy.table import Table
 
 from xgamma.errors import DataError, did_you_mean
-from xgamma.formats.sed.columns import table_of_columns
-from xgamma.formats.sed.points import QUANTITIES, flux_points_of_table
+from xgamma.formats.sed.points import QUANTITIES, flux_points_of_table, table_of_columns
 from xgamma.formats.sed.table import reference_flux
 
 ERRORS = ("_err", "_errn", "_errp", "_ul")

@@ -20,13 +20,18 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
 from xgamma.errors import InputError, MissingInputError
-from xgamma.formats import dataset_table
 from xgamma.formats.atomic import validate_ending, validate_output, write_files
-from xgamma.formats.fits.hdus import HduTable, fits_content, read_tables, table_hdu
+from xgamma.formats.fits import dataset_table
+from xgamma.formats.fits.hdus import HduTable, fits_content, read_hdu_tables, table_hdu
 from xgamma.formats.fits.tables import read_raw
 from xgamma.formats.local_files import local_path
-from xgamma.formats.sed.columns import table_of_columns
-from xgamma.formats.sed.points import flux_points_of_table, has_energies, is_flux_points, is_light_curve
+from xgamma.formats.sed.points import (
+    flux_points_of_table,
+    has_energies,
+    is_flux_points,
+    is_light_curve,
+    table_of_columns,
+)
 from xgamma.formats.sed.table import Columns, confidence, flux_points_columns, flux_points_table, validate_sed_type
 
 ENDINGS = (".fits", ".fits.gz", ".ecsv")
@@ -120,7 +125,7 @@ def read_flux_points(path: str | os.PathLike[str], sed_type: str | None = None) 
             f"{source} is neither a FITS nor an ECSV file. Read it as a table of astropy, give its columns the names "
             "of the format (e_ref, dnde, dnde_errn, ...) and units, and FluxPoints.from_table reads it."
         )
-    found = read_tables(source)
+    found = read_hdu_tables(source)
     ours = dataset_table.dataset_of_tables(found, source)
     return flux_points_of_table(_points_table(found, source), sed_type) if ours is None else ours
 
