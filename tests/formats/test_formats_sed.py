@@ -168,56 +168,56 @@ def test_the_published_points_of_the_crab_are_read():
 
 
 @pytest.mark.parametrize("ending", [".txt", ".zarr", ""])
-def test_another_ending_is_refused(tmp_path, ending):
+def test_raises_for_another_ending(tmp_path, ending):
     with pytest.raises(ConfigError, match=r"ends in \.fits or \.fits\.gz or \.ecsv"):
         write_flux_points(points(), tmp_path / f"points{ending}")
 
 
 @pytest.mark.parametrize("call", [write_flux_points, lambda ds, path, kind: read_flux_points(path, kind)])
-def test_a_misspelt_sed_type_is_refused(tmp_path, call):
+def test_raises_for_an_unknown_sed_type(tmp_path, call):
     with pytest.raises(ConfigError, match=r"no 'likelyhood'\. Did you mean 'likelihood'"):
         call(points(), tmp_path / "points.fits", "likelyhood")
 
 
 @pytest.mark.parametrize("ending", [".fits", ".ecsv"])
-def test_a_file_that_exists_is_refused(tmp_path, ending):
+def test_raises_for_an_existing_file(tmp_path, ending):
     path = write_flux_points(points(), tmp_path / f"points{ending}")
     with pytest.raises(OutputExistsError):
         write_flux_points(points(), path)
     write_flux_points(points(), path, overwrite=True)
 
 
-def test_a_folder_that_is_not_there_is_a_sentence(tmp_path):
+def test_raises_for_a_missing_folder(tmp_path):
     with pytest.raises(OutputError, match="there is no folder"):
         write_flux_points(points(), tmp_path / "nowhere" / "points.fits")
 
 
 @pytest.mark.parametrize("ending", [".fits", ".ecsv"])
-def test_a_file_that_is_not_there_is_named(tmp_path, ending):
+def test_raises_for_a_missing_file_and_names_it(tmp_path, ending):
     with pytest.raises(MissingInputError, match="There is no file"):
         read_flux_points(tmp_path / f"points{ending}")
 
 
 @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "# %ECSV 1.0\n# ---\n# datatype: 3\na\n1\n"])
-def test_a_text_that_is_not_ecsv_is_a_sentence(tmp_path, text):
+def test_raises_for_text_that_is_not_ecsv(tmp_path, text):
     (tmp_path / "points.ecsv").write_text(text)
     with pytest.raises(InputError, match="is not an ECSV table"):
         read_flux_points(tmp_path / "points.ecsv")
 
 
-def test_a_table_of_something_else_names_what_is_there(tmp_path):
+def test_raises_for_another_table_and_lists_what_it_holds(tmp_path):
     path = write_table(tmp_path / "odd.fits", a=([1.0], None))
     with pytest.raises(InputError, match=r"no table of flux points.*it has PRIMARY, HDU1"):
         read_flux_points(path)
 
 
-def test_points_without_a_quantity_are_a_sentence(tmp_path):
+def test_raises_for_points_without_a_quantity(tmp_path):
     path = write_table(tmp_path / "odd.fits", e_ref=([1.0], "TeV"))
     with pytest.raises(InputError, match="holds none of norm, dnde, flux, eflux, e2dnde; it has E_REF"):
         read_flux_points(path)
 
 
-def test_a_unit_of_something_else_is_a_sentence(tmp_path):
+def test_raises_for_a_unit_of_another_dimension(tmp_path):
     path = write_table(tmp_path / "odd.fits", e_ref=([1.0, 2.0], "m"), dnde=([1.0, 2.0], None))
     with pytest.raises(InputError, match="column 'e_ref' has the unit 'm'; expected one that converts to 'TeV'"):
         read_flux_points(path)
