@@ -1,4 +1,4 @@
-"""FITS files of others: whatever the bytes, there is a result or a sentence, and memory stays below a bound."""
+"""FITS files of any bytes are read or raise an error of ours, and memory stays below a bound."""
 
 import gzip
 import io

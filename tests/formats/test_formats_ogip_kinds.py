@@ -1,4 +1,4 @@
-"""OGIP spectra of other programs: every way to say the same gives the same numbers, and the rest is refused by name.
+"""OGIP spectra of other programs: equivalent files give equal numbers, and the others raise with the name of the file.
 
 The expected statistics are those of Sherpa 4.19 for the same files (load_pha, wstat, the power law below).
 """

@@ -1,4 +1,4 @@
-"""Our files in the hands of Gammapy: set PEER_PYTHON to an interpreter that has it."""
+"""Files of xgamma are read by Gammapy; PEER_PYTHON is an interpreter that has it."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Flux points as others publish them: each way to write a table is the same points, or is refused by name."""
+"""Flux points as others publish them: equivalent tables give equal points, and the others raise with the name."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Event lists as writers have them: columns, units, and what is doubtful in them."""
+"""Event lists of different writers: columns, units, and notes on what is doubtful."""
 
 from __future__ import annotations
 

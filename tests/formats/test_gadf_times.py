@@ -1,4 +1,4 @@
-"""Good time, dead time and their doubts, as headers and GTI tables of releases have them."""
+"""Good time and dead time of headers and GTI tables, and notes on what is doubtful."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What killed writers leave is deleted by the next one, and never what another one is writing."""
+"""A writer deletes what killed writers left, and never what another one is writing."""
 
 import os
 import signal

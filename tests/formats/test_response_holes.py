@@ -1,4 +1,4 @@
-"""Energies without an entry in the middle of a response: not known, or doubted, and never interpolated as 0."""
+"""Energies without an entry in the middle of a response are NaN or noted, and never interpolated as 0."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keywords of responses: which radius they hold for, which energies they recommend, and what is doubtful about them."""
+"""Keywords of responses: their radius, the energies that they recommend, and notes on what is doubtful."""
 
 from __future__ import annotations
 

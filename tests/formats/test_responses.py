@@ -1,4 +1,4 @@
-"""Responses as their writers lay them out: whatever says which axis is which, the numbers are the same or refused."""
+"""Responses of different layouts give equal numbers, or raise where their axes are ambiguous."""
 
 from __future__ import annotations
 

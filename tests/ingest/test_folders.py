@@ -1,4 +1,4 @@
-"""A folder without an index: one bad file costs itself, and responses lie where the environment says."""
+"""A folder without an index: a bad file is left out alone, and responses are found by $CALDB."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Index tables as their writers name and fill them: the runs are those of the same release as it was."""
+"""Index tables of different writers give the runs of the plain release."""
 
 from __future__ import annotations
 

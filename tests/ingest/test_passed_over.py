@@ -1,4 +1,4 @@
-"""Only what an analysis needs must be readable: the rest is passed over with a note of its run."""
+"""What an analysis does not need may be unreadable: it is skipped with a note of its run."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ def test_a_run_is_read_again_when_one_of_its_files_disappears(own_release, tmp_p
 
 
 def unreadable(monkeypatch, name):
-    """Let nobody read a file, as one without the right or a disk that fails does."""
+    """Make reading a file fail, as a missing right or a failing disk does."""
     read = files.read_raw
 
     def refused(path):

@@ -1,4 +1,4 @@
-"""Where an index on a disk may lead: wherever its reader may read, to regular files that are FITS and hold the HDU.
+"""An index on a disk may name any regular FITS file that its reader may read, and nothing else.
 
 What an index behind a url may name is shown in ``test_remote_release.py``.
 """

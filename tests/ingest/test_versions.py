@@ -1,4 +1,4 @@
-"""The newest version of a run is what was ingested last: whatever clocks say, and also where it was there already."""
+"""The newest version of a run is the last one ingested, whatever clocks show and also where it was stored already."""
 
 import datetime
 import json
