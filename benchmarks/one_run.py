@@ -31,7 +31,7 @@ def steps_of_xgamma() -> Steps:
     index = index_file.read_index(DATASTORE)
     entries = [index.runs[obs_id] for obs_id in OBS_IDS]
     lon, lat = (np.array([getattr(entry, name) for entry in entries]) for name in ("ra", "dec"))
-    mask = importlib.import_module("xgamma.formats.masks").read_mask(EXCLUSION)
+    mask = importlib.import_module("xgamma.formats.fits.regions").read_mask(EXCLUSION)
     usable, parameters = np.ones(len(entries), dtype=bool), reflected.ReflectedParameters()
     return {
         "read one run, gz": lambda: [read_run(entry) for entry in entries],

@@ -12,9 +12,9 @@ from xgamma import registry
 from xgamma.analysis.steps.fit import model_key
 from xgamma.errors import InputError, StoreError
 from xgamma.events import Part
+from xgamma.formats.fits.regions import read_mask
 from xgamma.formats.gadf.index import read_index
 from xgamma.formats.gadf.run import read_run
-from xgamma.formats.masks import read_mask
 from xgamma.ingest import open_release
 from xgamma.ingest.part import part_of
 from xgamma.models import Models, SkyModel

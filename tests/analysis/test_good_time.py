@@ -14,7 +14,7 @@ from releases import config_of, part_in_memory, until_datasets
 from xgamma.analysis import AnalysisConfig
 from xgamma.errors import ConfigError
 from xgamma.formats.fits.tables import read_tables
-from xgamma.formats.gadf.good_time import dead_time_correction, doubts_about_ontime, good_time
+from xgamma.formats.gadf.events import dead_time_correction, good_time, notes_on_ontime
 from xgamma.formats.gadf.index import read_index
 from xgamma.formats.gadf.run import read_run
 from xgamma.outcome import Fate
@@ -378,7 +378,7 @@ def test_real_runs_give_no_warning_about_their_times(gammapy_data, pattern, coun
         assert found.notes == ()
         assert found.outside(tables["EVENTS"].column("TIME")) == 0, file.name
         assert dead_time_correction(header)[1] == ()
-        assert doubts_about_ontime(header, found.ontime) == ()
+        assert notes_on_ontime(header, found.ontime) == ()
 
 
 def test_good_time_of_hess_is_in_whole_seconds_and_some_events_are_later(gammapy_data):

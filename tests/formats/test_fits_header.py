@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xgamma.errors import InputError, MissingInputError
-from xgamma.formats.fits.header import parsed_header
-from xgamma.formats.fits.tables import read_tables, table_named
+from xgamma.formats.fits.tables import parsed_header, read_tables, table_named
 
 texts = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=60).map(str.rstrip)
 numbers = st.floats(allow_nan=False, allow_infinity=False, width=32)
@@ -33,7 +32,7 @@ def test_values_are_those_of_astropy(values):
     assert parsed_header(header.tostring().encode()) == expected
 
 
-def test_long_texts_go_on_over_cards():
+def test_long_texts_continue_over_cards():
     header = fits.Header([("LONG", "it's " * 40), ("NEXT", 3)])
     assert parsed_header(header.tostring().encode()) == {"LONG": header["LONG"], "NEXT": 3}
 
@@ -53,7 +52,7 @@ def test_the_first_of_repeated_keywords_counts():
     assert parsed_header(cards) == {"A": 1}
 
 
-def test_a_value_of_no_kind_is_refused():
+def test_raises_for_a_value_that_is_no_text_number_or_truth():
     with pytest.raises(InputError, match="NAXIS = 'two'"):
         parsed_header(b"NAXIS   = two".ljust(80))
 
@@ -100,14 +99,14 @@ def test_gzip_of_several_members_is_one_file(table_file, tmp_path):
         (lambda content: content.replace(b"TFORM1  = 'J", b"TFORM1  = 'K"), "add up to"),
     ],
 )
-def test_damage_is_said_in_a_sentence(table_file, tmp_path, damage, words):
+def test_raises_for_a_damaged_file(table_file, tmp_path, damage, words):
     path = tmp_path / "damaged.fits"
     path.write_bytes(damage(table_file.read_bytes()))
     with pytest.raises(InputError, match=words):
         table_named(read_tables(path), "EVENTS", path).column("E")
 
 
-def test_a_missing_column_or_hdu_says_what_is_there(table_file):
+def test_raises_for_a_missing_column_or_hdu_and_lists_what_there_is(table_file):
     tables = read_tables(table_file)
     with pytest.raises(InputError, match=r"has no HDU 'GTI'; it has PRIMARY, EVENTS"):
         table_named(tables, "GTI", table_file)

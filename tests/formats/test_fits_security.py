@@ -1,4 +1,4 @@
-"""FITS files of others: whatever the bytes, there is a result or a sentence, and memory stays below a bound."""
+"""FITS files of any bytes are read or raise an error of ours, and memory stays below a bound."""
 
 import gzip
 import io
@@ -16,10 +16,9 @@ from hypothesis import strategies as st
 from xgamma.datasets import Datasets, FluxPoints
 from xgamma.errors import InputError, XgammaError
 from xgamma.formats.fits import tables
-from xgamma.formats.fits.header import CARD, parsed_header
-from xgamma.formats.fits.tables import BLOCK, inflated, read_raw, read_tables
+from xgamma.formats.fits.regions import read_mask
+from xgamma.formats.fits.tables import BLOCK, CARD, inflated, parsed_header, read_raw, read_tables
 from xgamma.formats.gadf.responses import response
-from xgamma.formats.masks import read_mask
 
 NOWHERE = Path("some.fits")
 # What is read and what is made of it, and room for the messages.
@@ -133,7 +132,7 @@ def with_cards(whole):
 @pytest.mark.filterwarnings("ignore")
 @settings(max_examples=400)
 @given(st.one_of(st.binary(max_size=400), with_changes(TABLES), with_cards(TABLES)))
-def test_any_bytes_are_tables_or_a_sentence(content):
+def test_any_bytes_are_read_as_tables_or_raise_input_error(content):
     said(lambda: read_all(content))
 
 
@@ -146,13 +145,13 @@ def test_reading_takes_memory_in_proportion_to_the_file(content):
 
 @settings(max_examples=200)
 @given(st.one_of(st.binary(max_size=500), with_changes(gzip.compress(TABLES, mtime=0))))
-def test_any_bytes_are_inflated_or_a_sentence(content):
+def test_any_bytes_are_inflated_or_raise_input_error(content):
     said(lambda: inflated(b"\x1f\x8b" + content[2:], NOWHERE))
 
 
 @settings(max_examples=300)
 @given(st.one_of(st.binary(max_size=800), with_cards(TABLES)))
-def test_any_header_is_a_mapping_or_a_sentence(content):
+def test_any_header_is_parsed_or_raises_input_error(content):
     header = said(lambda: parsed_header(content))
     assert isinstance(header, dict | XgammaError)
 
@@ -160,7 +159,7 @@ def test_any_header_is_a_mapping_or_a_sentence(content):
 @pytest.mark.filterwarnings("ignore")
 @settings(max_examples=80)
 @given(st.one_of(with_changes(IMAGE), with_cards(IMAGE)))
-def test_any_bytes_are_a_mask_or_a_sentence(tmp_path_factory, content):
+def test_any_bytes_are_read_as_a_mask_or_raise_input_error(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "mask.fits"
     path.write_bytes(content)
     said(lambda: read_mask(path))
@@ -199,7 +198,7 @@ def table_block(**values):
         ({"TFORM1": f"'{HUGE}A'"}, "is not what the format asks for"),
     ],
 )
-def test_a_header_that_claims_absurd_sizes_is_refused_before_memory_is_spent(values, words):
+def test_raises_for_absurd_sizes_before_memory_is_allocated(values, words):
     content = table_block(**values)
 
     def read():
@@ -210,7 +209,7 @@ def test_a_header_that_claims_absurd_sizes_is_refused_before_memory_is_spent(val
     assert growth(read) < 1_000_000
 
 
-def test_a_header_ends_within_a_number_of_cards(monkeypatch):
+def test_the_length_of_a_header_is_bounded(monkeypatch):
     endless = PRIMARY.replace(b"END", b"   ") + b" " * 10 * BLOCK
     with pytest.raises(InputError, match="truncated inside a header"):
         read_tables(NOWHERE, raw=endless)
@@ -234,7 +233,7 @@ def bomb(megabytes):
     return b"".join([*(deflate.compress(bytes(1_000_000)) for _ in range(megabytes)), deflate.flush()])
 
 
-def test_a_bomb_is_refused_when_it_has_reached_what_its_size_allows(monkeypatch):
+def test_inflating_stops_at_a_multiple_of_the_file_size(monkeypatch):
     monkeypatch.setattr(tables, "INFLATED_AT_LEAST", 1 << 20)
     raw = bomb(100)
     with pytest.raises(InputError, match="hold more than 4 MB"):
@@ -242,7 +241,7 @@ def test_a_bomb_is_refused_when_it_has_reached_what_its_size_allows(monkeypatch)
     assert growth(lambda: inflated(raw, NOWHERE)) < 12_000_000
 
 
-def test_members_count_together_and_are_counted(monkeypatch):
+def test_members_of_gzip_are_bounded_in_sum_and_in_number(monkeypatch):
     monkeypatch.setattr(tables, "INFLATED_AT_LEAST", 1500)
     monkeypatch.setattr(tables, "INFLATED_RATIO", 1)
     assert inflated(gzip.compress(bytes(700)) * 2, NOWHERE) == bytes(1400)
@@ -252,12 +251,12 @@ def test_members_count_together_and_are_counted(monkeypatch):
         inflated(gzip.compress(b"") * 1001, NOWHERE)
 
 
-def test_what_repeats_itself_may_be_compressed_well():
+def test_repetitive_content_may_be_compressed_well():
     content = bytes(50_000_000)
     assert inflated(gzip.compress(content), NOWHERE) == content
 
 
-def test_an_image_compressed_inside_of_fits_is_no_bomb(tmp_path):
+def test_the_size_of_a_compressed_image_is_bounded(tmp_path):
     path = tmp_path / "mask.fits"
     hdu = fits.CompImageHDU(np.ones((4, 6), np.int16), fits.Header(IMAGE_CARDS))
     content = file_bytes(hdu)
@@ -275,7 +274,7 @@ def test_an_image_compressed_inside_of_fits_is_no_bomb(tmp_path):
 # --- what is no file
 
 
-def test_only_regular_files_of_a_sane_size_are_read(tmp_path, monkeypatch):
+def test_raises_for_files_that_are_not_regular_or_too_large(tmp_path, monkeypatch):
     sparse = tmp_path / "sparse.fits"
     with sparse.open("wb") as file:
         file.truncate(5 << 30)
@@ -291,7 +290,7 @@ def test_only_regular_files_of_a_sane_size_are_read(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["pipe.fits", "pipe.ecsv", "pipe.yaml", "pipe.pha"])
 @pytest.mark.parametrize("read", [Datasets.read, FluxPoints.read])
-def test_a_pipe_is_not_waited_for(tmp_path, name, read):
+def test_raises_for_a_pipe_without_waiting(tmp_path, name, read):
     if (name, read) == ("pipe.ecsv", Datasets.read):
         pytest.skip("not a name of spectra")
     os.mkfifo(tmp_path / name)

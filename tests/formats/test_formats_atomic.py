@@ -14,7 +14,7 @@ def test_written_files_hold_their_bytes_and_nothing_else_is_left(tmp_path):
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a.fits": b"one", "b.yaml": b"two"}
 
 
-def test_a_file_that_exists_is_refused_and_kept(tmp_path):
+def test_raises_for_an_existing_file_and_keeps_it(tmp_path):
     (tmp_path / "b").write_bytes(b"old")
     with pytest.raises(OutputExistsError, match=r"b exists already.*overwrite=True"):
         write_files({tmp_path / "a": b"new", tmp_path / "b": b"new"})
@@ -22,7 +22,7 @@ def test_a_file_that_exists_is_refused_and_kept(tmp_path):
     assert not (tmp_path / "a").exists()
 
 
-def test_output_exists_error_is_the_builtin_one_too(tmp_path):
+def test_output_exists_error_is_a_file_exists_error(tmp_path):
     (tmp_path / "a").write_bytes(b"old")
     with pytest.raises(FileExistsError):
         write_files({tmp_path / "a": b"new"})
@@ -34,7 +34,7 @@ def test_overwrite_replaces_a_file(tmp_path):
     assert (tmp_path / "a").read_bytes() == b"new"
 
 
-def test_a_failing_disk_leaves_nothing_of_a_new_file_and_all_of_an_old_one(tmp_path, monkeypatch):
+def test_a_failing_disk_leaves_no_new_file_and_keeps_the_old_one(tmp_path, monkeypatch):
     (tmp_path / "old").write_bytes(b"old")
     flush = os.fsync
     calls = []
@@ -51,7 +51,7 @@ def test_a_failing_disk_leaves_nothing_of_a_new_file_and_all_of_an_old_one(tmp_p
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"old": b"old"}
 
 
-def test_a_name_that_cannot_be_swapped_takes_the_new_ones_before_it_back(tmp_path, monkeypatch):
+def test_a_failing_rename_removes_the_files_renamed_before(tmp_path, monkeypatch):
     swap = Path.replace
 
     def failing(self, target):
@@ -75,17 +75,17 @@ def test_an_interrupt_leaves_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path):
+def test_raises_for_a_missing_folder_and_names_it(tmp_path):
     with pytest.raises(OutputError, match=r"there is no folder .*nowhere"):
         validate_output(tmp_path / "nowhere" / "a.fits", overwrite=False)
 
 
-def test_a_folder_is_not_a_file(tmp_path):
+def test_raises_for_a_folder_in_place_of_a_file(tmp_path):
     with pytest.raises(OutputError, match="is a folder"):
         validate_output(tmp_path, overwrite=True)
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+def test_raises_for_a_folder_that_is_not_writable(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(OutputError, match="is not writable"):
         validate_output(tmp_path / "a.fits", overwrite=False)
@@ -111,6 +111,6 @@ def test_environment_variables_are_filled_in(monkeypatch):
     assert str(local_path("$HERE/a.fits")) == "/somewhere/a.fits"
 
 
-def test_another_ending_is_a_sentence():
+def test_raises_for_another_ending_and_lists_the_known_ones():
     with pytest.raises(ConfigError, match=r"expected a name that ends in \.fits or \.fits\.gz, got 'a\.txt'"):
         validate_ending(Path("a.txt"), [".fits", ".fits.gz"], "Spectra")

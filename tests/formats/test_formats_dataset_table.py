@@ -7,14 +7,14 @@ from hypothesis.extra import numpy as hnp
 
 from xgamma.errors import DataError, InputError
 from xgamma.formats.atomic import write_files
-from xgamma.formats.dataset_table import NAME, dataset_from_table, dataset_hdu
-from xgamma.formats.fits.hdus import fits_content, read_tables
+from xgamma.formats.fits.dataset_table import NAME, dataset_from_table, dataset_hdu
+from xgamma.formats.fits.hdus import fits_content, read_hdu_tables
 
 
 def through_file(ds, folder):
     path = folder / "any.fits"
     write_files({path: fits_content([dataset_hdu(ds)])}, overwrite=True)
-    return dataset_from_table(read_tables(path)[NAME])
+    return dataset_from_table(read_hdu_tables(path)[NAME])
 
 
 DTYPES = st.sampled_from(["f8", "f4", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?", "U3"])
@@ -59,7 +59,7 @@ def test_coordinates_stay_coordinates(tmp_path):
     assert back.sel(x="three").a == 2.0
 
 
-def test_columns_show_a_stranger_shapes_and_units(tmp_path):
+def test_columns_have_shapes_and_units_that_any_reader_sees(tmp_path):
     ds = xr.Dataset({"exposure": (("dataset", "energy_true"), np.ones((2, 3)), {"units": "m2 s"})})
     hdu = dataset_hdu(ds)
     assert hdu.columns["exposure"].unit == "m2 s"
@@ -67,26 +67,26 @@ def test_columns_show_a_stranger_shapes_and_units(tmp_path):
 
 
 @pytest.mark.parametrize("values", [np.array([1j]), np.array(["2020-01-01"], "M8[s]"), np.array([1, "a"], object)])
-def test_other_types_are_refused(values):
+def test_raises_for_other_types(values):
     with pytest.raises(DataError, match=r"Variable 'a'.*numbers, logicals and text"):
         dataset_hdu(xr.Dataset({"a": ("x", values)}))
 
 
-def test_an_attribute_that_is_an_object_is_refused():
+def test_raises_for_an_attribute_that_is_an_object():
     with pytest.raises(DataError, match="attribute of the attributes is a object"):
         dataset_hdu(xr.Dataset(attrs={"a": object()}))
 
 
-def test_the_table_of_a_newer_version_is_refused(tmp_path):
+def test_raises_for_the_table_of_a_newer_version(tmp_path):
     hdu = dataset_hdu(xr.Dataset())
     hdu.header["LAYOUT"] = 99
     write_files({tmp_path / "new.fits": fits_content([hdu])})
     with pytest.raises(InputError, match=r"written by a newer xgamma.*Update"):
-        dataset_from_table(read_tables(tmp_path / "new.fits")[NAME])
+        dataset_from_table(read_hdu_tables(tmp_path / "new.fits")[NAME])
 
 
 @pytest.mark.parametrize("names", [("a", "A"), ("document",), ("µ",)])
-def test_names_that_fits_cannot_hold_are_refused(names):
+def test_raises_for_names_that_fits_cannot_hold(names):
     with pytest.raises(DataError, match="cannot be a column of FITS"):
         dataset_hdu(xr.Dataset(dict.fromkeys(names, 1.0)))
 

@@ -60,7 +60,7 @@ def test_one_pha_file_is_read_with_its_companions(tmp_path):
     assert back["dataset"].values.tolist() == ["run-23524"]
 
 
-def test_files_say_what_the_standard_asks(tmp_path):
+def test_files_have_the_keywords_of_the_standard(tmp_path):
     ds = spectra(n_rows=1)
     write_ogip(ds, tmp_path / "all.yaml")
     with fits.open(tmp_path / "pha_obsrun-23523.fits") as hdus:
@@ -76,7 +76,7 @@ def test_files_say_what_the_standard_asks(tmp_path):
         assert header["NUMGRP"] == rows["N_GRP"].sum()
 
 
-def test_counts_that_are_no_whole_numbers_are_kept(tmp_path):
+def test_counts_that_are_not_whole_numbers_are_written_as_they_are(tmp_path):
     ds = spectra(n_rows=1)
     ds["counts"] += 0.1
     index = write_ogip(ds, tmp_path / "all.yaml")[-1]
@@ -93,7 +93,7 @@ def test_an_index_may_name_fits_files_of_the_map_layout(tmp_path):
     assert back["dataset"].values.tolist() == ["other"]
 
 
-def test_spectra_on_other_bins_are_groups(tmp_path):
+def test_spectra_on_different_bins_are_separate_groups(tmp_path):
     write_ogip(spectra(n_rows=2), tmp_path / "a.yaml")
     other = spectra(n_rows=1, n_energy=3).assign_coords(dataset=["other"])
     write_ogip(other, tmp_path / "b.yaml")
@@ -199,13 +199,13 @@ def test_all_files_appear_or_none(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["pha_obsrun-23524_arf.fits"]
 
 
-def test_a_folder_that_is_not_there_is_a_sentence(tmp_path):
+def test_raises_for_a_missing_folder(tmp_path):
     with pytest.raises(OutputError, match="there is no folder"):
         write_ogip(spectra(), tmp_path / "nowhere" / "all.yaml")
 
 
 @pytest.mark.parametrize("livetime", [np.nan, 0.0])
-def test_no_livetime_is_a_sentence(tmp_path, livetime):
+def test_raises_for_a_spectrum_without_livetime(tmp_path, livetime):
     ds = spectra()
     ds["livetime"][1] = livetime
     with pytest.raises(DataError, match="'run-23524' has no livetime"):
@@ -213,41 +213,41 @@ def test_no_livetime_is_a_sentence(tmp_path, livetime):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_known_background_has_no_place(tmp_path):
+def test_raises_for_a_known_background(tmp_path):
     with pytest.raises(ConfigError, match="no place for a known background"):
         write_ogip(spectra(on_off=False), tmp_path / "all.yaml")
 
 
-def test_two_regions_have_no_place(tmp_path):
+def test_raises_for_two_regions(tmp_path):
     with pytest.raises(ConfigError, match="one region a spectrum"):
         write_ogip(spectra(n_region=2), tmp_path / "all.yaml")
 
 
 @pytest.mark.parametrize("name", ["a/b", "a\\b", "tab\t", "", " ", "a" * 300])
-def test_a_name_that_is_no_part_of_a_file_name_is_refused(tmp_path, name):
+def test_raises_for_a_name_that_cannot_be_in_a_file_name(tmp_path, name):
     with pytest.raises(ConfigError, match="cannot be part of a file name"):
         write_ogip(spectra(n_rows=1).assign_coords(dataset=[name]), tmp_path / "all.yaml")
 
 
 @pytest.mark.parametrize("name", ["Krebs-ä", "π", "蟹"])
-def test_a_name_that_no_header_holds_is_refused_before_a_file_is_written(tmp_path, name):
+def test_raises_for_a_name_that_is_not_ascii_before_writing(tmp_path, name):
     with pytest.raises(ConfigError, match=r"cannot be in the header of a FITS file.*write \.fits or \.zarr"):
         write_ogip(spectra(n_rows=1).assign_coords(dataset=[name]), tmp_path / "all.yaml")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_telescope_that_no_header_holds_is_written_with_escapes(tmp_path):
+def test_a_telescope_that_is_not_ascii_is_written_with_escapes(tmp_path):
     path = write_ogip(spectra(n_rows=1).assign_attrs(telescope="Čerenkov"), tmp_path / "all.yaml")[-1]
     assert read_ogip(path).attrs["telescope"] == "\\u010cerenkov"
 
 
-def test_another_ending_is_refused(tmp_path):
+def test_raises_for_another_ending(tmp_path):
     with pytest.raises(ConfigError, match=r"ends in \.yaml or \.yml"):
         write_ogip(spectra(), tmp_path / "all.fits.gz")
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, "", None])
-def test_a_file_without_livetime_is_a_sentence(tmp_path, value):
+def test_raises_for_a_file_without_livetime(tmp_path, value):
     write_ogip(spectra(n_rows=1), tmp_path / "all.yaml")
 
     def without(hdus):
@@ -262,7 +262,7 @@ def test_a_file_without_livetime_is_a_sentence(tmp_path, value):
 
 @pytest.mark.parametrize("keyword", ["ANCRFILE", "RESPFILE"])
 @pytest.mark.parametrize("value", ["", "none"])
-def test_a_spectrum_without_response_is_a_sentence(tmp_path, keyword, value):
+def test_raises_for_a_spectrum_without_response(tmp_path, keyword, value):
     write_ogip(spectra(n_rows=1), tmp_path / "all.yaml")
     edit(tmp_path / "pha_obsrun-23523.fits", lambda hdus: hdus["SPECTRUM"].header.set(keyword, value))
     with pytest.raises(InputError, match=f"names no {keyword}"):
@@ -276,7 +276,7 @@ def test_a_spectrum_without_background_file_has_no_off_counts(tmp_path):
 
 
 @pytest.mark.parametrize("part", ["_arf", "_rmf", "_bkg", ""])
-def test_a_companion_that_is_not_there_is_named(tmp_path, part):
+def test_raises_for_a_missing_companion_and_names_it(tmp_path, part):
     write_ogip(spectra(n_rows=1), tmp_path / "all.yaml")
     (tmp_path / f"pha_obsrun-23523{part}.fits").unlink()
     with pytest.raises(MissingInputError, match=f"There is no file .*pha_obsrun-23523{part}.fits"):
@@ -284,21 +284,21 @@ def test_a_companion_that_is_not_there_is_named(tmp_path, part):
 
 
 @pytest.mark.parametrize(("part", "name"), [("", "SPECTRUM"), ("_arf", "SPECRESP"), ("_rmf", "MATRIX")])
-def test_a_missing_hdu_is_named(tmp_path, part, name):
+def test_raises_for_a_missing_hdu_and_names_it(tmp_path, part, name):
     write_ogip(spectra(n_rows=1), tmp_path / "all.yaml")
     edit(tmp_path / f"pha_obsrun-23523{part}.fits", lambda hdus: hdus.pop(name))
     with pytest.raises(InputError, match=f"has no HDU {name}"):
         read_ogip(tmp_path / "all.yaml")
 
 
-def test_a_missing_column_is_named(tmp_path):
+def test_raises_for_a_missing_column_and_names_it(tmp_path):
     write_ogip(spectra(n_rows=1), tmp_path / "all.yaml")
     edit(tmp_path / "pha_obsrun-23523.fits", lambda hdus: hdus["SPECTRUM"].columns.del_col("COUNTS"))
     with pytest.raises(InputError, match="has no column 'COUNTS'; it has CHANNEL, QUALITY"):
         read_ogip(tmp_path / "all.yaml")
 
 
-def test_a_matrix_on_other_energies_than_the_area_is_a_sentence(tmp_path):
+def test_raises_for_a_matrix_on_other_energies_than_the_area(tmp_path):
     ds = spectra(n_rows=1)
     write_ogip(ds, tmp_path / "all.yaml")
     row = next(files.spectrum_rows(spectra(n_rows=1, n_true=3)))
@@ -308,7 +308,7 @@ def test_a_matrix_on_other_energies_than_the_area_is_a_sentence(tmp_path):
         read_ogip(tmp_path / "all.yaml")
 
 
-def test_a_matrix_that_points_outside_the_channels_is_a_sentence(tmp_path):
+def test_raises_for_a_matrix_that_points_outside_the_channels(tmp_path):
     write_ogip(spectra(n_rows=1), tmp_path / "all.yaml")
     edit(tmp_path / "pha_obsrun-23523_rmf.fits", lambda hdus: hdus["MATRIX"].header.set("TLMIN4", 2))
     with pytest.raises(InputError, match="beyond the 5 channels"):
@@ -316,25 +316,25 @@ def test_a_matrix_that_points_outside_the_channels_is_a_sentence(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "3", "[1, 2]", "datasets: 3", "datasets: [{name: a}]", "a: [", "components: []"])
-def test_a_yaml_of_something_else_is_a_sentence(tmp_path, text):
+def test_raises_for_yaml_that_is_no_index(tmp_path, text):
     (tmp_path / "all.yaml").write_text(text)
     with pytest.raises(InputError, match="is not an index of spectra"):
         read_ogip(tmp_path / "all.yaml")
 
 
-def test_an_index_of_maps_is_a_sentence(tmp_path):
+def test_raises_for_an_index_of_maps(tmp_path):
     (tmp_path / "all.yaml").write_text("datasets: [{name: a, type: MapDataset, filename: a.fits}]")
     with pytest.raises(InputError, match="lists a MapDataset; expected SpectrumDatasetOnOff"):
         read_ogip(tmp_path / "all.yaml")
 
 
-def test_an_empty_index_is_a_sentence(tmp_path):
+def test_raises_for_an_empty_index(tmp_path):
     (tmp_path / "all.yaml").write_text("datasets: []")
     with pytest.raises(InputError, match="lists no spectrum"):
         read_ogip(tmp_path / "all.yaml")
 
 
-def test_two_spectra_of_one_name_are_a_sentence(tmp_path):
+def test_raises_for_two_spectra_of_one_name(tmp_path):
     write_ogip(spectra(n_rows=1), tmp_path / "all.yaml")
     entry = yaml.safe_load((tmp_path / "all.yaml").read_text())["datasets"][0]
     (tmp_path / "all.yaml").write_text(yaml.safe_dump({"datasets": [entry, entry]}))

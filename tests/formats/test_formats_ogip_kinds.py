@@ -1,4 +1,4 @@
-"""OGIP spectra of other programs: every way to say the same gives the same numbers, and the rest is refused by name.
+"""OGIP spectra of other programs: equivalent files give equal numbers, and the others raise with the name of the file.
 
 The expected statistics are those of Sherpa 4.19 for the same files (load_pha, wstat, the power law below).
 """
@@ -17,7 +17,7 @@ from xgamma.datasets import Datasets
 from xgamma.errors import ConfigError, InputError
 from xgamma.fit.statistic import Statistic
 from xgamma.formats.ogip.files import read_ogip
-from xgamma.formats.ogip.tables import grouped_row
+from xgamma.formats.ogip.spectrum import grouped_row
 from xgamma.formats.spectrum_rows import spectrum_rows
 from xgamma.models import Models, PowerLawSpectralModel, SkyModel
 
@@ -75,7 +75,7 @@ def channels(ds, name):
 
 
 @pytest.mark.parametrize("kind", SAME)
-def test_every_way_to_say_the_same_gives_the_same_numbers(tmp_path, kind):
+def test_equivalent_files_give_equal_numbers(tmp_path, kind):
     ds = read_ogip(samples.write(tmp_path, **SAME[kind]))
     np.testing.assert_array_equal(channels(ds, "counts"), samples.COUNTS)
     np.testing.assert_allclose(ds["energy_bounds"][0], [0.5, 1.0], rtol=1e-6)
@@ -141,7 +141,7 @@ def test_a_group_with_a_bad_channel_is_bad(tmp_path):
     assert channels(ds, "mask_safe").tolist() == [True, False, True]
 
 
-def test_a_channel_that_is_not_a_number_is_neutral_where_it_is_bad(tmp_path):
+def test_a_bad_channel_that_is_not_a_number_changes_nothing(tmp_path):
     bad = {"QUALITY": [0, 0, 0, 0, 0, 1], "BACKSCAL": [1, 1, 1, 1, 1, np.nan], "AREASCAL": [1, 1, 1, 1, 1, np.nan]}
     ds = read_ogip(samples.write(tmp_path, columns=bad, off_columns={"BACKSCAL": [1, 1, 1, 1, 1, 0]}))
     for name in ("counts", "acceptance", "acceptance_off", "exposure", "edisp"):
@@ -152,7 +152,7 @@ def test_a_channel_that_is_not_a_number_is_neutral_where_it_is_bad(tmp_path):
 @pytest.mark.parametrize(
     ("unit", "kind"), [("counts", {}), ("count", {}), ("counts/s", RATE), ("count s-1", RATE), ("ct/sec", RATE)]
 )
-def test_the_unit_of_counts_is_heeded(tmp_path, unit, kind):
+def test_counts_are_converted_from_their_unit(tmp_path, unit, kind):
     def with_unit(hdus):
         hdus[1].columns[1].unit = unit
 
@@ -167,7 +167,7 @@ def edited(path, change):
     return path
 
 
-def test_files_are_named_from_where_the_spectrum_lies(tmp_path, monkeypatch):
+def test_companion_files_are_found_relative_to_the_spectrum(tmp_path, monkeypatch):
     (tmp_path / "responses").mkdir()
     path = samples.write(tmp_path, header={"RESPFILE": "responses/rmf.fits", "BACKFILE": "NONE"})
     (tmp_path / "rmf.fits").rename(tmp_path / "responses" / "rmf.fits")
@@ -186,7 +186,7 @@ def test_datasets_read_a_spectrum_whose_extension_has_another_name(tmp_path):
 
 
 @pytest.mark.parametrize("ending", [".pha", ".pi", ".pha.gz", ".PHA"])
-def test_datasets_read_the_usual_endings_and_do_not_write_them(tmp_path, ending):
+def test_datasets_read_pha_endings_and_refuse_to_write_them(tmp_path, ending):
     content = samples.write(tmp_path).read_bytes()
     path = tmp_path / f"spectrum{ending}"
     path.write_bytes(gzip.compress(content) if ending.endswith(".gz") else content)
@@ -263,7 +263,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-def test_what_cannot_be_right_is_refused_by_name(tmp_path, kind):
+def test_raises_for_invalid_values_and_names_the_keyword_or_column(tmp_path, kind):
     written, change, sentence = REFUSED[kind]
     path = samples.write(tmp_path, **written)
     with pytest.raises(InputError, match=sentence):
@@ -312,13 +312,13 @@ def from_zero_energy(hdus):
         (from_zero_energy, "E_MIN of EBOUNDS does not begin above 0"),
     ],
 )
-def test_a_response_of_no_use_is_refused(tmp_path, change, sentence):
+def test_raises_for_a_response_that_cannot_be_used(tmp_path, change, sentence):
     path = samples.write(tmp_path, layout="whole")
     edited(tmp_path / "rmf.fits", change)
     with pytest.raises(InputError, match=sentence):
         read_ogip(path)
 
 
-def test_systematic_errors_are_said_not_to_be_used(tmp_path, caplog):
+def test_warns_that_systematic_errors_are_not_used(tmp_path, caplog):
     read_ogip(samples.write(tmp_path, columns={"SYS_ERR": np.full(6, 0.05)}))
     assert "SYS_ERR" in caplog.text

@@ -1,4 +1,4 @@
-"""Our files in the hands of Gammapy: set PEER_PYTHON to an interpreter that has it."""
+"""Files of xgamma are read by Gammapy; PEER_PYTHON is an interpreter that has it."""
 
 import json
 import os
@@ -9,7 +9,8 @@ import pytest
 from format_samples import points, spectra
 
 from xgamma.formats.ogip.files import write_ogip
-from xgamma.formats.sed.files import SED_TYPES, write_flux_points
+from xgamma.formats.sed.files import write_flux_points
+from xgamma.formats.sed.points import SED_TYPES
 from xgamma.formats.spectrum_fits import write_spectrum_fits
 
 PEER = os.environ.get("PEER_PYTHON")

@@ -8,10 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xgamma.axes import Axis
+from xgamma.datasets import FluxPoints
 from xgamma.errors import ConfigError, InputError, MissingInputError, OutputError, OutputExistsError
-from xgamma.formats.sed.files import QUANTITIES, SED_TYPES, read_flux_points, write_flux_points
+from xgamma.formats.sed.files import read_flux_points, write_flux_points
+from xgamma.formats.sed.points import QUANTITIES, SED_TYPES
 
-LIKELIHOOD_ORDER = ["e_ref", "e_min", "e_max", "ref_dnde", "ref_flux", "ref_eflux", "ref_e2dnde", "norm", "norm_err"]
+LIKELIHOOD_ORDER = ["e_ref", "e_min", "e_max", "ref_dnde", "ref_flux", "ref_eflux", "norm", "norm_err"]
 
 
 def without_our_table(path):
@@ -75,6 +77,23 @@ def test_columns_stand_in_the_order_of_the_format(tmp_path):
         assert (table.header["SED_TYPE"], table.header["UL_CONF"]) == ("likelihood", 0.9544997)
         assert table.data["counts"].shape == (4, 2)
         assert table.columns["ref_eflux"].unit == "TeV cm-2 s-1"
+
+
+@pytest.mark.parametrize("sed_type", SED_TYPES)
+def test_the_table_that_is_shown_is_the_table_that_is_written(tmp_path, sed_type):
+    ds = points()
+    ds["from_a_file"] = ("energy", np.arange(4.0), {"units": "s"})
+    shown = FluxPoints(ds).to_table(sed_type)
+    assert shown.colnames[-1] == "from_a_file"
+    for ending in (".fits", ".ecsv"):
+        path = write_flux_points(ds, tmp_path / f"points{ending}", sed_type)
+        written = Table.read(path) if ending == ".ecsv" else Table.read(path, hdu="FLUXPOINTS")
+        assert written.colnames == shown.colnames
+        assert written.meta["SED_TYPE"] == shown.meta["SED_TYPE"] == sed_type
+        assert written.meta["UL_CONF"] == shown.meta["UL_CONF"]
+        for name in shown.colnames:
+            assert written[name].unit == shown[name].unit
+            np.testing.assert_array_equal(written[name], shown[name])
 
 
 def test_points_without_a_scan_are_written(tmp_path):
@@ -149,56 +168,56 @@ def test_the_published_points_of_the_crab_are_read():
 
 
 @pytest.mark.parametrize("ending", [".txt", ".zarr", ""])
-def test_another_ending_is_refused(tmp_path, ending):
+def test_raises_for_another_ending(tmp_path, ending):
     with pytest.raises(ConfigError, match=r"ends in \.fits or \.fits\.gz or \.ecsv"):
         write_flux_points(points(), tmp_path / f"points{ending}")
 
 
 @pytest.mark.parametrize("call", [write_flux_points, lambda ds, path, kind: read_flux_points(path, kind)])
-def test_a_misspelt_sed_type_is_refused(tmp_path, call):
+def test_raises_for_an_unknown_sed_type(tmp_path, call):
     with pytest.raises(ConfigError, match=r"no 'likelyhood'\. Did you mean 'likelihood'"):
         call(points(), tmp_path / "points.fits", "likelyhood")
 
 
 @pytest.mark.parametrize("ending", [".fits", ".ecsv"])
-def test_a_file_that_exists_is_refused(tmp_path, ending):
+def test_raises_for_an_existing_file(tmp_path, ending):
     path = write_flux_points(points(), tmp_path / f"points{ending}")
     with pytest.raises(OutputExistsError):
         write_flux_points(points(), path)
     write_flux_points(points(), path, overwrite=True)
 
 
-def test_a_folder_that_is_not_there_is_a_sentence(tmp_path):
+def test_raises_for_a_missing_folder(tmp_path):
     with pytest.raises(OutputError, match="there is no folder"):
         write_flux_points(points(), tmp_path / "nowhere" / "points.fits")
 
 
 @pytest.mark.parametrize("ending", [".fits", ".ecsv"])
-def test_a_file_that_is_not_there_is_named(tmp_path, ending):
+def test_raises_for_a_missing_file_and_names_it(tmp_path, ending):
     with pytest.raises(MissingInputError, match="There is no file"):
         read_flux_points(tmp_path / f"points{ending}")
 
 
 @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "# %ECSV 1.0\n# ---\n# datatype: 3\na\n1\n"])
-def test_a_text_that_is_not_ecsv_is_a_sentence(tmp_path, text):
+def test_raises_for_text_that_is_not_ecsv(tmp_path, text):
     (tmp_path / "points.ecsv").write_text(text)
     with pytest.raises(InputError, match="is not an ECSV table"):
         read_flux_points(tmp_path / "points.ecsv")
 
 
-def test_a_table_of_something_else_names_what_is_there(tmp_path):
+def test_raises_for_another_table_and_lists_what_it_holds(tmp_path):
     path = write_table(tmp_path / "odd.fits", a=([1.0], None))
     with pytest.raises(InputError, match=r"no table of flux points.*it has PRIMARY, HDU1"):
         read_flux_points(path)
 
 
-def test_points_without_a_quantity_are_a_sentence(tmp_path):
+def test_raises_for_points_without_a_quantity(tmp_path):
     path = write_table(tmp_path / "odd.fits", e_ref=([1.0], "TeV"))
     with pytest.raises(InputError, match="holds none of norm, dnde, flux, eflux, e2dnde; it has E_REF"):
         read_flux_points(path)
 
 
-def test_a_unit_of_something_else_is_a_sentence(tmp_path):
+def test_raises_for_a_unit_of_another_dimension(tmp_path):
     path = write_table(tmp_path / "odd.fits", e_ref=([1.0, 2.0], "m"), dnde=([1.0, 2.0], None))
     with pytest.raises(InputError, match="column 'e_ref' has the unit 'm'; expected one that converts to 'TeV'"):
         read_flux_points(path)

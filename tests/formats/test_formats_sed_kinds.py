@@ -1,4 +1,4 @@
-"""Flux points as others publish them: each way to write a table is the same points, or is refused by name."""
+"""Flux points as others publish them: equivalent tables give equal points, and the others raise with the name."""
 
 import numpy as np
 import pytest
@@ -121,7 +121,7 @@ def test_the_same_points_give_the_same_spectrum(tmp_path, kind, ending):
 
 @pytest.mark.parametrize("ending", [".ecsv", ".fits"])
 @pytest.mark.parametrize("kind", FLAGS)
-def test_limits_are_limits_however_it_is_said(tmp_path, kind, ending):
+def test_upper_limits_are_read_from_every_way_of_flagging_them(tmp_path, kind, ending):
     if (kind, ending) == ("masked", ".fits"):
         pytest.skip("astropy writes a logical that is masked as true")
     points = FluxPoints.read(written(tmp_path / f"points{ending}", limits(is_ul=(FLAGS[kind], None))))
@@ -135,7 +135,7 @@ def test_limits_are_limits_however_it_is_said(tmp_path, kind, ending):
     down=st.lists(st.floats(1e-14, 1e-12), min_size=8, max_size=8),
     known=st.lists(st.booleans(), min_size=8, max_size=8),
 )
-def test_an_error_is_given_or_the_mean_of_both_sides(down, known):
+def test_a_missing_symmetric_error_is_the_mean_of_both_sides(down, known):
     lower, given_ = np.array(down), np.array(known)
     points = FluxPoints.from_table(
         table(dnde_err=np.where(given_, ERROR, np.nan), dnde_errn=lower, dnde_errp=3 * lower)
@@ -198,7 +198,7 @@ def test_points_and_models_are_drawn(kind):
         assert np.isfinite([*ax.get_xlim(), *ax.get_ylim()]).all()
 
 
-def test_the_bar_of_an_error_that_is_not_known_has_no_length():
+def test_an_unknown_error_is_drawn_without_length():
     points = FluxPoints.from_table(table(dnde_err=np.append(ERROR[:-1], np.inf)))
     [bars] = points.plot().containers[0].lines[2][1:]
     low, high = np.array(bars.get_segments())[:, :, 1].T
@@ -206,14 +206,14 @@ def test_the_bar_of_an_error_that_is_not_known_has_no_length():
 
 
 @pytest.mark.parametrize("name", ["EBOUNDS", "GTI", "MODEL"])
-def test_other_tables_of_a_file_do_not_matter(tmp_path, name):
+def test_other_tables_of_a_file_are_ignored(tmp_path, name):
     bounds = Table({"E_MIN": [1.0, 2.0] * u.TeV, "E_MAX": [2.0, 3.0] * u.TeV, "START": [0.0, 1.0]})
     hdus = [fits.BinTableHDU(bounds, name=name), fits.BinTableHDU(table(dnde_err=ERROR), name="SED")]
     fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(tmp_path / "two.fits")
     np.testing.assert_allclose(FluxPoints.read(tmp_path / "two.fits").dnde.value, DNDE, rtol=1e-12)
 
 
-def test_two_tables_of_points_are_named_unless_one_has_the_name_of_the_format(tmp_path):
+def test_raises_for_two_tables_of_points_unless_one_is_named_fluxpoints(tmp_path):
     def both(*names):
         hdus = [fits.BinTableHDU(table(dnde=n * DNDE), name=name) for n, name in enumerate(names, 1)]
         fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(tmp_path / "two.fits", overwrite=True)
@@ -255,7 +255,7 @@ TIMES = {
         table(meta={"DATATYPE": "lc"}),
     ],
 )
-def test_a_light_curve_is_named(tmp_path, columns, ending):
+def test_raises_for_a_light_curve(tmp_path, columns, ending):
     with pytest.raises(LaterError, match=r"holds a light curve .*astropy\.table\.Table\.read opens the table"):
         FluxPoints.read(written(tmp_path / f"curve{ending}", columns))
 
@@ -292,7 +292,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("ending", [".ecsv", ".fits"])
 @pytest.mark.parametrize("kind", REFUSED)
-def test_what_cannot_be_understood_is_refused_by_name(tmp_path, kind, ending):
+def test_raises_for_invalid_tables_and_names_the_column(tmp_path, kind, ending):
     columns, sentence = REFUSED[kind]
     if ending == ".fits" and kind in ("no rows", "a unit nobody knows"):
         pytest.skip("the FITS writer of astropy does not write it")
@@ -321,7 +321,7 @@ def test_the_examples_of_the_format_are_read_drawn_and_fitted(name):
     assert 2 < fitted(points)[0] < 3
 
 
-def test_a_table_without_a_format_says_the_way_out():
+def test_raises_for_a_table_of_unknown_format_and_tells_how_to_read_it():
     path = real_data("tests/spectrum/flux_points/flux_points_ctb_37b.txt")
     with pytest.raises(InputError, match=r"neither a FITS nor an ECSV file.*FluxPoints\.from_table reads"):
         FluxPoints.read(path)
@@ -333,7 +333,7 @@ def test_a_table_without_a_format_says_the_way_out():
 
 
 @pytest.mark.parametrize("card", ["TTYPE1  =                   -1", "TTYPE2  = 3", "XTYPE1  = 'e_ref'"])
-def test_a_header_that_is_damaged_is_a_sentence(tmp_path, card):
+def test_raises_for_a_damaged_header(tmp_path, card):
     path = written(tmp_path / "points.fits", table(dnde_err=ERROR))
     content = bytearray(path.read_bytes())
     at = content.index(card[:8].replace("X", "T").encode())
@@ -343,7 +343,7 @@ def test_a_header_that_is_damaged_is_a_sentence(tmp_path, card):
         FluxPoints.read(path)
 
 
-def test_points_whose_reference_is_dnde_alone_are_shown_and_written_as_such(tmp_path):
+def test_points_with_ref_dnde_alone_have_no_other_fluxes(tmp_path):
     points = FluxPoints.from_table(SAME["norms of a reference"])
     assert points.has("dnde")
     assert points.has("e2dnde_err")

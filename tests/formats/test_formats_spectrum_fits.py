@@ -106,7 +106,7 @@ def test_a_file_without_our_table_is_read_as_the_first_row(tmp_path, frame):
     assert back["region_lon"].attrs["frame"] == frame
 
 
-def test_a_region_asked_for_in_galactic_coordinates_is_written_where_it_is(tmp_path):
+def test_a_region_in_galactic_coordinates_is_written_at_its_position(tmp_path):
     crab = Circle(184.5575, -5.7844, 0.11, "galactic")
     ds = spectra(n_rows=1).assign_coords(RegionSpace((crab,)).coords())
     back = read_spectrum_fits(
@@ -144,12 +144,12 @@ def test_the_same_spectra_give_the_same_bytes(tmp_path):
     assert one.read_bytes() == two.read_bytes()
 
 
-def test_an_ending_that_is_not_fits_is_refused(tmp_path):
+def test_raises_for_an_ending_other_than_fits(tmp_path):
     with pytest.raises(ConfigError, match=r"ends in \.fits or \.fits\.gz, got 'crab\.zarr'"):
         write_spectrum_fits(spectra(), tmp_path / "crab.zarr")
 
 
-def test_a_file_that_exists_is_refused(tmp_path):
+def test_raises_for_an_existing_file(tmp_path):
     path = write_spectrum_fits(spectra(), tmp_path / "crab.fits")
     with pytest.raises(OutputExistsError):
         write_spectrum_fits(spectra(), path)
@@ -157,29 +157,29 @@ def test_a_file_that_exists_is_refused(tmp_path):
     assert read_spectrum_fits(path).sizes["dataset"] == 1
 
 
-def test_missing_variables_are_named_and_nothing_is_written(tmp_path):
+def test_raises_for_missing_variables_and_writes_nothing(tmp_path):
     with pytest.raises(DataError, match="exposure_edisp is missing"):
         write_spectrum_fits(spectra().drop_vars("exposure_edisp"), tmp_path / "crab.fits")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_row_is_refused(tmp_path):
+def test_raises_for_a_dataset_without_rows(tmp_path):
     with pytest.raises(DataError, match="no spectrum to write"):
         write_spectrum_fits(spectra().isel(dataset=slice(0)), tmp_path / "crab.fits")
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path):
+def test_raises_for_a_missing_file_and_names_it(tmp_path):
     with pytest.raises(MissingInputError, match=r"There is no file .*gone.fits"):
         read_spectrum_fits(tmp_path / "gone.fits")
 
 
-def test_a_folder_is_not_a_fits_file(tmp_path):
+def test_raises_for_a_folder_in_place_of_a_fits_file(tmp_path):
     with pytest.raises(InputError, match="is a folder"):
         read_spectrum_fits(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", gzip.compress(b"hello")])
-def test_something_else_is_not_a_fits_file(tmp_path, content):
+def test_raises_for_a_file_that_is_not_fits(tmp_path, content):
     (tmp_path / "odd.fits").write_bytes(content)
     with pytest.raises(InputError, match="is not a FITS file"):
         read_spectrum_fits(tmp_path / "odd.fits")
@@ -187,7 +187,7 @@ def test_something_else_is_not_a_fits_file(tmp_path, content):
 
 @pytest.mark.parametrize("ending", [".fits", ".fits.gz"])
 @pytest.mark.parametrize("fraction", [0.1, 0.5, 0.9, 0.98])
-def test_a_truncated_file_is_a_sentence(tmp_path, ending, fraction):
+def test_raises_for_a_truncated_file(tmp_path, ending, fraction):
     path = write_spectrum_fits(spectra(), tmp_path / f"crab{ending}")
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * fraction)])
@@ -195,7 +195,7 @@ def test_a_truncated_file_is_a_sentence(tmp_path, ending, fraction):
         read_spectrum_fits(path)
 
 
-def test_a_file_cut_between_two_tables_is_not_taken_for_one_of_gammapy(tmp_path):
+def test_raises_for_a_file_cut_between_two_tables(tmp_path):
     path = write_spectrum_fits(spectra(), tmp_path / "crab.fits")
     with fits.open(path) as hdus:
         del hdus["XGAMMA"]
@@ -205,7 +205,7 @@ def test_a_file_cut_between_two_tables_is_not_taken_for_one_of_gammapy(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["COUNTS", "EXPOSURE", "EDISP", "COUNTS_BANDS"])
-def test_a_missing_hdu_is_named(tmp_path, name):
+def test_raises_for_a_missing_hdu_and_names_it(tmp_path, name):
     path = write_spectrum_fits(spectra(), tmp_path / "crab.fits")
     with fits.open(path) as hdus:
         del hdus["XGAMMA"], hdus[0].header["XGAMMA"], hdus[name]
@@ -214,7 +214,7 @@ def test_a_missing_hdu_is_named(tmp_path, name):
         read_spectrum_fits(path)
 
 
-def test_a_fits_file_of_something_else_names_what_is_there(tmp_path):
+def test_raises_for_another_fits_file_and_lists_its_hdus(tmp_path):
     buffer = io.BytesIO()
     fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(np.zeros((2, 2)), name="SKY")]).writeto(buffer)
     (tmp_path / "map.fits").write_bytes(buffer.getvalue())

@@ -1,4 +1,4 @@
-"""Event lists as writers have them: columns, units, and what is doubtful in them."""
+"""Event lists of different writers: columns, units, and notes on what is doubtful."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from astropy.io import fits
 from xgamma.errors import InputError
 from xgamma.formats.fits.hdus import fits_content
 from xgamma.formats.fits.tables import tables_of
-from xgamma.formats.gadf.event_list import doubts_about_events, event_list
+from xgamma.formats.gadf.events import event_list, notes_on_events
 
 PLAIN = {"RA": ("D", "deg", 83.6), "DEC": ("D", "deg", 22.0), "ENERGY": ("E", "TeV", 2.0), "TIME": ("D", "s", 5.0)}
 
@@ -29,10 +29,10 @@ def table(count=4, counted=None, header=None, **changes):
 
 
 def noted(given):
-    return [tuple(note) for note in doubts_about_events(given, event_list(given))]
+    return [tuple(note) for note in notes_on_events(given, event_list(given))]
 
 
-def test_a_plain_event_list_leaves_no_doubt():
+def test_an_event_list_without_problems_has_no_notes():
     assert noted(table()) == []
     assert {name: values.tolist() for name, values in event_list(table(2)).items()} == {
         "ra": [83.6] * 2,
@@ -49,7 +49,7 @@ def test_energies_are_in_tev_whatever_their_unit(unit, value):
     assert noted(given) == []
 
 
-def test_a_column_without_a_unit_is_taken_to_have_it_and_said():
+def test_a_column_without_a_unit_is_read_in_the_default_unit_with_a_note():
     assert noted(table(ENERGY=("E", None, 2.0), RA=("D", None, 83.6))) == [
         ("EVENTS", "Columns without a unit are taken to be in deg (RA), TeV (ENERGY).")
     ]
@@ -57,47 +57,47 @@ def test_a_column_without_a_unit_is_taken_to_have_it_and_said():
 
 
 @pytest.mark.parametrize("value", [2e6, 1e30, np.inf, 1e-7])
-def test_energies_that_no_instrument_sees_are_said(value):
+def test_notes_energies_outside_the_range_of_instruments(value):
     assert noted(table(ENERGY=("D", "TeV", value))) == [
         ("ENERGY", "4 of 4 energies lie outside of 0.0001 to 1e+03 TeV; is their unit right?")
     ]
 
 
-def test_energies_that_are_no_numbers_are_not_said_again():
+def test_notes_energies_that_are_not_finite_only_once():
     """They are INVALID on the ledger of the run."""
     assert noted(table(ENERGY=("D", "TeV", np.nan))) == []
     assert noted(table(ENERGY=("D", "TeV", -1.0))) == []
 
 
-def test_a_unit_of_another_dimension_and_a_column_of_texts_are_refused():
+def test_raises_for_a_unit_of_another_dimension_and_for_a_column_of_text():
     with pytest.raises(InputError, match="ENERGY has the unit 'deg'; expected one that converts to 'TeV'"):
         event_list(table(ENERGY=("E", "deg", 2.0)))
     with pytest.raises(InputError, match="hold no single numbers: ENERGY"):
         event_list(table(ENERGY=("4A", None, "abcd")))
 
 
-def test_a_row_that_the_header_does_not_count_is_said():
+def test_notes_rows_beyond_naxis2():
     assert noted(table(counted=3)) == [("EVENTS", "Something stands behind the 3 rows of NAXIS2; are these all?")]
 
 
-def test_events_that_stand_there_twice_are_said():
+def test_notes_repeated_events():
     given = table(6)
     events = event_list(given)
     twice = {name: np.concatenate([values, values[2:]]) for name, values in events.items()}
-    assert [tuple(note) for note in doubts_about_events(given, twice)] == [
+    assert [tuple(note) for note in notes_on_events(given, twice)] == [
         ("EVENTS", "4 of 10 events stand there more than once, and count each time.")
     ]
     # Any order, and events of one time that are others.
     shuffled = {name: values[::-1] for name, values in events.items()}
-    assert doubts_about_events(given, shuffled) == ()
-    assert doubts_about_events(given, {**events, "time": np.zeros(6), "ra": np.arange(6.0)}) == ()
+    assert notes_on_events(given, shuffled) == ()
+    assert notes_on_events(given, {**events, "time": np.zeros(6), "ra": np.arange(6.0)}) == ()
 
 
-def test_energies_beyond_those_of_the_responses_are_said():
+def test_notes_energies_outside_the_effective_area():
     given = table(ENERGY=("D", "TeV", 700.0))
     events = event_list(given)
-    assert doubts_about_events(given, events) == ()
-    ((topic, text),) = doubts_about_events(given, events, (0.01, 300.0))
+    assert notes_on_events(given, events) == ()
+    ((topic, text),) = notes_on_events(given, events, (0.01, 300.0))
     assert (topic, text) == ("ENERGY", "4 of 4 energies lie outside of 0.01 to 300 TeV; is their unit right?")
 
 
@@ -112,5 +112,5 @@ def test_energies_beyond_those_of_the_responses_are_said():
         ({"RADESYS": "GALACTIC"}, True),
     ],
 )
-def test_a_frame_that_is_not_that_of_the_events_is_said(header, is_said):
+def test_notes_a_frame_other_than_icrs(header, is_said):
     assert [topic for topic, _ in noted(table(header=header))] == ["RADECSYS"] * is_said

@@ -1,4 +1,4 @@
-"""Good time, dead time and their doubts, as headers and GTI tables of releases have them."""
+"""Good time and dead time of headers and GTI tables, and notes on what is doubtful."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from xgamma.errors import InputError
-from xgamma.formats.gadf.good_time import dead_time_correction, doubts_about_epoch, doubts_about_ontime, good_time
+from xgamma.formats.gadf.events import dead_time_correction, good_time, notes_on_epoch, notes_on_ontime
 
 NAN, INF = float("nan"), float("inf")
 EVENTS = {"MJDREFI": 51910, "MJDREFF": 0.00074287037037037, "TIMESYS": "TT"}
@@ -63,7 +63,7 @@ def test_whole_seconds_are_those_of_the_file_and_not_of_another_epoch():
         ([], 0.0, None),
     ],
 )
-def test_each_second_of_good_time_counts_once_and_repetition_is_said(rows, ontime, repeated):
+def test_overlapping_good_time_counts_once_with_a_note(rows, ontime, repeated):
     found = good_time(np.array(rows, float).reshape(-1, 2), {}, EVENTS)
     assert found.ontime == pytest.approx(ontime, abs=1e-6)
     said = [f"Good times overlap: {repeated} s stand in more than one row of GTI, and count once."] if repeated else []
@@ -80,30 +80,30 @@ def test_each_second_of_good_time_counts_once_and_repetition_is_said(rows, ontim
         ((-INF, INF), "is not finite"),
     ],
 )
-def test_good_time_that_runs_backwards_or_is_not_finite_is_refused(row, words):
+def test_raises_for_good_time_that_runs_backwards_or_is_not_finite(row, words):
     with pytest.raises(InputError, match=words):
         good_time(np.array([(0, 100), row], float), {}, EVENTS)
 
 
 @pytest.mark.parametrize("scale", ["LOCAL", "GPS", ""])
-def test_a_scale_of_good_time_that_is_unknown_is_refused(scale):
+def test_raises_for_an_unknown_time_scale_of_good_time(scale):
     with pytest.raises(InputError, match=f"TIMESYS = '{scale}'"):
         good_time(ROWS, {**EVENTS, "TIMESYS": scale}, EVENTS)
 
 
-def test_times_that_may_be_unix_times_are_doubted_and_no_others():
+def test_notes_times_that_may_be_unix_times_and_no_others():
     unix = {"MJDREFI": 40587, "MJDREFF": 0.0, "TIMESYS": "UTC"}
-    [(topic, text)] = doubts_about_epoch(unix)
+    [(topic, text)] = notes_on_epoch(unix)
     assert topic == "TIMESYS"
     assert "early" in text
-    assert doubts_about_epoch({**unix, "MJDREFI": 40587.0, "TIMESYS": "utc"}) != ()
-    assert doubts_about_epoch({"MJDREF": 40587.0, "TIMESYS": "UTC"}) != ()
+    assert notes_on_epoch({**unix, "MJDREFI": 40587.0, "TIMESYS": "utc"}) != ()
+    assert notes_on_epoch({"MJDREF": 40587.0, "TIMESYS": "UTC"}) != ()
     for other in (EVENTS, {**unix, "TIMESYS": "TT"}, {**unix, "MJDREFI": 53402}):
-        assert doubts_about_epoch(other) == ()
+        assert notes_on_epoch(other) == ()
 
 
-def test_a_header_without_a_scale_is_doubted():
-    [(topic, text)] = doubts_about_epoch({"MJDREFI": 51910})
+def test_notes_a_header_without_a_time_scale():
+    [(topic, text)] = notes_on_epoch({"MJDREFI": 51910})
     assert (topic, text) == ("TIMESYS", "The header has no TIMESYS; its seconds are taken for those of TT.")
 
 
@@ -111,7 +111,7 @@ def test_a_header_without_a_scale_is_doubted():
 
 
 @pytest.mark.parametrize("said", [0.94, "0.94", " 9.4D-1 ", 0.9405, 0.9391])
-def test_a_live_share_that_livetime_and_ontime_confirm_counts(said):
+def test_deadc_is_used_when_livetime_and_ontime_confirm_it(said):
     deadc, notes = dead_time_correction({"DEADC": said, "LIVETIME": 1579.2, "ONTIME": 1680.0})
     assert deadc == float(str(said).replace("D", "E"))
     assert notes == ()
@@ -120,7 +120,7 @@ def test_a_live_share_that_livetime_and_ontime_confirm_counts(said):
 @pytest.mark.parametrize(
     "said", [None, "", "94 %", "high", 94, 94.0, 0.06, "0.06", 1.0, 0.95, -1.0, 0.0, 1.0005, NAN, INF, True]
 )
-def test_livetime_and_ontime_decide_against_a_live_share_that_differs_or_is_none(said):
+def test_livetime_over_ontime_is_used_when_deadc_differs_or_is_invalid(said):
     deadc, notes = dead_time_correction({"DEADC": said, "LIVETIME": 1579.2, "ONTIME": 1680.0})
     assert deadc == pytest.approx(0.94, rel=1e-12)
     card = "no DEADC" if said is None else f"DEADC = {said!r}"
@@ -140,7 +140,7 @@ def test_livetime_and_ontime_decide_against_a_live_share_that_differs_or_is_none
         {"LIVETIME": "long", "ONTIME": 1680.0},
     ],
 )
-def test_a_live_share_counts_beside_times_that_cannot_be_right(times):
+def test_deadc_is_used_when_livetime_and_ontime_are_invalid(times):
     deadc, [(topic, text)] = dead_time_correction({"DEADC": 0.94, **times})
     assert (deadc, topic) == (0.94, "DEADC")
     assert text.endswith("which cannot both be right; DEADC = 0.94 is used.")
@@ -150,7 +150,7 @@ def test_a_live_share_counts_beside_times_that_cannot_be_right(times):
 
 
 @pytest.mark.parametrize("times", [{}, {"LIVETIME": 1579.2}, {"ONTIME": 1680.0}])
-def test_a_live_share_without_both_times_stands_alone_or_the_run_is_refused(times):
+def test_without_livetime_or_ontime_deadc_is_used_or_raises(times):
     assert dead_time_correction({"DEADC": 0.94, **times}) == (0.94, ())
     assert dead_time_correction({"DEADC": 1, **times}) == (1.0, ())
     for said in ({}, {"DEADC": 94.0}, {"DEADC": "high"}, {"DEADC": 0.0}, {"DEADC": -1.0}, {"DEADC": NAN}):
@@ -158,14 +158,14 @@ def test_a_live_share_without_both_times_stands_alone_or_the_run_is_refused(time
             dead_time_correction({**said, **times})
 
 
-def test_a_livetime_that_was_rounded_above_the_ontime_is_all_of_it():
+def test_a_livetime_rounded_above_the_ontime_gives_a_correction_of_1():
     assert dead_time_correction({"LIVETIME": 1680.001, "ONTIME": 1680.0})[0] == 1.0
     assert dead_time_correction({"DEADC": 1.0, "LIVETIME": 1680.001, "ONTIME": 1680.0}) == (1.0, ())
 
 
-def test_an_ontime_that_is_not_the_sum_of_the_good_time_is_said():
-    [(topic, text)] = doubts_about_ontime({"ONTIME": 1680.0}, 880.0)
+def test_notes_an_ontime_that_differs_from_the_sum_of_good_time():
+    [(topic, text)] = notes_on_ontime({"ONTIME": 1680.0}, 880.0)
     assert (topic, text) == ("ONTIME", "ONTIME = 1680 s, and the good time adds up to 880 s, which is used.")
     # What MAGIC, VERITAS and FACT round: up to 2e-4.
     for said in (1183.80294203758, 1184.0, "1184", None, "", 0.0, NAN):
-        assert doubts_about_ontime({"ONTIME": said}, 1184.0) == ()
+        assert notes_on_ontime({"ONTIME": said}, 1184.0) == ()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from made_responses import KINDS, fits_table, hdu_of, read, table_of
 
-from xgamma.formats.gadf.classes import class_of
+from xgamma.formats.gadf.index_tables import class_of
 from xgamma.formats.gadf.layouts import AXES, EVENT_COLUMNS, LAYOUTS
 from xgamma.schema.dl3 import RESPONSES
 from xgamma.units import unit_factor

@@ -1,4 +1,4 @@
-"""What killed writers leave is deleted by the next one, and never what another one is writing."""
+"""A writer deletes what killed writers left, and never what another one is writing."""
 
 import os
 import signal
@@ -54,7 +54,7 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_picture_that_a_killed_process_left_half_is_deleted_by_the_next_writer(writer, tmp_path):
+def test_the_next_writer_deletes_what_a_killed_process_left(writer, tmp_path):
     writer.send_signal(signal.SIGKILL)
     writer.wait()
     (left,) = names(tmp_path)
@@ -63,7 +63,7 @@ def test_a_picture_that_a_killed_process_left_half_is_deleted_by_the_next_writer
     assert names(tmp_path) == ["other.txt"]
 
 
-def test_what_another_process_is_writing_stays_and_is_ended(writer, tmp_path):
+def test_what_another_process_is_writing_is_not_deleted(writer, tmp_path):
     (part,) = names(tmp_path)
     assert delete_leftovers(tmp_path) == []
     write_files({tmp_path / "other.txt": b"other"})
@@ -76,7 +76,7 @@ def test_what_another_process_is_writing_stays_and_is_ended(writer, tmp_path):
     assert names(tmp_path) == ["counts.png", "other.txt"]
 
 
-def test_a_writer_whose_file_is_deleted_before_it_holds_the_lock_makes_another(tmp_path, monkeypatch):
+def test_a_writer_starts_again_when_its_file_is_deleted_before_the_lock(tmp_path, monkeypatch):
     whole = atomic._lock
     deleted = []
 
@@ -110,7 +110,7 @@ def test_links_and_pipes_are_not_touched(tmp_path):
 
 
 @pytest.mark.parametrize(("age", "stays"), [(0, True), (3600, True), (2 * 86400, False)])
-def test_where_no_locks_are_known_a_day_is_waited(tmp_path, monkeypatch, age, stays):
+def test_without_locks_leftovers_are_deleted_after_a_day(tmp_path, monkeypatch, age, stays):
     monkeypatch.setattr(atomic, "fcntl", None)
     (tmp_path / NAME).write_bytes(b"half")
     then = time.time() - age
@@ -119,7 +119,7 @@ def test_where_no_locks_are_known_a_day_is_waited(tmp_path, monkeypatch, age, st
     assert (tmp_path / NAME).exists() == stays
 
 
-def test_what_a_killed_writer_of_datasets_left_is_deleted_and_an_old_version_stays_until_there_is_a_new_one(tmp_path):
+def test_leftover_folders_are_deleted_and_an_old_version_stays_until_there_is_a_new_one(tmp_path):
     ds = dl4_dataset()
     for state in ("part", "old"):
         (tmp_path / f".data.zarr.0123456789ab.{state}").mkdir()

@@ -1,4 +1,4 @@
-"""Energies without an entry in the middle of a response: not known, or doubted, and never interpolated as 0."""
+"""Energies without an entry in the middle of a response are NaN or noted, and never interpolated as 0."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from made_responses import fits_table, hdu_of, is_array, with_columns
 
-from xgamma.formats.gadf.doubts import doubts_about_responses
+from xgamma.formats.gadf.response_checks import notes_on_responses
 from xgamma.formats.gadf.responses import response
 
 PSFS = ("psf_table", "psf_3gauss", "psf_king")
@@ -28,11 +28,11 @@ def emptied(kind, energies, offsets=slice(None)):
 
 
 def doubts(found):
-    return [tuple(note) for note in doubts_about_responses({found.kind.split("_")[0]: found})]
+    return [tuple(note) for note in notes_on_responses({found.kind.split("_")[0]: found})]
 
 
 @pytest.mark.parametrize("kind", PSFS)
-def test_a_hole_in_a_point_spread_function_is_not_known(kind):
+def test_holes_of_a_point_spread_function_are_nan(kind):
     whole, holed = emptied(kind, []), emptied(kind, [4])
     for name, values in holed.values.items():
         assert np.isnan(values[..., 4]).all(), name
@@ -41,7 +41,7 @@ def test_a_hole_in_a_point_spread_function_is_not_known(kind):
 
 
 @pytest.mark.parametrize("kind", PSFS)
-def test_a_hole_at_one_offset_is_one_there_alone(kind):
+def test_a_hole_at_one_offset_does_not_affect_others(kind):
     for values in emptied(kind, [3, 4], offsets=2).values.values():
         is_unknown = np.isnan(values).reshape(values.shape[0], -1, values.shape[-1]).any(axis=1)
         assert np.argwhere(is_unknown).tolist() == [[2, 3], [2, 4]]
@@ -49,13 +49,13 @@ def test_a_hole_at_one_offset_is_one_there_alone(kind):
 
 @pytest.mark.parametrize("kind", (*PSFS, "aeff_2d"))
 @pytest.mark.parametrize("energies", [[0, 1, 2], [-1], [0, -1, -2], list(range(10))])
-def test_where_a_table_begins_or_ends_is_no_hole(kind, energies):
+def test_empty_energies_at_the_ends_are_no_holes(kind, energies):
     found = emptied(kind, energies)
     assert all(np.isfinite(values).all() for values in found.values.values())
     assert [topic for topic, _ in doubts(found)] == []
 
 
-def test_an_area_that_vanishes_in_the_middle_is_doubted_where_it_costs_events():
+def test_notes_holes_of_the_effective_area_that_lose_events():
     ((topic, text),) = doubts(emptied("aeff_2d", [5]))
     assert topic == "AEFF"
     assert text.startswith("Its area is 0 at ")
@@ -63,15 +63,15 @@ def test_an_area_that_vanishes_in_the_middle_is_doubted_where_it_costs_events():
     assert np.isfinite(emptied("aeff_2d", [5]).values["aeff"]).all()
 
 
-def test_a_hole_of_an_offset_that_hardly_sees_events_is_no_doubt():
+def test_holes_at_offsets_with_few_events_have_no_note():
     """At the edge of the field of view many tables have such."""
     assert doubts(emptied("aeff_2d", [0, 1, 2, 3, 4, 5, 6, 8], offsets=-1)) == []
 
 
-def test_empty_rows_of_a_dispersion_are_said_where_they_cost_events():
+def test_notes_empty_rows_of_a_dispersion_that_lose_events():
     given = {"aeff": emptied("aeff_2d", []), "edisp": emptied("edisp_2d", [4, 5])}
-    ((topic, text),) = doubts_about_responses(given)
+    ((topic, text),) = notes_on_responses(given)
     assert topic == "EDISP"
     assert text.startswith("Its rows are empty at ")
     assert text.endswith(" % of the events; the rows beside them are taken.")
-    assert doubts_about_responses({**given, "edisp": emptied("edisp_2d", [0, 1, -1])}) == ()
+    assert notes_on_responses({**given, "edisp": emptied("edisp_2d", [0, 1, -1])}) == ()

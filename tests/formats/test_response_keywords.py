@@ -1,4 +1,4 @@
-"""Keywords of responses: which radius they hold for, which energies they recommend, and what is doubtful about them."""
+"""Keywords of responses: their radius, the energies that they recommend, and notes on what is doubtful."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import pytest
 from made_responses import hdu_of, read
 
 from xgamma.errors import InputError
-from xgamma.formats.gadf.doubts import doubts_about_responses
-from xgamma.formats.gadf.keywords import is_point_like, keyword_number, with_keywords
+from xgamma.formats.gadf.response_checks import is_point_like, keyword_number, notes_on_responses, with_keywords
 from xgamma.outcome import Note
 
 
@@ -67,17 +66,17 @@ def test_the_radius_of_point_like_responses_is_read_wherever_it_is(aeff, edisp, 
         ({}, {"RAD_MAX": 0}, "expected a positive number"),
     ],
 )
-def test_a_radius_that_is_none_or_two_is_refused(aeff, edisp, words):
+def test_raises_for_an_invalid_radius_and_for_two_that_differ(aeff, edisp, words):
     with pytest.raises(InputError, match=words):
         with_keywords(point_like(aeff, edisp))
 
 
-def test_a_radius_of_responses_of_full_enclosure_says_nothing():
+def test_rad_max_of_full_enclosure_responses_is_ignored():
     assert radius(run_of({"RAD_MAX": "a fifth"})) is None
 
 
 @pytest.mark.parametrize("word", ["POINT-LIKE", "point-like", "POINTLIKE", "Point_Like "])
-def test_point_like_may_be_spelled_in_several_ways(word):
+def test_point_like_is_read_in_every_spelling(word):
     assert is_point_like(run_of({"HDUCLAS3": word})["aeff"])
     assert not is_point_like(run_of()["aeff"])
 
@@ -112,7 +111,7 @@ def test_recommended_energies_are_numbers_in_tev_or_noted(given, wanted, topics)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-def test_recommended_energies_that_are_not_finite_are_none(value):
+def test_recommended_energies_that_are_not_finite_are_ignored(value):
     aeff = run_of()["aeff"]
     odd = dataclasses.replace(aeff, header={**aeff.header, "LO_THRES": value, "HI_THRES": value})
     found, notes = with_keywords({"aeff": odd})
@@ -120,7 +119,7 @@ def test_recommended_energies_that_are_not_finite_are_none(value):
     assert [note.topic for note in notes] == ([] if np.isnan(value) else ["LO_THRES", "HI_THRES"])
 
 
-def test_a_keyword_that_is_not_there_is_no_number():
+def test_a_missing_keyword_is_nan():
     assert np.isnan(keyword_number({}, "RAD_MAX", "deg", "HDU 'AEFF'"))
 
 
@@ -133,13 +132,13 @@ def changed(responses, role, change):
     return {**responses, role: dataclasses.replace(responses[role], values=values)}
 
 
-def test_the_analytic_instrument_is_not_doubted():
-    assert doubts_about_responses(run_of(psf=True)) == ()
+def test_the_analytic_instrument_has_no_notes():
+    assert notes_on_responses(run_of(psf=True)) == ()
 
 
 @pytest.mark.parametrize("scale", [0.01, 0.24, 700.0])
-def test_a_dispersion_that_nobody_normalised_is_not_doubted(scale):
-    assert doubts_about_responses(changed(run_of(), "edisp", lambda values: values * np.float32(scale))) == ()
+def test_a_dispersion_that_is_not_normalised_has_no_note(scale):
+    assert notes_on_responses(changed(run_of(), "edisp", lambda values: values * np.float32(scale))) == ()
 
 
 def _at(energies, factor):
@@ -164,14 +163,14 @@ DOUBTFUL = {
 
 
 @pytest.mark.parametrize("words", DOUBTFUL)
-def test_what_is_doubtful_is_noted_under_its_role(words):
+def test_notes_name_the_role_of_the_response(words):
     role, change = DOUBTFUL[words]
-    found = doubts_about_responses(changed(run_of(psf=True), role, change))
+    found = notes_on_responses(changed(run_of(psf=True), role, change))
     assert [note.topic for note in found] == [role.upper()]
     assert re.search(words, found[0].text)
 
 
-def test_values_that_are_not_finite_raise_no_doubt_and_no_warning():
+def test_values_that_are_not_finite_give_no_note_and_no_warning():
     def spoil(values):
         values[..., :3], values[..., -1] = np.nan, np.inf
         return values
@@ -179,14 +178,14 @@ def test_values_that_are_not_finite_raise_no_doubt_and_no_warning():
     found = run_of(psf=True)
     for role in found:
         found = changed(found, role, spoil)
-    assert doubts_about_responses(found) == ()
+    assert notes_on_responses(found) == ()
 
 
-def test_energies_without_their_unit_are_doubted():
+def test_notes_energies_that_lack_their_unit():
     aeff = run_of()["aeff"]
     offset, energy = aeff.axes
     in_kev = dataclasses.replace(energy, edges=energy.edges * 1e9)
-    notes = doubts_about_responses(
+    notes = notes_on_responses(
         {
             "aeff": dataclasses.replace(
                 aeff, axes=(offset, in_kev), remarks=("Its column ENERG_LO has no unit; TeV is assumed.",)
@@ -196,9 +195,9 @@ def test_energies_without_their_unit_are_doubted():
     assert [note.text.split(" ")[1] for note in notes] == ["column", "axis"]
 
 
-def test_offsets_beyond_any_field_of_view_are_doubted():
+def test_notes_offsets_beyond_any_field_of_view():
     aeff = run_of()["aeff"]
     offset, energy = aeff.axes
     in_arcmin = dataclasses.replace(offset, edges=offset.edges * 60, nodes=offset.center * 60)
-    (note,) = doubts_about_responses({"aeff": dataclasses.replace(aeff, axes=(in_arcmin, energy))})
+    (note,) = notes_on_responses({"aeff": dataclasses.replace(aeff, axes=(in_arcmin, energy))})
     assert note.text.startswith("Its axis offset spans ")

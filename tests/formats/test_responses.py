@@ -1,4 +1,4 @@
-"""Responses as their writers lay them out: whatever says which axis is which, the numbers are the same or refused."""
+"""Responses of different layouts give equal numbers, or raise where their axes are ambiguous."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def as_nodes(hdu, prefix, shift=0.0):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_the_simulator_writes_is_read_as_it_is(kind):
+def test_responses_of_the_simulator_are_read_with_equal_values(kind):
     found, table = read(kind, hdu_of(kind)), table_of(kind)
     given = {axis.name: axis for axis in table.axes}
     order = [list(given).index(axis.name) for axis in found.axes]
@@ -92,7 +92,7 @@ def test_what_the_simulator_writes_is_read_as_it_is(kind):
 
 
 @pytest.mark.parametrize("kind", ORDERS)
-def test_the_order_of_columns_says_nothing_where_there_is_a_cref(kind):
+def test_cref_decides_over_the_order_of_columns(kind):
     usual = hdu_of(kind)
     moved = in_columns(usual, ORDERS[kind])
     same(read(kind, cref(moved, *_prefixes(usual))), read(kind, usual), 0)
@@ -118,20 +118,20 @@ def test_columns_moved_by_a_tool_do_not_matter_where_sizes_tell(kind):
 
 
 @pytest.mark.parametrize("kind", ORDERS)
-def test_a_tdim_that_contradicts_cref_is_refused(kind):
+def test_raises_when_tdim_contradicts_cref(kind):
     usual = hdu_of(kind)
     with pytest.raises(InputError, match=r"has the sizes .* \(TDIM\) where its axes are .* \(CREF\)"):
         read(kind, cref(transposed(usual), *_prefixes(usual)))
 
 
 @pytest.mark.parametrize("kind", ORDERS)
-def test_a_tdim_that_contradicts_the_columns_is_refused(kind):
+def test_raises_when_tdim_contradicts_the_columns(kind):
     with pytest.raises(InputError, match=r"the order of its columns\); correct the file"):
         read(kind, transposed(hdu_of(kind)))
 
 
 @pytest.mark.parametrize("kind", ["edisp_2d", "psf_table", "aeff_2d"])
-def test_an_array_without_tdim_is_read_in_the_order_that_is_said(kind):
+def test_an_array_without_tdim_is_read_in_the_order_of_cref_or_columns(kind):
     usual = hdu_of(kind)
     flat = with_columns(usual, lambda c: dataclasses.replace(c, values=c.values.reshape(1, -1)) if is_array(c) else c)
     same(read(kind, flat), read(kind, usual), 0)
@@ -166,7 +166,7 @@ def test_cubes_with_energy_first_are_those_with_energy_last():
     assert read("bkg_3d", transposed(usual)).values["bkg"].shape == (10, 30, 30)
 
 
-def test_a_cube_that_is_wider_than_high_keeps_its_sides():
+def test_a_cube_with_unequal_sides_keeps_longitude_and_latitude():
     usual = hdu_of("bkg_3d")
     array = next(column.values for column in usual.columns if is_array(column))
     low, high = (edge[None, :20] for edge in edges_of(usual, "DETY"))
@@ -184,14 +184,14 @@ def _prefixes(hdu):
 
 @pytest.mark.parametrize("prefix", ["ETRUE", "ENERGY"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_energies_may_be_called_otherwise(kind, prefix):
+def test_energy_columns_are_read_under_each_of_their_names(kind, prefix):
     named = with_columns(hdu_of(kind), lambda c: dataclasses.replace(c, name=c.name.replace("ENERG_", f"{prefix}_")))
     same(read(kind, named), read(kind, hdu_of(kind)), 0)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "bkg_3d"])
 @pytest.mark.parametrize("prefix", ["ENERG", "THETA"])
-def test_descending_axes_are_turned_with_their_values(kind, prefix):
+def test_descending_axes_are_reversed_with_their_values(kind, prefix):
     usual = hdu_of(kind)
     place = _prefixes(usual)[::-1].index(prefix)
 
@@ -220,7 +220,7 @@ def test_bins_with_gaps_or_overlaps_are_nodes_at_their_centres():
 
 
 @pytest.mark.parametrize(("kind", "prefix"), [("psf_table", "RAD"), ("edisp_2d", "MIGRA")])
-def test_bins_of_a_density_that_do_not_touch_are_refused(kind, prefix):
+def test_raises_when_bins_of_a_density_do_not_touch(kind, prefix):
     low, high = edges_of(hdu_of(kind), prefix)
     apart = replaced(hdu_of(kind), **{f"{prefix}_LO": low[None], f"{prefix}_HI": (low + 0.5 * (high - low))[None]})
     with pytest.raises(InputError, match="bins that do not touch"):
@@ -234,7 +234,7 @@ def from_ring(hdu, first):
     return replaced(hdu, RAD_LO=low[None, first:], RAD_HI=high[None, first:], RPSF=values[:, first:])
 
 
-def test_a_core_that_the_table_leaves_out_is_as_dense_as_its_first_ring():
+def test_a_missing_core_has_the_density_of_the_first_ring():
     usual = hdu_of("psf_table")
     assert read("psf_table", from_ring(usual, 1)).axes[1].edges[:2].tolist() == [0.0, pytest.approx(0.01)]
     with pytest.raises(InputError, match=r"begins at 0\.02 deg: what is nearer to the centre is not known"):
@@ -261,13 +261,13 @@ BROKEN_AXES = {
 
 
 @pytest.mark.parametrize("words", BROKEN_AXES)
-def test_axes_that_are_none_are_refused(words):
+def test_raises_for_edges_that_form_no_axis(words):
     low, high = (side[None] for side in BROKEN_AXES[words](*edges_of(hdu_of("aeff_2d"), "ENERG")))
     with pytest.raises(InputError, match=words):
         read("aeff_2d", replaced(hdu_of("aeff_2d"), ENERG_LO=low, ENERG_HI=high))
 
 
-def test_axes_of_another_class_are_refused():
+def test_raises_for_the_axes_of_another_class():
     short = dataclasses.replace(hdu_of("aeff_2d"), columns=hdu_of("aeff_2d").columns[2:])
     with pytest.raises(InputError, match=r"has the axes \['offset'\]; expected"):
         read("aeff_2d", short)
@@ -315,12 +315,12 @@ def test_values_in_another_unit_are_the_same(kind, column, unit):
         ("bkg_3d", "BKG", "TeV-1 sr-1 transit-1"),
     ],
 )
-def test_a_unit_of_another_kind_is_refused_with_its_column(kind, column, unit):
+def test_raises_for_a_unit_of_another_dimension_and_names_the_column(kind, column, unit):
     with pytest.raises(InputError, match=rf"HDU '\w+': the column {column} has the unit"):
         read(kind, scaled(hdu_of(kind), (column,), unit, 1))
 
 
-def test_columns_without_a_unit_are_assumed_and_noted():
+def test_columns_without_a_unit_are_read_in_the_default_unit_with_a_note():
     bare = scaled(hdu_of("aeff_2d"), ("EFFAREA", "THETA_LO"), "", 1)
     assert read("aeff_2d", bare).remarks == (
         "Its column THETA_LO has no unit; deg is assumed.",
@@ -344,7 +344,7 @@ def test_double_precision_stays_and_integers_become_numbers(kind):
 # --- rows and classes
 
 
-def test_rows_that_are_the_same_are_one_and_others_are_refused():
+def test_equal_rows_are_read_as_one_and_raises_when_rows_differ():
     twice = with_columns(hdu_of("aeff_2d"), lambda c: dataclasses.replace(c, values=np.repeat(c.values, 2, 0)))
     same(read("aeff_2d", twice), read("aeff_2d", hdu_of("aeff_2d")), 0)
     other = with_columns(
@@ -361,19 +361,19 @@ def test_rows_that_are_the_same_are_one_and_others_are_refused():
 @pytest.mark.parametrize(
     ("claimed", "kind"), [("psf_king", "psf_3gauss"), ("psf_table", "psf_king"), ("bkg_2d", "bkg_3d")]
 )
-def test_a_wrong_class_is_put_right_by_the_columns(claimed, kind):
+def test_the_columns_correct_a_wrong_class(claimed, kind):
     same(read(claimed, hdu_of(kind)), read(kind, hdu_of(kind)), 0)
     assert read(claimed, hdu_of(kind)).remarks == (f"Its class is {claimed} by name, and {kind} by its columns.",)
 
 
-def test_a_class_of_another_role_is_refused():
+def test_raises_for_a_class_of_another_role():
     with pytest.raises(InputError, match="expected"):
         read("aeff_2d", hdu_of("edisp_2d"))
     with pytest.raises(InputError, match="known are aeff_2d"):
         response("pointing", fits_table(hdu_of("aeff_2d")))
 
 
-def test_a_component_without_amplitude_may_have_no_width():
+def test_a_component_of_amplitude_0_may_have_width_0():
     hdu = hdu_of("psf_3gauss")
     shape = next(column.values for column in hdu.columns if column.name == "AMPL_3").shape
     none = replaced(hdu, AMPL_3=np.zeros(shape, "f4"), SIGMA_3=np.full(shape, np.nan, "f4"))

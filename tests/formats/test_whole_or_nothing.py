@@ -138,5 +138,5 @@ def test_no_other_module_opens_a_file_to_write_it():
 @pytest.mark.parametrize(
     "line", ["path.write_text(text)", "open(path, 'w')", "path.open(mode='ab')", "figure.savefig(path)"]
 )
-def test_the_test_finds_a_module_that_writes(line):
+def test_the_search_finds_a_module_that_writes(line):
     assert len(opened_to_write(ast.parse(line))) == 1

@@ -1,4 +1,4 @@
-"""A folder without an index: one bad file costs itself, and responses lie where the environment says."""
+"""A folder without an index: a bad file is left out alone, and responses are found by $CALDB."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ BAD = [
 
 
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.__name__)
-def test_one_bad_file_is_left_out_with_a_warning_and_the_others_are_there(folder, tiny_release, caplog, bad):
+def test_warns_that_a_bad_file_is_left_out_and_reads_the_others(folder, tiny_release, caplog, bad):
     bad(folder)
     part, wanted = part_in_memory(folder), part_in_memory(tiny_release)
     assert part.obs["obs_id"].values.tolist() == [1, 2, 3]
@@ -104,13 +104,13 @@ def index_of_other_files(folder):
 
 
 @pytest.mark.parametrize("other", [image, index_of_other_files], ids=lambda other: other.__name__)
-def test_files_without_events_are_passed_over_in_silence(folder, caplog, other):
+def test_files_without_events_are_skipped_without_a_warning(folder, caplog, other):
     other(folder)
     assert list(read_index(folder).runs) == [1, 2, 3]
     assert not [record for record in caplog.records if record.levelno == logging.WARNING]
 
 
-def test_where_no_file_can_be_used_one_sentence_says_how_many_and_the_first(folder):
+def test_raises_when_no_file_can_be_used_with_their_number_and_the_first_reason(folder):
     for run in (folder / "data").glob("*.fits"):
         run.write_bytes(b"")
     with pytest.raises(MissingInputError) as error:
@@ -121,7 +121,7 @@ def test_where_no_file_can_be_used_one_sentence_says_how_many_and_the_first(fold
     )
 
 
-def test_hdus_of_other_kinds_are_passed_over(folder, tiny_release):
+def test_hdus_of_other_classes_are_skipped(folder, tiny_release):
     for file in (folder / "data").glob("*.fits"):
         with fits.open(file, memmap=False) as hdus:
             cuts = fits.BinTableHDU.from_columns([fits.Column("CUT", "D", array=[0.5])], name="GH_CUTS")
@@ -151,7 +151,7 @@ def kind_of(group):
     return group.partition("-")[0]
 
 
-def test_without_an_observation_index_one_missing_file_costs_its_run(own_release):
+def test_without_an_observation_index_a_missing_file_leaves_its_run_out(own_release):
     (own_release / "obs-index.fits.gz").unlink()
     faults.remove_file(own_release, 2)
     analysis = until_datasets(config_of(own_release, "memory://", "datasets: {stack: false}"))
@@ -202,7 +202,7 @@ def test_an_index_that_names_no_responses_has_those_of_caldb(own_release, tmp_pa
     assert set(part_in_memory(own_release).groups) == set(part_in_memory(tiny_release).groups)
 
 
-def test_without_the_variable_it_is_said_and_once_it_is_set_the_run_is_read_anew(folder, caldb, tmp_path, monkeypatch):
+def test_notes_that_caldb_is_not_set_and_reads_the_run_again_once_it_is(folder, caldb, tmp_path, monkeypatch):
     monkeypatch.delenv("CALDB", raising=False)
     store = Store(tmp_path / "store")
     with pytest.raises(Exception, match=r"CALDB = 'one', IRF = 'North_50h', and \$CALDB is not set\. Set it: export"):
@@ -215,7 +215,7 @@ def test_without_the_variable_it_is_said_and_once_it_is_set_the_run_is_read_anew
 
 
 @pytest.mark.parametrize("word", ["../../secret", "/etc", "..", "a/b", "NoSuchFolder"])
-def test_words_that_lead_elsewhere_or_nowhere_are_said(folder, caldb, monkeypatch, word):
+def test_notes_caldb_names_that_lead_outside_or_nowhere(folder, caldb, monkeypatch, word):
     monkeypatch.setenv("CALDB", str(caldb))
     for file in (folder / "data").glob("*.fits"):
         with fits.open(file, memmap=False) as hdus:

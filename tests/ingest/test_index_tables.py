@@ -1,4 +1,4 @@
-"""Index tables as their writers name and fill them: the runs are those of the same release as it was."""
+"""Index tables of different writers give the runs of the plain release."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ def test_one_file_holds_both_tables_in_any_order_and_without_names(own_release, 
     assert facts(own_release) == facts(tiny_release)
 
 
-def test_a_table_with_the_name_and_without_the_columns_is_passed_over(own_release, tiny_release):
+def test_a_table_with_the_name_of_an_index_and_other_columns_is_skipped(own_release, tiny_release):
     wrong = fits.BinTableHDU.from_columns([fits.Column("A", "J", array=[1])], name="HDU_INDEX")
     right = table_hdu(index_table(own_release, HDU), "OTHER")
     fits.HDUList([fits.PrimaryHDU(), wrong, right]).writeto(own_release / "hdu-index.fits.gz", overwrite=True)
     assert facts(own_release) == facts(tiny_release)
 
 
-def test_a_file_without_such_a_table_is_said_with_what_it_has(own_release):
+def test_raises_for_a_file_without_an_index_table_and_lists_its_columns(own_release):
     rewrite_index(own_release, HDU, without("FILE_NAME"))
     with pytest.raises(
         MissingHduError, match=r"has no table with the columns OBS_ID, HDU_TYPE, FILE_NAME, as an index"
@@ -135,7 +135,7 @@ OTHER_WAYS = {
 
 
 @pytest.mark.parametrize("way", OTHER_WAYS)
-def test_columns_may_be_filled_in_other_ways(own_release, tiny_release, way):
+def test_columns_are_read_in_each_way_that_writers_fill_them(own_release, tiny_release, way):
     rewrite_index(own_release, *OTHER_WAYS[way])
     assert numbers(own_release) == numbers(tiny_release)
     own, wanted = open_release(own_release).facts(), open_release(tiny_release).facts()
@@ -177,7 +177,7 @@ def test_the_zenith_angle_may_be_an_altitude(own_release):
 # --- ids
 
 
-def test_a_file_of_another_run_is_said(own_release):
+def test_notes_a_file_of_another_run(own_release):
     """The index names the file of run 3 for run 2, as a slip of a name does."""
     shutil.copy(faults.run_file(own_release, 3), faults.run_file(own_release, 2))
     held = open_release(own_release).load([1, 2, 3], Store("memory://"))
@@ -186,7 +186,7 @@ def test_a_file_of_another_run_is_said(own_release):
     assert texts == [[], ["The header has OBS_ID = 3; that of the index is used."], []]
 
 
-def test_an_id_that_is_a_text_is_a_number_of_its_own_and_is_said(own_release, caplog):
+def test_a_text_id_gets_a_number_with_a_note(own_release, caplog):
     for stem in (HDU, OBS):
         rewrite_index(own_release, stem, each("OBS_ID", lambda number: f"chunks {number} - 133"))
     ids = [obs_id_of(f"chunks {number} - 133")[0] for number in (1, 2, 3)]
@@ -209,7 +209,7 @@ def test_negative_ids_are_ids(own_release):
     assert analysis.datasets.names == ["-1", "-2", "-3"]
 
 
-def test_a_negative_run_that_fails_is_remembered_and_tried_again(own_release, tmp_path, capsys):
+def test_a_failed_run_with_a_negative_id_is_tried_again(own_release, tmp_path, capsys):
     xgamma = CommandLine(capsys)
     for stem in (HDU, OBS):
         rewrite_index(own_release, stem, each("OBS_ID", lambda number: -number))
@@ -220,7 +220,7 @@ def test_a_negative_run_that_fails_is_remembered_and_tried_again(own_release, tm
     assert xgamma("retry", tmp_path / "store").out == "1 run tried again, 0 failed again.\n"
 
 
-def test_rows_without_an_id_are_passed_over_with_a_warning(own_release, caplog):
+def test_warns_that_rows_without_an_id_are_skipped(own_release, caplog):
     rewrite_index(own_release, OBS, with_column("OBS_ID", ["1", "", "nan"]))
     assert list(read_index(own_release).runs) == [1]
     assert "2 rows of the table '' have no OBS_ID and are passed over." in caplog.text
@@ -249,7 +249,7 @@ def test_a_text_has_one_number_whatever_its_blanks(text):
 
 
 @pytest.mark.parametrize("kind", ["pointing", "gh_cuts", "al_cuts", "event_list_of_another_kind"])
-def test_rows_of_types_that_nobody_asks_for_are_passed_over(own_release, tiny_release, caplog, kind):
+def test_rows_of_unused_types_are_skipped(own_release, tiny_release, caplog, kind):
     def more(table):
         others = table[table["HDU_TYPE"] == "gti"].copy()
         for name in ("HDU_TYPE", "HDU_CLASS", "HDU_NAME"):
@@ -269,7 +269,7 @@ def identities(release):
     return [run_document(run.entry, run.file_digests) for run in runs]
 
 
-def test_of_two_responses_of_a_role_that_of_a_known_class_is_used(own_release, tiny_release, caplog):
+def test_of_two_responses_of_a_role_the_one_of_a_known_class_is_used(own_release, tiny_release, caplog):
     def more(table):
         others = table[table["HDU_TYPE"] == "psf"].copy()
         others["HDU_CLASS"] = "psf_of_tomorrow"
@@ -281,12 +281,12 @@ def test_of_two_responses_of_a_role_that_of_a_known_class_is_used(own_release, t
 
 
 @pytest.mark.parametrize("classes", ["", "the type"])
-def test_a_class_that_the_index_does_not_say_is_that_of_the_hdu(own_release, tiny_release, classes):
+def test_a_class_missing_in_the_index_is_that_of_the_hdu(own_release, tiny_release, classes):
     rewrite_index(own_release, HDU, lambda t: with_column("HDU_CLASS", t["HDU_TYPE"] if classes else "")(t))
     assert numbers(own_release) == numbers(tiny_release)
 
 
-def test_a_name_that_the_index_does_not_say_is_found_by_the_role(own_release, tiny_release):
+def test_a_name_missing_in_the_index_is_found_by_the_role(own_release, tiny_release):
     rewrite_index(own_release, HDU, with_column("HDU_NAME", ""))
     assert numbers(own_release) == numbers(tiny_release)
 

@@ -75,7 +75,7 @@ def test_pointing_thresholds_and_names_are_those_of_the_headers(nights_part):
     assert not obs["point_like"].any()
 
 
-def test_a_response_that_runs_share_is_kept_once(nights_part):
+def test_a_response_shared_by_runs_is_stored_once(nights_part):
     obs = nights_part.obs
     assert obs["aeff_row"].values.tolist() == [0, 1, 0, 1, 0, 1, 0]
     assert obs["edisp_row"].values.tolist() == [0] * 7
@@ -124,7 +124,7 @@ def test_a_column_that_only_some_runs_have_is_left_out(tmp_path):
     assert "event_id" in part.events
 
 
-def test_no_run_is_no_part():
+def test_no_run_gives_no_part():
     with pytest.raises(InputError, match="There is no readable run to ingest"):
         part_of([], "empty")
 
@@ -140,7 +140,7 @@ def test_no_run_is_no_part():
         (faults.remove_hdu, Outcome.MISSING_HDU),
     ],
 )
-def test_a_run_that_cannot_be_read_stops_no_other(own_release, caplog, fault, outcome):
+def test_a_run_that_cannot_be_read_does_not_stop_others(own_release, caplog, fault, outcome):
     fault(own_release, 2)
     held = ingested(own_release, Store("memory://"))
     assert list(held.places) == [1, 3]
@@ -268,7 +268,7 @@ def facts_of_store(store):
 
 
 @pytest.mark.parametrize(("column", "value"), [("OBJECT", "Crab pulsar"), ("ZEN_PNT", 33.0), ("RA_PNT", 83.7)])
-def test_what_the_index_says_of_a_run_now_is_what_the_store_says(own_release, tmp_path, column, value):
+def test_the_store_follows_changes_in_the_index(own_release, tmp_path, column, value):
     store = Store(tmp_path / "store")
     ingested(own_release, store)
 
@@ -330,7 +330,7 @@ def read_by_version_2(release, store, monkeypatch):
         return ingested(release, store)
 
 
-def test_what_an_older_version_read_is_read_anew_where_its_files_are_and_readable_where_not(
+def test_runs_of_older_versions_are_read_again_where_their_files_are_and_stay_readable(
     own_release, tmp_path, monkeypatch, caplog
 ):
     store = Store(tmp_path / "store")
@@ -347,7 +347,7 @@ def test_what_an_older_version_read_is_read_anew_where_its_files_are_and_readabl
     assert verify(store).faults == []
 
 
-def test_releases_of_other_names_are_kept_apart(own_release, tiny_release, tmp_path, caplog):
+def test_releases_of_different_names_are_separate(own_release, tiny_release, tmp_path, caplog):
     store = Store(tmp_path / "store")
     ingested(tiny_release, store)
     faults.spoil_energies(own_release, 2)
@@ -400,12 +400,12 @@ def test_facts_are_the_same_from_files_and_from_a_store(own_release, tmp_path):
     assert open_release(tmp_path / "store").name == "tiny"
 
 
-def test_a_store_without_runs_is_no_release(tmp_path):
+def test_raises_for_a_store_without_runs(tmp_path):
     Store(tmp_path / "store")
     with pytest.raises(StoreError, match=r"holds no runs\. Ingest a FITS release into it"):
         open_release(tmp_path / "store")
 
 
-def test_a_place_without_runs_is_said(tmp_path):
+def test_raises_for_a_folder_without_runs(tmp_path):
     with pytest.raises(MissingInputError, match="Datastore not found"):
         open_release(tmp_path / "nowhere").facts()

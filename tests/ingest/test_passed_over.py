@@ -1,4 +1,4 @@
-"""Only what an analysis needs must be readable: the rest is passed over with a note of its run."""
+"""What an analysis does not need may be unreadable: it is skipped with a note of its run."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.__name__)
-def test_a_background_response_costs_nothing_where_the_background_is_reflected(own_release, sound, caplog, wrong):
+def test_a_missing_background_response_does_not_matter_for_reflected_regions(own_release, sound, caplog, wrong):
     wrong(own_release, "bkg")
     with caplog.at_level(logging.INFO):
         analysis = until_datasets(config_of(own_release, "memory://", JOINT))
@@ -129,7 +129,7 @@ def test_a_background_response_costs_nothing_where_the_background_is_reflected(o
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.__name__)
-def test_a_psf_costs_nothing_without_a_containment_correction_and_its_run_with_one(own_release, sound, caplog, wrong):
+def test_a_missing_psf_leaves_a_run_out_only_with_a_containment_correction(own_release, sound, caplog, wrong):
     wrong(own_release, "psf")
     store = Store("memory://")
     analysis = until_datasets(config_of(own_release, store.url, WITHOUT_PSF))
@@ -151,7 +151,7 @@ NEEDED = [
 
 
 @pytest.mark.parametrize(("role", "wrong"), NEEDED, ids=lambda value: getattr(value, "__name__", value))
-def test_what_every_analysis_needs_costs_its_run_and_no_other_a_bit(own_release, sound, role, wrong):
+def test_a_missing_required_hdu_leaves_its_run_out_and_changes_no_other(own_release, sound, role, wrong):
     wrong(own_release, role)
     analysis = until_datasets(config_of(own_release, "memory://", JOINT))
     assert spectra(analysis) == {name: sound[JOINT][name] for name in ("1", "3")}
@@ -162,7 +162,7 @@ def test_what_every_analysis_needs_costs_its_run_and_no_other_a_bit(own_release,
 
 @pytest.mark.parametrize("wrong", [file_not_there, hdu_not_there], ids=lambda wrong: wrong.__name__)
 @pytest.mark.parametrize("role", ["events", "gti"])
-def test_events_and_good_time_are_failures_of_the_run(own_release, role, wrong):
+def test_missing_events_or_good_time_are_failures_of_the_run(own_release, role, wrong):
     wrong(own_release, role)
     held = open_release(own_release).load([1, 2, 3], Store("memory://"))
     assert (list(held.places), [failure.obs_id for failure in held.failures]) == ([1, 3], [VICTIM])
@@ -172,7 +172,7 @@ def test_events_and_good_time_are_failures_of_the_run(own_release, role, wrong):
 
 
 @pytest.mark.parametrize("role", ["psf", "aeff"])
-def test_when_the_file_comes_the_run_is_read_anew(own_release, tmp_path, sound, role):
+def test_a_run_is_read_again_when_its_missing_file_appears(own_release, tmp_path, sound, role):
     own = in_a_file_of_its_own(own_release, role)
     content = own.read_bytes()
     own.unlink()
@@ -186,7 +186,7 @@ def test_when_the_file_comes_the_run_is_read_anew(own_release, tmp_path, sound, 
     assert (analysis.observations.holdings.ingested, spectra(analysis)) == ([VICTIM], sound[JOINT])
 
 
-def test_when_a_file_goes_the_run_is_read_anew_without_it(own_release, tmp_path):
+def test_a_run_is_read_again_when_one_of_its_files_disappears(own_release, tmp_path):
     own = in_a_file_of_its_own(own_release, "psf")
     store = Store(tmp_path / "store")
     before = open_release(own_release).load([1, 2, 3], store)
@@ -196,7 +196,7 @@ def test_when_a_file_goes_the_run_is_read_anew_without_it(own_release, tmp_path)
 
 
 def unreadable(monkeypatch, name):
-    """Let nobody read a file, as one without the right or a disk that fails does."""
+    """Make reading a file fail, as a missing right or a failing disk does."""
     read = files.read_raw
 
     def refused(path):
@@ -213,7 +213,7 @@ def nobody_may(path):
 
 
 @pytest.mark.parametrize(("role", "fails"), [("bkg", False), ("psf", False), ("aeff", True), ("edisp", True)])
-def test_a_file_that_nobody_may_read_now_is_asked_for_again(own_release, tmp_path, role, fails):
+def test_a_file_that_could_not_be_read_is_tried_again(own_release, tmp_path, role, fails):
     own = in_a_file_of_its_own(own_release, role)
     store = Store(tmp_path / "store")
     with pytest.MonkeyPatch.context() as monkeypatch:
@@ -245,7 +245,7 @@ def test_notes_are_in_the_list_of_runs(own_release, tmp_path, capsys):
     )
 
 
-def test_a_part_is_shown_with_what_is_said_of_its_runs(own_release, tmp_path, capsys):
+def test_show_prints_the_notes_of_the_runs_of_a_part(own_release, tmp_path, capsys):
     class_of_tomorrow(own_release, "psf")
     open_release(own_release).load([1, 2, 3], Store(tmp_path / "store"))
     [record] = Store(tmp_path / "store").ls("dl3")
@@ -253,7 +253,7 @@ def test_a_part_is_shown_with_what_is_said_of_its_runs(own_release, tmp_path, ca
     assert "said       psf of run 2: Its class 'psf_of_tomorrow' is none that is known.\n" in shown
 
 
-def test_a_sentence_is_said_once_with_the_runs_that_it_is_said_of(own_release, caplog):
+def test_equal_notes_are_printed_once_with_their_runs(own_release, caplog):
     rewrite_index(
         own_release, HDU, lambda t: with_column("HDU_CLASS", np.where(t["HDU_TYPE"] == "bkg", "x", t["HDU_CLASS"]))(t)
     )
@@ -263,7 +263,7 @@ def test_a_sentence_is_said_once_with_the_runs_that_it_is_said_of(own_release, c
     assert said == ["bkg of 3 runs (1, 2, 3): Its class 'x' is none that is known."]
 
 
-def test_a_store_says_of_its_runs_what_the_files_said(own_release, tmp_path):
+def test_notes_from_the_store_equal_those_from_the_files(own_release, tmp_path):
     class_of_tomorrow(own_release, "psf")
     open_release(own_release).load([1, 2, 3], Store(tmp_path / "store"))
     assert open_release(tmp_path / "store").facts() == open_release(own_release).facts()
@@ -271,7 +271,7 @@ def test_a_store_says_of_its_runs_what_the_files_said(own_release, tmp_path):
     assert [run.kind for run in until_datasets(config).unused_runs] == ["missing_irf"]
 
 
-def test_where_all_runs_lack_what_is_needed_one_sentence_says_why(own_release):
+def test_raises_once_when_all_runs_lack_what_is_needed(own_release):
     rewrite_index(
         own_release, HDU, lambda t: with_column("HDU_CLASS", np.where(t["HDU_TYPE"] == "psf", "x", t["HDU_CLASS"]))(t)
     )
@@ -284,7 +284,7 @@ def test_where_all_runs_lack_what_is_needed_one_sentence_says_why(own_release):
 # --- whatever is wrong with a run
 
 
-def test_whatever_the_reading_of_a_run_raises_costs_that_run_alone(own_release, monkeypatch, caplog):
+def test_any_error_in_reading_a_run_leaves_that_run_out_alone(own_release, monkeypatch, caplog):
     def read(entry):
         if entry.obs_id == VICTIM:
             raise RuntimeError("nobody expected this")
@@ -301,7 +301,7 @@ def test_whatever_the_reading_of_a_run_raises_costs_that_run_alone(own_release, 
 
 
 @pytest.mark.parametrize("victims", [{1}, {2}, {3}, {1, 3}, {1, 2, 3}], ids=str)
-def test_a_run_that_no_part_can_be_made_of_is_found_and_left_out(own_release, monkeypatch, victims):
+def test_a_run_that_fits_into_no_part_is_left_out(own_release, monkeypatch, victims):
     def obs_table(runs, *args):
         if victims & {run.entry.obs_id for run in runs}:
             raise ZeroDivisionError("nobody expected this")
@@ -334,7 +334,7 @@ HEADERS = [
 
 @pytest.mark.parametrize("where", ["EVENTS", "GTI"])
 @pytest.mark.parametrize(("key", "value"), HEADERS)
-def test_whatever_a_header_says_no_other_run_is_lost(own_release, where, key, value):
+def test_any_header_leaves_out_no_other_run(own_release, where, key, value):
     path = faults.run_file(own_release, VICTIM)
     with fits.open(path, memmap=False) as hdus:
         hdus[where].header[key] = value

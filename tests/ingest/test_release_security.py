@@ -1,4 +1,4 @@
-"""Where an index on a disk may lead: wherever its reader may read, to regular files that are FITS and hold the HDU.
+"""An index on a disk may name any regular FITS file that its reader may read, and nothing else.
 
 What an index behind a url may name is shown in ``test_remote_release.py``.
 """
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import faults
 from releases import config_of, until_datasets, warnings_of
 from xgamma.errors import InputError, MissingInputError, XgammaError
-from xgamma.formats.fits.header import CARD
+from xgamma.formats.fits.tables import CARD
 from xgamma.formats.gadf.index import read_index
 from xgamma.formats.gadf.run import read_run
 from xgamma.ingest.part import read_runs, run_document
@@ -94,7 +94,7 @@ def identities(release):
     return [run_document(run.entry, run.file_digests) for run in runs]
 
 
-def test_a_name_does_not_lead_to_the_current_folder(own_release, tmp_path, monkeypatch):
+def test_names_are_not_relative_to_the_current_folder(own_release, tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     _, name, file = inside(own_release)
@@ -104,7 +104,7 @@ def test_a_name_does_not_lead_to_the_current_folder(own_release, tmp_path, monke
         read_run(read_index(own_release).runs[VICTIM])
 
 
-def test_a_variable_that_is_not_set_costs_the_run_one_sentence(own_release, caplog):
+def test_an_unset_variable_is_the_reason_of_its_run(own_release, caplog):
     faults.name_file(own_release, "$NOT_SET_ANYWHERE/data", "run_000002.fits")
     analysis = until_datasets(config_of(own_release, "memory://", "datasets: {stack: false}"))
     [(name, said)] = analysis.unused
@@ -117,7 +117,7 @@ def test_a_variable_that_is_not_set_costs_the_run_one_sentence(own_release, capl
     assert warning == f"Run 2 is left out: {said}"
 
 
-def test_a_variable_that_all_files_are_named_by_is_one_sentence(own_release):
+def test_raises_once_for_an_unset_variable_in_all_names(own_release):
     for run in (1, 2, 3):
         faults.name_file(own_release, "$NOT_SET_ANYWHERE", f"{run}.fits", run)
     with pytest.raises(InputError) as error:
@@ -128,13 +128,13 @@ def test_a_variable_that_all_files_are_named_by_is_one_sentence(own_release):
     )
 
 
-def test_a_release_on_a_disk_leads_to_no_server(own_release):
+def test_names_of_a_release_on_disk_that_are_urls_are_not_read(own_release):
     faults.name_file(own_release, "https://example.org/data", "x.fits")
     with pytest.raises(InputError, match="is behind a url, and a release on a disk has its files on disks"):
         read_run(read_index(own_release).runs[VICTIM])
 
 
-def test_a_pipe_is_not_even_looked_at(own_release, tmp_path):
+def test_a_pipe_is_never_opened(own_release, tmp_path):
     store = Store(tmp_path / "store")
     ids = [1, 2, 3]
     open_release(own_release).load(ids, store)
@@ -148,7 +148,7 @@ def test_a_pipe_is_not_even_looked_at(own_release, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["pipe", "", "."])
-def test_what_is_no_regular_file_is_not_opened(own_release, name):
+def test_files_that_are_not_regular_are_not_opened(own_release, name):
     os.mkfifo(own_release / "pipe")
     faults.name_file(own_release, "", name)
     with pytest.raises(InputError, match=r"is no regular file\. Correct the index"):
@@ -156,13 +156,13 @@ def test_what_is_no_regular_file_is_not_opened(own_release, name):
 
 
 @pytest.mark.parametrize("name", ["a\0b.fits", "x" * 299])
-def test_a_name_that_no_file_can_have_is_refused(own_release, name):
+def test_a_name_that_no_file_can_have_is_not_read(own_release, name):
     faults.name_file(own_release, "", name)
     with pytest.raises(InputError, match="cannot be looked at under that name"):
         read_run(read_index(own_release).runs[VICTIM])
 
 
-def test_links_and_detours_inside_of_a_release_are_followed(own_release):
+def test_links_and_relative_paths_inside_of_a_release_are_followed(own_release):
     folder, name, file = inside(own_release)
     shutil.move(file, own_release / "moved.fits")
     file.symlink_to(own_release / "moved.fits")
@@ -221,7 +221,7 @@ PIECES = st.one_of(
 @pytest.mark.filterwarnings("ignore")
 @settings(max_examples=150)
 @given(st.data())
-def test_any_index_is_runs_or_a_sentence_and_reads_only_regular_files(index_files, data):
+def test_any_index_gives_runs_or_raises_and_reads_only_regular_files(index_files, data):
     release, content = index_files
     for name, whole in content.items():
         changed = bytearray(whole)

@@ -150,14 +150,14 @@ def test_the_command_ingests_plans_and_checks_a_bucket(xgamma, bucket, tmp_path)
 # --- requests
 
 
-def test_a_run_is_one_request_and_a_known_one_a_look_at_it(bucket, asked, tmp_path):
+def test_a_run_takes_one_request_and_a_known_one_a_status_request(bucket, asked, tmp_path):
     store = Store(tmp_path / "store")
     # It is no store; then the two index files, and each run.
     assert asked(lambda: open_release(bucket).load(IDS, store)) == 3 + len(IDS)
     assert asked(lambda: open_release(bucket).load(IDS, store)) == 3 + len(IDS)
 
 
-def test_many_known_files_are_looked_at_by_a_list(bucket, asked, monkeypatch, tmp_path):
+def test_many_known_files_are_compared_by_one_listing(bucket, asked, monkeypatch, tmp_path):
     store = Store(tmp_path / "store")
     open_release(bucket).load(IDS, store)
     monkeypatch.setattr(gadf_files, "_LIST_FROM", 3)
@@ -165,7 +165,7 @@ def test_many_known_files_are_looked_at_by_a_list(bucket, asked, monkeypatch, tm
     assert open_release(bucket).pending(IDS, store) == []
 
 
-def test_a_large_object_is_refused_before_it_is_fetched(bucket, monkeypatch):
+def test_raises_for_a_large_object_before_fetching_it(bucket, monkeypatch):
     entry = read_index(bucket).runs[2]
     monkeypatch.setattr(gadf_files, "LARGEST_FILE", 1 << 10)
     sent = []
@@ -242,7 +242,7 @@ WAYS_OUT = [
 
 
 @pytest.mark.parametrize("name", WAYS_OUT)
-def test_a_name_that_leads_out_of_a_url_is_refused_without_a_request(bucket, own_release, asked, name):
+def test_raises_for_a_name_outside_of_the_url_without_a_request(bucket, own_release, asked, name):
     faults.name_file(own_release, "", name)
     table = own_release / "hdu-index.fits.gz"
     place = open_backend(bucket)
@@ -258,7 +258,7 @@ def test_a_name_that_leads_out_of_a_url_is_refused_without_a_request(bucket, own
     assert len(read_runs(entries.values(), nothing)[0]) == 2
 
 
-def test_detours_inside_of_a_release_are_followed(bucket):
+def test_relative_paths_inside_of_a_release_are_resolved(bucket):
     files, _ = release_files(bucket)
     file, refusal = files.located("a/../data/x.fits")
     assert (str(file), refusal) == (f"{bucket}/data/x.fits", "")
@@ -267,7 +267,7 @@ def test_detours_inside_of_a_release_are_followed(bucket):
 # --- what travels
 
 
-def test_an_entry_travels_as_its_url(bucket, s3):
+def test_an_entry_is_pickled_as_its_url(bucket, s3):
     entry = read_index(bucket).runs[2]
     sent = pickle.dumps(entry)
     assert len(sent) < 2000
@@ -278,7 +278,7 @@ def test_an_entry_travels_as_its_url(bucket, s3):
     assert read_run(again).file_digests == read_run(entry).file_digests
 
 
-def test_an_entry_of_a_release_in_memory_does_not_travel(tiny_release):
+def test_raises_when_an_entry_of_a_release_in_memory_is_pickled(tiny_release):
     held = copied(tiny_release, "memory://stays")
     entry = read_index("memory://stays").runs[1]
     with pytest.raises(StoreError, match=r"A release in memory stays in its process\. Use a folder"):
@@ -297,7 +297,7 @@ def test_an_entry_of_a_release_in_memory_does_not_travel(tiny_release):
         ("https://host/data?sig=word", "https://host/data came with a user, a query or a fragment"),
     ],
 )
-def test_a_url_that_cannot_be_one_is_said_before_anybody_is_asked(url, sentence, tmp_path):
+def test_raises_for_an_invalid_url_without_a_request(url, sentence, tmp_path):
     config = config_of(url, tmp_path / "store")
     with pytest.raises(MissingInputError, match=r"^observations\.datastore: ") as error:
         config.check(files=True)
@@ -308,7 +308,7 @@ def test_a_url_that_cannot_be_one_is_said_before_anybody_is_asked(url, sentence,
     assert sentence in str(error.value)
 
 
-def test_a_place_without_a_release_gets_one_sentence(xgamma, s3, web, tmp_path):
+def test_raises_for_a_location_without_a_release(xgamma, s3, web, tmp_path):
     for url, said in {
         s3.new_url(): "holds neither hdu-index.fits[.gz] nor FITS files with an EVENTS HDU.",
         "s3://no-such-bucket-here/x": "404 Not Found (NoSuchBucket). Check the bucket, the endpoint",
@@ -325,14 +325,14 @@ def test_a_place_without_a_release_gets_one_sentence(xgamma, s3, web, tmp_path):
         assert said in done.err
 
 
-def test_the_name_of_a_release_is_the_last_of_its_place(tmp_path):
+def test_the_name_of_a_release_is_the_last_part_of_its_location(tmp_path):
     assert release_name("s3://bucket/a/nights/") == "nights"
     assert release_name("s3://bucket") == "bucket"
     assert release_name("https://host/a/index.fits.gz") == "index"
     assert release_name(tmp_path / "nights") == "nights"
 
 
-def test_a_server_that_stops_to_answer_is_a_failure_of_the_run(s3, bucket, monkeypatch):
+def test_a_server_that_stops_answering_is_a_failure_of_the_run(s3, bucket, monkeypatch):
     entries = read_index(bucket).runs
     (file,) = {location.path for location in entries[2].hdus.values()}
     obstore.delete(open_backend(bucket).objects, file.name)

@@ -1,4 +1,4 @@
-"""The newest version of a run is what was ingested last: whatever clocks say, and also where it was there already."""
+"""The newest version of a run is the last one ingested, whatever clocks show and also where it was stored already."""
 
 import datetime
 import json
@@ -53,7 +53,7 @@ def clock_at(monkeypatch, seconds):
 
 
 @pytest.mark.parametrize("seconds", [-90, -86400, 0, 90])
-def test_what_a_writer_ingests_whose_clock_is_wrong_is_the_newest(versions, store, monkeypatch, seconds):
+def test_the_last_ingested_version_is_the_newest_whatever_the_clock(versions, store, monkeypatch, seconds):
     old = ingested(versions(1), store).run_keys[2]
     clock_at(monkeypatch, seconds)
     new = ingested(versions(2), store).run_keys[2]
@@ -62,7 +62,7 @@ def test_what_a_writer_ingests_whose_clock_is_wrong_is_the_newest(versions, stor
     assert newest_runs(store)["tiny"]["2"] == new
 
 
-def test_a_release_that_goes_back_is_as_with_a_fresh_store(versions, store, tmp_path):
+def test_a_release_that_returns_to_an_old_state_equals_a_fresh_store(versions, store, tmp_path):
     first = ingested(versions(1), store).run_keys
     second = ingested(versions(2), store).run_keys
     again = ingested(versions(1), store)
@@ -78,7 +78,7 @@ def test_a_release_that_goes_back_is_as_with_a_fresh_store(versions, store, tmp_
     assert (validate(store.url).violations, verify(store).faults) == ([], [])
 
 
-def test_a_release_that_goes_to_and_fro_leaves_two_notes_and_two_parts(versions, store):
+def test_a_release_that_alternates_leaves_two_notes_and_two_parts(versions, store):
     for number in (1, 2, 1, 2, 1, 2, 1):
         newest = ingested(versions(number), store).run_keys[2]
         assert stored_runs(store)[2].run_key == newest
@@ -115,7 +115,7 @@ def test_only_the_runs_that_were_asked_for_are_ingested_again(versions, store):
     assert stored_runs(store)[2].run_key == new
 
 
-def test_the_number_of_a_stack_is_that_of_a_fresh_store_after_a_return(versions, store, tmp_path):
+def test_a_stack_after_a_return_equals_that_of_a_fresh_store(versions, store, tmp_path):
     for number in (1, 2, 1):
         versions(number)
         again = until_datasets(config_of(tmp_path / "v1" if number == 1 else tmp_path / "v2", store.url))
@@ -142,7 +142,7 @@ def part(key, created, *runs):
 
 
 @given(st.permutations([part(f"k{n}", f"2026-01-0{9 - n}", (1, f"v{n}", n)) for n in range(1, 8)]))
-def test_the_order_follows_the_sequences_and_not_the_order_of_a_listing(records):
+def test_versions_are_ordered_by_sequence_and_not_by_the_listing(records):
     assert list(versions_of(records)[1]) == [f"v{n}" for n in range(1, 8)]
     back = {"release": "r", "sequence": 9, "runs": {"1": "v3"}, "time": "2020"}
     assert list(versions_of(records, [back])[1])[-1] == "v3"

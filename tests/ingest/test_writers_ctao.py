@@ -112,7 +112,7 @@ def test_the_first_data_challenge_gives_the_numbers_of_the_plain_release(full, c
     numbers(challenge / "index/gps", tmp_path).assert_equal(full[1]())
 
 
-def test_the_shared_responses_of_the_data_challenge_are_kept_once(challenge):
+def test_the_shared_responses_of_the_data_challenge_are_stored_once(challenge):
     opened = open_release(challenge / "index/gps")
     held = opened.load(list(opened.facts()), Store("memory://"))
     assert held.failures == []

@@ -65,7 +65,7 @@ def test_a_run_without_a_pointing_is_left_out_with_that_reason(hawc):
     assert all("pointing" in failure.message for failure in held.failures)
 
 
-def test_a_spectrum_of_hawc_is_refused_in_one_sentence(hawc, tmp_path):
+def test_raises_for_a_spectrum_of_hawc(hawc, tmp_path):
     config = config_of(hawc, tmp_path / "store", "observations: {required_irf: []}")
     config.observations.datastore = {"path": str(hawc), "hdu_index": NAMES[0], "obs_index": NAMES[1]}
     analysis = Analysis(config)

@@ -186,7 +186,7 @@ def test_responses_of_pyirf_with_one_offset_bin_hold_at_every_offset(point_like,
     numbers(folder, tmp_path, POINTLIKE_IRFS).assert_equal(point_like[1](POINTLIKE_IRFS))
 
 
-def test_point_like_responses_of_pyirf_without_rad_max_are_refused(point_like, tmp_path):
+def test_raises_for_point_like_responses_of_pyirf_without_rad_max(point_like, tmp_path):
     folder = lst_release(point_like[0], tmp_path / "lst", ["aeff_2d", "edisp_2d"], "POINT-LIKE")
     with pytest.raises(XgammaError, match="RAD_MAX"):
         numbers(folder, tmp_path, POINTLIKE_IRFS)
@@ -265,18 +265,18 @@ def with_rad_max_table(folder, tmp_path_factory, constant):
     return write_release(folder, runs)
 
 
-def test_a_table_of_one_radius_is_that_radius(tmp_path, tmp_path_factory):
+def test_a_rad_max_table_of_one_value_is_that_radius(tmp_path, tmp_path_factory):
     found = numbers(with_rad_max_table(tmp_path / "lst", tmp_path_factory, constant=True), tmp_path, POINTLIKE_IRFS)
     assert found.obs_ids == [1, 2]
 
 
-def test_radii_that_depend_on_energy_are_refused_by_name(tmp_path, tmp_path_factory):
+def test_raises_for_radii_that_depend_on_energy_and_names_the_run(tmp_path, tmp_path_factory):
     folder = with_rad_max_table(tmp_path / "lst", tmp_path_factory, constant=False)
     with pytest.raises(XgammaError, match="RAD_MAX"):
         numbers(folder, tmp_path, POINTLIKE_IRFS)
 
 
-def test_a_point_like_label_beside_a_psf_is_refused_as_any_other_without_rad_max(full, tmp_path):
+def test_raises_for_a_point_like_label_beside_a_psf_without_rad_max(full, tmp_path):
     """magic-cta-pipe labels area and dispersion of all its DL3 files point-like, those of full enclosure too."""
     runs = {}
     for obs_id, hdus in plain_hdus(full[0]).items():

@@ -19,7 +19,7 @@ from gammapy.makers import ReflectedRegionsBackgroundMaker, ReflectedRegionsFind
 from gammapy.maps import Map, MapAxis, RegionGeom
 
 from xgamma.bridges.spectra import from_gammapy, sky_regions
-from xgamma.formats.region_table import Circles
+from xgamma.formats.fits.regions import Circles
 
 VERSION: str = gammapy.__version__
 ENDINGS = (".fits.gz", ".fits")

@@ -25,8 +25,8 @@ from regions import CircleSkyRegion, PointSkyRegion, SkyRegion
 
 from xgamma.axes import Axis, FloatArray
 from xgamma.errors import ConfigTypeError, DataError, LaterError
-from xgamma.formats.gti_table import DEFAULT_MJDREF
-from xgamma.formats.region_table import Circles
+from xgamma.formats.fits.hdus import DEFAULT_MJDREF
+from xgamma.formats.fits.regions import Circles
 from xgamma.formats.spectrum_rows import (
     NO_OBS_ID,
     SpectrumRow,

@@ -12,9 +12,9 @@ from xgamma.errors import ConfigError, LaterError, OutputError
 from xgamma.estimate import FluxPointsParameters
 from xgamma.events import DEFAULT_RULE
 from xgamma.execute import THIS_PROCESS, Workers
+from xgamma.formats.fits.regions import read_mask
 from xgamma.formats.gadf.index import IndexNames
 from xgamma.formats.local_files import is_there
-from xgamma.formats.masks import read_mask
 from xgamma.grid import Grid, RegionSpace
 from xgamma.ingest import FitsRelease, StoredRelease, open_release
 from xgamma.models.models import Models

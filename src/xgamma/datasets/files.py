@@ -14,10 +14,10 @@ import xarray as xr
 from xgamma.axes import BoolArray
 from xgamma.errors import ConfigError, InputError, LaterError, MissingInputError, OutputError, OutputExistsError
 from xgamma.formats.atomic import new_folder
-from xgamma.formats.fits.hdus import read_tables
+from xgamma.formats.fits.hdus import read_hdu_tables
 from xgamma.formats.local_files import local_path
 from xgamma.formats.ogip.files import read_ogip_groups, write_ogip
-from xgamma.formats.ogip.tables import SPECTRUM, holds
+from xgamma.formats.ogip.response import SPECTRUM, holds
 from xgamma.formats.spectrum_fits import spectra_of_tables, write_spectrum_fits
 from xgamma.schema import REGIONS, bin_dims, space_dims
 from xgamma.storage.backend import open_backend
@@ -56,7 +56,7 @@ def _write_fits(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool) -> 
 
 
 def _read_fits(path: Path) -> list[xr.Dataset]:
-    tables = read_tables(path)
+    tables = read_hdu_tables(path)
     return read_ogip_groups(path) if holds(tables, SPECTRUM) else [spectra_of_tables(tables, path)]
 
 

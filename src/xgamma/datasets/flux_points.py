@@ -19,6 +19,7 @@ from xgamma.datasets.sed_table import ERRORS
 from xgamma.errors import ConfigError, DataError, UnknownNameError, did_you_mean
 from xgamma.formats.sed.files import read_flux_points, write_flux_points
 from xgamma.formats.sed.points import QUANTITIES as SED_TYPES
+from xgamma.formats.sed.table import flux_points_table, scanned_norms
 from xgamma.plot import sed as plot_sed
 
 PLOT_UNITS = {
@@ -102,7 +103,7 @@ class FluxPoints:
     @property
     def norm_scan(self) -> FloatArray:
         """The norms of the profile of each point, shape (energy, norm_scan)."""
-        return sed_table.scanned_norms(self.data)
+        return scanned_norms(self.data)
 
     @property
     def has_stat_profiles(self) -> bool:
@@ -129,12 +130,12 @@ class FluxPoints:
         Returns
         -------
         astropy.table.Table
-            Columns in the order of the SED format of GADF; at the end the edges of the bins that were used
-            (``e_min_fit``, ``e_max_fit``), ``counts_left_out`` and ``stat_null``.
+            The columns that ``write`` writes, in the order in which Gammapy has them; at the end what only xgamma has:
+            the edges of the bins that were used (``e_min_fit``, ``e_max_fit``), ``counts_left_out`` and others.
         """
         if format != "gadf-sed":
             raise UnknownNameError(f"There is no table format {format!r}. Known: gadf-sed.")
-        table = sed_table.table(self.data, sed_type)
+        table = flux_points_table(self.data, sed_type)
         return sed_table.with_formats(table) if formatted else table
 
     @classmethod

@@ -12,19 +12,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from astropy import units as u
-from astropy.table import Column, Table
+from astropy.table import Table
 
-from xgamma.axes import FloatArray
 from xgamma.errors import DataError, did_you_mean
-from xgamma.formats.sed.columns import table_of_columns
-from xgamma.formats.sed.files import validate_sed_type
-from xgamma.formats.sed.points import QUANTITIES, flux_points_of_table
+from xgamma.formats.sed.points import QUANTITIES, flux_points_of_table, table_of_columns
+from xgamma.formats.sed.table import reference_flux
 
-LIKELIHOOD = "likelihood"
 ERRORS = ("_err", "_errn", "_errp", "_ul")
 REQUIRED = ("norm", "is_ul", "success", "ref_dnde")
-STATISTICS = ("ts", "sqrt_ts", "npred", "npred_excess", "stat", "is_ul", "counts", "success")
-HONEST = ("e_min_fit", "e_max_fit", "counts_left_out", "stat_null")
 
 
 def validate_flux_points(ds: xr.Dataset) -> None:
@@ -45,8 +40,8 @@ def quantity(ds: xr.Dataset, name: str) -> u.Quantity:
         return u.Quantity(ds[name].values, ds[name].attrs["units"])
     sed_type, _, suffix = name.partition("_")
     norm = f"norm_{suffix}" if suffix else "norm"
-    if sed_type == "ref":
-        raise DataError(f"These flux points have no {name!r}: their table tells another kind of flux alone.")
+    if sed_type == "ref" and suffix in QUANTITIES:
+        return reference(ds, suffix)
     if norm not in ds or sed_type not in QUANTITIES:
         raise DataError(f"These flux points have no {name!r}; estimate them with selection_optional: all.")
     return u.Quantity(ds[norm].values * reference(ds, sed_type))
@@ -63,9 +58,7 @@ def reference(ds: xr.Dataset, sed_type: str) -> u.Quantity:
     """Return what norm = 1 stands for, shape (energy,); of ``norm`` itself 1."""
     if sed_type == "norm":
         return u.Quantity(np.ones(ds.sizes["energy"]))
-    if sed_type == "e2dnde" and "ref_e2dnde" not in ds:
-        return u.Quantity(ds["ref_dnde"].values * ds["energy"].values ** 2, "TeV cm-2 s-1")
-    return quantity(ds, f"ref_{sed_type}")
+    return u.Quantity(reference_flux(ds, sed_type), QUANTITIES[sed_type])
 
 
 def errors(ds: xr.Dataset, sed_type: str) -> tuple[u.Quantity, u.Quantity]:
@@ -83,53 +76,6 @@ def symmetric_error(ds: xr.Dataset, sed_type: str) -> u.Quantity:
     if "norm_errn" in ds and "norm_errp" in ds:
         return u.Quantity(0.5 * (quantity(ds, f"{sed_type}_errn") + quantity(ds, f"{sed_type}_errp")))
     return u.Quantity(np.nan * reference(ds, sed_type))
-
-
-def table(ds: xr.Dataset, sed_type: str) -> Table:
-    """Return the points in the columns and the order of GADF's SED format, then what is honest about the binning."""
-    validate_sed_type(sed_type)
-    bounds = ds["energy_bounds"].values
-    result = Table(meta={"SED_TYPE": sed_type, "UL_CONF": ds.attrs.get("UL_CONF", np.nan)})
-    for name, values in (("e_ref", ds["energy"].values), ("e_min", bounds[:, 0]), ("e_max", bounds[:, 1])):
-        result[name] = Column(values, unit="TeV")
-    for name in _flux_columns(sed_type):
-        if name in ds if name.startswith("ref_") else f"norm{_suffix(name)}" in ds:
-            result[name] = _column(quantity(ds, name))
-    scans = _scan_columns(sed_type) if "stat_scan" in ds else ()
-    for name in (*STATISTICS, *scans, *HONEST):
-        if name in ds.variables:
-            result[name] = _variable(ds, name)
-    return result
-
-
-def _flux_columns(sed_type: str) -> list[str]:
-    if sed_type == LIKELIHOOD:
-        return ["ref_dnde", "ref_flux", "ref_eflux", *(f"norm{error}" for error in ("", *ERRORS))]
-    return [f"{sed_type}{error}" for error in ("", "_err", "_errp", "_errn", "_ul")]
-
-
-def _suffix(name: str) -> str:
-    return name[name.index("_") :] if "_" in name else ""
-
-
-def _scan_columns(sed_type: str) -> tuple[str, str]:
-    return ("stat_scan", "norm_scan") if sed_type == LIKELIHOOD else ("norm_scan", "stat_scan")
-
-
-def scanned_norms(ds: xr.Dataset) -> FloatArray:
-    """Return the norms of the profile of each point, shape (energy, norm_scan), also where all have the same."""
-    return np.broadcast_to(ds["norm_scan"].values, ds["stat_scan"].shape).copy()
-
-
-def _column(value: u.Quantity) -> Column:
-    return Column(value.value, unit=None if value.unit == u.dimensionless_unscaled else value.unit)
-
-
-def _variable(ds: xr.Dataset, name: str) -> Column:
-    if name == "norm_scan":
-        return Column(scanned_norms(ds))
-    unit = ds[name].attrs.get("units", "")
-    return Column(ds[name].values, unit=u.Unit(unit) if unit else None)
 
 
 def with_formats(points: Table) -> Table:

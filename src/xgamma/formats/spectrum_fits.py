@@ -13,20 +13,21 @@ from astropy.io import fits
 
 from xgamma.axes import Axis, BoolArray, FloatArray
 from xgamma.errors import DataError, LaterError
-from xgamma.formats import dataset_table
 from xgamma.formats.atomic import validate_ending, validate_output, write_files
+from xgamma.formats.fits import dataset_table
 from xgamma.formats.fits.hdus import (
     HduTable,
     axis_of_table,
     fits_content,
     fits_text,
-    read_tables,
+    gti_hdu,
+    gti_of_table,
+    read_hdu_tables,
     table_hdu,
     table_named,
 )
-from xgamma.formats.gti_table import gti_hdu, gti_of_table
+from xgamma.formats.fits.regions import Circles, circles_from_table, region_hdu
 from xgamma.formats.local_files import local_path
-from xgamma.formats.region_table import Circles, circles_from_table, region_hdu
 from xgamma.formats.spectrum_rows import SpectrumRow, dataset_of_rows, facts_of_columns, spectrum_rows
 
 ENDINGS = (".fits", ".fits.gz")
@@ -101,7 +102,7 @@ def read_spectrum_fits(path: str | os.PathLike[str]) -> xr.Dataset:
         When it is not FITS, truncated, of a newer xgamma, or lacks an HDU that every spectrum needs.
     """
     source = local_path(path)
-    return spectra_of_tables(read_tables(source), source)
+    return spectra_of_tables(read_hdu_tables(source), source)
 
 
 def rows_of_tables(tables: Mapping[str, HduTable], path: Path) -> list[SpectrumRow]:

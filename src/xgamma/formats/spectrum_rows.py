@@ -13,8 +13,8 @@ import xarray as xr
 
 from xgamma.axes import Axis, BoolArray, FloatArray, unify_axis
 from xgamma.errors import DataError
-from xgamma.formats.gti_table import DEFAULT_MJDREF
-from xgamma.formats.region_table import Circles
+from xgamma.formats.fits.hdus import DEFAULT_MJDREF
+from xgamma.formats.fits.regions import Circles
 from xgamma.outcome import Outcome, flag_attrs
 from xgamma.times import SECONDS_PER_DAY
 

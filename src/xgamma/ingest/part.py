@@ -16,9 +16,8 @@ from xgamma.axes import FloatArray
 from xgamma.dialects import as_number
 from xgamma.errors import InputError, MissingHduError, sentence_of
 from xgamma.events import IRF_ROLES, Part
-from xgamma.formats.gadf.classes import RunEntry
-from xgamma.formats.gadf.index_tables import facts_of_header
-from xgamma.formats.gadf.keywords import is_point_like
+from xgamma.formats.gadf.index_tables import RunEntry, facts_of_header
+from xgamma.formats.gadf.response_checks import is_point_like
 from xgamma.formats.gadf.responses import Response
 from xgamma.formats.gadf.run import Run, read_run
 from xgamma.outcome import Outcome, UnusedRun

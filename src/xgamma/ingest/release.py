@@ -14,10 +14,10 @@ from typing import Any
 from xgamma.errors import ConfigError, StoreError
 from xgamma.events import Part, RunFacts
 from xgamma.execute import THIS_PROCESS, Workers, progress_bar, run_blocks
-from xgamma.formats.gadf.classes import REQUIRED_ROLES, Index, RunEntry
 from xgamma.formats.gadf.files import File, read_file, release_name, several, statuses_of
-from xgamma.formats.gadf.hdus import ABSENT, UNREAD
 from xgamma.formats.gadf.index import USUAL_NAMES, IndexNames, read_index
+from xgamma.formats.gadf.index_tables import REQUIRED_ROLES, Index, RunEntry
+from xgamma.formats.gadf.run import ABSENT, UNREAD
 from xgamma.ingest.part import STEP_VERSION, built, log_failure, read_runs, run_document
 from xgamma.ingest.stored import (
     KIND,

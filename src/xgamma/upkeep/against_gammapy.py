@@ -16,7 +16,7 @@ from xgamma import bridges
 from xgamma.analysis.steps.rows import ROWS
 from xgamma.errors import XgammaError
 from xgamma.execute import progress_bar
-from xgamma.formats.masks import read_mask
+from xgamma.formats.fits.regions import read_mask
 from xgamma.geometry import separation
 from xgamma.ingest.release import FitsRelease
 from xgamma.ingest.stored import KIND, Origin, StoredRun, stored_versions

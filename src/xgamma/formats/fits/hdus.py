@@ -1,4 +1,4 @@
-"""Binary tables of small FITS files through ``astropy.io.fits``, variable-length columns included."""
+"""Binary tables of small FITS files through ``astropy.io.fits``, variable-length columns included, read and written."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from astropy.utils.exceptions import AstropyWarning
 
 from xgamma.axes import Axis, FloatArray
 from xgamma.errors import InputError, MissingInputError
-from xgamma.formats.fits.tables import inflated, read_raw
-from xgamma.formats.fits.tables import read_tables as read_whole_tables
+from xgamma.formats.fits.tables import inflated, read_raw, read_tables
+from xgamma.times import mjdref_from_header
 from xgamma.units import unit_factor
 
 # What astropy raises for headers and data that are not what they say.
@@ -27,6 +27,7 @@ UNREADABLE = (
     OSError, ValueError, TypeError, LookupError, EOFError, ArithmeticError, AssertionError, AttributeError, VerifyError,
     AstropyWarning,
 )  # fmt: skip
+DEFAULT_MJDREF = 51544.0
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class HduTable:
         )
 
 
-def read_tables(path: Path) -> dict[str, HduTable]:
+def read_hdu_tables(path: Path) -> dict[str, HduTable]:
     """Return the binary tables of a FITS file by upper-case EXTNAME, in their order; gzip or not.
 
     A table without a name gets ``HDU1``, ``HDU2``, ...; one whose name is taken gets the number of its HDU after it.
@@ -96,7 +97,7 @@ def read_tables(path: Path) -> dict[str, HduTable]:
         raise MissingInputError(f"There is no file {path}. Check the name and the folder.")
     content = inflated(read_raw(path), path)
     # astropy leaves out a last HDU that was cut off, without an error.
-    read_whole_tables(path, raw=content)
+    read_tables(path, raw=content)
     try:
         return _tables(content, path)
     except UNREADABLE as error:
@@ -195,3 +196,18 @@ def fits_content(hdus: Sequence[Any], primary: Mapping[str, Any] | None = None, 
         fits.HDUList([first, *hdus]).writeto(buffer)
     content = buffer.getvalue()
     return gzip.compress(content, compresslevel=6, mtime=0) if compress else content
+
+
+def gti_hdu(gti: FloatArray, mjdref: float) -> fits.BinTableHDU:
+    """Return the GTI table of good time of shape (n, 2), in TT seconds since ``mjdref``."""
+    day = np.floor(mjdref)
+    header = {"MJDREFI": int(day), "MJDREFF": float(mjdref - day), "TIMESYS": "tt"}
+    columns = [fits.Column(name, format="D", unit="s", array=gti[:, n]) for n, name in enumerate(("START", "STOP"))]
+    return table_hdu("GTI", columns, header)
+
+
+def gti_of_table(table: HduTable | None) -> tuple[FloatArray, float]:
+    """Return good time, shape (n, 2), and its reference epoch (MJD, TT); no rows where there is no table."""
+    if table is None:
+        return np.empty((0, 2)), DEFAULT_MJDREF
+    return np.stack([table.numbers(name, "s") for name in ("START", "STOP")], axis=1), mjdref_from_header(table.header)

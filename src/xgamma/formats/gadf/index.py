@@ -1,4 +1,7 @@
-"""GADF files in: the index of a release, which says what runs it has and where their HDUs lie.
+"""The index of a release, which says what runs it has and where their HDUs lie; of a folder without one it is made.
+
+Responses that an index does not name are those of CALDB and IRF in the headers of the event lists, in the folders of a
+calibration database as ctools and gammalib lay them out: ``$CALDB/data/<telescope>/<CALDB>/bcf/<IRF>/irf_file.fits``.
 
 Source: Data formats for gamma-ray astronomy 0.2 and 0.3 (gamma-astro-data-formats.readthedocs.io).
 """
@@ -7,32 +10,154 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
-from xgamma.errors import InputError, MissingInputError
-from xgamma.formats.fits.tables import FitsTable, as_input_error, tables_of
-from xgamma.formats.gadf.caldb import with_caldb
-from xgamma.formats.gadf.classes import ROLES, HduLocation, Index, RunEntry
+from xgamma.errors import InputError, MissingInputError, sentence_of
+from xgamma.formats.fits.tables import FitsTable, Header, as_input_error, read_tables, tables_of
 from xgamma.formats.gadf.files import File, Files, is_remote, read_file, release_files, several
-from xgamma.formats.gadf.folder import entry_of, events_header, index_of_folder
 from xgamma.formats.gadf.index_tables import (
+    REQUIRED_ROLES,
+    ROLES,
+    HduLocation,
     HduRow,
+    Index,
     ObsFacts,
+    RunEntry,
     facts_of_header,
     hdu_index_of,
     hdu_rows,
+    hdus_of_tables,
+    named_or_first,
     obs_index_beside,
     obs_index_of,
     obs_rows,
+    table_of_role,
 )
+from xgamma.outcome import Note
 
 log = logging.getLogger(__name__)
 
+_NO_FILES = "holds neither hdu-index.fits[.gz] nor FITS files with an EVENTS HDU"
+VARIABLE = "CALDB"
+_FILES = ("irf_file.fits", "irf_file.fits.gz")
+# One folder each: what a header says leads nowhere else.
+_WORD = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*")
+_ROLES = ("aeff", "edisp", "psf", "bkg")
 Hdus = Mapping[str, HduLocation]
+
+
+def entry_of(facts: ObsFacts, hdus: Mapping[str, HduLocation]) -> RunEntry:
+    """Return the entry of a run."""
+    text = f"OBS_ID is the text {facts.id_text!r}, which the number {facts.obs_id} stands for."
+    notes = (Note("OBS_ID", text),) if facts.id_text else ()
+    return RunEntry(facts.obs_id, facts.ra, facts.dec, facts.zenith, facts.target, hdus, notes)
+
+
+def events_header(hdus: Mapping[str, HduLocation]) -> Header | None:
+    """Return the header of the event list of a run, ``None`` where it cannot be read: that is said when the run is."""
+    location = hdus.get("events")
+    if location is None or location.refusal:
+        return None
+    try:
+        return named_or_first(tables_of(read_file(location.path)[1], location.path), location).header
+    except Exception as error:
+        log.debug("The header of %s cannot be read.", location.path, exc_info=error)
+        return None
+
+
+def index_of_folder(files: Files) -> Index:
+    """Make the index of a folder of run files from their headers; files without events are left out.
+
+    Raises ``MissingInputError`` where there is no run in any of them.
+    """
+    runs: dict[int, RunEntry] = {}
+    lost: list[str] = []
+    paths = [files.file(name) for name in files.names()]
+    for path, entry in zip(paths, several(_entry_or_reason, paths, is_remote(files.file("any"))), strict=True):
+        if isinstance(entry, str):
+            lost.append(entry)
+            log.warning("The file %s is left out: %s", path, entry)
+        elif entry is not None and entry.obs_id in runs:
+            log.warning("Several files of %s hold run %d; %s is not read.", files, entry.obs_id, path.name)
+        elif entry is not None:
+            runs[entry.obs_id] = entry
+    if not runs:
+        found = f"; of {len(paths)} files {len(lost)} cannot be used: {lost[0]}" if lost else "."
+        raise MissingInputError(f"{files} {_NO_FILES}{found}")
+    return Index(runs)
+
+
+def _entry_or_reason(path: File) -> RunEntry | str | None:
+    """Return the run of a file, ``None`` for a file without events, or the sentence why it cannot be used."""
+    try:
+        return _entry_of_file(path)
+    except Exception as error:
+        return sentence_of(error, f"{path} cannot be read")
+
+
+def _entry_of_file(path: File) -> RunEntry | str | None:
+    tables = tables_of(read_file(path)[1], path)
+    events = table_of_role(tables, "events")
+    if events is None:
+        return None
+    facts = facts_of_header(events.header)
+    if facts is None:
+        return f"{path} has an event list without OBS_ID, so that nobody knows which run it is. Write it there."
+    return entry_of(facts, hdus_of_tables(tables, path))
+
+
+def with_caldb(index: Index) -> Index:
+    """Return an index in which runs without responses have those that the headers of their event lists name."""
+    bare = [entry for entry in index.runs.values() if not set(_ROLES) & set(entry.hdus)]
+    found = several(_with_responses, bare, any(entry.is_remote for entry in bare))
+    return Index({**index.runs, **{entry.obs_id: entry for entry in found}}) if bare else index
+
+
+def _with_responses(entry: RunEntry) -> RunEntry:
+    header = events_header(entry.hdus)
+    words = [] if header is None else [str(header.get(key) or "").strip() for key in ("TELESCOP", "CALDB", "IRF")]
+    if header is None or not all(words[1:]):
+        return entry
+    try:
+        hdus = _responses(_file(*words))
+    except Exception as error:
+        text = sentence_of(error, f"The responses CALDB = {words[1]!r}, IRF = {words[2]!r} cannot be looked at")
+        return replace(entry, notes=(*entry.notes, Note(VARIABLE, text)))
+    return replace(entry, hdus={**hdus, **entry.hdus})
+
+
+def _file(telescope: str, caldb: str, irf: str) -> Path:
+    """Return the file of some responses; raises ``InputError`` where there is none, or the names are no names."""
+    named = f"The event list names its responses CALDB = {caldb!r}, IRF = {irf!r}"
+    folder = os.environ.get(VARIABLE, "")
+    if not folder:
+        raise MissingInputError(f"{named}, and ${VARIABLE} is not set. Set it: export {VARIABLE}=/path/to/caldb.")
+    if not all(map(_WORD.fullmatch, (telescope, caldb, irf))):
+        raise InputError(f"{named}, of the telescope {telescope!r}, which are no names of folders. Write them anew.")
+    place = Path(folder) / "data" / telescope.lower() / caldb / "bcf" / irf
+    found = next((place / name for name in _FILES if (place / name).is_file()), None)
+    if found is None:
+        raise MissingInputError(f"{named}, and there is no {place / _FILES[0]}. Set ${VARIABLE} to where they are.")
+    return found
+
+
+def _responses(file: Path) -> Mapping[str, HduLocation]:
+    status = file.stat()
+    return _responses_of(file, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=64)
+def _responses_of(file: Path, _time: int, _size: int) -> Mapping[str, HduLocation]:
+    # The runs of a release share a few files, which are looked at once as long as they do not change.
+    found = hdus_of_tables(read_tables(file), file)
+    return {role: location for role, location in found.items() if role not in REQUIRED_ROLES}
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""The two tables of an index, as their writers name and fill them, in canonical form.
+"""What an index says: the role and class of each HDU of a run, and the rows of its two tables in canonical form.
+
+An index gives them as HDU_TYPE and HDU_CLASS. Where there is none, HDUCLAS1 to HDUCLAS4 of the HDU say it, and where a
+writer left those out, its columns do.
 
 Source: Data formats for gamma-ray astronomy 0.2 and 0.3, which give the tables columns and no names.
 """
@@ -9,7 +12,7 @@ import hashlib
 import logging
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -19,11 +22,15 @@ import numpy.typing as npt
 
 from xgamma.axes import FloatArray
 from xgamma.errors import InputError, MissingHduError
-from xgamma.formats.fits.header import Header
-from xgamma.formats.fits.tables import FitsTable
-from xgamma.formats.gadf.classes import REQUIRED_ROLES, is_known
+from xgamma.formats.fits.tables import FitsTable, Header, table_named
+from xgamma.formats.gadf.files import File, is_remote
+from xgamma.formats.gadf.layouts import EVENT_COLUMNS, LAYOUTS, class_of_columns
+from xgamma.outcome import Note
 from xgamma.units import conversion
 
+REQUIRED_ROLES = ("events", "gti")
+ROLES = (*REQUIRED_ROLES, "aeff", "edisp", "psf", "bkg", "rad_max")
+_KNOWN = frozenset({*REQUIRED_ROLES, *LAYOUTS})
 log = logging.getLogger(__name__)
 
 HDU_COLUMNS = ("OBS_ID", "HDU_TYPE", "FILE_NAME")
@@ -32,6 +39,114 @@ _TEXT_IDS = 10**9
 _LARGEST = 2.0**63
 _DIGITS = re.compile(r"[-+]?[0-9]+")
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?")
+
+
+@dataclass(frozen=True)
+class HduLocation:
+    """Where one HDU of a run lies.
+
+    Parameters
+    ----------
+    role, kind
+        What it is for; ``kind`` is the GADF HDU_CLASS that selects the reader, empty where the HDU says it itself.
+    path
+        Its file, on a disk or behind a url; the null device where that may not be read.
+    name
+        Its EXTNAME; empty is the first HDU of its role.
+    refusal
+        The sentence why it is not read, as its file may not be or nobody knows its class; empty where it is.
+    """
+
+    role: str
+    kind: str
+    path: File
+    name: str
+    refusal: str = ""
+
+
+@dataclass(frozen=True)
+class RunEntry:
+    """One run as the index knows it; the pointing is the index row's, in ICRS degrees."""
+
+    obs_id: int
+    ra: float
+    dec: float
+    zenith: float
+    target: str
+    hdus: Mapping[str, HduLocation]
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether reading the run is waiting for a server, so that it is worth to read many runs at a time."""
+        return any(is_remote(location.path) for location in self.hdus.values())
+
+    @property
+    def early_notes(self) -> tuple[Note, ...]:
+        """What can be said of the run before it is read."""
+        refused = [Note(role, at.refusal) for role, at in self.hdus.items() if at.refusal]
+        return (*self.notes, *refused)
+
+
+@dataclass(frozen=True)
+class Index:
+    """The index of a release: its runs by obs id, in the order of the observation index."""
+
+    runs: Mapping[int, RunEntry]
+
+
+def is_known(kind: str) -> bool:
+    """Whether HDUs of a class can be read."""
+    return kind in _KNOWN
+
+
+def role_of(kind: str) -> str:
+    """Return the role of a class.
+
+    >>> role_of("rad_max_2d"), role_of("psf_3gauss"), role_of("events")
+    ('rad_max', 'psf', 'events')
+    """
+    return LAYOUTS[kind].role if kind in LAYOUTS else kind
+
+
+def class_of(table: FitsTable) -> str:
+    """Return the class of an HDU in lower case, by its header or its columns; empty where it is none that is known."""
+    said = (str(table.header.get(key, "")).strip().lower() for key in ("HDUCLAS4", "HDUCLAS1"))
+    by_header = next((kind for kind in said if is_known(kind)), "")
+    by_columns = _class_of_columns(set(table.columns)) if table.is_binary else ""
+    by_name = table.name.lower() if table.name in ("EVENTS", "GTI") else ""
+    return by_header or by_name or by_columns
+
+
+def _class_of_columns(columns: set[str]) -> str:
+    if columns >= {"START", "STOP"}:
+        return "gti"
+    return "events" if columns >= set(EVENT_COLUMNS) else class_of_columns(columns)
+
+
+def table_of_role(tables: Iterable[FitsTable], role: str) -> FitsTable | None:
+    """Return the first HDU for a role."""
+    return next((table for table in tables if role_of(class_of(table)) == role), None)
+
+
+def hdus_of_tables(tables: Iterable[FitsTable], path: File) -> dict[str, HduLocation]:
+    """Return the first HDU of each role among those of a file that have a name."""
+    hdus: dict[str, HduLocation] = {}
+    for table in tables:
+        kind = class_of(table)
+        if is_known(kind) and table.name:
+            hdus.setdefault(role_of(kind), HduLocation(role_of(kind), kind, path, table.name))
+    return hdus
+
+
+def named_or_first(tables: Sequence[FitsTable], at: HduLocation) -> FitsTable:
+    """Return the HDU of a location among those of its file; raises ``MissingHduError`` where it is not there."""
+    if at.name:
+        return table_named(list(tables), at.name, at.path)
+    table = table_of_role(tables, at.role)
+    if table is None:
+        raise MissingHduError(f"{at.path} has no {at.role} HDU, and the index does not name one.")
+    return table
 
 
 class HduRow(NamedTuple):

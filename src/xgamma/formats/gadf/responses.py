@@ -1,20 +1,26 @@
-"""GADF response HDUs as labelled arrays in canonical units."""
+"""GADF response HDUs as labelled arrays in canonical units, and where they have holes.
+
+A hole is a true energy without an entry between others of the same offset that have one. Where a table begins and ends,
+nothing was simulated; in the middle an entry was lost, and an interpolation beside it would take a share of it for an
+answer.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from xgamma.axes import Axis
+from xgamma.axes import Axis, BoolArray
 from xgamma.errors import InputError
-from xgamma.formats.fits.header import Header
-from xgamma.formats.fits.tables import FitsTable, as_input_error
-from xgamma.formats.gadf.holes import holes, with_unknown_holes
+from xgamma.formats.fits.tables import FitsTable, Header, as_input_error
 from xgamma.formats.gadf.irf_axes import FloatingArray, given_axes, in_order
 from xgamma.formats.gadf.layouts import LAYOUTS, ColumnLayout, sister_class
 from xgamma.units import unit_factor
+
+Values = Mapping[str, FloatingArray]
 
 
 @dataclass(frozen=True)
@@ -134,3 +140,62 @@ def _values(table: FitsTable, column: str, meant: str, unit: str | None) -> Floa
     where = f"HDU {table.name!r}: the column {column}"
     factor = 1.0 if unit is None else unit_factor(given, unit, where)
     return values if factor == 1.0 else np.asarray(values * values.dtype.type(factor))
+
+
+def holes(kind: str, values: Values) -> BoolArray | None:
+    """Return where a response has holes, shape (offset, energy_true); ``None`` where it has none, or cannot have any.
+
+    Parameters
+    ----------
+    kind
+        Its HDU_CLASS.
+    values
+        Its variables, dims in the order of its class, energies last.
+    """
+    empty = _empty(kind, values)
+    if empty is None or not empty.any():
+        return None
+    found = between(empty)
+    return found if found.any() else None
+
+
+def between(empty: BoolArray) -> BoolArray:
+    """Return which empty entries lie between others that are not, along the last axis.
+
+    >>> between(np.array([True, False, True, True, False, True])).tolist()
+    [False, False, True, True, False, False]
+    """
+    begun = np.logical_or.accumulate(~empty, axis=-1)
+    goes_on = np.logical_or.accumulate(~empty[..., ::-1], axis=-1)[..., ::-1]
+    return np.asarray(empty & begun & goes_on)
+
+
+def _empty(kind: str, values: Values) -> BoolArray | None:
+    if kind == "aeff_2d":
+        return np.asarray(values["aeff"] == 0)
+    if kind == "psf_table":
+        return np.asarray((values["psf"] == 0).all(axis=1))
+    if kind == "psf_3gauss":
+        return np.asarray((values["scale"] == 0) | (values["sigma_1"] == 0))
+    if kind == "psf_king":
+        return np.asarray((values["gamma"] == 0) | (values["sigma"] == 0))
+    return None
+
+
+def with_unknown_holes(values: Values, where: BoolArray) -> dict[str, FloatingArray]:
+    """Return the values with NaN in the holes, which is what is not known; dims are (offset, ..., energy_true)."""
+    filled = {}
+    for name, value in values.items():
+        wide = where.reshape(where.shape[0], *[1] * (value.ndim - 2), where.shape[1])
+        filled[name] = np.where(wide, value.dtype.type(np.nan), value)
+    return filled
+
+
+def span_of_holes(axis: Axis, where: BoolArray) -> str:
+    """Return the energies of holes as a text.
+
+    >>> span_of_holes(Axis.from_bounds("energy_true", 1, 100, 2), np.array([[False, True], [False, False]]))
+    '10 to 100 TeV'
+    """
+    bins = np.flatnonzero(where.any(axis=0))
+    return f"{axis.edges[bins[0]]:.3g} to {axis.edges[bins[-1] + 1]:.3g} {axis.unit}"

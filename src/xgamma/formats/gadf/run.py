@@ -1,11 +1,12 @@
-"""GADF files in: the HDUs of one run as plain arrays.
+"""The HDUs of one run as plain arrays; an HDU that is damaged costs what it holds, and no more.
 
 Source: Data formats for gamma-ray astronomy 0.2 and 0.3 (gamma-astro-data-formats.readthedocs.io).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,31 +15,134 @@ import numpy.typing as npt
 
 from xgamma.axes import FloatArray
 from xgamma.dialects import card_number
-from xgamma.errors import InputError, MissingHduError
-from xgamma.formats.fits.tables import FitsTable, as_input_error
-from xgamma.formats.gadf.classes import REQUIRED_ROLES, RunEntry, class_of
-from xgamma.formats.gadf.doubts import doubts_about_responses
-from xgamma.formats.gadf.event_list import ENERGIES, doubts_about_events, event_list, in_unit
-from xgamma.formats.gadf.good_time import (
+from xgamma.errors import InputError, MissingHduError, MissingInputError, sentence_of
+from xgamma.formats.fits.tables import FitsTable, as_input_error, tables_of, validate_datasum
+from xgamma.formats.gadf.events import (
+    ENERGIES,
     GTI_TOPIC,
     GoodTime,
     dead_time_correction,
-    doubts_about_epoch,
-    doubts_about_ontime,
+    event_list,
     good_time,
+    in_unit,
+    notes_on_epoch,
+    notes_on_events,
+    notes_on_ontime,
 )
-from xgamma.formats.gadf.hdus import FoundHdus, ReadFile, read_hdus, reason_of
-from xgamma.formats.gadf.index_tables import obs_id_of
-from xgamma.formats.gadf.keywords import with_keywords
+from xgamma.formats.gadf.files import File, read_files
+from xgamma.formats.gadf.index_tables import REQUIRED_ROLES, HduLocation, RunEntry, class_of, named_or_first, obs_id_of
+from xgamma.formats.gadf.response_checks import notes_on_responses, with_keywords
 from xgamma.formats.gadf.responses import Response, response
 from xgamma.geometry import separation
 from xgamma.outcome import Note
+from xgamma.storage.backend import FileStatus
 from xgamma.times import mjdref_from_header
 
+# Without these no analysis goes on: where their file could not be asked for, the run is tried again.
+NEEDED_ROLES = (*REQUIRED_ROLES, "aeff", "edisp")
+# What stands in the identity of a run for the digest of a file: of one that is not there, or that nobody could read.
+ABSENT, UNREAD = "absent", "unread"
 # In degrees; an index rounds to 1e-5.
 SAME_POINTING = 0.01
 # Of an effective area: energies are reconstructed a little beyond its ends.
 ROOM = 3.0
+
+
+@dataclass(frozen=True)
+class ReadFile:
+    """A file as it was when its reading began, see ``FileStatus``, and the SHA-256 of what was read."""
+
+    size: int
+    version: int | str
+    digest: str
+
+
+@dataclass(frozen=True)
+class FoundHdus:
+    """What was found of a run.
+
+    Parameters
+    ----------
+    tables
+        The HDUs by role.
+    lost
+        Why there is no HDU, by role.
+    files
+        The files that were read, by path or url.
+    unread
+        ``ABSENT`` or ``UNREAD`` of those that were not.
+    """
+
+    tables: Mapping[str, FitsTable]
+    lost: Mapping[str, Exception]
+    files: Mapping[str, ReadFile]
+    unread: Mapping[str, str]
+
+
+def read_hdus(entry: RunEntry) -> FoundHdus:
+    """Read the HDUs of a run.
+
+    Raises
+    ------
+    InputError
+        When a file of ``NEEDED_ROLES`` is there and could not be read, which may pass: nothing of it is kept.
+    """
+    found = read_files(at.path for at in entry.hdus.values() if not at.refusal)
+    for role, at in entry.hdus.items():
+        error = found.get(at.path)
+        if isinstance(error, InputError) and not isinstance(error, MissingInputError) and role in NEEDED_ROLES:
+            raise error
+    contents = {path: _tables(path, content) for path, content in found.items()}
+    tables: dict[str, FitsTable] = {}
+    lost: dict[str, Exception] = {}
+    for role, at in entry.hdus.items():
+        try:
+            tables[role] = _table(at, contents)
+        except Exception as error:
+            lost[role] = error
+    return FoundHdus(tables, lost, _read_files(found), _unread(entry, found))
+
+
+def _tables(path: File, content: tuple[FileStatus, bytes] | InputError) -> Sequence[FitsTable] | Exception:
+    if isinstance(content, InputError):
+        return content
+    try:
+        return tables_of(content[1], path)
+    except Exception as error:
+        return error
+
+
+def _table(at: HduLocation, contents: Mapping[File, Sequence[FitsTable] | Exception]) -> FitsTable:
+    if at.refusal:
+        raise InputError(at.refusal)
+    tables = contents[at.path]
+    if isinstance(tables, Exception):
+        raise tables
+    table = named_or_first(tables, at)
+    validate_datasum(table, at.path)
+    return table
+
+
+def _read_files(found: Mapping[File, tuple[FileStatus, bytes] | InputError]) -> dict[str, ReadFile]:
+    return {
+        str(path): ReadFile(content[0].size, content[0].version, hashlib.sha256(content[1]).hexdigest())
+        for path, content in found.items()
+        if not isinstance(content, InputError)
+    }
+
+
+def _unread(entry: RunEntry, found: Mapping[File, tuple[FileStatus, bytes] | InputError]) -> dict[str, str]:
+    """Return why each file has no digest; one that the index refuses was not asked for."""
+    unread = {str(at.path): UNREAD for at in entry.hdus.values() if at.path not in found}
+    for path, content in found.items():
+        if isinstance(content, InputError):
+            unread[str(path)] = ABSENT if isinstance(content, MissingInputError) else UNREAD
+    return unread
+
+
+def reason_of(error: Exception, role: str) -> str:
+    """Return why a run has no HDU of a role, as a sentence."""
+    return sentence_of(error, f"Its {role} cannot be read")
 
 
 @dataclass(frozen=True)
@@ -118,18 +222,18 @@ def _run(entry: RunEntry) -> Run:
         (
             *entry.notes,
             *notes,
-            *_doubts_about_index(pointing, entry),
-            *doubts_about_events(table, events, _seen(responses)),
+            *_notes_on_index(pointing, entry),
+            *notes_on_events(table, events, _seen(responses)),
             *doubts,
-            *_doubts_about_time(header, good, outside, len(events["time"])),
+            *_notes_on_time(header, good, outside, len(events["time"])),
         ),
         hdus.unread,
     )
 
 
-def _doubts_about_time(header: Mapping[str, Any], good: GoodTime, outside: int, count: int) -> tuple[Note, ...]:
+def _notes_on_time(header: Mapping[str, Any], good: GoodTime, outside: int, count: int) -> tuple[Note, ...]:
     lost = Note(GTI_TOPIC, f"{outside} of {count} events lie in no good time, and do not count.")
-    doubts = (*doubts_about_epoch(header), *good.notes, *doubts_about_ontime(header, good.ontime))
+    doubts = (*notes_on_epoch(header), *good.notes, *notes_on_ontime(header, good.ontime))
     return (*doubts, lost) if outside else doubts
 
 
@@ -146,7 +250,7 @@ def _responses(entry: RunEntry, hdus: FoundHdus) -> tuple[dict[str, Response], l
             lost[role] = error
     responses, notes = with_keywords(found)
     passed_over = [Note(role, reason_of(error, role)) for role, error in lost.items()]
-    return responses, [*passed_over, *notes, *doubts_about_responses(responses)]
+    return responses, [*passed_over, *notes, *notes_on_responses(responses)]
 
 
 def _with_pointing(header: Mapping[str, Any], entry: RunEntry) -> dict[str, Any]:
@@ -163,7 +267,7 @@ def _with_pointing(header: Mapping[str, Any], entry: RunEntry) -> dict[str, Any]
     return {**header, **pointing}
 
 
-def _doubts_about_index(header: Mapping[str, Any], entry: RunEntry) -> tuple[Note, ...]:
+def _notes_on_index(header: Mapping[str, Any], entry: RunEntry) -> tuple[Note, ...]:
     """Return notes where the header says another run, or another pointing, than the index."""
     notes = []
     number, _ = obs_id_of(header.get("OBS_ID"))

@@ -19,14 +19,12 @@ from astropy.io import fits
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, DataError, InputError
 from xgamma.formats.atomic import validate_ending, validate_output, write_files
-from xgamma.formats.fits.hdus import fits_content, fits_text, read_tables, table_hdu
+from xgamma.formats.fits.hdus import fits_content, fits_text, gti_hdu, read_hdu_tables, table_hdu
+from xgamma.formats.fits.regions import Circles, region_hdu
 from xgamma.formats.fits.tables import as_input_error
-from xgamma.formats.gti_table import gti_hdu
 from xgamma.formats.local_files import local_path
-from xgamma.formats.ogip.response import area_hdu, bounds_hdu, matrix_hdu
+from xgamma.formats.ogip.response import SPECTRUM, area_hdu, bounds_hdu, holds, matrix_hdu
 from xgamma.formats.ogip.spectrum import row_of_pha
-from xgamma.formats.ogip.tables import SPECTRUM, holds
-from xgamma.formats.region_table import Circles, region_hdu
 from xgamma.formats.spectrum_fits import rows_of_tables
 from xgamma.formats.spectrum_rows import SpectrumRow, dataset_of_rows, grouped_rows, spectrum_rows
 from xgamma.formats.yaml_documents import block_yaml, read_yaml
@@ -130,7 +128,7 @@ def read_ogip_groups(path: str | os.PathLike[str]) -> list[xr.Dataset]:
 
 
 def _rows_of_entry(entry: IndexEntry) -> list[SpectrumRow]:
-    tables = read_tables(entry.path)
+    tables = read_hdu_tables(entry.path)
     if holds(tables, SPECTRUM) or "COUNTS" not in tables:
         with as_input_error(f"{entry.path}, or a file that it names,"):
             return [row_of_pha(tables, entry.path, entry.name)]

@@ -1,6 +1,6 @@
-"""OGIP responses: the effective area (ARF) and the redistribution matrix (RMF).
+"""OGIP responses, the effective area (ARF) and the redistribution matrix (RMF), and what all OGIP files have in common.
 
-Source: OGIP memos CAL/GEN/92-002 and 92-002a (George, Arnaud, Pence, Ruamsuwan, Corcoran).
+Source: OGIP memos OGIP/92-007, OGIP/93-003, CAL/GEN/92-002 and 92-002a (George, Arnaud, Pence, Ruamsuwan, Corcoran).
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,16 +17,93 @@ from astropy.io import fits
 from xgamma.axes import Axis, FloatArray
 from xgamma.dialects import fits_unit
 from xgamma.errors import DataError, InputError
-from xgamma.formats.fits.hdus import HduTable, read_tables, table_hdu
-from xgamma.formats.ogip.tables import AREA, BOUNDS, MATRIX, axis_of, companion, extension_of, holds, number_of, text_of
+from xgamma.formats.fits.hdus import HduTable, axis_of_table, read_hdu_tables, table_hdu, table_named
 from xgamma.units import unit_factor
 
+ENERGY_UNIT = "keV"
+"""What energies without TUNIT are in: the unit of OGIP files since before they had to say it."""
+
+_NO_FILE = ("", "NONE")
 AREA_UNIT = "cm2"
 """What areas without TUNIT are in."""
 
 _GRID_TOLERANCE = 1e-5
 # Rows of probabilities add up to 1, a little more with rounding and interpolation; areas are many cm2.
 _PROBABILITY = 1.5
+
+
+class Extension(NamedTuple):
+    """How an extension is known: by the class in HDUCLAS1 or HDUCLAS2, or by its EXTNAME."""
+
+    keyword: str
+    label: str
+    names: tuple[str, ...]
+
+    def describes(self, table: HduTable) -> bool:
+        """Whether ``table`` is such an extension."""
+        return self.label == text_of(table, self.keyword) or table.name in self.names
+
+
+SPECTRUM = Extension("HDUCLAS1", "SPECTRUM", ("SPECTRUM",))
+BOUNDS = Extension("HDUCLAS2", "EBOUNDS", ("EBOUNDS",))
+AREA = Extension("HDUCLAS2", "SPECRESP", ("SPECRESP",))
+MATRIX = Extension("HDUCLAS2", "RSP_MATRIX", ("MATRIX", "SPECRESP MATRIX"))
+
+
+def holds(tables: Mapping[str, HduTable], extension: Extension) -> bool:
+    """Whether a file has such an extension."""
+    return any(extension.describes(table) for table in tables.values())
+
+
+def extension_of(tables: Mapping[str, HduTable], extension: Extension, path: Path) -> HduTable:
+    """Return the one extension of a kind; raises ``InputError`` when there is none or several."""
+    found = [table for table in tables.values() if extension.describes(table)]
+    if len(found) > 1:
+        raise InputError(
+            f"{path} has {len(found)} extensions of the class {extension.label}; expected one. Write each into a file "
+            "of its own."
+        )
+    return found[0] if found else table_named(tables, extension.names, path)
+
+
+def text_of(table: HduTable, keyword: str) -> str:
+    """Return a keyword of a few words in upper case, empty where there is none."""
+    return str(table.header.get(keyword, "")).strip().upper()
+
+
+def axis_of(table: HduTable, name: str, low: str, high: str) -> Axis:
+    """Return the energy axis (TeV) of an OGIP table; energies without a unit are keV."""
+    return axis_of_table(table, name, low, high, ENERGY_UNIT)
+
+
+def number_of(table: HduTable, keyword: str, default: float) -> float:
+    """Return a keyword as a number; raises ``InputError`` when it is none."""
+    value: Any = table.header.get(keyword, default)
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise InputError(f"{table.path} has {keyword} = {value!r}; expected a number.") from None
+
+
+def per_channel(table: HduTable, name: str, default: float, channels: int) -> FloatArray:
+    """Return a quantity that OGIP allows as a column or as one keyword, shape (channels,)."""
+    values = table.numbers(name) if name in table else np.full(channels, number_of(table, name, default))
+    if values.shape != (channels,):
+        raise InputError(f"{table.path}: column {name!r} has the shape {values.shape}; expected ({channels},).")
+    return values
+
+
+def companion(table: HduTable, keyword: str) -> Path | None:
+    """Return the file that a keyword names beside the file of ``table``; ``None`` for no name and for ``none``.
+
+    As in FITS readers, a name also stands for the file with ``.gz`` after it.
+    """
+    name = str(table.header.get(keyword, "")).strip()
+    if name.upper() in _NO_FILE:
+        return None
+    path = table.path.parent / name
+    packed = path.with_name(f"{path.name}.gz")
+    return packed if packed.exists() and not path.exists() else path
 
 
 def bounds_hdu(energy: Axis, header: Mapping[str, Any]) -> fits.BinTableHDU:
@@ -131,7 +208,7 @@ def read_response(spectrum: HduTable, tables: Mapping[str, HduTable]) -> OgipRes
     ancillary, response = (companion(spectrum, keyword) for keyword in ("ANCRFILE", "RESPFILE"))
     if response is None:
         raise InputError(f"{spectrum.path} names no RESPFILE; a fit needs a response.")
-    found = read_tables(response)
+    found = read_hdu_tables(response)
     is_here = holds(tables, BOUNDS)
     bounds = extension_of(tables if is_here else found, BOUNDS, spectrum.path if is_here else response)
     energy = axis_of(bounds, "energy", "E_MIN", "E_MAX")
@@ -151,7 +228,7 @@ def read_response(spectrum: HduTable, tables: Mapping[str, HduTable]) -> OgipRes
 
 
 def _area(path: Path) -> tuple[Axis, FloatArray]:
-    table = extension_of(read_tables(path), AREA, path)
+    table = extension_of(read_hdu_tables(path), AREA, path)
     area = table.numbers("SPECRESP", "m2", AREA_UNIT)
     wrong = ~(np.isfinite(area) & (area >= 0))
     if wrong.any():

@@ -14,22 +14,19 @@ from pathlib import Path
 
 import numpy as np
 
-from xgamma.axes import BoolArray, FloatArray
+from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
 from xgamma.errors import InputError
-from xgamma.formats.fits.hdus import HduTable, read_tables
-from xgamma.formats.gti_table import gti_of_table
-from xgamma.formats.ogip.response import read_response
-from xgamma.formats.ogip.tables import (
+from xgamma.formats.fits.hdus import HduTable, gti_of_table, read_hdu_tables
+from xgamma.formats.fits.regions import Circles, circles_from_table
+from xgamma.formats.ogip.response import (
     SPECTRUM,
     companion,
     extension_of,
-    group_starts,
-    grouped_row,
     number_of,
     per_channel,
+    read_response,
     text_of,
 )
-from xgamma.formats.region_table import Circles, circles_from_table
 from xgamma.formats.spectrum_rows import NO_OBS_ID, SpectrumRow
 
 log = logging.getLogger(__name__)
@@ -37,6 +34,8 @@ log = logging.getLogger(__name__)
 _TYPE_2 = ("TYPE:II", "TYPE:2", "TYPEII")
 # Rates are kept in single precision: the counts behind them are found again to this.
 _RATE_PRECISION = 1e-6
+# Flags of GROUPING.
+_BEGIN, _CONTINUE, _ALONE = 1, -1, 0
 
 
 def row_of_pha(tables: Mapping[str, HduTable], path: Path, name: str = "") -> SpectrumRow:
@@ -116,7 +115,7 @@ def _background_tables(spectrum: HduTable) -> tuple[HduTable, Mapping[str, HduTa
     path = companion(spectrum, "BACKFILE")
     if path is None:
         return None
-    tables = read_tables(path)
+    tables = read_hdu_tables(path)
     background = extension_of(tables, SPECTRUM, path)
     _validate_kind(background)
     return background, tables
@@ -198,3 +197,51 @@ def _with_background(
     circles = circles_from_table(tables["REGION"]) if "REGION" in tables else Circles.none()
     counts = _counts(off, livetime, good)
     return replace(row, counts_off=counts, acceptance_off=acceptance, off_regions=circles)
+
+
+def group_starts(spectrum: HduTable, channels: int) -> IntArray:
+    """Return the first channel of each group, shape (group,); raises ``InputError`` for a flag that has no meaning."""
+    flags = per_channel(spectrum, "GROUPING", _ALONE, channels)
+    odd = ~np.isin(flags, (_BEGIN, _CONTINUE, _ALONE))
+    if odd.any():
+        raise InputError(
+            f"{spectrum.path}: GROUPING of channel number {odd.argmax()} is {flags[odd][0]:g}; expected 1, -1 or 0."
+        )
+    begins = flags != _CONTINUE
+    begins[:1] = True
+    return np.flatnonzero(begins)
+
+
+def grouped_row(row: SpectrumRow, starts: IntArray) -> SpectrumRow:
+    """Return the spectrum with channels added up to groups that begin at ``starts``.
+
+    A group is good when all its channels are. Its alpha is such that the background
+    counts expected in the on region are the sum of those of its channels.
+    """
+    if len(starts) == row.energy.nbin:
+        return row
+    size = np.diff(np.append(starts, row.energy.nbin))
+    good = np.logical_and.reduceat(row.mask_safe, starts)
+    acceptance = np.add.reduceat(row.acceptance, starts) / size
+    grouped = replace(
+        row,
+        energy=Axis(row.energy.name, row.energy.edges[np.append(starts, row.energy.nbin)]),
+        counts=np.add.reduceat(row.counts, starts),
+        acceptance=acceptance,
+        edisp=np.add.reduceat(row.edisp, starts, axis=1),
+        mask_safe=good,
+    )
+    if row.counts_off is None or row.acceptance_off is None:
+        return grouped
+    mean = np.add.reduceat(row.acceptance_off, starts) / size
+    alpha = _alpha(row.acceptance, row.acceptance_off, row.counts_off, starts)
+    off = np.divide(acceptance, alpha, out=mean, where=good & (alpha > 0))
+    return replace(grouped, counts_off=np.add.reduceat(row.counts_off, starts), acceptance_off=off)
+
+
+def _alpha(on: FloatArray, off: FloatArray, counts: FloatArray, starts: IntArray) -> FloatArray:
+    """Return the mean of alpha over each group, weighted by its off counts where there are any; 0 if unknown."""
+    each = np.divide(on, off, out=np.zeros_like(on), where=off > 0)
+    has_counts = np.repeat(np.add.reduceat(counts, starts) > 0, np.diff(np.append(starts, len(counts))))
+    weight = np.where(has_counts, counts, 1.0)
+    return np.asarray(np.add.reduceat(each * weight, starts) / np.add.reduceat(weight, starts))

@@ -6,7 +6,6 @@ Source: https://gamma-astro-data-formats.readthedocs.io/en/latest/spectra/flux_p
 from __future__ import annotations
 
 import io
-import math
 import os
 import warnings
 from collections.abc import Mapping
@@ -20,28 +19,24 @@ from astropy import table as tables
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
-from xgamma.errors import ConfigError, DataError, InputError, MissingInputError, did_you_mean
-from xgamma.formats import dataset_table
+from xgamma.errors import InputError, MissingInputError
 from xgamma.formats.atomic import validate_ending, validate_output, write_files
-from xgamma.formats.fits.hdus import HduTable, fits_content, read_tables, table_hdu
+from xgamma.formats.fits import dataset_table
+from xgamma.formats.fits.hdus import HduTable, fits_content, read_hdu_tables, table_hdu
 from xgamma.formats.fits.tables import read_raw
 from xgamma.formats.local_files import local_path
-from xgamma.formats.sed.columns import table_of_columns
 from xgamma.formats.sed.points import (
-    PARTS,
-    QUANTITIES,
-    SED_TYPES,
     flux_points_of_table,
     has_energies,
     is_flux_points,
     is_light_curve,
+    table_of_columns,
 )
+from xgamma.formats.sed.table import Columns, confidence, flux_points_columns, flux_points_table, validate_sed_type
 
 ENDINGS = (".fits", ".fits.gz", ".ecsv")
 EXTNAME = "FLUXPOINTS"
 _ECSV, _FITS, _GZIP = b"# %ECS", b"SIMPLE", b"\x1f\x8b"
-_ORDER = ("ts", "sqrt_ts", "npred", "npred_excess", "stat", "stat_null", "is_ul", "counts", "success", "stat_scan")
-Columns = dict[str, tuple[npt.NDArray[Any], str]]
 
 
 def write_flux_points(
@@ -82,12 +77,12 @@ def write_flux_points(
     validate_sed_type(sed_type)
     validate_output(target, overwrite)
     loaded = ds.compute()
-    columns, meta = flux_points_columns(loaded, sed_type), {"SED_TYPE": sed_type, "UL_CONF": _confidence(loaded)}
     name = target.name.lower()
     if name.endswith(".ecsv"):
-        content = _ecsv_content(columns, meta)
+        content = _ecsv_content(flux_points_table(loaded, sed_type))
     else:
-        hdus = [_table_hdu(columns, meta), dataset_table.dataset_hdu(loaded)]
+        meta = {"SED_TYPE": sed_type, "UL_CONF": confidence(loaded)}
+        hdus = [_table_hdu(flux_points_columns(loaded, sed_type), meta), dataset_table.dataset_hdu(loaded)]
         content = fits_content(hdus, dataset_table.PROMISE, compress=name.endswith(".gz"))
     write_files({target: content}, overwrite=overwrite)
     return target
@@ -130,7 +125,7 @@ def read_flux_points(path: str | os.PathLike[str], sed_type: str | None = None) 
             f"{source} is neither a FITS nor an ECSV file. Read it as a table of astropy, give its columns the names "
             "of the format (e_ref, dnde, dnde_errn, ...) and units, and FluxPoints.from_table reads it."
         )
-    found = read_tables(source)
+    found = read_hdu_tables(source)
     ours = dataset_table.dataset_of_tables(found, source)
     return flux_points_of_table(_points_table(found, source), sed_type) if ours is None else ours
 
@@ -152,52 +147,6 @@ def _points_table(found: Mapping[str, HduTable], path: Path) -> HduTable:
     return candidates[0]
 
 
-def validate_sed_type(sed_type: str) -> None:
-    """Raise ``ConfigError`` unless ``sed_type`` is one of ``SED_TYPES``."""
-    if sed_type not in SED_TYPES:
-        raise ConfigError(f"sed_type: there is no {sed_type!r}.{did_you_mean(sed_type, SED_TYPES)}")
-
-
-def flux_points_columns(ds: xr.Dataset, sed_type: str) -> Columns:
-    """Return the columns of the SED table, each an array of (energy, ...) and its unit."""
-    columns: Columns = {
-        "e_ref": (ds["energy"].values, "TeV"),
-        "e_min": (ds["energy_bounds"].values[:, 0], "TeV"),
-        "e_max": (ds["energy_bounds"].values[:, 1], "TeV"),
-    }
-    columns |= _likelihood_columns(ds) if sed_type == "likelihood" else _quantity_columns(ds, sed_type)
-    known = [name for name in _ORDER if name in ds]
-    others = [str(name) for name in ds.data_vars if name not in known and not str(name).startswith(("norm", "ref_"))]
-    columns |= {name: _values(ds[name]) for name in [*known, *others] if "energy" in ds[name].dims}
-    if "stat_scan" in columns:
-        columns["norm_scan"] = (np.broadcast_to(ds["norm_scan"].values, ds["stat_scan"].shape).copy(), "")
-    return columns
-
-
-def _values(variable: xr.DataArray) -> tuple[npt.NDArray[Any], str]:
-    return variable.transpose("energy", ...).values, str(variable.attrs.get("units", ""))
-
-
-def _likelihood_columns(ds: xr.Dataset) -> Columns:
-    references: Columns = {
-        f"ref_{name}": (ds[f"ref_{name}"].values, unit) for name, unit in QUANTITIES.items() if f"ref_{name}" in ds
-    }
-    return references | {f"norm{part}": (ds[f"norm{part}"].values, "") for part in PARTS if f"norm{part}" in ds}
-
-
-def _quantity_columns(ds: xr.Dataset, quantity: str) -> Columns:
-    if f"ref_{quantity}" not in ds:
-        raise DataError(f"These flux points have no ref_{quantity}, so that they cannot be written as {quantity!r}.")
-    reference, unit = ds[f"ref_{quantity}"].values, QUANTITIES[quantity]
-    parts = [part for part in PARTS if f"norm{part}" in ds]
-    return {f"{quantity}{part}": (ds[f"norm{part}"].values * reference, unit) for part in parts}
-
-
-def _confidence(ds: xr.Dataset) -> float:
-    """Return the two-sided confidence of the upper limits."""
-    return float(ds.attrs.get("UL_CONF", round(math.erf(float(ds.attrs.get("n_sigma_ul", 2.0)) / math.sqrt(2)), 7)))
-
-
 def _table_hdu(columns: Columns, meta: Mapping[str, Any]) -> fits.BinTableHDU:
     return table_hdu(EXTNAME, [_column(name, *column) for name, column in columns.items()], meta)
 
@@ -210,10 +159,7 @@ def _column(name: str, values: npt.NDArray[Any], unit: str) -> fits.Column:
     return fits.Column(name, format=f"{int(np.prod(values.shape[1:]))}{code}", unit=unit or None, dim=dim, array=values)
 
 
-def _ecsv_content(columns: Columns, meta: Mapping[str, Any]) -> bytes:
-    table = tables.Table({name: values for name, (values, _) in columns.items()}, meta=dict(meta))
-    for name, (_, unit) in columns.items():
-        table[name].unit = unit or None
+def _ecsv_content(table: tables.Table) -> bytes:
     text = io.StringIO()
     table.write(text, format="ascii.ecsv")
     return text.getvalue().encode()
