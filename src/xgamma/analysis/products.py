@@ -58,7 +58,7 @@ def model_key(models: Models) -> str:
 def fit_key(seen: str, models: Models, settings: FitSettings) -> str:
     """Return the key of a fit: what it sees, the models with their start values, how it runs."""
     request = {"step": FIT, "version": FIT_VERSION, "datasets": seen, "models": model_key(models)}
-    return digest(request | {"settings": dataclasses.asdict(settings)})
+    return digest(request | {"settings": settings.document(len(models.parameters.free_parameters))})
 
 
 def fitted(
@@ -73,7 +73,8 @@ def fitted(
     """
     key, start = fit_key(seen, models, settings), models.to_yaml(full_output=True)
     if store.has(FIT, key):
-        return _restored(store.get_valid(FIT, key), models), key, True
+        method = settings.method_for(len(models.parameters.free_parameters))
+        return _restored(store.get_valid(FIT, key), models, method), key, True
     result = fit(inputs, models, settings)
     texts = {"models": models.to_yaml()}
     store.put(FIT, key, {"": _fit_dataset(result, models)}, {"models": start}, inputs=[seen], texts=texts)
@@ -103,7 +104,7 @@ def _fit_dataset(result: FitResult, models: Models) -> xr.Dataset:
     return xr.Dataset(variables, {"parameter": (("parameter",), np.array(models.parameters_unique_names))}, attrs)
 
 
-def _restored(stored: xr.Dataset, models: Models) -> FitResult:
+def _restored(stored: xr.Dataset, models: Models, method: str) -> FitResult:
     for parameter, value in zip(models.parameters, stored["value"].values.tolist(), strict=True):
         parameter.value = value
     models.covariance = stored["covariance"].values
@@ -113,7 +114,7 @@ def _restored(stored: xr.Dataset, models: Models) -> FitResult:
     copies = Parameters([parameter.copy() for parameter in models.parameters])
     total = float(attrs["total_stat"])
     result = FitResult(
-        OptimizeResult(copies, attrs["success"], attrs["message"], attrs["nfev"], total, models),
+        OptimizeResult(copies, attrs["success"], attrs["message"], attrs["nfev"], total, models, method=method),
         CovarianceResult(stored["free_covariance"].values, attrs["covariance_success"], attrs["covariance_message"]),
     )
     warn_of(result)
