@@ -127,6 +127,13 @@ def wstat_curvature(n_on: Array, n_off: Array, alpha: Array, mu_sig: Array) -> F
         return np.asarray(np.where(n + m > 0, 2.0 / variance, 0.0))
 
 
+def wstat_information(n_on: Array, n_off: Array, alpha: Array, mu_sig: Array) -> FloatArray:
+    """Return the second derivative of wstat in mu_sig that is expected for counts as the model predicts them."""
+    a = np.asarray(alpha, dtype=float)
+    on, off = _means(*_floats(n_on, n_off, alpha, mu_sig))
+    return np.asarray(2.0 / np.maximum(on + a**2 * off, FLOOR))
+
+
 def chi2(value: Array, model: Array, error: Array) -> FloatArray:
     """Return ``((value - model) / error)**2``."""
     values, models, errors = _floats(value, model, error)
@@ -168,6 +175,10 @@ class CashCounts:
         """Return the second derivative in the signal."""
         return cash_curvature(self.counts, self.background + mu_sig)
 
+    def information(self, mu_sig: FloatArray) -> FloatArray:
+        """Return the expectation of the second derivative for the predicted counts."""
+        return 2.0 / np.maximum(self.background + mu_sig, FLOOR)
+
     def predicted_background(self, mu_sig: FloatArray) -> FloatArray:
         """Return the background counts beside the signal."""
         return self.background + 0.0 * np.asarray(mu_sig, dtype=float)
@@ -201,12 +212,19 @@ class WstatCounts:
         return np.where(self.alpha > 0, wstat(self.counts, self.counts_off, self.alpha, mu_sig), 0.0)
 
     def gradient(self, mu_sig: FloatArray) -> FloatArray:
-        """Return the derivative in the signal."""
-        return wstat_gradient(self.counts, self.counts_off, self.alpha, mu_sig)
+        """Return the derivative in the signal, 0 where alpha is 0 or unknown."""
+        slope = wstat_gradient(self.counts, self.counts_off, self.alpha, mu_sig)
+        return np.where(self.alpha > 0, slope, 0.0)
 
     def curvature(self, mu_sig: FloatArray) -> FloatArray:
-        """Return the second derivative in the signal."""
-        return wstat_curvature(self.counts, self.counts_off, self.alpha, mu_sig)
+        """Return the second derivative in the signal, 0 where alpha is 0 or unknown."""
+        curvature = wstat_curvature(self.counts, self.counts_off, self.alpha, mu_sig)
+        return np.where(self.alpha > 0, curvature, 0.0)
+
+    def information(self, mu_sig: FloatArray) -> FloatArray:
+        """Return the expectation of the second derivative for the predicted counts, 0 where alpha is 0 or unknown."""
+        information = wstat_information(self.counts, self.counts_off, self.alpha, mu_sig)
+        return np.where(self.alpha > 0, information, 0.0)
 
     def predicted_background(self, mu_sig: FloatArray) -> FloatArray:
         """Return the profiled background of the on region, 0 where alpha is 0 or unknown."""
@@ -250,6 +268,10 @@ class MeasuredValues:
     def curvature(self, model: FloatArray) -> FloatArray:
         """Return the second derivative in the prediction."""
         return np.asarray(2.0 / self.errors**2 + 0.0 * np.asarray(model))
+
+    def information(self, model: FloatArray) -> FloatArray:
+        """Return the second derivative in the prediction."""
+        return self.curvature(model)
 
 
 def select_bins(data: Any, bins: npt.NDArray[Any]) -> Any:

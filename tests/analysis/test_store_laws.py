@@ -114,6 +114,20 @@ def test_the_same_config_a_second_time_computes_nothing_and_logs_it(tiny_release
     assert str(first.fit_result) == str(second.fit_result)
 
 
+def test_a_stored_fit_by_migrad_is_found_where_the_method_is_not_chosen(tiny_release, tmp_path, forbid, monkeypatch):
+    config = config_of(tiny_release, tmp_path / "store")
+    analysis = whole(config)
+    products, counts = digests(tmp_path / "store"), (analysis.fit_result.nfev, analysis.fit_result.total_stat)
+    assert analysis.fit_result.optimize_result.method == "migrad"
+    # As if these were many parameters, which are fitted in another way now.
+    monkeypatch.setattr("xgamma.fit.problem.FEW", 0)
+    forbid()
+    again = whole(config)
+    assert (again.fit_result.nfev, again.fit_result.total_stat) == counts
+    assert again.fit_result.optimize_result.method == "migrad"
+    assert digests(tmp_path / "store") == products
+
+
 def test_a_store_in_memory_finds_what_it_holds(tiny_release, forbid, logged):
     store = Store("memory://laws")
     config = config_of(tiny_release, store.url)

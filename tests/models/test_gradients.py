@@ -44,8 +44,8 @@ def power_law(**values):
     return powerlaws.PowerLawSpectralModel(**({"index": 2.3, "amplitude": AMPLITUDE} | values))
 
 
-def piecewise():
-    return templates.PiecewiseNormSpectralModel([0.5, 3.0, 20.0] * u.TeV, norms=[0.8, 1.3, 0.7])
+def piecewise(interp="log"):
+    return templates.PiecewiseNormSpectralModel([0.5, 3.0, 20.0] * u.TeV, norms=[0.8, 1.3, 0.7], interp=interp)
 
 
 SPECTRA = {
@@ -75,6 +75,7 @@ SPECTRA = {
     "lp-norm": lambda: cutoffs.LogParabolaNormSpectralModel(norm=0.7, alpha=0.1, beta=0.05),
     "meyer": crab.MeyerCrabSpectralModel,
     "piecewise": piecewise,
+    "piecewise, linear": lambda: piecewise("lin"),
     "sum": lambda: power_law() + cutoffs.LogParabolaSpectralModel(amplitude=AMPLITUDE, beta=0.2),
     "difference": lambda: power_law() - power_law(index=2.1, amplitude="1e-12 cm-2 s-1 TeV-1"),
     "product": lambda: power_law() * piecewise() * powerlaws.PowerLawNormSpectralModel(),

@@ -13,10 +13,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from iminuit import Minuit
 
 from xgamma.axes import FloatArray
 from xgamma.fit.problem import Problem
+from xgamma.fit.search import Search
 from xgamma.models.parameters import Parameter
 
 BELIEVED = (0.3, 3.0)
@@ -69,22 +69,22 @@ class Ending:
     sentences: tuple[str, ...]
 
 
-def ending(problem: Problem, minuit: Minuit) -> Ending:
-    """Return what is known at MIGRAD's minimum; parameters at a limit are fixed there and the others fitted again."""
-    return told_errors(problem, minuit, _pinned(problem, minuit))
+def ending(problem: Problem, search: Search) -> Ending:
+    """Return what is known at a minimum; parameters at a limit are fixed there and the others fitted again."""
+    return told_errors(problem, search, _pinned(problem, search))
 
 
-def told_errors(problem: Problem, minuit: Minuit, limits: dict[int, Limit] | None = None) -> Ending:
+def told_errors(problem: Problem, search: Search, limits: dict[int, Limit] | None = None) -> Ending:
     """Return the errors at the present values as far as the statistic tells them; ``limits`` are parameters at one."""
     limits = limits or {}
-    matrix = free_covariance(problem, minuit, limits)
-    doubtful = _doubtful(problem, minuit, matrix, limits)
+    matrix = free_covariance(problem, search, limits)
+    doubtful = _doubtful(problem, search, matrix, limits)
     if doubtful:
-        matrix, doubtful = _by_hesse(problem, minuit, matrix, limits)
+        matrix, doubtful = _by_hesse(problem, search, matrix, limits)
     sentences = []
     for place in (*limits, *doubtful):
         limit = limits.get(place)
-        error = math.nan if limit and not limit.is_least else risen_error(problem, minuit, place)
+        error = math.nan if limit and not limit.is_least else risen_error(problem, search, place)
         matrix[place, :] = matrix[:, place] = 0.0
         matrix[place, place] = error**2
         sentences.append(
@@ -96,28 +96,28 @@ def told_errors(problem: Problem, minuit: Minuit, limits: dict[int, Limit] | Non
 # --- limits
 
 
-def _pinned(problem: Problem, minuit: Minuit) -> dict[int, Limit]:
+def _pinned(problem: Problem, search: Search) -> dict[int, Limit]:
     found: dict[int, Limit] = {}
     while problem.is_bounded and len(found) < len(problem.parameters):
-        more = _at_limits(problem, minuit, set(found))
+        more = _at_limits(problem, search, set(found))
         if not more:
             break
         found |= more
         for place, limit in more.items():
-            minuit.values[place], minuit.fixed[place] = limit.value, True
+            search.fix(place, limit.value)
         if len(found) < len(problem.parameters):
-            minuit.migrad()
+            search.minimise()
     return found
 
 
-def _at_limits(problem: Problem, minuit: Minuit, without: set[int]) -> dict[int, Limit]:
+def _at_limits(problem: Problem, search: Search, without: set[int]) -> dict[int, Limit]:
     """Return the parameters for which the limit itself is as good as where they ended, and not what lies inwards."""
-    best = np.array(minuit.values)
+    best = search.values
     bounded = [
         (place, Limit(side, value))
-        for place, pair in enumerate(minuit.limits)
+        for place, pair in enumerate(zip(*problem.bounds, strict=True))
         for side, value in zip(("min", "max"), pair, strict=True)
-        if place not in without and math.isfinite(value) and _is_near(minuit, place, value)
+        if place not in without and math.isfinite(value) and _is_near(search, place, value)
     ]
     found: dict[int, Limit] = {}
     for place, limit in bounded:
@@ -129,8 +129,8 @@ def _at_limits(problem: Problem, minuit: Minuit, without: set[int]) -> dict[int,
     return found
 
 
-def _is_near(minuit: Minuit, place: int, limit: float) -> bool:
-    distance, error = abs(minuit.values[place] - limit), minuit.errors[place]
+def _is_near(search: Search, place: int, limit: float) -> bool:
+    distance, error = abs(search.values[place] - limit), search.errors[place]
     return bool(distance <= NEAR * error or distance <= INWARDS * max(abs(limit), 1.0))
 
 
@@ -143,20 +143,20 @@ def _moved(values: FloatArray, place: int, value: float) -> FloatArray:
 # --- errors
 
 
-def free_covariance(problem: Problem, minuit: Minuit, limits: dict[int, Limit]) -> FloatArray:
-    """Return MIGRAD's covariance in factors: NaN where there is none, and on the diagonal of parameters at a limit."""
+def free_covariance(problem: Problem, search: Search, limits: dict[int, Limit]) -> FloatArray:
+    """Return the covariance in factors: NaN where there is none, and on the diagonal of parameters at a limit."""
     size = len(problem.parameters)
-    if minuit.covariance is None or len(limits) == size:
+    matrix = search.covariance
+    if matrix is None or len(limits) == size:
         return np.full((size, size), np.nan) if not limits else np.diag(np.full(size, np.nan))
-    matrix = np.array(minuit.covariance, dtype=float)
     for place in limits:
         matrix[place, :] = matrix[:, place] = 0.0
         matrix[place, place] = np.nan
     return matrix
 
 
-def _doubtful(problem: Problem, minuit: Minuit, matrix: FloatArray, limits: dict[int, Limit]) -> list[int]:
-    best, total = np.array(minuit.values), problem.least(minuit)
+def _doubtful(problem: Problem, search: Search, matrix: FloatArray, limits: dict[int, Limit]) -> list[int]:
+    best, total = search.values, search.total
     free = [place for place in range(len(best)) if place not in limits]
     return [place for place in free if not _is_believed(problem, best, total, _direction(matrix, place))]
 
@@ -180,49 +180,49 @@ def _is_believed(problem: Problem, best: FloatArray, total: float, step: FloatAr
 
 
 def _by_hesse(
-    problem: Problem, minuit: Minuit, matrix: FloatArray, limits: dict[int, Limit]
+    problem: Problem, search: Search, matrix: FloatArray, limits: dict[int, Limit]
 ) -> tuple[FloatArray, list[int]]:
     """Return the covariance by second derivatives at the minimum, and whose errors it does not tell either."""
     try:
-        minuit.hesse()
+        search.hesse()
     except RuntimeError:
-        return matrix, _doubtful(problem, minuit, matrix, limits)
-    again = free_covariance(problem, minuit, limits)
-    return again, _doubtful(problem, minuit, again, limits)
+        return matrix, _doubtful(problem, search, matrix, limits)
+    again = free_covariance(problem, search, limits)
+    return again, _doubtful(problem, search, again, limits)
 
 
-def risen_error(problem: Problem, minuit: Minuit, place: int) -> float:
+def risen_error(problem: Problem, search: Search, place: int) -> float:
     """Return how far from a minimum the statistic, with the others fitted, has risen by 1, in factors.
 
     Half of both sides together, or one of them where the other ends at a limit before. NaN where it does not rise so
     far, where the others follow so that it need not, and where there is no minimum.
     """
     # At a kink of one parameter MIGRAD may doubt a minimum that is one.
-    if not minuit.valid and len(problem.parameters) > 1:
+    if not search.is_valid and len(problem.parameters) > 1:
         return math.nan
-    alone = _half_width(minuit, place, risen_sides(problem, minuit, place, others_follow=False))
+    alone = _half_width(problem, place, risen_sides(problem, search, place, others_follow=False))
     if len(problem.parameters) == 1:
         return alone
     # Second derivatives give less than the parameter alone at a kink, and more where others can stand for it.
-    if not minuit.errors[place] < KINK * alone:
+    if not search.errors[place] < KINK * alone:
         return math.nan
-    return _half_width(minuit, place, risen_sides(problem, minuit, place))
+    return _half_width(problem, place, risen_sides(problem, search, place))
 
 
 def risen_sides(
-    problem: Problem, minuit: Minuit, place: int, level: float = 1.0, others_follow: bool = True
+    problem: Problem, search: Search, place: int, level: float = 1.0, others_follow: bool = True
 ) -> tuple[float, float]:
     """Return how far below and above the present value the statistic has risen by ``level``, in factors.
 
     With ``others_follow`` the other free parameters are fitted. NaN where a limit, or the end of the search, is before.
     """
-    best = np.array(minuit.values)
+    best = search.values
     total = problem(best)
     others_follow = others_follow and len(best) > 1
     stat = _profile if others_follow else _alone
-    error = minuit.errors[place]
+    error = search.errors[place]
     start = min(max(error, LEAST), 1.0) if math.isfinite(error) else INWARDS
-    low, high = minuit.limits[place]
+    low, high = (bounds[place] for bounds in problem.bounds)
     farthest = FAR if others_follow else FARTHEST
 
     def rise(side: float, distance: float) -> float:
@@ -233,10 +233,11 @@ def risen_sides(
     return down, up
 
 
-def _half_width(minuit: Minuit, place: int, sides: tuple[float, float]) -> float:
+def _half_width(problem: Problem, place: int, sides: tuple[float, float]) -> float:
     """Return half of both sides; one alone where the other ends at a limit, NaN where it ends nowhere."""
     known = [one for one in sides if math.isfinite(one)]
-    endless = [math.isnan(one) and math.isinf(limit) for one, limit in zip(sides, minuit.limits[place], strict=True)]
+    limits = [bounds[place] for bounds in problem.bounds]
+    endless = [math.isnan(one) and math.isinf(limit) for one, limit in zip(sides, limits, strict=True)]
     return math.nan if any(endless) or not known else sum(known) / len(known)
 
 

@@ -15,19 +15,21 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from iminuit import Minuit
 
 from xgamma.axes import FloatArray
 from xgamma.fit.ending import Ending, ending, risen_sides, told_errors
 from xgamma.fit.inputs import Inputs, normalize_inputs, validate_datasets_names
 from xgamma.fit.problem import FitSettings, Problem, name_of
 from xgamma.fit.result import CovarianceResult, FitResult, OptimizeResult
+from xgamma.fit.search import Search
 from xgamma.fit.statistic import Statistic, free_parameters
 from xgamma.models.models import Models, SkyModel
 from xgamma.models.parameters import Parameter, Parameters
 
 log = logging.getLogger("xgamma.fit")
 
+BY_MIGRAD = FitSettings(method="migrad")
+"""What MINOS and contours begin with."""
 OPTIMIZED, HESSE = "Optimization terminated successfully.", "Hesse terminated successfully."
 
 
@@ -54,11 +56,11 @@ def fit(inputs: Inputs, models: Models, settings: FitSettings | None = None) -> 
     given = normalize_inputs(inputs)
     validate_datasets_names(models, given)
     problem = Problem(Statistic(given, models), settings or FitSettings())
-    minuit = problem.minuit()
-    minuit.migrad()
-    end = ending(problem, minuit)
-    optimum = _optimum(problem, minuit, models)
-    problem.parameters.value = np.array(minuit.values) * problem.scales
+    search = Search(problem)
+    search.minimise()
+    end = ending(problem, search)
+    optimum = _optimum(problem, search, models)
+    problem.parameters.value = search.values * problem.scales
     result = FitResult(optimum, _set_covariance(problem, end, models))
     warn_of(result)
     # The report holds the numbers of this fit, whatever happens to the models later.
@@ -74,22 +76,11 @@ def warn_of(result: FitResult) -> None:
         log.warning("The fit converged, its errors are not all there: %s", result.covariance_result.message)
 
 
-def _optimum(problem: Problem, minuit: Minuit, models: Models) -> OptimizeResult:
-    total = problem.least(minuit)
-    success = bool(minuit.valid and math.isfinite(total))
-    message = OPTIMIZED if success else f"Optimization failed.{_reason(minuit)}"
-    return OptimizeResult(problem.parameters, success, message, int(minuit.nfcn), total, models)
-
-
-def _reason(minuit: Minuit) -> str:
-    state: Any = minuit.fmin
-    reasons = {
-        " The limit of calls was reached.": state.has_reached_call_limit,
-        " The estimated distance to the minimum is too large.": state.is_above_max_edm,
-        " The covariance is not positive definite.": not state.has_posdef_covar,
-        " A parameter is at its limit.": state.has_parameters_at_limit,
-    }
-    return "".join(text for text, holds in reasons.items() if holds)
+def _optimum(problem: Problem, search: Search, models: Models) -> OptimizeResult:
+    total = search.total
+    success = bool(search.is_valid and math.isfinite(total))
+    message = OPTIMIZED if success else f"Optimization failed.{search.reason}"
+    return OptimizeResult(problem.parameters, success, message, search.calls, total, models, method=search.method)
 
 
 def _set_covariance(problem: Problem, end: Ending, models: Models) -> CovarianceResult:
@@ -106,9 +97,9 @@ def _set_covariance(problem: Problem, end: Ending, models: Models) -> Covariance
 def covariance(inputs: Inputs, models: Models, settings: FitSettings | None = None) -> CovarianceResult:
     """Return the covariance at the present values of the models by HESSE, and set it on them."""
     problem = Problem(Statistic(inputs, models), settings or FitSettings())
-    minuit = problem.minuit()
-    minuit.hesse()
-    return _set_covariance(problem, told_errors(problem, minuit), models)
+    search = Search(problem)
+    search.hesse()
+    return _set_covariance(problem, told_errors(problem, search), models)
 
 
 # --- around the minimum
@@ -143,26 +134,26 @@ def confidence(
     on which a limit of the parameter comes before the crossing is NaN, and the message says it.
     """
     chosen = find_parameter(models, parameter)
-    problem = Problem(Statistic(inputs, models, None if reoptimize else [chosen]), FitSettings())
-    place = problem.parameters.index(chosen)
-    minuit = problem.minuit()
-    minuit.migrad()
-    return _minos(problem, minuit, place, sigma) | {"nfev": int(minuit.nfcn)}
+    problem = Problem(Statistic(inputs, models, None if reoptimize else [chosen]), BY_MIGRAD)
+    search = Search(problem)
+    search.minimise()
+    return _minos(problem, search, problem.parameters.index(chosen), sigma) | {"nfev": search.calls}
 
 
-def _minos(problem: Problem, minuit: Minuit, place: int, sigma: float) -> dict[str, Any]:
+def _minos(problem: Problem, search: Search, place: int, sigma: float) -> dict[str, Any]:
     """Return the crossings by MINOS or, at a limit or a kink, where it ends, by a search on each side."""
     size, message = problem.scales[place], "Minos terminated successfully."
     try:
-        minuit.minos(place, cl=_level(sigma))
-        found = minuit.merrors[place]
+        search.minuit.minos(place, cl=_level(sigma))
+        found = search.minuit.merrors[place]
         at_limit = (found.at_lower_limit, found.at_upper_limit)
         down, up, is_valid = -found.lower, found.upper, found.is_valid
     except RuntimeError:
         at_limit, is_valid = (False, False), False
     if not is_valid or any(at_limit):
-        down, up = risen_sides(problem, minuit, place, sigma**2)
-        ends = [name for name, limit, one in zip(("min", "max"), minuit.limits[place], (down, up), strict=True)
+        down, up = risen_sides(problem, search, place, sigma**2)
+        limits = [bounds[place] for bounds in problem.bounds]
+        ends = [name for name, limit, one in zip(("min", "max"), limits, (down, up), strict=True)
                 if math.isnan(one) and math.isfinite(limit)]  # fmt: skip
         is_valid = math.isfinite(down) or math.isfinite(up)
         message = "The statistic was searched on both sides." if is_valid else "Minos failed."
@@ -198,15 +189,16 @@ def stat_profile(
 def _fitted_again(statistic: Statistic, positions: FloatArray) -> list[float]:
     """Return the statistic at values of its first parameter, the others fitted, each from where the last one ended."""
     problem = Problem(statistic, FitSettings())
+    # A profile may go beyond the limits of its parameter.
+    problem.limits[0] = None, None
     best, stats = problem.start, []
     for value in positions / problem.scales[0]:
-        minuit = problem.minuit(np.array([value, *best[1:]]))
-        # A profile may go beyond the limits of its parameter.
-        minuit.limits[0], minuit.fixed[0] = None, True
-        minuit.migrad()
-        if not minuit.valid:
-            log.warning("A point of the profile did not converge.%s", _reason(minuit))
-        best = np.array(minuit.values)
+        search = Search(problem, np.array([value, *best[1:]]))
+        search.fix(0, value)
+        search.minimise()
+        if not search.is_valid:
+            log.warning("A point of the profile did not converge.%s", search.reason)
+        best = search.values
         stats.append(problem(best))
     return stats
 
@@ -223,11 +215,11 @@ def stat_contour(
 
     The keys are ``x``, ``y`` (each closed, shape (numpoints + 1,)) and ``success``.
     """
-    problem = Problem(Statistic(inputs, models), FitSettings())
+    problem = Problem(Statistic(inputs, models), BY_MIGRAD)
     places = [problem.parameters.index(find_parameter(models, one)) for one in (x, y)]
-    minuit = problem.minuit()
-    minuit.migrad()
+    search = Search(problem)
+    search.minimise()
     # Minuit's level is that of both parameters together: of chi2 with two degrees of freedom.
-    points = np.asarray(minuit.mncontour(*places, cl=-math.expm1(-0.5 * sigma**2), size=numpoints))
+    points = np.asarray(search.minuit.mncontour(*places, cl=-math.expm1(-0.5 * sigma**2), size=numpoints))
     points = points * problem.scales[places]
     return {"x": points[:, 0], "y": points[:, 1], "success": len(points) > 0}

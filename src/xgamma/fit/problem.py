@@ -15,19 +15,55 @@ import numpy as np
 from iminuit import Minuit
 
 from xgamma.axes import FloatArray
-from xgamma.errors import ConfigError, FitError
+from xgamma.errors import ConfigError, FitError, did_you_mean
 from xgamma.fit.statistic import Statistic
 from xgamma.models.models import SkyModel
 from xgamma.models.parameters import Parameter, Parameters
 
+METHODS = ("auto", "migrad", "scoring")
+FEW = 3
+"""The number of free parameters up to which ``auto`` is ``migrad``: see decision 16."""
+
 
 @dataclass(frozen=True)
 class FitSettings:
-    """Tolerance (of the estimated distance to the minimum, 0.1 = 2e-4 in the statistic), strategy and printing."""
+    """How a fit runs.
+
+    Parameters
+    ----------
+    tol
+        Tolerance of the estimated distance to the minimum; 0.1 is 2e-4 in the statistic.
+    strategy, print_level
+        Those of MIGRAD.
+    method
+        ``migrad``; ``scoring``, Fisher scoring by derivatives, with MIGRAD where that ends in no minimum; or ``auto``,
+        the second for more than three free parameters.
+
+    Raises
+    ------
+    ConfigError
+        For another method.
+    """
 
     tol: float = 0.1
     strategy: int = 1
     print_level: int = 0
+    method: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ConfigError(f"Fit: there is no method {self.method!r}.{did_you_mean(str(self.method), METHODS)}")
+
+    def method_for(self, free: int) -> str:
+        """Return the method for a number of free parameters: ``migrad`` or ``scoring``."""
+        if self.method == "auto":
+            return "scoring" if free > FEW else "migrad"
+        return self.method
+
+    def document(self, free: int) -> dict[str, Any]:
+        """Return what of the settings decides the numbers of a fit with some free parameters."""
+        settings = {"tol": self.tol, "strategy": self.strategy, "print_level": self.print_level}
+        return settings if self.method_for(free) == "migrad" else settings | {"method": "scoring"}
 
 
 def validate_fittable(free: int, bins: int) -> None:
@@ -66,6 +102,7 @@ class Problem:
         validate_fittable(len(self.parameters), statistic.n_bins)
         self.scales = np.array([scale(parameter) for parameter in self.parameters])
         self.start: FloatArray = statistic.start / self.scales
+        self.limits = [limits(one, size) for one, size in zip(self.parameters, self.scales, strict=True)]
         self._last = b"", math.inf
         # MIGRAD's goal for the estimated distance to the minimum.
         self.goal = 0.002 * self.settings.tol
@@ -88,15 +125,38 @@ class Problem:
         self._last = point, total
         return total
 
+    def derivatives(self, factors: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the derivatives in the factors, shape (parameter,), and Fisher's information."""
+        gradient, information = self.statistic.derivatives(factors * self.scales)
+        return gradient * self.scales, information * np.outer(self.scales, self.scales)
+
+    def hessian(self, factors: FloatArray, steps: FloatArray) -> FloatArray:
+        """Return the second derivatives in the factors; see ``Statistic.hessian``."""
+        hessian = self.statistic.hessian(factors * self.scales, steps * self.scales)
+        return hessian * np.outer(self.scales, self.scales)
+
+    @property
+    def bounds(self) -> tuple[FloatArray, FloatArray]:
+        """The limits in factors, infinite where there is none, shape (parameter,) each."""
+        low = [-math.inf if one is None else one for one, _ in self.limits]
+        return np.array(low), np.array([math.inf if one is None else one for _, one in self.limits])
+
+    @property
+    def norms(self) -> list[int]:
+        """The places of norms of models that have other free parameters of their own, which mean nothing at norm 0."""
+        held = [{id(parameter) for parameter in model.parameters} for model in self.statistic.models]
+        places: list[int] = []
+        for own in held:
+            inside = [place for place, one in enumerate(self.parameters) if id(one) in own]
+            alone = [place for place in inside if sum(id(self.parameters[place]) in other for other in held) == 1]
+            if any(not self.parameters[place].is_norm for place in alone):
+                places += [place for place in inside if self.parameters[place].is_norm]
+        return places
+
     @property
     def is_bounded(self) -> bool:
         """Whether a parameter has a limit."""
-        return any(math.isfinite(limit) for one in self.parameters for limit in (one.min, one.max))
-
-    def least(self, minuit: Minuit) -> float:
-        """Return the statistic where MIGRAD ended, which knows it; beside limits it computes with rounded values."""
-        known = minuit.fval
-        return self(np.array(minuit.values)) if known is None or self.is_bounded else known
+        return bool(np.isfinite(self.bounds).any())
 
     def minuit(self, start: FloatArray | None = None) -> Minuit:
         """Return MIGRAD's state at some factors, by default those of the present values.
@@ -104,12 +164,13 @@ class Problem:
         Raises ``FitError`` when the statistic is no number there.
         """
         start = self.start if start is None else start
-        function: Any = self
+        # MIGRAD would take methods of an object for its derivatives.
+        function: Any = self.__call__
         minuit = Minuit(function, start, name=[f"p{number}" for number in range(len(start))])
         minuit.errordef, minuit.tol = 1.0, self.settings.tol
         minuit.strategy, minuit.print_level = self.settings.strategy, self.settings.print_level
         minuit.errors = [step(parameter, size) for parameter, size in zip(self.parameters, self.scales, strict=True)]
-        minuit.limits = [limits(parameter, size) for parameter, size in zip(self.parameters, self.scales, strict=True)]
+        minuit.limits = self.limits
         if not math.isfinite(self(start)):
             validate_start(Parameters(p for model in self.statistic.models for p in model.parameters))
             raise _no_start(self.parameters)

@@ -61,6 +61,24 @@ class Statistic:
         plain = self._normalize(values)
         return float(sum(term.stat(plain).sum() for term in self.terms))
 
+    def derivatives(self, values: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+        """Return the derivatives of the total, shape (value,), and Fisher's information: the second ones expected."""
+        plain = self._normalize(values)
+        gradient, information = np.zeros(len(plain)), np.zeros((len(plain), len(plain)))
+        for term in self.terms:
+            slopes, expected = term.derivatives(plain)
+            gradient, information = gradient + slopes, information + expected
+        return gradient, information
+
+    def hessian(self, values: npt.ArrayLike, steps: npt.ArrayLike) -> FloatArray:
+        """Return the second derivatives of the total, shape (value, value).
+
+        ``steps`` are short beside the errors of the values: the derivatives of spectra change in them.
+        """
+        plain, short = self._normalize(values), self._normalize(steps)
+        size = len(plain)
+        return sum((term.hessian(plain, short) for term in self.terms), np.zeros((size, size)))
+
     def _normalize(self, values: npt.ArrayLike) -> Values:
         plain: list[float] = np.asarray(values, dtype=float).tolist()
         if len(plain) != len(self.parameters):

@@ -37,6 +37,12 @@ class Term(Protocol):
     def stat(self, values: Values) -> FloatArray:
         """Return the elements of the sum."""
 
+    def derivatives(self, values: Values) -> tuple[FloatArray, FloatArray]:
+        """Return the derivatives of the sum in the values, and the second ones that are expected for the model."""
+
+    def hessian(self, values: Values, steps: Values) -> FloatArray:
+        """Return the second derivatives of the sum; ``steps`` are short beside the errors of the values."""
+
 
 class Signal:
     """What one model predicts for the bins of a term, as a function of the arguments of a statistic.
@@ -47,14 +53,23 @@ class Signal:
         The model.
     predict
         Values of the model's spectrum to the prediction of each bin.
+    slopes
+        The same, and places of parameters, to derivatives of the spectrum in nodes, shape (parameter, node).
+    matrix
+        Shape (bin, node): what the nodes add to each bin. ``None`` where each bin is a node.
     arguments
         The parameters that the arguments belong to; other parameters of the model keep the values they have now.
     """
 
     def __init__(
-        self, model: SkyModel, predict: Callable[[Values], FloatArray], arguments: Sequence[Parameter]
+        self,
+        model: SkyModel,
+        predict: Callable[[Values], FloatArray],
+        slopes: Callable[[Values, Sequence[int]], FloatArray],
+        matrix: FloatArray | None,
+        arguments: Sequence[Parameter],
     ) -> None:
-        self.model, self._predict = model, predict
+        self.model, self._predict, self._slopes, self._matrix = model, predict, slopes, matrix
         own = model.spectral_model.parameters
         numbers = {id(parameter): number for number, parameter in enumerate(arguments)}
         self._values = tuple(parameter.value for parameter in own)
@@ -75,6 +90,30 @@ class Signal:
             last = self._last = (own, self._predict(own))
         return last[1]
 
+    def _spectrum_gradient(self, values: Values) -> FloatArray:
+        """Return the derivatives of the spectrum in the arguments at its nodes, shape (argument, node)."""
+        found = self._slopes(self.own_values(values), [place for place, _ in self._places])
+        rows = np.zeros((len(values), found.shape[1]))
+        for row, (_, number) in zip(found, self._places, strict=True):
+            # A linked parameter stands at several places.
+            rows[number] += row
+        return rows
+
+    def gradient(self, values: Values) -> FloatArray:
+        """Return the derivatives of the prediction in the arguments, shape (argument, bin)."""
+        rows = self._spectrum_gradient(values)
+        return rows if self._matrix is None else rows @ self._matrix.T
+
+    def bent(self, values: Values, weights: FloatArray, steps: Values) -> FloatArray:
+        """Return the second derivatives of the weighted sum of the bins, shape (argument, argument)."""
+        nodes = weights if self._matrix is None else weights @ self._matrix
+        here, result = self._spectrum_gradient(values) @ nodes, np.zeros((len(values), len(values)))
+        for number in {number for _, number in self._places}:
+            moved = list(values)
+            moved[number] += steps[number]
+            result[number] = (self._spectrum_gradient(moved) @ nodes - here) / (moved[number] - values[number])
+        return 0.5 * (result + result.T)
+
 
 @dataclass(frozen=True)
 class BinsTerm:
@@ -92,6 +131,22 @@ class BinsTerm:
     def stat(self, values: Values) -> FloatArray:
         """Return the statistic of each bin."""
         return self.data.stat(self.prediction(values))
+
+    def _gradient(self, values: Values) -> FloatArray:
+        parts = [signal.gradient(values) for signal in self.signals]
+        return np.asarray(sum(parts[1:], parts[0]) if parts else np.zeros((len(values), *self.dataset.shape)))
+
+    def derivatives(self, values: Values) -> tuple[FloatArray, FloatArray]:
+        """Return the derivatives of the sum in the values, and Fisher's information: the expected second ones."""
+        prediction, rows = self.prediction(values), self._gradient(values)
+        return rows @ self.data.gradient(prediction), (rows * self.data.information(prediction)) @ rows.T
+
+    def hessian(self, values: Values, steps: Values) -> FloatArray:
+        """Return the second derivatives of the sum: by the curvature of the data, and by that of the spectra."""
+        prediction, rows = self.prediction(values), self._gradient(values)
+        slopes = self.data.gradient(prediction)
+        bent = sum((signal.bent(values, slopes, steps) for signal in self.signals), np.zeros((len(rows), len(rows))))
+        return np.asarray((rows * self.data.curvature(prediction)) @ rows.T + bent)
 
 
 @dataclass(frozen=True)
@@ -123,7 +178,10 @@ def _counts_term(group: Sequence[Numbered], models: Sequence[SkyModel], argument
     columns = [np.concatenate([getattr(one, column.name) for one in data]) for column in fields(data[0])]
     numbers = np.concatenate([start + np.arange(one.data.sizes["dataset"]) for one, start in group])
     folded = [folding.fold(model) for model in selected_models(models, folding.names)]
-    signals = tuple(Signal(one.model, one, arguments) for one in folded)
+    signals = tuple(
+        Signal(one.model, one, partial(one.model.spectral_model.flux_gradient, one.edges), one.matrix, arguments)
+        for one in folded
+    )
     return CountsTerm(type(data[0])(*columns), signals, numbers[folding.dataset], folding)
 
 
@@ -137,5 +195,9 @@ def _points_term(given: FitInput, number: int, models: Sequence[SkyModel], argum
         raise ConfigError("Fitting flux points expects a model that contributes to them; set one.")
     reference, energy = ds["ref_dnde"].values[used], ds["energy"].values[used]
     data = MeasuredValues(ds["norm"].values[used] * reference, ds["norm_err"].values[used] * np.abs(reference))
-    signals = tuple(Signal(model, partial(model.spectral_model.dnde, energy), arguments) for model in chosen)
+    spectra = [(model, model.spectral_model) for model in chosen]
+    signals = tuple(
+        Signal(model, partial(one.dnde, energy), partial(one.dnde_gradient, energy), None, arguments)
+        for model, one in spectra
+    )
     return BinsTerm(data, signals, np.full(energy.shape, number))

@@ -60,7 +60,19 @@ def model_key(models: Models) -> str:
 def fit_key(seen: str, models: Models, settings: FitSettings) -> str:
     """Return the key of a fit: what it sees, the models with their start values, how it runs."""
     request = {"step": FIT, "version": FIT_VERSION, "datasets": seen, "models": model_key(models)}
-    return digest(request | {"settings": dataclasses.asdict(settings)})
+    return digest(request | {"settings": settings.document(len(models.parameters.free_parameters))})
+
+
+def _key_and_method(wanted: FitWanted, results: Results, datasets: Datasets, models: Models) -> tuple[str, str]:
+    """Return the key of a fit and how the minimum is found.
+
+    Where the method is for xgamma to choose, a fit by MIGRAD that the store holds is taken: it is of the same minimum.
+    """
+    seen, settings = seen_by(results, datasets), wanted.settings
+    chosen = settings.method_for(len(models.parameters.free_parameters))
+    methods = dict.fromkeys([chosen, *(["migrad"] if settings.method == "auto" else [])])
+    keys = {method: fit_key(seen, models, dataclasses.replace(settings, method=method)) for method in methods}
+    return next(((key, method) for method, key in keys.items() if results.store.has(FIT, key)), (keys[chosen], chosen))
 
 
 def _fit_dataset(result: FitResult, models: Models) -> xr.Dataset:
@@ -86,7 +98,7 @@ def _fit_dataset(result: FitResult, models: Models) -> xr.Dataset:
     return xr.Dataset(variables, {"parameter": (("parameter",), np.array(models.parameters_unique_names))}, attrs)
 
 
-def _restored(stored: xr.Dataset, models: Models) -> FitResult:
+def _restored(stored: xr.Dataset, models: Models, method: str) -> FitResult:
     for parameter, value in zip(models.parameters, stored["value"].values.tolist(), strict=True):
         parameter.value = value
     models.covariance = stored["covariance"].values
@@ -96,7 +108,7 @@ def _restored(stored: xr.Dataset, models: Models) -> FitResult:
     copies = Parameters([parameter.copy() for parameter in models.parameters])
     total = float(attrs["total_stat"])
     result = FitResult(
-        OptimizeResult(copies, attrs["success"], attrs["message"], attrs["nfev"], total, models),
+        OptimizeResult(copies, attrs["success"], attrs["message"], attrs["nfev"], total, models, method=method),
         CovarianceResult(stored["free_covariance"].values, attrs["covariance_success"], attrs["covariance_message"]),
     )
     warn_of(result)
@@ -171,7 +183,7 @@ class FitStep(Step[FitWanted]):
         """Return whether the store holds this fit."""
         if results.datasets is None:
             return Finding.unknown(results.runs, results, cost_of_datasets(results))
-        key = _key(wanted, results, *_ready(wanted, results))
+        key, _ = _key_and_method(wanted, results, *_ready(wanted, results))
         if not results.store.has(FIT, key):
             ahead = replace(results, awaited="fit")
             return Finding(results.runs, "there is no such product in the store", ahead, key)
@@ -263,16 +275,13 @@ def _ready(wanted: FitWanted, results: Results) -> tuple[Datasets, Models]:
     return datasets, models
 
 
-def _key(wanted: FitWanted, results: Results, datasets: Datasets, models: Models) -> str:
-    return fit_key(seen_by(results, datasets), models, wanted.settings)
-
-
 def _fitted(wanted: FitWanted, results: Results, datasets: Datasets, models: Models) -> Product[FitResult]:
     """Fit the models, or set them to the fit of the same request that the store holds."""
     store, seen = results.store, seen_by(results, datasets)
-    key, start = fit_key(seen, models, wanted.settings), models.to_yaml(full_output=True)
+    key, method = _key_and_method(wanted, results, datasets, models)
+    start = models.to_yaml(full_output=True)
     if store.has(FIT, key):
-        return Product(_restored(store.get_valid(FIT, key), models), key, True)
+        return Product(_restored(store.get_valid(FIT, key), models, method), key, True)
     result = fit(datasets.fit_inputs(), models, wanted.settings)
     texts = {"models": models.to_yaml()}
     store.put(FIT, key, {"": _fit_dataset(result, models)}, {"models": start}, inputs=[seen], texts=texts)

@@ -98,8 +98,8 @@ class SpectralFunction(Component):
         known = self.log_gradient(energy, **dict(zip(self._order, values, strict=True)))
         rows = np.empty((len(wanted), *np.shape(energy)))
         for row, place in enumerate(wanted):
-            if self._ordered[place] is norm:
-                rows[row] = self._dnde(energy, [1.0 if number == place else one for number, one in enumerate(values)])
+            if self._ordered[place] is norm and values[place]:
+                rows[row] = dnde / values[place]
             elif self._order[place] in known:
                 rows[row] = dnde * known[self._order[place]]
             else:

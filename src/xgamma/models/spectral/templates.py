@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn, Self
@@ -155,6 +155,18 @@ class PiecewiseNormSpectralModel(SpectralModel):
         if self.interp == "lin":
             return np.asarray(np.interp(energy, self._linear_nodes, values))
         return from_log_values(np.interp(np.log(energy), self._log_nodes, log_values(np.asarray(values))))
+
+    def _dnde_gradient(
+        self, energy: FloatArray, values: list[float], wanted: Sequence[int]
+    ) -> tuple[FloatArray, FloatArray]:
+        dnde, is_linear = self._dnde(energy, values), self.interp == "lin"
+        at, nodes = (energy, self._linear_nodes) if is_linear else (np.log(energy), self._log_nodes)
+        shares = [np.interp(at, nodes, np.arange(nodes.size) == place) for place in wanted]
+        rows = np.reshape(shares, (len(wanted), *np.shape(energy)))
+        if is_linear:
+            return dnde, rows
+        norms = np.array([values[place] for place in wanted]).reshape(-1, *(1,) * np.ndim(energy))
+        return dnde, np.where(norms > 0, dnde * rows / norms, 0.0)
 
     def document(self, full_output: bool, labels: Mapping[int, str]) -> dict[str, Any]:
         """Return type, parameters and energies."""
