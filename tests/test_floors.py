@@ -1,8 +1,9 @@
-"""The house holds: imports go down or left, third-party libraries come in by their doors (docs/architecture.md)."""
+"""The tables of docs/architecture.md hold: floors, libraries, where things go, glossary."""
 
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import sys
 from collections.abc import Iterator
@@ -15,10 +16,10 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 SOURCE = REPOSITORY / "src"
 PAGE = REPOSITORY / "docs" / "architecture.md"
 PACKAGE = "xgamma"
-# The lazy view of the package and the run-time entry stand above the house.
-ROOF = {"xgamma", "xgamma.__main__"}
+# The package itself and the entry point may import everything.
+TOP = {"xgamma", "xgamma.__main__"}
 
-Place = tuple[int, int]
+Position = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -48,25 +49,25 @@ def names_in(cell: str) -> list[str]:
     return [name.rstrip("/").replace("/", ".") for name in re.findall(r"`([^`]+)`", cell)]
 
 
-def floors() -> dict[str, Place]:
-    """Return the floor and the place on it of each module or package of the table of floors."""
+def floors() -> dict[str, Position]:
+    """Return the floor of each module or package of the table of floors, and its position there."""
     return {
-        f"{PACKAGE}.{name}": (int(floor.split()[0]), place)
+        f"{PACKAGE}.{name}": (int(floor.split()[0]), position)
         for floor, modules, _ in table_after("## Floors")
-        for place, name in enumerate(names_in(modules))
+        for position, name in enumerate(names_in(modules))
     }
 
 
-def doors() -> dict[str, list[str]]:
+def libraries() -> dict[str, list[str]]:
     """Return for each third-party library the modules that may import it."""
-    return {names_in(library)[0]: names_in(modules) for library, modules, _ in table_after("## Doors")}
+    return {names_in(library)[0]: names_in(modules) for library, modules, _ in table_after("## Libraries")}
 
 
 def is_at_or_below(module: str, package: str) -> bool:
     return module == package or module.startswith(f"{package}.")
 
 
-def nearest(module: str, known: dict[str, Place]) -> str | None:
+def nearest(module: str, known: dict[str, Position]) -> str | None:
     return max((name for name in known if is_at_or_below(module, name)), key=len, default=None)
 
 
@@ -114,37 +115,45 @@ OWN = [one for one in IMPORTS if is_at_or_below(one.target, PACKAGE)]
 FOREIGN = [one for one in IMPORTS if not is_at_or_below(one.target, PACKAGE)]
 
 
-def test_every_module_has_a_place_in_the_table_of_floors():
-    homeless = [module for module in MODULES if module not in ROOF and nearest(module, floors()) is None]
-    assert not homeless, f"docs/architecture.md names no floor for {', '.join(homeless)}"
+def test_every_module_is_in_the_table_of_floors():
+    missing = [module for module in MODULES if module not in TOP and nearest(module, floors()) is None]
+    assert not missing, f"docs/architecture.md names no floor for {', '.join(missing)}"
 
 
-def test_every_place_in_the_table_of_floors_is_a_module():
+def test_every_entry_of_the_table_of_floors_is_a_module():
     empty = [name for name in floors() if not any(is_at_or_below(module, name) for module in MODULES)]
     assert not empty, f"docs/architecture.md names modules that do not exist: {', '.join(empty)}"
 
 
-def test_the_table_of_where_to_look_names_modules():
-    named = [names_in(cell)[0] for _, cell in table_after("## Where to look")]
-    lost = [name for name in named if not any(is_at_or_below(module, f"{PACKAGE}.{name}") for module in MODULES)]
-    assert named
-    assert not lost
+def test_where_things_go_names_modules_that_exist():
+    named = [name for _, where, _ in table_after("## Where things go") for name in names_in(where) if name.islower()]
+    missing = sorted(name for name in named if f"{PACKAGE}.{name}" not in MODULES)
+    assert not missing, f"docs/architecture.md names modules that do not exist: {', '.join(missing)}"
+
+
+def test_the_glossary_is_short_and_its_types_exist():
+    rows = table_after("## Glossary")
+    assert len({word for word, *_ in rows}) == len(rows) <= 25
+    for name in (name for *_, cell in rows for name in names_in(cell)):
+        module, _, attribute = name.rpartition(".")
+        path = "builtins" if not module else module if module == "xarray" else f"{PACKAGE}.{module}"
+        assert hasattr(importlib.import_module(path), attribute), name
 
 
 def test_imports_go_down_or_left():
-    places = floors()
+    positions = floors()
     wrong = []
     for one in OWN:
-        mine, other = nearest(one.module, places), nearest(one.target, places)
-        if one.module in ROOF or mine == other or one.target in ROOF:
+        mine, other = nearest(one.module, positions), nearest(one.target, positions)
+        if one.module in TOP or mine == other or one.target in TOP:
             continue
-        if mine is None or other is None or places[other] >= places[mine]:
-            wrong.append(f"{one} ({places.get(mine)} imports {places.get(other)})")
+        if mine is None or other is None or positions[other] >= positions[mine]:
+            wrong.append(f"{one} ({positions.get(mine)} imports {positions.get(other)})")
     assert not wrong, "imports that go up or right:\n" + "\n".join(wrong)
 
 
 def test_no_own_module_is_imported_inside_a_function():
-    inside = [str(one) for one in OWN if not one.own_level and one.module not in ROOF]
+    inside = [str(one) for one in OWN if not one.own_level and one.module not in TOP]
     assert not inside, "own imports inside functions:\n" + "\n".join(inside)
 
 
@@ -165,38 +174,38 @@ def test_modules_do_not_import_each_other_in_a_circle():
             visit(module, ())
 
 
-def test_every_third_party_library_comes_in_by_its_doors():
-    allowed = doors()
+def test_third_party_libraries_are_imported_only_where_the_table_allows():
+    allowed = libraries()
     wrong = []
     for one in FOREIGN:
         library = max((name for name in allowed if is_at_or_below(one.target, name)), key=len, default=None)
         if one.target.split(".")[0] in sys.stdlib_module_names:
             continue
         if library is None:
-            wrong.append(f"{one} (a library without a row in the table of doors)")
+            wrong.append(f"{one} (a library without a row in the table of libraries)")
         elif "*" not in allowed[library] and not any(
-            is_at_or_below(one.module, f"{PACKAGE}.{door}") for door in allowed[library]
+            is_at_or_below(one.module, f"{PACKAGE}.{name}") for name in allowed[library]
         ):
-            wrong.append(f"{one} (its doors are {', '.join(allowed[library])})")
-    assert not wrong, "libraries that come in by a window:\n" + "\n".join(wrong)
+            wrong.append(f"{one} (it may be imported in {', '.join(allowed[library])})")
+    assert not wrong, "imports that the table of libraries does not allow:\n" + "\n".join(wrong)
 
 
-def test_every_door_is_used():
+def test_every_library_is_imported_where_the_table_allows_it():
     unused = [
-        f"{library} in {door}"
-        for library, modules in doors().items()
-        for door in modules
-        if door != "*"
+        f"{library} in {name}"
+        for library, modules in libraries().items()
+        for name in modules
+        if name != "*"
         and not any(
-            is_at_or_below(one.target, library) for one in FOREIGN if is_at_or_below(one.module, f"{PACKAGE}.{door}")
+            is_at_or_below(one.target, library) for one in FOREIGN if is_at_or_below(one.module, f"{PACKAGE}.{name}")
         )
     ]
-    assert not unused, f"doors that nothing uses; close them in docs/architecture.md: {', '.join(unused)}"
+    assert not unused, f"entries of the table of libraries that nothing uses: {', '.join(unused)}"
 
 
 @pytest.mark.parametrize("word", ["utils", "common", "base", "helpers"])
-def test_no_module_is_named_after_nothing(word):
-    # The import paths of Gammapy have a `utils`; nothing of ours lives there.
+def test_no_module_has_a_name_without_meaning(word):
+    # The import paths of Gammapy have a `utils`; it holds only names of Gammapy.
     named = [module for module in MODULES if module.split(".")[-1] == word and module != f"{PACKAGE}.utils"]
     assert not named
 

@@ -119,7 +119,7 @@ def test_the_report_lists_versions_and_whether_the_data_exist(tmp_path):
     assert re.search(rf"^\tversion +: {re.escape(xgamma.__version__)}$", report, re.MULTILINE)
     assert all(re.search(rf"^\t{name} +: \S", report, re.MULTILINE) for name in PACKAGES)
     assert f"{tmp_path} (the folder exists)" in report
-    assert "there is no such folder" in setup_report({DATA_VARIABLE: str(tmp_path / "gone")})
+    assert "the folder does not exist" in setup_report({DATA_VARIABLE: str(tmp_path / "gone")})
 
 
 def test_the_report_gives_advice_where_data_are_missing():

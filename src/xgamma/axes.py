@@ -1,4 +1,4 @@
-"""``Axis``: the only maker of bin axes, so that two axes of the same edges have the same last bit."""
+"""``Axis``: all bin axes are made here, so that two axes of the same edges are equal to the last bit."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Axis:
     unit
         The canonical unit of the edges, FITS style.
     scale
-        In which scale bins are centred and interpolated.
+        The scale in which bins are centred and interpolated.
     nodes
         The centres of an axis given by its nodes, shape (nbin,); ``None`` where the centres follow from the edges.
 
@@ -131,7 +131,7 @@ class Axis:
         return bool(np.allclose(steps, steps.mean(), rtol=RELATIVE_EQUALITY, atol=0))
 
     def index(self, values: npt.ArrayLike) -> IntArray:
-        """Return the bin of each value, -1 outside; a lower edge belongs to its bin, the last edge to none."""
+        """Return the bin of each value, -1 outside; a lower edge belongs to its bin, the last edge to no bin."""
         if self.is_even:
             pixel = self.pixel(values)
             with np.errstate(invalid="ignore"):
@@ -165,7 +165,7 @@ class Axis:
 
     @property
     def digest(self) -> str:
-        """A short digest of everything that makes the axis."""
+        """A short digest of name, edges, unit, scale and nodes."""
         parts = [self.name, self.unit, self.scale, self.edges.tobytes().hex(), self.center.tobytes().hex()]
         return hashlib.sha256("|".join(parts).encode()).hexdigest()[:12]
 
@@ -194,7 +194,7 @@ LABELS: dict[str, dict[str, str]] = {
 
 
 def unify_axis(axes: list[Axis]) -> Axis:
-    """Return the one axis that all of ``axes`` equal to 1e-9; raises ``DataError`` when they do not."""
+    """Return the first axis if all others equal it to 1e-9; raises ``DataError`` when they do not."""
     first = axes[0]
     for axis in axes[1:]:
         if not axis.is_close(first):

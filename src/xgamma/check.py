@@ -1,4 +1,4 @@
-"""What is installed here and where the data are: the report that belongs into every bug report."""
+"""Installed versions and the location of data: the report for bug reports."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ def _version(name: str) -> str:
 
 
 def environment_facts(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment variables that xgamma reads, each with whether there is such a folder."""
+    """Return the environment variables that xgamma reads, each with whether the folder exists."""
     value = environment.get(DATA_VARIABLE)
     return {DATA_VARIABLE: "not set" if value is None else f"{value} ({_presence(value)})"}
 
 
 def _presence(folder: str) -> str:
-    return "the folder exists" if Path(folder).expanduser().is_dir() else "there is no such folder"
+    return "the folder exists" if Path(folder).expanduser().is_dir() else "the folder does not exist"
 
 
 def setup_report(environment: Mapping[str, str] = os.environ) -> str:
@@ -76,7 +76,7 @@ def setup_report(environment: Mapping[str, str] = os.environ) -> str:
     Parameters
     ----------
     environment
-        Where environment variables are looked up.
+        The environment variables.
     """
     return "\n".join(_lines(environment))
 

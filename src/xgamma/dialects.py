@@ -1,7 +1,7 @@
 """Units as the writers of FITS files spell them: one grammar, and a table of words that the standard does not have.
 
-Source: FITS standard 4.0, section 4.3. Beyond it the grammar takes a leading 1 and several slashes. What readers take
-for different units, such as a product after a slash without parentheses, is refused.
+Source: FITS standard 4.0, section 4.3. The grammar also accepts a leading 1 and several slashes. What readers
+interpret differently, such as a product after a slash without parentheses, raises an error.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ class Dialect(NamedTuple):
     Parameters
     ----------
     words
-        Names of units, each spelled as it is found; upper and lower case are different letters.
+        Names of units as they are spelled in files; upper and lower case differ.
     meaning
-        What all of them stand for, in units of the FITS standard; empty for a plain number.
+        Their meaning in units of the FITS standard; empty for a plain number.
     writer
-        Who spells it so, and in which version; "none known" for what is read because it can mean one thing only.
+        The program that writes it, and its version; "none known" for words with only one possible meaning.
     """
 
     words: tuple[str, ...]
@@ -76,7 +76,9 @@ DIALECTS = (
     ),
     Dialect(("ct", "count"), "", "OGIP 92-007 (RATE of spectra); XSPEC 12"),
     Dialect(("counts", "Counts", "COUNTS", "cts"), "", "ctools 2 and Sherpa 4.17 (COUNTS of spectra)"),
-    Dialect(("none", "None", "NONE", "dimensionless", "unitless", "-", "--"), "", "tables of hand, no writer known"),
+    Dialect(
+        ("none", "None", "NONE", "dimensionless", "unitless", "-", "--"), "", "tables written by hand, no writer known"
+    ),
     Dialect(("sec", "secs", "Sec", "SEC", "second", "seconds"), "s", "HEASOFT 6 (good time of RXTE and ASCA)"),
     Dialect(("minute", "minutes"), "min", "none known"),
     Dialect(("hour", "hours", "hr"), "h", "none known"),
@@ -107,7 +109,7 @@ FORMS = (
     ("1e-12 erg/(cm2 s)", "10**-12 erg cm-2 s-1", "astropy 8 (tables, ECSV)"),
     ("cm^{-2} s^{-1}", "cm-2 s-1", "LaTeX, no writer known"),
 )
-"""Examples of forms: as written, in the form of the FITS standard, and who writes it."""
+"""Examples of forms: as written, in the form of the FITS standard, and the program that writes it."""
 
 _MEANINGS = {word: dialect.meaning for dialect in DIALECTS for word in dialect.words}
 _TOKEN = re.compile(
@@ -119,7 +121,7 @@ _TOKEN = re.compile(
 
 
 class _UnreadableError(Exception):
-    """A text that is no unit, or more than one."""
+    """A text that is not a unit, or is ambiguous."""
 
 
 def fits_unit(text: str, where: str = "A column") -> u.UnitBase:
@@ -130,7 +132,7 @@ def fits_unit(text: str, where: str = "A column") -> u.UnitBase:
     text
         As in TUNIT; empty is dimensionless.
     where
-        How the sentence of an error calls what has the unit.
+        What has the unit, for error messages.
 
     Raises
     ------

@@ -17,7 +17,7 @@ from xgamma.store.opening import documents_at, locate, open_group, validate_grou
 
 
 class XgammaBackend(BackendEntrypoint):
-    """Open what xgamma keeps: the arrays are read when they are used, names are texts.
+    """Open products of xgamma: arrays are read lazily, names are texts.
 
     ``url`` is a product, ``STORE/kind/key`` or what ``Store.path`` returns, or a Zarr group that xgamma wrote; on a
     disk, in a bucket or on the web.
@@ -38,7 +38,7 @@ class XgammaBackend(BackendEntrypoint):
         drop_variables: str | Iterable[str] | None = None,
         group: str | None = None,
     ) -> xr.Dataset:
-        """Return one group, the root unless ``group`` says another.
+        """Return one group, by default the root.
 
         Raises
         ------
@@ -47,7 +47,7 @@ class XgammaBackend(BackendEntrypoint):
         UnknownNameError
             When it has no such group.
         StoreError
-            When the place cannot be read.
+            When the location cannot be read.
         """
         location = locate(_url(filename_or_obj))
         folder, documents = documents_at(location)
@@ -71,11 +71,11 @@ class XgammaBackend(BackendEntrypoint):
         return xr.DataTree.from_dict(self.open_groups_as_dict(filename_or_obj, drop_variables=drop_variables))
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
-        """Whether it is a product on a disk; a place behind a server is never asked, its engine has to be named."""
+        """Whether it is a product on a local disk; for remote URLs the engine has to be given by name."""
         if not isinstance(filename_or_obj, str | PathLike):
             return False
         folder = Path(fspath(filename_or_obj))
-        return any((place / "record.json").is_file() for place in (folder, folder.parent))
+        return any((path / "record.json").is_file() for path in (folder, folder.parent))
 
 
 def _url(filename_or_obj: Any) -> str:
@@ -90,7 +90,7 @@ def _opened(
     backend: Backend, folder: str, documents: Documents, group: str, left_out: str | Iterable[str] | None
 ) -> xr.Dataset:
     names = [left_out] if isinstance(left_out, str) else list(left_out or ())
-    kept = {
+    shown = {
         path: node for path, node in documents.items() if path not in {f"{group}/{name}".lstrip("/") for name in names}
     }
-    return with_chunks(open_group(backend, folder, kept, group), kept, group)
+    return with_chunks(open_group(backend, folder, shown, group), shown, group)

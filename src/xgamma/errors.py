@@ -1,8 +1,8 @@
 """One tree of exceptions, each with a stable ``kind`` and the exit code of the command line.
 
-A message is a sentence with a way out: what was expected, what came, what to do. Where users of Gammapy catch a
-built-in class (``RuntimeError`` for methods called out of order, ``OSError`` for a file that exists), ours derives from
-it too.
+A message says what was expected, what was found and what to do. Where users of Gammapy catch a built-in class
+(``RuntimeError`` for methods called out of order, ``OSError`` for a file that exists), the class here derives from it
+too.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class XgammaError(Exception):
 
 
 class ConfigError(XgammaError, ValueError):
-    """A configuration, a model document or an argument that cannot be honoured."""
+    """A configuration, a model document or an argument that is not valid."""
 
     kind = "config"
     exit_code = ExitCode.USAGE
@@ -67,7 +67,7 @@ class OrderError(XgammaError, RuntimeError):
 
 
 class UnknownNameError(ConfigError, KeyError):
-    """A name that nothing is registered or stored under."""
+    """A name under which nothing is registered or stored."""
 
     kind = "unknown-name"
 
@@ -80,7 +80,7 @@ class LaterError(XgammaError, NotImplementedError):
 
 
 class LaterNameError(LaterError, ImportError):
-    """A name of Gammapy that this version does not have; what imports it is told why."""
+    """An import of a name of Gammapy that this version does not have; the message says why."""
 
 
 class OutputExistsError(XgammaError, FileExistsError):
@@ -91,21 +91,21 @@ class OutputExistsError(XgammaError, FileExistsError):
 
 
 class OutputError(XgammaError, OSError):
-    """An output place that cannot be written."""
+    """An output location that cannot be written."""
 
     kind = "output"
     exit_code = ExitCode.USAGE
 
 
 class InputError(XgammaError, OSError):
-    """An input that is there and cannot be read."""
+    """An input that exists and cannot be read."""
 
     kind = "input"
     exit_code = ExitCode.INPUT
 
 
 class MissingInputError(InputError, FileNotFoundError):
-    """An input that is not there."""
+    """An input that does not exist."""
 
     kind = "missing-input"
 
@@ -117,26 +117,26 @@ class MissingHduError(InputError):
 
 
 class DataError(XgammaError, ValueError):
-    """Data that break a law of their product: dims, units, ledger, aligned axes."""
+    """Data that violate the schema of their product: dims, units, ledger, aligned axes."""
 
     kind = "data"
     exit_code = ExitCode.INPUT
 
 
 class StoreError(XgammaError, OSError):
-    """A product store that cannot be used as asked."""
+    """A product store that cannot be used as requested."""
 
     kind = "store"
     exit_code = ExitCode.INPUT
 
 
 class DamagedError(StoreError):
-    """A published product of which bytes are missing; computed again it is whole.
+    """A published product of which bytes are missing; computing it again repairs it.
 
     Parameters
     ----------
     message
-        The sentence.
+        What happened and what to do.
     url, path
         The store, and the object in it that is missing or cut off.
     """
@@ -153,7 +153,7 @@ class DamagedError(StoreError):
 
 
 class ClusterError(XgammaError, RuntimeError):
-    """A dask cluster that does not answer, cannot run a block, or goes away."""
+    """A dask cluster that does not answer, cannot run a block, or disconnects."""
 
     kind = "cluster"
     exit_code = ExitCode.INPUT
@@ -178,14 +178,14 @@ class WorkerLostError(ClusterError):
 
 
 class FitError(XgammaError, RuntimeError):
-    """A fit that could not be made or did not converge."""
+    """A fit that is not possible or did not converge."""
 
     kind = "fit"
     exit_code = ExitCode.NOT_CONVERGED
 
 
 def sentence_of(error: Exception, what: str) -> str:
-    """Return the sentence of an error of ours; of any other one its class and words, said of ``what``.
+    """Return the message of an error of xgamma; for any other error ``what``, its class and its message.
 
     >>> sentence_of(ZeroDivisionError("division by zero"), "It cannot be read")
     'It cannot be read (ZeroDivisionError: division by zero). Fetch or write its files again.'
@@ -197,7 +197,7 @@ def sentence_of(error: Exception, what: str) -> str:
 
 
 def later_names(module: str, reasons: Mapping[str, str]) -> Callable[[str], Any]:
-    """Return a ``__getattr__`` of a module that says of names of Gammapy why they are not there."""
+    """Return a ``__getattr__`` of a module that explains which names of Gammapy are missing and why."""
 
     def refuse(name: str) -> Any:
         if name in reasons:

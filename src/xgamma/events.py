@@ -1,4 +1,4 @@
-"""DL3 in memory or in a store: a part, which is the runs ingested together, and the events of a block of its runs."""
+"""DL3 in memory or in a store: a part, which is runs ingested together, and the events of a block of its runs."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from xgamma.times import (
 )
 
 IRF_ROLES = ("aeff", "edisp", "psf", "bkg", "rad_max")
-# Which events count: those in good time whose last stop, where it was cut to a whole second, holds to the end of that
-# second; those in good time as it is written; all events of the selected interval.
+# Which events count: those in good time, its last stop extended to the end of a second where it was truncated to a
+# whole one; those in good time as it is written; all events of the selected interval.
 GOOD_TIME_RULES = ("rounded", "strict", "ignored")
 DEFAULT_RULE = GOOD_TIME_RULES[0]
-# What is computed at once: columns of this length stay in the caches of a core, and workers do not wait for memory.
+# Events handled at once: columns of this length stay in the caches of a core, and workers do not wait for memory.
 PIECE = 1 << 17
 
 
-# What is known of a run before it is ingested, and what is known afterwards; both can be named in an expression.
+# Columns of a run that are known before it is ingested, and those known afterwards; expressions may use both.
 INDEX_COLUMNS = ("obs_id", "ra", "dec", "zenith", "target")
 RUN_COLUMNS = (
     *INDEX_COLUMNS,
@@ -40,9 +40,9 @@ RUN_COLUMNS = (
 
 
 class RunFacts(NamedTuple):
-    """What a selection looks at, whether the run lies in FITS files or in a store; degrees, ICRS.
+    """The columns that a selection uses, for a run in FITS files or in a store; degrees, ICRS.
 
-    ``roles`` are those that the index of its release names. What of them could not be read has a note.
+    ``roles`` are the responses named by the index of the release; those that could not be read have a note.
     """
 
     obs_id: int
@@ -55,13 +55,13 @@ class RunFacts(NamedTuple):
 
     @property
     def readable(self) -> frozenset[str]:
-        """The roles without those that cannot be read, as far as that is known."""
+        """The roles without those known to be unreadable."""
         return self.roles - {note.topic for note in self.notes}
 
 
 @dataclass(frozen=True)
 class Part:
-    """Runs ingested together. The groups may be lazy: a block reads its own window and no more.
+    """Runs ingested together. The groups may be lazy: a block reads only its own rows.
 
     Parameters
     ----------
@@ -99,12 +99,12 @@ class Part:
         return self.groups[self.obs.attrs["irf_tables"][number]]
 
     def notes(self, run: int) -> tuple[Note, ...]:
-        """Return what is said of a run; parts of xgamma 0.1.0 say nothing."""
+        """Return the warnings about a run; parts of xgamma 0.1.0 have none."""
         notes = self.obs.attrs.get("notes")
         return () if notes is None else tuple(Note(*note) for note in notes[run])
 
     def facts(self) -> list[RunFacts]:
-        """Return what a selection looks at, for every run."""
+        """Return the facts that a selection uses, for every run."""
         has = np.stack([self.obs[f"{role}_table"].values >= 0 for role in IRF_ROLES], axis=1)
         # Most runs have the same responses: few sets are made.
         sets, numbers = np.unique(has, axis=0, return_inverse=True)
@@ -135,7 +135,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a reduction that lie in one part: a run, or the piece of a run inside an interval.
+    """The rows of a reduction from one part: each is a run, or a run cut to an interval.
 
     Parameters
     ----------
@@ -145,15 +145,15 @@ class Rows:
         The selected interval in seconds since the part's mjdref, infinite where none was selected, shape (row,).
     names
         The unique names of the rows.
-    place
-        Where each row stands in its selection, shape (row,); ``None`` where the rows are all of it, in its order.
+    order
+        The index of each row in its selection, shape (row,); ``None`` where the rows are the whole selection, in order.
     """
 
     obs: IntArray
     start: FloatArray
     stop: FloatArray
     names: tuple[str, ...]
-    place: IntArray | None = None
+    order: IntArray | None = None
 
     def __len__(self) -> int:
         return len(self.obs)
@@ -180,7 +180,7 @@ class Events(NamedTuple):
 
 
 def read_events(part: Part, rows: Rows, limit: int, rule: str = DEFAULT_RULE) -> Iterator[Events]:
-    """Yield the events of ``rows`` in pieces whose counts and ledgers add up; at most ``limit`` are read at once.
+    """Yield the events of ``rows`` in chunks whose counts and ledgers add up; at most ``limit`` are read at once.
 
     Parameters
     ----------
@@ -223,7 +223,7 @@ def _window(
 def _timed(
     part: Part, windows: Sequence[FloatArray | None], starts: IntArray, sizes: IntArray
 ) -> tuple[BoolArray, BoolArray]:
-    """Return which events are in time, and which times are finite; read where a window asks, shape (event,) each."""
+    """Return which events are in time, and which times are finite, shape (event,); times are read only for windows."""
     in_time, is_dated = (np.ones(int(sizes.sum()), dtype=bool) for _ in range(2))
     asked = [number for number, window in enumerate(windows) if window is not None]
     if not asked:
@@ -239,7 +239,7 @@ def _timed(
 
 
 def counted_time(part: Part, rows: Rows, rule: str) -> list[FloatArray | None]:
-    """Return when the events of each row count, sorted and disjoint, shape (n, 2); ``None`` where all of them do."""
+    """Return the time in which events of a row count, sorted and disjoint, shape (n, 2); ``None`` where all count."""
     is_cut = np.isfinite(rows.start) | np.isfinite(rows.stop)
     if rule == "ignored":
         ends = zip(rows.start, rows.stop, is_cut, strict=True)
@@ -248,7 +248,7 @@ def counted_time(part: Part, rows: Rows, rule: str) -> list[FloatArray | None]:
     outside, slacks = (
         part.column(name, rows.obs) if name in part.obs else unknown for name in ("event_outside", "gti_slack")
     )
-    # Of parts of older versions nobody knows; for the strict rule the last second may hold some.
+    # Parts of older versions do not record it; with the strict rule the last second may contain some.
     asked = is_cut | ~(outside == 0) | ((rule == "strict") & ~(slacks == 0))
     chosen = np.flatnonzero(asked)
     found: list[FloatArray | None] = [None] * len(rows)
@@ -287,16 +287,16 @@ def good_time(part: Part, rows: Rows) -> list[FloatArray]:
 
 
 def _written_gti(part: Part, obs: IntArray) -> list[FloatArray]:
-    """Return the good time of some runs as the part holds it: that of older versions may overlap."""
+    """Return the good time of some runs as stored; in parts of older versions rows may overlap."""
     written = np.stack([part.gti["start"].values, part.gti["stop"].values], axis=1)
     firsts, sizes = part.column("gti_start", obs), part.column("gti_size", obs)
     return [written[first : first + size] for first, size in zip(firsts, sizes, strict=True)]
 
 
 def has_sound_times(part: Part, rows: Rows) -> BoolArray:
-    """Return which rows have finite good times that run forwards, and a live share above 0 and up to 1, shape (row,).
+    """Return which rows have finite good times with start < stop, and a live fraction in (0, 1], shape (row,).
 
-    Parts of older versions hold what their files said.
+    Parts of older versions were not checked when they were ingested.
     """
     start, stop = part.gti["start"].values, part.gti["stop"].values
     is_wrong = ~(np.isfinite(start) & np.isfinite(stop) & (start <= stop))

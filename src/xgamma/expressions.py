@@ -1,7 +1,7 @@
 """Expressions over the columns of a table, such as ``zenith < 30 and target != 'Crab'``; they can run no code.
 
 An expression is parsed by Python's own parser, and every node of its tree has to be on a short list: names of columns,
-numbers, texts, comparisons, ``and``, ``or``, ``not``, ``in``. Calls, attributes, indices and arithmetic are refused.
+numbers, texts, comparisons, ``and``, ``or``, ``not``, ``in``. Calls, attributes, indices and arithmetic raise an error.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from xgamma.errors import ConfigError, UnknownNameError, did_you_mean
 
 Column = npt.NDArray[Any]
 
-# Longer than anybody writes; what is nested deeper would use up the stack of the interpreter.
+# Longer than any real expression; deeper nesting would use up the stack of the interpreter.
 MAX_LENGTH = 1000
 _ALLOWED = "names of columns, numbers, texts, comparisons, and, or, not, in"
 _COMPARISONS: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
@@ -40,12 +40,12 @@ _JOINTS: Mapping[type[ast.boolop], Callable[[Any, Any], Any]] = {ast.And: operat
 
 @dataclass(frozen=True)
 class Expression:
-    """An expression that was found to be harmless; make one with ``parsed``.
+    """A validated expression; make one with ``parsed``.
 
     Parameters
     ----------
     text
-        As it was written.
+        As written by the user.
 
     Examples
     --------
@@ -73,7 +73,7 @@ class Expression:
         return isinstance(self._tree, ast.Name)
 
     def validate_names(self, known: Sequence[str], where: str) -> None:
-        """Raise ``UnknownNameError`` that names ``where`` for a column that is not ``known``."""
+        """Raise ``UnknownNameError``, which starts with ``where``, for a column that is not ``known``."""
         for name in self.names:
             if name not in known:
                 raise UnknownNameError(f"{where}: there is no column {name!r} in {self.text!r}.{_hint(name, known)}")
@@ -92,7 +92,7 @@ class Expression:
     def holds(self, columns: Mapping[str, Column]) -> BoolArray:
         """Return for which rows it is true, shape (row,).
 
-        As everywhere NaN equals nothing and is neither less nor greater: ``zenith < 30`` is false, and ``zenith != 30``
+        NaN equals nothing and is neither less nor greater: ``zenith < 30`` is false, and ``zenith != 30``
         true, of a run whose zenith angle is not known.
 
         Raises
@@ -119,12 +119,12 @@ def parsed(text: str, where: str) -> Expression:
     text
         Python's syntax, as far as it is allowed here.
     where
-        What the sentence of an error begins with, such as the path of a key.
+        The start of an error message, such as the path of a key.
 
     Raises
     ------
     ConfigError
-        When it is no expression, or one with anything but names, numbers, texts, comparisons, and, or, not, in.
+        When it is not an expression, or contains anything but names, numbers, texts, comparisons, and, or, not, in.
     """
     if len(text) > MAX_LENGTH:
         raise ConfigError(f"{where}: expected at most {MAX_LENGTH} characters, got {len(text)}.")
@@ -139,7 +139,7 @@ def parsed(text: str, where: str) -> Expression:
         if not _is_allowed(node) or isinstance(tree, ast.Tuple | ast.List):
             found = (ast.get_source_segment(text.strip(), node) or "") if isinstance(node, ast.expr) else ""
             raise ConfigError(
-                f"{where}: {found or type(node).__name__!r} cannot stand in an expression; allowed are {_ALLOWED}."
+                f"{where}: {found or type(node).__name__!r} is not allowed in an expression; allowed are {_ALLOWED}."
             )
     return Expression(text)
 
@@ -191,7 +191,7 @@ def _condition(node: ast.expr, columns: Mapping[str, Column], text: str) -> Bool
     value = np.asarray(_value(node, columns, text))
     if value.dtype.kind != "b":
         part = ast.get_source_segment(text.strip(), node)
-        raise ConfigError(f"{text!r}: expected a condition in the place of {part!r}, such as a comparison.")
+        raise ConfigError(f"{text!r}: expected a condition such as a comparison, got {part!r}.")
     return value
 
 
@@ -201,7 +201,7 @@ def _comparison(node: ast.Compare, columns: Mapping[str, Column], text: str) -> 
     for op, (left, right) in zip(node.ops, pairwise(values), strict=True):
         kinds = {_kind(item) for side in (left, right) for item in (side if isinstance(side, list) else [side])}
         if len(kinds) > 1:
-            raise ConfigError(f"{text!r} compares a text with a number; texts stand in quotes, numbers do not.")
+            raise ConfigError(f"{text!r} compares a text with a number; write texts in quotes and numbers without.")
         result = result & np.asarray(_COMPARISONS[type(op)](left, right))
     return np.asarray(result)
 

@@ -80,7 +80,7 @@ def separation(lon1: npt.ArrayLike, lat1: npt.ArrayLike, lon2: npt.ArrayLike, la
 def in_boxes(
     lon: FloatArray, lat: FloatArray, row: IntArray, lon0: FloatArray, lat0: FloatArray, radius: FloatArray
 ) -> BoolArray:
-    """Return which positions lie in the box around the circle of their row: a cut that costs less than distances.
+    """Return which positions lie in the box around the circle of their row, which is faster than distances.
 
     Parameters
     ----------

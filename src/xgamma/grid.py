@@ -1,4 +1,4 @@
-"""``Grid``: the target of a reduction, which is axes and a space that is regions or windows of a sky image."""
+"""``Grid``: the target of a reduction: energy axes, and a space, which is regions or windows of a sky image."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from xgamma.errors import ConfigError
 from xgamma.geometry import lonlat, northward_scale, separation, tangent_plane, to_frame, unit_vector
 
 IMAGE = "image"
-"""The coordinate that says what image the windows of rows are cut out of."""
+"""The coordinate with the image that the windows of rows are cut out of."""
 ORIGIN = ("origin_v", "origin_u")
 """The coordinates of the first pixel of each window."""
 
 
 class Cells(NamedTuple):
-    """Which event lies in which cell of a space: one entry for each (event, cell) pair."""
+    """The cells that events lie in: one entry for each (event, cell) pair."""
 
     event: IntArray
     cell: IntArray
 
 
 class Space(Protocol):
-    """What the reduction asks of a space; the cells of a row are numbered in C order of ``shape``.
+    """The interface of a space that data are reduced to; the cells of a row are numbered in C order of ``shape``.
 
-    Where each row has cells of its own, they are told by its ``origin``, int (..., 2); ``None`` is the first of them.
+    Where the cells differ from row to row, ``origin``, int (..., 2), gives those of a row; ``None`` is the first.
     """
 
     @property
@@ -47,7 +47,7 @@ class Space(Protocol):
 
     @property
     def ledgers(self) -> int:
-        """How many ledgers a row has: one for each region, one for a window."""
+        """The number of ledgers of a row: one for each region, one for a window."""
 
     def ledger_of(self, cell: IntArray) -> IntArray:
         """Return the ledger of each cell."""

@@ -1,4 +1,4 @@
-"""``Grouping``: which rows of a reduction are stacked together: by night, month, band of a column, or expression."""
+"""``Grouping``: which rows are stacked together: by night, month, band of a column, or expression."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from xgamma.units import canonical
 
 OFFSET = "offset"
 GROUP_COLUMNS = (*RUN_COLUMNS, OFFSET)
-# What edges of bands are given in; a column without an entry has no unit.
+# The units of edges of bands; a column without an entry has no unit.
 _UNITS = dict.fromkeys(("ra", "dec", "zenith", OFFSET), "deg") | dict.fromkeys(("ontime", "livetime"), "s")
 _TEXTS = ("target", "telescope", "night", "month")
 _EXAMPLE = "write night, month, an expression such as zenith < 30, or edges such as {zenith: [0, 20, 40, 60]}"
@@ -30,16 +30,16 @@ class Grouping:
     Parameters
     ----------
     expression
-        Rows of one value of it are one group.
+        Rows with the same value are one group.
     edges
-        Where there are any, the bands of that value in canonical units, each closed below and open above.
+        Edges of bands of that value in canonical units, each band closed below and open above; may be empty.
     """
 
     expression: Expression
     edges: tuple[float, ...] = ()
 
     def document(self) -> str | dict[str, list[float]]:
-        """Return what ``normalize_grouping`` takes, as YAML holds it."""
+        """Return the argument of ``normalize_grouping``, as written in YAML."""
         return {self.expression.text: list(self.edges)} if self.edges else self.expression.text
 
     def labels(self, columns: Mapping[str, Column]) -> list[str]:
@@ -68,7 +68,7 @@ class Grouping:
 
 
 def _bands(name: str, values: FloatArray, edges: Sequence[float]) -> list[str]:
-    # Short where that is exact: two bands never have one name.
+    # Short only where that is exact, so that two bands never have the same name.
     shown = [f"{edge:g}" if float(f"{edge:g}") == edge else repr(edge) for edge in edges]
     names = [f"{name} {low}-{high}" for low, high in pairwise(shown)]
     names.append(f"{name} outside {shown[0]}-{shown[-1]}")
@@ -78,7 +78,7 @@ def _bands(name: str, values: FloatArray, edges: Sequence[float]) -> list[str]:
 
 
 def normalize_grouping(value: Any, where: str) -> Grouping:
-    """Return the grouping of what a user may write: a text, or a mapping of one column to edges.
+    """Return the grouping from text, or from a mapping of one column to edges.
 
     Raises
     ------

@@ -4,8 +4,8 @@ Source of the formats and formulas: GADF 0.3 (https://gamma-astro-data-formats.r
 
 A *table* is an ``xarray.Dataset`` of all responses that share kind and axes: dims (irf, offset, ...), node axes with
 their own bounds. Evaluation interpolates linearly between nodes in the scale of each axis, extrapolates between the
-last node and the last edge, clips at zero and vanishes outside the edges. Where what is asked for hangs on values that
-are not finite, or nothing is known, such as a dispersion without an entry, the result is NaN.
+last node and the last edge, clips at zero and is zero outside the edges. A result that depends on values that are not
+finite, or on none at all, such as an energy dispersion without an entry, is NaN.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import xarray as xr
 
 from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
 
-# The tables of public releases hold up to 1.002, and continue to a little more.
+# The tables of public releases have up to 1.002, and extrapolate to a little more.
 LARGEST_CONTAINMENT = 1.5
 
 
@@ -52,11 +52,11 @@ def _take(values: FloatArray, weights: Weights, axis: int) -> FloatArray:
     shape[axis] = -1
     upper = weights.upper.reshape(shape)
     below, above = np.take(values, weights.lower, axis), np.take(values, upper_index, axis)
-    return _without_idle(np.asarray(below * (1 - upper) + above * upper), below, above, upper)
+    return _without_unused_nodes(np.asarray(below * (1 - upper) + above * upper), below, above, upper)
 
 
-def _without_idle(between: FloatArray, below: FloatArray, above: FloatArray, upper: FloatArray) -> FloatArray:
-    """Return interpolated values of which a node without weight is no part, although 0 times NaN is NaN."""
+def _without_unused_nodes(between: FloatArray, below: FloatArray, above: FloatArray, upper: FloatArray) -> FloatArray:
+    """Return interpolated values in which nodes without weight are ignored, although 0 times NaN is NaN."""
     if np.isfinite(between.sum()):
         return between
     return np.asarray(np.where(upper == 0, below, np.where(upper == 1, above, between)))
@@ -82,7 +82,7 @@ class IrfTable:
 
 
 def read_table(table: xr.Dataset, rows: IntArray, offset: FloatArray) -> IrfTable:
-    """Read what ``rows`` need of a table and interpolate it in offset.
+    """Read the responses of ``rows`` from a table and interpolate them in offset.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def read_table(table: xr.Dataset, rows: IntArray, offset: FloatArray) -> IrfTabl
     lower = weights.lower - first
     upper = np.minimum(lower + 1, last - first)
     values = {
-        str(name): _between(_known(window[name].values), position, lower, upper, weights.upper)
+        str(name): _between(_finite(window[name].values), position, lower, upper, weights.upper)
         for name in table.data_vars
     }
     return IrfTable({name: axis for name, axis in axes.items() if name != "offset"}, values, weights.inside)
@@ -121,8 +121,8 @@ def _contiguous(unique: IntArray) -> slice | IntArray:
     return slice(int(unique[0]), int(unique[-1]) + 1) if span <= 2 * len(unique) else unique
 
 
-def _known(stored: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Return the values with NaN for all that is not finite: infinity less infinity is a warning."""
+def _finite(stored: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return the values with NaN for all that are not finite, as infinity minus infinity gives a warning."""
     is_finite = np.isfinite(stored)
     return stored if is_finite.all() else np.where(is_finite, stored, np.float32(np.nan))
 
@@ -135,11 +135,11 @@ def _between(
     below = stored[row, lower].astype(float)
     above = stored[row, upper].astype(float)
     share = weight.reshape(shape)
-    return _without_idle(np.asarray(below + (above - below) * share), below, above, share)
+    return _without_unused_nodes(np.asarray(below + (above - below) * share), below, above, share)
 
 
 def effective_area(table: IrfTable, energy_true: FloatArray) -> FloatArray:
-    """Return the effective area in m2, NaN where it is not known, shape (row, cell, energy_true)."""
+    """Return the effective area in m2, NaN where it is unknown, shape (row, cell, energy_true)."""
     weights = interpolation_weights(table.axes["energy_true"], energy_true)
     area = np.maximum(_take(table.values["aeff"], weights, 2), 0.0)
     return np.where(table.inside[..., None] & weights.inside, area, 0.0)
@@ -149,8 +149,8 @@ def edisp_kernel(table: IrfTable, energy_true: FloatArray, energy_edges: FloatAr
     """Return the energy dispersion kernel, shape (row, cell, energy_true, energy); rows of the kernel sum to at most 1.
 
     The density in migra is summed to a normalised cumulative, which is linear between the migra edges, and differenced
-    at the reconstructed edges over the true energy. A row without any density is NaN: nothing can be normalised. So is
-    an offset outside of the table.
+    at the reconstructed edges over the true energy. A row without any density is NaN, as it cannot be normalised, and
+    so is an offset outside of the table.
     """
     axis, migra = table.axes["energy_true"], table.axes["migra"]
     weights = interpolation_weights(axis, energy_true)
@@ -176,12 +176,12 @@ def edisp_kernel(table: IrfTable, energy_true: FloatArray, energy_edges: FloatAr
 def psf_table_containment(table: IrfTable, energy_true: FloatArray, radius: FloatArray) -> FloatArray:
     """Return the fraction of a tabulated PSF inside ``radius`` (deg, shape (cell,)), shape (row, cell, energy_true).
 
-    NaN where the table is empty or is no density of probability, and outside of it.
+    NaN where the table is empty or is not a probability density, and outside of it.
     The cumulative is not normalised, is tabulated at the upper rad edges and does not pass through zero at rad 0.
     """
     rad = table.axes["rad"]
     nodes = Axis.from_nodes("rad", rad.edges[1:], "deg", "lin")
-    # Beyond the table nothing more of the source is known: the last value stands.
+    # Beyond the table the cumulative is constant.
     where = interpolation_weights(nodes, np.minimum(radius, rad.edges[-1]))
     number = np.arange(rad.nbin)
     share = np.where(number <= where.lower[:, None], 1.0, 0.0) + np.where(
@@ -194,7 +194,7 @@ def psf_table_containment(table: IrfTable, energy_true: FloatArray, radius: Floa
     cumulative = np.einsum("rcke,ck->rce", density, share * ring)
     weights = interpolation_weights(table.axes["energy_true"], energy_true)
     fraction = np.maximum(_take(cumulative, weights, 2), 0.0)
-    # 0 is not a fraction of nothing, but a point spread function that nobody filled; far above 1 its unit is wrong.
+    # 0 is a point spread function that was never filled in; far above 1 its unit is wrong.
     is_known = table.inside[..., None] & weights.inside & (fraction > 0) & (fraction < LARGEST_CONTAINMENT)
     return np.where(is_known, fraction, np.nan)
 

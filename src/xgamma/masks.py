@@ -42,7 +42,7 @@ class SkyMask:
     frame: str
 
     def is_usable(self, lon: FloatArray, lat: FloatArray, *, outside: bool) -> BoolArray:
-        """Return whether ICRS positions are usable; ``outside`` is the answer beyond the pixels."""
+        """Return whether ICRS positions are usable; ``outside`` is the value beyond the pixels."""
         native_lon, native_lat = to_frame(lon, lat, "icrs", self.frame)
         x, y = self.wcs.wcs_world2pix(native_lon, native_lat, 0)
         height, width = self.usable.shape
@@ -55,7 +55,7 @@ class SkyMask:
 
     @cached_property
     def caps(self) -> Caps:
-        """Circles that hold all that is excluded, one for each connected piece."""
+        """Circles that contain all excluded pixels, one for each connected area."""
         labels, count = label(~self.usable)
         rows, columns = np.nonzero(labels)
         native_lon, native_lat = self.wcs.wcs_pix2world(columns, rows, 0)

@@ -14,7 +14,7 @@ from xgamma.errors import DataError
 
 
 class Outcome(IntEnum):
-    """Why a run is used or masked. Only what follows from data and request is an outcome."""
+    """Why a run is used or masked, as far as it follows from data and request."""
 
     USED = 0
     NO_OFF_REGION = 1
@@ -37,7 +37,7 @@ class Outcome(IntEnum):
 
     @property
     def sentence(self) -> str:
-        """One sentence for the log and the table."""
+        """The reason in words, for log messages and tables."""
         return _SENTENCES[self]
 
 
@@ -46,7 +46,7 @@ _SENTENCES = {
     Outcome.NO_OFF_REGION: "no off region fits on the ring, as the pointing lies in the on-region or too near to it",
     Outcome.MISSING_IRF: "a required instrument response is missing",
     Outcome.OUTSIDE_FIELD_OF_VIEW: "the on-region lies outside the field of view",
-    Outcome.ON_REGION_EXCLUDED: "the exclusions that hold the on-region leave no place on the ring for an off region",
+    Outcome.ON_REGION_EXCLUDED: "the exclusion around the on-region leaves no room on the ring for an off region",
     Outcome.NO_EVENTS: "the event list is empty",
     Outcome.INVALID_EVENTS: (
         "the event list holds energies or coordinates that are not finite and positive, or times that are not finite"
@@ -56,7 +56,7 @@ _SENTENCES = {
     Outcome.MISSING_HDU: "the file lacks a required HDU",
     Outcome.NO_GOOD_TIME: "no good time is left in the selected interval",
     Outcome.NO_SAFE_BIN: "the safe masks leave no energy",
-    Outcome.NOT_FINISHED: "its reduction did not come to an end",
+    Outcome.NOT_FINISHED: "its reduction did not finish",
     Outcome.INVALID_TIME: "its good time runs backwards or is not finite, or DEADC is not above 0 and up to 1",
     Outcome.NO_EVENT_IN_TIME: "no event lies in its good time",
     Outcome.UNKNOWN_RESPONSE: "the responses hold values that are not finite, or none, where the analysis needs them",
@@ -119,14 +119,14 @@ class UnusedRun:
 
 
 class Note(NamedTuple):
-    """What is said of a run that is used all the same.
+    """A warning about a run that is used nevertheless.
 
     Parameters
     ----------
     topic
-        The role of a response that was passed over, such as ``psf``; else what the doubt is about, such as ``DEADC``.
+        The role of a response that was ignored, such as ``psf``; else the keyword in question, such as ``DEADC``.
     text
-        A sentence.
+        The warning.
     """
 
     topic: str
@@ -134,7 +134,7 @@ class Note(NamedTuple):
 
 
 class Fate(IntEnum):
-    """Where an event went; the fates of one region add up to the events read."""
+    """How an event was counted; the fates of one region add up to the events read."""
 
     ON = 0
     OFF = 1

@@ -1,4 +1,4 @@
-"""Which runs, and which pieces of them: by id, by cone, by expression, by required responses, by time."""
+"""Selection of runs by id, cone, expression and required responses, and of intervals of their time."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ class Cone:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which runs are wanted.
+    """Which runs are selected.
 
     Parameters
     ----------
     obs_ids
-        The ids that are asked for; ``None`` are all.
+        The requested ids; ``None`` for all.
     cone
-        Where the pointings have to lie.
+        The region of the pointings.
     required_irf
         The responses that a run must have.
     intervals
-        Pieces of time; none are whole runs.
+        Intervals of time; without any, whole runs.
     expression
-        What must be true of the columns of a run, ``events.RUN_COLUMNS``.
+        A condition on the columns of a run, ``events.RUN_COLUMNS``.
 
     Raises
     ------
@@ -78,12 +78,12 @@ class Sieved:
 
 
 def read_obs_file(path: Path) -> tuple[int, ...]:
-    """Read observation ids from the first column of a text file; blank lines and ``#`` comments are passed over.
+    """Read observation ids from the first column of a text file; blank lines and ``#`` comments are skipped.
 
     Raises
     ------
     MissingInputError, InputError
-        When the file is not there or no text, or an id is no whole number or stands there twice.
+        When the file is missing or not text, or an id is not a whole number or occurs twice.
     """
     try:
         lines = text_of(path, "utf-8-sig").splitlines()
@@ -111,18 +111,18 @@ def _obs_id(word: str, line: int, path: Path) -> int:
 
 
 def select_runs(runs: Mapping[int, RunFacts], selection: Selection) -> list[int]:
-    """Return the ids of the selected runs, in the order of the ids asked for, else of the release.
+    """Return the ids of the selected runs, in the order of the requested ids, else of the release.
 
     Raises
     ------
     UnknownNameError
-        When an id is asked for that the release does not have.
+        When a requested id is not in the release.
     """
     return sieved(runs, selection).obs_ids
 
 
 def sieved(runs: Mapping[int, RunFacts], selection: Selection) -> Sieved:
-    """Return which runs pass what can be known of them before they are ingested.
+    """Return which runs pass the conditions that can be checked before they are ingested.
 
     Parameters
     ----------
@@ -134,18 +134,22 @@ def sieved(runs: Mapping[int, RunFacts], selection: Selection) -> Sieved:
     Raises
     ------
     UnknownNameError
-        When an id is asked for that the release does not have.
+        When a requested id is not in the release.
     """
-    wanted = list(runs) if selection.obs_ids is None else list(selection.obs_ids)
-    unknown = [obs_id for obs_id in wanted if obs_id not in runs]
+    requested = list(runs) if selection.obs_ids is None else list(selection.obs_ids)
+    unknown = [obs_id for obs_id in requested if obs_id not in runs]
     if unknown:
         raise UnknownNameError(
             f"observations.obs_ids: the datastore has no run {', '.join(map(str, unknown))}; it has {len(runs)} runs"
             f"{_span(runs)}."
         )
-    chosen = [runs[obs_id] for obs_id in wanted]
+    chosen = [runs[obs_id] for obs_id in requested]
     dropped: dict[str, dict[int, str]] = {}
-    for criterion, reasons in (("obs_cone", _beside_cone), ("expression", _unlike), ("required_irf", _lacking)):
+    for criterion, reasons in (
+        ("obs_cone", _outside_cone),
+        ("expression", _excluded_by_expression),
+        ("required_irf", _lacking),
+    ):
         dropped[criterion] = reasons(chosen, selection)
         chosen = [run for run in chosen if run.obs_id not in dropped[criterion]]
     return Sieved([run.obs_id for run in chosen], dropped)
@@ -155,7 +159,7 @@ def _span(runs: Mapping[int, RunFacts]) -> str:
     return f" from {min(runs)} to {max(runs)}" if runs else ""
 
 
-def _beside_cone(runs: Sequence[RunFacts], selection: Selection) -> dict[int, str]:
+def _outside_cone(runs: Sequence[RunFacts], selection: Selection) -> dict[int, str]:
     cone = selection.cone
     if cone is None or not runs:
         return {}
@@ -169,16 +173,16 @@ def _beside_cone(runs: Sequence[RunFacts], selection: Selection) -> dict[int, st
 
 
 def _lacking(runs: Sequence[RunFacts], selection: Selection) -> dict[int, str]:
-    asked = "which observations.required_irf asks for"
+    required = "which observations.required_irf asks for"
     missing = [(run, sorted(set(selection.required_irf) - run.roles)) for run in runs]
-    return {run.obs_id: f"it has no {', '.join(roles)}, {asked}{_noted(run)}" for run, roles in missing if roles}
+    return {run.obs_id: f"it has no {', '.join(roles)}, {required}{_noted(run)}" for run, roles in missing if roles}
 
 
 def _noted(run: RunFacts) -> str:
     return "".join(f". {note.text.rstrip('.')}" for note in run.notes)
 
 
-def _unlike(runs: Sequence[RunFacts], selection: Selection) -> dict[int, str]:
+def _excluded_by_expression(runs: Sequence[RunFacts], selection: Selection) -> dict[int, str]:
     if not runs or not is_known_early(runs, selection):
         return {}
     columns = {name: np.array([getattr(run, name) for run in runs]) for name in INDEX_COLUMNS}
@@ -186,7 +190,7 @@ def _unlike(runs: Sequence[RunFacts], selection: Selection) -> dict[int, str]:
 
 
 def is_known_early(runs: Iterable[RunFacts], selection: Selection) -> bool:
-    """Whether the index tells all that the expression asks of runs; what it leaves out is in the files."""
+    """Whether the index has all columns of the expression; others are in the files."""
     names = () if selection.expression is None else selection.expression.names
     given = list(runs)
     has_target = "target" not in names or all(run.target for run in given)
@@ -195,7 +199,7 @@ def is_known_early(runs: Iterable[RunFacts], selection: Selection) -> bool:
 
 
 def _contradicting(columns: Mapping[str, npt.NDArray[Any]], selection: Selection) -> dict[int, str]:
-    """Return what the columns of an expression are in each run of which it is not true, by observation id."""
+    """Return the values of the columns in each run for which the expression is not true, by observation id."""
     expression = selection.expression
     if expression is None:
         return {}
@@ -207,32 +211,32 @@ def _contradicting(columns: Mapping[str, npt.NDArray[Any]], selection: Selection
 
 
 def contradicting(
-    parts: Mapping[str, Part], places: Mapping[int, tuple[str, int]], obs_ids: Iterable[int], selection: Selection
+    parts: Mapping[str, Part], locations: Mapping[int, tuple[str, int]], obs_ids: Iterable[int], selection: Selection
 ) -> dict[int, str]:
-    """Return the ingested runs of which the expression of a selection is not true, with what their columns are.
+    """Return the ingested runs for which the expression of a selection is not true, with the values of its columns.
 
     Parameters
     ----------
-    parts, places
+    parts, locations
         Parts by key, and the part and the number in it of each run.
     obs_ids
-        The runs that are looked at.
+        The runs to check.
     selection
-        The selection; without an expression it is true of all.
+        The selection; without an expression the result is empty.
     """
     if selection.expression is None:
         return {}
     found: dict[int, str] = {}
     numbers: dict[str, list[int]] = {}
     for obs_id in obs_ids:
-        numbers.setdefault(places[obs_id][0], []).append(places[obs_id][1])
+        numbers.setdefault(locations[obs_id][0], []).append(locations[obs_id][1])
     for key, rows in numbers.items():
         found |= _contradicting(parts[key].run_columns(np.array(rows)), selection)
     return found
 
 
 def rows_of(
-    parts: Mapping[str, Part], places: Mapping[int, tuple[str, int]], obs_ids: Iterable[int], selection: Selection
+    parts: Mapping[str, Part], locations: Mapping[int, tuple[str, int]], obs_ids: Iterable[int], selection: Selection
 ) -> list[tuple[str, Rows]]:
     """Return the rows of a selection, part by part.
 
@@ -240,7 +244,7 @@ def rows_of(
     ----------
     parts
         Parts by key.
-    places
+    locations
         The part and the number in it of each run.
     obs_ids
         The selected runs.
@@ -250,28 +254,28 @@ def rows_of(
     Returns
     -------
     list
-        For each part that is needed its key and its rows. A run in several intervals is named ``<id>-1``, ``<id>-2``.
+        The key and the rows of each part needed. Rows of a run in several intervals are named ``<id>-1``, ``<id>-2``.
     """
     if not selection.intervals:
-        return _whole_runs(places, obs_ids)
-    pieces = [piece for obs_id in obs_ids for piece in _pieces(parts, places[obs_id], obs_id, selection)]
+        return _whole_runs(locations, obs_ids)
+    pieces = [piece for obs_id in obs_ids for piece in _pieces(parts, locations[obs_id], obs_id, selection)]
     pieces.sort(key=lambda piece: piece.interval)
     times = Counter(piece.obs_id for piece in pieces)
     result = []
     for key in dict.fromkeys(piece.part for piece in pieces):
-        place = np.array([number for number, piece in enumerate(pieces) if piece.part == key])
-        mine = [pieces[number] for number in place]
+        order = np.array([number for number, piece in enumerate(pieces) if piece.part == key])
+        mine = [pieces[number] for number in order]
         names = tuple(f"{p.obs_id}-{p.interval + 1}" if times[p.obs_id] > 1 else str(p.obs_id) for p in mine)
         start, stop = (np.array([getattr(piece, side) for piece in mine]) for side in ("start", "stop"))
-        result.append((key, Rows(np.array([piece.obs for piece in mine]), start, stop, names, place)))
+        result.append((key, Rows(np.array([piece.obs for piece in mine]), start, stop, names, order)))
     return result
 
 
-def _whole_runs(places: Mapping[int, tuple[str, int]], obs_ids: Iterable[int]) -> list[tuple[str, Rows]]:
+def _whole_runs(locations: Mapping[int, tuple[str, int]], obs_ids: Iterable[int]) -> list[tuple[str, Rows]]:
     own: dict[str, list[tuple[int, int, str]]] = {}
-    for place, obs_id in enumerate(obs_ids):
-        key, number = places[obs_id]
-        own.setdefault(key, []).append((place, number, str(obs_id)))
+    for position, obs_id in enumerate(obs_ids):
+        key, number = locations[obs_id]
+        own.setdefault(key, []).append((position, number, str(obs_id)))
     result = []
     for key, rows in own.items():
         positions, obs, names = zip(*rows, strict=True)
@@ -282,8 +286,8 @@ def _whole_runs(places: Mapping[int, tuple[str, int]], obs_ids: Iterable[int]) -
 
 def selection_order(selected: Sequence[tuple[str, Rows]]) -> IntArray:
     """Return the numbers of the rows, counted one part after the other, in the order of the selection."""
-    places = [np.arange(len(rows)) if rows.place is None else rows.place for _, rows in selected]
-    return np.argsort(np.concatenate([*places, np.empty(0, np.int64)]))
+    orders = [np.arange(len(rows)) if rows.order is None else rows.order for _, rows in selected]
+    return np.argsort(np.concatenate([*orders, np.empty(0, np.int64)]))
 
 
 @dataclass(frozen=True)
@@ -296,8 +300,10 @@ class _Piece:
     stop: float
 
 
-def _pieces(parts: Mapping[str, Part], place: tuple[str, int], obs_id: int, selection: Selection) -> Iterable[_Piece]:
-    key, obs = place
+def _pieces(
+    parts: Mapping[str, Part], location: tuple[str, int], obs_id: int, selection: Selection
+) -> Iterable[_Piece]:
+    key, obs = location
     table = parts[key].obs
     tstart, tstop = float(table["tstart"].values[obs]), float(table["tstop"].values[obs])
     for number, interval in enumerate(selection.intervals):

@@ -69,7 +69,7 @@ def _means(n: FloatArray, m: FloatArray, alpha: FloatArray, s: FloatArray) -> tu
     step = (1.0 + alpha) * s
     total = alpha * (n + m)
     plus, minus = total + step, total - step
-    # The two forms of the discriminant are equal; only the one that adds keeps its digits.
+    # The two forms of the discriminant are equal; only the one that adds does not cancel.
     root = np.sqrt(np.where(s >= 0, minus**2 + 4 * alpha * step * m, plus**2 - 4 * alpha * step * n))
     with np.errstate(divide="ignore", invalid="ignore"):
         on = np.where(plus >= 0, (plus + root) / (2 * (1 + alpha)), -2 * n * alpha * s / (root - plus))
@@ -180,7 +180,7 @@ class CashCounts:
         return 2.0 / np.maximum(self.background + mu_sig, FLOOR)
 
     def predicted_background(self, mu_sig: FloatArray) -> FloatArray:
-        """Return the background counts beside the signal."""
+        """Return the background counts."""
         return self.background + 0.0 * np.asarray(mu_sig, dtype=float)
 
     @property
@@ -334,7 +334,7 @@ def crossing(
     statistic
         Positions to (values, slopes), arrays of the shape of ``minimum``.
     minimum, level
-        Where the functions are least, and the values wanted, above the least.
+        The minima of the functions, and the values to reach, above those at the minima.
     width
         A first guess of the distance, above 0.
     side

@@ -15,7 +15,7 @@ from xgamma.dialects import card_number
 from xgamma.errors import ConfigError, InputError
 
 SECONDS_PER_DAY = 86400.0
-# By the name in FITS, with the older names that the standard keeps. Of GPS and LOCAL astropy knows nothing, UT1 needs
+# By the name in FITS, with the older names that the standard allows. GPS and LOCAL are unknown to astropy, UT1 needs
 # tables of the Earth's rotation, and a second of TCB or TCG is not one of TT.
 TIME_SCALES = {
     "TT": "tt",
@@ -40,13 +40,13 @@ def mjdref_from_header(header: Mapping[str, Any]) -> float:
     Raises
     ------
     InputError
-        When there is no epoch, it is no finite number, or its scale is none in which xgamma counts seconds.
+        When there is no epoch, it is not a finite number, or its time scale is not supported.
     """
     whole, fraction = card_number(header, "MJDREFI"), card_number(header, "MJDREFF")
     if whole is None:
         whole, fraction = card_number(header, "MJDREF"), None
     if whole is None:
-        raise InputError("A time column needs MJDREFI or MJDREF in its header, and none is there.")
+        raise InputError("A time column needs MJDREFI or MJDREF in its header, and both are missing.")
     epoch, scale = whole + (fraction or 0.0), _scale(header)
     first = FIRST_UTC if scale == "utc" else 0
     if not first <= epoch <= LAST_EPOCH:
@@ -58,20 +58,20 @@ def mjdref_from_header(header: Mapping[str, Any]) -> float:
 
 
 def _scale(header: Mapping[str, Any]) -> str:
-    """Return the time scale of a header in the words of astropy."""
+    """Return the time scale of a header by its name in astropy."""
     given = header.get("TIMESYS", "TT")
     # A realization may follow, as in UTC(NIST).
     name = given.partition("(")[0].strip().upper() if isinstance(given, str) else ""
     if name not in TIME_SCALES:
         raise InputError(
-            f"The header has TIMESYS = {given!r}, in which seconds are not counted here; expected TT, TAI, UTC or TDB. "
+            f"The header has TIMESYS = {given!r}, which is not supported; expected TT, TAI, UTC or TDB. "
             "Correct or leave out the file."
         )
     return TIME_SCALES[name]
 
 
 def seconds_since(time: Time, mjdref: float) -> float:
-    """Return a time as TT seconds since ``mjdref``, without losing digits to one large MJD."""
+    """Return a time as TT seconds since ``mjdref``, with full precision."""
     tt = time.tt
     return float(((tt.jd1 - 2400000.5 - mjdref) + tt.jd2) * SECONDS_PER_DAY)
 
@@ -138,7 +138,7 @@ def merged_gti(gti: FloatArray) -> FloatArray:
 
 
 def overlap(gti: FloatArray) -> float:
-    """Return how many seconds of some good time stand in more than one row; shape (n, 2), no row backwards.
+    """Return how many seconds of good time lie in more than one row; shape (n, 2), each row start <= stop.
 
     >>> overlap(np.array([[0.0, 8.0], [5.0, 9.0], [9.0, 10.0]]))
     3.0
@@ -147,7 +147,7 @@ def overlap(gti: FloatArray) -> float:
 
 
 def disjoint_gti(gti: FloatArray) -> FloatArray:
-    """Return good time sorted, each second once; rows that overlap are merged, those that touch stay as they are.
+    """Return good time sorted, each second once; overlapping rows are merged, adjacent ones stay as they are.
 
     Rows that do not start before they stop are left out.
 
@@ -165,9 +165,9 @@ def disjoint_gti(gti: FloatArray) -> FloatArray:
 
 
 def stop_slack(gti: FloatArray) -> float:
-    """Return how long the last stop holds beyond what is written: 1 s where all starts and stops are whole seconds.
+    """Return by how much the last stop is later than written: 1 s where all starts and stops are whole seconds.
 
-    Who writes whole seconds has cut off the rest of them. Whole is whole to the precision of the floats, shape (n, 2).
+    Writers of whole seconds truncate them. Whole means to the precision of the floats; ``gti`` has shape (n, 2).
 
     >>> stop_slack(np.array([[0.0, 1680.0]])), stop_slack(np.array([[0.25, 1680.25]]))
     (1.0, 0.0)
@@ -178,9 +178,9 @@ def stop_slack(gti: FloatArray) -> float:
 
 
 def with_slack(gti: FloatArray, slack: float) -> FloatArray:
-    """Return sorted good time as it holds for counting, shape (n, 2): its last stop is later by ``slack`` seconds.
+    """Return sorted good time for counting events, shape (n, 2): its last stop is later by ``slack`` seconds.
 
-    What happens at the very stop is in, as writers take the time of the last event for it, unless the next good time
+    An event exactly at a stop counts, as writers use the time of the last event for it, unless the next good time
     starts there.
 
     >>> inside_gti(np.array([5.0, 8.0, 9.0]), with_slack(np.array([[0.0, 5.0], [5.0, 8.0]]), 0.0)).tolist()
@@ -214,7 +214,7 @@ def inside_gti(times: FloatArray, gti: FloatArray) -> BoolArray:
 
 
 def overlap_problem(intervals: Iterable[tuple[Time, Time]]) -> str:
-    """Return the sentence against intervals of which two overlap, empty where none do: each event counts once."""
+    """Return the error message for intervals of which two overlap, empty where none do."""
     rows = sorted(intervals, key=lambda interval: (interval[0].tt.jd1, interval[0].tt.jd2))
     for (_, stop), (start, _) in itertools.pairwise(rows):
         if start < stop:

@@ -1,4 +1,4 @@
-"""Units in attrs: plain numbers in canonical units inside, ``Quantity`` on input and in what views hand out.
+"""Units in attrs: plain numbers in canonical units inside, ``Quantity`` on input and in the results of views.
 
 Canonical units are TeV, deg, s, m2, m2 s; model amplitudes are cm-2 s-1 TeV-1 and areas 1e4 cm2 to the m2.
 """
@@ -23,18 +23,18 @@ _SEXAGESIMAL = re.compile(
 
 
 def unit_string(unit: u.UnitBase | str) -> str:
-    """Write a unit the FITS way, in the field's order: ``cm-2 s-1 TeV-1``; dimensionless is the empty string."""
+    """Write a unit as in FITS, in the usual order: ``cm-2 s-1 TeV-1``; dimensionless is the empty string."""
     if isinstance(unit, str):
         return unit
     if unit == u.dimensionless_unscaled:
         return ""
     if unit.scale != 1:
         return str(unit.to_string())
-    factors = sorted(zip(unit.bases, unit.powers, strict=True), key=lambda factor: (factor[1] < 0, _place(factor[0])))
+    factors = sorted(zip(unit.bases, unit.powers, strict=True), key=lambda factor: (factor[1] < 0, _rank(factor[0])))
     return " ".join(f"{base.to_string('generic')}{_power(power)}" for base, power in factors)
 
 
-def _place(base: u.UnitBase) -> int:
+def _rank(base: u.UnitBase) -> int:
     order = ["length", "time", "energy"]
     kinds = [kind for kind in order if kind in base.physical_type]
     return order.index(kinds[0]) if kinds else len(order)
@@ -47,14 +47,14 @@ def _power(power: Any) -> str:
 def conversion(unit: u.UnitBase | str, to: u.UnitBase | str) -> float:
     """Return the factor from ``unit`` to ``to``; texts are read as those of FITS files.
 
-    Raises ``astropy.units.UnitConversionError``, and ``InputError`` for a text that is no unit.
+    Raises ``astropy.units.UnitConversionError``, and ``InputError`` for a text that is not a unit.
     """
-    given, wanted = (fits_unit(one) if isinstance(one, str) else one for one in (unit, to))
-    return float(given.to(wanted))
+    given, target = (fits_unit(one) if isinstance(one, str) else one for one in (unit, to))
+    return float(given.to(target))
 
 
 def unit_factor(given: str, unit: str, where: str) -> float:
-    """Return the factor from the unit of a column to ``unit``; a column without one is taken to be in it.
+    """Return the factor from the unit of a column to ``unit``; a column without a unit is taken to be in ``unit``.
 
     Parameters
     ----------
@@ -63,12 +63,12 @@ def unit_factor(given: str, unit: str, where: str) -> float:
     unit
         The canonical unit.
     where
-        The column and its HDU, as sentences call them.
+        The column and its HDU, for error messages.
 
     Raises
     ------
     InputError
-        For a text that is no unit, or a unit of another dimension.
+        For a text that is not a unit, or a unit of another dimension.
     """
     if not given.strip() or given == unit:
         return 1.0
@@ -81,7 +81,7 @@ def unit_factor(given: str, unit: str, where: str) -> float:
 
 
 def normalize_quantity(value: Any, unit: str, name: str) -> u.Quantity:
-    """Read a string, ``Quantity`` or (for a dimensionless unit) a number; the unit given is kept.
+    """Read a string, ``Quantity`` or (for a dimensionless unit) a number; the unit given is preserved.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def normalize_quantity(value: Any, unit: str, name: str) -> u.Quantity:
     unit
         The unit that the value must be convertible to.
     name
-        How the sentence of an error calls the value.
+        The name of the value in error messages.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def canonical(value: Any, unit: str, name: str) -> float:
 
 
 def quantity_string(value: u.Quantity) -> str:
-    """Write a scalar quantity as the YAML of the interface does: ``"30.0 TeV"``."""
+    """Write a scalar quantity as in the YAML of configurations: ``"30.0 TeV"``."""
     return f"{float(value.value)!r} {unit_string(value.unit)}".strip()
 
 

@@ -409,7 +409,7 @@ def test_check_reads_events_and_stores_none(tiny_release, place, xgamma):
         ),
         (
             "flux_points: {parameters: {selection_optional: [ul], norm_n_values: 5}}",
-            "flux_points.parameters.norm_n_values: given and not used, as selection_optional does not hold scan.",
+            "flux_points.parameters.norm_n_values: given and not used, as selection_optional does not include scan.",
         ),
     ],
 )

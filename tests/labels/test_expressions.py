@@ -115,5 +115,5 @@ def test_an_unknown_column_is_named_with_the_nearest():
 def test_a_column_alone_raises():
     with pytest.raises(ConfigError, match="Expected a condition"):
         parsed("zenith", "here").holds(COLUMNS)
-    with pytest.raises(ConfigError, match="expected a condition in the place of 'zenith'"):
+    with pytest.raises(ConfigError, match="expected a condition such as a comparison, got 'zenith'"):
         parsed("zenith and target == 'Crab'", "here").holds(COLUMNS)

@@ -81,7 +81,7 @@ def test_two_bands_never_have_one_name():
         ({"night": [1, 2]}, "expected a column of numbers"),
         ({"zenith": [0, 1], "offset": [0, 1]}, "expected one way to group"),
         (3, "expected one way to group"),
-        ("exec('1')", "cannot stand in an expression"),
+        ("exec('1')", "is not allowed in an expression"),
     ],
 )
 def test_a_wrong_grouping_raises(by, said):

@@ -41,7 +41,7 @@ class AnalysisConfig(Section):
     """The declaration of an analysis.
 
     Every field is validated when it is set; rules between fields are checked by ``from_yaml``, ``read``, ``write`` and
-    ``check``. Whatever is wrong is one ``ConfigError`` with a sentence a line, each with the path of its key.
+    ``check``. All problems are in one ``ConfigError`` with one line for each, which starts with the path of the key.
 
     Examples
     --------
@@ -62,7 +62,7 @@ class AnalysisConfig(Section):
     excess_map: ExcessMapConfig = subsection(ExcessMapConfig)
     light_curve: LightCurveConfig = subsection(LightCurveConfig)
     models: Models | None = key(None, "A models document, or the path of one.")
-    steps: Steps | None = key(None, "The steps to run; null is all that the configuration asks for.")
+    steps: Steps | None = key(None, "The steps to run; null is all that the configuration requests.")
 
     def __init__(self, **data: Any) -> None:
         # Gammapy 2.1 writes a block about the file itself, which says nothing about the analysis.
@@ -122,9 +122,9 @@ class AnalysisConfig(Section):
         Parameters
         ----------
         config
-            YAML text or a mapping: the keys that it holds; an ``AnalysisConfig``: its values that are not defaults.
+            YAML text or a mapping: all of its keys; an ``AnalysisConfig``: its values that are not defaults.
         **sections
-            More of the same, for example ``fit={"fit_range": {"min": "1 TeV"}}``.
+            The same by keyword, for example ``fit={"fit_range": {"min": "1 TeV"}}``.
 
         Lists and ``models`` are replaced, mappings are merged.
         """
@@ -137,18 +137,18 @@ class AnalysisConfig(Section):
         Parameters
         ----------
         complete
-            Whether what data reduction needs must be there, such as ``datasets.on_region``.
+            Whether the keys that data reduction needs must be set, such as ``datasets.on_region``.
         files
             Whether the files that the configuration names must exist.
 
         Raises
         ------
         ConfigError
-            With a sentence a line for everything that is wrong.
+            With one line for each problem.
         MissingInputError
-            When all is well but for files that are not there.
+            When the only problems are missing files.
         """
-        # Lists and mappings can be changed in place, where no assignment is seen.
+        # Lists and mappings can be changed in place, which no assignment validates.
         type(self)(**self.document())
         problems = [*self._problems(), *(self._incomplete() if complete else ())]
         if problems:
@@ -185,7 +185,7 @@ class AnalysisConfig(Section):
         }
 
     def planned_steps(self) -> list[str]:
-        """Return the steps to run, in their order: those given, else all that the configuration asks for."""
+        """Return the steps to run, in order: those given, else all that the configuration requests."""
         return [word for word in STEP.words if self.asks_for(word)]
 
     def asks_for(self, step: str) -> bool:
@@ -196,7 +196,7 @@ class AnalysisConfig(Section):
         return isinstance(section, list) or bool(section.is_asked(self))
 
     def set_logging(self) -> None:
-        """Set logging as ``general.log`` says."""
+        """Configure logging by ``general.log``."""
         configure_logging(self.general.log)
 
     @classmethod
@@ -229,12 +229,12 @@ def _given(config: str | Mapping[str, Any] | AnalysisConfig | None) -> dict[str,
 
 
 def given_document(config: AnalysisConfig) -> dict[str, Any]:
-    """Return the part of a configuration that is not as by default."""
+    """Return the part of a configuration that differs from the defaults."""
     return _difference(config.document(), AnalysisConfig().document())
 
 
 def _difference(document: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of a document that is not as in ``default``."""
+    """Return the part of a document that differs from ``default``."""
     different: dict[str, Any] = {}
     for name, value in document.items():
         if name not in default:
@@ -259,10 +259,10 @@ HANDLER_NAME = "xgamma-config"
 
 
 def configure_logging(log: LogConfig) -> None:
-    """Set level, place and format of xgamma's messages; what an earlier call has set is replaced.
+    """Set level, file and format of xgamma's log messages; replaces the settings of an earlier call.
 
     Without a file, messages go to the handlers of the root logger if it has any (notebooks, applications), so that
-    nothing is shown twice, and to standard error otherwise. Other libraries' loggers are left alone.
+    nothing is shown twice, and to standard error otherwise. Loggers of other libraries are not changed.
     """
     logger = logging.getLogger("xgamma")
     for handler in [known for known in logger.handlers if known.get_name() == HANDLER_NAME]:

@@ -1,7 +1,7 @@
-"""The typed fields of the configuration: quantities, times, places, choices.
+"""The typed fields of the configuration: quantities, times, locations, choices.
 
-Each reader takes what a user may write and returns one type, or raises ``ConfigError`` with ``KEY`` where the section
-that holds the field puts the path of the key.
+Each reader accepts what a user may write and returns one type, or raises ``ConfigError`` with the placeholder ``KEY``,
+which the section replaces by the path of the key.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 
 
 def shown(value: Any) -> str:
-    """Return how a sentence shows a value: as the YAML has it, shortened."""
+    """Return a value as YAML, shortened, for error messages."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -47,13 +47,13 @@ def shown(value: Any) -> str:
 
 
 def expected(what: str, value: Any, hint: str = "") -> ConfigError:
-    """Return the error of a value that is not ``what``."""
+    """Return the error for a value that is not ``what``."""
     return ConfigError(f"{KEY}: expected {what}, got {shown(value)}.{hint}")
 
 
 @dataclass(frozen=True)
 class PathOrUrl:
-    """A path or URL, kept as it was given; ``os.fspath`` and ``expanded`` fill in ``~`` and ``$VARIABLES``.
+    """A path or URL as given; ``os.fspath`` and ``expanded`` replace ``~`` and ``$VARIABLES``.
 
     >>> str(Location("$GAMMAPY_DATA/hess-dl3-dr1"))
     '$GAMMAPY_DATA/hess-dl3-dr1'
@@ -78,7 +78,7 @@ class PathOrUrl:
 
     @property
     def is_url(self) -> bool:
-        """Whether the location is a URL and not a path of this machine."""
+        """Whether the location is a URL and not a local path."""
         return _URL.match(self.text) is not None
 
     @property
@@ -137,7 +137,7 @@ def read_flag(value: Any) -> bool:
 def read_items(value: Any, read: Callable[[Any], Any], what: str) -> list[Any]:
     """Read a list, tuple or array item by item; text is not a list of characters.
 
-    ``what`` is what a sentence expects in the place of a single thing that is no item either.
+    ``what`` is what the error message expects instead of a single value that is not an item either.
     """
     if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
         raise expected(f"a list such as [{value}]" if _is_read(value, read) else what, value)
@@ -153,7 +153,7 @@ def _is_read(value: Any, read: Callable[[Any], Any]) -> bool:
 
 
 def each_read(items: Sequence[Any], read: Callable[[Any], Any]) -> list[Any]:
-    """Return what a reader makes of each item; raises ``ConfigError`` with a sentence for each that it refuses."""
+    """Return each item as read; raises ``ConfigError`` with one line for each that is not valid."""
     values, problems = [], []
     for number, item in enumerate(items):
         try:
@@ -167,7 +167,7 @@ def each_read(items: Sequence[Any], read: Callable[[Any], Any]) -> list[Any]:
 
 @dataclass(frozen=True)
 class Choice:
-    """Reads one of some words, as they are written; ``kind`` adds the names that are registered under it."""
+    """Reads one of several words; ``kind`` adds the names registered for that kind."""
 
     words: tuple[str, ...]
     kind: str = ""
@@ -198,7 +198,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class QuantityReader:
-    """Reads a scalar quantity of one dimension; the unit that was given is kept.
+    """Reads a scalar quantity of one dimension; the unit given is preserved.
 
     ``above``, ``minimum`` and ``maximum`` are limits in ``unit``, exclusive, inclusive, inclusive.
     """
@@ -222,8 +222,8 @@ class QuantityReader:
         self._check_range(float(quantity.to_value(self.unit)), value)
         # Written as text, a scaled unit would lose its scale, and Gammapy does not read hour angles.
         is_plain = quantity.unit.scale == 1.0 and quantity.unit != u.hourangle
-        kept = quantity if is_plain else quantity.to(self.unit)
-        return u.Quantity(float(kept.value), kept.unit)
+        result = quantity if is_plain else quantity.to(self.unit)
+        return u.Quantity(float(result.value), result.unit)
 
     def _check_range(self, number: float, value: Any) -> None:
         if not np.isfinite(number):
@@ -240,14 +240,14 @@ class QuantityReader:
 
 @contextmanager
 def any_year() -> Iterator[None]:
-    """Let times be in years whose leap seconds are not known yet, as those of simulations are."""
+    """Allow times in years whose leap seconds are not known yet, as in simulations."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="ERFA function .* yielded .*dubious year")
         yield
 
 
 def read_times(value: Any) -> Time:
-    """Read one time or a list of them, UTC where no scale is given: ISO text, dates as YAML has them, ``Time``."""
+    """Read one time or a list of times, UTC where no scale is given: ISO text, YAML dates, ``Time``."""
     if isinstance(value, Time):
         return value
     text = value.strip() if isinstance(value, str) else ""
@@ -283,7 +283,7 @@ def _read_time(value: Any) -> Time:
 
 
 def written_times(value: Time) -> str | list[str]:
-    """Return the text of one time or the texts of several, UTC, with as many digits as it takes."""
+    """Return the text of one time or the texts of several, UTC, with as many digits as needed."""
     if not value.isscalar:
         return [_written_time(value[number]) for number in range(len(value))]
     return _written_time(value)
@@ -323,7 +323,7 @@ def read_mapping(value: Any) -> dict[str, Any]:
     return dict(value)
 
 
-# Far outside of what is observed; powers of energies beyond are no numbers any more.
+# Far outside of any observation; powers of larger energies overflow.
 ENERGY = QuantityReader("an energy", "TeV", above=0.0, minimum=1e-12, maximum=1e12)
 ANGLE = QuantityReader("an angle", "deg")
 LATITUDE = QuantityReader("a latitude", "deg", minimum=-90.0, maximum=90.0)

@@ -17,7 +17,7 @@ EXAMPLE = "{components: [{name: crab, type: SkyModel, spectral: {type: PowerLawS
 
 
 def read_models(value: Any) -> dict[str, Any] | PathOrUrl:
-    """Read a models document or the path of one; what the models mean is read by ``Models``."""
+    """Read a models document or the path of one; ``Models`` reads its contents."""
     if isinstance(value, PathOrUrl | str | os.PathLike):
         if "\n" in str(value):
             raise expected(f"a mapping such as {EXAMPLE} or the path of a YAML file", value)
@@ -31,7 +31,7 @@ def read_models(value: Any) -> dict[str, Any] | PathOrUrl:
 
 
 def document_problems(document: Mapping[Any, Any]) -> Iterator[str]:
-    """A document has components, each with a type, sky models with a name of their own."""
+    """Yield problems of a document: it needs components, each with a type; sky models need unique names."""
     for key in document:
         if key not in DOCUMENT_KEYS:
             yield f"{KEY}.{key}: there is no such key.{did_you_mean(str(key), DOCUMENT_KEYS)}"
@@ -47,7 +47,7 @@ def document_problems(document: Mapping[Any, Any]) -> Iterator[str]:
 
 
 def component_problems(component: Any, where: str) -> Iterator[str]:
-    """A component is a mapping with a type; its parts are mappings with a type."""
+    """Yield problems of a component: it needs a type, and so do its parts."""
     if not isinstance(component, Mapping):
         yield f"{where}: expected a mapping with name, type and spectral, got {shown(component)}."
         return
@@ -62,7 +62,7 @@ def component_problems(component: Any, where: str) -> Iterator[str]:
 
 
 def model_names(models: dict[str, Any] | PathOrUrl | None) -> list[str] | None:
-    """Return the names in a document; ``None`` where the document is not here to look into."""
+    """Return the names in a document; ``None`` where the models are in a file."""
     if not isinstance(models, dict):
         return None
     return [component["name"] for component in models["components"] if "name" in component]

@@ -11,10 +11,10 @@ from pydantic import PlainValidator, WithJsonSchema
 
 from xgamma.config.fields import TEXT_SCHEMA, expected, read_items
 
-# Ten thousand bins in a decade are finer than any instrument; more is a slip of the pen that fills the memory.
+# Ten thousand bins in a decade are finer than any instrument; more is a typing error that fills the memory.
 MOST_BINS = 10_000
 MOST_JOBS = 1024
-# Observation ids are kept as 64-bit integers.
+# Observation ids are stored as 64-bit integers.
 LARGEST_ID = int(np.iinfo(np.int64).max)
 LARGEST_MEMORY = 1 << 60
 _SIZE = re.compile(r"(?P<number>\d{1,15}(\.\d*)?|\.\d+)\s*(?P<prefix>[kMGT])(?P<binary>i?)B")
@@ -64,7 +64,7 @@ def read_memory_size(value: Any) -> str:
 
 
 def memory_bytes(text: str) -> int:
-    """Return the bytes of a size such as ``4 GB``, 0 where it is none.
+    """Return the bytes of a size such as ``4 GB``, 0 for any other text.
 
     >>> memory_bytes("1.5 GiB"), memory_bytes("4")
     (1610612736, 0)

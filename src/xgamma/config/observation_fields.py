@@ -1,4 +1,4 @@
-"""The field that says where runs are: a path, a URL, or a mapping with the names of index files."""
+"""Fields of observations: the datastore, expressions, groupings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def read_expression(value: Any) -> Expression:
 
 
 def read_grouping(value: Any) -> Grouping:
-    """Read a way to group rows: text, or a mapping of a column to the edges of its bands."""
+    """Read a grouping of rows: text, or a mapping of a column to the edges of its bands."""
     return normalize_grouping(value, KEY)
 
 
@@ -49,7 +49,7 @@ INDEX_KEYS = ("hdu_index", "obs_index")
 
 @dataclass(frozen=True, eq=False)
 class DatastoreLocation(PathOrUrl):
-    """The location of a release whose index files have other names than the usual ones."""
+    """The location of a release whose index files do not have the default names."""
 
     hdu_index: str | None = None
     obs_index: str | None = None

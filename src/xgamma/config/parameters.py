@@ -24,7 +24,7 @@ EXCESS_SELECTION = ("errn-errp", "ul", "alpha", "acceptance_on", "acceptance_off
 
 
 def validate_selection(selection: Any, known: Iterable[str]) -> None:
-    """Refuse a selection that is neither null, ``all`` nor a list of known words."""
+    """Raise ``ConfigError`` for a selection that is neither null, ``all`` nor a list of known words."""
     words = list(known)
     if selection in (None, "all"):
         return
@@ -51,7 +51,7 @@ class FovBackgroundParameters:
 
 @dataclass(frozen=True)
 class RingParameters:
-    """The ring around each position that its background is taken from."""
+    """The ring around each position in which its background is measured."""
 
     r_in: float = field(metadata={"unit": "deg", "above": 0, "description": "inner radius"})
     width: float = field(metadata={"unit": "deg", "above": 0})
@@ -66,7 +66,7 @@ class LightCurveParameters(FluxPointsParameters):
 
 @dataclass(frozen=True)
 class ExcessMapParameters:
-    """What an excess map holds beside excess and significance."""
+    """The optional contents of an excess map."""
 
     n_sigma: float = field(default=1.0, metadata={"above": 0})
     n_sigma_ul: float = field(default=2.0, metadata={"above": 0})
@@ -91,7 +91,7 @@ SAFE_MASK = Entry(SAFE_MASK_KIND, "any method", _later, 1, SafeMaskParameters)
 
 
 def entry(kind: str, name: str) -> Entry:
-    """Return what is registered, else the parameters that the configuration knows for a later version."""
+    """Return the registered entry, else parameters that the configuration accepts for later versions."""
     own = {(known.kind, known.name): known for known in _OWN}
     if name not in registry.names(kind) and (kind, name) in own:
         return own[kind, name]
@@ -99,7 +99,7 @@ def entry(kind: str, name: str) -> Entry:
 
 
 def parameter_problems(target: Entry, given: Mapping[str, Any], where: str) -> list[str]:
-    """Return a sentence for each thing that ``target`` does not take; an empty list when it takes all of them."""
+    """Return a message for each parameter that ``target`` does not accept; an empty list when there is none."""
     problems = [problem for key, value in given.items() for problem in _key_problems(target, key, value, where)]
     needed = [known.name for known in dataclasses.fields(target.parameters) if _is_required(known)]
     missing = [name for name in needed if name not in given]
@@ -120,16 +120,16 @@ def _problems(target: Entry, read: Callable[[], Any], where: str) -> list[str]:
     try:
         read()
     except ConfigError as error:
-        return [_placed(str(error), target, where)]
+        return [_with_path(str(error), target, where)]
     return []
 
 
-def _placed(sentence: str, target: Entry, where: str) -> str:
-    """Return the sentence of a rule between parameters, told by a dataclass that does not know where it is written."""
-    if sentence.startswith(where):
-        return sentence
-    name, mark, rest = re.split(r"([.:])", sentence, maxsplit=1)
-    return f"{where}{mark}{rest}" if name in registry.names(target.kind) else f"{where}.{sentence}"
+def _with_path(message: str, target: Entry, where: str) -> str:
+    """Return the message of a rule between parameters, with the path that the dataclass does not know."""
+    if message.startswith(where):
+        return message
+    name, mark, rest = re.split(r"([.:])", message, maxsplit=1)
+    return f"{where}{mark}{rest}" if name in registry.names(target.kind) else f"{where}.{message}"
 
 
 def _is_required(known: dataclasses.Field[Any]) -> bool:
@@ -137,7 +137,7 @@ def _is_required(known: dataclasses.Field[Any]) -> bool:
 
 
 def read_parameters(target: Callable[[], Entry], value: Any) -> dict[str, Any]:
-    """Read a mapping of parameters that ``target`` takes; the values are kept as they were given."""
+    """Read a mapping of parameters of ``target``; the values are returned as given."""
     given = read_mapping(value)
     problems = parameter_problems(target(), given, KEY)
     if problems:

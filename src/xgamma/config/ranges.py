@@ -1,4 +1,4 @@
-"""Shapes of sections that stand at several places: intervals of time, circles, energy axes."""
+"""Sections that occur several times in the configuration: intervals of time, circles, energy axes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class SkyCircle(Section):
         return self.lon is not None and self.lat is not None and self.radius is not None
 
     def circle(self) -> Circle:
-        """Return the circle in degrees; raises ``ConfigError`` where a part of it is not given."""
+        """Return the circle in degrees; raises ``ConfigError`` where a key is missing."""
         if self.lon is None or self.lat is None or self.radius is None:
             raise ConfigError(
                 f"{self.where}: expected lon, lat and radius, for example "
@@ -54,7 +54,7 @@ class SkyCircle(Section):
 
 
 class EnergyAxis(Section):
-    """An energy axis with defaults: what is left out or null keeps the default of its section."""
+    """An energy axis with defaults: keys that are left out or null have the default of the section."""
 
     min: Energy
     max: Energy
@@ -63,7 +63,7 @@ class EnergyAxis(Section):
     @model_validator(mode="before")
     @classmethod
     def _null_is_default(cls, given: Any) -> Any:
-        # Gammapy writes null for what a partial section left out.
+        # Gammapy writes null for keys that a partial section left out.
         return {name: value for name, value in given.items() if value is not None} if isinstance(given, dict) else given
 
     def axis(self, name: str) -> Axis:
@@ -72,7 +72,7 @@ class EnergyAxis(Section):
 
 
 class RequestedAxis(Section):
-    """An energy axis without defaults: all of it is given, or nothing."""
+    """An energy axis without defaults: either all keys are given or none."""
 
     min: Energy | None = key(None, "Lowest edge, with a unit such as TeV.")
     max: Energy | None = key(None, "Highest edge, with a unit such as TeV.")
@@ -89,7 +89,7 @@ class RequestedAxis(Section):
         return not self.missing
 
     def axis(self, name: str) -> Axis:
-        """Return the axis in TeV; raises ``ConfigError`` where a part of it is not given."""
+        """Return the axis in TeV; raises ``ConfigError`` where a key is missing."""
         if self.min is None or self.max is None or self.nbins is None:
             raise ConfigError(
                 f"{self.where}: {', '.join(self.missing)} not given; "

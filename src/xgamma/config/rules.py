@@ -1,4 +1,4 @@
-"""Rules between the keys of a configuration. Each yields sentences; no sentence is good news."""
+"""Rules between the keys of a configuration. Each yields one message for each problem."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MOST_PIXELS = 100_000_000
 
 
 def range_problems(section: EnergyAxis | FitRangeConfig | RequestedAxis) -> Iterator[str]:
-    """An energy range starts below its end."""
+    """Check that an energy range starts below its end."""
     low, high = section.min, section.max
     if low is not None and high is not None and not low < high:
         yield (
@@ -41,7 +41,7 @@ def range_problems(section: EnergyAxis | FitRangeConfig | RequestedAxis) -> Iter
 
 
 def requested_axis_problems(axis: RequestedAxis) -> Iterator[str]:
-    """An axis without defaults is given whole or not at all."""
+    """Check that of an axis without defaults all keys are given or none."""
     if len(axis.missing) in (1, 2):
         yield (
             f"{axis.where}: expected min, max and nbins, or none of them; {' and '.join(axis.missing)} not given. "
@@ -51,7 +51,7 @@ def requested_axis_problems(axis: RequestedAxis) -> Iterator[str]:
 
 
 def circle_problems(circle: SkyCircle) -> Iterator[str]:
-    """A circle is given whole or not at all."""
+    """Check that of a circle all keys are given or none."""
     missing = [name for name in ("lon", "lat", "radius") if getattr(circle, name) is None]
     if len(missing) in (1, 2):
         yield (
@@ -61,7 +61,7 @@ def circle_problems(circle: SkyCircle) -> Iterator[str]:
 
 
 def time_problems(times: TimeRange) -> Iterator[str]:
-    """Every start has a stop after it, and no time lies in two intervals."""
+    """Check that every start has a later stop, and that intervals do not overlap."""
     count_start, count_stop = (0 if value is None else value.size for value in (times.start, times.stop))
     if count_start != count_stop:
         yield f"{times.where}: expected a stop for every start, got {count_start} of start and {count_stop} of stop."
@@ -76,7 +76,7 @@ def time_problems(times: TimeRange) -> Iterator[str]:
 
 
 def observations_problems(observations: ObservationsConfig) -> Iterator[str]:
-    """Observations are chosen by one list, each once."""
+    """Check that observations are selected by one list, each once."""
     if observations.obs_ids and observations.obs_file is not None:
         yield "observations: both obs_ids and obs_file are given; leave one of them out."
     twice = [number for number, times in Counter(observations.obs_ids).items() if times > 1]
@@ -87,7 +87,7 @@ def observations_problems(observations: ObservationsConfig) -> Iterator[str]:
 
 
 def axes_problems(datasets: DatasetsConfig) -> Iterator[str]:
-    """True and reconstructed energy overlap, and the migration between them fits into the memory."""
+    """Check that true and reconstructed energy overlap, and that the energy dispersion fits into the memory."""
     energy, energy_true = datasets.geom.axes.energy, datasets.geom.axes.energy_true
     ranges = [*range_problems(energy), *range_problems(energy_true)]
     yield from ranges
@@ -108,7 +108,7 @@ def axes_problems(datasets: DatasetsConfig) -> Iterator[str]:
 
 
 def background_problems(datasets: DatasetsConfig) -> Iterator[str]:
-    """The background method fits the type, and its parameters the method."""
+    """Check that the background method fits the type, and its parameters the method."""
     background, path = datasets.background, f"{datasets.background.where}.parameters"
     if background.method is None:
         if background.parameters:
@@ -131,7 +131,7 @@ def background_problems(datasets: DatasetsConfig) -> Iterator[str]:
 
 
 def datasets_problems(datasets: DatasetsConfig) -> Iterator[str]:
-    """Everything that the datasets section says about itself."""
+    """Check the keys of the datasets section against each other."""
     if datasets.stack_by is not None and not datasets.stack:
         yield f"{datasets.where}.stack_by: given, but stack is false; write stack: true, or leave stack_by out."
     yield from axes_problems(datasets)
@@ -154,13 +154,13 @@ def entries_problems(entries: Mapping[str, DatasetsConfig]) -> Iterator[str]:
 
 
 def safe_mask_problems(safe_mask: SafeMaskConfig) -> Iterator[str]:
-    """Responses are looked up at one place."""
+    """Check that responses are evaluated at one offset."""
     if None not in (safe_mask.parameters.get("fixed_offset"), safe_mask.parameters.get("position")):
         yield f"{safe_mask.where}.parameters: fixed_offset and position exclude each other; leave one of them out."
 
 
 def map_problems(datasets: DatasetsConfig) -> Iterator[str]:
-    """The centre of the maps is given whole or not at all, and they fit into the memory."""
+    """Check that all keys of the centre of maps are given or none, and that maps fit into the memory."""
     wcs, skydir = datasets.geom.wcs, datasets.geom.wcs.skydir
     if (skydir.lon is None) != (skydir.lat is None):
         yield (
@@ -176,7 +176,7 @@ def map_problems(datasets: DatasetsConfig) -> Iterator[str]:
 
 
 def completeness_problems(datasets: DatasetsConfig) -> Iterator[str]:
-    """What must be given before data can be reduced."""
+    """Check that the keys that data reduction needs are given."""
     if datasets.type == "1d" and not datasets.on_region.is_set:
         yield (
             f"{datasets.on_region.where}: datasets.type 1d needs a region, and none is given. "
@@ -192,7 +192,7 @@ def completeness_problems(datasets: DatasetsConfig) -> Iterator[str]:
 def source_problems(
     section: FluxPointsConfig | LightCurveConfig, models: dict[str, Any] | PathOrUrl | None
 ) -> Iterator[str]:
-    """The source is one of the models, where these are part of the configuration."""
+    """Check that the source is one of the models, where these are part of the configuration."""
     names = model_names(models)
     if names is not None and section.source not in names:
         yield f"{section.where}.source: there is no model {section.source!r}.{did_you_mean(section.source, names)}"
@@ -208,20 +208,20 @@ def flux_points_problems(section: FluxPointsConfig) -> Iterator[str]:
 
 
 def file_problems(inputs: Mapping[str, Any]) -> Iterator[str]:
-    """Every local file or folder that is named is there; of a URL only its form is looked at."""
-    for key, place in inputs.items():
-        if not isinstance(place, PathOrUrl):
+    """Check that every local file or folder exists; of a URL only its form is checked."""
+    for key, location in inputs.items():
+        if not isinstance(location, PathOrUrl):
             continue
-        if place.unknown_variable is not None:
-            variable = place.unknown_variable
+        if location.unknown_variable is not None:
+            variable = location.unknown_variable
             yield (
-                f"{key}: the environment variable ${variable} of {place.text!r} is not set; "
+                f"{key}: the environment variable ${variable} of {location.text!r} is not set; "
                 f"set it (export {variable}=/path/to/it) or write the path."
             )
-        elif place.is_url:
-            yield from _url_problems(key, place.expanded())
-        elif not is_there(place):
-            yield f"{key}: expected a file or folder, but there is no {place.expanded()}."
+        elif location.is_url:
+            yield from _url_problems(key, location.expanded())
+        elif not is_there(location):
+            yield f"{key}: expected a file or folder, but there is no {location.expanded()}."
 
 
 def _url_problems(key: str, url: str) -> Iterator[str]:

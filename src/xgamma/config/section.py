@@ -1,4 +1,4 @@
-"""``Section``: one mapping of the configuration, whose errors are sentences with the path of the key."""
+"""``Section``: one mapping of the configuration, whose errors start with the path of the key."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from xgamma.errors import ConfigError, did_you_mean
 
 
 def key(default: Any, description: str) -> Any:
-    """Return a field with a default that its reader takes, so that each section has a default of its own."""
+    """Return a field with a default that is read anew for each section."""
     return Field(default, description=description)
 
 
@@ -42,7 +42,7 @@ OneOrSeveral = Annotated[
 
 
 class Section(BaseModel):
-    """A mapping with known keys, validated when it is made and on every assignment."""
+    """A mapping with known keys, validated on creation and on every assignment."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -61,7 +61,7 @@ class Section(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _of_another_section(cls, given: Any) -> Any:
-        """Take the values of a section of another place, such as ``axes.energy_true = axes.energy``."""
+        """Take the values of another section, such as ``axes.energy_true = axes.energy``."""
         if not isinstance(given, Section) or isinstance(given, cls):
             return given
         names = set(type(given).model_fields)
@@ -73,7 +73,7 @@ class Section(BaseModel):
         except ValidationError as error:
             raise config_error(type(self), error) from None
 
-    # Nested sections are then read by pydantic itself, so that the outermost one tells of every problem at once.
+    # Nested sections are then read by pydantic itself, so that the outermost one reports all problems at once.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -97,7 +97,7 @@ class Section(BaseModel):
         return True
 
     def document(self) -> dict[str, Any]:
-        """Return the section as YAML holds it: quantities, times and paths as text."""
+        """Return the section as written in YAML: quantities, times and paths as text."""
         return self.model_dump(warnings=False)
 
 
@@ -126,11 +126,11 @@ def _path(section: type[Section], location: tuple[int | str, ...]) -> str:
 
 
 def config_error(section: type[Section], error: ValidationError) -> ConfigError:
-    """Return one error with a sentence a line for everything that pydantic found."""
-    return ConfigError("\n".join(_sentence(section, detail) for detail in error.errors(include_url=False)))
+    """Return one error with one line for each problem that pydantic found."""
+    return ConfigError("\n".join(_message(section, detail) for detail in error.errors(include_url=False)))
 
 
-def _sentence(section: type[Section], detail: Any) -> str:
+def _message(section: type[Section], detail: Any) -> str:
     location, path = detail["loc"], _path(section, detail["loc"])
     match detail["type"]:
         case "value_error":
@@ -147,7 +147,7 @@ def _sentence(section: type[Section], detail: Any) -> str:
 
 
 def unknown_key(section: type[Section], location: tuple[int | str, ...]) -> str:
-    """Return the sentence for a key that its section does not have."""
+    """Return the message for a key that its section does not have."""
     owner = section
     for part in location[:-1]:
         owner = dict(subsections(owner)).get(str(part), owner)

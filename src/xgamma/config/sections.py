@@ -56,7 +56,7 @@ IRF_SETS = {
 
 
 def read_irfs(value: Any) -> list[str]:
-    """Read a list of responses; of a set that has a name the sentence says which list is meant."""
+    """Read a list of responses; for the name of a set the error message has its list."""
     items = value if isinstance(value, list | tuple) else [value]
     named = next((item for item in items if isinstance(item, str) and item in IRF_SETS), None)
     if named is not None:
@@ -78,7 +78,7 @@ SafeMaskMethods = Annotated[
 
 
 class LogConfig(Section):
-    """What is logged, where and how; as in the standard library's ``logging``."""
+    """What is logged, where and how; as in ``logging`` of the standard library."""
 
     where: ClassVar[str] = "general.log"
 
@@ -90,7 +90,7 @@ class LogConfig(Section):
 
 
 class GeneralConfig(Section):
-    """Where things go and how they are computed."""
+    """Where results are written and how they are computed."""
 
     where: ClassVar[str] = "general"
     silent: ClassVar[frozenset[str]] = frozenset({"store", "scheduler", "fail_fast", "memory_limit"})
@@ -102,8 +102,10 @@ class GeneralConfig(Section):
     models_file: PathOrUrlField | None = key(None, "Where models are read from and written to.")
     store: PathOrUrlField | None = key(None, "The product store, a path or URL; null is <outdir>/xgamma-store.")
     scheduler: Text | None = key(None, "The address of a dask scheduler, for example tcp://host:8786.")
-    fail_fast: Flag | None = key(None, "Whether the first run that fails ends the work; null is no.")
-    memory_limit: MemorySize | None = key(None, "No plan beyond it is run, for example 4 GB; null is no limit.")
+    fail_fast: Flag | None = key(None, "Whether the first run that fails ends the analysis; null is no.")
+    memory_limit: MemorySize | None = key(
+        None, "A plan that needs more is not run, for example 4 GB; null is no limit."
+    )
 
     def store_location(self) -> str:
         """Return the path or URL of the product store."""
@@ -113,7 +115,7 @@ class GeneralConfig(Section):
 
 
 class ObsTimeConfig(TimeRange):
-    """Only what was taken inside these intervals."""
+    """Only events inside these intervals are used."""
 
     where: ClassVar[str] = "observations.obs_time"
 
@@ -152,9 +154,9 @@ class ObservationsConfig(Section):
     obs_file: PathOrUrlField | None = key(None, "A text file with observation ids in its first column.")
     obs_cone: ObsConeConfig = subsection(ObsConeConfig)
     obs_time: ObsTimeConfig = subsection(ObsTimeConfig)
-    required_irf: Irfs = key(["aeff", "edisp", "psf", "bkg"], "What an observation must have.")
+    required_irf: Irfs = key(["aeff", "edisp", "psf", "bkg"], "Responses that an observation must have.")
     expression: Condition | None = key(
-        None, "What must be true of the columns of an observation, such as zenith < 40 and livetime > 600."
+        None, "A condition on the columns of an observation, such as zenith < 40 and livetime > 600."
     )
 
 
@@ -241,7 +243,7 @@ class GeomConfig(Section):
 
 
 class BackgroundConfig(Section):
-    """Where the background comes from."""
+    """How the background is estimated."""
 
     where: ClassVar[str] = "datasets.background"
 
@@ -257,11 +259,11 @@ class BackgroundConfig(Section):
 
 
 class SafeMaskConfig(Section):
-    """Which energies are safe to use."""
+    """Which energies are used."""
 
     where: ClassVar[str] = "datasets.safe_mask"
 
-    methods: SafeMaskMethods = key(["aeff-default"], "All of these must hold.")
+    methods: SafeMaskMethods = key(["aeff-default"], "Bins that pass all of these methods are used.")
     parameters: SafeMaskMapping = key({}, "Parameters of the methods.")
 
     def settings(self) -> SafeMaskParameters:

@@ -1,4 +1,4 @@
-"""Keys of a configuration that are given and that no step will look at."""
+"""Keys of a configuration that are given and not used by any step."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Rule:
-    """When a key is looked at, and why it is not otherwise."""
+    """When a key is used, and the reason why it is not used otherwise."""
 
     path: str
     is_used: Callable[[Asked], bool]
@@ -74,13 +74,13 @@ RULES = (
     Rule(
         "general.n_jobs",
         lambda asked: asked.config.general.scheduler is None,
-        "general.scheduler says where it is computed",
+        "general.scheduler sets where it is computed",
     ),
 )
 
 
 def unused_keys(config: AnalysisConfig, recipes: Sequence[Recipe]) -> list[str]:
-    """Return a sentence for each section or key that differs from its default and that no step will look at.
+    """Return a message for each section or key that differs from its default and that no step uses.
 
     Parameters
     ----------
@@ -101,8 +101,8 @@ def _unused(asked: Asked) -> list[str]:
     found: list[str] = []
     idle: list[str] = []
     for rule in RULES:
-        is_told = any(rule.path.startswith(f"{path}.") for path in idle)
-        if not is_told and _holds(given, rule.path) and not rule.is_used(asked):
+        is_covered = any(rule.path.startswith(f"{path}.") for path in idle)
+        if not is_covered and _holds(given, rule.path) and not rule.is_used(asked):
             idle.append(rule.path)
             found.append(f"{rule.path}: given and not used, as {rule.reason}.")
     return [*found, *_unused_parameters(asked, given)]
@@ -123,13 +123,13 @@ def _unused_parameters(asked: Asked, given: Mapping[str, Any]) -> Iterator[str]:
         used = {name for _, (_, own) in asked.recipe.document()["safe_masks"].items() for name in own}
         for name in sorted(set(datasets.safe_mask.parameters) - used):
             methods = ", ".join(datasets.safe_mask.methods) or "no method"
-            yield f"datasets.safe_mask.parameters.{name}: given and not used, as no method of {methods} looks at it."
+            yield f"datasets.safe_mask.parameters.{name}: given and not used, as no method of {methods} uses it."
     if _holds(given, "flux_points.parameters") and "flux_points" in asked.steps:
         selection = points.parameters.get("selection_optional") or []
         for names, option in ((SCAN_KEYS, "scan"), (("n_sigma_ul",), "ul")):
             for name in names:
                 if name in points.parameters and option not in selection and selection != "all":
                     yield (
-                        f"flux_points.parameters.{name}: given and not used, as selection_optional does not hold "
-                        f"{option}."
+                        f"flux_points.parameters.{name}: given and not used, "
+                        f"as selection_optional does not include {option}."
                     )
