@@ -14,7 +14,7 @@ from xgamma.formats.gadf.write import (
     PRIMARY,
     Column,
     Hdu,
-    HduRow,
+    IndexedHdu,
     events_hdu,
     gti_hdu,
     hdu_bytes,
@@ -109,8 +109,8 @@ def test_an_empty_event_list_is_a_table_without_rows(tmp_path):
 
 def test_index_files_are_tables(tmp_path):
     rows = [
-        HduRow(1, "events", "events", "data", "a.fits", "EVENTS", 10),
-        HduRow(1, "psf", "psf_3gauss", "data", "longer.fits", "PSF", 20),
+        IndexedHdu(1, "events", "events", "data", "a.fits", "EVENTS", 10),
+        IndexedHdu(1, "psf", "psf_3gauss", "data", "longer.fits", "PSF", 20),
     ]
     write_index(tmp_path, obs_index_hdu([Column("OBS_ID", np.array([1]))], {"MJDREFI": 51910}), hdu_index_hdu(rows))
     index = Table.read(tmp_path / "hdu-index.fits.gz")
@@ -137,7 +137,7 @@ def test_a_keyword_that_fits_cannot_hold_raises(value):
 
 def test_text_that_is_not_ascii_raises():
     with pytest.raises(DataError, match="FITS holds ASCII text only"):
-        hdu_index_hdu([HduRow(1, "events", "events", "dätä", "a.fits", "EVENTS", 1)])
+        hdu_index_hdu([IndexedHdu(1, "events", "events", "dätä", "a.fits", "EVENTS", 1)])
 
 
 def test_the_ending_of_the_name_says_whether_it_is_compressed(tmp_path):

@@ -17,8 +17,8 @@ from xgamma.formats.atomic import new_folder, write_inside
 from xgamma.formats.gadf.layouts import LAYOUTS
 from xgamma.formats.gadf.write import (
     INDEX_FILES,
-    HduRow,
     HeaderValue,
+    IndexedHdu,
     events_hdu,
     gti_hdu,
     hdu_bytes,
@@ -66,7 +66,7 @@ class _Written:
 
     run: PlannedRun
     events: int
-    rows: tuple[HduRow, ...]
+    rows: tuple[IndexedHdu, ...]
 
 
 def simulate(
@@ -182,12 +182,12 @@ def _write_run(
     size = write_fits(folder / DATA / name, encoded if irfs.shared else [*encoded, *irfs.encoded])
     irf_file = irfs.shared or (name, size)
     rows = [
-        HduRow(run.obs_id, "events", "events", DATA, name, "EVENTS", size),
-        HduRow(run.obs_id, "gti", "gti", DATA, name, "GTI", size),
+        IndexedHdu(run.obs_id, "events", "events", DATA, name, "EVENTS", size),
+        IndexedHdu(run.obs_id, "gti", "gti", DATA, name, "GTI", size),
     ]
     for kind in irfs.kinds:
         role = LAYOUTS[kind].role
-        rows.append(HduRow(run.obs_id, role, kind, DATA, irf_file[0], role.upper(), irf_file[1]))
+        rows.append(IndexedHdu(run.obs_id, role, kind, DATA, irf_file[0], role.upper(), irf_file[1]))
     return _Written(run, len(columns["TIME"]), tuple(rows)), size
 
 

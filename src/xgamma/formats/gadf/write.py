@@ -18,10 +18,9 @@ import numpy.typing as npt
 from xgamma.axes import Axis, FloatArray
 from xgamma.errors import DataError
 from xgamma.formats.atomic import write_inside
+from xgamma.formats.fits.tables import BLOCK, CARD
 from xgamma.formats.gadf.layouts import AXES, EVENT_COLUMNS, LAYOUTS, Layout
 
-BLOCK = 2880
-CARD = 80
 GZIP_LEVEL = 4
 INDEX_FILES = ("obs-index.fits.gz", "hdu-index.fits.gz")
 HeaderValue = str | int | float | bool
@@ -117,7 +116,7 @@ def obs_index_hdu(columns: Sequence[Column], header: Mapping[str, HeaderValue]) 
 
 
 @dataclass(frozen=True)
-class HduRow:
+class IndexedHdu:
     """One row of the HDU index: where one HDU of a run is."""
 
     obs_id: int
@@ -129,7 +128,7 @@ class HduRow:
     size: int
 
 
-def hdu_index_hdu(rows: Sequence[HduRow]) -> Hdu:
+def hdu_index_hdu(rows: Sequence[IndexedHdu]) -> Hdu:
     """Return the HDU index, which says in which file and HDU each product of each run is."""
     texts = ("hdu_type", "hdu_class", "file_dir", "file_name", "hdu_name")
     columns = [
