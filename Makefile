@@ -36,7 +36,8 @@ help:
 	@echo "make lint         ruff and mypy"
 	@echo "make format       let ruff mend what it can"
 	@echo "make docs         the documentation into docs/_build/html"
-	@echo "make bench        timings; PEER_PYTHON=/path/to/python puts Gammapy beside them"
+	@echo "make bench        timings; PEER_PYTHON=/path/to/python puts Gammapy beside them, BEFORE=/path/to/src"
+	@echo "                  another build beside fits of many parameters"
 	@echo "make bench-scale  ten thousand runs: time and memory; 5 GB of disk in TMPDIR, some minutes"
 	@echo "make lock         add what pyproject.toml asks for to requirements/; LOCK_ARGS=--upgrade resolves all anew"
 	@echo "make wheel        source distribution and wheel into dist/"
@@ -111,6 +112,7 @@ findings:
 bench: install
 	$(BIN)/python benchmarks/tutorial.py $(if $(PEER_PYTHON),--peer $(PEER_PYTHON)) $(BENCH_ARGS)
 	$(BIN)/python benchmarks/stages.py $(if $(PEER_PYTHON),--peer $(PEER_PYTHON)) $(BENCH_ARGS)
+	$(BIN)/python benchmarks/fits.py $(if $(BEFORE),--before $(BEFORE)) $(BENCH_ARGS)
 
 bench-scale: install
 	$(BIN)/python benchmarks/scale.py $(if $(PEER_PYTHON),--peer $(PEER_PYTHON)) $(BENCH_ARGS)

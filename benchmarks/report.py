@@ -45,11 +45,13 @@ def has_data() -> bool:
     return (Path(environment()["GAMMAPY_DATA"]) / "hess-dl3-dr1").is_dir()
 
 
-def run(package: str, python: str, script: str, *arguments: object) -> tuple[float, dict[str, Any]]:
+def run(
+    package: str, python: str, script: str, *arguments: object, sources: Path = REPOSITORY / "src"
+) -> tuple[float, dict[str, Any]]:
     """Return the wall-clock seconds of a process and the JSON in the last line that it prints."""
     values = environment()
-    if package == OURS:
-        values["PYTHONPATH"] = str(REPOSITORY / "src")
+    if package != PEER:
+        values["PYTHONPATH"] = str(sources)
     command = [python, str(Path(__file__).with_name(script)), *map(str, arguments)]
     start = time.perf_counter()
     done = subprocess.run(command, env=values, capture_output=True, text=True, check=False)
