@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import itertools
 import logging
@@ -183,11 +182,15 @@ class FitStep(Step[FitWanted]):
         """Return whether the store holds this fit."""
         if results.datasets is None:
             return Finding.unknown(results.runs, results, cost_of_datasets(results))
-        key, _ = _key_and_method(wanted, results, *_ready(wanted, results))
+        datasets, models = _ready(wanted, results)
+        key, method = _key_and_method(wanted, results, datasets, models)
         if not results.store.has(FIT, key):
             ahead = replace(results, awaited="fit")
             return Finding(results.runs, "there is no such product in the store", ahead, key)
-        read = functools.partial(self.compute, wanted, results)
+
+        def read() -> Results:
+            return _with_fit(results, _stored(results, key, models, method), models)
+
         return Finding(results.runs, "the same request is in the store", results, key, read=read)
 
     def compute(self, wanted: FitWanted, results: Results) -> Results:
@@ -204,8 +207,7 @@ class FitStep(Step[FitWanted]):
         product = _fitted(wanted, results, datasets, models)
         log.info("The fit was %s.", "found in the store" if product.found else "computed")
         log.info("%s", product.data)
-        computed = results.computed if product.found else results.computed | {self.section}
-        return replace(results, fit=product, fitted=model_key(models), computed=computed)
+        return _with_fit(results, product, models)
 
     def write(self, results: Results, outdir: Path) -> dict[str, Path]:
         """Write the models, and a picture of the fit of the first dataset."""
@@ -275,13 +277,23 @@ def _ready(wanted: FitWanted, results: Results) -> tuple[Datasets, Models]:
     return datasets, models
 
 
+def _with_fit(results: Results, product: Product[FitResult], models: Models) -> Results:
+    computed = results.computed if product.found else results.computed | {FitStep.section}
+    return replace(results, fit=product, fitted=model_key(models), computed=computed)
+
+
+def _stored(results: Results, key: str, models: Models, method: str) -> Product[FitResult]:
+    """Return a fit of the store, and set the models to it."""
+    return Product(_restored(results.store.get_valid(FIT, key), models, method), key, True)
+
+
 def _fitted(wanted: FitWanted, results: Results, datasets: Datasets, models: Models) -> Product[FitResult]:
     """Fit the models, or set them to the fit of the same request that the store holds."""
     store, seen = results.store, seen_by(results, datasets)
     key, method = _key_and_method(wanted, results, datasets, models)
     start = models.to_yaml(full_output=True)
     if store.has(FIT, key):
-        return Product(_restored(store.get_valid(FIT, key), models, method), key, True)
+        return _stored(results, key, models, method)
     result = fit(datasets.fit_inputs(), models, wanted.settings)
     texts = {"models": models.to_yaml()}
     store.put(FIT, key, {"": _fit_dataset(result, models)}, {"models": start}, inputs=[seen], texts=texts)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -88,10 +87,14 @@ class FluxPointsStep(Step[FluxPointsWanted]):
         if results.awaited:
             cost = cost_of_datasets(results) if results.datasets is None else Cost()
             return Finding.unknown(results.runs, results, cost)
-        _, key = _asked(wanted, results)
+        datasets, seen, models = _asked(wanted, results)
+        key = wanted.key(seen, models)
         if not results.store.has(POINTS, key):
             return Finding(results.runs, "there is no such product in the store", results, key)
-        read = functools.partial(self.compute, wanted, results)
+
+        def read() -> Results:
+            return _with_points(wanted, results, datasets, _stored(results, key))
+
         return Finding(results.runs, "the same request is in the store", results, key, read=read)
 
     def compute(self, wanted: FluxPointsWanted, results: Results) -> Results:
@@ -104,20 +107,23 @@ class FluxPointsStep(Step[FluxPointsWanted]):
         ConfigError
             When the source is not one of the models.
         """
-        datasets, key = _asked(wanted, results)
+        datasets, seen, models = _asked(wanted, results)
+        key = wanted.key(seen, models)
         if wanted.is_fit_range_set and any(view.fit_bins is None for view in datasets):
             log.warning("fit.fit_range is not applied to the flux points, because run_fit() was not called.")
         log.info("Calculating flux points.")
-        product = _estimated(wanted, results, datasets, key)
+        product = _stored(results, key) if results.store.has(POINTS, key) else None
+        if product is None:
+            inputs, edges = datasets.fit_inputs(), np.array(wanted.edges)
+            data = flux_points(inputs, datasets.models, wanted.source, edges, wanted.parameters)
+            results.store.put(POINTS, key, {"": data}, {}, inputs=[seen, models])
+            product = Product(data, key, False)
         log.info("The flux points were %s.", "found in the store" if product.found else "computed")
-        source = datasets.models[wanted.source]
-        # The points are no dataset that the model was made for.
-        model = source if source.datasets_names is None else source.copy(datasets_names=None)
-        points = FluxPointsDataset(data=FluxPoints(product.data), models=model)
-        table = points.data.to_table(sed_type="dnde", formatted=True)
-        log.info("\n%s", table[[name for name in LOGGED if name in table.colnames]])
-        computed = results.computed if product.found else results.computed | {self.section}
-        return replace(results, flux_points=points, computed=computed)
+        after = _with_points(wanted, results, datasets, product)
+        if after.flux_points is not None:
+            table = after.flux_points.data.to_table(sed_type="dnde", formatted=True)
+            log.info("\n%s", table[[name for name in LOGGED if name in table.colnames]])
+        return after
 
     def write(self, results: Results, outdir: Path) -> dict[str, Path]:
         """Write the flux points, and a picture of them."""
@@ -175,11 +181,11 @@ def _validate_edges(axis: Axis, edges: Sequence[float]) -> str:
     )
 
 
-def _asked(wanted: FluxPointsWanted, results: Results) -> tuple[Datasets, str]:
-    """Return the datasets, and the key of the flux points."""
+def _asked(wanted: FluxPointsWanted, results: Results) -> tuple[Datasets, str, str]:
+    """Return the datasets, the key of what the likelihood sees of them, and that of the fit or of the models."""
     datasets, models = with_models(results, "compute flux points of")
     _validate_edges(Axis.from_coords(datasets.fit_inputs()[0].data.coords, "energy"), wanted.edges)
-    return datasets, wanted.key(seen_by(results, datasets), _models_key(results, models))
+    return datasets, seen_by(results, datasets), _models_key(results, models)
 
 
 def _models_key(results: Results, models: Models) -> str:
@@ -188,12 +194,18 @@ def _models_key(results: Results, models: Models) -> str:
     return results.fit.key if results.fit is not None and results.fitted == key else key
 
 
-def _estimated(wanted: FluxPointsWanted, results: Results, datasets: Datasets, key: str) -> Product[xr.Dataset]:
-    store, models = results.store, datasets.models
-    if store.has(POINTS, key):
-        points = store.get_valid(POINTS, key)
-        log_binning(points)
-        return Product(points, key, True)
-    points = flux_points(datasets.fit_inputs(), models, wanted.source, np.array(wanted.edges), wanted.parameters)
-    store.put(POINTS, key, {"": points}, {}, inputs=[seen_by(results, datasets), _models_key(results, models)])
-    return Product(points, key, False)
+def _stored(results: Results, key: str) -> Product[xr.Dataset]:
+    points = results.store.get_valid(POINTS, key)
+    log_binning(points)
+    return Product(points, key, True)
+
+
+def _with_points(
+    wanted: FluxPointsWanted, results: Results, datasets: Datasets, product: Product[xr.Dataset]
+) -> Results:
+    source = datasets.models[wanted.source]
+    # The points are no dataset that the model was made for.
+    model = source if source.datasets_names is None else source.copy(datasets_names=None)
+    points = FluxPointsDataset(data=FluxPoints(product.data), models=model)
+    computed = results.computed if product.found else results.computed | {FluxPointsStep.section}
+    return replace(results, flux_points=points, computed=computed)
