@@ -18,7 +18,7 @@ from xgamma.grid import Circle, RegionSpace
 from xgamma.outcome import Fate, Outcome, validate_ledger
 from xgamma.reduce import SafeMaskParameters, blocks_of, reduce_block, reduce_spectra
 from xgamma.simulate import AnalyticResponse
-from xgamma.simulate.responses import containment, effective_area, psf_width
+from xgamma.simulate.responses import analytic_area, containment, psf_width
 from xgamma.store import dataset_digest
 
 COUNTED = ("counts", "counts_off", "ledger")
@@ -86,7 +86,7 @@ def test_off_counts_are_the_events_in_the_union_of_the_off_regions(nights_part, 
 def test_exposure_is_that_of_the_instrument(nights_part, reduced):
     energy = recipe().grid.energy_true.center
     factor = np.array(NIGHTS.efficiencies)[np.arange(7) % 2] * 120.0 * 0.94
-    area = effective_area(NIGHTS.response, energy, 0.5)
+    area = analytic_area(NIGHTS.response, energy, 0.5)
     # The table has few nodes, so that only where the area is flat it is the formula.
     flat = energy > 2
     wanted = (factor[:, None] * area)[:, flat]

@@ -10,8 +10,8 @@ from scipy.special import ndtr
 from xgamma.axes import Axis
 from xgamma.irf import CONTAINMENT, edisp_kernel, effective_area, interpolation_weights, read_table
 from xgamma.simulate import AnalyticResponse
+from xgamma.simulate.responses import analytic_area as true_area
 from xgamma.simulate.responses import containment, log_migration, psf_width
-from xgamma.simulate.responses import effective_area as true_area
 from xgamma.simulate.tables import MIGRA, response_tables
 
 RESPONSE = AnalyticResponse()

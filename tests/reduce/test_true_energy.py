@@ -11,7 +11,7 @@ from xgamma.axes import Axis
 from xgamma.grid import Circle, Grid, RegionSpace
 from xgamma.reduce.true_energy import count_changes, true_energy_remark
 from xgamma.simulate import AnalyticResponse
-from xgamma.simulate.responses import effective_area, log_migration
+from xgamma.simulate.responses import analytic_area, log_migration
 
 FINE = AnalyticResponse(energy_bins=96)
 OFFSET = 0.5
@@ -39,7 +39,7 @@ def density(energy):
     """Return what reaches each bin of ``ENERGY`` of a unit of flux at some energies, shape (energy, bin)."""
     mean, width = log_migration(FINE, energy, OFFSET)
     below = ndtr((np.log(ENERGY.edges / energy[:, None]) - mean[:, None]) / width[:, None])
-    return effective_area(FINE, energy, OFFSET)[:, None] * np.diff(below, axis=1)
+    return analytic_area(FINE, energy, OFFSET)[:, None] * np.diff(below, axis=1)
 
 
 def integral():
