@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import kl_div, xlogy
 
-FloatArray = npt.NDArray[np.float64]
+from xgamma.axes import FloatArray
+
 Array: TypeAlias = npt.ArrayLike
 Function: TypeAlias = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 

@@ -31,7 +31,7 @@ def check_command(config: Path, as_json: bool) -> None:
     given.general.log.level, given.general.log.filename = "warning", None
     found = preview(given)
     if as_json:
-        print_json(_document(found))
+        print_json(_preview_document(found))
         return
     print_facts(found.facts, "All is well with:" if not found.unusable else "Found:")
     _print_dropped(found)
@@ -55,7 +55,7 @@ def _print_dropped(found: Preview) -> None:
         click.echo(f"What observations.{criterion} drops is known after the ingest.", err=True)
 
 
-def _document(found: Preview) -> dict[str, object]:
+def _preview_document(found: Preview) -> dict[str, object]:
     unusable = {str(obs_id): reason for obs_id, reason in found.unusable.items()}
     dropped = {name: {str(obs_id): reason for obs_id, reason in runs.items()} for name, runs in found.dropped.items()}
     return {

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError
 from xgamma.models.parameters import Parameter, Parameters
-
-FloatArray = npt.NDArray[np.float64]
 
 
 class Covariance:

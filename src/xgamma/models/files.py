@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from xgamma.axes import FloatArray
 from xgamma.bridges.names import places_of, places_of_either
 from xgamma.errors import ConfigError, MissingInputError, did_you_mean
 from xgamma.formats.atomic import write_files
@@ -17,8 +17,6 @@ from xgamma.formats.local_files import local_path, read_text
 from xgamma.formats.yaml_documents import block_yaml, read_yaml
 
 log = logging.getLogger(__name__)
-
-FloatArray = npt.NDArray[np.float64]
 
 # ``checksum`` is written by other versions and holds for their bytes only.
 _KEYS = ("components", "covariance", "metadata", "checksum")

@@ -9,15 +9,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from astropy import units as u
 
+from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError
 from xgamma.units import unit_string
 
 log = logging.getLogger(__name__)
-
-FloatArray = npt.NDArray[np.float64]
 
 NAN = float("nan")
 

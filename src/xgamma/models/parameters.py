@@ -7,15 +7,13 @@ from contextlib import contextmanager
 from typing import Any, overload
 
 import numpy as np
-import numpy.typing as npt
 from astropy.table import Table
 
+from xgamma.axes import FloatArray
 from xgamma.errors import ConfigTypeError, UnknownNameError, did_you_mean
 from xgamma.models.parameter import Parameter, unit_text
 
 __all__ = ["Parameter", "Parameters", "link_labels", "parameters_table"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 class Parameters(Sequence[Parameter]):

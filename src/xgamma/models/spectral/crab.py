@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 from astropy import units as u
 
+from xgamma.axes import FloatArray
 from xgamma.errors import UnknownNameError, did_you_mean
 from xgamma.models.parameters import Parameter
 from xgamma.models.spectral.cutoffs import ExpCutoffPowerLawSpectralModel, LogParabolaSpectralModel
 from xgamma.models.spectral.model import DENSITY, SpectralModel
 from xgamma.models.spectral.powerlaws import PowerLawSpectralModel
-
-FloatArray = npt.NDArray[np.float64]
 
 # Powers of log10(E / TeV), from the highest, for log10 of E2 dN/dE in erg cm-2 s-1.
 MEYER = (-0.00449161, 0.0, 0.0473174, -0.179475, -0.53616, -10.2708)

@@ -7,14 +7,12 @@ Sources: Acero et al. 2015 (ApJS 218, 23; 3FGL); Abdollahi et al. 2020 (ApJS 247
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import xlogy
 
+from xgamma.axes import FloatArray
 from xgamma.models.parameters import Parameter
 from xgamma.models.spectral.model import AMPLITUDE, SpectralModel
 from xgamma.models.spectral.powerlaws import power_law
-
-FloatArray = npt.NDArray[np.float64]
 
 MEV_PER_TEV = 1e6
 _SERIES = 0.01

@@ -6,11 +6,9 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from xgamma.axes import FloatArray
 from xgamma.models.parameters import Parameter, Parameters
-
-FloatArray = npt.NDArray[np.float64]
 
 ERROR_STEP = 1e-4
 """Step of the forward differences, in standard errors."""

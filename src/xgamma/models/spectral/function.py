@@ -6,15 +6,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 from astropy import units as u
 
+from xgamma.axes import FloatArray
 from xgamma.models.component import Component
 from xgamma.models.parameters import Parameter
 from xgamma.models.spectral.derivatives import differences
 from xgamma.models.spectral.quadrature import integral, integral_gradient
-
-FloatArray = npt.NDArray[np.float64]
 
 
 class SpectralFunction(Component):

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.interpolate import RegularGridInterpolator
 
-FloatArray = npt.NDArray[np.float64]
+from xgamma.axes import FloatArray
 
 # The smallest normal float32: below it a logarithm stands for zero (as in Gammapy).
 FLOOR = float(np.finfo(np.float32).tiny)

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self, cast
 
 import numpy as np
-import numpy.typing as npt
 from astropy import units as u
 from matplotlib.axes import Axes
 from scipy.optimize import brentq, minimize_scalar
 
+from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, did_you_mean
 from xgamma.models.component import Component, component_class
 from xgamma.models.parameters import Parameter, Parameters
@@ -25,8 +25,6 @@ from xgamma.models.spectral.quadrature import (
 )
 from xgamma.plot import spectrum as spectrum_plot
 from xgamma.units import conversion
-
-FloatArray = npt.NDArray[np.float64]
 
 DENSITY = u.Unit("cm-2 s-1 TeV-1")
 AMPLITUDE = "cm-2 s-1 TeV-1"

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 from astropy import units as u
 from scipy.special import erf
 
+from xgamma.axes import FloatArray
 from xgamma.models.parameters import Parameter
 from xgamma.models.spectral.model import AMPLITUDE, FLUX, SpectralModel
 from xgamma.models.spectral.quadrature import LOGARITHMIC, TEV, power_law_moment
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def power_law(energy: FloatArray, index: float, amplitude: float, reference: float) -> FloatArray:

@@ -7,12 +7,10 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from astropy import units as u
 
+from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError
-
-FloatArray = npt.NDArray[np.float64]
 
 POINTS_PER_DECADE = 100
 LOGARITHMIC = 1e-8

@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from astropy import units as u
 from astropy.io import fits
 
+from xgamma.axes import FloatArray
 from xgamma.errors import InputError, MissingInputError
 from xgamma.formats.local_files import local_path
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from astropy import units as u
 
+from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, LaterError, UnknownNameError, did_you_mean
 from xgamma.models.component import parameter_entries
 from xgamma.models.parameters import Parameter
@@ -19,8 +20,6 @@ from xgamma.models.spectral.model import DENSITY, SpectralModel
 from xgamma.models.spectral.quadrature import TEV, normalize_energy
 from xgamma.models.spectral.tables import TemplateTable, read_absorption, read_template
 from xgamma.plot.labels import unit_label
-
-FloatArray = npt.NDArray[np.float64]
 
 BUILTIN = {
     "franceschini": "ebl_franceschini.fits.gz",
