@@ -13,7 +13,7 @@ from xgamma.analysis.run import run
 from xgamma.analysis.steps import fit, flux_points, rows, stack
 from xgamma.ingest import part as ingest
 from xgamma.ingest.stored import KIND
-from xgamma.reduce.block import STEP_VERSION as REDUCE_VERSION
+from xgamma.reduce.recipe import STEP_VERSION as REDUCE_VERSION
 from xgamma.reduce.stack import STEP_VERSION as STACK_VERSION
 
 FILE = Path(__file__).with_name("fingerprints.json")

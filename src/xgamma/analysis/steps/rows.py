@@ -26,6 +26,7 @@ from xgamma.reduce import (
     joined_rows,
     masked_rows,
     reduce_each,
+    row_key,
     rows_within,
     select_rows,
     since,
@@ -163,7 +164,7 @@ def row_keys(recipe_key: str, holdings: Holdings, key: str, rows: Rows) -> list[
     """Return the key of each row: of the recipe, the bytes of its run and its interval."""
     obs_ids = holdings.parts[key].column("obs_id", rows.obs).tolist()
     pieces = zip(obs_ids, rows.start.tolist(), rows.stop.tolist(), strict=True)
-    return [digest([recipe_key, holdings.run_keys[obs_id], repr(start), repr(stop)]) for obs_id, start, stop in pieces]
+    return [row_key(recipe_key, holdings.run_keys[obs_id], start, stop) for obs_id, start, stop in pieces]
 
 
 class Piece(NamedTuple):
@@ -231,7 +232,7 @@ def wanted_rows(store: Store, holdings: Holdings, selected: Sequence[tuple[str, 
     store, holdings, selected, recipe
         Where rows are kept, the runs, which rows of which part, and what is wanted.
     """
-    recipe_key = digest(recipe.document())
+    recipe_key = recipe.key
     records = {record.key: record for record in store.records(ROWS) if record.texts["recipe"] == recipe_key}
     known = {
         key: (record.key, number) for record in records.values() for number, key in enumerate(record.texts["rows"])
