@@ -87,6 +87,11 @@ def names(kind: str) -> list[str]:
     return sorted(name for entry_kind, name in _ENTRIES if entry_kind == kind)
 
 
+def built_in(kind: str) -> list[str]:
+    """Return the sorted names of one kind that are xgamma's own."""
+    return [name for name in names(kind) if lookup(kind, name).is_built_in]
+
+
 def lookup(kind: str, name: str) -> Entry:
     """Return the entry, or raise ``UnknownNameError`` with the nearest known name."""
     if (kind, name) not in _ENTRIES:

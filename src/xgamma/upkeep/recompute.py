@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 import numpy as np
 import xarray as xr
 
-from xgamma.analysis.steps.rows import ROWS
 from xgamma.errors import StoreError, UnknownNameError, XgammaError
 from xgamma.events import Part, Rows
 from xgamma.execute import progress_bar
 from xgamma.ingest.stored import StoredGroups
 from xgamma.reduce import Recipe, blocks_of, reduce_block, row_key, select_rows
+from xgamma.schema import Kind
 from xgamma.store import Record, Store
 from xgamma.store.integrity import still_stands
 
@@ -106,7 +106,7 @@ def _compared(
 ) -> list[str] | str:
     """Return for each row of a product in what it differs from what its run gives now, or why this is not known."""
     # By the records that were read first: products may be merged meanwhile.
-    part, held = Part(StoredGroups(store, part_record)), store.get(ROWS, record.key, record=record)
+    part, held = Part(StoredGroups(store, part_record)), store.get(Kind.ROWS, record.key, record=record)
     if part.obs.attrs["mjdref"] != held.attrs["mjdref"]:
         return OTHER_EPOCH
     return list(_comparisons(part, held, batch, recipe))

@@ -33,11 +33,10 @@ from xgamma.reduce import (
     validate_enclosure,
     with_names,
 )
+from xgamma.schema import Kind
 from xgamma.select import selection_order
 from xgamma.store import Record, Store, digest
 from xgamma.times import SECONDS_PER_DAY
-
-ROWS = "rows"
 
 RowAddress = tuple[str, int]
 
@@ -61,7 +60,7 @@ class RowReader:
         found = self._held.get(key)
         if found is None:
             # By the record that was read first: where products are merged meanwhile, theirs stay for a day.
-            found = self.store.get_valid(ROWS, key, self.records.get(key))
+            found = self.store.get_valid(Kind.ROWS, key, self.records.get(key))
         self.hold(key, found)
         return found
 
@@ -233,7 +232,7 @@ def wanted_rows(store: Store, holdings: Holdings, selected: Sequence[tuple[str, 
         Where rows are kept, the runs, which rows of which part, and what is wanted.
     """
     recipe_key = recipe.key
-    records = {record.key: record for record in store.records(ROWS) if record.texts["recipe"] == recipe_key}
+    records = {record.key: record for record in store.records(Kind.ROWS) if record.texts["recipe"] == recipe_key}
     known = {
         key: (record.key, number) for record in records.values() for number, key in enumerate(record.texts["rows"])
     }
@@ -306,7 +305,8 @@ def _put_rows(
     if data is None:
         return {}
     texts = {"recipe": digest(recipe), "rows": list(keys)}
-    record = reader.store.put(ROWS, digest(list(keys)), {"": data}, {"recipe": recipe}, inputs=[part_key], texts=texts)
+    key = digest(list(keys))
+    record = reader.store.put(Kind.ROWS, key, {"": data}, {"recipe": recipe}, inputs=[part_key], texts=texts)
     reader.records[record.key] = record
     reader.hold(record.key, data)
     return {key: (record.key, number) for number, key in enumerate(keys)}
