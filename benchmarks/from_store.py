@@ -17,7 +17,7 @@ from xgamma.events import Part, Rows
 from xgamma.grid import Circle, Grid, RegionSpace
 from xgamma.ingest import StoredRelease
 from xgamma.ingest.stored import StoredGroups
-from xgamma.reduce import Recipe, ReflectedParameters, reduce_block
+from xgamma.reduce import Recipe, method, reduce_block
 from xgamma.store import Store
 
 RECIPE = Recipe(
@@ -26,8 +26,8 @@ RECIPE = Recipe(
         Axis.from_bounds("energy_true", 0.1, 50.0, 40),
         RegionSpace((Circle(83.633, 22.014, 0.11),)),
     ),
-    background=ReflectedParameters(),
-    safe_masks=("aeff-default", "aeff-max"),
+    background=method("background", "reflected"),
+    safe_masks=(method("safe mask", "aeff-default"), method("safe mask", "aeff-max")),
 )
 
 

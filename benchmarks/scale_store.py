@@ -18,7 +18,8 @@ import numpy as np
 from xgamma.formats.gadf.index import read_index
 from xgamma.formats.gadf.run import Run, read_run
 from xgamma.ingest.part import part_of
-from xgamma.ingest.stored import KIND, part_chunks
+from xgamma.ingest.stored import part_chunks
+from xgamma.schema import Kind
 from xgamma.simulate import AnalyticResponse, Plan, simulate
 from xgamma.store import Store, digest
 from xgamma.times import SECONDS_PER_DAY
@@ -56,7 +57,7 @@ def main() -> None:
         numbers = range(first, min(first + per_part, runs))
         part = part_of([copied(originals[n % distinct], n + 1, n // distinct) for n in numbers], "scale")
         texts = {"release": "scale", "runs": [{"obs_id": n + 1, "run_key": digest(["copy", n])} for n in numbers]}
-        store.put(KIND, digest(["scale", first]), part.groups, {}, texts=texts, encoding=part_chunks(part))
+        store.put(Kind.DL3, digest(["scale", first]), part.groups, {}, texts=texts, encoding=part_chunks(part))
         events += part.events.sizes["event"]
     print(json.dumps({"runs": runs, "events": events, "seconds": time.perf_counter() - start}))
 

@@ -17,7 +17,7 @@ from xgamma.events import Part, Rows
 from xgamma.formats.gadf.index import read_index
 from xgamma.grid import Circle, Grid, RegionSpace
 from xgamma.ingest.part import part_of, read_runs
-from xgamma.reduce import Recipe, ReflectedParameters
+from xgamma.reduce import Recipe, SafeMaskParameters, method, safe_masks_of
 from xgamma.simulate import AnalyticResponse, Plan, Source, power_law, simulate
 
 # Bright, so that two minutes are enough for a fit.
@@ -95,15 +95,17 @@ def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def recipe(**changes: Any) -> Recipe:
-    """Return the recipe of a Crab spectrum in eight bins."""
+    """Return the recipe of a Crab spectrum in eight bins; ``safe_masks`` may be names, with ``safe_mask`` for all."""
     grid = Grid(
         Axis.from_bounds("energy", 0.5, 30.0, 8),
         Axis.from_bounds("energy_true", 0.2, 60.0, 14),
         RegionSpace((Circle(83.633, 22.014, 0.11),)),
     )
-    return dataclasses.replace(
-        Recipe(grid, background=ReflectedParameters(), safe_masks=("aeff-default", "aeff-max")), **changes
-    )
+    names = changes.pop("safe_masks", ("aeff-default", "aeff-max"))
+    given = dataclasses.asdict(changes.pop("safe_mask", SafeMaskParameters()))
+    named = [name for name in names if isinstance(name, str)]
+    masks = (*safe_masks_of(named, given, "parameters"), *(one for one in names if not isinstance(one, str)))
+    return Recipe(**{"grid": grid, "background": method("background", "reflected"), "safe_masks": masks, **changes})
 
 
 def config_of(release: str | Path, store: str | Path, *texts: str) -> AnalysisConfig:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from xgamma import registry
 from xgamma.cli import main
 from xgamma.simulate import Plan, simulate
 
@@ -25,6 +26,8 @@ PAGES = [
 def workspace(tmp_path, monkeypatch):
     """A folder with the examples and, unless the page simulates it, the demo release."""
     shutil.copytree(REPOSITORY / "examples", tmp_path / "examples")
+    # What a page registers is known to it alone.
+    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -50,4 +53,4 @@ def test_the_examples_of_a_page_run_without_errors(page, workspace):
             run_commands(block)
         else:
             # The lines of a traceback are then those of the page.
-            exec(compile("\n" * line + block, str(page), "exec"), names)
+            exec(compile("\n" * line + block, str(page), "exec", dont_inherit=True), names)

@@ -32,15 +32,51 @@ class Entry:
     version: int
     parameters: type
 
+    @property
+    def is_built_in(self) -> bool:
+        """Whether the function is one of xgamma and not a user's."""
+        return str(self.function.__module__).partition(".")[0] == __name__.partition(".")[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """A registered function with its parameters, as a request holds it.
+
+    It holds the function itself: another process calls it without a registry that knows it.
+    """
+
+    entry: Entry
+    parameters: Any
+
+    @property
+    def name(self) -> str:
+        """The name under which the function is registered."""
+        return self.entry.name
+
+    @property
+    def version(self) -> int:
+        """The version of the function."""
+        return self.entry.version
+
+    def document(self) -> list[Any]:
+        """Return what enters a key: the version and all parameters."""
+        return [self.version, dataclasses.asdict(self.parameters)]
+
 
 _ENTRIES: dict[tuple[str, str], Entry] = {}
 
 
 def register(kind: str, name: str, *, version: int = 1, parameters: type = NoParameters) -> Callable[[F], F]:
-    """Register the decorated function under ``kind`` and ``name``; the same name again replaces it."""
+    """Register the decorated function or class under ``kind`` and ``name``; the same name again replaces it.
+
+    The decorator raises ``ConfigError`` for a name of xgamma's own: products are stored under it.
+    """
 
     def decorate(function: F) -> F:
-        _ENTRIES[kind, name] = Entry(kind, name, function, version, parameters)
+        entry = Entry(kind, name, function, version, parameters)
+        if (kind, name) in _ENTRIES and _ENTRIES[kind, name].is_built_in and not entry.is_built_in:
+            raise ConfigError(f"{kind} {name!r} is one of xgamma; register yours under another name.")
+        _ENTRIES[kind, name] = entry
         return function
 
     return decorate
@@ -51,6 +87,11 @@ def names(kind: str) -> list[str]:
     return sorted(name for entry_kind, name in _ENTRIES if entry_kind == kind)
 
 
+def built_in(kind: str) -> list[str]:
+    """Return the sorted names of one kind that are xgamma's own."""
+    return [name for name in names(kind) if lookup(kind, name).is_built_in]
+
+
 def lookup(kind: str, name: str) -> Entry:
     """Return the entry, or raise ``UnknownNameError`` with the nearest known name."""
     if (kind, name) not in _ENTRIES:
@@ -58,10 +99,29 @@ def lookup(kind: str, name: str) -> Entry:
     return _ENTRIES[kind, name]
 
 
+def method(kind: str, name: str, /, **parameters: Any) -> Method:
+    """Return a registered function with parameters; those not given have their defaults.
+
+    Raises
+    ------
+    UnknownNameError
+        When nothing is registered under the name.
+    ConfigError
+        For a parameter that is not known or not given, or one of a wrong type, unit or range.
+
+    Examples
+    --------
+    >>> method("safe mask", "aeff-max", aeff_percent=5).parameters.aeff_percent  # doctest: +SKIP
+    5.0
+    """
+    entry = lookup(kind, name)
+    return Method(entry, normalize_parameters(entry, parameters, f"{kind} {name!r}"))
+
+
 def normalize_parameters(entry: Entry, given: Mapping[str, Any], where: str) -> Any:
     """Return the parameter dataclass of ``entry`` filled from ``given``, in canonical units.
 
-    Raises ``ConfigError`` naming ``where`` for a key that is not known, a wrong type, unit or range.
+    Raises ``ConfigError`` naming ``where`` for a key that is not known or lacking, a wrong type, unit or range.
     """
     fields = {field.name: field for field in dataclasses.fields(entry.parameters)}
     hints = get_type_hints(entry.parameters)
@@ -70,10 +130,18 @@ def normalize_parameters(entry: Entry, given: Mapping[str, Any], where: str) -> 
             raise ConfigError(
                 f"{where}: {entry.kind} {entry.name!r} has no parameter {key!r}.{did_you_mean(key, fields)}"
             )
+    lacking = [name for name, field in fields.items() if is_required(field) and name not in given]
+    if lacking:
+        raise ConfigError(f"{where}: {entry.kind} {entry.name!r} needs {' and '.join(lacking)}.")
     values = {
         key: normalize_value(value, hints[key], fields[key].metadata, f"{where}.{key}") for key, value in given.items()
     }
     return entry.parameters(**values)
+
+
+def is_required(field: dataclasses.Field[Any]) -> bool:
+    """Whether a parameter has no default."""
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
 def normalize_value(value: Any, hint: Any, metadata: Mapping[str, Any], where: str) -> Any:

@@ -323,12 +323,12 @@ def test_numbers_without_a_point_are_numbers():
 def test_parameters_are_typed_and_written_as_given():
     config = AnalysisConfig.from_yaml(
         "datasets: {background: {method: reflected, parameters: {min_distance: 1 deg, max_region_number: 6}},"
-        " safe_mask: {parameters: {offset_max: 90 arcmin}}}"
+        " safe_mask: {methods: [offset-max], parameters: {offset_max: 90 arcmin}}}"
     )
-    settings_ = config.datasets.background.settings()
+    settings_ = config.datasets.background.settings().parameters
     assert settings_.min_distance == pytest.approx(np.pi / 180, rel=1e-15)
     assert (settings_.max_region_number, settings_.angle_increment) == (6, 0.1)
-    assert config.datasets.safe_mask.settings().offset_max == 1.5
+    assert [mask.parameters.offset_max for mask in config.datasets.safe_mask.settings()] == [1.5]
     assert "parameters: {min_distance: 1 deg, max_region_number: 6}" in config.to_yaml()
     assert AnalysisConfig().datasets.background.settings() is None
 

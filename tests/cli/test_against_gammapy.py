@@ -10,8 +10,8 @@ import pytest
 
 from releases import config_of, part_in_memory, recipe, rows_in, until_datasets
 from xgamma.analysis import AnalysisConfig
-from xgamma.ingest.stored import KIND
 from xgamma.reduce import reduce_block, select_rows
+from xgamma.schema import Kind
 from xgamma.store import Store, digest
 from xgamma.times import time_from_seconds
 from xgamma.upkeep.against_gammapy import deviations
@@ -74,7 +74,7 @@ def test_merged_parts_record_where_their_files_are(own_release, tmp_path):
     for run in ("[1]", "[2]"):
         until_datasets(config_of(own_release, tmp_path / "store", f"observations: {{obs_ids: {run}}}"))
     compact(store)
-    assert {record.provenance["datastore"] for record in store.ls(KIND)} == {str(own_release)}
+    assert {record.provenance["datastore"] for record in store.ls(Kind.DL3)} == {str(own_release)}
 
 
 @installed

@@ -14,7 +14,7 @@ from xgamma.ingest import open_release
 from xgamma.ingest.merge import merged_part
 from xgamma.ingest.part import part_of, read_runs
 from xgamma.ingest.stored import stored_runs
-from xgamma.reduce import Recipe, ReflectedParameters, joined_rows, reduce_spectra
+from xgamma.reduce import Recipe, joined_rows, method, reduce_spectra
 from xgamma.simulate import Plan, simulate
 from xgamma.store import Store
 from xgamma.upkeep.compact import compact
@@ -24,7 +24,7 @@ GRID = Grid(
     Axis.from_bounds("energy_true", 0.2, 50, 10),
     RegionSpace((Circle(83.633, 22.014, 0.11),)),
 )
-RECIPE = Recipe(GRID, background=ReflectedParameters(), safe_masks=("aeff-default",))
+RECIPE = Recipe(GRID, background=method("background", "reflected"), safe_masks=(method("safe mask", "aeff-default"),))
 
 
 @pytest.fixture(scope="module")

@@ -33,6 +33,7 @@ from xgamma.reduce import (
     joined_rows,
     lazy_spectra,
     masked_rows,
+    method,
     reduce_block,
     reduce_spectra,
     row_bytes,
@@ -200,13 +201,12 @@ def test_a_run_off_the_map_is_an_outcome_and_a_window_beyond_the_field_of_view_i
 
 
 def test_safe_masks_that_need_no_dispersion_work_on_pixels(part):
-    masked = recipe_of(CRAB, safe_masks=("offset-max",))
-    masked = dataclasses.replace(masked, safe_mask=dataclasses.replace(masked.safe_mask, offset_max=0.5))
+    masked = recipe_of(CRAB, safe_masks=(method("safe mask", "offset-max", offset_max=0.5),))
     safe = reduce_block(part, rows_in(part), masked)["mask_safe"]
     area = safe.isel(energy=0).sum(["v", "u"]).values * CRAB.binsize**2
     np.testing.assert_allclose(area, np.pi * 0.5**2, rtol=0.02)
     with pytest.raises(LaterError, match=r"edisp-bias: .* windows of the sky"):
-        reduce_block(part, rows_in(part), recipe_of(CRAB, safe_masks=("edisp-bias",)))
+        reduce_block(part, rows_in(part), recipe_of(CRAB, safe_masks=(method("safe mask", "edisp-bias"),)))
 
 
 def test_a_lazy_reduction_of_windows_computes_to_the_eager_one(sky, rows, monkeypatch):

@@ -26,14 +26,12 @@ from hypothesis import strategies as st
 from command_line import CommandLine
 from releases import TINY, config_of, part_in_memory, release_of, until_datasets, whole
 from xgamma.analysis.run import run
-from xgamma.analysis.steps import fit, flux_points, rows, stack
 from xgamma.datasets import Datasets
 from xgamma.datasets.files import write_zarr
 from xgamma.engine import XgammaBackend
 from xgamma.errors import ConfigTypeError, DataError, InputError, MissingInputError, StoreError, UnknownNameError
 from xgamma.events import IRF_ROLES
-from xgamma.ingest.stored import KIND
-from xgamma.schema import PRODUCTS, documents, product_violations
+from xgamma.schema import PRODUCTS, Kind, documents, product_violations
 from xgamma.schema.check import group_named
 from xgamma.schema.dl3 import ROLES
 from xgamma.store import Record, Store
@@ -155,7 +153,7 @@ def test_runs_of_a_real_telescope_are_as_the_format_says(gammapy_data, tmp_path)
 
 
 def test_the_specification_names_everything_that_the_code_writes():
-    assert {KIND, rows.ROWS, stack.STACK, fit.FIT, flux_points.POINTS} == set(PRODUCTS)
+    assert {Kind.DL3, Kind.ROWS, Kind.STACK, Kind.FIT, Kind.POINTS} == set(PRODUCTS)
     assert set(documents.RECORD) == {field.name for field in dataclasses.fields(Record)}
     assert ROLES == IRF_ROLES
 

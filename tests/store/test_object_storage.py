@@ -18,7 +18,8 @@ from xgamma.events import Rows, read_events
 from xgamma.formats.gadf.index import read_index
 from xgamma.ingest import open_release
 from xgamma.ingest.part import part_of, read_runs
-from xgamma.ingest.stored import KIND, part_chunks
+from xgamma.ingest.stored import part_chunks
+from xgamma.schema import Kind
 from xgamma.storage.backend import open_backend
 from xgamma.store import Store, dataset_digest, digest
 from xgamma.store.integrity import check_product
@@ -43,7 +44,7 @@ def fill(store, release, parts):
         some = [runs[number] for number in numbers]
         part = part_of(some, "many")
         texts = {"release": "many", "runs": [{"obs_id": r.entry.obs_id, "run_key": str(r.entry.obs_id)} for r in some]}
-        store.put(KIND, digest(texts), part.groups, {}, texts=texts, encoding=part_chunks(part))
+        store.put(Kind.DL3, digest(texts), part.groups, {}, texts=texts, encoding=part_chunks(part))
 
 
 @pytest.fixture(scope="module", params=[1, 3], ids=["1-part", "3-parts"])
@@ -78,7 +79,7 @@ def test_opening_a_store_and_reading_the_events_of_a_run_takes_at_most_20_reques
 def test_reading_all_events_of_105_runs_takes_at_most_40_requests(many, asked):
     found = []
     assert asked(lambda: found.append(events_of(many.url, None))) < 40
-    parts = [many.get(KIND, record.key) for record in many.ls(KIND)]
+    parts = [many.get(Kind.DL3, record.key) for record in many.ls(Kind.DL3)]
     assert found == [sum(int(part["event_size"].sum()) for part in parts)]
 
 

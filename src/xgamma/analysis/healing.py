@@ -9,7 +9,7 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from xgamma.errors import DamagedError, StoreError
 from xgamma.ingest import FitsRelease, StoredRelease
-from xgamma.ingest.stored import KIND
+from xgamma.schema import Kind
 from xgamma.store import Store
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ def heals(step: Callable[Concatenate[Steps, Given], None]) -> Callable[Concatena
                     raise
                 met.add(product)
                 set_aside(damage, analysis.store)
-                if damage.path.startswith(f"{KIND}/"):
+                if damage.path.startswith(f"{Kind.DL3}/"):
                     analysis.read_again()
 
     return healing
@@ -73,7 +73,7 @@ def can_be_made_again(damage: DamagedError, store: Store, release: FitsRelease |
     kind, key, place = damage.path.split("/", 2)
     if damage.url != store.url:
         return False
-    if kind != KIND:
+    if kind != Kind.DL3:
         return True
     if not isinstance(release, FitsRelease):
         return False

@@ -106,6 +106,6 @@ def _facts_of(wanted: ReductionWanted, chosen: Selected) -> dict[str, str]:
     facts = {
         "offset of the region": f"{offset.min():.2f} to {offset.max():.2f} deg",
         "energies": f"{energy.nbin} bins, {energy.edges[0]:g} to {energy.edges[-1]:g} TeV",
-        "background": "none" if wanted.recipe.background is None else "reflected regions",
+        "background": "none" if wanted.recipe.background is None else f"{wanted.recipe.background.name} regions",
     }
     return {f"{name} of {wanted.name}" if wanted.name else name: text for name, text in facts.items()}

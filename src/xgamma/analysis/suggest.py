@@ -27,7 +27,7 @@ from xgamma.geometry import lonlat, separation, unit_vector
 from xgamma.grid import Circle, Grid, RegionSpace
 from xgamma.ingest import FitsRelease, StoredRelease
 from xgamma.outcome import Outcome
-from xgamma.reduce import Recipe, ReflectedParameters, reduce_each, validate_enclosure
+from xgamma.reduce import Recipe, method, reduce_each, validate_enclosure
 from xgamma.reduce.true_energy import true_energy_remark, wide_axis
 from xgamma.select import Selection, rows_of
 from xgamma.store import Store
@@ -212,8 +212,10 @@ def _recipe(part: Part, rows: Rows, position: _Position) -> Recipe:
     return Recipe(
         Grid(Axis.from_bounds("energy", low, high, size), wide, space),
         containment=has_psf and not is_point_like,
-        background=ReflectedParameters(),
-        safe_masks=("aeff-default", "aeff-max") if known else ("aeff-max",),
+        background=method("background", "reflected"),
+        safe_masks=tuple(
+            method("safe mask", name) for name in (("aeff-default", "aeff-max") if known else ("aeff-max",))
+        ),
     )
 
 
@@ -232,7 +234,7 @@ def _suggestion(trial: _Trial, target: str) -> Suggestion:
         energy,
         _true_axis(trial.part, rows, Grid(energy, grid.energy_true, grid.space), recipe.containment),
         points,
-        recipe.safe_masks,
+        tuple(mask.name for mask in recipe.safe_masks),
         tuple(_guesses(trial)),
     )
 

@@ -6,10 +6,6 @@ from pathlib import Path
 
 import click
 
-from xgamma.analysis.steps.fit import FIT
-from xgamma.analysis.steps.flux_points import POINTS
-from xgamma.analysis.steps.rows import ROWS
-from xgamma.analysis.steps.stack import STACK
 from xgamma.cli.console import (
     NOTHING,
     json_option,
@@ -27,7 +23,8 @@ from xgamma.errors import ConfigError, ExitCode
 from xgamma.events import Part, RunFacts
 from xgamma.ingest import open_release
 from xgamma.ingest.notes import runs_by_note, summaries
-from xgamma.ingest.stored import KIND, StoredGroups
+from xgamma.ingest.stored import StoredGroups
+from xgamma.schema import Kind
 from xgamma.store import Record, Store
 
 KEY_SHOWN = 12
@@ -35,7 +32,7 @@ KEY_SHOWN = 12
 
 @click.command("ls")
 @store_argument
-@click.option("--kind", type=click.Choice(("dl3", ROWS, STACK, FIT, POINTS)), help="Only products of this kind.")
+@click.option("--kind", type=click.Choice([kind.value for kind in Kind]), help="Only products of this kind.")
 @click.option("--runs", is_flag=True, help="List the observations instead of the products.")
 @click.option("--tag", help="With --runs: those of a tag, in the place of the newest.")
 @json_option
@@ -140,7 +137,7 @@ def show_command(store: str, product: str, as_json: bool) -> None:
 
 def _note_lines(store: Store, record: Record) -> list[str]:
     """Return the lines of the notes of runs."""
-    if record.kind != KIND:
+    if record.kind != Kind.DL3:
         return []
     notes = {run.obs_id: run.notes for run in Part(StoredGroups(store, record)).facts()}
     return [line for topic, sentences in runs_by_note(notes).items() for line in summaries(topic, sentences)]
@@ -158,11 +155,11 @@ def export_command(store: str, product: str, file: Path, overwrite: bool) -> Non
     """
     place = opened_store(store)
     record = product_named(place, product)
-    if record.kind not in (ROWS, STACK, POINTS):
+    if record.kind not in (Kind.ROWS, Kind.STACK, Kind.POINTS):
         raise ConfigError(
             f"A product of kind {record.kind!r} has no file format; copy {place.path(record.kind, record.key)}."
         )
     data = place.get(record.kind, record.key)
-    held = FluxPoints(data) if record.kind == POINTS else Datasets.from_xarray(data)
+    held = FluxPoints(data) if record.kind == Kind.POINTS else Datasets.from_xarray(data)
     held.write(file, overwrite=overwrite)
     click.echo(str(file))

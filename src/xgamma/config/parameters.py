@@ -15,10 +15,10 @@ from xgamma import registry
 from xgamma.config.fields import KEY, plain_value, read_mapping
 from xgamma.errors import ConfigError, LaterError, did_you_mean
 from xgamma.estimate import FluxPointsParameters
-from xgamma.reduce.background.reflected import ReflectedParameters
+from xgamma.reduce.background import FixedParameters, ReflectedParameters
 from xgamma.reduce.safe_mask import KIND as SAFE_MASK_KIND
 from xgamma.reduce.safe_mask import SafeMaskParameters
-from xgamma.registry import Entry, normalize_parameters, normalize_value
+from xgamma.registry import Entry, is_required, normalize_parameters, normalize_value
 
 EXCESS_SELECTION = ("errn-errp", "ul", "alpha", "acceptance_on", "acceptance_off", "sensitivity")
 
@@ -101,11 +101,15 @@ def entry(kind: str, name: str) -> Entry:
 def parameter_problems(target: Entry, given: Mapping[str, Any], where: str) -> list[str]:
     """Return a message for each parameter that ``target`` does not accept; an empty list when there is none."""
     problems = [problem for key, value in given.items() for problem in _key_problems(target, key, value, where)]
-    needed = [known.name for known in dataclasses.fields(target.parameters) if _is_required(known)]
-    missing = [name for name in needed if name not in given]
-    if missing:
-        problems.append(f"{where}: {target.kind} {target.name!r} needs {' and '.join(missing)}.")
+    problems += lacking_parameters(target, given, where)
     return problems or _problems(target, lambda: normalize_parameters(target, given, where), where)
+
+
+def lacking_parameters(target: Entry, given: Mapping[str, Any], where: str) -> list[str]:
+    """Return a sentence about the parameters that ``target`` needs and that are not given, if there are any."""
+    needed = [known.name for known in dataclasses.fields(target.parameters) if is_required(known)]
+    missing = [name for name in needed if name not in given]
+    return [f"{where}: {target.kind} {target.name!r} needs {' and '.join(missing)}."] if missing else []
 
 
 def _key_problems(target: Entry, key: str, value: Any, where: str) -> list[str]:
@@ -132,10 +136,6 @@ def _with_path(message: str, target: Entry, where: str) -> str:
     return f"{where}{mark}{rest}" if name in registry.names(target.kind) else f"{where}.{message}"
 
 
-def _is_required(known: dataclasses.Field[Any]) -> bool:
-    return known.default is dataclasses.MISSING and known.default_factory is dataclasses.MISSING
-
-
 def read_parameters(target: Callable[[], Entry], value: Any) -> dict[str, Any]:
     """Read a mapping of parameters of ``target``; the values are returned as given."""
     given = read_mapping(value)
@@ -143,6 +143,24 @@ def read_parameters(target: Callable[[], Entry], value: Any) -> dict[str, Any]:
     if problems:
         raise ConfigError("\n".join(problems))
     return given
+
+
+def read_safe_mask_parameters(value: Any) -> dict[str, Any]:
+    """Read the parameters of all safe masks in one mapping: those of the built-in methods and of users' own."""
+    given = read_mapping(value)
+    problems = [problem for key, own in given.items() for problem in _key_problems(_taker(key), key, own, KEY)]
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return given
+
+
+def _taker(key: str) -> Entry:
+    """Return a safe mask that takes a parameter, else what all built-in methods take."""
+    own = [registry.lookup(SAFE_MASK_KIND, name) for name in registry.names(SAFE_MASK_KIND)]
+    takers = (
+        known for known in (SAFE_MASK, *own) if key in {field.name for field in dataclasses.fields(known.parameters)}
+    )
+    return next(takers, SAFE_MASK)
 
 
 def parameters_schema(*targets: type) -> dict[str, Any]:
@@ -169,11 +187,11 @@ BackgroundMapping = Annotated[
     dict[str, Any],
     PlainValidator(read_mapping),
     PlainSerializer(plain_value),
-    WithJsonSchema(parameters_schema(ReflectedParameters, FovBackgroundParameters, RingParameters)),
+    WithJsonSchema(parameters_schema(ReflectedParameters, FixedParameters, FovBackgroundParameters, RingParameters)),
 ]
 SafeMaskMapping = Annotated[
     dict[str, Any],
-    PlainValidator(partial(read_parameters, lambda: SAFE_MASK)),
+    PlainValidator(read_safe_mask_parameters),
     PlainSerializer(plain_value),
     WithJsonSchema(parameters_schema(SafeMaskParameters)),
 ]

@@ -89,20 +89,24 @@ def recipe_of(config: AnalysisConfig) -> Recipe:
     ------
     LaterError
         For maps.
+    ConfigError
+        When the background does not fit the region, or a user's method cannot be sent to the processes asked for.
     """
     return recipes_of(config)[0]
 
 
 def recipes_of(config: AnalysisConfig) -> list[Recipe]:
     """Return the recipe of each entry of ``datasets``; reads exclusion masks, and raises what ``recipe_of`` raises."""
-    return [_recipe(where, entry) for where, entry in config.entries.items()]
+    recipes = [_recipe(where, entry) for where, entry in config.entries.items()]
+    for recipe in recipes:
+        recipe.validate_travel(Workers(config.general.n_jobs, config.general.scheduler))
+    return recipes
 
 
 def _recipe(where: str, datasets: DatasetsConfig) -> Recipe:
     if datasets.type == "3d":
         raise LaterError(f"{where}.type: 3d is not computed by this version of xgamma; write 1d.")
-    safe_mask = datasets.safe_mask.settings()
-    if safe_mask.position is not None:
+    if datasets.safe_mask.parameters.get("position") is not None:
         raise LaterError(
             f"{where}.safe_mask.parameters.position: responses at another position come with a later version; "
             "use fixed_offset, or leave it out."
@@ -115,8 +119,7 @@ def _recipe(where: str, datasets: DatasetsConfig) -> Recipe:
         datasets.containment_correction,
         background.settings(),
         None if exclusion is None else read_mask(Path(exclusion.expanded())),
-        tuple(datasets.safe_mask.methods),
-        safe_mask,
+        datasets.safe_mask.settings(),
         float(datasets.geom.selection.offset_max.to_value("deg")),
         datasets.good_time or DEFAULT_RULE,
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from xgamma.config.fields import PathOrUrl, any_year, is_before
 from xgamma.config.models_section import model_names
-from xgamma.config.parameters import entry, parameter_problems
+from xgamma.config.parameters import entry, lacking_parameters, parameter_problems
 from xgamma.config.ranges import EnergyAxis, RequestedAxis, SkyCircle, TimeRange
 from xgamma.config.sections import (
     DatasetsConfig,
@@ -20,12 +20,13 @@ from xgamma.config.sections import (
 )
 from xgamma.errors import StoreError, did_you_mean
 from xgamma.formats.local_files import is_there
+from xgamma.reduce.safe_mask import KIND as SAFE_MASK_KIND
 from xgamma.storage.locations import validate_url
 from xgamma.times import overlap_problem
 from xgamma.units import quantity_string
 
 ON_REGION_EXAMPLE = "{frame: icrs, lon: 83.633 deg, lat: 22.014 deg, radius: 0.11 deg}"
-SPACE_OF_BACKGROUND = {"reflected": "1d", "fov_background": "3d", "ring": "3d"}
+SPACE_OF_BACKGROUND = {"reflected": "1d", "fixed": "1d", "fov_background": "3d", "ring": "3d"}
 CELL_BYTES = 8
 LARGEST_EDISP = 100_000_000
 MOST_PIXELS = 100_000_000
@@ -154,9 +155,13 @@ def entries_problems(entries: Mapping[str, DatasetsConfig]) -> Iterator[str]:
 
 
 def safe_mask_problems(safe_mask: SafeMaskConfig) -> Iterator[str]:
-    """Check that responses are evaluated at one offset."""
+    """Check that responses are evaluated at one offset, and that a user's method gets what it needs."""
     if None not in (safe_mask.parameters.get("fixed_offset"), safe_mask.parameters.get("position")):
         yield f"{safe_mask.where}.parameters: fixed_offset and position exclude each other; leave one of them out."
+    for method in safe_mask.methods:
+        yield from lacking_parameters(
+            entry(SAFE_MASK_KIND, method), safe_mask.parameters, f"{safe_mask.where}.parameters"
+        )
 
 
 def map_problems(datasets: DatasetsConfig) -> Iterator[str]:

@@ -23,7 +23,6 @@ from xgamma.config.fields import (
 from xgamma.config.number_fields import Bins, Jobs, MemorySize, ObsIds
 from xgamma.config.observation_fields import Condition, Datastore, Groups
 from xgamma.config.parameters import (
-    SAFE_MASK,
     BackgroundMapping,
     ExcessMapMapping,
     FluxPointsMapping,
@@ -36,13 +35,13 @@ from xgamma.config.section import Section, key, subsection
 from xgamma.estimate import FluxPointsParameters
 from xgamma.events import GOOD_TIME_RULES
 from xgamma.reduce.safe_mask import KIND as SAFE_MASK_KIND
-from xgamma.reduce.safe_mask import SafeMaskParameters
-from xgamma.registry import normalize_parameters
+from xgamma.reduce.safe_mask import safe_masks_of
+from xgamma.registry import Method, normalize_parameters
 
 IRF = Choice(("events", "gti", "aeff", "bkg", "edisp", "psf", "rad_max"))
 MAP = Choice(("counts", "exposure", "background", "psf", "edisp"))
 DATASET_TYPE = Choice(("1d", "3d"))
-BACKGROUND = Choice(("reflected", "fov_background", "ring"), kind="background")
+BACKGROUND = Choice(("reflected", "fixed", "fov_background", "ring"), kind="background")
 SAFE_MASK_METHOD = Choice(("aeff-default", "aeff-max", "edisp-bias", "offset-max", "bkg-peak"), kind=SAFE_MASK_KIND)
 FILE_MODE = Choice(("w", "a", "x"))
 GOOD_TIME = Choice(GOOD_TIME_RULES)
@@ -247,15 +246,16 @@ class BackgroundConfig(Section):
 
     where: ClassVar[str] = "datasets.background"
 
-    method: BackgroundMethod | None = key(None, "reflected (1d), fov_background or ring (3d).")
+    method: BackgroundMethod | None = key(None, "reflected or fixed (1d), fov_background or ring (3d).")
     exclusion: PathOrUrlField | None = key(None, "A FITS map, nonzero where background may be taken.")
     parameters: BackgroundMapping = key({}, "Parameters of the method.")
 
-    def settings(self) -> Any:
-        """Return the parameters of the method in canonical units, defaults filled in; ``None`` without a method."""
+    def settings(self) -> Method | None:
+        """Return the method with its parameters in canonical units, defaults filled in; ``None`` without a method."""
         if self.method is None:
             return None
-        return normalize_parameters(entry("background", self.method), self.parameters, f"{self.where}.parameters")
+        known = entry("background", self.method)
+        return Method(known, normalize_parameters(known, self.parameters, f"{self.where}.parameters"))
 
 
 class SafeMaskConfig(Section):
@@ -266,10 +266,9 @@ class SafeMaskConfig(Section):
     methods: SafeMaskMethods = key(["aeff-default"], "Bins that pass all of these methods are used.")
     parameters: SafeMaskMapping = key({}, "Parameters of the methods.")
 
-    def settings(self) -> SafeMaskParameters:
-        """Return the parameters in canonical units, defaults filled in."""
-        settings: SafeMaskParameters = normalize_parameters(SAFE_MASK, self.parameters, f"{self.where}.parameters")
-        return settings
+    def settings(self) -> tuple[Method, ...]:
+        """Return the methods, each with its parameters in canonical units, defaults filled in."""
+        return safe_masks_of(self.methods, self.parameters, f"{self.where}.parameters")
 
 
 class DatasetsConfig(Section):

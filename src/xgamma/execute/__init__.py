@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import importlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from types import ModuleType
@@ -83,6 +83,20 @@ def progress_bar(text: str, total: int) -> Iterator[Callable[[], None]]:
 def one_cluster(workers: Workers) -> AbstractContextManager[None]:
     """Return a context in which all calls of ``run_blocks`` share one cluster, which the first that needs it starts."""
     return nullcontext() if workers == THIS_PROCESS else sys.modules[__name__].cluster.shared()
+
+
+def validate_travel(things: Mapping[str, Any], workers: Workers) -> None:
+    """Raise ``ConfigError`` where a user's function or class cannot be sent to the processes of ``workers``.
+
+    Parameters
+    ----------
+    things
+        What is sent with a block, by what a sentence calls it.
+    workers
+        Where blocks run; to threads of this process nothing is sent.
+    """
+    if workers != THIS_PROCESS:
+        sys.modules[__name__].cluster.validate_travel(things)
 
 
 def run_blocks(

@@ -12,7 +12,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -28,6 +28,7 @@ from xgamma.errors import ClusterError, ConfigError, WorkerLostError
 try:
     import distributed
     from distributed.comm import connect
+    from distributed.protocol.pickle import dumps, loads
     from distributed.scheduler import KilledWorker
 except ImportError as error:
     raise ConfigError(
@@ -83,7 +84,7 @@ def run_on_cluster(
     with _quiet(), _client(n_jobs, scheduler) as client:
 
         def submit(number: int) -> Any:
-            return client.submit(_limited, function, arguments[number], pure=False)
+            return client.submit(_limited, dumps((function, arguments[number])), pure=False)
 
         work = _Work(submit, scheduler or "this machine", advance, [None] * len(arguments))
         _wait(client, work, range(len(arguments)))
@@ -94,7 +95,21 @@ def run_on_cluster(
         return _ended(work, names)
 
 
-def _limited(function: Callable[..., Result], block: tuple[Any, ...]) -> Result:
+def validate_travel(things: Mapping[str, Any]) -> None:
+    """Raise ``ConfigError`` for the first thing that cannot be sent to another process."""
+    for called, thing in things.items():
+        try:
+            dumps(thing)
+        except Exception as error:  # pickling calls what a user wrote
+            raise ConfigError(
+                f"general.n_jobs: {called} cannot be sent to another process ({type(error).__name__}: {error}). "
+                "Let it hold plain values only, or leave out n_jobs and scheduler for threads of this process."
+            ) from None
+
+
+def _limited(content: bytes) -> Any:
+    # Unpacked here and not by the worker, which would end on a module that it does not have.
+    function, block = loads(content)
     with threadpool_limits(limits=1):
         return function(*block)
 
@@ -126,6 +141,8 @@ def _take(future: Any, work: _Work) -> None:
         return
     except CancelledError:
         raise _gone(work) from None
+    except ImportError as error:
+        work.failed[number] = _lacking(error, work.scheduler)
     except Exception as error:  # a block's own error is raised when the others are done
         work.failed[number] = error
     work.advance()
@@ -145,6 +162,13 @@ def _validate_alive(client: Any, work: _Work, alone_since: float | None) -> floa
     if time.monotonic() - since > WORKERLESS_SECONDS:
         raise _no_workers(work.scheduler)
     return since
+
+
+def _lacking(error: ImportError, scheduler: str) -> ClusterError:
+    return ClusterError(
+        f"A worker of {scheduler} cannot import what a block needs ({error}). Install the module there, or define the "
+        "function or class in the script that runs."
+    )
 
 
 def _gone(work: _Work) -> ClusterError:

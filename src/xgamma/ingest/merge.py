@@ -12,7 +12,8 @@ import xarray as xr
 from xgamma.axes import IntArray
 from xgamma.errors import DataError
 from xgamma.events import IRF_ROLES, Part
-from xgamma.ingest.stored import KIND, Origin, part_chunks
+from xgamma.ingest.stored import Origin, part_chunks
+from xgamma.schema import Kind
 from xgamma.store import Record, Store
 from xgamma.times import SECONDS_PER_DAY
 
@@ -107,7 +108,7 @@ def merge_parts(store: Store, release: str, records: Sequence[Record]) -> Record
     """
     if len(records) < 2:
         return None
-    columns = {frozenset(map(str, store.open(KIND, record.key, "events").data_vars)) for record in records}
+    columns = {frozenset(map(str, store.open(Kind.DL3, record.key, "events").data_vars)) for record in records}
     if len(columns) > 1:
         log.warning("The parts of %s have different event columns and are not merged.", release)
         return None
@@ -121,7 +122,7 @@ def merge_parts(store: Store, release: str, records: Sequence[Record]) -> Record
     places = {Origin.of(record.provenance) for record in records if "datastore" in record.provenance}
     given = {"merged": keys, **(places.pop().document() if len(places) == 1 else {})}
     return store.compact(
-        KIND,
+        Kind.DL3,
         keys,
         lambda parts: merged_part([Part(groups) for groups in parts]).groups,
         given,

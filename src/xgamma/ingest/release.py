@@ -20,7 +20,6 @@ from xgamma.formats.gadf.index_tables import REQUIRED_ROLES, Index, RunEntry
 from xgamma.formats.gadf.run import ABSENT, UNREAD
 from xgamma.ingest.part import STEP_VERSION, built, log_failure, read_runs, run_document
 from xgamma.ingest.stored import (
-    KIND,
     Holdings,
     OnFailure,
     Origin,
@@ -34,6 +33,7 @@ from xgamma.ingest.stored import (
     versions_of,
 )
 from xgamma.outcome import UnusedRun
+from xgamma.schema import Kind
 from xgamma.storage.backend import FileStatus
 from xgamma.store import Record, Store, digest, file_digest, is_store
 
@@ -162,7 +162,7 @@ class FitsRelease:
 
     def _records(self, store: Store) -> list[Record]:
         """Return the parts of this release, the newest last."""
-        own = (record for record in store.records(KIND) if record.texts["release"] == self.name)
+        own = (record for record in store.records(Kind.DL3) if record.texts["release"] == self.name)
         return sorted(own, key=lambda record: record.created)
 
     def pending(self, obs_ids: Sequence[int], store: Store) -> list[int]:
@@ -284,7 +284,7 @@ class FitsRelease:
             "files": {path: list(astuple(file)) for run in runs for path, file in run.files.items()},
         }
         given = self.origin.document()
-        record = store.put(KIND, key, part.groups, given, texts=texts, encoding=part_chunks(part))
+        record = store.put(Kind.DL3, key, part.groups, given, texts=texts, encoding=part_chunks(part))
         numbered = enumerate(zip(runs, run_keys, strict=True))
         places = {run.entry.obs_id: StoredRun(run_key, record, number) for number, (run, run_key) in numbered}
         return Ingested(record, places, failures), part

@@ -22,11 +22,11 @@ from xgamma.execute import THIS_PROCESS, Workers
 from xgamma.formats.gadf.index import USUAL_NAMES, IndexNames
 from xgamma.ingest.part import log_failure
 from xgamma.outcome import UnusedRun
+from xgamma.schema import Kind
 from xgamma.schema.check import is_of_type
 from xgamma.store import Record, Store
 from xgamma.store.records import now
 
-KIND = "dl3"
 # One offset node of a few responses is what a block reads of them.
 _IRF_CHUNK = 16
 _EVENT_CHUNK = 1 << 19
@@ -54,7 +54,7 @@ class StoredGroups(Mapping[str, xr.Dataset]):
         if group not in self._opened:
             is_table = group in ("", "gti")
             read = self._store.get if is_table else self._store.open
-            found = read(KIND, self._record.key, group, self._record)
+            found = read(Kind.DL3, self._record.key, group, self._record)
             self._opened[group] = self._store.validated(found, self._record, group)
         return self._opened[group]
 
@@ -111,7 +111,7 @@ class Origin(NamedTuple):
 
 def stored_versions(store: Store, release: str | None = None) -> dict[int, Versions]:
     """Return the versions of each run of a store by run key, the newest last; ``None`` is every release."""
-    records = [record for record in store.records(KIND) if release in (None, record.texts["release"])]
+    records = [record for record in store.records(Kind.DL3) if release in (None, record.texts["release"])]
     return versions_of(records, ingests_of(store, records))
 
 
@@ -172,7 +172,7 @@ class StoredRelease:
         self.place = store.url
         self.origin = Origin(store.url)
         ids: dict[str, set[int]] = {}
-        records = store.records(KIND)
+        records = store.records(Kind.DL3)
         for record in records:
             of_release = ids.setdefault(str(record.texts["release"]), set())
             of_release.update(run["obs_id"] for run in record.texts["runs"])

@@ -9,32 +9,44 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from xgamma.reduce.background.reflected import ReflectedParameters
-from xgamma.reduce.block import MAX_EVENTS, MAX_ROWS, Recipe, reduce_block, roles_needed
+from xgamma.reduce.background import Background, BackgroundInput, FixedParameters, OffRegions, ReflectedParameters
+from xgamma.reduce.block import MAX_EVENTS, MAX_ROWS, reduce_block, roles_needed
+from xgamma.reduce.recipe import Recipe, row_key
 from xgamma.reduce.response import validate_enclosure
 from xgamma.reduce.rows import joined_rows, masked_rows, row_bytes, select_rows, since, with_names
-from xgamma.reduce.safe_mask import SafeMaskParameters
+from xgamma.reduce.safe_mask import SafeMaskInput, SafeMaskParameters, safe_masks_of
 from xgamma.reduce.spectra import MAX_BYTES, PRODUCT_BYTES, blocks_of, reduce_each, reduce_spectra, rows_within
 from xgamma.reduce.stack import stack
+from xgamma.registry import Method, method, register
 
 __all__ = [
     "MAX_BYTES",
     "MAX_EVENTS",
     "MAX_ROWS",
     "PRODUCT_BYTES",
+    "Background",
+    "BackgroundInput",
+    "FixedParameters",
+    "Method",
+    "OffRegions",
     "Recipe",
     "ReflectedParameters",
+    "SafeMaskInput",
     "SafeMaskParameters",
     "blocks_of",
     "joined_rows",
     "lazy_spectra",
     "masked_rows",
+    "method",
     "reduce_block",
     "reduce_each",
     "reduce_spectra",
+    "register",
     "roles_needed",
     "row_bytes",
+    "row_key",
     "rows_within",
+    "safe_masks_of",
     "select_rows",
     "since",
     "stack",

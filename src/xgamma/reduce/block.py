@@ -1,98 +1,32 @@
-"""One block of runs reduced: the recipe, and the function that reads like one."""
+"""One block of runs reduced: the function that reads like a recipe."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from xgamma import schema
 from xgamma.axes import BoolArray, FloatArray, IntArray
-from xgamma.events import DEFAULT_RULE, Part, Rows, good_time, has_sound_times, read_events
-from xgamma.grid import Cells, Grid
-from xgamma.masks import SkyMask
+from xgamma.events import Part, Rows, good_time, has_sound_times, read_events
+from xgamma.grid import Grid
 from xgamma.outcome import Fate, Outcome, validate_ledger
-from xgamma.reduce.background.reflected import OffBlock, ReflectedParameters, off_block, off_events
-from xgamma.reduce.counts import binned, fates, members, rows_in_view, usable
+from xgamma.reduce.background import Background, BackgroundInput, OffRegions, background_of
+from xgamma.reduce.counts import Members, binned, fates, members, rows_in_view, usable
+from xgamma.reduce.recipe import Recipe
 from xgamma.reduce.response import Responses, enclosure_faults, offsets, origins, responses
 from xgamma.reduce.rows import row_coords
-from xgamma.reduce.safe_mask import KIND, SafeMaskInput, SafeMaskParameters
+from xgamma.reduce.safe_mask import SafeMaskInput
 from xgamma.reduce.unknown import Loss, loss
-from xgamma.registry import lookup
 
-# Version 2 counts no event outside of good time.
-STEP_VERSION = 2
 MAX_EVENTS = 2_000_000
 # A fourth of a part of 500 runs: two or four workers end at the same time.
 MAX_ROWS = 125
 # Wider than any imaging telescope sees: events that all lie farther from the pointing do not belong to it.
 FIELD_OF_VIEW = 10.0
-_USED_PARAMETERS: dict[str, tuple[str, ...]] = {
-    "aeff-default": (),
-    "aeff-max": ("aeff_percent", "fixed_offset"),
-    "edisp-bias": ("bias_percent", "fixed_offset"),
-    "offset-max": ("offset_max",),
-    "bkg-peak": (),
-}
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that decides the numbers of a reduction, and nothing else.
-
-    Parameters
-    ----------
-    grid
-        Axes and space of the result.
-    containment
-        Whether the exposure is corrected for the part of the point spread function outside the region.
-    background
-        How off regions are reflected; ``None`` for counts without a background.
-    exclusion
-        The usable sky, ``None`` where nothing is excluded.
-    safe_masks
-        The names of the safe-mask methods.
-    safe_mask
-        Their parameters.
-    offset_max
-        A region farther from the pointing than this (deg) is outside the field of view.
-    good_time
-        Which events count, one of ``events.GOOD_TIME_RULES``.
-    """
-
-    grid: Grid
-    containment: bool = True
-    background: ReflectedParameters | None = None
-    exclusion: SkyMask | None = None
-    safe_masks: tuple[str, ...] = ()
-    safe_mask: SafeMaskParameters = field(default_factory=SafeMaskParameters)
-    offset_max: float = 2.5
-    good_time: str = DEFAULT_RULE
-
-    def document(self) -> dict[str, Any]:
-        """Return the JSON document that makes the recipe's key; parameters of methods not used are left out."""
-        masks = [lookup(KIND, name) for name in sorted(self.safe_masks)]
-        return {
-            "step": "reduce",
-            "version": STEP_VERSION,
-            "energy": self.grid.energy.edges.tolist(),
-            "energy_true": self.grid.energy_true.edges.tolist(),
-            "space": {"type": type(self.grid.space).__name__, **asdict(self.grid.space)},
-            "containment": self.containment,
-            "background": None if self.background is None else {"reflected": asdict(self.background)},
-            "exclusion": None if self.exclusion is None or self.background is None else self.exclusion.digest,
-            "safe_masks": {entry.name: [entry.version, self._used(entry.name)] for entry in masks},
-            "offset_max": self.offset_max,
-            **({} if self.good_time == DEFAULT_RULE else {"good_time": self.good_time}),
-        }
-
-    def _used(self, method: str) -> dict[str, Any]:
-        # Of a user's own method nobody knows what it looks at: all parameters enter its key.
-        names = _USED_PARAMETERS.get(method, tuple(asdict(self.safe_mask)))
-        return {name: getattr(self.safe_mask, name) for name in names}
 
 
 def reduce_block(part: Part, rows: Rows, recipe: Recipe) -> xr.Dataset:
@@ -123,13 +57,11 @@ def reduce_block(part: Part, rows: Rows, recipe: Recipe) -> xr.Dataset:
     outcome = _guard(part, rows, recipe, offset, ontime, is_sound)
     outcome[[row for row in said if outcome[row] in (Outcome.USED, Outcome.MISSING_IRF)]] = Outcome.OTHER_ENCLOSURE
     pointing = part.column("ra_pnt", rows.obs), part.column("dec_pnt", rows.obs)
-    off = [
-        off_block(*pointing, region, recipe.exclusion, recipe.background, outcome == Outcome.USED)
-        for region in grid.regions
-        if recipe.background is not None
-    ]
-    for block in off:
-        outcome = np.where(outcome == Outcome.USED, block.outcome, outcome)
+    off = _placed(part, rows, recipe, outcome == Outcome.USED)
+    if off is not None:
+        lacking = (outcome == Outcome.USED) & (off.regions.outcome != Outcome.USED)
+        outcome = np.where(lacking, off.regions.outcome, outcome)
+        said |= dict.fromkeys(np.flatnonzero(lacking).tolist(), off.regions.reason)
     tally = _tally(part, rows, recipe, off)
     outcome = np.where(outcome == Outcome.USED, tally.outcome, outcome)
     used = outcome == Outcome.USED
@@ -137,11 +69,27 @@ def reduce_block(part: Part, rows: Rows, recipe: Recipe) -> xr.Dataset:
     outcome, why = _settled(outcome, values, lost, offset)
     said |= why
     values |= {"counts": tally.counts, "ledger": tally.ledger, "livetime": livetime, "ontime": ontime}
-    values |= _off_values(off, tally)
+    values |= {} if off is None else off.background.estimate(off.given, off.regions, tally.counts_off)
     values |= {"gti": _padded_gti(gti), "outcome": outcome, **({"offset": offset} if grid.is_region else {})}
     values |= {"pointing_lon": pointing[0], "pointing_lat": pointing[1]}
     attrs = attrs_of(part, rows, _details(part, rows, recipe, outcome, said))
     return schema.dataset(values, coords_of(part, rows, grid), attrs, grid.space.dims, grid.space.shape)
+
+
+class _Off(NamedTuple):
+    """The background of a block, what it was given, and its off regions."""
+
+    background: Background
+    given: BackgroundInput
+    regions: OffRegions
+
+
+def _placed(part: Part, rows: Rows, recipe: Recipe, usable: BoolArray) -> _Off | None:
+    if recipe.background is None:
+        return None
+    background = background_of(recipe.background)
+    given = BackgroundInput(part, rows, recipe.grid, recipe.exclusion, recipe.offset_max, usable)
+    return _Off(background, given, background.place(given))
 
 
 def _settled(
@@ -173,6 +121,8 @@ def roles_needed(containment: bool) -> tuple[str, ...]:
 def _details(part: Part, rows: Rows, recipe: Recipe, outcome: IntArray, said: Mapping[int, str]) -> list[str]:
     """Return the sentence of each outcome; of a response that was passed over or is not known also why."""
     details, needed = [Outcome(code).sentence for code in outcome], roles_needed(recipe.containment)
+    for place in np.flatnonzero(outcome == Outcome.NO_OFF_REGION).tolist():
+        details[place] = said.get(place) or details[place]
     for row in np.flatnonzero(outcome == Outcome.MISSING_IRF):
         why = [note for note in part.notes(int(rows.obs[row])) if note.topic in needed]
         details[row] = "; ".join([details[row], *(f"{note.topic}: {note.text.rstrip('.')}" for note in why)])
@@ -210,7 +160,7 @@ class _Tally:
     outcome: IntArray
 
 
-def _tally(part: Part, rows: Rows, recipe: Recipe, off: list[OffBlock]) -> _Tally:
+def _tally(part: Part, rows: Rows, recipe: Recipe, off: _Off | None) -> _Tally:
     grid, n_row = recipe.grid, len(rows)
     n_cell, ledgers, origin = int(np.prod(grid.space.shape)), grid.space.ledgers, origins(part, rows, grid)
     shape = (n_row, grid.energy.nbin, n_cell)
@@ -221,18 +171,15 @@ def _tally(part: Part, rows: Rows, recipe: Recipe, off: list[OffBlock]) -> _Tall
     for events in read_events(part, rows, MAX_EVENTS, recipe.good_time):
         used = usable(events)
         own_origin = None if origin is None else origin[used.row]
-        on = members(used, grid.space.cells(used.lon, used.lat, own_origin), grid.energy)
+        on_cells, inside = grid.space.cells(used.lon, used.lat, own_origin), list[tuple[Fate, Members]]()
+        if off is not None:
+            on_cells, off_cells = off.background.split(off.given, off.regions, used, on_cells)
+            away = members(used, off_cells, grid.energy)
+            counts_off += binned(away, shape)
+            inside.append((Fate.OFF, away))
+        on = members(used, on_cells, grid.energy)
         counts += binned(on, shape)
-        inside = [(Fate.ON, on._replace(cell=grid.space.ledger_of(on.cell)))]
-        if off and recipe.background is not None:
-            found = [
-                off_events(used.lon, used.lat, used.row, *pointing, region, block, recipe.background.binsz)
-                for region, block in zip(grid.regions, off, strict=True)
-            ]
-            cells = Cells(np.concatenate(found), np.repeat(np.arange(len(found)), [len(event) for event in found]))
-            reflected = members(used, cells, grid.energy)
-            counts_off += binned(reflected, shape)
-            inside.append((Fate.OFF, reflected))
+        inside.append((Fate.ON, on._replace(cell=grid.space.ledger_of(on.cell))))
         ledger += fates(events, n_row, inside, ledgers)
         in_view |= rows_in_view(used, *pointing, FIELD_OF_VIEW)
     size = part.column("event_size", rows.obs)
@@ -280,10 +227,7 @@ def _safe_mask(
     tally: _Tally,
     chosen: IntArray,
 ) -> BoolArray:
-    elsewhere = recipe.safe_mask.fixed_offset
-    if elsewhere is not None and recipe.safe_masks:
-        found = responses(part, rows, recipe.grid, np.full_like(offset, elsewhere), recipe.containment)
-    given = SafeMaskInput(
+    at_region = SafeMaskInput(
         recipe.grid,
         offset,
         found.corrected_area,
@@ -292,33 +236,15 @@ def _safe_mask(
         # The profiled background of wstat at zero signal is a fixed share of all counts, so its peak is theirs.
         tally.counts[chosen] + tally.counts_off[chosen],
     )
-    mask = np.ones(given.background.shape, dtype=bool)
-    for name in recipe.safe_masks:
-        mask &= lookup(KIND, name).function(given, recipe.safe_mask)
+    inputs: dict[float | None, SafeMaskInput] = {None: at_region}
+    mask = np.ones(at_region.background.shape, dtype=bool)
+    for method in recipe.safe_masks:
+        elsewhere = getattr(method.parameters, "fixed_offset", None)
+        if elsewhere not in inputs:
+            there = responses(part, rows, recipe.grid, np.full_like(offset, elsewhere), recipe.containment)
+            inputs[elsewhere] = replace(at_region, area=there.corrected_area, edisp=there.edisp)
+        mask &= method.entry.function(inputs[elsewhere], method.parameters)
     return mask
-
-
-def _off_values(off: list[OffBlock], tally: _Tally) -> dict[str, Any]:
-    if not off:
-        return {}
-    number = np.stack([block.number for block in off], axis=1)
-    width = max(block.lon.shape[1] for block in off)
-    padded = {
-        name: np.stack([_wider(getattr(block, field), width) for block in off], axis=1)
-        for name, field in (("off_lon", "lon"), ("off_lat", "lat"), ("off_radius", "sky_radius"))
-    }
-    acceptance = np.ones(tally.counts.shape)
-    return {
-        "counts_off": tally.counts_off,
-        "acceptance": acceptance,
-        "acceptance_off": acceptance * number[:, :, None],
-        "off_number": number,
-        **padded,
-    }
-
-
-def _wider(values: FloatArray, width: int) -> FloatArray:
-    return np.pad(values, ((0, 0), (0, width - values.shape[1])), constant_values=np.nan)
 
 
 def _padded_gti(intervals: list[FloatArray]) -> FloatArray:

@@ -13,9 +13,9 @@ from dask.delayed import delayed
 
 from xgamma import schema
 from xgamma.events import Part, Rows
-from xgamma.geometry import to_frame
-from xgamma.reduce.background.reflected import reflected_regions
-from xgamma.reduce.block import Recipe, attrs_of, coords_of, reduce_block
+from xgamma.reduce.background import BackgroundInput, background_of
+from xgamma.reduce.block import attrs_of, coords_of, reduce_block
+from xgamma.reduce.recipe import Recipe
 from xgamma.reduce.response import validate_enclosure
 from xgamma.reduce.rows import neutral_values, since
 from xgamma.reduce.spectra import blocks_of
@@ -88,18 +88,11 @@ def _arrays(
 
 
 def _off_bound(part: Part, rows: Rows, recipe: Recipe) -> int:
-    """Return the largest number of off regions that any pointing has without exclusions."""
     if recipe.background is None:
         return 1
-    pointings = np.unique(np.stack([part.column(name, rows.obs) for name in ("ra_pnt", "dec_pnt")], axis=1), axis=0)
-    numbers = [1]
-    for region in recipe.grid.regions:
-        lon, lat = to_frame(pointings[:, 0], pointings[:, 1], "icrs", region.frame)
-        numbers += [
-            len(reflected_regions(float(x), float(y), region, None, recipe.background).x)
-            for x, y in zip(lon, lat, strict=True)
-        ]
-    return max(numbers)
+    usable = np.ones(len(rows), dtype=bool)
+    given = BackgroundInput(part, rows, recipe.grid, recipe.exclusion, recipe.offset_max, usable)
+    return background_of(recipe.background).bound(given)
 
 
 def _template(pieces: Sequence[Piece], recipe: Recipe) -> xr.Dataset:

@@ -1,5 +1,6 @@
 """Safe masks: which bins of reconstructed energy of a run are used. Methods are joined by a logical and.
 
+A method is a function of a ``SafeMaskInput`` and of its parameters that returns bools, shape (row, region, energy).
 Sources: GADF 0.3 for the thresholds in headers (LO_THRES, HI_THRES); Aharonian et al. 2006 (A&A 457, 899) for a
 threshold from the energy bias.
 """
@@ -7,7 +8,8 @@ threshold from the energy bias.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ import numpy as np
 from xgamma.axes import Axis, BoolArray, FloatArray
 from xgamma.errors import LaterError
 from xgamma.grid import Grid
-from xgamma.registry import register
+from xgamma.registry import Entry, Method, NoParameters, lookup, normalize_parameters, register
 
 log = logging.getLogger(__name__)
 
@@ -25,14 +27,51 @@ SMALLEST = float(np.finfo(np.float32).tiny)
 
 
 @dataclass(frozen=True)
-class SafeMaskParameters:
-    """Parameters of all methods: per cent, degrees; at ``fixed_offset`` responses are looked at, not at the region."""
+class AreaParameters:
+    """Per cent of the largest area; at ``fixed_offset`` (deg) responses are looked at, not at the region."""
 
     aeff_percent: float = field(default=10.0, metadata={"minimum": 0, "maximum": 100})
-    bias_percent: float = field(default=10.0, metadata={"minimum": 0})
-    offset_max: float = field(default=3.0, metadata={"unit": "deg", "above": 0})
     fixed_offset: float | None = field(default=None, metadata={"unit": "deg", "minimum": 0})
+
+
+@dataclass(frozen=True)
+class BiasParameters:
+    """Per cent of the energy; ``fixed_offset`` as for areas."""
+
+    bias_percent: float = field(default=10.0, metadata={"minimum": 0})
+    fixed_offset: float | None = field(default=None, metadata={"unit": "deg", "minimum": 0})
+
+
+@dataclass(frozen=True)
+class OffsetParameters:
+    """The largest offset in degrees."""
+
+    offset_max: float = field(default=3.0, metadata={"unit": "deg", "above": 0})
+
+
+@dataclass(frozen=True)
+class SafeMaskParameters(OffsetParameters, BiasParameters, AreaParameters):
+    """The parameters of all methods together, as a configuration gives them."""
+
     position: Any = None
+
+
+def safe_masks_of(names: Iterable[str], given: Mapping[str, Any], where: str) -> tuple[Method, ...]:
+    """Return methods by their names, each with those of the given parameters that it takes.
+
+    Raises
+    ------
+    UnknownNameError
+        For a name under which no safe mask is registered.
+    ConfigError
+        For a parameter of a wrong type, unit or range, with ``where`` in front, or one that is lacking.
+    """
+    return tuple(_method(lookup(KIND, name), given, where) for name in names)
+
+
+def _method(entry: Entry, given: Mapping[str, Any], where: str) -> Method:
+    known = {field.name for field in fields(entry.parameters)}
+    return Method(entry, normalize_parameters(entry, {key: given[key] for key in given if key in known}, where))
 
 
 @dataclass(frozen=True)
@@ -70,8 +109,8 @@ def _bins_inside(axis: Axis, low: FloatArray, high: FloatArray | float) -> BoolA
     return np.asarray((axis.edges[:-1] >= low) & (axis.edges[1:] <= high))
 
 
-@register(KIND, "aeff-default", parameters=SafeMaskParameters)
-def inside_thresholds(given: SafeMaskInput, parameters: SafeMaskParameters) -> BoolArray:
+@register(KIND, "aeff-default")
+def inside_thresholds(given: SafeMaskInput, parameters: NoParameters) -> BoolArray:
     """Keep the energies that the effective area recommends in its header."""
     low, high = np.where(given.thresholds == 0, np.nan, given.thresholds).T
     if np.isnan(low).any():
@@ -84,8 +123,8 @@ def inside_thresholds(given: SafeMaskInput, parameters: SafeMaskParameters) -> B
     )
 
 
-@register(KIND, "aeff-max", parameters=SafeMaskParameters)
-def above_area(given: SafeMaskInput, parameters: SafeMaskParameters) -> BoolArray:
+@register(KIND, "aeff-max", parameters=AreaParameters)
+def above_area(given: SafeMaskInput, parameters: AreaParameters) -> BoolArray:
     """Keep the energies above the first at which the area reaches a percentage of its largest value."""
     energy = given.grid.energy_true.center
     largest = given.area.max(axis=-1)
@@ -96,8 +135,8 @@ def above_area(given: SafeMaskInput, parameters: SafeMaskParameters) -> BoolArra
     return np.asarray(mask & (largest > 0)[..., None])
 
 
-@register(KIND, "edisp-bias", parameters=SafeMaskParameters)
-def small_bias(given: SafeMaskInput, parameters: SafeMaskParameters) -> BoolArray:
+@register(KIND, "edisp-bias", parameters=BiasParameters)
+def small_bias(given: SafeMaskInput, parameters: BiasParameters) -> BoolArray:
     """Keep the energies above the last at which the energy bias falls below a percentage."""
     if given.edisp is None:
         raise LaterError("edisp-bias: this version of xgamma knows no energy dispersion in windows of the sky.")
@@ -112,15 +151,15 @@ def small_bias(given: SafeMaskInput, parameters: SafeMaskParameters) -> BoolArra
     return _bins_inside(given.grid.energy, edge, np.inf)
 
 
-@register(KIND, "offset-max", parameters=SafeMaskParameters)
-def near_pointing(given: SafeMaskInput, parameters: SafeMaskParameters) -> BoolArray:
+@register(KIND, "offset-max", parameters=OffsetParameters)
+def near_pointing(given: SafeMaskInput, parameters: OffsetParameters) -> BoolArray:
     """Keep the regions nearer to the pointing than a largest offset."""
     near = given.offset < parameters.offset_max
     return np.repeat(near[..., None], given.grid.energy.nbin, axis=-1)
 
 
-@register(KIND, "bkg-peak", parameters=SafeMaskParameters)
-def above_background_peak(given: SafeMaskInput, parameters: SafeMaskParameters) -> BoolArray:
+@register(KIND, "bkg-peak")
+def above_background_peak(given: SafeMaskInput, parameters: NoParameters) -> BoolArray:
     """Keep the energies from the bin with the largest expected background on."""
     peak = np.argmax(np.nan_to_num(given.background), axis=-1)
     return np.asarray(np.arange(given.grid.energy.nbin) >= peak[..., None])

@@ -12,7 +12,8 @@ import xarray as xr
 from xgamma.errors import WorkerLostError
 from xgamma.events import Part, Rows
 from xgamma.execute import THIS_PROCESS, Workers, run_blocks
-from xgamma.reduce.block import MAX_EVENTS, MAX_ROWS, Recipe, reduce_block
+from xgamma.reduce.block import MAX_EVENTS, MAX_ROWS, reduce_block
+from xgamma.reduce.recipe import Recipe
 from xgamma.reduce.response import validate_enclosure
 from xgamma.reduce.rows import joined_rows, row_bytes
 
@@ -60,6 +61,7 @@ def reduce_spectra(part: Part, rows: Rows, recipe: Recipe, workers: Workers = TH
     ConfigError
         When the responses of no row fit the on-region or the containment correction.
     """
+    recipe.validate_travel(workers)
     validate_enclosure([(part, rows)], recipe.grid, recipe.containment)
     blocks = list(blocks_of(part, rows, recipe))
     arguments, names = [(part, block, recipe) for block in blocks], [_named(block) for block in blocks]
@@ -100,6 +102,7 @@ def reduce_each(part: Part, rows: Rows, recipe: Recipe, workers: Workers) -> Iso
     ConfigError
         For what is wrong with the request, and not with a run.
     """
+    recipe.validate_travel(workers)
     blocks = list(blocks_of(part, rows, recipe))
     arguments, names = [(part, block, recipe) for block in blocks], [_named(block) for block in blocks]
     try:

@@ -9,7 +9,7 @@ from xgamma.schema.dl3 import PART
 from xgamma.schema.dl4 import FILE, ROWS, SCHEMA, SCHEMA_VERSION, STACK, dataset, validate
 from xgamma.schema.dl5 import FIT, POINTS
 from xgamma.schema.spaces import DL4, DL4_IN, REGIONS, WINDOWS, SpaceDims, bin_dims, has_safe_bin, space_dims
-from xgamma.schema.tables import Product, Variable, Violation
+from xgamma.schema.tables import Kind, Product, Variable, Violation
 
 PRODUCTS: Mapping[str, Product] = {product.kind: product for product in (PART, ROWS, STACK, FIT, POINTS)}
 
@@ -22,6 +22,7 @@ __all__ = [
     "SCHEMA",
     "SCHEMA_VERSION",
     "WINDOWS",
+    "Kind",
     "Product",
     "SpaceDims",
     "Variable",

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xgamma.schema.check import axis_law
-from xgamma.schema.tables import Attribute, Group, Product, Variable, Violation, axis, head_attrs
+from xgamma.schema.tables import Attribute, Group, Kind, Product, Variable, Violation, axis, head_attrs
 
 # The roles in the order of ``events.IRF_ROLES``.
 ROLES = ("aeff", "edisp", "psf", "bkg", "rad_max")
@@ -195,7 +195,7 @@ def places_of_responses(groups: Mapping[str, xr.Dataset]) -> Iterator[Violation]
 
 
 PART = Product(
-    "dl3",
+    Kind.DL3,
     "A part: runs that were ingested together",
     {
         "": Group(

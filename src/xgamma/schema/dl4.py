@@ -23,7 +23,7 @@ from xgamma.schema.spaces import (
     has_safe_bin,
     space_dims,
 )
-from xgamma.schema.tables import Attribute, Group, Product, Variable, Violation, head, head_attrs, requiring
+from xgamma.schema.tables import Attribute, Group, Kind, Product, Variable, Violation, head, head_attrs, requiring
 
 SCHEMA = "xgamma DL4 spectrum"
 SCHEMA_VERSION = 1
@@ -206,7 +206,7 @@ def _group(title: str, attrs: Mapping[str, Attribute], *required: str, in_file: 
 
 
 ROWS = Product(
-    "rows",
+    Kind.ROWS,
     "Rows of a reduction: one row is one run, or the part of a run inside an interval",
     {"": _group("Rows", _ATTRS, *_IN_STORE, *_OF_RUNS)},
     {
@@ -216,7 +216,7 @@ ROWS = Product(
     {"recipe": Attribute("mapping", "The recipe, whose digest is in `texts`")},
 )
 STACK = Product(
-    "stack",
+    Kind.STACK,
     "Sums of rows, one for each group of them",
     {"": _group("Stacks", _ATTRS | {"rows": _ROW_NAMES}, *_IN_STORE)},
     {"stacks": Attribute("list of text", "The key of each stack", along="dataset")},

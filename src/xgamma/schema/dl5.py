@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xgamma.schema.check import apart, is_of_type, unique_names
-from xgamma.schema.tables import NAMES, Attribute, Group, Product, Variable, Violation, axis, head_attrs
+from xgamma.schema.tables import NAMES, Attribute, Group, Kind, Product, Variable, Violation, axis, head_attrs
 
 FIT_SCHEMA, POINTS_SCHEMA = "xgamma DL5 fit", "xgamma DL5 flux points"
 SCHEMA_VERSION = 1
@@ -93,7 +93,7 @@ def points_without_success(ds: xr.Dataset) -> Iterator[Violation]:
 
 
 FIT = Product(
-    "fit",
+    Kind.FIT,
     "A fit: the optimum and its covariance",
     {
         "": Group(
@@ -115,7 +115,7 @@ FIT = Product(
     {"models": Attribute("text", "The models with their start values, as YAML")},
 )
 POINTS = Product(
-    "flux-points",
+    Kind.POINTS,
     "Flux points of one source",
     {
         "": Group(

@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Any
 
 import xarray as xr
 
 CONVENTIONS = "CF-1.12"
+
+
+class Kind(StrEnum):
+    """The kinds of products, as paths of a store have them; each is made from those before it."""
+
+    DL3 = "dl3"
+    ROWS = "rows"
+    STACK = "stack"
+    FIT = "fit"
+    POINTS = "flux-points"
+
+    # As any other text where a sentence quotes it.
+    __repr__ = str.__repr__
+
+
 NAMES = "names"
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 
 from xgamma.errors import DataError, StoreError, XgammaError
-from xgamma.schema import FILE, PRODUCTS, product_violations
+from xgamma.schema import FILE, PRODUCTS, Kind, product_violations
 from xgamma.schema import documents as rules
 from xgamma.schema.check import field_violations, group_named
 from xgamma.schema.tables import Attribute, Product, Violation
@@ -175,7 +175,7 @@ def _record_violations(record: Mapping[str, Any], kind: str, key: str) -> Iterat
     # Of a merged product the record names the origin in what it supersedes.
     own = {} if record["supersedes"] else product.provenance
     yield from field_violations(record["provenance"], {**rules.PROVENANCE, **own}, f"{place} provenance")
-    for number, run in enumerate(record["texts"].get("runs", []) if kind == "dl3" else []):
+    for number, run in enumerate(record["texts"].get("runs", []) if kind == Kind.DL3 else []):
         if isinstance(run, dict):
             yield from field_violations(run, rules.RUN, f"{place} texts runs[{number}]")
 
@@ -242,8 +242,8 @@ def _check_file(location: OpenedLocation, result: Conformance) -> None:
     if found:
         return
     names = _groups_with_arrays(documents)
-    if _schema_of(documents, "") == _SCHEMAS["dl3"]:
-        part = PRODUCTS["dl3"]
+    if _schema_of(documents, "") == _SCHEMAS[Kind.DL3]:
+        part = PRODUCTS[Kind.DL3]
         result.products += 1
         places = {name: name for name in names if group_named(part, name)}
         result.violations += _value_violations(backend, "", documents, places, part, {})
@@ -270,5 +270,5 @@ def _schema_of(documents: Documents, group: str) -> Any:
 
 
 def _product_of(schema: Any) -> Product | None:
-    known = {_SCHEMAS["rows"]: FILE, **{_SCHEMAS[kind]: PRODUCTS[kind] for kind in ("fit", "flux-points")}}
+    known = {_SCHEMAS[Kind.ROWS]: FILE, **{_SCHEMAS[kind]: PRODUCTS[kind] for kind in (Kind.FIT, Kind.POINTS)}}
     return known.get(schema) if isinstance(schema, str) else None

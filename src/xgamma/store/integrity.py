@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from xgamma.errors import DataError, StoreError, XgammaError
+from xgamma.schema import Kind
 from xgamma.storage.backend import Backend, open_backend
 from xgamma.store.documents import copies_in, parsed_mapping
 from xgamma.store.encoding import Documents, array_documents
@@ -134,7 +135,7 @@ def still_stands(store: Store, record: Record) -> bool:
 
 def record_fault(store: Store, kind: str, key: str, message: str, what: str = "record") -> Fault:
     """Return a fault of a product; to delete its record is to have it computed again."""
-    again = "ingest the run again" if kind == "dl3" else "the next run computes it again"
+    again = "ingest the run again" if kind == Kind.DL3 else "the next run computes it again"
     path = f"{store.url.rstrip('/')}/{record_path(kind, key)}"
     return Fault(f"{kind}/{key}", what, message, f"Delete {path} and {again}, or copy the product from a sound store.")
 

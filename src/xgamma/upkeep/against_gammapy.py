@@ -13,20 +13,23 @@ import numpy as np
 import xarray as xr
 
 from xgamma import bridges
-from xgamma.analysis.steps.rows import ROWS
 from xgamma.errors import XgammaError
 from xgamma.execute import progress_bar
 from xgamma.formats.fits.regions import read_mask
 from xgamma.geometry import separation
 from xgamma.ingest.release import FitsRelease
-from xgamma.ingest.stored import KIND, Origin, StoredRun, stored_versions
+from xgamma.ingest.stored import Origin, StoredRun, stored_versions
 from xgamma.outcome import Outcome
 from xgamma.reduce import select_rows
+from xgamma.reduce.safe_mask import KIND as SAFE_MASK
+from xgamma.registry import built_in
+from xgamma.schema import Kind
 from xgamma.store import Record, Store, digest
 from xgamma.times import time_from_seconds
 from xgamma.upkeep.recompute import NO_RUN, OTHER_VERSION, run_of_row
 
 NOT_USED = "they are not used, of which Gammapy keeps no row"
+NO_COUNTERPART = "Gammapy does not have their background or their safe mask"
 NO_MASK = "they have an exclusion mask, of which only the digest is recorded; give its file"
 OTHER_MASK = "their exclusion mask is not the one that was given"
 NO_PLACE = "where their FITS files were is not recorded; give the datastore"
@@ -153,7 +156,7 @@ def compare_with_gammapy(
     gammapy = bridges.reduction
     result = Comparison(gammapy.VERSION)
     mask_digest = None if exclusion is None else read_mask(exclusion).digest
-    records = {record.key: record for record in store.records(ROWS)}
+    records = {record.key: record for record in store.records(Kind.ROWS)}
     possible = list(_candidates(store, records.values(), datastore, mask_digest, result))
     random = np.random.default_rng(seed)
     chosen = sorted(random.choice(len(possible), min(sample, len(possible)), replace=False).tolist())
@@ -180,7 +183,7 @@ def _compared(
     result: Comparison,
 ) -> dict[str, float]:
     """Return the deviations of one row, none where Gammapy cannot reduce it; what became of it enters ``result``."""
-    ours = select_rows(store.open(ROWS, candidate.product), [candidate.number]).load()
+    ours = select_rows(store.open(Kind.ROWS, candidate.product), [candidate.number]).load()
     used = None if recipe["exclusion"] is None else mask
     if "://" in candidate.release.place:
         result.refused.append((candidate.name, "Gammapy reads releases on disks only; copy it and give --datastore"))
@@ -214,7 +217,7 @@ def _candidates(
     versions = stored_versions(store)
     places = _Releases(store, datastore)
     for record in records:
-        rows = store.open(ROWS, record.key)
+        rows = store.open(Kind.ROWS, record.key)
         names, obs_ids = rows["dataset"].values.tolist(), rows["obs_id"].values.tolist()
         outcome, interval = rows["outcome"].values, rows["interval"].values
         result.rows += len(names)
@@ -234,6 +237,8 @@ def _unknown_recipe(record: Record, mask: str | None) -> str | None:
     document = record.provenance["recipe"]
     if digest(document) != record.texts["recipe"] or document["space"]["type"] != "RegionSpace":
         return OTHER_VERSION
+    if set(document["background"] or {}) - {"reflected"} or set(document["safe_masks"]) - set(built_in(SAFE_MASK)):
+        return NO_COUNTERPART
     if document["exclusion"] is None:
         return None
     return NO_MASK if mask is None else OTHER_MASK if mask != document["exclusion"] else None
@@ -249,7 +254,7 @@ class _Releases:
 
     def release_of(self, obs_id: int, run: StoredRun) -> FitsRelease | str:
         """Return the release, or why there is none."""
-        provenance = self._store.record(KIND, run.part).provenance
+        provenance = self._store.record(Kind.DL3, run.part).provenance
         if self._given is None and "datastore" not in provenance:
             return NO_PLACE
         origin = Origin(str(self._given)) if self._given else Origin.of(provenance)

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 
 import xarray as xr
 
-from xgamma.analysis.steps.rows import ROWS
 from xgamma.ingest import merge_parts
-from xgamma.ingest.stored import KIND
 from xgamma.reduce import joined_rows, with_names
+from xgamma.schema import Kind
 from xgamma.store import Record, Store
 
 
@@ -29,7 +28,7 @@ def compact(store: Store) -> list[Record]:
     """
     # What a merged part holds already is not merged again: the rest of an interrupted compaction, parts with a name.
     left = sorted(store.end_compactions(), key=lambda record: record.created)
-    runs, rows = ([record for record in left if record.kind == kind] for kind in (KIND, ROWS))
+    runs, rows = ([record for record in left if record.kind == kind] for kind in (Kind.DL3, Kind.ROWS))
     merged = [merge_parts(store, release, of_release) for release, of_release in _grouped(runs, "release").items()]
     merged += [_merge_rows(store, recipe, of_recipe) for recipe, of_recipe in _grouped(rows, "recipe").items()]
     return [record for record in merged if record is not None]
@@ -46,7 +45,7 @@ def _merge_rows(store: Store, recipe: str, records: Sequence[Record]) -> Record 
         return None
     texts = {"recipe": recipe, "rows": [row for record in records for row in record.texts["rows"]]}
     return store.compact(
-        ROWS,
+        Kind.ROWS,
         [record.key for record in records],
         lambda parts: {"": _joined([part[""] for part in parts])},
         {"recipe": records[0].provenance["recipe"]},

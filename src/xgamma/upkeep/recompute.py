@@ -10,21 +10,20 @@ from typing import Any, TypeVar
 import numpy as np
 import xarray as xr
 
-from xgamma.analysis.steps.rows import ROWS
-from xgamma.axes import Axis
-from xgamma.errors import StoreError, XgammaError
-from xgamma.events import DEFAULT_RULE, Part, Rows
+from xgamma.errors import StoreError, UnknownNameError, XgammaError
+from xgamma.events import Part, Rows
 from xgamma.execute import progress_bar
-from xgamma.grid import Circle, Grid, RegionSpace
 from xgamma.ingest.stored import StoredGroups
-from xgamma.reduce import Recipe, ReflectedParameters, SafeMaskParameters, blocks_of, reduce_block, select_rows
-from xgamma.store import Record, Store, digest
+from xgamma.reduce import Recipe, blocks_of, reduce_block, row_key, select_rows
+from xgamma.schema import Kind
+from xgamma.store import Record, Store
 from xgamma.store.integrity import still_stands
 
 NO_RUN = "the store does not hold the runs that they were made from"
 DAMAGED_RUN = "their runs are damaged"
 EXCLUSION = "only the digest of their exclusion mask is recorded"
 OTHER_VERSION = "another version of xgamma made them"
+UNKNOWN_METHOD = "their recipe names a background or a safe mask that is not registered here"
 MEANWHILE = "they were merged or deleted while they were looked at"
 OTHER_EPOCH = "their runs were merged under another epoch"
 
@@ -107,7 +106,7 @@ def _compared(
 ) -> list[str] | str:
     """Return for each row of a product in what it differs from what its run gives now, or why this is not known."""
     # By the records that were read first: products may be merged meanwhile.
-    part, held = Part(StoredGroups(store, part_record)), store.get(ROWS, record.key, record=record)
+    part, held = Part(StoredGroups(store, part_record)), store.get(Kind.ROWS, record.key, record=record)
     if part.obs.attrs["mjdref"] != held.attrs["mjdref"]:
         return OTHER_EPOCH
     return list(_comparisons(part, held, batch, recipe))
@@ -122,34 +121,13 @@ def _obstacle(row: StoredRow, recipe: Recipe | str, damaged: frozenset[str]) -> 
     return DAMAGED_RUN if row.part in damaged else None
 
 
-def recipe_from(document: Mapping[str, Any]) -> Recipe:
-    """Return the recipe of a document without an exclusion mask, whose pixels no document holds.
-
-    Raises ``KeyError``, ``TypeError`` or ``XgammaError`` for a document of another version.
-    """
-    regions = tuple(Circle(**region) for region in document["space"]["regions"])
-    axes = [Axis(name, np.array(document[name])) for name in ("energy", "energy_true")]
-    reflected = document["background"]
-    used = {name: value for _, parameters in document["safe_masks"].values() for name, value in parameters.items()}
-    return Recipe(
-        Grid(axes[0], axes[1], RegionSpace(regions)),
-        document["containment"],
-        None if reflected is None else ReflectedParameters(**reflected["reflected"]),
-        None,
-        tuple(document["safe_masks"]),
-        SafeMaskParameters(**used),
-        document["offset_max"],
-        document.get("good_time", DEFAULT_RULE),
-    )
-
-
-def run_of_row(recipe: str, row_key: str, interval: np.ndarray, versions: Mapping[str, Version]) -> Version | None:
+def run_of_row(recipe: str, wanted: str, interval: np.ndarray, versions: Mapping[str, Version]) -> Version | None:
     """Return that version of a run which, with a recipe and an interval, makes the key of a row, if there is one.
 
     Parameters
     ----------
-    recipe, row_key
-        The keys.
+    recipe, wanted
+        The keys of the recipe and of the row.
     interval
         Start and stop in seconds, shape (2,).
     versions
@@ -157,7 +135,7 @@ def run_of_row(recipe: str, row_key: str, interval: np.ndarray, versions: Mappin
     """
     start, stop = interval.tolist()
     for run_key, version in versions.items():
-        if digest([recipe, run_key, repr(start), repr(stop)]) == row_key:
+        if row_key(recipe, run_key, start, stop) == wanted:
             return version
     return None
 
@@ -170,8 +148,10 @@ def _known_recipe(record: Record) -> Recipe | str:
     if document.get("exclusion") is not None:
         return EXCLUSION
     try:
-        recipe = recipe_from(document)
-        return recipe if digest(recipe.document()) == record.texts["recipe"] else OTHER_VERSION
+        recipe = Recipe.from_document(document)
+        return recipe if recipe.key == record.texts["recipe"] else OTHER_VERSION
+    except UnknownNameError:
+        return UNKNOWN_METHOD
     except (KeyError, TypeError, ValueError, AttributeError, XgammaError):
         return OTHER_VERSION
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from xgamma.analysis.steps.rows import ROWS
 from xgamma.errors import OutputExistsError
-from xgamma.ingest.stored import KIND, stored_versions
+from xgamma.ingest.stored import stored_versions
+from xgamma.schema import Kind
 from xgamma.store import Store
 from xgamma.store.records import now
 
@@ -52,7 +52,7 @@ def tag(store: Store, name: str, *, overwrite: bool = False) -> dict[str, Any]:
 
 def newest_runs(store: Store) -> dict[str, dict[str, str]]:
     """Return the run key of the newest version of each run, by release and observation id."""
-    releases = sorted({str(record.texts["release"]) for record in store.records(KIND)})
+    releases = sorted({str(record.texts["release"]) for record in store.records(Kind.DL3)})
     return {
         release: {str(obs_id): list(versions)[-1] for obs_id, versions in stored_versions(store, release).items()}
         for release in releases
@@ -62,6 +62,6 @@ def newest_runs(store: Store) -> dict[str, dict[str, str]]:
 def _made(store: Store) -> dict[str, list[str]]:
     made: dict[str, list[str]] = {}
     for record in store.ls():
-        if record.kind not in (KIND, ROWS):
+        if record.kind not in (Kind.DL3, Kind.ROWS):
             made.setdefault(record.kind, []).append(record.key)
     return made

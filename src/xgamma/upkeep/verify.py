@@ -14,13 +14,12 @@ import numpy as np
 import xarray as xr
 
 from xgamma import schema
-from xgamma.analysis.steps.rows import ROWS
-from xgamma.analysis.steps.stack import STACK
 from xgamma.errors import DataError, StoreError
 from xgamma.execute import progress_bar
 from xgamma.ingest.part import STEP_VERSION
 from xgamma.ingest.release import part_key
-from xgamma.ingest.stored import KIND, stored_versions
+from xgamma.ingest.stored import stored_versions
+from xgamma.schema import Kind
 from xgamma.schema.check import is_of_type
 from xgamma.store import Record, Store, digest
 from xgamma.store.integrity import Fault, check_labels, check_product, read_contents, record_fault
@@ -111,7 +110,8 @@ def verify(store: Store, sample: int = 0, seed: int | None = None) -> VerifyRepo
     report.metadata_unknown.update(NO_SUM for record in contents.records if record.metadata == "")
     seen = _Seen()
     # Runs, then rows, then their stacks: what a product is compared with has been read.
-    order = sorted(contents.records, key=lambda record: ({KIND: 0, ROWS: 1}.get(record.kind, 2), record.key))
+    first: dict[str, int] = {Kind.DL3: 0, Kind.ROWS: 1}
+    order = sorted(contents.records, key=lambda record: (first.get(record.kind, 2), record.key))
     with progress_bar("Verifying", len(order)) as advance:
         for record in order:
             report.faults += _product_faults(store, record, seen, report)
@@ -119,10 +119,10 @@ def verify(store: Store, sample: int = 0, seed: int | None = None) -> VerifyRepo
     report.faults += check_labels(store, contents.records)
     report.faults += _tag_faults(store, seen)
     if sample > 0:
-        records = {record.key: record for record in contents.records if record.kind in (KIND, ROWS)}
+        records = {record.key: record for record in contents.records if record.kind in (Kind.DL3, Kind.ROWS)}
         random = np.random.default_rng(seed)
         report.again = recomputed(store, records, seen.rows, frozenset(seen.damaged), sample, random)
-        differ = [record_fault(store, ROWS, key, message, "recomputed") for key, message in report.again.differ]
+        differ = [record_fault(store, Kind.ROWS, key, message, "recomputed") for key, message in report.again.differ]
         report.faults += differ
     return report
 
@@ -130,11 +130,12 @@ def verify(store: Store, sample: int = 0, seed: int | None = None) -> VerifyRepo
 def _product_faults(store: Store, record: Record, seen: _Seen, report: VerifyReport) -> list[Fault]:
     """Return what is wrong with one product, by itself and beside those that were ``seen``."""
     checked = check_product(store, record)
-    if checked.faults and record.kind == KIND:
+    if checked.faults and record.kind == Kind.DL3:
         seen.damaged.add(record.key)
     if checked.root is None:
         return checked.faults
-    check = {KIND: _check_part, ROWS: _check_rows, STACK: _check_stack}.get(record.kind)
+    checks: dict[str, Check] = {Kind.DL3: _check_part, Kind.ROWS: _check_rows, Kind.STACK: _check_stack}
+    check = checks.get(record.kind)
     found = [] if check is None else _messages(check, record, checked.root, seen, report)
     return checked.faults + [record_fault(store, record.kind, record.key, text, what) for what, text in found]
 

@@ -24,6 +24,7 @@ from xgamma.fit import FitInput, FitResult, FitSettings, fit, mask_fit, validate
 from xgamma.fit.result import CovarianceResult, OptimizeResult
 from xgamma.models.models import Models
 from xgamma.models.parameters import Parameters
+from xgamma.schema import Kind
 from xgamma.schema.dl5 import FIT_SCHEMA, SCHEMA_VERSION
 from xgamma.schema.tables import head
 from xgamma.store import dataset_digest, digest
@@ -31,7 +32,6 @@ from xgamma.units import unit_string
 
 log = logging.getLogger(__name__)
 
-FIT = "fit"
 FIT_VERSION = 3
 CURVE_ENERGIES = np.geomspace(1e-3, 1e3, 61)  # TeV
 
@@ -58,7 +58,7 @@ def model_key(models: Models) -> str:
 
 def fit_key(seen: str, models: Models, settings: FitSettings) -> str:
     """Return the key of a fit: what it sees, the models with their start values, how it runs."""
-    request = {"step": FIT, "version": FIT_VERSION, "datasets": seen, "models": model_key(models)}
+    request = {"step": Kind.FIT, "version": FIT_VERSION, "datasets": seen, "models": model_key(models)}
     return digest(request | {"settings": settings.document(len(models.parameters.free_parameters))})
 
 
@@ -71,7 +71,8 @@ def _key_and_method(wanted: FitWanted, results: Results, datasets: Datasets, mod
     chosen = settings.method_for(len(models.parameters.free_parameters))
     methods = dict.fromkeys([chosen, *(["migrad"] if settings.method == "auto" else [])])
     keys = {method: fit_key(seen, models, dataclasses.replace(settings, method=method)) for method in methods}
-    return next(((key, method) for method, key in keys.items() if results.store.has(FIT, key)), (keys[chosen], chosen))
+    held = ((key, method) for method, key in keys.items() if results.store.has(Kind.FIT, key))
+    return next(held, (keys[chosen], chosen))
 
 
 def _fit_dataset(result: FitResult, models: Models) -> xr.Dataset:
@@ -184,7 +185,7 @@ class FitStep(Step[FitWanted]):
             return Finding.unknown(results.runs, results, cost_of_datasets(results))
         datasets, models = _ready(wanted, results)
         key, method = _key_and_method(wanted, results, datasets, models)
-        if not results.store.has(FIT, key):
+        if not results.store.has(Kind.FIT, key):
             ahead = replace(results, awaited="fit")
             return Finding(results.runs, "there is no such product in the store", ahead, key)
 
@@ -284,7 +285,7 @@ def _with_fit(results: Results, product: Product[FitResult], models: Models) -> 
 
 def _stored(results: Results, key: str, models: Models, method: str) -> Product[FitResult]:
     """Return a fit of the store, and set the models to it."""
-    return Product(_restored(results.store.get_valid(FIT, key), models, method), key, True)
+    return Product(_restored(results.store.get_valid(Kind.FIT, key), models, method), key, True)
 
 
 def _fitted(wanted: FitWanted, results: Results, datasets: Datasets, models: Models) -> Product[FitResult]:
@@ -292,11 +293,11 @@ def _fitted(wanted: FitWanted, results: Results, datasets: Datasets, models: Mod
     store, seen = results.store, seen_by(results, datasets)
     key, method = _key_and_method(wanted, results, datasets, models)
     start = models.to_yaml(full_output=True)
-    if store.has(FIT, key):
+    if store.has(Kind.FIT, key):
         return _stored(results, key, models, method)
     result = fit(datasets.fit_inputs(), models, wanted.settings)
     texts = {"models": models.to_yaml()}
-    store.put(FIT, key, {"": _fit_dataset(result, models)}, {"models": start}, inputs=[seen], texts=texts)
+    store.put(Kind.FIT, key, {"": _fit_dataset(result, models)}, {"models": start}, inputs=[seen], texts=texts)
     return Product(result, key, False)
 
 

@@ -22,12 +22,12 @@ from xgamma.datasets import Datasets, FluxPoints, FluxPointsDataset
 from xgamma.errors import ConfigError
 from xgamma.estimate import FluxPointsParameters, flux_points, log_binning, source_model, validate_reoptimize
 from xgamma.models.models import Models
+from xgamma.schema import Kind
 from xgamma.store import canonical_json, digest
 from xgamma.units import number_text
 
 log = logging.getLogger(__name__)
 
-POINTS = "flux-points"
 POINTS_VERSION = 3
 LOGGED = ("e_ref", "dnde", "dnde_ul", "dnde_err", "sqrt_ts")
 EDGES, EDGES_FIT = ("e_min", "e_max"), ("e_min_fit", "e_max_fit")
@@ -57,7 +57,7 @@ class FluxPointsWanted:
     def key(self, seen: str, models: str) -> str:
         """Return the key: of what the likelihood sees, and of the fit that set the models or of their document."""
         settings = canonical_json(dataclasses.asdict(self.parameters))
-        request = {"step": POINTS, "version": POINTS_VERSION, "datasets": seen, "models": models}
+        request = {"step": Kind.POINTS, "version": POINTS_VERSION, "datasets": seen, "models": models}
         return digest(request | {"source": self.source, "edges": list(self.edges), "parameters": settings})
 
 
@@ -89,7 +89,7 @@ class FluxPointsStep(Step[FluxPointsWanted]):
             return Finding.unknown(results.runs, results, cost)
         datasets, seen, models = _asked(wanted, results)
         key = wanted.key(seen, models)
-        if not results.store.has(POINTS, key):
+        if not results.store.has(Kind.POINTS, key):
             return Finding(results.runs, "there is no such product in the store", results, key)
 
         def read() -> Results:
@@ -112,11 +112,11 @@ class FluxPointsStep(Step[FluxPointsWanted]):
         if wanted.is_fit_range_set and any(view.fit_bins is None for view in datasets):
             log.warning("fit.fit_range is not applied to the flux points, because run_fit() was not called.")
         log.info("Calculating flux points.")
-        product = _stored(results, key) if results.store.has(POINTS, key) else None
+        product = _stored(results, key) if results.store.has(Kind.POINTS, key) else None
         if product is None:
             inputs, edges = datasets.fit_inputs(), np.array(wanted.edges)
             data = flux_points(inputs, datasets.models, wanted.source, edges, wanted.parameters)
-            results.store.put(POINTS, key, {"": data}, {}, inputs=[seen, models])
+            results.store.put(Kind.POINTS, key, {"": data}, {}, inputs=[seen, models])
             product = Product(data, key, False)
         log.info("The flux points were %s.", "found in the store" if product.found else "computed")
         after = _with_points(wanted, results, datasets, product)
@@ -195,7 +195,7 @@ def _models_key(results: Results, models: Models) -> str:
 
 
 def _stored(results: Results, key: str) -> Product[xr.Dataset]:
-    points = results.store.get_valid(POINTS, key)
+    points = results.store.get_valid(Kind.POINTS, key)
     log_binning(points)
     return Product(points, key, True)
 

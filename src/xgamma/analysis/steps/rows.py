@@ -26,17 +26,17 @@ from xgamma.reduce import (
     joined_rows,
     masked_rows,
     reduce_each,
+    row_key,
     rows_within,
     select_rows,
     since,
     validate_enclosure,
     with_names,
 )
+from xgamma.schema import Kind
 from xgamma.select import selection_order
 from xgamma.store import Record, Store, digest
 from xgamma.times import SECONDS_PER_DAY
-
-ROWS = "rows"
 
 RowAddress = tuple[str, int]
 
@@ -60,7 +60,7 @@ class RowReader:
         found = self._held.get(key)
         if found is None:
             # By the record that was read first: where products are merged meanwhile, theirs stay for a day.
-            found = self.store.get_valid(ROWS, key, self.records.get(key))
+            found = self.store.get_valid(Kind.ROWS, key, self.records.get(key))
         self.hold(key, found)
         return found
 
@@ -163,7 +163,7 @@ def row_keys(recipe_key: str, holdings: Holdings, key: str, rows: Rows) -> list[
     """Return the key of each row: of the recipe, the bytes of its run and its interval."""
     obs_ids = holdings.parts[key].column("obs_id", rows.obs).tolist()
     pieces = zip(obs_ids, rows.start.tolist(), rows.stop.tolist(), strict=True)
-    return [digest([recipe_key, holdings.run_keys[obs_id], repr(start), repr(stop)]) for obs_id, start, stop in pieces]
+    return [row_key(recipe_key, holdings.run_keys[obs_id], start, stop) for obs_id, start, stop in pieces]
 
 
 class Piece(NamedTuple):
@@ -231,8 +231,8 @@ def wanted_rows(store: Store, holdings: Holdings, selected: Sequence[tuple[str, 
     store, holdings, selected, recipe
         Where rows are kept, the runs, which rows of which part, and what is wanted.
     """
-    recipe_key = digest(recipe.document())
-    records = {record.key: record for record in store.records(ROWS) if record.texts["recipe"] == recipe_key}
+    recipe_key = recipe.key
+    records = {record.key: record for record in store.records(Kind.ROWS) if record.texts["recipe"] == recipe_key}
     known = {
         key: (record.key, number) for record in records.values() for number, key in enumerate(record.texts["rows"])
     }
@@ -305,7 +305,8 @@ def _put_rows(
     if data is None:
         return {}
     texts = {"recipe": digest(recipe), "rows": list(keys)}
-    record = reader.store.put(ROWS, digest(list(keys)), {"": data}, {"recipe": recipe}, inputs=[part_key], texts=texts)
+    key = digest(list(keys))
+    record = reader.store.put(Kind.ROWS, key, {"": data}, {"recipe": recipe}, inputs=[part_key], texts=texts)
     reader.records[record.key] = record
     reader.hold(record.key, data)
     return {key: (record.key, number) for number, key in enumerate(keys)}

@@ -26,11 +26,11 @@ from xgamma.reduce.response import offsets
 from xgamma.reduce.rows import MEMBERS, joined_telescopes
 from xgamma.reduce.stack import STEP_VERSION, RowFacts, row_facts, stacks
 from xgamma.reduce.sums import STEP_BYTES, Sums, leaf_sums, leaves_of, summed
+from xgamma.schema import Kind
 from xgamma.store import Store, digest
 
 log = logging.getLogger(__name__)
 
-STACK = "stack"
 NAME = "stacked"
 
 
@@ -67,7 +67,7 @@ def group_labels(observations: Observations, grid: Grid, by: Grouping | None) ->
 
 def stack_key(row_keys: Sequence[str]) -> str:
     """Return the key of the stack of some rows in canonical order."""
-    return digest({"step": STACK, "version": STEP_VERSION, "rows": list(row_keys)})
+    return digest({"step": Kind.STACK, "version": STEP_VERSION, "rows": list(row_keys)})
 
 
 def stored_stacks(store: Store, keys: Sequence[str]) -> dict[str, RowAddress]:
@@ -77,11 +77,11 @@ def stored_stacks(store: Store, keys: Sequence[str]) -> dict[str, RowAddress]:
     found without a look at all others.
     """
     if len(keys) == 1:
-        return {} if store.missing(STACK, keys) else {keys[0]: (keys[0], 0)}
+        return {} if store.missing(Kind.STACK, keys) else {keys[0]: (keys[0], 0)}
     wanted = set(keys)
     return {
         key: (record.key, number)
-        for record in store.ls(STACK)
+        for record in store.ls(Kind.STACK)
         for number, key in enumerate(record.texts.get("stacks", ()))
         if key in wanted
     }
@@ -131,7 +131,7 @@ def _put_stacks(
     result = computed_stacks(rows, members, workers)
     inputs = [rows.keys[row] for own in members.values() for row in own]
     key = keys[0] if len(keys) == 1 else digest(keys)
-    record = store.put(STACK, key, {"": result}, {}, inputs=inputs, texts={"stacks": keys})
+    record = store.put(Kind.STACK, key, {"": result}, {}, inputs=inputs, texts={"stacks": keys})
     return {each: (record.key, number) for number, each in enumerate(keys)}
 
 
@@ -189,7 +189,7 @@ def _joined_facts(facts: Sequence[RowFacts]) -> RowFacts:
 
 
 def _read_stacks(store: Store, places: Sequence[RowAddress]) -> xr.Dataset:
-    products = {key: store.get_valid(STACK, key) for key in dict.fromkeys(key for key, _ in places)}
+    products = {key: store.get_valid(Kind.STACK, key) for key in dict.fromkeys(key for key, _ in places)}
     mjdref = float(products[places[0][0]].attrs["mjdref"])
     return rows_of_products(products.__getitem__, places, mjdref)
 

@@ -1,1 +1,18 @@
-"""Backgrounds: where off events are taken from, and how they are scaled."""
+"""Backgrounds: where off events are taken from, and how they are scaled.
+
+One module for each; what is registered under ``background`` is known when this package is imported.
+"""
+
+from xgamma.reduce.background.fixed import FixedParameters
+from xgamma.reduce.background.protocol import KIND, Background, BackgroundInput, OffRegions, background_of
+from xgamma.reduce.background.reflected import ReflectedParameters
+
+__all__ = [
+    "KIND",
+    "Background",
+    "BackgroundInput",
+    "FixedParameters",
+    "OffRegions",
+    "ReflectedParameters",
+    "background_of",
+]

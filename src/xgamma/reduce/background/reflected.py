@@ -14,10 +14,12 @@ from typing import NamedTuple
 import numpy as np
 
 from xgamma.axes import BoolArray, FloatArray, IntArray
+from xgamma.events import Events
 from xgamma.geometry import Plane, from_tangent_plane, in_boxes, northward_scale, separation, tangent_plane, to_frame
-from xgamma.grid import Circle
+from xgamma.grid import Cells, Circle
 from xgamma.masks import SkyMask
 from xgamma.outcome import Outcome
+from xgamma.reduce.background.protocol import KIND, Background, BackgroundInput, OffRegions
 from xgamma.registry import register
 
 TURN = 2 * np.pi
@@ -34,7 +36,7 @@ class ReflectedParameters:
     binsz: float = field(default=0.01, metadata={"unit": "deg", "minimum": 1e-3, "maximum": 1})
 
 
-class OffRegions(NamedTuple):
+class RingRegions(NamedTuple):
     """The off regions of one run and region, on the plane tangent at the pointing, in pixels from it.
 
     ``x`` and ``y`` have shape (off,), ``radius`` is common to all; ``lon``, ``lat`` (region's frame) and
@@ -50,10 +52,9 @@ class OffRegions(NamedTuple):
     outcome: Outcome
 
 
-@register("background", "reflected", parameters=ReflectedParameters)
 def reflected_regions(
     pointing_lon: float, pointing_lat: float, region: Circle, mask: SkyMask | None, parameters: ReflectedParameters
-) -> OffRegions:
+) -> RingRegions:
     """Return the off regions of one run.
 
     Parameters
@@ -84,16 +85,16 @@ def reflected_regions(
     outcome = Outcome.USED if len(angles) else Outcome.NO_OFF_REGION
     if len(angles) == 0 and candidates[0] < candidates[1]:
         outcome = Outcome.ON_REGION_EXCLUDED
-    return _off_regions(center, radius, angles, (pointing_lon, pointing_lat), parameters.binsz, outcome)
+    return _ring_regions(center, radius, angles, (pointing_lon, pointing_lat), parameters.binsz, outcome)
 
 
-def _off_regions(
+def _ring_regions(
     center: FloatArray, radius: float, angles: FloatArray, pointing: tuple[float, float], binsz: float, outcome: Outcome
-) -> OffRegions:
+) -> RingRegions:
     cosine, sine = np.cos(angles), np.sin(angles)
     x, y = center[0] * cosine - center[1] * sine, center[0] * sine + center[1] * cosine
     lon, lat = from_tangent_plane(Plane(x * binsz, y * binsz), *pointing)
-    return OffRegions(x, y, radius, lon, lat, radius * binsz * northward_scale(lon, lat, *pointing), outcome)
+    return RingRegions(x, y, radius, lon, lat, radius * binsz * northward_scale(lon, lat, *pointing), outcome)
 
 
 def _pixel_offsets(npix: int, low: float, high: float) -> FloatArray:
@@ -228,7 +229,7 @@ def off_block(
     lon, lat = to_frame(pointing_lon, pointing_lat, "icrs", region.frame)
     places, inverse = np.unique(np.stack([lon[usable], lat[usable]], axis=1), axis=0, return_inverse=True)
     found = [reflected_regions(float(x), float(y), region, mask, parameters) for x, y in places]
-    nothing = _off_regions(np.zeros(2), 0.0, np.empty(0), (0.0, 0.0), parameters.binsz, Outcome.USED)
+    nothing = _ring_regions(np.zeros(2), 0.0, np.empty(0), (0.0, 0.0), parameters.binsz, Outcome.USED)
     rows = [nothing] * len(usable)
     for row, place in zip(np.flatnonzero(usable), inverse.ravel(), strict=True):
         rows[row] = found[place]
@@ -243,7 +244,7 @@ def off_block(
     )
 
 
-def _sky_padded(rows: Sequence[OffRegions], width: int, frame: str) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _sky_padded(rows: Sequence[RingRegions], width: int, frame: str) -> tuple[FloatArray, FloatArray, FloatArray]:
     lon, lat = to_frame(
         _padded([regions.lon for regions in rows], width), _padded([r.lat for r in rows], width), frame, "icrs"
     )
@@ -296,3 +297,55 @@ def off_events(
         square = (x[on_ring, None] - off.x[rows]) ** 2 + (y[on_ring, None] - off.y[rows]) ** 2
         inside = (square < off.radius[rows, None] ** 2).any(axis=1)
     return np.asarray(near[on_ring[inside]], dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class ReflectedRegions(OffRegions):
+    """The off regions of a block, and the same by region in pixels on the planes of the pointings."""
+
+    blocks: tuple[OffBlock, ...] = ()
+
+
+@register(KIND, "reflected", parameters=ReflectedParameters)
+class Reflected(Background):
+    """The background of reflected off regions."""
+
+    def __init__(self, parameters: ReflectedParameters) -> None:
+        self.parameters = parameters
+
+    def place(self, given: BackgroundInput) -> ReflectedRegions:
+        """Return the off regions that fit on the ring of each run; each has the acceptance of the on-region."""
+        blocks = tuple(
+            off_block(*given.pointing, region, given.exclusion, self.parameters, given.usable)
+            for region in given.grid.regions
+        )
+        width = max(block.lon.shape[1] for block in blocks)
+        lon, lat, radius = (
+            np.stack([_padded(getattr(block, name), width) for block in blocks], axis=1)
+            for name in ("lon", "lat", "sky_radius")
+        )
+        outcome = np.full(len(given.rows), Outcome.USED, dtype=np.int64)
+        for block in blocks:
+            outcome = np.where(outcome == Outcome.USED, block.outcome, outcome)
+        return ReflectedRegions(lon, lat, radius, np.where(np.isfinite(lon), 1.0, np.nan), outcome, blocks=blocks)
+
+    def split(self, given: BackgroundInput, off: OffRegions, events: Events, on: Cells) -> tuple[Cells, Cells]:
+        """Return the events as they are on, and those inside the circles on the planes of the pointings."""
+        assert isinstance(off, ReflectedRegions)
+        found = [
+            off_events(events.lon, events.lat, events.row, *given.pointing, region, block, self.parameters.binsz)
+            for region, block in zip(given.grid.regions, off.blocks, strict=True)
+        ]
+        return on, Cells(np.concatenate(found), np.repeat(np.arange(len(found)), [len(event) for event in found]))
+
+    def bound(self, given: BackgroundInput) -> int:
+        """Return the largest number that any pointing has without exclusions."""
+        pointings = np.unique(np.stack(given.pointing, axis=1), axis=0)
+        numbers = [1]
+        for region in given.grid.regions:
+            lon, lat = to_frame(pointings[:, 0], pointings[:, 1], "icrs", region.frame)
+            numbers += [
+                len(reflected_regions(float(x), float(y), region, None, self.parameters).x)
+                for x, y in zip(lon, lat, strict=True)
+            ]
+        return max(numbers)

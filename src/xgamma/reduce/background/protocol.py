@@ -1,0 +1,170 @@
+"""What a background is: a class that places off regions, counts in them and says what they are worth."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from xgamma.axes import BoolArray, FloatArray, IntArray
+from xgamma.errors import ConfigError
+from xgamma.events import Events, Part, Rows
+from xgamma.geometry import in_boxes, northward_scale, tangent_plane
+from xgamma.grid import Cells, Grid
+from xgamma.masks import SkyMask
+from xgamma.registry import Method
+
+KIND = "background"
+
+
+@dataclass(frozen=True)
+class BackgroundInput:
+    """What a background looks at, for a block of runs.
+
+    Parameters
+    ----------
+    part, rows
+        The runs of the block.
+    grid
+        The target, whose on-regions the background is wanted for.
+    exclusion
+        The usable sky, ``None`` where nothing is excluded; beyond its pixels everything is usable.
+    offset_max
+        What lies farther from the pointing (deg) is outside the field of view.
+    usable
+        The rows that have passed all earlier checks, shape (row,); the others need no off region.
+    """
+
+    part: Part
+    rows: Rows
+    grid: Grid
+    exclusion: SkyMask | None
+    offset_max: float
+    usable: BoolArray
+
+    @property
+    def pointing(self) -> tuple[FloatArray, FloatArray]:
+        """The pointings, ICRS degrees, shape (row,)."""
+        return self.part.column("ra_pnt", self.rows.obs), self.part.column("dec_pnt", self.rows.obs)
+
+
+@dataclass(frozen=True)
+class OffRegions:
+    """The off regions of a block: circles, each array of shape (row, region, off), NaN last where there are fewer.
+
+    Parameters
+    ----------
+    lon, lat, radius
+        ICRS degrees.
+    acceptance
+        That of each circle, where the on-region has 1.
+    outcome
+        An ``Outcome`` for each row, shape (row,): ``USED``, or why it has no background.
+    reason
+        A sentence for the rows that have none, in place of that of their outcome.
+    """
+
+    lon: FloatArray
+    lat: FloatArray
+    radius: FloatArray
+    acceptance: FloatArray
+    outcome: IntArray
+    reason: str = ""
+
+    @property
+    def number(self) -> IntArray:
+        """How many off regions there are, shape (row, region)."""
+        return np.asarray(np.isfinite(self.lon).sum(axis=-1), dtype=np.int64)
+
+    def cells(self, events: Events) -> Cells:
+        """Return which events lie in an off region of which on-region, each once.
+
+        As for on-regions, an event is inside where its distance on the plane tangent at the centre is below the radius.
+        """
+        found = [self._inside(events, region) for region in range(self.lon.shape[1])]
+        return Cells(np.concatenate(found), np.repeat(np.arange(len(found)), [len(inside) for inside in found]))
+
+    def _inside(self, events: Events, region: int) -> IntArray:
+        inside = np.zeros(len(events.row), dtype=bool)
+        for off in range(self.lon.shape[2]):
+            lon, lat, radius = (values[:, region, off] for values in (self.lon, self.lat, self.radius))
+            near = np.flatnonzero(in_boxes(events.lon, events.lat, events.row, lon, lat, 1.01 * radius))
+            row = events.row[near]
+            plane = tangent_plane(events.lon[near], events.lat[near], lon[row], lat[row])
+            limit = radius / northward_scale(lon, lat, lon, lat)
+            with np.errstate(invalid="ignore"):
+                inside[near[np.hypot(plane.x, plane.y) < limit[row]]] = True
+        return np.flatnonzero(inside)
+
+
+@runtime_checkable
+class Background(Protocol):
+    """A background. Register a subclass with ``@register("background", name, parameters=...)``.
+
+    The class is called with its parameters. Off regions that are circles need ``place`` and ``bound`` alone. A
+    background without off regions, or of other weights, overrides ``split`` and ``estimate`` too.
+    """
+
+    def validate(self, grid: Grid, exclusion: SkyMask | None) -> None:
+        """Raise ``ConfigError`` where the background does not fit the target, before any data are read."""
+        if not grid.is_region:
+            raise ConfigError("datasets.background.method: off regions belong to on-regions, got a sky window.")
+
+    @abstractmethod
+    def place(self, given: BackgroundInput) -> OffRegions:
+        """Return the off regions of a block."""
+
+    def split(self, given: BackgroundInput, off: OffRegions, events: Events, on: Cells) -> tuple[Cells, Cells]:
+        """Return which events are counted on and which off, as pairs of an event and an on-region.
+
+        ``events`` are usable ones of the block, ``on`` those that lie in the on-regions. For one region no event is
+        both on and off, so that the ledger adds up.
+        """
+        return on, off.cells(events)
+
+    def estimate(self, given: BackgroundInput, off: OffRegions, counts_off: FloatArray) -> Mapping[str, FloatArray]:
+        """Return the variables of the schema that hold the background, as ``schema.DL4`` names them.
+
+        ``counts_off`` are the events counted off, shape (row, region, energy).
+        """
+        acceptance = np.ones(counts_off.shape)
+        return {
+            "counts_off": counts_off,
+            "acceptance": acceptance,
+            "acceptance_off": acceptance * np.nansum(off.acceptance, axis=-1)[:, :, None],
+            "off_number": off.number,
+            "off_lon": off.lon,
+            "off_lat": off.lat,
+            "off_radius": off.radius,
+        }
+
+    @abstractmethod
+    def bound(self, given: BackgroundInput) -> int:
+        """Return the largest number of off regions that any on-region of these rows may have, at least 1."""
+
+
+def background_of(method: Method) -> Background:
+    """Return the background of a method.
+
+    Raises
+    ------
+    ConfigError
+        When what is registered under its name is no background.
+    """
+    try:
+        made = method.entry.function(method.parameters)
+    except TypeError as error:
+        raise _no_background(method, str(error)) from None
+    if method.entry.kind != KIND or not isinstance(made, Background):
+        raise _no_background(method, f"got a {type(made).__name__}")
+    return made
+
+
+def _no_background(method: Method, got: str) -> ConfigError:
+    return ConfigError(
+        f"{method.entry.kind} {method.name!r}: expected a class that is made of its parameters and derived from "
+        f"xgamma.reduce.Background, {got}."
+    )

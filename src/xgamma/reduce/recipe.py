@@ -1,0 +1,181 @@
+"""The identity of a reduction: the recipe, its document, and the key of each row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from xgamma.axes import Axis
+from xgamma.errors import ConfigError, DataError
+from xgamma.events import DEFAULT_RULE
+from xgamma.execute import Workers, validate_travel
+from xgamma.grid import Circle, Grid, RegionSpace, SkySpace
+from xgamma.masks import SkyMask
+from xgamma.reduce.background.protocol import KIND as BACKGROUND
+from xgamma.reduce.background.protocol import background_of
+from xgamma.reduce.safe_mask import KIND as SAFE_MASK
+from xgamma.registry import Method, lookup
+from xgamma.store import digest
+
+# Version 2 counts no event outside of good time.
+STEP_VERSION = 2
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides the numbers of a reduction, and nothing else.
+
+    Parameters
+    ----------
+    grid
+        Axes and space of the result.
+    containment
+        Whether the exposure is corrected for the part of the point spread function outside the region.
+    background
+        Where off events are taken from, such as ``method("background", "reflected")``; ``None`` for counts alone.
+    exclusion
+        The sky that the background may use, ``None`` where nothing is excluded.
+    safe_masks
+        Which bins are safe: those that all of the methods keep. They are held in the order of their names.
+    offset_max
+        A region farther from the pointing than this (deg) is outside the field of view.
+    good_time
+        Which events count, one of ``events.GOOD_TIME_RULES``.
+
+    Raises
+    ------
+    ConfigError
+        When the background does not fit the grid, or a safe mask stands twice, with other parameters.
+    """
+
+    grid: Grid
+    containment: bool = True
+    background: Method | None = None
+    exclusion: SkyMask | None = None
+    safe_masks: tuple[Method, ...] = ()
+    offset_max: float = 2.5
+    good_time: str = DEFAULT_RULE
+
+    def __post_init__(self) -> None:
+        masks = {mask.name: mask for mask in self.safe_masks}
+        for mask in self.safe_masks:
+            if mask != masks[mask.name]:
+                raise ConfigError(
+                    f"datasets.safe_mask.methods: expected each method once, got {mask.name} in two ways."
+                )
+        object.__setattr__(self, "safe_masks", tuple(masks[name] for name in sorted(masks)))
+        if self.background is None:
+            object.__setattr__(self, "exclusion", None)
+        else:
+            background_of(self.background).validate(self.grid, self.exclusion)
+
+    @property
+    def methods(self) -> tuple[Method, ...]:
+        """The registered functions that are called."""
+        return self.safe_masks if self.background is None else (self.background, *self.safe_masks)
+
+    def validate_travel(self, workers: Workers) -> None:
+        """Raise ``ConfigError`` when a method cannot be sent to the processes of some workers."""
+        validate_travel({f"{each.entry.kind} {each.name!r}": each for each in self.methods}, workers)
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON document whose digest is the key of the recipe."""
+        return {
+            "step": "reduce",
+            "version": STEP_VERSION,
+            "energy": self.grid.energy.edges.tolist(),
+            "energy_true": self.grid.energy_true.edges.tolist(),
+            "space": {"type": type(self.grid.space).__name__, **asdict(self.grid.space)},
+            "containment": self.containment,
+            "background": None if self.background is None else {self.background.name: _background(self.background)},
+            "exclusion": None if self.exclusion is None else self.exclusion.digest,
+            "safe_masks": {mask.name: mask.document() for mask in self.safe_masks},
+            "offset_max": self.offset_max,
+            **({} if self.good_time == DEFAULT_RULE else {"good_time": self.good_time}),
+        }
+
+    @cached_property
+    def key(self) -> str:
+        """The digest of the document."""
+        return digest(self.document())
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any], exclusion: SkyMask | None = None) -> Recipe:
+        """Return the recipe of a document, which may have been through JSON.
+
+        Parameters
+        ----------
+        document
+            As ``document`` returns it.
+        exclusion
+            The mask whose digest the document has, where it has one.
+
+        Raises
+        ------
+        UnknownNameError
+            For a method that is not registered.
+        DataError
+            For the document of another version of this step or of a method, or of another mask.
+        KeyError, TypeError, ConfigError
+            For what is no document of a recipe.
+        """
+        axes = [Axis(name, np.array(document[name])) for name in ("energy", "energy_true")]
+        masks = [_method(SAFE_MASK, name, parameters) for name, (_, parameters) in document["safe_masks"].items()]
+        recipe = cls(
+            Grid(axes[0], axes[1], _space(document["space"])),
+            document["containment"],
+            None if document["background"] is None else _background_from(document["background"]),
+            None,
+            tuple(masks),
+            document["offset_max"],
+            document.get("good_time", DEFAULT_RULE),
+        )
+        if document["exclusion"] is not None:
+            recipe = replace(recipe, exclusion=exclusion)
+        if recipe.key != digest(document):
+            raise DataError("The document is not that of a recipe of this version of xgamma, or it is of another mask.")
+        return recipe
+
+
+def _background(method: Method) -> Any:
+    """Return what of a background enters a key; of reflected regions version 1 is written as the parameters alone."""
+    version, parameters = method.document()
+    is_first = method.entry.is_built_in and (method.name, version) == ("reflected", 1)
+    return parameters if is_first else [version, parameters]
+
+
+def _background_from(document: Mapping[str, Any]) -> Method:
+    ((name, content),) = document.items()
+    return _method(BACKGROUND, name, content if isinstance(content, Mapping) else content[1])
+
+
+def _method(kind: str, name: str, parameters: Mapping[str, Any]) -> Method:
+    entry = lookup(kind, name)
+    return Method(entry, entry.parameters(**parameters))
+
+
+def _space(document: Mapping[str, Any]) -> RegionSpace | SkySpace:
+    values = {name: value for name, value in document.items() if name != "type"}
+    if document["type"] == SkySpace.__name__:
+        sizes = {name: tuple(size) for name, size in values.items() if isinstance(size, list | tuple)}
+        return SkySpace(**values | sizes)
+    return RegionSpace(tuple(Circle(**region) for region in values["regions"]))
+
+
+def row_key(recipe_key: str, run_key: str, start: float, stop: float) -> str:
+    """Return the key of a row.
+
+    Parameters
+    ----------
+    recipe_key
+        The key of the recipe.
+    run_key
+        The digest of the bytes of the run.
+    start, stop
+        The selected interval in seconds since the epoch of the run, infinite where it is open.
+    """
+    return digest([recipe_key, run_key, repr(start), repr(stop)])
