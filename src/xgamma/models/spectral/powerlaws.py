@@ -10,8 +10,8 @@ from astropy import units as u
 from scipy.special import erf
 
 from xgamma.models.parameters import Parameter
+from xgamma.models.spectral.calculus import LOGARITHMIC, TEV, power_law_moment
 from xgamma.models.spectral.model import AMPLITUDE, FLUX, SpectralModel
-from xgamma.models.spectral.quadrature import LOGARITHMIC, TEV, power_law_moment
 
 FloatArray = npt.NDArray[np.float64]
 
