@@ -13,7 +13,7 @@ from scipy.integrate import quad
 
 from xgamma import models as m
 from xgamma.errors import ConfigError, LaterError, MissingInputError, UnknownNameError
-from xgamma.models.spectral.quadrature import integral
+from xgamma.models.spectral.calculus import integral
 
 DENSITY = u.Unit("cm-2 s-1 TeV-1")
 EDGES = np.geomspace(0.1, 50, 41)

@@ -23,8 +23,7 @@ from xgamma.estimate.flux_points_parameters import FluxPointsParameters
 from xgamma.estimate.norm_profile import NormProfile, NormTerm
 from xgamma.estimate.reference import Reference, centers, reference_of, source_model
 from xgamma.fit.inputs import FitInput, Inputs, normalize_inputs, validate_datasets_names
-from xgamma.fit.statistic import Statistic
-from xgamma.fit.terms import CountsTerm
+from xgamma.fit.statistic import CountsTerm, Statistic
 from xgamma.models.models import Models, SkyModel
 from xgamma.registry import lookup, normalize_parameters, register
 from xgamma.schema.dl5 import POINTS_SCHEMA, SCHEMA_VERSION

@@ -79,7 +79,7 @@ class Fit:
     backend
         ``"minuit"``.
     optimize_opts
-        Any of ``tol``, ``strategy``, ``print_level``.
+        Any of ``tol``, ``strategy``, ``print_level``, ``method``: see ``FitSettings``.
     covariance_opts, confidence_opts
         ``{"backend": "minuit"}`` or nothing.
     store_trace

@@ -44,7 +44,7 @@ def fit(inputs: Inputs, models: Models, settings: FitSettings | None = None) -> 
     models
         The models; set once, at the end.
     settings
-        How MIGRAD runs.
+        How it is fitted.
 
     Raises
     ------

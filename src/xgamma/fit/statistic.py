@@ -5,17 +5,203 @@ Every evaluation is one product of the response matrix with the fluxes and one p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from xgamma.axes import FloatArray
-from xgamma.fit.inputs import FitInput, Inputs, normalize_inputs
-from xgamma.fit.terms import CountsTerm, Term, Values, terms_of
+from xgamma.axes import Axis, FloatArray, IntArray
+from xgamma.errors import ConfigError
+from xgamma.fit.inputs import FitInput, Inputs, normalize_inputs, with_errors
 from xgamma.models.models import Models, SkyModel
+from xgamma.models.of_region import validate_spectral
 from xgamma.models.parameters import Parameter, Parameters
-from xgamma.predict import selected_models
+from xgamma.predict import Folding, measured, selected_models
+from xgamma.stats import CashCounts, MeasuredValues, WstatCounts
+
+Values: TypeAlias = Sequence[float]
+"""The arguments of a statistic, each in the unit of its parameter."""
+Numbered: TypeAlias = tuple[FitInput, int]
+"""An input and the number of its first row among all rows."""
+
+
+class Term(Protocol):
+    """A summand of a statistic: bins of data here; a prior or the constraint of a nuisance parameter may be others."""
+
+    @property
+    def dataset(self) -> IntArray:
+        """The number of the dataset of each element of ``stat``, among all of the statistic."""
+
+    def stat(self, values: Values) -> FloatArray:
+        """Return the elements of the sum."""
+
+    def derivatives(self, values: Values) -> tuple[FloatArray, FloatArray]:
+        """Return the derivatives of the sum in the values, and the second ones that are expected for the model."""
+
+    def hessian(self, values: Values, steps: Values) -> FloatArray:
+        """Return the second derivatives of the sum; ``steps`` are short beside the errors of the values."""
+
+
+class Signal:
+    """What one model predicts for the bins of a term, as a function of the arguments of a statistic.
+
+    Parameters
+    ----------
+    model
+        The model.
+    predict
+        Values of the model's spectrum to the prediction of each bin.
+    slopes
+        The same, and places of parameters, to derivatives of the spectrum in nodes, shape (parameter, node).
+    matrix
+        Shape (bin, node): what the nodes add to each bin. ``None`` where each bin is a node.
+    arguments
+        The parameters that the arguments belong to; other parameters of the model keep the values they have now.
+    """
+
+    def __init__(
+        self,
+        model: SkyModel,
+        predict: Callable[[Values], FloatArray],
+        slopes: Callable[[Values, Sequence[int]], FloatArray],
+        matrix: FloatArray | None,
+        arguments: Sequence[Parameter],
+    ) -> None:
+        self.model, self._predict, self._slopes, self._matrix = model, predict, slopes, matrix
+        own = model.spectral_model.parameters
+        numbers = {id(parameter): number for number, parameter in enumerate(arguments)}
+        self._values = tuple(parameter.value for parameter in own)
+        self._places = [(place, numbers[id(one)]) for place, one in enumerate(own) if id(one) in numbers]
+        self._last: tuple[tuple[float, ...], FloatArray] | None = None
+
+    def own_values(self, values: Values) -> tuple[float, ...]:
+        """Return the values of the model's spectrum."""
+        own = list(self._values)
+        for place, number in self._places:
+            own[place] = values[number]
+        return tuple(own)
+
+    def __call__(self, values: Values) -> FloatArray:
+        """Return the prediction of each bin; the last one is remembered, as other models change more often."""
+        own, last = self.own_values(values), self._last
+        if last is None or last[0] != own:
+            last = self._last = (own, self._predict(own))
+        return last[1]
+
+    def _spectrum_gradient(self, values: Values) -> FloatArray:
+        """Return the derivatives of the spectrum in the arguments at its nodes, shape (argument, node)."""
+        found = self._slopes(self.own_values(values), [place for place, _ in self._places])
+        rows = np.zeros((len(values), found.shape[1]))
+        for row, (_, number) in zip(found, self._places, strict=True):
+            # A linked parameter stands at several places.
+            rows[number] += row
+        return rows
+
+    def gradient(self, values: Values) -> FloatArray:
+        """Return the derivatives of the prediction in the arguments, shape (argument, bin)."""
+        rows = self._spectrum_gradient(values)
+        return rows if self._matrix is None else rows @ self._matrix.T
+
+    def bent(self, values: Values, weights: FloatArray, steps: Values) -> FloatArray:
+        """Return the second derivatives of the weighted sum of the bins, shape (argument, argument)."""
+        nodes = weights if self._matrix is None else weights @ self._matrix
+        here, result = self._spectrum_gradient(values) @ nodes, np.zeros((len(values), len(values)))
+        for number in {number for _, number in self._places}:
+            moved = list(values)
+            moved[number] += steps[number]
+            result[number] = (self._spectrum_gradient(moved) @ nodes - here) / (moved[number] - values[number])
+        return 0.5 * (result + result.T)
+
+
+@dataclass(frozen=True)
+class BinsTerm:
+    """Bins, or flux points, and the models that predict them."""
+
+    data: CashCounts | WstatCounts | MeasuredValues
+    signals: tuple[Signal, ...]
+    dataset: IntArray
+
+    def prediction(self, values: Values) -> FloatArray:
+        """Return the sum of the models in each bin."""
+        parts = [signal(values) for signal in self.signals]
+        return parts[0] if len(parts) == 1 else np.sum(parts, axis=0) if parts else np.zeros(self.dataset.shape)
+
+    def stat(self, values: Values) -> FloatArray:
+        """Return the statistic of each bin."""
+        return self.data.stat(self.prediction(values))
+
+    def _gradient(self, values: Values) -> FloatArray:
+        parts = [signal.gradient(values) for signal in self.signals]
+        return np.asarray(sum(parts[1:], parts[0]) if parts else np.zeros((len(values), *self.dataset.shape)))
+
+    def derivatives(self, values: Values) -> tuple[FloatArray, FloatArray]:
+        """Return the derivatives of the sum in the values, and Fisher's information: the expected second ones."""
+        prediction, rows = self.prediction(values), self._gradient(values)
+        return rows @ self.data.gradient(prediction), (rows * self.data.information(prediction)) @ rows.T
+
+    def hessian(self, values: Values, steps: Values) -> FloatArray:
+        """Return the second derivatives of the sum: by the curvature of the data, and by that of the spectra."""
+        prediction, rows = self.prediction(values), self._gradient(values)
+        slopes = self.data.gradient(prediction)
+        bent = sum((signal.bent(values, slopes, steps) for signal in self.signals), np.zeros((len(rows), len(rows))))
+        return np.asarray((rows * self.data.curvature(prediction)) @ rows.T + bent)
+
+
+@dataclass(frozen=True)
+class CountsTerm(BinsTerm):
+    """The bins of Datasets that share true energies and statistic."""
+
+    data: CashCounts | WstatCounts
+    folding: Folding
+
+
+def terms_of(inputs: Sequence[FitInput], models: Sequence[SkyModel], arguments: Sequence[Parameter]) -> list[Term]:
+    """Return the terms of Datasets: one for each set of flux points, and for each kind of counts and true energies."""
+    starts = np.cumsum([0, *(len(one.names) for one in inputs)]).tolist()
+    points: list[Term] = []
+    groups: dict[tuple[str, bool], list[Numbered]] = {}
+    for one, start in zip(inputs, starts, strict=False):
+        if one.is_flux_points:
+            points.append(_points_term(one, start, models, arguments))
+            continue
+        key = (Axis.from_coords(one.data.coords, "energy_true").digest, "counts_off" in one.data)
+        groups.setdefault(key, []).append((one, start))
+    return [*points, *(_counts_term(group, models, arguments) for group in groups.values())]
+
+
+def _counts_term(group: Sequence[Numbered], models: Sequence[SkyModel], arguments: Sequence[Parameter]) -> CountsTerm:
+    parts = [(one.data, one.used) for one, _ in group]
+    folding = Folding(tuple(parts))
+    data = [measured(ds, used) for ds, used in parts]
+    columns = [np.concatenate([getattr(one, column.name) for one in data]) for column in fields(data[0])]
+    numbers = np.concatenate([start + np.arange(one.data.sizes["dataset"]) for one, start in group])
+    folded = [folding.fold(model) for model in selected_models(models, folding.names)]
+    signals = tuple(
+        Signal(one.model, one, partial(one.model.spectral_model.flux_gradient, one.edges), one.matrix, arguments)
+        for one in folded
+    )
+    return CountsTerm(type(data[0])(*columns), signals, numbers[folding.dataset], folding)
+
+
+def _points_term(given: FitInput, number: int, models: Sequence[SkyModel], arguments: Sequence[Parameter]) -> BinsTerm:
+    ds = with_errors(given.data)
+    used = FitInput(ds, given.mask).used
+    chosen = selected_models(models, given.names)
+    for model in chosen:
+        validate_spectral(model)
+    if not chosen:
+        raise ConfigError("Fitting flux points expects a model that contributes to them; set one.")
+    reference, energy = ds["ref_dnde"].values[used], ds["energy"].values[used]
+    data = MeasuredValues(ds["norm"].values[used] * reference, ds["norm_err"].values[used] * np.abs(reference))
+    spectra = [(model, model.spectral_model) for model in chosen]
+    signals = tuple(
+        Signal(model, partial(one.dnde, energy), partial(one.dnde_gradient, energy), None, arguments)
+        for model, one in spectra
+    )
+    return BinsTerm(data, signals, np.full(energy.shape, number))
 
 
 class Statistic:

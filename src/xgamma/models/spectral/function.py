@@ -11,8 +11,7 @@ from astropy import units as u
 from xgamma.axes import FloatArray
 from xgamma.models.component import Component
 from xgamma.models.parameters import Parameter
-from xgamma.models.spectral.derivatives import differences
-from xgamma.models.spectral.quadrature import integral, integral_gradient
+from xgamma.models.spectral.calculus import differences, integral, integral_gradient
 
 
 class SpectralFunction(Component):

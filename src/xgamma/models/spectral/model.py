@@ -15,14 +15,14 @@ from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, did_you_mean
 from xgamma.models.component import Component, component_class
 from xgamma.models.parameters import Parameter, Parameters
-from xgamma.models.spectral.derivatives import propagated
-from xgamma.models.spectral.function import SpectralFunction
-from xgamma.models.spectral.quadrature import (
+from xgamma.models.spectral.calculus import (
     TEV,
     normalize_bounds,
     normalize_energy,
     normalize_range,
+    propagated,
 )
+from xgamma.models.spectral.function import SpectralFunction
 from xgamma.plot import spectrum as spectrum_plot
 from xgamma.units import conversion
 

@@ -10,8 +10,8 @@ from scipy.special import erf
 
 from xgamma.axes import FloatArray
 from xgamma.models.parameters import Parameter
+from xgamma.models.spectral.calculus import LOGARITHMIC, TEV, power_law_moment
 from xgamma.models.spectral.model import AMPLITUDE, FLUX, SpectralModel
-from xgamma.models.spectral.quadrature import LOGARITHMIC, TEV, power_law_moment
 
 
 def power_law(energy: FloatArray, index: float, amplitude: float, reference: float) -> FloatArray:

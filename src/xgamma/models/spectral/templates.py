@@ -15,10 +15,17 @@ from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, LaterError, UnknownNameError, did_you_mean
 from xgamma.models.component import parameter_entries
 from xgamma.models.parameters import Parameter
-from xgamma.models.spectral.interpolation import from_log_values, grid_interpolator, linear_extrapolating, log_values
+from xgamma.models.spectral.calculus import TEV, normalize_energy
 from xgamma.models.spectral.model import DENSITY, SpectralModel
-from xgamma.models.spectral.quadrature import TEV, normalize_energy
-from xgamma.models.spectral.tables import TemplateTable, read_absorption, read_template
+from xgamma.models.spectral.tables import (
+    TemplateTable,
+    from_log_values,
+    grid_interpolator,
+    linear_extrapolating,
+    log_values,
+    read_absorption,
+    read_template,
+)
 from xgamma.plot.labels import unit_label
 
 BUILTIN = {
