@@ -313,7 +313,7 @@ def test_a_group_that_the_fit_range_excludes_is_an_empty_row(caplog):
     assert "-> nothing" in caplog.text
 
 
-def test_bins_without_off_acceptance_say_nothing():
+def test_points_without_off_acceptance_have_no_success():
     ds = simulated()
     ds["acceptance_off"][:, :, :2] = 0.0
     points = flux_points([ds], models(), "source", edges_of(ds), parameters=ALL)

@@ -449,7 +449,7 @@ def test_a_complete_configuration_with_its_files_passes(tmp_path, monkeypatch):
         ("steps: [fit, observations]", ["observations", "fit"]),
     ],
 )
-def test_planned_steps_are_what_the_configuration_asks_for(text, steps):
+def test_planned_steps_are_what_the_configuration_requests(text, steps):
     assert AnalysisConfig.from_yaml(text).planned_steps() == steps
 
 

@@ -167,9 +167,9 @@ class AnalysisConfig(Section):
             yield from rules.requested_axis_problems(axis)
         yield from rules.time_problems(self.light_curve.time_intervals)
         for section in (self.flux_points, self.light_curve):
-            if self.asks_for(section.where):
+            if self.requests_step(section.where):
                 yield from rules.source_problems(section, self.models)
-        if self.asks_for(self.flux_points.where):
+        if self.requests_step(self.flux_points.where):
             yield from rules.flux_points_problems(self.flux_points)
 
     def _incomplete(self) -> Iterator[str]:
@@ -186,14 +186,14 @@ class AnalysisConfig(Section):
 
     def planned_steps(self) -> list[str]:
         """Return the steps to run, in order: those given, else all that the configuration requests."""
-        return [word for word in STEP.words if self.asks_for(word)]
+        return [word for word in STEP.words if self.requests_step(word)]
 
-    def asks_for(self, step: str) -> bool:
-        """Whether a step is to be run: it is named in ``steps``; without ``steps``, its section asks for it."""
+    def requests_step(self, step: str) -> bool:
+        """Whether a step is to be run: it is named in ``steps``; where that is null, its section requests it."""
         if self.steps is not None:
             return step in self.steps
         section = getattr(self, step)
-        return isinstance(section, list) or bool(section.is_asked(self))
+        return isinstance(section, list) or bool(section.is_requested(self))
 
     def set_logging(self) -> None:
         """Configure logging by ``general.log``."""

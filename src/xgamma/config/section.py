@@ -92,8 +92,8 @@ class Section(BaseModel):
         document: dict[str, Any] = handler(self)
         return {key: value for key, value in document.items() if value is not None or key not in self.silent}
 
-    def is_asked(self, config: Any) -> bool:
-        """Whether the configuration that holds this section asks for the step of the section, unless told otherwise."""
+    def is_requested(self, config: Any) -> bool:
+        """Whether a configuration with this section requests its step where ``steps`` is null."""
         return True
 
     def document(self) -> dict[str, Any]:

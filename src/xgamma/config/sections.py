@@ -319,7 +319,7 @@ class FitConfig(Section):
 
     fit_range: FitRangeConfig = subsection(FitRangeConfig)
 
-    def is_asked(self, config: Any) -> bool:
+    def is_requested(self, config: Any) -> bool:
         """Whether there are models."""
         return config.models is not None or config.general.models_file is not None
 
@@ -351,7 +351,7 @@ class FluxPointsConfig(Section):
     source: Text = key("source", "The name of a model.")
     parameters: FluxPointsMapping = key({"selection_optional": "all"}, "Parameters of the estimator.")
 
-    def is_asked(self, config: Any) -> bool:
+    def is_requested(self, config: Any) -> bool:
         """Whether energies are given."""
         return self.energy.is_set
 
@@ -371,7 +371,7 @@ class ExcessMapConfig(Section):
     parameters: ExcessMapMapping = key({}, "Parameters of the estimator.")
     energy_edges: ExcessMapAxisConfig = subsection(ExcessMapAxisConfig)
 
-    def is_asked(self, config: Any) -> bool:
+    def is_requested(self, config: Any) -> bool:
         """Whether maps are made, and anything is given here."""
         return self != ExcessMapConfig() and any(entry.type == "3d" for entry in config.entries.values())
 
@@ -386,6 +386,6 @@ class LightCurveConfig(Section):
     source: Text = key("source", "The name of a model.")
     parameters: LightCurveMapping = key({"selection_optional": "all"}, "Parameters of the estimator.")
 
-    def is_asked(self, config: Any) -> bool:
+    def is_requested(self, config: Any) -> bool:
         """Whether energies are given."""
         return self.energy_edges.is_set

@@ -15,8 +15,8 @@ SCAN_KEYS = ("norm_min", "norm_max", "norm_n_values", "norm_values")
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What is asked for: the configuration, with one entry of its datasets, its steps, and the recipe of that entry."""
+class EntryRequest:
+    """A configuration with one entry of its datasets, the steps to run, and the recipe of that entry."""
 
     config: AnalysisConfig
     steps: Sequence[str]
@@ -34,20 +34,20 @@ class Rule:
     """When a key is used, and the reason why it is not used otherwise."""
 
     path: str
-    is_used: Callable[[Asked], bool]
+    is_used: Callable[[EntryRequest], bool]
     reason: str
 
 
 def _step(name: str, way_out: str) -> Rule:
-    return Rule(name, lambda asked: name in asked.steps, way_out)
+    return Rule(name, lambda request: name in request.steps, way_out)
 
 
-def _is_3d(asked: Asked) -> bool:
-    return asked.entry.type == "3d"
+def _is_3d(request: EntryRequest) -> bool:
+    return request.entry.type == "3d"
 
 
-def _has_file(asked: Asked) -> bool:
-    return asked.config.general.log.filename is not None
+def _has_file(request: EntryRequest) -> bool:
+    return request.config.general.log.filename is not None
 
 
 RULES = (
@@ -56,12 +56,12 @@ RULES = (
     Rule("datasets.map_selection", _is_3d, "datasets.type 1d makes no maps"),
     Rule(
         "datasets.background.exclusion",
-        lambda asked: asked.entry.background.method is not None,
+        lambda request: request.entry.background.method is not None,
         "datasets.background.method is null",
     ),
     Rule(
         "observations.obs_cone",
-        lambda asked: asked.config.observations.obs_cone.is_set,
+        lambda request: request.config.observations.obs_cone.is_set,
         "it has no lon, lat and radius, and so does not select",
     ),
     _step("fit", "no step fits; models, or steps, ask for a fit"),
@@ -69,11 +69,11 @@ RULES = (
     _step("light_curve", "no step makes a light curve; light_curve.energy_edges, or steps, ask for one"),
     _step("excess_map", "no step makes excess maps; they need datasets.type 3d"),
     Rule("general.datasets_file", lambda _: False, "datasets are reduced from observations here, not read from a file"),
-    Rule("general.models_file", lambda asked: asked.config.models is None, "the section models holds the models"),
+    Rule("general.models_file", lambda request: request.config.models is None, "the section models holds the models"),
     Rule("general.log.filemode", _has_file, "general.log.filename is null"),
     Rule(
         "general.n_jobs",
-        lambda asked: asked.config.general.scheduler is None,
+        lambda request: request.config.general.scheduler is None,
         "general.scheduler sets where it is computed",
     ),
 )
@@ -92,20 +92,20 @@ def unused_keys(config: AnalysisConfig, recipes: Sequence[Recipe]) -> list[str]:
     found: list[str] = []
     for (where, entry), recipe in zip(config.entries.items(), recipes, strict=True):
         alone = config.model_copy(update={"datasets": entry})
-        found += at_entry(where, iter(_unused(Asked(alone, config.planned_steps(), recipe))))
+        found += at_entry(where, iter(_unused(EntryRequest(alone, config.planned_steps(), recipe))))
     return list(dict.fromkeys(found))
 
 
-def _unused(asked: Asked) -> list[str]:
-    given = given_document(asked.config)
+def _unused(request: EntryRequest) -> list[str]:
+    given = given_document(request.config)
     found: list[str] = []
     idle: list[str] = []
     for rule in RULES:
         is_covered = any(rule.path.startswith(f"{path}.") for path in idle)
-        if not is_covered and _holds(given, rule.path) and not rule.is_used(asked):
+        if not is_covered and _holds(given, rule.path) and not rule.is_used(request):
             idle.append(rule.path)
             found.append(f"{rule.path}: given and not used, as {rule.reason}.")
-    return [*found, *_unused_parameters(asked, given)]
+    return [*found, *_unused_parameters(request, given)]
 
 
 def _holds(document: Mapping[str, Any], path: str) -> bool:
@@ -117,14 +117,14 @@ def _holds(document: Mapping[str, Any], path: str) -> bool:
     return True
 
 
-def _unused_parameters(asked: Asked, given: Mapping[str, Any]) -> Iterator[str]:
-    datasets, points = asked.entry, asked.config.flux_points
-    if _holds(given, "datasets.safe_mask.parameters") and "datasets" in asked.steps:
-        used = {name for _, (_, own) in asked.recipe.document()["safe_masks"].items() for name in own}
+def _unused_parameters(request: EntryRequest, given: Mapping[str, Any]) -> Iterator[str]:
+    datasets, points = request.entry, request.config.flux_points
+    if _holds(given, "datasets.safe_mask.parameters") and "datasets" in request.steps:
+        used = {name for _, (_, own) in request.recipe.document()["safe_masks"].items() for name in own}
         for name in sorted(set(datasets.safe_mask.parameters) - used):
             methods = ", ".join(datasets.safe_mask.methods) or "no method"
             yield f"datasets.safe_mask.parameters.{name}: given and not used, as no method of {methods} uses it."
-    if _holds(given, "flux_points.parameters") and "flux_points" in asked.steps:
+    if _holds(given, "flux_points.parameters") and "flux_points" in request.steps:
         selection = points.parameters.get("selection_optional") or []
         for names, option in ((SCAN_KEYS, "scan"), (("n_sigma_ul",), "ul")):
             for name in names:
