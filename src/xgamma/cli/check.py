@@ -26,10 +26,7 @@ def check_command(config: Path, as_json: bool) -> None:
 
     Of runs that are not selected it says how many each criterion drops, and why the first few; --json names them all.
     """
-    given = AnalysisConfig.read(config)
-    # A look at the store goes through the steps, whose messages belong to a run.
-    given.general.log.level, given.general.log.filename = "warning", None
-    found = preview(given)
+    found = preview(AnalysisConfig.read(config))
     if as_json:
         print_json(_preview_document(found))
         return

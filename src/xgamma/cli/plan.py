@@ -22,8 +22,9 @@ def plan_command(config: Path, as_json: bool) -> None:
     with all imports. Exit code 2 when that is beyond general.memory_limit; xgamma run then refuses to begin.
     """
     given = AnalysisConfig.read(config)
-    # A look at the store goes through the steps, whose messages belong to a run.
+    # The steps log to the handlers of this process; their messages belong to a run.
     given.general.log.level, given.general.log.filename = "warning", None
+    given.set_logging()
     steps = plan(given)
     if as_json:
         print_json([dataclasses.asdict(step) for step in steps])
