@@ -151,6 +151,12 @@ def test_what_is_no_background_raises_before_work(monkeypatch):
         recipe(background=method("background", "unfinished"))
 
 
+def test_an_event_is_not_counted_on_and_off(nights_part, folder):
+    off = method("background", "opposite", folder=str(folder), radius=2)
+    with pytest.raises(ConfigError, match=r"datasets\.background: Opposite counts \d+ events of the on-region as off;"):
+        reduce_spectra(nights_part, rows_in(nights_part), recipe(background=off))
+
+
 def test_a_name_of_xgamma_is_not_taken_over():
     with pytest.raises(ConfigError, match="background 'reflected' is one of xgamma; register yours under another name"):
         register("background", "reflected")(lambda parameters: None)

@@ -121,9 +121,16 @@ class Background(Protocol):
         """Return which events are counted on and which off, as pairs of an event and an on-region.
 
         ``events`` are usable ones of the block, ``on`` those that lie in the on-regions. For one region no event is
-        both on and off, so that the ledger adds up.
+        both on and off, so that the ledger adds up: such an event raises ``ConfigError``.
         """
-        return on, off.cells(events)
+        away = off.cells(events)
+        twice = np.intersect1d(on.event * off.lon.shape[1] + on.cell, away.event * off.lon.shape[1] + away.cell)
+        if len(twice):
+            raise ConfigError(
+                f"datasets.background: {type(self).__name__} counts {len(twice)} events of the on-region as off; "
+                "expected off regions that do not overlap with it."
+            )
+        return on, away
 
     def estimate(self, given: BackgroundInput, off: OffRegions, counts_off: FloatArray) -> Mapping[str, FloatArray]:
         """Return the variables of the schema that hold the background, as ``schema.DL4`` names them.
