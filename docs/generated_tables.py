@@ -9,7 +9,7 @@ from xgamma.cli.main import VERBS
 from xgamma.errors import ExitCode
 from xgamma.outcome import Fate, Outcome
 from xgamma.schema import DL4_IN, FILE, PRODUCTS, WINDOWS, documents
-from xgamma.schema.spaces import COORDS_IN, IMAGE_ATTRS
+from xgamma.schema.dl4 import COORDS_IN, IMAGE_ATTRS
 from xgamma.schema.tables import NAMES
 
 DOCUMENTS = {

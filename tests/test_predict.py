@@ -11,9 +11,13 @@ from simulated_spectra import cash_dataset, models, on_off_dataset, power_law, r
 from xgamma.errors import ConfigError, DataError, LaterError
 from xgamma.geometry import to_frame
 from xgamma.models.models import FoVBackgroundModel, Models
-from xgamma.models.spatial import GaussianSpatialModel, PointSpatialModel
 from xgamma.models.spectral.powerlaws import PowerLawNormSpectralModel
-from xgamma.models.temporal import ConstantTemporalModel, ExpDecayTemporalModel
+from xgamma.models.unevaluated import (
+    ConstantTemporalModel,
+    ExpDecayTemporalModel,
+    GaussianSpatialModel,
+    PointSpatialModel,
+)
 from xgamma.predict import Folding, npred, npred_background, npred_signal
 from xgamma.stats import wstat_background
 

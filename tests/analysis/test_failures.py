@@ -17,8 +17,7 @@ from xgamma.errors import ConfigError, DataError, InputError, StoreError, Unknow
 from xgamma.outcome import Outcome, UnusedRun
 from xgamma.reduce import reduce_block
 from xgamma.store import Store, dataset_digest
-from xgamma.upkeep.compact import compact
-from xgamma.upkeep.tags import tag
+from xgamma.upkeep.parts import compact, tag
 
 
 def config(release, folder, *texts):

@@ -26,7 +26,7 @@ from xgamma.ingest import FitsRelease
 from xgamma.ingest.stored import stored_runs, stored_versions
 from xgamma.storage.backend import Backend, WholeObjectStore
 from xgamma.store import Store, dataset_digest
-from xgamma.upkeep.compact import compact
+from xgamma.upkeep.parts import compact
 from xgamma.upkeep.verify import verify
 
 EXAMPLES = int(os.environ.get("XGAMMA_EXAMPLES", "20"))

@@ -18,7 +18,7 @@ from xgamma.grid import Circle, RegionSpace
 from xgamma.ingest import open_release
 from xgamma.reduce import reduce_block, reduce_spectra
 from xgamma.store import Store, dataset_digest
-from xgamma.upkeep.compact import compact
+from xgamma.upkeep.parts import compact
 
 NAMES = ["counts", "counts_off", "acceptance_off", "exposure", "exposure_edisp", "edisp", "mask_safe", "ledger"]
 BY_NIGHT = "datasets: {stack_by: night}"

@@ -16,8 +16,8 @@ from xgamma.catalog import (
     CatalogFile,
     DataRelease,
     catalog_names,
-    document,
     read_catalog,
+    release,
     release_document,
     release_from_document,
 )
@@ -193,18 +193,18 @@ def test_a_catalogue_of_xgamma_is_valid_and_named_after_its_file(name):
 
 
 def test_a_simulated_release_declares_a_plan_that_can_be_simulated():
-    assert read_catalog("simulated-crab").simulation["runs"] == read_plan(document.catalog_path("simulated-crab")).runs
+    assert read_catalog("simulated-crab").simulation["runs"] == read_plan(release.catalog_path("simulated-crab")).runs
     assert read_catalog("simulated-crab").obs_ids == ()
 
 
 def test_the_catalogues_of_a_wheel_are_found_before_those_of_a_checkout(tmp_path, monkeypatch):
     installed = tmp_path / "catalogs"
     installed.mkdir()
-    (installed / "other.yaml").write_text((document.catalogs_folder() / f"{HESS}.yaml").read_text("utf-8"), "utf-8")
-    monkeypatch.setattr(document, "_FOLDERS", (installed, *document._FOLDERS))
+    (installed / "other.yaml").write_text((release.catalogs_folder() / f"{HESS}.yaml").read_text("utf-8"), "utf-8")
+    monkeypatch.setattr(release, "_FOLDERS", (installed, *release._FOLDERS))
     assert catalog_names() == ["other"]
     assert read_catalog("other").name == HESS
-    monkeypatch.setattr(document, "_FOLDERS", (tmp_path / "gone",))
+    monkeypatch.setattr(release, "_FOLDERS", (tmp_path / "gone",))
     with pytest.raises(MissingInputError, match="installed without its catalogues"):
         catalog_names()
 

@@ -15,7 +15,7 @@ from xgamma.schema import Kind
 from xgamma.store import Store, digest
 from xgamma.times import time_from_seconds
 from xgamma.upkeep.against_gammapy import deviations
-from xgamma.upkeep.compact import compact
+from xgamma.upkeep.parts import compact
 
 ALL = 10
 

@@ -162,7 +162,7 @@ def test_an_unexpected_exception_exits_with_1_and_asks_for_a_report(xgamma, conf
     def broken(path):
         raise ZeroDivisionError("in here")
 
-    monkeypatch.setattr("xgamma.cli.check.preview", broken)
+    monkeypatch.setattr("xgamma.cli.run.preview", broken)
     done = xgamma("check", config)
     assert done == (
         1,

@@ -12,7 +12,7 @@ from releases import config_of
 from xgamma.analysis.run import run
 from xgamma.cli.main import VERBS
 from xgamma.store import Store
-from xgamma.upkeep.tags import tag
+from xgamma.upkeep.parts import tag
 
 READERS = ["check", "plan", "ls", "show", "validate", "verify"]
 

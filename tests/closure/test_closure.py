@@ -17,7 +17,7 @@ from xgamma.closure import (
     trial_of,
 )
 from xgamma.closure import sets as closure_sets
-from xgamma.closure.pulls import LEVEL
+from xgamma.closure.findings import LEVEL
 from xgamma.closure.sets import KIND, batches_of
 from xgamma.errors import DataError
 from xgamma.simulate import Plan

@@ -8,7 +8,7 @@ import yaml
 from command_line import CommandLine
 from releases import TINY
 from xgamma.analysis import AnalysisConfig
-from xgamma.closure.trial import default_document
+from xgamma.closure.estimates import default_document
 from xgamma.simulate import plan_document
 
 

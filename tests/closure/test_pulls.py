@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.special import ndtri
 
 from xgamma.closure import Coverage, coverage, moments
-from xgamma.closure.pulls import one_sided, two_sided
+from xgamma.closure.findings import one_sided, two_sided
 
 # A thousand pulls that are as Gaussian as a thousand numbers can be.
 GAUSSIAN = ndtri((np.arange(1000) + 0.5) / 1000)

@@ -8,8 +8,7 @@ import pytest
 from releases import COARSE, NIGHTS, TINY, until_datasets
 from xgamma.analysis import AnalysisConfig
 from xgamma.closure import estimated_sets, reduced_sets, runs_of_set, simulator_of, trial_of
-from xgamma.closure.estimates import START
-from xgamma.closure.trial import default_document
+from xgamma.closure.estimates import START, default_document
 from xgamma.errors import ConfigError
 from xgamma.formats.gadf.index import read_index
 from xgamma.formats.gadf.run import read_run

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from xgamma.errors import ConfigError, OutputError, OutputExistsError
-from xgamma.formats.atomic import validate_ending, validate_output, write_files
-from xgamma.formats.local_files import local_path
+from xgamma.formats.local_files import local_path, validate_ending, validate_output, write_files
 
 
 def test_written_files_hold_their_bytes_and_nothing_else_is_left(tmp_path):

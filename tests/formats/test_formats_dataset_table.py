@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from xgamma.errors import DataError, InputError
-from xgamma.formats.atomic import write_files
 from xgamma.formats.fits.dataset_table import NAME, dataset_from_table, dataset_hdu
 from xgamma.formats.fits.hdus import fits_content, read_hdu_tables
+from xgamma.formats.local_files import write_files
 
 
 def through_file(ds, folder):

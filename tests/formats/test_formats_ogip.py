@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xgamma.errors import ConfigError, DataError, InputError, MissingInputError, OutputError, OutputExistsError
-from xgamma.formats.atomic import write_files
 from xgamma.formats.fits.hdus import fits_content
+from xgamma.formats.local_files import write_files
 from xgamma.formats.ogip import files
 from xgamma.formats.ogip.files import read_ogip, read_ogip_groups, write_ogip
 from xgamma.formats.ogip.response import matrix_hdu

@@ -13,8 +13,8 @@ import pytest
 import xgamma
 from builders import dl4_dataset
 from xgamma.datasets.files import read_zarr, write_zarr
-from xgamma.formats import atomic
-from xgamma.formats.atomic import delete_leftovers, write_files
+from xgamma.formats import local_files
+from xgamma.formats.local_files import delete_leftovers, write_files
 
 NAME = ".counts.png.0123456789ab.part"
 # Writes two files together, and says when it is half through.
@@ -77,7 +77,7 @@ def test_what_another_process_is_writing_is_not_deleted(writer, tmp_path):
 
 
 def test_a_writer_starts_again_when_its_file_is_deleted_before_the_lock(tmp_path, monkeypatch):
-    whole = atomic._lock
+    whole = local_files._lock
     deleted = []
 
     def late(handle, *flags):
@@ -87,7 +87,7 @@ def test_a_writer_starts_again_when_its_file_is_deleted_before_the_lock(tmp_path
             deleted.append(part)
         return whole(handle, *flags)
 
-    monkeypatch.setattr(atomic, "_lock", late)
+    monkeypatch.setattr(local_files, "_lock", late)
     write_files({tmp_path / "a": b"one"})
     assert (names(tmp_path), (tmp_path / "a").read_bytes(), len(deleted)) == (["a"], b"one", 1)
 
@@ -111,7 +111,7 @@ def test_links_and_pipes_are_not_touched(tmp_path):
 
 @pytest.mark.parametrize(("age", "stays"), [(0, True), (3600, True), (2 * 86400, False)])
 def test_without_locks_leftovers_are_deleted_after_a_day(tmp_path, monkeypatch, age, stays):
-    monkeypatch.setattr(atomic, "fcntl", None)
+    monkeypatch.setattr(local_files, "fcntl", None)
     (tmp_path / NAME).write_bytes(b"half")
     then = time.time() - age
     os.utime(tmp_path / NAME, (then, then))

@@ -13,7 +13,7 @@ from xgamma.analysis import AnalysisConfig
 from xgamma.datasets.files import write_zarr
 from xgamma.datasets.flux_points import FluxPoints
 from xgamma.errors import OutputError
-from xgamma.formats.atomic import write_files
+from xgamma.formats.local_files import write_files
 from xgamma.formats.ogip.files import write_ogip
 from xgamma.formats.spectrum_fits import write_spectrum_fits
 from xgamma.models import Models, PowerLawSpectralModel, SkyModel
@@ -21,7 +21,7 @@ from xgamma.simulate import Plan, simulate
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "xgamma"
 # The store publishes its objects by their index, and a download goes on where it ended and is checked by its digest.
-WRITERS_OF_THEIR_OWN = {"formats/atomic.py", "storage/disk.py", "catalog/download.py"}
+WRITERS_OF_THEIR_OWN = {"formats/local_files.py", "storage/disk.py", "catalog/download.py"}
 IN_MEMORY = ("content", "buffer")
 
 

@@ -17,7 +17,7 @@ from xgamma.ingest.stored import stored_runs
 from xgamma.reduce import Recipe, joined_rows, method, reduce_spectra
 from xgamma.simulate import Plan, simulate
 from xgamma.store import Store
-from xgamma.upkeep.compact import compact
+from xgamma.upkeep.parts import compact
 
 GRID = Grid(
     Axis.from_bounds("energy", 0.5, 30, 6),

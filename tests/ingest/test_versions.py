@@ -16,8 +16,7 @@ from xgamma.ingest import open_release
 from xgamma.ingest.stored import stored_runs, stored_versions, versions_of
 from xgamma.store import Record, Store
 from xgamma.store.conformance import validate
-from xgamma.upkeep.compact import compact
-from xgamma.upkeep.tags import newest_runs, tag
+from xgamma.upkeep.parts import compact, newest_runs, tag
 from xgamma.upkeep.verify import verify
 
 

@@ -9,7 +9,7 @@ from scipy.special import ndtr
 from releases import TINY, config_of, part_in_memory, release_of, rows_in, until_datasets
 from xgamma.axes import Axis
 from xgamma.grid import Circle, Grid, RegionSpace
-from xgamma.reduce.true_energy import count_changes, true_energy_remark
+from xgamma.reduce.losses import count_changes, true_energy_remark
 from xgamma.simulate import AnalyticResponse
 from xgamma.simulate.responses import analytic_area, log_migration
 

@@ -15,8 +15,8 @@ from xgamma.errors import ConfigError, LaterError
 from xgamma.events import Part
 from xgamma.outcome import Fate, Outcome
 from xgamma.reduce import reduce_block, reduce_spectra, stack
+from xgamma.reduce.losses import NEGLIGIBLE_LOSS, TOLERATED_LOSS, loss
 from xgamma.reduce.response import enclosure_fault
-from xgamma.reduce.unknown import NEGLIGIBLE_LOSS, TOLERATED_LOSS, loss
 
 # Rows of tests/releases.py lie at offsets of 0.5 deg; its grid goes from 0.5 to 30 TeV.
 ROLES = {"aeff": "aeff_2d", "edisp": "edisp_2d", "psf": "psf_table"}

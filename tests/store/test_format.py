@@ -32,12 +32,11 @@ from xgamma.engine import XgammaBackend
 from xgamma.errors import ConfigTypeError, DataError, InputError, MissingInputError, StoreError, UnknownNameError
 from xgamma.events import IRF_ROLES
 from xgamma.schema import PRODUCTS, Kind, documents, product_violations
-from xgamma.schema.check import group_named
 from xgamma.schema.dl3 import ROLES
+from xgamma.schema.tables import group_named
 from xgamma.store import Record, Store
 from xgamma.store.conformance import validate
-from xgamma.upkeep.compact import compact
-from xgamma.upkeep.tags import tag
+from xgamma.upkeep.parts import compact, tag
 
 KINDS = sorted(PRODUCTS)
 

@@ -20,7 +20,7 @@ from xgamma.analysis.run import run
 from xgamma.engine import XgammaBackend
 from xgamma.errors import DamagedError, StoreError, XgammaError
 from xgamma.store import Store, dataset_digest
-from xgamma.upkeep.tags import tag
+from xgamma.upkeep.parts import tag
 from xgamma.upkeep.verify import verify
 
 SECONDS = 20

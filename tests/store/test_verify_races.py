@@ -11,8 +11,7 @@ from releases import config_of, until_datasets
 from xgamma.store import Store
 from xgamma.store import integrity as reading
 from xgamma.upkeep import verify as verifying
-from xgamma.upkeep.compact import compact
-from xgamma.upkeep.tags import tag
+from xgamma.upkeep.parts import compact, tag
 from xgamma.upkeep.verify import verify
 
 AT_ONCE = datetime.timedelta(0)

@@ -20,7 +20,7 @@ from store.written import key, product, write
 from xgamma.errors import StoreError
 from xgamma.ingest import open_release
 from xgamma.store import Store, dataset_digest, digest
-from xgamma.upkeep.compact import compact
+from xgamma.upkeep.parts import compact
 
 NIGHTS = ((1,), (2,), (3,))
 NOBODY = 65534

@@ -16,7 +16,7 @@ from xgamma.errors import DamagedError
 from xgamma.ingest.stored import tagged_runs
 from xgamma.store import Store
 from xgamma.store.integrity import check_product, read_contents
-from xgamma.upkeep.tags import tag
+from xgamma.upkeep.parts import tag
 
 KINDS = ("dl3", "rows", "stack", "fit", "flux-points")
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from xgamma.config.number_fields import memory_bytes
+from xgamma.config.section_fields import memory_bytes
 from xgamma.errors import ConfigError
 from xgamma.events import Part, Rows
 from xgamma.execute import THIS_PROCESS, Workers

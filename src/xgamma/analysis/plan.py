@@ -22,7 +22,7 @@ from xgamma.errors import ConfigError, LaterError
 from xgamma.execute import Workers
 from xgamma.formats.local_files import is_there
 from xgamma.models.models import Models
-from xgamma.models.of_region import validate_spectral
+from xgamma.predict.folding import validate_spectral
 from xgamma.reduce import Recipe
 from xgamma.store import Store, is_store
 

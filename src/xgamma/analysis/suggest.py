@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from xgamma.analysis.look import sample_of
+from xgamma.analysis.preview import sample_of
 from xgamma.analysis.selected import no_run_left
 from xgamma.analysis.steps.rows import rows_at, unused_rows
 from xgamma.axes import Axis, BoolArray
@@ -28,7 +28,7 @@ from xgamma.grid import Circle, Grid, RegionSpace
 from xgamma.ingest import FitsRelease, StoredRelease
 from xgamma.outcome import Outcome
 from xgamma.reduce import Recipe, method, reduce_each, validate_enclosure
-from xgamma.reduce.true_energy import true_energy_remark, wide_axis
+from xgamma.reduce.losses import true_energy_remark, wide_axis
 from xgamma.select import Selection, rows_of
 from xgamma.store import Store
 

@@ -9,9 +9,15 @@ Examples
 
 from __future__ import annotations
 
-from xgamma.catalog.document import catalog_names, read_catalog
 from xgamma.catalog.fetch import FetchReport, FileReport, Status, fetch
-from xgamma.catalog.release import CatalogFile, DataRelease, release_document, release_from_document
+from xgamma.catalog.release import (
+    CatalogFile,
+    DataRelease,
+    catalog_names,
+    read_catalog,
+    release_document,
+    release_from_document,
+)
 from xgamma.storage.retries import Retries
 
 __all__ = [

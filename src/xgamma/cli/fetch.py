@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from xgamma.catalog import DataRelease, FetchReport, FileReport, Retries, Status, catalog_names, fetch, read_catalog
-from xgamma.catalog.document import catalog_path
 from xgamma.catalog.fetch import Watch
+from xgamma.catalog.release import catalog_path
 from xgamma.cli.console import json_option, print_facts, print_json, print_table, size_text, some
 from xgamma.errors import ConfigError, ExitCode, InputError
 from xgamma.storage.retries import DAY, DOWNLOADS

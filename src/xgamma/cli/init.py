@@ -13,12 +13,11 @@ import click
 from xgamma.analysis.preview import preview
 from xgamma.analysis.suggest import Suggestion, suggestion
 from xgamma.axes import Axis
-from xgamma.cli.check import UNUSABLE_SHOWN
 from xgamma.cli.console import some
+from xgamma.cli.run import UNUSABLE_SHOWN
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.fields import PathOrUrl
-from xgamma.formats.atomic import validate_output, write_files
-from xgamma.formats.local_files import is_there
+from xgamma.formats.local_files import is_there, validate_output, write_files
 from xgamma.grid import Circle
 from xgamma.ingest import open_release
 

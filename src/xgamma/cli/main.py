@@ -21,8 +21,8 @@ from xgamma.errors import ExitCode, OutputExistsError, XgammaError, did_you_mean
 # The module of each verb, which holds its command, and a line of help, here because help must not load the verb.
 VERBS = {
     "init": ("init", "Write a commented configuration to start from."),
-    "check": ("check", "Validate a configuration, its files and its geometry; writes nothing."),
-    "plan": ("plan", "Show each product, whether it is found or computed, and why; writes nothing."),
+    "check": ("run", "Validate a configuration, its files and its geometry; writes nothing."),
+    "plan": ("run", "Show each product, whether it is found or computed, and why; writes nothing."),
     "fetch": ("fetch", "Download a data release that xgamma knows, or list them."),
     "ingest": ("ingest", "Read a FITS release into a store."),
     "retry": ("ingest", "Read runs again that could not be read."),

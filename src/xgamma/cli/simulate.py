@@ -13,7 +13,7 @@ from xgamma.cli.console import NOTHING, json_option, print_json, print_table, so
 from xgamma.closure import Finding, excess_ratio, findings, picture, run_closure, trial_of
 from xgamma.config.config import AnalysisConfig
 from xgamma.errors import ExitCode
-from xgamma.formats.atomic import write_files
+from xgamma.formats.local_files import write_files
 from xgamma.simulate import Plan, read_plan, simulate
 from xgamma.store import Store
 from xgamma.units import number_text

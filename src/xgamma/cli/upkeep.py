@@ -10,8 +10,7 @@ import click
 
 from xgamma.cli.console import json_option, opened_store, print_json, print_table, size_text, some, store_argument
 from xgamma.errors import ExitCode
-from xgamma.upkeep.compact import compact
-from xgamma.upkeep.tags import tag
+from xgamma.upkeep.parts import compact, tag
 
 
 @click.command("gc")

@@ -11,11 +11,9 @@ Examples
 
 from __future__ import annotations
 
-from xgamma.closure.estimates import estimated_sets
-from xgamma.closure.findings import Finding, excess_ratio, findings, picture
-from xgamma.closure.pulls import Coverage, Moments, coverage, moments
+from xgamma.closure.estimates import Trial, estimated_sets, trial_of
+from xgamma.closure.findings import Coverage, Finding, Moments, coverage, excess_ratio, findings, moments, picture
 from xgamma.closure.sets import Simulator, reduced_sets, run_closure, runs_of_set, simulator_of
-from xgamma.closure.trial import Trial, trial_of
 
 __all__ = [
     "Coverage",

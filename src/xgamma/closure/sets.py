@@ -16,8 +16,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from xgamma.closure.estimates import estimated_sets
-from xgamma.closure.trial import Trial
+from xgamma.closure.estimates import Trial, estimated_sets
 from xgamma.events import Rows
 from xgamma.execute import progress_bar
 from xgamma.formats.gadf.index import read_index

@@ -12,8 +12,8 @@ from pydantic import PlainValidator, WithJsonSchema
 
 from xgamma.config import rules
 from xgamma.config.fields import Choice
-from xgamma.config.models_section import Models
 from xgamma.config.section import OneOrSeveral, Section, key, subsection
+from xgamma.config.section_fields import Models
 from xgamma.config.sections import (
     DatasetsConfig,
     ExcessMapConfig,
@@ -25,8 +25,7 @@ from xgamma.config.sections import (
     ObservationsConfig,
 )
 from xgamma.errors import ConfigError, ConfigTypeError, LaterError, MissingInputError
-from xgamma.formats.atomic import write_files
-from xgamma.formats.local_files import local_path, read_text
+from xgamma.formats.local_files import local_path, read_text, write_files
 from xgamma.formats.yaml_documents import mixed_yaml, sections_of_yaml
 
 STEP = Choice(("observations", "datasets", "fit", "flux_points", "excess_map", "light_curve"))

@@ -9,8 +9,8 @@ from pydantic import model_validator
 
 from xgamma.axes import Axis
 from xgamma.config.fields import Angle, Energy, Frame, Latitude, Size, Times
-from xgamma.config.number_fields import Bins
 from xgamma.config.section import Section, key
+from xgamma.config.section_fields import Bins
 from xgamma.errors import ConfigError
 from xgamma.grid import Circle
 

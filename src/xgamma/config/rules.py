@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from xgamma.config.fields import PathOrUrl, any_year, is_before
-from xgamma.config.models_section import model_names
 from xgamma.config.parameters import entry, lacking_parameters, parameter_problems
 from xgamma.config.ranges import EnergyAxis, RequestedAxis, SkyCircle, TimeRange
+from xgamma.config.section_fields import model_names
 from xgamma.config.sections import (
     DatasetsConfig,
     FitRangeConfig,

@@ -20,8 +20,6 @@ from xgamma.config.fields import (
     Text,
     expected,
 )
-from xgamma.config.number_fields import Bins, Jobs, MemorySize, ObsIds
-from xgamma.config.observation_fields import Condition, Datastore, Groups
 from xgamma.config.parameters import (
     BackgroundMapping,
     ExcessMapMapping,
@@ -32,6 +30,7 @@ from xgamma.config.parameters import (
 )
 from xgamma.config.ranges import EnergyAxis, RequestedAxis, SkyCircle, TimeRange
 from xgamma.config.section import Section, key, subsection
+from xgamma.config.section_fields import Bins, Condition, Datastore, Groups, Jobs, MemorySize, ObsIds
 from xgamma.estimate import FluxPointsParameters
 from xgamma.events import GOOD_TIME_RULES
 from xgamma.reduce.safe_mask import KIND as SAFE_MASK_KIND

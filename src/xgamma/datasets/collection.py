@@ -14,7 +14,7 @@ import xarray as xr
 from astropy.table import Table
 
 from xgamma.axes import BoolArray, IntArray
-from xgamma.datasets import exchange, files, info
+from xgamma.datasets import files, info
 from xgamma.datasets.flux_points_dataset import FluxPointsDataset
 from xgamma.datasets.info import cumulative_stacks, info_table
 from xgamma.datasets.inputs import ModelledRows, normalize_models, normalize_spectrum
@@ -266,7 +266,7 @@ class Datasets(Sequence[Any]):
         self._validate_spectra("to_gammapy()")
         if self.unused:
             log.warning("%d rows that were not used stay here; see info_table(all_rows=True).", len(self.unused))
-        return exchange.collection_of_gammapy(self.parts())
+        return files.collection_of_gammapy(self.parts())
 
     @classmethod
     def from_gammapy(cls, datasets: Any) -> Self:
@@ -279,7 +279,7 @@ class Datasets(Sequence[Any]):
         DataError, LaterError
             For spectra without counts or response, with other statistics, or from regions that are not circles.
         """
-        taken = exchange.taken_from_gammapy(datasets)
+        taken = files.taken_from_gammapy(datasets)
         found = cls.from_xarray(taken.data)
         ordered = cls(found[name] for name in taken.names)
         if taken.models_are_shared:

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from xgamma import predict
 from xgamma.axes import Axis, BoolArray, FloatArray
-from xgamma.datasets import exchange, files, info, text
+from xgamma.datasets import files, info, text
 from xgamma.datasets.geom import with_edges
 from xgamma.datasets.inputs import ModelledRows, normalize_mask, normalize_models, normalize_spectrum
 from xgamma.errors import DataError
@@ -348,12 +348,12 @@ class SpectrumDataset:
     def to_gammapy(self) -> Any:
         """Return the row as a dataset of Gammapy, with its models and masks; see ``Datasets.to_gammapy``."""
         [own] = self.fit_inputs()
-        return exchange.collection_of_gammapy([ModelledRows(own.data, self._models, own.mask)])[0]
+        return files.collection_of_gammapy([ModelledRows(own.data, self._models, own.mask)])[0]
 
     @classmethod
     def from_gammapy(cls, dataset: Any) -> Self:
         """Return one dataset of Gammapy as a row, with its models and masks; see ``Datasets.from_gammapy``."""
-        taken = exchange.taken_from_gammapy(dataset)
+        taken = files.taken_from_gammapy(dataset)
         data, mask = files.without_mask_fit(taken.data[0])
         return cls(data, taken.models, mask_fit=None if mask is None else mask[0])
 

@@ -17,9 +17,9 @@ from xgamma.axes import Axis, FloatArray, IntArray
 from xgamma.errors import ConfigError
 from xgamma.fit.inputs import FitInput, Inputs, normalize_inputs, with_errors
 from xgamma.models.models import Models, SkyModel
-from xgamma.models.of_region import validate_spectral
 from xgamma.models.parameters import Parameter, Parameters
 from xgamma.predict import Folding, measured, selected_models
+from xgamma.predict.folding import validate_spectral
 from xgamma.stats import CashCounts, MeasuredValues, WstatCounts
 
 Values: TypeAlias = Sequence[float]

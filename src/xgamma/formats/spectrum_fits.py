@@ -13,7 +13,6 @@ from astropy.io import fits
 
 from xgamma.axes import Axis, BoolArray, FloatArray
 from xgamma.errors import DataError, LaterError
-from xgamma.formats.atomic import validate_ending, validate_output, write_files
 from xgamma.formats.fits import dataset_table
 from xgamma.formats.fits.hdus import (
     HduTable,
@@ -27,7 +26,7 @@ from xgamma.formats.fits.hdus import (
     table_named,
 )
 from xgamma.formats.fits.regions import Circles, circles_from_table, region_hdu
-from xgamma.formats.local_files import local_path
+from xgamma.formats.local_files import local_path, validate_ending, validate_output, write_files
 from xgamma.formats.spectrum_rows import SpectrumRow, dataset_of_rows, facts_of_columns, spectrum_rows
 
 ENDINGS = (".fits", ".fits.gz")

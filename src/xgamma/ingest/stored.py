@@ -23,7 +23,7 @@ from xgamma.formats.gadf.index import USUAL_NAMES, IndexNames
 from xgamma.ingest.part import log_failure
 from xgamma.outcome import UnusedRun
 from xgamma.schema import Kind
-from xgamma.schema.check import is_of_type
+from xgamma.schema.tables import is_of_type
 from xgamma.store import Record, Store
 from xgamma.store.records import now
 

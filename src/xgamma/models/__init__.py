@@ -2,22 +2,8 @@
 
 from __future__ import annotations
 
-from xgamma.models.covariance import Covariance
 from xgamma.models.models import FoVBackgroundModel, ModelComponent, Models, SkyModel, TemplateNPredModel
-from xgamma.models.parameters import Parameter, Parameters
-from xgamma.models.spatial import (
-    ConstantSpatialModel,
-    DiskSpatialModel,
-    GaussianSpatialModel,
-    GeneralizedGaussianSpatialModel,
-    PiecewiseNormSpatialModel,
-    PointSpatialModel,
-    Shell2SpatialModel,
-    ShellSpatialModel,
-    SpatialModel,
-    TemplateNDSpatialModel,
-    TemplateSpatialModel,
-)
+from xgamma.models.parameters import Covariance, Parameter, Parameters
 from xgamma.models.spectral.crab import MeyerCrabSpectralModel, create_crab_spectral_model
 from xgamma.models.spectral.cutoffs import (
     ExpCutoffPowerLaw3FGLSpectralModel,
@@ -46,16 +32,27 @@ from xgamma.models.spectral.templates import (
     TemplateNDSpectralModel,
     TemplateSpectralModel,
 )
-from xgamma.models.temporal import (
+from xgamma.models.unevaluated import (
+    ConstantSpatialModel,
     ConstantTemporalModel,
+    DiskSpatialModel,
     ExpDecayTemporalModel,
+    GaussianSpatialModel,
     GaussianTemporalModel,
+    GeneralizedGaussianSpatialModel,
     GeneralizedGaussianTemporalModel,
     LightCurveTemplateTemporalModel,
     LinearTemporalModel,
+    PiecewiseNormSpatialModel,
+    PointSpatialModel,
     PowerLawTemporalModel,
+    Shell2SpatialModel,
+    ShellSpatialModel,
     SineTemporalModel,
+    SpatialModel,
+    TemplateNDSpatialModel,
     TemplatePhaseCurveTemporalModel,
+    TemplateSpatialModel,
     TemporalModel,
 )
 

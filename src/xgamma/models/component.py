@@ -11,9 +11,8 @@ import numpy as np
 from astropy import units as u
 
 from xgamma.errors import ConfigError, ConfigTypeError, UnknownNameError, did_you_mean
-from xgamma.models.covariance import Covariance
 from xgamma.models.parameter import Parameter, normalize_number, unit_text
-from xgamma.models.parameters import Parameters
+from xgamma.models.parameters import Covariance, Parameters
 from xgamma.registry import lookup, names, register
 
 log = logging.getLogger(__name__)

@@ -10,13 +10,11 @@ from typing import Any, Self, overload
 from astropy.table import Table
 
 from xgamma.errors import ConfigError, ConfigTypeError, UnknownNameError, did_you_mean
-from xgamma.formats.atomic import write_files
-from xgamma.formats.local_files import local_path
+from xgamma.formats.local_files import local_path, write_files
 from xgamma.formats.yaml_documents import block_yaml, parsed_yaml
 from xgamma.models import files
-from xgamma.models.covariance import Covariance
-from xgamma.models.exchange import complete_from_gammapy, described_by_gammapy, models_of_gammapy
-from xgamma.models.parameters import Parameter, Parameters, link_labels, parameters_table
+from xgamma.models.files import complete_from_gammapy, described_by_gammapy, models_of_gammapy
+from xgamma.models.parameters import Covariance, Parameter, Parameters, link_labels, parameters_table
 from xgamma.models.skymodel import FoVBackgroundModel, ModelComponent, SkyModel, TemplateNPredModel
 
 __all__ = ["FoVBackgroundModel", "ModelComponent", "Models", "SkyModel", "TemplateNPredModel"]

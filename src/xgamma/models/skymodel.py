@@ -11,13 +11,11 @@ from astropy import units as u
 
 from xgamma.errors import ConfigError, ConfigTypeError, did_you_mean
 from xgamma.models.component import Component, component_class
-from xgamma.models.covariance import Covariance
-from xgamma.models.exchange import complete_from_gammapy, described_by_gammapy, models_of_gammapy
-from xgamma.models.parameters import Parameter, Parameters, link_labels
-from xgamma.models.spatial import SpatialModel
+from xgamma.models.files import complete_from_gammapy, described_by_gammapy, models_of_gammapy
+from xgamma.models.parameters import Covariance, Parameter, Parameters, link_labels
 from xgamma.models.spectral.model import DENSITY, SpectralModel, read_spectral
 from xgamma.models.spectral.powerlaws import PowerLawNormSpectralModel
-from xgamma.models.temporal import TemporalModel
+from xgamma.models.unevaluated import SpatialModel, TemporalModel
 from xgamma.plot.labels import unit_label
 
 IRF_FLAGS = {"exposure": True, "psf": True, "edisp": True}

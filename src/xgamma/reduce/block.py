@@ -16,11 +16,11 @@ from xgamma.grid import Grid
 from xgamma.outcome import Fate, Outcome, validate_ledger
 from xgamma.reduce.background import Background, BackgroundInput, OffRegions, background_of
 from xgamma.reduce.counts import Members, binned, fates, members, rows_in_view, usable
+from xgamma.reduce.losses import Loss, loss
 from xgamma.reduce.recipe import Recipe
 from xgamma.reduce.response import Responses, enclosure_faults, offsets, origins, responses
 from xgamma.reduce.rows import row_coords
 from xgamma.reduce.safe_mask import SafeMaskInput
-from xgamma.reduce.unknown import Loss, loss
 
 MAX_EVENTS = 2_000_000
 # A fourth of a part of 500 runs: two or four workers end at the same time.

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from xgamma.schema.check import product_violations
 from xgamma.schema.dl3 import PART
-from xgamma.schema.dl4 import FILE, ROWS, SCHEMA, SCHEMA_VERSION, STACK, dataset, validate
+from xgamma.schema.dl4 import (
+    DL4,
+    DL4_IN,
+    FILE,
+    REGIONS,
+    ROWS,
+    SCHEMA,
+    SCHEMA_VERSION,
+    STACK,
+    WINDOWS,
+    SpaceDims,
+    bin_dims,
+    dataset,
+    has_safe_bin,
+    space_dims,
+    validate,
+)
 from xgamma.schema.dl5 import FIT, POINTS
-from xgamma.schema.spaces import DL4, DL4_IN, REGIONS, WINDOWS, SpaceDims, bin_dims, has_safe_bin, space_dims
-from xgamma.schema.tables import Kind, Product, Variable, Violation
+from xgamma.schema.tables import Kind, Product, Variable, Violation, product_violations
 
 PRODUCTS: Mapping[str, Product] = {product.kind: product for product in (PART, ROWS, STACK, FIT, POINTS)}
 

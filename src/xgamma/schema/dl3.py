@@ -8,8 +8,7 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
-from xgamma.schema.check import axis_law
-from xgamma.schema.tables import Attribute, Group, Kind, Product, Variable, Violation, axis, head_attrs
+from xgamma.schema.tables import Attribute, Group, Kind, Product, Variable, Violation, axis, axis_law, head_attrs
 
 # The roles in the order of ``events.IRF_ROLES``.
 ROLES = ("aeff", "edisp", "psf", "bkg", "rad_max")

@@ -8,8 +8,20 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xgamma.schema.check import apart, is_of_type, unique_names
-from xgamma.schema.tables import NAMES, Attribute, Group, Kind, Product, Variable, Violation, axis, head_attrs
+from xgamma.schema.tables import (
+    NAMES,
+    Attribute,
+    Group,
+    Kind,
+    Product,
+    Variable,
+    Violation,
+    apart,
+    axis,
+    head_attrs,
+    is_of_type,
+    unique_names,
+)
 
 FIT_SCHEMA, POINTS_SCHEMA = "xgamma DL5 fit", "xgamma DL5 flux points"
 SCHEMA_VERSION = 1

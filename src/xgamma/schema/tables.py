@@ -1,13 +1,18 @@
-"""What a specification is made of: variables, attributes, groups, products; and ``Violation``, what breaks one."""
+"""What a specification is made of, the check of Datasets against it, and laws that several kinds of product share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import xarray as xr
+
+from xgamma.errors import did_you_mean
 
 CONVENTIONS = "CF-1.12"
 
@@ -157,3 +162,170 @@ def axis(name: str, units: str, long_name: str) -> dict[str, Variable]:
 def requiring(variables: Mapping[str, Variable], *names: str) -> dict[str, Variable]:
     """Return the variables with some more of them required."""
     return {name: replace(spec, required=spec.required or name in names) for name, spec in variables.items()}
+
+
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "text": (str,),
+    "number": (int, float),
+    "whole number": (int,),
+    "true or false": (bool,),
+    "mapping": (dict,),
+}
+
+
+def is_of_type(value: Any, name: str) -> bool:
+    """Whether a value of JSON is of a type, ``list of TYPE`` and ``mapping of TYPE`` included.
+
+    >>> is_of_type(["a"], "list of text"), is_of_type(True, "number"), is_of_type({"a": 1}, "mapping of text")
+    (True, False, False)
+    """
+    container, _, inner = name.partition(" of ")
+    if inner and container == "list":
+        return isinstance(value, list) and all(is_of_type(item, inner) for item in value)
+    if inner:
+        return isinstance(value, dict) and all(is_of_type(item, inner) for item in value.values())
+    return isinstance(value, _TYPES[name]) and (name == "true or false" or not isinstance(value, bool))
+
+
+def field_violations(document: Mapping[str, Any], fields: Mapping[str, Attribute], where: str) -> Iterator[Violation]:
+    """Yield what is wrong with the fields of a document; those that are not specified are passed over."""
+    for name, spec in fields.items():
+        place = f"{where} {name}".strip()
+        expected = spec.type if spec.value is None else repr(spec.value)
+        if name not in document:
+            if spec.required:
+                yield Violation(place, expected, "nothing")
+        elif not is_of_type(document[name], spec.type) or spec.value not in (None, document[name]):
+            yield Violation(place, expected, _shown(document[name]))
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def variable_violations(ds: xr.Dataset, variables: Mapping[str, Variable]) -> Iterator[Violation]:
+    """Yield what is wrong with dims, units and types, and what is missing; nothing is read."""
+    for name, spec in variables.items():
+        if name in ds.variables:
+            yield from _variable_violations(ds.variables[name], name, spec)
+        elif spec.required or (spec.needed_with and spec.needed_with in ds.variables):
+            near = did_you_mean(name, [str(other) for other in ds.variables if other not in variables])
+            yield Violation(name, f"a variable {_dims(spec.dims)}", f"none{near.rstrip('.')}")
+
+
+def _dims(dims: tuple[Any, ...]) -> str:
+    return f"({', '.join(map(str, dims))})"
+
+
+def _variable_violations(variable: xr.Variable, name: str, spec: Variable) -> Iterator[Violation]:
+    if variable.dims != spec.dims:
+        yield Violation(
+            name, f"the dims {_dims(spec.dims)}", _dims(variable.dims), "use transpose, rename or expand_dims"
+        )
+    units = variable.attrs.get("units")
+    if spec.units not in (None, units):
+        yield Violation(name, f"attrs['units'] = {spec.units!r}", repr(units))
+    if not _fits(variable.dtype, spec.dtype):
+        yield Violation(
+            name,
+            f"the type {spec.dtype if spec.dtype == NAMES else np.dtype(spec.dtype)}",
+            str(variable.dtype),
+            "use astype",
+        )
+
+
+def _fits(dtype: np.dtype[Any], wanted: str) -> bool:
+    if wanted == NAMES:
+        return dtype.kind in "UTO"
+    widest = np.dtype(wanted)
+    return dtype.kind == widest.kind and dtype.itemsize <= widest.itemsize
+
+
+def group_violations(ds: xr.Dataset, group: Group) -> list[Violation]:
+    """Return what is wrong with one group; its values are looked at only where all else is right."""
+    variables = group.variables if group.variables_of is None else group.variables_of(ds)
+    found = [*field_violations(ds.attrs, group.attrs, "attrs"), *variable_violations(ds, variables)]
+    return found or [violation for law in group.laws for violation in law(ds)]
+
+
+def group_named(product: Product, name: str) -> Group | None:
+    """Return the specification of a group, ``None`` for a group that a reader passes over."""
+    return next((group for pattern, group in product.groups.items() if fnmatchcase(name, pattern)), None)
+
+
+def product_violations(groups: Mapping[str, xr.Dataset], product: Product) -> list[Violation]:
+    """Return what is wrong with the groups of one product."""
+    found = [
+        Violation(name or "root", "a group", "none")
+        for name in product.groups
+        if not name.endswith("*") and name not in groups
+    ]
+    for name, ds in groups.items():
+        group = group_named(product, name)
+        if group is not None:
+            found += [violation.inside(name) for violation in group_violations(ds, group)]
+    return found or [violation for law in product.laws for violation in law(groups)]
+
+
+# --- laws
+
+
+def axis_law(name: str, *, contiguous: bool = True) -> Law:
+    """Return the law of one bin axis."""
+
+    def law(ds: xr.Dataset) -> Iterator[Violation]:
+        """The bins of an axis ascend and hold their centres; each begins where the one before it ends."""
+        bounds = f"{name}_bounds"
+        if ds[name].attrs.get("bounds") != bounds:
+            yield Violation(name, f"attrs['bounds'] = {bounds!r}", repr(ds[name].attrs.get("bounds")))
+        if ds.sizes.get("bound") != 2:
+            yield Violation(bounds, "2 bounds of each bin", str(ds.sizes.get("bound")))
+            return
+        low, high = ds[bounds].values.T
+        center = ds[name].values
+        if not (np.all(low < high) and np.all(np.diff(low) > 0) and np.all((low <= center) & (center <= high))):
+            yield Violation(bounds, "ascending bins that hold their centres", _some(ds[bounds].values))
+        elif contiguous and not np.array_equal(low[1:], high[:-1]):
+            yield Violation(bounds, "bins that begin where the one before ends", _some(ds[bounds].values))
+
+    return law
+
+
+def apart(name: str) -> Law:
+    """Return the law of an axis whose bins need not touch."""
+
+    def law(ds: xr.Dataset) -> Iterator[Violation]:
+        """The bins of the axis ascend and hold their centres; there may be gaps between them."""
+        yield from axis_law(name, contiguous=False)(ds)
+
+    return law
+
+
+def unique_names(ds: xr.Dataset) -> Iterator[Violation]:
+    """Each row has a name of its own."""
+    names = ds["dataset"].values.tolist()
+    if len(set(names)) < len(names):
+        yield Violation("dataset", "a unique name for each row in the coordinate 'dataset'", str(names))
+
+
+def flags_law(name: str) -> Law:
+    """Return the law of one variable of flags."""
+
+    def law(ds: xr.Dataset) -> Iterator[Violation]:
+        """A flag is one of `flag_values`, and each of those has its word in `flag_meanings`."""
+        if name not in ds.variables:
+            return
+        values, words = ds[name].attrs.get("flag_values"), ds[name].attrs.get("flag_meanings")
+        if not isinstance(values, list) or not isinstance(words, str) or len(values) != len(words.split()):
+            yield Violation(name, "flag_values with a word for each in flag_meanings", f"{values!r} and {words!r}")
+        elif not np.isin(ds[name].values, values).all():
+            unknown = sorted(set(ds[name].values.ravel().tolist()) - set(values))
+            yield Violation(name, "values of flag_values", f"{unknown[:5]}")
+
+    return law
+
+
+def _some(values: npt.NDArray[np.float64]) -> str:
+    shown = ", ".join(f"{low:g} to {high:g}" for low, high in values[:5].tolist())
+    return shown + (", ..." if len(values) > 5 else "")

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from xgamma.errors import OutputError, OutputExistsError
-from xgamma.formats.atomic import new_folder, write_inside
 from xgamma.formats.gadf.layouts import LAYOUTS
 from xgamma.formats.gadf.write import (
     INDEX_FILES,
@@ -27,6 +26,7 @@ from xgamma.formats.gadf.write import (
     write_fits,
     write_index,
 )
+from xgamma.formats.local_files import new_folder, write_inside
 from xgamma.formats.yaml_documents import block_yaml
 from xgamma.simulate.events import Emission, Spectrum, event_columns, expected_events, spectrum_from_document
 from xgamma.simulate.plan import Plan, PlannedRun, Source, plan_document

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xgamma.store.keys import canonical_json, dataset_digest, digest, file_digest
+from xgamma.store.documents import canonical_json, dataset_digest, digest, file_digest
 from xgamma.store.records import Record
 from xgamma.store.store import Store, is_store
 

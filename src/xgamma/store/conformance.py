@@ -18,8 +18,7 @@ import xarray as xr
 from xgamma.errors import DataError, StoreError, XgammaError
 from xgamma.schema import FILE, PRODUCTS, Kind, product_violations
 from xgamma.schema import documents as rules
-from xgamma.schema.check import field_violations, group_named
-from xgamma.schema.tables import Attribute, Product, Violation
+from xgamma.schema.tables import Attribute, Product, Violation, field_violations, group_named
 from xgamma.storage.backend import Backend
 from xgamma.store.documents import parsed_mapping
 from xgamma.store.encoding import Documents, array_documents

@@ -1,18 +1,133 @@
-"""JSON documents as the format has them: UTF-8, a mapping, no name twice, no NaN, not nested without end.
-
-Documents of a store may come from anybody. What is read here can be walked through, printed and written again.
-"""
+"""JSON documents of the format, read strictly and written in one way, and keys: digests of documents, files and Datasets."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
+import xarray as xr
 
+from xgamma.errors import DataError, MissingInputError
 from xgamma.store.chunks import ZarrDocument, encoded_chunks
+
+KEY_LENGTH = 32
+NUMBERS = frozenset(
+    ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64"]
+)
+# A path segment that every file system, bucket and shell takes as it is; a leading underscore is the store's own.
+_SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def plain(value: Any, where: str) -> Any:
+    """Return ``value`` as JSON holds it: numpy scalars and arrays as numbers and lists, tuples as lists.
+
+    Raises ``DataError`` naming ``where`` for NaN, infinities, keys that are not strings and every other type.
+    """
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise DataError(f"{where}: expected names as keys, got {key!r}. Write it as text.")
+        return {key: plain(item, f"{where}.{key}") for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item, f"{where}[{index}]") for index, item in enumerate(value)]
+    if isinstance(value, float) and not np.isfinite(value):
+        raise DataError(f"{where}: expected a finite number, as JSON has no {value!r}. Leave it out or write text.")
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    raise DataError(
+        f"{where}: expected what JSON holds (text, numbers, true, false, lists, mappings), got {value!r} "
+        f"({type(value).__name__}). Write it as text or numbers."
+    )
+
+
+def canonical_json(value: Any) -> str:
+    """Return the one JSON text of ``value``: sorted keys, floats by ``repr``, no blanks, ASCII.
+
+    Raises ``DataError`` for NaN and for what JSON does not hold.
+
+    >>> canonical_json({"b": 1.0, "a": (1, "x")})
+    '{"a":[1,"x"],"b":1.0}'
+    """
+    return json.dumps(plain(value, "key"), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(value: Any) -> str:
+    """Return 32 hex characters of the SHA-256 of the canonical JSON of ``value``.
+
+    >>> digest({"a": 1})
+    '015abd7f5cc57a2dd94b7590f04ad808'
+    """
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:KEY_LENGTH]
+
+
+def file_digest(path: str | Path) -> str:
+    """Return the SHA-256 of the file ``path``, 64 hex characters as of ``sha256sum``; raises ``MissingInputError``."""
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError as error:
+        raise MissingInputError(f"There is no file {path}. Check where the release was unpacked.") from error
+
+
+def dataset_digest(dataset: xr.Dataset) -> str:
+    """Return 32 hex characters of the content of ``dataset``: names, dims, dtypes, attrs and bytes.
+
+    Order and chunks do not matter.
+    Raises ``DataError`` where a Dataset holds what a store does not (see ``stored_array`` and ``plain``).
+    """
+    total = hashlib.sha256(canonical_json(plain(dataset.attrs, "attrs")).encode())
+    for name in sorted(dataset.variables, key=str):
+        variable = dataset.variables[name]
+        array = stored_array(variable.values, str(name))
+        is_text = array.dtype.kind == "U"
+        content = canonical_json(array.tolist()).encode() if is_text else array.reshape(-1).view(np.uint8).data
+        head = {
+            "name": str(name),
+            "coordinate": name in dataset.coords,
+            "dims": [str(dim) for dim in variable.dims],
+            "shape": list(array.shape),
+            "dtype": "str" if is_text else array.dtype.name,
+            "attrs": plain(variable.attrs, f"{name}.attrs"),
+            "bytes": len(content),
+        }
+        total.update(canonical_json(head).encode())
+        total.update(content)
+    return total.hexdigest()[:KEY_LENGTH]
+
+
+def stored_array(values: Any, where: str) -> npt.NDArray[Any]:
+    """Return a little-endian, C-ordered array of numbers or bools, or an array of ``str``.
+
+    Raises ``DataError`` for objects, bytes, dates and complex numbers, which a store does not hold.
+    """
+    array = np.asarray(values, order="C")
+    if array.dtype.name in NUMBERS:
+        return array.astype(array.dtype.newbyteorder("<"), copy=False)
+    if array.dtype.kind in "UTO" and all(isinstance(item, str) for item in array.flat):
+        return array.astype(str)
+    raise DataError(
+        f"{where}: expected an array of numbers, bools or names, got {array.dtype}. "
+        "Times are float64 seconds since mjdref, kinds are integers with flag_meanings, text goes to attrs."
+    )
+
+
+def validate_segment(word: str, what: str) -> str:
+    """Return ``word`` if it can be a part of a path in the store, else raise ``DataError``."""
+    if not _SEGMENT.fullmatch(word):
+        raise DataError(
+            f"Expected a {what} of letters, digits, '.', '_' and '-' that starts with a letter or digit, got {word!r}."
+        )
+    return word
+
 
 MAX_DEPTH = 64
 """How deeply mappings and lists may be nested."""

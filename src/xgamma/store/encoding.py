@@ -35,8 +35,7 @@ from xgamma.store.chunks import (
     read_window,
     write_array,
 )
-from xgamma.store.documents import KEY, parsed_mapping, small_chunks
-from xgamma.store.keys import plain, stored_array, validate_segment
+from xgamma.store.documents import KEY, parsed_mapping, plain, small_chunks, stored_array, validate_segment
 
 Documents = dict[str, ZarrDocument]
 

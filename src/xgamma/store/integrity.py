@@ -16,10 +16,9 @@ import xarray as xr
 from xgamma.errors import DataError, StoreError, XgammaError
 from xgamma.schema import Kind
 from xgamma.storage.backend import Backend, open_backend
-from xgamma.store.documents import copies_in, parsed_mapping
+from xgamma.store.documents import copies_in, dataset_digest, digest, parsed_mapping
 from xgamma.store.encoding import Documents, array_documents
 from xgamma.store.garbage import is_retired, kinds, read_each
-from xgamma.store.keys import dataset_digest, digest
 from xgamma.store.layout import validated_documents
 from xgamma.store.ledgers import NAMES, RULES, TAGS, parsed_label
 from xgamma.store.opening import metadata_digest

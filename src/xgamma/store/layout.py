@@ -13,13 +13,11 @@ from typing import Any
 import numpy as np
 
 from xgamma.errors import DataError
-from xgamma.schema.check import is_of_type
-from xgamma.schema.tables import Violation
+from xgamma.schema.tables import Violation, is_of_type
 from xgamma.storage.backend import MAX_CHUNK_BYTES
 from xgamma.store.chunks import CODECS, SEPARATOR
-from xgamma.store.documents import parsed_mapping
+from xgamma.store.documents import NUMBERS, parsed_mapping, validate_segment
 from xgamma.store.encoding import NAME, RESERVED_ATTRS, Documents, array_documents, read_documents
-from xgamma.store.keys import NUMBERS, validate_segment
 
 _KEY_ENCODING = {"name": "default", "configuration": {"separator": SEPARATOR}}
 # Attributes of an array that the encoding itself uses.

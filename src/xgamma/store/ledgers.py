@@ -8,10 +8,9 @@ from typing import Any
 
 from xgamma.errors import StoreError, UnknownNameError, did_you_mean
 from xgamma.schema import documents as rules
-from xgamma.schema.check import field_violations
+from xgamma.schema.tables import field_violations
 from xgamma.storage.backend import Backend
-from xgamma.store.documents import parsed_mapping
-from xgamma.store.keys import digest, plain, validate_segment
+from xgamma.store.documents import digest, parsed_mapping, plain, validate_segment
 
 # A kind of product never starts with an underscore.
 NAMES, TAGS, FILES, FAILED, INGESTS = "_names", "_tags", "_files", "_failed", "_ingests"

@@ -16,10 +16,8 @@ from xgamma import __version__
 from xgamma.errors import DamagedError, DataError, StoreError
 from xgamma.schema import PRODUCTS
 from xgamma.schema import documents as rules
-from xgamma.schema.check import field_violations
-from xgamma.schema.tables import Violation
-from xgamma.store.documents import parsed_mapping
-from xgamma.store.keys import plain, validate_segment
+from xgamma.schema.tables import Violation, field_violations
+from xgamma.store.documents import parsed_mapping, plain, validate_segment
 
 SCHEMA = 1
 _LIBRARIES = ("numpy", "scipy", "astropy", "xarray", "zarr", "obstore", "dask", "iminuit")

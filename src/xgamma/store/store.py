@@ -22,14 +22,13 @@ import xarray as xr
 
 from xgamma.errors import DamagedError, StoreError, UnknownNameError, did_you_mean
 from xgamma.schema import PRODUCTS
-from xgamma.schema.check import group_named, group_violations
+from xgamma.schema.tables import group_named, group_violations
 from xgamma.storage.backend import damaged, open_backend
 from xgamma.storage.locations import is_remote
 from xgamma.store import garbage
-from xgamma.store.documents import parsed_mapping
+from xgamma.store.documents import dataset_digest, digest, parsed_mapping, validate_segment
 from xgamma.store.encoding import Documents, array_documents, encoded, read_arrays, read_group, write_groups
 from xgamma.store.garbage import Listing
-from xgamma.store.keys import dataset_digest, digest, validate_segment
 from xgamma.store.ledgers import NAMES, Ledgers, write_label
 from xgamma.store.opening import documents_of, open_group
 from xgamma.store.records import SCHEMA, Record, draft_record, record_path, validate_known, validate_schema

@@ -20,7 +20,7 @@ from xgamma.ingest.part import STEP_VERSION
 from xgamma.ingest.release import part_key
 from xgamma.ingest.stored import stored_versions
 from xgamma.schema import Kind
-from xgamma.schema.check import is_of_type
+from xgamma.schema.tables import is_of_type
 from xgamma.store import Record, Store, digest
 from xgamma.store.integrity import Fault, check_labels, check_product, read_contents, record_fault
 from xgamma.upkeep.recompute import NO_RUN, Recomputed, StoredRow, recomputed, run_of_row

@@ -11,10 +11,8 @@ import numpy as np
 import xarray as xr
 
 from xgamma.analysis.costs import reduction_cost, unknown_reduction_cost
-from xgamma.analysis.failures import note_failures, on_unused_run
-from xgamma.analysis.healing import can_be_made_again
-from xgamma.analysis.observations import Observations
-from xgamma.analysis.selected import no_run_left, nothing_selected
+from xgamma.analysis.failures import can_be_made_again, note_failures, on_unused_run
+from xgamma.analysis.selected import Observations, no_run_left, nothing_selected
 from xgamma.analysis.steps.rows import Reduced, failed_rows, reduced, rows_at, wanted_rows
 from xgamma.analysis.steps.step import Finding, Product, Reduction, Results, Step, Table, new_figure, write_figure
 from xgamma.config.config import AnalysisConfig
@@ -24,7 +22,7 @@ from xgamma.datasets.spectrum import SpectrumDataset
 from xgamma.errors import DamagedError, DataError, OrderError
 from xgamma.outcome import REDUCE, Outcome, UnusedRun
 from xgamma.reduce import Recipe, joined_rows, with_names
-from xgamma.reduce.true_energy import true_energy_remark
+from xgamma.reduce.losses import true_energy_remark
 from xgamma.store import dataset_digest
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from xgamma.analysis.costs import BLOCK_ROWS, stack_cost
-from xgamma.analysis.observations import Observations
+from xgamma.analysis.selected import Observations
 from xgamma.analysis.steps.reduce import named, views_of_unused, with_product
 from xgamma.analysis.steps.rows import Reduced, RowAddress, RowReader, rows_of_products
 from xgamma.analysis.steps.step import Finding, Product, Results, Step

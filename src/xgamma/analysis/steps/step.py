@@ -13,8 +13,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from xgamma.analysis.costs import Cost
-from xgamma.analysis.observations import Observations
-from xgamma.analysis.selected import Selected
+from xgamma.analysis.selected import Observations, Selected
 from xgamma.analysis.steps.rows import Reduced
 from xgamma.axes import Axis, BoolArray
 from xgamma.config.config import AnalysisConfig
@@ -22,7 +21,7 @@ from xgamma.datasets import Datasets, FluxPointsDataset
 from xgamma.datasets.spectrum import SpectrumDataset
 from xgamma.execute import THIS_PROCESS, Workers
 from xgamma.fit import FitResult
-from xgamma.formats.atomic import write_files
+from xgamma.formats.local_files import write_files
 from xgamma.ingest import FitsRelease, StoredRelease
 from xgamma.models.models import Models
 from xgamma.outcome import UnusedRun

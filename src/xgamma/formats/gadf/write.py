@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from xgamma.axes import Axis, FloatArray
 from xgamma.errors import DataError
-from xgamma.formats.atomic import write_inside
 from xgamma.formats.fits.tables import BLOCK, CARD
 from xgamma.formats.gadf.layouts import AXES, EVENT_COLUMNS, LAYOUTS, Layout
+from xgamma.formats.local_files import write_inside
 
 GZIP_LEVEL = 4
 INDEX_FILES = ("obs-index.fits.gz", "hdu-index.fits.gz")

@@ -18,11 +18,10 @@ from astropy.io import fits
 
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, DataError, InputError
-from xgamma.formats.atomic import validate_ending, validate_output, write_files
 from xgamma.formats.fits.hdus import fits_content, fits_text, gti_hdu, read_hdu_tables, table_hdu
 from xgamma.formats.fits.regions import Circles, region_hdu
 from xgamma.formats.fits.tables import as_input_error
-from xgamma.formats.local_files import local_path
+from xgamma.formats.local_files import local_path, validate_ending, validate_output, write_files
 from xgamma.formats.ogip.response import SPECTRUM, area_hdu, bounds_hdu, holds, matrix_hdu
 from xgamma.formats.ogip.spectrum import row_of_pha
 from xgamma.formats.spectrum_fits import rows_of_tables

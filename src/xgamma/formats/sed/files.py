@@ -20,11 +20,10 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
 from xgamma.errors import InputError, MissingInputError
-from xgamma.formats.atomic import validate_ending, validate_output, write_files
 from xgamma.formats.fits import dataset_table
 from xgamma.formats.fits.hdus import HduTable, fits_content, read_hdu_tables, table_hdu
 from xgamma.formats.fits.tables import read_raw
-from xgamma.formats.local_files import local_path
+from xgamma.formats.local_files import local_path, validate_ending, validate_output, write_files
 from xgamma.formats.sed.points import (
     flux_points_of_table,
     has_energies,

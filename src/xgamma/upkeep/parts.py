@@ -1,16 +1,20 @@
-"""Small parts of a store merged: runs by release, reduced rows by recipe."""
+"""Parts of a store: small ones merged, by release and by recipe, and tags of which version of each run was the newest."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import xarray as xr
 
+from xgamma.errors import OutputExistsError
 from xgamma.ingest import merge_parts
+from xgamma.ingest.stored import stored_versions
 from xgamma.reduce import joined_rows, with_names
 from xgamma.schema import Kind
 from xgamma.store import Record, Store
+from xgamma.store.records import now
 
 
 def compact(store: Store) -> list[Record]:
@@ -68,3 +72,59 @@ def _unused(name: str, used: set[str]) -> str:
     found = next(each for each in tried if each not in used)
     used.add(found)
     return found
+
+
+def tag(store: Store, name: str, *, overwrite: bool = False) -> dict[str, Any]:
+    """Remember the present state of a store under a name, and return what is remembered.
+
+    Runs are remembered by the digest of their files, so that a tag holds when parts are merged; rows follow from runs.
+
+    Parameters
+    ----------
+    store
+        Where the products are.
+    name
+        Letters, digits, ``.``, ``_`` and ``-``.
+    overwrite
+        Whether a tag of that name is replaced.
+
+    Returns
+    -------
+    dict
+        ``time``; ``runs``, the run key of the newest version of each run by release and observation id; ``products``,
+        the keys of stacks, fits and flux points by kind.
+
+    Raises
+    ------
+    OutputExistsError
+        When there is such a tag.
+    DataError
+        When the name cannot be part of a path.
+
+    Examples
+    --------
+    >>> tag(Store("memory://"), "first-light")["runs"]
+    {}
+    """
+    if not overwrite and name in store.tags():
+        raise OutputExistsError(f"There is a tag {name!r} already. Choose another name, or set it with overwrite=True.")
+    content = {"time": now(), "runs": newest_runs(store), "products": _made(store)}
+    store.set_tag(name, content)
+    return content
+
+
+def newest_runs(store: Store) -> dict[str, dict[str, str]]:
+    """Return the run key of the newest version of each run, by release and observation id."""
+    releases = sorted({str(record.texts["release"]) for record in store.records(Kind.DL3)})
+    return {
+        release: {str(obs_id): list(versions)[-1] for obs_id, versions in stored_versions(store, release).items()}
+        for release in releases
+    }
+
+
+def _made(store: Store) -> dict[str, list[str]]:
+    made: dict[str, list[str]] = {}
+    for record in store.ls():
+        if record.kind not in (Kind.DL3, Kind.ROWS):
+            made.setdefault(record.kind, []).append(record.key)
+    return made
