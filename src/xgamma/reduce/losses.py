@@ -1,7 +1,8 @@
 """What is lost: events where responses are not known, and predicted counts beyond the axis of true energy.
 
-A value that is not finite, or lacks any entry, is 0: events of that true energy are not expected. Whether that matters is a question of how many would
-have been, which is estimated for a spectrum that falls as the energy squared, from the nearest energies that are known.
+A value that is not finite, or lacks any entry, is 0: events of that true energy are not expected. Whether that
+matters is a question of how many would have been, which is estimated for a spectrum that falls as the energy squared,
+from the nearest energies that are known.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""JSON documents of the format, read strictly and written in one way, and keys: digests of documents, files and Datasets."""
+"""JSON documents, read strictly and written in one way, and keys: digests of documents, files and Datasets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts of a store: small ones merged, by release and by recipe, and tags of which version of each run was the newest."""
+"""Parts of a store: small ones merged, by release and by recipe, and tags of the newest version of each run."""
 
 from __future__ import annotations
 
