@@ -1,7 +1,8 @@
 """Named, versioned functions with typed parameters: safe masks, backgrounds, models; built-in and users' own.
 
-The parameters of an entry are a frozen dataclass. A field's metadata says what the door checks: ``unit`` (the canonical
-unit, quantities and strings are converted), ``minimum``, ``maximum`` and ``above`` (the last exclusive).
+The parameters of an entry are a frozen dataclass. A field's metadata says what is checked where they come in: ``unit``
+(the canonical unit, quantities and strings are converted), ``minimum``, ``maximum`` and ``above`` (the last exclusive);
+``description`` is what the table of keys says of it.
 """
 
 from __future__ import annotations

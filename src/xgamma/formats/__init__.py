@@ -1,1 +1,1 @@
-"""Files in and out: one module a format, ``read_`` and ``write_``; readers and writers meet only in the Dataset."""
+"""Files in and out, a room for each format: ``read_`` makes a Dataset of a file, ``write_`` a file of a Dataset."""

@@ -192,7 +192,7 @@ def covariance_text(names: Sequence[str], matrix: FloatArray) -> str:
 def write_document(path: str | Path, document: Mapping[str, Any], covariance: str | None, overwrite: bool) -> None:
     """Write the YAML, and ``<stem>_covariance.dat`` beside it, whose name enters the document: both or none.
 
-    Raises ``OutputExistsError``, ``OutputError``; see ``formats.atomic.write_files``.
+    Raises ``OutputExistsError``, ``OutputError``; see ``formats.local_files.write_files``.
     """
     target = local_path(path)
     content = dict(document)

@@ -1,1 +1,1 @@
-"""The GADF format of event lists, responses and index tables: ``read`` and ``write`` never meet."""
+"""The GADF format of event lists, responses and index tables; readers and ``write`` share only ``layouts``."""

@@ -1,1 +1,1 @@
-"""Spectra: what every one can do, and the families of them."""
+"""Spectra: the base of all of them, and a module for each family."""

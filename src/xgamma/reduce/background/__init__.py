@@ -1,6 +1,6 @@
 """Backgrounds: where off events are taken from, and how they are scaled.
 
-One module for each; what is registered under ``background`` is known when this package is imported.
+One module for each. Those of xgamma are registered under ``background`` when this package is imported.
 """
 
 from xgamma.reduce.background.fixed import FixedParameters

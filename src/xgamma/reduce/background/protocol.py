@@ -31,7 +31,8 @@ class BackgroundInput:
     grid
         The target, whose on-regions the background is wanted for.
     exclusion
-        The usable sky, ``None`` where nothing is excluded; beyond its pixels everything is usable.
+        The usable sky, ``None`` where nothing is excluded; beyond its pixels everything is usable. Nothing but the
+        background looks at it.
     offset_max
         What lies farther from the pointing (deg) is outside the field of view.
     usable
