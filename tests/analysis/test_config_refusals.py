@@ -205,19 +205,19 @@ CASES = {
     "stack": ("datasets: {stack: 2}", "datasets.stack: expected true or false, got 2."),
     "unknown background": (
         "datasets: {background: {method: reflectd}}",
-        "datasets.background.method: expected one of reflected, fixed, fov_background, ring, got 'reflectd'. "
+        "datasets.background.method: expected one of fixed, reflected, fov_background, ring, got 'reflectd'. "
         "Did you mean 'reflected'?",
     ),
     "field-of-view background in 1d": (
         "datasets: {background: {method: fov_background}}",
         "datasets.background.method: 'fov_background' is made for datasets.type 3d, got 1d; "
-        "write reflected or fixed, or type: 3d.",
+        "write fixed or reflected, or type: 3d.",
     ),
     "ring in 1d": (
         "datasets: {geom: {axes: {energy: {nbins: 1}}},"
         " background: {method: ring, parameters: {r_in: 0.5 deg, width: 0.3 deg}}}",
         "datasets.background.method: 'ring' is made for datasets.type 3d, got 1d; "
-        "write reflected or fixed, or type: 3d.",
+        "write fixed or reflected, or type: 3d.",
     ),
     "reflected in 3d": (
         "datasets: {type: 3d, background: {method: reflected}}",

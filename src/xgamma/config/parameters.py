@@ -15,7 +15,7 @@ from xgamma import registry
 from xgamma.config.fields import KEY, plain_value, read_mapping
 from xgamma.errors import ConfigError, LaterError, did_you_mean
 from xgamma.estimate import FluxPointsParameters
-from xgamma.reduce.background import FixedParameters, ReflectedParameters
+from xgamma.reduce.background.protocol import KIND as BACKGROUND_KIND
 from xgamma.reduce.safe_mask import KIND as SAFE_MASK_KIND
 from xgamma.reduce.safe_mask import SafeMaskParameters
 from xgamma.registry import Entry, is_required, normalize_parameters, normalize_value
@@ -82,12 +82,26 @@ def _later(*_: Any, **__: Any) -> None:
 
 
 _OWN = (
-    Entry("background", "fov_background", _later, 1, FovBackgroundParameters),
-    Entry("background", "ring", _later, 1, RingParameters),
+    Entry(BACKGROUND_KIND, "fov_background", _later, 1, FovBackgroundParameters),
+    Entry(BACKGROUND_KIND, "ring", _later, 1, RingParameters),
     Entry("estimator", "light_curve", _later, 1, LightCurveParameters),
     Entry("estimator", "excess_map", _later, 1, ExcessMapParameters),
 )
+SPACE_OF_BACKGROUND = {
+    **dict.fromkeys(registry.built_in(BACKGROUND_KIND), "1d"),
+    **{known.name: "3d" for known in _OWN if known.kind == BACKGROUND_KIND},
+}
+"""The datasets.type that each background of xgamma is made for."""
 SAFE_MASK = Entry(SAFE_MASK_KIND, "any method", _later, 1, SafeMaskParameters)
+
+
+def backgrounds_for(space: str) -> str:
+    """Return the backgrounds of a datasets.type, for a sentence.
+
+    >>> backgrounds_for("3d")
+    'fov_background or ring'
+    """
+    return " or ".join(name for name, known in SPACE_OF_BACKGROUND.items() if known == space)
 
 
 def entry(kind: str, name: str) -> Entry:
@@ -187,7 +201,7 @@ BackgroundMapping = Annotated[
     dict[str, Any],
     PlainValidator(read_mapping),
     PlainSerializer(plain_value),
-    WithJsonSchema(parameters_schema(ReflectedParameters, FixedParameters, FovBackgroundParameters, RingParameters)),
+    WithJsonSchema(parameters_schema(*(entry(BACKGROUND_KIND, name).parameters for name in SPACE_OF_BACKGROUND))),
 ]
 SafeMaskMapping = Annotated[
     dict[str, Any],

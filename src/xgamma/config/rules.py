@@ -7,7 +7,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from xgamma.config.fields import PathOrUrl, any_year, is_before
-from xgamma.config.parameters import entry, lacking_parameters, parameter_problems
+from xgamma.config.parameters import (
+    SPACE_OF_BACKGROUND,
+    backgrounds_for,
+    entry,
+    lacking_parameters,
+    parameter_problems,
+)
 from xgamma.config.ranges import EnergyAxis, RequestedAxis, SkyCircle, TimeRange
 from xgamma.config.section_fields import model_names
 from xgamma.config.sections import (
@@ -26,7 +32,6 @@ from xgamma.times import overlap_problem
 from xgamma.units import quantity_string
 
 ON_REGION_EXAMPLE = "{frame: icrs, lon: 83.633 deg, lat: 22.014 deg, radius: 0.11 deg}"
-SPACE_OF_BACKGROUND = {"reflected": "1d", "fixed": "1d", "fov_background": "3d", "ring": "3d"}
 CELL_BYTES = 8
 LARGEST_EDISP = 100_000_000
 MOST_PIXELS = 100_000_000
@@ -117,10 +122,9 @@ def background_problems(datasets: DatasetsConfig) -> Iterator[str]:
         return
     space = SPACE_OF_BACKGROUND.get(background.method, datasets.type)
     if space != datasets.type:
-        fitting = " or ".join(name for name, known in SPACE_OF_BACKGROUND.items() if known == datasets.type)
         yield (
             f"{background.where}.method: {background.method!r} is made for datasets.type {space}, got "
-            f"{datasets.type}; write {fitting}, or type: {space}."
+            f"{datasets.type}; write {backgrounds_for(datasets.type)}, or type: {space}."
         )
     yield from parameter_problems(entry("background", background.method), background.parameters, path)
     nbins = datasets.geom.axes.energy.nbins

@@ -21,11 +21,13 @@ from xgamma.config.fields import (
     expected,
 )
 from xgamma.config.parameters import (
+    SPACE_OF_BACKGROUND,
     BackgroundMapping,
     ExcessMapMapping,
     FluxPointsMapping,
     LightCurveMapping,
     SafeMaskMapping,
+    backgrounds_for,
     entry,
 )
 from xgamma.config.ranges import EnergyAxis, RequestedAxis, SkyCircle, TimeRange
@@ -40,7 +42,7 @@ from xgamma.registry import Method, normalize_parameters
 IRF = Choice(("events", "gti", "aeff", "bkg", "edisp", "psf", "rad_max"))
 MAP = Choice(("counts", "exposure", "background", "psf", "edisp"))
 DATASET_TYPE = Choice(("1d", "3d"))
-BACKGROUND = Choice(("reflected", "fixed", "fov_background", "ring"), kind="background")
+BACKGROUND = Choice(tuple(SPACE_OF_BACKGROUND), kind="background")
 SAFE_MASK_METHOD = Choice(("aeff-default", "aeff-max", "edisp-bias", "offset-max", "bkg-peak"), kind=SAFE_MASK_KIND)
 FILE_MODE = Choice(("w", "a", "x"))
 GOOD_TIME = Choice(GOOD_TIME_RULES)
@@ -245,7 +247,7 @@ class BackgroundConfig(Section):
 
     where: ClassVar[str] = "datasets.background"
 
-    method: BackgroundMethod | None = key(None, "reflected or fixed (1d), fov_background or ring (3d).")
+    method: BackgroundMethod | None = key(None, f"{backgrounds_for('1d')} (1d), {backgrounds_for('3d')} (3d).")
     exclusion: PathOrUrlField | None = key(None, "A FITS map, nonzero where background may be taken.")
     parameters: BackgroundMapping = key({}, "Parameters of the method.")
 
