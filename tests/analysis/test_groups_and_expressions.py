@@ -160,7 +160,7 @@ def test_dropped_runs_are_logged_with_the_values_that_decided(nights_release, tm
     ("text", "said"),
     [
         ('observations: {expression: "zenit < 30"}', "observations.expression: there is no column 'zenit'"),
-        ('observations: {expression: "open(1)"}', "observations.expression: 'open.1.' cannot stand"),
+        ('observations: {expression: "open(1)"}', "observations.expression: 'open.1.' is not allowed in an expression"),
         ("datasets: {stack: false, stack_by: night}", "datasets.stack_by: given, but stack is false"),
         ("datasets: {stack_by: zenith}", "datasets.stack_by: zenith has a value for each run"),
     ],

@@ -21,15 +21,15 @@ NAME = ".counts.png.0123456789ab.part"
 WRITER = """
 import sys, time
 from pathlib import Path
-from xgamma.formats import atomic
-whole = atomic._write_through
+from xgamma.formats import local_files
+whole = local_files._write_through
 def slowly(path, content):
     path.write_bytes(content[: len(content) // 2])
     print("writing", flush=True)
     sys.stdin.readline()
     whole(path, content)
-atomic._write_through = slowly
-atomic.write_files({Path(sys.argv[1], "counts.png"): b"x" * 1000})
+local_files._write_through = slowly
+local_files.write_files({Path(sys.argv[1], "counts.png"): b"x" * 1000})
 """
 
 
