@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from xgamma.config.config import AnalysisConfig
+from xgamma.config.rules import entry_names
 from xgamma.config.sections import DatasetsConfig
 from xgamma.errors import ConfigError, LaterError, OutputError
 from xgamma.estimate import FluxPointsParameters
@@ -78,8 +79,7 @@ def needed_roles(config: AnalysisConfig) -> tuple[str, ...]:
 
 def names_of(config: AnalysisConfig) -> list[str]:
     """Return the name of each entry of ``datasets``; empty where it is a mapping without one."""
-    named = [entry.name for entry in config.entries.values()]
-    return [name or (f"datasets-{number}" if len(named) > 1 else "") for number, name in enumerate(named, 1)]
+    return entry_names(config.entries)
 
 
 def recipe_of(config: AnalysisConfig) -> Recipe:
