@@ -111,6 +111,13 @@ def test_an_off_region_in_the_wrong_place_is_named_with_its_entry(tiny_release, 
         preview(several(tiny_release, tmp_path, {}, wrong))
 
 
+def test_rows_of_an_entry_with_the_name_of_another_are_refused_by_check_as_by_a_run(tiny_release, tmp_path):
+    config = several(tiny_release, tmp_path, {"name": "a", "stack": False}, {"name": "a-1", **WIDE})
+    for verb in (preview, run):
+        with pytest.raises(ConfigError, match="Two datasets are called 'a-1'"):
+            verb(config)
+
+
 def test_models_choose_by_the_names_of_entries(tiny_release, tmp_path):
     config = several(tiny_release, tmp_path, {"name": "narrow"}, {"name": "wide", **WIDE})
     document = config.document()

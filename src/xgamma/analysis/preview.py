@@ -23,6 +23,7 @@ from xgamma.analysis.steps.stack import StackWanted
 from xgamma.axes import BoolArray
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import outdir_of
+from xgamma.datasets.collection import validate_names
 from xgamma.errors import DataError
 from xgamma.events import Part, Rows
 from xgamma.execute import THIS_PROCESS
@@ -169,13 +170,14 @@ def _validate_reduced(recipe: Recipe, ends: Sequence[Tried], unread: Sequence[Un
 
 
 def _validate_names(request: Request, rows: Sequence[str]) -> None:
-    """Raise ``ConfigError`` where models name no dataset; how groups of a stack are called is not known yet."""
+    """Raise ``ConfigError`` where two datasets have one name or models name none; groups are not known yet."""
     asked = [wanted for step, wanted in request.steps if step.needs_models]
     stacks = [wanted for _, wanted in request.steps if isinstance(wanted, StackWanted)]
+    names = [stack.name or STACKED for stack in stacks if stack.by is None]
+    names += [row_name(each.name, row) for each in request.reductions if not each.is_stacked for row in rows]
+    validate_names(names)
     if request.models is None or not asked or any(stack.by is not None for stack in stacks):
         return
-    names = [stack.name or STACKED for stack in stacks]
-    names += [row_name(each.name, row) for each in request.reductions if not each.is_stacked for row in rows]
     for source in {getattr(wanted, "source", "") for wanted in asked} - {""} or {""}:
         validate_named(request.models, names, source)
 
