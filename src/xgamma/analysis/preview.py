@@ -33,6 +33,7 @@ from xgamma.ingest.notes import notes_of, runs_by_note, summaries
 from xgamma.outcome import Outcome, UnusedRun
 from xgamma.reduce import Recipe, reduce_each, validate_enclosure
 from xgamma.reduce.losses import true_energy_remark
+from xgamma.storage.backend import local_folder
 from xgamma.store import Store
 
 LOOKED_AT = 20
@@ -294,7 +295,7 @@ def preview(config: AnalysisConfig) -> Preview:
 def _validate_store_of_url(config: AnalysisConfig) -> None:
     """Raise ``StoreError`` where a server does not answer, or nobody knows how to ask it; nothing is made."""
     location = config.general.store_location()
-    if "://" in location:
+    if local_folder(location) is None:
         Store(location, read_only=True)
 
 
