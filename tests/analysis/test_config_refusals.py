@@ -497,6 +497,7 @@ def test_observations_and_files_of_an_entry_of_the_datasets_come_later(text):
             "datasets[1].geom.axes.energy: expected min < max, got min: 3.0 TeV and max: 2.0 TeV.",
         ),
         ("datasets: [{name: a}, {name: a}]", "datasets: 2 entries are called 'a'; give each a name of its own."),
+        ("datasets: [{name: datasets-2}, {}]", "datasets: 2 entries are called 'datasets-2'; give each a name of its"),
     ],
 )
 def test_errors_of_an_entry_of_the_datasets_name_its_path(text, sentence):

@@ -12,6 +12,7 @@ from releases import TINY, config_of, release_of, until_datasets, whole
 from xgamma.analysis import AnalysisConfig
 from xgamma.analysis.costs import Cost
 from xgamma.analysis.plan import PlannedStep, plan
+from xgamma.analysis.preview import preview
 from xgamma.analysis.run import run
 from xgamma.config.requests import models_of, recipe_of, selection_of
 from xgamma.errors import ConfigError, MissingInputError
@@ -47,6 +48,13 @@ def test_a_plan_makes_no_store(tiny_release, tmp_path, planned):
     steps = planned(config_of(tiny_release, tmp_path / "store"), tmp_path)
     assert list(tmp_path.iterdir()) == []
     assert states(steps) == dict.fromkeys(["ingest", "reduce", "stack", "fit", "flux points"], "compute")
+
+
+def test_a_store_that_is_to_be_made_may_be_a_file_url(tiny_release, tmp_path):
+    config = config_of(tiny_release, f"file://{tmp_path}/store")
+    preview(config)
+    assert states(plan(config))["ingest"] == "compute"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_plan_gives_reasons_and_amounts(tiny_release, tmp_path, planned):

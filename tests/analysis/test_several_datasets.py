@@ -104,6 +104,20 @@ def test_the_axes_of_entries_may_differ_for_a_fit_and_not_for_flux_points(tiny_r
     assert run(config).is_converged
 
 
+def test_an_off_region_in_the_wrong_place_is_named_with_its_entry(tiny_release, tmp_path):
+    on = {**WIDE["on_region"], "radius": "0.1 deg"}
+    wrong = {"background": {"method": "fixed", "parameters": {"regions": [on]}}}
+    with pytest.raises(ConfigError, match=r"datasets\[1\]\.background\.parameters\.regions\[0\]: it overlaps with"):
+        preview(several(tiny_release, tmp_path, {}, wrong))
+
+
+def test_rows_of_an_entry_with_the_name_of_another_are_refused_by_check_as_by_a_run(tiny_release, tmp_path):
+    config = several(tiny_release, tmp_path, {"name": "a", "stack": False}, {"name": "a-1", **WIDE})
+    for verb in (preview, run):
+        with pytest.raises(ConfigError, match="Two datasets are called 'a-1'"):
+            verb(config)
+
+
 def test_models_choose_by_the_names_of_entries(tiny_release, tmp_path):
     config = several(tiny_release, tmp_path, {"name": "narrow"}, {"name": "wide", **WIDE})
     document = config.document()

@@ -101,6 +101,15 @@ def test_circles_in_the_wrong_place_raise_before_work(background, exclusion, mes
         recipe(background=background, exclusion=exclusion)
 
 
+def test_a_frame_and_an_acceptance_that_are_none_are_named_by_their_path():
+    circle = {"lon": 83.9, "lat": 22.6, "radius": 0.2}
+    for frame in ("fk5", ["icrs"]):
+        with pytest.raises(ConfigError, match=r"regions\[0\]\.frame: expected icrs or galactic, got"):
+            fixed(circle | {"frame": frame})
+    with pytest.raises(ConfigError, match=r"acceptance: expected area, or a number above 0 for each of 1 regions"):
+        fixed(circle, acceptance=[True])
+
+
 def test_an_on_region_without_an_area_needs_acceptances():
     grid = recipe().grid
     point = type(grid)(grid.energy, grid.energy_true, RegionSpace((Circle(83.633, 22.014, 0.0),)))

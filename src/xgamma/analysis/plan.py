@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from xgamma.analysis.costs import Cost, validate_memory
@@ -24,6 +23,7 @@ from xgamma.formats.local_files import is_there
 from xgamma.models.models import Models
 from xgamma.predict.folding import validate_spectral
 from xgamma.reduce import Recipe
+from xgamma.storage.backend import local_folder
 from xgamma.store import Store, is_store
 
 FOUND, COMPUTE = "found", "compute"
@@ -140,9 +140,9 @@ def _validate_store(request: Request) -> None:
     """Raise ``StoreError`` where no folder for the store can be made."""
     location = request.config.general.store_location()
     validate_workers(request.workers, location)
-    if "://" in location:
+    folder = local_folder(location)
+    if folder is None:
         return
-    folder = Path(location).absolute()
     nearest = next(each for each in (folder, *folder.parents) if is_there(each))
     if not nearest.is_dir() or (nearest != folder and not os.access(nearest, os.W_OK)):
         # Makes nothing, as it cannot, and says why.

@@ -23,6 +23,7 @@ from xgamma.analysis.steps.stack import StackWanted
 from xgamma.axes import BoolArray
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import outdir_of
+from xgamma.datasets.collection import validate_names
 from xgamma.errors import DataError
 from xgamma.events import Part, Rows
 from xgamma.execute import THIS_PROCESS
@@ -32,6 +33,7 @@ from xgamma.ingest.notes import notes_of, runs_by_note, summaries
 from xgamma.outcome import Outcome, UnusedRun
 from xgamma.reduce import Recipe, reduce_each, validate_enclosure
 from xgamma.reduce.losses import true_energy_remark
+from xgamma.storage.backend import local_folder
 from xgamma.store import Store
 
 LOOKED_AT = 20
@@ -169,13 +171,14 @@ def _validate_reduced(recipe: Recipe, ends: Sequence[Tried], unread: Sequence[Un
 
 
 def _validate_names(request: Request, rows: Sequence[str]) -> None:
-    """Raise ``ConfigError`` where models name no dataset; how groups of a stack are called is not known yet."""
+    """Raise ``ConfigError`` where two datasets have one name or models name none; groups are not known yet."""
     asked = [wanted for step, wanted in request.steps if step.needs_models]
     stacks = [wanted for _, wanted in request.steps if isinstance(wanted, StackWanted)]
+    names = [stack.name or STACKED for stack in stacks if stack.by is None]
+    names += [row_name(each.name, row) for each in request.reductions if not each.is_stacked for row in rows]
+    validate_names(names)
     if request.models is None or not asked or any(stack.by is not None for stack in stacks):
         return
-    names = [stack.name or STACKED for stack in stacks]
-    names += [row_name(each.name, row) for each in request.reductions if not each.is_stacked for row in rows]
     for source in {getattr(wanted, "source", "") for wanted in asked} - {""} or {""}:
         validate_named(request.models, names, source)
 
@@ -292,7 +295,7 @@ def preview(config: AnalysisConfig) -> Preview:
 def _validate_store_of_url(config: AnalysisConfig) -> None:
     """Raise ``StoreError`` where a server does not answer, or nobody knows how to ask it; nothing is made."""
     location = config.general.store_location()
-    if "://" in location:
+    if local_folder(location) is None:
         Store(location, read_only=True)
 
 

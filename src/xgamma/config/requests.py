@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from xgamma.config.config import AnalysisConfig
+from xgamma.config.rules import at_entry, entry_names
 from xgamma.config.sections import DatasetsConfig
 from xgamma.errors import ConfigError, LaterError, OutputError
 from xgamma.estimate import FluxPointsParameters
@@ -78,8 +79,7 @@ def needed_roles(config: AnalysisConfig) -> tuple[str, ...]:
 
 def names_of(config: AnalysisConfig) -> list[str]:
     """Return the name of each entry of ``datasets``; empty where it is a mapping without one."""
-    named = [entry.name for entry in config.entries.values()]
-    return [name or (f"datasets-{number}" if len(named) > 1 else "") for number, name in enumerate(named, 1)]
+    return entry_names(config.entries)
 
 
 def recipe_of(config: AnalysisConfig) -> Recipe:
@@ -97,10 +97,19 @@ def recipe_of(config: AnalysisConfig) -> Recipe:
 
 def recipes_of(config: AnalysisConfig) -> list[Recipe]:
     """Return the recipe of each entry of ``datasets``; reads exclusion masks, and raises what ``recipe_of`` raises."""
-    recipes = [_recipe(where, entry) for where, entry in config.entries.items()]
+    recipes = [_recipe_at(where, entry) for where, entry in config.entries.items()]
     for recipe in recipes:
         recipe.validate_travel(Workers(config.general.n_jobs, config.general.scheduler))
     return recipes
+
+
+def _recipe_at(where: str, datasets: DatasetsConfig) -> Recipe:
+    """Return the recipe of an entry of ``datasets``; what is wrong with it is said with the path of that entry."""
+    try:
+        return _recipe(where, datasets)
+    except ConfigError as error:
+        [problem] = at_entry(where, iter([str(error)]))
+        raise type(error)(problem) from None
 
 
 def _recipe(where: str, datasets: DatasetsConfig) -> Recipe:

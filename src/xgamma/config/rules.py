@@ -151,9 +151,15 @@ def at_entry(where: str, problems: Iterator[str]) -> Iterator[str]:
     return (problem.replace(f"{DatasetsConfig.where}.", f"{where}.") for problem in problems)
 
 
+def entry_names(entries: Mapping[str, DatasetsConfig]) -> list[str]:
+    """Return the name of each entry of ``datasets``; empty where it is a mapping without one."""
+    named = [entry.name for entry in entries.values()]
+    return [name or (f"datasets-{number}" if len(named) > 1 else "") for number, name in enumerate(named, 1)]
+
+
 def entries_problems(entries: Mapping[str, DatasetsConfig]) -> Iterator[str]:
     """Each entry of ``datasets`` has a name of its own."""
-    named = Counter(entry.name for entry in entries.values() if entry.name is not None)
+    named = Counter(entry_names(entries))
     for name in (name for name, count in named.items() if count > 1):
         yield f"{DatasetsConfig.where}: {named[name]} entries are called {name!r}; give each a name of its own."
 

@@ -34,6 +34,13 @@ SHOWN = 10
 """How many rows ``print`` and notebooks show; reprs stay fast with thousands."""
 
 
+def validate_names(names: Sequence[str]) -> None:
+    """Raise ``ConfigError`` where two datasets have one name."""
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ConfigError(f"Two datasets are called {twice!r}. Give one another name with copy(name=...).")
+
+
 class Datasets(Sequence[Any]):
     """The rows of one or several DL4 Datasets, each as a ``SpectrumDataset`` or ``SpectrumDatasetOnOff``.
 
@@ -61,13 +68,8 @@ class Datasets(Sequence[Any]):
         given = [datasets] if isinstance(datasets, SpectrumDataset | FluxPointsDataset) else datasets
         self._views: list[Any] = [_view(dataset) for dataset in given]
         self.unused = list(unused)
-        self._validate_names()
+        validate_names(self.names)
         self._share_empty_models()
-
-    def _validate_names(self) -> None:
-        if len(set(self.names)) < len(self.names):
-            twice = next(name for name in self.names if self.names.count(name) > 1)
-            raise ConfigError(f"Two datasets are called {twice!r}. Give one another name with copy(name=...).")
 
     def _share_empty_models(self) -> None:
         # What is appended to the models of a collection without any reaches every row.

@@ -280,17 +280,25 @@ def open_backend(url: str | Path, *, create: bool = True) -> Backend:
     parts = urlsplit(str(url))
     if parts.scheme == "memory":
         return _memory(f"memory://{parts.netloc or uuid.uuid4().hex}")
-    if parts.scheme in ("", "file") or isinstance(url, Path):
-        return _folder(Path(unquote(parts.path) if parts.scheme == "file" else url), create)
+    folder = local_folder(url)
+    if folder is not None:
+        return _folder(folder, create)
     return Backend(Location(str(url), None), remote_objects(str(url)))
+
+
+def local_folder(url: str | Path) -> Path | None:
+    """Return the folder on this machine that a path or ``file://`` names; ``None`` for another url."""
+    parts = urlsplit(str(url))
+    if parts.scheme in ("", "file") or isinstance(url, Path):
+        return Path(unquote(parts.path) if parts.scheme == "file" else url).expanduser().absolute()
+    return None
 
 
 def _memory(url: str) -> Backend:
     return _IN_MEMORY.setdefault(url, Backend(Location(url, None), MemoryStore()))
 
 
-def _folder(path: Path, create: bool) -> Backend:
-    folder = path.expanduser().absolute()
+def _folder(folder: Path, create: bool) -> Backend:
     try:
         return Backend(Location(str(folder), folder), LocalStore(folder, mkdir=create))
     except (BaseError, OSError, ValueError) as error:

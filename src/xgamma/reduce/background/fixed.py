@@ -14,7 +14,7 @@ import numpy as np
 
 from xgamma.axes import BoolArray, FloatArray
 from xgamma.errors import ConfigError, did_you_mean
-from xgamma.geometry import Plane, from_tangent_plane, separation, to_frame
+from xgamma.geometry import FRAMES, Plane, from_tangent_plane, separation, to_frame
 from xgamma.grid import Circle, Grid
 from xgamma.masks import SkyMask
 from xgamma.outcome import Outcome
@@ -65,7 +65,10 @@ def _circle(given: Any, where: str) -> Circle:
         for key in set(given) - set(names):
             raise ConfigError(f"{where}.{key}: there is no such key.{did_you_mean(str(key), names)}")
         degrees = {name: _degrees(given[name], f"{where}.{name}") for name in ("lon", "lat", "radius")}
-        given = Circle(**degrees, frame=str(given.get("frame", "icrs")))
+        frame = given.get("frame", "icrs")
+        if frame not in FRAMES:
+            raise ConfigError(f"{where}.frame: expected {' or '.join(FRAMES)}, got {frame!r}.")
+        given = Circle(**degrees, frame=frame)
     assert isinstance(given, Circle)
     if not given.radius > 0 or not abs(given.lat) <= 90:
         raise ConfigError(f"{where}: expected a radius above 0 deg and a latitude of -90 to 90 deg, got {given}.")
@@ -73,16 +76,19 @@ def _circle(given: Any, where: str) -> Circle:
 
 
 def _degrees(value: Any, where: str) -> float:
-    is_bare = isinstance(value, int | float) and not isinstance(value, bool)
-    degrees = float(value) if is_bare else canonical(value, "deg", where)
+    degrees = float(value) if _is_number(value) else canonical(value, "deg", where)
     if not np.isfinite(degrees):
         raise ConfigError(f"{where}: expected a finite number of deg, got {value!r}.")
     return degrees
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _acceptances(given: Any, count: int) -> tuple[float, ...]:
     is_list = isinstance(given, Sequence) and not isinstance(given, str) and len(given) == count
-    if not is_list or not all(isinstance(one, int | float) and np.isfinite(one) and one > 0 for one in given):
+    if not is_list or not all(_is_number(one) and np.isfinite(one) and one > 0 for one in given):
         raise ConfigError(
             f"acceptance: expected {AREA}, or a number above 0 for each of {count} regions, got {given!r}."
         )
