@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 import xgamma
+from xgamma.storage.disk import with_home
 
 PACKAGES = (
     "numpy",
@@ -67,7 +68,7 @@ def environment_facts(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _presence(folder: str) -> str:
-    return "the folder exists" if Path(folder).expanduser().is_dir() else "the folder does not exist"
+    return "the folder exists" if with_home(folder).is_dir() else "the folder does not exist"
 
 
 def setup_report(environment: Mapping[str, str] = os.environ) -> str:
@@ -94,7 +95,7 @@ def _lines(environment: Mapping[str, str]) -> Iterator[str]:
         yield from (f"\t{name:22} : {value}" for name, value in facts.items())
         yield ""
     folder = environment.get(DATA_VARIABLE)
-    if folder is None or not Path(folder).expanduser().is_dir():
+    if folder is None or not with_home(folder).is_dir():
         yield f"Set {DATA_VARIABLE} to the folder that holds hess-dl3-dr1, or simulate data: xgamma simulate --help"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 
@@ -25,6 +24,7 @@ from xgamma.ingest import FitsRelease, open_release
 from xgamma.ingest.notes import log_notes, notes_of
 from xgamma.outcome import INGEST, UnusedRun
 from xgamma.select import Selection, select_runs
+from xgamma.storage.disk import with_home
 from xgamma.store import Store
 
 RUNS_SHOWN = 20
@@ -58,7 +58,7 @@ def ingest_command(
     release = open_release(datastore, names=IndexNames(hdu_index, obs_index))
     if not isinstance(release, FitsRelease):
         raise ConfigError(f"{datastore} is an xgamma store already; use it as observations.datastore, or copy it.")
-    if Path(store).expanduser().absolute() == Path(datastore).expanduser().absolute():
+    if with_home(store).absolute() == with_home(datastore).absolute():
         raise ConfigError(f"{store} is the release itself; give another folder for the store.")
     chosen = select_runs(release.facts(), Selection(obs_ids or None, required_irf=()))
     place = Store(store)

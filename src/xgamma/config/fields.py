@@ -14,7 +14,6 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 from xgamma import registry
 from xgamma.errors import ConfigError, MissingInputError, did_you_mean
+from xgamma.storage.disk import with_home
 from xgamma.units import normalize_quantity, quantity_string
 
 KEY = "<key>"
@@ -95,7 +95,7 @@ class PathOrUrl:
                 f"Set it (export {self.unknown_variable}=/path/to/it) or write the path."
             )
         text = os.path.expandvars(self.text)
-        return text if self.is_url else str(Path(text).expanduser())
+        return text if self.is_url else str(with_home(text))
 
 
 def read_location(value: Any) -> PathOrUrl:

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from xgamma.errors import ConfigError, InputError, MissingInputError, OutputError, OutputExistsError
+from xgamma.storage.disk import with_home
 
 # The models of the largest catalogues are some megabytes.
 LARGEST_TEXT = 16 << 20
@@ -34,7 +35,7 @@ _KINDS = {
 
 def local_path(path: str | os.PathLike[str]) -> Path:
     """Return a path with ``~`` and environment variables such as ``$GAMMAPY_DATA`` filled in."""
-    return Path(os.path.expandvars(os.fspath(path))).expanduser()
+    return with_home(os.path.expandvars(os.fspath(path)))
 
 
 def is_there(path: str | os.PathLike[str]) -> bool:

@@ -35,6 +35,7 @@ from xgamma.ingest.stored import (
 from xgamma.outcome import UnusedRun
 from xgamma.schema import Kind
 from xgamma.storage.backend import FileStatus
+from xgamma.storage.disk import with_home
 from xgamma.store import Record, Store, digest, file_digest, is_store
 
 log = logging.getLogger(__name__)
@@ -115,7 +116,7 @@ class FitsRelease:
         self.name = name
         self.names = names
         # Absolute, as it is remembered, and used by processes in other folders.
-        self.place = str(place) if "://" in str(place) else str(Path(place).expanduser().absolute())
+        self.place = str(place) if "://" in str(place) else str(with_home(place).absolute())
 
     @property
     def origin(self) -> Origin:

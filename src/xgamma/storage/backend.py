@@ -27,7 +27,7 @@ from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import ObjectStore
 
 from xgamma.errors import DamagedError, StoreError
-from xgamma.storage.disk import delete_tree, is_behind_link, leftovers, read_regular_file, write_file
+from xgamma.storage.disk import delete_tree, is_behind_link, leftovers, read_regular_file, with_home, write_file
 from xgamma.storage.locations import Location, reason, remote_objects
 from xgamma.storage.retries import REQUESTS, persistent
 
@@ -290,7 +290,7 @@ def local_folder(url: str | Path) -> Path | None:
     """Return the folder on this machine that a path or ``file://`` names; ``None`` for another url."""
     parts = urlsplit(str(url))
     if parts.scheme in ("", "file") or isinstance(url, Path):
-        return Path(unquote(parts.path) if parts.scheme == "file" else url).expanduser().absolute()
+        return with_home(unquote(parts.path) if parts.scheme == "file" else url).absolute()
     return None
 
 

@@ -14,6 +14,16 @@ from pathlib import Path
 _STAGED = re.compile(r".*#\d+")
 
 
+def with_home(path: str | os.PathLike[str]) -> Path:
+    """Return a path with ``~`` filled in; ``~name`` of a user that is not known stays as it is, as in a shell.
+
+    >>> with_home("~no-such-user/events.fits").as_posix()
+    '~no-such-user/events.fits'
+    """
+    # The method of a path raises RuntimeError for an unknown user.
+    return Path(os.path.expanduser(path))  # noqa: PTH111
+
+
 def read_regular_file(path: Path, limit: int) -> bytes | None:
     """Return the bytes of an ordinary file, ``None`` if there is nothing.
 
