@@ -120,20 +120,26 @@ def keys():
 VERBS = {verb.__name__: verb for verb in (ingest, reduce, analyse, merge, clean, put, race, crowd, visit, keys)}
 
 
+def say(*words):
+    # In one write, of which a kill leaves all or nothing also where Python does not buffer.
+    sys.stdout.write(" ".join(map(str, words)) + "\n")
+    sys.stdout.flush()
+
+
 def act(verb, *given):
     # The first write of a process starts threads, which a crowd cannot inherit.
     if verb != crowd.__name__:
         put("memory://", 0, 1)
-    print("ready", os.getpid(), flush=True)
+    say("ready", os.getpid())
     sys.stdin.readline()
     start = time.process_time()
     answer = VERBS[verb](*given) or ()
-    print("done", time.process_time() - start, *answer, flush=True)
+    say("done", time.process_time() - start, *answer)
 
 
 if __name__ == "__main__":
     logging.lastResort = None
-    print("started", flush=True)
+    say("started")
     last = None
     for line in sys.stdin:
         if last is not None:
@@ -143,4 +149,4 @@ if __name__ == "__main__":
             act(*line.split("\t")[:-1])
             os._exit(0)
         os.waitid(os.P_PID, last, os.WEXITED | os.WNOWAIT)
-        print("ended", flush=True)
+        say("ended")
