@@ -398,6 +398,15 @@ def test_naima_models_raise_with_what_to_do_instead():
 # --- users' own
 
 
+def test_a_spectrum_without_a_formula_raises_what_to_write():
+    class Empty(m.SpectralModel):
+        tag = ("EmptyForTheTest", "empty-for-the-test")
+        slope = m.Parameter("slope", 2.0, "cm-2 s-1 TeV-1", is_norm=True)
+
+    with pytest.raises(ConfigError, match=r"expected a static method evaluate\(energy, \*\*parameters\)"):
+        Empty()(1 * u.TeV)
+
+
 def test_a_users_own_spectrum_is_evaluated_and_read_from_a_document():
     class Ramp(m.SpectralModel):
         tag = ("RampForTheTest", "ramp-for-the-test")

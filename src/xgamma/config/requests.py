@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,9 +36,9 @@ def outdir_of(config: AnalysisConfig) -> Path:
     if taken is not None:
         raise OutputError(f"general.outdir: expected a folder, but {taken} is a file; give another folder.")
     try:
-        outdir.stat()
-    except FileNotFoundError:
-        pass  # it is made
+        # One that is not there is made.
+        with contextlib.suppress(FileNotFoundError):
+            outdir.stat()
     except OSError as error:
         raise unwritable(outdir, error.strerror) from None
     nearest = next(folder for folder in (outdir.absolute(), *outdir.absolute().parents) if is_there(folder))

@@ -9,6 +9,7 @@ import numpy as np
 from astropy import units as u
 
 from xgamma.axes import FloatArray
+from xgamma.errors import ConfigError
 from xgamma.models.component import Component
 from xgamma.models.parameters import Parameter
 from xgamma.models.spectral.calculus import differences, integral, integral_gradient
@@ -24,7 +25,10 @@ class SpectralFunction(Component):
     @staticmethod
     def evaluate(energy: FloatArray, **parameters: Any) -> FloatArray:
         """Return dN/dE at ``energy`` in TeV from plain parameter values in canonical units."""
-        raise NotImplementedError
+        raise ConfigError(
+            "A spectral model has no formula: expected a static method evaluate(energy, **parameters) of plain numbers "
+            "in its class; write one."
+        )
 
     @staticmethod
     def log_gradient(energy: FloatArray, **parameters: Any) -> dict[str, FloatArray]:
