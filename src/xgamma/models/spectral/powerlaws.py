@@ -30,7 +30,22 @@ def power_law_flux_gradient(edges: FloatArray, index: float, amplitude: float, r
     return np.stack([-amplitude * reference * np.diff(slope), whole, amplitude * whole * index / reference])
 
 
-class PowerLawSpectralModel(SpectralModel):
+class _PowerLawIntegrals:
+    """The integrals, in closed form, of spectra whose parameters are an index, a norm and a reference energy."""
+
+    def _flux_gradient(self, edges: FloatArray, values: list[float], wanted: Sequence[int]) -> FloatArray:
+        return power_law_flux_gradient(edges, *values)[list(wanted)]
+
+    def _integral(self, low: FloatArray, high: FloatArray, values: list[float]) -> FloatArray:
+        index, amplitude, reference = values
+        return amplitude * reference * power_law_moment(low, high, 1.0 - index, reference)
+
+    def _energy_flux(self, low: FloatArray, high: FloatArray, values: list[float]) -> FloatArray:
+        index, amplitude, reference = values
+        return amplitude * reference**2 * power_law_moment(low, high, 2.0 - index, reference)
+
+
+class PowerLawSpectralModel(_PowerLawIntegrals, SpectralModel):
     """``amplitude (E / reference)^-index``."""
 
     tag = ("PowerLawSpectralModel", "pl")
@@ -57,17 +72,6 @@ class PowerLawSpectralModel(SpectralModel):
         power = (edges / reference) ** exponent
         return np.asarray((amplitude * reference / exponent) * (power[1:] - power[:-1]))
 
-    def _flux_gradient(self, edges: FloatArray, values: list[float], wanted: Sequence[int]) -> FloatArray:
-        return power_law_flux_gradient(edges, *values)[list(wanted)]
-
-    def _integral(self, low: FloatArray, high: FloatArray, values: list[float]) -> FloatArray:
-        index, amplitude, reference = values
-        return amplitude * reference * power_law_moment(low, high, 1.0 - index, reference)
-
-    def _energy_flux(self, low: FloatArray, high: FloatArray, values: list[float]) -> FloatArray:
-        index, amplitude, reference = values
-        return amplitude * reference**2 * power_law_moment(low, high, 2.0 - index, reference)
-
     @property
     def pivot_energy(self) -> u.Quantity:
         """The energy at which amplitude and index are not correlated; NaN without an error of the index."""
@@ -78,7 +82,7 @@ class PowerLawSpectralModel(SpectralModel):
         return u.Quantity((self.reference.quantity * np.exp(shift)).to_value(TEV), TEV)
 
 
-class PowerLawNormSpectralModel(SpectralModel):
+class PowerLawNormSpectralModel(_PowerLawIntegrals, SpectralModel):
     """``norm (E / reference)^-tilt``, a factor for another spectrum."""
 
     tag = ("PowerLawNormSpectralModel", "pl-norm")
@@ -95,17 +99,6 @@ class PowerLawNormSpectralModel(SpectralModel):
     def log_gradient(energy: FloatArray, tilt: float, norm: float, reference: float) -> dict[str, FloatArray]:  # type: ignore[override]
         """Return the derivative in ``tilt``."""
         return {"tilt": -np.log(energy / reference)}
-
-    def _flux_gradient(self, edges: FloatArray, values: list[float], wanted: Sequence[int]) -> FloatArray:
-        return power_law_flux_gradient(edges, *values)[list(wanted)]
-
-    def _integral(self, low: FloatArray, high: FloatArray, values: list[float]) -> FloatArray:
-        tilt, norm, reference = values
-        return norm * reference * power_law_moment(low, high, 1.0 - tilt, reference)
-
-    def _energy_flux(self, low: FloatArray, high: FloatArray, values: list[float]) -> FloatArray:
-        tilt, norm, reference = values
-        return norm * reference**2 * power_law_moment(low, high, 2.0 - tilt, reference)
 
 
 class PowerLaw2SpectralModel(SpectralModel):
