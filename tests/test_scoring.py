@@ -7,7 +7,7 @@ import logging
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from simulated_spectra import cash_dataset, models, on_off_dataset, power_law, response_dataset
@@ -82,6 +82,7 @@ STATISTIC = Statistic(every_kind(), every_model())
 
 
 @settings(max_examples=30)
+@example([0.0, 0.5, -0.75, 0.0, 1.0, 0.0, 0.0])
 @given(st.lists(st.floats(-1.0, 1.0), min_size=len(STATISTIC.start), max_size=len(STATISTIC.start)))
 def test_derivatives_are_those_of_the_statistic(shifts):
     values = STATISTIC.start * (1 + 0.1 * np.array(shifts))

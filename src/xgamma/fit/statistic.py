@@ -108,11 +108,14 @@ class Signal:
     def bent(self, values: Values, weights: FloatArray, steps: Values) -> FloatArray:
         """Return the second derivatives of the weighted sum of the bins, shape (argument, argument)."""
         nodes = weights if self._matrix is None else weights @ self._matrix
-        here, result = self._spectrum_gradient(values) @ nodes, np.zeros((len(values), len(values)))
+        result = np.zeros((len(values), len(values)))
         for number in {number for _, number in self._places}:
-            moved = list(values)
-            moved[number] += steps[number]
-            result[number] = (self._spectrum_gradient(moved) @ nodes - here) / (moved[number] - values[number])
+            # Both sides, as spectra bend within the error of a parameter that is hardly known.
+            up, down = list(values), list(values)
+            up[number] += steps[number]
+            down[number] -= steps[number]
+            change = (self._spectrum_gradient(up) - self._spectrum_gradient(down)) @ nodes
+            result[number] = change / (up[number] - down[number])
         return 0.5 * (result + result.T)
 
 
