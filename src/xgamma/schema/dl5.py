@@ -1,8 +1,9 @@
-"""DL5: fits and flux points."""
+"""DL5: fits, flux points and light curves."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,14 @@ from xgamma.schema.tables import (
     Violation,
     apart,
     axis,
+    flags_law,
     head_attrs,
     is_of_type,
     unique_names,
 )
 
 FIT_SCHEMA, POINTS_SCHEMA = "xgamma DL5 fit", "xgamma DL5 flux points"
+LIGHT_CURVE_SCHEMA = "xgamma DL5 light curve"
 SCHEMA_VERSION = 1
 
 FIT_VARIABLES: Mapping[str, Variable] = {
@@ -71,6 +74,41 @@ POINTS_VARIABLES: Mapping[str, Variable] = {
     "counts_left_out": _counts("Counts of safe bins that the fit range excludes"),
 }
 
+ESTIMATED = ("norm", "norm_err", "norm_errn", "norm_errp", "norm_ul", "ts", "sqrt_ts", "stat", "stat_null")
+BINS = ("time", "energy")
+
+
+def _in_time(name: str) -> Variable:
+    """Return a variable of flux points with a value for each bin of time too."""
+    spec = POINTS_VARIABLES[name]
+    return replace(spec, dims=("time", *(dim for dim in spec.dims if dim != "dataset")))
+
+
+def _of_dataset(long_name: str) -> Variable:
+    return Variable(("dataset", "energy"), "", "f8", long_name)
+
+
+_AS_POINTS = (*ESTIMATED, "success", "is_ul", "stat_scan", "counts", "npred", "npred_excess", "counts_left_out")
+LIGHT_CURVE_VARIABLES: Mapping[str, Variable] = {
+    "dataset": POINTS_VARIABLES["dataset"],
+    **axis("time", "s", "Time since mjdref"),
+    **axis("energy", "TeV", "Energy"),
+    **{name: _in_time(name) for name in _AS_POINTS},
+    "norm_scan": POINTS_VARIABLES["norm_scan"],
+    **{name: POINTS_VARIABLES[name] for name in ("ref_dnde", "ref_flux", "ref_eflux", "ref_e2dnde")},
+    "e_min_fit": Variable(BINS, "TeV", "f8", "Lowest edge of the bins that any dataset uses"),
+    "e_max_fit": Variable(BINS, "TeV", "f8", "Highest edge of the bins that any dataset uses"),
+    "is_extrapolated": Variable(BINS, "", "b1", "Whether some dataset uses a part of the energy bin only"),
+    "ontime": Variable(("time",), "s", "f8", "Good time of the datasets of the bin"),
+    "livetime": Variable(("time",), "s", "f8", "The same, corrected for dead time"),
+    "time_exposed": Variable(("time", "bound"), "s", "f8", "First start and last stop of good time since mjdref"),
+    "bin_of_dataset": Variable(("dataset",), "", "i8", "The bin of time that a dataset is part of, -1 for none"),
+    "placement": Variable(("dataset",), "", "i1", "Whether a dataset lies inside of a bin"),
+    "dataset_counts": _of_dataset("Counts of the bins used"),
+    "dataset_npred": _of_dataset("Predicted counts, with the background"),
+    "dataset_npred_excess": _of_dataset("Predicted counts of the source"),
+}
+
 
 # --- laws
 
@@ -104,6 +142,20 @@ def points_without_success(ds: xr.Dataset) -> Iterator[Violation]:
         yield Violation("success", "false where norm or norm_err is not finite", "true")
 
 
+def times_do_not_overlap(ds: xr.Dataset) -> Iterator[Violation]:
+    """A bin of time ends before the next one begins."""
+    low, high = ds["time_bounds"].values.T
+    if (low[1:] < high[:-1]).any():
+        yield Violation("time_bounds", "bins that do not overlap", "some that do")
+
+
+def datasets_have_bins(ds: xr.Dataset) -> Iterator[Violation]:
+    """`bin_of_dataset` counts along `time`, and is -1 where a dataset is in no bin; each bin holds a dataset."""
+    numbers = ds["bin_of_dataset"].values
+    if not np.array_equal(np.unique(numbers[numbers != -1]), np.arange(ds.sizes["time"])):
+        yield Violation("bin_of_dataset", "every bin of time, and -1", f"{sorted(set(numbers.tolist()))[:5]}")
+
+
 FIT = Product(
     Kind.FIT,
     "A fit: the optimum and its covariance",
@@ -126,6 +178,14 @@ FIT = Product(
     {"models": Attribute("text", "The models at the optimum, as YAML")},
     {"models": Attribute("text", "The models with their start values, as YAML")},
 )
+_ESTIMATE_ATTRS = {
+    "source": Attribute("text", "The name of the source"),
+    "n_sigma": Attribute("number", "How many standard deviations the errors are"),
+    "n_sigma_ul": Attribute("number", "How many standard deviations the limits are"),
+    "UL_CONF": Attribute("number", "The confidence of the limits"),
+    "telescope": Attribute("text", "The telescope"),
+    "binning_report": Attribute("list of text", "What of the requested bins could not be honoured"),
+}
 POINTS = Product(
     Kind.POINTS,
     "Flux points of one source",
@@ -135,14 +195,40 @@ POINTS = Product(
             POINTS_VARIABLES,
             {
                 **head_attrs(POINTS_SCHEMA, SCHEMA_VERSION),
-                "source": Attribute("text", "The name of the source"),
-                "n_sigma": Attribute("number", "How many standard deviations the errors are"),
-                "n_sigma_ul": Attribute("number", "How many standard deviations the limits are"),
-                "UL_CONF": Attribute("number", "The confidence of the limits"),
-                "telescope": Attribute("text", "The telescope"),
-                "binning_report": Attribute("list of text", "What of the requested bins could not be honoured"),
+                **_ESTIMATE_ATTRS,
             },
             (apart("energy"), unique_names, points_without_success),
+        )
+    },
+)
+LIGHT_CURVE = Product(
+    Kind.LIGHT_CURVE,
+    "The light curve of one source: its flux in bins of time and energy",
+    {
+        "": Group(
+            "Bins",
+            LIGHT_CURVE_VARIABLES,
+            {
+                **head_attrs(LIGHT_CURVE_SCHEMA, SCHEMA_VERSION),
+                **_ESTIMATE_ATTRS,
+                "mjdref": Attribute("number", "The epoch of all times, MJD in `time_scale`"),
+                "time_scale": Attribute("text", "The scale of all times", value="tt"),
+                "binning": Attribute("text", "How time is binned: intervals, observation, night, width or blocks"),
+                "stack_in_bin": Attribute("true or false", "Whether the rows of a bin were stacked before the fit"),
+                "time_report": Attribute("list of text", "Datasets and intervals that are left out, and why"),
+                "rows": Attribute(
+                    "list of list of text", "With `stack_in_bin` for each stack the names of its rows", False
+                ),
+            },
+            (
+                apart("time"),
+                apart("energy"),
+                unique_names,
+                points_without_success,
+                times_do_not_overlap,
+                datasets_have_bins,
+                flags_law("placement"),
+            ),
         )
     },
 )

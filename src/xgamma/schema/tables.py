@@ -25,6 +25,7 @@ class Kind(StrEnum):
     STACK = "stack"
     FIT = "fit"
     POINTS = "flux-points"
+    LIGHT_CURVE = "light-curve"
 
     # As any other text where a sentence quotes it.
     __repr__ = str.__repr__

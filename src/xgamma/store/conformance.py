@@ -269,5 +269,8 @@ def _schema_of(documents: Documents, group: str) -> Any:
 
 
 def _product_of(schema: Any) -> Product | None:
-    known = {_SCHEMAS[Kind.ROWS]: FILE, **{_SCHEMAS[kind]: PRODUCTS[kind] for kind in (Kind.FIT, Kind.POINTS)}}
+    known = {
+        _SCHEMAS[Kind.ROWS]: FILE,
+        **{_SCHEMAS[kind]: PRODUCTS[kind] for kind in (Kind.FIT, Kind.POINTS, Kind.LIGHT_CURVE)},
+    }
     return known.get(schema) if isinstance(schema, str) else None
