@@ -72,7 +72,7 @@ def main() -> None:
     sums = summed([leaf_sums((store.get("rows", key) for key in keys), leaves.leaf)], leaves.group, 1)
     first = store.get("rows", keys[0])
     image = stacks(sums, np.zeros(first.sizes["dataset"], dtype=np.int64), row_facts(first), ["stacked"], first)
-    result = {"runs": runs, "row": row_bytes(recipe.grid, is_on_off=False) / 1e6, "imports": imports}
+    result = {"runs": runs, "row": row_bytes(recipe.grid) / 1e6, "imports": imports}
     result |= {"reduced": middle - start, "reduced_peak": peak, "stacked": time.perf_counter() - middle}
     print(json.dumps(result | {"peak": peak_memory(), "counts": float(image["counts"].sum())}))
 

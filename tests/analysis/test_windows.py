@@ -32,7 +32,7 @@ def windows(nights_release, tmp_path):
 
 def test_windows_are_found_in_the_store_and_so_is_their_stack(windows, monkeypatch):
     store, held, rows, wanted = windows
-    monkeypatch.setattr("xgamma.analysis.steps.rows.PRODUCT_BYTES", 3 * row_bytes(wanted.grid, is_on_off=False))
+    monkeypatch.setattr("xgamma.analysis.steps.rows.PRODUCT_BYTES", 3 * row_bytes(wanted.grid))
     first, lost = reduced(wanted_rows(store, held, rows, wanted), wanted, THIS_PROCESS, pytest.fail)
     assert (len(first), lost, first.found) == (7, [], 0)
     assert [len(record.texts["rows"]) for record in store.records("rows")].count(3) == 2
@@ -57,7 +57,7 @@ def test_the_bytes_of_a_stack_of_windows_do_not_depend_on_how_they_are_read(wind
     monkeypatch.setattr("xgamma.reduce.sums.LEAF", 2)
     whole = computed_stacks(found, members, THIS_PROCESS)
     assert whole["dataset"].values.tolist() == ["even", "odd"]
-    for bytes_read, rows_in_block in ((1, 1), (2 * row_bytes(wanted.grid, is_on_off=False), 100)):
+    for bytes_read, rows_in_block in ((1, 1), (2 * row_bytes(wanted.grid), 100)):
         monkeypatch.setattr("xgamma.analysis.steps.stack.STEP_BYTES", bytes_read)
         monkeypatch.setattr("xgamma.analysis.steps.stack.BLOCK_ROWS", rows_in_block)
         assert dataset_digest(computed_stacks(found, members, THIS_PROCESS)) == dataset_digest(whole)

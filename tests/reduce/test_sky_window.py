@@ -28,6 +28,7 @@ from xgamma.irf import effective_area, read_table
 from xgamma.models.models import Models
 from xgamma.outcome import Fate, Outcome
 from xgamma.reduce import (
+    Background,
     Recipe,
     blocks_of,
     joined_rows,
@@ -368,7 +369,7 @@ def test_sums_have_the_same_bytes_however_the_rows_come(part, space, monkeypatch
 
 
 def test_a_block_is_bounded_by_the_bytes_of_its_result(part):
-    row = row_bytes(LARGE.grid, is_on_off=False)
+    row = row_bytes(LARGE.grid)
     assert 200 * 200 * 40 * 17 < row < 200 * 200 * 40 * 17 + 1000
     rows = rows_in(part, [0, 1] * 62 + [0])
     blocks = list(blocks_of(part, rows, LARGE))
@@ -378,12 +379,12 @@ def test_a_block_is_bounded_by_the_bytes_of_its_result(part):
     assert [len(block) for block in blocks_of(part, rows, Recipe(regions))] == [125]
 
 
-@pytest.mark.parametrize("is_on_off", [False, True])
+@pytest.mark.parametrize("background", [(), ("background",), Background.variables])
 @pytest.mark.parametrize("space", [CRAB, RegionSpace((Circle(83.633, 22.014, 0.11), Circle(80.0, 22.0, 0.1)))])
-def test_the_size_of_a_row_is_that_of_its_variables(space, is_on_off):
+def test_the_size_of_a_row_is_that_of_its_variables(space, background):
     grid = Grid(ENERGY, ENERGY_TRUE, space)
-    values = neutral_values(grid, 3, is_on_off=is_on_off)
-    assert 3 * row_bytes(grid, is_on_off=is_on_off) == sum(value.nbytes for value in values.values())
+    values = neutral_values(grid, 3, background)
+    assert 3 * row_bytes(grid, background) == sum(value.nbytes for value in values.values())
 
 
 def test_a_projection_of_windows_does_not_grow_with_their_number(part, monkeypatch):
@@ -392,6 +393,6 @@ def test_a_projection_of_windows_does_not_grow_with_their_number(part, monkeypat
     few, many = (unknown_reduction_cost(recipe, runs, THIS_PROCESS) for runs in (125, 1250))
     assert (few.tasks, many.tasks) == (125, 1250)
     assert few.peak == many.peak < 1.6e9
-    assert many.nbytes_out == 10 * few.nbytes_out == 1250 * row_bytes(LARGE.grid, is_on_off=False)
+    assert many.nbytes_out == 10 * few.nbytes_out == 1250 * row_bytes(LARGE.grid)
     assert reduction_cost(recipe, [(part, rows_in(part, [0, 1] * 62 + [0]))], THIS_PROCESS).tasks == 125
     assert stack_cost(recipe, 125, 1, THIS_PROCESS).peak < 1.6e9

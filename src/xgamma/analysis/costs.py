@@ -60,7 +60,7 @@ class Cost:
 
 def row_bytes(recipe: Recipe) -> int:
     """Return the size of one row of a reduction."""
-    return bytes_of_row(recipe.grid, is_on_off=recipe.background is not None)
+    return bytes_of_row(recipe.grid, recipe.background_variables)
 
 
 def ingest_cost(nbytes: int, runs: int, workers: Workers) -> Cost:

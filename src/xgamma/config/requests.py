@@ -74,7 +74,9 @@ def release_of(config: AnalysisConfig) -> FitsRelease | StoredRelease:
 
 def needed_roles(config: AnalysisConfig) -> tuple[str, ...]:
     """Return the roles of the responses without which a run cannot be reduced."""
-    needed = [roles_needed(entry.containment_correction) for entry in config.entries.values()]
+    needed = [
+        roles_needed(entry.containment_correction, entry.background.settings()) for entry in config.entries.values()
+    ]
     return tuple(dict.fromkeys(role for roles in needed for role in roles))
 
 

@@ -10,8 +10,8 @@ import importlib
 from typing import Any
 
 from xgamma.reduce.background import Background, BackgroundInput, FixedParameters, OffRegions, ReflectedParameters
-from xgamma.reduce.block import MAX_EVENTS, MAX_ROWS, reduce_block, roles_needed
-from xgamma.reduce.recipe import Recipe, row_key
+from xgamma.reduce.block import MAX_EVENTS, MAX_ROWS, reduce_block
+from xgamma.reduce.recipe import Recipe, roles_needed, row_key
 from xgamma.reduce.response import validate_enclosure
 from xgamma.reduce.rows import joined_rows, masked_rows, row_bytes, select_rows, since, with_names
 from xgamma.reduce.safe_mask import SafeMaskInput, SafeMaskParameters, safe_masks_of

@@ -11,6 +11,7 @@ import xarray as xr
 
 from xgamma import schema
 from xgamma.axes import BoolArray, FloatArray, IntArray
+from xgamma.errors import ConfigError
 from xgamma.events import Part, Rows, good_time, has_sound_times, read_events
 from xgamma.grid import Grid
 from xgamma.outcome import Fate, Outcome, validate_ledger
@@ -65,12 +66,17 @@ def reduce_block(part: Part, rows: Rows, recipe: Recipe) -> xr.Dataset:
     tally = _tally(part, rows, recipe, off)
     outcome = np.where(outcome == Outcome.USED, tally.outcome, outcome)
     used = outcome == Outcome.USED
-    values, lost = _responses(part, rows, recipe, offset, livetime, used, tally)
+    background = {} if off is None else off.estimate(tally.counts_off)
+    values, lost = _responses(part, rows, recipe, offset, livetime, used, _expected(tally, background))
     outcome, why = _settled(outcome, values, lost, offset)
     said |= why
     values |= {"counts": tally.counts, "ledger": tally.ledger, "livetime": livetime, "ontime": ontime}
-    values |= {} if off is None else off.background.estimate(off.given, off.regions, tally.counts_off)
-    values |= {"gti": _padded_gti(gti), "outcome": outcome, **({"offset": offset} if grid.is_region else {})}
+    values |= {
+        **background,
+        "gti": _padded_gti(gti),
+        "outcome": outcome,
+        **({"offset": offset} if grid.is_region else {}),
+    }
     values |= {"pointing_lon": pointing[0], "pointing_lat": pointing[1]}
     attrs = attrs_of(part, rows, _details(part, rows, recipe, outcome, said))
     return schema.dataset(values, coords_of(part, rows, grid), attrs, grid.space.dims, grid.space.shape)
@@ -82,6 +88,18 @@ class _Off(NamedTuple):
     background: Background
     given: BackgroundInput
     regions: OffRegions
+
+    def estimate(self, counts_off: FloatArray) -> Mapping[str, FloatArray]:
+        """Return the variables of the background, those that it declares."""
+        found = self.background.estimate(self.given, self.regions, counts_off)
+        if set(found) != set(self.background.variables):
+            raise ConfigError(
+                f"datasets.background: {type(self.background).__name__} returns {', '.join(found)}; expected its "
+                f"variables, {', '.join(self.background.variables)}."
+            )
+        if "background" in found:
+            return {**found, "background": np.nan_to_num(found["background"], nan=0.0, posinf=0.0, neginf=0.0)}
+        return found
 
 
 def _placed(part: Part, rows: Rows, recipe: Recipe, usable: BoolArray) -> _Off | None:
@@ -113,14 +131,9 @@ def _settled(
     return np.where(unsafe, Outcome.NO_SAFE_BIN, outcome), said
 
 
-def roles_needed(containment: bool) -> tuple[str, ...]:
-    """Return the roles of the responses that a reduction looks at, with a containment correction or without."""
-    return ("aeff", "edisp", "psf") if containment else ("aeff", "edisp")
-
-
 def _details(part: Part, rows: Rows, recipe: Recipe, outcome: IntArray, said: Mapping[int, str]) -> list[str]:
     """Return the sentence of each outcome; of a response that was passed over or is not known also why."""
-    details, needed = [Outcome(code).sentence for code in outcome], roles_needed(recipe.containment)
+    details, needed = [Outcome(code).sentence for code in outcome], recipe.roles
     for place in np.flatnonzero(outcome == Outcome.NO_OFF_REGION).tolist():
         details[place] = said.get(place) or details[place]
     for row in np.flatnonzero(outcome == Outcome.MISSING_IRF):
@@ -137,7 +150,7 @@ def _guard(
     part: Part, rows: Rows, recipe: Recipe, offset: FloatArray, ontime: FloatArray, is_sound: BoolArray
 ) -> IntArray:
     """Return what geometry, time and index already decide, before any event is read; shape (row,)."""
-    missing = np.any([part.column(f"{role}_table", rows.obs) < 0 for role in roles_needed(recipe.containment)], axis=0)
+    missing = np.any([part.column(f"{role}_table", rows.obs) < 0 for role in recipe.roles], axis=0)
     is_far = offset > recipe.offset_max
     conditions = [
         (missing, Outcome.MISSING_IRF),
@@ -194,14 +207,37 @@ def _tally(part: Part, rows: Rows, recipe: Recipe, off: _Off | None) -> _Tally:
     return _Tally(counts.swapaxes(1, 2), counts_off.swapaxes(1, 2), ledger, outcome)
 
 
+def _expected(tally: _Tally, background: Mapping[str, FloatArray]) -> FloatArray:
+    """Return the shape of the expected background, shape (row, cell, energy).
+
+    At zero signal wstat profiles it to alpha / (1 + alpha) of all counts. The largest share is left out, so that counts
+    of one acceptance stay whole.
+    """
+    if "background" in background:
+        return background["background"]
+    total = tally.counts + tally.counts_off
+    if not {"acceptance", "acceptance_off"} <= set(background):
+        return total
+    on, off = background["acceptance"], background["acceptance_off"]
+    share = np.divide(on, on + off, out=np.zeros(total.shape), where=off > 0)
+    largest = share.max(axis=-1, keepdims=True)
+    return np.asarray(total * np.divide(share, largest, out=np.ones(total.shape), where=largest > 0))
+
+
 def _responses(
-    part: Part, rows: Rows, recipe: Recipe, offset: FloatArray, livetime: FloatArray, used: BoolArray, tally: _Tally
+    part: Part,
+    rows: Rows,
+    recipe: Recipe,
+    offset: FloatArray,
+    livetime: FloatArray,
+    used: BoolArray,
+    expected: FloatArray,
 ) -> tuple[dict[str, Any], Loss | None]:
     """Return exposure, edisp and masks by variable name, and what the used rows lose; the others keep zeros."""
     grid, chosen = recipe.grid, np.flatnonzero(used)
     some = Rows(rows.obs[chosen], rows.start[chosen], rows.stop[chosen], tuple(rows.names[row] for row in chosen))
     shape = (len(rows), *offset.shape[1:], grid.energy_true.nbin)
-    values: dict[str, Any] = {"exposure": np.zeros(shape), "mask_safe": np.zeros(tally.counts.shape, dtype=bool)}
+    values: dict[str, Any] = {"exposure": np.zeros(shape), "mask_safe": np.zeros(expected.shape, dtype=bool)}
     if grid.is_region:
         values |= {"exposure_edisp": np.zeros(shape), "edisp": np.zeros((*shape, grid.energy.nbin))}
     if len(chosen) == 0:
@@ -212,7 +248,7 @@ def _responses(
     if found.edisp is not None:
         values["exposure_edisp"][chosen] = found.effective_area * seconds
         values["edisp"][chosen] = found.edisp
-    safe = _safe_mask(part, some, recipe, offset[chosen], found, tally, chosen)
+    safe = _safe_mask(part, some, recipe, offset[chosen], found, expected[chosen])
     values["mask_safe"][chosen] = safe
     lost = loss(grid, found.corrected_area, found.edisp, safe, found.unknown) if found.unknown else None
     return values, lost
@@ -224,8 +260,7 @@ def _safe_mask(
     recipe: Recipe,
     offset: FloatArray,
     found: Responses,
-    tally: _Tally,
-    chosen: IntArray,
+    expected: FloatArray,
 ) -> BoolArray:
     at_region = SafeMaskInput(
         recipe.grid,
@@ -233,11 +268,11 @@ def _safe_mask(
         found.corrected_area,
         found.edisp,
         np.stack([part.column(name, rows.obs) for name in ("energy_min", "energy_max")], axis=1),
-        # The profiled background of wstat at zero signal is a fixed share of all counts, so its peak is theirs.
-        tally.counts[chosen] + tally.counts_off[chosen],
+        expected,
     )
     inputs: dict[float | None, SafeMaskInput] = {None: at_region}
-    mask = np.ones(at_region.background.shape, dtype=bool)
+    # Where a background is expected to be 0 it is not known: counts there would have no likelihood.
+    mask = expected > 0 if "background" in recipe.background_variables else np.ones(expected.shape, dtype=bool)
     for method in recipe.safe_masks:
         elsewhere = getattr(method.parameters, "fixed_offset", None)
         if elsewhere not in inputs:

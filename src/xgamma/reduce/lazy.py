@@ -88,7 +88,7 @@ def _arrays(
 
 
 def _off_bound(part: Part, rows: Rows, recipe: Recipe) -> int:
-    if recipe.background is None:
+    if recipe.background is None or "off_lon" not in recipe.background_variables:
         return 1
     usable = np.ones(len(rows), dtype=bool)
     given = BackgroundInput(part, rows, recipe.grid, recipe.exclusion, recipe.offset_max, usable)
@@ -98,7 +98,7 @@ def _off_bound(part: Part, rows: Rows, recipe: Recipe) -> int:
 def _template(pieces: Sequence[Piece], recipe: Recipe) -> xr.Dataset:
     """Return one row of the right dims, types and units, of which nothing was computed."""
     part, rows = pieces[0]
-    values = neutral_values(recipe.grid, 1, is_on_off=recipe.background is not None)
+    values = neutral_values(recipe.grid, 1, recipe.background_variables)
     attrs = attrs_of(part, rows[:1], [])
     del attrs["outcome_details"]
     telescopes = {part.obs.attrs["telescope"][obs] for part, rows in pieces for obs in rows.obs}

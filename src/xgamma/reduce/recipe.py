@@ -78,6 +78,16 @@ class Recipe:
         """The registered functions that are called."""
         return self.safe_masks if self.background is None else (self.background, *self.safe_masks)
 
+    @property
+    def background_variables(self) -> tuple[str, ...]:
+        """The variables of rows that hold the background."""
+        return () if self.background is None else background_of(self.background).variables
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles of the responses that the reduction looks at."""
+        return roles_needed(self.containment, self.background)
+
     def validate_travel(self, workers: Workers) -> None:
         """Raise ``ConfigError`` when a method cannot be sent to the processes of some workers."""
         validate_travel({f"{each.entry.kind} {each.name!r}": each for each in self.methods}, workers)
@@ -139,6 +149,12 @@ class Recipe:
         if recipe.key != digest(document):
             raise DataError("The document is not that of a recipe of this version of xgamma, or it is of another mask.")
         return recipe
+
+
+def roles_needed(containment: bool, background: Method | None = None) -> tuple[str, ...]:
+    """Return the roles of the responses that a reduction looks at, with a containment correction or without."""
+    own = () if background is None else background_of(background).roles
+    return ("aeff", "edisp", *(("psf",) if containment else ()), *own)
 
 
 def _background(method: Method) -> Any:

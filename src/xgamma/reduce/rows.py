@@ -14,6 +14,7 @@ from xgamma.axes import Axis, FloatArray, IntArray, unify_axis
 from xgamma.errors import DataError
 from xgamma.grid import IMAGE, Grid
 from xgamma.outcome import Fate, Outcome
+from xgamma.reduce.background.protocol import OFF_CIRCLES, OFF_COUNTS
 from xgamma.times import SECONDS_PER_DAY
 
 # What the rows of a stack are called.
@@ -27,7 +28,8 @@ _NEUTRAL = {
     "acceptance": 1.0,
     **dict.fromkeys(("gti", "pointing_lon", "pointing_lat", "offset", "off_lon", "off_lat", "off_radius"), np.nan),
 }
-_OF_OFF = ("counts_off", "acceptance", "acceptance_off", "off_lon", "off_lat", "off_radius", "off_number")
+# What rows hold of a background, each as far as its method gives it.
+_OF_BACKGROUND = (*OFF_COUNTS, *OFF_CIRCLES, "background")
 
 
 def select_rows(ds: xr.Dataset, rows: Sequence[int]) -> xr.Dataset:
@@ -119,12 +121,13 @@ def masked_rows(
     grid
         The target of the reduction.
     like
-        A reduction of other runs, for the epoch of its times and whether it has off counts.
+        A reduction of other runs, for the epoch of its times and what it holds of a background.
     obs_ids, outcomes, details
         The runs and what is wrong with them.
     """
     count = len(obs_ids)
-    values = {**neutral_values(grid, count, is_on_off="counts_off" in like), "outcome": np.array(outcomes)}
+    held = [name for name in _OF_BACKGROUND if name in like]
+    values = {**neutral_values(grid, count, held), "outcome": np.array(outcomes)}
     interval = np.tile([-np.inf, np.inf], (count, 1))
     origin = np.zeros((count, 2), np.int64)
     coords = row_coords(grid, [str(obs_id) for obs_id in obs_ids], obs_ids, interval, origin)
@@ -132,29 +135,33 @@ def masked_rows(
     return schema.dataset(values, coords, attrs, grid.space.dims, grid.space.shape)
 
 
-def neutral_values(grid: Grid, count: int, *, is_on_off: bool) -> dict[str, Any]:
-    """Return the variables of rows that add nothing to a stack, in the dims and types of the schema."""
+def neutral_values(grid: Grid, count: int, background: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the variables of rows that add nothing to a stack, in the dims and types of the schema.
+
+    ``background`` names the variables that hold one.
+    """
     return {
         name: np.full((count, *shape), _NEUTRAL.get(name, 0), dtype)
-        for name, (shape, dtype) in _row_layout(grid, is_on_off).items()
+        for name, (shape, dtype) in _row_layout(grid, background).items()
     }
 
 
-def row_bytes(grid: Grid, *, is_on_off: bool) -> int:
-    """Return the size of one row of a reduction, of which nothing is made."""
-    return sum(math.prod(shape) * dtype.itemsize for shape, dtype in _row_layout(grid, is_on_off).values())
+def row_bytes(grid: Grid, background: Iterable[str] = ()) -> int:
+    """Return the size of one row of a reduction, of which nothing is made; ``background`` as for ``neutral_values``."""
+    return sum(math.prod(shape) * dtype.itemsize for shape, dtype in _row_layout(grid, background).values())
 
 
-def _row_layout(grid: Grid, is_on_off: bool) -> Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+def _row_layout(grid: Grid, background: Iterable[str]) -> Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]:
     """Return shape and type of what one row holds, by variable name."""
     space = next(space for space in schema.DL4_IN if space.cells == grid.space.dims)
     sizes = {"gti": 1, "bound": 2, "off": 1, "fate": len(Fate)}
     sizes |= {"energy": grid.energy.nbin, "energy_true": grid.energy_true.nbin}
     sizes |= zip(grid.space.dims, grid.space.shape, strict=True)
+    without = set(_OF_BACKGROUND) - set(background)
     held = {
         name: spec
         for name, spec in schema.DL4_IN[space].items()
-        if set(spec.dims) <= {"dataset", *sizes} and name != "background" and (is_on_off or name not in _OF_OFF)
+        if set(spec.dims) <= {"dataset", *sizes} and name not in without
     }
     return {n: (tuple(sizes[dim] for dim in spec.dims[1:]), np.dtype(spec.dtype)) for n, spec in held.items()}
 

@@ -91,7 +91,7 @@ class SafeMaskInput:
     thresholds
         Recommended energies of the effective area in TeV, NaN where missing, shape (row, 2).
     background
-        Expected background counts, shape (row, region, energy).
+        Expected background counts, up to a factor that all energies share, shape (row, region, energy).
     """
 
     grid: Grid

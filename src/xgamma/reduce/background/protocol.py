@@ -5,19 +5,25 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from functools import cached_property
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
 from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.errors import ConfigError
-from xgamma.events import Events, Part, Rows
+from xgamma.events import Events, Part, Rows, good_time
 from xgamma.geometry import in_boxes, northward_scale, tangent_plane
 from xgamma.grid import Cells, Grid
 from xgamma.masks import SkyMask
+from xgamma.outcome import Outcome
 from xgamma.registry import Method
 
 KIND = "background"
+OFF_COUNTS = ("counts_off", "acceptance", "acceptance_off")
+"""The variables of counts elsewhere, and what they are worth on."""
+OFF_CIRCLES = ("off_number", "off_lon", "off_lat", "off_radius")
+"""The variables of off regions that are circles."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,16 @@ class BackgroundInput:
         """The pointings, ICRS degrees, shape (row,)."""
         return self.part.column("ra_pnt", self.rows.obs), self.part.column("dec_pnt", self.rows.obs)
 
+    @cached_property
+    def good_time(self) -> list[FloatArray]:
+        """The good time of each row in its interval, in seconds since the epoch of the part, each of shape (n, 2)."""
+        return good_time(self.part, self.rows)
+
+    @property
+    def ontime(self) -> FloatArray:
+        """The seconds of good time, shape (row,)."""
+        return np.array([float(np.diff(intervals, axis=1).sum()) for intervals in self.good_time])
+
 
 @dataclass(frozen=True)
 class OffRegions:
@@ -74,6 +90,12 @@ class OffRegions:
     acceptance: FloatArray
     outcome: IntArray
     reason: str = ""
+
+    @classmethod
+    def none(cls, rows: int, regions: int) -> OffRegions:
+        """Return what a background without off regions has of them, for rows that all have one."""
+        lon, lat, radius, acceptance = (np.full((rows, regions, 0), np.nan) for _ in range(4))
+        return cls(lon, lat, radius, acceptance, np.full(rows, Outcome.USED))
 
     @property
     def number(self) -> IntArray:
@@ -109,6 +131,11 @@ class Background(Protocol):
     background without off regions, or of other weights, overrides ``split`` and ``estimate`` too.
     """
 
+    variables: ClassVar[tuple[str, ...]] = (*OFF_COUNTS, *OFF_CIRCLES)
+    """What ``estimate`` returns, known before it is called: names of ``schema.DL4``."""
+    roles: ClassVar[tuple[str, ...]] = ()
+    """The roles of the responses that the background is made of."""
+
     def validate(self, grid: Grid, exclusion: SkyMask | None) -> None:
         """Raise ``ConfigError`` where the background does not fit the target, before any data are read."""
         if not grid.is_region:
@@ -134,7 +161,7 @@ class Background(Protocol):
         return on, away
 
     def estimate(self, given: BackgroundInput, off: OffRegions, counts_off: FloatArray) -> Mapping[str, FloatArray]:
-        """Return the variables of the schema that hold the background, as ``schema.DL4`` names them.
+        """Return ``variables``, which hold the background, each in the order of its dims with one axis for the cells.
 
         ``counts_off`` are the events counted off, shape (row, region, energy).
         """
@@ -151,7 +178,10 @@ class Background(Protocol):
 
     @abstractmethod
     def bound(self, given: BackgroundInput) -> int:
-        """Return the largest number of off regions that any on-region of these rows may have, at least 1."""
+        """Return the largest number of off regions that any on-region of these rows may have, at least 1.
+
+        It is asked of backgrounds alone among whose ``variables`` are off regions.
+        """
 
 
 def background_of(method: Method) -> Background:
