@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,12 +13,13 @@ from xgamma.axes import Axis
 from xgamma.errors import ConfigError, DataError
 from xgamma.events import DEFAULT_RULE
 from xgamma.execute import Workers, validate_travel
-from xgamma.grid import Circle, Grid, RegionSpace, SkySpace
+from xgamma.grid import Grid, RegionSpace, SkySpace
 from xgamma.masks import SkyMask
 from xgamma.reduce.background.protocol import KIND as BACKGROUND
 from xgamma.reduce.background.protocol import background_of
 from xgamma.reduce.safe_mask import KIND as SAFE_MASK
 from xgamma.registry import Method, lookup
+from xgamma.shapes import shape_from
 from xgamma.store import digest
 
 # Version 2 counts no event outside of good time.
@@ -99,7 +100,7 @@ class Recipe:
             "version": STEP_VERSION,
             "energy": self.grid.energy.edges.tolist(),
             "energy_true": self.grid.energy_true.edges.tolist(),
-            "space": {"type": type(self.grid.space).__name__, **asdict(self.grid.space)},
+            "space": {"type": type(self.grid.space).__name__, **self.grid.space.document()},
             "containment": self.containment,
             "background": None if self.background is None else {self.background.name: _background(self.background)},
             "exclusion": None if self.exclusion is None else self.exclusion.digest,
@@ -179,7 +180,7 @@ def _space(document: Mapping[str, Any]) -> RegionSpace | SkySpace:
     if document["type"] == SkySpace.__name__:
         sizes = {name: tuple(size) for name, size in values.items() if isinstance(size, list | tuple)}
         return SkySpace(**values | sizes)
-    return RegionSpace(tuple(Circle(**region) for region in values["regions"]))
+    return RegionSpace(tuple(shape_from(region) for region in values["regions"]))
 
 
 def row_key(recipe_key: str, run_key: str, start: float, stop: float) -> str:
