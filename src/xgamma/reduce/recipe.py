@@ -14,7 +14,7 @@ from xgamma.errors import ConfigError, DataError
 from xgamma.events import DEFAULT_RULE
 from xgamma.execute import Workers, validate_travel
 from xgamma.grid import Grid, RegionSpace, SkySpace
-from xgamma.masks import SkyMask
+from xgamma.masks import Exclusion
 from xgamma.reduce.background.protocol import KIND as BACKGROUND
 from xgamma.reduce.background.protocol import background_of
 from xgamma.reduce.safe_mask import KIND as SAFE_MASK
@@ -56,7 +56,7 @@ class Recipe:
     grid: Grid
     containment: bool = True
     background: Method | None = None
-    exclusion: SkyMask | None = None
+    exclusion: Exclusion | None = None
     safe_masks: tuple[Method, ...] = ()
     offset_max: float = 2.5
     good_time: str = DEFAULT_RULE
@@ -115,7 +115,7 @@ class Recipe:
         return digest(self.document())
 
     @classmethod
-    def from_document(cls, document: Mapping[str, Any], exclusion: SkyMask | None = None) -> Recipe:
+    def from_document(cls, document: Mapping[str, Any], exclusion: Exclusion | None = None) -> Recipe:
         """Return the recipe of a document, which may have been through JSON.
 
         Parameters
