@@ -119,9 +119,9 @@ def _lit(recipe: Recipe, offset: FloatArray, background: Mapping[str, FloatArray
 
 def _unlit(lit: BoolArray, used: BoolArray) -> dict[int, str]:
     """Return by row which of its on-regions are masked."""
+    why = "lies outside of the field of view, or has no off region, and is masked"
     return {
-        row: f"on-region {', '.join(map(str, np.flatnonzero(~lit[row])))} is masked, as it lies outside of the field of "
-        "view or has no off region"
+        row: f"on-region {', '.join(map(str, np.flatnonzero(~lit[row])))} {why}"
         for row in np.flatnonzero(used & ~lit.all(axis=1)).tolist()
     }
 

@@ -24,6 +24,8 @@ from xgamma.store import digest
 
 # Version 2 counts no event outside of good time.
 STEP_VERSION = 2
+# Of several on-regions version 3 keeps each out of the off regions of the others.
+SEVERAL_REGIONS_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ class Recipe:
         """Return the JSON document whose digest is the key of the recipe."""
         return {
             "step": "reduce",
-            "version": STEP_VERSION,
+            "version": STEP_VERSION if len(self.grid.regions) < 2 else SEVERAL_REGIONS_VERSION,
             "energy": self.grid.energy.edges.tolist(),
             "energy_true": self.grid.energy_true.edges.tolist(),
             "space": {"type": type(self.grid.space).__name__, **self.grid.space.document()},
