@@ -132,9 +132,17 @@ def northward_scale(lon: npt.ArrayLike, lat: npt.ArrayLike, lon0: npt.ArrayLike,
 
     The plane is tangent at (lon0, lat0). A circle of radius r degrees on the sky has the radius r / scale on the plane.
     """
+    return local_north(lon, lat, lon0, lat0)[0]
+
+
+def local_north(
+    lon: npt.ArrayLike, lat: npt.ArrayLike, lon0: npt.ArrayLike, lat0: npt.ArrayLike
+) -> tuple[FloatArray, FloatArray]:
+    """Return the northward scale at (lon, lat), and by how many rad north is turned counter-clockwise on the plane."""
     here = tangent_plane(lon, lat, lon0, lat0)
     north = tangent_plane(lon, np.asarray(lat) + ARCSEC, lon0, lat0)
-    return np.asarray(ARCSEC / np.hypot(north.x - here.x, north.y - here.y))
+    dx, dy = north.x - here.x, north.y - here.y
+    return np.asarray(ARCSEC / np.hypot(dx, dy)), np.asarray(np.arctan2(-dx, dy))
 
 
 def destination(

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from xgamma.axes import Axis, FloatArray, IntArray
 from xgamma.errors import ConfigError
-from xgamma.geometry import lonlat, northward_scale, separation, tangent_plane, to_frame, unit_vector
+from xgamma.geometry import lonlat, to_frame, unit_vector
+from xgamma.shapes import Circle as Circle
+from xgamma.shapes import Shape
 
 IMAGE = "image"
 """The coordinate with the image that the windows of rows are cut out of."""
+REGION_SHAPE = "region_shape"
+"""The coordinate with the shapes of regions in words, where any is no circle."""
 ORIGIN = ("origin_v", "origin_u")
 """The coordinates of the first pixel of each window."""
 
@@ -58,31 +62,19 @@ class Space(Protocol):
     def coords(self, origin: IntArray | None = None) -> dict[Hashable, Any]:
         """Return the xarray coordinates of the cells of rows."""
 
-
-@dataclass(frozen=True)
-class Circle:
-    """A circle on the sky, in degrees; a radius of 0 is a point region."""
-
-    lon: float
-    lat: float
-    radius: float
-    frame: str = "icrs"
-
-    def __post_init__(self) -> None:
-        if not self.radius >= 0:
-            raise ConfigError(f"A region has a radius of at least 0 deg, got {self.radius} deg.")
-        to_frame(self.lon, self.lat, self.frame, "icrs")
+    def document(self) -> dict[str, Any]:
+        """Return the space as plain values, which JSON holds."""
 
 
 @dataclass(frozen=True)
 class RegionSpace:
-    """On-regions, each a circle. An event may lie in several of them.
+    """On-regions. An event may lie in several of them.
 
-    Membership is decided on the plane tangent at the region's centre, where an event lies inside when its distance is
-    strictly below the radius in the local northward scale. This agrees with the pixels of Gammapy's region geometry.
+    Membership is decided on the plane tangent at the region's centre, where an event lies in a circle when its distance
+    is strictly below the radius in the local northward scale. This agrees with the pixels of Gammapy's region geometry.
     """
 
-    regions: tuple[Circle, ...]
+    regions: tuple[Shape, ...]
 
     @property
     def dims(self) -> tuple[str, ...]:
@@ -99,12 +91,12 @@ class RegionSpace:
 
     def positions(self, origin: IntArray | None = None) -> tuple[FloatArray, FloatArray]:
         """Return the ICRS centres, shape (region,)."""
-        centers = [to_frame(region.lon, region.lat, region.frame, "icrs") for region in self.regions]
+        centers = [region.center for region in self.regions]
         return np.array([lon for lon, _ in centers], float), np.array([lat for _, lat in centers], float)
 
     def cells(self, lon: FloatArray, lat: FloatArray, origin: IntArray | None = None) -> Cells:
         """Return the regions of events at ICRS coordinates."""
-        pairs = [self._members(region, lon, lat) for region in self.regions]
+        pairs = [region.members(lon, lat) for region in self.regions]
         return Cells(
             np.concatenate(pairs),
             np.repeat(np.arange(len(pairs)), [len(members) for members in pairs]).astype(np.int64),
@@ -119,28 +111,27 @@ class RegionSpace:
         """Return the region."""
         return cell
 
+    @property
+    def radii(self) -> FloatArray:
+        """The radii in degrees, NaN of what is no circle, shape (region,)."""
+        return np.array([getattr(region, "radius", np.nan) for region in self.regions], dtype=float)
+
+    def document(self) -> dict[str, Any]:
+        """Return the space as plain values."""
+        return {"regions": [region.document() for region in self.regions]}
+
     def coords(self, origin: IntArray | None = None) -> dict[Hashable, Any]:
-        """Return ICRS centres and radii of the regions."""
+        """Return ICRS centres and radii of the regions, and in words those of which any is no circle."""
         lon, lat = self.positions()
-        return {
+        found: dict[Hashable, Any] = {
             "region_lon": (("region",), lon, {"units": "deg", "frame": "icrs", "long_name": "Right ascension"}),
             "region_lat": (("region",), lat, {"units": "deg", "frame": "icrs", "long_name": "Declination"}),
-            "region_radius": (
-                ("region",),
-                np.array([region.radius for region in self.regions], dtype=float),
-                {"units": "deg", "long_name": "Radius"},
-            ),
+            "region_radius": (("region",), self.radii, {"units": "deg", "long_name": "Radius"}),
         }
-
-    @staticmethod
-    def _members(region: Circle, lon: FloatArray, lat: FloatArray) -> IntArray:
-        icrs_lon, icrs_lat = to_frame(region.lon, region.lat, region.frame, "icrs")
-        band = np.flatnonzero(np.abs(lat - icrs_lat) < 1.01 * region.radius)
-        near = band[separation(lon[band], lat[band], icrs_lon, icrs_lat) < 1.01 * region.radius]
-        event_lon, event_lat = to_frame(lon[near], lat[near], "icrs", region.frame)
-        plane = tangent_plane(event_lon, event_lat, region.lon, region.lat)
-        limit = region.radius / northward_scale(region.lon, region.lat, region.lon, region.lat)
-        return near[np.hypot(plane.x, plane.y) < limit]
+        if not np.isnan(self.radii).any():
+            return found
+        words = np.array([str(region) for region in self.regions])
+        return {**found, REGION_SHAPE: (("region",), words, {"long_name": "Shape as DS9 writes it"})}
 
 
 @dataclass(frozen=True)
@@ -221,6 +212,10 @@ class SkySpace:
         attrs = {"units": "", "long_name": "Image that windows are cut out of", **geometry}
         return {**rows, IMAGE: ((), np.int8(0), attrs)}
 
+    def document(self) -> dict[str, Any]:
+        """Return the space as plain values."""
+        return asdict(self)
+
     def _matrix(self) -> FloatArray:
         """Return the rotation of a unit vector in the frame to native coordinates, where the centre is (0, 0)."""
         forward = unit_vector(self.lon, self.lat)
@@ -286,11 +281,11 @@ class Grid:
         return self if isinstance(self.space, RegionSpace) else replace(self, space=self.space.image)
 
     @property
-    def regions(self) -> tuple[Circle, ...]:
+    def regions(self) -> tuple[Shape, ...]:
         """The on-regions, none for windows of the sky."""
         return self.space.regions if isinstance(self.space, RegionSpace) else ()
 
     @property
     def radii(self) -> FloatArray:
-        """The radii of the on-regions in degrees, shape (region,)."""
-        return np.array([region.radius for region in self.regions], dtype=float)
+        """The radii of the on-regions in degrees, NaN of what is no circle, shape (region,)."""
+        return self.space.radii if isinstance(self.space, RegionSpace) else np.empty(0)

@@ -1,11 +1,13 @@
-"""Sky masks: boolean pixels with a WCS, sampled by the nearest pixel."""
+"""What of the sky is excluded: by boolean pixels with a WCS, sampled by the nearest pixel, and by shapes."""
 
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from astropy.wcs import WCS
@@ -13,6 +15,7 @@ from scipy.ndimage import label  # type: ignore[attr-defined]
 
 from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.geometry import lonlat, separation, to_frame, unit_vector
+from xgamma.shapes import Shape, union_holds
 
 
 class Caps(NamedTuple):
@@ -21,6 +24,20 @@ class Caps(NamedTuple):
     lon: FloatArray
     lat: FloatArray
     radius: FloatArray
+
+
+class Exclusion(Protocol):
+    """Which parts of the sky may serve as background."""
+
+    def is_usable(self, lon: FloatArray, lat: FloatArray, *, outside: bool) -> BoolArray:
+        """Return whether ICRS positions are usable; ``outside`` is the value where nothing is said about the sky."""
+
+    def caps_near(self, lon: float, lat: float, reach: float) -> Caps:
+        """Return circles that hold all that is excluded near an ICRS position: those that one about it touches."""
+
+    @property
+    def digest(self) -> str:
+        """A digest of what is excluded, never of a path."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,14 +89,66 @@ class SkyMask:
 
     def caps_near(self, lon: float, lat: float, reach: float) -> Caps:
         """Return the caps that a circle of radius ``reach`` about an ICRS position touches."""
-        near = separation(self.caps.lon, self.caps.lat, lon, lat) < self.caps.radius + reach
-        return Caps(*(values[near] for values in self.caps))
+        return _near(self.caps, lon, lat, reach)
 
     @cached_property
     def digest(self) -> str:
         """A digest of the pixels and their WCS, never of a path."""
         content = np.packbits(self.usable).tobytes() + str(self.usable.shape).encode()
         return hashlib.sha256(content + self.wcs.to_header_string().encode() + self.frame.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class ExcludedShapes:
+    """Shapes that are excluded; the rest of the sky is usable."""
+
+    shapes: tuple[Shape, ...]
+
+    def is_usable(self, lon: FloatArray, lat: FloatArray, *, outside: bool) -> BoolArray:
+        """Return whether ICRS positions are outside of all shapes; nothing is beyond them."""
+        return ~union_holds(self.shapes, lon, lat)
+
+    def caps_near(self, lon: float, lat: float, reach: float) -> Caps:
+        """Return the circles around the shapes that a circle about an ICRS position touches."""
+        circles = [(*shape.center, shape.reach) for shape in self.shapes]
+        return _near(Caps(*np.array(circles, dtype=float).reshape(-1, 3).T), lon, lat, reach)
+
+    @cached_property
+    def digest(self) -> str:
+        """A digest of the shapes, in any order."""
+        documents = sorted(json.dumps(shape.document(), sort_keys=True) for shape in self.shapes)
+        return hashlib.sha256("\n".join(documents).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, eq=False)
+class Exclusions:
+    """Several exclusions: what is usable in all of them."""
+
+    parts: tuple[Exclusion, ...]
+
+    def is_usable(self, lon: FloatArray, lat: FloatArray, *, outside: bool) -> BoolArray:
+        """Return whether ICRS positions are usable in all parts."""
+        return np.asarray(np.all([part.is_usable(lon, lat, outside=outside) for part in self.parts], axis=0))
+
+    def caps_near(self, lon: float, lat: float, reach: float) -> Caps:
+        """Return the circles of all parts."""
+        found = [part.caps_near(lon, lat, reach) for part in self.parts]
+        return Caps(*(np.concatenate(values) for values in zip(*found, strict=True)))
+
+    @cached_property
+    def digest(self) -> str:
+        """A digest of those of the parts, in any order."""
+        return hashlib.sha256("\n".join(sorted(part.digest for part in self.parts)).encode()).hexdigest()[:32]
+
+
+def together(parts: Sequence[Exclusion]) -> Exclusion | None:
+    """Return what several exclusions exclude, ``None`` for none."""
+    return None if not parts else parts[0] if len(parts) == 1 else Exclusions(tuple(parts))
+
+
+def _near(caps: Caps, lon: float, lat: float, reach: float) -> Caps:
+    near = separation(caps.lon, caps.lat, lon, lat) < caps.radius + reach
+    return Caps(*(values[near] for values in caps))
 
 
 def _pieces(labels: IntArray, count: int) -> list[IntArray]:

@@ -15,6 +15,7 @@ from xgamma.errors import ConfigError, DataError
 from xgamma.events import Part, read_events
 from xgamma.geometry import separation
 from xgamma.grid import Circle, RegionSpace
+from xgamma.masks import ExcludedShapes
 from xgamma.outcome import Fate, Outcome, validate_ledger
 from xgamma.reduce import SafeMaskParameters, blocks_of, reduce_block, reduce_spectra
 from xgamma.simulate import AnalyticResponse
@@ -278,9 +279,14 @@ def test_a_ledger_that_does_not_add_up_raises():
 def test_two_regions_have_two_ledgers(nights_part):
     regions = (Circle(83.633, 22.014, 0.11), Circle(83.4, 22.3, 0.2))
     both = reduce_block(nights_part, rows_in(nights_part), recipe(grid=grid_of(space=RegionSpace(regions))))
+    # Each is left out of the off regions of the other.
     alone = [
-        reduce_block(nights_part, rows_in(nights_part), recipe(grid=grid_of(space=RegionSpace((region,)))))
-        for region in regions
+        reduce_block(
+            nights_part,
+            rows_in(nights_part),
+            recipe(grid=grid_of(space=RegionSpace((region,))), exclusion=ExcludedShapes((other,))),
+        )
+        for region, other in (regions, regions[::-1])
     ]
     for number, one in enumerate(alone):
         for name in ("counts", "counts_off", "ledger", "exposure", "edisp", "mask_safe", "off_number"):

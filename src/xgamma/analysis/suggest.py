@@ -221,13 +221,15 @@ def _recipe(part: Part, rows: Rows, position: _Position) -> Recipe:
 
 def _suggestion(trial: _Trial, target: str) -> Suggestion:
     recipe, grid = trial.recipe, trial.recipe.grid
+    region = grid.regions[0]
+    assert isinstance(region, Circle)
     low, high = _span(trial)
     points = max(2, round(POINTS_PER_DECADE * math.log10(high / low)))
     energy = Axis.from_bounds("energy", low, high, BINS_PER_POINT * points)
     rows = rows_at(trial.rows, np.flatnonzero(trial.used).tolist())
     return Suggestion(
         target,
-        grid.regions[0],
+        region,
         CONE,
         (*NEEDED, *(("psf",) if recipe.containment else ())),
         recipe.containment,

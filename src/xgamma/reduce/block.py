@@ -67,9 +67,10 @@ def reduce_block(part: Part, rows: Rows, recipe: Recipe) -> xr.Dataset:
     outcome = np.where(outcome == Outcome.USED, tally.outcome, outcome)
     used = outcome == Outcome.USED
     background = {} if off is None else off.estimate(tally.counts_off)
-    values, lost = _responses(part, rows, recipe, offset, livetime, used, _expected(tally, background))
+    lit = _lit(recipe, offset, background)
+    values, lost = _responses(part, rows, recipe, offset, livetime, used, _expected(tally, background), lit)
     outcome, why = _settled(outcome, values, lost, offset)
-    said |= why
+    said |= _unlit(lit, outcome == Outcome.USED) | why
     values |= {"counts": tally.counts, "ledger": tally.ledger, "livetime": livetime, "ontime": ontime}
     values |= {
         **background,
@@ -108,6 +109,21 @@ def _placed(part: Part, rows: Rows, recipe: Recipe, usable: BoolArray) -> _Off |
     background = background_of(recipe.background)
     given = BackgroundInput(part, rows, recipe.grid, recipe.exclusion, recipe.offset_max, usable)
     return _Off(background, given, background.place(given))
+
+
+def _lit(recipe: Recipe, offset: FloatArray, background: Mapping[str, FloatArray]) -> BoolArray:
+    """Return which cells of each row have a response and, where it is made of off regions, a background (row, cell)."""
+    lit = offset <= recipe.offset_max if recipe.grid.is_region else np.ones(offset.shape, dtype=bool)
+    return lit & (background["off_number"] > 0) if "off_number" in background else lit
+
+
+def _unlit(lit: BoolArray, used: BoolArray) -> dict[int, str]:
+    """Return by row which of its on-regions are masked."""
+    why = "lies outside of the field of view, or has no off region, and is masked"
+    return {
+        row: f"on-region {', '.join(map(str, np.flatnonzero(~lit[row])))} {why}"
+        for row in np.flatnonzero(used & ~lit.all(axis=1)).tolist()
+    }
 
 
 def _settled(
@@ -157,7 +173,7 @@ def _guard(
         (part.column("drift", rows.obs), Outcome.DRIFTING_POINTING),
         (~is_sound, Outcome.INVALID_TIME),
         (ontime <= 0, Outcome.NO_GOOD_TIME),
-        (is_far.any(axis=1) if recipe.grid.is_region else is_far.all(axis=1), Outcome.OUTSIDE_FIELD_OF_VIEW),
+        (is_far.all(axis=1), Outcome.OUTSIDE_FIELD_OF_VIEW),
         (part.column("event_size", rows.obs) == 0, Outcome.NO_EVENTS),
     ]
     return np.select([condition for condition, _ in conditions], [code for _, code in conditions], Outcome.USED)
@@ -232,8 +248,9 @@ def _responses(
     livetime: FloatArray,
     used: BoolArray,
     expected: FloatArray,
+    lit: BoolArray,
 ) -> tuple[dict[str, Any], Loss | None]:
-    """Return exposure, edisp and masks by variable name, and what the used rows lose; the others keep zeros."""
+    """Return exposure, edisp and masks by variable name, and what the used rows lose; other cells keep zeros."""
     grid, chosen = recipe.grid, np.flatnonzero(used)
     some = Rows(rows.obs[chosen], rows.start[chosen], rows.stop[chosen], tuple(rows.names[row] for row in chosen))
     shape = (len(rows), *offset.shape[1:], grid.energy_true.nbin)
@@ -242,13 +259,13 @@ def _responses(
         values |= {"exposure_edisp": np.zeros(shape), "edisp": np.zeros((*shape, grid.energy.nbin))}
     if len(chosen) == 0:
         return values, None
-    found = responses(part, some, grid, offset[chosen], recipe.containment)
+    found = responses(part, some, grid, offset[chosen], recipe.containment).of(lit[chosen])
     seconds = livetime[chosen, None, None]
     values["exposure"][chosen] = found.corrected_area * seconds
     if found.edisp is not None:
         values["exposure_edisp"][chosen] = found.effective_area * seconds
         values["edisp"][chosen] = found.edisp
-    safe = _safe_mask(part, some, recipe, offset[chosen], found, expected[chosen])
+    safe = _safe_mask(part, some, recipe, offset[chosen], found, expected[chosen]) & lit[chosen, :, None]
     values["mask_safe"][chosen] = safe
     lost = loss(grid, found.corrected_area, found.edisp, safe, found.unknown) if found.unknown else None
     return values, lost

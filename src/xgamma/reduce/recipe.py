@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,16 +13,19 @@ from xgamma.axes import Axis
 from xgamma.errors import ConfigError, DataError
 from xgamma.events import DEFAULT_RULE
 from xgamma.execute import Workers, validate_travel
-from xgamma.grid import Circle, Grid, RegionSpace, SkySpace
-from xgamma.masks import SkyMask
+from xgamma.grid import Grid, RegionSpace, SkySpace
+from xgamma.masks import Exclusion
 from xgamma.reduce.background.protocol import KIND as BACKGROUND
 from xgamma.reduce.background.protocol import background_of
 from xgamma.reduce.safe_mask import KIND as SAFE_MASK
 from xgamma.registry import Method, lookup
+from xgamma.shapes import shape_from
 from xgamma.store import digest
 
 # Version 2 counts no event outside of good time.
 STEP_VERSION = 2
+# Of several on-regions version 3 keeps each out of the off regions of the others.
+SEVERAL_REGIONS_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Recipe:
     grid: Grid
     containment: bool = True
     background: Method | None = None
-    exclusion: SkyMask | None = None
+    exclusion: Exclusion | None = None
     safe_masks: tuple[Method, ...] = ()
     offset_max: float = 2.5
     good_time: str = DEFAULT_RULE
@@ -96,10 +99,10 @@ class Recipe:
         """Return the JSON document whose digest is the key of the recipe."""
         return {
             "step": "reduce",
-            "version": STEP_VERSION,
+            "version": STEP_VERSION if len(self.grid.regions) < 2 else SEVERAL_REGIONS_VERSION,
             "energy": self.grid.energy.edges.tolist(),
             "energy_true": self.grid.energy_true.edges.tolist(),
-            "space": {"type": type(self.grid.space).__name__, **asdict(self.grid.space)},
+            "space": {"type": type(self.grid.space).__name__, **self.grid.space.document()},
             "containment": self.containment,
             "background": None if self.background is None else {self.background.name: _background(self.background)},
             "exclusion": None if self.exclusion is None else self.exclusion.digest,
@@ -114,7 +117,7 @@ class Recipe:
         return digest(self.document())
 
     @classmethod
-    def from_document(cls, document: Mapping[str, Any], exclusion: SkyMask | None = None) -> Recipe:
+    def from_document(cls, document: Mapping[str, Any], exclusion: Exclusion | None = None) -> Recipe:
         """Return the recipe of a document, which may have been through JSON.
 
         Parameters
@@ -179,7 +182,7 @@ def _space(document: Mapping[str, Any]) -> RegionSpace | SkySpace:
     if document["type"] == SkySpace.__name__:
         sizes = {name: tuple(size) for name, size in values.items() if isinstance(size, list | tuple)}
         return SkySpace(**values | sizes)
-    return RegionSpace(tuple(Circle(**region) for region in values["regions"]))
+    return RegionSpace(tuple(shape_from(region) for region in values["regions"]))
 
 
 def row_key(recipe_key: str, run_key: str, start: float, stop: float) -> str:

@@ -45,6 +45,17 @@ class Responses:
         """Effective area times containment, m2, shape (row, cell, energy_true)."""
         return self.effective_area * self.containment
 
+    def of(self, lit: BoolArray) -> Responses:
+        """Return the responses of some cells, shape (row, cell); that of the others is 0."""
+        if lit.all():
+            return self
+        return Responses(
+            self.effective_area * lit[:, :, None],
+            self.containment,
+            None if self.edisp is None else self.edisp * lit[:, :, None, None],
+            {role: where & lit[:, :, None] for role, where in self.unknown.items()},
+        )
+
 
 def origins(part: Part, rows: Rows, grid: Grid) -> IntArray | None:
     """Return the origin of the cells of each row, shape (row, 2); ``None`` where all rows have the same cells."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from xgamma.errors import DataError, did_you_mean
-from xgamma.grid import IMAGE, ORIGIN
+from xgamma.grid import IMAGE, ORIGIN, REGION_SHAPE
 from xgamma.outcome import Fate, Outcome, flag_attrs
 from xgamma.schema.tables import (
     NAMES,
@@ -101,7 +101,10 @@ def _coords(space: SpaceDims) -> dict[str, Variable]:
     of_space = {
         "region_lon": Variable(("region",), "deg", "f8", "Right ascension of the on-region", False),
         "region_lat": Variable(("region",), "deg", "f8", "Declination of the on-region", False, "region_lon"),
-        "region_radius": Variable(("region",), "deg", "f8", "Radius of the on-region", False, "region_lon"),
+        "region_radius": Variable(
+            ("region",), "deg", "f8", "Radius of the on-region, NaN of what is no circle", False, "region_lon"
+        ),
+        REGION_SHAPE: Variable(("region",), None, NAMES, "Shape of the on-region as DS9 writes it", False),
     }
     if space == WINDOWS:
         of_space = {

@@ -16,7 +16,7 @@ from xgamma.axes import BoolArray, FloatArray
 from xgamma.errors import ConfigError, did_you_mean
 from xgamma.geometry import FRAMES, Plane, from_tangent_plane, separation, to_frame
 from xgamma.grid import Circle, Grid
-from xgamma.masks import SkyMask
+from xgamma.masks import Exclusion
 from xgamma.outcome import Outcome
 from xgamma.reduce.background.protocol import KIND, Background, BackgroundInput, OffRegions
 from xgamma.registry import register
@@ -105,7 +105,7 @@ class Fixed(Background):
         self._lon, self._lat = (np.array([float(place[axis]) for place in at]) for axis in (0, 1))
         self._radius = np.array([one.radius for one in parameters.regions])
 
-    def validate(self, grid: Grid, exclusion: SkyMask | None) -> None:
+    def validate(self, grid: Grid, exclusion: Exclusion | None) -> None:
         """Raise ``ConfigError`` for a circle that overlaps with an on-region, another one or excluded sky."""
         super().validate(grid, exclusion)
         lon, lat = grid.space.positions()

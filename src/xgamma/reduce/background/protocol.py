@@ -13,9 +13,9 @@ import numpy as np
 from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.errors import ConfigError
 from xgamma.events import Events, Part, Rows, good_time
-from xgamma.geometry import in_boxes, northward_scale, tangent_plane
+from xgamma.geometry import in_boxes, northward_scale, separation, tangent_plane
 from xgamma.grid import Cells, Grid
-from xgamma.masks import SkyMask
+from xgamma.masks import ExcludedShapes, Exclusion, together
 from xgamma.outcome import Outcome
 from xgamma.registry import Method
 
@@ -48,7 +48,7 @@ class BackgroundInput:
     part: Part
     rows: Rows
     grid: Grid
-    exclusion: SkyMask | None
+    exclusion: Exclusion | None
     offset_max: float
     usable: BoolArray
 
@@ -56,6 +56,16 @@ class BackgroundInput:
     def pointing(self) -> tuple[FloatArray, FloatArray]:
         """The pointings, ICRS degrees, shape (row,)."""
         return self.part.column("ra_pnt", self.rows.obs), self.part.column("dec_pnt", self.rows.obs)
+
+    def usable_for(self, region: int) -> BoolArray:
+        """Return which rows have an on-region in their field of view, shape (row,)."""
+        lon, lat = self.grid.regions[region].center
+        return self.usable & (separation(lon, lat, *self.pointing) <= self.offset_max)
+
+    def exclusion_for(self, region: int) -> Exclusion | None:
+        """Return what no off region of an on-region may hold: the excluded sky, and the other on-regions."""
+        others = tuple(other for number, other in enumerate(self.grid.regions) if number != region)
+        return together([*filter(None, [self.exclusion]), *([ExcludedShapes(others)] if others else [])])
 
     @cached_property
     def good_time(self) -> list[FloatArray]:
@@ -136,7 +146,7 @@ class Background(Protocol):
     roles: ClassVar[tuple[str, ...]] = ()
     """The roles of the responses that the background is made of."""
 
-    def validate(self, grid: Grid, exclusion: SkyMask | None) -> None:
+    def validate(self, grid: Grid, exclusion: Exclusion | None) -> None:
         """Raise ``ConfigError`` where the background does not fit the target, before any data are read."""
         if not grid.is_region:
             raise ConfigError("datasets.background.method: off regions belong to on-regions, got a sky window.")

@@ -1,4 +1,4 @@
-"""Reflected off regions: circles on the ring around the pointing on which the on-region lies.
+"""Reflected off regions: the on-region turned about the pointing, on the ring on which it lies.
 
 Source: Berge, Funk & Hinton 2007 (A&A 466, 1219). The off regions are those of Gammapy to the pixel, because the
 pixelised angular size of the on-region sets the spacing and so their number. Only pixels that may be excluded are read.
@@ -7,8 +7,9 @@ pixelised angular size of the on-region sets the spacing and so their number. On
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -16,13 +17,16 @@ import numpy as np
 from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.events import Events
 from xgamma.geometry import Plane, from_tangent_plane, in_boxes, northward_scale, separation, tangent_plane, to_frame
-from xgamma.grid import Cells, Circle
-from xgamma.masks import SkyMask
+from xgamma.grid import Cells
+from xgamma.masks import Exclusion
 from xgamma.outcome import Outcome
 from xgamma.reduce.background.protocol import KIND, Background, BackgroundInput, OffRegions
 from xgamma.registry import register
+from xgamma.shapes import Circle, Shape, rotated
 
 TURN = 2 * np.pi
+# Of what is no circle, so many times its reach are looked at: on the plane of the pointing it is stretched.
+_MARGIN = 1.05
 
 
 @dataclass(frozen=True)
@@ -39,12 +43,14 @@ class ReflectedParameters:
 class RingRegions(NamedTuple):
     """The off regions of one run and region, on the plane tangent at the pointing, in pixels from it.
 
-    ``x`` and ``y`` have shape (off,), ``radius`` is common to all; ``lon``, ``lat`` (region's frame) and
-    ``sky_radius`` are the same circles in degrees on the sky.
+    ``x`` and ``y`` are centres, shape (off,), ``angles`` in rad by how far the on-region is turned; all of each lies
+    within ``radius``. ``lon``, ``lat`` (region's frame) and ``sky_radius`` are the same in degrees on the sky; the
+    latter is NaN of what is no circle.
     """
 
     x: FloatArray
     y: FloatArray
+    angles: FloatArray
     radius: float
     lon: FloatArray
     lat: FloatArray
@@ -52,8 +58,58 @@ class RingRegions(NamedTuple):
     outcome: Outcome
 
 
+@dataclass(frozen=True)
+class _OnPlane:
+    """An on-region on the plane tangent at a pointing (deg, in its frame), in pixels of ``binsz`` degrees from it."""
+
+    region: Shape
+    pointing: tuple[float, float]
+    binsz: float
+
+    @cached_property
+    def center(self) -> FloatArray:
+        """The centre, shape (2,)."""
+        at = tangent_plane(self.region.lon, self.region.lat, *self.pointing)
+        return np.array([at.x, at.y]) / self.binsz
+
+    @cached_property
+    def radius(self) -> float:
+        """The radius of a circle; of another shape one that it lies in."""
+        scale = northward_scale(self.region.lon, self.region.lat, *self.pointing)
+        margin = 1.0 if isinstance(self.region, Circle) else _MARGIN
+        return margin * float(self.region.reach / scale / self.binsz)
+
+    @cached_property
+    def npix(self) -> int:
+        """The width of the grid of pixels about the pointing."""
+        offset = float(separation(self.region.lon, self.region.lat, *self.pointing))
+        return int(np.rint((4 * offset + 0.3) / self.binsz))
+
+    def holds(self, x: FloatArray, y: FloatArray) -> BoolArray:
+        """Return which points lie inside."""
+        if isinstance(self.region, Circle):
+            center = self.center
+            return np.asarray((x - center[0]) ** 2 + (y - center[1]) ** 2 < self.radius**2)
+        return self.region.inside(*self.region.local(x * self.binsz, y * self.binsz, *self.pointing))
+
+    def is_blocked(self, excluded: FloatArray) -> Callable[[float], bool]:
+        """Return whether the region, turned by an angle, holds one of some pixels, shape (pixel, 2)."""
+        if isinstance(self.region, Circle):
+            return _within(_blocked_angles(self.center, self.radius, excluded))
+        distance, rho = float(np.hypot(*self.center)), np.hypot(excluded[:, 0], excluded[:, 1])
+        half = float(np.arcsin(self.radius / distance)) if self.radius < distance else np.pi
+        angle = np.arctan2(excluded[:, 1], excluded[:, 0]) - np.arctan2(self.center[1], self.center[0])
+
+        def holds_one(turn: float) -> bool:
+            near = np.abs((angle - turn + np.pi) % TURN - np.pi) <= half
+            phase = angle[near] + np.arctan2(self.center[1], self.center[0]) - turn
+            return bool(self.holds(rho[near] * np.cos(phase), rho[near] * np.sin(phase)).any())
+
+        return holds_one
+
+
 def reflected_regions(
-    pointing_lon: float, pointing_lat: float, region: Circle, mask: SkyMask | None, parameters: ReflectedParameters
+    pointing_lon: float, pointing_lat: float, region: Shape, mask: Exclusion | None, parameters: ReflectedParameters
 ) -> RingRegions:
     """Return the off regions of one run.
 
@@ -64,37 +120,31 @@ def reflected_regions(
     region
         The on-region.
     mask
-        The usable sky; beyond its pixels everything is usable.
+        The usable sky; where it says nothing everything is usable.
     parameters
         How the regions are placed.
     """
-    at = tangent_plane(region.lon, region.lat, pointing_lon, pointing_lat)
-    center = np.array([at.x, at.y]) / parameters.binsz
-    scale = northward_scale(region.lon, region.lat, pointing_lon, pointing_lat)
-    radius = float(region.radius / scale / parameters.binsz)
-    offset = float(separation(region.lon, region.lat, pointing_lon, pointing_lat))
-    npix = int(np.rint((4 * offset + 0.3) / parameters.binsz))
-    step = angular_size(center, radius, npix) + parameters.min_distance
+    on = _OnPlane(region, (pointing_lon, pointing_lat), parameters.binsz)
+    step = angular_size(on) + parameters.min_distance
     candidates = (step + parameters.min_distance_input, TURN - step - parameters.min_distance_input)
-    blocked = np.empty((0, 2))
+    excluded = np.empty((0, 2))
     if mask is not None and candidates[0] < candidates[1]:
-        pointing = pointing_lon, pointing_lat
-        excluded = _excluded(center, radius, npix, mask, pointing, region.frame, parameters.binsz)
-        blocked = _blocked_angles(center, radius, excluded)
-    angles = _free_angles(candidates, step, blocked, parameters)
+        excluded = _excluded(on, mask)
+    angles = _free_angles(candidates, step, on.is_blocked(excluded), parameters)
     outcome = Outcome.USED if len(angles) else Outcome.NO_OFF_REGION
     if len(angles) == 0 and candidates[0] < candidates[1]:
         outcome = Outcome.ON_REGION_EXCLUDED
-    return _ring_regions(center, radius, angles, (pointing_lon, pointing_lat), parameters.binsz, outcome)
+    return _ring_regions(on, angles, outcome)
 
 
-def _ring_regions(
-    center: FloatArray, radius: float, angles: FloatArray, pointing: tuple[float, float], binsz: float, outcome: Outcome
-) -> RingRegions:
-    cosine, sine = np.cos(angles), np.sin(angles)
-    x, y = center[0] * cosine - center[1] * sine, center[0] * sine + center[1] * cosine
-    lon, lat = from_tangent_plane(Plane(x * binsz, y * binsz), *pointing)
-    return RingRegions(x, y, radius, lon, lat, radius * binsz * northward_scale(lon, lat, *pointing), outcome)
+def _ring_regions(on: _OnPlane, angles: FloatArray, outcome: Outcome) -> RingRegions:
+    binsz, radius = on.binsz, on.radius
+    x, y = rotated(Plane(*on.center), angles)
+    lon, lat = from_tangent_plane(Plane(x * binsz, y * binsz), *on.pointing)
+    sky_radius = radius * binsz * northward_scale(lon, lat, *on.pointing)
+    if not isinstance(on.region, Circle):
+        sky_radius = np.full_like(sky_radius, np.nan)
+    return RingRegions(x, y, angles, radius, lon, lat, sky_radius, outcome)
 
 
 def _pixel_offsets(npix: int, low: float, high: float) -> FloatArray:
@@ -104,38 +154,28 @@ def _pixel_offsets(npix: int, low: float, high: float) -> FloatArray:
     return np.asarray(np.arange(first, last + 1) - middle, dtype=float)
 
 
-def angular_size(center: FloatArray, radius: float, npix: int) -> float:
-    """Return the angle in rad that the pixels of a circle span as seen from the pointing.
-
-    Parameters
-    ----------
-    center
-        Pixels from the pointing, shape (2,).
-    radius
-        In pixels.
-    npix
-        The width of the pixel grid about the pointing.
-    """
-    x = _pixel_offsets(npix, center[0] - radius, center[0] + radius)
-    y = _pixel_offsets(npix, center[1] - radius, center[1] + radius)
-    dx, dy = np.meshgrid(x, y)
-    inside = (dx - center[0]) ** 2 + (dy - center[1]) ** 2 < radius**2
+def angular_size(on: _OnPlane) -> float:
+    """Return the angle in rad that the pixels of an on-region span as seen from the pointing."""
+    (x0, y0), radius = on.center, on.radius
+    dx, dy = np.meshgrid(
+        _pixel_offsets(on.npix, x0 - radius, x0 + radius), _pixel_offsets(on.npix, y0 - radius, y0 + radius)
+    )
+    inside = on.holds(dx, dy)
     if not inside.any():
-        distance = float(np.hypot(*center))
+        distance = float(np.hypot(x0, y0))
         return TURN if radius >= distance else 2 * float(np.arcsin(radius / distance))
     angles = np.arctan2(-dx[inside], -dy[inside])
     size = float(np.ptp(angles))
     return float(np.ptp(np.where(angles >= 0, angles - TURN, angles))) if size > np.pi else size
 
 
-def _excluded(
-    center: FloatArray, radius: float, npix: int, mask: SkyMask, pointing: tuple[float, float], frame: str, binsz: float
-) -> FloatArray:
-    """Return the excluded pixel centres that a circle on the ring may hold, shape (pixel, 2).
+def _excluded(on: _OnPlane, mask: Exclusion) -> FloatArray:
+    """Return the excluded pixel centres that an off region may hold, shape (pixel, 2).
 
     Only pixels beside a cap of the mask are looked up; a pixel beside two of them stands there twice.
     """
-    distance = float(np.hypot(*center))
+    distance, radius, binsz, npix = float(np.hypot(*on.center)), on.radius, on.binsz, on.npix
+    frame, pointing = on.region.frame, on.pointing
     reach = (distance + radius) * binsz
     icrs = to_frame(*pointing, frame, "icrs")
     caps = mask.caps_near(float(icrs[0]), float(icrs[1]), float(np.rad2deg(np.arctan(np.deg2rad(reach)))))
@@ -178,15 +218,27 @@ def _blocked_angles(center: FloatArray, radius: float, excluded: FloatArray) -> 
     return np.stack([low[first], reach[np.append(np.flatnonzero(first)[1:] - 1, len(low) - 1)]], axis=1)
 
 
+def _within(intervals: FloatArray) -> Callable[[float], bool]:
+    """Return whether an angle lies in one of some merged intervals, shape (n, 2)."""
+    starts, stops = intervals[:, 0].tolist(), intervals[:, 1].tolist()
+
+    def is_within(angle: float) -> bool:
+        place = bisect_left(starts, angle) - 1
+        return bool(place >= 0 and angle < stops[place])
+
+    return is_within
+
+
 def _free_angles(
-    candidates: tuple[float, float], step: float, blocked: FloatArray, parameters: ReflectedParameters
+    candidates: tuple[float, float],
+    step: float,
+    is_blocked: Callable[[float], bool],
+    parameters: ReflectedParameters,
 ) -> FloatArray:
     """Walk around the ring: a free place is taken and left by ``step``, a blocked one by the increment."""
     phi, angles = candidates[0], list[float]()
-    starts, stops = blocked[:, 0].tolist(), blocked[:, 1].tolist()
     while phi < candidates[1] and len(angles) < parameters.max_region_number:
-        place = bisect_left(starts, phi) - 1
-        if place >= 0 and phi < stops[place]:
+        if is_blocked(phi):
             phi += parameters.angle_increment
         else:
             angles.append(phi)
@@ -195,10 +247,11 @@ def _free_angles(
 
 
 class OffBlock(NamedTuple):
-    """Off regions of a block of runs and one region, padded with NaN: ``x`` and ``y`` (row, off), ``radius`` (row,)."""
+    """``RingRegions`` of a block of runs and one region, padded with NaN: ``x``, ... (row, off), ``radius`` (row,)."""
 
     x: FloatArray
     y: FloatArray
+    angles: FloatArray
     radius: FloatArray
     lon: FloatArray
     lat: FloatArray
@@ -210,8 +263,8 @@ class OffBlock(NamedTuple):
 def off_block(
     pointing_lon: FloatArray,
     pointing_lat: FloatArray,
-    region: Circle,
-    mask: SkyMask | None,
+    region: Shape,
+    mask: Exclusion | None,
     parameters: ReflectedParameters,
     usable: BoolArray,
 ) -> OffBlock:
@@ -229,7 +282,8 @@ def off_block(
     lon, lat = to_frame(pointing_lon, pointing_lat, "icrs", region.frame)
     places, inverse = np.unique(np.stack([lon[usable], lat[usable]], axis=1), axis=0, return_inverse=True)
     found = [reflected_regions(float(x), float(y), region, mask, parameters) for x, y in places]
-    nothing = _ring_regions(np.zeros(2), 0.0, np.empty(0), (0.0, 0.0), parameters.binsz, Outcome.USED)
+    on_pointing = _OnPlane(Circle(0.0, 0.0, 0.0, region.frame), (0.0, 0.0), parameters.binsz)
+    nothing = _ring_regions(on_pointing, np.empty(0), Outcome.USED)
     rows = [nothing] * len(usable)
     for row, place in zip(np.flatnonzero(usable), inverse.ravel(), strict=True):
         rows[row] = found[place]
@@ -237,6 +291,7 @@ def off_block(
     return OffBlock(
         _padded([regions.x for regions in rows], width),
         _padded([regions.y for regions in rows], width),
+        _padded([regions.angles for regions in rows], width),
         np.array([regions.radius for regions in rows]),
         *_sky_padded(rows, width, region.frame),
         np.array([len(regions.x) for regions in rows]),
@@ -264,7 +319,7 @@ def off_events(
     row: IntArray,
     pointing_lon: FloatArray,
     pointing_lat: FloatArray,
-    region: Circle,
+    region: Shape,
     off: OffBlock,
     binsz: float,
 ) -> IntArray:
@@ -294,8 +349,14 @@ def off_events(
         on_ring = np.flatnonzero(np.abs(distance - ring[near_row]) < off.radius[near_row])
     rows = near_row[on_ring]
     with np.errstate(invalid="ignore"):
-        square = (x[on_ring, None] - off.x[rows]) ** 2 + (y[on_ring, None] - off.y[rows]) ** 2
-        inside = (square < off.radius[rows, None] ** 2).any(axis=1)
+        if isinstance(region, Circle):
+            square = (x[on_ring, None] - off.x[rows]) ** 2 + (y[on_ring, None] - off.y[rows]) ** 2
+            inside = (square < off.radius[rows, None] ** 2).any(axis=1)
+        else:
+            # What lies in a turned region lies in the region when it is turned back.
+            back = rotated(Plane(plane.x[on_ring, None], plane.y[on_ring, None]), -off.angles[rows])
+            there = (pointing[0][near_row[on_ring], None], pointing[1][near_row[on_ring], None])
+            inside = region.inside(*region.local(*back, *there)).any(axis=1)
     return np.asarray(near[on_ring[inside]], dtype=np.int64)
 
 
@@ -316,8 +377,8 @@ class Reflected(Background):
     def place(self, given: BackgroundInput) -> ReflectedRegions:
         """Return the off regions that fit on the ring of each run; each has the acceptance of the on-region."""
         blocks = tuple(
-            off_block(*given.pointing, region, given.exclusion, self.parameters, given.usable)
-            for region in given.grid.regions
+            off_block(*given.pointing, region, given.exclusion_for(number), self.parameters, given.usable_for(number))
+            for number, region in enumerate(given.grid.regions)
         )
         width = max(block.lon.shape[1] for block in blocks)
         lon, lat, radius = (
@@ -327,6 +388,8 @@ class Reflected(Background):
         outcome = np.full(len(given.rows), Outcome.USED, dtype=np.int64)
         for block in blocks:
             outcome = np.where(outcome == Outcome.USED, block.outcome, outcome)
+        # One on-region that has off regions is enough; the others are masked.
+        outcome[np.isfinite(lon).any(axis=(1, 2))] = Outcome.USED
         return ReflectedRegions(lon, lat, radius, np.where(np.isfinite(lon), 1.0, np.nan), outcome, blocks=blocks)
 
     def split(self, given: BackgroundInput, off: OffRegions, events: Events, on: Cells) -> tuple[Cells, Cells]:

@@ -1,0 +1,154 @@
+"""What a shape on the sky is: drawn on the plane tangent at its centre in its own frame, it holds positions.
+
+Angles turn the width of a shape counter-clockwise on an image with north up and east to the left: from west at 0 deg to
+north at 90 deg, as in the package `regions` and in DS9. The edges of a polygon are parts of great circles, which are
+straight on every tangent plane. Source of the projection: Calabretta & Greisen 2002 (TAN).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from xgamma.axes import BoolArray, FloatArray, IntArray
+from xgamma.errors import ConfigError
+from xgamma.geometry import (
+    Plane,
+    from_tangent_plane,
+    local_north,
+    separation,
+    tangent_plane,
+    to_frame,
+)
+
+# Within so many times its reach a shape is looked for: the plane stretches what is far from the centre.
+MARGIN = 1.01
+# Of what is no circle, in degrees from the centre: beyond it a tangent plane is no picture of the sky.
+LARGEST_REACH = 45.0
+
+
+class Shape:
+    """A shape: frozen, in degrees, with a centre (``lon``, ``lat``) in a ``frame``."""
+
+    lon: float
+    lat: float
+    frame: str
+    kind: ClassVar[str]
+
+    # --- what a shape tells of itself
+
+    @property
+    def reach(self) -> float:
+        """The distance from the centre to the farthest part of the shape, on its plane."""
+        raise NotImplementedError
+
+    @property
+    def area(self) -> float:
+        """The area on the plane in square degrees."""
+        raise NotImplementedError
+
+    def inside(self, x: FloatArray, y: FloatArray) -> BoolArray:
+        """Return which points lie inside, given in degrees from the centre to the west and to the north."""
+        raise NotImplementedError
+
+    @property
+    def ds9(self) -> str:
+        """The shape as DS9 writes it, without its frame."""
+        raise NotImplementedError
+
+    def edges(self) -> list[tuple[FloatArray, FloatArray]]:
+        """Return the corners of each edge in degrees from the centre to the west and to the north."""
+        raise NotImplementedError
+
+    def scaled(self, lon: float, lat: float, factor: float, angle: float) -> Self:
+        """Return the shape at another centre, its sizes times ``factor``, turned counter-clockwise by ``angle`` deg."""
+        raise NotImplementedError
+
+    # --- what follows from that
+
+    def __str__(self) -> str:
+        return f"{self.frame}; {self.ds9}"
+
+    @property
+    def solid_angle(self) -> float:
+        """The solid angle in sr, that of a cap of the same area on the plane."""
+        return float(4 * np.pi * np.sin(np.deg2rad(np.sqrt(self.area / np.pi) / 2)) ** 2)
+
+    @property
+    def center(self) -> tuple[float, float]:
+        """The ICRS centre."""
+        lon, lat = to_frame(self.lon, self.lat, self.frame, "icrs")
+        return float(lon), float(lat)
+
+    def document(self) -> dict[str, Any]:
+        """Return the shape as plain values, from which ``shape_from`` makes it again."""
+        return {"shape": self.kind, **asdict(self)}  # type: ignore[call-overload]
+
+    def local(
+        self, x: npt.ArrayLike, y: npt.ArrayLike, lon0: npt.ArrayLike, lat0: npt.ArrayLike
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return points of the plane tangent at (lon0, lat0) in degrees from the centre, as ``inside`` takes them.
+
+        The shape keeps its form on that plane, in the local northward scale; all arguments broadcast.
+        """
+        here = tangent_plane(self.lon, self.lat, lon0, lat0)
+        scale, tilt = local_north(self.lon, self.lat, lon0, lat0)
+        dx, dy, cosine, sine = np.subtract(x, here.x), np.subtract(y, here.y), np.cos(tilt), np.sin(tilt)
+        return scale * (dx * cosine + dy * sine), scale * (dy * cosine - dx * sine)
+
+    def holds(self, lon: FloatArray, lat: FloatArray) -> BoolArray:
+        """Return which ICRS positions lie inside, shape as given."""
+        found = np.zeros(np.shape(lon), dtype=bool)
+        found.ravel()[self.members(np.ravel(lon), np.ravel(lat))] = True
+        return found
+
+    def members(self, lon: FloatArray, lat: FloatArray) -> IntArray:
+        """Return the numbers of the ICRS positions, shape (n,), that lie inside."""
+        center_lon, center_lat = self.center
+        band = np.flatnonzero(np.abs(lat - center_lat) < MARGIN * self.reach)
+        near = band[separation(lon[band], lat[band], center_lon, center_lat) < MARGIN * self.reach]
+        plane = tangent_plane(*to_frame(lon[near], lat[near], "icrs", self.frame), self.lon, self.lat)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(near[self.inside(*self.local(*plane, self.lon, self.lat))], dtype=np.int64)
+
+    def turned(self, lon0: float, lat0: float, turn: float) -> Self:
+        """Return the shape turned counter-clockwise about a position of its frame, by ``turn`` rad on the plane there.
+
+        Its form on that plane is kept, so that its sizes on the sky follow the local scale.
+        """
+        here, (scale, tilt) = tangent_plane(self.lon, self.lat, lon0, lat0), local_north(self.lon, self.lat, lon0, lat0)
+        lon, lat = from_tangent_plane(rotated(here, turn), lon0, lat0)
+        there, tilt_there = local_north(lon, lat, lon0, lat0)
+        angle = float(np.rad2deg(tilt + turn - tilt_there))
+        return self.scaled(float(lon), float(lat), float(there / scale), angle)
+
+    def outlines(self) -> list[tuple[FloatArray, FloatArray]]:
+        """Return the corners of each edge, longitude and latitude in the frame."""
+        return [from_tangent_plane(Plane(x, y), self.lon, self.lat) for x, y in self.edges()]
+
+
+def rotated(plane: Plane, turn: npt.ArrayLike) -> Plane:
+    """Return points of a plane turned counter-clockwise about its origin by an angle in rad."""
+    cosine, sine = np.cos(turn), np.sin(turn)
+    return Plane(plane.x * cosine - plane.y * sine, plane.x * sine + plane.y * cosine)
+
+
+def validate_shape(shape: Shape, sizes: Mapping[str, float], angle: float = 0.0) -> None:
+    """Raise ``ConfigError`` for what is no shape."""
+    for name, size in sizes.items():
+        if not 0 < size < np.inf:
+            raise ConfigError(f"{shape.kind}: expected a {name.replace('_', ' ')} above 0 deg, got {size} deg.")
+    if not (np.isfinite(shape.lon) and abs(shape.lat) <= 90 and np.isfinite(angle)):
+        raise ConfigError(
+            f"{shape.kind}: expected a finite longitude and angle and a latitude of -90 to 90 deg, got "
+            f"{shape.lon}, {angle} and {shape.lat} deg."
+        )
+    if shape.reach > LARGEST_REACH:
+        raise ConfigError(
+            f"{shape.kind}: expected a shape within {LARGEST_REACH:g} deg of its centre, got {shape.reach:.4g} deg."
+        )
+    to_frame(shape.lon, shape.lat, shape.frame, "icrs")
