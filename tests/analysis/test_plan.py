@@ -251,3 +251,18 @@ def test_a_memory_limit_applies_to_the_steps_that_are_run(tiny_release, tmp_path
     config.general.memory_limit = "9 GB"
     config.models = None
     assert run(config, until="datasets").analysis.datasets is not None
+
+
+def test_a_linked_prior_is_refused_before_any_work(tiny_release, tmp_path):
+    index = (
+        "{name: index, value: 2, link: index@1, prior: {type: GaussianPrior, parameters: "
+        "[{name: mu, value: 2}, {name: sigma, value: 1}]}}"
+    )
+    components = ", ".join(
+        f"{{name: {name}, type: SkyModel, spectral: {{type: pl, parameters: [{index}]}}}}" for name in "ab"
+    )
+    config = config_of(tiny_release, tmp_path / "store", "flux_points: {source: a}")
+    config.models = None
+    config = config.update(f"models: {{components: [{components}]}}")
+    with pytest.raises(ConfigError, match=r"a.spectral.index = b.spectral.index is linked and has a prior"):
+        preview(config)

@@ -116,12 +116,34 @@ def test_models_that_gammapy_does_not_have_raise():
         scaled.to_gammapy()
 
 
-def test_dropped_priors_give_a_warning(caplog):
-    theirs = peer.SkyModel(peer.PowerLawSpectralModel(), name="x")
-    theirs.spectral_model.index.prior = peer.GaussianPrior(mu=2.0, sigma=0.1)
-    with caplog.at_level("WARNING", logger="xgamma"):
-        SkyModel.from_gammapy(theirs)
-    assert "those of x.spectral.index stay behind" in caplog.text
+PRIORS = {
+    "normal": lambda: m.GaussianPrior(mu=2.1, sigma=0.1),
+    "generalised": lambda: m.GeneralizedGaussianPrior(mu=2.1, sigma=0.1, eta=0.3),
+    "uniform": lambda: m.UniformPrior(min=1, max=5),
+    "log-uniform": lambda: m.LogUniformPrior(min=1, max=5),
+    "weighted": lambda: m.GaussianPrior(3, mu=2.1, sigma=0.1),
+}
+
+
+@pytest.mark.parametrize("name", PRIORS)
+def test_priors_are_the_same_density_in_gammapy_and_survive_the_round_trip(name):
+    ours = SkyModel(m.PowerLawSpectralModel(index=2.3), name="x")
+    ours.spectral_model.index.prior = PRIORS[name]()
+    theirs = ours.to_gammapy()
+    there = theirs.spectral_model.index
+    assert there.prior_stat_sum() == pytest.approx(ours.spectral_model.index.prior_stat_sum(), rel=1e-14)
+    np.testing.assert_array_equal(
+        [there.min, there.max], [ours.spectral_model.index.min, ours.spectral_model.index.max]
+    )
+    # As text, in which limits that are not there are equal.
+    assert str(SkyModel.from_gammapy(theirs).to_dict(True)) == str(ours.to_dict(True))
+
+
+def test_a_prior_that_gammapy_does_not_have_raises():
+    ours = SkyModel(m.PowerLawSpectralModel(), name="x")
+    ours.spectral_model.index.prior = m.LogNormalPrior(median=2.0, sigma=0.1)
+    with pytest.raises(ConfigError, match="Gammapy cannot make these models of their document"):
+        ours.to_gammapy()
 
 
 def test_another_type_than_a_model_raises():

@@ -57,7 +57,7 @@ def to_gammapy(values: ModelValues, parameters: Sequence[Mapping[str, Any]]) -> 
 
 
 def from_gammapy(models: Any) -> ModelValues:
-    """Return models of Gammapy as plain values; a prior of a parameter stays behind, with a warning.
+    """Return models of Gammapy as plain values; penalties of several parameters stay behind, with a warning.
 
     Raises
     ------
@@ -67,9 +67,6 @@ def from_gammapy(models: Any) -> ModelValues:
         When two have one name.
     """
     held = normalize_models(models)
-    priors = [name for name, one in zip(_names(held), held.parameters, strict=True) if one.prior is not None]
-    if priors:
-        log.warning("xgamma has no priors: those of %s stay behind, and a fit is free of them.", ", ".join(priors))
     if getattr(held, "_penalties", None):
         log.warning("xgamma has no penalties: those of these models stay behind, and a fit is free of them.")
     document = held.to_dict(full_output=True)

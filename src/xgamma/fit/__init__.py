@@ -5,6 +5,7 @@ from __future__ import annotations
 from xgamma.fit.fitter import Fit, Fittable
 from xgamma.fit.inputs import FitInput, mask_fit, validate_named
 from xgamma.fit.minimise import confidence, covariance, fit, stat_contour, stat_profile, warn_of
+from xgamma.fit.prior import validate_priors
 from xgamma.fit.problem import FitSettings, validate_fittable, validate_start
 from xgamma.fit.result import CovarianceResult, FitResult, OptimizeResult
 from xgamma.fit.statistic import Statistic
@@ -26,6 +27,7 @@ __all__ = [
     "stat_profile",
     "validate_fittable",
     "validate_named",
+    "validate_priors",
     "validate_start",
     "warn_of",
 ]

@@ -80,7 +80,11 @@ def _optimum(problem: Problem, search: Search, models: Models) -> OptimizeResult
     total = search.total
     success = bool(search.is_valid and math.isfinite(total))
     message = OPTIMIZED if success else f"Optimization failed.{search.reason}"
-    return OptimizeResult(problem.parameters, success, message, search.calls, total, models, method=search.method)
+    prior = problem.statistic.prior_stat(search.values * problem.scales) if problem.statistic.priors else None
+    return OptimizeResult(
+        problem.parameters, success, message, search.calls, total - (prior or 0.0), models,
+        method=search.method, prior_stat=prior,
+    )  # fmt: skip
 
 
 def _set_covariance(problem: Problem, end: Ending, models: Models) -> CovarianceResult:
@@ -145,7 +149,7 @@ def _minos(problem: Problem, search: Search, place: int, sigma: float) -> dict[s
     size, message = problem.scales[place], "Minos terminated successfully."
     try:
         search.minuit.minos(place, cl=_level(sigma))
-        found = search.minuit.merrors[place]
+        found = search.minuit.merrors[search.minuit.parameters[place]]
         at_limit = (found.at_lower_limit, found.at_upper_limit)
         down, up, is_valid = -found.lower, found.upper, found.is_valid
     except RuntimeError:
@@ -182,7 +186,8 @@ def stat_profile(
     others = [one for one in free_parameters(given, models) if one is not chosen] if reoptimize else []
     statistic = Statistic(given, models, [chosen, *others])
     stats = _fitted_again(statistic, positions) if others else [statistic([value]) for value in positions]
-    attrs = {"units": "", "long_name": "-2 ln(likelihood)"}
+    name = "-2 ln(likelihood), with priors" if statistic.priors else "-2 ln(likelihood)"
+    attrs = {"units": "", "long_name": name}
     return xr.DataArray(stats, dims=chosen.name, coords={chosen.name: positions}, name="stat_scan", attrs=attrs)
 
 

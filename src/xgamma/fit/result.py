@@ -11,7 +11,11 @@ from xgamma.models.parameters import Parameters
 
 @dataclass(frozen=True)
 class OptimizeResult:
-    """Where the minimiser ended."""
+    """Where the minimiser ended.
+
+    ``total_stat`` is that of the data; ``prior_stat`` is what the priors add to it, without the constants that do not
+    depend on the values, ``None`` without priors. The fit minimises the sum.
+    """
 
     parameters: Parameters
     success: bool
@@ -21,12 +25,14 @@ class OptimizeResult:
     models: Models | None = field(default=None, repr=False)
     backend: str = "minuit"
     method: str = "migrad"
+    prior_stat: float | None = None
 
     def __str__(self) -> str:
+        prior = "" if self.prior_stat is None else f"\tprior stat : {self.prior_stat:.2f}\n"
         return (
             f"OptimizeResult\n\n\tbackend    : {self.backend}\n\tmethod     : {self.method}\n"
             f"\tsuccess    : {self.success}\n\tmessage    : {self.message}\n"
-            f"\tnfev       : {self.nfev}\n\ttotal stat : {self.total_stat:.2f}\n\n"
+            f"\tnfev       : {self.nfev}\n\ttotal stat : {self.total_stat:.2f}\n{prior}\n"
         )
 
 
@@ -82,8 +88,13 @@ class FitResult:
 
     @property
     def total_stat(self) -> float:
-        """The statistic at the best fit."""
+        """The statistic of the data at the best fit."""
         return self.optimize_result.total_stat
+
+    @property
+    def prior_stat(self) -> float:
+        """What the priors add to it: -2 ln of their densities as shares of the largest; 0 without priors."""
+        return self.optimize_result.prior_stat or 0.0
 
     @property
     def backend(self) -> str:

@@ -218,6 +218,8 @@ def _distance(gradient: FloatArray, curvature: FloatArray, free: BoolArray) -> f
     matrix, size = _scaled(curvature, free)
     if not np.isfinite(matrix).all():
         return np.inf
+    if not free.any():
+        return 0.0
     values, vectors = np.linalg.eigh(matrix)
     if values[0] < SINGULAR:
         return np.inf

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from xgamma.axes import Axis, FloatArray, IntArray
 from xgamma.errors import ConfigError
 from xgamma.fit.inputs import FitInput, Inputs, normalize_inputs, with_errors
+from xgamma.fit.prior import prior_terms
 from xgamma.models.models import Models, SkyModel
 from xgamma.models.parameters import Parameter, Parameters
 from xgamma.predict import Folding, measured, selected_models
@@ -29,7 +30,7 @@ Numbered: TypeAlias = tuple[FitInput, int]
 
 
 class Term(Protocol):
-    """A summand of a statistic: bins of data here; a prior or the constraint of a nuisance parameter may be others."""
+    """A summand of a statistic: bins of data, priors, the constraint of a nuisance parameter."""
 
     @property
     def dataset(self) -> IntArray:
@@ -210,6 +211,8 @@ def _points_term(given: FitInput, number: int, models: Sequence[SkyModel], argum
 class Statistic:
     """-2 ln(likelihood) of models on Datasets, summed over all bins: a function of the values of some parameters.
 
+    The penalties of priors are added; ``prior_stat`` is their part.
+
     What it was made of is read once: later changes of the models do not reach it, and it changes no model.
 
     Parameters
@@ -226,6 +229,8 @@ class Statistic:
     ------
     LaterError
         For a model that a 1D dataset cannot hold yet.
+    ConfigError
+        For a prior of a linked parameter.
     DataError
         For a mask of another shape than its Dataset.
 
@@ -244,17 +249,23 @@ class Statistic:
         self.parameters = free_parameters(given, models) if arguments is None else Parameters(arguments)
         self.start: FloatArray = self.parameters.value
         self.terms: list[Term] = terms_of(given, self.models, self.parameters)
+        self.priors: Sequence[Term] = prior_terms(self.models, self.parameters)
 
     def __call__(self, values: npt.ArrayLike) -> float:
         """Return the total; ``values`` have the order and units of ``parameters``."""
         plain = self._normalize(values)
-        return float(sum(term.stat(plain).sum() for term in self.terms))
+        return float(sum(term.stat(plain).sum() for term in (*self.terms, *self.priors)))
+
+    def prior_stat(self, values: npt.ArrayLike) -> float:
+        """Return what the priors add to the total: their penalties, each 0 at its most probable value."""
+        plain = self._normalize(values)
+        return float(sum(term.stat(plain).sum() for term in self.priors))
 
     def derivatives(self, values: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Return the derivatives of the total, shape (value,), and Fisher's information: the second ones expected."""
         plain = self._normalize(values)
         gradient, information = np.zeros(len(plain)), np.zeros((len(plain), len(plain)))
-        for term in self.terms:
+        for term in (*self.terms, *self.priors):
             slopes, expected = term.derivatives(plain)
             gradient, information = gradient + slopes, information + expected
         return gradient, information
@@ -266,7 +277,7 @@ class Statistic:
         """
         plain, short = self._normalize(values), self._normalize(steps)
         size = len(plain)
-        return sum((term.hessian(plain, short) for term in self.terms), np.zeros((size, size)))
+        return sum((term.hessian(plain, short) for term in (*self.terms, *self.priors)), np.zeros((size, size)))
 
     def _normalize(self, values: npt.ArrayLike) -> Values:
         plain: list[float] = np.asarray(values, dtype=float).tolist()

@@ -8,7 +8,7 @@ from xgamma.models import Covariance, Parameter, Parameters
 
 __all__ = ["Covariance", "CovarianceResult", "Fit", "FitResult", "OptimizeResult", "Parameter", "Parameters"]
 
-_PRIOR = "a fit is free of priors; limit a parameter by its min and max"
+_PRIOR = "the numbers of a prior are Parameters: parameter.prior.mu.value"
 _SAMPLER = "posteriors are not sampled; see Fit.stat_profile and Fit.confidence"
 
 __getattr__ = later_names(

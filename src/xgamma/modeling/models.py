@@ -13,7 +13,6 @@ EBL_DATA_BUILTIN = {name: f"$GAMMAPY_DATA/ebl/{filename}" for name, filename in 
 
 __all__ = [*_models, "EBL_DATA_BUILTIN", "DatasetModels"]
 
-_PRIOR = "a fit is free of priors; limit a parameter by its min and max"
 _REGISTRY = "xgamma.registry.names('spectral model') lists the models, also 'spatial model' and 'temporal model'"
 _BASE = "SpectralModel, SpatialModel, TemporalModel and ModelComponent are the bases of models"
 _MAPS = "it belongs to sky maps, which come with a later version"
@@ -21,9 +20,6 @@ _MAPS = "it belongs to sky maps, which come with a later version"
 __getattr__ = later_names(
     __name__,
     {
-        **dict.fromkeys(
-            ("GaussianPrior", "GeneralizedGaussianPrior", "LogUniformPrior", "Prior", "UniformPrior"), _PRIOR
-        ),
         **dict.fromkeys(
             ("MODEL_REGISTRY", "SPATIAL_MODEL_REGISTRY", "SPECTRAL_MODEL_REGISTRY", "TEMPORAL_MODEL_REGISTRY"),
             _REGISTRY,

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from xgamma.models.models import FoVBackgroundModel, ModelComponent, Models, SkyModel, TemplateNPredModel
 from xgamma.models.parameters import Covariance, Parameter, Parameters
+from xgamma.models.priors import (
+    GaussianPrior,
+    GeneralizedGaussianPrior,
+    LogNormalPrior,
+    LogUniformPrior,
+    Prior,
+    UniformPrior,
+)
 from xgamma.models.spectral.crab import MeyerCrabSpectralModel, create_crab_spectral_model
 from xgamma.models.spectral.cutoffs import (
     ExpCutoffPowerLaw3FGLSpectralModel,
@@ -70,16 +78,20 @@ __all__ = [
     "ExpCutoffPowerLawSpectralModel",
     "ExpDecayTemporalModel",
     "FoVBackgroundModel",
+    "GaussianPrior",
     "GaussianSpatialModel",
     "GaussianSpectralModel",
     "GaussianTemporalModel",
+    "GeneralizedGaussianPrior",
     "GeneralizedGaussianSpatialModel",
     "GeneralizedGaussianTemporalModel",
     "LightCurveTemplateTemporalModel",
     "LinearTemporalModel",
+    "LogNormalPrior",
     "LogParabola2SpectralModel",
     "LogParabolaNormSpectralModel",
     "LogParabolaSpectralModel",
+    "LogUniformPrior",
     "MeyerCrabSpectralModel",
     "ModelComponent",
     "Models",
@@ -93,6 +105,7 @@ __all__ = [
     "PowerLawNormSpectralModel",
     "PowerLawSpectralModel",
     "PowerLawTemporalModel",
+    "Prior",
     "ScaleSpectralModel",
     "Shell2SpatialModel",
     "ShellSpatialModel",
@@ -111,5 +124,6 @@ __all__ = [
     "TemplateSpatialModel",
     "TemplateSpectralModel",
     "TemporalModel",
+    "UniformPrior",
     "create_crab_spectral_model",
 ]

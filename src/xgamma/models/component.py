@@ -17,9 +17,11 @@ from xgamma.registry import lookup, names, register
 
 log = logging.getLogger(__name__)
 
-_OWN_KEYS = frozenset({"name", "value", "unit", "error", "min", "max", "frozen", "interp", "scale_method", "is_norm"})
+_OWN_KEYS = frozenset(
+    {"name", "value", "unit", "error", "min", "max", "frozen", "interp", "scale_method", "is_norm", "prior"}
+)
 # Fields that other versions write and that have no effect on a result.
-_OTHER_KEYS = frozenset({"scale", "factor", "link", "scan_min", "scan_max", "scan_n_values", "scan_n_sigma", "prior",
+_OTHER_KEYS = frozenset({"scale", "factor", "link", "scan_min", "scan_max", "scan_n_values", "scan_n_sigma",
                          "scan_values", "scale_transform", "conf_min", "conf_max"})  # fmt: skip
 
 
@@ -278,14 +280,15 @@ def parameter_document(
     entry = {
         key: value
         for key, value in everything.items()
-        if full_output or key in ("name", "value") or _differs(value, reference[key])
+        if full_output or key in ("name", "value") or _differs(value, reference.get(key))
     }
     # A unit is written even if it is the default one, so that the document can be read without knowing the model.
     if everything["unit"] or (default is not None and reference["unit"]):
         entry = {"name": entry.pop("name"), "value": entry.pop("value"), "unit": everything["unit"]} | entry
+    prior = {"prior": entry.pop("prior")} if "prior" in entry else {}
     if id(parameter) in labels:
         entry["link"] = labels[id(parameter)]
-    return entry
+    return entry | prior
 
 
 def _differs(value: Any, default: Any) -> bool:
@@ -323,6 +326,15 @@ def update_parameter(parameter: Parameter, entry: Mapping[str, Any], owner: str)
             setattr(parameter, key, _flag(entry[key], f"{where}.{key}"))
     parameter.interp = entry.get("interp", parameter.interp)
     parameter.scale_method = entry.get("scale_method", parameter.scale_method)
+    if entry.get("prior") is not None:
+        parameter.prior = _read_prior(entry["prior"], f"{where}.prior")
+
+
+def _read_prior(document: Any, where: str) -> Any:
+    try:
+        return component_class("prior", document).from_document(document, {})
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
 
 
 def _flag(value: Any, where: str) -> bool:

@@ -6,13 +6,13 @@ import copy
 import logging
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from astropy import units as u
 
 from xgamma.axes import FloatArray
-from xgamma.errors import ConfigError
+from xgamma.errors import ConfigError, ConfigTypeError
 from xgamma.units import unit_string
 
 log = logging.getLogger(__name__)
@@ -52,6 +52,25 @@ def normalize_unit(unit: Any, name: str) -> u.UnitBase:
         raise ConfigError(f"{name}: {unit!r} is not a unit; write for example 'cm-2 s-1 TeV-1'.") from None
 
 
+class Density(Protocol):
+    """What a parameter asks of its prior; see ``xgamma.models.priors``."""
+
+    type: str
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """The limits that it sets."""
+
+    def in_unit(self, unit: u.UnitBase, name: str) -> Density:
+        """Return the prior with plain numbers in a unit."""
+
+    def document(self, full_output: bool, labels: Any) -> dict[str, Any]:
+        """Return its document."""
+
+    def __call__(self, value: float) -> float:
+        """Return -2 ln of the density."""
+
+
 class Parameter:
     """One number of a model.
 
@@ -75,6 +94,8 @@ class Parameter:
         Whether the model is proportional to it.
     link
         The label of what it is linked with in a document; parameters of one label are one.
+    prior
+        What is known of the value before the data, such as ``GaussianPrior(mu=2.1, sigma=0.1)``; ``None`` for nothing.
     scan_min, scan_max, scan_n_values, scan_n_sigma, scan_values
         Where a profile is evaluated: see ``scan_values``. Not part of a document.
 
@@ -91,6 +112,7 @@ class Parameter:
         "_factor",
         "_max",
         "_min",
+        "_prior",
         "_scan_values",
         "_unit",
         "_value",
@@ -121,6 +143,7 @@ class Parameter:
         scale_method: str | None = "scale10",
         is_norm: bool = False,
         link: str = "",
+        prior: Any = None,
         scan_min: float | None = None,
         scan_max: float | None = None,
         scan_n_values: int = 11,
@@ -131,6 +154,7 @@ class Parameter:
         self.type = ""
         self._canonical: tuple[u.UnitBase, ...] = ()
         self._factor = 1.0
+        self._prior: Density | None = None
         if isinstance(value, str | u.Quantity):
             self.quantity = value if unit in ("", None) else u.Quantity(value).to(unit)
         else:
@@ -138,7 +162,7 @@ class Parameter:
             self.value = value
         self.error, self.min, self.max = error, min, max
         self.frozen, self.interp, self.scale_method = frozen, interp, scale_method
-        self.is_norm, self.link = is_norm, link
+        self.is_norm, self.link, self.prior = is_norm, link, prior
         self.scan_min, self.scan_max = scan_min, scan_max
         self.scan_n_values, self.scan_n_sigma, self.scan_values = scan_n_values, scan_n_sigma, scan_values
 
@@ -206,6 +230,31 @@ class Parameter:
         self._max = NAN if limit is None else normalize_number(limit, self._unit, f"{self.name}.max")
 
     @property
+    def prior(self) -> Any:
+        """What is known of the value before the data, ``None`` for nothing; see ``xgamma.models.priors``.
+
+        One that is 0 outside of a range limits the parameter to it; narrower limits stay. Raises ``ConfigError``.
+        """
+        return self._prior
+
+    @prior.setter
+    def prior(self, prior: Any) -> None:
+        if prior is not None and getattr(prior, "type", None) != "prior":
+            raise ConfigTypeError(
+                f"{self.name}.prior: expected a prior such as GaussianPrior(mu=2.1, sigma=0.1), got {prior!r}."
+            )
+        new: Density | None = None if prior is None else prior.in_unit(self._unit, self.name)
+        none = (NAN, NAN)
+        before, after = (none if one is None else one.support for one in (self._prior, new))
+        own = [NAN if limit == old else limit for limit, old in zip((self._min, self._max), before, strict=True)]
+        self._min, self._max = float(np.fmax(own[0], after[0])), float(np.fmin(own[1], after[1]))
+        self._prior = new
+
+    def prior_stat_sum(self) -> float:
+        """Return -2 ln of the density of the prior at the value, 0 without one; the norm of the density included."""
+        return 0.0 if self._prior is None else self._prior(self._value)
+
+    @property
     def scan_values(self) -> FloatArray:
         """Where a profile is evaluated: the values set, or ``scan_n_values`` from ``scan_min`` to ``scan_max``.
 
@@ -269,15 +318,18 @@ class Parameter:
 
     def copy(self) -> Parameter:
         """Return an independent copy."""
-        return copy.copy(self)
+        new = copy.copy(self)
+        new._prior = copy.deepcopy(self._prior)
+        return new
 
     def to_dict(self) -> dict[str, Any]:
-        """Return every field, units as strings."""
+        """Return every field, units as strings; ``prior`` where there is one."""
+        prior = {} if self._prior is None else {"prior": self._prior.document(True, {})}
         return {
             "name": self.name, "value": self._value, "unit": unit_text(self._unit), "error": self._error,
             "min": self._min, "max": self._max, "frozen": self.frozen, "interp": self.interp,
             "scale_method": self.scale_method, "is_norm": self.is_norm,
-        }  # fmt: skip
+        } | prior  # fmt: skip
 
     def __repr__(self) -> str:
         unit = f" {unit_text(self._unit)}" if self._unit != u.dimensionless_unscaled else ""

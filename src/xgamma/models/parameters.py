@@ -119,6 +119,10 @@ class Parameters(Sequence[Parameter]):
         for parameter in self._parameters:
             parameter.check_limits()
 
+    def prior_stat_sum(self) -> float:
+        """Return the sum of -2 ln of the densities of the priors at the values, each parameter once."""
+        return float(sum(parameter.prior_stat_sum() for parameter in self.unique_parameters))
+
     @contextmanager
     def restore_status(self) -> Iterator[None]:
         """Put values, errors and frozen flags back at the end of a ``with`` block."""

@@ -166,6 +166,7 @@ FIT = Product(
             {
                 **head_attrs(FIT_SCHEMA, SCHEMA_VERSION),
                 "total_stat": Attribute("text", "The statistic at the optimum, the text of a float"),
+                "prior_stat": Attribute("text", "What priors add to it, the text of a float", required=False),
                 "nfev": Attribute("whole number", "How often the statistic was evaluated"),
                 "success": Attribute("true or false", "Whether the minimiser converged"),
                 "message": Attribute("text", "What the minimiser says"),

@@ -20,7 +20,17 @@ from xgamma.axes import Axis, BoolArray
 from xgamma.config.config import AnalysisConfig
 from xgamma.datasets import Datasets
 from xgamma.errors import ConfigError, OrderError
-from xgamma.fit import FitInput, FitResult, FitSettings, fit, mask_fit, validate_fittable, validate_start, warn_of
+from xgamma.fit import (
+    FitInput,
+    FitResult,
+    FitSettings,
+    fit,
+    mask_fit,
+    validate_fittable,
+    validate_priors,
+    validate_start,
+    warn_of,
+)
 from xgamma.fit.result import CovarianceResult, OptimizeResult
 from xgamma.models.models import Models
 from xgamma.models.parameters import Parameters
@@ -95,6 +105,8 @@ def _fit_dataset(result: FitResult, models: Models) -> xr.Dataset:
         "covariance_success": covariance.success,
         "covariance_message": covariance.message,
     }
+    if optimum.prior_stat is not None:
+        attrs["prior_stat"] = repr(float(optimum.prior_stat))
     return xr.Dataset(variables, {"parameter": (("parameter",), np.array(models.parameters_unique_names))}, attrs)
 
 
@@ -106,9 +118,10 @@ def _restored(stored: xr.Dataset, models: Models, method: str) -> FitResult:
         parameter.error = error
     attrs = stored.attrs
     copies = Parameters([parameter.copy() for parameter in models.parameters])
-    total = float(attrs["total_stat"])
+    total, prior = float(attrs["total_stat"]), float(attrs["prior_stat"]) if "prior_stat" in attrs else None
+    optimum = (copies, attrs["success"], attrs["message"], attrs["nfev"], total, models)
     result = FitResult(
-        OptimizeResult(copies, attrs["success"], attrs["message"], attrs["nfev"], total, models, method=method),
+        OptimizeResult(*optimum, method=method, prior_stat=prior),
         CovarianceResult(stored["free_covariance"].values, attrs["covariance_success"], attrs["covariance_message"]),
     )
     warn_of(result)
@@ -171,6 +184,7 @@ class FitStep(Step[FitWanted]):
         """Raise ``ConfigError`` or ``FitError`` where the range or the models do not allow a fit."""
         validate_fittable(len(models.parameters.free_parameters), 1)
         validate_start(models.parameters)
+        validate_priors(models)
         for axis in axes[:1] if len(axes) == 1 else []:
             _validate_fit_range(axis, *wanted.fit_range)
         return []
@@ -236,7 +250,9 @@ class FitStep(Step[FitWanted]):
             for model in results.datasets.models
             for parameter in model.parameters
         ]
-        return [Table(f"Fit: {state}, statistic {results.fit.data.total_stat:.2f}", rows, {"error": 2})]
+        stat = results.fit.data.optimize_result
+        priors = "" if stat.prior_stat is None else f", priors {stat.prior_stat:.2f}"
+        return [Table(f"Fit: {state}, statistic {stat.total_stat:.2f}{priors}", rows, {"error": 2})]
 
     def document(self, results: Results) -> dict[str, Any]:
         """Return whether the fit converged, its statistic, and the parameters by model and name."""
@@ -250,7 +266,8 @@ class FitStep(Step[FitWanted]):
             for model in results.datasets.models
         }
         result = results.fit.data
-        return {"converged": result.success, "total_stat": result.total_stat, "models": models}
+        prior = {} if result.optimize_result.prior_stat is None else {"prior_stat": result.prior_stat}
+        return {"converged": result.success, "total_stat": result.total_stat, **prior, "models": models}
 
 
 def _validate_fit_range(axis: Axis, minimum: float | None, maximum: float | None) -> None:
