@@ -286,7 +286,7 @@ def test_ls_lists_products(xgamma, finished):
 def test_an_unknown_kind_is_refused(xgamma, finished):
     done = xgamma("ls", finished, "--kind", "stacks")
     assert done.code == 2
-    assert "'stacks' is not one of 'dl3', 'rows', 'stack', 'fit', 'flux-points'." in done.err
+    assert "'stacks' is not one of 'dl3', 'rows', 'stack', 'fit', 'flux-points', 'light-curve'." in done.err
 
 
 def named(xgamma, store, kind):
