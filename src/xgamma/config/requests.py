@@ -73,11 +73,17 @@ def release_of(config: AnalysisConfig) -> FitsRelease | StoredRelease:
 
 
 def needed_roles(config: AnalysisConfig) -> tuple[str, ...]:
-    """Return the roles of the responses without which a run cannot be reduced."""
-    needed = [
-        roles_needed(entry.containment_correction, entry.background.settings()) for entry in config.entries.values()
-    ]
-    return tuple(dict.fromkeys(role for roles in needed for role in roles))
+    """Return the roles of the responses without which a run cannot be reduced; raises ``LaterError`` for maps."""
+    needed: list[str] = []
+    for where, entry in config.entries.items():
+        _validate_type(where, entry)
+        needed += roles_needed(entry.containment_correction, entry.background.settings())
+    return tuple(dict.fromkeys(needed))
+
+
+def _validate_type(where: str, datasets: DatasetsConfig) -> None:
+    if datasets.type == "3d":
+        raise LaterError(f"{where}.type: 3d is not computed by this version of xgamma; write 1d.")
 
 
 def names_of(config: AnalysisConfig) -> list[str]:
@@ -116,8 +122,7 @@ def _recipe_at(where: str, datasets: DatasetsConfig) -> Recipe:
 
 
 def _recipe(where: str, datasets: DatasetsConfig) -> Recipe:
-    if datasets.type == "3d":
-        raise LaterError(f"{where}.type: 3d is not computed by this version of xgamma; write 1d.")
+    _validate_type(where, datasets)
     if datasets.safe_mask.parameters.get("position") is not None:
         raise LaterError(
             f"{where}.safe_mask.parameters.position: responses at another position come with a later version; "
