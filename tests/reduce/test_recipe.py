@@ -63,16 +63,24 @@ KEYS = {
         ),
         "0ad7c4b62dfed71740963e8d5b2052f7",
     ),
-    "two regions": (
-        Recipe(Grid(ENERGY, ENERGY_TRUE, RegionSpace((CRAB, QUASAR))), background=method("background", "reflected")),
-        "7916ecdc280ce6423c010f3b7c334a62",
+    "a region in the galactic frame": (
+        Recipe(Grid(ENERGY, ENERGY_TRUE, RegionSpace((QUASAR,))), background=method("background", "reflected")),
+        "c07c74240c681c0a048b9685f34a8035",
     ),
 }
+# Of several regions under version 2, which did not keep each out of the off regions of the others.
+BEFORE_THE_OTHERS_WERE_LEFT_OUT = "7916ecdc280ce6423c010f3b7c334a62"
 
 
 @pytest.mark.parametrize(("request_", "key"), KEYS.values(), ids=KEYS)
 def test_keys_are_those_of_stores_written_before(request_, key):
     assert request_.key == key
+
+
+def test_several_regions_have_another_key_than_when_they_were_not_left_out_of_each_other():
+    both = Recipe(Grid(ENERGY, ENERGY_TRUE, RegionSpace((CRAB, QUASAR))), background=method("background", "reflected"))
+    assert both.key == "f92e79a4720dc5f4659659b644adb7b6"
+    assert digest({**both.document(), "version": 2}) == BEFORE_THE_OTHERS_WERE_LEFT_OUT
 
 
 def test_the_key_of_a_row_is_that_of_stores_written_before():
