@@ -8,6 +8,8 @@ import xarray as xr
 from xgamma import schema
 from xgamma.axes import Axis
 from xgamma.outcome import Fate, Outcome
+from xgamma.schema.dl5 import LIGHT_CURVE_SCHEMA, SCHEMA_VERSION
+from xgamma.schema.tables import head
 
 LIVETIME = 1600.0
 
@@ -161,3 +163,49 @@ def flux_points_product(n_energy: int = 5, n_dataset: int = 1, index: float = 2.
     return xr.Dataset(
         variables, coords=coords, attrs={"n_sigma": 1.0, "n_sigma_ul": 2.0, "UL_CONF": 0.9544997, "source": "crab"}
     )
+
+
+def light_curve_product(n_time: int = 4, n_energy: int = 2) -> xr.Dataset:
+    """Return a DL5 light curve: half an hour each night, limits in the last bin of energy."""
+    points = flux_points_product(n_energy)
+    begin = 86400.0 * np.arange(n_time) + 1000.0
+    bounds = np.stack([begin, begin + 1800.0], axis=1)
+    factor = 1.0 + 0.5 * np.sin(np.arange(n_time))
+    error = points["norm_err"].values * np.sqrt(factor)[:, None]
+    norm = points["norm"].values * factor[:, None]
+    ts = (norm / error) ** 2
+    stat = np.add.outer(np.arange(n_time), np.linspace(1.0, 2.0, n_energy))
+    counts = np.add.outer(np.arange(n_time), np.linspace(60, 3, n_energy).round())
+    plain = {
+        **{"norm": norm, "norm_err": error, "norm_errn": 0.95 * error, "norm_errp": 1.05 * error},
+        **{"norm_ul": norm + 2.1 * error, "ts": ts, "sqrt_ts": np.sqrt(ts), "stat": stat, "stat_null": stat + ts},
+        **{"success": np.ones(norm.shape, bool), "is_ul": np.sqrt(ts) < 2},
+        **{"is_extrapolated": np.zeros(norm.shape, bool), "counts": counts, "npred": 0.99 * counts},
+        **{"npred_excess": 0.9 * counts, "counts_left_out": 0.0 * counts},
+    }
+    bins = ("time", "energy")
+    variables = {name: (bins, values, {"units": ""}) for name, values in plain.items()}
+    scan = stat[..., None] + ((points["norm_scan"].values - norm[..., None]) / error[..., None]) ** 2
+    variables["stat_scan"] = ((*bins, "norm_scan"), scan, {"units": ""})
+    edges = points["energy_bounds"].values
+    for name, column in (("e_min_fit", 0), ("e_max_fit", 1)):
+        variables[name] = (bins, np.tile(edges[:, column], (n_time, 1)), {"units": "TeV"})
+    variables |= {name: points[name].variable for name in points if str(name).startswith("ref_")}
+    for name, share in (("ontime", 1.0), ("livetime", 0.9)):
+        variables[name] = ("time", share * (bounds[:, 1] - bounds[:, 0]), {"units": "s"})
+    variables["time_exposed"] = (("time", "bound"), bounds + np.array([10.0, -10.0]), {"units": "s"})
+    variables["bin_of_dataset"] = ("dataset", np.arange(n_time), {"units": ""})
+    words = {"units": "", "flag_values": [0, 1, 2], "flag_meanings": "inside partly outside"}
+    variables["placement"] = ("dataset", np.zeros(n_time, "i1"), words)
+    for name in ("counts", "npred", "npred_excess"):
+        variables[f"dataset_{name}"] = (("dataset", "energy"), plain[name].copy(), {"units": ""})
+    coords = {
+        "time": ("time", bounds.mean(axis=1), {"units": "s", "bounds": "time_bounds"}),
+        "time_bounds": (("time", "bound"), bounds, {"units": "s"}),
+        **{name: points[name].variable for name in ("energy", "energy_bounds", "norm_scan")},
+        "dataset": [f"run-{k}" for k in range(n_time)],
+    }
+    attrs = {name: points.attrs[name] for name in ("n_sigma", "n_sigma_ul", "UL_CONF", "source")}
+    attrs |= {"telescope": "", "binning_report": [], "mjdref": 53000.25, "time_scale": "tt", "binning": "observation"}
+    attrs |= {"stack_in_bin": False, "time_report": []}
+    return xr.Dataset(variables, coords, head(LIGHT_CURVE_SCHEMA, SCHEMA_VERSION) | attrs)

@@ -13,32 +13,15 @@ from astropy.table import Table
 from matplotlib.axes import Axes
 
 from xgamma import bridges
-from xgamma.axes import FloatArray
 from xgamma.datasets import sed_table, text
-from xgamma.datasets.sed_table import ERRORS
-from xgamma.errors import ConfigError, DataError, UnknownNameError, did_you_mean
+from xgamma.datasets.norms import Norms, drawn, plot_unit
+from xgamma.errors import DataError, UnknownNameError
 from xgamma.formats.sed.files import read_flux_points, write_flux_points
-from xgamma.formats.sed.points import QUANTITIES as SED_TYPES
-from xgamma.formats.sed.table import flux_points_table, scanned_norms
+from xgamma.formats.sed.table import flux_points_table
 from xgamma.plot import sed as plot_sed
 
-PLOT_UNITS = {
-    "dnde": "cm-2 s-1 TeV-1",
-    "e2dnde": "erg cm-2 s-1",
-    "flux": "cm-2 s-1",
-    "eflux": "erg cm-2 s-1",
-    "norm": "",
-}
-NUMBERS = ("ts", "sqrt_ts", "stat", "stat_null", "stat_scan", "npred", "npred_excess", "counts", "counts_left_out")
-FLAGS = ("success", "is_ul")
-QUANTITIES = (
-    *(f"{sed_type}{error}" for sed_type in (*SED_TYPES, "norm") for error in ("", *ERRORS)),
-    *(f"ref_{sed_type}" for sed_type in SED_TYPES),
-    *("e_min_fit", "e_max_fit"),
-)
 
-
-class FluxPoints:
+class FluxPoints(Norms):
     """Flux points relative to a reference spectrum.
 
     Attributes are read from the Dataset: ``dnde``, ``flux``, ``eflux``, ``e2dnde``, ``norm``, each with ``_err``,
@@ -57,61 +40,9 @@ class FluxPoints:
     """
 
     def __init__(self, data: xr.Dataset) -> None:
-        sed_table.validate_flux_points(data)
-        self.data = data
-
-    def __getattr__(self, name: str) -> Any:
-        if name in QUANTITIES and self.has(name):
-            return sed_table.quantity(self.data, name)
-        if name in (*NUMBERS, *FLAGS) and name in self.data:
-            return self.data[name].values
-        raise AttributeError(f"FluxPoints has no {name!r} here.{did_you_mean(name, self.available_quantities)}")
-
-    def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *self.available_quantities]
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-
-    def has(self, name: str) -> bool:
-        """Whether a quantity such as ``dnde_ul`` can be given."""
-        return sed_table.has_quantity(self.data, name)
-
-    @property
-    def available_quantities(self) -> list[str]:
-        """The names of the attributes that this product has."""
-        return [name for name in (*QUANTITIES, *NUMBERS, *FLAGS) if self.has(name)]
-
-    @property
-    def energy_ref(self) -> u.Quantity:
-        """Reference energies, the geometric means of the edges."""
-        return u.Quantity(self.data["energy"].values, "TeV")
-
-    @property
-    def energy_min(self) -> u.Quantity:
-        """Lower edges."""
-        return u.Quantity(self._edges()[:, 0], "TeV")
-
-    @property
-    def energy_max(self) -> u.Quantity:
-        """Upper edges."""
-        return u.Quantity(self._edges()[:, 1], "TeV")
-
-    @property
-    def norm_scan(self) -> FloatArray:
-        """The norms of the profile of each point, shape (energy, norm_scan)."""
-        return scanned_norms(self.data)
-
-    @property
-    def has_stat_profiles(self) -> bool:
-        """Whether there is a likelihood profile for each point."""
-        return "stat_scan" in self.data
-
-    def _edges(self) -> FloatArray:
-        return np.asarray(self.data["energy_bounds"].values)
+        if "time" in data.dims:
+            raise DataError("Flux points are a spectrum of one time, and these have the dim 'time': use LightCurve.")
+        super().__init__(data)
 
     # --- tables
 
@@ -169,13 +100,8 @@ class FluxPoints:
         """Draw the points, upper limits as arrows; times (E / TeV)^``energy_power`` if that is not 0."""
         label, unit = _label(sed_type, energy_power)
         weight = self.energy_ref.value**energy_power
-        value = sed_table.quantity(self.data, sed_type)
-        limit = sed_table.quantity(self.data, f"{sed_type}_ul") if self.has("norm_ul") else np.nan * value
-        drawn = [
-            part.to_value(PLOT_UNITS[sed_type]) * weight
-            for part in (value, limit, *sed_table.errors(self.data, sed_type))
-        ]
-        points = (self._edges(), self.energy_ref.value, drawn[0], np.stack(drawn[2:]), drawn[1], self.is_ul)
+        value, errors, limit = (part * weight for part in drawn(self.data, sed_type))
+        points = (self._edges(), self.energy_ref.value, value, errors, limit, self.is_ul)
         return plot_sed.plot_flux_points(*points, label, unit, ax, **style)
 
     def plot_ts_profiles(
@@ -273,9 +199,7 @@ class FluxPoints:
 
 
 def _label(sed_type: str, energy_power: float) -> tuple[str, str]:
-    if sed_type not in PLOT_UNITS:
-        raise ConfigError(f"sed_type: there is no {sed_type!r} to draw.{did_you_mean(sed_type, PLOT_UNITS)}")
-    unit = PLOT_UNITS[sed_type]
+    unit = plot_unit(sed_type)
     if not energy_power:
         return sed_type, unit
     return f"E{energy_power:g} {sed_type}", (u.Unit(unit) * u.TeV**energy_power).to_string("fits")

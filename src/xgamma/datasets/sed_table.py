@@ -1,4 +1,4 @@
-"""The numbers of flux points as quantities and tables: pure functions of a DL5 Dataset.
+"""The numbers of flux points and light curves as quantities and tables: pure functions of a DL5 Dataset.
 
 Every flux is ``norm`` times the reference flux of its kind, and so are errors and limits.
 """
@@ -32,7 +32,7 @@ def validate_flux_points(ds: xr.Dataset) -> None:
 
 
 def quantity(ds: xr.Dataset, name: str) -> u.Quantity:
-    """Return one quantity of all points, shape (energy,): a variable, or norm x reference.
+    """Return one quantity of all points, in the dims of its norm: a variable, or norm x reference.
 
     Raises ``DataError`` when the product does not have it.
     """
@@ -62,7 +62,7 @@ def reference(ds: xr.Dataset, sed_type: str) -> u.Quantity:
 
 
 def errors(ds: xr.Dataset, sed_type: str) -> tuple[u.Quantity, u.Quantity]:
-    """Return the errors downwards and upwards, shape (energy,) each: asymmetric ones where there are, NaN if none."""
+    """Return the errors downwards and upwards, in the dims of the norm: asymmetric where there are, NaN if none."""
     both = symmetric_error(ds, sed_type)
     held = [quantity(ds, f"{sed_type}{side}") if f"norm{side}" in ds else both for side in ("_errn", "_errp")]
     down, up = (u.Quantity(np.where(np.isnan(one.value), both.to_value(one.unit), one.value), one.unit) for one in held)
@@ -70,12 +70,12 @@ def errors(ds: xr.Dataset, sed_type: str) -> tuple[u.Quantity, u.Quantity]:
 
 
 def symmetric_error(ds: xr.Dataset, sed_type: str) -> u.Quantity:
-    """Return the Gaussian error, shape (energy,), or else the mean of the asymmetric ones; NaN if there are none."""
+    """Return the Gaussian error in the dims of the norm, or else the mean of the asymmetric ones; NaN if none."""
     if "norm_err" in ds:
         return quantity(ds, f"{sed_type}_err")
     if "norm_errn" in ds and "norm_errp" in ds:
         return u.Quantity(0.5 * (quantity(ds, f"{sed_type}_errn") + quantity(ds, f"{sed_type}_errp")))
-    return u.Quantity(np.nan * reference(ds, sed_type))
+    return u.Quantity(np.nan * quantity(ds, sed_type))
 
 
 def with_formats(points: Table) -> Table:

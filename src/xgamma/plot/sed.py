@@ -56,9 +56,9 @@ def plot_flux_points(
     ax = normalize_axes(ax)
     is_limit = is_limit & np.isfinite(limits)
     height = np.where(is_limit, limits, values)
-    below, above = _bars(np.where(is_limit, [UPPER_LIMIT_LENGTH * limits, np.zeros_like(limits)], errors))
+    below, above = bars(np.where(is_limit, [UPPER_LIMIT_LENGTH * limits, np.zeros_like(limits)], errors))
     shown = np.isfinite(height)
-    reach = _bars(np.stack([center - edges[:, 0], edges[:, 1] - center]))
+    reach = bars(np.stack([center - edges[:, 0], edges[:, 1] - center]))
     ax.errorbar(
         center[shown],
         height[shown],
@@ -83,7 +83,7 @@ def _label_flux(ax: Axes, quantity: str, unit: str, is_log: bool) -> None:
     ax.set_ylabel(axis_label(quantity, unit))
 
 
-def _bars(lengths: FloatArray) -> FloatArray:
+def bars(lengths: FloatArray) -> FloatArray:
     """Return lengths that can be drawn: an error that is not known, infinite or below 0 has no bar."""
     return np.where(np.isfinite(lengths) & (lengths > 0), lengths, 0.0)
 

@@ -41,6 +41,8 @@ def flux_points_table(ds: xr.Dataset, sed_type: str) -> Table:
 def flux_points_columns(ds: xr.Dataset, sed_type: str) -> Columns:
     """Return the columns of the SED table of flux points (DL5), each an array of (energy, ...) and its unit.
 
+    Those of a light curve have the shape (time, energy, ...): a row holds the spectrum of a time.
+
     Energies, then references and norms (``likelihood``) or one kind of flux, then statistics; behind them what the
     format does not know: the edges of the bins that were fitted and other variables with the dim ``energy``.
 
@@ -52,11 +54,9 @@ def flux_points_columns(ds: xr.Dataset, sed_type: str) -> Columns:
         When the points have no reference of that kind.
     """
     validate_sed_type(sed_type)
-    columns: Columns = {
-        "e_ref": (ds["energy"].values, "TeV"),
-        "e_min": (ds["energy_bounds"].values[:, 0], "TeV"),
-        "e_max": (ds["energy_bounds"].values[:, 1], "TeV"),
-    }
+    edges = ds["energy_bounds"]
+    energies = {"e_ref": ds["energy"], "e_min": edges.isel(bound=0), "e_max": edges.isel(bound=1)}
+    columns: Columns = {name: (_rows(ds, values), "TeV") for name, values in energies.items()}
     if sed_type == LIKELIHOOD:
         columns |= {name: _column(ds, name) for name in _REFERENCES if name in ds}
         columns |= {f"norm{part}": _column(ds, f"norm{part}") for part in _NORMS if f"norm{part}" in ds}
@@ -74,16 +74,29 @@ def _others(ds: xr.Dataset, sed_type: str) -> list[str]:
         known.remove("norm_scan")
     references = ["ref_e2dnde"] if sed_type == LIKELIHOOD and "ref_e2dnde" in ds else []
     others = [str(name) for name in ds.data_vars if not str(name).startswith(("norm", "ref_")) and name not in known]
-    return [*known, *references, *(name for name in others if "energy" in ds[name].dims)]
+    return [*known, *references, *(name for name in others if set(row_dims(ds)) <= set(ds[name].dims))]
+
+
+def row_dims(ds: xr.Dataset) -> tuple[str, ...]:
+    """Return the dims of a norm: (energy,) of flux points, (time, energy) of a light curve."""
+    return ("time", "energy") if "time" in ds.dims else ("energy",)
+
+
+def _rows(ds: xr.Dataset, values: xr.DataArray) -> npt.NDArray[Any]:
+    """Return values of energies, or of all points, with the dims of a norm first."""
+    shape = tuple(ds.sizes[dim] for dim in row_dims(ds))
+    held = [dim for dim in row_dims(ds) if dim in values.dims]
+    array = values.transpose(*held, ...).values
+    return np.broadcast_to(array, (*shape, *array.shape[len(held) :]))
 
 
 def _column(ds: xr.Dataset, name: str) -> tuple[npt.NDArray[Any], str]:
-    values = scanned_norms(ds) if name == "norm_scan" else ds[name].transpose("energy", ...).values
+    values = scanned_norms(ds) if name == "norm_scan" else _rows(ds, ds[name])
     return values, str(ds[name].attrs.get("units", ""))
 
 
 def scanned_norms(ds: xr.Dataset) -> FloatArray:
-    """Return the norms of the profile of each point, shape (energy, norm_scan), also where all have the same."""
+    """Return the norms of the profile of each point in the dims of ``stat_scan``, also where all have the same."""
     return np.broadcast_to(ds["norm_scan"].values, ds["stat_scan"].shape).copy()
 
 

@@ -1,0 +1,260 @@
+"""``LightCurve``: the view of a DL5 Dataset of a light curve."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from astropy.table import Table
+from astropy.time import Time
+from matplotlib.axes import Axes
+
+from xgamma.datasets import sed_table, text
+from xgamma.datasets.norms import FLAGS, NUMBERS, QUANTITIES, Norms, drawn, plot_unit
+from xgamma.errors import ConfigError, DataError, UnknownNameError, did_you_mean
+from xgamma.formats.light_curve.table import light_curve_table, mjd_of
+from xgamma.plot import light_curve as plot_lc
+from xgamma.plot import sed as plot_sed
+from xgamma.plot.labels import normalize_axes, show_legend
+from xgamma.times import time_from_seconds
+from xgamma.units import number_text
+
+AXES = ("time", "energy")
+SPECTRA_MAX = 12
+"""How many spectra one picture can tell apart."""
+ERRORS = ("", *sed_table.ERRORS)
+
+
+class LightCurve(Norms):
+    """The flux of one source in bins of time and energy, relative to a reference spectrum.
+
+    Attributes are read from the Dataset: ``flux``, ``dnde``, ``eflux``, ``e2dnde``, ``norm``, each with ``_err``,
+    ``_errn``, ``_errp``, ``_ul``, as ``Quantity`` of shape (time, energy); ``ref_flux`` etc. of shape (energy,);
+    ``ontime`` and ``livetime`` of shape (time,); ``ts``, ``sqrt_ts``, ``stat``, ``stat_null``, ``counts``, ``npred``,
+    ``npred_excess``, ``stat_scan``, ``success``, ``is_ul``, ``is_extrapolated`` as arrays. All times are TT.
+
+    Parameters
+    ----------
+    data
+        A DL5 Dataset: norms, errors, limits and statistics with the dims ``time`` and ``energy``, reference fluxes.
+
+    Examples
+    --------
+    >>> light_curve.to_table("flux", formatted=True)  # doctest: +SKIP
+    >>> light_curve.to_xarray("flux")["flux"].sel(energy=2.0, method="nearest").plot()  # doctest: +SKIP
+    """
+
+    quantities = (*QUANTITIES, "ontime", "livetime")
+    numbers = (*NUMBERS, *FLAGS, "is_extrapolated")
+
+    def __init__(self, data: xr.Dataset) -> None:
+        _validate(data)
+        super().__init__(data)
+
+    # --- times
+
+    @property
+    def mjd_bounds(self) -> np.ndarray:
+        """Start and stop of each bin as MJD (TT), shape (time, 2)."""
+        return mjd_of(self.data, "time_bounds")
+
+    @property
+    def time_min(self) -> Time:
+        """Starts of the bins (TT)."""
+        return self._times(self.data["time_bounds"].values[:, 0])
+
+    @property
+    def time_max(self) -> Time:
+        """Stops of the bins (TT)."""
+        return self._times(self.data["time_bounds"].values[:, 1])
+
+    @property
+    def time_ref(self) -> Time:
+        """Centres of the bins (TT)."""
+        return self._times(self.data["time"].values)
+
+    def _times(self, seconds: np.ndarray) -> Time:
+        return time_from_seconds(seconds, float(self.data.attrs["mjdref"]))
+
+    # --- tables
+
+    def to_table(self, sed_type: str = "likelihood", format: str = "lightcurve", formatted: bool = False) -> Table:
+        """Return the light curve as a table with a row for each bin of time.
+
+        Parameters
+        ----------
+        sed_type
+            ``likelihood`` (norms and reference fluxes), ``dnde``, ``flux``, ``eflux`` or ``e2dnde``.
+        format
+            ``lightcurve``.
+        formatted
+            Whether numbers print with three digits after the point.
+
+        Returns
+        -------
+        astropy.table.Table
+            ``time_min`` and ``time_max`` in MJD (TT; the meta says so), then the columns of flux points, each of shape
+            (time, energy, ...), in the order in which Gammapy has them; behind them what only xgamma has.
+        """
+        if format != "lightcurve":
+            raise UnknownNameError(f"There is no table format {format!r} of light curves. Known: lightcurve.")
+        table = light_curve_table(self.data, sed_type)
+        return sed_table.with_formats(table) if formatted else table
+
+    def to_xarray(self, sed_type: str = "flux") -> xr.Dataset:
+        """Return values, errors and limits of one kind of flux as a Dataset, whose times are dates (TT).
+
+        Raises
+        ------
+        ConfigError
+            For another ``sed_type`` than ``norm``, ``flux``, ``eflux``, ``dnde``, ``e2dnde``.
+        """
+        plot_unit(sed_type)
+        variables: dict[str, Any] = {}
+        for name in (f"{sed_type}{error}" for error in ERRORS):
+            if self.has(name):
+                value = sed_table.quantity(self.data, name)
+                variables[name] = (AXES, value.value, {"units": value.unit.to_string("fits")})
+        kept = [name for name in ("ts", "sqrt_ts", "counts", *FLAGS, "is_extrapolated") if name in self.data]
+        variables |= {name: self.data[name].variable for name in kept}
+        coords = {name: self.data[name].variable for name in ("energy", "energy_bounds")}
+        scale = {"time_scale": "tt"}
+        dates = {
+            "time": ("time", self.time_ref.datetime64, {"bounds": "time_bounds", **scale}),
+            "time_bounds": (
+                ("time", "bound"),
+                np.stack([self.time_min.datetime64, self.time_max.datetime64], 1),
+                scale,
+            ),
+        }
+        return xr.Dataset(variables, coords | dates, {"source": self.data.attrs.get("source", ""), **scale})
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return one row for each bin of time and energy: times in MJD (TT), norms, all fluxes, statistics.
+
+        The units are in ``attrs["units"]``.
+        """
+        shape = self.data["norm"].shape
+        names = [name for name in self.available_quantities if name != "stat_scan"]
+        start, stop = (edge[:, np.newaxis] for edge in self.mjd_bounds.T)
+        columns = {"time_min": (start, "d"), "time_max": (stop, "d")}
+        columns |= {f"e_{part}": (getattr(self, f"energy_{part}").value, "TeV") for part in ("ref", "min", "max")}
+        for name in names:
+            value = sed_table.quantity(self.data, name)
+            # What is true or false stays so.
+            plain = self.data[name].values if name in self.data else value.value
+            columns[name] = (
+                plain[:, np.newaxis] if plain.ndim == 1 and name in ("ontime", "livetime") else plain,
+                value.unit.to_string("fits"),
+            )
+        frame = pd.DataFrame({name: np.broadcast_to(values, shape).ravel() for name, (values, _) in columns.items()})
+        frame.attrs["units"] = {name: unit for name, (_, unit) in columns.items()}
+        return frame
+
+    # --- pictures
+
+    def plot(
+        self,
+        ax: Axes | None = None,
+        sed_type: str = "flux",
+        axis_name: str = "time",
+        time_format: str = "iso",
+        **style: Any,
+    ) -> Axes:
+        """Draw a curve for each bin of energy, upper limits as arrows.
+
+        Parameters
+        ----------
+        ax
+            Where to draw; by default the current Axes.
+        sed_type
+            ``norm``, ``flux``, ``eflux``, ``dnde`` or ``e2dnde``.
+        axis_name
+            What lies along the horizontal axis: ``time``, or ``energy`` for a spectrum of each bin of time.
+        time_format
+            ``iso`` for dates, ``mjd`` for days; both TT.
+        **style
+            For ``Axes.errorbar``.
+
+        Raises
+        ------
+        ConfigError
+            For other words, and for more spectra than a picture can tell apart.
+        """
+        if axis_name not in AXES:
+            raise ConfigError(f"axis_name: there is no {axis_name!r}.{did_you_mean(axis_name, AXES)}")
+        values, errors, limits = drawn(self.data, sed_type)
+        unit, is_ul = plot_unit(sed_type), self.is_ul.astype(bool)
+        if axis_name == "energy":
+            return self._plot_spectra(values, errors, limits, (sed_type, unit), ax, style)
+        labels = self._energy_labels(style.pop("label", ""))
+        curves = [
+            plot_lc.Curve(label, values[:, n], errors[:, :, n], limits[:, n], is_ul[:, n])
+            for n, label in enumerate(labels)
+        ]
+        return plot_lc.plot_light_curve(self.mjd_bounds, curves, sed_type, unit, ax, time_format, **style)
+
+    def _energy_labels(self, label: str) -> list[str]:
+        if self.data.sizes["energy"] == 1:
+            return [label]
+        energies = [f"{number_text(low)} - {number_text(high)} TeV" for low, high in self._edges()]
+        return [f"{label} {energy}".strip() for energy in energies]
+
+    def _plot_spectra(
+        self,
+        values: np.ndarray,
+        errors: np.ndarray,
+        limits: np.ndarray,
+        shown: tuple[str, str],
+        ax: Axes | None,
+        style: dict[str, Any],
+    ) -> Axes:
+        if self.data.sizes["time"] > SPECTRA_MAX:
+            raise ConfigError(
+                f"LightCurve.plot: {self.data.sizes['time']} spectra are more than a picture can tell apart; select up "
+                f"to {SPECTRA_MAX} bins of time: LightCurve(light_curve.data.isel(time=slice(0, {SPECTRA_MAX})))."
+            )
+        label, is_ul, ax = style.pop("label", ""), self.is_ul.astype(bool), normalize_axes(ax)
+        for n, time in enumerate(self.time_min.strftime("%Y-%m-%d %H:%M")):
+            spectrum = (self._edges(), self.energy_ref.value, values[n], errors[:, n], limits[n], is_ul[n])
+            plot_sed.plot_flux_points(*spectrum, *shown, ax, label=f"{label} {time}".strip(), **style)
+        show_legend(ax)
+        return ax
+
+    # --- words
+
+    def paragraphs(self) -> list[text.Paragraph]:
+        """Return what is printed: lists of (label, text)."""
+        low, high = self.energy_min.value, self.energy_max.value
+        start, stop = self.time_min.min(), self.time_max.max()
+        return [
+            [
+                ("Number of bins of time", f"{self.data.sizes['time']}"),
+                ("Number of bins of energy", f"{self.data.sizes['energy']}"),
+                ("Number of upper limits", f"{int(np.sum(self.is_ul))}"),
+                ("Number of failed fits", f"{int(np.sum(~self.success.astype(bool)))}"),
+                ("Times (TT)", f"{start.iso[:19]} - {stop.iso[:19]}"),
+                ("Energies", f"{low.min():.3g} - {high.max():.3g} TeV"),
+            ],
+            [("Quantities", ", ".join(str(name) for name in self.data))],
+        ]
+
+    def __str__(self) -> str:
+        return text.block(type(self).__name__, self.paragraphs())
+
+    def __repr__(self) -> str:
+        return f"<LightCurve: {self.data.sizes['time']} times, {self.data.sizes['energy']} energies>"
+
+    def _repr_html_(self) -> str:
+        return str(self.to_table("flux", formatted=True)._repr_html_())
+
+
+def _validate(ds: xr.Dataset) -> None:
+    if "time" not in ds.dims or "time_bounds" not in ds.coords:
+        raise DataError("A light curve needs the dim 'time' with the coordinate time_bounds (time, bound).")
+    if "mjdref" not in ds.attrs or ds.attrs.get("time_scale", "tt") != "tt":
+        raise DataError("A light curve needs the attributes mjdref, the epoch of its times as MJD, and time_scale: tt.")
+    if not ds.sizes["time"]:
+        raise DataError("This light curve has no bins of time.")
