@@ -167,6 +167,67 @@ def from_field(
     return _rotated(cosine * np.cos(x), cosine * np.sin(x), np.sin(y), lon, np.deg2rad(lat))
 
 
+def to_field(
+    lon: npt.ArrayLike, lat: npt.ArrayLike, lon0: npt.ArrayLike, lat0: npt.ArrayLike, angle: npt.ArrayLike = 0.0
+) -> tuple[FloatArray, FloatArray]:
+    """Return field-of-view coordinates about (lon0, lat0), the inverse of ``from_field``; all arguments broadcast.
+
+    ``angle`` turns their north from that of the sky through east, in degrees.
+
+    >>> [round(float(value), 9) for value in to_field(10.0, 2.0, 10.0, 0.0, 90.0)]
+    [-2.0, 0.0]
+    """
+    ahead, east, north = _seen_from(lon, lat, lon0, lat0)
+    sine, cosine = np.sin(np.deg2rad(angle)), np.cos(np.deg2rad(angle))
+    right, up = east * cosine - north * sine, north * cosine + east * sine
+    return np.rad2deg(np.arctan2(right, ahead)), np.rad2deg(np.arctan2(up, np.hypot(ahead, right)))
+
+
+def position_angle(lon: npt.ArrayLike, lat: npt.ArrayLike, lon0: npt.ArrayLike, lat0: npt.ArrayLike) -> FloatArray:
+    """Return in which direction (lon, lat) lies as seen from (lon0, lat0), in degrees from north through east."""
+    _, east, north = _seen_from(lon, lat, lon0, lat0)
+    return np.asarray(np.rad2deg(np.arctan2(east, north)))
+
+
+def _seen_from(
+    lon: npt.ArrayLike, lat: npt.ArrayLike, lon0: npt.ArrayLike, lat0: npt.ArrayLike
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return unit vectors to (lon, lat) along the direction (lon0, lat0), its east and its north."""
+    dlon, theta, theta0 = np.deg2rad(np.subtract(lon, lon0)), np.deg2rad(lat), np.deg2rad(lat0)
+    cos, sin, cos0, sin0 = np.cos(theta), np.sin(theta), np.cos(theta0), np.sin(theta0)
+    along = cos * np.cos(dlon)
+    return sin0 * sin + cos0 * along, cos * np.sin(dlon), cos0 * sin - sin0 * along
+
+
+def zenith(utc: npt.ArrayLike, site_lon: npt.ArrayLike, site_lat: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Return where the zenith of a site is on the sky, in degrees to 0.01; all arguments broadcast.
+
+    Parameters
+    ----------
+    utc
+        MJD in UTC, which is taken for UT1.
+    site_lon, site_lat
+        East longitude and geodetic latitude in degrees.
+
+    Notes
+    -----
+    Source: the rotation angle of the Earth by Capitaine, Guinot & McCarthy 2000 (A&A 355, 398), its precession by
+    Capitaine, Wallace & Chapront 2003 (A&A 412, 567); nutation is left out.
+    """
+    days = np.asarray(utc, dtype=float) - 51544.5
+    t = days / 36525.0
+    turned = 360.0 * ((0.7790572732640 + 1.00273781191135448 * days) % 1.0)
+    sidereal = turned + ARCSEC * (0.014506 + t * (4612.156534 + t * 1.3915817))
+    zeta = ARCSEC * (2.650545 + t * (2306.083227 + t * 0.2988499))
+    z = ARCSEC * (-2.650545 + t * (2306.077181 + t * 1.0927348))
+    theta = np.deg2rad(ARCSEC * t * (2004.191903 - t * 0.4294934))
+    along, phi = np.deg2rad(np.add(sidereal - z, site_lon)), np.deg2rad(site_lat)
+    cosine = np.cos(phi) * np.cos(along)
+    x, y = np.cos(theta) * cosine + np.sin(theta) * np.sin(phi), np.cos(phi) * np.sin(along)
+    up = np.cos(theta) * np.sin(phi) - np.sin(theta) * cosine
+    return np.asarray((np.rad2deg(np.arctan2(y, x)) - zeta) % 360.0), np.asarray(np.rad2deg(np.arcsin(up)))
+
+
 def _rotated(
     ahead: npt.ArrayLike, east: npt.ArrayLike, north: npt.ArrayLike, lon: npt.ArrayLike, theta: npt.ArrayLike
 ) -> tuple[FloatArray, FloatArray]:

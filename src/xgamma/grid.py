@@ -49,6 +49,9 @@ class Space(Protocol):
     def positions(self, origin: IntArray | None = None) -> tuple[FloatArray, FloatArray]:
         """Return ICRS longitude and latitude of the cell centres, shape (cell,), or (row, cell) of several origins."""
 
+    def solid_angles(self, origin: IntArray | None = None) -> FloatArray:
+        """Return the solid angle of each cell in sr, shape (1 or row, cell)."""
+
     @property
     def ledgers(self) -> int:
         """The number of ledgers of a row: one for each region, one for a window."""
@@ -110,6 +113,10 @@ class RegionSpace:
     def ledger_of(self, cell: IntArray) -> IntArray:
         """Return the region."""
         return cell
+
+    def solid_angles(self, origin: IntArray | None = None) -> FloatArray:
+        """Return the solid angles of the regions in sr, shape (1, region)."""
+        return np.array([[region.solid_angle for region in self.regions]], dtype=float)
 
     @property
     def radii(self) -> FloatArray:
@@ -240,6 +247,14 @@ class SkySpace:
         native_lat, native_lon = np.meshgrid(y, -x, indexing="ij")
         lon, lat = lonlat(unit_vector(native_lon.ravel(), native_lat.ravel()) @ self._matrix())
         return to_frame(lon, lat, self.frame, "icrs")
+
+    def solid_angles(self, origin: IntArray | None = None) -> FloatArray:
+        """Return the solid angles of the pixels of one window or of several in sr, shape (1 or row, v * u)."""
+        first = np.zeros(1, dtype=np.int64) if origin is None else origin[..., 0]
+        nv, nu = self.shape
+        middle = self.binsize * (np.reshape(first, (-1, 1)) + np.arange(nv) - 0.5 * (self.npix[1] - 1))
+        low, high = (np.sin(np.deg2rad(middle + side * 0.5 * self.binsize)) for side in (-1, 1))
+        return np.repeat(np.deg2rad(self.binsize) * (high - low), nu, axis=1)
 
     def _pixels(self, lon: FloatArray, lat: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the place (y, x) in the image of ICRS positions in pixels, also beyond its edges."""

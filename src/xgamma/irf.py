@@ -10,7 +10,9 @@ finite, or on none at all, such as an energy dispersion without an entry, is NaN
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -235,3 +237,94 @@ CONTAINMENT = {
     "psf_3gauss": psf_3gauss_containment,
     "psf_king": psf_king_containment,
 }
+
+
+FOV_ALIGNMENTS = ("RADEC", "ALTAZ", "REVERSE_LON_RADEC")
+"""How the field of view of a background lies on the sky, in the words of the key FOVALIGN."""
+# Less than the smallest number in the single precision of files is none.
+_NO_RATE = 2 * float(np.finfo(np.float32).tiny)
+
+
+def background_rate(
+    table: xr.Dataset, rows: IntArray, places: Mapping[str, FloatArray], energy: FloatArray
+) -> FloatArray:
+    """Return the rate of background events in s-1 TeV-1 sr-1, shape (row, place, energy).
+
+    Parameters
+    ----------
+    table
+        Dims (irf, energy, fov_lon, fov_lat) or (irf, energy, offset).
+    rows
+        The ``irf`` number of each row, shape (row,).
+    places
+        Coordinates in degrees by dim, each of shape (row, place).
+    energy
+        Reconstructed energies in TeV, shape (energy,).
+
+    Notes
+    -----
+    As in Gammapy, logarithms are interpolated, entries without a rate between others of the same place are filled in,
+    and beyond the innermost and the outermost node of an offset the rate stays as it is, up to one bin beyond the edge.
+    """
+    axes = {name: Axis.from_coords(table.coords, name) for name in (*places, "energy")}
+    inside, weights = np.ones((), dtype=bool), list[Weights]()
+    for name, values in places.items():
+        own = _padded_weights(axes[name], values) if name == "offset" else interpolation_weights(axes[name], values)
+        inside, weights = inside & own.inside, [*weights, own]
+    unique, inverse = np.unique(rows, return_inverse=True)
+    numbers = _contiguous(unique)
+    stored = table["bkg"].isel(irf=numbers).transpose("irf", *places, "energy").values
+    position = (unique[inverse] - unique[0] if isinstance(numbers, slice) else inverse)[:, None]
+    logs = _Logs()
+    last = [axes[name].nbin - 1 for name in places]
+    for corner in product((0, 1), repeat=len(places)):
+        index = [np.minimum(own.lower + up, end) for up, own, end in zip(corner, weights, last, strict=True)]
+        shares = [own.upper if up else 1 - own.upper for up, own in zip(corner, weights, strict=True)]
+        columns = stored[(position, *index)].astype(float)
+        logs.add(_filled_logs(columns), np.prod(shares, axis=0)[..., None])
+    at = interpolation_weights(axes["energy"], energy)
+    nodes, between = logs.total, _Logs()
+    between.add(nodes[..., at.lower], 1 - at.upper)
+    between.add(nodes[..., np.minimum(at.lower + 1, axes["energy"].nbin - 1)], at.upper)
+    rate = np.exp(between.total)
+    return np.asarray(np.where((rate > _NO_RATE) & inside[..., None] & at.inside, rate, 0.0))
+
+
+class _Logs:
+    """A weighted sum of logarithms that is not extrapolated away from where there is no rate."""
+
+    def __init__(self) -> None:
+        self._sum = np.zeros(())
+        self._low, self._high = np.full((), np.inf), np.full((), -np.inf)
+
+    def add(self, logs: FloatArray, share: FloatArray) -> None:
+        self._sum = self._sum + logs * share
+        self._low, self._high = np.minimum(self._low, logs), np.maximum(self._high, logs)
+
+    @property
+    def total(self) -> FloatArray:
+        is_cut = self._low <= np.log(_NO_RATE)
+        return np.asarray(np.where(is_cut, np.minimum(self._sum, self._high), self._sum))
+
+
+def _padded_weights(axis: Axis, offset: FloatArray) -> Weights:
+    """Return weights between the nodes, of offsets up to one bin beyond the edges."""
+    inside = (offset >= axis.edges[0] - axis.width[0]) & (offset <= axis.edges[-1] + axis.width[-1])
+    return interpolation_weights(axis, np.clip(offset, axis.center[0], axis.center[-1]))._replace(inside=inside)
+
+
+def _filled_logs(values: FloatArray) -> FloatArray:
+    """Return logarithms in which entries without a rate between others are filled in, along the last axis."""
+    with np.errstate(invalid="ignore"):
+        known = np.isfinite(values) & (values > 0)
+    logs = np.log(np.where(known, values, 0.5 * _NO_RATE))
+    if known.all():
+        return np.asarray(logs)
+    number = np.arange(values.shape[-1])
+    below = np.maximum.accumulate(np.where(known, number, -1), axis=-1)
+    above = np.minimum.accumulate(np.where(known, number, len(number))[..., ::-1], axis=-1)[..., ::-1]
+    between = ~known & (below >= 0) & (above < len(number))
+    low, high = np.maximum(below, 0), np.minimum(above, len(number) - 1)
+    share = (number - low) / np.maximum(high - low, 1)
+    filled = np.take_along_axis(logs, low, -1) * (1 - share) + np.take_along_axis(logs, high, -1) * share
+    return np.asarray(np.where(between, filled, logs))

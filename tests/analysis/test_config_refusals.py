@@ -4,6 +4,7 @@ import pytest
 from astropy import units as u
 
 from xgamma.config.config import AnalysisConfig
+from xgamma.config.parameters import SPACE_OF_BACKGROUND, backgrounds_for
 from xgamma.errors import ConfigError, ConfigTypeError, InputError, LaterError, MissingInputError
 
 AXIS = "datasets.geom.axes.energy"
@@ -205,19 +206,19 @@ CASES = {
     "stack": ("datasets: {stack: 2}", "datasets.stack: expected true or false, got 2."),
     "unknown background": (
         "datasets: {background: {method: reflectd}}",
-        "datasets.background.method: expected one of fixed, reflected, fov_background, ring, got 'reflectd'. "
+        f"datasets.background.method: expected one of {', '.join(SPACE_OF_BACKGROUND)}, got 'reflectd'. "
         "Did you mean 'reflected'?",
     ),
     "field-of-view background in 1d": (
         "datasets: {background: {method: fov_background}}",
         "datasets.background.method: 'fov_background' is made for datasets.type 3d, got 1d; "
-        "write fixed or reflected, or type: 3d.",
+        f"write {backgrounds_for('1d')}, or type: 3d.",
     ),
     "ring in 1d": (
         "datasets: {geom: {axes: {energy: {nbins: 1}}},"
         " background: {method: ring, parameters: {r_in: 0.5 deg, width: 0.3 deg}}}",
         "datasets.background.method: 'ring' is made for datasets.type 3d, got 1d; "
-        "write fixed or reflected, or type: 3d.",
+        f"write {backgrounds_for('1d')}, or type: 3d.",
     ),
     "reflected in 3d": (
         "datasets: {type: 3d, background: {method: reflected}}",

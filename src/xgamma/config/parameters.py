@@ -101,7 +101,8 @@ def backgrounds_for(space: str) -> str:
     >>> backgrounds_for("3d")
     'fov_background or ring'
     """
-    return " or ".join(name for name, known in SPACE_OF_BACKGROUND.items() if known == space)
+    *others, last = [name for name, known in SPACE_OF_BACKGROUND.items() if known == space]
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def entry(kind: str, name: str) -> Entry:

@@ -78,7 +78,9 @@ def _merged_obs(parts: Sequence[Part], shifts: Sequence[float], names: Sequence[
             rows[name] += part.groups[name].sizes["irf"]
     texts = {key: [text for part in parts for text in part.obs.attrs[key]] for key in ("telescope", "target")}
     notes = [[list(note) for note in part.notes(run)] for part in parts for run in range(part.obs.sizes["obs"])]
-    return _joined(tables, "obs").assign_attrs(irf_tables=list(names), notes=notes, **texts)
+    # Parts of older versions do not say how the field of view of a background lies.
+    fields = [one for part in parts for one in part.obs.attrs.get("bkg_field", [{}] * part.obs.sizes["obs"])]
+    return _joined(tables, "obs").assign_attrs(irf_tables=list(names), notes=notes, bkg_field=fields, **texts)
 
 
 def _with_all_columns(obs: xr.Dataset, parts: Sequence[Part]) -> xr.Dataset:

@@ -20,6 +20,7 @@ from xgamma.formats.gadf.index_tables import RunEntry, facts_of_header
 from xgamma.formats.gadf.response_checks import is_point_like
 from xgamma.formats.gadf.responses import Response
 from xgamma.formats.gadf.run import Run, read_run
+from xgamma.irf import FOV_ALIGNMENTS
 from xgamma.outcome import Outcome, UnusedRun
 from xgamma.schema.dl3 import SCHEMA, SCHEMA_VERSION
 from xgamma.schema.tables import head
@@ -35,6 +36,8 @@ _EVENT_NAMES = {
     "energy": "Reconstructed energy",
     "time": "Arrival time since mjdref",
 }
+# Whose files say RADEC and mean that the longitude grows to the east: H.E.S.S. DR1.
+_REVERSED_BY = {"CREATOR": "SASH FITS::EventListWriter", "HDUVERS": "0.2"}
 # Of the reading of runs and of what a part holds. It stands in the keys of runs and parts: what an older version read
 # is read anew where its files are at hand, and stays readable in the store.
 STEP_VERSION = 3
@@ -243,6 +246,7 @@ def _obs_table(runs: Sequence[Run], response_rows: ResponseRows, tables: list[st
         "release": release,
         "irf_tables": tables,
         "telescope": [str(run.header.get("TELESCOP", "")).strip() for run in runs],
+        "bkg_field": [_field(run) for run in runs],
         "notes": [[list(note) for note in run.notes] for run in runs],
         "target": [run.entry.target or str(run.header.get("OBJECT", "")).strip() for run in runs],
     }
@@ -295,6 +299,18 @@ def _flag_columns(runs: Sequence[Run]) -> _Columns:
         "point_like": (is_fixed, "", "Whether the responses hold for a fixed on-region"),
         "drift": (is_drift, "", "Whether the pointing drifts over the sky"),
     }
+
+
+def _field(run: Run) -> dict[str, Any]:
+    """Return how the field of view of a background lies; as right ascension and declination where it does not say."""
+    if "bkg" not in run.responses:
+        return {}
+    word = str(run.responses["bkg"].header.get("FOVALIGN", "")).strip().upper() or FOV_ALIGNMENTS[0]
+    if word == FOV_ALIGNMENTS[0] and all(run.header.get(key) == value for key, value in _REVERSED_BY.items()):
+        word = "REVERSE_LON_RADEC"
+    latitude = as_number(run.header.get("GEOLAT"))
+    found = {"alignment": word} if word in FOV_ALIGNMENTS else {}
+    return {**found, "site_lat": latitude} if np.isfinite(latitude) else found
 
 
 def _zenith(run: Run) -> float:

@@ -9,7 +9,14 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from xgamma.reduce.background import Background, BackgroundInput, FixedParameters, OffRegions, ReflectedParameters
+from xgamma.reduce.background import (
+    Background,
+    BackgroundInput,
+    FixedParameters,
+    IrfParameters,
+    OffRegions,
+    ReflectedParameters,
+)
 from xgamma.reduce.block import MAX_EVENTS, MAX_ROWS, reduce_block
 from xgamma.reduce.recipe import Recipe, roles_needed, row_key
 from xgamma.reduce.response import validate_enclosure
@@ -27,6 +34,7 @@ __all__ = [
     "Background",
     "BackgroundInput",
     "FixedParameters",
+    "IrfParameters",
     "Method",
     "OffRegions",
     "Recipe",

@@ -155,8 +155,8 @@ def intervals(ds: xr.Dataset) -> Iterator[Violation]:
 
 
 def entries_of_each_run(ds: xr.Dataset) -> Iterator[Violation]:
-    """There is one telescope, one target and, where there are any, one list of notes for each run."""
-    for name in ("telescope", "target", "notes"):
+    """There is one telescope, one target and, where there are any, one field and one list of notes for each run."""
+    for name in ("telescope", "target", "bkg_field", "notes"):
         if len(ds.attrs.get(name, ds["obs_id"])) != ds.sizes["obs"]:
             yield Violation(f"attrs {name}", f"{ds.sizes['obs']} entries", str(len(ds.attrs[name])))
 
@@ -207,6 +207,13 @@ PART = Product(
                 "irf_tables": Attribute("list of text", "The groups of the responses"),
                 "telescope": Attribute("list of text", "The telescope of each run"),
                 "target": Attribute("list of text", "The target of each run"),
+                "bkg_field": Attribute(
+                    "list of mapping",
+                    "For each run how the field of view of its background lies on the sky: `alignment`, one of RADEC, "
+                    "ALTAZ and REVERSE_LON_RADEC, and `site_lat`, the latitude of the site in deg; without what is not "
+                    "known",
+                    required=False,
+                ),
                 "notes": Attribute(
                     "list of list of list of text", "Topic and sentence of each note of each run", required=False
                 ),

@@ -4,6 +4,7 @@ One module for each. Those of xgamma are registered under ``background`` when th
 """
 
 from xgamma.reduce.background.fixed import FixedParameters
+from xgamma.reduce.background.irf import IrfParameters
 from xgamma.reduce.background.protocol import KIND, Background, BackgroundInput, OffRegions, background_of
 from xgamma.reduce.background.reflected import ReflectedParameters
 
@@ -12,6 +13,7 @@ __all__ = [
     "Background",
     "BackgroundInput",
     "FixedParameters",
+    "IrfParameters",
     "OffRegions",
     "ReflectedParameters",
     "background_of",

@@ -1,0 +1,213 @@
+"""The background that is expected: the rate that a release gives, integrated over region, energy and good time.
+
+Source: GADF 0.3, background (bkg_2d, bkg_3d). A rate is per second of good time, not of livetime. Between the energies
+at which it is evaluated it is a power law.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from xgamma.axes import BoolArray, FloatArray, IntArray
+from xgamma.errors import ConfigError
+from xgamma.events import Events
+from xgamma.geometry import Plane, from_tangent_plane, position_angle, separation, to_field, to_frame, zenith
+from xgamma.grid import Cells, Grid, SkySpace
+from xgamma.irf import FOV_ALIGNMENTS, background_rate
+from xgamma.masks import Exclusion
+from xgamma.outcome import Outcome
+from xgamma.reduce.background.protocol import KIND, Background, BackgroundInput, OffRegions
+from xgamma.registry import register
+from xgamma.shapes import Shape
+from xgamma.times import time_from_seconds
+
+RADEC, ALTAZ, REVERSE = range(len(FOV_ALIGNMENTS))
+# In such steps, in s, the field of view of a camera that does not turn with the sky is followed.
+STEP = 60.0
+# So many positions a side are looked at in a region.
+POSITIONS = 21
+_NOTHING = np.empty(0, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class IrfParameters:
+    """How a rate is integrated."""
+
+    use_region_center: bool = field(
+        default=True, metadata={"description": "the rate at the centre of a region stands for all of it"}
+    )
+    oversampling: int = field(
+        default=1, metadata={"minimum": 1, "maximum": 100, "description": "steps in each bin of energy"}
+    )
+
+
+@register(KIND, "irf", parameters=IrfParameters)
+class Irf(Background):
+    """The background that the release expects."""
+
+    variables = ("background",)
+    roles = ("bkg",)
+
+    def __init__(self, parameters: IrfParameters) -> None:
+        self.parameters = parameters
+
+    def validate(self, grid: Grid, exclusion: Exclusion | None) -> None:
+        """Raise ``ConfigError`` for an exclusion, as no events of the sky are taken."""
+        if exclusion is not None:
+            raise ConfigError(
+                "datasets.background.exclusion: the background irf is expected and not measured on the sky, so that "
+                "nothing is excluded; leave it out."
+            )
+
+    def place(self, given: BackgroundInput) -> OffRegions:
+        """Return no off regions; rows whose field of view lies nobody knows how have no background."""
+        none = OffRegions.none(len(given.rows), len(given.grid.regions))
+        is_known = given.usable & np.isfinite(_alignment(given))
+        outcome = np.where(given.usable & ~is_known, Outcome.UNKNOWN_RESPONSE, Outcome.USED)
+        reason = (
+            "how the field of view of the background lies on the sky is not known: FOVALIGN is none of "
+            f"{', '.join(FOV_ALIGNMENTS)}, or is ALTAZ without GEOLON and GEOLAT of the site, or the run was ingested "
+            "by an older version; ingest it into a new store"
+        )
+        return OffRegions(none.lon, none.lat, none.radius, none.acceptance, outcome, reason)
+
+    def split(self, given: BackgroundInput, off: OffRegions, events: Events, on: Cells) -> tuple[Cells, Cells]:
+        """Return the events on; none is off."""
+        return on, Cells(_NOTHING, _NOTHING)
+
+    def bound(self, given: BackgroundInput) -> int:
+        """Return 1: there are no off regions."""
+        return 1
+
+    def estimate(self, given: BackgroundInput, off: OffRegions, counts_off: FloatArray) -> Mapping[str, FloatArray]:
+        """Return the expected counts, 0 where they are not known, shape (row, cell, energy)."""
+        lon, lat, weights = _positions(given, self.parameters.use_region_center)
+        edges = _finer(given.grid.energy.edges, self.parameters.oversampling)
+        expected, space = np.zeros(counts_off.shape), given.grid.space
+        areas = np.broadcast_to(space.solid_angles(space.origins(*given.pointing)), expected.shape[:2])
+        chosen = np.flatnonzero(given.usable & (off.outcome == Outcome.USED))
+        tables, alignment = given.part.column("bkg_table", given.rows.obs), _alignment(given)
+        for number, turn in sorted({(int(tables[row]), float(alignment[row])) for row in chosen}):
+            own = chosen[(tables[chosen] == number) & (alignment[chosen] == turn)]
+            at = (lon[own], lat[own]) if len(lon) > 1 else (lon, lat)
+            rate = _rate(given, number, own, at, edges)
+            counts = _integral(edges, rate).reshape(len(own), rate.shape[1], -1, self.parameters.oversampling)
+            whole = np.where((counts > 0).all(axis=-1), counts.sum(axis=-1), 0.0)
+            cells = np.einsum("rpe,cp->rce", whole, weights) if weights is not None else whole
+            expected[own] = cells * areas[own, :, None] * given.ontime[own, None, None]
+        return {"background": expected}
+
+
+def _alignment(given: BackgroundInput) -> FloatArray:
+    """Return the number of the alignment of each row, NaN where it is needed and not known; by offset none is."""
+    part, fields = given.part, given.part.obs.attrs.get("bkg_field")
+    tables, longitude = part.column("bkg_table", given.rows.obs), _site_lon(given)
+    by_offset = {number for number in set(tables.tolist()) if number >= 0 and "offset" in part.table_of(number).dims}
+    found = np.full(len(given.rows), np.nan)
+    for row, (obs, table) in enumerate(zip(given.rows.obs.tolist(), tables.tolist(), strict=True)):
+        field = {} if fields is None else fields[obs]
+        word = FOV_ALIGNMENTS[RADEC] if table in by_offset else field.get("alignment")
+        has_site = "site_lat" in field and np.isfinite(longitude[row])
+        if word is not None and (word != FOV_ALIGNMENTS[ALTAZ] or has_site):
+            found[row] = FOV_ALIGNMENTS.index(word)
+    return found
+
+
+def _site_lon(given: BackgroundInput) -> FloatArray:
+    """Return the east longitude of the site of each row in deg, NaN where it is not known."""
+    is_known = "geo_lon" in given.part.obs
+    return given.part.column("geo_lon", given.rows.obs) if is_known else np.full(len(given.rows), np.nan)
+
+
+def _rate(
+    given: BackgroundInput, table: int, own: IntArray, at: tuple[FloatArray, FloatArray], edges: FloatArray
+) -> FloatArray:
+    """Return the rate at ICRS positions, shape (1 or row, place), of rows that share table and alignment."""
+    pointing = [coordinate[own, None] for coordinate in given.pointing]
+    stored, numbers = given.part.table_of(table), given.part.column("bkg_row", given.rows.obs[own])
+    if "offset" in stored.dims:
+        return background_rate(stored, numbers, {"offset": separation(*at, *pointing)}, edges)
+    alignment = _alignment(given)[own[0]]
+    if alignment != ALTAZ:
+        lon, lat = to_field(*at, *pointing)
+        # The longitude grows to the west, as in Gammapy 2.1.
+        place = {"fov_lon": lon if alignment == REVERSE else -lon, "fov_lat": lat}
+        return background_rate(stored, numbers, place, edges)
+    angles = _turns(given, own)
+    total: FloatArray = np.zeros(())
+    for angle in angles.T:
+        lon, lat = to_field(at[0], at[1], pointing[0], pointing[1], angle[:, None])
+        total = np.add(total, background_rate(stored, numbers, {"fov_lon": lon, "fov_lat": lat}, edges))
+    return np.asarray(total / angles.shape[1])
+
+
+def _turns(given: BackgroundInput, own: IntArray) -> FloatArray:
+    """Return the position angles of the zenith in the middle of equal shares of the good time, shape (row, share)."""
+    count = max(1, int(np.ceil(given.ontime[own].max() / STEP)))
+    seconds = np.stack([_shares(given.good_time[row], count) for row in own])
+    utc = time_from_seconds(seconds, float(given.part.obs.attrs["mjdref"])).utc.mjd
+    fields = given.part.obs.attrs["bkg_field"]
+    latitude = np.array([fields[obs]["site_lat"] for obs in given.rows.obs[own].tolist()])
+    at = zenith(utc, _site_lon(given)[own, None], latitude[:, None])
+    return position_angle(*at, *(coordinate[own, None] for coordinate in given.pointing))
+
+
+def _shares(intervals: FloatArray, count: int) -> FloatArray:
+    """Return the times in the middle of equal shares of good time.
+
+    >>> _shares(np.array([[0.0, 2.0], [10.0, 12.0]]), 4).tolist()
+    [0.5, 1.5, 10.5, 11.5]
+    """
+    passed = np.concatenate([[0.0], np.cumsum(np.diff(intervals, axis=1)[:, 0])])
+    wanted = (np.arange(count) + 0.5) / count * passed[-1]
+    piece = np.clip(np.searchsorted(passed, wanted, side="right") - 1, 0, len(intervals) - 1)
+    return np.asarray(intervals[piece, 0] + wanted - passed[piece])
+
+
+def _positions(given: BackgroundInput, center: bool) -> tuple[FloatArray, FloatArray, FloatArray | None]:
+    """Return ICRS positions, shape (1 or row, place), and the share of each in the cells, shape (cell, place).
+
+    The shares are ``None`` where each place is a cell.
+    """
+    space = given.grid.space
+    if center or isinstance(space, SkySpace):
+        lon, lat = space.positions(space.origins(*given.pointing))
+        return np.atleast_2d(lon), np.atleast_2d(lat), None
+    found = [_filling(region) for region in given.grid.regions]
+    sizes = [len(lon) for lon, _ in found]
+    shares = np.zeros((len(sizes), sum(sizes)))
+    for cell, (start, size) in enumerate(zip(np.cumsum([0, *sizes]), sizes, strict=False)):
+        shares[cell, start : start + size] = 1 / size
+    lon, lat = (np.concatenate(values)[None] for values in zip(*found, strict=True))
+    return lon, lat, shares
+
+
+def _filling(region: Shape) -> tuple[FloatArray, FloatArray]:
+    """Return ICRS positions that fill a region evenly, its centre where none lies inside."""
+    steps = region.reach * np.linspace(-1, 1, POSITIONS)
+    x, y = (axis.ravel() for axis in np.meshgrid(steps, steps))
+    inside = region.inside(*region.local(x, y, region.lon, region.lat))
+    plane = Plane(x[inside], y[inside]) if inside.any() else Plane(np.zeros(1), np.zeros(1))
+    return to_frame(*from_tangent_plane(plane, region.lon, region.lat), region.frame, "icrs")
+
+
+def _finer(edges: FloatArray, steps: int) -> FloatArray:
+    """Return edges with as many equal steps of log energy in each bin."""
+    logs = np.log(edges)
+    inner = logs[:-1, None] + np.diff(logs)[:, None] * (np.arange(steps) / steps)
+    return np.append(np.exp(inner).ravel(), edges[-1]) if steps > 1 else edges
+
+
+def _integral(edges: FloatArray, density: FloatArray) -> FloatArray:
+    """Return the integral of power laws between edges, along the last axis; 0 beside a density of 0."""
+    low, high = density[..., :-1], density[..., 1:]
+    known: BoolArray = (low > 0) & (high > 0)
+    step = np.diff(np.log(edges))
+    slope = np.log(np.divide(high, low, out=np.ones_like(low), where=known)) / step + 1
+    grown = slope * step
+    with np.errstate(divide="ignore", invalid="ignore"):
+        factor = np.where(np.abs(grown) > 1e-8, np.expm1(grown) / slope, step)
+    return np.asarray(np.where(known, low * edges[:-1] * factor, 0.0))
