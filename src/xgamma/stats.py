@@ -10,7 +10,7 @@ Sources: Cash 1979 (ApJ 228, 939); Li & Ma 1983 (ApJ 272, 317), equation 17, for
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
@@ -278,6 +278,11 @@ class MeasuredValues:
 def select_bins(data: Any, bins: npt.NDArray[Any]) -> Any:
     """Return ``CashCounts`` or ``WstatCounts`` of the chosen bins."""
     return type(data)(*(getattr(data, field.name)[bins] for field in fields(data)))
+
+
+def joined_bins(data: Sequence[Any]) -> Any:
+    """Return the bins of several ``CashCounts``, or of several ``WstatCounts``, as one."""
+    return type(data[0])(*(np.concatenate([getattr(one, field.name) for one in data]) for field in fields(data[0])))
 
 
 def on_off_counts(n_on: Array, n_off: Array, alpha: Array) -> WstatCounts:

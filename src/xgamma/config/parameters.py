@@ -14,7 +14,7 @@ from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 from xgamma import registry
 from xgamma.config.fields import KEY, plain_value, read_mapping
 from xgamma.errors import ConfigError, LaterError, did_you_mean
-from xgamma.estimate import FluxPointsParameters
+from xgamma.estimate import FluxPointsParameters, LightCurveParameters
 from xgamma.reduce.background.protocol import KIND as BACKGROUND_KIND
 from xgamma.reduce.safe_mask import KIND as SAFE_MASK_KIND
 from xgamma.reduce.safe_mask import SafeMaskParameters
@@ -58,13 +58,6 @@ class RingParameters:
 
 
 @dataclass(frozen=True)
-class LightCurveParameters(FluxPointsParameters):
-    """Flux points in each time interval; ``atol`` is the tolerance of the interval bounds."""
-
-    atol: float = field(default=1e-6, metadata={"unit": "s", "minimum": 0})
-
-
-@dataclass(frozen=True)
 class ExcessMapParameters:
     """The optional contents of an excess map."""
 
@@ -84,7 +77,6 @@ def _later(*_: Any, **__: Any) -> None:
 _OWN = (
     Entry(BACKGROUND_KIND, "fov_background", _later, 1, FovBackgroundParameters),
     Entry(BACKGROUND_KIND, "ring", _later, 1, RingParameters),
-    Entry("estimator", "light_curve", _later, 1, LightCurveParameters),
     Entry("estimator", "excess_map", _later, 1, ExcessMapParameters),
 )
 SPACE_OF_BACKGROUND = {

@@ -1,18 +1,27 @@
-"""Estimators: flux points from reduced Datasets and a model."""
+"""Estimators: flux points and light curves from reduced Datasets and a model."""
 
 from __future__ import annotations
 
 from xgamma.estimate.each import fit_each, flux_points_each
 from xgamma.estimate.flux_points import flux_points, log_binning, validate_reoptimize
-from xgamma.estimate.flux_points_parameters import FluxPointsParameters
+from xgamma.estimate.flux_points_parameters import FluxPointsParameters, LightCurveParameters
+from xgamma.estimate.light_curve import light_curve, log_light_curve, validate_varied
 from xgamma.estimate.reference import source_model
+from xgamma.estimate.time_bins import Placement, TimeBinning, normalize_time_binning
 
 __all__ = [
     "FluxPointsParameters",
+    "LightCurveParameters",
+    "Placement",
+    "TimeBinning",
     "fit_each",
     "flux_points",
     "flux_points_each",
+    "light_curve",
     "log_binning",
+    "log_light_curve",
+    "normalize_time_binning",
     "source_model",
     "validate_reoptimize",
+    "validate_varied",
 ]

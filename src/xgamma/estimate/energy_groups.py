@@ -37,7 +37,7 @@ class EnergyGroups:
     narrow: FloatArray
 
     @classmethod
-    def nearest(cls, axis: Axis, requested: FloatArray) -> EnergyGroups:
+    def nearest(cls, axis: Axis, requested: FloatArray, where: str = "flux_points") -> EnergyGroups:
         """Return the groups between the edges of the axis that are nearest to the edges asked for.
 
         Raises
@@ -54,7 +54,7 @@ class EnergyGroups:
         kept = (index[1:] > index[:-1]) | is_outside
         if not kept.any():
             raise ConfigError(
-                f"flux_points: every bin asked for between {requested[0]:.4g} and {requested[-1]:.4g} TeV is narrower "
+                f"{where}: every bin asked for between {requested[0]:.4g} and {requested[-1]:.4g} TeV is narrower "
                 f"than the datasets' bins; ask for fewer bins."
             )
         return cls(axis, asked[kept], index[:-1][kept], index[1:][kept], asked[~kept])

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import xarray as xr
 from astropy import units as u
 
-from xgamma.axes import LABELS, Axis, FloatArray, unify_axis
+from xgamma.axes import LABELS, Axis, FloatArray, IntArray, unify_axis
 from xgamma.errors import ConfigError, DataError, LaterError
 from xgamma.estimate.energy_groups import EnergyGroups, binning_report
 from xgamma.estimate.flux_points_parameters import FluxPointsParameters
@@ -92,10 +92,10 @@ def flux_points(
     terms = statistic.counts_terms
     reference = reference_of(model, terms)
     profile = norm_profile(terms, reference, groups, settings)
-    estimates = _estimates(profile, settings, _interpolation(model))
+    found = estimates(profile, settings, interpolation(model))
     variables = (
-        estimates
-        | _per_dataset(profile, estimates["norm"][1], len(statistic.names))
+        _of_energy(found)
+        | _per_dataset(profile, found["norm"], len(statistic.names))
         | reference_fluxes(reference, groups.bounds)
         | _account(given, groups)
     )
@@ -120,27 +120,27 @@ def _normalize_parameters(parameters: FluxPointsParameters | Mapping[str, Any] |
     return settings
 
 
-def normalize_edges(edges: Any) -> FloatArray:
+def normalize_edges(edges: Any, where: str = "flux_points") -> FloatArray:
     """Return ascending edges in TeV; raises ``ConfigError``."""
     try:
         given = u.Quantity(edges)
         values = np.asarray(given.value if given.unit.is_equivalent("") else given.to_value("TeV"), dtype=float)
     except (TypeError, ValueError, u.UnitConversionError):
-        raise ConfigError(f"flux_points: expected edges in TeV, got {edges!r}.") from None
+        raise ConfigError(f"{where}: expected edges in TeV, got {edges!r}.") from None
     if values.ndim != 1 or values.size < 2 or not np.all(np.diff(values) > 0) or not values[0] > 0:
-        raise ConfigError(f"flux_points: expected at least two ascending edges above 0 TeV, got {values.tolist()}.")
+        raise ConfigError(f"{where}: expected at least two ascending edges above 0 TeV, got {values.tolist()}.")
     return values
 
 
-def validate_alike(inputs: Sequence[FitInput]) -> Axis:
+def validate_alike(inputs: Sequence[FitInput], where: str = "flux_points") -> Axis:
     """Return the common axis of reconstructed energy; raises ``DataError`` for other axes or telescopes."""
     if not inputs:
-        raise ConfigError("flux_points: expected at least one dataset, got none.")
+        raise ConfigError(f"{where}: expected at least one dataset, got none.")
     axis = unify_axis([Axis.from_coords(one.data.coords, "energy") for one in inputs])
     telescopes = sorted({str(one.data.attrs.get("telescope", "")) for one in inputs})
     if len(telescopes) > 1:
         raise DataError(
-            f"flux_points: expected datasets of one telescope, got {', '.join(map(repr, telescopes))}; "
+            f"{where}: expected datasets of one telescope, got {', '.join(map(repr, telescopes))}; "
             "estimate the points of each."
         )
     return axis
@@ -151,7 +151,7 @@ def validate_reoptimize(models: Models, source: SkyModel, settings: FluxPointsPa
     others = [model.name for model in models if model is not source and len(model.parameters.free_parameters)]
     if settings.reoptimize and others:
         raise LaterError(
-            f"flux_points: reoptimize with free parameters in other models ({', '.join(map(repr, others))}) comes "
+            f"{settings.where}: reoptimize with free parameters in other models ({', '.join(map(repr, others))}) comes "
             "with a later version; freeze them or leave reoptimize out."
         )
 
@@ -168,17 +168,27 @@ def norm_profile(
 
 def _norm_term(term: CountsTerm, reference: Reference, groups: EnergyGroups) -> NormTerm:
     group = groups.of_bin(term.folding.energy)
-    others = (signal([]) for signal in term.signals if signal.model is not reference.source)
-    other = sum(others, np.zeros(group.shape))
+    other = signal_of_others(term, reference.source)
     return NormTerm(term.data, group, reference.signal(term), other, term.dataset).select(group >= 0)
 
 
-def _interpolation(model: SkyModel) -> str:
+def signal_of_others(term: CountsTerm, source: SkyModel) -> FloatArray:
+    """Return the counts that all models but the source predict in each bin of a term."""
+    others = (signal([]) for signal in term.signals if signal.model is not source)
+    return np.asarray(sum(others, np.zeros(len(term.dataset))))
+
+
+def interpolation(model: SkyModel) -> str:
+    """Return how the norm of a source is scanned: ``log`` or ``lin``."""
     norm = model.norm_parameter
     return "log" if norm is None else norm.interp
 
 
-def _estimates(profile: NormProfile, settings: FluxPointsParameters, interp: str) -> Variables:
+def estimates(profile: NormProfile, settings: FluxPointsParameters, interp: str) -> dict[str, npt.NDArray[Any]]:
+    """Return what is estimated of the norm in every group, by the names of the product.
+
+    Arrays have the shape (group,), ``norm_scan`` (norm,) and ``stat_scan`` (group, norm).
+    """
     norm = profile.minimum()
     stat, stat_null = profile.stat(norm), profile.stat(np.zeros(profile.size))
     # A root at a kink is found to the last bits but one; at 0, where bins without counts have theirs, it is exact.
@@ -197,12 +207,17 @@ def _estimates(profile: NormProfile, settings: FluxPointsParameters, interp: str
         values["norm_ul"] = profile.upper_limit(norm, settings.n_sigma_ul)
     values |= {"ts": ts, "sqrt_ts": sqrt_ts, "stat": stat, "stat_null": stat_null}
     values |= {"success": success, "is_ul": success & (sqrt_ts < IS_UL_BELOW)}
-    variables: Variables = {name: (("energy",), value, {"units": ""}) for name, value in values.items()}
     if "scan" in settings.selection_optional:
-        norms = settings.norms(interp)
-        scan = np.where(success[:, np.newaxis], profile.scan(norms), np.nan)
-        variables["norm_scan"] = (("norm_scan",), norms, {"units": "", "long_name": "Norms of the scan"})
-        variables["stat_scan"] = (("energy", "norm_scan"), scan, {"units": ""})
+        values["norm_scan"] = settings.norms(interp)
+        values["stat_scan"] = np.where(success[:, np.newaxis], profile.scan(values["norm_scan"]), np.nan)
+    return values
+
+
+def _of_energy(values: Mapping[str, npt.NDArray[Any]]) -> Variables:
+    of_scan = {"norm_scan": ("norm_scan",), "stat_scan": ("energy", "norm_scan")}
+    variables = {name: (of_scan.get(name, ("energy",)), value, {"units": ""}) for name, value in values.items()}
+    if "norm_scan" in variables:
+        variables["norm_scan"][2]["long_name"] = "Norms of the scan"
     return variables
 
 
@@ -213,17 +228,36 @@ def reference_fluxes(reference: Reference, bounds: FloatArray) -> Variables:
 
 def _per_dataset(profile: NormProfile, norm: FloatArray, n_datasets: int) -> Variables:
     shape = (profile.size, n_datasets)
+    found = predictions(
+        profile, norm, [np.ravel_multi_index((one.group, one.dataset), shape) for one in profile.terms], shape
+    )
+    for name in ("npred", "npred_excess"):
+        found[name][~np.isfinite(norm)] = np.nan
+    return {name: (("energy", "dataset"), value, {"units": ""}) for name, value in found.items()}
+
+
+def predictions(
+    profile: NormProfile, norm: FloatArray, places: Sequence[IntArray], shape: tuple[int, ...]
+) -> dict[str, FloatArray]:
+    """Return ``counts``, ``npred`` and ``npred_excess`` for the norm of each group, summed at the place of each bin.
+
+    Parameters
+    ----------
+    profile, norm
+        The likelihood, and a norm for each of its groups.
+    places
+        For each term of it the flat place of each bin in an array of ``shape``.
+    shape
+        The shape of the sums.
+    """
     sums = {name: np.zeros(shape) for name in ("counts", "npred", "npred_excess")}
-    for term in profile.terms:
+    for term, place in zip(profile.terms, places, strict=True):
         signal = term.signal(norm)
         total = np.maximum(signal + term.data.predicted_background(signal), 0.0)
-        place = np.ravel_multi_index((term.group, term.dataset), shape)
         columns = (term.data.counts, total, norm[term.group] * term.reference)
         for sum_, values in zip(sums.values(), columns, strict=True):
             sum_ += np.bincount(place, values, sum_.size).reshape(shape)
-    for name in ("npred", "npred_excess"):
-        sums[name][~np.isfinite(norm)] = np.nan
-    return {name: (("energy", "dataset"), value, {"units": ""}) for name, value in sums.items()}
+    return sums
 
 
 # --- what the groups hold

@@ -1,10 +1,10 @@
-"""The parameters of the flux point estimator, typed."""
+"""The parameters of the estimators of flux points and light curves, typed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -48,6 +48,8 @@ class FluxPointsParameters:
         Sum the bins of a group before the fit.
     """
 
+    where: ClassVar[str] = "flux_points"
+
     selection_optional: Any = None
     n_sigma: float = field(default=1.0, metadata={"above": 0.0, "maximum": 100.0})
     n_sigma_ul: float = field(default=2.0, metadata={"above": 0.0, "maximum": 100.0})
@@ -60,32 +62,32 @@ class FluxPointsParameters:
     sum_over_energy_groups: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "selection_optional", normalize_selection(self.selection_optional))
-        object.__setattr__(self, "norm_values", normalize_norms(self.norm_values))
-        given = normalize_norm(self.norm)
+        object.__setattr__(self, "selection_optional", normalize_selection(self.selection_optional, self.where))
+        object.__setattr__(self, "norm_values", normalize_norms(self.norm_values, self.where))
+        given = normalize_norm(self.norm, self.where)
         for key, name in SCAN.items():
             if key in given:
                 self._take(name, key, given.pop(key))
         object.__setattr__(self, "norm", given or None)
         if not self.norm_min < self.norm_max:
             raise ConfigError(
-                f"flux_points: expected norm_min < norm_max, got {self.norm_min:g} and {self.norm_max:g}."
+                f"{self.where}: expected norm_min < norm_max, got {self.norm_min:g} and {self.norm_max:g}."
             )
         if isinstance(self.norm_n_values, bool) or not isinstance(self.norm_n_values, int):
-            raise ConfigError(f"flux_points.norm_n_values: expected a whole number, got {self.norm_n_values!r}.")
+            raise ConfigError(f"{self.where}.norm_n_values: expected a whole number, got {self.norm_n_values!r}.")
         if not 2 <= self.norm_n_values <= MOST_NORMS:
-            raise ConfigError(f"flux_points.norm_n_values: expected 2 to {MOST_NORMS}, got {self.norm_n_values}.")
+            raise ConfigError(f"{self.where}.norm_n_values: expected 2 to {MOST_NORMS}, got {self.norm_n_values}.")
         if not self.norm_min > 0 and self.norm_values is None and (self.norm or {}).get("interp") != "lin":
             raise ConfigError(
-                f"flux_points: expected norm_min above 0 for a scan of logarithms, got {self.norm_min:g}."
+                f"{self.where}: expected norm_min above 0 for a scan of logarithms, got {self.norm_min:g}."
             )
         if self.sum_over_energy_groups:
-            raise LaterError("flux_points: sum_over_energy_groups comes with a later version; leave it out.")
+            raise LaterError(f"{self.where}: sum_over_energy_groups comes with a later version; leave it out.")
 
     def _take(self, name: str, key: str, value: Any) -> None:
         default = type(self).__dataclass_fields__[name].default
         if getattr(self, name) not in (default, value):
-            raise ConfigError(f"flux_points: {name} and norm.{key} contradict each other; give one of them.")
+            raise ConfigError(f"{self.where}: {name} and norm.{key} contradict each other; give one of them.")
         object.__setattr__(self, name, value)
 
     @property
@@ -104,59 +106,75 @@ class FluxPointsParameters:
         return np.geomspace(self.norm_min, self.norm_max, self.norm_n_values)
 
 
-def normalize_selection(selection: Any) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class LightCurveParameters(FluxPointsParameters):
+    """How the flux in each bin of time and energy is estimated: as flux points are.
+
+    Parameters
+    ----------
+    atol
+        By how much a dataset may reach out of an interval of time, in seconds.
+    stack_in_bin
+        Stack the datasets of a bin of time and estimate the flux of the stack, rather than that of all together.
+    """
+
+    where: ClassVar[str] = "light_curve"
+
+    atol: float = field(default=1e-6, metadata={"unit": "s", "minimum": 0})
+    stack_in_bin: bool = False
+
+
+def normalize_selection(selection: Any, where: str) -> tuple[str, ...]:
     """Return the optional results wanted, in their order; raises ``ConfigError`` for an unknown one."""
     if not isinstance(selection, str | list | tuple | None):
-        raise ConfigError(
-            f"flux_points.selection_optional: expected names such as [ul, scan] or all, got {selection!r}."
-        )
+        raise ConfigError(f"{where}.selection_optional: expected names such as [ul, scan] or all, got {selection!r}.")
     wanted = [selection] if isinstance(selection, str) else list(selection or [])
     for name in wanted:
         if name not in ("all", *OPTIONS):
             raise ConfigError(
-                f"flux_points.selection_optional: {name!r} is not an optional result."
+                f"{where}.selection_optional: {name!r} is not an optional result."
                 f"{did_you_mean(str(name), ['all', *OPTIONS])}"
             )
     return tuple(name for name in OPTIONS if name in wanted or "all" in wanted)
 
 
-def normalize_norms(values: Any) -> tuple[float, ...] | None:
+def normalize_norms(values: Any, where: str) -> tuple[float, ...] | None:
     """Return the norms of a scan as ascending numbers; raises ``ConfigError`` when they are not."""
     if values is None:
         return None
     try:
         norms = tuple(float(value) for value in values)
     except (TypeError, ValueError):
-        raise ConfigError(f"flux_points.norm_values: expected a list of numbers, got {values!r}.") from None
+        raise ConfigError(f"{where}.norm_values: expected a list of numbers, got {values!r}.") from None
     if not norms or not all(np.isfinite(norms)) or np.any(np.diff(norms) <= 0):
-        raise ConfigError(f"flux_points.norm_values: expected ascending numbers, got {values!r}.")
+        raise ConfigError(f"{where}.norm_values: expected ascending numbers, got {values!r}.")
     return norms
 
 
-def normalize_norm(norm: Any) -> dict[str, Any]:
+def normalize_norm(norm: Any, where: str) -> dict[str, Any]:
     """Return what is given of a norm, as numbers; raises ``ConfigError`` for keys and values that no norm has."""
-    given = norm_document(norm)
+    given = norm_document(norm, where)
     for key in given:
         if key not in (*NORM_KEYS, *NORM_WORDS):
-            raise ConfigError(f"flux_points.norm: there is no {key!r} of a norm.{did_you_mean(str(key), NORM_KEYS)}")
+            raise ConfigError(f"{where}.norm: there is no {key!r} of a norm.{did_you_mean(str(key), NORM_KEYS)}")
     if given.get("name", "norm") != "norm" or given.get("frozen", False) or given.get("unit", "") != "":
-        raise ConfigError("flux_points.norm: expected a free parameter called 'norm' without unit.")
+        raise ConfigError(f"{where}.norm: expected a free parameter called 'norm' without unit.")
     result = {key: value for key, value in given.items() if key in NORM_KEYS and value is not None}
     if result.get("interp", "log") not in ("lin", "log"):
-        raise ConfigError(f"flux_points.norm.interp: expected lin or log, got {result['interp']!r}.")
+        raise ConfigError(f"{where}.norm.interp: expected lin or log, got {result['interp']!r}.")
     for key in ("min", "max", "scan_min", "scan_max"):
         if key in result:
-            result[key] = _number(result[key], f"flux_points.norm.{key}")
+            result[key] = _number(result[key], f"{where}.norm.{key}")
     if "scan_values" in result:
-        result["scan_values"] = normalize_norms(result["scan_values"])
+        result["scan_values"] = normalize_norms(result["scan_values"], where)
     limits = {key: result.pop(key) for key in ("min", "max") if key in result}
     limits = {key: limit for key, limit in limits.items() if np.isfinite(limit)}
     if limits.get("min", -np.inf) >= limits.get("max", np.inf):
-        raise ConfigError(f"flux_points.norm: expected min < max, got {limits['min']:g} and {limits['max']:g}.")
+        raise ConfigError(f"{where}.norm: expected min < max, got {limits['min']:g} and {limits['max']:g}.")
     return result | limits
 
 
-def norm_document(norm: Any) -> dict[str, Any]:
+def norm_document(norm: Any, where: str) -> dict[str, Any]:
     """Return a norm that is a mapping or a ``Parameter`` as a mapping; raises ``ConfigError`` for anything else."""
     if norm is None:
         return {}
@@ -164,7 +182,7 @@ def norm_document(norm: Any) -> dict[str, Any]:
         scan = {key: getattr(norm, key) for key in ("scan_min", "scan_max", "scan_n_values")}
         return norm.to_dict() | scan | ({} if norm.scan_is_spaced else {"scan_values": norm.scan_values})
     if not isinstance(norm, Mapping):
-        raise ConfigError(f"flux_points.norm: expected a mapping such as {{scan_n_values: 11}}, got {norm!r}.")
+        raise ConfigError(f"{where}.norm: expected a mapping such as {{scan_n_values: 11}}, got {norm!r}.")
     return dict(norm)
 
 

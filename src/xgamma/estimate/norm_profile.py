@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from xgamma.axes import BoolArray, FloatArray, IntArray
-from xgamma.stats import Counts, bracketed_root, crossing, select_bins
+from xgamma.stats import Counts, bracketed_root, crossing, joined_bins, select_bins
 
 SMOOTH = 0.1
 """The slope, in units of one Gaussian error, above which a minimum is a kink or a limit."""
@@ -44,6 +44,16 @@ class NormTerm:
     def signal(self, norm: FloatArray) -> FloatArray:
         """Return the predicted signal of each bin for the norm of its group."""
         return norm[self.group] * self.reference + self.other
+
+    @classmethod
+    def joined(cls, terms: Sequence[NormTerm]) -> NormTerm:
+        """Return the bins of terms of one statistic."""
+        if len(terms) == 1:
+            return terms[0]
+        columns = (
+            np.concatenate([getattr(one, name) for one in terms]) for name in ("group", "reference", "other", "dataset")
+        )
+        return cls(joined_bins([one.data for one in terms]), *columns)
 
     def select(self, bins: BoolArray) -> NormTerm:
         """Return some of the bins."""

@@ -41,7 +41,7 @@ class Reference:
 
     def signal(self, term: CountsTerm) -> FloatArray:
         """Return the counts that the reference predicts in each bin of a term."""
-        signal = _signal(term, self.source, self.shape)
+        signal = signal_of(term, self.source, self.shape)
         return signal if self.factor == 1.0 else self.factor * signal
 
     def fluxes(self, bounds: FloatArray) -> dict[str, FloatArray]:
@@ -66,13 +66,13 @@ def centers(bounds: FloatArray) -> FloatArray:
     return np.asarray(np.exp(0.5 * (np.log(bounds[:, 1]) + np.log(bounds[:, 0]))))
 
 
-def source_model(models: Models, name: str) -> SkyModel:
+def source_model(models: Models, name: str, where: str = "flux_points") -> SkyModel:
     """Return the model of a source; raises ``UnknownNameError``."""
     for model in models:
         if model.name == name:
             return model  # type: ignore[no-any-return]
     known = [model.name for model in models]
-    raise UnknownNameError(f"flux_points.source: no model is called {name!r}.{did_you_mean(name, known)}")
+    raise UnknownNameError(f"{where}.source: no model is called {name!r}.{did_you_mean(name, known)}")
 
 
 def reference_of(source: SkyModel, terms: Sequence[CountsTerm]) -> Reference:
@@ -86,25 +86,36 @@ def reference_of(source: SkyModel, terms: Sequence[CountsTerm]) -> Reference:
     ConfigError
         For a spectrum that predicts nothing at any amplitude, or no numbers.
     """
-    shape = _visible(source)
-    counts = float(sum(_signal(term, source, shape).sum() for term in terms))
-    has_bins = any(len(term.dataset) for term in terms)
-    if not np.isfinite(counts) or (counts == 0.0 and has_bins):
+    shape = visible_spectrum(source)
+    counts = float(sum(signal_of(term, source, shape).sum() for term in terms))
+    return reference_for(source, shape, counts if any(len(term.dataset) for term in terms) else None)
+
+
+def reference_for(
+    source: SkyModel, shape: SpectralModel, counts: float | None, where: str = "flux_points"
+) -> Reference:
+    """Return the reference of a source whose spectrum ``shape`` predicts so many counts; ``None`` without bins.
+
+    See ``reference_of``, also for what it raises.
+    """
+    if counts is not None and (not np.isfinite(counts) or counts == 0.0):
         raise ConfigError(
-            f"flux_points.source: the spectrum of {source.name!r} predicts {'no numbers' if counts else 'no counts'} "
+            f"{where}.source: the spectrum of {source.name!r} predicts {'no numbers' if counts else 'no counts'} "
             "in the bins of these datasets; set other values of its parameters."
         )
-    if abs(counts) >= FEW_COUNTS or not has_bins:
-        return Reference(source, shape, -1.0 if counts < 0 else 1.0)
+    if counts is None or abs(counts) >= FEW_COUNTS:
+        return Reference(source, shape, -1.0 if counts is not None and counts < 0 else 1.0)
     log.warning(
-        "Flux points: the spectrum of %r predicts %.1g counts; norms are multiples of one that predicts 1 count.",
+        "%s: the spectrum of %r predicts %.1g counts; norms are multiples of one that predicts 1 count.",
+        where.replace("_", " ").capitalize(),
         source.name,
         counts if shape is source.spectral_model else 0.0,
     )
     return Reference(source, shape, 1.0 / counts)
 
 
-def _visible(source: SkyModel) -> SpectralModel:
+def visible_spectrum(source: SkyModel) -> SpectralModel:
+    """Return the spectrum of a source, or a copy with the norm 1 where that is 0."""
     spectrum = source.spectral_model
     norm = spectrum.norm_parameter
     if norm is None or norm.value != 0:
@@ -114,7 +125,8 @@ def _visible(source: SkyModel) -> SpectralModel:
     return shape
 
 
-def _signal(term: CountsTerm, source: SkyModel, shape: SpectralModel) -> FloatArray:
+def signal_of(term: CountsTerm, source: SkyModel, shape: SpectralModel) -> FloatArray:
+    """Return the counts that a source with the spectrum ``shape`` predicts in each bin of a term."""
     own = [signal for signal in term.signals if signal.model is source]
     if shape is source.spectral_model or not own:
         return sum((signal([]) for signal in own), np.zeros(len(term.dataset)))
