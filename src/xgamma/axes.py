@@ -147,6 +147,16 @@ class Axis:
         high = self.edges[-1] if maximum is None else maximum
         return np.asarray((self.edges[:-1] >= low) & (self.edges[1:] <= high))
 
+    def nearest_edges(self, values: npt.ArrayLike) -> IntArray:
+        """Return the number of the edge that is nearest to each value in the logarithm; the first and last beyond them.
+
+        >>> Axis("energy", np.array([1.0, 10.0, 100.0])).nearest_edges([0.1, 2.0, 40.0]).tolist()
+        [0, 0, 2]
+        """
+        position = np.interp(np.log(values), np.log(self.edges), np.arange(self.nbin + 1.0))
+        # An edge half-way between two goes to the even one, whatever the last digits of the logarithms say.
+        return np.asarray(np.rint(np.round(position, 9)), dtype=np.int64)
+
     def coords(self) -> dict[Hashable, Any]:
         """Return the xarray coordinates: centre as index, edges as CF bounds."""
         attrs = {"units": self.unit, "bounds": f"{self.name}_bounds", "scale": self.scale, **LABELS.get(self.name, {})}

@@ -5,11 +5,20 @@ from __future__ import annotations
 from xgamma.datasets.collection import Datasets
 from xgamma.datasets.flux_points import FluxPoints
 from xgamma.datasets.flux_points_dataset import FluxPointsDataset
+from xgamma.datasets.geom import RegionGeom
 from xgamma.datasets.light_curve import LightCurve
 from xgamma.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
 from xgamma.errors import later_names
 
-__all__ = ["Datasets", "FluxPoints", "FluxPointsDataset", "LightCurve", "SpectrumDataset", "SpectrumDatasetOnOff"]
+__all__ = [
+    "Datasets",
+    "FluxPoints",
+    "FluxPointsDataset",
+    "LightCurve",
+    "RegionGeom",
+    "SpectrumDataset",
+    "SpectrumDatasetOnOff",
+]
 
 _MAPS = "it belongs to sky maps, which come with a later version"
 _READ = "Datasets.read and SpectrumDatasetOnOff.read read OGIP files, and write writes them"

@@ -18,6 +18,7 @@ from xgamma.datasets import files, info
 from xgamma.datasets.flux_points_dataset import FluxPointsDataset
 from xgamma.datasets.info import cumulative_stacks, info_table
 from xgamma.datasets.inputs import ModelledRows, normalize_models, normalize_spectrum
+from xgamma.datasets.made import any_mask
 from xgamma.datasets.spectrum import SpectrumDataset, spectrum_views
 from xgamma.errors import ConfigError, ConfigTypeError, UnknownNameError, did_you_mean
 from xgamma.fit import FitInput
@@ -210,7 +211,7 @@ class Datasets(Sequence[Any]):
         return total
 
     def stack_reduce(self, name: str = STACKED) -> SpectrumDataset:
-        """Return the stack of all rows, with their models.
+        """Return the stack of all rows, with their models; its fit mask holds the bins that any row fits.
 
         Raises
         ------
@@ -222,6 +223,7 @@ class Datasets(Sequence[Any]):
         self._validate_spectra("stack_reduce()")
         [view] = spectrum_views(stack(joined_rows(self.to_xarray()), name=name))
         view.models = self.models
+        view.mask_fit = any_mask([row.fit_bins for row in self._spectra])
         return view
 
     def info_table(self, cumulative: bool = False, all_rows: bool = False) -> Table:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 import xarray as xr
+from astropy import units as u
 
-from xgamma.axes import Axis
-from xgamma.errors import DataError
+from xgamma.axes import Axis, FloatArray, IntArray
+from xgamma.errors import ConfigError, ConfigTypeError, DataError
+from xgamma.grid import Grid, RegionSpace
+from xgamma.shapes import Circle, Shape
 from xgamma.units import canonical
 
 LOW, HIGH = "energy_min", "energy_max"
@@ -41,6 +46,11 @@ class Geom:
             )
         return Axis("energy", np.append(self._array[LOW].values, self._array[HIGH].values[-1]))
 
+    @property
+    def axes(self) -> Mapping[str, Axis]:
+        """The axes by name."""
+        return {"energy": self.energy_axis}
+
     def energy_mask(self, energy_min: Any = None, energy_max: Any = None, round_to_edge: bool = False) -> xr.DataArray:
         """Return the bins that lie wholly between two energies (``"1 TeV"`` or a ``Quantity``), for ``mask_fit``.
 
@@ -50,10 +60,92 @@ class Geom:
         given = (("energy_min", energy_min), ("energy_max", energy_max))
         low, high = (None if value is None else canonical(value, "TeV", name) for name, value in given)
         if round_to_edge:
-            low, high = (None if value is None else _nearest(axis, value) for value in (low, high))
+            low, high = (None if end is None else float(axis.edges[axis.nearest_edges(end)]) for end in (low, high))
         inside = np.broadcast_to(axis.mask_inside(low, high), self._array.shape)
         return self._array.copy(data=inside.copy())
 
 
-def _nearest(axis: Axis, energy: float) -> float:
-    return float(axis.edges[np.argmin(np.abs(np.log(axis.edges / energy)))])
+@dataclass(frozen=True)
+class RegionGeom:
+    """A region on the sky, or none, and the axes of what is counted in it."""
+
+    region: Shape | None
+    axes: Mapping[str, Axis]
+
+    @classmethod
+    def create(cls, region: Any = None, axes: Sequence[Axis] = ()) -> Self:
+        """Return the geometry of a region: a circle of the package `regions`, a ``Shape`` or ``None``.
+
+        Raises ``ConfigTypeError`` for what is neither.
+        """
+        return cls(normalize_region(region), {axis.name: axis for axis in axes})
+
+    @property
+    def is_region(self) -> bool:
+        """It is one."""
+        return True
+
+
+def normalize_region(region: Any) -> Shape | None:
+    """Return the shape of a region of the package `regions`; raises ``ConfigTypeError`` for what is none."""
+    if region is None or isinstance(region, Shape):
+        return region
+    center, radius = (getattr(region, name, None) for name in ("center", "radius"))
+    if center is None or radius is None:
+        raise ConfigTypeError(f"Expected a circle on the sky or None as the region, got a {type(region).__name__}.")
+    sky = center.galactic if center.frame.name == "galactic" else center.icrs
+    lon, lat = sky.spherical.lon.deg, sky.spherical.lat.deg
+    return Circle(float(lon), float(lat), radius.to_value("deg"), frame=sky.frame.name)
+
+
+def normalize_geom(geom: Any, energy_true: Axis | None) -> tuple[Grid, bool]:
+    """Return the grid of a geometry, and whether it has a region; raises ``ConfigError`` without an axis of energy."""
+    if isinstance(geom, Grid):
+        return geom, True
+    energy = getattr(geom, "axes", {}).get("energy")
+    if not isinstance(geom, RegionGeom) or energy is None:
+        raise ConfigError("create: expected a RegionGeom with an axis called 'energy', or a Grid.")
+    true = Axis("energy_true", energy.edges) if energy_true is None else energy_true
+    # A place is needed to count in; where nobody says one, nothing is counted.
+    region = Circle(0.0, 0.0, 1.0) if geom.region is None else geom.region
+    return Grid(energy, true, RegionSpace((region,))), geom.region is not None
+
+
+def normalize_edges(edges: Any) -> FloatArray:
+    """Return ascending energies above 0 in TeV, of an ``Axis``, a ``Quantity`` or numbers in TeV.
+
+    Raises ``ConfigError`` for anything else.
+    """
+    given = edges.edges if isinstance(edges, Axis) else edges
+    try:
+        values = u.Quantity(given, None if isinstance(given, u.Quantity) else "TeV").to_value("TeV")
+    except (TypeError, ValueError):
+        raise ConfigError(f"Expected energies as a Quantity or as numbers in TeV, got {edges!r}.") from None
+    if values.ndim != 1 or len(values) < 2 or not (np.isfinite(values).all() and (np.diff(values) > 0).all()):
+        raise ConfigError(f"Expected at least two ascending energies, got {edges!r}.")
+    if values[0] <= 0:
+        raise ConfigError(f"Expected energies above 0, got {values[0]:g} TeV.")
+    return np.asarray(values, dtype=float)
+
+
+def edges_among(axis: Axis, edges: Any, name: str) -> IntArray:
+    """Return the numbers of the edges of an axis that are nearest to those given, each once.
+
+    Raises ``DataError`` where they are fewer than two; ``name`` is that of the dataset.
+    """
+    energies = normalize_edges(edges)
+    found = np.unique(axis.nearest_edges(energies))
+    if len(found) < 2:
+        raise DataError(
+            f"{name}: there is no bin between {energies[0]:.4g} and {energies[-1]:.4g} TeV; its bins go from "
+            f"{axis.edges[0]:.4g} to {axis.edges[-1]:.4g} TeV."
+        )
+    return np.asarray(found)
+
+
+def bins_between(axis: Axis, energy_min: Any, energy_max: Any, name: str) -> slice:
+    """Return the bins between two energies moved to the nearest edges; ``None`` is the end of the axis."""
+    given = ((energy_min, "energy_min", axis.edges[0]), (energy_max, "energy_max", axis.edges[-1]))
+    bounds = [end if value is None else canonical(value, "TeV", what) for value, what, end in given]
+    edges = edges_among(axis, bounds, name)
+    return slice(int(edges[0]), int(edges[-1]))

@@ -45,9 +45,7 @@ class EnergyGroups:
         ConfigError
             When no bin asked for is as wide as a bin of the axis.
         """
-        position = np.interp(np.log(requested), np.log(axis.edges), np.arange(axis.nbin + 1.0))
-        # An edge half-way between two goes to the even one, whatever the last digits of the logarithms say.
-        index = np.rint(np.round(position, 9)).astype(np.int64)
+        index = axis.nearest_edges(requested)
         asked = np.stack([requested[:-1], requested[1:]], axis=1)
         first, last = axis.edges[0] * (1 + MOVED_TOLERANCE), axis.edges[-1] * (1 - MOVED_TOLERANCE)
         is_outside = (asked[:, 1] <= first) | (asked[:, 0] >= last)

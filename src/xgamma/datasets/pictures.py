@@ -1,0 +1,93 @@
+"""``SpectrumPictures``: the pictures of one row of a DL4 Dataset."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from xgamma.axes import Axis, FloatArray
+from xgamma.datasets import info
+from xgamma.datasets.row import SpectrumRow
+from xgamma.plot import counts as plot_counts
+from xgamma.plot import spectrum as plot_spectrum
+from xgamma.plot.counts import Style
+
+
+class SpectrumPictures(SpectrumRow):
+    """A row that draws itself; see ``SpectrumDataset``."""
+
+    def _edges(self) -> FloatArray:
+        return self.energy_axis.edges
+
+    def plot_counts(
+        self, ax: Axes | None = None, kwargs_counts: Style | None = None, kwargs_background: Style | None = None
+    ) -> Axes:
+        """Draw counts and background over energy."""
+        counts, background = _vector(self.counts), _vector(self.background)
+        errors = _both_ways(info.counts_errors(self.data))
+        return plot_counts.plot_counts(self._edges(), counts, errors, background, ax, kwargs_counts, kwargs_background)
+
+    def plot_excess(
+        self, ax: Axes | None = None, kwargs_excess: Style | None = None, kwargs_npred_signal: Style | None = None
+    ) -> Axes:
+        """Draw the excess, and the predicted signal if there are models."""
+        signal = _vector(self.npred_signal()) if self._prediction.has_signal else None
+        excess = _vector(self.excess.where(self.mask_safe))
+        return plot_counts.plot_excess(
+            self._edges(), excess, self._errors(), signal, ax, kwargs_excess, kwargs_npred_signal
+        )
+
+    def _errors(self) -> FloatArray:
+        return _both_ways(info.excess_errors(self.data))
+
+    def plot_masks(
+        self, ax: Axes | None = None, kwargs_fit: Style | None = None, kwargs_safe: Style | None = None
+    ) -> Axes:
+        """Shade the bins that are not in use: outside the safe range, and outside the fit range."""
+        fit = None if self._mask_fit is None else self._mask_fit[0]
+        return plot_counts.plot_masks(self._edges(), _vector(self.mask_safe), fit, ax, kwargs_safe, kwargs_fit)
+
+    def plot_residuals(self, ax: Axes | None = None, method: str = "diff", **style: Any) -> Axes:
+        """Draw the residuals of the bins in use."""
+        residuals = _vector(self.residuals(method))
+        errors = info.scaled_residuals(self._errors(), _vector(self.npred()), method)
+        return plot_counts.plot_residuals(self.energy_axis.bounds, residuals, errors, method, ax, **style)
+
+    def plot_fit(
+        self,
+        ax_spectrum: Axes | None = None,
+        ax_residuals: Axes | None = None,
+        kwargs_spectrum: Style | None = None,
+        kwargs_residuals: Style | None = None,
+    ) -> tuple[Axes, Axes]:
+        """Draw the excess with the predicted signal, and the residuals below it."""
+        ax_spectrum, ax_residuals = plot_counts.fit_axes(ax_spectrum, ax_residuals)
+        self.plot_masks(ax_spectrum)
+        self.plot_excess(ax_spectrum, **(kwargs_spectrum or {}))
+        self.plot_masks(ax_residuals, kwargs_fit={"label": None}, kwargs_safe={"label": None})
+        self.plot_residuals(ax_residuals, **(kwargs_residuals or {}))
+        ax_spectrum.label_outer()
+        return ax_spectrum, ax_residuals
+
+    def peek(self, figsize: tuple[float, float] = (16, 4)) -> Figure:
+        """Draw counts, exposure and energy dispersion in a new figure, and return it."""
+        figure, (ax_counts, ax_exposure, ax_edisp) = plt.subplots(1, 3, figsize=figsize, layout="constrained")
+        edges_true = Axis.from_coords(self.data.coords, "energy_true").edges
+        self.plot_masks(ax_counts)
+        self.plot_counts(ax_counts)
+        plot_spectrum.plot_exposure(edges_true, _vector(self.exposure), ax_exposure)
+        plot_spectrum.plot_edisp(edges_true, self._edges(), self.edisp.values[0], ax_edisp)
+        return figure
+
+
+def _vector(array: xr.DataArray) -> Any:
+    return array.values[0]
+
+
+def _both_ways(errors: FloatArray) -> FloatArray:
+    return np.stack([errors[0, 0], errors[0, 0]])
