@@ -28,7 +28,8 @@ DOCUMENTS = {
 def write(folder: Path) -> None:
     """Write the tables as Markdown."""
     folder.mkdir(exist_ok=True)
-    (folder / "models.md").write_text("\n".join(_spectral_models()), encoding="utf-8")
+    (folder / "models.md").write_text("\n".join(_models("Spectral")), encoding="utf-8")
+    (folder / "temporal-models.md").write_text("\n".join(_models("Temporal")), encoding="utf-8")
     (folder / "verbs.md").write_text("\n".join(_verbs()), encoding="utf-8")
     (folder / "exit-codes.md").write_text("\n".join(_exit_codes()), encoding="utf-8")
     (folder / "format-documents.md").write_text("\n".join(_documents()), encoding="utf-8")
@@ -37,11 +38,11 @@ def write(folder: Path) -> None:
     (folder / "format-windows.md").write_text("\n".join(_windows()), encoding="utf-8")
 
 
-def _spectral_models():
+def _models(kind):
     yield from ("| model | tag | parameters | |", "|---|---|---|---|")
     for name in models.__all__:
         model = getattr(models, name)
-        if name.endswith("SpectralModel") and getattr(model, "tag", ()):
+        if name.endswith(f"{kind}Model") and getattr(model, "tag", ()):
             parameters = ", ".join(f"`{parameter.name}`" for parameter in getattr(model, "default_parameters", ()))
             text = (model.__doc__ or "").strip().splitlines()[0]
             yield f"| `{name}` | `{model.tag[-1]}` | {parameters} | {text} |"

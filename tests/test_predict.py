@@ -10,15 +10,11 @@ from hypothesis import strategies as st
 from simulated_spectra import cash_dataset, models, on_off_dataset, power_law, response_dataset
 from xgamma.errors import ConfigError, DataError, LaterError
 from xgamma.geometry import to_frame
+from xgamma.models import ConstantTemporalModel, GaussianSpatialModel, PointSpatialModel
 from xgamma.models.models import FoVBackgroundModel, Models
 from xgamma.models.spectral.powerlaws import PowerLawNormSpectralModel
-from xgamma.models.unevaluated import (
-    ConstantTemporalModel,
-    ExpDecayTemporalModel,
-    GaussianSpatialModel,
-    PointSpatialModel,
-)
 from xgamma.predict import Folding, npred, npred_background, npred_signal
+from xgamma.predict.folding import extended_remark
 from xgamma.stats import wstat_background
 
 
@@ -119,13 +115,15 @@ def test_a_known_background_is_added_and_totals_are_not_negative():
     np.testing.assert_allclose(npred(without, models()).values, signal)
 
 
-def test_a_spatial_model_on_a_spectrum_raises():
-    source = power_law(spatial_model=GaussianSpatialModel())
-    with pytest.raises(LaterError, match="'source' has a spatial part"):
-        npred_signal(response_dataset(), models(source))
-    source = power_law(temporal_model=ExpDecayTemporalModel())
-    with pytest.raises(LaterError, match="'source' has a temporal part"):
-        npred_signal(response_dataset(), models(source))
+def test_an_extended_source_is_predicted_as_a_point_and_said_to_be():
+    place = GaussianSpatialModel(sigma="0.2 deg")
+    place.freeze()
+    source, alone = power_law(spatial_model=place), npred_signal(response_dataset(), models()).values
+    np.testing.assert_array_equal(npred_signal(response_dataset(), models(source)).values, alone)
+    assert "'source' has a GaussianSpatialModel: the region is taken to hold the flux of a point" in extended_remark(
+        source
+    )
+    assert extended_remark(power_law(spatial_model=a_point())) == extended_remark(power_law()) == ""
 
 
 def a_point(lon=83.63, lat=22.01, frame="icrs"):
@@ -153,7 +151,7 @@ def test_a_point_in_the_region_and_a_constant_in_time_change_nothing():
 
 
 def test_a_free_position_raises_as_a_spectrum_does_not_constrain_it():
-    with pytest.raises(ConfigError, match=r"free position \(lon_0, lat_0\).*freeze it"):
+    with pytest.raises(ConfigError, match=r"free position or size \(lon_0, lat_0\).*freeze it"):
         npred_signal(response_dataset(), models(power_law(spatial_model=PointSpatialModel())))
 
 

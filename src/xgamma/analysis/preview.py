@@ -31,6 +31,8 @@ from xgamma.fit import validate_named
 from xgamma.ingest import FitsRelease, StoredRelease
 from xgamma.ingest.notes import notes_of, runs_by_note, summaries
 from xgamma.outcome import Outcome, UnusedRun
+from xgamma.predict.folding import extended_remark
+from xgamma.predict.in_time import GoodTime, good_time, time_remark, validate_times
 from xgamma.reduce import Recipe, reduce_each, validate_enclosure
 from xgamma.reduce.losses import true_energy_remark
 from xgamma.storage.backend import local_folder
@@ -72,13 +74,17 @@ class Look:
 
 @dataclass(frozen=True)
 class Tried:
-    """Rows of a part that were reduced: how many ended, those of them that are masked, the others, and safe bins."""
+    """Rows of a part that were reduced: how many ended, those of them that are masked, the others, and safe bins.
+
+    ``times`` are the names and the good time of those that ended.
+    """
 
     done: int
     masked: Sequence[UnusedRun]
     lost: Sequence[UnusedRun]
     safe: BoolArray
     remark: str = ""
+    times: tuple[Sequence[str], GoodTime] | None = None
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,7 @@ def look_ahead(request: Request, chosen: Selected) -> Look:
         _validate_seen(request, chosen, seen, is_complete)
     # What costs counts is said once, of the first part.
     remarks = [remark for ends in seen.reduced for remark in [end.remark for end in ends if end.remark][:1]]
+    remarks += _model_remarks(request, seen)
     noted = runs_by_note(notes_of(seen.observations.holdings)).items()
     notes = [line for topic, sentences in noted for line in summaries(topic, sentences)]
     dropped = seen.observations.dropped
@@ -161,6 +168,24 @@ def _validate_seen(request: Request, chosen: Selected, seen: _Seen, is_complete:
         spectra = [(recipe.grid.energy, end.safe) for recipe, ends in bins for end in ends]
         for step, wanted in request.steps:
             step.validate_bins(wanted, spectra)
+
+
+def _model_remarks(request: Request, seen: _Seen) -> list[str]:
+    """Return what is to be known of models in the good time of rows; raises ``ConfigError`` as a fit would."""
+    if request.models is None or not any(step.needs_models for step, _ in request.steps):
+        return []
+    remarks = [extended_remark(model) for model in request.models]
+    stacks = {wanted.number: wanted for _, wanted in request.steps if isinstance(wanted, StackWanted)}
+    for reduction, ends in zip(request.reductions, seen.reduced, strict=False):
+        stack = stacks.get(reduction.number)
+        for rows, (gti, mjdref) in (end.times for end in ends if end.times is not None):
+            names = [row_name(reduction.name, row) if stack is None else stack.name or STACKED for row in rows]
+            for model in request.models:
+                # What groups are called is not known yet.
+                if stack is None or stack.by is None or model.datasets_names is None:
+                    validate_times(model, gti, mjdref, names)
+                    remarks.append(time_remark(model, gti, mjdref, names))
+    return [remark for remark in dict.fromkeys(remarks) if remark]
 
 
 def _validate_reduced(recipe: Recipe, ends: Sequence[Tried], unread: Sequence[UnusedRun], seen: _Seen) -> None:
@@ -230,7 +255,8 @@ def tried(part: Part, rows: Rows, recipe: Recipe) -> Tried:
     used = [number for number, outcome, _ in ended if outcome == Outcome.USED]
     safe = np.asarray(fresh.data["mask_safe"].values.any(axis=(0, 1)))
     remark = true_energy_remark(part, rows_at(rows, used), recipe.grid, recipe.containment, safe) if used else ""
-    return Tried(len(fresh.done), masked, lost, safe, remark)
+    names = [str(name) for name in fresh.data["dataset"].values]
+    return Tried(len(fresh.done), masked, lost, safe, remark, (names, good_time(fresh.data)))
 
 
 Dropped = Mapping[str, Mapping[int, str]]

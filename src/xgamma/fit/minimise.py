@@ -25,6 +25,7 @@ from xgamma.fit.search import Search
 from xgamma.fit.statistic import Statistic, free_parameters
 from xgamma.models.models import Models, SkyModel
 from xgamma.models.parameters import Parameter, Parameters
+from xgamma.predict.folding import model_remarks
 
 log = logging.getLogger("xgamma.fit")
 
@@ -56,6 +57,8 @@ def fit(inputs: Inputs, models: Models, settings: FitSettings | None = None) -> 
     given = normalize_inputs(inputs)
     validate_datasets_names(models, given)
     problem = Problem(Statistic(given, models), settings or FitSettings())
+    for remark in model_remarks(problem.statistic.models, [one.data for one in given if not one.is_flux_points]):
+        log.warning("%s", remark)
     search = Search(problem)
     search.minimise()
     end = ending(problem, search)

@@ -190,8 +190,11 @@ def _no_start(named: Iterable[Parameter]) -> FitError:
 
 
 def scale(parameter: Parameter) -> float:
-    """Return the power of ten below the value (1 for 0), or the value itself for ``factor1``, 1 for no scaling."""
+    """Return the power of ten below the value (1 for 0 and times), or the value itself for ``factor1``, 1 for none."""
     if parameter.value == 0 or not math.isfinite(parameter.value) or not parameter.scale_method:
+        return 1.0
+    if parameter.type == "temporal" and parameter.name == "t_ref":
+        # An MJD is a place and no size.
         return 1.0
     if parameter.scale_method == "factor1":
         return abs(parameter.value)

@@ -20,7 +20,8 @@ from xgamma.fit.prior import prior_terms
 from xgamma.models.models import Models, SkyModel
 from xgamma.models.parameters import Parameter, Parameters
 from xgamma.predict import Folding, measured, selected_models
-from xgamma.predict.folding import validate_spectral
+from xgamma.predict.folding import Folded, validate_spectral
+from xgamma.predict.in_time import InTime
 from xgamma.stats import CashCounts, MeasuredValues, WstatCounts
 
 Values: TypeAlias = Sequence[float]
@@ -61,6 +62,8 @@ class Signal:
         Shape (bin, node): what the nodes add to each bin. ``None`` where each bin is a node.
     arguments
         The parameters that the arguments belong to; other parameters of the model keep the values they have now.
+    time
+        The factor of each bin of a model that depends on time; ``None`` for others.
     """
 
     def __init__(
@@ -70,54 +73,109 @@ class Signal:
         slopes: Callable[[Values, Sequence[int]], FloatArray],
         matrix: FloatArray | None,
         arguments: Sequence[Parameter],
+        time: InTime | None = None,
     ) -> None:
         self.model, self._predict, self._slopes, self._matrix = model, predict, slopes, matrix
-        own = model.spectral_model.parameters
-        numbers = {id(parameter): number for number, parameter in enumerate(arguments)}
-        self._values = tuple(parameter.value for parameter in own)
-        self._places = [(place, numbers[id(one)]) for place, one in enumerate(own) if id(one) in numbers]
+        self._spectral = Places.of(model.spectral_model.parameters, arguments)
+        self._time, self._temporal = time, Places.of([] if time is None else time.model.parameters, arguments)
         self._last: tuple[tuple[float, ...], FloatArray] | None = None
+        self._last_factor: tuple[tuple[float, ...], FloatArray] | None = None
 
     def own_values(self, values: Values) -> tuple[float, ...]:
         """Return the values of the model's spectrum."""
-        own = list(self._values)
-        for place, number in self._places:
-            own[place] = values[number]
-        return tuple(own)
+        return self._spectral.own_values(values)
 
     def __call__(self, values: Values) -> FloatArray:
         """Return the prediction of each bin; the last one is remembered, as other models change more often."""
+        return self._constant(values) if self._time is None else self._constant(values) * self._factor(values)
+
+    def _constant(self, values: Values) -> FloatArray:
+        """Return the prediction at a factor of 1."""
         own, last = self.own_values(values), self._last
         if last is None or last[0] != own:
             last = self._last = (own, self._predict(own))
         return last[1]
 
+    def _factor(self, values: Values) -> FloatArray:
+        own, last = self._temporal.own_values(values), self._last_factor
+        if last is None or last[0] != own:
+            assert self._time is not None
+            last = self._last_factor = (own, self._time(own))
+        return last[1]
+
     def _spectrum_gradient(self, values: Values) -> FloatArray:
         """Return the derivatives of the spectrum in the arguments at its nodes, shape (argument, node)."""
-        found = self._slopes(self.own_values(values), [place for place, _ in self._places])
-        rows = np.zeros((len(values), found.shape[1]))
-        for row, (_, number) in zip(found, self._places, strict=True):
-            # A linked parameter stands at several places.
-            rows[number] += row
-        return rows
+        return self._spectral.spread(self._slopes(self.own_values(values), self._spectral.wanted), len(values))
 
     def gradient(self, values: Values) -> FloatArray:
         """Return the derivatives of the prediction in the arguments, shape (argument, bin)."""
         rows = self._spectrum_gradient(values)
-        return rows if self._matrix is None else rows @ self._matrix.T
+        rows = rows if self._matrix is None else rows @ self._matrix.T
+        if self._time is None:
+            return rows
+        rows = rows * self._factor(values)
+        if self._temporal.wanted:
+            slopes = self._time.gradient(self._temporal.own_values(values), self._temporal.wanted)
+            rows += self._temporal.spread(slopes, len(values)) * self._constant(values)
+        return rows
 
     def bent(self, values: Values, weights: FloatArray, steps: Values) -> FloatArray:
         """Return the second derivatives of the weighted sum of the bins, shape (argument, argument)."""
-        nodes = weights if self._matrix is None else weights @ self._matrix
+        moves = bool(self._temporal.wanted)
+        factors = weights if self._time is None or moves else weights * self._factor(values)
+        nodes = factors if self._matrix is None or moves else factors @ self._matrix
         result = np.zeros((len(values), len(values)))
-        for number in {number for _, number in self._places}:
+        slope = self.gradient if moves else self._spectrum_gradient
+        for number in {*self._spectral.numbers, *self._temporal.numbers}:
             # Both sides, as spectra bend within the error of a parameter that is hardly known.
             up, down = list(values), list(values)
             up[number] += steps[number]
             down[number] -= steps[number]
-            change = (self._spectrum_gradient(up) - self._spectrum_gradient(down)) @ nodes
+            change = (slope(up) - slope(down)) @ nodes
             result[number] = change / (up[number] - down[number])
         return 0.5 * (result + result.T)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the arguments of a statistic stand among the parameters of a part of a model.
+
+    Parameters
+    ----------
+    values
+        What the parameters have now.
+    wanted
+        The places of those that are arguments.
+    numbers
+        The number of each among the arguments.
+    """
+
+    values: tuple[float, ...]
+    wanted: list[int]
+    numbers: list[int]
+
+    @classmethod
+    def of(cls, own: Iterable[Parameter], arguments: Sequence[Parameter]) -> Places:
+        """Return the places of arguments among some parameters."""
+        parameters, known = list(own), {id(parameter): number for number, parameter in enumerate(arguments)}
+        wanted = [place for place, one in enumerate(parameters) if id(one) in known]
+        values = tuple(parameter.value for parameter in parameters)
+        return cls(values, wanted, [known[id(parameters[place])] for place in wanted])
+
+    def own_values(self, values: Values) -> tuple[float, ...]:
+        """Return the values of the parameters for those of the arguments."""
+        own = list(self.values)
+        for place, number in zip(self.wanted, self.numbers, strict=True):
+            own[place] = values[number]
+        return tuple(own)
+
+    def spread(self, slopes: FloatArray, size: int) -> FloatArray:
+        """Return derivatives at the places, shape (wanted, ...), as those in all arguments, shape (size, ...)."""
+        rows = np.zeros((size, *slopes.shape[1:]))
+        for row, number in zip(slopes, self.numbers, strict=True):
+            # A linked parameter stands at several places.
+            rows[number] += row
+        return rows
 
 
 @dataclass(frozen=True)
@@ -184,10 +242,21 @@ def _counts_term(group: Sequence[Numbered], models: Sequence[SkyModel], argument
     numbers = np.concatenate([start + np.arange(one.data.sizes["dataset"]) for one, start in group])
     folded = [folding.fold(model) for model in selected_models(models, folding.names)]
     signals = tuple(
-        Signal(one.model, one, partial(one.model.spectral_model.flux_gradient, one.edges), one.matrix, arguments)
+        Signal(
+            one.model,
+            partial(_constant_counts, one),
+            partial(one.model.spectral_model.flux_gradient, one.edges),
+            one.matrix,
+            arguments,
+            one.time,
+        )
         for one in folded
     )
     return CountsTerm(type(data[0])(*columns), signals, numbers[folding.dataset], folding)
+
+
+def _constant_counts(folded: Folded, values: Values) -> FloatArray:
+    return folded.constant(folded.model.spectral_model.flux(folded.edges, values))
 
 
 def _points_term(given: FitInput, number: int, models: Sequence[SkyModel], arguments: Sequence[Parameter]) -> BinsTerm:
@@ -196,6 +265,10 @@ def _points_term(given: FitInput, number: int, models: Sequence[SkyModel], argum
     chosen = selected_models(models, given.names)
     for model in chosen:
         validate_spectral(model)
+        if model.temporal_model is not None and not model.temporal_model.is_constant:
+            raise ConfigError(
+                f"The model {model.name!r} depends on time, and flux points have none; remove its temporal part."
+            )
     if not chosen:
         raise ConfigError("Fitting flux points expects a model that contributes to them; set one.")
     reference, energy = ds["ref_dnde"].values[used], ds["energy"].values[used]

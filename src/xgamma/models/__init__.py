@@ -12,6 +12,19 @@ from xgamma.models.priors import (
     Prior,
     UniformPrior,
 )
+from xgamma.models.spatial.shapes import (
+    ConstantSpatialModel,
+    DiskSpatialModel,
+    GaussianSpatialModel,
+    GeneralizedGaussianSpatialModel,
+    PiecewiseNormSpatialModel,
+    PointSpatialModel,
+    Shell2SpatialModel,
+    ShellSpatialModel,
+    SpatialModel,
+    TemplateNDSpatialModel,
+    TemplateSpatialModel,
+)
 from xgamma.models.spectral.crab import MeyerCrabSpectralModel, create_crab_spectral_model
 from xgamma.models.spectral.cutoffs import (
     ExpCutoffPowerLaw3FGLSpectralModel,
@@ -40,29 +53,17 @@ from xgamma.models.spectral.templates import (
     TemplateNDSpectralModel,
     TemplateSpectralModel,
 )
-from xgamma.models.unevaluated import (
-    ConstantSpatialModel,
+from xgamma.models.temporal.curves import (
     ConstantTemporalModel,
-    DiskSpatialModel,
     ExpDecayTemporalModel,
-    GaussianSpatialModel,
     GaussianTemporalModel,
-    GeneralizedGaussianSpatialModel,
     GeneralizedGaussianTemporalModel,
-    LightCurveTemplateTemporalModel,
     LinearTemporalModel,
-    PiecewiseNormSpatialModel,
-    PointSpatialModel,
     PowerLawTemporalModel,
-    Shell2SpatialModel,
-    ShellSpatialModel,
     SineTemporalModel,
-    SpatialModel,
-    TemplateNDSpatialModel,
-    TemplatePhaseCurveTemporalModel,
-    TemplateSpatialModel,
-    TemporalModel,
 )
+from xgamma.models.temporal.model import TemporalModel
+from xgamma.models.temporal.templates import LightCurveTemplateTemporalModel, TemplatePhaseCurveTemporalModel
 
 __all__ = [
     "BrokenPowerLawSpectralModel",

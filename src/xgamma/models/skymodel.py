@@ -13,9 +13,10 @@ from xgamma.errors import ConfigError, ConfigTypeError, did_you_mean
 from xgamma.models.component import Component, component_class
 from xgamma.models.files import complete_from_gammapy, described_by_gammapy, models_of_gammapy
 from xgamma.models.parameters import Covariance, Parameter, Parameters, link_labels
+from xgamma.models.spatial.shapes import SpatialModel
 from xgamma.models.spectral.model import DENSITY, SpectralModel, read_spectral
 from xgamma.models.spectral.powerlaws import PowerLawNormSpectralModel
-from xgamma.models.unevaluated import SpatialModel, TemporalModel
+from xgamma.models.temporal.model import TemporalModel
 from xgamma.plot.labels import unit_label
 
 IRF_FLAGS = {"exposure": True, "psf": True, "edisp": True}
@@ -62,7 +63,7 @@ class ModelComponent:
 
     @property
     def temporal_model(self) -> TemporalModel | None:
-        """The time dependence, kept as a document; ``None`` for a constant source."""
+        """The factor of the flux that depends on time; ``None`` for a constant source."""
         return cast("TemporalModel | None", self._parts.get("temporal"))
 
     @property
@@ -176,8 +177,10 @@ class SkyModel(ModelComponent):
     ----------
     spectral_model
         A ``SpectralModel`` in cm-2 s-1 TeV-1; also given by its name or tag, for its defaults.
-    spatial_model, temporal_model
-        Kept with the document.
+    spatial_model
+        Kept with the document; a spectrum asks where it is.
+    temporal_model
+        A factor of the flux that depends on time.
     name
         Unique among ``Models``; numbered when not given.
     apply_irf
@@ -214,10 +217,12 @@ class SkyModel(ModelComponent):
         if not isinstance(spectral_model, SpectralModel):
             raise ConfigTypeError(f"SkyModel: expected a spectral model, got {spectral_model!r}.")
         parts = {"spectral": spectral_model, "spatial": spatial_model, "temporal": temporal_model}
+        for kind, base in (("spatial", SpatialModel), ("temporal", TemporalModel)):
+            _validate_part(parts[kind], base, kind)
         super().__init__(parts, _new_name() if name is None else str(name), datasets_names)
         self.apply_irf = normalize_irf_flags(apply_irf, self.name)
         if spatial_model is None:
-            _validate_density(spectral_model, self.name)
+            validate_density(spectral_model, self.name)
 
     @property
     def spectral_model(self) -> SpectralModel:
@@ -226,8 +231,31 @@ class SkyModel(ModelComponent):
 
     @spectral_model.setter
     def spectral_model(self, model: SpectralModel) -> None:
-        _validate_density(model, self.name)
+        validate_density(model, self.name)
         self._parts["spectral"] = model
+
+    @property
+    def temporal_model(self) -> TemporalModel | None:
+        """The factor of the flux that depends on time; ``None`` for a constant source."""
+        return super().temporal_model
+
+    @temporal_model.setter
+    def temporal_model(self, model: TemporalModel | None) -> None:
+        self._set_part("temporal", model, TemporalModel)
+
+    @property
+    def spatial_model(self) -> SpatialModel | None:
+        """The morphology, kept as a document; ``None`` for a model of spectra only."""
+        return super().spatial_model
+
+    @spatial_model.setter
+    def spatial_model(self, model: SpatialModel | None) -> None:
+        self._set_part("spatial", model, SpatialModel)
+
+    def _set_part(self, kind: str, model: Component | None, base: type[Component]) -> None:
+        _validate_part(model, base, kind)
+        parts = {**self._parts, kind: model}
+        self._parts = {name: part for name in _PARTS if (part := parts.get(name)) is not None}
 
     @property
     def norm_parameter(self) -> Parameter | None:
@@ -310,7 +338,13 @@ def normalize_irf_flags(flags: Mapping[str, bool] | None, name: str) -> dict[str
     return given | {key: value for key, value in IRF_FLAGS.items() if key not in given}
 
 
-def _validate_density(model: SpectralModel, name: str) -> None:
+def _validate_part(model: Component | None, base: type[Component], kind: str) -> None:
+    if model is not None and not isinstance(model, base):
+        raise ConfigTypeError(f"SkyModel: expected a {kind} model or none, got {model!r}.")
+
+
+def validate_density(model: SpectralModel, name: str) -> None:
+    """Raise ``ConfigError`` for a spectrum that is no flux density."""
     if not model.canonical_unit.is_equivalent(DENSITY):
         got = unit_label(str(model.unit)) or "no unit"
         raise ConfigError(

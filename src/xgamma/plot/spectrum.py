@@ -1,4 +1,4 @@
-"""Spectra as curves and error bands, and the responses of one spectrum."""
+"""Spectra as curves and error bands, factors over time, and the responses of one spectrum."""
 
 from __future__ import annotations
 
@@ -57,6 +57,15 @@ def _label(ax: Axes, unit: str, quantity: str, energy_power: int) -> Axes:
     ax.set_xlabel(axis_label("Energy", "TeV"))
     name = quantity if energy_power == 0 else f"E{energy_power} {quantity}".replace("E1 ", "E ")
     ax.set_ylabel(axis_label(name, str((u.Unit(unit) * u.TeV**energy_power).to_string())))
+    return ax
+
+
+def plot_factor(at: FloatArray, values: FloatArray, label: str, ax: Axes | None = None, **style: Any) -> Axes:
+    """Draw a factor of a flux over time or phase."""
+    ax = normalize_axes(ax)
+    ax.plot(at, values, **style)
+    ax.set_xlabel(label)
+    ax.set_ylabel("Factor of the flux")
     return ax
 
 

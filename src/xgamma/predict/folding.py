@@ -18,48 +18,58 @@ from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
 from xgamma.errors import ConfigError, DataError, LaterError
 from xgamma.geometry import separation, to_frame
 from xgamma.models.models import SkyModel
-from xgamma.models.unevaluated import ConstantTemporalModel, PointSpatialModel
+from xgamma.models.skymodel import validate_density
+from xgamma.models.spatial.shapes import PointSpatialModel
+from xgamma.predict.in_time import InTime, good_time, time_remark
 from xgamma.units import CM2_PER_M2
 
 
 def validate_spectral(model: SkyModel) -> None:
-    """Raise for what the spectrum of a region cannot hold.
+    """Raise for what the spectrum of a region cannot hold, and for tables that cannot be read.
 
-    A point and a constant change nothing: the response of a region is that of a point in its centre.
+    A point changes nothing, as the response of a region is that of a point in its centre; so does an extended
+    source, with a warning.
 
     Raises
     ------
     LaterError
-        For another spatial or temporal part, and for what is no ``SkyModel``.
+        For what is no ``SkyModel``.
     ConfigError
-        For a point whose position is free.
+        For a position or morphology that is free, and a spectrum that is no flux density.
     """
     if not isinstance(model, SkyModel):
         raise LaterError(
             f"The model {model.name!r} is a {type(model).__name__}, which belongs to sky maps and comes with a later "
             "version; a 1D dataset takes SkyModel components."
         )
-    parts = (
-        ("spatial", model.spatial_model, PointSpatialModel),
-        ("temporal", model.temporal_model, ConstantTemporalModel),
-    )
-    for name, part, held in parts:
-        if part is not None and not isinstance(part, held):
-            raise LaterError(
-                f"The model {model.name!r} has a {name} part. It is kept in the document; predicting with it comes "
-                "with a later version. Remove it to fit the spectrum of a 1D dataset."
-            )
-    free = [] if model.spatial_model is None else [one.name for one in model.spatial_model.parameters.free_parameters]
+    if model.temporal_model is not None:
+        model.temporal_model.tables()
+    place = model.spatial_model
+    if place is None:
+        return
+    free = [one.name for one in place.parameters.free_parameters]
     if free:
         raise ConfigError(
-            f"The model {model.name!r} has a free position ({', '.join(free)}), and the spectrum of a region does not "
-            "tell it; freeze it."
+            f"The model {model.name!r} has a free position or size ({', '.join(free)}), and the spectrum of a region "
+            "does not tell it; freeze it."
         )
+    validate_density(model.spectral_model, model.name)
+
+
+def extended_remark(model: SkyModel) -> str:
+    """Return what becomes of a source that is no point; empty for others."""
+    place = model.spatial_model
+    if place is None or isinstance(place, PointSpatialModel):
+        return ""
+    return (
+        f"The model {model.name!r} has a {type(place).__name__}: the region is taken to hold the flux of a point, all "
+        "of it after a containment correction. What of an extended source lies beside the region is not taken off."
+    )
 
 
 def validate_inside(model: SkyModel, ds: xr.Dataset) -> None:
     """Raise ``ConfigError`` when the point of a model lies outside the region of a dataset that it contributes to."""
-    point = model.spatial_model
+    point = model.spatial_model if isinstance(model.spatial_model, PointSpatialModel) else None
     applies = any(model.applies_to(str(name)) for name in ds["dataset"].values)
     if point is None or not applies or "region_lon" not in ds.coords:
         return
@@ -71,6 +81,15 @@ def validate_inside(model: SkyModel, ds: xr.Dataset) -> None:
             f"The model {model.name!r} is a point {away.min():.3g} deg from the centre of the on-region, whose radius "
             f"is {ds['region_radius'].values.max():.3g} deg; the spectrum of the region says nothing about it."
         )
+
+
+def model_remarks(models: Sequence[SkyModel], datasets: Sequence[xr.Dataset]) -> list[str]:
+    """Return what is to be known of predictions of models for Datasets: sentences, mostly none."""
+    remarks = [extended_remark(model) for model in models]
+    for ds in datasets:
+        names, (gti, mjdref) = [str(name) for name in ds["dataset"].values], good_time(ds)
+        remarks += [time_remark(model, gti, mjdref, names) for model in models]
+    return [remark for remark in dict.fromkeys(remarks) if remark]
 
 
 RowsAndBins: TypeAlias = tuple[xr.Dataset, BoolArray]
@@ -133,9 +152,9 @@ class Folding:
         Raises
         ------
         LaterError
-            For a model with a part that says more than a spectrum, one that is no ``SkyModel``, and windows of the sky.
+            For one that is no ``SkyModel``, and windows of the sky.
         ConfigError
-            For a point outside a region, or whose position is free.
+            For a point outside a region, or whose position is free, and times at which the model has no value.
         """
         validate_spectral(model)
         for ds, _ in self.parts:
@@ -143,7 +162,9 @@ class Folding:
         flags = model.apply_irf
         matrix = self.matrix(flags.get("exposure", True), flags.get("edisp", True))
         applies = np.array([model.applies_to(name) for name in self.names], dtype=bool)
-        return Folded(model, self.edges, matrix if applies.all() else matrix * applies[self.dataset][:, np.newaxis])
+        if not applies.all():
+            matrix = matrix * applies[self.dataset][:, np.newaxis]
+        return Folded(model, self.edges, matrix, InTime.of(model, [ds for ds, _ in self.parts], self.dataset))
 
 
 def _part_matrix(part: RowsAndBins, with_exposure: bool, with_edisp: bool) -> FloatArray:
@@ -187,17 +208,25 @@ class Folded:
         Edges of the true energies, TeV, shape (energy_true + 1,).
     matrix
         Shape (row, energy_true), cm2 s.
+    time
+        The factors of a model that depends on time; ``None`` for others.
     """
 
     model: SkyModel
     edges: FloatArray
     matrix: FloatArray
+    time: InTime | None = None
 
     def __call__(self, values: Sequence[float] | None = None) -> FloatArray:
         """Return the predicted counts of the rows; ``values`` stand in for those of the spectrum's parameters."""
         return self.fold(self.model.spectral_model.flux(self.edges, values))
 
     def fold(self, flux: FloatArray) -> FloatArray:
-        """Return the counts of the rows for fluxes in the bins of true energy, cm-2 s-1."""
+        """Return the counts of the rows for fluxes in the bins of true energy, cm-2 s-1, at the times of the rows."""
+        counts = self.constant(flux)
+        return counts if self.time is None else counts * self.time()
+
+    def constant(self, flux: FloatArray) -> FloatArray:
+        """Return the counts of the rows for fluxes that do not depend on time."""
         # Not BLAS: its threads make a product this small many times slower on a busy machine.
         return np.asarray(np.einsum("ij,j->i", self.matrix, flux))

@@ -62,7 +62,10 @@ def model_key(models: Models) -> str:
     spectra = [model.spectral_model for model in models if getattr(model, "spectral_model", None) is not None]
     with np.errstate(all="ignore"):
         curves = [[f"{value:.9e}" for value in np.atleast_1d(spectrum.dnde(CURVE_ENERGIES))] for spectrum in spectra]
-    tables = [[hashlib.sha256(table).hexdigest() for table in spectrum.tables()] for spectrum in spectra]
+    in_time = [
+        part for model in models if (part := getattr(model, "temporal_model", None)) is not None and part.tables()
+    ]
+    tables = [[hashlib.sha256(table).hexdigest() for table in part.tables()] for part in (*spectra, *in_time)]
     return digest({"document": models.to_yaml(full_output=True), "curves": curves, "tables": tables})
 
 

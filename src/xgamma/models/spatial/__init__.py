@@ -1,0 +1,1 @@
+"""Where the flux of a source comes from on the sky."""
