@@ -58,8 +58,11 @@ def mjdref_from_header(header: Mapping[str, Any]) -> float:
 
 
 def _scale(header: Mapping[str, Any]) -> str:
-    """Return the time scale of a header by its name in astropy."""
-    given = header.get("TIMESYS", "TT")
+    return time_scale(header.get("TIMESYS", "TT"))
+
+
+def time_scale(given: Any) -> str:
+    """Return a time scale of FITS by its name in astropy; raises ``InputError`` for one that is not supported."""
     # A realization may follow, as in UTC(NIST).
     name = given.partition("(")[0].strip().upper() if isinstance(given, str) else ""
     if name not in TIME_SCALES:
@@ -72,8 +75,13 @@ def _scale(header: Mapping[str, Any]) -> str:
 
 def seconds_since(time: Time, mjdref: float) -> float:
     """Return a time as TT seconds since ``mjdref``, with full precision."""
-    tt = time.tt
-    return float(((tt.jd1 - 2400000.5 - mjdref) + tt.jd2) * SECONDS_PER_DAY)
+    return float(seconds_of_times(time, mjdref))
+
+
+def seconds_of_times(times: Time, mjdref: float) -> FloatArray:
+    """Return times as TT seconds since ``mjdref``, with full precision, in their shape."""
+    tt = times.tt
+    return np.asarray(((tt.jd1 - 2400000.5 - mjdref) + tt.jd2) * SECONDS_PER_DAY)
 
 
 def time_from_seconds(seconds: FloatArray | float, mjdref: float) -> Time:

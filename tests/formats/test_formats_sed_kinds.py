@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xgamma.datasets import FluxPoints, FluxPointsDataset
-from xgamma.errors import DataError, InputError, LaterError
+from xgamma.errors import DataError, InputError
 from xgamma.fit import fit
 from xgamma.formats.sed.files import read_flux_points
 from xgamma.models import Models, PowerLawSpectralModel, SkyModel
@@ -246,18 +246,20 @@ TIMES = {
 
 @pytest.mark.parametrize("ending", [".ecsv", ".fits"])
 @pytest.mark.parametrize(
-    "columns",
+    ("columns", "sentence"),
     [
-        table(dnde_err=ERROR, **TIMES),
-        table(dnde_err=ERROR, time=TIMES["time_min"]),
-        table(e_ref=(np.ones((8, 1)), "TeV"), dnde=DNDE[:, None], **TIMES),
-        table(e_ref=None, dnde=None, flux=(DNDE, "cm-2 s-1"), **TIMES),
-        table(meta={"DATATYPE": "lc"}),
+        (table(dnde_err=ERROR, **TIMES), "'e_ref' changes from row to row"),
+        (table(dnde_err=ERROR, time=TIMES["time_min"]), "has no column 'time_min'"),
+        (table(e_ref=None, dnde=None, flux=(DNDE, "cm-2 s-1"), **TIMES), "times but no energies"),
+        (table(meta={"DATATYPE": "lc"}), "holds a light curve .* LightCurve.read reads it"),
     ],
 )
-def test_raises_for_a_light_curve(tmp_path, columns, ending):
-    with pytest.raises(LaterError, match=r"holds a light curve .*astropy\.table\.Table\.read opens the table"):
-        FluxPoints.read(written(tmp_path / f"curve{ending}", columns))
+def test_raises_for_what_is_neither_flux_points_nor_a_light_curve(tmp_path, columns, sentence, ending):
+    path = written(tmp_path / f"curve{ending}", columns)
+    with pytest.raises(InputError, match=sentence):
+        FluxPoints.read(path)
+    with pytest.raises(InputError, match=r"LightCurve\.read reads it"):
+        FluxPoints.read(path, format="gadf-sed")
 
 
 REFUSED = {

@@ -24,6 +24,7 @@ QUANTITIES = (
     "stat_null", "stat_scan", "is_ul", "counts", "success",
 )  # fmt: skip
 META = ("n_sigma", "n_sigma_ul")
+TABLE_COLUMNS = ("time_min", "time_max", "e_ref", "e_min", "e_max", "ref_dnde", "ref_flux", "ref_eflux")
 # As far as two programs agree on the integral of a spectrum, and far below any error of a flux.
 AGREEMENT = 1e-6
 
@@ -140,16 +141,56 @@ def from_gammapy(points: Any) -> tuple[Table, dict[str, Any], list[str]]:
     DataError
         For points without edges.
     """
+    _validate_axes(points, ["energy"])
+    return _table(points, "gadf-sed"), _meta(points), _dataset_names(points)
+
+
+def is_light_curve(points: Any) -> bool:
+    """Whether flux points of Gammapy have an axis of time."""
+    return isinstance(points, FluxPoints) and "time" in points.geom.axes.names
+
+
+def light_curve_from_gammapy(points: Any) -> tuple[Table, dict[str, Any]]:
+    """Return a light curve of Gammapy as its table of norms, and the attributes beside it; see `from_gammapy`."""
+    _validate_axes(points, ["energy", "time"])
+    return _table(points, "lightcurve"), _meta(points)
+
+
+def light_curve_to_gammapy(ds: xr.Dataset, table: Table, reference: SkyModel | None = None) -> FluxPoints:
+    """Return a light curve of Gammapy from its table of norms; see `to_gammapy` for the reference and the errors."""
+    axis = _energy_axis(ds)
+    model = _interpolated(ds, axis) if reference is None else reference
+    held = [*TABLE_COLUMNS, *(name for name in _held(ds) if name in table.colnames)]
+    if "stat_scan" in held:
+        held.append("norm_scan")
+    points = FluxPoints.from_table(table[held], format="lightcurve", reference_model=model)
+    points.meta.update({name: float(ds.attrs[name]) for name in META if name in ds.attrs})
+    _validate_reference(points, ds, is_given=reference is not None)
+    return points
+
+
+def _validate_axes(points: Any, names: list[str]) -> None:
     if not isinstance(points, FluxPoints):
         raise ConfigTypeError(f"Expected FluxPoints of Gammapy, got a {type(points).__name__}.")
-    if points.geom.axes.names != ["energy"]:
+    if points.geom.axes.names != names:
         axes = ", ".join(points.geom.axes.names)
-        raise LaterError(f"This version of xgamma holds flux points over energy, these have the axes {axes}; slice.")
+        raise LaterError(
+            f"This version of xgamma holds flux points over energy, or energy and time, these have the axes {axes}; "
+            "slice."
+        )
     if not points.is_convertible_to_flux_sed_type:
         raise DataError("These flux points have no edges of energy, only centres; write them to a file, read that.")
-    table = points.to_table(sed_type="likelihood", format="gadf-sed")
-    attrs = {name: float(getattr(points, name)) for name in META if getattr(points, name) is not None}
-    return table, attrs, _dataset_names(points)
+
+
+def _table(points: FluxPoints, layout: str) -> Table:
+    # For its default reference, E^-2, Gammapy divides by zero on the way to the energy flux.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        table: Table = points.to_table(sed_type="likelihood", format=layout)
+    return table
+
+
+def _meta(points: FluxPoints) -> dict[str, float]:
+    return {name: float(getattr(points, name)) for name in META if getattr(points, name) is not None}
 
 
 def _dataset_names(points: FluxPoints) -> list[str]:

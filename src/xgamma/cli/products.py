@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
+import xarray as xr
 
 from xgamma.cli.console import (
     NOTHING,
@@ -18,7 +20,7 @@ from xgamma.cli.console import (
     some,
     store_argument,
 )
-from xgamma.datasets import Datasets, FluxPoints
+from xgamma.datasets import Datasets, FluxPoints, LightCurve
 from xgamma.errors import ConfigError, ExitCode
 from xgamma.events import Part, RunFacts
 from xgamma.ingest import open_release
@@ -28,6 +30,13 @@ from xgamma.schema import Kind
 from xgamma.store import Record, Store
 
 KEY_SHOWN = 12
+VIEWS: Mapping[Kind, Callable[[xr.Dataset], Datasets | FluxPoints | LightCurve]] = {
+    Kind.ROWS: Datasets.from_xarray,
+    Kind.STACK: Datasets.from_xarray,
+    Kind.POINTS: FluxPoints,
+    Kind.LIGHT_CURVE: LightCurve,
+}
+"""What writes the products of a kind as a file."""
 
 
 @click.command("ls")
@@ -151,15 +160,15 @@ def _note_lines(store: Store, record: Record) -> list[str]:
 def export_command(store: str, product: str, file: Path, overwrite: bool) -> None:
     """Write PRODUCT (KIND/KEY) of STORE as FILE.
 
-    Rows and stacks go to .zarr, .fits, .fits.gz, or .yaml with OGIP files beside it; flux points to .fits or .ecsv.
+    Rows and stacks go to .zarr, .fits, .fits.gz, or .yaml with OGIP files beside it; flux points and light curves to
+    .fits or .ecsv.
     """
     place = opened_store(store)
     record = product_named(place, product)
-    if record.kind not in (Kind.ROWS, Kind.STACK, Kind.POINTS):
+    view = VIEWS.get(Kind(record.kind))
+    if view is None:
         raise ConfigError(
             f"A product of kind {record.kind!r} has no file format; copy {place.path(record.kind, record.key)}."
         )
-    data = place.get(record.kind, record.key)
-    held = FluxPoints(data) if record.kind == Kind.POINTS else Datasets.from_xarray(data)
-    held.write(file, overwrite=overwrite)
+    view(place.get(record.kind, record.key)).write(file, overwrite=overwrite)
     click.echo(str(file))

@@ -14,11 +14,16 @@ from matplotlib.axes import Axes
 
 from xgamma import bridges
 from xgamma.datasets import sed_table, text
+from xgamma.datasets.light_curve import LightCurve
 from xgamma.datasets.norms import Norms, drawn, plot_unit
 from xgamma.errors import DataError, UnknownNameError
+from xgamma.formats.light_curve.files import read_points
 from xgamma.formats.sed.files import read_flux_points, write_flux_points
+from xgamma.formats.sed.points import is_light_curve
 from xgamma.formats.sed.table import flux_points_table
 from xgamma.plot import sed as plot_sed
+
+TABLE_FORMATS = ("gadf-sed", "lightcurve")
 
 
 class FluxPoints(Norms):
@@ -70,8 +75,8 @@ class FluxPoints(Norms):
         return sed_table.with_formats(table) if formatted else table
 
     @classmethod
-    def from_table(cls, table: Table, sed_type: str | None = None) -> Self:
-        """Return the points of a table in the SED format of GADF.
+    def from_table(cls, table: Table, sed_type: str | None = None, format: str | None = None) -> Self | LightCurve:
+        """Return the points of a table in the SED format of GADF, or the light curve of one that has times.
 
         Parameters
         ----------
@@ -79,12 +84,17 @@ class FluxPoints(Norms):
             Columns ``e_ref`` (or ``e_min`` and ``e_max``) and those of one SED type.
         sed_type
             By default that of the table's meta, or what its columns say.
+        format
+            ``gadf-sed`` or ``lightcurve``; by default what the columns say.
 
         Raises
         ------
         InputError
             When the table is not one of flux points.
         """
+        _validate_format(format)
+        if format == "lightcurve" or (format is None and is_light_curve(sed_table.plain_table(table))):
+            return LightCurve.from_table(table, sed_type)
         return cls(sed_table.product(table, sed_type))
 
     def to_dataframe(self) -> pd.DataFrame:
@@ -132,9 +142,30 @@ class FluxPoints(Norms):
         write_flux_points(self.data, filename, sed_type, overwrite=overwrite)
 
     @classmethod
-    def read(cls, filename: str | PathLike[str], sed_type: str | None = None) -> Self:
-        """Read a table in the SED format of GADF; raises ``MissingInputError``, ``InputError``."""
-        return cls(read_flux_points(filename, sed_type))
+    def read(
+        cls, filename: str | PathLike[str], sed_type: str | None = None, format: str | None = None
+    ) -> Self | LightCurve:
+        """Read a table in the SED format of GADF, or the light curve of a file that has times.
+
+        Parameters
+        ----------
+        filename
+            FITS or ECSV.
+        sed_type
+            By default what the file says, or its columns.
+        format
+            ``gadf-sed`` or ``lightcurve``; by default what the file holds.
+
+        Raises
+        ------
+        MissingInputError, InputError
+            When there is no such file, or it holds something else.
+        """
+        _validate_format(format)
+        if format == "lightcurve":
+            return LightCurve.read(filename, sed_type)
+        data = read_points(filename, sed_type) if format is None else read_flux_points(filename, sed_type)
+        return LightCurve(data) if "time" in data.dims else cls(data)
 
     # --- Gammapy
 
@@ -159,16 +190,18 @@ class FluxPoints(Norms):
         return bridges.flux_points.to_gammapy(self.data, reference)
 
     @classmethod
-    def from_gammapy(cls, points: Any) -> Self:
-        """Return ``FluxPoints`` of Gammapy as ours.
+    def from_gammapy(cls, points: Any) -> Self | LightCurve:
+        """Return ``FluxPoints`` of Gammapy as ours, those with an axis of time as a light curve.
 
         Raises
         ------
         ConfigError
             When Gammapy is not installed, or ``points`` are none of its flux points.
         LaterError, DataError
-            For light curves, and for points without edges of energy.
+            For points along other axes, and for points without edges of energy.
         """
+        if bridges.flux_points.is_light_curve(points):
+            return LightCurve.from_gammapy(points)
         table, attrs, names = bridges.flux_points.from_gammapy(points)
         data = sed_table.product(table).assign_attrs(attrs)
         return cls(data.assign_coords(dataset=names) if names else data)
@@ -196,6 +229,11 @@ class FluxPoints(Norms):
 
     def _repr_html_(self) -> str:
         return str(self.to_table("dnde", formatted=True)._repr_html_())
+
+
+def _validate_format(format: str | None) -> None:
+    if format not in (None, *TABLE_FORMATS):
+        raise UnknownNameError(f"There is no table format {format!r}. Known: {', '.join(TABLE_FORMATS)}.")
 
 
 def _label(sed_type: str, energy_power: float) -> tuple[str, str]:

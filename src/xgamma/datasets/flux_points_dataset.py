@@ -15,8 +15,9 @@ from xgamma.axes import BoolArray, FloatArray
 from xgamma.datasets import info, sed_table, text
 from xgamma.datasets.flux_points import FluxPoints
 from xgamma.datasets.inputs import normalize_mask, normalize_models
-from xgamma.errors import DataError
+from xgamma.errors import DataError, LaterError
 from xgamma.fit import FitInput
+from xgamma.formats.sed.files import read_flux_points
 from xgamma.models.models import Models, SkyModel
 from xgamma.plot import counts as plot_counts
 from xgamma.plot.counts import Style
@@ -191,7 +192,10 @@ class FluxPointsDataset:
         """Return a ``FluxPointsDataset`` of Gammapy as ours; see ``FluxPoints.from_gammapy``."""
         points, models, mask_fit = bridges.flux_points.parts_of(dataset)
         held = Models.from_gammapy(models) if models else None
-        return cls(FluxPoints.from_gammapy(points), held, dataset.name, mask_fit)
+        ours = FluxPoints.from_gammapy(points)
+        if not isinstance(ours, FluxPoints):
+            raise LaterError("FluxPointsDataset: models are compared with one spectrum, and this is a light curve.")
+        return cls(ours, held, dataset.name, mask_fit)
 
     # --- files and words
 
@@ -202,7 +206,7 @@ class FluxPointsDataset:
     @classmethod
     def read(cls, filename: str | PathLike[str], models: Any = None, name: str = "flux-points") -> Self:
         """Read flux points; see ``FluxPoints.read``."""
-        return cls(FluxPoints.read(filename), models, name)
+        return cls(FluxPoints(read_flux_points(filename)), models, name)
 
     def _paragraphs(self) -> list[text.Paragraph]:
         models = self._own_models()

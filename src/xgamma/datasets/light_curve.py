@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from os import PathLike
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -11,9 +12,11 @@ from astropy.table import Table
 from astropy.time import Time
 from matplotlib.axes import Axes
 
+from xgamma import bridges
 from xgamma.datasets import sed_table, text
 from xgamma.datasets.norms import FLAGS, NUMBERS, QUANTITIES, Norms, drawn, plot_unit
 from xgamma.errors import ConfigError, DataError, UnknownNameError, did_you_mean
+from xgamma.formats.light_curve.files import read_light_curve, write_light_curve
 from xgamma.formats.light_curve.table import light_curve_table, mjd_of
 from xgamma.plot import light_curve as plot_lc
 from xgamma.plot import sed as plot_sed
@@ -152,6 +155,57 @@ class LightCurve(Norms):
         frame = pd.DataFrame({name: np.broadcast_to(values, shape).ravel() for name, (values, _) in columns.items()})
         frame.attrs["units"] = {name: unit for name, (_, unit) in columns.items()}
         return frame
+
+    @classmethod
+    def from_table(cls, table: Table, sed_type: str | None = None) -> Self:
+        """Return the light curve of a table.
+
+        Parameters
+        ----------
+        table
+            A row for each bin of time: ``time_min`` and ``time_max``, which are dates as the meta says (MJD in
+            TIMESYS, UTC without one) or times of astropy; ``e_min`` and ``e_max``; the columns of one SED type.
+        sed_type
+            By default that of the table's meta, or what its columns say.
+
+        Raises
+        ------
+        InputError
+            When the table is none of a light curve.
+        """
+        return cls(sed_table.light_curve_product(table, sed_type))
+
+    # --- files
+
+    def write(self, filename: str | PathLike[str], sed_type: str = "likelihood", overwrite: bool = False) -> None:
+        """Write a table that Gammapy reads as ``lightcurve``, times in TT; FITS reads back to the identical Dataset.
+
+        Raises
+        ------
+        ConfigError
+            When the name does not end in ``.fits``, ``.fits.gz`` or ``.ecsv``.
+        OutputExistsError, OutputError
+            When the file exists and ``overwrite`` is false, or the folder cannot be written.
+        """
+        write_light_curve(self.data, filename, sed_type, overwrite=overwrite)
+
+    @classmethod
+    def read(cls, filename: str | PathLike[str], sed_type: str | None = None) -> Self:
+        """Read a light curve of xgamma, Gammapy or others; raises ``MissingInputError``, ``InputError``."""
+        return cls(read_light_curve(filename, sed_type))
+
+    # --- Gammapy
+
+    def to_gammapy(self, reference_model: Any = None) -> Any:
+        """Return ``FluxPoints`` of Gammapy with an axis of time; see ``FluxPoints.to_gammapy``."""
+        reference = None if reference_model is None else reference_model.to_gammapy()
+        return bridges.flux_points.light_curve_to_gammapy(self.data, self.to_table(), reference)
+
+    @classmethod
+    def from_gammapy(cls, points: Any) -> Self:
+        """Return ``FluxPoints`` of Gammapy with an axis of time as ours; see ``FluxPoints.from_gammapy``."""
+        table, attrs = bridges.flux_points.light_curve_from_gammapy(points)
+        return cls(sed_table.light_curve_product(table).assign_attrs(attrs))
 
     # --- pictures
 

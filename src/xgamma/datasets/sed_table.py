@@ -15,6 +15,8 @@ from astropy import units as u
 from astropy.table import Table
 
 from xgamma.errors import DataError, did_you_mean
+from xgamma.formats.fits.hdus import HduTable
+from xgamma.formats.light_curve.points import light_curve_of_table
 from xgamma.formats.sed.points import QUANTITIES, flux_points_of_table, table_of_columns
 from xgamma.formats.sed.table import reference_flux
 
@@ -90,7 +92,17 @@ def with_formats(points: Table) -> Table:
 
 def product(points: Table, sed_type: str | None = None) -> xr.Dataset:
     """Return the DL5 Dataset of a table in GADF's SED format; raises ``InputError`` when it is not one."""
-    return flux_points_of_table(table_of_columns(points, Path("table"), "TABLE"), sed_type)
+    return flux_points_of_table(plain_table(points), sed_type)
+
+
+def light_curve_product(points: Table, sed_type: str | None = None) -> xr.Dataset:
+    """Return the DL5 Dataset of the table of a light curve; raises ``InputError`` when it is not one."""
+    return light_curve_of_table(plain_table(points), sed_type)
+
+
+def plain_table(points: Table) -> HduTable:
+    """Return a table of astropy as readers of files take it."""
+    return table_of_columns(points, Path("table"), "TABLE")
 
 
 def dataframe(ds: xr.Dataset, names: Sequence[str]) -> pd.DataFrame:

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from astropy.table import Column, Table
+from astropy.table import Table
 
 from xgamma.axes import FloatArray
 from xgamma.formats.sed.points import PER_DATASET
-from xgamma.formats.sed.table import Columns, confidence, flux_points_columns
+from xgamma.formats.sed.table import Columns, flux_points_columns, points_meta, table_of
 from xgamma.times import SECONDS_PER_DAY
 
 # Gammapy takes the value of a column for days, or what TIMEUNIT says, since the reference epoch.
@@ -53,7 +53,4 @@ def light_curve_columns(ds: xr.Dataset, sed_type: str) -> Columns:
 
 def light_curve_table(ds: xr.Dataset, sed_type: str) -> Table:
     """Return a light curve (DL5) as a table of astropy, see `light_curve_columns`; its meta says epoch and scale."""
-    table = Table(meta={"SED_TYPE": sed_type, "UL_CONF": confidence(ds), **EPOCH_CARDS})
-    for name, (values, unit) in light_curve_columns(ds, sed_type).items():
-        table[name] = Column(values, unit=unit or None)
-    return table
+    return table_of(light_curve_columns(ds, sed_type), {**points_meta(ds, sed_type), **EPOCH_CARDS})

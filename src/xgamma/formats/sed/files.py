@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from xgamma.formats.sed.points import (
     is_light_curve,
     table_of_columns,
 )
-from xgamma.formats.sed.table import Columns, confidence, flux_points_columns, flux_points_table, validate_sed_type
+from xgamma.formats.sed.table import Columns, flux_points_columns, points_meta, table_of, validate_sed_type
 
 ENDINGS = (".fits", ".fits.gz", ".ecsv")
 EXTNAME = "FLUXPOINTS"
@@ -71,17 +71,31 @@ def write_flux_points(
     --------
     >>> write_flux_points(points, "crab.fits", sed_type="dnde")  # doctest: +SKIP
     """
+    return write_points(ds, path, sed_type, flux_points_columns, "Flux points", overwrite=overwrite)
+
+
+def write_points(
+    ds: xr.Dataset,
+    path: str | os.PathLike[str],
+    sed_type: str,
+    columns_of: Callable[[xr.Dataset, str], Columns],
+    what: str,
+    cards: Mapping[str, Any] | None = None,
+    *,
+    overwrite: bool,
+) -> Path:
+    """Write the columns of a Dataset as `write_flux_points` does; ``cards`` are added to the header of the table."""
     target = local_path(path)
-    validate_ending(target, ENDINGS, "Flux points")
+    validate_ending(target, ENDINGS, what)
     validate_sed_type(sed_type)
     validate_output(target, overwrite)
     loaded = ds.compute()
     name = target.name.lower()
+    columns, meta = columns_of(loaded, sed_type), {**points_meta(loaded, sed_type), **(cards or {})}
     if name.endswith(".ecsv"):
-        content = _ecsv_content(flux_points_table(loaded, sed_type))
+        content = _ecsv_content(table_of(columns, meta))
     else:
-        meta = {"SED_TYPE": sed_type, "UL_CONF": confidence(loaded)}
-        hdus = [_table_hdu(flux_points_columns(loaded, sed_type), meta), dataset_table.dataset_hdu(loaded)]
+        hdus = [_table_hdu(columns, meta), dataset_table.dataset_hdu(loaded)]
         content = fits_content(hdus, dataset_table.PROMISE, compress=name.endswith(".gz"))
     write_files({target: content}, overwrite=overwrite)
     return target
@@ -107,10 +121,18 @@ def read_flux_points(path: str | os.PathLike[str], sed_type: str | None = None) 
         When there is no such file.
     InputError
         When it is neither FITS nor ECSV, holds no flux points or several tables of them, or values and units that are
-        not those of the format.
-    LaterError
-        For a light curve.
+        not those of the format; for a light curve.
     """
+    found = opened_points(path, sed_type)
+    if not isinstance(found, xr.Dataset):
+        return flux_points_of_table(found, sed_type)
+    if "time" in found.dims:
+        raise InputError(f"{path} holds a light curve, and flux points are one spectrum. LightCurve.read reads it.")
+    return found
+
+
+def opened_points(path: str | os.PathLike[str], sed_type: str | None = None) -> HduTable | xr.Dataset:
+    """Return the table of flux points or of a light curve of a file, of one of ours the whole Dataset."""
     source = local_path(path)
     if sed_type is not None:
         validate_sed_type(sed_type)
@@ -118,7 +140,7 @@ def read_flux_points(path: str | os.PathLike[str], sed_type: str | None = None) 
         raise MissingInputError(f"There is no file {source}. Check the name and the folder.")
     raw = read_raw(source)
     if source.name.lower().endswith(".ecsv") or raw.startswith(_ECSV):
-        return flux_points_of_table(_ecsv_table(raw, source), sed_type)
+        return _ecsv_table(raw, source)
     if not raw.startswith((_FITS, _GZIP)):
         raise InputError(
             f"{source} is neither a FITS nor an ECSV file. Read it as a table of astropy, give its columns the names "
@@ -126,7 +148,7 @@ def read_flux_points(path: str | os.PathLike[str], sed_type: str | None = None) 
         )
     found = read_hdu_tables(source)
     ours = dataset_table.dataset_of_tables(found, source)
-    return flux_points_of_table(_points_table(found, source), sed_type) if ours is None else ours
+    return _points_table(found, source) if ours is None else ours
 
 
 def _points_table(found: Mapping[str, HduTable], path: Path) -> HduTable:
@@ -138,7 +160,7 @@ def _points_table(found: Mapping[str, HduTable], path: Path) -> HduTable:
             f"{path} has {len(named)} tables of flux points: {', '.join(table.name for table in named)}. Read one with "
             "astropy.table.Table.read(path, hdu=...) and give it to FluxPoints.from_table."
         )
-    # Light curves, and tables with energies alone, are refused by what they are and lack.
+    # Tables with energies alone are refused by what they lack.
     others = (table for table in found.values() if has_energies(table) or is_light_curve(table))
     candidates = named or list(others)
     if not candidates:

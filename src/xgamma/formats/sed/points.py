@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 from astropy import table as tables
+from astropy.time import Time
 from scipy.special import erfinv
 
 from xgamma.axes import LABELS, Axis, BoolArray, FloatArray
 from xgamma.dialects import fits_unit
-from xgamma.errors import InputError, LaterError
+from xgamma.errors import InputError
 from xgamma.formats.fits.hdus import HduTable
 from xgamma.formats.fits.tables import as_input_error
 
@@ -43,11 +45,14 @@ _OF_TIME = ("time", "time_min", "time_max", "time_bin_start", "time_bin_size", "
 
 
 def table_of_columns(table: tables.Table, path: Path, name: str) -> HduTable:
-    """Return a table of astropy as plain arrays: what is masked is NaN, false or an empty text."""
+    """Return a table of astropy as plain arrays: what is masked is NaN, false or an empty text, times are MJD (TT)."""
     plain = tables.Table(table, copy=False)
-    columns = {column.upper(): _filled(plain[column]) for column in plain.colnames}
+    times = {column.upper(): plain[column] for column in plain.colnames if isinstance(plain[column], Time)}
+    columns = {column.upper(): _filled(plain[column]) for column in plain.colnames if column.upper() not in times}
     units = {column.upper(): str(getattr(plain[column], "unit", None) or "") for column in plain.colnames}
-    return HduTable(path, name, dict(table.meta), columns, units)
+    said = {"MJDREFI": 0, "MJDREFF": 0.0, "TIMESYS": "tt", "TIMEUNIT": "d"} if times else {}
+    columns |= {column: np.asarray(values.tt.mjd) for column, values in times.items()}
+    return HduTable(path, name, {**table.meta, **said}, columns, units | dict.fromkeys(times, "d"))
 
 
 def _filled(column: Any) -> npt.NDArray[Any]:
@@ -188,17 +193,18 @@ def flux_points_of_table(table: HduTable, sed_type: str | None = None) -> xr.Dat
 
     Raises
     ------
-    LaterError
-        For a light curve.
     InputError
         When the table is not one of flux points, or holds values or units that are not those of the format.
     """
-    given = HduTable(
-        table.path, table.name, {k.upper(): v for k, v in table.header.items()}, table.columns, table.units
-    )
+    given = with_upper_header(table)
     _validate_spectrum(given)
     with as_input_error(f"{given.path}: the table of flux points"):
-        return _dataset(given, sed_type or _sed_type(given))
+        return points_of_table(given, sed_type or sed_type_of(given))
+
+
+def with_upper_header(table: HduTable) -> HduTable:
+    """Return the table with the keywords of its header in upper case, as files in ECSV need not have them."""
+    return replace(table, header={keyword.upper(): value for keyword, value in table.header.items()})
 
 
 def _validate_spectrum(table: HduTable) -> None:
@@ -206,14 +212,14 @@ def _validate_spectrum(table: HduTable) -> None:
     said = str(table.header.get("DATA_TYPE", table.header.get("DATATYPE", ""))).strip().lower()
     if times or said in _LIGHT_CURVE:
         what = f"column {times[0]!r}" if times else f"data type {said!r}"
-        raise LaterError(
-            f"{table.path} holds a light curve ({what}), and flux points are one spectrum. Light curves come with a "
-            "later version; astropy.table.Table.read opens the table, and without the columns of time "
-            "FluxPoints.from_table reads the rows of one time."
+        raise InputError(
+            f"{table.path} holds a light curve ({what}), and flux points are one spectrum. LightCurve.read reads it; "
+            "without the columns of time FluxPoints.from_table reads the rows of one time."
         )
 
 
-def _dataset(table: HduTable, kind: str) -> xr.Dataset:
+def points_of_table(table: HduTable, kind: str) -> xr.Dataset:
+    """Return `flux_points_of_table` of a table whose columns of time nobody looks at."""
     e_ref, bounds = energies(table, "ref_dnde" if kind == LIKELIHOOD else "dnde")
     variables = _with_errors(_norms(table, kind, e_ref, bounds))
     taken = {*variables, *_COORDINATES, *(f"{quantity}{part}" for quantity in QUANTITIES for part in PARTS)}
@@ -235,7 +241,8 @@ def _holds(table: HduTable, kind: str) -> bool:
     return kind in table or f"{kind}_ul" in table
 
 
-def _sed_type(table: HduTable) -> str:
+def sed_type_of(table: HduTable) -> str:
+    """Return what the table holds: what it says, or else what its columns say; raises ``InputError``."""
     said = str(table.header.get("SED_TYPE", "")).strip().lower()
     if said in SED_TYPES:
         return said

@@ -6,6 +6,7 @@ Source: https://gamma-astro-data-formats.readthedocs.io/en/latest/spectra/flux_p
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -32,10 +33,20 @@ Columns = dict[str, tuple[npt.NDArray[Any], str]]
 
 def flux_points_table(ds: xr.Dataset, sed_type: str) -> Table:
     """Return flux points (DL5) as a table of astropy, see `flux_points_columns`; SED_TYPE and UL_CONF are its meta."""
-    table = Table(meta={"SED_TYPE": sed_type, "UL_CONF": confidence(ds)})
-    for name, (values, unit) in flux_points_columns(ds, sed_type).items():
+    return table_of(flux_points_columns(ds, sed_type), points_meta(ds, sed_type))
+
+
+def table_of(columns: Columns, meta: Mapping[str, Any]) -> Table:
+    """Return columns as a table of astropy."""
+    table = Table(meta=dict(meta))
+    for name, (values, unit) in columns.items():
         table[name] = Column(values, unit=unit or None)
     return table
+
+
+def points_meta(ds: xr.Dataset, sed_type: str) -> dict[str, Any]:
+    """Return what the header of a table of flux points says."""
+    return {"SED_TYPE": sed_type, "UL_CONF": confidence(ds)}
 
 
 def flux_points_columns(ds: xr.Dataset, sed_type: str) -> Columns:
