@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -163,7 +164,10 @@ class Rows:
 
 
 class Events(NamedTuple):
-    """Events of a block: ``row`` numbers the rows of the block, the rest are columns, all of shape (event,)."""
+    """Events of a block: ``row`` numbers the rows of the block, the rest are columns, all of shape (event,).
+
+    ``further`` are the columns of the release that were asked for, by name.
+    """
 
     row: IntArray
     lon: FloatArray
@@ -171,15 +175,18 @@ class Events(NamedTuple):
     energy: FloatArray
     in_time: BoolArray
     valid: BoolArray
+    further: Mapping[str, FloatArray] = MappingProxyType({})
 
     def select(self, keep: BoolArray) -> Events:
         """Return some of the events."""
-        return Events(
-            self.row[keep], self.lon[keep], self.lat[keep], self.energy[keep], self.in_time[keep], self.valid[keep]
-        )
+        row, lon, lat, energy = self.row[keep], self.lon[keep], self.lat[keep], self.energy[keep]
+        further = {name: column[keep] for name, column in self.further.items()}
+        return Events(row, lon, lat, energy, self.in_time[keep], self.valid[keep], further)
 
 
-def read_events(part: Part, rows: Rows, limit: int, rule: str = DEFAULT_RULE) -> Iterator[Events]:
+def read_events(
+    part: Part, rows: Rows, limit: int, rule: str = DEFAULT_RULE, columns: Sequence[str] = ()
+) -> Iterator[Events]:
     """Yield the events of ``rows`` in chunks whose counts and ledgers add up; at most ``limit`` are read at once.
 
     Parameters
@@ -190,7 +197,10 @@ def read_events(part: Part, rows: Rows, limit: int, rule: str = DEFAULT_RULE) ->
         Of events.
     rule
         Which of them are in time, one of ``GOOD_TIME_RULES``.
+    columns
+        Further columns of the release to read, of numbers; those that the part does not have are left out.
     """
+    further = tuple(name for name in columns if name in part.events)
     starts, sizes = part.column("event_start", rows.obs), part.column("event_size", rows.obs)
     windows = counted_time(part, rows, rule)
     begin = 0
@@ -200,24 +210,30 @@ def read_events(part: Part, rows: Rows, limit: int, rule: str = DEFAULT_RULE) ->
             for first in range(0, int(sizes[begin]), limit):
                 size = min(limit, int(sizes[begin]) - first)
                 at = starts[begin : begin + 1] + first
-                yield from _window(part, windows, np.array([begin]), at, np.array([size]))
+                yield from _window(part, windows, np.array([begin]), at, np.array([size]), further)
         else:
             block = np.arange(begin, end)
-            yield from _window(part, windows, block, starts[block], sizes[block])
+            yield from _window(part, windows, block, starts[block], sizes[block], further)
         begin = end
 
 
 def _window(
-    part: Part, windows: Sequence[FloatArray | None], block: IntArray, starts: IntArray, sizes: IntArray
+    part: Part,
+    windows: Sequence[FloatArray | None],
+    block: IntArray,
+    starts: IntArray,
+    sizes: IntArray,
+    further: Sequence[str],
 ) -> Iterator[Events]:
     row = np.repeat(block, sizes)
-    columns = _read_ranges(part.events, ["ra", "dec", "energy"], starts, sizes)
+    columns = _read_ranges(part.events, ["ra", "dec", "energy", *further], starts, sizes)
     in_time, is_dated = _timed(part, [windows[number] for number in block], starts, sizes)
     for first in range(0, len(row), PIECE):
         piece = slice(first, first + PIECE)
         lon, lat, energy = (columns[name][piece].astype(float) for name in ("ra", "dec", "energy"))
         valid = np.isfinite(lon) & np.isfinite(lat) & np.isfinite(energy) & (energy > 0) & is_dated[piece]
-        yield Events(row[piece], lon, lat, energy, in_time[piece], valid)
+        own = {name: columns[name][piece].astype(float) for name in further}
+        yield Events(row[piece], lon, lat, energy, in_time[piece], valid, own)
 
 
 def _timed(

@@ -15,6 +15,7 @@ from xgamma.reduce.background import (
     FixedParameters,
     IrfParameters,
     OffRegions,
+    PhaseParameters,
     ReflectedParameters,
 )
 from xgamma.reduce.block import MAX_EVENTS, MAX_ROWS, reduce_block
@@ -37,6 +38,7 @@ __all__ = [
     "IrfParameters",
     "Method",
     "OffRegions",
+    "PhaseParameters",
     "Recipe",
     "ReflectedParameters",
     "SafeMaskInput",

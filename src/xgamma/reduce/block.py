@@ -197,7 +197,8 @@ def _tally(part: Part, rows: Rows, recipe: Recipe, off: _Off | None) -> _Tally:
     ledger = np.zeros((n_row, ledgers, len(Fate)), dtype=np.int64)
     in_view = np.zeros(n_row, dtype=bool)
     pointing = part.column("ra_pnt", rows.obs), part.column("dec_pnt", rows.obs)
-    for events in read_events(part, rows, MAX_EVENTS, recipe.good_time):
+    columns = () if off is None else off.background.columns
+    for events in read_events(part, rows, MAX_EVENTS, recipe.good_time, columns):
         used = usable(events)
         own_origin = None if origin is None else origin[used.row]
         on_cells, inside = grid.space.cells(used.lon, used.lat, own_origin), list[tuple[Fate, Members]]()

@@ -12,14 +12,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from xgamma.axes import BoolArray, FloatArray, IntArray
-from xgamma.errors import ConfigError
 from xgamma.events import Events
 from xgamma.geometry import Plane, from_tangent_plane, position_angle, separation, to_field, to_frame, zenith
 from xgamma.grid import Cells, Grid, SkySpace
 from xgamma.irf import FOV_ALIGNMENTS, background_rate
 from xgamma.masks import Exclusion
 from xgamma.outcome import Outcome
-from xgamma.reduce.background.protocol import KIND, Background, BackgroundInput, OffRegions
+from xgamma.reduce.background.protocol import KIND, Background, BackgroundInput, OffRegions, refuse_exclusion
 from xgamma.registry import register
 from xgamma.shapes import Shape
 from xgamma.times import time_from_seconds
@@ -56,15 +55,10 @@ class Irf(Background):
 
     def validate(self, grid: Grid, exclusion: Exclusion | None) -> None:
         """Raise ``ConfigError`` for an exclusion, as no events of the sky are taken."""
-        if exclusion is not None:
-            raise ConfigError(
-                "datasets.background.exclusion: the background irf is expected and not measured on the sky, so that "
-                "nothing is excluded; leave it out."
-            )
+        refuse_exclusion(exclusion, "irf is expected and not measured on the sky")
 
     def place(self, given: BackgroundInput) -> OffRegions:
         """Return no off regions; rows whose field of view lies nobody knows how have no background."""
-        none = OffRegions.none(len(given.rows), len(given.grid.regions))
         is_known = given.usable & np.isfinite(_alignment(given))
         outcome = np.where(given.usable & ~is_known, Outcome.UNKNOWN_RESPONSE, Outcome.USED)
         reason = (
@@ -72,7 +66,7 @@ class Irf(Background):
             f"{', '.join(FOV_ALIGNMENTS)}, or is ALTAZ without GEOLON and GEOLAT of the site, or the run was ingested "
             "by an older version; ingest it into a new store"
         )
-        return OffRegions(none.lon, none.lat, none.radius, none.acceptance, outcome, reason)
+        return OffRegions.none(len(given.rows), len(given.grid.regions)).without(outcome, reason)
 
     def split(self, given: BackgroundInput, off: OffRegions, events: Events, on: Cells) -> tuple[Cells, Cells]:
         """Return the events on; none is off."""

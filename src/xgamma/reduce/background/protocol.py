@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar, Protocol, runtime_checkable
 
@@ -72,6 +72,11 @@ class BackgroundInput:
         """The good time of each row in its interval, in seconds since the epoch of the part, each of shape (n, 2)."""
         return good_time(self.part, self.rows)
 
+    def holds(self, row: int, column: str, expected: Callable[[FloatArray], BoolArray]) -> bool:
+        """Return whether a further column of the events of a row holds what is expected, and no more."""
+        start, size = (int(self.part.column(f"event_{what}", self.rows.obs)[row]) for what in ("start", "size"))
+        return bool(expected(self.part.events[column][start : start + size].values.astype(float)).all())
+
     @property
     def ontime(self) -> FloatArray:
         """The seconds of good time, shape (row,)."""
@@ -106,6 +111,10 @@ class OffRegions:
         """Return what a background without off regions has of them, for rows that all have one."""
         lon, lat, radius, acceptance = (np.full((rows, regions, 0), np.nan) for _ in range(4))
         return cls(lon, lat, radius, acceptance, np.full(rows, Outcome.USED))
+
+    def without(self, outcome: IntArray, reason: str) -> OffRegions:
+        """Return the same for rows some of which have no background, with the reason."""
+        return replace(self, outcome=outcome, reason=reason)
 
     @property
     def number(self) -> IntArray:
@@ -145,6 +154,11 @@ class Background(Protocol):
     """What ``estimate`` returns, known before it is called: names of ``schema.DL4``."""
     roles: ClassVar[tuple[str, ...]] = ()
     """The roles of the responses that the background is made of."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The further columns of events that ``split`` looks at, by name in small letters."""
+        return ()
 
     def validate(self, grid: Grid, exclusion: Exclusion | None) -> None:
         """Raise ``ConfigError`` where the background does not fit the target, before any data are read."""
@@ -192,6 +206,14 @@ class Background(Protocol):
 
         It is asked of backgrounds alone among whose ``variables`` are off regions.
         """
+
+
+def refuse_exclusion(exclusion: Exclusion | None, why: str) -> None:
+    """Raise ``ConfigError`` where sky is excluded that a background does not look at."""
+    if exclusion is not None:
+        raise ConfigError(
+            f"datasets.background.exclusion: the background {why}, so that nothing is excluded; leave it out."
+        )
 
 
 def background_of(method: Method) -> Background:
