@@ -206,7 +206,7 @@ def test_regions_are_rows_of_their_own():
 
 def test_good_time_leaves_out_the_padding():
     ds = on_off_dataset().pad(gti=(0, 2))
-    assert SpectrumDatasetOnOff(ds).gti.shape == (1, 2)
+    assert SpectrumDatasetOnOff(ds).gti.data.shape == (1, 2)
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,12 @@ def test_the_info_table_of_rows_and_of_their_cumulative_stacks(analysis, theirs)
     validate(table, theirs, "cumulative/", 1e-6)
 
 
+def test_what_runs_and_their_good_time_are(analysis, theirs):
+    table = analysis.datasets.meta_table
+    validate({name: table[name] for name in ("OBS_ID", "RA_PNT", "DEC_PNT")}, theirs, "meta/", 1e-12)
+    assert largest(analysis.datasets.gti.time_sum.to_value("s"), theirs["gti"]) < 1e-9
+
+
 @pytest.fixture
 def modelled(analysis):
     datasets = analysis.datasets.copy()

@@ -23,7 +23,7 @@ from xgamma.analysis.steps.stack import StackWanted
 from xgamma.axes import BoolArray
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import outdir_of
-from xgamma.datasets.collection import validate_names
+from xgamma.datasets.dataset_list import validate_names
 from xgamma.errors import DataError
 from xgamma.events import Part, Rows
 from xgamma.execute import THIS_PROCESS

@@ -6,11 +6,13 @@ from xgamma.datasets.collection import Datasets
 from xgamma.datasets.flux_points import FluxPoints
 from xgamma.datasets.flux_points_dataset import FluxPointsDataset
 from xgamma.datasets.geom import RegionGeom
+from xgamma.datasets.gti import GTI
 from xgamma.datasets.light_curve import LightCurve
 from xgamma.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
 from xgamma.errors import later_names
 
 __all__ = [
+    "GTI",
     "Datasets",
     "FluxPoints",
     "FluxPointsDataset",

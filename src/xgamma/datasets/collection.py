@@ -5,27 +5,28 @@ from __future__ import annotations
 import html
 import itertools
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from os import PathLike
-from typing import Any, Self, overload
+from typing import Any, Self
 
 import numpy as np
 import xarray as xr
 from astropy.table import Table
+from matplotlib.figure import Figure
 
 from xgamma.axes import BoolArray, IntArray
 from xgamma.datasets import files, info
-from xgamma.datasets.flux_points_dataset import FluxPointsDataset
+from xgamma.datasets.dataset_list import DatasetList
+from xgamma.datasets.gti import GTI
 from xgamma.datasets.info import cumulative_stacks, info_table
-from xgamma.datasets.inputs import ModelledRows, normalize_models, normalize_spectrum
+from xgamma.datasets.inputs import ModelledRows, normalize_spectrum
 from xgamma.datasets.made import any_mask
 from xgamma.datasets.spectrum import SpectrumDataset, spectrum_views
-from xgamma.errors import ConfigError, ConfigTypeError, UnknownNameError, did_you_mean
+from xgamma.errors import ConfigError, DataError
 from xgamma.fit import FitInput
-from xgamma.models.models import Models
-from xgamma.models.parameters import Parameters
 from xgamma.outcome import Outcome
-from xgamma.reduce import joined_rows, stack
+from xgamma.plot.excess import plot_over_livetime, plot_over_time
+from xgamma.reduce import joined_rows, since, stack
 
 log = logging.getLogger(__name__)
 
@@ -35,14 +36,7 @@ SHOWN = 10
 """How many rows ``print`` and notebooks show; reprs stay fast with thousands."""
 
 
-def validate_names(names: Sequence[str]) -> None:
-    """Raise ``ConfigError`` where two datasets have one name."""
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ConfigError(f"Two datasets are called {twice!r}. Give one another name with copy(name=...).")
-
-
-class Datasets(Sequence[Any]):
+class Datasets(DatasetList):
     """The rows of one or several DL4 Datasets, each as a ``SpectrumDataset`` or ``SpectrumDatasetOnOff``.
 
     Flux points may stand among them as ``FluxPointsDataset``, to be fitted together with the rows.
@@ -65,19 +59,6 @@ class Datasets(Sequence[Any]):
     >>> datasets["23523"].counts.sum()  # doctest: +SKIP
     """
 
-    def __init__(self, datasets: Any = (), unused: Iterable[SpectrumDataset] = ()) -> None:
-        given = [datasets] if isinstance(datasets, SpectrumDataset | FluxPointsDataset) else datasets
-        self._views: list[Any] = [_view(dataset) for dataset in given]
-        self.unused = list(unused)
-        validate_names(self.names)
-        self._share_empty_models()
-
-    def _share_empty_models(self) -> None:
-        # What is appended to the models of a collection without any reaches every row.
-        rows = [*self._views, *self.unused]
-        if rows and not any(view.models_key for view in rows):
-            self.models = rows[0].models
-
     @classmethod
     def from_xarray(cls, data: xr.Dataset | Sequence[xr.Dataset], models: Any = None) -> Self:
         """Return the rows of one or several DL4 Datasets, made by a reduction or by hand.
@@ -99,84 +80,7 @@ class Datasets(Sequence[Any]):
         datasets.models = models
         return datasets
 
-    # --- rows
-
-    @overload
-    def __getitem__(self, key: int | str) -> Any: ...
-    @overload
-    def __getitem__(self, key: slice) -> Datasets: ...
-
-    def __getitem__(self, key: int | str | slice) -> Any:
-        if isinstance(key, slice):
-            return Datasets(self._views[key])
-        return self._views[self.index(key) if isinstance(key, str) else key]
-
-    def __len__(self) -> int:
-        return len(self._views)
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the rows, in order."""
-        return [view.name for view in self._views]
-
-    def index(self, key: Any, start: int = 0, stop: int | None = None) -> int:
-        """Return the position of a name or of a view; raises ``UnknownNameError``."""
-        name = key.name if isinstance(key, SpectrumDataset | FluxPointsDataset) else key
-        names = self.names
-        if name not in names[start:stop]:
-            raise UnknownNameError(f"There is no dataset called {name!r}.{did_you_mean(str(name), names)}")
-        return names.index(name, start)
-
-    def append(self, dataset: SpectrumDataset | FluxPointsDataset) -> None:
-        """Add a row at the end; raises ``ConfigError`` when its name is there already."""
-        view = _view(dataset)
-        if view.name in self.names:
-            raise ConfigError(f"There is a dataset called {view.name!r} already; give a copy(name=...).")
-        self._views.append(view)
-        self._share_empty_models()
-
-    def copy(self) -> Datasets:
-        """Return independent copies of the rows, with the same models."""
-        return Datasets([view.copy() for view in self._views], [view.copy() for view in self.unused])
-
-    # --- models
-
-    @property
-    def models(self) -> Models:
-        """The models that all rows share, none before they are set; setting them sets them on every row.
-
-        Raises
-        ------
-        ConfigError
-            When single rows were given models of their own.
-        """
-        if len({view.models_key for view in self._views}) > 1:
-            raise ConfigError(
-                "The datasets hold different models. Set datasets.models once for all of them, and say with "
-                "datasets_names which model belongs to which dataset."
-            )
-        return self._views[0].models if self._views else Models([])
-
-    @models.setter
-    def models(self, models: Any) -> None:
-        shared = normalize_models(models)
-        for view in (*self._views, *self.unused):
-            view.models = shared
-
-    @property
-    def parameters(self) -> Parameters:
-        """The parameters of the models, none before they are set."""
-        return self.models.parameters
-
     # --- arrays
-
-    @property
-    def _spectra(self) -> list[SpectrumDataset]:
-        return [view for view in self._views if isinstance(view, SpectrumDataset)]
-
-    @property
-    def _points(self) -> list[FluxPointsDataset]:
-        return [view for view in self._views if isinstance(view, FluxPointsDataset)]
 
     def _validate_spectra(self, what: str) -> None:
         if self._points:
@@ -254,6 +158,47 @@ class Datasets(Sequence[Any]):
         views = [*self._views, *self.unused]
         order = {group: number for number, group in enumerate(dict.fromkeys(id(view.group) for view in views))}
         return Datasets(sorted(views, key=lambda view: (order[id(view.group)], view.position)))
+
+    @property
+    def meta_table(self) -> Table:
+        """One row a spectrum: ``NAME``, ``TYPE``, ``TELESCOP``, of runs also ``OBS_ID``, ``RA_PNT``, ``DEC_PNT``."""
+        return info.meta_table(self.parts())
+
+    @property
+    def gti(self) -> GTI:
+        """The good time intervals of all rows, in their order; times are counted from the epoch of the first."""
+        parts = [part.data for part in self.parts()]
+        mjdref = float(parts[0].attrs["mjdref"]) if parts else 0.0
+        return GTI(
+            np.concatenate([np.empty((0, 2)), *(since(ds, mjdref)["gti"].values.reshape(-1, 2) for ds in parts)]),
+            mjdref,
+        )
+
+    def slice_by_energy(self, energy_min: Any = None, energy_max: Any = None) -> Self:
+        """Return the spectra in the bins between two energies; those without one are left out, with a warning."""
+        self._validate_spectra("slice_by_energy()")
+        kept = []
+        for view in self._spectra:
+            try:
+                kept.append(view.slice_by_energy(energy_min, energy_max))
+            except DataError as error:
+                log.warning("%s is left out: %s", view.name, error)
+        return type(self)(kept)
+
+    def plot(self, cumulative: bool = True, figsize: tuple[float, float] = (10, 4)) -> Figure:
+        """Draw excess and significance in a new figure, and return it.
+
+        With ``cumulative`` they are those of the first row, of the first two, and so on, over live time; otherwise
+        those of each row, over the time in the middle of its good time.
+        """
+        self._validate_spectra("plot()")
+        table = self.info_table(cumulative=cumulative)
+        excess, sqrt_ts = np.asarray(table["excess"]), np.asarray(table["sqrt_ts"])
+        if cumulative:
+            return plot_over_livetime(table["livetime"].quantity.to_value("h"), excess, sqrt_ts, figsize)
+        ends = [view.gti.mjd_bounds for view in self._spectra]
+        errors = np.concatenate([info.total_excess_errors(part.data) for part in self.parts()])
+        return plot_over_time(np.array(ends), excess, errors, sqrt_ts, figsize)
 
     # --- Gammapy
 
@@ -346,15 +291,6 @@ class Datasets(Sequence[Any]):
             When a file is not there or cannot be read.
         """
         return cls.from_xarray(files.read_datasets(filename), models)
-
-
-def _view(dataset: Any) -> SpectrumDataset | FluxPointsDataset:
-    if not isinstance(dataset, SpectrumDataset | FluxPointsDataset):
-        raise ConfigTypeError(
-            f"Expected SpectrumDataset, SpectrumDatasetOnOff or FluxPointsDataset, got a {type(dataset).__name__}; "
-            "use Datasets.from_xarray for Datasets of xarray."
-        )
-    return dataset
 
 
 def _views(given: xr.Dataset) -> tuple[list[SpectrumDataset], IntArray]:

@@ -130,6 +130,11 @@ def excess_errors(ds: xr.Dataset) -> FloatArray:
     return np.asarray(measured(ds).counts_error.reshape(ds["counts"].shape))
 
 
+def total_excess_errors(ds: xr.Dataset) -> FloatArray:
+    """Return the standard error of the excess in the safe bins of each line, shape (line,)."""
+    return np.sqrt(_sums(ds, excess_errors(ds) ** 2, ds["mask_safe"].values))
+
+
 def lines(ds: xr.Dataset) -> int:
     """Return how many lines a summary has: one for each ledger."""
     return ds.sizes["dataset"] * math.prod(ds.sizes[dim] for dim in space_dims(ds).ledgers)
@@ -258,11 +263,36 @@ def info_table(parts: Sequence[ModelledRows]) -> Table:
     for part in parts:
         columns = summary(part.data, part.models, part.mask_fit)
         tables.append(Table([_column(name, column) for name, column in columns.items()]))
+    return _joined(tables)
+
+
+def _joined(tables: Sequence[Table]) -> Table:
     return vstack(tables, metadata_conflicts="silent") if len(tables) > 1 else tables[0] if tables else Table()
 
 
 def _column(name: str, column: Column) -> table.Column:
     return table.Column(column.values, name=name, unit=u.Unit(column.unit) if column.unit else None)
+
+
+def meta_table(parts: Sequence[ModelledRows]) -> Table:
+    """Return one row for each line of the parts: name, type, telescope, and of runs id and pointing, deg."""
+    tables = []
+    for part in parts:
+        ds, names = part.data, row_names(part.data)
+        each = len(names) // max(1, ds.sizes["dataset"])
+        columns = {
+            "NAME": Column(np.array(names)),
+            "TYPE": Column(np.full(len(names), "SpectrumDatasetOnOff" if is_on_off(ds) else "SpectrumDataset")),
+            "TELESCOP": Column(np.full(len(names), ds.attrs.get("telescope", ""))),
+        }
+        of_runs = {"OBS_ID": ("obs_id", ""), "RA_PNT": ("pointing_lon", "deg"), "DEC_PNT": ("pointing_lat", "deg")}
+        columns |= {
+            label: Column(np.repeat(ds[name].values, each), unit)
+            for label, (name, unit) in of_runs.items()
+            if name in ds.variables
+        }
+        tables.append(Table([_column(name, column) for name, column in columns.items()]))
+    return _joined(tables)
 
 
 def cumulative_stacks(ds: xr.Dataset) -> xr.Dataset:

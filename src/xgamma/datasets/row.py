@@ -9,12 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 from astropy import units as u
+from astropy.table import Table
 
 from xgamma import predict
 from xgamma.axes import Axis, BoolArray
 from xgamma.datasets import info, text
 from xgamma.datasets.geom import with_edges
-from xgamma.datasets.inputs import normalize_mask, normalize_models, normalize_spectrum
+from xgamma.datasets.gti import GTI
+from xgamma.datasets.inputs import ModelledRows, normalize_mask, normalize_models, normalize_spectrum
 from xgamma.errors import DataError
 from xgamma.fit import FitInput
 from xgamma.models.models import Models
@@ -175,9 +177,16 @@ class SpectrumRow:
         return self.mask_safe if self._mask_fit is None else self.mask_safe & self._mask_fit
 
     @property
-    def gti(self) -> xr.DataArray:
-        """Good time intervals, dims (gti, bound), seconds since ``data.attrs["mjdref"]`` (TT)."""
-        return self._variable("gti").dropna("gti")
+    def gti(self) -> GTI:
+        """Good time intervals."""
+        return GTI(self._group["gti"].values[self._row], float(self._group.attrs.get("mjdref", 0.0)))
+
+    @property
+    def meta_table(self) -> Table:
+        """One row: ``NAME``, ``TYPE``, ``TELESCOP``, of a run also ``OBS_ID``, ``RA_PNT``, ``DEC_PNT``."""
+        table = info.meta_table([ModelledRows(self.data, self._models, None)])
+        table["NAME"] = [self.name]
+        return table
 
     @property
     def livetime(self) -> u.Quantity:

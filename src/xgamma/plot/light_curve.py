@@ -89,7 +89,7 @@ def plot_light_curve(
     center = bounds.mean(axis=1) - shift
     for curve in curves:
         _draw(ax, center, np.diff(bounds, axis=1)[:, 0] / 2, curve, style)
-    _label_time(ax, bounds, time_format)
+    label_time(ax, bounds, time_format)
     ax.set_ylabel(axis_label(quantity, unit))
     _scale(ax, curves)
     show_legend(ax)
@@ -124,7 +124,7 @@ def _scale(ax: Axes, curves: Sequence[Curve]) -> None:
         ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))
 
 
-def _label_time(ax: Axes, bounds: FloatArray, time_format: str) -> None:
+def label_time(ax: Axes, bounds: FloatArray, time_format: str) -> None:
     """Make the horizontal axis one of dates or of MJD; both are TT, which is 69.184 s ahead of UTC since 2017."""
     if time_format == "iso":
         locator = AutoDateLocator()
