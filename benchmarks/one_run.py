@@ -25,6 +25,7 @@ def steps_of_xgamma() -> Steps:
     """Return the stages, each for all runs at once."""
     index_file = importlib.import_module("xgamma.formats.gadf.index")
     read_run = importlib.import_module("xgamma.formats.gadf.run").read_run
+    ring = importlib.import_module("xgamma.reduce.background.ring")
     reflected = importlib.import_module("xgamma.reduce.background.reflected")
     np = importlib.import_module("numpy")
     circle = importlib.import_module("xgamma.grid").Circle(LON, LAT, RADIUS)
@@ -35,7 +36,9 @@ def steps_of_xgamma() -> Steps:
     usable, parameters = np.ones(len(entries), dtype=bool), reflected.ReflectedParameters()
     return {
         "read one run, gz": lambda: [read_run(entry) for entry in entries],
-        "reflected regions, one run": lambda: reflected.off_block(lon, lat, circle, mask, parameters, usable),
+        "reflected regions, one run": lambda: ring.off_block(
+            lon, lat, circle, mask, parameters, usable, reflected.reflected_regions
+        ),
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from xgamma.axes import Axis, FloatArray, IntArray
+from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
 from xgamma.errors import ConfigError
 from xgamma.geometry import lonlat, to_frame, unit_vector
 from xgamma.shapes import Circle as Circle
@@ -304,3 +304,8 @@ class Grid:
     def radii(self) -> FloatArray:
         """The radii of the on-regions in degrees, NaN of what is no circle, shape (region,)."""
         return self.space.radii if isinstance(self.space, RegionSpace) else np.empty(0)
+
+    @property
+    def points(self) -> BoolArray:
+        """Which on-regions are points, whose radius the responses say, shape (region,)."""
+        return np.asarray(self.radii == 0)

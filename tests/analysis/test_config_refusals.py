@@ -113,7 +113,7 @@ CASES = {
     ),
     "negative radius": (
         "datasets: {on_region: {lon: 83 deg, lat: 22 deg, radius: -0.1 deg}}",
-        "datasets.on_region.radius: expected an angle above 0 deg, got '-0.1 deg'.",
+        "datasets.on_region.radius: expected an angle from 0 to 360 deg, got '-0.1 deg'.",
     ),
     "latitude": (
         "observations: {obs_cone: {lon: 83 deg, lat: 95 deg, radius: 1 deg}}",
@@ -147,23 +147,14 @@ CASES = {
         "observations.obs_ids[1]: expected a whole number, got '12a'.\n"
         "observations.obs_ids[2]: expected a whole number, got 1.5.",
     ),
-    "required_irf as Gammapy's methods call it": (
-        "observations: {required_irf: point-like}",
-        "observations.required_irf: expected a list of events, gti, aeff, bkg, edisp, psf, rad_max, got 'point-like'. "
-        "For 'point-like' write [aeff, edisp] and datasets.containment_correction: false.",
-    ),
-    "required_irf as a list of that": (
-        "observations: {required_irf: [full-enclosure]}",
-        "observations.required_irf: expected a list of events, gti, aeff, bkg, edisp, psf, rad_max, got "
-        "['full-enclosure']. For 'full-enclosure' write [aeff, edisp, psf, bkg].",
-    ),
     "one response": (
         "observations: {required_irf: aeff}",
         "observations.required_irf: expected a list such as [aeff], got 'aeff'.",
     ),
     "one thing that is no response": (
         "observations: {required_irf: 3}",
-        "observations.required_irf: expected a list of events, gti, aeff, bkg, edisp, psf, rad_max, got 3.",
+        "observations.required_irf: expected a list of events, gti, aeff, bkg, edisp, psf, rad_max, point-like, "
+        "full-enclosure, all-optional, got 3.",
     ),
     "one thing that is no id": (
         "observations: {obs_ids: crab}",
@@ -171,8 +162,8 @@ CASES = {
     ),
     "required_irf": (
         "observations: {required_irf: [aef]}",
-        "observations.required_irf[0]: expected one of events, gti, aeff, bkg, edisp, psf, rad_max, got 'aef'. "
-        "Did you mean 'aeff'?",
+        "observations.required_irf[0]: expected one of events, gti, aeff, bkg, edisp, psf, rad_max, point-like, "
+        "full-enclosure, all-optional, got 'aef'. Did you mean 'aeff'?",
     ),
     "time": (
         "observations: {obs_time: {start: foo}}",

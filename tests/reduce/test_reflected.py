@@ -12,7 +12,8 @@ from xgamma.geometry import separation
 from xgamma.grid import Circle
 from xgamma.masks import SkyMask
 from xgamma.outcome import Outcome
-from xgamma.reduce.background.reflected import ReflectedParameters, off_block, off_events, reflected_regions
+from xgamma.reduce.background.reflected import ReflectedParameters, reflected_regions
+from xgamma.reduce.background.ring import off_block, off_events
 
 POINTING = (83.63, 21.51)
 SETTINGS = ReflectedParameters()
@@ -118,7 +119,7 @@ def test_an_event_in_two_overlapping_off_regions_counts_once():
     region = Circle(83.63, 22.01, 0.11)
     usable = np.array([True])
     pointing = np.array([POINTING[0]]), np.array([POINTING[1]])
-    off = off_block(*pointing, region, None, SETTINGS, usable)
+    off = off_block(*pointing, region, None, SETTINGS, usable, reflected_regions)
     twice = off._replace(x=np.repeat(off.x, 2, axis=1), y=np.repeat(off.y, 2, axis=1))
     lon, lat = off.lon[0], off.lat[0]
     row = np.zeros(len(lon), np.int64)
@@ -128,7 +129,7 @@ def test_an_event_in_two_overlapping_off_regions_counts_once():
 
 def test_rows_that_cannot_be_used_get_no_off_regions():
     pointing = np.array([83.63, 83.63]), np.array([21.51, 21.51])
-    off = off_block(*pointing, Circle(83.63, 22.01, 0.11), None, SETTINGS, np.array([True, False]))
+    off = off_block(*pointing, Circle(83.63, 22.01, 0.11), None, SETTINGS, np.array([True, False]), reflected_regions)
     assert off.number[0] > 0
     assert off.number[1] == 0
     assert np.isnan(off.x[1]).all()

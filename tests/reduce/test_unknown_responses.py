@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 
 from releases import COARSE, TINY, config_of, part_in_memory, recipe, release_of, rows_in, until_datasets
 from xgamma import schema
-from xgamma.errors import ConfigError, LaterError
+from xgamma.errors import ConfigError
 from xgamma.events import Part
 from xgamma.outcome import Fate, Outcome
 from xgamma.reduce import reduce_block, reduce_spectra, stack
 from xgamma.reduce.losses import NEGLIGIBLE_LOSS, TOLERATED_LOSS, loss
-from xgamma.reduce.response import enclosure_fault
 
 # Rows of tests/releases.py lie at offsets of 0.5 deg; its grid goes from 0.5 to 30 TeV.
 ROLES = {"aeff": "aeff_2d", "edisp": "edisp_2d", "psf": "psf_table"}
@@ -247,27 +246,6 @@ def test_a_reduction_and_its_stack_are_finite_for_any_response(nights_part, valu
 # --- point-like responses
 
 
-@pytest.mark.parametrize(
-    ("given", "error", "words"),
-    [
-        ({"is_point_like": False}, None, ""),
-        ({"is_point_like": False, "containment": True, "rad_max": 0.3}, None, ""),
-        ({}, None, ""),
-        ({"rad_max": 0.110001}, None, ""),
-        ({"containment": True}, ConfigError, "containment_correction: .* set it to false"),
-        ({"rad_max": 0.2}, ConfigError, "for a radius of 0.2 deg .* got 0.11 deg; write 0.2 deg"),
-        ({"rad_max": np.nan}, ConfigError, "do not say for which radius .* write RAD_MAX in degrees"),
-        ({"varies": True}, LaterError, "depends on energy"),
-    ],
-)
-def test_point_like_responses_hold_for_one_circle(given, error, words):
-    fault = enclosure_fault(**{"radius": 0.11, "containment": False, "rad_max": 0.11, "is_point_like": True, **given})
-    assert fault is None if error is None else isinstance(fault, error)
-    if error is not None:
-        with pytest.raises(error, match=words):
-            raise fault
-
-
 @pytest.fixture(scope="module")
 def point_like(tmp_path_factory):
     """Three runs whose responses hold for 0.11 deg, by keyword."""
@@ -305,7 +283,7 @@ def test_a_table_of_radii_is_accepted_where_all_are_equal(tmp_path, monkeypatch,
     part = part_in_memory(release_of(dataclasses.replace(TINY, response=response), tmp_path))
     assert (part.obs["rad_max_table"].values >= 0).all()
     if outcomes is None:
-        with pytest.raises(LaterError, match="depends on energy"):
+        with pytest.raises(ConfigError, match=r"depends on energy .* write a point, radius: 0 deg"):
             reduce_spectra(part, rows_in(part), recipe(containment=False))
     else:
         found = reduce_spectra(part, rows_in(part), recipe(containment=False))

@@ -328,6 +328,8 @@ ENERGY = QuantityReader("an energy", "TeV", above=0.0, minimum=1e-12, maximum=1e
 ANGLE = QuantityReader("an angle", "deg")
 LATITUDE = QuantityReader("a latitude", "deg", minimum=-90.0, maximum=90.0)
 SIZE = QuantityReader("an angle", "deg", above=0.0, maximum=360.0)
+# That of a point is 0.
+RADIUS = QuantityReader("an angle", "deg", minimum=0.0, maximum=360.0)
 FRAME = Choice(("icrs", "galactic"))
 LEVEL = Choice(LEVELS, any_case=True)
 TIME_SCHEMA: dict[str, Any] = {
@@ -344,6 +346,9 @@ Latitude = Annotated[
     u.Quantity, PlainValidator(LATITUDE), PlainSerializer(quantity_string), WithJsonSchema(LATITUDE.schema())
 ]
 Size = Annotated[u.Quantity, PlainValidator(SIZE), PlainSerializer(quantity_string), WithJsonSchema(SIZE.schema())]
+Radius = Annotated[
+    u.Quantity, PlainValidator(RADIUS), PlainSerializer(quantity_string), WithJsonSchema(RADIUS.schema())
+]
 Times = Annotated[Time, PlainValidator(read_times), PlainSerializer(written_times), WithJsonSchema(TIME_SCHEMA)]
 PathOrUrlField = Annotated[PathOrUrl, PlainValidator(read_location), PlainSerializer(str), WithJsonSchema(TEXT_SCHEMA)]
 Text = Annotated[str, PlainValidator(read_text), WithJsonSchema(TEXT_SCHEMA)]

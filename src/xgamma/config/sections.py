@@ -16,9 +16,9 @@ from xgamma.config.fields import (
     Level,
     LogFormat,
     PathOrUrlField,
+    Radius,
     Size,
     Text,
-    expected,
 )
 from xgamma.config.parameters import (
     SPACE_OF_BACKGROUND,
@@ -49,26 +49,35 @@ GOOD_TIME = Choice(GOOD_TIME_RULES)
 
 # What Gammapy calls them where it selects observations.
 IRF_SETS = {
-    "point-like": "[aeff, edisp] and datasets.containment_correction: false",
-    "full-enclosure": "[aeff, edisp, psf, bkg]",
-    "all-optional": "[]",
+    "point-like": ("aeff", "edisp"),
+    "full-enclosure": ("aeff", "edisp", "psf", "bkg"),
+    "all-optional": (),
 }
 
 
 def read_irfs(value: Any) -> list[str]:
-    """Read a list of responses; for the name of a set the error message has its list."""
-    items = value if isinstance(value, list | tuple) else [value]
-    named = next((item for item in items if isinstance(item, str) and item in IRF_SETS), None)
-    if named is not None:
-        raise expected(f"a list of {', '.join(IRF.words)}", value, f" For {named!r} write {IRF_SETS[named]}.")
-    return IRF.each(value)
+    """Read a list of responses, in which names of sets stand for those of the set; a name may stand alone."""
+    items = [value] if isinstance(value, str) and value in IRF_SETS else value
+    words = Choice((*IRF.words, *IRF_SETS)).each(items)
+    return list(dict.fromkeys(role for word in words for role in IRF_SETS.get(word, (word,))))
 
 
 FileMode = Annotated[str, PlainValidator(FILE_MODE), WithJsonSchema(FILE_MODE.schema())]
 DatasetType = Annotated[str, PlainValidator(DATASET_TYPE), WithJsonSchema(DATASET_TYPE.schema())]
 BackgroundMethod = Annotated[str, PlainValidator(BACKGROUND), WithJsonSchema(BACKGROUND.schema())]
 GoodTimeRule = Annotated[str, PlainValidator(GOOD_TIME), WithJsonSchema(GOOD_TIME.schema())]
-Irfs = Annotated[list[str], PlainValidator(read_irfs), WithJsonSchema({"type": "array", "items": IRF.schema()})]
+Irfs = Annotated[
+    list[str],
+    PlainValidator(read_irfs),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "array", "items": {"type": "string", "enum": [*IRF.words, *IRF_SETS]}},
+                {"type": "string", "enum": list(IRF_SETS)},
+            ]
+        }
+    ),
+]
 Maps = Annotated[list[str], PlainValidator(MAP.each), WithJsonSchema({"type": "array", "items": MAP.schema()})]
 SafeMaskMethods = Annotated[
     list[str],
@@ -137,6 +146,8 @@ class OnRegionConfig(SkyCircle):
 
     where: ClassVar[str] = "datasets.on_region"
 
+    radius: Radius | None = key(None, "With a unit such as deg; 0 deg is a point, whose radius the responses say.")
+
 
 class ObservationsConfig(Section):
     """Which observations are used."""
@@ -154,7 +165,10 @@ class ObservationsConfig(Section):
     obs_file: PathOrUrlField | None = key(None, "A text file with observation ids in its first column.")
     obs_cone: ObsConeConfig = subsection(ObsConeConfig)
     obs_time: ObsTimeConfig = subsection(ObsTimeConfig)
-    required_irf: Irfs = key(["aeff", "edisp", "psf", "bkg"], "Responses that an observation must have.")
+    required_irf: Irfs = key(
+        ["aeff", "edisp", "psf", "bkg"],
+        "Responses that an observation must have, or point-like, full-enclosure, all-optional.",
+    )
     expression: Condition | None = key(
         None, "A condition on the columns of an observation, such as zenith < 40 and livetime > 600."
     )

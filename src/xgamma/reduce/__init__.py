@@ -17,10 +17,11 @@ from xgamma.reduce.background import (
     OffRegions,
     PhaseParameters,
     ReflectedParameters,
+    WobbleParameters,
 )
 from xgamma.reduce.block import MAX_EVENTS, MAX_ROWS, reduce_block
+from xgamma.reduce.enclosure import validate_enclosure
 from xgamma.reduce.recipe import Recipe, roles_needed, row_key
-from xgamma.reduce.response import validate_enclosure
 from xgamma.reduce.rows import joined_rows, masked_rows, row_bytes, select_rows, since, with_names
 from xgamma.reduce.safe_mask import SafeMaskInput, SafeMaskParameters, safe_masks_of
 from xgamma.reduce.spectra import MAX_BYTES, PRODUCT_BYTES, blocks_of, reduce_each, reduce_spectra, rows_within
@@ -43,6 +44,7 @@ __all__ = [
     "ReflectedParameters",
     "SafeMaskInput",
     "SafeMaskParameters",
+    "WobbleParameters",
     "blocks_of",
     "joined_rows",
     "lazy_spectra",

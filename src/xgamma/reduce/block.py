@@ -17,9 +17,10 @@ from xgamma.grid import Grid
 from xgamma.outcome import Fate, Outcome, validate_ledger
 from xgamma.reduce.background import Background, BackgroundInput, OffRegions, background_of
 from xgamma.reduce.counts import Members, binned, fates, members, rows_in_view, usable
+from xgamma.reduce.enclosure import Apertures, apertures, enclosure_faults
 from xgamma.reduce.losses import Loss, loss
 from xgamma.reduce.recipe import Recipe
-from xgamma.reduce.response import Responses, enclosure_faults, offsets, origins, responses
+from xgamma.reduce.response import Responses, offsets, origins, responses
 from xgamma.reduce.rows import row_coords
 from xgamma.reduce.safe_mask import SafeMaskInput
 
@@ -55,6 +56,9 @@ def reduce_block(part: Part, rows: Rows, recipe: Recipe) -> xr.Dataset:
     offset = offsets(part, rows, grid)
     faults = enclosure_faults(part, rows, grid, recipe.containment)
     said = {row: str(fault) for row, fault in enumerate(faults) if fault is not None}
+    points = apertures(part, rows, grid)
+    if points is not None:
+        said = {**points.unknown(offset), **said}
     outcome = _guard(part, rows, recipe, offset, ontime, is_sound)
     outcome[[row for row in said if outcome[row] in (Outcome.USED, Outcome.MISSING_IRF)]] = Outcome.OTHER_ENCLOSURE
     pointing = part.column("ra_pnt", rows.obs), part.column("dec_pnt", rows.obs)
@@ -63,12 +67,16 @@ def reduce_block(part: Part, rows: Rows, recipe: Recipe) -> xr.Dataset:
         lacking = (outcome == Outcome.USED) & (off.regions.outcome != Outcome.USED)
         outcome = np.where(lacking, off.regions.outcome, outcome)
         said |= dict.fromkeys(np.flatnonzero(lacking).tolist(), off.regions.reason)
-    tally = _tally(part, rows, recipe, off)
+    tally = _tally(part, rows, recipe, off, points)
     outcome = np.where(outcome == Outcome.USED, tally.outcome, outcome)
     used = outcome == Outcome.USED
     background = {} if off is None else off.estimate(tally.counts_off)
-    lit = _lit(recipe, offset, background)
+    lit = _lit(recipe, offset, background, points)
     values, lost = _responses(part, rows, recipe, offset, livetime, used, _expected(tally, background), lit)
+    if points is not None:
+        # Where a radius is not known no event is counted.
+        values["mask_safe"] &= points.centers != 0
+        values["rad_max"] = points.centers
     outcome, why = _settled(outcome, values, lost, offset)
     said |= _unlit(lit, outcome == Outcome.USED) | why
     values |= {"counts": tally.counts, "ledger": tally.ledger, "livetime": livetime, "ontime": ontime}
@@ -111,15 +119,19 @@ def _placed(part: Part, rows: Rows, recipe: Recipe, usable: BoolArray) -> _Off |
     return _Off(background, given, background.place(given))
 
 
-def _lit(recipe: Recipe, offset: FloatArray, background: Mapping[str, FloatArray]) -> BoolArray:
+def _lit(
+    recipe: Recipe, offset: FloatArray, background: Mapping[str, FloatArray], points: Apertures | None
+) -> BoolArray:
     """Return which cells of each row have a response and, where it is made of off regions, a background (row, cell)."""
     lit = offset <= recipe.offset_max if recipe.grid.is_region else np.ones(offset.shape, dtype=bool)
+    if points is not None:
+        lit &= points.limit != 0
     return lit & (background["off_number"] > 0) if "off_number" in background else lit
 
 
 def _unlit(lit: BoolArray, used: BoolArray) -> dict[int, str]:
     """Return by row which of its on-regions are masked."""
-    why = "lies outside of the field of view, or has no off region, and is masked"
+    why = "lies outside of the field of view, or has no off region or no radius, and is masked"
     return {
         row: f"on-region {', '.join(map(str, np.flatnonzero(~lit[row])))} {why}"
         for row in np.flatnonzero(used & ~lit.all(axis=1)).tolist()
@@ -189,7 +201,7 @@ class _Tally:
     outcome: IntArray
 
 
-def _tally(part: Part, rows: Rows, recipe: Recipe, off: _Off | None) -> _Tally:
+def _tally(part: Part, rows: Rows, recipe: Recipe, off: _Off | None, points: Apertures | None) -> _Tally:
     grid, n_row = recipe.grid, len(rows)
     n_cell, ledgers, origin = int(np.prod(grid.space.shape)), grid.space.ledgers, origins(part, rows, grid)
     shape = (n_row, grid.energy.nbin, n_cell)
@@ -202,6 +214,8 @@ def _tally(part: Part, rows: Rows, recipe: Recipe, off: _Off | None) -> _Tally:
         used = usable(events)
         own_origin = None if origin is None else origin[used.row]
         on_cells, inside = grid.space.cells(used.lon, used.lat, own_origin), list[tuple[Fate, Members]]()
+        if points is not None:
+            on_cells = points.with_points(on_cells, used, grid)
         if off is not None:
             on_cells, off_cells = off.background.split(off.given, off.regions, used, on_cells)
             away = members(used, off_cells, grid.energy)

@@ -15,8 +15,8 @@ from xgamma import schema
 from xgamma.events import Part, Rows
 from xgamma.reduce.background import BackgroundInput, background_of
 from xgamma.reduce.block import attrs_of, coords_of, reduce_block
+from xgamma.reduce.enclosure import validate_enclosure
 from xgamma.reduce.recipe import Recipe
-from xgamma.reduce.response import validate_enclosure
 from xgamma.reduce.rows import neutral_values, since
 from xgamma.reduce.spectra import blocks_of
 

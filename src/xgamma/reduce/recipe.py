@@ -26,6 +26,8 @@ from xgamma.store import digest
 STEP_VERSION = 2
 # Of several on-regions version 3 keeps each out of the off regions of the others.
 SEVERAL_REGIONS_VERSION = 3
+# Points count the events within the radius of point-like responses.
+POINTS_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,12 @@ class Recipe:
         """The roles of the responses that the reduction looks at."""
         return roles_needed(self.containment, self.background)
 
+    @property
+    def _version(self) -> int:
+        if self.grid.points.any():
+            return POINTS_VERSION
+        return STEP_VERSION if len(self.grid.regions) < 2 else SEVERAL_REGIONS_VERSION
+
     def validate_travel(self, workers: Workers) -> None:
         """Raise ``ConfigError`` when a method cannot be sent to the processes of some workers."""
         validate_travel({f"{each.entry.kind} {each.name!r}": each for each in self.methods}, workers)
@@ -99,7 +107,7 @@ class Recipe:
         """Return the JSON document whose digest is the key of the recipe."""
         return {
             "step": "reduce",
-            "version": STEP_VERSION if len(self.grid.regions) < 2 else SEVERAL_REGIONS_VERSION,
+            "version": self._version,
             "energy": self.grid.energy.edges.tolist(),
             "energy_true": self.grid.energy_true.edges.tolist(),
             "space": {"type": type(self.grid.space).__name__, **self.grid.space.document()},

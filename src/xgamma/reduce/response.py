@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from xgamma.axes import BoolArray, FloatArray, IntArray
-from xgamma.errors import ConfigError, LaterError, XgammaError
 from xgamma.events import Part, Rows
 from xgamma.geometry import separation
 from xgamma.grid import Grid
 from xgamma.irf import CONTAINMENT, IrfTable, edisp_kernel, effective_area, read_table
-
-RAD_MAX_TOLERANCE = 1e-3
 
 Evaluate = Callable[[IrfTable, str], FloatArray]
 
@@ -110,103 +107,6 @@ def _take_out(values: FloatArray, area: FloatArray, role: str, unknown: dict[str
         values[where] = 0.0
         if matters.any():
             unknown[role] = matters
-
-
-def enclosure_fault(
-    radius: float, containment: bool, rad_max: float, *, is_point_like: bool, varies: bool = False
-) -> XgammaError | None:
-    """Return why responses do not fit an on-region, ``None`` where they do.
-
-    A point-like response holds for one on-region: a circle of RAD_MAX, whose containment is in the effective area.
-
-    Parameters
-    ----------
-    radius
-        Of the on-region, in degrees.
-    containment
-        Whether the exposure is to be corrected for the part of the point spread function outside of it.
-    rad_max
-        The radius that the responses hold for, in degrees; NaN where they do not say.
-    is_point_like
-        Whether they hold for one radius.
-    varies
-        Whether that radius depends on energy or offset.
-    """
-    if not is_point_like:
-        return None
-    if containment:
-        return ConfigError(
-            "datasets.containment_correction: the responses are point-like, their containment is in the effective "
-            "area; set it to false."
-        )
-    if varies:
-        return LaterError(
-            "The responses are point-like with a RAD_MAX that depends on energy, which this version of xgamma does not "
-            "reduce; use full-enclosure responses or ones with a fixed RAD_MAX."
-        )
-    if not np.isfinite(rad_max):
-        return ConfigError(
-            f"datasets.on_region.radius: the responses are point-like and do not say for which radius (no RAD_MAX), so "
-            f"that no flux follows from {radius:.7g} deg; write RAD_MAX in degrees into the headers of AEFF and EDISP, "
-            "or use full-enclosure responses."
-        )
-    if abs(radius - rad_max) > RAD_MAX_TOLERANCE * rad_max:
-        return ConfigError(
-            f"datasets.on_region.radius: the responses are point-like for a radius of {rad_max:.7g} deg (RAD_MAX), "
-            f"got {radius:.7g} deg; write {rad_max:.7g} deg."
-        )
-    return None
-
-
-def enclosure_faults(part: Part, rows: Rows, grid: Grid, containment: bool) -> list[XgammaError | None]:
-    """Return for each row why its responses do not fit the on-region, ``None`` where they do."""
-    point_like = part.column("point_like", rows.obs)
-    if not grid.is_region or not point_like.any():
-        return [None] * len(rows)
-    radii = part.column("rad_max", rows.obs)
-    tables, places = (part.column(f"rad_max_{what}", rows.obs) for what in ("table", "row"))
-    known: dict[tuple[bool, float, int, int], XgammaError | None] = {}
-    faults: list[XgammaError | None] = []
-    for own in zip(point_like.tolist(), radii.tolist(), tables.tolist(), places.tolist(), strict=True):
-        if own not in known:
-            rad_max, varies = _radius(part, *own[1:])
-            each = (
-                enclosure_fault(radius, containment, rad_max, is_point_like=own[0], varies=varies)
-                for radius in grid.radii.tolist()
-            )
-            known[own] = next((fault for fault in each if fault is not None), None)
-        faults.append(known[own])
-    return faults
-
-
-def _radius(part: Part, rad_max: float, table: int, place: int) -> tuple[float, bool]:
-    """Return the radius that the responses of a run hold for, and whether it varies; a table of one value does not."""
-    if table < 0:
-        return rad_max, False
-    values = part.table_of(table)["rad_max"].values[place].astype(float)
-    low, high = float(values.min()), float(values.max())
-    is_one = high - low <= RAD_MAX_TOLERANCE * high
-    contradicts = np.isfinite(rad_max) and abs(high - rad_max) > RAD_MAX_TOLERANCE * rad_max
-    return high, not is_one or contradicts
-
-
-def validate_enclosure(pieces: Iterable[tuple[Part, Rows]], grid: Grid, containment: bool) -> None:
-    """Raise where no row of a request has responses that fit the on-region; a single row that does not is left out.
-
-    Raises
-    ------
-    ConfigError
-        For another radius than that of point-like responses, for an unknown one, or for a containment correction.
-    LaterError
-        For a radius that depends on energy.
-    """
-    fault = None
-    for part, rows in pieces:
-        for fault in enclosure_faults(part, rows, grid, containment):
-            if fault is None:
-                return
-    if fault is not None:
-        raise fault
 
 
 def _by_table(part: Part, rows: Rows, role: str, offset: FloatArray, evaluate: Evaluate) -> FloatArray:

@@ -157,7 +157,7 @@ def _row_layout(grid: Grid, background: Iterable[str]) -> Mapping[str, tuple[tup
     sizes = {"gti": 1, "bound": 2, "off": 1, "fate": len(Fate)}
     sizes |= {"energy": grid.energy.nbin, "energy_true": grid.energy_true.nbin}
     sizes |= zip(grid.space.dims, grid.space.shape, strict=True)
-    without = set(_OF_BACKGROUND) - set(background)
+    without = set(_OF_BACKGROUND) - set(background) | (set() if grid.points.any() else {"rad_max"})
     held = {
         name: spec
         for name, spec in schema.DL4_IN[space].items()

@@ -13,8 +13,8 @@ from xgamma.errors import WorkerLostError
 from xgamma.events import Part, Rows
 from xgamma.execute import THIS_PROCESS, Workers, run_blocks
 from xgamma.reduce.block import MAX_EVENTS, MAX_ROWS, reduce_block
+from xgamma.reduce.enclosure import validate_enclosure
 from xgamma.reduce.recipe import Recipe
-from xgamma.reduce.response import validate_enclosure
 from xgamma.reduce.rows import joined_rows, row_bytes
 
 # Of the result of a block: 125 rows of 60 by 300 energies are below it, and one window of 200 by 200 pixels is near it.

@@ -69,9 +69,10 @@ def _variables(space: SpaceDims) -> dict[str, Variable]:
     off = ("dataset", *space.cells, "off")
     of_regions = {
         "offset": Variable(("dataset", *space.cells), "deg", "f8", "Offset of the region from the pointing", False),
+        "rad_max": Variable(bins, "deg", "f8", "Radius of a point that responses are for, 0 for none", False),
         "off_lon": Variable(off, "deg", "f8", "Right ascension of the off regions", False),
         "off_lat": Variable(off, "deg", "f8", "Declination of the off regions", False),
-        "off_radius": Variable(off, "deg", "f8", "Radius of the off regions", False),
+        "off_radius": Variable(off, "deg", "f8", "Radius of the off regions, of points the largest", False),
         "off_number": Variable(("dataset", *space.cells), "", "i8", "Number of off regions", False),
     }
     return {

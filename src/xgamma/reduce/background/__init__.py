@@ -8,6 +8,7 @@ from xgamma.reduce.background.irf import IrfParameters
 from xgamma.reduce.background.phase import PhaseParameters
 from xgamma.reduce.background.protocol import KIND, Background, BackgroundInput, OffRegions, background_of
 from xgamma.reduce.background.reflected import ReflectedParameters
+from xgamma.reduce.background.wobble import WobbleParameters
 
 __all__ = [
     "KIND",
@@ -18,5 +19,6 @@ __all__ = [
     "OffRegions",
     "PhaseParameters",
     "ReflectedParameters",
+    "WobbleParameters",
     "background_of",
 ]

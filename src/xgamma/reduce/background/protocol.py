@@ -17,6 +17,7 @@ from xgamma.geometry import in_boxes, northward_scale, separation, tangent_plane
 from xgamma.grid import Cells, Grid
 from xgamma.masks import ExcludedShapes, Exclusion, together
 from xgamma.outcome import Outcome
+from xgamma.reduce.enclosure import Apertures, apertures
 from xgamma.registry import Method
 
 KIND = "background"
@@ -66,6 +67,11 @@ class BackgroundInput:
         """Return what no off region of an on-region may hold: the excluded sky, and the other on-regions."""
         others = tuple(other for number, other in enumerate(self.grid.regions) if number != region)
         return together([*filter(None, [self.exclusion]), *([ExcludedShapes(others)] if others else [])])
+
+    @cached_property
+    def apertures(self) -> Apertures | None:
+        """The radii of on-regions that are points, ``None`` where none is."""
+        return apertures(self.part, self.rows, self.grid)
 
     @cached_property
     def good_time(self) -> list[FloatArray]:
