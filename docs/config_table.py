@@ -64,6 +64,8 @@ def _values(entry):
 
 
 def _value(option):
+    if "$ref" in option:
+        return WORDS["object"]
     if "anyOf" in option:
         return _values(option)
     if "enum" in option:

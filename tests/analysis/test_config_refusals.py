@@ -5,7 +5,7 @@ from astropy import units as u
 
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.parameters import SPACE_OF_BACKGROUND, backgrounds_for
-from xgamma.errors import ConfigError, ConfigTypeError, InputError, LaterError, MissingInputError
+from xgamma.errors import ConfigError, ConfigTypeError, InputError, MissingInputError
 
 AXIS = "datasets.geom.axes.energy"
 REGION = "{frame: icrs, lon: 83.633 deg, lat: 22.014 deg, radius: 0.11 deg}"
@@ -466,12 +466,6 @@ def test_an_unset_environment_variable_is_named_when_the_path_is_used(monkeypatc
     config = AnalysisConfig(observations={"datastore": "$NOT_SET/data"})
     with pytest.raises(MissingInputError, match=r"\$NOT_SET of '\$NOT_SET/data' is not set. Set it \(export NOT_SET="):
         config.observations.datastore.expanded()
-
-
-@pytest.mark.parametrize("text", ["datasets: [{}, {read: a.fits}]", "datasets: [{}, {observations: {obs_ids: [1]}}]"])
-def test_observations_and_files_of_an_entry_of_the_datasets_come_later(text):
-    with pytest.raises(LaterError, match=r"datasets\[1\]\.(read|observations): observations of its own, and datasets"):
-        AnalysisConfig.from_yaml(text)
 
 
 @pytest.mark.parametrize(

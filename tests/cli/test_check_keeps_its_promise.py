@@ -358,7 +358,7 @@ def test_check_names_one_bad_run_with_the_reason_of_run(own_release, place, xgam
 
 
 def test_check_reads_a_sample_of_many_runs_and_looks_for_the_other_files(own_release, place, xgamma, monkeypatch):
-    monkeypatch.setattr("xgamma.analysis.preview.LOOKED_AT", 2)
+    monkeypatch.setattr("xgamma.analysis.look.LOOKED_AT", 2)
     faults.remove_file(own_release, 2)
     done = xgamma("check", written(own_release, place, "{}"))
     assert done.code == 0
@@ -375,7 +375,7 @@ def test_check_reads_a_sample_of_many_runs_and_looks_for_the_other_files(own_rel
     ],
 )
 def test_check_reads_all_runs_where_none_of_the_sample_can_be_used(tiny_release, place, xgamma, monkeypatch, text):
-    monkeypatch.setattr("xgamma.analysis.preview.LOOKED_AT", 1)
+    monkeypatch.setattr("xgamma.analysis.look.LOOKED_AT", 1)
     path = written(tiny_release, place, text)
     checked = xgamma("check", path)
     assert checked.code in (2, 3)

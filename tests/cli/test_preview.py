@@ -54,8 +54,8 @@ def test_criteria_that_need_events_are_applied_to_the_runs_that_check_reads(xgam
 
 @pytest.mark.parametrize(("text", "criterion"), [(EVENTS, "expression"), (SECOND_NIGHT, "obs_time")])
 def test_check_names_the_criteria_that_are_undecided_for_other_runs(xgamma, asked, text, criterion, monkeypatch):
-    monkeypatch.setattr("xgamma.analysis.preview.LOOKED_AT", 3)
-    monkeypatch.setattr("xgamma.analysis.preview.LOOKED_FOR", 3)
+    monkeypatch.setattr("xgamma.analysis.look.LOOKED_AT", 3)
+    monkeypatch.setattr("xgamma.analysis.look.LOOKED_FOR", 3)
     done = xgamma("check", asked(text))
     assert done.code == 0
     assert f"What observations.{criterion} drops is known after the ingest." in done.err

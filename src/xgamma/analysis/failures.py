@@ -164,7 +164,7 @@ class Stepper(Protocol):
     """What an analysis has that is needed here."""
 
     @property
-    def datastore(self) -> FitsRelease | StoredRelease | None:
+    def releases(self) -> Sequence[FitsRelease | StoredRelease]:
         """Where the runs come from."""
 
     @property
@@ -194,7 +194,8 @@ def heals(step: Callable[Concatenate[Steps, Given], None]) -> Callable[Concatena
                 return
             except DamagedError as damage:
                 product = "/".join(damage.path.split("/")[:2])
-                if product in met or not can_be_made_again(damage, analysis.store, analysis.datastore):
+                releases = [*analysis.releases, None]
+                if product in met or not any(can_be_made_again(damage, analysis.store, one) for one in releases):
                     raise
                 met.add(product)
                 set_aside(damage, analysis.store)

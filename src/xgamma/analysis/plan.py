@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from xgamma.analysis.costs import Cost, validate_memory
 from xgamma.analysis.selected import Selected, validate_selected
 from xgamma.analysis.steps import STEPS
-from xgamma.analysis.steps.observations import ObservationsStep, ObservationsWanted
+from xgamma.analysis.steps.observations import ObservationsStep, ObservationsWanted, errors_of
+from xgamma.analysis.steps.read import ReadWanted
 from xgamma.analysis.steps.reduce import ReduceStep, ReductionWanted
-from xgamma.analysis.steps.step import Results, Step
-from xgamma.axes import Axis
+from xgamma.analysis.steps.step import Observed, Results, Step
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import models_of, validate_workers
 from xgamma.config.unused_keys import unused_keys
@@ -22,7 +22,6 @@ from xgamma.execute import Workers
 from xgamma.formats.local_files import is_there
 from xgamma.models.models import Models
 from xgamma.predict.folding import validate_spectral
-from xgamma.reduce import Recipe
 from xgamma.storage.backend import local_folder
 from xgamma.store import Store, is_store
 
@@ -39,8 +38,8 @@ class Request:
         The configuration.
     steps
         The steps to run, in their order, each with what is wanted of it.
-    observations, reductions
-        Which runs are wanted and how they are reduced, whether or not that is a step to run.
+    observations, reductions, spectra
+        Which runs are wanted, how they are reduced, and which spectra are read, whether or not that is a step to run.
     models
         The models, if there are any.
     remarks
@@ -49,8 +48,9 @@ class Request:
 
     config: AnalysisConfig
     steps: Sequence[tuple[Step[Any], Any]]
-    observations: ObservationsWanted
+    observations: Sequence[ObservationsWanted]
     reductions: Sequence[ReductionWanted]
+    spectra: Sequence[ReadWanted]
     models: Models | None
     remarks: Sequence[str] = ()
 
@@ -59,26 +59,28 @@ class Request:
         """The words of the steps."""
         return list(dict.fromkeys(step.section for step, _ in self.steps))
 
-    @property
-    def recipes(self) -> list[Recipe]:
-        """How the observations are reduced, for each entry of ``datasets``."""
-        return [wanted.recipe for wanted in self.reductions]
+    def reduced(self, name: str) -> list[ReductionWanted]:
+        """Return how the observations of a name are reduced, for each entry of ``datasets`` that is made of them."""
+        return [wanted for wanted in self.reductions if wanted.observed == name]
 
     @property
     def workers(self) -> Workers:
         """Where is computed."""
         return Workers(self.config.general.n_jobs, self.config.general.scheduler)
 
-    def selected(self) -> Selected:
-        """Open the release and return the runs that are selected.
+    def selected(self) -> dict[str, Selected]:
+        """Open the releases and return the runs that are selected, by the name of the entry whose own they are.
 
         Raises
         ------
         ConfigError, InputError, DataError
             When the release cannot be read, no run is selected, or the region is too far from all of them.
         """
-        chosen = self.observations.selected()
-        validate_selected(chosen, self.recipes if ReduceStep.section in self.sections else ())
+        chosen = {wanted.name: wanted.selected() for wanted in self.observations}
+        for name, each in chosen.items():
+            reduced = self.reduced(name) if ReduceStep.section in self.sections else ()
+            with errors_of(name):
+                validate_selected(each, [wanted.recipe for wanted in reduced])
         return chosen
 
 
@@ -94,11 +96,14 @@ def validated_request(config: AnalysisConfig, until: str | None = None) -> Reque
     sections = _sections(config, until)
     always = {ObservationsStep.section, ReduceStep.section}
     every = [(step, each) for step in STEPS if step.section in always.union(sections) for each in step.wanted(config)]
-    [observations] = [wanted for _, wanted in every if isinstance(wanted, ObservationsWanted)]
+    observations = [wanted for _, wanted in every if isinstance(wanted, ObservationsWanted)]
     reductions = [wanted for _, wanted in every if isinstance(wanted, ReductionWanted)]
+    spectra = [wanted for _, wanted in every if isinstance(wanted, ReadWanted)]
     steps = [(step, wanted) for step, wanted in every if step.section in sections]
-    request = Request(config, steps, observations, reductions, models_of(config))
-    remarks = [*unused_keys(config, request.recipes), *_remarks(request)]
+    request = Request(config, steps, observations, reductions, spectra, models_of(config))
+    wheres = list(config.entries)
+    recipes = {wheres[wanted.number]: wanted.recipe for wanted in reductions}
+    remarks = [*unused_keys(config, recipes), *_remarks(request)]
     _validate_store(request)
     return replace(request, remarks=remarks)
 
@@ -114,7 +119,8 @@ def _sections(config: AnalysisConfig, until: str | None) -> list[str]:
         if section not in needs:
             raise LaterError(f"steps: {section} comes with a later version of xgamma; leave its section out.")
         for needed in needs[section]:
-            if needed not in sections:
+            is_needed = config.are_observed or needed != ObservationsStep.section
+            if is_needed and needed not in sections:
                 raise ConfigError(f"steps: {section} needs {needed}; add it, or leave steps out to run all.")
     return sections
 
@@ -132,7 +138,8 @@ def _remarks(request: Request) -> list[str]:
         )
     for model in request.models:
         validate_spectral(model)
-    axes: list[Axis] = list(dict.fromkeys(recipe.grid.energy for recipe in request.recipes))
+    axes = {wanted.name: wanted.recipe.grid.energy for wanted in request.reductions}
+    axes |= {wanted.name: wanted.axis() for wanted in request.spectra}
     return [remark for step, wanted in asked for remark in step.remarks(wanted, axes, request.models)]
 
 
@@ -189,11 +196,11 @@ def plan(config: AnalysisConfig) -> list[PlannedStep]:
     return list(planned(request, request.selected()))
 
 
-def planned(request: Request, selected: Selected) -> Iterator[PlannedStep]:
+def planned(request: Request, selected: Mapping[str, Selected]) -> Iterator[PlannedStep]:
     """Yield the plan of a request: each step is told what the store holds of those before it."""
     location = request.config.general.store_location()
     store = Store(location, read_only=True) if is_store(location) else Store("memory://")
-    results = Results(store, request.workers, selected)
+    results = Results(store, request.workers, {name: Observed(chosen) for name, chosen in selected.items()})
     # Of their own: a fit that is found sets them.
     models = models_of(request.config)
     read = None
@@ -212,9 +219,9 @@ def planned(request: Request, selected: Selected) -> Iterator[PlannedStep]:
 
 def validate_steps(config: AnalysisConfig, steps: Sequence[PlannedStep]) -> None:
     """Raise ``ConfigError``, which says what to change, where a step needs more than ``general.memory_limit``."""
-    general, axes = config.general, [entry.geom.axes for entry in config.entries.values()]
-    most, by = max((each.energy_true.nbins, each.energy.nbins) for each in axes)
-    advice = [f"coarser energy axes than {most} x {by} bins"]
+    general, axes = config.general, [each.geom.axes for each in config.entries.values() if each.read is None]
+    most, by = max(((each.energy_true.nbins, each.energy.nbins) for each in axes), default=(0, 0))
+    advice = [f"coarser energy axes than {most} x {by} bins"] if axes else []
     advice += [f"fewer n_jobs than {general.n_jobs}"] if general.n_jobs > 1 else []
     advice += [f"{where}.stack: true" for where, entry in config.entries.items() if not entry.stack]
     peaks = [(step.step, step.cost.peak) for step in steps if step.state == COMPUTE]

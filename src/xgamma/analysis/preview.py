@@ -1,263 +1,30 @@
 """A look ahead: which runs a configuration selects, what is wrong with them, and where its region lies in them.
 
-Some runs are read and reduced as ``run`` would, in memory, and forgotten. Of a few runs all are looked at; of many a
-sample, evenly spaced over the release with its first and last run, as the responses of a release are made by one
-program. Of the others it is seen whether their files are there.
+Some runs are read and reduced, and all files of spectra are read, as ``run`` would.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import numpy as np
+import xarray as xr
 
-from xgamma.analysis.failures import on_failed_ingest, on_unused_run
+from xgamma.analysis.look import Look, look_ahead
 from xgamma.analysis.plan import Request, planned, validate_steps, validated_request
-from xgamma.analysis.selected import Observations, Selected, no_run_left, nothing_selected
+from xgamma.analysis.selected import Selected
+from xgamma.analysis.steps.read import ReadWanted, axis_of, safe_bins_of
 from xgamma.analysis.steps.reduce import ReduceStep, ReductionWanted, row_name
-from xgamma.analysis.steps.rows import lost_rows, rows_at, unused_rows
 from xgamma.analysis.steps.stack import NAME as STACKED
 from xgamma.analysis.steps.stack import StackWanted
-from xgamma.axes import BoolArray
+from xgamma.axes import Axis
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import outdir_of
 from xgamma.datasets.dataset_list import validate_names
-from xgamma.errors import DataError
-from xgamma.events import Part, Rows
-from xgamma.execute import THIS_PROCESS
 from xgamma.fit import validate_named
-from xgamma.ingest import FitsRelease, StoredRelease
-from xgamma.ingest.notes import notes_of, runs_by_note, summaries
-from xgamma.outcome import Outcome, UnusedRun
-from xgamma.predict.folding import extended_remark
-from xgamma.predict.in_time import GoodTime, good_time, time_remark, validate_times
-from xgamma.reduce import Recipe, reduce_each, validate_enclosure
-from xgamma.reduce.losses import true_energy_remark
+from xgamma.predict.in_time import good_time, validate_times
 from xgamma.storage.backend import local_folder
 from xgamma.store import Store
-
-LOOKED_AT = 20
-# Where none of these can be used, all are looked at of as many runs.
-LOOKED_FOR = 500
-# A file behind a url has to travel as a whole.
-LOOKED_AT_REMOTE = 2
-# Of files that are not there a few are named.
-MOST_ABSENT = 100
-
-
-@dataclass(frozen=True)
-class Look:
-    """What was seen.
-
-    Parameters
-    ----------
-    obs_ids
-        The runs that were looked at.
-    is_complete
-        Whether these are all runs.
-    unused
-        Those that cannot be used, and those whose files are not there.
-    dropped
-        Why runs are not selected, by criterion and observation id, as far as it is known.
-    remarks
-        Sentences about numbers that will not be what they seem.
-    """
-
-    obs_ids: Sequence[int]
-    is_complete: bool
-    unused: Sequence[UnusedRun]
-    dropped: Mapping[str, Mapping[int, str]]
-    remarks: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
-class Tried:
-    """Rows of a part that were reduced: how many ended, those of them that are masked, the others, and safe bins.
-
-    ``times`` are the names and the good time of those that ended.
-    """
-
-    done: int
-    masked: Sequence[UnusedRun]
-    lost: Sequence[UnusedRun]
-    safe: BoolArray
-    remark: str = ""
-    times: tuple[Sequence[str], GoodTime] | None = None
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """Runs that were read and selected, and what became of them when they were reduced by each recipe."""
-
-    obs_ids: Sequence[int]
-    observations: Observations
-    unread: Sequence[UnusedRun]
-    reduced: Sequence[Sequence[Tried]]
-
-    @property
-    def ends(self) -> list[Tried]:
-        return [end for ends in self.reduced for end in ends]
-
-    @property
-    def pieces(self) -> list[tuple[Part, Rows]]:
-        return [(self.observations.holdings.parts[key], rows) for key, rows in self.observations.rows]
-
-    @property
-    def unused(self) -> list[UnusedRun]:
-        return [run for end in self.ends for runs in (end.masked, end.lost) for run in runs]
-
-    @property
-    def has_used(self) -> bool:
-        return any(end.done > len(end.masked) for end in self.ends)
-
-
-def look_ahead(request: Request, chosen: Selected) -> Look:
-    """Look into runs of a request.
-
-    Raises
-    ------
-    ConfigError
-        When the responses do not fit the request, or what the runs hold leaves no run selected.
-    InputError, DataError, FitError
-        When none of the runs that were looked at can be used or fitted; with ``general.fail_fast`` when one cannot.
-    """
-    is_reduced = ReduceStep.section in request.sections
-    seen = _seen(request, chosen, _sample(request, chosen))
-    is_small = len(chosen.obs_ids) <= LOOKED_FOR and not _is_remote(chosen.release) and is_reduced
-    if len(seen.obs_ids) < len(chosen.obs_ids) and is_small and not seen.has_used:
-        # Whether any run is left is worth to look at all of them.
-        seen = _seen(request, chosen, chosen.obs_ids)
-    is_complete = len(seen.obs_ids) == len(chosen.obs_ids)
-    if is_reduced:
-        _validate_seen(request, chosen, seen, is_complete)
-    # What costs counts is said once, of the first part.
-    remarks = [remark for ends in seen.reduced for remark in [end.remark for end in ends if end.remark][:1]]
-    remarks += _model_remarks(request, seen)
-    noted = runs_by_note(notes_of(seen.observations.holdings)).items()
-    notes = [line for topic, sentences in noted for line in summaries(topic, sentences)]
-    dropped = seen.observations.dropped
-    return Look(seen.obs_ids, is_complete, [*seen.unused, *seen.unread], dropped, [*notes, *remarks])
-
-
-def _seen(request: Request, chosen: Selected, sample: Sequence[int]) -> _Seen:
-    """Read and reduce runs in memory; those that lack files are looked for among the others."""
-    store = Store("memory://")
-    on_failure = on_failed_ingest(True, store, chosen.release) if request.config.general.fail_fast else _nothing
-    held = chosen.release.load([*sample, *_absent(chosen, set(sample))], store, on_failure=on_failure)
-    seen = _Seen(sample, chosen.observations(held), held.failures, [])
-    recipes = request.recipes if ReduceStep.section in request.sections else ()
-    reduced = [[tried(part, rows, recipe) for part, rows in seen.pieces] for recipe in recipes]
-    return replace(seen, reduced=reduced)
-
-
-def _validate_seen(request: Request, chosen: Selected, seen: _Seen, is_complete: bool) -> None:
-    """Raise what ``run`` would raise of these runs."""
-    if not seen.ends and (is_complete or len(seen.unread) >= len(seen.obs_ids)):
-        raise nothing_selected(seen.observations.holdings.failures, seen.observations.dropped)
-    for recipe, ends in zip(request.recipes, seen.reduced, strict=True):
-        if ends:
-            _validate_reduced(recipe, ends, [*chosen.lacking, *seen.unread], seen)
-    if request.config.general.fail_fast:
-        for run in seen.unused:
-            on_unused_run(True)(run)
-    if is_complete and seen.ends:
-        _validate_names(request, [name for _, rows in seen.pieces for name in rows.names])
-        bins = zip(request.recipes, seen.reduced, strict=True)
-        spectra = [(recipe.grid.energy, end.safe) for recipe, ends in bins for end in ends]
-        for step, wanted in request.steps:
-            step.validate_bins(wanted, spectra)
-
-
-def _model_remarks(request: Request, seen: _Seen) -> list[str]:
-    """Return what is to be known of models in the good time of rows; raises ``ConfigError`` as a fit would."""
-    if request.models is None or not any(step.needs_models for step, _ in request.steps):
-        return []
-    remarks = [extended_remark(model) for model in request.models]
-    stacks = {wanted.number: wanted for _, wanted in request.steps if isinstance(wanted, StackWanted)}
-    for reduction, ends in zip(request.reductions, seen.reduced, strict=False):
-        stack = stacks.get(reduction.number)
-        for rows, (gti, mjdref) in (end.times for end in ends if end.times is not None):
-            names = [row_name(reduction.name, row) if stack is None else stack.name or STACKED for row in rows]
-            for model in request.models:
-                # What groups are called is not known yet.
-                if stack is None or stack.by is None or model.datasets_names is None:
-                    validate_times(model, gti, mjdref, names)
-                    remarks.append(time_remark(model, gti, mjdref, names))
-    return [remark for remark in dict.fromkeys(remarks) if remark]
-
-
-def _validate_reduced(recipe: Recipe, ends: Sequence[Tried], unread: Sequence[UnusedRun], seen: _Seen) -> None:
-    validate_enclosure(seen.pieces, recipe.grid, recipe.containment)
-    masked, lost = ([run for end in ends for run in getattr(end, name)] for name in ("masked", "lost"))
-    if len(masked) == sum(end.done for end in ends):
-        raise DataError(no_run_left([*masked, *lost, *unread]))
-
-
-def _validate_names(request: Request, rows: Sequence[str]) -> None:
-    """Raise ``ConfigError`` where two datasets have one name or models name none; groups are not known yet."""
-    asked = [wanted for step, wanted in request.steps if step.needs_models]
-    stacks = [wanted for _, wanted in request.steps if isinstance(wanted, StackWanted)]
-    names = [stack.name or STACKED for stack in stacks if stack.by is None]
-    names += [row_name(each.name, row) for each in request.reductions if not each.is_stacked for row in rows]
-    validate_names(names)
-    if request.models is None or not asked or any(stack.by is not None for stack in stacks):
-        return
-    for source in {getattr(wanted, "source", "") for wanted in asked} - {""} or {""}:
-        validate_named(request.models, names, source)
-
-
-def _sample(request: Request, chosen: Selected) -> list[int]:
-    sample = sample_of(chosen.obs_ids, chosen.release)
-    if len(sample) == len(chosen.obs_ids):
-        return sample
-    far = {run.obs_id for recipe in request.recipes for run in chosen.far(recipe)}
-    near = [obs_id for obs_id in chosen.obs_ids if obs_id not in far]
-    return sample_of(near or chosen.obs_ids, chosen.release)
-
-
-def sample_of(obs_ids: Sequence[int], release: FitsRelease | StoredRelease) -> list[int]:
-    """Return the runs that are looked at: all, or some that are evenly spaced."""
-    most = LOOKED_AT_REMOTE if _is_remote(release) else LOOKED_AT
-    if len(obs_ids) <= most:
-        return list(obs_ids)
-    places = np.unique(np.linspace(0, len(obs_ids) - 1, most).round().astype(int))
-    return [obs_ids[place] for place in places]
-
-
-def _is_remote(release: FitsRelease | StoredRelease) -> bool:
-    return isinstance(release, FitsRelease) and "://" in release.place
-
-
-def _absent(chosen: Selected, seen: set[int]) -> list[int]:
-    """Return the runs that were not looked at and that lack a file."""
-    release = chosen.release
-    if not isinstance(release, FitsRelease) or _is_remote(release):
-        return []
-    others = (obs_id for obs_id in chosen.obs_ids if obs_id not in seen)
-    return list(itertools.islice((obs_id for obs_id in others if not release.has_files([obs_id])), MOST_ABSENT))
-
-
-def _nothing(_: UnusedRun) -> None:
-    """Do nothing for a run that cannot be read: it is among the failures."""
-
-
-def tried(part: Part, rows: Rows, recipe: Recipe) -> Tried:
-    """Reduce rows of a part, and return what became of them."""
-    fresh = reduce_each(part, rows, recipe, THIS_PROCESS)
-    lost = lost_rows(part, rows, fresh.lost)
-    if fresh.data is None:
-        return Tried(0, [], lost, np.zeros(recipe.grid.energy.nbin, dtype=bool))
-    outcomes, details = fresh.data["outcome"].values.tolist(), fresh.data.attrs["outcome_details"]
-    ended = list(zip(fresh.done, map(Outcome, outcomes), details, strict=True))
-    masked = unused_rows(part, rows, (end for end in ended if end[1] != Outcome.USED))
-    used = [number for number, outcome, _ in ended if outcome == Outcome.USED]
-    safe = np.asarray(fresh.data["mask_safe"].values.any(axis=(0, 1)))
-    remark = true_energy_remark(part, rows_at(rows, used), recipe.grid, recipe.containment, safe) if used else ""
-    names = [str(name) for name in fresh.data["dataset"].values]
-    return Tried(len(fresh.done), masked, lost, safe, remark, (names, good_time(fresh.data)))
-
 
 Dropped = Mapping[str, Mapping[int, str]]
 
@@ -274,7 +41,7 @@ class Preview:
         Those that cannot be used, and those that lack a response, with the reason.
     dropped
         Why other runs are not selected, by criterion and observation id; ``obs_ids`` and ``obs_file`` drop no run,
-        they name what is wanted.
+        they name what is wanted. Criteria of an entry of ``datasets`` with observations of its own begin with its name.
     undecided
         The criteria that can drop more runs once these are ingested.
     remarks
@@ -305,17 +72,58 @@ def preview(config: AnalysisConfig) -> Preview:
     chosen = request.selected()
     if config.general.memory_limit is not None:
         validate_steps(config, list(planned(request, chosen)))
-    look = look_ahead(request, chosen)
-    late = [look.dropped[criterion] for criterion in ("expression", "obs_time")]
-    obs_ids = [obs_id for obs_id in chosen.obs_ids if not any(obs_id in runs for runs in late)]
+    looks = {name: look_ahead(request, name, each) for name, each in chosen.items()}
+    spectra = [(wanted, wanted.spectra()) for wanted in request.spectra]
+    if ReduceStep.section in request.sections and all(look.is_complete for look in looks.values()):
+        _validate_together(request, looks, spectra)
+    views = [_View(request, name, each, looks[name]) for name, each in chosen.items()]
+    facts = {label: text for view in views for label, text in view.facts().items()}
+    for wanted, data in spectra:
+        facts |= _facts_of_spectra(wanted, data)
     return Preview(
-        obs_ids,
-        _unusable(request, chosen, look),
-        look.dropped,
-        [] if look.is_complete else chosen.undecided,
-        [*request.remarks, *look.remarks],
-        _facts(request, chosen, look, len(obs_ids)) | {"results": str(outdir)},
+        [obs_id for view in views for obs_id in view.obs_ids],
+        {run: reason for view in reversed(views) for run, reason in view.unusable.items()},
+        {criterion: runs for view in views for criterion, runs in view.dropped.items()},
+        [text for view in views for text in view.undecided],
+        [*request.remarks, *(remark for look in looks.values() for remark in look.remarks)],
+        facts
+        | {"models": "none" if request.models is None else ", ".join(request.models.names)}
+        | {"steps": ", ".join(request.sections), "results": str(outdir)},
     )
+
+
+def _validate_together(
+    request: Request, looks: Mapping[str, Look], spectra: Sequence[tuple[ReadWanted, xr.Dataset]]
+) -> None:
+    """Raise what ``run`` would raise of all datasets together."""
+    if not spectra and not any(look.spectra for look in looks.values()):
+        return
+    reductions = [(wanted, looks[wanted.observed].rows) for wanted in request.reductions]
+    _validate_names(request, reductions, [name for _, data in spectra for name in data["dataset"].values.tolist()])
+    every = [each for look in looks.values() for each in look.spectra]
+    every += [(wanted.name, axis_of(data), safe_bins_of(data)) for wanted, data in spectra]
+    for step, wanted in request.steps:
+        step.validate_bins(wanted, every)
+    if request.models is not None and any(step.needs_models for step, _ in request.steps):
+        for _, data in spectra:
+            for model in request.models:
+                validate_times(model, *good_time(data), data["dataset"].values.tolist())
+
+
+def _validate_names(
+    request: Request, reductions: Sequence[tuple[ReductionWanted, Sequence[str]]], read: Sequence[str]
+) -> None:
+    """Raise ``ConfigError`` where two datasets have one name or models name none; groups are not known yet."""
+    asked = [wanted for step, wanted in request.steps if step.needs_models]
+    stacks = [wanted for _, wanted in request.steps if isinstance(wanted, StackWanted)]
+    names = [stack.name or STACKED for stack in stacks if stack.by is None]
+    names += [row_name(each.name, row) for each, rows in reductions if not each.is_stacked for row in rows]
+    names += read
+    validate_names(names)
+    if request.models is None or not asked or any(stack.by is not None for stack in stacks):
+        return
+    for source in {getattr(wanted, "source", "") for wanted in asked} - {""} or {""}:
+        validate_named(request.models, names, source)
 
 
 def _validate_store_of_url(config: AnalysisConfig) -> None:
@@ -325,33 +133,79 @@ def _validate_store_of_url(config: AnalysisConfig) -> None:
         Store(location, read_only=True)
 
 
-def _unusable(request: Request, chosen: Selected, look: Look) -> dict[int, str]:
-    """Return the reason against each run that cannot be used; of pieces of a run that of the first."""
-    found: dict[int, str] = {}
-    far = [run for recipe in request.recipes for run in chosen.far(recipe)]
-    for run in (*chosen.lacking, *far, *look.unused):
-        found.setdefault(run.obs_id, run.message.rstrip("."))
-    return found
+@dataclass(frozen=True)
+class _View:
+    """What is to be said of the selected runs of a name."""
 
+    request: Request
+    name: str
+    chosen: Selected
+    look: Look
 
-def _facts(request: Request, chosen: Selected, look: Look, selected: int) -> dict[str, str]:
-    seen = f"all {len(look.obs_ids)}" if look.is_complete else f"{len(look.obs_ids)} of {len(chosen.obs_ids)}, evenly"
-    return {
-        "datastore": f"{chosen.release.name}: {len(chosen.facts)} run{'s' * (len(chosen.facts) != 1)}",
-        "selected runs": f"{selected}",
-        **({} if look.is_complete else {"looked into": f"{seen} spaced; of the others, whether their files are there"}),
-        **{name: text for wanted in request.reductions for name, text in _facts_of(wanted, chosen).items()},
-        "models": "none" if request.models is None else ", ".join(request.models.names),
-        "steps": ", ".join(request.sections),
-    }
+    def named(self, text: str) -> str:
+        """Return a criterion with the name of the entry whose own observations it is about."""
+        return f"{self.name}: {text}" if self.name else text
+
+    @property
+    def obs_ids(self) -> list[int]:
+        late = [self.look.dropped[criterion] for criterion in ("expression", "obs_time")]
+        return [obs_id for obs_id in self.chosen.obs_ids if not any(obs_id in runs for runs in late)]
+
+    @property
+    def unusable(self) -> dict[int, str]:
+        """The reason against each run that cannot be used; of pieces of a run that of the first."""
+        found: dict[int, str] = {}
+        far = [run for wanted in self.request.reduced(self.name) for run in self.chosen.far(wanted.recipe)]
+        for run in (*self.chosen.lacking, *far, *self.look.unused):
+            found.setdefault(run.obs_id, run.message.rstrip("."))
+        return found
+
+    @property
+    def dropped(self) -> dict[str, Mapping[int, str]]:
+        return {self.named(criterion): runs for criterion, runs in self.look.dropped.items()}
+
+    @property
+    def undecided(self) -> list[str]:
+        return [] if self.look.is_complete else [self.named(criterion) for criterion in self.chosen.undecided]
+
+    def facts(self) -> dict[str, str]:
+        chosen, look = self.chosen, self.look
+        seen = (
+            f"all {len(look.obs_ids)}" if look.is_complete else f"{len(look.obs_ids)} of {len(chosen.obs_ids)}, evenly"
+        )
+        told = {
+            "datastore": f"{chosen.release.name}: {len(chosen.facts)} run{'s' * (len(chosen.facts) != 1)}",
+            "selected runs": f"{len(self.obs_ids)}",
+        }
+        if not look.is_complete:
+            told["looked into"] = f"{seen} spaced; of the others, whether their files are there"
+        facts = _labelled(told, self.name)
+        for wanted in self.request.reduced(self.name):
+            facts |= _facts_of(wanted, chosen)
+        return facts
 
 
 def _facts_of(wanted: ReductionWanted, chosen: Selected) -> dict[str, str]:
-    """Return what is to be said of an entry of ``datasets``."""
-    energy, offset = wanted.recipe.grid.energy, chosen.offsets(wanted.recipe)
+    """Return what is to be said of an entry of ``datasets`` that is reduced."""
+    offset = chosen.offsets(wanted.recipe)
     facts = {
         "offset of the region": f"{offset.min():.2f} to {offset.max():.2f} deg",
-        "energies": f"{energy.nbin} bins, {energy.edges[0]:g} to {energy.edges[-1]:g} TeV",
+        "energies": _energies(wanted.recipe.grid.energy),
         "background": "none" if wanted.recipe.background is None else f"{wanted.recipe.background.name} regions",
     }
-    return {f"{name} of {wanted.name}" if wanted.name else name: text for name, text in facts.items()}
+    return _labelled(facts, wanted.name)
+
+
+def _facts_of_spectra(wanted: ReadWanted, data: xr.Dataset) -> dict[str, str]:
+    """Return what is to be said of an entry of ``datasets`` that reads files."""
+    count, rows = len(wanted.paths), data.sizes["dataset"]
+    spectra = f"{rows} of {count} file{'' if count == 1 else 's'}"
+    return _labelled({"spectra": spectra, "energies": _energies(axis_of(data))}, wanted.name)
+
+
+def _energies(axis: Axis) -> str:
+    return f"{axis.nbin} bins, {axis.edges[0]:g} to {axis.edges[-1]:g} TeV"
+
+
+def _labelled(facts: Mapping[str, str], name: str) -> dict[str, str]:
+    return {f"{label} of {name}" if name else label: text for label, text in facts.items()}

@@ -16,11 +16,11 @@ from xgamma.analysis.selected import Observations, Selected
 from xgamma.analysis.steps import STEPS
 from xgamma.analysis.steps.observations import ObservationsStep
 from xgamma.analysis.steps.reduce import observations_to_reduce
-from xgamma.analysis.steps.step import Results
+from xgamma.analysis.steps.step import Observed, Results
 from xgamma.config.config import AnalysisConfig
-from xgamma.config.requests import recipe_of
+from xgamma.config.requests import observations_of, recipe_of
 from xgamma.datasets import Datasets, FluxPointsDataset
-from xgamma.errors import ConfigTypeError, LaterError, OrderError
+from xgamma.errors import ConfigError, ConfigTypeError, LaterError, OrderError
 from xgamma.execute import Workers, one_cluster
 from xgamma.fit import Fit, FitResult
 from xgamma.ingest import FitsRelease, StoredRelease
@@ -144,7 +144,8 @@ class Analysis(Modelled):
     store
         The store of products, where it is open already; otherwise that of ``general.store``.
     selected
-        The selected runs, where the release was looked at already; the first ``get_observations`` takes them.
+        The selected runs as ``Request.selected`` returns them, where the releases were looked at already; the first
+        ``get_observations`` takes them.
 
     Raises
     ------
@@ -162,7 +163,7 @@ class Analysis(Modelled):
         self,
         config: AnalysisConfig | Mapping[str, Any],
         store: Store | None = None,
-        selected: Selected | None = None,
+        selected: Mapping[str, Selected] | None = None,
     ) -> None:
         self.config = _normalize_config(config)
         self.config.set_logging()
@@ -191,16 +192,33 @@ class Analysis(Modelled):
         return dataclasses.replace(made, datasets=self.datasets)
 
     @property
+    def releases(self) -> list[FitsRelease | StoredRelease]:
+        """The releases that the observations come from."""
+        observed = [] if self._results is None else list(self._results.observed.values())
+        found = [each.release if each.selected is None else each.selected.release for each in observed]
+        return [release for release in found if release is not None]
+
+    @property
     def datastore(self) -> FitsRelease | StoredRelease | None:
-        """The release that the observations come from."""
-        if self._results is None:
-            return None
-        return self._results.release if self._results.selected is None else self._results.selected.release
+        """The release that the observations come from; the first, where entries of ``datasets`` have their own."""
+        return next(iter(self.releases), None)
+
+    @property
+    def observed(self) -> dict[str, Observations]:
+        """The selected runs by the name of the entry of ``datasets`` whose own they are; others have no name."""
+        observed = {} if self._results is None else self._results.observed
+        return {name: each.observations for name, each in observed.items() if each.observations is not None}
 
     @property
     def observations(self) -> Observations | None:
-        """The selected runs."""
-        return None if self._results is None else self._results.observations
+        """The selected runs; raises ``ConfigError`` where entries of ``datasets`` have their own, as ``observed``."""
+        observed = self.observed
+        if len(observed) > 1:
+            raise ConfigError(
+                f"There are several observations, {', '.join(repr(name) for name in observed)}; take "
+                "analysis.observed[name]."
+            )
+        return next(iter(observed.values()), None)
 
     @property
     def unused_runs(self) -> list[UnusedRun]:
@@ -247,14 +265,15 @@ class Analysis(Modelled):
         log.info("Fetching observations.")
         chosen, self._selected = self._selected, None
         if chosen is None:
-            [wanted] = ObservationsStep().wanted(self._frozen(files=True))
-            chosen = wanted.selected()
-        self._results = dataclasses.replace(self.results, selected=chosen)
+            chosen = {each.name: each.selected() for each in ObservationsStep().wanted(self._frozen(files=True))}
+        before = {name: self.results.observed.get(name, Observed()) for name in chosen}
+        observed = {name: dataclasses.replace(each, selected=chosen[name]) for name, each in before.items()}
+        self._results = dataclasses.replace(self.results, observed=observed)
         self.take("observations", files=True, retry_failed=retry_failed, rehash=rehash)
 
     def read_again(self) -> None:
         """Get the observations anew, where they were got before, as the store no longer holds them all."""
-        if self.observations is not None:
+        if self.observed:
             self.get_observations(self._retries_failed)
 
     def get_datasets(self) -> None:
@@ -285,9 +304,11 @@ class Analysis(Modelled):
         >>> spectra = analysis.open_spectra()  # doctest: +SKIP
         >>> spectra["counts"].sel(energy=slice(1, 10)).sum("energy").compute()  # doctest: +SKIP
         """
-        observations = observations_to_reduce(self.results)
+        config = self._frozen(complete=True)
+        name = next((each.name for each in observations_of(config)), "")
+        observations = observations_to_reduce(self.results, name)
         pieces = [(observations.holdings.parts[key], rows) for key, rows in observations.rows]
-        spectra: xr.Dataset = reduce.lazy_spectra(pieces, recipe_of(self._frozen(complete=True)))
+        spectra: xr.Dataset = reduce.lazy_spectra(pieces, recipe_of(config))
         return spectra
 
     def run_fit(self) -> None:

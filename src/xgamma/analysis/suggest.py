@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from xgamma.analysis.preview import sample_of
+from xgamma.analysis.look import sample_of
 from xgamma.analysis.selected import no_run_left
 from xgamma.analysis.steps.rows import rows_at, unused_rows
 from xgamma.axes import Axis, BoolArray

@@ -24,15 +24,13 @@ from xgamma.config.sections import (
     LogConfig,
     ObservationsConfig,
 )
-from xgamma.errors import ConfigError, ConfigTypeError, LaterError, MissingInputError
+from xgamma.errors import ConfigError, ConfigTypeError, MissingInputError
 from xgamma.formats.local_files import local_path, read_text, write_files
 from xgamma.formats.yaml_documents import mixed_yaml, sections_of_yaml
 
 STEP = Choice(("observations", "datasets", "fit", "flux_points", "excess_map", "light_curve"))
 Steps = Annotated[list[str], PlainValidator(STEP.each), WithJsonSchema({"type": "array", "items": STEP.schema()})]
 
-LATER_KEYS = frozenset({"observations", "read"})
-LATER = "observations of its own, and datasets that are read from files, come with a later version of xgamma."
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -66,9 +64,6 @@ class AnalysisConfig(Section):
     def __init__(self, **data: Any) -> None:
         # Gammapy 2.1 writes a block about the file itself, which says nothing about the analysis.
         data.pop("metadata", None)
-        for where, entry in _entries(data.get("datasets")):
-            for name in LATER_KEYS.intersection(entry if isinstance(entry, Mapping) else ()):
-                raise LaterError(f"{where}.{name}: {LATER} Leave it out.")
         super().__init__(**data)
 
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
@@ -152,7 +147,7 @@ class AnalysisConfig(Section):
         problems = [*self._problems(), *(self._incomplete() if complete else ())]
         if problems:
             raise ConfigError("\n".join(problems))
-        missing = list(rules.file_problems(self._inputs())) if files else []
+        missing = list(self._missing()) if files else []
         if missing:
             raise MissingInputError("\n".join(missing))
 
@@ -175,13 +170,27 @@ class AnalysisConfig(Section):
         for where, entry in self.entries.items():
             yield from rules.at_entry(where, rules.completeness_problems(entry))
 
-    def _inputs(self) -> dict[str, Any]:
-        return {
-            "observations.datastore": self.observations.datastore,
-            "observations.obs_file": self.observations.obs_file,
-            **{f"{where}.background.exclusion": entry.background.exclusion for where, entry in self.entries.items()},
-            "models": self.models,
-        }
+    def _missing(self) -> Iterator[str]:
+        entries = self.entries.items()
+        own = {f"{where}.observations": entry.observations for where, entry in entries if entry.observations}
+        shared = {"observations": self.observations} if self.are_shared else {}
+        inputs: dict[str, Any] = {}
+        for where, section in (shared | own).items():
+            inputs |= {f"{where}.datastore": section.datastore, f"{where}.obs_file": section.obs_file}
+        inputs |= {f"{where}.background.exclusion": entry.background.exclusion for where, entry in entries}
+        yield from rules.file_problems({**inputs, "models": self.models})
+        for where, entry in entries:
+            yield from rules.read_problems(f"{where}.read", entry.read or ())
+
+    @property
+    def are_shared(self) -> bool:
+        """Whether datasets are made of the section ``observations``."""
+        return any(entry.read is None and entry.observations is None for entry in self.entries.values())
+
+    @property
+    def are_observed(self) -> bool:
+        """Whether datasets are made of observations, and not all read from files."""
+        return any(entry.read is None for entry in self.entries.values())
 
     def planned_steps(self) -> list[str]:
         """Return the steps to run, in order: those given, else all that the configuration requests."""

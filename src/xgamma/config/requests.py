@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.rules import at_entry, entry_names
-from xgamma.config.sections import DatasetsConfig
+from xgamma.config.sections import DatasetsConfig, ObservationsConfig
 from xgamma.errors import ConfigError, LaterError, OutputError
 from xgamma.estimate import FluxPointsParameters
 from xgamma.events import DEFAULT_RULE
@@ -52,9 +53,40 @@ def unwritable(outdir: Path, reason: str | None) -> OutputError:
     return OutputError(f"general.outdir: {outdir} cannot be written ({reason}); give another folder.")
 
 
-def selection_of(config: AnalysisConfig) -> Selection:
-    """Return the selection of runs that ``config.observations`` asks for; reads ``obs_file``."""
-    observations = config.observations
+@dataclass(frozen=True)
+class ObservationsOf:
+    """A section of observations and the entries of ``datasets`` that are made of them.
+
+    Parameters
+    ----------
+    name
+        Of the entry that has it for its own; the section ``observations`` has none.
+    section
+        Which runs of which release.
+    entries
+        The entries by their path.
+    """
+
+    name: str
+    section: ObservationsConfig
+    entries: Mapping[str, DatasetsConfig]
+
+
+def observations_of(config: AnalysisConfig) -> list[ObservationsOf]:
+    """Return the observations that a configuration needs: those of ``observations``, then those of single entries."""
+    entries = {where: entry for where, entry in config.entries.items() if entry.read is None}
+    shared = {where: entry for where, entry in entries.items() if entry.observations is None}
+    names = dict(zip(config.entries, names_of(config), strict=True))
+    own = [
+        ObservationsOf(names[where], entry.observations, {where: entry})
+        for where, entry in entries.items()
+        if entry.observations is not None
+    ]
+    return [*([ObservationsOf("", config.observations, shared)] if shared else []), *own]
+
+
+def selection_of(observations: ObservationsConfig) -> Selection:
+    """Return the selection of runs that a section of observations asks for; reads ``obs_file``."""
     obs_ids = tuple(observations.obs_ids) or None
     if observations.obs_file is not None:
         obs_ids = read_obs_file(Path(observations.obs_file.expanded()))
@@ -66,16 +98,19 @@ def selection_of(config: AnalysisConfig) -> Selection:
     return Selection(obs_ids, cone, tuple(observations.required_irf), intervals, observations.expression)
 
 
-def release_of(config: AnalysisConfig) -> FitsRelease | StoredRelease:
-    """Open the release that ``config.observations`` names; raises what ``open_release`` raises."""
-    place = config.observations.datastore
-    return open_release(place.expanded(), config.observations.tag, IndexNames(place.hdu_index, place.obs_index))
+def release_of(observations: ObservationsConfig) -> FitsRelease | StoredRelease:
+    """Open the release that a section of observations names; raises what ``open_release`` raises."""
+    place = observations.datastore
+    return open_release(place.expanded(), observations.tag, IndexNames(place.hdu_index, place.obs_index))
 
 
-def needed_roles(config: AnalysisConfig) -> tuple[str, ...]:
-    """Return the roles of the responses without which a run cannot be reduced; raises ``LaterError`` for maps."""
+def needed_roles(entries: Mapping[str, DatasetsConfig]) -> tuple[str, ...]:
+    """Return the roles of the responses without which no run can be reduced to entries of ``datasets``, by their path.
+
+    Raises ``LaterError`` for maps.
+    """
     needed: list[str] = []
-    for where, entry in config.entries.items():
+    for where, entry in entries.items():
         _validate_type(where, entry)
         needed += roles_needed(entry.containment_correction, entry.background.settings())
     return tuple(dict.fromkeys(needed))
@@ -92,7 +127,7 @@ def names_of(config: AnalysisConfig) -> list[str]:
 
 
 def recipe_of(config: AnalysisConfig) -> Recipe:
-    """Return the recipe of ``config.datasets``, or of its first entry; reads the exclusion mask.
+    """Return the recipe of ``config.datasets``, or of its first entry that is reduced; reads the exclusion mask.
 
     Raises
     ------
@@ -100,14 +135,21 @@ def recipe_of(config: AnalysisConfig) -> Recipe:
         For maps.
     ConfigError
         When the background does not fit the region, or a user's method cannot be sent to the processes asked for.
+        When all entries read files.
     """
-    return recipes_of(config)[0]
+    recipes = list(recipes_of(config).values())
+    if not recipes:
+        raise ConfigError("datasets: all entries read files, and nothing is reduced; read them with Datasets.read.")
+    return recipes[0]
 
 
-def recipes_of(config: AnalysisConfig) -> list[Recipe]:
-    """Return the recipe of each entry of ``datasets``; reads exclusion masks, and raises what ``recipe_of`` raises."""
-    recipes = [_recipe_at(where, entry) for where, entry in config.entries.items()]
-    for recipe in recipes:
+def recipes_of(config: AnalysisConfig) -> dict[str, Recipe]:
+    """Return the recipe of each entry of ``datasets`` that is reduced, by its path.
+
+    Reads exclusion masks, and raises what ``recipe_of`` raises.
+    """
+    recipes = {where: _recipe_at(where, entry) for where, entry in config.entries.items() if entry.read is None}
+    for recipe in recipes.values():
         recipe.validate_travel(Workers(config.general.n_jobs, config.general.scheduler))
     return recipes
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from xgamma.config.fields import PathOrUrl, any_year, is_before
@@ -24,7 +25,7 @@ from xgamma.config.sections import (
     ObservationsConfig,
     SafeMaskConfig,
 )
-from xgamma.errors import StoreError, did_you_mean
+from xgamma.errors import MissingInputError, StoreError, did_you_mean
 from xgamma.formats.local_files import is_there
 from xgamma.reduce.safe_mask import KIND as SAFE_MASK_KIND
 from xgamma.storage.locations import validate_url
@@ -84,10 +85,11 @@ def time_problems(times: TimeRange) -> Iterator[str]:
 def observations_problems(observations: ObservationsConfig) -> Iterator[str]:
     """Check that observations are selected by one list, each once."""
     if observations.obs_ids and observations.obs_file is not None:
-        yield "observations: both obs_ids and obs_file are given; leave one of them out."
+        yield f"{observations.where}: both obs_ids and obs_file are given; leave one of them out."
     twice = [number for number, times in Counter(observations.obs_ids).items() if times > 1]
     if twice:
-        yield f"observations.obs_ids: expected each observation once, got {', '.join(map(str, twice))} more than once."
+        where = f"{observations.where}.obs_ids"
+        yield f"{where}: expected each observation once, got {', '.join(map(str, twice))} more than once."
     yield from circle_problems(observations.obs_cone)
     yield from time_problems(observations.obs_time)
 
@@ -144,6 +146,18 @@ def datasets_problems(datasets: DatasetsConfig) -> Iterator[str]:
     yield from circle_problems(datasets.on_region)
     yield from map_problems(datasets)
     yield from safe_mask_problems(datasets.safe_mask)
+    yield from own_problems(datasets)
+
+
+def own_problems(entry: DatasetsConfig) -> Iterator[str]:
+    """Check what an entry of ``datasets`` may have for its own: observations, the range of a fit, files to read."""
+    if entry.observations is not None:
+        yield from observations_problems(entry.observations)
+    if entry.fit_range is not None:
+        yield from range_problems(entry.fit_range)
+    for key, given in (("observations", entry.observations), ("stack_by", entry.stack_by)):
+        if entry.read is not None and given is not None:
+            yield f"{entry.where}.{key}: given beside read, and spectra of files are of no runs; leave one of them out."
 
 
 def at_entry(where: str, problems: Iterator[str]) -> Iterator[str]:
@@ -192,6 +206,8 @@ def map_problems(datasets: DatasetsConfig) -> Iterator[str]:
 
 def completeness_problems(datasets: DatasetsConfig) -> Iterator[str]:
     """Check that the keys that data reduction needs are given."""
+    if datasets.read is not None:
+        return
     if datasets.type == "1d" and not datasets.on_region.is_set:
         yield (
             f"{datasets.on_region.where}: datasets.type 1d needs a region, and none is given. "
@@ -237,6 +253,42 @@ def file_problems(inputs: Mapping[str, Any]) -> Iterator[str]:
             yield from _url_problems(key, location.expanded())
         elif not is_there(location):
             yield f"{key}: expected a file or folder, but there is no {location.expanded()}."
+
+
+def files_of(key: str, given: Sequence[PathOrUrl]) -> tuple[Path, ...]:
+    """Return the files that paths and patterns name, those of a pattern in the order of their names.
+
+    Raises
+    ------
+    MissingInputError
+        Where there is none of a name, or the place is a URL.
+    """
+    found: list[Path] = []
+    for location in given:
+        if location.is_url:
+            raise MissingInputError(f"{key}: expected files on this machine, got {location}; fetch them first.")
+        path = Path(location.expanded())
+        paths = [path] if is_there(path) else _files_like(path)
+        if not paths:
+            raise MissingInputError(f"{key}: expected files of spectra, but there is none of the name {path}.")
+        found += paths
+    return tuple(found)
+
+
+def _files_like(pattern: Path) -> list[Path]:
+    """Return the files that a pattern names, none where it is no pattern."""
+    try:
+        return sorted(Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor))))
+    except (ValueError, NotImplementedError, OSError):
+        return []
+
+
+def read_problems(key: str, given: Sequence[PathOrUrl]) -> Iterator[str]:
+    """Check that there are files of each path and pattern."""
+    try:
+        files_of(key, given)
+    except MissingInputError as error:
+        yield str(error)
 
 
 def _url_problems(key: str, url: str) -> Iterator[str]:

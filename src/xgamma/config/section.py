@@ -102,7 +102,7 @@ class Section(BaseModel):
 
 
 def subsections(section: type[Section]) -> Iterator[tuple[str, type[Section]]]:
-    """Yield the name and class of each key that is itself a section."""
+    """Yield the name and class of each key that is itself a section, also of those that may be left out."""
     for name, field in section.model_fields.items():
         # Of a section or a list of them, the former stands first.
         annotation = next(iter(get_args(field.annotation)), field.annotation)
@@ -112,9 +112,11 @@ def subsections(section: type[Section]) -> Iterator[tuple[str, type[Section]]]:
 
 
 def key_paths(section: type[Section]) -> Iterator[str]:
-    """Yield the paths of all keys under a section."""
+    """Yield the paths of all keys under a section, without the sections in it that may be left out."""
     below = dict(subsections(section))
-    for name in section.model_fields:
+    for name, field in section.model_fields.items():
+        if name in below and field.default is None:
+            continue
         yield _path(section, (name,))
         if name in below:
             yield from key_paths(below[name])

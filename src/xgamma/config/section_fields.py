@@ -15,6 +15,7 @@ from xgamma.config.fields import (
     KEY,
     TEXT_SCHEMA,
     PathOrUrl,
+    each_read,
     expected,
     plain_value,
     read_items,
@@ -187,6 +188,28 @@ Datastore = Annotated[
     PlainValidator(read_datastore),
     PlainSerializer(written_datastore),
     WithJsonSchema(DATASTORE_SCHEMA),
+]
+
+
+def read_files(value: Any) -> list[PathOrUrl]:
+    """Read the path of a file, a pattern such as ``pha_*.fits``, or a list of them."""
+    given = value if isinstance(value, list | tuple) else [value]
+    if not given:
+        raise expected("a path, a pattern such as spectra/pha_*.fits, or a list of them", value)
+    return each_read(given, read_location) if len(given) > 1 else [read_location(given[0])]
+
+
+def written_files(value: list[PathOrUrl]) -> str | list[str]:
+    """Return the text of one path, or the texts of several."""
+    texts = [str(path) for path in value]
+    return texts[0] if len(texts) == 1 else texts
+
+
+Files = Annotated[
+    list[PathOrUrl],
+    PlainValidator(read_files),
+    PlainSerializer(written_files),
+    WithJsonSchema({"anyOf": [TEXT_SCHEMA, {"type": "array", "items": TEXT_SCHEMA, "minItems": 1}]}),
 ]
 
 

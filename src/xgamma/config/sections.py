@@ -32,7 +32,7 @@ from xgamma.config.parameters import (
 )
 from xgamma.config.ranges import EnergyAxis, RequestedAxis, SkyCircle, TimeRange
 from xgamma.config.section import Section, key, subsection
-from xgamma.config.section_fields import Bins, Condition, Datastore, Groups, Jobs, MemorySize, ObsIds
+from xgamma.config.section_fields import Bins, Condition, Datastore, Files, Groups, Jobs, MemorySize, ObsIds
 from xgamma.estimate import FluxPointsParameters
 from xgamma.events import GOOD_TIME_RULES
 from xgamma.reduce.safe_mask import KIND as SAFE_MASK_KIND
@@ -173,6 +173,31 @@ class ObservationsConfig(Section):
         None, "A condition on the columns of an observation, such as zenith < 40 and livetime > 600."
     )
 
+    def is_requested(self, config: Any) -> bool:
+        """Whether datasets are made of observations."""
+        return bool(config.are_observed)
+
+
+class OwnTimeConfig(ObsTimeConfig):
+    """Only events inside these intervals are used."""
+
+    where: ClassVar[str] = "datasets.observations.obs_time"
+
+
+class OwnConeConfig(ObsConeConfig):
+    """Only observations that point inside this circle."""
+
+    where: ClassVar[str] = "datasets.observations.obs_cone"
+
+
+class OwnObservationsConfig(ObservationsConfig):
+    """Which observations an entry of datasets is made of, where these are not those of all."""
+
+    where: ClassVar[str] = "datasets.observations"
+
+    obs_cone: OwnConeConfig = subsection(OwnConeConfig)
+    obs_time: OwnTimeConfig = subsection(OwnTimeConfig)
+
 
 class SkyDirConfig(Section):
     """The centre of the maps."""
@@ -286,13 +311,39 @@ class SafeMaskConfig(Section):
         return safe_masks_of(self.methods, self.parameters, f"{self.where}.parameters")
 
 
+class FitRangeConfig(Section):
+    """Reconstructed energies that are fitted."""
+
+    where: ClassVar[str] = "fit.fit_range"
+
+    min: Energy | None = key(None, "With a unit such as TeV; null is the lowest.")
+    max: Energy | None = key(None, "With a unit such as TeV; null is the highest.")
+
+    def bounds(self) -> tuple[float | None, float | None]:
+        """Return min and max in TeV."""
+        low, high = (None if value is None else float(value.to_value("TeV")) for value in (self.min, self.max))
+        return low, high
+
+
+class OwnFitRangeConfig(FitRangeConfig):
+    """Reconstructed energies of an entry of datasets that are fitted."""
+
+    where: ClassVar[str] = "datasets.fit_range"
+
+
 class DatasetsConfig(Section):
     """How the datasets are made."""
 
     where: ClassVar[str] = "datasets"
-    silent: ClassVar[frozenset[str]] = frozenset({"name", "stack_by", "good_time"})
+    silent: ClassVar[frozenset[str]] = frozenset({"name", "read", "observations", "stack_by", "good_time", "fit_range"})
 
     name: Text | None = key(None, "The name of the stack, with which names of rows and of stacks by group begin.")
+    read: Files | None = key(
+        None, "Files of spectra, instead of observations: OGIP, FITS or Zarr; a path, a pattern, or a list of them."
+    )
+    observations: OwnObservationsConfig | None = key(
+        None, "Which observations are used; null is those of the section observations."
+    )
     type: DatasetType = key("1d", "1d: the spectrum of a region; 3d: maps.")
     stack: Flag = key(True, "Whether the observations are stacked.")
     stack_by: Groups | None = key(
@@ -311,20 +362,9 @@ class DatasetsConfig(Section):
     containment_correction: Flag = key(
         True, "Whether the exposure is corrected for events that fall outside the region (1d)."
     )
-
-
-class FitRangeConfig(Section):
-    """Reconstructed energies that are fitted."""
-
-    where: ClassVar[str] = "fit.fit_range"
-
-    min: Energy | None = key(None, "With a unit such as TeV; null is the lowest.")
-    max: Energy | None = key(None, "With a unit such as TeV; null is the highest.")
-
-    def bounds(self) -> tuple[float | None, float | None]:
-        """Return min and max in TeV."""
-        low, high = (None if value is None else float(value.to_value("TeV")) for value in (self.min, self.max))
-        return low, high
+    fit_range: OwnFitRangeConfig | None = key(
+        None, "Reconstructed energies of these datasets that are fitted; null is fit.fit_range."
+    )
 
 
 class FitConfig(Section):

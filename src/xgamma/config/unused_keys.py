@@ -16,11 +16,11 @@ SCAN_KEYS = ("norm_min", "norm_max", "norm_n_values", "norm_values")
 
 @dataclass(frozen=True)
 class EntryRequest:
-    """A configuration with one entry of its datasets, the steps to run, and the recipe of that entry."""
+    """A configuration with one entry of its datasets, the steps to run, and the recipe of that entry if it has one."""
 
     config: AnalysisConfig
     steps: Sequence[str]
-    recipe: Recipe
+    recipe: Recipe | None
 
     @property
     def entry(self) -> DatasetsConfig:
@@ -46,12 +46,21 @@ def _is_3d(request: EntryRequest) -> bool:
     return request.entry.type == "3d"
 
 
+def _is_reduced(request: EntryRequest) -> bool:
+    return request.entry.read is None
+
+
+# Of an entry that reads spectra.
+_MADE = ("geom", "background", "safe_mask", "on_region", "good_time", "containment_correction")
+
+
 def _has_file(request: EntryRequest) -> bool:
     return request.config.general.log.filename is not None
 
 
 RULES = (
     _step("datasets", "no step makes datasets"),
+    *(Rule(f"datasets.{name}", _is_reduced, "datasets.read takes spectra as they are") for name in _MADE),
     Rule("datasets.geom.wcs", _is_3d, "datasets.type 1d makes no maps"),
     Rule("datasets.map_selection", _is_3d, "datasets.type 1d makes no maps"),
     Rule(
@@ -79,7 +88,7 @@ RULES = (
 )
 
 
-def unused_keys(config: AnalysisConfig, recipes: Sequence[Recipe]) -> list[str]:
+def unused_keys(config: AnalysisConfig, recipes: Mapping[str, Recipe]) -> list[str]:
     """Return a message for each section or key that differs from its default and that no step uses.
 
     Parameters
@@ -87,12 +96,14 @@ def unused_keys(config: AnalysisConfig, recipes: Sequence[Recipe]) -> list[str]:
     config
         The configuration.
     recipes
-        Of each entry of its datasets.
+        Of the entries of its datasets that are reduced, by their path.
     """
     found: list[str] = []
-    for (where, entry), recipe in zip(config.entries.items(), recipes, strict=True):
+    if not config.are_shared and _holds(given_document(config), "observations"):
+        found.append("observations: given and not used, as all entries of datasets have their own, or read files.")
+    for where, entry in config.entries.items():
         alone = config.model_copy(update={"datasets": entry})
-        found += at_entry(where, iter(_unused(EntryRequest(alone, config.planned_steps(), recipe))))
+        found += at_entry(where, iter(_unused(EntryRequest(alone, config.planned_steps(), recipes.get(where)))))
     return list(dict.fromkeys(found))
 
 
@@ -119,7 +130,7 @@ def _holds(document: Mapping[str, Any], path: str) -> bool:
 
 def _unused_parameters(request: EntryRequest, given: Mapping[str, Any]) -> Iterator[str]:
     datasets, points = request.entry, request.config.flux_points
-    if _holds(given, "datasets.safe_mask.parameters") and "datasets" in request.steps:
+    if request.recipe and _holds(given, "datasets.safe_mask.parameters") and "datasets" in request.steps:
         used = {name for _, (_, own) in request.recipe.document()["safe_masks"].items() for name in own}
         for name in sorted(set(datasets.safe_mask.parameters) - used):
             methods = ", ".join(datasets.safe_mask.methods) or "no method"

@@ -7,9 +7,10 @@ from typing import Any
 from xgamma.analysis.steps.fit import FitStep
 from xgamma.analysis.steps.flux_points import FluxPointsStep
 from xgamma.analysis.steps.observations import ObservationsStep
+from xgamma.analysis.steps.read import ReadStep
 from xgamma.analysis.steps.reduce import ReduceStep
 from xgamma.analysis.steps.stack import StackStep
 from xgamma.analysis.steps.step import Step
 
-STEPS: tuple[Step[Any], ...] = (ObservationsStep(), ReduceStep(), StackStep(), FitStep(), FluxPointsStep())
+STEPS: tuple[Step[Any], ...] = (ObservationsStep(), ReduceStep(), StackStep(), ReadStep(), FitStep(), FluxPointsStep())
 SECTIONS = tuple(dict.fromkeys(step.section for step in STEPS))

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from xgamma.analysis.costs import Cost, joint_cost
 from xgamma.analysis.steps.step import Finding, Product, Results, Step, Table, new_figure, write_figure
 from xgamma.axes import Axis, BoolArray
 from xgamma.config.config import AnalysisConfig
+from xgamma.config.requests import names_of
 from xgamma.datasets import Datasets
 from xgamma.errors import ConfigError, OrderError
 from xgamma.fit import (
@@ -43,6 +44,7 @@ from xgamma.units import unit_string
 log = logging.getLogger(__name__)
 
 FIT_VERSION = 3
+EnergyRange = tuple[float | None, float | None]
 CURVE_ENERGIES = np.geomspace(1e-3, 1e3, 61)  # TeV
 
 
@@ -133,7 +135,8 @@ def _restored(stored: xr.Dataset, models: Models, method: str) -> FitResult:
 
 def seen_by(results: Results, datasets: Datasets) -> str:
     """Return the key of what a likelihood sees; Datasets that no reduction made are keyed by their content."""
-    known = {id(each.product.data): each.product.key for each in results.reductions if each.product is not None}
+    reductions = results.reductions.values()
+    known = {id(each.product.data): each.product.key for each in reductions if each.product is not None}
     inputs = datasets.fit_inputs()
     return datasets_key(inputs, [known.get(id(one.data)) or dataset_digest(one.data) for one in inputs])
 
@@ -151,7 +154,8 @@ def with_models(results: Results, what: str) -> tuple[Datasets, Models]:
 
 def cost_of_datasets(results: Results) -> Cost:
     """Return what holding the datasets takes that are still to be made."""
-    return joint_cost((each.recipe, each.count) for each in results.reductions)
+    reductions = results.reductions.values()
+    return joint_cost((each.recipe, each.count) for each in reductions if each.recipe is not None)
 
 
 @dataclass(frozen=True)
@@ -164,10 +168,17 @@ class FitWanted:
         Lowest and highest reconstructed energy in TeV, ``None`` for no limit.
     settings
         How the minimum is found.
+    own
+        The ranges of entries of ``datasets`` that have their own, by name.
     """
 
-    fit_range: tuple[float | None, float | None]
+    fit_range: EnergyRange
     settings: FitSettings = dataclasses.field(default_factory=FitSettings)
+    own: Mapping[str, EnergyRange] = dataclasses.field(default_factory=dict)
+
+    def range_of(self, name: str) -> EnergyRange:
+        """Return the range of an entry of ``datasets``."""
+        return self.own.get(name, self.fit_range)
 
 
 class FitStep(Step[FitWanted]):
@@ -180,21 +191,23 @@ class FitStep(Step[FitWanted]):
         with_models(results, "fit")
 
     def wanted(self, config: AnalysisConfig) -> tuple[FitWanted, ...]:
-        """Return the range of the fit of a configuration."""
-        return (FitWanted(config.fit.fit_range.bounds()),)
+        """Return the ranges of the fit of a configuration."""
+        entries = zip(names_of(config), config.entries.values(), strict=True)
+        own = {name: entry.fit_range.bounds() for name, entry in entries if entry.fit_range is not None}
+        return (FitWanted(config.fit.fit_range.bounds(), own=own),)
 
-    def remarks(self, wanted: FitWanted, axes: Sequence[Axis], models: Models) -> list[str]:
+    def remarks(self, wanted: FitWanted, axes: Mapping[str, Axis], models: Models) -> list[str]:
         """Raise ``ConfigError`` or ``FitError`` where the range or the models do not allow a fit."""
         validate_fittable(len(models.parameters.free_parameters), 1)
         validate_start(models.parameters)
         validate_priors(models)
-        for axis in axes[:1] if len(axes) == 1 else []:
-            _validate_fit_range(axis, *wanted.fit_range)
+        _validate_fit_ranges(wanted, axes)
         return []
 
-    def validate_bins(self, wanted: FitWanted, spectra: Sequence[tuple[Axis, BoolArray]]) -> None:
+    def validate_bins(self, wanted: FitWanted, spectra: Sequence[tuple[str, Axis, BoolArray]]) -> None:
         """Raise ``FitError`` where no bin is left to fit."""
-        validate_fittable(1, sum(int((safe & axis.mask_inside(*wanted.fit_range)).sum()) for axis, safe in spectra))
+        bins = [safe & axis.mask_inside(*wanted.range_of(name)) for name, axis, safe in spectra]
+        validate_fittable(1, sum(int(used.sum()) for used in bins))
 
     def find(self, wanted: FitWanted, results: Results) -> Finding:
         """Return whether the store holds this fit."""
@@ -273,12 +286,24 @@ class FitStep(Step[FitWanted]):
         return {"converged": result.success, "total_stat": result.total_stat, **prior, "models": models}
 
 
-def _validate_fit_range(axis: Axis, minimum: float | None, maximum: float | None) -> None:
+def _validate_fit_ranges(wanted: FitWanted, axes: Mapping[str, Axis]) -> None:
+    """Raise ``ConfigError`` where a range lies outside of the axis of its entry, or that for all outside of their one.
+
+    Where the axes differ, one of them may lie outside of the range for all.
+    """
+    for name in wanted.own.keys() & axes.keys():
+        _validate_fit_range(f"the fit_range of {name or 'datasets'}", axes[name], *wanted.own[name])
+    others = {axis for name, axis in axes.items() if name not in wanted.own}
+    for axis in others if len(others) == 1 else ():
+        _validate_fit_range("fit.fit_range", axis, *wanted.fit_range)
+
+
+def _validate_fit_range(what: str, axis: Axis, minimum: float | None, maximum: float | None) -> None:
     """Raise ``ConfigError`` where a range of reconstructed energy in TeV lies outside of an axis."""
     low, high = axis.edges[0] if minimum is None else minimum, axis.edges[-1] if maximum is None else maximum
     if high <= axis.edges[0] or low >= axis.edges[-1]:
         raise ConfigError(
-            f"fit.fit_range: it lies outside of the energies of the datasets, {axis.edges[0]:g} to {axis.edges[-1]:g} "
+            f"{what}: it lies outside of the energies of the datasets, {axis.edges[0]:g} to {axis.edges[-1]:g} "
             f"TeV; expected a range that overlaps with them, got {low:g} to {high:g} TeV."
         )
 
@@ -286,13 +311,16 @@ def _validate_fit_range(axis: Axis, minimum: float | None, maximum: float | None
 def _ready(wanted: FitWanted, results: Results) -> tuple[Datasets, Models]:
     """Return the datasets, whose views have the mask of the fit, and their models."""
     datasets, models = with_models(results, "fit")
-    axes = [Axis.from_coords(data.coords, "energy") for data in datasets.to_xarray()]
-    for axis in axes[:1] if len(set(axes)) == 1 else []:
-        _validate_fit_range(axis, *wanted.fit_range)
-    for _, views in itertools.groupby(datasets, key=lambda view: id(view.group)):
-        inside: BoolArray | None = None
+    reductions = results.reductions.values()
+    entries = {id(each.product.data): each.name for each in reductions if each.product is not None}
+    grouped = [(group, list(views)) for group, views in itertools.groupby(datasets, key=lambda view: id(view.group))]
+    axes = {
+        entries.get(group, str(group)): Axis.from_coords(views[0].group.coords, "energy") for group, views in grouped
+    }
+    _validate_fit_ranges(wanted, axes)
+    for group, views in grouped:
+        inside = mask_fit(views[0].group, *wanted.range_of(entries.get(group, "")))
         for view in views:
-            inside = mask_fit(view.group, *wanted.fit_range) if inside is None else inside
             row, region = view.position
             view.mask_fit = inside[row, region : region + 1]
     return datasets, models

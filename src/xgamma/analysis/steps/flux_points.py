@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -73,13 +73,14 @@ class FluxPointsStep(Step[FluxPointsWanted]):
     def wanted(self, config: AnalysisConfig) -> tuple[FluxPointsWanted, ...]:
         """Return the bins and the parameters of a configuration; raises ``ConfigError`` where it gives no energies."""
         edges, parameters = points_of(config)
-        is_set = any(energy is not None for energy in config.fit.fit_range.bounds())
+        ranges = [config.fit.fit_range, *(entry.fit_range for entry in config.entries.values() if entry.fit_range)]
+        is_set = any(energy is not None for each in ranges for energy in each.bounds())
         return (FluxPointsWanted(config.flux_points.source, edges, parameters, is_set),)
 
-    def remarks(self, wanted: FluxPointsWanted, axes: Sequence[Axis], models: Models) -> list[str]:
+    def remarks(self, wanted: FluxPointsWanted, axes: Mapping[str, Axis], models: Models) -> list[str]:
         """Return a sentence about points that will be empty; raises ``DataError`` where the axes are not aligned."""
         validate_reoptimize(models, source_model(models, wanted.source), wanted.parameters)
-        outside = _validate_edges(unify_axis(list(axes)), wanted.edges)
+        outside = _validate_edges(unify_axis(list(dict.fromkeys(axes.values()))), wanted.edges)
         return [outside] if outside else []
 
     def find(self, wanted: FluxPointsWanted, results: Results) -> Finding:

@@ -14,7 +14,18 @@ from xgamma.analysis.costs import reduction_cost, unknown_reduction_cost
 from xgamma.analysis.failures import can_be_made_again, note_failures, on_unused_run
 from xgamma.analysis.selected import Observations, no_run_left, nothing_selected
 from xgamma.analysis.steps.rows import Reduced, failed_rows, reduced, rows_at, wanted_rows
-from xgamma.analysis.steps.step import Finding, Product, Reduction, Results, Step, Table, new_figure, write_figure
+from xgamma.analysis.steps.step import (
+    Entry,
+    Finding,
+    Observed,
+    Product,
+    Reduction,
+    Results,
+    Step,
+    Table,
+    new_figure,
+    write_figure,
+)
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import names_of, recipes_of, validate_workers
 from xgamma.datasets import Datasets
@@ -32,13 +43,13 @@ ROWS_SHOWN = 10
 
 
 @dataclass(frozen=True)
-class ReductionWanted:
+class ReductionWanted(Entry):
     """What is wanted of the observations.
 
     Parameters
     ----------
-    number, name
-        Of the entry of ``datasets``; the name is empty where there is one entry without.
+    observed
+        The name of the observations in ``Results.observed``.
     recipe
         Everything that decides the numbers.
     is_stacked
@@ -47,8 +58,7 @@ class ReductionWanted:
         Whether the first run that cannot be used ends the work.
     """
 
-    number: int
-    name: str
+    observed: str
     recipe: Recipe
     is_stacked: bool
     fail_fast: bool
@@ -59,34 +69,40 @@ class ReduceStep(Step[ReductionWanted]):
 
     name, section, needs = "reduce", "datasets", ("observations",)
 
-    def validate_order(self, results: Results) -> None:
-        """Raise ``OrderError`` before there are observations."""
-        observations_to_reduce(results)
-
     def wanted(self, config: AnalysisConfig) -> tuple[ReductionWanted, ...]:
-        """Return the recipe of each entry of ``datasets``; reads exclusion masks.
+        """Return the recipe of each entry of ``datasets`` that is reduced; reads exclusion masks.
 
         Raises
         ------
         LaterError
             For maps.
         """
-        entries = zip(names_of(config), recipes_of(config), config.entries.values(), strict=True)
+        recipes, names, fail_fast = recipes_of(config), names_of(config), bool(config.general.fail_fast)
         return tuple(
-            ReductionWanted(number, name, recipe, entry.stack, bool(config.general.fail_fast))
-            for number, (name, recipe, entry) in enumerate(entries)
+            ReductionWanted(
+                number,
+                name,
+                len(names),
+                name if entry.observations is not None else "",
+                recipes[where],
+                entry.stack,
+                fail_fast,
+            )
+            for number, (name, (where, entry)) in enumerate(zip(names, config.entries.items(), strict=True))
+            if where in recipes
         )
 
     def find(self, wanted: ReductionWanted, results: Results) -> Finding:
         """Return how many rows the store holds."""
-        if results.observations is None:
-            cost = unknown_reduction_cost(wanted.recipe, results.runs, results.workers)
-            ahead = _with_reduction(results, wanted.number, Reduction(wanted.recipe, results.runs, wanted.name))
-            return Finding.unknown(results.runs, ahead, cost)
-        observations = observations_to_reduce(results)
+        observed = results.observed.get(wanted.observed, Observed())
+        if observed.observations is None:
+            cost = unknown_reduction_cost(wanted.recipe, observed.runs, results.workers)
+            ahead = _with_reduction(results, wanted, Reduction(wanted.recipe, observed.runs, wanted.name))
+            return Finding.unknown(observed.runs, ahead, cost)
+        observations = observations_to_reduce(results, wanted.observed)
         rows = wanted_rows(results.store, observations.holdings, observations.rows, wanted.recipe)
         missing = list(rows.missing())
-        ahead = _with_reduction(results, wanted.number, Reduction(wanted.recipe, len(rows), wanted.name))
+        ahead = _with_reduction(results, wanted, Reduction(wanted.recipe, len(rows), wanted.name))
         if missing:
             count = sum(len(piece.rows) for piece in missing)
             reason = f"{count} of {len(rows)} rows are not in the store for this recipe"
@@ -111,7 +127,7 @@ class ReduceStep(Step[ReductionWanted]):
         DamagedError
             When a part of the store has lost bytes that can be read again from files.
         """
-        observations = observations_to_reduce(results)
+        observations = observations_to_reduce(results, wanted.observed)
         validate_workers(results.workers, results.store.url)
         log.info("Reducing spectrum datasets.")
         if wanted.recipe.background is None:
@@ -144,9 +160,9 @@ class ReduceStep(Step[ReductionWanted]):
         return [Table(f"Datasets: {shown}livetime in s", rows)]
 
 
-def observations_to_reduce(results: Results) -> Observations:
-    """Return the observations; raises ``OrderError`` before there are any, and what is wrong where none is selected."""
-    observations = results.observations
+def observations_to_reduce(results: Results, name: str = "") -> Observations:
+    """Return the observations of a name; raises ``OrderError`` before they are there, and what is wrong with none."""
+    observations = results.observed.get(name, Observed()).observations
     if observations is None:
         raise OrderError("There are no observations to reduce; call get_observations() first.")
     if len(observations) == 0:
@@ -156,7 +172,7 @@ def observations_to_reduce(results: Results) -> Observations:
 
 def _reduced(wanted: ReductionWanted, results: Results, observations: Observations) -> tuple[Reduced, list[UnusedRun]]:
     """Return the rows, and the runs whose reduction did not come to an end; those that cannot be used are logged."""
-    store, release = results.store, results.release
+    store, release = results.store, results.observed[wanted.observed].release
     log_unused = on_unused_run(wanted.fail_fast)
 
     def on_failure(run: UnusedRun, error: Exception) -> None:
@@ -180,48 +196,51 @@ def _reduced(wanted: ReductionWanted, results: Results, observations: Observatio
     return rows, lost
 
 
-def _with_reduction(results: Results, number: int, reduction: Reduction) -> Results:
+def _with_reduction(results: Results, entry: Entry, reduction: Reduction) -> Results:
     """Return the results with the reduction of an entry; what was made of an earlier one is dropped."""
-    return replace(results, reductions=(*results.reductions[:number], reduction), datasets=None)
+    before = {number: each for number, each in results.reductions.items() if number < entry.number}
+    return replace(results, reductions={**before, entry.number: reduction}, datasets=None)
 
 
 def _with_rows(results: Results, wanted: ReductionWanted, rows: Reduced, failed: Sequence[UnusedRun]) -> Results:
     """Return the results with rows, which are what is fitted unless they are to be stacked."""
     reduction = Reduction(wanted.recipe, len(rows), wanted.name, rows, tuple(failed))
-    after = _with_reduction(results, wanted.number, reduction)
+    after = _with_reduction(results, wanted, reduction)
     if wanted.is_stacked:
         return after
     masked = [failed_rows(rows, wanted.recipe, failed)] if failed else []
     everything = named(joined_rows([rows.read(), *masked]), wanted.name)
-    return with_product(after, wanted.number, Product(everything, dataset_digest(everything), rows.found == len(rows)))
+    product = Product(everything, dataset_digest(everything), rows.found == len(rows))
+    log_lost_counts(results.observed[wanted.observed].observations, replace(reduction, product=product))
+    return with_product(after, wanted, product)
 
 
 def with_product(
-    results: Results, number: int, product: Product[xr.Dataset], unused: Sequence[SpectrumDataset] = ()
+    results: Results, entry: Entry, product: Product[xr.Dataset], unused: Sequence[SpectrumDataset] = ()
 ) -> Results:
     """Return the results with what is fitted of an entry, and once all entries have that with the datasets."""
     # Its key speaks of these bytes: whoever wants others takes a copy.
     for variable in product.data.variables.values():
         if isinstance(variable.data, np.ndarray):
             variable.data.flags.writeable = False
-    reductions = list(results.reductions)
-    reductions[number] = replace(reductions[number], product=product, unused=tuple(unused))
-    _log_lost_counts(results.observations, reductions[number])
-    products = [each.product.data for each in reductions if each.product is not None]
+    own = replace(results.reductions[entry.number], product=product, unused=tuple(unused))
+    every = {**results.reductions, entry.number: own}
+    reductions = {number: every[number] for number in sorted(every) if number < entry.count}
+    products = [each.product.data for each in reductions.values() if each.product is not None]
     datasets = None
-    if len(products) == len(reductions):
+    if len(products) == entry.count:
         datasets = Datasets.from_xarray(products)
-        datasets.unused = [*datasets.unused, *(view for each in reductions for view in each.unused)]
-    return replace(results, reductions=tuple(reductions), datasets=datasets)
+        datasets.unused = [*datasets.unused, *(view for each in reductions.values() for view in each.unused)]
+    return replace(results, reductions=reductions, datasets=datasets)
 
 
-def _log_lost_counts(observations: Observations | None, reduction: Reduction) -> None:
+def log_lost_counts(observations: Observations | None, reduction: Reduction) -> None:
     """Warn where the axis of true energy costs predicted counts; looks at a few rows, and only at new ones.
 
     Of rows that were found it was logged when they were made: opening their responses would cost more.
     """
     rows, recipe, product = reduction.rows, reduction.recipe, reduction.product
-    if observations is None or rows is None or product is None or rows.found == len(rows):
+    if observations is None or rows is None or recipe is None or product is None or rows.found == len(rows):
         return
     used = {name for name, outcome in zip(rows.names, rows.outcome.tolist(), strict=True) if outcome == Outcome.USED}
     for key, own in observations.rows:
@@ -238,7 +257,7 @@ def _log_lost_counts(observations: Observations | None, reduction: Reduction) ->
 def views_of_unused(reduction: Reduction) -> list[SpectrumDataset]:
     """Return a view of each run of a reduction that could not be read or used."""
     rows, recipe, failed = reduction.rows, reduction.recipe, reduction.failed
-    if rows is None:
+    if rows is None or recipe is None:
         return []
     masked = np.flatnonzero(rows.outcome).tolist()
     pieces = [rows.read(masked)] if masked else []

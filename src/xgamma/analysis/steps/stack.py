@@ -11,9 +11,9 @@ import xarray as xr
 
 from xgamma.analysis.costs import BLOCK_ROWS, stack_cost
 from xgamma.analysis.selected import Observations
-from xgamma.analysis.steps.reduce import named, views_of_unused, with_product
+from xgamma.analysis.steps.reduce import log_lost_counts, named, views_of_unused, with_product
 from xgamma.analysis.steps.rows import Reduced, RowAddress, RowReader, rows_of_products
-from xgamma.analysis.steps.step import Finding, Product, Results, Step
+from xgamma.analysis.steps.step import Entry, Finding, Product, Reduction, Results, Step
 from xgamma.axes import IntArray
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import names_of
@@ -21,7 +21,7 @@ from xgamma.errors import OrderError
 from xgamma.execute import Workers, run_blocks
 from xgamma.grid import Grid
 from xgamma.groups import OFFSET, Grouping
-from xgamma.reduce import with_names
+from xgamma.reduce import Recipe, with_names
 from xgamma.reduce.response import offsets
 from xgamma.reduce.rows import MEMBERS, joined_telescopes
 from xgamma.reduce.stack import STEP_VERSION, RowFacts, row_facts, stacks
@@ -195,19 +195,18 @@ def _read_stacks(store: Store, places: Sequence[RowAddress]) -> xr.Dataset:
 
 
 @dataclass(frozen=True)
-class StackWanted:
+class StackWanted(Entry):
     """Which rows are stacked together.
 
     Parameters
     ----------
-    number, name
-        Of the entry of ``datasets``; the name is empty where there is one entry without.
+    observed
+        The name of the observations in ``Results.observed``.
     by
-        How its rows are grouped; ``None`` is one stack of all.
+        How the rows are grouped; ``None`` is one stack of all.
     """
 
-    number: int
-    name: str
+    observed: str
     by: Grouping | None
 
 
@@ -217,39 +216,52 @@ class StackStep(Step[StackWanted]):
     name, section, needs = "stack", "datasets", ("observations",)
 
     def wanted(self, config: AnalysisConfig) -> tuple[StackWanted, ...]:
-        """Return how the rows of each entry of ``datasets`` are grouped that is stacked."""
-        entries = enumerate(zip(names_of(config), config.entries.values(), strict=True))
-        return tuple(StackWanted(number, name, each.stack_by) for number, (name, each) in entries if each.stack)
+        """Return how the rows of each entry of ``datasets`` are grouped that is reduced and stacked."""
+        names = names_of(config)
+        return tuple(
+            StackWanted(number, name, len(names), name if each.observations is not None else "", each.stack_by)
+            for number, (name, each) in enumerate(zip(names, config.entries.values(), strict=True))
+            if each.stack and each.read is None
+        )
 
     def find(self, wanted: StackWanted, results: Results) -> Finding:
         """Return how many of the stacks the store holds."""
-        reduction, observations, workers = results.reductions[wanted.number], results.observations, results.workers
-        recipe, rows = reduction.recipe, reduction.rows
-        reductions = list(results.reductions)
-        reductions[wanted.number] = replace(reduction, count=1 if wanted.by is None else reduction.count)
-        ahead = replace(results, reductions=tuple(reductions))
+        reduction, recipe = _reduction(wanted, results)
+        observations, rows, workers = results.observed[wanted.observed].observations, reduction.rows, results.workers
+        count = 1 if wanted.by is None else reduction.count
+        ahead = replace(results, reductions={**results.reductions, wanted.number: replace(reduction, count=count)})
         if observations is None:
             # How many groups there will be is not known yet; as many as runs is the most.
-            cost = stack_cost(recipe, reduction.count, ahead.reductions[wanted.number].count, workers)
+            cost = stack_cost(recipe, reduction.count, count, workers)
             return Finding.unknown(reduction.count, ahead, cost)
         labels = group_labels(observations, recipe.grid, wanted.by)
         if rows is None:
             groups = 1 if labels is None else len(set(labels.values()))
             cost = stack_cost(recipe, reduction.count, groups, workers)
             return Finding.unknown(reduction.count, ahead, cost)
-        return _found(wanted, results, ahead, rows, Groups(rows, labels))
+        return _found(wanted, recipe, ahead, rows, Groups(rows, labels))
 
     def compute(self, wanted: StackWanted, results: Results) -> Results:
         """Stack the rows of each group."""
-        reduction, observations = results.reductions[wanted.number], results.observations
+        reduction, recipe = _reduction(wanted, results)
+        observations = results.observed[wanted.observed].observations
         if reduction.rows is None or observations is None:
             raise OrderError("There are no rows to stack; call get_datasets() first.")
-        labels = group_labels(observations, reduction.recipe.grid, wanted.by)
+        labels = group_labels(observations, recipe.grid, wanted.by)
         groups = Groups(reduction.rows, labels)
         product, found = stacked(results.store, reduction.rows, groups, results.workers)
         _log_found(len(groups.keys), found)
-        after = with_product(results, wanted.number, _named(product, wanted), views_of_unused(reduction))
+        log_lost_counts(observations, replace(reduction, product=product))
+        after = with_product(results, wanted, _named(product, wanted), views_of_unused(reduction))
         return after if product.found else replace(after, computed=after.computed | {self.section})
+
+
+def _reduction(wanted: StackWanted, results: Results) -> tuple[Reduction, Recipe]:
+    """Return the reduction of an entry, and its recipe."""
+    reduction = results.reductions[wanted.number]
+    if reduction.recipe is None:
+        raise OrderError("There is nothing to stack: the entry of datasets reads files.")
+    return reduction, reduction.recipe
 
 
 def _named(product: Product[xr.Dataset], wanted: StackWanted) -> Product[xr.Dataset]:
@@ -259,9 +271,9 @@ def _named(product: Product[xr.Dataset], wanted: StackWanted) -> Product[xr.Data
     return replace(product, data=data)
 
 
-def _found(wanted: StackWanted, results: Results, ahead: Results, rows: Reduced, groups: Groups) -> Finding:
+def _found(wanted: StackWanted, recipe: Recipe, ahead: Results, rows: Reduced, groups: Groups) -> Finding:
     keys = list(groups.keys.values())
-    known = stored_stacks(results.store, keys)
+    known = stored_stacks(ahead.store, keys)
     missing = len(keys) - len(known)
     if len(keys) == 1:
         reason = "there is no stack of these rows" if missing else "the stack of these rows is in the store"
@@ -269,11 +281,11 @@ def _found(wanted: StackWanted, results: Results, ahead: Results, rows: Reduced,
         reason = f"{missing} of {len(keys)} stacks are not in the store" if missing else "all stacks are in the store"
     key = keys[0] if known and len(keys) == 1 else None
     if missing:
-        recipe, ahead = ahead.reductions[wanted.number].recipe, replace(ahead, awaited="reduction")
-        return Finding(len(rows), reason, ahead, key, stack_cost(recipe, len(rows), missing, results.workers))
+        ahead = replace(ahead, awaited="reduction")
+        return Finding(len(rows), reason, ahead, key, stack_cost(recipe, len(rows), missing, ahead.workers))
 
     def read() -> Results:
-        product, _ = stacked(results.store, rows, groups, results.workers)
-        return with_product(ahead, wanted.number, _named(product, wanted))
+        product, _ = stacked(ahead.store, rows, groups, ahead.workers)
+        return with_product(ahead, wanted, _named(product, wanted))
 
     return Finding(len(rows), reason, ahead, key, read=read)

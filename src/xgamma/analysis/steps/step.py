@@ -45,19 +45,60 @@ class Product(Generic[Data]):
 
 
 @dataclass(frozen=True)
+class Entry:
+    """An entry of ``datasets``.
+
+    Parameters
+    ----------
+    number
+        Its place among all.
+    name
+        Its name, empty where there is one entry without.
+    count
+        How many entries there are.
+    """
+
+    number: int
+    name: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The runs of one release that are selected.
+
+    Parameters
+    ----------
+    selected
+        What the release said of them, where it was looked at already; the next look at it takes that.
+    release
+        Where they came from.
+    runs
+        How many runs, or pieces of runs, they are.
+    observations
+        The runs, once they are there.
+    """
+
+    selected: Selected | None = None
+    release: FitsRelease | StoredRelease | None = None
+    runs: int = 0
+    observations: Observations | None = None
+
+
+@dataclass(frozen=True)
 class Reduction:
-    """What became of the runs of an analysis in one reduction.
+    """What became of an entry of ``datasets``.
 
     Parameters
     ----------
     recipe
-        How they are reduced.
+        How its runs are reduced, ``None`` where it reads files.
     count
         How many rows a fit gets of it, at the most.
     name
-        Of the entry of ``datasets``, empty where there is one without.
+        Its name, empty where there is one entry without.
     rows
-        The rows, once they are there.
+        The rows, once they are there; ``None`` where it reads files.
     failed
         The runs that have no row: unread, or their reduction did not come to an end.
     product
@@ -66,7 +107,7 @@ class Reduction:
         Views of rows that could not be used, where the product does not hold them.
     """
 
-    recipe: Recipe
+    recipe: Recipe | None
     count: int
     name: str = ""
     rows: Reduced | None = None
@@ -83,16 +124,11 @@ class Results:
     ----------
     store, workers
         Where products are kept and computed.
-    selected
-        The selected runs, where the release was looked at already; the next look at it takes that.
-    release
-        Where the observations came from.
-    runs
-        How many runs, or pieces of runs, are selected.
-    observations
-        The selected runs.
+    observed
+        The selected runs by the name of the entry of ``datasets`` that has observations of its own; those of the
+        section ``observations`` have no name.
     reductions
-        One for each entry of ``datasets``.
+        What became of each entry of ``datasets``, by its number.
     datasets
         What is fitted, with its models.
     fit, fitted
@@ -107,11 +143,8 @@ class Results:
 
     store: Store
     workers: Workers = THIS_PROCESS
-    selected: Selected | None = None
-    release: FitsRelease | StoredRelease | None = None
-    runs: int = 0
-    observations: Observations | None = None
-    reductions: tuple[Reduction, ...] = ()
+    observed: Mapping[str, Observed] = field(default_factory=dict)
+    reductions: Mapping[int, Reduction] = field(default_factory=dict)
     datasets: Datasets | None = None
     fit: Product[FitResult] | None = None
     fitted: str = ""
@@ -120,9 +153,15 @@ class Results:
     computed: frozenset[str] = frozenset()
 
     @property
+    def runs(self) -> int:
+        """How many runs, or pieces of runs, are selected."""
+        return sum(each.runs for each in self.observed.values())
+
+    @property
     def unused_runs(self) -> list[UnusedRun]:
         """The runs that could not be used, each reason once."""
-        runs = [run for each in self.reductions if each.rows for run in (*each.rows.unused(), *each.failed)]
+        reductions = self.reductions.values()
+        runs = [run for each in reductions if each.rows for run in (*each.rows.unused(), *each.failed)]
         return list(dict.fromkeys(runs))
 
 
@@ -189,12 +228,15 @@ class Step(ABC, Generic[Wanted]):
     def wanted(self, config: AnalysisConfig) -> tuple[Wanted, ...]:
         """Return what a configuration asks of the step: nothing, one thing, or one for each entry of ``datasets``."""
 
-    def remarks(self, wanted: Wanted, axes: Sequence[Axis], models: Models) -> list[str]:
-        """Return what is asked for and will be empty; raises ``ConfigError`` where models or axes do not allow it."""
+    def remarks(self, wanted: Wanted, axes: Mapping[str, Axis], models: Models) -> list[str]:
+        """Return what is asked for and will be empty; raises ``ConfigError`` where models or axes do not allow it.
+
+        The axes of reconstructed energy are those of the entries of ``datasets``, by name.
+        """
         return []
 
-    def validate_bins(self, wanted: Wanted, spectra: Sequence[tuple[Axis, BoolArray]]) -> None:
-        """Raise what ``compute`` would raise of spectra; of each its axis and which bins of it are safe."""
+    def validate_bins(self, wanted: Wanted, spectra: Sequence[tuple[str, Axis, BoolArray]]) -> None:
+        """Raise what ``compute`` would raise of spectra; of each its entry, its axis and which bins of it are safe."""
 
     @abstractmethod
     def find(self, wanted: Wanted, results: Results) -> Finding:

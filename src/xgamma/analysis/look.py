@@ -1,0 +1,261 @@
+"""A look into runs: some are read and reduced as ``run`` would, in memory, and forgotten.
+
+Of a few runs all are looked at; of many a sample, evenly spaced over the release with its first and last run, as the
+responses of a release are made by one program. Of the others it is seen whether their files are there.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from xgamma.analysis.failures import on_failed_ingest, on_unused_run
+from xgamma.analysis.plan import Request
+from xgamma.analysis.selected import Observations, Selected, no_run_left, nothing_selected
+from xgamma.analysis.steps.observations import errors_of
+from xgamma.analysis.steps.reduce import ReduceStep, ReductionWanted, row_name
+from xgamma.analysis.steps.rows import lost_rows, rows_at, unused_rows
+from xgamma.analysis.steps.stack import NAME as STACKED
+from xgamma.analysis.steps.stack import StackWanted
+from xgamma.axes import Axis, BoolArray
+from xgamma.errors import DataError
+from xgamma.events import Part, Rows
+from xgamma.execute import THIS_PROCESS
+from xgamma.ingest import FitsRelease, StoredRelease
+from xgamma.ingest.notes import notes_of, runs_by_note, summaries
+from xgamma.outcome import Outcome, UnusedRun
+from xgamma.predict.folding import extended_remark
+from xgamma.predict.in_time import GoodTime, good_time, time_remark, validate_times
+from xgamma.reduce import Recipe, reduce_each, validate_enclosure
+from xgamma.reduce.losses import true_energy_remark
+from xgamma.store import Store
+
+LOOKED_AT = 20
+# Where none of these can be used, all are looked at of as many runs.
+LOOKED_FOR = 500
+# A file behind a url has to travel as a whole.
+LOOKED_AT_REMOTE = 2
+# Of files that are not there a few are named.
+MOST_ABSENT = 100
+
+
+Spectra = Sequence[tuple[str, Axis, BoolArray]]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen.
+
+    Parameters
+    ----------
+    obs_ids
+        The runs that were looked at.
+    is_complete
+        Whether these are all runs.
+    unused
+        Those that cannot be used, and those whose files are not there.
+    dropped
+        Why runs are not selected, by criterion and observation id, as far as it is known.
+    rows
+        The names of the rows that were reduced.
+    spectra
+        The entries of ``datasets`` that were reduced, each with its axis and the bins that are safe in some row.
+    remarks
+        Sentences about numbers that will not be what they seem.
+    """
+
+    obs_ids: Sequence[int]
+    is_complete: bool
+    unused: Sequence[UnusedRun]
+    dropped: Mapping[str, Mapping[int, str]]
+    rows: Sequence[str]
+    spectra: Spectra
+    remarks: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Tried:
+    """Rows of a part that were reduced: how many ended, those of them that are masked, the others, and safe bins.
+
+    ``times`` are the names and the good time of those that ended.
+    """
+
+    done: int
+    masked: Sequence[UnusedRun]
+    lost: Sequence[UnusedRun]
+    safe: BoolArray
+    remark: str = ""
+    times: tuple[Sequence[str], GoodTime] | None = None
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Runs that were read and selected, and what became of them when they were reduced for each entry."""
+
+    obs_ids: Sequence[int]
+    observations: Observations
+    unread: Sequence[UnusedRun]
+    reduced: Sequence[Sequence[Tried]]
+
+    @property
+    def ends(self) -> list[Tried]:
+        return [end for ends in self.reduced for end in ends]
+
+    @property
+    def pieces(self) -> list[tuple[Part, Rows]]:
+        return [(self.observations.holdings.parts[key], rows) for key, rows in self.observations.rows]
+
+    @property
+    def unused(self) -> list[UnusedRun]:
+        return [run for end in self.ends for runs in (end.masked, end.lost) for run in runs]
+
+    @property
+    def has_used(self) -> bool:
+        return any(end.done > len(end.masked) for end in self.ends)
+
+
+def look_ahead(request: Request, name: str, chosen: Selected) -> Look:
+    """Look into runs of a request.
+
+    Parameters
+    ----------
+    request
+        What is asked for.
+    name, chosen
+        The selected runs, and the name of the entry of ``datasets`` whose own they are.
+
+    Raises
+    ------
+    ConfigError
+        When the responses do not fit the request, or what the runs hold leaves no run selected.
+    InputError, DataError, FitError
+        When none of the runs that were looked at can be used or fitted; with ``general.fail_fast`` when one cannot.
+    """
+    is_reduced = ReduceStep.section in request.sections
+    reductions = request.reduced(name) if is_reduced else []
+    seen = _seen(request, reductions, chosen, _sample(request.reduced(name), chosen))
+    is_small = len(chosen.obs_ids) <= LOOKED_FOR and not _is_remote(chosen.release) and is_reduced
+    if len(seen.obs_ids) < len(chosen.obs_ids) and is_small and not seen.has_used:
+        # Whether any run is left is worth to look at all of them.
+        seen = _seen(request, reductions, chosen, chosen.obs_ids)
+    is_complete = len(seen.obs_ids) == len(chosen.obs_ids)
+    if is_reduced:
+        with errors_of(name):
+            _validate_seen(request, reductions, chosen, seen, is_complete)
+    # What costs counts is said once, of the first part.
+    remarks = [remark for ends in seen.reduced for remark in [end.remark for end in ends if end.remark][:1]]
+    remarks += _model_remarks(request, reductions, seen)
+    noted = runs_by_note(notes_of(seen.observations.holdings)).items()
+    notes = [line for topic, sentences in noted for line in summaries(topic, sentences)]
+    dropped = seen.observations.dropped
+    rows = [row for _, own in seen.pieces for row in own.names]
+    spectra = [
+        (wanted.name, wanted.recipe.grid.energy, end.safe)
+        for wanted, ends in zip(reductions, seen.reduced, strict=True)
+        for end in ends
+    ]
+    unused = [*seen.unused, *seen.unread]
+    return Look(seen.obs_ids, is_complete, unused, dropped, rows, spectra, [*notes, *remarks])
+
+
+def _seen(request: Request, reductions: Sequence[ReductionWanted], chosen: Selected, sample: Sequence[int]) -> _Seen:
+    """Read and reduce runs in memory; those that lack files are looked for among the others."""
+    store = Store("memory://")
+    on_failure = on_failed_ingest(True, store, chosen.release) if request.config.general.fail_fast else _nothing
+    held = chosen.release.load([*sample, *_absent(chosen, set(sample))], store, on_failure=on_failure)
+    seen = _Seen(sample, chosen.observations(held), held.failures, [])
+    reduced = [[tried(part, rows, wanted.recipe) for part, rows in seen.pieces] for wanted in reductions]
+    return replace(seen, reduced=reduced)
+
+
+def _validate_seen(
+    request: Request, reductions: Sequence[ReductionWanted], chosen: Selected, seen: _Seen, is_complete: bool
+) -> None:
+    """Raise what ``run`` would raise of these runs."""
+    if not seen.ends and (is_complete or len(seen.unread) >= len(seen.obs_ids)):
+        raise nothing_selected(seen.observations.holdings.failures, seen.observations.dropped)
+    for wanted, ends in zip(reductions, seen.reduced, strict=True):
+        if ends:
+            _validate_reduced(wanted.recipe, ends, [*chosen.lacking, *seen.unread], seen)
+    if request.config.general.fail_fast:
+        for run in seen.unused:
+            on_unused_run(True)(run)
+
+
+def _model_remarks(request: Request, reductions: Sequence[ReductionWanted], seen: _Seen) -> list[str]:
+    """Return what is to be known of models in the good time of rows; raises ``ConfigError`` as a fit would."""
+    if request.models is None or not any(step.needs_models for step, _ in request.steps):
+        return []
+    remarks = [extended_remark(model) for model in request.models]
+    stacks = {wanted.number: wanted for _, wanted in request.steps if isinstance(wanted, StackWanted)}
+    for reduction, ends in zip(reductions, seen.reduced, strict=True):
+        stack = stacks.get(reduction.number)
+        for rows, (gti, mjdref) in (end.times for end in ends if end.times is not None):
+            names = [row_name(reduction.name, row) if stack is None else stack.name or STACKED for row in rows]
+            for model in request.models:
+                # What groups are called is not known yet.
+                if stack is None or stack.by is None or model.datasets_names is None:
+                    validate_times(model, gti, mjdref, names)
+                    remarks.append(time_remark(model, gti, mjdref, names))
+    return [remark for remark in dict.fromkeys(remarks) if remark]
+
+
+def _validate_reduced(recipe: Recipe, ends: Sequence[Tried], unread: Sequence[UnusedRun], seen: _Seen) -> None:
+    validate_enclosure(seen.pieces, recipe.grid, recipe.containment)
+    masked, lost = ([run for end in ends for run in getattr(end, name)] for name in ("masked", "lost"))
+    if len(masked) == sum(end.done for end in ends):
+        raise DataError(no_run_left([*masked, *lost, *unread]))
+
+
+def _sample(reductions: Sequence[ReductionWanted], chosen: Selected) -> list[int]:
+    sample = sample_of(chosen.obs_ids, chosen.release)
+    if len(sample) == len(chosen.obs_ids):
+        return sample
+    far = {run.obs_id for wanted in reductions for run in chosen.far(wanted.recipe)}
+    near = [obs_id for obs_id in chosen.obs_ids if obs_id not in far]
+    return sample_of(near or chosen.obs_ids, chosen.release)
+
+
+def sample_of(obs_ids: Sequence[int], release: FitsRelease | StoredRelease) -> list[int]:
+    """Return the runs that are looked at: all, or some that are evenly spaced."""
+    most = LOOKED_AT_REMOTE if _is_remote(release) else LOOKED_AT
+    if len(obs_ids) <= most:
+        return list(obs_ids)
+    places = np.unique(np.linspace(0, len(obs_ids) - 1, most).round().astype(int))
+    return [obs_ids[place] for place in places]
+
+
+def _is_remote(release: FitsRelease | StoredRelease) -> bool:
+    return isinstance(release, FitsRelease) and "://" in release.place
+
+
+def _absent(chosen: Selected, seen: set[int]) -> list[int]:
+    """Return the runs that were not looked at and that lack a file."""
+    release = chosen.release
+    if not isinstance(release, FitsRelease) or _is_remote(release):
+        return []
+    others = (obs_id for obs_id in chosen.obs_ids if obs_id not in seen)
+    return list(itertools.islice((obs_id for obs_id in others if not release.has_files([obs_id])), MOST_ABSENT))
+
+
+def _nothing(_: UnusedRun) -> None:
+    """Do nothing for a run that cannot be read: it is among the failures."""
+
+
+def tried(part: Part, rows: Rows, recipe: Recipe) -> Tried:
+    """Reduce rows of a part, and return what became of them."""
+    fresh = reduce_each(part, rows, recipe, THIS_PROCESS)
+    lost = lost_rows(part, rows, fresh.lost)
+    if fresh.data is None:
+        return Tried(0, [], lost, np.zeros(recipe.grid.energy.nbin, dtype=bool))
+    outcomes, details = fresh.data["outcome"].values.tolist(), fresh.data.attrs["outcome_details"]
+    ended = list(zip(fresh.done, map(Outcome, outcomes), details, strict=True))
+    masked = unused_rows(part, rows, (end for end in ended if end[1] != Outcome.USED))
+    used = [number for number, outcome, _ in ended if outcome == Outcome.USED]
+    safe = np.asarray(fresh.data["mask_safe"].values.any(axis=(0, 1)))
+    remark = true_energy_remark(part, rows_at(rows, used), recipe.grid, recipe.containment, safe) if used else ""
+    names = [str(name) for name in fresh.data["dataset"].values]
+    return Tried(len(fresh.done), masked, lost, safe, remark, (names, good_time(fresh.data)))
