@@ -19,6 +19,14 @@ import numpy.typing as npt
 from scipy.special import kl_div, xlogy
 
 from xgamma.axes import FloatArray
+from xgamma.variability import (  # noqa: F401, as Gammapy has them at this import path
+    compute_chisq,
+    compute_flux_doubling,
+    compute_fpp,
+    compute_fvar,
+    discrete_correlation,
+    structure_function,
+)
 
 Array: TypeAlias = npt.ArrayLike
 Function: TypeAlias = Callable[[FloatArray], tuple[FloatArray, FloatArray]]

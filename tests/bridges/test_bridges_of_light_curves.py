@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from astropy import units as u
 from astropy.time import Time
 
 from builders import light_curve_product
 from xgamma.datasets import FluxPoints, FluxPointsDataset, LightCurve
 from xgamma.errors import ConfigError, LaterError
+from xgamma.estimators import utils
 from xgamma.models import PowerLawSpectralModel, SkyModel
 
 peer = pytest.importorskip("gammapy.estimators", reason="gammapy is not installed")
+peer_utils = pytest.importorskip("gammapy.estimators.utils", reason="gammapy is not installed")
 peer_datasets = pytest.importorskip("gammapy.datasets", reason="gammapy is not installed")
 
 KINDS = {"dnde": "cm-2 s-1 TeV-1", "flux": "cm-2 s-1", "eflux": "TeV cm-2 s-1", "e2dnde": "TeV cm-2 s-1"}
@@ -93,6 +96,30 @@ def test_gammapy_reads_utc_early_and_we_to_a_millisecond(curve):
     ours = LightCurve.from_table(held).time_min
     np.testing.assert_allclose((ours - curve.time_min).to_value("s"), 0, atol=1e-3)
     np.testing.assert_allclose((theirs - curve.time_min).to_value("s"), -32, atol=1e-3)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value", "ignore:Mean of empty slice")
+def test_measures_of_variability_are_those_of_gammapy_but_for_the_factor_of_fpp():
+    curve = LightCurve(light_curve_product(n_time=20, n_energy=1))
+    curve.data["norm"][:, 0] = 2 + np.sin(np.arange(20.0) ** 2)
+    theirs = peer.FluxPoints.from_table(curve.to_table("flux"), format="lightcurve")
+    for name, columns in {
+        "fvar": ["fvar", "fvar_err"],
+        "doublingtime": ["doublingtime", "doubling_err", "halvingtime", "halving_err"],
+    }.items():
+        ours = getattr(utils, f"compute_lightcurve_{name}")(curve, with_limits=True)
+        other = getattr(peer_utils, f"compute_lightcurve_{name}")(theirs)
+        for column in columns:
+            np.testing.assert_allclose(np.ravel(other[column]), ours[column], rtol=1e-9, err_msg=column)
+    found = utils.compute_lightcurve_discrete_correlation(curve, tau=2 * u.d, with_limits=True)
+    other = peer_utils.compute_lightcurve_discrete_correlation(theirs, tau=2 * u.d)
+    np.testing.assert_allclose(found["bins"].to_value("d"), other["bins"].to_value("d"), atol=1e-9)
+    ours_err, mean_err = np.sqrt((curve.flux_err.value**2).mean()), curve.flux_err.value.mean()
+    scale = (curve.flux.value.var() - mean_err**2) / (curve.flux.value.var() - ours_err**2)
+    np.testing.assert_allclose(found["discrete_correlation"], other["discrete_correlation"][:, :1] * scale, rtol=1e-9)
+    halved = 2 * (utils.compute_lightcurve_fpp(curve, with_limits=True)["fpp"] * curve.flux.value.mean()) ** 2
+    whole = (peer_utils.compute_lightcurve_fpp(theirs)["fpp"].ravel() * curve.flux.value.mean()) ** 2
+    np.testing.assert_allclose(halved + ours_err**2, whole, rtol=1e-9)
 
 
 def test_another_reference_is_refused(curve, crab):

@@ -66,19 +66,20 @@ class LightCurve(Norms):
     @property
     def time_min(self) -> Time:
         """Starts of the bins (TT)."""
-        return self._times(self.data["time_bounds"].values[:, 0])
+        return self.times_of(self.data["time_bounds"].values[:, 0])
 
     @property
     def time_max(self) -> Time:
         """Stops of the bins (TT)."""
-        return self._times(self.data["time_bounds"].values[:, 1])
+        return self.times_of(self.data["time_bounds"].values[:, 1])
 
     @property
     def time_ref(self) -> Time:
         """Centres of the bins (TT)."""
-        return self._times(self.data["time"].values)
+        return self.times_of(self.data["time"].values)
 
-    def _times(self, seconds: np.ndarray) -> Time:
+    def times_of(self, seconds: np.ndarray) -> Time:
+        """Return seconds since ``mjdref`` as times (TT)."""
         return time_from_seconds(seconds, float(self.data.attrs["mjdref"]))
 
     # --- tables
