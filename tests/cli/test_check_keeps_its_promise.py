@@ -44,6 +44,16 @@ NAMED = (
     "spectral: {type: PowerLawSpectralModel}}]}"
 )
 
+LINKED = (
+    "models: {components: [{name: crab, type: SkyModel, spectral: {type: pl, parameters: "
+    "[{name: index, value: 2.2, link: shared%s}]}}, {name: wing, type: SkyModel, spectral: {type: pl, parameters: "
+    "[{name: index, value: %s, link: shared, prior: {type: GaussianPrior, parameters: [{name: mu, value: 2}]}}]}}]}"
+)
+TEMPORAL = (
+    "models: {components: [{name: crab, type: SkyModel, spectral: {type: PowerLawSpectralModel}, temporal: {type: %s, "
+    "%s parameters: [{name: t_ref, value: %s, unit: d}]}}]}"
+)
+
 # What is wrong: release, the change of a good configuration, exit code, how the sentence goes on.
 CONFIGURATIONS = {
     "fit range above the axis": (
@@ -73,7 +83,43 @@ CONFIGURATIONS = {
         "No free par",
     ),
     "frozen amplitude": ("tiny", FROZEN, 2, "No free parameters for fitting"),
-    "models for maps": ("tiny", SPATIAL, 2, "The model 'crab' has a free position (lon_0, lat_0)"),
+    "models for maps": ("tiny", SPATIAL, 2, "The model 'crab' has a free position or size (lon_0, lat_0)"),
+    "prior of a linked parameter": (
+        "tiny",
+        LINKED % (", prior: {type: GaussianPrior, parameters: [{name: mu, value: 2}]}", "2.2"),
+        2,
+        "The parameter crab.spectral.index = wing.spectral.index is linked and has a prior, of which it is not said ",
+    ),
+    "prior at the second place of a linked parameter": (
+        "tiny",
+        LINKED % ("", "2.2"),
+        2,
+        "The parameter crab.spectral.index = wing.spectral.index is linked and has a prior, of which it is not said ",
+    ),
+    "linked parameter of two values": (
+        "tiny",
+        LINKED % ("", "2.5"),
+        2,
+        "PowerLawSpectralModel.index: it is linked as 'shared' and has the value 2.5 here, 2.2 at its first place",
+    ),
+    "good time before a power law in time": (
+        "tiny",
+        TEMPORAL % ("PowerLawTemporalModel", "", "70000.0"),
+        2,
+        "The model 'crab': its PowerLawTemporalModel counts from t_ref on, and good time begins ",
+    ),
+    "phases outside of a turn": (
+        "tiny",
+        TEMPORAL % ("TemplatePhaseCurveTemporalModel", "phase: {data: [0.1, 1.2]}, norm: {data: [1, 2]},", "55000.0"),
+        2,
+        "TemplatePhaseCurveTemporalModel: expected phases from 0 to 1, got 0.1 to 1.2; give them as fractions of a turn.",
+    ),
+    "light curve that is not there": (
+        "tiny",
+        TEMPORAL % ("LightCurveTemplateTemporalModel", "filename: '{0}/none.fits',", "55000.0"),
+        3,
+        "There is no light-curve template at {0}/none.fits; ",
+    ),
     "start that is no number": ("tiny", NAN, 5, "The statistic is not a number at the start values (index = nan)"),
     "models for no dataset": ("tiny", NAMED, 2, "datasets_names: no model names the dataset stacked; crab is for oth"),
     "models for no row": (

@@ -22,7 +22,7 @@ from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import outdir_of
 from xgamma.datasets.dataset_list import validate_names
 from xgamma.fit import validate_named
-from xgamma.predict.in_time import good_time, validate_times
+from xgamma.predict.folding import good_time, validate_times
 from xgamma.storage.backend import local_folder
 from xgamma.store import Store
 

@@ -20,8 +20,7 @@ from xgamma.fit.prior import prior_terms
 from xgamma.models.models import Models, SkyModel
 from xgamma.models.parameters import Parameter, Parameters
 from xgamma.predict import Folding, measured, selected_models
-from xgamma.predict.folding import Folded, validate_spectral
-from xgamma.predict.in_time import InTime
+from xgamma.predict.folding import Folded, InTime, validate_spectral
 from xgamma.stats import CashCounts, MeasuredValues, WstatCounts
 
 Values: TypeAlias = Sequence[float]

@@ -12,7 +12,7 @@ from xgamma.models.priors import (
     Prior,
     UniformPrior,
 )
-from xgamma.models.spatial.shapes import (
+from xgamma.models.spatial import (
     ConstantSpatialModel,
     DiskSpatialModel,
     GaussianSpatialModel,

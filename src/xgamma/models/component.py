@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self
 
@@ -11,7 +12,7 @@ import numpy as np
 from astropy import units as u
 
 from xgamma.errors import ConfigError, ConfigTypeError, UnknownNameError, did_you_mean
-from xgamma.models.parameter import Parameter, normalize_number, unit_text
+from xgamma.models.parameter import Parameter, normalize_number, normalize_unit, unit_text
 from xgamma.models.parameters import Covariance, Parameters
 from xgamma.registry import lookup, names, register
 
@@ -256,7 +257,9 @@ class Component:
     def _read_parameter(self, parameter: Parameter, entry: Mapping[str, Any], shared: dict[str, Parameter]) -> None:
         label = str(entry.get("link") or "")
         if label in shared:
-            setattr(self, parameter.name, shared[label])
+            first = shared[label]
+            setattr(self, parameter.name, first)
+            _validate_linked(first, entry, f"{self.tag[0]}.{parameter.name}")
             return
         update_parameter(parameter, entry, self.tag[0])
         parameter.link = label
@@ -269,6 +272,21 @@ class Component:
 
     def __str__(self) -> str:
         return f"{type(self).__name__}\n\n{self.parameters}"
+
+
+def _validate_linked(first: Parameter, entry: Mapping[str, Any], where: str) -> None:
+    """Take a prior that only a later place of a linked parameter has; raise where a place has another value."""
+    unit = entry.get("unit", first.unit)
+    given = first.value if entry.get("value") is None else normalize_number(entry["value"], first.unit, where)
+    if "unit" in entry and normalize_unit(unit, where) != first.unit:
+        given = normalize_number(u.Quantity(given, normalize_unit(unit, where)), first.unit, where)
+    if not math.isclose(given, first.value, rel_tol=1e-9):
+        raise ConfigError(
+            f"{where}: it is linked as {first.link!r} and has the value {given:g} here, {first.value:g} at its first "
+            "place; give one value."
+        )
+    if entry.get("prior") is not None and first.prior is None:
+        first.prior = _read_prior(entry["prior"], f"{where}.prior")
 
 
 class KeptComponent(Component):

@@ -5,6 +5,7 @@ Times are elapsed seconds of TT, so that no leap second moves a model; ``t_ref``
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar, Self
@@ -215,7 +216,10 @@ def _but_reference(values: Mapping[str, float]) -> dict[str, float]:
 def _reference_seconds(t_ref: float, scale: str, mjdref: float) -> float:
     """Return seconds of TT from ``mjdref`` to an MJD; one beyond the years of UTC has the scale of the nearest."""
     known = min(max(t_ref, float(FIRST_UTC)), float(LAST_EPOCH))
-    return seconds_since(Time(known, format="mjd", scale=scale), mjdref) + (t_ref - known) * SECONDS_PER_DAY
+    with warnings.catch_warnings():
+        # The leap seconds of years to come are not known: none are added.
+        warnings.simplefilter("ignore")
+        return seconds_since(Time(known, format="mjd", scale=scale), mjdref) + (t_ref - known) * SECONDS_PER_DAY
 
 
 def _elapsed(time: Time, mjdref: float | None = None) -> tuple[FloatArray, float]:

@@ -1,1 +1,0 @@
-"""Where the flux of a source comes from on the sky."""
