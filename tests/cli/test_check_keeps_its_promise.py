@@ -112,7 +112,7 @@ CONFIGURATIONS = {
         "tiny",
         TEMPORAL % ("TemplatePhaseCurveTemporalModel", "phase: {data: [0.1, 1.2]}, norm: {data: [1, 2]},", "55000.0"),
         2,
-        "TemplatePhaseCurveTemporalModel: expected phases from 0 to 1, got 0.1 to 1.2; give them as fractions of a turn.",
+        "TemplatePhaseCurveTemporalModel: expected phases from 0 to 1, got 0.1 to 1.2; give them as fractions",
     ),
     "light curve that is not there": (
         "tiny",

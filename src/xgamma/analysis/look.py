@@ -27,8 +27,7 @@ from xgamma.execute import THIS_PROCESS
 from xgamma.ingest import FitsRelease, StoredRelease
 from xgamma.ingest.notes import notes_of, runs_by_note, summaries
 from xgamma.outcome import Outcome, UnusedRun
-from xgamma.predict.folding import extended_remark
-from xgamma.predict.folding import GoodTime, good_time, time_remark, validate_times
+from xgamma.predict.folding import GoodTime, extended_remark, good_time, time_remark, validate_times
 from xgamma.reduce import Recipe, reduce_each, validate_enclosure
 from xgamma.reduce.losses import true_energy_remark
 from xgamma.store import Store
