@@ -5,11 +5,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from astropy import units as u
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.dates import num2date
 
 from builders import flux_points_product, light_curve_product
 from xgamma.datasets import FluxPoints, LightCurve
 from xgamma.errors import ConfigError, DataError, UnknownNameError
+from xgamma.plot.time_axis import Stretches
 from xgamma.schema.dl5 import LIGHT_CURVE
 from xgamma.schema.tables import product_violations
 
@@ -144,7 +147,7 @@ def test_what_is_no_light_curve_raises(curve):
 def test_a_picture_has_a_curve_for_each_energy_and_arrows_for_limits(curve, ax):
     curve.data["is_ul"][1, 0] = True
     curve.plot(ax, axis_name="time")
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["1.000 - 4.472 TeV", "4.472 - 20.00 TeV"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["1.00 - 4.47 TeV", "4.47 - 20.0 TeV"]
     points = ax.containers[0].lines[0]
     np.testing.assert_allclose(points.get_ydata()[1], curve.flux_ul[1, 0].value)
     assert num2date(points.get_xdata()[0]).strftime("%Y-%m-%d %H:%M") == "2003-12-27 06:31"
@@ -157,6 +160,40 @@ def test_a_picture_in_days_has_mjd(curve, ax):
     assert ax.get_xlabel() == "MJD - 53000 (TT)"
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["crab"]
     assert ax.get_ylim()[0] == 0
+
+
+def test_closed_gaps_are_narrow_and_times_stay_where_they_are(curve, ax):
+    curve.plot(ax, close_gaps=True)
+    width = np.diff(ax.transData.transform([(day, 1e-11) for day in curve.mjd_bounds[:, 0] - 40587])[:, 0])
+    night = np.ptp(ax.transData.transform([(day, 1e-11) for day in curve.mjd_bounds[0] - 40587])[:, 0])
+    np.testing.assert_allclose(width, night * (1 + 4 * 0.08), rtol=1e-3)
+    labels = [text.get_text() for text in ax.get_xticklabels()]
+    assert labels[0] == "06:30\n2003-12-27"
+    assert "2003-12-30" in labels[-1]
+    np.testing.assert_allclose(ax.containers[0].lines[0].get_xdata() + 40587, curve.time_ref.mjd, rtol=1e-12)
+
+
+@pytest.mark.parametrize("n_time", [1, 3, 12, 60])
+@pytest.mark.parametrize("time_format", ["iso", "mjd"])
+def test_closed_gaps_have_labels_that_fit(ax, n_time, time_format):
+    LightCurve(light_curve_product(n_time, 1)).plot(ax, time_format=time_format, close_gaps=True)
+    ax.figure.canvas.draw()
+    labels = [text.get_text() for text in ax.get_xticklabels() if text.get_text()]
+    assert 1 <= len(labels) <= 20
+    assert len(set(labels)) == len(labels)
+
+
+@given(st.lists(st.tuples(st.floats(0, 100), st.floats(0.01, 2)), min_size=1, max_size=8))
+def test_the_axis_with_closed_gaps_ascends_and_has_an_inverse(rows):
+    bounds = np.array([(start, start + length) for start, length in rows])
+    stretches = Stretches.of(bounds)
+    forward, inverse = stretches.scale()
+    assert (np.diff(stretches.edges.ravel()) > 0).all()
+    days = np.linspace(-5, 110, 400)
+    assert (np.diff(forward(days)) > 0).all()
+    np.testing.assert_allclose(inverse(forward(days)), days, atol=1e-6)
+    middle = bounds.mean(axis=1)
+    assert all(((stretches.edges[:, 0] <= day) & (day <= stretches.edges[:, 1])).any() for day in middle)
 
 
 def test_a_picture_over_energy_has_a_spectrum_for_each_time(curve, ax):

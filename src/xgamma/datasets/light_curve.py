@@ -216,6 +216,7 @@ class LightCurve(Norms):
         sed_type: str = "flux",
         axis_name: str = "time",
         time_format: str = "iso",
+        close_gaps: bool = False,
         **style: Any,
     ) -> Axes:
         """Draw a curve for each bin of energy, upper limits as arrows.
@@ -230,6 +231,8 @@ class LightCurve(Norms):
             What lies along the horizontal axis: ``time``, or ``energy`` for a spectrum of each bin of time.
         time_format
             ``iso`` for dates, ``mjd`` for days; both TT.
+        close_gaps
+            Whether gaps of more than six hours are drawn as narrow grey bands.
         **style
             For ``Axes.errorbar``.
 
@@ -249,12 +252,13 @@ class LightCurve(Norms):
             plot_lc.Curve(label, values[:, n], errors[:, :, n], limits[:, n], is_ul[:, n])
             for n, label in enumerate(labels)
         ]
-        return plot_lc.plot_light_curve(self.mjd_bounds, curves, sed_type, unit, ax, time_format, **style)
+        shown = (sed_type, unit, ax, time_format, close_gaps)
+        return plot_lc.plot_light_curve(self.mjd_bounds, curves, *shown, **style)
 
     def _energy_labels(self, label: str) -> list[str]:
         if self.data.sizes["energy"] == 1:
             return [label]
-        energies = [f"{number_text(low)} - {number_text(high)} TeV" for low, high in self._edges()]
+        energies = [f"{number_text(low, 3)} - {number_text(high, 3)} TeV" for low, high in self._edges()]
         return [f"{label} {energy}".strip() for energy in energies]
 
     def _plot_spectra(

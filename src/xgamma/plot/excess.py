@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from xgamma.axes import FloatArray
 from xgamma.plot.labels import axis_label, show_legend
-from xgamma.plot.light_curve import UNIX_EPOCH, label_time
+from xgamma.plot.time_axis import UNIX_EPOCH, label_time
 
 SIGNIFICANCE = "Significance"
 EXCESS = "Excess counts"

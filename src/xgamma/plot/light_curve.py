@@ -8,24 +8,14 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-from matplotlib.ticker import FuncFormatter
 
 from xgamma.axes import BoolArray, FloatArray
-from xgamma.errors import ConfigError, did_you_mean
 from xgamma.plot.labels import axis_label, normalize_axes, show_legend
 from xgamma.plot.sed import UPPER_LIMIT_LENGTH, bars
-
-TIME_FORMATS = ("iso", "mjd")
-
-UNIX_EPOCH = 40587.0
-"""MJD of day 0 of the dates of matplotlib."""
+from xgamma.plot.time_axis import days_on_axis, label_time, validate_time_format
 
 LINEAR_RANGE = 20.0
 """Fluxes that differ by more are drawn on a logarithmic axis."""
-
-SHORT_SPAN = 10.0
-"""Days; ticks of shorter light curves count from a whole MJD, as all of its digits would not fit."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +48,7 @@ def plot_light_curve(
     unit: str,
     ax: Axes | None = None,
     time_format: str = "iso",
+    close_gaps: bool = False,
     **style: Any,
 ) -> Axes:
     """Draw light curves, upper limits as arrows; points without a finite error have no bar.
@@ -76,20 +67,20 @@ def plot_light_curve(
         Where to draw, by default the current Axes, and what ``Axes.errorbar`` takes.
     time_format
         ``iso`` for dates, ``mjd`` for days.
+    close_gaps
+        Whether long gaps, such as those between nights, are drawn as narrow grey bands.
 
     Raises
     ------
     ConfigError
         For another ``time_format``.
     """
-    if time_format not in TIME_FORMATS:
-        raise ConfigError(f"time_format: there is no {time_format!r}.{did_you_mean(time_format, TIME_FORMATS)}")
+    validate_time_format(time_format)
     ax = normalize_axes(ax)
-    shift = UNIX_EPOCH if time_format == "iso" else 0.0
-    center = bounds.mean(axis=1) - shift
+    center = days_on_axis(bounds.mean(axis=1), time_format)
     for curve in curves:
         _draw(ax, center, np.diff(bounds, axis=1)[:, 0] / 2, curve, style)
-    label_time(ax, bounds, time_format)
+    label_time(ax, bounds, time_format, close_gaps)
     ax.set_ylabel(axis_label(quantity, unit))
     _scale(ax, curves)
     show_legend(ax)
@@ -122,16 +113,3 @@ def _scale(ax: Axes, curves: Sequence[Curve]) -> None:
         ax.set_yscale("log", nonpositive="clip")
     elif height.size and height.min() >= 0 and ax.get_yscale() == "linear":
         ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))
-
-
-def label_time(ax: Axes, bounds: FloatArray, time_format: str) -> None:
-    """Make the horizontal axis one of dates or of MJD; both are TT, which is 69.184 s ahead of UTC since 2017."""
-    if time_format == "iso":
-        locator = AutoDateLocator()
-        ax.xaxis.set_major_locator(locator)
-        ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-        ax.set_xlabel("Date (TT)")
-        return
-    first = float(np.floor(bounds.min())) if np.ptp(bounds) < SHORT_SPAN else 0.0
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda day, _: f"{day - first:.6g}"))
-    ax.set_xlabel(f"MJD - {first:.0f} (TT)" if first else "MJD (TT)")
