@@ -101,10 +101,8 @@ def responses(run):
     few = events.select_energy([1, 10] * u.TeV)
     return {
         "aeff": run.aeff.evaluate(offset=offset, energy_true=energy).to_value("m2"),
-        "bkg": run.bkg.to_2d().evaluate(offset=offset, energy=energy).to_value("s-1 TeV-1 sr-1"),
-        "edisp": run.edisp.evaluate(
-            offset=offset[..., np.newaxis], energy_true=energy[:, np.newaxis], migra=[0.7, 1.0, 1.2]
-        ).value,
+        "bkg": run.bkg.evaluate(energy=energy, fov_lon=0.5 * u.deg, fov_lat=-0.3 * u.deg).to_value("s-1 TeV-1 sr-1"),
+        "edisp": run.edisp.evaluate(offset=0.5 * u.deg).value.squeeze(),
         "psf": run.psf.containment(rad=radius, offset=offset, energy_true=energy).value,
         "containment radius": run.psf.containment_radius(0.68, offset=offset, energy_true=energy).to_value("deg"),
         "events": np.array([len(events.table), len(few.table), len(events.select_offset([0, 1] * u.deg).table)]),

@@ -134,3 +134,27 @@ def test_rows_made_of_rows(modelled, theirs, name):
     }
     ours = held(made[name]())
     validate(*where_known(ours, theirs, f"{name}/"), "", 1e-6)
+
+
+# --- runs
+
+
+def test_events_good_time_and_responses_of_a_run(analysis, theirs):
+    run = analysis.observations[0]
+    events, few = run.events, run.events.select_energy(u.Quantity([1, 10], "TeV"))
+    offset, energy = u.Quantity([0.1, 0.5, 1.3], "deg")[:, np.newaxis], u.Quantity([0.7, 2.0, 15.0], "TeV")
+    ours = {
+        "events": [len(events), len(few), len(events.select_offset(u.Quantity([0, 1], "deg")))],
+        "events time": events.time.mjd[:5],
+        "events offset": few.offset.value,
+        "live": run.observation_live_time_duration.value,
+        "gti sum": run.gti.time_sum.value,
+        "pointing": run.pointing,
+        "aeff": run.aeff.evaluate(offset, energy).value,
+        "bkg": run.bkg.evaluate(energy, fov_lon=0.5 * u.deg, fov_lat=-0.3 * u.deg).value,
+        "edisp": run.edisp.density(0.5).values.T,
+        "psf": run.psf.containment(0.11 * u.deg, offset, energy),
+        "containment radius": run.psf.containment_radius(0.68, offset, energy).value,
+    }
+    # Gammapy's offsets and rates are of single precision, its containment radii steps of a twentieth of a bin.
+    validate(ours, theirs, "", 1e-9, **{"events offset": 1e-6, "edisp": 1e-6, "bkg": 1e-6, "containment radius": 1e-3})

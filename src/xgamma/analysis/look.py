@@ -14,13 +14,14 @@ import numpy as np
 
 from xgamma.analysis.failures import on_failed_ingest, on_unused_run
 from xgamma.analysis.plan import Request
-from xgamma.analysis.selected import Observations, Selected, no_run_left, nothing_selected
+from xgamma.analysis.selected import Selected, no_run_left, nothing_selected
 from xgamma.analysis.steps.observations import errors_of
 from xgamma.analysis.steps.reduce import ReduceStep, ReductionWanted, row_name
 from xgamma.analysis.steps.rows import lost_rows, rows_at, unused_rows
 from xgamma.analysis.steps.stack import NAME as STACKED
 from xgamma.analysis.steps.stack import StackWanted
 from xgamma.axes import Axis, BoolArray
+from xgamma.datasets.observations import Observations
 from xgamma.errors import DataError
 from xgamma.events import Part, Rows
 from xgamma.execute import THIS_PROCESS

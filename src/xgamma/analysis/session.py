@@ -12,7 +12,7 @@ import xarray as xr
 
 from xgamma import reduce
 from xgamma.analysis.failures import heals
-from xgamma.analysis.selected import Observations, Selected
+from xgamma.analysis.selected import Selected
 from xgamma.analysis.steps import STEPS
 from xgamma.analysis.steps.observations import ObservationsStep
 from xgamma.analysis.steps.reduce import observations_to_reduce
@@ -20,6 +20,7 @@ from xgamma.analysis.steps.step import Observed, Results
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import observations_of, recipe_of
 from xgamma.datasets import Datasets, FluxPointsDataset
+from xgamma.datasets.observations import Observations
 from xgamma.errors import ConfigError, ConfigTypeError, LaterError, OrderError
 from xgamma.execute import Workers, one_cluster
 from xgamma.fit import Fit, FitResult

@@ -185,20 +185,20 @@ class Datasets(DatasetList):
                 log.warning("%s is left out: %s", view.name, error)
         return type(self)(kept)
 
-    def plot(self, cumulative: bool = True, figsize: tuple[float, float] = (10, 4)) -> Figure:
+    def plot(self, cumulative: bool = True, **options: Any) -> Figure:
         """Draw excess and significance in a new figure, and return it.
 
         With ``cumulative`` they are those of the first row, of the first two, and so on, over live time; otherwise
-        those of each row, over the time in the middle of its good time.
+        those of each row, over the time in the middle of its good time. ``options``: ``figsize``.
         """
         self._validate_spectra("plot()")
         table = self.info_table(cumulative=cumulative)
         excess, sqrt_ts = np.asarray(table["excess"]), np.asarray(table["sqrt_ts"])
         if cumulative:
-            return plot_over_livetime(table["livetime"].quantity.to_value("h"), excess, sqrt_ts, figsize)
+            return plot_over_livetime(table["livetime"].quantity.to_value("h"), excess, sqrt_ts, **options)
         ends = [view.gti.mjd_bounds for view in self._spectra]
         errors = np.concatenate([info.total_excess_errors(part.data) for part in self.parts()])
-        return plot_over_time(np.array(ends), excess, errors, sqrt_ts, figsize)
+        return plot_over_time(np.array(ends), excess, errors, sqrt_ts, **options)
 
     # --- Gammapy
 

@@ -35,7 +35,7 @@ def plot_over_time(
     excess: FloatArray,
     errors: FloatArray,
     sqrt_ts: FloatArray,
-    figsize: tuple[float, float] = (10, 4),
+    figsize: tuple[float, float] = (7, 6),
 ) -> Figure:
     """Draw what each row holds, in a new figure.
 
@@ -48,19 +48,21 @@ def plot_over_time(
     figsize
         Of the figure, inches.
     """
-    figure, axes = plt.subplots(1, 2, figsize=figsize, layout="constrained")
+    figure, axes = plt.subplots(2, 1, figsize=figsize, sharex=True, layout="constrained")
     center, reach = bounds.mean(axis=1) - UNIX_EPOCH, np.diff(bounds, axis=1)[:, 0] / 2
     for ax, values, bars, label in ((axes[0], excess, errors, EXCESS), (axes[1], sqrt_ts, None, SIGNIFICANCE)):
         ax.errorbar(center, values, xerr=reach, yerr=bars, color="C0", **POINTS)
         label_time(ax, bounds, "iso")
         ax.set_ylabel(label)
         _with_zero(ax)
+    axes[0].label_outer()
     return figure
 
 
 def _with_zero(ax: Axes) -> None:
     low, high = ax.get_ylim()
-    ax.set_ylim(min(low, 0.0), max(high, 0.0))
+    margin = 0.05 * (max(high, 0.0) - min(low, 0.0))
+    ax.set_ylim(low - margin if low < 0 else 0.0, high + margin if high > 0 else 0.0)
     ax.axhline(0.0, color="0.4", lw=0.8, zorder=0.8)
 
 

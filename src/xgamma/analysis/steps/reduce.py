@@ -12,7 +12,7 @@ import xarray as xr
 
 from xgamma.analysis.costs import reduction_cost, unknown_reduction_cost
 from xgamma.analysis.failures import can_be_made_again, note_failures, on_unused_run
-from xgamma.analysis.selected import Observations, no_run_left, nothing_selected
+from xgamma.analysis.selected import no_run_left, nothing_selected
 from xgamma.analysis.steps.rows import Reduced, failed_rows, reduced, rows_at, wanted_rows
 from xgamma.analysis.steps.step import (
     Entry,
@@ -29,6 +29,7 @@ from xgamma.analysis.steps.step import (
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import names_of, recipes_of, validate_workers
 from xgamma.datasets import Datasets
+from xgamma.datasets.observations import Observations
 from xgamma.datasets.spectrum import SpectrumDataset
 from xgamma.errors import DamagedError, DataError, OrderError
 from xgamma.outcome import REDUCE, Outcome, UnusedRun

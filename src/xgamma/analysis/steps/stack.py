@@ -10,13 +10,13 @@ import numpy as np
 import xarray as xr
 
 from xgamma.analysis.costs import BLOCK_ROWS, stack_cost
-from xgamma.analysis.selected import Observations
 from xgamma.analysis.steps.reduce import log_lost_counts, named, views_of_unused, with_product
 from xgamma.analysis.steps.rows import Reduced, RowAddress, RowReader, rows_of_products
 from xgamma.analysis.steps.step import Entry, Finding, Product, Reduction, Results, Step
 from xgamma.axes import IntArray
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import names_of
+from xgamma.datasets.observations import Observations
 from xgamma.errors import OrderError
 from xgamma.execute import Workers, run_blocks
 from xgamma.grid import Grid

@@ -13,11 +13,12 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from xgamma.analysis.costs import Cost
-from xgamma.analysis.selected import Observations, Selected
+from xgamma.analysis.selected import Selected
 from xgamma.analysis.steps.rows import Reduced
 from xgamma.axes import Axis, BoolArray
 from xgamma.config.config import AnalysisConfig
 from xgamma.datasets import Datasets, FluxPointsDataset
+from xgamma.datasets.observations import Observations
 from xgamma.datasets.spectrum import SpectrumDataset
 from xgamma.execute import THIS_PROCESS, Workers
 from xgamma.fit import FitResult

@@ -1,0 +1,211 @@
+"""``EventList``: events of one run or of several, a view of columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+import xarray as xr
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.table import Column, Table
+from astropy.time import Time
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from xgamma.axes import BoolArray, FloatArray
+from xgamma.datasets.geom import normalize_region
+from xgamma.errors import ConfigError, DataError, UnknownNameError, did_you_mean
+from xgamma.geometry import separation, tangent_plane
+from xgamma.plot import runs as plot_runs
+from xgamma.shapes import union_holds
+from xgamma.times import SECONDS_PER_DAY, inside_interval, interval_seconds, time_from_seconds
+from xgamma.units import canonical
+
+NEEDED = ("ra", "dec", "energy", "time")
+
+
+class EventList:
+    """Events: positions, energies, times and whatever else their files hold.
+
+    Parameters
+    ----------
+    data
+        Columns with the dim ``event``: ``ra`` and ``dec`` (deg, ICRS), ``energy`` (TeV), ``time`` (s since
+        ``attrs["mjdref"]``, TT) and others.
+    pointing
+        Where the telescopes pointed, ICRS longitude and latitude in deg; ``None`` where that is not one place.
+
+    Raises
+    ------
+    DataError
+        When a column is missing.
+    """
+
+    def __init__(self, data: xr.Dataset, pointing: tuple[float, float] | None = None) -> None:
+        missing = [name for name in NEEDED if name not in data]
+        if missing:
+            raise DataError(f"EventList: expected the columns {', '.join(NEEDED)}, got none called {missing[0]!r}.")
+        self.data, self.pointing = data, pointing
+
+    def __len__(self) -> int:
+        return self.data.sizes["event"]
+
+    def __repr__(self) -> str:
+        return f"<EventList: {len(self)} events>"
+
+    # --- columns
+
+    def _column(self, name: str) -> FloatArray:
+        return np.asarray(self.data[name].values, dtype=float)
+
+    @property
+    def table(self) -> Table:
+        """All columns, named as in FITS: ``RA``, ``DEC``, ``ENERGY``, ``TIME`` and others."""
+        columns = [
+            Column(array.values, name=str(name).upper(), unit=array.attrs.get("units") or None)
+            for name, array in self.data.data_vars.items()
+        ]
+        return Table(columns, meta={"MJDREF": float(self.data.attrs["mjdref"]), "TIMESYS": "TT"})
+
+    @property
+    def radec(self) -> SkyCoord:
+        """ICRS positions."""
+        return SkyCoord(self._column("ra"), self._column("dec"), unit="deg", frame="icrs")
+
+    @property
+    def galactic(self) -> SkyCoord:
+        """Galactic positions."""
+        return SkyCoord(self.radec.galactic)
+
+    @property
+    def energy(self) -> u.Quantity:
+        """Reconstructed energies."""
+        return u.Quantity(self._column("energy"), "TeV")
+
+    @property
+    def time(self) -> Time:
+        """Arrival times (TT)."""
+        return time_from_seconds(self._column("time"), float(self.data.attrs["mjdref"]))
+
+    @property
+    def pointing_radec(self) -> SkyCoord:
+        """Where the telescopes pointed; raises ``DataError`` where that is not one place."""
+        return SkyCoord(*self._center(), unit="deg", frame="icrs")
+
+    def _center(self) -> tuple[float, float]:
+        if self.pointing is None:
+            raise DataError("The events have no common pointing; take those of one run.")
+        return self.pointing
+
+    @property
+    def offset(self) -> u.Quantity:
+        """Separations from the pointing; raises ``DataError`` where that is not one place."""
+        return u.Quantity(separation(self._column("ra"), self._column("dec"), *self._center()), "deg")
+
+    # --- fewer events
+
+    def select_row_subset(self, row_specifier: Any) -> Self:
+        """Return some events, chosen by a mask, a slice or numbers."""
+        return type(self)(self.data.isel(event=np.arange(len(self))[row_specifier]), self.pointing)
+
+    def select_energy(self, energy_range: Any) -> Self:
+        """Return the events from the first energy to below the second."""
+        low, high = (canonical(edge, "TeV", "energy_range") for edge in _pair(energy_range, "energy_range"))
+        return self._between(self._column("energy"), low, high)
+
+    def select_time(self, time_interval: Any, inverted: bool = False) -> Self:
+        """Return the events from the first time to before the second, or all others."""
+        start, stop = _pair(time_interval, "time_interval")
+        ends = interval_seconds(start, stop, float(self.data.attrs["mjdref"]))
+        return self.select_row_subset(inside_interval(self._column("time"), *ends) ^ inverted)
+
+    def select_offset(self, offset_band: Any) -> Self:
+        """Return the events from the first separation from the pointing to below the second."""
+        low, high = (canonical(edge, "deg", "offset_band") for edge in _pair(offset_band, "offset_band"))
+        return self._between(self.offset.value, low, high)
+
+    def select_region(self, regions: Any) -> Self:
+        """Return the events in a region or in any of several; raises ``ConfigTypeError`` for what is no region."""
+        given = [normalize_region(region) for region in (regions if isinstance(regions, Sequence) else [regions])]
+        shapes = [shape for shape in given if shape is not None]
+        return self.select_row_subset(union_holds(shapes, self._column("ra"), self._column("dec")))
+
+    def select_parameter(self, parameter: str, values: Any, is_range: bool = True) -> Self:
+        """Return the events with values of a column in a range, its end excluded, or with one of some values.
+
+        ``values`` have the unit of the column; raises ``UnknownNameError`` for a column that is not there.
+        """
+        name = next((str(known) for known in self.data if str(known).upper() == parameter.upper()), None)
+        if name is None:
+            raise UnknownNameError(
+                f"There is no column {parameter!r}.{did_you_mean(parameter.lower(), map(str, self.data))}"
+            )
+        own = self.data[name].values
+        plain = values.to_value(self.data[name].attrs.get("units", "")) if isinstance(values, u.Quantity) else values
+        if not is_range:
+            return self.select_row_subset(np.isin(own, np.atleast_1d(plain)))
+        return self._between(own, *_pair(plain, "values"))
+
+    def _between(self, values: Any, low: Any, high: Any) -> Self:
+        chosen: BoolArray = (values >= low) & (values < high)
+        return self.select_row_subset(chosen)
+
+    @classmethod
+    def from_stack(cls, event_lists: Sequence[EventList]) -> Self:
+        """Return the events of several lists, with the columns that all of them have; they have no pointing.
+
+        Raises ``ConfigError`` for an empty list.
+        """
+        if not event_lists:
+            raise ConfigError("EventList: expected at least one list to stack, got none.")
+        first = event_lists[0].data
+        common = [name for name in first if all(name in each.data for each in event_lists)]
+        mjdref = float(first.attrs["mjdref"])
+        aligned = [with_epoch(each.data[common], mjdref) for each in event_lists]
+        return cls(xr.concat(aligned, "event", combine_attrs="override"))
+
+    # --- pictures
+
+    def plot_energy(self, ax: Axes | None = None, **style: Any) -> Axes:
+        """Draw how many events there are of each energy."""
+        return plot_runs.plot_event_energies(self._column("energy"), ax, **style)
+
+    def plot_time(self, ax: Axes | None = None, **style: Any) -> Axes:
+        """Draw the rate of events over time."""
+        return plot_runs.plot_event_rate(self._column("time"), ax, **style)
+
+    def plot_offset2_distribution(self, ax: Axes | None = None, **style: Any) -> Axes:
+        """Draw how many events there are over the square of the separation from the pointing."""
+        return plot_runs.plot_event_offsets(self.offset.value, ax, **style)
+
+    def plot_energy_offset(self, ax: Axes | None = None, **style: Any) -> Axes:
+        """Draw how many events there are over energy and separation from the pointing."""
+        return plot_runs.plot_event_energy_offset(self._column("energy"), self.offset.value, ax, **style)
+
+    def plot_image(self, ax: Axes | None = None, **style: Any) -> Axes:
+        """Draw an image of the events on the plane tangent at the pointing, north up and east to the left."""
+        lon, lat = self._column("ra"), self._column("dec")
+        plane = tangent_plane(lon, lat, *self._center())
+        return plot_runs.plot_event_image(plane.x, plane.y, ax, **style)
+
+    def peek(self, figsize: tuple[float, float] = (12, 7)) -> Figure:
+        """Draw image, separations, energies and rate in a new figure, and return it."""
+        figure, axes = plot_runs.panels(5, figsize)
+        draw = (self.plot_image, self.plot_offset2_distribution, self.plot_energy_offset, self.plot_energy)
+        for method, ax in zip((*draw, self.plot_time), axes, strict=True):
+            method(ax)
+        return figure
+
+
+def with_epoch(data: xr.Dataset, mjdref: float) -> xr.Dataset:
+    """Return events with their times counted from another epoch."""
+    shift = (float(data.attrs["mjdref"]) - mjdref) * SECONDS_PER_DAY
+    return data if shift == 0 else data.assign(time=data["time"] + shift)
+
+
+def _pair(values: Any, name: str) -> tuple[Any, Any]:
+    if len(values) != 2:
+        raise ConfigError(f"{name}: expected two ends, got {len(values)}.")
+    return values[0], values[1]

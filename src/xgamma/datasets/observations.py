@@ -1,0 +1,337 @@
+"""``Observations``: the runs of an analysis, each a view of its events, good time and responses in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple, overload
+
+import numpy as np
+import pandas as pd
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.time import Time
+from matplotlib.figure import Figure
+
+from xgamma.axes import IntArray
+from xgamma.datasets.event_list import EventList
+from xgamma.datasets.gti import GTI
+from xgamma.datasets.responses import RESPONSES, Response
+from xgamma.errors import DataError, UnknownNameError, did_you_mean
+from xgamma.events import IRF_ROLES, Part, Rows, good_time
+from xgamma.ingest import Holdings
+from xgamma.plot.runs import panels
+from xgamma.select import selection_order
+from xgamma.times import inside_interval, interval_seconds, time_from_seconds
+
+_ENDS = ("tstart", "tstop")
+_COLUMNS = ("ra_pnt", "dec_pnt", "zenith", "ontime", "livetime", "deadc", "energy_min", "energy_max", "event_size")
+
+
+class Pointing(NamedTuple):
+    """Where the telescopes of a run pointed, ICRS degrees."""
+
+    ra: float
+    dec: float
+
+    @property
+    def fixed_icrs(self) -> SkyCoord:
+        """The direction."""
+        return SkyCoord(self.ra, self.dec, unit="deg", frame="icrs")
+
+    def get_icrs(self, obstime: Time | None = None) -> SkyCoord:
+        """Return the direction, which is the same at all times."""
+        return self.fixed_icrs
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """One selected run, or the piece of a run inside an interval.
+
+    Parameters
+    ----------
+    part, obs
+        The part that holds the run, and its number there.
+    start, stop
+        The selected interval in seconds since the epoch of the part, infinite where none was selected.
+    name
+        The name of the row.
+
+    Examples
+    --------
+    >>> analysis.observations["23523"].events.select_energy([1, 10] * u.TeV)  # doctest: +SKIP
+    """
+
+    part: Part
+    obs: int
+    start: float
+    stop: float
+    name: str
+
+    def __repr__(self) -> str:
+        return f"<Observation {self.name}: {self.target or 'no target'}, {self.livetime:.0f} s, {self.telescope}>"
+
+    def _fact(self, name: str) -> float:
+        return float(self.part.obs[name].values[self.obs])
+
+    @property
+    def _mjdref(self) -> float:
+        return float(self.part.obs.attrs["mjdref"])
+
+    @property
+    def obs_id(self) -> int:
+        """The observation id."""
+        return int(self.part.obs["obs_id"].values[self.obs])
+
+    @property
+    def target(self) -> str:
+        """What was observed, in the words of the release."""
+        return str(self.part.obs.attrs["target"][self.obs])
+
+    @property
+    def telescope(self) -> str:
+        """What observed it."""
+        return str(self.part.obs.attrs["telescope"][self.obs])
+
+    @property
+    def ra(self) -> float:
+        """Right ascension of the pointing, deg."""
+        return self._fact("ra_pnt")
+
+    @property
+    def dec(self) -> float:
+        """Declination of the pointing, deg."""
+        return self._fact("dec_pnt")
+
+    @property
+    def pointing(self) -> Pointing:
+        """Where the telescopes pointed."""
+        return Pointing(self.ra, self.dec)
+
+    def get_pointing_icrs(self, time: Time | None = None) -> SkyCoord:
+        """Return where the telescopes pointed, which is the same at all times."""
+        return self.pointing.get_icrs(time)
+
+    # --- time
+
+    @property
+    def tstart(self) -> Time:
+        """The start of the first good time of the run."""
+        return time_from_seconds(self._fact("tstart"), self._mjdref)
+
+    @property
+    def tstop(self) -> Time:
+        """The stop of the last good time of the run."""
+        return time_from_seconds(self._fact("tstop"), self._mjdref)
+
+    @property
+    def tmid(self) -> Time:
+        """The time between both."""
+        return time_from_seconds(0.5 * (self._fact("tstart") + self._fact("tstop")), self._mjdref)
+
+    @property
+    def livetime(self) -> float:
+        """Good time of the run without dead time, s."""
+        return self._fact("livetime")
+
+    @property
+    def gti(self) -> GTI:
+        """Good time, in the interval if one was selected."""
+        return GTI(good_time(self.part, self._rows)[0], self._mjdref)
+
+    @property
+    def observation_time_duration(self) -> u.Quantity:
+        """Good time, in the interval if one was selected."""
+        return self.gti.time_sum
+
+    @property
+    def observation_live_time_duration(self) -> u.Quantity:
+        """The same without dead time."""
+        return u.Quantity(self.observation_time_duration * self._fact("deadc"))
+
+    @property
+    def observation_dead_time_fraction(self) -> float:
+        """The share of dead time."""
+        return 1.0 - self._fact("deadc")
+
+    def select_time(self, time_interval: Sequence[Time]) -> Observation:
+        """Return the part of the run between two times; raises ``ConfigError`` unless the first is earlier."""
+        first, last = time_interval
+        start, stop = interval_seconds(first, last, self._mjdref)
+        return replace(self, start=max(start, self.start), stop=min(stop, self.stop))
+
+    # --- events and responses
+
+    @property
+    def _rows(self) -> Rows:
+        return Rows(np.array([self.obs]), np.array([self.start]), np.array([self.stop]), (self.name,))
+
+    @cached_property
+    def events(self) -> EventList:
+        """The events, also those outside of good time; in the interval if one was selected."""
+        first, size = (int(self.part.obs[f"event_{what}"].values[self.obs]) for what in ("start", "size"))
+        data = self.part.events.isel(event=slice(first, first + size)).load()
+        if np.isfinite(self.start) or np.isfinite(self.stop):
+            data = data.isel(event=inside_interval(data["time"].values, self.start, self.stop))
+        return EventList(data, self.pointing)
+
+    @property
+    def available_irfs(self) -> list[str]:
+        """The responses that the run has."""
+        return [role for role in IRF_ROLES if self._fact(f"{role}_table") >= 0]
+
+    @property
+    def available_hdus(self) -> list[str]:
+        """What the run has."""
+        return ["events", "gti", *self.available_irfs]
+
+    def response(self, role: str) -> Response:
+        """Return a response by role; raises ``DataError`` where the run has none."""
+        if role not in self.available_irfs:
+            known = ", ".join(self.available_irfs) or "no responses"
+            raise DataError(f"Run {self.name} has no response {role!r}; it has {known}.")
+        number, row = (int(self._fact(f"{role}_{what}")) for what in ("table", "row"))
+        return RESPONSES[role](self.part.table_of(number).isel(irf=[row]).load())
+
+    @cached_property
+    def aeff(self) -> Response:
+        """The effective area."""
+        return self.response("aeff")
+
+    @cached_property
+    def edisp(self) -> Response:
+        """The energy dispersion."""
+        return self.response("edisp")
+
+    @cached_property
+    def psf(self) -> Response:
+        """The point spread function."""
+        return self.response("psf")
+
+    @cached_property
+    def bkg(self) -> Response:
+        """The background rate."""
+        return self.response("bkg")
+
+    @cached_property
+    def rad_max(self) -> Response:
+        """The radius of the on-region that point-like responses hold for."""
+        return self.response("rad_max")
+
+    def peek(self, figsize: tuple[float, float] = (13, 7)) -> Figure:
+        """Draw the events and all responses in a new figure, and return it."""
+        roles = self.available_irfs
+        figure, axes = panels(1 + len(roles), figsize)
+        self.events.plot_image(axes[0])
+        for role, ax in zip(roles, axes[1:], strict=True):
+            self.response(role).plot(ax)
+        return figure
+
+
+class Observations(Sequence[Observation]):
+    """The selected runs.
+
+    Parameters
+    ----------
+    holdings
+        The parts that hold them.
+    rows
+        The rows of each part.
+    dropped
+        Why the other runs are not there, by criterion and observation id.
+    """
+
+    def __init__(
+        self,
+        holdings: Holdings,
+        rows: Sequence[tuple[str, Rows]],
+        dropped: Mapping[str, Mapping[int, str]] | None = None,
+    ) -> None:
+        self.holdings = holdings
+        self.rows = tuple(rows)
+        self.dropped = dict(dropped or {})
+
+    @property
+    def ids(self) -> list[str]:
+        """The observation ids, as text."""
+        ids = [str(obs_id) for part, rows in self._pieces() for obs_id in part.column("obs_id", rows.obs)]
+        return [ids[row] for row in selection_order(self.rows)]
+
+    def _pieces(self) -> Iterator[tuple[Part, Rows]]:
+        return ((self.holdings.parts[key], rows) for key, rows in self.rows)
+
+    def __len__(self) -> int:
+        return sum(len(rows) for _, rows in self.rows)
+
+    @overload
+    def __getitem__(self, key: int | str) -> Observation: ...
+    @overload
+    def __getitem__(self, key: slice) -> Observations: ...
+
+    def __getitem__(self, key: int | str | slice) -> Observation | Observations:
+        """Return one run by number or by name, or some; raises ``UnknownNameError`` for another name."""
+        order = selection_order(self.rows)
+        if isinstance(key, slice):
+            return self._some(order[key])
+        if isinstance(key, str):
+            names = [name for _, rows in self.rows for name in rows.names]
+            if key not in names:
+                raise UnknownNameError(f"There is no observation {key!r}.{did_you_mean(key, names)}")
+            return self._row(names.index(key))
+        return self._row(int(order[key]))
+
+    def _row(self, number: int) -> Observation:
+        """Return a row counted one part after the other."""
+        for part, rows in self._pieces():
+            if number < len(rows):
+                ends = float(rows.start[number]), float(rows.stop[number])
+                return Observation(part, int(rows.obs[number]), *ends, rows.names[number])
+            number -= len(rows)
+        raise IndexError("There are fewer observations.")
+
+    def _some(self, numbers: IntArray) -> Observations:
+        first, kept = 0, list[tuple[str, Rows]]()
+        for key, rows in self.rows:
+            own = np.flatnonzero(np.isin(np.arange(first, first + len(rows)), numbers))
+            place = np.array([int(np.flatnonzero(numbers == first + row)[0]) for row in own], dtype=np.int64)
+            names = tuple(rows.names[row] for row in own)
+            if len(own):
+                kept.append((key, Rows(rows.obs[own], rows.start[own], rows.stop[own], names, place)))
+            first += len(rows)
+        return Observations(self.holdings, kept, self.dropped)
+
+    def __iter__(self) -> Iterator[Observation]:
+        return (self._row(int(number)) for number in selection_order(self.rows))
+
+    def __repr__(self) -> str:
+        return f"<Observations: {len(self)} of {', '.join(self.ids[:10])}{', ...' if len(self) > 10 else ''}>"
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The observation table: one row for each selected run, ``tstart`` and ``tstop`` as MJD in TT, deg, s."""
+        frames = [_frame(part, rows) for part, rows in self._pieces()]
+        return pd.concat(frames).iloc[selection_order(self.rows)] if frames else pd.DataFrame()
+
+    def _repr_html_(self) -> str:
+        return str(self.table.to_html(max_rows=20))
+
+
+def _times(part: Part, rows: Rows) -> list[Time]:
+    return [time_from_seconds(part.column(name, rows.obs), float(part.obs.attrs["mjdref"])) for name in _ENDS]
+
+
+def _frame(part: Part, rows: Rows) -> pd.DataFrame:
+    columns: dict[str, object] = {"obs_id": part.column("obs_id", rows.obs)}
+    columns |= {name: [part.obs.attrs[name][obs] for obs in rows.obs] for name in ("target", "telescope")}
+    columns |= {name: part.column(name, rows.obs) for name in _COLUMNS}
+    columns |= {name: time.mjd for name, time in zip(_ENDS, _times(part, rows), strict=True)}
+    columns["night"] = part.run_columns(rows.obs)["night"]
+    has = {role: part.column(f"{role}_table", rows.obs) >= 0 for role in IRF_ROLES}
+    columns["irfs"] = [" ".join(role for role in IRF_ROLES if has[role][row]) for row in range(len(rows))]
+    columns["notes"] = [" ".join(note.text for note in part.notes(int(obs))) for obs in rows.obs]
+    columns["interval_start"], columns["interval_stop"] = rows.start, rows.stop
+    frame = pd.DataFrame(columns, index=pd.Index(rows.names, name="name"))
+    return frame.rename(columns={"event_size": "events"}).drop(
+        columns=[] if np.isfinite(rows.start).any() else ["interval_start", "interval_stop"]
+    )

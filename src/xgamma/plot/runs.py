@@ -1,0 +1,167 @@
+"""Pictures of runs: their events and their responses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+
+from xgamma.axes import FloatArray
+from xgamma.plot.labels import ENERGY, ENERGY_TRUE, axis_label, label_energy, normalize_axes, show_legend
+
+OFFSET = axis_label("Offset", "deg")
+BINS = 40
+PIXELS = 60
+IMAGE_SHARE = 0.98
+"""How many of the events an image holds: a few stray ones would make it empty."""
+
+
+def panels(count: int, figsize: tuple[float, float], columns: int = 3) -> tuple[Figure, Sequence[Axes]]:
+    """Return a new figure and so many Axes, row by row."""
+    rows = -(-count // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=figsize, layout="constrained", squeeze=False)
+    for ax in axes.flat[count:]:
+        ax.set_visible(False)
+    return figure, list(axes.flat[:count])
+
+
+def plot_event_image(x: FloatArray, y: FloatArray, ax: Axes | None = None, **style: Any) -> Axes:
+    """Draw how many events there are on the plane; ``x`` to the west, ``y`` to the north, deg, shape (event,)."""
+    ax = normalize_axes(ax)
+    seen = np.isfinite(x) & np.isfinite(y)
+    reach = float(np.quantile(np.hypot(x[seen], y[seen]), IMAGE_SHARE)) if seen.any() else 1.0
+    edges = np.linspace(-reach, reach, PIXELS + 1)
+    counts, _, _ = np.histogram2d(-x[seen], y[seen], bins=(edges, edges))
+    mesh = ax.pcolormesh(edges, edges, np.sqrt(counts.T), **{"cmap": "viridis", "rasterized": True, **style})
+    ax.invert_xaxis()
+    ax.set_aspect("equal")
+    ax.set_xlabel(axis_label("East of the pointing", "deg"))
+    ax.set_ylabel(axis_label("North", "deg"))
+    ax.figure.colorbar(mesh, ax=ax, label="sqrt(events)")
+    return ax
+
+
+def plot_event_energies(energy: FloatArray, ax: Axes | None = None, **style: Any) -> Axes:
+    """Draw a histogram of energies in TeV, shape (event,)."""
+    ax, edges = normalize_axes(ax), _energy_edges(energy)
+    ax.stairs(np.histogram(energy, edges)[0], edges, **{"lw": 1.4, **style})
+    label_energy(ax, edges)
+    if len(energy):
+        ax.set_yscale("log", nonpositive="clip")
+    ax.set_ylabel("Events")
+    return ax
+
+
+def plot_event_rate(time: FloatArray, ax: Axes | None = None, **style: Any) -> Axes:
+    """Draw the rate of events over the minutes since the first; times in s, shape (event,)."""
+    ax = normalize_axes(ax)
+    minutes = (time - np.min(time, initial=np.inf)) / 60.0 if len(time) else np.zeros(0)
+    edges = np.linspace(0.0, max(float(np.max(minutes, initial=0.0)), 1e-6), 31)
+    rate = np.histogram(minutes, edges)[0] / (60.0 * np.diff(edges))
+    ax.stairs(rate, edges, **{"lw": 1.4, **style})
+    ax.set_xlim(edges[0], edges[-1])
+    ax.set_ylim(bottom=0.0)
+    ax.set_xlabel(axis_label("Time since the first event", "min"))
+    ax.set_ylabel(axis_label("Rate", "s-1"))
+    return ax
+
+
+def plot_event_offsets(offset: FloatArray, ax: Axes | None = None, **style: Any) -> Axes:
+    """Draw a histogram of squared offsets in deg2, in which an even field is flat; shape (event,)."""
+    ax = normalize_axes(ax)
+    edges = np.linspace(0.0, _reach(offset) ** 2, BINS + 1)
+    ax.stairs(np.histogram(offset**2, edges)[0], edges, **{"lw": 1.4, **style})
+    ax.set_xlim(edges[0], edges[-1])
+    ax.set_ylim(bottom=0.0)
+    ax.set_xlabel(axis_label("Squared offset", "deg2"))
+    ax.set_ylabel("Events")
+    return ax
+
+
+def plot_event_energy_offset(energy: FloatArray, offset: FloatArray, ax: Axes | None = None, **style: Any) -> Axes:
+    """Draw how many events there are over energy in TeV and offset in deg, shapes (event,)."""
+    ax, edges = normalize_axes(ax), _energy_edges(energy)
+    offsets = np.linspace(0.0, _reach(offset), BINS + 1)
+    counts, _, _ = np.histogram2d(energy, offset, bins=(edges, offsets))
+    shown = np.where(counts > 0, counts, np.nan).T
+    norm = LogNorm() if np.isfinite(shown).any() else None
+    mesh = ax.pcolormesh(edges, offsets, shown, **{"norm": norm, "rasterized": True, **style})
+    label_energy(ax, edges)
+    ax.set_ylabel(OFFSET)
+    ax.figure.colorbar(mesh, ax=ax, label="Events")
+    return ax
+
+
+def _reach(offset: FloatArray) -> float:
+    return float(np.quantile(offset, IMAGE_SHARE)) if len(offset) else 1.0
+
+
+def _energy_edges(energy: FloatArray) -> FloatArray:
+    known = energy[np.isfinite(energy) & (energy > 0)]
+    low, high = (known.min(), known.max()) if len(known) else (0.1, 10.0)
+    return np.geomspace(low, max(high, low * 1.01) * (1 + 1e-9), BINS + 1)
+
+
+def plot_lines(
+    energy: FloatArray,
+    values: FloatArray,
+    offsets: FloatArray,
+    quantity: str,
+    unit: str,
+    ax: Axes | None = None,
+    label: str = "{offset:.2g} deg",
+    scale: str = "log",
+    **style: Any,
+) -> Axes:
+    """Draw a response over energy, a line for each offset.
+
+    Parameters
+    ----------
+    energy
+        TeV, shape (energy,).
+    values
+        Shape (offset, energy); what is not above 0 is left out.
+    offsets
+        Deg, shape (offset,).
+    quantity, unit
+        What the vertical axis shows.
+    ax, **style
+        Where to draw, by default the current Axes, and what ``Axes.plot`` takes.
+    label
+        Of each line, with ``{offset}`` in it.
+    scale
+        Of the vertical axis, which begins at 0 where it is ``linear``.
+    """
+    ax = normalize_axes(ax)
+    for number, (offset, line) in enumerate(zip(offsets, values, strict=True)):
+        shown = np.where(line > 0, line, np.nan)
+        ax.plot(energy, shown, **{"lw": 1.4, "color": f"C{number}", "label": label.format(offset=offset), **style})
+    label_energy(ax, energy, ENERGY if quantity.startswith(("Background", "Radius")) else ENERGY_TRUE)
+    ax.set_yscale(scale)
+    if scale == "linear":
+        ax.set_ylim(bottom=0.0)
+    ax.set_ylabel(axis_label(quantity, unit))
+    show_legend(ax)
+    return ax
+
+
+def plot_migration(
+    edges_true: FloatArray, migra: FloatArray, density: FloatArray, offset: float, ax: Axes | None = None, **style: Any
+) -> Axes:
+    """Draw a density (migra, energy_true) over true energy, with a colour bar; edges of both axes, offset in deg."""
+    ax = normalize_axes(ax)
+    # The last energies of a table may hold few simulated events, all in one bin.
+    top = float(np.quantile(density[density > 0], 0.99)) if (density > 0).any() else 1.0
+    style = {"vmin": 0.0, "vmax": top, "cmap": "viridis", "rasterized": True, **style}
+    mesh = ax.pcolormesh(edges_true, migra, density, **style)
+    ax.axhline(1.0, color="white", lw=0.6, ls=":")
+    label_energy(ax, edges_true, ENERGY_TRUE)
+    ax.set_ylim(migra[0], min(float(migra[-1]), 2.5))
+    ax.set_ylabel("Energy / true energy")
+    ax.figure.colorbar(mesh, ax=ax, label=f"Density at {offset:.2g} deg")
+    return ax
