@@ -383,7 +383,7 @@ def test_other_axes_and_telescopes_raise():
     with pytest.raises(DataError, match="not aligned"):
         flux_points([simulated(), simulated(nbin=6)], models(), "source", [1.0, 2.0])
     other = simulated().assign_attrs(telescope="OTHER")
-    with pytest.raises(DataError, match="expected datasets of one telescope, got 'OTHER', 'TEST'"):
+    with pytest.raises(DataError, match="expected datasets of one telescope, got 'OTHER', 'TEST'; estimate the"):
         flux_points([simulated(), other], models(), "source", [1.0, 2.0])
 
 

@@ -18,9 +18,10 @@ from xgamma.analysis.run import run
 from xgamma.config.requests import models_of
 from xgamma.datasets import Datasets
 from xgamma.errors import ConfigError, DataError, InputError, MissingInputError
+from xgamma.estimate import flux_points
 from xgamma.fit import Fit
 
-OTHER = dataclasses.replace(TINY, name="other", seed=8, runs=2, first_obs_id=1)
+OTHER = dataclasses.replace(TINY, name="other", telescope="OTHER", seed=8, runs=2, first_obs_id=1)
 
 
 @pytest.fixture(scope="module")
@@ -233,3 +234,78 @@ def test_entries_of_their_own_survive_the_yaml(tiny_release, other_release, file
     config = entries(tiny_release, tmp_path, {"name": "a"}, own, read)
     assert AnalysisConfig.from_yaml(config.to_yaml()) == config
     assert not {"read", "observations", "fit_range"} & set(config.document()["datasets"][0])
+
+
+def points_of(release, folder, other, *more, **flux_points):
+    """Return a configuration with flux points of two entries, which are of two telescopes."""
+    own = {"name": "b", "observations": {"datastore": str(other)}}
+    asked = {"energy": {"min": "1 TeV", "max": "10 TeV", "nbins": 3}, "source": "crab"}
+    asked["parameters"] = {"selection_optional": [], **flux_points.pop("parameters", {})}
+    return entries(release, folder, {"name": "a"}, own, *more, flux_points={**asked, **flux_points})
+
+
+def test_flux_points_of_each_entry_are_those_of_it_alone(tiny_release, other_release, tmp_path):
+    report = run(points_of(tiny_release, tmp_path, other_release, joint=False))
+    found = report.analysis.flux_points_of
+    assert (list(found), report.analysis.flux_points) == (["a", "b"], None)
+    datasets, models = report.analysis.datasets, report.analysis.models
+    for name, points in found.items():
+        edges = np.geomspace(1, 10, 4)
+        expected = flux_points([datasets[name].data], models, "crab", edges, {})
+        # In the range of the fit, in which all of these bins are.
+        np.testing.assert_allclose(points.data.data["norm"], expected["norm"], rtol=1e-12)
+    paths = [report.files[f"flux points of {name}"].name for name in "ab"]
+    assert paths == ["flux-points-of-a.fits", "flux-points-of-b.fits"]
+    assert report.files["flux points (picture)"].exists()
+    assert run(points_of(tiny_release, tmp_path, other_release, joint=False)).analysis.computed == set()
+
+
+def test_a_model_of_one_entry_is_left_out_of_the_points_of_another(tiny_release, other_release, tmp_path):
+    config = points_of(tiny_release, tmp_path, other_release, joint=False)
+    document = config.document()
+    crab = document["models"]["components"][0]
+    faint = copy.deepcopy(crab) | {"name": "faint", "datasets_names": ["b*"]}
+    faint["spectral"]["parameters"] = [
+        {"name": "index", "value": 3.0, "frozen": True},
+        {"name": "amplitude", "value": 1e-12, "unit": "cm-2 s-1 TeV-1", "frozen": True},
+        {"name": "reference", "value": 1.0, "unit": "TeV", "frozen": True},
+    ]
+    document["models"]["components"].append(faint)
+    report = run(AnalysisConfig(**document))
+    assert report.is_converged
+    datasets = report.analysis.datasets
+    without, with_it = (float(datasets[name].npred_signal().sum()) for name in "ab")
+    datasets.models = [model for model in report.analysis.models if model.name == "crab"]
+    assert float(datasets["a"].npred_signal().sum()) == without
+    assert float(datasets["b"].npred_signal().sum()) < with_it
+
+
+def test_norms_of_instruments_are_models_whose_other_parameters_are_linked(tiny_release, other_release, tmp_path):
+    config = points_of(tiny_release, tmp_path, other_release, joint=False, source="crab-a")
+    document = config.document()
+    [crab] = document["models"]["components"]
+    names = ["crab-a", "crab-b"]
+    components = []
+    for name in names:
+        one = copy.deepcopy(crab) | {"name": name, "datasets_names": [name[-1]]}
+        one["spectral"]["parameters"][0]["link"] = "index@shared"
+        components.append(one)
+    document["models"]["components"] = components
+    document["steps"] = ["observations", "datasets", "fit"]
+    report = run(AnalysisConfig(**document))
+    first, second = (report.analysis.models[name].spectral_model for name in names)
+    assert report.is_converged and first.index is second.index
+    assert first.amplitude.value != second.amplitude.value
+    assert len(report.analysis.models.parameters.free_parameters) == 3
+
+
+def test_one_flux_of_several_telescopes_has_to_be_asked_for(tiny_release, other_release, tmp_path):
+    config = points_of(tiny_release, tmp_path, other_release)
+    for verb in (preview, run):
+        with pytest.raises(DataError, match="expected datasets of one telescope, got 'OTHER', 'XGAMMA-SIM'"):
+            verb(config)
+    asked = points_of(tiny_release, tmp_path, other_release, parameters={"allow_multiple_telescopes": True})
+    preview(asked)
+    points = run(asked).analysis.flux_points
+    assert points.data.data.sizes["dataset"] == 2
+    assert points.data.data.attrs["telescope"] == "OTHER, XGAMMA-SIM"

@@ -153,7 +153,6 @@ def test_unknown_options_of_the_estimator_raise():
         ({"energy_edges": [1, 3] * u.m}, "expected edges in TeV"),
         ({"norm": {"scan_min": 2, "scan_max": 1}}, "expected norm_min < norm_max"),
         ({"selection_optional": "sensitivity"}, "is not an optional result"),
-        ({"allow_multiple_telescopes": True}, "leave allow_multiple_telescopes out"),
     ):
         with pytest.raises((ConfigError, LaterError), match=sentence):
             FluxPointsEstimator(**wrong)

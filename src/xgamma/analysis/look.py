@@ -20,7 +20,8 @@ from xgamma.analysis.steps.reduce import ReduceStep, ReductionWanted, row_name
 from xgamma.analysis.steps.rows import lost_rows, rows_at, unused_rows
 from xgamma.analysis.steps.stack import NAME as STACKED
 from xgamma.analysis.steps.stack import StackWanted
-from xgamma.axes import Axis, BoolArray
+from xgamma.analysis.steps.step import SeenSpectrum
+from xgamma.axes import BoolArray
 from xgamma.datasets.observations import Observations
 from xgamma.errors import DataError
 from xgamma.events import Part, Rows
@@ -42,9 +43,6 @@ LOOKED_AT_REMOTE = 2
 MOST_ABSENT = 100
 
 
-Spectra = Sequence[tuple[str, Axis, BoolArray]]
-
-
 @dataclass(frozen=True)
 class Look:
     """What was seen.
@@ -62,7 +60,7 @@ class Look:
     rows
         The names of the rows that were reduced.
     spectra
-        The entries of ``datasets`` that were reduced, each with its axis and the bins that are safe in some row.
+        What was reduced for each entry of ``datasets``.
     remarks
         Sentences about numbers that will not be what they seem.
     """
@@ -72,7 +70,7 @@ class Look:
     unused: Sequence[UnusedRun]
     dropped: Mapping[str, Mapping[int, str]]
     rows: Sequence[str]
-    spectra: Spectra
+    spectra: Sequence[SeenSpectrum]
     remarks: Sequence[str] = ()
 
 
@@ -80,7 +78,7 @@ class Look:
 class Tried:
     """Rows of a part that were reduced: how many ended, those of them that are masked, the others, and safe bins.
 
-    ``times`` are the names and the good time of those that ended.
+    ``telescope`` and ``times``, names and good time, are of those that ended.
     """
 
     done: int
@@ -88,6 +86,7 @@ class Tried:
     lost: Sequence[UnusedRun]
     safe: BoolArray
     remark: str = ""
+    telescope: str = ""
     times: tuple[Sequence[str], GoodTime] | None = None
 
 
@@ -153,7 +152,7 @@ def look_ahead(request: Request, name: str, chosen: Selected) -> Look:
     dropped = seen.observations.dropped
     rows = [row for _, own in seen.pieces for row in own.names]
     spectra = [
-        (wanted.name, wanted.recipe.grid.energy, end.safe)
+        SeenSpectrum(wanted.name, wanted.recipe.grid.energy, end.safe, end.telescope)
         for wanted, ends in zip(reductions, seen.reduced, strict=True)
         for end in ends
     ]
@@ -258,4 +257,5 @@ def tried(part: Part, rows: Rows, recipe: Recipe) -> Tried:
     safe = np.asarray(fresh.data["mask_safe"].values.any(axis=(0, 1)))
     remark = true_energy_remark(part, rows_at(rows, used), recipe.grid, recipe.containment, safe) if used else ""
     names = [str(name) for name in fresh.data["dataset"].values]
-    return Tried(len(fresh.done), masked, lost, safe, remark, (names, good_time(fresh.data)))
+    telescope = str(fresh.data.attrs["telescope"])
+    return Tried(len(fresh.done), masked, lost, safe, remark, telescope, (names, good_time(fresh.data)))

@@ -213,7 +213,7 @@ def planned(request: Request, selected: Mapping[str, Selected]) -> Iterator[Plan
         found = step.find(wanted, results)
         results, read = found.ahead, found.read
         state = COMPUTE if read is None else FOUND
-        name = f"{step.name} {getattr(wanted, 'name', '')}".strip()
+        name = f"{step.name} {getattr(wanted, 'name', None) or ''}".strip()
         yield PlannedStep(name, state, found.runs, found.reason, found.key, found.cost)
 
 

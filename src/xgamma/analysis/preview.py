@@ -13,7 +13,7 @@ import xarray as xr
 from xgamma.analysis.look import Look, look_ahead
 from xgamma.analysis.plan import Request, planned, validate_steps, validated_request
 from xgamma.analysis.selected import Selected
-from xgamma.analysis.steps.read import ReadWanted, axis_of, safe_bins_of
+from xgamma.analysis.steps.read import ReadWanted, axis_of, seen_spectrum
 from xgamma.analysis.steps.reduce import ReduceStep, ReductionWanted, row_name
 from xgamma.analysis.steps.stack import NAME as STACKED
 from xgamma.analysis.steps.stack import StackWanted
@@ -101,7 +101,7 @@ def _validate_together(
     reductions = [(wanted, looks[wanted.observed].rows) for wanted in request.reductions]
     _validate_names(request, reductions, [name for _, data in spectra for name in data["dataset"].values.tolist()])
     every = [each for look in looks.values() for each in look.spectra]
-    every += [(wanted.name, axis_of(data), safe_bins_of(data)) for wanted, data in spectra]
+    every += [seen_spectrum(wanted, data) for wanted, data in spectra]
     for step, wanted in request.steps:
         step.validate_bins(wanted, every)
     if request.models is not None and any(step.needs_models for step, _ in request.steps):

@@ -238,8 +238,13 @@ class Analysis(Modelled):
 
     @property
     def flux_points(self) -> FluxPointsDataset | None:
-        """The flux points."""
+        """The flux points; ``None`` where each entry of ``datasets`` has its own, as ``flux_points_of``."""
         return None if self._results is None else self._results.flux_points
+
+    @property
+    def flux_points_of(self) -> dict[str, FluxPointsDataset]:
+        """The flux points of each entry of ``datasets`` by name, with ``flux_points.joint`` false."""
+        return {} if self._results is None else dict(self._results.flux_points_of)
 
     # --- steps
 

@@ -72,7 +72,7 @@ class Trial:
             "recipe": self.recipe.document(),
             "fit_range": list(self.fit_range),
             "edges": list(self.edges),
-            "flux_points": canonical_json(dataclasses.asdict(self.parameters)),
+            "flux_points": canonical_json(self.parameters.document()),
             "versions": {"stack": STACK_VERSION, "fit": FIT_VERSION, "flux_points": POINTS_VERSION},
         }
 

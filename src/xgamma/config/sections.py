@@ -401,9 +401,11 @@ class FluxPointsConfig(Section):
     """Flux points of one source."""
 
     where: ClassVar[str] = "flux_points"
+    silent: ClassVar[frozenset[str]] = frozenset({"joint"})
 
     energy: FluxPointsAxisConfig = subsection(FluxPointsAxisConfig)
     source: Text = key("source", "The name of a model.")
+    joint: Flag | None = key(None, "Whether all entries of datasets have one flux; false is one of each; null is yes.")
     parameters: FluxPointsMapping = key({"selection_optional": "all"}, "Parameters of the estimator.")
 
     def is_requested(self, config: Any) -> bool:

@@ -83,7 +83,7 @@ def flux_points(
     """
     settings = _normalize_parameters(parameters)
     given = normalize_inputs(inputs)
-    axis = validate_alike(given)
+    axis = validate_alike(given, allow_multiple_telescopes=settings.allow_multiple_telescopes)
     model = source_model(models, source)
     validate_reoptimize(models, model, settings)
     groups = EnergyGroups.nearest(axis, normalize_edges(edges))
@@ -105,7 +105,7 @@ def flux_points(
         "n_sigma": settings.n_sigma,
         "n_sigma_ul": settings.n_sigma_ul,
         "UL_CONF": round(math.erf(settings.n_sigma_ul / math.sqrt(2.0)), 7),
-        "telescope": str(given[0].data.attrs.get("telescope", "")),
+        "telescope": ", ".join(telescopes_of(given)),
     }
     result.attrs["binning_report"] = _binning_report(result, groups)
     log_binning(result)
@@ -132,18 +132,30 @@ def normalize_edges(edges: Any, where: str = "flux_points") -> FloatArray:
     return values
 
 
-def validate_alike(inputs: Sequence[FitInput], where: str = "flux_points") -> Axis:
-    """Return the common axis of reconstructed energy; raises ``DataError`` for other axes or telescopes."""
+def validate_alike(
+    inputs: Sequence[FitInput], where: str = "flux_points", allow_multiple_telescopes: bool = False
+) -> Axis:
+    """Return the common axis of reconstructed energy; raises ``DataError`` for other axes, or other telescopes."""
     if not inputs:
         raise ConfigError(f"{where}: expected at least one dataset, got none.")
     axis = unify_axis([Axis.from_coords(one.data.coords, "energy") for one in inputs])
-    telescopes = sorted({str(one.data.attrs.get("telescope", "")) for one in inputs})
+    if not allow_multiple_telescopes:
+        validate_telescopes(telescopes_of(inputs), where)
+    return axis
+
+
+def telescopes_of(inputs: Sequence[FitInput]) -> list[str]:
+    """Return the telescopes of Datasets, each once; those of a stack are one text."""
+    return sorted({str(one.data.attrs.get("telescope", "")) for one in inputs} - {""})
+
+
+def validate_telescopes(telescopes: Sequence[str], where: str = "flux_points") -> None:
+    """Raise ``DataError`` for more than one telescope."""
     if len(telescopes) > 1:
         raise DataError(
-            f"{where}: expected datasets of one telescope, got {', '.join(map(repr, telescopes))}; "
-            "estimate the points of each."
+            f"{where}: expected datasets of one telescope, got {', '.join(map(repr, telescopes))}; estimate the points "
+            "of each, or write allow_multiple_telescopes: true for those of all together."
         )
-    return axis
 
 
 def validate_reoptimize(models: Models, source: SkyModel, settings: FluxPointsParameters) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -46,6 +46,8 @@ class FluxPointsParameters:
         Fit the other models again in each group.
     sum_over_energy_groups
         Sum the bins of a group before the fit.
+    allow_multiple_telescopes
+        Estimate one flux from datasets of several telescopes.
     """
 
     where: ClassVar[str] = "flux_points"
@@ -60,6 +62,7 @@ class FluxPointsParameters:
     norm: Any = None
     reoptimize: bool = False
     sum_over_energy_groups: bool = False
+    allow_multiple_telescopes: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "selection_optional", normalize_selection(self.selection_optional, self.where))
@@ -89,6 +92,11 @@ class FluxPointsParameters:
         if getattr(self, name) not in (default, value):
             raise ConfigError(f"{self.where}: {name} and norm.{key} contradict each other; give one of them.")
         object.__setattr__(self, name, value)
+
+    def document(self) -> dict[str, Any]:
+        """Return the parameters as a mapping; what older versions did not know is there only where it is set."""
+        given = asdict(self)
+        return {name: value for name, value in given.items() if value or name != "allow_multiple_telescopes"}
 
     @property
     def norm_limits(self) -> tuple[float, float]:

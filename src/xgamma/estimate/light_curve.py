@@ -114,7 +114,7 @@ def light_curve(
     """
     settings = _normalize_parameters(parameters)
     wanted, given = normalize_time_binning(binning), normalize_inputs(inputs)
-    axis = validate_alike(given, WHERE)
+    axis = validate_alike(given, WHERE, settings.allow_multiple_telescopes)
     model = source_model(models, source, WHERE)
     validate_varied(model)
     validate_reoptimize(models, model, settings)

@@ -8,7 +8,7 @@ import xarray as xr
 from astropy import units as u
 
 from xgamma.datasets import FluxPoints
-from xgamma.errors import ConfigError, DataError, LaterError
+from xgamma.errors import ConfigError, DataError
 from xgamma.estimate import FluxPointsParameters, flux_points
 from xgamma.estimate.flux_points import normalize_edges
 from xgamma.fit import Fit
@@ -24,14 +24,14 @@ class FluxPointsEstimator:
         Edges of the points; those of the datasets that are nearest to them are used.
     source
         The name of a model, or its place among the models.
-    n_sigma, n_sigma_ul, selection_optional, norm, reoptimize, sum_over_energy_groups
+    n_sigma, n_sigma_ul, selection_optional, norm, reoptimize, sum_over_energy_groups, allow_multiple_telescopes
         As in ``FluxPointsParameters``.
     fit
         Taken and not needed: the norms are exact roots.
     n_jobs, parallel_backend
         Taken and not needed: all points are estimated at once.
-    n_sigma_sensitivity, allow_multiple_telescopes
-        Only the defaults.
+    n_sigma_sensitivity
+        Taken and not needed.
 
     Raises
     ------
@@ -64,11 +64,6 @@ class FluxPointsEstimator:
         reoptimize: bool = False,
         norm: Any = None,
     ) -> None:
-        if allow_multiple_telescopes:
-            raise LaterError(
-                "FluxPointsEstimator: points of several telescopes come with a later version; leave "
-                "allow_multiple_telescopes out, and estimate the points of each."
-            )
         self.energy_edges, self.source = energy_edges, source
         self.fit, self.n_jobs, self.parallel_backend = fit, n_jobs, parallel_backend
         self.n_sigma_sensitivity, self.allow_multiple_telescopes = n_sigma_sensitivity, allow_multiple_telescopes
@@ -80,6 +75,7 @@ class FluxPointsEstimator:
             norm=norm,
             reoptimize=reoptimize,
             sum_over_energy_groups=sum_over_energy_groups,
+            allow_multiple_telescopes=bool(allow_multiple_telescopes),
         )
 
     def run(self, datasets: Any) -> FluxPoints:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self, cast
 
@@ -33,6 +34,15 @@ def normalize_names(names: Any) -> list[str] | None:
     if names is None:
         return None
     return [names] if isinstance(names, str) else [str(name) for name in names]
+
+
+def _matches(pattern: str, name: str) -> bool:
+    """Whether a name matches a pattern, in which ``*`` stands for any text; without one it is no pattern.
+
+    >>> _matches("hess-*", "hess-23523"), _matches("hess", "hess-23523")
+    (True, False)
+    """
+    return "*" in pattern and re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), name, re.DOTALL) is not None
 
 
 class ModelComponent:
@@ -125,8 +135,10 @@ class ModelComponent:
         return new
 
     def applies_to(self, dataset_name: str) -> bool:
-        """Whether the model contributes to a dataset of this name."""
-        return self.datasets_names is None or dataset_name in self.datasets_names
+        """Whether the model contributes to a dataset of this name: it is one of its names, or matches a pattern."""
+        if self.datasets_names is None or dataset_name in self.datasets_names:
+            return True
+        return any(_matches(pattern, dataset_name) for pattern in self.datasets_names)
 
     def to_dict(self, full_output: bool = False, labels: Mapping[int, str] | None = None) -> dict[str, Any]:
         """Return the document; only deviations from the defaults unless ``full_output``."""

@@ -15,8 +15,8 @@ import numpy as np
 import xarray as xr
 
 from xgamma.analysis.costs import Cost, joint_cost
-from xgamma.analysis.steps.step import Finding, Product, Results, Step, Table, new_figure, write_figure
-from xgamma.axes import Axis, BoolArray
+from xgamma.analysis.steps.step import Finding, Product, Results, SeenSpectrum, Step, Table, new_figure, write_figure
+from xgamma.axes import Axis
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import names_of
 from xgamma.datasets import Datasets
@@ -204,9 +204,9 @@ class FitStep(Step[FitWanted]):
         _validate_fit_ranges(wanted, axes)
         return []
 
-    def validate_bins(self, wanted: FitWanted, spectra: Sequence[tuple[str, Axis, BoolArray]]) -> None:
+    def validate_bins(self, wanted: FitWanted, spectra: Sequence[SeenSpectrum]) -> None:
         """Raise ``FitError`` where no bin is left to fit."""
-        bins = [safe & axis.mask_inside(*wanted.range_of(name)) for name, axis, safe in spectra]
+        bins = [each.safe & each.axis.mask_inside(*wanted.range_of(each.entry)) for each in spectra]
         validate_fittable(1, sum(int(used.sum()) for used in bins))
 
     def find(self, wanted: FitWanted, results: Results) -> Finding:

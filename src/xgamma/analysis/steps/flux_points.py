@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,16 +10,30 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from astropy import units as u
+from matplotlib.axes import Axes
 
 from xgamma.analysis.costs import Cost
 from xgamma.analysis.steps.fit import cost_of_datasets, model_key, seen_by, with_models
-from xgamma.analysis.steps.step import Finding, Product, Results, Step, Table, new_figure, write_figure
+from xgamma.analysis.steps.step import (
+    Finding,
+    Product,
+    Results,
+    SeenSpectrum,
+    Step,
+    Table,
+    file_name,
+    new_figure,
+    write_figure,
+)
 from xgamma.axes import Axis, unify_axis
 from xgamma.config.config import AnalysisConfig
-from xgamma.config.requests import points_of
+from xgamma.config.requests import names_of, points_of
 from xgamma.datasets import Datasets, FluxPoints, FluxPointsDataset
+from xgamma.datasets.spectrum import SpectrumDataset
 from xgamma.errors import ConfigError
 from xgamma.estimate import FluxPointsParameters, flux_points, log_binning, source_model, validate_reoptimize
+from xgamma.estimate.flux_points import validate_telescopes
 from xgamma.models.models import Models
 from xgamma.schema import Kind
 from xgamma.store import canonical_json, digest
@@ -47,16 +60,19 @@ class FluxPointsWanted:
         How they are estimated.
     is_fit_range_set
         Whether the configuration limits the energies of the fit, which only the fit applies.
+    name
+        Of the entry of ``datasets`` whose flux it is; ``None`` for that of all together.
     """
 
     source: str
     edges: tuple[float, ...]
     parameters: FluxPointsParameters
     is_fit_range_set: bool
+    name: str | None = None
 
     def key(self, seen: str, models: str) -> str:
         """Return the key: of what the likelihood sees, and of the fit that set the models or of their document."""
-        settings = canonical_json(dataclasses.asdict(self.parameters))
+        settings = canonical_json(self.parameters.document())
         request = {"step": Kind.POINTS, "version": POINTS_VERSION, "datasets": seen, "models": models}
         return digest(request | {"source": self.source, "edges": list(self.edges), "parameters": settings})
 
@@ -75,13 +91,23 @@ class FluxPointsStep(Step[FluxPointsWanted]):
         edges, parameters = points_of(config)
         ranges = [config.fit.fit_range, *(entry.fit_range for entry in config.entries.values() if entry.fit_range)]
         is_set = any(energy is not None for each in ranges for energy in each.bounds())
-        return (FluxPointsWanted(config.flux_points.source, edges, parameters, is_set),)
+        names = names_of(config) if config.flux_points.joint is False and len(config.entries) > 1 else [None]
+        return tuple(FluxPointsWanted(config.flux_points.source, edges, parameters, is_set, name) for name in names)
 
     def remarks(self, wanted: FluxPointsWanted, axes: Mapping[str, Axis], models: Models) -> list[str]:
         """Return a sentence about points that will be empty; raises ``DataError`` where the axes are not aligned."""
         validate_reoptimize(models, source_model(models, wanted.source), wanted.parameters)
-        outside = _validate_edges(unify_axis(list(dict.fromkeys(axes.values()))), wanted.edges)
+        if wanted.name is None:
+            outside = _validate_edges(unify_axis(list(dict.fromkeys(axes.values()))), wanted.edges)
+        else:
+            outside = _validate_edges(axes[wanted.name], wanted.edges, wanted.name)
         return [outside] if outside else []
+
+    def validate_bins(self, wanted: FluxPointsWanted, spectra: Sequence[SeenSpectrum]) -> None:
+        """Raise ``DataError`` for several telescopes, where their common flux is not asked for."""
+        seen = [each for each in spectra if wanted.name in (None, each.entry)]
+        if not wanted.parameters.allow_multiple_telescopes:
+            validate_telescopes(sorted({each.telescope for each in seen} - {""}))
 
     def find(self, wanted: FluxPointsWanted, results: Results) -> Finding:
         """Return whether the store holds these flux points."""
@@ -116,35 +142,74 @@ class FluxPointsStep(Step[FluxPointsWanted]):
         product = _stored(results, key) if results.store.has(Kind.POINTS, key) else None
         if product is None:
             inputs, edges = datasets.fit_inputs(), np.array(wanted.edges)
-            data = flux_points(inputs, datasets.models, wanted.source, edges, wanted.parameters)
+            data = flux_points(inputs, _models_of(wanted, datasets), wanted.source, edges, wanted.parameters)
             results.store.put(Kind.POINTS, key, {"": data}, {}, inputs=[seen, models])
             product = Product(data, key, False)
         log.info("The flux points were %s.", "found in the store" if product.found else "computed")
         after = _with_points(wanted, results, datasets, product)
-        if after.flux_points is not None:
-            table = after.flux_points.data.to_table(sed_type="dnde", formatted=True)
-            log.info("\n%s", table[[name for name in LOGGED if name in table.colnames]])
+        table = FluxPoints(product.data).to_table(sed_type="dnde", formatted=True)
+        log.info("\n%s", table[[name for name in LOGGED if name in table.colnames]])
         return after
 
     def write(self, results: Results, outdir: Path) -> dict[str, Path]:
         """Write the flux points, and a picture of them."""
-        if results.flux_points is None:
-            return {}
-        path = outdir / "flux-points.fits"
-        results.flux_points.write(path, overwrite=True)
+        files = {}
+        for name, points in _all_points(results).items():
+            what = f"flux points of {name}" if name else "flux points"
+            files[what] = outdir / f"{file_name(what)}.fits"
+            points.write(files[what], overwrite=True)
         figure = new_figure()
-        results.flux_points.plot_fit(*figure.subplots(2, 1, sharex=True, height_ratios=[3, 1]))
-        return {"flux points": path, "flux points (picture)": write_figure(figure, outdir / "flux-points.png")}
+        if results.flux_points is not None:
+            results.flux_points.plot_fit(*figure.subplots(2, 1, sharex=True, height_ratios=[3, 1]))
+        elif results.flux_points_of:
+            plot_flux_points_of(results.flux_points_of, figure.subplots())
+        if files:
+            files["flux points (picture)"] = write_figure(figure, outdir / "flux-points.png")
+        return files
 
     def tables(self, results: Results) -> list[Table]:
         """Return a row a point; energies used and counts left out only where a request could not be honoured."""
-        if results.flux_points is None:
-            return []
-        table = results.flux_points.data.to_table(sed_type="dnde")
-        names = [name for name in ("dnde", "dnde_err", "dnde_ul", "sqrt_ts") if name in table.colnames]
-        rows = [_row(table[number], names) for number in range(len(table))]
-        digits = dict.fromkeys(names, 3)
-        return [Table("Flux points: energies in TeV, dnde in cm-2 s-1 TeV-1", rows, digits)]
+        return [_table(name, points) for name, points in _all_points(results).items()]
+
+
+def _all_points(results: Results) -> dict[str, FluxPointsDataset]:
+    """Return the flux points by the name of their entry, empty for those of all together."""
+    joint = {} if results.flux_points is None else {"": results.flux_points}
+    return {**joint, **results.flux_points_of}
+
+
+def _table(name: str, points: FluxPointsDataset) -> Table:
+    table = points.data.to_table(sed_type="dnde")
+    names = [name for name in ("dnde", "dnde_err", "dnde_ul", "sqrt_ts") if name in table.colnames]
+    rows = [_row(table[number], names) for number in range(len(table))]
+    of = f" of {name}" if name else ""
+    return Table(f"Flux points{of}: energies in TeV, dnde in cm-2 s-1 TeV-1", rows, dict.fromkeys(names, 3))
+
+
+def plot_flux_points_of(points: Mapping[str, FluxPointsDataset], ax: Axes, **style: Any) -> Axes:
+    """Draw the flux points of several entries of ``datasets``, each in its colour, and the spectrum with its error.
+
+    Parameters
+    ----------
+    points
+        By the name of the entry; the models are the same for all.
+    ax, **style
+        Where to draw, and what ``FluxPoints.plot`` takes.
+    """
+    style = {"sed_type": "e2dnde", "ms": 4, **style}
+    heights, energies = [], []
+    for number, (name, each) in enumerate(points.items()):
+        each.data.plot(ax, **{"color": f"C{number}", "label": name, **style})
+        heights.append(ax.get_ylim())
+        energies += [each.data.energy_min.min(), each.data.energy_max.max()]
+    bounds = u.Quantity([min(energies), max(energies)])
+    for model in next(iter(points.values())).models:
+        model.spectral_model.plot(bounds, ax=ax, sed_type=style["sed_type"], color="black", lw=1.2, label=model.name)
+        model.spectral_model.plot_error(bounds, ax=ax, sed_type=style["sed_type"], facecolor="black", alpha=0.2)
+    ax.set_xlim(0.8 * bounds[0].to_value("TeV"), 1.25 * bounds[1].to_value("TeV"))
+    ax.set_ylim(min(low for low, _ in heights), max(high for _, high in heights))
+    ax.legend(fontsize="small")
+    return ax
 
 
 def _row(row: Any, names: Sequence[str]) -> dict[str, Any]:
@@ -158,7 +223,7 @@ def _row(row: Any, names: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _validate_edges(axis: Axis, edges: Sequence[float]) -> str:
+def _validate_edges(axis: Axis, edges: Sequence[float], name: str = "") -> str:
     """Return a sentence about flux points that lie outside of an axis, empty where none does.
 
     Raises
@@ -168,25 +233,49 @@ def _validate_edges(axis: Axis, edges: Sequence[float]) -> str:
     """
     requested = np.asarray(edges)
     outside = (requested[1:] <= axis.edges[0]) | (requested[:-1] >= axis.edges[-1])
-    span = f"{axis.edges[0]:g} to {axis.edges[-1]:g} TeV"
+    span = f"{name or 'the datasets'}, {axis.edges[0]:g} to {axis.edges[-1]:g} TeV"
     if outside.all():
         raise ConfigError(
-            f"flux_points.energy: all points lie outside of the energies of the datasets, {span}; expected a range "
+            f"flux_points.energy: all points lie outside of the energies of {span}; expected a range "
             f"that overlaps with them, got {requested[0]:g} to {requested[-1]:g} TeV."
         )
     if not outside.any():
         return ""
     return (
-        f"flux_points.energy: {outside.sum()} of {outside.size} points lie outside of the energies of the datasets, "
-        f"{span}, and will be empty."
+        f"flux_points.energy: {outside.sum()} of {outside.size} points lie outside of the energies of {span}, and will "
+        "be empty."
     )
 
 
 def _asked(wanted: FluxPointsWanted, results: Results) -> tuple[Datasets, str, str]:
     """Return the datasets, the key of what the likelihood sees of them, and that of the fit or of the models."""
     datasets, models = with_models(results, "compute flux points of")
-    _validate_edges(Axis.from_coords(datasets.fit_inputs()[0].data.coords, "energy"), wanted.edges)
+    if wanted.name is not None:
+        datasets = _datasets_of(wanted.name, results, datasets)
+    axis = Axis.from_coords(datasets.fit_inputs()[0].data.coords, "energy")
+    _validate_edges(axis, wanted.edges, wanted.name or "")
     return datasets, seen_by(results, datasets), _models_key(results, models)
+
+
+def _datasets_of(name: str, results: Results, datasets: Datasets) -> Datasets:
+    """Return the datasets of an entry; raises ``ConfigError`` where they are not those of the configuration."""
+    products = [each.product for each in results.reductions.values() if each.name == name and each.product is not None]
+    own = {id(product.data) for product in products}
+    views = [view for view in datasets if isinstance(view, SpectrumDataset) and id(view.group) in own]
+    if not views:
+        raise ConfigError(
+            f"flux_points.joint: false asks for the flux points of {name!r}, which is none of the datasets; make them "
+            "with get_datasets()."
+        )
+    return Datasets(views)
+
+
+def _models_of(wanted: FluxPointsWanted, datasets: Datasets) -> Models:
+    """Return the models; of the datasets of one entry those that contribute to them, and the source."""
+    models = datasets.models
+    if wanted.name is None:
+        return models
+    return Models([m for m in models if m.name == wanted.source or any(m.applies_to(name) for name in datasets.names)])
 
 
 def _models_key(results: Results, models: Models) -> str:
@@ -209,4 +298,8 @@ def _with_points(
     model = source if source.datasets_names is None else source.copy(datasets_names=None)
     points = FluxPointsDataset(data=FluxPoints(product.data), models=model)
     computed = results.computed if product.found else results.computed | {FluxPointsStep.section}
-    return replace(results, flux_points=points, computed=computed)
+    if wanted.name is None:
+        return replace(results, flux_points=points, flux_points_of={}, computed=computed)
+    known = {each.name for each in results.reductions.values()}
+    every = {name: each for name, each in results.flux_points_of.items() if name in known} | {wanted.name: points}
+    return replace(results, flux_points=None, flux_points_of=every, computed=computed)

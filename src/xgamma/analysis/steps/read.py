@@ -11,8 +11,8 @@ import xarray as xr
 
 from xgamma.analysis.costs import Cost
 from xgamma.analysis.steps.reduce import named, with_product
-from xgamma.analysis.steps.step import Entry, Finding, Product, Reduction, Results, Step
-from xgamma.axes import Axis, BoolArray
+from xgamma.analysis.steps.step import Entry, Finding, Product, Reduction, Results, SeenSpectrum, Step
+from xgamma.axes import Axis
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import names_of
 from xgamma.config.rules import files_of
@@ -73,9 +73,10 @@ def axis_of(data: xr.Dataset) -> Axis:
     return Axis.from_coords(data.coords, "energy")
 
 
-def safe_bins_of(data: xr.Dataset) -> BoolArray:
-    """Return which bins of spectra are safe in some row, shape (energy,)."""
-    return np.asarray(data["mask_safe"].values.any(axis=(0, 1)))
+def seen_spectrum(wanted: ReadWanted, data: xr.Dataset) -> SeenSpectrum:
+    """Return what the steps look at of spectra that were read."""
+    safe = np.asarray(data["mask_safe"].values.any(axis=(0, 1)))
+    return SeenSpectrum(wanted.name, axis_of(data), safe, str(data.attrs.get("telescope", "")))
 
 
 class ReadStep(Step[ReadWanted]):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import xarray as xr
 from matplotlib.figure import Figure
@@ -135,7 +136,9 @@ class Results:
     fit, fitted
         The result of the fit, and the key of the models that it ended with.
     flux_points
-        The flux points.
+        The flux points of all entries together.
+    flux_points_of
+        The flux points of each entry of ``datasets`` by name, where they are not those of all together.
     awaited
         The first product that is still to be made before the key of another one can be known; empty in a session.
     computed
@@ -150,6 +153,7 @@ class Results:
     fit: Product[FitResult] | None = None
     fitted: str = ""
     flux_points: FluxPointsDataset | None = None
+    flux_points_of: Mapping[str, FluxPointsDataset] = field(default_factory=dict)
     awaited: str = ""
     computed: frozenset[str] = frozenset()
 
@@ -208,6 +212,15 @@ class Table:
     digits: Mapping[str, int] = field(default_factory=dict)
 
 
+class SeenSpectrum(NamedTuple):
+    """Spectra that ``check`` has seen: their entry of ``datasets``, axis, bins that are safe in some, telescopes."""
+
+    entry: str
+    axis: Axis
+    safe: BoolArray
+    telescope: str
+
+
 class Step(ABC, Generic[Wanted]):
     """What makes one product of an analysis: asked for by a configuration, found in a store or computed, and shown.
 
@@ -236,8 +249,8 @@ class Step(ABC, Generic[Wanted]):
         """
         return []
 
-    def validate_bins(self, wanted: Wanted, spectra: Sequence[tuple[str, Axis, BoolArray]]) -> None:
-        """Raise what ``compute`` would raise of spectra; of each its entry, its axis and which bins of it are safe."""
+    def validate_bins(self, wanted: Wanted, spectra: Sequence[SeenSpectrum]) -> None:
+        """Raise what ``compute`` would raise of spectra."""
 
     @abstractmethod
     def find(self, wanted: Wanted, results: Results) -> Finding:
@@ -258,6 +271,15 @@ class Step(ABC, Generic[Wanted]):
     def document(self, results: Results) -> dict[str, Any]:
         """Return what JSON says of what the step made."""
         return {}
+
+
+def file_name(text: str) -> str:
+    """Return the name of a file that says what is in it.
+
+    >>> file_name("flux points of H.E.S.S. I/II")
+    'flux-points-of-H.E.S.S.-I-II'
+    """
+    return re.sub(r"[^\w.]+", "-", text)
 
 
 def new_figure() -> Figure:
