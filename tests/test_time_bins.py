@@ -11,15 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xgamma.errors import ConfigError, DataError
+from xgamma.estimate.time_binning import TimeBinning, normalize_time_binning
 from xgamma.estimate.time_bins import (
     Placement,
-    TimeBinning,
     TimeSpans,
     bins_of_binning,
     bins_of_blocks,
     bins_of_intervals,
     bins_of_labels,
-    normalize_time_binning,
 )
 from xgamma.times import time_from_seconds
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -71,6 +73,14 @@ def time_scale(given: Any) -> str:
             "Correct or leave out the file."
         )
     return TIME_SCALES[name]
+
+
+@contextmanager
+def any_year() -> Iterator[None]:
+    """Allow times in years whose leap seconds are not known yet, as in simulations."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="ERFA function .* yielded .*dubious year")
+        yield
 
 
 def seconds_since(time: Time, mjdref: float) -> float:

@@ -106,10 +106,21 @@ CASES = {
         LaterError,
         "datasets.type: 3d is not computed by this version of xgamma; write 1d.",
     ),
-    "light curve": (
-        "light_curve: {{energy_edges: {{min: 1 TeV, max: 10 TeV, nbins: 1}}, source: crab}}",
+    "maps among the steps": (
+        "steps: [observations, datasets, excess_map]",
         LaterError,
-        "steps: light_curve comes with a later version of xgamma; leave its section out.",
+        "steps: excess_map comes with a later version of xgamma; leave its section out.",
+    ),
+    "light curve in intervals and nights": (
+        "light_curve: {{time_bins: night, time_intervals: {{start: 2004-12-01, stop: 2004-12-02}}}}",
+        ConfigError,
+        "light_curve: both time_intervals and time_bins are given; leave one of them out.",
+    ),
+    "light curve without energies": (
+        "steps: [observations, datasets, light_curve]\nlight_curve: {{source: crab}}",
+        ConfigError,
+        "light_curve.energy_edges: the steps ask for a light curve, and no energies are given. "
+        "Write for example {{min: 1 TeV, max: 20 TeV, nbins: 8}}.",
     ),
     "outdir that is a file": (
         "general: {{outdir: {0}/text}}",

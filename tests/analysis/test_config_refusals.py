@@ -277,6 +277,19 @@ CASES = {
         "light_curve: {parameters: {selection_optional: [ul, scn]}}",
         "light_curve.parameters.selection_optional: 'scn' is not an optional result. Did you mean 'scan'?",
     ),
+    "light curve in unknown bins": (
+        "light_curve: {time_bins: nigth}",
+        "light_curve.time_bins: there is no binning 'nigth'; write observation, night, blocks, a width such as "
+        "{width: 7 d}, or {blocks: 0.01}. Did you mean 'night'?",
+    ),
+    "light curve in bins of no width": (
+        "light_curve: {time_bins: {width: 0 s}}",
+        "light_curve.time_bins.width: expected a time above 0 such as 1 h or 7 d, got '0 s'.",
+    ),
+    "light curve in bins of another kind": (
+        "light_curve: {time_bins: 3}",
+        "light_curve.time_bins: expected observation, night, blocks, or a mapping such as {width: 7 d}, got 3.",
+    ),
     "light-curve parameter": (
         "light_curve: {parameters: {atl: 1 s}}",
         "light_curve.parameters: estimator 'light_curve' has no parameter 'atl'. Did you mean 'atol'?",

@@ -69,7 +69,7 @@ def test_a_configuration_that_breaks_a_rule_raises_at_once():
         Analysis(config)
 
 
-@pytest.mark.parametrize("name", ["excess_map", "light_curve"])
+@pytest.mark.parametrize("name", ["excess_map"])
 def test_products_of_later_versions_are_not_attributes(fresh, name):
     with pytest.raises(AttributeError, match=f"'Analysis' object has no attribute '{name}'"):
         getattr(fresh, name)
@@ -128,11 +128,9 @@ def test_writing_datasets_before_their_step_raises(fresh, tmp_path):
         fresh.write_models()
 
 
-def test_maps_and_light_curves_raise(reduced):
+def test_maps_raise(reduced):
     with pytest.raises(LaterError, match="Excess maps are not computed by this version of xgamma"):
         reduced.get_excess_map()
-    with pytest.raises(NotImplementedError, match="Light curves are not computed by this version of xgamma"):
-        reduced.get_light_curve()
 
 
 def test_a_configuration_of_maps_raises_one_clear_error(tiny_release):

@@ -274,11 +274,65 @@ CONFIGURATIONS = {
         "general.n_jobs: processes ca",
     ),
     "memory that is too small": ("tiny", "general: {memory_limit: 1 kB}", 2, "general.memory_limit: "),
-    "light curve": (
+    "maps among the steps": (
         "tiny",
-        "light_curve: {energy_edges: {min: 1 TeV, max: 10 TeV, nbins: 1}, source: crab}",
+        "steps: [observations, datasets, excess_map]",
         2,
-        "steps: light_curve comes with a later version",
+        "steps: excess_map comes with a later version",
+    ),
+    "light curve in intervals that hold no run": (
+        "tiny",
+        "datasets: {stack: false}\nlight_curve: {energy_edges: {min: 1 TeV, max: 10 TeV, nbins: 1}, source: crab, "
+        "time_intervals: {start: 2004-01-01, stop: 2004-01-02}}",
+        2,
+        "light_curve.time_intervals: expected intervals that hold a dataset, and none of 3 lies inside of ",
+    ),
+    "light curve of a stack in intervals that cut it": (
+        "tiny",
+        "light_curve: {energy_edges: {min: 1 TeV, max: 10 TeV, nbins: 1}, source: crab, "
+        "time_intervals: {start: '2023-12-01', stop: '2024-03-19T22:01:00'}}",
+        2,
+        "light_curve.time_intervals: expected intervals that hold a dataset, and none of 1 lies inside of ",
+    ),
+    "light curve in intervals that overlap": (
+        "tiny",
+        "light_curve: {energy_edges: {min: 1 TeV, max: 10 TeV, nbins: 1}, source: crab, "
+        "time_intervals: {start: [2004-01-01, 2004-01-02], stop: [2004-01-03, 2004-01-04]}}",
+        2,
+        "light_curve.time_intervals: expected intervals that do not overlap, so that each event counts once, ",
+    ),
+    "light curve in intervals that run backwards": (
+        "tiny",
+        "light_curve: {energy_edges: {min: 1 TeV, max: 10 TeV, nbins: 1}, source: crab, "
+        "time_intervals: {start: 2004-01-03, stop: 2004-01-02}}",
+        2,
+        "light_curve.time_intervals: expected start before stop, got start 2004-01-03T00:00:00.000 and stop ",
+    ),
+    "light curve of another source": (
+        "tiny",
+        "light_curve: {energy_edges: {min: 1 TeV, max: 10 TeV, nbins: 1}, source: vela}",
+        2,
+        "light_curve.source: there is no model 'vela'",
+    ),
+    "light curve outside of the energies": (
+        "tiny",
+        "light_curve: {energy_edges: {min: 100 TeV, max: 200 TeV, nbins: 1}, source: crab}",
+        2,
+        "light_curve.energy_edges: all points lie outside of the energies of the datasets, 0.5 to 30 TeV",
+    ),
+    "light curve of a source without a free norm": (
+        "tiny",
+        "light_curve: {energy_edges: {min: 1 TeV, max: 10 TeV, nbins: 1}, source: crab}\n"
+        "models: {components: [{name: crab, type: SkyModel, spectral: {type: PowerLawSpectralModel, parameters: ["
+        "{name: index, value: 2.5}, {name: amplitude, value: 3.e-11, unit: cm-2 s-1 TeV-1, frozen: true}]}}]}",
+        2,
+        "light_curve.source: expected a free norm of 'crab', and amplitude is frozen; set frozen: false.",
+    ),
+    "light curve without energies": (
+        "tiny",
+        "steps: [observations, datasets, light_curve]\nlight_curve: {source: crab}",
+        2,
+        "light_curve.energy_edges: the steps ask for a light curve, and no energies are given. ",
     ),
     "step without the one it needs": (
         "tiny",
@@ -289,7 +343,9 @@ CONFIGURATIONS = {
 }
 # Of these an analysis that is driven by hand knows nothing: they are about steps, folders and the plan.
 OF_RUN_ALONE = {
-    "results in a file", "results under too long a name", "memory that is too small", "light curve",
+    "results in a file", "results under too long a name", "memory that is too small",
+    "maps among the steps", "light curve of another source", "light curve outside of the energies",
+    "light curve of a source without a free norm",
     "step without the one it needs",
     "region that no run sees", "flux points of another source", "frozen amplitude", "disjoint axes",
 }  # fmt: skip
@@ -351,6 +407,8 @@ def by_hand(path):
     analysis.set_models(models_of(analysis.config))
     analysis.run_fit()
     analysis.get_flux_points()
+    if analysis.config.light_curve.energy_edges.is_set:
+        analysis.get_light_curve()
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)

@@ -138,10 +138,10 @@ def test_until_a_step_that_is_not_configured_exits_with_2(xgamma, changed):
 
 
 def test_a_part_of_a_later_version_exits_with_2(xgamma, changed):
-    text = "light_curve: {energy_edges: {min: 1 TeV, max: 10 TeV, nbins: 1}, source: crab}"
+    text = "steps: [observations, datasets, excess_map]"
     done = xgamma("run", changed(text))
     assert done.code == 2
-    assert done.err == "Error: steps: light_curve comes with a later version of xgamma; leave its section out.\n"
+    assert done.err == "Error: steps: excess_map comes with a later version of xgamma; leave its section out.\n"
     assert xgamma("run", changed(text), "--until", "datasets").code == 0
 
 

@@ -234,8 +234,8 @@ def test_every_name_of_gammapy_exists_or_raises_with_an_explanation(module):
 
 
 def test_importing_a_missing_name_raises_with_its_replacement():
-    with pytest.raises(ImportError, match=r"flux_points_each estimates the points of each night"):
-        exec("from xgamma.estimators import LightCurveEstimator")
+    with pytest.raises(ImportError, match=r"sensitivities come with a later version"):
+        exec("from xgamma.estimators import SensitivityEstimator")
 
 
 def test_fits_are_the_same_at_both_import_paths():

@@ -24,13 +24,15 @@ from xgamma.analysis.steps.step import SeenSpectrum
 from xgamma.axes import BoolArray
 from xgamma.datasets.observations import Observations
 from xgamma.errors import DataError
+from xgamma.estimate.time_bins import TimeSpans, spans_of_rows
 from xgamma.events import Part, Rows
 from xgamma.execute import THIS_PROCESS
+from xgamma.fit import FitInput
 from xgamma.ingest import FitsRelease, StoredRelease
 from xgamma.ingest.notes import notes_of, runs_by_note, summaries
 from xgamma.outcome import Outcome, UnusedRun
 from xgamma.predict.folding import GoodTime, extended_remark, good_time, time_remark, validate_times
-from xgamma.reduce import Recipe, reduce_each, validate_enclosure
+from xgamma.reduce import Recipe, reduce_each, select_rows, validate_enclosure
 from xgamma.reduce.losses import true_energy_remark
 from xgamma.store import Store
 
@@ -63,6 +65,8 @@ class Look:
         What was reduced for each entry of ``datasets``.
     remarks
         Sentences about numbers that will not be what they seem.
+    spans
+        When the rows that can be used were taken, each with the entry of ``datasets``.
     """
 
     obs_ids: Sequence[int]
@@ -72,13 +76,14 @@ class Look:
     rows: Sequence[str]
     spectra: Sequence[SeenSpectrum]
     remarks: Sequence[str] = ()
+    spans: Sequence[tuple[str, TimeSpans]] = ()
 
 
 @dataclass(frozen=True)
 class Tried:
     """Rows of a part that were reduced: how many ended, those of them that are masked, the others, and safe bins.
 
-    ``telescope`` and ``times``, names and good time, are of those that ended.
+    ``telescope`` and ``times``, names and good time, are of those that ended, ``spans`` of those that can be used.
     """
 
     done: int
@@ -88,6 +93,7 @@ class Tried:
     remark: str = ""
     telescope: str = ""
     times: tuple[Sequence[str], GoodTime] | None = None
+    spans: TimeSpans | None = None
 
 
 @dataclass(frozen=True)
@@ -157,7 +163,13 @@ def look_ahead(request: Request, name: str, chosen: Selected) -> Look:
         for end in ends
     ]
     unused = [*seen.unused, *seen.unread]
-    return Look(seen.obs_ids, is_complete, unused, dropped, rows, spectra, [*notes, *remarks])
+    spans = [
+        (wanted.name, end.spans)
+        for wanted, ends in zip(reductions, seen.reduced, strict=True)
+        for end in ends
+        if end.spans is not None
+    ]
+    return Look(seen.obs_ids, is_complete, unused, dropped, rows, spectra, [*notes, *remarks], spans)
 
 
 def _seen(request: Request, reductions: Sequence[ReductionWanted], chosen: Selected, sample: Sequence[int]) -> _Seen:
@@ -258,4 +270,6 @@ def tried(part: Part, rows: Rows, recipe: Recipe) -> Tried:
     remark = true_energy_remark(part, rows_at(rows, used), recipe.grid, recipe.containment, safe) if used else ""
     names = [str(name) for name in fresh.data["dataset"].values]
     telescope = str(fresh.data.attrs["telescope"])
-    return Tried(len(fresh.done), masked, lost, safe, remark, telescope, (names, good_time(fresh.data)))
+    spans = spans_of_rows(FitInput(select_rows(fresh.data, used))) if used else None
+    times = (names, good_time(fresh.data))
+    return Tried(len(fresh.done), masked, lost, safe, remark, telescope, times, spans)

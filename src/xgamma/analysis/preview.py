@@ -21,7 +21,8 @@ from xgamma.axes import Axis
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import outdir_of
 from xgamma.datasets.dataset_list import validate_names
-from xgamma.fit import validate_named
+from xgamma.estimate.time_bins import TimeSpans, spans_of_rows
+from xgamma.fit import FitInput, validate_named
 from xgamma.predict.folding import good_time, validate_times
 from xgamma.storage.backend import local_folder
 from xgamma.store import Store
@@ -102,12 +103,31 @@ def _validate_together(
     _validate_names(request, reductions, [name for _, data in spectra for name in data["dataset"].values.tolist()])
     every = [each for look in looks.values() for each in look.spectra]
     every += [seen_spectrum(wanted, data) for wanted, data in spectra]
+    spans = _spans(request, looks, spectra)
     for step, wanted in request.steps:
         step.validate_bins(wanted, every)
+        if spans is not None:
+            step.validate_times(wanted, spans)
     if request.models is not None and any(step.needs_models for step, _ in request.steps):
         for _, data in spectra:
             for model in request.models:
                 validate_times(model, *good_time(data), data["dataset"].values.tolist())
+
+
+def _spans(
+    request: Request, looks: Mapping[str, Look], spectra: Sequence[tuple[ReadWanted, xr.Dataset]]
+) -> TimeSpans | None:
+    """Return when the datasets were taken, ``None`` where there are groups of them, which are not known yet."""
+    stacks = {wanted.name: wanted for _, wanted in request.steps if isinstance(wanted, StackWanted)}
+    if any(stack.by is not None for stack in stacks.values()):
+        return None
+    of_entry: dict[str, list[TimeSpans]] = {}
+    for name, each in (each for look in looks.values() for each in look.spans):
+        of_entry.setdefault(name, []).append(each)
+    found = [TimeSpans.joined(own) for own in of_entry.values()]
+    found = [one.whole(name or STACKED) if name in stacks else one for name, one in zip(of_entry, found, strict=True)]
+    found += [spans_of_rows(FitInput(data)) for _, data in spectra]
+    return TimeSpans.joined(found) if found else None
 
 
 def _validate_names(

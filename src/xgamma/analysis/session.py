@@ -19,7 +19,7 @@ from xgamma.analysis.steps.reduce import observations_to_reduce
 from xgamma.analysis.steps.step import Observed, Results
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import observations_of, recipe_of
-from xgamma.datasets import Datasets, FluxPointsDataset
+from xgamma.datasets import Datasets, FluxPointsDataset, LightCurve
 from xgamma.datasets.observations import Observations
 from xgamma.errors import ConfigError, ConfigTypeError, LaterError, OrderError
 from xgamma.execute import Workers, one_cluster
@@ -246,6 +246,11 @@ class Analysis(Modelled):
         """The flux points of each entry of ``datasets`` by name, with ``flux_points.joint`` false."""
         return {} if self._results is None else dict(self._results.flux_points_of)
 
+    @property
+    def light_curve(self) -> LightCurve | None:
+        """The light curve."""
+        return None if self._results is None else self._results.light_curve
+
     # --- steps
 
     def get_observations(self, retry_failed: bool = False, rehash: bool = False) -> None:
@@ -339,6 +344,19 @@ class Analysis(Modelled):
         """
         self.take("flux_points")
 
+    def get_light_curve(self) -> None:
+        """Estimate the light curve of ``light_curve.source`` in bins of time and energy.
+
+        Raises
+        ------
+        OrderError
+            Before there are datasets with models.
+        ConfigError
+            When the energies are not configured, the source is not one of the models or has no free norm, or no
+            interval of time holds a dataset.
+        """
+        self.take("light_curve")
+
     @heals
     def take(self, /, section: str, *, complete: bool = False, files: bool = False, **options: Any) -> None:
         """Take the steps of a section: what the store holds is found, what is missing computed and put there.
@@ -370,13 +388,6 @@ class Analysis(Modelled):
         """Compute an excess map: not in this version."""
         raise LaterError(
             "Excess maps are not computed by this version of xgamma: it reduces spectra (datasets.type: 1d)."
-        )
-
-    def get_light_curve(self) -> None:
-        """Compute a light curve: not in this version."""
-        raise LaterError(
-            "Light curves are not computed by this version of xgamma; flux points of time intervals can be had by "
-            "observations.obs_time."
         )
 
     def update_config(self, config: str | Mapping[str, Any] | AnalysisConfig) -> None:

@@ -11,19 +11,11 @@ from typing import Annotated, Any, Self
 from pydantic import PlainValidator, WithJsonSchema
 
 from xgamma.config import rules
+from xgamma.config.estimate_sections import ExcessMapConfig, FluxPointsConfig, LightCurveConfig
 from xgamma.config.fields import Choice
 from xgamma.config.section import OneOrSeveral, Section, key, subsection
 from xgamma.config.section_fields import Models
-from xgamma.config.sections import (
-    DatasetsConfig,
-    ExcessMapConfig,
-    FitConfig,
-    FluxPointsConfig,
-    GeneralConfig,
-    LightCurveConfig,
-    LogConfig,
-    ObservationsConfig,
-)
+from xgamma.config.sections import DatasetsConfig, FitConfig, GeneralConfig, LogConfig, ObservationsConfig
 from xgamma.errors import ConfigError, ConfigTypeError, MissingInputError
 from xgamma.formats.local_files import local_path, read_text, write_files
 from xgamma.formats.yaml_documents import mixed_yaml, sections_of_yaml
@@ -164,7 +156,10 @@ class AnalysisConfig(Section):
             if self.requests_step(section.where):
                 yield from rules.source_problems(section, self.models)
         if self.requests_step(self.flux_points.where):
-            yield from rules.flux_points_problems(self.flux_points)
+            yield from rules.energies_problems(self.flux_points.energy, "flux points")
+        if self.requests_step(self.light_curve.where):
+            yield from rules.energies_problems(self.light_curve.energy_edges, "a light curve")
+        yield from rules.time_bins_problems(self.light_curve)
 
     def _incomplete(self) -> Iterator[str]:
         for where, entry in self.entries.items():

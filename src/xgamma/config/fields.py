@@ -10,9 +10,7 @@ import datetime
 import logging
 import os
 import re
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -24,6 +22,7 @@ from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 from xgamma import registry
 from xgamma.errors import ConfigError, MissingInputError, did_you_mean
 from xgamma.storage.disk import with_home
+from xgamma.times import any_year
 from xgamma.units import normalize_quantity, quantity_string
 
 KEY = "<key>"
@@ -236,14 +235,6 @@ class QuantityReader:
     def schema(self) -> dict[str, Any]:
         """Return the JSON Schema of the text."""
         return {"type": "string", "pattern": rf"^\s*{NUMBER}\s*\S+", "examples": [f"1 {self.unit}"]}
-
-
-@contextmanager
-def any_year() -> Iterator[None]:
-    """Allow times in years whose leap seconds are not known yet, as in simulations."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="ERFA function .* yielded .*dubious year")
-        yield
 
 
 def read_times(value: Any) -> Time:

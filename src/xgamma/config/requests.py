@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xgamma.config.config import AnalysisConfig
+from xgamma.config.ranges import RequestedAxis
 from xgamma.config.rules import at_entry, entry_names
 from xgamma.config.sections import DatasetsConfig, ObservationsConfig
 from xgamma.errors import ConfigError, LaterError, OutputError
-from xgamma.estimate import FluxPointsParameters
+from xgamma.estimate import FluxPointsParameters, LightCurveParameters, TimeBinning
 from xgamma.events import DEFAULT_RULE
 from xgamma.execute import THIS_PROCESS, Workers
 from xgamma.formats.fits.regions import read_mask
@@ -193,11 +194,27 @@ def points_of(config: AnalysisConfig) -> tuple[tuple[float, ...], FluxPointsPara
         When it gives no energies.
     """
     section = config.flux_points
-    if not section.energy.is_set:
+    return _edges(section.energy), section.settings()
+
+
+def light_curve_of(config: AnalysisConfig) -> tuple[tuple[float, ...], TimeBinning, LightCurveParameters]:
+    """Return edges in TeV, the bins of time and the parameters of the light curve that ``config.light_curve`` asks for.
+
+    Raises
+    ------
+    ConfigError
+        When it gives no energies.
+    """
+    section = config.light_curve
+    return _edges(section.energy_edges), section.binning(), section.settings()
+
+
+def _edges(axis: RequestedAxis) -> tuple[float, ...]:
+    if not axis.is_set:
         raise ConfigError(
-            "flux_points.energy: no energies are given; write for example {min: 1 TeV, max: 20 TeV, nbins: 8}."
+            f"{axis.where}: no energies are given; write for example {{min: 1 TeV, max: 20 TeV, nbins: 8}}."
         )
-    return tuple(section.energy.axis("energy").edges.tolist()), section.settings()
+    return tuple(axis.axis("energy").edges.tolist())
 
 
 def models_of(config: AnalysisConfig) -> Models | None:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from xgamma.config.fields import PathOrUrl, any_year, is_before
+from xgamma.config.estimate_sections import FluxPointsConfig, LightCurveConfig
+from xgamma.config.fields import PathOrUrl, is_before
 from xgamma.config.parameters import (
     SPACE_OF_BACKGROUND,
     backgrounds_for,
@@ -17,19 +18,12 @@ from xgamma.config.parameters import (
 )
 from xgamma.config.ranges import EnergyAxis, RequestedAxis, SkyCircle, TimeRange
 from xgamma.config.section_fields import model_names
-from xgamma.config.sections import (
-    DatasetsConfig,
-    FitRangeConfig,
-    FluxPointsConfig,
-    LightCurveConfig,
-    ObservationsConfig,
-    SafeMaskConfig,
-)
+from xgamma.config.sections import DatasetsConfig, FitRangeConfig, ObservationsConfig, SafeMaskConfig
 from xgamma.errors import MissingInputError, StoreError, did_you_mean
 from xgamma.formats.local_files import is_there
 from xgamma.reduce.safe_mask import KIND as SAFE_MASK_KIND
 from xgamma.storage.locations import validate_url
-from xgamma.times import overlap_problem
+from xgamma.times import any_year, overlap_problem
 from xgamma.units import quantity_string
 
 ON_REGION_EXAMPLE = "{frame: icrs, lon: 83.633 deg, lat: 22.014 deg, radius: 0.11 deg}"
@@ -229,13 +223,19 @@ def source_problems(
         yield f"{section.where}.source: there is no model {section.source!r}.{did_you_mean(section.source, names)}"
 
 
-def flux_points_problems(section: FluxPointsConfig) -> Iterator[str]:
-    """Flux points need energies."""
-    if not section.energy.is_set:
+def energies_problems(axis: RequestedAxis, what: str) -> Iterator[str]:
+    """Flux points and light curves need energies."""
+    if not axis.is_set:
         yield (
-            f"{section.energy.where}: the steps ask for flux points, and no energies are given. "
+            f"{axis.where}: the steps ask for {what}, and no energies are given. "
             "Write for example {min: 1 TeV, max: 20 TeV, nbins: 8}."
         )
+
+
+def time_bins_problems(section: LightCurveConfig) -> Iterator[str]:
+    """Intervals of time are given, or made."""
+    if section.time_bins is not None and section.time_intervals.intervals():
+        yield f"{section.where}: both time_intervals and time_bins are given; leave one of them out."
 
 
 def file_problems(inputs: Mapping[str, Any]) -> Iterator[str]:

@@ -24,6 +24,7 @@ from xgamma.config.fields import (
     shown,
 )
 from xgamma.errors import ConfigError, did_you_mean
+from xgamma.estimate import TimeBinning, normalize_time_binning
 from xgamma.events import RUN_COLUMNS
 from xgamma.expressions import Expression, parsed
 from xgamma.groups import Grouping, normalize_grouping
@@ -120,6 +121,13 @@ def read_grouping(value: Any) -> Grouping:
     return normalize_grouping(value, KEY)
 
 
+def read_time_bins(value: Any) -> TimeBinning:
+    """Read how time is binned: a word, or a mapping of a word to a number."""
+    if isinstance(value, TimeBinning | str | Mapping):
+        return normalize_time_binning(value, KEY)
+    raise expected("observation, night, blocks, or a mapping such as {width: 7 d}", value)
+
+
 _BANDS = {
     "type": "object",
     "additionalProperties": {"type": "array", "items": {"type": ["number", "string"]}, "minItems": 2},
@@ -133,6 +141,22 @@ Groups = Annotated[
     PlainValidator(read_grouping),
     PlainSerializer(Grouping.document),
     WithJsonSchema({"anyOf": [TEXT_SCHEMA, _BANDS]}),
+]
+
+
+_NUMBERED_BINS = {
+    "type": "object",
+    "properties": {"width": TEXT_SCHEMA, "blocks": {"type": "number"}},
+    "additionalProperties": False,
+    "minProperties": 1,
+    "maxProperties": 1,
+    "examples": [{"width": "7 d"}],
+}
+TimeBins = Annotated[
+    TimeBinning,
+    PlainValidator(read_time_bins),
+    PlainSerializer(TimeBinning.asked),
+    WithJsonSchema({"anyOf": [TEXT_SCHEMA, _NUMBERED_BINS]}),
 ]
 
 

@@ -23,17 +23,13 @@ from xgamma.config.fields import (
 from xgamma.config.parameters import (
     SPACE_OF_BACKGROUND,
     BackgroundMapping,
-    ExcessMapMapping,
-    FluxPointsMapping,
-    LightCurveMapping,
     SafeMaskMapping,
     backgrounds_for,
     entry,
 )
-from xgamma.config.ranges import EnergyAxis, RequestedAxis, SkyCircle, TimeRange
+from xgamma.config.ranges import EnergyAxis, SkyCircle, TimeRange
 from xgamma.config.section import Section, key, subsection
 from xgamma.config.section_fields import Bins, Condition, Datastore, Files, Groups, Jobs, MemorySize, ObsIds
-from xgamma.estimate import FluxPointsParameters
 from xgamma.events import GOOD_TIME_RULES
 from xgamma.reduce.safe_mask import KIND as SAFE_MASK_KIND
 from xgamma.reduce.safe_mask import safe_masks_of
@@ -127,12 +123,6 @@ class ObsTimeConfig(TimeRange):
     """Only events inside these intervals are used."""
 
     where: ClassVar[str] = "observations.obs_time"
-
-
-class TimeIntervalsConfig(TimeRange):
-    """The intervals of the light curve; null is one for each dataset."""
-
-    where: ClassVar[str] = "light_curve.time_intervals"
 
 
 class ObsConeConfig(SkyCircle):
@@ -377,72 +367,3 @@ class FitConfig(Section):
     def is_requested(self, config: Any) -> bool:
         """Whether there are models."""
         return config.models is not None or config.general.models_file is not None
-
-
-class FluxPointsAxisConfig(RequestedAxis):
-    """The energy bins of the flux points."""
-
-    where: ClassVar[str] = "flux_points.energy"
-
-
-class ExcessMapAxisConfig(RequestedAxis):
-    """The energy bins of the excess maps; null is one bin over the whole axis."""
-
-    where: ClassVar[str] = "excess_map.energy_edges"
-
-
-class LightCurveAxisConfig(RequestedAxis):
-    """The energy bins of the light curve."""
-
-    where: ClassVar[str] = "light_curve.energy_edges"
-
-
-class FluxPointsConfig(Section):
-    """Flux points of one source."""
-
-    where: ClassVar[str] = "flux_points"
-    silent: ClassVar[frozenset[str]] = frozenset({"joint"})
-
-    energy: FluxPointsAxisConfig = subsection(FluxPointsAxisConfig)
-    source: Text = key("source", "The name of a model.")
-    joint: Flag | None = key(None, "Whether all entries of datasets have one flux; false is one of each; null is yes.")
-    parameters: FluxPointsMapping = key({"selection_optional": "all"}, "Parameters of the estimator.")
-
-    def is_requested(self, config: Any) -> bool:
-        """Whether energies are given."""
-        return self.energy.is_set
-
-    def settings(self) -> FluxPointsParameters:
-        """Return the parameters of the estimator in canonical units, defaults filled in."""
-        target = entry("estimator", "flux_points")
-        settings: FluxPointsParameters = normalize_parameters(target, self.parameters, f"{self.where}.parameters")
-        return settings
-
-
-class ExcessMapConfig(Section):
-    """Excess and significance maps."""
-
-    where: ClassVar[str] = "excess_map"
-
-    correlation_radius: Size = key("0.1 deg", "Radius of the top hat, with a unit such as deg.")
-    parameters: ExcessMapMapping = key({}, "Parameters of the estimator.")
-    energy_edges: ExcessMapAxisConfig = subsection(ExcessMapAxisConfig)
-
-    def is_requested(self, config: Any) -> bool:
-        """Whether maps are made, and anything is given here."""
-        return self != ExcessMapConfig() and any(entry.type == "3d" for entry in config.entries.values())
-
-
-class LightCurveConfig(Section):
-    """The light curve of one source."""
-
-    where: ClassVar[str] = "light_curve"
-
-    time_intervals: TimeIntervalsConfig = subsection(TimeIntervalsConfig)
-    energy_edges: LightCurveAxisConfig = subsection(LightCurveAxisConfig)
-    source: Text = key("source", "The name of a model.")
-    parameters: LightCurveMapping = key({"selection_optional": "all"}, "Parameters of the estimator.")
-
-    def is_requested(self, config: Any) -> bool:
-        """Whether energies are given."""
-        return self.energy_edges.is_set

@@ -129,18 +129,20 @@ def _holds(document: Mapping[str, Any], path: str) -> bool:
 
 
 def _unused_parameters(request: EntryRequest, given: Mapping[str, Any]) -> Iterator[str]:
-    datasets, points = request.entry, request.config.flux_points
+    datasets = request.entry
     if request.recipe and _holds(given, "datasets.safe_mask.parameters") and "datasets" in request.steps:
         used = {name for _, (_, own) in request.recipe.document()["safe_masks"].items() for name in own}
         for name in sorted(set(datasets.safe_mask.parameters) - used):
             methods = ", ".join(datasets.safe_mask.methods) or "no method"
             yield f"datasets.safe_mask.parameters.{name}: given and not used, as no method of {methods} uses it."
-    if _holds(given, "flux_points.parameters") and "flux_points" in request.steps:
-        selection = points.parameters.get("selection_optional") or []
+    for section in (request.config.flux_points, request.config.light_curve):
+        if not _holds(given, f"{section.where}.parameters") or section.where not in request.steps:
+            continue
+        selection = section.parameters.get("selection_optional") or []
         for names, option in ((SCAN_KEYS, "scan"), (("n_sigma_ul",), "ul")):
             for name in names:
-                if name in points.parameters and option not in selection and selection != "all":
+                if name in section.parameters and option not in selection and selection != "all":
                     yield (
-                        f"flux_points.parameters.{name}: given and not used, "
+                        f"{section.where}.parameters.{name}: given and not used, "
                         f"as selection_optional does not include {option}."
                     )

@@ -7,7 +7,8 @@ from xgamma.estimate.flux_points import flux_points, log_binning, validate_reopt
 from xgamma.estimate.flux_points_parameters import FluxPointsParameters, LightCurveParameters
 from xgamma.estimate.light_curve import light_curve, log_light_curve, validate_varied
 from xgamma.estimate.reference import source_model
-from xgamma.estimate.time_bins import Placement, TimeBinning, normalize_time_binning
+from xgamma.estimate.time_binning import TimeBinning, normalize_time_binning
+from xgamma.estimate.time_bins import Placement
 
 __all__ = [
     "FluxPointsParameters",

@@ -25,6 +25,7 @@ from xgamma.estimate.flux_points import (
     normalize_edges,
     predictions,
     signal_of_others,
+    telescopes_of,
     validate_alike,
     validate_reoptimize,
 )
@@ -38,17 +39,8 @@ from xgamma.estimate.reference import (
     source_model,
     visible_spectrum,
 )
-from xgamma.estimate.time_bins import (
-    BLOCKS,
-    Placement,
-    TimeBinning,
-    TimeBins,
-    TimeSpans,
-    bins_of_binning,
-    bins_of_blocks,
-    normalize_time_binning,
-    time_spans,
-)
+from xgamma.estimate.time_binning import BLOCKS, TimeBinning, normalize_time_binning
+from xgamma.estimate.time_bins import Placement, TimeBins, TimeSpans, bins_of_binning, bins_of_blocks, time_spans
 from xgamma.fit.inputs import FitInput, Inputs, normalize_inputs, validate_datasets_names
 from xgamma.fit.statistic import Statistic
 from xgamma.models.models import Models, SkyModel
@@ -133,7 +125,7 @@ def light_curve(
         "n_sigma": settings.n_sigma,
         "n_sigma_ul": settings.n_sigma_ul,
         "UL_CONF": round(math.erf(settings.n_sigma_ul / math.sqrt(2.0)), 7),
-        "telescope": str(given[0].data.attrs.get("telescope", "")),
+        "telescope": ", ".join(telescopes_of(given)),
         "binning_report": _energy_report(result, groups),
         "mjdref": spans.mjdref,
         "time_scale": "tt",

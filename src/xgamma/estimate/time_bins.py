@@ -1,34 +1,23 @@
-"""Bins of time: intervals that are given, or made of the datasets, and the bin that each dataset lies in."""
+"""Bins of time, and the bin that each dataset lies in."""
 
 from __future__ import annotations
 
 import itertools
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import Any
 
 import numpy as np
 import xarray as xr
-from astropy import units as u
 from astropy.stats import bayesian_blocks
 from astropy.time import Time
 
 from xgamma.axes import BoolArray, FloatArray, IntArray
-from xgamma.errors import ConfigError, DataError, did_you_mean
+from xgamma.errors import ConfigError, DataError
+from xgamma.estimate.time_binning import INTERVALS, NIGHT, WIDTH, TimeBinning
 from xgamma.fit.inputs import FitInput
-from xgamma.times import SECONDS_PER_DAY, interval_seconds, nights, overlap_problem, seconds_since, time_from_seconds
-from xgamma.units import canonical
+from xgamma.times import SECONDS_PER_DAY, interval_seconds, nights, time_from_seconds
 
-log = logging.getLogger("xgamma.estimate")
-
-INTERVALS, OBSERVATION, NIGHT, WIDTH, BLOCKS = "intervals", "observation", "night", "width", "blocks"
-WORDS = (OBSERVATION, NIGHT, BLOCKS)
-WHERE = "light_curve.time_bins"
-EXAMPLE = "write observation, night, blocks, a width such as {width: 7 d}, or {blocks: 0.01}"
-FALSE_ALARM = 0.05
-"""The probability that steady flux is cut into two blocks, where none is given."""
 SHOWN = 5
 """How many datasets or intervals a sentence names."""
 
@@ -49,139 +38,6 @@ _SENTENCES = {
     Placement.NO_GOOD_TIME: "without good time, left out",
     Placement.NO_BIN_USED: "without a bin of energy that is used, left out",
 }
-
-
-# --- what is asked for
-
-
-@dataclass(frozen=True)
-class TimeBinning:
-    """How time is binned; make one with ``normalize_time_binning``.
-
-    Parameters
-    ----------
-    kind
-        ``intervals``: those given; ``observation``: one bin for each dataset; ``night``: from noon to noon at the
-        site; ``width``: whole datasets, put together by their middles; ``blocks``: Bayesian blocks.
-    intervals
-        Start and stop of each.
-    width
-        In seconds.
-    false_alarm
-        The probability that steady flux is cut into two blocks.
-    longitude
-        East longitude of the site in deg, which decides when a night begins; NaN where it is not known, taken as 0.
-    """
-
-    kind: str = OBSERVATION
-    intervals: tuple[tuple[Time, Time], ...] = ()
-    width: float = np.nan
-    false_alarm: float = FALSE_ALARM
-    longitude: float = np.nan
-
-    def at(self, longitude: float) -> TimeBinning:
-        """Return the binning with the longitude of a site."""
-        return replace(self, longitude=longitude)
-
-    def asked(self) -> str | dict[str, Any]:
-        """Return the argument of ``normalize_time_binning``, as written in YAML; intervals are a section of their own.
-
-        >>> TimeBinning("width", width=3600.0).asked()
-        {'width': '3600.0 s'}
-        """
-        if self.kind == WIDTH:
-            return {WIDTH: f"{self.width} s"}
-        return {BLOCKS: self.false_alarm} if self.kind == BLOCKS and self.false_alarm != FALSE_ALARM else self.kind
-
-    def document(self) -> dict[str, Any]:
-        """Return what of the binning decides the numbers of a light curve."""
-        numbers: dict[str, dict[str, Any]] = {
-            INTERVALS: {
-                "intervals": [[_day_and_seconds(time) for time in interval] for interval in self.intervals],
-            },
-            NIGHT: {"longitude": self.longitude if np.isfinite(self.longitude) else 0.0},
-            WIDTH: {"width": self.width},
-            BLOCKS: {"false_alarm": self.false_alarm},
-        }
-        return {"kind": self.kind, **numbers.get(self.kind, {})}
-
-
-def _day_and_seconds(time: Time) -> list[float]:
-    # A day and seconds: a single number would lose nanoseconds.
-    day = float(np.floor(time.tt.mjd))
-    return [day, seconds_since(time, day)]
-
-
-def normalize_time_binning(value: Any, where: str = WHERE) -> TimeBinning:
-    """Return the binning from a word, a mapping, or a list of intervals; ``None`` is one bin for each dataset.
-
-    Parameters
-    ----------
-    value
-        ``observation``, ``night``, ``blocks``; ``{width: 7 d}``; ``{blocks: 0.01}``, the probability of a false alarm;
-        or intervals: each a ``Time`` of two times or a pair of times.
-    where
-        What error messages begin with.
-
-    Raises
-    ------
-    ConfigError
-        For anything else, intervals that run backwards, or that overlap.
-    """
-    if isinstance(value, TimeBinning):
-        return value
-    if value is None:
-        return TimeBinning()
-    if isinstance(value, str):
-        if value not in WORDS:
-            near = did_you_mean(value, WORDS)
-            raise ConfigError(f"{where}: there is no binning {value!r}; {EXAMPLE}.{near if 'Did you' in near else ''}")
-        return TimeBinning(value)
-    if isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in (WIDTH, BLOCKS):
-        [(kind, number)] = value.items()
-        return _with_width(number, f"{where}.{kind}") if kind == WIDTH else _with_blocks(number, f"{where}.{kind}")
-    if isinstance(value, Mapping) or not isinstance(value, Sequence | np.ndarray):
-        raise ConfigError(f"{where}: expected one way to bin time, got {value!r}; {EXAMPLE}.")
-    return binning_of_intervals([_pair(one, where) for one in value], where)
-
-
-def binning_of_intervals(intervals: Sequence[tuple[Time, Time]], where: str) -> TimeBinning:
-    """Return the binning of some intervals in their order in time; see ``normalize_time_binning``."""
-    if not intervals:
-        raise ConfigError(f"{where}: expected at least one interval of time, got none; leave them out for one of each.")
-    for start, stop in intervals:
-        if not seconds_since(start, 0.0) < seconds_since(stop, 0.0):
-            raise ConfigError(
-                f"{where}: expected start before stop, got start {start.isot} and stop {stop.isot}; exchange them."
-            )
-    problem = overlap_problem(intervals)
-    if problem:
-        raise ConfigError(f"{where}: {problem}")
-    ordered = sorted(intervals, key=lambda interval: (interval[0].tt.jd1, interval[0].tt.jd2))
-    return TimeBinning(INTERVALS, tuple(ordered))
-
-
-def _pair(value: Any, where: str) -> tuple[Time, Time]:
-    is_pair = isinstance(value, Time | Sequence) and not isinstance(value, str)
-    if not is_pair or (isinstance(value, Time) and value.isscalar) or len(value) != 2:
-        raise ConfigError(f"{where}: expected intervals, each a Time of a start and a stop, got {value!r}.")
-    start, stop = value
-    if not all(isinstance(time, Time) and time.isscalar for time in (start, stop)):
-        raise ConfigError(f"{where}: expected times as astropy.time.Time, got {value!r}.")
-    return start, stop
-
-
-def _with_width(value: Any, where: str) -> TimeBinning:
-    width = canonical(str(value) if isinstance(value, u.Quantity) else value, "s", where)
-    if not 0 < width < np.inf:
-        raise ConfigError(f"{where}: expected a time above 0 such as 1 h or 7 d, got {value!r}.")
-    return TimeBinning(WIDTH, width=float(width))
-
-
-def _with_blocks(value: Any, where: str) -> TimeBinning:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
-        raise ConfigError(f"{where}: expected the probability of a false alarm above 0 and below 1, got {value!r}.")
-    return TimeBinning(BLOCKS, false_alarm=float(value))
 
 
 # --- when datasets were taken
@@ -209,6 +65,33 @@ class TimeSpans:
     is_used: BoolArray
     mjdref: float
 
+    @classmethod
+    def joined(cls, several: Sequence[TimeSpans]) -> TimeSpans:
+        """Return the spans of all, since the first epoch that is known.
+
+        Raises
+        ------
+        DataError
+            Where no epoch is known.
+        """
+        epoch = next((one.mjdref for one in several if np.isfinite(one.mjdref)), np.nan)
+        if not np.isfinite(epoch):
+            raise DataError("light_curve: the datasets have no times; expected good time (gti) and an epoch (mjdref).")
+        shifts = [(one.mjdref - epoch) * SECONDS_PER_DAY if np.isfinite(one.mjdref) else 0.0 for one in several]
+        start, stop = (
+            np.concatenate([getattr(one, side) + shift for one, shift in zip(several, shifts, strict=True)])
+            for side in ("start", "stop")
+        )
+        names = [name for one in several for name in one.names]
+        return cls(names, start, stop, np.concatenate([one.is_used for one in several]), epoch)
+
+    def whole(self, name: str) -> TimeSpans:
+        """Return the span of the stack of all."""
+        known = self.is_known
+        first = np.min(self.start, initial=np.inf, where=known)
+        last = np.max(self.stop, initial=-np.inf, where=known)
+        return TimeSpans([name], np.array([first]), np.array([last]), np.array([known.any()]), self.mjdref)
+
     @property
     def is_known(self) -> BoolArray:
         """Whether a dataset has good time and a bin of energy."""
@@ -223,26 +106,22 @@ def time_spans(inputs: Sequence[FitInput]) -> TimeSpans:
     DataError
         Where no row has good time.
     """
-    pieces = [_span_of_rows(one.data) for one in inputs]
-    epochs = [epoch for _, epoch in pieces if np.isfinite(epoch)]
-    names = [name for one in inputs for name in one.names]
-    if not epochs:
-        raise DataError("light_curve: the datasets have no times; expected good time (gti) and an epoch (mjdref).")
-    moved = [span + (epoch - epochs[0]) * SECONDS_PER_DAY for span, epoch in pieces]
-    is_used = np.concatenate([one.used.reshape(len(one.names), -1).any(axis=1) for one in inputs])
-    start, stop = np.concatenate(moved).T
-    return TimeSpans(names, start, stop, is_used, epochs[0])
+    return TimeSpans.joined([spans_of_rows(one) for one in inputs])
 
 
-def _span_of_rows(ds: xr.Dataset) -> tuple[FloatArray, float]:
-    """Return first start and last stop of each row, shape (row, 2), and their epoch; NaN where they are not known."""
+def spans_of_rows(one: FitInput) -> TimeSpans:
+    """Return when the rows of one input were taken, since its own epoch; NaN where it does not know times."""
+    ds = one.data
+    is_used = np.asarray(one.used.reshape(len(one.names), -1).any(axis=1))
     if "gti" not in ds or "mjdref" not in ds.attrs:
-        return np.full((ds.sizes["dataset"], 2), np.nan), np.nan
+        nothing = np.full(len(one.names), np.nan)
+        return TimeSpans(one.names, nothing, nothing, is_used, np.nan)
     gti = ds["gti"].transpose("dataset", "gti", "bound").values
     first = np.min(gti[..., 0], axis=1, initial=np.inf, where=np.isfinite(gti[..., 0]))
     last = np.max(gti[..., 1], axis=1, initial=-np.inf, where=np.isfinite(gti[..., 1]))
-    span = np.stack([first, last], axis=1)
-    return np.where(np.isfinite(span).all(axis=1, keepdims=True), span, np.nan), float(ds.attrs["mjdref"])
+    known = np.isfinite(first) & np.isfinite(last)
+    start, stop = np.where(known, first, np.nan), np.where(known, last, np.nan)
+    return TimeSpans(one.names, start, stop, is_used, float(ds.attrs["mjdref"]))
 
 
 # --- bins

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from xgamma.datasets import FluxPoints
+from xgamma.datasets import FluxPoints, LightCurve
 from xgamma.errors import later_names
 from xgamma.estimators.flux_points_estimator import FluxPointsEstimator
+from xgamma.estimators.light_curve_estimator import LightCurveEstimator
 
-__all__ = ["FluxPoints", "FluxPointsEstimator"]
+__all__ = ["FluxPoints", "FluxPointsEstimator", "LightCurve", "LightCurveEstimator"]
 
 _MAPS = "it belongs to sky maps, which come with a later version"
 
@@ -29,8 +30,6 @@ __getattr__ = later_names(
         "ESTIMATOR_REGISTRY": "xgamma.registry.names('estimator') lists the estimators",
         "Estimator": "an estimator of your own is a function of Datasets, see xgamma.registry.register",
         "FluxMetaData": "what flux points are is in flux_points.data.attrs",
-        "LightCurveEstimator": "light curves come with a later version; flux_points_each estimates the points of each "
-        "night or run",
         "ParameterEstimator": "Fit.confidence and Fit.stat_profile give errors and profiles of a parameter",
         "ParameterSensitivityEstimator": "sensitivities come with a later version",
         "SensitivityEstimator": "sensitivities come with a later version",

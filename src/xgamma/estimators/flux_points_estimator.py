@@ -70,8 +70,8 @@ class FluxPointsEstimator:
         self._edges = normalize_edges(energy_edges)
         self.parameters = FluxPointsParameters(
             selection_optional=selection_optional,
-            n_sigma=_positive(n_sigma, "n_sigma"),
-            n_sigma_ul=_positive(n_sigma_ul, "n_sigma_ul"),
+            n_sigma=positive(n_sigma, "n_sigma", self.tag),
+            n_sigma_ul=positive(n_sigma_ul, "n_sigma_ul", self.tag),
             norm=norm,
             reoptimize=reoptimize,
             sum_over_energy_groups=sum_over_energy_groups,
@@ -92,19 +92,24 @@ class FluxPointsEstimator:
         inputs = given.fit_inputs()
         if any(one.is_flux_points for one in inputs):
             raise DataError("FluxPointsEstimator: expected spectra, got flux points; fit them with Fit instead.")
-        data: xr.Dataset = flux_points(inputs, given.models, self._source_of(given), self._edges, self.parameters)
+        data: xr.Dataset = flux_points(
+            inputs, given.models, source_of(given, self.source, self.tag), self._edges, self.parameters
+        )
         return FluxPoints(data)
 
-    def _source_of(self, given: Fittable) -> str:
-        names = given.models.names
-        if isinstance(self.source, str):
-            return self.source
-        if not -len(names) <= self.source < len(names):
-            raise ConfigError(f"FluxPointsEstimator: there is no model number {self.source} among {len(names)}.")
-        return names[self.source]
+
+def source_of(given: Fittable, source: str | int, where: str) -> str:
+    """Return the name of a model from its name or its place; raises ``ConfigError`` for a place without one."""
+    names = given.models.names
+    if isinstance(source, str):
+        return source
+    if not -len(names) <= source < len(names):
+        raise ConfigError(f"{where}: there is no model number {source} among {len(names)}.")
+    return names[source]
 
 
-def _positive(value: Any, name: str) -> float:
+def positive(value: Any, name: str, where: str) -> float:
+    """Return a number above 0; raises ``ConfigError`` for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-        raise ConfigError(f"FluxPointsEstimator: {name}: expected a number above 0, got {value!r}.")
+        raise ConfigError(f"{where}: {name}: expected a number above 0, got {value!r}.")
     return float(value)

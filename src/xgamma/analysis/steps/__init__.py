@@ -6,11 +6,20 @@ from typing import Any
 
 from xgamma.analysis.steps.fit import FitStep
 from xgamma.analysis.steps.flux_points import FluxPointsStep
+from xgamma.analysis.steps.light_curve import LightCurveStep
 from xgamma.analysis.steps.observations import ObservationsStep
 from xgamma.analysis.steps.read import ReadStep
 from xgamma.analysis.steps.reduce import ReduceStep
 from xgamma.analysis.steps.stack import StackStep
 from xgamma.analysis.steps.step import Step
 
-STEPS: tuple[Step[Any], ...] = (ObservationsStep(), ReduceStep(), StackStep(), ReadStep(), FitStep(), FluxPointsStep())
+STEPS: tuple[Step[Any], ...] = (
+    ObservationsStep(),
+    ReduceStep(),
+    StackStep(),
+    ReadStep(),
+    FitStep(),
+    FluxPointsStep(),
+    LightCurveStep(),
+)
 SECTIONS = tuple(dict.fromkeys(step.section for step in STEPS))

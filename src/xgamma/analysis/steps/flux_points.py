@@ -42,6 +42,7 @@ from xgamma.units import number_text
 log = logging.getLogger(__name__)
 
 POINTS_VERSION = 3
+ENERGY = "flux_points.energy"
 LOGGED = ("e_ref", "dnde", "dnde_ul", "dnde_err", "sqrt_ts")
 EDGES, EDGES_FIT = ("e_min", "e_max"), ("e_min_fit", "e_max_fit")
 
@@ -89,8 +90,7 @@ class FluxPointsStep(Step[FluxPointsWanted]):
     def wanted(self, config: AnalysisConfig) -> tuple[FluxPointsWanted, ...]:
         """Return the bins and the parameters of a configuration; raises ``ConfigError`` where it gives no energies."""
         edges, parameters = points_of(config)
-        ranges = [config.fit.fit_range, *(entry.fit_range for entry in config.entries.values() if entry.fit_range)]
-        is_set = any(energy is not None for each in ranges for energy in each.bounds())
+        is_set = is_fit_range_set(config)
         names = names_of(config) if config.flux_points.joint is False and len(config.entries) > 1 else [None]
         return tuple(FluxPointsWanted(config.flux_points.source, edges, parameters, is_set, name) for name in names)
 
@@ -98,9 +98,9 @@ class FluxPointsStep(Step[FluxPointsWanted]):
         """Return a sentence about points that will be empty; raises ``DataError`` where the axes are not aligned."""
         validate_reoptimize(models, source_model(models, wanted.source), wanted.parameters)
         if wanted.name is None:
-            outside = _validate_edges(unify_axis(list(dict.fromkeys(axes.values()))), wanted.edges)
+            outside = validate_edges(unify_axis(list(dict.fromkeys(axes.values()))), wanted.edges, ENERGY)
         else:
-            outside = _validate_edges(axes[wanted.name], wanted.edges, wanted.name)
+            outside = validate_edges(axes[wanted.name], wanted.edges, ENERGY, wanted.name)
         return [outside] if outside else []
 
     def validate_bins(self, wanted: FluxPointsWanted, spectra: Sequence[SeenSpectrum]) -> None:
@@ -212,6 +212,12 @@ def plot_flux_points_of(points: Mapping[str, FluxPointsDataset], ax: Axes, **sty
     return ax
 
 
+def is_fit_range_set(config: AnalysisConfig) -> bool:
+    """Whether a configuration limits the energies of the fit, of all datasets or of some."""
+    ranges = [config.fit.fit_range, *(entry.fit_range for entry in config.entries.values() if entry.fit_range)]
+    return any(energy is not None for each in ranges for energy in each.bounds())
+
+
 def _row(row: Any, names: Sequence[str]) -> dict[str, Any]:
     edges, used = ([number_text(row[name]) for name in pair] for pair in (EDGES, EDGES_FIT))
     left_out = float(row["counts_left_out"].sum())
@@ -223,8 +229,8 @@ def _row(row: Any, names: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _validate_edges(axis: Axis, edges: Sequence[float], name: str = "") -> str:
-    """Return a sentence about flux points that lie outside of an axis, empty where none does.
+def validate_edges(axis: Axis, edges: Sequence[float], where: str, name: str = "") -> str:
+    """Return a sentence about bins of a key that lie outside of an axis, empty where none does.
 
     Raises
     ------
@@ -236,14 +242,13 @@ def _validate_edges(axis: Axis, edges: Sequence[float], name: str = "") -> str:
     span = f"{name or 'the datasets'}, {axis.edges[0]:g} to {axis.edges[-1]:g} TeV"
     if outside.all():
         raise ConfigError(
-            f"flux_points.energy: all points lie outside of the energies of {span}; expected a range "
+            f"{where}: all points lie outside of the energies of {span}; expected a range "
             f"that overlaps with them, got {requested[0]:g} to {requested[-1]:g} TeV."
         )
     if not outside.any():
         return ""
     return (
-        f"flux_points.energy: {outside.sum()} of {outside.size} points lie outside of the energies of {span}, and will "
-        "be empty."
+        f"{where}: {outside.sum()} of {outside.size} points lie outside of the energies of {span}, and will be empty."
     )
 
 
@@ -253,8 +258,8 @@ def _asked(wanted: FluxPointsWanted, results: Results) -> tuple[Datasets, str, s
     if wanted.name is not None:
         datasets = _datasets_of(wanted.name, results, datasets)
     axis = Axis.from_coords(datasets.fit_inputs()[0].data.coords, "energy")
-    _validate_edges(axis, wanted.edges, wanted.name or "")
-    return datasets, seen_by(results, datasets), _models_key(results, models)
+    validate_edges(axis, wanted.edges, ENERGY, wanted.name or "")
+    return datasets, seen_by(results, datasets), models_key(results, models)
 
 
 def _datasets_of(name: str, results: Results, datasets: Datasets) -> Datasets:
@@ -278,7 +283,7 @@ def _models_of(wanted: FluxPointsWanted, datasets: Datasets) -> Models:
     return Models([m for m in models if m.name == wanted.source or any(m.applies_to(name) for name in datasets.names)])
 
 
-def _models_key(results: Results, models: Models) -> str:
+def models_key(results: Results, models: Models) -> str:
     """Return the key of the fit that set the models, or of their document where they were changed since."""
     key = model_key(models)
     return results.fit.key if results.fit is not None and results.fitted == key else key

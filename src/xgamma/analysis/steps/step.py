@@ -18,9 +18,10 @@ from xgamma.analysis.selected import Selected
 from xgamma.analysis.steps.rows import Reduced
 from xgamma.axes import Axis, BoolArray
 from xgamma.config.config import AnalysisConfig
-from xgamma.datasets import Datasets, FluxPointsDataset
+from xgamma.datasets import Datasets, FluxPointsDataset, LightCurve
 from xgamma.datasets.observations import Observations
 from xgamma.datasets.spectrum import SpectrumDataset
+from xgamma.estimate.time_bins import TimeSpans
 from xgamma.execute import THIS_PROCESS, Workers
 from xgamma.fit import FitResult
 from xgamma.formats.local_files import write_files
@@ -139,6 +140,8 @@ class Results:
         The flux points of all entries together.
     flux_points_of
         The flux points of each entry of ``datasets`` by name, where they are not those of all together.
+    light_curve
+        The light curve.
     awaited
         The first product that is still to be made before the key of another one can be known; empty in a session.
     computed
@@ -154,6 +157,7 @@ class Results:
     fitted: str = ""
     flux_points: FluxPointsDataset | None = None
     flux_points_of: Mapping[str, FluxPointsDataset] = field(default_factory=dict)
+    light_curve: LightCurve | None = None
     awaited: str = ""
     computed: frozenset[str] = frozenset()
 
@@ -251,6 +255,9 @@ class Step(ABC, Generic[Wanted]):
 
     def validate_bins(self, wanted: Wanted, spectra: Sequence[SeenSpectrum]) -> None:
         """Raise what ``compute`` would raise of spectra."""
+
+    def validate_times(self, wanted: Wanted, spans: TimeSpans) -> None:
+        """Raise what ``compute`` would raise of datasets that were taken at these times."""
 
     @abstractmethod
     def find(self, wanted: Wanted, results: Results) -> Finding:
