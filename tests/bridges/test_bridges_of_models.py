@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from astropy import units as u
@@ -36,6 +39,24 @@ SPECTRA = {
         * m.EBLAbsorptionNormSpectralModel(NODES, [0.1, 0.2], [[0.9, 0.8, 0.7], [0.8, 0.7, 0.5]])
     ),
 }
+
+
+EBL = Path(os.environ.get("GAMMAPY_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")) / "ebl"
+
+
+@pytest.mark.skipif(not EBL.exists(), reason="needs the EBL tables")
+@pytest.mark.parametrize("reference", ["dominguez", "franceschini"])
+@pytest.mark.parametrize("redshift", [0.003, 0.116, 0.5, 1.7])
+def test_published_absorption_is_that_of_gammapy(reference, redshift, monkeypatch):
+    monkeypatch.setenv("GAMMAPY_DATA", str(EBL.parent))
+    theirs = peer.EBLAbsorptionNormSpectralModel.read_builtin(reference, redshift=redshift, alpha_norm=0.8)
+    ours = m.EBLAbsorptionNormSpectralModel.read(reference, redshift=redshift, alpha_norm=0.8)
+    energy = np.geomspace(0.02, 30, 101) * u.TeV
+    np.testing.assert_allclose(ours(energy).value, theirs(energy).to_value(""), rtol=1e-10, atol=1e-30)
+    source = SkyModel(m.PowerLawSpectralModel(**PL) * ours, name="x")
+    back = SkyModel.from_gammapy(source.to_gammapy())
+    np.testing.assert_allclose(back.spectral_model(energy).value, source.spectral_model(energy).value, rtol=1e-12)
+    assert back.spectral_model.model2.tables() == ours.tables()
 
 
 def fitted(spectrum):

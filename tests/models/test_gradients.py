@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xgamma.models.parameters import Parameter
-from xgamma.models.spectral import crab, cutoffs, powerlaws, templates
+from xgamma.models.spectral import absorption, crab, cutoffs, powerlaws, templates
 from xgamma.models.spectral.model import ScaleSpectralModel, SpectralModel
 
 ENERGY = np.geomspace(0.3, 30.0, 9)
@@ -48,7 +48,15 @@ def piecewise(interp="log"):
     return templates.PiecewiseNormSpectralModel([0.5, 3.0, 20.0] * u.TeV, norms=[0.8, 1.3, 0.7], interp=interp)
 
 
+def absorbed(redshift):
+    table = [[0.99, 0.9, 0.7], [0.8, 0.6, 0.2], [0.5, 0.1, 0.01]]
+    ebl = absorption.EBLAbsorptionNormSpectralModel([0.1, 1, 100] * u.TeV, [0.1, 0.2, 0.5], table, redshift)
+    return power_law() * ebl
+
+
 SPECTRA = {
+    "ebl": lambda: absorbed(0.15),
+    "ebl, beyond its table": lambda: absorbed(0.6),
     "pl": power_law,
     "pl, index 1": lambda: power_law(index=1.0),
     "pl, close to index 1": lambda: power_law(index=1.0 + 3e-5),

@@ -350,6 +350,59 @@ def test_published_absorption(reference, expected, monkeypatch):
         np.testing.assert_allclose(values, expected, rtol=2e-6)
 
 
+def test_tables_are_found_by_name_by_path_and_in_the_catalogue(tmp_path, monkeypatch, caplog):
+    (tmp_path / "ebl").mkdir()
+    path = write_absorption(tmp_path / "ebl" / "ebl_dominguez11.fits.gz")
+    monkeypatch.setenv("GAMMAPY_DATA", str(tmp_path))
+    caplog.set_level("INFO")
+    by_name = m.EBLAbsorptionNormSpectralModel.read("dominguez", redshift=0.2)
+    assert by_name.filename == "$GAMMAPY_DATA/ebl/ebl_dominguez11.fits.gz"
+    by_path = m.EBLAbsorptionNormSpectralModel.read(path, redshift=0.2)
+    assert not caplog.records
+    document = by_path.to_dict()["spectral"] | {"filename": "/elsewhere/2.0/ebl/ebl_dominguez11.fits.gz"}
+    elsewhere = m.EBLAbsorptionNormSpectralModel.from_dict(document)
+    assert "/elsewhere/2.0/ebl/ebl_dominguez11.fits.gz is not there; $GAMMAPY_DATA/ebl/ebl_domin" in caplog.text
+    named = m.EBLAbsorptionNormSpectralModel.from_dict(document | {"filename": "dominguez"})
+    for model in (by_path, elsewhere, named):
+        assert model.tables() == by_name.tables()
+        assert model.origins() == by_name.origins()
+    [origin] = by_name.origins()
+    assert origin.startswith("EBL absorption: Dominguez et al. 2011 (MNRAS 410, 2556), ebl_dominguez11.fits.gz, table ")
+    assert origin in str(by_name)
+    assert (m.PowerLawSpectralModel() * by_name).origins() == [origin]
+    with pytest.raises(MissingInputError, match=r"or the name of a published model in .*: franceschini, dominguez"):
+        m.EBLAbsorptionNormSpectralModel.read("finke")
+
+
+def test_a_redshift_beside_the_table_is_said():
+    table = m.EBLAbsorptionNormSpectralModel(NODES, [0.1, 0.2], [[0.9, 0.8, 0.7], [0.8, 0.7, 0.5]], 0.3)
+    assert (m.PowerLawSpectralModel() * table).remark() == (
+        "the redshift 0.3 lies beside its table of absorption, 0.1 to 0.2, which is continued"
+    )
+    table.redshift.value = 0.2
+    assert table.remark() == ""
+    with pytest.raises(ConfigError, match="1 of the 6 values of its table are no numbers"):
+        m.EBLAbsorptionNormSpectralModel(NODES, [0.1, 0.2], [[0.9, np.nan, 0.7], [0.8, 0.7, 0.5]])
+
+
+def test_an_intrinsic_spectrum_is_one_without_absorption_and_keeps_its_errors():
+    ebl = m.EBLAbsorptionNormSpectralModel(NODES, [0.1, 0.2], [[0.9, 0.8, 0.7], [0.8, 0.7, 0.5]])
+    first, second = m.PowerLawSpectralModel(index=2.2), m.LogParabolaSpectralModel()
+    observed = first * ebl
+    observed.covariance = np.diag([0.1, 1e-13, 0, 0, 0]) ** 2
+    assert m.intrinsic(observed) is first
+    assert m.intrinsic(first) is first
+    assert m.intrinsic(first).evaluate_error(2 * u.TeV)[1] > observed.evaluate_error(2 * u.TeV)[1]
+    both = m.intrinsic(first * ebl + second)
+    np.testing.assert_allclose(both(ENERGY * u.TeV), (first + second)(ENERGY * u.TeV), rtol=1e-14)
+    assert both.parameters[0] is first.index
+    assert both.covariance.data[0, 0] == pytest.approx(0.01)
+    other = first * m.PowerLawNormSpectralModel(tilt=0.1)
+    tilted = m.intrinsic(other * ebl)
+    np.testing.assert_allclose(tilted(ENERGY * u.TeV), other(ENERGY * u.TeV), rtol=1e-14)
+    assert type(m.intrinsic(ebl * ebl)) is m.CompoundSpectralModel
+
+
 def write_template(path: Path) -> Path:
     energy, tilt = np.array([1.0, 10.0]), np.array([0.0, 1.0])
     bands = fits.BinTableHDU.from_columns(

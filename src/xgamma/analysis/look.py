@@ -31,7 +31,7 @@ from xgamma.fit import FitInput
 from xgamma.ingest import FitsRelease, StoredRelease
 from xgamma.ingest.notes import notes_of, runs_by_note, summaries
 from xgamma.outcome import Outcome, UnusedRun
-from xgamma.predict.folding import GoodTime, extended_remark, good_time, time_remark, validate_times
+from xgamma.predict.folding import GoodTime, good_time, spectral_remarks, time_remark, validate_times
 from xgamma.reduce import Recipe, reduce_each, select_rows, validate_enclosure
 from xgamma.reduce.losses import true_energy_remark
 from xgamma.store import Store
@@ -200,7 +200,7 @@ def _model_remarks(request: Request, reductions: Sequence[ReductionWanted], seen
     """Return what is to be known of models in the good time of rows; raises ``ConfigError`` as a fit would."""
     if request.models is None or not any(step.needs_models for step, _ in request.steps):
         return []
-    remarks = [extended_remark(model) for model in request.models]
+    remarks = [remark for model in request.models for remark in spectral_remarks(model)]
     stacks = {wanted.number: wanted for _, wanted in request.steps if isinstance(wanted, StackWanted)}
     for reduction, ends in zip(reductions, seen.reduced, strict=True):
         stack = stacks.get(reduction.number)

@@ -23,6 +23,7 @@ from xgamma.config.requests import outdir_of
 from xgamma.datasets.dataset_list import validate_names
 from xgamma.estimate.time_bins import TimeSpans, spans_of_rows
 from xgamma.fit import FitInput, validate_named
+from xgamma.models.models import Models
 from xgamma.predict.folding import good_time, validate_times
 from xgamma.storage.backend import local_folder
 from xgamma.store import Store
@@ -89,6 +90,7 @@ def preview(config: AnalysisConfig) -> Preview:
         [*request.remarks, *(remark for look in looks.values() for remark in look.remarks)],
         facts
         | {"models": "none" if request.models is None else ", ".join(request.models.names)}
+        | ({"tables of models": "; ".join(origins)} if (origins := (request.models or Models()).origins()) else {})
         | {"steps": ", ".join(request.sections), "results": str(outdir)},
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import xarray as xr
@@ -14,6 +14,7 @@ from xgamma.datasets.sed_table import ERRORS
 from xgamma.errors import ConfigError, did_you_mean
 from xgamma.formats.sed.points import QUANTITIES as SED_TYPES
 from xgamma.formats.sed.table import scanned_norms
+from xgamma.models import SpectralModel, intrinsic
 
 PLOT_UNITS = {
     "dnde": "cm-2 s-1 TeV-1",
@@ -72,6 +73,26 @@ class Norms:
     def available_quantities(self) -> list[str]:
         """The names of the attributes that this product has."""
         return [name for name in (*self.quantities, *self.numbers) if self.has(name)]
+
+    def intrinsic(self, spectrum: SpectralModel) -> Self:
+        """Return the points without the absorption in a spectrum, of which they are taken to have the shape.
+
+        Reference fluxes are divided by its transmission, those of bins by that averaged over the bin; norms, errors and
+        limits stay as they are, and an error of the absorption does not enter.
+        """
+        plain, bounds = intrinsic(spectrum), (self.energy_min, self.energy_max)
+        at = spectrum(self.energy_ref) / plain(self.energy_ref)
+        shares = {
+            "ref_dnde": at,
+            "ref_e2dnde": at,
+            "ref_flux": spectrum.integral(*bounds) / plain.integral(*bounds),
+            "ref_eflux": spectrum.energy_flux(*bounds) / plain.energy_flux(*bounds),
+        }
+        changed = {
+            name: self.data[name].copy(data=(self.data[name] / xr.DataArray(share.to_value(""), dims="energy")).values)
+            for name, share in shares.items()
+        }
+        return type(self)(self.data.assign(changed))
 
     @property
     def energy_ref(self) -> u.Quantity:

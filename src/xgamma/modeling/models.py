@@ -6,10 +6,10 @@ from xgamma.errors import later_names
 from xgamma.models import *  # noqa: F403
 from xgamma.models import Models
 from xgamma.models import __all__ as _models
-from xgamma.models.spectral.templates import BUILTIN
+from xgamma.models.spectral.absorption import CATALOG, PUBLISHED
 
 DatasetModels = Models
-EBL_DATA_BUILTIN = {name: f"$GAMMAPY_DATA/ebl/{filename}" for name, filename in BUILTIN.items()}
+EBL_DATA_BUILTIN = {name: f"{CATALOG}/{filename}" for name, (filename, _) in PUBLISHED.items()}
 
 __all__ = [*_models, "EBL_DATA_BUILTIN", "DatasetModels"]
 

@@ -25,6 +25,7 @@ from xgamma.models.spatial import (
     TemplateNDSpatialModel,
     TemplateSpatialModel,
 )
+from xgamma.models.spectral.absorption import EBLAbsorptionNormSpectralModel, intrinsic
 from xgamma.models.spectral.crab import MeyerCrabSpectralModel, create_crab_spectral_model
 from xgamma.models.spectral.cutoffs import (
     ExpCutoffPowerLaw3FGLSpectralModel,
@@ -47,7 +48,6 @@ from xgamma.models.spectral.powerlaws import (
     SmoothBrokenPowerLawSpectralModel,
 )
 from xgamma.models.spectral.templates import (
-    EBLAbsorptionNormSpectralModel,
     NaimaSpectralModel,
     PiecewiseNormSpectralModel,
     TemplateNDSpectralModel,
@@ -127,4 +127,5 @@ __all__ = [
     "TemporalModel",
     "UniformPrior",
     "create_crab_spectral_model",
+    "intrinsic",
 ]

@@ -205,6 +205,10 @@ class Component:
     def _default(self, name: str) -> Parameter | None:
         return next((parameter for parameter in self.default_parameters if parameter.name == name), None)
 
+    def origins(self) -> list[str]:
+        """Return where what was read from files is from, a line for each."""
+        return [line for part in self._inner for line in part.origins()]
+
     # --- documents
 
     def to_dict(self, full_output: bool = False, labels: Mapping[int, str] | None = None) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from xgamma.models.parameters import Covariance, Parameters, link_labels
 ENERGIES = np.geomspace(0.1, 10, 5) * u.TeV
 # As far as two programs agree on special functions, and far below any error of a flux.
 AGREEMENT = 1e-6
+NOTHING = 1e-30
 
 
 class Exchanged(Protocol):
@@ -63,7 +64,8 @@ def validate_alike(ours: Iterable[Any], theirs: Iterable[Any]) -> None:
         there = bridges.models.values_of(other, ENERGIES, one.unit)
         # Beyond its table a template of Gammapy has no value.
         known = np.isfinite(one.value) & (np.isfinite(there) | ~np.isfinite(there).any())
-        unlike = known & ~np.isclose(one.value, there, rtol=AGREEMENT, atol=0)
+        nothing = NOTHING * float(np.abs(one.value[known]).max(initial=0.0))
+        unlike = known & ~np.isclose(one.value, there, rtol=AGREEMENT, atol=nothing)
         if unlike.any():
             at = int(np.argmax(unlike))
             raise ConfigError(

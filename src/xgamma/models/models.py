@@ -204,6 +204,10 @@ class Models:
         places = [place for model in self._models for place in model.parameter_places]
         return parameters_table(self.parameters, places)
 
+    def origins(self) -> list[str]:
+        """Return where the tables of the models are from, a line for each; opens their files."""
+        return [line for model in self._models for line in model.origins()]
+
     # --- documents
 
     def to_dict(self, full_output: bool = False) -> dict[str, Any]:

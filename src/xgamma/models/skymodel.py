@@ -134,6 +134,10 @@ class ModelComponent:
             new.datasets_names = normalize_names(value)
         return new
 
+    def origins(self) -> list[str]:
+        """Return where the tables of its parts are from, a line for each."""
+        return [f"{self.name}: {line}" for part in self._parts.values() for line in part.origins()]
+
     def applies_to(self, dataset_name: str) -> bool:
         """Whether the model contributes to a dataset of this name: it is one of its names, or matches a pattern."""
         if self.datasets_names is None or dataset_name in self.datasets_names:

@@ -57,6 +57,13 @@ def validate_spectral(model: SkyModel) -> None:
     validate_density(model.spectral_model, model.name)
 
 
+def spectral_remarks(model: SkyModel) -> list[str]:
+    """Return what is to be known of a model whatever the data: sentences, mostly none."""
+    remark = model.spectral_model.remark() if isinstance(model, SkyModel) else ""
+    named = f"The model {model.name!r}: {remark}." if remark else ""
+    return [sentence for sentence in (named, extended_remark(model)) if sentence]
+
+
 def extended_remark(model: SkyModel) -> str:
     """Return what becomes of a source that is no point; empty for others."""
     place = model.spatial_model
@@ -178,7 +185,7 @@ def _rows_of(model: SkyModel, names: Sequence[str]) -> list[int]:
 
 def model_remarks(models: Sequence[SkyModel], datasets: Sequence[xr.Dataset]) -> list[str]:
     """Return what is to be known of predictions of models for Datasets: sentences, mostly none."""
-    remarks = [extended_remark(model) for model in models]
+    remarks = [remark for model in models for remark in spectral_remarks(model)]
     for ds in datasets:
         names, (gti, mjdref) = [str(name) for name in ds["dataset"].values], good_time(ds)
         remarks += [time_remark(model, gti, mjdref, names) for model in models]

@@ -176,7 +176,10 @@ FIT = Product(
             (covariances, total_is_a_number),
         )
     },
-    {"models": Attribute("text", "The models at the optimum, as YAML")},
+    {
+        "models": Attribute("text", "The models at the optimum, as YAML"),
+        "tables": Attribute("list of text", "Where the tables of the models are from, with digests", required=False),
+    },
     {"models": Attribute("text", "The models with their start values, as YAML")},
 )
 _ESTIMATE_ATTRS = {

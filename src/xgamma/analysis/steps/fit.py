@@ -344,7 +344,8 @@ def _fitted(wanted: FitWanted, results: Results, datasets: Datasets, models: Mod
     if store.has(Kind.FIT, key):
         return _stored(results, key, models, method)
     result = fit(datasets.fit_inputs(), models, wanted.settings)
-    texts = {"models": models.to_yaml()}
+    tables = models.origins()
+    texts = {"models": models.to_yaml()} | ({"tables": tables} if tables else {})
     store.put(Kind.FIT, key, {"": _fit_dataset(result, models)}, {"models": start}, inputs=[seen], texts=texts)
     return Product(result, key, False)
 

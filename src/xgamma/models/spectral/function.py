@@ -126,6 +126,11 @@ class SpectralFunction(Component):
         """Return what was read from files and enters the values, each as bytes in one order on every machine."""
         return [table for part in self._inner if isinstance(part, SpectralFunction) for table in part.tables()]
 
+    def remark(self) -> str:
+        """Return what is to be known of the values, as a part of a sentence; mostly empty."""
+        remarks = [part.remark() for part in self._inner if isinstance(part, SpectralFunction)]
+        return "; ".join(remark for remark in remarks if remark)
+
     # --- units
 
     @property

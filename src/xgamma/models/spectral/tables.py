@@ -21,13 +21,14 @@ from xgamma.formats.local_files import local_path
 
 @dataclass(frozen=True)
 class TemplateTable:
-    """Values on a grid: names, nodes and scales of the axes in the order of the dims; energies in TeV."""
+    """Values on a grid: names, nodes and scales of the axes in the order of the dims; energies in ``energy_unit``."""
 
     names: tuple[str, ...]
     nodes: tuple[FloatArray, ...]
     scales: tuple[str, ...]
     values: FloatArray
     unit: str = ""
+    energy_unit: str = "TeV"
 
 
 @contextmanager
@@ -51,13 +52,21 @@ def read_absorption(filename: str | Path) -> TemplateTable:
     with _opened(filename, "table of absorption") as hdus:
         energies = hdus["ENERGIES"]
         unit = u.Unit(energies.columns["ENERG_LO"].unit or "keV")
-        low, high = (np.asarray(energies.data[name], dtype=float) for name in ("ENERG_LO", "ENERG_HI"))
-        redshift = np.asarray(hdus["PARAMETERS"].data["VALUE"][0], dtype=float)
-        values = np.asarray(hdus["SPECTRA"].data["INTPSPEC"], dtype=float)
-    energy = np.sqrt(low * high) * float(unit.to(u.TeV))
+        low, high = (_native(energies.data[name]) for name in ("ENERG_LO", "ENERG_HI"))
+        redshift = _native(hdus["PARAMETERS"].data["VALUE"][0])
+        values = _native(hdus["SPECTRA"].data["INTPSPEC"])
+    # In the precision of the file, as Gammapy has it: single numbers and their logarithms move values by 3e-5.
+    energy = np.sqrt(low * high)
     # The file of Franceschini et al. (2008) holds one redshift twice.
     redshift, first = np.unique(redshift, return_index=True)
-    return TemplateTable(("redshift", "energy"), (redshift, energy), ("lin", "log"), values[first])
+    return TemplateTable(
+        ("redshift", "energy"), (redshift, energy), ("lin", "log"), values[first], energy_unit=str(unit)
+    )
+
+
+def _native(column: Any) -> npt.NDArray[Any]:
+    values = np.asarray(column)
+    return values.astype(values.dtype.newbyteorder("="))
 
 
 def read_template(filename: str | Path) -> TemplateTable:

@@ -1,4 +1,4 @@
-"""Spectra made of tables: templates, norms at given energies, absorption by the extragalactic background light."""
+"""Spectra made of tables: templates, and norms at given energies."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy.typing as npt
 from astropy import units as u
 
 from xgamma.axes import FloatArray
-from xgamma.errors import ConfigError, LaterError, UnknownNameError, did_you_mean
+from xgamma.errors import ConfigError, LaterError
 from xgamma.models.component import parameter_entries
 from xgamma.models.parameters import Parameter
-from xgamma.models.spectral.calculus import TEV, normalize_energy
+from xgamma.models.spectral.calculus import normalize_energy
 from xgamma.models.spectral.model import DENSITY, SpectralModel
 from xgamma.models.spectral.tables import (
     TemplateTable,
@@ -23,18 +23,10 @@ from xgamma.models.spectral.tables import (
     grid_interpolator,
     linear_extrapolating,
     log_values,
-    read_absorption,
     read_template,
 )
 from xgamma.plot.labels import unit_label
 
-BUILTIN = {
-    "franceschini": "ebl_franceschini.fits.gz",
-    "dominguez": "ebl_dominguez11.fits.gz",
-    "finke": "frd_abs.fits.gz",
-    "franceschini17": "ebl_franceschini_2017.fits.gz",
-    "saldana-lopez21": "ebl_saldana-lopez_2021.fits.gz",
-}
 _CANONICAL = (DENSITY, DENSITY / u.sr, u.dimensionless_unscaled)
 
 
@@ -58,14 +50,16 @@ def read_quantity(document: Mapping[str, Any], key: str, owner: str) -> u.Quanti
         raise ConfigError(f"{owner}.{key}: expected numbers and a unit; {error}.") from None
 
 
-def _nodes(energy: u.Quantity, owner: str) -> FloatArray:
+def energy_nodes(energy: u.Quantity, owner: str) -> FloatArray:
+    """Return ascending energies in TeV; raises ``ConfigError`` for others."""
     nodes = np.atleast_1d(normalize_energy(energy, f"{owner}.energy"))
     if nodes.ndim != 1 or not np.all(nodes > 0) or not np.all(np.diff(nodes) > 0):
         raise ConfigError(f"{owner}.energy: expected ascending energies above 0, got {energy}.")
     return nodes
 
 
-def _bytes(*arrays: npt.ArrayLike) -> list[bytes]:
+def table_bytes(*arrays: npt.ArrayLike) -> list[bytes]:
+    """Return arrays as bytes in one order on every machine."""
     return [np.ascontiguousarray(array, dtype="<f8").tobytes() for array in arrays]
 
 
@@ -89,7 +83,7 @@ class TemplateSpectralModel(SpectralModel):
 
     def __init__(self, energy: u.Quantity, values: u.Quantity, **parameters: Any) -> None:
         self.energy, self.values = u.Quantity(energy), u.Quantity(values)
-        self._log_nodes = np.log(_nodes(self.energy, self.tag[0]))
+        self._log_nodes = np.log(energy_nodes(self.energy, self.tag[0]))
         if self.values.shape != self._log_nodes.shape:
             raise ConfigError(f"{self.tag[0]}: expected one value an energy, got {self.values.shape}.")
         self._log_values = log_values(np.asarray(self.values.to_value(_density_unit(self.values.unit)), dtype=float))
@@ -143,7 +137,7 @@ class PiecewiseNormSpectralModel(SpectralModel):
         if interp not in ("log", "lin"):
             raise ConfigError(f"{self.tag[0]}.interp: expected 'log' or 'lin', got {interp!r}.")
         self.energy, self.interp = u.Quantity(energy), interp
-        self._linear_nodes = _nodes(self.energy, self.tag[0])
+        self._linear_nodes = energy_nodes(self.energy, self.tag[0])
         self._log_nodes = np.log(self._linear_nodes)
         super().__init__()
         start = np.ones(self._log_nodes.size) if norms is None else np.atleast_1d(u.Quantity(norms, "").value)
@@ -235,7 +229,7 @@ class TemplateNDSpectralModel(SpectralModel):
 
     def tables(self) -> list[bytes]:
         """Return nodes and values of the file, which is opened for it."""
-        return _bytes(*self._table.nodes, self._table.values)
+        return table_bytes(*self._table.nodes, self._table.values)
 
     def _dnde(self, energy: FloatArray, values: list[float]) -> FloatArray:
         return self._interpolate(*values, energy) * float(self.unit.to(self.canonical_unit))
@@ -259,91 +253,6 @@ class TemplateNDSpectralModel(SpectralModel):
             model._add_parameter(Parameter(name, 0.0))
         model.read_parameters(document, shared)
         return model
-
-
-class EBLAbsorptionNormSpectralModel(SpectralModel):
-    """The transmission of the extragalactic background light, to the power ``alpha_norm``.
-
-    Parameters
-    ----------
-    energy, param, data
-        Nodes of energy (quantity) and redshift, and the transmission, shape (redshift, energy).
-    filename
-        The file that they came from, which a document names.
-    **parameters
-        Start values of ``redshift`` and ``alpha_norm``.
-    """
-
-    tag = ("EBLAbsorptionNormSpectralModel", "ebl-norm")
-    alpha_norm = Parameter("alpha_norm", 1.0, frozen=True)
-    redshift = Parameter("redshift", 0.1, frozen=True)
-
-    def __init__(self, energy: u.Quantity, param: Any, data: Any, filename: str = "", **parameters: Any) -> None:
-        self.energy, self.filename = u.Quantity(energy), filename
-        self.param, self.data = u.Quantity(param, ""), u.Quantity(data, "")
-        nodes = _nodes(self.energy, self.tag[0])
-        if self.data.shape != (self.param.size, nodes.size):
-            raise ConfigError(
-                f"{self.tag[0]}: expected values of shape {(self.param.size, nodes.size)}, got {self.data.shape}."
-            )
-        self._interpolate = grid_interpolator(
-            (self.param.value, nodes), ("lin", "log"), self.data.value, logarithmic=True
-        )
-        super().__init__(**parameters)
-
-    def tables(self) -> list[bytes]:
-        """Return nodes and values of the table."""
-        return _bytes(self.energy.value, self.param.value, self.data.value)
-
-    def _dnde(self, energy: FloatArray, values: list[float]) -> FloatArray:
-        alpha_norm, redshift = values
-        return np.asarray(np.clip(self._interpolate(redshift, energy), 0.0, 1.0) ** alpha_norm)
-
-    @classmethod
-    def read(cls, filename: str | Path, redshift: float = 0.1, alpha_norm: float = 1.0) -> Self:
-        """Read an XSPEC table model; raises ``MissingInputError``, ``InputError``."""
-        table = read_absorption(filename)
-        redshifts, energy = table.nodes
-        return cls(
-            u.Quantity(energy, TEV), redshifts, table.values, str(filename), redshift=redshift, alpha_norm=alpha_norm
-        )
-
-    @classmethod
-    def read_builtin(cls, reference: str = "dominguez", redshift: float = 0.1, alpha_norm: float = 1.0) -> Self:
-        """Read a published model from ``$GAMMAPY_DATA/ebl``: dominguez, franceschini, finke, ...
-
-        Sources: Dominguez et al. 2011 (MNRAS 410, 2556), Franceschini et al. 2008 (A&A 487, 837), Finke et al. 2010
-        (ApJ 712, 238), Franceschini & Rodighiero 2017 (A&A 603, A34), Saldana-Lopez et al. 2021 (MNRAS 507, 5144).
-
-        Raises ``UnknownNameError``, ``MissingInputError``.
-        """
-        if reference not in BUILTIN:
-            raise UnknownNameError(f"There is no EBL model {reference!r}.{did_you_mean(reference, BUILTIN)}")
-        return cls.read(f"$GAMMAPY_DATA/ebl/{BUILTIN[reference]}", redshift, alpha_norm)
-
-    def document(self, full_output: bool, labels: Mapping[int, str]) -> dict[str, Any]:
-        """Return type, parameters, and the file or the table."""
-        own = super().document(full_output, labels)
-        if self.filename:
-            return own | {"filename": self.filename}
-        table = {"energy": self.energy, "param": self.param, "values": self.data}
-        return own | {key: quantity_document(quantity) for key, quantity in table.items()}
-
-    @classmethod
-    def from_document(cls, document: Mapping[str, Any], shared: dict[str, Parameter]) -> Self:
-        """Read the file that the document names, or take its table."""
-        if document.get("filename"):
-            model = cls.read(document["filename"])
-        else:
-            energy, param, data = (read_quantity(document, key, cls.tag[0]) for key in ("energy", "param", "values"))
-            model = cls(energy, param, data)
-        model.read_parameters(document, shared)
-        return model
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        # The table is never written to: copies share it.
-        memo |= {id(shared): shared for shared in (self._interpolate, self.data, self.param, self.energy)}
-        return super().__deepcopy__(memo)
 
 
 class NaimaSpectralModel(SpectralModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -120,6 +121,11 @@ class TableModel(TemporalModel):
     def tables(self) -> list[bytes]:
         """Return nodes and norms; the file is opened for it."""
         return [np.ascontiguousarray(array, dtype="<f8").tobytes() for array in (self.lines.x, self.lines.y)]
+
+    def origins(self) -> list[str]:
+        """Return the file and the digest of its table."""
+        table = hashlib.sha256(b"".join(self.tables())).hexdigest()[:12]
+        return [f"{self.what}: {Path(self.filename).name or 'no file'}, table {table}"]
 
     def _take(self, filename: str | Path, overwrite: bool, content: bytes) -> None:
         target = local_path(filename or self.filename or "")
