@@ -284,12 +284,16 @@ class MeasuredValues:
 
 
 def select_bins(data: Any, bins: npt.NDArray[Any]) -> Any:
-    """Return ``CashCounts`` or ``WstatCounts`` of the chosen bins."""
+    """Return ``CashCounts`` or ``WstatCounts`` of the chosen bins; what holds more than its bins knows how itself."""
+    if hasattr(data, "select"):
+        return data.select(bins)
     return type(data)(*(getattr(data, field.name)[bins] for field in fields(data)))
 
 
 def joined_bins(data: Sequence[Any]) -> Any:
-    """Return the bins of several ``CashCounts``, or of several ``WstatCounts``, as one."""
+    """Return the bins of several ``CashCounts``, or of several of another kind, as one."""
+    if hasattr(data[0], "joined"):
+        return data[0].joined(data)
     return type(data[0])(*(np.concatenate([getattr(one, field.name) for one in data]) for field in fields(data[0])))
 
 

@@ -21,6 +21,7 @@ from xgamma.config.section_fields import model_names
 from xgamma.config.sections import DatasetsConfig, FitRangeConfig, ObservationsConfig, SafeMaskConfig
 from xgamma.errors import MissingInputError, StoreError, did_you_mean
 from xgamma.formats.local_files import is_there
+from xgamma.reduce.background.protocol import OFF_COUNTS
 from xgamma.reduce.safe_mask import KIND as SAFE_MASK_KIND
 from xgamma.storage.locations import validate_url
 from xgamma.times import any_year, overlap_problem
@@ -115,7 +116,15 @@ def background_problems(datasets: DatasetsConfig) -> Iterator[str]:
     if background.method is None:
         if background.parameters:
             yield f"{path}: {', '.join(background.parameters)} given, but background.method is null; choose a method."
+        if background.alpha_systematic is not None and datasets.read is None:
+            yield f"{background.where}.alpha_systematic: given, but background.method is null; choose a method."
         return
+    made = entry("background", background.method).function
+    if background.alpha_systematic is not None and "acceptance_off" not in getattr(made, "variables", OFF_COUNTS):
+        yield (
+            f"{background.where}.alpha_systematic: given, but the background {background.method} has no off counts, "
+            "and so no alpha; leave it out."
+        )
     space = SPACE_OF_BACKGROUND.get(background.method, datasets.type)
     if space != datasets.type:
         yield (

@@ -73,6 +73,14 @@ def _whole_number(value: Any) -> int:
     return int(value) if isinstance(value, str) and value.strip().isdigit() else int(number)
 
 
+def read_share(value: Any) -> float:
+    """Read a share above 0 and up to 1, such as 0.05 for 5 %."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0 < value <= 1:
+        raise expected("a number above 0 and up to 1, such as 0.05 for 5 %", value)
+    return float(value)
+
+
 def read_memory_size(value: Any) -> str:
     """Read a size such as 4 GB, 500 MB or 1.5 GiB; a bare number has no unit."""
     text = str(value).strip()
@@ -99,6 +107,11 @@ OBS_ID = WholeNumberReader(-LARGEST_ID, LARGEST_ID)
 
 Bins = Annotated[int, PlainValidator(BINS), WithJsonSchema(BINS.schema())]
 Jobs = Annotated[int, PlainValidator(JOBS), WithJsonSchema(JOBS.schema())]
+Share = Annotated[
+    float,
+    PlainValidator(read_share),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 1, "examples": [0.05]}),
+]
 MemorySize = Annotated[str, PlainValidator(read_memory_size), WithJsonSchema(TEXT_SCHEMA)]
 ObsIds = Annotated[
     list[int],

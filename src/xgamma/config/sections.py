@@ -29,7 +29,7 @@ from xgamma.config.parameters import (
 )
 from xgamma.config.ranges import EnergyAxis, SkyCircle, TimeRange
 from xgamma.config.section import Section, key, subsection
-from xgamma.config.section_fields import Bins, Condition, Datastore, Files, Groups, Jobs, MemorySize, ObsIds
+from xgamma.config.section_fields import Bins, Condition, Datastore, Files, Groups, Jobs, MemorySize, ObsIds, Share
 from xgamma.events import GOOD_TIME_RULES
 from xgamma.reduce.safe_mask import KIND as SAFE_MASK_KIND
 from xgamma.reduce.safe_mask import safe_masks_of
@@ -275,10 +275,14 @@ class BackgroundConfig(Section):
     """How the background is estimated."""
 
     where: ClassVar[str] = "datasets.background"
+    silent: ClassVar[frozenset[str]] = frozenset({"alpha_systematic"})
 
     method: BackgroundMethod | None = key(None, f"{backgrounds_for('1d')} (1d), {backgrounds_for('3d')} (3d).")
     exclusion: PathOrUrlField | None = key(None, "A FITS map, nonzero where background may be taken.")
     parameters: BackgroundMapping = key({}, "Parameters of the method.")
+    alpha_systematic: Share | None = key(
+        None, "The relative systematic error of acceptance / acceptance_off, for example 0.05; null is none."
+    )
 
     def settings(self) -> Method | None:
         """Return the method with its parameters in canonical units, defaults filled in; ``None`` without a method."""

@@ -8,11 +8,12 @@ Source of errors and limits: Rolke, Lopez & Conrad 2005 (NIM A 551, 493), the pr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from xgamma.axes import BoolArray, FloatArray, IntArray
+from xgamma.nuisance import ScaledCounts
 from xgamma.stats import Counts, bracketed_root, crossing, joined_bins, select_bins
 
 SMOOTH = 0.1
@@ -35,7 +36,7 @@ class NormTerm:
         The number of the dataset of each bin, shape (bin,).
     """
 
-    data: Counts
+    data: Counts | ScaledCounts
     group: IntArray
     reference: FloatArray
     other: FloatArray
@@ -44,6 +45,17 @@ class NormTerm:
     def signal(self, norm: FloatArray) -> FloatArray:
         """Return the predicted signal of each bin for the norm of its group."""
         return norm[self.group] * self.reference + self.other
+
+    @property
+    def bests(self) -> tuple[FloatArray, ...]:
+        """Signals between which the best one of each bin lies, NaN of one that says nothing."""
+        return self.data.best_signals if isinstance(self.data, ScaledCounts) else (self.data.best_signal,)
+
+    def curvature(self, signal: FloatArray) -> FloatArray:
+        """Return what each bin adds to the second derivative in the norm."""
+        if isinstance(self.data, ScaledCounts):
+            return self.data.bent(signal).along(self.reference)
+        return self.data.curvature(signal) * self.reference**2
 
     @classmethod
     def joined(cls, terms: Sequence[NormTerm]) -> NormTerm:
@@ -85,10 +97,18 @@ class NormProfile:
     low: float = -np.inf
     high: float = np.inf
     _active: list[NormTerm] = field(init=False, repr=False)
+    _seeing: list[NormTerm] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        # A bin that does not see the source, or whose statistic does not know its background, says nothing on the norm.
-        active = [term.select((term.reference != 0) & np.isfinite(term.data.best_signal)) for term in self.terms]
+        object.__setattr__(self, "terms", [_apart(term) for term in self.terms])
+        # A bin that does not see the source, or whose statistic does not know its background, says nothing on the norm,
+        # but for one whose factor of alpha is that of others.
+        seeing = [term.select((term.reference != 0) & np.isfinite(term.bests[0])) for term in self.terms]
+        active = [
+            whole if isinstance(whole.data, ScaledCounts) else own
+            for whole, own in zip(self.terms, seeing, strict=True)
+        ]
+        object.__setattr__(self, "_seeing", seeing)
         object.__setattr__(self, "_active", active)
 
     def _sum(self, values: Sequence[FloatArray], terms: Sequence[NormTerm]) -> FloatArray:
@@ -112,24 +132,25 @@ class NormProfile:
         signals = [term.signal(norm) for term in self._active]
         pairs = list(zip(self._active, signals, strict=True))
         slopes = [term.data.gradient(signal) * term.reference for term, signal in pairs]
-        curvatures = [term.data.curvature(signal) * term.reference**2 for term, signal in pairs]
+        curvatures = [term.curvature(signal) for term, signal in pairs]
         return self._sum(slopes, self._active), self._sum(curvatures, self._active)
 
     @property
     def is_constrained(self) -> BoolArray:
         """Whether a group has a bin that sees the source."""
-        return self._sum([np.ones(term.group.shape) for term in self._active], self._active) > 0
+        return self._sum([np.ones(term.group.shape) for term in self._seeing], self._seeing) > 0
 
-    def _extreme(self, values: Sequence[FloatArray], largest: bool) -> FloatArray:
+    def _extreme(self, values: Sequence[Sequence[FloatArray]], largest: bool) -> FloatArray:
         result = np.full(self.size, -np.inf if largest else np.inf)
-        for term, value in zip(self._active, values, strict=True):
-            (np.maximum if largest else np.minimum).at(result, term.group, value)
+        for term, sides in zip(self._seeing, values, strict=True):
+            for value in sides:
+                (np.maximum if largest else np.minimum).at(result, term.group, value)
         return result
 
     def minimum(self) -> FloatArray:
         """Return the best norm of each group, inside the limits; NaN where nothing constrains it."""
         # Each bin alone is convex with a known minimum, so that the minimum of the sum lies between them.
-        alone = [(term.data.best_signal - term.other) / term.reference for term in self._active]
+        alone = [[(best - term.other) / term.reference for best in term.bests] for term in self._seeing]
         least, largest = self._extreme(alone, largest=False), self._extreme(alone, largest=True)
         low, high = np.clip(least, self.low, self.high), np.clip(largest, self.low, self.high)
         start = np.where(np.isfinite(low), np.clip(1.0, low, high), 0.0)
@@ -169,10 +190,10 @@ class NormProfile:
 
     def _last_allowed(self, norm: FloatArray, side: int) -> FloatArray:
         bounds = []
-        for term in self._active:
+        for term in self._seeing:
             with np.errstate(invalid="ignore"):
                 bound = (term.data.least_signal - term.other) / term.reference
-            bounds.append(np.where(np.sign(term.reference) == -side, bound, side * np.inf))
+            bounds.append([np.where(np.sign(term.reference) == -side, bound, side * np.inf)])
         limit = self._extreme(bounds, largest=side < 0)
         limit = np.maximum(limit, self.low) if side < 0 else np.minimum(limit, self.high)
         return np.where(self._falls_away(norm, side), norm, limit)
@@ -197,3 +218,10 @@ class NormProfile:
     def scan(self, norms: FloatArray) -> FloatArray:
         """Return the statistic of each group at every norm, shape (group, norm)."""
         return np.stack([self.stat(np.full(self.size, norm)) for norm in norms.tolist()], axis=1)
+
+
+def _apart(term: NormTerm) -> NormTerm:
+    """Return a term whose groups have factors of alpha of their own, as each is estimated by itself."""
+    if not isinstance(term.data, ScaledCounts):
+        return term
+    return replace(term, data=term.data.divided(term.group))

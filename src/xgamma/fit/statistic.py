@@ -6,7 +6,7 @@ Every evaluation is one product of the response matrix with the fluxes and one p
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeAlias
 
@@ -19,9 +19,10 @@ from xgamma.fit.inputs import FitInput, Inputs, normalize_inputs, with_errors
 from xgamma.fit.prior import prior_terms
 from xgamma.models.models import Models, SkyModel
 from xgamma.models.parameters import Parameter, Parameters
-from xgamma.predict import Folding, measured, selected_models
+from xgamma.nuisance import ScaledCounts
+from xgamma.predict import Folding, measured, scaled, selected_models
 from xgamma.predict.folding import Folded, InTime, validate_spectral
-from xgamma.stats import CashCounts, MeasuredValues, WstatCounts
+from xgamma.stats import CashCounts, MeasuredValues, WstatCounts, joined_bins
 
 Values: TypeAlias = Sequence[float]
 """The arguments of a statistic, each in the unit of its parameter."""
@@ -219,16 +220,64 @@ class CountsTerm(BinsTerm):
     folding: Folding
 
 
+@dataclass(frozen=True)
+class ScaledTerm(CountsTerm):
+    """On and off counts with a systematic error of alpha, whose factors are profiled; ``stat`` is without penalties."""
+
+    data: ScaledCounts  # type: ignore[assignment]
+
+    def stat(self, values: Values) -> FloatArray:
+        """Return the statistic of each bin."""
+        return self.data.data_stat(self.prediction(values))
+
+    def derivatives(self, values: Values) -> tuple[FloatArray, FloatArray]:
+        """Return the derivatives of the sum, penalties included, and Fisher's information."""
+        prediction, rows = self.prediction(values), self._gradient(values)
+        return rows @ self.data.gradient(prediction), self.data.expected(prediction).between(rows)
+
+    def hessian(self, values: Values, steps: Values) -> FloatArray:
+        """Return the second derivatives of the sum, penalties included."""
+        prediction, rows = self.prediction(values), self._gradient(values)
+        slopes = self.data.gradient(prediction)
+        bent = sum((signal.bent(values, slopes, steps) for signal in self.signals), np.zeros((len(rows), len(rows))))
+        return np.asarray(self.data.bent(prediction).between(rows) + bent)
+
+
+@dataclass(frozen=True)
+class PenaltyTerm:
+    """The penalties of the factors of alpha of a term, whose derivatives that term has."""
+
+    term: ScaledTerm
+
+    @property
+    def dataset(self) -> IntArray:
+        """A penalty belongs to no dataset, shape (0,)."""
+        return np.zeros(0, dtype=np.int64)
+
+    def stat(self, values: Values) -> FloatArray:
+        """Return the penalty of each factor."""
+        return self.term.data.penalty(self.term.prediction(values))
+
+    def derivatives(self, values: Values) -> tuple[FloatArray, FloatArray]:
+        """Return zeros."""
+        return np.zeros(len(values)), np.zeros((len(values), len(values)))
+
+    def hessian(self, values: Values, steps: Values) -> FloatArray:
+        """Return zeros."""
+        return np.zeros((len(values), len(values)))
+
+
 def terms_of(inputs: Sequence[FitInput], models: Sequence[SkyModel], arguments: Sequence[Parameter]) -> list[Term]:
     """Return the terms of Datasets: one for each set of flux points, and for each kind of counts and true energies."""
     starts = np.cumsum([0, *(len(one.names) for one in inputs)]).tolist()
     points: list[Term] = []
-    groups: dict[tuple[str, bool], list[Numbered]] = {}
+    groups: dict[tuple[str, ...], list[Numbered]] = {}
     for one, start in zip(inputs, starts, strict=False):
         if one.is_flux_points:
             points.append(_points_term(one, start, models, arguments))
             continue
-        key = (Axis.from_coords(one.data.coords, "energy_true").digest, "counts_off" in one.data)
+        held = (name for name in ("counts_off", "alpha_systematic") if name in one.data)
+        key = (Axis.from_coords(one.data.coords, "energy_true").digest, *held)
         groups.setdefault(key, []).append((one, start))
     return [*points, *(_counts_term(group, models, arguments) for group in groups.values())]
 
@@ -236,8 +285,8 @@ def terms_of(inputs: Sequence[FitInput], models: Sequence[SkyModel], arguments: 
 def _counts_term(group: Sequence[Numbered], models: Sequence[SkyModel], arguments: Sequence[Parameter]) -> CountsTerm:
     parts = [(one.data, one.used) for one, _ in group]
     folding = Folding(tuple(parts))
-    data = [measured(ds, used) for ds, used in parts]
-    columns = [np.concatenate([getattr(one, column.name) for one in data]) for column in fields(data[0])]
+    is_scaled = "alpha_systematic" in parts[0][0]
+    data = joined_bins([scaled(ds, used) if is_scaled else measured(ds, used) for ds, used in parts])
     numbers = np.concatenate([start + np.arange(one.data.sizes["dataset"]) for one, start in group])
     folded = [folding.fold(model) for model in selected_models(models, folding.names)]
     signals = tuple(
@@ -251,7 +300,7 @@ def _counts_term(group: Sequence[Numbered], models: Sequence[SkyModel], argument
         )
         for one in folded
     )
-    return CountsTerm(type(data[0])(*columns), signals, numbers[folding.dataset], folding)
+    return (ScaledTerm if is_scaled else CountsTerm)(data, signals, numbers[folding.dataset], folding)
 
 
 def _constant_counts(folded: Folded, values: Values) -> FloatArray:
@@ -283,7 +332,8 @@ def _points_term(given: FitInput, number: int, models: Sequence[SkyModel], argum
 class Statistic:
     """-2 ln(likelihood) of models on Datasets, summed over all bins: a function of the values of some parameters.
 
-    The penalties of priors are added; ``prior_stat`` is their part.
+    The penalties of priors, and of the factors of alpha where Datasets have an ``alpha_systematic``, are added;
+    ``prior_stat`` is their part.
 
     What it was made of is read once: later changes of the models do not reach it, and it changes no model.
 
@@ -321,7 +371,8 @@ class Statistic:
         self.parameters = free_parameters(given, models) if arguments is None else Parameters(arguments)
         self.start: FloatArray = self.parameters.value
         self.terms: list[Term] = terms_of(given, self.models, self.parameters)
-        self.priors: Sequence[Term] = prior_terms(self.models, self.parameters)
+        penalties = (PenaltyTerm(term) for term in self.terms if isinstance(term, ScaledTerm))
+        self.priors: Sequence[Term] = [*prior_terms(self.models, self.parameters), *penalties]
 
     def __call__(self, values: npt.ArrayLike) -> float:
         """Return the total; ``values`` have the order and units of ``parameters``."""
@@ -329,7 +380,7 @@ class Statistic:
         return float(sum(term.stat(plain).sum() for term in (*self.terms, *self.priors)))
 
     def prior_stat(self, values: npt.ArrayLike) -> float:
-        """Return what the priors add to the total: their penalties, each 0 at its most probable value."""
+        """Return what priors and factors of alpha add to the total, each 0 at its most probable value."""
         plain = self._normalize(values)
         return float(sum(term.stat(plain).sum() for term in self.priors))
 

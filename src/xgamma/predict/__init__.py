@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xgamma.predict.counts import alpha, measured, npred, npred_background, npred_signal, selected_models
+from xgamma.predict.counts import alpha, measured, npred, npred_background, npred_signal, scaled, selected_models
 from xgamma.predict.folding import Folded, Folding
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "npred",
     "npred_background",
     "npred_signal",
+    "scaled",
     "selected_models",
 ]

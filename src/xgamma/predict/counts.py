@@ -11,6 +11,7 @@ import xarray as xr
 from xgamma import schema
 from xgamma.axes import BoolArray, FloatArray
 from xgamma.models.models import Models, SkyModel
+from xgamma.nuisance import ScaledCounts
 from xgamma.predict.folding import Folding
 from xgamma.stats import CashCounts, Counts, WstatCounts
 
@@ -28,6 +29,16 @@ def measured(ds: xr.Dataset, used: BoolArray) -> Counts:
         return WstatCounts(counts, ds["counts_off"].values[used].astype(float), alpha(ds)[used])
     background = ds["background"].values[used].astype(float) if "background" in ds else np.zeros(counts.shape)
     return CashCounts(counts, background)
+
+
+def scaled(ds: xr.Dataset, used: BoolArray) -> ScaledCounts:
+    """Return the counts of the chosen bins with the systematic error of alpha: one factor for each region of a row."""
+    plain, shape = measured(ds, used), _shape(ds)
+    assert isinstance(plain, WstatCounts)
+    lines = np.prod(shape[:-1], dtype=int)
+    number = np.broadcast_to(np.arange(lines).reshape(*shape[:-1], 1), shape)[used]
+    share = ds["alpha_systematic"].values[np.nonzero(used)[0]].astype(float)
+    return ScaledCounts(plain.counts, plain.counts_off, plain.alpha, share, number)
 
 
 def selected_models(models: Models | Sequence[SkyModel], names: Sequence[str]) -> list[SkyModel]:

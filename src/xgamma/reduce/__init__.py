@@ -22,7 +22,15 @@ from xgamma.reduce.background import (
 from xgamma.reduce.block import MAX_EVENTS, MAX_ROWS, reduce_block
 from xgamma.reduce.enclosure import validate_enclosure
 from xgamma.reduce.recipe import Recipe, roles_needed, row_key
-from xgamma.reduce.rows import joined_rows, masked_rows, row_bytes, select_rows, since, with_names
+from xgamma.reduce.rows import (
+    joined_rows,
+    masked_rows,
+    row_bytes,
+    select_rows,
+    since,
+    with_alpha_systematic,
+    with_names,
+)
 from xgamma.reduce.safe_mask import SafeMaskInput, SafeMaskParameters, safe_masks_of
 from xgamma.reduce.spectra import MAX_BYTES, PRODUCT_BYTES, blocks_of, reduce_each, reduce_spectra, rows_within
 from xgamma.reduce.stack import stack
@@ -63,6 +71,7 @@ __all__ = [
     "since",
     "stack",
     "validate_enclosure",
+    "with_alpha_systematic",
     "with_names",
 ]
 

@@ -11,7 +11,7 @@ import xarray as xr
 
 from xgamma import schema
 from xgamma.axes import Axis, FloatArray, IntArray, unify_axis
-from xgamma.errors import DataError
+from xgamma.errors import ConfigError, DataError
 from xgamma.grid import IMAGE, Grid
 from xgamma.outcome import Fate, Outcome
 from xgamma.reduce.background.protocol import OFF_CIRCLES, OFF_COUNTS
@@ -29,7 +29,7 @@ _NEUTRAL = {
     **dict.fromkeys(("gti", "pointing_lon", "pointing_lat", "offset", "off_lon", "off_lat", "off_radius"), np.nan),
 }
 # What rows hold of a background, each as far as its method gives it.
-_OF_BACKGROUND = (*OFF_COUNTS, *OFF_CIRCLES, "background")
+_OF_BACKGROUND = (*OFF_COUNTS, *OFF_CIRCLES, "background", "alpha_systematic")
 
 
 def select_rows(ds: xr.Dataset, rows: Sequence[int]) -> xr.Dataset:
@@ -48,6 +48,24 @@ def _width(values: xr.DataArray, dim: str) -> int:
 def with_names(ds: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
     """Return the rows under other names."""
     return ds.assign_coords(dataset=(("dataset",), np.array(names), ds["dataset"].attrs))
+
+
+def with_alpha_systematic(ds: xr.Dataset, error: float) -> xr.Dataset:
+    """Return rows whose alpha fits know to a relative error alone, with one factor for each row and region.
+
+    Stacks of such rows do not have it: it is that of what is fitted.
+
+    Raises
+    ------
+    ConfigError
+        For an error that is not above 0 and up to 1, or rows without off counts.
+    """
+    if not 0 < error <= 1:
+        raise ConfigError(f"alpha_systematic: expected a number above 0 and up to 1, got {error!r}.")
+    if "counts_off" not in ds:
+        raise ConfigError("alpha_systematic: expected rows with off counts, as others have no alpha.")
+    values = np.full(ds.sizes["dataset"], float(error))
+    return ds.assign(alpha_systematic=(("dataset",), values, schema.DL4["alpha_systematic"].attrs()))
 
 
 def joined_rows(datasets: Sequence[xr.Dataset]) -> xr.Dataset:

@@ -81,6 +81,13 @@ def _variables(space: SpaceDims) -> dict[str, Variable]:
         "acceptance": Variable(bins, "", "f8", f"Acceptance of the {cell}", False, "counts_off"),
         "acceptance_off": Variable(bins, "", "f8", "Acceptance of the off regions", False, "counts_off"),
         "background": Variable(bins, "", "f8", "Expected background counts", False),
+        "alpha_systematic": Variable(
+            ("dataset",),
+            "",
+            "f8",
+            "Relative systematic error of acceptance / acceptance_off, the same in all bins",
+            False,
+        ),
         "exposure": Variable(true_bins, "m2 s", "f8", "Exposure"),
         "exposure_edisp": Variable(
             nodes, "m2 s", "f8", "Exposure without containment, the weight of edisp", is_regions, "edisp"

@@ -37,10 +37,13 @@ class ReadWanted(Entry):
         The files, in order.
     is_stacked
         Whether they are stacked.
+    alpha_systematic
+        The relative error of alpha that they are fitted with; 0 for that of a file, or none.
     """
 
     paths: tuple[Path, ...]
     is_stacked: bool
+    alpha_systematic: float = 0.0
 
     def spectra(self) -> xr.Dataset:
         """Return the spectra of all files as rows, named after the entry.
@@ -52,7 +55,14 @@ class ReadWanted(Entry):
         DataError
             When spectra do not share axes, region and statistic, or two have one name.
         """
-        data = _joined([each for path in self.paths for each in files.read_datasets(path)], self.name)
+        read = [each for path in self.paths for each in files.read_datasets(path)]
+        if not self.alpha_systematic and len(read) > 1 and any("alpha_systematic" in each for each in read):
+            log.warning(
+                "%s: one of its files holds a systematic error of alpha, which is not used beside others; give "
+                "background.alpha_systematic.",
+                self.name or "datasets",
+            )
+        data = _joined(read, self.name)
         data, mask = files.without_mask_fit(normalize_spectrum(data))
         if mask is not None:
             log.warning("%s: its files hold a fit mask, which is not used; give a fit_range.", self.name or "datasets")
@@ -88,7 +98,14 @@ class ReadStep(Step[ReadWanted]):
         """Return the files of each entry of ``datasets`` that reads some; raises ``MissingInputError`` for none."""
         names = names_of(config)
         return tuple(
-            ReadWanted(number, name, len(names), files_of(f"{where}.read", entry.read), entry.stack)
+            ReadWanted(
+                number,
+                name,
+                len(names),
+                files_of(f"{where}.read", entry.read),
+                entry.stack,
+                entry.background.alpha_systematic or 0.0,
+            )
             for number, (name, (where, entry)) in enumerate(zip(names, config.entries.items(), strict=True))
             if entry.read is not None
         )
@@ -132,6 +149,7 @@ def _with_spectra(wanted: ReadWanted, results: Results) -> Results:
     spectra = wanted.spectra()
     if not (spectra["outcome"].values == Outcome.USED).any():
         raise DataError(f"{wanted.name or 'datasets'}: none of its spectra can be used.")
-    reduction = Reduction(None, spectra.sizes["dataset"], wanted.name)
+    systematic = wanted.alpha_systematic
+    reduction = Reduction(None, spectra.sizes["dataset"], wanted.name, alpha_systematic=systematic)
     after = replace(results, reductions={**results.reductions, wanted.number: reduction})
     return with_product(after, wanted, Product(spectra, dataset_digest(spectra), True))

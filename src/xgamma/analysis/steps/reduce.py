@@ -33,9 +33,9 @@ from xgamma.datasets.observations import Observations
 from xgamma.datasets.spectrum import SpectrumDataset
 from xgamma.errors import DamagedError, DataError, OrderError
 from xgamma.outcome import REDUCE, Outcome, UnusedRun
-from xgamma.reduce import Recipe, joined_rows, with_names
+from xgamma.reduce import Recipe, joined_rows, with_alpha_systematic, with_names
 from xgamma.reduce.losses import true_energy_remark
-from xgamma.store import dataset_digest
+from xgamma.store import dataset_digest, digest
 
 log = logging.getLogger(__name__)
 
@@ -57,12 +57,20 @@ class ReductionWanted(Entry):
         Whether the rows are stacked afterwards, so that they are not what is fitted.
     fail_fast
         Whether the first run that cannot be used ends the work.
+    alpha_systematic
+        The relative error of alpha that the datasets are fitted with, 0 for none.
     """
 
     observed: str
     recipe: Recipe
     is_stacked: bool
     fail_fast: bool
+    alpha_systematic: float = 0.0
+
+    def reduction(self, count: int, rows: Reduced | None = None, failed: Sequence[UnusedRun] = ()) -> Reduction:
+        """Return what is known of the reduction of so many runs."""
+        systematic = self.alpha_systematic
+        return Reduction(self.recipe, count, self.name, rows, tuple(failed), alpha_systematic=systematic)
 
 
 class ReduceStep(Step[ReductionWanted]):
@@ -88,6 +96,7 @@ class ReduceStep(Step[ReductionWanted]):
                 recipes[where],
                 entry.stack,
                 fail_fast,
+                entry.background.alpha_systematic or 0.0,
             )
             for number, (name, (where, entry)) in enumerate(zip(names, config.entries.items(), strict=True))
             if where in recipes
@@ -98,12 +107,12 @@ class ReduceStep(Step[ReductionWanted]):
         observed = results.observed.get(wanted.observed, Observed())
         if observed.observations is None:
             cost = unknown_reduction_cost(wanted.recipe, observed.runs, results.workers)
-            ahead = _with_reduction(results, wanted, Reduction(wanted.recipe, observed.runs, wanted.name))
+            ahead = _with_reduction(results, wanted, wanted.reduction(observed.runs))
             return Finding.unknown(observed.runs, ahead, cost)
         observations = observations_to_reduce(results, wanted.observed)
         rows = wanted_rows(results.store, observations.holdings, observations.rows, wanted.recipe)
         missing = list(rows.missing())
-        ahead = _with_reduction(results, wanted, Reduction(wanted.recipe, len(rows), wanted.name))
+        ahead = _with_reduction(results, wanted, wanted.reduction(len(rows)))
         if missing:
             count = sum(len(piece.rows) for piece in missing)
             reason = f"{count} of {len(rows)} rows are not in the store for this recipe"
@@ -205,7 +214,7 @@ def _with_reduction(results: Results, entry: Entry, reduction: Reduction) -> Res
 
 def _with_rows(results: Results, wanted: ReductionWanted, rows: Reduced, failed: Sequence[UnusedRun]) -> Results:
     """Return the results with rows, which are what is fitted unless they are to be stacked."""
-    reduction = Reduction(wanted.recipe, len(rows), wanted.name, rows, tuple(failed))
+    reduction = wanted.reduction(len(rows), rows, failed)
     after = _with_reduction(results, wanted, reduction)
     if wanted.is_stacked:
         return after
@@ -220,6 +229,7 @@ def with_product(
     results: Results, entry: Entry, product: Product[xr.Dataset], unused: Sequence[SpectrumDataset] = ()
 ) -> Results:
     """Return the results with what is fitted of an entry, and once all entries have that with the datasets."""
+    product = _with_systematic(product, results.reductions[entry.number].alpha_systematic)
     # Its key speaks of these bytes: whoever wants others takes a copy.
     for variable in product.data.variables.values():
         if isinstance(variable.data, np.ndarray):
@@ -233,6 +243,17 @@ def with_product(
         datasets = Datasets.from_xarray(products)
         datasets.unused = [*datasets.unused, *(view for each in reductions.values() for view in each.unused)]
     return replace(results, reductions=reductions, datasets=datasets)
+
+
+def _with_systematic(product: Product[xr.Dataset], error: float) -> Product[xr.Dataset]:
+    """Return what is fitted with a relative error of alpha; rows and stacks in the store do not know of it."""
+    if not error:
+        return product
+    return replace(
+        product,
+        data=with_alpha_systematic(product.data, error),
+        key=digest({"product": product.key, "alpha_systematic": error}),
+    )
 
 
 def log_lost_counts(observations: Observations | None, reduction: Reduction) -> None:

@@ -108,6 +108,8 @@ class Reduction:
         What is fitted, once it is there: the rows or their stacks.
     unused
         Views of rows that could not be used, where the product does not hold them.
+    alpha_systematic
+        The relative error of alpha that the product is fitted with, 0 for none.
     """
 
     recipe: Recipe | None
@@ -117,6 +119,7 @@ class Reduction:
     failed: tuple[UnusedRun, ...] = ()
     product: Product[xr.Dataset] | None = None
     unused: tuple[SpectrumDataset, ...] = ()
+    alpha_systematic: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ Source: OGIP memos OGIP/92-007 and 92-007a (Arnaud, George, Tennant) and CAL/GEN
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -27,6 +28,8 @@ from xgamma.formats.ogip.spectrum import row_of_pha
 from xgamma.formats.spectrum_fits import rows_of_tables
 from xgamma.formats.spectrum_rows import SpectrumRow, dataset_of_rows, grouped_rows, spectrum_rows
 from xgamma.formats.yaml_documents import block_yaml, read_yaml
+
+log = logging.getLogger(__name__)
 
 ENDINGS = (".yaml", ".yml")
 TYPE = "SpectrumDatasetOnOff"
@@ -79,6 +82,8 @@ def write_ogip(ds: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool 
     if ds.sizes.get("region", 1) != 1:
         raise ConfigError("OGIP holds one region a spectrum. Select one with ds.isel(region=[0]), or write .fits.")
     validate_output(index, overwrite)
+    if "alpha_systematic" in ds:
+        log.warning("OGIP has no place for the systematic error of alpha: the files do not hold it.")
     rows = list(spectrum_rows(ds.compute()))
     contents: dict[Path, bytes] = {}
     for row in rows:
