@@ -92,11 +92,16 @@ def test_runs_that_cannot_be_used_are_left_out(xgamma, own_release, tmp_path):
     assert xgamma("run", path, "--until", "fit").code == 0
 
 
-def test_responses_that_cannot_be_reduced_are_refused_with_the_message_of_run(xgamma, tmp_path):
-    done = xgamma("init", release_of(OF_ENERGY, tmp_path), tmp_path / "analysis.yaml")
-    assert done.code == 2
-    assert done.err.startswith("Error: The responses are point-like with a RAD_MAX that depends on energy")
-    assert not (tmp_path / "analysis.yaml").exists()
+def test_a_radius_that_depends_on_energy_is_that_of_a_point(xgamma, tmp_path):
+    config, path = suggested(xgamma, tmp_path, release_of(OF_ENERGY, tmp_path))
+    assert config.datasets.on_region.circle().radius == 0
+    assert config.observations.required_irf == ["aeff", "edisp", "rad_max"]
+    assert not config.datasets.containment_correction
+    assert (config.datasets.background.method, config.datasets.background.parameters) == (
+        "wobble",
+        {"n_off_regions": 3},
+    )
+    assert xgamma("run", path).code == 0
 
 
 def test_a_datastore_that_is_not_there_is_refused_before_a_file_is_written(xgamma, tmp_path):

@@ -28,13 +28,18 @@ from xgamma.grid import Circle, Grid, RegionSpace
 from xgamma.ingest import FitsRelease, StoredRelease
 from xgamma.outcome import Outcome
 from xgamma.reduce import Recipe, method, reduce_each, validate_enclosure
+from xgamma.reduce.background.wobble import most_regions
+from xgamma.reduce.enclosure import apertures, enclosures
 from xgamma.reduce.losses import true_energy_remark, wide_axis
+from xgamma.reduce.response import offsets
 from xgamma.select import Selection, rows_of
 from xgamma.store import Store
 
 NEEDED = ("aeff", "edisp")
 # Of a source that looks like a point, in an array of telescopes.
 RADIUS = 0.11
+# Wobble off regions of a point; fewer where their circles would overlap.
+MOST_OFF = 3
 # Within the field of view that a configuration has by default.
 CONE = 2.4
 # Beside a pointing there is room for off regions from here on.
@@ -68,6 +73,8 @@ class Suggestion:
         The number of flux points, whose edges lie on ``energy``.
     safe_masks
         Methods that leave energies.
+    off
+        The number of wobble off regions; 0 for reflected ones.
     guesses
         Sentences about what the release does not tell and what that means.
     """
@@ -81,6 +88,7 @@ class Suggestion:
     energy_true: Axis
     points: int
     safe_masks: tuple[str, ...]
+    off: int = 0
     guesses: tuple[str, ...] = ()
 
 
@@ -198,11 +206,11 @@ def _trial(release: FitsRelease | StoredRelease, position: _Position, near: Sequ
 
 
 def _recipe(part: Part, rows: Rows, position: _Position) -> Recipe:
-    is_point_like = bool(part.column("point_like", rows.obs).any())
-    rad_max = part.column("rad_max", rows.obs)
-    is_known = is_point_like and bool(np.isfinite(rad_max).any())
+    enclosed = [each for each in enclosures(part, rows) if each.is_point_like]
+    is_point_like, is_point = bool(enclosed), any(each.varies for each in enclosed)
+    radii = Counter(each.radii[1] for each in enclosed if each.is_known)
     # That of most runs: of another radius none would be right.
-    radius = Counter(rad_max[np.isfinite(rad_max)].tolist()).most_common(1)[0][0] if is_known else RADIUS
+    radius = 0.0 if is_point else radii.most_common(1)[0][0] if radii else RADIUS
     has_psf = bool((part.column("psf_table", rows.obs) >= 0).all())
     thresholds = np.stack([part.column(name, rows.obs) for name in ("energy_min", "energy_max")])
     known = bool((np.nan_to_num(thresholds) > 0).all())
@@ -212,7 +220,7 @@ def _recipe(part: Part, rows: Rows, position: _Position) -> Recipe:
     return Recipe(
         Grid(Axis.from_bounds("energy", low, high, size), wide, space),
         containment=has_psf and not is_point_like,
-        background=method("background", "reflected"),
+        background=method("background", "wobble", n_off_regions=1) if is_point else method("background", "reflected"),
         safe_masks=tuple(
             method("safe mask", name) for name in (("aeff-default", "aeff-max") if known else ("aeff-max",))
         ),
@@ -227,17 +235,28 @@ def _suggestion(trial: _Trial, target: str) -> Suggestion:
     points = max(2, round(POINTS_PER_DECADE * math.log10(high / low)))
     energy = Axis.from_bounds("energy", low, high, BINS_PER_POINT * points)
     rows = rows_at(trial.rows, np.flatnonzero(trial.used).tolist())
+    seen = Grid(energy, grid.energy_true, grid.space)
+    has_table = bool((trial.part.column("rad_max_table", rows.obs) >= 0).all())
     return Suggestion(
         target,
         region,
         CONE,
-        (*NEEDED, *(("psf",) if recipe.containment else ())),
+        (*NEEDED, *(("psf",) if recipe.containment else ()), *(("rad_max",) if has_table else ())),
         recipe.containment,
         energy,
-        _true_axis(trial.part, rows, Grid(energy, grid.energy_true, grid.space), recipe.containment),
+        _true_axis(trial.part, rows, seen, recipe.containment),
         points,
         tuple(mask.name for mask in recipe.safe_masks),
+        _off(trial.part, rows, seen),
         tuple(_guesses(trial)),
+    )
+
+
+def _off(part: Part, rows: Rows, grid: Grid) -> int:
+    """Return how many wobble off regions a point may have in all runs, ``MOST_OFF`` at the most; 0 for a circle."""
+    points = apertures(part, rows, grid)
+    return (
+        0 if points is None else int(np.clip(most_regions(offsets(part, rows, grid), points.limit).min(), 1, MOST_OFF))
     )
 
 

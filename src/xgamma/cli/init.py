@@ -59,10 +59,10 @@ datasets:
         axes:
             energy: {{min: {e_min} TeV, max: {e_max} TeV, nbins: {e_nbins}}}         # reconstructed
             energy_true: {{min: {t_min} TeV, max: {t_max} TeV, nbins: {t_nbins}}}    # wider, so that no counts are lost
-    on_region: {{frame: icrs, lon: {lon} deg, lat: {lat} deg, radius: {radius} deg}}
+    on_region: {{frame: icrs, lon: {lon} deg, lat: {lat} deg, radius: {radius} deg}}{point}
     containment_correction: {containment}     # false for point-like responses, whose radius is RAD_MAX, and without psf
     background:
-        method: reflected
+        method: {background}
         # exclusion: exclusion.fits.gz   # a FITS image, nonzero where background may be taken
     safe_mask:
         methods: [{safe_masks}]   # also edisp-bias, offset-max, bkg-peak
@@ -167,6 +167,8 @@ def _text(asked: InitRequest, found: Suggestion, obs_ids: Sequence[int]) -> str:
         lon=f"{region.lon:.7g}",
         lat=f"{region.lat:.7g}",
         radius=f"{region.radius:.7g}",
+        point="    # a point, whose radius the responses say for each energy" if region.radius == 0 else "",
+        background=f"wobble\n        parameters: {{n_off_regions: {found.off}}}" if found.off else "reflected",
         cone=f"{found.cone:g}",
         required=", ".join(found.required),
         e_min=f"{energy.edges[0]:.7g}",

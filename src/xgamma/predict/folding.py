@@ -84,10 +84,13 @@ def validate_inside(model: SkyModel, ds: xr.Dataset) -> None:
     place = point.canonical_values()
     lon, lat = to_frame(place[0], place[1], point.frame, "icrs")
     away = np.asarray(separation(lon, lat, ds["region_lon"].values, ds["region_lat"].values))
-    if (away > ds["region_radius"].values).all():
+    # Of a point the responses say the radius, which stacks do not hold.
+    own = ds["rad_max"].values.max() if "rad_max" in ds else np.inf
+    radius = np.where(ds["region_radius"].values == 0, own, ds["region_radius"].values)
+    if (away > radius).all():
         raise ConfigError(
             f"The model {model.name!r} is a point {away.min():.3g} deg from the centre of the on-region, whose radius "
-            f"is {ds['region_radius'].values.max():.3g} deg; the spectrum of the region says nothing about it."
+            f"is {radius.max():.3g} deg; the spectrum of the region says nothing about it."
         )
 
 

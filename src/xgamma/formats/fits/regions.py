@@ -63,7 +63,8 @@ class Circles:
 def region_hdu(name: str, circles: Circles, center: tuple[float, float], pixel: float = 0.1) -> fits.BinTableHDU:
     """Return a region table on a plane tangent at ``center`` (deg) with square pixels of ``pixel`` degrees.
 
-    X and Y are counted from 0 at the centre of the first pixel, and a radius is measured on the plane at its circle.
+    A circle of radius 0 is a point. X and Y are counted from 0 at the centre of the first pixel, and a radius is
+    measured on the plane at its circle.
     """
     plane = tangent_plane(circles.lon, circles.lat, *center)
     on_plane = circles.radius / northward_scale(circles.lon, circles.lat, *center)
@@ -71,7 +72,7 @@ def region_hdu(name: str, circles: Circles, center: tuple[float, float], pixel: 
     size = 2 * max(int(np.ceil(reach / pixel)), 1)
     middle = (size - 1) / 2
     columns = [
-        fits.Column("SHAPE", format="6A", array=np.full(len(circles), "circle")),
+        fits.Column("SHAPE", format="6A", array=np.where(circles.radius == 0, "point", "circle")),
         fits.Column("X", format="D", unit="pix", array=middle + plane.x / pixel),
         fits.Column("Y", format="D", unit="pix", array=middle + plane.y / pixel),
         fits.Column("R", format="D", unit="pix", array=on_plane / pixel),

@@ -61,6 +61,16 @@ def wobble_regions(
     return ring_regions(on, free, Outcome.USED)
 
 
+def most_regions(offset: FloatArray, radius: FloatArray) -> IntArray:
+    """Return how many off regions fit beside an on-region on its ring, 0 for none; degrees, shape as given.
+
+    >>> most_regions(np.array([0.5]), np.array([0.2])).tolist()
+    [6]
+    """
+    half = np.arcsin(np.minimum(np.sin(np.deg2rad(radius)) / np.sin(np.deg2rad(offset)), 1.0))
+    return np.asarray(np.floor(np.pi / half) - 1, dtype=np.int64)
+
+
 @register(KIND, "wobble", parameters=WobbleParameters)
 class Wobble(RingBackground):
     """The background of off regions on the ring of the on-region."""
