@@ -13,6 +13,7 @@ import xarray as xr
 from xgamma.analysis.costs import reduction_cost, unknown_reduction_cost
 from xgamma.analysis.failures import can_be_made_again, note_failures, on_unused_run
 from xgamma.analysis.selected import no_run_left, nothing_selected
+from xgamma.analysis.steps.observations import errors_of
 from xgamma.analysis.steps.rows import Reduced, failed_rows, reduced, rows_at, wanted_rows
 from xgamma.analysis.steps.step import (
     Entry,
@@ -142,10 +143,11 @@ class ReduceStep(Step[ReductionWanted]):
         log.info("Reducing spectrum datasets.")
         if wanted.recipe.background is None:
             log.warning("datasets.background.method is not set: the counts have no background.")
-        rows, lost = _reduced(wanted, results, observations)
-        failed = [*lost, *observations.holdings.failures]
-        if int((rows.outcome == Outcome.USED).sum()) == 0:
-            raise DataError(no_run_left([*rows.unused(), *failed]))
+        with errors_of(wanted.observed):
+            rows, lost = _reduced(wanted, results, observations)
+            failed = [*lost, *observations.holdings.failures]
+            if int((rows.outcome == Outcome.USED).sum()) == 0:
+                raise DataError(no_run_left([*rows.unused(), *failed]))
         after = _with_rows(results, wanted, rows, failed)
         return after if rows.found == len(rows) else replace(after, computed=after.computed | {self.section})
 
