@@ -53,6 +53,7 @@ from xgamma.models.spectral.templates import (
     TemplateNDSpectralModel,
     TemplateSpectralModel,
 )
+from xgamma.models.spectral.wrapped import wrapped
 from xgamma.models.temporal.curves import (
     ConstantTemporalModel,
     ExpDecayTemporalModel,
@@ -128,4 +129,5 @@ __all__ = [
     "UniformPrior",
     "create_crab_spectral_model",
     "intrinsic",
+    "wrapped",
 ]

@@ -54,6 +54,8 @@ class Component:
         inherited = [parameter for parameter in cls.default_parameters if parameter.name not in own]
         cls.default_parameters = Parameters([*inherited, *declared])
         if "tag" in vars(cls):
+            # One name, or a list as in Gammapy.
+            cls.tag = (cls.tag,) if isinstance(cls.tag, str) else tuple(cls.tag)
             for name in cls.tag:
                 register(f"{cls.type} model", name)(cls)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from astropy import units as u
@@ -19,6 +20,8 @@ class SpectralFunction(Component):
     """dN/dE as a function of energies in TeV and of the values of its parameters: what a fit needs of a spectrum."""
 
     type: ClassVar[str] = "spectral"
+    takes_quantities: ClassVar[bool | None] = None
+    """Whether ``evaluate`` wants quantities; found by asking it where a class does not say."""
     density_factor: ClassVar[u.UnitBase] = u.dimensionless_unscaled
     """What the norm parameter's unit is multiplied with to give the unit of dN/dE."""
 
@@ -56,7 +59,12 @@ class SpectralFunction(Component):
         return self._flux(edges, self.canonical_values(values))
 
     def _dnde(self, energy: FloatArray, values: list[float]) -> FloatArray:
-        return self.evaluate(energy, **dict(zip(self._order, values, strict=True)))
+        named = dict(zip(self._order, values, strict=True))
+        kind: Any = type(self)
+        if not _takes_quantities(kind):
+            return self.evaluate(energy, **named)
+        found = self.evaluate(u.Quantity(energy, u.TeV), **_with_units(kind, named))
+        return np.asarray(u.Quantity(found).to_value(self.canonical_unit), dtype=float)
 
     def _flux(self, edges: FloatArray, values: list[float]) -> FloatArray:
         return self._integral(edges[:-1], edges[1:], values)
@@ -142,16 +150,55 @@ class SpectralFunction(Component):
     @property
     def unit(self) -> u.UnitBase:
         """The unit of dN/dE as the parameters give it."""
-        norm = self.norm_parameter
-        return u.dimensionless_unscaled if norm is None else norm.unit * self.density_factor
+        norm, kind = self.norm_parameter, cast("Any", type(self))
+        return _unit_of_values(kind) if norm is None else norm.unit * self.density_factor
 
     @property
     def canonical_unit(self) -> u.UnitBase:
         """The unit of ``dnde``: cm-2 s-1 TeV-1 for a source, dimensionless for a norm spectrum."""
-        norm = self.norm_parameter
-        return u.dimensionless_unscaled if norm is None else norm.canonical_unit * self.density_factor
+        norm, kind = self.norm_parameter, cast("Any", type(self))
+        return _unit_of_values(kind) if norm is None else norm.canonical_unit * self.density_factor
 
     @property
     def is_norm_spectral_model(self) -> bool:
         """Whether the spectrum is a factor without unit, to multiply another one with."""
         return bool(self.canonical_unit.is_equivalent(u.dimensionless_unscaled))
+
+
+def _with_units(kind: type[SpectralFunction], values: Mapping[str, float] | None = None) -> dict[str, u.Quantity]:
+    """Return the parameters of a class as quantities: some values in the units of the defaults, or the defaults."""
+    given = {} if values is None else values
+    defaults = kind.default_parameters
+    return {one.name: u.Quantity(given.get(one.name, one.value), one.unit) for one in defaults}
+
+
+@lru_cache(maxsize=256)
+def _takes_quantities(kind: Any) -> bool:
+    """Return whether the formula of a class is one of quantities: plain numbers raise, or give a quantity."""
+    if kind.takes_quantities is not None:
+        return bool(kind.takes_quantities)
+    if kind.__module__.partition(".")[0] == __name__.partition(".")[0] or kind.evaluate is SpectralFunction.evaluate:
+        return False
+    plain = {one.name: one.value for one in kind.default_parameters}
+    try:
+        with np.errstate(all="ignore"):
+            return isinstance(kind.evaluate(np.array([1.0, 2.0]), **plain), u.Quantity)
+    except (AttributeError, TypeError, u.UnitsError):
+        return True
+
+
+@lru_cache(maxsize=256)
+def _unit_of_values(kind: Any) -> u.UnitBase:
+    """Return the unit of a formula that has no norm: of an amplitude, or what it gives for quantities."""
+    if kind.evaluate is SpectralFunction.evaluate:
+        return u.dimensionless_unscaled
+    density = u.Unit("cm-2 s-1 TeV-1")
+    if any(one.unit.is_equivalent(density) for one in kind.default_parameters):
+        return density
+    try:
+        with np.errstate(all="ignore"):
+            found = kind.evaluate(u.Quantity([1.0, 2.0], u.TeV), **_with_units(kind))
+    except (AttributeError, TypeError, ValueError, u.UnitsError):
+        return u.dimensionless_unscaled
+    unit = found.unit if isinstance(found, u.Quantity) else u.dimensionless_unscaled
+    return density if unit.is_equivalent(density) else unit

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from astropy import units as u
 from astropy.io import fits
+from astropy.table import Table
 from scipy.interpolate import RegularGridInterpolator
 
 from xgamma.axes import FloatArray
@@ -67,6 +68,29 @@ def read_absorption(filename: str | Path) -> TemplateTable:
 def _native(column: Any) -> npt.NDArray[Any]:
     values = np.asarray(column)
     return values.astype(values.dtype.newbyteorder("="))
+
+
+def read_two_columns(filename: str | Path) -> tuple[u.Quantity, u.Quantity]:
+    """Read the first two columns of a table in FITS or ECSV, with their units.
+
+    Raises ``MissingInputError``, ``InputError``.
+    """
+    path = local_path(filename)
+    if not path.is_file():
+        raise MissingInputError(
+            f"There is no spectral template at {path}; set $GAMMAPY_DATA or give the path of the file."
+        )
+    try:
+        table = Table.read(path)
+        first, second = (u.Quantity(table[name]) for name in table.colnames[:2])
+    except Exception as error:
+        raise InputError(f"The spectral template {path} is no table of two columns in FITS or ECSV: {error}.") from None
+    if not first.unit.is_equivalent(u.TeV):
+        raise InputError(
+            f"The spectral template {path}: expected energies in its first column, got {table.colnames[0]!r} in "
+            f"{str(first.unit) or 'no unit'}; say the unit in the file."
+        )
+    return first, second
 
 
 def read_template(filename: str | Path) -> TemplateTable:

@@ -23,7 +23,9 @@ from xgamma.models.spectral.tables import (
     grid_interpolator,
     linear_extrapolating,
     log_values,
+    read_absorption,
     read_template,
+    read_two_columns,
 )
 from xgamma.plot.labels import unit_label
 
@@ -68,12 +70,15 @@ def _density_unit(unit: u.UnitBase) -> u.UnitBase:
 
 
 class TemplateSpectralModel(SpectralModel):
-    """``norm`` times a table, interpolated and extrapolated as power laws.
+    """``norm`` times a table, interpolated and extrapolated as power laws, or as lines over the logarithm of energy.
 
     Parameters
     ----------
     energy, values
         Nodes as quantities, shape (n,).
+    interp
+        ``"log"`` for power laws, ``"lin"`` for lines, which end at 0. By default power laws, and lines where a value is
+        0: beside it a power law would be next to nothing.
     **parameters
         The value of ``norm``.
     """
@@ -81,13 +86,39 @@ class TemplateSpectralModel(SpectralModel):
     tag = ("TemplateSpectralModel", "template")
     norm = Parameter("norm", 1.0, is_norm=True, interp="log", frozen=True)
 
-    def __init__(self, energy: u.Quantity, values: u.Quantity, **parameters: Any) -> None:
+    def __init__(self, energy: u.Quantity, values: u.Quantity, interp: str | None = None, **parameters: Any) -> None:
         self.energy, self.values = u.Quantity(energy), u.Quantity(values)
         self._log_nodes = np.log(energy_nodes(self.energy, self.tag[0]))
         if self.values.shape != self._log_nodes.shape:
             raise ConfigError(f"{self.tag[0]}: expected one value an energy, got {self.values.shape}.")
-        self._log_values = log_values(np.asarray(self.values.to_value(_density_unit(self.values.unit)), dtype=float))
+        plain = np.asarray(self.values.to_value(_density_unit(self.values.unit)), dtype=float)
+        self.interp = _template_interp(plain, interp, self.tag[0])
+        self._node_values = log_values(plain) if self.interp == "log" else plain
         super().__init__(**parameters)
+
+    @classmethod
+    def read(cls, filename: str | Path, **parameters: Any) -> Self:
+        """Read a table in FITS or ECSV whose first two columns are energies and values, with units.
+
+        Raises ``MissingInputError``, ``InputError``, ``ConfigError``.
+        """
+        return cls(*read_two_columns(filename), **parameters)
+
+    @classmethod
+    def read_xspec_model(cls, filename: str | Path, param: float, **parameters: Any) -> Self:
+        """Read an XSPEC table model of one parameter at the node next to ``param``, in lines as in Gammapy.
+
+        Raises ``MissingInputError``, ``InputError``, and ``ConfigError`` for a parameter beside the table.
+        """
+        table = read_absorption(filename)
+        nodes, energy = table.nodes
+        if not nodes.min() <= param <= nodes.max():
+            raise ConfigError(
+                f"{cls.tag[0]}: expected a parameter from {nodes.min():g} to {nodes.max():g}, as {filename} has them, "
+                f"got {param:g}."
+            )
+        values = table.values[int(np.argmin(np.abs(nodes - param)))]
+        return cls(u.Quantity(energy, table.energy_unit), u.Quantity(values, ""), "lin", **parameters)
 
     @property
     def unit(self) -> u.UnitBase:
@@ -100,20 +131,38 @@ class TemplateSpectralModel(SpectralModel):
         return _density_unit(self.values.unit)
 
     def _dnde(self, energy: FloatArray, values: list[float]) -> FloatArray:
-        curve = from_log_values(linear_extrapolating(np.log(energy), self._log_nodes, self._log_values))
-        return np.asarray(values[0] * curve)
+        curve = linear_extrapolating(np.log(energy), self._log_nodes, self._node_values)
+        return np.asarray(values[0] * (from_log_values(curve) if self.interp == "log" else np.maximum(curve, 0.0)))
 
     def document(self, full_output: bool, labels: Mapping[int, str]) -> dict[str, Any]:
         """Return type, parameters and the table."""
-        table = {"energy": quantity_document(self.energy), "values": quantity_document(self.values)}
-        return super().document(full_output, labels) | table
+        table: dict[str, Any] = {"energy": quantity_document(self.energy), "values": quantity_document(self.values)}
+        interp = {} if self.interp == "log" else {"interp": self.interp}
+        return super().document(full_output, labels) | table | interp
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any], shared: dict[str, Parameter]) -> Self:
         """Build the template from its table; the norm is 1 where the document has none."""
-        model = cls(*(read_quantity(document, key, cls.tag[0]) for key in ("energy", "values")))
+        energy, values = (read_quantity(document, key, cls.tag[0]) for key in ("energy", "values"))
+        model = cls(energy, values, document.get("interp"))
         model.read_parameters(document, shared, quiet=True)
         return model
+
+
+def _template_interp(values: FloatArray, interp: str | None, owner: str) -> str:
+    """Return how a table is interpolated; raises ``ConfigError`` for values that are no template."""
+    lacking, negative = int((~np.isfinite(values)).sum()), int((values < 0).sum())
+    if lacking:
+        raise ConfigError(f"{owner}.values: {lacking} of its {values.size} values are no numbers; leave them out.")
+    if negative:
+        raise ConfigError(f"{owner}.values: {negative} of its {values.size} values are below 0; set them to 0.")
+    if interp not in (None, "log", "lin"):
+        raise ConfigError(f"{owner}.interp: expected 'log' or 'lin', got {interp!r}.")
+    if interp == "log" and not (values > 0).all():
+        raise ConfigError(
+            f"{owner}.interp: expected values above 0 for 'log', got some of 0; leave them out, or say 'lin'."
+        )
+    return interp or ("log" if (values > 0).all() else "lin")
 
 
 class PiecewiseNormSpectralModel(SpectralModel):
