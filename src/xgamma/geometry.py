@@ -77,6 +77,11 @@ def separation(lon1: npt.ArrayLike, lat1: npt.ArrayLike, lon2: npt.ArrayLike, la
     return np.asarray(np.rad2deg(np.arctan2(across, sin1 * sin2 + cos1 * cos2 * np.cos(dlon))))
 
 
+def cap_area(radius: npt.ArrayLike) -> FloatArray:
+    """Return the solid angle in sr of circles on the sky with a radius in degrees."""
+    return np.asarray(4 * np.pi * np.sin(np.deg2rad(radius) / 2) ** 2)
+
+
 def in_boxes(
     lon: FloatArray, lat: FloatArray, row: IntArray, lon0: FloatArray, lat0: FloatArray, radius: FloatArray
 ) -> BoolArray:

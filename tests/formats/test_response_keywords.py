@@ -81,6 +81,15 @@ def test_point_like_is_read_in_every_spelling(word):
     assert not is_point_like(run_of()["aeff"])
 
 
+def test_a_radius_as_keyword_and_as_table_is_noted():
+    keyword = {"HDUCLAS3": "POINT-LIKE", "RAD_MAX": 0.1}
+    given = run_of(keyword, {"HDUCLAS3": "POINT-LIKE"})
+    both = {**given, "rad_max": given["aeff"]}
+    assert with_keywords(both)[1] == (Note("RAD_MAX", "RAD_MAX is a keyword and a table too; the table counts."),)
+    assert with_keywords({**point_like(), "rad_max": given["aeff"]})[1] == ()
+    assert with_keywords(given)[1] == ()
+
+
 def test_responses_of_two_enclosures_are_noted():
     notes = with_keywords(run_of({"HDUCLAS3": "POINT-LIKE", "RAD_MAX": 0.1}))[1]
     assert notes == (Note("HDUCLAS3", "AEFF is point-like and EDISP is not; what the effective area says counts."),)

@@ -242,6 +242,19 @@ def test_off_regions_of_a_point_stay_out_of_the_circles_of_another(part):
     schema.validate(found)
 
 
+def test_an_expected_background_of_a_point_is_that_of_its_circle(nights_part):
+    obs = nights_part.obs.assign(
+        point_like=nights_part.obs["point_like"] | True, rad_max=nights_part.obs["rad_max"].fillna(0.11)
+    )
+    part, background = Part({**nights_part.groups, "": obs}), method("background", "irf")
+    point, circle = (
+        reduce_block(part, rows_in(part), point_recipe([Circle(*AT, radius)], background=background))
+        for radius in (0.0, 0.11)
+    )
+    assert circle["background"].values.sum() > 0
+    np.testing.assert_allclose(point["background"].values, circle["background"].values, rtol=1e-12)
+
+
 def test_a_background_of_turned_copies_refuses_a_point():
     with pytest.raises(ConfigError, match=r"method: wobble with parameters: \{n_off_regions: 3\}"):
         point_recipe(background=method("background", "reflected"))

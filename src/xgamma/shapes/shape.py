@@ -18,6 +18,7 @@ from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.errors import ConfigError
 from xgamma.geometry import (
     Plane,
+    cap_area,
     from_tangent_plane,
     local_north,
     separation,
@@ -76,7 +77,7 @@ class Shape:
     @property
     def solid_angle(self) -> float:
         """The solid angle in sr, that of a cap of the same area on the plane."""
-        return float(4 * np.pi * np.sin(np.deg2rad(np.sqrt(self.area / np.pi) / 2)) ** 2)
+        return float(cap_area(np.sqrt(self.area / np.pi)))
 
     @property
     def center(self) -> tuple[float, float]:

@@ -110,6 +110,16 @@ def _rad_max(responses: Mapping[str, Response]) -> float:
 
 
 def _mixed(responses: Mapping[str, Response]) -> tuple[Note, ...]:
+    return (*_two_kinds(responses), *_two_radii(responses))
+
+
+def _two_radii(responses: Mapping[str, Response]) -> tuple[Note, ...]:
+    if not is_point_like(responses["aeff"]) or "rad_max" not in responses or np.isnan(_rad_max(responses)):
+        return ()
+    return (Note("RAD_MAX", "RAD_MAX is a keyword and a table too; the table counts."),)
+
+
+def _two_kinds(responses: Mapping[str, Response]) -> tuple[Note, ...]:
     if not _enclosure(responses["aeff"]) and responses["aeff"].header.get("RAD_MAX") is not None:
         return (Note("HDUCLAS3", "AEFF has RAD_MAX and no HDUCLAS3; it is taken to be of full enclosure."),)
     aeff, edisp = is_point_like(responses["aeff"]), "edisp" in responses and is_point_like(responses["edisp"])

@@ -13,7 +13,7 @@ import numpy as np
 
 from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.events import Events
-from xgamma.geometry import Plane, from_tangent_plane, position_angle, separation, to_field, to_frame, zenith
+from xgamma.geometry import Plane, cap_area, from_tangent_plane, position_angle, separation, to_field, to_frame, zenith
 from xgamma.grid import Cells, Grid, SkySpace
 from xgamma.irf import FOV_ALIGNMENTS, background_rate
 from xgamma.masks import Exclusion
@@ -81,7 +81,9 @@ class Irf(Background):
         lon, lat, weights = _positions(given, self.parameters.use_region_center)
         edges = _finer(given.grid.energy.edges, self.parameters.oversampling)
         expected, space = np.zeros(counts_off.shape), given.grid.space
-        areas = np.broadcast_to(space.solid_angles(space.origins(*given.pointing)), expected.shape[:2])
+        areas = np.broadcast_to(space.solid_angles(space.origins(*given.pointing)), expected.shape[:2])[..., None]
+        if given.apertures is not None:
+            areas = np.where(given.grid.points[:, None], cap_area(given.apertures.centers), areas)
         chosen = np.flatnonzero(given.usable & (off.outcome == Outcome.USED))
         tables, alignment = given.part.column("bkg_table", given.rows.obs), _alignment(given)
         for number, turn in sorted({(int(tables[row]), float(alignment[row])) for row in chosen}):
@@ -91,7 +93,7 @@ class Irf(Background):
             counts = _integral(edges, rate).reshape(len(own), rate.shape[1], -1, self.parameters.oversampling)
             whole = np.where((counts > 0).all(axis=-1), counts.sum(axis=-1), 0.0)
             cells = np.einsum("rpe,cp->rce", whole, weights) if weights is not None else whole
-            expected[own] = cells * areas[own, :, None] * given.ontime[own, None, None]
+            expected[own] = cells * areas[own] * given.ontime[own, None, None]
         return {"background": expected}
 
 
