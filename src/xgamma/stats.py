@@ -283,7 +283,7 @@ class MeasuredValues:
         return self.curvature(model)
 
 
-def select_bins(data: Any, bins: npt.NDArray[Any]) -> Any:
+def select_bins(data: Any, bins: npt.NDArray[Any] | slice) -> Any:
     """Return ``CashCounts`` or ``WstatCounts`` of the chosen bins; what holds more than its bins knows how itself."""
     if hasattr(data, "select"):
         return data.select(bins)

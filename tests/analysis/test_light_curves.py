@@ -59,6 +59,7 @@ def test_a_light_curve_is_a_step_and_a_product(done):
     assert stored.identical(curve.data)
     assert not product_violations({"": stored}, PRODUCTS[Kind.LIGHT_CURVE])
     assert done.files["light curve (picture)"].name == "light-curve.png"
+    assert LightCurve.read(done.files["light curve"]).data.identical(curve.data)
 
 
 def test_the_same_light_curve_is_found_and_another_one_is_not(nights_release, tmp_path):

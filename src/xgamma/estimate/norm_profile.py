@@ -7,7 +7,7 @@ Source of errors and limits: Rolke, Lopez & Conrad 2005 (NIM A 551, 493), the pr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,6 +16,8 @@ from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.nuisance import ScaledCounts
 from xgamma.stats import Counts, bracketed_root, crossing, joined_bins, select_bins
 
+BINS = 8192
+"""How many bins are evaluated at a time: longer temporary arrays get new memory each time, which takes longer."""
 SMOOTH = 0.1
 """The slope, in units of one Gaussian error, above which a minimum is a kink or a limit."""
 
@@ -67,7 +69,13 @@ class NormTerm:
         )
         return cls(joined_bins([one.data for one in terms]), *columns)
 
-    def select(self, bins: BoolArray) -> NormTerm:
+    def pieces(self) -> list[NormTerm]:
+        """Return the same bins as terms of ``BINS`` at the most; those that share factors of alpha stay together."""
+        if isinstance(self.data, ScaledCounts):
+            return [self]
+        return [self.select(slice(first, first + BINS)) for first in range(0, len(self.group), BINS)]
+
+    def select(self, bins: BoolArray | slice) -> NormTerm:
         """Return some of the bins."""
         return NormTerm(
             select_bins(self.data, bins),
@@ -76,6 +84,22 @@ class NormTerm:
             self.other[bins],
             self.dataset[bins],
         )
+
+
+class _Terms:
+    """Terms in pieces that are evaluated one after the other, and the sums of their bins in groups."""
+
+    def __init__(self, terms: Sequence[NormTerm], size: int) -> None:
+        self._pieces = [piece for term in terms for piece in term.pieces()]
+        self._group = np.concatenate([np.zeros(0, dtype=np.int64), *(piece.group for piece in self._pieces)])
+        self._size = size
+
+    def __iter__(self) -> Iterator[NormTerm]:
+        return iter(self._pieces)
+
+    def sum(self, values: Sequence[FloatArray]) -> FloatArray:
+        """Return the sum in each group, shape (group,), of values of the bins of each piece."""
+        return np.asarray(np.bincount(self._group, np.concatenate([np.zeros(0), *values]), self._size), dtype=float)
 
 
 @dataclass(frozen=True)
@@ -96,8 +120,9 @@ class NormProfile:
     size: int
     low: float = -np.inf
     high: float = np.inf
-    _active: list[NormTerm] = field(init=False, repr=False)
-    _seeing: list[NormTerm] = field(init=False, repr=False)
+    _every: _Terms = field(init=False, repr=False)
+    _active: _Terms = field(init=False, repr=False)
+    _seeing: _Terms = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "terms", [_apart(term) for term in self.terms])
@@ -108,37 +133,31 @@ class NormProfile:
             whole if isinstance(whole.data, ScaledCounts) else own
             for whole, own in zip(self.terms, seeing, strict=True)
         ]
-        object.__setattr__(self, "_seeing", seeing)
-        object.__setattr__(self, "_active", active)
-
-    def _sum(self, values: Sequence[FloatArray], terms: Sequence[NormTerm]) -> FloatArray:
-        total = np.zeros(self.size)
-        for term, value in zip(terms, values, strict=True):
-            total += np.bincount(term.group, value, self.size)
-        return total
+        for name, terms in (("_every", self.terms), ("_active", active), ("_seeing", seeing)):
+            object.__setattr__(self, name, _Terms(terms, self.size))
 
     def stat(self, norm: FloatArray) -> FloatArray:
         """Return the statistic of each group."""
-        return self._sum([term.data.stat(term.signal(norm)) for term in self.terms], self.terms)
+        return self._every.sum([term.data.stat(term.signal(norm)) for term in self._every])
 
     def _stat_and_slope(self, norm: FloatArray) -> tuple[FloatArray, FloatArray]:
         signals = [term.signal(norm) for term in self._active]
         pairs = list(zip(self._active, signals, strict=True))
         stats = [term.data.stat(signal) for term, signal in pairs]
         slopes = [term.data.gradient(signal) * term.reference for term, signal in pairs]
-        return self._sum(stats, self._active), self._sum(slopes, self._active)
+        return self._active.sum(stats), self._active.sum(slopes)
 
     def _slope_and_curvature(self, norm: FloatArray) -> tuple[FloatArray, FloatArray]:
         signals = [term.signal(norm) for term in self._active]
         pairs = list(zip(self._active, signals, strict=True))
         slopes = [term.data.gradient(signal) * term.reference for term, signal in pairs]
         curvatures = [term.curvature(signal) for term, signal in pairs]
-        return self._sum(slopes, self._active), self._sum(curvatures, self._active)
+        return self._active.sum(slopes), self._active.sum(curvatures)
 
     @property
     def is_constrained(self) -> BoolArray:
         """Whether a group has a bin that sees the source."""
-        return self._sum([np.ones(term.group.shape) for term in self._seeing], self._seeing) > 0
+        return self._seeing.sum([np.ones(term.group.shape) for term in self._seeing]) > 0
 
     def _extreme(self, values: Sequence[Sequence[FloatArray]], largest: bool) -> FloatArray:
         result = np.full(self.size, -np.inf if largest else np.inf)
@@ -182,7 +201,7 @@ class NormProfile:
         curvature = self._slope_and_curvature(norm)[1]
         with np.errstate(divide="ignore", invalid="ignore"):
             gauss = np.sqrt(2.0 / curvature)
-            one_count = 1.0 / self._sum([np.abs(term.reference) for term in self._active], self._active)
+            one_count = 1.0 / self._active.sum([np.abs(term.reference) for term in self._active])
         width = n_sigma * np.where(np.isfinite(gauss) & (curvature > 0), gauss, one_count)
         limit = self._last_allowed(norm, side)
         found = crossing(self._stat_and_slope, norm, total + n_sigma**2, width, side, limit)

@@ -159,12 +159,14 @@ class LightCurveStep(Step[LightCurveWanted]):
         return after
 
     def write(self, results: Results, outdir: Path) -> dict[str, Path]:
-        """Write a picture of the light curve."""
+        """Write the light curve, and a picture of it."""
         if results.light_curve is None:
             return {}
+        path = outdir / "light-curve.fits"
+        results.light_curve.write(path, overwrite=True)
         figure = new_figure()
         results.light_curve.plot(figure.subplots())
-        return {"light curve (picture)": write_figure(figure, outdir / "light-curve.png")}
+        return {"light curve": path, "light curve (picture)": write_figure(figure, outdir / "light-curve.png")}
 
     def tables(self, results: Results) -> list[Table]:
         """Return a row for each bin of time and energy, the first ones where they are many."""
