@@ -1,6 +1,8 @@
-"""Fixed off regions: circles of any radius anywhere, counted as on-regions are, worth their area or what is given."""
+"""Fixed off regions: shapes of any size anywhere, counted as on-regions are, worth their area or what is given."""
 
 from __future__ import annotations
+
+import json
 
 import numpy as np
 import pytest
@@ -10,11 +12,13 @@ from astropy.wcs import WCS
 from releases import config_of, recipe, rows_in, until_datasets
 from xgamma.config.requests import recipe_of
 from xgamma.errors import ConfigError
+from xgamma.geometry import separation
 from xgamma.grid import Circle, RegionSpace
 from xgamma.masks import SkyMask
 from xgamma.outcome import Fate, Outcome
-from xgamma.reduce import lazy_spectra, method, reduce_block, stack
+from xgamma.reduce import Recipe, lazy_spectra, method, reduce_block, stack
 from xgamma.schema import PRODUCTS, product_violations
+from xgamma.shapes import Annulus, Ellipse, Polygon, Rectangle
 
 # Two radii, none on the ring of any run, one in another frame, and one that no run sees.
 NEAR, WIDE, FAR = Circle(83.9, 22.5, 0.15), Circle(83.0, 21.6, 0.3), Circle(93.0, 22.0, 0.2)
@@ -81,6 +85,58 @@ def test_lazy_rows_and_stacks_hold_the_background(nights_part, reduced):
     assert stack(reduced)["counts_off"].values.sum() == safe.sum() == 6
 
 
+ELLIPSE = Ellipse(83.9, 22.5, 0.5, 0.2, 40.0)
+POLYGON = Polygon((82.6, 83.1, 82.9), (21.4, 21.5, 21.9))
+RING = Annulus(Circle(83.633, 22.014, 0.6), Circle(83.633, 22.014, 0.3))
+SHAPES = (ELLIPSE, POLYGON, Circle(84.3, 21.6, 0.15))
+
+
+def test_regions_of_any_shape_count_as_on_regions_of_that_shape_do(nights_part):
+    wanted = recipe(background=fixed(*SHAPES))
+    found = reduce_block(nights_part, rows_in(nights_part), wanted)
+    grid = wanted.grid
+    there = type(grid)(grid.energy, grid.energy_true, RegionSpace(SHAPES))
+    alone = reduce_block(nights_part, rows_in(nights_part), recipe(grid=there, background=None, containment=False))
+    assert (alone["counts"].sum(("dataset", "energy")) > 0).all()
+    np.testing.assert_array_equal(found["counts_off"].values[:, 0], alone["counts"].values.sum(axis=1))
+    assert (found["off_number"].values == 3).all()
+    np.testing.assert_array_equal(np.isnan(found["off_radius"].values[0, 0]), [True, True, False])
+    ratio = sum(one.area for one in SHAPES) / (np.pi * 0.11**2)
+    np.testing.assert_allclose(found["acceptance_off"].values, ratio, rtol=1e-5)
+    np.testing.assert_array_equal(found["ledger"].sum("fate").values[:, 0], nights_part.obs["event_size"].values)
+    assert list(product_violations({"": found}, PRODUCTS["rows"])) == []
+    each = [reduce_block(nights_part, rows_in(nights_part, [n]), wanted) for n in range(7)]
+    np.testing.assert_array_equal(
+        found["counts_off"].values, np.concatenate([one["counts_off"].values for one in each])
+    )
+    lazy = lazy_spectra([(nights_part, rows_in(nights_part))], wanted)
+    np.testing.assert_array_equal(lazy["counts_off"].values, found["counts_off"].values)
+
+
+def test_a_ring_about_the_on_region_is_a_background(nights_part):
+    found = reduce_block(nights_part, rows_in(nights_part), recipe(background=fixed(RING)))
+    events = nights_part.events
+    distance = separation(events["ra"].values, events["dec"].values, 83.633, 22.014)
+    energy = recipe().grid.energy
+    inside = (distance > 0.3) & (distance < 0.6) & (energy.index(events["energy"].values) >= 0)
+    assert found["counts_off"].values.sum() == inside.sum() > 0
+
+
+def test_a_recipe_with_shapes_comes_back_from_json():
+    wanted = recipe(background=fixed(*SHAPES))
+    assert Recipe.from_document(json.loads(json.dumps(wanted.document()))).key == wanted.key
+    assert recipe(background=fixed(Rectangle(83.9, 22.5, 0.5, 0.2, 40.0))).key != recipe(background=fixed(ELLIPSE)).key
+
+
+def test_a_shape_beside_an_on_region_of_any_shape():
+    grid = recipe().grid
+    space = RegionSpace((Ellipse(83.633, 22.014, 0.8, 0.2, 0.0),))
+    there = type(grid)(grid.energy, grid.energy_true, space)
+    assert recipe(grid=there, containment=False, background=fixed(Circle(83.633, 22.3, 0.15)))
+    with pytest.raises(ConfigError, match=r"regions\[0\]: it overlaps with the on-region"):
+        recipe(grid=there, containment=False, background=fixed(Circle(83.95, 22.1, 0.15)))
+
+
 def mask_at(circle):
     wcs = WCS(naxis=2)
     wcs.wcs.ctype, wcs.wcs.crval, wcs.wcs.cdelt = ["RA---TAN", "DEC--TAN"], [circle.lon, circle.lat], [-0.02, 0.02]
@@ -93,6 +149,17 @@ def mask_at(circle):
         (fixed(Circle(83.7, 22.1, 0.1)), None, r"regions\[0\]: it overlaps with the on-region; move it, or make it"),
         (fixed(GALACTIC), None, r"regions\[0\]: it overlaps with the on-region"),
         (fixed(NEAR, Circle(83.9, 22.6, 0.1)), None, r"regions\[1\]: it overlaps with regions\[0\]; move it"),
+        (fixed(ELLIPSE, POLYGON, NEAR), None, r"regions\[2\]: it overlaps with regions\[0\]"),
+        (
+            fixed(Annulus(Circle(83.633, 22.014, 0.6), Circle(83.633, 22.014, 0.05))),
+            None,
+            r"regions\[0\]: it overlaps with",
+        ),
+        (
+            fixed(POLYGON, ELLIPSE),
+            mask_at(NEAR),
+            r"regions\[1\]: it holds sky that datasets.background.exclusion excludes",
+        ),
         (fixed(WIDE, NEAR), mask_at(NEAR), r"regions\[1\]: it holds sky that datasets.background.exclusion excludes"),
     ],
 )
@@ -122,7 +189,7 @@ def test_an_on_region_without_an_area_needs_acceptances():
     ("parameters", "message"),
     [
         ("{}", "parameters: background 'fixed' needs regions."),
-        ("{regions: []}", "parameters.regions: expected a list of circles, got []."),
+        ("{regions: []}", "parameters.regions: expected a list of circles or other shapes, got []."),
         ("{regions: [7]}", "parameters.regions[0]: expected a mapping with lon, lat and radius, got 7."),
         (
             "{regions: [{lon: 1 TeV, lat: 22, radius: 1}]}",
@@ -131,6 +198,18 @@ def test_an_on_region_without_an_area_needs_acceptances():
         (
             "{regions: [{lon: 1, lat: 2, radius: 1, size: 2}]}",
             "parameters.regions[0].size: there is no such key. Known",
+        ),
+        (
+            "{regions: [{shape: star, lon: 1, lat: 5}]}",
+            "parameters.regions[0].shape: expected one of circle, ellipse, rec",
+        ),
+        (
+            "{regions: [{shape: ellipse, lon: 1, lat: 5, width: 1}]}",
+            "parameters.regions[0]: expected a mapping with lon, lat, width and height, got ",
+        ),
+        (
+            "{regions: [{shape: ellipse, lon: 1, lat: 5, width: 1, height: -2 deg}]}",
+            "parameters.regions[0]: ellipse: expected a height above 0 deg, got -2.0 deg.",
         ),
         ("{regions: [{lon: 1, lat: 95, radius: 1}]}", "parameters.regions[0]: expected a radius above 0 deg and a lat"),
         (
@@ -159,3 +238,17 @@ def test_a_configuration_reduces_with_fixed_regions(nights_release, tmp_path):
     assert background.document() == fixed(FAR, NEAR, WIDE).document()
     [data] = until_datasets(config).datasets.to_xarray()
     assert data["counts_off"].values.sum() == 17
+
+
+def test_a_configuration_reduces_with_shapes(nights_release, tmp_path):
+    parameters = (
+        "{regions: [{shape: ellipse, lon: 83.9 deg, lat: 22.5 deg, width: 30 arcmin, height: 0.2 deg, angle: 40 deg},"
+        " {shape: polygon, lons: [82.6, 83.1 deg, 82.9], lats: [21.4, 21.5, 21.9]}]}"
+    )
+    config = config_of(
+        nights_release, tmp_path / "store", f"datasets: {{background: {{method: fixed, parameters: {parameters}}}}}"
+    )
+    assert type(config).from_yaml(config.to_yaml()) == config
+    assert recipe_of(config).background.document() == fixed(ELLIPSE, POLYGON).document()
+    [data] = until_datasets(config).datasets.to_xarray()
+    assert data["counts_off"].values.sum() > 0
