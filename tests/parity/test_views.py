@@ -10,8 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy import units as u
+from astropy.coordinates import SkyCoord
 from test_reference_runs import CRAB, analysis_of
 
+from xgamma.makers.utils import make_theta_squared_table
+from xgamma.maps import MapAxis
 from xgamma.modeling.models import PowerLawSpectralModel, SkyModel
 
 PEER = os.environ.get("PEER_PYTHON", "")
@@ -158,3 +161,14 @@ def test_events_good_time_and_responses_of_a_run(analysis, theirs):
     }
     # Gammapy's offsets and rates are of single precision, its containment radii steps of a twentieth of a bin.
     validate(ours, theirs, "", 1e-9, **{"events offset": 1e-6, "edisp": 1e-6, "bkg": 1e-6, "containment radius": 1e-3})
+
+
+@pytest.mark.parametrize("off_regions", [1, 3])
+def test_events_over_the_squared_angle_to_the_source(analysis, theirs, off_regions):
+    axis = MapAxis.from_bounds(0, 0.05, nbin=10, interp="lin", unit="deg2")
+    edges = None if off_regions == 1 else u.Quantity([1, 10], "TeV")
+    source = SkyCoord(83.633, 22.014, unit="deg", frame="icrs")
+    options = {"energy_edges": edges, "off_regions_number": off_regions}
+    table = make_theta_squared_table(analysis.observations, axis, source, **options)
+    # Gammapy's errors are roots to 1e-4.
+    validate(columns(table), theirs, f"theta2 {off_regions}/", 1e-12, excess_errn=1e-3, excess_errp=1e-3, sqrt_ts=1e-9)

@@ -138,7 +138,7 @@ class Observation:
     @property
     def gti(self) -> GTI:
         """Good time, in the interval if one was selected."""
-        return GTI(good_time(self.part, self._rows)[0], self._mjdref)
+        return GTI(good_time(self.part, self.rows)[0], self._mjdref)
 
     @property
     def observation_time_duration(self) -> u.Quantity:
@@ -164,7 +164,8 @@ class Observation:
     # --- events and responses
 
     @property
-    def _rows(self) -> Rows:
+    def rows(self) -> Rows:
+        """The run as a row of its part."""
         return Rows(np.array([self.obs]), np.array([self.start]), np.array([self.stop]), (self.name,))
 
     @cached_property
@@ -255,11 +256,13 @@ class Observations(Sequence[Observation]):
     @property
     def ids(self) -> list[str]:
         """The observation ids, as text."""
-        ids = [str(obs_id) for part, rows in self._pieces() for obs_id in part.column("obs_id", rows.obs)]
+        ids = [str(obs_id) for part, rows in self.pieces for obs_id in part.column("obs_id", rows.obs)]
         return [ids[row] for row in selection_order(self.rows)]
 
-    def _pieces(self) -> Iterator[tuple[Part, Rows]]:
-        return ((self.holdings.parts[key], rows) for key, rows in self.rows)
+    @property
+    def pieces(self) -> list[tuple[Part, Rows]]:
+        """The parts that hold the runs, and their rows."""
+        return [(self.holdings.parts[key], rows) for key, rows in self.rows]
 
     def __len__(self) -> int:
         return sum(len(rows) for _, rows in self.rows)
@@ -283,7 +286,7 @@ class Observations(Sequence[Observation]):
 
     def _row(self, number: int) -> Observation:
         """Return a row counted one part after the other."""
-        for part, rows in self._pieces():
+        for part, rows in self.pieces:
             if number < len(rows):
                 ends = float(rows.start[number]), float(rows.stop[number])
                 return Observation(part, int(rows.obs[number]), *ends, rows.names[number])
@@ -310,7 +313,7 @@ class Observations(Sequence[Observation]):
     @property
     def table(self) -> pd.DataFrame:
         """The observation table: one row for each selected run, ``tstart`` and ``tstop`` as MJD in TT, deg, s."""
-        frames = [_frame(part, rows) for part, rows in self._pieces()]
+        frames = [_frame(part, rows) for part, rows in self.pieces]
         return pd.concat(frames).iloc[selection_order(self.rows)] if frames else pd.DataFrame()
 
     def _repr_html_(self) -> str:

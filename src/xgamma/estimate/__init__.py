@@ -7,6 +7,7 @@ from xgamma.estimate.flux_points import flux_points, log_binning, validate_reopt
 from xgamma.estimate.flux_points_parameters import FluxPointsParameters, LightCurveParameters
 from xgamma.estimate.light_curve import light_curve, log_light_curve, validate_varied
 from xgamma.estimate.reference import source_model
+from xgamma.estimate.theta2 import theta2
 from xgamma.estimate.time_binning import TimeBinning, normalize_time_binning
 from xgamma.estimate.time_bins import Placement
 
@@ -23,6 +24,7 @@ __all__ = [
     "log_light_curve",
     "normalize_time_binning",
     "source_model",
+    "theta2",
     "validate_reoptimize",
     "validate_varied",
 ]

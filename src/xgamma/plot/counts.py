@@ -112,13 +112,18 @@ def plot_masks(
     kwargs_safe: Style | None = None,
     kwargs_fit: Style | None = None,
 ) -> Axes:
-    """Shade what is not used: bins outside the safe range in grey, bins that the fit leaves out hatched."""
+    """Shade what is not used: bins outside the safe range in grey, bins that the fit leaves out hatched.
+
+    The limits of a picture that is there stay.
+    """
     ax = normalize_axes(ax)
+    has_picture = ax.has_data()
     shade_bins(ax, edges, ~mask_safe, **{**UNSAFE_STYLE, "label": "Outside the safe range", **(kwargs_safe or {})})
     if mask_fit is not None:
         left_out = mask_safe & ~mask_fit
         shade_bins(ax, edges, left_out, **{**UNFITTED_STYLE, "label": "Outside the fit range", **(kwargs_fit or {})})
-    label_energy(ax, edges)
+    if not has_picture:
+        label_energy(ax, edges)
     show_legend(ax)
     return ax
 

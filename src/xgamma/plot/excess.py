@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from astropy.table import Table
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -62,7 +63,7 @@ def plot_over_time(
 def _with_zero(ax: Axes) -> None:
     low, high = ax.get_ylim()
     margin = 0.05 * (max(high, 0.0) - min(low, 0.0))
-    ax.set_ylim(low - margin if low < 0 else 0.0, high + margin if high > 0 else 0.0)
+    ax.set_ylim(low - margin * (high <= 0) if low < 0 else 0.0, high + margin * (low >= 0) if high > 0 else 0.0)
     ax.axhline(0.0, color="0.4", lw=0.8, zorder=0.8)
 
 
@@ -107,3 +108,13 @@ def plot_theta2(
         _with_zero(ax)
     show_legend(above)
     return figure
+
+
+def plot_theta_squared_table(table: Table, figsize: tuple[float, float] = (7, 6)) -> Figure:
+    """Draw a table of ``make_theta_squared_table`` in a new figure, and return it."""
+    edges = np.append(table["theta2_min"].quantity.to_value("deg2"), table["theta2_max"].quantity.to_value("deg2")[-1])
+    counts, off, alpha, excess, sqrt_ts = (
+        np.asarray(table[name], float) for name in ("counts", "counts_off", "alpha", "excess", "sqrt_ts")
+    )
+    errors = np.stack([table["excess_errn"], table["excess_errp"]])
+    return plot_theta2(edges, counts, alpha * off, alpha * np.sqrt(off), excess, errors, sqrt_ts, figsize)

@@ -57,9 +57,11 @@ def label_energy(ax: Axes, edges: FloatArray, name: str = ENERGY) -> None:
 
 
 def show_legend(ax: Axes) -> None:
-    """Draw or refresh the legend if anything has a label."""
-    if ax.get_legend_handles_labels()[0]:
-        ax.legend(fontsize="small")
+    """Draw or refresh the legend if anything has a label; what was drawn twice has one entry."""
+    handles, labels = ax.get_legend_handles_labels()
+    if handles:
+        entries = dict(zip(labels, handles, strict=True))
+        ax.legend(list(entries.values()), list(entries), fontsize="small")
 
 
 def shade_bins(ax: Axes, edges: FloatArray, selected: BoolArray, **style: Any) -> None:

@@ -144,7 +144,8 @@ def plot_lines(
     label_energy(ax, energy, ENERGY if quantity.startswith(("Background", "Radius")) else ENERGY_TRUE)
     ax.set_yscale(scale)
     if scale == "linear":
-        ax.set_ylim(bottom=0.0)
+        # More lines may follow.
+        ax.set_ylim(bottom=0.0, auto=True)
     ax.set_ylabel(axis_label(quantity, unit))
     show_legend(ax)
     return ax
