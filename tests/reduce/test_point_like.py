@@ -260,6 +260,13 @@ def test_a_background_of_turned_copies_refuses_a_point():
         point_recipe(background=method("background", "reflected"))
 
 
+def test_fixed_circles_do_not_follow_a_radius_that_depends_on_energy(part):
+    fixed = method("background", "fixed", regions=(Circle(84.2, 22.6, 0.1),), acceptance=(1.0,))
+    found = reduce_block(part, rows_in(part), point_recipe(background=fixed))
+    assert found["outcome"].values.tolist() == [Outcome.NO_OFF_REGION] * 3
+    assert "use the method wobble" in found.attrs["outcome_details"][0]
+
+
 # --- from a configuration
 
 WOBBLE = """

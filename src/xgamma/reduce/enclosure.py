@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from xgamma.axes import Axis, FloatArray, IntArray
+from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
 from xgamma.errors import ConfigError, XgammaError
 from xgamma.events import Events, Part, Rows
 from xgamma.geometry import in_boxes, separation
@@ -225,6 +225,11 @@ class Apertures:
     reach: FloatArray
     limit: FloatArray
     centers: FloatArray
+
+    @property
+    def varies(self) -> BoolArray:
+        """Whether the radius of any point differs between bins of the axis, shape (row,)."""
+        return np.asarray((np.ptp(self.centers, axis=2) > RAD_MAX_TOLERANCE * self.centers.max(axis=2)).any(axis=1))
 
     def unknown(self, offset: FloatArray) -> dict[int, str]:
         """Return by row why no event is counted, where that is so; ``offset`` in degrees, shape (row, region)."""

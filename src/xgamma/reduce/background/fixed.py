@@ -188,7 +188,8 @@ class Fixed(Background):
     def place(self, given: BackgroundInput) -> OffRegions:
         """Return the regions in the field of view of each run."""
         pointing = (coordinate[:, None] for coordinate in given.pointing)
-        in_view = given.usable[:, None] & (separation(self._lon, self._lat, *pointing) <= given.offset_max)
+        varies = np.zeros(len(given.rows), dtype=bool) if given.apertures is None else given.apertures.varies
+        in_view = (given.usable & ~varies)[:, None] & (separation(self._lon, self._lat, *pointing) <= given.offset_max)
         acceptance = [self._acceptance(region) for region in given.grid.regions]
         lon, lat, radius = (
             np.stack([_used_first(values, in_view)] * len(acceptance), axis=1)
@@ -200,7 +201,9 @@ class Fixed(Background):
             radius,
             np.stack([_used_first(values, in_view) for values in acceptance], axis=1),
             np.where(given.usable & ~in_view.any(axis=1), Outcome.NO_OFF_REGION, Outcome.USED),
-            f"no off region lies within {given.offset_max:g} deg of the pointing",
+            "the radius of the on-region depends on energy, and that of fixed regions does not; use the method wobble"
+            if varies.any()
+            else f"no off region lies within {given.offset_max:g} deg of the pointing",
             self.shapes,
             in_view,
         )
