@@ -82,9 +82,9 @@ def test_runs_of_the_crab_agree_to_the_last_bits(crab):
         row = rows.isel(dataset=number, region=0)
         np.testing.assert_allclose(row["exposure_edisp"], run["edisp_exposure_map_m2_s"], rtol=1e-12)
         np.testing.assert_allclose(row["edisp"], run["edisp_kernel_true_by_reco"], rtol=0, atol=1e-12)
-        lit = row["exposure_edisp"].values > 0
-        contained = row["exposure"].values[lit] / row["exposure_edisp"].values[lit]
-        np.testing.assert_allclose(contained, np.array(run["containment_factor"])[lit], rtol=1e-12)
+        exposed = row["exposure_edisp"].values > 0
+        contained = row["exposure"].values[exposed] / row["exposure_edisp"].values[exposed]
+        np.testing.assert_allclose(contained, np.array(run["containment_factor"])[exposed], rtol=1e-12)
         assert int(row["off_number"]) == run["n_off_regions"]
         wanted = np.array([[off["ra_deg"], off["dec_deg"], off["radius_deg"]] for off in run["off_regions"]])
         found = np.stack([row[name].values[: len(wanted)] for name in ("off_lon", "off_lat", "off_radius")], axis=1)

@@ -91,8 +91,10 @@ def test_the_stack_of_one_row_is_its_safe_part(rows):
     np.testing.assert_array_equal(found["counts"], row["counts"].values * safe)
     np.testing.assert_array_equal(found["exposure"], row["exposure"])
     np.testing.assert_allclose(found["edisp"], row["edisp"].values * safe[:, :, None, :], rtol=1e-14)
-    lit = found["counts_off"].values > 0
-    np.testing.assert_allclose(found["acceptance_off"].values[lit], row["acceptance_off"].values[lit], rtol=1e-14)
+    has_off = found["counts_off"].values > 0
+    np.testing.assert_allclose(
+        found["acceptance_off"].values[has_off], row["acceptance_off"].values[has_off], rtol=1e-14
+    )
 
 
 @given(order=st.permutations(range(7)))

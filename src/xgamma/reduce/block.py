@@ -54,11 +54,8 @@ def reduce_block(part: Part, rows: Rows, recipe: Recipe) -> xr.Dataset:
     ontime = np.array([float(np.diff(intervals, axis=1).sum()) for intervals in gti])
     livetime = ontime * np.where(is_sound, part.column("deadc", rows.obs), 0.0)
     offset = offsets(part, rows, grid)
-    faults = enclosure_faults(part, rows, grid, recipe.containment)
-    said = {row: str(fault) for row, fault in enumerate(faults) if fault is not None}
     points = apertures(part, rows, grid)
-    if points is not None:
-        said = {**points.unknown(offset), **said}
+    said = _enclosure_faults(part, rows, recipe, offset, points)
     outcome = _guard(part, rows, recipe, offset, ontime, is_sound)
     outcome[[row for row in said if outcome[row] in (Outcome.USED, Outcome.MISSING_IRF)]] = Outcome.OTHER_ENCLOSURE
     pointing = part.column("ra_pnt", rows.obs), part.column("dec_pnt", rows.obs)
@@ -71,21 +68,16 @@ def reduce_block(part: Part, rows: Rows, recipe: Recipe) -> xr.Dataset:
     outcome = np.where(outcome == Outcome.USED, tally.outcome, outcome)
     used = outcome == Outcome.USED
     background = {} if off is None else off.estimate(tally.counts_off)
-    lit = _lit(recipe, offset, background, points)
-    values, lost = _responses(part, rows, recipe, offset, livetime, used, _expected(tally, background), lit)
+    measurable = _measurable(recipe, offset, background, points)
+    values, lost = _responses(part, rows, recipe, offset, livetime, used, _expected(tally, background), measurable)
     if points is not None:
         # Where a radius is not known no event is counted.
         values["mask_safe"] &= points.centers != 0
         values["rad_max"] = points.centers
     outcome, why = _settled(outcome, values, lost, offset)
-    said |= _unlit(lit, outcome == Outcome.USED) | why
-    values |= {"counts": tally.counts, "ledger": tally.ledger, "livetime": livetime, "ontime": ontime}
-    values |= {
-        **background,
-        "gti": _padded_gti(gti),
-        "outcome": outcome,
-        **({"offset": offset} if grid.is_region else {}),
-    }
+    said |= _reasons_of_masked(measurable, outcome == Outcome.USED) | why
+    values |= {"counts": tally.counts, "ledger": tally.ledger, "livetime": livetime, "ontime": ontime, **background}
+    values |= {"gti": _padded_gti(gti), "outcome": outcome, **({"offset": offset} if grid.is_region else {})}
     values |= {"pointing_lon": pointing[0], "pointing_lat": pointing[1]}
     attrs = attrs_of(part, rows, _details(part, rows, recipe, outcome, said))
     return schema.dataset(values, coords_of(part, rows, grid), attrs, grid.space.dims, grid.space.shape)
@@ -111,6 +103,15 @@ class _Off(NamedTuple):
         return found
 
 
+def _enclosure_faults(
+    part: Part, rows: Rows, recipe: Recipe, offset: FloatArray, points: Apertures | None
+) -> dict[int, str]:
+    """Return by row why its responses do not fit the on-regions."""
+    faults = enumerate(enclosure_faults(part, rows, recipe.grid, recipe.containment))
+    unknown = {} if points is None else points.unknown(offset)
+    return {**unknown, **{row: str(fault) for row, fault in faults if fault is not None}}
+
+
 def _placed(part: Part, rows: Rows, recipe: Recipe, usable: BoolArray) -> _Off | None:
     if recipe.background is None:
         return None
@@ -119,22 +120,22 @@ def _placed(part: Part, rows: Rows, recipe: Recipe, usable: BoolArray) -> _Off |
     return _Off(background, given, background.place(given))
 
 
-def _lit(
+def _measurable(
     recipe: Recipe, offset: FloatArray, background: Mapping[str, FloatArray], points: Apertures | None
 ) -> BoolArray:
     """Return which cells of each row have a response and, where it is made of off regions, a background (row, cell)."""
-    lit = offset <= recipe.offset_max if recipe.grid.is_region else np.ones(offset.shape, dtype=bool)
+    measurable = offset <= recipe.offset_max if recipe.grid.is_region else np.ones(offset.shape, dtype=bool)
     if points is not None:
-        lit &= points.limit != 0
-    return lit & (background["off_number"] > 0) if "off_number" in background else lit
+        measurable &= points.limit != 0
+    return measurable & (background["off_number"] > 0) if "off_number" in background else measurable
 
 
-def _unlit(lit: BoolArray, used: BoolArray) -> dict[int, str]:
+def _reasons_of_masked(measurable: BoolArray, used: BoolArray) -> dict[int, str]:
     """Return by row which of its on-regions are masked."""
     why = "lies outside of the field of view, or has no off region or no radius, and is masked"
     return {
-        row: f"on-region {', '.join(map(str, np.flatnonzero(~lit[row])))} {why}"
-        for row in np.flatnonzero(used & ~lit.all(axis=1)).tolist()
+        row: f"on-region {', '.join(map(str, np.flatnonzero(~measurable[row])))} {why}"
+        for row in np.flatnonzero(used & ~measurable.all(axis=1)).tolist()
     }
 
 
@@ -263,7 +264,7 @@ def _responses(
     livetime: FloatArray,
     used: BoolArray,
     expected: FloatArray,
-    lit: BoolArray,
+    measurable: BoolArray,
 ) -> tuple[dict[str, Any], Loss | None]:
     """Return exposure, edisp and masks by variable name, and what the used rows lose; other cells keep zeros."""
     grid, chosen = recipe.grid, np.flatnonzero(used)
@@ -274,13 +275,13 @@ def _responses(
         values |= {"exposure_edisp": np.zeros(shape), "edisp": np.zeros((*shape, grid.energy.nbin))}
     if len(chosen) == 0:
         return values, None
-    found = responses(part, some, grid, offset[chosen], recipe.containment).of(lit[chosen])
+    found = responses(part, some, grid, offset[chosen], recipe.containment).of(measurable[chosen])
     seconds = livetime[chosen, None, None]
     values["exposure"][chosen] = found.corrected_area * seconds
     if found.edisp is not None:
         values["exposure_edisp"][chosen] = found.effective_area * seconds
         values["edisp"][chosen] = found.edisp
-    safe = _safe_mask(part, some, recipe, offset[chosen], found, expected[chosen]) & lit[chosen, :, None]
+    safe = _safe_mask(part, some, recipe, offset[chosen], found, expected[chosen]) & measurable[chosen, :, None]
     values["mask_safe"][chosen] = safe
     lost = loss(grid, found.corrected_area, found.edisp, safe, found.unknown) if found.unknown else None
     return values, lost

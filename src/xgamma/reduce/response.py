@@ -42,15 +42,15 @@ class Responses:
         """Effective area times containment, m2, shape (row, cell, energy_true)."""
         return self.effective_area * self.containment
 
-    def of(self, lit: BoolArray) -> Responses:
+    def of(self, measurable: BoolArray) -> Responses:
         """Return the responses of some cells, shape (row, cell); that of the others is 0."""
-        if lit.all():
+        if measurable.all():
             return self
         return Responses(
-            self.effective_area * lit[:, :, None],
+            self.effective_area * measurable[:, :, None],
             self.containment,
-            None if self.edisp is None else self.edisp * lit[:, :, None, None],
-            {role: where & lit[:, :, None] for role, where in self.unknown.items()},
+            None if self.edisp is None else self.edisp * measurable[:, :, None, None],
+            {role: where & measurable[:, :, None] for role, where in self.unknown.items()},
         )
 
 
