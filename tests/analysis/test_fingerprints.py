@@ -10,7 +10,7 @@ import pytest
 
 from releases import config_of
 from xgamma.analysis.run import run
-from xgamma.analysis.steps import fit, flux_points
+from xgamma.analysis.steps import each, fit, flux_points
 from xgamma.ingest import part as ingest
 from xgamma.reduce.recipe import STEP_VERSION as REDUCE_VERSION
 from xgamma.reduce.stack import STEP_VERSION as STACK_VERSION
@@ -23,9 +23,11 @@ VERSIONS = {
     Kind.STACK: STACK_VERSION,
     Kind.FIT: fit.FIT_VERSION,
     Kind.POINTS: flux_points.POINTS_VERSION,
+    Kind.FIT_EACH: each.FIT_EACH_VERSION,
+    Kind.POINTS_EACH: each.POINTS_EACH_VERSION,
 }
 # Sums differ in the last bits between processors and versions of numpy; a minimum is found to a tolerance.
-TOLERANCE = {Kind.FIT: 1e-5, Kind.POINTS: 1e-5}
+TOLERANCE = dict.fromkeys((Kind.FIT, Kind.POINTS, Kind.FIT_EACH, Kind.POINTS_EACH), 1e-5)
 
 
 def fingerprint(store, kind):
@@ -42,7 +44,8 @@ def fingerprint(store, kind):
 
 @pytest.fixture(scope="module")
 def store(tiny_release, tmp_path_factory):
-    config = config_of(tiny_release, tmp_path_factory.mktemp("fingerprints") / "store")
+    asked = "{fit: {each: dataset}, flux_points: {each: dataset}}"
+    config = config_of(tiny_release, tmp_path_factory.mktemp("fingerprints") / "store", asked)
     config.general.outdir = str(tmp_path_factory.mktemp("results"))
     return run(config).analysis.store
 

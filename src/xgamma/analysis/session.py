@@ -19,7 +19,7 @@ from xgamma.analysis.steps.reduce import observations_to_reduce
 from xgamma.analysis.steps.step import Observed, Results
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import observations_of, recipe_of
-from xgamma.datasets import Datasets, FluxPointsDataset, LightCurve
+from xgamma.datasets import Datasets, FluxPointsDataset, GroupFits, GroupPoints, LightCurve
 from xgamma.datasets.observations import Observations
 from xgamma.errors import ConfigError, ConfigTypeError, LaterError, OrderError
 from xgamma.execute import Workers, one_cluster
@@ -250,6 +250,16 @@ class Analysis(Modelled):
     def light_curve(self) -> LightCurve | None:
         """The light curve."""
         return None if self._results is None else self._results.light_curve
+
+    @property
+    def fit_each(self) -> GroupFits | None:
+        """The fits of each group of datasets by itself, where ``fit.each`` asks for them."""
+        return None if self._results is None else self._results.fit_each
+
+    @property
+    def flux_points_each(self) -> GroupPoints | None:
+        """The flux points of each group of datasets, where ``flux_points.each`` asks for them."""
+        return None if self._results is None else self._results.flux_points_each
 
     # --- steps
 

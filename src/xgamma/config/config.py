@@ -149,6 +149,8 @@ class AnalysisConfig(Section):
             yield from rules.at_entry(where, rules.datasets_problems(entry))
         yield from rules.entries_problems(self.entries)
         yield from rules.range_problems(self.fit.fit_range)
+        for each in (self.fit, self.flux_points):
+            yield from rules.each_problems(each, self.entries)
         for axis in (self.flux_points.energy, self.excess_map.energy_edges, self.light_curve.energy_edges):
             yield from rules.requested_axis_problems(axis)
         yield from rules.time_problems(self.light_curve.time_intervals)

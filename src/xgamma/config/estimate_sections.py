@@ -8,7 +8,7 @@ from xgamma.config.fields import Flag, Size, Text
 from xgamma.config.parameters import ExcessMapMapping, FluxPointsMapping, LightCurveMapping, entry
 from xgamma.config.ranges import RequestedAxis, TimeRange
 from xgamma.config.section import Section, key, subsection
-from xgamma.config.section_fields import TimeBins
+from xgamma.config.section_fields import Each, TimeBins
 from xgamma.estimate import FluxPointsParameters, LightCurveParameters, TimeBinning
 from xgamma.estimate.time_binning import binning_of_intervals
 from xgamma.registry import normalize_parameters
@@ -36,11 +36,14 @@ class FluxPointsConfig(Section):
     """Flux points of one source."""
 
     where: ClassVar[str] = "flux_points"
-    silent: ClassVar[frozenset[str]] = frozenset({"joint"})
+    silent: ClassVar[frozenset[str]] = frozenset({"joint", "each"})
 
     energy: FluxPointsAxisConfig = subsection(FluxPointsAxisConfig)
     source: Text = key("source", "The name of a model.")
     joint: Flag | None = key(None, "Whether all entries of datasets have one flux; false is one of each; null is yes.")
+    each: Each | None = key(
+        None, "What has points of its own beside those of all: each dataset, night, month, band; as datasets.stack_by."
+    )
     parameters: FluxPointsMapping = key({"selection_optional": "all"}, "Parameters of the estimator.")
 
     def is_requested(self, config: Any) -> bool:

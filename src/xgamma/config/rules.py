@@ -18,9 +18,10 @@ from xgamma.config.parameters import (
 )
 from xgamma.config.ranges import EnergyAxis, RequestedAxis, SkyCircle, TimeRange
 from xgamma.config.section_fields import model_names
-from xgamma.config.sections import DatasetsConfig, FitRangeConfig, ObservationsConfig, SafeMaskConfig
+from xgamma.config.sections import DatasetsConfig, FitConfig, FitRangeConfig, ObservationsConfig, SafeMaskConfig
 from xgamma.errors import MissingInputError, StoreError, did_you_mean
 from xgamma.formats.local_files import is_there
+from xgamma.groups import Grouping
 from xgamma.reduce.background.protocol import OFF_COUNTS
 from xgamma.reduce.safe_mask import KIND as SAFE_MASK_KIND
 from xgamma.storage.locations import validate_url
@@ -150,6 +151,22 @@ def datasets_problems(datasets: DatasetsConfig) -> Iterator[str]:
     yield from map_problems(datasets)
     yield from safe_mask_problems(datasets.safe_mask)
     yield from own_problems(datasets)
+
+
+def each_problems(section: FitConfig | FluxPointsConfig, entries: Mapping[str, DatasetsConfig]) -> Iterator[str]:
+    """Groups that are fitted by themselves have to be there: as stacks of the same groups, or as rows of them."""
+    if not isinstance(section.each, Grouping):
+        return
+    wanted = section.each.document()
+    for where, datasets in entries.items():
+        if datasets.read is not None:
+            yield f"{section.where}.each: {wanted}, and {where}.read takes spectra that are of no runs; write dataset."
+        elif datasets.stack and datasets.stack_by != section.each:
+            stacked = "into one" if datasets.stack_by is None else f"by {datasets.stack_by.document()}"
+            yield (
+                f"{section.where}.each: {wanted}, and {where} are stacked {stacked}; write {where}.stack_by: {wanted}, "
+                f"or {where}.stack: false."
+            )
 
 
 def own_problems(entry: DatasetsConfig) -> Iterator[str]:

@@ -141,6 +141,7 @@ def read_time_bins(value: Any) -> TimeBinning:
     raise expected("observation, night, blocks, or a mapping such as {width: 7 d}", value)
 
 
+EACH_DATASET = "dataset"
 _BANDS = {
     "type": "object",
     "additionalProperties": {"type": "array", "items": {"type": ["number", "string"]}, "minItems": 2},
@@ -170,6 +171,24 @@ TimeBins = Annotated[
     PlainValidator(read_time_bins),
     PlainSerializer(TimeBinning.asked),
     WithJsonSchema({"anyOf": [TEXT_SCHEMA, _NUMBERED_BINS]}),
+]
+
+
+def read_each(value: Any) -> Grouping | str:
+    """Read what is fitted by itself: each dataset, or each group of rows."""
+    return EACH_DATASET if value == EACH_DATASET else read_grouping(value)
+
+
+def each_document(value: Grouping | str) -> Any:
+    """Return the argument of `read_each`, as written in YAML."""
+    return value.document() if isinstance(value, Grouping) else value
+
+
+Each = Annotated[
+    Grouping | str,
+    PlainValidator(read_each),
+    PlainSerializer(each_document),
+    WithJsonSchema({"anyOf": [TEXT_SCHEMA, _BANDS]}),
 ]
 
 

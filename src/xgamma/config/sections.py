@@ -29,7 +29,18 @@ from xgamma.config.parameters import (
 )
 from xgamma.config.ranges import EnergyAxis, SkyCircle, TimeRange
 from xgamma.config.section import Section, key, subsection
-from xgamma.config.section_fields import Bins, Condition, Datastore, Files, Groups, Jobs, MemorySize, ObsIds, Share
+from xgamma.config.section_fields import (
+    Bins,
+    Condition,
+    Datastore,
+    Each,
+    Files,
+    Groups,
+    Jobs,
+    MemorySize,
+    ObsIds,
+    Share,
+)
 from xgamma.events import GOOD_TIME_RULES
 from xgamma.reduce.safe_mask import KIND as SAFE_MASK_KIND
 from xgamma.reduce.safe_mask import safe_masks_of
@@ -365,8 +376,12 @@ class FitConfig(Section):
     """The fit."""
 
     where: ClassVar[str] = "fit"
+    silent: ClassVar[frozenset[str]] = frozenset({"each"})
 
     fit_range: FitRangeConfig = subsection(FitRangeConfig)
+    each: Each | None = key(
+        None, "What is fitted by itself after the fit of all: each dataset, night, month, band; as datasets.stack_by."
+    )
 
     def is_requested(self, config: Any) -> bool:
         """Whether there are models."""

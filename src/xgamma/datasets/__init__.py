@@ -6,6 +6,7 @@ from xgamma.datasets.collection import Datasets
 from xgamma.datasets.flux_points import FluxPoints
 from xgamma.datasets.flux_points_dataset import FluxPointsDataset
 from xgamma.datasets.geom import RegionGeom
+from xgamma.datasets.group_fits import GroupFits, GroupPoints
 from xgamma.datasets.gti import GTI
 from xgamma.datasets.light_curve import LightCurve
 from xgamma.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
@@ -16,6 +17,8 @@ __all__ = [
     "Datasets",
     "FluxPoints",
     "FluxPointsDataset",
+    "GroupFits",
+    "GroupPoints",
     "LightCurve",
     "RegionGeom",
     "SpectrumDataset",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from xgamma.estimate.each import fit_each, flux_points_each
 from xgamma.estimate.flux_points import flux_points, log_binning, validate_reoptimize
 from xgamma.estimate.flux_points_parameters import FluxPointsParameters, LightCurveParameters
+from xgamma.estimate.group_fits import fit_groups, flux_points_groups
 from xgamma.estimate.light_curve import light_curve, log_light_curve, validate_varied
 from xgamma.estimate.reference import source_model
 from xgamma.estimate.theta2 import theta2
@@ -17,8 +18,10 @@ __all__ = [
     "Placement",
     "TimeBinning",
     "fit_each",
+    "fit_groups",
     "flux_points",
     "flux_points_each",
+    "flux_points_groups",
     "light_curve",
     "log_binning",
     "log_light_curve",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -115,13 +115,14 @@ def _rows(block: FitInput) -> Iterator[FitInput]:
 
 
 def _fit_rows(block: FitInput, models: Models, settings: FitSettings | None) -> list[dict[str, Any]]:
-    return [_fitted(row, models.copy(), settings) for row in _rows(block)]
+    return [fitted([row], models.copy(), settings) for row in _rows(block)]
 
 
-def _fitted(row: FitInput, models: Models, settings: FitSettings | None) -> dict[str, Any]:
+def fitted(inputs: Sequence[FitInput], models: Models, settings: FitSettings | None) -> dict[str, Any]:
+    """Return what a fit that sets the models came to; NaN and the reason where there can be none."""
     nothing = np.full(len(models.parameters), np.nan)
     try:
-        result = fit([row], models, settings)
+        result = fit(inputs, models, settings)
     except (FitError, DataError) as error:
         return {"value": nothing, "error": nothing, "total_stat": np.nan, "success": False, "message": str(error)}
     return {
@@ -134,4 +135,9 @@ def _fitted(row: FitInput, models: Models, settings: FitSettings | None) -> dict
 
 
 def _points_of_rows(block: FitInput, models: Models, source: str, edges: Any, parameters: Any) -> list[xr.Dataset]:
-    return [flux_points([row], models.copy(), source, edges, parameters) for row in _rows(block)]
+    return [points_of([row], models, source, edges, parameters) for row in _rows(block)]
+
+
+def points_of(inputs: Sequence[FitInput], models: Models, source: str, edges: Any, parameters: Any) -> xr.Dataset:
+    """Return flux points of some datasets; the models are not changed."""
+    return flux_points(inputs, models.copy(), source, edges, parameters)

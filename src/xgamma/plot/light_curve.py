@@ -17,6 +17,9 @@ from xgamma.plot.time_axis import days_on_axis, label_time, validate_time_format
 LINEAR_RANGE = 20.0
 """Fluxes that differ by more are drawn on a logarithmic axis."""
 
+CHARACTERS = 70
+"""How many of the names of groups fit side by side."""
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -40,6 +43,11 @@ class Curve:
     limits: FloatArray
     is_limit: BoolArray
 
+    def at(self, rows: BoolArray) -> Curve:
+        """Return some of its points."""
+        own = (self.values[rows], self.errors[:, rows], self.limits[rows], self.is_limit[rows])
+        return Curve(self.label, *own)
+
 
 def plot_light_curve(
     bounds: FloatArray,
@@ -49,6 +57,7 @@ def plot_light_curve(
     ax: Axes | None = None,
     time_format: str = "iso",
     close_gaps: bool = False,
+    shows_zero: bool = True,
     **style: Any,
 ) -> Axes:
     """Draw light curves, upper limits as arrows; points without a finite error have no bar.
@@ -69,6 +78,8 @@ def plot_light_curve(
         ``iso`` for dates, ``mjd`` for days.
     close_gaps
         Whether long gaps, such as those between nights, are drawn as narrow grey bands.
+    shows_zero
+        Whether the vertical axis is made for fluxes, which have a zero.
 
     Raises
     ------
@@ -82,8 +93,24 @@ def plot_light_curve(
         _draw(ax, center, np.diff(bounds, axis=1)[:, 0] / 2, curve, style)
     label_time(ax, bounds, time_format, close_gaps)
     ax.set_ylabel(axis_label(quantity, unit))
-    _scale(ax, curves)
+    if shows_zero:
+        _scale(ax, curves)
     show_legend(ax)
+    return ax
+
+
+def plot_curve_of_groups(
+    groups: Sequence[str], curve: Curve, quantity: str, unit: str, ax: Axes | None = None, **style: Any
+) -> Axes:
+    """Draw the values of groups that have no order in time side by side, with their names below."""
+    ax = normalize_axes(ax)
+    places = np.arange(len(groups), dtype=float)
+    _draw(ax, places, np.zeros(len(groups)), curve, style)
+    is_crowded = sum(map(len, groups)) > CHARACTERS
+    turned: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if is_crowded else {}
+    ax.set_xticks(places, labels=list(groups), **turned)
+    ax.set_xlim(-0.5, len(groups) - 0.5)
+    ax.set_ylabel(axis_label(quantity, unit))
     return ax
 
 

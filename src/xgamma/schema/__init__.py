@@ -22,10 +22,12 @@ from xgamma.schema.dl4 import (
     space_dims,
     validate,
 )
-from xgamma.schema.dl5 import FIT, LIGHT_CURVE, POINTS
+from xgamma.schema.dl5 import FIT, FIT_EACH, LIGHT_CURVE, POINTS, POINTS_EACH
 from xgamma.schema.tables import Kind, Product, Variable, Violation, product_violations
 
-PRODUCTS: Mapping[str, Product] = {product.kind: product for product in (PART, ROWS, STACK, FIT, POINTS, LIGHT_CURVE)}
+PRODUCTS: Mapping[str, Product] = {
+    product.kind: product for product in (PART, ROWS, STACK, FIT, POINTS, LIGHT_CURVE, FIT_EACH, POINTS_EACH)
+}
 
 __all__ = [
     "DL4",

@@ -27,6 +27,7 @@ from xgamma.schema.tables import (
 
 FIT_SCHEMA, POINTS_SCHEMA = "xgamma DL5 fit", "xgamma DL5 flux points"
 LIGHT_CURVE_SCHEMA = "xgamma DL5 light curve"
+FIT_EACH_SCHEMA, POINTS_EACH_SCHEMA = "xgamma DL5 fits of groups", "xgamma DL5 flux points of groups"
 SCHEMA_VERSION = 1
 
 FIT_VARIABLES: Mapping[str, Variable] = {
@@ -78,10 +79,10 @@ ESTIMATED = ("norm", "norm_err", "norm_errn", "norm_errp", "norm_ul", "ts", "sqr
 BINS = ("time", "energy")
 
 
-def _in_time(name: str) -> Variable:
-    """Return a variable of flux points with a value for each bin of time too."""
+def _in_each(name: str, dim: str = "time") -> Variable:
+    """Return a variable of flux points with a value for each bin of time, or each group, too."""
     spec = POINTS_VARIABLES[name]
-    return replace(spec, dims=("time", *(dim for dim in spec.dims if dim != "dataset")))
+    return replace(spec, dims=(dim, *(own for own in spec.dims if own != "dataset")))
 
 
 def _of_dataset(long_name: str) -> Variable:
@@ -93,7 +94,7 @@ LIGHT_CURVE_VARIABLES: Mapping[str, Variable] = {
     "dataset": POINTS_VARIABLES["dataset"],
     **axis("time", "s", "Time since mjdref"),
     **axis("energy", "TeV", "Energy"),
-    **{name: _in_time(name) for name in _AS_POINTS},
+    **{name: _in_each(name) for name in _AS_POINTS},
     "norm_scan": POINTS_VARIABLES["norm_scan"],
     **{name: POINTS_VARIABLES[name] for name in ("ref_dnde", "ref_flux", "ref_eflux", "ref_e2dnde")},
     "e_min_fit": Variable(BINS, "TeV", "f8", "Lowest edge of the bins that any dataset uses"),
@@ -107,6 +108,32 @@ LIGHT_CURVE_VARIABLES: Mapping[str, Variable] = {
     "dataset_counts": _of_dataset("Counts of the bins used"),
     "dataset_npred": _of_dataset("Predicted counts, with the background"),
     "dataset_npred_excess": _of_dataset("Predicted counts of the source"),
+}
+
+GROUP_VARIABLES: Mapping[str, Variable] = {
+    "group": Variable(("group",), None, NAMES, "Name of the group of datasets"),
+    "dataset": POINTS_VARIABLES["dataset"],
+    "group_of_dataset": Variable(("dataset",), "", "i8", "The group that a dataset is part of"),
+    "time_exposed": Variable(("group", "bound"), "s", "f8", "First start and last stop of good time since mjdref"),
+    "livetime": Variable(("group",), "s", "f8", "Livetime of the datasets of the group"),
+}
+FIT_EACH_VARIABLES: Mapping[str, Variable] = {
+    **GROUP_VARIABLES,
+    "parameter": FIT_VARIABLES["parameter"],
+    "is_free": Variable(("parameter",), "", "b1", "Whether the parameter was fitted"),
+    "value": Variable(("group", "parameter"), None, "f8", "Best fit"),
+    "error": Variable(("group", "parameter"), None, "f8", "Error, 0 for a frozen parameter"),
+    "start": Variable(("parameter",), None, "f8", "Where each fit began: the fit of all datasets together"),
+    "start_error": Variable(("parameter",), None, "f8", "The error of that fit, 0 for a frozen parameter"),
+    "total_stat": Variable(("group",), "", "f8", "Statistic at the best fit"),
+    "success": Variable(("group",), "", "b1", "Whether the fit converged"),
+}
+POINTS_EACH_VARIABLES: Mapping[str, Variable] = {
+    **GROUP_VARIABLES,
+    **axis("energy", "TeV", "Energy"),
+    **{name: _in_each(name, "group") for name in (*_AS_POINTS, "e_min_fit", "e_max_fit")},
+    "norm_scan": POINTS_VARIABLES["norm_scan"],
+    **{name: POINTS_VARIABLES[name] for name in ("ref_dnde", "ref_flux", "ref_eflux", "ref_e2dnde")},
 }
 
 
@@ -154,6 +181,23 @@ def datasets_have_bins(ds: xr.Dataset) -> Iterator[Violation]:
     numbers = ds["bin_of_dataset"].values
     if not np.array_equal(np.unique(numbers[numbers != -1]), np.arange(ds.sizes["time"])):
         yield Violation("bin_of_dataset", "every bin of time, and -1", f"{sorted(set(numbers.tolist()))[:5]}")
+
+
+def datasets_have_groups(ds: xr.Dataset) -> Iterator[Violation]:
+    """Each group has a name of its own and holds a dataset; `group_of_dataset` counts along `group`."""
+    names = ds["group"].values.tolist()
+    if len(set(names)) < len(names):
+        yield Violation("group", "a unique name for each group", str(names))
+    if not np.array_equal(np.unique(ds["group_of_dataset"].values), np.arange(len(names))):
+        yield Violation("group_of_dataset", "every group", f"{sorted(set(ds['group_of_dataset'].values.tolist()))[:5]}")
+
+
+def parameters_have_units(ds: xr.Dataset) -> Iterator[Violation]:
+    """`parameter_units` of value, error and start has a unit for each parameter."""
+    for name in ("value", "error", "start", "start_error"):
+        units: Any = ds[name].attrs.get("parameter_units")
+        if not is_of_type(units, "list of text") or len(units) != ds.sizes["parameter"]:
+            yield Violation(name, "attrs['parameter_units'], a text for each parameter", repr(units))
 
 
 FIT = Product(
@@ -233,6 +277,39 @@ LIGHT_CURVE = Product(
                 datasets_have_bins,
                 flags_law("placement"),
             ),
+        )
+    },
+)
+_GROUP_ATTRS = {
+    "by": Attribute("text", "How datasets are grouped, as in the configuration"),
+    "mjdref": Attribute("number", "The epoch of all times, MJD in `time_scale`"),
+    "time_scale": Attribute("text", "The scale of all times", value="tt"),
+}
+FIT_EACH = Product(
+    Kind.FIT_EACH,
+    "Fits of each group of datasets by itself",
+    {
+        "": Group(
+            "Parameters of each group",
+            FIT_EACH_VARIABLES,
+            {
+                **head_attrs(FIT_EACH_SCHEMA, SCHEMA_VERSION),
+                **_GROUP_ATTRS,
+                "messages": Attribute("list of text", "What the minimiser says of each group"),
+            },
+            (unique_names, datasets_have_groups, parameters_have_units),
+        )
+    },
+)
+POINTS_EACH = Product(
+    Kind.POINTS_EACH,
+    "Flux points of one source in each group of datasets by itself",
+    {
+        "": Group(
+            "Points of each group",
+            POINTS_EACH_VARIABLES,
+            {**head_attrs(POINTS_EACH_SCHEMA, SCHEMA_VERSION), **_ESTIMATE_ATTRS, **_GROUP_ATTRS},
+            (apart("energy"), unique_names, datasets_have_groups, points_without_success),
         )
     },
 )

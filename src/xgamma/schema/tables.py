@@ -26,6 +26,8 @@ class Kind(StrEnum):
     FIT = "fit"
     POINTS = "flux-points"
     LIGHT_CURVE = "light-curve"
+    FIT_EACH = "fit-each"
+    POINTS_EACH = "flux-points-each"
 
     # As any other text where a sentence quotes it.
     __repr__ = str.__repr__

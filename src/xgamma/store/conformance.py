@@ -271,6 +271,6 @@ def _schema_of(documents: Documents, group: str) -> Any:
 def _product_of(schema: Any) -> Product | None:
     known = {
         _SCHEMAS[Kind.ROWS]: FILE,
-        **{_SCHEMAS[kind]: PRODUCTS[kind] for kind in (Kind.FIT, Kind.POINTS, Kind.LIGHT_CURVE)},
+        **{_SCHEMAS[kind]: PRODUCTS[kind] for kind in PRODUCTS if kind not in (Kind.DL3, Kind.ROWS, Kind.STACK)},
     }
     return known.get(schema) if isinstance(schema, str) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from xgamma.analysis.steps.each import FitEachStep, FluxPointsEachStep
 from xgamma.analysis.steps.fit import FitStep
 from xgamma.analysis.steps.flux_points import FluxPointsStep
 from xgamma.analysis.steps.light_curve import LightCurveStep
@@ -19,7 +20,9 @@ STEPS: tuple[Step[Any], ...] = (
     StackStep(),
     ReadStep(),
     FitStep(),
+    FitEachStep(),
     FluxPointsStep(),
+    FluxPointsEachStep(),
     LightCurveStep(),
 )
 SECTIONS = tuple(dict.fromkeys(step.section for step in STEPS))

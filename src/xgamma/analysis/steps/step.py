@@ -18,7 +18,7 @@ from xgamma.analysis.selected import Selected
 from xgamma.analysis.steps.rows import Reduced
 from xgamma.axes import Axis, BoolArray
 from xgamma.config.config import AnalysisConfig
-from xgamma.datasets import Datasets, FluxPointsDataset, LightCurve
+from xgamma.datasets import Datasets, FluxPointsDataset, GroupFits, GroupPoints, LightCurve
 from xgamma.datasets.observations import Observations
 from xgamma.datasets.spectrum import SpectrumDataset
 from xgamma.estimate.time_bins import TimeSpans
@@ -145,6 +145,8 @@ class Results:
         The flux points of each entry of ``datasets`` by name, where they are not those of all together.
     light_curve
         The light curve.
+    fit_each, flux_points_each
+        The fits and the flux points of each group of datasets.
     awaited
         The first product that is still to be made before the key of another one can be known; empty in a session.
     computed
@@ -161,6 +163,8 @@ class Results:
     flux_points: FluxPointsDataset | None = None
     flux_points_of: Mapping[str, FluxPointsDataset] = field(default_factory=dict)
     light_curve: LightCurve | None = None
+    fit_each: GroupFits | None = None
+    flux_points_each: GroupPoints | None = None
     awaited: str = ""
     computed: frozenset[str] = frozenset()
 

@@ -151,6 +151,23 @@ def opened_points(path: str | os.PathLike[str], sed_type: str | None = None) -> 
     return _points_table(found, source) if ours is None else ours
 
 
+def write_table(table: tables.Table, path: str | os.PathLike[str], what: str, *, overwrite: bool = False) -> Path:
+    """Write a table of astropy as ECSV, whole or not at all, and return its path.
+
+    Raises
+    ------
+    ConfigError
+        For another ending than ``.ecsv``.
+    OutputExistsError, OutputError
+        When the file exists, or the folder cannot be written.
+    """
+    target = local_path(path)
+    validate_ending(target, (".ecsv",), what)
+    validate_output(target, overwrite)
+    write_files({target: _ecsv_content(table)}, overwrite=overwrite)
+    return target
+
+
 def _points_table(found: Mapping[str, HduTable], path: Path) -> HduTable:
     """Return the table of flux points of a file; raises ``InputError`` when none or several could be it."""
     points = [table for table in found.values() if is_flux_points(table)]

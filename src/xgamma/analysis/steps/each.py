@@ -1,0 +1,339 @@
+"""``fit each`` and ``flux points each``: the models fitted to each group of datasets by itself, and its flux points."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xgamma.analysis.costs import Cost
+from xgamma.analysis.steps.fit import FitStep, cost_of_datasets, seen_by, with_models
+from xgamma.analysis.steps.flux_points import FluxPointsStep, FluxPointsWanted, models_key
+from xgamma.analysis.steps.reduce import row_name
+from xgamma.analysis.steps.stack import group_labels
+from xgamma.analysis.steps.step import Finding, Product, Reduction, Results, Step, Table, new_figure, write_figure
+from xgamma.config.config import AnalysisConfig
+from xgamma.config.section_fields import each_document
+from xgamma.datasets import GroupFits, GroupPoints
+from xgamma.datasets.group_fits import SPECTRA_MAX
+from xgamma.errors import ConfigError
+from xgamma.estimate import fit_groups, flux_points_groups
+from xgamma.fit import FitSettings
+from xgamma.groups import Grouping
+from xgamma.reduce.rows import MEMBERS
+from xgamma.schema import Kind
+from xgamma.store import canonical_json, digest
+
+log = logging.getLogger(__name__)
+
+FIT_EACH_VERSION = POINTS_EACH_VERSION = 1
+LOGGED_MOST = 20
+"""How many groups a log shows."""
+
+
+def labels_of(results: Results, by: Grouping | str, where: str) -> list[str]:
+    """Return the name of the group of each row of the datasets, in their order.
+
+    Raises
+    ------
+    ConfigError
+        Where the runs of a row are not known, as of spectra that were read from files.
+    """
+    rows = [name for one in _inputs(results) for name in one.names]
+    if not isinstance(by, Grouping):
+        return rows
+    known: dict[str, str] = {}
+    for reduction in results.reductions.values():
+        known |= _labels_of_entry(results, reduction, by)
+    unknown = [name for name in rows if name not in known]
+    if unknown:
+        raise ConfigError(
+            f"{where}.each: {each_document(by)}, and of the dataset {unknown[0]!r} it is not known which that is; "
+            "write dataset for each of them by itself."
+        )
+    return [known[name] for name in rows]
+
+
+def _labels_of_entry(results: Results, reduction: Reduction, by: Grouping) -> dict[str, str]:
+    """Return the name of the group of each row of one entry of ``datasets`` by the name of the row."""
+    if reduction.product is None or reduction.recipe is None:
+        return {}
+    if MEMBERS in reduction.product.data.attrs:
+        # The configuration allows stacks of the same groups only.
+        names = [str(name) for name in reduction.product.data["dataset"].values]
+        return {name: name.removeprefix(f"{reduction.name}-") if reduction.name else name for name in names}
+    observed = results.observed.get(reduction.name) or results.observed.get("")
+    if observed is None or observed.observations is None:
+        return {}
+    labels = group_labels(observed.observations, reduction.recipe.grid, by) or {}
+    return {row_name(reduction.name, row): label for row, label in labels.items()}
+
+
+def _inputs(results: Results) -> Sequence[Any]:
+    return [] if results.datasets is None else results.datasets.fit_inputs()
+
+
+@dataclass(frozen=True)
+class FitEachWanted:
+    """Which groups are fitted by themselves, and how.
+
+    Parameters
+    ----------
+    by
+        How datasets are grouped; a text for each of them.
+    settings
+        How the minimum is found.
+    """
+
+    by: Grouping | str
+    settings: FitSettings = field(default_factory=FitSettings)
+
+
+class FitEachStep(Step[FitEachWanted]):
+    """Fits the models to each group of datasets by itself, from the fit of all; fits that the store holds are found."""
+
+    name, section, needs, needs_models = "fit each", "fit", ("datasets",), True
+
+    def validate_order(self, results: Results) -> None:
+        """Raise ``OrderError`` before there are datasets with models."""
+        with_models(results, "fit")
+
+    def wanted(self, config: AnalysisConfig) -> tuple[FitEachWanted, ...]:
+        """Return which groups are fitted by themselves; nothing where a configuration does not ask for it."""
+        return () if config.fit.each is None else (FitEachWanted(config.fit.each),)
+
+    def find(self, wanted: FitEachWanted, results: Results) -> Finding:
+        """Return whether the store holds these fits."""
+        if results.awaited:
+            cost = cost_of_datasets(results) if results.datasets is None else Cost()
+            return Finding.unknown(results.runs, results, cost)
+        key = _fit_key(wanted, results)[0]
+        if not results.store.has(Kind.FIT_EACH, key):
+            return Finding(results.runs, "there is no such product in the store", results, key)
+
+        def read() -> Results:
+            return _with_fits(results, Product(results.store.get_valid(Kind.FIT_EACH, key), key, True))
+
+        return Finding(results.runs, "the same request is in the store", results, key, read=read)
+
+    def compute(self, wanted: FitEachWanted, results: Results) -> Results:
+        """Fit each group, or read the fits of the same request that the store holds.
+
+        Raises
+        ------
+        OrderError
+            Before there are datasets with models.
+        ConfigError
+            Where it is not known which group a dataset is of.
+        """
+        datasets, models = with_models(results, "fit")
+        key, labels, seen = _fit_key(wanted, results)
+        if results.store.has(Kind.FIT_EACH, key):
+            product = Product(results.store.get_valid(Kind.FIT_EACH, key), key, True)
+        else:
+            inputs, by = datasets.fit_inputs(), _text(wanted.by)
+            data = fit_groups(inputs, labels, models, wanted.settings, results.workers, by)
+            results.store.put(Kind.FIT_EACH, key, {"": data}, {}, inputs=[seen, models_key(results, models)])
+            product = Product(data, key, False)
+        log.info("The fits of each were %s.", "found in the store" if product.found else "computed")
+        after = _with_fits(results, product)
+        log.info("\n%s", GroupFits(product.data).to_table()[:LOGGED_MOST])
+        return after
+
+    def write(self, results: Results, outdir: Path) -> dict[str, Path]:
+        """Write a table of the parameters of each group, and a picture of them against time."""
+        if results.fit_each is None:
+            return {}
+        path = outdir / "fit-each.ecsv"
+        results.fit_each.write(path, overwrite=True)
+        figure = new_figure()
+        results.fit_each.plot(figure, close_gaps=True)
+        return {"fits of each": path, "fits of each (picture)": write_figure(figure, outdir / "fit-each.png")}
+
+    def tables(self, results: Results) -> list[Table]:
+        """Return a row for each group: its free parameters with their errors."""
+        if results.fit_each is None:
+            return []
+        fits = results.fit_each
+        rows = [_row(fits, number, group) for number, group in enumerate(fits.groups)]
+        failed = int((~fits.success).sum())
+        state = f"{failed} of {len(rows)} NOT CONVERGED" if failed else "all converged"
+        return [Table(f"Fit of each {fits.data.attrs['by']}: {state}", rows)]
+
+    def document(self, results: Results) -> dict[str, Any]:
+        """Return of each group whether its fit converged, its statistic, and its free parameters by name."""
+        if results.fit_each is None:
+            return {}
+        fits = results.fit_each
+        return {"fit_each": {group: _document(fits, number) for number, group in enumerate(fits.groups)}}
+
+
+def _row(fits: GroupFits, number: int, group: str) -> dict[str, Any]:
+    own = fits.data.isel(group=number)
+    parameters: dict[str, Any] = {}
+    for name in fits.free_parameters:
+        value, error = (float(own[column].sel(parameter=name)) for column in ("value", "error"))
+        parameters |= {name: value, f"error of {name.rpartition('.')[2]}": error}
+    return {
+        "group": group,
+        "livetime": float(own["livetime"]),
+        **parameters,
+        "statistic": float(own["total_stat"]),
+        "converged": "yes" if bool(own["success"]) else str(fits.data.attrs["messages"][number]),
+    }
+
+
+def _document(fits: GroupFits, number: int) -> dict[str, Any]:
+    own = fits.data.isel(group=number)
+    parameters = {
+        name: {
+            "value": _number(own["value"].sel(parameter=name)),
+            "error": _number(own["error"].sel(parameter=name)),
+            "unit": fits.unit(name),
+        }
+        for name in fits.free_parameters
+    }
+    start, stop = fits.mjd_exposed[number]
+    return {
+        "converged": bool(own["success"]),
+        "total_stat": _number(own["total_stat"]),
+        "mjd": [_number(start), _number(stop)],
+        "parameters": parameters,
+    }
+
+
+def _number(value: Any) -> float | None:
+    number = float(value)
+    return number if np.isfinite(number) else None
+
+
+def _text(by: Grouping | str) -> str:
+    document = each_document(by)
+    return document if isinstance(document, str) else canonical_json(document)
+
+
+def _fit_key(wanted: FitEachWanted, results: Results) -> tuple[str, list[str], str]:
+    """Return the key of the fits, the groups of the rows, and the key of what the fits see."""
+    datasets, models = with_models(results, "fit")
+    labels, seen = labels_of(results, wanted.by, "fit"), seen_by(results, datasets)
+    settings = wanted.settings.document(len(models.parameters.free_parameters))
+    request = {"step": Kind.FIT_EACH, "version": FIT_EACH_VERSION, "datasets": seen, "labels": labels}
+    return digest(request | {"models": models_key(results, models), "settings": settings}), labels, seen
+
+
+def _with_fits(results: Results, product: Product[xr.Dataset]) -> Results:
+    computed = results.computed if product.found else results.computed | {FitStep.section}
+    return replace(results, fit_each=GroupFits(product.data), computed=computed)
+
+
+# --- flux points
+
+
+@dataclass(frozen=True)
+class PointsEachWanted:
+    """Which groups have flux points of their own, and how these are estimated."""
+
+    by: Grouping | str
+    points: FluxPointsWanted
+
+
+class FluxPointsEachStep(Step[PointsEachWanted]):
+    """Estimates the flux points of each group of datasets; those that the store holds are found."""
+
+    name, section, needs, needs_models = "flux points each", "flux_points", ("datasets",), True
+
+    def validate_order(self, results: Results) -> None:
+        """Raise ``OrderError`` before there are datasets with models."""
+        with_models(results, "compute flux points of")
+
+    def wanted(self, config: AnalysisConfig) -> tuple[PointsEachWanted, ...]:
+        """Return which groups have points of their own; nothing where a configuration does not ask for it."""
+        if config.flux_points.each is None:
+            return ()
+        points = replace(FluxPointsStep().wanted(config)[0], name=None)
+        return (PointsEachWanted(config.flux_points.each, points),)
+
+    def find(self, wanted: PointsEachWanted, results: Results) -> Finding:
+        """Return whether the store holds these flux points."""
+        if results.awaited:
+            cost = cost_of_datasets(results) if results.datasets is None else Cost()
+            return Finding.unknown(results.runs, results, cost)
+        key = _points_key(wanted, results)[0]
+        if not results.store.has(Kind.POINTS_EACH, key):
+            return Finding(results.runs, "there is no such product in the store", results, key)
+
+        def read() -> Results:
+            return _with_points(results, Product(results.store.get_valid(Kind.POINTS_EACH, key), key, True))
+
+        return Finding(results.runs, "the same request is in the store", results, key, read=read)
+
+    def compute(self, wanted: PointsEachWanted, results: Results) -> Results:
+        """Estimate the flux points of each group, or read those of the same request that the store holds.
+
+        Raises
+        ------
+        OrderError
+            Before there are datasets with models.
+        ConfigError
+            When the source is not one of the models, or where it is not known which group a dataset is of.
+        """
+        datasets, models = with_models(results, "compute flux points of")
+        key, labels, seen = _points_key(wanted, results)
+        if results.store.has(Kind.POINTS_EACH, key):
+            product = Product(results.store.get_valid(Kind.POINTS_EACH, key), key, True)
+        else:
+            asked = (wanted.points.source, np.array(wanted.points.edges), wanted.points.parameters)
+            inputs, by = datasets.fit_inputs(), _text(wanted.by)
+            data = flux_points_groups(inputs, labels, models, *asked, results.workers, by)
+            results.store.put(Kind.POINTS_EACH, key, {"": data}, {}, inputs=[seen, models_key(results, models)])
+            product = Product(data, key, False)
+        log.info("The flux points of each were %s.", "found in the store" if product.found else "computed")
+        return _with_points(results, product)
+
+    def write(self, results: Results, outdir: Path) -> dict[str, Path]:
+        """Write a table of the points of each group, and a picture where it can tell them apart."""
+        if results.flux_points_each is None:
+            return {}
+        path = outdir / "flux-points-each.ecsv"
+        results.flux_points_each.write(path, overwrite=True)
+        if len(results.flux_points_each.groups) > SPECTRA_MAX:
+            log.info("%d spectra are too many for a picture.", len(results.flux_points_each.groups))
+            return {"flux points of each": path}
+        figure = new_figure()
+        results.flux_points_each.plot(figure.subplots())
+        picture = write_figure(figure, outdir / "flux-points-each.png")
+        return {"flux points of each": path, "flux points of each (picture)": picture}
+
+    def tables(self, results: Results) -> list[Table]:
+        """Return a row for each point of each group."""
+        if results.flux_points_each is None:
+            return []
+        points = results.flux_points_each
+        rows = [row for group in points.groups for row in _point_rows(points, group)]
+        title = f"Flux points of each {points.data.attrs['by']}: energies in TeV, dnde in cm-2 s-1 TeV-1"
+        return [Table(title, rows, dict.fromkeys(("dnde", "dnde_err", "dnde_ul", "sqrt_ts"), 3))]
+
+
+def _point_rows(points: GroupPoints, group: str) -> list[dict[str, Any]]:
+    table = points[group].to_table("dnde")
+    shown = ("e_min", "e_max", "dnde", "dnde_err", "dnde_ul", "sqrt_ts")
+    names = [name for name in shown if name in table.colnames]
+    return [{"group": group, **{name: table[name][row] for name in names}} for row in range(len(table))]
+
+
+def _points_key(wanted: PointsEachWanted, results: Results) -> tuple[str, list[str], str]:
+    """Return the key of the points, the groups of the rows, and the key of what they see."""
+    datasets, models = with_models(results, "compute flux points of")
+    labels, seen = labels_of(results, wanted.by, "flux_points"), seen_by(results, datasets)
+    request = {"step": Kind.POINTS_EACH, "version": POINTS_EACH_VERSION, "labels": labels}
+    return digest(request | {"points": wanted.points.key(seen, models_key(results, models))}), labels, seen
+
+
+def _with_points(results: Results, product: Product[xr.Dataset]) -> Results:
+    computed = results.computed if product.found else results.computed | {FluxPointsStep.section}
+    return replace(results, flux_points_each=GroupPoints(product.data), computed=computed)

@@ -1,0 +1,217 @@
+"""``GroupFits`` and ``GroupPoints``: views of fits and of flux points of each group of datasets by itself."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import xarray as xr
+from astropy.table import Column, Table
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from xgamma.axes import FloatArray
+from xgamma.datasets.flux_points import FluxPoints
+from xgamma.datasets.norms import plot_unit
+from xgamma.errors import ConfigError, UnknownNameError, did_you_mean
+from xgamma.formats.light_curve.table import EPOCH_CARDS, mjd_of
+from xgamma.formats.sed.files import write_table
+from xgamma.plot.labels import normalize_axes, show_legend
+from xgamma.plot.light_curve import Curve, plot_curve_of_groups, plot_light_curve
+
+SPECTRA_MAX = 12
+"""How many spectra one picture can tell apart."""
+
+
+class GroupFits:
+    """The parameters that the fit of each group came to, such as those of each night.
+
+    Parameters
+    ----------
+    data
+        A DL5 Dataset with the dims ``group`` and ``parameter``; see ``xgamma.estimate.fit_groups``.
+
+    Examples
+    --------
+    >>> analysis.fit_each.to_table()  # doctest: +SKIP
+    >>> analysis.fit_each.data["value"].sel(parameter="crab.spectral.index")  # doctest: +SKIP
+    """
+
+    def __init__(self, data: xr.Dataset) -> None:
+        self.data = data
+
+    @property
+    def groups(self) -> list[str]:
+        """The names of the groups."""
+        return [str(name) for name in self.data["group"].values]
+
+    @property
+    def free_parameters(self) -> list[str]:
+        """The names of the parameters that were fitted."""
+        return [str(name) for name in self.data["parameter"].values[self.data["is_free"].values]]
+
+    @property
+    def success(self) -> np.ndarray:
+        """Whether each fit converged, shape (group,)."""
+        return np.asarray(self.data["success"].values)
+
+    @property
+    def mjd_exposed(self) -> FloatArray:
+        """First start and last stop of good time of each group as MJD (TT), shape (group, 2); NaN if not known."""
+        return mjd_of(self.data, "time_exposed")
+
+    def unit(self, parameter: str) -> str:
+        """Return the unit of a parameter; raises ``UnknownNameError``."""
+        names = [str(name) for name in self.data["parameter"].values]
+        if parameter not in names:
+            raise UnknownNameError(f"There is no parameter {parameter!r}.{did_you_mean(parameter, names)}")
+        return str(self.data["value"].attrs["parameter_units"][names.index(parameter)])
+
+    def to_table(self) -> Table:
+        """Return a row for each group: when, livetime, each free parameter with its error, statistic, success."""
+        start, stop = self.mjd_exposed.T
+        table = Table(meta={"BY": self.data.attrs["by"], **EPOCH_CARDS})
+        table["group"] = self.groups
+        table["time_min"], table["time_max"] = start, stop
+        table["livetime"] = Column(self.data["livetime"].values, unit="s")
+        for name in self.free_parameters:
+            own, unit = self.data.sel(parameter=name), self.unit(name) or None
+            table[name] = Column(own["value"].values, unit=unit)
+            table[f"{name}_err"] = Column(own["error"].values, unit=unit)
+        table["total_stat"], table["success"] = self.data["total_stat"].values, self.success
+        return table
+
+    def plot(
+        self, figure: Figure | None = None, time_format: str = "iso", close_gaps: bool = False, **style: Any
+    ) -> list[Axes]:
+        """Draw each free parameter against time, with the fit of all together as a band.
+
+        Groups that overlap in time, such as bands of zenith angle, stand side by side with their names.
+
+        Parameters
+        ----------
+        figure
+            Where to draw; by default the current one.
+        time_format, close_gaps
+            As in ``LightCurve.plot``.
+        **style
+            For ``Axes.errorbar``.
+        """
+        figure = plt.gcf() if figure is None else figure
+        names = self.free_parameters
+        axes = list(figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0])
+        for name, ax in zip(names, axes, strict=True):
+            self._plot_parameter(name, ax, time_format, close_gaps, style)
+            ax.label_outer()
+        return axes
+
+    def _plot_parameter(self, name: str, ax: Axes, time_format: str, close_gaps: bool, style: dict[str, Any]) -> None:
+        own = self.data.sel(parameter=name)
+        value, error = own["value"].values, own["error"].values
+        nothing = np.full(len(value), np.nan)
+        curve = Curve("", value, np.stack([error, error]), nothing, np.zeros(len(value), bool))
+        label = name.removeprefix(_common_model(self.free_parameters))
+        if self._are_apart():
+            known = np.asarray(np.isfinite(self.mjd_exposed).all(axis=1))
+            bounds, shown = self.mjd_exposed[known], curve.at(known)
+            plot_light_curve(bounds, [shown], label, self.unit(name), ax, time_format, close_gaps, False, **style)
+        else:
+            plot_curve_of_groups(self.groups, curve, label, self.unit(name), ax, **style)
+        together, width = float(own["start"]), float(own["start_error"])
+        ax.axhline(together, color="0.4", lw=1, zorder=0.5)
+        if np.isfinite(width):
+            ax.axhspan(together - width, together + width, color="0.4", alpha=0.15, lw=0, zorder=0.4)
+
+    def _are_apart(self) -> bool:
+        bounds = self.mjd_exposed[np.isfinite(self.mjd_exposed).all(axis=1)]
+        rows = bounds[np.argsort(bounds[:, 0])]
+        return len(rows) > 0 and bool((rows[1:, 0] >= rows[:-1, 1]).all())
+
+    def write(self, filename: str | PathLike[str], overwrite: bool = False) -> None:
+        """Write `to_table` as ECSV; raises ``ConfigError``, ``OutputExistsError``, ``OutputError``."""
+        write_table(self.to_table(), filename, "Fits of groups", overwrite=overwrite)
+
+    def __repr__(self) -> str:
+        return f"<GroupFits by {self.data.attrs['by']}: {len(self.groups)} groups>"
+
+    def _repr_html_(self) -> str:
+        return str(self.to_table()._repr_html_())
+
+
+class GroupPoints:
+    """The flux points of one source in each group, relative to one reference spectrum.
+
+    Parameters
+    ----------
+    data
+        A DL5 Dataset with the dims ``group`` and ``energy``; see ``xgamma.estimate.flux_points_groups``.
+
+    Examples
+    --------
+    >>> analysis.flux_points_each["2004-12-04"].to_table("dnde")  # doctest: +SKIP
+    """
+
+    def __init__(self, data: xr.Dataset) -> None:
+        self.data = data
+
+    @property
+    def groups(self) -> list[str]:
+        """The names of the groups."""
+        return [str(name) for name in self.data["group"].values]
+
+    def __getitem__(self, group: str) -> FluxPoints:
+        """Return the flux points of one group; raises ``UnknownNameError``."""
+        if group not in self.groups:
+            raise UnknownNameError(f"There is no group {group!r}.{did_you_mean(group, self.groups)}")
+        own = self.data.drop_dims("dataset").isel(group=self.groups.index(group))
+        points = own.drop_vars([name for name in own.variables if name in ("group", "livetime", "time_exposed")])
+        counts = {name: points[name].expand_dims(dataset=[group], axis=-1) for name in _SUMS if name in points}
+        return FluxPoints(points.assign(counts))
+
+    def to_table(self, sed_type: str = "dnde") -> Table:
+        """Return a row for each group, whose columns are those of ``FluxPoints.to_table`` with the bins of energy."""
+        start, stop = mjd_of(self.data, "time_exposed").T
+        each = [self[group].to_table(sed_type) for group in self.groups]
+        table = Table(meta={**each[0].meta, "BY": self.data.attrs["by"], **EPOCH_CARDS})
+        table["group"] = self.groups
+        table["time_min"], table["time_max"] = start, stop
+        table["livetime"] = Column(self.data["livetime"].values, unit="s")
+        for name in each[0].colnames:
+            table[name] = Column(np.stack([points[name] for points in each]), unit=each[0][name].unit)
+        return table
+
+    def plot(self, ax: Axes | None = None, sed_type: str = "e2dnde", **style: Any) -> Axes:
+        """Draw the spectrum of each group; raises ``ConfigError`` for more than a picture can tell apart."""
+        plot_unit(sed_type)
+        if len(self.groups) > SPECTRA_MAX:
+            raise ConfigError(
+                f"GroupPoints.plot: {len(self.groups)} spectra are more than a picture can tell apart; draw some of "
+                "them: points[group].plot()."
+            )
+        ax = normalize_axes(ax)
+        for group in self.groups:
+            self[group].plot(ax, sed_type, label=group, **style)
+        show_legend(ax)
+        return ax
+
+    def write(self, filename: str | PathLike[str], sed_type: str = "dnde", overwrite: bool = False) -> None:
+        """Write `to_table` as ECSV; raises ``ConfigError``, ``OutputExistsError``, ``OutputError``."""
+        write_table(self.to_table(sed_type), filename, "Flux points of groups", overwrite=overwrite)
+
+    def __repr__(self) -> str:
+        by, count = self.data.attrs["by"], self.data.sizes["energy"]
+        return f"<GroupPoints by {by}: {len(self.groups)} groups, {count} energies>"
+
+    def _repr_html_(self) -> str:
+        return str(self.to_table()._repr_html_())
+
+
+_SUMS = ("counts", "npred", "npred_excess", "counts_left_out")
+
+
+def _common_model(names: list[str]) -> str:
+    """Return the name of the model with a point where all parameters are of one, for labels that fit."""
+    models = {name.partition(".")[0] for name in names}
+    return f"{models.pop()}." if len(models) == 1 else ""
