@@ -13,11 +13,14 @@ from xgamma.errors import ConfigError
 from xgamma.geometry import lonlat, to_frame, unit_vector
 from xgamma.shapes import Circle as Circle
 from xgamma.shapes import Shape
+from xgamma.shapes.objects import normalize_shape
 
 IMAGE = "image"
 """The coordinate with the image that the windows of rows are cut out of."""
 REGION_SHAPE = "region_shape"
 """The coordinate with the shapes of regions in words, where any is no circle."""
+REGION_NAME = "region_name"
+"""The coordinate with the names of regions, where they have names."""
 ORIGIN = ("origin_v", "origin_u")
 """The coordinates of the first pixel of each window."""
 
@@ -75,9 +78,25 @@ class RegionSpace:
 
     Membership is decided on the plane tangent at the region's centre, where an event lies in a circle when its distance
     is strictly below the radius in the local northward scale. This agrees with the pixels of Gammapy's region geometry.
+
+    Parameters
+    ----------
+    regions
+        Shapes, or regions on the sky of the package `regions`.
+    names
+        What each is called, none for regions that are known by their numbers.
     """
 
     regions: tuple[Shape, ...]
+    names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "regions", tuple(normalize_shape(region) for region in self.regions))
+        object.__setattr__(self, "names", tuple(self.names))
+        if self.names and (len(self.names) != len(self.regions) or len(set(self.names)) < len(self.names)):
+            raise ConfigError(
+                f"Expected a name of its own for each of {len(self.regions)} on-regions, got {', '.join(self.names)}."
+            )
 
     @property
     def dims(self) -> tuple[str, ...]:
@@ -125,16 +144,19 @@ class RegionSpace:
 
     def document(self) -> dict[str, Any]:
         """Return the space as plain values."""
-        return {"regions": [region.document() for region in self.regions]}
+        names = {"names": list(self.names)} if self.names else {}
+        return {"regions": [region.document() for region in self.regions], **names}
 
     def coords(self, origin: IntArray | None = None) -> dict[Hashable, Any]:
-        """Return ICRS centres and radii of the regions, and in words those of which any is no circle."""
+        """Return ICRS centres and radii of the regions, their names, and in words those of which any is no circle."""
         lon, lat = self.positions()
         found: dict[Hashable, Any] = {
             "region_lon": (("region",), lon, {"units": "deg", "frame": "icrs", "long_name": "Right ascension"}),
             "region_lat": (("region",), lat, {"units": "deg", "frame": "icrs", "long_name": "Declination"}),
             "region_radius": (("region",), self.radii, {"units": "deg", "long_name": "Radius"}),
         }
+        if self.names:
+            found[REGION_NAME] = (("region",), np.array(self.names), {"long_name": "Name of the on-region"})
         if not np.isnan(self.radii).any():
             return found
         words = np.array([str(region) for region in self.regions])
@@ -299,6 +321,16 @@ class Grid:
     def regions(self) -> tuple[Shape, ...]:
         """The on-regions, none for windows of the sky."""
         return self.space.regions if isinstance(self.space, RegionSpace) else ()
+
+    @property
+    def region_names(self) -> tuple[str, ...]:
+        """What the on-regions are called in sentences: by their names, else by their numbers."""
+        return self.given_names or tuple(str(number) for number in range(len(self.regions)))
+
+    @property
+    def given_names(self) -> tuple[str, ...]:
+        """The names of the on-regions, none where they have none."""
+        return self.space.names if isinstance(self.space, RegionSpace) else ()
 
     @property
     def radii(self) -> FloatArray:

@@ -16,6 +16,7 @@ from scipy.ndimage import label  # type: ignore[attr-defined]
 from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.geometry import lonlat, separation, to_frame, unit_vector
 from xgamma.shapes import Shape, union_holds
+from xgamma.shapes.objects import normalize_shape
 
 
 class Caps(NamedTuple):
@@ -100,9 +101,12 @@ class SkyMask:
 
 @dataclass(frozen=True)
 class ExcludedShapes:
-    """Shapes that are excluded; the rest of the sky is usable."""
+    """Shapes, or regions of the package `regions`, that are excluded; the rest of the sky is usable."""
 
     shapes: tuple[Shape, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shapes", tuple(normalize_shape(shape) for shape in self.shapes))
 
     def is_usable(self, lon: FloatArray, lat: FloatArray, *, outside: bool) -> BoolArray:
         """Return whether ICRS positions are outside of all shapes; nothing is beyond them."""

@@ -211,7 +211,7 @@ def test_an_on_region_without_an_area_needs_acceptances():
             "{regions: [{shape: ellipse, lon: 1, lat: 5, width: 1, height: -2 deg}]}",
             "parameters.regions[0]: ellipse: expected a height above 0 deg, got -2.0 deg.",
         ),
-        ("{regions: [{lon: 1, lat: 95, radius: 1}]}", "parameters.regions[0]: expected a radius above 0 deg and a lat"),
+        ("{regions: [{lon: 1, lat: 95, radius: 1}]}", "parameters.regions[0]: circle: expected a finite longitude and"),
         (
             "{regions: [{lon: 1, lat: 2, radius: 1}], acceptance: [1, 2]}",
             "parameters.acceptance: expected area, or a number above 0 for each of 1 regions, got [1, 2].",

@@ -63,6 +63,10 @@ class Request:
         """Return how the observations of a name are reduced, for each entry of ``datasets`` that is made of them."""
         return [wanted for wanted in self.reductions if wanted.observed == name]
 
+    def reduction(self, number: int) -> ReductionWanted:
+        """Return how the entry of ``datasets`` of a number is reduced."""
+        return next(wanted for wanted in self.reductions if wanted.number == number)
+
     @property
     def workers(self) -> Workers:
         """Where is computed."""
@@ -140,7 +144,19 @@ def _remarks(request: Request) -> list[str]:
         validate_spectral(model)
     axes = {wanted.name: wanted.recipe.grid.energy for wanted in request.reductions}
     axes |= {wanted.name: wanted.axis() for wanted in request.spectra}
-    return [remark for step, wanted in asked for remark in step.remarks(wanted, axes, request.models)]
+    remarks = [remark for step, wanted in asked for remark in step.remarks(wanted, axes, request.models)]
+    return [*remarks, *_shared_models(request, request.models)]
+
+
+def _shared_models(request: Request, models: Models) -> Iterator[str]:
+    """Yield a sentence where a model stands for the spectra of several on-regions at once."""
+    everywhere = [model.name for model in models if model.datasets_names is None]
+    for names in {wanted.recipe.grid.given_names for wanted in request.reductions}:
+        if everywhere and len(names) > 1:
+            yield (
+                f"models: {', '.join(everywhere)} will be fitted to the on-regions {', '.join(names)} together, as one "
+                f"spectrum; where each has its own, give each a model with datasets_names, such as stacked-{names[0]}."
+            )
 
 
 def _validate_store(request: Request) -> None:

@@ -25,6 +25,7 @@ from xgamma.estimate.time_bins import TimeSpans, spans_of_rows
 from xgamma.fit import FitInput, validate_named
 from xgamma.models.models import Models
 from xgamma.predict.folding import good_time, validate_times
+from xgamma.reduce import region_row_name
 from xgamma.storage.backend import local_folder
 from xgamma.store import Store
 
@@ -138,8 +139,9 @@ def _validate_names(
     """Raise ``ConfigError`` where two datasets have one name or models name none; groups are not known yet."""
     asked = [wanted for step, wanted in request.steps if step.needs_models]
     stacks = [wanted for _, wanted in request.steps if isinstance(wanted, StackWanted)]
-    names = [stack.name or STACKED for stack in stacks if stack.by is None]
-    names += [row_name(each.name, row) for each, rows in reductions if not each.is_stacked for row in rows]
+    named = [(request.reduction(stack.number), stack.name or STACKED) for stack in stacks if stack.by is None]
+    named += [(each, row_name(each.name, row)) for each, rows in reductions if not each.is_stacked for row in rows]
+    names = [region_row_name(row, region) for each, row in named for region in each.recipe.grid.given_names or ("",)]
     names += read
     validate_names(names)
     if request.models is None or not asked or any(stack.by is not None for stack in stacks):

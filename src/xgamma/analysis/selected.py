@@ -88,13 +88,13 @@ class Selected:
                 log.info("Dropped by observations.%s: %d.", criterion, len(observations.dropped[criterion]))
 
     def offsets(self, recipe: Recipe) -> FloatArray:
-        """Return how far the first region of a recipe is from the pointing of each kept run, deg, shape (run,)."""
+        """Return how far the regions of a recipe are from the pointing of each kept run, deg, shape (run, region)."""
         lon, lat = recipe.grid.space.positions()
-        runs = [self.facts[obs_id] for obs_id in self.obs_ids]
-        return separation(lon[0], lat[0], np.array([run.ra for run in runs]), np.array([run.dec for run in runs]))
+        pointing = np.array([(run.ra, run.dec) for run in (self.facts[obs_id] for obs_id in self.obs_ids)])
+        return separation(lon, lat, *pointing.reshape(-1, 2).T[:, :, np.newaxis])
 
     def far(self, recipe: Recipe) -> list[UnusedRun]:
-        """Return the kept runs that point too far away from the region of a recipe."""
+        """Return the kept runs that point too far away from all regions of a recipe."""
         limit = f"{recipe.offset_max:g} deg (datasets.geom.selection.offset_max)"
         return [
             UnusedRun(
@@ -104,7 +104,7 @@ class Selected:
                 Outcome.OUTSIDE_FIELD_OF_VIEW,
                 f"the region is {degrees:.1f} deg from its pointing, more than {limit}",
             )
-            for obs_id, degrees in zip(self.obs_ids, self.offsets(recipe), strict=True)
+            for obs_id, degrees in zip(self.obs_ids, self.offsets(recipe).min(axis=1).tolist(), strict=True)
             if degrees > recipe.offset_max
         ]
 
@@ -130,6 +130,13 @@ def validate_selected(selected: Selected, recipes: Sequence[Recipe]) -> None:
         far = selected.far(recipe)
         if len(far) == len(selected.obs_ids):
             raise DataError(no_run_left(far))
+        nearest = selected.offsets(recipe).min(axis=0)
+        for region in np.flatnonzero(nearest > recipe.offset_max).tolist():
+            raise DataError(
+                f"datasets.on_region: {recipe.grid.region_names[region]} is {nearest[region]:.1f} deg from the nearest "
+                f"pointing, more than {recipe.offset_max:g} deg (datasets.geom.selection.offset_max), and no run can "
+                "see it; leave it out, or select other runs."
+            )
 
 
 def nothing_selected(failures: Sequence[UnusedRun], dropped: Dropped) -> InputError | ConfigError:

@@ -18,8 +18,9 @@ from gammapy.datasets import SpectrumDataset
 from gammapy.makers import ReflectedRegionsBackgroundMaker, ReflectedRegionsFinder, SafeMaskMaker, SpectrumDatasetMaker
 from gammapy.maps import Map, MapAxis, RegionGeom
 
-from xgamma.bridges.spectra import from_gammapy, sky_regions
-from xgamma.formats.fits.regions import Circles
+from xgamma.bridges.spectra import from_gammapy
+from xgamma.formats.region_files import sky_regions
+from xgamma.shapes import Shape, shape_from
 
 VERSION: str = gammapy.__version__
 ENDINGS = (".fits.gz", ".fits")
@@ -82,23 +83,19 @@ def reduced_by_gammapy(
         if piece.interval is not None:
             observation = observation.select_time(piece.interval)
         datasets = [
-            _dataset(piece.name, observation, Circles(*_circle(region)), recipe, exclusion)
+            _dataset(piece.name, observation, shape_from(region), recipe, exclusion)
             for region in recipe["space"]["regions"]
         ]
         return xr.concat([from_gammapy([dataset])[0] for dataset in datasets], "region", data_vars="different")
 
 
-def _circle(region: Mapping[str, Any]) -> tuple[Any, ...]:
-    return (*(np.array([float(region[name])]) for name in ("lon", "lat", "radius")), str(region["frame"]))
-
-
 def _dataset(
-    name: str, observation: Observation, circle: Circles, recipe: Mapping[str, Any], exclusion: Map | None
+    name: str, observation: Observation, shape: Shape, recipe: Mapping[str, Any], exclusion: Map | None
 ) -> SpectrumDataset:
     energy, energy_true = (
         MapAxis.from_energy_edges(np.array(recipe[axis]), unit="TeV", name=axis) for axis in ("energy", "energy_true")
     )
-    geom = RegionGeom.create(sky_regions(circle)[0], axes=[energy])
+    geom = RegionGeom.create(sky_regions([shape])[0], axes=[energy])
     empty = SpectrumDataset.create(geom=geom, energy_axis_true=energy_true, name=name)
     maker = SpectrumDatasetMaker(
         selection=["counts", "exposure", "edisp"], containment_correction=bool(recipe["containment"])

@@ -1,7 +1,6 @@
 """Rows of a DL4 Dataset as spectrum datasets of Gammapy, and back.
 
-Regions are circles and points on the sky. Numbers travel in double precision. The ledger and the outcome of a row have
-no place in Gammapy and stay behind.
+Numbers travel in double precision. The ledger and the outcome of a row have no place in Gammapy and stay behind.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 from astropy import units as u
-from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from astropy.time import Time
 from gammapy.data import GTI
@@ -21,12 +19,13 @@ from gammapy.datasets import Dataset, Datasets, SpectrumDataset, SpectrumDataset
 from gammapy.irf import EDispKernelMap
 from gammapy.maps import MapAxis, RegionGeom, RegionNDMap
 from gammapy.utils.regions import compound_region_to_regions
-from regions import CircleSkyRegion, PointSkyRegion, SkyRegion
+from regions import SkyRegion
 
 from xgamma.axes import Axis, FloatArray
-from xgamma.errors import ConfigTypeError, DataError, LaterError
+from xgamma.errors import ConfigError, ConfigTypeError, DataError, LaterError
 from xgamma.formats.fits.hdus import DEFAULT_MJDREF
-from xgamma.formats.fits.regions import Circles
+from xgamma.formats.fits.regions import Shapes
+from xgamma.formats.region_files import sky_regions
 from xgamma.formats.spectrum_rows import (
     NO_OBS_ID,
     SpectrumRow,
@@ -35,6 +34,7 @@ from xgamma.formats.spectrum_rows import (
     grouped_rows,
     spectrum_rows,
 )
+from xgamma.shapes.objects import normalize_shape
 from xgamma.times import SECONDS_PER_DAY
 
 STATISTICS = {SpectrumDatasetOnOff: "wstat", SpectrumDataset: "cash"}
@@ -59,13 +59,12 @@ def to_gammapy(ds: xr.Dataset, names: Sequence[str]) -> list[SpectrumDataset | S
         When a variable that every spectrum needs is missing.
     """
     # A geometry takes Gammapy longer than all the rest of a row, and all rows of a region share it.
-    geometries: dict[tuple[float, ...], _Geometries] = {}
+    geometries: dict[Shapes, _Geometries] = {}
     datasets = []
     for row, name in zip(spectrum_rows(ds.compute()), names, strict=True):
-        place = (*row.region.lon.tolist(), *row.region.lat.tolist(), *row.region.radius.tolist())
-        if place not in geometries:
-            geometries[place] = _geometries(row)
-        datasets.append(_dataset(replace(row, name=name), geometries[place]))
+        if row.region not in geometries:
+            geometries[row.region] = _geometries(row)
+        datasets.append(_dataset(replace(row, name=name), geometries[row.region]))
     return datasets
 
 
@@ -157,7 +156,7 @@ def from_gammapy(datasets: Iterable[Dataset]) -> list[xr.Dataset]:
     DataError
         For one without counts, exposure or energy dispersion, or with another statistic.
     LaterError
-        For regions that are not circles.
+        For regions that are unions of parts in another frame, or of another kind.
     """
     rows = [_row(dataset) for dataset in datasets]
     return [dataset_of_rows(group) for group in grouped_rows(rows)]
@@ -188,8 +187,8 @@ def _row(dataset: Any) -> SpectrumRow:
         mask_fit=None if mask_fit is None else mask_fit.astype(bool),
         counts_off=_optional(off),
         **found,
-        region=circles_of(dataset.counts.geom.region, dataset.name),
-        off_regions=Circles.none() if off is None else circles_of(off.geom.region, dataset.name),
+        region=shapes_of(dataset.counts.geom.region, dataset.name),
+        off_regions=() if off is None else shapes_of(off.geom.region, dataset.name),
         gti=gti,
         mjdref=mjdref,
         livetime=_livetime(dataset.exposure),
@@ -274,44 +273,21 @@ def _facts(table: Table | None) -> dict[str, Any]:
     return {} if table is None else facts_of_columns({name: np.asarray(table[name]) for name in table.colnames})
 
 
-def sky_regions(circles: Circles) -> list[SkyRegion]:
-    """Return a circle for each circle, a point for each of radius 0."""
-    centers = SkyCoord(circles.lon, circles.lat, unit="deg", frame=circles.frame)
-    return [
-        CircleSkyRegion(center, radius * u.deg) if radius > 0 else PointSkyRegion(center)
-        for center, radius in zip(centers, circles.radius.tolist(), strict=True)
-    ]
-
-
-def circles_of(region: SkyRegion | None, name: str) -> Circles:
-    """Return the circles and points of a region, which may be a union of them; none for ``None``.
+def shapes_of(region: SkyRegion | None, name: str) -> Shapes:
+    """Return the shapes of a region, which may be a union of some; none for ``None``.
 
     Raises
     ------
     LaterError
-        For another shape. ``name`` is that of the dataset.
+        For another kind of region. ``name`` is that of the dataset.
     """
     if region is None:
-        return Circles.none()
+        return ()
     try:
         parts = list(compound_region_to_regions(region))
     except ValueError:
         parts = [region]
-    other = next((part for part in parts if not isinstance(part, CircleSkyRegion | PointSkyRegion)), None)
-    if other is not None:
-        raise LaterError(
-            f"{name}: this version of xgamma holds circles and points on the sky, got a {type(other).__name__}; "
-            "extract the spectrum from a circle."
-        )
-    frame = "galactic" if parts[0].center.frame.name == "galactic" else "icrs"
-    centers = [part.center.transform_to(frame) for part in parts]
-    return Circles(
-        np.array([center.spherical.lon.deg for center in centers]),
-        np.array([center.spherical.lat.deg for center in centers]),
-        np.array([_radius(part) for part in parts]),
-        frame,
-    )
-
-
-def _radius(region: Any) -> float:
-    return float(region.radius.to_value("deg")) if isinstance(region, CircleSkyRegion) else 0.0
+    try:
+        return tuple(normalize_shape(part) for part in parts)
+    except ConfigError as error:
+        raise LaterError(f"{name}: {error}") from None

@@ -174,7 +174,7 @@ class AnalysisConfig(Section):
         inputs: dict[str, Any] = {}
         for where, section in (shared | own).items():
             inputs |= {f"{where}.datastore": section.datastore, f"{where}.obs_file": section.obs_file}
-        inputs |= {f"{where}.background.exclusion": entry.background.exclusion for where, entry in entries}
+        inputs |= {path: place for where, entry in entries for path, place in _region_files(where, entry)}
         yield from rules.file_problems({**inputs, "models": self.models})
         for where, entry in entries:
             yield from rules.read_problems(f"{where}.read", entry.read or ())
@@ -217,6 +217,16 @@ def _entries(datasets: Any) -> list[tuple[str, Any]]:
     if isinstance(datasets, list | tuple):
         return [(f"datasets[{number}]", entry) for number, entry in enumerate(datasets)]
     return [("datasets", datasets)]
+
+
+def _region_files(where: str, datasets: DatasetsConfig) -> Iterator[tuple[str, Any]]:
+    """Yield the files with regions that an entry of ``datasets`` names, each with its path in the configuration."""
+    for path, region in rules.region_paths(datasets).items():
+        yield f"{path.replace(DatasetsConfig.where, where, 1)}.file", region.file
+    excluded = datasets.background.exclusion
+    for number, each in enumerate(excluded if isinstance(excluded, list) else []):
+        yield f"{where}.background.exclusion[{number}].file", each.file
+    yield f"{where}.background.exclusion", excluded
 
 
 def _given(config: str | Mapping[str, Any] | AnalysisConfig | None) -> dict[str, Any]:

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.ranges import RequestedAxis
+from xgamma.config.regions import exclusion_of, named_regions
 from xgamma.config.rules import at_entry, entry_names
 from xgamma.config.sections import DatasetsConfig, ObservationsConfig
 from xgamma.errors import ConfigError, LaterError, OutputError
 from xgamma.estimate import FluxPointsParameters, LightCurveParameters, TimeBinning
 from xgamma.events import DEFAULT_RULE
 from xgamma.execute import THIS_PROCESS, Workers
-from xgamma.formats.fits.regions import read_mask
 from xgamma.formats.gadf.index import IndexNames
 from xgamma.formats.local_files import is_there
 from xgamma.grid import Grid, RegionSpace
@@ -172,13 +172,13 @@ def _recipe(where: str, datasets: DatasetsConfig) -> Recipe:
             "use fixed_offset, or leave it out."
         )
     axes, background = datasets.geom.axes, datasets.background
-    space = RegionSpace((datasets.on_region.circle(),))
+    space = RegionSpace(*named_regions(datasets.on_region))
     exclusion = background.exclusion if background.method is not None else None
     return Recipe(
         Grid(axes.energy.axis("energy"), axes.energy_true.axis("energy_true"), space),
         datasets.containment_correction,
         background.settings(),
-        None if exclusion is None else read_mask(Path(exclusion.expanded())),
+        exclusion_of(exclusion),
         datasets.safe_mask.settings(),
         float(datasets.geom.selection.offset_max.to_value("deg")),
         datasets.good_time or DEFAULT_RULE,

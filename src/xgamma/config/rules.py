@@ -17,6 +17,7 @@ from xgamma.config.parameters import (
     parameter_problems,
 )
 from xgamma.config.ranges import EnergyAxis, RequestedAxis, SkyCircle, TimeRange
+from xgamma.config.regions import EXAMPLES, OnRegionConfig
 from xgamma.config.section_fields import model_names
 from xgamma.config.sections import DatasetsConfig, FitConfig, FitRangeConfig, ObservationsConfig, SafeMaskConfig
 from xgamma.errors import MissingInputError, StoreError, did_you_mean
@@ -28,7 +29,6 @@ from xgamma.storage.locations import validate_url
 from xgamma.times import any_year, overlap_problem
 from xgamma.units import quantity_string
 
-ON_REGION_EXAMPLE = "{frame: icrs, lon: 83.633 deg, lat: 22.014 deg, radius: 0.11 deg}"
 CELL_BYTES = 8
 LARGEST_EDISP = 100_000_000
 MOST_PIXELS = 100_000_000
@@ -53,13 +53,21 @@ def requested_axis_problems(axis: RequestedAxis) -> Iterator[str]:
     yield from range_problems(axis)
 
 
+def region_paths(datasets: DatasetsConfig) -> dict[str, OnRegionConfig]:
+    """Return the on-regions by their path in the configuration."""
+    given, where = datasets.on_region, OnRegionConfig.where
+    return (
+        {f"{where}[{number}]": one for number, one in enumerate(given)} if isinstance(given, list) else {where: given}
+    )
+
+
 def circle_problems(circle: SkyCircle) -> Iterator[str]:
     """Check that of a circle all keys are given or none."""
     missing = [name for name in ("lon", "lat", "radius") if getattr(circle, name) is None]
     if len(missing) in (1, 2):
         yield (
             f"{circle.where}: expected lon, lat and radius, or none of them; {' and '.join(missing)} not given. "
-            f"Write for example {ON_REGION_EXAMPLE}."
+            f"Write for example {EXAMPLES['circle']}."
         )
 
 
@@ -147,7 +155,8 @@ def datasets_problems(datasets: DatasetsConfig) -> Iterator[str]:
         yield f"{datasets.where}.stack_by: given, but stack is false; write stack: true, or leave stack_by out."
     yield from axes_problems(datasets)
     yield from background_problems(datasets)
-    yield from circle_problems(datasets.on_region)
+    for where, region in region_paths(datasets).items():
+        yield from region.problems(where)
     yield from map_problems(datasets)
     yield from safe_mask_problems(datasets.safe_mask)
     yield from own_problems(datasets)
@@ -228,11 +237,11 @@ def completeness_problems(datasets: DatasetsConfig) -> Iterator[str]:
     """Check that the keys that data reduction needs are given."""
     if datasets.read is not None:
         return
-    if datasets.type == "1d" and not datasets.on_region.is_set:
-        yield (
-            f"{datasets.on_region.where}: datasets.type 1d needs a region, and none is given. "
-            f"Write for example {ON_REGION_EXAMPLE}."
-        )
+    for where, region in region_paths(datasets).items():
+        if datasets.type == "1d" and not region.is_set:
+            yield (
+                f"{where}: datasets.type 1d needs a region, and none is given. Write for example {EXAMPLES['circle']}."
+            )
     if datasets.type == "3d" and not datasets.geom.wcs.skydir.is_set:
         yield (
             f"{datasets.geom.wcs.skydir.where}: datasets.type 3d needs frame, lon and lat of the centre. "

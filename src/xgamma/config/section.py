@@ -64,8 +64,9 @@ class Section(BaseModel):
         """Take the values of another section, such as ``axes.energy_true = axes.energy``."""
         if not isinstance(given, Section) or isinstance(given, cls):
             return given
-        names = set(type(given).model_fields)
-        return {name: getattr(given, name) for name in names} if names <= set(cls.model_fields) else given
+        held = {name: getattr(given, name) for name in type(given).model_fields}
+        names = {name for name, value in held.items() if value is not None or name not in given.silent}
+        return {name: held[name] for name in names} if names <= set(cls.model_fields) else given
 
     def __init__(self, **data: Any) -> None:
         try:

@@ -16,7 +16,6 @@ from xgamma.config.fields import (
     Level,
     LogFormat,
     PathOrUrlField,
-    Radius,
     Size,
     Text,
 )
@@ -28,6 +27,7 @@ from xgamma.config.parameters import (
     entry,
 )
 from xgamma.config.ranges import EnergyAxis, SkyCircle, TimeRange
+from xgamma.config.regions import ExcludedSky, OnRegionConfig, OnRegions
 from xgamma.config.section import Section, key, subsection
 from xgamma.config.section_fields import (
     Bins,
@@ -140,14 +140,6 @@ class ObsConeConfig(SkyCircle):
     """Only observations that point inside this circle."""
 
     where: ClassVar[str] = "observations.obs_cone"
-
-
-class OnRegionConfig(SkyCircle):
-    """The region whose spectrum is extracted."""
-
-    where: ClassVar[str] = "datasets.on_region"
-
-    radius: Radius | None = key(None, "With a unit such as deg; 0 deg is a point, whose radius the responses say.")
 
 
 class ObservationsConfig(Section):
@@ -289,7 +281,9 @@ class BackgroundConfig(Section):
     silent: ClassVar[frozenset[str]] = frozenset({"alpha_systematic"})
 
     method: BackgroundMethod | None = key(None, f"{backgrounds_for('1d')} (1d), {backgrounds_for('3d')} (3d).")
-    exclusion: PathOrUrlField | None = key(None, "A FITS map, nonzero where background may be taken.")
+    exclusion: ExcludedSky | None = key(
+        None, "A FITS map, nonzero where background may be taken; or regions: a file, DS9 text, a list of regions."
+    )
     parameters: BackgroundMapping = key({}, "Parameters of the method.")
     alpha_systematic: Share | None = key(
         None, "The relative systematic error of acceptance / acceptance_off, for example 0.05; null is none."
@@ -358,7 +352,9 @@ class DatasetsConfig(Section):
     map_selection: Maps = key(["counts", "exposure", "background", "psf", "edisp"], "Which maps are made (3d).")
     background: BackgroundConfig = subsection(BackgroundConfig)
     safe_mask: SafeMaskConfig = subsection(SafeMaskConfig)
-    on_region: OnRegionConfig = subsection(OnRegionConfig)
+    on_region: OnRegions = subsection(
+        OnRegionConfig, "The region whose spectrum is extracted; of a list each gives a spectrum of its own."
+    )
     good_time: GoodTimeRule | None = key(
         None,
         "Which events count: strict, those in good time as written; rounded, also those up to the end of a last second "

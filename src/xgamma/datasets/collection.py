@@ -26,7 +26,7 @@ from xgamma.errors import ConfigError, DataError
 from xgamma.fit import FitInput
 from xgamma.outcome import Outcome
 from xgamma.plot.excess import plot_over_livetime, plot_over_time
-from xgamma.reduce import joined_rows, since, stack
+from xgamma.reduce import joined_rows, regions_apart, since, stack
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,8 @@ class Datasets(DatasetList):
     def from_xarray(cls, data: xr.Dataset | Sequence[xr.Dataset], models: Any = None) -> Self:
         """Return the rows of one or several DL4 Datasets, made by a reduction or by hand.
 
-        Rows whose outcome is not 0 go to ``unused``; a variable ``mask_fit`` becomes the fit mask of the rows.
+        On-regions with names become rows of their own, such as ``stacked-shell``. Rows whose outcome is not 0 go to
+        ``unused``; a variable ``mask_fit`` becomes the fit mask of the rows.
 
         Raises
         ------
@@ -73,9 +74,10 @@ class Datasets(DatasetList):
         used: list[SpectrumDataset] = []
         unused: list[SpectrumDataset] = []
         for given in [data] if isinstance(data, xr.Dataset) else data:
-            views, outcome = _views(given)
-            for view in views:
-                (used if outcome[view.position[0]] == Outcome.USED else unused).append(view)
+            for piece in regions_apart(given):
+                views, outcome = _views(piece)
+                for view in views:
+                    (used if outcome[view.position[0]] == Outcome.USED else unused).append(view)
         datasets = cls(used, unused)
         datasets.models = models
         return datasets

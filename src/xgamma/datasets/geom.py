@@ -11,9 +11,10 @@ import xarray as xr
 from astropy import units as u
 
 from xgamma.axes import Axis, FloatArray, IntArray
-from xgamma.errors import ConfigError, ConfigTypeError, DataError
+from xgamma.errors import ConfigError, DataError
 from xgamma.grid import Grid, RegionSpace
 from xgamma.shapes import Circle, Shape
+from xgamma.shapes.objects import normalize_shape
 from xgamma.units import canonical
 
 LOW, HIGH = "energy_min", "energy_max"
@@ -87,15 +88,8 @@ class RegionGeom:
 
 
 def normalize_region(region: Any) -> Shape | None:
-    """Return the shape of a region of the package `regions`; raises ``ConfigTypeError`` for what is none."""
-    if region is None or isinstance(region, Shape):
-        return region
-    center, radius = (getattr(region, name, None) for name in ("center", "radius"))
-    if center is None or radius is None:
-        raise ConfigTypeError(f"Expected a circle on the sky or None as the region, got a {type(region).__name__}.")
-    sky = center.galactic if center.frame.name == "galactic" else center.icrs
-    lon, lat = sky.spherical.lon.deg, sky.spherical.lat.deg
-    return Circle(float(lon), float(lat), radius.to_value("deg"), frame=sky.frame.name)
+    """Return the shape of a region of the package `regions`, ``None`` for none; raises as ``normalize_shape``."""
+    return None if region is None else normalize_shape(region)
 
 
 def normalize_geom(geom: Any, energy_true: Axis | None) -> tuple[Grid, bool]:

@@ -25,7 +25,7 @@ from xgamma.formats.fits.hdus import (
     table_hdu,
     table_named,
 )
-from xgamma.formats.fits.regions import Circles, circles_from_table, region_hdu
+from xgamma.formats.fits.regions import Shapes, known_shapes, region_hdu
 from xgamma.formats.local_files import local_path, validate_ending, validate_output, write_files
 from xgamma.formats.spectrum_rows import SpectrumRow, dataset_of_rows, facts_of_columns, spectrum_rows
 
@@ -117,27 +117,26 @@ def spectra_of_tables(tables: Mapping[str, HduTable], path: Path) -> xr.Dataset:
 
 
 def _row_hdus(row: SpectrumRow) -> list[Any]:
-    center = (float(row.region.lon[0]), float(row.region.lat[0])) if len(row.region) else (0.0, 0.0)
     axes, true_axes = [row.energy], [row.energy_true]
     whole = Axis("energy", row.energy.edges[[0, -1]])
-    exposure = _map_hdus("EXPOSURE", row.exposure, true_axes, row.region, center, "m2 s")
+    exposure = _map_hdus("EXPOSURE", row.exposure, true_axes, row.region, row.region, "m2 s")
     if np.isfinite(row.livetime):
         exposure[0].header["LIVETIME"] = (row.livetime, "s")
-    hdus: list[Any] = [*_map_hdus("COUNTS", row.counts, axes, row.region, center), *exposure]
+    hdus: list[Any] = [*_map_hdus("COUNTS", row.counts, axes, row.region, row.region), *exposure]
     if row.background is not None:
-        hdus += _map_hdus("BACKGROUND", row.background, axes, row.region, center)
-    hdus += _map_hdus("EDISP", row.edisp, [row.energy, row.energy_true], row.region, center)
+        hdus += _map_hdus("BACKGROUND", row.background, axes, row.region, row.region)
+    hdus += _map_hdus("EDISP", row.edisp, [row.energy, row.energy_true], row.region, row.region)
     weight = row.exposure_edisp[:, np.newaxis]
-    hdus += _map_hdus("EDISP_EXPOSURE", weight, [whole, row.energy_true], row.region, center, "m2 s")
-    hdus += _map_hdus("MASK_SAFE", row.mask_safe, axes, row.region, center)
+    hdus += _map_hdus("EDISP_EXPOSURE", weight, [whole, row.energy_true], row.region, row.region, "m2 s")
+    hdus += _map_hdus("MASK_SAFE", row.mask_safe, axes, row.region, row.region)
     if row.mask_fit is not None:
-        hdus += _map_hdus("MASK_FIT", row.mask_fit, axes, row.region, center)
+        hdus += _map_hdus("MASK_FIT", row.mask_fit, axes, row.region, row.region)
     hdus += [gti_hdu(row.gti, row.mjdref), _meta_hdu(row)]
     if row.counts_off is not None and row.acceptance_off is not None:
         off = row.off_regions if len(row.off_regions) else row.region
-        hdus += _map_hdus("COUNTS_OFF", row.counts_off, axes, off, center)
-        hdus += _map_hdus("ACCEPTANCE", row.acceptance, axes, row.region, center)
-        hdus += _map_hdus("ACCEPTANCE_OFF", row.acceptance_off, axes, off, center)
+        hdus += _map_hdus("COUNTS_OFF", row.counts_off, axes, off, row.region)
+        hdus += _map_hdus("ACCEPTANCE", row.acceptance, axes, row.region, row.region)
+        hdus += _map_hdus("ACCEPTANCE_OFF", row.acceptance_off, axes, off, row.region)
     return hdus
 
 
@@ -145,8 +144,8 @@ def _map_hdus(
     name: str,
     values: FloatArray | BoolArray,
     axes: Sequence[Axis],
-    circles: Circles,
-    center: tuple[float, float],
+    shapes: Shapes,
+    about: Shapes,
     unit: str = "",
 ) -> list[fits.BinTableHDU]:
     """Return the table of values, of its bands and of its region; ``axes`` are in FITS order, the fastest first."""
@@ -163,7 +162,7 @@ def _map_hdus(
         fits.Column("DATA", format=f"{int(np.prod(inner))}{code}", unit=unit or None, dim=dim, array=data),
     ]
     hdus = [table_hdu(name, columns, header), table_hdu(f"{name}_BANDS", _band_columns(axes), header)]
-    return [*hdus, region_hdu(f"{name}_REGION", circles, center)] if len(circles) else hdus
+    return [*hdus, region_hdu(f"{name}_REGION", shapes, (about or shapes)[0])] if shapes else hdus
 
 
 def _band_columns(axes: Sequence[Axis]) -> list[fits.Column]:
@@ -216,8 +215,8 @@ def row_of_tables(tables: Mapping[str, HduTable], path: Path) -> SpectrumRow:
         acceptance_off=values["ACCEPTANCE_OFF"],
         background=values["BACKGROUND"],
         mask_fit=None if mask_fit is None else mask_fit.astype(bool),
-        region=_circles(tables, "COUNTS_REGION"),
-        off_regions=_circles(tables, "COUNTS_OFF_REGION"),
+        region=known_shapes(tables, "COUNTS_REGION"),
+        off_regions=known_shapes(tables, "COUNTS_OFF_REGION"),
         gti=gti,
         mjdref=mjdref,
         livetime=float(exposure.header.get("LIVETIME", np.nan)),
@@ -233,10 +232,6 @@ def _axis(tables: Mapping[str, HduTable], name: str, axis: str, path: Path) -> A
 
 def _values(tables: Mapping[str, HduTable], name: str, size: int) -> FloatArray | None:
     return tables[name].numbers("DATA").reshape(size) if name in tables else None
-
-
-def _circles(tables: Mapping[str, HduTable], name: str) -> Circles:
-    return circles_from_table(tables[name]) if name in tables else Circles.none()
 
 
 def _facts(table: HduTable | None) -> dict[str, Any]:

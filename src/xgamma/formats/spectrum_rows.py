@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,12 @@ import xarray as xr
 from xgamma.axes import Axis, BoolArray, FloatArray, unify_axis
 from xgamma.errors import DataError
 from xgamma.formats.fits.hdus import DEFAULT_MJDREF
-from xgamma.formats.fits.regions import Circles
+from xgamma.formats.fits.regions import CLOSE, Shapes, are_close
+from xgamma.formats.region_files import shapes_of_text
+from xgamma.geometry import tangent_plane, to_frame
+from xgamma.grid import REGION_SHAPE
 from xgamma.outcome import Outcome, flag_attrs
+from xgamma.shapes import Circle, Shape
 from xgamma.times import SECONDS_PER_DAY
 
 REQUIRED = ("counts", "exposure", "exposure_edisp", "edisp", "mask_safe")
@@ -43,8 +48,8 @@ class SpectrumRow:
     acceptance_off: FloatArray | None = None
     background: FloatArray | None = None
     mask_fit: BoolArray | None = None
-    region: Circles = field(default_factory=Circles.none)
-    off_regions: Circles = field(default_factory=Circles.none)
+    region: Shapes = ()
+    off_regions: Shapes = ()
     gti: FloatArray = field(default_factory=lambda: np.empty((0, 2)))
     mjdref: float = DEFAULT_MJDREF
     livetime: float = np.nan
@@ -59,7 +64,7 @@ class SpectrumRow:
 
     def without_repeated_off_region(self) -> SpectrumRow:
         """Return the row without off regions that are the on-region: so Gammapy writes a stack, which has none."""
-        return replace(self, off_regions=Circles.none()) if self.off_regions.is_close(self.region) else self
+        return replace(self, off_regions=()) if are_close(self.off_regions, self.region) else self
 
     def is_alike(self, other: SpectrumRow) -> bool:
         """Whether both fit into one Dataset: same axes, on-region, statistic and masks."""
@@ -71,7 +76,7 @@ class SpectrumRow:
             all(holds)
             and self.energy.is_close(other.energy)
             and self.energy_true.is_close(other.energy_true)
-            and self.region.is_close(other.region)
+            and are_close(self.region, other.region)
         )
 
 
@@ -119,6 +124,7 @@ def _row(ds: xr.Dataset, name: str, energy: Axis, energy_true: Axis) -> Spectrum
         return float(ds[variable]) if variable in ds.variables else np.nan
 
     gti = np.asarray(ds["gti"].values) if "gti" in ds else np.empty((0, 2))
+    on, pointing = _region(ds), (number("pointing_lon"), number("pointing_lat"))
     return SpectrumRow(
         name=name,
         energy=energy,
@@ -126,14 +132,14 @@ def _row(ds: xr.Dataset, name: str, energy: Axis, energy_true: Axis) -> Spectrum
         acceptance=optional("acceptance") if "acceptance" in ds else np.ones(energy.nbin),
         **{variable: np.asarray(ds[variable].values) for variable in REQUIRED},
         **{variable: optional(variable) for variable in ("counts_off", "acceptance_off", "background", "mask_fit")},
-        region=_region(ds),
-        off_regions=_off_regions(ds),
+        region=on,
+        off_regions=_off_regions(ds, on, pointing),
         gti=gti[np.isfinite(gti).all(axis=1)],
         mjdref=float(ds.attrs.get("mjdref", DEFAULT_MJDREF)),
         livetime=number("livetime"),
         obs_id=int(ds["obs_id"]) if "obs_id" in ds.coords else NO_OBS_ID,
         telescope=str(ds.attrs.get("telescope", "")),
-        pointing=(number("pointing_lon"), number("pointing_lat")),
+        pointing=pointing,
     )
 
 
@@ -141,18 +147,46 @@ def _frame(ds: xr.Dataset) -> str:
     return str(ds["region_lon"].attrs.get("frame", "icrs"))
 
 
-def _region(ds: xr.Dataset) -> Circles:
+def _region(ds: xr.Dataset) -> Shapes:
     if "region_lon" not in ds.coords or not np.isfinite(ds["region_lon"]):
-        return Circles.none()
-    lon, lat, radius = (np.atleast_1d(ds[f"region_{part}"].values) for part in ("lon", "lat", "radius"))
-    return Circles(lon, lat, radius, _frame(ds))
+        return ()
+    lon, lat, radius = (float(ds[f"region_{part}"]) for part in ("lon", "lat", "radius"))
+    if REGION_SHAPE in ds.coords and not np.isfinite(radius):
+        return (_shape_of(str(ds[REGION_SHAPE].values)),)
+    return (Circle(lon, lat, radius, _frame(ds)),) if radius >= 0 else ()
 
 
-def _off_regions(ds: xr.Dataset) -> Circles:
+@cache
+def _shape_of(words: str) -> Shape:
+    [(shape, _)] = shapes_of_text(words, REGION_SHAPE)
+    return shape
+
+
+def _off_regions(ds: xr.Dataset, on: Shapes, pointing: tuple[float, float]) -> Shapes:
     if "off_lon" not in ds:
-        return Circles.none()
+        return ()
     lon, lat, radius = (np.asarray(ds[f"off_{part}"].values) for part in ("lon", "lat", "radius"))
-    return Circles.from_padded(lon, lat, radius, str(ds["off_lon"].attrs.get("frame", _frame(ds))))
+    held, frame = np.isfinite(lon), str(ds["off_lon"].attrs.get("frame", _frame(ds)))
+    places = zip(lon[held].tolist(), lat[held].tolist(), radius[held].tolist(), strict=True)
+    found = [Circle(x, y, size, frame) if size >= 0 else _turned(on, pointing, (x, y), frame) for x, y, size in places]
+    return tuple(shape for shape in found if shape is not None)
+
+
+def _turned(on: Shapes, pointing: tuple[float, float], at: tuple[float, float], frame: str) -> Shape | None:
+    """Return an on-region that is no circle turned about the pointing (ICRS) until its centre is at a place."""
+    if not on or not np.isfinite(pointing).all():
+        return None
+    [shape] = on
+    center = to_frame(*pointing, "icrs", shape.frame)
+    here, there = (
+        tangent_plane(shape.lon, shape.lat, *center),
+        tangent_plane(*to_frame(*at, frame, shape.frame), *center),
+    )
+    turn = float(np.arctan2(there.y, there.x) - np.arctan2(here.y, here.x))
+    # Off regions that are fixed on the sky are no turned on-regions, and what they are is not in the rows.
+    if turn == 0 or abs(np.hypot(*here) - np.hypot(*there)) > CLOSE:
+        return None
+    return shape.turned(float(center[0]), float(center[1]), turn)
 
 
 def grouped_rows(rows: Sequence[SpectrumRow]) -> list[list[SpectrumRow]]:
@@ -183,8 +217,6 @@ def dataset_of_rows(rows: Sequence[SpectrumRow]) -> xr.Dataset:
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError(f"Two spectra are called {twice!r}. Give them names in the index, or read them one by one.")
     energy, energy_true = unify_axis([row.energy for row in rows]), unify_axis([row.energy_true for row in rows])
-    unknown = np.array([np.nan])
-    region = first.region if len(first.region) else Circles(unknown, unknown, unknown)
     shifted = [_with_mjdref(row, first.mjdref) for row in rows]
     longest = max(len(row.gti) for row in shifted)
     gti = np.stack([_padded(row.gti, longest) for row in shifted])
@@ -194,9 +226,7 @@ def dataset_of_rows(rows: Sequence[SpectrumRow]) -> xr.Dataset:
         "interval": (("dataset", "bound"), _intervals(shifted), {"units": "s"}),
         **energy.coords(),
         **energy_true.coords(),
-        "region_lon": ("region", region.lon[:1], {"units": "deg", "frame": region.frame}),
-        "region_lat": ("region", region.lat[:1], {"units": "deg"}),
-        "region_radius": ("region", region.radius[:1], {"units": "deg"}),
+        **_region_coords(first.region),
     }
     variables = {
         **_spectra(rows),
@@ -213,6 +243,20 @@ def dataset_of_rows(rows: Sequence[SpectrumRow]) -> xr.Dataset:
     return xr.Dataset(
         variables, coords, {**attrs, "outcome_details": json.dumps([""] * len(rows)), "Conventions": "CF-1.12"}
     )
+
+
+def _region_coords(region: Shapes) -> dict[str, Any]:
+    """Return centre and radius of the on-region, NaN where it is not known, and in words what is no circle."""
+    shape = region[0] if region else None
+    lon, lat, frame = (np.nan, np.nan, "icrs") if shape is None else (shape.lon, shape.lat, shape.frame)
+    coords: dict[str, Any] = {
+        "region_lon": ("region", np.array([lon]), {"units": "deg", "frame": frame}),
+        "region_lat": ("region", np.array([lat]), {"units": "deg"}),
+        "region_radius": ("region", np.array([getattr(shape, "radius", np.nan)]), {"units": "deg"}),
+    }
+    if shape is None or isinstance(shape, Circle):
+        return coords
+    return {**coords, REGION_SHAPE: ("region", np.array([str(shape)]), {"long_name": "Shape as DS9 writes it"})}
 
 
 def _spectra(rows: Sequence[SpectrumRow]) -> dict[str, Any]:
@@ -232,18 +276,18 @@ def _spectra(rows: Sequence[SpectrumRow]) -> dict[str, Any]:
 
 
 def _off_variables(rows: Sequence[SpectrumRow]) -> dict[str, Any]:
-    circles = [row.off_regions for row in rows]
-    width = max(len(held) for held in circles)
+    off = [row.off_regions for row in rows]
+    width = max(len(held) for held in off)
     if not width:
         return {}
     variables: dict[str, Any] = {}
     for part in ("lon", "lat", "radius"):
         padded = np.full((len(rows), 1, width), np.nan)
-        for number, held in enumerate(circles):
-            padded[number, 0, : len(held)] = getattr(held, part)
+        for number, held in enumerate(off):
+            padded[number, 0, : len(held)] = [getattr(shape, part, np.nan) for shape in held]
         variables[f"off_{part}"] = (("dataset", "region", "off"), padded, {"units": "deg"})
-    variables["off_lon"][2]["frame"] = next(held.frame for held in circles if len(held))
-    numbers = np.array([[len(held)] for held in circles], dtype=np.int64)
+    variables["off_lon"][2]["frame"] = next(shape.frame for held in off for shape in held)
+    numbers = np.array([[len(held)] for held in off], dtype=np.int64)
     return {**variables, "off_number": (("dataset", "region"), numbers, {"units": ""})}
 
 

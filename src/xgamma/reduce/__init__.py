@@ -25,6 +25,8 @@ from xgamma.reduce.recipe import Recipe, roles_needed, row_key
 from xgamma.reduce.rows import (
     joined_rows,
     masked_rows,
+    region_row_name,
+    regions_apart,
     row_bytes,
     select_rows,
     since,
@@ -61,6 +63,8 @@ __all__ = [
     "reduce_block",
     "reduce_each",
     "reduce_spectra",
+    "region_row_name",
+    "regions_apart",
     "register",
     "roles_needed",
     "row_bytes",

@@ -75,7 +75,7 @@ def reduce_block(part: Part, rows: Rows, recipe: Recipe) -> xr.Dataset:
         values["mask_safe"] &= points.centers != 0
         values["rad_max"] = points.centers
     outcome, why = _settled(outcome, values, lost, offset)
-    said |= _reasons_of_masked(measurable, outcome == Outcome.USED) | why
+    said |= _reasons_of_masked(measurable, outcome == Outcome.USED, grid) | why
     values |= {"counts": tally.counts, "ledger": tally.ledger, "livetime": livetime, "ontime": ontime, **background}
     values |= {"gti": _padded_gti(gti), "outcome": outcome, **({"offset": offset} if grid.is_region else {})}
     values |= {"pointing_lon": pointing[0], "pointing_lat": pointing[1]}
@@ -130,11 +130,12 @@ def _measurable(
     return measurable & (background["off_number"] > 0) if "off_number" in background else measurable
 
 
-def _reasons_of_masked(measurable: BoolArray, used: BoolArray) -> dict[int, str]:
+def _reasons_of_masked(measurable: BoolArray, used: BoolArray, grid: Grid) -> dict[int, str]:
     """Return by row which of its on-regions are masked."""
     why = "lies outside of the field of view, or has no off region or no radius, and is masked"
+    names = grid.region_names
     return {
-        row: f"on-region {', '.join(map(str, np.flatnonzero(~measurable[row])))} {why}"
+        row: f"on-region {', '.join(names[region] for region in np.flatnonzero(~measurable[row]))} {why}"
         for row in np.flatnonzero(used & ~measurable.all(axis=1)).tolist()
     }
 

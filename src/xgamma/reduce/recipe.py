@@ -19,7 +19,7 @@ from xgamma.reduce.background.protocol import KIND as BACKGROUND
 from xgamma.reduce.background.protocol import background_of
 from xgamma.reduce.safe_mask import KIND as SAFE_MASK
 from xgamma.registry import Method, lookup
-from xgamma.shapes import shape_from
+from xgamma.shapes import Circle, shape_from
 from xgamma.store import digest
 
 # Version 2 counts no event outside of good time.
@@ -54,7 +54,8 @@ class Recipe:
     Raises
     ------
     ConfigError
-        When the background does not fit the grid, or a safe mask stands twice, with other parameters.
+        When the background does not fit the grid, the containment of what is no circle is asked for, or a safe mask
+        stands twice, with other parameters.
     """
 
     grid: Grid
@@ -72,11 +73,21 @@ class Recipe:
                 raise ConfigError(
                     f"datasets.safe_mask.methods: expected each method once, got {mask.name} in two ways."
                 )
+        if self.containment:
+            self._validate_containment()
         object.__setattr__(self, "safe_masks", tuple(masks[name] for name in sorted(masks)))
         if self.background is None:
             object.__setattr__(self, "exclusion", None)
         else:
             background_of(self.background).validate(self.grid, self.exclusion)
+
+    def _validate_containment(self) -> None:
+        for name, region in zip(self.grid.region_names, self.grid.regions, strict=True):
+            if not isinstance(region, Circle):
+                raise ConfigError(
+                    "datasets.containment_correction: the share of a source that lies in a region is known of circles, "
+                    f"and on-region {name} is of the kind {region.kind}; set it to false, or write a circle."
+                )
 
     @property
     def methods(self) -> tuple[Method, ...]:
@@ -190,7 +201,7 @@ def _space(document: Mapping[str, Any]) -> RegionSpace | SkySpace:
     if document["type"] == SkySpace.__name__:
         sizes = {name: tuple(size) for name, size in values.items() if isinstance(size, list | tuple)}
         return SkySpace(**values | sizes)
-    return RegionSpace(tuple(shape_from(region) for region in values["regions"]))
+    return RegionSpace(tuple(shape_from(region) for region in values["regions"]), tuple(values.get("names", ())))
 
 
 def row_key(recipe_key: str, run_key: str, start: float, stop: float) -> str:

@@ -12,7 +12,7 @@ import xarray as xr
 from xgamma import schema
 from xgamma.axes import Axis, FloatArray, IntArray, unify_axis
 from xgamma.errors import ConfigError, DataError
-from xgamma.grid import IMAGE, Grid
+from xgamma.grid import IMAGE, REGION_NAME, Grid
 from xgamma.outcome import Fate, Outcome
 from xgamma.reduce.background.protocol import OFF_CIRCLES, OFF_COUNTS
 from xgamma.times import SECONDS_PER_DAY
@@ -66,6 +66,43 @@ def with_alpha_systematic(ds: xr.Dataset, error: float) -> xr.Dataset:
         raise ConfigError("alpha_systematic: expected rows with off counts, as others have no alpha.")
     values = np.full(ds.sizes["dataset"], float(error))
     return ds.assign(alpha_systematic=(("dataset",), values, schema.DL4["alpha_systematic"].attrs()))
+
+
+def regions_apart(ds: xr.Dataset) -> list[xr.Dataset]:
+    """Return a Dataset for each on-region that has a name, whose rows are called by row and region.
+
+    A row that sees nothing of a region has an outcome that says so there. Without names it is the Dataset alone.
+    """
+    if REGION_NAME not in ds.coords:
+        return [ds]
+    names = [str(name) for name in ds[REGION_NAME].values]
+    return [_apart(ds.isel(region=slice(number, number + 1)), name) for number, name in enumerate(names)]
+
+
+def _apart(ds: xr.Dataset, name: str) -> xr.Dataset:
+    rows = [region_row_name(row, name) for row in ds["dataset"].values.tolist()]
+    apart = with_names(ds.drop_vars(REGION_NAME), rows)
+    outcome = np.asarray(ds["outcome"].values) if "outcome" in ds else np.zeros(len(rows), dtype=np.int8)
+    blind = (outcome == Outcome.USED) & ~schema.has_safe_bin(ds)
+    if "outcome_details" not in ds.attrs or not blind.any():
+        return apart
+    details = list(ds.attrs["outcome_details"])
+    is_dark = ~ds["exposure"].values.reshape(len(rows), -1).any(axis=1)
+    alone = ds["off_number"].values.reshape(-1) == 0 if "off_number" in ds else np.zeros(len(rows), dtype=bool)
+    why = np.select([alone, is_dark], [Outcome.NO_OFF_REGION, Outcome.OUTSIDE_FIELD_OF_VIEW], Outcome.NO_SAFE_BIN)
+    for row in np.flatnonzero(blind).tolist():
+        details[row] = Outcome(int(why[row])).sentence
+    settled = np.where(blind, why, outcome).astype(outcome.dtype)
+    return apart.assign(outcome=apart["outcome"].copy(data=settled)).assign_attrs(outcome_details=details)
+
+
+def region_row_name(row: str, region: str) -> str:
+    """Return the name of the spectrum of an on-region in a row.
+
+    >>> region_row_name("stacked", "shell"), region_row_name("stacked", "")
+    ('stacked-shell', 'stacked')
+    """
+    return f"{row}-{region}" if region else row
 
 
 def joined_rows(datasets: Sequence[xr.Dataset]) -> xr.Dataset:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from xgamma.errors import DataError, did_you_mean
-from xgamma.grid import IMAGE, ORIGIN, REGION_SHAPE
+from xgamma.grid import IMAGE, ORIGIN, REGION_NAME, REGION_SHAPE
 from xgamma.outcome import Fate, Outcome, flag_attrs
 from xgamma.schema.tables import (
     NAMES,
@@ -112,6 +112,7 @@ def _coords(space: SpaceDims) -> dict[str, Variable]:
         "region_radius": Variable(
             ("region",), "deg", "f8", "Radius of the on-region, NaN of what is no circle", False, "region_lon"
         ),
+        REGION_NAME: Variable(("region",), None, NAMES, "Name of the on-region", False),
         REGION_SHAPE: Variable(("region",), None, NAMES, "Shape of the on-region as DS9 writes it", False),
     }
     if space == WINDOWS:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from xgamma.axes import BoolArray, FloatArray
 from xgamma.errors import ConfigError
 from xgamma.geometry import Plane, from_tangent_plane, lonlat, separation, tangent_plane, to_frame, unit_vector
-from xgamma.shapes.shape import LARGEST_REACH, Shape, rotated, validate_shape
+from xgamma.shapes.shape import LARGEST_REACH, Shape, rotated, validate_center, validate_shape
 
 # Corners of the outline of a round shape.
 CORNERS = 96
@@ -30,7 +30,7 @@ class Circle(Shape):
     def __post_init__(self) -> None:
         if not self.radius >= 0:
             raise ConfigError(f"A region has a radius of at least 0 deg, got {self.radius} deg.")
-        to_frame(self.lon, self.lat, self.frame, "icrs")
+        validate_center(self)
 
     def document(self) -> dict[str, Any]:
         """Return the shape as plain values."""

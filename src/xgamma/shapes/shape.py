@@ -143,13 +143,20 @@ def validate_shape(shape: Shape, sizes: Mapping[str, float], angle: float = 0.0)
     for name, size in sizes.items():
         if not 0 < size < np.inf:
             raise ConfigError(f"{shape.kind}: expected a {name.replace('_', ' ')} above 0 deg, got {size} deg.")
-    if not (np.isfinite(shape.lon) and abs(shape.lat) <= 90 and np.isfinite(angle)):
-        raise ConfigError(
-            f"{shape.kind}: expected a finite longitude and angle and a latitude of -90 to 90 deg, got "
-            f"{shape.lon}, {angle} and {shape.lat} deg."
-        )
+    if not np.isfinite(angle):
+        raise ConfigError(f"{shape.kind}: expected a finite angle, got {angle} deg.")
+    validate_center(shape)
     if shape.reach > LARGEST_REACH:
         raise ConfigError(
             f"{shape.kind}: expected a shape within {LARGEST_REACH:g} deg of its centre, got {shape.reach:.4g} deg."
+        )
+
+
+def validate_center(shape: Shape) -> None:
+    """Raise ``ConfigError`` for a centre that is no place on the sky, or in another frame."""
+    if not (np.isfinite(shape.lon) and abs(shape.lat) <= 90):
+        raise ConfigError(
+            f"{shape.kind}: expected a finite longitude and a latitude of -90 to 90 deg, got {shape.lon} and "
+            f"{shape.lat} deg."
         )
     to_frame(shape.lon, shape.lat, shape.frame, "icrs")

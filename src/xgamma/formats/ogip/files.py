@@ -20,7 +20,7 @@ from astropy.io import fits
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, DataError, InputError
 from xgamma.formats.fits.hdus import fits_content, fits_text, gti_hdu, read_hdu_tables, table_hdu
-from xgamma.formats.fits.regions import Circles, region_hdu
+from xgamma.formats.fits.regions import Shapes, region_hdu
 from xgamma.formats.fits.tables import as_input_error
 from xgamma.formats.local_files import local_path, validate_ending, validate_output, write_files
 from xgamma.formats.ogip.response import SPECTRUM, area_hdu, bounds_hdu, holds, matrix_hdu
@@ -215,7 +215,7 @@ def _spectrum_hdus(
     role: str,
     counts: FloatArray,
     acceptance: FloatArray,
-    circles: Circles,
+    shapes: Shapes,
 ) -> list[Any]:
     columns = [
         fits.Column("CHANNEL", format="I", array=np.arange(row.energy.nbin)),
@@ -244,8 +244,7 @@ def _spectrum_hdus(
         "OBS_ID": row.name,
     }
     hdus = [table_hdu("SPECTRUM", columns, cards), bounds_hdu(row.energy, header)]
-    center = (float(row.region.lon[0]), float(row.region.lat[0])) if len(row.region) else (0.0, 0.0)
-    return [*hdus, region_hdu("REGION", circles, center)] if len(circles) else hdus
+    return [*hdus, region_hdu("REGION", shapes, (row.region or shapes)[0])] if shapes else hdus
 
 
 def _counts_format(counts: FloatArray) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
 from xgamma.errors import InputError
 from xgamma.formats.fits.hdus import HduTable, gti_of_table, read_hdu_tables
-from xgamma.formats.fits.regions import Circles, circles_from_table
+from xgamma.formats.fits.regions import known_shapes
 from xgamma.formats.ogip.response import (
     SPECTRUM,
     companion,
@@ -70,7 +70,7 @@ def row_of_pha(tables: Mapping[str, HduTable], path: Path, name: str = "") -> Sp
         exposure_edisp=exposure,
         edisp=response.edisp * (area_scale / largest),
         mask_safe=good,
-        region=circles_from_table(tables["REGION"]) if "REGION" in tables else Circles.none(),
+        region=known_shapes(tables, "REGION"),
         gti=gti,
         mjdref=mjdref,
         livetime=livetime,
@@ -194,9 +194,8 @@ def _with_background(
     acceptance = _finite(off, "BACKSCAL", per_channel(off, "BACKSCAL", 1.0, len(good)), good) * scale
     _validate_good(spectrum, "BACKSCAL", row.acceptance > 0, row.acceptance, good, "above 0")
     _validate_good(off, "BACKSCAL", acceptance > 0, acceptance, good, "above 0")
-    circles = circles_from_table(tables["REGION"]) if "REGION" in tables else Circles.none()
     counts = _counts(off, livetime, good)
-    return replace(row, counts_off=counts, acceptance_off=acceptance, off_regions=circles)
+    return replace(row, counts_off=counts, acceptance_off=acceptance, off_regions=known_shapes(tables, "REGION"))
 
 
 def group_starts(spectrum: HduTable, channels: int) -> IntArray:

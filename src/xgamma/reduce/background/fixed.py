@@ -22,6 +22,7 @@ from xgamma.outcome import Outcome
 from xgamma.reduce.background.protocol import KIND, Background, BackgroundInput, OffRegions
 from xgamma.registry import register
 from xgamma.shapes import KINDS, Circle, Shape, shape_from
+from xgamma.shapes.objects import is_region, normalize_shape
 from xgamma.shapes.shape import MARGIN
 from xgamma.units import canonical
 
@@ -40,8 +41,9 @@ class FixedParameters:
     Parameters
     ----------
     regions
-        Shapes, or mappings with ``lon``, ``lat``, ``radius`` (quantities, or numbers in degrees) and ``frame``; other
-        shapes than circles with ``shape`` and what ``Shape.document`` has of them. What is no circle is held as that.
+        Shapes, regions of the package `regions`, or mappings with ``lon``, ``lat``, ``radius`` (quantities, or numbers
+        in degrees) and ``frame``; other shapes than circles with ``shape`` and what ``Shape.document`` has of them.
+        What is no circle is held as that.
     acceptance
         ``area``, or a number for each region: its acceptance where the on-region has 1.
     """
@@ -72,7 +74,7 @@ class FixedParameters:
 
 def _held(given: Any, where: str) -> Circle | Mapping[str, Any]:
     """Return a circle, or the document of another shape, whose kind is part of it."""
-    shape = given if isinstance(given, Shape) else _shape(given, where)
+    shape = normalize_shape(given) if is_region(given) else _shape(given, where)
     if isinstance(shape, Circle):
         if not shape.radius > 0 or not abs(shape.lat) <= 90:
             raise ConfigError(f"{where}: expected a radius above 0 deg and a latitude of -90 to 90 deg, got {shape}.")

@@ -1,0 +1,165 @@
+"""Regions as people write them: DS9 text, files of DS9 (`.reg`) and CASA (`.crtf`), read by the package `regions`.
+
+What that package leaves out with a warning, such as a region without a frame, is an error here: a region that nobody
+sees is not excluded, or not measured. Sources: the DS9 reference manual, "Region Files"; CASA, "CRTF".
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from regions import (
+    CircleAnnulusSkyRegion,
+    CircleSkyRegion,
+    EllipseAnnulusSkyRegion,
+    EllipseSkyRegion,
+    PointSkyRegion,
+    PolygonSkyRegion,
+    RectangleAnnulusSkyRegion,
+    RectangleSkyRegion,
+    Regions,
+)
+
+from xgamma.errors import ConfigError, ConfigTypeError, InputError, XgammaError
+from xgamma.formats.fits.regions import shapes_of_fits
+from xgamma.formats.local_files import read_text
+from xgamma.shapes import Annulus, Circle, Ellipse, Polygon, Rectangle, Shape
+from xgamma.shapes.objects import KNOWN, normalize_shape
+
+DS9, CRTF, FITS = (".reg", ".ds9"), (".crtf", ".crf"), (".fits", ".fit", ".fits.gz", ".fit.gz")
+FRAME_EXAMPLE = "icrs; circle(83.633, 22.014, 0.11)"
+_WORDS = "circle|ellipse|box|rotbox|annulus|polygon|point|panda|epanda|bpanda|vector|line|ruler|text|composite"
+_IS_DS9 = re.compile(rf"\n|\b({_WORDS})\s*\(", re.IGNORECASE)
+_NO_FRAME = re.compile(r'A coordinate frame was not found for region: "(?P<region>.*)", skipping')
+_NOT_READ = re.compile(r'"(?P<word>[^"]*)" frame or shape')
+
+
+class NamedShape(NamedTuple):
+    """A shape and its name, empty where it has none."""
+
+    shape: Shape
+    name: str = ""
+
+
+def is_ds9(text: str) -> bool:
+    """Whether a text is regions as DS9 writes them, and not the path of a file.
+
+    >>> is_ds9("icrs; circle(83.633, 22.014, 0.11)"), is_ds9("$DATA/regions (1)/crab.reg")
+    (True, False)
+    """
+    return _IS_DS9.search(text) is not None
+
+
+def shapes_of_text(text: str, where: str = "DS9 text", form: str = "ds9") -> list[NamedShape]:
+    """Return the regions of a text.
+
+    Parameters
+    ----------
+    text
+        Regions as DS9 or CASA write them.
+    where
+        What the sentences about the text begin with.
+    form
+        ``ds9`` or ``crtf``.
+
+    Raises
+    ------
+    ConfigError
+        For a region without a frame, one of another kind, one that is marked as excluded, and for text that holds none.
+    """
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        try:
+            found = list(Regions.parse(text, format=form))
+        # What it raises of a text depends on where in it the text is wrong.
+        except Exception as error:
+            reason = str(error).rstrip(".").split("\n")[0]
+            raise ConfigError(f"{where}: it cannot be read ({reason}); write for example {FRAME_EXAMPLE}.") from None
+    for warning in said:
+        _refuse(str(warning.message), where)
+    if not found:
+        raise ConfigError(f"{where}: it holds no region; write for example {FRAME_EXAMPLE}.")
+    return [_named(region, f"{where}, region {number}" if len(found) > 1 else where) for number, region in
+            enumerate(found, 1)]  # fmt: skip
+
+
+def _refuse(warning: str, where: str) -> None:
+    """Raise ``ConfigError`` for a warning that tells of something that was left out."""
+    frameless = _NO_FRAME.search(warning)
+    if frameless is not None:
+        raise _no_frame(where, frameless["region"])
+    unread = _NOT_READ.search(warning)
+    if unread is not None:
+        raise ConfigError(f"{where}: expected {KNOWN} in icrs, fk5 or galactic coordinates, got {unread['word']!r}.")
+
+
+def _no_frame(where: str, region: str) -> ConfigError:
+    return ConfigError(
+        f"{where}: {region} has no frame on the sky; write icrs, fk5 or galactic before it, as in {FRAME_EXAMPLE}."
+    )
+
+
+def _named(region: Any, where: str) -> NamedShape:
+    if type(region).__name__.endswith("PixelRegion"):
+        raise _no_frame(where, type(region).__name__.removesuffix("PixelRegion").lower())
+    if not region.meta.get("include", True):
+        raise ConfigError(f"{where}: it is marked as excluded (-), which has no meaning here; leave the sign out.")
+    try:
+        shape = normalize_shape(region)
+    except XgammaError as error:
+        raise ConfigError(f"{where}: {error}") from None
+    name = region.meta.get("text") or region.meta.get("label") or ""
+    return NamedShape(shape, str(name).strip())
+
+
+def read_regions(path: Path) -> list[NamedShape]:
+    """Return the regions of a file; what it is says its ending: `.reg` and `.ds9`, `.crtf`, `.fits` and `.fits.gz`.
+
+    Raises
+    ------
+    MissingInputError
+        When there is no such file.
+    InputError
+        When it has another ending, or cannot be read, or a region of it has no frame.
+    """
+    name, where = path.name.lower(), f"The region file {path}"
+    if name.endswith(FITS):
+        return [NamedShape(shape) for shape in shapes_of_fits(path)]
+    if not name.endswith((*DS9, *CRTF)):
+        raise InputError(f"{where} has an unknown ending; expected {', '.join((*DS9, *CRTF, *FITS))}.")
+    text = read_text(path, "region file")
+    try:
+        return shapes_of_text(text, where, "ds9" if name.endswith(DS9) else "crtf")
+    except ConfigError as error:
+        raise InputError(str(error)) from None
+
+
+def sky_regions(shapes: Sequence[Shape]) -> list[Any]:
+    """Return shapes as regions of the package `regions`."""
+    return [_sky_region(shape) for shape in shapes]
+
+
+def _sky_region(shape: Shape) -> Any:
+    if isinstance(shape, Polygon):
+        return PolygonSkyRegion(SkyCoord(list(shape.lons), list(shape.lats), unit="deg", frame=shape.frame))
+    center = SkyCoord(shape.lon, shape.lat, unit="deg", frame=shape.frame)
+    match shape:
+        case Circle():
+            return CircleSkyRegion(center, shape.radius * u.deg) if shape.radius > 0 else PointSkyRegion(center)
+        case Ellipse():
+            return EllipseSkyRegion(center, shape.width * u.deg, shape.height * u.deg, shape.angle * u.deg)
+        case Rectangle():
+            return RectangleSkyRegion(center, shape.width * u.deg, shape.height * u.deg, shape.angle * u.deg)
+        case Annulus(outer=Circle() as outer, inner=Circle() as inner):
+            return CircleAnnulusSkyRegion(center, inner.radius * u.deg, outer.radius * u.deg)
+        case Annulus(outer=Ellipse() | Rectangle() as large, inner=Ellipse() | Rectangle() as small):
+            sizes = [size * u.deg for size in (small.width, large.width, small.height, large.height)]
+            kind: Any = EllipseAnnulusSkyRegion if isinstance(large, Ellipse) else RectangleAnnulusSkyRegion
+            return kind(center, *sizes, large.angle * u.deg)
+    raise ConfigTypeError(f"There is no region of the package regions for a {shape.kind}.")
