@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,8 +14,19 @@ from scipy.optimize import brentq, minimize
 from simulated_spectra import cash_dataset, models, on_off_dataset, power_law, response_dataset
 from xgamma import stats
 from xgamma.errors import ConfigError, ConfigTypeError, DataError, FitError
-from xgamma.fit import Fit, FitInput, Statistic, confidence, covariance, fit, mask_fit, stat_contour, stat_profile
-from xgamma.models.models import Models
+from xgamma.fit import (
+    Fit,
+    FitInput,
+    Statistic,
+    confidence,
+    covariance,
+    fit,
+    mask_fit,
+    stat_contour,
+    stat_profile,
+    stat_surface,
+)
+from xgamma.models.models import Models, SkyModel
 from xgamma.models.spectral.powerlaws import PowerLawSpectralModel
 from xgamma.predict import npred_signal
 
@@ -291,6 +303,38 @@ def test_a_profile_without_error_needs_values():
         stat_profile([simulated()], models(), "index")
 
 
+def test_a_surface_is_the_statistic_over_two_parameters():
+    ds, source = simulated(), models()
+    fit([ds], source)
+    index, amplitude = source.parameters["index"], source.parameters["amplitude"]
+    best = index.value, amplitude.value
+    # With three rows, the second of which is walked backwards.
+    at, of = best[0] + index.error * np.array([-1.0, 0, 2]), best[1] + amplitude.error * np.array([-1.5, 0, 1, 2])
+    surface = stat_surface([ds], source, "index", amplitude, at, of)
+    assert (surface.dims, surface.shape, (index.value, amplitude.value)) == (("index", "amplitude"), (3, 4), best)
+    trial = source.copy()
+    for number, values in enumerate(itertools.product(at, of)):
+        trial.parameters["index"].value, trial.parameters["amplitude"].value = values
+        assert surface.values.ravel()[number] == pytest.approx(total([ds], trial))
+    again = stat_surface([ds], source, amplitude, index, of, at, reoptimize=True)
+    np.testing.assert_allclose(again.values.T, surface.values)
+    assert stat_surface([ds], source, "index", "amplitude").shape == (11, 11)
+    with pytest.raises(ConfigError, match="expected two parameters, got 'index' twice"):
+        stat_surface([ds], source, "index", index)
+
+
+def test_a_surface_with_others_fitted_lies_below_that_with_others_kept():
+    ds, both = simulated(), models()
+    both.append(SkyModel(PowerLawSpectralModel(index=3.0, amplitude="1e-13 cm-2 s-1 TeV-1"), name="faint"))
+    both["faint"].spectral_model.index.frozen = True
+    result = fit([ds], both)
+    first, second = both["source"].spectral_model.amplitude, both["faint"].spectral_model.amplitude
+    at, of = first.value + first.error * np.array([-0.5, 0.5]), second.value + second.error * np.array([-0.5, 0.5])
+    kept, fitted = (stat_surface([ds], both, first, second, at, of, reoptimize=each) for each in (False, True))
+    assert kept.dims == ("source.spectral.amplitude", "faint.spectral.amplitude")
+    assert (fitted.values <= kept.values + 1e-6).all() and (fitted.values >= result.total_stat - 1e-6).all()
+
+
 def test_asymmetric_errors_are_crossings_and_do_not_change_the_models():
     ds, source = simulated(), models()
     source.parameters["index"].frozen = True
@@ -330,6 +374,10 @@ def test_the_view_fits_datasets_with_models():
     assert result.total_stat == alone.total_stat
     profile = view.stat_profile(datasets, datasets.models.parameters["index"])
     assert list(profile) == ["source.spectral.index_scan", "stat_scan"]
+    surface = view.stat_surface(datasets, "index", "amplitude")
+    names = [f"source.spectral.{name}_scan" for name in ("index", "amplitude")]
+    assert list(surface) == [*names, "stat_scan", "fit_results"]
+    assert surface["stat_scan"].shape == (11, 11)
     assert view.confidence(datasets, "index")["success"]
     assert view.stat_contour(datasets, "index", "amplitude", numpoints=4)["success"]
     np.testing.assert_allclose(view.covariance(datasets).matrix, result.covariance_result.matrix, rtol=2e-2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fnmatch
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -32,6 +34,15 @@ NAMES = [
     "null",
     "1e3",
 ]
+
+
+@given(st.lists(st.sampled_from(["*", "a", "b", "-", ".", "[a]", "?"]), max_size=5), st.text("ab-.[]?*", max_size=8))
+def test_a_star_in_the_name_of_datasets_stands_for_any_text(parts, name):
+    pattern = "".join(parts)
+    model = SkyModel(PowerLawSpectralModel(), name="any", datasets_names=[pattern])
+    plain = pattern.replace("[", "[[]").replace("?", "[?]")
+    assert model.applies_to(name) == fnmatch.fnmatchcase(name, plain)
+    assert model.applies_to(pattern)
 
 
 @pytest.mark.parametrize("name", NAMES)

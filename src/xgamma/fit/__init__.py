@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xgamma.fit.fitter import Fit, Fittable
 from xgamma.fit.inputs import FitInput, mask_fit, validate_named
-from xgamma.fit.minimise import confidence, covariance, fit, stat_contour, stat_profile, warn_of
+from xgamma.fit.minimise import confidence, covariance, fit, stat_contour, stat_profile, stat_surface, warn_of
 from xgamma.fit.prior import validate_priors
 from xgamma.fit.problem import FitSettings, validate_fittable, validate_start
 from xgamma.fit.result import CovarianceResult, FitResult, OptimizeResult
@@ -25,6 +25,7 @@ __all__ = [
     "mask_fit",
     "stat_contour",
     "stat_profile",
+    "stat_surface",
     "validate_fittable",
     "validate_named",
     "validate_priors",

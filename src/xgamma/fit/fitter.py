@@ -10,7 +10,7 @@ import numpy as np
 
 from xgamma.errors import ConfigError, ConfigTypeError, LaterError, did_you_mean
 from xgamma.fit.inputs import FitInput
-from xgamma.fit.minimise import confidence, covariance, fit, stat_contour, stat_profile, unique_name
+from xgamma.fit.minimise import confidence, covariance, fit, stat_contour, stat_profile, stat_surface, unique_name
 from xgamma.fit.problem import FitSettings
 from xgamma.fit.result import CovarianceResult, FitResult, OptimizeResult
 from xgamma.models.models import Models
@@ -148,6 +148,19 @@ class Fit:
         profile = stat_profile(given.fit_inputs(), given.models, parameter, values, reoptimize)
         key = f"{unique_name(given.models, parameter)}_scan"
         return {key: np.asarray(profile[profile.dims[0]].values), "stat_scan": np.asarray(profile.values)}
+
+    def stat_surface(
+        self, datasets: Any, x: Parameter | str, y: Parameter | str, reoptimize: bool = False
+    ) -> dict[str, Any]:
+        """Return ``{MODEL.TYPE.NAME_scan, ..., stat_scan}``: ``scan_values`` of both, and the statistic, shape (x, y).
+
+        ``fit_results``, which Gammapy gives beside them, is empty: functions of ``xgamma.fit`` return arrays.
+        """
+        given = normalize_fittable(datasets)
+        surface = stat_surface(given.fit_inputs(), given.models, x, y, reoptimize=reoptimize)
+        keys = [f"{unique_name(given.models, one)}_scan" for one in (x, y)]
+        values = [np.asarray(surface[dim].values) for dim in surface.dims]
+        return {**dict(zip(keys, values, strict=True)), "stat_scan": np.asarray(surface.values), "fit_results": []}
 
     def stat_contour(
         self, datasets: Any, x: Parameter | str, y: Parameter | str, numpoints: int = 10, sigma: float = 1.0

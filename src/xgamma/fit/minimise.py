@@ -10,13 +10,14 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from xgamma.axes import FloatArray
+from xgamma.errors import ConfigError
 from xgamma.fit.ending import Ending, ending, risen_sides, told_errors
 from xgamma.fit.inputs import Inputs, normalize_inputs, validate_datasets_names
 from xgamma.fit.problem import FitSettings, Problem, name_of
@@ -188,27 +189,99 @@ def stat_profile(
     given = normalize_inputs(inputs)
     others = [one for one in free_parameters(given, models) if one is not chosen] if reoptimize else []
     statistic = Statistic(given, models, [chosen, *others])
-    stats = _fitted_again(statistic, positions) if others else [statistic([value]) for value in positions]
+    points = positions[:, np.newaxis]
+    stats = _fitted_again(statistic, points) if others else [statistic(point) for point in points]
+    return _scan(statistic, np.array(stats), {chosen.name: positions})
+
+
+def _scan(statistic: Statistic, stats: FloatArray, positions: Mapping[str, FloatArray]) -> xr.DataArray:
     name = "-2 ln(likelihood), with priors" if statistic.priors else "-2 ln(likelihood)"
     attrs = {"units": "", "long_name": name}
-    return xr.DataArray(stats, dims=chosen.name, coords={chosen.name: positions}, name="stat_scan", attrs=attrs)
+    return xr.DataArray(stats, dims=list(positions), coords=positions, name="stat_scan", attrs=attrs)
 
 
-def _fitted_again(statistic: Statistic, positions: FloatArray) -> list[float]:
-    """Return the statistic at values of its first parameter, the others fitted, each from where the last one ended."""
+def _fitted_again(statistic: Statistic, points: FloatArray) -> list[float]:
+    """Return the statistic at values of its first parameters, the others fitted, each from where the last one ended.
+
+    ``points`` has the shape (point, parameter).
+    """
     problem = Problem(statistic, FitSettings())
-    # A profile may go beyond the limits of its parameter.
-    problem.limits[0] = None, None
+    held = points.shape[1]
+    for place in range(held):
+        # A profile may go beyond the limits of its parameter.
+        problem.limits[place] = None, None
     best, stats = problem.start, []
-    for value in positions / problem.scales[0]:
-        search = Search(problem, np.array([value, *best[1:]]))
-        search.fix(0, value)
+    for values in points / problem.scales[:held]:
+        search = Search(problem, np.array([*values, *best[held:]]))
+        for place, value in enumerate(values):
+            search.fix(place, value)
         search.minimise()
         if not search.is_valid:
             log.warning("A point of the profile did not converge.%s", search.reason)
         best = search.values
         stats.append(problem(best))
     return stats
+
+
+def stat_surface(
+    inputs: Inputs,
+    models: Models,
+    x: Parameter | str,
+    y: Parameter | str,
+    x_values: Sequence[float] | FloatArray | None = None,
+    y_values: Sequence[float] | FloatArray | None = None,
+    reoptimize: bool = False,
+) -> xr.DataArray:
+    """Return the statistic at values of two parameters, others kept or, with ``reoptimize``, fitted again each time.
+
+    Parameters
+    ----------
+    inputs, models
+        What is fitted.
+    x, y
+        Two parameters, or their names.
+    x_values, y_values
+        Their values; by default their ``scan_values``.
+    reoptimize
+        Whether the other free parameters are fitted at each point.
+
+    Returns
+    -------
+    ``stat_scan`` with two dims, the names of the parameters (with those of their models where they are the same), and
+    the values as coordinates. The models stay as they are.
+
+    Raises
+    ------
+    ConfigError
+        For one parameter twice.
+    """
+    chosen = [find_parameter(models, one) for one in (x, y)]
+    if chosen[0] is chosen[1]:
+        raise ConfigError(f"stat_surface: expected two parameters, got {chosen[0].name!r} twice.")
+    given = normalize_inputs(inputs)
+    axes = [
+        parameter.scan_values if values is None else np.atleast_1d(np.asarray(values, dtype=float))
+        for parameter, values in zip(chosen, (x_values, y_values), strict=True)
+    ]
+    free = free_parameters(given, models) if reoptimize else []
+    others = [one for one in free if all(one is not each for each in chosen)]
+    statistic = Statistic(given, models, [*chosen, *others])
+    surface = _surface(statistic, axes, bool(others))
+    are_same = chosen[0].name == chosen[1].name
+    names = [unique_name(models, one) if are_same else one.name for one in chosen]
+    return _scan(statistic, surface, dict(zip(names, axes, strict=True)))
+
+
+def _surface(statistic: Statistic, axes: Sequence[FloatArray], is_fitted: bool) -> FloatArray:
+    """Return the statistic at all values of its first two parameters, the others fitted or kept, shape (x, y)."""
+    points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+    # Back and forth, so that each point is beside the one before.
+    points[1::2] = points[1::2, ::-1].copy()
+    flat = points.reshape(-1, 2)
+    stats = np.array(_fitted_again(statistic, flat) if is_fitted else [statistic(point) for point in flat])
+    surface = stats.reshape(points.shape[:2])
+    surface[1::2] = surface[1::2, ::-1].copy()
+    return surface
 
 
 def stat_contour(
