@@ -45,6 +45,10 @@ def to_gammapy(values: ModelValues, parameters: Sequence[Mapping[str, Any]]) -> 
         raise ConfigError(
             f"Gammapy cannot make these models of their document ({error}); replace the model that it cannot make."
         ) from error
+    for model, component in zip(models, values.document["components"], strict=True):
+        if (component.get("temporal") or {}).get("scale"):
+            # Documents of tables do not bring it into Gammapy.
+            model.temporal_model.scale = component["temporal"]["scale"]
     names = _names(models)
     _validate_names(names, values.names, {name for name, one in zip(values.names, parameters, strict=True)
                                              if not one["frozen"]})  # fmt: skip
