@@ -60,11 +60,11 @@ def _label(ax: Axes, unit: str, quantity: str, energy_power: int) -> Axes:
     return ax
 
 
-def plot_factor(at: FloatArray, values: FloatArray, label: str, ax: Axes | None = None, **style: Any) -> Axes:
+def plot_factor(at: FloatArray, values: FloatArray, axis: str, ax: Axes | None = None, **style: Any) -> Axes:
     """Draw a factor of a flux over time or phase."""
     ax = normalize_axes(ax)
     ax.plot(at, values, **style)
-    ax.set_xlabel(label)
+    ax.set_xlabel(axis)
     ax.set_ylabel("Factor of the flux")
     return ax
 
