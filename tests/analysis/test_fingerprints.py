@@ -10,7 +10,7 @@ import pytest
 
 from releases import config_of
 from xgamma.analysis.run import run
-from xgamma.analysis.steps import each, fit, flux_points
+from xgamma.analysis.steps import each, fit, flux_points, light_curve
 from xgamma.ingest import part as ingest
 from xgamma.reduce.recipe import STEP_VERSION as REDUCE_VERSION
 from xgamma.reduce.stack import STEP_VERSION as STACK_VERSION
@@ -25,9 +25,10 @@ VERSIONS = {
     Kind.POINTS: flux_points.POINTS_VERSION,
     Kind.FIT_EACH: each.FIT_EACH_VERSION,
     Kind.POINTS_EACH: each.POINTS_EACH_VERSION,
+    Kind.LIGHT_CURVE: light_curve.LIGHT_CURVE_VERSION,
 }
 # Sums differ in the last bits between processors and versions of numpy; a minimum is found to a tolerance.
-TOLERANCE = dict.fromkeys((Kind.FIT, Kind.POINTS, Kind.FIT_EACH, Kind.POINTS_EACH), 1e-5)
+TOLERANCE = dict.fromkeys((Kind.FIT, Kind.POINTS, Kind.FIT_EACH, Kind.POINTS_EACH, Kind.LIGHT_CURVE), 1e-5)
 
 
 def fingerprint(store, kind):
@@ -45,7 +46,8 @@ def fingerprint(store, kind):
 @pytest.fixture(scope="module")
 def store(tiny_release, tmp_path_factory):
     asked = "{fit: {each: dataset}, flux_points: {each: dataset}}"
-    config = config_of(tiny_release, tmp_path_factory.mktemp("fingerprints") / "store", asked)
+    curve = "light_curve: {energy_edges: {min: 0.5 TeV, max: 30 TeV, nbins: 2}, source: crab}"
+    config = config_of(tiny_release, tmp_path_factory.mktemp("fingerprints") / "store", asked, curve)
     config.general.outdir = str(tmp_path_factory.mktemp("results"))
     return run(config).analysis.store
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from os import PathLike
 from typing import Any, Self
 
@@ -81,6 +83,11 @@ class LightCurve(Norms):
     def times_of(self, seconds: np.ndarray) -> Time:
         """Return seconds since ``mjdref`` as times (TT)."""
         return time_from_seconds(seconds, float(self.data.attrs["mjdref"]))
+
+    @property
+    def geom(self) -> CurveGeom:
+        """The axes, asked for as Gammapy does: ``geom.axes.names``, ``geom.axes["time"].time_min``."""
+        return CurveGeom(CurveAxes(self))
 
     # --- tables
 
@@ -255,6 +262,38 @@ class LightCurve(Norms):
         shown = (sed_type, unit, ax, time_format, close_gaps)
         return plot_lc.plot_light_curve(self.mjd_bounds, curves, *shown, **style)
 
+    def plot_ts_profiles(
+        self,
+        ax: Axes | None = None,
+        sed_type: str = "flux",
+        add_cbar: bool = True,
+        time_format: str = "iso",
+        **style: Any,
+    ) -> Axes:
+        """Draw the likelihood profile of each bin of time as a coloured column, of one bin of energy.
+
+        Raises
+        ------
+        DataError
+            Without a scan.
+        ConfigError
+            For several bins of energy.
+        """
+        if not self.has_stat_profiles:
+            raise DataError("This light curve has no profiles; estimate it with selection_optional: [scan] or all.")
+        if self.data.sizes["energy"] > 1:
+            raise ConfigError(
+                "plot_ts_profiles: expected one bin of energy, got several; select one, "
+                "LightCurve(light_curve.data.isel(energy=[0]))."
+            )
+        unit, one = plot_unit(sed_type), self.data.isel(energy=0)
+        scan, bounds = self.norm_scan.reshape(len(one["norm"]), -1), self.mjd_bounds
+        reference = np.broadcast_to(sed_table.reference(self.data, sed_type).to_value(unit), len(bounds))
+        null = one["stat_null"].values if "stat_null" in one else np.full(len(bounds), np.nan)
+        columns = (scan, one["stat_scan"].values, one["norm"].values, one["stat"].values, null)
+        profiles = plot_sed.Profiles(bounds, reference, *columns)
+        return plot_lc.plot_profiles(bounds, profiles, sed_type, unit, ax, add_cbar, time_format, **style)
+
     def _energy_labels(self, label: str) -> list[str]:
         if self.data.sizes["energy"] == 1:
             return [label]
@@ -308,6 +347,51 @@ class LightCurve(Norms):
 
     def _repr_html_(self) -> str:
         return str(self.to_table("flux", formatted=True)._repr_html_())
+
+
+class CurveAxes(Mapping[str, Any]):
+    """The axes of a light curve by name."""
+
+    def __init__(self, curve: LightCurve) -> None:
+        self._axes = {
+            "energy": curve.data["energy"],
+            "time": TimeAxis(curve.time_min, curve.time_max, curve.time_ref),
+        }
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the axes."""
+        return list(self._axes)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._axes[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._axes)
+
+    def __len__(self) -> int:
+        return len(self._axes)
+
+
+@dataclass(frozen=True)
+class TimeAxis:
+    """Starts, stops and centres of the bins of time (TT)."""
+
+    time_min: Time
+    time_max: Time
+    time_mid: Time
+
+    @property
+    def nbin(self) -> int:
+        """The number of bins."""
+        return len(self.time_min)
+
+
+@dataclass(frozen=True)
+class CurveGeom:
+    """What a light curve has axes of."""
+
+    axes: CurveAxes
 
 
 def _validate(ds: xr.Dataset) -> None:

@@ -12,6 +12,7 @@ from xgamma.axes import FloatArray
 from xgamma.datasets import sed_table
 from xgamma.datasets.sed_table import ERRORS
 from xgamma.errors import ConfigError, did_you_mean
+from xgamma.estimate.flux_points import IS_UL_BELOW
 from xgamma.formats.sed.points import QUANTITIES as SED_TYPES
 from xgamma.formats.sed.table import scanned_norms
 from xgamma.models import SpectralModel, intrinsic
@@ -25,6 +26,7 @@ PLOT_UNITS = {
 }
 NUMBERS = ("ts", "sqrt_ts", "stat", "stat_null", "stat_scan", "npred", "npred_excess", "counts", "counts_left_out")
 FLAGS = ("success", "is_ul")
+THRESHOLD = "sqrt_ts_threshold_ul"
 QUANTITIES = (
     *(f"{sed_type}{error}" for sed_type in (*SED_TYPES, "norm") for error in ("", *ERRORS)),
     *(f"ref_{sed_type}" for sed_type in SED_TYPES),
@@ -93,6 +95,17 @@ class Norms:
             for name, share in shares.items()
         }
         return type(self)(self.data.assign(changed))
+
+    @property
+    def sqrt_ts_threshold_ul(self) -> float:
+        """The significance below which a point is best shown as its upper limit; setting it sets ``is_ul`` anew."""
+        return float(self.data.attrs.get(THRESHOLD, IS_UL_BELOW))
+
+    @sqrt_ts_threshold_ul.setter
+    def sqrt_ts_threshold_ul(self, threshold: float) -> None:
+        shown = self.data["success"].values.astype(bool) & (self.data["sqrt_ts"].values < threshold)
+        is_ul = self.data["is_ul"].copy(data=shown)
+        self.data = self.data.assign(is_ul=is_ul).assign_attrs({THRESHOLD: float(threshold)})
 
     @property
     def energy_ref(self) -> u.Quantity:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cbook import normalize_kwargs
+from matplotlib.lines import Line2D
 
 from xgamma.axes import BoolArray, FloatArray
 from xgamma.plot.labels import axis_label, normalize_axes, show_legend
-from xgamma.plot.sed import UPPER_LIMIT_LENGTH, bars
+from xgamma.plot.sed import UPPER_LIMIT_LENGTH, Profiles, bars, plot_ts_profiles
 from xgamma.plot.time_axis import days_on_axis, label_time, validate_time_format
 
 LINEAR_RANGE = 20.0
@@ -119,13 +121,14 @@ def _draw(ax: Axes, center: FloatArray, reach: FloatArray, curve: Curve, style: 
     arrows = np.stack([UPPER_LIMIT_LENGTH * curve.limits, np.zeros_like(curve.limits)])
     below, above = bars(np.where(is_limit, arrows, curve.errors))
     shown = np.isfinite(height)
+    marks = {} if "fmt" in style else {"marker": "o", "linestyle": "none"}
     ax.errorbar(
         center[shown],
         height[shown],
         xerr=reach[shown],
         yerr=np.stack([below, above])[:, shown],
         uplims=is_limit[shown],
-        **{"fmt": "o", "ms": 4, "lw": 1.2, "label": curve.label or None, **style},
+        **{**marks, "markersize": 4, "linewidth": 1.2, "label": curve.label or None, **normalize_kwargs(style, Line2D)},
     )
 
 
@@ -140,3 +143,41 @@ def _scale(ax: Axes, curves: Sequence[Curve]) -> None:
         ax.set_yscale("log", nonpositive="clip")
     elif height.size and height.min() >= 0 and ax.get_yscale() == "linear":
         ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))
+
+
+def plot_profiles(
+    bounds: FloatArray,
+    profiles: Profiles,
+    quantity: str,
+    unit: str,
+    ax: Axes | None = None,
+    add_cbar: bool = True,
+    time_format: str = "iso",
+    **style: Any,
+) -> Axes:
+    """Draw the likelihood profile of each bin of time as a coloured column, under what the Axes hold.
+
+    Parameters
+    ----------
+    bounds
+        Start and stop of each bin as MJD (TT), shape (ntime, 2).
+    profiles
+        What to draw; its ``bounds`` are those of the columns on the axis.
+    quantity, unit, ax, add_cbar, **style
+        As ``plot_ts_profiles`` of flux points takes them.
+    time_format
+        ``iso`` for dates, ``mjd`` for days.
+
+    Raises
+    ------
+    ConfigError
+        For another ``time_format``.
+    """
+    validate_time_format(time_format)
+    ax = normalize_axes(ax)
+    is_new = not ax.has_data()
+    columns = replace(profiles, bounds=days_on_axis(bounds, time_format))
+    plot_ts_profiles(columns, quantity, unit, ax, add_cbar, in_energy=False, **style)
+    if is_new:
+        label_time(ax, bounds, time_format)
+    return ax

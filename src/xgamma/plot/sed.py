@@ -164,7 +164,13 @@ class Profiles:
 
 
 def plot_ts_profiles(
-    profiles: Profiles, quantity: str, unit: str, ax: Axes | None = None, add_cbar: bool = True, **style: Any
+    profiles: Profiles,
+    quantity: str,
+    unit: str,
+    ax: Axes | None = None,
+    add_cbar: bool = True,
+    in_energy: bool = True,
+    **style: Any,
 ) -> Axes:
     """Draw the likelihood profile of each point as a coloured column: dark at the best fit, white at four above it.
 
@@ -178,6 +184,8 @@ def plot_ts_profiles(
         Where to draw; ``None`` is the current Axes.
     add_cbar
         Whether a colour bar is added to the figure.
+    in_energy
+        Whether the horizontal axis is energy; if not, the Axes have one already.
     **style
         For ``Axes.pcolormesh``.
     """
@@ -185,7 +193,8 @@ def plot_ts_profiles(
     window, limits = (
         (ax.get_xlim(), ax.get_ylim()) if ax.has_data() else (profiles.bounds.ravel()[[0, -1]], profiles.limits())
     )
-    heights = np.geomspace(limits[0] if limits[0] > 0 else 1e-3 * limits[1], limits[1], PROFILE_ROWS + 1)
+    limits = (limits[0] if limits[0] > 0 else 1e-3 * limits[1], limits[1])
+    heights = np.geomspace(*limits, PROFILE_ROWS + 1)
     drawing = {"vmin": -PROFILE_DEPTH, "vmax": 0.0, "cmap": "Blues", "zorder": 0.9, "rasterized": True, **style}
     depth = -profiles.difference(np.sqrt(heights[1:] * heights[:-1]))
     columns = np.ma.masked_invalid(np.where(depth >= drawing["vmin"], depth, np.nan))
@@ -193,11 +202,12 @@ def plot_ts_profiles(
         ax.pcolormesh(bounds, heights, column[:, np.newaxis], **drawing)
         for bounds, column in zip(profiles.bounds, columns, strict=True)
     ]
-    ax.set_xscale("log")
     ax.set_yscale("log", nonpositive="clip")
+    if in_energy:
+        ax.set_xscale("log")
+        ax.set_xlabel(axis_label("Energy", "TeV"))
     ax.set_xlim(*window)
     ax.set_ylim(*limits)
-    ax.set_xlabel(axis_label("Energy", "TeV"))
     ax.set_ylabel(axis_label(quantity, unit))
     if add_cbar:
         ax.figure.colorbar(meshes[0], ax=ax, label="Fit statistic difference")
