@@ -1,7 +1,7 @@
 """Light curves of real runs beside Gammapy: ``python light_curves.py --peer PYTHON [--speed]``.
 
 Steady runs of PKS 2155-304 and runs of the Crab nebula, one bin each, per night and in given intervals, in one and in
-three bins of energy. Errors and limits are compared where the fluxes agree to a thousandth of their error; where they do
+three bins of energy. Errors and limits are compared where fluxes agree to a thousandth of their error; where they do
 not, as at kinks at norm 0 and where a minimiser stops early, our statistic is compared with that at Gammapy's norm, and
 with a minimum that scipy finds. ``--speed`` is 15 runs, one bin each, all options.
 """
