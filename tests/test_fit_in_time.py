@@ -10,7 +10,7 @@ from builders import flux_points_product
 from simulated_spectra import models, on_off_dataset, power_law, response_dataset
 from xgamma import models as m
 from xgamma.errors import ConfigError, MissingInputError
-from xgamma.estimate import flux_points
+from xgamma.estimate import flux_points, light_curve
 from xgamma.fit import FitSettings, Statistic, fit
 from xgamma.predict import npred_signal
 
@@ -21,7 +21,9 @@ def at_times(ds, starts=(0.0, 1.0, 2.0), length=0.5, mjdref=55000.0):
     """Return rows with good time: one interval each, the last in two parts."""
     gti = np.array([[[start, start + length], [np.nan] * 2] for start in starts])
     gti[-1] = [[starts[-1], starts[-1] + 0.3 * length], [starts[-1] + length, starts[-1] + 1.7 * length]]
-    return ds.assign(gti=(("dataset", "gti", "bound"), gti * DAY, {"units": "s"})).assign_attrs(mjdref=mjdref)
+    exposed = ("dataset", np.nansum(np.diff(gti, axis=-1), axis=(1, 2)) * DAY, {"units": "s"})
+    times = {"gti": (("dataset", "gti", "bound"), gti * DAY, {"units": "s"}), "ontime": exposed, "livetime": exposed}
+    return ds.assign(times).assign_attrs(mjdref=mjdref)
 
 
 def decaying(**changes):
@@ -87,6 +89,15 @@ def test_flux_points_are_multiples_of_the_spectrum_at_the_times_of_the_rows():
     ds = at_times(on_off_dataset(npred_signal(at_times(response_dataset(3)), models(source)).values, n_datasets=3))
     points = flux_points([ds], models(source), "source", [0.5, 5, 50])
     np.testing.assert_allclose(points["norm"].values, 1.0, atol=0.06)
+
+
+def test_a_light_curve_has_the_fluxes_of_its_bins():
+    source = decaying()
+    ds = at_times(on_off_dataset(npred_signal(at_times(response_dataset(3)), models(source)).values, n_datasets=3))
+    curve = light_curve([ds], models(source), "source", [0.5, 50])
+    factors = source.temporal_model.mean(ds["gti"].values, 55000.0)
+    np.testing.assert_allclose(curve["norm"].values[:, 0], factors, rtol=0.02)
+    assert source.temporal_model is not None
 
 
 def test_what_has_no_value_is_refused_in_one_sentence(tmp_path):

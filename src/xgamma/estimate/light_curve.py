@@ -38,6 +38,7 @@ from xgamma.estimate.reference import (
     signal_of,
     source_model,
     visible_spectrum,
+    without_time,
 )
 from xgamma.estimate.time_binning import BLOCKS, TimeBinning, normalize_time_binning
 from xgamma.estimate.time_bins import Placement, TimeBins, TimeSpans, bins_of_binning, bins_of_blocks, time_spans
@@ -77,7 +78,8 @@ def light_curve(
     models
         All models of the datasets; those beside the source are kept as they are.
     source
-        The name of the source's model, whose norm is free.
+        The name of the source's model, whose norm is free. Its own dependence on time is left out, so that fluxes are
+        those of the bins.
     edges
         Requested edges of energy, ascending: a ``Quantity`` or numbers in TeV, shape (energy + 1,).
     binning
@@ -107,6 +109,7 @@ def light_curve(
     settings = _normalize_parameters(parameters)
     wanted, given = normalize_time_binning(binning), normalize_inputs(inputs)
     axis = validate_alike(given, WHERE, settings.allow_multiple_telescopes)
+    models = without_time(models, source_model(models, source, WHERE))
     model = source_model(models, source, WHERE)
     validate_varied(model)
     validate_reoptimize(models, model, settings)

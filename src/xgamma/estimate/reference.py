@@ -125,6 +125,16 @@ def visible_spectrum(source: SkyModel) -> SpectralModel:
     return shape
 
 
+def without_time(models: Models, source: SkyModel) -> Models:
+    """Return the models with a source that does not depend on time, which shares its other parts."""
+    if source.temporal_model is None:
+        return models
+    steady = SkyModel(
+        source.spectral_model, source.spatial_model, None, source.name, source.apply_irf, source.datasets_names
+    )
+    return Models([steady if model is source else model for model in models])
+
+
 def signal_of(term: CountsTerm, source: SkyModel, shape: SpectralModel) -> FloatArray:
     """Return the counts that a source with the spectrum ``shape`` predicts in each bin of a term."""
     own = [signal for signal in term.signals if signal.model is source]
