@@ -95,6 +95,16 @@ def test_gammapy_reduces_every_run_to_the_same_row(xgamma, reduced_store):
 
 
 @installed
+def test_wobble_off_regions_are_compared_too(xgamma, own_release, tmp_path):
+    wobble = "datasets: {background: {method: wobble, parameters: {n_off_regions: 3}}}"
+    until_datasets(config_of(own_release, tmp_path / "wobble", wobble))
+    found = xgamma("verify", tmp_path / "wobble", "--against", "gammapy", "--sample", ALL, "--json").document
+    assert (found["agrees"], found["compared"], found["not_possible"]) == (True, ["1", "2", "3"], {})
+    largest = {one["name"]: one["largest"] for one in found["deviations"]}
+    assert all(largest[name] == 0 for name in ("counts", "counts_off", "acceptance_off"))
+
+
+@installed
 def test_a_wrong_count_is_found_and_printed(xgamma, reduced_store):
     store = Store(str(reduced_store))
     (record,) = store.ls("rows")

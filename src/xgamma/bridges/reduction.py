@@ -15,7 +15,13 @@ from astropy import units as u
 from astropy.time import Time
 from gammapy.data import DataStore, Observation
 from gammapy.datasets import SpectrumDataset
-from gammapy.makers import ReflectedRegionsBackgroundMaker, ReflectedRegionsFinder, SafeMaskMaker, SpectrumDatasetMaker
+from gammapy.makers import (
+    ReflectedRegionsBackgroundMaker,
+    ReflectedRegionsFinder,
+    SafeMaskMaker,
+    SpectrumDatasetMaker,
+    WobbleRegionsFinder,
+)
 from gammapy.maps import Map, MapAxis, RegionGeom
 
 from xgamma.bridges.spectra import from_gammapy
@@ -102,12 +108,18 @@ def _dataset(
     )
     dataset = maker.run(empty, observation)
     if recipe["background"] is not None:
-        finder = ReflectedRegionsFinder(**_angles(recipe["background"]["reflected"]))
-        dataset = ReflectedRegionsBackgroundMaker(region_finder=finder, exclusion_mask=exclusion).run(
-            dataset, observation
-        )
+        off = ReflectedRegionsBackgroundMaker(region_finder=_finder(recipe["background"]), exclusion_mask=exclusion)
+        dataset = off.run(dataset, observation)
     safe = _safe_mask(recipe["safe_masks"])
     return dataset if safe is None or getattr(dataset, "counts_off", 0) is None else safe.run(dataset, observation)
+
+
+def _finder(background: Mapping[str, Any]) -> ReflectedRegionsFinder | WobbleRegionsFinder:
+    """Return what places the off regions of ``reflected`` or ``wobble``."""
+    if "wobble" in background:
+        _, parameters = background["wobble"]
+        return WobbleRegionsFinder(**_angles(parameters))
+    return ReflectedRegionsFinder(**_angles(background["reflected"]))
 
 
 def _angles(parameters: Mapping[str, Any]) -> dict[str, Any]:

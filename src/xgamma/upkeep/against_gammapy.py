@@ -237,7 +237,9 @@ def _unknown_recipe(record: Record, mask: str | None) -> str | None:
     document = record.provenance["recipe"]
     if digest(document) != record.texts["recipe"] or document["space"]["type"] != "RegionSpace":
         return OTHER_VERSION
-    if set(document["background"] or {}) - {"reflected"} or set(document["safe_masks"]) - set(built_in(SAFE_MASK)):
+    if set(document["background"] or {}) - {"reflected", "wobble"} or set(document["safe_masks"]) - set(
+        built_in(SAFE_MASK)
+    ):
         return NO_COUNTERPART
     if document["exclusion"] is None:
         return None
