@@ -182,6 +182,7 @@ def _recipe(where: str, datasets: DatasetsConfig) -> Recipe:
         datasets.safe_mask.settings(),
         float(datasets.geom.selection.offset_max.to_value("deg")),
         datasets.good_time or DEFAULT_RULE,
+        datasets.use_region_center is not False,
     )
 
 

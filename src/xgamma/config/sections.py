@@ -334,7 +334,9 @@ class DatasetsConfig(Section):
     """How the datasets are made."""
 
     where: ClassVar[str] = "datasets"
-    silent: ClassVar[frozenset[str]] = frozenset({"name", "read", "observations", "stack_by", "good_time", "fit_range"})
+    silent: ClassVar[frozenset[str]] = frozenset(
+        {"name", "read", "observations", "stack_by", "good_time", "use_region_center", "fit_range"}
+    )
 
     name: Text | None = key(None, "The name of the stack, with which names of rows and of stacks by group begin.")
     read: Files | None = key(
@@ -362,6 +364,9 @@ class DatasetsConfig(Section):
     )
     containment_correction: Flag = key(
         True, "Whether the exposure is corrected for events that fall outside the region (1d)."
+    )
+    use_region_center: Flag | None = key(
+        None, "Whether responses are those of the centre of the region (1d); false averages them over it; null is true."
     )
     fit_range: OwnFitRangeConfig | None = key(
         None, "Reconstructed energies of these datasets that are fitted; null is fit.fit_range."

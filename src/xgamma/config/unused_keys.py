@@ -51,7 +51,15 @@ def _is_reduced(request: EntryRequest) -> bool:
 
 
 # Of an entry that reads spectra.
-_MADE = ("geom", "background", "safe_mask", "on_region", "good_time", "containment_correction")
+_MADE = (
+    "geom",
+    "background",
+    "safe_mask",
+    "on_region",
+    "good_time",
+    "containment_correction",
+    "use_region_center",
+)
 
 
 def _has_file(request: EntryRequest) -> bool:

@@ -20,7 +20,7 @@ from xgamma.reduce.counts import Members, binned, fates, members, rows_in_view, 
 from xgamma.reduce.enclosure import Apertures, apertures, enclosure_faults
 from xgamma.reduce.losses import Loss, loss
 from xgamma.reduce.recipe import Recipe
-from xgamma.reduce.response import Responses, offsets, origins, responses
+from xgamma.reduce.response import Responses, averaged, offsets, origins, responses
 from xgamma.reduce.rows import row_coords
 from xgamma.reduce.safe_mask import SafeMaskInput
 
@@ -276,7 +276,10 @@ def _responses(
         values |= {"exposure_edisp": np.zeros(shape), "edisp": np.zeros((*shape, grid.energy.nbin))}
     if len(chosen) == 0:
         return values, None
-    found = responses(part, some, grid, offset[chosen], recipe.containment).of(measurable[chosen])
+    found = responses(part, some, grid, offset[chosen], recipe.containment)
+    if grid.is_region and not recipe.use_region_center:
+        found = averaged(part, some, grid, found)
+    found = found.of(measurable[chosen])
     seconds = livetime[chosen, None, None]
     values["exposure"][chosen] = found.corrected_area * seconds
     if found.edisp is not None:

@@ -50,6 +50,8 @@ class Recipe:
         A region farther from the pointing than this (deg) is outside the field of view.
     good_time
         Which events count, one of ``events.GOOD_TIME_RULES``.
+    use_region_center
+        Whether the responses are those of the centre of an on-region, and not averaged over it.
 
     Raises
     ------
@@ -65,6 +67,7 @@ class Recipe:
     safe_masks: tuple[Method, ...] = ()
     offset_max: float = 2.5
     good_time: str = DEFAULT_RULE
+    use_region_center: bool = True
 
     def __post_init__(self) -> None:
         masks = {mask.name: mask for mask in self.safe_masks}
@@ -128,6 +131,7 @@ class Recipe:
             "safe_masks": {mask.name: mask.document() for mask in self.safe_masks},
             "offset_max": self.offset_max,
             **({} if self.good_time == DEFAULT_RULE else {"good_time": self.good_time}),
+            **({} if self.use_region_center else {"use_region_center": False}),
         }
 
     @cached_property
@@ -165,6 +169,7 @@ class Recipe:
             tuple(masks),
             document["offset_max"],
             document.get("good_time", DEFAULT_RULE),
+            document.get("use_region_center", True),
         )
         if document["exclusion"] is not None:
             recipe = replace(recipe, exclusion=exclusion)

@@ -13,6 +13,9 @@ from xgamma.geometry import separation
 from xgamma.grid import Grid
 from xgamma.irf import CONTAINMENT, IrfTable, edisp_kernel, effective_area, read_table
 
+# Of an on-region so many places are looked at together, each for all rows of a block.
+PLACES = 16
+
 Evaluate = Callable[[IrfTable, str], FloatArray]
 
 
@@ -96,6 +99,36 @@ def responses(part: Part, rows: Rows, grid: Grid, offset: FloatArray, containmen
     kernel = _by_table(part, rows, "edisp", offset, lambda table, _: edisp_kernel(table, energy_true, edges))
     _take_out(kernel, area, "edisp", unknown)
     return Responses(area, fraction, kernel, unknown)
+
+
+def averaged(part: Part, rows: Rows, grid: Grid, at_center: Responses) -> Responses:
+    """Return the responses averaged over each on-region, instead of those of its centre.
+
+    The energy dispersion of a place weighs as much as the effective area there. The containment stays that of the
+    centre, and so do the responses of a region without an area.
+    """
+    assert at_center.edisp is not None
+    area, edisp, unknown = at_center.effective_area.copy(), at_center.edisp.copy(), dict(at_center.unknown)
+    pointing = [part.column(name, rows.obs)[:, None] for name in ("ra_pnt", "dec_pnt")]
+    for region, shape in enumerate(grid.regions):
+        lon, lat, weight = shape.samples()
+        offset = separation(lon, lat, *pointing)
+        total, kernel = np.zeros(area[:, region].shape), np.zeros(edisp[:, region].shape)
+        for start in range(0, len(weight), PLACES):
+            some = slice(start, start + PLACES)
+            there = responses(part, rows, grid, offset[:, some], containment=False)
+            shares = there.effective_area * weight[some, None]
+            total += shares.sum(axis=1)
+            if there.edisp is not None:
+                kernel += np.einsum("rpt,rpte->rte", shares, there.edisp)
+            for role, where in there.unknown.items():
+                unknown[role] = unknown.get(role, np.zeros(area.shape, dtype=bool)).copy()
+                unknown[role][:, region] |= where.any(axis=1)
+        if len(weight):
+            area[:, region] = total
+            is_lit = total[:, :, None] > 0
+            edisp[:, region] = np.divide(kernel, total[:, :, None], out=edisp[:, region], where=is_lit)
+    return Responses(area, at_center.containment, edisp, unknown)
 
 
 def _take_out(values: FloatArray, area: FloatArray, role: str, unknown: dict[str, BoolArray]) -> None:

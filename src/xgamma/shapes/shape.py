@@ -30,6 +30,8 @@ from xgamma.geometry import (
 MARGIN = 1.01
 # Of what is no circle, in degrees from the centre: beyond it a tangent plane is no picture of the sky.
 LARGEST_REACH = 45.0
+# Pixels in which responses are averaged, in degrees; a large shape has so many of them in its reach.
+PIXEL, MOST_PIXELS, FINER = 0.1, 10, 10
 
 
 class Shape:
@@ -115,6 +117,23 @@ class Shape:
         plane = tangent_plane(*to_frame(lon[near], lat[near], "icrs", self.frame), self.lon, self.lat)
         with np.errstate(invalid="ignore"):
             return np.asarray(near[self.inside(*self.local(*plane, self.lon, self.lat))], dtype=np.int64)
+
+    def samples(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return the ICRS centres of pixels that hold some of the shape, and the share of it in each; none of a point.
+
+        The pixels of 0.1 deg, of a shape beyond a degree of a tenth of its reach, lie on the plane tangent at the
+        centre, which is a corner of them. A share is told by 100 places in the pixel. Source: Gammapy 2.1.
+        """
+        pixel = max(PIXEL, self.reach / MOST_PIXELS)
+        half = max(1, int(np.ceil(self.reach / pixel)))
+        fine = pixel * ((np.arange(2 * half * FINER) + 0.5) / FINER - half)
+        inside = self.inside(*np.meshgrid(fine, fine)).reshape(2 * half, FINER, 2 * half, FINER)
+        share = inside.mean(axis=(1, 3))
+        row, column = np.nonzero(share)
+        middle = np.asarray(pixel * (np.arange(2 * half) + 0.5 - half), dtype=float)
+        lon, lat = from_tangent_plane(Plane(middle[column], middle[row]), self.lon, self.lat)
+        weight = share[row, column]
+        return *to_frame(lon, lat, self.frame, "icrs"), weight / weight.sum() if len(weight) else weight
 
     def turned(self, lon0: float, lat0: float, turn: float) -> Self:
         """Return the shape turned counter-clockwise about a position of its frame, by ``turn`` rad on the plane there.
