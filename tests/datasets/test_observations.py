@@ -117,7 +117,7 @@ def test_what_does_not_select_raises(run):
         events.select_energy([1, 2, 3] * u.TeV)
     with pytest.raises(ConfigError, match="starts before it stops"):
         events.select_time([run.tstop, run.tstart])
-    with pytest.raises(ConfigTypeError, match="a circle on the sky"):
+    with pytest.raises(ConfigTypeError, match="Expected a region, such as CircleSkyRegion"):
         events.select_region(3.0)
     with pytest.raises(DataError, match="got none called 'energy'"):
         EventList(events.data.drop_vars("energy"))

@@ -179,7 +179,9 @@ def test_stacking_what_does_not_fit_raises(row, caplog):
 def test_a_geometry_without_energies_raises():
     with pytest.raises(ConfigError, match="a RegionGeom with an axis called 'energy', or a Grid"):
         SpectrumDataset.create(RegionGeom.create())
-    with pytest.raises(ConfigTypeError, match="a circle on the sky or None as the region, got a str"):
+    with pytest.raises(
+        ConfigTypeError, match="Expected a region, such as CircleSkyRegion of the package regions, got a str"
+    ):
         RegionGeom.create("circle", axes=[energy_axis()])
 
 

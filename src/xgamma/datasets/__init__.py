@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from xgamma.datasets.collection import Datasets
+from xgamma.datasets.event_list import GTI
 from xgamma.datasets.flux_points import FluxPoints
 from xgamma.datasets.flux_points_dataset import FluxPointsDataset
 from xgamma.datasets.geom import RegionGeom
 from xgamma.datasets.group_fits import GroupFits, GroupPoints
-from xgamma.datasets.gti import GTI
 from xgamma.datasets.light_curve import LightCurve
 from xgamma.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
 from xgamma.errors import later_names

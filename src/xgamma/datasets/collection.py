@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from xgamma.axes import BoolArray, IntArray
 from xgamma.datasets import files, info
 from xgamma.datasets.dataset_list import DatasetList
-from xgamma.datasets.gti import GTI
+from xgamma.datasets.event_list import GTI
 from xgamma.datasets.info import cumulative_stacks, info_table
 from xgamma.datasets.inputs import ModelledRows, normalize_spectrum
 from xgamma.datasets.made import any_mask

@@ -14,8 +14,8 @@ from astropy.table import Table
 from xgamma import predict
 from xgamma.axes import Axis, BoolArray
 from xgamma.datasets import info, text
+from xgamma.datasets.event_list import GTI
 from xgamma.datasets.geom import with_edges
-from xgamma.datasets.gti import GTI
 from xgamma.datasets.inputs import ModelledRows, normalize_mask, normalize_models, normalize_spectrum
 from xgamma.errors import DataError
 from xgamma.fit import FitInput

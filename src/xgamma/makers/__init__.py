@@ -1,31 +1,34 @@
-"""The import path of Gammapy's ``makers``."""
+"""The import path of Gammapy's ``makers``: one run reduced step by step; ``Analysis`` reduces all of them at once."""
 
 from __future__ import annotations
 
+from xgamma.datasets.makers import (
+    DatasetsMaker,
+    ReflectedRegionsBackgroundMaker,
+    ReflectedRegionsFinder,
+    SafeMaskMaker,
+    SpectrumDatasetMaker,
+    WobbleRegionsFinder,
+)
 from xgamma.errors import later_names
 
-__all__: list[str] = []
+__all__ = [
+    "DatasetsMaker",
+    "ReflectedRegionsBackgroundMaker",
+    "ReflectedRegionsFinder",
+    "SafeMaskMaker",
+    "SpectrumDatasetMaker",
+    "WobbleRegionsFinder",
+]
 
 _MAPS = "it belongs to sky maps, which come with a later version"
-_REDUCE = "Analysis.get_datasets reduces all runs at once, and so does xgamma.reduce.reduce_spectra"
 
 __getattr__ = later_names(
     __name__,
     {
         **dict.fromkeys(
-            (
-                "DatasetsMaker",
-                "PhaseBackgroundMaker",
-                "ReflectedRegionsBackgroundMaker",
-                "ReflectedRegionsFinder",
-                "SafeMaskMaker",
-                "SpectrumDatasetMaker",
-                "WobbleRegionsFinder",
-            ),
-            _REDUCE,
-        ),
-        **dict.fromkeys(
             ("AdaptiveRingBackgroundMaker", "FoVBackgroundMaker", "MapDatasetMaker", "RingBackgroundMaker"), _MAPS
         ),
+        "PhaseBackgroundMaker": "datasets.background.method: phase in a configuration takes off phases",
     },
 )

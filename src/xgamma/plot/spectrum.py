@@ -9,12 +9,13 @@ from astropy import units as u
 from matplotlib.axes import Axes
 
 from xgamma.axes import FloatArray
+from xgamma.errors import ConfigError
 from xgamma.plot.labels import ENERGY_TRUE, axis_label, label_energy, normalize_axes
 
 
 def plot_spectrum(
     energy: FloatArray, values: FloatArray, unit: str, quantity: str,
-    ax: Axes | None = None, energy_power: int = 0, **style: Any,
+    ax: Axes | None = None, energy_power: int = 0, yunits: Any = None, **style: Any,
 ) -> Axes:  # fmt: skip
     """Draw a curve on logarithmic axes.
 
@@ -30,33 +31,52 @@ def plot_spectrum(
         The power of the energy, in TeV, that the values are multiplied with.
     ax
         The Axes to draw on; the current ones by default.
+    yunits
+        Another unit that is shown.
     **style
         Passed to matplotlib.
+
+    Raises
+    ------
+    ConfigError
+        For a unit of another dimension.
     """
     ax = normalize_axes(ax)
-    ax.plot(energy, values * energy**energy_power, **style)
-    return _label(ax, unit, quantity, energy_power)
+    factor, shown = _shown(unit, yunits, energy_power)
+    ax.plot(energy, values * energy**energy_power * factor, **style)
+    return _label(ax, shown, quantity, energy_power)
 
 
 def plot_spectrum_band(
     energy: FloatArray, low: FloatArray, high: FloatArray, unit: str, quantity: str,
-    ax: Axes | None = None, energy_power: int = 0, **style: Any,
+    ax: Axes | None = None, energy_power: int = 0, yunits: Any = None, **style: Any,
 ) -> Axes:  # fmt: skip
     """Fill between two curves on logarithmic axes; arguments as in ``plot_spectrum``."""
     ax = normalize_axes(ax)
-    weight = energy**energy_power
+    factor, shown = _shown(unit, yunits, energy_power)
+    weight = energy**energy_power * factor
     # A band that reaches below zero would leave a logarithmic axis; it is cut a decade below its upper end.
     bottom = np.maximum(low, 0.1 * np.abs(high))
     ax.fill_between(energy, bottom * weight, high * weight, **{"facecolor": "black", "alpha": 0.2, "lw": 0, **style})
-    return _label(ax, unit, quantity, energy_power)
+    return _label(ax, shown, quantity, energy_power)
 
 
-def _label(ax: Axes, unit: str, quantity: str, energy_power: int) -> Axes:
+def _shown(unit: str, yunits: Any, energy_power: int) -> tuple[float, u.UnitBase]:
+    """Return the factor to the unit that is shown, and that unit."""
+    own = u.Unit(unit) * u.TeV**energy_power
+    other = own if yunits is None else u.Unit(yunits)
+    try:
+        return float(own.to(other)), other
+    except u.UnitConversionError:
+        raise ConfigError(f"yunits: expected a unit that {own} converts to, got {other}.") from None
+
+
+def _label(ax: Axes, unit: u.UnitBase, quantity: str, energy_power: int) -> Axes:
     ax.set_xscale("log")
     ax.set_yscale("log", nonpositive="clip")
     ax.set_xlabel(axis_label("Energy", "TeV"))
     name = quantity if energy_power == 0 else f"E{energy_power} {quantity}".replace("E1 ", "E ")
-    ax.set_ylabel(axis_label(name, str((u.Unit(unit) * u.TeV**energy_power).to_string())))
+    ax.set_ylabel(axis_label(name, str(unit.to_string())))
     return ax
 
 

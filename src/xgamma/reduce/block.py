@@ -285,13 +285,13 @@ def _responses(
     if found.edisp is not None:
         values["exposure_edisp"][chosen] = found.effective_area * seconds
         values["edisp"][chosen] = found.edisp
-    safe = _safe_mask(part, some, recipe, offset[chosen], found, expected[chosen]) & measurable[chosen, :, None]
+    safe = safe_bins(part, some, recipe, offset[chosen], found, expected[chosen]) & measurable[chosen, :, None]
     values["mask_safe"][chosen] = safe
     lost = loss(grid, found.corrected_area, found.edisp, safe, found.unknown) if found.unknown else None
     return values, lost
 
 
-def _safe_mask(
+def safe_bins(
     part: Part,
     rows: Rows,
     recipe: Recipe,
@@ -299,6 +299,10 @@ def _safe_mask(
     found: Responses,
     expected: FloatArray,
 ) -> BoolArray:
+    """Return which bins the safe masks of a recipe leave, shape (row, cell, energy).
+
+    ``offset`` are those of the cells (row, cell), ``found`` their responses, ``expected`` the shape of the background.
+    """
     at_region = SafeMaskInput(
         recipe.grid,
         offset,

@@ -1,0 +1,118 @@
+"""The import path of Gammapy's ``data``: runs of a release, without an analysis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import Any, Self
+
+from astropy.table import Table
+
+from xgamma.analysis.selected import selected
+from xgamma.config.requests import release_of, selection_of
+from xgamma.config.sections import ObservationsConfig
+from xgamma.datasets import GTI
+from xgamma.datasets.event_list import EventList
+from xgamma.datasets.observations import Observation, Observations
+from xgamma.errors import InputError, later_names
+from xgamma.store import Store
+
+__all__ = ["GTI", "DataStore", "EventList", "Observation", "Observations"]
+
+_MAPS = "it belongs to sky maps, which come with a later version"
+
+__getattr__ = later_names(
+    __name__,
+    {
+        **dict.fromkeys(("HDUIndexTable", "ObservationTable"), "DataStore reads the index of a release"),
+        **dict.fromkeys(("FixedPointingInfo", "PointingInfo", "PointingMode"), "a run has its pointing: run.pointing"),
+        "ObservationFilter": "run.select_time cuts a run, run.events.select_parameter its events",
+        "ObservationMetaData": "observations.table has a row for each run",
+        "observatory_locations": "the site of a run is in its file",
+    },
+)
+
+
+class DataStore:
+    """The runs of a release, read into a store when they are asked for.
+
+    Parameters
+    ----------
+    place
+        A folder with index files, a file of one, a url, or a store of xgamma.
+    store
+        Where the runs are kept, a path or a url; by default in memory.
+
+    Raises
+    ------
+    MissingInputError
+        When there is no release.
+
+    Examples
+    --------
+    >>> observations = DataStore.from_dir("$GAMMAPY_DATA/hess-dl3-dr1").get_observations([23523])  # doctest: +SKIP
+    """
+
+    def __init__(self, place: str | PathLike[str], store: str | PathLike[str] = "memory://") -> None:
+        self.place, self._store = str(place), Store(str(store))
+        self._facts = release_of(self._section()).facts()
+
+    @classmethod
+    def from_dir(cls, base_dir: str | PathLike[str], store: str | PathLike[str] = "memory://") -> Self:
+        """Return the runs of a folder."""
+        return cls(base_dir, store)
+
+    def _section(self, **others: Any) -> ObservationsConfig:
+        return ObservationsConfig(**{"datastore": self.place, **others})
+
+    def __repr__(self) -> str:
+        return f"<DataStore {self.place}: {len(self.obs_ids)} runs>"
+
+    @property
+    def obs_ids(self) -> list[int]:
+        """The observation ids of all runs."""
+        return list(self._facts)
+
+    @property
+    def obs_table(self) -> Table:
+        """What the index says of each run."""
+        facts = list(self._facts.values())
+        columns = {"OBS_ID": "obs_id", "RA_PNT": "ra", "DEC_PNT": "dec", "ZEN_PNT": "zenith", "OBJECT": "target"}
+        table = Table({name: [getattr(fact, attribute) for fact in facts] for name, attribute in columns.items()})
+        for name in ("RA_PNT", "DEC_PNT", "ZEN_PNT"):
+            table[name].unit = "deg"
+        return table
+
+    def get_observations(
+        self, obs_id: Sequence[int] | None = None, required_irf: Any = "full-enclosure", skip_missing: bool = False
+    ) -> Observations:
+        """Return runs, by default all.
+
+        Parameters
+        ----------
+        obs_id
+            Their observation ids.
+        required_irf
+            Responses that a run must have, or ``full-enclosure``, ``point-like``, ``all-optional``.
+        skip_missing
+            Whether runs that cannot be read are left out.
+
+        Raises
+        ------
+        UnknownNameError
+            For an id that the release does not have.
+        InputError
+            When a run cannot be read, unless ``skip_missing``.
+        """
+        section = self._section(
+            obs_ids=[] if obs_id is None else [int(each) for each in obs_id], required_irf=required_irf
+        )
+        chosen = selected(release_of(section), selection_of(section))
+        holdings = chosen.release.load(chosen.obs_ids, self._store)
+        if holdings.failures and not skip_missing:
+            raise InputError(f"Run {holdings.failures[0].name} cannot be read: {holdings.failures[0].message}")
+        return chosen.observations(holdings)
+
+    def obs(self, obs_id: int, required_irf: Any = "full-enclosure") -> Observation:
+        """Return one run; raises as ``get_observations``."""
+        return self.get_observations([obs_id], required_irf)[0]

@@ -1,0 +1,218 @@
+"""Makers: one run reduced step by step, by the functions that reduce all runs at once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xgamma.axes import Axis
+from xgamma.datasets import info
+from xgamma.datasets.observations import Observation
+from xgamma.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
+from xgamma.errors import ConfigError, ConfigTypeError
+from xgamma.formats.fits.regions import read_mask
+from xgamma.formats.region_files import is_ds9, shapes_of_text
+from xgamma.grid import REGION_SHAPE, Grid, RegionSpace
+from xgamma.masks import ExcludedShapes, Exclusion
+from xgamma.outcome import Outcome
+from xgamma.reduce import Method, Recipe, method, reduce_block, safe_masks_of, validate_enclosure, with_names
+from xgamma.reduce.background.protocol import OFF_CIRCLES, OFF_COUNTS
+from xgamma.reduce.block import safe_bins
+from xgamma.reduce.response import Responses
+from xgamma.shapes import Circle, Shape
+
+log = logging.getLogger(__name__)
+
+SELECTION = ("counts", "exposure", "edisp")
+_OF_BACKGROUND = (*OFF_COUNTS, *OFF_CIRCLES)
+
+
+class SpectrumDatasetMaker:
+    """Reduces one run to the axes and the region of a dataset.
+
+    Parameters
+    ----------
+    selection
+        What is made: ``counts``, ``exposure``, ``edisp``, and where it is asked for the ``background`` that the release
+        expects.
+    containment_correction
+        Whether the exposure is corrected for the part of the point spread function outside the region.
+
+    Raises
+    ------
+    ConfigError
+        For another word in ``selection``.
+    """
+
+    tag = "SpectrumDatasetMaker"
+
+    def __init__(self, selection: Sequence[str] = SELECTION, containment_correction: bool = False) -> None:
+        wrong = set(selection) - {*SELECTION, "background"}
+        if wrong:
+            raise ConfigError(f"selection: expected some of {', '.join(SELECTION)}, background, got {min(wrong)!r}.")
+        self.selection, self.containment_correction = selection, containment_correction
+
+    def run(self, dataset: SpectrumDataset, observation: Observation) -> SpectrumDataset:
+        """Return the spectrum of a run, under the name of the dataset that gives axes and region.
+
+        Raises what ``reduce.validate_enclosure`` raises; a run that cannot be used is masked, with a warning.
+        """
+        background = method("background", "irf") if "background" in self.selection else None
+        recipe = Recipe(_grid_of(dataset), self.containment_correction, background)
+        found = _reduced(recipe, dataset, observation)
+        if "counts" not in self.selection:
+            found = found.assign(counts=xr.zeros_like(found["counts"]))
+        return SpectrumDataset(found, dataset.models, mask_fit=dataset.fit_bins)
+
+
+class ReflectedRegionsFinder:
+    """How off regions are placed: the parameters of the background ``reflected``."""
+
+    name = "reflected"
+
+    def __init__(self, **parameters: Any) -> None:
+        self.parameters = parameters
+
+    @property
+    def method(self) -> Method:
+        """The background; raises ``ConfigError`` for parameters that it does not have."""
+        return method("background", self.name, **self.parameters)
+
+
+class WobbleRegionsFinder(ReflectedRegionsFinder):
+    """Off regions at equal distances about the pointing: the parameters of the background ``wobble``."""
+
+    name = "wobble"
+
+
+class ReflectedRegionsBackgroundMaker:
+    """Counts events of one run in off regions.
+
+    Parameters
+    ----------
+    region_finder
+        How they are placed.
+    exclusion_mask
+        What they leave out: a region or several, DS9 text, or the name of a file with a mask.
+    """
+
+    tag = "ReflectedRegionsBackgroundMaker"
+
+    def __init__(self, region_finder: ReflectedRegionsFinder | None = None, exclusion_mask: Any = None) -> None:
+        self.method = (region_finder or ReflectedRegionsFinder()).method
+        self.exclusion = _normalize_exclusion(exclusion_mask)
+
+    def run(self, dataset: SpectrumDataset, observation: Observation) -> SpectrumDatasetOnOff:
+        """Return the dataset with off counts; where no off region is found all of it is masked, with a warning."""
+        recipe = Recipe(_grid_of(dataset), False, self.method, self.exclusion)
+        found = _reduced(recipe, dataset, observation)
+        held = [name for name in (*_OF_BACKGROUND, "ledger", "outcome") if name in found]
+        made = dataset.data.drop_vars(["background", *_OF_BACKGROUND], errors="ignore").assign(
+            {n: found[n] for n in held}
+        )
+        if found["outcome"].values[0] != Outcome.USED:
+            made = made.assign(mask_safe=xr.zeros_like(made["mask_safe"]))
+        made.attrs["outcome_details"] = found.attrs["outcome_details"]
+        return SpectrumDatasetOnOff(made, dataset.models, mask_fit=dataset.fit_bins)
+
+
+class SafeMaskMaker:
+    """Takes out the bins of one run in which its responses are not trusted.
+
+    Parameters
+    ----------
+    methods
+        The names of safe masks.
+    parameters
+        Theirs, such as ``aeff_percent``.
+
+    Raises
+    ------
+    UnknownNameError, ConfigError
+        For a name or a parameter that is not known.
+    """
+
+    tag = "SafeMaskMaker"
+
+    def __init__(self, methods: Sequence[str] = ("aeff-default",), **parameters: Any) -> None:
+        self.methods = safe_masks_of(methods, parameters, "SafeMaskMaker")
+
+    def run(self, dataset: SpectrumDataset, observation: Observation) -> SpectrumDataset:
+        """Return the dataset with fewer safe bins."""
+        data, part, rows = dataset.data, observation.part, observation.rows
+        seconds = data["livetime"].values[:, np.newaxis, np.newaxis]
+        area, whole = (
+            np.divide(each, seconds, out=np.zeros_like(each), where=seconds > 0)
+            for each in (data[name].values for name in ("exposure", "exposure_edisp"))
+        )
+        share = np.divide(area, whole, out=np.ones_like(area), where=whole > 0)
+        counted = [data[name].values for name in ("counts", "counts_off") if name in data]
+        expected = data["background"].values if "background" in data else np.sum(counted, axis=0)
+        recipe = Recipe(_grid_of(dataset), not np.array_equal(area, whole), safe_masks=self.methods)
+        found = Responses(whole, share, data["edisp"].values)
+        mask = safe_bins(part, rows, recipe, data["offset"].values, found, expected)
+        made = data.assign(mask_safe=data["mask_safe"].copy(data=data["mask_safe"].values & mask))
+        return type(dataset)(made, dataset.models, mask_fit=dataset.fit_bins)
+
+
+class DatasetsMaker:
+    """Runs several makers on each of several runs.
+
+    Parameters
+    ----------
+    makers
+        In their order, a ``SpectrumDatasetMaker`` first.
+    """
+
+    tag = "DatasetsMaker"
+
+    def __init__(self, makers: Sequence[Any]) -> None:
+        self.makers = list(makers)
+
+    def run(self, dataset: SpectrumDataset, observations: Iterable[Observation]) -> list[SpectrumDataset]:
+        """Return a dataset for each run, with its name."""
+        made = []
+        for observation in observations:
+            one = dataset.copy(name=observation.name)
+            for maker in self.makers:
+                one = maker.run(one, observation)
+            made.append(one)
+        return made
+
+
+def _grid_of(dataset: SpectrumDataset) -> Grid:
+    coords = dataset.data.coords
+    if "region_lon" not in coords:
+        raise ConfigError(f"{dataset.name}: expected a dataset that has a region; create it with one.")
+    lon, lat, radius = (float(coords[f"region_{part}"].values[0]) for part in ("lon", "lat", "radius"))
+    if np.isfinite(radius):
+        shape: Shape = Circle(lon, lat, radius)
+    else:
+        [(shape, _)] = shapes_of_text(str(coords[REGION_SHAPE].values[0]))
+    energy, energy_true = (Axis.from_coords(coords, name) for name in ("energy", "energy_true"))
+    return Grid(energy, energy_true, RegionSpace((shape,)))
+
+
+def _reduced(recipe: Recipe, dataset: SpectrumDataset, observation: Observation) -> xr.Dataset:
+    if not isinstance(observation, Observation):
+        raise ConfigTypeError(f"Expected a run, got a {type(observation).__name__}; take one of Observations.")
+    validate_enclosure([(observation.part, observation.rows)], recipe.grid, recipe.containment)
+    found = reduce_block(observation.part, observation.rows, recipe)
+    if found["outcome"].values[0] != Outcome.USED:
+        log.warning("Run %s is masked: %s.", observation.name, found.attrs["outcome_details"][0])
+    return with_names(found, info.row_names(dataset.data))
+
+
+def _normalize_exclusion(given: Any) -> Exclusion | None:
+    if given is None or (hasattr(given, "is_usable") and hasattr(given, "caps_near")):
+        return given  # type: ignore[no-any-return]
+    if isinstance(given, str | Path) and not is_ds9(str(given)):
+        return read_mask(Path(given))
+    named = shapes_of_text(given, "exclusion_mask") if isinstance(given, str) else []
+    many = [shape for shape, _ in named] or (given if isinstance(given, Sequence) else [given])
+    return ExcludedShapes(tuple(many))

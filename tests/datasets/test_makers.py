@@ -1,0 +1,115 @@
+"""Runs without an analysis, reduced step by step: the numbers of an analysis, and sentences for what does not fit."""
+
+import logging
+
+import numpy as np
+import pytest
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from regions import CircleSkyRegion
+
+from releases import config_of, until_datasets
+from xgamma import data, makers
+from xgamma.axes import Axis
+from xgamma.data import DataStore
+from xgamma.datasets import RegionGeom, SpectrumDataset
+from xgamma.errors import ConfigError, ConfigTypeError, LaterNameError, UnknownNameError
+from xgamma.makers import (
+    DatasetsMaker,
+    ReflectedRegionsBackgroundMaker,
+    ReflectedRegionsFinder,
+    SafeMaskMaker,
+    SpectrumDatasetMaker,
+    WobbleRegionsFinder,
+)
+
+CRAB = SkyCoord(83.633, 22.014, unit="deg")
+ENERGY, ENERGY_TRUE = Axis.from_bounds("energy", 0.5, 30, 8), Axis.from_bounds("energy_true", 0.2, 60, 14)
+EVERYWHERE = "datasets: {stack: false, background: {exclusion: null}}"
+
+
+def empty(radius=0.11, **options):
+    region = CircleSkyRegion(CRAB, radius * u.deg)
+    geom = RegionGeom.create(region, axes=[ENERGY])
+    return SpectrumDataset.create(geom, energy_axis_true=ENERGY_TRUE, **options)
+
+
+@pytest.fixture(scope="module")
+def store(tiny_release):
+    return DataStore.from_dir(tiny_release)
+
+
+@pytest.fixture(scope="module")
+def run(store):
+    return store.obs(store.obs_ids[0], required_irf="all-optional")
+
+
+@pytest.mark.parametrize("containment", [False, True])
+def test_steps_make_the_rows_of_an_analysis(store, tiny_release, tmp_path, containment):
+    config = config_of(tiny_release, tmp_path / "store", EVERYWHERE)
+    config.datasets.containment_correction = containment
+    rows = until_datasets(config).datasets
+    chain = DatasetsMaker(
+        [
+            SpectrumDatasetMaker(containment_correction=containment),
+            ReflectedRegionsBackgroundMaker(),
+            SafeMaskMaker(["aeff-default", "aeff-max"], aeff_percent=1),
+        ]
+    )
+    made = chain.run(empty(), store.get_observations())
+    assert [each.name for each in made] == rows.names
+    for one, row in zip(made, rows, strict=True):
+        for name in row.data.data_vars:
+            np.testing.assert_array_equal(one.data[name], row.data[name], err_msg=str(name))
+
+
+def test_what_is_not_selected_is_not_made(run):
+    made = SpectrumDatasetMaker(["exposure", "edisp", "background"]).run(empty(), run)
+    assert made.counts.sum() == 0
+    assert made.background.sum() > 0
+    assert made.exposure.sum() > 0
+
+
+def test_a_finder_holds_the_parameters_of_its_background(run):
+    made = SpectrumDatasetMaker().run(empty(), run)
+    few = ReflectedRegionsBackgroundMaker(ReflectedRegionsFinder(max_region_number=2)).run(made, run)
+    three = ReflectedRegionsBackgroundMaker(WobbleRegionsFinder(n_off_regions=3)).run(made, run)
+    assert (int(few.data["off_number"].item()), int(three.data["off_number"].item())) == (2, 3)
+    with pytest.raises(ConfigError, match="binsize"):
+        ReflectedRegionsBackgroundMaker(ReflectedRegionsFinder(binsize=0.1))
+
+
+def test_a_run_without_an_off_region_is_masked_with_a_warning(run, caplog):
+    made = SpectrumDatasetMaker().run(empty(), run)
+    hidden = CircleSkyRegion(run.pointing.fixed_icrs, 3 * u.deg)
+    for exclusion in ([hidden], f"icrs; circle({run.ra}, {run.dec}, 3)"):
+        with caplog.at_level(logging.WARNING):
+            masked = ReflectedRegionsBackgroundMaker(exclusion_mask=exclusion).run(made, run)
+        assert not masked.mask_safe.any()
+        assert f"Run {run.name} is masked:" in caplog.text
+
+
+def test_what_does_not_fit_raises(run):
+    with pytest.raises(ConfigError, match="expected some of counts, exposure, edisp, background, got 'psf'"):
+        SpectrumDatasetMaker(["counts", "psf"])
+    with pytest.raises(UnknownNameError, match="aeff-mx"):
+        SafeMaskMaker(["aeff-mx"])
+    with pytest.raises(ConfigTypeError, match="Expected a run, got a str; take one of Observations"):
+        SpectrumDatasetMaker().run(empty(), "23523")
+    nowhere = SpectrumDataset.create(RegionGeom.create(None, axes=[ENERGY]))
+    with pytest.raises(ConfigError, match="empty: expected a dataset that has a region; create it with one"):
+        SpectrumDatasetMaker().run(nowhere, run)
+    with pytest.raises(LaterNameError, match="sky maps"):
+        makers.MapDatasetMaker  # noqa: B018
+
+
+def test_a_store_says_which_runs_there_are(store):
+    table = store.obs_table
+    assert table["OBS_ID"].tolist() == store.obs_ids
+    assert table["RA_PNT"].unit == "deg"
+    assert f"{len(store.obs_ids)} runs" in repr(store)
+    assert store.get_observations(store.obs_ids[:1]).ids == [str(store.obs_ids[0])]
+    with pytest.raises(UnknownNameError, match="99999"):
+        store.get_observations([99999])
+    with pytest.raises(LaterNameError, match="reads the index of a release"):
+        data.ObservationTable  # noqa: B018
