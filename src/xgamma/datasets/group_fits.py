@@ -53,6 +53,16 @@ class GroupFits:
         return [str(name) for name in self.data["parameter"].values[self.data["is_free"].values]]
 
     @property
+    def labels(self) -> dict[str, str]:
+        """Short names of the parameters that were fitted: without the model and the part that are those of all."""
+        names = self.free_parameters
+        parts = [name.split(".") for name in names]
+        shared = 0
+        while all(len(part) > shared + 1 and part[shared] == parts[0][shared] for part in parts):
+            shared += 1
+        return {name: ".".join(part[shared:]) for name, part in zip(names, parts, strict=True)}
+
+    @property
     def success(self) -> np.ndarray:
         """Whether each fit converged, shape (group,)."""
         return np.asarray(self.data["success"].values)
@@ -112,7 +122,7 @@ class GroupFits:
         value, error = own["value"].values, own["error"].values
         nothing = np.full(len(value), np.nan)
         curve = Curve("", value, np.stack([error, error]), nothing, np.zeros(len(value), bool))
-        label = name.removeprefix(_common_model(self.free_parameters))
+        label = self.labels[name]
         if self._are_apart():
             known = np.asarray(np.isfinite(self.mjd_exposed).all(axis=1))
             bounds, shown = self.mjd_exposed[known], curve.at(known)
@@ -209,9 +219,3 @@ class GroupPoints:
 
 
 _SUMS = ("counts", "npred", "npred_excess", "counts_left_out")
-
-
-def _common_model(names: list[str]) -> str:
-    """Return the name of the model with a point where all parameters are of one, for labels that fit."""
-    models = {name.partition(".")[0] for name in names}
-    return f"{models.pop()}." if len(models) == 1 else ""

@@ -32,8 +32,8 @@ from xgamma.store import canonical_json, digest
 log = logging.getLogger(__name__)
 
 FIT_EACH_VERSION = POINTS_EACH_VERSION = 1
-LOGGED_MOST = 20
-"""How many groups a log shows."""
+ROWS_SHOWN = 40
+"""Of how many groups a terminal and a log show the numbers."""
 
 
 def labels_of(results: Results, by: Grouping | str, where: str) -> list[str]:
@@ -142,7 +142,7 @@ class FitEachStep(Step[FitEachWanted]):
             product = Product(data, key, False)
         log.info("The fits of each were %s.", "found in the store" if product.found else "computed")
         after = _with_fits(results, product)
-        log.info("\n%s", GroupFits(product.data).to_table()[:LOGGED_MOST])
+        log.info("\n%s", GroupFits(product.data).to_table()[:ROWS_SHOWN])
         return after
 
     def write(self, results: Results, outdir: Path) -> dict[str, Path]:
@@ -160,10 +160,11 @@ class FitEachStep(Step[FitEachWanted]):
         if results.fit_each is None:
             return []
         fits = results.fit_each
-        rows = [_row(fits, number, group) for number, group in enumerate(fits.groups)]
-        failed = int((~fits.success).sum())
-        state = f"{failed} of {len(rows)} NOT CONVERGED" if failed else "all converged"
-        return [Table(f"Fit of each {fits.data.attrs['by']}: {state}", rows)]
+        groups, failed = fits.groups, int((~fits.success).sum())
+        rows = [_row(fits, number, group) for number, group in enumerate(groups[:ROWS_SHOWN])]
+        state = f"{failed} of {len(groups)} NOT CONVERGED" if failed else "all converged"
+        digits = dict.fromkeys((f"{label} error" for label in fits.labels.values()), 2)
+        return [Table(f"Fit of each {fits.data.attrs['by']}: {state}{_more(len(groups))}", rows, digits)]
 
     def document(self, results: Results) -> dict[str, Any]:
         """Return of each group whether its fit converged, its statistic, and its free parameters by name."""
@@ -173,19 +174,22 @@ class FitEachStep(Step[FitEachWanted]):
         return {"fit_each": {group: _document(fits, number) for number, group in enumerate(fits.groups)}}
 
 
+def _more(count: int) -> str:
+    return f", the first {ROWS_SHOWN} of {count}" if count > ROWS_SHOWN else ""
+
+
 def _row(fits: GroupFits, number: int, group: str) -> dict[str, Any]:
     own = fits.data.isel(group=number)
     parameters: dict[str, Any] = {}
-    for name in fits.free_parameters:
+    for name, label in fits.labels.items():
         value, error = (float(own[column].sel(parameter=name)) for column in ("value", "error"))
-        parameters |= {name: value, f"error of {name.rpartition('.')[2]}": error}
-    return {
-        "group": group,
-        "livetime": float(own["livetime"]),
-        **parameters,
-        "statistic": float(own["total_stat"]),
-        "converged": "yes" if bool(own["success"]) else str(fits.data.attrs["messages"][number]),
-    }
+        parameters |= {label: value, f"{label} error": error}
+    message = {} if fits.success.all() else {"converged": "yes" if own["success"] else _message(fits, number)}
+    return {"group": group, **parameters, "stat": float(own["total_stat"]), **message}
+
+
+def _message(fits: GroupFits, number: int) -> str:
+    return str(fits.data.attrs["messages"][number])
 
 
 def _document(fits: GroupFits, number: int) -> dict[str, Any]:
@@ -314,8 +318,11 @@ class FluxPointsEachStep(Step[PointsEachWanted]):
         if results.flux_points_each is None:
             return []
         points = results.flux_points_each
-        rows = [row for group in points.groups for row in _point_rows(points, group)]
-        title = f"Flux points of each {points.data.attrs['by']}: energies in TeV, dnde in cm-2 s-1 TeV-1"
+        rows = [row for group in points.groups[:ROWS_SHOWN] for row in _point_rows(points, group)]
+        title = (
+            f"Flux points of each {points.data.attrs['by']}: energies in TeV, dnde in cm-2 s-1 TeV-1"
+            f"{_more(len(points.groups))}"
+        )
         return [Table(title, rows, dict.fromkeys(("dnde", "dnde_err", "dnde_ul", "sqrt_ts"), 3))]
 
 
