@@ -119,7 +119,8 @@ def _close_gaps(ax: Axes, stretches: Stretches) -> None:
     ax.set_xscale("function", functions=stretches.scale())
     margin = MARGIN * stretches.length
     for stop, start in zip(stretches.edges[:-1, 1], stretches.edges[1:, 0], strict=True):
-        # Bins end at the edges of a stretch, and a band beside them would look like a part of them; it covers lines behind the points.
+        # Bins end at the edges of a stretch, and a band beside them would look like a part of them.
+        # It covers lines behind the points.
         inside = 0.2 * (start - stop)
         ax.axvspan(stop + inside, start - inside, color="0.9", lw=0, zorder=0.6)
     ax.set_xlim(stretches.edges[0, 0] - margin, stretches.edges[-1, 1] + margin)
