@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from releases import MODEL, TINY, config_of, release_of, until_datasets
+import faults
+from releases import MODEL, TINY, config_of, release_of, until_datasets, whole
 from xgamma.analysis import Analysis, AnalysisConfig
 from xgamma.analysis.plan import plan
 from xgamma.analysis.preview import preview
@@ -36,7 +37,9 @@ def files(tiny_release, other_release, tmp_path_factory):
     folder = tmp_path_factory.mktemp("files")
     rows = until_datasets(config_of(tiny_release, folder / "store", "datasets: {stack: false}")).datasets
     rows.write(folder / "index.yaml")
-    until_datasets(config_of(other_release, folder / "store")).datasets.write(folder / "stacked.fits")
+    other = whole(config_of(other_release, folder / "store"))
+    other.datasets.write(folder / "stacked.fits")
+    other.flux_points.write(folder / "points.fits")
     return folder
 
 
@@ -161,7 +164,27 @@ def test_check_tells_of_each_entry_and_of_keys_that_do_not_matter(tiny_release, 
     assert said in found.remarks
 
 
+def test_runs_of_two_releases_with_one_number_keep_their_reasons(own_release, other_release, tmp_path):
+    other = shutil.copytree(other_release, tmp_path / "other")
+    faults.truncate_file(own_release, 2)
+    faults.truncate_file(other, 2)
+    own = {"name": "second", "observations": {"datastore": str(other), "expression": "livetime > 1"}}
+    config = until_fit(entries(own_release, tmp_path, {"name": "first"}, own))
+    first, second = preview(config).unusable[2].split("; second: ")
+    assert "2" in first and str(other) in second
+    config.datasets[1].observations.expression = "zenith < 0.1"
+    config.datasets[1].observations.obs_ids = []
+    with pytest.raises(ConfigError, match="second: observations: the selection holds no run"):
+        preview(config)
+
+
 REFUSED = {
+    "a variable that is not set": (
+        {"read": "$NOT_SET_HERE/a.fits"},
+        MissingInputError,
+        r"datasets\[1\]\.read: the environment variable \$NOT_SET_HERE",
+    ),
+    "flux points": ({"read": "{files}/points.fits"}, DataError, "points.fits holds something else than spectra: The D"),
     "no file": (
         {"read": "{files}/nothing_*.fits"},
         MissingInputError,

@@ -75,6 +75,16 @@ def test_a_model_of_some_datasets_is_not_lost_on_rows_of_several_regions():
         Datasets.from_xarray(spectra(n_region=2), models=model).to_gammapy()
 
 
+def test_a_pattern_of_names_becomes_the_names_it_stands_for():
+    rows = spectra(n_rows=3).assign_coords(dataset=["hess-1", "magic", "hess-2"])
+    names = {"hess": ["hess-*"], "all": None, "magic": ["magic"]}
+    models = [SkyModel(PowerLawSpectralModel(), name=name, datasets_names=own) for name, own in names.items()]
+    theirs = Datasets.from_xarray(rows, models=models).to_gammapy()
+    found = {model.name: model.datasets_names for model in theirs.models}
+    assert found == {"hess": ["hess-1", "hess-2"], "all": None, "magic": ["magic"]}
+    assert [len(dataset.models) for dataset in theirs] == [2, 2, 2]
+
+
 def test_rows_keep_their_order_where_axes_alternate():
     fine, coarse = spectra(n_rows=2), spectra(n_rows=2, n_energy=3)
     coarse = coarse.assign_coords(dataset=["a", "b"])

@@ -85,7 +85,7 @@ def preview(config: AnalysisConfig) -> Preview:
         facts |= _facts_of_spectra(wanted, data)
     return Preview(
         [obs_id for view in views for obs_id in view.obs_ids],
-        {run: reason for view in reversed(views) for run, reason in view.unusable.items()},
+        _together(views),
         {criterion: runs for view in views for criterion, runs in view.dropped.items()},
         [text for view in views for text in view.undecided],
         [*request.remarks, *(remark for look in looks.values() for remark in look.remarks)],
@@ -155,6 +155,15 @@ def _validate_store_of_url(config: AnalysisConfig) -> None:
     location = config.general.store_location()
     if local_folder(location) is None:
         Store(location, read_only=True)
+
+
+def _together(views: Sequence[_View]) -> dict[int, str]:
+    """Return the reasons against runs of all observations, whose numbers may be the same."""
+    found: dict[int, str] = {}
+    for view in views:
+        for run, reason in view.unusable.items():
+            found[run] = "; ".join([*([found[run]] if run in found else []), view.named(reason)])
+    return found
 
 
 @dataclass(frozen=True)

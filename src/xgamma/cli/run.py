@@ -175,12 +175,18 @@ def check_command(config: Path, as_json: bool) -> None:
 def _print_dropped(found: Preview) -> None:
     for criterion, runs in found.dropped.items():
         # A run that lacks a response is named with those that cannot be used.
-        if runs and criterion != "required_irf":
+        if runs and not criterion.endswith("required_irf"):
             first = "; ".join(f"{obs_id}: {reason}" for obs_id, reason in list(runs.items())[:DROPPED_SHOWN])
             more = f"; and {len(runs) - DROPPED_SHOWN} more" if len(runs) > DROPPED_SHOWN else ""
-            click.echo(f"observations.{criterion} drops {some(len(runs), 'run')}. {first}{more}.", err=True)
+            click.echo(f"{_criterion(criterion)} drops {some(len(runs), 'run')}. {first}{more}.", err=True)
     for criterion in found.undecided:
-        click.echo(f"What observations.{criterion} drops is known after the ingest.", err=True)
+        click.echo(f"What {_criterion(criterion)} drops is known after the ingest.", err=True)
+
+
+def _criterion(criterion: str) -> str:
+    """Return the key of a criterion, after the name of the entry of datasets whose own observations it selects."""
+    name, mark, key = criterion.rpartition(": ")
+    return f"{name}{mark}observations.{key}"
 
 
 def _preview_document(found: Preview) -> dict[str, object]:

@@ -279,15 +279,19 @@ def file_problems(inputs: Mapping[str, Any]) -> Iterator[str]:
         if not isinstance(location, PathOrUrl):
             continue
         if location.unknown_variable is not None:
-            variable = location.unknown_variable
-            yield (
-                f"{key}: the environment variable ${variable} of {location.text!r} is not set; "
-                f"set it (export {variable}=/path/to/it) or write the path."
-            )
+            yield _unset(key, location)
         elif location.is_url:
             yield from _url_problems(key, location.expanded())
         elif not is_there(location):
             yield f"{key}: expected a file or folder, but there is no {location.expanded()}."
+
+
+def _unset(key: str, location: PathOrUrl) -> str:
+    variable = location.unknown_variable
+    return (
+        f"{key}: the environment variable ${variable} of {location.text!r} is not set; "
+        f"set it (export {variable}=/path/to/it) or write the path."
+    )
 
 
 def files_of(key: str, given: Sequence[PathOrUrl]) -> tuple[Path, ...]:
@@ -296,12 +300,14 @@ def files_of(key: str, given: Sequence[PathOrUrl]) -> tuple[Path, ...]:
     Raises
     ------
     MissingInputError
-        Where there is none of a name, or the place is a URL.
+        Where there is none of a name, the place is a URL, or it has an environment variable that is not set.
     """
     found: list[Path] = []
     for location in given:
         if location.is_url:
             raise MissingInputError(f"{key}: expected files on this machine, got {location}; fetch them first.")
+        if location.unknown_variable is not None:
+            raise MissingInputError(_unset(key, location))
         path = Path(location.expanded())
         paths = [path] if is_there(path) else _files_like(path)
         if not paths:

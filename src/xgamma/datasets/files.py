@@ -31,6 +31,12 @@ from xgamma.store.layout import validated_documents
 def collection_of_gammapy(parts: Sequence[ModelledRows]) -> Any:
     """Return all rows as ``Datasets`` of Gammapy; those that share models share them there too."""
     theirs = {id(part.models): part.models.to_gammapy() for part in parts if len(part.models)}
+    names = [name for part in parts for name in row_names(part.data)]
+    for part in parts:
+        for model, made in zip(part.models, theirs.get(id(part.models), ()), strict=True):
+            if model.datasets_names is not None:
+                # Gammapy knows no patterns.
+                made.datasets_names = [name for name in names if model.applies_to(name)]
     collection = bridges.spectra.collected(
         dataset for part in parts for dataset in _with_models(part, theirs.get(id(part.models)))
     )

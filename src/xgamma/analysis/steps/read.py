@@ -55,7 +55,7 @@ class ReadWanted(Entry):
         DataError
             When spectra do not share axes, region and statistic, or two have one name.
         """
-        read = [each for path in self.paths for each in files.read_datasets(path)]
+        read = [each for path in self.paths for each in _spectra_of(path)]
         if not self.alpha_systematic and len(read) > 1 and any("alpha_systematic" in each for each in read):
             log.warning(
                 "%s: one of its files holds a systematic error of alpha, which is not used beside others; give "
@@ -130,6 +130,13 @@ class ReadStep(Step[ReadWanted]):
         after = _with_spectra(wanted, results)
         log.info("Read %d spectra from %d files.", after.reductions[wanted.number].count, len(wanted.paths))
         return after
+
+
+def _spectra_of(path: Path) -> list[xr.Dataset]:
+    try:
+        return [normalize_spectrum(each) for each in files.read_datasets(path)]
+    except DataError as error:
+        raise DataError(f"{path} holds something else than spectra: {error}") from None
 
 
 def _joined(groups: list[xr.Dataset], name: str) -> xr.Dataset:
