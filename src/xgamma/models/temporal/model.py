@@ -186,13 +186,13 @@ class TemporalModel(KeptComponent):
         """Return the factor at times."""
         if not isinstance(time, Time):
             raise ConfigTypeError(f"{self.tag[0]}: expected a Time of astropy, got {time!r}.")
-        seconds, mjdref = _elapsed(time)
+        seconds, mjdref = elapsed(time)
         return u.Quantity(self.factor(seconds, mjdref), "")
 
     def integral(self, t_min: Time, t_max: Time) -> u.Quantity:
         """Return the integral over each interval as a share of the time of all: their sum is the mean."""
-        (start, mjdref), named = _elapsed(t_min), self._named(None)
-        stop, _ = _elapsed(t_max, mjdref)
+        (start, mjdref), named = elapsed(t_min), self._named(None)
+        stop, _ = elapsed(t_max, mjdref)
         total = (stop - start).sum() / SECONDS_PER_DAY
         days = [self._days(one, mjdref, named) for one in (start, stop)]
         return u.Quantity(self._integral(days[0], days[1], named) / total, "")
@@ -202,7 +202,7 @@ class TemporalModel(KeptComponent):
     ) -> Axes:
         """Draw the factor between two times; ``style`` is passed to ``Axes.plot``."""
         first, last = Time(time_range[0]), Time(time_range[1])
-        (start, mjdref), (stop, _) = _elapsed(first), _elapsed(last, _elapsed(first)[1])
+        (start, mjdref), (stop, _) = elapsed(first), elapsed(last, elapsed(first)[1])
         seconds = np.linspace(float(start), float(stop), n_points)
         mjd = mjdref + seconds / SECONDS_PER_DAY
         return plot_factor(mjd, self.factor(seconds, mjdref), "Time (MJD, TT)", ax, **style)
@@ -222,7 +222,7 @@ def _reference_seconds(t_ref: float, scale: str, mjdref: float) -> float:
         return seconds_since(Time(known, format="mjd", scale=scale), mjdref) + (t_ref - known) * SECONDS_PER_DAY
 
 
-def _elapsed(time: Time, mjdref: float | None = None) -> tuple[FloatArray, float]:
+def elapsed(time: Time, mjdref: float | None = None) -> tuple[FloatArray, float]:
     """Return seconds of TT since a whole day, and that day (MJD)."""
     tt = time.tt
     day = float(np.floor(np.min(tt.mjd))) if mjdref is None else mjdref

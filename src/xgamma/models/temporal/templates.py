@@ -23,7 +23,7 @@ from xgamma.errors import ConfigError, InputError, LaterError, MissingInputError
 from xgamma.formats.fits.hdus import fits_content, table_hdu
 from xgamma.formats.local_files import local_path, write_files
 from xgamma.models.parameters import Parameter
-from xgamma.models.temporal.model import TemporalModel
+from xgamma.models.temporal.model import TemporalModel, elapsed
 from xgamma.plot.spectrum import plot_factor
 from xgamma.times import SECONDS_PER_DAY
 
@@ -122,6 +122,10 @@ class TableModel(TemporalModel):
         """Return nodes and norms; the file is opened for it."""
         return [np.ascontiguousarray(array, dtype="<f8").tobytes() for array in (self.lines.x, self.lines.y)]
 
+    def _validate_table(self, column: str) -> None:
+        if not isinstance(self.rest.get(column), Mapping):
+            raise ConfigError(f"{self.tag[0]}: expected a table of {column.upper()} and NORM, or its file, got none.")
+
     def origins(self) -> list[str]:
         """Return the file and the digest of its table."""
         table = hashlib.sha256(b"".join(self.tables())).hexdigest()[:12]
@@ -182,6 +186,7 @@ class LightCurveTemplateTemporalModel(TableModel):
     def _loaded(self) -> tuple[Lines, float]:
         """The lines over days, and the epoch of the table."""
         if not self.filename:
+            self._validate_table("time")
             time, norm = ([float(one) for one in self.rest[name]["data"]] for name in ("time", "norm"))
             return _lines(time, norm, self._owner), self.t_ref.value
         _validate_format(str(self.rest.get("format", "table")), self.tag[0])
@@ -331,26 +336,32 @@ class TemplatePhaseCurveTemporalModel(TableModel):
     @cached_property
     def _given(self) -> tuple[FloatArray, FloatArray]:
         if not self.filename:
+            self._validate_table("phase")
             phase, norm = (np.array(self.rest[name]["data"], dtype=float) for name in ("phase", "norm"))
             return _phases({"PHASE": phase, "NORM": norm}, self._owner)
         return _phases(_read_table(self.filename, self.what), self._owner)
 
     @cached_property
+    def _turn(self) -> Lines:
+        """The norms over one turn from the first node on, as they are given."""
+        phase, norm = self._given
+        if phase[0] == 0.0 and phase[-1] == 1.0:
+            return _lines(phase, norm, self._owner)
+        return _lines([*phase, phase[0] + 1.0], [*norm, norm[0]], self._owner)
+
+    @cached_property
     def lines(self) -> Lines:
         """The norms over one turn from the first node on, as they enter the flux."""
-        phase, norm = self._given
-        closed = _lines([*phase, phase[0] + 1.0], [*norm, norm[0]], self._owner)
-        if phase[0] == 0.0 and phase[-1] == 1.0:
-            closed = _lines(phase, norm, self._owner)
-        mean = float(closed.sums[-1])
+        turn = self._turn
+        mean = float(turn.sums[-1])
         if self.normalize and not mean > 0:
             raise ConfigError(f"{self._owner}: all norms are 0, and there is no mean to divide them by.")
-        return Lines(closed.x, closed.y / mean) if self.normalize else closed
+        return Lines(turn.x, turn.y / mean) if self.normalize else turn
 
     def phase(self, time: Time) -> FloatArray:
         """Return the phase at times, from 0 to 1."""
-        seconds, named = _seconds_of(self, time), self._named(None)
-        return np.asarray(_turns(seconds, named) % 1.0)
+        (seconds, mjdref), named = elapsed(time), self._named(None)
+        return np.asarray(_turns(self._days(seconds, mjdref, named) * SECONDS_PER_DAY, named) % 1.0)
 
     def _factor(self, time: FloatArray, values: Mapping[str, float]) -> FloatArray:
         lines = self.lines
@@ -395,6 +406,13 @@ class TemplatePhaseCurveTemporalModel(TableModel):
         for name in ("phase", "norm"):
             self.rest.pop(name, None)
 
+    def __str__(self) -> str:
+        text = super().__str__()
+        if "_turn" not in self.__dict__:
+            return text
+        how = f"divided by their mean over a turn, {self._turn.sums[-1]:.4g}" if self.normalize else "as they are given"
+        return f"{text}\nThe norms are {how}."
+
     def plot_phasogram(self, ax: Axes | None = None, n_points: int = 100, **style: Any) -> Axes:
         """Draw one turn; ``style`` is passed to ``Axes.plot``."""
         phase, lines = np.linspace(0.0, 1.0, n_points), self.lines
@@ -427,8 +445,3 @@ def _turns(seconds: FloatArray, values: Mapping[str, float]) -> FloatArray:
 
 def _frequency(seconds: FloatArray, values: Mapping[str, float]) -> FloatArray:
     return np.asarray(values["f0"] + seconds * (values["f1"] + seconds / 2.0 * values["f2"]))
-
-
-def _seconds_of(model: TemporalModel, time: Time) -> FloatArray:
-    reference = model.reference_time.tt
-    return np.asarray(((time.tt.jd1 - reference.jd1) + (time.tt.jd2 - reference.jd2)) * SECONDS_PER_DAY)
