@@ -84,13 +84,13 @@ def table_of(ours: Any, theirs: Any, folder: Path) -> list[list[str]]:
         pairs = {"observation": None, "night": NIGHTS[name], "intervals": INTERVALS[name]}[binning]
         curve = curve_of(report.OURS, datasets[name], ENERGIES[count], pairs)[0]
         flux = difference(mine, other, "norm")
-        same = flux <= SAME
+        same = (flux <= SAME) & (np.array(mine["norm"]) != 0)
         worst = [
             np.nanmax(difference(mine, other, column, column)[same]) for column in ("norm_err", "norm_errp", "norm_ul")
         ]
         apart, lower, above = below(curve, datasets[name], mine, other)
         rows.append([
-            key, f"{int(same.sum())} of {flux.size}", f"{np.nanmax(flux):.1e}",
+            key, f"{int((flux <= SAME).sum())} of {flux.size}", f"{np.nanmax(flux):.1e}",
             *(f"{one:.1e}" for one in worst),
             "-" if not apart else f"{lower:.1e}", "-" if not apart else f"{above:.0e}",
             f"{np.abs(np.array(mine['times']) - np.array(other['times'])).max():.0e}",

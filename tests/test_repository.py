@@ -108,7 +108,9 @@ def test_helper_modules_of_tests_have_unique_names_and_can_be_imported():
 def test_an_example_is_a_complete_configuration(path):
     config = pytest.importorskip("xgamma.config.config").AnalysisConfig.read(path)
     config.check(complete=True)
-    assert config.planned_steps() == ["observations", "datasets", "fit", "flux_points"]
+    *steps, last = config.planned_steps()
+    assert steps == ["observations", "datasets", "fit"]
+    assert last in ("flux_points", "light_curve")
     assert yaml.safe_load(config.to_yaml())["models"]
 
 

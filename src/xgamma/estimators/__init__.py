@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from xgamma.datasets import FluxPoints, LightCurve
 from xgamma.errors import later_names
-from xgamma.estimators.flux_points_estimator import FluxPointsEstimator
-from xgamma.estimators.light_curve_estimator import LightCurveEstimator
+from xgamma.estimators.points import FluxPointsEstimator, LightCurveEstimator
 
 __all__ = ["FluxPoints", "FluxPointsEstimator", "LightCurve", "LightCurveEstimator"]
 

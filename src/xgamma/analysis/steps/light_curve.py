@@ -36,6 +36,7 @@ from xgamma.estimate.time_bins import TimeSpans, bins_of_intervals
 from xgamma.models.models import Models
 from xgamma.schema import Kind
 from xgamma.store import canonical_json, digest
+from xgamma.units import number_text
 
 log = logging.getLogger(__name__)
 
@@ -176,21 +177,23 @@ class LightCurveStep(Step[LightCurveWanted]):
         shape = curve.data["norm"].shape
         columns = {name: getattr(curve, name) for name in QUANTITIES if curve.has(name)}
         numbers = {name: getattr(values, "value", values) for name, values in columns.items()}
-        starts, stops = curve.time_min.isot, curve.time_max.isot
-        low, high = curve.energy_min.value, curve.energy_max.value
+        starts, hours = curve.time_min.iso, (curve.time_max - curve.time_min).to_value("h")
+        energies = [
+            f"{number_text(low, 3)}-{number_text(high, 3)}"
+            for low, high in zip(curve.energy_min.value, curve.energy_max.value, strict=True)
+        ]
         rows = [
             {
-                "start": starts[time][:19],
-                "stop": stops[time][:19],
-                "e_min": float(low[energy]),
-                "e_max": float(high[energy]),
+                "start": starts[time][:16],
+                "hours": float(hours[time]),
+                "energy": energies[energy],
                 **{name: float(values[time, energy]) for name, values in numbers.items()},
             }
             for time, energy in itertools.islice(np.ndindex(shape), ROWS_SHOWN)
         ]
         more = f", the first {ROWS_SHOWN} of {shape[0] * shape[1]} bins" if shape[0] * shape[1] > ROWS_SHOWN else ""
         title = f"Light curve: times TT, energies in TeV, flux in cm-2 s-1{more}"
-        return [Table(title, rows, dict.fromkeys(QUANTITIES, 3))]
+        return [Table(title, rows, dict.fromkeys(("hours", *QUANTITIES), 3))]
 
     def document(self, results: Results) -> dict[str, Any]:
         """Return how many bins the light curve has and what was left out of it, where there is one."""
