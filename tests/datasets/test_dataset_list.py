@@ -88,6 +88,16 @@ def test_what_rows_have_in_common(datasets):
     assert not mixed.is_all_same_energy_shape
 
 
+def test_rows_of_several_regions_are_copied_by_their_own_names_and_not_added_up():
+    datasets = Datasets.from_xarray(on_off_dataset(n_rows=2, n_region=2))
+    assert datasets.copy().names == datasets.names == ["23523.0", "23523.1", "23524.0", "23524.1"]
+    for call in (datasets.stack_reduce, datasets.plot):
+        with pytest.raises(ConfigError, match=r"adds up the spectra of one region, and these are of 2; take copies"):
+            call()
+    one = Datasets([datasets[0].copy(), datasets[2].copy()])
+    assert one.stack_reduce().counts.sum() == one.info_table()["counts"].sum()
+
+
 def test_rows_without_a_bin_in_the_range_are_left_out_with_a_warning(datasets, caplog):
     high = SpectrumDatasetOnOff(on_off_dataset(names=["high"])).slice_by_energy("10 TeV", "30 TeV")
     both = Datasets([datasets[0], high])

@@ -91,6 +91,15 @@ class Datasets(DatasetList):
                 "Datasets([dataset, ...]) of the spectra alone."
             )
 
+    def _validate_one_region(self, what: str) -> None:
+        self._validate_spectra(what)
+        regions = max([view.group.sizes["region"] for view in self._first_of_groups()], default=1)
+        if regions > 1:
+            raise ConfigError(
+                f"{what} adds up the spectra of one region, and these are of {regions}; take copies of those of one, "
+                "as by Datasets([dataset.copy(), ...])."
+            )
+
     def parts(self) -> list[ModelledRows]:
         """Return the rows as few Datasets as possible, each with its fit mask (dataset, region, energy) or ``None``.
 
@@ -124,9 +133,9 @@ class Datasets(DatasetList):
         DataError
             When the rows have different axes or statistics.
         ConfigError
-            When there are flux points among them.
+            When there are flux points among them, or several regions.
         """
-        self._validate_spectra("stack_reduce()")
+        self._validate_one_region("stack_reduce()")
         [view] = spectrum_views(stack(joined_rows(self.to_xarray()), name=name))
         view.models = self.models
         view.mask_fit = any_mask([row.fit_bins for row in self._spectra])
@@ -193,7 +202,7 @@ class Datasets(DatasetList):
         With ``cumulative`` they are those of the first row, of the first two, and so on, over live time; otherwise
         those of each row, over the time in the middle of its good time. ``options``: ``figsize``.
         """
-        self._validate_spectra("plot()")
+        self._validate_one_region("plot()")
         table = self.info_table(cumulative=cumulative)
         excess, sqrt_ts = np.asarray(table["excess"]), np.asarray(table["sqrt_ts"])
         if cumulative:

@@ -25,22 +25,30 @@ class SpectrumPictures(SpectrumRow):
         return self.energy_axis.edges
 
     def plot_counts(
-        self, ax: Axes | None = None, kwargs_counts: Style | None = None, kwargs_background: Style | None = None
+        self,
+        ax: Axes | None = None,
+        kwargs_counts: Style | None = None,
+        kwargs_background: Style | None = None,
+        **style: Any,
     ) -> Axes:
-        """Draw counts and background over energy."""
+        """Draw counts and background over energy; ``style`` is that of both."""
         counts, background = _vector(self.counts), _vector(self.background)
         errors = _both_ways(info.counts_errors(self.data))
-        return plot_counts.plot_counts(self._edges(), counts, errors, background, ax, kwargs_counts, kwargs_background)
+        styles = ({**style, **(own or {})} for own in (kwargs_counts, kwargs_background))
+        return plot_counts.plot_counts(self._edges(), counts, errors, background, ax, *styles)
 
     def plot_excess(
-        self, ax: Axes | None = None, kwargs_excess: Style | None = None, kwargs_npred_signal: Style | None = None
+        self,
+        ax: Axes | None = None,
+        kwargs_excess: Style | None = None,
+        kwargs_npred_signal: Style | None = None,
+        **style: Any,
     ) -> Axes:
-        """Draw the excess, and the predicted signal if there are models."""
+        """Draw the excess, and the predicted signal if there are models; ``style`` is that of both."""
         signal = _vector(self.npred_signal()) if self._prediction.has_signal else None
         excess = _vector(self.excess.where(self.mask_safe))
-        return plot_counts.plot_excess(
-            self._edges(), excess, self._errors(), signal, ax, kwargs_excess, kwargs_npred_signal
-        )
+        styles = ({**style, **(own or {})} for own in (kwargs_excess, kwargs_npred_signal))
+        return plot_counts.plot_excess(self._edges(), excess, self._errors(), signal, ax, *styles)
 
     def _errors(self) -> FloatArray:
         return _both_ways(info.excess_errors(self.data))
@@ -57,6 +65,8 @@ class SpectrumPictures(SpectrumRow):
         residuals = _vector(self.residuals(method))
         errors = info.scaled_residuals(self._errors(), _vector(self.npred()), method)
         return plot_counts.plot_residuals(self.energy_axis.bounds, residuals, errors, method, ax, **style)
+
+    plot_residuals_spectral = plot_residuals
 
     def plot_fit(
         self,

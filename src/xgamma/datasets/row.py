@@ -20,6 +20,7 @@ from xgamma.datasets.inputs import ModelledRows, normalize_mask, normalize_model
 from xgamma.errors import DataError
 from xgamma.fit import FitInput
 from xgamma.models.models import Models
+from xgamma.reduce import with_names
 from xgamma.units import canonical
 
 
@@ -55,7 +56,8 @@ class SpectrumRow:
                 f"{type(self).__name__} holds the statistic {self.stat_type!r} and the Dataset "
                 f"{'has' if info.is_on_off(data) else 'has no'} counts_off; use Datasets.from_xarray."
             )
-        renamed = data if name is None else data.assign_coords(dataset=np.array([name]))
+        is_renamed = name is not None and [name] != data["dataset"].values.tolist()
+        renamed = with_names(data, [str(name)]) if is_renamed else data
         self._place(renamed, 0, 0, info.row_names(renamed)[0])
         self.models = models
         self.mask_fit = mask_fit
@@ -237,7 +239,7 @@ class SpectrumRow:
     def copy(self, name: str | None = None) -> Self:
         """Return an independent copy, under a new name if one is given; models are shared with the original."""
         mask = None if self._mask_fit is None else self._mask_fit.copy()
-        return type(self)(self.data.copy(deep=True), self._models, name, mask)
+        return type(self)(self.data.copy(deep=True), self._models, self.name if name is None else name, mask)
 
     # --- what it predicts
 
