@@ -54,7 +54,7 @@ from xgamma.models.spectral.templates import (
     TemplateSpectralModel,
 )
 from xgamma.models.spectral.wrapped import wrapped
-from xgamma.models.temporal.curves import (
+from xgamma.models.temporal.model import (
     ConstantTemporalModel,
     ExpDecayTemporalModel,
     GaussianTemporalModel,
@@ -62,8 +62,8 @@ from xgamma.models.temporal.curves import (
     LinearTemporalModel,
     PowerLawTemporalModel,
     SineTemporalModel,
+    TemporalModel,
 )
-from xgamma.models.temporal.model import TemporalModel
 from xgamma.models.temporal.templates import LightCurveTemplateTemporalModel, TemplatePhaseCurveTemporalModel
 
 __all__ = [
