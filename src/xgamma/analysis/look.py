@@ -227,7 +227,10 @@ def _sample(reductions: Sequence[ReductionWanted], chosen: Selected) -> list[int
         return sample
     far = {run.obs_id for wanted in reductions for run in chosen.far(wanted.recipe)}
     near = [obs_id for obs_id in chosen.obs_ids if obs_id not in far]
-    return sample_of(near or chosen.obs_ids, chosen.release)
+    sample = sample_of(near or chosen.obs_ids, chosen.release)
+    # What the background of a run is made of is looked at with it.
+    others = {other for wanted in reductions for run in sample for other in wanted.recipe.other_runs(run)}
+    return [*sample, *(obs_id for obs_id in chosen.obs_ids if obs_id in others.difference(sample))]
 
 
 def sample_of(obs_ids: Sequence[int], release: FitsRelease | StoredRelease) -> list[int]:

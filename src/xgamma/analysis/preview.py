@@ -25,7 +25,7 @@ from xgamma.estimate.time_bins import TimeSpans, spans_of_rows
 from xgamma.fit import FitInput, validate_named
 from xgamma.models.models import Models
 from xgamma.predict.folding import good_time, validate_times
-from xgamma.reduce import region_row_name
+from xgamma.reduce import Recipe, region_row_name
 from xgamma.storage.backend import local_folder
 from xgamma.store import Store
 
@@ -224,9 +224,15 @@ def _facts_of(wanted: ReductionWanted, chosen: Selected) -> dict[str, str]:
     facts = {
         "offset of the region": f"{offset.min():.2f} to {offset.max():.2f} deg",
         "energies": _energies(wanted.recipe.grid.energy),
-        "background": "none" if wanted.recipe.background is None else f"{wanted.recipe.background.name} regions",
+        "background": _background(wanted.recipe),
     }
     return _labelled(facts, wanted.name)
+
+
+def _background(recipe: Recipe) -> str:
+    if recipe.background is None:
+        return "none"
+    return recipe.background.name + (" regions" if "off_number" in recipe.background_variables else "")
 
 
 def _facts_of_spectra(wanted: ReadWanted, data: xr.Dataset) -> dict[str, str]:

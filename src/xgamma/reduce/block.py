@@ -60,15 +60,12 @@ def reduce_block(part: Part, rows: Rows, recipe: Recipe) -> xr.Dataset:
     outcome[[row for row in said if outcome[row] in (Outcome.USED, Outcome.MISSING_IRF)]] = Outcome.OTHER_ENCLOSURE
     pointing = part.column("ra_pnt", rows.obs), part.column("dec_pnt", rows.obs)
     off = _placed(part, rows, recipe, outcome == Outcome.USED)
-    if off is not None:
-        lacking = (outcome == Outcome.USED) & (off.regions.outcome != Outcome.USED)
-        outcome = np.where(lacking, off.regions.outcome, outcome)
-        said |= dict.fromkeys(np.flatnonzero(lacking).tolist(), off.regions.reason)
+    outcome, said = (outcome, said) if off is None else off.regions.settled(outcome, said)
     tally = _tally(part, rows, recipe, off, points)
     outcome = np.where(outcome == Outcome.USED, tally.outcome, outcome)
-    used = outcome == Outcome.USED
     background = {} if off is None else off.estimate(tally.counts_off)
     measurable = _measurable(recipe, offset, background, points)
+    used = outcome == Outcome.USED
     values, lost = _responses(part, rows, recipe, offset, livetime, used, _expected(tally, background), measurable)
     if points is not None:
         # Where a radius is not known no event is counted.
@@ -116,7 +113,7 @@ def _placed(part: Part, rows: Rows, recipe: Recipe, usable: BoolArray) -> _Off |
     if recipe.background is None:
         return None
     background = background_of(recipe.background)
-    given = BackgroundInput(part, rows, recipe.grid, recipe.exclusion, recipe.offset_max, usable)
+    given = BackgroundInput(part, rows, recipe.grid, recipe.exclusion, recipe.offset_max, usable, recipe.good_time)
     return _Off(background, given, background.place(given))
 
 

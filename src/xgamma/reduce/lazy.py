@@ -91,7 +91,7 @@ def _off_bound(part: Part, rows: Rows, recipe: Recipe) -> int:
     if recipe.background is None or "off_lon" not in recipe.background_variables:
         return 1
     usable = np.ones(len(rows), dtype=bool)
-    given = BackgroundInput(part, rows, recipe.grid, recipe.exclusion, recipe.offset_max, usable)
+    given = BackgroundInput(part, rows, recipe.grid, recipe.exclusion, recipe.offset_max, usable, recipe.good_time)
     return background_of(recipe.background).bound(given)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -101,6 +101,10 @@ class Recipe:
     def background_variables(self) -> tuple[str, ...]:
         """The variables of rows that hold the background."""
         return () if self.background is None else background_of(self.background).variables
+
+    def other_runs(self, run: int) -> tuple[int, ...]:
+        """Return the ids of the other runs that decide the numbers of a run: those of its background."""
+        return () if self.background is None else background_of(self.background).other_runs(run)
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -209,7 +213,7 @@ def _space(document: Mapping[str, Any]) -> RegionSpace | SkySpace:
     return RegionSpace(tuple(shape_from(region) for region in values["regions"]), tuple(values.get("names", ())))
 
 
-def row_key(recipe_key: str, run_key: str, start: float, stop: float) -> str:
+def row_key(recipe_key: str, run_key: str, start: float, stop: float, others: Sequence[str] = ()) -> str:
     """Return the key of a row.
 
     Parameters
@@ -220,5 +224,7 @@ def row_key(recipe_key: str, run_key: str, start: float, stop: float) -> str:
         The digest of the bytes of the run.
     start, stop
         The selected interval in seconds since the epoch of the run, infinite where it is open.
+    others
+        The digests of the other runs that decide its numbers.
     """
-    return digest([recipe_key, run_key, repr(start), repr(stop)])
+    return digest([recipe_key, run_key, repr(start), repr(stop), *([list(others)] if others else [])])

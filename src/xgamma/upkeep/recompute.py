@@ -19,7 +19,7 @@ from xgamma.schema import Kind
 from xgamma.store import Record, Store
 from xgamma.store.integrity import still_stands
 
-NO_RUN = "the store does not hold the runs that they were made from"
+NO_RUN = "the store does not hold the runs that they were made from, or their background is that of off runs"
 DAMAGED_RUN = "their runs are damaged"
 EXCLUSION = "only the digest of their exclusion mask is recorded"
 OTHER_VERSION = "another version of xgamma made them"

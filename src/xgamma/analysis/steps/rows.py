@@ -159,11 +159,20 @@ class Reduced:
             yield UnusedRun(self.obs_ids[row], self.names[row], REDUCE, outcome, self.details[row])
 
 
-def row_keys(recipe_key: str, holdings: Holdings, key: str, rows: Rows) -> list[str]:
-    """Return the key of each row: of the recipe, the bytes of its run and its interval."""
+def row_keys(recipe: Recipe, holdings: Holdings, key: str, rows: Rows) -> list[str]:
+    """Return the key of each row: of the recipe, the bytes of its run and its interval, and of runs of its background.
+
+    Those count that lie in the same part.
+    """
     obs_ids = holdings.parts[key].column("obs_id", rows.obs).tolist()
     pieces = zip(obs_ids, rows.start.tolist(), rows.stop.tolist(), strict=True)
-    return [row_key(recipe_key, holdings.run_keys[obs_id], start, stop) for obs_id, start, stop in pieces]
+    recipe_key, run_keys, places = recipe.key, holdings.run_keys, holdings.places
+
+    def others(obs_id: int) -> list[str]:
+        held = (one for one in recipe.other_runs(obs_id) if one in places and places[one][0] == key)
+        return [run_keys[one] for one in held]
+
+    return [row_key(recipe_key, run_keys[obs_id], start, stop, others(obs_id)) for obs_id, start, stop in pieces]
 
 
 class Piece(NamedTuple):
@@ -237,7 +246,7 @@ def wanted_rows(store: Store, holdings: Holdings, selected: Sequence[tuple[str, 
         key: (record.key, number) for record in records.values() for number, key in enumerate(record.texts["rows"])
     }
     pieces = [
-        Piece(part_key, holdings.parts[part_key], rows, row_keys(recipe_key, holdings, part_key, rows))
+        Piece(part_key, holdings.parts[part_key], rows, row_keys(recipe, holdings, part_key, rows))
         for part_key, rows in selected
     ]
     return WantedRows(RowReader(store, records), recipe_key, tuple(pieces), known)

@@ -5,6 +5,7 @@ One module for each. Those of xgamma are registered under ``background`` when th
 
 from xgamma.reduce.background.fixed import FixedParameters
 from xgamma.reduce.background.irf import IrfParameters
+from xgamma.reduce.background.off_runs import OffRunsParameters
 from xgamma.reduce.background.phase import PhaseParameters
 from xgamma.reduce.background.protocol import KIND, Background, BackgroundInput, OffRegions, background_of
 from xgamma.reduce.background.reflected import ReflectedParameters
@@ -17,6 +18,7 @@ __all__ = [
     "FixedParameters",
     "IrfParameters",
     "OffRegions",
+    "OffRunsParameters",
     "PhaseParameters",
     "ReflectedParameters",
     "WobbleParameters",

@@ -179,7 +179,7 @@ class Fixed(Background):
             other = next((place for place, one in enumerate(self.shapes[:number]) if _overlap(own, one)), None)
             if other is not None:
                 raise ConfigError(f"{where}: it overlaps with regions[{other}]; move it, or leave it out.")
-            if exclusion is not None and not exclusion.is_usable(*_positions(own), outside=True).all():
+            if exclusion is not None and not exclusion.is_usable(*positions_in(own), outside=True).all():
                 raise ConfigError(f"{where}: it holds sky that datasets.background.exclusion excludes; move it.")
         if self.parameters.acceptance == AREA and not all(on.area > 0 for on in grid.regions):
             raise ConfigError(
@@ -206,8 +206,8 @@ class Fixed(Background):
             "the radius of the on-region depends on energy, and that of fixed regions does not; use the method wobble"
             if varies.any()
             else f"no off region lies within {given.offset_max:g} deg of the pointing",
-            self.shapes,
-            in_view,
+            shapes=self.shapes,
+            in_view=in_view,
         )
 
     def _acceptance(self, region: Shape) -> FloatArray:
@@ -242,10 +242,10 @@ def _overlap(one: Shape, other: Shape) -> bool:
         return apart < one.radius + other.radius
     if apart > MARGIN * (one.reach + other.reach):
         return False
-    return bool(other.holds(*_positions(one)).any() or one.holds(*_positions(other)).any())
+    return bool(other.holds(*positions_in(one)).any() or one.holds(*positions_in(other)).any())
 
 
-def _positions(shape: Shape) -> tuple[FloatArray, FloatArray]:
+def positions_in(shape: Shape) -> tuple[FloatArray, FloatArray]:
     """Return ICRS positions that fill a shape, shape (position,)."""
     if isinstance(shape, Circle):
         steps = np.linspace(-shape.radius, shape.radius, 2 * int(np.ceil(shape.radius / STEP)) + 1)

@@ -18,7 +18,13 @@ from xgamma.grid import Cells, Grid, SkySpace
 from xgamma.irf import FOV_ALIGNMENTS, background_rate
 from xgamma.masks import Exclusion
 from xgamma.outcome import Outcome
-from xgamma.reduce.background.protocol import KIND, Background, BackgroundInput, OffRegions, refuse_exclusion
+from xgamma.reduce.background.protocol import (
+    KIND,
+    Background,
+    BackgroundInput,
+    OffRegions,
+    refuse_exclusion,
+)
 from xgamma.registry import register
 from xgamma.shapes import Shape
 from xgamma.times import time_from_seconds

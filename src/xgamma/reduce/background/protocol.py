@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import ClassVar, Protocol, runtime_checkable
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.errors import ConfigError
-from xgamma.events import Events, Part, Rows, good_time
+from xgamma.events import DEFAULT_RULE, Events, Part, Rows, good_time
 from xgamma.geometry import in_boxes, northward_scale, separation, tangent_plane
 from xgamma.grid import Cells, Grid
 from xgamma.masks import ExcludedShapes, Exclusion, together
@@ -44,6 +44,8 @@ class BackgroundInput:
         What lies farther from the pointing (deg) is outside the field of view.
     usable
         The rows that have passed all earlier checks, shape (row,); the others need no off region.
+    rule
+        Which events are in good time, one of ``events.GOOD_TIME_RULES``.
     """
 
     part: Part
@@ -52,6 +54,7 @@ class BackgroundInput:
     exclusion: Exclusion | None
     offset_max: float
     usable: BoolArray
+    rule: str = DEFAULT_RULE
 
     @property
     def pointing(self) -> tuple[FloatArray, FloatArray]:
@@ -103,6 +106,8 @@ class OffRegions:
         An ``Outcome`` for each row, shape (row,): ``USED``, or why it has no background.
     reason
         A sentence for the rows that have none, in place of that of their outcome.
+    reasons
+        The same for single rows, by their number; of a row that has a background what is to be known of it.
     """
 
     lon: FloatArray
@@ -111,6 +116,7 @@ class OffRegions:
     acceptance: FloatArray
     outcome: IntArray
     reason: str = ""
+    reasons: Mapping[int, str] = field(default_factory=dict)
 
     @classmethod
     def none(cls, rows: int, regions: int) -> OffRegions:
@@ -121,6 +127,12 @@ class OffRegions:
     def without(self, outcome: IntArray, reason: str) -> OffRegions:
         """Return the same for rows some of which have no background, with the reason."""
         return replace(self, outcome=outcome, reason=reason)
+
+    def settled(self, outcome: IntArray, said: Mapping[int, str]) -> tuple[IntArray, dict[int, str]]:
+        """Return outcomes and sentences by row, of what was usable with those of the background."""
+        lacking = (outcome == Outcome.USED) & (self.outcome != Outcome.USED)
+        own = dict.fromkeys(np.flatnonzero(lacking).tolist(), self.reason) | dict(self.reasons)
+        return np.where(lacking, self.outcome, outcome), {**said, **own}
 
     @property
     def number(self) -> IntArray:
@@ -164,6 +176,10 @@ class Background(Protocol):
     @property
     def columns(self) -> tuple[str, ...]:
         """The further columns of events that ``split`` looks at, by name in small letters."""
+        return ()
+
+    def other_runs(self, run: int) -> tuple[int, ...]:
+        """Return the ids of the other runs that the background of a run is made of."""
         return ()
 
     def validate(self, grid: Grid, exclusion: Exclusion | None) -> None:
@@ -219,6 +235,15 @@ def refuse_exclusion(exclusion: Exclusion | None, why: str) -> None:
     if exclusion is not None:
         raise ConfigError(
             f"datasets.background.exclusion: the background {why}, so that nothing is excluded; leave it out."
+        )
+
+
+def refuse_points(grid: Grid, name: str) -> None:
+    """Raise ``ConfigError`` for on-regions that are points, for a background that needs an area."""
+    if grid.points.any():
+        raise ConfigError(
+            f"datasets.background.method: the background {name} needs an on-region with an area, got a point; write "
+            "wobble."
         )
 
 
