@@ -132,6 +132,26 @@ def test_a_piece_of_a_run_has_the_events_and_the_good_time_of_its_interval(run):
     assert len(piece.select_time([run.tmid, run.tstop]).events) == 0
 
 
+def test_runs_are_cut_by_intervals(analysis):
+    observations = analysis.observations
+    first = observations[0]
+    middle, end = first.tmid, observations[-1].tstop
+    pieces = observations.select_time([[first.tstart, middle], [middle, end]])
+    assert pieces.ids.count(str(first.obs_id)) == 2
+    names = [piece.name for piece in pieces]
+    assert names[:2] == [f"{first.obs_id}-1", f"{first.obs_id}-2"]
+    assert len(names) == len(observations) + 1
+    whole = sum(len(run.events.select_time([first.tstart, end])) for run in observations)
+    assert sum(len(piece.events) for piece in pieces) == whole
+    one = observations.select_time([first.tstart, middle])
+    assert one.ids == [str(first.obs_id)]
+    assert len(observations.select_time(Time([first.tstart, middle]))) == 1
+    with pytest.raises(ConfigError, match="these are pieces of runs already"):
+        one.select_time([first.tstart, middle])
+    with pytest.raises(ConfigError, match="Selected time"):
+        observations.select_time([[first.tstart, end], [middle, end]])
+
+
 # --- responses
 
 

@@ -24,7 +24,7 @@ from xgamma.estimate import theta2
 from xgamma.events import IRF_ROLES, Part, Rows, good_time
 from xgamma.ingest import Holdings
 from xgamma.plot.runs import panels
-from xgamma.select import selection_order
+from xgamma.select import Selection, rows_of, selection_order
 from xgamma.times import inside_interval, interval_seconds, time_from_seconds
 
 _ENDS = ("tstart", "tstop")
@@ -311,6 +311,27 @@ class Observations(Sequence[Observation]):
 
     def __repr__(self) -> str:
         return f"<Observations: {len(self)} of {', '.join(self.ids[:10])}{', ...' if len(self) > 10 else ''}>"
+
+    def select_time(self, time_intervals: Any) -> Observations:
+        """Return the pieces of whole runs inside an interval of two times, or inside each of several.
+
+        A run that lies in several of them gives several pieces, named ``<id>-1``, ``<id>-2``; one that lies in none is
+        left out.
+
+        Raises
+        ------
+        ConfigError
+            When intervals overlap or run backwards, or the runs were cut before.
+        """
+        if any(np.isfinite([rows.start, rows.stop]).any() for _, rows in self.rows):
+            raise ConfigError("select_time: these are pieces of runs already; cut the whole runs once.")
+        given = (
+            [time_intervals] if isinstance(time_intervals[0], Time) and time_intervals[0].isscalar else time_intervals
+        )
+        intervals = tuple((start, stop) for start, stop in given)
+        ids = [int(obs_id) for obs_id in self.ids]
+        rows = rows_of(self.holdings.parts, self.holdings.places, ids, Selection(intervals=intervals))
+        return Observations(self.holdings, rows, self.dropped)
 
     @property
     def table(self) -> pd.DataFrame:
