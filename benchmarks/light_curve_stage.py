@@ -1,4 +1,4 @@
-"""Light curves of real runs with one of two packages: ``python light_curve_stage.py PACKAGE speed|parity FOLDER``.
+"""Light curves of real runs with one of two packages: ``python light_curve_stage.py PACKAGE speed|parity|KEY FOLDER``.
 
 Prints one line of JSON: seconds of each light curve, and their numbers.
 """
@@ -109,6 +109,14 @@ def numbers_of(curve: Any) -> dict[str, Any]:
     return found
 
 
+def one_curve(package: str, key: str, folder: Path) -> dict[str, Any]:
+    """Return the numbers of one light curve, such as ``crab, night, 1``."""
+    name, binning, count = key.split(", ")
+    datasets = datasets_of(package, {"crab": CRAB, "pks": PKS}[name], folder)
+    pairs = {"observation": None, "night": NIGHTS[name], "intervals": INTERVALS[name]}[binning]
+    return numbers_of(curve_of(package, datasets, ENERGIES[count], pairs)[0])
+
+
 def main() -> None:
     package, what, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
     logging.disable(logging.WARNING)
@@ -117,15 +125,16 @@ def main() -> None:
         datasets = datasets_of(package, MSH, folder)
         repeats = 1 if package == "gammapy" else 5
         result["seconds"]["15 runs"] = min(curve_of(package, datasets, ENERGIES["1"], None)[1] for _ in range(repeats))
-        print(json.dumps(result))
-        return
-    for name, about in (("crab", CRAB), ("pks", PKS)):
-        datasets = datasets_of(package, about, folder)
-        for binning, pairs in (("observation", None), ("night", NIGHTS[name]), ("intervals", INTERVALS[name])):
-            for count, energies in ENERGIES.items():
-                curve, seconds = curve_of(package, datasets, energies, pairs)
-                key = f"{name}, {binning}, {count}"
-                result["curves"][key], result["seconds"][key] = numbers_of(curve), seconds
+    elif what == "parity":
+        for name, about in (("crab", CRAB), ("pks", PKS)):
+            datasets = datasets_of(package, about, folder)
+            for binning, pairs in (("observation", None), ("night", NIGHTS[name]), ("intervals", INTERVALS[name])):
+                for count, energies in ENERGIES.items():
+                    curve, seconds = curve_of(package, datasets, energies, pairs)
+                    key = f"{name}, {binning}, {count}"
+                    result["curves"][key], result["seconds"][key] = numbers_of(curve), seconds
+    else:
+        result["curves"][what] = one_curve(package, what, folder)
     print(json.dumps(result))
 
 
