@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from astropy import units as u
 from astropy.table import Table
 
 from builders import flux_points_product
 from simulated_spectra import models, on_off_dataset, power_law, response_dataset
 from xgamma import models as m
+from xgamma.datasets.light_curve import LightCurve
 from xgamma.errors import ConfigError, MissingInputError
 from xgamma.estimate import flux_points, light_curve
 from xgamma.fit import FitSettings, Statistic, fit
@@ -61,6 +63,33 @@ def test_a_fit_finds_the_decay(method):
         held.temporal_model.t0.frozen = True
         rises.append(fit([ds], models(held)).total_stat - result.total_stat)
     assert np.mean(rises) == pytest.approx(1.0, abs=0.1)
+
+
+@pytest.mark.parametrize("method", ["migrad", "scoring"])
+def test_a_fit_finds_the_time_of_a_flare(method):
+    def flaring(t_ref, sigma):
+        return power_law(temporal_model=m.GaussianTemporalModel(t_ref=f"{t_ref} d", sigma=f"{sigma} d", scale="tt"))
+
+    nights = {"starts": tuple(np.arange(30) * 0.6), "length": 0.02}
+    signal = npred_signal(at_times(response_dataset(30), **nights), models(flaring(55008.0, 1.5))).values
+    ds = at_times(on_off_dataset(signal, seed=3, n_datasets=30), **nights)
+    found = flaring(55006.5, 1.0)
+    assert fit([ds], models(found), FitSettings(method=method)).success
+    for name, truth in (("t_ref", 55008.0), ("sigma", 1.5)):
+        parameter = found.parameters[name]
+        assert abs(parameter.value - truth) < 3 * parameter.error < 0.2
+
+
+def test_a_light_curve_without_absorption_has_the_fluxes_of_its_source():
+    nodes = [0.1, 1, 100] * u.TeV
+    table = m.EBLAbsorptionNormSpectralModel(nodes, [0.1, 0.2], [[0.9, 0.8, 0.1], [0.8, 0.7, 0.1]])
+    source = m.SkyModel(power_law().spectral_model * table, name="source")
+    ds = at_times(on_off_dataset(npred_signal(at_times(response_dataset(3)), models(source)).values, n_datasets=3))
+    curve = LightCurve(light_curve([ds], models(source), "source", [0.5, 5, 50]))
+    plain = curve.intrinsic(source.spectral_model)
+    expected = power_law().spectral_model.integral(curve.energy_min, curve.energy_max).to_value("cm-2 s-1")
+    np.testing.assert_allclose(plain.data["ref_flux"].values, expected, rtol=1e-12)
+    np.testing.assert_array_equal(plain.data["norm"].values, curve.data["norm"].values)
 
 
 def test_derivatives_are_those_of_differences():
