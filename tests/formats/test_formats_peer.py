@@ -12,6 +12,9 @@ from xgamma.formats.ogip.files import write_ogip
 from xgamma.formats.sed.files import write_flux_points
 from xgamma.formats.sed.points import SED_TYPES
 from xgamma.formats.spectrum_fits import write_spectrum_fits
+from xgamma.geometry import to_frame
+from xgamma.grid import RegionSpace
+from xgamma.shapes import Annulus, Circle, Ellipse, Polygon, Rectangle
 
 PEER = os.environ.get("PEER_PYTHON")
 pytestmark = pytest.mark.skipif(not PEER, reason="PEER_PYTHON is not set")
@@ -100,3 +103,57 @@ def test_gammapy_reads_flux_points(tmp_path, sed_type, ending):
     np.testing.assert_array_equal(np.squeeze(found["counts"], (2, 3)), ds["counts"])
     assert np.ravel(found["is_ul"]).tolist() == ds["is_ul"].values.tolist()
     assert found["n_sigma_ul"] == pytest.approx(2.0, abs=1e-4)
+
+
+REGION = """
+import json, numpy as np, sys
+from astropy.coordinates import SkyCoord
+from gammapy.datasets import Datasets, SpectrumDatasetOnOff
+path, places = sys.argv[1].split("|")
+lon, lat = np.array(json.load(open(places)))
+found = Datasets.read(path)[0] if path.endswith(".yaml") else SpectrumDatasetOnOff.read(path, format="gadf")
+maps = (found.counts, found.counts_off)
+inside = [held.geom.contains(SkyCoord(lon, lat, unit="deg")).ravel().tolist() for held in maps]
+print(json.dumps(inside))
+"""
+
+SHAPES = {
+    "circle": Circle(83.633, 22.014, 0.11),
+    "ellipse": Ellipse(83.633, 22.014, 0.4, 0.2, 33.0),
+    "Galactic ellipse": Ellipse(184.55, -5.78, 0.4, 0.2, 33.0, "galactic"),
+    "rectangle": Rectangle(83.633, 22.014, 0.4, 0.3, -20.0),
+    "annulus": Annulus(Circle(83.633, 22.014, 0.3), Circle(83.633, 22.014, 0.1)),
+    "elliptical annulus": Annulus(Ellipse(83.633, 22.014, 0.3, 0.4, 12.3), Ellipse(83.633, 22.014, 0.1, 0.2, 12.3)),
+    "rectangular annulus": Annulus(
+        Rectangle(83.633, 22.014, 0.3, 0.4, 12.3), Rectangle(83.633, 22.014, 0.1, 0.2, 12.3)
+    ),
+    "polygon": Polygon((83.5, 83.9, 83.7, 83.6), (21.9, 21.9, 22.3, 22.1)),
+}
+
+
+def with_regions(shape):
+    """Return a row of an on-region of a shape with two off regions, and these."""
+    pointing = to_frame(83.633, 22.514, "icrs", shape.frame)
+    off = [shape.turned(float(pointing[0]), float(pointing[1]), turn) for turn in (1.2, 2.5)]
+    ds = spectra(n_rows=1, n_off=2).assign_coords(RegionSpace((shape,)).coords())
+    values = {"off_lon": [one.center[0] for one in off], "off_lat": [one.center[1] for one in off]}
+    values["off_radius"] = [getattr(one, "radius", np.nan) for one in off]
+    for name, value in values.items():
+        ds[name].values[...] = value
+    ds["off_number"].values[...] = 2
+    ds["pointing_lon"].values[...], ds["pointing_lat"].values[...] = 83.633, 22.514
+    return ds, off
+
+
+@pytest.mark.parametrize("ending", [".yaml", ".fits"])
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_gammapy_reads_the_regions_of_files(tmp_path, shape, ending):
+    ds, off = with_regions(shape)
+    path, random = tmp_path / f"a{ending}", np.random.default_rng(5)
+    (write_ogip if ending == ".yaml" else write_spectrum_fits)(ds, path)
+    lon, lat = 83.633 + random.uniform(-1.2, 1.2, 3000), 22.514 + random.uniform(-1, 1, 3000)
+    (tmp_path / "places.json").write_text(json.dumps([lon.tolist(), lat.tolist()]))
+    on_found, off_found = in_peer(REGION, f"{path}|{tmp_path / 'places.json'}")
+    np.testing.assert_array_equal(on_found, shape.holds(lon, lat))
+    np.testing.assert_array_equal(off_found, np.any([one.holds(lon, lat) for one in off], axis=0))
+    assert 10 < np.sum(on_found) < np.sum(off_found)
