@@ -212,3 +212,19 @@ def test_each_region_is_fitted_with_the_model_that_names_it(tiny_release, tmp_pa
     found, expected = both.datasets.models.parameters["index"].value, alone.datasets.models.parameters["index"].value
     # The off regions of the nebula are others where the ring is left out of them.
     assert found == pytest.approx(expected, abs=0.2)
+
+
+def test_regions_are_drawn_with_their_off_regions(tiny_release, tmp_path):
+    config = config_of(tiny_release, tmp_path / "store", NO_CORRECTION)
+    config.datasets.on_region = [{**CRAB, "name": "nebula"}, RING]
+    config.datasets.stack = False
+    axes = until_datasets(config).datasets.plot_regions()
+    off = [line for line in axes.get_lines() if line.get_linewidth() == 0.8]
+    on = [line for line in axes.get_lines() if line.get_linewidth() == 2.0]
+    # An annulus has two edges.
+    assert len(on) == 3 and len(off) > 6
+    config.datasets.stack = True
+    config.general.outdir = str(tmp_path / "out")
+    config.steps = ["observations", "datasets"]
+    written = run(config).files
+    assert written["regions (picture)"].exists()

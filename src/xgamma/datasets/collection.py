@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 import xarray as xr
 from astropy.table import Table
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from xgamma.axes import BoolArray, IntArray
@@ -26,6 +27,7 @@ from xgamma.errors import ConfigError, DataError
 from xgamma.fit import FitInput
 from xgamma.outcome import Outcome
 from xgamma.plot.excess import plot_over_livetime, plot_over_time
+from xgamma.plot.regions import plot_regions
 from xgamma.reduce import joined_rows, regions_apart, since, stack
 
 log = logging.getLogger(__name__)
@@ -195,6 +197,13 @@ class Datasets(DatasetList):
             except DataError as error:
                 log.warning("%s is left out: %s", view.name, error)
         return type(self)(kept)
+
+    def plot_regions(self, ax: Axes | None = None) -> Axes:
+        """Draw the on-regions on the sky, the off regions of the first runs and their pointings; stacks have neither.
+
+        ``ax`` are axes of astropy with a projection; ``None`` makes them in a new figure.
+        """
+        return plot_regions(self.to_xarray(), ax)
 
     def plot(self, cumulative: bool = True, **options: Any) -> Figure:
         """Draw excess and significance in a new figure, and return it.

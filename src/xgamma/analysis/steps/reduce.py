@@ -34,6 +34,7 @@ from xgamma.datasets.observations import Observations
 from xgamma.datasets.spectrum import SpectrumDataset
 from xgamma.errors import DamagedError, DataError, OrderError
 from xgamma.outcome import REDUCE, Outcome, UnusedRun
+from xgamma.plot.regions import MOST_ROWS, plot_regions
 from xgamma.reduce import Recipe, joined_rows, with_alpha_systematic, with_names
 from xgamma.reduce.losses import true_energy_remark
 from xgamma.store import dataset_digest, digest
@@ -152,7 +153,7 @@ class ReduceStep(Step[ReductionWanted]):
         return after if rows.found == len(rows) else replace(after, computed=after.computed | {self.section})
 
     def write(self, results: Results, outdir: Path) -> dict[str, Path]:
-        """Write the datasets, and a picture of the counts of the first."""
+        """Write the datasets, a picture of the counts of the first, and one of regions of several or other shapes."""
         datasets = results.datasets
         if datasets is None:
             return {}
@@ -160,7 +161,14 @@ class ReduceStep(Step[ReductionWanted]):
         datasets.write(path, overwrite=True)
         figure = new_figure()
         datasets[0].plot_counts(figure.subplots())
-        return {"datasets": path, "counts (picture)": write_figure(figure, outdir / "counts.png")}
+        written = {"datasets": path, "counts (picture)": write_figure(figure, outdir / "counts.png")}
+        # One circle is no news.
+        grids = [each.recipe.grid for each in results.reductions.values() if each.recipe is not None]
+        if any(len(grid.regions) > 1 or np.isnan(grid.radii).any() for grid in grids):
+            figure = new_figure()
+            plot_regions(_first_rows(results), figure=figure)
+            written["regions (picture)"] = write_figure(figure, outdir / "regions.png")
+        return written
 
     def tables(self, results: Results) -> list[Table]:
         """Return counts, excess and significance of the first datasets."""
@@ -170,6 +178,12 @@ class ReduceStep(Step[ReductionWanted]):
         shown = f"the first {ROWS_SHOWN} of {len(info)}, " if len(info) > ROWS_SHOWN else ""
         rows = [{name: row[name] for name in COLUMNS} for row in info[:ROWS_SHOWN]]
         return [Table(f"Datasets: {shown}livetime in s", rows)]
+
+
+def _first_rows(results: Results) -> list[xr.Dataset]:
+    """Return a few rows of each reduction, which know their off regions, as a stack does not."""
+    rows = [each.rows for each in results.reductions.values() if each.rows is not None]
+    return [each.read(range(min(len(each), MOST_ROWS))) for each in rows]
 
 
 def observations_to_reduce(results: Results, name: str = "") -> Observations:
