@@ -102,6 +102,15 @@ def test_a_radius_that_depends_on_energy_is_that_of_a_point(xgamma, tmp_path):
         {"n_off_regions": 3},
     )
     assert xgamma("run", path).code == 0
+    text = path.read_text()
+    assert "radius: 0 deg}    # a point" in text
+    for region in ("radius: 0.14 deg}", "shape: ellipse, width: 0.3 deg, height: 0.2 deg}"):
+        path.write_text(text.replace("radius: 0 deg}", region))
+        refused = [xgamma(verb, path) for verb in ("check", "run")]
+        assert [done.code for done in refused] == [2, 2]
+        assert refused[0].err == refused[1].err
+        assert refused[0].err.startswith("Error: datasets.on_region: the responses are point-like for a radius that")
+        assert refused[0].err.count("\n") == 1
 
 
 def test_a_datastore_that_is_not_there_is_refused_before_a_file_is_written(xgamma, tmp_path):
