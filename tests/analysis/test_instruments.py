@@ -60,6 +60,15 @@ def values(analysis):
     return {parameter.name: parameter.value for parameter in analysis.models.parameters}
 
 
+def fitted(config):
+    """Return the analysis of files, without pictures."""
+    analysis = Analysis(config)
+    analysis.get_datasets()
+    analysis.set_models(models_of(config))
+    analysis.run_fit()
+    return analysis
+
+
 def test_an_entry_with_observations_of_its_own_is_what_it_is_alone(tiny_release, other_release, tmp_path):
     own = {"name": "second", "observations": {"datastore": str(other_release)}}
     both = until_datasets(entries(tiny_release, tmp_path, {"name": "first"}, own))
@@ -131,10 +140,10 @@ def test_a_plan_finds_what_is_read_and_a_second_run_computes_nothing(tiny_releas
 def test_files_that_change_make_another_fit(tiny_release, files, tmp_path):
     folder = shutil.copytree(files, tmp_path / "own")
     config = until_fit(entries(tiny_release, tmp_path, {"name": "a", "read": str(folder / "pha_obs[12].fits")}))
-    run(config)
-    assert run(config).analysis.computed == set()
+    assert fitted(config).computed == {"fit"}
+    assert fitted(config).computed == set()
     shutil.copy(folder / "pha_obs3_bkg.fits", folder / "pha_obs2_bkg.fits")
-    assert run(config).analysis.computed == {"fit"}
+    assert fitted(config).computed == {"fit"}
 
 
 def test_an_analysis_of_files_alone_needs_no_observations(files, tmp_path):
@@ -144,11 +153,7 @@ def test_an_analysis_of_files_alone_needs_no_observations(files, tmp_path):
     report = run(config)
     assert report.is_converged and report.analysis.observed == {}
     one = AnalysisConfig(general={"store": "memory://"}, datasets={"read": str(files / "stacked.fits")}, models=MODEL)
-    analysis = Analysis(one)
-    analysis.get_datasets()
-    analysis.set_models(models_of(one))
-    analysis.run_fit()
-    # The other one is fitted in the range of config_of.
+    analysis = fitted(one)
     assert analysis.fit_result.success and analysis.datasets.names == ["stacked"]
 
 
