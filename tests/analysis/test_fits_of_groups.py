@@ -131,6 +131,19 @@ def test_a_group_that_cannot_be_fitted_says_why():
     assert not product_violations({"": found}, PRODUCTS[Kind.FIT_EACH])
 
 
+def test_groups_have_one_reference_and_moved_edges_are_said_once(caplog):
+    rows, models = dl4_dataset(3), Models.from_dict(MODEL)
+    # So little that the source predicts nothing, and its norms are multiples of something else.
+    rows["exposure"][1] *= 1e-9
+    found = flux_points_groups([rows], ["a", "b", "c"], models, "crab", [1, 3, 10], {"selection_optional": ["scan"]})
+    assert caplog.text.count("moved to the edges") == 1
+    alone = flux_points([select_rows(rows, [1])], models, "crab", [1, 3, 10])
+    flux = alone["norm"].values * alone["ref_flux"].values
+    np.testing.assert_allclose(found["norm"].values[1] * found["ref_flux"].values, flux, rtol=1e-9)
+    assert np.isnan(found["stat_scan"].values[1]).all()
+    assert np.isfinite(found["stat_scan"].values[[0, 2]]).all()
+
+
 def test_spectra_without_times_have_fits_too():
     rows = dl4_dataset(2).drop_vars("gti")
     found = fit_groups([rows], ["a", "b"], Models.from_dict(MODEL))

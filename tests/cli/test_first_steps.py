@@ -13,6 +13,7 @@ from xgamma.analysis import AnalysisConfig
 from xgamma.analysis.run import run
 from xgamma.datasets import Datasets, FluxPoints
 from xgamma.formats.gadf.index import read_index
+from xgamma.schema import Kind
 
 
 def is_narrow(text):
@@ -286,7 +287,7 @@ def test_ls_lists_products(xgamma, finished):
 def test_an_unknown_kind_is_refused(xgamma, finished):
     done = xgamma("ls", finished, "--kind", "stacks")
     assert done.code == 2
-    assert "'stacks' is not one of 'dl3', 'rows', 'stack', 'fit', 'flux-points', 'light-curve'." in done.err
+    assert f"'stacks' is not one of {', '.join(repr(kind) for kind in Kind)}." in done.err
 
 
 def named(xgamma, store, kind):

@@ -20,7 +20,7 @@ from xgamma.cli.console import (
     some,
     store_argument,
 )
-from xgamma.datasets import Datasets, FluxPoints, LightCurve
+from xgamma.datasets import Datasets, FluxPoints, GroupFits, GroupPoints, LightCurve
 from xgamma.errors import ConfigError, ExitCode
 from xgamma.events import Part, RunFacts
 from xgamma.ingest import open_release
@@ -30,11 +30,13 @@ from xgamma.schema import Kind
 from xgamma.store import Record, Store
 
 KEY_SHOWN = 12
-VIEWS: Mapping[Kind, Callable[[xr.Dataset], Datasets | FluxPoints | LightCurve]] = {
+VIEWS: Mapping[Kind, Callable[[xr.Dataset], Datasets | FluxPoints | LightCurve | GroupFits | GroupPoints]] = {
     Kind.ROWS: Datasets.from_xarray,
     Kind.STACK: Datasets.from_xarray,
     Kind.POINTS: FluxPoints,
     Kind.LIGHT_CURVE: LightCurve,
+    Kind.FIT_EACH: GroupFits,
+    Kind.POINTS_EACH: GroupPoints,
 }
 """What writes the products of a kind as a file."""
 
@@ -161,7 +163,7 @@ def export_command(store: str, product: str, file: Path, overwrite: bool) -> Non
     """Write PRODUCT (KIND/KEY) of STORE as FILE.
 
     Rows and stacks go to .zarr, .fits, .fits.gz, or .yaml with OGIP files beside it; flux points and light curves to
-    .fits or .ecsv.
+    .fits or .ecsv; those of groups to .ecsv.
     """
     place = opened_store(store)
     record = product_named(place, product)

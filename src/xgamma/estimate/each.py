@@ -135,9 +135,4 @@ def fitted(inputs: Sequence[FitInput], models: Models, settings: FitSettings | N
 
 
 def _points_of_rows(block: FitInput, models: Models, source: str, edges: Any, parameters: Any) -> list[xr.Dataset]:
-    return [points_of([row], models, source, edges, parameters) for row in _rows(block)]
-
-
-def points_of(inputs: Sequence[FitInput], models: Models, source: str, edges: Any, parameters: Any) -> xr.Dataset:
-    """Return flux points of some datasets; the models are not changed."""
-    return flux_points(inputs, models.copy(), source, edges, parameters)
+    return [flux_points([row], models.copy(), source, edges, parameters) for row in _rows(block)]

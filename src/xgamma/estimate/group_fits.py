@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xgamma.estimate.each import fitted, points_of
-from xgamma.estimate.flux_points import normalize_edges, validate_alike
+from xgamma.estimate.each import fitted
+from xgamma.estimate.flux_points import log_binning, normalize_edges, unlogged_points, validate_alike
 from xgamma.estimate.flux_points_parameters import FluxPointsParameters
 from xgamma.estimate.time_bins import time_spans
 from xgamma.execute import THIS_PROCESS, Workers, run_blocks
@@ -29,6 +29,7 @@ from xgamma.units import unit_string
 
 # A group takes some 10 ms: a block is much more than what a task costs.
 GROUPS = 16
+NORMS = ("norm", "norm_err", "norm_errn", "norm_errp", "norm_ul")
 OF_DATASETS = ("counts", "npred", "npred_excess", "counts_left_out")
 
 
@@ -114,12 +115,15 @@ def flux_points_groups(
     validate_alike(given, "flux_points")
     groups, checked = _grouped(given, labels), normalize_edges(edges, "flux_points")
     blocks = [(block, models, source, checked, parameters) for block in _blocks(list(groups.values()))]
-    found = [_summed(points) for block in run_blocks(_points_block, blocks, "Flux points", workers) for points in block]
+    points = [each for block in run_blocks(_points_block, blocks, "Flux points", workers) for each in block]
+    found = [_relative_to(points[0], _summed(each)) for each in points]
     facts, attrs = _facts(given, labels, list(groups))
     names = [name for name in POINTS_EACH_VARIABLES if name in found[0].variables and name not in facts]
     of_points = {name: _along_groups(found, name) for name in names}
     attrs = head(POINTS_EACH_SCHEMA, SCHEMA_VERSION) | _own_attrs(found, list(groups)) | attrs | {"by": by}
-    return _dataset(POINTS_EACH_VARIABLES, of_points | facts, attrs)
+    result = _dataset(POINTS_EACH_VARIABLES, of_points | facts, attrs)
+    log_binning(result)
+    return result
 
 
 # --- groups
@@ -150,7 +154,7 @@ def _fit_block(groups: Sequence[list[FitInput]], models: Models, settings: FitSe
 def _points_block(
     groups: Sequence[list[FitInput]], models: Models, source: str, edges: Any, parameters: Any
 ) -> list[xr.Dataset]:
-    return [points_of(group, models, source, edges, parameters) for group in groups]
+    return [unlogged_points(group, models.copy(), source, edges, parameters) for group in groups]
 
 
 def _parameter_columns(models: Models) -> dict[str, Any]:
@@ -203,6 +207,19 @@ def _summed(points: xr.Dataset) -> xr.Dataset:
     return points.drop_dims("dataset").assign(sums)
 
 
+def _relative_to(first: xr.Dataset, points: xr.Dataset) -> xr.Dataset:
+    """Return points as multiples of the reference of others.
+
+    Their own is another one where the source predicts next to nothing: their profile is then at other norms, and NaN.
+    """
+    factor = points["ref_dnde"].values / first["ref_dnde"].values
+    if np.array_equal(factor, np.ones_like(factor)):
+        return points
+    norms = {name: points[name] * factor for name in NORMS if name in points}
+    scans = {name: points[name] * np.nan for name in ("stat_scan",) if name in points}
+    return points.assign(norms | scans)
+
+
 def _along_groups(found: Sequence[xr.Dataset], name: str) -> np.ndarray:
     """Return a variable of the points of all groups, in the dims of the specification."""
     dims = POINTS_EACH_VARIABLES[name].dims
@@ -213,11 +230,11 @@ def _along_groups(found: Sequence[xr.Dataset], name: str) -> np.ndarray:
 
 def _own_attrs(found: Sequence[xr.Dataset], groups: Sequence[str]) -> dict[str, Any]:
     attrs = {name: found[0].attrs[name] for name in ("source", "n_sigma", "n_sigma_ul", "UL_CONF", "telescope")}
-    reports = [
-        f"{label}: {line}"
-        for label, points in zip(groups, found, strict=True)
-        for line in points.attrs.get("binning_report", [])
-    ]
+    lines: dict[str, list[str]] = {}
+    for label, points in zip(groups, found, strict=True):
+        for line in points.attrs["binning_report"]:
+            lines.setdefault(line, []).append(label)
+    reports = [line if own == groups else f"{', '.join(own)}: {line}" for line, own in lines.items()]
     return attrs | {"binning_report": reports}
 
 
