@@ -298,6 +298,30 @@ def test_spatial_models_are_written_and_not_evaluated():
     assert GaussianSpatialModel("galactic").frame == "galactic"
 
 
+@pytest.mark.parametrize(
+    ("later", "sentence"),
+    [
+        ("value: 2.5", "has the value 2.5 here, 2 at its first place; say the same, or leave it out here"),
+        ("frozen: false", "has the frozen false here, true at its first place"),
+        ("max: 5", "has the max 5 here, 4 at its first place"),
+        ("value: 2, min: 1", "has the min 1 here, nan at its first place"),
+    ],
+)
+def test_a_later_place_of_a_linked_parameter_cannot_say_something_else(later, sentence):
+    def text(later):
+        first = (
+            "{name: a, type: SkyModel, spectral: {type: pl, parameters: [{name: index, value: 2, max: 4, frozen: true, "
+        )
+        second = f"{{name: b, type: SkyModel, spectral: {{type: pl, parameters: [{{name: index, link: x, {later}}}]}}}}"
+        return f"components: [{first}frozen: true, link: x}}]}}}}, {second}]"
+
+    with pytest.raises(ConfigError, match=f"PowerLawSpectralModel.index: it is linked as 'x' and {sentence}"):
+        Models.from_yaml(text(later))
+    for same in ("max: 4", "value: 2.0, frozen: true", "error: 3"):
+        models = Models.from_yaml(text(same))
+        assert models["a"].spectral_model.index is models["b"].spectral_model.index
+
+
 def test_linked_parameters_are_one_object_after_reading_and_copying():
     models = rich()
     assert models.to_yaml().count("link: index@0001") == 2

@@ -281,18 +281,27 @@ class Component:
 
 
 def _validate_linked(first: Parameter, entry: Mapping[str, Any], where: str) -> None:
-    """Take a prior that only a later place of a linked parameter has; raise where a place has another value."""
-    unit = entry.get("unit", first.unit)
-    given = first.value if entry.get("value") is None else normalize_number(entry["value"], first.unit, where)
-    if "unit" in entry and normalize_unit(unit, where) != first.unit:
-        given = normalize_number(u.Quantity(given, normalize_unit(unit, where)), first.unit, where)
-    if not math.isclose(given, first.value, rel_tol=1e-9):
-        raise ConfigError(
-            f"{where}: it is linked as {first.link!r} and has the value {given:g} here, {first.value:g} at its first "
-            "place; give one value."
-        )
+    """Take a prior that only a later place of a linked parameter has; raise where it says something else of it."""
+    unit = normalize_unit(entry.get("unit", first.unit), where)
+    for key in ("value", "min", "max"):
+        if entry.get(key) is None:
+            continue
+        given = normalize_number(u.Quantity(normalize_number(entry[key], unit, where), unit), first.unit, where)
+        _validate_same(key, given, getattr(first, key), first.link, where)
+    if entry.get("frozen") is not None:
+        _validate_same("frozen", _flag(entry["frozen"], where), first.frozen, first.link, where)
     if entry.get("prior") is not None and first.prior is None:
         first.prior = _read_prior(entry["prior"], f"{where}.prior")
+
+
+def _validate_same(key: str, given: float, there: float, link: str, where: str) -> None:
+    if math.isclose(given, there, rel_tol=1e-9) or (math.isnan(given) and math.isnan(there)):
+        return
+    one, other = (f"{number:g}" if key != "frozen" else str(number).lower() for number in (given, there))
+    raise ConfigError(
+        f"{where}: it is linked as {link!r} and has the {key} {one} here, {other} at its first place; say the same, or "
+        "leave it out here."
+    )
 
 
 class KeptComponent(Component):
