@@ -240,6 +240,14 @@ def test_a_configuration_reduces_with_fixed_regions(nights_release, tmp_path):
     assert data["counts_off"].values.sum() == 17
 
 
+def test_rings_and_polygons_have_the_words_of_the_configuration():
+    ring = {"shape": "annulus", "lon": "83.633 deg", "lat": 22.014, "inner_radius": "18 arcmin", "outer_radius": 0.6}
+    corners = {"shape": "polygon", "vertices": [[82.6, 21.4], ["83.1 deg", 21.5], [82.9, 21.9]]}
+    assert fixed(ring, corners).document() == fixed(RING, POLYGON).document()
+    with pytest.raises(ConfigError, match=r"regions\[0\]\.vertices: expected a list of pairs"):
+        fixed({"shape": "polygon", "vertices": [1, 2, 3]})
+
+
 def test_a_configuration_reduces_with_shapes(nights_release, tmp_path):
     parameters = (
         "{regions: [{shape: ellipse, lon: 83.9 deg, lat: 22.5 deg, width: 30 arcmin, height: 0.2 deg, angle: 40 deg},"

@@ -26,8 +26,8 @@ from xgamma.irf import background_rate
 from xgamma.masks import ExcludedShapes
 from xgamma.outcome import Outcome
 from xgamma.reduce import lazy_spectra, method, reduce_block, reduce_spectra, stack
-from xgamma.reduce.background.irf import _filling, _integral
-from xgamma.shapes import Ellipse
+from xgamma.reduce.background.irf import _integral
+from xgamma.shapes import Annulus
 
 IRF = method("background", "irf")
 ENERGY, ENERGY_TRUE = Axis.from_bounds("energy", 0.5, 30.0, 8), Axis.from_bounds("energy_true", 0.2, 60.0, 14)
@@ -105,9 +105,7 @@ def test_pixels_of_a_window_add_up_to_the_region(nights_part):
     image = SkySpace(83.633, 22.014, "icrs", 0.01, (60, 60), (50, 50))
     recipes = [
         wanted(grid=Grid(ENERGY, ENERGY_TRUE, image), containment=False),
-        wanted(
-            background=method("background", "irf", use_region_center=False), grid=grid_of(Circle(83.633, 22.014, 0.2))
-        ),
+        wanted(use_region_center=False, grid=grid_of(Circle(83.633, 22.014, 0.2))),
     ]
     window, region = (reduce_spectra(nights_part, rows_in(nights_part, [0, 1]), one) for one in recipes)
     lon, lat = image.positions(image.origins(*(nights_part.column(n, np.array([0, 1])) for n in ("ra_pnt", "dec_pnt"))))
@@ -248,12 +246,18 @@ def test_finer_steps_of_energy_come_nearer_to_the_integral(nights_part):
     assert nearer < 0.1 * near < 0.1
 
 
-def test_a_region_is_filled_evenly():
-    region = Ellipse(10.0, 50.0, 2.0, 1.0, 30.0)
-    lon, lat = _filling(region)
-    assert region.holds(lon, lat).all()
-    assert abs(len(lon) * (2 * region.reach / 20) ** 2 / region.area - 1) < 0.1
-    np.testing.assert_allclose([lon.mean(), lat.mean()], [10.0, 50.0], atol=0.02)
+def test_a_rate_over_a_region_is_its_mean(nights_part):
+    """A rate that falls in a straight line, and a ring, whose centre is not in it."""
+    part = with_rate(nights_part, lambda lon, lat: 1 + lat**2 + 0 * lon, alignment="RADEC")
+    pointing = part.obs["ra_pnt"].values[0], part.obs["dec_pnt"].values[0]
+    ring = Annulus(Circle(*pointing, 1.0), Circle(*pointing, 0.5))
+    center, mean = (
+        reduce_spectra(part, rows_in(part, [0]), wanted(grid=grid_of(ring), containment=False, use_region_center=use))
+        for use in (True, False)
+    )
+    # The mean of y^2 over a ring is a quarter of the sum of its squared radii.
+    ratio = mean["background"].values / center["background"].values
+    np.testing.assert_allclose(ratio, 1 + (1.0 + 0.25) / 4, rtol=0.02)
 
 
 def test_blocks_of_any_size_and_lazy_rows_give_the_same_bytes(nights_part):

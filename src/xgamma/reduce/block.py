@@ -113,7 +113,16 @@ def _placed(part: Part, rows: Rows, recipe: Recipe, usable: BoolArray) -> _Off |
     if recipe.background is None:
         return None
     background = background_of(recipe.background)
-    given = BackgroundInput(part, rows, recipe.grid, recipe.exclusion, recipe.offset_max, usable, recipe.good_time)
+    given = BackgroundInput(
+        part,
+        rows,
+        recipe.grid,
+        recipe.exclusion,
+        recipe.offset_max,
+        usable,
+        recipe.good_time,
+        recipe.use_region_center,
+    )
     return _Off(background, given, background.place(given))
 
 

@@ -21,7 +21,7 @@ from xgamma.masks import Exclusion
 from xgamma.outcome import Outcome
 from xgamma.reduce.background.protocol import KIND, Background, BackgroundInput, OffRegions
 from xgamma.registry import register
-from xgamma.shapes import KINDS, Circle, Shape, shape_from
+from xgamma.shapes import KINDS, Annulus, Circle, Polygon, Shape, shape_from
 from xgamma.shapes.objects import is_region, normalize_shape
 from xgamma.shapes.shape import MARGIN
 from xgamma.units import canonical
@@ -87,6 +87,8 @@ def _shape(given: Any, where: str) -> Shape:
     word = given.get("shape", Circle.kind) if isinstance(given, Mapping) else Circle.kind
     if word not in KINDS:
         raise ConfigError(f"{where}.shape: expected one of {', '.join(KINDS)}, got {word!r}.")
+    if isinstance(given, Mapping):
+        given = _plain(word, given, where)
     known = {own.name: own for own in fields(KINDS[word]) if own.init}  # type: ignore[arg-type]
     needed = [name for name, own in known.items() if own.default is MISSING]
     if not isinstance(given, Mapping) or not set(needed) <= set(given):
@@ -101,6 +103,24 @@ def _shape(given: Any, where: str) -> Shape:
         return KINDS[word](**values, **({"frame": frame} if "frame" in known else {}))
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
+
+
+def _plain(word: str, given: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    """Return the mapping of a ring by two radii, or of a polygon by vertices, in the words of its shape."""
+    rest = {name: value for name, value in given.items() if name not in ("inner_radius", "outer_radius", "vertices")}
+    if word == Annulus.kind and {"inner_radius", "outer_radius"} <= set(given):
+        circle = {name: rest.pop(name) for name in ("lon", "lat", "frame") if name in rest}
+        return rest | {side: circle | {"radius": given[f"{side}_radius"]} for side in ("outer", "inner")}
+    if word == Polygon.kind and "vertices" in given:
+        vertices = given["vertices"]
+        if not isinstance(vertices, Sequence) or not all(
+            isinstance(one, Sequence) and len(one) == 2 for one in vertices
+        ):
+            raise ConfigError(
+                f"{where}.vertices: expected a list of pairs of longitude and latitude, got {vertices!r}."
+            )
+        return rest | {"lons": [one[0] for one in vertices], "lats": [one[1] for one in vertices]}
+    return given
 
 
 def _value(given: Any, where: str) -> Any:

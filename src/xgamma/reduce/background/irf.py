@@ -13,7 +13,7 @@ import numpy as np
 
 from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.events import Events
-from xgamma.geometry import Plane, cap_area, from_tangent_plane, position_angle, separation, to_field, to_frame, zenith
+from xgamma.geometry import cap_area, position_angle, separation, to_field, zenith
 from xgamma.grid import Cells, Grid, SkySpace
 from xgamma.irf import FOV_ALIGNMENTS, background_rate
 from xgamma.masks import Exclusion
@@ -32,8 +32,6 @@ from xgamma.times import time_from_seconds
 RADEC, ALTAZ, REVERSE = range(len(FOV_ALIGNMENTS))
 # In such steps, in s, the field of view of a camera that does not turn with the sky is followed.
 STEP = 60.0
-# So many positions a side are looked at in a region.
-POSITIONS = 21
 _NOTHING = np.empty(0, dtype=np.int64)
 
 
@@ -41,9 +39,6 @@ _NOTHING = np.empty(0, dtype=np.int64)
 class IrfParameters:
     """How a rate is integrated."""
 
-    use_region_center: bool = field(
-        default=True, metadata={"description": "the rate at the centre of a region stands for all of it"}
-    )
     oversampling: int = field(
         default=1, metadata={"minimum": 1, "maximum": 100, "description": "steps in each bin of energy"}
     )
@@ -84,7 +79,7 @@ class Irf(Background):
 
     def estimate(self, given: BackgroundInput, off: OffRegions, counts_off: FloatArray) -> Mapping[str, FloatArray]:
         """Return the expected counts, 0 where they are not known, shape (row, cell, energy)."""
-        lon, lat, weights = _positions(given, self.parameters.use_region_center)
+        lon, lat, weights = _positions(given)
         edges = _finer(given.grid.energy.edges, self.parameters.oversampling)
         expected, space = np.zeros(counts_off.shape), given.grid.space
         areas = np.broadcast_to(space.solid_angles(space.origins(*given.pointing)), expected.shape[:2])[..., None]
@@ -169,31 +164,31 @@ def _shares(intervals: FloatArray, count: int) -> FloatArray:
     return np.asarray(intervals[piece, 0] + wanted - passed[piece])
 
 
-def _positions(given: BackgroundInput, center: bool) -> tuple[FloatArray, FloatArray, FloatArray | None]:
+def _positions(given: BackgroundInput) -> tuple[FloatArray, FloatArray, FloatArray | None]:
     """Return ICRS positions, shape (1 or row, place), and the share of each in the cells, shape (cell, place).
 
     The shares are ``None`` where each place is a cell.
     """
     space = given.grid.space
-    if center or isinstance(space, SkySpace):
+    if given.use_region_center or isinstance(space, SkySpace):
         lon, lat = space.positions(space.origins(*given.pointing))
         return np.atleast_2d(lon), np.atleast_2d(lat), None
-    found = [_filling(region) for region in given.grid.regions]
-    sizes = [len(lon) for lon, _ in found]
+    found = [_samples(region) for region in given.grid.regions]
+    sizes = [len(weight) for _, _, weight in found]
     shares = np.zeros((len(sizes), sum(sizes)))
-    for cell, (start, size) in enumerate(zip(np.cumsum([0, *sizes]), sizes, strict=False)):
-        shares[cell, start : start + size] = 1 / size
-    lon, lat = (np.concatenate(values)[None] for values in zip(*found, strict=True))
+    for cell, (start, (_, _, weight)) in enumerate(zip(np.cumsum([0, *sizes]), found, strict=False)):
+        shares[cell, start : start + len(weight)] = weight
+    lon, lat = (np.concatenate([each[axis] for each in found])[None] for axis in (0, 1))
     return lon, lat, shares
 
 
-def _filling(region: Shape) -> tuple[FloatArray, FloatArray]:
-    """Return ICRS positions that fill a region evenly, its centre where none lies inside."""
-    steps = region.reach * np.linspace(-1, 1, POSITIONS)
-    x, y = (axis.ravel() for axis in np.meshgrid(steps, steps))
-    inside = region.inside(*region.local(x, y, region.lon, region.lat))
-    plane = Plane(x[inside], y[inside]) if inside.any() else Plane(np.zeros(1), np.zeros(1))
-    return to_frame(*from_tangent_plane(plane, region.lon, region.lat), region.frame, "icrs")
+def _samples(region: Shape) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return ICRS positions and shares of a region; of a point itself."""
+    lon, lat, weight = region.samples()
+    if len(weight):
+        return lon, lat, weight
+    center = region.center
+    return np.array([center[0]]), np.array([center[1]]), np.ones(1)
 
 
 def _finer(edges: FloatArray, steps: int) -> FloatArray:

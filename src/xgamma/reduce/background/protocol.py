@@ -46,6 +46,8 @@ class BackgroundInput:
         The rows that have passed all earlier checks, shape (row,); the others need no off region.
     rule
         Which events are in good time, one of ``events.GOOD_TIME_RULES``.
+    use_region_center
+        Whether responses are those of the centre of an on-region, and not averaged over it.
     """
 
     part: Part
@@ -55,6 +57,7 @@ class BackgroundInput:
     offset_max: float
     usable: BoolArray
     rule: str = DEFAULT_RULE
+    use_region_center: bool = True
 
     @property
     def pointing(self) -> tuple[FloatArray, FloatArray]:
