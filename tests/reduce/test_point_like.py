@@ -227,6 +227,11 @@ def test_bins_without_a_radius_are_masked(part):
     assert not known.all()
     assert (found["mask_safe"].values == known).all()
     assert found["counts"].values[~known].sum() < found["counts"].values.sum()
+    grid = point_recipe().grid
+    below = dataclasses.replace(grid, energy=type(grid.energy).from_bounds("energy", 0.5, 1.0, 2))
+    found = reduce_block(cut, rows_in(cut), point_recipe(grid=below))
+    assert found["outcome"].values.tolist() == [Outcome.OTHER_ENCLOSURE] * 3
+    assert "RAD_MAX is not known 0.5 deg from the pointing at any energy" in found.attrs["outcome_details"][0]
     values[:] = np.nan
     with pytest.raises(ConfigError, match="no RAD_MAX"):
         reduce_spectra(cut, rows_in(cut), point_recipe())

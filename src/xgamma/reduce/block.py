@@ -158,12 +158,12 @@ def _settled(
         for name in {"exposure", "exposure_edisp", "edisp", "mask_safe"} & set(values):
             values[name][~used] = 0
     # Within offset_max, and yet beyond the edge of the responses.
-    blind = used & ~values["exposure"].reshape(len(used), -1).any(axis=1)
-    for row in np.flatnonzero(blind).tolist():
+    no_area = used & ~values["exposure"].reshape(len(used), -1).any(axis=1)
+    for row in np.flatnonzero(no_area).tolist():
         said[row] = f"the effective area is 0 at {offset[row].min():.3g} deg from the pointing"
-    outcome = np.where(blind, Outcome.OUTSIDE_FIELD_OF_VIEW, outcome)
-    values["mask_safe"][blind] = False
-    unsafe = used & ~blind & ~values["mask_safe"].any(axis=(1, 2))
+    outcome = np.where(no_area, Outcome.OUTSIDE_FIELD_OF_VIEW, outcome)
+    values["mask_safe"][no_area] = False
+    unsafe = used & ~no_area & ~values["mask_safe"].any(axis=(1, 2))
     return np.where(unsafe, Outcome.NO_SAFE_BIN, outcome), said
 
 

@@ -234,7 +234,8 @@ class Apertures:
     def unknown(self, offset: FloatArray) -> dict[int, str]:
         """Return by row why no event is counted, where that is so; ``offset`` in degrees, shape (row, region)."""
         rows = np.flatnonzero((self.limit == 0).all(axis=1)).tolist()
-        return {row: f"RAD_MAX is not known at {offset[row].min():.3g} deg from the pointing" for row in rows}
+        where = "from the pointing at any energy of datasets.geom.axes.energy"
+        return {row: f"RAD_MAX is not known {offset[row].min():.3g} deg {where}" for row in rows}
 
     def radii(self, row: IntArray, region: int, energy: FloatArray) -> FloatArray:
         """Return the radius of a point for some energies (TeV) of some rows in degrees, shape (n,)."""
