@@ -228,3 +228,14 @@ def test_regions_are_drawn_with_their_off_regions(tiny_release, tmp_path):
     config.steps = ["observations", "datasets"]
     written = run(config).files
     assert written["regions (picture)"].exists()
+
+
+def test_each_region_is_fitted_by_itself_where_each_is_asked_for(tiny_release, tmp_path):
+    config = config_of(tiny_release, tmp_path / "store", NO_CORRECTION, "fit: {each: dataset}")
+    config.datasets.on_region = [{**CRAB, "name": "nebula"}, RING]
+    both = whole(config)
+    assert both.fit_each.groups == ["stacked-nebula", "stacked-ring"]
+    config.datasets.on_region = [{**CRAB, "name": "nebula"}, RING]
+    config.datasets.stack, config.fit.each = False, "night"
+    nights = whole(config)
+    assert {group.rsplit("-", 1)[1] for group in nights.fit_each.groups} == {"nebula", "ring"}

@@ -30,6 +30,7 @@ from xgamma.upkeep.recompute import NO_RUN, OTHER_VERSION, run_of_row
 
 NOT_USED = "they are not used, of which Gammapy keeps no row"
 NO_COUNTERPART = "Gammapy does not have their background or their safe mask"
+OTHER_WAY = "Gammapy does not reduce several on-regions at once, or average energy dispersions over one"
 NO_MASK = "they have an exclusion mask, of which only the digest is recorded; give its file"
 OTHER_MASK = "their exclusion mask is not the one that was given"
 NO_PLACE = "where their FITS files were is not recorded; give the datastore"
@@ -241,6 +242,8 @@ def _unknown_recipe(record: Record, mask: str | None) -> str | None:
         built_in(SAFE_MASK)
     ):
         return NO_COUNTERPART
+    if len(document["space"]["regions"]) > 1 or not document.get("use_region_center", True):
+        return OTHER_WAY
     if document["exclusion"] is None:
         return None
     return NO_MASK if mask is None else OTHER_MASK if mask != document["exclusion"] else None

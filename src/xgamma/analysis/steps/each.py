@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from xgamma.errors import ConfigError
 from xgamma.estimate import fit_groups, flux_points_groups
 from xgamma.fit import FitSettings
 from xgamma.groups import Grouping
+from xgamma.reduce import Recipe, region_row_name
 from xgamma.reduce.rows import MEMBERS
 from xgamma.schema import Kind
 from xgamma.store import canonical_json, digest
@@ -66,12 +67,22 @@ def _labels_of_entry(results: Results, reduction: Reduction, by: Grouping) -> di
     if MEMBERS in reduction.product.data.attrs:
         # The configuration allows stacks of the same groups only.
         names = [str(name) for name in reduction.product.data["dataset"].values]
-        return {name: name.removeprefix(f"{reduction.name}-") if reduction.name else name for name in names}
+        stacks = {name: name.removeprefix(f"{reduction.name}-") if reduction.name else name for name in names}
+        return _of_regions(stacks, reduction.recipe)
     observed = results.observed.get(reduction.name) or results.observed.get("")
     if observed is None or observed.observations is None:
         return {}
     labels = group_labels(observed.observations, reduction.recipe.grid, by) or {}
-    return {row_name(reduction.name, row): label for row, label in labels.items()}
+    return _of_regions({row_name(reduction.name, row): label for row, label in labels.items()}, reduction.recipe)
+
+
+def _of_regions(labels: Mapping[str, str], recipe: Recipe) -> dict[str, str]:
+    """Return the groups of the spectra of rows: of several on-regions a group has one for each."""
+    return {
+        region_row_name(row, region): region_row_name(label, region)
+        for region in recipe.grid.given_names or ("",)
+        for row, label in labels.items()
+    }
 
 
 def _inputs(results: Results) -> Sequence[Any]:
