@@ -191,7 +191,7 @@ def test_an_independent_reader_reads_counts_edges_names_and_good_times(store, ti
     assert variables["dataset"][1].tolist() == [stacked.name]
     np.testing.assert_array_equal(variables["counts"][1][0], stacked.counts)
     np.testing.assert_array_equal(variables["energy_bounds"][1], stacked.data["energy_bounds"])
-    np.testing.assert_array_equal(variables["gti"][1][0], stacked.gti)
+    np.testing.assert_array_equal(variables["gti"][1][0], stacked.gti.data)
 
 
 def test_any_group_opens_with_plain_xarray(store):
