@@ -85,6 +85,11 @@ models:                              # or the path of a YAML file
 flux_points:                         # their edges are edges of energy above
     energy: {{min: {e_min} TeV, max: {e_max} TeV, nbins: {points}}}
     source: source
+
+# light_curve:                       # needs stack: false above; one bin for each run, unless you say which
+#     time_bins: night               # or {{width: 7 d}}, or blocks
+#     energy_edges: {{min: {e_min} TeV, max: {e_max} TeV, nbins: 1}}
+#     source: source
 """
 
 
