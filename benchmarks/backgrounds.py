@@ -68,6 +68,23 @@ def with_phases(folder: Path) -> Path:
     return release
 
 
+def turning(folder: Path) -> Path:
+    """Return a release of one Crab run whose background is said to turn with the camera."""
+    release = folder / "altaz"
+    if release.exists():
+        return release
+    (release / "data").mkdir(parents=True)
+    for name in ("hdu-index.fits.gz", "obs-index.fits.gz"):
+        (release / name).write_bytes((DATA / "hess-dl3-dr1" / name).read_bytes())
+    name = f"data/hess_dl3_dr1_obs_id_{CRAB[0]:06d}.fits.gz"
+    with fits.open(DATA / "hess-dl3-dr1" / name) as hdus:
+        # By both Gammapy knows files that say RADEC and mean the longitude reversed.
+        hdus["EVENTS"].header["HDUVERS"] = "0.3"
+        hdus["BKG"].header["FOVALIGN"] = "ALTAZ"
+        hdus.writeto(release / name)
+    return release
+
+
 def of_xgamma(folder: Path) -> Result:
     """Return counts, backgrounds and fits of xgamma, and the time of the reductions."""
     reduce = importlib.import_module("xgamma.reduce")
@@ -102,6 +119,14 @@ def of_xgamma(folder: Path) -> Result:
         if region == "crab":
             found["fit irf"] = fit_of_xgamma(ds)
     found["time irf"] = time.perf_counter() - start
+    ds = reduced(part_of(turning(folder), CRAB[:1]), "crab", "hess", reduce.method("background", "irf"))
+    found["irf that turns"] = [ds["background"].values[:, 0].tolist()]
+    names = ("energy", "energy_true")
+    own = [axes.Axis.from_bounds(name, *bounds) for name, bounds in zip(names, AXES["hess"], strict=True)]
+    window = grid.Grid(*own, grid.SkySpace(83.633, 22.014, "icrs", 0.05, (80, 60)))
+    recipe, one = reduce.Recipe(window, False, reduce.method("background", "irf")), np.full(1, np.inf)
+    ds = reduce.reduce_spectra(parts["hess"], rows(np.zeros(1, int), -one, one, ("0",)), recipe)
+    found["irf window"] = [ds[name].values[0].transpose(2, 0, 1).tolist() for name in ("counts", "background")]
     start = time.perf_counter()
     for name, options in OPTIONS.items():
         for region in ("crab", "wide"):
@@ -170,6 +195,14 @@ def of_gammapy(folder: Path) -> Result:
         if region == "crab":
             found["fit irf"] = fit_of_gammapy(made)
     found["time irf"] = time.perf_counter() - start
+    importlib.import_module("astropy.utils.iers").conf.auto_download = False
+    found["irf that turns"] = columns(reduced(observations(turning(folder), CRAB[:1]), "crab", "hess"), "background")
+    energy = maps.MapAxis.from_energy_bounds(*AXES["hess"][0][:2], AXES["hess"][0][2], unit="TeV", name="energy")
+    center = coordinates.SkyCoord(83.633, 22.014, unit="deg")
+    window = maps.WcsGeom.create(skydir=center, binsz=0.05, npix=(80, 60), frame="icrs", proj="CAR", axes=[energy])
+    maker = makers.MapDatasetMaker(selection=["counts", "background"])
+    made = [make(window, observed["hess"][0]) for make in (maker.make_counts, maker.make_background)]
+    found["irf window"] = [one.data.astype(float).tolist() for one in made]
     start = time.perf_counter()
     for name, options in OPTIONS.items():
         unit = {"binsz": "deg", "max_region_number": None}
@@ -235,6 +268,7 @@ def main() -> None:
         print(json.dumps(PACKAGES[sys.argv[2]](folder)))
         return
     with_phases(folder)
+    turning(folder)
     pythons = {"xgamma": sys.executable, "gammapy": os.environ["PEER_PYTHON"]}
     found = {}
     for name, python in pythons.items():
