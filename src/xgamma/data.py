@@ -19,7 +19,6 @@ from xgamma.store import Store
 
 __all__ = ["GTI", "DataStore", "EventList", "Observation", "Observations"]
 
-_MAPS = "it belongs to sky maps, which come with a later version"
 
 __getattr__ = later_names(
     __name__,

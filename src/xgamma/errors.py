@@ -196,6 +196,10 @@ def sentence_of(error: Exception, what: str) -> str:
     return f"{what} ({type(error).__name__}: {error}). Fetch or write its files again."
 
 
+OF_MAPS = "it belongs to sky maps, which come with a later version"
+"""Why names of Gammapy that are about maps are missing."""
+
+
 def later_names(module: str, reasons: Mapping[str, str]) -> Callable[[str], Any]:
     """Return a ``__getattr__`` of a module that explains which names of Gammapy are missing and why."""
 

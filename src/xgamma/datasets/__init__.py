@@ -10,7 +10,7 @@ from xgamma.datasets.geom import RegionGeom
 from xgamma.datasets.group_fits import GroupFits, GroupPoints
 from xgamma.datasets.light_curve import LightCurve
 from xgamma.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
-from xgamma.errors import later_names
+from xgamma.errors import OF_MAPS, later_names
 
 __all__ = [
     "GTI",
@@ -25,7 +25,6 @@ __all__ = [
     "SpectrumDatasetOnOff",
 ]
 
-_MAPS = "it belongs to sky maps, which come with a later version"
 _READ = "Datasets.read and SpectrumDatasetOnOff.read read OGIP files, and write writes them"
 _EVENTS = "xgamma simulate and xgamma.simulate make event lists"
 
@@ -41,15 +40,15 @@ __getattr__ = later_names(
                 "create_map_dataset_from_observation",
                 "create_map_dataset_geoms",
             ),
-            _MAPS,
+            OF_MAPS,
         ),
         **dict.fromkeys(("OGIPDatasetReader", "OGIPDatasetWriter"), _READ),
         **dict.fromkeys(("MapDatasetEventSampler", "ObservationEventSampler"), _EVENTS),
-        "FermipyDatasetsReader": _MAPS,
+        "FermipyDatasetsReader": OF_MAPS,
         "DATASET_REGISTRY": "SpectrumDataset, SpectrumDatasetOnOff and FluxPointsDataset are all there are",
         "Dataset": "SpectrumDataset, SpectrumDatasetOnOff and FluxPointsDataset are all there are",
         "apply_edisp": "dataset.npred_signal folds a model with the response",
         "set_and_restore_mask_fit": "set dataset.mask_fit and put it back",
-        "split_dataset": _MAPS,
+        "split_dataset": OF_MAPS,
     },
 )

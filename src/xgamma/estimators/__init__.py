@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from xgamma.datasets import FluxPoints, LightCurve
-from xgamma.errors import later_names
+from xgamma.errors import OF_MAPS, later_names
 from xgamma.estimators.points import FluxPointsEstimator, LightCurveEstimator
 
 __all__ = ["FluxPoints", "FluxPointsEstimator", "LightCurve", "LightCurveEstimator"]
 
-_MAPS = "it belongs to sky maps, which come with a later version"
 
 __getattr__ = later_names(
     __name__,
@@ -24,7 +23,7 @@ __getattr__ = later_names(
                 "ImageProfileEstimator",
                 "TSMapEstimator",
             ),
-            _MAPS,
+            OF_MAPS,
         ),
         "ESTIMATOR_REGISTRY": "xgamma.registry.names('estimator') lists the estimators",
         "Estimator": "an estimator of your own is a function of Datasets, see xgamma.registry.register",

@@ -10,7 +10,7 @@ from xgamma.datasets.variability import (
     compute_lightcurve_fvar,
     compute_lightcurve_structure_function,
 )
-from xgamma.errors import later_names
+from xgamma.errors import OF_MAPS, later_names
 
 __all__ = [
     "compute_lightcurve_chisq",
@@ -21,7 +21,6 @@ __all__ = [
     "compute_lightcurve_structure_function",
 ]
 
-_MAPS = "it belongs to sky maps, which come with a later version"
 _REBIN = "rebinned flux points come with a later version; estimate them again with other edges"
 
 __getattr__ = later_names(
@@ -40,7 +39,7 @@ __getattr__ = later_names(
                 "get_combined_significance_maps",
                 "get_flux_map_from_profile",
             ),
-            _MAPS,
+            OF_MAPS,
         ),
         **dict.fromkeys(("get_edges_fixed_bins", "get_edges_min_ts", "get_rebinned_axis"), _REBIN),
         "resample_energy_edges": "dataset.resample_energy_axis takes edges",

@@ -10,7 +10,7 @@ from xgamma.datasets.makers import (
     SpectrumDatasetMaker,
     WobbleRegionsFinder,
 )
-from xgamma.errors import later_names
+from xgamma.errors import OF_MAPS, later_names
 
 __all__ = [
     "DatasetsMaker",
@@ -21,13 +21,12 @@ __all__ = [
     "WobbleRegionsFinder",
 ]
 
-_MAPS = "it belongs to sky maps, which come with a later version"
 
 __getattr__ = later_names(
     __name__,
     {
         **dict.fromkeys(
-            ("AdaptiveRingBackgroundMaker", "FoVBackgroundMaker", "MapDatasetMaker", "RingBackgroundMaker"), _MAPS
+            ("AdaptiveRingBackgroundMaker", "FoVBackgroundMaker", "MapDatasetMaker", "RingBackgroundMaker"), OF_MAPS
         ),
         "PhaseBackgroundMaker": "datasets.background.method: phase in a configuration takes off phases",
     },

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from xgamma.datasets.geom import MapAxis, RegionGeom
-from xgamma.errors import later_names
+from xgamma.errors import OF_MAPS, later_names
 
 __all__ = ["MapAxis", "RegionGeom"]
 
-_MAPS = "it belongs to sky maps, which come with a later version"
 
 __getattr__ = later_names(
     __name__,
     {
         **dict.fromkeys(
             ("HpxGeom", "HpxNDMap", "LabelledMapAxis", "Map", "MapCoord", "Maps", "TimeMapAxis", "WcsGeom", "WcsNDMap"),
-            _MAPS,
+            OF_MAPS,
         ),
         **dict.fromkeys(("MapAxes",), "a list of axes will do"),
         **dict.fromkeys(("RegionNDMap",), "arrays of datasets are xarray.DataArray, as dataset.counts"),
