@@ -180,6 +180,17 @@ def test_check_says_that_a_stack_has_one_time(tiny_release, tmp_path):
     assert not any(text.startswith("light_curve") for text in preview(grouped).remarks)
 
 
+def test_check_names_datasets_and_intervals_that_are_left_out(nights_release, tmp_path, done):
+    first = done.analysis.light_curve
+    start, stop = first.time_min[0].utc.isot, first.time_max[3].utc.isot
+    text = f"light_curve: {{time_intervals: {{start: ['{start}', 2030-01-01], stop: ['{stop}', 2030-01-02]}}}}"
+    said = [text for text in preview(asked(nights_release, tmp_path, text)).remarks if "time_intervals" in text]
+    found = run(asked(nights_release, tmp_path, text)).analysis.light_curve.data
+    assert said == [f"light_curve.time_intervals: {sentence}." for sentence in found.attrs["time_report"]]
+    assert said[0].startswith("light_curve.time_intervals: intervals that hold no dataset, left out: 2030-01-01T00:01:")
+    assert said[1] == "light_curve.time_intervals: outside of all intervals, left out: 5, 6, 7."
+
+
 def test_keys_that_are_not_used_are_named(tiny_release, tmp_path):
     text = "light_curve: {parameters: {selection_optional: [ul], norm_n_values: 5}}"
     said = preview(asked(tiny_release, tmp_path, text)).remarks

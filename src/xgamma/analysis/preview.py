@@ -77,8 +77,9 @@ def preview(config: AnalysisConfig) -> Preview:
         validate_steps(config, list(planned(request, chosen)))
     looks = {name: look_ahead(request, name, each) for name, each in chosen.items()}
     spectra = [(wanted, wanted.spectra()) for wanted in request.spectra]
+    remarks = [*request.remarks, *(remark for look in looks.values() for remark in look.remarks)]
     if ReduceStep.section in request.sections and all(look.is_complete for look in looks.values()):
-        _validate_together(request, looks, spectra)
+        remarks += _remarks_together(request, looks, spectra)
     views = [_View(request, name, each, looks[name]) for name, each in chosen.items()]
     facts = {label: text for view in views for label, text in view.facts().items()}
     for wanted, data in spectra:
@@ -88,7 +89,7 @@ def preview(config: AnalysisConfig) -> Preview:
         _together(views),
         {criterion: runs for view in views for criterion, runs in view.dropped.items()},
         [text for view in views for text in view.undecided],
-        [*request.remarks, *(remark for look in looks.values() for remark in look.remarks)],
+        remarks,
         facts
         | {"models": "none" if request.models is None else ", ".join(request.models.names)}
         | ({"tables of models": "; ".join(origins)} if (origins := (request.models or Models()).origins()) else {})
@@ -96,25 +97,26 @@ def preview(config: AnalysisConfig) -> Preview:
     )
 
 
-def _validate_together(
+def _remarks_together(
     request: Request, looks: Mapping[str, Look], spectra: Sequence[tuple[ReadWanted, xr.Dataset]]
-) -> None:
-    """Raise what ``run`` would raise of all datasets together."""
+) -> list[str]:
+    """Return what of all datasets together is left out; raises what ``run`` would raise of them."""
     if not spectra and not any(look.spectra for look in looks.values()):
-        return
+        return []
     reductions = [(wanted, looks[wanted.observed].rows) for wanted in request.reductions]
     _validate_names(request, reductions, [name for _, data in spectra for name in data["dataset"].values.tolist()])
     every = [each for look in looks.values() for each in look.spectra]
     every += [seen_spectrum(wanted, data) for wanted, data in spectra]
     spans = _spans(request, looks, spectra)
+    remarks: list[str] = []
     for step, wanted in request.steps:
         step.validate_bins(wanted, every)
-        if spans is not None:
-            step.validate_times(wanted, spans)
+        remarks += step.time_remarks(wanted, spans) if spans is not None else []
     if request.models is not None and any(step.needs_models for step, _ in request.steps):
         for _, data in spectra:
             for model in request.models:
                 validate_times(model, *good_time(data), data["dataset"].values.tolist())
+    return remarks
 
 
 def _spans(

@@ -114,10 +114,12 @@ class LightCurveStep(Step[LightCurveWanted]):
         if not wanted.parameters.allow_multiple_telescopes:
             validate_telescopes(sorted({each.telescope for each in spectra} - {""}), WHERE)
 
-    def validate_times(self, wanted: LightCurveWanted, spans: TimeSpans) -> None:
-        """Raise ``ConfigError`` where no interval holds a dataset."""
-        if wanted.binning.intervals:
-            bins_of_intervals(spans, wanted.binning.intervals, wanted.parameters.atol)
+    def time_remarks(self, wanted: LightCurveWanted, spans: TimeSpans) -> list[str]:
+        """Return what intervals leave out; raises ``ConfigError`` where no interval holds a dataset."""
+        if not wanted.binning.intervals:
+            return []
+        bins = bins_of_intervals(spans, wanted.binning.intervals, wanted.parameters.atol)
+        return [f"light_curve.time_intervals: {sentence}." for sentence in bins.report]
 
     def find(self, wanted: LightCurveWanted, results: Results) -> Finding:
         """Return whether the store holds this light curve."""

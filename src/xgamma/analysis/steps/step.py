@@ -263,8 +263,9 @@ class Step(ABC, Generic[Wanted]):
     def validate_bins(self, wanted: Wanted, spectra: Sequence[SeenSpectrum]) -> None:
         """Raise what ``compute`` would raise of spectra."""
 
-    def validate_times(self, wanted: Wanted, spans: TimeSpans) -> None:
-        """Raise what ``compute`` would raise of datasets that were taken at these times."""
+    def time_remarks(self, wanted: Wanted, spans: TimeSpans) -> list[str]:
+        """Return what is left out of datasets that were taken at these times; raises what ``compute`` would raise."""
+        return []
 
     @abstractmethod
     def find(self, wanted: Wanted, results: Results) -> Finding:
