@@ -18,7 +18,6 @@ from xgamma.analysis.steps import each as steps
 from xgamma.datasets import Datasets, FluxPoints, GroupFits, GroupPoints
 from xgamma.errors import ConfigError, OutputExistsError, UnknownNameError
 from xgamma.estimate import fit_groups, flux_points, flux_points_groups
-from xgamma.execute import Workers
 from xgamma.fit import FitInput, fit
 from xgamma.models import Models
 from xgamma.reduce import select_rows
@@ -101,10 +100,10 @@ def test_each_dataset_is_a_group_of_its_own(nights_release, store):
 
 
 @pytest.mark.parametrize("groups", [1, 2, 16])
-def test_blocks_and_workers_do_not_matter(monkeypatch, groups):
+def test_blocks_do_not_matter(monkeypatch, groups):
     monkeypatch.setattr("xgamma.estimate.group_fits.GROUPS", groups)
     rows, models, labels = [dl4_dataset(5)], Models.from_dict(MODEL), ["a", "b", "a", "c", "c"]
-    found = fit_groups(rows, labels, models, workers=Workers(2))
+    found = fit_groups(rows, labels, models)
     monkeypatch.setattr("xgamma.estimate.group_fits.GROUPS", 16)
     xr.testing.assert_identical(found, fit_groups(rows, labels, models))
     assert found["group"].values.tolist() == ["a", "b", "c"]
