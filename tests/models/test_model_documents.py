@@ -309,9 +309,7 @@ def test_spatial_models_are_written_and_not_evaluated():
 )
 def test_a_later_place_of_a_linked_parameter_cannot_say_something_else(later, sentence):
     def text(later):
-        first = (
-            "{name: a, type: SkyModel, spectral: {type: pl, parameters: [{name: index, value: 2, max: 4, frozen: true, "
-        )
+        first = "{name: a, type: SkyModel, spectral: {type: pl, parameters: [{name: index, value: 2, max: 4, "
         second = f"{{name: b, type: SkyModel, spectral: {{type: pl, parameters: [{{name: index, link: x, {later}}}]}}}}"
         return f"components: [{first}frozen: true, link: x}}]}}}}, {second}]"
 
