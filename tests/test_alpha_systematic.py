@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from builders import cash_dataset, on_off_dataset
 from releases import config_of, until_datasets, whole
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import models_of
 from xgamma.errors import ConfigError
-from xgamma.estimate import flux_points
+from xgamma.estimate import flux_points, flux_points_each, light_curve
 from xgamma.estimate.norm_profile import NormProfile, NormTerm
 from xgamma.fit import FitSettings, Statistic, fit
 from xgamma.models import Models, PowerLawSpectralModel, SkyModel
@@ -106,6 +107,18 @@ def test_flux_points_have_factors_of_their_own(rows):
         np.testing.assert_allclose(points["norm_err"].values[number], np.sqrt(2 / curvature), rtol=1e-2)
         limit = float(points["norm_ul"].values[number])
         np.testing.assert_allclose(own.stat(limit * signal).sum() - around[1], 4.0, rtol=1e-5)
+
+
+def test_bins_of_time_have_factors_of_their_own(rows):
+    given = with_alpha_systematic(rows, 0.2)
+    # In the builder all rows are of one time.
+    hours = xr.DataArray(np.arange(3) * 3600.0, dims="dataset")
+    given = given.assign(gti=(given["gti"] + hours).transpose(*given["gti"].dims).assign_attrs(given["gti"].attrs))
+    curve = light_curve([given], models_with(), "crab", [1.0, 10.0])
+    each = flux_points_each(given, models_with(), "crab", [1.0, 10.0])
+    for name in ("norm", "norm_err", "ts"):
+        alone = np.sort([float(points[name].values[0]) for points in each.values()])
+        np.testing.assert_allclose(np.sort(curve[name].values[:, 0]), alone, rtol=1e-7)
 
 
 def coverage(share, scatter, sets=2000, bins=6):
