@@ -132,6 +132,21 @@ def a_point(lon=83.63, lat=22.01, frame="icrs"):
     return point
 
 
+def test_a_point_outside_of_a_region_of_another_shape_says_so():
+    ring = "icrs; annulus(83.63,22.01,0.2,0.4)"
+    ds = response_dataset().assign_coords(
+        region_lon=("region", [83.63]),
+        region_lat=("region", [22.01]),
+        region_radius=("region", [np.nan]),
+        region_shape=("region", [ring]),
+    )
+    alone = npred_signal(ds, models()).values
+    inside = power_law(spatial_model=a_point(83.63, 22.31))
+    np.testing.assert_array_equal(npred_signal(ds, models(inside)).values, alone)
+    with pytest.raises(ConfigError, match=r"0 deg from the centre of the on-region, which is icrs; annulus"):
+        npred_signal(ds, models(power_law(spatial_model=a_point())))
+
+
 def test_a_point_in_the_region_and_a_constant_in_time_change_nothing():
     ds = response_dataset().assign_coords(
         region_lon=("region", [83.63]), region_lat=("region", [22.01]), region_radius=("region", [0.11])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,6 +46,13 @@ class NamedShape(NamedTuple):
 
     shape: Shape
     name: str = ""
+
+
+@cache
+def shape_of_words(words: str) -> Shape:
+    """Return the shape that a row says in words, as DS9 writes it (``region_shape``)."""
+    [(shape, _)] = shapes_of_text(words, "region_shape")
+    return shape
 
 
 def is_ds9(text: str) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from xgamma.axes import Axis, BoolArray, FloatArray, unify_axis
 from xgamma.errors import DataError
 from xgamma.formats.fits.hdus import DEFAULT_MJDREF
 from xgamma.formats.fits.regions import CLOSE, Shapes, are_close
-from xgamma.formats.region_files import shapes_of_text
+from xgamma.formats.region_files import shape_of_words
 from xgamma.geometry import tangent_plane, to_frame
 from xgamma.grid import REGION_SHAPE
 from xgamma.outcome import Outcome, flag_attrs
@@ -152,14 +151,8 @@ def _region(ds: xr.Dataset) -> Shapes:
         return ()
     lon, lat, radius = (float(ds[f"region_{part}"]) for part in ("lon", "lat", "radius"))
     if REGION_SHAPE in ds.coords and not np.isfinite(radius):
-        return (_shape_of(str(ds[REGION_SHAPE].values)),)
+        return (shape_of_words(str(ds[REGION_SHAPE].values)),)
     return (Circle(lon, lat, radius, _frame(ds)),) if radius >= 0 else ()
-
-
-@cache
-def _shape_of(words: str) -> Shape:
-    [(shape, _)] = shapes_of_text(words, REGION_SHAPE)
-    return shape
 
 
 def _off_regions(ds: xr.Dataset, on: Shapes, pointing: tuple[float, float]) -> Shapes:

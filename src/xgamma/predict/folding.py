@@ -17,7 +17,9 @@ import xarray as xr
 from xgamma import schema
 from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
 from xgamma.errors import ConfigError, DataError, LaterError
+from xgamma.formats.region_files import shape_of_words
 from xgamma.geometry import separation, to_frame
+from xgamma.grid import REGION_SHAPE
 from xgamma.models.models import SkyModel
 from xgamma.models.skymodel import validate_density
 from xgamma.models.spatial import PointSpatialModel
@@ -75,6 +77,13 @@ def extended_remark(model: SkyModel) -> str:
     )
 
 
+def _edge(radius: FloatArray, words: Sequence[str]) -> str:
+    """Return in words how far an on-region reaches."""
+    if np.isfinite(radius).any():
+        return f"whose radius is {np.nanmax(radius):.3g} deg"
+    return f"which is {' and '.join(words)}"
+
+
 def validate_inside(model: SkyModel, ds: xr.Dataset) -> None:
     """Raise ``ConfigError`` when the point of a model lies outside the region of a dataset that it contributes to."""
     point = model.spatial_model if isinstance(model.spatial_model, PointSpatialModel) else None
@@ -87,10 +96,16 @@ def validate_inside(model: SkyModel, ds: xr.Dataset) -> None:
     # Of a point the responses say the radius, which stacks do not hold.
     own = ds["rad_max"].values.max() if "rad_max" in ds else np.inf
     radius = np.where(ds["region_radius"].values == 0, own, ds["region_radius"].values)
-    if (away > radius).all():
+    words = ds[REGION_SHAPE].values.tolist() if REGION_SHAPE in ds.coords else []
+    here = np.atleast_1d(lon), np.atleast_1d(lat)
+    if any(
+        np.isnan(size) and shape_of_words(text).holds(*here).all() for text, size in zip(words, radius, strict=False)
+    ):
+        return
+    if (~(away <= radius)).all() and (words or np.isfinite(radius).any()):
         raise ConfigError(
-            f"The model {model.name!r} is a point {away.min():.3g} deg from the centre of the on-region, whose radius "
-            f"is {radius.max():.3g} deg; the spectrum of the region says nothing about it."
+            f"The model {model.name!r} is a point {away.min():.3g} deg from the centre of the on-region, "
+            f"{_edge(radius, words)}; the spectrum of the region says nothing about it."
         )
 
 
