@@ -201,7 +201,7 @@ CONFIGURATIONS = {
         "rad_max of energy",
         POINT_LIKE + "}",
         2,
-        "The responses are point-like with a RAD_MAX that dep",
+        "datasets.on_region: the responses are point-like for a radius that depends on energy or offset ",
     ),
     "missing datastore": (
         "tiny",
