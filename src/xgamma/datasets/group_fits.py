@@ -14,12 +14,13 @@ from matplotlib.figure import Figure
 
 from xgamma.axes import FloatArray
 from xgamma.datasets.flux_points import FluxPoints
-from xgamma.datasets.norms import plot_unit
+from xgamma.datasets.norms import drawn, plot_unit
 from xgamma.errors import ConfigError, UnknownNameError, did_you_mean
 from xgamma.formats.light_curve.table import EPOCH_CARDS, mjd_of
 from xgamma.formats.sed.files import write_table
 from xgamma.plot.labels import normalize_axes, show_legend
 from xgamma.plot.light_curve import Curve, plot_curve_of_groups, plot_light_curve
+from xgamma.plot.sed import plot_flux_points, side_by_side
 
 SPECTRA_MAX = 12
 """How many spectra one picture can tell apart."""
@@ -194,15 +195,18 @@ class GroupPoints:
 
     def plot(self, ax: Axes | None = None, sed_type: str = "e2dnde", **style: Any) -> Axes:
         """Draw the spectrum of each group; raises ``ConfigError`` for more than a picture can tell apart."""
-        plot_unit(sed_type)
+        shown = (sed_type, plot_unit(sed_type))
         if len(self.groups) > SPECTRA_MAX:
             raise ConfigError(
                 f"GroupPoints.plot: {len(self.groups)} spectra are more than a picture can tell apart; draw some of "
                 "them: points[group].plot()."
             )
         ax = normalize_axes(ax)
-        for group in self.groups:
-            self[group].plot(ax, sed_type, label=group, **style)
+        edges, count = self.data["energy_bounds"].values, len(self.groups)
+        for number, group in enumerate(self.groups):
+            points = self[group]
+            spectrum = (edges, side_by_side(edges, number, count), *drawn(points.data, sed_type), points.is_ul)
+            plot_flux_points(*spectrum, *shown, ax, label=group, **style)
         show_legend(ax)
         return ax
 

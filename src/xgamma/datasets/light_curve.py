@@ -316,7 +316,8 @@ class LightCurve(Norms):
             )
         label, is_ul, ax = style.pop("label", ""), self.is_ul.astype(bool), normalize_axes(ax)
         for n, time in enumerate(self.time_min.strftime("%Y-%m-%d %H:%M")):
-            spectrum = (self._edges(), self.energy_ref.value, values[n], errors[:, n], limits[n], is_ul[n])
+            places = plot_sed.side_by_side(self._edges(), n, len(values))
+            spectrum = (self._edges(), places, values[n], errors[:, n], limits[n], is_ul[n])
             plot_sed.plot_flux_points(*spectrum, *shown, ax, label=f"{label} {time}".strip(), **style)
         show_legend(ax)
         return ax

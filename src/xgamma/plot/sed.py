@@ -74,6 +74,16 @@ def plot_flux_points(
     return ax
 
 
+def side_by_side(edges: FloatArray, number: int, count: int) -> FloatArray:
+    """Return where in its bins one of several spectra is drawn, so that bars do not hide each other.
+
+    >>> side_by_side(np.array([[1.0, 16.0]]), 0, 3).tolist(), side_by_side(np.array([[1.0, 16.0]]), 1, 3).tolist()
+    ([2.0], [4.0])
+    """
+    share = (number + 1) / (count + 1)
+    return np.asarray(edges[:, 0] ** (1 - share) * edges[:, 1] ** share)
+
+
 def _label_flux(ax: Axes, quantity: str, unit: str, is_log: bool) -> None:
     """Make the axes those of a spectral energy distribution."""
     ax.set_xscale("log")
