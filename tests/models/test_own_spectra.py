@@ -72,6 +72,22 @@ def test_a_formula_of_quantities_is_given_quantities():
     assert fit([data], Models([SkyModel(OfQuantities(), name="x")])).success
 
 
+class Wrong(SpectralModel):
+    """One that raises for plain numbers and for quantities."""
+
+    tag = "WrongOfTheTests"
+    amplitude = Parameter("amplitude", "1e-12 cm-2 s-1 TeV-1", is_norm=True)
+
+    @staticmethod
+    def evaluate(energy, amplitude):
+        return amplitude * energy.nothing
+
+
+def test_a_formula_that_is_wrong_raises_what_is_wrong_with_it():
+    with pytest.raises(AttributeError, match=r"ndarray.*nothing"):
+        Wrong()(ENERGY)
+
+
 def nu_f_nu(energy, strength, slope, field):
     """Energies in eV, an energy flux in erg cm-2 s-1."""
     return strength * (energy / 1e12) ** slope * np.exp(-energy / (1e13 * field))

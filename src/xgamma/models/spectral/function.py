@@ -184,7 +184,8 @@ def _takes_quantities(kind: Any) -> bool:
         with np.errstate(all="ignore"):
             return isinstance(kind.evaluate(np.array([1.0, 2.0]), **plain), u.Quantity)
     except (AttributeError, TypeError, u.UnitsError):
-        return True
+        # What is wrong in any case is to be seen as it is for plain numbers.
+        return _of_quantities(kind) is not None
 
 
 @lru_cache(maxsize=256)
@@ -195,10 +196,15 @@ def _unit_of_values(kind: Any) -> u.UnitBase:
     density = u.Unit("cm-2 s-1 TeV-1")
     if any(one.unit.is_equivalent(density) for one in kind.default_parameters):
         return density
+    found = _of_quantities(kind)
+    unit = u.dimensionless_unscaled if found is None else found.unit
+    return density if unit.is_equivalent(density) else unit
+
+
+def _of_quantities(kind: Any) -> u.Quantity | None:
+    """Return what a formula gives for quantities, ``None`` where it takes none."""
     try:
         with np.errstate(all="ignore"):
-            found = kind.evaluate(u.Quantity([1.0, 2.0], u.TeV), **_with_units(kind))
+            return u.Quantity(kind.evaluate(u.Quantity([1.0, 2.0], u.TeV), **_with_units(kind)))
     except (AttributeError, TypeError, ValueError, u.UnitsError):
-        return u.dimensionless_unscaled
-    unit = found.unit if isinstance(found, u.Quantity) else u.dimensionless_unscaled
-    return density if unit.is_equivalent(density) else unit
+        return None
