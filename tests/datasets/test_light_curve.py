@@ -146,7 +146,7 @@ def test_what_is_no_light_curve_raises(curve):
 
 def test_a_picture_has_a_curve_for_each_energy_and_arrows_for_limits(curve, ax):
     curve.data["is_ul"][1, 0] = True
-    curve.plot(ax, axis_name="time")
+    curve.plot(ax, "flux", axis_name="time")
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["1.00 - 4.47 TeV", "4.47 - 20.0 TeV"]
     points = ax.containers[0].lines[0]
     np.testing.assert_allclose(points.get_ydata()[1], curve.flux_ul[1, 0].value)

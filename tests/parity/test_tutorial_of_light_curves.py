@@ -64,7 +64,7 @@ def test_a_light_curve_of_runs(datasets):
     curve.sqrt_ts_threshold_ul = 1e3
     assert curve.is_ul.all()
     axes = curve.plot(axis_name="time", marker="o", label="1D")
-    assert axes.get_ylabel().startswith("flux")
+    assert axes.get_ylabel().startswith("dnde")
 
 
 def test_a_light_curve_of_nights(nightwise):
@@ -93,4 +93,4 @@ def test_profiles_need_a_scan_and_one_energy(datasets):
     both = LightCurveEstimator(energy_edges=[1, 3, 10] * u.TeV, source="crab", selection_optional="all").run(datasets)
     with pytest.raises(ConfigError, match="expected one bin of energy, got several; select one"):
         both.plot_ts_profiles()
-    assert LightCurve(both.data.isel(energy=[0])).plot_ts_profiles().get_ylabel().startswith("flux")
+    assert LightCurve(both.data.isel(energy=[0])).plot_ts_profiles().get_ylabel().startswith("dnde")

@@ -220,7 +220,7 @@ class LightCurve(Norms):
     def plot(
         self,
         ax: Axes | None = None,
-        sed_type: str = "flux",
+        sed_type: str = "dnde",
         axis_name: str = "time",
         time_format: str = "iso",
         close_gaps: bool = False,
@@ -233,7 +233,7 @@ class LightCurve(Norms):
         ax
             Where to draw; by default the current Axes.
         sed_type
-            ``norm``, ``flux``, ``eflux``, ``dnde`` or ``e2dnde``.
+            ``norm``, ``flux``, ``eflux``, ``dnde`` (as Gammapy, at the reference energies) or ``e2dnde``.
         axis_name
             What lies along the horizontal axis: ``time``, or ``energy`` for a spectrum of each bin of time.
         time_format
@@ -265,7 +265,7 @@ class LightCurve(Norms):
     def plot_ts_profiles(
         self,
         ax: Axes | None = None,
-        sed_type: str = "flux",
+        sed_type: str = "dnde",
         add_cbar: bool = True,
         time_format: str = "iso",
         **style: Any,

@@ -168,7 +168,7 @@ class LightCurveStep(Step[LightCurveWanted]):
         path = outdir / "light-curve.fits"
         results.light_curve.write(path, overwrite=True)
         figure = new_figure()
-        results.light_curve.plot(figure.subplots(), close_gaps=True)
+        results.light_curve.plot(figure.subplots(), sed_type="flux", close_gaps=True)
         return {"light curve": path, "light curve (picture)": write_figure(figure, outdir / "light-curve.png")}
 
     def tables(self, results: Results) -> list[Table]:
