@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xgamma.analysis.costs import Cost
-from xgamma.analysis.steps.fit import FitStep, cost_of_datasets, seen_by, with_models
+from xgamma.analysis.steps.fit import FitStep, found_later, seen_by, with_models
 from xgamma.analysis.steps.flux_points import FluxPointsStep, FluxPointsWanted, models_key
 from xgamma.analysis.steps.reduce import row_name
 from xgamma.analysis.steps.stack import group_labels
@@ -121,16 +120,13 @@ class FitEachStep(Step[FitEachWanted]):
     def find(self, wanted: FitEachWanted, results: Results) -> Finding:
         """Return whether the store holds these fits."""
         if results.awaited:
-            cost = cost_of_datasets(results) if results.datasets is None else Cost()
-            return Finding.unknown(results.runs, results, cost)
+            return found_later(results)
         key = _fit_key(wanted, results)[0]
-        if not results.store.has(Kind.FIT_EACH, key):
-            return Finding(results.runs, "there is no such product in the store", results, key)
 
         def read() -> Results:
             return _with_fits(results, Product(results.store.get_valid(Kind.FIT_EACH, key), key, True))
 
-        return Finding(results.runs, "the same request is in the store", results, key, read=read)
+        return Finding.of_key(results, Kind.FIT_EACH, key, read)
 
     def compute(self, wanted: FitEachWanted, results: Results) -> Results:
         """Fit each group, or read the fits of the same request that the store holds.
@@ -276,16 +272,13 @@ class FluxPointsEachStep(Step[PointsEachWanted]):
     def find(self, wanted: PointsEachWanted, results: Results) -> Finding:
         """Return whether the store holds these flux points."""
         if results.awaited:
-            cost = cost_of_datasets(results) if results.datasets is None else Cost()
-            return Finding.unknown(results.runs, results, cost)
+            return found_later(results)
         key = _points_key(wanted, results)[0]
-        if not results.store.has(Kind.POINTS_EACH, key):
-            return Finding(results.runs, "there is no such product in the store", results, key)
 
         def read() -> Results:
             return _with_points(results, Product(results.store.get_valid(Kind.POINTS_EACH, key), key, True))
 
-        return Finding(results.runs, "the same request is in the store", results, key, read=read)
+        return Finding.of_key(results, Kind.POINTS_EACH, key, read)
 
     def compute(self, wanted: PointsEachWanted, results: Results) -> Results:
         """Estimate the flux points of each group, or read those of the same request that the store holds.

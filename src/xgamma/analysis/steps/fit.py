@@ -152,10 +152,12 @@ def with_models(results: Results, what: str) -> tuple[Datasets, Models]:
     return datasets, models
 
 
-def cost_of_datasets(results: Results) -> Cost:
-    """Return what holding the datasets takes that are still to be made."""
-    reductions = results.reductions.values()
-    return joint_cost((each.recipe, each.count) for each in reductions if each.recipe is not None)
+def found_later(results: Results) -> Finding:
+    """Return the finding of a product of datasets or models that are still to be made, which holds the datasets."""
+    if results.datasets is not None:
+        return Finding.unknown(results.runs, results, Cost())
+    rows = ((each.recipe, each.count) for each in results.reductions.values() if each.recipe is not None)
+    return Finding.unknown(results.runs, results, joint_cost(rows))
 
 
 @dataclass(frozen=True)
@@ -212,7 +214,7 @@ class FitStep(Step[FitWanted]):
     def find(self, wanted: FitWanted, results: Results) -> Finding:
         """Return whether the store holds this fit."""
         if results.datasets is None:
-            return Finding.unknown(results.runs, results, cost_of_datasets(results))
+            return found_later(results)
         datasets, models = _ready(wanted, results)
         key, method = _key_and_method(wanted, results, datasets, models)
         if not results.store.has(Kind.FIT, key):

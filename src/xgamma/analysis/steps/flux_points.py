@@ -13,8 +13,7 @@ import xarray as xr
 from astropy import units as u
 from matplotlib.axes import Axes
 
-from xgamma.analysis.costs import Cost
-from xgamma.analysis.steps.fit import cost_of_datasets, model_key, seen_by, with_models
+from xgamma.analysis.steps.fit import found_later, model_key, seen_by, with_models
 from xgamma.analysis.steps.step import (
     Finding,
     Product,
@@ -112,17 +111,14 @@ class FluxPointsStep(Step[FluxPointsWanted]):
     def find(self, wanted: FluxPointsWanted, results: Results) -> Finding:
         """Return whether the store holds these flux points."""
         if results.awaited:
-            cost = cost_of_datasets(results) if results.datasets is None else Cost()
-            return Finding.unknown(results.runs, results, cost)
+            return found_later(results)
         datasets, seen, models = _asked(wanted, results)
         key = wanted.key(seen, models)
-        if not results.store.has(Kind.POINTS, key):
-            return Finding(results.runs, "there is no such product in the store", results, key)
 
         def read() -> Results:
             return _with_points(wanted, results, datasets, _stored(results, key))
 
-        return Finding(results.runs, "the same request is in the store", results, key, read=read)
+        return Finding.of_key(results, Kind.POINTS, key, read)
 
     def compute(self, wanted: FluxPointsWanted, results: Results) -> Results:
         """Estimate the flux points, or read those of the same request that the store holds.

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xgamma.analysis.costs import Cost
-from xgamma.analysis.steps.fit import cost_of_datasets, seen_by, with_models
+from xgamma.analysis.steps.fit import found_later, seen_by, with_models
 from xgamma.analysis.steps.flux_points import is_fit_range_set, models_key, validate_edges
 from xgamma.analysis.steps.stack import StackStep
 from xgamma.analysis.steps.step import Finding, Product, Results, SeenSpectrum, Step, Table, new_figure, write_figure
@@ -124,16 +123,13 @@ class LightCurveStep(Step[LightCurveWanted]):
     def find(self, wanted: LightCurveWanted, results: Results) -> Finding:
         """Return whether the store holds this light curve."""
         if results.awaited:
-            cost = cost_of_datasets(results) if results.datasets is None else Cost()
-            return Finding.unknown(results.runs, results, cost)
+            return found_later(results)
         _, key, _, _ = _asked(wanted, results)
-        if not results.store.has(Kind.LIGHT_CURVE, key):
-            return Finding(results.runs, "there is no such product in the store", results, key)
 
         def read() -> Results:
             return _with_curve(results, _stored(results, key))
 
-        return Finding(results.runs, "the same request is in the store", results, key, read=read)
+        return Finding.of_key(results, Kind.LIGHT_CURVE, key, read)
 
     def compute(self, wanted: LightCurveWanted, results: Results) -> Results:
         """Estimate the light curve, or read that of the same request that the store holds.

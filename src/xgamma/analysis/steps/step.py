@@ -29,6 +29,7 @@ from xgamma.ingest import FitsRelease, StoredRelease
 from xgamma.models.models import Models
 from xgamma.outcome import UnusedRun
 from xgamma.reduce import Recipe
+from xgamma.schema import Kind
 from xgamma.store import Store
 
 PICTURE_SIZE = (8.0, 6.0)
@@ -212,6 +213,13 @@ class Finding:
     def unknown(cls, runs: int, ahead: Results, cost: Cost) -> Finding:
         """Return the finding of a product whose key nobody knows yet."""
         return cls(runs, f"its key is known after the {ahead.awaited}", ahead, cost=cost)
+
+    @classmethod
+    def of_key(cls, results: Results, kind: Kind, key: str, read: Callable[[], Results]) -> Finding:
+        """Return whether the store holds a product whose key is known; ``read`` returns the results with it."""
+        if not results.store.has(kind, key):
+            return cls(results.runs, "there is no such product in the store", results, key)
+        return cls(results.runs, "the same request is in the store", results, key, read=read)
 
 
 @dataclass(frozen=True)
