@@ -27,8 +27,8 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def started(*words):
-    code = "from xgamma.cli import main; main()"
+def started(*words, before=""):
+    code = f"from xgamma.cli import main{before}; main()"
     command = [sys.executable, "-c", code, "fetch", *map(str, words)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -259,3 +259,17 @@ def test_the_crab_runs_come_over_a_server_with_their_published_digests(xgamma, g
     failed = {entry["name"] for entry in done.document["files"] if entry["status"] == "failed"}
     assert failed <= {"hdu-index.fits.gz", "obs-index.fits.gz"}
     assert done.code == (4 if failed else 0)
+
+
+INTERRUPTED_AT_WORK = (
+    "; import signal; from xgamma.catalog import download"
+    "; download.validate_room = lambda *given: signal.raise_signal(signal.SIGINT)"
+)
+
+
+def test_an_interrupt_in_the_midst_of_a_file_prints_one_sentence(catalogue, tmp_path):
+    process = started(catalogue, tmp_path / "there", before=INTERRUPTED_AT_WORK)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert err.splitlines()[-1] == "Interrupted; what has come stays, and the same command goes on from there."
+    assert "KeyboardInterrupt" not in err

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+import signal
 import sys
 import textwrap
+import threading
 from collections.abc import Iterator, Sequence
 from typing import cast
 
@@ -61,7 +63,7 @@ def fetch_command(
     _print_terms(release)
     target = folder or release.name
     try:
-        with _shown_progress() as watch:
+        with _shown_progress() as watch, _usual_interrupts():
             settings = Retries(timeout, retries)
             report = fetch(release, target, obs_ids or None, sources=sources, retries=settings, watch=watch)
     except KeyboardInterrupt:
@@ -157,6 +159,23 @@ def _print_terms(release: DataRelease) -> None:
         if text:
             told = textwrap.fill(" ".join(text.split()), WIDTH, break_long_words=False, break_on_hyphens=False)
             click.echo(textwrap.indent(told, " " * 11).replace(" " * 11, f"  {key:<9}", 1), err=True)
+
+
+@contextlib.contextmanager
+def _usual_interrupts() -> Iterator[None]:
+    """Let asyncio hear Ctrl-C, which it does where Python's own handler is in place.
+
+    It cancels what is under way; raised in the midst of a task, the interrupt would be printed as a forgotten error.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager
