@@ -8,8 +8,10 @@ from astropy import units as u
 from format_samples import spectra
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from regions import Regions
 
 from releases import config_of, whole
+from xgamma import bridges
 from xgamma.datasets import Datasets, SpectrumDataset, SpectrumDatasetOnOff
 from xgamma.errors import ConfigTypeError, DataError, LaterError
 from xgamma.models import PowerLawSpectralModel, SkyModel
@@ -203,12 +205,22 @@ def test_a_spectrum_that_lacks_a_part_raises(name):
         Datasets.from_gammapy(dataset)
 
 
-def test_a_spectrum_from_another_shape_raises():
+def of_region(region):
     dataset = theirs_alone()
-    geom = maps.RegionGeom.create("icrs;ellipse(83.63, 22.01, 0.1, 0.2, 0)", axes=dataset.counts.geom.axes)
+    geom = maps.RegionGeom.create(region, axes=dataset.counts.geom.axes)
     dataset.counts = maps.RegionNDMap(geom, data=dataset.counts.data)
-    with pytest.raises(LaterError, match="got a EllipseSkyRegion"):
-        Datasets.from_gammapy(dataset)
+    return dataset
+
+
+def test_a_spectrum_from_another_shape_keeps_it():
+    (back,) = Datasets.from_gammapy(of_region("icrs;ellipse(83.63, 22.01, 0.1, 0.2, 0)")).to_xarray()
+    assert "ellipse" in str(back["region_shape"].values[0])
+
+
+def test_a_line_is_no_region_of_a_spectrum():
+    [line] = Regions.parse("icrs; line(83.63, 22.01, 83.73, 22.01)", format="ds9")
+    with pytest.raises(LaterError, match=r"crab: .*LineSkyRegion"):
+        bridges.spectra.shapes_of(line, "crab")
 
 
 def test_a_spectrum_without_masks_and_times_is_accepted():
