@@ -10,7 +10,7 @@ import numpy as np
 
 from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
 from xgamma.errors import ConfigError
-from xgamma.geometry import lonlat, to_frame, unit_vector
+from xgamma.geometry import lonlat, separation, to_frame, unit_vector
 from xgamma.shapes import Circle as Circle
 from xgamma.shapes import Shape
 from xgamma.shapes.objects import normalize_shape
@@ -64,6 +64,9 @@ class Space(Protocol):
 
     def cells(self, lon: FloatArray, lat: FloatArray, origin: IntArray | None = None) -> Cells:
         """Return the cells of events at ICRS coordinates, with the origin of the row of each."""
+
+    def separations(self, lon: FloatArray, lat: FloatArray) -> FloatArray:
+        """Return how far ICRS positions are from each region, or from the nearest pixel, deg, (position, ledger)."""
 
     def coords(self, origin: IntArray | None = None) -> dict[Hashable, Any]:
         """Return the xarray coordinates of the cells of rows."""
@@ -132,6 +135,10 @@ class RegionSpace:
     def ledger_of(self, cell: IntArray) -> IntArray:
         """Return the region."""
         return cell
+
+    def separations(self, lon: FloatArray, lat: FloatArray) -> FloatArray:
+        """Return how far ICRS positions are from the centre of each region, deg, shape (position, region)."""
+        return separation(*self.positions(), lon[:, np.newaxis], lat[:, np.newaxis])
 
     def solid_angles(self, origin: IntArray | None = None) -> FloatArray:
         """Return the solid angles of the regions in sr, shape (1, region)."""
@@ -277,6 +284,12 @@ class SkySpace:
         middle = self.binsize * (np.reshape(first, (-1, 1)) + np.arange(nv) - 0.5 * (self.npix[1] - 1))
         low, high = (np.sin(np.deg2rad(middle + side * 0.5 * self.binsize)) for side in (-1, 1))
         return np.repeat(np.deg2rad(self.binsize) * (high - low), nu, axis=1)
+
+    def separations(self, lon: FloatArray, lat: FloatArray) -> FloatArray:
+        """Return how far ICRS positions are from the nearest pixel of the image, deg, shape (position, 1)."""
+        pixel = replace(self, window=(1, 1))
+        near = pixel.positions(pixel.origins(lon, lat))
+        return separation(*near, lon[:, np.newaxis], lat[:, np.newaxis])
 
     def _pixels(self, lon: FloatArray, lat: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the place (y, x) in the image of ICRS positions in pixels, also beyond its edges."""

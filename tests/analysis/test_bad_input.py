@@ -100,16 +100,16 @@ CASES = {
         ConfigError,
         "steps: flux_points needs datasets; add it, or leave steps out to run all.",
     ),
-    "maps": (
-        "datasets: {{type: 3d, background: {{method: fov_background}},"
-        " geom: {{wcs: {{skydir: {{frame: icrs, lon: 83.6 deg, lat: 22 deg}}}}}}}}",
+    "fit of maps": (
+        "datasets: {{type: 3d, background: {{method: null}}}}",
         LaterError,
-        "datasets.type: 3d is not computed by this version of xgamma; write 1d.",
+        "steps: fit and flux_points of maps come with a later version of xgamma, and datasets have type 3d; write "
+        "for example steps: [observations, datasets, excess_map], or type: 1d.",
     ),
-    "maps among the steps": (
+    "excess map of spectra": (
         "steps: [observations, datasets, excess_map]",
-        LaterError,
-        "steps: excess_map comes with a later version of xgamma; leave its section out.",
+        ConfigError,
+        "steps: excess_map is made of maps, and datasets have type 1d; write type: 3d, or leave excess_map out.",
     ),
     "light curve in intervals and nights": (
         "light_curve: {{time_bins: night, time_intervals: {{start: 2004-12-01, stop: 2004-12-02}}}}",

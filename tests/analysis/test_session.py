@@ -133,16 +133,6 @@ def test_maps_raise(reduced):
         reduced.get_excess_map()
 
 
-def test_a_configuration_of_maps_raises_one_clear_error(tiny_release):
-    text = (
-        "datasets: {type: 3d, background: {method: fov_background},"
-        " geom: {wcs: {skydir: {frame: icrs, lon: 83.6 deg, lat: 22 deg}}}}"
-    )
-    with pytest.raises(LaterError) as error:
-        until_datasets(config_of(tiny_release, "memory://", text))
-    assert str(error.value) == "datasets.type: 3d is not computed by this version of xgamma; write 1d."
-
-
 # --- observations and datasets
 
 

@@ -8,14 +8,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from xgamma.analysis.costs import Cost, validate_memory
-from xgamma.analysis.selected import Selected, validate_selected
+from xgamma.analysis.selected import Selected, pointings_of, validate_selected
 from xgamma.analysis.steps import STEPS
 from xgamma.analysis.steps.observations import ObservationsStep, ObservationsWanted, errors_of
 from xgamma.analysis.steps.read import ReadWanted
 from xgamma.analysis.steps.reduce import ReduceStep, ReductionWanted
 from xgamma.analysis.steps.step import Observed, Results, Step
 from xgamma.config.config import AnalysisConfig
-from xgamma.config.requests import models_of, validate_workers
+from xgamma.config.maps import validate_steps_of_maps
+from xgamma.config.requests import centred, lacks_centre, models_of, observations_of, validate_workers
 from xgamma.config.unused_keys import unused_keys
 from xgamma.errors import ConfigError, LaterError
 from xgamma.execute import Workers
@@ -44,6 +45,8 @@ class Request:
         The models, if there are any.
     remarks
         Sentences about what is given and will not be honoured.
+    known
+        The runs that were selected already, as maps are centred on them.
     """
 
     config: AnalysisConfig
@@ -53,6 +56,7 @@ class Request:
     spectra: Sequence[ReadWanted]
     models: Models | None
     remarks: Sequence[str] = ()
+    known: Mapping[str, Selected] = field(default_factory=dict)
 
     @property
     def sections(self) -> list[str]:
@@ -80,7 +84,7 @@ class Request:
         ConfigError, InputError, DataError
             When the release cannot be read, no run is selected, or the region is too far from all of them.
         """
-        chosen = {wanted.name: wanted.selected() for wanted in self.observations}
+        chosen = {wanted.name: self.known.get(wanted.name) or wanted.selected() for wanted in self.observations}
         for name, each in chosen.items():
             reduced = self.reduced(name) if ReduceStep.section in self.sections else ()
             with errors_of(name):
@@ -98,18 +102,31 @@ def validated_request(config: AnalysisConfig, until: str | None = None) -> Reque
     """
     config.check(complete=True, files=True)
     sections = _sections(config, until)
+    validate_steps_of_maps(config.entries, sections)
+    known = _runs_to_centre_on(config)
+    config = centred(config, pointings_of(known))
     always = {ObservationsStep.section, ReduceStep.section}
     every = [(step, each) for step in STEPS if step.section in always.union(sections) for each in step.wanted(config)]
     observations = [wanted for _, wanted in every if isinstance(wanted, ObservationsWanted)]
     reductions = [wanted for _, wanted in every if isinstance(wanted, ReductionWanted)]
     spectra = [wanted for _, wanted in every if isinstance(wanted, ReadWanted)]
     steps = [(step, wanted) for step, wanted in every if step.section in sections]
-    request = Request(config, steps, observations, reductions, spectra, models_of(config))
+    request = Request(config, steps, observations, reductions, spectra, models_of(config), known=known)
     wheres = list(config.entries)
     recipes = {wheres[wanted.number]: wanted.recipe for wanted in reductions}
     remarks = [*unused_keys(config, recipes), *_remarks(request)]
     _validate_store(request)
     return replace(request, remarks=remarks)
+
+
+def _runs_to_centre_on(config: AnalysisConfig) -> dict[str, Selected]:
+    """Select the runs of entries of maps that have no centre; opens their releases."""
+    names = [each.name for each in observations_of(config) if lacks_centre(each.entries)]
+    known = {each.name: each.selected() for each in ObservationsStep().wanted(config) if each.name in names}
+    for name, chosen in known.items():
+        with errors_of(name):
+            validate_selected(chosen, [])
+    return known
 
 
 def _sections(config: AnalysisConfig, until: str | None) -> list[str]:

@@ -223,8 +223,9 @@ class _View:
 def _facts_of(wanted: ReductionWanted, chosen: Selected) -> dict[str, str]:
     """Return what is to be said of an entry of ``datasets`` that is reduced."""
     offset = chosen.offsets(wanted.recipe)
+    what = "region" if wanted.recipe.grid.is_region else "map"
     facts = {
-        "offset of the region": f"{offset.min():.2f} to {offset.max():.2f} deg",
+        f"offset of the {what}": f"{offset.min():.2f} to {offset.max():.2f} deg",
         "energies": _energies(wanted.recipe.grid.energy),
         "background": _background(wanted.recipe),
     }

@@ -65,7 +65,7 @@ def run(
     if config.general.memory_limit is not None:
         validate_steps(config, list(planned(request, selected)))
     _make_folder(outdir)
-    analysis = Analysis(config, selected=selected)
+    analysis = Analysis(request.config, selected=selected)
     try:
         for section in request.sections:
             if section == ObservationsStep.section:

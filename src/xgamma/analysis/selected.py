@@ -12,7 +12,7 @@ from xgamma.axes import FloatArray
 from xgamma.datasets.observations import Observations
 from xgamma.errors import ConfigError, DataError, InputError
 from xgamma.events import RunFacts
-from xgamma.geometry import separation
+from xgamma.geometry import lonlat, unit_vector
 from xgamma.ingest import FitsRelease, Holdings, StoredRelease
 from xgamma.outcome import REDUCE, Outcome, UnusedRun
 from xgamma.reduce import Recipe
@@ -87,26 +87,48 @@ class Selected:
             if observations.dropped[criterion]:
                 log.info("Dropped by observations.%s: %d.", criterion, len(observations.dropped[criterion]))
 
-    def offsets(self, recipe: Recipe) -> FloatArray:
-        """Return how far the regions of a recipe are from the pointing of each kept run, deg, shape (run, region)."""
-        lon, lat = recipe.grid.space.positions()
+    @property
+    def pointings(self) -> tuple[FloatArray, FloatArray]:
+        """The pointings of the kept runs, ICRS degrees, each of shape (run,)."""
         pointing = np.array([(run.ra, run.dec) for run in (self.facts[obs_id] for obs_id in self.obs_ids)])
-        return separation(lon, lat, *pointing.reshape(-1, 2).T[:, :, np.newaxis])
+        lon, lat = pointing.reshape(-1, 2).T
+        return lon, lat
+
+    @property
+    def mean_pointing(self) -> tuple[float, float] | None:
+        """The direction of the mean of the pointings, ICRS degrees; ``None`` where no run tells its own."""
+        vectors = unit_vector(*self.pointings)
+        known = vectors[np.isfinite(vectors).all(axis=-1)]
+        if len(known) == 0:
+            return None
+        lon, lat = lonlat(known.mean(axis=0))
+        return float(lon), float(lat)
+
+    def offsets(self, recipe: Recipe) -> FloatArray:
+        """Return how far regions, or the nearest pixel of a map, are from each pointing, deg, shape (run, region)."""
+        return recipe.grid.space.separations(*self.pointings)
 
     def far(self, recipe: Recipe) -> list[UnusedRun]:
         """Return the kept runs that point too far away from all regions of a recipe."""
         limit = f"{recipe.offset_max:g} deg (datasets.geom.selection.offset_max)"
+        what = "region is" if recipe.grid.is_region else "nearest pixel of the map is"
         return [
             UnusedRun(
                 obs_id,
                 str(obs_id),
                 REDUCE,
                 Outcome.OUTSIDE_FIELD_OF_VIEW,
-                f"the region is {degrees:.1f} deg from its pointing, more than {limit}",
+                f"the {what} {degrees:.1f} deg from its pointing, more than {limit}",
             )
             for obs_id, degrees in zip(self.obs_ids, self.offsets(recipe).min(axis=1).tolist(), strict=True)
             if degrees > recipe.offset_max
         ]
+
+
+def pointings_of(chosen: Mapping[str, Selected]) -> dict[str, tuple[float, float]]:
+    """Return the mean pointing of selected runs by the name of the observations, of those whose runs tell it."""
+    found = {name: each.mean_pointing for name, each in chosen.items()}
+    return {name: pointing for name, pointing in found.items() if pointing is not None}
 
 
 def selected(release: FitsRelease | StoredRelease, selection: Selection) -> Selected:
@@ -128,15 +150,23 @@ def validate_selected(selected: Selected, recipes: Sequence[Recipe]) -> None:
         raise nothing_selected(selected.lacking, selected.dropped)
     for recipe in recipes:
         far = selected.far(recipe)
-        if len(far) == len(selected.obs_ids):
-            raise DataError(no_run_left(far))
         nearest = selected.offsets(recipe).min(axis=0)
+        if len(far) == len(selected.obs_ids):
+            raise DataError(no_run_left(far) if recipe.grid.is_region else _no_run_reaches(float(nearest[0]), recipe))
         for region in np.flatnonzero(nearest > recipe.offset_max).tolist():
             raise DataError(
                 f"datasets.on_region: {recipe.grid.region_names[region]} is {nearest[region]:.1f} deg from the nearest "
                 f"pointing, more than {recipe.offset_max:g} deg (datasets.geom.selection.offset_max), and no run can "
                 "see it; leave it out, or select other runs."
             )
+
+
+def _no_run_reaches(nearest: float, recipe: Recipe) -> str:
+    return (
+        f"datasets.geom.wcs.skydir: no run reaches the map: its nearest pixel is {nearest:.1f} deg from the nearest "
+        f"pointing, more than {recipe.offset_max:g} deg (datasets.geom.selection.offset_max); write another skydir, a "
+        "larger width, or select other runs."
+    )
 
 
 def nothing_selected(failures: Sequence[UnusedRun], dropped: Dropped) -> InputError | ConfigError:

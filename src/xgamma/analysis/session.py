@@ -18,7 +18,7 @@ from xgamma.analysis.steps.observations import ObservationsStep
 from xgamma.analysis.steps.reduce import observations_to_reduce
 from xgamma.analysis.steps.step import Observed, Results
 from xgamma.config.config import AnalysisConfig
-from xgamma.config.requests import observations_of, recipe_of
+from xgamma.config.requests import centred, observations_of, recipe_of
 from xgamma.datasets import Datasets, FluxPointsDataset, GroupFits, GroupPoints, LightCurve
 from xgamma.datasets.observations import Observations
 from xgamma.errors import ConfigError, ConfigTypeError, LaterError, OrderError
@@ -298,14 +298,12 @@ class Analysis(Modelled):
             self.get_observations(self._retries_failed)
 
     def get_datasets(self) -> None:
-        """Reduce the observations to spectra, and stack them where the configuration says so.
+        """Reduce the observations to spectra or maps, and stack them where the configuration says so.
 
         Raises
         ------
         OrderError
             Before ``get_observations``.
-        LaterError
-            For maps.
         """
         self.take("datasets", complete=True)
 
@@ -325,7 +323,7 @@ class Analysis(Modelled):
         >>> spectra = analysis.open_spectra()  # doctest: +SKIP
         >>> spectra["counts"].sel(energy=slice(1, 10)).sum("energy").compute()  # doctest: +SKIP
         """
-        config = self._frozen(complete=True)
+        config = self._with_centres(self._frozen(complete=True))
         name = next((each.name for each in observations_of(config)), "")
         observations = observations_to_reduce(self.results, name)
         pieces = [(observations.holdings.parts[key], rows) for key, rows in observations.rows]
@@ -384,7 +382,7 @@ class Analysis(Modelled):
         steps = [step for step in STEPS if step.section == section]
         for step in steps:
             step.validate_order(results)
-        config = self._frozen(complete=complete, files=files)
+        config = self._with_centres(self._frozen(complete=complete, files=files))
         workers = Workers(config.general.n_jobs, config.general.scheduler)
         results = dataclasses.replace(results, workers=workers, computed=frozenset())
         with one_cluster(workers):
@@ -415,6 +413,11 @@ class Analysis(Modelled):
         frozen = self.config.model_copy(deep=True)
         frozen.check(complete=complete, files=files)
         return frozen
+
+    def _with_centres(self, config: AnalysisConfig) -> AnalysisConfig:
+        """Return the configuration with the centre of maps, where it is the mean pointing of runs that are there."""
+        observed = {} if self._results is None else self._results.observed
+        return centred(config, {name: each.pointing for name, each in observed.items() if each.pointing is not None})
 
 
 def _normalize_config(config: Any) -> AnalysisConfig:

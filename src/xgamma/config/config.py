@@ -13,6 +13,7 @@ from pydantic import PlainValidator, WithJsonSchema
 from xgamma.config import rules
 from xgamma.config.estimate_sections import ExcessMapConfig, FluxPointsConfig, LightCurveConfig
 from xgamma.config.fields import Choice
+from xgamma.config.maps import step_problems
 from xgamma.config.section import OneOrSeveral, Section, key, subsection
 from xgamma.config.section_fields import Models
 from xgamma.config.sections import DatasetsConfig, FitConfig, GeneralConfig, LogConfig, ObservationsConfig
@@ -162,6 +163,7 @@ class AnalysisConfig(Section):
         if self.requests_step(self.light_curve.where):
             yield from rules.energies_problems(self.light_curve.energy_edges, "a light curve")
         yield from rules.time_bins_problems(self.light_curve)
+        yield from step_problems(self.entries, self.planned_steps())
 
     def _incomplete(self) -> Iterator[str]:
         for where, entry in self.entries.items():

@@ -8,17 +8,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from astropy import units as u
+
 from xgamma.config.config import AnalysisConfig
+from xgamma.config.maps import has_centre, sky_space
 from xgamma.config.ranges import RequestedAxis
 from xgamma.config.regions import exclusion_of, named_regions
 from xgamma.config.rules import at_entry, entry_names
-from xgamma.config.sections import DatasetsConfig, ObservationsConfig
+from xgamma.config.sections import DatasetsConfig, ObservationsConfig, SkyDirConfig
 from xgamma.errors import ConfigError, LaterError, OutputError
 from xgamma.estimate import FluxPointsParameters, LightCurveParameters, TimeBinning
 from xgamma.events import DEFAULT_RULE
 from xgamma.execute import THIS_PROCESS, Workers
 from xgamma.formats.gadf.index import IndexNames
 from xgamma.formats.local_files import is_there
+from xgamma.geometry import to_frame
 from xgamma.grid import Grid, RegionSpace
 from xgamma.ingest import FitsRelease, StoredRelease, open_release
 from xgamma.models.models import Models
@@ -106,20 +110,16 @@ def release_of(observations: ObservationsConfig) -> FitsRelease | StoredRelease:
 
 
 def needed_roles(entries: Mapping[str, DatasetsConfig]) -> tuple[str, ...]:
-    """Return the roles of the responses without which no run can be reduced to entries of ``datasets``, by their path.
-
-    Raises ``LaterError`` for maps.
-    """
+    """Return the roles of the responses without which no run can be reduced to some entries of ``datasets``."""
     needed: list[str] = []
-    for where, entry in entries.items():
-        _validate_type(where, entry)
-        needed += roles_needed(entry.containment_correction, entry.background.settings())
+    for entry in entries.values():
+        needed += roles_needed(_containment(entry), entry.background.settings())
     return tuple(dict.fromkeys(needed))
 
 
-def _validate_type(where: str, datasets: DatasetsConfig) -> None:
-    if datasets.type == "3d":
-        raise LaterError(f"{where}.type: 3d is not computed by this version of xgamma; write 1d.")
+def _containment(datasets: DatasetsConfig) -> bool:
+    """Whether exposure is corrected for what falls outside of a region; a pixel is no region."""
+    return datasets.type == "1d" and datasets.containment_correction
 
 
 def names_of(config: AnalysisConfig) -> list[str]:
@@ -127,13 +127,39 @@ def names_of(config: AnalysisConfig) -> list[str]:
     return entry_names(config.entries)
 
 
+def centred(config: AnalysisConfig, pointings: Mapping[str, tuple[float, float]]) -> AnalysisConfig:
+    """Return a configuration whose maps have a centre: the mean pointing of their runs, where none is given.
+
+    It is rounded to 1e-4 deg, so that it can be read and written down.
+
+    Parameters
+    ----------
+    config
+        The configuration, which stays as it is.
+    pointings
+        The mean pointing of runs, ICRS degrees, by the name of the observations, as ``ObservationsOf`` has it.
+    """
+    found = config.model_copy(deep=True)
+    for each in observations_of(found):
+        for entry in each.entries.values():
+            wcs = entry.geom.wcs
+            if entry.type == "3d" and not has_centre(wcs.skydir) and each.name in pointings:
+                frame = wcs.skydir.frame or "icrs"
+                lon, lat = (round(float(angle), 4) for angle in to_frame(*pointings[each.name], "icrs", frame))
+                wcs.skydir = SkyDirConfig(frame=frame, lon=lon * u.deg, lat=lat * u.deg)
+    return found
+
+
+def lacks_centre(entries: Mapping[str, DatasetsConfig]) -> bool:
+    """Whether any of some entries of ``datasets`` makes maps and does not say where."""
+    return any(entry.type == "3d" and not has_centre(entry.geom.wcs.skydir) for entry in entries.values())
+
+
 def recipe_of(config: AnalysisConfig) -> Recipe:
     """Return the recipe of ``config.datasets``, or of its first entry that is reduced; reads the exclusion mask.
 
     Raises
     ------
-    LaterError
-        For maps.
     ConfigError
         When the background does not fit the region, or a user's method cannot be sent to the processes asked for.
         When all entries read files.
@@ -165,24 +191,23 @@ def _recipe_at(where: str, datasets: DatasetsConfig) -> Recipe:
 
 
 def _recipe(where: str, datasets: DatasetsConfig) -> Recipe:
-    _validate_type(where, datasets)
     if datasets.safe_mask.parameters.get("position") is not None:
         raise LaterError(
             f"{where}.safe_mask.parameters.position: responses at another position come with a later version; "
             "use fixed_offset, or leave it out."
         )
     axes, background = datasets.geom.axes, datasets.background
-    space = RegionSpace(*named_regions(datasets.on_region))
+    space = RegionSpace(*named_regions(datasets.on_region)) if datasets.type == "1d" else sky_space(where, datasets)
     exclusion = background.exclusion if background.method is not None else None
     return Recipe(
         Grid(axes.energy.axis("energy"), axes.energy_true.axis("energy_true"), space),
-        datasets.containment_correction,
+        _containment(datasets),
         background.settings(),
         exclusion_of(exclusion),
         datasets.safe_mask.settings(),
         float(datasets.geom.selection.offset_max.to_value("deg")),
         datasets.good_time or DEFAULT_RULE,
-        datasets.use_region_center is not False,
+        datasets.type == "3d" or datasets.use_region_center is not False,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from xgamma.config.estimate_sections import FluxPointsConfig, LightCurveConfig
 from xgamma.config.fields import PathOrUrl, is_before
+from xgamma.config.maps import map_problems
 from xgamma.config.parameters import (
     SPACE_OF_BACKGROUND,
     backgrounds_for,
@@ -31,7 +32,6 @@ from xgamma.units import quantity_string
 
 CELL_BYTES = 8
 LARGEST_EDISP = 100_000_000
-MOST_PIXELS = 100_000_000
 
 
 def range_problems(section: EnergyAxis | FitRangeConfig | RequestedAxis) -> Iterator[str]:
@@ -184,6 +184,8 @@ def own_problems(entry: DatasetsConfig) -> Iterator[str]:
         yield from observations_problems(entry.observations)
     if entry.fit_range is not None:
         yield from range_problems(entry.fit_range)
+    if entry.read is not None and entry.type == "3d":
+        yield f"{entry.where}.type: 3d given beside read, and files of spectra are no maps; leave one of them out."
     for key, given in (("observations", entry.observations), ("stack_by", entry.stack_by)):
         if entry.read is not None and given is not None:
             yield f"{entry.where}.{key}: given beside read, and spectra of files are of no runs; leave one of them out."
@@ -217,22 +219,6 @@ def safe_mask_problems(safe_mask: SafeMaskConfig) -> Iterator[str]:
         )
 
 
-def map_problems(datasets: DatasetsConfig) -> Iterator[str]:
-    """Check that all keys of the centre of maps are given or none, and that maps fit into the memory."""
-    wcs, skydir = datasets.geom.wcs, datasets.geom.wcs.skydir
-    if (skydir.lon is None) != (skydir.lat is None):
-        yield (
-            f"{skydir.where}: expected lon and lat, or none of them; "
-            "write for example {frame: icrs, lon: 83.633 deg, lat: 22.014 deg}."
-        )
-    pixels = float((wcs.width.width / wcs.binsize) * (wcs.width.height / wcs.binsize))
-    if pixels > MOST_PIXELS:
-        yield (
-            f"{wcs.where}.binsize: a map of this width would have {pixels:.3g} pixels; expected at most "
-            f"{MOST_PIXELS:.0e}. Write a larger binsize or a smaller width."
-        )
-
-
 def completeness_problems(datasets: DatasetsConfig) -> Iterator[str]:
     """Check that the keys that data reduction needs are given."""
     if datasets.read is not None:
@@ -242,11 +228,6 @@ def completeness_problems(datasets: DatasetsConfig) -> Iterator[str]:
             yield (
                 f"{where}: datasets.type 1d needs a region, and none is given. Write for example {EXAMPLES['circle']}."
             )
-    if datasets.type == "3d" and not datasets.geom.wcs.skydir.is_set:
-        yield (
-            f"{datasets.geom.wcs.skydir.where}: datasets.type 3d needs frame, lon and lat of the centre. "
-            "Write for example {frame: icrs, lon: 83.633 deg, lat: 22.014 deg}."
-        )
 
 
 def source_problems(

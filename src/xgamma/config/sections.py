@@ -49,6 +49,7 @@ from xgamma.registry import Method, normalize_parameters
 IRF = Choice(("events", "gti", "aeff", "bkg", "edisp", "psf", "rad_max"))
 MAP = Choice(("counts", "exposure", "background", "psf", "edisp"))
 DATASET_TYPE = Choice(("1d", "3d"))
+PROJECTION = Choice(("CAR", "TAN", "AIT"))
 BACKGROUND = Choice(tuple(SPACE_OF_BACKGROUND), kind="background")
 SAFE_MASK_METHOD = Choice(("aeff-default", "aeff-max", "edisp-bias", "offset-max", "bkg-peak"), kind=SAFE_MASK_KIND)
 FILE_MODE = Choice(("w", "a", "x"))
@@ -72,6 +73,7 @@ def read_irfs(value: Any) -> list[str]:
 FileMode = Annotated[str, PlainValidator(FILE_MODE), WithJsonSchema(FILE_MODE.schema())]
 DatasetType = Annotated[str, PlainValidator(DATASET_TYPE), WithJsonSchema(DATASET_TYPE.schema())]
 BackgroundMethod = Annotated[str, PlainValidator(BACKGROUND), WithJsonSchema(BACKGROUND.schema())]
+Projection = Annotated[str, PlainValidator(PROJECTION), WithJsonSchema(PROJECTION.schema())]
 GoodTimeRule = Annotated[str, PlainValidator(GOOD_TIME), WithJsonSchema(GOOD_TIME.schema())]
 Irfs = Annotated[
     list[str],
@@ -193,18 +195,13 @@ class OwnObservationsConfig(ObservationsConfig):
 
 
 class SkyDirConfig(Section):
-    """The centre of the maps."""
+    """The centre of the maps; without lon and lat it is the mean pointing of the selected runs."""
 
     where: ClassVar[str] = "datasets.geom.wcs.skydir"
 
-    frame: Frame | None = key(None, "The frame of the maps.")
+    frame: Frame | None = key(None, "The frame of the maps; null, without lon and lat, is icrs.")
     lon: Angle | None = key(None, "Longitude, with a unit such as deg.")
     lat: Latitude | None = key(None, "Latitude, with a unit such as deg.")
-
-    @property
-    def is_set(self) -> bool:
-        """Whether frame, lon and lat are all given."""
-        return self.frame is not None and self.lon is not None and self.lat is not None
 
 
 class WidthConfig(Section):
@@ -220,10 +217,12 @@ class WcsConfig(Section):
     """The pixels of the maps (3d)."""
 
     where: ClassVar[str] = "datasets.geom.wcs"
+    silent: ClassVar[frozenset[str]] = frozenset({"proj"})
 
     skydir: SkyDirConfig = subsection(SkyDirConfig)
     binsize: Size = key("0.02 deg", "Size of a pixel, with a unit such as deg.")
     width: WidthConfig = subsection(WidthConfig)
+    proj: Projection | None = key(None, "The projection: CAR (plate carree), TAN, AIT (Aitoff); null is CAR.")
     binsize_irf: Size = key("0.2 deg", "Size of a pixel of the responses, with a unit such as deg.")
 
 
@@ -232,7 +231,10 @@ class SelectionConfig(Section):
 
     where: ClassVar[str] = "datasets.geom.selection"
 
-    offset_max: Size = key("2.5 deg", "Largest offset from the pointing, with a unit such as deg.")
+    offset_max: Size = key(
+        "2.5 deg",
+        "Largest offset from the pointing, with a unit such as deg; of maps (3d) half the width of a run's window.",
+    )
 
 
 class RecoAxisConfig(EnergyAxis):
@@ -351,7 +353,10 @@ class DatasetsConfig(Section):
         None, "A stack for each: night, month, bands such as {zenith: [0, 20, 40]}, an expression; null is one for all."
     )
     geom: GeomConfig = subsection(GeomConfig)
-    map_selection: Maps = key(["counts", "exposure", "background", "psf", "edisp"], "Which maps are made (3d).")
+    map_selection: Maps = key(
+        ["counts", "exposure", "background", "psf", "edisp"],
+        "Which maps are made (3d); counts and exposure always are.",
+    )
     background: BackgroundConfig = subsection(BackgroundConfig)
     safe_mask: SafeMaskConfig = subsection(SafeMaskConfig)
     on_region: OnRegions = subsection(

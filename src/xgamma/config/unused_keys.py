@@ -46,6 +46,10 @@ def _is_3d(request: EntryRequest) -> bool:
     return request.entry.type == "3d"
 
 
+def _is_1d(request: EntryRequest) -> bool:
+    return request.entry.type == "1d"
+
+
 def _is_reduced(request: EntryRequest) -> bool:
     return request.entry.read is None
 
@@ -61,6 +65,9 @@ _MADE = (
     "use_region_center",
 )
 
+# Of an entry that extracts spectra.
+_OF_REGIONS = ("on_region", "containment_correction", "use_region_center")
+
 
 def _has_file(request: EntryRequest) -> bool:
     return request.config.general.log.filename is not None
@@ -71,6 +78,7 @@ RULES = (
     *(Rule(f"datasets.{name}", _is_reduced, "datasets.read takes spectra as they are") for name in _MADE),
     Rule("datasets.geom.wcs", _is_3d, "datasets.type 1d makes no maps"),
     Rule("datasets.map_selection", _is_3d, "datasets.type 1d makes no maps"),
+    *(Rule(f"datasets.{name}", _is_1d, "datasets.type 3d makes maps, which have no on-region") for name in _OF_REGIONS),
     Rule(
         "datasets.background.exclusion",
         lambda request: request.entry.background.method is not None,

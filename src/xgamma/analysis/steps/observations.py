@@ -130,7 +130,7 @@ class ObservationsStep(Step[ObservationsWanted]):
             computed |= {self.section}
             log.info("Ingested %d runs into %s.", len(holdings.ingested), store.url)
         log.info("Number of selected observations: %d", len(observations))
-        observed = Observed(None, release, len(observations), observations)
+        observed = Observed(None, release, len(observations), observations, chosen.mean_pointing)
         return replace(_with_observed(wanted, results, observed), computed=computed)
 
 

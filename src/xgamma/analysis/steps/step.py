@@ -81,12 +81,15 @@ class Observed:
         How many runs, or pieces of runs, they are.
     observations
         The runs, once they are there.
+    pointing
+        The mean pointing of those that the index of the release selects, ICRS degrees, where it tells them.
     """
 
     selected: Selected | None = None
     release: FitsRelease | StoredRelease | None = None
     runs: int = 0
     observations: Observations | None = None
+    pointing: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
