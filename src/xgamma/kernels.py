@@ -1,0 +1,143 @@
+"""Sums of images over the pixels about each pixel, within a circle or a ring.
+
+Small circles are added row by row, which is exact; larger ones and rings by a Fourier transform, whose noise is taken
+off again: sums of whole numbers are whole, those of nothing are zero, and none is negative.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from xgamma.axes import BoolArray, FloatArray
+from xgamma.errors import ConfigError
+
+# So that a radius of a whole number of pixels reaches its last pixel, whatever the last digits of a quotient say.
+BORDER = 1e-9
+# Up to this radius in pixels additions are quicker than transforms.
+ADDED_REACH = 7
+# Of the largest sum; the noise of a transform is a thousand times less.
+NOISE = 1e-12
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Pixels whose centres lie from ``inner`` to ``outer`` pixels from a centre, both borders included.
+
+    >>> [Kernel(radius).size for radius in (0.999, 1.0, 1.5, 2.0)]
+    [1, 5, 9, 13]
+    """
+
+    outer: float
+    inner: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.inner <= self.outer < np.inf:
+            raise ConfigError(f"Expected radii of 0 <= inner <= outer pixels, got {self.inner:g} and {self.outer:g}.")
+        if not self.size:
+            raise ConfigError(f"There is no pixel between {self.inner:g} and {self.outer:g} pixels from another one.")
+
+    @property
+    def reach(self) -> int:
+        """How many pixels it reaches to each side."""
+        return int(np.floor(self.outer * (1 + BORDER)))
+
+    @cached_property
+    def footprint(self) -> BoolArray:
+        """The pixels, shape (2 reach + 1, 2 reach + 1)."""
+        along = np.arange(-self.reach, self.reach + 1.0)
+        square = along[:, np.newaxis] ** 2 + along**2
+        inner, outer = (self.inner * (1 - BORDER)) ** 2, (self.outer * (1 + BORDER)) ** 2
+        return np.asarray((square >= inner) & (square <= outer))
+
+    @property
+    def size(self) -> int:
+        """The number of pixels."""
+        return int(self.footprint.sum())
+
+    @property
+    def half_widths(self) -> list[int]:
+        """Of a circle how many pixels its rows reach to each side, from the middle row to the last."""
+        widths: list[int] = ((self.footprint[self.reach :].sum(axis=1) - 1) // 2).tolist()
+        return widths
+
+
+def summed(images: npt.ArrayLike, kernel: Kernel) -> FloatArray:
+    """Return for each pixel the sum of the pixels of a kernel about it; beyond the border there is nothing.
+
+    Parameters
+    ----------
+    images
+        Numbers of at least 0, shape (..., y, x); what is not finite counts as 0.
+    kernel
+        Which pixels are summed.
+    """
+    given = np.asarray(images, dtype=float)
+    with np.errstate(invalid="ignore", over="ignore"):
+        is_finite = bool(np.isfinite(given.sum()))
+    given = given if is_finite else np.where(np.isfinite(given), given, 0.0)
+    planes = given.reshape(-1, *given.shape[-2:])
+    result = np.empty_like(planes)
+    way = _added if kernel.inner == 0 and kernel.reach <= ADDED_REACH else _transformed
+    way(planes, kernel, result)
+    return result.reshape(given.shape)
+
+
+def _added(planes: FloatArray, kernel: Kernel, result: FloatArray) -> None:
+    """Add rows of pixels that grow by one to each side, each where a row of the circle is as wide."""
+    reach, widths = kernel.reach, kernel.half_widths
+    height, width = planes.shape[1:]
+    # In one line with room about it, so that a step to another pixel is a slice.
+    line = width + 2 * reach
+    room = np.zeros((height + 2 * reach, line))
+    first, length = reach * line, height * line
+    for plane, out in zip(planes, result, strict=True):
+        room[reach : reach + height, reach : reach + width] = plane
+        flat, sums = room.ravel(), np.zeros(length)
+        rows = flat.copy()
+        for half in range(widths[0] + 1):
+            if half:
+                rows[half:-half] += flat[2 * half :]
+                rows[half:-half] += flat[: -2 * half]
+            for away in (number for number, own in enumerate(widths) if own == half):
+                sums += rows[first + away * line :][:length]
+                if away:
+                    sums += rows[first - away * line :][:length]
+        out[...] = sums.reshape(height, line)[:, reach : reach + width]
+
+
+def _transformed(planes: FloatArray, kernel: Kernel, result: FloatArray) -> None:
+    """Multiply transforms; what a circle of the transform brings around lies in the margin that is cut off."""
+    reach, (height, width) = kernel.reach, planes.shape[1:]
+    shape = _fast_length(height + min(reach, height - 1)), _fast_length(width + min(reach, width - 1))
+    centred = np.zeros(shape)
+    rows, columns = (numbers - reach for numbers in np.nonzero(kernel.footprint))
+    # No pixel has others farther away than the image is long.
+    near = (abs(rows) < height) & (abs(columns) < width)
+    centred[rows[near], columns[near]] = 1.0
+    response = np.fft.rfft2(centred)
+    for plane, out in zip(planes, result, strict=True):
+        sums = np.fft.irfft2(np.fft.rfft2(plane, shape) * response, shape)[:height, :width]
+        if np.array_equal(plane, np.rint(plane)):
+            sums = np.rint(sums)
+        sums[sums < NOISE * sums.max(initial=0.0)] = 0.0
+        out[...] = sums
+
+
+def _fast_length(least: int) -> int:
+    """Return the smallest number from ``least`` on whose prime factors are 2, 3 and 5.
+
+    >>> _fast_length(251), _fast_length(7)
+    (256, 8)
+    """
+    for length in range(least, 2 * least + 1):
+        rest = length
+        for prime in (2, 3, 5):
+            while rest % prime == 0:
+                rest //= prime
+        if rest == 1:
+            return length
+    return least
