@@ -19,7 +19,7 @@ from xgamma.cli.console import (
     store_argument,
 )
 from xgamma.datasets.files import FORMATS, read_datasets
-from xgamma.datasets.inputs import normalize_spectrum
+from xgamma.datasets.inputs import normalize_rows
 from xgamma.errors import ConfigError, ExitCode, MissingInputError
 from xgamma.formats.local_files import local_path
 from xgamma.schema import FILE, product_violations
@@ -204,7 +204,7 @@ def _validated_file(path: str) -> Conformance:
         result.products += 1
         result.violations += [
             violation.inside(f"{Path(path).name}[{number}]")
-            for violation in product_violations({"": normalize_spectrum(ds)}, FILE)
+            for violation in product_violations({"": normalize_rows(ds)}, FILE)
         ]
     return result
 

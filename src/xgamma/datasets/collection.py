@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any, Self
 
@@ -15,24 +15,31 @@ from astropy.table import Table
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from xgamma import schema
 from xgamma.axes import BoolArray, IntArray
 from xgamma.datasets import files, info
+from xgamma.datasets.binned_row import BinnedRow
 from xgamma.datasets.dataset_list import DatasetList
 from xgamma.datasets.event_list import GTI
 from xgamma.datasets.info import cumulative_stacks, info_table
-from xgamma.datasets.inputs import ModelledRows, normalize_spectrum
+from xgamma.datasets.inputs import ModelledRows, normalize_rows
 from xgamma.datasets.made import any_mask
-from xgamma.datasets.spectrum import SpectrumDataset, spectrum_views
-from xgamma.errors import ConfigError, DataError
+from xgamma.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
+from xgamma.errors import ConfigError, DataError, LaterError
 from xgamma.fit import FitInput
 from xgamma.outcome import Outcome
 from xgamma.plot.excess import plot_over_livetime, plot_over_time
 from xgamma.plot.regions import plot_regions
-from xgamma.reduce import joined_rows, regions_apart, since, stack
+from xgamma.reduce import joined_rows, regions_apart, select_rows, since, stack
 
 log = logging.getLogger(__name__)
 
 STACKED = "stacked"
+
+_CLASSES: Mapping[tuple[schema.SpaceDims, bool], type[BinnedRow[Any]]] = {
+    (schema.REGIONS, False): SpectrumDataset,
+    (schema.REGIONS, True): SpectrumDatasetOnOff,
+}
 
 SHOWN = 10
 """How many rows ``print`` and notebooks show; reprs stay fast with thousands."""
@@ -73,8 +80,8 @@ class Datasets(DatasetList):
         DataError
             When a Dataset is not one of spectra: a variable, dims, a unit or unique names are missing.
         """
-        used: list[SpectrumDataset] = []
-        unused: list[SpectrumDataset] = []
+        used: list[BinnedRow[Any]] = []
+        unused: list[BinnedRow[Any]] = []
         for given in [data] if isinstance(data, xr.Dataset) else data:
             for piece in regions_apart(given):
                 views, outcome = _views(piece)
@@ -86,7 +93,7 @@ class Datasets(DatasetList):
 
     # --- arrays
 
-    def _validate_spectra(self, what: str) -> None:
+    def _validate_rows(self, what: str) -> None:
         if self._points:
             raise ConfigError(
                 f"{what} takes spectra, and {self._points[0].name!r} are flux points; take them out, as by "
@@ -94,8 +101,8 @@ class Datasets(DatasetList):
             )
 
     def _validate_one_region(self, what: str) -> None:
-        self._validate_spectra(what)
-        regions = max([view.group.sizes["region"] for view in self._first_of_groups()], default=1)
+        self._validate_rows(what)
+        regions = max([view.group.sizes.get("region", 1) for view in self._first_of_groups()], default=1)
         if regions > 1:
             raise ConfigError(
                 f"{what} adds up the spectra of one region, and these are of {regions}; take copies of those of one, "
@@ -103,11 +110,11 @@ class Datasets(DatasetList):
             )
 
     def parts(self) -> list[ModelledRows]:
-        """Return the rows as few Datasets as possible, each with its fit mask (dataset, region, energy) or ``None``.
+        """Return the rows as few Datasets as possible, each with its fit mask in the dims of the counts or ``None``.
 
         Flux points are no rows, and left out.
         """
-        runs = itertools.groupby(self._spectra, key=lambda view: (id(view.group), view.models_key))
+        runs = itertools.groupby(self._rows, key=lambda view: (id(view.group), view.models_key))
         return [part for _, views in runs for part in _parts(list(views))]
 
     def to_xarray(self) -> list[xr.Dataset]:
@@ -127,7 +134,7 @@ class Datasets(DatasetList):
             total += float(info.Prediction(part.data, part.models).stat_array.values[used].sum())
         return total
 
-    def stack_reduce(self, name: str = STACKED) -> SpectrumDataset:
+    def stack_reduce(self, name: str = STACKED) -> BinnedRow[Any]:
         """Return the stack of all rows, with their models; its fit mask holds the bins that any row fits.
 
         Raises
@@ -138,9 +145,9 @@ class Datasets(DatasetList):
             When there are flux points among them, or several regions.
         """
         self._validate_one_region("stack_reduce()")
-        [view] = spectrum_views(stack(joined_rows(self.to_xarray()), name=name))
+        [view] = views_of(stack(joined_rows(self.to_xarray()), name=name))
         view.models = self.models
-        view.mask_fit = any_mask([row.fit_bins for row in self._spectra])
+        view.mask_fit = any_mask([row.fit_bins for row in self._rows])
         return view
 
     def info_table(self, cumulative: bool = False, all_rows: bool = False) -> Table:
@@ -189,9 +196,9 @@ class Datasets(DatasetList):
 
     def slice_by_energy(self, energy_min: Any = None, energy_max: Any = None) -> Self:
         """Return the spectra in the bins between two energies; those without one are left out, with a warning."""
-        self._validate_spectra("slice_by_energy()")
+        self._validate_rows("slice_by_energy()")
         kept = []
-        for view in self._spectra:
+        for view in self._rows:
             try:
                 kept.append(view.slice_by_energy(energy_min, energy_max))
             except DataError as error:
@@ -216,7 +223,7 @@ class Datasets(DatasetList):
         excess, sqrt_ts = np.asarray(table["excess"]), np.asarray(table["sqrt_ts"])
         if cumulative:
             return plot_over_livetime(table["livetime"].quantity.to_value("h"), excess, sqrt_ts, **options)
-        ends = [view.gti.mjd_bounds for view in self._spectra]
+        ends = [view.gti.mjd_bounds for view in self._rows]
         errors = np.concatenate([info.total_excess_errors(part.data) for part in self.parts()])
         return plot_over_time(np.array(ends), excess, errors, sqrt_ts, **options)
 
@@ -232,7 +239,7 @@ class Datasets(DatasetList):
         ConfigError
             When Gammapy is not installed, or does not know a model.
         """
-        self._validate_spectra("to_gammapy()")
+        self._validate_rows("to_gammapy()")
         if self.unused:
             log.warning("%d rows that were not used stay here; see info_table(all_rows=True).", len(self.unused))
         return files.collection_of_gammapy(self.parts())
@@ -273,9 +280,9 @@ class Datasets(DatasetList):
         return f"<Datasets: {len(self)} rows: {names}>"
 
     def _repr_html_(self) -> str:
-        if not self._spectra:
+        if not self._rows:
             return f"<p>Datasets: {', '.join(map(html.escape, self.names)) or 'no rows'}</p>"
-        table = Datasets(self._spectra[:SHOWN]).info_table()[
+        table = Datasets(self._rows[:SHOWN]).info_table()[
             "name", "counts", "background", "excess", "sqrt_ts", "livetime"
         ]
         return f"<p>Datasets: {len(self)} rows</p>{table._repr_html_()}"
@@ -295,7 +302,7 @@ class Datasets(DatasetList):
         OutputExistsError, OutputError
             When the output exists and ``overwrite`` is false, or the folder cannot be written.
         """
-        self._validate_spectra("write()")
+        self._validate_rows("write()")
         groups = {id(view.group) for view in self._views}
         beside = [view for view in self.unused if id(view.group) in groups]
         parts = Datasets(self._views, beside)._with_unused().parts()
@@ -313,30 +320,45 @@ class Datasets(DatasetList):
         return cls.from_xarray(files.read_datasets(filename), models)
 
 
-def _views(given: xr.Dataset) -> tuple[list[SpectrumDataset], IntArray]:
-    ds, mask = files.without_mask_fit(normalize_spectrum(given))
-    views = spectrum_views(ds)
+def views_of(group: xr.Dataset) -> list[BinnedRow[Any]]:
+    """Return the views of all rows of a validated DL4 Dataset, of the class that its cells and statistic ask for."""
+    kind = schema.space_dims(group), info.is_on_off(group)
+    if kind not in _CLASSES:
+        raise LaterError(
+            "Views of windows of the sky are not in this version of xgamma; work with the xarray.Dataset itself."
+        )
+    view_class = _CLASSES[kind]
+    positions = itertools.product(range(group.sizes["dataset"]), range(group.sizes.get("region", 1)))
+    names = info.row_names(group)
+    return [view_class.from_row(group, *position, name) for position, name in zip(positions, names, strict=True)]
+
+
+def _views(given: xr.Dataset) -> tuple[list[BinnedRow[Any]], IntArray]:
+    ds, mask = files.without_mask_fit(normalize_rows(given))
+    views = views_of(ds)
     if mask is not None:
         for view in views:
-            view.mask_fit = mask[view.position]
+            row, region = view.position
+            view.mask_fit = mask[row, region] if "region" in ds.dims else mask[row]
     return views, ds["outcome"].values
 
 
-def _parts(views: list[SpectrumDataset]) -> list[ModelledRows]:
+def _parts(views: list[BinnedRow[Any]]) -> list[ModelledRows]:
     group, models = views[0].group, views[0].models
     positions = [view.position for view in views]
-    whole = list(itertools.product(range(group.sizes["dataset"]), range(group.sizes["region"])))
-    if positions == whole:
+    regions = group.sizes.get("region", 1)
+    if positions == list(itertools.product(range(group.sizes["dataset"]), range(regions))):
         return [ModelledRows(group, models, _stacked_masks(views, group))]
-    if group.sizes["region"] == 1:
-        rows = group.isel(dataset=[row for row, _ in positions])
+    if regions == 1:
+        numbers = [row for row, _ in positions]
+        rows = group.isel(dataset=numbers) if "region" in group.dims else select_rows(group, numbers)
         return [ModelledRows(rows, models, _stacked_masks(views, rows))]
     return [ModelledRows(view.data, models, _stacked_masks([view], view.data)) for view in views]
 
 
-def _stacked_masks(views: list[SpectrumDataset], ds: xr.Dataset) -> BoolArray | None:
+def _stacked_masks(views: list[BinnedRow[Any]], ds: xr.Dataset) -> BoolArray | None:
     masks = [view.fit_bins for view in views]
     if all(mask is None for mask in masks):
         return None
-    rows = [np.ones(ds.sizes["energy"], bool) if mask is None else mask for mask in masks]
-    return np.stack([row.reshape(-1) for row in rows]).reshape(ds["mask_safe"].shape)
+    rows = [np.ones(view.bins_shape, bool) if view.fit_bins is None else view.fit_bins for view in views]
+    return np.stack(rows).reshape(ds["mask_safe"].shape)

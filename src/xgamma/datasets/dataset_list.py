@@ -10,9 +10,9 @@ from astropy import units as u
 from astropy.time import Time
 
 from xgamma.axes import BoolArray
+from xgamma.datasets.binned_row import BinnedRow
 from xgamma.datasets.flux_points_dataset import FluxPointsDataset
 from xgamma.datasets.inputs import normalize_models
-from xgamma.datasets.spectrum import SpectrumDataset
 from xgamma.errors import ConfigError, ConfigTypeError, UnknownNameError, did_you_mean
 from xgamma.models.models import Models
 from xgamma.models.parameters import Parameters
@@ -31,8 +31,8 @@ def validate_names(names: Sequence[str]) -> None:
 class DatasetList(MutableSequence[Any]):
     """Views in order, with unique names; see ``Datasets``."""
 
-    def __init__(self, datasets: Any = (), unused: Iterable[SpectrumDataset] = ()) -> None:
-        given = [datasets] if isinstance(datasets, SpectrumDataset | FluxPointsDataset) else datasets
+    def __init__(self, datasets: Any = (), unused: Iterable[BinnedRow[Any]] = ()) -> None:
+        given = [datasets] if isinstance(datasets, BinnedRow | FluxPointsDataset) else datasets
         self._views: list[Any] = [_view(dataset) for dataset in given]
         self.unused = list(unused)
         validate_names(self.names)
@@ -66,7 +66,7 @@ class DatasetList(MutableSequence[Any]):
 
     def index(self, key: Any, start: int = 0, stop: int | None = None) -> int:
         """Return the position of a name or of a view; raises ``UnknownNameError``."""
-        name = key.name if isinstance(key, SpectrumDataset | FluxPointsDataset) else key
+        name = key.name if isinstance(key, BinnedRow | FluxPointsDataset) else key
         names = self.names
         if name not in names[start:stop]:
             raise UnknownNameError(f"There is no dataset called {name!r}.{did_you_mean(str(name), names)}")
@@ -108,7 +108,7 @@ class DatasetList(MutableSequence[Any]):
         self._views.reverse()
 
     def __add__(self, other: Any) -> Self:
-        more = [other] if isinstance(other, SpectrumDataset | FluxPointsDataset) else other
+        more = [other] if isinstance(other, BinnedRow | FluxPointsDataset) else other
         return type(self)([*self._views, *more])
 
     def copy(self) -> Self:
@@ -149,13 +149,13 @@ class DatasetList(MutableSequence[Any]):
     @property
     def energy_ranges(self) -> tuple[u.Quantity, u.Quantity]:
         """The first and the last edge of reconstructed energy of each spectrum, each of shape (dataset,)."""
-        edges = np.array([view.energy_axis.edges[[0, -1]] for view in self._spectra]).reshape(-1, 2)
+        edges = np.array([view.energy_axis.edges[[0, -1]] for view in self._rows]).reshape(-1, 2)
         return u.Quantity(edges[:, 0], "TeV"), u.Quantity(edges[:, 1], "TeV")
 
     def select_time(self, time_min: Time, time_max: Time) -> Self:
         """Return the spectra whose good time lies wholly between two times, to a microsecond."""
         kept = []
-        for view in self._spectra:
+        for view in self._rows:
             gti = view.gti
             inside = gti.select_time((time_min, time_max))
             lost = u.Quantity(gti.time_sum - inside.time_sum).to_value("s")
@@ -164,15 +164,15 @@ class DatasetList(MutableSequence[Any]):
         return type(self)(kept)
 
     @property
-    def _spectra(self) -> list[SpectrumDataset]:
-        return [view for view in self._views if isinstance(view, SpectrumDataset)]
+    def _rows(self) -> list[BinnedRow[Any]]:
+        return [view for view in self._views if isinstance(view, BinnedRow)]
 
     @property
     def _points(self) -> list[FluxPointsDataset]:
         return [view for view in self._views if isinstance(view, FluxPointsDataset)]
 
-    def _first_of_groups(self) -> list[SpectrumDataset]:
-        return list({id(view.group): view for view in reversed(self._spectra)}.values())
+    def _first_of_groups(self) -> list[BinnedRow[Any]]:
+        return list({id(view.group): view for view in reversed(self._rows)}.values())
 
     # --- models
 
@@ -204,10 +204,10 @@ class DatasetList(MutableSequence[Any]):
         return self.models.parameters
 
 
-def _view(dataset: Any) -> SpectrumDataset | FluxPointsDataset:
-    if not isinstance(dataset, SpectrumDataset | FluxPointsDataset):
+def _view(dataset: Any) -> BinnedRow[Any] | FluxPointsDataset:
+    if not isinstance(dataset, BinnedRow | FluxPointsDataset):
         raise ConfigTypeError(
-            f"Expected SpectrumDataset, SpectrumDatasetOnOff or FluxPointsDataset, got a {type(dataset).__name__}; "
-            "use Datasets.from_xarray for Datasets of xarray."
+            f"Expected a dataset of a spectrum, of maps or of flux points, got a {type(dataset).__name__}; use "
+            "Datasets.from_xarray for Datasets of xarray."
         )
     return dataset

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import xarray as xr
 
 from xgamma.axes import BoolArray
-from xgamma.errors import ConfigError, ConfigTypeError, LaterError
+from xgamma.errors import ConfigError, ConfigTypeError
 from xgamma.models.models import Models
 from xgamma.outcome import Fate, Outcome, flag_attrs
-from xgamma.schema import DL4, REGIONS, SCHEMA, SCHEMA_VERSION, space_dims, validate
+from xgamma.schema import DL4, DL4_IN, SCHEMA, SCHEMA_VERSION, space_dims, validate
 from xgamma.schema.dl4 import fates
 from xgamma.schema.tables import head
 
@@ -28,7 +28,7 @@ class ModelledRows:
     mask_fit: BoolArray | None
 
 
-def normalize_spectrum(ds: xr.Dataset) -> xr.Dataset:
+def normalize_rows(ds: xr.Dataset) -> xr.Dataset:
     """Return a validated DL4 Dataset; where a file or a hand left them out, rows get an outcome and an empty ledger.
 
     It also says what it is, so that a file of it can be checked against the format.
@@ -36,15 +36,11 @@ def normalize_spectrum(ds: xr.Dataset) -> xr.Dataset:
     Raises
     ------
     DataError
-        As ``schema.validate``; ``ConfigTypeError`` for what is no Dataset, ``LaterError`` for windows of the sky.
+        As ``schema.validate``; ``ConfigTypeError`` for what is no Dataset.
     """
     if not isinstance(ds, xr.Dataset):
         raise ConfigTypeError(f"Expected an xarray.Dataset, got a {type(ds).__name__}.")
     validate(ds)
-    if space_dims(ds) != REGIONS:
-        raise LaterError(
-            "Views of windows of the sky are not in this version of xgamma; work with the xarray.Dataset itself."
-        )
     rows = ds.sizes["dataset"]
     details = ds.attrs.get("outcome_details") or [""] * rows
     if isinstance(details, str):
@@ -54,8 +50,8 @@ def normalize_spectrum(ds: xr.Dataset) -> xr.Dataset:
         missing["outcome"] = (("dataset",), np.zeros(rows, np.int8), DL4["outcome"].attrs() | flag_attrs(Outcome))
     if "ledger" not in ds:
         sizes = {**ds.sizes, "fate": len(Fate)}
-        empty = np.zeros([sizes[dim] for dim in DL4["ledger"].dims], np.int64)
-        missing["ledger"] = (DL4["ledger"].dims, empty, DL4["ledger"].attrs())
+        spec = DL4_IN[space_dims(ds)]["ledger"]
+        missing["ledger"] = (spec.dims, np.zeros([sizes[dim] for dim in spec.dims], np.int64), spec.attrs())
         missing["fate"] = fates()
     attrs = {**head(SCHEMA, SCHEMA_VERSION), **ds.attrs, "outcome_details": details}
     return ds if not missing and attrs == ds.attrs else ds.assign(missing).assign_attrs(attrs)

@@ -81,14 +81,14 @@ def known_background_row(ds: xr.Dataset) -> xr.Dataset:
     return ds.drop_vars([*OFF_COUNTS, *OFF_CIRCLES], errors="ignore").assign(background=background)
 
 
-def with_same_variables(pair: Sequence[xr.Dataset]) -> list[xr.Dataset]:
-    """Return two rows with the variables and labels that both have; where one has no background it is 0."""
+def with_same_variables(rows: Sequence[xr.Dataset]) -> list[xr.Dataset]:
+    """Return rows with the variables and labels that all have; where one has no background it is 0."""
+    has_any = any("background" in ds for ds in rows)
     filled = [
-        ds if "background" in ds or not any("background" in other for other in pair)
-        else ds.assign(background=xr.zeros_like(ds["counts"]))
-        for ds in pair
-    ]  # fmt: skip
-    common = set(filled[0].variables) & set(filled[1].variables)
+        ds if "background" in ds or not has_any else ds.assign(background=xr.zeros_like(ds["counts"], dtype=float))
+        for ds in rows
+    ]
+    common = set.intersection(*(set(ds.variables) for ds in filled))
     return [ds.drop_vars([name for name in ds.variables if name not in common]) for ds in filled]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import xarray as xr
@@ -12,14 +12,35 @@ from matplotlib.figure import Figure
 
 from xgamma.axes import Axis, FloatArray
 from xgamma.datasets import info
-from xgamma.datasets.row import SpectrumRow
+from xgamma.datasets.binned_row import BinnedRow
+from xgamma.datasets.geom import with_edges
 from xgamma.plot import counts as plot_counts
 from xgamma.plot import spectrum as plot_spectrum
 from xgamma.plot.counts import Style
+from xgamma.schema import REGIONS, SpaceDims
 
 
-class SpectrumPictures(SpectrumRow):
-    """A row that draws itself; see ``SpectrumDataset``."""
+class SpectrumPictures(BinnedRow[xr.DataArray]):
+    """A region of a row that draws itself; see ``SpectrumDataset``."""
+
+    space: ClassVar[SpaceDims] = REGIONS
+
+    def _cut_out(self) -> xr.Dataset:
+        row, region = self._row, self._region
+        return self._group.isel(dataset=slice(row, row + 1), region=slice(region, region + 1))
+
+    def _shown(self, array: xr.DataArray) -> xr.DataArray:
+        return with_edges(array, self.energy_axis) if "energy" in array.dims else array
+
+    @property
+    def exposure(self) -> xr.DataArray:
+        """Exposure in m2 s, dims (region, energy_true)."""
+        return self._array("exposure")
+
+    @property
+    def edisp(self) -> xr.DataArray:
+        """The migration matrix, dims (region, energy_true, energy)."""
+        return self._array("edisp")
 
     def _edges(self) -> FloatArray:
         return self.energy_axis.edges

@@ -1,9 +1,10 @@
-"""``SpectrumRow``: what one (dataset, region) row of a DL4 Dataset holds, and what its models predict."""
+"""``Row``: what one line of a DL4 Dataset holds, a region of a row or a window, and what its models predict."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,32 +12,33 @@ import xarray as xr
 from astropy import units as u
 from astropy.table import Table
 
-from xgamma import predict
+from xgamma import predict, schema
 from xgamma.axes import Axis, BoolArray
 from xgamma.datasets import info, text
 from xgamma.datasets.event_list import GTI
-from xgamma.datasets.geom import with_edges
-from xgamma.datasets.inputs import ModelledRows, normalize_mask, normalize_models, normalize_spectrum
+from xgamma.datasets.inputs import ModelledRows, normalize_mask, normalize_models, normalize_rows
 from xgamma.errors import DataError
 from xgamma.fit import FitInput
 from xgamma.models.models import Models
 from xgamma.reduce import with_names
 from xgamma.units import canonical
 
+Shown = TypeVar("Shown")
 
-class SpectrumRow:
-    """One row, its models and its fit mask; see ``SpectrumDataset``.
+
+class Row(Generic[Shown]):
+    """One row, its models and its fit mask; ``Shown`` is what its arrays are handed out as.
 
     Parameters
     ----------
     data
-        A DL4 Dataset with one row and one region.
+        A DL4 Dataset with one row, of regions with one of them.
     models
         ``Models``, a list of models or one model; those with ``datasets_names`` that do not name this row are ignored.
     name
         A new name of the row; by default the one in ``data``.
     mask_fit
-        The bins of the fit, broadcast to (region, energy); ``None`` takes all.
+        The bins of the fit, broadcast to the dims of the counts; ``None`` takes all.
 
     Raises
     ------
@@ -44,23 +46,35 @@ class SpectrumRow:
         When ``data`` is not such a Dataset.
     """
 
+    space: ClassVar[schema.SpaceDims]
     stat_type: ClassVar[str] = "cash"
 
     def __init__(self, data: xr.Dataset, models: Any = None, name: str | None = None, mask_fit: Any = None) -> None:
-        data = normalize_spectrum(data)
-        if (data.sizes["dataset"], data.sizes["region"]) != (1, 1):
-            rows = f"{data.sizes['dataset']} rows and {data.sizes['region']} regions"
-            raise DataError(f"Expected a Dataset with one row and one region, got {rows}; use Datasets.from_xarray.")
-        if info.stat_type(data) != self.stat_type:
-            raise DataError(
-                f"{type(self).__name__} holds the statistic {self.stat_type!r} and the Dataset "
-                f"{'has' if info.is_on_off(data) else 'has no'} counts_off; use Datasets.from_xarray."
-            )
+        data = normalize_rows(data)
+        self._validate_class(data)
         is_renamed = name is not None and [name] != data["dataset"].values.tolist()
         renamed = with_names(data, [str(name)]) if is_renamed else data
         self._place(renamed, 0, 0, info.row_names(renamed)[0])
         self.models = models
         self.mask_fit = mask_fit
+
+    def _validate_class(self, data: xr.Dataset) -> None:
+        space = schema.space_dims(data)
+        if space != self.space:
+            raise DataError(
+                f"{type(self).__name__} holds cells with the dims {', '.join(self.space.cells)} and the Dataset has "
+                f"{', '.join(space.cells)}; use Datasets.from_xarray."
+            )
+        if (data.sizes["dataset"], info.lines(data)) != (1, 1):
+            regions = f" and {data.sizes['region']} regions" if space == schema.REGIONS else ""
+            expected = "one row and one region" if regions else "one row"
+            rows = f"{data.sizes['dataset']} rows{regions}"
+            raise DataError(f"Expected a Dataset with {expected}, got {rows}; use Datasets.from_xarray.")
+        if info.stat_type(data) != self.stat_type:
+            raise DataError(
+                f"{type(self).__name__} holds the statistic {self.stat_type!r} and the Dataset "
+                f"{'has' if info.is_on_off(data) else 'has no'} counts_off; use Datasets.from_xarray."
+            )
 
     def _place(self, group: xr.Dataset, row: int, region: int, name: str) -> None:
         # Ten thousand views of one Dataset are cheap as long as none of them cuts its row out before it is asked to.
@@ -71,7 +85,7 @@ class SpectrumRow:
     def _hold(self, data: xr.Dataset) -> None:
         """Show another Dataset of one row; name, models and fit mask stay."""
         self.__dict__.pop("data", None)
-        self._group, self._row, self._region = normalize_spectrum(data), 0, 0
+        self._group, self._row, self._region = normalize_rows(data), 0, 0
 
     @classmethod
     def from_row(cls, group: xr.Dataset, row: int, region: int, name: str) -> Self:
@@ -84,9 +98,16 @@ class SpectrumRow:
 
     @cached_property
     def data(self) -> xr.Dataset:
-        """The row as a Dataset; the dims ``dataset`` and ``region`` are kept."""
-        row, region = self._row, self._region
-        return self._group.isel(dataset=slice(row, row + 1), region=slice(region, region + 1))
+        """The row as a Dataset; the dim ``dataset`` and those of its cells are kept."""
+        return self._cut_out()
+
+    @abstractmethod
+    def _cut_out(self) -> xr.Dataset:
+        """Return the row of the group as a Dataset."""
+
+    @abstractmethod
+    def _shown(self, array: xr.DataArray) -> Shown:
+        """Return an array without the dim ``dataset`` as it is handed out."""
 
     @property
     def group(self) -> xr.Dataset:
@@ -125,58 +146,59 @@ class SpectrumRow:
     def _own_models(self) -> Models:
         return Models(predict.selected_models(self._models, [str(self._group["dataset"].values[self._row])]))
 
-    def _variable(self, name: str) -> xr.DataArray:
+    def _array(self, name: str) -> xr.DataArray:
         return self.data[name].isel(dataset=0)
 
     @property
-    def counts(self) -> xr.DataArray:
-        """Counts in the on-region, dims (region, energy), with the edges of the bins: see ``counts.geom``."""
-        return with_edges(self._variable("counts"), self.energy_axis)
+    def counts(self) -> Shown:
+        """Counts, with the edges of the bins: see ``counts.geom``."""
+        return self._shown(self._array("counts"))
 
     @property
-    def background(self) -> xr.DataArray:
-        """The background estimate, dims (region, energy)."""
-        return info.background(self.data).isel(dataset=0)
+    def background(self) -> Shown:
+        """The background estimate, in the dims of the counts."""
+        return self._shown(info.background(self.data).isel(dataset=0))
 
     @property
-    def excess(self) -> xr.DataArray:
-        """Counts minus background, dims (region, energy)."""
-        return (self._variable("counts") - self.background).assign_attrs(units="")
+    def excess(self) -> Shown:
+        """Counts minus background, in the dims of the counts."""
+        return self._shown((self._array("counts") - info.background(self.data).isel(dataset=0)).assign_attrs(units=""))
 
     @property
-    def exposure(self) -> xr.DataArray:
-        """Exposure in m2 s, dims (region, energy_true)."""
-        return self._variable("exposure")
+    def mask_safe(self) -> Shown:
+        """The bins in which the response is trusted, in the dims of the counts."""
+        return self._shown(self._array("mask_safe"))
 
     @property
-    def edisp(self) -> xr.DataArray:
-        """The migration matrix, dims (region, energy_true, energy)."""
-        return self._variable("edisp")
-
-    @property
-    def mask_safe(self) -> xr.DataArray:
-        """The bins in which the response is trusted, dims (region, energy)."""
-        return self._variable("mask_safe")
-
-    @property
-    def mask_fit(self) -> xr.DataArray | None:
-        """The bins that a fit may use, dims (region, energy), or ``None`` for all. Never part of ``data``."""
-        return None if self._mask_fit is None else self.mask_safe.copy(data=self._mask_fit)
+    def mask_fit(self) -> Shown | None:
+        """The bins that a fit may use, in the dims of the counts, or ``None`` for all. Never part of ``data``."""
+        return None if self._mask_fit is None else self._shown(self._array("mask_safe").copy(data=self._mask_fit))
 
     @mask_fit.setter
     def mask_fit(self, mask: npt.ArrayLike | xr.DataArray | None) -> None:
-        shape = (1, self._group.sizes["energy"])
-        self._mask_fit = None if mask is None else normalize_mask(mask, shape)
+        self._mask_fit = None if mask is None else normalize_mask(mask, self.bins_shape)
+
+    @property
+    def bins_shape(self) -> tuple[int, ...]:
+        """The shape of the bins of one line, in the dims of the counts."""
+        one = dict.fromkeys(self.space.ledgers, 1)
+        return tuple(one.get(dim, self._group.sizes[dim]) for dim in schema.bin_dims(self._group)[1:])
 
     @property
     def fit_bins(self) -> BoolArray | None:
-        """``mask_fit`` as a plain array, shape (1, energy): no row is cut out for it."""
+        """``mask_fit`` as a plain array, in the dims of the counts: no row is cut out for it."""
         return self._mask_fit
 
     @property
-    def mask(self) -> xr.DataArray:
+    def used_bins(self) -> xr.DataArray:
+        """``mask`` as a plain labelled array."""
+        safe = self._array("mask_safe")
+        return safe if self._mask_fit is None else safe & self._mask_fit
+
+    @property
+    def mask(self) -> Shown:
         """The bins in use: safe, and in the fit range if there is one."""
-        return self.mask_safe if self._mask_fit is None else self.mask_safe & self._mask_fit
+        return self._shown(self.used_bins)
 
     @property
     def gti(self) -> GTI:
@@ -200,41 +222,50 @@ class SpectrumRow:
         """The axis of reconstructed energy."""
         return Axis.from_coords(self._group.coords, "energy")
 
-    def energy_mask(self, energy_min: Any = None, energy_max: Any = None) -> xr.DataArray:
+    def energy_mask(self, energy_min: Any = None, energy_max: Any = None) -> Shown:
         """Return the bins that lie wholly between two energies (``"1 TeV"`` or a ``Quantity``), for ``mask_fit``."""
         limits = (("energy_min", energy_min), ("energy_max", energy_max))
         low, high = (None if value is None else canonical(value, "TeV", name) for name, value in limits)
-        return self.mask_safe.copy(data=self.energy_axis.mask_inside(low, high)[np.newaxis])
+        safe = self._array("mask_safe")
+        inside = xr.DataArray(self.energy_axis.mask_inside(low, high), dims="energy")
+        whole = inside.broadcast_like(safe.drop_vars(list(safe.coords))).transpose(*safe.dims)
+        return self._shown(safe.copy(data=whole.values))
 
-    def _energy_range(self, mask: BoolArray) -> tuple[xr.DataArray, xr.DataArray]:
-        """Return the lowest and the highest edge of the bins of a mask (region, energy), dims (region,), TeV."""
-        edges, has_any = self.energy_axis.edges, mask.any(axis=-1)
-        low = np.where(has_any, edges[mask.argmax(axis=-1)], np.nan)
-        high = np.where(has_any, edges[mask.shape[-1] - mask[:, ::-1].argmax(axis=-1)], np.nan)
-        like = self.mask_safe.isel(energy=0, drop=True)
-        return tuple(like.copy(data=edge).assign_attrs(units="TeV") for edge in (low, high))  # type: ignore[return-value]
+    def _energy_range(self, mask: xr.DataArray) -> tuple[Shown, Shown]:
+        """Return the lowest and the highest edge of the bins of a mask in each cell, TeV."""
+        bins = mask.transpose(..., "energy").values
+        edges, has_any = self.energy_axis.edges, bins.any(axis=-1)
+        low = np.where(has_any, edges[bins.argmax(axis=-1)], np.nan)
+        high = np.where(has_any, edges[bins.shape[-1] - bins[..., ::-1].argmax(axis=-1)], np.nan)
+        like = mask.isel(energy=0, drop=True)
+        shown = [self._shown(like.copy(data=edge).assign_attrs(units="TeV")) for edge in (low, high)]
+        return shown[0], shown[1]
 
     @property
-    def energy_range(self) -> tuple[xr.DataArray, xr.DataArray]:
-        """The lowest and the highest energy of the bins in use, TeV, each dims (region,); NaN where there is none."""
-        return self._energy_range(self.mask.values)
+    def energy_range(self) -> tuple[Shown, Shown]:
+        """The lowest and the highest energy of the bins in use in each cell, TeV; NaN where there is none."""
+        return self._energy_range(self.used_bins)
 
     @property
-    def energy_range_safe(self) -> tuple[xr.DataArray, xr.DataArray]:
+    def energy_range_safe(self) -> tuple[Shown, Shown]:
         """The same of the safe bins."""
-        return self._energy_range(self.mask_safe.values)
+        return self._energy_range(self._array("mask_safe"))
 
     @property
-    def energy_range_fit(self) -> tuple[xr.DataArray, xr.DataArray]:
+    def energy_range_fit(self) -> tuple[Shown, Shown]:
         """The same of the fit mask, without one of the whole axis."""
-        mask = np.ones(self.mask_safe.shape, bool) if self._mask_fit is None else self._mask_fit
-        return self._energy_range(mask)
+        safe = self._array("mask_safe")
+        mask = np.ones(safe.shape, bool) if self._mask_fit is None else self._mask_fit
+        return self._energy_range(safe.copy(data=mask))
 
     @property
     def energy_range_total(self) -> tuple[u.Quantity, u.Quantity]:
-        """The lowest and the highest energy of the bins in use."""
-        low, high = self.energy_range
-        return u.Quantity(float(low[0]), "TeV"), u.Quantity(float(high[0]), "TeV")
+        """The lowest and the highest energy of the bins in use; NaN where there is none."""
+        used = self.used_bins.transpose("energy", ...).values
+        planes = np.flatnonzero(used.reshape(len(used), -1).any(axis=1))
+        edges = self.energy_axis.edges
+        ends = (edges[planes[0]], edges[planes[-1] + 1]) if len(planes) else (np.nan, np.nan)
+        return u.Quantity(float(ends[0]), "TeV"), u.Quantity(float(ends[1]), "TeV")
 
     def copy(self, name: str | None = None) -> Self:
         """Return an independent copy, under a new name if one is given; models are shared with the original."""
@@ -247,32 +278,39 @@ class SpectrumRow:
     def _prediction(self) -> info.Prediction:
         return info.Prediction(self.data, self._own_models())
 
-    def npred(self) -> xr.DataArray:
-        """Predicted counts of signal and background, dims (region, energy)."""
-        return self._prediction.total.isel(dataset=0)
+    def npred(self) -> Shown:
+        """Predicted counts of signal and background, in the dims of the counts."""
+        return self._shown(self._prediction.total.isel(dataset=0))
 
-    def npred_signal(self) -> xr.DataArray:
-        """Predicted signal counts, dims (region, energy); zero without models."""
-        return self._prediction.signal.isel(dataset=0)
+    def npred_signal(self) -> Shown:
+        """Predicted signal counts, in the dims of the counts; zero without models."""
+        return self._shown(self._prediction.signal.isel(dataset=0))
 
-    def npred_background(self) -> xr.DataArray:
-        """Predicted background counts, dims (region, energy)."""
-        return self._prediction.background.isel(dataset=0)
+    def npred_background(self) -> Shown:
+        """Predicted background counts, in the dims of the counts."""
+        return self._shown(self._prediction.background.isel(dataset=0))
 
-    def stat_array(self) -> xr.DataArray:
-        """The statistic of each bin, dims (region, energy); 0 in bins that are not in use."""
-        return self._prediction.stat_array.isel(dataset=0).where(self.mask, 0.0)
+    def _stat_array(self) -> xr.DataArray:
+        return self._prediction.stat_array.isel(dataset=0).where(self.used_bins, 0.0)
+
+    def stat_array(self) -> Shown:
+        """The statistic of each bin, in the dims of the counts; 0 in bins that are not in use."""
+        return self._shown(self._stat_array())
 
     def stat_sum(self) -> float:
         """The statistic, -2 ln(likelihood), of the bins in use."""
-        return float(self.stat_array().sum())
+        return float(self._stat_array().sum())
 
-    def residuals(self, method: str = "diff") -> xr.DataArray:
-        """Counts minus prediction, dims (region, energy); NaN in bins that are not in use.
+    def _residuals(self, method: str) -> xr.DataArray:
+        npred = self._prediction.total.isel(dataset=0)
+        return info.residuals(self._array("counts"), npred, method).where(self.used_bins)
+
+    def residuals(self, method: str = "diff") -> Shown:
+        """Counts minus prediction, in the dims of the counts; NaN in bins that are not in use.
 
         ``method`` is ``diff``, ``diff/model`` or ``diff/sqrt(model)``.
         """
-        return info.residuals(self._variable("counts"), self.npred(), method).where(self.mask)
+        return self._shown(self._residuals(method))
 
     def fit_inputs(self) -> list[FitInput]:
         """Return the Dataset with its bins to fit, as ``Fit`` takes it."""
@@ -295,7 +333,8 @@ class SpectrumRow:
         return text.block(type(self).__name__, self._paragraphs()) + text.model_text(self._own_models())
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name!r}: {self._group.sizes['energy']} bins, {self.stat_type}>"
+        bins = " x ".join(map(str, self.bins_shape[len(self.space.ledgers) :]))
+        return f"<{type(self).__name__} {self.name!r}: {bins} bins, {self.stat_type}>"
 
     def _repr_html_(self) -> str:
         return text.html_block(type(self).__name__, self._paragraphs())

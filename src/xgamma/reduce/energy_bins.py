@@ -21,12 +21,13 @@ def merge_bins(ds: xr.Dataset, edges: IntArray) -> xr.Dataset:
     """Return rows whose bins of reconstructed energy are sums of neighbouring ones, over their safe bins.
 
     A new bin is safe where any of its bins is. It has the sum of the acceptances, and the off acceptance with which the
-    off counts predict the summed background; without off counts it has the sum of the off acceptances.
+    off counts predict the summed background; without off counts it has the sum of the off acceptances. Of windows the
+    dispersion at an offset is summed over the bins that are safe there.
 
     Parameters
     ----------
     ds
-        DL4 rows of regions.
+        DL4 rows of regions or windows.
     edges
         The numbers of the old edges that stay, ascending, shape (new bin + 1,).
 
@@ -35,42 +36,62 @@ def merge_bins(ds: xr.Dataset, edges: IntArray) -> xr.Dataset:
     xarray.Dataset
         DL4. Exposures, times, ledgers and outcomes are those of ``ds``.
     """
-    axis, safe = Axis.from_coords(ds.coords, "energy"), ds["mask_safe"].transpose(..., "energy").values
+    axis = Axis.from_coords(ds.coords, "energy")
     held = {str(name): ds[name].variable for name in ds.data_vars if "energy" in ds[name].dims}
-    values = {name: variable.transpose(..., "energy").values for name, variable in held.items()}
-    weight = {"edisp": safe[..., np.newaxis, :]}
-    sums = {
-        name: grouped(np.where(weight.get(name, safe), array, 0.0), edges)
-        for name, array in values.items()
-        if array.dtype != bool
-    }
-    if "counts_off" in values:
-        sums["acceptance_off"] = _acceptance_off(values, safe, sums, edges)
-    # Masks: also that of a fit, which the rows of a file may hold.
-    masks = {name: grouped(array, edges) > 0 for name, array in values.items() if array.dtype == bool}
-    merged = {name: (_energy_last(held[name]), array, held[name].attrs) for name, array in {**sums, **masks}.items()}
+    merged = {name: _merged(name, variable, _shares(ds), edges) for name, variable in held.items()}
+    if "counts_off" in held:
+        merged["acceptance_off"] = _acceptance_off(ds, merged, edges)
     fewer = replace(axis, edges=axis.edges[edges], nodes=None)
     return ds.drop_dims("energy").assign(merged).assign_coords(fewer.coords())
 
 
-def grouped(values: npt.NDArray[Any], edges: IntArray) -> FloatArray:
-    """Return sums over groups of the last axis between ascending edges, shape (..., group).
+def merged_mask(mask: BoolArray, edges: IntArray, place: int = -1) -> BoolArray:
+    """Return which groups of bins between ascending edges hold any of a mask; ``place`` is the axis of the bins."""
+    return np.asarray(grouped(mask, edges, place) > 0)
+
+
+def grouped(values: npt.NDArray[Any], edges: IntArray, place: int = -1) -> FloatArray:
+    """Return sums over groups of one axis, by default the last, between ascending edges.
 
     >>> grouped(np.arange(6), np.array([1, 3, 6])).tolist()
     [3.0, 12.0]
     """
-    return np.asarray(np.add.reduceat(values[..., : edges[-1]].astype(float), edges[:-1], axis=-1))
+    kept = np.moveaxis(np.moveaxis(values, place, 0)[: edges[-1]], 0, place)
+    return np.asarray(np.add.reduceat(kept, edges[:-1], axis=place, dtype=float))
 
 
-def _energy_last(variable: xr.Variable) -> tuple[Any, ...]:
-    return (*(dim for dim in variable.dims if dim != "energy"), "energy")
+def _shares(ds: xr.Dataset) -> tuple[xr.Variable, xr.Variable | None]:
+    """Return which bins of the cells are summed, and which of the dispersion where that is another."""
+    at_nodes = ds["safe_offset"].variable >= ds["node_offset"].variable if "safe_offset" in ds else None
+    return ds["mask_safe"].variable, at_nodes
 
 
-def _acceptance_off(
-    values: dict[str, npt.NDArray[Any]], safe: BoolArray, sums: dict[str, FloatArray], edges: IntArray
-) -> FloatArray:
-    on, off, counts = values["acceptance"], values["acceptance_off"], np.where(safe, values["counts_off"], 0.0)
-    alpha = np.divide(on, off, out=np.zeros_like(on), where=off > 0)
-    background = grouped(alpha * counts, edges)
-    own = sums["acceptance"] * sums["counts_off"]
-    return np.asarray(np.divide(own, background, out=sums["acceptance_off"].copy(), where=background > 0))
+def _merged(
+    name: str, variable: xr.Variable, shares: tuple[xr.Variable, xr.Variable | None], edges: IntArray
+) -> xr.Variable:
+    place = variable.get_axis_num("energy")
+    if name == "safe_offset":
+        largest = np.fmax.reduceat(variable.values[:, : edges[-1]], edges[:-1], axis=place)
+        return xr.Variable(variable.dims, largest, variable.attrs)
+    if variable.dtype == bool:
+        # Masks: also that of a fit, which the rows of a file may hold.
+        return xr.Variable(variable.dims, merged_mask(variable.values, edges, place), variable.attrs)
+    at_cells, at_nodes = shares
+    share = at_nodes if name == "edisp" and at_nodes is not None else at_cells
+    return xr.Variable(variable.dims, grouped(_inside(variable, share), edges, place), variable.attrs)
+
+
+def _inside(variable: xr.Variable, share: xr.Variable) -> npt.NDArray[Any]:
+    """Return the values where a mask, whose dims are among theirs, is true, else 0."""
+    wide = share.set_dims(dict(variable.sizes))  # type: ignore[no-untyped-call]
+    return np.where(wide.values, variable.values, 0)
+
+
+def _acceptance_off(ds: xr.Dataset, sums: dict[str, xr.Variable], edges: IntArray) -> xr.Variable:
+    on, off = ds["acceptance"].variable, ds["acceptance_off"].variable
+    counts = _inside(ds["counts_off"].variable, ds["mask_safe"].variable)
+    alpha = np.divide(on.values, off.values, out=np.zeros(on.shape), where=off.values > 0)
+    background = grouped(alpha * counts, edges, on.get_axis_num("energy"))
+    own, plain = sums["acceptance"].values * sums["counts_off"].values, sums["acceptance_off"].values
+    values = np.divide(own, background, out=plain.copy(), where=background > 0)
+    return xr.Variable(off.dims, values, off.attrs)

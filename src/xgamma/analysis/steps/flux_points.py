@@ -29,7 +29,7 @@ from xgamma.axes import Axis, unify_axis
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import names_of, points_of
 from xgamma.datasets import Datasets, FluxPoints, FluxPointsDataset
-from xgamma.datasets.spectrum import SpectrumDataset
+from xgamma.datasets.binned_row import BinnedRow
 from xgamma.errors import ConfigError
 from xgamma.estimate import FluxPointsParameters, flux_points, log_binning, source_model, validate_reoptimize
 from xgamma.estimate.flux_points import validate_telescopes
@@ -262,7 +262,7 @@ def _datasets_of(name: str, results: Results, datasets: Datasets) -> Datasets:
     """Return the datasets of an entry; raises ``ConfigError`` where they are not those of the configuration."""
     products = [each.product for each in results.reductions.values() if each.name == name and each.product is not None]
     own = {id(product.data) for product in products}
-    views = [view for view in datasets if isinstance(view, SpectrumDataset) and id(view.group) in own]
+    views = [view for view in datasets if isinstance(view, BinnedRow) and id(view.group) in own]
     if not views:
         raise ConfigError(
             f"flux_points.joint: false asks for the flux points of {name!r}, which is none of the datasets; make them "

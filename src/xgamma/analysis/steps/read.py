@@ -17,7 +17,7 @@ from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import names_of
 from xgamma.config.rules import files_of
 from xgamma.datasets import files
-from xgamma.datasets.inputs import normalize_spectrum
+from xgamma.datasets.inputs import normalize_rows
 from xgamma.errors import DataError
 from xgamma.formats.spectrum_rows import dataset_of_rows, grouped_rows, spectrum_rows
 from xgamma.outcome import Outcome
@@ -63,7 +63,7 @@ class ReadWanted(Entry):
                 self.name or "datasets",
             )
         data = _joined(read, self.name)
-        data, mask = files.without_mask_fit(normalize_spectrum(data))
+        data, mask = files.without_mask_fit(normalize_rows(data))
         if mask is not None:
             log.warning("%s: its files hold a fit mask, which is not used; give a fit_range.", self.name or "datasets")
         rows = data["dataset"].values.tolist()
@@ -134,7 +134,7 @@ class ReadStep(Step[ReadWanted]):
 
 def _spectra_of(path: Path) -> list[xr.Dataset]:
     try:
-        return [normalize_spectrum(each) for each in files.read_datasets(path)]
+        return [normalize_rows(each) for each in files.read_datasets(path)]
     except DataError as error:
         raise DataError(f"{path} holds something else than spectra: {error}") from None
 

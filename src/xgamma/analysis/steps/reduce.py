@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -30,8 +31,8 @@ from xgamma.analysis.steps.step import (
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import names_of, recipes_of, validate_workers
 from xgamma.datasets import Datasets
+from xgamma.datasets.binned_row import BinnedRow
 from xgamma.datasets.observations import Observations
-from xgamma.datasets.spectrum import SpectrumDataset
 from xgamma.errors import DamagedError, DataError, OrderError
 from xgamma.outcome import REDUCE, Outcome, UnusedRun
 from xgamma.plot.regions import MOST_ROWS, plot_regions
@@ -242,7 +243,7 @@ def _with_rows(results: Results, wanted: ReductionWanted, rows: Reduced, failed:
 
 
 def with_product(
-    results: Results, entry: Entry, product: Product[xr.Dataset], unused: Sequence[SpectrumDataset] = ()
+    results: Results, entry: Entry, product: Product[xr.Dataset], unused: Sequence[BinnedRow[Any]] = ()
 ) -> Results:
     """Return the results with what is fitted of an entry, and once all entries have that with the datasets."""
     product = _with_systematic(product, results.reductions[entry.number].alpha_systematic)
@@ -292,7 +293,7 @@ def log_lost_counts(observations: Observations | None, reduction: Reduction) -> 
             return
 
 
-def views_of_unused(reduction: Reduction) -> list[SpectrumDataset]:
+def views_of_unused(reduction: Reduction) -> list[BinnedRow[Any]]:
     """Return a view of each run of a reduction that could not be read or used."""
     rows, recipe, failed = reduction.rows, reduction.recipe, reduction.failed
     if rows is None or recipe is None:

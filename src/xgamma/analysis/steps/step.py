@@ -19,8 +19,8 @@ from xgamma.analysis.steps.rows import Reduced
 from xgamma.axes import Axis, BoolArray
 from xgamma.config.config import AnalysisConfig
 from xgamma.datasets import Datasets, FluxPointsDataset, GroupFits, GroupPoints, LightCurve
+from xgamma.datasets.binned_row import BinnedRow
 from xgamma.datasets.observations import Observations
-from xgamma.datasets.spectrum import SpectrumDataset
 from xgamma.estimate.time_bins import TimeSpans
 from xgamma.execute import THIS_PROCESS, Workers
 from xgamma.fit import FitResult
@@ -122,7 +122,7 @@ class Reduction:
     rows: Reduced | None = None
     failed: tuple[UnusedRun, ...] = ()
     product: Product[xr.Dataset] | None = None
-    unused: tuple[SpectrumDataset, ...] = ()
+    unused: tuple[BinnedRow[Any], ...] = ()
     alpha_systematic: float = 0.0
 
 
