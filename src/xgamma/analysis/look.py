@@ -34,6 +34,7 @@ from xgamma.outcome import Outcome, UnusedRun
 from xgamma.predict.folding import GoodTime, good_time, spectral_remarks, time_remark, validate_times
 from xgamma.reduce import Recipe, reduce_each, select_rows, validate_enclosure
 from xgamma.reduce.losses import true_energy_remark
+from xgamma.schema import safe_energies
 from xgamma.store import Store
 
 LOOKED_AT = 20
@@ -84,6 +85,7 @@ class Tried:
     """Rows of a part that were reduced: how many ended, those of them that are masked, the others, and safe bins.
 
     ``telescope`` and ``times``, names and good time, are of those that ended, ``spans`` of those that can be used.
+    Maps, which are not fitted yet, have no times.
     """
 
     done: int
@@ -269,10 +271,11 @@ def tried(part: Part, rows: Rows, recipe: Recipe) -> Tried:
     ended = list(zip(fresh.done, map(Outcome, outcomes), details, strict=True))
     masked = unused_rows(part, rows, (end for end in ended if end[1] != Outcome.USED))
     used = [number for number, outcome, _ in ended if outcome == Outcome.USED]
-    safe = np.asarray(fresh.data["mask_safe"].values.any(axis=(0, 1)))
+    safe, telescope = safe_energies(fresh.data), str(fresh.data.attrs["telescope"])
+    if not recipe.grid.is_region:
+        return Tried(len(fresh.done), masked, lost, safe, telescope=telescope)
     remark = true_energy_remark(part, rows_at(rows, used), recipe.grid, recipe.containment, safe) if used else ""
     names = [str(name) for name in fresh.data["dataset"].values]
-    telescope = str(fresh.data.attrs["telescope"])
     spans = spans_of_rows(FitInput(select_rows(fresh.data, used))) if used else None
     times = (names, good_time(fresh.data))
     return Tried(len(fresh.done), masked, lost, safe, remark, telescope, times, spans)

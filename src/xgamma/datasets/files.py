@@ -22,7 +22,7 @@ from xgamma.formats.ogip.files import read_ogip_groups, write_ogip
 from xgamma.formats.ogip.response import SPECTRUM, holds
 from xgamma.formats.spectrum_fits import spectra_of_tables, write_spectrum_fits
 from xgamma.models.models import Models
-from xgamma.schema import REGIONS, bin_dims, space_dims
+from xgamma.schema import PLANES, REGIONS, bin_dims, space_dims, window_chunks
 from xgamma.storage.backend import open_backend
 from xgamma.store.encoding import array_documents, encoded, read_group, write_groups
 from xgamma.store.layout import validated_documents
@@ -148,9 +148,15 @@ def write_zarr(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool) -> N
     """
     _validate_place(path, overwrite)
     names = [""] if len(datasets) == 1 else [f"{GROUP}{number}" for number in range(len(datasets))]
-    groups = {name: encoded(ds, name) for name, ds in zip(names, datasets, strict=True)}
+    named = dict(zip(names, datasets, strict=True))
+    groups = {name: encoded(ds, name) for name, ds in named.items()}
+    encoding = {
+        f"{name}/{variable}" if name else variable: cut
+        for name, ds in named.items()
+        for variable, cut in window_chunks(ds, *PLANES).items()
+    }
     with new_folder(path) as folder:
-        write_groups(open_backend(folder).zarr, "", groups, {})
+        write_groups(open_backend(folder).zarr, "", groups, encoding)
 
 
 def _validate_place(path: Path, overwrite: bool) -> None:

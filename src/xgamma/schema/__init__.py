@@ -9,6 +9,7 @@ from xgamma.schema.dl4 import (
     DL4,
     DL4_IN,
     FILE,
+    PLANES,
     REGIONS,
     ROWS,
     SCHEMA,
@@ -19,8 +20,10 @@ from xgamma.schema.dl4 import (
     bin_dims,
     dataset,
     has_safe_bin,
+    safe_energies,
     space_dims,
     validate,
+    window_chunks,
 )
 from xgamma.schema.dl5 import FIT, FIT_EACH, LIGHT_CURVE, POINTS, POINTS_EACH
 from xgamma.schema.tables import Kind, Product, Variable, Violation, product_violations
@@ -33,6 +36,7 @@ __all__ = [
     "DL4",
     "DL4_IN",
     "FILE",
+    "PLANES",
     "PRODUCTS",
     "REGIONS",
     "SCHEMA",
@@ -47,6 +51,8 @@ __all__ = [
     "dataset",
     "has_safe_bin",
     "product_violations",
+    "safe_energies",
     "space_dims",
     "validate",
+    "window_chunks",
 ]

@@ -62,6 +62,26 @@ def has_safe_bin(ds: xr.Dataset) -> npt.NDArray[np.bool_]:
     return np.asarray(mask.reshape(len(mask), -1).any(axis=1))
 
 
+def safe_energies(ds: xr.Dataset) -> npt.NDArray[np.bool_]:
+    """Return which bins of reconstructed energy are safe in any row and cell, shape (energy,)."""
+    mask = ds["mask_safe"].variable.transpose("energy", ...).values
+    return np.asarray(mask.reshape(len(mask), -1).any(axis=1))
+
+
+def window_chunks(ds: xr.Dataset, *dims: str) -> dict[str, dict[str, tuple[int, ...]]]:
+    """Return how a store cuts windows: one of each of the given dims in a chunk; nothing for regions.
+
+    It is an ``encoding`` by the name of the variable: cut by ``dataset`` each row can be read alone, cut by the energies
+    each plane.
+    """
+    cells = set(WINDOWS.cells)
+    return {
+        str(name): {"chunks": tuple(1 if dim in dims else size for dim, size in variable.sizes.items())}
+        for name, variable in ds.variables.items()
+        if cells <= set(variable.dims)
+    }
+
+
 def _variables(space: SpaceDims) -> dict[str, Variable]:
     is_regions, cell = space == REGIONS, "on-region" if space == REGIONS else "pixel"
     bins, true_bins = ("dataset", *space.cells, "energy"), ("dataset", *space.cells, "energy_true")
@@ -146,6 +166,8 @@ IMAGE_ATTRS = {
 }
 
 
+PLANES = ("dataset", "energy", "energy_true")
+"""The dims by which stacks and files of windows are cut: a plane is read without the others."""
 SCHEMA = "xgamma DL4 spectrum"
 SCHEMA_VERSION = 1
 

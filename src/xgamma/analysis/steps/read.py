@@ -6,7 +6,6 @@ import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import xarray as xr
 
 from xgamma.analysis.costs import Cost
@@ -22,6 +21,7 @@ from xgamma.errors import DataError
 from xgamma.formats.spectrum_rows import dataset_of_rows, grouped_rows, spectrum_rows
 from xgamma.outcome import Outcome
 from xgamma.reduce import stack, with_names
+from xgamma.schema import safe_energies
 from xgamma.store import dataset_digest
 
 log = logging.getLogger(__name__)
@@ -85,8 +85,7 @@ def axis_of(data: xr.Dataset) -> Axis:
 
 def seen_spectrum(wanted: ReadWanted, data: xr.Dataset) -> SeenSpectrum:
     """Return what the steps look at of spectra that were read."""
-    safe = np.asarray(data["mask_safe"].values.any(axis=(0, 1)))
-    return SeenSpectrum(wanted.name, axis_of(data), safe, str(data.attrs.get("telescope", "")))
+    return SeenSpectrum(wanted.name, axis_of(data), safe_energies(data), str(data.attrs.get("telescope", "")))
 
 
 class ReadStep(Step[ReadWanted]):

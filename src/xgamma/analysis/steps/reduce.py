@@ -38,6 +38,7 @@ from xgamma.outcome import REDUCE, Outcome, UnusedRun
 from xgamma.plot.regions import MOST_ROWS, plot_regions
 from xgamma.reduce import Recipe, joined_rows, with_alpha_systematic, with_names
 from xgamma.reduce.losses import true_energy_remark
+from xgamma.schema import safe_energies
 from xgamma.store import dataset_digest, digest
 
 log = logging.getLogger(__name__)
@@ -142,9 +143,7 @@ class ReduceStep(Step[ReductionWanted]):
         """
         observations = observations_to_reduce(results, wanted.observed)
         validate_workers(results.workers, results.store.url)
-        log.info("Reducing spectrum datasets.")
-        if wanted.recipe.background is None:
-            log.warning("datasets.background.method is not set: the counts have no background.")
+        _log_start(wanted.recipe)
         with errors_of(wanted.observed):
             rows, lost = _reduced(wanted, results, observations)
             failed = [*lost, *observations.holdings.failures]
@@ -179,6 +178,17 @@ class ReduceStep(Step[ReductionWanted]):
         shown = f"the first {ROWS_SHOWN} of {len(info)}, " if len(info) > ROWS_SHOWN else ""
         rows = [{name: row[name] for name in COLUMNS} for row in info[:ROWS_SHOWN]]
         return [Table(f"Datasets: {shown}livetime in s", rows)]
+
+
+def _log_start(recipe: Recipe) -> None:
+    """Log what is done now, in the words that users of Gammapy look for."""
+    if not recipe.grid.is_region:
+        log.info("Creating reference dataset and makers.")
+        log.info("Start the data reduction loop.")
+        return
+    log.info("Reducing spectrum datasets.")
+    if recipe.background is None:
+        log.warning("datasets.background.method is not set: the counts have no background.")
 
 
 def _first_rows(results: Results) -> list[xr.Dataset]:
@@ -285,8 +295,7 @@ def log_lost_counts(observations: Observations | None, reduction: Reduction) -> 
     for key, own in observations.rows:
         numbers = [number for number, name in enumerate(own.names) if name in used]
         if numbers and recipe.grid.is_region:
-            safe = np.asarray(product.data["mask_safe"].values.any(axis=(0, 1)))
-            part = observations.holdings.parts[key]
+            part, safe = observations.holdings.parts[key], safe_energies(product.data)
             remark = true_energy_remark(part, rows_at(own, numbers), recipe.grid, recipe.containment, safe)
             if remark:
                 log.warning("%s", remark)

@@ -33,7 +33,7 @@ from xgamma.reduce import (
     validate_enclosure,
     with_names,
 )
-from xgamma.schema import Kind
+from xgamma.schema import Kind, window_chunks
 from xgamma.select import selection_order
 from xgamma.store import Record, Store, digest
 from xgamma.times import SECONDS_PER_DAY
@@ -315,7 +315,10 @@ def _put_rows(
         return {}
     texts = {"recipe": digest(recipe), "rows": list(keys)}
     key = digest(list(keys))
-    record = reader.store.put(Kind.ROWS, key, {"": data}, {"recipe": recipe}, inputs=[part_key], texts=texts)
+    cut = window_chunks(data, "dataset")
+    record = reader.store.put(
+        Kind.ROWS, key, {"": data}, {"recipe": recipe}, inputs=[part_key], texts=texts, encoding=cut
+    )
     reader.records[record.key] = record
     reader.hold(record.key, data)
     return {key: (record.key, number) for number, key in enumerate(keys)}

@@ -26,7 +26,7 @@ from xgamma.reduce.response import offsets
 from xgamma.reduce.rows import MEMBERS, joined_telescopes
 from xgamma.reduce.stack import STEP_VERSION, RowFacts, row_facts, stacks
 from xgamma.reduce.sums import STEP_BYTES, Sums, leaf_sums, leaves_of, summed
-from xgamma.schema import Kind
+from xgamma.schema import PLANES, Kind, window_chunks
 from xgamma.store import Store, digest
 
 log = logging.getLogger(__name__)
@@ -131,7 +131,8 @@ def _put_stacks(
     result = computed_stacks(rows, members, workers)
     inputs = [rows.keys[row] for own in members.values() for row in own]
     key = keys[0] if len(keys) == 1 else digest(keys)
-    record = store.put(Kind.STACK, key, {"": result}, {}, inputs=inputs, texts={"stacks": keys})
+    cut = window_chunks(result, *PLANES)
+    record = store.put(Kind.STACK, key, {"": result}, {}, inputs=inputs, texts={"stacks": keys}, encoding=cut)
     return {each: (record.key, number) for number, each in enumerate(keys)}
 
 
