@@ -71,8 +71,8 @@ def safe_energies(ds: xr.Dataset) -> npt.NDArray[np.bool_]:
 def window_chunks(ds: xr.Dataset, *dims: str) -> dict[str, dict[str, tuple[int, ...]]]:
     """Return how a store cuts windows: one of each of the given dims in a chunk; nothing for regions.
 
-    It is an ``encoding`` by the name of the variable: cut by ``dataset`` each row can be read alone, cut by the energies
-    each plane.
+    It is an ``encoding`` by the name of the variable: cut by ``dataset`` each row can be read alone, cut by the
+    energies each plane.
     """
     cells = set(WINDOWS.cells)
     return {
