@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 
 from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
 from xgamma.errors import ConfigError
-from xgamma.geometry import lonlat, separation, to_frame, unit_vector
+from xgamma.geometry import separation
 from xgamma.shapes import Circle as Circle
 from xgamma.shapes import Shape
 from xgamma.shapes.objects import normalize_shape
+from xgamma.sky import IMAGE as IMAGE
+from xgamma.sky import ORIGIN as ORIGIN
+from xgamma.sky import Cells as Cells
+from xgamma.sky import SkySpace as SkySpace
 
-IMAGE = "image"
-"""The coordinate with the image that the windows of rows are cut out of."""
 REGION_SHAPE = "region_shape"
 """The coordinate with the shapes of regions in words, where any is no circle."""
 REGION_NAME = "region_name"
 """The coordinate with the names of regions, where they have names."""
-ORIGIN = ("origin_v", "origin_u")
-"""The coordinates of the first pixel of each window."""
-
-
-class Cells(NamedTuple):
-    """The cells that events lie in: one entry for each (event, cell) pair."""
-
-    event: IntArray
-    cell: IntArray
 
 
 class Space(Protocol):
@@ -168,148 +161,6 @@ class RegionSpace:
             return found
         words = np.array([str(region) for region in self.regions])
         return {**found, REGION_SHAPE: (("region",), words, {"long_name": "Shape as DS9 writes it"})}
-
-
-@dataclass(frozen=True)
-class SkySpace:
-    """Windows of an image in plate-carree projection, oblique so that it is not distorted by its latitude.
-
-    All windows have one size; where in the image the one of a row begins follows from its pointing, in whole pixels, so
-    that rows are added to an image without interpolation. Source: Calabretta & Greisen 2002 (CAR).
-
-    Parameters
-    ----------
-    lon, lat, frame
-        The centre of the image in degrees and its frame.
-    binsize
-        The pixel size in degrees.
-    npix
-        The number of pixels (x, y) of the image; x grows to the west, y to the north.
-    window
-        The number of pixels (x, y) of a window; ``None`` is the whole image.
-    """
-
-    lon: float
-    lat: float
-    frame: str
-    binsize: float
-    npix: tuple[int, int]
-    window: tuple[int, int] | None = None
-
-    def __post_init__(self) -> None:
-        if self.window is not None and not all(0 < n <= full for n, full in zip(self.window, self.npix, strict=True)):
-            raise ConfigError(f"A window of {self.window} pixels does not lie in an image of {self.npix} pixels.")
-
-    @classmethod
-    def from_coords(cls, coords: Mapping[Any, Any], shape: tuple[int, ...]) -> SkySpace:
-        """Read the space back from the coordinates of an xarray object whose windows have ``shape`` (v, u)."""
-        attrs, (nv, nu) = coords[IMAGE].attrs, shape
-        (lon, lat), (nx, ny) = attrs["center"], attrs["npix"]
-        return cls(lon, lat, attrs["frame"], attrs["binsize"], (nx, ny), None if (nu, nv) == (nx, ny) else (nu, nv))
-
-    @property
-    def image(self) -> SkySpace:
-        """The space of one window, which is the whole image."""
-        return replace(self, window=None)
-
-    @property
-    def dims(self) -> tuple[str, ...]:
-        """Rows, then columns of a window."""
-        return ("v", "u")
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The number of pixels (v, u) of a window."""
-        return (self.window or self.npix)[::-1]
-
-    @property
-    def ledgers(self) -> int:
-        """One ledger."""
-        return 1
-
-    def ledger_of(self, cell: IntArray) -> IntArray:
-        """Return 0, the one ledger."""
-        return np.zeros_like(cell)
-
-    def coords(self, origin: IntArray | None = None) -> dict[Hashable, Any]:
-        """Return the first pixel of the window of each row, and what makes the image."""
-        first = np.zeros((1, 2), dtype=np.int64) if origin is None else origin
-        geometry = {
-            "projection": "CAR",
-            "frame": self.frame,
-            "center": [self.lon, self.lat],
-            "binsize": self.binsize,
-            "npix": list(self.npix),
-        }
-        rows: dict[Hashable, Any] = {
-            name: (("dataset",), first[:, number], {"units": "", "long_name": f"First {what} of the window"})
-            for number, (name, what) in enumerate(zip(ORIGIN, ("row", "column"), strict=True))
-        }
-        attrs = {"units": "", "long_name": "Image that windows are cut out of", **geometry}
-        return {**rows, IMAGE: ((), np.int8(0), attrs)}
-
-    def document(self) -> dict[str, Any]:
-        """Return the space as plain values."""
-        return asdict(self)
-
-    def _matrix(self) -> FloatArray:
-        """Return the rotation of a unit vector in the frame to native coordinates, where the centre is (0, 0)."""
-        forward = unit_vector(self.lon, self.lat)
-        east = unit_vector(self.lon + 90.0, 0.0)
-        return np.stack([forward, east, np.cross(forward, east)])
-
-    def origins(self, lon: FloatArray, lat: FloatArray) -> IntArray:
-        """Return the first pixel (v, u) of windows about ICRS positions, moved into the image, shape (row, 2)."""
-        about = np.nan_to_num(np.stack(self._pixels(lon, lat), axis=-1))
-        size, full = np.array(self.shape), np.array(self.npix[::-1])
-        return np.clip(np.rint(about - 0.5 * (size - 1)), 0, full - size).astype(np.int64)
-
-    def positions(self, origin: IntArray | None = None) -> tuple[FloatArray, FloatArray]:
-        """Return the ICRS centres of the pixels of one window, shape (v * u,), or of several, shape (row, v * u)."""
-        if origin is not None and origin.ndim == 2:
-            different, number = np.unique(origin, axis=0, return_inverse=True)
-            found = [self.positions(each) for each in different]
-            lon, lat = (np.stack(values)[number.ravel()] for values in zip(*found, strict=True))
-            return lon, lat
-        (v, u), (nv, nu), (nx, ny) = (0, 0) if origin is None else origin, self.shape, self.npix
-        x, y = (self.binsize * (f + np.arange(n) - 0.5 * (size - 1)) for f, n, size in ((u, nu, nx), (v, nv, ny)))
-        native_lat, native_lon = np.meshgrid(y, -x, indexing="ij")
-        lon, lat = lonlat(unit_vector(native_lon.ravel(), native_lat.ravel()) @ self._matrix())
-        return to_frame(lon, lat, self.frame, "icrs")
-
-    def solid_angles(self, origin: IntArray | None = None) -> FloatArray:
-        """Return the solid angles of the pixels of one window or of several in sr, shape (1 or row, v * u)."""
-        first = np.zeros(1, dtype=np.int64) if origin is None else origin[..., 0]
-        nv, nu = self.shape
-        middle = self.binsize * (np.reshape(first, (-1, 1)) + np.arange(nv) - 0.5 * (self.npix[1] - 1))
-        low, high = (np.sin(np.deg2rad(middle + side * 0.5 * self.binsize)) for side in (-1, 1))
-        return np.repeat(np.deg2rad(self.binsize) * (high - low), nu, axis=1)
-
-    def separations(self, lon: FloatArray, lat: FloatArray) -> FloatArray:
-        """Return how far ICRS positions are from the nearest pixel of the image, deg, shape (position, 1)."""
-        pixel = replace(self, window=(1, 1))
-        near = pixel.positions(pixel.origins(lon, lat))
-        return separation(*near, lon[:, np.newaxis], lat[:, np.newaxis])
-
-    def _pixels(self, lon: FloatArray, lat: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the place (y, x) in the image of ICRS positions in pixels, also beyond its edges."""
-        in_frame = to_frame(lon, lat, "icrs", self.frame)
-        native_lon, native_lat = lonlat(unit_vector(*in_frame) @ self._matrix().T)
-        native_lon = (native_lon + 180.0) % 360.0 - 180.0
-        nx, ny = self.npix
-        return native_lat / self.binsize + 0.5 * (ny - 1), -native_lon / self.binsize + 0.5 * (nx - 1)
-
-    def cells(self, lon: FloatArray, lat: FloatArray, origin: IntArray | None = None) -> Cells:
-        """Return the nearest pixel of events at ICRS coordinates; those outside of their window are left out.
-
-        ``origin`` has the shape (2,), or (event, 2).
-        """
-        v, u = (np.rint(place) for place in self._pixels(lon, lat))
-        if origin is not None:
-            v, u = v - origin[..., 0], u - origin[..., 1]
-        nv, nu = self.shape
-        event = np.flatnonzero((u >= 0) & (u < nu) & (v >= 0) & (v < nv))
-        return Cells(event, (v[event] * nu + u[event]).astype(np.int64))
 
 
 @dataclass(frozen=True)

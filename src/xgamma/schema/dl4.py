@@ -158,11 +158,13 @@ DL4_IN: Mapping[SpaceDims, Mapping[str, Variable]] = {space: _variables(space) f
 COORDS_IN: Mapping[SpaceDims, Mapping[str, Variable]] = {space: _coords(space) for space in (REGIONS, WINDOWS)}
 DL4 = DL4_IN[REGIONS]
 IMAGE_ATTRS = {
-    "projection": Attribute("text", "The projection of the FITS standard", value="CAR"),
+    "projection": Attribute("text", "The projection of the FITS standard: CAR, TAN or AIT"),
     "frame": Attribute("text", "icrs or galactic"),
-    "center": Attribute("list of number", "Longitude and latitude of the centre, deg"),
+    "center": Attribute("list of number", "Longitude and latitude of the centre of the projection, deg"),
     "binsize": Attribute("number", "The size of a pixel, deg"),
     "npix": Attribute("list of whole number", "The number of pixels to the west and to the north"),
+    "reference": Attribute("list of number", "The pixel of the centre, from 0; without it the middle", False),
+    "aspect": Attribute("number", "Width over height of a pixel, below 0 for columns to the east", False),
 }
 
 
