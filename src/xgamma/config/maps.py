@@ -46,11 +46,12 @@ def sky_space(where: str, datasets: DatasetsConfig) -> SkySpace:
             f"{where}.geom.wcs.skydir: expected the centre of the maps; without runs, whose mean pointing it would be, "
             f"write for example {EXAMPLE}."
         )
-    npix = _pixels(wcs)
-    most = max(1, round(2 * degrees(datasets.geom.selection.offset_max) / binsize))
-    window = min(most, npix[0]), min(most, npix[1])
-    frame = skydir.frame or "icrs"
-    return SkySpace(degrees(skydir.lon), degrees(skydir.lat), frame, binsize, npix, None if window == npix else window)
+    width, window = (
+        (degrees(wcs.width.width), degrees(wcs.width.height)),
+        2 * degrees(datasets.geom.selection.offset_max),
+    )
+    place = degrees(skydir.lon), degrees(skydir.lat), skydir.frame or "icrs"
+    return SkySpace.of_width(*place, binsize, width, window, wcs.proj or "CAR")
 
 
 def _pixels(wcs: WcsConfig) -> tuple[int, int]:
