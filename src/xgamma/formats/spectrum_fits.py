@@ -14,6 +14,7 @@ from astropy.io import fits
 from xgamma.axes import Axis, BoolArray, FloatArray
 from xgamma.errors import DataError, LaterError
 from xgamma.formats.fits import dataset_table
+from xgamma.formats.fits.bands import band_columns, band_header
 from xgamma.formats.fits.hdus import (
     HduTable,
     axis_of_table,
@@ -149,10 +150,7 @@ def _map_hdus(
     unit: str = "",
 ) -> list[fits.BinTableHDU]:
     """Return the table of values, of its bands and of its region; ``axes`` are in FITS order, the fastest first."""
-    header: dict[str, Any] = {}
-    for number, axis in enumerate(axes, start=1):
-        header[f"AXCOLS{number}"] = ",".join(_COLUMNS[axis.name][1:])
-        header[f"INTERP{number}"] = axis.scale
+    header = band_header(axes)
     inner = values.shape[1:]
     data = values.reshape(*values.shape, 1, 1)
     code = "L" if values.dtype.kind == "b" else "D"
@@ -161,20 +159,8 @@ def _map_hdus(
         fits.Column("CHANNEL", format="I", array=np.arange(len(data))),
         fits.Column("DATA", format=f"{int(np.prod(inner))}{code}", unit=unit or None, dim=dim, array=data),
     ]
-    hdus = [table_hdu(name, columns, header), table_hdu(f"{name}_BANDS", _band_columns(axes), header)]
+    hdus = [table_hdu(name, columns, header), table_hdu(f"{name}_BANDS", band_columns(axes), header)]
     return [*hdus, region_hdu(f"{name}_REGION", shapes, (about or shapes)[0])] if shapes else hdus
-
-
-def _band_columns(axes: Sequence[Axis]) -> list[fits.Column]:
-    shape = tuple(axis.nbin for axis in reversed(axes))
-    columns = [fits.Column("CHANNEL", format="K", array=np.arange(int(np.prod(shape))))]
-    for number, axis in enumerate(axes):
-        along = [1] * len(shape)
-        along[len(shape) - 1 - number] = axis.nbin
-        for column, values in zip(_COLUMNS[axis.name], (axis.center, *axis.bounds.T), strict=True):
-            array = np.broadcast_to(values.reshape(along), shape).ravel()
-            columns.append(fits.Column(column, format="D", unit=axis.unit, array=array))
-    return columns
 
 
 def _meta_hdu(row: SpectrumRow) -> fits.BinTableHDU:

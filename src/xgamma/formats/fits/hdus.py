@@ -5,10 +5,10 @@ from __future__ import annotations
 import gzip
 import io
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +17,8 @@ from astropy.io.fits.verify import VerifyError
 from astropy.utils.exceptions import AstropyWarning
 
 from xgamma.axes import Axis, FloatArray
-from xgamma.errors import InputError, MissingInputError
-from xgamma.formats.fits.tables import inflated, read_raw, read_tables
+from xgamma.errors import InputError, MissingInputError, XgammaError
+from xgamma.formats.fits.tables import inflated, largest_content, read_raw, read_tables
 from xgamma.times import mjdref_from_header
 from xgamma.units import unit_factor
 
@@ -30,15 +30,30 @@ UNREADABLE = (
 DEFAULT_MJDREF = 51544.0
 
 
+class _Hdu(Protocol):
+    """What has a name and a number in a file."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def number(self) -> int: ...
+
+
+Made = TypeVar("Made")
+Named = TypeVar("Named", bound=_Hdu)
+
+
 @dataclass(frozen=True)
 class HduTable:
-    """One binary table: where it came from, its header, its columns by upper-case name, their unit strings."""
+    """One binary table: where it came from, its header, its columns by upper-case name, their units, its place."""
 
     path: Path
     name: str
     header: Mapping[str, Any]
     columns: Mapping[str, npt.NDArray[Any]]
     units: Mapping[str, str]
+    number: int = 0
 
     def __contains__(self, column: str) -> bool:
         return column.upper() in self.columns
@@ -91,45 +106,79 @@ def read_hdu_tables(path: Path) -> dict[str, HduTable]:
     InputError
         When it is a folder, a device or a pipe, not FITS, or truncated.
     """
+    return by_name(read_hdus(path, lambda hdu, number, _: as_table(hdu, path, number)))
+
+
+def read_hdus(path: Path, made: Callable[[Any, int, int], Made | None]) -> list[Made]:
+    """Return what ``made`` makes of the HDUs of a FITS file, of astropy, without those that it makes ``None`` of.
+
+    Parameters
+    ----------
+    path
+        The file, gzip or not.
+    made
+        Is called with the HDU, its number, and how many values a compressed image of the file may hold.
+
+    Raises
+    ------
+    MissingInputError, InputError
+        As `read_hdu_tables`.
+    """
     if path.is_dir():
         raise InputError(f"{path} is a folder; expected a FITS file.")
     if not path.exists():
         raise MissingInputError(f"There is no file {path}. Check the name and the folder.")
     content = inflated(read_raw(path), path)
-    # astropy leaves out a last HDU that was cut off, without an error.
+    # astropy leaves out a last HDU that was cut off, without an error, and makes room for what is not in the file.
     read_tables(path, raw=content)
+    largest = largest_content(len(content))
     try:
-        return _tables(content, path)
+        with warnings.catch_warnings():
+            # A file that is shorter than its headers say is only warned of by astropy.
+            warnings.filterwarnings("error", message=".*truncated.*", category=AstropyWarning)
+            warnings.filterwarnings("ignore", category=AstropyWarning, message="(?!.*truncated).*")
+            found = [made(hdu, number, largest) for number, hdu in enumerate(fits.HDUList.fromstring(content))]
+    except XgammaError:
+        raise
     except UNREADABLE as error:
         raise InputError(f"{path} is a broken or truncated FITS file ({error}). Write or fetch it again.") from error
+    return [each for each in found if each is not None]
 
 
-def _tables(content: bytes, path: Path) -> dict[str, HduTable]:
-    with warnings.catch_warnings():
-        # A file that is shorter than its headers say is only warned of by astropy.
-        warnings.filterwarnings("error", message=".*truncated.*", category=AstropyWarning)
-        warnings.filterwarnings("ignore", category=AstropyWarning, message="(?!.*truncated).*")
-        found: dict[str, HduTable] = {}
-        for number, hdu in enumerate(fits.HDUList.fromstring(content)):
-            if number == 0 or isinstance(hdu, fits.BinTableHDU):
-                table = _table(hdu, path, number)
-                found[f"{table.name} {number}" if table.name in found else table.name] = table
-        return found
+def by_name(hdus: Iterable[Named]) -> dict[str, Named]:
+    """Return HDUs by their names; one whose name is taken gets its number after it."""
+    found: dict[str, Named] = {}
+    for hdu in hdus:
+        found[f"{hdu.name} {hdu.number}" if hdu.name in found else hdu.name] = hdu
+    return found
+
+
+def as_table(hdu: Any, path: Path, number: int) -> HduTable | None:
+    """Return an HDU of astropy as a table, the first as one without columns, ``None`` for another that is none."""
+    return _table(hdu, path, number) if number == 0 or isinstance(hdu, fits.BinTableHDU) else None
 
 
 def _table(hdu: Any, path: Path, number: int) -> HduTable:
-    header = {keyword: hdu.header[keyword] for keyword in hdu.header if keyword not in ("", "COMMENT", "HISTORY")}
-    name = hdu.name.upper() or f"HDU{number}"
+    header, name = cards_of(hdu), name_of(hdu, number)
     if number == 0:
         return HduTable(path, name, header, {}, {})
-    columns = {
-        column.name.upper(): _without_null(_native(hdu.data[column.name]), column.null) for column in hdu.columns
-    }
+    columns = {column.name.upper(): _without_null(native(hdu.data[column.name]), column.null) for column in hdu.columns}
     units = {column.name.upper(): str(column.unit or "") for column in hdu.columns}
-    return HduTable(path, name, header, columns, units)
+    return HduTable(path, name, header, columns, units, number)
 
 
-def _native(values: Any) -> npt.NDArray[Any]:
+def cards_of(hdu: Any) -> dict[str, Any]:
+    """Return the header of an HDU of astropy without its comments."""
+    return {keyword: hdu.header[keyword] for keyword in hdu.header if keyword not in ("", "COMMENT", "HISTORY")}
+
+
+def name_of(hdu: Any, number: int) -> str:
+    """Return EXTNAME in upper case, HDU1, HDU2, ... without."""
+    return hdu.name.upper() or f"HDU{number}"
+
+
+def native(values: Any) -> npt.NDArray[Any]:
+    """Return values of an HDU in the byte order of this machine, as an array that owns them."""
     if values.dtype.kind == "O":
         return np.array(values, dtype=object)
     array = np.array(values)
@@ -186,9 +235,15 @@ def table_hdu(
     return hdu
 
 
-def fits_content(hdus: Sequence[Any], primary: Mapping[str, Any] | None = None, *, compress: bool = False) -> bytes:
-    """Return the bytes of a FITS file: a primary HDU with some cards, then ``hdus``; gzip has no time stamp in it."""
-    first = fits.PrimaryHDU()
+def fits_content(
+    hdus: Sequence[Any],
+    primary: Mapping[str, Any] | None = None,
+    *,
+    pixels: npt.NDArray[Any] | None = None,
+    compress: bool = False,
+) -> bytes:
+    """Return the bytes of a FITS file: a primary HDU with cards and pixels, then ``hdus``; gzip has no time stamp."""
+    first = fits.PrimaryHDU(pixels)
     first.header.update(primary or {})
     buffer = io.BytesIO()
     with warnings.catch_warnings():

@@ -8,19 +8,18 @@ mask a pixel that is not zero may be used for the background.
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from astropy.io import fits
-from astropy.wcs import WCS
 
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, InputError, MissingInputError
-from xgamma.formats.fits.hdus import UNREADABLE, HduTable, read_hdu_tables, table_hdu
-from xgamma.formats.fits.tables import inflated, largest_content, read_raw, read_tables
+from xgamma.formats.fits.celestial import celestial_wcs
+from xgamma.formats.fits.hdus import HduTable, read_hdu_tables, table_hdu
+from xgamma.formats.fits.images import HduImage, read_images
 from xgamma.geometry import Plane, from_tangent_plane, local_north, tangent_plane, to_frame
 from xgamma.masks import SkyMask
 from xgamma.shapes import Annulus, Circle, Ellipse, Polygon, Rectangle, Shape
@@ -30,10 +29,6 @@ log = logging.getLogger(__name__)
 Shapes: TypeAlias = tuple[Shape, ...]
 
 _PREFIXES = {"icrs": ("RA---TAN", "DEC--TAN"), "galactic": ("GLON-TAN", "GLAT-TAN")}
-_FRAMES = {"RA": "icrs", "GLON": "galactic"}
-# FK5 at J2000 is the ICRS to 0.03 arcsec.
-_EQUATORIAL = ("", "ICRS", "FK5")
-J2000 = 2000.0
 # How many sizes the shapes of a region table have.
 _SIZES = {"circle": 1, "ellipse": 2, "rotbox": 2, "box": 2, "annulus": 2, "elliptannulus": 4, "point": 0}
 CLOSE = 1e-6
@@ -288,29 +283,18 @@ def read_mask(path: Path) -> SkyMask:
     if not path.exists():
         raise MissingInputError(f"There is no exclusion mask {path}. Give the path of a FITS image, or leave it out.")
     try:
-        content = inflated(read_raw(path), path)
-        # Refuses sizes that are not in the file, for which astropy makes room.
-        read_tables(path, raw=content)
-        for hdu in fits.HDUList.fromstring(content):
-            if hdu.is_image and hdu.header.get("NAXIS", 0) >= 2:
-                return _mask(hdu, path, largest_content(len(content)))
-    except UNREADABLE as error:
+        image = next((image for image in read_images(path) if image.values.ndim >= 2), None)
+    except InputError as error:
         raise InputError(f"The exclusion mask {path} cannot be read as FITS: {error}") from None
+    if image is not None:
+        return _mask(image)
     raise InputError(f"The exclusion mask {path} holds no image; expected a FITS image with a celestial WCS.")
 
 
-def _mask(hdu: fits.ImageHDU, path: Path, largest: int) -> SkyMask:
-    if math.prod(hdu.shape) > largest:
-        raise InputError(f"its image of {hdu.shape} pixels is too large for the file.")
-    pixels = np.asarray(hdu.data)
+def _mask(image: HduImage) -> SkyMask:
+    pixels, where = image.values, f"The exclusion mask {image.path}"
     if pixels.size != pixels.shape[-1] * pixels.shape[-2]:
-        raise InputError(f"The exclusion mask {path} has the shape {pixels.shape}; expected one image plane.")
-    wcs = WCS(hdu.header).celestial
-    axis = str(wcs.wcs.ctype[0]).split("-")[0]
-    if axis not in _FRAMES:
-        raise InputError(f"The exclusion mask {path} has the axis {axis!r}; expected RA/DEC or GLON/GLAT.")
-    system, equinox = str(wcs.wcs.radesys).strip().upper(), float(wcs.wcs.equinox)
-    if axis == "RA" and (system not in _EQUATORIAL or (np.isfinite(equinox) and equinox != J2000)):
-        raise InputError(f"The exclusion mask {path} is in {system} {equinox:g}; expected ICRS or FK5 at J2000.")
+        raise InputError(f"{where} has the shape {pixels.shape}; expected one image plane.")
+    wcs, frame = celestial_wcs(image.cards, where)
     # A pixel that is not a number says nothing, least of all that the sky is free there.
-    return SkyMask(np.nan_to_num(pixels.reshape(pixels.shape[-2:])) != 0, wcs, _FRAMES[axis])
+    return SkyMask(np.nan_to_num(pixels.reshape(pixels.shape[-2:])) != 0, wcs, frame)
