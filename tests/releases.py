@@ -135,6 +135,34 @@ def config_of(release: str | Path, store: str | Path, *texts: str) -> AnalysisCo
     return config
 
 
+def map_config_of(release: str | Path, store: str | Path, *texts: str) -> AnalysisConfig:
+    """Return a configuration of maps of the Crab, 20 by 16 pixels of which a run fills 14; YAML ``texts`` change it."""
+    document = {
+        "general": {"store": str(store), "outdir": str(Path(store).parent) if "://" not in str(store) else "."},
+        "observations": {"datastore": str(release)},
+        "datasets": {
+            "type": "3d",
+            "geom": {
+                "wcs": {
+                    "skydir": {"frame": "icrs", "lon": "83.633 deg", "lat": "22.014 deg"},
+                    "binsize": "0.2 deg",
+                    "width": {"width": "4 deg", "height": "3.2 deg"},
+                },
+                "selection": {"offset_max": "1.4 deg"},
+                "axes": {
+                    "energy": {"min": "0.5 TeV", "max": "30 TeV", "nbins": 3},
+                    "energy_true": {"min": "0.2 TeV", "max": "60 TeV", "nbins": 6},
+                },
+            },
+            "safe_mask": {"methods": ["offset-max"], "parameters": {"offset_max": "1.4 deg"}},
+        },
+    }
+    config = AnalysisConfig(**document)
+    for text in texts:
+        config = config.update(text)
+    return config
+
+
 def until_datasets(config: AnalysisConfig) -> Analysis:
     """Run an analysis up to its datasets."""
     analysis = Analysis(config)

@@ -278,7 +278,7 @@ CONFIGURATIONS = {
         "tiny",
         "steps: [observations, datasets, excess_map]",
         2,
-        "steps: excess_map comes with a later version",
+        "steps: excess_map is made of maps, and datasets have type 1d",
     ),
     "light curve in intervals that hold no run": (
         "tiny",

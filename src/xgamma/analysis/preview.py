@@ -23,6 +23,7 @@ from xgamma.config.requests import outdir_of
 from xgamma.datasets.dataset_list import validate_names
 from xgamma.estimate.time_bins import TimeSpans, spans_of_rows
 from xgamma.fit import FitInput, validate_named
+from xgamma.grid import SkySpace
 from xgamma.models.models import Models
 from xgamma.predict.folding import good_time, validate_times
 from xgamma.reduce import Recipe, region_row_name
@@ -222,14 +223,26 @@ class _View:
 
 def _facts_of(wanted: ReductionWanted, chosen: Selected) -> dict[str, str]:
     """Return what is to be said of an entry of ``datasets`` that is reduced."""
-    offset = chosen.offsets(wanted.recipe)
-    what = "region" if wanted.recipe.grid.is_region else "map"
     facts = {
-        f"offset of the {what}": f"{offset.min():.2f} to {offset.max():.2f} deg",
+        **_place_of(wanted.recipe, chosen),
         "energies": _energies(wanted.recipe.grid.energy),
         "background": _background(wanted.recipe),
     }
     return _labelled(facts, wanted.name)
+
+
+def _place_of(recipe: Recipe, chosen: Selected) -> dict[str, str]:
+    """Return where the regions lie in the fields of view, or what image the windows of the runs are cut out of."""
+    space = recipe.grid.space
+    if not isinstance(space, SkySpace):
+        offset = chosen.offsets(recipe)
+        return {"offset of the region": f"{offset.min():.2f} to {offset.max():.2f} deg"}
+    (ny, nx), (height, width) = space.image.shape, space.shape
+    return {
+        "map": f"{nx} x {ny} pixels of {space.binsize:g} deg, {space.projection}, "
+        f"about {space.lon:g}, {space.lat:g} deg ({space.frame})",
+        "windows": f"{width} x {height} pixels about each pointing",
+    }
 
 
 def _background(recipe: Recipe) -> str:

@@ -18,6 +18,7 @@ from xgamma.analysis.steps.observations import ObservationsStep
 from xgamma.analysis.steps.reduce import observations_to_reduce
 from xgamma.analysis.steps.step import Observed, Results
 from xgamma.config.config import AnalysisConfig
+from xgamma.config.maps import validate_steps_of_maps
 from xgamma.config.requests import centred, observations_of, recipe_of
 from xgamma.datasets import Datasets, FluxPointsDataset, GroupFits, GroupPoints, LightCurve
 from xgamma.datasets.observations import Observations
@@ -379,6 +380,7 @@ class Analysis(Modelled):
             What is wanted beyond the configuration, such as ``retry_failed`` of the observations.
         """
         results = self.results
+        validate_steps_of_maps(self.config.entries, [section])
         steps = [step for step in STEPS if step.section == section]
         for step in steps:
             step.validate_order(results)

@@ -26,7 +26,7 @@ from xgamma.geometry import to_frame
 from xgamma.grid import Grid, RegionSpace
 from xgamma.ingest import FitsRelease, StoredRelease, open_release
 from xgamma.models.models import Models
-from xgamma.reduce import Recipe, roles_needed
+from xgamma.reduce import Method, Recipe, method, roles_needed
 from xgamma.select import Cone, Selection, read_obs_file
 
 
@@ -113,13 +113,21 @@ def needed_roles(entries: Mapping[str, DatasetsConfig]) -> tuple[str, ...]:
     """Return the roles of the responses without which no run can be reduced to some entries of ``datasets``."""
     needed: list[str] = []
     for entry in entries.values():
-        needed += roles_needed(_containment(entry), entry.background.settings())
+        needed += roles_needed(_containment(entry), background_of(entry))
     return tuple(dict.fromkeys(needed))
 
 
 def _containment(datasets: DatasetsConfig) -> bool:
     """Whether exposure is corrected for what falls outside of a region; a pixel is no region."""
     return datasets.type == "1d" and datasets.containment_correction
+
+
+def background_of(datasets: DatasetsConfig) -> Method | None:
+    """Return the background of an entry of ``datasets``; of maps without a method it is what the release expects."""
+    given = datasets.background.settings()
+    if given is None and datasets.type == "3d" and "background" in datasets.map_selection:
+        return method("background", "irf")
+    return given
 
 
 def names_of(config: AnalysisConfig) -> list[str]:
@@ -202,7 +210,7 @@ def _recipe(where: str, datasets: DatasetsConfig) -> Recipe:
     return Recipe(
         Grid(axes.energy.axis("energy"), axes.energy_true.axis("energy_true"), space),
         _containment(datasets),
-        background.settings(),
+        background_of(datasets),
         exclusion_of(exclusion),
         datasets.safe_mask.settings(),
         float(datasets.geom.selection.offset_max.to_value("deg")),

@@ -38,7 +38,7 @@ from xgamma.outcome import REDUCE, Outcome, UnusedRun
 from xgamma.plot.regions import MOST_ROWS, plot_regions
 from xgamma.reduce import Recipe, joined_rows, with_alpha_systematic, with_names
 from xgamma.reduce.losses import true_energy_remark
-from xgamma.schema import safe_energies
+from xgamma.schema import WINDOWS, safe_energies, space_dims
 from xgamma.store import dataset_digest, digest
 
 log = logging.getLogger(__name__)
@@ -266,7 +266,7 @@ def with_product(
     reductions = {number: every[number] for number in sorted(every) if number < entry.count}
     products = [each.product.data for each in reductions.values() if each.product is not None]
     datasets = None
-    if len(products) == entry.count:
+    if len(products) == entry.count and all(space_dims(each) != WINDOWS for each in products):
         datasets = Datasets.from_xarray(products)
         datasets.unused = [*datasets.unused, *(view for each in reductions.values() for view in each.unused)]
     return replace(results, reductions=reductions, datasets=datasets)

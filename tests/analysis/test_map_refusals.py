@@ -1,0 +1,190 @@
+"""What maps cannot be made of is said before any work, in the same words by check, plan and run."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from releases import config_of, map_config_of
+from xgamma.analysis import Analysis
+from xgamma.analysis.plan import plan
+from xgamma.analysis.preview import preview
+from xgamma.analysis.run import run
+from xgamma.config.requests import recipe_of
+from xgamma.errors import ConfigError, DataError, LaterError, XgammaError
+
+WCS = "datasets.geom.wcs"
+RING = (
+    "geom: {{axes: {{energy: {{nbins: {}}}}}}}, background: {{method: ring, parameters: {{r_in: {}, width: 0.3 deg}}}}"
+)
+CASES = {
+    "skydir without frame": (
+        "datasets: {geom: {wcs: {skydir: {frame: null}}}}",
+        ConfigError,
+        f"{WCS}.skydir.frame: expected icrs or galactic beside lon and lat, got null; write for example "
+        "{frame: icrs, lon: 83.633 deg, lat: 22.014 deg}.",
+    ),
+    "longitude alone": (
+        "datasets: {geom: {wcs: {skydir: {lat: null}}}}",
+        ConfigError,
+        f"{WCS}.skydir: expected lon and lat, or none of them; write for example "
+        "{frame: icrs, lon: 83.633 deg, lat: 22.014 deg}.",
+    ),
+    "skydir outside of all runs": (
+        "datasets: {geom: {wcs: {skydir: {lon: 120 deg}}}}",
+        DataError,
+        f"{WCS}.skydir: no run reaches the map: its nearest pixel is 31.1 deg from the nearest pointing, more than "
+        "1.4 deg (datasets.geom.selection.offset_max); write another skydir, a larger width, or select other runs.",
+    ),
+    "pixels larger than the map": (
+        "datasets: {geom: {wcs: {binsize: 3.5 deg}}}",
+        ConfigError,
+        f"{WCS}.binsize: expected a pixel that is smaller than the map, got 3.5 deg and height: 3.2 deg; write a "
+        "smaller binsize or a larger height.",
+    ),
+    "map beyond the poles": (
+        "datasets: {geom: {wcs: {width: {height: 200 deg}, binsize: 1 deg}}}",
+        ConfigError,
+        f"{WCS}.width.height: expected at most 180 deg of the projection CAR, got 200 pixels, 200 deg; write a "
+        "smaller height.",
+    ),
+    "tangential map of the whole sky": (
+        "datasets: {geom: {wcs: {width: {width: 200 deg}, binsize: 1 deg, proj: TAN}}}",
+        ConfigError,
+        f"{WCS}.width.width: expected at most 180 deg of the projection TAN, got 200 pixels, 200 deg; write a "
+        "smaller width.",
+    ),
+    "another projection": (
+        "datasets: {geom: {wcs: {proj: SIN}}}",
+        ConfigError,
+        f"{WCS}.proj: expected one of CAR, TAN, AIT, got 'SIN'.",
+    ),
+    "no field of view": (
+        "datasets: {geom: {selection: {offset_max: 0 deg}}}",
+        ConfigError,
+        "datasets.geom.selection.offset_max: expected an angle above 0 deg, got '0 deg'.",
+    ),
+    "ring in several bins": (
+        f"datasets: {{{RING.format(3, '0.5 deg')}}}",
+        ConfigError,
+        "datasets.geom.axes.energy.nbins: the ring background is made in one energy bin, got 3; write nbins: 1, or "
+        "method: fov_background.",
+    ),
+    "ring larger than the map": (
+        f"datasets: {{{RING.format(1, '2.5 deg')}}}",
+        ConfigError,
+        "datasets.background.parameters.r_in: expected a ring inside of the map, got 2.5 deg, and what a run fills of "
+        "it ends 1.98 deg from its centre; write a smaller r_in, or larger maps.",
+    ),
+    "background without its map": (
+        "datasets: {map_selection: [counts, exposure], background: {method: fov_background}}",
+        ConfigError,
+        "datasets.map_selection: fov_background needs the map of the background, and the maps are counts, exposure; "
+        "add background, or write background.method: null.",
+    ),
+    "reflected in 3d": (
+        "datasets: {background: {method: reflected}}",
+        ConfigError,
+        "datasets.background.method: 'reflected' is made for datasets.type 1d, got 3d; write fov_background or ring, "
+        "or type: 1d.",
+    ),
+    "maps of files": (
+        "datasets: {read: spectra.fits}",
+        ConfigError,
+        "datasets.type: 3d given beside read, and files of spectra are no maps; leave one of them out.",
+    ),
+    "flux points of maps": (
+        "steps: [observations, datasets, flux_points]\nflux_points: {energy: {min: 1 TeV, max: 10 TeV, nbins: 2}}",
+        LaterError,
+        "steps: flux_points of maps come with a later version of xgamma, and datasets have type 3d; write for example "
+        "steps: [observations, datasets, excess_map], or type: 1d.",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_cannot_be_made_raises_before_any_work(name, tiny_release, tmp_path):
+    text, kind, message = CASES[name]
+    said = []
+    for command in (preview, plan, run):
+        with pytest.raises(XgammaError) as error:
+            command(map_config_of(tiny_release, tmp_path / "out" / "store", text))
+        assert type(error.value) is kind
+        said.append(str(error.value))
+    assert said == [message] * 3
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_fits_of_maps_raise_in_a_session_too(tiny_release):
+    analysis = Analysis(map_config_of(tiny_release, "memory://"))
+    analysis.get_observations()
+    analysis.get_datasets()
+    for step in (analysis.run_fit, analysis.get_flux_points, analysis.get_light_curve):
+        with pytest.raises(LaterError, match=r"^steps: .* of maps come with a later version of xgamma"):
+            step()
+
+
+def test_fits_beside_maps_raise_and_name_the_entry(tiny_release, tmp_path):
+    config = config_of(tiny_release, tmp_path / "store")
+    spectra, maps = config.datasets, map_config_of(tiny_release, tmp_path / "store").datasets
+    config.datasets = [spectra, maps]
+    with pytest.raises(LaterError, match=r"^steps: fit and flux_points of maps .*, and datasets\[1\] have type 3d"):
+        plan(config)
+    config.steps = ["observations", "datasets"]
+    assert [step.step for step in plan(config)][1:3] == ["reduce datasets-1", "reduce datasets-2"]
+
+
+def test_excess_maps_of_spectra_raise(tiny_release, tmp_path):
+    config = config_of(tiny_release, tmp_path / "store")
+    config.steps = ["observations", "datasets", "excess_map"]
+    with pytest.raises(ConfigError, match=r"^steps: excess_map is made of maps, and datasets have type 1d; write type"):
+        plan(config)
+
+
+def test_keys_of_regions_are_told_to_be_unused(tiny_release, tmp_path):
+    text = "{datasets: {on_region: {lon: 83.6 deg, lat: 22 deg, radius: 0.1 deg}, containment_correction: false}}"
+    said = preview(map_config_of(tiny_release, tmp_path / "store", text)).remarks
+    assert said[:2] == [
+        "datasets.on_region: given and not used, as datasets.type 3d makes maps, which have no on-region.",
+        "datasets.containment_correction: given and not used, as datasets.type 3d makes maps, which have no on-region.",
+    ]
+
+
+# --- the centre
+
+
+def test_maps_without_a_centre_have_the_mean_pointing(tiny_release, tmp_path):
+    text = "datasets: {geom: {wcs: {skydir: {frame: null, lon: null, lat: null}}}}"
+    config = map_config_of(tiny_release, tmp_path / "store", text)
+    pointings = Analysis(config)
+    pointings.get_observations()
+    lon, lat = (
+        np.mean([getattr(run.get_pointing_icrs(run.tmid), axis).deg for run in pointings.observations])
+        for axis in ("ra", "dec")
+    )
+    report = run(config)
+    skydir = report.analysis.config.datasets.geom.wcs.skydir
+    assert (skydir.lon.value, skydir.lat.value) == (pytest.approx(lon, abs=2e-4), pytest.approx(lat, abs=2e-4))
+    assert skydir.frame == "icrs"
+    # What was made is found again: by the plan, by a session, and by the configuration that was written.
+    assert [step.state for step in plan(config)] == ["found"] * 3
+    again = Analysis(config)
+    again.get_observations()
+    again.get_datasets()
+    assert again.computed == set()
+    written = type(config).read(report.files["configuration"])
+    assert recipe_of(written).key == recipe_of(report.analysis.config).key
+    with pytest.raises(ConfigError, match=r"^datasets\.geom\.wcs\.skydir: expected the centre of the maps; without"):
+        recipe_of(config)
+
+
+def test_the_centre_in_a_frame_is_the_same_place(tiny_release, tmp_path):
+    text = "datasets: {{geom: {{wcs: {{skydir: {{frame: {}, lon: null, lat: null}}}}}}}}"
+    icrs, galactic = (
+        run(map_config_of(tiny_release, tmp_path / frame / "store", text.format(frame))).analysis.config
+        for frame in ("icrs", "galactic")
+    )
+    one, other = (recipe_of(config).grid.space.image for config in (icrs, galactic))
+    assert other.frame == "galactic"
+    middles = [np.array(space.positions()).reshape(2, 16, 20)[:, 7:9, 9:11].mean(axis=(1, 2)) for space in (one, other)]
+    np.testing.assert_allclose(*middles, atol=5e-4)
