@@ -243,6 +243,7 @@ FOV_ALIGNMENTS = ("RADEC", "ALTAZ", "REVERSE_LON_RADEC")
 """How the field of view of a background lies on the sky, in the words of the key FOVALIGN."""
 # Less than the smallest number in the single precision of files is none.
 _NO_RATE = 2 * float(np.finfo(np.float32).tiny)
+LOG_OF_NO_RATE = float(np.log(_NO_RATE))
 
 
 def background_rate(
@@ -269,7 +270,7 @@ def background_rate(
     axes = {name: Axis.from_coords(table.coords, name) for name in (*places, "energy")}
     inside, weights = np.ones((), dtype=bool), list[Weights]()
     for name, values in places.items():
-        own = _padded_weights(axes[name], values) if name == "offset" else interpolation_weights(axes[name], values)
+        own = field_weights(axes[name], values)
         inside, weights = inside & own.inside, [*weights, own]
     unique, inverse = np.unique(rows, return_inverse=True)
     numbers = _contiguous(unique)
@@ -290,6 +291,46 @@ def background_rate(
     return np.asarray(np.where((rate > _NO_RATE) & inside[..., None] & at.inside, rate, 0.0))
 
 
+def log_rates(table: xr.Dataset, row: int, energy: FloatArray) -> FloatArray:
+    """Return the natural logarithms of the rate of one response at its nodes, shape (energy, node, ...).
+
+    They are those that ``background_rate`` interpolates between the nodes of the field: between nodes nothing is
+    extrapolated, and the order of both interpolations does not matter.
+
+    Parameters
+    ----------
+    table
+        As in ``background_rate``.
+    row
+        The ``irf`` number.
+    energy
+        Reconstructed energies in TeV, shape (energy,).
+    """
+    axis = Axis.from_coords(table.coords, "energy")
+    at = interpolation_weights(axis, energy)
+    upper = np.minimum(at.lower + 1, axis.nbin - 1)
+    values = table["bkg"].isel(irf=row).transpose("energy", ...).values
+    shape = values.shape[1:]
+    first, last = int(at.lower.min()), int(upper.max())
+    values = values.reshape(len(values), -1)
+    some = values[first : last + 1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log(some.astype(float))
+        lacking = np.flatnonzero(~(np.isfinite(logs).all(axis=0) & (some > 0).all(axis=0)))
+    if len(lacking):
+        logs[:, lacking] = _filled_logs(values[:, lacking].T.astype(float)).T[first : last + 1]
+    below, above, share = logs[at.lower - first], logs[upper - first], at.upper[:, None]
+    total = below + (above - below) * share
+    if len(lacking):
+        total = _not_away(total, np.minimum(below, above), np.maximum(below, above))
+    return np.where(at.inside[:, None], total, LOG_OF_NO_RATE - 1.0).reshape(len(energy), *shape)
+
+
+def _not_away(total: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
+    """Return interpolated logarithms that are not extrapolated away from where there is no rate."""
+    return np.asarray(np.where(low <= LOG_OF_NO_RATE, np.minimum(total, high), total))
+
+
 class _Logs:
     """A weighted sum of logarithms that is not extrapolated away from where there is no rate."""
 
@@ -303,8 +344,14 @@ class _Logs:
 
     @property
     def total(self) -> FloatArray:
-        is_cut = self._low <= np.log(_NO_RATE)
-        return np.asarray(np.where(is_cut, np.minimum(self._sum, self._high), self._sum))
+        return _not_away(self._sum, self._low, self._high)
+
+
+def field_weights(axis: Axis, values: FloatArray) -> Weights:
+    """Return weights between the nodes of an axis of the field; offsets reach up to one bin beyond the edges."""
+    if axis.name != "offset":
+        return interpolation_weights(axis, values)
+    return _padded_weights(axis, values)
 
 
 def _padded_weights(axis: Axis, offset: FloatArray) -> Weights:

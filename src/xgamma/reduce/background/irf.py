@@ -14,7 +14,7 @@ import numpy as np
 from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.events import Events
 from xgamma.geometry import cap_area, position_angle, separation, to_field, zenith
-from xgamma.grid import Cells, Grid, SkySpace
+from xgamma.grid import Cells, Grid, RegionSpace, SkySpace
 from xgamma.irf import FOV_ALIGNMENTS, background_rate
 from xgamma.masks import Exclusion
 from xgamma.outcome import Outcome
@@ -25,6 +25,7 @@ from xgamma.reduce.background.protocol import (
     OffRegions,
     refuse_exclusion,
 )
+from xgamma.reduce.background.windows import FieldOfView, RateTable, expected_in_window, window_vectors
 from xgamma.registry import register
 from xgamma.shapes import Shape
 from xgamma.times import time_from_seconds
@@ -79,23 +80,47 @@ class Irf(Background):
 
     def estimate(self, given: BackgroundInput, off: OffRegions, counts_off: FloatArray) -> Mapping[str, FloatArray]:
         """Return the expected counts, 0 where they are not known, shape (row, cell, energy)."""
-        lon, lat, weights = _positions(given)
         edges = _finer(given.grid.energy.edges, self.parameters.oversampling)
+        if isinstance(given.grid.space, SkySpace):
+            used = given.usable & (off.outcome == Outcome.USED)
+            return {"background": _in_windows(given, given.grid.space, used, edges, self.parameters.oversampling)}
+        lon, lat, weights = _positions(given, given.grid.space)
         expected, space = np.zeros(counts_off.shape), given.grid.space
-        areas = np.broadcast_to(space.solid_angles(space.origins(*given.pointing)), expected.shape[:2])[..., None]
+        areas = np.broadcast_to(space.solid_angles(), expected.shape[:2])[..., None]
         if given.apertures is not None:
             areas = np.where(given.grid.points[:, None], cap_area(given.apertures.centers), areas)
         chosen = np.flatnonzero(given.usable & (off.outcome == Outcome.USED))
         tables, alignment = given.part.column("bkg_table", given.rows.obs), _alignment(given)
         for number, turn in sorted({(int(tables[row]), float(alignment[row])) for row in chosen}):
             own = chosen[(tables[chosen] == number) & (alignment[chosen] == turn)]
-            at = (lon[own], lat[own]) if len(lon) > 1 else (lon, lat)
-            rate = _rate(given, number, own, at, edges)
+            rate = _rate(given, number, own, (lon, lat), edges)
             counts = _integral(edges, rate).reshape(len(own), rate.shape[1], -1, self.parameters.oversampling)
             whole = np.where((counts > 0).all(axis=-1), counts.sum(axis=-1), 0.0)
             cells = np.einsum("rpe,cp->rce", whole, weights) if weights is not None else whole
             expected[own] = cells * areas[own] * given.ontime[own, None, None]
         return {"background": expected}
+
+
+def _in_windows(
+    given: BackgroundInput, space: SkySpace, used: BoolArray, edges: FloatArray, oversampling: int
+) -> FloatArray:
+    """Return the expected counts of windows in single precision, shape (row, cell, energy), energy first in memory."""
+    pointing, origin, alignment = given.pointing, space.origins(*given.pointing), _alignment(given)
+    tables, numbers = (given.part.column(name, given.rows.obs) for name in ("bkg_table", "bkg_row"))
+    found = np.zeros((len(given.rows), given.grid.energy.nbin, *space.shape), dtype=np.float32)
+    vectors, ontime = window_vectors(space, origin[used]), given.ontime
+    for row, pixels in zip(np.flatnonzero(used).tolist(), vectors, strict=True):
+        table = RateTable(given.part.table_of(int(tables[row])), int(numbers[row]), edges)
+        turns = alignment[row] == ALTAZ and "offset" not in table.axes
+        view = FieldOfView(
+            float(pointing[0][row]),
+            float(pointing[1][row]),
+            -1.0 if alignment[row] == RADEC else 1.0,
+            tuple(_turns(given, np.array([row]))[0].tolist()) if turns else (0.0,),
+        )
+        areas = space.solid_angles(origin[row]).reshape(space.shape) * ontime[row]
+        expected_in_window(table, view, pixels, areas, oversampling, found[row])
+    return found.reshape(*found.shape[:2], -1).swapaxes(1, 2)  # type: ignore[return-value]
 
 
 def _alignment(given: BackgroundInput) -> FloatArray:
@@ -164,14 +189,13 @@ def _shares(intervals: FloatArray, count: int) -> FloatArray:
     return np.asarray(intervals[piece, 0] + wanted - passed[piece])
 
 
-def _positions(given: BackgroundInput) -> tuple[FloatArray, FloatArray, FloatArray | None]:
-    """Return ICRS positions, shape (1 or row, place), and the share of each in the cells, shape (cell, place).
+def _positions(given: BackgroundInput, space: RegionSpace) -> tuple[FloatArray, FloatArray, FloatArray | None]:
+    """Return ICRS positions, shape (1, place), and the share of each in the regions, shape (region, place).
 
-    The shares are ``None`` where each place is a cell.
+    The shares are ``None`` where each place is the centre of a region.
     """
-    space = given.grid.space
-    if given.use_region_center or isinstance(space, SkySpace):
-        lon, lat = space.positions(space.origins(*given.pointing))
+    if given.use_region_center:
+        lon, lat = space.positions()
         return np.atleast_2d(lon), np.atleast_2d(lat), None
     found = [_samples(region) for region in given.grid.regions]
     sizes = [len(weight) for _, _, weight in found]
