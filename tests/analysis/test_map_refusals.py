@@ -150,6 +150,29 @@ def test_keys_of_regions_are_told_to_be_unused(tiny_release, tmp_path):
     ]
 
 
+def test_maps_beyond_the_memory_of_the_machine_raise_before_any_work(tiny_release, tmp_path, monkeypatch):
+    monkeypatch.setattr("xgamma.analysis.costs.machine_bytes", lambda: 1_000_000_000)
+    text = "datasets: {geom: {wcs: {binsize: 0.002 deg, width: {width: 6 deg, height: 6 deg}}}}"
+    config = map_config_of(tiny_release, tmp_path / "out" / "store", text)
+    for command in (preview, run):
+        with pytest.raises(ConfigError) as error:
+            command(config)
+        said = str(error.value)
+        assert said.startswith("datasets.geom: stack would need about ")
+        assert " of memory at its peak, and this machine has 1 GB. " in said
+        assert said.endswith(
+            "Take larger pixels than 0.002 deg, a smaller width or offset_max, coarser energy axes than 6 x 3 bins, "
+            "fewer runs, or a larger machine."
+        )
+    monkeypatch.undo()
+    config.general.memory_limit = "1 GB"
+    with pytest.raises(
+        ConfigError, match=r"^general\.memory_limit: stack would need about .*, a smaller width or offset"
+    ):
+        run(config)
+    assert list(tmp_path.iterdir()) == []
+
+
 # --- the centre
 
 

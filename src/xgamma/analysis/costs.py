@@ -5,9 +5,12 @@ The factors were measured on simulated runs (docs/performance.md); a test compar
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from xgamma.config.section_fields import memory_bytes
 from xgamma.errors import ConfigError
@@ -34,6 +37,7 @@ COPIES_OF_ROW = 13
 HELD_OF_ROW = 1.4
 # At the most this many products of rows: the one that is written, and the next.
 HELD_PRODUCTS = 2
+CONTROL_GROUP = Path("/sys/fs/cgroup/memory.max")
 # A gzipped FITS file in memory: its bytes, what it inflates to, and the columns of it.
 COPIES_OF_FILE = 9
 
@@ -136,6 +140,32 @@ def joint_cost(rows: Iterable[tuple[Recipe, int]]) -> Cost:
     """Return what holding all rows for a joint fit takes; ``rows`` are how many of each recipe."""
     size = sum(count * row_bytes(recipe) for recipe, count in rows)
     return Cost(1, size, 0, IMPORTS_BYTES + 4 * size)
+
+
+def machine_bytes() -> int:
+    """Return the memory of this machine, or what a control group allows of it; very large where nobody says."""
+    found = [sys.maxsize]
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    with contextlib.suppress(OSError, ValueError):
+        found.append(int(CONTROL_GROUP.read_text()))
+    return min(found)
+
+
+def validate_room(peaks: Sequence[tuple[str, int]], advice: str) -> None:
+    """Raise ``ConfigError`` where a step would need more memory than this machine has.
+
+    Parameters
+    ----------
+    peaks, advice
+        As for ``validate_memory``.
+    """
+    step, peak = max(peaks, key=lambda each: each[1], default=("", 0))
+    if peak > machine_bytes():
+        raise ConfigError(
+            f"datasets.geom: {step} would need about {peak / 1e9:.2g} GB of memory at its peak, and this machine has "
+            f"{machine_bytes() / 1e9:.2g} GB. {advice}"
+        )
 
 
 def validate_memory(limit: str | None, peaks: Sequence[tuple[str, int]], advice: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from xgamma.analysis.costs import Cost, validate_memory
+from xgamma.analysis.costs import Cost, validate_memory, validate_room
 from xgamma.analysis.selected import Selected, pointings_of, validate_selected
 from xgamma.analysis.steps import STEPS
 from xgamma.analysis.steps.observations import ObservationsStep, ObservationsWanted, errors_of
@@ -25,6 +25,7 @@ from xgamma.models.models import Models
 from xgamma.predict.folding import validate_spectral
 from xgamma.storage.backend import local_folder
 from xgamma.store import Store, is_store
+from xgamma.units import quantity_string
 
 FOUND, COMPUTE = "found", "compute"
 
@@ -250,12 +251,25 @@ def planned(request: Request, selected: Mapping[str, Selected]) -> Iterator[Plan
         yield PlannedStep(name, state, found.runs, found.reason, found.key, found.cost)
 
 
+def is_memory_judged(config: AnalysisConfig) -> bool:
+    """Whether the memory of steps is projected before they are run."""
+    return config.general.memory_limit is not None or any(entry.type == "3d" for entry in config.entries.values())
+
+
 def validate_steps(config: AnalysisConfig, steps: Sequence[PlannedStep]) -> None:
-    """Raise ``ConfigError``, which says what to change, where a step needs more than ``general.memory_limit``."""
-    general, axes = config.general, [each.geom.axes for each in config.entries.values() if each.read is None]
+    """Raise ``ConfigError``, which says what to change, where a step needs more than ``general.memory_limit``.
+
+    Steps of maps, whose size is that of the sky, may not need more than this machine has either.
+    """
+    general, entries = config.general, [each for each in config.entries.values() if each.read is None]
+    axes = [each.geom.axes for each in entries]
     most, by = max(((each.energy_true.nbins, each.energy.nbins) for each in axes), default=(0, 0))
-    advice = [f"coarser energy axes than {most} x {by} bins"] if axes else []
+    pixels = [each.geom.wcs.binsize for each in entries if each.type == "3d"]
+    advice = [f"larger pixels than {quantity_string(min(pixels))}, a smaller width or offset_max"] if pixels else []
+    advice += [f"coarser energy axes than {most} x {by} bins"] if axes else []
     advice += [f"fewer n_jobs than {general.n_jobs}"] if general.n_jobs > 1 else []
     advice += [f"{where}.stack: true" for where, entry in config.entries.items() if not entry.stack]
     peaks = [(step.step, step.cost.peak) for step in steps if step.state == COMPUTE]
+    if pixels:
+        validate_room(peaks, f"Take {', '.join(advice)}, fewer runs, or a larger machine.")
     validate_memory(general.memory_limit, peaks, f"Take {', '.join(advice)}, fewer runs, or a larger limit.")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import xarray as xr
 
 from xgamma.analysis.look import Look, look_ahead
-from xgamma.analysis.plan import Request, planned, validate_steps, validated_request
+from xgamma.analysis.plan import Request, is_memory_judged, planned, validate_steps, validated_request
 from xgamma.analysis.selected import Selected
 from xgamma.analysis.steps.read import ReadWanted, axis_of, seen_spectrum
 from xgamma.analysis.steps.reduce import ReduceStep, ReductionWanted, row_name
@@ -74,7 +74,7 @@ def preview(config: AnalysisConfig) -> Preview:
     outdir = outdir_of(config)
     _validate_store_of_url(config)
     chosen = request.selected()
-    if config.general.memory_limit is not None:
+    if is_memory_judged(config):
         validate_steps(config, list(planned(request, chosen)))
     looks = {name: look_ahead(request, name, each) for name, each in chosen.items()}
     spectra = [(wanted, wanted.spectra()) for wanted in request.spectra]

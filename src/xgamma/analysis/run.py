@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from xgamma.analysis.plan import planned, validate_steps, validated_request
+from xgamma.analysis.plan import is_memory_judged, planned, validate_steps, validated_request
 from xgamma.analysis.session import Analysis
 from xgamma.analysis.steps import STEPS
 from xgamma.analysis.steps.observations import ObservationsStep
@@ -62,7 +62,7 @@ def run(
     request = validated_request(config, until)
     outdir = outdir_of(config)
     selected = request.selected()
-    if config.general.memory_limit is not None:
+    if is_memory_judged(config):
         validate_steps(config, list(planned(request, selected)))
     _make_folder(outdir)
     analysis = Analysis(request.config, selected=selected)
