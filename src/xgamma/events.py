@@ -162,6 +162,12 @@ class Rows:
     def __getitem__(self, rows: slice) -> Rows:
         return Rows(self.obs[rows], self.start[rows], self.stop[rows], self.names[rows])
 
+    def at(self, numbers: npt.ArrayLike) -> Rows:
+        """Return some of the rows, in the order of their numbers."""
+        places = np.asarray(numbers, dtype=np.int64)
+        names = tuple(self.names[number] for number in places.tolist())
+        return Rows(self.obs[places], self.start[places], self.stop[places], names)
+
 
 class Events(NamedTuple):
     """Events of a block: ``row`` numbers the rows of the block, the rest are columns, all of shape (event,).

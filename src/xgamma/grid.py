@@ -48,6 +48,9 @@ class Space(Protocol):
     def solid_angles(self, origin: IntArray | None = None) -> FloatArray:
         """Return the solid angle of each cell in sr, shape (1 or row, cell)."""
 
+    def offsets(self, lon: FloatArray, lat: FloatArray, origin: IntArray | None = None) -> FloatArray:
+        """Return the degrees of each cell of a row from its ICRS position, shape (row, cell)."""
+
     @property
     def ledgers(self) -> int:
         """The number of ledgers of a row: one for each region, one for a window."""
@@ -111,6 +114,10 @@ class RegionSpace:
         """Return the ICRS centres, shape (region,)."""
         centers = [region.center for region in self.regions]
         return np.array([lon for lon, _ in centers], float), np.array([lat for _, lat in centers], float)
+
+    def offsets(self, lon: FloatArray, lat: FloatArray, origin: IntArray | None = None) -> FloatArray:
+        """Return the degrees of the centres from the position of each row, shape (row, region)."""
+        return separation(*self.positions(), lon[:, None], lat[:, None])
 
     def cells(self, lon: FloatArray, lat: FloatArray, origin: IntArray | None = None) -> Cells:
         """Return the regions of events at ICRS coordinates."""

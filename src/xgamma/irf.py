@@ -154,6 +154,28 @@ def edisp_kernel(table: IrfTable, energy_true: FloatArray, energy_edges: FloatAr
     at the reconstructed edges over the true energy. A row without any density is NaN, as it cannot be normalised, and
     so is an offset outside of the table.
     """
+    cumulative = _cumulative_density(table, energy_true)
+    total = cumulative.max(axis=2, keepdims=True)
+    normalised = np.divide(cumulative, total, out=np.zeros_like(cumulative), where=total > 0)
+    kernel = _between_edges(normalised, table.axes["migra"], energy_true, energy_edges)
+    is_unknown = ~(total[:, :, 0] > 0)
+    if is_unknown.any():
+        kernel[is_unknown] = np.nan
+    return np.asarray(kernel)
+
+
+def edisp_sums(table: IrfTable, energy_true: FloatArray, energy_edges: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the energy dispersion before it is normalised, and what it is to be divided by; both are linear in offset.
+
+    Shapes (row, cell, energy_true, energy) and (row, cell, energy_true); see ``edisp_kernel``. The divisor is 0 where
+    there is no density.
+    """
+    cumulative = _cumulative_density(table, energy_true)
+    return _between_edges(cumulative, table.axes["migra"], energy_true, energy_edges), cumulative.max(axis=2)
+
+
+def _cumulative_density(table: IrfTable, energy_true: FloatArray) -> FloatArray:
+    """Return the density in migra summed up to each migra edge, shape (row, cell, edge, energy_true)."""
     axis, migra = table.axes["energy_true"], table.axes["migra"]
     weights = interpolation_weights(axis, energy_true)
     density = np.maximum(_take(table.values["edisp"], weights, 3), 0.0)
@@ -161,18 +183,19 @@ def edisp_kernel(table: IrfTable, energy_true: FloatArray, energy_edges: FloatAr
     density = np.where(table.inside[..., None, None], density, 0.0)
     cumulative = np.zeros((*density.shape[:2], migra.nbin + 1, density.shape[3]))
     np.cumsum(density * migra.width[:, None], axis=2, out=cumulative[:, :, 1:])
-    total = cumulative.max(axis=2, keepdims=True)
-    normalised = np.divide(cumulative, total, out=np.zeros_like(cumulative), where=total > 0)
+    return cumulative
+
+
+def _between_edges(
+    cumulative: FloatArray, migra: Axis, energy_true: FloatArray, energy_edges: FloatArray
+) -> FloatArray:
+    """Return a cumulative density between reconstructed edges, shape (row, cell, energy_true, energy)."""
     target = energy_edges[None, :] / energy_true[:, None]
     index = np.clip(np.searchsorted(migra.edges, target, side="right") - 1, 0, migra.nbin - 1)
     upper = np.clip((target - migra.edges[index]) / migra.width[index], 0.0, 1.0)
     column = np.arange(len(energy_true))[:, None]
-    below, above = normalised[:, :, index, column], normalised[:, :, index + 1, column]
-    kernel = np.maximum(np.diff(below + (above - below) * upper, axis=-1), 0.0)
-    is_unknown = ~(total[:, :, 0] > 0)
-    if is_unknown.any():
-        kernel[is_unknown] = np.nan
-    return np.asarray(kernel)
+    below, above = cumulative[:, :, index, column], cumulative[:, :, index + 1, column]
+    return np.asarray(np.maximum(np.diff(below + (above - below) * upper, axis=-1), 0.0))
 
 
 def psf_table_containment(table: IrfTable, energy_true: FloatArray, radius: FloatArray) -> FloatArray:
@@ -224,6 +247,47 @@ def psf_king_containment(table: IrfTable, energy_true: FloatArray, radius: Float
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         fraction = 1 - (1 + radius[:, None] ** 2 / (2 * gamma * sigma**2)) ** (1 - gamma)
     return np.where(np.isfinite(fraction), fraction, np.nan)
+
+
+def psf_table_density(table: IrfTable, energy_true: FloatArray, rad: FloatArray) -> FloatArray:
+    """Return a tabulated point spread function in sr-1 at distances (deg), 0 beyond the table.
+
+    Shape (row, cell, energy_true, distance); ``rad`` has shape (distance,). It is not normalised.
+    """
+    at_energy = interpolation_weights(table.axes["energy_true"], energy_true)
+    at_rad = interpolation_weights(table.axes["rad"], rad)
+    density = np.maximum(_take(_take(table.values["psf"], at_energy, 3), at_rad, 2), 0.0).swapaxes(2, 3)
+    is_known = table.inside[..., None, None] & at_energy.inside[:, None] & at_rad.inside
+    return np.where(is_known, np.nan_to_num(density), 0.0)
+
+
+def psf_3gauss_density(table: IrfTable, energy_true: FloatArray, rad: FloatArray) -> FloatArray:
+    """Return a sum of three Gaussians at distances (deg), up to a factor, shape (row, cell, energy_true, distance)."""
+    at = {name: np.maximum(value, 0.0)[..., None] for name, value in _parameters(table, energy_true).items()}
+    amplitudes = (np.ones_like(at["scale"]), at["ampl_2"], at["ampl_3"])
+    sigmas = (at["sigma_1"], at["sigma_2"], at["sigma_3"])
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        parts = [a * np.exp(-(rad**2) / (2 * s**2)) for a, s in zip(amplitudes, sigmas, strict=True)]
+        total = at["scale"] * sum(parts[1:], parts[0])
+    return np.asarray(np.nan_to_num(np.where(table.inside[..., None, None], total, 0.0)))
+
+
+def psf_king_density(table: IrfTable, energy_true: FloatArray, rad: FloatArray) -> FloatArray:
+    """Return a King profile at distances (deg), up to a factor, shape (row, cell, energy_true, distance)."""
+    at = {name: np.maximum(value, 0.0)[..., None] for name, value in _parameters(table, energy_true).items()}
+    gamma, sigma = at["gamma"], at["sigma"]
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        norm = (1 - 1 / gamma) / (2 * np.pi * np.deg2rad(sigma) ** 2)
+        profile = norm * (1 + rad**2 / (2 * gamma * sigma**2)) ** -gamma
+    is_known = np.isfinite(profile) & table.inside[..., None, None]
+    return np.asarray(np.where(is_known, profile, 0.0))
+
+
+PSF_DENSITY = {
+    "psf_table": psf_table_density,
+    "psf_3gauss": psf_3gauss_density,
+    "psf_king": psf_king_density,
+}
 
 
 def _parameters(table: IrfTable, energy_true: FloatArray) -> dict[str, FloatArray]:

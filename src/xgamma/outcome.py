@@ -34,6 +34,7 @@ class Outcome(IntEnum):
     NO_EVENT_IN_TIME = 15
     UNKNOWN_RESPONSE = 16
     OTHER_ENCLOSURE = 17
+    NO_BACKGROUND = 18
 
     @property
     def sentence(self) -> str:
@@ -61,6 +62,7 @@ _SENTENCES = {
     Outcome.NO_EVENT_IN_TIME: "no event lies in its good time",
     Outcome.UNKNOWN_RESPONSE: "the responses hold values that are not finite, or none, where the analysis needs them",
     Outcome.OTHER_ENCLOSURE: "the responses are point-like for another or an unknown radius of the on-region",
+    Outcome.NO_BACKGROUND: "its background cannot be measured",
     Outcome.DRIFTING_POINTING: "the pointing drifts over the sky, which this version does not reduce",
 }
 

@@ -206,9 +206,23 @@ class SkySpace:
 
     def origins(self, lon: FloatArray, lat: FloatArray) -> IntArray:
         """Return the first pixel (v, u) of windows about ICRS positions, moved into the image, shape (row, 2)."""
-        about = np.nan_to_num(np.stack(self._pixels(lon, lat), axis=-1))
         size, full = np.array(self.shape), np.array(self.npix[::-1])
-        return np.clip(np.rint(about - 0.5 * (size - 1)), 0, full - size).astype(np.int64)
+        return np.clip(self._first(lon, lat, size), 0, full - size)
+
+    def _first(self, lon: FloatArray, lat: FloatArray, size: IntArray) -> IntArray:
+        """Return the first pixel (v, u) of ``size`` pixels about ICRS positions, also beyond the image."""
+        about = np.nan_to_num(np.stack(self._pixels(lon, lat), axis=-1))
+        # As the cut-outs of Gammapy: the middle of an even number of pixels is the upper of the two.
+        return np.asarray(np.ceil(about - 0.5 * size), dtype=np.int64)
+
+    def bounds_about(self, lon: FloatArray, lat: FloatArray, reach: float) -> IntArray:
+        """Return the pixels of the image within ``reach`` degrees along rows and columns of ICRS positions.
+
+        Shape (row, 2, 2): for v and u the first, and the one behind the last; they are equal where there is none.
+        """
+        size = np.full(2, max(1, round(2 * reach / self.binsize)))
+        first, full = self._first(lon, lat, size), np.array(self.npix[::-1])
+        return np.stack([np.clip(first, 0, full), np.clip(first + size, 0, full)], axis=-1)
 
     def positions(self, origin: IntArray | None = None) -> tuple[FloatArray, FloatArray]:
         """Return the ICRS centres of the pixels of one window, shape (v * u,), or of several, shape (row, v * u).
@@ -229,13 +243,17 @@ class SkySpace:
 
     def sky_of(self, x: FloatArray | IntArray, y: FloatArray | IntArray) -> tuple[FloatArray, FloatArray]:
         """Return the ICRS position of places in the image in pixels; they broadcast. NaN where there is no sky."""
-        west, up = self._plane(np.asarray(x, float), np.asarray(y, float))
-        if self._middle:
-            west = np.where(np.abs(west - self._middle) <= 180.0, (west + 180.0) % 360.0 - 180.0, np.nan)
-        ahead, east, north = self._projection.backward(west, up)
+        ahead, east, north = self._native(np.asarray(x, float), np.asarray(y, float))
         rotation = self._matrix
         vector = np.stack([ahead * one[0] + east * one[1] + north * one[2] for one in rotation.T])
         return lonlat(np.moveaxis(vector, 0, -1))
+
+    def _native(self, x: FloatArray | IntArray, y: FloatArray | IntArray) -> tuple[FloatArray, ...]:
+        """Return unit vectors (ahead, east, north) to places in the image in pixels; NaN where there is no sky."""
+        west, up = self._plane(np.asarray(x, float), np.asarray(y, float))
+        if self._middle:
+            west = np.where(np.abs(west - self._middle) <= 180.0, (west + 180.0) % 360.0 - 180.0, np.nan)
+        return self._projection.backward(west, up)
 
     def pixels_of(self, lon: FloatArray, lat: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the place (x, y) in the image of ICRS positions in pixels, also beyond its edges; NaN for none."""
@@ -264,6 +282,25 @@ class SkySpace:
         near = pixel.positions(pixel.origins(lon, lat))
         return separation(*near, lon[:, np.newaxis], lat[:, np.newaxis])
 
+    def offsets(self, lon: FloatArray, lat: FloatArray, origin: IntArray | None = None) -> FloatArray:
+        """Return the degrees of the pixels of the window of each row from its ICRS position, shape (row, v * u).
+
+        NaN of a pixel that is not on the sky.
+        """
+        first, (nv, nu) = np.zeros((len(lon), 2), np.int64) if origin is None else origin, self.shape
+        found = np.empty((len(lon), nv, nu))
+        for row, (v, u) in enumerate(first.tolist()):
+            # One by one: products of matrices of another length may differ in the last bit.
+            ahead, east, north = unit_vector(lon[row], lat[row]) @ self._matrix.T
+            if self.npix[0] * self.npix[1] > _KEPT_PIXELS:
+                native = self._native(u + np.arange(nu), (v + np.arange(nv))[:, None])
+            else:
+                native = tuple(one[v : v + nv, u : u + nu] for one in _natives(self.image))
+            cosine = native[0] * ahead + native[1] * east + native[2] * north
+            with np.errstate(invalid="ignore"):
+                found[row] = np.rad2deg(2 * np.arcsin(np.sqrt(np.clip(0.5 - 0.5 * cosine, 0.0, 1.0))))
+        return found.reshape(len(lon), -1)
+
     def _pixels(self, lon: FloatArray, lat: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the place (y, x) in the image of ICRS positions in pixels, also beyond its edges."""
         return self.pixels_of(lon, lat)[::-1]
@@ -279,6 +316,16 @@ class SkySpace:
         nv, nu = self.shape
         event = np.flatnonzero((u >= 0) & (u < nu) & (v >= 0) & (v < nv))
         return Cells(event, (v[event] * nu + u[event]).astype(np.int64))
+
+
+@lru_cache(maxsize=4)
+def _natives(image: SkySpace) -> tuple[FloatArray, ...]:
+    """Return unit vectors to all pixels of an image seen from the centre of its projection, each of shape (y, x)."""
+    nx, ny = image.npix
+    found = tuple(np.broadcast_to(one, (ny, nx)).copy() for one in image._native(np.arange(nx), np.arange(ny)[:, None]))
+    for values in found:
+        values.flags.writeable = False
+    return found
 
 
 @lru_cache(maxsize=4)

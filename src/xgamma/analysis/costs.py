@@ -64,7 +64,7 @@ class Cost:
 
 def row_bytes(recipe: Recipe) -> int:
     """Return the size of one row of a reduction."""
-    return bytes_of_row(recipe.grid, recipe.background_variables)
+    return bytes_of_row(recipe.grid, recipe.held)
 
 
 def ingest_cost(nbytes: int, runs: int, workers: Workers) -> Cost:

@@ -17,7 +17,7 @@ from xgamma.analysis.plan import Request
 from xgamma.analysis.selected import Selected, no_run_left, nothing_selected
 from xgamma.analysis.steps.observations import errors_of
 from xgamma.analysis.steps.reduce import ReduceStep, ReductionWanted, row_name
-from xgamma.analysis.steps.rows import lost_rows, rows_at, unused_rows
+from xgamma.analysis.steps.rows import lost_rows, unused_rows
 from xgamma.analysis.steps.stack import NAME as STACKED
 from xgamma.analysis.steps.stack import StackWanted
 from xgamma.analysis.steps.step import SeenSpectrum
@@ -274,7 +274,7 @@ def tried(part: Part, rows: Rows, recipe: Recipe) -> Tried:
     safe, telescope = safe_energies(fresh.data), str(fresh.data.attrs["telescope"])
     if not recipe.grid.is_region:
         return Tried(len(fresh.done), masked, lost, safe, telescope=telescope)
-    remark = true_energy_remark(part, rows_at(rows, used), recipe.grid, recipe.containment, safe) if used else ""
+    remark = true_energy_remark(part, rows.at(used), recipe.grid, recipe.containment, safe) if used else ""
     names = [str(name) for name in fresh.data["dataset"].values]
     spans = spans_of_rows(FitInput(select_rows(fresh.data, used))) if used else None
     times = (names, good_time(fresh.data))

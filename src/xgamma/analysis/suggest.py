@@ -17,7 +17,7 @@ import xarray as xr
 
 from xgamma.analysis.look import sample_of
 from xgamma.analysis.selected import no_run_left
-from xgamma.analysis.steps.rows import rows_at, unused_rows
+from xgamma.analysis.steps.rows import unused_rows
 from xgamma.axes import Axis, BoolArray
 from xgamma.errors import DataError, InputError
 from xgamma.events import Part, Rows, RunFacts
@@ -202,7 +202,7 @@ def _trial(release: FitsRelease | StoredRelease, position: _Position, near: Sequ
     fresh = reduce_each(part, rows, recipe, THIS_PROCESS)
     if fresh.data is None:
         raise next(iter(fresh.lost.values()))
-    return _Trial(part, rows_at(rows, fresh.done), recipe, fresh.data, position)
+    return _Trial(part, rows.at(fresh.done), recipe, fresh.data, position)
 
 
 def _recipe(part: Part, rows: Rows, position: _Position) -> Recipe:
@@ -234,7 +234,7 @@ def _suggestion(trial: _Trial, target: str) -> Suggestion:
     low, high = _span(trial)
     points = max(2, round(POINTS_PER_DECADE * math.log10(high / low)))
     energy = Axis.from_bounds("energy", low, high, BINS_PER_POINT * points)
-    rows = rows_at(trial.rows, np.flatnonzero(trial.used).tolist())
+    rows = trial.rows.at(np.flatnonzero(trial.used).tolist())
     seen = Grid(energy, grid.energy_true, grid.space)
     has_table = bool((trial.part.column("rad_max_table", rows.obs) >= 0).all())
     return Suggestion(

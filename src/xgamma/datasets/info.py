@@ -23,6 +23,7 @@ from xgamma.axes import BoolArray, FloatArray
 from xgamma.datasets.inputs import ModelledRows
 from xgamma.errors import UnknownNameError, did_you_mean
 from xgamma.models.models import Models
+from xgamma.reduce.nodes import exposure_in_windows
 from xgamma.reduce.stack import row_facts, stacks
 from xgamma.reduce.sums import combine
 from xgamma.schema import space_dims
@@ -224,7 +225,8 @@ def _predicted(prediction: Prediction, used: BoolArray) -> dict[str, Column]:
 
 
 def _exposures(ds: xr.Dataset, counts: FloatArray, expected: FloatArray) -> dict[str, Column]:
-    exposure = ds["exposure"].values.reshape(len(counts), -1)
+    found = ds["exposure"].values if "exposure" in ds else exposure_in_windows(ds)
+    exposure = found.reshape(len(counts), -1)
     positive = np.where(exposure > 0, exposure, np.nan)
     has_any = np.isfinite(positive).any(axis=1)
     low = np.where(has_any, np.nan_to_num(positive, nan=np.inf).min(axis=1), 0.0)

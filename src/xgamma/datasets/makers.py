@@ -22,8 +22,8 @@ from xgamma.masks import ExcludedShapes, Exclusion
 from xgamma.outcome import Outcome
 from xgamma.reduce import Method, Recipe, method, reduce_block, safe_masks_of, validate_enclosure, with_names
 from xgamma.reduce.background.protocol import OFF_CIRCLES, OFF_COUNTS
-from xgamma.reduce.block import safe_bins
 from xgamma.reduce.response import Responses
+from xgamma.reduce.safe_bins import safe_bins
 from xgamma.shapes import Circle, Shape
 
 log = logging.getLogger(__name__)

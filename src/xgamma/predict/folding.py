@@ -288,7 +288,7 @@ class Folding:
 def _part_matrix(part: RowsAndBins, with_exposure: bool, with_edisp: bool) -> FloatArray:
     ds, used = part
     space = schema.space_dims(ds)
-    if space.responses != space.cells:
+    if space.by_plane:
         raise LaterError("Counts in windows of the sky are not predicted by this version of xgamma.")
     *cells, energy = np.nonzero(used)
     matrix = _edisp_rows(ds, tuple(cells), energy) if with_edisp else _identity_rows(ds, energy)

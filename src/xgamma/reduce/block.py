@@ -1,4 +1,8 @@
-"""One block of runs reduced: the function that reads like a recipe."""
+"""One block of runs reduced: the function that reads like a recipe.
+
+Arrays of cells are (row, cell, energy) for regions and for windows of the sky. Those of windows lie in memory plane by
+plane, energy before cells, as views with the axes swapped: whatever numpy makes of them keeps that order.
+"""
 
 from __future__ import annotations
 
@@ -15,20 +19,26 @@ from xgamma.errors import ConfigError
 from xgamma.events import Part, Rows, good_time, has_sound_times, read_events
 from xgamma.grid import Grid
 from xgamma.outcome import Fate, Outcome, validate_ledger
-from xgamma.reduce.background import Background, BackgroundInput, OffRegions, background_of
+from xgamma.reduce.background import Background, BackgroundInput, OffRegions, Settled, background_of
 from xgamma.reduce.counts import Members, binned, fates, members, rows_in_view, usable
 from xgamma.reduce.enclosure import Apertures, apertures, enclosure_faults
 from xgamma.reduce.losses import Loss, loss
+from xgamma.reduce.nodes import safe_offsets
 from xgamma.reduce.recipe import Recipe
-from xgamma.reduce.response import Responses, averaged, offsets, origins, responses
-from xgamma.reduce.rows import row_coords
-from xgamma.reduce.safe_mask import SafeMaskInput
+from xgamma.reduce.response import averaged, offsets, origins, responses
+from xgamma.reduce.rows import SINGLE, row_coords
+from xgamma.reduce.safe_bins import safe_bins
+from xgamma.reduce.windows import cut_out, window_responses
 
 MAX_EVENTS = 2_000_000
 # A fourth of a part of 500 runs: two or four workers end at the same time.
 MAX_ROWS = 125
 # Wider than any imaging telescope sees: events that all lie farther from the pointing do not belong to it.
 FIELD_OF_VIEW = 10.0
+
+
+# The coordinates of pointings, and what begins the names of their columns.
+POINTING = (("lon", "ra"), ("lat", "dec"))
 
 
 def reduce_block(part: Part, rows: Rows, recipe: Recipe) -> xr.Dataset:
@@ -58,24 +68,28 @@ def reduce_block(part: Part, rows: Rows, recipe: Recipe) -> xr.Dataset:
     said = _enclosure_faults(part, rows, recipe, offset, points)
     outcome = _guard(part, rows, recipe, offset, ontime, is_sound)
     outcome[[row for row in said if outcome[row] in (Outcome.USED, Outcome.MISSING_IRF)]] = Outcome.OTHER_ENCLOSURE
-    pointing = part.column("ra_pnt", rows.obs), part.column("dec_pnt", rows.obs)
     off = _placed(part, rows, recipe, outcome == Outcome.USED)
     outcome, said = (outcome, said) if off is None else off.regions.settled(outcome, said)
     tally = _tally(part, rows, recipe, off, points)
     outcome = np.where(outcome == Outcome.USED, tally.outcome, outcome)
     background = {} if off is None else off.estimate(tally.counts_off)
-    measurable = _measurable(recipe, offset, background, points)
-    used = outcome == Outcome.USED
-    values, lost = _responses(part, rows, recipe, offset, livetime, used, _expected(tally, background), measurable)
+    measurable = _measurable(part, rows, recipe, offset, background, points)
+    found, expected = _responses if grid.is_region else window_responses, _expected(tally, background)
+    values, lost = found(part, rows, recipe, offset, livetime, outcome == Outcome.USED, expected, measurable)
     if points is not None:
         # Where a radius is not known no event is counted.
         values["mask_safe"] &= points.centers != 0
         values["rad_max"] = points.centers
     outcome, why = _settled(outcome, values, lost, offset)
     said |= _reasons_of_masked(measurable, outcome == Outcome.USED, grid) | why
+    if off is not None:
+        settled = off.settle(tally.counts, values["mask_safe"], background)
+        background, values["mask_safe"] = settled.values, settled.mask_safe
+        outcome, said = _without_background(outcome, settled.mask_safe, settled.reasons, said)
+    values |= {"offset": offset} if grid.is_region else {"safe_offset": safe_offsets(values["mask_safe"], offset)}
     values |= {"counts": tally.counts, "ledger": tally.ledger, "livetime": livetime, "ontime": ontime, **background}
-    values |= {"gti": _padded_gti(gti), "outcome": outcome, **({"offset": offset} if grid.is_region else {})}
-    values |= {"pointing_lon": pointing[0], "pointing_lat": pointing[1]}
+    values |= {"gti": _padded_gti(gti), "outcome": outcome}
+    values |= {f"pointing_{axis}": part.column(f"{name}_pnt", rows.obs) for axis, name in POINTING}
     attrs = attrs_of(part, rows, _details(part, rows, recipe, outcome, said))
     return schema.dataset(values, coords_of(part, rows, grid), attrs, grid.space.dims, grid.space.shape)
 
@@ -90,14 +104,24 @@ class _Off(NamedTuple):
     def estimate(self, counts_off: FloatArray) -> Mapping[str, FloatArray]:
         """Return the variables of the background, those that it declares."""
         found = self.background.estimate(self.given, self.regions, counts_off)
-        if set(found) != set(self.background.variables):
-            raise ConfigError(
-                f"datasets.background: {type(self.background).__name__} returns {', '.join(found)}; expected its "
-                f"variables, {', '.join(self.background.variables)}."
-            )
         if "background" in found:
             return {**found, "background": np.nan_to_num(found["background"], nan=0.0, posinf=0.0, neginf=0.0)}
         return found
+
+    def settle(self, counts: FloatArray, mask_safe: BoolArray, values: Mapping[str, FloatArray]) -> Settled:
+        """Return what it is worth in the safe bins."""
+        settled = self.background.settle(self.given, counts, mask_safe, values)
+        if set(settled.values) != set(self.background.variables):
+            raise ConfigError(
+                f"datasets.background: {type(self.background).__name__} returns {', '.join(settled.values)}; expected "
+                f"its variables, {', '.join(self.background.variables)}."
+            )
+        if self.given.grid.is_region:
+            return settled
+        single: dict[str, Any] = {
+            n: v.astype(np.float32, copy=False) if n in SINGLE else v for n, v in settled.values.items()
+        }
+        return replace(settled, values=single)
 
 
 def _enclosure_faults(
@@ -127,10 +151,15 @@ def _placed(part: Part, rows: Rows, recipe: Recipe, usable: BoolArray) -> _Off |
 
 
 def _measurable(
-    recipe: Recipe, offset: FloatArray, background: Mapping[str, FloatArray], points: Apertures | None
+    part: Part,
+    rows: Rows,
+    recipe: Recipe,
+    offset: FloatArray,
+    background: Mapping[str, FloatArray],
+    points: Apertures | None,
 ) -> BoolArray:
     """Return which cells of each row have a response and, where it is made of off regions, a background (row, cell)."""
-    measurable = offset <= recipe.offset_max if recipe.grid.is_region else np.ones(offset.shape, dtype=bool)
+    measurable = offset <= recipe.offset_max if recipe.grid.is_region else cut_out(part, rows, recipe)
     if points is not None:
         measurable &= points.limit != 0
     return measurable & (background["off_number"] > 0) if "off_number" in background else measurable
@@ -138,6 +167,8 @@ def _measurable(
 
 def _reasons_of_masked(measurable: BoolArray, used: BoolArray, grid: Grid) -> dict[int, str]:
     """Return by row which of its on-regions are masked."""
+    if not grid.is_region:
+        return {}
     why = "lies outside of the field of view, or has no off region or no radius, and is masked"
     names = grid.region_names
     return {
@@ -158,13 +189,25 @@ def _settled(
         for name in {"exposure", "exposure_edisp", "edisp", "mask_safe"} & set(values):
             values[name][~used] = 0
     # Within offset_max, and yet beyond the edge of the responses.
-    no_area = used & ~values["exposure"].reshape(len(used), -1).any(axis=1)
+    exposure = values["exposure"] if "exposure" in values else values["exposure_edisp"]
+    no_area = used & ~exposure.reshape(len(used), -1).any(axis=1)
     for row in np.flatnonzero(no_area).tolist():
         said[row] = f"the effective area is 0 at {offset[row].min():.3g} deg from the pointing"
     outcome = np.where(no_area, Outcome.OUTSIDE_FIELD_OF_VIEW, outcome)
     values["mask_safe"][no_area] = False
     unsafe = used & ~no_area & ~values["mask_safe"].any(axis=(1, 2))
     return np.where(unsafe, Outcome.NO_SAFE_BIN, outcome), said
+
+
+def _without_background(
+    outcome: IntArray, mask_safe: BoolArray, reasons: Mapping[int, str], said: Mapping[int, str]
+) -> tuple[IntArray, dict[int, str]]:
+    """Return outcomes and sentences once the background is settled: rows may have none, or no safe bin any more."""
+    used = outcome == Outcome.USED
+    lacking = used & np.isin(np.arange(len(used)), list(reasons))
+    unsafe = used & ~lacking & ~mask_safe.any(axis=(1, 2))
+    outcome = np.select([lacking, unsafe], [Outcome.NO_BACKGROUND, Outcome.NO_SAFE_BIN], outcome)
+    return outcome, {**said, **{row: why for row, why in reasons.items() if lacking[row]}}
 
 
 def _details(part: Part, rows: Rows, recipe: Recipe, outcome: IntArray, said: Mapping[int, str]) -> list[str]:
@@ -175,7 +218,10 @@ def _details(part: Part, rows: Rows, recipe: Recipe, outcome: IntArray, said: Ma
     for row in np.flatnonzero(outcome == Outcome.MISSING_IRF):
         why = [note for note in part.notes(int(rows.obs[row])) if note.topic in needed]
         details[row] = "; ".join([details[row], *(f"{note.topic}: {note.text.rstrip('.')}" for note in why)])
-    about = (Outcome.USED, Outcome.UNKNOWN_RESPONSE, Outcome.OTHER_ENCLOSURE, Outcome.OUTSIDE_FIELD_OF_VIEW)
+    about = (
+        *(Outcome.USED, Outcome.UNKNOWN_RESPONSE, Outcome.OTHER_ENCLOSURE, Outcome.OUTSIDE_FIELD_OF_VIEW),
+        Outcome.NO_BACKGROUND,
+    )
     return [
         f"{detail}: {said[row]}" if row in said and outcome[row] in about else detail
         for row, detail in enumerate(details)
@@ -187,7 +233,7 @@ def _guard(
 ) -> IntArray:
     """Return what geometry, time and index already decide, before any event is read; shape (row,)."""
     missing = np.any([part.column(f"{role}_table", rows.obs) < 0 for role in recipe.roles], axis=0)
-    is_far = offset > recipe.offset_max
+    is_far = offset > recipe.offset_max if recipe.grid.is_region else ~cut_out(part, rows, recipe)
     conditions = [
         (missing, Outcome.MISSING_IRF),
         (part.column("drift", rows.obs), Outcome.DRIFTING_POINTING),
@@ -213,7 +259,7 @@ def _tally(part: Part, rows: Rows, recipe: Recipe, off: _Off | None, points: Ape
     grid, n_row = recipe.grid, len(rows)
     n_cell, ledgers, origin = int(np.prod(grid.space.shape)), grid.space.ledgers, origins(part, rows, grid)
     shape = (n_row, grid.energy.nbin, n_cell)
-    counts, counts_off = np.zeros(shape), np.zeros(shape)
+    counts, counts_off = np.zeros(shape), np.zeros(shape if grid.is_region else (n_row, 1, 1))
     ledger = np.zeros((n_row, ledgers, len(Fate)), dtype=np.int64)
     in_view = np.zeros(n_row, dtype=bool)
     pointing = part.column("ra_pnt", rows.obs), part.column("dec_pnt", rows.obs)
@@ -227,8 +273,9 @@ def _tally(part: Part, rows: Rows, recipe: Recipe, off: _Off | None, points: Ape
         if off is not None:
             on_cells, off_cells = off.background.split(off.given, off.regions, used, on_cells)
             away = members(used, off_cells, grid.energy)
-            counts_off += binned(away, shape)
-            inside.append((Fate.OFF, away))
+            if len(off_cells.event) or grid.is_region:
+                counts_off += binned(away, shape)
+                inside.append((Fate.OFF, away))
         on = members(used, on_cells, grid.energy)
         counts += binned(on, shape)
         inside.append((Fate.ON, on._replace(cell=grid.space.ledger_of(on.cell))))
@@ -243,6 +290,9 @@ def _tally(part: Part, rows: Rows, recipe: Recipe, off: _Off | None, points: Ape
         (is_whole & ~in_view, Outcome.EVENTS_OUTSIDE),
     ]
     outcome = np.select([condition for condition, _ in conditions], [code for _, code in conditions], Outcome.USED)
+    if not grid.is_region:
+        # Whole numbers, of which single precision holds 16 million without a gap. No event is off in a window.
+        counts, counts_off = counts.astype(np.float32), np.broadcast_to(np.float32(0), shape)
     return _Tally(counts.swapaxes(1, 2), counts_off.swapaxes(1, 2), ledger, outcome)
 
 
@@ -275,58 +325,24 @@ def _responses(
 ) -> tuple[dict[str, Any], Loss | None]:
     """Return exposure, edisp and masks by variable name, and what the used rows lose; other cells keep zeros."""
     grid, chosen = recipe.grid, np.flatnonzero(used)
-    some = Rows(rows.obs[chosen], rows.start[chosen], rows.stop[chosen], tuple(rows.names[row] for row in chosen))
+    some = rows.at(chosen)
     shape = (len(rows), *offset.shape[1:], grid.energy_true.nbin)
     values: dict[str, Any] = {"exposure": np.zeros(shape), "mask_safe": np.zeros(expected.shape, dtype=bool)}
-    if grid.is_region:
-        values |= {"exposure_edisp": np.zeros(shape), "edisp": np.zeros((*shape, grid.energy.nbin))}
+    values |= {"exposure_edisp": np.zeros(shape), "edisp": np.zeros((*shape, grid.energy.nbin))}
     if len(chosen) == 0:
         return values, None
     found = responses(part, some, grid, offset[chosen], recipe.containment)
-    if grid.is_region and not recipe.use_region_center:
+    if not recipe.use_region_center:
         found = averaged(part, some, grid, found)
     found = found.of(measurable[chosen])
     seconds = livetime[chosen, None, None]
     values["exposure"][chosen] = found.corrected_area * seconds
-    if found.edisp is not None:
-        values["exposure_edisp"][chosen] = found.effective_area * seconds
-        values["edisp"][chosen] = found.edisp
+    values["exposure_edisp"][chosen] = found.effective_area * seconds
+    values["edisp"][chosen] = found.edisp
     safe = safe_bins(part, some, recipe, offset[chosen], found, expected[chosen]) & measurable[chosen, :, None]
     values["mask_safe"][chosen] = safe
     lost = loss(grid, found.corrected_area, found.edisp, safe, found.unknown) if found.unknown else None
     return values, lost
-
-
-def safe_bins(
-    part: Part,
-    rows: Rows,
-    recipe: Recipe,
-    offset: FloatArray,
-    found: Responses,
-    expected: FloatArray,
-) -> BoolArray:
-    """Return which bins the safe masks of a recipe leave, shape (row, cell, energy).
-
-    ``offset`` are those of the cells (row, cell), ``found`` their responses, ``expected`` the shape of the background.
-    """
-    at_region = SafeMaskInput(
-        recipe.grid,
-        offset,
-        found.corrected_area,
-        found.edisp,
-        np.stack([part.column(name, rows.obs) for name in ("energy_min", "energy_max")], axis=1),
-        expected,
-    )
-    inputs: dict[float | None, SafeMaskInput] = {None: at_region}
-    # Where a background is expected to be 0 it is not known: counts there would have no likelihood.
-    mask = expected > 0 if "background" in recipe.background_variables else np.ones(expected.shape, dtype=bool)
-    for method in recipe.safe_masks:
-        elsewhere = getattr(method.parameters, "fixed_offset", None)
-        if elsewhere not in inputs:
-            there = responses(part, rows, recipe.grid, np.full_like(offset, elsewhere), recipe.containment)
-            inputs[elsewhere] = replace(at_region, area=there.corrected_area, edisp=there.edisp)
-        mask &= method.entry.function(inputs[elsewhere], method.parameters)
-    return mask
 
 
 def _padded_gti(intervals: list[FloatArray]) -> FloatArray:

@@ -28,6 +28,12 @@ STEP_VERSION = 2
 SEVERAL_REGIONS_VERSION = 3
 # Points count the events within the radius of point-like responses.
 POINTS_VERSION = 4
+# Windows of the sky hold their energies plane by plane, and their responses at nodes of offset.
+WINDOWS_VERSION = 5
+# The variables of responses in windows by the word that asks for them.
+OF_MAPS = {"edisp": ("edisp", "edisp_norm"), "psf": ("psf",)}
+MAPS = ("counts", "exposure", "background", "psf", "edisp")
+"""What a map dataset may hold."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,8 @@ class Recipe:
         Which events count, one of ``events.GOOD_TIME_RULES``.
     use_region_center
         Whether the responses are those of the centre of an on-region, and not averaged over it.
+    maps
+        Which of ``MAPS`` are made in windows of the sky; regions have all that they need.
 
     Raises
     ------
@@ -68,8 +76,12 @@ class Recipe:
     offset_max: float = 2.5
     good_time: str = DEFAULT_RULE
     use_region_center: bool = True
+    maps: tuple[str, ...] = MAPS
 
     def __post_init__(self) -> None:
+        if not self.grid.is_region:
+            object.__setattr__(self, "containment", False)
+            object.__setattr__(self, "maps", tuple(name for name in MAPS if name in self.maps))
         masks = {mask.name: mask for mask in self.safe_masks}
         for mask in self.safe_masks:
             if mask != masks[mask.name]:
@@ -102,6 +114,12 @@ class Recipe:
         """The variables of rows that hold the background."""
         return () if self.background is None else background_of(self.background).variables
 
+    @property
+    def held(self) -> tuple[str, ...]:
+        """The variables that not all rows of its space have: of the background, in windows also of responses."""
+        maps = () if self.grid.is_region else self.maps
+        return (*self.background_variables, *(name for which in maps for name in OF_MAPS.get(which, ())))
+
     def other_runs(self, run: int) -> tuple[int, ...]:
         """Return the ids of the other runs that decide the numbers of a run: those of its background."""
         return () if self.background is None else background_of(self.background).other_runs(run)
@@ -109,10 +127,13 @@ class Recipe:
     @property
     def roles(self) -> tuple[str, ...]:
         """The roles of the responses that the reduction looks at."""
-        return roles_needed(self.containment, self.background)
+        roles = roles_needed(self.containment, self.background)
+        return roles if self.grid.is_region else window_roles(self.maps, self.safe_masks, roles)
 
     @property
     def _version(self) -> int:
+        if not self.grid.is_region:
+            return WINDOWS_VERSION
         if self.grid.points.any():
             return POINTS_VERSION
         return STEP_VERSION if len(self.grid.regions) < 2 else SEVERAL_REGIONS_VERSION
@@ -136,6 +157,7 @@ class Recipe:
             "offset_max": self.offset_max,
             **({} if self.good_time == DEFAULT_RULE else {"good_time": self.good_time}),
             **({} if self.use_region_center else {"use_region_center": False}),
+            **({} if self.grid.is_region else {"maps": list(self.maps)}),
         }
 
     @cached_property
@@ -174,6 +196,7 @@ class Recipe:
             document["offset_max"],
             document.get("good_time", DEFAULT_RULE),
             document.get("use_region_center", True),
+            tuple(document.get("maps", MAPS)),
         )
         if document["exclusion"] is not None:
             recipe = replace(recipe, exclusion=exclusion)
@@ -186,6 +209,15 @@ def roles_needed(containment: bool, background: Method | None = None) -> tuple[s
     """Return the roles of the responses that a reduction looks at, with a containment correction or without."""
     own = () if background is None else background_of(background).roles
     return ("aeff", "edisp", *(("psf",) if containment else ()), *own)
+
+
+def window_roles(maps: Sequence[str], safe_masks: Sequence[Method], roles: Sequence[str]) -> tuple[str, ...]:
+    """Return the roles that a reduction to windows of the sky looks at, of those that one to regions would."""
+    unused = {"edisp", "psf"} - set(maps)
+    if any(mask.name == "edisp-bias" for mask in safe_masks):
+        unused -= {"edisp"}
+    wanted = [*roles, *(("psf",) if "psf" in maps else ())]
+    return tuple(dict.fromkeys(role for role in wanted if role not in unused))
 
 
 def _background(method: Method) -> Any:

@@ -30,7 +30,7 @@ class Responses:
     containment
         The fraction of the source in the region, same shape; 1 where no correction was asked for.
     edisp
-        Shape (row, cell, energy_true, energy); ``None`` for windows of the sky, whose responses lie on a coarse grid.
+        Shape (row, cell, energy_true, energy); ``None`` where it was not asked for.
     unknown
         Where the response of a role is not known and 0 stands for it, shape (row, cell, energy_true).
     """
@@ -64,12 +64,13 @@ def origins(part: Part, rows: Rows, grid: Grid) -> IntArray | None:
 
 def offsets(part: Part, rows: Rows, grid: Grid) -> FloatArray:
     """Return the separation of each cell from each pointing in degrees, shape (row, cell)."""
-    lon, lat = grid.space.positions(origins(part, rows, grid))
-    pointing = (part.column(name, rows.obs)[:, None] for name in ("ra_pnt", "dec_pnt"))
-    return separation(lon, lat, *pointing)
+    lon, lat = part.column("ra_pnt", rows.obs), part.column("dec_pnt", rows.obs)
+    return grid.space.offsets(lon, lat, origins(part, rows, grid))
 
 
-def responses(part: Part, rows: Rows, grid: Grid, offset: FloatArray, containment: bool) -> Responses:
+def responses(
+    part: Part, rows: Rows, grid: Grid, offset: FloatArray, containment: bool, dispersion: bool = True
+) -> Responses:
     """Evaluate the responses of a block.
 
     Parameters
@@ -80,23 +81,24 @@ def responses(part: Part, rows: Rows, grid: Grid, offset: FloatArray, containmen
         Degrees from the pointing, shape (row, cell).
     containment
         Whether the exposure is to be corrected for the part of the point spread function outside the region.
-
+    dispersion
+        Whether the energy dispersion is asked for.
     """
     energy_true = grid.energy_true.center
     unknown: dict[str, BoolArray] = {}
-    area = _by_table(part, rows, "aeff", offset, lambda table, _: effective_area(table, energy_true))
+    area = by_table(part, rows, "aeff", offset, lambda table, _: effective_area(table, energy_true))
     _take_out(area, area, "aeff", unknown)
-    if not grid.is_region:
-        return Responses(area, np.broadcast_to(1.0, area.shape), None, unknown)
     radius = grid.radii
     fraction = np.ones_like(area)
     if containment:
-        fraction = _by_table(
+        fraction = by_table(
             part, rows, "psf", offset, lambda table, kind: CONTAINMENT[kind](table, energy_true, radius)
         )
         _take_out(fraction, area, "psf", unknown)
+    if not dispersion:
+        return Responses(area, fraction, None, unknown)
     edges = grid.energy.edges
-    kernel = _by_table(part, rows, "edisp", offset, lambda table, _: edisp_kernel(table, energy_true, edges))
+    kernel = by_table(part, rows, "edisp", offset, lambda table, _: edisp_kernel(table, energy_true, edges))
     _take_out(kernel, area, "edisp", unknown)
     return Responses(area, fraction, kernel, unknown)
 
@@ -142,8 +144,11 @@ def _take_out(values: FloatArray, area: FloatArray, role: str, unknown: dict[str
             unknown[role] = matters
 
 
-def _by_table(part: Part, rows: Rows, role: str, offset: FloatArray, evaluate: Evaluate) -> FloatArray:
-    """Evaluate a role for rows whose responses may lie in several tables."""
+def by_table(part: Part, rows: Rows, role: str, offset: FloatArray, evaluate: Evaluate) -> FloatArray:
+    """Return a role evaluated for rows whose responses may lie in several tables.
+
+    ``evaluate`` gets what ``read_table`` returns at the offsets, shape (row, cell), and the class of the table.
+    """
     numbers, places = part.column(f"{role}_table", rows.obs), part.column(f"{role}_row", rows.obs)
     result: FloatArray | None = None
     for number in np.unique(numbers):

@@ -15,6 +15,9 @@ from xgamma.errors import ConfigError, DataError
 from xgamma.grid import IMAGE, REGION_NAME, Grid
 from xgamma.outcome import Fate, Outcome
 from xgamma.reduce.background.protocol import OFF_CIRCLES, OFF_COUNTS
+from xgamma.reduce.nodes import RAD, select_members
+from xgamma.reduce.recipe import OF_MAPS
+from xgamma.schema import MEMBER_ROW
 from xgamma.times import SECONDS_PER_DAY
 
 # What the rows of a stack are called.
@@ -22,22 +25,72 @@ MEMBERS = "rows"
 # Attributes that hold a text, or texts, for each row.
 _ROW_TEXTS = ("outcome_details", MEMBERS)
 # The padded dims, and for each the variable that says how far it is used.
-_PADDED = {"off": "off_lon", "gti": "gti"}
+_PADDED = {"off": "off_lon", "gti": "gti", "node": "node_offset"}
 # What a row without data holds where it does not hold 0.
 _NEUTRAL = {
     "acceptance": 1.0,
     **dict.fromkeys(("gti", "pointing_lon", "pointing_lat", "offset", "off_lon", "off_lat", "off_radius"), np.nan),
+    **dict.fromkeys(("node_offset", "safe_offset", "member_lon", "member_lat"), np.nan),
 }
+# What windows of runs hold in single precision, which the numbers of their events and responses have; sums do not.
+SINGLE = ("counts", "background", "counts_off", "acceptance", "acceptance_off", "psf")
 # What rows hold of a background, each as far as its method gives it.
-_OF_BACKGROUND = (*OFF_COUNTS, *OFF_CIRCLES, "background", "alpha_systematic")
+_OF_BACKGROUND = (
+    *(*OFF_COUNTS, *OFF_CIRCLES, "background", "alpha_systematic"),
+    *(f"background_{name}" for name in ("norm", "norm_error", "tilt", "tilt_error")),
+)
+_OF_WINDOWS = tuple(name for names in OF_MAPS.values() for name in names)
+# Of a row of which nothing is known yet.
+_TYPICAL_NODES = 8
+AT_NO_NODE = {"node_offset": np.nan, **dict.fromkeys(("exposure_edisp", *_OF_WINDOWS), 0)}
 
 
 def select_rows(ds: xr.Dataset, rows: Sequence[int]) -> xr.Dataset:
     """Return some rows in the given order, with no more padding than they need."""
     is_all = np.array_equal(rows, np.arange(ds.sizes["dataset"]))
-    chosen = ds if is_all else ds.isel(dataset=list(rows))
-    chosen = chosen.isel({dim: slice(_width(chosen[name], dim)) for dim, name in _PADDED.items() if dim in ds.sizes})
+    chosen = without_padding(ds if is_all else _chosen(ds, rows))
     return chosen.assign_attrs({n: [ds.attrs[n][row] for row in rows] for n in _ROW_TEXTS if n in ds.attrs})
+
+
+def without_padding(ds: xr.Dataset) -> xr.Dataset:
+    """Return rows, or their members, with no more padding than they need."""
+    return ds.isel({dim: slice(_width(ds[name], dim)) for dim, name in _PADDED.items() if dim in ds.sizes})
+
+
+def _chosen(ds: xr.Dataset, rows: Sequence[int]) -> xr.Dataset:
+    own, members = _without_members(ds)
+    chosen = own.isel(dataset=list(rows))
+    return chosen if members is None else with_members(chosen, select_members(members, np.asarray(rows)))
+
+
+def _without_members(ds: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset | None]:
+    """Return the rows without what belongs to their members, and that, ``None`` of regions."""
+    names = [name for name, variable in ds.variables.items() if "member" in variable.dims]
+    return (ds.drop_vars(names), ds[names]) if names else (ds, None)
+
+
+def members_of(ds: xr.Dataset) -> xr.Dataset | None:
+    """Return the members of rows with their responses, ``None`` of regions."""
+    return _without_members(ds)[1]
+
+
+def with_members(ds: xr.Dataset, members: xr.Dataset) -> xr.Dataset:
+    """Return rows with these members."""
+    return ds.assign(members.data_vars)
+
+
+def joined_members(pieces: Sequence[tuple[xr.Dataset, int]]) -> xr.Dataset:
+    """Return the members of several Datasets, each with the number of the row at which its rows begin."""
+    width = max(members.sizes["node"] for members, _ in pieces)
+    moved = [
+        members.pad({"node": (0, width - members.sizes["node"])}, constant_values=AT_NO_NODE, keep_attrs=True).assign(
+            {MEMBER_ROW: members[MEMBER_ROW].copy(data=members[MEMBER_ROW].values + first)}
+        )
+        for members, first in pieces
+    ]
+    return xr.concat(moved, "member", join="exact", combine_attrs="override", data_vars="minimal", coords="minimal",
+        compat="equals",
+    )  # fmt: skip
 
 
 def _width(values: xr.DataArray, dim: str) -> int:
@@ -122,7 +175,14 @@ def joined_rows(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
     common = {name: first.coords[name] for name in first.coords if "dataset" not in first.coords[name].dims}
     mjdref = float(first.attrs["mjdref"])
     aligned = [_padded(since(ds, mjdref), datasets).assign_coords(common) for ds in datasets]
-    result = xr.concat(aligned, "dataset", join="exact", combine_attrs="override", coords="minimal", compat="equals")
+    apart = [_without_members(ds) for ds in aligned]
+    result = xr.concat(
+        [own for own, _ in apart], "dataset", join="exact", combine_attrs="override", coords="minimal", compat="equals"
+    )
+    firsts = np.cumsum([0, *(ds.sizes["dataset"] for ds in datasets)]).tolist()
+    members = [(own, number) for (_, own), number in zip(apart, firsts, strict=False) if own is not None]
+    if members:
+        result = with_members(result, joined_members(members))
     texts = {
         name: [text for ds in datasets for text in ds.attrs[name]]
         for name in _ROW_TEXTS
@@ -161,7 +221,7 @@ def since(ds: xr.Dataset, mjdref: float) -> xr.Dataset:
 
 
 def _padded(ds: xr.Dataset, datasets: Sequence[xr.Dataset]) -> xr.Dataset:
-    widths = {dim: max(other.sizes.get(dim, 0) for other in datasets) for dim in _PADDED}
+    widths = {dim: max(other.sizes.get(dim, 0) for other in datasets) for dim in _PADDED if dim != "node"}
     missing = {dim: (0, width - ds.sizes[dim]) for dim, width in widths.items() if 0 < ds.sizes.get(dim, 0) < width}
     return ds.pad(missing, constant_values=np.nan, keep_attrs=True) if missing else ds
 
@@ -181,7 +241,7 @@ def masked_rows(
         The runs and what is wrong with them.
     """
     count = len(obs_ids)
-    held = [name for name in _OF_BACKGROUND if name in like]
+    held = [name for name in (*_OF_BACKGROUND, *_OF_WINDOWS) if name in like]
     values = {**neutral_values(grid, count, held), "outcome": np.array(outcomes)}
     interval = np.tile([-np.inf, np.inf], (count, 1))
     origin = np.zeros((count, 2), np.int64)
@@ -190,35 +250,40 @@ def masked_rows(
     return schema.dataset(values, coords, attrs, grid.space.dims, grid.space.shape)
 
 
-def neutral_values(grid: Grid, count: int, background: Iterable[str] = ()) -> dict[str, Any]:
+def neutral_values(grid: Grid, count: int, held: Iterable[str] = ()) -> dict[str, Any]:
     """Return the variables of rows that add nothing to a stack, in the dims and types of the schema.
 
-    ``background`` names the variables that hold one.
+    ``held`` names the variables of a background, and of windows those of responses, that the rows have.
     """
-    return {
+    values = {
         name: np.full((count, *shape), _NEUTRAL.get(name, 0), dtype)
-        for name, (shape, dtype) in _row_layout(grid, background).items()
+        for name, (shape, dtype) in _row_layout(grid, held).items()
     }
+    return values if grid.is_region else {**values, MEMBER_ROW: np.arange(count)}
 
 
-def row_bytes(grid: Grid, background: Iterable[str] = ()) -> int:
-    """Return the size of one row of a reduction, of which nothing is made; ``background`` as for ``neutral_values``."""
-    return sum(math.prod(shape) * dtype.itemsize for shape, dtype in _row_layout(grid, background).values())
+def row_bytes(grid: Grid, held: Iterable[str] = ()) -> int:
+    """Return the size of one row of a reduction, of which nothing is made; ``held`` as for ``neutral_values``."""
+    return sum(math.prod(shape) * dtype.itemsize for shape, dtype in _row_layout(grid, held).values())
 
 
-def _row_layout(grid: Grid, background: Iterable[str]) -> Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+def _row_layout(grid: Grid, held: Iterable[str]) -> Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]:
     """Return shape and type of what one row holds, by variable name."""
     space = next(space for space in schema.DL4_IN if space.cells == grid.space.dims)
     sizes = {"gti": 1, "bound": 2, "off": 1, "fate": len(Fate)}
     sizes |= {"energy": grid.energy.nbin, "energy_true": grid.energy_true.nbin}
     sizes |= zip(grid.space.dims, grid.space.shape, strict=True)
-    without = set(_OF_BACKGROUND) - set(background) | (set() if grid.points.any() else {"rad_max"})
-    held = {
-        name: spec
+    without = set(_OF_BACKGROUND) | (set() if grid.points.any() else {"rad_max"})
+    if space.by_plane:
+        sizes |= {"node": _TYPICAL_NODES, "rad": RAD.nbin}
+        without |= {"exposure", *_OF_WINDOWS}
+    without -= set(held)
+    single = SINGLE if space.by_plane else ()
+    return {
+        name: (tuple(sizes[dim] for dim in spec.dims[1:]), np.dtype("f4" if name in single else spec.dtype))
         for name, spec in schema.DL4_IN[space].items()
-        if set(spec.dims) <= {"dataset", *sizes} and name not in without
+        if set(spec.dims) <= {"dataset", "member", *sizes} and name not in without
     }
-    return {n: (tuple(sizes[dim] for dim in spec.dims[1:]), np.dtype(spec.dtype)) for n, spec in held.items()}
 
 
 def row_coords(
@@ -231,5 +296,6 @@ def row_coords(
         "interval": (("dataset", "bound"), interval, {"units": "s", "long_name": "Selected interval since mjdref"}),
         **grid.energy.coords(),
         **grid.energy_true.coords(),
+        **({} if grid.is_region else RAD.coords()),
         **grid.space.coords(origin),
     }

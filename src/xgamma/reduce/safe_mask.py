@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 
 from xgamma.axes import Axis, BoolArray, FloatArray
-from xgamma.errors import LaterError
 from xgamma.grid import Grid
 from xgamma.registry import Entry, Method, NoParameters, lookup, normalize_parameters, register
 
 log = logging.getLogger(__name__)
 
 KIND = "safe mask"
+NEED_NO_DISPERSION = frozenset({"aeff-default", "aeff-max", "offset-max", "bkg-peak"})
+"""The methods that do not look at the energy dispersion."""
 TRIALS = 101
 SMALLEST = float(np.finfo(np.float32).tiny)
 
@@ -81,13 +82,13 @@ class SafeMaskInput:
     Parameters
     ----------
     grid
-        The target.
+        The target. In a window of the sky ``region`` is each pixel in ``offset``, and one place for all in the others.
     offset
         Degrees from the pointing, shape (row, region).
     area
         Effective area times containment in m2, at the region or the fixed offset, shape (row, region, energy_true).
     edisp
-        Shape (row, region, energy_true, energy); ``None`` where it is not known at each cell.
+        Shape (row, region, energy_true, energy); ``None`` where no method looks at it.
     thresholds
         Recommended energies of the effective area in TeV, NaN where missing, shape (row, 2).
     background
@@ -115,7 +116,7 @@ def inside_thresholds(given: SafeMaskInput, parameters: NoParameters) -> BoolArr
     low, high = np.where(given.thresholds == 0, np.nan, given.thresholds).T
     if np.isnan(low).any():
         log.warning("%d runs recommend no energies; aeff-default leaves them unbounded.", np.isnan(low).sum())
-    shape = given.offset.shape
+    shape = given.area.shape[:2]
     return _bins_inside(
         given.grid.energy,
         np.broadcast_to(low[:, None], shape),
@@ -138,8 +139,7 @@ def above_area(given: SafeMaskInput, parameters: AreaParameters) -> BoolArray:
 @register(KIND, "edisp-bias", parameters=BiasParameters)
 def small_bias(given: SafeMaskInput, parameters: BiasParameters) -> BoolArray:
     """Keep the energies above the last at which the energy bias falls below a percentage."""
-    if given.edisp is None:
-        raise LaterError("edisp-bias: this version of xgamma knows no energy dispersion in windows of the sky.")
+    assert given.edisp is not None
     energy = given.grid.energy_true.center
     total = given.edisp.sum(axis=-1)
     mean = np.divide(given.edisp @ given.grid.energy.center, total, out=np.zeros_like(total), where=total > 0)
@@ -155,7 +155,7 @@ def small_bias(given: SafeMaskInput, parameters: BiasParameters) -> BoolArray:
 def near_pointing(given: SafeMaskInput, parameters: OffsetParameters) -> BoolArray:
     """Keep the regions nearer to the pointing than a largest offset."""
     near = given.offset < parameters.offset_max
-    return np.repeat(near[..., None], given.grid.energy.nbin, axis=-1)
+    return np.broadcast_to(near[..., None], (*near.shape, given.grid.energy.nbin))
 
 
 @register(KIND, "bkg-peak")

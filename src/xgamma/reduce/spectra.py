@@ -25,7 +25,7 @@ PRODUCT_BYTES = 64_000_000
 
 def rows_within(nbytes: int, recipe: Recipe) -> int:
     """Return how many rows of a reduction take at most so many bytes, at least one."""
-    return max(1, nbytes // row_bytes(recipe.grid, recipe.background_variables))
+    return max(1, nbytes // row_bytes(recipe.grid, recipe.held))
 
 
 def blocks_of(part: Part, rows: Rows, recipe: Recipe) -> Iterator[Rows]:

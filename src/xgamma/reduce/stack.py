@@ -13,7 +13,7 @@ from xgamma import schema
 from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.errors import DataError
 from xgamma.outcome import Outcome
-from xgamma.reduce.rows import MEMBERS
+from xgamma.reduce.rows import MEMBERS, members_of, with_members, without_padding
 from xgamma.reduce.sums import Sums, combine, space_of_windows
 from xgamma.times import merged_gti
 
@@ -87,16 +87,28 @@ def stack(ds: xr.Dataset, groups: Sequence[str] | None = None, name: str = "stac
 
 @dataclass(frozen=True)
 class RowFacts:
-    """What a stack needs of rows beside their sums: good time (row, gti, bound), outcome, whether each is used."""
+    """What a stack needs of rows beside their sums.
+
+    Parameters
+    ----------
+    gti
+        Good time, shape (row, gti, bound).
+    outcome, used
+        The outcome of each row, and whether it is used, shape (row,).
+    members
+        Of windows of the sky the runs with their responses at nodes, ``None`` of regions.
+    """
 
     gti: FloatArray
     outcome: IntArray
     used: BoolArray
+    members: xr.Dataset | None = None
 
 
 def row_facts(ds: xr.Dataset) -> RowFacts:
     """Return the facts of DL4 rows."""
-    return RowFacts(ds["gti"].values, ds["outcome"].values, schema.has_safe_bin(ds))
+    members = members_of(ds)
+    return RowFacts(ds["gti"].values, ds["outcome"].values, schema.has_safe_bin(ds), members)
 
 
 def stacks(sums: Sums, groups: IntArray, rows: RowFacts, names: Sequence[str], like: xr.Dataset) -> xr.Dataset:
@@ -129,7 +141,12 @@ def stacks(sums: Sums, groups: IntArray, rows: RowFacts, names: Sequence[str], l
     if dims == schema.WINDOWS:
         image = space_of_windows(like).image
         shape, coords = image.shape, coords | image.coords(np.zeros((len(names), 2), dtype=np.int64))
-    return schema.dataset(values, coords, attrs, dims.cells, shape)
+    result = schema.dataset(values, coords, attrs, dims.cells, shape)
+    if rows.members is None:
+        return result
+    row = rows.members[schema.MEMBER_ROW]
+    own = rows.members.assign({schema.MEMBER_ROW: row.copy(data=groups[row.values])})
+    return with_members(result, without_padding(own.isel(member=np.flatnonzero(rows.used[row.values]))))
 
 
 def _outcome(outcomes: IntArray, used: BoolArray) -> Outcome:

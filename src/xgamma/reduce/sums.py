@@ -17,8 +17,9 @@ import xarray as xr
 
 from xgamma import schema
 from xgamma.axes import BoolArray, FloatArray, IntArray
-from xgamma.errors import LaterError
 from xgamma.grid import ORIGIN, SkySpace
+from xgamma.reduce.nodes import exposure_in_windows
+from xgamma.reduce.rows import select_rows
 
 LEAF = 64
 # So much of rows is looked at in one go.
@@ -84,8 +85,8 @@ def leaf_sums(pieces: Iterable[xr.Dataset], leaf: IntArray) -> Sums:
     -------
     dict
         Sums of shape (leaf, ...), with one axis for the cells: ``counts``, ``exposure``, ``safe``, ``livetime``,
-        ``ontime``, ``ledger``; of regions ``weight`` (exposure of edisp) and ``weighted_edisp``; with off counts
-        ``off``, ``alpha_off``, ``acceptance_off``.
+        ``ontime``, ``ledger``; of regions ``weight`` (exposure of edisp) and ``weighted_edisp``, and with off counts
+        ``off``, ``alpha_off``, ``acceptance_off``; of windows with off counts ``background``, expected from those.
     """
     count = int(leaf[-1] - leaf[0]) + 1 if len(leaf) else 0
     total: Sums = {}
@@ -93,28 +94,34 @@ def leaf_sums(pieces: Iterable[xr.Dataset], leaf: IntArray) -> Sums:
     for ds in pieces:
         values, placement = _flat_values(ds), _Placement.of(ds)
         length = ds.sizes["dataset"]
-        step = max(1, min(LEAF, STEP_BYTES * length // max(1, ds.nbytes)))
+        step = 1 if placement.origin is not None else max(1, min(LEAF, STEP_BYTES * length // max(1, ds.nbytes)))
         for start in range(0, length, step):
             rows = slice(start, start + step)
             own = leaf[first : first + length][rows] - leaf[0]
-            for name, term in _terms({name: array[rows] for name, array in values.items()}).items():
+            some = {name: array[rows] for name, array in values.items()}
+            if placement.origin is not None and "exposure" not in some:
+                planes = exposure_in_windows(ds, rows)
+                some["exposure"] = planes.reshape(*planes.shape[:2], -1).swapaxes(1, 2)
+            for name, term in _terms(some).items():
                 placement.add(total, name, count, own, term, rows)
         first += length
     return total
 
 
 def _flat_values(ds: xr.Dataset) -> dict[str, npt.NDArray[Any]]:
-    """Return the variables of rows in the dims of the schema, with one axis for the cells: (row, cell, ...)."""
+    """Return the variables of rows with one axis for the cells: (row, cell, ...); windows stay plane by plane."""
     dims = schema.space_dims(ds)
     values = {}
     for name, spec in schema.DL4_IN[dims].items():
-        if name in ds.variables:
+        if name in ds.variables and spec.dims[0] == "dataset":
             array = ds.variables[name].transpose(*spec.dims).values
-            is_per_cell = dims.cells == spec.dims[1 : 1 + len(dims.cells)]
-            rest = array.shape[1 + len(dims.cells) :]
-            values[name] = (
-                array.reshape(len(array), math.prod(ds.sizes[d] for d in dims.cells), *rest) if is_per_cell else array
-            )
+            if set(dims.cells) <= set(spec.dims):
+                cells = math.prod(ds.sizes[d] for d in dims.cells)
+                if dims.by_plane:
+                    array = array.reshape(len(array), -1, cells).swapaxes(1, 2)
+                else:
+                    array = array.reshape(len(array), cells, *array.shape[1 + len(dims.cells) :])
+            values[name] = array
     return values
 
 
@@ -138,8 +145,6 @@ class _Placement:
     def of(cls, ds: xr.Dataset) -> _Placement:
         if schema.space_dims(ds) != schema.WINDOWS:
             return cls(None)
-        if "edisp" in ds:
-            raise LaterError("Energy dispersion in windows of the sky is not stacked by this version of xgamma.")
         space = space_of_windows(ds)
         return cls(np.stack([ds[name].values for name in ORIGIN], axis=-1), space.shape, space.image.shape)
 
@@ -149,11 +154,17 @@ class _Placement:
         if self.origin is None or name in PER_ROW:
             np.add.at(total.setdefault(name, np.zeros((count, *rest), dtype=term.dtype)), number, term)
             return
-        cells = math.prod(self.image)
-        sums = total.setdefault(name, np.zeros((count, cells, *rest[1:]), dtype=term.dtype))
-        images, (height, width) = sums.reshape(count, *self.image, *rest[1:]), self.window
-        for own, (v, u), values in zip(number, self.origin[rows], term, strict=True):
-            images[own, v : v + height, u : u + width] += values.reshape(*self.window, *rest[1:])
+        planes = rest[-1]
+        if name not in total:
+            total[name] = np.zeros((count, planes, math.prod(self.image)), _type_of_sum(name)).swapaxes(1, 2)
+        images, (height, width) = total[name].swapaxes(1, 2).reshape(count, planes, *self.image), self.window
+        for own, (v, u), values in zip(number, self.origin[rows], term.swapaxes(1, 2), strict=True):
+            images[own, :, v : v + height, u : u + width] += values.reshape(planes, *self.window)
+
+
+def _type_of_sum(name: str) -> type[np.floating[Any]]:
+    """Return the type of a sum of windows: of how many rows are safe single precision is exact."""
+    return np.float32 if name == "safe" else np.float64
 
 
 def space_of_windows(ds: xr.Dataset) -> SkySpace:
@@ -177,7 +188,7 @@ def summed(leaves: Iterable[Sums], group: IntArray, count: int) -> Sums:
     first = 0
     for sums in leaves:
         for name, term in sums.items():
-            added = total.setdefault(name, np.zeros((count, *term.shape[1:]), dtype=term.dtype))
+            added = total.setdefault(name, np.zeros_like(term, shape=(count, *term.shape[1:])))
             np.add.at(added, group[first : first + len(term)], term)
         first += len(sums["counts"])
     return total
@@ -197,7 +208,9 @@ def combine(ds: xr.Dataset, groups: IntArray, count: int) -> Sums:
     """
     leaves = leaves_of(groups)
     is_ordered = np.array_equal(leaves.order, np.arange(len(leaves.order)))
-    return summed([leaf_sums([ds if is_ordered else ds.isel(dataset=leaves.order)], leaves.leaf)], leaves.group, count)
+    return summed(
+        [leaf_sums([ds if is_ordered else select_rows(ds, leaves.order.tolist())], leaves.leaf)], leaves.group, count
+    )
 
 
 def _terms(rows: Mapping[str, npt.NDArray[Any]]) -> Sums:
@@ -205,9 +218,10 @@ def _terms(rows: Mapping[str, npt.NDArray[Any]]) -> Sums:
     safe: BoolArray = rows["mask_safe"]
     any_safe = np.any(safe, axis=2)
     used = np.any(any_safe, axis=1)
+    is_window = "edisp" not in rows
     terms = {
         "counts": _masked(rows["counts"], safe),
-        "safe": safe.astype(float),
+        "safe": safe if is_window else safe.astype(float),
         "exposure": _masked(rows["exposure"], any_safe[..., None]),
         "livetime": _masked(rows["livetime"], used),
         "ontime": _masked(rows["ontime"], used),
@@ -223,7 +237,11 @@ def _terms(rows: Mapping[str, npt.NDArray[Any]]) -> Sums:
         with np.errstate(invalid="ignore", over="ignore"):
             alpha = np.divide(acceptance, acceptance_off, out=np.zeros_like(off), where=acceptance_off > 0)
         off = _masked(off, safe)
-        terms |= {"off": off, "alpha_off": _masked(alpha, off), "acceptance_off": _masked(acceptance_off, safe)}
+        if is_window:
+            # Off counts of a ring belong to many pixels: a sum of such rows is one with an expected background.
+            terms["background"] = _masked(alpha, off)
+        else:
+            terms |= {"off": off, "alpha_off": _masked(alpha, off), "acceptance_off": _masked(acceptance_off, safe)}
     return terms
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,17 +34,31 @@ from xgamma.schema.tables import (
 
 
 class SpaceDims(NamedTuple):
-    """The dims of a space: of the cells of a row, of the positions of its energy dispersion, and of its ledgers."""
+    """The dims of a space: of the cells of a row, of the places of its energy dispersion, and of its ledgers."""
 
     cells: tuple[str, ...]
     responses: tuple[str, ...]
     ledgers: tuple[str, ...]
 
+    @property
+    def by_plane(self) -> bool:
+        """Whether the energies come before the cells, plane by plane."""
+        return self == WINDOWS
 
-REGIONS = SpaceDims(("region",), ("region",), ("region",))
+    def bins(self, axis: str) -> tuple[str, ...]:
+        """Return the dims of a variable that has a value in each cell and each bin of an axis."""
+        return ("dataset", axis, *self.cells) if self.by_plane else ("dataset", *self.cells, axis)
+
+
+REGIONS = SpaceDims(("region",), ("dataset", "region"), ("region",))
 """Regions, each with its own response and ledger."""
-WINDOWS = SpaceDims(("v", "u"), ("node",), ())
-"""A window of a sky image for each row, with responses at the nodes of a coarse grid and one ledger."""
+WINDOWS = SpaceDims(("v", "u"), ("member", "node"), ())
+"""A window of a sky image for each row, plane by plane in energy, with one ledger.
+
+Its responses are functions of the offset from the pointing of each member, which are the runs that a row is made of.
+"""
+MEMBER_ROW = "member_row"
+"""The variable with the number of the row that each member belongs to."""
 
 
 def space_dims(ds: xr.Dataset) -> SpaceDims:
@@ -52,8 +67,8 @@ def space_dims(ds: xr.Dataset) -> SpaceDims:
 
 
 def bin_dims(ds: xr.Dataset) -> tuple[str, ...]:
-    """Return the dims of counts: ``dataset``, the cells, ``energy``."""
-    return ("dataset", *space_dims(ds).cells, "energy")
+    """Return the dims of counts: ``dataset``, the cells and ``energy``, in the order of their space."""
+    return space_dims(ds).bins("energy")
 
 
 def has_safe_bin(ds: xr.Dataset) -> npt.NDArray[np.bool_]:
@@ -82,10 +97,34 @@ def window_chunks(ds: xr.Dataset, *dims: str) -> dict[str, dict[str, tuple[int, 
     }
 
 
+def _of_windows(nodes: tuple[str, ...]) -> dict[str, Variable]:
+    """Return the variables of windows of the sky: members, their responses at nodes, and norms of the background."""
+    members, in_energy = ("member",), (*nodes, "energy_true")
+    norms = {
+        "norm": "Norm of the expected background that it was multiplied by",
+        "norm_error": "Error of the norm",
+        "tilt": "Tilt of the expected background that it was multiplied by",
+        "tilt_error": "Error of the tilt",
+    }
+    return {
+        MEMBER_ROW: Variable(members, "", "i8", "Number of the row that a member belongs to", False),
+        "member_lon": Variable(members, "deg", "f8", "Pointing right ascension of the member", False, MEMBER_ROW),
+        "member_lat": Variable(members, "deg", "f8", "Pointing declination of the member", False, MEMBER_ROW),
+        "node_offset": Variable(nodes, "deg", "f8", "Offsets of the responses, NaN last", False, MEMBER_ROW),
+        "reach": Variable(members, "deg", "f8", "Offset beyond which the exposure is 0", False, MEMBER_ROW),
+        "safe_offset": Variable(
+            ("member", "energy"), "deg", "f8", "Largest offset of a safe pixel, NaN for none", False, MEMBER_ROW
+        ),
+        "edisp_norm": Variable(in_energy, "", "f8", "What the energy dispersion kernel is divided by", False, "edisp"),
+        "psf": Variable((*in_energy, "rad"), "sr-1", "f8", "Point spread function, not normalised", False),
+        **{f"background_{name}": Variable(("dataset",), "", "f8", text, False) for name, text in norms.items()},
+    }
+
+
 def _variables(space: SpaceDims) -> dict[str, Variable]:
     is_regions, cell = space == REGIONS, "on-region" if space == REGIONS else "pixel"
-    bins, true_bins = ("dataset", *space.cells, "energy"), ("dataset", *space.cells, "energy_true")
-    nodes = ("dataset", *space.responses, "energy_true")
+    bins, true_bins = space.bins("energy"), space.bins("energy_true")
+    nodes = (*space.responses, "energy_true")
     off = ("dataset", *space.cells, "off")
     of_regions = {
         "offset": Variable(("dataset", *space.cells), "deg", "f8", "Offset of the region from the pointing", False),
@@ -108,7 +147,7 @@ def _variables(space: SpaceDims) -> dict[str, Variable]:
             "Relative systematic error of acceptance / acceptance_off, the same in all bins",
             False,
         ),
-        "exposure": Variable(true_bins, "m2 s", "f8", "Exposure"),
+        "exposure": Variable(true_bins, "m2 s", "f8", "Exposure", is_regions),
         "exposure_edisp": Variable(
             nodes, "m2 s", "f8", "Exposure without containment, the weight of edisp", is_regions, "edisp"
         ),
@@ -119,7 +158,7 @@ def _variables(space: SpaceDims) -> dict[str, Variable]:
         "gti": Variable(("dataset", "gti", "bound"), "s", "f8", "Good time since mjdref, padded with NaN"),
         "pointing_lon": Variable(("dataset",), "deg", "f8", "Pointing right ascension", False),
         "pointing_lat": Variable(("dataset",), "deg", "f8", "Pointing declination", False),
-        **(of_regions if is_regions else {}),
+        **(of_regions if is_regions else _of_windows(space.responses)),
         "ledger": Variable(("dataset", *space.ledgers, "fate"), "", "i8", "Events by fate", False),
         "outcome": Variable(("dataset",), "", "i1", "Why the row is used or masked", False),
     }
@@ -138,6 +177,7 @@ def _coords(space: SpaceDims) -> dict[str, Variable]:
     if space == WINDOWS:
         of_space = {
             **{name: Variable(("dataset",), "", "i8", "First pixel of the window in the image") for name in ORIGIN},
+            **{n: replace(each, required=False) for n, each in axis("rad", "deg", "Distance from the source").items()},
             IMAGE: Variable((), "", "i1", "What image the windows are cut out of, in its attributes"),
         }
     return {
@@ -186,7 +226,8 @@ def dataset(
     Parameters
     ----------
     values
-        Arrays by variable name, each in the order of the schema's dims, with one axis for the cells.
+        Arrays by variable name, each in the order of the schema's dims, with one axis for the cells, which comes second
+        everywhere: those of windows should lie in memory plane by plane, so that nothing is copied.
     coords
         ``dataset``, the axes, and what else labels rows and cells.
     attrs
@@ -210,10 +251,16 @@ def fates() -> xr.Variable:
 def _variable(
     spec: Variable, value: npt.ArrayLike, cell_dims: tuple[str, ...], cell_shape: tuple[int, ...]
 ) -> tuple[tuple[str, ...], npt.NDArray[Any], dict[str, Any]]:
-    array = np.asarray(value, dtype=spec.dtype)
+    given = np.asarray(value)
+    is_window = cell_dims == WINDOWS.cells
+    # Windows of runs are in single precision; what has its cells in another place than the schema lies plane by plane.
+    array = given if is_window and given.dtype == np.float32 else given.astype(spec.dtype, copy=False)
     if array.ndim != len(spec.dims):
         cells = cell_shape if set(cell_dims) <= set(spec.dims) else ()
-        array = array.reshape(array.shape[0], *cells, *array.shape[2:])
+        planes = array.swapaxes(1, 2).shape[1:2] if is_window and cells else ()
+        array = (array.swapaxes(1, 2) if planes else array).reshape(
+            len(array), *planes, *cells, *(() if planes else array.shape[2:])
+        )
     return spec.dims, array, spec.attrs()
 
 

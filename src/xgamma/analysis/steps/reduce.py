@@ -15,7 +15,7 @@ from xgamma.analysis.costs import reduction_cost, unknown_reduction_cost
 from xgamma.analysis.failures import can_be_made_again, note_failures, on_unused_run
 from xgamma.analysis.selected import no_run_left, nothing_selected
 from xgamma.analysis.steps.observations import errors_of
-from xgamma.analysis.steps.rows import Reduced, failed_rows, reduced, rows_at, wanted_rows
+from xgamma.analysis.steps.rows import Reduced, failed_rows, reduced, wanted_rows
 from xgamma.analysis.steps.step import (
     Entry,
     Finding,
@@ -296,7 +296,7 @@ def log_lost_counts(observations: Observations | None, reduction: Reduction) -> 
         numbers = [number for number, name in enumerate(own.names) if name in used]
         if numbers and recipe.grid.is_region:
             part, safe = observations.holdings.parts[key], safe_energies(product.data)
-            remark = true_energy_remark(part, rows_at(own, numbers), recipe.grid, recipe.containment, safe)
+            remark = true_energy_remark(part, own.at(numbers), recipe.grid, recipe.containment, safe)
             if remark:
                 log.warning("%s", remark)
             return

@@ -223,7 +223,7 @@ class WantedRows:
             numbers = [number for number, key in enumerate(piece.keys) if key not in self.known]
             for first in range(0, len(numbers), most):
                 some = numbers[first : first + most]
-                yield piece._replace(rows=rows_at(piece.rows, some), keys=[piece.keys[number] for number in some])
+                yield piece._replace(rows=piece.rows.at(some), keys=[piece.keys[number] for number in some])
 
     def reduced(self, new: Mapping[str, RowAddress]) -> Reduced:
         """Return those rows that the store held or that were put there now."""
@@ -354,12 +354,6 @@ def _facts(product: xr.Dataset) -> dict[str, Any]:
         "telescope": str(product.attrs["telescope"]),
         "first": product["gti"].values[:, 0, 0],
     }
-
-
-def rows_at(rows: Rows, numbers: Sequence[int]) -> Rows:
-    """Return some of the rows, in the order of their numbers."""
-    at = np.array(numbers)
-    return Rows(rows.obs[at], rows.start[at], rows.stop[at], tuple(rows.names[number] for number in numbers))
 
 
 def failed_rows(rows: Reduced, recipe: Recipe, runs: Sequence[UnusedRun]) -> xr.Dataset:

@@ -23,7 +23,7 @@ from xgamma.grid import Grid
 from xgamma.groups import OFFSET, Grouping
 from xgamma.reduce import Recipe, with_names
 from xgamma.reduce.response import offsets
-from xgamma.reduce.rows import MEMBERS, joined_telescopes
+from xgamma.reduce.rows import MEMBERS, joined_members, joined_telescopes
 from xgamma.reduce.stack import STEP_VERSION, RowFacts, row_facts, stacks
 from xgamma.reduce.sums import STEP_BYTES, Sums, leaf_sums, leaves_of, summed
 from xgamma.schema import PLANES, Kind, window_chunks
@@ -186,7 +186,9 @@ def _joined_facts(facts: Sequence[RowFacts]) -> RowFacts:
     width = max(each.gti.shape[1] for each in facts)
     gti = [np.pad(each.gti, ((0, 0), (0, width - each.gti.shape[1]), (0, 0)), constant_values=np.nan) for each in facts]
     outcome, used = (np.concatenate([getattr(each, name) for each in facts]) for name in ("outcome", "used"))
-    return RowFacts(np.concatenate(gti), outcome, used)
+    firsts = np.cumsum([0, *(len(each.used) for each in facts)]).tolist()
+    members = [(each.members, first) for each, first in zip(facts, firsts, strict=False) if each.members is not None]
+    return RowFacts(np.concatenate(gti), outcome, used, joined_members(members) if members else None)
 
 
 def _read_stacks(store: Store, places: Sequence[RowAddress]) -> xr.Dataset:

@@ -7,7 +7,7 @@ from xgamma.reduce.background.fixed import FixedParameters
 from xgamma.reduce.background.irf import IrfParameters
 from xgamma.reduce.background.off_runs import OffRunsParameters
 from xgamma.reduce.background.phase import PhaseParameters
-from xgamma.reduce.background.protocol import KIND, Background, BackgroundInput, OffRegions, background_of
+from xgamma.reduce.background.protocol import KIND, Background, BackgroundInput, OffRegions, Settled, background_of
 from xgamma.reduce.background.reflected import ReflectedParameters
 from xgamma.reduce.background.wobble import WobbleParameters
 
@@ -21,6 +21,7 @@ __all__ = [
     "OffRunsParameters",
     "PhaseParameters",
     "ReflectedParameters",
+    "Settled",
     "WobbleParameters",
     "background_of",
 ]

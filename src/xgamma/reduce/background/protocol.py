@@ -163,6 +163,25 @@ class OffRegions:
         return np.flatnonzero(inside)
 
 
+@dataclass(frozen=True)
+class Settled:
+    """What a background is worth, once the safe bins are known.
+
+    Parameters
+    ----------
+    values
+        The variables of the background, as ``Background.estimate`` returns them.
+    mask_safe
+        The bins that stay safe, shape (row, cell, energy).
+    reasons
+        Why a row has no background, by its number; it is masked.
+    """
+
+    values: Mapping[str, FloatArray]
+    mask_safe: BoolArray
+    reasons: Mapping[int, str] = field(default_factory=dict)
+
+
 @runtime_checkable
 class Background(Protocol):
     """A background. Register a subclass with ``@register("background", name, parameters=...)``.
@@ -224,6 +243,16 @@ class Background(Protocol):
             "off_lat": off.lat,
             "off_radius": off.radius,
         }
+
+    def settle(
+        self, given: BackgroundInput, counts: FloatArray, mask_safe: BoolArray, values: Mapping[str, FloatArray]
+    ) -> Settled:
+        """Return what the background is worth in the safe bins; it is asked after the safe masks.
+
+        ``counts`` and ``mask_safe`` have the shape (row, cell, energy); ``values`` are those of ``estimate``. Where the
+        background is measured on the counts of the map itself, the rest of ``variables`` is returned here.
+        """
+        return Settled(values, mask_safe)
 
     @abstractmethod
     def bound(self, given: BackgroundInput) -> int:

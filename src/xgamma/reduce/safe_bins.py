@@ -1,0 +1,55 @@
+"""The safe bins of a block: all safe masks of a recipe together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from xgamma.axes import BoolArray, FloatArray
+from xgamma.events import Part, Rows
+from xgamma.reduce.recipe import Recipe
+from xgamma.reduce.response import Responses, responses
+from xgamma.reduce.safe_mask import SafeMaskInput
+
+
+def safe_bins(
+    part: Part,
+    rows: Rows,
+    recipe: Recipe,
+    offset: FloatArray,
+    found: Responses,
+    expected: FloatArray,
+) -> BoolArray:
+    """Return which bins the safe masks of a recipe leave, shape (row, cell, energy).
+
+    Parameters
+    ----------
+    part, rows, recipe
+        The runs and what is wanted.
+    offset
+        That of each cell in degrees, shape (row, cell).
+    found
+        The responses of the cells; of a window those of one place, which stand for all of its pixels.
+    expected
+        The shape of the background, shape (row, cell, energy); in a window its sum over all pixels is looked at.
+    """
+    at_region = SafeMaskInput(
+        recipe.grid,
+        offset,
+        found.corrected_area,
+        found.edisp,
+        np.stack([part.column(name, rows.obs) for name in ("energy_min", "energy_max")], axis=1),
+        expected if recipe.grid.is_region else expected.sum(axis=1, keepdims=True, dtype=float),
+    )
+    inputs: dict[float | None, SafeMaskInput] = {None: at_region}
+    # Where a background is expected to be 0 it is not known: counts there would have no likelihood.
+    mask = expected > 0 if "background" in recipe.background_variables else np.ones_like(expected, dtype=bool)
+    for method in recipe.safe_masks:
+        elsewhere = getattr(method.parameters, "fixed_offset", None)
+        if elsewhere not in inputs:
+            places = np.full(found.effective_area.shape[:2], elsewhere, dtype=float)
+            there = responses(part, rows, recipe.grid, places, recipe.containment, found.edisp is not None)
+            inputs[elsewhere] = replace(at_region, area=there.corrected_area, edisp=there.edisp)
+        mask &= method.entry.function(inputs[elsewhere], method.parameters)
+    return mask
