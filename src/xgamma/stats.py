@@ -152,17 +152,32 @@ def chi2(value: Array, model: Array, error: Array) -> FloatArray:
 def wstat_sqrt_ts(n_on: Array, n_off: Array, alpha: Array) -> FloatArray:
     """Return the significance of an on-off measurement with the sign of its excess (Li & Ma 1983, equation 17).
 
-    >>> wstat_sqrt_ts([10, 2], [20, 40], 0.1).round(4).tolist()
-    [3.685, -1.0654]
+    Off counts of 0 are a measurement as any other; NaN where alpha is 0.
+
+    >>> wstat_sqrt_ts([10, 2, 1], [20, 40, 0], 0.1).round(4).tolist()
+    [3.685, -1.0654, 2.1899]
     """
     n, m, a = _floats(n_on, n_off, alpha)
-    return np.asarray(np.sign(n - a * m) * np.sqrt(wstat(n, m, a, 0.0)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # Without a signal both predictions are shares of the sum, whose first-order terms cancel.
+        off = (n + m) / (1.0 + a)
+        ts = 2.0 * (_times_log(n, a * off) + _times_log(m, off))
+        significance = np.sign(n - a * m) * np.sqrt(np.maximum(ts, 0.0))
+    return np.asarray(np.where(a > 0, significance, np.nan))
 
 
 def cash_sqrt_ts(n_on: Array, mu_bkg: Array) -> FloatArray:
     """Return the significance of counts over a known background, with the sign of the excess."""
     n, background = _floats(n_on, mu_bkg)
-    return np.asarray(np.sign(n - background) * np.sqrt(np.maximum(cstat(n, background), 0.0)))
+    excess = n - background
+    ts = 2.0 * (_times_log(n, np.maximum(background, FLOOR)) - excess)
+    return np.asarray(np.sign(excess) * np.sqrt(np.maximum(ts, 0.0)))
+
+
+def _times_log(n: FloatArray, mu: FloatArray) -> FloatArray:
+    """Return ``n ln(n / mu)``, 0 without counts."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(n > 0, n * np.log(n / mu), 0.0)
 
 
 @dataclass(frozen=True)
@@ -328,6 +343,30 @@ def counts_ul(data: Counts, n_sigma: float = 2.0) -> FloatArray:
     [2.0, 6.9978]
     """
     return _counts_crossing(data, n_sigma, +1)
+
+
+def cash_errors(n_on: Array, n_sigma: float = 1.0) -> tuple[FloatArray, FloatArray]:
+    """Return the errors of an excess over a known background downwards and upwards, which the counts alone decide.
+
+    Each number of counts is looked at once, however many pixels of an image have it.
+
+    >>> [error.round(4).tolist() for error in cash_errors([16, 0, 16])]
+    [[3.6738, 0.0, 3.6738], [4.3401, 0.5, 4.3401]]
+    """
+    counts = np.asarray(n_on, dtype=float)
+    distinct, number = _distinct(counts.ravel())
+    data = known_counts(distinct, 0.0)
+    down, up = (error(data, n_sigma)[number].reshape(counts.shape) for error in (counts_errn, counts_errp))
+    return down, up
+
+
+def _distinct(counts: FloatArray) -> tuple[FloatArray, npt.NDArray[np.intp]]:
+    """Return numbers of which each of some counts is one, and which."""
+    most = counts.max(initial=0.0)
+    if most < counts.size and np.array_equal(counts, np.rint(counts)) and counts.min(initial=0.0) >= 0:
+        return np.arange(most + 1.0), counts.astype(np.intp)
+    distinct, number = np.unique(counts, return_inverse=True)
+    return distinct, number
 
 
 def _counts_crossing(data: Counts, n_sigma: float, side: int) -> FloatArray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any, get_type_hints
@@ -13,26 +13,12 @@ from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 from xgamma import registry
 from xgamma.config.fields import KEY, plain_value, read_mapping
-from xgamma.errors import ConfigError, LaterError, did_you_mean
-from xgamma.estimate import FluxPointsParameters, LightCurveParameters
+from xgamma.errors import ConfigError, LaterError
+from xgamma.estimate import ExcessMapParameters, FluxPointsParameters, LightCurveParameters
 from xgamma.reduce.background.protocol import KIND as BACKGROUND_KIND
 from xgamma.reduce.safe_mask import KIND as SAFE_MASK_KIND
 from xgamma.reduce.safe_mask import SafeMaskParameters
 from xgamma.registry import Entry, is_required, normalize_parameters, normalize_value
-
-EXCESS_SELECTION = ("errn-errp", "ul", "alpha", "acceptance_on", "acceptance_off", "sensitivity")
-
-
-def validate_selection(selection: Any, known: Iterable[str]) -> None:
-    """Raise ``ConfigError`` for a selection that is neither null, ``all`` nor a list of known words."""
-    words = list(known)
-    if selection in (None, "all"):
-        return
-    if isinstance(selection, str) or not isinstance(selection, Sequence):
-        raise ConfigError(f"selection_optional: expected all, null or a list of {', '.join(words)}, got {selection!r}.")
-    for word in selection:
-        if word not in words:
-            raise ConfigError(f"selection_optional: there is no selection {word!r}.{did_you_mean(str(word), words)}")
 
 
 @dataclass(frozen=True)
@@ -57,19 +43,6 @@ class RingParameters:
     width: float = field(metadata={"unit": "deg", "above": 0})
 
 
-@dataclass(frozen=True)
-class ExcessMapParameters:
-    """The optional contents of an excess map."""
-
-    n_sigma: float = field(default=1.0, metadata={"above": 0})
-    n_sigma_ul: float = field(default=2.0, metadata={"above": 0})
-    selection_optional: Any = field(default=None, metadata={"description": "all, null or a list of selections"})
-    correlate_off: bool = True
-
-    def __post_init__(self) -> None:
-        validate_selection(self.selection_optional, EXCESS_SELECTION)
-
-
 def _later(*_: Any, **__: Any) -> None:
     raise LaterError("This step is part of the configuration, and not computed by this version of xgamma.")
 
@@ -77,7 +50,6 @@ def _later(*_: Any, **__: Any) -> None:
 _OWN = (
     Entry(BACKGROUND_KIND, "fov_background", _later, 1, FovBackgroundParameters),
     Entry(BACKGROUND_KIND, "ring", _later, 1, RingParameters),
-    Entry("estimator", "excess_map", _later, 1, ExcessMapParameters),
 )
 SPACE_OF_BACKGROUND = {
     **dict.fromkeys(registry.built_in(BACKGROUND_KIND), "1d"),

@@ -1,8 +1,10 @@
-"""Estimators: flux points and light curves from reduced Datasets and a model."""
+"""Estimators: flux points and light curves from reduced Datasets and a model, excess maps from Datasets alone."""
 
 from __future__ import annotations
 
 from xgamma.estimate.each import fit_each, flux_points_each
+from xgamma.estimate.excess_map import excess_map, log_planes
+from xgamma.estimate.excess_map_parameters import ExcessMapParameters
 from xgamma.estimate.flux_points import flux_points, log_binning, validate_reoptimize
 from xgamma.estimate.flux_points_parameters import FluxPointsParameters, LightCurveParameters
 from xgamma.estimate.group_fits import fit_groups, flux_points_groups
@@ -13,10 +15,12 @@ from xgamma.estimate.time_binning import TimeBinning, normalize_time_binning
 from xgamma.estimate.time_bins import Placement
 
 __all__ = [
+    "ExcessMapParameters",
     "FluxPointsParameters",
     "LightCurveParameters",
     "Placement",
     "TimeBinning",
+    "excess_map",
     "fit_each",
     "fit_groups",
     "flux_points",
@@ -25,6 +29,7 @@ __all__ = [
     "light_curve",
     "log_binning",
     "log_light_curve",
+    "log_planes",
     "normalize_time_binning",
     "source_model",
     "theta2",

@@ -49,16 +49,22 @@ class Reference:
 
         In cm-2 s-1 TeV-1 and TeV cm-2 s-1; cm-2 s-1 and TeV cm-2 s-1.
         """
-        spectrum = self.shape if self.factor == 1.0 else ScaleSpectralModel(self.shape, norm=self.factor)
-        center = centers(bounds)
-        dnde = spectrum.dnde(center)
-        low, high = u.Quantity(bounds[:, 0], "TeV"), u.Quantity(bounds[:, 1], "TeV")
-        return {
-            "ref_dnde": dnde,
-            "ref_flux": spectrum.integral(low, high).to_value("cm-2 s-1"),
-            "ref_eflux": spectrum.energy_flux(low, high).to_value("TeV cm-2 s-1"),
-            "ref_e2dnde": dnde * center**2,
-        }
+        return spectrum_fluxes(
+            self.shape if self.factor == 1.0 else ScaleSpectralModel(self.shape, norm=self.factor), bounds
+        )
+
+
+def spectrum_fluxes(spectrum: SpectralModel, bounds: FloatArray) -> dict[str, FloatArray]:
+    """Return dN/dE and E2 dN/dE of a spectrum at the centres of ``bounds``, and integrals: see ``Reference.fluxes``."""
+    center = centers(bounds)
+    dnde = spectrum.dnde(center)
+    low, high = u.Quantity(bounds[:, 0], "TeV"), u.Quantity(bounds[:, 1], "TeV")
+    return {
+        "ref_dnde": dnde,
+        "ref_flux": spectrum.integral(low, high).to_value("cm-2 s-1"),
+        "ref_eflux": spectrum.energy_flux(low, high).to_value("TeV cm-2 s-1"),
+        "ref_e2dnde": dnde * center**2,
+    }
 
 
 def centers(bounds: FloatArray) -> FloatArray:

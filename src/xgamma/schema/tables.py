@@ -28,6 +28,7 @@ class Kind(StrEnum):
     LIGHT_CURVE = "light-curve"
     FIT_EACH = "fit-each"
     POINTS_EACH = "flux-points-each"
+    EXCESS_MAP = "excess-map"
 
     # As any other text where a sentence quotes it.
     __repr__ = str.__repr__

@@ -1,0 +1,274 @@
+"""Excess maps: counts within a circle about each pixel, beside the background expected there, and their significance.
+
+Sums over the circle make neighbouring pixels dependent; the significance of each is right for itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from xgamma.axes import LABELS, Axis, FloatArray
+from xgamma.errors import ConfigError, DataError
+from xgamma.estimate.energy_groups import EnergyGroups, binning_report
+from xgamma.estimate.excess_map_parameters import WHERE, ExcessMapParameters, normalize_settings
+from xgamma.estimate.excess_statistics import Planes, estimates, measured, quotient
+from xgamma.estimate.flux_points import normalize_edges
+from xgamma.estimate.masked_planes import MaskedPlanes, plane_values, row_planes
+from xgamma.estimate.reference import centers, spectrum_fluxes
+from xgamma.kernels import Kernel, summed
+from xgamma.models import PowerLawSpectralModel, SpectralModel
+from xgamma.reduce.sums import space_of_windows
+from xgamma.registry import register
+from xgamma.schema import WINDOWS, space_dims
+from xgamma.schema.excess_map import EXCESS_MAP_SCHEMA, EXCESS_MAP_VARIABLES, SCHEMA_VERSION
+from xgamma.schema.tables import head
+from xgamma.sky import IMAGE, ORIGIN, SkySpace
+from xgamma.units import CM2_PER_M2
+
+log = logging.getLogger("xgamma.estimate")
+
+
+@register("estimator", "excess_map", parameters=ExcessMapParameters)
+def excess_map(
+    ds: xr.Dataset,
+    radius: float,
+    edges: Any = None,
+    parameters: ExcessMapParameters | Mapping[str, Any] | None = None,
+    spectrum: SpectralModel | None = None,
+    response: npt.ArrayLike | None = None,
+    used: npt.ArrayLike | None = None,
+) -> xr.Dataset:
+    """Return the excess map of one row.
+
+    Parameters
+    ----------
+    ds
+        DL4 with one row, which is a window of the sky: counts with an expected background, or with off counts. Bins
+        whose numbers are not finite are not used.
+    radius
+        Of the circle in degrees; a pixel belongs to it whose centre is not farther away.
+    edges
+        Edges of the energy planes: a ``Quantity`` or numbers in TeV, moved to the nearest edges of the data; ``None``
+        is one plane of all energies.
+    parameters
+        An ``ExcessMapParameters`` or its fields as a mapping.
+    spectrum
+        What norms are multiples of; by default ``1e-12 (E / TeV)^-2 cm-2 s-1 TeV-1``.
+    response
+        Energy dispersion in the middle of the map, shape (energy_true, energy), normalised; needed where the row has
+        an exposure.
+    used
+        The bins that enter, bool, shape (energy, y, x); by default the safe ones.
+
+    Returns
+    -------
+    xarray.Dataset
+        DL5 with the dims ``energy, y, x``: see ``EXCESS_MAP`` of ``schema.dl5``. NaN where no bin is used, and where a
+        number is not known: a significance without a background, all of an excess without acceptances. Norms are those
+        of a source whose counts lie all within the circle; without an exposure they are the excess itself.
+
+    Raises
+    ------
+    ConfigError
+        For a circle that holds one pixel only or more than the map, edges beyond the data, unknown parameters.
+    DataError
+        For what is no single window of the sky, or has no background.
+    """
+    settings = normalize_settings(parameters)
+    space = window_image(ds)
+    kernel = Kernel(validated_radius(radius, space) / space.binsize)
+    groups = energy_planes(Axis.from_coords(ds.coords, "energy"), edges)
+    planes, data = row_planes(ds, groups.spans(), used)
+    values = measured(planes, data, kernel, settings)
+    attrs = _attrs(ds, radius, kernel, space, settings)
+    expected, fluxes = None, {}
+    if "exposure" in ds:
+        reference = _usual(tuple(groups.bounds.ravel())) if spectrum is None else _reference(spectrum, groups.bounds)
+        expected, fluxes = _expected(ds, planes, groups, kernel, reference.spectrum, response), reference.fluxes
+        attrs |= {"spectrum": reference.document}
+    values |= estimates(values, expected, settings)
+    for array in values.values():
+        array[~planes.is_used] = np.nan
+    return _product(space, groups, values, fluxes, attrs)
+
+
+class _Reference(NamedTuple):
+    """What norms are multiples of: a spectrum, its document, and its fluxes in the planes."""
+
+    spectrum: SpectralModel
+    document: dict[str, Any]
+    fluxes: Planes
+
+
+def _reference(spectrum: SpectralModel, bounds: FloatArray) -> _Reference:
+    return _Reference(spectrum, spectrum.to_dict(), spectrum_fluxes(spectrum, bounds))
+
+
+@lru_cache(maxsize=8)
+def _usual(bounds: tuple[float, ...]) -> _Reference:
+    """Return the usual reference; its units take as long as the sums of an image."""
+    return _reference(PowerLawSpectralModel(), np.reshape(bounds, (-1, 2)))
+
+
+# --- what is wrong before any work
+
+
+def window_image(ds: xr.Dataset) -> SkySpace:
+    """Return the image that the window of the one row of a Dataset is.
+
+    Raises ``DataError`` for regions, for several rows, and for pixels that are no squares.
+    """
+    if space_dims(ds) != WINDOWS:
+        raise DataError(f"{WHERE}: an excess map needs counts in pixels (datasets.type: 3d), got spectra of regions.")
+    if ds.sizes["dataset"] != 1:
+        raise DataError(
+            f"{WHERE}: expected one dataset, got {ds.sizes['dataset']}; stack them (datasets.stack: true), or make the "
+            "map of one of them."
+        )
+    space = space_of_windows(ds)
+    if abs(space.aspect) != 1:
+        raise DataError(
+            f"{WHERE}: expected square pixels, got some that are {abs(space.aspect):g} times as wide as high."
+        )
+    if space.window is None:
+        return space
+    (x, y), (first_v, first_u) = space.reference_pixel, (int(ds[name].values[0]) for name in ORIGIN)
+    return replace(space, npix=space.window, window=None, reference=(x - first_u, y - first_v))
+
+
+def validated_radius(radius: float, space: SkySpace) -> float:
+    """Return the radius of the circle in degrees; raises ``ConfigError`` for less than a pixel, more than the map."""
+    where, widest = f"{WHERE}.correlation_radius", max(space.shape) * space.binsize
+    if not (np.isfinite(radius) and radius > 0):
+        raise ConfigError(f"{where}: expected an angle above 0 deg, got {radius!r}.")
+    if 2 * radius < space.binsize * (1 - 1e-9):
+        raise ConfigError(
+            f"{where}: a circle of {radius:g} deg is smaller than a pixel of {space.binsize:g} deg; give at least half "
+            "of that, or smaller pixels (datasets.geom.wcs.binsize)."
+        )
+    if 2 * radius > widest:
+        raise ConfigError(
+            f"{where}: a circle of {radius:g} deg is wider than the map, which is {widest:g} deg wide; give a smaller "
+            "radius."
+        )
+    return radius
+
+
+def energy_planes(axis: Axis, edges: Any) -> EnergyGroups:
+    """Return the groups of energies of the planes; ``None`` is all of the axis.
+
+    Raises
+    ------
+    ConfigError
+        For edges that do not ascend, all of them beyond the axis, or narrower than its bins.
+    """
+    where = f"{WHERE}.energy_edges"
+    requested = axis.edges[[0, -1]] if edges is None else normalize_edges(edges, where)
+    validate_planes(axis, requested)
+    found = EnergyGroups.nearest(axis, requested, where)
+    kept = ~found.is_empty
+    return EnergyGroups(axis, found.asked[kept], found.first[kept], found.last[kept], found.narrow)
+
+
+def validate_planes(axis: Axis, edges: FloatArray) -> None:
+    """Raise ``ConfigError`` where planes reach beyond the energies of the datasets, and so would be empty."""
+    outside = (edges[1:] <= axis.edges[0]) | (edges[:-1] >= axis.edges[-1])
+    if outside.any():
+        raise ConfigError(
+            f"{WHERE}.energy_edges: {outside.sum()} of {outside.size} planes lie outside of the energies of the "
+            f"datasets, {axis.edges[0]:g} to {axis.edges[-1]:g} TeV; got {edges[0]:g} to {edges[-1]:g} TeV."
+        )
+
+
+# --- the numbers
+
+
+def _expected(
+    ds: xr.Dataset,
+    planes: MaskedPlanes,
+    groups: EnergyGroups,
+    kernel: Kernel,
+    source: SpectralModel,
+    response: npt.ArrayLike | None,
+) -> FloatArray:
+    """Return the counts of the reference spectrum, shape (group, y, x): the mean over the pixels of the circle.
+
+    A source whose counts all lie within the circle is seen with the exposure of any of its pixels.
+    """
+    true = Axis.from_coords(ds.coords, "energy_true")
+    kernel_true = np.asarray(response, dtype=float)
+    if kernel_true.shape != (true.nbin, groups.axis.nbin):
+        raise DataError(
+            f"{WHERE}: expected an energy dispersion of the shape {(true.nbin, groups.axis.nbin)}, got "
+            f"{kernel_true.shape}."
+        )
+    flux = source.flux(true.edges) * CM2_PER_M2
+    exposure = np.asarray(plane_values(ds, "exposure", "energy_true"), dtype=float)
+    counts = planes.folded(exposure, np.nan_to_num(kernel_true) * flux[:, np.newaxis])
+    is_seen = planes.is_used & np.isfinite(counts)
+    area = summed(is_seen, kernel)
+    return quotient(summed(counts, kernel), area)
+
+
+# --- the product
+
+
+def _attrs(
+    ds: xr.Dataset,
+    radius: float,
+    kernel: Kernel,
+    space: SkySpace,
+    settings: ExcessMapParameters,
+) -> dict[str, Any]:
+    """Return what is to be known of a map beside its numbers."""
+    middle = np.array(space.shape) // 2
+    solid_angle = float(replace(space, window=(1, 1)).solid_angles(middle)[0, 0])
+    return {
+        "dataset": str(ds["dataset"].values[0]),
+        "telescope": str(ds.attrs.get("telescope", "")),
+        "statistic": "wstat" if "counts_off" in ds else "cash",
+        "correlation_radius": radius,
+        "kernel_pixels": kernel.size,
+        "kernel_solid_angle": kernel.size * solid_angle,
+        "correlate_off": settings.correlate_off,
+        "n_sigma": settings.n_sigma,
+        "n_sigma_ul": settings.n_sigma_ul,
+        "UL_CONF": round(math.erf(settings.n_sigma_ul / math.sqrt(2.0)), 7),
+    }
+
+
+def _product(
+    space: SkySpace, groups: EnergyGroups, values: Planes, fluxes: Planes, attrs: Mapping[str, Any]
+) -> xr.Dataset:
+    bounds = groups.bounds
+    center = {"units": "TeV", "bounds": "energy_bounds", "scale": "log", **LABELS["energy"]}
+    coords = {
+        "energy": (("energy",), centers(bounds), center),
+        "energy_bounds": (("energy", "bound"), bounds, {"units": "TeV"}),
+        IMAGE: space.coords()[IMAGE],
+    }
+    variables = {
+        name: (EXCESS_MAP_VARIABLES[name].dims, value, EXCESS_MAP_VARIABLES[name].attrs())
+        for name, value in (values | fluxes).items()
+    }
+    is_as_asked = np.array_equal(bounds, groups.asked) and not len(groups.narrow)
+    report = [] if is_as_asked else binning_report(groups, bounds, 0.0)
+    return xr.Dataset(
+        variables, coords, head(EXCESS_MAP_SCHEMA, SCHEMA_VERSION) | dict(attrs) | {"binning_report": report}
+    )
+
+
+def log_planes(data: xr.Dataset) -> None:
+    """Warn, once for all planes, of energies asked for that an excess map could not honour."""
+    report = data.attrs["binning_report"]
+    if report:
+        log.warning("Excess map, TeV: %s.", "; ".join(report))
