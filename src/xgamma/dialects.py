@@ -92,6 +92,7 @@ DIALECTS = (
     Dialect(("PEV", "Pev"), "PeV", "none known; pev could be pico"),
     Dialect(("eV", "ev"), "eV", "none known; EV is the exavolt"),
     Dialect(("ergs", "Erg", "ERG", "ERGS"), "erg", "XSPEC 12 (MODLUNIT of table models)"),
+    Dialect(("transit", "transits"), "", "HAWC and SWGO (backgrounds and exposures of one transit of the sky)"),
     Dialect(("CM",), "cm", "none known"),
     Dialect(("M",), "m", "none known"),
     Dialect(("KM",), "km", "none known"),

@@ -132,7 +132,7 @@ def _row_hdus(row: SpectrumRow) -> list[Any]:
     hdus += _map_hdus("MASK_SAFE", row.mask_safe, axes, row.region, row.region)
     if row.mask_fit is not None:
         hdus += _map_hdus("MASK_FIT", row.mask_fit, axes, row.region, row.region)
-    hdus += [gti_hdu(row.gti, row.mjdref), _meta_hdu(row)]
+    hdus += [gti_hdu(row.gti, row.mjdref), meta_hdu(row.telescope, row.obs_id, row.pointing)]
     if row.counts_off is not None and row.acceptance_off is not None:
         off = row.off_regions if len(row.off_regions) else row.region
         hdus += _map_hdus("COUNTS_OFF", row.counts_off, axes, off, row.region)
@@ -163,13 +163,14 @@ def _map_hdus(
     return [*hdus, region_hdu(f"{name}_REGION", shapes, (about or shapes)[0])] if shapes else hdus
 
 
-def _meta_hdu(row: SpectrumRow) -> fits.BinTableHDU:
-    telescope = fits_text(row.telescope) or "unknown"
+def meta_hdu(telescope: str, obs_id: int, pointing: tuple[float, float]) -> fits.BinTableHDU:
+    """Return the table META_TABLE of Gammapy: telescope, observation and pointing (ICRS, deg) of a dataset."""
+    telescope = fits_text(telescope) or "unknown"
     columns = [
         fits.Column("TELESCOP", format=f"{len(telescope)}A", array=[telescope]),
-        fits.Column("OBS_ID", format="K", array=[row.obs_id]),
-        fits.Column("RA_PNT", format="D", unit="deg", array=[row.pointing[0]]),
-        fits.Column("DEC_PNT", format="D", unit="deg", array=[row.pointing[1]]),
+        fits.Column("OBS_ID", format="K", array=[obs_id]),
+        fits.Column("RA_PNT", format="D", unit="deg", array=[pointing[0]]),
+        fits.Column("DEC_PNT", format="D", unit="deg", array=[pointing[1]]),
     ]
     return table_hdu("META_TABLE", columns)
 
