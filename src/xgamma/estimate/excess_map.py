@@ -9,8 +9,7 @@ import logging
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,19 +19,19 @@ from xgamma.axes import LABELS, Axis, FloatArray
 from xgamma.errors import ConfigError, DataError
 from xgamma.estimate.energy_groups import EnergyGroups, binning_report
 from xgamma.estimate.excess_map_parameters import WHERE, ExcessMapParameters, normalize_settings
-from xgamma.estimate.excess_statistics import Planes, estimates, measured, quotient
+from xgamma.estimate.excess_statistics import Planes, estimates, measured
 from xgamma.estimate.flux_points import normalize_edges
-from xgamma.estimate.masked_planes import MaskedPlanes, plane_values, row_planes
-from xgamma.estimate.reference import centers, spectrum_fluxes
-from xgamma.kernels import Kernel, summed
-from xgamma.models import PowerLawSpectralModel, SpectralModel
+from xgamma.estimate.masked_planes import row_planes
+from xgamma.estimate.reference import centers
+from xgamma.estimate.reference_counts import exposure_of, reference_counts, reference_in, response_in_the_middle
+from xgamma.kernels import Kernel
+from xgamma.models import SpectralModel
 from xgamma.reduce.sums import space_of_windows
 from xgamma.registry import register
 from xgamma.schema import WINDOWS, space_dims
 from xgamma.schema.excess_map import EXCESS_MAP_SCHEMA, EXCESS_MAP_VARIABLES, SCHEMA_VERSION
 from xgamma.schema.tables import head
 from xgamma.sky import IMAGE, ORIGIN, SkySpace
-from xgamma.units import CM2_PER_M2
 
 log = logging.getLogger("xgamma.estimate")
 
@@ -52,71 +51,62 @@ def excess_map(
     Parameters
     ----------
     ds
-        DL4 with one row, which is a window of the sky: counts with an expected background, or with off counts. Bins
-        whose numbers are not finite are not used.
+        DL4 with one row, which is a window of the sky: counts with an expected background, or with off counts.
     radius
         Of the circle in degrees; a pixel belongs to it whose centre is not farther away.
     edges
-        Edges of the energy planes: a ``Quantity`` or numbers in TeV, moved to the nearest edges of the data; ``None``
-        is one plane of all energies.
+        Of the planes: a ``Quantity`` or numbers in TeV, moved to the nearest ones of the data; ``None`` is one plane.
     parameters
         An ``ExcessMapParameters`` or its fields as a mapping.
     spectrum
         What norms are multiples of; by default ``1e-12 (E / TeV)^-2 cm-2 s-1 TeV-1``.
     response
-        Energy dispersion in the middle of the map, shape (energy_true, energy), normalised; needed where the row has
-        an exposure.
+        Energy dispersion, shape (energy_true, energy), normalised; by default that of the row in the middle of the map.
     used
-        The bins that enter, bool, shape (energy, y, x); by default the safe ones.
+        The bins that enter, bool, shape (energy, y, x); by default the safe ones. All their numbers have to be finite.
 
     Returns
     -------
     xarray.Dataset
-        DL5 with the dims ``energy, y, x``: see ``EXCESS_MAP`` of ``schema.dl5``. NaN where no bin is used, and where a
-        number is not known: a significance without a background, all of an excess without acceptances. Norms are those
-        of a source whose counts lie all within the circle; without an exposure they are the excess itself.
+        DL5 with the dims ``energy, y, x``: see ``schema.excess_map``. NaN where no bin is used, and what is not known.
 
     Raises
     ------
     ConfigError
-        For a circle that holds one pixel only or more than the map, edges beyond the data, unknown parameters.
+        For a circle that is smaller than a pixel or wider than the map, edges beyond the data, unknown parameters.
     DataError
         For what is no single window of the sky, or has no background.
     """
     settings = normalize_settings(parameters)
-    space = window_image(ds)
+    space, axis = window_image(ds), Axis.from_coords(ds.coords, "energy")
     kernel = Kernel(validated_radius(radius, space) / space.binsize)
-    groups = energy_planes(Axis.from_coords(ds.coords, "energy"), edges)
+    groups = energy_planes(axis, edges)
     planes, data = row_planes(ds, groups.spans(), used)
+    expected, fluxes, spectrum_attrs = _reference(ds, space, groups, planes, kernel, spectrum, response)
     values = measured(planes, data, kernel, settings)
-    attrs = _attrs(ds, radius, kernel, space, settings)
-    expected, fluxes = None, {}
-    if "exposure" in ds:
-        reference = _usual(tuple(groups.bounds.ravel())) if spectrum is None else _reference(spectrum, groups.bounds)
-        expected, fluxes = _expected(ds, planes, groups, kernel, reference.spectrum, response), reference.fluxes
-        attrs |= {"spectrum": reference.document}
     values |= estimates(values, expected, settings)
     for array in values.values():
         array[~planes.is_used] = np.nan
-    return _product(space, groups, values, fluxes, attrs)
+    return _product(space, groups, values, fluxes, _attrs(ds, radius, kernel, space, settings) | spectrum_attrs)
 
 
-class _Reference(NamedTuple):
-    """What norms are multiples of: a spectrum, its document, and its fluxes in the planes."""
-
-    spectrum: SpectralModel
-    document: dict[str, Any]
-    fluxes: Planes
-
-
-def _reference(spectrum: SpectralModel, bounds: FloatArray) -> _Reference:
-    return _Reference(spectrum, spectrum.to_dict(), spectrum_fluxes(spectrum, bounds))
-
-
-@lru_cache(maxsize=8)
-def _usual(bounds: tuple[float, ...]) -> _Reference:
-    """Return the usual reference; its units take as long as the sums of an image."""
-    return _reference(PowerLawSpectralModel(), np.reshape(bounds, (-1, 2)))
+def _reference(
+    ds: xr.Dataset,
+    space: SkySpace,
+    groups: EnergyGroups,
+    planes: MaskedPlanes,
+    kernel: Kernel,
+    spectrum: SpectralModel | None,
+    response: npt.ArrayLike | None,
+) -> tuple[FloatArray | None, Planes, dict[str, Any]]:
+    """Return the counts of the reference, its fluxes and its document; nothing for a row without an exposure."""
+    exposure = exposure_of(ds)
+    if exposure is None:
+        return None, {}, {}
+    reference = reference_in(groups.bounds, spectrum)
+    seen = response_in_the_middle(ds, space) if response is None else np.asarray(response, dtype=float)
+    expected = reference_counts(ds, exposure, seen, planes, kernel, reference.spectrum)
+    return expected, reference.fluxes, {"spectrum": reference.document}
 
 
 # --- what is wrong before any work
@@ -187,36 +177,6 @@ def validate_planes(axis: Axis, edges: FloatArray) -> None:
             f"{WHERE}.energy_edges: {outside.sum()} of {outside.size} planes lie outside of the energies of the "
             f"datasets, {axis.edges[0]:g} to {axis.edges[-1]:g} TeV; got {edges[0]:g} to {edges[-1]:g} TeV."
         )
-
-
-# --- the numbers
-
-
-def _expected(
-    ds: xr.Dataset,
-    planes: MaskedPlanes,
-    groups: EnergyGroups,
-    kernel: Kernel,
-    source: SpectralModel,
-    response: npt.ArrayLike | None,
-) -> FloatArray:
-    """Return the counts of the reference spectrum, shape (group, y, x): the mean over the pixels of the circle.
-
-    A source whose counts all lie within the circle is seen with the exposure of any of its pixels.
-    """
-    true = Axis.from_coords(ds.coords, "energy_true")
-    kernel_true = np.asarray(response, dtype=float)
-    if kernel_true.shape != (true.nbin, groups.axis.nbin):
-        raise DataError(
-            f"{WHERE}: expected an energy dispersion of the shape {(true.nbin, groups.axis.nbin)}, got "
-            f"{kernel_true.shape}."
-        )
-    flux = source.flux(true.edges) * CM2_PER_M2
-    exposure = np.asarray(plane_values(ds, "exposure", "energy_true"), dtype=float)
-    counts = planes.folded(exposure, np.nan_to_num(kernel_true) * flux[:, np.newaxis])
-    is_seen = planes.is_used & np.isfinite(counts)
-    area = summed(is_seen, kernel)
-    return quotient(summed(counts, kernel), area)
 
 
 # --- the product
