@@ -21,7 +21,7 @@ from xgamma.estimate.energy_groups import EnergyGroups, binning_report
 from xgamma.estimate.excess_map_parameters import WHERE, ExcessMapParameters, normalize_settings
 from xgamma.estimate.excess_statistics import Planes, estimates, measured
 from xgamma.estimate.flux_points import normalize_edges
-from xgamma.estimate.masked_planes import row_planes
+from xgamma.estimate.masked_planes import MaskedPlanes, row_planes
 from xgamma.estimate.reference import centers
 from xgamma.estimate.reference_counts import exposure_of, reference_counts, reference_in, response_in_the_middle
 from xgamma.kernels import Kernel
@@ -77,14 +77,12 @@ def excess_map(
     DataError
         For what is no single window of the sky, or has no background.
     """
-    settings = normalize_settings(parameters)
-    space, axis = window_image(ds), Axis.from_coords(ds.coords, "energy")
+    settings, space = normalize_settings(parameters), window_image(ds)
     kernel = Kernel(validated_radius(radius, space) / space.binsize)
-    groups = energy_planes(axis, edges)
+    groups = energy_planes(Axis.from_coords(ds.coords, "energy"), edges)
     planes, data = row_planes(ds, groups.spans(), used)
     expected, fluxes, spectrum_attrs = _reference(ds, space, groups, planes, kernel, spectrum, response)
-    values = measured(planes, data, kernel, settings)
-    values |= estimates(values, expected, settings)
+    values = estimates(measured(planes, data, kernel, settings), expected, settings)
     for array in values.values():
         array[~planes.is_used] = np.nan
     return _product(space, groups, values, fluxes, _attrs(ds, radius, kernel, space, settings) | spectrum_attrs)

@@ -56,7 +56,7 @@ def quotient(one: FloatArray, other: FloatArray) -> FloatArray:
 
 
 def estimates(values: Planes, expected: FloatArray | None, settings: ExcessMapParameters) -> Planes:
-    """Return the excess, its significance, and its norm with errors and limits.
+    """Return what was measured with the excess, its significance, and its norm with errors and limits.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def estimates(values: Planes, expected: FloatArray | None, settings: ExcessMapPa
     signal = {"norm": excess, "norm_err": settings.n_sigma * error} | _ranges(values, excess, settings)
     if expected is not None:
         signal = {name: quotient(one, expected) for name, one in signal.items()}
-    return {"npred_excess": excess, "ts": sqrt_ts**2, "sqrt_ts": sqrt_ts} | signal
+    return values | {"npred_excess": excess, "ts": sqrt_ts**2, "sqrt_ts": sqrt_ts} | signal
 
 
 def _ranges(values: Planes, excess: FloatArray, settings: ExcessMapParameters) -> Planes:
