@@ -64,6 +64,12 @@ class Space(Protocol):
     def separations(self, lon: FloatArray, lat: FloatArray) -> FloatArray:
         """Return how far ICRS positions are from each region, or from the nearest pixel, deg, (position, ledger)."""
 
+    def within(self, lon: FloatArray, lat: FloatArray, reach: float) -> BoolArray:
+        """Return whether each region, or any pixel, lies within ``reach`` degrees of positions, (position, ledger).
+
+        Of an image these are degrees along its rows and columns, as windows are cut.
+        """
+
     def coords(self, origin: IntArray | None = None) -> dict[Hashable, Any]:
         """Return the xarray coordinates of the cells of rows."""
 
@@ -139,6 +145,10 @@ class RegionSpace:
     def separations(self, lon: FloatArray, lat: FloatArray) -> FloatArray:
         """Return how far ICRS positions are from the centre of each region, deg, shape (position, region)."""
         return separation(*self.positions(), lon[:, np.newaxis], lat[:, np.newaxis])
+
+    def within(self, lon: FloatArray, lat: FloatArray, reach: float) -> BoolArray:
+        """Return whether the centre of each region lies within ``reach`` degrees, shape (position, region)."""
+        return np.asarray(self.separations(lon, lat) <= reach)
 
     def solid_angles(self, origin: IntArray | None = None) -> FloatArray:
         """Return the solid angles of the regions in sr, shape (1, region)."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from xgamma.axes import FloatArray, IntArray
+from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.errors import ConfigError
 from xgamma.geometry import galactic_matrix, lonlat, separation, to_frame, unit_vector
 from xgamma.projections import Projection, projection
@@ -20,6 +20,8 @@ ORIGIN = ("origin_v", "origin_u")
 """The coordinates of the first pixel of each window."""
 # Of images up to so many pixels the positions are kept, as windows of them are asked for run by run.
 _KEPT_PIXELS = 1_000_000
+# The place, in pixels, of what is not on the plane of a projection: outside of every image.
+NOWHERE = -1e9
 
 
 class Cells(NamedTuple):
@@ -211,7 +213,7 @@ class SkySpace:
 
     def _first(self, lon: FloatArray, lat: FloatArray, size: IntArray) -> IntArray:
         """Return the first pixel (v, u) of ``size`` pixels about ICRS positions, also beyond the image."""
-        about = np.nan_to_num(np.stack(self._pixels(lon, lat), axis=-1))
+        about = np.nan_to_num(np.stack(self._pixels(lon, lat), axis=-1), nan=NOWHERE)
         # As the cut-outs of Gammapy: the middle of an even number of pixels is the upper of the two.
         return np.asarray(np.ceil(about - 0.5 * size), dtype=np.int64)
 
@@ -281,6 +283,11 @@ class SkySpace:
         pixel = replace(self, window=(1, 1))
         near = pixel.positions(pixel.origins(lon, lat))
         return separation(*near, lon[:, np.newaxis], lat[:, np.newaxis])
+
+    def within(self, lon: FloatArray, lat: FloatArray, reach: float) -> BoolArray:
+        """Return whether any pixel lies within ``reach`` degrees along rows and columns, shape (position, 1)."""
+        bounds = self.bounds_about(lon, lat, reach)
+        return np.asarray((bounds[..., 0] < bounds[..., 1]).all(axis=1, keepdims=True))
 
     def offsets(self, lon: FloatArray, lat: FloatArray, origin: IntArray | None = None) -> FloatArray:
         """Return the degrees of the pixels of the window of each row from its ICRS position, shape (row, v * u).

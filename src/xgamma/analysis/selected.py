@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from xgamma.axes import FloatArray
+from xgamma.axes import BoolArray, FloatArray
 from xgamma.datasets.observations import Observations
 from xgamma.errors import ConfigError, DataError, InputError
 from xgamma.events import RunFacts
@@ -108,8 +108,14 @@ class Selected:
         """Return how far regions, or the nearest pixel of a map, are from each pointing, deg, shape (run, region)."""
         return recipe.grid.space.separations(*self.pointings)
 
+    def seen(self, recipe: Recipe) -> BoolArray:
+        """Return whether each kept run sees each region or the map; one whose pointing is not known yet may."""
+        lon, lat = self.pointings
+        return recipe.grid.space.within(lon, lat, recipe.offset_max) | ~np.isfinite(lon + lat)[:, np.newaxis]
+
     def far(self, recipe: Recipe) -> list[UnusedRun]:
         """Return the kept runs that point too far away from all regions of a recipe."""
+        seen = np.asarray(self.seen(recipe).any(axis=1))
         limit = f"{recipe.offset_max:g} deg (datasets.geom.selection.offset_max)"
         what = "region is" if recipe.grid.is_region else "nearest pixel of the map is"
         return [
@@ -120,8 +126,8 @@ class Selected:
                 Outcome.OUTSIDE_FIELD_OF_VIEW,
                 f"the {what} {degrees:.1f} deg from its pointing, more than {limit}",
             )
-            for obs_id, degrees in zip(self.obs_ids, self.offsets(recipe).min(axis=1).tolist(), strict=True)
-            if degrees > recipe.offset_max
+            for obs_id, degrees, is_seen in zip(self.obs_ids, self.offsets(recipe).min(axis=1), seen, strict=True)
+            if not is_seen
         ]
 
 
@@ -153,7 +159,7 @@ def validate_selected(selected: Selected, recipes: Sequence[Recipe]) -> None:
         nearest = selected.offsets(recipe).min(axis=0)
         if len(far) == len(selected.obs_ids):
             raise DataError(no_run_left(far) if recipe.grid.is_region else _no_run_reaches(float(nearest[0]), recipe))
-        for region in np.flatnonzero(nearest > recipe.offset_max).tolist():
+        for region in np.flatnonzero(~selected.seen(recipe).any(axis=0)).tolist():
             raise DataError(
                 f"datasets.on_region: {recipe.grid.region_names[region]} is {nearest[region]:.1f} deg from the nearest "
                 f"pointing, more than {recipe.offset_max:g} deg (datasets.geom.selection.offset_max), and no run can "

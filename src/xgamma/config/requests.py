@@ -216,6 +216,7 @@ def _recipe(where: str, datasets: DatasetsConfig) -> Recipe:
         float(datasets.geom.selection.offset_max.to_value("deg")),
         datasets.good_time or DEFAULT_RULE,
         datasets.type == "3d" or datasets.use_region_center is not False,
+        tuple(datasets.map_selection),
     )
 
 

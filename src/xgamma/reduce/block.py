@@ -35,6 +35,7 @@ MAX_EVENTS = 2_000_000
 MAX_ROWS = 125
 # Wider than any imaging telescope sees: events that all lie farther from the pointing do not belong to it.
 FIELD_OF_VIEW = 10.0
+OFF_THE_MAP = "the map lies outside the field of view"
 
 
 # The coordinates of pointings, and what begins the names of their columns.
@@ -213,6 +214,8 @@ def _without_background(
 def _details(part: Part, rows: Rows, recipe: Recipe, outcome: IntArray, said: Mapping[int, str]) -> list[str]:
     """Return the sentence of each outcome; of a response that was passed over or is not known also why."""
     details, needed = [Outcome(code).sentence for code in outcome], recipe.roles
+    for place in [] if recipe.grid.is_region else np.flatnonzero(outcome == Outcome.OUTSIDE_FIELD_OF_VIEW).tolist():
+        details[place] = OFF_THE_MAP
     for place in np.flatnonzero(outcome == Outcome.NO_OFF_REGION).tolist():
         details[place] = said.get(place) or details[place]
     for row in np.flatnonzero(outcome == Outcome.MISSING_IRF):

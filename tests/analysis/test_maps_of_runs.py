@@ -1,0 +1,175 @@
+"""Maps of simulated runs from a configuration: the same steps, store, groups and plan as spectra."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from releases import config_of, map_config_of, until_datasets
+from xgamma.analysis import Analysis
+from xgamma.analysis.plan import plan
+from xgamma.analysis.preview import preview
+from xgamma.analysis.run import run
+from xgamma.config.requests import recipe_of
+from xgamma.outcome import Fate
+from xgamma.schema import Kind
+from xgamma.store.conformance import validate
+
+
+@pytest.fixture(scope="module")
+def nightly(nights_release, tmp_path_factory):
+    """Return an analysis of seven runs in two nights, stacked into one, and its store."""
+    store = tmp_path_factory.mktemp("maps") / "store"
+    return until_datasets(map_config_of(nights_release, store)), store
+
+
+def maps_of(analysis: Analysis, number: int = 0) -> xr.Dataset:
+    """Return the maps of an entry of datasets."""
+    product = analysis.results.reductions[number].product
+    assert product is not None
+    return product.data
+
+
+def planes(ds: xr.Dataset, name: str) -> np.ndarray:
+    """Return a variable with the dims (dataset, energy, v, u)."""
+    [axis] = {"energy", "energy_true"}.intersection(ds[name].dims)
+    return ds[name].transpose("dataset", axis, "v", "u").values
+
+
+def test_a_stack_of_maps_holds_the_events_of_all_runs(nightly):
+    analysis, _ = nightly
+    ds = maps_of(analysis)
+    assert {name: ds.sizes[name] for name in ("dataset", "energy", "v", "u")} == {
+        "dataset": 1,
+        "energy": 3,
+        "v": 16,
+        "u": 20,
+    }
+    rows = analysis.results.reductions[0].rows.read()
+    assert rows.sizes["dataset"] == 7
+    assert (rows.sizes["v"], rows.sizes["u"]) == (14, 14)
+    safe = planes(rows, "mask_safe")
+    assert planes(ds, "counts").sum() == (planes(rows, "counts") * safe).sum() > 1000
+    np.testing.assert_array_equal(ds["ledger"][0], rows["ledger"].sum("dataset"))
+    assert int(rows["ledger"].sel(fate=Fate.ON).sum()) == planes(rows, "counts").sum()
+    assert planes(ds, "exposure").min() >= 0
+    assert planes(ds, "background")[planes(ds, "mask_safe")].min() > 0
+
+
+def test_maps_that_were_made_are_found(nightly, nights_release):
+    _, store = nightly
+    config = map_config_of(nights_release, store)
+    assert [(step.step, step.state) for step in plan(config)] == [
+        ("ingest", "found"),
+        ("reduce", "found"),
+        ("stack", "found"),
+    ]
+    assert until_datasets(config).computed == set()
+
+
+def test_another_projection_is_another_product(nightly, nights_release):
+    analysis, store = nightly
+    config = map_config_of(nights_release, store, "datasets: {geom: {wcs: {proj: TAN}}}")
+    assert [step.state for step in plan(config)] == ["found", "compute", "compute"]
+    assert recipe_of(config).grid.space.projection == "TAN"
+    found = maps_of(until_datasets(config))
+    # Within 2 deg the projections differ by less than a pixel of 0.2 deg.
+    assert planes(found, "counts").sum() == pytest.approx(planes(maps_of(analysis), "counts").sum(), rel=0.02)
+
+
+def test_nights_are_stacked_from_the_rows_that_the_store_holds(nightly, nights_release):
+    analysis, store = nightly
+    config = map_config_of(nights_release, store, "datasets: {stack_by: night}")
+    assert [step.state for step in plan(config)] == ["found", "found", "compute"]
+    nights = maps_of(until_datasets(config))
+    whole = maps_of(analysis)
+    assert nights.sizes["dataset"] == 2
+    for name in ("counts", "exposure", "background"):
+        np.testing.assert_allclose(planes(nights, name).sum(axis=0), planes(whole, name)[0], rtol=1e-12, err_msg=name)
+    np.testing.assert_array_equal(planes(nights, "mask_safe").any(axis=0), planes(whole, "mask_safe")[0])
+    # One after the other the runs of a night, in time.
+    assert [len(rows) for rows in nights.attrs["rows"]] == [4, 3]
+
+
+def test_bands_of_zenith_are_stacked_without_reducing_again(nightly, nights_release):
+    _, store = nightly
+    config = map_config_of(nights_release, store, "datasets: {stack_by: {zenith: [0, 90]}}")
+    assert [step.state for step in plan(config)] == ["found", "found", "found"]
+
+
+def test_runs_that_are_not_stacked_are_rows(nightly, nights_release):
+    analysis, store = nightly
+    config = map_config_of(nights_release, store, "datasets: {stack: false}")
+    rows = maps_of(until_datasets(config))
+    held = analysis.results.reductions[0].rows.read()
+    assert rows["dataset"].values.tolist() == held["dataset"].values.tolist()
+    np.testing.assert_array_equal(rows["counts"], held["counts"])
+
+
+def test_spectra_beside_maps_are_those_of_spectra_alone(nightly, nights_release, tmp_path):
+    _, store = nightly
+    steps = "steps: [observations, datasets]"
+    alone, maps = config_of(nights_release, tmp_path / "store", steps), map_config_of(nights_release, store)
+    together = config_of(nights_release, store, steps)
+    together.datasets = [alone.datasets, maps.datasets]
+    analysis = until_datasets(together)
+    assert [step.state for step in plan(together)] == ["found"] * 5
+    one, both = until_datasets(alone).results.reductions[0].product, analysis.results.reductions[0].product
+    assert one.key == both.key
+    assert maps_of(analysis, 1)["counts"].sum() == maps_of(nightly[0])["counts"].sum()
+
+
+def test_the_products_of_maps_are_of_the_format(nightly):
+    _, store = nightly
+    for kind in (Kind.ROWS, Kind.STACK):
+        for folder in (store / kind).iterdir():
+            assert validate(folder).violations == []
+
+
+def test_planes_of_stacks_and_rows_of_runs_are_read_alone(nightly):
+    _, store = nightly
+
+    def chunks(kind: str) -> dict[str, list[int]]:
+        for path in sorted((store / kind).glob("*/*/zarr.json")):
+            nodes = json.loads(Path(path).read_text())["consolidated_metadata"]["metadata"]
+            if "u" not in nodes["counts"]["dimension_names"]:
+                continue
+            names = ("counts", "mask_safe", "background")
+            yield {
+                (name, dim): size
+                for name in names
+                for dim, size in zip(
+                    nodes[name]["dimension_names"],
+                    nodes[name]["chunk_grid"]["configuration"]["chunk_shape"],
+                    strict=True,
+                )
+            }
+
+    for found in chunks(Kind.ROWS):
+        assert {size for (_, dim), size in found.items() if dim == "dataset"} == {1}
+        assert {size for (_, dim), size in found.items() if dim == "energy"} == {3}
+    for found in chunks(Kind.STACK):
+        assert {size for (_, dim), size in found.items() if dim in ("dataset", "energy")} == {1}
+        assert {size for (_, dim), size in found.items() if dim in ("v", "u")} == {16, 20}
+
+
+def test_what_is_done_is_logged_in_the_words_of_gammapy(tiny_release, caplog):
+    until_datasets(map_config_of(tiny_release, "memory://"))
+    said = [record.getMessage() for record in caplog.records]
+    start = said.index("Creating reference dataset and makers.")
+    assert said[start + 1] == "Start the data reduction loop."
+
+
+def test_a_run_off_the_map_is_an_outcome(tiny_release, tmp_path):
+    # One of the runs points 0.5 deg to the south of the source, 1.8 deg from this map.
+    geom = "{wcs: {skydir: {lat: 23.4 deg}, width: {height: 0.4 deg}}}"
+    config = map_config_of(tiny_release, tmp_path / "store", f"datasets: {{geom: {geom}}}")
+    expected = "the nearest pixel of the map is 1.8 deg from its pointing, more than 1.4 deg (datasets.geom.selection."
+    assert [(run, why[: len(expected)]) for run, why in preview(config).unusable.items()] == [(2, expected)]
+    assert [(each.name, each.message) for each in run(config).unused] == [
+        ("2", "the map lies outside the field of view")
+    ]
