@@ -141,6 +141,32 @@ class Axis:
             number = np.where(np.isfinite(array), np.searchsorted(self.edges, array, side="right") - 1.0, -1)
         return np.where((number >= 0) & (number < self.nbin), number, -1).astype(np.int64)
 
+    def place_of(self, values: npt.ArrayLike) -> FloatArray:
+        """Return fractional bin numbers as ``pixel`` does, also of uneven bins; NaN beyond uneven ones."""
+        if self.is_even and self.nodes is None:
+            return self.pixel(values)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scaled = self._scaled(np.asarray(values, dtype=float))
+        return np.asarray(np.interp(scaled, self._scaled(self._marks[1]), self._marks[0], np.nan, np.nan))
+
+    def value_at(self, place: npt.ArrayLike) -> FloatArray:
+        """Return the values of fractional bin numbers, NaN beyond the axis; the inverse of ``place_of``."""
+        scaled = np.interp(np.asarray(place, float), self._marks[0], self._scaled(self._marks[1]), np.nan, np.nan)
+        return np.asarray(np.exp(scaled) if self.scale == "log" else scaled)
+
+    @property
+    def _marks(self) -> tuple[FloatArray, FloatArray]:
+        """Bin numbers and the values there: of the edges, and of the nodes where there are any."""
+        places: FloatArray = np.arange(self.nbin + 1.0) - 0.5
+        if self.nodes is None:
+            return places, self.edges
+        places = np.concatenate([places[:1], np.arange(self.nbin), places[-1:]])
+        values: FloatArray = np.concatenate([self.edges[:1], self.nodes, self.edges[-1:]])
+        return places, values
+
+    def _scaled(self, values: FloatArray) -> FloatArray:
+        return np.asarray(np.log(values) if self.scale == "log" else values)
+
     def mask_inside(self, minimum: float | None, maximum: float | None) -> BoolArray:
         """Return the bins that lie wholly inside [minimum, maximum]; ``None`` is the end of the axis."""
         low = self.edges[0] if minimum is None else minimum

@@ -122,5 +122,5 @@ def test_axes_are_made_as_gammapy_does():
         MapAxis.from_energy_edges([1, 2] * u.deg)
     with pytest.raises(ConfigError, match="expected min < max"):
         MapAxis.from_energy_bounds(10, 1, 5, unit="TeV")
-    with pytest.raises(LaterNameError, match="sky maps"):
-        maps.WcsGeom  # noqa: B018
+    with pytest.raises(LaterNameError, match="HEALPix comes with a later version"):
+        maps.HpxGeom  # noqa: B018

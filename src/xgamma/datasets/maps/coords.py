@@ -1,0 +1,162 @@
+"""Coordinates of maps: positions on the sky and values along axes, as a user of Gammapy gives and gets them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+
+from xgamma.axes import Axis, FloatArray, IntArray
+from xgamma.datasets.maps.axes import MapAxes
+from xgamma.errors import ConfigError
+from xgamma.geometry import to_frame
+from xgamma.units import canonical
+
+
+@dataclass(frozen=True)
+class MapCoord:
+    """Coordinates that broadcast: longitude and latitude in degrees in a frame, and quantities along axes by name."""
+
+    lon: u.Quantity
+    lat: u.Quantity
+    frame: str = "icrs"
+    along: Mapping[str, u.Quantity] = field(default_factory=dict)
+
+    @property
+    def skycoord(self) -> SkyCoord:
+        """The positions on the sky."""
+        return SkyCoord(self.lon, self.lat, frame=self.frame)
+
+    @property
+    def axis_names(self) -> list[str]:
+        """The names of all coordinates."""
+        return ["lon", "lat", *self.along]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The common shape."""
+        return np.broadcast_shapes(*(np.shape(self[name]) for name in self.axis_names))
+
+    def __repr__(self) -> str:
+        return f"<MapCoord {', '.join(self.axis_names)} ({self.frame}), {' x '.join(map(str, self.shape))}>"
+
+    def __getitem__(self, key: str | int) -> Any:
+        """Return a coordinate by its name or number; ``skycoord`` are positions."""
+        name = self.axis_names[key] if isinstance(key, int) else key
+        if name in ("lon", "lat", "skycoord"):
+            return getattr(self, name)
+        return self.along[name]
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[name] for name in self.axis_names)
+
+
+def normalize_position(position: Any, frame: str, what: str = "position") -> tuple[Any, Any]:
+    """Return ICRS longitude and latitude in degrees of a ``SkyCoord``, or of two numbers or angles in a frame.
+
+    Raises ``ConfigError`` for anything else; ``what`` is how the sentence calls it.
+    """
+    if isinstance(position, SkyCoord):
+        place = position.icrs
+        return np.asarray(place.ra.deg), np.asarray(place.dec.deg)
+    try:
+        lon, lat = (_degrees(value) for value in position)
+    except (TypeError, ValueError, u.UnitConversionError):
+        raise ConfigError(f"{what}: expected a SkyCoord or (lon, lat) in degrees, got {position!r}.") from None
+    return to_frame(lon, lat, frame, "icrs")
+
+
+def _degrees(value: Any) -> FloatArray:
+    if isinstance(value, str):
+        return np.asarray(canonical(value, "deg", "angle"))
+    return np.asarray(value.to_value("deg") if isinstance(value, u.Quantity) else value, dtype=float)
+
+
+def degrees(value: Any, what: str) -> float:
+    """Return an angle in degrees: a number, a ``Quantity`` or a text such as ``0.1 deg``."""
+    if isinstance(value, int | float | np.number) and not isinstance(value, bool):
+        return float(value)
+    return canonical(value, "deg", what)
+
+
+def normalize_coords(coords: Any, axes: MapAxes, frame: str) -> tuple[FloatArray, FloatArray, dict[str, FloatArray]]:
+    """Return ICRS degrees and the plain values along each axis in its unit, which broadcast.
+
+    Parameters
+    ----------
+    coords
+        ``MapCoord``, a mapping with ``skycoord`` (or ``lon``, ``lat``) and names of axes, or a tuple in that order.
+    axes
+        Those of the map; what ``coords`` has beyond them is not looked at.
+    frame
+        Of bare longitudes and latitudes.
+
+    Raises
+    ------
+    ConfigError
+        Where a coordinate is missing or has another unit.
+    """
+    if isinstance(coords, MapCoord):
+        given: dict[str, Any] = {"skycoord": (coords.lon, coords.lat), **coords.along}
+        frame = coords.frame
+    elif isinstance(coords, Mapping):
+        given = dict(coords)
+    elif isinstance(coords, SkyCoord):
+        given = {"skycoord": coords}
+    else:
+        given = _by_name(coords, axes)
+    if "skycoord" not in given:
+        if not {"lon", "lat"} <= given.keys():
+            raise ConfigError(f"Expected coordinates with skycoord, or lon and lat, got {', '.join(given)}.")
+        given["skycoord"] = (given["lon"], given["lat"])
+    lon, lat = normalize_position(given["skycoord"], frame, "skycoord")
+    return lon, lat, {axis.name: _along(given, axis) for axis in axes}
+
+
+def _by_name(coords: Any, axes: MapAxes) -> dict[str, Any]:
+    values = tuple(coords)
+    place = ["skycoord"] if values and isinstance(values[0], SkyCoord) else ["lon", "lat"]
+    names = [*place, *axes.names]
+    if len(values) != len(names):
+        raise ConfigError(f"Expected one coordinate for each of {', '.join(names)}, got {len(values)}.")
+    return dict(zip(names, values, strict=True))
+
+
+def _along(given: Mapping[str, Any], axis: Axis) -> FloatArray:
+    if axis.name not in given:
+        if axis.nbin == 1:
+            return np.asarray(axis.center[0])
+        raise ConfigError(f"Expected coordinates with {axis.name!r}, got {', '.join(given)}.")
+    value = given[axis.name]
+    if isinstance(value, str):
+        return np.asarray(canonical(value, axis.unit, axis.name))
+    try:
+        return np.asarray(u.Quantity(value, None if isinstance(value, u.Quantity) else axis.unit).to_value(axis.unit))
+    except (TypeError, ValueError, u.UnitConversionError):
+        raise ConfigError(f"{axis.name}: expected values in {axis.unit or 'no unit'}, got {value!r}.") from None
+
+
+def angle_pair(value: Any, what: str) -> tuple[float, float]:
+    """Return two angles in degrees of one or two."""
+    if isinstance(value, str) or (not isinstance(value, tuple | list) and np.ndim(value) == 0):
+        one = degrees(value, what)
+        return one, one
+    values = np.asarray(value.to_value("deg")).ravel() if isinstance(value, u.Quantity) else value
+    try:
+        first, second = values
+    except ValueError:
+        raise ConfigError(f"{what}: expected an angle or two of them, got {value!r}.") from None
+    return degrees(first, what), degrees(second, what)
+
+
+def nearest_bin(place: FloatArray, size: int, clip: bool) -> IntArray:
+    """Return the bin of a place, -1 outside, or with ``clip`` the nearest one."""
+    with np.errstate(invalid="ignore"):
+        number = np.rint(place)
+        inside = (number >= 0) & (number < size)
+    outside = np.clip(np.nan_to_num(number, nan=-1.0), 0, size - 1) if clip else -1
+    return np.asarray(np.where(inside, number, outside), dtype=np.int64)

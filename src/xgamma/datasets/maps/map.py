@@ -1,0 +1,125 @@
+"""``Map``: values over an image of the sky and axes, as Gammapy has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xgamma.axes import FloatArray
+from xgamma.datasets.maps.geom import WcsGeom
+from xgamma.datasets.maps.membership import normalize_regions, shares_of_region
+from xgamma.datasets.maps.pixels import MapPixels
+from xgamma.datasets.maps.region_map import RegionNDMap
+from xgamma.datasets.maps.values import MapValues
+from xgamma.errors import DataError
+
+SUMS, MEANS = (np.nansum, np.sum, np.add), (np.nanmean, np.mean)
+
+
+class Map(MapPixels):
+    """Values over the pixels of an image of the sky and the bins of axes.
+
+    Parameters
+    ----------
+    geom
+        The geometry.
+    data
+        Values that broadcast to its ``data_shape``; ``None`` are zeros.
+    unit
+        As FITS writes it, or of astropy.
+    meta
+        What else is known, by name.
+    name
+        What the values are, for pictures and files.
+
+    Raises
+    ------
+    DataError
+        For an array of another shape.
+
+    Examples
+    --------
+    >>> counts = Map.create(skydir=(83.63, 22.01), binsz=0.1, width=2)
+    >>> counts.fill_by_coord(([83.63, 83.63, 10.0], [22.01, 22.01, 0.0]))
+    >>> int(counts.data.sum()), (counts > 0).is_mask
+    (2, True)
+    """
+
+    # --- in regions
+
+    def to_region_nd_map(
+        self, region: Any, func: Callable[..., Any] = np.nansum, weights: MapValues | None = None
+    ) -> RegionNDMap:
+        """Return the sum or the mean over a region, bin by bin of the axes.
+
+        Parameters
+        ----------
+        region
+            A region of the package `regions`, a shape, or DS9 text. The pixels whose centres it holds count whole;
+            where these are fewer than ten, the pixels that it touches count with the share of their area in it, so
+            that a region between pixels is not empty. A point is the pixel that it lies in.
+        func
+            ``np.nansum``, ``np.nanmean``, or another reduction with an ``axis``, of whole pixels.
+        weights
+            What values are multiplied by before.
+
+        Raises
+        ------
+        DataError
+            For a region that lies in part outside of the map.
+        """
+        shares = shares_of_region(self._geom.space, region)
+        data = self._data if weights is None else (self * weights).data
+        values = data.reshape(*self._geom.axes.shape, -1)[..., shares.pixel]
+        if not shares.is_whole and func not in (*SUMS, *MEANS):
+            raise DataError(
+                f"The region holds the centres of fewer than ten pixels of {self._geom.space.binsize:g} deg: only sums "
+                "and means of it are known; give smaller pixels or a larger region."
+            )
+        found = _reduced(values, shares.share, func)
+        return RegionNDMap(normalize_regions(region)[0], self._geom.axes, found, self._unit, self.name)
+
+    def get_spectrum(
+        self, region: Any, func: Callable[..., Any] = np.nansum, weights: MapValues | None = None
+    ) -> RegionNDMap:
+        """Return the same; see ``to_region_nd_map``."""
+        return self.to_region_nd_map(region, func, weights)
+
+    def mask_contains_region(self, region: Any) -> bool:
+        """Whether the mask is true in all pixels of a region, which lies on the map as a whole."""
+        if not self.is_mask or not self._geom.is_image:
+            raise DataError(f"mask_contains_region: expected a mask that is an image, got {self!r}.")
+        pixel, _ = shares_of_region(self._geom.space, region)
+        return bool(self._data.ravel()[pixel].all())
+
+    def mask_nearest_position(self, position: Any) -> Any:
+        """Return the position itself if the mask is true there, else the nearest centre of a pixel where it is."""
+        if not self.is_mask or not self._geom.is_image or not self._data.any():
+            raise DataError(
+                f"mask_nearest_position: expected an image that is a mask and true somewhere, got {self!r}."
+            )
+        if bool(np.all(self.get_by_coord({"skycoord": position}))):
+            return position
+        away = np.where(self._data, self._geom.separation(position).deg, np.inf)
+        pixel = int(np.nanargmin(away))
+        return self._geom.get_coord().skycoord.ravel()[pixel]
+
+
+def _reduced(values: npt.NDArray[Any], share: FloatArray, func: Callable[..., Any]) -> npt.NDArray[Any]:
+    """Return what is left of the pixels of each bin, shape without the last dim."""
+    if np.all(share == 1):
+        reduce: Callable[..., Any] = func.reduce if isinstance(func, np.ufunc) else func
+        return np.asarray(reduce(values, axis=-1))
+    known = np.isfinite(values) if func in (np.nansum, np.nanmean) else np.ones(values.shape, dtype=bool)
+    total = np.sum(np.where(known, values, 0) * share, axis=-1)
+    if func in SUMS:
+        return np.asarray(total)
+    weight = np.sum(known * share, axis=-1)
+    return np.asarray(np.divide(total, weight, out=np.full(total.shape, np.nan), where=weight > 0))
+
+
+# A geometry makes masks.
+WcsGeom.map_type = Map
