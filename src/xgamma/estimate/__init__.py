@@ -10,6 +10,7 @@ from xgamma.estimate.flux_points_parameters import FluxPointsParameters, LightCu
 from xgamma.estimate.group_fits import fit_groups, flux_points_groups
 from xgamma.estimate.light_curve import light_curve, log_light_curve, validate_varied
 from xgamma.estimate.reference import source_model
+from xgamma.estimate.significance import SignificanceDistribution, significance_distribution
 from xgamma.estimate.theta2 import theta2
 from xgamma.estimate.time_binning import TimeBinning, normalize_time_binning
 from xgamma.estimate.time_bins import Placement
@@ -19,6 +20,7 @@ __all__ = [
     "FluxPointsParameters",
     "LightCurveParameters",
     "Placement",
+    "SignificanceDistribution",
     "TimeBinning",
     "excess_map",
     "fit_each",
@@ -31,6 +33,7 @@ __all__ = [
     "log_light_curve",
     "log_planes",
     "normalize_time_binning",
+    "significance_distribution",
     "source_model",
     "theta2",
     "validate_reoptimize",
