@@ -264,6 +264,16 @@ CASES = {
         "datasets: {safe_mask: {parameters: {fixed_offset: 1 deg, position: {lon: 1 deg, lat: 2 deg}}}}",
         "datasets.safe_mask.parameters: fixed_offset and position exclude each other; leave one of them out.",
     ),
+    "position that is none": (
+        "datasets: {safe_mask: {parameters: {position: [1, 2]}}}",
+        "datasets.safe_mask.parameters.position: expected {frame: icrs, lon: 83.633 deg, lat: 22.014 deg} or a "
+        "SkyCoord, got [1, 2].",
+    ),
+    "position without latitude": (
+        "datasets: {safe_mask: {parameters: {position: {lon: 1 deg}}}}",
+        "datasets.safe_mask.parameters.position: expected lon and lat, for example "
+        "{frame: icrs, lon: 83.633 deg, lat: 22.014 deg}.",
+    ),
     "estimator parameter": (
         "flux_points: {parameters: {selection_optionl: all}}",
         "flux_points.parameters: estimator 'flux_points' has no parameter 'selection_optionl'. "

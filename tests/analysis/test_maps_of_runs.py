@@ -157,6 +157,25 @@ def test_planes_of_stacks_and_rows_of_runs_are_read_alone(nightly):
         assert {size for (_, dim), size in found.items() if dim in ("v", "u")} == {16, 20}
 
 
+@pytest.mark.parametrize("make", [config_of, map_config_of], ids=["spectra", "maps"])
+def test_safe_energies_at_a_position_are_those_at_its_offset(tiny_release, tmp_path, make):
+    masks = "{{methods: [edisp-bias], parameters: {{bias_percent: 2, {}}}}}"
+    axes = "{energy: {min: 0.1 TeV, max: 30 TeV, nbins: 24}, energy_true: {min: 0.05 TeV, max: 60 TeV, nbins: 30}}"
+
+    def safe(where: str) -> np.ndarray:
+        text = f"datasets: {{stack: false, geom: {{axes: {axes}}}, safe_mask: {masks.format(where)}}}"
+        config = make(
+            tiny_release, tmp_path / "store", text, "observations: {obs_ids: [1]}\nsteps: [observations, datasets]"
+        )
+        return maps_of(until_datasets(config))["mask_safe"].values
+
+    # The run points to 83.633, 22.514.
+    at_position = safe("position: {frame: icrs, lon: 83.633 deg, lat: 21.014 deg}")
+    np.testing.assert_array_equal(at_position, safe("fixed_offset: 1.5 deg"))
+    assert at_position.any()
+    assert (at_position != safe("fixed_offset: 0.1 deg")).any()
+
+
 def test_what_is_done_is_logged_in_the_words_of_gammapy(tiny_release, caplog):
     until_datasets(map_config_of(tiny_release, "memory://"))
     said = [record.getMessage() for record in caplog.records]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
+from astropy.coordinates import SkyCoord
 from astropy.time import Time
 from pydantic import model_validator
 
 from xgamma.axes import Axis
-from xgamma.config.fields import Angle, Energy, Frame, Latitude, Size, Times
+from xgamma.config.fields import Angle, Energy, Frame, Latitude, Size, Times, shown
 from xgamma.config.section import Section, key
 from xgamma.config.section_fields import Bins
 from xgamma.errors import ConfigError
+from xgamma.geometry import to_frame
 from xgamma.grid import Circle
 
 
@@ -51,6 +54,44 @@ class SkyCircle(Section):
             )
         lon, lat, radius = (float(value.to_value("deg")) for value in (self.lon, self.lat, self.radius))
         return Circle(lon, lat, radius, self.frame or "icrs")
+
+
+class SafePosition(Section):
+    """A position whose responses decide which energies are safe."""
+
+    where: ClassVar[str] = "datasets.safe_mask.parameters.position"
+
+    frame: Frame | None = key(None, "null is icrs.")
+    lon: Angle | None = key(None, "Longitude, with a unit such as deg.")
+    lat: Latitude | None = key(None, "Latitude, with a unit such as deg.")
+
+    def icrs(self) -> tuple[float, float]:
+        """Return ICRS longitude and latitude in degrees; raises ``ConfigError`` where one is missing."""
+        if self.lon is None or self.lat is None:
+            raise ConfigError(
+                f"{self.where}: expected lon and lat, for example {{frame: icrs, lon: 83.633 deg, lat: 22.014 deg}}."
+            )
+        lon, lat = (float(value.to_value("deg")) for value in (self.lon, self.lat))
+        in_icrs = to_frame(lon, lat, self.frame or "icrs", "icrs")
+        return float(in_icrs[0]), float(in_icrs[1])
+
+
+def icrs_of(position: Any) -> tuple[float, float]:
+    """Return ICRS longitude and latitude in degrees of a ``SkyCoord`` or a mapping as ``SafePosition`` has it.
+
+    Raises
+    ------
+    ConfigError
+        For anything else.
+    """
+    if isinstance(position, SkyCoord) and position.isscalar:
+        return float(position.icrs.ra.deg), float(position.icrs.dec.deg)
+    if not isinstance(position, Mapping):
+        raise ConfigError(
+            f"{SafePosition.where}: expected {{frame: icrs, lon: 83.633 deg, lat: 22.014 deg}} or a SkyCoord, got "
+            f"{shown(position)}."
+        )
+    return SafePosition(**position).icrs()
 
 
 class EnergyAxis(Section):

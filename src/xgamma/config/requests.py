@@ -16,7 +16,7 @@ from xgamma.config.ranges import RequestedAxis
 from xgamma.config.regions import exclusion_of, named_regions
 from xgamma.config.rules import at_entry, entry_names
 from xgamma.config.sections import DatasetsConfig, ObservationsConfig, SkyDirConfig
-from xgamma.errors import ConfigError, LaterError, OutputError
+from xgamma.errors import ConfigError, OutputError
 from xgamma.estimate import FluxPointsParameters, LightCurveParameters, TimeBinning
 from xgamma.events import DEFAULT_RULE
 from xgamma.execute import THIS_PROCESS, Workers
@@ -199,11 +199,6 @@ def _recipe_at(where: str, datasets: DatasetsConfig) -> Recipe:
 
 
 def _recipe(where: str, datasets: DatasetsConfig) -> Recipe:
-    if datasets.safe_mask.parameters.get("position") is not None:
-        raise LaterError(
-            f"{where}.safe_mask.parameters.position: responses at another position come with a later version; "
-            "use fixed_offset, or leave it out."
-        )
     axes, background = datasets.geom.axes, datasets.background
     space = RegionSpace(*named_regions(datasets.on_region)) if datasets.type == "1d" else sky_space(where, datasets)
     exclusion = background.exclusion if background.method is not None else None
@@ -217,6 +212,7 @@ def _recipe(where: str, datasets: DatasetsConfig) -> Recipe:
         datasets.good_time or DEFAULT_RULE,
         datasets.type == "3d" or datasets.use_region_center is not False,
         tuple(datasets.map_selection),
+        datasets.safe_mask.position(),
     )
 
 

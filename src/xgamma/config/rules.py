@@ -21,7 +21,7 @@ from xgamma.config.ranges import EnergyAxis, RequestedAxis, SkyCircle, TimeRange
 from xgamma.config.regions import EXAMPLES, OnRegionConfig
 from xgamma.config.section_fields import model_names
 from xgamma.config.sections import DatasetsConfig, FitConfig, FitRangeConfig, ObservationsConfig, SafeMaskConfig
-from xgamma.errors import MissingInputError, StoreError, did_you_mean
+from xgamma.errors import ConfigError, MissingInputError, StoreError, did_you_mean
 from xgamma.formats.local_files import is_there
 from xgamma.groups import Grouping
 from xgamma.reduce.background.protocol import OFF_COUNTS
@@ -213,6 +213,10 @@ def safe_mask_problems(safe_mask: SafeMaskConfig) -> Iterator[str]:
     """Check that responses are evaluated at one offset, and that a user's method gets what it needs."""
     if None not in (safe_mask.parameters.get("fixed_offset"), safe_mask.parameters.get("position")):
         yield f"{safe_mask.where}.parameters: fixed_offset and position exclude each other; leave one of them out."
+    try:
+        safe_mask.position()
+    except ConfigError as error:
+        yield str(error)
     for method in safe_mask.methods:
         yield from lacking_parameters(
             entry(SAFE_MASK_KIND, method), safe_mask.parameters, f"{safe_mask.where}.parameters"

@@ -26,7 +26,7 @@ from xgamma.config.parameters import (
     backgrounds_for,
     entry,
 )
-from xgamma.config.ranges import EnergyAxis, SkyCircle, TimeRange
+from xgamma.config.ranges import EnergyAxis, SkyCircle, TimeRange, icrs_of
 from xgamma.config.regions import ExcludedSky, OnRegionConfig, OnRegions
 from xgamma.config.section import Section, key, subsection
 from xgamma.config.section_fields import (
@@ -310,6 +310,11 @@ class SafeMaskConfig(Section):
     def settings(self) -> tuple[Method, ...]:
         """Return the methods, each with its parameters in canonical units, defaults filled in."""
         return safe_masks_of(self.methods, self.parameters, f"{self.where}.parameters")
+
+    def position(self) -> tuple[float, float] | None:
+        """Return the ICRS position in degrees whose responses are looked at; raises ``ConfigError`` for no position."""
+        given = self.parameters.get("position")
+        return None if given is None else icrs_of(given)
 
 
 class FitRangeConfig(Section):

@@ -60,6 +60,9 @@ class Recipe:
         Whether the responses are those of the centre of an on-region, and not averaged over it.
     maps
         Which of ``MAPS`` are made in windows of the sky; regions have all that they need.
+    safe_position
+        ICRS degrees of the position whose responses the safe masks look at; ``None`` for those of each on-region, or of
+        the middle of a window.
 
     Raises
     ------
@@ -77,6 +80,7 @@ class Recipe:
     good_time: str = DEFAULT_RULE
     use_region_center: bool = True
     maps: tuple[str, ...] = MAPS
+    safe_position: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if not self.grid.is_region:
@@ -158,6 +162,7 @@ class Recipe:
             **({} if self.good_time == DEFAULT_RULE else {"good_time": self.good_time}),
             **({} if self.use_region_center else {"use_region_center": False}),
             **({} if self.grid.is_region else {"maps": list(self.maps)}),
+            **({} if self.safe_position is None else {"safe_position": list(self.safe_position)}),
         }
 
     @cached_property
@@ -197,12 +202,17 @@ class Recipe:
             document.get("good_time", DEFAULT_RULE),
             document.get("use_region_center", True),
             tuple(document.get("maps", MAPS)),
+            _pair(document.get("safe_position")),
         )
         if document["exclusion"] is not None:
             recipe = replace(recipe, exclusion=exclusion)
         if recipe.key != digest(document):
             raise DataError("The document is not that of a recipe of this version of xgamma, or it is of another mask.")
         return recipe
+
+
+def _pair(given: Sequence[float] | None) -> tuple[float, float] | None:
+    return None if given is None else (given[0], given[1])
 
 
 def roles_needed(containment: bool, background: Method | None = None) -> tuple[str, ...]:

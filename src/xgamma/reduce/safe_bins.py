@@ -8,6 +8,7 @@ import numpy as np
 
 from xgamma.axes import BoolArray, FloatArray
 from xgamma.events import Part, Rows
+from xgamma.geometry import separation
 from xgamma.reduce.recipe import Recipe
 from xgamma.reduce.response import Responses, responses
 from xgamma.reduce.safe_mask import SafeMaskInput
@@ -34,6 +35,9 @@ def safe_bins(
     expected
         The shape of the background, shape (row, cell, energy); in a window its sum over all pixels is looked at.
     """
+    if recipe.safe_position is not None:
+        away = separation(*recipe.safe_position, *(part.column(f"{axis}_pnt", rows.obs) for axis in ("ra", "dec")))
+        found = _responses_at(part, rows, recipe, found, away)
     at_region = SafeMaskInput(
         recipe.grid,
         offset,
@@ -47,9 +51,14 @@ def safe_bins(
     mask = expected > 0 if "background" in recipe.background_variables else np.ones_like(expected, dtype=bool)
     for method in recipe.safe_masks:
         elsewhere = getattr(method.parameters, "fixed_offset", None)
-        if elsewhere not in inputs:
-            places = np.full(found.effective_area.shape[:2], elsewhere, dtype=float)
-            there = responses(part, rows, recipe.grid, places, recipe.containment, found.edisp is not None)
+        if elsewhere is not None and elsewhere not in inputs:
+            there = _responses_at(part, rows, recipe, found, np.full(len(rows), float(elsewhere)))
             inputs[elsewhere] = replace(at_region, area=there.corrected_area, edisp=there.edisp)
         mask &= method.entry.function(inputs[elsewhere], method.parameters)
     return mask
+
+
+def _responses_at(part: Part, rows: Rows, recipe: Recipe, found: Responses, offset: FloatArray) -> Responses:
+    """Return responses at an offset of each row, for as many cells as those that were found, shape (row,)."""
+    places = np.repeat(offset[:, None], found.effective_area.shape[1], axis=1)
+    return responses(part, rows, recipe.grid, places, recipe.containment, found.edisp is not None)
