@@ -9,19 +9,23 @@ from astropy.coordinates import SkyCoord
 from regions import CircleSkyRegion
 
 from releases import config_of, until_datasets
-from xgamma import data, makers
+from xgamma import data
 from xgamma.axes import Axis
 from xgamma.data import DataStore
-from xgamma.datasets import RegionGeom, SpectrumDataset
+from xgamma.datasets import MapDataset, RegionGeom, SpectrumDataset
 from xgamma.errors import ConfigError, ConfigTypeError, LaterNameError, UnknownNameError
+from xgamma.grid import Grid
 from xgamma.makers import (
     DatasetsMaker,
+    MapDatasetMaker,
     ReflectedRegionsBackgroundMaker,
     ReflectedRegionsFinder,
     SafeMaskMaker,
     SpectrumDatasetMaker,
     WobbleRegionsFinder,
 )
+from xgamma.maps import WcsGeom
+from xgamma.reduce import Recipe, method, reduce_block
 
 CRAB = SkyCoord(83.633, 22.014, unit="deg")
 ENERGY, ENERGY_TRUE = Axis.from_bounds("energy", 0.5, 30, 8), Axis.from_bounds("energy_true", 0.2, 60, 14)
@@ -54,13 +58,19 @@ def test_steps_make_the_rows_of_an_analysis(store, tiny_release, tmp_path, conta
             SpectrumDatasetMaker(containment_correction=containment),
             ReflectedRegionsBackgroundMaker(),
             SafeMaskMaker(["aeff-default", "aeff-max"], aeff_percent=1),
-        ]
+        ],
+        stack_datasets=False,
     )
     made = chain.run(empty(), store.get_observations())
     assert [each.name for each in made] == rows.names
     for one, row in zip(made, rows, strict=True):
         for name in row.data.data_vars:
             np.testing.assert_array_equal(one.data[name], row.data[name], err_msg=str(name))
+    [stacked] = DatasetsMaker(chain.makers).run(empty(), store.get_observations())
+    at_once = rows.stack_reduce()
+    assert stacked.name == "empty"
+    np.testing.assert_array_equal(stacked.counts_off.values, at_once.counts_off.values)
+    np.testing.assert_allclose(stacked.alpha.values, at_once.alpha.values, rtol=1e-12)
 
 
 def test_what_is_not_selected_is_not_made(run):
@@ -99,8 +109,6 @@ def test_what_does_not_fit_raises(run):
     nowhere = SpectrumDataset.create(RegionGeom.create(None, axes=[ENERGY]))
     with pytest.raises(ConfigError, match="empty: expected a dataset that has a region; create it with one"):
         SpectrumDatasetMaker().run(nowhere, run)
-    with pytest.raises(LaterNameError, match="sky maps"):
-        makers.MapDatasetMaker  # noqa: B018
 
 
 def test_a_store_says_which_runs_there_are(store):
@@ -113,3 +121,65 @@ def test_a_store_says_which_runs_there_are(store):
         store.get_observations([99999])
     with pytest.raises(LaterNameError, match="reads the index of a release"):
         data.ObservationTable  # noqa: B018
+
+
+# --- maps
+
+
+def empty_map(name="map", width=3.0, offset=0.0):
+    center = SkyCoord(CRAB.ra.deg + offset, CRAB.dec.deg, unit="deg")
+    geom = WcsGeom.create(skydir=center, width=width, binsz=0.1, axes=[ENERGY])
+    return MapDataset.create(geom, energy_axis_true=ENERGY_TRUE, name=name)
+
+
+MAP_MASKS = {"methods": ["offset-max", "aeff-max"], "aeff_percent": 5, "offset_max": 1.2 * u.deg}
+
+
+def test_maps_made_step_by_step_are_those_of_a_reduction(store):
+    masks = SafeMaskMaker(**MAP_MASKS)
+    made = DatasetsMaker([MapDatasetMaker(), masks], stack_datasets=False).run(empty_map(), store.get_observations())
+    grid = Grid(ENERGY, ENERGY_TRUE, empty_map().image)
+    recipe = Recipe(grid, False, method("background", "irf"), safe_masks=masks.methods, offset_max=90.0)
+    for one, observation in zip(made, store.get_observations(), strict=True):
+        row = reduce_block(observation.part, observation.rows, recipe)
+        assert one.name == observation.name
+        for name in ("counts", "background", "mask_safe", "psf", "edisp", "exposure_edisp", "safe_offset"):
+            np.testing.assert_array_equal(one.data[name], row[name], err_msg=name)
+        assert 0 < one.mask_safe.data.sum() < one.mask_safe.data.size
+
+
+def test_cutouts_of_runs_are_stacked_to_the_map(store):
+    chain = [MapDatasetMaker(), SafeMaskMaker(**MAP_MASKS)]
+    [whole] = DatasetsMaker(chain).run(empty_map(), store.get_observations())
+    [cut] = DatasetsMaker(chain, cutout_width="2.6 deg").run(empty_map(), store.get_observations())
+    total = empty_map()
+    for observation in store.get_observations():
+        part = total.cutout(observation.get_pointing_icrs(observation.tmid), width="2.6 deg")
+        one = chain[1].run(chain[0].run(part, observation), observation)
+        assert one.counts.geom.npix[0] < total.counts.geom.npix[0]
+        total.stack(one)
+    for each in (cut, total):
+        np.testing.assert_array_equal(each.counts.data, whole.counts.data)
+        np.testing.assert_array_equal(each.mask_safe.data, whole.mask_safe.data)
+        np.testing.assert_allclose(each.exposure.data, whole.exposure.data, rtol=1e-9)
+        np.testing.assert_allclose(each.background.data, whole.background.data, rtol=1e-5)
+    assert whole.counts.data.sum() > 0
+
+
+def test_what_is_not_selected_of_maps_is_not_made(run):
+    made = MapDatasetMaker(["counts", "exposure"]).run(empty_map(), run)
+    assert made.psf is None
+    assert made.edisp is None
+    assert not made.background.data.any()
+    none = MapDatasetMaker(["background", "exposure"]).run(empty_map(), run)
+    assert none.counts.data.sum() == 0
+    assert none.background.data.sum() > 0
+    with pytest.raises(ConfigError, match="expected some of counts, exposure, background, psf, edisp, got 'bkg'"):
+        MapDatasetMaker(["bkg"])
+
+
+def test_a_run_off_the_map_is_masked_with_a_warning(run, caplog):
+    with caplog.at_level(logging.WARNING):
+        made = MapDatasetMaker().run(empty_map(offset=40.0), run)
+    assert f"Run {run.name} is masked:" in caplog.text
+    assert not made.mask_safe.data.any()

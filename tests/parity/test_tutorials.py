@@ -130,7 +130,7 @@ def spectra_step_by_step(observations):
         for maker in makers:
             dataset = maker.run(dataset, run)
         datasets.append(dataset)
-    assert DatasetsMaker(makers).run(empty, observations)[1].data.identical(datasets[1].data)
+    assert DatasetsMaker(makers, stack_datasets=False).run(empty, observations)[1].data.identical(datasets[1].data)
     return datasets, energy
 
 

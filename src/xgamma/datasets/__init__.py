@@ -9,6 +9,7 @@ from xgamma.datasets.flux_points_dataset import FluxPointsDataset
 from xgamma.datasets.geom import RegionGeom
 from xgamma.datasets.group_fits import GroupFits, GroupPoints
 from xgamma.datasets.light_curve import LightCurve
+from xgamma.datasets.map_dataset import MapDataset, MapDatasetOnOff
 from xgamma.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
 from xgamma.errors import OF_MAPS, later_names
 
@@ -20,6 +21,8 @@ __all__ = [
     "GroupFits",
     "GroupPoints",
     "LightCurve",
+    "MapDataset",
+    "MapDatasetOnOff",
     "RegionGeom",
     "SpectrumDataset",
     "SpectrumDatasetOnOff",
@@ -33,9 +36,7 @@ __getattr__ = later_names(
     {
         **dict.fromkeys(
             (
-                "MapDataset",
                 "MapDatasetMetaData",
-                "MapDatasetOnOff",
                 "create_empty_map_dataset_from_irfs",
                 "create_map_dataset_from_observation",
                 "create_map_dataset_geoms",
@@ -45,8 +46,8 @@ __getattr__ = later_names(
         **dict.fromkeys(("OGIPDatasetReader", "OGIPDatasetWriter"), _READ),
         **dict.fromkeys(("MapDatasetEventSampler", "ObservationEventSampler"), _EVENTS),
         "FermipyDatasetsReader": OF_MAPS,
-        "DATASET_REGISTRY": "SpectrumDataset, SpectrumDatasetOnOff and FluxPointsDataset are all there are",
-        "Dataset": "SpectrumDataset, SpectrumDatasetOnOff and FluxPointsDataset are all there are",
+        "DATASET_REGISTRY": "datasets of spectra, of maps and FluxPointsDataset are all there are",
+        "Dataset": "datasets of spectra, of maps and FluxPointsDataset are all there are",
         "apply_edisp": "dataset.npred_signal folds a model with the response",
         "set_and_restore_mask_fit": "set dataset.mask_fit and put it back",
         "split_dataset": OF_MAPS,

@@ -13,11 +13,12 @@ import xarray as xr
 from xgamma.axes import BoolArray
 from xgamma.datasets import files, info
 from xgamma.datasets.geom import bins_between, edges_among
-from xgamma.datasets.made import any_mask, normalize_random, on_off_row, with_counts, with_same_variables
+from xgamma.datasets.made import any_mask, normalize_random, on_off_row, with_counts
 from xgamma.datasets.row import Row, Shown
 from xgamma.errors import ConfigError, ConfigTypeError, DataError
 from xgamma.reduce import joined_rows, stack
 from xgamma.reduce.energy_bins import merge_bins, merged_mask, select_energy
+from xgamma.reduce.rows import with_same_variables
 from xgamma.schema import bin_dims, has_safe_bin
 
 log = logging.getLogger(__name__)

@@ -21,16 +21,19 @@ from xgamma.datasets import files, info
 from xgamma.datasets.binned_row import BinnedRow
 from xgamma.datasets.dataset_list import DatasetList
 from xgamma.datasets.event_list import GTI
-from xgamma.datasets.info import cumulative_stacks, info_table
+from xgamma.datasets.info import cumulative_table, info_table
 from xgamma.datasets.inputs import ModelledRows, normalize_rows
 from xgamma.datasets.made import any_mask
+from xgamma.datasets.map_dataset import MapDataset, MapDatasetOnOff
 from xgamma.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
-from xgamma.errors import ConfigError, DataError, LaterError
+from xgamma.errors import ConfigError, DataError
 from xgamma.fit import FitInput
 from xgamma.outcome import Outcome
 from xgamma.plot.excess import plot_over_livetime, plot_over_time
 from xgamma.plot.regions import plot_regions
 from xgamma.reduce import joined_rows, regions_apart, select_rows, since, stack
+from xgamma.reduce.sums import space_of_windows
+from xgamma.reduce.window_sums import window_sum
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +42,8 @@ STACKED = "stacked"
 _CLASSES: Mapping[tuple[schema.SpaceDims, bool], type[BinnedRow[Any]]] = {
     (schema.REGIONS, False): SpectrumDataset,
     (schema.REGIONS, True): SpectrumDatasetOnOff,
+    (schema.WINDOWS, False): MapDataset,
+    (schema.WINDOWS, True): MapDatasetOnOff,
 }
 
 SHOWN = 10
@@ -46,7 +51,7 @@ SHOWN = 10
 
 
 class Datasets(DatasetList):
-    """The rows of one or several DL4 Datasets, each as a ``SpectrumDataset`` or ``SpectrumDatasetOnOff``.
+    """The rows of one or several DL4 Datasets, each as a ``SpectrumDataset`` or a ``MapDataset``, on-off or not.
 
     Flux points may stand among them as ``FluxPointsDataset``, to be fitted together with the rows.
 
@@ -145,7 +150,8 @@ class Datasets(DatasetList):
             When there are flux points among them, or several regions.
         """
         self._validate_one_region("stack_reduce()")
-        [view] = views_of(stack(joined_rows(self.to_xarray()), name=name))
+        rows = joined_rows(self.to_xarray())
+        [view] = views_of(stack(rows, name=name) if "region" in rows.dims else sum_of_windows(rows, name))
         view.models = self.models
         view.mask_fit = any_mask([row.fit_bins for row in self._rows])
         return view
@@ -161,7 +167,7 @@ class Datasets(DatasetList):
             Also show the rows that could not be used, and why: columns ``outcome`` and ``outcome_detail``.
         """
         if cumulative:
-            table = info_table([ModelledRows(cumulative_stacks(joined_rows(self.to_xarray())), self.models, None)])
+            table = cumulative_table(joined_rows(self.to_xarray()), self.models)
             table["name"] = np.full(len(table), STACKED)
             return table
         if not all_rows:
@@ -320,14 +326,17 @@ class Datasets(DatasetList):
         return cls.from_xarray(files.read_datasets(filename), models)
 
 
+def sum_of_windows(rows: xr.Dataset, name: str) -> xr.Dataset:
+    """Return the stack of windows of the sky; off counts stay what they are."""
+    if not info.is_on_off(rows):
+        return stack(rows, name=name)
+    image = space_of_windows(rows).image
+    return window_sum([select_rows(rows, [row]) for row in range(rows.sizes["dataset"])], image, name)
+
+
 def views_of(group: xr.Dataset) -> list[BinnedRow[Any]]:
     """Return the views of all rows of a validated DL4 Dataset, of the class that its cells and statistic ask for."""
-    kind = schema.space_dims(group), info.is_on_off(group)
-    if kind not in _CLASSES:
-        raise LaterError(
-            "Views of windows of the sky are not in this version of xgamma; work with the xarray.Dataset itself."
-        )
-    view_class = _CLASSES[kind]
+    view_class = _CLASSES[schema.space_dims(group), info.is_on_off(group)]
     positions = itertools.product(range(group.sizes["dataset"]), range(group.sizes.get("region", 1)))
     names = info.row_names(group)
     return [view_class.from_row(group, *position, name) for position, name in zip(positions, names, strict=True)]

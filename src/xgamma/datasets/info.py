@@ -7,7 +7,7 @@ is a region of a row, or a row whose cells are the pixels of a window.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -23,10 +23,13 @@ from xgamma.axes import BoolArray, FloatArray
 from xgamma.datasets.inputs import ModelledRows
 from xgamma.errors import UnknownNameError, did_you_mean
 from xgamma.models.models import Models
+from xgamma.reduce.crops import image_of_row, in_image
 from xgamma.reduce.nodes import exposure_in_windows
+from xgamma.reduce.rows import select_rows
 from xgamma.reduce.stack import row_facts, stacks
-from xgamma.reduce.sums import combine
-from xgamma.schema import space_dims
+from xgamma.reduce.sums import combine, space_of_windows
+from xgamma.reduce.window_sums import window_sum
+from xgamma.schema import WINDOWS, has_safe_bin, space_dims
 
 
 class Column(NamedTuple):
@@ -44,6 +47,12 @@ def is_on_off(ds: xr.Dataset) -> bool:
 def stat_type(ds: xr.Dataset) -> str:
     """Return ``wstat`` or ``cash``."""
     return "wstat" if is_on_off(ds) else "cash"
+
+
+def class_name(ds: xr.Dataset) -> str:
+    """Return the name of the class of the views of a Dataset."""
+    kind = "MapDataset" if space_dims(ds) == WINDOWS else "SpectrumDataset"
+    return f"{kind}OnOff" if is_on_off(ds) else kind
 
 
 def alpha(ds: xr.Dataset) -> xr.DataArray:
@@ -194,7 +203,7 @@ def summary(
 def _sums(ds: xr.Dataset, values: FloatArray, used: BoolArray) -> FloatArray:
     """Return the sum of each line over its bins, shape (line,)."""
     count = lines(ds)
-    return np.asarray(np.where(used, values, 0.0).reshape(count, values.size // max(1, count)).sum(axis=1))
+    return np.asarray(np.where(used, values, 0.0).reshape(count, values.size // max(1, count)).sum(axis=1, dtype=float))
 
 
 def _significance(ds: xr.Dataset, counts: FloatArray, expected: FloatArray, used: BoolArray) -> dict[str, Column]:
@@ -225,12 +234,7 @@ def _predicted(prediction: Prediction, used: BoolArray) -> dict[str, Column]:
 
 
 def _exposures(ds: xr.Dataset, counts: FloatArray, expected: FloatArray) -> dict[str, Column]:
-    found = ds["exposure"].values if "exposure" in ds else exposure_in_windows(ds)
-    exposure = found.reshape(len(counts), -1)
-    positive = np.where(exposure > 0, exposure, np.nan)
-    has_any = np.isfinite(positive).any(axis=1)
-    low = np.where(has_any, np.nan_to_num(positive, nan=np.inf).min(axis=1), 0.0)
-    high = np.nan_to_num(positive).max(axis=1, initial=0.0)
+    low, high = np.transpose([_ends_above_zero(exposure) for exposure in _exposure_of_lines(ds)]).reshape(2, -1)
     livetime, ontime = (
         np.repeat(ds[name].values, len(counts) // max(1, ds.sizes["dataset"])) for name in ("livetime", "ontime")
     )
@@ -245,6 +249,21 @@ def _exposures(ds: xr.Dataset, counts: FloatArray, expected: FloatArray) -> dict
         rate = np.divide(value, livetime, out=np.full(len(value), np.nan), where=livetime > 0)
         columns[f"{name}_rate"] = Column(rate, "s-1")
     return columns
+
+
+def _exposure_of_lines(ds: xr.Dataset) -> Iterator[FloatArray]:
+    """Yield the exposure of each line; that of windows of runs is made one by one, as nobody holds it."""
+    if "exposure" in ds:
+        yield from ds["exposure"].values.reshape(lines(ds), -1)
+        return
+    for row in range(ds.sizes["dataset"]):
+        yield exposure_in_windows(ds, slice(row, row + 1))
+
+
+def _ends_above_zero(values: FloatArray) -> tuple[float, float]:
+    """Return the smallest and the largest of the values above 0, 0 where there is none."""
+    positive = values[values > 0]
+    return (float(positive.min()), float(positive.max())) if len(positive) else (0.0, 0.0)
 
 
 def _off_columns(ds: xr.Dataset, expected: FloatArray, used: BoolArray) -> dict[str, Column]:
@@ -284,7 +303,7 @@ def meta_table(parts: Sequence[ModelledRows]) -> Table:
         each = len(names) // max(1, ds.sizes["dataset"])
         columns = {
             "NAME": Column(np.array(names)),
-            "TYPE": Column(np.full(len(names), "SpectrumDatasetOnOff" if is_on_off(ds) else "SpectrumDataset")),
+            "TYPE": Column(np.full(len(names), class_name(ds))),
             "TELESCOP": Column(np.full(len(names), ds.attrs.get("telescope", ""))),
         }
         of_runs = {"OBS_ID": ("obs_id", ""), "RA_PNT": ("pointing_lon", "deg"), "DEC_PNT": ("pointing_lat", "deg")}
@@ -297,8 +316,24 @@ def meta_table(parts: Sequence[ModelledRows]) -> Table:
     return _joined(tables)
 
 
-def cumulative_stacks(ds: xr.Dataset) -> xr.Dataset:
-    """Return the stack of the first row, of the first two rows, and so on: as many rows as in ``ds``, its names."""
-    rows = ds.sizes["dataset"]
-    sums = {name: np.cumsum(term, axis=0) for name, term in combine(ds, np.arange(rows), rows).items()}
-    return stacks(sums, np.arange(rows), row_facts(ds), ds["dataset"].values.tolist(), ds)
+def cumulative_stacks(ds: xr.Dataset) -> Iterator[xr.Dataset]:
+    """Yield the stacks of the first row, of the first two rows, and so on, as many rows as in ``ds`` under its names.
+
+    Those of regions come as one Dataset. Of windows, which are large, one is in memory at a time.
+    """
+    rows, names = ds.sizes["dataset"], ds["dataset"].values.tolist()
+    if space_dims(ds) != WINDOWS:
+        sums = {name: np.cumsum(term, axis=0) for name, term in combine(ds, np.arange(rows), rows).items()}
+        yield stacks(sums, np.arange(rows), row_facts(ds), names, ds)
+        return
+    total: xr.Dataset | None = None
+    for row in range(rows):
+        own = in_image(select_rows(ds, [row]), space_of_windows(ds).image)
+        both = [each for each in (total, own) if each is not None and has_safe_bin(each).any()]
+        total = window_sum(both, image_of_row(own), names[row]) if both else own
+        yield total
+
+
+def cumulative_table(ds: xr.Dataset, models: Models) -> Table:
+    """Return one row for each of ``cumulative_stacks``."""
+    return _joined([info_table([ModelledRows(each, models, None)]) for each in cumulative_stacks(ds)])

@@ -81,17 +81,6 @@ def known_background_row(ds: xr.Dataset) -> xr.Dataset:
     return ds.drop_vars([*OFF_COUNTS, *OFF_CIRCLES], errors="ignore").assign(background=background)
 
 
-def with_same_variables(rows: Sequence[xr.Dataset]) -> list[xr.Dataset]:
-    """Return rows with the variables and labels that all have; where one has no background it is 0."""
-    has_any = any("background" in ds for ds in rows)
-    filled = [
-        ds if "background" in ds or not has_any else ds.assign(background=xr.zeros_like(ds["counts"], dtype=float))
-        for ds in rows
-    ]
-    common = set.intersection(*(set(ds.variables) for ds in filled))
-    return [ds.drop_vars([name for name in ds.variables if name not in common]) for ds in filled]
-
-
 def any_mask(masks: Sequence[BoolArray | None]) -> BoolArray | None:
     """Return the bins that are in any of some fit masks; ``None``, which is a mask of all bins, where one is that."""
     given = [mask for mask in masks if mask is not None]

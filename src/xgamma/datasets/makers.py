@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from xgamma.axes import Axis
-from xgamma.datasets import info
+from xgamma.datasets.collection import Datasets
+from xgamma.datasets.map_dataset import MapDataset, MapDatasetOnOff
+from xgamma.datasets.map_makers import with_safe_pixels
 from xgamma.datasets.observations import Observation
+from xgamma.datasets.reduced import normalize_exclusion, reduced
 from xgamma.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
-from xgamma.errors import ConfigError, ConfigTypeError
-from xgamma.formats.fits.regions import read_mask
-from xgamma.formats.region_files import is_ds9, shapes_of_text
+from xgamma.errors import ConfigError
+from xgamma.formats.region_files import shapes_of_text
 from xgamma.grid import REGION_SHAPE, Grid, RegionSpace
-from xgamma.masks import ExcludedShapes, Exclusion
 from xgamma.outcome import Outcome
-from xgamma.reduce import Method, Recipe, method, reduce_block, safe_masks_of, validate_enclosure, with_names
+from xgamma.reduce import Method, Recipe, method, safe_masks_of
 from xgamma.reduce.background.protocol import OFF_CIRCLES, OFF_COUNTS
 from xgamma.reduce.response import Responses
 from xgamma.reduce.safe_bins import safe_bins
 from xgamma.shapes import Circle, Shape
-
-log = logging.getLogger(__name__)
 
 SELECTION = ("counts", "exposure", "edisp")
 _OF_BACKGROUND = (*OFF_COUNTS, *OFF_CIRCLES)
@@ -64,7 +61,7 @@ class SpectrumDatasetMaker:
         """
         background = method("background", "irf") if "background" in self.selection else None
         recipe = Recipe(_grid_of(dataset), self.containment_correction, background)
-        found = _reduced(recipe, dataset, observation)
+        found = reduced(recipe, dataset.name, observation)
         if "counts" not in self.selection:
             found = found.assign(counts=xr.zeros_like(found["counts"]))
         return SpectrumDataset(found, dataset.models, mask_fit=dataset.fit_bins)
@@ -105,12 +102,12 @@ class ReflectedRegionsBackgroundMaker:
 
     def __init__(self, region_finder: ReflectedRegionsFinder | None = None, exclusion_mask: Any = None) -> None:
         self.method = (region_finder or ReflectedRegionsFinder()).method
-        self.exclusion = _normalize_exclusion(exclusion_mask)
+        self.exclusion = normalize_exclusion(exclusion_mask)
 
     def run(self, dataset: SpectrumDataset, observation: Observation) -> SpectrumDatasetOnOff:
         """Return the dataset with off counts; where no off region is found all of it is masked, with a warning."""
         recipe = Recipe(_grid_of(dataset), False, self.method, self.exclusion)
-        found = _reduced(recipe, dataset, observation)
+        found = reduced(recipe, dataset.name, observation)
         held = [name for name in (*_OF_BACKGROUND, "ledger", "outcome") if name in found]
         made = dataset.data.drop_vars(["background", *_OF_BACKGROUND], errors="ignore").assign(
             {n: found[n] for n in held}
@@ -142,8 +139,10 @@ class SafeMaskMaker:
     def __init__(self, methods: Sequence[str] = ("aeff-default",), **parameters: Any) -> None:
         self.methods = safe_masks_of(methods, parameters, "SafeMaskMaker")
 
-    def run(self, dataset: SpectrumDataset, observation: Observation) -> SpectrumDataset:
-        """Return the dataset with fewer safe bins."""
+    def run(self, dataset: Any, observation: Observation) -> Any:
+        """Return the dataset, a spectrum or maps, with fewer safe bins."""
+        if isinstance(dataset, MapDataset):
+            return with_safe_pixels(dataset, observation, self.methods)
         data, part, rows = dataset.data, observation.part, observation.rows
         seconds = data["livetime"].values[:, np.newaxis, np.newaxis]
         area, whole = (
@@ -166,23 +165,58 @@ class DatasetsMaker:
     Parameters
     ----------
     makers
-        In their order, a ``SpectrumDatasetMaker`` first.
+        In their order, a ``SpectrumDatasetMaker`` or a ``MapDatasetMaker`` first.
+    stack_datasets
+        Whether what is made is stacked, run by run.
+    cutout_width, cutout_mode
+        Of maps, the width of the part about the pointing of a run that it is reduced to, and what becomes of a part
+        that reaches beyond the map; see ``MapDataset.cutout``.
     """
 
     tag = "DatasetsMaker"
 
-    def __init__(self, makers: Sequence[Any]) -> None:
+    def __init__(
+        self,
+        makers: Sequence[Any],
+        stack_datasets: bool = True,
+        cutout_mode: str = "trim",
+        cutout_width: Any = None,
+    ) -> None:
         self.makers = list(makers)
+        self.stack_datasets, self.cutout_mode, self.cutout_width = stack_datasets, cutout_mode, cutout_width
 
-    def run(self, dataset: SpectrumDataset, observations: Iterable[Observation]) -> list[SpectrumDataset]:
-        """Return a dataset for each run, with its name."""
-        made = []
-        for observation in observations:
+    def run(self, dataset: Any, observations: Iterable[Observation]) -> Datasets:
+        """Return a dataset for each run, with its name, or the stack of them with the name of ``dataset``.
+
+        Maps with off counts are stacked as maps with the background that these lead to expect.
+        """
+        made = (self._made(dataset, observation) for observation in observations)
+        if not self.stack_datasets:
+            return Datasets(list(made))
+        total = None
+        for each in made:
+            one = each.to_map_dataset() if isinstance(each, MapDatasetOnOff) else each
+            if total is None:
+                total = _empty_like(dataset, one)
+            total.stack(one)
+        return Datasets([] if total is None else [total])
+
+    def _made(self, dataset: Any, observation: Observation) -> Any:
+        if isinstance(dataset, MapDataset) and self.cutout_width is not None:
+            pointing = observation.pointing.fixed_icrs
+            one = dataset.cutout(pointing, self.cutout_width, self.cutout_mode, observation.name)
+        else:
             one = dataset.copy(name=observation.name)
-            for maker in self.makers:
-                one = maker.run(one, observation)
-            made.append(one)
-        return made
+        for maker in self.makers:
+            one = maker.run(one, observation)
+        return one
+
+
+def _empty_like(dataset: Any, made: Any) -> Any:
+    """Return a row without data, in the cells of ``dataset`` and of the kind of what is made of it."""
+    if type(dataset) is type(made):
+        return dataset.copy()
+    return type(made).create(_grid_of(dataset), name=dataset.name)
 
 
 def _grid_of(dataset: SpectrumDataset) -> Grid:
@@ -196,23 +230,3 @@ def _grid_of(dataset: SpectrumDataset) -> Grid:
         [(shape, _)] = shapes_of_text(str(coords[REGION_SHAPE].values[0]))
     energy, energy_true = (Axis.from_coords(coords, name) for name in ("energy", "energy_true"))
     return Grid(energy, energy_true, RegionSpace((shape,)))
-
-
-def _reduced(recipe: Recipe, dataset: SpectrumDataset, observation: Observation) -> xr.Dataset:
-    if not isinstance(observation, Observation):
-        raise ConfigTypeError(f"Expected a run, got a {type(observation).__name__}; take one of Observations.")
-    validate_enclosure([(observation.part, observation.rows)], recipe.grid, recipe.containment)
-    found = reduce_block(observation.part, observation.rows, recipe)
-    if found["outcome"].values[0] != Outcome.USED:
-        log.warning("Run %s is masked: %s.", observation.name, found.attrs["outcome_details"][0])
-    return with_names(found, info.row_names(dataset.data))
-
-
-def _normalize_exclusion(given: Any) -> Exclusion | None:
-    if given is None or (hasattr(given, "is_usable") and hasattr(given, "caps_near")):
-        return given  # type: ignore[no-any-return]
-    if isinstance(given, str | Path) and not is_ds9(str(given)):
-        return read_mask(Path(given))
-    named = shapes_of_text(given, "exclusion_mask") if isinstance(given, str) else []
-    many = [shape for shape, _ in named] or (given if isinstance(given, Sequence) else [given])
-    return ExcludedShapes(tuple(many))

@@ -90,17 +90,17 @@ class EnergyDispersion(Response):
     def kernel(self, offset: Any, energy_true: Any, energy_edges: Any) -> FloatArray:
         """Return the probability of each bin of reconstructed energy at one offset, shape (energy_true, energy)."""
         true, edges = (u.Quantity(values, "TeV").value for values in (energy_true, energy_edges))
-        return np.asarray(edisp_kernel(self._at(_plain(offset, "deg").reshape(1)), true, edges)[0, 0])
+        return np.asarray(edisp_kernel(self._at(plain_quantity(offset, "deg").reshape(1)), true, edges)[0, 0])
 
     def density(self, offset: Any) -> xr.DataArray:
         """Return the density in ``migra`` at one offset, dims (migra, energy_true)."""
-        values = self._at(_plain(offset, "deg").reshape(1)).values["edisp"][0, 0]
+        values = self._at(plain_quantity(offset, "deg").reshape(1)).values["edisp"][0, 0]
         coords = {name: self.data[name].variable for name in ("migra", "energy_true")}
         return xr.DataArray(values, coords, ("migra", "energy_true"), attrs={"units": ""})
 
     def plot(self, ax: Axes | None = None, offset: Any = None, **style: Any) -> Axes:
         """Draw the density at one offset, by default that of the first node."""
-        at = self._offsets()[0] if offset is None else float(_plain(offset, "deg"))
+        at = self._offsets()[0] if offset is None else float(plain_quantity(offset, "deg"))
         axes = self.axes
         return plot_runs.plot_migration(
             axes["energy_true"].edges, axes["migra"].edges, self.density(at).values, at, ax, **style
@@ -112,7 +112,7 @@ class PointSpread(Response):
 
     def containment(self, rad: Any, offset: Any, energy_true: Any) -> FloatArray:
         """Return the fraction within a radius, at offsets and energies that broadcast; NaN where it is not known."""
-        radius = float(_plain(rad, "deg"))
+        radius = float(plain_quantity(rad, "deg"))
         return _outer(lambda o, e: self._fraction(o, e, np.full(o.shape, radius)), offset, energy_true)
 
     def _fraction(self, offset: FloatArray, energy: FloatArray, radius: FloatArray) -> FloatArray:
@@ -168,8 +168,8 @@ class BackgroundRate(Response):
 
     def evaluate(self, energy: Any, **places: Any) -> u.Quantity:
         """Return the rate at energies (n,) and places (m,), ``offset`` or ``fov_lon`` and ``fov_lat``: shape (m, n)."""
-        energies = np.atleast_1d(_plain(energy, "TeV"))
-        at = {name: np.atleast_1d(_plain(value, "deg"))[np.newaxis] for name, value in places.items()}
+        energies = np.atleast_1d(plain_quantity(energy, "TeV"))
+        at = {name: np.atleast_1d(plain_quantity(value, "deg"))[np.newaxis] for name, value in places.items()}
         return u.Quantity(background_rate(self._table, _FIRST, at, energies)[0], "s-1 TeV-1 sr-1")
 
     def rate(self, offset: Any, energy: Any) -> u.Quantity:
@@ -216,13 +216,14 @@ RESPONSES: Mapping[str, type[Response]] = {
 """The view of each role."""
 
 
-def _plain(value: Any, unit: str) -> FloatArray:
+def plain_quantity(value: Any, unit: str) -> FloatArray:
+    """Return a quantity, or numbers of a unit, as plain numbers of it."""
     return np.asarray(u.Quantity(value, None if isinstance(value, u.Quantity) else unit).to_value(unit), dtype=float)
 
 
 def _outer(function: Callable[[FloatArray, FloatArray], FloatArray], offset: Any, energy: Any) -> FloatArray:
     """Return a function of offsets (n,) and energies (m,), shape (n, m), at pairs that broadcast."""
-    offsets, energies = np.broadcast_arrays(_plain(offset, "deg"), _plain(energy, "TeV"))
+    offsets, energies = np.broadcast_arrays(plain_quantity(offset, "deg"), plain_quantity(energy, "TeV"))
     places, place = np.unique(offsets, return_inverse=True)
     nodes, node = np.unique(energies, return_inverse=True)
     return np.asarray(function(places, nodes)[place.reshape(offsets.shape), node.reshape(offsets.shape)])

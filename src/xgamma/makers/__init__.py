@@ -10,10 +10,12 @@ from xgamma.datasets.makers import (
     SpectrumDatasetMaker,
     WobbleRegionsFinder,
 )
+from xgamma.datasets.map_makers import MapDatasetMaker
 from xgamma.errors import OF_MAPS, later_names
 
 __all__ = [
     "DatasetsMaker",
+    "MapDatasetMaker",
     "ReflectedRegionsBackgroundMaker",
     "ReflectedRegionsFinder",
     "SafeMaskMaker",
@@ -25,9 +27,7 @@ __all__ = [
 __getattr__ = later_names(
     __name__,
     {
-        **dict.fromkeys(
-            ("AdaptiveRingBackgroundMaker", "FoVBackgroundMaker", "MapDatasetMaker", "RingBackgroundMaker"), OF_MAPS
-        ),
+        **dict.fromkeys(("AdaptiveRingBackgroundMaker", "FoVBackgroundMaker", "RingBackgroundMaker"), OF_MAPS),
         "PhaseBackgroundMaker": "datasets.background.method: phase in a configuration takes off phases",
     },
 )

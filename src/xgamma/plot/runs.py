@@ -166,3 +166,17 @@ def plot_migration(
     ax.set_ylabel("Energy / true energy")
     ax.figure.colorbar(mesh, ax=ax, label=f"Density at {offset:.2g} deg")
     return ax
+
+
+def plot_radial(
+    rad: FloatArray, values: FloatArray, labels: Sequence[str], quantity: str, unit: str, ax: Axes | None = None
+) -> Axes:
+    """Draw lines over the distance from the source in degrees, values of shape (line, rad); what is 0 is left out."""
+    ax = normalize_axes(ax)
+    for label, line in zip(labels, values, strict=True):
+        ax.plot(rad, np.where(line > 0, line, np.nan), lw=1.4, label=label)
+    ax.set_yscale("log")
+    ax.set_xlabel(axis_label("Distance from the source", "deg"))
+    ax.set_ylabel(axis_label(quantity, unit))
+    show_legend(ax)
+    return ax

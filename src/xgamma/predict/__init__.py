@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from xgamma.predict.counts import alpha, measured, npred, npred_background, npred_signal, scaled, selected_models
+from xgamma.predict.counts import (
+    NO_MODELS_ON_MAPS,
+    alpha,
+    measured,
+    npred,
+    npred_background,
+    npred_signal,
+    scaled,
+    selected_models,
+)
 from xgamma.predict.folding import Folded, Folding
 
 __all__ = [
+    "NO_MODELS_ON_MAPS",
     "Folded",
     "Folding",
     "alpha",

@@ -10,10 +10,16 @@ import xarray as xr
 
 from xgamma import schema
 from xgamma.axes import BoolArray, FloatArray
+from xgamma.errors import LaterError
 from xgamma.models.models import Models, SkyModel
 from xgamma.nuisance import ScaledCounts
 from xgamma.predict.folding import Folding
 from xgamma.stats import CashCounts, Counts, WstatCounts
+
+NO_MODELS_ON_MAPS = (
+    "Models on sky maps come with a later version of xgamma; fit the spectra of regions, as to_spectrum_dataset() "
+    "makes them, or hand the maps to Gammapy."
+)
 
 
 def alpha(ds: xr.Dataset) -> FloatArray:
@@ -71,9 +77,13 @@ def npred(ds: xr.Dataset, models: Models | Sequence[SkyModel]) -> xr.DataArray:
 
 
 def _signal(ds: xr.Dataset, models: Models | Sequence[SkyModel]) -> FloatArray:
+    chosen = selected_models(models, [str(name) for name in ds["dataset"].values])
+    if not chosen:
+        return np.zeros(int(np.prod(_shape(ds))))
+    if schema.space_dims(ds) == schema.WINDOWS:
+        raise LaterError(NO_MODELS_ON_MAPS)
     response = Folding(((ds, np.ones(_shape(ds), dtype=bool)),))
-    parts = [response.fold(model)() for model in selected_models(models, response.names)]
-    return np.sum(parts, axis=0) if parts else np.zeros(int(np.prod(_shape(ds))))
+    return np.asarray(np.sum([response.fold(model)() for model in chosen], axis=0))
 
 
 def _shape(ds: xr.Dataset) -> tuple[int, ...]:

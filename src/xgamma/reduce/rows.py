@@ -226,6 +226,17 @@ def _padded(ds: xr.Dataset, datasets: Sequence[xr.Dataset]) -> xr.Dataset:
     return ds.pad(missing, constant_values=np.nan, keep_attrs=True) if missing else ds
 
 
+def with_same_variables(rows: Sequence[xr.Dataset]) -> list[xr.Dataset]:
+    """Return rows with the variables and labels that all have; where one has no background it is 0."""
+    has_any = any("background" in ds for ds in rows)
+    filled = [
+        ds if "background" in ds or not has_any else ds.assign(background=xr.zeros_like(ds["counts"], dtype=float))
+        for ds in rows
+    ]
+    common = set.intersection(*(set(ds.variables) for ds in filled))
+    return [ds.drop_vars([name for name in ds.variables if name not in common]) for ds in filled]
+
+
 def masked_rows(
     grid: Grid, like: xr.Dataset, obs_ids: IntArray, outcomes: Sequence[Outcome], details: Sequence[str]
 ) -> xr.Dataset:

@@ -1,0 +1,101 @@
+"""``MapPictures``: the pictures of one window of the sky."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from xgamma.axes import Axis
+from xgamma.datasets import info
+from xgamma.datasets.map_row import MapRow
+from xgamma.datasets.maps.membership import shares_of_region
+from xgamma.plot import counts as plot_counts
+from xgamma.plot.counts import Style
+
+SMOOTH = "0.05 deg"
+
+
+class MapPictures(MapRow):
+    """A window of the sky that draws itself; see ``MapDataset``."""
+
+    def plot_residuals_spatial(
+        self, ax: Axes | None = None, method: str = "diff", smooth_kernel: str = "gauss",
+        smooth_radius: Any = "0.1 deg", **style: Any,
+    ) -> Axes:  # fmt: skip
+        """Draw the residuals of the bins in use, summed over the energies and smoothed.
+
+        ``method`` is ``diff``, ``diff/model`` or ``diff/sqrt(model)``, of the smoothed sums.
+        """
+        used = self.used_bins
+        sums = [
+            self._shown(values.where(used, 0.0))
+            .sum_over_axes(keepdims=False)
+            .smooth(smooth_radius, kernel=smooth_kernel)
+            for values in (self._array("counts"), self._prediction.total.isel(dataset=0))
+        ]
+        counts, npred = (each.data for each in sums)
+        shown = sums[0].copy(data=info.scaled_residuals(counts - npred, npred, method), unit="")
+        options = {"add_cbar": True, "cmap": "coolwarm", "vmin": -5, "vmax": 5, **style}
+        return shown.plot(ax=ax, **options)
+
+    def plot_residuals_spectral(
+        self, ax: Axes | None = None, method: str = "diff", region: Any = None, **style: Any
+    ) -> Axes:
+        """Draw the residuals over energy of the bins in use, of the pixels of a region or of all."""
+        used = self.used_bins.values
+        if region is not None:
+            inside = np.zeros(used[0].size, dtype=bool)
+            inside[shares_of_region(self.image, region).pixel] = True
+            used = used & inside.reshape(used.shape[1:])
+        counts, npred, variance = (
+            np.where(used, values, 0.0).sum(axis=(1, 2))
+            for values in (
+                self._array("counts").values,
+                self._prediction.total.values[0],
+                info.excess_errors(self.data)[0] ** 2,
+            )
+        )
+        residuals = info.scaled_residuals(counts - npred, npred, method)
+        errors = info.scaled_residuals(np.stack([np.sqrt(variance)] * 2), npred, method)
+        return plot_counts.plot_residuals(self.energy_axis.bounds, residuals, errors, method, ax, **style)
+
+    def plot_residuals(
+        self,
+        ax_spatial: Axes | None = None,
+        ax_spectral: Axes | None = None,
+        kwargs_spatial: Style | None = None,
+        kwargs_spectral: Style | None = None,
+    ) -> tuple[Axes, Axes]:
+        """Draw the residuals on the sky, and over energy those of ``kwargs_spectral["region"]`` or of the whole map."""
+        if ax_spatial is None or ax_spectral is None:
+            figure = plt.figure(figsize=(12, 4), layout="constrained")
+            ax_spatial = figure.add_subplot(121, projection=self.image_wcs)
+            ax_spectral = figure.add_subplot(122)
+        self.plot_residuals_spatial(ax_spatial, **(kwargs_spatial or {}))
+        self.plot_residuals_spectral(ax_spectral, **(kwargs_spectral or {}))
+        return ax_spatial, ax_spectral
+
+    def peek(self, figsize: tuple[float, float] = (12, 8)) -> Figure:
+        """Draw counts, excess, exposure and background, summed over energy, in a new figure, and return it."""
+        figure, axes = plt.subplots(
+            2, 2, figsize=figsize, layout="constrained", subplot_kw={"projection": self.image_wcs}
+        )
+        safe = self._array("mask_safe")
+        excess = self._array("counts") - info.background(self.data).isel(dataset=0)
+        sums = {
+            "Counts": self._array("counts").where(safe, 0.0),
+            "Excess": excess.where(safe, 0.0),
+            "Background": info.background(self.data).isel(dataset=0).where(safe, 0.0),
+        }
+        for ax, (title, values) in zip(axes.flat, sums.items(), strict=False):
+            self._shown(values).sum_over_axes(keepdims=False).smooth(SMOOTH).plot(ax=ax, add_cbar=True)
+            ax.set_title(title)
+        exposure = self._exposure
+        self._shown(exposure.isel(energy_true=[exposure.sizes["energy_true"] // 2])).plot(ax=axes[1, 1], add_cbar=True)
+        energy = Axis.from_coords(exposure.coords, "energy_true").center[exposure.sizes["energy_true"] // 2]
+        axes[1, 1].set_title(f"Exposure at {energy:.3g} TeV")
+        return figure

@@ -1,0 +1,181 @@
+"""The responses of a window of the sky at any position: views of what its members know at nodes of offset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from xgamma.axes import Axis, FloatArray
+from xgamma.datasets.responses import plain_quantity
+from xgamma.errors import ConfigError
+from xgamma.plot import runs as plot_runs
+from xgamma.plot import spectrum as plot_spectrum
+from xgamma.reduce.nodes import RAD, responses_at
+from xgamma.reduce.psf_kernels import CONTAINMENT, kernel_radius, pixel_kernel
+from xgamma.reduce.psf_radii import radius_of_share, share_within
+
+FRACTIONS = (0.68, 0.95)
+
+
+@dataclass(frozen=True, eq=False)
+class ResponseMap:
+    """What a row knows of its responses.
+
+    Parameters
+    ----------
+    data
+        A DL4 Dataset with one row, a window of the sky.
+    center
+        ICRS longitude and latitude of its middle, where positions that are not given lie.
+    """
+
+    data: xr.Dataset
+    center: tuple[float, float]
+
+    @property
+    def energy_axis_true(self) -> Axis:
+        """The axis of true energy."""
+        return Axis.from_coords(self.data.coords, "energy_true")
+
+    def _place(self, position: Any) -> tuple[float, float]:
+        if position is None:
+            return self.center
+        if not isinstance(position, SkyCoord) or not position.isscalar:
+            raise ConfigError(f"position: expected one position as a SkyCoord, got {position!r}.")
+        return float(position.icrs.ra.deg), float(position.icrs.dec.deg)
+
+
+@dataclass(frozen=True, eq=False)
+class PSFKernel:
+    """A point spread function in pixels, shape (energy_true, y, x); of each energy it sums to 1."""
+
+    data: FloatArray
+    energy_axis_true: Axis
+
+
+class PSFMap(ResponseMap):
+    """The point spread function of a row: the mean over its members, weighted with their exposure."""
+
+    def at(self, position: Any = None) -> xr.DataArray:
+        """Return the function at a position in sr-1, dims (energy_true, rad); its integral over ``rad`` is 1."""
+        lon, lat = self._place(position)
+        found = responses_at(self.data, 0, lon, lat).psf
+        assert found is not None
+        coords = {"energy_true": self.energy_axis_true.center, "rad": RAD.center}
+        return xr.DataArray(found[0], coords, ("energy_true", "rad"), attrs={"units": "sr-1"})
+
+    def _at_energies(self, position: Any, energy_true: Any) -> FloatArray:
+        """Return the function at energies, linear in their logarithm between the bins, shape (..., rad)."""
+        nodes, values = np.log(self.energy_axis_true.center), self.at(position).values
+        wanted = np.log(plain_quantity(energy_true, "TeV"))
+        lower = np.clip(np.searchsorted(nodes, wanted) - 1, 0, max(len(nodes) - 2, 0))
+        if len(nodes) < 2:
+            return np.broadcast_to(values[0], (*wanted.shape, values.shape[1]))
+        part = np.clip((wanted - nodes[lower]) / (nodes[lower + 1] - nodes[lower]), 0.0, 1.0)[..., np.newaxis]
+        return np.asarray((1 - part) * values[lower] + part * values[lower + 1])
+
+    def containment(self, rad: Any, energy_true: Any, position: Any = None) -> FloatArray:
+        """Return the share within a radius, in the shape of the energies."""
+        return share_within(self._at_energies(position, energy_true), RAD, float(plain_quantity(rad, "deg")))
+
+    def containment_radius(self, fraction: float, energy_true: Any, position: Any = None) -> u.Quantity:
+        """Return the radius that holds a fraction, in the shape of the energies; NaN where nothing is known.
+
+        Raises ``ConfigError`` for a fraction that is not between 0 and 1.
+        """
+        if not 0 < fraction < 1:
+            raise ConfigError(f"containment_radius: expected a fraction between 0 and 1, got {fraction!r}.")
+        return u.Quantity(radius_of_share(self._at_energies(position, energy_true), RAD, fraction), "deg")
+
+    def get_psf_kernel(
+        self, geom: Any, position: Any = None, max_radius: Any = None, containment: float = CONTAINMENT
+    ) -> PSFKernel:
+        """Return the function at a position as pixels of a geometry, by default that of the middle of the map.
+
+        It reaches to ``max_radius``, by default to where the widest of all energies holds ``containment``, and is 0
+        beyond; of each energy it sums to 1.
+        """
+        psf = self.at(position).values
+        radius = kernel_radius(psf, RAD, containment) if max_radius is None else plain_quantity(max_radius, "deg")
+        space = geom.space
+        pixel = (space.aspect * space.binsize, space.binsize)
+        return PSFKernel(pixel_kernel(psf, RAD, pixel, float(radius)), self.energy_axis_true)
+
+    def plot_containment_radius_vs_energy(
+        self, ax: Axes | None = None, fraction: tuple[float, ...] = FRACTIONS, position: Any = None, **style: Any
+    ) -> Axes:
+        """Draw the radii that hold fractions over true energy."""
+        energy, psf = self.energy_axis_true.center, self.at(position).values
+        radii = np.stack([radius_of_share(psf, RAD, share) for share in fraction])
+        return plot_runs.plot_lines(
+            energy, radii, np.array(fraction), "Containment radius", "deg", ax, "{offset:.0%}", "linear", **style
+        )
+
+    def peek(self, figsize: tuple[float, float] = (12, 4)) -> Figure:
+        """Draw the containment radii and the function at some energies in a new figure, and return it."""
+        figure, (ax_radius, ax_psf) = plot_runs.panels(2, figsize, columns=2)
+        self.plot_containment_radius_vs_energy(ax_radius)
+        axis, psf = self.energy_axis_true, self.at().values
+        some = np.unique(np.linspace(0, axis.nbin - 1, 5).astype(int)[1:-1])
+        labels = [f"{axis.center[number]:.3g} TeV" for number in some]
+        plot_runs.plot_radial(RAD.center, psf[some], labels, "Point spread function", "sr-1", ax_psf)
+        return figure
+
+
+@dataclass(frozen=True, eq=False)
+class EDispKernel:
+    """The energy dispersion at a position: the share of each bin of reconstructed energy, (energy_true, energy)."""
+
+    pdf_matrix: FloatArray
+    axes: tuple[Axis, Axis]
+
+    @property
+    def data(self) -> FloatArray:
+        """``pdf_matrix``."""
+        return self.pdf_matrix
+
+    def get_mean(self, energy_true: Any) -> u.Quantity:
+        """Return the mean reconstructed energy of the bins of some true energies."""
+        rows = self.pdf_matrix[self.axes[0].index(np.atleast_1d(plain_quantity(energy_true, "TeV")))]
+        total, mean = rows.sum(axis=-1), rows @ self.axes[1].center
+        values = np.divide(mean, total, out=np.full_like(mean, np.nan), where=total > 0)
+        return u.Quantity(values.reshape(np.shape(plain_quantity(energy_true, "TeV"))), "TeV")
+
+    def get_bias(self, energy_true: Any) -> FloatArray:
+        """Return the relative bias of the mean reconstructed energy."""
+        true = plain_quantity(energy_true, "TeV")
+        centers = self.axes[0].center[self.axes[0].index(np.atleast_1d(true))].reshape(np.shape(true))
+        return np.asarray(self.get_mean(energy_true).to_value("TeV") / centers - 1)
+
+    def plot_matrix(self, ax: Axes | None = None, **style: Any) -> Axes:
+        """Draw it."""
+        return plot_spectrum.plot_edisp(self.axes[0].edges, self.axes[1].edges, self.pdf_matrix, ax, **style)
+
+
+class EDispKernelMap(ResponseMap):
+    """The energy dispersion of a row: the mean over its members, weighted with their exposure."""
+
+    @property
+    def energy_axis(self) -> Axis:
+        """The axis of reconstructed energy."""
+        return Axis.from_coords(self.data.coords, "energy")
+
+    def get_edisp_kernel(self, position: Any = None) -> EDispKernel:
+        """Return the dispersion at a position, by default in the middle of the map."""
+        lon, lat = self._place(position)
+        found = responses_at(self.data, 0, lon, lat).edisp
+        assert found is not None
+        return EDispKernel(found[0], (self.energy_axis_true, self.energy_axis))
+
+    def peek(self, figsize: tuple[float, float] = (6, 5)) -> Figure:
+        """Draw the dispersion in the middle of the map in a new figure, and return it."""
+        figure, [ax] = plot_runs.panels(1, figsize, columns=1)
+        self.get_edisp_kernel().plot_matrix(ax)
+        return figure
