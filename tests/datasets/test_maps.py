@@ -105,7 +105,7 @@ def test_sizes_are_angles_texts_or_numbers_of_degrees():
     lat=st.floats(-89, 89),
     frame=st.sampled_from(["icrs", "galactic"]),
     proj=st.sampled_from(["CAR", "TAN", "AIT"]),
-    place=st.tuples(st.floats(-0.5, 19.49), st.floats(-0.5, 14.49), st.floats(-0.49, 3.49), st.floats(-0.49, 2.49)),
+    place=st.tuples(st.floats(-0.49, 19.49), st.floats(-0.49, 14.49), st.floats(-0.49, 3.49), st.floats(-0.49, 2.49)),
 )
 def test_pixels_of_coordinates_are_the_pixels(lat, frame, proj, place):
     geom = WcsGeom.create(skydir=(120.0, lat), frame=frame, proj=proj, binsz=0.1, width=(2.0, 1.5), axes=[ENERGY, RAD])

@@ -16,8 +16,9 @@ from matplotlib.figure import Figure
 from xgamma.axes import FloatArray
 from xgamma.errors import DataError
 from xgamma.formats.spectrum_rows import spectrum_rows
-from xgamma.geometry import lonlat, separation, to_frame, unit_vector
+from xgamma.geometry import lonlat, separation, unit_vector
 from xgamma.grid import REGION_NAME
+from xgamma.plot.sky import draw_shape
 from xgamma.shapes import Shape
 
 # Off regions of more runs lie upon each other.
@@ -61,8 +62,8 @@ def plot_regions(data: Iterable[xr.Dataset], ax: Axes | None = None, figure: Fig
     for number, (shape, name) in enumerate(on.items()):
         color = f"C{number % 10}"
         for other in off[shape]:
-            _draw(axes, other, color=color, lw=0.8, alpha=0.5)
-        _draw(axes, shape, color=color, lw=2.0, label=name or shape.ds9)
+            draw_shape(axes, other, color=color, lw=0.8, alpha=0.5)
+        draw_shape(axes, shape, color=color, lw=2.0, label=name or shape.ds9)
     for lon, lat in dict.fromkeys(pointings):
         axes.plot(lon, lat, "k+", ms=8, transform=_on_sky(axes))
     axes.legend(loc="upper right")
@@ -72,13 +73,6 @@ def plot_regions(data: Iterable[xr.Dataset], ax: Axes | None = None, figure: Fig
 def _on_sky(ax: Any) -> Any:
     """Return the transform of ICRS degrees, which axes of astropy have."""
     return ax.get_transform("icrs")
-
-
-def _draw(ax: Axes, shape: Shape, **style: Any) -> None:
-    for lon, lat in shape.outlines():
-        lons, lats = to_frame(lon, lat, shape.frame, "icrs")
-        ax.plot(lons, lats, transform=_on_sky(ax), **style)
-        style.pop("label", None)
 
 
 def _new_axes(shapes: Sequence[Shape], figure: Figure | None) -> Axes:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from xgamma.axes import FloatArray
 from xgamma.datasets.maps.geom import WcsGeom
 from xgamma.datasets.maps.membership import normalize_regions, shares_of_region
-from xgamma.datasets.maps.pixels import MapPixels
+from xgamma.datasets.maps.pictures import MapPictures
 from xgamma.datasets.maps.region_map import RegionNDMap
 from xgamma.datasets.maps.values import MapValues
 from xgamma.errors import DataError
@@ -19,7 +19,7 @@ from xgamma.errors import DataError
 SUMS, MEANS = (np.nansum, np.sum, np.add), (np.nanmean, np.mean)
 
 
-class Map(MapPixels):
+class Map(MapPictures):
     """Values over the pixels of an image of the sky and the bins of axes.
 
     Parameters
