@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from xgamma.axes import Axis
-from xgamma.errors import ConfigError, DataError, UnknownNameError
+from xgamma.errors import ConfigError, DataError, OutputExistsError, UnknownNameError
 from xgamma.geometry import cap_area, destination, separation, to_frame
 from xgamma.maps import Map, MapAxes, MapAxis, RegionGeom, WcsGeom, WcsNDMap
 from xgamma.shapes import Annulus, Circle, Ellipse, Polygon, Rectangle
@@ -750,3 +750,36 @@ def test_a_geometry_is_made_of_a_space():
     assert WcsGeom(space) == geom_of()
     assert WcsGeom.from_header(geom_of().wcs.to_header(), [ENERGY], (20, 15)).is_close(geom_of([ENERGY]))
     assert WcsGeom.from_wcs(geom_of().wcs) == geom_of()
+
+
+# --- files
+
+
+@given(
+    proj=st.sampled_from(["CAR", "TAN", "AIT"]),
+    frame=st.sampled_from(["icrs", "galactic"]),
+    axes=st.sampled_from([(), (ENERGY,), (RAD, ENERGY)]),
+    is_mask=st.booleans(),
+)
+def test_a_map_comes_back_from_its_file(tmp_path_factory, proj, frame, axes, is_mask):
+    path = tmp_path_factory.mktemp("maps") / "map.fits"
+    written = random_map(axes, proj=proj, frame=frame).crop((1, 0)).copy(unit="m2 s", name="exposure")
+    given = written > 3 * u.m**2 * u.s if is_mask else written
+    assert given.write(path) == path
+    back = Map.read(path)
+    assert back.geom.is_close(given.geom)
+    assert (back.unit, back.is_mask, back.data.dtype.kind) == (given.unit, is_mask, given.data.dtype.kind)
+    np.testing.assert_array_equal(back.data, given.data)
+    assert back.name == ("exposure_mask" if is_mask else "exposure")
+    with pytest.raises(OutputExistsError):
+        given.write(path)
+    given.write(path, overwrite=True, hdu="other")
+    assert Map.read(path, hdu="other_mask" if is_mask else "other").geom.is_close(given.geom)
+
+
+def test_the_exclusion_mask_of_a_release_is_read(gammapy_data):
+    path = gammapy_data / "joint-crab" / "exclusion" / "exclusion_mask_crab.fits.gz"
+    mask = Map.read(path)
+    assert mask.geom.is_image
+    assert 0 < (mask.data == 0).sum() < mask.data.size
+    assert mask.geom.wcs.array_shape == mask.data.shape

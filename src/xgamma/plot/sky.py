@@ -200,7 +200,7 @@ def add_color_bar(ax: Axes, picture: Any, name: str = "", unit: str = "") -> Axe
     bar.set_label(axis_label(name, unit).strip())
     bar.minorticks_off()
 
-    def beside(own: Axes, _: Any) -> Bbox:
+    def beside(own: Any, _: Any) -> Bbox:
         # A layout reserves the room and asks for a shape; how high the image in it becomes follows from its pixels.
         own.set_box_aspect(None)
         place, wide = ax.get_position(), figure.get_figwidth()

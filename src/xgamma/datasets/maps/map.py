@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from xgamma.axes import FloatArray
+from xgamma.datasets.maps.axes import MapAxes
 from xgamma.datasets.maps.geom import WcsGeom
 from xgamma.datasets.maps.membership import normalize_regions, shares_of_region
 from xgamma.datasets.maps.pictures import MapPictures
 from xgamma.datasets.maps.region_map import RegionNDMap
 from xgamma.datasets.maps.values import MapValues
 from xgamma.errors import DataError
+from xgamma.formats.sky_maps.files import TRUTHS, read_map, write_map
+from xgamma.formats.sky_maps.sky_map import SkyMap
 
 SUMS, MEANS = (np.nansum, np.sum, np.add), (np.nanmean, np.mean)
 
@@ -47,6 +52,29 @@ class Map(MapPictures):
     >>> int(counts.data.sum()), (counts > 0).is_mask
     (2, True)
     """
+
+    # --- in files
+
+    @classmethod
+    def read(cls, filename: str | PathLike[str], hdu: str | None = None) -> Map:
+        """Read a map of a FITS file, by default the first one; raises as `xgamma.formats.sky_maps.files.read_map`.
+
+        Masks are known by names that hold ``mask``, ``is_ul`` or ``success``.
+        """
+        found = read_map(filename, hdu)
+        geom = WcsGeom(found.space, MapAxes(found.axes[::-1]))
+        return cls(geom, found.values, found.unit, found.meta, name=found.name.lower())
+
+    def write(self, filename: str | PathLike[str], overwrite: bool = False, hdu: str | None = None) -> Path:
+        """Write the map to a ``.fits`` or ``.fits.gz`` file, which Gammapy and DS9 read, and return its path.
+
+        The HDU has the name of the map, in capitals; that of a mask holds ``MASK``, by which it is known as one.
+        """
+        name = (self.name if hdu is None else hdu).upper()
+        if self.is_mask and not any(word in name for word in TRUTHS):
+            name = f"{name}_MASK".strip("_")
+        named = SkyMap.of_space(self._data, tuple(self._geom.axes)[::-1], self._geom.space, self._unit, name, self.meta)
+        return write_map(named, filename, overwrite=overwrite)
 
     # --- in regions
 

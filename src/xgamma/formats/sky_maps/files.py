@@ -32,7 +32,7 @@ BANDS = "_BANDS"
 PRIMARY = "PRIMARY"
 # Tables that the Fermi tools name the same in every file.
 _SHARED_BANDS = ("EBOUNDS", "ENERGIES")
-_TRUTHS = ("MASK", "IS_UL", "SUCCESS")
+TRUTHS = ("MASK", "IS_UL", "SUCCESS")
 # The names of axes in the FITS standard, paper III; a distance from the source has none there.
 _CTYPES = {"energy": "ENER", "energy_true": "ENER", "rad": "RAD"}
 
@@ -139,7 +139,7 @@ def _bands(file: FitsFile, image: HduImage) -> HduTable | None:
 
 def _truths(values: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
     """Return whole numbers as truths where the name of the HDU says so, whatever numbers they are."""
-    is_mask = values.dtype.kind in "iu" and any(word in name.upper() for word in _TRUTHS)
+    is_mask = values.dtype.kind in "iu" and any(word in name.upper() for word in TRUTHS)
     return values != 0 if is_mask else values
 
 
