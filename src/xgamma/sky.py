@@ -134,6 +134,13 @@ class SkySpace:
         """The space of one window, which is the whole image."""
         return replace(self, window=None)
 
+    def cut(self, origin: tuple[int, int]) -> SkySpace:
+        """Return the window that begins at a pixel (v, u) as an image of its own."""
+        (x0, y0), (nv, nu), (v, u) = self.reference_pixel, self.shape, origin
+        reference = (x0 - u, y0 - v)
+        is_middle = reference == (0.5 * (nu - 1), 0.5 * (nv - 1))
+        return replace(self, npix=(nu, nv), window=None, reference=None if is_middle else reference)
+
     @property
     def dims(self) -> tuple[str, ...]:
         """Rows, then columns of a window."""

@@ -318,19 +318,19 @@ def test_raises_for_a_matrix_that_points_outside_the_channels(tmp_path):
 @pytest.mark.parametrize("text", ["", "3", "[1, 2]", "datasets: 3", "datasets: [{name: a}]", "a: [", "components: []"])
 def test_raises_for_yaml_that_is_no_index(tmp_path, text):
     (tmp_path / "all.yaml").write_text(text)
-    with pytest.raises(InputError, match="is not an index of spectra"):
+    with pytest.raises(InputError, match="is not an index of datasets"):
         read_ogip(tmp_path / "all.yaml")
 
 
 def test_raises_for_an_index_of_maps(tmp_path):
     (tmp_path / "all.yaml").write_text("datasets: [{name: a, type: MapDataset, filename: a.fits}]")
-    with pytest.raises(InputError, match="lists a MapDataset; expected SpectrumDatasetOnOff"):
+    with pytest.raises(InputError, match="lists a MapDataset; expected spectra"):
         read_ogip(tmp_path / "all.yaml")
 
 
 def test_raises_for_an_empty_index(tmp_path):
     (tmp_path / "all.yaml").write_text("datasets: []")
-    with pytest.raises(InputError, match="lists no spectrum"):
+    with pytest.raises(InputError, match="lists no dataset"):
         read_ogip(tmp_path / "all.yaml")
 
 

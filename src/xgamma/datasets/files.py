@@ -15,14 +15,17 @@ from xgamma import bridges
 from xgamma.axes import BoolArray
 from xgamma.datasets.info import row_names
 from xgamma.datasets.inputs import ModelledRows
+from xgamma.datasets.map_files import joined_alike, map_contents, map_dataset_of_file, write_map_dataset
 from xgamma.errors import ConfigError, InputError, LaterError, MissingInputError, OutputError, OutputExistsError
-from xgamma.formats.fits.hdus import read_hdu_tables
-from xgamma.formats.local_files import local_path, new_folder
-from xgamma.formats.ogip.files import read_ogip_groups, write_ogip
+from xgamma.formats.dataset_index import index_content, read_index
+from xgamma.formats.fits.images import read_fits
+from xgamma.formats.local_files import local_path, new_folder, validate_output, write_files
+from xgamma.formats.ogip.files import ogip_contents, read_ogip_groups, spectra_of_entries
 from xgamma.formats.ogip.response import SPECTRUM, holds
+from xgamma.formats.sky_maps.map_dataset import is_map_dataset
 from xgamma.formats.spectrum_fits import spectra_of_tables, write_spectrum_fits
 from xgamma.models.models import Models
-from xgamma.schema import PLANES, REGIONS, bin_dims, space_dims, window_chunks
+from xgamma.schema import PLANES, WINDOWS, bin_dims, space_dims, window_chunks
 from xgamma.storage.backend import open_backend
 from xgamma.store.encoding import array_documents, encoded, read_group, write_groups
 from xgamma.store.layout import validated_documents
@@ -111,22 +114,49 @@ def _only(datasets: Sequence[xr.Dataset], path: Path) -> xr.Dataset:
             f"{path.name}: this kind of file holds the rows of one energy binning, got {len(datasets)} Datasets; "
             "choose a name that ends in .zarr."
         )
-    if space_dims(datasets[0]) != REGIONS:
-        raise LaterError(f"{path.name}: windows of the sky are written to .zarr alone by this version of xgamma.")
     return datasets[0]
 
 
+def _is_of_maps(ds: xr.Dataset) -> bool:
+    return space_dims(ds) == WINDOWS
+
+
 def _write_fits(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool) -> None:
-    write_spectrum_fits(_only(datasets, path), path, overwrite=overwrite)
+    ds = _only(datasets, path)
+    if _is_of_maps(ds):
+        write_map_dataset(ds, path, overwrite=overwrite)
+    else:
+        write_spectrum_fits(ds, path, overwrite=overwrite)
 
 
 def _read_fits(path: Path) -> list[xr.Dataset]:
-    tables = read_hdu_tables(path)
-    return read_ogip_groups(path) if holds(tables, SPECTRUM) else [spectra_of_tables(tables, path)]
+    file = read_fits(path)
+    if is_map_dataset(file):
+        return [map_dataset_of_file(file, path)]
+    return read_ogip_groups(path) if holds(file.tables, SPECTRUM) else [spectra_of_tables(file.tables, path)]
 
 
-def _write_ogip(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool) -> None:
-    write_ogip(_only(datasets, path), path, overwrite=overwrite)
+def _write_yaml(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool) -> None:
+    """Write rows beside an index: spectra as OGIP, windows of the sky as FITS files of maps."""
+    validate_output(path, overwrite)
+    maps, spectra = [ds for ds in datasets if _is_of_maps(ds)], [ds for ds in datasets if not _is_of_maps(ds)]
+    made = [map_contents(ds, path.parent) for ds in maps]
+    if spectra:
+        made.append(ogip_contents(_only(spectra, path), path.parent))
+    entries = [entry for _, own in made for entry in own]
+    names = [entry.path for entry in entries]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"{path.name}: two datasets would be the file {twice.name}. Rename one of them.")
+    contents = {name: content for own, _ in made for name, content in own.items()}
+    write_files({**contents, path: index_content(entries)}, overwrite=overwrite)
+
+
+def _read_yaml(path: Path) -> list[xr.Dataset]:
+    entries = read_index(path)
+    spectra = [entry for entry in entries if not entry.is_map]
+    maps = [map_dataset_of_file(read_fits(each.path), each.path, each.name) for each in entries if each.is_map]
+    return [*(spectra_of_entries(spectra) if spectra else []), *joined_alike(maps)]
 
 
 def _write_pha(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool) -> None:
@@ -197,14 +227,14 @@ def _number(group: str) -> int:
 
 
 FITS = Format(_write_fits, _read_fits)
-OGIP = Format(_write_ogip, read_ogip_groups)
+INDEX = Format(_write_yaml, _read_yaml)
 PHA = Format(_write_pha, read_ogip_groups)
 FORMATS = {
     ".zarr": Format(write_zarr, read_zarr),
     ".fits": FITS,
     ".fits.gz": FITS,
-    ".yaml": OGIP,
-    ".yml": OGIP,
+    ".yaml": INDEX,
+    ".yml": INDEX,
     ".pha": PHA,
     ".pha.gz": PHA,
     ".pi": PHA,

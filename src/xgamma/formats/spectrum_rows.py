@@ -88,10 +88,12 @@ def facts_of_columns(columns: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:
     held = {name: values[0] for name, values in single.items() if len(set(values.tolist())) == 1}
     telescope = str(held.get("TELESCOP", "")).strip()
     obs_id = str(held.get("OBS_ID", NO_OBS_ID)).strip()
+    pointing = (float(held.get("RA_PNT", np.nan)), float(held.get("DEC_PNT", np.nan)))
     return {
         "telescope": "" if telescope.lower() == "unknown" else telescope,
         "obs_id": int(obs_id) if obs_id.lstrip("-").isdigit() else NO_OBS_ID,
-        "pointing": (float(held.get("RA_PNT", np.nan)), float(held.get("DEC_PNT", np.nan))),
+        # Runs that point to two declinations may do so from one right ascension.
+        "pointing": pointing if np.isfinite(pointing).all() else (np.nan, np.nan),
     }
 
 

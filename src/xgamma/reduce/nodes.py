@@ -20,6 +20,7 @@ from xgamma.events import Part, Rows
 from xgamma.geometry import separation
 from xgamma.grid import ORIGIN, Grid, SkySpace
 from xgamma.irf import PSF_DENSITY, IrfTable, edisp_sums, effective_area
+from xgamma.reduce.grids import ResponsesAt, has_grids, responses_on_grid
 from xgamma.reduce.response import by_table
 
 RAD = Axis.from_bounds("rad", 0.0, 0.66, 66, "deg", "lin")
@@ -190,25 +191,6 @@ def exposure_in_windows(ds: xr.Dataset, rows: slice = slice(None)) -> FloatArray
     return result
 
 
-@dataclass(frozen=True)
-class ResponsesAt:
-    """The responses of one row at some positions.
-
-    Parameters
-    ----------
-    exposure
-        In m2 s, shape (place, energy_true).
-    edisp
-        The kernel, shape (place, energy_true, energy); ``None`` where the row has none.
-    psf
-        In sr-1, its integral over the axis ``rad`` is 1, shape (place, energy_true, rad); ``None`` where it has none.
-    """
-
-    exposure: FloatArray
-    edisp: FloatArray | None
-    psf: FloatArray | None
-
-
 def responses_at(ds: xr.Dataset, row: int, lon: npt.ArrayLike, lat: npt.ArrayLike) -> ResponsesAt:
     """Return the responses of one row at ICRS positions: means over its members, each weighted with its exposure.
 
@@ -225,6 +207,8 @@ def responses_at(ds: xr.Dataset, row: int, lon: npt.ArrayLike, lat: npt.ArrayLik
         Degrees, shape (place,).
     """
     place_lon, place_lat = np.atleast_1d(np.asarray(lon, float)), np.atleast_1d(np.asarray(lat, float))
+    if has_grids(ds):
+        return responses_on_grid(ds, row, place_lon, place_lat)
     is_stack = "rows" in ds.attrs
     members = np.flatnonzero(ds[schema.MEMBER_ROW].values == row)
     values = {str(name): ds[name].values[members] for name in MEMBERS if name in ds}

@@ -13,6 +13,7 @@ from xgamma import schema
 from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.errors import DataError
 from xgamma.outcome import Outcome
+from xgamma.reduce.grids import has_grids, stacked_grids
 from xgamma.reduce.rows import MEMBERS, members_of, with_members, without_padding
 from xgamma.reduce.sums import Sums, combine, space_of_windows
 from xgamma.times import merged_gti
@@ -81,6 +82,9 @@ def stack(ds: xr.Dataset, groups: Sequence[str] | None = None, name: str = "stac
         reasons = sorted(set(ds.attrs["outcome_details"]))
         raise DataError(f"There is nothing to stack: no run can be used ({'; '.join(reasons)}).")
     result = stacks(combine(ds, number, len(names)), number, found, names, ds)
+    if has_grids(ds):
+        grids = stacked_grids(ds, number, len(names))
+        result = result.assign({name: (ds[name].dims, values, ds[name].attrs) for name, values in grids.items()})
     members = [ds["dataset"].values[number == group].tolist() for group in range(len(names))]
     return result.assign_attrs({MEMBERS: members})
 

@@ -13,6 +13,7 @@ import xarray as xr
 from xgamma.errors import DataError, did_you_mean
 from xgamma.grid import IMAGE, ORIGIN, REGION_NAME, REGION_SHAPE
 from xgamma.outcome import Fate, Outcome, flag_attrs
+from xgamma.schema.response_grids import EXPOSURE_GRID, GRIDS, IMAGE_IRF
 from xgamma.schema.tables import (
     NAMES,
     Attribute,
@@ -117,6 +118,7 @@ def _of_windows(nodes: tuple[str, ...]) -> dict[str, Variable]:
         ),
         "edisp_norm": Variable(in_energy, "", "f8", "What the energy dispersion kernel is divided by", False, "edisp"),
         "psf": Variable((*in_energy, "rad"), "sr-1", "f8", "Point spread function, not normalised", False),
+        **GRIDS,
         **{f"background_{name}": Variable(("dataset",), "", "f8", text, False) for name, text in norms.items()},
     }
 
@@ -179,6 +181,7 @@ def _coords(space: SpaceDims) -> dict[str, Variable]:
             **{name: Variable(("dataset",), "", "i8", "First pixel of the window in the image") for name in ORIGIN},
             **{n: replace(each, required=False) for n, each in axis("rad", "deg", "Distance from the source").items()},
             IMAGE: Variable((), "", "i1", "What image the windows are cut out of, in its attributes"),
+            IMAGE_IRF: Variable((), "", "i1", "What coarse image responses are on, as image", False, EXPOSURE_GRID),
         }
     return {
         "dataset": Variable(("dataset",), None, NAMES, "Name of the row"),

@@ -5,11 +5,10 @@ Source: OGIP memos OGIP/92-007 and 92-007a (Arnaud, George, Tennant) and CAL/GEN
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from astropy.io import fits
 
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, DataError, InputError
+from xgamma.formats.dataset_index import ENDINGS, IndexEntry, index_content, read_index, validate_file_name
 from xgamma.formats.fits.hdus import fits_content, fits_text, gti_hdu, read_hdu_tables, table_hdu
 from xgamma.formats.fits.regions import Shapes, region_hdu
 from xgamma.formats.fits.tables import as_input_error
@@ -27,22 +27,8 @@ from xgamma.formats.ogip.response import SPECTRUM, area_hdu, bounds_hdu, holds, 
 from xgamma.formats.ogip.spectrum import row_of_pha
 from xgamma.formats.spectrum_fits import rows_of_tables
 from xgamma.formats.spectrum_rows import SpectrumRow, dataset_of_rows, grouped_rows, spectrum_rows
-from xgamma.formats.yaml_documents import block_yaml, read_yaml
 
 log = logging.getLogger(__name__)
-
-ENDINGS = (".yaml", ".yml")
-TYPE = "SpectrumDatasetOnOff"
-# File systems take 255 bytes; what stands around the name is short.
-_LONGEST_NAME = 200
-
-
-@dataclass(frozen=True)
-class IndexEntry:
-    """One spectrum of a YAML index: its name and its file."""
-
-    name: str
-    path: Path
 
 
 def write_ogip(ds: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool = False) -> list[Path]:
@@ -77,21 +63,26 @@ def write_ogip(ds: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool 
     """
     index = local_path(path)
     validate_ending(index, ENDINGS, "The index of OGIP spectra")
+    validate_output(index, overwrite)
+    contents, entries = ogip_contents(ds, index.parent)
+    contents[index] = index_content(entries)
+    write_files(contents, overwrite=overwrite)
+    return list(contents)
+
+
+def ogip_contents(ds: xr.Dataset, folder: Path) -> tuple[dict[Path, bytes], list[IndexEntry]]:
+    """Return the files of all rows in a folder, and what an index says of them; raises as `write_ogip`."""
     if "background" in ds:
         raise ConfigError("OGIP holds off counts and has no place for a known background. Write .fits or .zarr.")
     if ds.sizes.get("region", 1) != 1:
         raise ConfigError("OGIP holds one region a spectrum. Select one with ds.isel(region=[0]), or write .fits.")
-    validate_output(index, overwrite)
     if "alpha_systematic" in ds:
         log.warning("OGIP has no place for the systematic error of alpha: the files do not hold it.")
     rows = list(spectrum_rows(ds.compute()))
     contents: dict[Path, bytes] = {}
     for row in rows:
-        contents.update(_row_contents(row, index.parent))
-    entries = [{"name": row.name, "type": TYPE, "filename": _file_name(row.name)} for row in rows]
-    contents[index] = _index_content(entries)
-    write_files(contents, overwrite=overwrite)
-    return list(contents)
+        contents.update(_row_contents(row, folder))
+    return contents, [IndexEntry(row.name, folder / _file_name(row.name)) for row in rows]
 
 
 def read_ogip(path: str | os.PathLike[str]) -> xr.Dataset:
@@ -126,7 +117,17 @@ def read_ogip_groups(path: str | os.PathLike[str]) -> list[xr.Dataset]:
     An index may also name spectra in FITS of xgamma or Gammapy 2.1, which writes such an index by default.
     """
     source = local_path(path)
-    entries = read_index(source) if source.name.lower().endswith(ENDINGS) else [IndexEntry("", source)]
+    if source.name.lower().endswith(ENDINGS):
+        entries = read_index(source)
+        maps = [entry.kind for entry in entries if entry.is_map]
+        if maps:
+            raise InputError(f"{source} lists a {maps[0]}; expected spectra. Read it with Datasets.read.")
+        return spectra_of_entries(entries)
+    return spectra_of_entries([IndexEntry("", source)])
+
+
+def spectra_of_entries(entries: Sequence[IndexEntry]) -> list[xr.Dataset]:
+    """Return the spectra of an index: one Dataset for each set of energy bins, on-region and statistic, in order."""
     rows = [row for entry in entries for row in _rows_of_entry(entry)]
     return [dataset_of_rows(group) for group in grouped_rows(rows)]
 
@@ -140,46 +141,13 @@ def _rows_of_entry(entry: IndexEntry) -> list[SpectrumRow]:
     return [replace(rows[0], name=entry.name)] if entry.name and len(rows) == 1 else rows
 
 
-def read_index(path: Path) -> list[IndexEntry]:
-    """Return the entries of a YAML index of spectra (``datasets: [{name, type, filename}]``).
-
-    Raises
-    ------
-    MissingInputError
-        When there is no such file.
-    InputError
-        When it is not such an index, is empty, or lists something else than spectra.
-    """
-    try:
-        document = read_yaml(path, "index of spectra")
-        entries = [(str(entry["name"]), str(entry["type"]), str(entry["filename"])) for entry in document["datasets"]]
-    except (ConfigError, TypeError, KeyError) as error:
-        reason = f" ({error})" if isinstance(error, ConfigError) else ""
-        raise InputError(
-            f"{path} is not an index of spectra{reason}; expected 'datasets:' with a list of name, type and filename."
-        ) from error
-    if not entries:
-        raise InputError(f"{path} lists no spectrum.")
-    others = [kind for _, kind, _ in entries if kind not in (TYPE, "SpectrumDataset")]
-    if others:
-        raise InputError(f"{path} lists a {others[0]}; expected {TYPE} or SpectrumDataset.")
-    return [IndexEntry(name, path.parent / local_path(filename)) for name, _, filename in entries]
-
-
-def _index_content(entries: list[dict[str, str]]) -> bytes:
-    """Return the YAML of an index; Gammapy 2.1 warns when the MD5 of the text before ``checksum`` is not there."""
-    text = block_yaml({"datasets": entries})
-    return f"{text}checksum: {hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()}\n".encode()
-
-
 def _file_name(name: str, part: str = "") -> str:
     return f"pha_obs{name}{part and '_'}{part}.fits"
 
 
 def _validate_name(name: str) -> None:
     """Raise ``ConfigError`` for a name that cannot be in the names of files, which FITS headers name in ASCII."""
-    if not name.strip() or "/" in name or "\\" in name or not name.isprintable() or len(name) > _LONGEST_NAME:
-        raise ConfigError(f"The name {name!r} cannot be part of a file name. Rename the dataset.")
+    validate_file_name(name)
     if not name.isascii():
         raise ConfigError(
             f"The name {name!r} cannot be in the header of a FITS file, which is ASCII. Rename the dataset, or write "

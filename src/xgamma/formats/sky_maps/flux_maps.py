@@ -86,22 +86,24 @@ def write_flux_maps(
     model_path = Path(f"{target}_model.yaml")
     for each in [target, *([model_path] if document else [])]:
         validate_output(each, overwrite)
-    maps = [_written(loaded, str(name), sed_type) for name in loaded.data_vars if loaded[name].dims == DIMS]
+    content = _content(loaded, sed_type, str(model_path), compress=target.name.lower().endswith(".gz"))
+    contents = {target: content} | ({model_path: _model_text(document).encode()} if document else {})
+    write_files(contents, overwrite=overwrite)
+    return list(contents)
+
+
+def _content(ds: xr.Dataset, sed_type: str, model_path: str, *, compress: bool) -> bytes:
+    maps = [_written(ds, str(name), sed_type) for name in ds.data_vars if ds[name].dims == DIMS]
     if not maps:
         raise DataError("There is no map to write: no variable of the Dataset has the dims energy, y and x.")
     cards: dict[str, Any] = {"SED_TYPE": sed_type, **PROMISE}
-    cards |= {_CARDS[key]: (loaded.attrs[key], _COMMENTS[key]) for key in _CARDS if key in loaded.attrs}
-    tables: list[Any] = [] if document is None else [_model_hdu(document)]
-    contents: dict[Path, bytes] = {}
-    if document is not None:
-        cards["MODEL"] = fits_text(str(model_path))
-        contents[model_path] = _model_text(document).encode()
-    images = {each.variable: each.map.name for each in maps if each.is_exact}
-    tables.append(table_beside_images(loaded, images))
-    packed = target.name.lower().endswith(".gz")
-    content = maps_content([each.map for each in maps], tables, cards, compress=packed)
-    write_files({target: content, **contents}, overwrite=overwrite)
-    return [target, *contents]
+    cards |= {_CARDS[key]: (ds.attrs[key], _COMMENTS[key]) for key in _CARDS if key in ds.attrs}
+    tables: list[Any] = []
+    if ds.attrs.get(SPECTRUM):
+        cards["MODEL"] = fits_text(model_path)
+        tables.append(_model_hdu(ds.attrs[SPECTRUM]))
+    tables.append(table_beside_images(ds, {each.variable: each.map.name for each in maps if each.is_exact}))
+    return maps_content([each.map for each in maps], tables, cards, compress=compress)
 
 
 class _Written(NamedTuple):

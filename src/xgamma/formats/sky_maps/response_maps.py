@@ -39,6 +39,8 @@ class _Response:
 
 def at_pixels(values: FloatArray, given: SkySpace, space: SkySpace, how: str) -> FloatArray:
     """Return values (..., y, x) of one image at the pixels of another: ``bilinear``, or of the ``nearest`` pixel."""
+    if given == space:
+        return values
     sample: Corners = (corners if how == "bilinear" else nearest)(given, *space.positions())
     found = sample.mean(values.reshape(*values.shape[:-2], -1))
     return np.asarray(found.reshape(*values.shape[:-2], *space.image.shape))
