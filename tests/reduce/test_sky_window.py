@@ -18,7 +18,7 @@ from xgamma.analysis.costs import reduction_cost, stack_cost, unknown_reduction_
 from xgamma.axes import Axis
 from xgamma.datasets import info
 from xgamma.datasets.files import read_datasets, write_datasets
-from xgamma.errors import ConfigError, DataError, LaterError
+from xgamma.errors import ConfigError, DataError
 from xgamma.execute import THIS_PROCESS
 from xgamma.formats.gadf.index import read_index
 from xgamma.geometry import separation, to_frame
