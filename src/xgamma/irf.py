@@ -10,7 +10,7 @@ finite, or on none at all, such as an energy dispersion without an entry, is NaN
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple
@@ -336,10 +336,8 @@ def background_rate(
     for name, values in places.items():
         own = field_weights(axes[name], values)
         inside, weights = inside & own.inside, [*weights, own]
-    unique, inverse = np.unique(rows, return_inverse=True)
-    numbers = _contiguous(unique)
-    stored = table["bkg"].isel(irf=numbers).transpose("irf", *places, "energy").values
-    position = (unique[inverse] - unique[0] if isinstance(numbers, slice) else inverse)[:, None]
+    stored, numbers = stored_rates(table, rows, (*places, "energy"))
+    position = numbers[:, None]
     logs = _Logs()
     last = [axes[name].nbin - 1 for name in places]
     for corner in product((0, 1), repeat=len(places)):
@@ -355,7 +353,18 @@ def background_rate(
     return np.asarray(np.where((rate > _NO_RATE) & inside[..., None] & at.inside, rate, 0.0))
 
 
-def log_rates(table: xr.Dataset, row: int, energy: FloatArray) -> FloatArray:
+def stored_rates(table: xr.Dataset, rows: IntArray, order: Sequence[str]) -> tuple[npt.NDArray[np.float32], IntArray]:
+    """Read the rates of responses, and return them with the number of each of ``rows`` among them, shape (row,).
+
+    ``order`` are the dims behind the first one.
+    """
+    unique, inverse = np.unique(rows, return_inverse=True)
+    numbers = _contiguous(unique)
+    stored = table["bkg"].isel(irf=numbers).transpose("irf", *order).values
+    return stored, unique[inverse] - unique[0] if isinstance(numbers, slice) else inverse
+
+
+def log_rates(axis: Axis, values: npt.NDArray[np.floating], energy: FloatArray) -> FloatArray:
     """Return the natural logarithms of the rate of one response at its nodes, shape (energy, node, ...).
 
     They are those that ``background_rate`` interpolates between the nodes of the field: between nodes nothing is
@@ -363,17 +372,15 @@ def log_rates(table: xr.Dataset, row: int, energy: FloatArray) -> FloatArray:
 
     Parameters
     ----------
-    table
-        As in ``background_rate``.
-    row
-        The ``irf`` number.
+    axis
+        The reconstructed energies of the response.
+    values
+        Its rate, shape (node of the axis, node, ...).
     energy
         Reconstructed energies in TeV, shape (energy,).
     """
-    axis = Axis.from_coords(table.coords, "energy")
     at = interpolation_weights(axis, energy)
     upper = np.minimum(at.lower + 1, axis.nbin - 1)
-    values = table["bkg"].isel(irf=row).transpose("energy", ...).values
     shape = values.shape[1:]
     first, last = int(at.lower.min()), int(upper.max())
     values = values.reshape(len(values), -1)

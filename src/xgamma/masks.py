@@ -30,8 +30,14 @@ class Caps(NamedTuple):
 class Exclusion(Protocol):
     """Which parts of the sky may serve as background."""
 
+    def __hash__(self) -> int:
+        """Return a hash, by which what is looked up once is found again."""
+
     def is_usable(self, lon: FloatArray, lat: FloatArray, *, outside: bool) -> BoolArray:
         """Return whether ICRS positions are usable; ``outside`` is the value where nothing is said about the sky."""
+
+    def is_silent(self, lon: FloatArray, lat: FloatArray) -> BoolArray:
+        """Return whether nothing is said about ICRS positions, as beyond the pixels of a mask."""
 
     def caps_near(self, lon: float, lat: float, reach: float) -> Caps:
         """Return circles that hold all that is excluded near an ICRS position: those that one about it touches."""
@@ -61,15 +67,23 @@ class SkyMask:
 
     def is_usable(self, lon: FloatArray, lat: FloatArray, *, outside: bool) -> BoolArray:
         """Return whether ICRS positions are usable; ``outside`` is the value beyond the pixels."""
+        row, column, within = self._nearest(lon, lat)
+        result = np.full(within.shape, outside)
+        result[within] = self.usable[row[within].astype(int), column[within].astype(int)]
+        return result
+
+    def is_silent(self, lon: FloatArray, lat: FloatArray) -> BoolArray:
+        """Return whether ICRS positions lie beyond the pixels."""
+        return ~self._nearest(lon, lat)[2]
+
+    def _nearest(self, lon: FloatArray, lat: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
+        """Return row and column of the nearest pixels, and whether there are such."""
         native_lon, native_lat = to_frame(lon, lat, "icrs", self.frame)
         x, y = self.wcs.wcs_world2pix(native_lon, native_lat, 0)
         height, width = self.usable.shape
         with np.errstate(invalid="ignore"):
             column, row = np.rint(x), np.rint(y)
-            within = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-        result = np.full(within.shape, outside)
-        result[within] = self.usable[row[within].astype(int), column[within].astype(int)]
-        return result
+            return row, column, (column >= 0) & (column < width) & (row >= 0) & (row < height)
 
     @cached_property
     def caps(self) -> Caps:
@@ -112,6 +126,10 @@ class ExcludedShapes:
         """Return whether ICRS positions are outside of all shapes; nothing is beyond them."""
         return ~union_holds(self.shapes, lon, lat)
 
+    def is_silent(self, lon: FloatArray, lat: FloatArray) -> BoolArray:
+        """Return false: what lies in none of the shapes is usable."""
+        return np.zeros(np.shape(lon), dtype=bool)
+
     def caps_near(self, lon: float, lat: float, reach: float) -> Caps:
         """Return the circles around the shapes that a circle about an ICRS position touches."""
         circles = [(*shape.center, shape.reach) for shape in self.shapes]
@@ -133,6 +151,11 @@ class Exclusions:
     def is_usable(self, lon: FloatArray, lat: FloatArray, *, outside: bool) -> BoolArray:
         """Return whether ICRS positions are usable in all parts."""
         return np.asarray(np.all([part.is_usable(lon, lat, outside=outside) for part in self.parts], axis=0))
+
+    def is_silent(self, lon: FloatArray, lat: FloatArray) -> BoolArray:
+        """Return whether no mask says anything about ICRS positions; where there are shapes alone all is said."""
+        silent = [part.is_silent(lon, lat) for part in self.parts if not isinstance(part, ExcludedShapes)]
+        return np.asarray(np.all(silent, axis=0)) if silent else np.zeros(np.shape(lon), dtype=bool)
 
     def caps_near(self, lon: float, lat: float, reach: float) -> Caps:
         """Return the circles of all parts."""

@@ -214,7 +214,7 @@ CASES = {
     "reflected in 3d": (
         "datasets: {type: 3d, background: {method: reflected}}",
         "datasets.background.method: 'reflected' is made for datasets.type 1d, got 3d; "
-        "write fov_background or ring, or type: 1d.",
+        "write adaptive_ring, fov_background or ring, or type: 1d.",
     ),
     "ring in many bins without its radius": (
         "datasets: {type: 3d, background: {method: ring, parameters: {width: 0.3 deg}}}",

@@ -85,7 +85,8 @@ CASES = {
     "reflected in 3d": (
         "datasets: {background: {method: reflected}}",
         ConfigError,
-        "datasets.background.method: 'reflected' is made for datasets.type 1d, got 3d; write fov_background or ring, "
+        "datasets.background.method: 'reflected' is made for datasets.type 1d, got 3d; write adaptive_ring, "
+        "fov_background or ring, "
         "or type: 1d.",
     ),
     "maps of files": (

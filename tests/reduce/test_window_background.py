@@ -54,12 +54,18 @@ def cube(rate, half=2.5, nodes=9, energy_nodes=6, axis="fov"):
     return xr.Dataset({"bkg": (("irf", *(each.name for each in axes)), values)}, coords)
 
 
+def rates_of(table, edges):
+    """Return the one response of a table."""
+    [rates] = RateTable.read(table, np.array([0]), edges)
+    return rates
+
+
 def both(table, view, edges, oversampling=1, pointing=(83.0, 21.5), space=IMAGE.image):
     """Return the planes of a window, and the same by the formula of regions in double precision."""
     out = np.full(((len(edges) - 1) // oversampling, *space.shape), np.nan, dtype=np.float32)
     [vectors] = window_vectors(space, np.zeros((1, 2), dtype=np.int64))
     areas = 1e3 * space.solid_angles().reshape(space.shape)
-    expected_in_window(RateTable(table, 0, edges), view, vectors, areas, oversampling, out)
+    expected_in_window(rates_of(table, edges), view, vectors, areas, oversampling, out)
     lon, lat = space.positions()
     names = [name for name in table["bkg"].dims if name not in ("irf", "energy")]
     total = 0.0
@@ -152,7 +158,7 @@ def test_logarithms_at_the_nodes_are_those_that_are_interpolated():
     lon, lat = np.meshgrid(table["fov_lon"].values, table["fov_lat"].values, indexing="ij")
     at = {"fov_lon": lon.reshape(1, -1), "fov_lat": lat.reshape(1, -1)}
     rate = background_rate(table, np.array([0]), at, energy)[0].T.reshape(5, 9, 9)
-    logs = log_rates(table, 0, energy)
+    logs = log_rates(Axis.from_coords(table.coords, "energy"), table["bkg"].values[0], energy)
     assert not rate[[0, 4]].any()
     assert (logs[[0, 4]] < np.log(1e-37)).all()
     np.testing.assert_allclose(np.exp(logs[1:4]), rate[1:4], rtol=1e-12)
@@ -210,7 +216,7 @@ def test_a_field_that_turns_lies_for_a_moment_as_one_that_is_turned(nights_part)
     def turned(angle):
         out = np.zeros((ENERGY.nbin, *IMAGE.shape), dtype=np.float32)
         areas = IMAGE.solid_angles(origin).reshape(IMAGE.shape)
-        rates = RateTable(table, int(turning.obs["bkg_row"].values[0]), ENERGY.edges)
+        [rates] = RateTable.read(table, turning.obs["bkg_row"].values[:1], ENERGY.edges)
         expected_in_window(rates, FieldOfView(*pointing, 1.0, (angle,)), vectors, areas, 1, out)
         return out
 
@@ -249,7 +255,7 @@ def test_pixels_that_are_not_on_the_sky_have_no_background():
     [vectors] = window_vectors(space, np.zeros((1, 2), dtype=np.int64))
     areas = space.solid_angles().reshape(space.shape)
     expected_in_window(
-        RateTable(cube(falling, half=25.0), 0, np.geomspace(1, 20, 4)), FieldOfView(83.0, 21.5), vectors, areas, 1, out
+        rates_of(cube(falling, half=25.0), np.geomspace(1, 20, 4)), FieldOfView(83.0, 21.5), vectors, areas, 1, out
     )
     is_sky = np.isfinite(vectors).all(axis=0)
     assert 0 < is_sky.sum() < is_sky.size

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from xgamma.config.fields import Flag, Size, Text
-from xgamma.config.parameters import ExcessMapMapping, FluxPointsMapping, LightCurveMapping, entry
+from xgamma.config.parameters import ExcessMapMapping, FluxPointsMapping, LightCurveMapping
 from xgamma.config.ranges import RequestedAxis, TimeRange
 from xgamma.config.section import Section, key, subsection
 from xgamma.config.section_fields import Each, TimeBins
 from xgamma.estimate import FluxPointsParameters, LightCurveParameters, TimeBinning
 from xgamma.estimate.time_binning import binning_of_intervals
-from xgamma.registry import normalize_parameters
+from xgamma.registry import lookup, normalize_parameters
 
 
 class FluxPointsAxisConfig(RequestedAxis):
@@ -52,7 +52,7 @@ class FluxPointsConfig(Section):
 
     def settings(self) -> FluxPointsParameters:
         """Return the parameters of the estimator in canonical units, defaults filled in."""
-        target = entry("estimator", "flux_points")
+        target = lookup("estimator", "flux_points")
         settings: FluxPointsParameters = normalize_parameters(target, self.parameters, f"{self.where}.parameters")
         return settings
 
@@ -100,7 +100,7 @@ class LightCurveConfig(Section):
 
     def settings(self) -> LightCurveParameters:
         """Return the parameters of the estimator in canonical units, defaults filled in."""
-        target = entry("estimator", "light_curve")
+        target = lookup("estimator", "light_curve")
         settings: LightCurveParameters = normalize_parameters(target, self.parameters, f"{self.where}.parameters")
         return settings
 

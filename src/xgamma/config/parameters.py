@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any, get_type_hints
 
@@ -21,39 +20,15 @@ from xgamma.reduce.safe_mask import SafeMaskParameters
 from xgamma.registry import Entry, is_required, normalize_parameters, normalize_value
 
 
-@dataclass(frozen=True)
-class FovBackgroundParameters:
-    """How the background of the field of view is normalised."""
-
-    method: str = field(default="scale", metadata={"description": "scale or fit"})
-    spectral_model: str | None = field(default="pl-norm", metadata={"description": "spectral norm model, by its tag"})
-    min_counts: float = field(default=0.0, metadata={"minimum": 0})
-    min_npred_background: float = field(default=0.0, metadata={"minimum": 0})
-
-    def __post_init__(self) -> None:
-        if self.method not in ("scale", "fit"):
-            raise ConfigError(f"method: expected scale or fit, got {self.method!r}.")
-
-
-@dataclass(frozen=True)
-class RingParameters:
-    """The ring around each position in which its background is measured."""
-
-    r_in: float = field(metadata={"unit": "deg", "above": 0, "description": "inner radius"})
-    width: float = field(metadata={"unit": "deg", "above": 0})
-
-
 def _later(*_: Any, **__: Any) -> None:
     raise LaterError("This step is part of the configuration, and not computed by this version of xgamma.")
 
 
-_OWN = (
-    Entry(BACKGROUND_KIND, "fov_background", _later, 1, FovBackgroundParameters),
-    Entry(BACKGROUND_KIND, "ring", _later, 1, RingParameters),
-)
-SPACE_OF_BACKGROUND = {
-    **dict.fromkeys(registry.built_in(BACKGROUND_KIND), "1d"),
-    **{known.name: "3d" for known in _OWN if known.kind == BACKGROUND_KIND},
+SPACE_OF_BACKGROUND: dict[str, str] = {
+    name: space
+    for space in ("1d", "3d")
+    for name in registry.built_in(BACKGROUND_KIND)
+    if registry.lookup(BACKGROUND_KIND, name).function.dataset_type == space  # type: ignore[attr-defined]
 }
 """The datasets.type that each background of xgamma is made for."""
 SAFE_MASK = Entry(SAFE_MASK_KIND, "any method", _later, 1, SafeMaskParameters)
@@ -63,18 +38,10 @@ def backgrounds_for(space: str) -> str:
     """Return the backgrounds of a datasets.type, for a sentence.
 
     >>> backgrounds_for("3d")
-    'fov_background or ring'
+    'adaptive_ring, fov_background or ring'
     """
     *others, last = [name for name, known in SPACE_OF_BACKGROUND.items() if known == space]
     return f"{', '.join(others)} or {last}" if others else last
-
-
-def entry(kind: str, name: str) -> Entry:
-    """Return the registered entry, else parameters that the configuration accepts for later versions."""
-    own = {(known.kind, known.name): known for known in _OWN}
-    if name not in registry.names(kind) and (kind, name) in own:
-        return own[kind, name]
-    return registry.lookup(kind, name)
 
 
 def parameter_problems(target: Entry, given: Mapping[str, Any], where: str) -> list[str]:
@@ -166,7 +133,9 @@ BackgroundMapping = Annotated[
     dict[str, Any],
     PlainValidator(read_mapping),
     PlainSerializer(plain_value),
-    WithJsonSchema(parameters_schema(*(entry(BACKGROUND_KIND, name).parameters for name in SPACE_OF_BACKGROUND))),
+    WithJsonSchema(
+        parameters_schema(*(registry.lookup(BACKGROUND_KIND, name).parameters for name in SPACE_OF_BACKGROUND))
+    ),
 ]
 SafeMaskMapping = Annotated[
     dict[str, Any],
@@ -176,19 +145,19 @@ SafeMaskMapping = Annotated[
 ]
 FluxPointsMapping = Annotated[
     dict[str, Any],
-    PlainValidator(partial(read_parameters, lambda: entry("estimator", "flux_points"))),
+    PlainValidator(partial(read_parameters, lambda: registry.lookup("estimator", "flux_points"))),
     PlainSerializer(plain_value),
     WithJsonSchema(parameters_schema(FluxPointsParameters)),
 ]
 LightCurveMapping = Annotated[
     dict[str, Any],
-    PlainValidator(partial(read_parameters, lambda: entry("estimator", "light_curve"))),
+    PlainValidator(partial(read_parameters, lambda: registry.lookup("estimator", "light_curve"))),
     PlainSerializer(plain_value),
     WithJsonSchema(parameters_schema(LightCurveParameters)),
 ]
 ExcessMapMapping = Annotated[
     dict[str, Any],
-    PlainValidator(partial(read_parameters, lambda: entry("estimator", "excess_map"))),
+    PlainValidator(partial(read_parameters, lambda: registry.lookup("estimator", "excess_map"))),
     PlainSerializer(plain_value),
     WithJsonSchema(parameters_schema(ExcessMapParameters)),
 ]

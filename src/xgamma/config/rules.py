@@ -13,7 +13,6 @@ from xgamma.config.maps import map_problems
 from xgamma.config.parameters import (
     SPACE_OF_BACKGROUND,
     backgrounds_for,
-    entry,
     lacking_parameters,
     parameter_problems,
 )
@@ -25,7 +24,9 @@ from xgamma.errors import ConfigError, MissingInputError, StoreError, did_you_me
 from xgamma.formats.local_files import is_there
 from xgamma.groups import Grouping
 from xgamma.reduce.background.protocol import OFF_COUNTS
+from xgamma.reduce.background.sky_ring import one_bin_problem
 from xgamma.reduce.safe_mask import KIND as SAFE_MASK_KIND
+from xgamma.registry import lookup
 from xgamma.storage.locations import validate_url
 from xgamma.times import any_year, overlap_problem
 from xgamma.units import quantity_string
@@ -128,7 +129,7 @@ def background_problems(datasets: DatasetsConfig) -> Iterator[str]:
         if background.alpha_systematic is not None and datasets.read is None:
             yield f"{background.where}.alpha_systematic: given, but background.method is null; choose a method."
         return
-    made = entry("background", background.method).function
+    made = lookup("background", background.method).function
     if background.alpha_systematic is not None and "acceptance_off" not in getattr(made, "variables", OFF_COUNTS):
         yield (
             f"{background.where}.alpha_systematic: given, but the background {background.method} has no off counts, "
@@ -140,13 +141,10 @@ def background_problems(datasets: DatasetsConfig) -> Iterator[str]:
             f"{background.where}.method: {background.method!r} is made for datasets.type {space}, got "
             f"{datasets.type}; write {backgrounds_for(datasets.type)}, or type: {space}."
         )
-    yield from parameter_problems(entry("background", background.method), background.parameters, path)
+    yield from parameter_problems(lookup("background", background.method), background.parameters, path)
     nbins = datasets.geom.axes.energy.nbins
-    if background.method == "ring" and nbins != 1:
-        yield (
-            f"{datasets.geom.axes.energy.where}.nbins: the ring background is made in one energy bin, got {nbins}; "
-            "write nbins: 1, or method: fov_background."
-        )
+    if getattr(made, "one_bin", False) and nbins != 1:
+        yield one_bin_problem(datasets.geom.axes.energy.where, nbins)
 
 
 def datasets_problems(datasets: DatasetsConfig) -> Iterator[str]:
@@ -219,7 +217,7 @@ def safe_mask_problems(safe_mask: SafeMaskConfig) -> Iterator[str]:
         yield str(error)
     for method in safe_mask.methods:
         yield from lacking_parameters(
-            entry(SAFE_MASK_KIND, method), safe_mask.parameters, f"{safe_mask.where}.parameters"
+            lookup(SAFE_MASK_KIND, method), safe_mask.parameters, f"{safe_mask.where}.parameters"
         )
 
 

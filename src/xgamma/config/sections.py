@@ -24,7 +24,6 @@ from xgamma.config.parameters import (
     BackgroundMapping,
     SafeMaskMapping,
     backgrounds_for,
-    entry,
 )
 from xgamma.config.ranges import EnergyAxis, SkyCircle, TimeRange, icrs_of
 from xgamma.config.regions import ExcludedSky, OnRegionConfig, OnRegions
@@ -44,7 +43,7 @@ from xgamma.config.section_fields import (
 from xgamma.events import GOOD_TIME_RULES
 from xgamma.reduce.safe_mask import KIND as SAFE_MASK_KIND
 from xgamma.reduce.safe_mask import safe_masks_of
-from xgamma.registry import Method, normalize_parameters
+from xgamma.registry import Method, lookup, normalize_parameters
 
 IRF = Choice(("events", "gti", "aeff", "bkg", "edisp", "psf", "rad_max"))
 MAP = Choice(("counts", "exposure", "background", "psf", "edisp"))
@@ -295,7 +294,7 @@ class BackgroundConfig(Section):
         """Return the method with its parameters in canonical units, defaults filled in; ``None`` without a method."""
         if self.method is None:
             return None
-        known = entry("background", self.method)
+        known = lookup("background", self.method)
         return Method(known, normalize_parameters(known, self.parameters, f"{self.where}.parameters"))
 
 

@@ -10,14 +10,17 @@ import importlib
 from typing import Any
 
 from xgamma.reduce.background import (
+    AdaptiveRingParameters,
     Background,
     BackgroundInput,
     FixedParameters,
+    FovBackgroundParameters,
     IrfParameters,
     OffRegions,
     OffRunsParameters,
     PhaseParameters,
     ReflectedParameters,
+    RingParameters,
     WobbleParameters,
 )
 from xgamma.reduce.block import MAX_EVENTS, MAX_ROWS, reduce_block
@@ -44,9 +47,11 @@ __all__ = [
     "MAX_EVENTS",
     "MAX_ROWS",
     "PRODUCT_BYTES",
+    "AdaptiveRingParameters",
     "Background",
     "BackgroundInput",
     "FixedParameters",
+    "FovBackgroundParameters",
     "IrfParameters",
     "Method",
     "OffRegions",
@@ -54,6 +59,7 @@ __all__ = [
     "PhaseParameters",
     "Recipe",
     "ReflectedParameters",
+    "RingParameters",
     "SafeMaskInput",
     "SafeMaskParameters",
     "WobbleParameters",

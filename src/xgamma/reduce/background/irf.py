@@ -108,18 +108,20 @@ def _in_windows(
     pointing, origin, alignment = given.pointing, space.origins(*given.pointing), _alignment(given)
     tables, numbers = (given.part.column(name, given.rows.obs) for name in ("bkg_table", "bkg_row"))
     found = np.zeros((len(given.rows), given.grid.energy.nbin, *space.shape), dtype=np.float32)
-    vectors, ontime = window_vectors(space, origin[used]), given.ontime
-    for row, pixels in zip(np.flatnonzero(used).tolist(), vectors, strict=True):
-        table = RateTable(given.part.table_of(int(tables[row])), int(numbers[row]), edges)
-        turns = alignment[row] == ALTAZ and "offset" not in table.axes
-        view = FieldOfView(
-            float(pointing[0][row]),
-            float(pointing[1][row]),
-            -1.0 if alignment[row] == RADEC else 1.0,
-            tuple(_turns(given, np.array([row]))[0].tolist()) if turns else (0.0,),
-        )
-        areas = space.solid_angles(origin[row]).reshape(space.shape) * ontime[row]
-        expected_in_window(table, view, pixels, areas, oversampling, found[row])
+    ontime = given.ontime
+    for number in np.unique(tables[used]).tolist():
+        own = np.flatnonzero(used & (tables == number))
+        rates = RateTable.read(given.part.table_of(number), numbers[own], edges)
+        for row, rate, pixels in zip(own.tolist(), rates, window_vectors(space, origin[own]), strict=True):
+            turns = alignment[row] == ALTAZ and "offset" not in rate.axes
+            view = FieldOfView(
+                float(pointing[0][row]),
+                float(pointing[1][row]),
+                -1.0 if alignment[row] == RADEC else 1.0,
+                tuple(_turns(given, np.array([row]))[0].tolist()) if turns else (0.0,),
+            )
+            areas = space.solid_angles(origin[row]).reshape(space.shape) * ontime[row]
+            expected_in_window(rate, view, pixels, areas, oversampling, found[row])
     return found.reshape(*found.shape[:2], -1).swapaxes(1, 2)  # type: ignore[return-value]
 
 

@@ -194,6 +194,8 @@ class Background(Protocol):
     """What ``estimate`` returns, known before it is called: names of ``schema.DL4``."""
     roles: ClassVar[tuple[str, ...]] = ()
     """The roles of the responses that the background is made of."""
+    dataset_type: ClassVar[str] = "1d"
+    """The ``datasets.type`` of a configuration that it is made for: on-regions (1d) or windows of the sky (3d)."""
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ import xarray as xr
 from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
 from xgamma.geometry import unit_vector
 from xgamma.grid import SkySpace
-from xgamma.irf import LOG_OF_NO_RATE, background_rate, field_weights, log_rates
+from xgamma.irf import LOG_OF_NO_RATE, background_rate, field_weights, log_rates, stored_rates
 
 Float32Array = npt.NDArray[np.float32]
 # The pixels of a piece: its arrays, some ten of them, fit into the second cache of a core.
@@ -122,32 +122,45 @@ class _Hats(NamedTuple):
 
 @dataclass(frozen=True)
 class RateTable:
-    """The logarithms of the rate of one response at energies, and the nodes of its field of view.
+    """The rate of one response at the nodes of its field of view, and its logarithms at energies.
 
     Parameters
     ----------
-    stored
-        As in ``irf.background_rate``.
-    row
-        The ``irf`` number.
+    stored, row
+        The table and the ``irf`` number, as in ``irf.background_rate``.
+    energy
+        The axis of reconstructed energies.
+    axes
+        The axes of the field by name.
+    values
+        The rate, shape (node of the energy, node, ...).
     edges
         Reconstructed energies in TeV, shape (edge,).
     """
 
     stored: xr.Dataset
     row: int
+    energy: Axis
+    axes: Mapping[str, Axis]
+    values: npt.NDArray[np.float32]
     edges: FloatArray
 
-    @cached_property
-    def axes(self) -> dict[str, Axis]:
-        """The axes of the field by name."""
-        names = [str(name) for name in self.stored["bkg"].dims if name not in ("irf", "energy")]
-        return {name: Axis.from_coords(self.stored.coords, name) for name in names}
+    @classmethod
+    def read(cls, stored: xr.Dataset, rows: IntArray, edges: FloatArray) -> list[RateTable]:
+        """Read the responses of some rows, by their ``irf`` numbers, shape (row,)."""
+        names = [str(name) for name in stored["bkg"].dims if name not in ("irf", "energy")]
+        axes = {name: Axis.from_coords(stored.coords, name) for name in ("energy", *names)}
+        values, numbers = stored_rates(stored, rows, tuple(axes))
+        energy = axes.pop("energy")
+        return [
+            cls(stored, row, energy, axes, values[number], edges)
+            for row, number in zip(rows.tolist(), numbers.tolist(), strict=True)
+        ]
 
     @cached_property
     def logs(self) -> FloatArray:
         """The logarithms at the nodes, shape (edge, node)."""
-        return log_rates(self.stored, self.row, self.edges).reshape(len(self.edges), -1)
+        return log_rates(self.energy, self.values, self.edges).reshape(len(self.edges), -1)
 
     @cached_property
     def top(self) -> FloatArray:
