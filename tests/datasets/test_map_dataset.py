@@ -11,6 +11,7 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 from regions import CircleSkyRegion, PolygonSkyRegion, RectangleSkyRegion
 
 from releases import rows_in
@@ -494,3 +495,41 @@ def test_maps_and_spectra_stand_together(datasets):
     assert both.info_table()["counts"][-1] == spectrum.counts.values.sum()
     assert not both.is_all_same_type
     assert "4 rows" in repr(both)
+
+
+def test_spectra_of_all_maps_have_their_names(datasets):
+    spectra = datasets.to_spectrum_datasets(CircleSkyRegion(CRAB, 0.3 * u.deg))
+    assert spectra.names == datasets.names
+    assert spectra.stack_reduce().counts.values.sum() == sum(each.counts.values.sum() for each in spectra)
+    with pytest.raises(ConfigTypeError, match="expected a MapDataset, got a SpectrumDataset"):
+        spectra.to_spectrum_datasets(CircleSkyRegion(CRAB, 0.3 * u.deg))
+    with pytest.raises(LaterError, match="maps are not converted"):
+        datasets.to_gammapy()
+
+
+def test_counts_are_drawn_of_what_is_expected(datasets):
+    first = datasets[0].copy("fake")
+    before = first.background.data.astype(float)
+    first.fake(random_state=42)
+    total = float(before.sum())
+    assert first.counts.data.sum() == pytest.approx(total, abs=5 * np.sqrt(total))
+    off = on_off(datasets[0])
+    off.fake(npred_background=off.background, random_state=42)
+    alpha = off.alpha.data[0]
+    assert off.counts_off.data[0].sum() == pytest.approx((before[0] * 20).sum(), rel=0.05)
+    expected = off.npred_off().data
+    np.testing.assert_allclose(expected * off.alpha.data, off.npred_background().data, rtol=1e-6, atol=1e-9)
+    assert np.all(alpha[before[0] > 0] == pytest.approx(1 / 20))
+
+
+def test_maps_draw_themselves(datasets):
+    stacked = datasets.stack_reduce()
+    assert isinstance(stacked.peek(), Figure)
+    spatial, spectral = stacked.plot_residuals(
+        kwargs_spatial={"method": "diff/sqrt(model)"}, kwargs_spectral={"region": CircleSkyRegion(CRAB, 0.3 * u.deg)}
+    )
+    assert [each.get_axislabel() for each in spatial.coords] == ["Right ascension", "Declination"]
+    assert stacked.plot_counts().images[0].get_array().shape == (60, 70)
+    assert spectral.get_ylabel().startswith("Residuals")
+    assert isinstance(stacked.psf.peek(), Figure)
+    assert isinstance(stacked.edisp.peek(), Figure)

@@ -13,7 +13,7 @@ import xarray as xr
 from xgamma.axes import BoolArray
 from xgamma.datasets import files, info
 from xgamma.datasets.geom import bins_between, edges_among
-from xgamma.datasets.made import any_mask, normalize_random, on_off_row, with_counts
+from xgamma.datasets.made import any_mask, normalize_background, normalize_random, on_off_row, with_counts
 from xgamma.datasets.row import Row, Shown
 from xgamma.errors import ConfigError, ConfigTypeError, DataError
 from xgamma.reduce import joined_rows, stack
@@ -167,6 +167,28 @@ class OffCounts(BinnedRow[Shown]):
     def alpha(self) -> Shown:
         """Ratio of the acceptances, in the dims of the counts; 0 where there is no off acceptance."""
         return self._shown(info.alpha(self.data).isel(dataset=0))
+
+    def fake(self, npred_background: Any, random_state: Any = "random-seed") -> None:  # type: ignore[override]
+        """Draw Poisson counts on and off, and show them in place of the counts.
+
+        Parameters
+        ----------
+        npred_background
+            The background that is expected in the on-region, in the dims of the counts.
+        random_state
+            A seed, which gives the numbers of Gammapy, or a generator of numpy.
+
+        Raises
+        ------
+        ConfigError
+            For a background that does not fit the bins, or is negative or not finite.
+        """
+        expected = normalize_background(npred_background, self.bins_shape)
+        random, alpha = normalize_random(random_state), info.alpha(self.data).values[0]
+        signal = random.poisson(np.maximum(np.nan_to_num(self._prediction.signal.values[0]), 0.0))
+        background = random.poisson(expected)
+        off = random.poisson(np.divide(expected, alpha, out=np.zeros_like(expected), where=alpha > 0))
+        self._hold(with_counts(self.data, counts=signal + background, counts_off=off))
 
     @classmethod
     def _with_off_counts(

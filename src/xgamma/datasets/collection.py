@@ -26,7 +26,7 @@ from xgamma.datasets.inputs import ModelledRows, normalize_rows
 from xgamma.datasets.made import any_mask
 from xgamma.datasets.map_dataset import MapDataset, MapDatasetOnOff
 from xgamma.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
-from xgamma.errors import ConfigError, DataError
+from xgamma.errors import ConfigError, ConfigTypeError, DataError, LaterError
 from xgamma.fit import FitInput
 from xgamma.outcome import Outcome
 from xgamma.plot.excess import plot_over_livetime, plot_over_time
@@ -211,6 +211,16 @@ class Datasets(DatasetList):
                 log.warning("%s is left out: %s", view.name, error)
         return type(self)(kept)
 
+    def to_spectrum_datasets(self, region: Any, containment_correction: bool = False) -> Self:
+        """Return the spectra of a region in the maps, under their names; see ``MapDataset.to_spectrum_dataset``.
+
+        Raises ``ConfigTypeError`` where one is no map.
+        """
+        for view in self._views:
+            if not isinstance(view, MapDataset):
+                raise ConfigTypeError(f"{view.name!r}: expected a MapDataset, got a {type(view).__name__}.")
+        return type(self)([view.to_spectrum_dataset(region, containment_correction) for view in self._views])
+
     def plot_regions(self, ax: Axes | None = None) -> Axes:
         """Draw the on-regions on the sky, the off regions of the first runs and their pointings; stacks have neither.
 
@@ -246,6 +256,11 @@ class Datasets(DatasetList):
             When Gammapy is not installed, or does not know a model.
         """
         self._validate_rows("to_gammapy()")
+        if any(isinstance(view, MapDataset) for view in self._rows):
+            raise LaterError(
+                "to_gammapy(): maps are not converted by this version of xgamma; write them to a .fits file, which "
+                "Gammapy reads."
+            )
         if self.unused:
             log.warning("%d rows that were not used stay here; see info_table(all_rows=True).", len(self.unused))
         return files.collection_of_gammapy(self.parts())

@@ -6,12 +6,14 @@ import logging
 from collections.abc import Sequence
 from typing import Any, Self
 
+import numpy as np
 import xarray as xr
 
 from xgamma.axes import Axis
+from xgamma.datasets import info
 from xgamma.datasets.binned_row import OffCounts
 from xgamma.datasets.made import empty_row, known_background_row
-from xgamma.datasets.map_pictures import MapPictures
+from xgamma.datasets.map_pictures import MapDatasetPictures
 from xgamma.datasets.maps import Map, WcsGeom
 from xgamma.datasets.maps.membership import normalize_regions, shares_of_region
 from xgamma.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
@@ -24,7 +26,7 @@ from xgamma.reduce.recipe import OF_MAPS
 log = logging.getLogger(__name__)
 
 
-class MapDataset(MapPictures):
+class MapDataset(MapDatasetPictures):
     """Counts of a part of the sky in pixels and energies, the response, and what is expected.
 
     Parameters
@@ -159,6 +161,13 @@ class MapDatasetOnOff(OffCounts[Map], MapDataset):
         """Return the maps with alpha times the off counts as their known background."""
         data = known_background_row(self.data)
         return MapDataset(data, None, self.name if name is None else name, self._mask_fit)
+
+    def npred_off(self) -> Map:
+        """Predicted off counts: the predicted background over alpha, 0 where there is no off acceptance."""
+        data, expected = self.data, self._prediction.background
+        alpha = info.alpha(data).values
+        values = np.divide(expected.values, alpha, out=np.zeros(alpha.shape), where=alpha > 0)
+        return self._shown(expected.copy(data=values).isel(dataset=0))
 
     @property
     def _spectrum_class(self) -> type[SpectrumDataset]:

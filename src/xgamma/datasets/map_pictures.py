@@ -1,10 +1,11 @@
-"""``MapPictures``: the pictures of one window of the sky."""
+"""``MapDatasetPictures``: the pictures of one window of the sky."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,8 +20,21 @@ from xgamma.plot.counts import Style
 SMOOTH = "0.05 deg"
 
 
-class MapPictures(MapRow):
+class MapDatasetPictures(MapRow):
     """A window of the sky that draws itself; see ``MapDataset``."""
+
+    @property
+    def axes_options(self) -> dict[str, Any]:
+        """The projection."""
+        return {"projection": self.image_wcs}
+
+    def plot_counts(self, ax: Axes | None = None, smooth_radius: Any = SMOOTH, **style: Any) -> Axes:
+        """Draw the counts of the safe bins, summed over the energies and smoothed."""
+        return self._draw(self._array("counts").where(self._array("mask_safe"), 0.0), ax, smooth_radius, **style)
+
+    def _draw(self, values: xr.DataArray, ax: Axes | None, smooth_radius: Any = SMOOTH, **style: Any) -> Axes:
+        image = self._shown(values).sum_over_axes(keepdims=False).smooth(smooth_radius)
+        return image.plot(ax=ax, **{"add_cbar": True, **style})
 
     def plot_residuals_spatial(
         self, ax: Axes | None = None, method: str = "diff", smooth_kernel: str = "gauss",
@@ -38,7 +52,7 @@ class MapPictures(MapRow):
             for values in (self._array("counts"), self._prediction.total.isel(dataset=0))
         ]
         counts, npred = (each.data for each in sums)
-        shown = sums[0].copy(data=info.scaled_residuals(counts - npred, npred, method), unit="")
+        shown = sums[0].copy(data=info.scaled_residuals(counts - npred, npred, method), unit="", name="residuals")
         options = {"add_cbar": True, "cmap": "coolwarm", "vmin": -5, "vmax": 5, **style}
         return shown.plot(ax=ax, **options)
 
@@ -92,10 +106,8 @@ class MapPictures(MapRow):
             "Background": info.background(self.data).isel(dataset=0).where(safe, 0.0),
         }
         for ax, (title, values) in zip(axes.flat, sums.items(), strict=False):
-            self._shown(values).sum_over_axes(keepdims=False).smooth(SMOOTH).plot(ax=ax, add_cbar=True)
-            ax.set_title(title)
-        exposure = self._exposure
-        self._shown(exposure.isel(energy_true=[exposure.sizes["energy_true"] // 2])).plot(ax=axes[1, 1], add_cbar=True)
-        energy = Axis.from_coords(exposure.coords, "energy_true").center[exposure.sizes["energy_true"] // 2]
-        axes[1, 1].set_title(f"Exposure at {energy:.3g} TeV")
+            self._draw(values, ax).set_title(title)
+        axis, exposure = Axis.from_coords(self._group.coords, "energy_true"), self.exposure
+        exposure.slice_by_idx({"energy_true": axis.nbin // 2}).plot(ax=axes[1, 1], add_cbar=True)
+        axes[1, 1].set_title(f"Exposure at {axis.center[axis.nbin // 2]:.3g} TeV")
         return figure

@@ -110,6 +110,11 @@ class Row(Generic[Shown]):
         """Return an array without the dim ``dataset`` as it is handed out."""
 
     @property
+    def axes_options(self) -> dict[str, Any]:
+        """What Axes are to be made with, as ``subplot_kw`` of matplotlib, that ``plot_counts`` draws into."""
+        return {}
+
+    @property
     def group(self) -> xr.Dataset:
         """The Dataset that the row is part of."""
         return self._group

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-import numpy as np
 import xarray as xr
 
 from xgamma.axes import Axis
@@ -15,9 +14,6 @@ from xgamma.datasets.inputs import ModelledRows
 from xgamma.datasets.made import (
     empty_row,
     known_background_row,
-    normalize_background,
-    normalize_random,
-    with_counts,
 )
 from xgamma.datasets.pictures import SpectrumPictures
 from xgamma.grid import Grid
@@ -88,28 +84,6 @@ class SpectrumDataset(SpectrumPictures):
 
 class SpectrumDatasetOnOff(OffCounts[xr.DataArray], SpectrumDataset):
     """A spectrum whose background was measured in off regions; its statistic is wstat. See ``SpectrumDataset``."""
-
-    def fake(self, npred_background: Any, random_state: Any = "random-seed") -> None:  # type: ignore[override]
-        """Draw Poisson counts on and off, and show them in place of the counts.
-
-        Parameters
-        ----------
-        npred_background
-            The background that is expected in the on-region, dims (region, energy).
-        random_state
-            A seed, which gives the numbers of Gammapy, or a generator of numpy.
-
-        Raises
-        ------
-        ConfigError
-            For a background that does not fit the bins, or is negative or not finite.
-        """
-        expected = normalize_background(npred_background, self.counts.shape)
-        random, alpha = normalize_random(random_state), self.alpha.values
-        signal = random.poisson(np.maximum(np.nan_to_num(self.npred_signal().values), 0.0))
-        background = random.poisson(expected)
-        off = random.poisson(np.divide(expected, alpha, out=np.zeros_like(expected), where=alpha > 0))
-        self._hold(with_counts(self.data, counts=signal + background, counts_off=off))
 
     @classmethod
     def from_spectrum_dataset(

@@ -32,13 +32,14 @@ from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import names_of, recipes_of, validate_workers
 from xgamma.datasets import Datasets
 from xgamma.datasets.binned_row import BinnedRow
+from xgamma.datasets.map_dataset import MapDataset
 from xgamma.datasets.observations import Observations
 from xgamma.errors import DamagedError, DataError, OrderError
 from xgamma.outcome import REDUCE, Outcome, UnusedRun
 from xgamma.plot.regions import MOST_ROWS, plot_regions
 from xgamma.reduce import Recipe, joined_rows, with_alpha_systematic, with_names
 from xgamma.reduce.losses import true_energy_remark
-from xgamma.schema import WINDOWS, safe_energies, space_dims
+from xgamma.schema import safe_energies
 from xgamma.store import dataset_digest, digest
 
 log = logging.getLogger(__name__)
@@ -157,10 +158,11 @@ class ReduceStep(Step[ReductionWanted]):
         datasets = results.datasets
         if datasets is None:
             return {}
-        path = outdir / ("datasets.zarr" if len(datasets) > 1 else "datasets.fits.gz")
+        is_one_file = len(datasets) == 1 and not isinstance(datasets[0], MapDataset)
+        path = outdir / ("datasets.fits.gz" if is_one_file else "datasets.zarr")
         datasets.write(path, overwrite=True)
         figure = new_figure()
-        datasets[0].plot_counts(figure.subplots())
+        datasets[0].plot_counts(figure.subplots(subplot_kw=datasets[0].axes_options))
         written = {"datasets": path, "counts (picture)": write_figure(figure, outdir / "counts.png")}
         # One circle is no news.
         grids = [each.recipe.grid for each in results.reductions.values() if each.recipe is not None]
@@ -266,7 +268,7 @@ def with_product(
     reductions = {number: every[number] for number in sorted(every) if number < entry.count}
     products = [each.product.data for each in reductions.values() if each.product is not None]
     datasets = None
-    if len(products) == entry.count and all(space_dims(each) != WINDOWS for each in products):
+    if len(products) == entry.count:
         datasets = Datasets.from_xarray(products)
         datasets.unused = [*datasets.unused, *(view for each in reductions.values() for view in each.unused)]
     return replace(results, reductions=reductions, datasets=datasets)
