@@ -20,7 +20,7 @@ from xgamma.events import Part, Rows, good_time, has_sound_times, read_events
 from xgamma.grid import Grid
 from xgamma.outcome import Fate, Outcome, validate_ledger
 from xgamma.reduce.background import Background, BackgroundInput, OffRegions, Settled, background_of
-from xgamma.reduce.counts import Members, binned, fates, members, rows_in_view, usable
+from xgamma.reduce.counts import Members, add_counts, fates, members, rows_in_view, usable
 from xgamma.reduce.enclosure import Apertures, apertures, enclosure_faults
 from xgamma.reduce.losses import Loss, loss
 from xgamma.reduce.nodes import safe_offsets
@@ -105,9 +105,9 @@ class _Off(NamedTuple):
     def estimate(self, counts_off: FloatArray) -> Mapping[str, FloatArray]:
         """Return the variables of the background, those that it declares."""
         found = self.background.estimate(self.given, self.regions, counts_off)
-        if "background" in found:
-            return {**found, "background": np.nan_to_num(found["background"], nan=0.0, posinf=0.0, neginf=0.0)}
-        return found
+        if "background" not in found or np.isfinite(found["background"].sum()):
+            return found
+        return {**found, "background": np.nan_to_num(found["background"], nan=0.0, posinf=0.0, neginf=0.0)}
 
     def settle(self, counts: FloatArray, mask_safe: BoolArray, values: Mapping[str, FloatArray]) -> Settled:
         """Return what it is worth in the safe bins."""
@@ -262,7 +262,10 @@ def _tally(part: Part, rows: Rows, recipe: Recipe, off: _Off | None, points: Ape
     grid, n_row = recipe.grid, len(rows)
     n_cell, ledgers, origin = int(np.prod(grid.space.shape)), grid.space.ledgers, origins(part, rows, grid)
     shape = (n_row, grid.energy.nbin, n_cell)
-    counts, counts_off = np.zeros(shape), np.zeros(shape if grid.is_region else (n_row, 1, 1))
+    # Of windows whole numbers, of which single precision holds 16 million without a gap.
+    counts: FloatArray = np.zeros(shape, dtype=float if grid.is_region else np.float32)
+    # No event is off in a window.
+    counts_off: FloatArray = np.zeros(shape) if grid.is_region else np.broadcast_to(np.float32(0), shape)
     ledger = np.zeros((n_row, ledgers, len(Fate)), dtype=np.int64)
     in_view = np.zeros(n_row, dtype=bool)
     pointing = part.column("ra_pnt", rows.obs), part.column("dec_pnt", rows.obs)
@@ -276,11 +279,11 @@ def _tally(part: Part, rows: Rows, recipe: Recipe, off: _Off | None, points: Ape
         if off is not None:
             on_cells, off_cells = off.background.split(off.given, off.regions, used, on_cells)
             away = members(used, off_cells, grid.energy)
-            if len(off_cells.event) or grid.is_region:
-                counts_off += binned(away, shape)
+            if grid.is_region:
+                add_counts(counts_off, away)
                 inside.append((Fate.OFF, away))
         on = members(used, on_cells, grid.energy)
-        counts += binned(on, shape)
+        add_counts(counts, on)
         inside.append((Fate.ON, on._replace(cell=grid.space.ledger_of(on.cell))))
         ledger += fates(events, n_row, inside, ledgers)
         in_view |= rows_in_view(used, *pointing, FIELD_OF_VIEW)
@@ -293,9 +296,6 @@ def _tally(part: Part, rows: Rows, recipe: Recipe, off: _Off | None, points: Ape
         (is_whole & ~in_view, Outcome.EVENTS_OUTSIDE),
     ]
     outcome = np.select([condition for condition, _ in conditions], [code for _, code in conditions], Outcome.USED)
-    if not grid.is_region:
-        # Whole numbers, of which single precision holds 16 million without a gap. No event is off in a window.
-        counts, counts_off = counts.astype(np.float32), np.broadcast_to(np.float32(0), shape)
     return _Tally(counts.swapaxes(1, 2), counts_off.swapaxes(1, 2), ledger, outcome)
 
 
@@ -342,7 +342,7 @@ def _responses(
     values["exposure"][chosen] = found.corrected_area * seconds
     values["exposure_edisp"][chosen] = found.effective_area * seconds
     values["edisp"][chosen] = found.edisp
-    safe = safe_bins(part, some, recipe, offset[chosen], found, expected[chosen]) & measurable[chosen, :, None]
+    safe = safe_bins(part, some, recipe, offset[chosen], found, expected[chosen], measurable[chosen])
     values["mask_safe"][chosen] = safe
     lost = loss(grid, found.corrected_area, found.edisp, safe, found.unknown) if found.unknown else None
     return values, lost

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
 from xgamma.events import Events
@@ -14,6 +15,8 @@ from xgamma.outcome import Fate
 
 # Of so many events one is looked at first.
 _SAMPLE = 64
+# Events for each bin below which they are counted one by one.
+_SPARSE = 0.1
 
 
 class Members(NamedTuple):
@@ -29,11 +32,16 @@ def members(events: Events, cells: Cells, axis: Axis) -> Members:
     return Members(events.row[cells.event], axis.index(events.energy[cells.event]), cells.cell)
 
 
-def binned(found: Members, shape: tuple[int, int, int]) -> FloatArray:
-    """Return the counts of (event, cell) pairs, shape (row, energy, cell); events outside the axis are left out."""
+def add_counts(counts: npt.NDArray[Any], found: Members) -> None:
+    """Add (event, cell) pairs to ``counts``, shape (row, energy, cell); events outside the axis are left out."""
     inside = found.energy >= 0
-    flat = np.ravel_multi_index((found.row[inside], found.energy[inside], found.cell[inside]), shape)
-    return np.bincount(flat, minlength=int(np.prod(shape))).reshape(shape).astype(float)
+    _, energies, cells = counts.shape
+    flat = ((found.row * energies + found.energy) * cells + found.cell)[inside]
+    if len(flat) < _SPARSE * counts.size:
+        # Few events in many bins: they alone are touched.
+        np.add.at(counts.reshape(-1), flat, counts.dtype.type(1))
+    else:
+        counts += np.bincount(flat, minlength=counts.size).reshape(counts.shape)
 
 
 def usable(events: Events) -> Events:
@@ -57,13 +65,14 @@ def fates(events: Events, rows: int, inside: list[tuple[Fate, Members]], cells: 
         The number of cells.
     """
     ledger = np.zeros((rows, cells, len(Fate)), dtype=np.int64)
-    ledger[:, :, Fate.INVALID] = np.bincount(events.row[~events.valid], minlength=rows)[:, None]
-    ledger[:, :, Fate.OUTSIDE_TIME] = np.bincount(events.row[events.valid & ~events.in_time], minlength=rows)[:, None]
+    for fate, chosen in ((Fate.INVALID, ~events.valid), (Fate.OUTSIDE_TIME, events.valid & ~events.in_time)):
+        if chosen.any():
+            ledger[:, :, fate] = np.bincount(events.row[chosen], minlength=rows)[:, None]
     for fate, found in inside:
-        in_axis = found.energy >= 0
-        for chosen, name in ((in_axis, fate), (~in_axis, Fate.OUTSIDE_ENERGY)):
-            flat = found.row[chosen] * cells + found.cell[chosen]
-            ledger[:, :, name] += np.bincount(flat, minlength=rows * cells).reshape(rows, cells)
+        flat, outside = found.row * cells + found.cell, found.energy < 0
+        every, beside = (np.bincount(each, minlength=rows * cells) for each in (flat, flat[outside]))
+        ledger[:, :, fate] += (every - beside).reshape(rows, cells)
+        ledger[:, :, Fate.OUTSIDE_ENERGY] += beside.reshape(rows, cells)
     read = np.bincount(events.row, minlength=rows)
     ledger[:, :, Fate.OUTSIDE_REGIONS] = read[:, None] - ledger.sum(axis=2)
     return ledger

@@ -7,6 +7,8 @@ exposure, is one weighted sum over all nodes, at any position. Nothing of it is 
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +27,10 @@ from xgamma.reduce.response import by_table
 
 RAD = Axis.from_bounds("rad", 0.0, 0.66, 66, "deg", "lin")
 """The distances at which point spread functions are held: those of Gammapy."""
+# The areas of the rings of that axis in sr.
+_RINGS = 2 * np.pi * np.deg2rad(RAD.center) * np.deg2rad(RAD.width)
+# So many members and places are looked at together: some ten megabytes.
+_MEMBERS_AT_ONCE, _PLACES_AT_ONCE = 16, 64
 RESPONSES = ("exposure_edisp", "edisp", "edisp_norm", "psf")
 """The variables that have values at the nodes."""
 MEMBERS = (schema.MEMBER_ROW, "member_lon", "member_lat", "node_offset", "reach", "safe_offset", *RESPONSES)
@@ -131,37 +137,114 @@ def hat_weights(offset: FloatArray, nodes: FloatArray) -> FloatArray:
     Parameters
     ----------
     offset
-        Degrees, shape (place,).
+        Degrees, shape (row, place).
     nodes
-        Those of one row, ascending, NaN last, shape (node,).
+        Ascending, NaN last, shape (row, node).
 
     Returns
     -------
     numpy.ndarray
-        Shape (place, node).
+        Shape (row, node, place).
     """
-    known = nodes[np.isfinite(nodes)]
-    weights = np.zeros((len(offset), len(nodes)))
-    if len(known) < 2:
-        weights[:, :1] = 1.0
-        return weights
-    lower = np.clip(np.searchsorted(known, offset, side="right") - 1, 0, len(known) - 2)
-    upper = (offset - known[lower]) / (known[lower + 1] - known[lower])
-    place = np.arange(len(offset))
-    weights[place, lower], weights[place, lower + 1] = 1 - upper, upper
+    count = np.isfinite(nodes).sum(axis=1)
+    weights = np.empty((len(nodes), nodes.shape[1], offset.shape[1]))
+    # How far a place is on its way from each node to the next: 0 before it and 1 beyond it, but at the ends.
+    before: FloatArray | float = 1.0
+    for number in range(nodes.shape[1] - 1):
+        start, stop = nodes[:, number, None], nodes[:, number + 1, None]
+        passed = (offset - start) / (stop - start)
+        is_last, is_behind = number == count - 2, number > count - 2
+        if number > 0:
+            np.maximum(passed, 0.0, out=passed)
+        if not is_last.all():
+            np.minimum(passed, np.where(is_last, np.inf, 1.0)[:, None], out=passed)
+        passed[is_behind] = 0.0
+        np.subtract(before, passed, out=weights[:, number])
+        before = passed
+    weights[:, -1] = before
     return weights
 
 
-def exposure_at(exposure: FloatArray, nodes: FloatArray, reach: float, offset: FloatArray) -> FloatArray:
-    """Return the exposure of one row at offsets in m2 s, shape (energy_true, place).
+def exposure_at(
+    exposure: FloatArray,
+    nodes: FloatArray,
+    reach: FloatArray,
+    offset: FloatArray,
+    where: BoolArray | None = None,
+    out: FloatArray | None = None,
+) -> FloatArray:
+    """Return the exposure of rows at offsets in m2 s, shape (row, energy_true, place).
 
-    ``exposure`` has shape (node, energy_true). As in Gammapy it goes on beyond the last node and is never below 0.
-    Beyond ``reach``, and where an offset is NaN, it is 0.
+    As in Gammapy it goes on beyond the last node and is never below 0. Beyond ``reach``, where an offset is NaN, and
+    where it is not wanted, it is 0.
+
+    Parameters
+    ----------
+    exposure, nodes, reach
+        That at the nodes, shape (row, node, energy_true); their offsets, NaN last, shape (row, node); shape (row,).
+    offset
+        Degrees, shape (row, place).
+    where
+        The places that are wanted, shape (row, place); all of them by default.
+    out
+        Where it is put.
     """
-    is_near = offset <= reach
-    found = np.maximum(exposure.T @ hat_weights(np.where(is_near, offset, 0.0), nodes).T, 0.0)
-    found *= is_near
-    return np.asarray(found)
+    is_near = offset <= reach[:, None]
+    if where is not None:
+        is_near &= where
+    is_all = bool(is_near.all())
+    weights = hat_weights(offset if is_all else np.where(is_near, offset, 0.0), nodes)
+    if not is_all:
+        weights *= is_near[:, None]
+    found = np.matmul(exposure.swapaxes(1, 2), weights, out=out)
+    # Only a weight beyond the nodes is below 0.
+    return found if weights.min(initial=0.0) >= 0 else np.maximum(found, 0.0, out=found)
+
+
+@dataclass(frozen=True)
+class WindowExposures:
+    """What makes the exposures of windows of runs, each with one member.
+
+    Parameters
+    ----------
+    space
+        That of the windows.
+    origin
+        The first pixel of each, shape (row, 2).
+    member
+        The number of the member of each row.
+    lon, lat, nodes, reach, exposure
+        Of the members: ``member_lon``, ``member_lat``, ``node_offset``, ``reach``, ``exposure_edisp``.
+    """
+
+    space: SkySpace
+    origin: IntArray
+    member: Mapping[int, int]
+    lon: FloatArray
+    lat: FloatArray
+    nodes: FloatArray
+    reach: FloatArray
+    exposure: FloatArray
+
+    @classmethod
+    def of(cls, ds: xr.Dataset) -> WindowExposures:
+        """Return those of DL4 rows."""
+        space = SkySpace.from_coords(ds.coords, tuple(ds.sizes[dim] for dim in schema.WINDOWS.cells))
+        names = ("member_lon", "member_lat", "node_offset", "reach", "exposure_edisp")
+        origin = np.stack([ds.variables[name].values for name in ORIGIN], axis=-1)
+        member = {int(row): place for place, row in enumerate(ds.variables[schema.MEMBER_ROW].values)}
+        return cls(space, origin, member, *(ds.variables[name].values for name in names))
+
+    def of_row(self, row: int, where: BoolArray | None = None, out: FloatArray | None = None) -> FloatArray:
+        """Return the exposure of the pixels of a window in m2 s, shape (energy_true, cell); 0 outside of ``where``.
+
+        ``where`` has the shape (cell,), ``out`` that of the result.
+        """
+        some = slice(self.member[row], self.member[row] + 1)
+        offset = self.space.offsets(self.lon[some], self.lat[some], self.origin[row : row + 1])
+        wanted, result = None if where is None else where[None], None if out is None else out[None]
+        found = exposure_at(self.exposure[some], self.nodes[some], self.reach[some], offset, wanted, result)
+        return np.asarray(found[0])
 
 
 def exposure_in_windows(ds: xr.Dataset, rows: slice = slice(None)) -> FloatArray:
@@ -174,21 +257,12 @@ def exposure_in_windows(ds: xr.Dataset, rows: slice = slice(None)) -> FloatArray
     rows
         Which of them.
     """
-    space = SkySpace.from_coords(ds.coords, tuple(ds.sizes[dim] for dim in schema.WINDOWS.cells))
-    number = np.arange(ds.sizes["dataset"])[rows]
-    origin = np.stack([ds[name].values for name in ORIGIN], axis=-1)[number]
-    member = {int(row): place for place, row in enumerate(ds[schema.MEMBER_ROW].values)}
-    lon, lat, nodes, reach, exposure = (
-        ds[name].values for name in ("member_lon", "member_lat", "node_offset", "reach", "exposure_edisp")
-    )
-    result = np.zeros((len(number), ds.sizes["energy_true"], *space.shape))
-    for place, row in enumerate(number.tolist()):
-        own = member[row]
-        some = slice(own, own + 1)
-        if exposure[own].any():
-            offset = space.offsets(lon[some], lat[some], origin[place : place + 1])[0]
-            result[place] = exposure_at(exposure[own], nodes[own], float(reach[own]), offset).reshape(-1, *space.shape)
-    return result
+    made = WindowExposures.of(ds)
+    numbers = np.arange(ds.sizes["dataset"])[rows].tolist()
+    result = np.empty((len(numbers), ds.sizes["energy_true"], math.prod(made.space.shape)))
+    for place, row in enumerate(numbers):
+        made.of_row(row, out=result[place])
+    return result.reshape(*result.shape[:2], *made.space.shape)
 
 
 def responses_at(ds: xr.Dataset, row: int, lon: npt.ArrayLike, lat: npt.ArrayLike) -> ResponsesAt:
@@ -209,33 +283,49 @@ def responses_at(ds: xr.Dataset, row: int, lon: npt.ArrayLike, lat: npt.ArrayLik
     place_lon, place_lat = np.atleast_1d(np.asarray(lon, float)), np.atleast_1d(np.asarray(lat, float))
     if has_grids(ds):
         return responses_on_grid(ds, row, place_lon, place_lat)
-    is_stack = "rows" in ds.attrs
-    members = np.flatnonzero(ds[schema.MEMBER_ROW].values == row)
-    values = {str(name): ds[name].values[members] for name in MEMBERS if name in ds}
-    offset = separation(place_lon, place_lat, values["member_lon"][:, None], values["member_lat"][:, None])
-    safe = _safe_at(values["safe_offset"], offset)
-    used = np.asarray(safe.any(axis=-1)) if is_stack else np.ones(offset.shape, dtype=bool)
-    shape = (len(place_lon), ds.sizes["energy_true"])
+    members = np.flatnonzero(ds.variables[schema.MEMBER_ROW].values == row)
+    values = {name: ds.variables[name].values[members] for name in MEMBERS if name in ds.variables}
+    is_stack, shape = "rows" in ds.attrs, (len(place_lon), ds.sizes["energy_true"])
     total = np.zeros(shape)
     edisp = np.zeros((*shape, ds.sizes["energy"])) if "edisp" in values else None
     psf = np.zeros((*shape, ds.sizes["rad"])) if "psf" in values else None
-    rings = 2 * np.pi * np.deg2rad(RAD.center) * np.deg2rad(RAD.width)
-    for member in range(len(members)):
-        nodes, at = values["node_offset"][member], offset[member]
-        weights = hat_weights(at, nodes)
-        exposure = exposure_at(values["exposure_edisp"][member], nodes, float(values["reach"][member]), at).T
-        exposure = exposure * used[member][:, None]
-        total += exposure
-        if edisp is not None:
-            kernel = _over(np.tensordot(weights, values["edisp"][member], 1), weights @ values["edisp_norm"][member])
-            share = exposure[..., None] * (safe[member][:, None, :] if is_stack else 1.0)
-            edisp += np.maximum(kernel, 0.0) * share
-        if psf is not None:
-            density = np.maximum(np.tensordot(weights, values["psf"][member].astype(float), 1), 0.0)
-            psf += _over(density, density @ rings) * exposure[..., None]
+    for first in range(0, len(members), _MEMBERS_AT_ONCE):
+        some = {name: array[first : first + _MEMBERS_AT_ONCE] for name, array in values.items()}
+        for start in range(0, len(place_lon), _PLACES_AT_ONCE):
+            own = slice(start, start + _PLACES_AT_ONCE)
+            found = _sums_at(some, place_lon[own], place_lat[own], is_stack)
+            for result, added in zip((total, edisp, psf), found, strict=True):
+                if result is not None and added is not None:
+                    result[own] += added
     return ResponsesAt(
         total, None if edisp is None else _over(edisp, total), None if psf is None else _over(psf, total)
     )
+
+
+def _sums_at(
+    members: Mapping[str, FloatArray], lon: FloatArray, lat: FloatArray, is_stack: bool
+) -> tuple[FloatArray, FloatArray | None, FloatArray | None]:
+    """Return exposure, and edisp and psf times exposure, summed over members; see ``responses_at``."""
+    offset, nodes = separation(lon, lat, members["member_lon"][:, None], members["member_lat"][:, None]), "node_offset"
+    safe = _safe_at(members["safe_offset"], offset)
+    used = np.asarray(safe.any(axis=-1)) if is_stack else None
+    exposure = exposure_at(members["exposure_edisp"], members[nodes], members["reach"], offset, used).swapaxes(1, 2)
+    weights = hat_weights(offset, members[nodes]).swapaxes(1, 2)
+
+    def at_places(name: str) -> FloatArray:
+        table = members[name]
+        found = weights @ table.reshape(*table.shape[:2], -1)
+        return found.reshape(*offset.shape, *table.shape[2:])
+
+    edisp = psf = None
+    if "edisp" in members:
+        share = exposure[..., None] * (safe[:, :, None, :] if is_stack else 1.0)
+        kernel = _over(np.maximum(at_places("edisp"), 0.0), at_places("edisp_norm"))
+        edisp = np.einsum("mpte,mpte->pte", kernel, np.broadcast_to(share, kernel.shape))
+    if "psf" in members:
+        density = np.maximum(at_places("psf"), 0.0)
+        psf = np.einsum("mptr,mpt->ptr", density, _over(exposure[..., None], density @ _RINGS)[..., 0])
+    return exposure.sum(axis=0), edisp, psf
 
 
 def _safe_at(safe_offset: FloatArray, offset: FloatArray) -> BoolArray:
@@ -258,7 +348,10 @@ def safe_offsets(mask: BoolArray, offset: FloatArray) -> FloatArray:
     found = np.full((mask.shape[0], mask.shape[2]), np.nan)
     for row, own in enumerate(mask.swapaxes(1, 2)):
         for energy, plane in enumerate(own):
-            if plane.any():
+            # Most safe masks cut all energies alike.
+            if energy and np.array_equal(plane, own[energy - 1]):
+                found[row, energy] = found[row, energy - 1]
+            elif plane.any():
                 found[row, energy] = offset[row][plane].max()
     return found
 

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 KIND = "safe mask"
 NEED_NO_DISPERSION = frozenset({"aeff-default", "aeff-max", "offset-max", "bkg-peak"})
 """The methods that do not look at the energy dispersion."""
+NEED_NO_BACKGROUND = frozenset({"aeff-default", "aeff-max", "offset-max", "edisp-bias"})
+"""The methods that do not look at the background."""
 TRIALS = 101
 SMALLEST = float(np.finfo(np.float32).tiny)
 

@@ -18,7 +18,7 @@ import xarray as xr
 from xgamma import schema
 from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.grid import ORIGIN, SkySpace
-from xgamma.reduce.nodes import exposure_in_windows
+from xgamma.reduce.nodes import WindowExposures
 from xgamma.reduce.rows import select_rows
 
 LEAF = 64
@@ -94,15 +94,13 @@ def leaf_sums(pieces: Iterable[xr.Dataset], leaf: IntArray) -> Sums:
     for ds in pieces:
         values, placement = _flat_values(ds), _Placement.of(ds)
         length = ds.sizes["dataset"]
+        exposures = WindowExposures.of(ds) if placement.origin is not None and "exposure" not in values else None
         step = 1 if placement.origin is not None else max(1, min(LEAF, STEP_BYTES * length // max(1, ds.nbytes)))
         for start in range(0, length, step):
             rows = slice(start, start + step)
             own = leaf[first : first + length][rows] - leaf[0]
             some = {name: array[rows] for name, array in values.items()}
-            if placement.origin is not None and "exposure" not in some:
-                planes = exposure_in_windows(ds, rows)
-                some["exposure"] = planes.reshape(*planes.shape[:2], -1).swapaxes(1, 2)
-            for name, term in _terms(some).items():
+            for name, term in _terms(some, exposures, start).items():
                 placement.add(total, name, count, own, term, rows)
         first += length
     return total
@@ -150,11 +148,12 @@ class _Placement:
 
     def add(self, total: Sums, name: str, count: int, number: IntArray, term: FloatArray, rows: slice) -> None:
         """Add terms of shape (row, cell, ...) to those of the sums (count, ...) whose numbers are given."""
-        rest = term.shape[1:]
         if self.origin is None or name in PER_ROW:
-            np.add.at(total.setdefault(name, np.zeros((count, *rest), dtype=term.dtype)), number, term)
+            added = total.setdefault(name, np.zeros((count, *term.shape[1:]), dtype=term.dtype))
+            for own, value in zip(number.tolist(), term, strict=True):
+                added[own] += value
             return
-        planes = rest[-1]
+        planes = term.shape[-1]
         if name not in total:
             total[name] = np.zeros((count, planes, math.prod(self.image)), _type_of_sum(name)).swapaxes(1, 2)
         images, (height, width) = total[name].swapaxes(1, 2).reshape(count, planes, *self.image), self.window
@@ -162,14 +161,25 @@ class _Placement:
             images[own, :, v : v + height, u : u + width] += values.reshape(planes, *self.window)
 
 
-def _type_of_sum(name: str) -> type[np.floating[Any]]:
-    """Return the type of a sum of windows: of how many rows are safe single precision is exact."""
-    return np.float32 if name == "safe" else np.float64
+def _type_of_sum(name: str) -> type[np.generic]:
+    """Return the type of a sum of windows: of safe bins whether any row has one."""
+    return np.bool_ if name == "safe" else np.float64
 
 
 def space_of_windows(ds: xr.Dataset) -> SkySpace:
     """Return the space of rows that are windows of the sky."""
     return SkySpace.from_coords(ds.coords, tuple(ds.sizes[dim] for dim in schema.WINDOWS.cells))
+
+
+def sum_bytes(like: xr.Dataset) -> int:
+    """Return about how many bytes the sums of one leaf take, of which ``like`` is a row."""
+    if schema.space_dims(like) != schema.WINDOWS:
+        return like.nbytes
+    bins = (
+        8 * like.sizes["energy_true"]
+        + (8 * (1 + ("background" in like or "counts_off" in like)) + 1) * like.sizes["energy"]
+    )
+    return bins * math.prod(space_of_windows(like).image.shape)
 
 
 def summed(leaves: Iterable[Sums], group: IntArray, count: int) -> Sums:
@@ -187,11 +197,25 @@ def summed(leaves: Iterable[Sums], group: IntArray, count: int) -> Sums:
     total: Sums = {}
     first = 0
     for sums in leaves:
-        for name, term in sums.items():
-            added = total.setdefault(name, np.zeros_like(term, shape=(count, *term.shape[1:])))
-            np.add.at(added, group[first : first + len(term)], term)
-        first += len(sums["counts"])
+        length = len(sums["counts"])
+        # Images may be large: the first leaf of a single group is the sum that the others are added to.
+        if not total and length == count == 1:
+            total = dict(sums)
+        else:
+            _add_leaves(total, sums, group[first : first + length].tolist(), count)
+        first += length
+        # It is not kept while the next one is made.
+        del sums
     return total
+
+
+def _add_leaves(total: Sums, leaves: Sums, groups: list[int], count: int) -> None:
+    """Add leaves to the sums of their groups, in place."""
+    for name, term in leaves.items():
+        if name not in total:
+            total[name] = np.zeros_like(term, shape=(count, *term.shape[1:]))
+        for group, value in zip(groups, term, strict=True):
+            total[name][group] += value
 
 
 def combine(ds: xr.Dataset, groups: IntArray, count: int) -> Sums:
@@ -213,8 +237,11 @@ def combine(ds: xr.Dataset, groups: IntArray, count: int) -> Sums:
     )
 
 
-def _terms(rows: Mapping[str, npt.NDArray[Any]]) -> Sums:
-    """Return what each of some rows adds to the sums of its group."""
+def _terms(rows: Mapping[str, npt.NDArray[Any]], exposures: WindowExposures | None, first: int) -> Sums:
+    """Return what each of some rows adds to the sums of its group.
+
+    The exposures of windows of runs are made here, of rows that begin at number ``first``.
+    """
     safe: BoolArray = rows["mask_safe"]
     any_safe = np.any(safe, axis=2)
     used = np.any(any_safe, axis=1)
@@ -222,7 +249,11 @@ def _terms(rows: Mapping[str, npt.NDArray[Any]]) -> Sums:
     terms = {
         "counts": _masked(rows["counts"], safe),
         "safe": safe if is_window else safe.astype(float),
-        "exposure": _masked(rows["exposure"], any_safe[..., None]),
+        "exposure": (
+            _masked(rows["exposure"], any_safe[..., None])
+            if exposures is None
+            else np.stack([exposures.of_row(first + n, own) for n, own in enumerate(any_safe)]).swapaxes(1, 2)
+        ),
         "livetime": _masked(rows["livetime"], used),
         "ontime": _masked(rows["ontime"], used),
         "ledger": rows["ledger"],

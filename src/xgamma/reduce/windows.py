@@ -90,13 +90,13 @@ def window_responses(
         The pixels that belong to each run, shape (row, cell).
     """
     chosen = np.flatnonzero(used)
-    mask = np.zeros_like(expected, dtype=bool)
     pointing = {
         f"member_{axis}": part.column(f"{name}_pnt", rows.obs) for axis, name in (("lon", "ra"), ("lat", "dec"))
     }
-    values: dict[str, Any] = {"mask_safe": mask, "member_row": np.arange(len(rows)), **pointing}
+    values: dict[str, Any] = {"member_row": np.arange(len(rows)), **pointing}
     if len(chosen) == 0:
-        return {**values, **_empty(recipe, len(rows))}, None
+        none = np.zeros_like(expected, dtype=bool)
+        return {**values, "mask_safe": none, **_empty(recipe, len(rows))}, None
     some = rows.at(chosen)
     nodes = nodes_of(part, some, node_roles(recipe), farthest(recipe))
     found = node_responses(part, some, recipe.grid, nodes, livetime[chosen], recipe.maps)
@@ -104,13 +104,22 @@ def window_responses(
         filled = np.full((len(rows), *array.shape[1:]), np.nan if name == "node_offset" else 0, array.dtype)
         filled[chosen] = array
         values[name] = filled
-    middle = np.take_along_axis(offset[chosen], _middle(part, some, recipe)[:, None], axis=1)
+    is_all = len(chosen) == len(rows)
+    if not is_all:
+        offset, expected, measurable = offset[chosen], expected[chosen], measurable[chosen]
+    middle = np.take_along_axis(offset, _middle(part, some, recipe)[:, None], axis=1)
     dispersion = any(method.name not in NEED_NO_DISPERSION for method in recipe.safe_masks)
     at_middle = responses(part, some, recipe.grid, middle, False, dispersion)
-    inside = measurable[chosen, :, None]
-    looked_at = expected[chosen] if inside.all() else expected[chosen] * inside
-    mask[chosen] = safe_bins(part, some, recipe, offset[chosen], at_middle, looked_at) & inside
+    safe = safe_bins(part, some, recipe, offset, at_middle, expected, measurable)
+    values["mask_safe"] = safe if is_all else _among(chosen, safe, len(rows))
     return values, None
+
+
+def _among(chosen: IntArray, safe: BoolArray, rows: int) -> BoolArray:
+    """Return the bins of some rows among all of them, whose others have no safe bin; plane by plane."""
+    planes = np.zeros((rows, safe.shape[2], safe.shape[1]), dtype=bool)
+    planes[chosen] = safe.swapaxes(1, 2)
+    return planes.swapaxes(1, 2)
 
 
 def _empty(recipe: Recipe, rows: int) -> dict[str, Any]:

@@ -18,20 +18,22 @@ from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import names_of
 from xgamma.datasets.observations import Observations
 from xgamma.errors import OrderError
-from xgamma.execute import Workers, run_blocks
+from xgamma.execute import Workers, one_cluster, run_blocks
 from xgamma.grid import Grid
 from xgamma.groups import OFFSET, Grouping
 from xgamma.reduce import Recipe, with_names
 from xgamma.reduce.response import offsets
 from xgamma.reduce.rows import MEMBERS, joined_members, joined_telescopes
 from xgamma.reduce.stack import STEP_VERSION, RowFacts, row_facts, stacks
-from xgamma.reduce.sums import STEP_BYTES, Sums, leaf_sums, leaves_of, summed
+from xgamma.reduce.sums import STEP_BYTES, Sums, leaf_sums, leaves_of, sum_bytes, summed
 from xgamma.schema import PLANES, Kind, window_chunks
 from xgamma.store import Store, digest
 
 log = logging.getLogger(__name__)
 
 NAME = "stacked"
+# Sums of leaves that are kept until they are added, in order: one of each worker, and of small ones more.
+SUMS_BYTES = 64_000_000
 
 
 class Groups:
@@ -157,10 +159,22 @@ def computed_stacks(rows: Reduced, members: Mapping[str, Sequence[int]], workers
         (rows.reader, places[block], rows.mjdref, leaves.leaf[block], length)
         for block in leaves.blocks(min(BLOCK_ROWS, length))
     ]
-    sums = run_blocks(_block_sums, blocks, "Stacking", workers)
-    facts = _joined_facts([facts for _, facts in sums])
-    total = summed((each for each, _ in sums), leaves.group, len(members))
-    result = stacks(total, group, facts, list(members), like)
+    facts: list[RowFacts] = []
+
+    def sums() -> Iterator[Sums]:
+        # No more are in memory than are made at once, which of large images would not fit.
+        at_once = max(workers.n_jobs, SUMS_BYTES // sum_bytes(like))
+        for first in range(0, len(blocks), at_once):
+            found = run_blocks(_block_sums, blocks[first : first + at_once], "Stacking", workers)
+            while found:
+                added, own = found.pop(0)
+                facts.append(own)
+                yield added
+                del added
+
+    with one_cluster(workers):
+        total = summed(sums(), leaves.group, len(members))
+    result = stacks(total, group, _joined_facts(facts), list(members), like)
     telescopes = {rows.telescopes[row] for row in order}
     names = [[rows.names[row] for row in own] for own in members.values()]
     return result.assign_attrs({MEMBERS: names, "telescope": joined_telescopes(telescopes)})
