@@ -43,9 +43,14 @@ def galactic_matrix() -> FloatArray:
 
 def unit_vector(lon: npt.ArrayLike, lat: npt.ArrayLike) -> FloatArray:
     """Return unit vectors, shape (..., 3)."""
+    return np.stack(components(lon, lat), axis=-1)
+
+
+def components(lon: npt.ArrayLike, lat: npt.ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the three components of unit vectors, each of one array, which many of them are quicker as."""
     phi, theta = np.deg2rad(lon), np.deg2rad(lat)
     cosine = np.cos(theta)
-    return np.stack([cosine * np.cos(phi), cosine * np.sin(phi), np.broadcast_to(np.sin(theta), cosine.shape)], axis=-1)
+    return cosine * np.cos(phi), cosine * np.sin(phi), np.broadcast_to(np.sin(theta), cosine.shape)
 
 
 def lonlat(vector: FloatArray) -> tuple[FloatArray, FloatArray]:

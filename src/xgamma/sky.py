@@ -11,7 +11,7 @@ import numpy as np
 
 from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.errors import ConfigError
-from xgamma.geometry import galactic_matrix, lonlat, separation, to_frame, unit_vector
+from xgamma.geometry import components, galactic_matrix, lonlat, separation, to_frame, unit_vector
 from xgamma.projections import Projection, projection
 
 IMAGE = "image"
@@ -266,7 +266,9 @@ class SkySpace:
 
     def pixels_of(self, lon: FloatArray, lat: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the place (x, y) in the image of ICRS positions in pixels, also beyond its edges; NaN for none."""
-        native = np.moveaxis(unit_vector(lon, lat) @ self._matrix.T, -1, 0)
+        # Whole arrays one after the other, which is quicker than a product of matrices with rows of three.
+        first, second, third = components(lon, lat)
+        native = [first * one[0] + second * one[1] + third * one[2] for one in self._matrix]
         (west, up), (x0, y0), middle = self._projection.forward(*native), self.reference_pixel, self._middle
         if middle:
             west = (west - middle + 180.0) % 360.0 - 180.0 + middle

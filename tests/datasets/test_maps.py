@@ -423,6 +423,10 @@ def test_events_are_filled_into_their_bins():
     x, y = geom.wcs.wcs_world2pix(lon, lat, 0)
     wanted, _ = np.histogramdd((energy, y, x), (ENERGY.edges, np.arange(16) - 0.5, np.arange(21) - 0.5))
     np.testing.assert_array_equal(counts.data, wanted)
+    whole = Map.from_geom(geom, dtype=int)
+    whole.fill_by_coord((lon, lat, energy))
+    assert whole.data.dtype.kind == "i"
+    np.testing.assert_array_equal(whole.data, counts.data)
     counts.fill_by_coord((lon[:1], lat[:1], energy[:1]), weights=np.array([2.5]))
     assert counts.data.sum() == inside.sum() + 2.5 * inside[0]
 
@@ -530,6 +534,16 @@ def test_a_gaussian_has_its_width():
     for grid in (y, x):
         mean = (grid * smooth.data).sum()
         assert 0.1 * np.sqrt((smooth.data * (grid - mean) ** 2).sum()) == pytest.approx(0.3, rel=1e-3)
+
+
+@pytest.mark.parametrize("kernel", ["gauss", "disk", "box"])
+@pytest.mark.parametrize("width", [1, 2, 2.5, 3, 4])
+def test_smoothing_moves_nothing(kernel, width):
+    one = Map.from_geom(geom_of(width=(2.1, 2.1)))
+    one.data[10, 10] = 1.0
+    smooth = one.smooth(width, kernel).data
+    for turned in (smooth[::-1], smooth[:, ::-1], smooth.T):
+        np.testing.assert_allclose(turned, smooth, atol=1e-12)
 
 
 def test_a_convolution_is_the_sum_over_the_kernel():
@@ -717,6 +731,14 @@ def test_a_large_region_is_whole_pixels():
     assert spectrum.quantity.shape == (4, 1, 1)
     point = one.to_region_nd_map(Circle(83.63, 22.01, 0.0))
     np.testing.assert_allclose(point.data.ravel(), one.get_by_coord({"skycoord": CENTER, "energy": ENERGY.center}))
+
+
+def test_polygons_have_spectra():
+    one = random_map()
+    polygon = Polygon((82.9, 84.3, 83.6), (21.6, 21.7, 22.6))
+    inside = one.geom.to_image().region_mask(polygon).data
+    assert inside.sum() > 30
+    np.testing.assert_allclose(one.get_spectrum(polygon).data.ravel(), one.data[:, inside].sum(axis=1))
 
 
 @pytest.mark.parametrize(

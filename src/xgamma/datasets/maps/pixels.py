@@ -74,9 +74,11 @@ class MapPixels(MapValues):
         idx = np.broadcast_arrays(*self._geom.coord_to_idx(coords))
         inside = np.all([one >= 0 for one in idx], axis=0)
         bins = np.ravel_multi_index(tuple(one[inside] for one in idx[::-1]), self._data.shape)
-        added = None if weights is None else np.broadcast_to(weights, inside.shape)[inside]
-        filled = np.bincount(bins, added, minlength=self._data.size).reshape(self._data.shape)
-        self._data = self._data + filled.astype(np.result_type(self._data.dtype, filled.dtype))
+        added = (
+            np.ones(len(bins), self._data.dtype) if weights is None else np.broadcast_to(weights, inside.shape)[inside]
+        )
+        self._data = np.ascontiguousarray(self._data, np.result_type(self._data.dtype, added.dtype))
+        np.add.at(self._data.reshape(-1), bins, added)
 
     def get_image_by_idx(self, idx: Any) -> Self:
         """Return the image of one bin of each axis."""
