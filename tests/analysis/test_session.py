@@ -7,7 +7,7 @@ import xarray as xr
 from releases import MODEL, config_of, until_datasets, whole
 from xgamma.analysis import Analysis, AnalysisConfig
 from xgamma.datasets import Datasets
-from xgamma.errors import ConfigError, LaterError, OrderError, OutputExistsError, UnknownNameError
+from xgamma.errors import ConfigError, OrderError, OutputExistsError, UnknownNameError
 from xgamma.models import Models, PowerLawSpectralModel, SkyModel
 
 POWER_LAW = AnalysisConfig(models=MODEL).to_yaml().partition("models:\n")[2]
@@ -69,12 +69,6 @@ def test_a_configuration_that_breaks_a_rule_raises_at_once():
         Analysis(config)
 
 
-@pytest.mark.parametrize("name", ["excess_map"])
-def test_products_of_later_versions_are_not_attributes(fresh, name):
-    with pytest.raises(AttributeError, match=f"'Analysis' object has no attribute '{name}'"):
-        getattr(fresh, name)
-
-
 # --- methods out of order
 
 
@@ -94,6 +88,10 @@ def test_products_of_later_versions_are_not_attributes(fresh, name):
         (
             lambda a: a.get_flux_points(),
             "There are no datasets to compute flux points of; call get_datasets() or read_datasets() first.",
+        ),
+        (
+            lambda a: a.get_excess_map(),
+            "There are no datasets to make an excess map of; call get_datasets() or read_datasets() first.",
         ),
     ],
 )
@@ -128,9 +126,10 @@ def test_writing_datasets_before_their_step_raises(fresh, tmp_path):
         fresh.write_models()
 
 
-def test_maps_raise(reduced):
-    with pytest.raises(LaterError, match="Excess maps are not computed by this version of xgamma"):
+def test_an_excess_map_of_spectra_raises(reduced):
+    with pytest.raises(ValueError, match="excess_map: cannot make an excess map of 1D datasets, which have no pixels"):
         reduced.get_excess_map()
+    assert reduced.excess_map is None
 
 
 # --- observations and datasets

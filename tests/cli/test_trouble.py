@@ -137,14 +137,6 @@ def test_until_a_step_that_is_not_configured_exits_with_2(xgamma, changed):
     )
 
 
-def test_a_part_of_a_later_version_exits_with_2(xgamma, changed):
-    text = "steps: [observations, datasets, excess_map]"
-    done = xgamma("run", changed(text))
-    assert done.code == 2
-    assert done.err == "Error: steps: excess_map comes with a later version of xgamma; leave its section out.\n"
-    assert xgamma("run", changed(text), "--until", "datasets").code == 0
-
-
 # --- tracebacks
 
 

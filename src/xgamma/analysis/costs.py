@@ -142,6 +142,13 @@ def joint_cost(rows: Iterable[tuple[Recipe, int]]) -> Cost:
     return Cost(1, size, 0, IMPORTS_BYTES + 4 * size)
 
 
+def maps_cost(stacks: Iterable[tuple[Recipe, int]]) -> Cost:
+    """Return what excess maps of stacks take, of which there are so many of each recipe: a stack, and its sums."""
+    sizes = [(count, row_bytes(replace(recipe, grid=recipe.grid.stacked))) for recipe, count in stacks]
+    largest, number = max((size for _, size in sizes), default=0), sum(count for count, _ in sizes)
+    return Cost(number, sum(count * size for count, size in sizes), 0, IMPORTS_BYTES + 2 * largest * max(number, 1))
+
+
 def machine_bytes() -> int:
     """Return the memory of this machine, or what a control group allows of it; very large where nobody says."""
     found = [sys.maxsize]

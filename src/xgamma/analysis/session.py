@@ -20,9 +20,9 @@ from xgamma.analysis.steps.step import Observed, Results
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.maps import validate_steps_of_maps
 from xgamma.config.requests import centred, observations_of, recipe_of
-from xgamma.datasets import Datasets, FluxPointsDataset, GroupFits, GroupPoints, LightCurve
+from xgamma.datasets import Datasets, ExcessMap, FluxPointsDataset, GroupFits, GroupPoints, LightCurve
 from xgamma.datasets.observations import Observations
-from xgamma.errors import ConfigError, ConfigTypeError, LaterError, OrderError
+from xgamma.errors import ConfigError, ConfigTypeError, OrderError
 from xgamma.execute import Workers, one_cluster
 from xgamma.fit import Fit, FitResult
 from xgamma.ingest import FitsRelease, StoredRelease
@@ -253,6 +253,19 @@ class Analysis(Modelled):
         return None if self._results is None else self._results.light_curve
 
     @property
+    def excess_map(self) -> ExcessMap | None:
+        """The excess map; raises ``ConfigError`` where there is one of each of several stacks, as ``excess_maps``."""
+        (first, *others), maps = list(self.excess_maps) or [""], self.excess_maps
+        if others:
+            raise ConfigError(f"There are {len(maps)} excess maps; take analysis.excess_maps[{first!r}], or another.")
+        return maps.get(first)
+
+    @property
+    def excess_maps(self) -> dict[str, ExcessMap]:
+        """The excess map of each stack by its name, such as those of nights."""
+        return {} if self._results is None else dict(self._results.excess_maps)
+
+    @property
     def fit_each(self) -> GroupFits | None:
         """The fits of each group of datasets by itself, where ``fit.each`` asks for them."""
         return None if self._results is None else self._results.fit_each
@@ -395,10 +408,16 @@ class Analysis(Modelled):
         self.computed |= results.computed
 
     def get_excess_map(self) -> None:
-        """Compute an excess map: not in this version."""
-        raise LaterError(
-            "Excess maps are not computed by this version of xgamma: it reduces spectra (datasets.type: 1d)."
-        )
+        """Make the excess map of the stack, or of each of several stacks.
+
+        Raises
+        ------
+        OrderError
+            Before there are datasets.
+        ConfigError, DataError
+            For a circle or energies that do not fit the maps, for spectra, and for maps without a background.
+        """
+        self.take("excess_map")
 
     def update_config(self, config: str | Mapping[str, Any] | AnalysisConfig) -> None:
         """Merge a configuration into this one: of an ``AnalysisConfig`` the values that are not defaults."""

@@ -20,7 +20,7 @@ from xgamma.cli.console import (
     some,
     store_argument,
 )
-from xgamma.datasets import Datasets, FluxPoints, GroupFits, GroupPoints, LightCurve
+from xgamma.datasets import Datasets, ExcessMap, FluxPoints, GroupFits, GroupPoints, LightCurve
 from xgamma.errors import ConfigError, ExitCode
 from xgamma.events import Part, RunFacts
 from xgamma.ingest import open_release
@@ -30,20 +30,28 @@ from xgamma.schema import Kind
 from xgamma.store import Record, Store
 
 KEY_SHOWN = 12
-VIEWS: Mapping[Kind, Callable[[xr.Dataset], Datasets | FluxPoints | LightCurve | GroupFits | GroupPoints]] = {
+VIEWS: Mapping[
+    Kind, Callable[[xr.Dataset], Datasets | FluxPoints | LightCurve | GroupFits | GroupPoints | ExcessMap]
+] = {
     Kind.ROWS: Datasets.from_xarray,
     Kind.STACK: Datasets.from_xarray,
     Kind.POINTS: FluxPoints,
     Kind.LIGHT_CURVE: LightCurve,
     Kind.FIT_EACH: GroupFits,
     Kind.POINTS_EACH: GroupPoints,
+    Kind.EXCESS_MAP: ExcessMap,
 }
 """What writes the products of a kind as a file."""
 
 
 @click.command("ls")
 @store_argument
-@click.option("--kind", type=click.Choice([kind.value for kind in Kind]), help="Only products of this kind.")
+@click.option(
+    "--kind",
+    type=click.Choice([kind.value for kind in Kind]),
+    metavar="KIND",
+    help=f"Only products of this kind: {', '.join(kind.value for kind in Kind)}.",
+)
 @click.option("--runs", is_flag=True, help="List the observations instead of the products.")
 @click.option("--tag", help="With --runs: those of a tag, in the place of the newest.")
 @json_option

@@ -9,7 +9,7 @@ from xgamma.config.parameters import ExcessMapMapping, FluxPointsMapping, LightC
 from xgamma.config.ranges import RequestedAxis, TimeRange
 from xgamma.config.section import Section, key, subsection
 from xgamma.config.section_fields import Each, TimeBins
-from xgamma.estimate import FluxPointsParameters, LightCurveParameters, TimeBinning
+from xgamma.estimate import ExcessMapParameters, FluxPointsParameters, LightCurveParameters, TimeBinning
 from xgamma.estimate.time_binning import binning_of_intervals
 from xgamma.registry import lookup, normalize_parameters
 
@@ -69,6 +69,12 @@ class ExcessMapConfig(Section):
     def is_requested(self, config: Any) -> bool:
         """Whether maps are made, and anything is given here."""
         return self != ExcessMapConfig() and any(entry.type == "3d" for entry in config.entries.values())
+
+    def settings(self) -> ExcessMapParameters:
+        """Return the parameters of the estimator in canonical units, defaults filled in."""
+        target = entry("estimator", "excess_map")
+        settings: ExcessMapParameters = normalize_parameters(target, self.parameters, f"{self.where}.parameters")
+        return settings
 
 
 class TimeIntervalsConfig(TimeRange):

@@ -60,6 +60,12 @@ def _pixels(wcs: WcsConfig) -> tuple[int, int]:
     return nx, ny
 
 
+def image_size(datasets: DatasetsConfig) -> tuple[float, float]:
+    """Return the size of a pixel of an image, and the longer side of the image, in degrees."""
+    binsize = degrees(datasets.geom.wcs.binsize)
+    return binsize, binsize * max(_pixels(datasets.geom.wcs))
+
+
 def map_problems(datasets: DatasetsConfig) -> Iterator[str]:
     """Check that an image of some size can be made about a centre, and of maps also what is made in it."""
     wcs = datasets.geom.wcs

@@ -8,16 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from astropy import units as u
 
 from xgamma.config.config import AnalysisConfig
-from xgamma.config.maps import has_centre, sky_space
+from xgamma.config.maps import has_centre, image_size, sky_space
 from xgamma.config.ranges import RequestedAxis
 from xgamma.config.regions import exclusion_of, named_regions
 from xgamma.config.rules import at_entry, entry_names
 from xgamma.config.sections import DatasetsConfig, ObservationsConfig, SkyDirConfig
 from xgamma.errors import ConfigError, OutputError
-from xgamma.estimate import FluxPointsParameters, LightCurveParameters, TimeBinning
+from xgamma.estimate import ExcessMapParameters, FluxPointsParameters, LightCurveParameters, TimeBinning
+from xgamma.estimate.excess_map import validate_planes, validate_radius
 from xgamma.events import DEFAULT_RULE
 from xgamma.execute import THIS_PROCESS, Workers
 from xgamma.formats.gadf.index import IndexNames
@@ -238,6 +240,37 @@ def light_curve_of(config: AnalysisConfig) -> tuple[tuple[float, ...], TimeBinni
     """
     section = config.light_curve
     return _edges(section.energy_edges), section.binning(), section.settings()
+
+
+def excess_map_of(config: AnalysisConfig) -> tuple[float, tuple[float, ...] | None, ExcessMapParameters]:
+    """Return the radius in deg, the edges in TeV and the parameters of the excess maps that a configuration asks for.
+
+    Without energies there is one plane. Of each entry of ``datasets`` that makes maps it is checked whether they fit.
+
+    Raises
+    ------
+    ConfigError
+        Where no entry makes maps, or one that does not stack them; for a circle that is smaller than a pixel or wider
+        than the map, and for energies that the maps do not have.
+    """
+    section = config.excess_map
+    edges = _edges(section.energy_edges) if section.energy_edges.is_set else None
+    radius = float(section.correlation_radius.to_value("deg"))
+    maps = {where: entry for where, entry in config.entries.items() if entry.type == "3d"}
+    if not maps:
+        raise ConfigError(
+            f"{section.where}: cannot make an excess map of 1D datasets, which have no pixels; write datasets.type: 3d."
+        )
+    for where, entry in maps.items():
+        if not entry.stack:
+            raise ConfigError(
+                f"{section.where}: datasets must be stacked to make the excess map; write {where}.stack: true, with "
+                "stack_by for one of each group."
+            )
+        validate_radius(radius, *image_size(entry))
+        if edges is not None:
+            validate_planes(entry.geom.axes.energy.axis("energy"), np.array(edges))
+    return radius, edges, section.settings()
 
 
 def _edges(axis: RequestedAxis) -> tuple[float, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xgamma.datasets.collection import Datasets
 from xgamma.datasets.event_list import GTI
+from xgamma.datasets.excess_map import ExcessMap
 from xgamma.datasets.flux_points import FluxPoints
 from xgamma.datasets.flux_points_dataset import FluxPointsDataset
 from xgamma.datasets.geom import RegionGeom
@@ -16,6 +17,7 @@ from xgamma.errors import OF_MAPS, later_names
 __all__ = [
     "GTI",
     "Datasets",
+    "ExcessMap",
     "FluxPoints",
     "FluxPointsDataset",
     "GroupFits",

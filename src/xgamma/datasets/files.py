@@ -26,6 +26,7 @@ from xgamma.formats.sky_maps.map_dataset import is_map_dataset
 from xgamma.formats.spectrum_fits import spectra_of_tables, write_spectrum_fits
 from xgamma.models.models import Models
 from xgamma.schema import PLANES, WINDOWS, bin_dims, space_dims, window_chunks
+from xgamma.schema.excess_map import plane_chunks
 from xgamma.storage.backend import open_backend
 from xgamma.store.encoding import array_documents, encoded, read_group, write_groups
 from xgamma.store.layout import validated_documents
@@ -183,7 +184,7 @@ def write_zarr(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool) -> N
     encoding = {
         f"{name}/{variable}" if name else variable: cut
         for name, ds in named.items()
-        for variable, cut in window_chunks(ds, *PLANES).items()
+        for variable, cut in (window_chunks(ds, *PLANES) | plane_chunks(ds)).items()
     }
     with new_folder(path) as folder:
         write_groups(open_backend(folder).zarr, "", groups, encoding)

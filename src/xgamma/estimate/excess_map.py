@@ -24,7 +24,7 @@ from xgamma.estimate.flux_points import normalize_edges
 from xgamma.estimate.masked_planes import MaskedPlanes, row_planes
 from xgamma.estimate.reference import centers
 from xgamma.estimate.reference_counts import exposure_of, reference_counts, reference_in, response_in_the_middle
-from xgamma.kernels import Kernel
+from xgamma.kernels import BORDER, Kernel
 from xgamma.models import SpectralModel
 from xgamma.reduce.sums import space_of_windows
 from xgamma.registry import register
@@ -78,7 +78,8 @@ def excess_map(
         For what is no single window of the sky, or has no background.
     """
     settings, space = normalize_settings(parameters), window_image(ds)
-    kernel = Kernel(validated_radius(radius, space) / space.binsize)
+    validate_radius(radius, space.binsize, max(space.shape) * space.binsize)
+    kernel = Kernel(radius / space.binsize)
     groups = energy_planes(Axis.from_coords(ds.coords, "energy"), edges)
     planes, data = row_planes(ds, groups.spans(), used)
     expected, fluxes, spectrum_attrs = _reference(ds, space, groups, planes, kernel, spectrum, response)
@@ -133,22 +134,29 @@ def window_image(ds: xr.Dataset) -> SkySpace:
     return replace(space, npix=space.window, window=None, reference=(x - first_u, y - first_v))
 
 
-def validated_radius(radius: float, space: SkySpace) -> float:
-    """Return the radius of the circle in degrees; raises ``ConfigError`` for less than a pixel, more than the map."""
-    where, widest = f"{WHERE}.correlation_radius", max(space.shape) * space.binsize
+def validate_radius(radius: float, binsize: float, widest: float) -> None:
+    """Raise ``ConfigError`` for a circle that is smaller than a pixel, or wider than the map.
+
+    Parameters
+    ----------
+    radius
+        Of the circle, deg.
+    binsize, widest
+        The size of a pixel and the longer side of the map, deg.
+    """
+    where = f"{WHERE}.correlation_radius"
     if not (np.isfinite(radius) and radius > 0):
         raise ConfigError(f"{where}: expected an angle above 0 deg, got {radius!r}.")
-    if 2 * radius < space.binsize * (1 - 1e-9):
+    if 2 * radius < binsize * (1 - BORDER):
         raise ConfigError(
-            f"{where}: a circle of {radius:g} deg is smaller than a pixel of {space.binsize:g} deg; give at least half "
-            "of that, or smaller pixels (datasets.geom.wcs.binsize)."
+            f"{where}: a circle of {radius:g} deg is smaller than a pixel of {binsize:g} deg; give at least half of "
+            "that, or smaller pixels (datasets.geom.wcs.binsize)."
         )
     if 2 * radius > widest:
         raise ConfigError(
             f"{where}: a circle of {radius:g} deg is wider than the map, which is {widest:g} deg wide; give a smaller "
             "radius."
         )
-    return radius
 
 
 def energy_planes(axis: Axis, edges: Any) -> EnergyGroups:

@@ -78,7 +78,7 @@ def estimates(values: Planes, expected: FloatArray | None, settings: ExcessMapPa
         error = np.sqrt(counts)
     signal = {"norm": excess, "norm_err": settings.n_sigma * error} | _ranges(values, excess, settings)
     if expected is not None:
-        signal = {name: quotient(one, expected) for name, one in signal.items()}
+        signal = {name: quotient(one, expected) for name, one in signal.items()} | {"npred_excess_ref": expected}
     return values | {"npred_excess": excess, "ts": sqrt_ts**2, "sqrt_ts": sqrt_ts} | signal
 
 

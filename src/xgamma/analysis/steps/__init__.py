@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from xgamma.analysis.steps.each import FitEachStep, FluxPointsEachStep
+from xgamma.analysis.steps.excess_map import ExcessMapStep
 from xgamma.analysis.steps.fit import FitStep
 from xgamma.analysis.steps.flux_points import FluxPointsStep
 from xgamma.analysis.steps.light_curve import LightCurveStep
@@ -24,5 +25,6 @@ STEPS: tuple[Step[Any], ...] = (
     FluxPointsStep(),
     FluxPointsEachStep(),
     LightCurveStep(),
+    ExcessMapStep(),
 )
 SECTIONS = tuple(dict.fromkeys(step.section for step in STEPS))

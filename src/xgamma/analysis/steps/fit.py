@@ -135,9 +135,17 @@ def _restored(stored: xr.Dataset, models: Models, method: str) -> FitResult:
 
 def seen_by(results: Results, datasets: Datasets) -> str:
     """Return the key of what a likelihood sees; Datasets that no reduction made are keyed by their content."""
+    return _key_of(results, datasets.fit_inputs())
+
+
+def dataset_key(results: Results, one: FitInput) -> str:
+    """Return the key of one Dataset and its bins, as ``seen_by``."""
+    return _key_of(results, [one])
+
+
+def _key_of(results: Results, inputs: Sequence[FitInput]) -> str:
     reductions = results.reductions.values()
     known = {id(each.product.data): each.product.key for each in reductions if each.product is not None}
-    inputs = datasets.fit_inputs()
     return datasets_key(inputs, [known.get(id(one.data)) or dataset_digest(one.data) for one in inputs])
 
 

@@ -18,7 +18,7 @@ from xgamma.analysis.selected import Selected
 from xgamma.analysis.steps.rows import Reduced
 from xgamma.axes import Axis, BoolArray
 from xgamma.config.config import AnalysisConfig
-from xgamma.datasets import Datasets, FluxPointsDataset, GroupFits, GroupPoints, LightCurve
+from xgamma.datasets import Datasets, ExcessMap, FluxPointsDataset, GroupFits, GroupPoints, LightCurve
 from xgamma.datasets.binned_row import BinnedRow
 from xgamma.datasets.observations import Observations
 from xgamma.estimate.time_bins import TimeSpans
@@ -151,6 +151,8 @@ class Results:
         The light curve.
     fit_each, flux_points_each
         The fits and the flux points of each group of datasets.
+    excess_maps
+        The excess map of each stack of maps, by the name of the stack.
     awaited
         The first product that is still to be made before the key of another one can be known; empty in a session.
     computed
@@ -169,6 +171,7 @@ class Results:
     light_curve: LightCurve | None = None
     fit_each: GroupFits | None = None
     flux_points_each: GroupPoints | None = None
+    excess_maps: Mapping[str, ExcessMap] = field(default_factory=dict)
     awaited: str = ""
     computed: frozenset[str] = frozenset()
 

@@ -1,0 +1,219 @@
+"""``excess map``: the excess about each pixel of the maps, one product for each stack."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from xgamma.analysis.costs import maps_cost
+from xgamma.analysis.steps.fit import dataset_key
+from xgamma.analysis.steps.step import Finding, Results, Step, Table, file_name, new_figure, write_figure
+from xgamma.axes import Axis, BoolArray
+from xgamma.config.config import AnalysisConfig
+from xgamma.config.requests import excess_map_of
+from xgamma.datasets import ExcessMap
+from xgamma.errors import DataError, OrderError
+from xgamma.estimate import ExcessMapParameters, excess_map, log_planes
+from xgamma.estimate.excess_map import validate_planes
+from xgamma.fit import FitInput
+from xgamma.masks import Exclusion, together
+from xgamma.reduce import select_rows
+from xgamma.schema import WINDOWS, Kind, space_dims
+from xgamma.schema.excess_map import plane_chunks
+from xgamma.store import canonical_json, digest
+
+log = logging.getLogger(__name__)
+
+EXCESS_MAP_VERSION = 1
+WHERE = "excess_map"
+HOTTEST = 5
+PICTURES_MAX = 12
+"""How many maps are drawn; files are written of all."""
+
+
+@dataclass(frozen=True)
+class ExcessMapWanted:
+    """Which excess maps are wanted.
+
+    Parameters
+    ----------
+    radius
+        Of the circle, deg.
+    edges
+        Of the planes in TeV; ``None`` is one plane of all energies.
+    parameters
+        What is estimated.
+    count
+        How many maps there will be, as far as it is known.
+    """
+
+    radius: float
+    edges: tuple[float, ...] | None
+    parameters: ExcessMapParameters
+    count: int = 1
+
+    def key(self, seen: str, row: str) -> str:
+        """Return the key of the map of a row of Datasets, whose key is given."""
+        request = {"step": Kind.EXCESS_MAP, "version": EXCESS_MAP_VERSION, "datasets": seen, "row": row}
+        edges = None if self.edges is None else list(self.edges)
+        settings = canonical_json(asdict(self.parameters))
+        return digest(request | {"radius": self.radius, "edges": edges, "parameters": settings})
+
+
+class _Row(NamedTuple):
+    """One row of the datasets: its name, the Dataset of it alone, its bins, and the key of its map."""
+
+    name: str
+    data: xr.Dataset
+    used: BoolArray
+    key: str
+    seen: str
+
+
+class ExcessMapStep(Step[ExcessMapWanted]):
+    """Makes an excess map of each stack; one of the same request that the store holds is found."""
+
+    name, section, needs = "excess map", WHERE, ("datasets",)
+
+    def validate_order(self, results: Results) -> None:
+        """Raise ``OrderError`` before there are datasets."""
+        if not _inputs(results):
+            what = "There are no datasets to make an excess map of"
+            raise OrderError(f"{what}; call get_datasets() or read_datasets() first.")
+
+    def wanted(self, config: AnalysisConfig) -> tuple[ExcessMapWanted, ...]:
+        """Return what is wanted of all maps; raises ``ConfigError`` for what fits no pixels, and without a stack."""
+        return (ExcessMapWanted(*excess_map_of(config)),)
+
+    def find(self, wanted: ExcessMapWanted, results: Results) -> Finding:
+        """Return how many of the maps the store holds."""
+        if results.awaited:
+            rows = ((each.recipe, each.count) for each in results.reductions.values() if each.recipe is not None)
+            return Finding.unknown(results.runs, results, maps_cost(rows))
+        keys = [row.key for row in _rows(wanted, results)]
+        missing = [key for key in keys if not results.store.has(Kind.EXCESS_MAP, key)]
+        key = keys[0] if len(keys) == 1 else None
+        if missing:
+            reason = (
+                f"{len(missing)} of {len(keys)} maps are not in the store"
+                if len(keys) > 1
+                else "there is no such product in the store"
+            )
+            return Finding(results.runs, reason, results, key)
+
+        def read() -> Results:
+            return self.compute(wanted, results)
+
+        return Finding(results.runs, "the same request is in the store", results, key, read=read)
+
+    def compute(self, wanted: ExcessMapWanted, results: Results) -> Results:
+        """Make the maps, or read those of the same request that the store holds.
+
+        Raises
+        ------
+        OrderError
+            Before there are datasets.
+        DataError
+            For spectra, which have no pixels, and for maps without a background.
+        """
+        self.validate_order(results)
+        found: dict[str, ExcessMap] = {}
+        is_new = False
+        for row in _rows(wanted, results):
+            if results.store.has(Kind.EXCESS_MAP, row.key):
+                data = results.store.get_valid(Kind.EXCESS_MAP, row.key)
+            else:
+                is_new = True
+                data = excess_map(row.data, wanted.radius, wanted.edges, wanted.parameters, used=row.used)
+                cut = plane_chunks(data)
+                results.store.put(Kind.EXCESS_MAP, row.key, {"": data}, {}, inputs=[row.seen], encoding=cut)
+            log_planes(data)
+            found[row.name] = ExcessMap(data)
+        log.info("The excess map was %s.", "computed" if is_new else "found in the store")
+        computed = results.computed | {self.section} if is_new else results.computed
+        return replace(results, excess_maps=found, computed=computed)
+
+    def write(self, results: Results, outdir: Path) -> dict[str, Path]:
+        """Write the maps, and pictures of their significance and how it is distributed."""
+        files: dict[str, Path] = {}
+        exclusion = _exclusion(results)
+        for number, (name, view) in enumerate(results.excess_maps.items()):
+            of = f" of {name}" if len(results.excess_maps) > 1 else ""
+            stem = file_name(f"excess map{of}")
+            path = outdir / f"{stem}.fits.gz"
+            view.write(path, overwrite=True)
+            files[f"excess map{of}"] = path
+            if number >= PICTURES_MAX:
+                continue
+            figure = new_figure()
+            view.plot_distribution(exclusion, figure.subplots())
+            label = f"distribution of significance{of}"
+            files[f"{label} (picture)"] = write_figure(figure, outdir / f"{file_name(label)}.png")
+        return files
+
+    def tables(self, results: Results) -> list[Table]:
+        """Return the hottest pixels of each map."""
+        tables = []
+        for name, view in results.excess_maps.items():
+            hottest = view.hottest(HOTTEST)
+            columns = {column: np.asarray(hottest[column], dtype=float).tolist() for column in hottest.colnames}
+            rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+            title = f"Excess map of {name}: the most significant pixels, ICRS in deg, energies in TeV, flux in cm-2 s-1"
+            tables.append(Table(title, rows, {"sqrt_ts": 3, "flux": 3, "npred_excess": 4, "background": 5}))
+        return tables
+
+    def document(self, results: Results) -> dict[str, Any]:
+        """Return the largest significance of each map, and the distribution of all outside of the exclusion."""
+        exclusion = _exclusion(results)
+        found = [_summary(view, exclusion) for view in results.excess_maps.values()]
+        return {"excess_maps": found} if found else {}
+
+
+def _summary(view: ExcessMap, exclusion: Exclusion | None) -> dict[str, Any]:
+    facts = {
+        "dataset": view.name,
+        "planes": view.data.sizes["energy"],
+        "binning_report": view.data.attrs["binning_report"],
+    }
+    found = view.significance_distribution(exclusion)
+    return {
+        **facts,
+        "largest_sqrt_ts": float(np.nanmax(view.data["sqrt_ts"].values)),
+        "mean_sqrt_ts": found.mean,
+        "std_sqrt_ts": found.std,
+    }
+
+
+def _inputs(results: Results) -> list[FitInput]:
+    """Return the datasets and their bins."""
+    if results.datasets is not None:
+        return [one for one in results.datasets.fit_inputs() if not one.is_flux_points]
+    products = [each.product for each in results.reductions.values()]
+    return [FitInput(product.data) for product in products if product is not None]
+
+
+def _rows(wanted: ExcessMapWanted, results: Results) -> Iterator[_Row]:
+    """Yield each row of the datasets that is a window of the sky; raises ``DataError`` where there is none."""
+    windows = [one for one in _inputs(results) if space_dims(one.data) == WINDOWS]
+    if not windows:
+        raise DataError(
+            "Cannot make an excess map of 1D datasets, which have no pixels; reduce with datasets.type: 3d."
+        )
+    for one in windows:
+        if wanted.edges is not None:
+            validate_planes(Axis.from_coords(one.data.coords, "energy"), np.array(wanted.edges))
+        seen, used = dataset_key(results, one), one.used
+        for number, name in enumerate(one.names):
+            yield _Row(name, select_rows(one.data, [number]), used[number], wanted.key(seen, name), seen)
+
+
+def _exclusion(results: Results) -> Exclusion | None:
+    """Return what any reduction excludes."""
+    recipes = [each.recipe for each in results.reductions.values() if each.recipe is not None]
+    return together([recipe.exclusion for recipe in recipes if recipe.exclusion is not None])

@@ -1,0 +1,331 @@
+"""``ExcessMap``: the view of a DL5 Dataset of an excess map."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import Any, Self
+
+import numpy as np
+import xarray as xr
+from astropy import units as u
+from astropy.table import Table
+from matplotlib.axes import Axes
+
+from xgamma.axes import Axis, BoolArray, FloatArray
+from xgamma.datasets import text
+from xgamma.datasets.files import read_zarr, write_zarr
+from xgamma.datasets.maps import Map, MapAxes, WcsGeom
+from xgamma.datasets.sed_table import ERRORS
+from xgamma.errors import ConfigError, ConfigTypeError, DataError, UnknownNameError, did_you_mean
+from xgamma.estimate import SignificanceDistribution, significance_distribution
+from xgamma.formats.local_files import local_path
+from xgamma.formats.sed.points import LIKELIHOOD, QUANTITIES
+from xgamma.formats.sky_maps.flux_maps import image_of, read_flux_maps, write_flux_maps
+from xgamma.masks import Exclusion
+from xgamma.models import SpectralModel
+from xgamma.plot.significance import plot_distribution
+from xgamma.schema.excess_map import DIMS
+from xgamma.units import number_text
+
+SUFFIXES = ("", *ERRORS, "_sensitivity")
+# As Gammapy calls what has another name here.
+OTHER_NAMES = {"npred_background": "background", "excess": "npred_excess", "acceptance_on": "acceptance"}
+SHOWN = "sqrt_ts"
+
+
+class ExcessMap:
+    """Maps of the excess within a circle about each pixel: counts, background, significance, fluxes.
+
+    Each is an attribute, and an entry by its name: ``sqrt_ts``, ``ts``, ``counts``, ``background``, ``npred_excess``,
+    ``npred``; ``norm``, ``flux``, ``dnde``, ``eflux``, ``e2dnde``, with ``_err``, and as far as they were asked for
+    ``_errn``, ``_errp``, ``_ul``, ``_sensitivity``; the same of ``npred_excess``; with off counts ``counts_off`` and
+    ``alpha``.
+
+    Parameters
+    ----------
+    data
+        A DL5 Dataset with the dims ``energy, y, x``: see ``xgamma.estimate.excess_map``.
+
+    Examples
+    --------
+    >>> excess["sqrt_ts"].data.max()  # doctest: +SKIP
+    >>> excess.flux_ul.get_by_coord({"skycoord": position})  # doctest: +SKIP
+    """
+
+    def __init__(self, data: xr.Dataset) -> None:
+        missing = next((name for name in (*DIMS, SHOWN) if name not in (*data.dims, *data)), None)
+        if missing is not None:
+            raise DataError(
+                f"An excess map has the dims {', '.join(DIMS)} and {SHOWN!r}; this Dataset has no {missing}."
+            )
+        self.data = data
+
+    # --- maps
+
+    def __getattr__(self, name: str) -> Map:
+        if not name.startswith("_") and self.has(name):
+            return self[name]
+        kind = type(self).__name__
+        raise AttributeError(f"{kind} has no {name!r} here.{did_you_mean(name, self.available_quantities)}")
+
+    def __getitem__(self, name: str) -> Map:
+        array, unit = self._values(name)
+        return Map(self.geom, array, unit, name=name)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self.available_quantities]
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.has(name)
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a map, such as ``flux_ul``."""
+        kind, suffix = _parts(name)
+        if kind == "npred_excess" and suffix:
+            return f"norm{suffix}" in self.data
+        if kind in QUANTITIES:
+            return f"norm{suffix}" in self.data and (f"ref_{kind}" in self.data)
+        return name == "npred" or OTHER_NAMES.get(name, name) in self._planes
+
+    @property
+    def _planes(self) -> list[str]:
+        return [str(name) for name in self.data.data_vars if self.data[name].dims == DIMS]
+
+    @property
+    def available_quantities(self) -> list[str]:
+        """The names of all maps."""
+        fluxes = [f"{kind}{suffix}" for kind in ("npred_excess", *QUANTITIES) for suffix in SUFFIXES]
+        return list(dict.fromkeys([*self._planes, "npred", *(name for name in fluxes if self.has(name))]))
+
+    def _values(self, name: str) -> tuple[FloatArray, str]:
+        """Return the values of a map and their unit; raises ``UnknownNameError``."""
+        if not self.has(name):
+            raise UnknownNameError(f"There is no map {name!r} here.{did_you_mean(name, self.available_quantities)}")
+        kind, suffix = _parts(name)
+        if name == "npred":
+            return np.asarray(self.data["background"].values + self.data["npred_excess"].values), ""
+        if kind == "npred_excess" and suffix:
+            # Without an exposure norms are counts.
+            reference = self.data["npred_excess_ref"].values if "npred_excess_ref" in self.data else 1.0
+            return np.asarray(self.data[f"norm{suffix}"].values * reference), ""
+        if kind in QUANTITIES:
+            reference = self.data[f"ref_{kind}"].values[:, np.newaxis, np.newaxis]
+            return np.asarray(self.data[f"norm{suffix}"].values * reference), QUANTITIES[kind]
+        own = self.data[OTHER_NAMES.get(name, name)]
+        return np.asarray(own.values), str(own.attrs.get("units", ""))
+
+    # --- what they are of
+
+    @property
+    def name(self) -> str:
+        """The name of the dataset that the maps are of."""
+        return str(self.data.attrs.get("dataset", ""))
+
+    @property
+    def energy_axis(self) -> Axis:
+        """The energies of the planes."""
+        return Axis.from_coords(self.data.coords, "energy")
+
+    @property
+    def geom(self) -> WcsGeom:
+        """The pixels and energies."""
+        return WcsGeom(image_of(self.data), MapAxes([self.energy_axis]))
+
+    @property
+    def energy_ref(self) -> u.Quantity:
+        """Reference energies, the geometric means of the edges."""
+        return u.Quantity(self.data["energy"].values, "TeV")
+
+    @property
+    def energy_min(self) -> u.Quantity:
+        """Lower edges."""
+        return u.Quantity(self.data["energy_bounds"].values[:, 0], "TeV")
+
+    @property
+    def energy_max(self) -> u.Quantity:
+        """Upper edges."""
+        return u.Quantity(self.data["energy_bounds"].values[:, 1], "TeV")
+
+    @property
+    def n_sigma(self) -> float:
+        """How many standard deviations the errors are."""
+        return float(self.data.attrs["n_sigma"])
+
+    @property
+    def n_sigma_ul(self) -> float:
+        """How many standard deviations the limits are."""
+        return float(self.data.attrs["n_sigma_ul"])
+
+    @property
+    def correlation_radius(self) -> u.Quantity:
+        """The radius of the circle."""
+        return u.Quantity(float(self.data.attrs["correlation_radius"]), "deg")
+
+    @property
+    def reference_spectral_model(self) -> SpectralModel | None:
+        """The spectrum that norms are multiples of; ``None`` where they are counts."""
+        document = self.data.attrs.get("spectrum")
+        return None if document is None else SpectralModel.from_dict(document)
+
+    # --- what they say
+
+    def significance_distribution(self, exclusion: Any = None, plane: int = 0) -> SignificanceDistribution:
+        """Return how the significances of a plane are distributed, and the normal distribution outside of an exclusion.
+
+        Parameters
+        ----------
+        exclusion
+            A mask that is true where nothing is excluded, as ``Map`` of any geometry or as array; or what a reduction
+            excludes (``recipe.exclusion``). ``None`` excludes nothing.
+        plane
+            The number of the plane of energy.
+        """
+        values = self.data[SHOWN].values[plane]
+        pixels = int(self.data.attrs.get("kernel_pixels", 1))
+        return significance_distribution(values, self._usable(exclusion), pixels)
+
+    def _usable(self, exclusion: Any) -> BoolArray:
+        shape = image_of(self.data).shape
+        if exclusion is None:
+            return np.ones(shape, dtype=bool)
+        if isinstance(exclusion, Map):
+            return np.asarray(exclusion.get_by_coord(self.geom.to_image().get_coord()) > 0).reshape(shape)
+        if isinstance(exclusion, np.ndarray) and exclusion.shape == shape:
+            return exclusion.astype(bool)
+        if hasattr(exclusion, "is_usable"):
+            return _of_exclusion(exclusion, self.data)
+        raise ConfigTypeError(
+            f"exclusion: expected a mask as Map, or as array of the shape {shape}, got a {type(exclusion).__name__}."
+        )
+
+    def hottest(self, number: int = 10) -> Table:
+        """Return the pixels with the largest significances, each farther than two radii from those before it.
+
+        Columns ``lon``, ``lat`` (ICRS, deg), ``e_min``, ``e_max`` (TeV), ``sqrt_ts``, ``npred_excess``, ``counts``,
+        ``background``, and ``flux`` where there is one.
+        """
+        names = [name for name in (SHOWN, "npred_excess", "counts", "background", "flux") if self.has(name)]
+        peaks = _peaks(self, number)
+        space = image_of(self.data)
+        plane, y, x = (np.array([peak[place] for peak in peaks], dtype=int) for place in range(3))
+        lon, lat = space.sky_of(x, y)
+        columns: dict[str, Any] = {"lon": u.Quantity(lon, "deg"), "lat": u.Quantity(lat, "deg")}
+        columns |= {"e_min": self.energy_min[plane], "e_max": self.energy_max[plane]}
+        for name in names:
+            values, unit = self._values(name)
+            columns[name] = u.Quantity(values[plane, y, x], unit) if unit else values[plane, y, x]
+        return Table(columns)
+
+    # --- pictures
+
+    def plot_distribution(self, exclusion: Any = None, ax: Axes | None = None, plane: int = 0, **style: Any) -> Axes:
+        """Draw how the significances of a plane are distributed; see ``significance_distribution``."""
+        found = self.significance_distribution(exclusion, plane)
+        normal, errors = (found.mean, found.std), (found.mean_error, found.std_error)
+        return plot_distribution(found.edges, found.counts, found.counts_outside, normal, errors, ax, **style)
+
+    # --- files
+
+    def write(self, filename: str | PathLike[str], sed_type: str = LIKELIHOOD, overwrite: bool = False) -> None:
+        """Write all maps to ``.fits``, ``.fits.gz`` (as Gammapy reads them) or ``.zarr``; they are read back identical.
+
+        Parameters
+        ----------
+        filename
+            Whose ending says which.
+        sed_type
+            As what norms are written to FITS: ``likelihood``, ``dnde``, ``flux``, ``eflux`` or ``e2dnde``.
+        overwrite
+            Whether a file that exists is replaced.
+
+        Raises
+        ------
+        ConfigError
+            For another ending.
+        OutputExistsError, OutputError
+            When the file exists and ``overwrite`` is false, or the folder cannot be written.
+        """
+        path = local_path(filename)
+        if path.suffix != ".zarr":
+            write_flux_maps(self.data, path, sed_type, overwrite=overwrite)
+            return
+        if sed_type != LIKELIHOOD:
+            raise ConfigError(f"{path.name}: Zarr holds norms beside their reference; write sed_type='likelihood'.")
+        write_zarr([self.data], path, overwrite)
+
+    @classmethod
+    def read(cls, filename: str | PathLike[str]) -> Self:
+        """Read the maps of a file of xgamma or Gammapy; raises ``MissingInputError``, ``InputError``."""
+        path = local_path(filename)
+        if path.suffix != ".zarr":
+            return cls(read_flux_maps(path))
+        [data] = read_zarr(path)
+        return cls(data)
+
+    # --- words
+
+    def paragraphs(self) -> list[text.Paragraph]:
+        """Return what is printed: lists of (label, text)."""
+        attrs, significance = self.data.attrs, self.data[SHOWN].values
+        known = np.isfinite(significance)
+        most = f"{significance[known].max():.2f}" if known.any() else "none"
+        low, high = self.data["energy_bounds"].values[[0, -1], [0, 1]]
+        ny, nx = image_of(self.data).shape
+        return [
+            [("Dataset", self.name)],
+            [
+                ("Pixels", f"{nx} x {ny}, {int(known.any(axis=0).sum())} with a significance"),
+                ("Planes of energy", f"{self.data.sizes['energy']}, {low:.3g} - {high:.3g} TeV"),
+                ("Correlation radius", f"{number_text(attrs.get('correlation_radius', np.nan), 4)} deg"),
+                ("Pixels of the circle", f"{attrs.get('kernel_pixels', '')}"),
+                ("Largest significance", most),
+            ],
+            [("Maps", ", ".join(self._planes))],
+        ]
+
+    def __str__(self) -> str:
+        return text.block(type(self).__name__, self.paragraphs())
+
+    def _repr_html_(self) -> str:
+        return text.html_block(type(self).__name__, self.paragraphs())
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r}, {' x '.join(map(str, self.data[SHOWN].shape))}>"
+
+
+def _parts(name: str) -> tuple[str, str]:
+    """Return the kind of a quantity and its suffix, such as ``flux`` and ``_ul``."""
+    for suffix in SUFFIXES[1:]:
+        if name.endswith(suffix):
+            return name.removesuffix(suffix), suffix
+    return name, ""
+
+
+def _of_exclusion(exclusion: Exclusion, data: xr.Dataset) -> BoolArray:
+    space = image_of(data)
+    lon, lat = space.positions()
+    on_sky = np.isfinite(lon)
+    usable = np.zeros(lon.shape, dtype=bool)
+    usable[on_sky] = exclusion.is_usable(lon[on_sky], lat[on_sky], outside=True)
+    return usable.reshape(space.shape)
+
+
+def _peaks(excess: ExcessMap, number: int) -> list[tuple[int, int, int]]:
+    """Return the pixels (plane, y, x) of the largest significances of all planes, apart by two radii in a plane."""
+    values = excess.data[SHOWN].values
+    space = image_of(excess.data)
+    apart = 2 * float(excess.data.attrs.get("correlation_radius", space.binsize)) / space.binsize
+    left = np.where(np.isfinite(values), values, -np.inf)
+    y, x = np.ogrid[: space.shape[0], : space.shape[1]]
+    found: list[tuple[int, int, int]] = []
+    while len(found) < number and np.isfinite(left.max()):
+        plane, row, column = (int(place) for place in np.unravel_index(int(left.argmax()), left.shape))
+        found.append((plane, row, column))
+        left[plane][(y - row) ** 2 + (x - column) ** 2 <= apart**2] = -np.inf
+    return found
