@@ -72,7 +72,7 @@ class ExcessMapConfig(Section):
 
     def settings(self) -> ExcessMapParameters:
         """Return the parameters of the estimator in canonical units, defaults filled in."""
-        target = entry("estimator", "excess_map")
+        target = lookup("estimator", "excess_map")
         settings: ExcessMapParameters = normalize_parameters(target, self.parameters, f"{self.where}.parameters")
         return settings
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
+from matplotlib.figure import Figure
 
 from xgamma.analysis.costs import maps_cost
 from xgamma.analysis.steps.fit import dataset_key
@@ -143,18 +144,17 @@ class ExcessMapStep(Step[ExcessMapWanted]):
         """Write the maps, and pictures of their significance and how it is distributed."""
         files: dict[str, Path] = {}
         exclusion = _exclusion(results)
-        for number, (name, view) in enumerate(results.excess_maps.items()):
-            of = f" of {name}" if len(results.excess_maps) > 1 else ""
+        for number, (stack, view) in enumerate(results.excess_maps.items()):
+            of = f" of {stack}" if len(results.excess_maps) > 1 else ""
             stem = file_name(f"excess map{of}")
             path = outdir / f"{stem}.fits.gz"
             view.write(path, overwrite=True)
             files[f"excess map{of}"] = path
             if number >= PICTURES_MAX:
                 continue
-            figure = new_figure()
-            view.plot_distribution(exclusion, figure.subplots())
             label = f"distribution of significance{of}"
-            files[f"{label} (picture)"] = write_figure(figure, outdir / f"{file_name(label)}.png")
+            for name, figure in ((f"significance{of}", _drawn(view)), (label, _distribution(view, exclusion))):
+                files[f"{name} (picture)"] = write_figure(figure, outdir / f"{file_name(name)}.png")
         return files
 
     def tables(self, results: Results) -> list[Table]:
@@ -173,6 +173,19 @@ class ExcessMapStep(Step[ExcessMapWanted]):
         exclusion = _exclusion(results)
         found = [_summary(view, exclusion) for view in results.excess_maps.values()]
         return {"excess_maps": found} if found else {}
+
+
+def _drawn(view: ExcessMap) -> Figure:
+    """Return a picture of the significance: of the first plane of energy, where there are several."""
+    figure = new_figure()
+    view.plot(fig=figure, scale_bar=True)
+    return figure
+
+
+def _distribution(view: ExcessMap, exclusion: Exclusion | None) -> Figure:
+    figure = new_figure()
+    view.plot_distribution(exclusion, figure.subplots())
+    return figure
 
 
 def _summary(view: ExcessMap, exclusion: Exclusion | None) -> dict[str, Any]:
