@@ -243,6 +243,46 @@ def test_where_a_mask_says_nothing_nothing_is_excluded():
     assert uncovered_share(IMAGE, together([small, other])) == 0
 
 
+def test_a_mask_that_covers_a_part_of_the_map_is_said():
+    small = mask_of((83.633, 22.014), np.zeros((10, 10), dtype=bool))
+    assert wanted(exclusion=small).exclusion_remark == (
+        "datasets.background.exclusion: the mask has no pixel in 96.7 % of the map, and nothing is excluded there; "
+        "give a mask of the whole map, or add what is to be excluded to it."
+    )
+    assert wanted(exclusion=SOURCE).exclusion_remark == wanted(exclusion=None).exclusion_remark == ""
+    # Of large images some pixels are looked at, and all of them before a mask is refused.
+    large = SkySpace(83.633, 22.014, "icrs", 0.01, (600, 500), (400, 360))
+    assert abs(uncovered_share(large, small) - uncovered_share(IMAGE, small)) < 0.005
+    tiny = mask_of((83.633, 22.014), np.zeros((2, 2), dtype=bool), pixel=0.012)
+    assert "has no pixel in 100 % of the map" in wanted(large, tiny).exclusion_remark
+
+
+def test_a_large_image_is_looked_up_window_by_window(monkeypatch):
+    origin = np.array([[0, 0], [9, 14]])
+    expected = usable_pixels(SOURCE, IMAGE, origin)
+    monkeypatch.setattr("xgamma.reduce.background.sky.MOST_KEPT", 100)
+    np.testing.assert_array_equal(usable_pixels(SOURCE, IMAGE, origin), expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("reflected", {}),
+        ("wobble", {"n_off_regions": 3}),
+        ("fixed", {"regions": (Circle(80.0, 20.0, 0.1),)}),
+        ("phase", {"on_phase": [0.1, 0.2], "off_phase": [0.4, 0.6]}),
+        ("off_runs", {"runs": [1]}),
+    ],
+)
+def test_backgrounds_of_regions_refuse_windows(name, parameters):
+    with pytest.raises(ConfigError, match=r"belongs to on-regions, got windows of the sky; write datasets\.type: 1d"):
+        recipe(
+            background=method("background", name, **parameters),
+            containment=False,
+            grid=Grid(ENERGY, ENERGY_TRUE, IMAGE),
+        )
+
+
 def test_a_mask_of_another_part_of_the_sky_is_refused():
     with pytest.raises(ConfigError, match="expected a mask that covers the map, got one that has no pixel in it"):
         wanted(exclusion=mask_of((120.0, -40.0), np.ones((10, 10), dtype=bool)))

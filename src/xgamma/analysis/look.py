@@ -154,6 +154,7 @@ def look_ahead(request: Request, name: str, chosen: Selected) -> Look:
             _validate_seen(request, reductions, chosen, seen, is_complete)
     # What costs counts is said once, of the first part.
     remarks = [remark for ends in seen.reduced for remark in [end.remark for end in ends if end.remark][:1]]
+    remarks += [wanted.recipe.exclusion_remark for wanted in reductions if wanted.recipe.exclusion_remark]
     remarks += _model_remarks(request, reductions, seen)
     noted = runs_by_note(notes_of(seen.observations.holdings)).items()
     notes = [line for topic, sentences in noted for line in summaries(topic, sentences)]

@@ -17,6 +17,7 @@ from xgamma.grid import Grid, RegionSpace, SkySpace
 from xgamma.masks import Exclusion
 from xgamma.reduce.background.protocol import KIND as BACKGROUND
 from xgamma.reduce.background.protocol import background_of
+from xgamma.reduce.background.sky import uncovered_remark
 from xgamma.reduce.safe_mask import KIND as SAFE_MASK
 from xgamma.registry import Method, lookup
 from xgamma.shapes import Circle, shape_from
@@ -127,6 +128,11 @@ class Recipe:
     def other_runs(self, run: int) -> tuple[int, ...]:
         """Return the ids of the other runs that decide the numbers of a run: those of its background."""
         return () if self.background is None else background_of(self.background).other_runs(run)
+
+    @property
+    def exclusion_remark(self) -> str:
+        """A sentence about what of the map no mask covers, an empty one where there is none."""
+        return uncovered_remark(self.grid.space, self.exclusion) if isinstance(self.grid.space, SkySpace) else ""
 
     @property
     def roles(self) -> tuple[str, ...]:

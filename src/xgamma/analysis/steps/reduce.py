@@ -187,6 +187,9 @@ def _log_start(recipe: Recipe) -> None:
     if not recipe.grid.is_region:
         log.info("Creating reference dataset and makers.")
         log.info("Start the data reduction loop.")
+        remark = recipe.exclusion_remark
+        if remark:
+            log.warning("%s", remark)
         return
     log.info("Reducing spectrum datasets.")
     if recipe.background is None:

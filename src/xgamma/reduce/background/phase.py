@@ -96,7 +96,8 @@ class Phase(Background):
         return (self.parameters.phase_column_name.lower(),)
 
     def validate(self, grid: Grid, exclusion: Exclusion | None) -> None:
-        """Raise ``ConfigError`` for an exclusion, as no other place of the sky is looked at."""
+        """Raise ``ConfigError`` for windows, and for an exclusion, as no other place of the sky is looked at."""
+        super().validate(grid, exclusion)
         refuse_exclusion(exclusion, "phase is measured in the on-region itself")
 
     def place(self, given: BackgroundInput) -> OffRegions:

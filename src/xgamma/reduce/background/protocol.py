@@ -208,8 +208,7 @@ class Background(Protocol):
 
     def validate(self, grid: Grid, exclusion: Exclusion | None) -> None:
         """Raise ``ConfigError`` where the background does not fit the target, before any data are read."""
-        if not grid.is_region:
-            raise ConfigError("datasets.background.method: off regions belong to on-regions, got a sky window.")
+        validate_regions(grid, type(self).__name__)
 
     @abstractmethod
     def place(self, given: BackgroundInput) -> OffRegions:
@@ -262,6 +261,15 @@ class Background(Protocol):
 
         It is asked of backgrounds alone among whose ``variables`` are off regions.
         """
+
+
+def validate_regions(grid: Grid, name: str) -> None:
+    """Raise ``ConfigError`` for windows of the sky, for a background that belongs to on-regions."""
+    if not grid.is_region:
+        raise ConfigError(
+            f"datasets.background.method: {name} belongs to on-regions, got windows of the sky; write datasets.type: "
+            "1d, or a background of maps such as fov_background."
+        )
 
 
 def refuse_exclusion(exclusion: Exclusion | None, why: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC
 from collections.abc import Mapping
 from functools import lru_cache
@@ -16,6 +17,10 @@ from xgamma.grid import Cells, Grid, SkySpace
 from xgamma.masks import Exclusion
 from xgamma.reduce.background.irf import Irf, IrfParameters
 from xgamma.reduce.background.protocol import Background, BackgroundInput, OffRegions
+
+# Of larger images the windows of runs are looked up one by one.
+MOST_KEPT = 10_000_000
+MOST_LOOKED_AT = 10_000
 
 
 class SkyBackground(Background, ABC):
@@ -36,7 +41,7 @@ class SkyBackground(Background, ABC):
             return
         raise ConfigError(
             f"datasets.background.method: {self.name} is measured in windows of the sky, got on-regions; write "
-            "datasets.type: 3d, or a background of on-regions, such as reflected."
+            "datasets.type: 3d, or a background of on-regions such as reflected."
         )
 
     def place(self, given: BackgroundInput) -> OffRegions:
@@ -67,12 +72,16 @@ def usable_pixels(exclusion: Exclusion | None, space: SkySpace, origin: IntArray
 
     The nearest pixel of a mask decides. Where a mask says nothing, nothing is excluded.
     """
-    (height, width), rows = space.shape, len(origin)
-    if exclusion is None:
-        return np.ones((rows, height * width), dtype=bool)
-    image = _usable_image(exclusion, space.image)
-    cut = [image[v : v + height, u : u + width].ravel() for v, u in origin]
-    return np.stack(cut) if cut else np.ones((0, height * width), dtype=bool)
+    height, width = space.shape
+    found = np.ones((len(origin), height, width), dtype=bool)
+    if exclusion is not None and math.prod(space.npix) > MOST_KEPT:
+        for row, own in enumerate(origin):
+            found[row] = exclusion.is_usable(*space.positions(own), outside=True).reshape(space.shape)
+    elif exclusion is not None:
+        image = _usable_image(exclusion, space.image)
+        for row, (v, u) in enumerate(origin):
+            found[row] = image[v : v + height, u : u + width]
+    return found.reshape(len(origin), height * width)
 
 
 # The image is looked up once, and not for each run; blocks that follow one another have the same.
@@ -85,17 +94,41 @@ def _usable_image(exclusion: Exclusion, image: SkySpace) -> BoolArray:
 
 
 def uncovered_share(space: SkySpace, exclusion: Exclusion | None) -> float:
-    """Return the share of the pixels of an image about which an exclusion by masks says nothing."""
+    """Return the share of the pixels of an image about which an exclusion by masks says nothing.
+
+    Of large images so many pixels are looked at as say it to a per mille.
+    """
     if exclusion is None:
         return 0.0
-    lon, lat = space.image.positions()
+    nx, ny = space.npix
+    step = max(1, math.isqrt(nx * ny // MOST_LOOKED_AT))
+    lon, lat = space.sky_of(np.arange(0, nx, step), np.arange(0, ny, step)[:, None])
+    return _silent_share(exclusion, lon.ravel(), lat.ravel())
+
+
+def _silent_share(exclusion: Exclusion, lon: FloatArray, lat: FloatArray) -> float:
     is_sky = np.isfinite(lon)
-    return float(exclusion.is_silent(lon[is_sky], lat[is_sky]).mean()) if is_sky.any() else 0.0
+    return float(exclusion.is_silent(lon[is_sky], lat[is_sky]).mean()) if is_sky.any() else 1.0
+
+
+def uncovered_remark(space: SkySpace, exclusion: Exclusion | None) -> str:
+    """Return a sentence about what a mask does not cover of an image, an empty one where it covers all."""
+    share = uncovered_share(space, exclusion)
+    if share == 0:
+        return ""
+    return (
+        f"datasets.background.exclusion: the mask has no pixel in {100 * share:.3g} % of the map, and nothing is "
+        "excluded there; give a mask of the whole map, or add what is to be excluded to it."
+    )
 
 
 def validate_covers(space: SkySpace, exclusion: Exclusion | None) -> None:
     """Raise ``ConfigError`` for an exclusion by masks that says nothing about the image."""
-    if uncovered_share(space, exclusion) == 1:
+    if exclusion is None or uncovered_share(space, exclusion) < 1:
+        return
+    # A small mask may lie between the pixels that were looked at.
+    rows = (space.sky_of(np.arange(space.npix[0]), np.full((1, 1), row)) for row in range(space.npix[1]))
+    if all(_silent_share(exclusion, lon.ravel(), lat.ravel()) == 1 for lon, lat in rows):
         raise ConfigError(
             "datasets.background.exclusion: expected a mask that covers the map, got one that has no pixel in it; give "
             "a mask of this part of the sky, or leave it out."
