@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import xarray as xr
 
-from xgamma.analysis.costs import BLOCK_ROWS, stack_cost
+from xgamma.analysis.costs import BLOCK_ROWS, blocks_at_once, stack_cost
 from xgamma.analysis.steps.reduce import log_lost_counts, named, views_of_unused, with_product
 from xgamma.analysis.steps.rows import Reduced, RowAddress, RowReader, rows_of_products
 from xgamma.analysis.steps.step import Entry, Finding, Product, Reduction, Results, Step
@@ -109,8 +109,10 @@ def stacked(store: Store, rows: Reduced, groups: Groups, workers: Workers) -> tu
     keys = list(groups.keys.values())
     known = stored_stacks(store, keys)
     missing = [label for label, key in groups.keys.items() if key not in known]
-    if missing:
-        known |= _put_stacks(store, rows, groups, missing, workers)
+    # Not more groups at once than are summed at once: large images of all of them would be in memory three times.
+    most = max(workers.n_jobs, SUMS_BYTES // sum_bytes(rows.read([0]))) if missing else 1
+    for first in range(0, len(missing), most):
+        known |= _put_stacks(store, rows, groups, missing[first : first + most], workers)
     result = with_names(_read_stacks(store, [known[key] for key in keys]), list(groups.members))
     key = keys[0] if len(keys) == 1 else digest({"stacks": keys})
     return Product(result, key, not missing), len(keys) - len(missing)
