@@ -141,6 +141,10 @@ class Axis:
             number = np.where(np.isfinite(array), np.searchsorted(self.edges, array, side="right") - 1.0, -1)
         return np.where((number >= 0) & (number < self.nbin), number, -1).astype(np.int64)
 
+    def squash(self) -> Axis:
+        """Return one bin from the first edge to the last."""
+        return replace(self, edges=self.edges[[0, -1]], nodes=None)
+
     def place_of(self, values: npt.ArrayLike) -> FloatArray:
         """Return fractional bin numbers as ``pixel`` does, also of uneven bins; NaN beyond uneven ones."""
         if self.is_even and self.nodes is None:

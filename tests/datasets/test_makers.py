@@ -12,14 +12,18 @@ from releases import config_of, until_datasets
 from xgamma import data
 from xgamma.axes import Axis
 from xgamma.data import DataStore
-from xgamma.datasets import MapDataset, RegionGeom, SpectrumDataset
-from xgamma.errors import ConfigError, ConfigTypeError, LaterNameError, UnknownNameError
+from xgamma.datasets import MapDataset, MapDatasetOnOff, RegionGeom, SpectrumDataset
+from xgamma.datasets.reduced import normalize_exclusion
+from xgamma.errors import ConfigError, ConfigTypeError, DataError, LaterNameError, UnknownNameError
 from xgamma.grid import Grid
 from xgamma.makers import (
+    AdaptiveRingBackgroundMaker,
     DatasetsMaker,
+    FoVBackgroundMaker,
     MapDatasetMaker,
     ReflectedRegionsBackgroundMaker,
     ReflectedRegionsFinder,
+    RingBackgroundMaker,
     SafeMaskMaker,
     SpectrumDatasetMaker,
     WobbleRegionsFinder,
@@ -183,3 +187,86 @@ def test_a_run_off_the_map_is_masked_with_a_warning(run, caplog):
         made = MapDatasetMaker().run(empty_map(offset=40.0), run)
     assert f"Run {run.name} is masked:" in caplog.text
     assert not made.mask_safe.data.any()
+
+
+HIDDEN = CircleSkyRegion(CRAB, 0.3 * u.deg)
+
+
+def reduced_with(observation, background, exclusion, energy=ENERGY, masks=()):
+    grid = Grid(energy, ENERGY_TRUE, empty_map().image)
+    recipe = Recipe(grid, False, background, normalize_exclusion(exclusion), safe_masks=masks, offset_max=90.0)
+    return reduce_block(observation.part, observation.rows, recipe)
+
+
+def exclusion_as(kind, folder):
+    mask = ~WcsGeom.create(skydir=CRAB, width=4.0, binsz=0.05).region_mask([HIDDEN])
+    mask.write(folder / "mask.fits")
+    forms = {"region": HIDDEN, "regions": [HIDDEN], "text": "icrs; circle(83.633, 22.014, 0.3)", "map": mask}
+    return (forms | {"file": folder / "mask.fits", "cube": mask.to_cube([ENERGY])})[kind]
+
+
+@pytest.mark.parametrize("kind", ["region", "regions", "text", "map", "file", "cube"])
+def test_an_exclusion_may_be_a_map_a_file_or_regions(run, tmp_path, kind):
+    made = MapDatasetMaker().run(empty_map(), run)
+    excluded = exclusion_as(kind, tmp_path)
+    norm = float(FoVBackgroundMaker(exclusion_mask=excluded).run(made).data["background_norm"].item())
+    pixels = made.image.positions()
+    usable = normalize_exclusion(excluded).is_usable(*pixels, outside=True).reshape(30, 30)
+    assert 10 < (~usable).sum() < 40
+    outside = usable & made.mask_safe.data
+    expected = made.counts.data[outside].sum() / made.background.data[outside].sum(dtype=float)
+    assert norm == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("how", ["scale", "fit"])
+def test_a_norm_of_the_field_of_view_is_that_of_a_reduction(run, how):
+    made = MapDatasetMaker().run(empty_map(), run)
+    found = FoVBackgroundMaker(method=how, exclusion_mask=[HIDDEN]).run(made)
+    row = reduced_with(run, method("background", "fov_background", method=how), [HIDDEN])
+    for name in ("background", "background_norm", "background_norm_error", "mask_safe"):
+        np.testing.assert_array_equal(found.data[name], row[name], err_msg=name)
+    assert made.background.data.sum() != found.background.data.sum()
+
+
+def test_rings_are_those_of_a_reduction(run):
+    image = MapDatasetMaker().run(empty_map(), run).to_image()
+    one_bin = ENERGY.squash()
+    row = reduced_with(run, method("background", "ring", r_in=0.4, width=0.3), [HIDDEN], one_bin)
+    found = RingBackgroundMaker("0.4 deg", 0.3 * u.deg, exclusion_mask=HIDDEN).run(image)
+    assert isinstance(found, MapDatasetOnOff)
+    np.testing.assert_array_equal(found.counts_off.data, row["counts_off"].values[0])
+    # The background of one wide bin is integrated at once, that of narrow ones bin by bin: alpha says nothing of it.
+    np.testing.assert_allclose(found.alpha.data, (row["acceptance"] / row["acceptance_off"]).values[0], rtol=0.05)
+    wide = AdaptiveRingBackgroundMaker("0.4 deg", "1.2 deg", "0.2 deg", threshold_alpha=0.01, exclusion_mask=HIDDEN)
+    more = wide.run(image)
+    assert np.all(more.alpha.data[more.mask_safe.data] <= 0.01 * (1 + 1e-6))
+
+
+def test_maps_that_no_background_can_be_made_of_are_refused_or_masked(run, caplog):
+    made = MapDatasetMaker().run(empty_map(), run)
+    with pytest.raises(ConfigError, match=rf"{made.name}: a ring background is made in one energy bin, got 8"):
+        RingBackgroundMaker("0.4 deg", "0.3 deg").run(made)
+    with pytest.raises(ConfigError, match="expected a ring that begins inside of the map"):
+        RingBackgroundMaker("20 deg", "0.3 deg").run(made.to_image())
+    with pytest.raises(ConfigTypeError, match="FoVBackgroundMaker: expected a MapDataset, got a SpectrumDataset"):
+        FoVBackgroundMaker().run(empty())
+    with pytest.raises(DataError, match="expected a map with background"):
+        FoVBackgroundMaker().run(RingBackgroundMaker("0.4 deg", "0.3 deg").run(made.to_image()))
+    everything = CircleSkyRegion(CRAB, 10 * u.deg)
+    with caplog.at_level(logging.WARNING):
+        hidden = FoVBackgroundMaker(exclusion_mask=everything).run(made)
+        ring = RingBackgroundMaker("0.4 deg", "0.3 deg", exclusion_mask=everything).run(made.to_image())
+    assert not hidden.mask_safe.data.any()
+    assert not ring.mask_safe.data.any()
+    assert caplog.text.count("is masked:") == 2
+
+
+def test_rings_of_runs_are_stacked_as_maps_with_a_background(store):
+    chain = [MapDatasetMaker(), RingBackgroundMaker("0.4 deg", "0.3 deg", exclusion_mask=HIDDEN)]
+    geom = WcsGeom.create(skydir=CRAB, width=3.0, binsz=0.1, axes=[ENERGY.squash()])
+    template = MapDataset.create(geom, energy_axis_true=ENERGY_TRUE, name="rings")
+    [total] = DatasetsMaker(chain).run(template, store.get_observations())
+    rows = DatasetsMaker(chain, stack_datasets=False).run(template, store.get_observations())
+    assert type(total) is MapDataset
+    expected = sum(float(each.background.data[each.mask_safe.data].sum()) for each in rows)
+    assert total.background.data.sum() == pytest.approx(expected, rel=1e-6)

@@ -10,14 +10,22 @@ from xgamma.datasets.makers import (
     SpectrumDatasetMaker,
     WobbleRegionsFinder,
 )
+from xgamma.datasets.map_background_makers import (
+    AdaptiveRingBackgroundMaker,
+    FoVBackgroundMaker,
+    RingBackgroundMaker,
+)
 from xgamma.datasets.map_makers import MapDatasetMaker
-from xgamma.errors import OF_MAPS, later_names
+from xgamma.errors import later_names
 
 __all__ = [
+    "AdaptiveRingBackgroundMaker",
     "DatasetsMaker",
+    "FoVBackgroundMaker",
     "MapDatasetMaker",
     "ReflectedRegionsBackgroundMaker",
     "ReflectedRegionsFinder",
+    "RingBackgroundMaker",
     "SafeMaskMaker",
     "SpectrumDatasetMaker",
     "WobbleRegionsFinder",
@@ -27,7 +35,6 @@ __all__ = [
 __getattr__ = later_names(
     __name__,
     {
-        **dict.fromkeys(("AdaptiveRingBackgroundMaker", "FoVBackgroundMaker", "RingBackgroundMaker"), OF_MAPS),
         "PhaseBackgroundMaker": "datasets.background.method: phase in a configuration takes off phases",
     },
 )

@@ -122,8 +122,8 @@ def normalize_sky_axes(ax: Axes | None, space: SkySpace, figure: Figure | None =
     if not ax.wcs.celestial.wcs.compare(image_wcs(space.image).wcs, cmp=0, tolerance=1e-6):
         raise ConfigError("plot: the axes have the projection of another map; give no axes, or those of this map.")
     for coordinate, name in zip(ax.coords, _NAMES[space.frame], strict=True):
-        # Those that someone has named keep their names.
-        if not coordinate.get_axislabel():
+        # Those that someone has named keep their names; others are called as in the standard of physical types.
+        if coordinate.get_axislabel() in ("", *ax.wcs.world_axis_physical_types):
             coordinate.set_axislabel(name)
     return ax
 

@@ -98,7 +98,7 @@ class MapAxes(Sequence[Axis]):
 
     def squash(self, name: str) -> MapAxes:
         """Return the axes with that of a name in one bin."""
-        return self.changed(name, lambda axis: replace(axis, edges=axis.edges[[0, -1]], nodes=None))
+        return self.changed(name, Axis.squash)
 
 
 def sliced(axis: Axis, bins: slice) -> Axis:
