@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from xgamma.axes import Axis
+from xgamma.data import DataStore
 from xgamma.errors import ConfigError, DataError, OutputExistsError, UnknownNameError
 from xgamma.geometry import cap_area, destination, separation, to_frame
 from xgamma.maps import Map, MapAxes, MapAxis, RegionGeom, WcsGeom, WcsNDMap
@@ -429,6 +430,14 @@ def test_events_are_filled_into_their_bins():
     np.testing.assert_array_equal(whole.data, counts.data)
     counts.fill_by_coord((lon[:1], lat[:1], energy[:1]), weights=np.array([2.5]))
     assert counts.data.sum() == inside.sum() + 2.5 * inside[0]
+
+
+def test_events_of_a_run_are_filled(tiny_release):
+    (run, *_) = DataStore.from_dir(tiny_release).get_observations()
+    counts = Map.create(skydir=run.pointing.fixed_icrs, width=8, binsz=0.2, axes=[ENERGY.squash().rename("energy")])
+    counts.fill_events(run.events)
+    energy = run.events.energy.to_value("TeV")
+    assert counts.data.sum() == ((energy >= 1) & (energy < ENERGY.edges[-1])).sum() > 0
 
 
 def test_values_are_set_at_coordinates():

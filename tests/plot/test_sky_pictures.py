@@ -67,6 +67,11 @@ def test_a_colour_bar_says_the_name_and_the_unit_and_is_as_high_as_the_image(cub
     assert box.x1 <= ax.figure.get_figwidth()
 
 
+def test_a_colour_bar_may_be_called_otherwise(cube):
+    ax = cube.sum_over_axes().plot(add_cbar=True, kwargs_colorbar={"label": "Excess"})
+    assert ax.figure.axes[1].get_ylabel() == "Excess"
+
+
 @pytest.mark.parametrize("stretch", ["linear", "sqrt", "log", "asinh"])
 def test_a_stretch_is_monotonic_from_the_first_colour_to_the_last(stretch):
     norm = sky.norm_of(np.array([[1.0, np.nan], [5.0, 100.0]]), stretch)

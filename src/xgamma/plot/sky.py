@@ -160,16 +160,15 @@ def plot_image(
     vmax: float | None = None,
     cmap: Any = COLORS,
     figure: Figure | None = None,
+    kwargs_colorbar: Mapping[str, Any] | None = None,
     **style: Any,
 ) -> WCSAxes:
     """Draw an image of the sky.
 
     Parameters
     ----------
-    values
-        Shape (y, x); what is not finite is grey.
-    space
-        The image.
+    values, space
+        Shape (y, x), of which what is not finite is grey, and the image that they are of.
     ax
         Axes of its projection; ``None`` makes them.
     unit, name
@@ -184,6 +183,8 @@ def plot_image(
         The colours.
     figure
         Where axes are made.
+    kwargs_colorbar
+        More for the colour bar, such as its ``label``.
     style
         More for ``imshow``, such as ``norm`` or ``alpha``.
     """
@@ -193,15 +194,14 @@ def plot_image(
     usual = {"origin": "lower", "interpolation": "nearest", "aspect": 1 / abs(space.aspect)}
     picture = axes.imshow(np.ma.masked_invalid(array), norm=norm, cmap=colors, **{**usual, **style})
     if add_cbar:
-        add_color_bar(axes, picture, name, unit)
+        add_color_bar(axes, picture, name, unit, **(kwargs_colorbar or {}))
     return axes
 
 
-def add_color_bar(ax: Axes, picture: Any, name: str = "", unit: str = "") -> Axes:
-    """Draw a colour bar beside axes, as high as they are, with the unit of what is drawn."""
+def add_color_bar(ax: Axes, picture: Any, name: str = "", unit: str = "", **style: Any) -> Axes:
+    """Draw a colour bar beside axes, as high as they are, with the unit of what is drawn; ``style`` is matplotlib's."""
     figure: Any = ax.get_figure()
-    bar = figure.colorbar(picture, ax=ax)
-    bar.set_label(axis_label(name, unit).strip())
+    bar = figure.colorbar(picture, ax=ax, **{"label": axis_label(name, unit).strip(), **style})
     bar.minorticks_off()
 
     def beside(own: Any, _: Any) -> Bbox:

@@ -37,6 +37,8 @@ class Map(MapPictures):
         As FITS writes it, or of astropy.
     meta
         What else is known, by name.
+    dtype
+        Of the zeros.
     name
         What the values are, for pictures and files.
 

@@ -80,6 +80,10 @@ class MapPixels(MapValues):
         self._data = np.ascontiguousarray(self._data, np.result_type(self._data.dtype, added.dtype))
         np.add.at(self._data.reshape(-1), bins, added)
 
+    def fill_events(self, events: Any, weights: Any = None) -> None:
+        """Add the events of a run to the bins that they lie in; they have ``radec`` and ``energy``."""
+        self.fill_by_coord({"skycoord": events.radec, "energy": events.energy}, weights)
+
     def get_image_by_idx(self, idx: Any) -> Self:
         """Return the image of one bin of each axis."""
         return self.slice_by_idx(dict(zip(self._geom.axes.names, idx, strict=True)))

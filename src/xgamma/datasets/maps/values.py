@@ -36,6 +36,8 @@ class MapValues:
         As FITS writes it, or of astropy.
     meta
         What else is known, by name.
+    dtype
+        Of the zeros.
     name
         What the values are, for pictures and files.
 
