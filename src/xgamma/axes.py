@@ -92,14 +92,6 @@ class Axis:
         edges = np.concatenate([[first], middle, [last]])
         return cls(name, np.exp(edges) if scale == "log" else edges, unit, scale, centers)
 
-    def squash(self) -> Axis:
-        """Return the axis in one bin.
-
-        >>> Axis.from_bounds("energy", 1.0, 100.0, 2).squash().edges.tolist()
-        [1.0, 100.00000000000004]
-        """
-        return replace(self, edges=self.edges[[0, -1]], nodes=None)
-
     def rename(self, name: str) -> Axis:
         """Return the axis under another name."""
         return replace(self, name=name)
