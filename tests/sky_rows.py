@@ -30,13 +30,16 @@ def sky_row(space=None, *, energy=ENERGY, name="stacked", exposure=None, **value
     if exposure is not None:
         full = np.broadcast_to(np.asarray(exposure, dtype=float), (ENERGY_TRUE.nbin, *space.shape))[np.newaxis]
         variables["exposure"] = (("dataset", "energy_true", "v", "u"), full.copy(), {"units": "m2 s"})
+    times = {"livetime": 1600.0, "ontime": 1800.0}
+    variables |= {key: (("dataset",), [value], {"units": "s"}) for key, value in times.items()}
+    variables["gti"] = (("dataset", "gti", "bound"), [[[0.0, 1800.0]]], {"units": "s"})
     coords = {
         **energy.coords(),
         **ENERGY_TRUE.coords(),
         **space.coords(),
         "dataset": (("dataset",), np.array([name])),
     }
-    return xr.Dataset(variables, coords, {"telescope": "ONE"})
+    return xr.Dataset(variables, coords, {"telescope": "ONE", "mjdref": 51910.0, "time_scale": "tt"})
 
 
 def response():

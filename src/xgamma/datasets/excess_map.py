@@ -23,9 +23,9 @@ from xgamma.formats.sed.points import LIKELIHOOD, QUANTITIES
 from xgamma.formats.sky_maps.flux_maps import image_of, read_flux_maps, write_flux_maps
 from xgamma.masks import Exclusion
 from xgamma.models import SpectralModel
+from xgamma.models.spectral.model import read_spectral
 from xgamma.plot.significance import plot_distribution
 from xgamma.schema.excess_map import DIMS
-from xgamma.units import number_text
 
 SUFFIXES = ("", *ERRORS, "_sensitivity")
 # As Gammapy calls what has another name here.
@@ -171,7 +171,7 @@ class ExcessMap:
     def reference_spectral_model(self) -> SpectralModel | None:
         """The spectrum that norms are multiples of; ``None`` where they are counts."""
         document = self.data.attrs.get("spectrum")
-        return None if document is None else SpectralModel.from_dict(document)
+        return None if document is None else read_spectral(document, {})
 
     # --- what they say
 
@@ -291,7 +291,7 @@ class ExcessMap:
             [
                 ("Pixels", f"{nx} x {ny}, {int(known.any(axis=0).sum())} with a significance"),
                 ("Planes of energy", f"{self.data.sizes['energy']}, {low:.3g} - {high:.3g} TeV"),
-                ("Correlation radius", f"{number_text(attrs.get('correlation_radius', np.nan), 4)} deg"),
+                ("Correlation radius", f"{attrs.get('correlation_radius', np.nan):.4g} deg"),
                 ("Pixels of the circle", f"{attrs.get('kernel_pixels', '')}"),
                 ("Largest significance", most),
             ],

@@ -26,12 +26,12 @@ from xgamma.estimate.reference import centers
 from xgamma.estimate.reference_counts import exposure_of, reference_counts, reference_in, response_in_the_middle
 from xgamma.kernels import BORDER, Kernel
 from xgamma.models import SpectralModel
-from xgamma.reduce.sums import space_of_windows
+from xgamma.reduce.crops import image_of_row
 from xgamma.registry import register
 from xgamma.schema import WINDOWS, space_dims
 from xgamma.schema.excess_map import EXCESS_MAP_SCHEMA, EXCESS_MAP_VARIABLES, SCHEMA_VERSION
 from xgamma.schema.tables import head
-from xgamma.sky import IMAGE, ORIGIN, SkySpace
+from xgamma.sky import IMAGE, SkySpace
 
 log = logging.getLogger("xgamma.estimate")
 
@@ -123,15 +123,12 @@ def window_image(ds: xr.Dataset) -> SkySpace:
             f"{WHERE}: expected one dataset, got {ds.sizes['dataset']}; stack them (datasets.stack: true), or make the "
             "map of one of them."
         )
-    space = space_of_windows(ds)
+    space = image_of_row(ds, 0)
     if abs(space.aspect) != 1:
         raise DataError(
             f"{WHERE}: expected square pixels, got some that are {abs(space.aspect):g} times as wide as high."
         )
-    if space.window is None:
-        return space
-    (x, y), (first_v, first_u) = space.reference_pixel, (int(ds[name].values[0]) for name in ORIGIN)
-    return replace(space, npix=space.window, window=None, reference=(x - first_u, y - first_v))
+    return space
 
 
 def validate_radius(radius: float, binsize: float, widest: float) -> None:

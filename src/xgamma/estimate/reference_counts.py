@@ -36,7 +36,7 @@ def reference_in(bounds: FloatArray, spectrum: SpectralModel | None = None) -> R
 
 
 def _reference(spectrum: SpectralModel, bounds: FloatArray) -> Reference:
-    return Reference(spectrum, spectrum.to_dict(), spectrum_fluxes(spectrum, bounds))
+    return Reference(spectrum, spectrum.to_dict()[spectrum.type], spectrum_fluxes(spectrum, bounds))
 
 
 @lru_cache(maxsize=8)

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from xgamma.datasets import FluxPoints, LightCurve
+from xgamma.datasets import ExcessMap, FluxPoints, LightCurve
 from xgamma.errors import OF_MAPS, later_names
+from xgamma.estimators.maps import ExcessMapEstimator
 from xgamma.estimators.points import FluxPointsEstimator, LightCurveEstimator
 
-__all__ = ["FluxPoints", "FluxPointsEstimator", "LightCurve", "LightCurveEstimator"]
+__all__ = [
+    "ExcessMap",
+    "ExcessMapEstimator",
+    "FluxMaps",
+    "FluxPoints",
+    "FluxPointsEstimator",
+    "LightCurve",
+    "LightCurveEstimator",
+]
 
+FluxMaps = ExcessMap
 
 __getattr__ = later_names(
     __name__,
@@ -16,8 +26,6 @@ __getattr__ = later_names(
             (
                 "ASmoothMapEstimator",
                 "EnergyDependentMorphologyEstimator",
-                "ExcessMapEstimator",
-                "FluxMaps",
                 "FluxProfileEstimator",
                 "ImageProfile",
                 "ImageProfileEstimator",

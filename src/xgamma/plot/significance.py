@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from scipy import optimize
 
 from xgamma.axes import FloatArray
+from xgamma.errors import ConfigError
 from xgamma.plot.labels import normalize_axes
 
 FINE = 400
@@ -21,7 +25,7 @@ def plot_distribution(
     edges: FloatArray,
     counts: FloatArray,
     counts_outside: FloatArray,
-    normal: tuple[float, float],
+    fit: tuple[float, float],
     errors: tuple[float, float] | None = None,
     ax: Axes | None = None,
     **style: Any,
@@ -35,7 +39,7 @@ def plot_distribution(
     counts, counts_outside
         Pixels of each bin: all, and those outside of what is excluded, shape (bin,). Where they are the same, one is
         drawn.
-    normal, errors
+    fit, errors
         Mean and width of the fitted distribution, and their errors.
     ax
         Where to draw; ``None`` is the current Axes.
@@ -48,7 +52,7 @@ def plot_distribution(
         ax.stairs(counts, edges, color="0.35", lw=1.4, label="All pixels")
     label = "Outside of the exclusion" if is_excluding else "All pixels"
     ax.stairs(counts_outside, edges, **{"fill": True, "color": "C0", "alpha": 0.35, **style, "label": label})
-    _draw_normals(ax, edges, float(counts_outside.sum()), normal, errors)
+    _draw_normals(ax, edges, float(counts_outside.sum()), fit, errors)
     ax.set_yscale("log")
     ax.set_ylim(FEWEST, 3.0 * max(float(counts.max()), 1.0))
     ax.set_xlim(*_shown(edges))
@@ -58,18 +62,23 @@ def plot_distribution(
     return ax
 
 
+def normal(x: FloatArray, mean: float, width: float) -> FloatArray:
+    """Return the density of a normal distribution."""
+    return np.asarray(np.exp(-0.5 * ((x - mean) / width) ** 2) / (np.sqrt(2 * np.pi) * width))
+
+
 def _shown(edges: FloatArray) -> tuple[float, float]:
     """Return the significances that are shown: all, and so many that the distribution of nothing is whole."""
     return min(float(edges[0]), -WHOLE), max(float(edges[-1]), WHOLE)
 
 
 def _draw_normals(
-    ax: Axes, edges: FloatArray, pixels: float, normal: tuple[float, float], errors: tuple[float, float] | None
+    ax: Axes, edges: FloatArray, pixels: float, fit: tuple[float, float], errors: tuple[float, float] | None
 ) -> None:
     """Draw the fitted distribution, and the one that is expected where there is nothing."""
     x = np.linspace(*_shown(edges), FINE)
-    scale = pixels * (edges[1] - edges[0]) / np.sqrt(2 * np.pi)
-    mean, std = normal
+    scale = pixels * (edges[1] - edges[0])
+    mean, std = fit
     spread = ("", "") if errors is None else tuple(f" ± {error:.2f}" for error in errors)
     fitted = f"Fit: mean {mean:.2f}{spread[0]}, width {std:.2f}{spread[1]}"
     curves: tuple[tuple[tuple[float, float], dict[str, Any], str], ...] = (
@@ -78,4 +87,74 @@ def _draw_normals(
     )
     for (center, width), own, label in curves:
         if width > 0:
-            ax.plot(x, scale / width * np.exp(-0.5 * ((x - center) / width) ** 2), label=label, **own)
+            ax.plot(x, scale * normal(x, center, width), label=label, **own)
+
+
+def plot_histograms(
+    planes: Sequence[FloatArray],
+    titles: Sequence[str],
+    ax: Axes | Sequence[Axes] | None = None,
+    ncols: int = 3,
+    func: Callable[..., Any] | str | None = None,
+    kwargs_hist: Mapping[str, Any] | None = None,
+    kwargs_axes: Mapping[str, Any] | None = None,
+    kwargs_fit: Mapping[str, Any] | None = None,
+) -> tuple[list[Axes], list[dict[str, Any]]]:
+    """Draw a histogram of the values of each plane, and a function that is fitted to its bins.
+
+    Parameters
+    ----------
+    planes
+        Values of any shape; those that are not finite are left out.
+    titles
+        What is written above each; empty for none.
+    ax
+        One for each plane; ``None`` makes a figure with ``ncols`` columns.
+    ncols
+        How many columns a new figure has.
+    func
+        ``norm`` for a normal density, or a function of the centres of bins and its parameters; ``None`` fits nothing.
+    kwargs_hist, kwargs_axes, kwargs_fit
+        For ``Axes.hist``, ``Axes.set`` and ``scipy.optimize.curve_fit``.
+
+    Returns
+    -------
+    tuple
+        The Axes; for each fit a dict of its ``param`` and their ``covar``.
+
+    Raises
+    ------
+    ConfigError
+        For another number of Axes, and a word that is no function.
+    """
+    fitted: Any = normal if func == "norm" else func
+    if isinstance(fitted, str):
+        raise ConfigError(f"func: expected 'norm' or a function, got {func!r}.")
+    drawn = _axes_of(ax, len(planes), ncols)
+    results = []
+    for own, values, title in zip(drawn, planes, titles, strict=True):
+        known = np.ravel(values)[np.isfinite(np.ravel(values))]
+        heights, edges, _ = own.hist(known, **{"bins": 50, "color": "C0", "alpha": 0.6, **(kwargs_hist or {})})
+        if fitted is not None:
+            center = 0.5 * (edges[1:] + edges[:-1])
+            start = {"p0": (0.0, 1.0)} if func == "norm" else {}
+            param, covar = optimize.curve_fit(fitted, center, heights, **{**start, **(kwargs_fit or {})})
+            results.append({"param": param, "covar": covar})
+            x = np.linspace(edges[0], edges[-1], FINE)
+            words = f"Fit: mean {param[0]:.2f}, width {param[1]:.2f}" if func == "norm" else "Fit"
+            own.plot(x, fitted(x, *param), color="C3", lw=1.8, label=words)
+            own.legend(loc="upper right", fontsize="small")
+        own.set(**{"xlabel": "Value", "ylabel": "Pixels", "title": title, **(kwargs_axes or {})})
+    return drawn, results
+
+
+def _axes_of(ax: Axes | Sequence[Axes] | None, count: int, ncols: int) -> list[Axes]:
+    if ax is not None:
+        given = [ax] if isinstance(ax, Axes) else list(np.ravel(np.asarray(ax, dtype=object)))
+        if len(given) != count:
+            raise ConfigError(f"ax: expected {count} Axes, one for each plane, got {len(given)}.")
+        return given
+    columns = min(max(ncols, 1), count)
+    rows = -(-count // columns)
+    figure = plt.figure(figsize=(5.0 * columns + 1.0, 4.2 * rows), layout="constrained")
+    return [figure.add_subplot(rows, columns, number + 1) for number in range(count)]
