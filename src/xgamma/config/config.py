@@ -228,6 +228,7 @@ def _region_files(where: str, datasets: DatasetsConfig) -> Iterator[tuple[str, A
     excluded = datasets.background.exclusion
     for number, each in enumerate(excluded if isinstance(excluded, list) else []):
         yield f"{where}.background.exclusion[{number}].file", each.file
+        yield f"{where}.background.exclusion[{number}].catalog", each.catalog
     yield f"{where}.background.exclusion", excluded
 
 

@@ -37,8 +37,8 @@ from xgamma.config.fields import (
 from xgamma.config.ranges import SkyCircle
 from xgamma.config.section import OneOrSeveral, Section, key
 from xgamma.errors import ConfigError, InputError
-from xgamma.formats.fits.regions import read_mask, shapes_of_fits
-from xgamma.formats.region_files import CRTF, DS9, NamedShape, is_ds9, read_regions, shapes_of_text
+from xgamma.formats.fits.regions import read_mask
+from xgamma.formats.region_files import CRTF, DS9, NamedShape, is_ds9, read_regions, read_sources, shapes_of_text
 from xgamma.masks import ExcludedShapes, Exclusion, together
 from xgamma.shapes import Annulus, Circle, Ellipse, Polygon, Rectangle, Shape
 from xgamma.shapes.objects import is_region, normalize_shape
@@ -103,6 +103,7 @@ class SkyRegion(SkyCircle):
     """A region on the sky: a circle as Gammapy writes it, another shape, DS9 text, or a file of regions."""
 
     silent: ClassVar[frozenset[str]] = frozenset({"name", "shape", *SIZES[1:], *WHOLE})
+    whole: ClassVar[tuple[str, ...]] = WHOLE
 
     radius: Radius | None = key(None, "With a unit such as deg; 0 deg is a point, whose radius the responses say.")
     name: Text | None = key(None, "What the region is called, where there are several.")
@@ -132,7 +133,7 @@ class SkyRegion(SkyCircle):
     @model_serializer(mode="wrap")
     def _without_silent_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         document: dict[str, Any] = handler(self)
-        as_circle = self.kind == "circle" and not self._given(WHOLE)
+        as_circle = self.kind == "circle" and not self._given(self.whole)
         kept = {name for name in document if as_circle and name not in self.silent}
         return {name: value for name, value in document.items() if value is not None or name in kept}
 
@@ -214,6 +215,32 @@ class ExcludedRegionConfig(SkyRegion):
     """A region that the background may not use."""
 
     where: ClassVar[str] = "datasets.background.exclusion"
+    silent: ClassVar[frozenset[str]] = SkyRegion.silent | {"catalog"}
+    whole: ClassVar[tuple[str, ...]] = (*WHOLE, "catalog")
+
+    catalog: PathOrUrlField | None = key(
+        None, "Instead of all that: a table of sources (.ecsv, .fits); radius is that of sources without one."
+    )
+
+    @property
+    def is_set(self) -> bool:
+        """Whether all that the shape needs is given."""
+        return self.catalog is not None or super().is_set
+
+    def problems(self, where: str) -> Iterator[str]:
+        """Check that the keys go together; a catalogue has a radius, and nothing else."""
+        others = self._given(("frame", "shape", "lon", "lat", *SIZES[1:], *WHOLE))
+        if self.catalog is None:
+            yield from super().problems(where)
+        elif others:
+            yield f"{where}: expected catalog, and radius or not, got {', '.join(others)} too; leave it out."
+
+    def shapes(self) -> list[NamedShape]:
+        """Return the shapes in degrees with their names; reads the files."""
+        if self.catalog is None:
+            return super().shapes()
+        radius = None if self.radius is None else self._degrees("radius")
+        return read_sources(Path(self.catalog.expanded()), radius)
 
 
 def _named(shapes: Sequence[NamedShape], name: str) -> list[NamedShape]:
@@ -335,13 +362,21 @@ def exclusion_of(value: Any) -> Exclusion | None:
 
 
 def _excluded_by_file(location: PathOrUrl) -> Exclusion:
-    """Return the mask of a FITS image, else the regions of a file."""
+    """Return the mask of a FITS image, else the regions or the sources of a file."""
     path = Path(location.expanded())
-    if path.name.lower().endswith((*DS9, *CRTF)):
-        return ExcludedShapes(tuple(shape for shape, _ in read_regions(path)))
+    name = path.name.lower()
+    if name.endswith((*DS9, *CRTF)):
+        return _excluded(read_regions(path))
+    if name.endswith(".ecsv"):
+        return _excluded(read_sources(path))
     try:
         return read_mask(path)
     except InputError:
-        with suppress(InputError):
-            return ExcludedShapes(shapes_of_fits(path))
+        for read in (read_regions, read_sources):
+            with suppress(InputError):
+                return _excluded(read(path))
         raise
+
+
+def _excluded(shapes: Sequence[NamedShape]) -> ExcludedShapes:
+    return ExcludedShapes(tuple(shape for shape, _ in shapes))

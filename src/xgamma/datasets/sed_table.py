@@ -15,9 +15,9 @@ from astropy import units as u
 from astropy.table import Table
 
 from xgamma.errors import DataError, did_you_mean
-from xgamma.formats.fits.hdus import HduTable
+from xgamma.formats.fits.hdus import HduTable, table_of_columns
 from xgamma.formats.light_curve.points import light_curve_of_table
-from xgamma.formats.sed.points import QUANTITIES, flux_points_of_table, table_of_columns
+from xgamma.formats.sed.points import QUANTITIES, flux_points_of_table
 from xgamma.formats.sed.table import reference_flux
 
 ERRORS = ("_err", "_errn", "_errp", "_ul")

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 from regions import (
@@ -27,13 +28,22 @@ from regions import (
     Regions,
 )
 
-from xgamma.errors import ConfigError, ConfigTypeError, InputError, XgammaError
+from xgamma.errors import ConfigError, ConfigTypeError, InputError, MissingInputError, XgammaError
+from xgamma.formats.fits.hdus import HduTable, ecsv_table, read_hdu_tables
 from xgamma.formats.fits.regions import shapes_of_fits
+from xgamma.formats.fits.tables import read_raw
 from xgamma.formats.local_files import read_text
 from xgamma.shapes import Annulus, Circle, Ellipse, Polygon, Rectangle, Shape
 from xgamma.shapes.objects import KNOWN, normalize_shape
 
 DS9, CRTF, FITS = (".reg", ".ds9"), (".crtf", ".crf"), (".fits", ".fit", ".fits.gz", ".fit.gz")
+# The columns of positions in tables of sources, and their frame.
+_POSITIONS = (
+    ("RA", "DEC", "icrs"),
+    ("RAJ2000", "DEJ2000", "icrs"),
+    ("GLON", "GLAT", "galactic"),
+    ("LON", "LAT", "icrs"),
+)
 FRAME_EXAMPLE = "icrs; circle(83.633, 22.014, 0.11)"
 _WORDS = "circle|ellipse|box|rotbox|annulus|polygon|point|panda|epanda|bpanda|vector|line|ruler|text|composite"
 _IS_DS9 = re.compile(rf"\n|\b({_WORDS})\s*\(", re.IGNORECASE)
@@ -146,6 +156,56 @@ def read_regions(path: Path) -> list[NamedShape]:
         return shapes_of_text(text, where, "ds9" if name.endswith(DS9) else "crtf")
     except ConfigError as error:
         raise InputError(str(error)) from None
+
+
+def read_sources(path: Path, radius: float | None = None) -> list[NamedShape]:
+    """Return a circle for each source of a table in ECSV or FITS.
+
+    The columns of positions are RA and DEC, or RAJ2000 and DEJ2000, or GLON and GLAT, or LON and LAT (ICRS); that of
+    circles is RADIUS, and names are in NAME or SOURCE_NAME. Upper and lower case are alike; without a unit it is deg.
+
+    Parameters
+    ----------
+    path
+        The file; of FITS its first table with positions.
+    radius
+        In degrees, of sources without one.
+
+    Raises
+    ------
+    MissingInputError
+        When there is no such file.
+    InputError
+        When it is no table with positions, or one of them is not on the sky or has no radius above 0.
+    """
+    if not path.exists():
+        raise MissingInputError(f"There is no file {path}. Check the name and the folder.")
+    is_text = path.name.lower().endswith(".ecsv")
+    found = [ecsv_table(read_raw(path), path)] if is_text else list(read_hdu_tables(path).values())
+    for table in found:
+        for columns in _POSITIONS:
+            if all(column in table for column in columns[:2]):
+                return _circles(table, *columns, radius)
+    listed = ", or ".join(" and ".join(columns[:2]) for columns in _POSITIONS)
+    raise InputError(f"{path}: expected a table of sources with the columns {listed}; it has none.")
+
+
+def _circles(table: HduTable, lon: str, lat: str, frame: str, radius: float | None) -> list[NamedShape]:
+    size = table.numbers("RADIUS", "deg", "deg") if "RADIUS" in table else np.full(len(table.column(lon)), np.nan)
+    if radius is not None:
+        size = np.where(np.isfinite(size) & (size > 0), size, radius)
+    places = np.stack([table.numbers(lon, "deg", "deg"), table.numbers(lat, "deg", "deg"), size], axis=1)
+    for number, (_, latitude, own) in enumerate(places.tolist(), 1):
+        if not (np.isfinite(places[number - 1, :2]).all() and abs(latitude) <= 90):
+            raise InputError(f"{table.path}: row {number}: expected a position on the sky.")
+        if not 0 < own < 180:
+            raise InputError(
+                f"{table.path}: row {number}: expected a RADIUS above 0 deg, got {own:g}; give the radius of sources "
+                "without one."
+            )
+    names = next((table.column(name) for name in ("NAME", "SOURCE_NAME") if name in table), None)
+    said = [""] * len(places) if names is None else [str(name).strip() for name in names.tolist()]
+    return [NamedShape(Circle(x, y, own, frame), name) for (x, y, own), name in zip(places.tolist(), said, strict=True)]
 
 
 def sky_regions(shapes: Sequence[Shape]) -> list[Any]:

@@ -1,4 +1,7 @@
-"""Binary tables of small FITS files through ``astropy.io.fits``, variable-length columns included, read and written."""
+"""Binary tables of small files through ``astropy.io.fits``, variable-length columns included, read and written.
+
+Tables in ECSV are read as the same.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,10 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from astropy import table as tables
 from astropy.io import fits
 from astropy.io.fits.verify import VerifyError
+from astropy.time import Time
 from astropy.utils.exceptions import AstropyWarning
 
 from xgamma.axes import Axis, FloatArray
@@ -28,6 +33,8 @@ UNREADABLE = (
     AstropyWarning,
 )  # fmt: skip
 DEFAULT_MJDREF = 51544.0
+ECSV = b"# %ECS"
+"""What a file with a table in ECSV begins with."""
 
 
 class _Hdu(Protocol):
@@ -91,6 +98,38 @@ class HduTable:
         return (
             values if unit is None else values * unit_factor(self.units[name.upper()].strip() or without, unit, where)
         )
+
+
+def table_of_columns(table: tables.Table, path: Path, name: str) -> HduTable:
+    """Return a table of astropy as plain arrays: what is masked is NaN, false or an empty text, times are MJD (TT)."""
+    plain = tables.Table(table, copy=False)
+    times = {column.upper(): plain[column] for column in plain.colnames if isinstance(plain[column], Time)}
+    columns = {column.upper(): _filled(plain[column]) for column in plain.colnames if column.upper() not in times}
+    units = {column.upper(): str(getattr(plain[column], "unit", None) or "") for column in plain.colnames}
+    said = {"MJDREFI": 0, "MJDREFF": 0.0, "TIMESYS": "tt", "TIMEUNIT": "d"} if times else {}
+    columns |= {column: np.asarray(values.tt.mjd) for column, values in times.items()}
+    return HduTable(path, name, {**table.meta, **said}, columns, units | dict.fromkeys(times, "d"))
+
+
+def _filled(column: Any) -> npt.NDArray[Any]:
+    values: Any = np.ma.asarray(column)
+    if values.dtype.kind in "iu" and np.ma.is_masked(values):
+        values = values.astype(np.float64)
+    empty: Any = {"f": np.nan, "b": False, "U": "", "S": b""}.get(values.dtype.kind)
+    return np.asarray(values.filled(empty))
+
+
+def ecsv_table(raw: bytes, path: Path) -> HduTable:
+    """Return the table of the bytes of an ECSV file as one of FITS; raises ``InputError`` for what is none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AstropyWarning)
+            table = tables.Table.read(raw.decode(), format="ascii.ecsv")
+    except (ValueError, OSError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} is not an ECSV table ({error}). Write it again, or name it after its format."
+        ) from error
+    return table_of_columns(table, path, "ECSV")
 
 
 def read_hdu_tables(path: Path) -> dict[str, HduTable]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import os
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,10 @@ import numpy.typing as npt
 import xarray as xr
 from astropy import table as tables
 from astropy.io import fits
-from astropy.utils.exceptions import AstropyWarning
 
 from xgamma.errors import InputError, MissingInputError
 from xgamma.formats.fits import dataset_table
-from xgamma.formats.fits.hdus import HduTable, fits_content, read_hdu_tables, table_hdu
+from xgamma.formats.fits.hdus import ECSV, HduTable, ecsv_table, fits_content, read_hdu_tables, table_hdu
 from xgamma.formats.fits.tables import read_raw
 from xgamma.formats.local_files import local_path, validate_ending, validate_output, write_files
 from xgamma.formats.sed.points import (
@@ -29,13 +27,12 @@ from xgamma.formats.sed.points import (
     has_energies,
     is_flux_points,
     is_light_curve,
-    table_of_columns,
 )
 from xgamma.formats.sed.table import Columns, flux_points_columns, points_meta, table_of, validate_sed_type
 
 ENDINGS = (".fits", ".fits.gz", ".ecsv")
 EXTNAME = "FLUXPOINTS"
-_ECSV, _FITS, _GZIP = b"# %ECS", b"SIMPLE", b"\x1f\x8b"
+_FITS, _GZIP = b"SIMPLE", b"\x1f\x8b"
 
 
 def write_flux_points(
@@ -139,8 +136,8 @@ def opened_points(path: str | os.PathLike[str], sed_type: str | None = None) -> 
     if not source.exists():
         raise MissingInputError(f"There is no file {source}. Check the name and the folder.")
     raw = read_raw(source)
-    if source.name.lower().endswith(".ecsv") or raw.startswith(_ECSV):
-        return _ecsv_table(raw, source)
+    if source.name.lower().endswith(".ecsv") or raw.startswith(ECSV):
+        return ecsv_table(raw, source)
     if not raw.startswith((_FITS, _GZIP)):
         raise InputError(
             f"{source} is neither a FITS nor an ECSV file. Read it as a table of astropy, give its columns the names "
@@ -201,15 +198,3 @@ def _ecsv_content(table: tables.Table) -> bytes:
     text = io.StringIO()
     table.write(text, format="ascii.ecsv")
     return text.getvalue().encode()
-
-
-def _ecsv_table(raw: bytes, path: Path) -> HduTable:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", AstropyWarning)
-            table = tables.Table.read(raw.decode(), format="ascii.ecsv")
-    except (ValueError, OSError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} is not an ECSV table ({error}). Write it again, or name it after its format."
-        ) from error
-    return table_of_columns(table, path, "ECSV")

@@ -10,14 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from astropy import table as tables
-from astropy.time import Time
 from scipy.special import erfinv
 
 from xgamma.axes import LABELS, Axis, BoolArray, FloatArray
@@ -42,25 +39,6 @@ _REFERENCE_AMPLITUDE = 1e-12
 _COORDINATES = (*ENERGIES, "energy", "energy_bounds", "bound", "dataset", "norm_scan")
 _LIGHT_CURVE = ("lc", "lightcurve")
 _OF_TIME = ("time", "time_min", "time_max", "time_bin_start", "time_bin_size", "tstart", "tstop", "mjd")
-
-
-def table_of_columns(table: tables.Table, path: Path, name: str) -> HduTable:
-    """Return a table of astropy as plain arrays: what is masked is NaN, false or an empty text, times are MJD (TT)."""
-    plain = tables.Table(table, copy=False)
-    times = {column.upper(): plain[column] for column in plain.colnames if isinstance(plain[column], Time)}
-    columns = {column.upper(): _filled(plain[column]) for column in plain.colnames if column.upper() not in times}
-    units = {column.upper(): str(getattr(plain[column], "unit", None) or "") for column in plain.colnames}
-    said = {"MJDREFI": 0, "MJDREFF": 0.0, "TIMESYS": "tt", "TIMEUNIT": "d"} if times else {}
-    columns |= {column: np.asarray(values.tt.mjd) for column, values in times.items()}
-    return HduTable(path, name, {**table.meta, **said}, columns, units | dict.fromkeys(times, "d"))
-
-
-def _filled(column: Any) -> npt.NDArray[Any]:
-    values: Any = np.ma.asarray(column)
-    if values.dtype.kind in "iu" and np.ma.is_masked(values):
-        values = values.astype(np.float64)
-    empty: Any = {"f": np.nan, "b": False, "U": "", "S": b""}.get(values.dtype.kind)
-    return np.asarray(values.filled(empty))
 
 
 def energies(table: HduTable, dnde: str) -> tuple[FloatArray, FloatArray]:

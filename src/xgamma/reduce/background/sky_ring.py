@@ -103,8 +103,8 @@ def ring_off(
         The ring.
     """
     kernel = Kernel((parameters.r_in + parameters.width) / binsize, parameters.r_in / binsize)
-    n, b = (np.where(usable, np.asarray(image, dtype=float), 0.0) for image in (counts, background))
-    return RingOff(summed(n, kernel), summed(b, kernel))
+    images = np.stack([np.where(usable, np.asarray(image, dtype=float), 0.0) for image in (counts, background)])
+    return RingOff(*summed(images, kernel))
 
 
 def adaptive_ring_off(
