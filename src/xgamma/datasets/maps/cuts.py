@@ -30,7 +30,9 @@ def cut_about(space: SkySpace, lon: float, lat: float, npix: tuple[int, int]) ->
     for place, size, full in ((y, npix[1], space.npix[1]), (x, npix[0], space.npix[0])):
         if not np.isfinite(place):
             break
-        first, last = int(np.ceil(place - 0.5 * size)), int(np.ceil(place + 0.5 * size))
+        # Half-way between two pixels, the last digits of a position do not decide.
+        first = int(np.ceil(round(place - 0.5 * size, 6)))
+        last = first + size
         found.append(slice(max(first, 0), min(last, full)))
     if len(found) < 2 or any(part.start >= part.stop for part in found):
         raise DataError(
