@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from xgamma.axes import BoolArray, FloatArray, IntArray
-from xgamma.errors import ConfigError
+from xgamma.errors import ConfigError, DataError
 from xgamma.geometry import components, galactic_matrix, lonlat, separation, to_frame, unit_vector
 from xgamma.projections import Projection, projection
 
@@ -20,6 +20,8 @@ ORIGIN = ("origin_v", "origin_u")
 """The coordinates of the first pixel of each window."""
 # Of images up to so many pixels the positions are kept, as windows of them are asked for run by run.
 _KEPT_PIXELS = 1_000_000
+# Of a pixel: as far as the pixels of two images that have the same ones may be apart.
+_CLOSE = 1e-6
 # The place, in pixels, of what is not on the plane of a projection: outside of every image.
 NOWHERE = -1e9
 
@@ -140,6 +142,37 @@ class SkySpace:
         reference = (x0 - u, y0 - v)
         is_middle = reference == (0.5 * (nu - 1), 0.5 * (nv - 1))
         return replace(self, npix=(nu, nv), window=None, reference=None if is_middle else reference)
+
+    def window_at(self, origin: IntArray | tuple[int, int]) -> SkySpace:
+        """Return the window that begins at pixel (v, u) as an image of its own."""
+        (v, u), (nv, nu), (x, y) = origin, self.shape, self.reference_pixel
+        reference = float(x - u), float(y - v)
+        is_middle = max(abs(reference[0] - 0.5 * (nu - 1)), abs(reference[1] - 0.5 * (nv - 1))) < _CLOSE
+        return replace(self, npix=(nu, nv), window=None, reference=None if is_middle else reference)
+
+    def shift_to(self, other: SkySpace) -> tuple[int, int]:
+        """Return by how many pixels (v, u) those of another image lie beyond those of this one with the same numbers.
+
+        Raises ``DataError`` unless both have the same pixels.
+        """
+        alike = [replace(each, npix=(1, 1), window=None, reference=(0.0, 0.0)) for each in (self, other)]
+        (x, y), (other_x, other_y) = self.reference_pixel, other.reference_pixel
+        apart = np.array([y - other_y, x - other_x])
+        if alike[0] != alike[1] or np.any(np.abs(apart - np.rint(apart)) > _CLOSE):
+            raise DataError(
+                f"Expected maps with the same pixels, got {self._words}, and {other._words}; reduce both to one "
+                "geometry, or cut both out of one."
+            )
+        v, u = np.rint(apart).astype(int).tolist()
+        return v, u
+
+    @property
+    def _words(self) -> str:
+        x, y = self.reference_pixel
+        return (
+            f"{self.projection} about {self.lon:.6g}, {self.lat:.6g} deg ({self.frame}) at pixel {x:.6g}, {y:.6g} with "
+            f"pixels of {self.binsize:.6g} deg"
+        )
 
     @property
     def dims(self) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ class MapRow(BinnedRow[Map]):
     space: ClassVar[SpaceDims] = WINDOWS
 
     def _cut_out(self) -> xr.Dataset:
-        return select_rows(self._group, [self._row])
+        return self._group if self._group.sizes["dataset"] == 1 else select_rows(self._group, [self._row])
 
     @property
     def image(self) -> SkySpace:

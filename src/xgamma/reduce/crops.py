@@ -5,7 +5,6 @@ Everything here moves whole pixels: nothing is interpolated.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,56 +13,19 @@ import xarray as xr
 
 from xgamma import schema
 from xgamma.axes import FloatArray, IntArray
-from xgamma.errors import DataError
 from xgamma.grid import IMAGE, ORIGIN, SkySpace
 from xgamma.reduce.sums import space_of_windows
 
-# Of a pixel: as far as two images that have the same pixels may be apart.
-CLOSE = 1e-6
 # Variables of cells that are means over the pixels of a larger one, not sums.
 MEANS = ("exposure",)
 # What cells that nothing was seen in hold where it is not 0.
 _NEUTRAL = {"acceptance": 1.0}
 
 
-def as_image(space: SkySpace, origin: IntArray | tuple[int, int]) -> SkySpace:
-    """Return a window of an image, which begins at pixel (v, u), as an image of its own."""
-    (v, u), (nv, nu), (x, y) = origin, space.shape, space.reference_pixel
-    reference = float(x - u), float(y - v)
-    is_middle = max(abs(reference[0] - 0.5 * (nu - 1)), abs(reference[1] - 0.5 * (nv - 1))) < CLOSE
-    return replace(space, npix=(nu, nv), window=None, reference=None if is_middle else reference)
-
-
 def image_of_row(ds: xr.Dataset, row: int = 0) -> SkySpace:
     """Return the window of one row as an image of its own."""
     v, u = (int(ds[name].values[row]) for name in ORIGIN)
-    return as_image(space_of_windows(ds), (v, u))
-
-
-def shift_between(space: SkySpace, other: SkySpace) -> tuple[int, int]:
-    """Return by how many pixels (v, u) those of ``other`` lie beyond those of ``space`` with the same numbers.
-
-    Raises ``DataError`` unless both have the same pixels.
-    """
-    unlike = replace(space, npix=(1, 1), window=None, reference=(0.0, 0.0))
-    (x, y), (other_x, other_y) = space.reference_pixel, other.reference_pixel
-    apart = np.array([y - other_y, x - other_x])
-    is_whole = bool(np.all(np.abs(apart - np.rint(apart)) < CLOSE))
-    if not is_whole or unlike != replace(other, npix=(1, 1), window=None, reference=(0.0, 0.0)):
-        raise DataError(
-            f"Expected maps with the same pixels, got {_words(space)}, and {_words(other)}; reduce both to one "
-            "geometry, or cut both out of one."
-        )
-    v, u = np.rint(apart).astype(int).tolist()
-    return v, u
-
-
-def _words(space: SkySpace) -> str:
-    x, y = space.reference_pixel
-    return (
-        f"{space.projection} about {space.lon:.6g}, {space.lat:.6g} deg ({space.frame}) at pixel {x:.6g}, {y:.6g} with "
-        f"pixels of {space.binsize:.6g} deg"
-    )
+    return space_of_windows(ds).window_at((v, u))
 
 
 def _with_image(ds: xr.Dataset, space: SkySpace, origin: IntArray) -> xr.Dataset:
@@ -77,7 +39,7 @@ def in_image(ds: xr.Dataset, image: SkySpace) -> xr.Dataset:
     Raises ``DataError`` unless it has the same pixels.
     """
     own = image_of_row(ds)
-    shift = shift_between(image, own)
+    shift = image.shift_to(own)
     zero = np.zeros((1, 2), np.int64)
     if shift == (0, 0) and own.shape == image.shape:
         return _with_image(ds, image, zero)

@@ -59,8 +59,19 @@ def without_padding(ds: xr.Dataset) -> xr.Dataset:
 
 def _chosen(ds: xr.Dataset, rows: Sequence[int]) -> xr.Dataset:
     own, members = _without_members(ds)
-    chosen = own.isel(dataset=list(rows))
+    chosen = own.isel(dataset=places(rows))
     return chosen if members is None else with_members(chosen, select_members(members, np.asarray(rows)))
+
+
+def places(numbers: Sequence[int]) -> slice | list[int]:
+    """Return numbers as an index: neighbours in order as a slice, which copies nothing.
+
+    >>> places([3, 4, 5]), places([3, 5])
+    (slice(3, 6, None), [3, 5])
+    """
+    some = [int(number) for number in numbers]
+    is_run = bool(some) and some == list(range(some[0], some[0] + len(some)))
+    return slice(some[0], some[-1] + 1) if is_run else some
 
 
 def _without_members(ds: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset | None]:

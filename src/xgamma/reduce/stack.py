@@ -14,8 +14,9 @@ from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.errors import DataError
 from xgamma.outcome import Outcome
 from xgamma.reduce.grids import has_grids, stacked_grids
-from xgamma.reduce.rows import MEMBERS, members_of, with_members, without_padding
+from xgamma.reduce.rows import MEMBERS, joined_members, members_of, with_members, without_padding
 from xgamma.reduce.sums import Sums, combine, space_of_windows
+from xgamma.sky import SkySpace
 from xgamma.times import merged_gti
 
 STEP_VERSION = 2
@@ -115,7 +116,24 @@ def row_facts(ds: xr.Dataset) -> RowFacts:
     return RowFacts(ds["gti"].values, ds["outcome"].values, schema.has_safe_bin(ds), members)
 
 
-def stacks(sums: Sums, groups: IntArray, rows: RowFacts, names: Sequence[str], like: xr.Dataset) -> xr.Dataset:
+def joined_facts(facts: Sequence[RowFacts]) -> RowFacts:
+    """Return the facts of rows that come in pieces."""
+    width = max(each.gti.shape[1] for each in facts)
+    gti = [np.pad(each.gti, ((0, 0), (0, width - each.gti.shape[1]), (0, 0)), constant_values=np.nan) for each in facts]
+    outcome, used = (np.concatenate([getattr(each, name) for each in facts]) for name in ("outcome", "used"))
+    firsts = np.cumsum([0, *(len(each.used) for each in facts)]).tolist()
+    members = [(each.members, first) for each, first in zip(facts, firsts, strict=False) if each.members is not None]
+    return RowFacts(np.concatenate(gti), outcome, used, joined_members(members) if members else None)
+
+
+def stacks(
+    sums: Sums,
+    groups: IntArray,
+    rows: RowFacts,
+    names: Sequence[str],
+    like: xr.Dataset,
+    image: SkySpace | None = None,
+) -> xr.Dataset:
     """Return the stacks of groups of rows.
 
     Parameters
@@ -130,6 +148,8 @@ def stacks(sums: Sums, groups: IntArray, rows: RowFacts, names: Sequence[str], l
         The names of the groups.
     like
         Some of the rows, for axes, space and attributes.
+    image
+        The image of the sums of windows; ``None`` is the one that the rows are cut out of.
     """
     values = finalise(sums)
     members = [np.flatnonzero(groups == group) for group in range(len(names))]
@@ -143,7 +163,7 @@ def stacks(sums: Sums, groups: IntArray, rows: RowFacts, names: Sequence[str], l
     dims = schema.space_dims(like)
     shape = tuple(like.sizes[dim] for dim in dims.cells)
     if dims == schema.WINDOWS:
-        image = space_of_windows(like).image
+        image = space_of_windows(like).image if image is None else image
         shape, coords = image.shape, coords | image.coords(np.zeros((len(names), 2), dtype=np.int64))
     result = schema.dataset(values, coords, attrs, dims.cells, shape)
     if rows.members is None:

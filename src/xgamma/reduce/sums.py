@@ -69,7 +69,7 @@ def leaves_of(groups: IntArray) -> Leaves:
     return Leaves(order, np.cumsum(is_new) - 1, ordered[is_new])
 
 
-def leaf_sums(pieces: Iterable[xr.Dataset], leaf: IntArray) -> Sums:
+def leaf_sums(pieces: Iterable[xr.Dataset], leaf: IntArray, image: SkySpace | None = None) -> Sums:
     """Return the sufficient statistics of whole leaves; a masked row is the neutral element.
 
     Windows of the sky are added to their place in the image, whole pixels to whole pixels.
@@ -80,6 +80,8 @@ def leaf_sums(pieces: Iterable[xr.Dataset], leaf: IntArray) -> Sums:
         DL4 rows, in pieces of any number of them: they are added one after the other.
     leaf
         The leaf of each row of all pieces, ascending, shape (dataset,).
+    image
+        Where windows are added, which lie inside of it; ``None`` is the image that they are cut out of.
 
     Returns
     -------
@@ -92,7 +94,7 @@ def leaf_sums(pieces: Iterable[xr.Dataset], leaf: IntArray) -> Sums:
     total: Sums = {}
     first = 0
     for ds in pieces:
-        values, placement = _flat_values(ds), _Placement.of(ds)
+        values, placement = flat_values(ds), Placement.of(ds, image)
         length = ds.sizes["dataset"]
         exposures = WindowExposures.of(ds) if placement.origin is not None and "exposure" not in values else None
         step = 1 if placement.origin is not None else max(1, min(LEAF, STEP_BYTES * length // max(1, ds.nbytes)))
@@ -106,7 +108,7 @@ def leaf_sums(pieces: Iterable[xr.Dataset], leaf: IntArray) -> Sums:
     return total
 
 
-def _flat_values(ds: xr.Dataset) -> dict[str, npt.NDArray[Any]]:
+def flat_values(ds: xr.Dataset) -> dict[str, npt.NDArray[Any]]:
     """Return the variables of rows with one axis for the cells: (row, cell, ...); windows stay plane by plane."""
     dims = schema.space_dims(ds)
     values = {}
@@ -124,7 +126,7 @@ def _flat_values(ds: xr.Dataset) -> dict[str, npt.NDArray[Any]]:
 
 
 @dataclass(frozen=True)
-class _Placement:
+class Placement:
     """Where the cells of rows are added: regions to the same regions, a window to its place in the image.
 
     Parameters
@@ -140,11 +142,15 @@ class _Placement:
     image: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, ds: xr.Dataset) -> _Placement:
+    def of(cls, ds: xr.Dataset, image: SkySpace | None = None) -> Placement:
+        """Return that of rows, of windows in the image that they are cut out of or another with the same pixels."""
         if schema.space_dims(ds) != schema.WINDOWS:
             return cls(None)
-        space = space_of_windows(ds)
-        return cls(np.stack([ds[name].values for name in ORIGIN], axis=-1), space.shape, space.image.shape)
+        space, origin = space_of_windows(ds), np.stack([ds[name].values for name in ORIGIN], axis=-1)
+        if image is None:
+            return cls(origin, space.shape, space.image.shape)
+        shift = np.array(image.shift_to(space.image), dtype=np.int64)
+        return cls(origin + shift, space.shape, image.shape)
 
     def add(self, total: Sums, name: str, count: int, number: IntArray, term: FloatArray, rows: slice) -> None:
         """Add terms of shape (row, cell, ...) to those of the sums (count, ...) whose numbers are given."""

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from xgamma import schema
-from xgamma.axes import FloatArray
-from xgamma.grid import SkySpace
+from xgamma.axes import Axis, FloatArray, unify_axis
+from xgamma.errors import DataError
 from xgamma.reduce.background.protocol import OFF_COUNTS
-from xgamma.reduce.crops import in_image
+from xgamma.reduce.crops import image_of_row, in_image
+from xgamma.reduce.grids import has_grids
 from xgamma.reduce.nodes import exposure_in_windows
-from xgamma.reduce.rows import joined_rows, with_same_variables
-from xgamma.reduce.stack import stack
+from xgamma.reduce.rows import MEMBERS, joined_rows, joined_telescopes, since, with_same_variables
+from xgamma.reduce.stack import RowFacts, joined_facts, row_facts, stack, stacks
+from xgamma.reduce.sums import Placement, Sums, flat_values, leaf_sums
+from xgamma.sky import SkySpace
 
 
 def window_sum(rows: Sequence[xr.Dataset], image: SkySpace, name: str) -> xr.Dataset:
@@ -28,7 +33,7 @@ def window_sum(rows: Sequence[xr.Dataset], image: SkySpace, name: str) -> xr.Dat
     Parameters
     ----------
     rows
-        DL4, each with one window whose pixels are those of the image. Variables that not all have are left out.
+        DL4, each with one window whose pixels are those of the image. Responses that not all have are left out.
     image
         The image.
     name
@@ -39,27 +44,60 @@ def window_sum(rows: Sequence[xr.Dataset], image: SkySpace, name: str) -> xr.Dat
     DataError
         For other pixels or axes; when no row has a safe bin.
     """
-    moved = with_same_variables(_with_exposure([in_image(ds, image) for ds in rows]))
-    total = stack(joined_rows(moved), name=name)
-    return _with_off_counts(total, moved) if "counts_off" in moved[0] else total
+    for axis in ("energy", "energy_true"):
+        unify_axis([Axis.from_coords(ds.coords, axis) for ds in rows])
+    placed = [ds if _is_inside(ds, image) else in_image(ds, image) for ds in rows]
+    used = [ds for ds in placed if schema.has_safe_bin(ds).any()]
+    if not used:
+        raise DataError(f"{name}: there is nothing to stack, as no row has a safe bin in the map.")
+    if any(map(has_grids, used)):
+        return _sum_of_grids([in_image(ds, image) for ds in used], name)
+    one = np.zeros(len(used), dtype=np.int64)
+    timed = [since(ds, float(used[0].attrs["mjdref"])) for ds in used]
+    total = stacks(leaf_sums(timed, one, image), one, _facts(timed), [name], used[0], image)
+    names = [str(each) for ds in used for each in ds["dataset"].values]
+    telescope = joined_telescopes(ds.attrs["telescope"] for ds in used)
+    total = total.assign_attrs({MEMBERS: [names], "telescope": telescope})
+    return _with_off_counts(total, used, image) if all("counts_off" in ds for ds in used) else total
 
 
-def _with_exposure(rows: Sequence[xr.Dataset]) -> list[xr.Dataset]:
-    """Return rows all of which hold their exposure, or none of which does."""
-    if not any("exposure" in ds for ds in rows):
-        return list(rows)
+def _is_inside(ds: xr.Dataset, image: SkySpace) -> bool:
+    """Whether a window lies wholly inside of an image with the same pixels."""
+    own = image_of_row(ds)
+    first = np.array(image.shift_to(own))
+    return bool(np.all(first >= 0) and np.all(first + own.shape <= image.shape))
+
+
+def _facts(rows: Sequence[xr.Dataset]) -> RowFacts:
+    """Return the facts of rows, whose members have the responses that those of all rows have."""
+    facts = [row_facts(ds) for ds in rows]
+    members = [each.members for each in facts if each.members is not None]
+    if len(members) < len(facts):
+        return joined_facts([replace(each, members=None) for each in facts])
+    common = set.intersection(*(set(own.data_vars) for own in members))
+    alike = [own.drop_vars([name for name in own.data_vars if name not in common]) for own in members]
+    return joined_facts([replace(each, members=own) for each, own in zip(facts, alike, strict=True)])
+
+
+def _sum_of_grids(rows: Sequence[xr.Dataset], name: str) -> xr.Dataset:
+    """Return the sum of rows whose responses are on a coarse image, all in the same pixels."""
+    exposed = any("exposure" in ds for ds in rows)
     dims, spec = schema.WINDOWS.bins("energy_true"), schema.DL4_IN[schema.WINDOWS]["exposure"]
-    return [
-        ds if "exposure" in ds else ds.assign(exposure=(dims, exposure_in_windows(ds), spec.attrs())) for ds in rows
+    whole = [
+        ds if "exposure" in ds or not exposed else ds.assign(exposure=(dims, exposure_in_windows(ds), spec.attrs()))
+        for ds in rows
     ]
+    return stack(joined_rows(with_same_variables(whole)), name=name)
 
 
-def _with_off_counts(total: xr.Dataset, rows: Sequence[xr.Dataset]) -> xr.Dataset:
-    held: dict[str, FloatArray] = {name: np.zeros(total["counts"].shape) for name in OFF_COUNTS}
+def _with_off_counts(total: xr.Dataset, rows: Sequence[xr.Dataset], image: SkySpace) -> xr.Dataset:
+    sums, one = Sums(), np.zeros(1, dtype=np.int64)
     for ds in rows:
-        safe = ds["mask_safe"].values
-        for name, values in held.items():
-            values += np.where(safe, ds[name].values, 0)
+        placement, values = Placement.of(ds, image), flat_values(ds)
+        for name in OFF_COUNTS:
+            term: FloatArray = np.where(values["mask_safe"], values[name], 0)
+            placement.add(sums, name, 1, one, term, slice(0, 1))
+    held: dict[str, Any] = {name: array.swapaxes(1, 2).reshape(total["counts"].shape) for name, array in sums.items()}
     background = total["background"].values
     own, plain = held["acceptance"] * held["counts_off"], held["acceptance_off"]
     held["acceptance_off"] = np.divide(own, background, out=plain, where=background > 0)

@@ -23,8 +23,8 @@ from xgamma.grid import Grid
 from xgamma.groups import OFFSET, Grouping
 from xgamma.reduce import Recipe, with_names
 from xgamma.reduce.response import offsets
-from xgamma.reduce.rows import MEMBERS, joined_members, joined_telescopes
-from xgamma.reduce.stack import STEP_VERSION, RowFacts, row_facts, stacks
+from xgamma.reduce.rows import MEMBERS, joined_telescopes
+from xgamma.reduce.stack import STEP_VERSION, RowFacts, joined_facts, row_facts, stacks
 from xgamma.reduce.sums import STEP_BYTES, Sums, leaf_sums, leaves_of, sum_bytes, summed
 from xgamma.schema import PLANES, Kind, window_chunks
 from xgamma.store import Store, digest
@@ -176,7 +176,7 @@ def computed_stacks(rows: Reduced, members: Mapping[str, Sequence[int]], workers
 
     with one_cluster(workers):
         total = summed(sums(), leaves.group, len(members))
-    result = stacks(total, group, _joined_facts(facts), list(members), like)
+    result = stacks(total, group, joined_facts(facts), list(members), like)
     telescopes = {rows.telescopes[row] for row in order}
     names = [[rows.names[row] for row in own] for own in members.values()]
     return result.assign_attrs({MEMBERS: names, "telescope": joined_telescopes(telescopes)})
@@ -195,16 +195,7 @@ def _block_sums(
             yield ds
 
     sums = leaf_sums(pieces(), leaf)
-    return sums, _joined_facts(facts)
-
-
-def _joined_facts(facts: Sequence[RowFacts]) -> RowFacts:
-    width = max(each.gti.shape[1] for each in facts)
-    gti = [np.pad(each.gti, ((0, 0), (0, width - each.gti.shape[1]), (0, 0)), constant_values=np.nan) for each in facts]
-    outcome, used = (np.concatenate([getattr(each, name) for each in facts]) for name in ("outcome", "used"))
-    firsts = np.cumsum([0, *(len(each.used) for each in facts)]).tolist()
-    members = [(each.members, first) for each, first in zip(facts, firsts, strict=False) if each.members is not None]
-    return RowFacts(np.concatenate(gti), outcome, used, joined_members(members) if members else None)
+    return sums, joined_facts(facts)
 
 
 def _read_stacks(store: Store, places: Sequence[RowAddress]) -> xr.Dataset:
