@@ -39,12 +39,13 @@ def wanted(name="ring", space=IMAGE, exclusion=SOURCE, energy=ENERGY, **paramete
 
 
 def direct(image, r_in, r_out):
-    """Return the sum of the pixels between two radii about each pixel, one by one."""
+    """Return the sum of the pixels between two radii about each pixel, borders included, one by one."""
     v, u = np.indices(image.shape)
+    lowest, highest = (r_in * (1 - 1e-9)) ** 2, (r_out * (1 + 1e-9)) ** 2
     found = np.zeros(image.shape)
     for row, column in np.ndindex(image.shape):
         square = (v - row) ** 2 + (u - column) ** 2
-        found[row, column] = image[(square >= r_in**2) & (square <= r_out**2)].sum()
+        found[row, column] = image[(square >= lowest) & (square <= highest)].sum()
     return found
 
 

@@ -20,7 +20,7 @@ from xgamma.errors import ConfigError, ConfigTypeError, DataError
 from xgamma.masks import Exclusion
 from xgamma.reduce import method
 from xgamma.reduce.background.fov import NORMS, FovBackgroundParameters, fov_norms
-from xgamma.reduce.background.protocol import OFF_COUNTS, background_of
+from xgamma.reduce.background.protocol import background_of
 from xgamma.reduce.background.sky import usable_pixels
 from xgamma.reduce.background.sky_ring import AdaptiveSkyRing, SkyRing
 from xgamma.schema import DL4_IN, WINDOWS, bin_dims
@@ -123,19 +123,16 @@ class RingBackgroundMaker:
         assert isinstance(background, SkyRing | AdaptiveSkyRing)
         background.validate(grid_of_maps(dataset), self.exclusion)
         counts, expected = (data[name].values for name in ("counts", "background"))
-        usable = (_usable(dataset, self.exclusion) & (expected > 0))[:, 0]
-        off = background.off(counts[:, 0], expected[:, 0], usable, dataset.image.binsize)
-        known = (off.acceptance > 0)[:, np.newaxis] & (expected > 0)
-        images = (off.counts[:, np.newaxis], expected, off.acceptance[:, np.newaxis])
-        values = dict(zip(OFF_COUNTS, (np.where(known, image, 0.0) for image in images), strict=True))
-        safe = data["mask_safe"].values & known
+        usable = _usable(dataset, self.exclusion)[:, 0]
+        values, known = background.measured(counts[:, 0], expected[:, 0], usable, dataset.image.binsize)
+        safe = data["mask_safe"].values & known[:, np.newaxis]
         if data["mask_safe"].values.any() and not safe.any():
             log.warning(
                 "%s is masked: no safe pixel has a ring with a part in the map that is not excluded.", dataset.name
             )
         specs, dims = DL4_IN[WINDOWS], bin_dims(data)
         made = data.drop_vars(["background", *NORMS], errors="ignore").assign(
-            {name: (dims, image, specs[name].attrs()) for name, image in values.items()}
+            {name: (dims, image[:, np.newaxis], specs[name].attrs()) for name, image in values.items()}
         )
         made = made.assign(mask_safe=data["mask_safe"].copy(data=safe))
         return MapDatasetOnOff(made, mask_fit=dataset.fit_bins)
@@ -153,7 +150,7 @@ class AdaptiveRingBackgroundMaker(RingBackgroundMaker):
     threshold_alpha
         The largest ratio of the acceptances on and off.
     theta
-        The radius of the acceptance on.
+        The radius of the acceptance on; 0 deg, that of the pixel alone, is what Gammapy 2.1 takes whatever it is given.
     method
         ``fixed_width``, with which rings move outwards, or ``fixed_r_in``, with which they grow wider.
     exclusion_mask
@@ -170,7 +167,7 @@ class AdaptiveRingBackgroundMaker(RingBackgroundMaker):
 
     def __init__(
         self, r_in: Any, r_out_max: Any, width: Any, stepsize: Any = "0.02 deg", threshold_alpha: float = 0.1,
-        theta: Any = "0.22 deg", method: str = "fixed_width", exclusion_mask: Any = None,
+        theta: Any = "0 deg", method: str = "fixed_width", exclusion_mask: Any = None,
     ) -> None:  # fmt: skip
         angles = {"r_in": r_in, "r_out_max": r_out_max, "width": width, "stepsize": stepsize, "theta": theta}
         self._set(angles, exclusion_mask, threshold_alpha=threshold_alpha, method=method)

@@ -148,6 +148,18 @@ class _Ring(SkyBackground):
     def off(self, counts: FloatArray, background: FloatArray, usable: BoolArray, binsize: float) -> RingOff:
         """Return what lies in the ring of each pixel, of images (row, v, u)."""
 
+    def measured(
+        self, counts: FloatArray, background: FloatArray, usable: BoolArray, binsize: float
+    ) -> tuple[dict[str, FloatArray], BoolArray]:
+        """Return the variables of images, shape (row, v, u), and which pixels have them; the others have 0.
+
+        What is expected at a pixel is its acceptance; where nothing is, its counts are in no ring.
+        """
+        off = self.off(counts, background, usable & (background > 0), binsize)
+        known = (off.acceptance > 0) & (background > 0)
+        images = (off.counts, background, off.acceptance)
+        return {name: np.where(known, image, 0.0) for name, image in zip(OFF_COUNTS, images, strict=True)}, known
+
     def validate(self, grid: Grid, exclusion: Exclusion | None) -> None:
         """Raise ``ConfigError`` for on-regions, several bins of energy, and a ring that is larger than the windows."""
         super().validate(grid, exclusion)
@@ -175,12 +187,11 @@ class _Ring(SkyBackground):
         images = (-1, *space.shape)
         n, b = (array.swapaxes(1, 2)[looked_at].reshape(images) for array in (counts, values["background"]))
         usable = filled_pixels(given) & usable_pixels(given.exclusion, space, space.origins(*given.pointing))
-        off = self.off(n, b, usable[looked_at].reshape(images) & (b > 0), space.binsize)
-        known = (off.acceptance > 0) & (b > 0)
+        measured, known = self.measured(n, b, usable[looked_at].reshape(images), space.binsize)
         found, safe = dict[str, FloatArray](), mask_safe.copy()
-        for name, image in zip(self.variables, (off.counts, b, off.acceptance), strict=True):
-            found[name] = np.zeros((len(mask_safe), space.shape[0] * space.shape[1], 1), dtype=np.float32)
-            found[name][looked_at] = np.where(known, image, 0.0).reshape(len(looked_at), -1, 1)
+        for name, image in measured.items():
+            found[name] = np.zeros((len(mask_safe), math.prod(space.shape), 1), dtype=np.float32)
+            found[name][looked_at] = image.reshape(len(looked_at), -1, 1)
         safe[looked_at] &= known.reshape(len(looked_at), -1, 1)
         lost = looked_at[~safe[looked_at].any(axis=(1, 2))].tolist()
         why = "no safe pixel has a ring with a part in the map that is not excluded"
