@@ -18,6 +18,7 @@ from xgamma.datasets.response_maps import EDispKernelMap, PSFMap
 from xgamma.errors import ConfigError
 from xgamma.grid import SkySpace
 from xgamma.reduce import crops, select_rows
+from xgamma.reduce.grids import has_response
 from xgamma.reduce.nodes import exposure_in_windows
 from xgamma.reduce.recipe import OF_MAPS
 from xgamma.reduce.window_sums import window_sum
@@ -82,7 +83,7 @@ class MapRow(BinnedRow[Map]):
     @property
     def psf(self) -> PSFMap | None:
         """The point spread function at any position; ``None`` where the row has none."""
-        return PSFMap(self.data, self.center) if "psf" in self.data else None
+        return PSFMap(self.data, self.center) if has_response(self.data, "psf") else None
 
     @psf.setter
     def psf(self, value: None) -> None:
@@ -91,7 +92,7 @@ class MapRow(BinnedRow[Map]):
     @property
     def edisp(self) -> EDispKernelMap | None:
         """The energy dispersion at any position; ``None`` where the row has none."""
-        return EDispKernelMap(self.data, self.center) if "edisp" in self.data else None
+        return EDispKernelMap(self.data, self.center) if has_response(self.data, "edisp") else None
 
     @edisp.setter
     def edisp(self, value: None) -> None:
@@ -101,7 +102,7 @@ class MapRow(BinnedRow[Map]):
         """Take the responses of one kind out; raises ``ConfigError`` for anything but ``None`` in their place."""
         if value is not None:
             raise ConfigError(f"{name}: expected None, which takes it out; others come with reduced runs and files.")
-        self._hold(self.data.drop_vars(OF_MAPS[name], errors="ignore"))
+        self._hold(self.data.drop_vars([*OF_MAPS[name], f"{name}_grid"], errors="ignore"))
 
     @property
     def center(self) -> tuple[float, float]:

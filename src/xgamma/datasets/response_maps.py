@@ -17,7 +17,8 @@ from xgamma.datasets.responses import plain_quantity
 from xgamma.errors import ConfigError
 from xgamma.plot import runs as plot_runs
 from xgamma.plot import spectrum as plot_spectrum
-from xgamma.reduce.nodes import RAD, responses_at
+from xgamma.reduce.grids import rad_axis
+from xgamma.reduce.nodes import responses_at
 from xgamma.reduce.psf_kernels import CONTAINMENT, kernel_radius, pixel_kernel
 from xgamma.reduce.psf_radii import radius_of_share, share_within
 
@@ -63,12 +64,17 @@ class PSFKernel:
 class PSFMap(ResponseMap):
     """The point spread function of a row: the mean over its members, weighted with their exposure."""
 
+    @property
+    def rad_axis(self) -> Axis:
+        """The axis of distances from the source."""
+        return rad_axis(self.data)
+
     def at(self, position: Any = None) -> xr.DataArray:
         """Return the function at a position in sr-1, dims (energy_true, rad); its integral over ``rad`` is 1."""
         lon, lat = self._place(position)
         found = responses_at(self.data, 0, lon, lat).psf
         assert found is not None
-        coords = {"energy_true": self.energy_axis_true.center, "rad": RAD.center}
+        coords = {"energy_true": self.energy_axis_true.center, "rad": self.rad_axis.center}
         return xr.DataArray(found[0], coords, ("energy_true", "rad"), attrs={"units": "sr-1"})
 
     def _at_energies(self, position: Any, energy_true: Any) -> FloatArray:
@@ -83,7 +89,7 @@ class PSFMap(ResponseMap):
 
     def containment(self, rad: Any, energy_true: Any, position: Any = None) -> FloatArray:
         """Return the share within a radius, in the shape of the energies."""
-        return share_within(self._at_energies(position, energy_true), RAD, float(plain_quantity(rad, "deg")))
+        return share_within(self._at_energies(position, energy_true), self.rad_axis, float(plain_quantity(rad, "deg")))
 
     def containment_radius(self, fraction: float, energy_true: Any, position: Any = None) -> u.Quantity:
         """Return the radius that holds a fraction, in the shape of the energies; NaN where nothing is known.
@@ -92,7 +98,7 @@ class PSFMap(ResponseMap):
         """
         if not 0 < fraction < 1:
             raise ConfigError(f"containment_radius: expected a fraction between 0 and 1, got {fraction!r}.")
-        return u.Quantity(radius_of_share(self._at_energies(position, energy_true), RAD, fraction), "deg")
+        return u.Quantity(radius_of_share(self._at_energies(position, energy_true), self.rad_axis, fraction), "deg")
 
     def get_psf_kernel(
         self, geom: Any, position: Any = None, max_radius: Any = None, containment: float = CONTAINMENT
@@ -103,17 +109,19 @@ class PSFMap(ResponseMap):
         beyond; of each energy it sums to 1.
         """
         psf = self.at(position).values
-        radius = kernel_radius(psf, RAD, containment) if max_radius is None else plain_quantity(max_radius, "deg")
+        radius = (
+            kernel_radius(psf, self.rad_axis, containment) if max_radius is None else plain_quantity(max_radius, "deg")
+        )
         space = geom.space
         pixel = (space.aspect * space.binsize, space.binsize)
-        return PSFKernel(pixel_kernel(psf, RAD, pixel, float(radius)), self.energy_axis_true)
+        return PSFKernel(pixel_kernel(psf, self.rad_axis, pixel, float(radius)), self.energy_axis_true)
 
     def plot_containment_radius_vs_energy(
         self, ax: Axes | None = None, fraction: tuple[float, ...] = FRACTIONS, position: Any = None, **style: Any
     ) -> Axes:
         """Draw the radii that hold fractions over true energy."""
         energy, psf = self.energy_axis_true.center, self.at(position).values
-        radii = np.stack([radius_of_share(psf, RAD, share) for share in fraction])
+        radii = np.stack([radius_of_share(psf, self.rad_axis, share) for share in fraction])
         return plot_runs.plot_lines(
             energy, radii, np.array(fraction), "Containment radius", "deg", ax, "{offset:.0%}", "linear", **style
         )
@@ -125,7 +133,7 @@ class PSFMap(ResponseMap):
         axis, psf = self.energy_axis_true, self.at().values
         some = np.unique(np.linspace(0, axis.nbin - 1, 5).astype(int)[1:-1])
         labels = [f"{axis.center[number]:.3g} TeV" for number in some]
-        plot_runs.plot_radial(RAD.center, psf[some], labels, "Point spread function", "sr-1", ax_psf)
+        plot_runs.plot_radial(self.rad_axis.center, psf[some], labels, "Point spread function", "sr-1", ax_psf)
         return figure
 
 

@@ -16,6 +16,7 @@ from xgamma.estimate.masked_planes import MaskedPlanes, plane_values
 from xgamma.estimate.reference import spectrum_fluxes
 from xgamma.kernels import Kernel, summed
 from xgamma.models import PowerLawSpectralModel, SpectralModel
+from xgamma.reduce.grids import has_response
 from xgamma.reduce.nodes import exposure_in_windows, responses_at
 from xgamma.schema.dl4 import MEMBER_ROW
 from xgamma.sky import SkySpace
@@ -60,7 +61,7 @@ def response_in_the_middle(ds: xr.Dataset, space: SkySpace) -> FloatArray:
 
     Where it has none, energies are taken as they are.
     """
-    if "edisp" in ds and MEMBER_ROW in ds:
+    if has_response(ds, "edisp"):
         ny, nx = space.shape
         place = space.sky_of(np.array([0.5 * (nx - 1)]), np.array([0.5 * (ny - 1)]))
         found = responses_at(ds, 0, *place).edisp

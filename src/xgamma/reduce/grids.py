@@ -44,6 +44,16 @@ def has_grids(ds: xr.Dataset) -> bool:
     return EXPOSURE_GRID in ds
 
 
+def has_response(ds: xr.Dataset, name: str) -> bool:
+    """Whether rows have a ``psf`` or an ``edisp``, of their runs or on a coarse image."""
+    return name in ds or f"{name}_grid" in ds
+
+
+def rad_axis(ds: xr.Dataset) -> Axis:
+    """Return the distances at which the rows hold their point spread functions."""
+    return Axis.from_coords(ds.coords, "rad")
+
+
 def grid_space(ds: xr.Dataset) -> SkySpace:
     """Return the coarse image."""
     attrs = ds[IMAGE_IRF].attrs
@@ -98,8 +108,7 @@ def _window(ds: xr.Dataset, row: int) -> SkySpace:
 
 def _of_one(psf: FloatArray, ds: xr.Dataset) -> FloatArray:
     """Return point spread functions (..., rad) whose integral is 1, or 0 where there is none."""
-    rad = Axis.from_coords(ds.coords, "rad")
-    rings = 2 * np.pi * np.deg2rad(rad.center) * np.deg2rad(rad.width)
+    rings = np.pi * np.diff(np.deg2rad(rad_axis(ds).edges) ** 2)
     total = (psf @ rings)[..., None]
     return np.divide(psf, total, out=np.zeros_like(psf), where=total > 0)
 

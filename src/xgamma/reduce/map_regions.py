@@ -13,7 +13,8 @@ from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
 from xgamma.errors import ConfigError, DataError
 from xgamma.geometry import separation
 from xgamma.grid import Grid, RegionSpace
-from xgamma.reduce.nodes import RAD, responses_at
+from xgamma.reduce.grids import has_response, rad_axis
+from xgamma.reduce.nodes import responses_at
 from xgamma.reduce.psf_radii import share_within
 from xgamma.reduce.rows import row_coords
 from xgamma.shapes import Circle, Shape
@@ -51,7 +52,7 @@ def region_spectra(
     ConfigError
         For a correction of what is no circle.
     """
-    if "edisp" not in ds:
+    if not has_response(ds, "edisp"):
         raise DataError(
             f"{ds['dataset'].values[0]}: expected a map with energy dispersion, got one without; reduce with edisp in "
             "map_selection."
@@ -110,5 +111,6 @@ def _responses(
             f"{ds['dataset'].values[0]}: expected a map with a point spread function, got one without; reduce with "
             "psf in map_selection."
         )
-    share = np.stack([share_within(psf, RAD, radius) for psf, radius in zip(at_center.psf, radii, strict=True)])
+    rad = rad_axis(ds)
+    share = np.stack([share_within(psf, rad, radius) for psf, radius in zip(at_center.psf, radii, strict=True)])
     return {**values, "exposure": (whole * share)[np.newaxis]}

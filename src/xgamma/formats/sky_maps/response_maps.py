@@ -102,7 +102,13 @@ def _psf(each: SkyMap, path: Path) -> _Response:
             f"{path}: its PSF has the axes {', '.join(names) or 'none'}; expected an energy and RAD or THETA."
         )
     values = np.asarray(_ordered(each, (energy, rad)) * unit_factor(each.unit, "sr-1", f"{path}: PSF"))
-    return _Response(values, each.axis(energy), replace(each.axis(rad), name="rad"), each.space)
+    return _Response(values, each.axis(energy), _from_zero(each.axis(rad)), each.space)
+
+
+def _from_zero(axis: Axis) -> Axis:
+    """Return an axis of distances that begins at 0: edges about a node at 0 begin below."""
+    edges = np.maximum(axis.edges, 0.0)
+    return Axis("rad", edges, axis.unit, "lin", axis.center if edges[0] != axis.edges[0] else axis.nodes)
 
 
 def _edisp(each: SkyMap, energy: Axis, path: Path) -> _Response:
