@@ -17,6 +17,15 @@ from xgamma.datasets.maps.pixels import MapPixels
 from xgamma.errors import ConfigError, DataError
 from xgamma.plot import sky
 
+LABELS = {
+    "sqrt_ts": "Significance",
+    "ts": "Test statistic",
+    "npred": "Predicted counts",
+    "npred_excess": "Excess counts",
+    "npred_background": "Background counts",
+}
+"""What colour bars say of maps whose names are no words."""
+
 
 class MapPictures(MapPixels):
     """A map that draws itself; see ``Map``."""
@@ -119,7 +128,7 @@ class MapPictures(MapPixels):
 
     @property
     def _label(self) -> str:
-        return self.name.replace("_", " ").capitalize()
+        return LABELS.get(self.name, self.name.replace("_", " ").capitalize())
 
     def _image(self, what: str) -> Any:
         """Return the one image; raises ``DataError`` for several."""

@@ -226,8 +226,11 @@ class MapPixels(MapValues):
             values = values & (factor > 0) if self.is_mask else np.where(factor == 0, 0, values * factor)
         if self.is_mask:
             self._data[..., rows, columns] |= values
-        else:
-            self._data[..., rows, columns] += values * conversion(other.unit, self.unit)
+            return
+        if other.unit != self.unit:
+            values = values * conversion(other.unit, self.unit)
+        self._data = self._data.astype(np.result_type(self._data, values), copy=False)
+        self._data[..., rows, columns] += values
 
     def _overlap(self, other: MapValues) -> tuple[slice, slice, tuple[slice, slice]]:
         mine, theirs = self._geom, other.geom

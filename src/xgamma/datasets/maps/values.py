@@ -229,6 +229,7 @@ class MapValues:
             # A bare number has the unit of the map where it is added, none where it multiplies.
             values = np.asarray(other)
             unit = u.dimensionless_unscaled if unit_of else self.unit
+        mine, values = _signed(mine), _signed(np.asarray(values))
         if unit_of:
             return self._like(compute(mine, values), geom, unit_of(unit))
         if unit != self.unit:
@@ -274,7 +275,7 @@ class MapValues:
         return self._like(self._data**power, unit=unit_string(self.unit**power))
 
     def __neg__(self) -> Self:
-        return self._like(-self._data)
+        return self._like(-_signed(self._data))
 
     def __abs__(self) -> Self:
         return self._like(np.abs(self._data))
@@ -298,6 +299,9 @@ class MapValues:
         return self._compared(other, operator.ne)
 
     __hash__ = None  # type: ignore[assignment]
+
+    def __bool__(self) -> bool:
+        raise DataError("A map is neither true nor false; write map.data.any(), map.data.all() or is_allclose().")
 
     def __and__(self, other: Any) -> Self:
         return self._logical(other, np.logical_and)
@@ -431,6 +435,11 @@ def _in_dims(values: MapValues, axes: MapAxes) -> Array:
     places = [values.geom.axes.dims.index(name) for name in order]
     ordered = values.data.transpose(*places, values.data.ndim - 2, values.data.ndim - 1)
     return ordered.reshape(*shape, *values.geom.space.shape)
+
+
+def _signed(values: Array) -> Array:
+    """Return counts, which have no sign in the store, as numbers whose differences may be below 0."""
+    return values.astype(np.int64) if values.dtype.kind == "u" else values
 
 
 def _ratio(above: Any, below: Any) -> Any:
