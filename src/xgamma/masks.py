@@ -17,6 +17,10 @@ from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.geometry import lonlat, separation, to_frame, unit_vector
 from xgamma.shapes import Shape, union_holds
 from xgamma.shapes.objects import normalize_shape
+from xgamma.shapes.shape import MARGIN
+
+# Of so many shapes it is worth to look which of them are near.
+FEW = 16
 
 
 class Caps(NamedTuple):
@@ -124,7 +128,23 @@ class ExcludedShapes:
 
     def is_usable(self, lon: FloatArray, lat: FloatArray, *, outside: bool) -> BoolArray:
         """Return whether ICRS positions are outside of all shapes; nothing is beyond them."""
-        return ~union_holds(self.shapes, lon, lat)
+        return ~union_holds(self._shapes_about(lon, lat), lon, lat)
+
+    @cached_property
+    def caps(self) -> Caps:
+        """Circles around the shapes."""
+        circles = [(*shape.center, shape.reach) for shape in self.shapes]
+        return Caps(*np.array(circles, dtype=float).reshape(-1, 3).T)
+
+    def _shapes_about(self, lon: FloatArray, lat: FloatArray) -> Sequence[Shape]:
+        """Return the shapes that may hold one of some positions: of a catalogue of the whole sky few."""
+        is_sky = np.isfinite(lon) & np.isfinite(lat)
+        if len(self.shapes) < FEW or not is_sky.any():
+            return self.shapes
+        middle = lonlat(unit_vector(lon[is_sky], lat[is_sky]).mean(axis=0))
+        reach = float(separation(lon[is_sky], lat[is_sky], *middle).max())
+        near = separation(self.caps.lon, self.caps.lat, *middle) < MARGIN * (self.caps.radius + reach)
+        return [self.shapes[number] for number in np.flatnonzero(near)]
 
     def is_silent(self, lon: FloatArray, lat: FloatArray) -> BoolArray:
         """Return false: what lies in none of the shapes is usable."""
@@ -132,8 +152,7 @@ class ExcludedShapes:
 
     def caps_near(self, lon: float, lat: float, reach: float) -> Caps:
         """Return the circles around the shapes that a circle about an ICRS position touches."""
-        circles = [(*shape.center, shape.reach) for shape in self.shapes]
-        return _near(Caps(*np.array(circles, dtype=float).reshape(-1, 3).T), lon, lat, reach)
+        return _near(self.caps, lon, lat, reach)
 
     @cached_property
     def digest(self) -> str:

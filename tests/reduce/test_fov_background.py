@@ -210,6 +210,21 @@ def test_pixels_of_windows_are_cut_out_of_what_is_usable_of_the_image():
     assert usable_pixels(SOURCE, IMAGE, origin[:0]).shape == (0, 40 * 36)
 
 
+@pytest.mark.parametrize("space", [IMAGE, SkySpace(83.0, 21.5, "icrs", 9.0, (40, 20), projection="AIT")])
+def test_a_catalogue_of_the_whole_sky_excludes_what_each_of_its_circles_does(space):
+    draw = np.random.default_rng(2)
+    lon, lat = draw.uniform(0, 360, 400), np.rad2deg(np.arcsin(draw.uniform(-1, 1, 400)))
+    near = draw.uniform([80.0, 19.0], [87.0, 25.0], (30, 2))
+    places = [*zip(lon.tolist(), lat.tolist(), strict=True), *map(tuple, near.tolist())]
+    circles = [Circle(x, y, size) for (x, y), size in zip(places, draw.uniform(0.05, 1.0, 430).tolist(), strict=True)]
+    x, y = space.image.positions()
+    is_sky = np.isfinite(x)
+    found = ExcludedShapes(tuple(circles)).is_usable(x, y, outside=True)
+    alone = np.all([ExcludedShapes((circle,)).is_usable(x[is_sky], y[is_sky], outside=True) for circle in circles], 0)
+    np.testing.assert_array_equal(found[is_sky], alone)
+    assert 0 < alone.mean() < 1
+
+
 def mask_of(center, usable, frame="icrs", pixel=0.1, projection="TAN"):
     wcs = WCS(naxis=2)
     names = ("RA--", "DEC-") if frame == "icrs" else ("GLON", "GLAT")
