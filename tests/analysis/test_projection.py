@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import xgamma
-from releases import BRIGHT, COARSE, TINY, config_of, release_of
+from releases import BRIGHT, COARSE, TINY, config_of, map_config_of, release_of
 from xgamma.analysis.costs import validate_memory
 from xgamma.analysis.plan import plan
 from xgamma.analysis.run import run
@@ -55,6 +55,27 @@ def test_the_projected_peak_is_the_measured_one(tmp_path, bins):
     peak = measured(tmp_path / "crowded.yaml")
     print(f"{bins} bins: projected {reduce.cost.peak / 1e6:.0f} MB, measured {peak / 1e6:.0f} MB")
     assert 0.75 < peak / reduce.cost.peak < 1.15
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak memory of a process is read from /proc")
+def test_the_projected_peak_of_maps_is_the_measured_one(tmp_path):
+    crowd = dataclasses.replace(TINY, name="many", runs=12)
+    config = map_config_of(release_of(crowd, tmp_path), tmp_path / "store", "steps: [observations]")
+    run(config)
+    geom = {
+        "wcs": {"binsize": "0.02 deg", "width": {"width": "5 deg", "height": "5 deg"}},
+        "selection": {"offset_max": "2.5 deg"},
+        "axes": {"energy": {"nbins": 12}, "energy_true": {"nbins": 24}},
+    }
+    config = config.update({"steps": ["observations", "datasets"], "datasets": {"geom": geom}})
+    config.write(tmp_path / "maps.yaml")
+    _, reduce, stack = plan(config)
+    # Counts and background in single precision, and the mask, of 12 energies; the rest is responses.
+    assert reduce.cost.nbytes_out == pytest.approx(12 * 250 * 250 * 12 * 9, rel=0.15)
+    assert stack.cost.nbytes_out == 250 * 250 * (12 * 17 + 24 * 8)
+    peak = measured(tmp_path / "maps.yaml")
+    print(f"maps: projected {stack.cost.peak / 1e6:.0f} MB, measured {peak / 1e6:.0f} MB")
+    assert 0.7 < peak / max(reduce.cost.peak, stack.cost.peak) < 1.15
 
 
 def test_a_plan_above_the_limit_raises_with_what_to_change(tiny_release, tmp_path):

@@ -6,10 +6,11 @@ The factors were measured on simulated runs (docs/performance.md); a test compar
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from xgamma.config.section_fields import memory_bytes
@@ -26,7 +27,7 @@ KEPT_BYTES = 16_000_000
 # Four leaves of a stack: a few megabytes, and more work than a task costs.
 BLOCK_ROWS = 256
 # What a process with all imports takes, before it does anything.
-IMPORTS_BYTES = 230_000_000
+IMPORTS_BYTES = 260_000_000
 # The columns of a block of events as they are read, their compressed bytes, and pieces of them in work.
 BYTES_PER_EVENT = 90
 # Columns that are read of an event: two angles and the energy, with the time where some events are not in time.
@@ -37,6 +38,14 @@ COPIES_OF_ROW = 13
 HELD_OF_ROW = 1.4
 # At the most this many products of rows: the one that is written, and the next.
 HELD_PRODUCTS = 2
+# Windows of the sky are made plane by plane in place. Their products are what takes memory: the blocks of one, these
+# together, the one that is written, and the one that is kept for the stack.
+COPIES_OF_WINDOW = 2
+HELD_WINDOWS, HELD_OF_WINDOW = 4, 1.5
+# The sums of leaves are made and added in batches of so many bytes.
+SUMS_BYTES = 64_000_000
+# An image while it is summed, and as it is handed out.
+COPIES_OF_IMAGE = 2.2
 CONTROL_GROUP = Path("/sys/fs/cgroup/memory.max")
 # A gzipped FITS file in memory: its bytes, what it inflates to, and the columns of it.
 COPIES_OF_FILE = 9
@@ -65,6 +74,15 @@ class Cost:
 def row_bytes(recipe: Recipe) -> int:
     """Return the size of one row of a reduction."""
     return bytes_of_row(recipe.grid, recipe.held)
+
+
+def stack_bytes(recipe: Recipe) -> int:
+    """Return the size of a stack; of windows of the sky that is their image, with sums in double precision."""
+    grid = recipe.grid.stacked
+    if grid.is_region:
+        return row_bytes(recipe)
+    sums = 1 + bool(recipe.background_variables)
+    return math.prod(grid.space.shape) * (8 * grid.energy_true.nbin + (8 * sums + 1) * grid.energy.nbin)
 
 
 def ingest_cost(nbytes: int, runs: int, workers: Workers) -> Cost:
@@ -106,13 +124,22 @@ def unknown_reduction_cost(recipe: Recipe, runs: int, workers: Workers) -> Cost:
 def _reduction(recipe: Recipe, blocks: Sequence[tuple[int, int]], count: int, events: int, workers: Workers) -> Cost:
     row = row_bytes(recipe)
     # The largest blocks may run at once.
-    at_once = sorted((_block_bytes(row, *block) for block in blocks), reverse=True)[: _at_once(workers)]
-    held = int(min(count * row, HELD_PRODUCTS * PRODUCT_BYTES) * HELD_OF_ROW)
-    return Cost(len(blocks), events * READ_BYTES_PER_EVENT, count * row, _imports(workers) + sum(at_once) + held)
+    at_once = sorted((_block_bytes(recipe, *block) for block in blocks), reverse=True)[: _at_once(workers)]
+    peak = _imports(workers) + sum(at_once) + _held_bytes(recipe, count)
+    return Cost(len(blocks), events * READ_BYTES_PER_EVENT, count * row, peak)
 
 
-def _block_bytes(row: int, rows: int, events: int) -> int:
-    return min(events, MAX_EVENTS) * BYTES_PER_EVENT + rows * row * COPIES_OF_ROW
+def _block_bytes(recipe: Recipe, rows: int, events: int) -> int:
+    copies = COPIES_OF_ROW if recipe.grid.is_region else COPIES_OF_WINDOW
+    return min(events, MAX_EVENTS) * BYTES_PER_EVENT + rows * row_bytes(recipe) * copies
+
+
+def _held_bytes(recipe: Recipe, count: int) -> int:
+    """Return what stays in memory of so many rows that were reduced."""
+    row = row_bytes(recipe)
+    if recipe.grid.is_region:
+        return int(min(count * row, HELD_PRODUCTS * PRODUCT_BYTES) * HELD_OF_ROW)
+    return int(min(count, HELD_WINDOWS * rows_within(PRODUCT_BYTES, recipe)) * row * HELD_OF_WINDOW)
 
 
 def _at_once(workers: Workers) -> int:
@@ -126,7 +153,9 @@ def _imports(workers: Workers) -> int:
 
 def stack_cost(recipe: Recipe, runs: int, groups: int, workers: Workers) -> Cost:
     """Return what stacking rows takes: a few blocks of leaves, and the sums of all groups."""
-    row, stack = row_bytes(recipe), row_bytes(replace(recipe, grid=recipe.grid.stacked))
+    row, stack = row_bytes(recipe), stack_bytes(recipe)
+    if not recipe.grid.is_region:
+        return _image_cost(recipe, runs, groups, workers)
     block = min(runs, BLOCK_ROWS, max(1, STEP_BYTES // row))
     # A row is read with all rows of its product.
     product = max(row, min(RUNS_PER_PART * row, PRODUCT_BYTES))
@@ -134,6 +163,19 @@ def stack_cost(recipe: Recipe, runs: int, groups: int, workers: Workers) -> Cost
     held += _at_once(workers) * 5 * block * row + (6 * groups + -(-runs // LEAF)) * stack
     tasks = -(-runs // max(block, min(LEAF, BLOCK_ROWS)))
     return Cost(tasks, runs * row, groups * stack, _imports(workers) + held)
+
+
+def _image_cost(recipe: Recipe, runs: int, groups: int, workers: Workers) -> Cost:
+    """Return what stacking windows of the sky takes: what their reduction left, products of rows, and the images."""
+    row, image, leaves = row_bytes(recipe), stack_bytes(recipe), max(groups, -(-runs // LEAF))
+    at_once = min(leaves, max(1, _at_once(workers)))
+    product = int(min(runs, rows_within(PRODUCT_BYTES, recipe)) * row * HELD_OF_WINDOW)
+    batch = min(leaves, max(at_once, SUMS_BYTES // image))
+    block = min(runs, rows_within(MAX_BYTES, recipe))
+    left = _held_bytes(recipe, runs) + _at_once(workers) * _block_bytes(recipe, block, 0)
+    images = int(COPIES_OF_IMAGE * groups * image) + (batch - 1) * image
+    peak = _imports(workers) + left + at_once * product + images
+    return Cost(leaves, runs * row, groups * image, peak)
 
 
 def joint_cost(rows: Iterable[tuple[Recipe, int]]) -> Cost:
@@ -144,7 +186,7 @@ def joint_cost(rows: Iterable[tuple[Recipe, int]]) -> Cost:
 
 def maps_cost(stacks: Iterable[tuple[Recipe, int]]) -> Cost:
     """Return what excess maps of stacks take, of which there are so many of each recipe: a stack, and its sums."""
-    sizes = [(count, row_bytes(replace(recipe, grid=recipe.grid.stacked))) for recipe, count in stacks]
+    sizes = [(count, stack_bytes(recipe)) for recipe, count in stacks]
     largest, number = max((size for _, size in sizes), default=0), sum(count for count, _ in sizes)
     return Cost(number, sum(count * size for count, size in sizes), 0, IMPORTS_BYTES + 2 * largest * max(number, 1))
 

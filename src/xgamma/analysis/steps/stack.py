@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import xarray as xr
 
-from xgamma.analysis.costs import BLOCK_ROWS, stack_cost
+from xgamma.analysis.costs import BLOCK_ROWS, SUMS_BYTES, stack_cost
 from xgamma.analysis.steps.reduce import log_lost_counts, named, views_of_unused, with_product
 from xgamma.analysis.steps.rows import Reduced, RowAddress, RowReader, rows_of_products
 from xgamma.analysis.steps.step import Entry, Finding, Product, Reduction, Results, Step
@@ -33,7 +33,6 @@ log = logging.getLogger(__name__)
 
 NAME = "stacked"
 # Sums of leaves that are kept until they are added, in order: one of each worker, and of small ones more.
-SUMS_BYTES = 64_000_000
 
 
 class Groups:
