@@ -194,7 +194,9 @@ def plot_image(
     usual = {"origin": "lower", "interpolation": "nearest", "aspect": 1 / abs(space.aspect)}
     picture = axes.imshow(np.ma.masked_invalid(array), norm=norm, cmap=colors, **{**usual, **style})
     if add_cbar:
-        add_color_bar(axes, picture, name, unit, **(kwargs_colorbar or {}))
+        # A title says what is drawn: beside axes that stand close together there is no room to say it again.
+        shown = "" if axes.get_title() else name
+        add_color_bar(axes, picture, shown, unit, **(kwargs_colorbar or {}))
     return axes
 
 
