@@ -1,9 +1,10 @@
-"""Pixels and values of maps in Gammapy, run by a python that has it: ``peer_geometries.py RESULT.npz``."""
+"""Pixels and values of maps in Gammapy, run by a python that has it: ``peer_geometries.py FOLDER RESULT.npz``."""
 
 from __future__ import annotations
 
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 from astropy import units as u
@@ -15,9 +16,15 @@ PLACES = {"icrs": (83.63, 22.01), "galactic": (320.3, -1.2), "far": (200.0, 60.0
 PROJECTIONS = ("CAR", "TAN", "AIT")
 
 
-def main(path):
-    """Write what each image and map is."""
+def main(folder, path):
+    """Write what each image and map is, those that are made there and those of the files of a folder."""
     found = {}
+    for file in Path(folder).glob("*.fits"):
+        read = Map.read(file)
+        sky = read.geom.to_image().get_coord(frame="icrs").skycoord
+        unit, edges = read.unit.to_string(), read.geom.axes["energy"].edges.to_value("TeV")
+        results = {"data": read.data, "lon": sky.ra.deg, "lat": sky.dec.deg, "unit": unit, "edges": edges}
+        found |= {f"{file.stem}-{name}": value for name, value in results.items()}
     for place, (lon, lat) in PLACES.items():
         for proj in PROJECTIONS:
             frame = "galactic" if place == "galactic" else "icrs"
@@ -79,4 +86,4 @@ def values(geom, center):
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -25,10 +25,28 @@ pytestmark = pytest.mark.skipif(not PEER, reason="PEER_PYTHON names no python th
 
 @pytest.fixture(scope="module")
 def theirs(tmp_path_factory):
-    answer = tmp_path_factory.mktemp("peer") / "result.npz"
-    subprocess.run([PEER, str(Path(__file__).with_name("peer_geometries.py")), str(answer)], check=True)
+    folder = tmp_path_factory.mktemp("peer")
+    for name, given in files().items():
+        given.write(folder / f"{name}.fits")
+    command = [PEER, str(Path(__file__).with_name("peer_geometries.py")), str(folder), str(folder / "result.npz")]
+    subprocess.run(command, check=True)
+    answer = folder / "result.npz"
     with np.load(answer) as found:
         return dict(found)
+
+
+def files():
+    """Return maps of every kind of image, by the name of their file."""
+    found = {}
+    for place, proj in CASES:
+        lon, lat = PLACES[place]
+        frame = "galactic" if place == "galactic" else "icrs"
+        whole = WcsGeom.create(skydir=(lon, lat), frame=frame, proj=proj, binsz=0.2, width=(6, 5), axes=[ENERGY])
+        geoms = {"whole": whole, "cut": whole.crop((3, 1)), "flat": whole.downsample(5).to_binsz((1.0, 0.5))}
+        for kind, geom in geoms.items():
+            values = np.random.default_rng(1).uniform(size=geom.data_shape)
+            found[f"file-{place}-{proj}-{kind}"] = Map.from_geom(geom, values, "m2 s")
+    return found
 
 
 def case_of(place, proj, theirs):
@@ -100,3 +118,14 @@ def test_values_are_those_of_gammapy(place, proj, theirs):
     for name, value in found.items():
         assert value.shape == wanted[name].shape, name
         np.testing.assert_allclose(value, wanted[name], rtol=1e-6, atol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize("name", files())
+def test_gammapy_reads_the_pixels_and_bins_of_files(name, theirs):
+    given = files()[name]
+    np.testing.assert_array_equal(theirs[f"{name}-data"], given.data)
+    sky = given.geom.to_image().get_coord(frame="icrs")
+    # Headers hold twelve digits.
+    assert separation(sky.lon.value, sky.lat.value, theirs[f"{name}-lon"], theirs[f"{name}-lat"]).max() < 1e-10
+    np.testing.assert_allclose(theirs[f"{name}-edges"], ENERGY.edges, rtol=1e-12)
+    assert str(theirs[f"{name}-unit"]) == "m2 s"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from xgamma.datasets.maps.axes import MapAxes
 from xgamma.datasets.maps.coords import MapCoord
 from xgamma.datasets.maps.geom import WcsGeom
-from xgamma.datasets.maps.map import Map
-from xgamma.datasets.maps.region_map import RegionNDMap
+from xgamma.datasets.maps.map import Map, RegionNDMap
 
 __all__ = ["Map", "MapAxes", "MapCoord", "RegionNDMap", "WcsGeom"]
