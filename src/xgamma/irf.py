@@ -305,8 +305,8 @@ CONTAINMENT = {
 
 FOV_ALIGNMENTS = ("RADEC", "ALTAZ", "REVERSE_LON_RADEC")
 """How the field of view of a background lies on the sky, in the words of the key FOVALIGN."""
-# Less than the smallest number in the single precision of files is none.
-_NO_RATE = 2 * float(np.finfo(np.float32).tiny)
+# Files have rates in MeV-1: there the smallest number of single precision stands for none, and less is none.
+_NO_RATE = 2e6 * float(np.finfo(np.float32).tiny)
 LOG_OF_NO_RATE = float(np.log(_NO_RATE))
 
 

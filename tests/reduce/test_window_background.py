@@ -17,7 +17,7 @@ from xgamma.formats.gadf.index import read_index
 from xgamma.geometry import from_field, separation, to_field, unit_vector
 from xgamma.grid import Circle, Grid, RegionSpace, SkySpace
 from xgamma.ingest.part import part_of, read_runs
-from xgamma.irf import FOV_ALIGNMENTS, background_rate, log_rates
+from xgamma.irf import FOV_ALIGNMENTS, LOG_OF_NO_RATE, background_rate, log_rates
 from xgamma.reduce import lazy_spectra, method, reduce_block, reduce_spectra
 from xgamma.reduce.background.irf import _integral
 from xgamma.reduce.background.windows import FieldOfView, RateTable, expected_in_window, sinhc, window_vectors
@@ -160,7 +160,7 @@ def test_logarithms_at_the_nodes_are_those_that_are_interpolated():
     rate = background_rate(table, np.array([0]), at, energy)[0].T.reshape(5, 9, 9)
     logs = log_rates(Axis.from_coords(table.coords, "energy"), table["bkg"].values[0], energy)
     assert not rate[[0, 4]].any()
-    assert (logs[[0, 4]] < np.log(1e-37)).all()
+    assert (logs[[0, 4]] < LOG_OF_NO_RATE).all()
     np.testing.assert_allclose(np.exp(logs[1:4]), rate[1:4], rtol=1e-12)
 
 
@@ -275,6 +275,17 @@ def test_a_window_of_a_rate_by_offset(tmp_path):
     same = np.flatnonzero(np.abs(offset - float(separation(*circle.center, *pointing))) < 0.01)
     found = planes(rows)[0].reshape(ENERGY.nbin, -1)[:, same].mean(axis=1) / IMAGE.solid_angles()[0].mean()
     np.testing.assert_allclose(found, region["background"].values[0, 0] / circle.solid_angle, rtol=0.01)
+
+
+def test_a_rate_beside_none_is_interpolated_to_the_smallest_number_of_files():
+    """As Gammapy does: half way between none and a rate is the geometric mean of it and 1.2e-38 s-1 MeV-1 sr-1."""
+    table = cube(lambda energy, lon, lat: 4.0 * (lon > 0) + 0 * energy)
+    edge = float(table["fov_lon"].values[5])
+    at = {"fov_lon": np.array([[0.5 * edge, edge, 0.0]]), "fov_lat": np.zeros((1, 3))}
+    found = background_rate(table, np.array([0]), at, np.array([1.0]))[0, :, 0]
+    smallest = float(np.finfo(np.float32).tiny) * 1e6
+    np.testing.assert_allclose(found[:2], [np.sqrt(4.0 * smallest), 4.0], rtol=1e-6)
+    assert found[2] == 0
 
 
 def test_public_runs_have_the_numbers_of_the_formula(gammapy_data):

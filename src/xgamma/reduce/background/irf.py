@@ -45,7 +45,8 @@ class IrfParameters:
     )
 
 
-@register(KIND, "irf", parameters=IrfParameters)
+# Version 2 interpolates to no rate as Gammapy does, in the unit of files.
+@register(KIND, "irf", version=2, parameters=IrfParameters)
 class Irf(Background):
     """The background that the release expects."""
 
