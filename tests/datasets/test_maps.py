@@ -484,14 +484,40 @@ def test_a_mask_in_another_projection_is_that_of_the_nearest_pixel():
     assert not found.data[away > 0.68].any()
 
 
-def test_counts_are_kept_by_densities():
-    geom = geom_of(width=(2.0, 2.0))
-    away = geom.separation(CENTER).deg
-    one = Map.from_geom(geom, np.exp(-0.5 * (away / 0.25) ** 2))
-    fine = one.interp_to_geom(geom_of(width=(2.2, 2.2), binsz=0.02), preserve_counts=True, fill_value=0.0)
-    assert np.nansum(fine.data) == pytest.approx(one.data.sum(), rel=1e-3)
+@pytest.mark.parametrize("binsz", [0.03, 0.1, 0.17, 0.5])
+@pytest.mark.parametrize("proj", ["CAR", "TAN"])
+def test_counts_are_kept_in_other_pixels(binsz, proj):
+    one = random_map(width=(2.0, 2.0))
+    other = WcsGeom.create(skydir=CENTER.galactic, frame="galactic", binsz=binsz, width=4, proj=proj, axes=[ENERGY])
+    for found in (one.interp_to_geom(other, preserve_counts=True), one.reproject_to_geom(other, preserve_counts=True)):
+        np.testing.assert_allclose(found.data.sum(axis=(1, 2)), one.data.sum(axis=(1, 2)), rtol=1e-12)
+        y, x = np.indices(other.space.shape)
+        center = [(grid * found.data).sum() / found.data.sum() for grid in (x, y)]
+        place = other.to_image().pix_to_coord(center)
+        y, x = np.indices(one.geom.space.shape)
+        wanted = one.geom.to_image().pix_to_coord([(grid * one.data).sum() / one.data.sum() for grid in (x, y)])
+        moved = SkyCoord(*place, frame="galactic").separation(SkyCoord(*wanted)).deg
+        assert moved < 0.01
+
+
+def test_a_mean_in_larger_pixels_is_one_by_area():
+    one = random_map((), width=(2.0, 2.0))
+    one.data[3, 4] = np.nan
+    same = one.reproject_to_geom(one.geom)
+    np.testing.assert_allclose(same.data, one.data)
+    large = one.reproject_to_geom(one.geom.downsample(5))
+    np.testing.assert_allclose(large.data, one.downsample(5, preserve_counts=False).data)
+    beyond = one.reproject_to_geom(one.geom.pad(2))
+    assert np.isnan(beyond.data[0]).all()
+    assert one.reproject_to_geom(one.geom.pad(2), preserve_counts=True).data[0].sum() == 0
+    mask = one.geom.region_mask(Circle(83.63, 22.01, 0.6))
+    assert mask.reproject_to_geom(one.geom.downsample(2)).is_mask
     with pytest.raises(DataError, match="interp_to_geom: expected the axes of an image, got energy"):
         one.interp_to_geom(geom_of([ENERGY]))
+    with pytest.raises(DataError, match="reproject_to_geom: expected the axes of the map"):
+        one.reproject_to_geom(geom_of([ENERGY]))
+    with pytest.raises(ConfigError, match="pixels would be cut into 4000 by 4000 pieces"):
+        one.reproject_to_geom(geom_of(binsz=1e-4, width=1e-3))
 
 
 # --- cut, resampled, smoothed

@@ -15,13 +15,13 @@ from xgamma.datasets.maps import cuts
 from xgamma.datasets.maps.axes import MapAxes
 from xgamma.datasets.maps.coords import degrees
 from xgamma.datasets.maps.geom import WcsGeom
-from xgamma.datasets.maps.resampled import block_sums, convolved, dilated, eroded, interpolated, smoothed
+from xgamma.datasets.maps.resampled import Pieces, block_sums, convolved, dilated, eroded, interpolated, smoothed
 from xgamma.datasets.maps.values import MapValues
 from xgamma.errors import ConfigError, DataError
 from xgamma.units import conversion
 
 Array = npt.NDArray[Any]
-# Half a step of a radius in the last digits of an angle does not change which pixels it reaches.
+MOST_PIECES = 50_000_000
 INTERPOLATIONS = ("linear", "nearest")
 
 
@@ -111,7 +111,7 @@ class MapPixels(MapValues):
         geom
             It has the axes of this map. Those with the same bins are taken over bin by bin.
         preserve_counts
-            Whether the values are counts: they are divided by the areas of pixels before and multiplied after.
+            Whether the values are counts: they are not interpolated but shared out, see ``reproject_to_geom``.
         fill_value
             The value outside of the map; ``None`` is NaN, of a mask false.
         """
@@ -121,16 +121,47 @@ class MapPixels(MapValues):
                 f"{', '.join(geom.axes.names) or 'an image'}."
             )
         if preserve_counts:
-            if not self._geom.axes_are_close(geom):
-                raise DataError("interp_to_geom: counts are kept where the bins of the axes are the same.")
-            with np.errstate(divide="ignore", invalid="ignore"):
-                density = self._like(self._data / self._geom.solid_angle().value)
-            found = density.interp_to_geom(geom, fill_value=fill_value)
-            return found._like(found.data * geom.solid_angle().value)
+            return self.reproject_to_geom(geom, preserve_counts=True)
         values = self.interp_by_coord(geom.get_coord(sparse=True))
         if fill_value is not None and not self.is_mask:
             values = np.where(self._outside(geom), fill_value, values)
         return self._like(np.broadcast_to(values, geom.data_shape), geom)
+
+    def reproject_to_geom(self, geom: WcsGeom, preserve_counts: bool = False, precision_factor: int = 4) -> Self:
+        """Return the map in the pixels of another image, by the areas that its pixels share with them.
+
+        Each pixel is cut into pieces, ``precision_factor`` of them along the side of a pixel of ``geom``, and each
+        piece goes to the pixel that its centre lies in.
+
+        Parameters
+        ----------
+        geom
+            It has the axes of this map.
+        preserve_counts
+            Whether values are added: the sum is that of what lies on ``geom``, 0 where nothing does. Else they are
+            averaged over what is finite, NaN where there is nothing; of a mask, what most of a pixel is.
+        precision_factor
+            How finely pixels are cut.
+
+        Raises
+        ------
+        DataError
+            For other axes.
+        ConfigError
+            For pixels so much larger than those of ``geom`` that there would be too many pieces.
+        """
+        if not self._geom.axes_are_close(geom):
+            raise DataError("reproject_to_geom: expected the axes of the map; use interp_to_geom for others.")
+        factor = max(1, int(np.ceil(precision_factor * float((self._geom.pixel_scales / geom.pixel_scales).max()))))
+        if np.prod(self._geom.npix) * factor**2 > MOST_PIECES:
+            raise ConfigError(
+                f"reproject_to_geom: pixels would be cut into {factor} by {factor} pieces; cut the map out before, or "
+                "use interp_to_geom."
+            )
+        pieces = Pieces.of(self._geom.space, geom.space, factor)
+        values = self._data.reshape(-1, self._geom.npix[0] * self._geom.npix[1])
+        shared = pieces.sums(values) if preserve_counts and not self.is_mask else pieces.means(values)
+        return self._like((shared > 0.5 if self.is_mask else shared).reshape(geom.data_shape), geom)
 
     def _outside(self, geom: WcsGeom) -> npt.NDArray[np.bool_]:
         return ~self._geom.contains(geom.get_coord(sparse=True))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,11 @@ import numpy.typing as npt
 from scipy.ndimage import correlate1d, gaussian_filter  # type: ignore[attr-defined]
 from scipy.signal import fftconvolve  # type: ignore[attr-defined]
 
-from xgamma.axes import BoolArray, FloatArray
+from xgamma.axes import BoolArray, FloatArray, IntArray
+from xgamma.datasets.maps.cuts import upsampled
 from xgamma.errors import ConfigError, did_you_mean
 from xgamma.kernels import Kernel, summed
+from xgamma.sky import SkySpace
 
 Values = npt.NDArray[Any]
 _LAST_DIGITS = 1e-9
@@ -69,6 +72,47 @@ def block_sums(values: Values, factor: int, dims: Sequence[int]) -> Values:
     return values
 
 
+@dataclass(frozen=True)
+class Pieces:
+    """Pieces of the pixels of an image that lie in the pixels of another one.
+
+    Parameters
+    ----------
+    source, target
+        The pixel of each piece in both images, shape (piece,).
+    share
+        The part of its pixel that each piece is.
+    shape
+        The number of pixels of the other image.
+    """
+
+    source: IntArray
+    target: IntArray
+    share: float
+    shape: int
+
+    @classmethod
+    def of(cls, space: SkySpace, other: SkySpace, factor: int) -> Pieces:
+        """Return ``factor`` by ``factor`` pieces of each pixel, without those that lie beyond the other image."""
+        fine = upsampled(space, factor)
+        piece, target = other.cells(*fine.positions())
+        row, column = np.divmod(piece, fine.npix[0])
+        return cls(row // factor * space.npix[0] + column // factor, target, factor**-2, other.npix[0] * other.npix[1])
+
+    def sums(self, planes: Values) -> FloatArray:
+        """Return planes of shape (plane, pixel) shared out; what is not finite counts as 0."""
+        return np.stack([self._added(np.where(np.isfinite(plane), plane, 0.0)) for plane in planes])
+
+    def means(self, planes: Values) -> FloatArray:
+        """Return the means of what is finite, NaN where there is nothing."""
+        weights = np.stack([self._added(np.isfinite(plane).astype(float)) for plane in planes])
+        means = np.divide(self.sums(planes), weights, out=np.full(weights.shape, np.nan), where=weights > 0)
+        return np.asarray(means)
+
+    def _added(self, plane: Values) -> FloatArray:
+        return np.bincount(self.target, plane[self.source] * self.share, minlength=self.shape).astype(float)
+
+
 def smoothed(values: Values, kernel: str, width: Sequence[float]) -> FloatArray:
     """Return images smoothed: each pixel the mean of those about it, mirrored at the edges so that the sum is kept.
 
@@ -106,8 +150,10 @@ def _smoothed(values: FloatArray, kernel: str, width: Sequence[float]) -> FloatA
     around = np.pad(values, room, mode="symmetric")
     inner = (..., slice(disk.reach, disk.reach + values.shape[-2]), slice(disk.reach, disk.reach + values.shape[-1]))
     # Sums are of numbers of at least 0.
-    positive, negative = (summed(np.clip(sign * around, 0, None), disk)[inner] for sign in (1, -1))
-    return np.asarray((positive - negative) / disk.size)
+    sums = summed(np.clip(around, 0, None), disk)
+    if values.min(initial=0.0) < 0:
+        sums = sums - summed(np.clip(-around, 0, None), disk)
+    return np.asarray(sums[inner] / disk.size)
 
 
 def _box(width: float) -> FloatArray:
