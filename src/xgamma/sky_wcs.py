@@ -95,14 +95,23 @@ def _frame_and_projection(sky: WCS, where: str) -> tuple[str, str]:
     first, second = (str(name) for name in sky.wcs.ctype)
     letters = first[-3:]
     frame = _FRAMES.get((first[:4].rstrip("-"), second[:4].rstrip("-")))
-    if frame is None or (frame == "icrs" and sky.wcs.radesys.strip() not in _EQUATORIAL):
-        given = f"{first}, {second} {sky.wcs.radesys}".strip()
-        raise InputError(f"{where} has the axes {given}; expected RA and DEC in ICRS or FK5, or GLON and GLAT.")
+    if frame is None or (frame == "icrs" and not _is_of_today(sky)):
+        epoch = "" if np.isnan(sky.wcs.equinox) else f" {sky.wcs.equinox:g}"
+        given = f"{first}, {second} {sky.wcs.radesys}".strip() + epoch
+        raise InputError(
+            f"{where} has the axes {given}; expected RA and DEC in ICRS or FK5 at J2000, or GLON and GLAT."
+        )
     if letters not in PROJECTIONS or second[-3:] != letters:
         raise InputError(f"{where} has the projection {letters}; expected {', '.join(PROJECTIONS)}; reproject it.")
     if sky.has_distortion or any(True for _ in sky.wcs.get_pv()):
         raise InputError(f"{where} has a projection with parameters or a distortion; reproject it.")
     return frame, letters
+
+
+def _is_of_today(sky: WCS) -> bool:
+    """Whether equatorial coordinates are in the ICRS, or in FK5 at J2000."""
+    system, equinox = sky.wcs.radesys.strip(), sky.wcs.equinox
+    return system == "ICRS" or (system in _EQUATORIAL and (np.isnan(equinox) or equinox == 2000.0))
 
 
 def _steps(sky: WCS, where: str) -> tuple[float, float]:

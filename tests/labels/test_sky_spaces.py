@@ -235,6 +235,37 @@ def test_two_pixels_may_be_the_whole_sky():
     np.testing.assert_allclose(space.solid_angles().sum(), 4 * np.pi, rtol=1e-12)
 
 
+@pytest.mark.parametrize(
+    "cards",
+    [
+        {"CD1_1": -0.5, "CD2_2": 0.5, "CD1_2": 0.0, "CD2_1": 0.0},
+        {"CUNIT1": "arcmin", "CUNIT2": "arcmin", "CDELT1": -30.0, "CDELT2": 30.0},
+        {"CROTA2": 0.0},
+        {"LONPOLE": 0.0, "LATPOLE": 90.0},
+        {"LONPOLE": 180.0},
+        {"DATE-OBS": "2004-03-26T30:00:00"},
+    ],
+)
+def test_one_image_is_written_in_many_ways(cards):
+    given = header_of()
+    if "CD1_1" in cards:
+        del given["CDELT1"], given["CDELT2"]
+    given.update(cards)
+    assert space_of_header(given) == space_of_header(header_of())
+
+
+def test_equatorial_coordinates_of_today_are_the_icrs():
+    axes = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN"}
+    for cards in (
+        {},
+        {"RADESYS": "ICRS"},
+        {"RADESYS": "FK5"},
+        {"EQUINOX": 2000.0},
+        {"RADESYS": "ICRS", "EQUINOX": 1950.0},
+    ):
+        assert space_of_header(header_of(**axes, **cards)).frame == "icrs"
+
+
 def test_axes_beyond_the_sky_are_left_out():
     space = space_of_header(header_of(NAXIS=3, NAXIS3=4, CTYPE3="ENERGY", CRVAL3=1.0, CDELT3=1.0, CRPIX3=1.0))
     assert space == space_of_header(header_of())
@@ -246,7 +277,9 @@ def test_axes_beyond_the_sky_are_left_out():
         ({"CTYPE1": "GLON-SIN", "CTYPE2": "GLAT-SIN"}, "has the projection SIN; expected CAR, TAN, AIT"),
         ({"CTYPE1": "ELON-CAR", "CTYPE2": "ELAT-CAR"}, "has the axes ELON-CAR, ELAT-CAR ICRS; expected RA and DEC"),
         ({"CTYPE1": "RA---CAR", "CTYPE2": "DEC--CAR", "RADESYS": "FK4"}, "expected RA and DEC in ICRS or FK5"),
+        ({"CTYPE1": "RA---CAR", "CTYPE2": "DEC--CAR", "EQUINOX": 1975.0, "RADESYS": "FK5"}, "FK5 1975; expected RA"),
         ({"CTYPE1": "GLAT-CAR", "CTYPE2": "GLON-CAR"}, "has the axes GLAT-CAR, GLON-CAR"),
+        ({"CROTA2": 5.0}, "turned against north"),
         ({"CTYPE1": "", "CTYPE2": ""}, "has no axes on the sky"),
         ({"PC1_2": 0.1, "PC2_1": -0.1}, "turned against north"),
         ({"CDELT2": -0.5}, "latitude that grows downwards"),
