@@ -57,6 +57,12 @@ def without_padding(ds: xr.Dataset) -> xr.Dataset:
     return ds.isel({dim: slice(_width(ds[name], dim)) for dim, name in _PADDED.items() if dim in ds.sizes})
 
 
+def without_maps(ds: xr.Dataset) -> xr.Dataset:
+    """Return windows of the sky without their maps but ``mask_safe``, for axes, space and attributes; others whole."""
+    cells = set(schema.WINDOWS.cells)
+    return ds.drop_vars([n for n, values in ds.data_vars.items() if cells <= set(values.dims) and n != "mask_safe"])
+
+
 def _chosen(ds: xr.Dataset, rows: Sequence[int]) -> xr.Dataset:
     own, members = _without_members(ds)
     chosen = own.isel(dataset=places(rows))

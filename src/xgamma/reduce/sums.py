@@ -102,9 +102,11 @@ def leaf_sums(pieces: Iterable[xr.Dataset], leaf: IntArray, image: SkySpace | No
             rows = slice(start, start + step)
             own = leaf[first : first + length][rows] - leaf[0]
             some = {name: array[rows] for name, array in values.items()}
-            for name, term in _terms(some, exposures, start).items():
+            for name, term in _terms(some, exposures, start):
                 placement.add(total, name, count, own, term, rows)
         first += length
+        # Windows are large: they are not kept while the next are read.
+        del ds, values, some, term
     return total
 
 
@@ -152,7 +154,7 @@ class Placement:
         shift = np.array(image.shift_to(space.image), dtype=np.int64)
         return cls(origin + shift, space.shape, image.shape)
 
-    def add(self, total: Sums, name: str, count: int, number: IntArray, term: FloatArray, rows: slice) -> None:
+    def add(self, total: Sums, name: str, count: int, number: IntArray, term: npt.NDArray[Any], rows: slice) -> None:
         """Add terms of shape (row, cell, ...) to those of the sums (count, ...) whose numbers are given."""
         if self.origin is None or name in PER_ROW:
             added = total.setdefault(name, np.zeros((count, *term.shape[1:]), dtype=term.dtype))
@@ -243,32 +245,31 @@ def combine(ds: xr.Dataset, groups: IntArray, count: int) -> Sums:
     )
 
 
-def _terms(rows: Mapping[str, npt.NDArray[Any]], exposures: WindowExposures | None, first: int) -> Sums:
-    """Return what each of some rows adds to the sums of its group.
+def _terms(
+    rows: Mapping[str, npt.NDArray[Any]], exposures: WindowExposures | None, first: int
+) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+    """Yield what each of some rows adds to the sums of its group, by name, one after the other.
 
-    The exposures of windows of runs are made here, of rows that begin at number ``first``.
+    The exposure of a window of a run, of which ``first`` is the number, is made here.
     """
     safe: BoolArray = rows["mask_safe"]
     any_safe = np.any(safe, axis=2)
     used = np.any(any_safe, axis=1)
     is_window = "edisp" not in rows
-    terms = {
-        "counts": _masked(rows["counts"], safe),
-        "safe": safe if is_window else safe.astype(float),
-        "exposure": (
-            _masked(rows["exposure"], any_safe[..., None])
-            if exposures is None
-            else np.stack([exposures.of_row(first + n, own) for n, own in enumerate(any_safe)]).swapaxes(1, 2)
-        ),
-        "livetime": _masked(rows["livetime"], used),
-        "ontime": _masked(rows["ontime"], used),
-        "ledger": rows["ledger"],
-    }
+    yield "counts", _masked(rows["counts"], safe)
+    yield "safe", safe if is_window else safe.astype(float)
+    for name in ("livetime", "ontime"):
+        yield name, _masked(rows[name], used)
+    yield "ledger", rows["ledger"]
+    if exposures is None:
+        yield "exposure", _masked(rows["exposure"], any_safe[..., None])
+    else:
+        [own] = any_safe
+        yield "exposure", exposures.of_row(first, own)[None].swapaxes(1, 2)
     if "edisp" in rows:
-        terms["weight"] = _masked(rows["exposure_edisp"], any_safe[..., None])
-        terms["weighted_edisp"] = _masked(rows["edisp"], terms["weight"][..., None] * safe[:, :, None, :])
-    if "background" in rows:
-        terms["background"] = _masked(rows["background"], safe)
+        weight = _masked(rows["exposure_edisp"], any_safe[..., None])
+        yield "weight", weight
+        yield "weighted_edisp", _masked(rows["edisp"], weight[..., None] * safe[:, :, None, :])
     if "counts_off" in rows:
         off, acceptance, acceptance_off = (rows[n] for n in ("counts_off", "acceptance", "acceptance_off"))
         with np.errstate(invalid="ignore", over="ignore"):
@@ -276,10 +277,13 @@ def _terms(rows: Mapping[str, npt.NDArray[Any]], exposures: WindowExposures | No
         off = _masked(off, safe)
         if is_window:
             # Off counts of a ring belong to many pixels: a sum of such rows is one with an expected background.
-            terms["background"] = _masked(alpha, off)
-        else:
-            terms |= {"off": off, "alpha_off": _masked(alpha, off), "acceptance_off": _masked(acceptance_off, safe)}
-    return terms
+            yield "background", _masked(alpha, off)
+            return
+        yield "off", off
+        yield "alpha_off", _masked(alpha, off)
+        yield "acceptance_off", _masked(acceptance_off, safe)
+    if "background" in rows:
+        yield "background", _masked(rows["background"], safe)
 
 
 def _masked(values: npt.NDArray[Any], factor: npt.NDArray[Any]) -> FloatArray:

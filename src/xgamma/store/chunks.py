@@ -187,21 +187,37 @@ async def _read_into(
         found = await zarr.get(f"{path}/{key}", default_buffer_prototype())
         # A missing chunk is an error of the store already.
         content = cast(Buffer, found).to_bytes()
+        target = _whole_chunk(values, place, shape)
         try:
-            chunk = await _in_thread_if_large(values.nbytes, lambda: _decoded(content, shape, values.dtype))
+            chunk = await _in_thread_if_large(values.nbytes, lambda: _decoded(content, shape, values.dtype, target))
         except (RuntimeError, ValueError, MemoryError) as error:  # from damaged bytes a decoder may raise any
             raise zarr.damage(f"{path}/{key}", "cannot be decoded") from error
-        values[place] = chunk[inside]
+        if target is None:
+            values[place] = chunk[inside]
 
     asked = iter(parts)
     while batch := list(itertools.islice(asked, _AT_ONCE)):
         await asyncio.gather(*(read(*part) for part in batch))
 
 
-def _decoded(content: bytes, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+def _whole_chunk(values: npt.NDArray[Any], place: Any, shape: tuple[int, ...]) -> npt.NDArray[Any] | None:
+    """Return where a chunk goes whole and in one piece, so that it is decoded there; else ``None``."""
+    if not place or not all(isinstance(part, slice) for part in place):
+        return None
+    target: npt.NDArray[Any] = values[place]
+    return target if target.shape == shape and target.flags.c_contiguous else None
+
+
+def _decoded(
+    content: bytes, shape: tuple[int, ...], dtype: np.dtype[Any], out: npt.NDArray[Any] | None = None
+) -> npt.NDArray[Any]:
+    """Return a chunk, in ``out`` where that is given."""
     nbytes = math.prod(shape) * dtype.itemsize
     if int.from_bytes(content[4:8], "little") != nbytes:
         raise ValueError("The chunk has another size than the metadata say.")
+    if out is not None and nbytes:
+        _CODEC.decode(content, out)
+        return out
     return np.frombuffer(_CODEC.decode(content), dtype).reshape(shape)
 
 

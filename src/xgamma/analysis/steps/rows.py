@@ -41,6 +41,36 @@ from xgamma.times import SECONDS_PER_DAY
 RowAddress = tuple[str, int]
 
 
+@dataclass(frozen=True)
+class RowsFacts:
+    """What became of the rows of a product.
+
+    Parameters
+    ----------
+    mjdref
+        The epoch of their times.
+    telescope
+        Their telescopes.
+    outcome, details
+        As code and as sentence, by row.
+    first
+        The start of the good time in seconds since ``mjdref``, shape (row,).
+    """
+
+    mjdref: float
+    telescope: str
+    outcome: IntArray
+    details: tuple[str, ...]
+    first: FloatArray
+
+    @classmethod
+    def of(cls, product: xr.Dataset) -> RowsFacts:
+        """Return those of a product."""
+        mjdref, telescope = float(product.attrs["mjdref"]), str(product.attrs["telescope"])
+        outcome, first = product["outcome"].values, product["gti"].values[:, 0, 0]
+        return cls(mjdref, telescope, outcome, tuple(product.attrs["outcome_details"]), first)
+
+
 @dataclass
 class RowReader:
     """Reads products of rows, the last few of which stay in memory; a worker gets the store alone."""
@@ -48,6 +78,7 @@ class RowReader:
     store: Store
     records: dict[str, Record] = field(default_factory=dict)
     _held: OrderedDict[str, xr.Dataset] = field(default_factory=OrderedDict)
+    _facts: dict[str, RowsFacts] = field(default_factory=dict)
     # Threads that stack meet here: what one moves another may let go.
     _lock: Lock = field(default_factory=Lock)
 
@@ -59,18 +90,45 @@ class RowReader:
         # Threads may read the same one twice, which costs time and changes nothing.
         found = self._held.get(key)
         if found is None:
+            record = self.records.get(key)
+            # Before it is read: of maps there is not room for more.
+            self._let_go(KEPT_BYTES - (0 if record is None else record.nbytes))
             # By the record that was read first: where products are merged meanwhile, theirs stay for a day.
-            found = self.store.get_valid(Kind.ROWS, key, self.records.get(key))
+            found = self.store.get_valid(Kind.ROWS, key, record)
         self.hold(key, found)
         return found
 
     def hold(self, key: str, product: xr.Dataset) -> None:
         """Hold a product, and let go those that were used longest ago beyond ``KEPT_BYTES``."""
+        self._let_go(KEPT_BYTES - product.nbytes, key)
         with self._lock:
             self._held[key] = product
             self._held.move_to_end(key)
-            while len(self._held) > 1 and sum(held.nbytes for held in self._held.values()) > KEPT_BYTES:
-                self._held.popitem(last=False)
+
+    def put(self, record: Record, product: xr.Dataset) -> None:
+        """Remember a product that was put into the store."""
+        self.records[record.key], self._facts[record.key] = record, RowsFacts.of(product)
+        self.hold(record.key, product)
+
+    def _let_go(self, nbytes: int, but: str = "") -> None:
+        """Let go products that were used longest ago, except one, until the others have so many bytes at most."""
+        with self._lock:
+            sizes = {key: held.nbytes for key, held in self._held.items() if key != but}
+            total = sum(sizes.values())
+            for key, size in sizes.items():
+                if total <= nbytes:
+                    break
+                total -= size
+                del self._held[key]
+
+    def facts(self, key: str) -> RowsFacts:
+        """Return what a product says of its rows; of one with maps nothing else is read."""
+        if key not in self._facts:
+            record = self.records.get(key)
+            is_small = key in self._held or record is None or record.nbytes <= KEPT_BYTES
+            found = self.product(key) if is_small else self.store.open(Kind.ROWS, key, record=record)
+            self._facts[key] = RowsFacts.of(found)
+        return self._facts[key]
 
     def rows_at(self, places: Sequence[RowAddress], mjdref: float) -> xr.Dataset:
         """Return the rows of some places in their order, their times counted from ``mjdref``."""
@@ -319,8 +377,7 @@ def _put_rows(
     record = reader.store.put(
         Kind.ROWS, key, {"": data}, {"recipe": recipe}, inputs=[part_key], texts=texts, encoding=cut
     )
-    reader.records[record.key] = record
-    reader.hold(record.key, data)
+    reader.put(record, data)
     return {key: (record.key, number) for number, key in enumerate(keys)}
 
 
@@ -328,32 +385,22 @@ def _reduced_at(reader: RowReader, rows: Sequence[tuple[str, str, int, RowAddres
     """Return rows of a store by key, name, observation id and place, with what became of them."""
     keys, names, obs_ids, places = zip(*rows, strict=True) if rows else ((), (), (), ())
     products = list(dict.fromkeys(key for key, _ in places))
-    facts = {key: _facts(reader.product(key)) for key in products}
-    mjdref = facts[products[0]]["mjdref"] if products else 0.0
-    shifts = {key: (fact["mjdref"] - mjdref) * SECONDS_PER_DAY for key, fact in facts.items()}
+    facts = {key: reader.facts(key) for key in products}
+    mjdref = facts[products[0]].mjdref if products else 0.0
+    shifts = {key: (fact.mjdref - mjdref) * SECONDS_PER_DAY for key, fact in facts.items()}
     return Reduced(
         reader,
         keys,
         names,
         obs_ids,
         places,
-        np.array([facts[key]["outcome"][number] for key, number in places], dtype=np.int64),
-        tuple(facts[key]["details"][number] for key, number in places),
-        tuple(facts[key]["telescope"] for key, _ in places),
-        np.array([facts[key]["first"][number] + shifts[key] for key, number in places]),
+        np.array([facts[key].outcome[number] for key, number in places], dtype=np.int64),
+        tuple(facts[key].details[number] for key, number in places),
+        tuple(facts[key].telescope for key, _ in places),
+        np.array([facts[key].first[number] + shifts[key] for key, number in places]),
         mjdref,
         found,
     )
-
-
-def _facts(product: xr.Dataset) -> dict[str, Any]:
-    return {
-        "mjdref": float(product.attrs["mjdref"]),
-        "outcome": product["outcome"].values,
-        "details": product.attrs["outcome_details"],
-        "telescope": str(product.attrs["telescope"]),
-        "first": product["gti"].values[:, 0, 0],
-    }
 
 
 def failed_rows(rows: Reduced, recipe: Recipe, runs: Sequence[UnusedRun]) -> xr.Dataset:

@@ -23,7 +23,7 @@ from xgamma.grid import Grid
 from xgamma.groups import OFFSET, Grouping
 from xgamma.reduce import Recipe, with_names
 from xgamma.reduce.response import offsets
-from xgamma.reduce.rows import MEMBERS, joined_telescopes
+from xgamma.reduce.rows import MEMBERS, joined_telescopes, without_maps
 from xgamma.reduce.stack import STEP_VERSION, RowFacts, joined_facts, row_facts, stacks
 from xgamma.reduce.sums import STEP_BYTES, Sums, leaf_sums, leaves_of, sum_bytes, summed
 from xgamma.schema import PLANES, Kind, window_chunks
@@ -110,9 +110,13 @@ def stacked(store: Store, rows: Reduced, groups: Groups, workers: Workers) -> tu
     missing = [label for label, key in groups.keys.items() if key not in known]
     # Not more groups at once than are summed at once: large images of all of them would be in memory three times.
     most = max(workers.n_jobs, SUMS_BYTES // sum_bytes(rows.read([0]))) if missing else 1
-    for first in range(0, len(missing), most):
-        known |= _put_stacks(store, rows, groups, missing[first : first + most], workers)
-    result = with_names(_read_stacks(store, [known[key] for key in keys]), list(groups.members))
+    if len(keys) == len(missing) <= most:
+        # What was put is what would be read.
+        _, result = _put_stacks(store, rows, groups, missing, workers)
+    else:
+        for first in range(0, len(missing), most):
+            known |= _put_stacks(store, rows, groups, missing[first : first + most], workers)[0]
+        result = with_names(_read_stacks(store, [known[key] for key in keys]), list(groups.members))
     key = keys[0] if len(keys) == 1 else digest({"stacks": keys})
     return Product(result, key, not missing), len(keys) - len(missing)
 
@@ -127,8 +131,8 @@ def _log_found(stacks: int, found: int) -> None:
 
 def _put_stacks(
     store: Store, rows: Reduced, groups: Groups, labels: Sequence[str], workers: Workers
-) -> Mapping[str, RowAddress]:
-    """Sum some groups and put them together as one product."""
+) -> tuple[Mapping[str, RowAddress], xr.Dataset]:
+    """Sum some groups and put them together as one product; return where each is, and all of them."""
     keys = [groups.keys[label] for label in labels]
     members = {label: groups.members[label] for label in labels}
     result = computed_stacks(rows, members, workers)
@@ -136,7 +140,7 @@ def _put_stacks(
     key = keys[0] if len(keys) == 1 else digest(keys)
     cut = window_chunks(result, *PLANES)
     record = store.put(Kind.STACK, key, {"": result}, {}, inputs=inputs, texts={"stacks": keys}, encoding=cut)
-    return {each: (record.key, number) for number, each in enumerate(keys)}
+    return {each: (record.key, number) for number, each in enumerate(keys)}, result
 
 
 def computed_stacks(rows: Reduced, members: Mapping[str, Sequence[int]], workers: Workers) -> xr.Dataset:
@@ -155,7 +159,8 @@ def computed_stacks(rows: Reduced, members: Mapping[str, Sequence[int]], workers
     group = np.repeat(np.arange(len(members)), [len(own) for own in members.values()])
     leaves = leaves_of(group)
     places, like = [rows.places[row] for row in order], rows.read(order[:1])
-    length = max(1, STEP_BYTES // like.nbytes)
+    length, at_once = max(1, STEP_BYTES // like.nbytes), max(workers.n_jobs, SUMS_BYTES // sum_bytes(like))
+    like = without_maps(like)
     blocks = [
         (rows.reader, places[block], rows.mjdref, leaves.leaf[block], length)
         for block in leaves.blocks(min(BLOCK_ROWS, length))
@@ -164,7 +169,6 @@ def computed_stacks(rows: Reduced, members: Mapping[str, Sequence[int]], workers
 
     def sums() -> Iterator[Sums]:
         # No more are in memory than are made at once, which of large images would not fit.
-        at_once = max(workers.n_jobs, SUMS_BYTES // sum_bytes(like))
         for first in range(0, len(blocks), at_once):
             found = run_blocks(_block_sums, blocks[first : first + at_once], "Stacking", workers)
             while found:
@@ -192,6 +196,7 @@ def _block_sums(
             ds = reader.rows_at(places[first : first + length], mjdref)
             facts.append(row_facts(ds))
             yield ds
+            del ds
 
     sums = leaf_sums(pieces(), leaf)
     return sums, joined_facts(facts)
