@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
+from astropy.io import fits
 
-from releases import config_of, map_config_of
+from releases import COARSE, TINY, config_of, map_config_of, release_of
 from xgamma.analysis import Analysis
 from xgamma.analysis.plan import plan
 from xgamma.analysis.preview import preview
 from xgamma.analysis.run import run
 from xgamma.config.requests import recipe_of
 from xgamma.errors import ConfigError, DataError, LaterError, XgammaError
+from xgamma.geometry import to_frame
 
 WCS = "datasets.geom.wcs"
 RING = (
@@ -210,3 +214,102 @@ def test_the_centre_in_a_frame_is_the_same_place(tiny_release, tmp_path):
     assert other.frame == "galactic"
     middles = [np.array(space.positions()).reshape(2, 16, 20)[:, 7:9, 9:11].mean(axis=(1, 2)) for space in (one, other)]
     np.testing.assert_allclose(*middles, atol=5e-4)
+
+
+# --- backgrounds
+
+
+def mask_file(folder, center, width, *, value=1, projection="TAN"):
+    """Write a mask of 0.1 deg pixels, usable where it has a pixel, and return its path."""
+    count = round(width / 0.1)
+    image = fits.PrimaryHDU(np.full((count, count), value, dtype=np.int16))
+    names = {"TAN": ("RA---TAN", "DEC--TAN"), "CAR": ("GLON-CAR", "GLAT-CAR")}[projection]
+    cards = {"CTYPE1": names[0], "CTYPE2": names[1], "CRVAL1": center[0], "CRVAL2": center[1], "CUNIT1": "deg"}
+    cards |= {"CUNIT2": "deg", "CDELT1": -0.1, "CDELT2": 0.1, "CRPIX1": (count + 1) / 2, "CRPIX2": (count + 1) / 2}
+    if projection == "TAN":
+        cards["RADESYS"] = "ICRS"
+    image.header.update(cards)
+    path = folder / f"mask-{projection}-{width}-{value}.fits"
+    image.writeto(path)
+    return path
+
+
+FOV = "datasets: {{background: {{method: fov_background, exclusion: {}}}}}"
+ONE_BIN = "geom: {axes: {energy: {nbins: 1}}}"
+CRAB = (83.633, 22.014)
+
+
+def test_a_mask_that_does_not_cover_the_field_is_a_remark(tiny_release, tmp_path, caplog):
+    config = map_config_of(tiny_release, tmp_path / "store", FOV.format(mask_file(tmp_path, CRAB, 2.0)))
+    [said] = [remark for remark in preview(config).remarks if "exclusion" in remark]
+    assert said.startswith("datasets.background.exclusion: the mask has no pixel in 68.8 % of the map, and nothing is ")
+    run(config)
+    assert said in [record.getMessage() for record in caplog.records]
+
+
+def test_a_mask_of_another_part_of_the_sky_raises(tiny_release, tmp_path):
+    config = map_config_of(tiny_release, tmp_path / "store", FOV.format(mask_file(tmp_path, (10.0, 0.0), 2.0)))
+    for command in (preview, plan, run):
+        with pytest.raises(ConfigError, match=r"^datasets\.background\.exclusion: expected a mask that covers the map"):
+            command(config)
+
+
+def test_a_mask_in_another_projection_is_that_mask(tiny_release, tmp_path):
+    galactic = to_frame(*CRAB, "icrs", "galactic")
+    masks = [mask_file(tmp_path, CRAB, 12.0), mask_file(tmp_path, galactic, 12.0, projection="CAR")]
+    norms = []
+    for number, mask in enumerate(masks):
+        rows = "datasets: {stack: false}"
+        config = map_config_of(tiny_release, tmp_path / f"{number}" / "store", FOV.format(mask), rows)
+        report = run(config)
+        assert report.remarks == []
+        norms.append(report.analysis.results.reductions[0].product.data["background_norm"].values)
+    np.testing.assert_array_equal(*norms)
+    assert np.isfinite(norms[0]).all()
+
+
+@pytest.mark.parametrize("method", ["fov_background", "ring"])
+def test_a_map_that_is_wholly_excluded_has_no_background(tiny_release, tmp_path, method):
+    mask = mask_file(tmp_path, CRAB, 12.0, value=0)
+    parameters = "{r_in: 0.5 deg, width: 0.3 deg}" if method == "ring" else "{}"
+    background = f"{{method: {method}, exclusion: {mask}, parameters: {parameters}}}"
+    config = map_config_of(tiny_release, tmp_path / "store", f"datasets: {{{ONE_BIN}, background: {background}}}")
+    said = []
+    for command in (preview, run):
+        with pytest.raises(DataError) as error:
+            command(config)
+        said.append(str(error.value))
+    assert said[0] == said[1]
+    why = {
+        "fov_background": "outside of the exclusion 0 background counts are expected, wanted more than 0",
+        "ring": "no safe pixel has a ring with a part in the map that is not excluded",
+    }
+    assert said[0].startswith(f"No run can be used. Run 1: its background cannot be measured: {why[method]}; run 2: ")
+
+
+def test_one_bin_of_energy_is_enough_for_every_background(tiny_release, tmp_path):
+    backgrounds = [
+        "{method: null}",
+        "{method: fov_background}",
+        "{method: ring, parameters: {r_in: 0.4 deg, width: 0.4 deg}}",
+    ]
+    for number, background in enumerate(backgrounds):
+        text = f"datasets: {{{ONE_BIN}, background: {background}}}"
+        config = map_config_of(tiny_release, tmp_path / f"{number}" / "store", text)
+        data = run(config).analysis.results.reductions[0].product.data
+        assert data.sizes["energy"] == 1
+        assert float(data["counts"].sum()) > 100
+
+
+def test_a_background_that_is_zero_everywhere_leaves_no_run(tmp_path):
+    dark = dataclasses.replace(TINY, name="dark", response=dataclasses.replace(COARSE, background_rate=1e-300))
+    release = release_of(dark, tmp_path)
+    said = []
+    for method in ("null", "fov_background"):
+        config = map_config_of(release, tmp_path / "store", f"datasets: {{background: {{method: {method}}}}}")
+        for command in (preview, run):
+            with pytest.raises(DataError) as error:
+                command(config)
+            said.append(str(error.value))
+    run_1 = "Run 1: the safe masks leave no energy: its release expects no background in any pixel of the map"
+    assert all(each.startswith(f"No run can be used. {run_1}; run 2: ") for each in said), said

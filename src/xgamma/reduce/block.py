@@ -82,7 +82,7 @@ def reduce_block(part: Part, rows: Rows, recipe: Recipe) -> xr.Dataset:
         values["mask_safe"] &= points.centers != 0
         values["rad_max"] = points.centers
     outcome, why = _settled(outcome, values, lost, offset)
-    said |= _reasons_of_masked(measurable, outcome == Outcome.USED, grid) | why
+    said |= _reasons_of_masked(measurable, outcome, grid, background) | why
     if off is not None:
         settled = off.settle(tally.counts, values["mask_safe"], background)
         background, values["mask_safe"] = settled.values, settled.mask_safe
@@ -166,10 +166,15 @@ def _measurable(
     return measurable & (background["off_number"] > 0) if "off_number" in background else measurable
 
 
-def _reasons_of_masked(measurable: BoolArray, used: BoolArray, grid: Grid) -> dict[int, str]:
-    """Return by row which of its on-regions are masked."""
+def _reasons_of_masked(
+    measurable: BoolArray, outcome: IntArray, grid: Grid, background: Mapping[str, FloatArray]
+) -> dict[int, str]:
+    """Return by row which of its on-regions are masked, or why no pixel of its window is safe."""
     if not grid.is_region:
-        return {}
+        dark = outcome == Outcome.NO_SAFE_BIN
+        dark &= ~background["background"].any(axis=(1, 2)) if "background" in background else False
+        return dict.fromkeys(np.flatnonzero(dark).tolist(), "its release expects no background in any pixel of the map")
+    used = outcome == Outcome.USED
     why = "lies outside of the field of view, or has no off region or no radius, and is masked"
     names = grid.region_names
     return {
@@ -223,7 +228,7 @@ def _details(part: Part, rows: Rows, recipe: Recipe, outcome: IntArray, said: Ma
         details[row] = "; ".join([details[row], *(f"{note.topic}: {note.text.rstrip('.')}" for note in why)])
     about = (
         *(Outcome.USED, Outcome.UNKNOWN_RESPONSE, Outcome.OTHER_ENCLOSURE, Outcome.OUTSIDE_FIELD_OF_VIEW),
-        Outcome.NO_BACKGROUND,
+        *(Outcome.NO_BACKGROUND, Outcome.NO_SAFE_BIN),
     )
     return [
         f"{detail}: {said[row]}" if row in said and outcome[row] in about else detail

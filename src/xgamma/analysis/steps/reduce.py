@@ -310,7 +310,7 @@ def log_lost_counts(observations: Observations | None, reduction: Reduction) -> 
 def views_of_unused(reduction: Reduction) -> list[BinnedRow[Any]]:
     """Return a view of each run of a reduction that could not be read or used."""
     rows, recipe, failed = reduction.rows, reduction.recipe, reduction.failed
-    if rows is None or recipe is None or not recipe.grid.is_region:
+    if rows is None or recipe is None:
         return []
     masked = np.flatnonzero(rows.outcome).tolist()
     pieces = [rows.read(masked)] if masked else []
