@@ -126,7 +126,7 @@ def of_xgamma(folder: Path) -> Result:
     window = grid.Grid(*own, grid.SkySpace(83.633, 22.014, "icrs", 0.05, (80, 60)))
     recipe, one = reduce.Recipe(window, False, reduce.method("background", "irf")), np.full(1, np.inf)
     ds = reduce.reduce_spectra(parts["hess"], rows(np.zeros(1, int), -one, one, ("0",)), recipe)
-    found["irf window"] = [ds[name].values[0].transpose(2, 0, 1).tolist() for name in ("counts", "background")]
+    found["irf window"] = [ds[name].values[0].astype(float).tolist() for name in ("counts", "background")]
     start = time.perf_counter()
     for name, options in OPTIONS.items():
         for region in ("crab", "wide"):
