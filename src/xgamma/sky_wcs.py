@@ -17,7 +17,7 @@ from xgamma.sky import SkySpace
 _TYPES = {"icrs": ("RA---", "DEC--"), "galactic": ("GLON-", "GLAT-")}
 _FRAMES = {("RA", "DEC"): "icrs", ("GLON", "GLAT"): "galactic"}
 # FK5 at J2000 is the ICRS to 0.03 arcsec.
-_EQUATORIAL = ("ICRS", "FK5", "")
+_EQUATORIAL, _J2000 = ("FK5", ""), 2000.0
 
 
 def image_wcs(space: SkySpace, origin: tuple[int, int] = (0, 0)) -> WCS:
@@ -73,7 +73,7 @@ def space_of_wcs(wcs: WCS, npix: tuple[int, int] | None = None, where: str = "Th
     shape = npix or sky.pixel_shape
     if shape is None:
         raise InputError(f"{where} does not say how many pixels the image has; expected NAXIS1 and NAXIS2.")
-    frame, letters = _frame_and_projection(sky, where)
+    frame, letters = frame_of_wcs(sky, where), _projection(sky, where)
     step_x, step_y = _steps(sky, where)
     lon, lat = (float(value) for value in sky.wcs.crval)
     nx, ny = (int(n) for n in shape)
@@ -91,27 +91,27 @@ def _upright(lon: float, lat: float) -> float:
     return (lon + 180.0) % 360.0 if lat == 90 else lon
 
 
-def _frame_and_projection(sky: WCS, where: str) -> tuple[str, str]:
-    first, second = (str(name) for name in sky.wcs.ctype)
-    letters = first[-3:]
-    frame = _FRAMES.get((first[:4].rstrip("-"), second[:4].rstrip("-")))
-    if frame is None or (frame == "icrs" and not _is_of_today(sky)):
-        epoch = "" if np.isnan(sky.wcs.equinox) else f" {sky.wcs.equinox:g}"
-        given = f"{first}, {second} {sky.wcs.radesys}".strip() + epoch
-        raise InputError(
-            f"{where} has the axes {given}; expected RA and DEC in ICRS or FK5 at J2000, or GLON and GLAT."
-        )
-    if letters not in PROJECTIONS or second[-3:] != letters:
+def frame_of_wcs(sky: WCS, where: str) -> str:
+    """Return the frame of a celestial WCS, ``icrs`` or ``galactic``; raises ``InputError`` for another one."""
+    axis, other = (str(name).split("-")[0] for name in sky.wcs.ctype)
+    frame = _FRAMES.get((axis, other))
+    if frame is None:
+        raise InputError(f"{where} has the axis {axis!r} and {other!r}; expected RA/DEC or GLON/GLAT.")
+    system, equinox = sky.wcs.radesys.strip().upper(), float(sky.wcs.equinox)
+    # The ICRS has no equinox, whatever a header says.
+    is_today = system == "ICRS" or (system in _EQUATORIAL and (np.isnan(equinox) or equinox == _J2000))
+    if frame == "icrs" and not is_today:
+        raise InputError(f"{where} is in {system} {equinox:g}; expected ICRS or FK5 at J2000.")
+    return frame
+
+
+def _projection(sky: WCS, where: str) -> str:
+    letters, others = (str(name)[-3:] for name in sky.wcs.ctype)
+    if letters not in PROJECTIONS or others != letters:
         raise InputError(f"{where} has the projection {letters}; expected {', '.join(PROJECTIONS)}; reproject it.")
     if sky.has_distortion or any(True for _ in sky.wcs.get_pv()):
         raise InputError(f"{where} has a projection with parameters or a distortion; reproject it.")
-    return frame, letters
-
-
-def _is_of_today(sky: WCS) -> bool:
-    """Whether equatorial coordinates are in the ICRS, or in FK5 at J2000."""
-    system, equinox = sky.wcs.radesys.strip(), sky.wcs.equinox
-    return system == "ICRS" or (system in _EQUATORIAL and (np.isnan(equinox) or equinox == 2000.0))
+    return letters
 
 
 def _steps(sky: WCS, where: str) -> tuple[float, float]:

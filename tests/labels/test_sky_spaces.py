@@ -275,10 +275,16 @@ def test_axes_beyond_the_sky_are_left_out():
     ("cards", "said"),
     [
         ({"CTYPE1": "GLON-SIN", "CTYPE2": "GLAT-SIN"}, "has the projection SIN; expected CAR, TAN, AIT"),
-        ({"CTYPE1": "ELON-CAR", "CTYPE2": "ELAT-CAR"}, "has the axes ELON-CAR, ELAT-CAR ICRS; expected RA and DEC"),
-        ({"CTYPE1": "RA---CAR", "CTYPE2": "DEC--CAR", "RADESYS": "FK4"}, "expected RA and DEC in ICRS or FK5"),
-        ({"CTYPE1": "RA---CAR", "CTYPE2": "DEC--CAR", "EQUINOX": 1975.0, "RADESYS": "FK5"}, "FK5 1975; expected RA"),
-        ({"CTYPE1": "GLAT-CAR", "CTYPE2": "GLON-CAR"}, "has the axes GLAT-CAR, GLON-CAR"),
+        ({"CTYPE1": "ELON-CAR", "CTYPE2": "ELAT-CAR"}, "has the axis 'ELON' and 'ELAT'; expected RA/DEC"),
+        (
+            {"CTYPE1": "RA---CAR", "CTYPE2": "DEC--CAR", "RADESYS": "FK4"},
+            "is in FK4 1950; expected ICRS or FK5",
+        ),
+        (
+            {"CTYPE1": "RA---CAR", "CTYPE2": "DEC--CAR", "EQUINOX": 1975.0, "RADESYS": "FK5"},
+            "is in FK5 1975; expected ICRS",
+        ),
+        ({"CTYPE1": "GLAT-CAR", "CTYPE2": "GLON-CAR"}, "has the axis 'GLAT' and 'GLON'"),
         ({"CROTA2": 5.0}, "turned against north"),
         ({"CTYPE1": "", "CTYPE2": ""}, "has no axes on the sky"),
         ({"PC1_2": 0.1, "PC2_1": -0.1}, "turned against north"),

@@ -173,10 +173,8 @@ def plot_image(
         Axes of its projection; ``None`` makes them.
     unit, name
         For the colour bar.
-    add_cbar
-        Whether there is one.
-    stretch
-        ``linear``, ``sqrt``, ``log`` or ``asinh``.
+    add_cbar, stretch
+        Whether there is one, and ``linear``, ``sqrt``, ``log`` or ``asinh``.
     vmin, vmax
         The values of the first and the last colour.
     cmap

@@ -6,18 +6,14 @@ import re
 import warnings
 from typing import Any
 
-import numpy as np
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS
 
 from xgamma.errors import InputError
 from xgamma.formats.fits.tables import as_input_error
+from xgamma.sky_wcs import frame_of_wcs
 
-FRAMES = {"RA": "icrs", "GLON": "galactic"}
-# FK5 at J2000 and ICRS agree to 0.02 arcsec.
-_EQUATORIAL = ("", "ICRS", "FK5")
-_J2000 = 2000.0
 _OF_AXES = re.compile(r"(?:CTYPE|CNAME|CUNIT|CRPIX|CRVAL|CDELT|CROTA|NAXIS|PC|CD)(\d+)(?:_(\d+))?")
 
 
@@ -36,14 +32,9 @@ def celestial_wcs(cards: fits.Header, where: str) -> tuple[WCS, str]:
         # It mends dates and units that are no part of the place on the sky, and says so.
         warnings.simplefilter("ignore", AstropyWarning)
         wcs = WCS(_of_two_axes(cards)).celestial
-        names = [str(name).split("-")[0] for name in wcs.wcs.ctype]
-        system, equinox = str(wcs.wcs.radesys).strip().upper(), float(wcs.wcs.equinox)
-    axis = names[0] if names else ""
-    if axis not in FRAMES:
-        raise InputError(f"{where} has the axis {axis!r}; expected RA/DEC or GLON/GLAT.")
-    if axis == "RA" and (system not in _EQUATORIAL or (np.isfinite(equinox) and equinox != _J2000)):
-        raise InputError(f"{where} is in {system} {equinox:g}; expected ICRS or FK5 at J2000.")
-    return wcs, FRAMES[axis]
+    if wcs.naxis != 2:
+        raise InputError(f"{where} has no axes on the sky; expected RA/DEC or GLON/GLAT.")
+    return wcs, frame_of_wcs(wcs, where)
 
 
 def _of_two_axes(cards: fits.Header) -> fits.Header:
