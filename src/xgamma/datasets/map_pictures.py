@@ -73,7 +73,8 @@ class MapDatasetPictures(MapRow):
                 info.excess_errors(self.data)[0] ** 2,
             )
         )
-        residuals = info.scaled_residuals(counts - npred, npred, method)
+        is_used = used.any(axis=(1, 2))
+        residuals = np.where(is_used, info.scaled_residuals(counts - npred, npred, method), np.nan)
         errors = info.scaled_residuals(np.stack([np.sqrt(variance)] * 2), npred, method)
         return plot_counts.plot_residuals(self.energy_axis.bounds, residuals, errors, method, ax, **style)
 

@@ -10,6 +10,8 @@ import numpy.typing as npt
 import xarray as xr
 
 from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
+from xgamma.reduce.grids import safe_on_grid
+from xgamma.schema.response_grids import EDISP_GRID, PSF_RECO_GRID
 
 
 def select_energy(ds: xr.Dataset, first: int, last: int) -> xr.Dataset:
@@ -22,7 +24,8 @@ def merge_bins(ds: xr.Dataset, edges: IntArray) -> xr.Dataset:
 
     A new bin is safe where any of its bins is. It has the sum of the acceptances, and the off acceptance with which the
     off counts predict the summed background; without off counts it has the sum of the off acceptances. Of windows the
-    dispersion at an offset is summed over the bins that are safe there.
+    dispersion at an offset, or in a pixel of a coarse image, is summed over the bins that are safe there; point spread
+    functions of reconstructed energy, which have no sum, are left out.
 
     Parameters
     ----------
@@ -38,7 +41,10 @@ def merge_bins(ds: xr.Dataset, edges: IntArray) -> xr.Dataset:
     """
     axis = Axis.from_coords(ds.coords, "energy")
     held = {str(name): ds[name].variable for name in ds.data_vars if "energy" in ds[name].dims}
-    merged = {name: _merged(name, variable, _shares(ds), edges) for name, variable in held.items()}
+    held.pop(PSF_RECO_GRID, None)
+    shares = _shares(ds)
+    safe = ds["mask_safe"].variable
+    merged = {name: _merged(name, variable, shares.get(name, safe), edges) for name, variable in held.items()}
     if "counts_off" in held:
         merged["acceptance_off"] = _acceptance_off(ds, merged, edges)
     fewer = replace(axis, edges=axis.edges[edges], nodes=None)
@@ -60,15 +66,17 @@ def grouped(values: npt.NDArray[Any], edges: IntArray, place: int = -1) -> Float
     return np.asarray(np.add.reduceat(kept, edges[:-1], axis=place, dtype=float))
 
 
-def _shares(ds: xr.Dataset) -> tuple[xr.Variable, xr.Variable | None]:
-    """Return which bins of the cells are summed, and which of the dispersion where that is another."""
-    at_nodes = ds["safe_offset"].variable >= ds["node_offset"].variable if "safe_offset" in ds else None
-    return ds["mask_safe"].variable, at_nodes
+def _shares(ds: xr.Dataset) -> dict[str, xr.Variable]:
+    """Return which bins are summed of responses that are not those of the cells, by the name of the variable."""
+    shares: dict[str, xr.Variable] = {}
+    if "safe_offset" in ds:
+        shares["edisp"] = ds["safe_offset"].variable >= ds["node_offset"].variable
+    if EDISP_GRID in ds:
+        shares[EDISP_GRID] = safe_on_grid(ds)
+    return shares
 
 
-def _merged(
-    name: str, variable: xr.Variable, shares: tuple[xr.Variable, xr.Variable | None], edges: IntArray
-) -> xr.Variable:
+def _merged(name: str, variable: xr.Variable, share: xr.Variable, edges: IntArray) -> xr.Variable:
     place = variable.get_axis_num("energy")
     if name == "safe_offset":
         largest = np.fmax.reduceat(variable.values[:, : edges[-1]], edges[:-1], axis=place)
@@ -76,8 +84,6 @@ def _merged(
     if variable.dtype == bool:
         # Masks: also that of a fit, which the rows of a file may hold.
         return xr.Variable(variable.dims, merged_mask(variable.values, edges, place), variable.attrs)
-    at_cells, at_nodes = shares
-    share = at_nodes if name == "edisp" and at_nodes is not None else at_cells
     return xr.Variable(variable.dims, grouped(_inside(variable, share), edges, place), variable.attrs)
 
 

@@ -15,7 +15,15 @@ import xarray as xr
 from xgamma import schema
 from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
 from xgamma.errors import LaterError
-from xgamma.schema.response_grids import EDISP_GRID, EXPOSURE_GRID, GRIDS, IMAGE_IRF, PSF_GRID, PSF_RECO_GRID
+from xgamma.schema.response_grids import (
+    EDISP_GRID,
+    EXPOSURE_GRID,
+    GRID_CELLS,
+    GRIDS,
+    IMAGE_IRF,
+    PSF_GRID,
+    PSF_RECO_GRID,
+)
 from xgamma.sky import IMAGE, ORIGIN, SkySpace
 from xgamma.sky_sampling import corners, nearest
 
@@ -135,6 +143,13 @@ def stacked_grids(ds: xr.Dataset, groups: IntArray, count: int) -> dict[str, Flo
             weight = total[EXPOSURE_GRID][:, :, None] if name != PSF_RECO_GRID else _mean(total[EXPOSURE_GRID])
             total[name] = np.divide(total[name], weight, out=np.zeros_like(total[name]), where=weight > 0)
     return {name: values.reshape(*values.shape[:-1], *space.shape) for name, values in total.items()}
+
+
+def safe_on_grid(ds: xr.Dataset) -> xr.Variable:
+    """Return which bins of each row are safe in the pixels nearest to those of the coarse image."""
+    space = grid_space(ds)
+    safe = np.stack([_safe_at(ds, row, *space.positions()) for row in range(ds.sizes["dataset"])])
+    return xr.Variable(("dataset", "energy", *GRID_CELLS), safe.reshape(*safe.shape[:2], *space.shape))
 
 
 def _share(name: str, weight: FloatArray, safe: BoolArray) -> FloatArray:
