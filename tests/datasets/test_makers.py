@@ -180,6 +180,10 @@ def test_what_is_not_selected_of_maps_is_not_made(run):
     assert none.background.data.sum() > 0
     with pytest.raises(ConfigError, match="expected some of counts, exposure, background, psf, edisp, got 'bkg'"):
         MapDatasetMaker(["bkg"])
+    finer = MapDatasetMaker(background_oversampling=10).run(empty_map(), run)
+    plain = MapDatasetMaker().run(empty_map(), run)
+    ratio = finer.background.data.sum() / plain.background.data.sum()
+    assert 0 < abs(ratio - 1) < 0.05
 
 
 def test_a_run_off_the_map_is_masked_with_a_warning(run, caplog):

@@ -373,22 +373,34 @@ def test_two_cutouts_that_share_no_pixel_add_up_to_the_map(rows, columns, rows_u
 # --- spectra of regions
 
 
-@pytest.mark.parametrize("cells", [5, 7])
-def test_a_spectrum_of_whole_pixels_has_the_counts_of_the_reduction_to_the_region(part, cells):
+@pytest.fixture(scope="module")
+def msh_part(gammapy_data):
+    index = read_index(gammapy_data / "hess-dl3-dr1").runs
+    runs, _ = read_runs([index[20136], index[20137]], lambda: None)
+    return part_of(runs, "hess-dl3-dr1")
+
+
+@pytest.mark.parametrize("cells", [5, 15])
+@pytest.mark.parametrize("which", ["part", "msh_part"])
+def test_a_spectrum_of_whole_pixels_has_the_counts_of_the_reduction_to_the_region(request, which, cells):
     """An odd number of pixels about the middle of an odd image: the edges of the region are edges of pixels."""
-    space = SkySpace(83.633, 22.014, "icrs", 0.06, (41, 41))
+    runs = request.getfixturevalue(which)
+    center = CRAB if which == "part" else SkyCoord(228.32, -59.08, unit="deg")
+    space = SkySpace(center.ra.deg, center.dec.deg, "icrs", 0.03, (81, 81))
     recipe = Recipe(Grid(ENERGY, ENERGY_TRUE, space), False, method("background", "irf"))
-    maps = Datasets.from_xarray(reduce_block(part, rows_in(part), recipe))
-    region = RectangleSkyRegion(CRAB, cells * 0.06 * u.deg, cells * 0.06 * u.deg)
+    maps = Datasets.from_xarray(reduce_block(runs, rows_in(runs), recipe))
+    region = RectangleSkyRegion(center, cells * 0.03 * u.deg, cells * 0.03 * u.deg)
     grid = Grid(ENERGY, ENERGY_TRUE, RegionSpace((normalize_shape(region),)))
-    spectra = Datasets.from_xarray(reduce_block(part, rows_in(part), Recipe(grid, False, use_region_center=False)))
+    spectra = Datasets.from_xarray(reduce_block(runs, rows_in(runs), Recipe(grid, False, use_region_center=False)))
+    total = 0
     for one, other in zip(maps, spectra, strict=True):
         found = one.to_spectrum_dataset(region)
         np.testing.assert_array_equal(found.counts.values, other.counts.values)
         np.testing.assert_allclose(found.exposure.values, other.exposure.values, rtol=1e-3)
-        np.testing.assert_allclose(found.edisp.values, other.edisp.values, atol=1e-3)
+        np.testing.assert_allclose(found.edisp.values, other.edisp.values, atol=3e-3)
         assert found.livetime == other.livetime
-        assert found.counts.values.sum() > 50
+        total += found.counts.values.sum()
+    assert total > 10
 
 
 def test_a_spectrum_adds_up_the_pixels_inside(datasets):

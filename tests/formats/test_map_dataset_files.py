@@ -28,6 +28,7 @@ from xgamma.formats.sky_maps.sky_map import SkyMap
 from xgamma.grid import Grid
 from xgamma.ingest.part import part_of, read_runs
 from xgamma.reduce import Recipe, reduce_block, select_rows, stack
+from xgamma.reduce.energy_bins import merge_bins
 from xgamma.reduce.nodes import RAD, responses_at
 from xgamma.simulate import Plan, simulate
 from xgamma.sky import SkySpace
@@ -247,6 +248,22 @@ def test_a_stack_of_files_weighs_responses_with_the_exposure_of_safe_pixels(tmp_
     np.testing.assert_allclose(found["exposure_grid"].values[0], coarse.exposure * used, rtol=1e-14)
     np.testing.assert_allclose(found["psf_grid"].values[0], coarse.psf * used, rtol=1e-14)
     np.testing.assert_allclose(found["edisp_grid"].values[0], coarse.edisp * safe, rtol=1e-14)
+
+
+def test_energies_of_files_are_merged_over_the_bins_that_are_safe_nearby(tmp_path):
+    safe = grid_row().mask_safe.copy()
+    safe[0, :, 2:] = False
+    row = grid_row(mask_safe=safe)
+    [ds] = read_datasets(written(tmp_path / "made.fits", row))
+    merged = merge_bins(normalize_rows(ds), np.array([0, ENERGY.nbin]))
+    schema.validate(merged)
+    coarse = row.responses
+    cells = row.space.cells(*coarse.space.positions())
+    near = np.zeros((ENERGY.nbin, coarse.space.npix[0] * coarse.space.npix[1]), dtype=bool)
+    near[:, cells.event] = safe.reshape(ENERGY.nbin, -1)[:, cells.cell]
+    expected = (coarse.edisp * near.reshape(ENERGY.nbin, *coarse.space.shape)).sum(axis=1)
+    np.testing.assert_allclose(merged["edisp_grid"].values[0, :, 0], expected, rtol=1e-14)
+    np.testing.assert_array_equal(merged["psf_grid"], ds["psf_grid"])
 
 
 def test_responses_of_files_are_asked_for_as_those_of_runs(tmp_path):

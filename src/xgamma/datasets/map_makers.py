@@ -31,29 +31,33 @@ class MapDatasetMaker:
     Parameters
     ----------
     selection
-        What is made, some of ``MAPS``.
+        What is made, some of ``MAPS``; ``None`` is all of it.
+    background_oversampling
+        The steps in each bin of energy in which the expected rate is integrated, ``None`` for one.
 
     Raises
     ------
     ConfigError
-        For another word in ``selection``.
+        For another word in ``selection``, or a number of steps below 1.
     """
 
     tag = "MapDatasetMaker"
     available_selection = MAPS
 
-    def __init__(self, selection: Sequence[str] = MAPS) -> None:
-        wrong = [name for name in selection if name not in MAPS]
+    def __init__(self, selection: Sequence[str] | None = None, background_oversampling: int | None = None) -> None:
+        given = MAPS if selection is None else tuple(selection)
+        wrong = [name for name in given if name not in MAPS]
         if wrong:
             raise ConfigError(f"selection: expected some of {', '.join(MAPS)}, got {wrong[0]!r}.")
-        self.selection = tuple(selection)
+        self.selection = given
+        self.background = method("background", "irf", oversampling=background_oversampling or 1)
 
     def run(self, dataset: MapDataset, observation: Observation) -> MapDataset:
         """Return the maps of a run, under the name of the dataset that gives axes and pixels.
 
         A run that cannot be used is masked, with a warning.
         """
-        background = method("background", "irf") if "background" in self.selection else None
+        background = self.background if "background" in self.selection else None
         recipe = Recipe(grid_of_maps(dataset), False, background, offset_max=EVERYWHERE, maps=self.selection)
         found = reduced(recipe, dataset.name, observation)
         if "counts" not in self.selection:
