@@ -6,8 +6,10 @@ off again: sums of whole numbers are whole, those of nothing are zero, and none 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +21,8 @@ from xgamma.errors import ConfigError
 BORDER = 1e-9
 # Up to this radius in pixels additions are quicker than transforms.
 ADDED_REACH = 7
+# So many numbers of a strip stay in the cache.
+STRIP = 16_000
 # Of the largest sum; the noise of a transform is a thousand times less.
 NOISE = 1e-12
 
@@ -75,56 +79,81 @@ def summed(images: npt.ArrayLike, kernel: Kernel) -> FloatArray:
     kernel
         Which pixels are summed.
     """
-    given = np.asarray(images, dtype=float)
+    is_added = kernel.inner == 0 and kernel.reach <= ADDED_REACH
+    given = np.asarray(images)
+    # How many pixels a mask has is counted in small numbers, which is quicker.
+    small = is_added and given.dtype == np.bool_ and kernel.size < np.iinfo(np.int16).max
+    given = given.astype(np.int16 if small else float, copy=False)
     with np.errstate(invalid="ignore", over="ignore"):
-        is_finite = bool(np.isfinite(given.sum()))
+        is_finite = small or bool(np.isfinite(given.sum()))
     given = given if is_finite else np.where(np.isfinite(given), given, 0.0)
     planes = given.reshape(-1, *given.shape[-2:])
-    result = np.empty_like(planes)
-    way = _added if kernel.inner == 0 and kernel.reach <= ADDED_REACH else _transformed
-    way(planes, kernel, result)
+    result = np.empty(planes.shape)
+    (_added if is_added else _transformed)(planes, kernel, result)
     return result.reshape(given.shape)
 
 
-def _added(planes: FloatArray, kernel: Kernel, result: FloatArray) -> None:
-    """Add rows of pixels that grow by one to each side, each where a row of the circle is as wide."""
-    reach, widths = kernel.reach, kernel.half_widths
-    height, width = planes.shape[1:]
+def _added(planes: npt.NDArray[Any], kernel: Kernel, result: FloatArray) -> None:
+    """Add rows of pixels that grow by one to each side, each where a row of the circle is as wide.
+
+    An image goes in strips that stay in the cache of a processor.
+    """
+    reach, (height, width) = kernel.reach, planes.shape[1:]
     # In one line with room about it, so that a step to another pixel is a slice.
     line = width + 2 * reach
-    room = np.zeros((height + 2 * reach, line))
-    first, length = reach * line, height * line
+    strip = max(1, min(height, STRIP // line))
+    room = np.zeros((strip + 2 * reach, line), dtype=planes.dtype)
+    rows, sums = np.empty(room.size, dtype=room.dtype), np.empty(strip * line, dtype=room.dtype)
     for plane, out in zip(planes, result, strict=True):
-        room[reach : reach + height, reach : reach + width] = plane
-        flat, sums = room.ravel(), np.zeros(length)
-        rows = flat.copy()
-        for half in range(widths[0] + 1):
-            if half:
-                rows[half:-half] += flat[2 * half :]
-                rows[half:-half] += flat[: -2 * half]
-            for away in (number for number, own in enumerate(widths) if own == half):
-                sums += rows[first + away * line :][:length]
-                if away:
-                    sums += rows[first - away * line :][:length]
-        out[...] = sums.reshape(height, line)[:, reach : reach + width]
+        for top in range(0, height, strip):
+            first, last = max(0, top - reach), min(height, top + strip + reach)
+            begin, end = first - top + reach, last - top + reach
+            room[:begin], room[end:] = 0, 0
+            room[begin:end, reach : reach + width] = plane[first:last]
+            _add_rows(room.ravel(), kernel.half_widths, line, rows, sums)
+            height_left = min(strip, height - top)
+            out[top : top + height_left] = sums.reshape(strip, line)[:height_left, reach : reach + width]
+
+
+def _add_rows(
+    flat: npt.NDArray[Any], widths: Sequence[int], line: int, rows: npt.NDArray[Any], sums: npt.NDArray[Any]
+) -> None:
+    """Fill ``sums`` with those of a strip, given with ``len(widths) - 1`` further lines above and below it."""
+    middle, length = (len(widths) - 1) * line, len(sums)
+    rows[:], sums[:] = flat, 0
+    for half in range(widths[0] + 1):
+        if half:
+            rows[half:-half] += flat[2 * half :]
+            rows[half:-half] += flat[: -2 * half]
+        for away in (number for number, own in enumerate(widths) if own == half):
+            sums += rows[middle + away * line :][:length]
+            if away:
+                sums += rows[middle - away * line :][:length]
 
 
 def _transformed(planes: FloatArray, kernel: Kernel, result: FloatArray) -> None:
     """Multiply transforms; what a circle of the transform brings around lies in the margin that is cut off."""
-    reach, (height, width) = kernel.reach, planes.shape[1:]
-    shape = _fast_length(height + min(reach, height - 1)), _fast_length(width + min(reach, width - 1))
-    centred = np.zeros(shape)
-    rows, columns = (numbers - reach for numbers in np.nonzero(kernel.footprint))
-    # No pixel has others farther away than the image is long.
-    near = (abs(rows) < height) & (abs(columns) < width)
-    centred[rows[near], columns[near]] = 1.0
-    response = np.fft.rfft2(centred)
+    height, width = planes.shape[1:]
+    shape, response = _response(kernel, height, width)
     for plane, out in zip(planes, result, strict=True):
         sums = np.fft.irfft2(np.fft.rfft2(plane, shape) * response, shape)[:height, :width]
         if np.array_equal(plane, np.rint(plane)):
             sums = np.rint(sums)
         sums[sums < NOISE * sums.max(initial=0.0)] = 0.0
         out[...] = sums
+
+
+@lru_cache(maxsize=4)
+def _response(kernel: Kernel, height: int, width: int) -> tuple[tuple[int, int], npt.NDArray[np.complex128]]:
+    """Return the shape of the transforms of images, and the transform of a kernel about the first pixel."""
+    reach = kernel.reach
+    shape = _fast_length(height + min(reach, height - 1)), _fast_length(width + min(reach, width - 1))
+    centred = np.zeros(shape)
+    rows, columns = (numbers - reach for numbers in np.nonzero(kernel.footprint))
+    # No pixel has others farther away than the image is long.
+    near = (abs(rows) < height) & (abs(columns) < width)
+    centred[rows[near], columns[near]] = 1.0
+    return shape, np.fft.rfft2(centred)
 
 
 def _fast_length(least: int) -> int:

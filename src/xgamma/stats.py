@@ -162,7 +162,7 @@ def wstat_sqrt_ts(n_on: Array, n_off: Array, alpha: Array) -> FloatArray:
         # Without a signal both predictions are shares of the sum, whose first-order terms cancel.
         off = (n + m) / (1.0 + a)
         ts = 2.0 * (_times_log(n, a * off) + _times_log(m, off))
-        significance = np.sign(n - a * m) * np.sqrt(np.maximum(ts, 0.0))
+        significance = np.copysign(np.sqrt(np.maximum(ts, 0.0)), n - a * m)
     return np.asarray(np.where(a > 0, significance, np.nan))
 
 
@@ -171,13 +171,15 @@ def cash_sqrt_ts(n_on: Array, mu_bkg: Array) -> FloatArray:
     n, background = _floats(n_on, mu_bkg)
     excess = n - background
     ts = 2.0 * (_times_log(n, np.maximum(background, FLOOR)) - excess)
-    return np.asarray(np.sign(excess) * np.sqrt(np.maximum(ts, 0.0)))
+    return np.asarray(np.copysign(np.sqrt(np.maximum(ts, 0.0)), excess))
 
 
 def _times_log(n: FloatArray, mu: FloatArray) -> FloatArray:
     """Return ``n ln(n / mu)``, 0 without counts."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(n > 0, n * np.log(n / mu), 0.0)
+        ratio = np.asarray(n / mu)
+        ratio[n == 0] = 1.0
+        return np.asarray(n * np.log(ratio))
 
 
 @dataclass(frozen=True)
@@ -345,28 +347,18 @@ def counts_ul(data: Counts, n_sigma: float = 2.0) -> FloatArray:
     return _counts_crossing(data, n_sigma, +1)
 
 
-def cash_errors(n_on: Array, n_sigma: float = 1.0) -> tuple[FloatArray, FloatArray]:
-    """Return the errors of an excess over a known background downwards and upwards, which the counts alone decide.
+def distinct_counts(counts: FloatArray) -> tuple[FloatArray, npt.NDArray[np.intp]]:
+    """Return numbers of which each of some counts is one, and which; an image has many pixels and few of them.
 
-    Each number of counts is looked at once, however many pixels of an image have it.
-
-    >>> [error.round(4).tolist() for error in cash_errors([16, 0, 16])]
-    [[3.6738, 0.0, 3.6738], [4.3401, 0.5, 4.3401]]
+    What follows from the counts alone, as the errors of an excess over a known background, is found once for each.
     """
-    counts = np.asarray(n_on, dtype=float)
-    distinct, number = _distinct(counts.ravel())
-    data = known_counts(distinct, 0.0)
-    down, up = (error(data, n_sigma)[number].reshape(counts.shape) for error in (counts_errn, counts_errp))
-    return down, up
-
-
-def _distinct(counts: FloatArray) -> tuple[FloatArray, npt.NDArray[np.intp]]:
-    """Return numbers of which each of some counts is one, and which."""
     most = counts.max(initial=0.0)
-    if most < counts.size and np.array_equal(counts, np.rint(counts)) and counts.min(initial=0.0) >= 0:
-        return np.arange(most + 1.0), counts.astype(np.intp)
-    distinct, number = np.unique(counts, return_inverse=True)
-    return distinct, number
+    if most < counts.size and counts.min(initial=0.0) >= 0:
+        number = counts.astype(np.intp)
+        if np.array_equal(number, counts):
+            return np.arange(most + 1.0), number
+    distinct, inverse = np.unique(counts, return_inverse=True)
+    return distinct, inverse.reshape(counts.shape)
 
 
 def _counts_crossing(data: Counts, n_sigma: float, side: int) -> FloatArray:

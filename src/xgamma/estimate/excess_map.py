@@ -80,7 +80,7 @@ def excess_map(
     settings, space = normalize_settings(parameters), window_image(ds)
     validate_radius(radius, space.binsize, max(space.shape) * space.binsize)
     kernel = Kernel(radius / space.binsize)
-    groups = energy_planes(Axis.from_coords(ds.coords, "energy"), edges)
+    groups = energy_planes(Axis.from_coords(ds.variables, "energy"), edges)
     planes, data = row_planes(ds, groups.spans(), used)
     expected, fluxes, spectrum_attrs = _reference(ds, space, groups, planes, kernel, spectrum, response)
     values = estimates(measured(planes, data, kernel, settings), expected, settings)

@@ -5,8 +5,7 @@ Sources: Li & Ma 1983 (ApJ 272, 317), equation 17, for off counts; Cash 1979 (Ap
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TypeAlias
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -15,9 +14,9 @@ from xgamma.axes import BoolArray, FloatArray
 from xgamma.estimate.excess_map_parameters import ExcessMapParameters
 from xgamma.estimate.masked_planes import MaskedPlanes
 from xgamma.estimate.sensitivity import least_excess
-from xgamma.kernels import Kernel, summed
+from xgamma.kernels import STRIP, Kernel, summed
 
-Planes: TypeAlias = dict[str, FloatArray]
+Planes = dict[str, FloatArray]
 
 
 def measured(
@@ -28,18 +27,17 @@ def measured(
     if "counts_off" not in data:
         return {"counts": counts, "background": background}
     off, on, total = data["counts_off"], data["acceptance"], data["acceptance_off"]
-    values = {"counts": counts} | {name: data[name] for name in ("acceptance",) if settings.wants("acceptance_on")}
-    own = _ratio(data["background"], off, on, total)
+    values = {"counts": counts} | ({"acceptance": on} if settings.wants("acceptance_on") else {})
     if settings.wants("acceptance_off"):
-        values["acceptance_off"] = quotient(on, own)
-    if settings.correlate_off:
-        sums = summed(off, kernel)
-        is_empty = bool((planes.is_used & ~(sums > 0)).any())
-        alpha = _ratio(background, sums, *((summed(on, kernel), summed(total, kernel)) if is_empty else (on, total)))
-        off = sums
-    else:
-        alpha = own * quotient(summed(on, kernel), on)
-    return values | {"counts_off": off, "alpha": alpha, "background": alpha * off}
+        values["acceptance_off"] = quotient(on, _ratio(data["background"], off, on, total))
+    if not settings.correlate_off:
+        alpha = _ratio(data["background"], off, on, total) * quotient(summed(on, kernel), on)
+        return values | {"counts_off": off, "alpha": alpha, "background": alpha * off}
+    off = summed(off, kernel)
+    if (planes.is_used & (off == 0)).any():
+        alpha = _ratio(background, off, summed(on, kernel), summed(total, kernel))
+        return values | {"counts_off": off, "alpha": alpha, "background": alpha * off}
+    return values | {"counts_off": off, "alpha": quotient(background, off), "background": background}
 
 
 def _ratio(background: FloatArray, off: FloatArray, acceptance: FloatArray, acceptance_off: FloatArray) -> FloatArray:
@@ -52,7 +50,10 @@ def _ratio(background: FloatArray, off: FloatArray, acceptance: FloatArray, acce
 
 def quotient(one: FloatArray, other: FloatArray) -> FloatArray:
     """Return the quotient, NaN where nothing is known of it."""
-    return np.asarray(np.divide(one, other, out=np.full(one.shape, np.nan), where=other > 0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        result = np.asarray(one / other)
+    result[~(other > 0)] = np.nan
+    return result
 
 
 def estimates(values: Planes, expected: FloatArray | None, settings: ExcessMapParameters) -> Planes:
@@ -67,19 +68,38 @@ def estimates(values: Planes, expected: FloatArray | None, settings: ExcessMapPa
     settings
         Which optional results are wanted.
     """
-    counts, background = values["counts"], values["background"]
-    excess = counts - background
-    if "alpha" in values:
-        sqrt_ts = stats.wstat_sqrt_ts(counts, values["counts_off"], values["alpha"])
-        error = np.sqrt(counts + values["alpha"] ** 2 * values["counts_off"])
-    else:
-        # Counts where none are expected are beyond any significance, and a sign that the background is not known.
-        sqrt_ts = np.where(background > 0, stats.cash_sqrt_ts(counts, background), np.nan)
-        error = np.sqrt(counts)
-    signal = {"norm": excess, "norm_err": settings.n_sigma * error} | _ranges(values, excess, settings)
+    found = _in_strips(_significance, values)
+    signal = {"norm": found["npred_excess"], "norm_err": settings.n_sigma * found.pop("error")}
+    signal |= _ranges(values, found["npred_excess"], settings)
     if expected is not None:
         signal = {name: quotient(one, expected) for name, one in signal.items()} | {"npred_excess_ref": expected}
-    return values | {"npred_excess": excess, "ts": sqrt_ts**2, "sqrt_ts": sqrt_ts} | signal
+    return values | found | signal
+
+
+def _in_strips(work: Callable[[Planes], Planes], values: Planes) -> Planes:
+    """Return what work returns of images of one shape, done in strips of pixels that stay in the cache."""
+    shape = values["counts"].shape
+    flat = {name: array.reshape(-1) for name, array in values.items()}
+    size, result = flat["counts"].size, Planes()
+    for first in range(0, size, STRIP):
+        strip = slice(first, first + STRIP)
+        for name, part in work({name: array[strip] for name, array in flat.items()}).items():
+            result.setdefault(name, np.empty(size))[strip] = part
+    return {name: array.reshape(shape) for name, array in result.items()}
+
+
+def _significance(values: Planes) -> Planes:
+    """Return the excess, its significance, and its error."""
+    counts, background = values["counts"], values["background"]
+    if "alpha" in values:
+        sqrt_ts = stats.wstat_sqrt_ts(counts, values["counts_off"], values["alpha"])
+        error = np.sqrt(counts + values["alpha"] * background)
+    else:
+        # Counts where none are expected are beyond any significance, and a sign that the background is not known.
+        sqrt_ts = stats.cash_sqrt_ts(counts, background)
+        sqrt_ts[~(background > 0)] = np.nan
+        error = np.sqrt(counts)
+    return {"npred_excess": counts - background, "ts": sqrt_ts**2, "sqrt_ts": sqrt_ts, "error": error}
 
 
 def _ranges(values: Planes, excess: FloatArray, settings: ExcessMapParameters) -> Planes:
@@ -90,15 +110,12 @@ def _ranges(values: Planes, excess: FloatArray, settings: ExcessMapParameters) -
     is_known = np.isfinite(excess)
     names = ("counts", "counts_off", "alpha") if "alpha" in values else ("counts", "background")
     kind = stats.WstatCounts if "alpha" in values else stats.CashCounts
-    data: stats.Counts = kind(*(values[name][is_known] for name in names))
-    found: Planes = {}
-    if settings.wants("errn-errp"):
-        found["norm_errn"], found["norm_errp"] = _errors(data, settings.n_sigma)
-    if settings.wants("ul"):
-        found["norm_ul"] = _upper_limit(data, settings.n_sigma_ul)
+    every = is_known.all()
+    data: stats.Counts = kind(*(values[name] if every else values[name][is_known] for name in names))
+    found = _ranges_of_counts(data, settings) if isinstance(data, stats.CashCounts) else _ranges_of_off(data, settings)
     if settings.wants("sensitivity"):
         found["norm_sensitivity"] = _sensitivity(data, settings)
-    return {name: _placed(numbers, is_known) for name, numbers in found.items()}
+    return found if every else {name: _placed(numbers, is_known) for name, numbers in found.items()}
 
 
 def _placed(numbers: FloatArray, where: BoolArray) -> FloatArray:
@@ -107,16 +124,26 @@ def _placed(numbers: FloatArray, where: BoolArray) -> FloatArray:
     return image
 
 
-def _errors(data: stats.Counts, n_sigma: float) -> tuple[FloatArray, FloatArray]:
-    if isinstance(data, stats.CashCounts):
-        return stats.cash_errors(data.counts, n_sigma)
-    return stats.counts_errn(data, n_sigma), stats.counts_errp(data, n_sigma)
+def _ranges_of_counts(data: stats.CashCounts, settings: ExcessMapParameters) -> Planes:
+    """Return errors and limits over a known background, which follow from the counts alone."""
+    distinct, number = stats.distinct_counts(data.counts)
+    table, found = stats.known_counts(distinct, 0.0), Planes()
+    if settings.wants("errn-errp"):
+        found["norm_errn"] = stats.counts_errn(table, settings.n_sigma)[number]
+        found["norm_errp"] = stats.counts_errp(table, settings.n_sigma)[number]
+    if settings.wants("ul"):
+        found["norm_ul"] = stats.counts_ul(table, settings.n_sigma_ul)[number] - data.background
+    return found
 
 
-def _upper_limit(data: stats.Counts, n_sigma: float) -> FloatArray:
-    if isinstance(data, stats.CashCounts):
-        return np.asarray(data.best_signal + stats.cash_errors(data.counts, n_sigma)[1])
-    return stats.counts_ul(data, n_sigma)
+def _ranges_of_off(data: stats.WstatCounts, settings: ExcessMapParameters) -> Planes:
+    found = Planes()
+    if settings.wants("errn-errp"):
+        found["norm_errn"] = stats.counts_errn(data, settings.n_sigma)
+        found["norm_errp"] = stats.counts_errp(data, settings.n_sigma)
+    if settings.wants("ul"):
+        found["norm_ul"] = stats.counts_ul(data, settings.n_sigma_ul)
+    return found
 
 
 def _sensitivity(data: stats.Counts, settings: ExcessMapParameters) -> FloatArray:

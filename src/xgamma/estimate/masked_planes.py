@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -39,21 +39,19 @@ class MaskedPlanes:
         return np.stack([self.used[first:last].any(axis=0) for first, last in self.spans])
 
     @cached_property
-    def mixed(self) -> list[tuple[IntArray, IntArray]]:
-        """The pixels (y, x) of each group of which some bins are used and some are not."""
+    def mixed(self) -> list[IntArray]:
+        """The pixels of each group, counted row by row, of which some bins are used and some are not."""
         every = (self.used[first:last].all(axis=0) for first, last in self.spans)
-        pairs = (np.nonzero(some & ~all_) for some, all_ in zip(self.is_used, every, strict=True))
-        return [(rows, columns) for rows, columns in pairs]
+        return [np.flatnonzero(some & ~all_) for some, all_ in zip(self.is_used, every, strict=True)]
 
     def sums(self, values: npt.NDArray[Any]) -> FloatArray:
         """Return the sums of values of shape (energy, y, x) over the bins used, shape (group, y, x); 0 without any."""
         result = np.empty(self.is_used.shape)
-        for out, some, (rows, columns), (first, last) in zip(result, self.is_used, self.mixed, self.spans, strict=True):
-            np.sum(values[first:last], axis=0, dtype=float, out=out)
-            used, own = self.used[first:last, rows, columns], values[first:last, rows, columns]
-            out[rows, columns] = np.where(used, own, 0.0).sum(axis=0)
-            out[~some] = 0.0
-        return result
+        with np.errstate(invalid="ignore", over="ignore"):
+            for out, (first, last) in zip(result, self.spans, strict=True):
+                np.sum(values[first:last], axis=0, dtype=float, out=out)
+        flat = values.reshape(len(values), -1)
+        return self._corrected(result, lambda pixels, first, last: flat[first:last, pixels])
 
     def folded(self, planes: FloatArray, weights: FloatArray) -> FloatArray:
         """Return sums over the bins used of ``sum_j weights[j, energy] planes[j]``, shape (group, y, x).
@@ -63,9 +61,15 @@ class MaskedPlanes:
         flat = planes.reshape(len(planes), -1)
         totals = np.stack([weights[:, first:last].sum(axis=1) for first, last in self.spans])
         result = np.asarray(totals @ flat).reshape(self.is_used.shape)
-        for out, some, (rows, columns), (first, last) in zip(result, self.is_used, self.mixed, self.spans, strict=True):
-            bins = weights[:, first:last].T @ planes[:, rows, columns]
-            out[rows, columns] = np.where(self.used[first:last, rows, columns], bins, 0.0).sum(axis=0)
+        return self._corrected(result, lambda pixels, first, last: weights[:, first:last].T @ flat[:, pixels])
+
+    def _corrected(self, result: FloatArray, bins: Callable[[IntArray, int, int], npt.NDArray[Any]]) -> FloatArray:
+        """Return sums over all bins, those of mixed pixels made anew from their ``bins`` of shape (energy, pixel)."""
+        used = self.used.reshape(len(self.used), -1)
+        for out, some, pixels, (first, last) in zip(result, self.is_used, self.mixed, self.spans, strict=True):
+            if len(pixels):
+                own = np.where(used[first:last, pixels], bins(pixels, first, last), 0.0)
+                out.reshape(-1)[pixels] = own.sum(axis=0)
             out[~some] = 0.0
         return result
 
@@ -105,10 +109,12 @@ def row_planes(
         raise DataError(f"excess_map: expected a mask of the shape {bins['counts'].shape}, got {mask.shape}.")
     if is_on_off:
         bins["background"], mask = _background(bins, mask)
+    planes = MaskedPlanes(mask, spans)
+    sums = {name: planes.sums(values) for name, values in bins.items()}
     # A sum that is finite spares a look at each number.
-    with np.errstate(invalid="ignore", over="ignore"):
-        strange = [values for values in bins.values() if not np.isfinite(values.sum(dtype=float))]
-    for values in strange:
+    if all(np.isfinite(total.sum()) for total in sums.values()):
+        return planes, sums
+    for values in bins.values():
         mask = mask & np.isfinite(values)
     planes = MaskedPlanes(mask, spans)
     return planes, {name: planes.sums(values) for name, values in bins.items()}
@@ -116,14 +122,14 @@ def row_planes(
 
 def plane_values(ds: xr.Dataset, name: str, axis: str = "energy") -> npt.NDArray[Any]:
     """Return a variable of the one row of a Dataset, shape (energy, y, x)."""
-    return np.asarray(ds[name].variable.transpose("dataset", axis, *WINDOWS.cells).values[0])
+    return np.asarray(ds.variables[name].transpose("dataset", axis, *WINDOWS.cells).values[0])
 
 
 def _background(bins: dict[str, npt.NDArray[Any]], mask: BoolArray) -> tuple[FloatArray, BoolArray]:
     """Return the expected counts that off counts stand for, and the bins whose acceptances are known."""
-    off, on_acceptance, off_acceptance = (
-        np.asarray(bins[name], dtype=float) for name in ("counts_off", "acceptance", "acceptance_off")
-    )
+    off, on_acceptance, off_acceptance = (bins[name] for name in ("counts_off", "acceptance", "acceptance_off"))
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        background = np.asarray(on_acceptance, dtype=float) / off_acceptance
+        background *= off
     is_known = (off_acceptance > 0) & (on_acceptance > 0)
-    share = np.divide(on_acceptance, off_acceptance, out=np.zeros_like(off), where=is_known)
-    return off * share, mask & is_known
+    return background, mask if is_known.all() else mask & is_known

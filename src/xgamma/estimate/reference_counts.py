@@ -67,7 +67,7 @@ def response_in_the_middle(ds: xr.Dataset, space: SkySpace) -> FloatArray:
         found = responses_at(ds, 0, *place).edisp
         if found is not None:
             return np.asarray(found[0])
-    true, energy = (Axis.from_coords(ds.coords, name).edges for name in ("energy_true", "energy"))
+    true, energy = (Axis.from_coords(ds.variables, name).edges for name in ("energy_true", "energy"))
     low = np.maximum(np.log(true[:-1, np.newaxis]), np.log(energy[:-1]))
     high = np.minimum(np.log(true[1:, np.newaxis]), np.log(energy[1:]))
     return np.asarray(np.maximum(high - low, 0.0) / np.diff(np.log(true))[:, np.newaxis])
@@ -106,7 +106,7 @@ def reference_counts(
     expected = (ds.sizes["energy_true"], ds.sizes["energy"])
     if response.shape != expected:
         raise DataError(f"{WHERE}: expected an energy dispersion of the shape {expected}, got {response.shape}.")
-    flux = spectrum.flux(Axis.from_coords(ds.coords, "energy_true").edges) * CM2_PER_M2
+    flux = spectrum.flux(Axis.from_coords(ds.variables, "energy_true").edges) * CM2_PER_M2
     counts = planes.folded(exposure, np.nan_to_num(response) * flux[:, np.newaxis])
     is_seen = planes.is_used & np.isfinite(counts)
     area = summed(is_seen, kernel)
