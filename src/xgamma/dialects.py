@@ -92,7 +92,6 @@ DIALECTS = (
     Dialect(("PEV", "Pev"), "PeV", "none known; pev could be pico"),
     Dialect(("eV", "ev"), "eV", "none known; EV is the exavolt"),
     Dialect(("ergs", "Erg", "ERG", "ERGS"), "erg", "XSPEC 12 (MODLUNIT of table models)"),
-    Dialect(("transit", "transits"), "", "HAWC and SWGO (backgrounds and exposures of one transit of the sky)"),
     Dialect(("CM",), "cm", "none known"),
     Dialect(("M",), "m", "none known"),
     Dialect(("KM",), "km", "none known"),
@@ -112,6 +111,9 @@ FORMS = (
 )
 """Examples of forms: as written, in the form of the FITS standard, and the program that writes it."""
 
+TRANSIT = u.def_unit("transit")
+"""The passage of a source over HAWC or SWGO, which backgrounds and exposures are for; no other unit converts to it."""
+_OWN = {"transit": TRANSIT, "transits": TRANSIT}
 _MEANINGS = {word: dialect.meaning for dialect in DIALECTS for word in dialect.words}
 _TOKEN = re.compile(
     r"(?P<power>10\^\(?(?P<up>[-+]?\d+)\)?|10(?P<bare>[-+]\d+)|1(?:\.0*)?[eE](?P<e>[-+]?\d+)|(?P<digits>10*|0\.0*1)(?![\d.^+-]))"
@@ -220,6 +222,8 @@ def _exponent(text: str | None) -> Fraction:
 
 
 def _named(name: str) -> u.UnitBase:
+    if name in _OWN:
+        return _OWN[name]
     try:
         return u.Unit(_MEANINGS.get(name, name), format="fits")
     except ValueError:

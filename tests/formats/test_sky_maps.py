@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from test_fits_security import said, with_cards, with_changes
 
 from xgamma.axes import Axis
+from xgamma.dialects import fits_unit
 from xgamma.errors import InputError, LaterError, MissingHduError, MissingInputError, OutputExistsError
 from xgamma.formats.sky_maps.files import maps_content, read_map, read_maps, write_map, write_maps
 from xgamma.formats.sky_maps.sky_map import SkyMap
@@ -238,6 +239,8 @@ def test_a_background_of_one_transit_keeps_its_unit(tmp_path):
     header = image_header(BUNIT="TeV-1 sr-1 transit-1", BANDSHDU="B_BANDS")
     path = written(tmp_path / "bkg.fits", fits.ImageHDU(np.ones((2, 3, 4)), header, name="B"), bounds)
     assert read_map(path).unit == "TeV-1 sr-1 transit-1"
+    # Times the number of transits it is a background.
+    assert fits_unit("TeV-1 sr-1 transit-1") * fits_unit("transits") == fits_unit("TeV-1 sr-1")
     assert unit_factor("TeV-1 sr-1 transit-1", "TeV-1 sr-1", "B") == 1
 
 
