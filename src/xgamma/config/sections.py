@@ -283,7 +283,7 @@ class BackgroundConfig(Section):
 
     method: BackgroundMethod | None = key(None, f"{backgrounds_for('1d')} (1d), {backgrounds_for('3d')} (3d).")
     exclusion: ExcludedSky | None = key(
-        None, "A FITS map, nonzero where background may be taken; or regions: a file, DS9 text, a list of regions."
+        None, "A FITS map, nonzero where background may be taken; or regions and sources: a file, DS9 text, a list."
     )
     parameters: BackgroundMapping = key({}, "Parameters of the method.")
     alpha_systematic: Share | None = key(
