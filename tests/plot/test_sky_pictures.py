@@ -166,6 +166,19 @@ def test_contours_and_masks_are_drawn(cube):
         image.plot_mask()
 
 
+def test_contours_of_another_image_lie_where_they_are(cube):
+    ax = cube.sum_over_axes().plot()
+    other = WcsGeom.create(skydir=CENTER.galactic, frame="galactic", proj="TAN", binsz=0.02, width=3)
+    away = Map.from_geom(other, other.separation(CENTER).deg)
+    away.plot_contours([0.3], ax)
+    other.region_mask(Circle(83.63, 22.01, 0.5)).plot_mask(ax)
+    lines = ax.collections[0]
+    drawn = lines.get_transform().transform_path(lines.get_paths()[0])
+    sky = ax.wcs.pixel_to_world(*ax.transData.inverted().transform(drawn.vertices).T)
+    np.testing.assert_allclose(sky.separation(CENTER).deg, 0.3, atol=0.01)
+    ax.figure.canvas.draw()
+
+
 def test_planes_are_drawn_side_by_side_under_their_energies(cube):
     drawn = cube.plot_grid(ncols=3, stretch="sqrt")
     assert [ax.get_title() for ax in drawn] == ["1 - 3.16 TeV", "3.16 - 10 TeV", "10 - 31.6 TeV", "31.6 - 100 TeV"]

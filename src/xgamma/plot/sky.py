@@ -113,19 +113,27 @@ def _empty_figure() -> Figure:
 
 def normalize_sky_axes(ax: Axes | None, space: SkySpace, figure: Figure | None = None) -> WCSAxes:
     """Return ``ax``, or new axes of an image for ``None``; raises ``ConfigError`` for axes without its projection."""
+    axes, where = _axes_and_place(ax, space, figure)
+    if where:
+        raise ConfigError("plot: the axes have the projection of another map; give no axes, or those of this map.")
+    for coordinate, name in zip(axes.coords, _NAMES[space.frame], strict=True):
+        # Those that someone has named keep their names; others are called as in the standard of physical types.
+        if coordinate.get_axislabel() in ("", *axes.wcs.world_axis_physical_types) and not _is_oval(space):
+            coordinate.set_axislabel(name)
+    return axes
+
+
+def _axes_and_place(ax: Axes | None, space: SkySpace, figure: Figure | None = None) -> tuple[WCSAxes, dict[str, Any]]:
+    """Return the axes, and on those of another image by which transform the pixels of this one are drawn on them."""
     if ax is None:
-        return sky_axes(space, figure)
+        return sky_axes(space, figure), {}
     if not isinstance(ax, WCSAxes):
         raise ConfigError(
             "plot: expected axes with the projection of the map, as plt.subplot(projection=map.geom.wcs) makes them."
         )
-    if not ax.wcs.celestial.wcs.compare(image_wcs(space.image).wcs, cmp=0, tolerance=1e-6):
-        raise ConfigError("plot: the axes have the projection of another map; give no axes, or those of this map.")
-    for coordinate, name in zip(ax.coords, _NAMES[space.frame], strict=True):
-        # Those that someone has named keep their names; others are called as in the standard of physical types.
-        if coordinate.get_axislabel() in ("", *ax.wcs.world_axis_physical_types):
-            coordinate.set_axislabel(name)
-    return ax
+    wcs = image_wcs(space.image)
+    is_own = ax.wcs.celestial.wcs.compare(wcs.wcs, cmp=0, tolerance=1e-6)
+    return ax, {} if is_own else {"transform": ax.get_transform(wcs)}
 
 
 def norm_of(
@@ -269,23 +277,25 @@ def plot_planes(
 def plot_contours(
     values: npt.ArrayLike, space: SkySpace, levels: Sequence[float], ax: Axes | None = None, **style: Any
 ) -> WCSAxes:
-    """Draw lines of equal value on an image of the same pixels; without ``colors`` they are white."""
-    axes = normalize_sky_axes(ax, space)
+    """Draw lines of equal value, also on the axes of another image; without ``colors`` they are white."""
+    axes, where = _axes_and_place(ax, space)
     usual: dict[str, Any] = {} if "cmap" in style else {"colors": "white"}
-    axes.contour(np.asarray(values, dtype=float), levels=sorted(levels), **{"linewidths": 1.0, **usual, **style})
+    axes.contour(
+        np.asarray(values, dtype=float), levels=sorted(levels), **{"linewidths": 1.0, **where, **usual, **style}
+    )
     return axes
 
 
 def plot_mask(mask: BoolArray, space: SkySpace, ax: Axes | None = None, **style: Any) -> WCSAxes:
-    """Draw the edge of a mask, and hatch what it leaves out."""
-    axes = normalize_sky_axes(ax, space)
+    """Draw the edge of a mask, and hatch what it leaves out, also on the axes of another image."""
+    axes, where = _axes_and_place(ax, space)
     color = style.pop("color", "white")
     out = (~np.asarray(mask, dtype=bool)).astype(float)
-    filled = {"levels": [0.5, 1.5], "colors": "none", "hatches": ["///"], **style}
+    filled = {"levels": [0.5, 1.5], "colors": "none", "hatches": ["///"], **where, **style}
     hatched = axes.contourf(out, **filled)
     hatched.set(edgecolor=color, linewidth=0.0)
     if out.any() and not out.all():
-        axes.contour(out, levels=[0.5], colors=color, linewidths=1.0)
+        axes.contour(out, levels=[0.5], colors=color, linewidths=1.0, **where)
     return axes
 
 
