@@ -241,7 +241,8 @@ def test_a_background_of_one_transit_keeps_its_unit(tmp_path):
     assert read_map(path).unit == "TeV-1 sr-1 transit-1"
     # Times the number of transits it is a background.
     assert fits_unit("TeV-1 sr-1 transit-1") * fits_unit("transits") == fits_unit("TeV-1 sr-1")
-    assert unit_factor("TeV-1 sr-1 transit-1", "TeV-1 sr-1", "B") == 1
+    with pytest.raises(InputError, match="expected one that converts"):
+        unit_factor("TeV-1 sr-1 transit-1", "TeV-1 sr-1", "B")
 
 
 # --- damage
