@@ -143,13 +143,6 @@ class SkySpace:
         is_middle = reference == (0.5 * (nu - 1), 0.5 * (nv - 1))
         return replace(self, npix=(nu, nv), window=None, reference=None if is_middle else reference)
 
-    def window_at(self, origin: IntArray | tuple[int, int]) -> SkySpace:
-        """Return the window that begins at pixel (v, u) as an image of its own."""
-        (v, u), (nv, nu), (x, y) = origin, self.shape, self.reference_pixel
-        reference = float(x - u), float(y - v)
-        is_middle = max(abs(reference[0] - 0.5 * (nu - 1)), abs(reference[1] - 0.5 * (nv - 1))) < _CLOSE
-        return replace(self, npix=(nu, nv), window=None, reference=None if is_middle else reference)
-
     def shift_to(self, other: SkySpace) -> tuple[int, int]:
         """Return by how many pixels (v, u) those of another image lie beyond those of this one with the same numbers.
 

@@ -152,6 +152,22 @@ def test_maps_made_step_by_step_are_those_of_a_reduction(store):
         assert 0 < one.mask_safe.data.sum() < one.mask_safe.data.size
 
 
+def test_safe_energies_are_those_of_a_position_or_an_offset(run):
+    made = MapDatasetMaker().run(empty_map(), run)
+    pointing = run.pointing.fixed_icrs
+    far = pointing.directional_offset_by(0 * u.deg, 1.4 * u.deg)
+    settings = {"methods": ["aeff-max"], "aeff_percent": 30}
+    there = SafeMaskMaker(**settings, position=far).run(made, run)
+    offset = SafeMaskMaker(**settings, fixed_offset=1.4 * u.deg).run(made, run)
+    np.testing.assert_array_equal(there.mask_safe.data, offset.mask_safe.data)
+    middle = SafeMaskMaker(**settings, position=CRAB).run(made, run)
+    np.testing.assert_array_equal(middle.mask_safe.data, SafeMaskMaker(**settings).run(made, run).mask_safe.data)
+    with pytest.raises(ConfigError, match="expected a position or a fixed_offset, got both"):
+        SafeMaskMaker(**settings, position=far, fixed_offset=1.4 * u.deg)
+    with pytest.raises(ConfigError, match=r"there is no parameter 'aeff_percnt'\. Did you mean 'aeff_percent'"):
+        SafeMaskMaker(["aeff-max"], aeff_percnt=3)
+
+
 def test_cutouts_of_runs_are_stacked_to_the_map(store):
     chain = [MapDatasetMaker(), SafeMaskMaker(**MAP_MASKS)]
     [whole] = DatasetsMaker(chain).run(empty_map(), store.get_observations())

@@ -76,6 +76,8 @@ def test_maps_are_views_of_the_arrays_that_are_there(datasets, rows):
     assert [view.name for view in datasets] == rows["dataset"].values.tolist()
     assert repr(first) == f"<MapDataset {first.name!r}: 4 x 32 x 34 bins, cash>"
     np.testing.assert_array_equal(first.counts.data, rows["counts"].values[0])
+    for name in ("counts", "background", "mask_safe"):
+        assert np.shares_memory(getattr(first, name).data, rows[name].values), name
     assert first.counts.geom.data_shape == (4, 32, 34)
     np.testing.assert_array_equal(first.mask_safe.data, rows["mask_safe"].values[0])
     np.testing.assert_array_equal(first.npred_background().data, rows["background"].values[0])
@@ -517,6 +519,8 @@ def test_spectra_of_all_maps_have_their_names(datasets):
         spectra.to_spectrum_datasets(CircleSkyRegion(CRAB, 0.3 * u.deg))
     with pytest.raises(LaterError, match="maps are not converted"):
         datasets.to_gammapy()
+    with pytest.raises(ConfigTypeError, match=r"is a map; use its plot_counts\(\)"):
+        datasets.plot_regions()
 
 
 def test_counts_are_drawn_of_what_is_expected(datasets):

@@ -226,6 +226,11 @@ class Datasets(DatasetList):
 
         ``ax`` are axes of astropy with a projection; ``None`` makes them in a new figure.
         """
+        for view in self._rows:
+            if isinstance(view, MapDataset):
+                raise ConfigTypeError(
+                    f"plot_regions() draws regions, and {view.name!r} is a map; use its plot_counts()."
+                )
         return plot_regions(self.to_xarray(), ax)
 
     def plot(self, cumulative: bool = True, **options: Any) -> Figure:

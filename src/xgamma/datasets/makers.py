@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,11 @@ from xgamma.axes import Axis
 from xgamma.datasets.collection import Datasets
 from xgamma.datasets.map_dataset import MapDataset, MapDatasetOnOff
 from xgamma.datasets.map_makers import with_safe_pixels
+from xgamma.datasets.maps.coords import normalize_position
 from xgamma.datasets.observations import Observation
 from xgamma.datasets.reduced import normalize_exclusion, reduced
 from xgamma.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
-from xgamma.errors import ConfigError
+from xgamma.errors import ConfigError, did_you_mean
 from xgamma.formats.region_files import shapes_of_text
 from xgamma.grid import REGION_SHAPE, Grid, RegionSpace
 from xgamma.outcome import Outcome
@@ -23,6 +25,7 @@ from xgamma.reduce import Method, Recipe, method, safe_masks_of
 from xgamma.reduce.background.protocol import OFF_CIRCLES, OFF_COUNTS
 from xgamma.reduce.response import Responses
 from xgamma.reduce.safe_bins import safe_bins
+from xgamma.reduce.safe_mask import SafeMaskParameters
 from xgamma.shapes import Circle, Shape
 
 SELECTION = ("counts", "exposure", "edisp")
@@ -125,24 +128,37 @@ class SafeMaskMaker:
     ----------
     methods
         The names of safe masks.
+    position
+        Where effective area and energy dispersion are looked at, a ``SkyCoord``; ``None`` is the region, of maps their
+        middle.
     parameters
         Theirs, such as ``aeff_percent``.
 
     Raises
     ------
     UnknownNameError, ConfigError
-        For a name or a parameter that is not known.
+        For a name or a parameter that is not known, and for a position and a ``fixed_offset`` together.
     """
 
     tag = "SafeMaskMaker"
 
-    def __init__(self, methods: Sequence[str] = ("aeff-default",), **parameters: Any) -> None:
+    def __init__(self, methods: Sequence[str] = ("aeff-default",), position: Any = None, **parameters: Any) -> None:
+        known = [field.name for field in fields(SafeMaskParameters) if field.name != "position"]
+        for name in parameters:
+            if name not in known:
+                raise ConfigError(f"SafeMaskMaker: there is no parameter {name!r}.{did_you_mean(name, known)}")
+        if position is not None and parameters.get("fixed_offset") is not None:
+            raise ConfigError("SafeMaskMaker: expected a position or a fixed_offset, got both; leave one out.")
         self.methods = safe_masks_of(methods, parameters, "SafeMaskMaker")
+        self.position: tuple[float, float] | None = None
+        if position is not None:
+            lon, lat = normalize_position(position, "icrs")
+            self.position = float(lon), float(lat)
 
     def run(self, dataset: Any, observation: Observation) -> Any:
         """Return the dataset, a spectrum or maps, with fewer safe bins."""
         if isinstance(dataset, MapDataset):
-            return with_safe_pixels(dataset, observation, self.methods)
+            return with_safe_pixels(dataset, observation, self.methods, self.position)
         data, part, rows = dataset.data, observation.part, observation.rows
         seconds = data["livetime"].values[:, np.newaxis, np.newaxis]
         area, whole = (
@@ -152,7 +168,8 @@ class SafeMaskMaker:
         share = np.divide(area, whole, out=np.ones_like(area), where=whole > 0)
         counted = [data[name].values for name in ("counts", "counts_off") if name in data]
         expected = data["background"].values if "background" in data else np.sum(counted, axis=0)
-        recipe = Recipe(_grid_of(dataset), not np.array_equal(area, whole), safe_masks=self.methods)
+        containment = not np.array_equal(area, whole)
+        recipe = Recipe(_grid_of(dataset), containment, safe_masks=self.methods, safe_position=self.position)
         found = Responses(whole, share, data["edisp"].values)
         mask = safe_bins(part, rows, recipe, data["offset"].values, found, expected)
         made = data.assign(mask_safe=data["mask_safe"].copy(data=data["mask_safe"].values & mask))

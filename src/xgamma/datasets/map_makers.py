@@ -12,7 +12,6 @@ from xgamma.datasets.map_dataset import MapDataset
 from xgamma.datasets.observations import Observation
 from xgamma.datasets.reduced import reduced
 from xgamma.errors import ConfigError
-from xgamma.geometry import separation
 from xgamma.grid import Grid
 from xgamma.reduce import Method, Recipe, method
 from xgamma.reduce.nodes import safe_offsets
@@ -65,18 +64,23 @@ class MapDatasetMaker:
         return MapDataset(found, mask_fit=dataset.fit_bins)
 
 
-def with_safe_pixels(dataset: MapDataset, observation: Observation, methods: tuple[Method, ...]) -> MapDataset:
+def with_safe_pixels(
+    dataset: MapDataset, observation: Observation, methods: tuple[Method, ...], position: tuple[float, float] | None
+) -> MapDataset:
     """Return the maps of a run with the bins alone that some safe masks leave.
 
-    Those of effective area and energy dispersion look at the middle of the map, or at an offset that they are given.
+    Those of effective area and energy dispersion look at an ICRS position, by default the middle of the map, or at an
+    offset that they are given.
     """
     data, part, rows = dataset.data, observation.part, observation.rows
-    recipe = Recipe(grid_of_maps(dataset), False, safe_masks=methods)
+    recipe = Recipe(grid_of_maps(dataset), False, safe_masks=methods, safe_position=position)
     pointing = np.array([observation.ra]), np.array([observation.dec])
     offset = dataset.image.offsets(*pointing, np.zeros((1, 2), dtype=np.int64))
-    middle = np.array([separation(*dataset.center, observation.ra, observation.dec)])
+    # The pixel in the middle, as in a reduction.
+    v, u = (int(np.rint(0.5 * (size - 1))) for size in dataset.image.shape)
+    middle = offset[:, v * dataset.image.shape[1] + u]
     needed = any(each.name not in NEED_NO_DISPERSION for each in methods)
-    at_middle = responses(part, rows, recipe.grid, middle[np.newaxis], False, needed)
+    at_middle = responses(part, rows, recipe.grid, middle[:, np.newaxis], False, needed)
     expected = data["background" if "background" in data else "counts"].values
     flat = expected.reshape(*expected.shape[:2], -1).swapaxes(1, 2)
     mask = safe_bins(part, rows, recipe, offset, at_middle, flat)

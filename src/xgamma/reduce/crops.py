@@ -25,7 +25,7 @@ _NEUTRAL = {"acceptance": 1.0}
 def image_of_row(ds: xr.Dataset, row: int = 0) -> SkySpace:
     """Return the window of one row as an image of its own."""
     v, u = (int(ds[name].values[row]) for name in ORIGIN)
-    return space_of_windows(ds).window_at((v, u))
+    return space_of_windows(ds).cut((v, u))
 
 
 def _with_image(ds: xr.Dataset, space: SkySpace, origin: IntArray) -> xr.Dataset:
