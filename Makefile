@@ -100,6 +100,7 @@ docs: install
 demo: install
 	$(BIN)/xgamma simulate $(DEMO)/release --overwrite
 	$(BIN)/xgamma run examples/demo.yaml
+	$(BIN)/xgamma run examples/demo-map.yaml
 
 closure: install
 	$(BIN)/python benchmarks/closure.py --folder $(DEMO)/closure $(BENCH_ARGS)
