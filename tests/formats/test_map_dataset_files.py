@@ -7,20 +7,22 @@ import dataclasses
 import numpy as np
 import pytest
 import xarray as xr
+from astropy import units as u
 from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_fits_security import said, with_cards, with_changes
+from test_fits_security import growth, said, with_cards, with_changes
 
 from releases import rows_in
 from xgamma import schema
 from xgamma.axes import Axis
+from xgamma.datasets import Datasets
 from xgamma.datasets.files import read_datasets, with_mask_fit, write_datasets
 from xgamma.datasets.inputs import normalize_rows
 from xgamma.datasets.map_files import BINSIZE_IRF, coarse_image, map_row_of
 from xgamma.errors import ConfigError, InputError, LaterError
 from xgamma.formats.gadf.index import read_index
-from xgamma.formats.sky_maps.files import maps_content, read_maps
+from xgamma.formats.sky_maps.files import map_header, maps_content, read_maps
 from xgamma.formats.sky_maps.map_dataset import map_row_content, maps_of_row
 from xgamma.formats.sky_maps.map_row import MapRow, ResponseGrid
 from xgamma.formats.sky_maps.response_maps import kernels_of_migra
@@ -433,3 +435,46 @@ def test_a_row_in_plain_arrays_has_the_window_of_the_dataset(rows):
     made = map_row_of(rows, 1)
     assert made.space == CRAB.cut((int(rows["origin_v"][1]), int(rows["origin_u"][1])))
     assert made.exposure.shape == (TRUE.nbin, *CRAB.shape)
+
+
+@pytest.mark.parametrize(("size", "npix"), [(None, [8, 7]), ("1 deg", [4, 4]), (0.2 * u.deg, [21, 18])])
+def test_the_pixels_of_responses_have_the_size_that_is_asked_for(tmp_path, rows, size, npix):
+    Datasets.from_xarray(stack(rows)).write(tmp_path / "stack.fits", binsize_irf=size)
+    assert list(read_maps(tmp_path / "stack.fits")["PSF"].npix) == npix
+
+
+def test_raises_for_pixels_of_responses_without_a_size(tmp_path, rows):
+    with pytest.raises(ConfigError, match="binsize_irf: expected a size above 0 deg"):
+        Datasets.from_xarray(stack(rows)).write(tmp_path / "stack.fits", binsize_irf="0 deg")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_absurd_sizes_are_refused_before_memory_is_allocated(tmp_path):
+    path = tmp_path / "huge.fits"
+    content = CONTENT
+    for number, size in ((1, 6), (2, 4), (3, 4)):
+        card, huge = f"NAXIS{number}  = {size:20d}".encode(), f"NAXIS{number}  = {10**6:20d}".encode()
+        assert card in content
+        content = content.replace(card, huge)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="ends after the file does"):
+        read_datasets(path)
+    assert growth(lambda: read_datasets(path)) < 3_000_000
+
+
+def test_a_compressed_image_is_read_and_bounded_by_the_size_of_its_file(tmp_path):
+    counts = next(each for each in maps_of_row(grid_row()) if each.name == "BACKGROUND")
+    header = fits.Header()
+    header.update(map_header(dataclasses.replace(counts, values=counts.values[0], axes=())))
+    fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(np.ones((4, 6), np.int16), header, name="MASK")]).writeto(
+        tmp_path / "small.fits"
+    )
+    assert read_maps(tmp_path / "small.fits")["MASK"].values.all()
+    content = (tmp_path / "small.fits").read_bytes()
+    for axis, size in (("ZNAXIS1", 6), ("ZNAXIS2", 4)):
+        card = f"{axis:8}= {size:20d}".encode()
+        assert card in content
+        content = content.replace(card, f"{axis:8}= {2**30:20d}".encode())
+    (tmp_path / "huge.fits").write_bytes(content)
+    with pytest.raises(InputError, match="is too large for the file"):
+        read_maps(tmp_path / "huge.fits")

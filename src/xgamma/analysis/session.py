@@ -110,7 +110,9 @@ class Modelled:
             raise OrderError("general.datasets_file is not set; say there where the datasets go.")
         if self.datasets is None:
             raise OrderError("There are no datasets to write; call get_datasets() first.")
-        self.datasets.write(path.expanded(), overwrite=overwrite)
+        # One size for all files: that of the first entry.
+        first = next(iter(self.config.entries.values()))
+        self.datasets.write(path.expanded(), overwrite, first.geom.wcs.binsize_irf)
         log.info("Datasets written to %s.", path)
         if self.config.general.models_file is not None:
             self.write_models(overwrite, write_covariance)

@@ -25,6 +25,7 @@ from xgamma.datasets.info import cumulative_table, info_table
 from xgamma.datasets.inputs import ModelledRows, normalize_rows
 from xgamma.datasets.made import any_mask
 from xgamma.datasets.map_dataset import MapDataset, MapDatasetOnOff
+from xgamma.datasets.map_files import irf_pixel
 from xgamma.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
 from xgamma.errors import ConfigError, ConfigTypeError, DataError, LaterError
 from xgamma.fit import FitInput
@@ -315,16 +316,26 @@ class Datasets(DatasetList):
 
     # --- files
 
-    def write(self, filename: str | PathLike[str], overwrite: bool = False) -> None:
+    def write(self, filename: str | PathLike[str], overwrite: bool = False, binsize_irf: Any = None) -> None:
         """Write every row, fit masks included; the ending decides.
 
-        ``.zarr`` and ``.fits``, ``.fits.gz`` read back to the identical Datasets; ``.yaml`` is an index of OGIP files
-        beside it. Rows that were not used stay in a ``.zarr`` or FITS file when all of their Dataset is written.
+        ``.zarr`` and ``.fits``, ``.fits.gz`` read back to the identical Datasets; ``.yaml`` is an index of files
+        beside it, of spectra in OGIP, of maps in FITS. Rows that were not used stay in a ``.zarr`` or FITS file when
+        all of their Dataset is written.
+
+        Parameters
+        ----------
+        filename
+            Whose ending says the format.
+        overwrite
+            Whether what exists is replaced.
+        binsize_irf
+            Of maps in FITS, the pixel size of the image that responses are written on, 0.5 deg by default.
 
         Raises
         ------
         ConfigError
-            For another ending.
+            For another ending, or a size that is none.
         OutputExistsError, OutputError
             When the output exists and ``overwrite`` is false, or the folder cannot be written.
         """
@@ -332,7 +343,8 @@ class Datasets(DatasetList):
         groups = {id(view.group) for view in self._views}
         beside = [view for view in self.unused if id(view.group) in groups]
         parts = Datasets(self._views, beside)._with_unused().parts()
-        files.write_datasets([files.with_mask_fit(part.data, part.mask_fit) for part in parts], filename, overwrite)
+        made = [files.with_mask_fit(part.data, part.mask_fit) for part in parts]
+        files.write_datasets(made, filename, overwrite, irf_pixel(binsize_irf))
 
     @classmethod
     def read(cls, filename: str | PathLike[str], models: Any = None) -> Self:

@@ -15,7 +15,7 @@ from xgamma import bridges
 from xgamma.axes import BoolArray
 from xgamma.datasets.info import row_names
 from xgamma.datasets.inputs import ModelledRows
-from xgamma.datasets.map_files import joined_alike, map_contents, map_dataset_of_file, write_map_dataset
+from xgamma.datasets.map_files import BINSIZE_IRF, joined_alike, map_contents, map_dataset_of_file, write_map_dataset
 from xgamma.errors import ConfigError, InputError, LaterError, MissingInputError, OutputError, OutputExistsError
 from xgamma.formats.dataset_index import index_content, read_index
 from xgamma.formats.fits.images import read_fits
@@ -98,7 +98,7 @@ ROOT = "zarr.json"
 GROUP = "spectra-"
 _GROUPS = re.compile(rf"{GROUP}\d{{1,9}}", re.ASCII)
 
-Writer = Callable[[Sequence[xr.Dataset], Path, bool], None]
+Writer = Callable[[Sequence[xr.Dataset], Path, bool, float], None]
 Reader = Callable[[Path], list[xr.Dataset]]
 
 
@@ -122,10 +122,10 @@ def _is_of_maps(ds: xr.Dataset) -> bool:
     return space_dims(ds) == WINDOWS
 
 
-def _write_fits(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool) -> None:
+def _write_fits(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool, binsize_irf: float) -> None:
     ds = _only(datasets, path)
     if _is_of_maps(ds):
-        write_map_dataset(ds, path, overwrite=overwrite)
+        write_map_dataset(ds, path, overwrite=overwrite, binsize_irf=binsize_irf)
     else:
         write_spectrum_fits(ds, path, overwrite=overwrite)
 
@@ -137,11 +137,11 @@ def _read_fits(path: Path) -> list[xr.Dataset]:
     return read_ogip_groups(path) if holds(file.tables, SPECTRUM) else [spectra_of_tables(file.tables, path)]
 
 
-def _write_yaml(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool) -> None:
+def _write_yaml(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool, binsize_irf: float) -> None:
     """Write rows beside an index: spectra as OGIP, windows of the sky as FITS files of maps."""
     validate_output(path, overwrite)
     maps, spectra = [ds for ds in datasets if _is_of_maps(ds)], [ds for ds in datasets if not _is_of_maps(ds)]
-    made = [map_contents(ds, path.parent) for ds in maps]
+    made = [map_contents(ds, path.parent, binsize_irf) for ds in maps]
     if spectra:
         made.append(ogip_contents(_only(spectra, path), path.parent))
     entries = [entry for _, own in made for entry in own]
@@ -160,7 +160,7 @@ def _read_yaml(path: Path) -> list[xr.Dataset]:
     return [*(spectra_of_entries(spectra) if spectra else []), *joined_alike(maps)]
 
 
-def _write_pha(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool) -> None:
+def _write_pha(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool, binsize_irf: float) -> None:
     raise ConfigError(f"{path.name}: OGIP spectra are written beside an index; choose a name that ends in .yaml.")
 
 
@@ -188,6 +188,10 @@ def write_zarr(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool) -> N
     }
     with new_folder(path) as folder:
         write_groups(open_backend(folder).zarr, "", groups, encoding)
+
+
+def _write_zarr(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool, binsize_irf: float) -> None:
+    write_zarr(datasets, path, overwrite)
 
 
 def _validate_place(path: Path, overwrite: bool) -> None:
@@ -231,7 +235,7 @@ FITS = Format(_write_fits, _read_fits)
 INDEX = Format(_write_yaml, _read_yaml)
 PHA = Format(_write_pha, read_ogip_groups)
 FORMATS = {
-    ".zarr": Format(write_zarr, read_zarr),
+    ".zarr": Format(_write_zarr, read_zarr),
     ".fits": FITS,
     ".fits.gz": FITS,
     ".yaml": INDEX,
@@ -251,8 +255,24 @@ def file_format(path: Path) -> Format:
     raise ConfigError(f"{path.name}: expected a name that ends in {', '.join(FORMATS)}.")
 
 
-def write_datasets(datasets: Sequence[xr.Dataset], filename: str | PathLike[str], overwrite: bool = False) -> None:
-    """Write Datasets under a name that ends in ``.zarr``, ``.fits``, ``.fits.gz`` or ``.yaml`` (with OGIP files).
+def write_datasets(
+    datasets: Sequence[xr.Dataset],
+    filename: str | PathLike[str],
+    overwrite: bool = False,
+    binsize_irf: float = BINSIZE_IRF,
+) -> None:
+    """Write Datasets under a name that ends in ``.zarr``, ``.fits``, ``.fits.gz`` or ``.yaml`` (with files beside it).
+
+    Parameters
+    ----------
+    datasets
+        DL4 in memory or lazy.
+    filename
+        Whose ending says the format.
+    overwrite
+        Whether what exists is replaced.
+    binsize_irf
+        Of maps in FITS, the pixel size (deg) of the image that responses are written on.
 
     Raises
     ------
@@ -264,7 +284,7 @@ def write_datasets(datasets: Sequence[xr.Dataset], filename: str | PathLike[str]
         When the folder cannot be written.
     """
     path = local_path(filename)
-    file_format(path).write(datasets, path, overwrite)
+    file_format(path).write(datasets, path, overwrite, binsize_irf)
 
 
 def read_datasets(filename: str | PathLike[str]) -> list[xr.Dataset]:

@@ -34,12 +34,23 @@ from xgamma.reduce.grids import grid_space, has_grids
 from xgamma.reduce.nodes import exposure_in_windows, responses_at
 from xgamma.schema.response_grids import EDISP_GRID, EXPOSURE_GRID, IMAGE_IRF, PSF_GRID, PSF_RECO_GRID
 from xgamma.sky import IMAGE, ORIGIN, SkySpace
+from xgamma.units import canonical
 
 BINSIZE_IRF = 0.5
 """The pixels (deg) of the coarse image that responses are written on."""
 
 
 # --- write
+
+
+def irf_pixel(size: Any) -> float:
+    """Return a pixel size of responses in degrees, by default ``BINSIZE_IRF``; raises ``ConfigError`` for none."""
+    if size is None:
+        return BINSIZE_IRF
+    found = canonical(size, "deg", "binsize_irf")
+    if not found > 0:
+        raise ConfigError(f"binsize_irf: expected a size above 0 deg, got {size!r}.")
+    return found
 
 
 def write_map_dataset(ds: xr.Dataset, path: Path, *, overwrite: bool = False, binsize_irf: float = BINSIZE_IRF) -> None:
@@ -62,7 +73,9 @@ def write_map_dataset(ds: xr.Dataset, path: Path, *, overwrite: bool = False, bi
     write_files({path: content}, overwrite=overwrite)
 
 
-def map_contents(ds: xr.Dataset, folder: Path) -> tuple[dict[Path, bytes], list[IndexEntry]]:
+def map_contents(
+    ds: xr.Dataset, folder: Path, binsize_irf: float = BINSIZE_IRF
+) -> tuple[dict[Path, bytes], list[IndexEntry]]:
     """Return the files of all rows of windows in a folder, and what an index says of them.
 
     Raises ``ConfigError`` for a name that cannot be one of a file.
@@ -72,7 +85,7 @@ def map_contents(ds: xr.Dataset, folder: Path) -> tuple[dict[Path, bytes], list[
         validate_file_name(name)
     kind = TYPES["counts_off" in ds]
     entries = [IndexEntry(name, folder / f"{name}.fits", kind) for name in names]
-    return {entry.path: map_content(loaded, row) for row, entry in enumerate(entries)}, entries
+    return {entry.path: map_content(loaded, row, binsize_irf=binsize_irf) for row, entry in enumerate(entries)}, entries
 
 
 def map_content(ds: xr.Dataset, row: int, *, binsize_irf: float = BINSIZE_IRF, compress: bool = False) -> bytes:
