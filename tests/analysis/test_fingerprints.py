@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from releases import config_of
+from releases import config_of, map_config_of
 from xgamma.analysis.run import run
-from xgamma.analysis.steps import each, fit, flux_points, light_curve
+from xgamma.analysis.steps import each, excess_map, fit, flux_points, light_curve
 from xgamma.ingest import part as ingest
 from xgamma.reduce.recipe import STEP_VERSION as REDUCE_VERSION
 from xgamma.reduce.stack import STEP_VERSION as STACK_VERSION
@@ -26,9 +26,13 @@ VERSIONS = {
     Kind.FIT_EACH: each.FIT_EACH_VERSION,
     Kind.POINTS_EACH: each.POINTS_EACH_VERSION,
     Kind.LIGHT_CURVE: light_curve.LIGHT_CURVE_VERSION,
+    Kind.EXCESS_MAP: excess_map.EXCESS_MAP_VERSION,
 }
+OF_MAPS = (Kind.EXCESS_MAP,)
 # Sums differ in the last bits between processors and versions of numpy; a minimum is found to a tolerance.
 TOLERANCE = dict.fromkeys((Kind.FIT, Kind.POINTS, Kind.FIT_EACH, Kind.POINTS_EACH, Kind.LIGHT_CURVE), 1e-5)
+# Excesses of both signs nearly cancel.
+TOLERANCE[Kind.EXCESS_MAP] = 1e-7
 
 
 def fingerprint(store, kind):
@@ -52,9 +56,16 @@ def store(tiny_release, tmp_path_factory):
     return run(config).analysis.store
 
 
+@pytest.fixture(scope="module")
+def map_store(tiny_release, tmp_path_factory):
+    steps = "steps: [observations, datasets, excess_map]"
+    asked = "excess_map: {correlation_radius: 0.3 deg, parameters: {selection_optional: all}}"
+    return run(map_config_of(tiny_release, tmp_path_factory.mktemp("maps") / "store", steps, asked)).analysis.store
+
+
 @pytest.mark.parametrize("kind", VERSIONS)
-def test_the_numbers_of_a_step_belong_to_its_version(store, kind):
-    known, found = json.loads(FILE.read_text()), fingerprint(store, kind)
+def test_the_numbers_of_a_step_belong_to_its_version(store, map_store, kind):
+    known, found = json.loads(FILE.read_text()), fingerprint(map_store if kind in OF_MAPS else store, kind)
     name = f"{kind} {VERSIONS[kind]}"
     advice = f"tests/analysis/fingerprints.json has no {name!r}; look at the change, then add: {json.dumps(found)}"
     assert name in known, advice
