@@ -248,6 +248,45 @@ def test_a_row_without_good_time_may_be_stacked(datasets, geom, caplog):
     assert empty.gti.time_sum == datasets[0].gti.time_sum
 
 
+def test_cutouts_are_stacked_in_the_image_that_holds_them(datasets):
+    cut = Datasets([each.cutout(each.counts.geom.center_skydir, 1.5 * u.deg) for each in datasets])
+    stacked, table = cut.stack_reduce(), cut.info_table(cumulative=True)
+    safe = sum(int(each.counts.data[each.mask_safe.data].sum()) for each in cut)
+    assert stacked.counts.data.sum() == safe == table["counts"][-1]
+    places = np.array([each.image.reference_pixel for each in cut])
+    size = np.array([each.image.npix for each in cut])
+    assert stacked.counts.geom.npix == tuple((places.max(axis=0) + (size - places).max(axis=0)).astype(int).tolist())
+    whole = datasets.stack_reduce().cutout(stacked.counts.geom.center_skydir, stacked.counts.geom.width.ravel())
+    inside = whole.mask_safe.data & stacked.mask_safe.data
+    assert whole.counts.geom.is_close(stacked.counts.geom)
+    assert np.all(whole.counts.data[inside] >= stacked.counts.data[inside])
+
+
+def test_the_masks_of_fits_are_stacked_where_their_windows_lie(datasets):
+    for each in datasets:
+        each.mask_fit = each.counts.geom.energy_mask(energy_min="1.4 TeV")
+    stacked = datasets.stack_reduce()
+    np.testing.assert_array_equal(stacked.mask_fit.data[:2].any(), False)
+    seen = np.zeros((60, 70), dtype=bool)
+    for each in datasets:
+        v, u_ = (int(each.data[name].item()) for name in ("origin_v", "origin_u"))
+        seen[v : v + 32, u_ : u_ + 34] = True
+    np.testing.assert_array_equal(stacked.mask_fit.data[3], seen)
+    total = MapDataset.create(stacked.counts.geom, ENERGY_TRUE, name="sum")
+    for each in datasets:
+        total.stack(each)
+    np.testing.assert_array_equal(total.mask_fit.data, stacked.mask_fit.data)
+
+
+def test_maps_with_and_without_off_counts_are_stacked_with_their_backgrounds(datasets):
+    mixed = Datasets([datasets[0], on_off(datasets[1])])
+    found, plain = mixed.stack_reduce(), datasets[:2].stack_reduce()
+    assert type(found) is MapDataset
+    expected = datasets[0].to_masked().background.data.sum() + on_off(datasets[1]).to_masked().background.data.sum()
+    assert found.background.data.sum() == pytest.approx(expected, rel=1e-6)
+    np.testing.assert_array_equal(found.counts.data, plain.counts.data)
+
+
 # --- off counts
 
 

@@ -297,7 +297,7 @@ def test_windows_have_a_summary(rows):
     np.testing.assert_array_equal(columns["n_bins"].values, [rows["counts"][0].size] * 2)
     assert columns["name"].values.tolist() == rows["dataset"].values.tolist()
     assert columns["exposure_max"].values.tolist() == exposure_in_windows(rows).max(axis=(1, 2, 3)).tolist()
-    totals = [info.summary(each, Models())["counts"].values[0] for each in info.cumulative_stacks(rows)]
+    totals = [info.summary(each, Models())["counts"].values[0] for each in info.cumulative_stacks([rows])]
     np.testing.assert_array_equal(totals, np.cumsum(columns["counts"].values))
 
 

@@ -88,7 +88,7 @@ class BinnedRow(Row[Shown]):
         """Return the sum of rows over the safe bins of each, under the name and in the cells of this one."""
         return stack(joined_rows(with_same_variables(rows)), name=self.name)
 
-    def _mask_of(self, other: Self) -> BoolArray | None:
+    def mask_of(self, other: Self) -> BoolArray | None:
         """Return the fit mask of another row in the cells of this one."""
         return other.fit_bins
 
@@ -110,7 +110,7 @@ class BinnedRow(Row[Shown]):
         if not any(safe):
             log.warning("%s and %s have no safe bin: nothing is stacked.", self.name, other.name)
             return
-        masks = (self._mask_fit, self._mask_of(other))
+        masks = (self._mask_fit, self.mask_of(other))
         summed = self._summed([self.data, other.data])
         self._mask_fit = any_mask([mask for mask, is_safe in zip(masks, safe, strict=True) if is_safe])
         self._hold(summed)

@@ -33,8 +33,7 @@ from xgamma.outcome import Outcome
 from xgamma.plot.excess import plot_over_livetime, plot_over_time
 from xgamma.plot.regions import plot_regions
 from xgamma.reduce import joined_rows, regions_apart, select_rows, since, stack
-from xgamma.reduce.sums import space_of_windows
-from xgamma.reduce.window_sums import window_sum
+from xgamma.reduce.window_sums import stack_of_windows
 
 log = logging.getLogger(__name__)
 
@@ -143,6 +142,8 @@ class Datasets(DatasetList):
     def stack_reduce(self, name: str = STACKED) -> BinnedRow[Any]:
         """Return the stack of all rows, with their models; its fit mask holds the bins that any row fits.
 
+        Maps that were cut out of several images with the same pixels are stacked in the smallest one that holds all.
+
         Raises
         ------
         DataError
@@ -151,10 +152,11 @@ class Datasets(DatasetList):
             When there are flux points among them, or several regions.
         """
         self._validate_one_region("stack_reduce()")
-        rows = joined_rows(self.to_xarray())
-        [view] = views_of(stack(rows, name=name) if "region" in rows.dims else sum_of_windows(rows, name))
+        rows = self.to_xarray()
+        is_maps = any(isinstance(view, MapDataset) for view in self._rows)
+        [view] = views_of(stack_of_windows(rows, name) if is_maps else stack(joined_rows(rows), name=name))
         view.models = self.models
-        view.mask_fit = any_mask([row.fit_bins for row in self._rows])
+        view.mask_fit = any_mask([view.mask_of(row) for row in self._rows])
         return view
 
     def info_table(self, cumulative: bool = False, all_rows: bool = False) -> Table:
@@ -168,7 +170,7 @@ class Datasets(DatasetList):
             Also show the rows that could not be used, and why: columns ``outcome`` and ``outcome_detail``.
         """
         if cumulative:
-            table = cumulative_table(joined_rows(self.to_xarray()), self.models)
+            table = cumulative_table(self.to_xarray(), self.models)
             table["name"] = np.full(len(table), STACKED)
             return table
         if not all_rows:
@@ -356,14 +358,6 @@ class Datasets(DatasetList):
             When a file is not there or cannot be read.
         """
         return cls.from_xarray(files.read_datasets(filename), models)
-
-
-def sum_of_windows(rows: xr.Dataset, name: str) -> xr.Dataset:
-    """Return the stack of windows of the sky; off counts stay what they are."""
-    if not info.is_on_off(rows):
-        return stack(rows, name=name)
-    image = space_of_windows(rows).image
-    return window_sum([select_rows(rows, [row]) for row in range(rows.sizes["dataset"])], image, name)
 
 
 def views_of(group: xr.Dataset) -> list[BinnedRow[Any]]:

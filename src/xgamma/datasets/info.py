@@ -23,12 +23,11 @@ from xgamma.axes import BoolArray, FloatArray
 from xgamma.datasets.inputs import ModelledRows
 from xgamma.errors import UnknownNameError, did_you_mean
 from xgamma.models.models import Models
-from xgamma.reduce.crops import image_of_row, in_image
 from xgamma.reduce.nodes import exposure_in_windows
-from xgamma.reduce.rows import select_rows
+from xgamma.reduce.rows import joined_rows
 from xgamma.reduce.stack import row_facts, stacks
-from xgamma.reduce.sums import combine, space_of_windows
-from xgamma.reduce.window_sums import window_sum
+from xgamma.reduce.sums import combine
+from xgamma.reduce.window_sums import image_of_all, rows_apart, window_sum
 from xgamma.schema import WINDOWS, has_safe_bin, space_dims
 
 
@@ -316,24 +315,25 @@ def meta_table(parts: Sequence[ModelledRows]) -> Table:
     return _joined(tables)
 
 
-def cumulative_stacks(ds: xr.Dataset) -> Iterator[xr.Dataset]:
-    """Yield the stacks of the first row, of the first two rows, and so on, as many rows as in ``ds`` under its names.
+def cumulative_stacks(datasets: Sequence[xr.Dataset]) -> Iterator[xr.Dataset]:
+    """Yield the stacks of the first row of some Datasets, of the first two rows, and so on, under the rows' names.
 
     Those of regions come as one Dataset. Of windows, which are large, one is in memory at a time.
     """
-    rows, names = ds.sizes["dataset"], ds["dataset"].values.tolist()
-    if space_dims(ds) != WINDOWS:
+    if all(space_dims(ds) != WINDOWS for ds in datasets):
+        ds = joined_rows(datasets)
+        rows, names = ds.sizes["dataset"], ds["dataset"].values.tolist()
         sums = {name: np.cumsum(term, axis=0) for name, term in combine(ds, np.arange(rows), rows).items()}
         yield stacks(sums, np.arange(rows), row_facts(ds), names, ds)
         return
-    total: xr.Dataset | None = None
-    for row in range(rows):
-        own = in_image(select_rows(ds, [row]), space_of_windows(ds).image)
-        both = [each for each in (total, own) if each is not None and has_safe_bin(each).any()]
-        total = window_sum(both, image_of_row(own), names[row]) if both else own
+    apart = rows_apart(datasets)
+    image, total = image_of_all(apart), apart[0]
+    for row, own in enumerate(apart):
+        both = [each for each in ([own] if row == 0 else [total, own]) if has_safe_bin(each).any()]
+        total = window_sum(both, image, str(own["dataset"].values[0])) if both else own
         yield total
 
 
-def cumulative_table(ds: xr.Dataset, models: Models) -> Table:
+def cumulative_table(datasets: Sequence[xr.Dataset], models: Models) -> Table:
     """Return one row for each of ``cumulative_stacks``."""
-    return _joined([info_table([ModelledRows(each, models, None)]) for each in cumulative_stacks(ds)])
+    return _joined([info_table([ModelledRows(each, models, None)]) for each in cumulative_stacks(datasets)])

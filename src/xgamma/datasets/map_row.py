@@ -138,7 +138,8 @@ class MapRow(BinnedRow[Map]):
     def _summed(self, rows: list[xr.Dataset]) -> xr.Dataset:
         return window_sum(rows, self.image, self.name)
 
-    def _mask_of(self, other: Any) -> BoolArray | None:
+    def mask_of(self, other: Any) -> BoolArray | None:
+        """Return the fit mask of another row where its window lies in this one, false elsewhere."""
         mask: BoolArray | None = other.fit_bins
         if mask is None:
             return None

@@ -16,9 +16,9 @@ from xgamma.reduce.background.protocol import OFF_COUNTS
 from xgamma.reduce.crops import image_of_row, in_image
 from xgamma.reduce.grids import has_grids
 from xgamma.reduce.nodes import exposure_in_windows
-from xgamma.reduce.rows import MEMBERS, joined_rows, joined_telescopes, since, with_same_variables
+from xgamma.reduce.rows import MEMBERS, joined_rows, joined_telescopes, select_rows, since, with_same_variables
 from xgamma.reduce.stack import RowFacts, joined_facts, row_facts, stack, stacks
-from xgamma.reduce.sums import Placement, Sums, flat_values, leaf_sums
+from xgamma.reduce.sums import Placement, Sums, flat_values, leaf_sums, space_of_windows
 from xgamma.sky import SkySpace
 
 
@@ -59,6 +59,45 @@ def window_sum(rows: Sequence[xr.Dataset], image: SkySpace, name: str) -> xr.Dat
     telescope = joined_telescopes(ds.attrs["telescope"] for ds in used)
     total = total.assign_attrs({MEMBERS: [names], "telescope": telescope})
     return _with_off_counts(total, used, image) if all("counts_off" in ds for ds in used) else total
+
+
+def stack_of_windows(datasets: Sequence[xr.Dataset], name: str) -> xr.Dataset:
+    """Return the stack of all windows of some Datasets in the image that holds them; off counts stay what they are.
+
+    Where some rows have off counts and others a known background, it has the background that these lead to expect.
+
+    Raises
+    ------
+    DataError
+        For other pixels or axes; when no row has a safe bin.
+    """
+    spaces = [space_of_windows(ds) for ds in datasets]
+    if all(space == spaces[0] for space in spaces) and not any("counts_off" in ds for ds in datasets):
+        return stack(joined_rows(datasets), name=name)
+    rows = rows_apart(datasets)
+    return window_sum(rows, image_of_all(rows), name)
+
+
+def rows_apart(datasets: Sequence[xr.Dataset]) -> list[xr.Dataset]:
+    """Return each row of some Datasets on its own."""
+    return [select_rows(ds, [row]) for ds in datasets for row in range(ds.sizes["dataset"])]
+
+
+def image_of_all(rows: Sequence[xr.Dataset]) -> SkySpace:
+    """Return the image that windows are cut out of; where these are several, the smallest one that holds all windows.
+
+    Raises ``DataError`` unless all have the same pixels.
+    """
+    images = [space_of_windows(ds).image for ds in rows]
+    if all(image == images[0] for image in images):
+        return images[0]
+    windows = [image_of_row(ds) for ds in rows]
+    first = np.array([windows[0].shift_to(window) for window in windows])
+    last = (first + [window.shape for window in windows]).max(axis=0)
+    (x, y), (v, u) = windows[0].reference_pixel, first.min(axis=0).tolist()
+    height, width = (last - [v, u]).tolist()
+    whole = replace(windows[0], npix=(width, height), window=None, reference=(x - u, y - v))
+    return whole.cut((0, 0))
 
 
 def _is_inside(ds: xr.Dataset, image: SkySpace) -> bool:
