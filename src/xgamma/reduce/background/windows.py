@@ -1,21 +1,23 @@
 """The expected background of all pixels of a window of the sky, in single precision.
 
 Source: GADF 0.3, background (bkg_2d, bkg_3d). It is the formula of ``irf``: logarithms of the rate are interpolated,
-and between the edges of a bin the rate is a power law. Here the logarithms at the edges are taken from small tables,
-one for each edge, and planes are made one after the other, in pieces of an image that stay in the cache.
+and between the edges of a bin the rate is a power law. Here the logarithms at the edges are those of small tables,
+times a sparse matrix of the shares of nodes in pixels, and planes are made one after the other, in pieces of an image.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
+from scipy.sparse import csr_array
 
 from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
 from xgamma.geometry import unit_vector
@@ -23,7 +25,7 @@ from xgamma.grid import SkySpace
 from xgamma.irf import LOG_OF_NO_RATE, background_rate, field_weights, log_rates, stored_rates
 
 Float32Array = npt.NDArray[np.float32]
-# The pixels of a piece: its arrays, some ten of them, fit into the second cache of a core.
+# The pixels of a piece, so that its arrays stay in the caches of a core.
 PIECE = 16384
 # Nodes that single precision has shifted are even: the cell of a place is then found to the next one.
 _UNEVEN = 1e-3
@@ -107,14 +109,13 @@ def _vectors(space: SkySpace, origin: IntArray) -> FloatArray:
 
 
 class _Hats(NamedTuple):
-    """Where some pixels lie between the nodes of a table: the number of the first node, and the share of each corner.
+    """Where some pixels lie between the nodes of a table: the share of each node in each pixel, shape (pixel, node).
 
     ``beyond`` are the pixels whose logarithms are extrapolated and that lie beside nodes without a rate: they have the
     logarithms ``logs``, shape (edge, pixel).
     """
 
-    node: IntArray
-    shares: list[Float32Array]
+    shares: Any
     inside: BoolArray | None
     beyond: IntArray
     logs: FloatArray
@@ -174,8 +175,8 @@ class RateTable:
 
     @cached_property
     def halves(self) -> Float32Array:
-        """Half of what the logarithms lie below the largest, shape (edge, node): small where the rate is large."""
-        return np.asarray(0.5 * (self.logs - self.top[:, None]), dtype=np.float32)
+        """Half of what the logarithms lie below the largest, shape (node, edge): small where the rate is large."""
+        return np.ascontiguousarray(0.5 * (self.logs - self.top[:, None]).T, dtype=np.float32)
 
     @cached_property
     def steps(self) -> list[int]:
@@ -204,11 +205,22 @@ class RateTable:
             uppers.append(upper.astype(np.float32))
         assert node is not None
         beyond = self._beyond(extrapolated, inside)
-        shares = [
-            _product([upper if up else np.float32(1) - upper for up, upper in zip(corner, uppers, strict=True)])
-            for corner in product((0, 1), repeat=len(uppers))
-        ]
-        return _Hats(node, shares, inside, beyond, self._exact_logs({n: v[beyond] for n, v in places.items()}))
+        exact = self._exact_logs({name: values[beyond] for name, values in places.items()})
+        return _Hats(self._shares(node, uppers), inside, beyond, exact)
+
+    def _shares(self, node: IntArray, uppers: Sequence[Float32Array]) -> Any:
+        """Return the shares of the nodes as a sparse matrix: those of the corners of a cell in each pixel."""
+        corners = list(product((0, 1), repeat=len(uppers)))
+        shares = np.empty((len(node), len(corners)), dtype=np.float32)
+        nodes = np.empty(shares.shape, dtype=np.int32)
+        for number, (corner, step) in enumerate(zip(corners, self.steps, strict=True)):
+            # The last corner may lie beyond the table, and then has no share.
+            np.minimum(node + step, len(self.halves) - 1, out=nodes[:, number], casting="same_kind")
+            shares[:, number] = math.prod(
+                upper if up else np.float32(1) - upper for up, upper in zip(corner, uppers, strict=True)
+            )
+        first = np.arange(0, shares.size + 1, len(corners), dtype=np.int32)
+        return csr_array((shares.ravel(), nodes.ravel(), first), shape=(len(node), len(self.halves)), copy=False)
 
     def _beyond(self, extrapolated: BoolArray, inside: BoolArray | None) -> IntArray:
         """Return which pixels are extrapolated where the table has nodes without a rate."""
@@ -223,19 +235,12 @@ class RateTable:
         rate = background_rate(self.stored, np.array([self.row]), own, self.edges)[0].T
         return np.asarray(np.log(np.where(rate > 0, rate, np.exp(LOG_OF_NO_RATE - 1.0))))
 
-    def take(self, edge: int, hats: _Hats, out: Float32Array, spare: Float32Array) -> None:
-        """Put half of what the logarithms at an edge lie below the largest into ``out``, shape (pixel,)."""
-        table, node = self.halves[edge], hats.node
-        target = out
-        for step, share in zip(self.steps, hats.shares, strict=True):
-            # The last corner may lie beyond the table, and then has no share.
-            np.take(table[step:], node, out=target, mode="clip")
-            target *= share
-            if target is spare:
-                out += spare
-            target = spare
+    def halves_at(self, hats: _Hats) -> Float32Array:
+        """Return half of what the logarithms of pixels lie below the largest, shape (edge, pixel)."""
+        found = np.ascontiguousarray((hats.shares @ self.halves).T)
         if len(hats.beyond):
-            out[hats.beyond] = 0.5 * (hats.logs[edge] - self.top[edge])
+            found[:, hats.beyond] = 0.5 * (hats.logs - self.top[:, None])
+        return found
 
 
 def _between(axis: Axis, values: FloatArray) -> tuple[IntArray, FloatArray, BoolArray]:
@@ -246,13 +251,6 @@ def _between(axis: Axis, values: FloatArray) -> tuple[IntArray, FloatArray, Bool
     lower = ((values - nodes[0]) * ((axis.nbin - 1) / (nodes[-1] - nodes[0]))).astype(np.int64)
     np.clip(lower, 0, axis.nbin - 2, out=lower)
     return lower, (values - nodes[lower]) / steps[lower], (values >= axis.edges[0]) & (values <= axis.edges[-1])
-
-
-def _product(factors: Sequence[Float32Array]) -> Float32Array:
-    found = factors[0]
-    for factor in factors[1:]:
-        found = np.multiply(found, factor)
-    return found
 
 
 def sinhc(z: Float32Array, largest: float, factor: float = 1.0) -> Float32Array:
@@ -310,19 +308,15 @@ def expected_in_window(
 
 def _fill(table: RateTable, looks: Sequence[_Hats], areas: Float32Array, steps: int, out: Float32Array) -> None:
     """Put the expected counts of the pixels of a piece into ``out``, shape (energy, v, u)."""
-    logs = _edge_logs(table, looks)
-    [inside] = [each.inside for each in looks] if len(looks) == 1 else [None]
-    if inside is not None:
-        areas = areas * inside
+    halves = table.halves_at(looks[0]) if len(looks) == 1 else _of_mean_rate(table, looks)
+    if len(looks) == 1 and looks[0].inside is not None:
+        areas = areas * looks[0].inside
     is_cut = len(looks) > 1 or len(looks[0].beyond) > 0
-    before = logs(0)
     for energy, plane in enumerate(out):
         total: Float32Array | None = None
         for edge in range(energy * steps, (energy + 1) * steps):
-            after = logs(edge + 1)
-            found = _integral(table, edge, before, after, is_cut)
+            found = _integral(table, edge, halves[edge], halves[edge + 1], is_cut)
             total = found if total is None else _sum_of_known(total, found)
-            before = after
         assert total is not None
         np.multiply(total.reshape(plane.shape), areas.reshape(plane.shape), out=plane)
 
@@ -331,31 +325,18 @@ def _sum_of_known(one: Float32Array, other: Float32Array) -> Float32Array:
     return np.asarray(np.where((one > 0) & (other > 0), one + other, np.float32(0)))
 
 
-def _edge_logs(table: RateTable, looks: Sequence[_Hats]) -> Callable[[int], Float32Array]:
-    """Return what gives half of what the logarithms at an edge lie below the largest, shape (pixel,).
-
-    Where the field turns it is that of the mean rate.
-    """
-    spare = np.empty(len(looks[0].node), dtype=np.float32)
-
-    def of_one(edge: int) -> Float32Array:
-        found = np.empty_like(spare)
-        table.take(edge, looks[0], found, spare)
-        return found
-
-    def of_several(edge: int) -> Float32Array:
-        total, found = np.zeros_like(spare), np.empty_like(spare)
-        no_rate = np.float32(0.5 * (LOG_OF_NO_RATE - table.top[edge]))
-        for look in looks:
-            table.take(edge, look, found, spare)
-            rate = np.exp(np.float32(2) * found)
-            rate *= found > no_rate
-            total += rate if look.inside is None else rate * look.inside
-        total /= np.float32(len(looks))
-        with np.errstate(divide="ignore"):
-            return np.maximum(np.float32(0.5) * np.log(total), no_rate - np.float32(1.0))
-
-    return of_one if len(looks) == 1 else of_several
+def _of_mean_rate(table: RateTable, looks: Sequence[_Hats]) -> Float32Array:
+    """Return half of what the logarithms of the mean rate of a field that turns lie below the largest."""
+    no_rate = (0.5 * (LOG_OF_NO_RATE - table.top)).astype(np.float32)[:, None]
+    total = np.zeros((len(table.edges), looks[0].shares.shape[0]), dtype=np.float32)
+    for look in looks:
+        found = table.halves_at(look)
+        rate = np.exp(np.float32(2) * found)
+        rate *= found > no_rate
+        total += rate if look.inside is None else rate * look.inside
+    total /= np.float32(len(looks))
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.maximum(np.float32(0.5) * np.log(total), no_rate - np.float32(1.0)))
 
 
 def _integral(table: RateTable, edge: int, before: Float32Array, after: Float32Array, is_cut: bool) -> Float32Array:
