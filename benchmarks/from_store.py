@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
+from report import peak_memory
 
 from xgamma.axes import Axis
 from xgamma.events import Part, Rows
@@ -29,12 +29,6 @@ RECIPE = Recipe(
     background=method("background", "reflected"),
     safe_masks=(method("safe mask", "aeff-default"), method("safe mask", "aeff-max")),
 )
-
-
-def peak_memory() -> float:
-    """Return the peak of the resident memory in MB; ``getrusage`` would count the process that started this one."""
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return next(float(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ import time
 import numpy as np
 import report
 import xarray as xr
-from from_store import peak_memory
+from report import peak_memory
 
 from xgamma import schema
 from xgamma.axes import Axis

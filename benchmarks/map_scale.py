@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import report
-from from_store import peak_memory
 
 CONFIG = """
 observations: {{datastore: {release}}}
@@ -57,12 +56,12 @@ def stage(name: str, folder: Path, runs: int, pixels: int, jobs: int) -> dict[st
     analysis = session(folder, pixels, jobs)
     importlib.import_module("dask.array")
     importlib.import_module("xgamma.execute.threads" if jobs == 1 else "distributed")
-    imports, start, before = peak_memory(), time.perf_counter(), time.process_time()
+    imports, start, before = report.peak_memory(), time.perf_counter(), time.process_time()
     analysis.get_observations()
     if name != "ingest":
         analysis.get_datasets()
     seconds, processor = time.perf_counter() - start, time.process_time() - before
-    return {"seconds": seconds, "processor": processor, "peak": peak_memory(), "imports": imports}
+    return {"seconds": seconds, "processor": processor, "peak": report.peak_memory(), "imports": imports}
 
 
 def measured(runs: int, pixels: int, folder: Path) -> dict[tuple[str, int], dict[str, float]]:

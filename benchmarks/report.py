@@ -86,6 +86,12 @@ def compared(name: str, ours: float | None, peer: float | None) -> list[str]:
     return [name, shown(ours), shown(peer), ratio]
 
 
+def peak_memory() -> float:
+    """Return the peak of the resident memory in MB; ``getrusage`` would count the process that started this one."""
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return next(float(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+
+
 def machine() -> str:
     """Return the line that says where the numbers are from."""
     return f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"

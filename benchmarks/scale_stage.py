@@ -20,7 +20,7 @@ import dask.array  # noqa: F401
 import distributed
 import numpy as np
 from crab import CONFIG, MODELS
-from from_store import peak_memory
+from report import peak_memory
 
 import xgamma.execute.threads  # noqa: F401
 from xgamma.analysis import Analysis, AnalysisConfig

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from from_store import peak_memory
+from report import peak_memory
 
 from xgamma.axes import Axis
 from xgamma.events import Part, Rows

@@ -93,7 +93,8 @@ class Part:
 
     def column(self, name: str, obs: IntArray) -> npt.NDArray[Any]:
         """Return one column of the run table for the given runs."""
-        return np.asarray(self.obs[name].values[obs])
+        # Of a DataArray the coordinates would be looked for, hundreds of times in a block.
+        return np.asarray(self.obs.variables[name].values[obs])
 
     def table_of(self, number: int) -> xr.Dataset:
         """Return the response table of a number in ``<role>_table``."""

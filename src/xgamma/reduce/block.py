@@ -79,8 +79,7 @@ def reduce_block(part: Part, rows: Rows, recipe: Recipe) -> xr.Dataset:
     values, lost = found(part, rows, recipe, offset, livetime, outcome == Outcome.USED, expected, measurable)
     if points is not None:
         # Where a radius is not known no event is counted.
-        values["mask_safe"] &= points.centers != 0
-        values["rad_max"] = points.centers
+        values |= {"mask_safe": values["mask_safe"] & (points.centers != 0), "rad_max": points.centers}
     outcome, why = _settled(outcome, values, lost, offset)
     said |= _reasons_of_masked(measurable, outcome, grid, background) | why
     if off is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -234,6 +235,11 @@ class WindowExposures:
         origin = np.stack([ds.variables[name].values for name in ORIGIN], axis=-1)
         member = {int(row): place for place, row in enumerate(ds.variables[schema.MEMBER_ROW].values)}
         return cls(space, origin, member, *(ds.variables[name].values for name in names))
+
+    @cached_property
+    def room(self) -> FloatArray:
+        """Where one exposure after the other may be put, shape (energy_true, cell)."""
+        return np.empty((self.exposure.shape[2], math.prod(self.space.shape)))
 
     def of_row(self, row: int, where: BoolArray | None = None, out: FloatArray | None = None) -> FloatArray:
         """Return the exposure of the pixels of a window in m2 s, shape (energy_true, cell); 0 outside of ``where``.

@@ -265,7 +265,7 @@ def _terms(
         yield "exposure", _masked(rows["exposure"], any_safe[..., None])
     else:
         [own] = any_safe
-        yield "exposure", exposures.of_row(first, own)[None].swapaxes(1, 2)
+        yield "exposure", exposures.of_row(first, own, exposures.room)[None].swapaxes(1, 2)
     if "edisp" in rows:
         weight = _masked(rows["exposure_edisp"], any_safe[..., None])
         yield "weight", weight

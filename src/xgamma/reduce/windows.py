@@ -101,9 +101,8 @@ def window_responses(
     nodes = nodes_of(part, some, node_roles(recipe), farthest(recipe))
     found = node_responses(part, some, recipe.grid, nodes, livetime[chosen], recipe.maps)
     for name, array in {**found, "node_offset": nodes.offset, "reach": nodes.reach}.items():
-        filled = np.full((len(rows), *array.shape[1:]), np.nan if name == "node_offset" else 0, array.dtype)
-        filled[chosen] = array
-        values[name] = filled
+        values[name] = np.full((len(rows), *array.shape[1:]), np.nan if name == "node_offset" else 0, array.dtype)
+        values[name][chosen] = array
     is_all = len(chosen) == len(rows)
     if not is_all:
         offset, expected, measurable = offset[chosen], expected[chosen], measurable[chosen]

@@ -147,6 +147,8 @@ def rows_of_products(product: Callable[[str], xr.Dataset], places: Sequence[RowA
     mjdref
         What their times are counted from.
     """
+    if len({key for key, _ in places}) == 1:
+        return since(select_rows(product(places[0][0]), [number for _, number in places]), mjdref)
     positions: dict[str, list[int]] = {}
     for position, (key, _) in enumerate(places):
         positions.setdefault(key, []).append(position)
@@ -154,7 +156,7 @@ def rows_of_products(product: Callable[[str], xr.Dataset], places: Sequence[RowA
     for number, (key, own) in enumerate(positions.items()):
         rows = since(select_rows(product(key), [places[position][1] for position in own]), mjdref)
         # Rows of different products may have one name.
-        pieces.append(with_names(rows, [f"{number}-{row}" for row in range(len(own))]) if len(positions) > 1 else rows)
+        pieces.append(with_names(rows, [f"{number}-{row}" for row in range(len(own))]))
     order = [position for own in positions.values() for position in own]
     return select_rows(joined_rows(pieces), np.argsort(order).tolist())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +26,7 @@ from xgamma.reduce import Recipe, with_names
 from xgamma.reduce.response import offsets
 from xgamma.reduce.rows import MEMBERS, joined_telescopes, without_maps
 from xgamma.reduce.stack import STEP_VERSION, RowFacts, joined_facts, row_facts, stacks
-from xgamma.reduce.sums import STEP_BYTES, Sums, leaf_sums, leaves_of, sum_bytes, summed
+from xgamma.reduce.sums import LEAF, STEP_BYTES, Sums, leaf_sums, leaves_of, sum_bytes, summed
 from xgamma.schema import PLANES, Kind, window_chunks
 from xgamma.store import Store, digest
 
@@ -109,7 +110,7 @@ def stacked(store: Store, rows: Reduced, groups: Groups, workers: Workers) -> tu
     known = stored_stacks(store, keys)
     missing = [label for label, key in groups.keys.items() if key not in known]
     # Not more groups at once than are summed at once: large images of all of them would be in memory three times.
-    most = max(workers.n_jobs, SUMS_BYTES // sum_bytes(rows.read([0]))) if missing else 1
+    most = _at_once(rows.read([0]), workers) if missing else 1
     if len(keys) == len(missing) <= most:
         # What was put is what would be read.
         _, result = _put_stacks(store, rows, groups, missing, workers)
@@ -159,7 +160,7 @@ def computed_stacks(rows: Reduced, members: Mapping[str, Sequence[int]], workers
     group = np.repeat(np.arange(len(members)), [len(own) for own in members.values()])
     leaves = leaves_of(group)
     places, like = [rows.places[row] for row in order], rows.read(order[:1])
-    length, at_once = max(1, STEP_BYTES // like.nbytes), max(workers.n_jobs, SUMS_BYTES // sum_bytes(like))
+    length, at_once = max(1, STEP_BYTES // like.nbytes), _at_once(like, workers)
     like = without_maps(like)
     blocks = [
         (rows.reader, places[block], rows.mjdref, leaves.leaf[block], length)
@@ -185,6 +186,11 @@ def computed_stacks(rows: Reduced, members: Mapping[str, Sequence[int]], workers
     return result.assign_attrs({MEMBERS: names, "telescope": joined_telescopes(telescopes)})
 
 
+def _at_once(like: xr.Dataset, workers: Workers) -> int:
+    """Return of how many leaves the sums are in memory, of which ``like`` is a row."""
+    return max(workers.n_jobs, SUMS_BYTES // sum_bytes(like))
+
+
 def _block_sums(
     reader: RowReader, places: Sequence[RowAddress], mjdref: float, leaf: IntArray, length: int
 ) -> tuple[Sums, RowFacts]:
@@ -192,14 +198,22 @@ def _block_sums(
     facts: list[RowFacts] = []
 
     def pieces() -> Iterator[xr.Dataset]:
-        for first in range(0, len(places), length):
-            ds = reader.rows_at(places[first : first + length], mjdref)
+        for some in _pieces(places, length):
+            ds = reader.rows_at(some, mjdref)
             facts.append(row_facts(ds))
             yield ds
             del ds
 
     sums = leaf_sums(pieces(), leaf)
     return sums, joined_facts(facts)
+
+
+def _pieces(places: Sequence[RowAddress], length: int) -> Iterator[Sequence[RowAddress]]:
+    """Yield places of rows that are read together, ``length`` at most; of large rows those of one product."""
+    apart = [list(own) for _, own in itertools.groupby(places, lambda place: place[0])] if length < LEAF else [places]
+    for own in apart:
+        for first in range(0, len(own), length):
+            yield own[first : first + length]
 
 
 def _read_stacks(store: Store, places: Sequence[RowAddress]) -> xr.Dataset:
