@@ -17,6 +17,7 @@ from xgamma.analysis.run import run
 from xgamma.config.requests import recipe_of
 from xgamma.outcome import Fate
 from xgamma.schema import Kind
+from xgamma.store import dataset_digest
 from xgamma.store.conformance import validate
 
 
@@ -99,6 +100,18 @@ def test_bands_of_zenith_are_stacked_without_reducing_again(nightly, nights_rele
     _, store = nightly
     config = map_config_of(nights_release, store, "datasets: {stack_by: {zenith: [0, 90]}}")
     assert [step.state for step in plan(config)] == ["found", "found", "found"]
+
+
+def test_maps_have_the_same_bytes_however_the_work_is_cut(nightly, nights_release, tmp_path, monkeypatch):
+    analysis, _ = nightly
+    for name in ("reduce.spectra.MAX_BYTES", "reduce.spectra.PRODUCT_BYTES", "reduce.sums.STEP_BYTES"):
+        monkeypatch.setattr(f"xgamma.{name}", 1)
+    monkeypatch.setattr("xgamma.analysis.steps.rows.PRODUCT_BYTES", 1)
+    monkeypatch.setattr("xgamma.analysis.steps.stack.STEP_BYTES", 1)
+    monkeypatch.setattr("xgamma.analysis.steps.stack.BLOCK_ROWS", 1)
+    one_by_one = until_datasets(map_config_of(nights_release, tmp_path / "store"))
+    assert len(one_by_one.store.ls(Kind.ROWS)) == 7
+    assert dataset_digest(maps_of(one_by_one)) == dataset_digest(maps_of(analysis))
 
 
 def test_runs_that_are_not_stacked_are_rows(nightly, nights_release):
