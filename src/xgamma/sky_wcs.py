@@ -17,6 +17,7 @@ from xgamma.sky import SkySpace
 _TYPES = {"icrs": ("RA---", "DEC--"), "galactic": ("GLON-", "GLAT-")}
 _FRAMES = {("RA", "DEC"): "icrs", ("GLON", "GLAT"): "galactic"}
 # FK5 at J2000 is the ICRS to 0.03 arcsec.
+_POLE = 1e-9
 _EQUATORIAL, _J2000 = ("FK5", ""), 2000.0
 
 
@@ -25,7 +26,7 @@ def image_wcs(space: SkySpace, origin: tuple[int, int] = (0, 0)) -> WCS:
     wcs = WCS(naxis=2)
     wcs.wcs.ctype = [f"{name}{space.projection}" for name in _TYPES[space.frame]]
     wcs.wcs.cunit = ["deg", "deg"]
-    wcs.wcs.crval = [_upright(space.lon, space.lat), space.lat]
+    wcs.wcs.crval = _upright(space.lon, space.lat)
     wcs.wcs.cdelt = [-space.aspect * space.binsize, space.binsize]
     wcs.wcs.crpix = [at + 1 - first for at, first in zip(space.reference_pixel, reversed(origin), strict=True)]
     if space.frame == "icrs":
@@ -80,15 +81,15 @@ def space_of_wcs(wcs: WCS, npix: tuple[int, int] | None = None, where: str = "Th
     x0, y0 = (float(value) - 1 for value in sky.wcs.crpix)
     aspect = -step_x / step_y
     square = float(np.sign(aspect)) if abs(abs(aspect) - 1) < 1e-9 else aspect
-    space = SkySpace(_upright(lon % 360.0, lat), lat, frame, step_y, (nx, ny), None, letters, (x0, y0), square)
+    space = SkySpace(*_upright(lon % 360.0, lat), frame, step_y, (nx, ny), None, letters, (x0, y0), square)
     _validate_north(sky, space, where)
     is_middle = max(abs(x0 - 0.5 * (nx - 1)), abs(y0 - 0.5 * (ny - 1))) < 1e-6
     return replace(space, reference=None) if is_middle else space
 
 
-def _upright(lon: float, lat: float) -> float:
-    """Return the longitude of the centre, which in FITS jumps where the centre reaches the north pole."""
-    return (lon + 180.0) % 360.0 if lat == 90 else lon
+def _upright(lon: float, lat: float) -> tuple[float, float]:
+    """Return the centre, whose longitude in FITS jumps where it reaches the north pole, to the last digits of it."""
+    return ((lon + 180.0) % 360.0, 90.0) if lat > 90.0 - _POLE else (lon, lat)
 
 
 def frame_of_wcs(sky: WCS, where: str) -> str:

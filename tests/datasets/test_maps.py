@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
@@ -755,6 +755,7 @@ def test_a_region_between_pixels_is_an_error_of_a_mask_and_no_zero_of_a_sum():
         one.to_region_nd_map(small, func=np.max)
 
 
+@settings(max_examples=40)
 @given(radius=st.floats(0.02, 0.6), x=st.floats(7, 12), y=st.floats(6.2, 8))
 def test_the_sum_of_ones_is_the_area_of_the_region(radius, x, y):
     geom = geom_of()
@@ -830,6 +831,7 @@ def test_a_geometry_is_made_of_a_space():
 # --- files
 
 
+@settings(max_examples=15)
 @given(
     proj=st.sampled_from(["CAR", "TAN", "AIT"]),
     frame=st.sampled_from(["icrs", "galactic"]),
