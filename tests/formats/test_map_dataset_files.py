@@ -20,7 +20,7 @@ from xgamma.datasets import Datasets
 from xgamma.datasets.files import read_datasets, with_mask_fit, write_datasets
 from xgamma.datasets.inputs import normalize_rows
 from xgamma.datasets.map_files import BINSIZE_IRF, coarse_image, map_row_of
-from xgamma.errors import ConfigError, InputError, LaterError
+from xgamma.errors import ConfigError, DataError, InputError, LaterError
 from xgamma.formats.gadf.index import read_index
 from xgamma.formats.sky_maps.files import map_header, maps_content, read_maps
 from xgamma.formats.sky_maps.map_dataset import map_row_content, maps_of_row
@@ -478,3 +478,27 @@ def test_a_compressed_image_is_read_and_bounded_by_the_size_of_its_file(tmp_path
     (tmp_path / "huge.fits").write_bytes(content)
     with pytest.raises(InputError, match="is too large for the file"):
         read_maps(tmp_path / "huge.fits")
+
+
+def test_rows_of_files_and_rows_of_runs_are_not_stacked_with_each_other(tmp_path, rows):
+    own = stack(rows, name="own")
+    [other] = read_datasets(written(tmp_path / "made.fits", grid_row(space=CRAB.image, **of_shape(CRAB.image))))
+    for mixed in ([own, other], [other, own]):
+        with pytest.raises(DataError, match="stack each kind by itself"):
+            Datasets.from_xarray(mixed).stack_reduce()
+    first, second = (Datasets.from_xarray([ds])[0] for ds in (own, other))
+    with pytest.raises(DataError, match="stack each kind by itself"):
+        first.stack(second)
+
+
+def of_shape(space):
+    bins, true = (ENERGY.nbin, *space.shape), (TRUE.nbin, *space.shape)
+    safe = np.ones(bins, dtype=bool)
+    return {"counts": np.ones(bins), "background": np.ones(bins), "mask_safe": safe, "exposure": np.ones(true)}
+
+
+def test_raises_for_maps_of_fluxes(tmp_path):
+    path = tmp_path / "fluxes.fits"
+    path.write_bytes(map_row_content(grid_row(), (), {"SED_TYPE": "likelihood"}))
+    with pytest.raises(InputError, match=r"holds maps of fluxes; expected a dataset\. Read it with FluxMaps\.read"):
+        read_datasets(path)

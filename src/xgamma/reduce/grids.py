@@ -7,6 +7,7 @@ of the nearest pixel.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ import xarray as xr
 
 from xgamma import schema
 from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
-from xgamma.errors import LaterError
+from xgamma.errors import DataError, LaterError
 from xgamma.schema.response_grids import (
     EDISP_GRID,
     EXPOSURE_GRID,
@@ -50,6 +51,16 @@ class ResponsesAt:
 def has_grids(ds: xr.Dataset) -> bool:
     """Whether rows have their responses on a coarse image."""
     return EXPOSURE_GRID in ds
+
+
+def validate_one_kind(datasets: Sequence[xr.Dataset]) -> None:
+    """Raise ``DataError`` where some rows have their responses on a coarse image, and others not or on another one."""
+    images = [ds[IMAGE_IRF].attrs if has_grids(ds) else None for ds in datasets]
+    if any(image != images[0] for image in images):
+        raise DataError(
+            "Expected rows that all have the responses of their runs, or all those of files on one coarse image, got "
+            "several kinds; stack each kind by itself."
+        )
 
 
 def has_response(ds: xr.Dataset, name: str) -> bool:

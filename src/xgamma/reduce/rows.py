@@ -15,6 +15,7 @@ from xgamma.errors import ConfigError, DataError
 from xgamma.grid import IMAGE, REGION_NAME, Grid
 from xgamma.outcome import Fate, Outcome
 from xgamma.reduce.background.protocol import OFF_CIRCLES, OFF_COUNTS
+from xgamma.reduce.grids import validate_one_kind
 from xgamma.reduce.nodes import RAD, select_members
 from xgamma.reduce.recipe import OF_MAPS
 from xgamma.schema import MEMBER_ROW
@@ -229,6 +230,7 @@ def _concatenated(pieces: Sequence[xr.Dataset], dim: str) -> xr.Dataset:
 
 
 def _validate_cells(datasets: Sequence[xr.Dataset]) -> None:
+    validate_one_kind(datasets)
     dims = schema.space_dims(datasets[0]).cells
     cells = [[ds.sizes.get(dim) for dim in dims] for ds in datasets]
     images = [ds.coords[IMAGE].attrs if IMAGE in ds.coords else {} for ds in datasets]

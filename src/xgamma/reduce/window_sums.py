@@ -14,7 +14,7 @@ from xgamma.axes import Axis, FloatArray, unify_axis
 from xgamma.errors import DataError
 from xgamma.reduce.background.protocol import OFF_COUNTS
 from xgamma.reduce.crops import image_of_row, in_image
-from xgamma.reduce.grids import has_grids
+from xgamma.reduce.grids import has_grids, validate_one_kind
 from xgamma.reduce.nodes import exposure_in_windows
 from xgamma.reduce.rows import MEMBERS, joined_rows, joined_telescopes, select_rows, since, with_same_variables
 from xgamma.reduce.stack import RowFacts, joined_facts, row_facts, stack, stacks
@@ -50,6 +50,7 @@ def window_sum(rows: Sequence[xr.Dataset], image: SkySpace, name: str) -> xr.Dat
     used = [ds for ds in placed if schema.has_safe_bin(ds).any()]
     if not used:
         raise DataError(f"{name}: there is nothing to stack, as no row has a safe bin in the map.")
+    validate_one_kind(used)
     if any(map(has_grids, used)):
         return _sum_of_grids([in_image(ds, image) for ds in used], name)
     one = np.zeros(len(used), dtype=np.int64)

@@ -64,6 +64,8 @@ def map_row_of_file(file: FitsFile, maps: Mapping[str, SkyMap], path: Path) -> M
     InputError
         When there are no counts in energies, maps have other pixels than the counts, or units of another kind.
     """
+    if "PRIMARY" in file.tables and "SED_TYPE" in file.tables["PRIMARY"].header:
+        raise InputError(f"{path} holds maps of fluxes; expected a dataset. Read it with FluxMaps.read.")
     if COUNTS not in maps:
         raise InputError(f"{path} has no image {COUNTS}; expected a dataset of maps.")
     counts = maps[COUNTS]
