@@ -189,6 +189,17 @@ def test_safe_energies_at_a_position_are_those_at_its_offset(tiny_release, tmp_p
     assert (at_position != safe("fixed_offset: 0.1 deg")).any()
 
 
+def test_true_energies_that_cost_counts_are_said_of_maps_too(tiny_release, tmp_path, caplog):
+    narrow = "datasets: {geom: {axes: {energy_true: {min: 0.9 TeV, max: 20 TeV, nbins: 60}}}}"
+    config = map_config_of(tiny_release, tmp_path / "store", narrow)
+    [said] = [remark for remark in preview(config).remarks if "energy_true" in remark]
+    assert said.startswith("datasets.geom.axes.energy_true: 60 bins from 0.9 to 20 TeV change the predicted counts of ")
+    run(config)
+    assert said in [record.getMessage() for record in caplog.records]
+    wide = "datasets: {geom: {axes: {energy_true: {min: 0.1 TeV, max: 100 TeV, nbins: 60}}}}"
+    assert preview(map_config_of(tiny_release, tmp_path / "store", wide)).remarks == []
+
+
 def test_what_is_done_is_logged_in_the_words_of_gammapy(tiny_release, caplog):
     until_datasets(map_config_of(tiny_release, "memory://"))
     said = [record.getMessage() for record in caplog.records]

@@ -273,9 +273,10 @@ def tried(part: Part, rows: Rows, recipe: Recipe) -> Tried:
     masked = unused_rows(part, rows, (end for end in ended if end[1] != Outcome.USED))
     used = [number for number, outcome, _ in ended if outcome == Outcome.USED]
     safe, telescope = safe_energies(fresh.data), str(fresh.data.attrs["telescope"])
+    is_known = used and (recipe.grid.is_region or "edisp" in recipe.maps)
+    remark = true_energy_remark(part, rows.at(used), recipe.grid, recipe.containment, safe) if is_known else ""
     if not recipe.grid.is_region:
-        return Tried(len(fresh.done), masked, lost, safe, telescope=telescope)
-    remark = true_energy_remark(part, rows.at(used), recipe.grid, recipe.containment, safe) if used else ""
+        return Tried(len(fresh.done), masked, lost, safe, remark, telescope)
     names = [str(name) for name in fresh.data["dataset"].values]
     spans = spans_of_rows(FitInput(select_rows(fresh.data, used))) if used else None
     times = (names, good_time(fresh.data))

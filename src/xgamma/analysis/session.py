@@ -339,7 +339,7 @@ class Analysis(Modelled):
         >>> spectra = analysis.open_spectra()  # doctest: +SKIP
         >>> spectra["counts"].sel(energy=slice(1, 10)).sum("energy").compute()  # doctest: +SKIP
         """
-        config = self._with_centres(self._frozen(complete=True))
+        config = centred(self._frozen(complete=True), self.results.pointings)
         name = next((each.name for each in observations_of(config)), "")
         observations = observations_to_reduce(self.results, name)
         pieces = [(observations.holdings.parts[key], rows) for key, rows in observations.rows]
@@ -399,7 +399,7 @@ class Analysis(Modelled):
         steps = [step for step in STEPS if step.section == section]
         for step in steps:
             step.validate_order(results)
-        config = self._with_centres(self._frozen(complete=complete, files=files))
+        config = centred(self._frozen(complete=complete, files=files), results.pointings)
         workers = Workers(config.general.n_jobs, config.general.scheduler)
         results = dataclasses.replace(results, workers=workers, computed=frozenset())
         with one_cluster(workers):
@@ -436,11 +436,6 @@ class Analysis(Modelled):
         frozen = self.config.model_copy(deep=True)
         frozen.check(complete=complete, files=files)
         return frozen
-
-    def _with_centres(self, config: AnalysisConfig) -> AnalysisConfig:
-        """Return the configuration with the centre of maps, where it is the mean pointing of runs that are there."""
-        observed = {} if self._results is None else self._results.observed
-        return centred(config, {name: each.pointing for name, each in observed.items() if each.pointing is not None})
 
 
 def _normalize_config(config: Any) -> AnalysisConfig:

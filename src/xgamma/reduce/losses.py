@@ -8,13 +8,13 @@ from the nearest energies that are known.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
 from xgamma.events import Part, Rows
-from xgamma.grid import Grid
+from xgamma.grid import Circle, Grid, RegionSpace, SkySpace
 from xgamma.reduce.response import offsets, responses
 
 TOLERATED_LOSS = 0.01
@@ -124,6 +124,8 @@ INDEX = 2.0
 WORTH_SAYING = 0.01
 ROWS = 1
 SHOWN = 4
+# The radius of a region in the middle of a map, deg: nothing depends on it.
+_SMALL = 0.1
 
 
 def count_changes(part: Part, rows: Rows, grid: Grid, containment: bool) -> FloatArray:
@@ -168,6 +170,8 @@ def _predicted(part: Part, rows: Rows, grid: Grid, containment: bool) -> FloatAr
 def true_energy_remark(part: Part, rows: Rows, grid: Grid, containment: bool, used: BoolArray) -> str:
     """Return a sentence where the axis of true energy costs more than ``WORTH_SAYING`` of the counts of a bin.
 
+    Of maps the middle of the image is looked at.
+
     Parameters
     ----------
     part, rows
@@ -182,6 +186,8 @@ def true_energy_remark(part: Part, rows: Rows, grid: Grid, containment: bool, us
     str
         Empty where there is nothing to say.
     """
+    if isinstance(grid.space, SkySpace):
+        grid = replace(grid, space=RegionSpace((Circle(grid.space.lon, grid.space.lat, _SMALL, grid.space.frame),)))
     chosen = rows[:: max(1, -(-len(rows) // ROWS))]
     changes = count_changes(part, chosen, grid, containment)
     worst = np.where(used, _largest(changes.reshape(-1, grid.energy.nbin)), 0.0)

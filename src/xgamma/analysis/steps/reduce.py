@@ -299,7 +299,7 @@ def log_lost_counts(observations: Observations | None, reduction: Reduction) -> 
     used = {name for name, outcome in zip(rows.names, rows.outcome.tolist(), strict=True) if outcome == Outcome.USED}
     for key, own in observations.rows:
         numbers = [number for number, name in enumerate(own.names) if name in used]
-        if numbers and recipe.grid.is_region:
+        if numbers and (recipe.grid.is_region or "edisp" in recipe.maps):
             part, safe = observations.holdings.parts[key], safe_energies(product.data)
             remark = true_energy_remark(part, own.at(numbers), recipe.grid, recipe.containment, safe)
             if remark:

@@ -181,6 +181,11 @@ class Results:
         return sum(each.runs for each in self.observed.values())
 
     @property
+    def pointings(self) -> dict[str, tuple[float, float]]:
+        """The mean pointing of selected runs, where it is known, ICRS degrees by the name of the observations."""
+        return {name: each.pointing for name, each in self.observed.items() if each.pointing is not None}
+
+    @property
     def unused_runs(self) -> list[UnusedRun]:
         """The runs that could not be used, each reason once."""
         reductions = self.reductions.values()
