@@ -412,12 +412,7 @@ class Analysis(Modelled):
     def get_excess_map(self) -> None:
         """Make the excess map of the stack, or of each of several stacks.
 
-        Raises
-        ------
-        OrderError
-            Before there are datasets.
-        ConfigError, DataError
-            For a circle or energies that do not fit the maps, for spectra, and for maps without a background.
+        Raises ``OrderError`` before there are datasets, ``ConfigError`` or ``DataError`` for what has no such map.
         """
         self.take("excess_map")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any, Self
 
@@ -24,7 +25,7 @@ from xgamma.formats.sky_maps.flux_maps import image_of, read_flux_maps, write_fl
 from xgamma.masks import Exclusion
 from xgamma.models import SpectralModel
 from xgamma.models.spectral.model import read_spectral
-from xgamma.plot.significance import plot_distribution
+from xgamma.plot import significance as plot_significance
 from xgamma.schema.excess_map import DIMS
 
 SUFFIXES = ("", *ERRORS, "_sensitivity")
@@ -237,7 +238,9 @@ class ExcessMap:
         """Draw how the significances of a plane are distributed; see ``significance_distribution``."""
         found = self.significance_distribution(exclusion, plane)
         normal, errors = (found.mean, found.std), (found.mean_error, found.std_error)
-        return plot_distribution(found.edges, found.counts, found.counts_outside, normal, errors, ax, **style)
+        return plot_significance.plot_distribution(
+            found.edges, found.counts, found.counts_outside, normal, errors, ax, **style
+        )
 
     # --- files
 
@@ -338,3 +341,55 @@ def _peaks(excess: ExcessMap, number: int) -> list[tuple[int, int, int]]:
         found.append((plane, row, column))
         left[plane][(y - row) ** 2 + (x - column) ** 2 <= apart**2] = -np.inf
     return found
+
+
+def plot_distribution(
+    wcs_map: Map,
+    mask: Map | None = None,
+    ax: Axes | Sequence[Axes] | None = None,
+    ncols: int = 3,
+    func: Callable[..., Any] | str | None = None,
+    kwargs_hist: Mapping[str, Any] | None = None,
+    kwargs_axes: Mapping[str, Any] | None = None,
+    kwargs_fit: Mapping[str, Any] | None = None,
+) -> tuple[np.ndarray, list[dict[str, Any]]]:
+    """Draw a histogram of the values of each plane of a map, with a function that is fitted to its bins.
+
+    ``ExcessMap.plot_distribution`` draws what is published: all pixels, those outside of an exclusion, and the normal
+    distribution of greatest likelihood, which does not depend on bins.
+
+    Parameters
+    ----------
+    wcs_map, mask
+        A map, and an image that is true where its values count; those that are not finite do not.
+    ax, ncols, func, kwargs_hist, kwargs_axes, kwargs_fit
+        As in ``xgamma.plot.significance.plot_histograms``; ``norm`` goes with ``density=True`` in ``kwargs_hist``.
+
+    Returns
+    -------
+    tuple
+        An array of the Axes; for each fit a dict of its ``param``, their ``covar`` and the ``axis_edges`` of the plane.
+
+    Raises
+    ------
+    ConfigTypeError, DataError
+        For what is no map, and for a mask of other pixels.
+    """
+    if not isinstance(wcs_map, Map):
+        raise ConfigTypeError(f"plot_distribution: expected a Map, got a {type(wcs_map).__name__}.")
+    values = np.asarray(wcs_map.data, dtype=float).reshape(-1, *wcs_map.geom.data_shape[-2:])
+    if mask is not None:
+        if mask.geom.data_shape[-2:] != values.shape[1:]:
+            raise DataError(
+                f"plot_distribution: expected a mask of the shape {values.shape[1:]}, got {mask.geom.data_shape[-2:]}."
+            )
+        kept = np.asarray(mask.data, dtype=bool).reshape(-1, *values.shape[1:])
+        values = np.where(kept, values, np.nan)
+    axes, results = plot_significance.plot_histograms(
+        list(values), wcs_map.plane_titles(), ax, ncols, func, kwargs_hist, kwargs_axes, kwargs_fit
+    )
+    if len(wcs_map.geom.axes) == 1:
+        [axis] = wcs_map.geom.axes
+        for number, result in enumerate(results):
+            result["axis_edges"] = tuple(u.Quantity(axis.edges[number : number + 2], axis.unit))
+    return np.array(axes, dtype=object), results

@@ -18,8 +18,14 @@ import xarray as xr
 from xgamma.axes import LABELS, Axis, FloatArray
 from xgamma.errors import ConfigError, DataError
 from xgamma.estimate.energy_groups import EnergyGroups, binning_report
-from xgamma.estimate.excess_map_parameters import WHERE, ExcessMapParameters, normalize_settings
-from xgamma.estimate.excess_statistics import Planes, estimates, measured
+from xgamma.estimate.excess_statistics import (
+    WHERE,
+    ExcessMapParameters,
+    Planes,
+    estimates,
+    measured,
+    normalize_settings,
+)
 from xgamma.estimate.flux_points import normalize_edges
 from xgamma.estimate.masked_planes import MaskedPlanes, row_planes
 from xgamma.estimate.reference import centers

@@ -104,14 +104,10 @@ def plot_histograms(
 
     Parameters
     ----------
-    planes
-        Values of any shape; those that are not finite are left out.
-    titles
-        What is written above each; empty for none.
-    ax
-        One for each plane; ``None`` makes a figure with ``ncols`` columns.
-    ncols
-        How many columns a new figure has.
+    planes, titles
+        Values of any shape, of which those that are not finite are left out, and what is written above each.
+    ax, ncols
+        One for each plane; ``None`` makes a figure with so many columns.
     func
         ``norm`` for a normal density, or a function of the centres of bins and its parameters; ``None`` fits nothing.
     kwargs_hist, kwargs_axes, kwargs_fit

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from xgamma.datasets.excess_map import plot_distribution
 from xgamma.errors import OF_MAPS, later_names
 from xgamma.plot.excess import plot_theta_squared_table
-from xgamma.visualization.distribution import plot_distribution
 
 __all__ = ["plot_distribution", "plot_theta_squared_table"]
 
