@@ -401,6 +401,14 @@ def test_a_field_that_is_wholly_excluded_leaves_no_run(nights_part):
 
 # --- of public runs
 
+# What Gammapy 2.1 has for single runs, FoVBackgroundMaker: norm and error.
+NORMS_OF_RUNS = {
+    20136: (0.967924503, 0.0162156205),
+    20137: (1.07283588, 0.0232566671),
+    20151: (0.930234318, 0.0165141917),
+    20282: (0.90498899, 0.0167792071),
+    20366: (0.899424298, 0.0169581999),
+}
 MSH = SkySpace(228.529, -59.1575, "icrs", 0.02, (200, 200))
 
 
@@ -432,3 +440,10 @@ def test_the_background_of_twenty_public_runs_is_that_of_gammapy(msh, reference_
     np.testing.assert_array_equal(image["mask_safe"].values[0], safe)
     sums = image["background"].sum(["v", "u"]).values[0]
     np.testing.assert_allclose(sums, numbers["per_energy"]["background"], rtol=1e-6)
+
+
+def test_norms_of_public_runs_are_those_of_gammapy(msh):
+    rows, numbers = msh
+    places = [numbers["observation_ids"].index(run) for run in NORMS_OF_RUNS]
+    for name, expected in zip(("norm", "norm_error"), zip(*NORMS_OF_RUNS.values(), strict=True), strict=True):
+        np.testing.assert_allclose(rows[f"background_{name}"].values[places], expected, rtol=1e-6)
