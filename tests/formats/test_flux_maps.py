@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 import xarray as xr
 from astropy.io import fits
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_fits_security import said, with_cards, with_changes
 
 from xgamma.axes import Axis
 from xgamma.errors import ConfigError, DataError, InputError, MissingInputError, OutputExistsError
@@ -26,6 +29,10 @@ NAMES = ("counts", "background", "npred_excess", "ts", "sqrt_ts", "norm", "norm_
 
 @pytest.fixture
 def maps():
+    return made()
+
+
+def made():
     numbers = np.random.default_rng(1).normal(size=(len(NAMES), ENERGY.nbin, *SPACE.shape))
     numbers[:, :, 0, 0] = np.nan
     attrs = {"UL_CONF": 0.95, "n_sigma": 1.0, "n_sigma_ul": 2.0, "correlation_radius": 0.1, "spectrum": SPECTRUM}
@@ -103,3 +110,18 @@ def test_raises_for_a_file_that_lost_a_map(tmp_path, maps):
         read_flux_maps(tmp_path / "lost.fits")
     with pytest.raises(MissingInputError, match="There is no file"):
         read_flux_maps(tmp_path / "none.fits")
+
+
+@pytest.fixture(scope="module")
+def content(tmp_path_factory):
+    path = tmp_path_factory.mktemp("fluxes") / "maps.fits"
+    return write_flux_maps(made(), path)[0].read_bytes()
+
+
+@pytest.mark.filterwarnings("ignore")
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_any_bytes_are_read_as_maps_of_fluxes_or_raise_an_error_of_ours(tmp_path_factory, content, data):
+    path = tmp_path_factory.getbasetemp() / "fluxes.fits"
+    path.write_bytes(data.draw(st.one_of(with_changes(content), with_cards(content))))
+    said(lambda: read_flux_maps(path))

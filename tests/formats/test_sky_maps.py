@@ -142,7 +142,11 @@ FERMI = {
 
 def band_table(name, columns, **cards):
     table = fits.BinTableHDU.from_columns(
-        [fits.Column(each, "D", unit=unit, array=np.array(array, float)) for each, unit, array in columns], name=name
+        [
+            fits.Column(each, f"{np.size(array[0])}D", unit=unit, array=np.array(array, float))
+            for each, unit, array in columns
+        ],
+        name=name,
     )
     table.header.update(cards)
     return table
@@ -271,6 +275,7 @@ def test_raises_for_what_is_no_map(tmp_path):
         (("EBOUNDS", [("E_MIN", "keV", [1, 5]), ("E_MAX", "keV", [2, 9])]), "the bins of its axis 'energy' leave gaps"),
         (("EBOUNDS", [("E_MIN", "keV", [5, 1]), ("E_MAX", "keV", [9, 5])]), "the bins of its axis 'energy' leave gaps"),
         (("EBOUNDS", [("E_MIN", "m", [1, 2]), ("E_MAX", "m", [2, 3])]), "expected one that converts to 'TeV'"),
+        (("ENERGIES", [("Energy", None, [[1, 2], [3, 4]])]), "ENERGY has (2,) numbers in a row; expected one"),
         (("PRIMARY_BANDS", [("X", None, [1, 2])]), "does not say which columns are axis 1 (AXCOLS)"),
         (("ENERGIES", [("Energy", None, [2, 1])]), "expected at least two ascending edges"),
         (("ENERGIES", [("Energy", None, [np.nan, 1])]), "expected at least two ascending edges"),

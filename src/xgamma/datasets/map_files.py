@@ -22,6 +22,7 @@ from xgamma.formats.dataset_index import IndexEntry, validate_file_name
 from xgamma.formats.fits.dataset_table import PROMISE
 from xgamma.formats.fits.hdus import DEFAULT_MJDREF
 from xgamma.formats.fits.images import FitsFile
+from xgamma.formats.fits.tables import as_input_error
 from xgamma.formats.local_files import validate_output, write_files
 from xgamma.formats.sky_maps.files import maps_of_file
 from xgamma.formats.sky_maps.labelled import dataset_with_images, table_beside_images
@@ -189,11 +190,12 @@ def map_dataset_of_file(file: FitsFile, path: Path, name: str = "") -> xr.Datase
     ``name`` is what an index calls it, empty for the name in the file.
     """
     maps = maps_of_file(file)
-    ours = dataset_with_images(file.tables, maps, path)
-    if ours is not None:
+    with as_input_error(str(path)):
+        ours = dataset_with_images(file.tables, maps, path)
+        if ours is None:
+            row = map_row_of_file(file, maps, path)
+            return dataset_of_map_row(replace(row, name=name) if name else row)
         return with_names(ours, [name]) if name and row_names(ours) != [name] else ours
-    row = map_row_of_file(file, maps, path)
-    return dataset_of_map_row(replace(row, name=name) if name else row)
 
 
 def joined_alike(datasets: Sequence[xr.Dataset]) -> list[xr.Dataset]:

@@ -147,7 +147,10 @@ class _Columns(NamedTuple):
         """Return the values of a column along the axis in its unit."""
         if np.asarray(self.table.column(column)).dtype.kind in "USO":
             raise LaterError(f"{_where(self.table)} has an axis of labels, {column}; maps with these are not read yet.")
-        values = self.table.numbers(column, *self.units).reshape(self.shape)
+        given = self.table.numbers(column, *self.units)
+        if given.ndim != 1:
+            raise InputError(f"{_where(self.table)}: {column} has {given.shape[1:]} numbers in a row; expected one.")
+        values = given.reshape(self.shape)
         return np.asarray(np.moveaxis(values, self.dim, 0).reshape(self.shape[self.dim], -1)[:, 0])
 
 

@@ -22,6 +22,7 @@ from xgamma.formats.fits.bands import axes_of_bands, band_columns, band_header
 from xgamma.formats.fits.celestial import celestial_header, celestial_wcs
 from xgamma.formats.fits.hdus import HduTable, fits_content, fits_text, table_hdu
 from xgamma.formats.fits.images import FitsFile, HduImage, read_fits
+from xgamma.formats.fits.tables import as_input_error
 from xgamma.formats.local_files import local_path, validate_ending, validate_output, write_files
 from xgamma.formats.sky_maps.sky_map import SkyMap
 
@@ -75,6 +76,11 @@ def maps_of_file(file: FitsFile) -> dict[str, SkyMap]:
 
 def sky_map(file: FitsFile, image: HduImage) -> SkyMap:
     """Return the map of an image of a file; raises as `read_map`."""
+    with as_input_error(image.where):
+        return _sky_map(file, image)
+
+
+def _sky_map(file: FitsFile, image: HduImage) -> SkyMap:
     values = image.values
     if values.ndim < 2:
         raise InputError(f"{image.where} has {values.ndim} axis; expected an image of the sky.")

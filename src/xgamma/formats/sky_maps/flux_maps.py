@@ -21,6 +21,7 @@ from xgamma.errors import ConfigError, DataError, InputError
 from xgamma.formats.fits.dataset_table import PROMISE
 from xgamma.formats.fits.hdus import fits_text, table_hdu
 from xgamma.formats.fits.images import FitsFile, read_fits
+from xgamma.formats.fits.tables import as_input_error
 from xgamma.formats.local_files import is_there, local_path, validate_ending, validate_output, write_files
 from xgamma.formats.sed.points import LIKELIHOOD, QUANTITIES
 from xgamma.formats.sed.table import validate_sed_type
@@ -167,7 +168,8 @@ def read_flux_maps(path: str | os.PathLike[str]) -> xr.Dataset:
     maps = maps_of_file(file)
     if not maps:
         raise InputError(f"{source} has no map; it has the tables {', '.join(file.tables)}.")
-    ours = dataset_with_images(file.tables, maps, source)
+    with as_input_error(str(source)):
+        ours = dataset_with_images(file.tables, maps, source)
     if ours is not None:
         return ours
     first = next(iter(maps.values()))
