@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from releases import config_of
+from releases import config_of, map_config_of
 from xgamma.analysis.run import run
 from xgamma.reduce import Recipe, recipe
 from xgamma.store import Store, digest
@@ -336,3 +336,14 @@ def test_a_tag_stays_valid_when_parts_are_merged(xgamma, nights):
     xgamma("compact", nights.url)
     xgamma("gc", nights.url, "--older-than", 0)
     assert faults(xgamma, nights, code=0) == []
+
+
+def test_rows_of_maps_are_reduced_again_bit_for_bit(xgamma, tiny_release, tmp_path):
+    fov = "datasets: {background: {method: fov_background}}"
+    map_config_of(tiny_release, tmp_path / "store", fov).write(tmp_path / "maps.yaml")
+    assert xgamma("run", tmp_path / "maps.yaml").code == 0
+    verified = xgamma("verify", "--sample", "3", tmp_path / "store")
+    assert (verified.code, verified.err) == (0, "")
+    assert "3 reduced again, of 3" in verified.out
+    for place in ("store", "datasets.zarr"):
+        assert xgamma("validate", tmp_path / place).code == 0

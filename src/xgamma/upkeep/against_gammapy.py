@@ -31,6 +31,8 @@ from xgamma.upkeep.recompute import NO_RUN, OTHER_VERSION, run_of_row
 NOT_USED = "they are not used, of which Gammapy keeps no row"
 NO_COUNTERPART = "Gammapy does not have their background or their safe mask"
 OTHER_WAY = "Gammapy does not reduce several on-regions at once, or average energy dispersions over one"
+OF_MAPS = "they are maps, which are not handed to Gammapy"
+AT_POSITION = "their safe masks look at a position, which is not handed to Gammapy"
 NO_MASK = "they have an exclusion mask, of which only the digest is recorded; give its file"
 OTHER_MASK = "their exclusion mask is not the one that was given"
 NO_PLACE = "where their FITS files were is not recorded; give the datastore"
@@ -236,8 +238,12 @@ def _candidates(
 def _unknown_recipe(record: Record, mask: str | None) -> str | None:
     """Return why rows cannot be reduced by their recipe, ``None`` where they can."""
     document = record.provenance["recipe"]
-    if digest(document) != record.texts["recipe"] or document["space"]["type"] != "RegionSpace":
+    if digest(document) != record.texts["recipe"]:
         return OTHER_VERSION
+    if document["space"]["type"] != "RegionSpace":
+        return OF_MAPS
+    if "safe_position" in document:
+        return AT_POSITION
     if set(document["background"] or {}) - {"reflected", "wobble"} or set(document["safe_masks"]) - set(
         built_in(SAFE_MASK)
     ):
