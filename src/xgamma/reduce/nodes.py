@@ -8,7 +8,7 @@ exposure, is one weighted sum over all nodes, at any position. Nothing of it is 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -362,13 +362,6 @@ def safe_offsets(mask: BoolArray, offset: FloatArray) -> FloatArray:
     return found
 
 
-def select_members(ds: xr.Dataset, rows: IntArray) -> xr.Dataset:
-    """Return the members of some rows, numbered by the place of their row among those.
-
-    ``ds`` has the variables of members alone.
-    """
-    number = ds[schema.MEMBER_ROW].values
-    chosen = [np.flatnonzero(number == row) for row in rows.tolist()]
-    places = np.repeat(np.arange(len(rows)), [len(own) for own in chosen])
-    some = ds.isel(member=np.concatenate([np.empty(0, dtype=np.int64), *chosen]))
-    return some.assign({schema.MEMBER_ROW: some[schema.MEMBER_ROW].copy(data=places.astype(np.int64))})
+def members_in(number: IntArray, rows: Sequence[int]) -> list[IntArray]:
+    """Return the members of each of some rows, of which ``number`` is the row of each member."""
+    return [np.flatnonzero(number == row) for row in rows]

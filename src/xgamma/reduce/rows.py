@@ -16,7 +16,7 @@ from xgamma.grid import IMAGE, REGION_NAME, Grid
 from xgamma.outcome import Fate, Outcome
 from xgamma.reduce.background.protocol import OFF_CIRCLES, OFF_COUNTS
 from xgamma.reduce.grids import validate_one_kind
-from xgamma.reduce.nodes import RAD, select_members
+from xgamma.reduce.nodes import RAD, members_in
 from xgamma.reduce.recipe import OF_MAPS
 from xgamma.schema import MEMBER_ROW
 from xgamma.times import SECONDS_PER_DAY
@@ -65,9 +65,12 @@ def without_maps(ds: xr.Dataset) -> xr.Dataset:
 
 
 def _chosen(ds: xr.Dataset, rows: Sequence[int]) -> xr.Dataset:
-    own, members = _without_members(ds)
-    chosen = own.isel(dataset=places(rows))
-    return chosen if members is None else with_members(chosen, select_members(members, np.asarray(rows)))
+    if MEMBER_ROW not in ds:
+        return ds.isel(dataset=places(rows))
+    own = members_in(ds[MEMBER_ROW].values, rows)
+    some = ds.isel(dataset=places(rows), member=places(np.concatenate([np.empty(0, dtype=np.int64), *own]).tolist()))
+    number = np.repeat(np.arange(len(rows)), [len(each) for each in own]).astype(np.int64)
+    return some.assign({MEMBER_ROW: some[MEMBER_ROW].copy(data=number)})
 
 
 def places(numbers: Sequence[int]) -> slice | list[int]:
@@ -100,13 +103,14 @@ def with_members(ds: xr.Dataset, members: xr.Dataset) -> xr.Dataset:
 def joined_members(pieces: Sequence[tuple[xr.Dataset, int]]) -> xr.Dataset:
     """Return the members of several Datasets, each with the number of the row at which its rows begin."""
     width = max(members.sizes["node"] for members, _ in pieces)
-    moved = [
-        members.pad({"node": (0, width - members.sizes["node"])}, constant_values=AT_NO_NODE, keep_attrs=True).assign(
-            {MEMBER_ROW: members[MEMBER_ROW].copy(data=members[MEMBER_ROW].values + first)}
-        )
-        for members, first in pieces
+    lacking = [width - members.sizes["node"] for members, _ in pieces]
+    wide = [
+        own.pad({"node": (0, nodes)}, constant_values=AT_NO_NODE, keep_attrs=True) if nodes else own
+        for (own, _), nodes in zip(pieces, lacking, strict=True)
     ]
-    return _concatenated(moved, "member")
+    numbers = np.concatenate([own[MEMBER_ROW].values + first for own, first in pieces])
+    joined = _concatenated(wide, "member")
+    return joined.assign({MEMBER_ROW: joined[MEMBER_ROW].copy(data=numbers)})
 
 
 def _width(values: xr.DataArray, dim: str) -> int:

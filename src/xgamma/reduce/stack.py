@@ -14,7 +14,7 @@ from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.errors import DataError
 from xgamma.outcome import Outcome
 from xgamma.reduce.grids import has_grids, stacked_grids
-from xgamma.reduce.rows import MEMBERS, joined_members, members_of, with_members, without_padding
+from xgamma.reduce.rows import MEMBERS, joined_members, members_of, without_padding
 from xgamma.reduce.sums import Sums, combine, space_of_windows
 from xgamma.sky import SkySpace
 from xgamma.times import merged_gti
@@ -165,12 +165,13 @@ def stacks(
     if dims == schema.WINDOWS:
         image = space_of_windows(like).image if image is None else image
         shape, coords = image.shape, coords | image.coords(np.zeros((len(names), 2), dtype=np.int64))
-    result = schema.dataset(values, coords, attrs, dims.cells, shape)
-    if rows.members is None:
-        return result
-    row = rows.members[schema.MEMBER_ROW]
-    own = rows.members.assign({schema.MEMBER_ROW: row.copy(data=groups[row.values])})
-    return with_members(result, without_padding(own.isel(member=np.flatnonzero(rows.used[row.values]))))
+    if rows.members is not None:
+        own = without_padding(
+            rows.members.isel(member=np.flatnonzero(rows.used[rows.members[schema.MEMBER_ROW].values]))
+        )
+        values |= {str(name): each.values for name, each in own.data_vars.items()}
+        values[schema.MEMBER_ROW] = groups[own[schema.MEMBER_ROW].values]
+    return schema.dataset(values, coords, attrs, dims.cells, shape)
 
 
 def _outcome(outcomes: IntArray, used: BoolArray) -> Outcome:
