@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -18,6 +20,8 @@ from xgamma.errors import ConfigError, DataError
 from xgamma.estimate import excess_map
 from xgamma.schema import PRODUCTS, Kind, product_violations
 from xgamma.store import Store
+from xgamma.store.conformance import validate
+from xgamma.upkeep.verify import verify
 
 STEPS = "steps: [observations, datasets, excess_map]"
 ASKED = "excess_map: {correlation_radius: 0.25 deg, parameters: {selection_optional: [errn-errp, ul]}}"
@@ -177,3 +181,54 @@ def test_an_excess_map_of_spectra_is_refused(tiny_release):
     with pytest.raises(ConfigError, match=r"excess_map: cannot make an excess map of 1D datasets"):
         analysis.get_excess_map()
     assert analysis.excess_map is None
+
+
+def test_datasets_of_a_file_have_an_excess_map(done, tmp_path):
+    report, config = done
+    report.analysis.datasets.write(tmp_path / "maps.zarr")
+    analysis = Analysis(
+        config.update({"general": {"datasets_file": str(tmp_path / "maps.zarr"), "store": "memory://"}})
+    )
+    analysis.read_datasets()
+    analysis.get_excess_map()
+    xr.testing.assert_identical(analysis.excess_map.data, report.analysis.excess_map.data)
+    assert analysis.computed == {"excess_map"}
+
+
+def test_a_mask_of_the_user_is_part_of_the_key(done):
+    report, config = done
+    analysis = until_datasets(config)
+    analysis.get_excess_map()
+    assert analysis.computed == set()
+    mask = np.ones((3, 16, 20), dtype=bool)
+    mask[:, :3] = False
+    analysis.datasets[0].mask_fit = mask
+    analysis.get_excess_map()
+    assert analysis.computed == {"excess_map"}
+    assert np.isnan(analysis.excess_map.counts.data[0, :3]).all()
+    assert not np.isnan(report.analysis.excess_map.counts.data[0, :3]).all()
+
+
+def test_a_map_without_any_pixel_is_written_and_said(done, tmp_path, caplog):
+    report, _ = done
+    results = report.analysis.results
+    view = results.excess_maps["stacked"]
+    empty = view.data.copy(deep=True)
+    for name in ("counts", "background", "npred_excess", "ts", "sqrt_ts", "norm", "norm_err"):
+        empty[name][:] = np.nan
+    alone = dataclasses.replace(results, excess_maps={"stacked": ExcessMap(empty)})
+    files = ExcessMapStep().write(alone, tmp_path)
+    assert set(files) == {"excess map", "significance (picture)"}
+    [facts] = ExcessMapStep().document(alone)["excess_maps"]
+    assert (facts["largest_sqrt_ts"], facts["mean_sqrt_ts"]) == (None, None)
+    assert "expected at least two pixels with a significance" in caplog.text.lower()
+    [table] = ExcessMapStep().tables(alone)
+    assert table.rows == []
+    assert "none" in str(alone.excess_maps["stacked"])
+
+
+def test_the_store_is_sound(done):
+    _, config = done
+    store = Store(config.general.store_location(), read_only=True)
+    assert validate(store.url).violations == []
+    assert verify(store).faults == []

@@ -20,7 +20,7 @@ from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import excess_map_of
 from xgamma.datasets import ExcessMap
 from xgamma.errors import DataError, OrderError
-from xgamma.estimate import ExcessMapParameters, excess_map, log_planes
+from xgamma.estimate import ExcessMapParameters, SignificanceDistribution, excess_map, log_planes
 from xgamma.estimate.excess_map import validate_planes
 from xgamma.fit import FitInput
 from xgamma.masks import Exclusion, together
@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 EXCESS_MAP_VERSION = 1
 WHERE = "excess_map"
 HOTTEST = 5
+ENERGIES = ("e_min", "e_max")
+DIGITS = {"lon": 6, "lat": 6, "sqrt_ts": 3, "flux": 3, "background": 4}
 PICTURES_MAX = 12
 """How many maps are drawn; files are written of all."""
 
@@ -50,14 +52,11 @@ class ExcessMapWanted:
         Of the planes in TeV; ``None`` is one plane of all energies.
     parameters
         What is estimated.
-    count
-        How many maps there will be, as far as it is known.
     """
 
     radius: float
     edges: tuple[float, ...] | None
     parameters: ExcessMapParameters
-    count: int = 1
 
     def key(self, seen: str, row: str) -> str:
         """Return the key of the map of a row of Datasets, whose key is given."""
@@ -152,8 +151,10 @@ class ExcessMapStep(Step[ExcessMapWanted]):
             files[f"excess map{of}"] = path
             if number >= PICTURES_MAX:
                 continue
-            label = f"distribution of significance{of}"
-            for name, figure in ((f"significance{of}", _drawn(view)), (label, _distribution(view, exclusion))):
+            pictures = {f"significance{of}": _drawn(view)}
+            if _distribution(view, exclusion) is not None:
+                pictures[f"distribution of significance{of}"] = _drawn_distribution(view, exclusion)
+            for name, figure in pictures.items():
                 files[f"{name} (picture)"] = write_figure(figure, outdir / f"{file_name(name)}.png")
         return files
 
@@ -162,10 +163,12 @@ class ExcessMapStep(Step[ExcessMapWanted]):
         tables = []
         for name, view in results.excess_maps.items():
             hottest = view.hottest(HOTTEST)
-            columns = {column: np.asarray(hottest[column], dtype=float).tolist() for column in hottest.colnames}
+            # Of one plane the energies are those of all.
+            names = [column for column in hottest.colnames if len(view.energy_ref) > 1 or column not in ENERGIES]
+            columns = {column: np.asarray(hottest[column], dtype=float).tolist() for column in names}
             rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
             title = f"Excess map of {name}: the most significant pixels, ICRS in deg, energies in TeV, flux in cm-2 s-1"
-            tables.append(Table(title, rows, {"sqrt_ts": 3, "flux": 3, "npred_excess": 4, "background": 5}))
+            tables.append(Table(title, rows, DIGITS))
         return tables
 
     def document(self, results: Results) -> dict[str, Any]:
@@ -182,33 +185,38 @@ def _drawn(view: ExcessMap) -> Figure:
     return figure
 
 
-def _distribution(view: ExcessMap, exclusion: Exclusion | None) -> Figure:
+def _distribution(view: ExcessMap, exclusion: Exclusion | None) -> SignificanceDistribution | None:
+    """Return how significances are distributed; ``None``, with a warning, of a map with next to no pixels outside."""
+    try:
+        return view.significance_distribution(exclusion)
+    except DataError as error:
+        log.warning("Excess map of %s: %s", view.name, error)
+        return None
+
+
+def _drawn_distribution(view: ExcessMap, exclusion: Exclusion | None) -> Figure:
     figure = new_figure()
     view.plot_distribution(exclusion, figure.subplots())
     return figure
 
 
 def _summary(view: ExcessMap, exclusion: Exclusion | None) -> dict[str, Any]:
-    facts = {
+    found, significance = _distribution(view, exclusion), view.data["sqrt_ts"].values
+    known = significance[np.isfinite(significance)]
+    return {
         "dataset": view.name,
         "planes": view.data.sizes["energy"],
         "binning_report": view.data.attrs["binning_report"],
-    }
-    found = view.significance_distribution(exclusion)
-    return {
-        **facts,
-        "largest_sqrt_ts": float(np.nanmax(view.data["sqrt_ts"].values)),
-        "mean_sqrt_ts": found.mean,
-        "std_sqrt_ts": found.std,
+        "largest_sqrt_ts": float(known.max()) if known.size else None,
+        "mean_sqrt_ts": None if found is None else found.mean,
+        "std_sqrt_ts": None if found is None else found.std,
     }
 
 
 def _inputs(results: Results) -> list[FitInput]:
     """Return the datasets and their bins."""
-    if results.datasets is not None:
-        return [one for one in results.datasets.fit_inputs() if not one.is_flux_points]
-    products = [each.product for each in results.reductions.values()]
-    return [FitInput(product.data) for product in products if product is not None]
+    found = [] if results.datasets is None else results.datasets.fit_inputs()
+    return [one for one in found if not one.is_flux_points]
 
 
 def _rows(wanted: ExcessMapWanted, results: Results) -> Iterator[_Row]:
