@@ -107,28 +107,6 @@ def _validate_names(dataset: xr.Dataset, where: str) -> None:
             raise DataError(f"attrs of {name}: {reserved!r} changes what readers see. Apply it, then remove it.")
 
 
-def decoded(dataset: xr.Dataset) -> xr.Dataset:
-    """Return ``dataset`` with its names back in place of their integers, and no encoding.
-
-    Raises ``StoreError`` for an integer that is beyond its list of names.
-    """
-    attrs = dict(dataset.attrs)
-    restored = {}
-    for name, variable in dataset.variables.items():
-        if "names_in" in variable.attrs:
-            own = dict(variable.attrs)
-            names = np.array(attrs.pop(own.pop("names_in")), dtype=str)
-            restored[name] = xr.Variable(variable.dims, _named(variable.values, names, name), own)
-    coordinates = {name: variable for name, variable in restored.items() if name in dataset.coords}
-    rest = {name: variable for name, variable in restored.items() if name not in coordinates}
-    result = dataset.drop_encoding()
-    if restored:
-        result = result.drop_indexes([name for name in coordinates if name in result.xindexes])
-        result = result.assign_coords(coordinates).assign(rest)
-    result.attrs = attrs
-    return result
-
-
 def _named(numbers: npt.NDArray[Any], names: npt.NDArray[np.str_], where: Any) -> npt.NDArray[np.str_]:
     if numbers.size and not (numbers.min() >= 0 and numbers.max() < len(names)):
         raise StoreError(
@@ -285,14 +263,14 @@ def read_arrays(
 def read_group(zarr: ChunkReader, folder: str, documents: Documents, group: str) -> xr.Dataset:
     """Read one group whole, as it was put."""
     arrays = array_documents(documents, group)
-    return decoded(raw_group(documents, group, read_arrays(zarr, _join(folder, group), arrays)))
+    return named_group(documents, group, read_arrays(zarr, _join(folder, group), arrays))
 
 
 def lazy_group(zarr: ChunkReader, folder: str, documents: Documents, group: str) -> xr.Dataset:
     """Return one group with its names, whose other arrays are read when they are used."""
     arrays = array_documents(documents, group)
     lazy = {name: lazy_array(zarr, _join(folder, group, name), document) for name, document in arrays.items()}
-    return decoded(raw_group(documents, group, lazy))
+    return named_group(documents, group, lazy)
 
 
 def with_chunks(opened: xr.Dataset, documents: Documents, group: str) -> xr.Dataset:
@@ -305,13 +283,22 @@ def with_chunks(opened: xr.Dataset, documents: Documents, group: str) -> xr.Data
     return opened
 
 
-def raw_group(documents: Documents, group: str, values: Mapping[str, Any]) -> xr.Dataset:
-    """Return the arrays of a group as a Dataset, names as integers."""
+def named_group(documents: Documents, group: str, values: Mapping[str, Any]) -> xr.Dataset:
+    """Return the arrays of a group as a Dataset, its names in place of their integers.
+
+    Raises ``StoreError`` for an integer that is beyond its list of names.
+    """
     attrs = dict(documents[group]["attributes"])
     coordinates = set(attrs.pop("coordinates", "").split())
     variables = {}
     for name, document in array_documents(documents, group).items():
         own = dict(document["attributes"])
         coordinates.update(own.pop("coordinates", "").split())
-        variables[name] = xr.Variable(document["dimension_names"], values[name], own)
-    return xr.Dataset(variables, attrs=attrs).set_coords(coordinates.intersection(variables))
+        variable = xr.Variable(document["dimension_names"], values[name], own)
+        if "names_in" in own:
+            names = np.array(attrs.pop(variable.attrs.pop("names_in")), dtype=str)
+            variable = xr.Variable(variable.dims, _named(variable.values, names, name), variable.attrs)
+        variables[name] = variable
+    # Made at once: each change of a Dataset looks at all of its variables again.
+    coords = {name: variable for name, variable in variables.items() if name in coordinates or variable.dims == (name,)}
+    return xr.Dataset({name: each for name, each in variables.items() if name not in coords}, coords, attrs)

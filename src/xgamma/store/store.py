@@ -220,14 +220,25 @@ class Store(Ledgers):
                 raise damaged(self.url, f"{record.folder}/zarr.json", what)
         return dataset
 
+    def read_attrs(self, kind: str, key: str, record: Record | None = None) -> dict[str, Any]:
+        """Return the attrs of the root group of ``kind/key``, with its ``record`` as ``get``; no array is read."""
+        return dict(self._group_documents(self._record_of(kind, key, "", record), "")[""]["attributes"])
+
     def read_columns(
-        self, kind: str, key: str, group: str, names: Iterable[str], start: int, stop: int
+        self,
+        kind: str,
+        key: str,
+        group: str,
+        names: Iterable[str],
+        start: int,
+        stop: int,
+        record: Record | None = None,
     ) -> dict[str, npt.NDArray[Any]]:
         """Return rows ``start`` to ``stop`` of the columns ``names`` of a group of ``kind/key``, all read at once.
 
-        Raises ``UnknownNameError`` for a column that is not there.
+        With its ``record`` as ``get``. Raises ``UnknownNameError`` for a column that is not there.
         """
-        record = self._record_of(kind, key, group)
+        record = self._record_of(kind, key, group, record)
         arrays = array_documents(self._group_documents(record, group), group)
         wanted = list(names)
         for name in wanted:

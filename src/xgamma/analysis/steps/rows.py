@@ -64,11 +64,10 @@ class RowsFacts:
     first: FloatArray
 
     @classmethod
-    def of(cls, product: xr.Dataset) -> RowsFacts:
-        """Return those of a product."""
-        mjdref, telescope = float(product.attrs["mjdref"]), str(product.attrs["telescope"])
-        outcome, first = product["outcome"].values, product["gti"].values[:, 0, 0]
-        return cls(mjdref, telescope, outcome, tuple(product.attrs["outcome_details"]), first)
+    def of(cls, attrs: Mapping[Any, Any], outcome: IntArray, gti: FloatArray) -> RowsFacts:
+        """Return those of a product with some attrs, outcomes (row,) and good times (row, gti, bound)."""
+        details = tuple(attrs["outcome_details"])
+        return cls(float(attrs["mjdref"]), str(attrs["telescope"]), outcome, details, gti[:, 0, 0])
 
 
 @dataclass
@@ -107,7 +106,8 @@ class RowReader:
 
     def put(self, record: Record, product: xr.Dataset) -> None:
         """Remember a product that was put into the store."""
-        self.records[record.key], self._facts[record.key] = record, RowsFacts.of(product)
+        self.records[record.key] = record
+        self._facts[record.key] = RowsFacts.of(product.attrs, product["outcome"].values, product["gti"].values)
         self.hold(record.key, product)
 
     def _let_go(self, nbytes: int, but: str = "") -> None:
@@ -125,9 +125,14 @@ class RowReader:
         """Return what a product says of its rows; of one with maps nothing else is read."""
         if key not in self._facts:
             record = self.records.get(key)
-            is_small = key in self._held or record is None or record.nbytes <= KEPT_BYTES
-            found = self.product(key) if is_small else self.store.open(Kind.ROWS, key, record=record)
-            self._facts[key] = RowsFacts.of(found)
+            if key in self._held or record is None or record.nbytes <= KEPT_BYTES:
+                product = self.product(key)
+                self._facts[key] = RowsFacts.of(product.attrs, product["outcome"].values, product["gti"].values)
+            else:
+                names, count = ("outcome", "gti"), len(record.texts["rows"])
+                arrays = self.store.read_columns(Kind.ROWS, key, "", names, 0, count, record)
+                attrs = self.store.read_attrs(Kind.ROWS, key, record)
+                self._facts[key] = RowsFacts.of(attrs, arrays["outcome"], arrays["gti"])
         return self._facts[key]
 
     def rows_at(self, places: Sequence[RowAddress], mjdref: float) -> xr.Dataset:
