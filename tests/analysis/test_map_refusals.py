@@ -139,6 +139,16 @@ def test_fits_beside_maps_raise_and_name_the_entry(tiny_release, tmp_path):
     assert [step.step for step in plan(config)][1:3] == ["reduce datasets-1", "reduce datasets-2"]
 
 
+def test_models_beside_maps_are_told_to_be_unused(tiny_release, tmp_path):
+    config = config_of(tiny_release, tmp_path / "store", "steps: [observations, datasets, excess_map]")
+    config.datasets = [config.datasets, map_config_of(tiny_release, tmp_path / "store").datasets]
+    for _ in ("computed", "found"):
+        report = run(config)
+        assert "models: given and not used, as models of maps come with a later version of xgamma." in report.remarks
+        assert report.analysis.excess_map is not None
+        assert [step.state for step in plan(config)] == ["found"] * 6
+
+
 def test_excess_maps_of_spectra_raise(tiny_release, tmp_path):
     config = config_of(tiny_release, tmp_path / "store")
     config.steps = ["observations", "datasets", "excess_map"]

@@ -43,7 +43,7 @@ class Request:
     observations, reductions, spectra
         Which runs are wanted, how they are reduced, and which spectra are read, whether or not that is a step to run.
     models
-        The models, if there are any.
+        The models, if there are any; beside maps they are not used.
     remarks
         Sentences about what is given and will not be honoured.
     known
@@ -112,10 +112,15 @@ def validated_request(config: AnalysisConfig, until: str | None = None) -> Reque
     reductions = [wanted for _, wanted in every if isinstance(wanted, ReductionWanted)]
     spectra = [wanted for _, wanted in every if isinstance(wanted, ReadWanted)]
     steps = [(step, wanted) for step, wanted in every if step.section in sections]
-    request = Request(config, steps, observations, reductions, spectra, models_of(config), known=known)
+    models = models_of(config)
+    with_maps = any(not wanted.recipe.grid.is_region for wanted in reductions)
+    used = None if with_maps else models
+    request = Request(config, steps, observations, reductions, spectra, used, known=known)
     wheres = list(config.entries)
     recipes = {wheres[wanted.number]: wanted.recipe for wanted in reductions}
     remarks = [*unused_keys(config, recipes), *_remarks(request)]
+    if with_maps and models is not None:
+        remarks.append("models: given and not used, as models of maps come with a later version of xgamma.")
     _validate_store(request)
     return replace(request, remarks=remarks)
 
@@ -236,7 +241,7 @@ def planned(request: Request, selected: Mapping[str, Selected]) -> Iterator[Plan
     store = Store(location, read_only=True) if is_store(location) else Store("memory://")
     results = Results(store, request.workers, {name: Observed(chosen) for name, chosen in selected.items()})
     # Of their own: a fit that is found sets them.
-    models = models_of(request.config)
+    models = None if request.models is None else models_of(request.config)
     read = None
     for step, wanted in request.steps:
         # What was found is read where another step needs it.
