@@ -26,7 +26,7 @@ from xgamma.grid import Grid
 from xgamma.ingest.part import part_of, read_runs
 from xgamma.reduce import Recipe, method, reduce_block, stack
 from xgamma.reduce.nodes import responses_at
-from xgamma.reduce.psf_radii import radius_of_share
+from xgamma.reduce.point_spread import radius_of_share
 from xgamma.sky import SkySpace
 
 PEER = os.environ.get("PEER_PYTHON", "")

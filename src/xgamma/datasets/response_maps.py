@@ -19,8 +19,7 @@ from xgamma.plot import runs as plot_runs
 from xgamma.plot import spectrum as plot_spectrum
 from xgamma.reduce.grids import rad_axis
 from xgamma.reduce.nodes import responses_at
-from xgamma.reduce.psf_kernels import CONTAINMENT, kernel_radius, pixel_kernel
-from xgamma.reduce.psf_radii import radius_of_share, share_within
+from xgamma.reduce.point_spread import CONTAINMENT, kernel_radius, pixel_kernel, radius_of_share, share_within
 
 FRACTIONS = (0.68, 0.95)
 

@@ -10,12 +10,12 @@ from xgamma.datasets.makers import (
     SpectrumDatasetMaker,
     WobbleRegionsFinder,
 )
-from xgamma.datasets.map_background_makers import (
+from xgamma.datasets.map_makers import (
     AdaptiveRingBackgroundMaker,
     FoVBackgroundMaker,
+    MapDatasetMaker,
     RingBackgroundMaker,
 )
-from xgamma.datasets.map_makers import MapDatasetMaker
 from xgamma.errors import later_names
 
 __all__ = [

@@ -15,7 +15,7 @@ from xgamma.geometry import separation
 from xgamma.grid import Grid, RegionSpace
 from xgamma.reduce.grids import has_response, rad_axis
 from xgamma.reduce.nodes import responses_at
-from xgamma.reduce.psf_radii import share_within
+from xgamma.reduce.point_spread import share_within
 from xgamma.reduce.rows import row_coords
 from xgamma.shapes import Circle, Shape
 
