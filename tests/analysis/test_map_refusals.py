@@ -186,6 +186,13 @@ def test_maps_beyond_the_memory_of_the_machine_raise_before_any_work(tiny_releas
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("method", "count"), [("aeff-max", 0), ("offset-max", 1)])
+def test_a_position_is_used_by_methods_that_look_at_responses(tiny_release, tmp_path, method, count):
+    masks = f"{{methods: [{method}], parameters: {{position: {{lon: 83.6 deg, lat: 22 deg}}}}}}"
+    remarks = preview(map_config_of(tiny_release, tmp_path / "store", f"datasets: {{safe_mask: {masks}}}")).remarks
+    assert len([said for said in remarks if "parameters.position: given and not used" in said]) == count
+
+
 # --- the centre
 
 

@@ -148,6 +148,8 @@ def _unused_parameters(request: EntryRequest, given: Mapping[str, Any]) -> Itera
     datasets = request.entry
     if request.recipe and _holds(given, "datasets.safe_mask.parameters") and "datasets" in request.steps:
         used = {name for _, (_, own) in request.recipe.document()["safe_masks"].items() for name in own}
+        # Methods that may look at an offset may look at a position.
+        used |= {"position"} if "fixed_offset" in used else set()
         for name in sorted(set(datasets.safe_mask.parameters) - used):
             methods = ", ".join(datasets.safe_mask.methods) or "no method"
             yield f"datasets.safe_mask.parameters.{name}: given and not used, as no method of {methods} uses it."
