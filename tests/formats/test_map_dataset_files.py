@@ -35,6 +35,7 @@ from xgamma.reduce.nodes import RAD, responses_at
 from xgamma.simulate import Plan, simulate
 from xgamma.sky import SkySpace
 from xgamma.sky_sampling import corners, nearest
+from xgamma.store.conformance import validate
 
 ENERGY, TRUE = Axis.from_bounds("energy", 0.5, 30, 4), Axis.from_bounds("energy_true", 0.2, 50, 5)
 CRAB = SkySpace(83.633, 22.014, "icrs", 0.1, (42, 36), (30, 28))
@@ -502,3 +503,36 @@ def test_raises_for_maps_of_fluxes(tmp_path):
     path.write_bytes(map_row_content(grid_row(), (), {"SED_TYPE": "likelihood"}))
     with pytest.raises(InputError, match=r"holds maps of fluxes; expected a dataset\. Read it with FluxMaps\.read"):
         read_datasets(path)
+
+
+def test_a_point_spread_function_at_other_energies_is_interpolated_in_their_logarithm(tmp_path):
+    row = grid_row()
+    other = Axis.from_nodes("energy_true", [0.01, 1000.0], "TeV", "log")
+    psf = np.stack([np.full((RAD.nbin, 1, 2), value) for value in (1.0, 6.0)])
+    path = tmp_path / "fermi.fits"
+    path.write_bytes(
+        maps_content(replaced(row, SkyMap.of_space(psf, (other, RAD), row.responses.space, "sr-1", "PSF")))
+    )
+    [ds] = read_datasets(path)
+    expected = 1 + np.log10(TRUE.center / 0.01)
+    np.testing.assert_allclose(ds["psf_grid"].values[0, :, 5, 0, 1], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda ds: ds.drop_vars("exposure_grid"), "exposure_grid"),
+        (lambda ds: ds.drop_vars("image_irf"), "image_irf"),
+        (lambda ds: ds.isel(x_irf=slice(1)), r"image_irf attrs npix.*\[1, 1\]"),
+    ],
+)
+def test_responses_without_their_weight_or_image_do_not_match_the_schema(tmp_path, change, words):
+    [ds] = read_datasets(written(tmp_path / "made.fits", grid_row()))
+    with pytest.raises(DataError, match=words):
+        schema.validate(change(ds))
+
+
+def test_rows_of_files_in_zarr_match_the_format(tmp_path):
+    [ds] = read_datasets(written(tmp_path / "made.fits", grid_row()))
+    write_datasets([ds], tmp_path / "made.zarr")
+    assert validate(tmp_path / "made.zarr").violations == []

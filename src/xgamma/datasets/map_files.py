@@ -27,8 +27,7 @@ from xgamma.formats.local_files import validate_output, write_files
 from xgamma.formats.sky_maps.files import maps_of_file
 from xgamma.formats.sky_maps.labelled import dataset_with_images, table_beside_images
 from xgamma.formats.sky_maps.map_dataset import IN_BINS, TYPES, map_row_content, map_row_of_file
-from xgamma.formats.sky_maps.map_row import MapRow, ResponseGrid
-from xgamma.formats.sky_maps.map_rows import dataset_of_map_row
+from xgamma.formats.sky_maps.map_row import MapRow, ResponseGrid, dataset_of_map_row
 from xgamma.formats.spectrum_rows import NO_OBS_ID
 from xgamma.reduce import joined_rows, select_rows, with_names
 from xgamma.reduce.grids import grid_space, has_grids

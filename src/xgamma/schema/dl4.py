@@ -13,7 +13,7 @@ import xarray as xr
 from xgamma.errors import DataError, did_you_mean
 from xgamma.grid import IMAGE, ORIGIN, REGION_NAME, REGION_SHAPE
 from xgamma.outcome import Fate, Outcome, flag_attrs
-from xgamma.schema.response_grids import EXPOSURE_GRID, GRIDS, IMAGE_IRF
+from xgamma.schema.response_grids import EXPOSURE_GRID, GRIDS, IMAGE_IRF, grids_fit_their_image
 from xgamma.schema.tables import (
     NAMES,
     Attribute,
@@ -285,7 +285,7 @@ def validate(ds: xr.Dataset) -> None:
             raise DataError(f"The Dataset has no coordinate {name!r}; make axes with Axis.coords().")
     if "dataset" not in ds.coords:
         raise DataError("The Dataset has no coordinate 'dataset'; give each row a unique name with assign_coords.")
-    for law in (unique_names, counts_are_counts, windows_lie_inside):
+    for law in (unique_names, counts_are_counts, windows_lie_inside, grids_fit_their_image):
         for violation in law(ds):
             raise DataError(str(violation))
 
@@ -370,6 +370,7 @@ _LAWS = (
     masked_rows_are_masked,
     padding_is_last,
     windows_lie_inside,
+    grids_fit_their_image,
     details_of_each_row,
     flags_law("outcome"),
     flags_law("fate"),

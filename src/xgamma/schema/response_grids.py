@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from xgamma.schema.tables import Variable
+import xarray as xr
+
+from xgamma.schema.tables import Variable, Violation
 
 IMAGE_IRF = "image_irf"
 """The coordinate with the coarse image, described as `image` is."""
@@ -31,3 +33,18 @@ GRIDS: Mapping[str, Variable] = {
     ),
 }
 """The variables, by name. ``exposure_grid`` is there with any of them."""
+
+
+def grids_fit_their_image(ds: xr.Dataset) -> Iterator[Violation]:
+    """Responses on a coarse image come with their weight, and have the pixels that `image_irf` says."""
+    held = [name for name in GRIDS if name in ds]
+    if not held:
+        return
+    if EXPOSURE_GRID not in ds or IMAGE_IRF not in ds.coords:
+        missing = EXPOSURE_GRID if EXPOSURE_GRID not in ds else IMAGE_IRF
+        yield Violation(missing, f"it beside {', '.join(held)}", "none")
+        return
+    shape = [ds.sizes[dim] for dim in reversed(GRID_CELLS)]
+    said = ds[IMAGE_IRF].attrs.get("npix")
+    if said is None or list(said) != shape:
+        yield Violation(f"{IMAGE_IRF} attrs npix", str(shape), str(said))
