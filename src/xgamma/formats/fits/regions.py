@@ -17,9 +17,8 @@ from astropy.io import fits
 
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, InputError, MissingInputError
-from xgamma.formats.fits.celestial import celestial_wcs
 from xgamma.formats.fits.hdus import HduTable, read_hdu_tables, table_hdu
-from xgamma.formats.fits.images import HduImage, read_images
+from xgamma.formats.fits.images import HduImage, celestial_wcs, read_images
 from xgamma.geometry import Plane, from_tangent_plane, local_north, tangent_plane, to_frame
 from xgamma.masks import SkyMask
 from xgamma.shapes import Annulus, Circle, Ellipse, Polygon, Rectangle, Shape

@@ -19,9 +19,8 @@ from astropy.io import fits
 from xgamma.axes import Axis
 from xgamma.errors import InputError, LaterError, MissingHduError
 from xgamma.formats.fits.bands import axes_of_bands, band_columns, band_header
-from xgamma.formats.fits.celestial import celestial_header, celestial_wcs
 from xgamma.formats.fits.hdus import HduTable, fits_content, fits_text, table_hdu
-from xgamma.formats.fits.images import FitsFile, HduImage, read_fits
+from xgamma.formats.fits.images import FitsFile, HduImage, celestial_header, celestial_wcs, read_fits
 from xgamma.formats.fits.tables import as_input_error
 from xgamma.formats.local_files import local_path, validate_ending, validate_output, write_files
 from xgamma.formats.sky_maps.sky_map import SkyMap
