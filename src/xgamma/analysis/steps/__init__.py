@@ -24,7 +24,7 @@ STEPS: tuple[Step[Any], ...] = (
     FitEachStep(),
     FluxPointsStep(),
     FluxPointsEachStep(),
-    LightCurveStep(),
     ExcessMapStep(),
+    LightCurveStep(),
 )
 SECTIONS = tuple(dict.fromkeys(step.section for step in STEPS))
