@@ -244,7 +244,7 @@ def test_a_plan_of_files_with_a_new_date_writes_nothing(own_release, tmp_path, p
 
 
 def test_a_memory_limit_applies_to_the_steps_that_are_run(tiny_release, tmp_path):
-    config = config_of(tiny_release, tmp_path / "store", "general: {memory_limit: 250 MB}")
+    config = config_of(tiny_release, tmp_path / "store", "general: {memory_limit: 275 MB}")
     with pytest.raises(ConfigError, match="reduce would need"):
         run(config, until="datasets")
     assert run(config, until="observations").analysis.datasets is None

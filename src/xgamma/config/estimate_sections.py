@@ -67,8 +67,10 @@ class ExcessMapConfig(Section):
     energy_edges: ExcessMapAxisConfig = subsection(ExcessMapAxisConfig)
 
     def is_requested(self, config: Any) -> bool:
-        """Whether maps are made, and anything is given here."""
-        return self != ExcessMapConfig() and any(entry.type == "3d" for entry in config.entries.values())
+        """Whether maps with a background are stacked, or maps are made and anything is given here."""
+        maps = [entry for entry in config.entries.values() if entry.type == "3d"]
+        is_ready = any(entry.stack and entry.background.method is not None for entry in maps)
+        return is_ready or (bool(maps) and self != ExcessMapConfig())
 
     def settings(self) -> ExcessMapParameters:
         """Return the parameters of the estimator in canonical units, defaults filled in."""

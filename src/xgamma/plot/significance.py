@@ -132,16 +132,23 @@ def plot_histograms(
         known = np.ravel(values)[np.isfinite(np.ravel(values))]
         heights, edges, _ = own.hist(known, **{"bins": 50, "color": "C0", "alpha": 0.6, **(kwargs_hist or {})})
         if fitted is not None:
-            center = 0.5 * (edges[1:] + edges[:-1])
-            start = {"p0": (0.0, 1.0)} if func == "norm" else {}
-            param, covar = optimize.curve_fit(fitted, center, heights, **{**start, **(kwargs_fit or {})})
-            results.append({"param": param, "covar": covar})
-            x = np.linspace(edges[0], edges[-1], FINE)
-            words = f"Fit: mean {param[0]:.2f}, width {param[1]:.2f}" if func == "norm" else "Fit"
-            own.plot(x, fitted(x, *param), color="C3", lw=1.8, label=words)
-            own.legend(loc="upper right", fontsize="small")
+            results.append(_fitted(own, fitted, heights, edges, kwargs_fit or {}))
         own.set(**{"xlabel": "Value", "ylabel": "Pixels", "title": title, **(kwargs_axes or {})})
     return drawn, results
+
+
+def _fitted(
+    ax: Axes, function: Callable[..., Any], heights: Any, edges: Any, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Fit a function to the bins of a histogram, draw it, and return its ``param`` and their ``covar``."""
+    is_normal = function is normal
+    start = {"p0": (0.0, 1.0)} if is_normal else {}
+    param, covar = optimize.curve_fit(function, 0.5 * (edges[1:] + edges[:-1]), heights, **{**start, **options})
+    x = np.linspace(edges[0], edges[-1], FINE)
+    words = f"Fit: mean {param[0]:.2f}, width {param[1]:.2f}" if is_normal else "Fit"
+    ax.plot(x, function(x, *param), color="C3", lw=1.8, label=words)
+    ax.legend(loc="upper right", fontsize="small")
+    return {"param": param, "covar": covar}
 
 
 def _axes_of(ax: Axes | Sequence[Axes] | None, count: int, ncols: int) -> list[Axes]:

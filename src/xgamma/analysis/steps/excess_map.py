@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import xarray as xr
@@ -179,7 +179,9 @@ class ExcessMapStep(Step[ExcessMapWanted]):
 
 
 def _drawn(view: ExcessMap) -> Figure:
-    """Return a picture of the significance: of the first plane of energy, where there are several."""
+    """Return a picture of the significance, in all planes of energy."""
+    if len(view.energy_ref) > 1:
+        return cast(Figure, view.plot_grid(beam=view.correlation_radius)[0].figure)
     figure = new_figure()
     view.plot(fig=figure, scale_bar=True)
     return figure

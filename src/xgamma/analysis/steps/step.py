@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import xarray as xr
+from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from xgamma.analysis.costs import Cost
@@ -325,5 +326,7 @@ def write_figure(figure: Figure, path: Path) -> Path:
     """Write a picture, whole or not at all, and return its path."""
     content = io.BytesIO()
     figure.savefig(content, dpi=RESOLUTION)
+    # One that pyplot holds would stay in memory.
+    plt.close(figure)
     write_files({path: content.getvalue()}, overwrite=True)
     return path
