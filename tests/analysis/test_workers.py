@@ -9,6 +9,20 @@ from xgamma.execute import run_blocks
 from xgamma.store import Store
 
 BY_NIGHT = "datasets: {stack_by: night}"
+MAPS = """
+datasets:
+    type: 3d
+    on_region: {frame: null, lon: null, lat: null, radius: null}
+    background: {method: fov_background}
+    safe_mask: {methods: [offset-max], parameters: {offset_max: 1 deg}}
+    geom:
+        wcs:
+            skydir: {frame: icrs, lon: 83.633 deg, lat: 22.014 deg}
+            binsize: 0.1 deg
+            width: {width: 3 deg, height: 2 deg}
+        selection: {offset_max: 1 deg}
+models: null
+"""
 
 
 def digests(url):
@@ -48,4 +62,17 @@ def test_two_processes_make_the_products_of_one(nights_release, tmp_path, many_s
     assert ("Reading runs", 4) in submitted
     assert ("Reducing", 2) in submitted
     assert ("Stacking", 4) in submitted
+    assert digests(tmp_path / "two") == digests(tmp_path / "one")
+
+
+def test_two_processes_make_the_maps_of_one(nights_release, tmp_path, many_small_blocks, submitted, monkeypatch):
+    pytest.importorskip("distributed")
+    # Each product holds one or two windows, and each leaf is added before the next but one is made.
+    monkeypatch.setattr("xgamma.analysis.steps.rows.PRODUCT_BYTES", 150_000)
+    monkeypatch.setattr("xgamma.analysis.steps.stack.SUMS_BYTES", 1)
+    alone = config_of(nights_release, tmp_path / "one", MAPS)
+    until_datasets(alone)
+    together = config_of(nights_release, tmp_path / "two", MAPS, "general: {n_jobs: 2}")
+    until_datasets(together)
+    assert ("Stacking", 2) in submitted
     assert digests(tmp_path / "two") == digests(tmp_path / "one")

@@ -166,9 +166,8 @@ def stacks(
         image = space_of_windows(like).image if image is None else image
         shape, coords = image.shape, coords | image.coords(np.zeros((len(names), 2), dtype=np.int64))
     if rows.members is not None:
-        own = without_padding(
-            rows.members.isel(member=np.flatnonzero(rows.used[rows.members[schema.MEMBER_ROW].values]))
-        )
+        used = rows.used[rows.members[schema.MEMBER_ROW].values]
+        own = without_padding(rows.members if used.all() else rows.members.isel(member=np.flatnonzero(used)))
         values |= {str(name): each.values for name, each in own.data_vars.items()}
         values[schema.MEMBER_ROW] = groups[own[schema.MEMBER_ROW].values]
     return schema.dataset(values, coords, attrs, dims.cells, shape)

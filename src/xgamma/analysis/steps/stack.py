@@ -180,7 +180,10 @@ def computed_stacks(rows: Reduced, members: Mapping[str, Sequence[int]], workers
 
     with one_cluster(workers):
         total = summed(sums(), leaves.group, len(members))
-    result = stacks(total, group, joined_facts(facts), list(members), like)
+    found = joined_facts(facts)
+    # The responses of a thousand runs are as large as a map: they are not kept twice.
+    facts.clear()
+    result = stacks(total, group, found, list(members), like)
     telescopes = {rows.telescopes[row] for row in order}
     names = [[rows.names[row] for row in own] for own in members.values()]
     return result.assign_attrs({MEMBERS: names, "telescope": joined_telescopes(telescopes)})
