@@ -120,7 +120,7 @@ def node_responses(
             return np.concatenate([kernel, norm[..., None]], axis=-1)
 
         found = np.nan_to_num(by_table(part, rows, "edisp", offset, dispersion))
-        values |= {"edisp": found[..., :-1], "edisp_norm": found[..., -1]}
+        values |= {"edisp": found[..., :-1].astype(np.float32), "edisp_norm": found[..., -1]}
     if "psf" in maps:
         values["psf"] = by_table(
             part, rows, "psf", offset, lambda table, kind: PSF_DENSITY[kind](table, energy_true, RAD.center)

@@ -34,7 +34,7 @@ _NEUTRAL = {
     **dict.fromkeys(("node_offset", "safe_offset", "member_lon", "member_lat"), np.nan),
 }
 # What windows of runs hold in single precision, which the numbers of their events and responses have; sums do not.
-SINGLE = ("counts", "background", "counts_off", "acceptance", "acceptance_off", "psf")
+SINGLE = ("counts", "background", "counts_off", "acceptance", "acceptance_off", "psf", "edisp")
 # What rows hold of a background, each as far as its method gives it.
 _OF_BACKGROUND = (
     *(*OFF_COUNTS, *OFF_CIRCLES, "background", "alpha_systematic"),

@@ -127,7 +127,7 @@ def _empty(recipe: Recipe, rows: int) -> dict[str, Any]:
     values: dict[str, Any] = {"node_offset": np.full((rows, 1), np.nan), "reach": np.zeros(rows)}
     values["exposure_edisp"] = np.zeros((rows, 1, grid.energy_true.nbin))
     if "edisp" in recipe.maps:
-        values["edisp"] = np.zeros((rows, 1, grid.energy_true.nbin, grid.energy.nbin))
+        values["edisp"] = np.zeros((rows, 1, grid.energy_true.nbin, grid.energy.nbin), dtype=np.float32)
         values["edisp_norm"] = np.zeros((rows, 1, grid.energy_true.nbin))
     if "psf" in recipe.maps:
         values["psf"] = np.zeros((rows, 1, grid.energy_true.nbin, RAD.nbin), dtype=np.float32)
