@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import fft
 
 from xgamma.axes import BoolArray, FloatArray
 from xgamma.errors import ConfigError
@@ -136,7 +137,7 @@ def _transformed(planes: FloatArray, kernel: Kernel, result: FloatArray) -> None
     height, width = planes.shape[1:]
     shape, response = _response(kernel, height, width)
     for plane, out in zip(planes, result, strict=True):
-        sums = np.fft.irfft2(np.fft.rfft2(plane, shape) * response, shape)[:height, :width]
+        sums = fft.irfft2(fft.rfft2(plane, shape) * response, shape)[:height, :width]
         if np.array_equal(plane, np.rint(plane)):
             sums = np.rint(sums)
         sums[sums < NOISE * sums.max(initial=0.0)] = 0.0
@@ -147,26 +148,10 @@ def _transformed(planes: FloatArray, kernel: Kernel, result: FloatArray) -> None
 def _response(kernel: Kernel, height: int, width: int) -> tuple[tuple[int, int], npt.NDArray[np.complex128]]:
     """Return the shape of the transforms of images, and the transform of a kernel about the first pixel."""
     reach = kernel.reach
-    shape = _fast_length(height + min(reach, height - 1)), _fast_length(width + min(reach, width - 1))
+    shape = tuple(fft.next_fast_len(size + min(reach, size - 1), real=True) for size in (height, width))
     centred = np.zeros(shape)
     rows, columns = (numbers - reach for numbers in np.nonzero(kernel.footprint))
     # No pixel has others farther away than the image is long.
     near = (abs(rows) < height) & (abs(columns) < width)
     centred[rows[near], columns[near]] = 1.0
-    return shape, np.fft.rfft2(centred)
-
-
-def _fast_length(least: int) -> int:
-    """Return the smallest number from ``least`` on whose prime factors are 2, 3 and 5.
-
-    >>> _fast_length(251), _fast_length(7)
-    (256, 8)
-    """
-    for length in range(least, 2 * least + 1):
-        rest = length
-        for prime in (2, 3, 5):
-            while rest % prime == 0:
-                rest //= prime
-        if rest == 1:
-            return length
-    return least
+    return shape, fft.rfft2(centred)
