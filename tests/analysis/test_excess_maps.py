@@ -15,7 +15,7 @@ from xgamma.analysis.plan import plan, validated_request
 from xgamma.analysis.preview import preview
 from xgamma.analysis.run import run
 from xgamma.analysis.steps.excess_map import ExcessMapStep
-from xgamma.datasets import ExcessMap
+from xgamma.datasets import Datasets, ExcessMap
 from xgamma.errors import ConfigError, DataError
 from xgamma.estimate import excess_map
 from xgamma.schema import PRODUCTS, Kind, product_violations
@@ -89,6 +89,8 @@ def test_a_run_writes_maps_and_pictures(done):
     assert names["distribution of significance (picture)"] == "distribution-of-significance.png"
     read = ExcessMap.read(report.files["excess map"])
     xr.testing.assert_identical(read.data, report.analysis.excess_map.data)
+    with pytest.raises(DataError, match=r"^Expected the counts of datasets, got an excess map\. Read it with FluxMaps"):
+        Datasets.read(report.files["excess map"])
 
 
 def test_tables_and_document_say_where_it_is_hot(done):
@@ -144,6 +146,10 @@ def test_the_cost_of_a_map_is_planned_before_there_are_rows(nights_release, tmp_
             "excess_map: datasets must be stacked to make the excess map; write datasets.stack: true",
         ),
         (
+            "datasets: {map_selection: [counts, exposure]}",
+            "datasets.map_selection: excess_map needs the map of the background, and the maps are counts, exposure; add",
+        ),
+        (
             "excess_map: {parameters: {correlate_of: true}}",
             "excess_map.parameters",
         ),
@@ -166,7 +172,7 @@ def test_what_fits_no_map_is_said_before_any_work(nights_release, tmp_path, text
 
 
 def test_maps_without_a_background_have_no_excess(nights_release, tmp_path):
-    config = map_config_of(nights_release, tmp_path / "store", STEPS, "datasets: {map_selection: [counts, exposure]}")
+    config = map_config_of(nights_release, tmp_path / "store", "datasets: {map_selection: [counts, exposure]}")
     analysis = until_datasets(config)
     with pytest.raises(DataError, match="the dataset 'stacked' has no background"):
         analysis.get_excess_map()

@@ -345,5 +345,5 @@ def test_rows_of_maps_are_reduced_again_bit_for_bit(xgamma, tiny_release, tmp_pa
     verified = xgamma("verify", "--sample", "3", tmp_path / "store")
     assert (verified.code, verified.err) == (0, "")
     assert "3 reduced again, of 3" in verified.out
-    for place in ("store", "datasets.zarr"):
+    for place in ("store", "datasets.zarr", "excess-map.fits.gz"):
         assert xgamma("validate", tmp_path / place).code == 0

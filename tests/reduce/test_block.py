@@ -327,7 +327,9 @@ def test_a_row_that_cannot_be_used_is_masked_with_a_reason(nights_part, reduced,
 def test_a_psf_is_needed_only_for_the_containment(nights_part):
     without = with_runs(nights_part, psf_table=np.full(7, -1))
     assert reduce_block(without, rows_in(without), recipe(containment=False))["outcome"].values.tolist() == [0] * 7
-    assert reduce_block(without, rows_in(without), recipe())["outcome"].values.tolist() == [Outcome.MISSING_IRF] * 7
+    reduced = reduce_block(without, rows_in(without), recipe())
+    assert reduced["outcome"].values.tolist() == [Outcome.MISSING_IRF] * 7
+    assert reduced.attrs["outcome_details"] == ["a required instrument response is missing; it has no psf"] * 7
 
 
 def test_a_block_without_a_usable_row_is_a_block(nights_part):

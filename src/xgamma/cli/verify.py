@@ -22,7 +22,8 @@ from xgamma.datasets.files import FORMATS, read_datasets
 from xgamma.datasets.inputs import normalize_rows
 from xgamma.errors import ConfigError, ExitCode, MissingInputError
 from xgamma.formats.local_files import local_path
-from xgamma.schema import FILE, product_violations
+from xgamma.schema import FILE, PRODUCTS, Kind, product_violations
+from xgamma.schema.excess_map import EXCESS_MAP_SCHEMA
 from xgamma.store import Store
 from xgamma.store.conformance import Conformance, validate
 from xgamma.upkeep.against_gammapy import Comparison, compare_with_gammapy
@@ -185,7 +186,7 @@ def validate_command(url: str, as_json: bool) -> ExitCode:
     """Compare what is at URL with the published format (docs/format.md) and say what differs; writes nothing.
 
     URL is a store, a product (STORE/KIND/KEY), or a Zarr group such as datasets.zarr; on a disk, in a bucket, or, for
-    products, on the web. Datasets in FITS or OGIP files are read first, and what was read is compared. Layout,
+    products, on the web. Datasets and excess maps in FITS or OGIP files are read first, and what was read is compared. Layout,
     records, dims, units, types and the laws of the values are looked at, and not the bytes: that is xgamma verify.
 
     Exit code 6 when something is not as the format says, 3 when there is nothing of the kind at URL.
@@ -202,9 +203,10 @@ def _validated_file(path: str) -> Conformance:
     result = Conformance()
     for number, ds in enumerate(read_datasets(path)):
         result.products += 1
+        product = PRODUCTS[Kind.EXCESS_MAP] if ds.attrs.get("schema") == EXCESS_MAP_SCHEMA else FILE
+        data = normalize_rows(ds) if product is FILE else ds
         result.violations += [
-            violation.inside(f"{Path(path).name}[{number}]")
-            for violation in product_violations({"": normalize_rows(ds)}, FILE)
+            violation.inside(f"{Path(path).name}[{number}]") for violation in product_violations({"": data}, product)
         ]
     return result
 

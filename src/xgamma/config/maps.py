@@ -140,11 +140,18 @@ def _background_problems(datasets: DatasetsConfig) -> Iterator[str]:
 
 
 def step_problems(entries: Mapping[str, DatasetsConfig], steps: list[str]) -> Iterator[str]:
-    """Check that steps about maps have maps."""
-    if any(entry.type == "3d" for entry in entries.values()):
-        return
+    """Check that steps about maps have maps, with a background beside their counts."""
+    maps = [entry for entry in entries.values() if entry.type == "3d"]
     for step in OF_MAPS:
-        if step in steps:
+        if step not in steps:
+            continue
+        for entry in maps:
+            if entry.read is None and "background" not in entry.map_selection:
+                yield (
+                    f"{entry.where}.map_selection: {step} needs the map of the background, and the maps are "
+                    f"{', '.join(entry.map_selection)}; add background, or leave {step} out."
+                )
+        if not maps:
             yield (
                 f"steps: {step} is made of maps, and {' and '.join(entries)} have type 1d; write type: 3d, or leave "
                 f"{step} out."

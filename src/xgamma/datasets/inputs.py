@@ -11,11 +11,12 @@ import numpy.typing as npt
 import xarray as xr
 
 from xgamma.axes import BoolArray
-from xgamma.errors import ConfigError, ConfigTypeError
+from xgamma.errors import ConfigError, ConfigTypeError, DataError
 from xgamma.models.models import Models
 from xgamma.outcome import Fate, Outcome, flag_attrs
 from xgamma.schema import DL4, DL4_IN, SCHEMA, SCHEMA_VERSION, space_dims, validate
 from xgamma.schema.dl4 import fates
+from xgamma.schema.excess_map import EXCESS_MAP_SCHEMA
 from xgamma.schema.tables import head
 
 
@@ -40,6 +41,8 @@ def normalize_rows(ds: xr.Dataset) -> xr.Dataset:
     """
     if not isinstance(ds, xr.Dataset):
         raise ConfigTypeError(f"Expected an xarray.Dataset, got a {type(ds).__name__}.")
+    if ds.attrs.get("schema") == EXCESS_MAP_SCHEMA:
+        raise DataError("Expected the counts of datasets, got an excess map. Read it with FluxMaps.read.")
     validate(ds)
     rows = ds.sizes["dataset"]
     details = ds.attrs.get("outcome_details") or [""] * rows

@@ -223,8 +223,7 @@ def _details(part: Part, rows: Rows, recipe: Recipe, outcome: IntArray, said: Ma
     for place in np.flatnonzero(outcome == Outcome.NO_OFF_REGION).tolist():
         details[place] = said.get(place) or details[place]
     for row in np.flatnonzero(outcome == Outcome.MISSING_IRF):
-        why = [note for note in part.notes(int(rows.obs[row])) if note.topic in needed]
-        details[row] = "; ".join([details[row], *(f"{note.topic}: {note.text.rstrip('.')}" for note in why)])
+        details[row] = "; ".join([details[row], *_lacking(part, int(rows.obs[row]), needed)])
     about = (
         *(Outcome.USED, Outcome.UNKNOWN_RESPONSE, Outcome.OTHER_ENCLOSURE, Outcome.OUTSIDE_FIELD_OF_VIEW),
         *(Outcome.NO_BACKGROUND, Outcome.NO_SAFE_BIN),
@@ -233,6 +232,15 @@ def _details(part: Part, rows: Rows, recipe: Recipe, outcome: IntArray, said: Ma
         f"{detail}: {said[row]}" if row in said and outcome[row] in about else detail
         for row, detail in enumerate(details)
     ]
+
+
+def _lacking(part: Part, obs: int, needed: Sequence[str]) -> list[str]:
+    """Return which of the responses a run lacks: why one was passed over, and those that its release has not."""
+    why = [note for note in part.notes(obs) if note.topic in needed]
+    known = [note.topic for note in why]
+    absent = [role for role in needed if role not in known and part.column(f"{role}_table", np.array([obs]))[0] < 0]
+    passed_over = [f"{note.topic}: {note.text.rstrip('.')}" for note in why]
+    return [f"it has no {' and no '.join(absent)}", *passed_over] if absent else passed_over
 
 
 def _guard(
