@@ -147,7 +147,7 @@ def test_the_cost_of_a_map_is_planned_before_there_are_rows(nights_release, tmp_
         ),
         (
             "datasets: {map_selection: [counts, exposure]}",
-            "datasets.map_selection: excess_map needs the map of the background, and the maps are counts, exposure; add",
+            "datasets.map_selection: excess_map needs the map of the background, and the maps are counts, exposure",
         ),
         (
             "excess_map: {parameters: {correlate_of: true}}",

@@ -186,8 +186,9 @@ def validate_command(url: str, as_json: bool) -> ExitCode:
     """Compare what is at URL with the published format (docs/format.md) and say what differs; writes nothing.
 
     URL is a store, a product (STORE/KIND/KEY), or a Zarr group such as datasets.zarr; on a disk, in a bucket, or, for
-    products, on the web. Datasets and excess maps in FITS or OGIP files are read first, and what was read is compared. Layout,
-    records, dims, units, types and the laws of the values are looked at, and not the bytes: that is xgamma verify.
+    products, on the web. Datasets and excess maps in FITS or OGIP files are read first, and what was read is compared.
+    Layout, records, dims, units, types and the laws of the values are looked at, and not the bytes: that is xgamma
+    verify.
 
     Exit code 6 when something is not as the format says, 3 when there is nothing of the kind at URL.
     """

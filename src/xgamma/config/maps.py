@@ -146,7 +146,8 @@ def step_problems(entries: Mapping[str, DatasetsConfig], steps: list[str]) -> It
         if step not in steps:
             continue
         for entry in maps:
-            if entry.read is None and "background" not in entry.map_selection:
+            # With a method the missing map is that of the method, which is said of the entry.
+            if entry.read is None and entry.background.method is None and "background" not in entry.map_selection:
                 yield (
                     f"{entry.where}.map_selection: {step} needs the map of the background, and the maps are "
                     f"{', '.join(entry.map_selection)}; add background, or leave {step} out."
