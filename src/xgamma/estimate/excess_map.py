@@ -223,6 +223,7 @@ def _product(
     coords = {
         "energy": (("energy",), centers(bounds), center),
         "energy_bounds": (("energy", "bound"), bounds, {"units": "TeV"}),
+        **space.sky_coords(),
         IMAGE: space.coords()[IMAGE],
     }
     variables = {

@@ -39,6 +39,8 @@ def _reference(units: str, long_name: str) -> Variable:
 EXCESS_MAP_VARIABLES: Mapping[str, Variable] = {
     **axis("energy", "TeV", "Energy"),
     IMAGE: Variable((), "", "i1", "What image the pixels are of, in its attributes"),
+    "lon": Variable(("y", "x"), "deg", "f8", "Right ascension of the pixel", False),
+    "lat": Variable(("y", "x"), "deg", "f8", "Declination of the pixel", False, "lon"),
     "counts": _plane("Counts within the circle about the pixel"),
     "background": _plane("Background expected there"),
     "npred_excess": _plane("Excess: counts without the background"),

@@ -156,12 +156,7 @@ class MapValues:
     def array(self) -> xr.DataArray:
         """The map as an array with labels: axes with edges, ICRS longitude and latitude of pixels, and its image."""
         space = self._geom.space
-        lon, lat = (values.reshape(space.shape) for values in space.positions())
-        coords: dict[Any, Any] = {
-            "lon": (("y", "x"), lon, {"units": "deg", "frame": "icrs", "long_name": "Right ascension"}),
-            "lat": (("y", "x"), lat, {"units": "deg", "frame": "icrs", "long_name": "Declination"}),
-            IMAGE: space.coords()[IMAGE],
-        }
+        coords: dict[Any, Any] = {**space.sky_coords(), IMAGE: space.coords()[IMAGE]}
         for axis in self._geom.axes:
             dims, center, attrs = axis.coords()[axis.name]
             coords[axis.name] = dims, center, {name: value for name, value in attrs.items() if name != "bounds"}

@@ -181,7 +181,8 @@ def read_flux_maps(path: str | os.PathLike[str]) -> xr.Dataset:
     except DataError as error:
         raise InputError(f"{source}: {error}") from None
     variables: dict[str, Any] = {name.lower(): (DIMS, each.values, {"units": each.unit}) for name, each in maps.items()}
-    return xr.Dataset(variables, {**axis.coords(), IMAGE: first.space.coords()[IMAGE]}, _attrs(file, source))
+    coords = {**axis.coords(), **first.space.sky_coords(), IMAGE: first.space.coords()[IMAGE]}
+    return xr.Dataset(variables, coords, _attrs(file, source))
 
 
 def _attrs(file: FitsFile, source: Path) -> dict[str, Any]:
