@@ -362,6 +362,26 @@ def test_energies_are_chosen_and_merged(datasets):
     np.testing.assert_array_equal(two.energy_axis.edges, ENERGY.edges[::2])
     with pytest.raises(ConfigError, match="expected a factor of 4 bins, got 3"):
         first.downsample(3, axis_name="energy")
+    with pytest.raises(ConfigError, match=r"expected a factor that is a whole number, got 1\.5"):
+        first.downsample(1.5)
+
+
+def test_energies_between_the_edges_of_bins_are_moved_with_a_warning(datasets, caplog):
+    first = datasets[0]
+    first.resample_energy_axis(ENERGY.edges[[0, 2, 4]] * u.TeV)
+    first.to_image()
+    assert caplog.messages == []
+    moved = first.resample_energy_axis([ENERGY.edges[0] * 1.1, 1e4] * u.TeV)
+    np.testing.assert_array_equal(moved.energy_axis.edges, ENERGY.edges[[0, 4]])
+    [said] = caplog.messages
+    taken = f"taken: {ENERGY.edges[0]:.4g}, {ENERGY.edges[4]:.4g} TeV."
+    assert said == f"{first.name}: the energies asked for are no edges of its bins; {taken}"
+
+
+def test_responses_say_what_they_are(datasets):
+    bins = f"{ENERGY_TRUE.nbin} true energies, {ENERGY_TRUE.edges[0]:g} to {ENERGY_TRUE.edges[-1]:g} TeV"
+    assert str(datasets[0].psf) == f"<PSFMap of {datasets[0].name}: {bins}, 1 run>"
+    assert repr(datasets.stack_reduce("all").edisp) == f"<EDispKernelMap of all: {bins}, {len(datasets)} runs>"
 
 
 def test_larger_pixels_hold_the_same_counts(datasets):
@@ -518,7 +538,8 @@ def test_kernels_of_the_point_spread_function_sum_to_one(datasets):
 def test_the_energy_dispersion_is_that_of_a_place(datasets):
     kernel = datasets[0].edisp.get_edisp_kernel(CRAB)
     assert kernel.pdf_matrix.shape == (6, 4)
-    assert np.all(kernel.pdf_matrix.sum(axis=1) <= 1 + 1e-9)
+    # Kernels are held in single precision.
+    assert np.all(kernel.pdf_matrix.sum(axis=1) <= 1 + np.finfo(np.float32).eps)
     assert abs(float(kernel.get_bias(5 * u.TeV))) < 0.3
     with pytest.raises(ConfigError, match="position: expected one position as a SkyCoord"):
         datasets[0].edisp.get_edisp_kernel((83.6, 22.0))

@@ -92,7 +92,7 @@ class Verbs(click.Group):
 @click.version_option(__version__, "-V", "--version", prog_name="xgamma")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error; may also stand after the verb.")
 def group(debug: bool) -> None:
-    """Gamma-ray spectra from a store of labelled arrays. Each verb has its own help: xgamma run --help."""
+    """Gamma-ray spectra and maps from a store of labelled arrays. Each verb has its own help: xgamma run --help."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -12,7 +12,7 @@ import xarray as xr
 
 from xgamma.axes import BoolArray
 from xgamma.datasets import files, info
-from xgamma.datasets.geom import bins_between, edges_among
+from xgamma.datasets.geom import bins_between, edges_among, normalize_edges
 from xgamma.datasets.made import any_mask, normalize_background, normalize_random, on_off_row, with_counts
 from xgamma.datasets.row import Row, Shown
 from xgamma.errors import ConfigError, ConfigTypeError, DataError
@@ -22,6 +22,9 @@ from xgamma.reduce.rows import with_same_variables
 from xgamma.schema import bin_dims, has_safe_bin
 
 log = logging.getLogger(__name__)
+
+MOVED = 1e-6
+"""Energies differ from the edges that were asked for when they do by more than this, relatively."""
 
 
 class BinnedRow(Row[Shown]):
@@ -63,7 +66,8 @@ class BinnedRow(Row[Shown]):
         Parameters
         ----------
         energy_axis
-            An axis, or edges (``Quantity``, or numbers in TeV); they are moved to the nearest edges of the row.
+            An axis, or edges (``Quantity``, or numbers in TeV); they are moved to the nearest edges of the row, with a
+            warning.
         name
             Of the new row, by default that of this one.
 
@@ -73,6 +77,10 @@ class BinnedRow(Row[Shown]):
             When the edges hold no bin of the row.
         """
         edges = edges_among(self.energy_axis, energy_axis, self.name)
+        given, taken = normalize_edges(energy_axis), self.energy_axis.edges[edges]
+        if len(given) != len(taken) or not np.allclose(given, taken, rtol=MOVED, atol=0):
+            said = ", ".join(f"{edge:.4g}" for edge in taken)
+            log.warning("%s: the energies asked for are no edges of its bins; taken: %s TeV.", self.name, said)
         mask = None if self._mask_fit is None else merged_mask(self._mask_fit, edges, self._energy_place)
         return self._like(merge_bins(self.data, edges), name, mask)
 

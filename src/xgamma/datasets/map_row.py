@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -208,6 +209,9 @@ class MapRow(BinnedRow[Map]):
         ConfigError
             For a factor that does not divide the pixels or bins, or another axis.
         """
+        if not isinstance(factor, Integral):
+            raise ConfigError(f"downsample: expected a factor that is a whole number, got {factor!r}.")
+        factor = int(factor)
         if axis_name is not None:
             return self.resample_energy_axis(
                 MapAxes([self.energy_axis]).changed(axis_name, lambda axis: grouped(axis, factor))[0], name

@@ -44,6 +44,17 @@ class ResponseMap:
         """The axis of true energy."""
         return Axis.from_coords(self.data.coords, "energy_true")
 
+    def __str__(self) -> str:
+        axis, members = self.energy_axis_true, self.data.sizes["member"]
+        of = "1 run" if members == 1 else f"{members} runs"
+        name, bins = (
+            self.data["dataset"].values[0],
+            f"{axis.nbin} true energies, {axis.edges[0]:g} to {axis.edges[-1]:g}",
+        )
+        return f"<{type(self).__name__} of {name}: {bins} TeV, {of}>"
+
+    __repr__ = __str__
+
     def _place(self, position: Any) -> tuple[float, float]:
         if position is None:
             return self.center
