@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from releases import config_of, map_config_of, until_datasets
+from releases import COARSE, TINY, config_of, map_config_of, release_of, until_datasets
 from xgamma.analysis import Analysis
 from xgamma.analysis.plan import plan
 from xgamma.analysis.preview import preview
@@ -198,6 +199,19 @@ def test_true_energies_that_cost_counts_are_said_of_maps_too(tiny_release, tmp_p
     assert said in [record.getMessage() for record in caplog.records]
     wide = "datasets: {geom: {axes: {energy_true: {min: 0.1 TeV, max: 100 TeV, nbins: 60}}}}"
     assert preview(map_config_of(tiny_release, tmp_path / "store", wide)).remarks == []
+
+
+def test_point_like_responses_in_maps_are_said(tmp_path, caplog):
+    release = release_of(replace(TINY, response=replace(COARSE, enclosure="point-like")), tmp_path)
+    wide = "datasets: {geom: {axes: {energy_true: {min: 0.1 TeV, max: 100 TeV, nbins: 60}}}}"
+    some = "datasets: {map_selection: [counts, exposure, edisp]}\nobservations: {required_irf: point-like}"
+    config = map_config_of(release, tmp_path / "store", wide, some)
+    [said] = preview(config).remarks
+    assert said.startswith(
+        "datasets.type: there are runs with point-like responses, whose exposure counts events within"
+    )
+    run(config)
+    assert said in [record.getMessage() for record in caplog.records]
 
 
 def test_what_is_done_is_logged_in_the_words_of_gammapy(tiny_release, caplog):

@@ -33,7 +33,7 @@ from xgamma.ingest.notes import notes_of, runs_by_note, summaries
 from xgamma.outcome import Outcome, UnusedRun
 from xgamma.predict.folding import GoodTime, good_time, spectral_remarks, time_remark, validate_times
 from xgamma.reduce import Recipe, reduce_each, select_rows, validate_enclosure
-from xgamma.reduce.losses import true_energy_remark
+from xgamma.reduce.losses import rows_remark
 from xgamma.schema import safe_energies
 from xgamma.store import Store
 
@@ -273,8 +273,7 @@ def tried(part: Part, rows: Rows, recipe: Recipe) -> Tried:
     masked = unused_rows(part, rows, (end for end in ended if end[1] != Outcome.USED))
     used = [number for number, outcome, _ in ended if outcome == Outcome.USED]
     safe, telescope = safe_energies(fresh.data), str(fresh.data.attrs["telescope"])
-    is_known = used and (recipe.grid.is_region or "edisp" in recipe.maps)
-    remark = true_energy_remark(part, rows.at(used), recipe.grid, recipe.containment, safe) if is_known else ""
+    remark = rows_remark(part, rows.at(used), recipe, safe) if used else ""
     if not recipe.grid.is_region:
         return Tried(len(fresh.done), masked, lost, safe, remark, telescope)
     names = [str(name) for name in fresh.data["dataset"].values]

@@ -15,6 +15,7 @@ import numpy as np
 from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
 from xgamma.events import Part, Rows
 from xgamma.grid import Circle, Grid, RegionSpace, SkySpace
+from xgamma.reduce.recipe import Recipe
 from xgamma.reduce.response import offsets, responses
 
 TOLERATED_LOSS = 0.01
@@ -165,6 +166,23 @@ def _predicted(part: Part, rows: Rows, grid: Grid, containment: bool) -> FloatAr
     flux = edges[:-1] ** (1 - INDEX) - edges[1:] ** (1 - INDEX)
     kernel = np.zeros((*found.effective_area.shape, grid.energy.nbin)) if found.edisp is None else found.edisp
     return np.asarray(((found.corrected_area * flux)[..., np.newaxis, :] @ kernel)[..., 0, :])
+
+
+def rows_remark(part: Part, rows: Rows, recipe: Recipe, used: BoolArray) -> str:
+    """Return what is to be said of rows that are reduced, of true energies and of point-like responses in maps."""
+    grid = recipe.grid
+    said = []
+    if grid.is_region or "edisp" in recipe.maps:
+        said.append(true_energy_remark(part, rows, grid, recipe.containment, used))
+    if not grid.is_region and part.column("point_like", rows.obs).any():
+        said.append(_POINT_LIKE)
+    return " ".join(filter(None, said))
+
+
+_POINT_LIKE = (
+    "datasets.type: there are runs with point-like responses, whose exposure counts events within RAD_MAX of a source "
+    "alone; fluxes of maps are right in a circle of that radius only, excess_map.correlation_radius."
+)
 
 
 def true_energy_remark(part: Part, rows: Rows, grid: Grid, containment: bool, used: BoolArray) -> str:

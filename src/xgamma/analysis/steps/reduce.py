@@ -38,7 +38,7 @@ from xgamma.errors import DamagedError, DataError, OrderError
 from xgamma.outcome import REDUCE, Outcome, UnusedRun
 from xgamma.plot.regions import MOST_ROWS, plot_regions
 from xgamma.reduce import Recipe, joined_rows, with_alpha_systematic, with_names
-from xgamma.reduce.losses import true_energy_remark
+from xgamma.reduce.losses import rows_remark
 from xgamma.schema import safe_energies
 from xgamma.store import dataset_digest, digest
 
@@ -289,7 +289,9 @@ def _with_systematic(product: Product[xr.Dataset], error: float) -> Product[xr.D
 
 
 def log_lost_counts(observations: Observations | None, reduction: Reduction) -> None:
-    """Warn where the axis of true energy costs predicted counts; looks at a few rows, and only at new ones.
+    """Warn where the axis of true energy costs predicted counts, and of point-like responses in maps.
+
+    It looks at a few rows, and only at new ones.
 
     Of rows that were found it was logged when they were made: opening their responses would cost more.
     """
@@ -299,9 +301,9 @@ def log_lost_counts(observations: Observations | None, reduction: Reduction) -> 
     used = {name for name, outcome in zip(rows.names, rows.outcome.tolist(), strict=True) if outcome == Outcome.USED}
     for key, own in observations.rows:
         numbers = [number for number, name in enumerate(own.names) if name in used]
-        if numbers and (recipe.grid.is_region or "edisp" in recipe.maps):
+        if numbers:
             part, safe = observations.holdings.parts[key], safe_energies(product.data)
-            remark = true_energy_remark(part, own.at(numbers), recipe.grid, recipe.containment, safe)
+            remark = rows_remark(part, own.at(numbers), recipe, safe)
             if remark:
                 log.warning("%s", remark)
             return
