@@ -15,7 +15,7 @@ import time
 import numpy as np
 import xarray as xr
 
-from releases import config_of, recipe, until_datasets, whole
+from releases import config_of, map_config_of, recipe, until_datasets, whole
 from store.written import key, product, write
 from xgamma.errors import StoreError
 from xgamma.ingest import open_release
@@ -47,6 +47,12 @@ def reduce(release, store):
 def analyse(release, store):
     """Make everything, from runs to flux points."""
     whole(quiet(release, store))
+
+
+def chart(release, store):
+    """Make maps of all runs over a background normalised to each, their stack, and its excess map."""
+    background = "datasets: {background: {method: fov_background}}\nexcess_map: {correlation_radius: 0.4 deg}"
+    until_datasets(map_config_of(release, store, "general: {log: {level: critical}}", background)).get_excess_map()
 
 
 def merge(store):
@@ -117,7 +123,7 @@ def keys():
     return digest(recipe().document()), dataset_digest(product(3)[""])
 
 
-VERBS = {verb.__name__: verb for verb in (ingest, reduce, analyse, merge, clean, put, race, crowd, visit, keys)}
+VERBS = {verb.__name__: verb for verb in (ingest, reduce, analyse, chart, merge, clean, put, race, crowd, visit, keys)}
 
 
 def say(*words):

@@ -50,7 +50,13 @@ def states(release, tmp_path_factory):
         before = after
     whole = folder / "run"
     actor.analyse(release, whole)
-    return {**found, "run": (folder / "nothing", whole, [actor.analyse, release])}
+    charted = shutil.copytree(folder / "ingest", folder / "maps")
+    actor.chart(release, charted)
+    return {
+        **found,
+        "run": (folder / "nothing", whole, [actor.analyse, release]),
+        "maps": (folder / "ingest", charted, [actor.chart, release]),
+    }
 
 
 def trials(actors, number, template, folder, words):
@@ -93,7 +99,7 @@ class Begun:
         return len(attempt_names(self._folder) - self._before) > self._others
 
 
-@pytest.mark.parametrize("name", ["ingest", "reduce", "compact", "gc", "run"])
+@pytest.mark.parametrize("name", ["ingest", "reduce", "compact", "gc", "run", "maps"])
 def test_a_kill_leaves_products_whole_or_absent_and_the_next_run_gives_the_same_results(
     name, actors, states, quick_folder, witness, moments, survival
 ):
