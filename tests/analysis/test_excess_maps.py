@@ -93,6 +93,12 @@ def test_a_run_writes_maps_and_pictures(done):
         Datasets.read(report.files["excess map"])
 
 
+def test_all_planes_of_energy_are_drawn(tiny_release, tmp_path):
+    planes = "excess_map: {energy_edges: {min: 0.5 TeV, max: 30 TeV, nbins: 3}, correlation_radius: 0.4 deg}"
+    report = run(map_config_of(tiny_release, tmp_path / "store", STEPS, planes))
+    assert report.files["significance (picture)"].stat().st_size > 1000
+
+
 def test_tables_and_document_say_where_it_is_hot(done):
     report, _ = done
     [table] = ExcessMapStep().tables(report.analysis.results)

@@ -136,6 +136,8 @@ def test_pictures_are_drawn(view):
     assert view.plot(fig=Figure()).images
     assert view.plot_distribution(ax=Figure().subplots()).get_xlabel() == "Significance"
     assert len(view.plot_grid()) == 2
+    for ax in view.plot_grid(beam=view.correlation_radius, scale_bar=True, regions="icrs; circle(83.633, 22.014, 0.3)"):
+        assert len(ax.artists) + len(ax.patches) >= 2
 
 
 def test_histograms_of_planes_are_fitted_as_in_gammapy(view):

@@ -69,24 +69,40 @@ class MapPictures(MapPixels):
         space, image = self._geom.space, self._image("plot")
         named = {"unit": self._unit, "name": self._label, "add_cbar": add_cbar, "stretch": stretch}
         drawn = sky.plot_image(image, space, ax, figure=fig, **{**named, **style})
+        self._draw_marks(drawn, scale_bar, beam, regions)
+        return drawn
+
+    def _draw_marks(self, drawn: Axes, scale_bar: bool | Any, beam: Any, regions: Any) -> None:
+        """Draw what lies upon an image."""
+        space = self._geom.space
         if scale_bar is not False:
             sky.draw_scale_bar(drawn, space, None if scale_bar is True else degrees(scale_bar, "scale_bar"))
         if beam is not None:
             sky.draw_beam(drawn, space, degrees(beam, "beam"))
         if regions is not None:
             sky.draw_shapes(drawn, normalize_regions(regions))
-        return drawn
 
     def plot_grid(
-        self, figsize: tuple[float, float] | None = None, ncols: int = 3, add_cbar: bool = True, **style: Any
+        self,
+        figsize: tuple[float, float] | None = None,
+        ncols: int = 3,
+        add_cbar: bool = True,
+        *,
+        scale_bar: bool | Any = False,
+        beam: Any = None,
+        regions: Any = None,
+        **style: Any,
     ) -> list[Axes]:
         """Draw the image of each bin of the axes in a new figure, with the bin above it; see ``plot``."""
         planes = self._data.reshape(-1, *self._geom.space.shape)
         named = {"unit": self._unit, "name": self._label}
         options = {"ncols": ncols, "figsize": figsize, "add_cbar": add_cbar}
-        return list(
+        drawn = list(
             sky.plot_planes(list(planes), self._geom.space, self.plane_titles(), **{**options, **named, **style})
         )
+        for ax in drawn:
+            self._draw_marks(ax, scale_bar, beam, regions)
+        return drawn
 
     def plot_contours(self, levels: Sequence[float], ax: Axes | None = None, **style: Any) -> Axes:
         """Draw lines of equal value of the image; see ``xgamma.plot.sky.plot_contours``."""
