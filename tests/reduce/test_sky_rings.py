@@ -154,6 +154,10 @@ def test_the_first_ring_that_is_large_enough_is_taken(growth, theta):
         ({"space": RegionSpace((Circle(83.633, 22.014, 0.1),))}, "ring is measured in windows of the sky, got on-regi"),
         ({"energy": Axis.from_bounds("energy", 0.5, 30.0, 3)}, r"made in one energy bin, got 3; write nbins: 1, or"),
         ({"r_in": 6.0, "width": 0.5}, r"ring that begins inside of the map, got 6 deg, and a run fills 5\.24 deg"),
+        (
+            {"r_in": 0.55, "width": 0.001},
+            r"width: expected a ring that holds pixels, and none of \S+ deg has its centre ",
+        ),
         ({"space": SkySpace(83.6, 22.0, "icrs", 0.1, (40, 40), aspect=2.0)}, "needs pixels as wide as high, got 2 to"),
     ],
 )

@@ -97,7 +97,7 @@ class MapPictures(MapPixels):
         planes = self._data.reshape(-1, *self._geom.space.shape)
         named = {"unit": self._unit, "name": self._label}
         options = {"ncols": ncols, "figsize": figsize, "add_cbar": add_cbar}
-        drawn = list(
+        drawn: list[Axes] = list(
             sky.plot_planes(list(planes), self._geom.space, self.plane_titles(), **{**options, **named, **style})
         )
         for ax in drawn:

@@ -138,6 +138,7 @@ class _Ring(SkyBackground):
     variables = OFF_COUNTS
     one_bin: ClassVar[bool] = True
     """Whether it is made in one energy bin alone."""
+    parameters: RingParameters | AdaptiveRingParameters
 
     @property
     @abstractmethod
@@ -178,6 +179,18 @@ class _Ring(SkyBackground):
                 f"{self.inner:g} deg, and a run fills {across:.3g} deg of it from corner to corner; write a smaller "
                 "r_in, or larger maps."
             )
+        self._validate_pixels(grid.space.binsize)
+
+    def _validate_pixels(self, binsize: float) -> None:
+        """Raise ``ConfigError`` where the first ring holds the centre of no pixel."""
+        outer = self.inner + self.parameters.width
+        try:
+            Kernel(outer / binsize, self.inner / binsize)
+        except ConfigError:
+            raise ConfigError(
+                f"datasets.background.parameters.width: expected a ring that holds pixels, and none of {binsize:g} deg "
+                f"has its centre between {self.inner:g} and {outer:g} deg; write a larger width."
+            ) from None
 
     def settle(
         self, given: BackgroundInput, counts: FloatArray, mask_safe: BoolArray, values: Mapping[str, FloatArray]
@@ -225,6 +238,8 @@ class SkyRing(_Ring):
 
     name = "ring"
 
+    parameters: RingParameters
+
     def __init__(self, parameters: RingParameters) -> None:
         super().__init__()
         self.parameters = parameters
@@ -244,6 +259,8 @@ class AdaptiveSkyRing(_Ring):
     """The background of rings that grow from pixel to pixel until they hold enough."""
 
     name = "adaptive_ring"
+
+    parameters: AdaptiveRingParameters
 
     def __init__(self, parameters: AdaptiveRingParameters) -> None:
         super().__init__()
