@@ -259,7 +259,7 @@ def _facts_of_spectra(wanted: ReadWanted, data: xr.Dataset) -> dict[str, str]:
 
 
 def _energies(axis: Axis) -> str:
-    return f"{axis.nbin} bins, {axis.edges[0]:g} to {axis.edges[-1]:g} TeV"
+    return f"{axis.nbin} bin{'' if axis.nbin == 1 else 's'}, {axis.edges[0]:g} to {axis.edges[-1]:g} TeV"
 
 
 def _labelled(facts: Mapping[str, str], name: str) -> dict[str, str]:
