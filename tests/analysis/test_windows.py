@@ -32,7 +32,7 @@ def windows(nights_release, tmp_path):
 
 def test_windows_are_found_in_the_store_and_so_is_their_stack(windows, monkeypatch):
     store, held, rows, wanted = windows
-    monkeypatch.setattr("xgamma.analysis.steps.rows.PRODUCT_BYTES", 3 * row_bytes(wanted.grid))
+    monkeypatch.setattr("xgamma.analysis.steps.rows.PRODUCT_BYTES", 3 * row_bytes(wanted.grid, wanted.held))
     first, lost = reduced(wanted_rows(store, held, rows, wanted), wanted, THIS_PROCESS, pytest.fail)
     assert (len(first), lost, first.found) == (7, [], 0)
     assert [len(record.texts["rows"]) for record in store.records("rows")].count(3) == 2
@@ -40,7 +40,7 @@ def test_windows_are_found_in_the_store_and_so_is_their_stack(windows, monkeypat
     assert (again.keys, again.found) == (first.keys, 7)
     product, found = stacked(store, again, Groups(again, None), THIS_PROCESS)
     image = product.data
-    assert image["counts"].shape == (1, 36, 40, 8)
+    assert image["counts"].shape == (1, 8, 36, 40)
     same, found_again = stacked(store, again, Groups(again, None), THIS_PROCESS)
     assert (found, found_again, same.key) == (0, 1, product.key)
     direct = stack(again.read(again.canonical_order))

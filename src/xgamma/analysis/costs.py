@@ -41,7 +41,7 @@ HELD_PRODUCTS = 2
 # Windows of the sky are made plane by plane in place. Their products are what takes memory: the blocks of one, these
 # together, the one that is written, and the one that is kept for the stack.
 COPIES_OF_WINDOW = 2
-HELD_WINDOWS, HELD_OF_WINDOW = 4, 1.5
+HELD_WINDOWS, HELD_OF_WINDOW = 4, 1.2
 # The sums of leaves are made and added in batches of so many bytes.
 SUMS_BYTES = 64_000_000
 # An image while it is summed, and as it is handed out.
