@@ -172,7 +172,8 @@ def _image_cost(recipe: Recipe, runs: int, groups: int, workers: Workers) -> Cos
     product = int(min(runs, rows_within(PRODUCT_BYTES, recipe)) * row * HELD_OF_WINDOW)
     batch = min(leaves, max(at_once, SUMS_BYTES // image))
     block = min(runs, rows_within(MAX_BYTES, recipe))
-    left = _held_bytes(recipe, runs) + _at_once(workers) * _block_bytes(recipe, block, 0)
+    # Of the blocks of the reduction that ran at once, what one took is not given back.
+    left = _held_bytes(recipe, runs) + _block_bytes(recipe, block, 0)
     images = int(COPIES_OF_IMAGE * groups * image) + (batch - 1) * image
     peak = _imports(workers) + left + at_once * product + images
     return Cost(leaves, runs * row, groups * image, peak)
