@@ -140,10 +140,14 @@ class _Ring(SkyBackground):
     """Whether it is made in one energy bin alone."""
     parameters: RingParameters | AdaptiveRingParameters
 
+    def __init__(self, parameters: RingParameters | AdaptiveRingParameters) -> None:
+        super().__init__()
+        self.parameters = parameters
+
     @property
-    @abstractmethod
     def inner(self) -> float:
         """The inner radius in degrees."""
+        return self.parameters.r_in
 
     @abstractmethod
     def off(self, counts: FloatArray, background: FloatArray, usable: BoolArray, binsize: float) -> RingOff:
@@ -240,15 +244,6 @@ class SkyRing(_Ring):
 
     parameters: RingParameters
 
-    def __init__(self, parameters: RingParameters) -> None:
-        super().__init__()
-        self.parameters = parameters
-
-    @property
-    def inner(self) -> float:
-        """The inner radius in degrees."""
-        return self.parameters.r_in
-
     def off(self, counts: FloatArray, background: FloatArray, usable: BoolArray, binsize: float) -> RingOff:
         """Return what lies in the ring of each pixel."""
         return ring_off(counts, background, usable, binsize, self.parameters)
@@ -261,15 +256,6 @@ class AdaptiveSkyRing(_Ring):
     name = "adaptive_ring"
 
     parameters: AdaptiveRingParameters
-
-    def __init__(self, parameters: AdaptiveRingParameters) -> None:
-        super().__init__()
-        self.parameters = parameters
-
-    @property
-    def inner(self) -> float:
-        """The inner radius in degrees."""
-        return self.parameters.r_in
 
     def off(self, counts: FloatArray, background: FloatArray, usable: BoolArray, binsize: float) -> RingOff:
         """Return what lies in the rings."""
