@@ -24,28 +24,7 @@ Array = npt.NDArray[Any]
 
 
 class MapValues:
-    """An array over the pixels and axes of a geometry; see ``Map``.
-
-    Parameters
-    ----------
-    geom
-        The geometry.
-    data
-        Values that broadcast to its ``data_shape``; ``None`` are zeros.
-    unit
-        As FITS writes it, or of astropy.
-    meta
-        What else is known, by name.
-    dtype
-        Of the zeros.
-    name
-        What the values are, for pictures and files.
-
-    Raises
-    ------
-    DataError
-        For an array of another shape.
-    """
+    """An array over the pixels and axes of a geometry; ``Map`` says what it is made of."""
 
     # Arrays and quantities leave what they do not know, such as units, to the map.
     __array_ufunc__: ClassVar[None] = None
