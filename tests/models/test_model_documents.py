@@ -292,9 +292,7 @@ def test_documents_of_another_version_are_read_and_written_unchanged(tmp_path):
     assert list(document["components"][0]["temporal"]) == ["type", "parameters", "scale", "filename"]
 
 
-def test_spatial_models_are_written_and_not_evaluated():
-    with pytest.raises(LaterError, match="later version"):
-        PointSpatialModel()(1 * u.deg)
+def test_a_frame_is_the_first_argument_of_a_spatial_model():
     assert GaussianSpatialModel("galactic").frame == "galactic"
 
 

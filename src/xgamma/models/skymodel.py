@@ -14,7 +14,7 @@ from xgamma.errors import ConfigError, ConfigTypeError, did_you_mean
 from xgamma.models.component import Component, component_class
 from xgamma.models.files import complete_from_gammapy, described_by_gammapy, models_of_gammapy
 from xgamma.models.parameters import Covariance, Parameter, Parameters, link_labels
-from xgamma.models.spatial import SpatialModel
+from xgamma.models.spatial.model import SpatialModel
 from xgamma.models.spectral.model import DENSITY, SpectralModel, read_spectral
 from xgamma.models.spectral.powerlaws import PowerLawNormSpectralModel
 from xgamma.models.temporal.model import TemporalModel

@@ -22,7 +22,7 @@ from xgamma.geometry import separation, to_frame
 from xgamma.grid import REGION_SHAPE
 from xgamma.models.models import SkyModel
 from xgamma.models.skymodel import validate_density
-from xgamma.models.spatial import PointSpatialModel
+from xgamma.models.spatial.points import PointSpatialModel
 from xgamma.models.temporal.model import TemporalModel
 from xgamma.units import CM2_PER_M2
 
