@@ -13,6 +13,7 @@ from xgamma.analysis import AnalysisConfig
 from xgamma.analysis.run import run
 from xgamma.datasets import Datasets, FluxPoints
 from xgamma.formats.gadf.index import read_index
+from xgamma.models import Models
 from xgamma.schema import Kind
 
 
@@ -371,6 +372,16 @@ def test_simulate_makes_a_release(xgamma, tmp_path):
     assert again.code == 2
     assert "--overwrite" in again.err
     assert xgamma("simulate", tmp_path / "release", "--runs", 1, "--overwrite").code == 0
+
+
+def test_simulate_takes_a_models_file(xgamma, tmp_path):
+    assert xgamma("simulate", tmp_path / "one", "--runs", 1).code == 0
+    done = xgamma("simulate", tmp_path / "two", "--runs", 1, "--models", tmp_path / "one" / "models.yaml")
+    assert done.code == 0
+    one, two = (Models.read(tmp_path / name / "models.yaml").to_dict() for name in ("one", "two"))
+    assert one == two
+    done = xgamma("simulate", tmp_path / "three", "--models", tmp_path / "none.yaml")
+    assert (done.code, "none.yaml" in done.err) == (3, True)
 
 
 def test_simulate_refuses_an_invalid_and_a_missing_plan(xgamma, tmp_path):

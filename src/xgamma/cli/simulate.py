@@ -14,7 +14,7 @@ from xgamma.closure import Finding, excess_ratio, findings, picture, run_closure
 from xgamma.config.config import AnalysisConfig
 from xgamma.errors import ExitCode
 from xgamma.formats.local_files import write_files
-from xgamma.simulate import Plan, read_plan, simulate
+from xgamma.simulate import Plan, about_first_model, read_plan, simulate
 from xgamma.store import Store
 from xgamma.units import number_text
 
@@ -22,15 +22,27 @@ from xgamma.units import number_text
 @click.command("simulate")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--plan", "plan_file", type=click.Path(path_type=Path), help="A YAML file with the plan.")
+@click.option("--models", "models_file", type=click.Path(path_type=Path), help="A models file: several sources.")
 @click.option("--runs", type=click.IntRange(min=1), help="The number of runs.")
 @click.option("--seed", type=int, help="The seed of all random numbers.")
 @click.option("--overwrite", is_flag=True, help="Replace the simulated release in FOLDER.")
-def simulate_command(folder: Path, plan_file: Path | None, runs: int | None, seed: int | None, overwrite: bool) -> None:
+def simulate_command(
+    folder: Path,
+    plan_file: Path | None,
+    models_file: Path | None,
+    runs: int | None,
+    seed: int | None,
+    overwrite: bool,
+) -> None:
     """Simulate a valid GADF release into FOLDER: index files, runs with events and responses, and the truth beside it.
 
-    Without --plan it is the demo: a source like the Crab nebula, seen in wobble mode.
+    Without --plan it is the demo: a source like the Crab nebula, seen in wobble mode. The sources of --models shine
+    instead of that of the plan; without a plan the pointings lie about the first of them.
     """
     plan = Plan() if plan_file is None else read_plan(plan_file)
+    if models_file is not None:
+        plan = dataclasses.replace(plan, models=models_file)
+        plan = plan if plan_file is not None else about_first_model(plan)
     plan = dataclasses.replace(plan, runs=plan.runs if runs is None else runs, seed=plan.seed if seed is None else seed)
     release = simulate(plan, folder, overwrite=overwrite)
     click.echo(f"{len(release.obs_ids)} runs, {release.events} events: {folder}")

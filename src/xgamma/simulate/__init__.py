@@ -1,4 +1,4 @@
-"""Simulated data releases: a plan of runs, an analytic instrument, a source, Poisson events, GADF files.
+"""Simulated data releases: a plan of runs, an analytic instrument, sources, Poisson events, GADF files.
 
 Examples
 --------
@@ -19,6 +19,7 @@ from xgamma.simulate.plan import (
     read_plan,
 )
 from xgamma.simulate.release import Release, expected_counts, simulate
+from xgamma.simulate.sources import about_first_model
 
 __all__ = [
     "AnalyticResponse",
@@ -26,6 +27,7 @@ __all__ = [
     "PlannedRun",
     "Release",
     "Source",
+    "about_first_model",
     "expected_counts",
     "plan_document",
     "plan_from_document",

@@ -1,7 +1,8 @@
 """Frozen descriptions and their documents: file, object, file is the identity.
 
 The metadata of a field say its unit and limits, as ``xgamma.registry`` checks them, its choices, or the unit of each
-number of a list.
+number of a list. A field that was ``added`` to an older description is written where it is not the default, so that
+documents stay as they were.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ T = TypeVar("T")
 
 
 def quantity(default: float, unit: str, **limits: float) -> Any:
-    """Return a field that is a number in ``unit``; limits are ``minimum`` and ``above``."""
+    """Return a field that is a number in ``unit``; limits are ``minimum`` and ``above``, ``added`` as above."""
     return field(default=default, metadata={"unit": unit, **limits})
 
 
@@ -30,9 +31,9 @@ def count(default: int, **limits: float) -> Any:
     return field(default=default, metadata=limits)
 
 
-def choice(*words: str) -> Any:
+def choice(*words: str, added: bool = False) -> Any:
     """Return a field that is one of ``words``; the first is the default."""
-    return field(default=words[0], metadata={"choices": words})
+    return field(default=words[0], metadata={"choices": words, "added": added})
 
 
 def normalize_fields(instance: Any, where: str) -> None:
@@ -76,6 +77,8 @@ def document_of(description: Any) -> dict[str, Any]:
     written: dict[str, Any] = {}
     for entry in dataclasses.fields(description):
         value, rules = getattr(description, entry.name), entry.metadata
+        if rules.get("added") and value == entry.default:
+            continue
         if dataclasses.is_dataclass(value):
             written[entry.name] = document_of(value)
         elif rules.get("unit"):

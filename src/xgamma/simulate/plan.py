@@ -1,4 +1,4 @@
-"""What is simulated, as frozen values: a ``Source``, an ``AnalyticResponse`` and the ``Plan`` of the runs.
+"""What is simulated, as frozen values: a ``Source`` or models, an ``AnalyticResponse`` and the ``Plan`` of the runs.
 
 The document is the model: ``plan_document`` writes what ``plan_from_document`` reads, with units, and the same document
 stands in a catalogue file and beside every simulated release.
@@ -20,6 +20,7 @@ from xgamma.errors import ConfigError
 from xgamma.formats.yaml_documents import read_yaml
 from xgamma.geometry import destination
 from xgamma.simulate.documents import choice, count, document_of, from_document, normalize_fields, quantity
+from xgamma.simulate.truth import validated_models
 
 # 2001-01-01T00:00:00 UTC in TT, the reference epoch of the releases in use.
 MJDREFI, MJDREFF = 51910, 64.184 / 86400
@@ -85,6 +86,10 @@ class AnalyticResponse:
         The HDU class of the point spread function and the width of its core at 1 TeV.
     background, background_rate, background_index, background_width
         The HDU class, events per second in the field of view and all energies, spectral index, Gaussian width.
+    background_turn
+        The energy in TeV below which there is less background than its power law says; 0 for none.
+    background_drawn
+        Whether background events are drawn from the ``formula``, or from the ``table`` as readers interpolate it.
     energy_min, energy_max, energy_bins, offset_max
         The axes of the tables.
     area, area_energy, area_width
@@ -104,6 +109,8 @@ class AnalyticResponse:
     background_rate: float = quantity(3.6, "s-1", minimum=0.0)
     background_index: float = field(default=2.7)
     background_width: float = quantity(1.8, "deg", above=0.0)
+    background_turn: float = quantity(0.5, "TeV", minimum=0.0, added=True)
+    background_drawn: str = choice("formula", "table", added=True)
     energy_min: float = quantity(0.05, "TeV", above=0.0)
     energy_max: float = quantity(100.0, "TeV", above=0.0)
     energy_bins: int = count(48, minimum=4)
@@ -153,7 +160,10 @@ class Plan:
     share_irfs
         Whether all runs refer to one file of responses (one for each efficiency) instead of having a copy each.
     source, response
-        What shines and what sees it.
+        What shines and what sees it. The pointings lie about the position of the source.
+    models
+        Several sources of any shape, which shine instead of ``source``: ``Models``, their document, or the path of its
+        file. Each has a spatial model and is constant in time.
 
     Examples
     --------
@@ -181,9 +191,12 @@ class Plan:
     share_irfs: bool = field(default=False)
     source: Source = field(default_factory=Source)
     response: AnalyticResponse = field(default_factory=AnalyticResponse)
+    models: Any = field(default=None, metadata={"added": True})
 
     def __post_init__(self) -> None:
         normalize_fields(self, "simulation")
+        if self.models is not None:
+            object.__setattr__(self, "models", validated_models(self.models, "simulation.models"))
         object.__setattr__(self, "start", _iso(self.start))
         if not self.dead_time < 1:
             raise ConfigError(f"simulation.dead_time: expected a fraction below 1, got {self.dead_time}.")
@@ -296,6 +309,8 @@ def plan_from_document(document: Any, where: str = "simulation") -> Plan:
 def read_plan(path: str | Path) -> Plan:
     """Read a plan from the key ``simulation`` of the file at ``path``: a catalogue, or the ``truth.yaml`` of a release.
 
+    Its ``models`` may name a file, relative to the folder of the plan.
+
     Raises
     ------
     MissingInputError, InputError
@@ -306,4 +321,7 @@ def read_plan(path: str | Path) -> Plan:
     document = read_yaml(Path(path), "simulation plan")
     if not isinstance(document, Mapping) or "simulation" not in document:
         raise ConfigError(f"{path} declares no simulation: expected a mapping with the key 'simulation'.")
-    return plan_from_document(document["simulation"])
+    declared = document["simulation"]
+    if isinstance(declared, Mapping) and isinstance(declared.get("models"), str):
+        declared = {**declared, "models": Path(path).parent / declared["models"]}
+    return plan_from_document(declared)

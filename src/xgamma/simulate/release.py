@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,9 @@ from xgamma.formats.gadf.write import (
 )
 from xgamma.formats.local_files import new_folder, write_inside
 from xgamma.formats.yaml_documents import block_yaml
-from xgamma.simulate.events import Emission, Spectrum, event_columns, expected_events, spectrum_from_document
+from xgamma.simulate.events import Emission, event_columns, expected_events
 from xgamma.simulate.plan import Plan, PlannedRun, Source, plan_document
+from xgamma.simulate.sources import SimulatedSource, sources_of
 from xgamma.simulate.tables import gti_header, obs_index, response_tables, run_header
 
 TRUTH = "truth.yaml"
@@ -84,8 +85,8 @@ def simulate(
         What to simulate; ``Plan()`` is the demo, ``read_plan`` reads one from a file.
     path
         The folder of the release. It holds ``hdu-index.fits.gz`` and ``obs-index.fits.gz``, run files in ``data``, and
-        the truth: the plan with its seed in ``truth.yaml``, the source in ``models.yaml``. It appears when all of it is
-        written: an interrupted simulation leaves nothing.
+        the truth: the plan with its seed in ``truth.yaml``, the sources in ``models.yaml``. It appears when all of it
+        is written: an interrupted simulation leaves nothing.
     overwrite
         Whether an earlier simulated release in that folder is replaced.
     progress
@@ -101,15 +102,15 @@ def simulate(
     OutputExistsError
         When the folder is not empty, or with ``overwrite`` when something in it was not simulated.
     ConfigError, OutputError
-        When the spectral model of the source is not known; when the folder cannot be written.
+        When a model is not known, or no source is in a field of view; when the folder cannot be written.
     """
-    spectrum = spectrum_from_document(plan.source.spectral)
+    sources = sources_of(plan)
     _make_room(Path(path), overwrite)
     written = []
     size = 0
     with new_folder(Path(path)) as folder:
         (folder / DATA).mkdir()
-        for one, file_size in _written_runs(plan, spectrum, folder):
+        for one, file_size in _written_runs(plan, sources, folder):
             written.append(one)
             size += file_size
             if progress is not None:
@@ -140,14 +141,14 @@ def _make_room(folder: Path, overwrite: bool) -> None:
         raise OutputError(f"{folder} cannot be made ({error.strerror}). Choose another folder.") from None
 
 
-def _written_runs(plan: Plan, spectrum: Spectrum, folder: Path) -> Iterator[tuple[_Written, int]]:
+def _written_runs(plan: Plan, sources: Sequence[SimulatedSource], folder: Path) -> Iterator[tuple[_Written, int]]:
     """Write run by run; yield what the index needs, and the bytes that were written for it."""
     emissions: dict[float, Emission] = {}
     responses: dict[float, _EncodedIrfs] = {}
     for number in range(plan.runs):
         run, shared_size = plan.run(number), 0
         if run.efficiency not in emissions:
-            emissions[run.efficiency] = Emission.of(plan.source, spectrum, plan.response, run.efficiency)
+            emissions[run.efficiency] = Emission.of(sources, plan.response, run.efficiency)
             responses[run.efficiency] = _encoded_irfs(plan, run.efficiency, folder, len(responses))
             shared = responses[run.efficiency].shared
             shared_size = 0 if shared is None else shared[1]
@@ -193,8 +194,8 @@ def _write_run(
 
 def emissions_of(plan: Plan) -> dict[float, Emission]:
     """Return what the runs of a plan draw from, by efficiency."""
-    spectrum = spectrum_from_document(plan.source.spectral)
-    return {e: Emission.of(plan.source, spectrum, plan.response, e) for e in plan.efficiencies}
+    sources = sources_of(plan)
+    return {efficiency: Emission.of(sources, plan.response, efficiency) for efficiency in plan.efficiencies}
 
 
 def expected_counts(plan: Plan) -> npt.NDArray[np.float64]:
@@ -221,6 +222,6 @@ def _angle(name: str, value: float) -> dict[str, Any]:
 
 def write_truth(folder: Path, plan: Plan) -> None:
     """Write the plan with its seed, and the model that a perfect analysis would find, into a ``new_folder``."""
-    documents = {TRUTH: {"simulation": plan_document(plan)}, MODELS: models_document(plan.source)}
+    documents = {TRUTH: {"simulation": plan_document(plan)}, MODELS: plan.models or models_document(plan.source)}
     for name, document in documents.items():
         write_inside(folder / name, block_yaml(document, indent=2).encode())

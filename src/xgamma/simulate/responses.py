@@ -8,7 +8,7 @@ Writing x = ln(E / 1 TeV) and theta for the offset from the pointing in deg,
 - the PSF has the core width ``psf_sigma (1 - WIDTH_SLOPE x) (1 + WIDTH_OFFSET theta)``: three Gaussians of fixed ratios
   (``psf_table``, ``psf_3gauss``) or a King profile of fixed slope. Widths are linear in x and theta, so that their
   tables are exact between the nodes;
-- background rate: ``E^-index / (1 + (BACKGROUND_TURN / E)^BACKGROUND_RISE)``, Gaussian in the field of view.
+- background rate: ``E^-index / (1 + (background_turn / E)^BACKGROUND_RISE)``, Gaussian in the field of view.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ AMPLITUDES = (1.0, 0.1, 0.01)
 GAUSS_NORM = sum(amplitude * ratio**2 for amplitude, ratio in zip(AMPLITUDES, SIGMA_RATIOS, strict=True))
 GAUSS_WEIGHTS = tuple(a * ratio**2 / GAUSS_NORM for a, ratio in zip(AMPLITUDES, SIGMA_RATIOS, strict=True))
 KING_GAMMA = 2.5
-BACKGROUND_TURN, BACKGROUND_RISE = 0.5, 2.0
+BACKGROUND_RISE = 2.0
 RAD_MAX_INDEX = -0.1
 
 
@@ -83,7 +83,8 @@ def rad_max(response: AnalyticResponse, energy: npt.ArrayLike) -> FloatArray:
 def background_spectrum(response: AnalyticResponse, energy: npt.ArrayLike) -> FloatArray:
     """Return the shape of the background in reconstructed energy, per TeV, not normalised."""
     energies = np.asarray(energy)
-    return np.asarray(energies**-response.background_index / (1 + (BACKGROUND_TURN / energies) ** BACKGROUND_RISE))
+    turn = (response.background_turn / energies) ** BACKGROUND_RISE
+    return np.asarray(energies**-response.background_index / (1 + turn))
 
 
 def field_profile(response: AnalyticResponse, distance: FloatArray) -> FloatArray:
@@ -126,11 +127,15 @@ def fine_log_energy(axis: Axis) -> FloatArray:
 
 def log_spectrum(axis: Axis, spectrum: FloatArray) -> Cumulative:
     """Return the distribution in ln E of a tabulated spectrum, taken as a power law between the nodes as readers do."""
-    fine, nodes, values = fine_log_energy(axis), np.log(axis.center), np.log(spectrum)
-    inner = np.interp(fine, nodes, values)
+    fine = fine_log_energy(axis)
+    return cumulative(fine, np.exp(between_nodes(np.log(axis.center), np.log(spectrum), fine) + fine))
+
+
+def between_nodes(nodes: FloatArray, values: FloatArray, at: FloatArray) -> FloatArray:
+    """Interpolate linearly, beyond the outermost nodes along the line through the last two."""
+    inner = np.interp(at, nodes, values)
     first, last = np.diff(values)[[0, -1]] / np.diff(nodes)[[0, -1]]
-    inner += first * np.minimum(fine - nodes[0], 0.0) + last * np.maximum(fine - nodes[-1], 0.0)
-    return cumulative(fine, np.exp(inner + fine))
+    return np.asarray(inner + first * np.minimum(at - nodes[0], 0.0) + last * np.maximum(at - nodes[-1], 0.0))
 
 
 def field_distributions(response: AnalyticResponse) -> Mapping[str, Cumulative]:
