@@ -15,7 +15,7 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[1] / "src"
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 # Of these every parameter of what they export is named in its docstring, or in that of its class.
-SPELLED_OUT = ["catalog", "closure", "ingest", "simulate", "store"]
+SPELLED_OUT = ["catalog", "closure", "ingest", "releases", "simulate", "sources", "store"]
 
 
 @dataclass(frozen=True)

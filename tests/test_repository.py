@@ -75,7 +75,7 @@ def test_the_wheel_holds_the_catalogues_the_type_marker_and_the_licence(tmp_path
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not [name for name in names if name.startswith("tests")]
     zipfile.ZipFile(wheel).extractall(tmp_path / "installed")
-    code = "from xgamma.catalog import catalog_names, release; print(release.catalogs_folder(), *catalog_names())"
+    code = "from xgamma.releases import catalog_names, release; print(release.catalogs_folder(), *catalog_names())"
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "installed")}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     folder, *known = done.stdout.split()

@@ -8,7 +8,7 @@ from made_release import HASTY, INDEX, ONE, SIZES, TWO, catalogued, made_bytes
 from release_server import serving
 
 from command_line import CommandLine
-from xgamma.catalog import DataRelease, fetch, release_document
+from xgamma.releases import DataRelease, fetch, release_document
 
 
 @pytest.fixture

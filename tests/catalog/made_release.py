@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from xgamma.catalog import CatalogFile, Retries
+from xgamma.releases import CatalogFile, Retries
 
 INDEX, ONE, TWO = "hdu-index.fits.gz", "data/run_1.fits", "data/run_2.fits"
 SIZES = {INDEX: 3_000, ONE: 400_000, TWO: 250_000}

@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_release import ONE
 
-from xgamma.catalog import (
+from xgamma.errors import ConfigError, InputError, MissingInputError, UnknownNameError
+from xgamma.formats.yaml_documents import mixed_yaml
+from xgamma.releases import (
     CatalogFile,
     DataRelease,
     catalog_names,
@@ -21,8 +23,6 @@ from xgamma.catalog import (
     release_document,
     release_from_document,
 )
-from xgamma.errors import ConfigError, InputError, MissingInputError, UnknownNameError
-from xgamma.formats.yaml_documents import mixed_yaml
 from xgamma.simulate import read_plan
 
 SHA = hashlib.sha256(b"x").hexdigest()

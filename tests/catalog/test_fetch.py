@@ -27,10 +27,10 @@ from release_server import (
     stalls_after,
 )
 
-from xgamma.catalog import CatalogFile, DataRelease, Retries, Status, fetch
-from xgamma.catalog.download import GIVEN_UP
-from xgamma.catalog.fetch import AT_A_TIME, only_one
 from xgamma.errors import ConfigError, MissingInputError, OutputError
+from xgamma.releases import CatalogFile, DataRelease, Retries, Status, fetch
+from xgamma.releases.download import GIVEN_UP
+from xgamma.releases.fetch import AT_A_TIME, only_one
 
 ALL_FETCHED = dict.fromkeys((INDEX, ONE, TWO), "fetched")
 

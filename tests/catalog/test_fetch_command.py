@@ -15,7 +15,7 @@ from made_release import INDEX, ONE, SIZES, TWO, catalogued
 from release_server import answers, cuts_after, honest, sends, serving, stalls_after
 
 from releases import config_of
-from xgamma.catalog import DataRelease, catalog_names, read_catalog, release_document
+from xgamma.releases import DataRelease, catalog_names, read_catalog, release_document
 
 HASTY = ("--timeout", "0.4", "--retries", "0")
 CRAB = (23523, 23526, 23559, 23592)
@@ -262,7 +262,7 @@ def test_the_crab_runs_come_over_a_server_with_their_published_digests(xgamma, g
 
 
 INTERRUPTED_AT_WORK = (
-    "; import signal; from xgamma.catalog import download"
+    "; import signal; from xgamma.releases import download"
     "; download.validate_room = lambda *given: signal.raise_signal(signal.SIGINT)"
 )
 

@@ -6,8 +6,8 @@ import signal
 import pytest
 from made_release import ONE
 
-from xgamma.catalog import fetch, read_catalog
 from xgamma.errors import InputError
+from xgamma.releases import fetch, read_catalog
 
 
 @pytest.fixture(autouse=True)

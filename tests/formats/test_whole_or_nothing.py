@@ -21,7 +21,7 @@ from xgamma.simulate import Plan, simulate
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "xgamma"
 # The store publishes its objects by their index, and a download goes on where it ended and is checked by its digest.
-WRITERS_OF_THEIR_OWN = {"formats/local_files.py", "storage/disk.py", "catalog/download.py"}
+WRITERS_OF_THEIR_OWN = {"formats/local_files.py", "storage/disk.py", "releases/download.py"}
 IN_MEMORY = ("content", "buffer")
 
 

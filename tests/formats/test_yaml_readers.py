@@ -3,13 +3,13 @@
 import pytest
 
 from xgamma.analysis import AnalysisConfig
-from xgamma.catalog import read_catalog
 from xgamma.datasets import Datasets
 from xgamma.errors import ConfigError, InputError
 from xgamma.formats import local_files, yaml_documents
 from xgamma.formats.ogip.files import read_ogip
 from xgamma.formats.yaml_documents import MAX_DEPTH, block_yaml, mixed_yaml, parsed_yaml, read_yaml
 from xgamma.models import Models
+from xgamma.releases import read_catalog
 from xgamma.simulate import read_plan
 
 TEXTS = {

@@ -1,35 +1,31 @@
-"""Catalogues: data releases that xgamma knows by name, and the fetching of their files.
+"""Catalogues of sources at the import path that users of Gammapy know, and those of data releases.
 
 Examples
 --------
->>> from xgamma.catalog import fetch, read_catalog
->>> release = read_catalog("hess-dl3-dr1")
->>> report = fetch(release, "hess-dl3-dr1", obs_ids=[23523, 23526])  # doctest: +SKIP
+>>> from xgamma.catalog import CATALOG_REGISTRY
+>>> CATALOG_REGISTRY.get_cls("3hwc").__name__
+'SourceCatalog3HWC'
 """
 
 from __future__ import annotations
 
-from xgamma.catalog.fetch import FetchReport, FileReport, Status, fetch
-from xgamma.catalog.release import (
-    CatalogFile,
-    DataRelease,
-    catalog_names,
-    read_catalog,
-    release_document,
-    release_from_document,
-)
-from xgamma.storage.retries import Retries
+from xgamma.errors import later_names
+from xgamma.releases import *  # noqa: F403
+from xgamma.releases import __all__ as _releases
+from xgamma.sources import *  # noqa: F403
+from xgamma.sources import __all__ as _sources
 
-__all__ = [
-    "CatalogFile",
-    "DataRelease",
-    "FetchReport",
-    "FileReport",
-    "Retries",
-    "Status",
-    "catalog_names",
-    "fetch",
-    "read_catalog",
-    "release_document",
-    "release_from_document",
-]
+__all__ = [*_sources, *_releases]
+
+_PULSARS = "catalogues of pulsars are not read"
+
+__getattr__ = later_names(
+    __name__,
+    {
+        **dict.fromkeys(
+            ("SourceCatalog2PC", "SourceCatalog3PC", "SourceCatalogObject2PC", "SourceCatalogObject3PC"), _PULSARS
+        ),
+        **dict.fromkeys(("SourceCatalog1LHAASO", "SourceCatalogObject1LHAASO"), "the catalogue of LHAASO is not read"),
+        "SourceCatalogLargeScaleHGPS": "the large-scale emission of the HGPS is not a source",
+    },
+)

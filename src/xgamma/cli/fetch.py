@@ -15,11 +15,11 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from xgamma.catalog import DataRelease, FetchReport, FileReport, Retries, Status, catalog_names, fetch, read_catalog
-from xgamma.catalog.fetch import Watch
-from xgamma.catalog.release import catalog_path
 from xgamma.cli.console import json_option, print_facts, print_json, print_table, size_text, some
 from xgamma.errors import ConfigError, ExitCode, InputError
+from xgamma.releases import DataRelease, FetchReport, FileReport, Retries, Status, catalog_names, fetch, read_catalog
+from xgamma.releases.fetch import Watch
+from xgamma.releases.release import catalog_path
 from xgamma.storage.retries import DAY, DOWNLOADS
 
 NAMES_SHOWN = 3

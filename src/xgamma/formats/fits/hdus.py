@@ -121,15 +121,20 @@ def _filled(column: Any) -> npt.NDArray[Any]:
 
 def ecsv_table(raw: bytes, path: Path) -> HduTable:
     """Return the table of the bytes of an ECSV file as one of FITS; raises ``InputError`` for what is none."""
+    return table_of_columns(ecsv_rows(raw, path), path, "ECSV")
+
+
+def ecsv_rows(raw: bytes, path: Path) -> tables.Table:
+    """Return the bytes of an ECSV file as a table of astropy; raises ``InputError`` for what is none."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyWarning)
-            table = tables.Table.read(raw.decode(), format="ascii.ecsv")
+            table: tables.Table = tables.Table.read(raw.decode(), format="ascii.ecsv")
     except (ValueError, OSError, KeyError, TypeError) as error:
         raise InputError(
             f"{path} is not an ECSV table ({error}). Write it again, or name it after its format."
         ) from error
-    return table_of_columns(table, path, "ECSV")
+    return table
 
 
 def read_hdu_tables(path: Path) -> dict[str, HduTable]:
@@ -201,7 +206,7 @@ def _table(hdu: Any, path: Path, number: int) -> HduTable:
     header, name = cards_of(hdu), name_of(hdu, number)
     if number == 0:
         return HduTable(path, name, header, {}, {})
-    columns = {column.name.upper(): _without_null(native(hdu.data[column.name]), column.null) for column in hdu.columns}
+    columns = {column.name.upper(): without_null(native(hdu.data[column.name]), column.null) for column in hdu.columns}
     units = {column.name.upper(): str(column.unit or "") for column in hdu.columns}
     return HduTable(path, name, header, columns, units, number)
 
@@ -224,7 +229,7 @@ def native(values: Any) -> npt.NDArray[Any]:
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
-def _without_null(values: npt.NDArray[Any], null: int | None) -> npt.NDArray[Any]:
+def without_null(values: npt.NDArray[Any], null: int | None) -> npt.NDArray[Any]:
     """Return whole numbers as numbers with NaN where they are TNULL, which stands for nothing."""
     missing = np.equal(values, null) if null is not None and values.dtype.kind in "iu" else np.False_
     return np.where(missing, np.nan, values) if np.any(missing) else values

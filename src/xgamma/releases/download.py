@@ -19,9 +19,9 @@ import obstore
 from obstore.exceptions import BaseError, NotSupportedError, PreconditionError
 from obstore.store import LocalStore
 
-from xgamma.catalog.release import CatalogFile
 from xgamma.errors import ConfigError, InputError, MissingInputError, OutputError, StoreError
 from xgamma.formats.local_files import local_path
+from xgamma.releases.release import CatalogFile
 from xgamma.storage.locations import reason, remote_objects, validate_url
 from xgamma.storage.retries import Retries
 

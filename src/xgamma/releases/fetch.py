@@ -17,10 +17,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from xgamma.catalog.download import DownloadSource, download, open_source, size_of, validate_room
-from xgamma.catalog.release import PART, CatalogFile, DataRelease
 from xgamma.errors import ConfigError, OutputError, XgammaError
 from xgamma.formats.local_files import local_path
+from xgamma.releases.download import DownloadSource, download, open_source, size_of, validate_room
+from xgamma.releases.release import PART, CatalogFile, DataRelease
 from xgamma.storage.retries import DOWNLOADS, Retries
 from xgamma.store import file_digest
 

@@ -1,0 +1,199 @@
+"""``SourceCatalogObject``: one source of a catalogue, as models and flux points."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.table import Table
+
+from xgamma.datasets import FluxPoints
+from xgamma.datasets.text import Paragraph, block
+from xgamma.errors import ConfigError, InputError, did_you_mean
+from xgamma.models import SkyModel, SpatialModel, SpectralModel
+from xgamma.sources.points import flux_points
+from xgamma.sources.rows import Row
+from xgamma.units import number_text
+
+
+class SourceData(dict[str, Any]):
+    """The values of a row by column, with units where the column has one; also as attributes."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self:
+            return self[name]
+        raise AttributeError(f"This source has no column {name!r}.{did_you_mean(name, self)}")
+
+
+class SourceCatalogObject:
+    """One source of a catalogue.
+
+    Parameters
+    ----------
+    name
+        Its name in the catalogue.
+    row
+        Its row.
+    position
+        Where the catalogue has it: longitude and latitude in degrees, and their frame.
+    """
+
+    points_kind: ClassVar[str] = "dnde"
+    """What the flux points of the catalogue are: ``dnde`` or ``flux``."""
+
+    def __init__(self, name: str, row: Row, position: tuple[float, float, str]) -> None:
+        self.name = name
+        self.row = row
+        self._position = position
+
+    @property
+    def row_index(self) -> int:
+        """The number of its row, from 0."""
+        return self.row.index
+
+    @property
+    def position(self) -> SkyCoord:
+        """Where the catalogue has it."""
+        lon, lat, frame = self._position
+        return SkyCoord(lon, lat, unit="deg", frame=frame)
+
+    @cached_property
+    def data(self) -> SourceData:
+        """The values of its row by column, with units where the column has one."""
+        table = self.row.rows.table
+        values = {name: table[name][self.row.index] for name in table.colnames}
+        units = {name: getattr(table[name], "unit", None) for name in table.colnames}
+        return SourceData({name: _with_unit(value, units[name]) for name, value in values.items()})
+
+    # --- models
+
+    def spectral_model(self) -> SpectralModel | None:
+        """Return the spectrum with the errors of the catalogue, ``None`` where it has none."""
+        raise NotImplementedError
+
+    def spatial_model(self) -> SpatialModel | None:
+        """Return position and morphology with the errors of the catalogue, ``None`` where it has none."""
+        raise NotImplementedError
+
+    def sky_model(self, name: str | None = None) -> SkyModel:
+        """Return the source as a model, under its name in the catalogue if no other is given.
+
+        Raises ``InputError`` where the catalogue has no spectrum of it.
+        """
+        return self._sky_model(self.spectral_model(), self.spatial_model(), name)
+
+    def _sky_model(
+        self, spectrum: SpectralModel | None, place: SpatialModel | None, name: str | None = None
+    ) -> SkyModel:
+        if spectrum is None:
+            raise InputError(
+                f"{self.name} has no spectrum in its catalogue, which a model needs; catalog.to_models() leaves it out."
+            )
+        return SkyModel(spectrum, place, name=self.name if name is None else name)
+
+    @property
+    def has_models(self) -> bool:
+        """Whether the catalogue has a spectrum of it."""
+        return self.spectral_model() is not None
+
+    # --- flux points
+
+    @property
+    def flux_points_table(self) -> Table | None:
+        """The flux points as a table in the SED format of GADF, ``None`` where the catalogue has none."""
+        return None
+
+    @property
+    def flux_points(self) -> FluxPoints:
+        """The flux points relative to the spectrum; raises ``InputError`` where the catalogue has none."""
+        table = self.flux_points_table
+        if table is None or not len(table):
+            raise InputError(f"{self.name} has no flux points in its catalogue.")
+        return flux_points(table, self.points_kind, self.spectral_model())
+
+    # --- words
+
+    @property
+    def sections(self) -> Mapping[str, Callable[[], Paragraph]]:
+        """The parts of ``info`` by name."""
+        return {
+            "basic": self._basic, "position": self._where, "model": self._model, "flux_points": self._points,
+            "more": self._more,
+        }  # fmt: skip
+
+    def info(self, info: str = "all") -> str:
+        """Return what the catalogue says of the source, as text.
+
+        Parameters
+        ----------
+        info
+            ``all``, or some of ``basic, position, model, flux_points, more``, with commas between them; ``more`` is
+            every other number and text of its row.
+
+        Raises
+        ------
+        ConfigError
+            For another word.
+        """
+        known = self.sections
+        words = (
+            [word.strip() for word in info.split(",")] if info != "all" else [each for each in known if each != "more"]
+        )
+        for word in words:
+            if word not in known:
+                raise ConfigError(f"info: there is no section {word!r}.{did_you_mean(word, [*known, 'all'])}")
+        return block(self.name, [paragraph for word in words if (paragraph := known[word]())])
+
+    def _basic(self) -> Paragraph:
+        return [("Catalogue row (from 0)", str(self.row_index)), ("Name", self.name)]
+
+    def _where(self) -> Paragraph:
+        place = self.position
+        pairs = {"RA": place.icrs.ra, "DEC": place.icrs.dec, "GLON": place.galactic.l, "GLAT": place.galactic.b}
+        return [(name, f"{angle.deg:.3f} deg") for name, angle in pairs.items()]
+
+    def _model(self) -> Paragraph:
+        lines: list[tuple[str, str]] = []
+        for word, model in (("Spectrum", self.spectral_model()), ("Morphology", self.spatial_model())):
+            lines.append((word, "none" if model is None else model.tag[0]))
+            for parameter in () if model is None else model.parameters:
+                error = f" +- {number_text(parameter.error, 3)}" if parameter.error else ""
+                lines.append(
+                    (f"  {parameter.name}", f"{number_text(parameter.value)}{error} {parameter.unit}".rstrip())
+                )
+        return lines
+
+    def _points(self) -> Paragraph:
+        table = self.flux_points_table
+        limits = 0 if table is None or "is_ul" not in table.colnames else int(np.sum(table["is_ul"]))
+        return [("Flux points", "0" if table is None else str(len(table))), ("Upper limits", str(limits))]
+
+    def _more(self) -> Paragraph:
+        plain = {name: value for name, value in self.data.items() if np.ndim(value) == 0}
+        return [(name, _value_text(value)) for name, value in plain.items()]
+
+    def __str__(self) -> str:
+        return self.info()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+
+def _with_unit(value: Any, unit: u.UnitBase | None) -> Any:
+    if isinstance(value, bytes):
+        return value.decode().strip()
+    return value if unit is None or isinstance(value, str) else u.Quantity(value, unit)
+
+
+def _value_text(value: Any) -> str:
+    if isinstance(value, u.Quantity):
+        return f"{float(value.value):.4g} {value.unit}".rstrip()
+    return f"{float(value):.4g}" if isinstance(value, float | np.floating) else str(value).strip() or "--"
