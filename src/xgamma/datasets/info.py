@@ -151,7 +151,7 @@ def lines(ds: xr.Dataset) -> int:
 
 def row_names(ds: xr.Dataset) -> list[str]:
     """Return the name of each line: the dataset's, with the region's number if there are several."""
-    names = [str(name) for name in ds["dataset"].values]
+    names = [str(name) for name in ds.variables["dataset"].values]
     regions = lines(ds) // max(1, len(names))
     return names if regions == 1 else [f"{name}.{region}" for name in names for region in range(regions)]
 

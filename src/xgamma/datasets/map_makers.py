@@ -106,7 +106,7 @@ def with_safe_pixels(
 
 def grid_of_maps(dataset: MapDataset) -> Grid:
     """Return axes and pixels of a dataset, whose window is an image of its own."""
-    energy, energy_true = (Axis.from_coords(dataset.data.coords, name) for name in ("energy", "energy_true"))
+    energy, energy_true = (Axis.from_coords(dataset.data.variables, name) for name in ("energy", "energy_true"))
     return Grid(energy, energy_true, dataset.image)
 
 
@@ -204,19 +204,21 @@ class RingBackgroundMaker:
         background = background_of(self.method)
         assert isinstance(background, SkyRing | AdaptiveSkyRing)
         background.validate(grid_of_maps(dataset), self.exclusion)
-        counts, expected = (data[name].values for name in ("counts", "background"))
+        counts, expected, safe = (data.variables[name].values for name in ("counts", "background", "mask_safe"))
         usable = _usable(dataset, self.exclusion)[:, 0]
         values, known = background.measured(counts[:, 0], expected[:, 0], usable, dataset.image.binsize)
-        safe = data["mask_safe"].values & known[:, np.newaxis]
-        if data["mask_safe"].values.any() and not safe.any():
+        usable_bins = safe & known[:, np.newaxis]
+        if safe.any() and not usable_bins.any():
             log.warning(
                 "%s is masked: no safe pixel has a ring with a part in the map that is not excluded.", dataset.name
             )
         specs, dims = DL4_IN[WINDOWS], bin_dims(data)
-        made = data.drop_vars(["background", *NORMS], errors="ignore").assign(
-            {name: (dims, image[:, np.newaxis], specs[name].attrs()) for name, image in values.items()}
-        )
-        made = made.assign(mask_safe=data["mask_safe"].copy(data=safe))
+        images: dict[str, Any] = {
+            name: (dims, image[:, np.newaxis], specs[name].attrs()) for name, image in values.items()
+        }
+        images["mask_safe"] = data.variables["mask_safe"].copy(data=usable_bins)
+        kept = {name: own for name, own in data.data_vars.variables.items() if name not in ("background", *NORMS)}
+        made = xr.Dataset(kept | images, data.coords, data.attrs)
         return MapDatasetOnOff(made, mask_fit=dataset.fit_bins)
 
 

@@ -232,7 +232,7 @@ class Row(Generic[Shown]):
     @property
     def energy_axis(self) -> Axis:
         """The axis of reconstructed energy."""
-        return Axis.from_coords(self._group.coords, "energy")
+        return Axis.from_coords(self._group.variables, "energy")
 
     def energy_mask(self, energy_min: Any = None, energy_max: Any = None) -> Shown:
         """Return the bins that lie wholly between two energies (``"1 TeV"`` or a ``Quantity``), for ``mask_fit``."""

@@ -9,6 +9,7 @@ import logging
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -89,9 +90,7 @@ def excess_map(
     groups = energy_planes(Axis.from_coords(ds.variables, "energy"), edges)
     planes, data = row_planes(ds, groups.spans(), used)
     expected, fluxes, spectrum_attrs = _reference(ds, space, groups, planes, kernel, spectrum, response)
-    values = estimates(measured(planes, data, kernel, settings), expected, settings)
-    for array in values.values():
-        array[~planes.is_used] = np.nan
+    values = estimates(measured(planes, data, kernel, settings), expected, planes.is_unused, settings)
     return _product(space, groups, values, fluxes, _attrs(ds, radius, kernel, space, settings) | spectrum_attrs)
 
 
@@ -199,20 +198,24 @@ def _attrs(
     settings: ExcessMapParameters,
 ) -> dict[str, Any]:
     """Return what is to be known of a map beside its numbers."""
-    middle = np.array(space.shape) // 2
-    solid_angle = float(replace(space, window=(1, 1)).solid_angles(middle)[0, 0])
     return {
-        "dataset": str(ds["dataset"].values[0]),
+        "dataset": str(ds.variables["dataset"].values[0]),
         "telescope": str(ds.attrs.get("telescope", "")),
         "statistic": "wstat" if "counts_off" in ds else "cash",
         "correlation_radius": radius,
         "kernel_pixels": kernel.size,
-        "kernel_solid_angle": kernel.size * solid_angle,
+        "kernel_solid_angle": kernel.size * _solid_angle(space),
         "correlate_off": settings.correlate_off,
         "n_sigma": settings.n_sigma,
         "n_sigma_ul": settings.n_sigma_ul,
         "UL_CONF": round(math.erf(settings.n_sigma_ul / math.sqrt(2.0)), 7),
     }
+
+
+@lru_cache(maxsize=8)
+def _solid_angle(space: SkySpace) -> float:
+    """Return the solid angle of the pixel in the middle of an image, sr."""
+    return float(replace(space, window=(1, 1)).solid_angles(np.array(space.shape) // 2)[0, 0])
 
 
 def _product(

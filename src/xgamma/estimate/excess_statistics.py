@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -120,13 +121,14 @@ def _ratio(background: FloatArray, off: FloatArray, acceptance: FloatArray, acce
 
 def quotient(one: FloatArray, other: FloatArray) -> FloatArray:
     """Return the quotient, NaN where nothing is known of it."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        result = np.asarray(one / other)
-    result[~(other > 0)] = np.nan
-    return result
+    result = np.full(np.shape(other), np.nan)
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.asarray(np.divide(one, other, out=result, where=other > 0))
 
 
-def estimates(values: Planes, expected: FloatArray | None, settings: ExcessMapParameters) -> Planes:
+def estimates(
+    values: Planes, expected: FloatArray | None, is_unused: BoolArray, settings: ExcessMapParameters
+) -> Planes:
     """Return what was measured with the excess, its significance, and its norm with errors and limits.
 
     Parameters
@@ -135,31 +137,35 @@ def estimates(values: Planes, expected: FloatArray | None, settings: ExcessMapPa
         What ``measured`` returns.
     expected
         The counts of a reference whose multiples norms are; ``None`` for norms that are counts.
+    is_unused
+        The pixels that have no numbers.
     settings
         Which optional results are wanted.
     """
-    found = _in_strips(_significance, values)
-    signal = {"norm": found["npred_excess"], "norm_err": settings.n_sigma * found.pop("error")}
-    signal |= _ranges(values, found["npred_excess"], settings)
-    if expected is not None:
-        signal = {name: quotient(one, expected) for name, one in signal.items()} | {"npred_excess_ref": expected}
-    return values | found | signal
+    reference = {} if expected is None else {"npred_excess_ref": expected}
+    found = _in_strips(partial(_estimated, settings.n_sigma), values | reference, is_unused)
+    signal = _ranges(found, found["npred_excess"], settings)
+    return found | {name: _norm(one, found.get("npred_excess_ref")) for name, one in signal.items()}
 
 
-def _in_strips(work: Callable[[Planes], Planes], values: Planes) -> Planes:
-    """Return what work returns of images of one shape, done in strips of pixels that stay in the cache."""
-    shape = values["counts"].shape
+def _in_strips(work: Callable[[Planes], Planes], values: Planes, is_unused: BoolArray) -> Planes:
+    """Return images of one shape with what work returns of them, done in strips of pixels that stay in the cache."""
+    shape, size = is_unused.shape, is_unused.size
     flat = {name: array.reshape(-1) for name, array in values.items()}
-    size, result = flat["counts"].size, Planes()
+    result, unused = Planes(), is_unused.reshape(-1)
     for first in range(0, size, STRIP):
         strip = slice(first, first + STRIP)
-        for name, part in work({name: array[strip] for name, array in flat.items()}).items():
-            result.setdefault(name, np.empty(size))[strip] = part
+        parts = {name: array[strip] for name, array in flat.items()}
+        parts |= work(parts)
+        result = result or {name: np.empty(size) for name in parts}
+        for name, part in parts.items():
+            result[name][strip] = part
+            np.copyto(result[name][strip], np.nan, where=unused[strip])
     return {name: array.reshape(shape) for name, array in result.items()}
 
 
-def _significance(values: Planes) -> Planes:
-    """Return the excess, its significance, and its error."""
+def _estimated(n_sigma: float, values: Planes) -> Planes:
+    """Return the excess, its significance, and its norm with an error."""
     counts, background = values["counts"], values["background"]
     if "alpha" in values:
         sqrt_ts = stats.wstat_sqrt_ts(counts, values["counts_off"], values["alpha"])
@@ -169,7 +175,13 @@ def _significance(values: Planes) -> Planes:
         sqrt_ts = stats.cash_sqrt_ts(counts, background)
         sqrt_ts[~(background > 0)] = np.nan
         error = np.sqrt(counts)
-    return {"npred_excess": counts - background, "ts": sqrt_ts**2, "sqrt_ts": sqrt_ts, "error": error}
+    excess, reference = counts - background, values.get("npred_excess_ref")
+    norms = {"norm": _norm(excess, reference), "norm_err": _norm(n_sigma * error, reference)}
+    return {"npred_excess": excess, "ts": sqrt_ts**2, "sqrt_ts": sqrt_ts, **norms}
+
+
+def _norm(signal: FloatArray, reference: FloatArray | None) -> FloatArray:
+    return signal if reference is None else quotient(signal, reference)
 
 
 def _ranges(values: Planes, excess: FloatArray, settings: ExcessMapParameters) -> Planes:

@@ -39,6 +39,11 @@ class MaskedPlanes:
         return np.stack([self.used[first:last].any(axis=0) for first, last in self.spans])
 
     @cached_property
+    def is_unused(self) -> BoolArray:
+        """Whether no bin of a group is used, shape (group, y, x)."""
+        return ~self.is_used
+
+    @cached_property
     def mixed(self) -> list[IntArray]:
         """The pixels of each group, counted row by row, of which some bins are used and some are not."""
         every = (self.used[first:last].all(axis=0) for first, last in self.spans)
@@ -66,11 +71,11 @@ class MaskedPlanes:
     def _corrected(self, result: FloatArray, bins: Callable[[IntArray, int, int], npt.NDArray[Any]]) -> FloatArray:
         """Return sums over all bins, those of mixed pixels made anew from their ``bins`` of shape (energy, pixel)."""
         used = self.used.reshape(len(self.used), -1)
-        for out, some, pixels, (first, last) in zip(result, self.is_used, self.mixed, self.spans, strict=True):
+        for out, pixels, (first, last) in zip(result, self.mixed, self.spans, strict=True):
             if len(pixels):
                 own = np.where(used[first:last, pixels], bins(pixels, first, last), 0.0)
                 out.reshape(-1)[pixels] = own.sum(axis=0)
-            out[~some] = 0.0
+        np.copyto(result, 0.0, where=self.is_unused)
         return result
 
 

@@ -47,7 +47,7 @@ class FitInput:
         """The names of the rows; flux points are one row."""
         if self.is_flux_points:
             return [str(self.data.attrs.get("name", "flux-points"))]
-        return [str(name) for name in self.data["dataset"].values]
+        return [str(name) for name in self.data.variables["dataset"].values]
 
     @property
     def used(self) -> BoolArray:
@@ -58,7 +58,7 @@ class FitInput:
         if self.is_flux_points:
             measured = _is_measured(self.data) & ~np.asarray(self.data["is_ul"].values, dtype=bool)
             return np.asarray(measured if self.mask is None else measured & np.reshape(self.mask, measured.shape))
-        safe = np.asarray(self.data["mask_safe"].values, dtype=bool)
+        safe = np.asarray(self.data.variables["mask_safe"].values, dtype=bool)
         if self.mask is None:
             return safe
         if np.shape(self.mask) != safe.shape:

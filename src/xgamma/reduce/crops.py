@@ -24,7 +24,7 @@ _NEUTRAL = {"acceptance": 1.0}
 
 def image_of_row(ds: xr.Dataset, row: int = 0) -> SkySpace:
     """Return the window of one row as an image of its own."""
-    v, u = (int(ds[name].values[row]) for name in ORIGIN)
+    v, u = (int(ds.variables[name].values[row]) for name in ORIGIN)
     return space_of_windows(ds).cut((v, u))
 
 

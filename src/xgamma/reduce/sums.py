@@ -176,7 +176,7 @@ def _type_of_sum(name: str) -> type[np.generic]:
 
 def space_of_windows(ds: xr.Dataset) -> SkySpace:
     """Return the space of rows that are windows of the sky."""
-    return SkySpace.from_coords(ds.coords, tuple(ds.sizes[dim] for dim in schema.WINDOWS.cells))
+    return SkySpace.from_coords(ds.variables, tuple(ds.sizes[dim] for dim in schema.WINDOWS.cells))
 
 
 def sum_bytes(like: xr.Dataset) -> int:

@@ -296,9 +296,13 @@ def validate(ds: xr.Dataset) -> None:
 def counts_are_counts(ds: xr.Dataset) -> Iterator[Violation]:
     """Counts are finite and at least 0; a bin that cannot be used holds 0 and is masked."""
     for name in ("counts", "counts_off"):
-        if name in ds and not (np.isfinite(ds[name].values).all() and (ds[name].values >= 0).all()):
+        if name in ds and not _are_counts(ds.variables[name].values):
             remedy = "set unusable bins to 0 and mask them"
             yield Violation(name, "finite numbers of at least 0", "others", remedy)
+
+
+def _are_counts(values: npt.NDArray[Any]) -> bool:
+    return bool(np.isfinite(values).all() and (values >= 0).all())
 
 
 def ledger_counts(ds: xr.Dataset) -> Iterator[Violation]:
@@ -343,10 +347,12 @@ def windows_lie_inside(ds: xr.Dataset) -> Iterator[Violation]:
     if missing is not None:
         yield Violation(missing, "a coordinate of the windows", "none")
         return
-    faults = list(field_violations(ds[IMAGE].attrs, IMAGE_ATTRS, f"{IMAGE} attrs"))
+    attrs = ds.variables[IMAGE].attrs
+    faults = list(field_violations(attrs, IMAGE_ATTRS, f"{IMAGE} attrs"))
     yield from faults
-    for name, size, full in zip(ORIGIN, WINDOWS.cells, ([] if faults else ds[IMAGE].attrs["npix"][::-1]), strict=False):
-        first, last = int(ds[name].values.min(initial=0)), int(ds[name].values.max(initial=0)) + ds.sizes[size]
+    for name, size, full in zip(ORIGIN, WINDOWS.cells, ([] if faults else attrs["npix"][::-1]), strict=False):
+        origins = ds.variables[name].values
+        first, last = int(origins.min(initial=0)), int(origins.max(initial=0)) + ds.sizes[size]
         if first < 0 or last > full:
             yield Violation(name, f"windows inside of 0 to {full} pixels", f"{first} to {last}")
 

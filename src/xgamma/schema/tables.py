@@ -308,7 +308,7 @@ def apart(name: str) -> Law:
 
 def unique_names(ds: xr.Dataset) -> Iterator[Violation]:
     """Each row has a name of its own."""
-    names = ds["dataset"].values.tolist()
+    names = ds.variables["dataset"].values.tolist()
     if len(set(names)) < len(names):
         yield Violation("dataset", "a unique name for each row in the coordinate 'dataset'", str(names))
 
