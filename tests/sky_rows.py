@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from xgamma.axes import Axis
+from xgamma.reduce.nodes import RAD
 from xgamma.sky import SkySpace
 
 DIMS = ("dataset", "energy", "v", "u")
@@ -48,3 +49,27 @@ def response():
     for number in range(ENERGY.nbin):
         kernel[number : number + 2, number] = 1 / 3
     return kernel
+
+
+def with_responses(ds, psf=0.12, exposure=1e9, pointing=(83.63, 22.01)):
+    """Return a row with the responses of one run, the same at every offset: a Gaussian psf of a sigma in deg."""
+    density = np.exp(-0.5 * (RAD.center / psf) ** 2)
+    density /= density @ (2 * np.pi * np.deg2rad(RAD.center) * np.deg2rad(RAD.width))
+    nodes, true, reco = np.array([0.0, 3.0]), ENERGY_TRUE.nbin, ds.sizes["energy"]
+    flat = np.ones((1, 2, true))
+    kernel = response() if reco == ENERGY.nbin else np.ones((true, reco))
+    member, node = ("member",), ("member", "node")
+    variables = {
+        "member_row": (member, [0]),
+        "member_lon": (member, [pointing[0]]),
+        "member_lat": (member, [pointing[1]]),
+        "node_offset": (node, nodes[np.newaxis]),
+        "reach": (member, [5.0]),
+        "safe_offset": (("member", "energy"), np.full((1, reco), 4.0)),
+        "exposure_edisp": ((*node, "energy_true"), exposure * flat),
+        "edisp": ((*node, "energy_true", "energy"), (kernel * flat[..., None]).astype(np.float32)),
+        "edisp_norm": ((*node, "energy_true"), flat),
+        "psf": ((*node, "energy_true", "rad"), (density * flat[..., None]).astype(np.float32)),
+    }
+    rows = {"rows": [["run"]]} if "exposure" in ds else {}
+    return ds.assign(variables).assign_coords(RAD.coords()).assign_attrs(rows)

@@ -226,6 +226,18 @@ class CashCounts:
 
 
 @dataclass(frozen=True)
+class JoinedCounts(CashCounts):
+    """Counts over a known background, of which all bins without counts that are alike are one.
+
+    The statistic is that of all bins: without counts it is proportional to the prediction.
+    """
+
+    def information(self, mu_sig: FloatArray) -> FloatArray:
+        """Return the second derivative: its expectation needs the bins that are joined, and is the same on average."""
+        return self.curvature(mu_sig)
+
+
+@dataclass(frozen=True)
 class WstatCounts:
     """On and off counts, arrays of one shape: the statistic as function of the signal alone."""
 

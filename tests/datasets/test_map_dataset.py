@@ -131,12 +131,10 @@ def test_a_cumulative_table_is_that_of_the_stacks(datasets):
             assert table[name][number] == pytest.approx(wanted, rel=1e-9), name
 
 
-def test_models_on_maps_are_a_later_version(datasets):
-    with pytest.raises(LaterError, match="Models on sky maps come with a later version"):
-        datasets.models = SkyModel(PowerLawSpectralModel())
-    with pytest.raises(LaterError, match="to_spectrum_dataset"):
-        datasets[0].models = [SkyModel(PowerLawSpectralModel())]
-    assert len(datasets.models) == 0
+def test_a_model_on_a_map_needs_a_place(datasets):
+    datasets.models = SkyModel(PowerLawSpectralModel(), name="nowhere")
+    with pytest.raises(ConfigError, match="'nowhere' has no spatial model, which a map needs"):
+        datasets[0].npred()
 
 
 def test_a_row_of_windows_is_no_spectrum_and_the_reverse(rows):

@@ -100,7 +100,7 @@ class Prediction:
 
     @cached_property
     def _measured(self) -> stats.Counts:
-        return measured(self.ds)
+        return predict.measured(self.ds, np.ones(self.ds["counts"].shape, dtype=bool), self.models)
 
     def _per_bin(self, values: FloatArray) -> xr.DataArray:
         return self.signal.copy(data=values.reshape(self.signal.shape))

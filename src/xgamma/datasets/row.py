@@ -17,7 +17,7 @@ from xgamma.axes import Axis, BoolArray
 from xgamma.datasets import info, text
 from xgamma.datasets.event_list import GTI
 from xgamma.datasets.inputs import ModelledRows, normalize_mask, normalize_models, normalize_rows
-from xgamma.errors import DataError, LaterError
+from xgamma.errors import DataError
 from xgamma.fit import FitInput
 from xgamma.models.models import Models
 from xgamma.reduce import with_names
@@ -141,10 +141,7 @@ class Row(Generic[Shown]):
 
     @models.setter
     def models(self, models: Any) -> None:
-        given = normalize_models(models)
-        if len(given) and self.space == schema.WINDOWS:
-            raise LaterError(predict.NO_MODELS_ON_MAPS)
-        self._models = given
+        self._models = normalize_models(models)
 
     @property
     def models_key(self) -> int:

@@ -5,27 +5,28 @@ Every evaluation is one product of the response matrix with the fluxes and one p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from xgamma import schema
 from xgamma.axes import Axis, FloatArray, IntArray
 from xgamma.errors import ConfigError
 from xgamma.fit.inputs import FitInput, Inputs, normalize_inputs, with_errors
 from xgamma.fit.prior import prior_terms
+from xgamma.fit.signal import Signal, SkySignal, Values
 from xgamma.models.models import Models, SkyModel
 from xgamma.models.parameters import Parameter, Parameters
 from xgamma.nuisance import ScaledCounts
 from xgamma.predict import Folding, measured, scaled, selected_models
-from xgamma.predict.folding import Folded, InTime, validate_spectral
+from xgamma.predict.folding import Folded, validate_spectral
+from xgamma.predict.sky import SkyFolding
 from xgamma.stats import CashCounts, MeasuredValues, WstatCounts, joined_bins
 
-Values: TypeAlias = Sequence[float]
-"""The arguments of a statistic, each in the unit of its parameter."""
 Numbered: TypeAlias = tuple[FitInput, int]
 """An input and the number of its first row among all rows."""
 
@@ -47,137 +48,6 @@ class Term(Protocol):
         """Return the second derivatives of the sum; ``steps`` are short beside the errors of the values."""
 
 
-class Signal:
-    """What one model predicts for the bins of a term, as a function of the arguments of a statistic.
-
-    Parameters
-    ----------
-    model
-        The model.
-    predict
-        Values of the model's spectrum to the prediction of each bin.
-    slopes
-        The same, and places of parameters, to derivatives of the spectrum in nodes, shape (parameter, node).
-    matrix
-        Shape (bin, node): what the nodes add to each bin. ``None`` where each bin is a node.
-    arguments
-        The parameters that the arguments belong to; other parameters of the model keep the values they have now.
-    time
-        The factor of each bin of a model that depends on time; ``None`` for others.
-    """
-
-    def __init__(
-        self,
-        model: SkyModel,
-        predict: Callable[[Values], FloatArray],
-        slopes: Callable[[Values, Sequence[int]], FloatArray],
-        matrix: FloatArray | None,
-        arguments: Sequence[Parameter],
-        time: InTime | None = None,
-    ) -> None:
-        self.model, self._predict, self._slopes, self._matrix = model, predict, slopes, matrix
-        self._spectral = Places.of(model.spectral_model.parameters, arguments)
-        self._time, self._temporal = time, Places.of([] if time is None else time.model.parameters, arguments)
-        self._last: tuple[tuple[float, ...], FloatArray] | None = None
-        self._last_factor: tuple[tuple[float, ...], FloatArray] | None = None
-
-    def own_values(self, values: Values) -> tuple[float, ...]:
-        """Return the values of the model's spectrum."""
-        return self._spectral.own_values(values)
-
-    def __call__(self, values: Values) -> FloatArray:
-        """Return the prediction of each bin; the last one is remembered, as other models change more often."""
-        return self._constant(values) if self._time is None else self._constant(values) * self._factor(values)
-
-    def _constant(self, values: Values) -> FloatArray:
-        """Return the prediction at a factor of 1."""
-        own, last = self.own_values(values), self._last
-        if last is None or last[0] != own:
-            last = self._last = (own, self._predict(own))
-        return last[1]
-
-    def _factor(self, values: Values) -> FloatArray:
-        own, last = self._temporal.own_values(values), self._last_factor
-        if last is None or last[0] != own:
-            assert self._time is not None
-            last = self._last_factor = (own, self._time(own))
-        return last[1]
-
-    def _spectrum_gradient(self, values: Values) -> FloatArray:
-        """Return the derivatives of the spectrum in the arguments at its nodes, shape (argument, node)."""
-        return self._spectral.spread(self._slopes(self.own_values(values), self._spectral.wanted), len(values))
-
-    def gradient(self, values: Values) -> FloatArray:
-        """Return the derivatives of the prediction in the arguments, shape (argument, bin)."""
-        rows = self._spectrum_gradient(values)
-        rows = rows if self._matrix is None else rows @ self._matrix.T
-        if self._time is None:
-            return rows
-        rows = rows * self._factor(values)
-        if self._temporal.wanted:
-            slopes = self._time.gradient(self._temporal.own_values(values), self._temporal.wanted)
-            rows += self._temporal.spread(slopes, len(values)) * self._constant(values)
-        return rows
-
-    def bent(self, values: Values, weights: FloatArray, steps: Values) -> FloatArray:
-        """Return the second derivatives of the weighted sum of the bins, shape (argument, argument)."""
-        moves = bool(self._temporal.wanted)
-        factors = weights if self._time is None or moves else weights * self._factor(values)
-        nodes = factors if self._matrix is None or moves else factors @ self._matrix
-        result = np.zeros((len(values), len(values)))
-        slope = self.gradient if moves else self._spectrum_gradient
-        for number in {*self._spectral.numbers, *self._temporal.numbers}:
-            # Both sides, as spectra bend within the error of a parameter that is hardly known.
-            up, down = list(values), list(values)
-            up[number] += steps[number]
-            down[number] -= steps[number]
-            change = (slope(up) - slope(down)) @ nodes
-            result[number] = change / (up[number] - down[number])
-        return 0.5 * (result + result.T)
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where the arguments of a statistic stand among the parameters of a part of a model.
-
-    Parameters
-    ----------
-    values
-        What the parameters have now.
-    wanted
-        The places of those that are arguments.
-    numbers
-        The number of each among the arguments.
-    """
-
-    values: tuple[float, ...]
-    wanted: list[int]
-    numbers: list[int]
-
-    @classmethod
-    def of(cls, own: Iterable[Parameter], arguments: Sequence[Parameter]) -> Places:
-        """Return the places of arguments among some parameters."""
-        parameters, known = list(own), {id(parameter): number for number, parameter in enumerate(arguments)}
-        wanted = [place for place, one in enumerate(parameters) if id(one) in known]
-        values = tuple(parameter.value for parameter in parameters)
-        return cls(values, wanted, [known[id(parameters[place])] for place in wanted])
-
-    def own_values(self, values: Values) -> tuple[float, ...]:
-        """Return the values of the parameters for those of the arguments."""
-        own = list(self.values)
-        for place, number in zip(self.wanted, self.numbers, strict=True):
-            own[place] = values[number]
-        return tuple(own)
-
-    def spread(self, slopes: FloatArray, size: int) -> FloatArray:
-        """Return derivatives at the places, shape (wanted, ...), as those in all arguments, shape (size, ...)."""
-        rows = np.zeros((size, *slopes.shape[1:]))
-        for row, number in zip(slopes, self.numbers, strict=True):
-            # A linked parameter stands at several places.
-            rows[number] += row
-        return rows
-
-
 @dataclass(frozen=True)
 class BinsTerm:
     """Bins, or flux points, and the models that predict them."""
@@ -185,6 +55,11 @@ class BinsTerm:
     data: CashCounts | WstatCounts | MeasuredValues
     signals: tuple[Signal, ...]
     dataset: IntArray
+
+    @property
+    def n_bins(self) -> int:
+        """The number of bins or points used."""
+        return len(self.dataset)
 
     def prediction(self, values: Values) -> FloatArray:
         """Return the sum of the models in each bin."""
@@ -217,7 +92,12 @@ class CountsTerm(BinsTerm):
     """The bins of Datasets that share true energies and statistic."""
 
     data: CashCounts | WstatCounts
-    folding: Folding
+    folding: Folding | SkyFolding
+
+    @property
+    def n_bins(self) -> int:
+        """The number of bins used; of those without counts a map evaluates sums alone."""
+        return self.folding.n_bins
 
 
 @dataclass(frozen=True)
@@ -267,19 +147,22 @@ class PenaltyTerm:
         return np.zeros((len(values), len(values)))
 
 
-def terms_of(inputs: Sequence[FitInput], models: Sequence[SkyModel], arguments: Sequence[Parameter]) -> list[Term]:
+def terms_of(inputs: Sequence[FitInput], models: Sequence[SkyModel], arguments: Sequence[Parameter]) -> list[BinsTerm]:
     """Return the terms of Datasets: one for each set of flux points, and for each kind of counts and true energies."""
     starts = np.cumsum([0, *(len(one.names) for one in inputs)]).tolist()
-    points: list[Term] = []
+    terms: list[BinsTerm] = []
     groups: dict[tuple[str, ...], list[Numbered]] = {}
     for one, start in zip(inputs, starts, strict=False):
         if one.is_flux_points:
-            points.append(_points_term(one, start, models, arguments))
+            terms.append(_points_term(one, start, models, arguments))
+            continue
+        if schema.space_dims(one.data) == schema.WINDOWS:
+            terms.append(_sky_term(one, start, models, arguments))
             continue
         held = (name for name in ("counts_off", "alpha_systematic") if name in one.data)
         key = (Axis.from_coords(one.data.coords, "energy_true").digest, *held)
         groups.setdefault(key, []).append((one, start))
-    return [*points, *(_counts_term(group, models, arguments) for group in groups.values())]
+    return [*terms, *(_counts_term(group, models, arguments) for group in groups.values())]
 
 
 def _counts_term(group: Sequence[Numbered], models: Sequence[SkyModel], arguments: Sequence[Parameter]) -> CountsTerm:
@@ -301,6 +184,18 @@ def _counts_term(group: Sequence[Numbered], models: Sequence[SkyModel], argument
         for one in folded
     )
     return (ScaledTerm if is_scaled else CountsTerm)(data, signals, numbers[folding.dataset], folding)
+
+
+def _sky_term(given: FitInput, start: int, models: Sequence[Any], arguments: Sequence[Parameter]) -> CountsTerm:
+    folding = SkyFolding(given.data, given.used)
+    signals: list[Signal] = []
+    for model in selected_models(models, folding.names):
+        if isinstance(model, SkyModel):
+            signals.append(SkySignal(folding.fold(model), arguments))
+        else:
+            own = folding.background(model)
+            signals.append(Signal(model, own.counts, own.slopes, own.matrix, arguments))
+    return CountsTerm(folding.measured(models), tuple(signals), start + folding.dataset, folding)
 
 
 def _constant_counts(folded: Folded, values: Values) -> FloatArray:
@@ -370,7 +265,7 @@ class Statistic:
         self.models = selected_models(models, self.names)
         self.parameters = free_parameters(given, models) if arguments is None else Parameters(arguments)
         self.start: FloatArray = self.parameters.value
-        self.terms: list[Term] = terms_of(given, self.models, self.parameters)
+        self.terms: list[BinsTerm] = terms_of(given, self.models, self.parameters)
         penalties = (PenaltyTerm(term) for term in self.terms if isinstance(term, ScaledTerm))
         self.priors: Sequence[Term] = [*prior_terms(self.models, self.parameters), *penalties]
 
@@ -416,7 +311,7 @@ class Statistic:
     @property
     def n_bins(self) -> int:
         """The number of bins and points used."""
-        return sum(len(term.dataset) for term in self.terms)
+        return sum(term.n_bins for term in self.terms)
 
     def per_dataset(self, values: npt.ArrayLike) -> FloatArray:
         """Return the sum of each dataset, in the order of ``names``."""

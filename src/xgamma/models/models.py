@@ -14,8 +14,9 @@ from xgamma.formats.local_files import local_path, write_files
 from xgamma.formats.yaml_documents import block_yaml, parsed_yaml
 from xgamma.models import files
 from xgamma.models.files import complete_from_gammapy, described_by_gammapy, models_of_gammapy
+from xgamma.models.npred_models import FoVBackgroundModel, TemplateNPredModel
 from xgamma.models.parameters import Covariance, Parameter, Parameters, link_labels, parameters_table
-from xgamma.models.skymodel import FoVBackgroundModel, ModelComponent, SkyModel, TemplateNPredModel
+from xgamma.models.skymodel import ModelComponent, SkyModel
 
 __all__ = ["FoVBackgroundModel", "ModelComponent", "Models", "SkyModel", "TemplateNPredModel"]
 

@@ -15,8 +15,7 @@ from xgamma.models.component import Component, component_class
 from xgamma.models.files import complete_from_gammapy, described_by_gammapy, models_of_gammapy
 from xgamma.models.parameters import Covariance, Parameter, Parameters, link_labels
 from xgamma.models.spatial.model import SpatialModel
-from xgamma.models.spectral.model import DENSITY, SpectralModel, read_spectral
-from xgamma.models.spectral.powerlaws import PowerLawNormSpectralModel
+from xgamma.models.spectral.model import DENSITY, SpectralModel
 from xgamma.models.temporal.model import TemporalModel
 from xgamma.plot.labels import unit_label
 
@@ -25,7 +24,8 @@ _PARTS = ("spectral", "spatial", "temporal")
 _numbers = itertools.count(1)
 
 
-def _new_name() -> str:
+def new_name() -> str:
+    """Return the name of a component that was given none."""
     return f"model-{next(_numbers)}"
 
 
@@ -235,7 +235,7 @@ class SkyModel(ModelComponent):
         parts = {"spectral": spectral_model, "spatial": spatial_model, "temporal": temporal_model}
         for kind, base in (("spatial", SpatialModel), ("temporal", TemporalModel)):
             _validate_part(parts[kind], base, kind)
-        super().__init__(parts, _new_name() if name is None else str(name), datasets_names)
+        super().__init__(parts, new_name() if name is None else str(name), datasets_names)
         self.apply_irf = normalize_irf_flags(apply_irf, self.name)
         if spatial_model is None:
             validate_density(spectral_model, self.name)
@@ -374,76 +374,3 @@ def validate_keys(data: Mapping[str, Any], owner: str, known: Iterable[str]) -> 
     for key in data:
         if key not in known:
             raise ConfigError(f"{owner} {data.get('name', '')!r}: unknown key {key!r}.{did_you_mean(str(key), known)}")
-
-
-class FoVBackgroundModel(ModelComponent):
-    """The background of the field of view of one dataset, times a norm spectrum; kept as a document."""
-
-    tag = ("FoVBackgroundModel", "fov-bkg")
-
-    def __init__(
-        self,
-        spectral_model: SpectralModel | None = None,
-        dataset_name: str | None = None,
-        datasets_names: Any = None,
-        spatial_model: SpatialModel | None = None,
-        name: str | None = None,
-    ) -> None:
-        names = normalize_names(datasets_names if dataset_name is None else dataset_name)
-        if not names or len(names) != 1:
-            raise ConfigError(f"FoVBackgroundModel: expected the name of exactly one dataset, got {names!r}.")
-        spectral_model = PowerLawNormSpectralModel() if spectral_model is None else spectral_model
-        self._default_name = f"{names[0]}-bkg"
-        super().__init__({"spectral": spectral_model, "spatial": spatial_model}, name or self._default_name, names)
-
-    def document(self, full_output: bool, labels: Mapping[int, str]) -> dict[str, Any]:
-        """Return type, dataset and spectrum; the name only if it is not the default."""
-        name = {} if self.name == self._default_name else {"name": self.name}
-        parts = {kind: part.document(full_output, labels) for kind, part in self._parts.items()}
-        return {**name, "type": self.tag[0], **self._datasets_document(), **parts}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any], shared: dict[str, Parameter] | None = None) -> Self:
-        """Build the model from its document."""
-        validate_keys(data, cls.tag[0], ["name", "type", "datasets_names", "spectral", "spatial"])
-        shared = {} if shared is None else shared
-        spectral = read_spectral(data["spectral"], shared) if data.get("spectral") is not None else None
-        spatial = data.get("spatial")
-        if spatial is not None:
-            spatial = component_class("spatial", spatial).from_document(spatial, shared)
-        return cls(spectral, datasets_names=data.get("datasets_names"), spatial_model=spatial, name=data.get("name"))
-
-    def _header(self) -> list[tuple[str, str]]:
-        return [*super()._header(), ("Spectral model type", type(self._parts["spectral"]).__name__)]
-
-
-class TemplateNPredModel(ModelComponent):
-    """Predicted counts in a file, times a norm spectrum; kept as a document."""
-
-    tag = ("TemplateNPredModel", "template-npred")
-
-    def __init__(
-        self,
-        spectral_model: SpectralModel | None = None,
-        name: str | None = None,
-        datasets_names: Any = None,
-        rest: Mapping[str, Any] | None = None,
-    ) -> None:
-        spectral_model = PowerLawNormSpectralModel() if spectral_model is None else spectral_model
-        super().__init__({"spectral": spectral_model}, _new_name() if name is None else str(name), datasets_names)
-        self.rest = dict(rest or {})
-
-    def document(self, full_output: bool, labels: Mapping[int, str]) -> dict[str, Any]:
-        """Return name, type, spectrum and what else was read."""
-        spectral = self._parts["spectral"].document(full_output, labels)
-        rest = copy.deepcopy(self.rest)
-        return {"name": self.name, "type": self.tag[0], "spectral": spectral, **rest, **self._datasets_document()}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any], shared: dict[str, Parameter] | None = None) -> Self:
-        """Build the model from its document."""
-        shared = {} if shared is None else shared
-        spectral = read_spectral(data["spectral"], shared) if data.get("spectral") is not None else None
-        known = ("name", "type", "spectral", "datasets_names")
-        rest = {key: copy.deepcopy(value) for key, value in data.items() if key not in known}
-        return cls(spectral, data.get("name"), data.get("datasets_names"), rest)

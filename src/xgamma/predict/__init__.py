@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from xgamma.predict.counts import (
-    NO_MODELS_ON_MAPS,
-    alpha,
-    measured,
-    npred,
-    npred_background,
-    npred_signal,
-    scaled,
-    selected_models,
-)
+from xgamma.predict.background import alpha
+from xgamma.predict.counts import npred, npred_background, npred_signal
 from xgamma.predict.folding import Folded, Folding
+from xgamma.predict.measured import measured, scaled, selected_models
 
 __all__ = [
-    "NO_MODELS_ON_MAPS",
     "Folded",
     "Folding",
     "alpha",

@@ -241,6 +241,11 @@ class Folding:
         return axes[0].edges
 
     @property
+    def n_bins(self) -> int:
+        """The number of bins chosen."""
+        return len(self.dataset)
+
+    @property
     def names(self) -> list[str]:
         """The name of each dataset of all parts."""
         return [str(name) for ds, _ in self.parts for name in ds["dataset"].values]
@@ -305,13 +310,21 @@ def _edisp_rows(ds: xr.Dataset, cells: tuple[IntArray, ...], energy: IntArray) -
 
 
 def _identity_rows(ds: xr.Dataset, energy: IntArray) -> FloatArray:
+    return same_energies(ds)[energy]
+
+
+def same_energies(ds: xr.Dataset) -> FloatArray:
+    """Return an energy dispersion that changes nothing, shape (energy_true, energy).
+
+    Raises ``ConfigError`` where the true and the reconstructed energies of a Dataset have other bins.
+    """
     true, reco = Axis.from_coords(ds.coords, "energy_true"), Axis.from_coords(ds.coords, "energy")
     if true.nbin != reco.nbin or not np.allclose(true.edges, reco.edges, rtol=1e-9):
         raise ConfigError(
             "apply_irf with 'edisp: false' expects the same bins in true and reconstructed energy, got "
             f"{true.nbin} and {reco.nbin} bins; reduce with equal axes or set 'edisp: true'."
         )
-    return np.eye(true.nbin)[energy]
+    return np.eye(true.nbin)
 
 
 @dataclass(frozen=True)

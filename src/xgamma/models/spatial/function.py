@@ -57,6 +57,12 @@ class SpatialFunction(KeptComponent):
         """
         return self._density(np.asarray(lon, float), np.asarray(lat, float), self._plain(values))
 
+    def density_at(
+        self, lon: npt.ArrayLike, lat: npt.ArrayLike, energy: float, values: Sequence[float] | None = None
+    ) -> FloatArray:
+        """Return ``density`` at an energy in TeV, on which it depends where ``is_energy_dependent``."""
+        return self.density(lon, lat, values)
+
     def is_round(self, values: Sequence[float] | None = None) -> bool:
         """Whether the density depends on the distance from the centre alone."""
         return bool(self.has_center and self._value_of("e", self._plain(values)) == 0)

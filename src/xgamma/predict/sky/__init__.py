@@ -1,0 +1,8 @@
+"""Predicted counts in windows of the sky: sources of any shape behind point spread functions, and backgrounds."""
+
+from __future__ import annotations
+
+from xgamma.predict.sky.folding import BackgroundFolded, SkyFolded, SkyFolding, validate_on_sky
+from xgamma.predict.sky.planes import signal_planes
+
+__all__ = ["BackgroundFolded", "SkyFolded", "SkyFolding", "signal_planes", "validate_on_sky"]

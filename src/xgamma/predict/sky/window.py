@@ -1,0 +1,205 @@
+"""Rows of windows as predictions need them: exposure in any box, responses at any position, the bins that are fitted.
+
+Bins without counts add to a Poisson likelihood what they are predicted to hold, whatever each of them holds: all of a
+row and an energy are one bin of no counts. What is left are the bins with counts, of which there are few.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import xarray as xr
+
+from xgamma import schema
+from xgamma.axes import BoolArray, FloatArray, IntArray
+from xgamma.geometry import lonlat, separation
+from xgamma.grid import ORIGIN, SkySpace
+from xgamma.predict.folding import same_energies
+from xgamma.predict.sky.sight import Box, positions
+from xgamma.reduce.nodes import exposure_at, responses_at
+from xgamma.units import CM2_PER_M2
+
+
+@dataclass(frozen=True)
+class Responses:
+    """The responses of a row at one position.
+
+    Parameters
+    ----------
+    psf
+        In sr-1, shape (energy_true, rad); ``None`` where the row has none.
+    edisp
+        Shape (energy_true, energy); ``None`` where the row has none.
+    """
+
+    psf: FloatArray | None
+    edisp: FloatArray | None
+
+
+class Window:
+    """One row of DL4 windows.
+
+    Parameters
+    ----------
+    ds
+        DL4 in windows.
+    row
+        The number of the row.
+    """
+
+    def __init__(self, ds: xr.Dataset, row: int) -> None:
+        self.ds, self.row = ds, row
+        self.shape = tuple(ds.sizes[dim] for dim in schema.WINDOWS.cells)
+        self.space = SkySpace.from_coords(ds.coords, self.shape).image
+        v0, u0 = (int(ds.variables[name].values[row]) for name in ORIGIN)
+        self.box = Box(v0, v0 + self.shape[0], u0, u0 + self.shape[1])
+        self.name = str(ds["dataset"].values[row])
+
+    @property
+    def rad(self) -> FloatArray | None:
+        """The distances at which its point spread function is known, deg; ``None`` where it has none."""
+        if "rad" not in self.ds.coords or not {"psf", "psf_grid"} & set(self.ds.variables):
+            return None
+        return np.asarray(self.ds["rad"].values, dtype=float)
+
+    def exposure(self, box: Box) -> FloatArray:
+        """Return the exposure in pixels of the image inside of the window, cm2 s, shape (pixel, energy_true)."""
+        v, u = box.seen_from(self.box).slices
+        if "exposure" in self.ds:
+            held = self.ds["exposure"].variable.transpose("dataset", "energy_true", ...)[self.row].values
+            return np.ascontiguousarray(held[:, v, u].reshape(len(held), -1).T, dtype=float) * CM2_PER_M2
+        lon, lat = lonlat(positions(self.space, box).T)
+        some = [int(np.flatnonzero(self.ds.variables[schema.MEMBER_ROW].values == self.row)[0])]
+        values = {
+            name: self.ds.variables[name].values[some]
+            for name in ("member_lon", "member_lat", "exposure_edisp", "node_offset", "reach")
+        }
+        offset = separation(lon, lat, values["member_lon"][:, None], values["member_lat"][:, None])
+        found = exposure_at(values["exposure_edisp"], values["node_offset"], values["reach"], offset)
+        return np.ascontiguousarray(found[0].T) * CM2_PER_M2
+
+    def same_energies(self) -> FloatArray:
+        """Return the energy dispersion where there is none: energies are what they are reconstructed as.
+
+        Raises ``ConfigError`` for other axes.
+        """
+        return same_energies(self.ds)
+
+    def responses(self, lon: float, lat: float) -> Responses:
+        """Return the responses at an ICRS position in degrees."""
+        found = responses_at(self.ds, self.row, [lon], [lat])
+        return Responses(None if found.psf is None else found.psf[0], None if found.edisp is None else found.edisp[0])
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The bins of a row that enter a likelihood: those chosen one by one, then those that are joined by energy.
+
+    Parameters
+    ----------
+    energy, v, u
+        Of bins one by one: their place in the window, shape (cell,).
+    joined
+        The bins that are one by energy, shape (energy, v, u); ``None`` for none.
+    """
+
+    energy: IntArray
+    v: IntArray
+    u: IntArray
+    joined: BoolArray | None
+
+    @classmethod
+    def of(cls, used: BoolArray, counts: FloatArray | None) -> Cells:
+        """Return the bins of a row; those without counts are joined where counts are given, both (energy, v, u)."""
+        alone = used if counts is None else used & (counts > 0)
+        energy, v, u = np.nonzero(alone)
+        return cls(energy, v, u, None if counts is None else used & (counts <= 0))
+
+    @cached_property
+    def joined_energy(self) -> IntArray:
+        """The energies of joined bins, shape (joined,)."""
+        if self.joined is None:
+            return np.zeros(0, dtype=np.int64)
+        return np.flatnonzero(self.joined.any(axis=(1, 2)))
+
+    @property
+    def bin_energy(self) -> IntArray:
+        """The energy of every bin, shape (bin,)."""
+        return np.concatenate([self.energy.astype(np.int64), self.joined_energy])
+
+    @property
+    def size(self) -> int:
+        """The number of bins."""
+        return len(self.energy) + len(self.joined_energy)
+
+    def values(self, planes: FloatArray) -> FloatArray:
+        """Return the value of every bin of a sum over pixels, from planes (energy, v, u); shape (bin,)."""
+        alone = planes[self.energy, self.v, self.u]
+        if self.joined is None:
+            return np.asarray(alone, dtype=float)
+        sums = [planes[energy][self.joined[energy]].sum(dtype=float) for energy in self.joined_energy.tolist()]
+        return np.concatenate([alone, sums])
+
+
+class Patch:
+    """What a row shows of a model at one place: predicted counts for any spectrum.
+
+    Parameters
+    ----------
+    seen
+        The mean brightness of the pixels of ``box`` times their area and exposure, cm2 s, shape (pixel, energy_true).
+    edisp
+        Shape (energy_true, energy).
+    box
+        Pixels of the window.
+    cells
+        The bins of the row.
+    """
+
+    def __init__(self, seen: FloatArray, edisp: FloatArray, box: Box, cells: Cells) -> None:
+        self.seen, self.edisp, self.box, self.cells = seen, edisp, box, cells
+        self.chosen, self.pixel, self.used = _cells_in(cells, box)
+
+    def planes(self, flux: FloatArray) -> FloatArray:
+        """Return the counts in the pixels of the box for fluxes in cm-2 s-1, shape (energy, v, u)."""
+        found = self.seen @ (flux[:, None] * self.edisp)
+        return found.T.reshape(-1, *self.box.shape)
+
+    @cached_property
+    def _sums(self) -> FloatArray:
+        """What the joined bins of each energy see of true energies, cm2 s, shape (joined, energy_true)."""
+        if self.used is None:
+            return np.zeros((0, self.seen.shape[1]))
+        return self.used[self.cells.joined_energy] @ self.seen
+
+    @property
+    def bins(self) -> IntArray:
+        """The numbers of the bins of the row that see the model, shape (seeing,)."""
+        joined = len(self.cells.energy) + np.arange(len(self.cells.joined_energy))
+        return np.concatenate([self.chosen, joined])
+
+    @cached_property
+    def matrix(self) -> FloatArray:
+        """What each flux of the spectrum adds to the bins that see the model, cm2 s, shape (seeing, energy_true)."""
+        alone = self.seen[self.pixel] * self.edisp.T[self.cells.energy[self.chosen]]
+        return np.concatenate([alone, self._sums * self.edisp.T[self.cells.joined_energy]])
+
+    def counts(self, flux: FloatArray) -> FloatArray:
+        """Return what the matrix would for one spectrum, without making it; shape (seeing,)."""
+        response = flux[:, None] * self.edisp
+        alone = (self.seen @ response)[self.pixel, self.cells.energy[self.chosen]]
+        joined = np.einsum("ij,ji->i", self._sums, response[:, self.cells.joined_energy])
+        return np.concatenate([alone, joined])
+
+
+def _cells_in(cells: Cells, box: Box) -> tuple[IntArray, IntArray, FloatArray | None]:
+    """Return the numbers of the cells in a box, the pixel of each in it, and its joined bins (energy, pixel)."""
+    inside = (cells.v >= box.v0) & (cells.v < box.v1) & (cells.u >= box.u0) & (cells.u < box.u1)
+    chosen = np.flatnonzero(inside)
+    pixel = (cells.v[chosen] - box.v0) * box.shape[1] + (cells.u[chosen] - box.u0)
+    if cells.joined is None:
+        return chosen, pixel, None
+    used = cells.joined[(slice(None), *box.slices)].reshape(len(cells.joined), -1)
+    return chosen, pixel, used.astype(float)
