@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from xgamma.axes import Axis, FloatArray
-from xgamma.geometry import destination, from_field
-from xgamma.simulate.plan import AnalyticResponse, PlannedRun
+from xgamma.geometry import destination, from_field, position_angle, separation, zenith
+from xgamma.simulate.plan import MJDREFF, MJDREFI, AnalyticResponse, PlannedRun
 from xgamma.simulate.responses import (
     FIELD_STEPS,
     Cumulative,
@@ -19,7 +19,8 @@ from xgamma.simulate.responses import (
     field_distributions,
     log_spectrum,
 )
-from xgamma.simulate.tables import MEV_PER_TEV, ResponseTable, background_table, energy_axis
+from xgamma.simulate.tables import MEV_PER_TEV, SITE_LAT, SITE_LON, ResponseTable, background_table, energy_axis
+from xgamma.times import time_from_seconds
 
 
 @dataclass(frozen=True)
@@ -34,32 +35,51 @@ class BackgroundLaw:
         The distributions in the field of view, in deg: of ``offset``, or of ``lon`` and ``lat``.
     rate
         Events per second of good time, over all energies and the field of view.
+    turns
+        Whether the north of the field of view is that of the zenith, and not of the sky.
     """
 
     energy: Cumulative
     field: Mapping[str, Cumulative]
     rate: float
+    turns: bool = False
 
     @classmethod
     def of(cls, response: AnalyticResponse, efficiency: float) -> BackgroundLaw:
         """Return the background of a response, by its formula or as readers interpolate its table."""
         if response.background_drawn == "table":
-            return _law_of_table(background_table(response, efficiency))
-        axis = energy_axis(response, "energy", response.energy_bins)
-        energy = log_spectrum(axis, background_spectrum(response, axis.center))
-        return cls(energy, field_distributions(response), efficiency * response.background_rate)
+            law = _law_of_table(background_table(response, efficiency))
+        else:
+            axis = energy_axis(response, "energy", response.energy_bins)
+            energy = log_spectrum(axis, background_spectrum(response, axis.center))
+            law = cls(energy, field_distributions(response), efficiency * response.background_rate)
+        return replace(law, turns=response.fov_alignment == "ALTAZ")
 
     def draw(self, run: PlannedRun, generator: np.random.Generator) -> FloatArray:
-        """Return longitude, latitude and energy of the background events of a run, shape (3, event)."""
+        """Return the background events of a run, shape (3, event): their place in the field of view, and energy.
+
+        The place is an angle and an offset, or longitude and latitude, in deg.
+        """
         count = int(generator.poisson(self.rate * run.ontime))
         energy = np.exp(self.energy.draw(count, generator))
         if "offset" in self.field:
             offset = self.field["offset"].draw(count, generator)
-            lon, lat = destination(run.lon, run.lat, 360.0 * generator.random(count), offset)
-        else:
-            x, y = (self.field[name].draw(count, generator) for name in ("lon", "lat"))
-            lon, lat = from_field(x, y, run.lon, run.lat)
+            return np.stack([360.0 * generator.random(count), offset, energy])
+        lon, lat = (self.field[name].draw(count, generator) for name in ("lon", "lat"))
         return np.stack([lon, lat, energy])
+
+    def on_sky(
+        self, run: PlannedRun, first: FloatArray, second: FloatArray, time: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return where places in the field of view lie on the sky (ICRS, deg) at times in s since the epoch."""
+        if "offset" in self.field:
+            return destination(run.lon, run.lat, first, second)
+        if not self.turns:
+            return from_field(first, second, run.lon, run.lat)
+        utc = time_from_seconds(time, MJDREFI + MJDREFF).utc.mjd
+        turned = position_angle(*zenith(utc, SITE_LON, SITE_LAT), run.lon, run.lat)
+        angle, distance = position_angle(first, second, 0.0, 0.0), separation(first, second, 0.0, 0.0)
+        return destination(run.lon, run.lat, angle + turned, distance)
 
 
 def _law_of_table(table: ResponseTable) -> BackgroundLaw:

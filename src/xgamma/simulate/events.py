@@ -111,9 +111,12 @@ def event_columns(emission: Emission, run: PlannedRun, generator: np.random.Gene
     origin = np.repeat([*range(1, len(drawn)), 0], [one.shape[1] for one in drawn])
     order = generator.permutation(len(origin))
     lon, lat, energy = np.concatenate(drawn, axis=1)[:, order]
+    time = _times(run, len(order), generator)
+    others = origin[order] == 0
+    lon[others], lat[others] = emission.background.on_sky(run, lon[others], lat[others], time[others])
     return {
         "EVENT_ID": np.arange(1, len(order) + 1, dtype=np.int64),
-        "TIME": _times(run, len(order), generator),
+        "TIME": time,
         "RA": lon,
         "DEC": lat,
         "ENERGY": energy.astype(np.float32),

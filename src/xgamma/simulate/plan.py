@@ -90,6 +90,9 @@ class AnalyticResponse:
         The energy in TeV below which there is less background than its power law says; 0 for none.
     background_drawn
         Whether background events are drawn from the ``formula``, or from the ``table`` as readers interpolate it.
+    background_gradient, fov_alignment
+        By how much the logarithm of a ``bkg_3d`` rate grows for each deg northward in the field of view, and whether
+        that lies along ``RADEC`` or turns on the sky with ``ALTAZ``.
     energy_min, energy_max, energy_bins, offset_max
         The axes of the tables.
     area, area_energy, area_width
@@ -111,6 +114,8 @@ class AnalyticResponse:
     background_width: float = quantity(1.8, "deg", above=0.0)
     background_turn: float = quantity(0.5, "TeV", minimum=0.0, added=True)
     background_drawn: str = choice("formula", "table", added=True)
+    background_gradient: float = quantity(0.0, "deg-1", added=True)
+    fov_alignment: str = choice("RADEC", "ALTAZ", added=True)
     energy_min: float = quantity(0.05, "TeV", above=0.0)
     energy_max: float = quantity(100.0, "TeV", above=0.0)
     energy_bins: int = count(48, minimum=4)
@@ -129,6 +134,8 @@ class AnalyticResponse:
             raise ConfigError(
                 f"response: expected energy_min < energy_max, got {self.energy_min} and {self.energy_max} TeV."
             )
+        if self.background == "bkg_2d" and (self.background_gradient or self.fov_alignment == "ALTAZ"):
+            raise ConfigError("response.background: expected bkg_3d, as a gradient or ALTAZ needs two coordinates.")
 
 
 @dataclass(frozen=True)

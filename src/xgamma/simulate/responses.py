@@ -92,6 +92,11 @@ def field_profile(response: AnalyticResponse, distance: FloatArray) -> FloatArra
     return np.exp(-0.5 * (distance / response.background_width) ** 2)
 
 
+def northward_profile(response: AnalyticResponse, distance: FloatArray) -> FloatArray:
+    """Return the shape of the background along a latitude of the field of view in deg."""
+    return field_profile(response, distance) * np.exp(response.background_gradient * distance)
+
+
 FIELD_STEPS = 1000
 
 
@@ -145,8 +150,8 @@ def field_distributions(response: AnalyticResponse) -> Mapping[str, Cumulative]:
         offset = np.linspace(0.0, edge, FIELD_STEPS + 1)
         return {"offset": cumulative(offset, np.sin(np.deg2rad(offset)) * field_profile(response, offset))}
     side = np.linspace(-edge, edge, FIELD_STEPS + 1)
-    profile = field_profile(response, side)
-    return {"lon": cumulative(side, profile), "lat": cumulative(side, profile * np.cos(np.deg2rad(side)))}
+    northward = northward_profile(response, side) * np.cos(np.deg2rad(side))
+    return {"lon": cumulative(side, field_profile(response, side)), "lat": cumulative(side, northward)}
 
 
 def solid_angle(response: AnalyticResponse) -> float:

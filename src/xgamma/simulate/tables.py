@@ -27,6 +27,7 @@ from xgamma.simulate.responses import (
     field_profile,
     log_migration,
     log_spectrum,
+    northward_profile,
     psf_width,
     rad_max,
     solid_angle,
@@ -39,7 +40,8 @@ _TIME: dict[str, HeaderValue] = {
     "TIMESYS": "TT",
     "TIMEREF": "LOCAL",
 }
-_SITE: dict[str, HeaderValue] = {"GEOLON": 16.5002222222222, "GEOLAT": -23.2717777777778, "ALTITUDE": 1835.0}
+SITE_LON, SITE_LAT = 16.5002222222222, -23.2717777777778
+_SITE: dict[str, HeaderValue] = {"GEOLON": SITE_LON, "GEOLAT": SITE_LAT, "ALTITUDE": 1835.0}
 
 
 def gti_header(run: PlannedRun) -> dict[str, HeaderValue]:
@@ -256,10 +258,12 @@ def background_table(response: AnalyticResponse, efficiency: float) -> ResponseT
         offset = Axis.from_bounds("offset", 0.0, response.offset_max, RADIAL_BINS, *AXES["offset"].unit_and_scale)
         values = (rate / solid_angle(response)) * spectrum[:, None] * field_profile(response, offset.center)
         return ResponseTable("bkg_2d", (energy, offset), {"bkg": values}, {})
+    # Readers take the axes of a square cube for each other, as Gammapy does: an uneven one is no square.
+    bins = {"fov_lon": FIELD_BINS, "fov_lat": FIELD_BINS + (2 if response.background_gradient else 0)}
     lon, lat = (
-        Axis.from_bounds(name, -response.offset_max, response.offset_max, FIELD_BINS, *AXES[name].unit_and_scale)
-        for name in ("fov_lon", "fov_lat")
+        Axis.from_bounds(name, -response.offset_max, response.offset_max, nbin, *AXES[name].unit_and_scale)
+        for name, nbin in bins.items()
     )
-    field = field_profile(response, lon.center)[:, None] * field_profile(response, lat.center)
+    field = field_profile(response, lon.center)[:, None] * northward_profile(response, lat.center)
     values = (rate / solid_angle(response)) * field[..., None] * spectrum
-    return ResponseTable("bkg_3d", (lon, lat, energy), {"bkg": values}, {"FOVALIGN": "RADEC"})
+    return ResponseTable("bkg_3d", (lon, lat, energy), {"bkg": values}, {"FOVALIGN": response.fov_alignment})
