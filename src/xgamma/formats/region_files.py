@@ -213,6 +213,11 @@ def sky_regions(shapes: Sequence[Shape]) -> list[Any]:
     return [_sky_region(shape) for shape in shapes]
 
 
+def sky_rectangle(center: tuple[float, float], frame: str, width: float, height: float) -> Any:
+    """Return a rectangle of any size in degrees as a region of the package `regions`."""
+    return RectangleSkyRegion(SkyCoord(*center, unit="deg", frame=frame), width * u.deg, height * u.deg)
+
+
 def _sky_region(shape: Shape) -> Any:
     if isinstance(shape, Polygon):
         return PolygonSkyRegion(SkyCoord(list(shape.lons), list(shape.lats), unit="deg", frame=shape.frame))

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Self
 
 import numpy as np
+from astropy import units as u
 from scipy.special import erf, erfinv
 
 from xgamma.axes import FloatArray
+from xgamma.errors import ConfigError
 from xgamma.geometry import cap_area
 from xgamma.models.parameters import Parameter
 from xgamma.models.spatial.function import SMALLEST, axes_of, size_towards
 from xgamma.models.spatial.model import SpatialModel
+from xgamma.models.spatial.outlines import elongated, form_of, ring
+from xgamma.shapes import Circle, Ellipse, Shape
+from xgamma.shapes.objects import normalize_shape
 
 DEG = float(np.deg2rad(1.0))
 # The edge width goes from 95 % to 5 % of the density.
@@ -54,6 +60,34 @@ class DiskSpatialModel(SpatialModel):
         major, minor = axes_of(values[2], values[3])
         radius = size_towards(angle, values[4], major, minor)
         return np.asarray(_smooth(distance, radius, values[5]) / ellipse_area(major, minor))
+
+    def outline(self, size_factor: float = 1.0) -> Shape:
+        """Return the ellipse of ``size_factor`` times r_0."""
+        lon, lat, radius, e, phi, _ = self.canonical_values()
+        return elongated((lon, lat), self.frame, size_factor * radius, e, phi)
+
+    @classmethod
+    def from_region(cls, region: Any, **kwargs: Any) -> Self:
+        """Return a disk of the size, form and angle of a circle or an ellipse on the sky, in its frame.
+
+        Raises ``ConfigError`` for another region.
+        """
+        shape = normalize_shape(region)
+        if isinstance(shape, Circle):
+            size, e, phi = shape.radius, 0.0, 0.0
+        elif isinstance(shape, Ellipse):
+            size, e, phi = form_of(shape)
+        else:
+            raise ConfigError(f"from_region: expected a circle or an ellipse, got {shape}.")
+        given = {"r_0": size * u.deg, "e": e, "phi": phi * u.deg, **kwargs}
+        frame = str(given.pop("frame", shape.frame))
+        return cls(shape.frame, lon_0=shape.lon * u.deg, lat_0=shape.lat * u.deg, **given).with_frame(frame)
+
+    def edges(self, values: Sequence[float] | None = None) -> tuple[float, ...]:
+        """Return the semi-axes and both ends of their soft edges."""
+        given = self._plain(values)
+        soft = (1.0 - given[5], 1.0, 1.0 + given[5])
+        return tuple(size * share for size in set(axes_of(given[2], given[3])) for share in soft)
 
     def reach(self, values: Sequence[float] | None = None) -> float:
         """Return 1.1 r_0 (1 + edge_width)."""
@@ -108,6 +142,16 @@ class ShellSpatialModel(SpatialModel):
         inner = max(values[2], 0.0)
         return _shell(distance, inner, inner + max(values[3], 0.0))
 
+    def edges(self, values: Sequence[float] | None = None) -> tuple[float, ...]:
+        """Return both radii."""
+        given = self._plain(values)
+        return given[2], given[2] + given[3]
+
+    def outline(self, size_factor: float = 1.0) -> Shape:
+        """Return the annulus between both radii times ``size_factor``."""
+        lon, lat, radius, width = self.canonical_values()
+        return ring((lon, lat), self.frame, size_factor * radius, size_factor * (radius + width))
+
     def reach(self, values: Sequence[float] | None = None) -> float:
         """Return radius + width."""
         given = self._plain(values)
@@ -130,6 +174,22 @@ class Shell2SpatialModel(SpatialModel):
     def _profile(self, distance: FloatArray, values: Sequence[float]) -> FloatArray:
         outer = max(values[2], 0.0)
         return _shell(distance, outer * (1.0 - min(max(values[3], 0.0), 1.0)), outer)
+
+    @property
+    def r_in(self) -> u.Quantity:
+        """The inner radius."""
+        return u.Quantity(self.edges()[0], "deg")
+
+    def edges(self, values: Sequence[float] | None = None) -> tuple[float, ...]:
+        """Return both radii."""
+        given = self._plain(values)
+        return given[2] * (1.0 - given[3]), given[2]
+
+    def outline(self, size_factor: float = 1.0) -> Shape:
+        """Return the annulus between both radii times ``size_factor``."""
+        inner, outer = self.edges()
+        lon, lat = self.canonical_values()[:2]
+        return ring((lon, lat), self.frame, size_factor * inner, size_factor * outer)
 
     def reach(self, values: Sequence[float] | None = None) -> float:
         """Return r_0."""

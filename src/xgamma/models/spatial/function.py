@@ -50,12 +50,24 @@ class SpatialFunction(KeptComponent):
 
     # --- values
 
-    def density(self, lon: npt.ArrayLike, lat: npt.ArrayLike, values: Sequence[float] | None = None) -> FloatArray:
+    def density(
+        self,
+        lon: npt.ArrayLike,
+        lat: npt.ArrayLike,
+        values: Sequence[float] | None = None,
+        energy: npt.ArrayLike | None = None,
+    ) -> FloatArray:
         """Return the density in sr-1 at positions in degrees in ``frame``, which broadcast.
 
-        Raises ``ConfigError`` for a point, which has none.
+        Of a model that depends on the energy it is that at ``energy`` in TeV, which broadcasts with them.
+        Raises ``ConfigError`` for a point, which has none, and where such a model is given no energy.
         """
-        return self._density(np.asarray(lon, float), np.asarray(lat, float), self._plain(values))
+        x, y, given = np.asarray(lon, float), np.asarray(lat, float), self._plain(values)
+        if not self.is_energy_dependent:
+            return self._density(x, y, given)
+        if energy is None:
+            raise ConfigError(f"{self.tag[0]}: it depends on the energy; say at which.")
+        return self._density_at(x, y, np.asarray(energy, float), given)
 
     def density_at(
         self, lon: npt.ArrayLike, lat: npt.ArrayLike, energy: float, values: Sequence[float] | None = None
@@ -120,6 +132,15 @@ class SpatialFunction(KeptComponent):
         given = self._plain(values)
         return (given[0], given[1]) if self.has_center else None
 
+    def edges(self, values: Sequence[float] | None = None) -> tuple[float, ...]:
+        """Return distances in degrees from the centre at which the density is not smooth."""
+        return ()
+
+    @property
+    def is_point(self) -> bool:
+        """Whether all of the source lies in one position."""
+        return False
+
     @property
     def has_center(self) -> bool:
         """Whether the first parameters are the longitude and the latitude of a centre."""
@@ -132,6 +153,10 @@ class SpatialFunction(KeptComponent):
         if self.is_round(values):
             return self._profile(distance, values)
         return self._elongated(distance, position_angle(lon, lat, values[0], values[1]), values)
+
+    def _density_at(self, lon: FloatArray, lat: FloatArray, energy: FloatArray, values: Sequence[float]) -> FloatArray:
+        """Return the density of a model that depends on the energy."""
+        raise NotImplementedError
 
     def _profile(self, distance: FloatArray, values: Sequence[float]) -> FloatArray:
         raise ConfigError(f"{self.tag[0]}: expected a source that is round about a centre; use its density.")

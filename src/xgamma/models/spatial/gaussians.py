@@ -11,6 +11,8 @@ from xgamma.axes import FloatArray
 from xgamma.models.parameters import Parameter
 from xgamma.models.spatial.function import axes_of, size_towards
 from xgamma.models.spatial.model import SpatialModel
+from xgamma.models.spatial.outlines import elongated
+from xgamma.shapes import Shape
 
 DEG = float(np.deg2rad(1.0))
 
@@ -48,6 +50,11 @@ class GaussianSpatialModel(SpatialModel):
         major, minor = axes_of(values[2], values[3])
         a = _versine(size_towards(angle, values[4], major, minor))
         return np.asarray(np.exp(-0.5 * _versine(distance) / a) / (2.0 * np.pi * major * minor * DEG**2))
+
+    def outline(self, size_factor: float = 1.0) -> Shape:
+        """Return the ellipse of ``size_factor`` times sigma."""
+        lon, lat, sigma, e, phi = self.canonical_values()
+        return elongated((lon, lat), self.frame, size_factor * sigma, e, phi)
 
     def reach(self, values: Sequence[float] | None = None) -> float:
         """Return five times sigma."""
@@ -94,6 +101,11 @@ class GeneralizedGaussianSpatialModel(SpatialModel):
         major, minor = axes_of(values[2], values[4])
         share = distance / size_towards(angle, values[5], major, minor)
         return self._falling(share, major * minor, values[3])
+
+    def outline(self, size_factor: float = 1.0) -> Shape:
+        """Return the ellipse of ``size_factor`` times r_0."""
+        lon, lat, radius, _, e, phi = self.canonical_values()
+        return elongated((lon, lat), self.frame, size_factor * radius, e, phi)
 
     def reach(self, values: Sequence[float] | None = None) -> float:
         """Return r_0 (1 + 8 eta)."""

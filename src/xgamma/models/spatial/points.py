@@ -11,6 +11,7 @@ from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError
 from xgamma.models.parameters import Parameter
 from xgamma.models.spatial.model import SpatialModel
+from xgamma.shapes import Circle, Shape
 
 
 class PointSpatialModel(SpatialModel):
@@ -27,6 +28,16 @@ class PointSpatialModel(SpatialModel):
 
     def _profile(self, distance: FloatArray, values: Sequence[float]) -> NoReturn:
         self._density(distance, distance, values)
+
+    @property
+    def is_point(self) -> bool:
+        """It is one."""
+        return True
+
+    def outline(self, size_factor: float = 1.0) -> Shape:
+        """Return the point."""
+        lon, lat = self.canonical_values()
+        return Circle(lon, lat, 0.0, self.frame)
 
     def reach(self, values: Sequence[float] | None = None) -> float:
         """Return 0."""
