@@ -90,3 +90,11 @@ def test_planes_are_summed_one_by_one_and_turn_with_the_image(radius):
 def test_a_kernel_larger_than_the_image_sums_all_of_it():
     image = np.arange(12.0).reshape(3, 4)
     np.testing.assert_allclose(summed(image, Kernel(30.0)), np.full((3, 4), image.sum()), rtol=1e-12)
+
+
+@pytest.mark.parametrize("most", [1, 300, 40_000, 3_000_000_000])
+@pytest.mark.parametrize("radius", [3.0, ADDED_REACH + 4.0])
+def test_sums_of_counts_are_exact_however_large_they_are(most, radius):
+    counts = np.random.default_rng(most).integers(0, most + 1, (40, 30)).astype(float)
+    kernel = Kernel(radius)
+    assert np.array_equal(summed(counts, kernel), plain_sums(counts, kernel))

@@ -143,24 +143,25 @@ def estimates(
         Which optional results are wanted.
     """
     reference = {} if expected is None else {"npred_excess_ref": expected}
-    found = _in_strips(partial(_estimated, settings.n_sigma), values | reference, is_unused)
-    signal = _ranges(found, found["npred_excess"], settings)
-    return found | {name: _norm(one, found.get("npred_excess_ref")) for name, one in signal.items()}
+    given = values | reference
+    found = _in_strips(partial(_estimated, settings.n_sigma), given)
+    for array in (given | found).values():
+        np.copyto(array, np.nan, where=is_unused)
+    signal = _ranges(given, found["npred_excess"], settings)
+    return given | found | {name: _norm(one, expected) for name, one in signal.items()}
 
 
-def _in_strips(work: Callable[[Planes], Planes], values: Planes, is_unused: BoolArray) -> Planes:
-    """Return images of one shape with what work returns of them, done in strips of pixels that stay in the cache."""
-    shape, size = is_unused.shape, is_unused.size
+def _in_strips(work: Callable[[Planes], Planes], values: Planes) -> Planes:
+    """Return what work returns of images of one shape, done in strips of pixels that stay in the cache."""
+    shape = values["counts"].shape
     flat = {name: array.reshape(-1) for name, array in values.items()}
-    result, unused = Planes(), is_unused.reshape(-1)
+    size, result = flat["counts"].size, Planes()
     for first in range(0, size, STRIP):
         strip = slice(first, first + STRIP)
-        parts = {name: array[strip] for name, array in flat.items()}
-        parts |= work(parts)
+        parts = work({name: array[strip] for name, array in flat.items()})
         result = result or {name: np.empty(size) for name in parts}
         for name, part in parts.items():
             result[name][strip] = part
-            np.copyto(result[name][strip], np.nan, where=unused[strip])
     return {name: array.reshape(shape) for name, array in result.items()}
 
 
