@@ -19,7 +19,9 @@ from xgamma.models import (
     PowerLawSpectralModel,
     SkyModel,
 )
-from xgamma.predict.sky import sight
+from xgamma.predict.sky.image import ImageSight
+from xgamma.predict.sky.round import RoundSight
+from xgamma.predict.sky.window import Window
 from xgamma.stats import cash
 
 PLACE = {"lon_0": "83.66 deg", "lat_0": "22.03 deg"}
@@ -72,10 +74,10 @@ def test_a_round_source_is_the_same_as_a_profile_and_as_an_image():
     spatial = GaussianSpatialModel(**PLACE, sigma="0.15 deg")
     one = model(spatial)
     values = tuple(spatial.canonical_values())
-    rad, psf = ds["rad"].values, predict.sky.window.Window(ds, 0).responses(83.66, 22.03).psf
-    space = predict.sky.window.Window(ds, 0).space
-    profile = sight.RoundSight(spatial, values, space, rad).density(psf)
-    picture = sight.ImageSight(spatial, values, space, rad).density(psf)
+    rad, psf = ds["rad"].values, Window(ds, 0).responses(83.66, 22.03).psf
+    space = Window(ds, 0).space
+    profile = RoundSight(spatial, values, space, rad).density(psf)
+    picture = ImageSight(spatial, values, space, rad).density(psf)
     assert profile.shape == picture.shape
     assert np.abs(profile - picture).max() < 1e-3 * profile.max()
     assert predict.npred_signal(ds, [one]).values.sum() > 0

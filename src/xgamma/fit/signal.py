@@ -215,3 +215,31 @@ class SkySignal(Signal):
             found = self._folded.gradient(place, self._flux(own), self._spatial.wanted)
             rows += self._spatial.spread(found, len(values))
         return rows
+
+    def bent(self, values: Values, weights: FloatArray, steps: Values) -> FloatArray:
+        """Return the second derivatives of the weighted sum of the bins, shape (argument, argument).
+
+        Those in the spectrum need what the weighted bins see of each flux alone, and how that changes with the place.
+        """
+        if self._temporal.wanted or not self._spatial.wanted:
+            return super().bent(values, weights, steps)
+        factors = weights if self._time is None else weights * self._factor(values)
+        place, size, wanted = self._spatial.own_values(values), len(values), self._spatial.wanted
+        seen = self._folded.at(place).gather(factors)
+        pulls = self._folded.gathered(place, wanted, factors)
+        cross = self._spatial.spread(pulls @ self._spectrum_gradient(values).T, size)
+        result = cross + cross.T
+        for number in {*self._spectral.numbers, *self._spatial.numbers}:
+            up, down = list(values), list(values)
+            up[number] += steps[number]
+            down[number] -= steps[number]
+            rows = np.zeros(size)
+            if number in self._spectral.numbers:
+                rows += (self._spectrum_gradient(up) - self._spectrum_gradient(down)) @ seen
+            if number in self._spatial.numbers:
+                ends = [self._folded.gathered(self._spatial.own_values(at), wanted, factors) for at in (up, down)]
+                rows += self._spatial.spread((ends[0] - ends[1]) @ self._flux(self.own_values(values)), size)
+            change = rows / (up[number] - down[number])
+            result[number] += 0.5 * change
+            result[:, number] += 0.5 * change
+        return result

@@ -59,11 +59,11 @@ def validate_spectral(model: SkyModel) -> None:
     validate_density(model.spectral_model, model.name)
 
 
-def spectral_remarks(model: SkyModel) -> list[str]:
-    """Return what is to be known of a model whatever the data: sentences, mostly none."""
+def spectral_remarks(model: SkyModel, in_regions: bool = True) -> list[str]:
+    """Return what is to be known of a model in spectra of regions, or on maps: sentences, mostly none."""
     remark = model.spectral_model.remark() if isinstance(model, SkyModel) else ""
     named = f"The model {model.name!r}: {remark}." if remark else ""
-    return [sentence for sentence in (named, extended_remark(model)) if sentence]
+    return [sentence for sentence in (named, extended_remark(model) if in_regions else "") if sentence]
 
 
 def extended_remark(model: SkyModel) -> str:
@@ -203,7 +203,8 @@ def _rows_of(model: SkyModel, names: Sequence[str]) -> list[int]:
 
 def model_remarks(models: Sequence[SkyModel], datasets: Sequence[xr.Dataset]) -> list[str]:
     """Return what is to be known of predictions of models for Datasets: sentences, mostly none."""
-    remarks = [remark for model in models for remark in spectral_remarks(model)]
+    in_regions = any(schema.space_dims(ds) == schema.REGIONS for ds in datasets)
+    remarks = [remark for model in models for remark in spectral_remarks(model, in_regions)]
     for ds in datasets:
         names, (gti, mjdref) = [str(name) for name in ds["dataset"].values], good_time(ds)
         remarks += [time_remark(model, gti, mjdref, names) for model in models]

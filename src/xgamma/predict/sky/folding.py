@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,12 +18,14 @@ from xgamma.models.models import FoVBackgroundModel, SkyModel
 from xgamma.models.spatial.model import SpatialModel
 from xgamma.predict.background import alpha, background_model
 from xgamma.predict.folding import InTime
-from xgamma.predict.sky.sight import Box, Sight, areas, sight
-from xgamma.predict.sky.window import Cells, Patch, Window
+from xgamma.predict.sky.boxes import Box, areas, center_of
+from xgamma.predict.sky.sight import Sight, sight
+from xgamma.predict.sky.window import Cells, CellsInBox, Patch, Responses, Slope, Window
+from xgamma.sky import SkySpace
 from xgamma.stats import Counts, JoinedCounts, WstatCounts
 
-BEND = 0.002
-"""The length of a difference in a spatial parameter: an angle in pixels, others as a share."""
+NUDGE = 1e-3
+"""By how many degrees a place is moved for the derivatives of responses."""
 
 
 class SkyFolding:
@@ -155,41 +157,44 @@ class SkyFolded:
         self.time = InTime.of(model, [folding.ds], folding.dataset)
         assert model.spatial_model is not None
         self.place: SpatialModel = model.spatial_model
-        self._exposures: dict[int, tuple[Box, FloatArray]] = {}
+        self._flags = {name: model.apply_irf.get(name, True) for name in ("exposure", "psf", "edisp")}
+        self._boxes: dict[int, tuple[Box, CellsInBox, FloatArray]] = {}
         self._last: tuple[tuple[float, ...], Seen] | None = None
 
     def at(self, values: Sequence[float] | None = None) -> Seen:
         """Return the model at a place; ``values`` are those of its spatial part, the last are remembered."""
         own = tuple(self.place.canonical_values(values))
         if self._last is None or self._last[0] != own:
-            self._last = own, self._seen(own)
+            self._last = own, Seen(self.folding, self._patches(own))
         return self._last[1]
 
-    def _seen(self, values: tuple[float, ...]) -> Seen:
-        """Return the model at a place, by its canonical values."""
-        sights: list[tuple[Window, Sight]] = []
-        patches: list[tuple[int, Patch]] = []
+    def _patches(self, values: tuple[float, ...]) -> list[tuple[int, Patch]]:
+        return [
+            (row, self._patch(row, seen, density, responses)) for row, seen, responses, density in self._views(values)
+        ]
+
+    def _views(self, values: tuple[float, ...]) -> Iterator[tuple[int, Sight, Responses, FloatArray]]:
+        """Yield each row that sees the model at a place, with the responses and the brightness there."""
+        sights: list[tuple[SkySpace, bytes, Sight]] = []
+        energy = Axis.from_coords(self.folding.ds.coords, "energy_true").center
         for row, (window, applies) in enumerate(zip(self.folding.windows, self.applies, strict=True)):
             if not applies:
                 continue
             rad = self._rad(window)
-            found = next((seen for other, seen in sights if _alike(window, rad, other, self._rad(other))), None)
-            if found is None:
-                found = sight(
-                    self.place,
-                    values,
-                    window.space,
-                    rad,
-                    Axis.from_coords(self.folding.ds.coords, "energy_true").center,
-                )
-                sights.append((window, found))
-            patch = self._patch(row, window, found)
-            if patch is not None:
-                patches.append((row, patch))
-        return Seen(self.folding, patches)
+            seen = next((one for space, at, one in sights if space == window.space and at == rad.tobytes()), None)
+            if seen is None:
+                seen = sight(self.place, values, window.space, rad, energy)
+                sights.append((window.space, rad.tobytes(), seen))
+            if not seen.box.within(window.box).size:
+                continue
+            responses = window.responses(seen.lon, seen.lat)
+            if not self._flags["psf"]:
+                yield row, seen, responses, seen.density(None)
+            elif responses.psf is not None and responses.psf.any():
+                yield row, seen, responses, seen.density(responses.psf)
 
     def _rad(self, window: Window) -> FloatArray:
-        if not self.model.apply_irf.get("psf", True):
+        if not self._flags["psf"]:
             return np.array([window.space.binsize])
         if window.rad is None:
             raise ConfigError(
@@ -198,34 +203,35 @@ class SkyFolded:
             )
         return window.rad
 
-    def _patch(self, row: int, window: Window, seen: Sight) -> Patch | None:
-        box = seen.box.within(window.box)
-        if not box.size:
-            return None
-        flags = self.model.apply_irf
-        responses = window.responses(seen.lon, seen.lat)
-        if flags.get("psf", True) and (responses.psf is None or not responses.psf.any()):
-            return None
-        edisp = responses.edisp if flags.get("edisp", True) else None
-        density = seen.density(responses.psf if flags.get("psf", True) else None)
-        if box != seen.box:
-            v, u = box.seen_from(seen.box).slices
-            density = density.reshape(*seen.box.shape, -1)[v, u].reshape(box.size, -1)
+    def _patch(self, row: int, seen: Sight, density: FloatArray, responses: Responses) -> Patch:
+        cells, exposure = self._in_box(row, seen.box)
+        edisp = responses.edisp if self._flags["edisp"] else None
         return Patch(
-            density * self._exposure(row, window, box),
-            window.same_energies() if edisp is None else edisp,
-            box.seen_from(window.box),
-            self.folding.cells[row],
+            self._cut(row, seen.box, density),
+            exposure,
+            self.folding.windows[row].same_energies() if edisp is None else edisp,
+            cells,
         )
 
-    def _exposure(self, row: int, window: Window, box: Box) -> FloatArray:
-        """Return area times exposure of the pixels of a box, cm2 s sr, which is kept as long as the box stays."""
-        held = self._exposures.get(row)
+    def _cut(self, row: int, box: Box, density: FloatArray) -> FloatArray:
+        """Return what of a box lies in the window of a row."""
+        inside = box.within(self.folding.windows[row].box)
+        if inside == box:
+            return density
+        v, u = inside.seen_from(box).slices
+        return density.reshape(*box.shape, -1)[v, u].reshape(inside.size, -1)
+
+    def _in_box(self, row: int, box: Box) -> tuple[CellsInBox, FloatArray]:
+        """Return bins, and area times exposure (cm2 s sr), of a row in a box; kept as long as the box stays."""
+        held = self._boxes.get(row)
         if held is None or held[0] != box:
-            area = areas(window.space, box)[:, None]
-            with_exposure = self.model.apply_irf.get("exposure", True)
-            held = self._exposures[row] = box, area * window.exposure(box) if with_exposure else area
-        return held[1]
+            window = self.folding.windows[row]
+            inside = box.within(window.box)
+            area = areas(window.space, inside)[:, None]
+            exposure = area * window.exposure(inside) if self._flags["exposure"] else area
+            cells = CellsInBox(self.folding.cells[row], inside.seen_from(window.box))
+            held = self._boxes[row] = box, cells, exposure
+        return held[1], held[2]
 
     def __call__(self) -> FloatArray:
         """Return the counts of the bins at the present values."""
@@ -238,23 +244,66 @@ class SkyFolded:
 
     def gradient(self, values: Sequence[float], flux: FloatArray, wanted: Sequence[int]) -> FloatArray:
         """Return the derivatives of the counts in some of the values of the place, shape (wanted, bin)."""
-        rows = np.empty((len(wanted), len(self.folding.dataset)))
-        for row, place in enumerate(wanted):
-            step = self._step(values, place)
-            up, down = list(values), list(values)
-            up[place], down[place] = values[place] + step, values[place] - step
-            ends = [self._seen(tuple(self.place.canonical_values(at))).counts(flux) for at in (up, down)]
-            rows[row] = (ends[0] - ends[1]) / (up[place] - down[place])
+        rows = np.zeros((len(wanted), len(self.folding.dataset)))
+        for row, patch, slopes in self._slopes(values, wanted):
+            bins = self.folding.starts[row] + patch.cells.bins
+            for number, slope in enumerate(slopes):
+                rows[number, bins] = slope.counts(patch, flux)
         return rows
 
-    def _step(self, values: Sequence[float], place: int) -> float:
-        parameter = self.place.parameters[place]
-        size = self.folding.windows[0].space.binsize if str(parameter.unit) == "deg" else max(abs(values[place]), 1.0)
-        return BEND * size
+    def gathered(self, values: Sequence[float], wanted: Sequence[int], weights: FloatArray) -> FloatArray:
+        """Return the derivatives of the weighted sum of bins in each flux and value, shape (wanted, energy_true)."""
+        result = np.zeros((len(wanted), len(self.edges) - 1))
+        for row, patch, slopes in self._slopes(values, wanted):
+            bins = self.folding.starts[row] + patch.cells.bins
+            image = patch.cells.image(weights[bins], patch.edisp.shape[1])
+            for number, slope in enumerate(slopes):
+                result[number] += slope.gathered(patch, image)
+        return result
 
+    def _slopes(self, values: Sequence[float], wanted: Sequence[int]) -> Iterator[tuple[int, Patch, list[Slope]]]:
+        """Yield each row that sees the model, what it sees, and how that changes with some of the values."""
+        own = tuple(self.place.canonical_values(values))
+        factors = [self.place.parameters[place].canonical_factor for place in wanted]
+        moving = [place for place in wanted if self.place.has_center and place < 2]
+        for row, seen, responses, density in self._views(own):
+            patch = self._patch(row, seen, density, responses)
+            changes = self._changes(row, own, moving)
+            spread = {place: psf for place, (psf, _) in changes.items() if psf is not None}
+            found = seen.slopes(wanted, responses.psf if self._flags["psf"] else None, spread)
+            exposure = self._in_box(row, seen.box)[1]
+            yield (
+                row,
+                patch,
+                [
+                    Slope(
+                        factor * self._cut(row, seen.box, slope) * exposure,
+                        None if place not in changes or (edisp := changes[place][1]) is None else factor * edisp,
+                    )
+                    for place, factor, slope in zip(wanted, factors, found, strict=True)
+                ],
+            )
 
-def _alike(window: Window, rad: FloatArray, other: Window, other_rad: FloatArray) -> bool:
-    return window.space == other.space and np.array_equal(rad, other_rad)
+    def _changes(
+        self, row: int, values: tuple[float, ...], moving: Sequence[int]
+    ) -> dict[int, tuple[FloatArray | None, FloatArray | None]]:
+        """Return the derivatives of the responses of a row in what moves the model, by place."""
+        if not moving:
+            return {}
+        ends = [
+            center_of(self.place, tuple(value + side * (number == place) for number, value in enumerate(values)))
+            for place in moving
+            for side in (NUDGE, -NUDGE)
+        ]
+        found = self.folding.windows[row].responses_at([lon for lon, _ in ends], [lat for _, lat in ends])
+
+        def slope(name: str, number: int) -> FloatArray | None:
+            up, down = (getattr(found[2 * number + side], name) for side in (0, 1))
+            if not self._flags[name] or up is None:
+                return None
+            return np.asarray((up - down) / (2.0 * NUDGE))
+
+        return {place: (slope("psf", number), slope("edisp", number)) for number, place in enumerate(moving)}
 
 
 class Seen:
@@ -275,7 +324,7 @@ class Seen:
     @cached_property
     def bins(self) -> IntArray:
         """The numbers of the bins that see the model, shape (seeing,)."""
-        found = [self.folding.starts[row] + patch.bins for row, patch in self.patches]
+        found = [self.folding.starts[row] + patch.cells.bins for row, patch in self.patches]
         return np.concatenate([np.zeros(0, np.int64), *found])
 
     @cached_property

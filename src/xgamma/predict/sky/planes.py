@@ -26,5 +26,5 @@ def signal_planes(ds: xr.Dataset, models: Sequence[SkyModel]) -> FloatArray:
         time = InTime.of(model, [ds], np.arange(len(total)))
         factor = np.ones(len(total)) if time is None else time()
         for row, patch in folded.at().patches:
-            total[(row, slice(None), *patch.box.slices)] += factor[row] * patch.planes(flux)
+            total[(row, slice(None), *patch.cells.box.slices)] += factor[row] * patch.planes(flux)
     return total

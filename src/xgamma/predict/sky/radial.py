@@ -9,10 +9,12 @@ Source: Lemoine 1994 (J. Chem. Phys. 101, 3936) for the discrete transform of or
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 from scipy.special import j0, j1, jn_zeros
 
@@ -24,8 +26,11 @@ PLACES = np.polynomial.legendre.leggauss(4)[0] / 2, np.polynomial.legendre.legga
 """Where in a pixel, in units of its side from its middle, values are taken for its mean, and their weights."""
 TAPER = 0.1
 """The last part of the axis of a point spread function, over which it falls to 0."""
+CORE = 3.0, 6.0
+"""How near to a source, in pixels, means over pixels are taken over places inside of them; on the way less and less."""
 _SHAPE_NODES = 256
-_DISK_STEP = 0.5  # deg; radii of disks are multiples, so that their tables are made once
+_DISK_STEP = 0.25  # deg; radii of disks are multiples, so that their tables are made once
+_PER_BESSEL, _LAST_BESSEL = 64, 2048
 
 
 @dataclass(frozen=True)
@@ -61,39 +66,62 @@ class Nodes:
         areas[0] = 2.0 * np.pi * np.deg2rad(self.step) ** 2 / 12.0
         return np.asarray(areas)
 
-    def weights(self, distance: FloatArray) -> sparse.csr_matrix:
-        """Return the weights of the splines of the nodes at distances (deg, any shape), shape (distance, node).
+    def weights(self, distance: FloatArray, share: FloatArray | None = None) -> sparse.csr_matrix:
+        """Return the weights of the splines of the nodes at distances (deg), shape (place, node).
 
-        The splines are cubic and those of a basis: they are to be multiplied with ``splines`` of a profile. What they
-        make has continuous second derivatives, is even at 0, and 0 beyond the last node.
+        The splines are cubic and those of a basis: they are to be multiplied with the coefficients of a profile. What
+        they make has continuous second derivatives, is even at 0, and 0 beyond the last node.
+
+        Parameters
+        ----------
+        distance
+            Shape (place,), or (place, part): the sums over the parts.
+        share
+            Factors, of the same shape.
         """
-        flat = np.ravel(distance) * (1.0 / self.step)
-        np.minimum(flat, self.size + 1.0, out=flat)
-        first = flat.astype(np.int32)
-        t = flat - first
+        t, places = self._places(distance)
         s = 1.0 - t
-        data = np.empty((len(flat), 4))
-        data[:, 0] = s**3 / 6.0
-        data[:, 1] = (4.0 - 3.0 * t**2 * (2.0 - t)) / 6.0
-        data[:, 2] = (4.0 - 3.0 * s**2 * (2.0 - s)) / 6.0
-        data[:, 3] = t**3 / 6.0
-        places = first[:, None] + np.arange(-1, 3, dtype=np.int32)
+        data = np.empty((*t.shape, 4))
+        data[..., 0] = s * s * s
+        data[..., 1] = 4.0 - 3.0 * t * t * (2.0 - t)
+        data[..., 2] = 4.0 - 3.0 * s * s * (2.0 - s)
+        data[..., 3] = t * t * t
+        data *= (1.0 / 6.0) if share is None else share[..., None] / 6.0
+        return self._matrix(data, places)
+
+    def slopes(self, distance: FloatArray, share: FloatArray | None = None) -> sparse.csr_matrix:
+        """Return the derivatives of ``weights`` in the distances, deg-1."""
+        t, places = self._places(distance)
+        s = 1.0 - t
+        data = np.empty((*t.shape, 4))
+        data[..., 0] = -0.5 * s * s
+        data[..., 1] = t * (1.5 * t - 2.0)
+        data[..., 2] = s * (2.0 - 1.5 * s)
+        data[..., 3] = 0.5 * t * t
+        data *= (1.0 / self.step) if share is None else share[..., None] / self.step
+        return self._matrix(data, places)
+
+    def _places(self, distance: FloatArray) -> tuple[FloatArray, npt.NDArray[np.int32]]:
+        """Return how far distances are on their way from each node to the next, and the first of four splines."""
+        scaled = np.minimum(distance * (1.0 / self.step), self.size + 1.0)
+        first = scaled.astype(np.int32)
+        return scaled - first, first
+
+    def _matrix(self, data: FloatArray, first: npt.NDArray[np.int32]) -> sparse.csr_matrix:
+        places = first[..., None] + np.arange(-1, 3, dtype=np.int32)
         np.abs(places, out=places)
-        data[places >= self.size] = 0.0
-        np.minimum(places, self.size - 1, out=places)
-        ends = np.arange(0, 4 * len(flat) + 1, 4, dtype=np.int32)
-        return sparse.csr_matrix((data.ravel(), places.ravel(), ends), shape=(len(flat), self.size))
-
-    def splines(self, profiles: FloatArray) -> FloatArray:
-        """Return the coefficients of the splines through profiles (..., node), shape (node, ...)."""
-        return np.ascontiguousarray(_through_nodes(self.size) @ profiles.T)
-
-    def pixel_means(self, binsize: float) -> FloatArray:
-        """Return what makes of splines those of the means over square pixels (side in deg), shape (node, node)."""
-        return _pixel_means(self, binsize)
+        if places.max(initial=0) >= self.size:
+            data[places >= self.size] = 0.0
+            np.minimum(places, self.size - 1, out=places)
+        size = len(first)
+        ends = np.linspace(0, places.size, size + 1).astype(np.int32)
+        matrix = sparse.csr_matrix((size, self.size))
+        # The check of the indices takes longer than the product.
+        matrix.data, matrix.indices, matrix.indptr = data.ravel(), places.ravel(), ends
+        return matrix
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=8)
 def _through_nodes(size: int) -> FloatArray:
     """Return the inverse of the values of splines at nodes, shape (node, node)."""
     values = np.diag(np.full(size, 4.0)) + np.diag(np.ones(size - 1), 1) + np.diag(np.ones(size - 1), -1)
@@ -101,8 +129,8 @@ def _through_nodes(size: int) -> FloatArray:
     return np.asarray(np.linalg.inv(values / 6.0))
 
 
-@lru_cache(maxsize=16)
 def _pixel_means(nodes: Nodes, binsize: float) -> FloatArray:
+    """Return what makes of splines the means over square pixels (side in deg) about nodes, shape (node, node)."""
     place, weight = PLACES
     dx, dy = np.meshgrid(place * binsize, place * binsize)
     share = np.outer(weight, weight).ravel()
@@ -112,9 +140,8 @@ def _pixel_means(nodes: Nodes, binsize: float) -> FloatArray:
     result = np.zeros((nodes.size, nodes.size))
     for along, across in turned:
         distance = np.hypot(nodes.distance[:, None] + along.ravel(), across.ravel())
-        every = nodes.weights(distance).toarray().reshape(nodes.size, len(share), nodes.size)
-        result += 0.5 * np.einsum("nsm,s->nm", every, share)
-    return np.asarray(_through_nodes(nodes.size) @ result)
+        result += nodes.weights(distance, np.broadcast_to(0.5 * share, distance.shape)).toarray()
+    return result
 
 
 def nodes_for(rad: FloatArray, reach: float) -> Nodes:
@@ -127,83 +154,123 @@ def nodes_for(rad: FloatArray, reach: float) -> Nodes:
     return Nodes(step, math.ceil(end / step) + 1)
 
 
-def psf_profiles(psf: FloatArray, rad: FloatArray, nodes: Nodes) -> FloatArray:
-    """Return point spread functions at nodes, sr-1, shape (energy_true, node): linear between ``rad``, integral 1.
-
-    Over the last tenth of the way they fall to 0: a source that moves takes no pixel in or out with a jump.
+class Tables:
+    """What makes splines of point spread functions, and of round sources behind them.
 
     Parameters
     ----------
-    psf
-        In sr-1, shape (energy_true, rad).
     rad
-        Degrees, shape (rad,).
+        The distances at which point spread functions are known, deg, ascending in equal steps.
     nodes
-        Where they are wanted; the functions are 0 beyond the last ``rad``.
+        Where profiles are held; the disk in which they are convolved ends at the last.
+    binsize
+        The side of a pixel in deg.
     """
-    found = psf @ _onto(tuple(rad.tolist()), nodes)
-    total = found @ nodes.areas
-    return found / np.where(total > 0, total, 1.0)[:, None]
+
+    def __init__(self, rad: tuple[float, ...], nodes: Nodes, binsize: float) -> None:
+        self.nodes, self.size = nodes, nodes.size
+        through = _through_nodes(nodes.size)
+        onto = _onto(rad, nodes)
+        # As fine as the nodes of the axis of the point spread function are apart.
+        zeros = jn_zeros(0, max(8, nodes.size // FINER))
+        self.frequency = zeros / nodes.end
+        forward = nodes.areas[:, None] * j0(np.multiply.outer(nodes.distance, self.frequency))
+        norm = 1.0 / (np.pi * np.deg2rad(nodes.end) ** 2 * j1(zeros) ** 2)
+        backward = norm[:, None] * j0(np.multiply.outer(self.frequency, nodes.distance))
+        means = through @ _pixel_means(nodes, binsize)
+        self._total = onto @ nodes.areas
+        self._to_modes = onto @ forward
+        self._of_nodes = through, means @ through
+        self._of_psf = tuple(matrix @ onto.T for matrix in self._of_nodes)
+        self._of_modes = tuple(matrix @ backward.T for matrix in self._of_nodes)
+
+    def normalized(self, psf: FloatArray) -> FloatArray:
+        """Return point spread functions (energy_true, rad) whose profiles have the integral 1; 0 for none."""
+        total = psf @ self._total
+        return np.asarray(psf / np.where(total > 0, total, 1.0)[:, None])
+
+    def normalized_change(self, psf: FloatArray, change: FloatArray) -> FloatArray:
+        """Return the derivative of ``normalized`` for that of the point spread functions."""
+        total = np.where((found := psf @ self._total) > 0, found, 1.0)[:, None]
+        return np.asarray((change - psf * ((change @ self._total)[:, None] / total)) / total)
+
+    def of_psf(self, psf: FloatArray) -> Splines:
+        """Return the splines of point spread functions (energy_true, rad)."""
+        return Splines(*(np.ascontiguousarray(matrix @ psf.T) for matrix in self._of_psf))
+
+    def of_shape(self, psf: FloatArray, transform: FloatArray) -> Splines:
+        """Return those of a source behind them, by its ``transform`` (mode,)."""
+        seen = (psf @ self._to_modes) * transform
+        return Splines(*(np.ascontiguousarray(matrix @ seen.T) for matrix in self._of_modes))
+
+    def of_nodes(self, profile: FloatArray) -> Splines:
+        """Return those of a profile in sr-1 at nodes that nothing spreads."""
+        return Splines(*(np.ascontiguousarray((matrix @ profile)[:, None]) for matrix in self._of_nodes))
+
+    def bessel(self, distance: FloatArray) -> FloatArray:
+        """Return the Bessel functions at distances in deg, shape (mode, distance)."""
+        return _bessel(np.multiply.outer(self.frequency, distance))
 
 
-@lru_cache(maxsize=16)
+@dataclass(frozen=True)
+class Splines:
+    """The coefficients of profiles, and of their means over pixels, in sr-1, shape (node, energy_true) each."""
+
+    plain: FloatArray
+    means: FloatArray
+
+    def stacked(self, others: Sequence[Splines]) -> Splines:
+        """Return these and others side by side."""
+        every = (self, *others)
+        return Splines(np.hstack([one.plain for one in every]), np.hstack([one.means for one in every]))
+
+
+@lru_cache(maxsize=6)
+def tables(rad: tuple[float, ...], nodes: Nodes, binsize: float) -> Tables:
+    """Return the tables of an axis of point spread functions, which take some 50 ms to make."""
+    return Tables(rad, nodes, binsize)
+
+
 def _onto(rad: tuple[float, ...], nodes: Nodes) -> FloatArray:
-    """Return the weights that interpolate linearly from ``rad`` to nodes, shape (rad, node)."""
+    """Return the weights that interpolate linearly from ``rad`` to nodes, shape (rad, node).
+
+    Over the last tenth of the way they fall to 0: a source that moves takes no pixel in or out with a jump.
+    """
     known, wanted = np.array(rad), nodes.distance
     rows = np.array([np.interp(wanted, known, unit, right=0.0) for unit in np.eye(len(known))])
     left = np.clip((known[-1] - wanted) / (TAPER * known[-1]), 0.0, 1.0)
     return np.asarray(rows * (left**2 * (3.0 - 2.0 * left)))
 
 
-@dataclass(frozen=True)
-class Disk:
-    """The disk in which functions are summed up from Bessel functions that are 0 at its edge.
-
-    Parameters
-    ----------
-    nodes
-        Where profiles are held; the edge is the last of them.
-    """
-
-    nodes: Nodes
-
-    @property
-    def _zeros(self) -> FloatArray:
-        # As fine as the nodes of the axis of the point spread function are apart.
-        return _bessel_zeros(max(8, self.nodes.size // FINER))
-
-    @property
-    def frequency(self) -> FloatArray:
-        """The frequencies of the Bessel functions in deg-1, shape (mode,)."""
-        return self._zeros / self.nodes.end
-
-    def transform(self, profiles: FloatArray) -> FloatArray:
-        """Return the integrals of profiles (sr-1) at nodes times each Bessel function, shape (..., mode)."""
-        return np.asarray(profiles @ _forward(self))
-
-    def shape_transform(self, distance: FloatArray, values: FloatArray) -> FloatArray:
-        """Return the same of one profile (sr-1), known at places of an integral with weights, shape (mode,)."""
-        return np.asarray(j0(np.multiply.outer(self.frequency, distance)) @ values)
-
-    def profiles(self, transforms: FloatArray) -> FloatArray:
-        """Return the profiles (sr-1) at the nodes of transforms, shape (..., node)."""
-        return np.asarray(transforms @ _backward(self))
+def _bessel(x: FloatArray) -> FloatArray:
+    """Return the Bessel function of order 0 to 1e-9, by cubics between places a 64th apart."""
+    if x.max(initial=0.0) >= _LAST_BESSEL:
+        return np.asarray(j0(x))
+    scaled = x * _PER_BESSEL
+    place = scaled.astype(np.int32)
+    t = scaled - place
+    c0, c1, c2, c3 = _bessel_cubics()
+    return np.asarray(c0[place] + t * (c1[place] + t * (c2[place] + t * c3[place])))
 
 
-@lru_cache(maxsize=8)
-def _bessel_zeros(size: int) -> FloatArray:
-    return np.asarray(jn_zeros(0, size))
+@lru_cache(maxsize=1)
+def _bessel_cubics() -> tuple[FloatArray, ...]:
+    at = np.arange(_LAST_BESSEL * _PER_BESSEL + 1) / _PER_BESSEL
+    value, slope = j0(at), -j1(at) / _PER_BESSEL
+    rise = np.diff(value)
+    return value[:-1], slope[:-1], 3 * rise - 2 * slope[:-1] - slope[1:], slope[:-1] + slope[1:] - 2 * rise
 
 
-@lru_cache(maxsize=8)
-def _forward(disk: Disk) -> FloatArray:
-    return np.asarray(disk.nodes.areas[:, None] * j0(np.multiply.outer(disk.nodes.distance, disk.frequency)))
+def in_core(pixels: FloatArray) -> FloatArray:
+    """Return how far places at distances in pixels are of the core: 1 inside, 0 outside, without a kink."""
+    left = np.clip((CORE[1] - pixels) / (CORE[1] - CORE[0]), 0.0, 1.0)
+    return np.asarray(left**2 * (3.0 - 2.0 * left))
 
 
-@lru_cache(maxsize=8)
-def _backward(disk: Disk) -> FloatArray:
-    norm = 1.0 / (np.pi * np.deg2rad(disk.nodes.end) ** 2 * j1(disk._zeros) ** 2)
-    return np.asarray(norm[:, None] * j0(np.multiply.outer(disk.frequency, disk.nodes.distance)))
+def core_slope(pixels: FloatArray) -> FloatArray:
+    """Return the derivative of ``in_core``."""
+    left = np.clip((CORE[1] - pixels) / (CORE[1] - CORE[0]), 0.0, 1.0)
+    return np.asarray(-6.0 * left * (1.0 - left) / (CORE[1] - CORE[0]))
 
 
 def shape_places(reach: float) -> tuple[FloatArray, FloatArray]:

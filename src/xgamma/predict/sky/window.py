@@ -6,6 +6,7 @@ row and an energy are one bin of no counts. What is left are the bins with count
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,7 +18,7 @@ from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.geometry import lonlat, separation
 from xgamma.grid import ORIGIN, SkySpace
 from xgamma.predict.folding import same_energies
-from xgamma.predict.sky.sight import Box, positions
+from xgamma.predict.sky.boxes import Box, positions
 from xgamma.reduce.nodes import exposure_at, responses_at
 from xgamma.units import CM2_PER_M2
 
@@ -51,6 +52,7 @@ class Window:
 
     def __init__(self, ds: xr.Dataset, row: int) -> None:
         self.ds, self.row = ds, row
+        self._last: tuple[tuple[float, float], Responses] | None = None
         self.shape = tuple(ds.sizes[dim] for dim in schema.WINDOWS.cells)
         self.space = SkySpace.from_coords(ds.coords, self.shape).image
         v0, u0 = (int(ds.variables[name].values[row]) for name in ORIGIN)
@@ -88,9 +90,18 @@ class Window:
         return same_energies(self.ds)
 
     def responses(self, lon: float, lat: float) -> Responses:
-        """Return the responses at an ICRS position in degrees."""
-        found = responses_at(self.ds, self.row, [lon], [lat])
-        return Responses(None if found.psf is None else found.psf[0], None if found.edisp is None else found.edisp[0])
+        """Return the responses at an ICRS position in degrees; the last ones are remembered."""
+        if self._last is None or self._last[0] != (lon, lat):
+            self._last = (lon, lat), self.responses_at([lon], [lat])[0]
+        return self._last[1]
+
+    def responses_at(self, lon: Sequence[float], lat: Sequence[float]) -> list[Responses]:
+        """Return the responses at each of some positions."""
+        found = responses_at(self.ds, self.row, lon, lat)
+        return [
+            Responses(None if found.psf is None else found.psf[n], None if found.edisp is None else found.edisp[n])
+            for n in range(len(lon))
+        ]
 
 
 @dataclass(frozen=True)
@@ -143,63 +154,106 @@ class Cells:
         return np.concatenate([alone, sums])
 
 
+class CellsInBox:
+    """The bins of a row in a box of its window.
+
+    Parameters
+    ----------
+    cells
+        The bins of the row.
+    box
+        Pixels of the window.
+    """
+
+    def __init__(self, cells: Cells, box: Box) -> None:
+        self.box = box
+        inside = (cells.v >= box.v0) & (cells.v < box.v1) & (cells.u >= box.u0) & (cells.u < box.u1)
+        chosen = np.flatnonzero(inside)
+        self.energy = cells.energy[chosen]
+        self.pixel = (cells.v[chosen] - box.v0) * box.shape[1] + (cells.u[chosen] - box.u0)
+        self.joined = cells.joined_energy
+        used = np.zeros((len(self.joined), box.size))
+        if cells.joined is not None:
+            used[:] = cells.joined[(self.joined, *box.slices)].reshape(used.shape)
+        self.used = used
+        self.bins = np.concatenate([chosen, len(cells.energy) + np.arange(len(self.joined))])
+
+    def values(self, planes: FloatArray) -> FloatArray:
+        """Return the sums of planes (pixel, energy) in each bin, shape (seeing,)."""
+        joined = np.einsum("ip,pi->i", self.used, planes[:, self.joined])
+        return np.concatenate([planes[self.pixel, self.energy], joined])
+
+    def image(self, weights: FloatArray, n_energy: int) -> FloatArray:
+        """Return what ``values`` is to be multiplied with for the sum of weights (seeing,), shape (pixel, energy)."""
+        result = np.zeros((self.box.size, n_energy))
+        result[:, self.joined] = (self.used * weights[len(self.pixel) :, None]).T
+        result[self.pixel, self.energy] = weights[: len(self.pixel)]
+        return result
+
+
 class Patch:
     """What a row shows of a model at one place: predicted counts for any spectrum.
 
     Parameters
     ----------
-    seen
-        The mean brightness of the pixels of ``box`` times their area and exposure, cm2 s, shape (pixel, energy_true).
+    density
+        The mean brightness of the pixels of a box, sr-1, shape (pixel, energy_true or 1).
+    exposure
+        Their area and exposure, cm2 s sr, shape (pixel, energy_true).
     edisp
         Shape (energy_true, energy).
-    box
-        Pixels of the window.
     cells
-        The bins of the row.
+        The bins of the row in the box.
     """
 
-    def __init__(self, seen: FloatArray, edisp: FloatArray, box: Box, cells: Cells) -> None:
-        self.seen, self.edisp, self.box, self.cells = seen, edisp, box, cells
-        self.chosen, self.pixel, self.used = _cells_in(cells, box)
+    def __init__(self, density: FloatArray, exposure: FloatArray, edisp: FloatArray, cells: CellsInBox) -> None:
+        self.seen, self.edisp, self.cells = density * exposure, edisp, cells
 
     def planes(self, flux: FloatArray) -> FloatArray:
         """Return the counts in the pixels of the box for fluxes in cm-2 s-1, shape (energy, v, u)."""
         found = self.seen @ (flux[:, None] * self.edisp)
-        return found.T.reshape(-1, *self.box.shape)
-
-    @cached_property
-    def _sums(self) -> FloatArray:
-        """What the joined bins of each energy see of true energies, cm2 s, shape (joined, energy_true)."""
-        if self.used is None:
-            return np.zeros((0, self.seen.shape[1]))
-        return self.used[self.cells.joined_energy] @ self.seen
-
-    @property
-    def bins(self) -> IntArray:
-        """The numbers of the bins of the row that see the model, shape (seeing,)."""
-        joined = len(self.cells.energy) + np.arange(len(self.cells.joined_energy))
-        return np.concatenate([self.chosen, joined])
+        return found.T.reshape(-1, *self.cells.box.shape)
 
     @cached_property
     def matrix(self) -> FloatArray:
         """What each flux of the spectrum adds to the bins that see the model, cm2 s, shape (seeing, energy_true)."""
-        alone = self.seen[self.pixel] * self.edisp.T[self.cells.energy[self.chosen]]
-        return np.concatenate([alone, self._sums * self.edisp.T[self.cells.joined_energy]])
+        cells = self.cells
+        alone = self.seen[cells.pixel] * self.edisp.T[cells.energy]
+        return np.concatenate([alone, (cells.used @ self.seen) * self.edisp.T[cells.joined]])
 
     def counts(self, flux: FloatArray) -> FloatArray:
         """Return what the matrix would for one spectrum, without making it; shape (seeing,)."""
-        response = flux[:, None] * self.edisp
-        alone = (self.seen @ response)[self.pixel, self.cells.energy[self.chosen]]
-        joined = np.einsum("ij,ji->i", self._sums, response[:, self.cells.joined_energy])
-        return np.concatenate([alone, joined])
+        return self.cells.values(self.seen @ (flux[:, None] * self.edisp))
 
 
-def _cells_in(cells: Cells, box: Box) -> tuple[IntArray, IntArray, FloatArray | None]:
-    """Return the numbers of the cells in a box, the pixel of each in it, and its joined bins (energy, pixel)."""
-    inside = (cells.v >= box.v0) & (cells.v < box.v1) & (cells.u >= box.u0) & (cells.u < box.u1)
-    chosen = np.flatnonzero(inside)
-    pixel = (cells.v[chosen] - box.v0) * box.shape[1] + (cells.u[chosen] - box.u0)
-    if cells.joined is None:
-        return chosen, pixel, None
-    used = cells.joined[(slice(None), *box.slices)].reshape(len(cells.joined), -1)
-    return chosen, pixel, used.astype(float)
+@dataclass(frozen=True)
+class Slope:
+    """How a patch changes with a parameter of the place.
+
+    Parameters
+    ----------
+    seen
+        The derivative of ``Patch.seen``.
+    edisp
+        That of its energy dispersion; ``None`` where it does not change.
+    """
+
+    seen: FloatArray
+    edisp: FloatArray | None
+
+    def counts(self, patch: Patch, flux: FloatArray) -> FloatArray:
+        """Return the derivatives of the counts of the bins for one spectrum, shape (seeing,)."""
+        planes = self.seen @ (flux[:, None] * patch.edisp)
+        if self.edisp is not None:
+            planes += patch.seen @ (flux[:, None] * self.edisp)
+        return patch.cells.values(planes)
+
+    def gathered(self, patch: Patch, image: FloatArray) -> FloatArray:
+        """Return the derivatives of the sum of weights times counts in each flux, shape (energy_true,).
+
+        ``image`` are the weights as ``CellsInBox.image``.
+        """
+        found = np.einsum("pj,pj->j", self.seen, image @ patch.edisp.T)
+        if self.edisp is not None:
+            found += np.einsum("ij,ji->j", image.T @ patch.seen, self.edisp)
+        return np.asarray(found)

@@ -1,0 +1,206 @@
+"""Points and round sources in an image: profiles behind the point spread function, read at the distances of pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property, lru_cache
+
+import numpy as np
+from scipy import sparse
+
+from xgamma.axes import FloatArray
+from xgamma.geometry import to_frame, unit_vector
+from xgamma.models.spatial.model import SpatialModel
+from xgamma.predict.sky.boxes import Box, areas, box_about, center_of, distances, positions
+from xgamma.predict.sky.radial import PLACES, Nodes, Splines, core_slope, in_core, nodes_for, shape_places, tables
+from xgamma.sky import SkySpace
+
+_SHARE = np.outer(PLACES[1], PLACES[1]).ravel()
+_NUDGE = 1e-3  # deg; of a difference of unit vectors
+
+
+class Spot:
+    """A place in an image, from which distances are counted; rows of one image share it.
+
+    Parameters
+    ----------
+    space
+        The image.
+    lon, lat
+        ICRS in degrees.
+    nodes
+        Where profiles are held; the box is as large as they reach.
+    """
+
+    def __init__(self, space: SkySpace, lon: float, lat: float, nodes: Nodes) -> None:
+        self.space, self.nodes, self.center = space, nodes, unit_vector(lon, lat)
+        self.box: Box = box_about(space, lon, lat, nodes.end)
+        self.vectors = positions(space, self.box)
+        self.distance = distances(self.vectors, self.center)
+        in_pixels = self.distance / space.binsize
+        self.is_core = in_core(in_pixels)
+        self.near = np.flatnonzero(self.is_core)
+
+    @cached_property
+    def _inside(self) -> tuple[FloatArray, FloatArray]:
+        """The unit vectors to the places in near pixels, shape (3, pixel, place), and their distances."""
+        v, u = np.divmod(self.near, max(self.box.shape[1], 1))
+        x = (u + self.box.u0)[:, None, None] + PLACES[0]
+        y = (v + self.box.v0)[:, None, None] + PLACES[0][:, None]
+        lon, lat = (each.reshape(len(v), -1) for each in self.space.sky_of(*np.broadcast_arrays(x, y)))
+        vectors = np.moveaxis(unit_vector(lon, lat), -1, 0)
+        return vectors, distances(vectors, self.center)
+
+    @cached_property
+    def _far_weights(self) -> sparse.csr_matrix:
+        return self.nodes.weights(self.distance, 1.0 - self.is_core)
+
+    @cached_property
+    def _near_weights(self) -> sparse.csr_matrix:
+        return self.nodes.weights(self._inside[1], self.is_core[self.near, None] * _SHARE)
+
+    def values(self, splines: Splines) -> FloatArray:
+        """Return the means of profiles over the pixels of the box, shape (pixel, profile)."""
+        found = np.asarray(self._far_weights @ splines.means)
+        if len(self.near):
+            found[self.near] += self._near_weights @ splines.plain
+        return found
+
+    @cached_property
+    def _far_slopes(self) -> sparse.csr_matrix:
+        return self.nodes.slopes(self.distance, 1.0 - self.is_core)
+
+    def moved(self, splines: Splines, ways: Sequence[FloatArray]) -> list[FloatArray]:
+        """Return the derivatives of ``values`` as the place moves along each of some ways, vectors (3,) per degree."""
+        along = [_approach(self.vectors, self.center, way, self.distance) for way in ways]
+        far = np.asarray(self._far_slopes @ splines.means)
+        found = [far * each[:, None] for each in along]
+        if len(self.near):
+            vectors, distance = self._inside
+            fading = core_slope(self.distance[self.near] / self.space.binsize) / self.space.binsize
+            plain = self.nodes.weights(distance, np.broadcast_to(_SHARE, distance.shape)) @ splines.plain
+            means = self.nodes.weights(self.distance[self.near]) @ splines.means
+            for way, each, result in zip(ways, along, found, strict=True):
+                inner = _approach(vectors, self.center, way, distance)
+                own = self.nodes.slopes(distance, inner * self.is_core[self.near, None] * _SHARE) @ splines.plain
+                result[self.near] += own + (fading * each[self.near])[:, None] * (plain - means)
+        return found
+
+
+def _approach(vectors: FloatArray, center: FloatArray, way: FloatArray, distance: FloatArray) -> FloatArray:
+    """Return by how many degrees the distances of unit vectors grow for each degree along a way."""
+    along = np.tensordot(way, vectors, axes=1) - (way @ center) * np.tensordot(center, vectors, axes=1)
+    sine = np.sin(np.deg2rad(distance))
+    # At the source itself a profile is level, and no direction is its own.
+    slope = np.rad2deg(along) / np.where(sine > 0, sine, 1.0)
+    return np.asarray(np.where(sine > 0, -slope, 0.0))
+
+
+@lru_cache(maxsize=8)
+def spot(space: SkySpace, lon: float, lat: float, nodes: Nodes) -> Spot:
+    """Return a place in an image; the last ones are remembered, as sizes and spectra change more often."""
+    return Spot(space, lon, lat, nodes)
+
+
+class RoundSight:
+    """A point, or a round source, at a place in an image; see ``Sight``.
+
+    Parameters
+    ----------
+    model, values
+        The spatial model, and its canonical values.
+    space
+        The image.
+    rad
+        The distances at which point spread functions are known, deg, shape (rad,).
+    """
+
+    def __init__(self, model: SpatialModel, values: tuple[float, ...], space: SkySpace, rad: FloatArray) -> None:
+        self.model, self.values, self.space = model, values, space
+        self.lon, self.lat = center_of(model, values)
+        self.reach = model.reach(values)
+        nodes = nodes_for(rad, self.reach)
+        self._tables = tables(tuple(rad.tolist()), nodes, space.binsize)
+        self._spot = spot(space, self.lon, self.lat, nodes)
+        self.box = self._spot.box
+
+    def density(self, psf: FloatArray | None) -> FloatArray:
+        """Return the mean brightness of the pixels of the box, sr-1, shape (pixel, energy_true or 1)."""
+        if self.reach == 0 and psf is None:
+            return self._shared(self.lon, self.lat)
+        return self._spot.values(self._splines(psf))
+
+    def _splines(self, psf: FloatArray | None) -> Splines:
+        if psf is None:
+            return self._tables.of_nodes(self.model.profile(self._spot.nodes.distance, self.values))
+        spread = self._tables.normalized(psf)
+        return self._tables.of_psf(spread) if self.reach == 0 else self._tables.of_shape(spread, self._transform)
+
+    @cached_property
+    def _waves(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Places of an integral over the source, their areas, and the Bessel functions there."""
+        distance, area = shape_places(self.reach)
+        return distance, area, self._tables.bessel(distance)
+
+    @cached_property
+    def _transform(self) -> FloatArray:
+        distance, area, waves = self._waves
+        return np.asarray(waves @ (self.model.profile(distance, self.values) * area))
+
+    def slopes(
+        self, wanted: Sequence[int], psf: FloatArray | None, changes: Mapping[int, FloatArray]
+    ) -> list[FloatArray]:
+        """Return the derivatives of ``density``; see ``Sight``."""
+        if self.reach == 0 and psf is None:
+            return [self._shared_slope(place) for place in wanted]
+        moving, shaping = [place for place in wanted if place < 2], [place for place in wanted if place >= 2]
+        found: dict[int, FloatArray] = {}
+        splines = self._splines(psf)
+        if moving:
+            found |= zip(moving, self._spot.moved(splines, [self._way(place) for place in moving]), strict=True)
+        more = {place: self._changed(psf, changes[place]) for place in moving if place in changes and psf is not None}
+        more |= self._shaped(shaping, psf)
+        if more:
+            first, *others = more.values()
+            every = self._spot.values(first.stacked(others))
+            for place, own in zip(more, np.hsplit(every, len(more)), strict=True):
+                found[place] = found[place] + own if place in found else own
+        return [found[place] for place in wanted]
+
+    def _changed(self, psf: FloatArray, change: FloatArray) -> Splines:
+        """Return the splines of a change of point spread functions."""
+        own = self._tables.normalized_change(psf, change)
+        return self._tables.of_psf(own) if self.reach == 0 else self._tables.of_shape(own, self._transform)
+
+    def _shaped(self, places: Sequence[int], psf: FloatArray | None) -> dict[int, Splines]:
+        if not places:
+            return {}
+        if psf is None:
+            rows = self.model.profile_gradient(self._spot.nodes.distance, self.values, places)
+            return {place: self._tables.of_nodes(row) for place, row in zip(places, rows, strict=True)}
+        distance, area, waves = self._waves
+        rows = (self.model.profile_gradient(distance, self.values, places) * area) @ waves.T
+        spread = self._tables.normalized(psf)
+        return {place: self._tables.of_shape(spread, row) for place, row in zip(places, rows, strict=True)}
+
+    def _way(self, place: int) -> FloatArray:
+        """Return how the unit vector of the centre moves with its longitude or latitude, per degree, shape (3,)."""
+        ends = []
+        for side in (_NUDGE, -_NUDGE):
+            at = [value + side * (number == place) for number, value in enumerate(self.values[:2])]
+            ends.append(unit_vector(*to_frame(at[0], at[1], self.model.frame, "icrs")))
+        return np.asarray((ends[0] - ends[1]) / (2.0 * _NUDGE))
+
+    def _shared(self, lon: float, lat: float) -> FloatArray:
+        """Return a point that nothing spreads: in the four pixels around it, in inverse proportion to the distance."""
+        x, y = self.space.pixels_of(np.array([lon]), np.array([lat]))
+        v, u = np.mgrid[self.box.slices]
+        share = np.maximum(0.0, 1.0 - np.abs(v - y)) * np.maximum(0.0, 1.0 - np.abs(u - x))
+        return np.asarray((share / areas(self.space, self.box).reshape(share.shape)).reshape(-1, 1))
+
+    def _shared_slope(self, place: int) -> FloatArray:
+        ends, step = [], _NUDGE * self.space.binsize
+        for side in (step, -step):
+            values = tuple(value + side * (number == place) for number, value in enumerate(self.values))
+            ends.append(self._shared(*center_of(self.model, values)))
+        return np.asarray((ends[0] - ends[1]) / (2.0 * step))
