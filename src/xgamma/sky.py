@@ -219,7 +219,7 @@ class SkySpace:
         return {name: value for name, value in asdict(self).items() if name not in usual or value != usual[name]}
 
     @cached_property
-    def _matrix(self) -> FloatArray:
+    def rotation(self) -> FloatArray:
         """The rotation of an ICRS unit vector to (ahead, east, north) seen from the centre of the projection."""
         forward = unit_vector(self.lon, self.lat)
         east = unit_vector(self.lon + 90.0, 0.0)
@@ -287,7 +287,7 @@ class SkySpace:
     def sky_of(self, x: FloatArray | IntArray, y: FloatArray | IntArray) -> tuple[FloatArray, FloatArray]:
         """Return the ICRS position of places in the image in pixels; they broadcast. NaN where there is no sky."""
         ahead, east, north = self._native(np.asarray(x, float), np.asarray(y, float))
-        rotation = self._matrix
+        rotation = self.rotation
         vector = np.stack([ahead * one[0] + east * one[1] + north * one[2] for one in rotation.T])
         return lonlat(np.moveaxis(vector, 0, -1))
 
@@ -302,7 +302,7 @@ class SkySpace:
         """Return the place (x, y) in the image of ICRS positions in pixels, also beyond its edges; NaN for none."""
         # Whole arrays one after the other, which is quicker than a product of matrices with rows of three.
         first, second, third = components(lon, lat)
-        native = [first * one[0] + second * one[1] + third * one[2] for one in self._matrix]
+        native = [first * one[0] + second * one[1] + third * one[2] for one in self.rotation]
         (west, up), (x0, y0), middle = self._projection.forward(*native), self.reference_pixel, self._middle
         if middle:
             west = (west - middle + 180.0) % 360.0 - 180.0 + middle
@@ -337,19 +337,34 @@ class SkySpace:
 
         NaN of a pixel that is not on the sky.
         """
-        first, (nv, nu) = np.zeros((len(lon), 2), np.int64) if origin is None else origin, self.shape
-        found = np.empty((len(lon), nv, nu))
-        for row, (v, u) in enumerate(first.tolist()):
+        first = np.zeros((len(lon), 2), np.int64) if origin is None else origin
+        found = np.empty((len(lon), *self.shape))
+        # One array for all steps, as it stays in the caches.
+        other = np.empty(self.shape)
+        for row, (own, result) in enumerate(zip(first, found, strict=True)):
             # One by one: products of matrices of another length may differ in the last bit.
-            ahead, east, north = unit_vector(lon[row], lat[row]) @ self._matrix.T
-            if self.npix[0] * self.npix[1] > _KEPT_PIXELS:
-                native = self._native(u + np.arange(nu), (v + np.arange(nv))[:, None])
-            else:
-                native = tuple(one[v : v + nv, u : u + nu] for one in _natives(self.image))
-            cosine = native[0] * ahead + native[1] * east + native[2] * north
+            ahead, east, north = unit_vector(lon[row], lat[row]) @ self.rotation.T
+            along = self.directions(own)
+            np.multiply(along[0], ahead, out=result)
+            result += np.multiply(along[1], east, out=other)
+            result += np.multiply(along[2], north, out=other)
+            result *= -0.5
+            result += 0.5
             with np.errstate(invalid="ignore"):
-                found[row] = np.rad2deg(2 * np.arcsin(np.sqrt(np.clip(0.5 - 0.5 * cosine, 0.0, 1.0))))
+                np.arcsin(np.sqrt(np.clip(result, 0.0, 1.0, out=result), out=result), out=result)
+            result *= 360.0 / np.pi
         return found.reshape(len(lon), -1)
+
+    def directions(self, origin: IntArray) -> FloatArray:
+        """Return unit vectors to the pixels of a window seen from the centre of the projection, shape (3, v, u).
+
+        They are along it, to its east and to its north (``rotation`` turns ICRS to them), NaN of a pixel that is not on
+        the sky, and not to be written to.
+        """
+        (v, u), (nv, nu) = origin.tolist(), self.shape
+        if self.npix[0] * self.npix[1] > _KEPT_PIXELS:
+            return _stacked(self._native(u + np.arange(nu), (v + np.arange(nv))[:, None]))
+        return _directions(self.image)[:, v : v + nv, u : u + nu]
 
     def _pixels(self, lon: FloatArray, lat: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the place (y, x) in the image of ICRS positions in pixels, also beyond its edges."""
@@ -369,13 +384,16 @@ class SkySpace:
 
 
 @lru_cache(maxsize=4)
-def _natives(image: SkySpace) -> tuple[FloatArray, ...]:
-    """Return unit vectors to all pixels of an image seen from the centre of its projection, each of shape (y, x)."""
+def _directions(image: SkySpace) -> FloatArray:
+    """Return unit vectors to all pixels of an image seen from the centre of its projection, shape (3, y, x)."""
     nx, ny = image.npix
-    found = tuple(np.broadcast_to(one, (ny, nx)).copy() for one in image._native(np.arange(nx), np.arange(ny)[:, None]))
-    for values in found:
-        values.flags.writeable = False
+    found = _stacked(image._native(np.arange(nx), np.arange(ny)[:, None]))
+    found.flags.writeable = False
     return found
+
+
+def _stacked(arrays: tuple[FloatArray, ...]) -> FloatArray:
+    return np.stack(np.broadcast_arrays(*arrays))
 
 
 @lru_cache(maxsize=4)

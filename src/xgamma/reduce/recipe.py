@@ -29,8 +29,9 @@ STEP_VERSION = 2
 SEVERAL_REGIONS_VERSION = 3
 # Points count the events within the radius of point-like responses.
 POINTS_VERSION = 4
-# Windows of the sky hold their energies plane by plane, and their responses at nodes of offset.
-WINDOWS_VERSION = 5
+# Windows of the sky hold their energies plane by plane, and their responses at nodes of offset. Version 6 makes their
+# background and, in stacks, their exposure in other steps of single precision, with other last digits.
+WINDOWS_VERSION = 6
 # The variables of responses in windows by the word that asks for them.
 OF_MAPS = {"edisp": ("edisp", "edisp_norm"), "psf": ("psf",)}
 MAPS = ("counts", "exposure", "background", "psf", "edisp")

@@ -25,7 +25,7 @@ from xgamma.reduce.background.protocol import (
     OffRegions,
     refuse_exclusion,
 )
-from xgamma.reduce.background.windows import FieldOfView, RateTable, expected_in_window, window_vectors
+from xgamma.reduce.background.windows import FieldOfView, RateTable, expected_in_window
 from xgamma.registry import register
 from xgamma.shapes import Shape
 from xgamma.times import time_from_seconds
@@ -84,7 +84,7 @@ class Irf(Background):
         edges = _finer(given.grid.energy.edges, self.parameters.oversampling)
         if isinstance(given.grid.space, SkySpace):
             used = given.usable & (off.outcome == Outcome.USED)
-            return {"background": _in_windows(given, given.grid.space, used, edges, self.parameters.oversampling)}
+            return {"background": _in_windows(given, given.grid.space, used, edges)}
         lon, lat, weights = _positions(given, given.grid.space)
         expected, space = np.zeros(counts_off.shape), given.grid.space
         areas = np.broadcast_to(space.solid_angles(), expected.shape[:2])[..., None]
@@ -102,9 +102,7 @@ class Irf(Background):
         return {"background": expected}
 
 
-def _in_windows(
-    given: BackgroundInput, space: SkySpace, used: BoolArray, edges: FloatArray, oversampling: int
-) -> FloatArray:
+def _in_windows(given: BackgroundInput, space: SkySpace, used: BoolArray, edges: FloatArray) -> FloatArray:
     """Return the expected counts of windows in single precision, shape (row, cell, energy), energy first in memory."""
     pointing, origin, alignment = given.pointing, space.origins(*given.pointing), _alignment(given)
     tables, numbers = (given.part.column(name, given.rows.obs) for name in ("bkg_table", "bkg_row"))
@@ -113,7 +111,7 @@ def _in_windows(
     for number in np.unique(tables[used]).tolist():
         own = np.flatnonzero(used & (tables == number))
         rates = RateTable.read(given.part.table_of(number), numbers[own], edges)
-        for row, rate, pixels in zip(own.tolist(), rates, window_vectors(space, origin[own]), strict=True):
+        for row, rate in zip(own.tolist(), rates, strict=True):
             turns = alignment[row] == ALTAZ and "offset" not in rate.axes
             view = FieldOfView(
                 float(pointing[0][row]),
@@ -121,8 +119,7 @@ def _in_windows(
                 -1.0 if alignment[row] == RADEC else 1.0,
                 tuple(_turns(given, np.array([row]))[0].tolist()) if turns else (0.0,),
             )
-            areas = space.solid_angles(origin[row]).reshape(space.shape) * ontime[row]
-            expected_in_window(rate, view, pixels, areas, oversampling, found[row])
+            expected_in_window(rate, view, space, origin[row], float(ontime[row]), found[row])
     return found.reshape(*found.shape[:2], -1).swapaxes(1, 2)  # type: ignore[return-value]
 
 
