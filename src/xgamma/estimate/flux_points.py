@@ -26,6 +26,7 @@ from xgamma.fit.inputs import FitInput, Inputs, normalize_inputs, validate_datas
 from xgamma.fit.statistic import CountsTerm, Statistic
 from xgamma.models.models import Models, SkyModel
 from xgamma.registry import lookup, normalize_parameters, register
+from xgamma.schema import bin_dims
 from xgamma.schema.dl5 import POINTS_SCHEMA, SCHEMA_VERSION
 from xgamma.schema.tables import head
 
@@ -291,9 +292,9 @@ def _account(inputs: Sequence[FitInput], groups: EnergyGroups) -> Variables:
     seen = np.zeros(groups.axis.nbin, dtype=bool)
     left_out = []
     for one in inputs:
-        used = one.used
+        used = by_energy(one.data, one.used)
         seen |= used.any(axis=(0, 1))
-        cut = np.where(FitInput(one.data).used & ~used, one.data["counts"].values, 0.0).sum(axis=1)
+        cut = counts_left_out(one)
         left_out.append(np.stack([cut[:, first:last].sum(axis=1) for first, last in groups.spans()]))
     low, high = groups.span_of(seen)
     return {
@@ -305,6 +306,20 @@ def _account(inputs: Sequence[FitInput], groups: EnergyGroups) -> Variables:
             {"units": "", "long_name": "Counts of safe bins that the fit range excludes"},
         ),
     }
+
+
+def by_energy(ds: xr.Dataset, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return values in the dims of the counts as an array of (dataset, cell, energy), whatever cells are."""
+    energy = bin_dims(ds).index("energy")
+    last = np.moveaxis(values, energy, -1)
+    return last.reshape(len(last), -1, last.shape[-1])
+
+
+def counts_left_out(one: FitInput) -> FloatArray:
+    """Return the counts of safe bins that an input leaves out, shape (dataset, energy)."""
+    counts = one.data["counts"].transpose(*bin_dims(one.data)).values
+    cut = np.where(FitInput(one.data).used & ~one.used, counts, 0.0)
+    return np.asarray(by_energy(one.data, cut).sum(axis=1, dtype=float))
 
 
 def _product(groups: EnergyGroups, names: Sequence[str], variables: Variables) -> xr.Dataset:

@@ -20,6 +20,8 @@ from xgamma.axes import LABELS, BoolArray, FloatArray, IntArray
 from xgamma.errors import ConfigError
 from xgamma.estimate.energy_groups import EnergyGroups, binning_report
 from xgamma.estimate.flux_points import (
+    by_energy,
+    counts_left_out,
     estimates,
     interpolation,
     normalize_edges,
@@ -375,10 +377,8 @@ def _account(given: Sequence[FitInput], groups: EnergyGroups, bins: TimeBins) ->
         own = bins.of_dataset[first_row : first_row + len(one.names)]
         first_row += len(one.names)
         rows = np.flatnonzero(own >= 0)
-        used = one.used
-        safe = FitInput(one.data).used
-        cut = np.where(safe & ~used, one.data["counts"].values, 0.0)[rows].sum(axis=1)
-        any_region = np.asarray(used[rows].any(axis=1))
+        cut = counts_left_out(one)[rows]
+        any_region = np.asarray(by_energy(one.data, one.used)[rows].any(axis=1))
         for group, (first, last) in enumerate(groups.spans()):
             bottom, top, count = _used_span(any_region[:, first:last])
             some = count > 0

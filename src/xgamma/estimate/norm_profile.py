@@ -18,6 +18,8 @@ from xgamma.stats import Counts, bracketed_root, crossing, joined_bins, select_b
 
 BINS = 8192
 """How many bins are evaluated at a time: longer temporary arrays get new memory each time, which takes longer."""
+WIDE, WIDER = 1e4, 8.0
+"""How many errors wide a bracket is narrowed, and by which factor it grows while it is looked for."""
 SMOOTH = 0.1
 """The slope, in units of one Gaussian error, above which a minimum is a kink or a limit."""
 
@@ -173,8 +175,29 @@ class NormProfile:
         least, largest = self._extreme(alone, largest=False), self._extreme(alone, largest=True)
         low, high = np.clip(least, self.low, self.high), np.clip(largest, self.low, self.high)
         start = np.where(np.isfinite(low), np.clip(1.0, low, high), 0.0)
+        low, high = self._narrowed(low, high, start)
         norm = bracketed_root(self._slope_and_curvature, low, high, start)
         return np.where(self.is_constrained, norm, np.nan)
+
+    def _narrowed(self, low: FloatArray, high: FloatArray, start: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return brackets about the same minima that are not much wider than errors.
+
+        Far from a source in a map bins see so little of it that a count in them alone would stand for any norm.
+        """
+        slope, curvature = self._slope_and_curvature(start)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            step = np.sqrt(2.0 / curvature)
+        step = np.where(np.isfinite(step) & (step > 0), step, np.maximum(np.abs(start), 1.0))
+        is_wide = np.isfinite(high - low) & (high - low > WIDE * step)
+        side = np.where(slope > 0, -1.0, 1.0)
+        reach = np.where(side > 0, high - start, start - low)
+        near, far, is_open = np.zeros_like(start), np.minimum(step, reach), is_wide
+        while is_open.any():
+            slope, _ = self._slope_and_curvature(start + side * np.where(is_open, far, 0.0))
+            is_open = is_open & (slope * side < 0) & (far < reach)
+            near, far = np.where(is_open, far, near), np.where(is_open, np.minimum(WIDER * far, reach), far)
+        ends = start + side * near, start + side * far
+        return np.where(is_wide, np.minimum(*ends), low), np.where(is_wide, np.maximum(*ends), high)
 
     def error(self, norm: FloatArray) -> FloatArray:
         """Return the Gaussian error from the curvature at the minimum.

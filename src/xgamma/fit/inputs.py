@@ -86,7 +86,9 @@ def normalize_inputs(inputs: Inputs) -> list[FitInput]:
 def mask_fit(ds: xr.Dataset, minimum: float | None, maximum: float | None) -> BoolArray:
     """Return the bins wholly inside a range of reconstructed energy in TeV: bool in the dims of the counts."""
     inside = Axis.from_coords(ds.coords, "energy").mask_inside(minimum, maximum)
-    return np.broadcast_to(inside, tuple(ds.sizes[dim] for dim in bin_dims(ds))).copy()
+    dims = bin_dims(ds)
+    along = np.reshape(inside, [-1 if dim == "energy" else 1 for dim in dims])
+    return np.broadcast_to(along, tuple(ds.sizes[dim] for dim in dims)).copy()
 
 
 def _is_measured(ds: xr.Dataset) -> BoolArray:
