@@ -150,7 +150,7 @@ class SourceCatalog:
         if len(rows) == 1:
             return rows[0]
         if rows:
-            several = ", ".join(self.names[row] for row in rows[:_NAMED])
+            several = ", ".join(self.names[row] for row in sorted(rows)[:_NAMED])
             raise ConfigError(
                 f"{name!r} stands for {len(rows)} sources of {self.tag}: {several}. Take one by its name."
             )

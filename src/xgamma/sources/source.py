@@ -18,7 +18,7 @@ from xgamma.errors import ConfigError, InputError, did_you_mean
 from xgamma.models import SkyModel, SpatialModel, SpectralModel
 from xgamma.sources.points import flux_points
 from xgamma.sources.rows import Row
-from xgamma.units import number_text
+from xgamma.units import number_text, unit_string
 
 
 class SourceData(dict[str, Any]):
@@ -164,7 +164,10 @@ class SourceCatalogObject:
             for parameter in () if model is None else model.parameters:
                 error = f" +- {number_text(parameter.error, 3)}" if parameter.error else ""
                 lines.append(
-                    (f"  {parameter.name}", f"{number_text(parameter.value)}{error} {parameter.unit}".rstrip())
+                    (
+                        f"  {parameter.name}",
+                        f"{number_text(parameter.value)}{error} {unit_string(parameter.unit)}".rstrip(),
+                    )
                 )
         return lines
 
