@@ -15,8 +15,9 @@ from xgamma.models.priors import (
 from xgamma.models.spatial.disks import DiskSpatialModel, Shell2SpatialModel, ShellSpatialModel
 from xgamma.models.spatial.gaussians import GaussianSpatialModel, GeneralizedGaussianSpatialModel
 from xgamma.models.spatial.model import SpatialModel
+from xgamma.models.spatial.norms import PiecewiseNormSpatialModel
 from xgamma.models.spatial.points import ConstantSpatialModel, PointSpatialModel
-from xgamma.models.spatial.templates import PiecewiseNormSpatialModel, TemplateNDSpatialModel, TemplateSpatialModel
+from xgamma.models.spatial.templates import TemplateNDSpatialModel, TemplateSpatialModel
 from xgamma.models.spectral.absorption import EBLAbsorptionNormSpectralModel, intrinsic
 from xgamma.models.spectral.crab import MeyerCrabSpectralModel, create_crab_spectral_model
 from xgamma.models.spectral.cutoffs import (

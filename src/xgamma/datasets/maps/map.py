@@ -24,6 +24,7 @@ from xgamma.dialects import fits_unit
 from xgamma.errors import DataError
 from xgamma.formats.sky_maps.files import TRUTHS, read_map, write_map
 from xgamma.formats.sky_maps.sky_map import SkyMap
+from xgamma.models.spatial.templates import MapModel
 from xgamma.plot.labels import axis_label, normalize_axes
 from xgamma.shapes import Shape
 
@@ -219,5 +220,6 @@ def _reduced(values: npt.NDArray[Any], share: FloatArray, func: Callable[..., An
     return np.asarray(np.divide(total, weight, out=np.full(total.shape, np.nan), where=weight > 0))
 
 
-# A geometry makes masks.
+# A geometry makes masks, and a model of a map shows it.
 WcsGeom.map_type = Map
+MapModel.view = lambda table: Map(WcsGeom(table.space, MapAxes(table.axes[::-1])), table.values, table.unit)

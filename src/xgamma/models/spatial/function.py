@@ -70,10 +70,14 @@ class SpatialFunction(KeptComponent):
         return self._density_at(x, y, np.asarray(energy, float), given)
 
     def density_at(
-        self, lon: npt.ArrayLike, lat: npt.ArrayLike, energy: float, values: Sequence[float] | None = None
+        self, lon: npt.ArrayLike, lat: npt.ArrayLike, energy: npt.ArrayLike, values: Sequence[float] | None = None
     ) -> FloatArray:
-        """Return ``density`` at an energy in TeV, on which it depends where ``is_energy_dependent``."""
-        return self.density(lon, lat, values)
+        """Return ``density`` at energies in TeV."""
+        return self.density(lon, lat, values, energy)
+
+    def tables(self) -> list[bytes]:
+        """Return what was read from files and enters the values, each as bytes in one order on every machine."""
+        return []
 
     def is_round(self, values: Sequence[float] | None = None) -> bool:
         """Whether the density depends on the distance from the centre alone."""
