@@ -232,6 +232,11 @@ class JoinedCounts(CashCounts):
     The statistic is that of all bins: without counts it is proportional to the prediction.
     """
 
+    def stat(self, mu_sig: FloatArray) -> FloatArray:
+        """Return cash, by the logarithm that is quicker where no bin has less than the floor."""
+        mean = np.maximum(self.background + mu_sig, FLOOR)
+        return np.asarray(2.0 * (mean - self.counts * np.log(mean)))
+
     def information(self, mu_sig: FloatArray) -> FloatArray:
         """Return the second derivative: its expectation needs the bins that are joined, and is the same on average."""
         return self.curvature(mu_sig)

@@ -32,6 +32,7 @@ RAD = Axis.from_bounds("rad", 0.0, 0.66, 66, "deg", "lin")
 _RINGS = 2 * np.pi * np.deg2rad(RAD.center) * np.deg2rad(RAD.width)
 # So many members and places are looked at together: some ten megabytes.
 _MEMBERS_AT_ONCE, _PLACES_AT_ONCE = 16, 64
+_FEW_MEMBERS = 200
 # So many pixels, so that their weights stay in the caches of a core.
 _PIXELS_AT_ONCE = 16384
 RESPONSES = ("exposure_edisp", "edisp", "edisp_norm", "psf")
@@ -303,26 +304,58 @@ def responses_at(ds: xr.Dataset, row: int, lon: npt.ArrayLike, lat: npt.ArrayLik
     lon, lat
         Degrees, shape (place,).
     """
-    place_lon, place_lat = np.atleast_1d(np.asarray(lon, float)), np.atleast_1d(np.asarray(lat, float))
-    if has_grids(ds):
-        return responses_on_grid(ds, row, place_lon, place_lat)
-    members = np.flatnonzero(ds.variables[schema.MEMBER_ROW].values == row)
-    values = {name: ds.variables[name].values[members] for name in MEMBERS if name in ds.variables}
-    is_stack, shape = "rows" in ds.attrs, (len(place_lon), ds.sizes["energy_true"])
-    total = np.zeros(shape)
-    edisp = np.zeros((*shape, ds.sizes["energy"])) if "edisp" in values else None
-    psf = np.zeros((*shape, ds.sizes["rad"])) if "psf" in values else None
-    for first in range(0, len(members), _MEMBERS_AT_ONCE):
-        some = {name: array[first : first + _MEMBERS_AT_ONCE] for name, array in values.items()}
-        for start in range(0, len(place_lon), _PLACES_AT_ONCE):
-            own = slice(start, start + _PLACES_AT_ONCE)
-            found = _sums_at(some, place_lon[own], place_lat[own], is_stack)
-            for result, added in zip((total, edisp, psf), found, strict=True):
-                if result is not None and added is not None:
-                    result[own] += added
-    return ResponsesAt(
-        total, None if edisp is None else _over(edisp, total), None if psf is None else _over(psf, total)
-    )
+    return RowResponses(ds, row).at(lon, lat)
+
+
+class RowResponses:
+    """The responses of one row, to be asked for again and again.
+
+    Parameters
+    ----------
+    ds
+        DL4 in windows, rows of runs or stacks.
+    row
+        The number of the row.
+    """
+
+    def __init__(self, ds: xr.Dataset, row: int) -> None:
+        self.ds, self.row, self._is_stack, self._has_grids = ds, row, "rows" in ds.attrs, has_grids(ds)
+        if self._has_grids:
+            return
+        self._energies = ds.sizes["energy_true"]
+        of_edisp, of_psf = ds.sizes.get("energy", 0), ds.sizes.get("rad", 0)
+        self._sizes = (of_edisp if "edisp" in ds.variables else None, of_psf if "psf" in ds.variables else None)
+        members = np.flatnonzero(ds.variables[schema.MEMBER_ROW].values == row)
+        # Products of numbers of one kind are quicker; of many members they would take up too much.
+        kind = float if len(members) <= _FEW_MEMBERS else np.float32
+        self._members = [
+            {
+                name: ds.variables[name].values[some].astype(kind if name in RESPONSES else float)
+                for name in MEMBERS
+                if name in ds.variables
+            }
+            for first in range(0, len(members), _MEMBERS_AT_ONCE)
+            for some in [members[first : first + _MEMBERS_AT_ONCE]]
+        ]
+
+    def at(self, lon: npt.ArrayLike, lat: npt.ArrayLike) -> ResponsesAt:
+        """Return them at ICRS positions in degrees, shape (place,); see ``responses_at``."""
+        place_lon, place_lat = np.atleast_1d(np.asarray(lon, float)), np.atleast_1d(np.asarray(lat, float))
+        if self._has_grids:
+            return responses_on_grid(self.ds, self.row, place_lon, place_lat)
+        shape = len(place_lon), self._energies
+        total = np.zeros(shape)
+        edisp, psf = (None if size is None else np.zeros((*shape, size)) for size in self._sizes)
+        for members in self._members:
+            for start in range(0, len(place_lon), _PLACES_AT_ONCE):
+                own = slice(start, start + _PLACES_AT_ONCE)
+                found = _sums_at(members, place_lon[own], place_lat[own], self._is_stack)
+                for result, added in zip((total, edisp, psf), found, strict=True):
+                    if result is not None and added is not None:
+                        result[own] += added
+        return ResponsesAt(
+            total, None if edisp is None else _over(edisp, total), None if psf is None else _over(psf, total)
+        )
 
 
 def _sums_at(

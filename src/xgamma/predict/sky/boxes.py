@@ -1,15 +1,15 @@
-"""Boxes of pixels of an image: where they are, how large they are, and how far from a source."""
+"""Pixels of an image near a source: where they are, how large they are, and how far from it."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
 
-from xgamma.axes import FloatArray
-from xgamma.geometry import to_frame, unit_vector
+from xgamma.axes import BoolArray, FloatArray, IntArray
+from xgamma.geometry import separation, to_frame, unit_vector
 from xgamma.models.spatial.model import SpatialModel
 from xgamma.sky import SkySpace
 
@@ -48,25 +48,92 @@ class Box:
         return Box(self.v0 - other.v0, self.v1 - other.v0, self.u0 - other.u0, self.u1 - other.u0)
 
 
+@dataclass(frozen=True)
+class Pixels:
+    """Some pixels of an image.
+
+    Parameters
+    ----------
+    v, u
+        Their rows and columns, shape (pixel,).
+    key
+        The same for the same pixels.
+    """
+
+    v: IntArray = field(compare=False)
+    u: IntArray = field(compare=False)
+    key: tuple[float, ...]
+
+    @classmethod
+    def of_box(cls, box: Box) -> Pixels:
+        """Return all pixels of a box, row by row."""
+        v, u = np.divmod(np.arange(box.size), max(box.shape[1], 1))
+        return cls(v + box.v0, u + box.u0, (box.v0, box.v1, box.u0, box.u1))
+
+    @property
+    def size(self) -> int:
+        """The number of pixels."""
+        return len(self.v)
+
+    def within(self, box: Box) -> BoolArray:
+        """Return which lie in a box, shape (pixel,)."""
+        return np.asarray((self.v >= box.v0) & (self.v < box.v1) & (self.u >= box.u0) & (self.u < box.u1))
+
+
+def whole(space: SkySpace) -> Box:
+    """Return the box of a whole image."""
+    ny, nx = space.image.shape
+    return Box(0, ny, 0, nx)
+
+
 def box_about(space: SkySpace, lon: float, lat: float, reach: float) -> Box:
     """Return the pixels of an image within a reach (deg) of an ICRS position; without one where there are none."""
-    x, y = space.pixels_of(np.array([lon]), np.array([lat]))
-    ny, nx = space.image.shape
-    whole = Box(0, ny, 0, nx)
     if not math.isfinite(reach):
-        return whole
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        return whole(space)
+    x, y, width, height = _scales(space, lon, lat)
+    if not np.isfinite([x, y]).all():
         return Box(0, 0, 0, 0)
-    half_y, half_x = reach / space.binsize, reach / abs(space.binsize * space.aspect)
-    own = Box(
-        math.floor(y[0] - half_y), math.ceil(y[0] + half_y) + 1, math.floor(x[0] - half_x), math.ceil(x[0] + half_x) + 1
+    half_x, half_y = reach / width, reach / height
+    own = Box(math.floor(y - half_y), math.ceil(y + half_y) + 1, math.floor(x - half_x), math.ceil(x + half_x) + 1)
+    return own.within(whole(space))
+
+
+@lru_cache(maxsize=32)
+def pixels_about(space: SkySpace, lon: float, lat: float, reach: float) -> Pixels:
+    """Return the pixels within a reach (deg) of the pixel that an ICRS position is in.
+
+    They are the same ones for all positions in it, so that what is kept of them stays.
+    """
+    x, y, width, height = _scales(space, lon, lat)
+    box = box_about(space, lon, lat, reach + max(width, height))
+    if not box.size:
+        return Pixels.of_box(box)
+    middle = round(y), round(x)
+    v, u = np.mgrid[box.slices]
+    far = np.hypot((v - middle[0]) * height, (u - middle[1]) * width) > reach + math.hypot(width, height) / 2
+    v, u = v[~far], u[~far]
+    return Pixels(v, u, (*middle, reach, width, height))
+
+
+def _scales(space: SkySpace, lon: float, lat: float) -> tuple[float, float, float, float]:
+    """Return the place (x, y) of a position, and the width and height (deg) of a pixel there."""
+    x, y = (float(each[0]) for each in space.pixels_of(np.array([lon]), np.array([lat])))
+    own, aspect = space.binsize, abs(space.binsize * space.aspect)
+    if not np.isfinite([x, y]).all():
+        return x, y, aspect, own
+    lon_near, lat_near = space.sky_of(np.array([x - 0.5, x + 0.5, x, x]), np.array([y, y, y - 0.5, y + 0.5]))
+    apart = separation(lon_near[::2], lat_near[::2], lon_near[1::2], lat_near[1::2])
+    # To a thousandth, so that a source that moves by less than a pixel stays in the same ones.
+    width, height = (
+        scale if not np.isfinite(found) else scale * max(round(float(found) / scale, 3), 0.01)
+        for scale, found in zip((aspect, own), apart, strict=True)
     )
-    return own.within(whole)
+    return x, y, width, height
 
 
-def positions(space: SkySpace, box: Box) -> FloatArray:
-    """Return the unit vectors (ICRS) to the pixels of a box, shape (3, pixel)."""
-    return _vectors(space.image)[:, box.slices[0], box.slices[1]].reshape(3, -1)
+def positions(space: SkySpace, pixels: Pixels) -> FloatArray:
+    """Return the unit vectors (ICRS) to pixels, shape (3, pixel)."""
+    return np.asarray(_vectors(space.image)[:, pixels.v, pixels.u])
 
 
 @lru_cache(maxsize=4)
@@ -84,9 +151,9 @@ def distances(vectors: FloatArray, center: FloatArray) -> FloatArray:
     return np.asarray(np.rad2deg(2.0 * np.arcsin(np.minimum(0.5 * chord, 1.0))))
 
 
-def areas(space: SkySpace, box: Box) -> FloatArray:
-    """Return the solid angles of the pixels of a box, sr, shape (pixel,)."""
-    return _areas(space.image)[box.slices].ravel()
+def areas(space: SkySpace, pixels: Pixels) -> FloatArray:
+    """Return the solid angles of pixels, sr, shape (pixel,)."""
+    return np.asarray(_areas(space.image)[pixels.v, pixels.u])
 
 
 @lru_cache(maxsize=4)

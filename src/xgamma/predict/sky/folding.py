@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 from scipy import sparse
 
@@ -18,9 +19,9 @@ from xgamma.models.models import FoVBackgroundModel, SkyModel
 from xgamma.models.spatial.model import SpatialModel
 from xgamma.predict.background import alpha, background_model
 from xgamma.predict.folding import InTime
-from xgamma.predict.sky.boxes import Box, areas, center_of
+from xgamma.predict.sky.boxes import Pixels, areas, center_of
 from xgamma.predict.sky.sight import Sight, sight
-from xgamma.predict.sky.window import Cells, CellsInBox, Patch, Responses, Slope, Window
+from xgamma.predict.sky.window import Cells, CellsInPixels, Patch, Responses, Slope, Window
 from xgamma.sky import SkySpace
 from xgamma.stats import Counts, JoinedCounts, WstatCounts
 
@@ -48,10 +49,15 @@ class SkyFolding:
         self.cells = [Cells.of(used[row], None if counts is None else counts[row]) for row in rows]
         self.n_bins = int(np.count_nonzero(used))
 
-    @property
+    @cached_property
     def edges(self) -> FloatArray:
         """Edges of the true energies, TeV, shape (energy_true + 1,)."""
         return Axis.from_coords(self.ds.coords, "energy_true").edges
+
+    @cached_property
+    def energy_true(self) -> FloatArray:
+        """The true energies, TeV, shape (energy_true,)."""
+        return Axis.from_coords(self.ds.coords, "energy_true").center
 
     @cached_property
     def starts(self) -> IntArray:
@@ -140,6 +146,51 @@ class BackgroundFolded:
         return self.model.spectral_model.dnde_gradient(self.energy, values, wanted)
 
 
+@dataclass(frozen=True)
+class Held:
+    """What a row has in some pixels.
+
+    Parameters
+    ----------
+    pixels
+        The pixels of the image.
+    chosen
+        Those in the window of the row.
+    cells
+        Its bins there.
+    exposure, rough
+        Their area and exposure, cm2 s sr, shape (pixel, energy_true or 1), and the same in single precision.
+    """
+
+    pixels: Pixels
+    chosen: IntArray | slice
+    cells: CellsInPixels
+    exposure: FloatArray
+    rough: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class View:
+    """What a row sees of a model at a place.
+
+    Parameters
+    ----------
+    row
+        The number of the row.
+    patch
+        The counts of its bins for any spectrum.
+    sight
+        The model at the place.
+    psf
+        The point spread function of the row there, sr-1, shape (energy_true, rad); ``None`` for none.
+    """
+
+    row: int
+    patch: Patch
+    sight: Sight
+    psf: FloatArray | None
+
+
 class SkyFolded:
     """One model folded with the response of windows: a function of the values of its spectrum and of its place.
 
@@ -158,40 +209,34 @@ class SkyFolded:
         assert model.spatial_model is not None
         self.place: SpatialModel = model.spatial_model
         self._flags = {name: model.apply_irf.get(name, True) for name in ("exposure", "psf", "edisp")}
-        self._boxes: dict[int, tuple[Box, CellsInBox, FloatArray]] = {}
+        self._kept: dict[int, Held] = {}
         self._last: tuple[tuple[float, ...], Seen] | None = None
 
     def at(self, values: Sequence[float] | None = None) -> Seen:
         """Return the model at a place; ``values`` are those of its spatial part, the last are remembered."""
         own = tuple(self.place.canonical_values(values))
         if self._last is None or self._last[0] != own:
-            self._last = own, Seen(self.folding, self._patches(own))
+            self._last = own, Seen(self.folding, list(self._views(own)))
         return self._last[1]
 
-    def _patches(self, values: tuple[float, ...]) -> list[tuple[int, Patch]]:
-        return [
-            (row, self._patch(row, seen, density, responses)) for row, seen, responses, density in self._views(values)
-        ]
-
-    def _views(self, values: tuple[float, ...]) -> Iterator[tuple[int, Sight, Responses, FloatArray]]:
-        """Yield each row that sees the model at a place, with the responses and the brightness there."""
+    def _views(self, values: tuple[float, ...]) -> Iterator[View]:
+        """Yield what each row that sees the model at a place sees of it; ``values`` are canonical."""
         sights: list[tuple[SkySpace, bytes, Sight]] = []
-        energy = Axis.from_coords(self.folding.ds.coords, "energy_true").center
         for row, (window, applies) in enumerate(zip(self.folding.windows, self.applies, strict=True)):
             if not applies:
                 continue
             rad = self._rad(window)
             seen = next((one for space, at, one in sights if space == window.space and at == rad.tobytes()), None)
             if seen is None:
-                seen = sight(self.place, values, window.space, rad, energy)
+                seen = sight(self.place, values, window.space, rad, self.folding.energy_true)
                 sights.append((window.space, rad.tobytes(), seen))
-            if not seen.box.within(window.box).size:
+            if not seen.pixels.within(window.box).any():
                 continue
             responses = window.responses(seen.lon, seen.lat)
             if not self._flags["psf"]:
-                yield row, seen, responses, seen.density(None)
+                yield View(row, self._patch(row, seen, seen.density(None), responses), seen, None)
             elif responses.psf is not None and responses.psf.any():
-                yield row, seen, responses, seen.density(responses.psf)
+                yield View(row, self._patch(row, seen, seen.density(responses.psf), responses), seen, responses.psf)
 
     def _rad(self, window: Window) -> FloatArray:
         if not self._flags["psf"]:
@@ -204,34 +249,29 @@ class SkyFolded:
         return window.rad
 
     def _patch(self, row: int, seen: Sight, density: FloatArray, responses: Responses) -> Patch:
-        cells, exposure = self._in_box(row, seen.box)
+        held = self._held(row, seen.pixels)
         edisp = responses.edisp if self._flags["edisp"] else None
         return Patch(
-            self._cut(row, seen.box, density),
-            exposure,
+            density[held.chosen],
+            held.exposure,
             self.folding.windows[row].same_energies() if edisp is None else edisp,
-            cells,
+            held.cells,
         )
 
-    def _cut(self, row: int, box: Box, density: FloatArray) -> FloatArray:
-        """Return what of a box lies in the window of a row."""
-        inside = box.within(self.folding.windows[row].box)
-        if inside == box:
-            return density
-        v, u = inside.seen_from(box).slices
-        return density.reshape(*box.shape, -1)[v, u].reshape(inside.size, -1)
-
-    def _in_box(self, row: int, box: Box) -> tuple[CellsInBox, FloatArray]:
-        """Return bins, and area times exposure (cm2 s sr), of a row in a box; kept as long as the box stays."""
-        held = self._boxes.get(row)
-        if held is None or held[0] != box:
+    def _held(self, row: int, pixels: Pixels) -> Held:
+        """Return what is kept of the pixels of a row as long as they stay."""
+        held = self._kept.get(row)
+        if held is None or held.pixels != pixels:
             window = self.folding.windows[row]
-            inside = box.within(window.box)
-            area = areas(window.space, inside)[:, None]
-            exposure = area * window.exposure(inside) if self._flags["exposure"] else area
-            cells = CellsInBox(self.folding.cells[row], inside.seen_from(window.box))
-            held = self._boxes[row] = box, cells, exposure
-        return held[1], held[2]
+            inside = pixels.within(window.box)
+            chosen = slice(None) if inside.all() else np.flatnonzero(inside)
+            own = Pixels(pixels.v[chosen], pixels.u[chosen], ())
+            v, u = own.v - window.box.v0, own.u - window.box.u0
+            area = areas(window.space, own)[:, None]
+            exposure = area * window.exposure(v, u) if self._flags["exposure"] else area
+            cells = CellsInPixels(self.folding.cells[row], v, u, window.shape)
+            held = self._kept[row] = Held(pixels, chosen, cells, exposure, exposure.astype(np.float32))
+        return held
 
     def __call__(self) -> FloatArray:
         """Return the counts of the bins at the present values."""
@@ -266,23 +306,17 @@ class SkyFolded:
         own = tuple(self.place.canonical_values(values))
         factors = [self.place.parameters[place].canonical_factor for place in wanted]
         moving = [place for place in wanted if self.place.has_center and place < 2]
-        for row, seen, responses, density in self._views(own):
-            patch = self._patch(row, seen, density, responses)
-            changes = self._changes(row, own, moving)
+        for view in self.at(values).views:
+            changes = self._changes(view.row, own, moving)
             spread = {place: psf for place, (psf, _) in changes.items() if psf is not None}
-            found = seen.slopes(wanted, responses.psf if self._flags["psf"] else None, spread)
-            exposure = self._in_box(row, seen.box)[1]
-            yield (
-                row,
-                patch,
-                [
-                    Slope(
-                        factor * self._cut(row, seen.box, slope) * exposure,
-                        None if place not in changes or (edisp := changes[place][1]) is None else factor * edisp,
-                    )
-                    for place, factor, slope in zip(wanted, factors, found, strict=True)
-                ],
-            )
+            found = view.sight.slopes(wanted, view.psf, spread)
+            held, slopes = self._held(view.row, view.sight.pixels), []
+            for place, factor, slope in zip(wanted, factors, found, strict=True):
+                edisp = changes.get(place, (None, None))[1]
+                exposure = held.exposure if slope.dtype == held.exposure.dtype else held.rough
+                seen = slope[held.chosen] * (exposure if factor == 1 else factor * exposure)
+                slopes.append(Slope(seen, None if edisp is None else factor * edisp))
+            yield view.row, view.patch, slopes
 
     def _changes(
         self, row: int, values: tuple[float, ...], moving: Sequence[int]
@@ -313,25 +347,25 @@ class Seen:
     ----------
     folding
         The response.
-    patches
-        The number of each row that sees it, and what it sees.
+    views
+        What each row that sees it sees.
     """
 
-    def __init__(self, folding: SkyFolding, patches: Sequence[tuple[int, Patch]]) -> None:
-        self.folding, self.patches = folding, patches
+    def __init__(self, folding: SkyFolding, views: Sequence[View]) -> None:
+        self.folding, self.views = folding, views
         self._is_known = False
 
     @cached_property
     def bins(self) -> IntArray:
         """The numbers of the bins that see the model, shape (seeing,)."""
-        found = [self.folding.starts[row] + patch.cells.bins for row, patch in self.patches]
+        found = [self.folding.starts[view.row] + view.patch.cells.bins for view in self.views]
         return np.concatenate([np.zeros(0, np.int64), *found])
 
     @cached_property
     def matrix(self) -> FloatArray:
         """What each flux of the spectrum adds to these bins, cm2 s, shape (seeing, energy_true)."""
         empty = np.zeros((0, len(self.folding.edges) - 1))
-        return np.concatenate([empty, *(patch.matrix for _, patch in self.patches)])
+        return np.concatenate([empty, *(view.patch.matrix for view in self.views)])
 
     def counts(self, flux: FloatArray) -> FloatArray:
         """Return the counts of every bin, shape (bin,)."""
@@ -340,7 +374,7 @@ class Seen:
             result[self.bins] = self.matrix @ flux
         else:
             # The matrix is worth its making from the second spectrum on.
-            result[self.bins] = np.concatenate([np.zeros(0), *(patch.counts(flux) for _, patch in self.patches)])
+            result[self.bins] = np.concatenate([np.zeros(0), *(view.patch.counts(flux) for view in self.views)])
         self._is_known = True
         return result
 

@@ -13,7 +13,7 @@ from scipy import fft, sparse
 from xgamma.axes import FloatArray
 from xgamma.geometry import to_frame
 from xgamma.models.spatial.model import SpatialModel
-from xgamma.predict.sky.boxes import Box, box_about, center_of
+from xgamma.predict.sky.boxes import Box, Pixels, box_about, center_of
 from xgamma.predict.sky.radial import PLACES, Nodes, in_core, nodes_for, tables
 from xgamma.sky import SkySpace
 
@@ -59,6 +59,7 @@ class ImageSight:
             lon, lat = center_of(model, values)
         self.lon, self.lat, self.reach = lon, lat, reach
         self.box = box_about(space, lon, lat, reach + float(rad[-1])) if box is None else box
+        self.pixels = Pixels.of_box(self.box)
         # The image goes on beyond the box by what the point spread function brings in.
         self.margin = math.ceil(float(rad[-1]) / min(space.binsize, abs(space.binsize * space.aspect)))
 
@@ -96,7 +97,7 @@ class ImageSight:
         return np.stack([self.model.density_at(lon, lat, energy, self.values) for energy in self.energy.tolist()])
 
     def density(self, psf: FloatArray | None) -> FloatArray:
-        """Return the mean brightness of the pixels of the box, sr-1, shape (pixel, energy_true or 1)."""
+        """Return the mean brightness of the pixels, sr-1, shape (pixel, energy_true or 1)."""
         pad, (nv, nu) = self.margin, self.box.shape
         if psf is None:
             return np.ascontiguousarray(self._image[:, pad : pad + nv, pad : pad + nu].reshape(-1, nv * nu).T)

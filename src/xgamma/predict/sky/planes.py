@@ -25,6 +25,7 @@ def signal_planes(ds: xr.Dataset, models: Sequence[SkyModel]) -> FloatArray:
         flux = model.spectral_model.flux(folding.edges)
         time = InTime.of(model, [ds], np.arange(len(total)))
         factor = np.ones(len(total)) if time is None else time()
-        for row, patch in folded.at().patches:
-            total[(row, slice(None), *patch.cells.box.slices)] += factor[row] * patch.planes(flux)
+        for view in folded.at().views:
+            cells = view.patch.cells
+            total[view.row][:, cells.v, cells.u] += factor[view.row] * view.patch.planes(flux)
     return total

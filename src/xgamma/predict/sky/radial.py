@@ -219,6 +219,10 @@ class Splines:
     plain: FloatArray
     means: FloatArray
 
+    def rough(self) -> Splines:
+        """Return the same in single precision."""
+        return Splines(self.plain.astype(np.float32), self.means.astype(np.float32))
+
     def stacked(self, others: Sequence[Splines]) -> Splines:
         """Return these and others side by side."""
         every = (self, *others)

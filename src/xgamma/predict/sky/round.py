@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
+from typing import cast
 
 import numpy as np
 from scipy import sparse
@@ -11,7 +12,7 @@ from scipy import sparse
 from xgamma.axes import FloatArray
 from xgamma.geometry import to_frame, unit_vector
 from xgamma.models.spatial.model import SpatialModel
-from xgamma.predict.sky.boxes import Box, areas, box_about, center_of, distances, positions
+from xgamma.predict.sky.boxes import areas, center_of, distances, pixels_about, positions
 from xgamma.predict.sky.radial import PLACES, Nodes, Splines, core_slope, in_core, nodes_for, shape_places, tables
 from xgamma.sky import SkySpace
 
@@ -29,13 +30,13 @@ class Spot:
     lon, lat
         ICRS in degrees.
     nodes
-        Where profiles are held; the box is as large as they reach.
+        Where profiles are held; the pixels are those that they reach.
     """
 
     def __init__(self, space: SkySpace, lon: float, lat: float, nodes: Nodes) -> None:
         self.space, self.nodes, self.center = space, nodes, unit_vector(lon, lat)
-        self.box: Box = box_about(space, lon, lat, nodes.end)
-        self.vectors = positions(space, self.box)
+        self.pixels = pixels_about(space, lon, lat, nodes.end)
+        self.vectors = positions(space, self.pixels)
         self.distance = distances(self.vectors, self.center)
         in_pixels = self.distance / space.binsize
         self.is_core = in_core(in_pixels)
@@ -44,10 +45,9 @@ class Spot:
     @cached_property
     def _inside(self) -> tuple[FloatArray, FloatArray]:
         """The unit vectors to the places in near pixels, shape (3, pixel, place), and their distances."""
-        v, u = np.divmod(self.near, max(self.box.shape[1], 1))
-        x = (u + self.box.u0)[:, None, None] + PLACES[0]
-        y = (v + self.box.v0)[:, None, None] + PLACES[0][:, None]
-        lon, lat = (each.reshape(len(v), -1) for each in self.space.sky_of(*np.broadcast_arrays(x, y)))
+        x = self.pixels.u[self.near][:, None, None] + PLACES[0]
+        y = self.pixels.v[self.near][:, None, None] + PLACES[0][:, None]
+        lon, lat = (each.reshape(len(self.near), -1) for each in self.space.sky_of(*np.broadcast_arrays(x, y)))
         vectors = np.moveaxis(unit_vector(lon, lat), -1, 0)
         return vectors, distances(vectors, self.center)
 
@@ -59,22 +59,31 @@ class Spot:
     def _near_weights(self) -> sparse.csr_matrix:
         return self.nodes.weights(self._inside[1], self.is_core[self.near, None] * _SHARE)
 
+    @cached_property
+    def _rough_weights(self) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
+        return self._far_weights.astype(np.float32), self._near_weights.astype(np.float32)
+
     def values(self, splines: Splines) -> FloatArray:
-        """Return the means of profiles over the pixels of the box, shape (pixel, profile)."""
-        found = np.asarray(self._far_weights @ splines.means)
+        """Return the means of profiles over the pixels, in the precision of the profiles, shape (pixel, profile)."""
+        is_rough = splines.means.dtype == np.float32
+        far, near = self._rough_weights if is_rough else (self._far_weights, self._near_weights)
+        found = np.asarray(far @ splines.means)
         if len(self.near):
-            found[self.near] += self._near_weights @ splines.plain
+            found[self.near] += near @ splines.plain
         return found
 
     @cached_property
     def _far_slopes(self) -> sparse.csr_matrix:
-        return self.nodes.slopes(self.distance, 1.0 - self.is_core)
+        return cast("sparse.csr_matrix", self.nodes.slopes(self.distance, 1.0 - self.is_core).astype(np.float32))
 
     def moved(self, splines: Splines, ways: Sequence[FloatArray]) -> list[FloatArray]:
-        """Return the derivatives of ``values`` as the place moves along each of some ways, vectors (3,) per degree."""
+        """Return the derivatives of ``values`` as the place moves along each of some ways, vectors (3,) per degree.
+
+        They are in single precision, which is enough for steps towards a minimum and half of the work.
+        """
         along = [_approach(self.vectors, self.center, way, self.distance) for way in ways]
-        far = np.asarray(self._far_slopes @ splines.means)
-        found = [far * each[:, None] for each in along]
+        far = np.asarray(self._far_slopes @ splines.means.astype(np.float32))
+        found: list[FloatArray] = [far * each.astype(np.float32)[:, None] for each in along]
         if len(self.near):
             vectors, distance = self._inside
             fading = core_slope(self.distance[self.near] / self.space.binsize) / self.space.binsize
@@ -122,10 +131,10 @@ class RoundSight:
         nodes = nodes_for(rad, self.reach)
         self._tables = tables(tuple(rad.tolist()), nodes, space.binsize)
         self._spot = spot(space, self.lon, self.lat, nodes)
-        self.box = self._spot.box
+        self.pixels = self._spot.pixels
 
     def density(self, psf: FloatArray | None) -> FloatArray:
-        """Return the mean brightness of the pixels of the box, sr-1, shape (pixel, energy_true or 1)."""
+        """Return the mean brightness of the pixels, sr-1, shape (pixel, energy_true or 1)."""
         if self.reach == 0 and psf is None:
             return self._shared(self.lon, self.lat)
         return self._spot.values(self._splines(psf))
@@ -162,7 +171,7 @@ class RoundSight:
         more |= self._shaped(shaping, psf)
         if more:
             first, *others = more.values()
-            every = self._spot.values(first.stacked(others))
+            every = self._spot.values(first.stacked(others).rough())
             for place, own in zip(more, np.hsplit(every, len(more)), strict=True):
                 found[place] = found[place] + own if place in found else own
         return [found[place] for place in wanted]
@@ -194,9 +203,8 @@ class RoundSight:
     def _shared(self, lon: float, lat: float) -> FloatArray:
         """Return a point that nothing spreads: in the four pixels around it, in inverse proportion to the distance."""
         x, y = self.space.pixels_of(np.array([lon]), np.array([lat]))
-        v, u = np.mgrid[self.box.slices]
-        share = np.maximum(0.0, 1.0 - np.abs(v - y)) * np.maximum(0.0, 1.0 - np.abs(u - x))
-        return np.asarray((share / areas(self.space, self.box).reshape(share.shape)).reshape(-1, 1))
+        share = np.maximum(0.0, 1.0 - np.abs(self.pixels.v - y)) * np.maximum(0.0, 1.0 - np.abs(self.pixels.u - x))
+        return np.asarray((share / areas(self.space, self.pixels))[:, None])
 
     def _shared_slope(self, place: int) -> FloatArray:
         ends, step = [], _NUDGE * self.space.binsize

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from xgamma.axes import FloatArray
 from xgamma.models.spatial.model import SpatialModel
-from xgamma.predict.sky.boxes import Box
+from xgamma.predict.sky.boxes import Pixels
 from xgamma.predict.sky.image import ImageSight
 from xgamma.predict.sky.round import RoundSight
 from xgamma.sky import SkySpace
@@ -16,14 +16,14 @@ from xgamma.sky import SkySpace
 class Sight(Protocol):
     """A source at a place in an image, whatever the point spread function."""
 
-    box: Box
+    pixels: Pixels
     """The pixels of the image in which it is seen."""
     lon: float
     lat: float
     """Where its responses are those of, ICRS in degrees."""
 
     def density(self, psf: FloatArray | None) -> FloatArray:
-        """Return the mean brightness of the pixels of the box, sr-1, shape (pixel, energy_true or 1).
+        """Return the mean brightness of the pixels, sr-1, shape (pixel, energy_true or 1).
 
         ``psf`` is the point spread function in sr-1, shape (energy_true, rad); ``None`` for none.
         """

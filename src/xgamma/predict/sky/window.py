@@ -18,8 +18,8 @@ from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.geometry import lonlat, separation
 from xgamma.grid import ORIGIN, SkySpace
 from xgamma.predict.folding import same_energies
-from xgamma.predict.sky.boxes import Box, positions
-from xgamma.reduce.nodes import exposure_at, responses_at
+from xgamma.predict.sky.boxes import Box, Pixels, positions
+from xgamma.reduce.nodes import RowResponses, exposure_at
 from xgamma.units import CM2_PER_M2
 
 
@@ -59,20 +59,23 @@ class Window:
         self.box = Box(v0, v0 + self.shape[0], u0, u0 + self.shape[1])
         self.name = str(ds["dataset"].values[row])
 
-    @property
+    @cached_property
     def rad(self) -> FloatArray | None:
         """The distances at which its point spread function is known, deg; ``None`` where it has none."""
         if "rad" not in self.ds.coords or not {"psf", "psf_grid"} & set(self.ds.variables):
             return None
         return np.asarray(self.ds["rad"].values, dtype=float)
 
-    def exposure(self, box: Box) -> FloatArray:
-        """Return the exposure in pixels of the image inside of the window, cm2 s, shape (pixel, energy_true)."""
-        v, u = box.seen_from(self.box).slices
+    @cached_property
+    def _responses(self) -> RowResponses:
+        return RowResponses(self.ds, self.row)
+
+    def exposure(self, v: IntArray, u: IntArray) -> FloatArray:
+        """Return the exposure in pixels (pixel,) of the window, cm2 s, shape (pixel, energy_true)."""
         if "exposure" in self.ds:
             held = self.ds["exposure"].variable.transpose("dataset", "energy_true", ...)[self.row].values
-            return np.ascontiguousarray(held[:, v, u].reshape(len(held), -1).T, dtype=float) * CM2_PER_M2
-        lon, lat = lonlat(positions(self.space, box).T)
+            return np.ascontiguousarray(held[:, v, u].T, dtype=float) * CM2_PER_M2
+        lon, lat = lonlat(positions(self.space, Pixels(v + self.box.v0, u + self.box.u0, ())).T)
         some = [int(np.flatnonzero(self.ds.variables[schema.MEMBER_ROW].values == self.row)[0])]
         values = {
             name: self.ds.variables[name].values[some]
@@ -97,7 +100,7 @@ class Window:
 
     def responses_at(self, lon: Sequence[float], lat: Sequence[float]) -> list[Responses]:
         """Return the responses at each of some positions."""
-        found = responses_at(self.ds, self.row, lon, lat)
+        found = self._responses.at(lon, lat)
         return [
             Responses(None if found.psf is None else found.psf[n], None if found.edisp is None else found.edisp[n])
             for n in range(len(lon))
@@ -154,28 +157,29 @@ class Cells:
         return np.concatenate([alone, sums])
 
 
-class CellsInBox:
-    """The bins of a row in a box of its window.
+class CellsInPixels:
+    """The bins of a row in some pixels of its window.
 
     Parameters
     ----------
     cells
         The bins of the row.
-    box
-        Pixels of the window.
+    v, u
+        The pixels, each once, shape (pixel,).
+    shape
+        The number of rows and columns of the window.
     """
 
-    def __init__(self, cells: Cells, box: Box) -> None:
-        self.box = box
-        inside = (cells.v >= box.v0) & (cells.v < box.v1) & (cells.u >= box.u0) & (cells.u < box.u1)
-        chosen = np.flatnonzero(inside)
-        self.energy = cells.energy[chosen]
-        self.pixel = (cells.v[chosen] - box.v0) * box.shape[1] + (cells.u[chosen] - box.u0)
-        self.joined = cells.joined_energy
-        used = np.zeros((len(self.joined), box.size))
+    def __init__(self, cells: Cells, v: IntArray, u: IntArray, shape: tuple[int, ...]) -> None:
+        self.v, self.u = v, u
+        number = np.full(shape, -1)
+        number[v, u] = np.arange(len(v))
+        pixel = number[cells.v, cells.u]
+        chosen = np.flatnonzero(pixel >= 0)
+        self.energy, self.pixel, self.joined = cells.energy[chosen], pixel[chosen], cells.joined_energy
+        self.used = np.zeros((len(self.joined), len(v)))
         if cells.joined is not None:
-            used[:] = cells.joined[(self.joined, *box.slices)].reshape(used.shape)
-        self.used = used
+            self.used[:] = cells.joined[self.joined[:, None], v, u]
         self.bins = np.concatenate([chosen, len(cells.energy) + np.arange(len(self.joined))])
 
     def values(self, planes: FloatArray) -> FloatArray:
@@ -185,7 +189,7 @@ class CellsInBox:
 
     def image(self, weights: FloatArray, n_energy: int) -> FloatArray:
         """Return what ``values`` is to be multiplied with for the sum of weights (seeing,), shape (pixel, energy)."""
-        result = np.zeros((self.box.size, n_energy))
+        result = np.zeros((len(self.v), n_energy))
         result[:, self.joined] = (self.used * weights[len(self.pixel) :, None]).T
         result[self.pixel, self.energy] = weights[: len(self.pixel)]
         return result
@@ -197,22 +201,21 @@ class Patch:
     Parameters
     ----------
     density
-        The mean brightness of the pixels of a box, sr-1, shape (pixel, energy_true or 1).
+        The mean brightness of some pixels, sr-1, shape (pixel, energy_true or 1).
     exposure
         Their area and exposure, cm2 s sr, shape (pixel, energy_true).
     edisp
         Shape (energy_true, energy).
     cells
-        The bins of the row in the box.
+        The bins of the row in the pixels.
     """
 
-    def __init__(self, density: FloatArray, exposure: FloatArray, edisp: FloatArray, cells: CellsInBox) -> None:
+    def __init__(self, density: FloatArray, exposure: FloatArray, edisp: FloatArray, cells: CellsInPixels) -> None:
         self.seen, self.edisp, self.cells = density * exposure, edisp, cells
 
     def planes(self, flux: FloatArray) -> FloatArray:
-        """Return the counts in the pixels of the box for fluxes in cm-2 s-1, shape (energy, v, u)."""
-        found = self.seen @ (flux[:, None] * self.edisp)
-        return found.T.reshape(-1, *self.cells.box.shape)
+        """Return the counts in the pixels for fluxes in cm-2 s-1, shape (energy, pixel)."""
+        return np.asarray((self.seen @ (flux[:, None] * self.edisp)).T)
 
     @cached_property
     def matrix(self) -> FloatArray:
@@ -243,17 +246,18 @@ class Slope:
 
     def counts(self, patch: Patch, flux: FloatArray) -> FloatArray:
         """Return the derivatives of the counts of the bins for one spectrum, shape (seeing,)."""
-        planes = self.seen @ (flux[:, None] * patch.edisp)
+        planes = self.seen @ (flux[:, None] * patch.edisp).astype(self.seen.dtype)
         if self.edisp is not None:
-            planes += patch.seen @ (flux[:, None] * self.edisp)
+            planes = planes + patch.seen @ (flux[:, None] * self.edisp)
         return patch.cells.values(planes)
 
     def gathered(self, patch: Patch, image: FloatArray) -> FloatArray:
         """Return the derivatives of the sum of weights times counts in each flux, shape (energy_true,).
 
-        ``image`` are the weights as ``CellsInBox.image``.
+        ``image`` are the weights as ``CellsInPixels.image``.
         """
-        found = np.einsum("pj,pj->j", self.seen, image @ patch.edisp.T)
+        weights = image.astype(self.seen.dtype) @ patch.edisp.T.astype(self.seen.dtype)
+        found = np.einsum("pj,pj->j", self.seen, weights, dtype=float)
         if self.edisp is not None:
             found += np.einsum("ij,ji->j", image.T @ patch.seen, self.edisp)
         return np.asarray(found)
