@@ -106,7 +106,7 @@ def test_a_stack_has_the_same_bytes_in_blocks_of_any_size(nights_release, tmp_pa
     monkeypatch.setattr("xgamma.reduce.sums.LEAF", 2)
     wanted = until_datasets(config_of(nights_release, tmp_path / "one", BY_NIGHT)).datasets.to_xarray()
     monkeypatch.setattr("xgamma.analysis.steps.stack.BLOCK_ROWS", rows_per_block)
-    monkeypatch.setattr("xgamma.analysis.steps.rows.KEPT_BYTES", 0)
+    monkeypatch.setattr("xgamma.analysis.steps.row_reader.KEPT_BYTES", 0)
     found = until_datasets(config_of(nights_release, tmp_path / "two", BY_NIGHT)).datasets.to_xarray()
     assert [dataset_digest(ds) for ds in found] == [dataset_digest(ds) for ds in wanted]
 
@@ -202,7 +202,7 @@ def test_lazy_spectra_of_an_analysis_are_those_that_it_stores(nights_release, tm
 
 
 def test_threads_that_share_opened_products_may_release_them(monkeypatch):
-    monkeypatch.setattr("xgamma.analysis.steps.rows.KEPT_BYTES", 100)
+    monkeypatch.setattr("xgamma.analysis.steps.row_reader.KEPT_BYTES", 100)
     reader = RowReader(Store("memory://"))
     product = xr.Dataset({"counts": ("row", np.zeros(10))})
 

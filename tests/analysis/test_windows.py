@@ -9,6 +9,7 @@ from releases import config_of, recipe, rows_in
 from xgamma.analysis import Analysis
 from xgamma.analysis.steps.rows import reduced, wanted_rows
 from xgamma.analysis.steps.stack import Groups, computed_stacks, stacked
+from xgamma.analysis.steps.sum_ahead import SumAhead
 from xgamma.execute import THIS_PROCESS
 from xgamma.grid import Grid, SkySpace
 from xgamma.ingest import StoredRelease
@@ -47,6 +48,50 @@ def test_windows_are_found_in_the_store_and_so_is_their_stack(windows, monkeypat
     xr.testing.assert_identical(image.drop_vars("dataset"), direct.drop_vars("dataset"))
     assert verify(store).faults == []
     assert validate(store.url).violations == []
+
+
+def test_rows_that_were_added_while_they_were_in_memory_are_not_read_back(windows, monkeypatch):
+    store, held, rows, wanted = windows
+    monkeypatch.setattr("xgamma.reduce.spectra.MAX_BYTES", 2 * row_bytes(wanted.grid, wanted.held))
+    monkeypatch.setattr("xgamma.analysis.steps.row_reader.KEPT_BYTES", 0)
+    fresh, _ = reduced(wanted_rows(store, held, rows, wanted), wanted, THIS_PROCESS, pytest.fail, is_one_stack=True)
+    assert len(store.ls("rows")) > 2
+    again, _ = reduced(wanted_rows(store, held, rows, wanted), wanted, THIS_PROCESS, pytest.fail, is_one_stack=True)
+    assert again.reader.ahead is None
+    members = Groups(again, None).members
+    read = computed_stacks(again, members, THIS_PROCESS)
+    monkeypatch.setattr(store, "get_valid", pytest.fail)
+    assert dataset_digest(computed_stacks(fresh, members, THIS_PROCESS)) == dataset_digest(read)
+    assert fresh.reader.ahead is None
+
+
+def test_what_was_added_ahead_is_used_as_far_as_the_leaf_goes_and_not_in_another_order(windows, monkeypatch):
+    store, held, rows, wanted = windows
+    found, _ = reduced(wanted_rows(store, held, rows, wanted), wanted, THIS_PROCESS, pytest.fail)
+    order, members = found.canonical_order, Groups(found, None).members
+    whole = computed_stacks(found, members, THIS_PROCESS)
+
+    def added(numbers):
+        ahead = SumAhead()
+        for number in numbers:
+            ahead.add([found.places[number]], [found.keys[number]], found.read([number]))
+        return ahead
+
+    for first in (1, 3, 7):
+        found.reader.ahead = added(order[:first])
+        assert len(found.reader.ahead.places) == first
+        assert dataset_digest(computed_stacks(found, members, THIS_PROCESS)) == dataset_digest(whole)
+    assert added([order[1], order[0]]).places == []
+    # The second row alone is not the first of the stack.
+    found.reader.ahead = added(order[1:2])
+    assert dataset_digest(computed_stacks(found, members, THIS_PROCESS)) == dataset_digest(whole)
+    for module in ("reduce.sums", "analysis.steps.sum_ahead"):
+        monkeypatch.setattr(f"xgamma.{module}.LEAF", 3)
+    found.reader.ahead = added(order)
+    assert found.reader.ahead.places == [found.places[number] for number in order[:3]]
+    leaves = computed_stacks(found, members, THIS_PROCESS)
+    found.reader.ahead = None
+    assert dataset_digest(leaves) == dataset_digest(computed_stacks(found, members, THIS_PROCESS))
 
 
 def test_the_bytes_of_a_stack_of_windows_do_not_depend_on_how_they_are_read(windows, monkeypatch):

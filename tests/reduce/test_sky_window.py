@@ -366,12 +366,13 @@ def test_a_stack_of_stacks_of_windows_is_the_stack(rows, labels):
 def test_sums_have_the_same_bytes_however_the_rows_come(part, space, monkeypatch):
     rows = reduce_block(part, rows_in(part, [0, 1] * 40), recipe_of(space))
     leaf = leaves_of(np.zeros(80, dtype=np.int64)).leaf
+    monkeypatch.setattr("xgamma.reduce.sums.BAND_PIXELS", 700)
     whole = leaf_sums([rows], leaf)
     monkeypatch.setattr("xgamma.reduce.sums.STEP_BYTES", 1)
-    for cuts in ([1] * 80, [63, 2, 15], [7, 73]):
+    for cuts, threads in (([1] * 80, 1), ([63, 2, 15], 1), ([7, 73], 3), ([64, 1, 15], 2)):
         ends = np.cumsum(cuts)
         pieces = [select_rows(rows, range(end - size, end)) for end, size in zip(ends, cuts, strict=True)]
-        found = leaf_sums(pieces, leaf)
+        found = leaf_sums(pieces, leaf, threads=threads)
         assert found.keys() == whole.keys()
         for name, sums in whole.items():
             np.testing.assert_array_equal(found[name], sums, err_msg=name)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -34,6 +35,13 @@ class Workers:
 
     n_jobs: int = 1
     scheduler: str | None = None
+
+    @property
+    def threads(self) -> int:
+        """How many threads of this process do what is not sent to others: one for each worker, else each processor."""
+        if self.n_jobs > 1:
+            return self.n_jobs
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 THIS_PROCESS = Workers()

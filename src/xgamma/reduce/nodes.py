@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -256,6 +256,14 @@ class WindowExposures:
     def room(self) -> npt.NDArray[np.float32]:
         """Where one exposure after the other may be put, shape (energy_true, cell), in single precision."""
         return np.empty((self.exposure.shape[2], math.prod(self.space.shape)), dtype=np.float32)
+
+    def of_band(self, row: int, first: int, stop: int, where: BoolArray) -> npt.NDArray[np.floating]:
+        """Return the exposure of some pixel rows of a window in single precision; see ``of_row``."""
+        height, width = stop - first, self.space.shape[1]
+        band = replace(
+            self, space=replace(self.space, window=(width, height)), origin=self.origin + np.array([first, 0])
+        )
+        return band.of_row(row, where, band.room)
 
     def of_row(
         self, row: int, where: BoolArray | None = None, out: npt.NDArray[np.floating] | None = None

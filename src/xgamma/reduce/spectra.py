@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from xgamma import schema
 from xgamma.errors import WorkerLostError
 from xgamma.events import Part, Rows
 from xgamma.execute import THIS_PROCESS, Workers, run_blocks
@@ -74,17 +75,37 @@ class Isolated:
 
     Parameters
     ----------
-    data
-        DL4 of those that came to an end, in their order; ``None`` where none did.
+    blocks
+        DL4 of those that came to an end, in their order, block by block.
     done
         Which those are.
     lost
         Why each of the others did not, by number.
     """
 
-    data: xr.Dataset | None
+    blocks: list[xr.Dataset]
     done: list[int]
     lost: dict[int, Exception]
+
+    @property
+    def data(self) -> xr.Dataset | None:
+        """DL4 of all that came to an end; ``None`` where none did."""
+        return joined_rows(self.blocks) if self.blocks else None
+
+    def products(self) -> Iterator[tuple[list[int], xr.Dataset]]:
+        """Yield what is kept together, and which rows these are; each is let go before the next.
+
+        Blocks of windows stay apart: there is as much to copy in joining them as there is to reduce.
+        """
+        first = 0
+        while self.blocks:
+            is_window = schema.space_dims(self.blocks[0]) == schema.WINDOWS
+            count = 1 if is_window else len(self.blocks)
+            found = joined_rows(self.blocks[:count])
+            del self.blocks[:count]
+            length = found.sizes["dataset"]
+            yield self.done[first : first + length], found
+            first += length
 
 
 def reduce_each(part: Part, rows: Rows, recipe: Recipe, workers: Workers) -> Isolated:
@@ -109,21 +130,19 @@ def reduce_each(part: Part, rows: Rows, recipe: Recipe, workers: Workers) -> Iso
         found = run_blocks(_isolated_block, arguments, "Reducing", workers, names)
     except WorkerLostError as error:
         # Of a block that took its worker with it nobody knows which row is to blame.
-        ended = zip(error.results, blocks, strict=True)
-        found = [[error] * len(block) if pieces is None else pieces for pieces, block in ended]
-    pieces: list[xr.Dataset] = []
-    done: list[int] = []
-    lost: dict[int, Exception] = {}
+        results = zip(error.results, blocks, strict=True)
+        found = [[error] * len(block) if pieces is None else pieces for pieces, block in results]
+    ended = Isolated([], [], {})
     first = 0
     for piece in itertools.chain.from_iterable(found):
         if isinstance(piece, Exception):
-            lost[first] = piece
+            ended.lost[first] = piece
             first += 1
         else:
-            pieces.append(piece)
-            done += range(first, first + piece.sizes["dataset"])
+            ended.blocks.append(piece)
+            ended.done.extend(range(first, first + piece.sizes["dataset"]))
             first += piece.sizes["dataset"]
-    return Isolated(joined_rows(pieces) if pieces else None, done, lost)
+    return ended
 
 
 def _named(rows: Rows) -> str:

@@ -6,9 +6,13 @@ workers changes a bit of them.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +28,8 @@ from xgamma.reduce.rows import select_rows
 LEAF = 64
 # So much of rows is looked at in one go.
 STEP_BYTES = 32_000_000
+# So many pixels of an image are summed together: all planes of them fit into the cache of a processor.
+BAND_PIXELS = 16_384
 # Sums that have no cells of a window.
 PER_ROW = ("livetime", "ontime", "ledger")
 
@@ -69,7 +75,14 @@ def leaves_of(groups: IntArray) -> Leaves:
     return Leaves(order, np.cumsum(is_new) - 1, ordered[is_new])
 
 
-def leaf_sums(pieces: Iterable[xr.Dataset], leaf: IntArray, image: SkySpace | None = None) -> Sums:
+def leaf_sums(
+    pieces: Iterable[xr.Dataset],
+    leaf: IntArray,
+    image: SkySpace | None = None,
+    *,
+    begun: Sums | None = None,
+    threads: int = 1,
+) -> Sums:
     """Return the sufficient statistics of whole leaves; a masked row is the neutral element.
 
     Windows of the sky are added to their place in the image, whole pixels to whole pixels.
@@ -82,6 +95,10 @@ def leaf_sums(pieces: Iterable[xr.Dataset], leaf: IntArray, image: SkySpace | No
         The leaf of each row of all pieces, ascending, shape (dataset,).
     image
         Where windows are added, which lie inside of it; ``None`` is the image that they are cut out of.
+    begun
+        The sums of the rows before these, of the one leaf that all are in; they are changed.
+    threads
+        How many bands of an image are added at once. With more than one the next piece is made meanwhile.
 
     Returns
     -------
@@ -91,23 +108,83 @@ def leaf_sums(pieces: Iterable[xr.Dataset], leaf: IntArray, image: SkySpace | No
         ``off``, ``alpha_off``, ``acceptance_off``; of windows with off counts ``background``, expected from those.
     """
     count = int(leaf[-1] - leaf[0]) + 1 if len(leaf) else 0
-    total: Sums = {}
+    total: Sums = {} if begun is None else begun
     first = 0
-    for ds in pieces:
-        values, placement = flat_values(ds), Placement.of(ds, image)
-        length = ds.sizes["dataset"]
-        exposures = WindowExposures.of(ds) if placement.origin is not None and "exposure" not in values else None
-        step = 1 if placement.origin is not None else max(1, min(LEAF, STEP_BYTES * length // max(1, ds.nbytes)))
-        for start in range(0, length, step):
-            rows = slice(start, start + step)
-            own = leaf[first : first + length][rows] - leaf[0]
-            some = {name: array[rows] for name, array in values.items()}
-            for name, term in _terms(some, exposures, start):
-                placement.add(total, name, count, own, term, rows)
-        first += length
-        # Windows are large: they are not kept while the next are read.
-        del ds, values, some, term
+    with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
+        for ds in pieces if pool is None else _made_ahead(pieces):
+            length = ds.sizes["dataset"]
+            own = leaf[first : first + length] - leaf[0]
+            placement = Placement.of(ds, image)
+            if placement.origin is None:
+                _add_regions(total, ds, placement, own, count)
+            else:
+                _add_windows(total, ds, placement, own, count, pool)
+            first += length
+            # Windows are large: they are not kept while the next are read.
+            del ds
     return total
+
+
+def _made_ahead(pieces: Iterable[xr.Dataset]) -> Iterator[xr.Dataset]:
+    """Yield pieces, each of which is made while the one before it is used."""
+    end, source = object(), iter(pieces)
+    with ThreadPoolExecutor(1) as maker:
+        coming: Future[Any] = maker.submit(next, source, end)
+        while (found := coming.result()) is not end:
+            coming = maker.submit(next, source, end)
+            yield found
+            del found
+
+
+def _add_regions(total: Sums, ds: xr.Dataset, placement: Placement, leaf: IntArray, count: int) -> None:
+    """Add rows of regions to the sums of their leaves, in place."""
+    values, length = flat_values(ds), len(leaf)
+    step = max(1, min(LEAF, STEP_BYTES * length // max(1, ds.nbytes)))
+    for start in range(0, length, step):
+        rows = slice(start, start + step)
+        some = {name: array[rows] for name, array in values.items()}
+        used: BoolArray = np.any(some["mask_safe"], axis=(1, 2))
+        for name, term in itertools.chain(_row_terms(some, used), _cell_terms(some)):
+            placement.add(total, name, count, leaf[rows], term, rows)
+
+
+def _add_windows(
+    total: Sums, ds: xr.Dataset, placement: Placement, leaf: IntArray, count: int, pool: ThreadPoolExecutor | None
+) -> None:
+    """Add windows to the images of their leaves, in place, band by band of pixel rows.
+
+    A band of all sums stays in the cache of a processor while one window after the other is added to it, and bands are
+    independent of each other. They do not depend on the windows, nor on who adds them: so do the bytes of the sums.
+    """
+    values, length = flat_values(ds), len(leaf)
+    assert placement.origin is not None
+    used: BoolArray = np.any(values["mask_safe"], axis=(1, 2))
+    origins: list[list[int]] = placement.origin.tolist()
+    for name, term in _row_terms(values, used):
+        placement.add(total, name, count, leaf, term, slice(0, length))
+    exposures = None if "exposure" in values else WindowExposures.of(ds)
+    names = ["counts", "safe", *(["background"] if {"background", "counts_off"} & set(values) else [])]
+    planes = {**dict.fromkeys(names, ds.sizes["energy"]), "exposure": ds.sizes["energy_true"]}
+    images = {name: placement.images(total, name, count, number) for name, number in planes.items()}
+    height, width = placement.window
+    arrays = {name: array for name, array in values.items() if array.ndim == 3 and array.shape[1] == height * width}
+
+    def add(band: slice) -> None:
+        for row, (v, u) in enumerate(origins):
+            start, stop = max(band.start, v), min(band.stop, v + height)
+            if stop <= start or not used[row]:
+                continue
+            cells = slice((start - v) * width, (stop - v) * width)
+            some = {name: array[row : row + 1, cells] for name, array in arrays.items()}
+            exposure = None if exposures is None else partial(exposures.of_band, row, start - v, stop - v)
+            for name, term in _cell_terms(some, exposure):
+                into = images[name][leaf[row], :, start:stop, u : u + width]
+                into += term[0].T.reshape(len(into), stop - start, width)
+
+    size = max(1, BAND_PIXELS // placement.image[1])
+    bands = [slice(start, start + size) for start in range(0, placement.image[0], size)]
+    for _ in map(add, bands) if pool is None else pool.map(add, bands):
+        pass
 
 
 def flat_values(ds: xr.Dataset) -> dict[str, npt.NDArray[Any]]:
@@ -162,11 +239,15 @@ class Placement:
                 added[own] += value
             return
         planes = term.shape[-1]
-        if name not in total:
-            total[name] = np.zeros((count, planes, math.prod(self.image)), _type_of_sum(name)).swapaxes(1, 2)
-        images, (height, width) = total[name].swapaxes(1, 2).reshape(count, planes, *self.image), self.window
+        images, (height, width) = self.images(total, name, count, planes), self.window
         for own, (v, u), values in zip(number, self.origin[rows], term.swapaxes(1, 2), strict=True):
             images[own, :, v : v + height, u : u + width] += values.reshape(planes, *self.window)
+
+    def images(self, total: Sums, name: str, count: int, planes: int) -> npt.NDArray[Any]:
+        """Return the sums of windows of some name as images of shape (count, plane, v, u); at first all are 0."""
+        if name not in total:
+            total[name] = np.zeros((count, planes, math.prod(self.image)), _type_of_sum(name)).swapaxes(1, 2)
+        return total[name].swapaxes(1, 2).reshape(count, planes, *self.image)
 
 
 def _type_of_sum(name: str) -> type[np.generic]:
@@ -245,27 +326,29 @@ def combine(ds: xr.Dataset, groups: IntArray, count: int) -> Sums:
     )
 
 
-def _terms(
-    rows: Mapping[str, npt.NDArray[Any]], exposures: WindowExposures | None, first: int
-) -> Iterator[tuple[str, npt.NDArray[Any]]]:
-    """Yield what each of some rows adds to the sums of its group, by name, one after the other.
-
-    The exposure of a window of a run, of which ``first`` is the number, is made here.
-    """
-    safe: BoolArray = rows["mask_safe"]
-    any_safe = np.any(safe, axis=2)
-    used = np.any(any_safe, axis=1)
-    is_window = "edisp" not in rows
-    yield "counts", _masked(rows["counts"], safe)
-    yield "safe", safe if is_window else safe.astype(float)
+def _row_terms(rows: Mapping[str, npt.NDArray[Any]], used: BoolArray) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+    """Yield what some rows add to the sums that have no cells, by name; ``used`` has the shape (row,)."""
     for name in ("livetime", "ontime"):
         yield name, _masked(rows[name], used)
     yield "ledger", rows["ledger"]
-    if exposures is None:
+
+
+def _cell_terms(
+    rows: Mapping[str, npt.NDArray[Any]], exposure: Callable[[BoolArray], npt.NDArray[np.floating]] | None = None
+) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+    """Yield what each of some rows adds to the sums of its group, by name, one after the other, (row, cell, ...).
+
+    The exposure of a window of a run is made here, of shape (energy_true, cell), from which cells are used.
+    """
+    safe: BoolArray = rows["mask_safe"]
+    any_safe = np.any(safe, axis=2)
+    is_window = "edisp" not in rows
+    yield "counts", _masked(rows["counts"], safe)
+    yield "safe", safe if is_window else safe.astype(float)
+    if exposure is None:
         yield "exposure", _masked(rows["exposure"], any_safe[..., None])
     else:
-        [own] = any_safe
-        yield "exposure", exposures.of_row(first, own, exposures.room)[None].swapaxes(1, 2)
+        yield "exposure", exposure(any_safe[0])[None].swapaxes(1, 2)
     if "edisp" in rows:
         weight = _masked(rows["exposure_edisp"], any_safe[..., None])
         yield "weight", weight

@@ -60,6 +60,8 @@ class ReductionWanted(Entry):
         Everything that decides the numbers.
     is_stacked
         Whether the rows are stacked afterwards, so that they are not what is fitted.
+    is_one_stack
+        Whether they are all stacked into one.
     fail_fast
         Whether the first run that cannot be used ends the work.
     alpha_systematic
@@ -69,6 +71,7 @@ class ReductionWanted(Entry):
     observed: str
     recipe: Recipe
     is_stacked: bool
+    is_one_stack: bool
     fail_fast: bool
     alpha_systematic: float = 0.0
 
@@ -100,6 +103,7 @@ class ReduceStep(Step[ReductionWanted]):
                 name if entry.observations is not None else "",
                 recipes[where],
                 entry.stack,
+                entry.stack and entry.stack_by is None,
                 fail_fast,
                 entry.background.alpha_systematic or 0.0,
             )
@@ -225,7 +229,7 @@ def _reduced(wanted: ReductionWanted, results: Results, observations: Observatio
         log_unused(run)
 
     search = wanted_rows(store, observations.holdings, observations.rows, wanted.recipe)
-    rows, lost = reduced(search, wanted.recipe, results.workers, on_failure)
+    rows, lost = reduced(search, wanted.recipe, results.workers, on_failure, is_one_stack=wanted.is_one_stack)
     if release is not None:
         note_failures(store, release.name, release.origin, lost, REDUCE, rows.names)
     log.info("Reduced %d rows, found %d in the store.", len(rows) - rows.found, rows.found)

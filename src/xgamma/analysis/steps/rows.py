@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from threading import Lock
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from xgamma.analysis.costs import KEPT_BYTES
+from xgamma.analysis.steps.row_reader import RowReader
+from xgamma.analysis.steps.sum_ahead import RowAddress, SumAhead
 from xgamma.axes import FloatArray, IntArray
 from xgamma.errors import XgammaError
 from xgamma.events import Part, Rows
@@ -23,147 +22,17 @@ from xgamma.outcome import REDUCE, Outcome, UnusedRun
 from xgamma.reduce import (
     PRODUCT_BYTES,
     Recipe,
-    joined_rows,
     masked_rows,
     reduce_each,
     row_key,
     rows_within,
-    select_rows,
-    since,
     validate_enclosure,
     with_names,
 )
 from xgamma.schema import Kind, window_chunks
 from xgamma.select import selection_order
-from xgamma.store import Record, Store, digest
+from xgamma.store import Store, digest
 from xgamma.times import SECONDS_PER_DAY
-
-RowAddress = tuple[str, int]
-
-
-@dataclass(frozen=True)
-class RowsFacts:
-    """What became of the rows of a product.
-
-    Parameters
-    ----------
-    mjdref
-        The epoch of their times.
-    telescope
-        Their telescopes.
-    outcome, details
-        As code and as sentence, by row.
-    first
-        The start of the good time in seconds since ``mjdref``, shape (row,).
-    """
-
-    mjdref: float
-    telescope: str
-    outcome: IntArray
-    details: tuple[str, ...]
-    first: FloatArray
-
-    @classmethod
-    def of(cls, attrs: Mapping[Any, Any], outcome: IntArray, gti: FloatArray) -> RowsFacts:
-        """Return those of a product with some attrs, outcomes (row,) and good times (row, gti, bound)."""
-        details = tuple(attrs["outcome_details"])
-        return cls(float(attrs["mjdref"]), str(attrs["telescope"]), outcome, details, gti[:, 0, 0])
-
-
-@dataclass
-class RowReader:
-    """Reads products of rows, the last few of which stay in memory; a worker gets the store alone."""
-
-    store: Store
-    records: dict[str, Record] = field(default_factory=dict)
-    _held: OrderedDict[str, xr.Dataset] = field(default_factory=OrderedDict)
-    _facts: dict[str, RowsFacts] = field(default_factory=dict)
-    # Threads that stack meet here: what one moves another may let go.
-    _lock: Lock = field(default_factory=Lock)
-
-    def __reduce__(self) -> tuple[type[RowReader], tuple[Store, dict[str, Record]]]:
-        return RowReader, (self.store, {key: record.bare() for key, record in self.records.items()})
-
-    def product(self, key: str) -> xr.Dataset:
-        """Return a product of rows."""
-        # Threads may read the same one twice, which costs time and changes nothing.
-        found = self._held.get(key)
-        if found is None:
-            record = self.records.get(key)
-            # Before it is read: of maps there is not room for more.
-            self._let_go(KEPT_BYTES - (0 if record is None else record.nbytes))
-            # By the record that was read first: where products are merged meanwhile, theirs stay for a day.
-            found = self.store.get_valid(Kind.ROWS, key, record)
-        self.hold(key, found)
-        return found
-
-    def hold(self, key: str, product: xr.Dataset) -> None:
-        """Hold a product, and let go those that were used longest ago beyond ``KEPT_BYTES``."""
-        self._let_go(KEPT_BYTES - product.nbytes, key)
-        with self._lock:
-            self._held[key] = product
-            self._held.move_to_end(key)
-
-    def put(self, record: Record, product: xr.Dataset) -> None:
-        """Remember a product that was put into the store."""
-        self.records[record.key] = record
-        self._facts[record.key] = RowsFacts.of(product.attrs, product["outcome"].values, product["gti"].values)
-        self.hold(record.key, product)
-
-    def _let_go(self, nbytes: int, but: str = "") -> None:
-        """Let go products that were used longest ago, except one, until the others have so many bytes at most."""
-        with self._lock:
-            sizes = {key: held.nbytes for key, held in self._held.items() if key != but}
-            total = sum(sizes.values())
-            for key, size in sizes.items():
-                if total <= nbytes:
-                    break
-                total -= size
-                del self._held[key]
-
-    def facts(self, key: str) -> RowsFacts:
-        """Return what a product says of its rows; of one with maps nothing else is read."""
-        if key not in self._facts:
-            record = self.records.get(key)
-            if key in self._held or record is None or record.nbytes <= KEPT_BYTES:
-                product = self.product(key)
-                self._facts[key] = RowsFacts.of(product.attrs, product["outcome"].values, product["gti"].values)
-            else:
-                names, count = ("outcome", "gti"), len(record.texts["rows"])
-                arrays = self.store.read_columns(Kind.ROWS, key, "", names, 0, count, record)
-                attrs = self.store.read_attrs(Kind.ROWS, key, record)
-                self._facts[key] = RowsFacts.of(attrs, arrays["outcome"], arrays["gti"])
-        return self._facts[key]
-
-    def rows_at(self, places: Sequence[RowAddress], mjdref: float) -> xr.Dataset:
-        """Return the rows of some places in their order, their times counted from ``mjdref``."""
-        return rows_of_products(self.product, places, mjdref)
-
-
-def rows_of_products(product: Callable[[str], xr.Dataset], places: Sequence[RowAddress], mjdref: float) -> xr.Dataset:
-    """Return the rows of some places in their order.
-
-    Parameters
-    ----------
-    product
-        Returns the Dataset of a product key.
-    places
-        Where the rows lie.
-    mjdref
-        What their times are counted from.
-    """
-    if len({key for key, _ in places}) == 1:
-        return since(select_rows(product(places[0][0]), [number for _, number in places]), mjdref)
-    positions: dict[str, list[int]] = {}
-    for position, (key, _) in enumerate(places):
-        positions.setdefault(key, []).append(position)
-    pieces = []
-    for number, (key, own) in enumerate(positions.items()):
-        rows = since(select_rows(product(key), [places[position][1] for position in own]), mjdref)
-        # Rows of different products may have one name.
-        pieces.append(with_names(rows, [f"{number}-{row}" for row in range(len(own))]))
-    order = [position for own in positions.values() for position in own]
-    return select_rows(joined_rows(pieces), np.argsort(order).tolist())
 
 
 @dataclass(frozen=True)
@@ -216,6 +85,10 @@ class Reduced:
         chosen = range(len(self)) if rows is None else rows
         found = self.reader.rows_at([self.places[row] for row in chosen], self.mjdref)
         return with_names(found, [self.names[row] for row in chosen])
+
+    def like(self, row: int) -> xr.Dataset:
+        """Return one row for its axes, space, sizes and attributes; of windows no map is read."""
+        return self.reader.like(self.places[row], self.mjdref)
 
     def unused(self) -> Iterator[UnusedRun]:
         """Yield each row that could not be used."""
@@ -318,7 +191,12 @@ def wanted_rows(store: Store, holdings: Holdings, selected: Sequence[tuple[str, 
 
 
 def reduced(
-    wanted: WantedRows, recipe: Recipe, workers: Workers, on_failure: Callable[[UnusedRun, Exception], None]
+    wanted: WantedRows,
+    recipe: Recipe,
+    workers: Workers,
+    on_failure: Callable[[UnusedRun, Exception], None],
+    *,
+    is_one_stack: bool = False,
 ) -> tuple[Reduced, list[UnusedRun]]:
     """Return rows that are wanted; those that the store does not hold are reduced and put there, part by part.
 
@@ -328,6 +206,8 @@ def reduced(
         Which rows, what of them, and where it is computed.
     on_failure
         Called with each run whose reduction did not come to an end, and why; what it raises ends the work.
+    is_one_stack
+        Whether all of them are stacked: then windows are added while they are in memory.
 
     Returns
     -------
@@ -342,6 +222,8 @@ def reduced(
     validate_enclosure([(piece.part, piece.rows) for piece in wanted.pieces], recipe.grid, recipe.containment)
     document = recipe.document()
     lost: dict[str, UnusedRun] = {}
+    if is_one_stack and not recipe.grid.is_region and not wanted.known:
+        wanted.reader.ahead = SumAhead()
     # Rows of a part are written while those of the next are reduced.
     with ThreadPoolExecutor(1) as writer:
         written: list[Future[dict[str, RowAddress]]] = []
@@ -350,8 +232,11 @@ def reduced(
             # A store that cannot be written ends the work here, and not after all parts.
             for before in written[-1:]:
                 before.result()
-            keys = [piece.keys[number] for number in fresh.done]
-            written.append(writer.submit(_put_rows, wanted.reader, keys, fresh.data, piece.part_key, document))
+            for numbers, data in fresh.products():
+                keys = [piece.keys[number] for number in numbers]
+                written.append(writer.submit(_put_rows, wanted.reader, keys, data, piece.part_key, document))
+                # Its writer has it, and nobody else.
+                del data
             for number, error in fresh.lost.items():
                 [run] = lost_rows(piece.part, piece.rows, {number: error})
                 lost[piece.keys[number]] = run
@@ -373,11 +258,9 @@ def lost_rows(part: Part, rows: Rows, errors: Mapping[int, Exception]) -> list[U
 
 
 def _put_rows(
-    reader: RowReader, keys: Sequence[str], data: xr.Dataset | None, part_key: str, recipe: Mapping[str, Any]
+    reader: RowReader, keys: Sequence[str], data: xr.Dataset, part_key: str, recipe: Mapping[str, Any]
 ) -> dict[str, RowAddress]:
     """Put rows into the store as one product, and return where they are."""
-    if data is None:
-        return {}
     texts = {"recipe": digest(recipe), "rows": list(keys)}
     key = digest(list(keys))
     cut = window_chunks(data, "dataset")
@@ -385,6 +268,8 @@ def _put_rows(
         Kind.ROWS, key, {"": data}, {"recipe": recipe}, inputs=[part_key], texts=texts, encoding=cut
     )
     reader.put(record, data)
+    if reader.ahead is not None:
+        reader.ahead.add([(record.key, number) for number in range(len(keys))], keys, data)
     return {key: (record.key, number) for number, key in enumerate(keys)}
 
 

@@ -12,8 +12,10 @@ import xarray as xr
 
 from xgamma.analysis.costs import BLOCK_ROWS, SUMS_BYTES, stack_cost
 from xgamma.analysis.steps.reduce import log_lost_counts, named, views_of_unused, with_product
-from xgamma.analysis.steps.rows import Reduced, RowAddress, RowReader, rows_of_products
+from xgamma.analysis.steps.row_reader import RowReader, rows_of_products
+from xgamma.analysis.steps.rows import Reduced
 from xgamma.analysis.steps.step import Entry, Finding, Product, Reduction, Results, Step
+from xgamma.analysis.steps.sum_ahead import RowAddress
 from xgamma.axes import IntArray
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import names_of
@@ -27,7 +29,7 @@ from xgamma.reduce.response import offsets
 from xgamma.reduce.rows import MEMBERS, joined_telescopes, without_maps
 from xgamma.reduce.stack import STEP_VERSION, RowFacts, joined_facts, row_facts, stacks
 from xgamma.reduce.sums import LEAF, STEP_BYTES, Sums, leaf_sums, leaves_of, sum_bytes, summed
-from xgamma.schema import PLANES, Kind, window_chunks
+from xgamma.schema import PLANES, Kind, space_dims, window_chunks
 from xgamma.store import Store, digest
 
 log = logging.getLogger(__name__)
@@ -110,7 +112,7 @@ def stacked(store: Store, rows: Reduced, groups: Groups, workers: Workers) -> tu
     known = stored_stacks(store, keys)
     missing = [label for label, key in groups.keys.items() if key not in known]
     # Not more groups at once than are summed at once: large images of all of them would be in memory three times.
-    most = _at_once(rows.read([0]), workers) if missing else 1
+    most = _at_once(rows.like(0), workers) if missing else 1
     if len(keys) == len(missing) <= most:
         # What was put is what would be read.
         _, result = _put_stacks(store, rows, groups, missing, workers)
@@ -159,11 +161,13 @@ def computed_stacks(rows: Reduced, members: Mapping[str, Sequence[int]], workers
     order = [row for own in members.values() for row in own]
     group = np.repeat(np.arange(len(members)), [len(own) for own in members.values()])
     leaves = leaves_of(group)
-    places, like = [rows.places[row] for row in order], rows.read(order[:1])
-    length, at_once = max(1, STEP_BYTES // like.nbytes), _at_once(like, workers)
+    places, like = [rows.places[row] for row in order], rows.like(order[0])
+    # Threads share an image; another process would have to send it.
+    threads = workers.threads if space_dims(like).by_plane and workers.scheduler is None else 0
+    length, at_once = max(1, STEP_BYTES // like.nbytes), 1 if threads else _at_once(like, workers)
     like = without_maps(like)
     blocks = [
-        (rows.reader, places[block], rows.mjdref, leaves.leaf[block], length)
+        (rows.reader, places[block], rows.mjdref, leaves.leaf[block], length, max(1, threads))
         for block in leaves.blocks(min(BLOCK_ROWS, length))
     ]
     facts: list[RowFacts] = []
@@ -195,19 +199,21 @@ def _at_once(like: xr.Dataset, workers: Workers) -> int:
 
 
 def _block_sums(
-    reader: RowReader, places: Sequence[RowAddress], mjdref: float, leaf: IntArray, length: int
+    reader: RowReader, places: Sequence[RowAddress], mjdref: float, leaf: IntArray, length: int, threads: int = 1
 ) -> tuple[Sums, RowFacts]:
     """Return the sums and facts of some rows, of which no more than ``length`` are read at a time."""
-    facts: list[RowFacts] = []
+    begun = reader.ahead_of(places, mjdref) if leaf[0] == leaf[-1] else None
+    added = 0 if begun is None else len(begun.places)
+    facts: list[RowFacts] = [] if begun is None else begun.facts
 
     def pieces() -> Iterator[xr.Dataset]:
-        for some in _pieces(places, length):
+        for some in _pieces(places[added:], length):
             ds = reader.rows_at(some, mjdref)
             facts.append(row_facts(ds))
             yield ds
             del ds
 
-    sums = leaf_sums(pieces(), leaf)
+    sums = leaf_sums(pieces(), leaf[added:], begun=None if begun is None else begun.sums, threads=threads)
     return sums, joined_facts(facts)
 
 
