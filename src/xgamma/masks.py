@@ -19,6 +19,8 @@ from xgamma.shapes import Shape, union_holds
 from xgamma.shapes.objects import normalize_shape
 from xgamma.shapes.shape import MARGIN
 
+# No circle is farther away.
+WHOLE_SKY = 360.0
 # Of so many shapes it is worth to look which of them are near.
 FEW = 16
 
@@ -185,6 +187,12 @@ class Exclusions:
     def digest(self) -> str:
         """A digest of those of the parts, in any order."""
         return hashlib.sha256("\n".join(sorted(part.digest for part in self.parts)).encode()).hexdigest()[:32]
+
+
+def excludes_nothing(exclusion: Exclusion) -> bool:
+    """Whether an exclusion, or one of its parts, excludes nothing anywhere: most likely not what was meant."""
+    parts = exclusion.parts if isinstance(exclusion, Exclusions) else (exclusion,)
+    return any(len(part.caps_near(0.0, 0.0, WHOLE_SKY).lon) == 0 for part in parts)
 
 
 def together(parts: Sequence[Exclusion]) -> Exclusion | None:

@@ -178,7 +178,7 @@ def test_a_region_outside_all_fields_of_view_raises_without_reading_a_run(tiny_r
     with pytest.raises(DataError) as error:
         preview(changed(tiny_release, place, text.replace("{", "{{").replace("}", "}}")))
     assert str(error.value).startswith(
-        "No run can be used. Run 1: the region is 21.9 deg from its pointing, more than "
+        "No run can be used. Run 1 and 1 more: the region is 21.9 deg from its pointing, more than "
     )
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.table import Table
 from astropy.wcs import WCS
 
-from releases import map_config_of, warnings_of
+import faults
+from releases import config_of, map_config_of, warnings_of
 from xgamma.analysis import Analysis
 from xgamma.analysis.preview import preview
 from xgamma.analysis.run import run
@@ -53,7 +55,9 @@ def mask_file(path, center, shape):
     wcs = WCS(naxis=2)
     wcs.wcs.ctype, wcs.wcs.crval, wcs.wcs.cdelt = ["GLON-TAN", "GLAT-TAN"], center, [-0.1, 0.1]
     wcs.wcs.crpix = [0.5 * (size + 1) for size in shape[::-1]]
-    fits.PrimaryHDU(np.ones(shape, dtype=np.int16), wcs.to_header()).writeto(path)
+    pixels = np.ones(shape, dtype=np.int16)
+    pixels[shape[0] // 2, shape[1] // 2] = 0
+    fits.PrimaryHDU(pixels, wcs.to_header()).writeto(path)
     return str(path)
 
 
@@ -71,6 +75,25 @@ def test_a_mask_that_covers_a_part_of_the_map_is_said_by_check_and_in_the_log(ti
     assert said in warnings_of(caplog)
     config.datasets.background.exclusion = mask_file(tmp_path / "all.fits", (184.5575, -5.7844), (90, 90))
     assert remarks_on_exclusion(config) == []
+
+
+@pytest.mark.parametrize("beside", ["", ", {lon: 83.633 deg, lat: 22.014 deg, radius: 0.4 deg, frame: icrs}"])
+@pytest.mark.parametrize("make", [map_config_of, config_of], ids=["maps", "spectra"])
+def test_a_table_without_sources_is_said_by_check_and_in_the_log(tiny_release, tmp_path, caplog, make, beside):
+    Table({"ra": np.zeros(0), "dec": np.zeros(0)}).write(tmp_path / "none.ecsv")
+    method = "reflected" if make is config_of else "fov_background"
+    excluded = f"exclusion: [{{catalog: {tmp_path / 'none.ecsv'}, radius: 0.3 deg}}{beside}]"
+    config = make(tiny_release, tmp_path / "store", f"datasets: {{background: {{method: {method}, {excluded}}}}}")
+    [said] = remarks_on_exclusion(config)
+    assert "a part of it excludes nothing, as a table without sources" in said
+    until_datasets(config)
+    assert warnings_of(caplog).count(said) == 1
+
+
+def test_check_names_the_runs_off_the_map_that_run_does_not_use(own_release, tmp_path):
+    faults.point_away(own_release, 2)
+    config = map_config_of(own_release, tmp_path / "store", FOV)
+    assert list(preview(config).unusable) == [run.obs_id for run in run(config).unused] == [2]
 
 
 def test_exclusions_that_leave_nothing_are_one_sentence_in_check_and_run(tiny_release, tmp_path):

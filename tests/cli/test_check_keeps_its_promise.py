@@ -151,19 +151,19 @@ CONFIGURATIONS = {
         "tiny",
         "observations: {required_irf: [rad_max]}",
         3,
-        "No run can be used. Run 1: it ",
+        "No run can be used. Run 1 and 2 more: it ",
     ),
     "region that no run sees": (
         "tiny",
         "datasets: {on_region: {frame: icrs, lon: 60 deg, lat: 22 deg, radius: 0.11 deg}}",
         3,
-        "No run can be used. Run 1: the region is 21.9 deg from its pointing, more than 2.5 deg ",
+        "No run can be used. Run 1 and 1 more: the region is 21.9 deg from its pointing, more than 2.5 deg ",
     ),
     "region at the pointings": (
         "tiny",
         "datasets: {on_region: {frame: icrs, lon: 83.633 deg, lat: 22.014 deg, radius: 1 deg}}",
         3,
-        "No run can be used. Run 1: no off region fits on the ring",
+        "No run can be used. Run 1 and 2 more: no off region fits on the ring",
     ),
     "energies without response": (
         "tiny",
@@ -171,13 +171,13 @@ CONFIGURATIONS = {
         "energy_true: {min: 1e4 TeV, max: 1e7 TeV, nbins: 4}}}}\n"
         "fit: {fit_range: {min: null, max: null}}\nflux_points: {energy: {min: 1e5 TeV, max: 1e6 TeV, nbins: 1}}",
         3,
-        "No run can be used. Run 1: the on-region lies outside the field of view",
+        "No run can be used. Run 1 and 2 more: the on-region lies outside the field of view",
     ),
     "safe masks that leave nothing": (
         "tiny",
         "datasets: {safe_mask: {methods: [offset-max], parameters: {offset_max: 0.1 deg}}}",
         3,
-        "No run can be used. Run 1: the safe masks leave no energy",
+        "No run can be used. Run 1 and 2 more: the safe masks leave no energy",
     ),
     "disjoint axes": (
         "tiny",
@@ -356,13 +356,13 @@ FILES = {
     "cut off": (faults.truncate_file, 3, "No run can be used. Run 1: "),
     "empty": (faults.empty_file, 3, "No run can be used. Run 1: "),
     "without good time": (faults.remove_hdu, 3, "No run can be used. Run 1: "),
-    "without events": (faults.remove_events, 3, "No run can be used. Run 1: the event list is empty"),
+    "without events": (faults.remove_events, 3, "No run can be used. Run 1 and 2 more: the event list is empty"),
     "of energies that are no numbers": (
         faults.spoil_energies,
         3,
-        "No run can be used. Run 1: the event list holds ene",
+        "No run can be used. Run 1 and 2 more: the event list holds ene",
     ),
-    "misnamed": (faults.misname_file, 3, "No run can be used. Run 1: "),
+    "misnamed": (faults.misname_file, 3, "No run can be used. Run 1 and 2 more: "),
 }
 
 

@@ -612,3 +612,11 @@ def test_maps_draw_themselves(datasets):
     assert spectral.get_ylabel().startswith("Residuals")
     assert isinstance(stacked.psf.peek(), Figure)
     assert isinstance(stacked.edisp.peek(), Figure)
+
+
+@pytest.mark.parametrize("kind", [MapDataset, MapDatasetOnOff, SpectrumDataset])
+def test_a_dataset_of_single_arrays_is_refused_in_one_sentence(kind):
+    with pytest.raises(ConfigTypeError, match=rf"^{kind.__name__}: expected one Dataset .*, got counts, psf=\.\.\.; "):
+        kind(counts=1, psf=2)
+    with pytest.raises(ConfigTypeError, match="got nothing; "):
+        kind()

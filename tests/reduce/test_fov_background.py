@@ -272,6 +272,16 @@ def test_a_mask_that_covers_a_part_of_the_map_is_said():
     assert "has no pixel in 100 % of the map" in wanted(large, tiny).exclusion_remark
 
 
+@pytest.mark.parametrize("with_others", [False, True])
+@pytest.mark.parametrize("nothing", [mask_of((83.633, 22.014), np.ones((40, 70), dtype=bool)), ExcludedShapes(())])
+def test_an_exclusion_that_excludes_nothing_is_said(nothing, with_others):
+    exclusion = together([SOURCE, nothing]) if with_others else nothing
+    assert wanted(exclusion=exclusion).exclusion_remark == (
+        "datasets.background.exclusion: a part of it excludes nothing, as a table without sources, or a mask in which "
+        "every pixel may be used; correct it, or leave it out."
+    )
+
+
 def test_a_large_image_is_looked_up_window_by_window(monkeypatch):
     origin = np.array([[0, 0], [9, 14]])
     expected = usable_pixels(SOURCE, IMAGE, origin)

@@ -187,11 +187,18 @@ def nothing_selected(failures: Sequence[UnusedRun], dropped: Dropped) -> InputEr
 
 
 def no_run_left(runs: Sequence[UnusedRun]) -> str:
-    """Return a sentence with the first few reasons, as thousands of runs may have one each.
+    """Return a sentence with the first few reasons, each once, as thousands of runs may have one each.
 
-    >>> no_run_left([UnusedRun(23523, "23523", "reduce", Outcome.NO_EVENTS, "the event list is empty")])
-    'No run can be used. Run 23523: the event list is empty.'
+    >>> why = "the event list is empty"
+    >>> no_run_left([UnusedRun(run, str(run), "reduce", Outcome.NO_EVENTS, why) for run in (7, 8)])
+    'No run can be used. Run 7 and 1 more: the event list is empty.'
     """
-    reasons = "; run ".join(f"{run.name}: {run.message.rstrip('.')}" for run in runs[:REASONS_SHOWN])
-    more = len(runs) - REASONS_SHOWN
+    names: dict[str, list[str]] = {}
+    for run in runs:
+        names.setdefault(run.message.rstrip("."), []).append(run.name)
+    shown = list(names.items())[:REASONS_SHOWN]
+    reasons = "; run ".join(
+        f"{own[0]}{f' and {len(own) - 1} more' if len(own) > 1 else ''}: {reason}" for reason, own in shown
+    )
+    more = len(runs) - sum(len(own) for _, own in shown)
     return f"No run can be used. Run {reasons}{f'; and {more} more, see the log' if more > 0 else ''}."

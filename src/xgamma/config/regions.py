@@ -357,8 +357,11 @@ def exclusion_of(value: Any) -> Exclusion | None:
     if isinstance(value, PathOrUrl):
         return _excluded_by_file(value)
     parts: list[Exclusion] = [_excluded_by_file(one.file) for one in value if one.file is not None]
-    shapes = tuple(shape for one in value if one.file is None for shape, _ in one.shapes())
-    return together([*parts, *([ExcludedShapes(shapes)] if shapes else [])])
+    each = [_excluded(one.shapes()) for one in value if one.file is None]
+    shapes = tuple(shape for one in each for shape in one.shapes)
+    # A table without a source is a part of its own, which is said to exclude nothing.
+    empty = [one for one in each if not one.shapes][:1]
+    return together([*parts, *([ExcludedShapes(shapes)] if shapes else []), *empty])
 
 
 def _excluded_by_file(location: PathOrUrl) -> Exclusion:

@@ -17,7 +17,7 @@ from xgamma.axes import Axis, BoolArray
 from xgamma.datasets import info, text
 from xgamma.datasets.event_list import GTI
 from xgamma.datasets.inputs import ModelledRows, normalize_mask, normalize_models, normalize_rows
-from xgamma.errors import DataError
+from xgamma.errors import ConfigTypeError, DataError
 from xgamma.fit import FitInput
 from xgamma.models.models import Models
 from xgamma.reduce import with_names
@@ -49,7 +49,16 @@ class Row(Generic[Shown]):
     space: ClassVar[schema.SpaceDims]
     stat_type: ClassVar[str] = "cash"
 
-    def __init__(self, data: xr.Dataset, models: Any = None, name: str | None = None, mask_fit: Any = None) -> None:
+    def __init__(
+        self, data: xr.Dataset | None = None, models: Any = None, name: str | None = None, mask_fit: Any = None,
+        **arrays: Any,
+    ) -> None:  # fmt: skip
+        if data is None or arrays:
+            given = f"{', '.join(arrays)}=..." if arrays else "nothing"
+            raise ConfigTypeError(
+                f"{type(self).__name__}: expected one Dataset of counts, background and responses, got {given}; open "
+                "the file of a dataset with read, make an empty one with create, or give an xarray.Dataset as data."
+            )
         data = normalize_rows(data)
         self._validate_class(data)
         is_renamed = name is not None and [name] != data["dataset"].values.tolist()

@@ -14,7 +14,7 @@ from xgamma.errors import ConfigError, DataError
 from xgamma.events import DEFAULT_RULE
 from xgamma.execute import Workers, validate_travel
 from xgamma.grid import Grid, RegionSpace, SkySpace
-from xgamma.masks import Exclusion
+from xgamma.masks import Exclusion, excludes_nothing
 from xgamma.reduce.background.protocol import KIND as BACKGROUND
 from xgamma.reduce.background.protocol import background_of
 from xgamma.reduce.background.sky import uncovered_remark
@@ -132,7 +132,12 @@ class Recipe:
 
     @property
     def exclusion_remark(self) -> str:
-        """A sentence about what of the map no mask covers, an empty one where there is none."""
+        """A sentence about a part that excludes nothing, or what of the map no mask covers; otherwise an empty one."""
+        if self.exclusion is not None and excludes_nothing(self.exclusion):
+            return (
+                "datasets.background.exclusion: a part of it excludes nothing, as a table without sources, or a mask "
+                "in which every pixel may be used; correct it, or leave it out."
+            )
         return uncovered_remark(self.grid.space, self.exclusion) if isinstance(self.grid.space, SkySpace) else ""
 
     @property

@@ -188,15 +188,14 @@ class ReduceStep(Step[ReductionWanted]):
 
 def _log_start(recipe: Recipe) -> None:
     """Log what is done now, in the words that users of Gammapy look for."""
-    if not recipe.grid.is_region:
+    if recipe.grid.is_region:
+        log.info("Reducing spectrum datasets.")
+    else:
         log.info("Creating reference dataset and makers.")
         log.info("Start the data reduction loop.")
-        remark = recipe.exclusion_remark
-        if remark:
-            log.warning("%s", remark)
-        return
-    log.info("Reducing spectrum datasets.")
-    if recipe.background is None:
+    if remark := recipe.exclusion_remark:
+        log.warning("%s", remark)
+    if recipe.grid.is_region and recipe.background is None:
         log.warning("datasets.background.method is not set: the counts have no background.")
 
 
