@@ -102,7 +102,7 @@ def test_what_a_store_holds_is_not_computed_again(monkeypatch):
     store, trial = Store("memory://"), trial_of(dataclasses.replace(TINY, runs=50))
     first = run_closure(trial, 4, store)
     assert len(store.ls(KIND)) == 2
-    monkeypatch.setattr(closure_sets, "estimated_sets", None)
+    monkeypatch.setattr(closure_sets, "reduced_sets", None)
     assert run_closure(trial, 4, store).identical(first)
     with pytest.raises(TypeError):
         run_closure(dataclasses.replace(trial, edges=(1.0, 10.0)), 4, store)

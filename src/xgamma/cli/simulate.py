@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import click
+import numpy as np
 import xarray as xr
 
 from xgamma.cli.console import NOTHING, json_option, print_json, print_table, some, with_error
@@ -108,7 +109,7 @@ def _finding_row(finding: Finding) -> dict[str, str]:
     return {
         "what": finding.title,
         "counts": number_text(finding.counts, 3),
-        "bias / %": NOTHING if pull is None else with_error(100 * finding.bias, 100 * finding.bias_error),
+        "bias / %": NOTHING if np.isnan(finding.bias) else with_error(100 * finding.bias, 100 * finding.bias_error),
         "pull": NOTHING if pull is None else with_error(pull.mean, pull.mean_error),
         "width": NOTHING if pull is None else with_error(pull.width, pull.width_error),
         "covered": f"{covered.fraction:.3f}",

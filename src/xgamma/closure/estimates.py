@@ -80,8 +80,12 @@ class Trial:
         """Return the key under which a store holds the results of the sets with some ``seeds``."""
         return digest(self.document(seeds))
 
+    def estimated(self, stacks: xr.Dataset) -> xr.Dataset:
+        """Return ``estimated_sets`` of stacks."""
+        return estimated_sets(self, stacks)
 
-def trial_of(plan: Plan, config: AnalysisConfig | None = None) -> Trial:
+
+def spectral_trial_of(plan: Plan, config: AnalysisConfig | None = None) -> Trial:
     """Return the trial of a plan.
 
     Parameters

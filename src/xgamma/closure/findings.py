@@ -20,6 +20,8 @@ from xgamma.errors import DataError
 from xgamma.plot.closure import Covered, draw_closure
 
 LEVEL = 3.0
+# A share of a position is no bias.
+POSITIONS = ("lon_0", "lat_0")
 
 
 def two_sided(n_sigma: float) -> float:
@@ -124,8 +126,8 @@ class Finding:
     counts
         The counts expected in the on region; NaN for a parameter.
     bias, bias_error
-        Mean of estimate / truth - 1 and its standard error; NaN for a limit. For a flux point this is the bias of the
-        flux, as the spectrum that norms refer to cancels.
+        Mean of estimate / truth - 1 and its standard error; NaN for a limit and a position. For a flux point this
+        is the bias of the flux, as the spectrum that norms refer to cancels.
     pull
         Mean and width of (estimate - truth) / error; ``None`` for a limit.
     coverage
@@ -183,7 +185,7 @@ def findings(results: xr.Dataset) -> list[Finding]:
     Parameters
     ----------
     results
-        As ``estimated_sets`` returns them.
+        As ``run_closure`` returns them.
 
     Raises
     ------
@@ -196,6 +198,9 @@ def findings(results: xr.Dataset) -> list[Finding]:
             f"closure: {good.sizes['set']} of {results.sizes['set']} fits converged, which tells nothing; take more "
             "sets, a brighter source or longer runs."
         )
+    if "norm" not in good:
+        # Fields have no flux points.
+        return list(_of_parameters(good))
     return [*_of_parameters(good), *_of_points(good), *_of_limits(good)]
 
 
@@ -209,7 +214,8 @@ def _of_parameters(results: xr.Dataset) -> Iterator[Finding]:
         value, error, truth = (results[column].sel(parameter=name).values for column in ("value", "error", "truth"))
         covered = coverage(value - error, value + error, truth, two_sided(1.0))
         pull = moments((value - truth) / error)
-        yield Finding(name, None, np.nan, *_bias(value, truth), pull, covered, True)
+        bias = (np.nan, np.nan) if name.endswith(POSITIONS) else _bias(value, truth)
+        yield Finding(name, None, np.nan, *bias, pull, covered, True)
 
 
 def _of_points(results: xr.Dataset) -> Iterator[Finding]:
@@ -269,7 +275,8 @@ def picture(results: xr.Dataset, others: Sequence[xr.Dataset] = ()) -> bytes:
         for name in good["parameter"].values.tolist()
     }
     every = [finding for one in (results, *others) for finding in findings(one)]
-    figure = draw_closure(pulls, [_covered(every, what) for what in PANELS], FEWEST_COUNTS)
+    drawn = [what for what in PANELS if any(finding.what == what for finding in every)]
+    figure = draw_closure(pulls, [_covered(every, what) for what in drawn], FEWEST_COUNTS)
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=110)
     return content.getvalue()

@@ -16,13 +16,14 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from xgamma.closure.estimates import Trial, estimated_sets
+from xgamma.closure.estimates import Trial
+from xgamma.closure.fields import FieldTrial
 from xgamma.events import Rows
 from xgamma.execute import progress_bar
 from xgamma.formats.gadf.index import read_index
 from xgamma.formats.gadf.run import Run, read_run
 from xgamma.ingest.part import part_of
-from xgamma.reduce import MAX_ROWS, Recipe, reduce_spectra, stack
+from xgamma.reduce import MAX_BYTES, MAX_ROWS, Recipe, reduce_spectra, rows_within, stack
 from xgamma.simulate import Plan, simulate
 from xgamma.simulate.events import Emission, event_columns
 from xgamma.simulate.release import emissions_of
@@ -103,7 +104,7 @@ def reduced_sets(simulator: Simulator, seeds: Sequence[int], recipe: Recipe) -> 
 KIND = "closure"
 
 
-def run_closure(trial: Trial, sets: int, store: Store | None = None) -> xr.Dataset:
+def run_closure(trial: Trial | FieldTrial, sets: int, store: Store | None = None) -> xr.Dataset:
     """Draw, reduce and estimate sets.
 
     Parameters
@@ -118,7 +119,7 @@ def run_closure(trial: Trial, sets: int, store: Store | None = None) -> xr.Datas
     Returns
     -------
     xarray.Dataset
-        As ``estimated_sets`` returns it, for all sets.
+        As ``trial.estimated`` returns it, for all sets.
     """
     batches = list(batches_of(trial, sets))
     pieces: list[xr.Dataset] = []
@@ -130,16 +131,16 @@ def run_closure(trial: Trial, sets: int, store: Store | None = None) -> xr.Datas
                 pieces.append(store.get(KIND, key))
             else:
                 simulator = simulator or simulator_of(trial.plan)
-                pieces.append(estimated_sets(trial, reduced_sets(simulator, seeds, trial.recipe)))
+                pieces.append(trial.estimated(reduced_sets(simulator, seeds, trial.recipe)))
                 if store is not None:
                     store.put(KIND, key, {"": pieces[-1]}, {"trial": trial.document(seeds)})
             advance()
     return xr.concat(pieces, "set", data_vars="minimal", coords="minimal", compat="equals", join="exact")
 
 
-def batches_of(trial: Trial, sets: int) -> Iterator[list[int]]:
+def batches_of(trial: Trial | FieldTrial, sets: int) -> Iterator[list[int]]:
     """Yield the seeds of sets whose runs make one block of the reduction."""
-    size = max(1, MAX_ROWS // trial.plan.runs)
+    size = max(1, min(MAX_ROWS, rows_within(MAX_BYTES, trial.recipe)) // trial.plan.runs)
     first, end = trial.plan.seed, trial.plan.seed + sets
     for start in range(first, end, size):
         yield list(range(start, min(start + size, end)))

@@ -55,8 +55,14 @@ def plot_coverage(covered: Covered, fewest: float, ax: Axes) -> Axes:
     return ax
 
 
+COLUMNS = 4
+PANEL = (3.2, 2.9)
+
+
 def draw_closure(pulls: Mapping[str, FloatArray], covered: Sequence[Covered], fewest: float) -> Figure:
-    """Return a figure: above a panel for the pulls of each parameter, below one for each kind of interval."""
+    """Return a figure: above a panel for the pulls of each parameter, below one for each kind of interval, if any."""
+    if not covered:
+        return _draw_pulls(pulls)
     figure = Figure(figsize=(10.0, 7.0), layout="constrained")
     halves = np.ravel(np.array(figure.subfigures(2, 1)))
     above, below = (half.subplots(1, max(1, len(kinds))) for half, kinds in zip(halves, (pulls, covered), strict=True))
@@ -64,4 +70,19 @@ def draw_closure(pulls: Mapping[str, FloatArray], covered: Sequence[Covered], fe
         plot_pulls(values, name, ax)
     for kind, ax in zip(covered, np.ravel(below), strict=False):
         plot_coverage(kind, fewest, ax)
+    return figure
+
+
+def _draw_pulls(pulls: Mapping[str, FloatArray]) -> Figure:
+    rows, columns = -(-len(pulls) // COLUMNS), min(len(pulls), COLUMNS)
+    figure = Figure(figsize=(PANEL[0] * columns, PANEL[1] * rows), layout="constrained")
+    panels = np.ravel(np.array(figure.subplots(rows, columns)))
+    for (name, values), ax in zip(pulls.items(), panels, strict=False):
+        model, *_, parameter = name.split(".")
+        plot_pulls(values, name, ax)
+        ax.set_xlabel("Pull [standard deviations]")
+        ax.set_title(f"{model} {parameter}", fontsize="medium")
+        ax.legend(fontsize="x-small", loc="upper right")
+    for ax in panels[len(pulls) :]:
+        ax.set_axis_off()
     return figure
