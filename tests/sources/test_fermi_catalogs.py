@@ -7,6 +7,8 @@ import math
 import astropy.units as u
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from made_catalogs import (
     UNITS_4FGL,
     fermi_4fgl_rows,
@@ -27,6 +29,21 @@ from xgamma.models import (
     SuperExpCutoffPowerLaw4FGLDR3SpectralModel,
     SuperExpCutoffPowerLaw4FGLSpectralModel,
 )
+from xgamma.sources.fermi_shapes import position_errors
+
+
+class Fixed:
+    """A row with some other numbers."""
+
+    def __init__(self, row, numbers):
+        self._row, self._numbers = row, numbers
+
+    def __contains__(self, name):
+        return name in self._row
+
+    def number(self, name, unit=""):
+        return self._numbers[name] if name in self._numbers else self._row.number(name, unit)
+
 
 CRAB = "4FGL J0534.5+2200"
 COCOON = "4FGL J2028.6+4110e"
@@ -236,6 +253,26 @@ def test_spectra_and_forms_that_are_not_known_are_named(fgl4):
         changed[2].spectral_model()
     with pytest.raises(InputError, match=r"4FGL J1409.1-6121e is of the form 'Cube' in its catalogue"):
         changed[3].spatial_model()
+
+
+def test_a_morphology_without_a_size_is_refused_and_never_a_model_of_nan(fgl4):
+    catalog = SourceCatalog4FGL(fgl4.path)
+    catalog.tables["EXTENDEDSOURCES"]["Model_SemiMajor"][0] = np.nan
+    changed = catalog[np.ones(7, dtype=bool)]
+    with pytest.raises(InputError, match=r"A DiskSpatialModel of the catalogue has no r_0: its row lacks the numbers"):
+        changed[3].spatial_model()
+
+
+@given(st.floats(0.01, 1), st.floats(0.01, 1), st.floats(-360, 360))
+def test_the_errors_along_both_axes_have_the_area_or_more_of_their_ellipse(fgl4, long, short, angle):
+    row = fgl4[2].row
+    numbers = {"Conf_95_SemiMajor": long, "Conf_95_SemiMinor": short, "Conf_95_PosAng": angle}
+    errors = position_errors(Fixed(row, numbers), 0.0)
+    scale = math.sqrt(-2 * math.log(0.05))
+    assert math.hypot(*errors.values()) * scale == pytest.approx(math.hypot(long, short))
+    assert math.prod(errors.values()) * scale**2 >= long * short * (1 - 1e-9)
+    turned = position_errors(Fixed(row, numbers | {"Conf_95_PosAng": angle + 90}), 0.0)
+    assert turned["lon_0"] == pytest.approx(errors["lat_0"], rel=1e-6)
 
 
 def test_all_sources_become_models(fhl3):

@@ -98,12 +98,12 @@ class SourceCatalog:
         self.rows = Rows(table, self.path)
         self.names = self.rows.texts(self.name_column)
         self._index = {name: row for row, name in reversed(list(enumerate(self.names)))}
-        self._aliases: dict[str, list[int]] = {}
+        # Of each alias the rows that have it, in the order of a dict.
+        self._aliases: dict[str, dict[int, None]] = {}
         for column in self.alias_columns:
             for row, text in enumerate(self.rows.texts(column) if column in self.rows else ()):
                 for alias in filter(None, (part.strip() for part in text.split(","))):
-                    rows = self._aliases.setdefault(alias, [])
-                    rows.extend([row] if row not in rows else [])
+                    self._aliases.setdefault(alias, {})[row] = None
 
     # --- rows
 
@@ -146,11 +146,11 @@ class SourceCatalog:
             When it is an alias of several.
         """
         wanted = name.strip()
-        rows = [self._index[wanted]] if wanted in self._index else self._aliases.get(wanted, [])
+        rows = [self._index[wanted]] if wanted in self._index else sorted(self._aliases.get(wanted, ()))
         if len(rows) == 1:
             return rows[0]
         if rows:
-            several = ", ".join(self.names[row] for row in sorted(rows)[:_NAMED])
+            several = ", ".join(self.names[row] for row in rows[:_NAMED])
             raise ConfigError(
                 f"{name!r} stands for {len(rows)} sources of {self.tag}: {several}. Take one by its name."
             )
@@ -187,14 +187,19 @@ class SourceCatalog:
 
         ``kwargs`` are those of ``sky_model`` of a source.
         """
-        sources = list(self)
-        without = [source.name for source in sources if not source.has_models]
+        models: list[Any] = []
+        without: list[str] = []
+        for source in self:
+            if source.has_models:
+                models += self._models_of(source, **kwargs)
+            else:
+                without.append(source.name)
         if without:
             log.warning(
                 "%d of %d sources of %s have no spectrum in the catalogue and are left out: %s%s.",
                 len(without), len(self), self.tag, ", ".join(without[:_NAMED]), ", ..." * (len(without) > _NAMED),
             )  # fmt: skip
-        return Models([model for source in sources if source.has_models for model in self._models_of(source, **kwargs)])
+        return Models(models)
 
     def _models_of(self, source: Any, **kwargs: Any) -> list[Any]:
         return [source.sky_model(**kwargs)]

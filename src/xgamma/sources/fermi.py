@@ -82,6 +82,7 @@ class _FermiCatalog(SourceCatalog):
         self._extended = None if extended is None else Rows(extended, self.path)
         names = [] if self._extended is None else self._extended.texts("Source_Name")
         self._extended_index = {name: row for row, name in enumerate(names)}
+        self._edges = self._bands()
 
     @property
     def extended_sources_table(self) -> Table | None:
@@ -105,7 +106,7 @@ class _FermiCatalog(SourceCatalog):
     def _source(self, index: int) -> SourceCatalogObject:
         source = super()._source(index)
         assert isinstance(source, _FermiSource)
-        source.extended, source.folders, source.bands = self._extended_row(source), self.folders, self._bands()
+        source.extended, source.folders, source.bands = self._extended_row(source), self.folders, self._edges
         return source
 
     def _extended_row(self, source: SourceCatalogObject) -> Row | None:

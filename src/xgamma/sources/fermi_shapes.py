@@ -54,7 +54,7 @@ def place_of(row: Row, extended: Row | None, form: str, folders: Sequence[Path])
     """
     lon, lat = row.number("RAJ2000", "deg"), row.number("DEJ2000", "deg")
     values = {"lon_0": (lon, "deg"), "lat_0": (lat, "deg")}
-    errors = _position_errors(row, lat)
+    errors = position_errors(row, lat)
     if extended is None:
         return fitted_place(PointSpatialModel, "icrs", values, errors)
     word = extended.text(form)
@@ -78,7 +78,7 @@ def _size(name: str, value: float) -> dict[str, Value]:
     return {name: (value, "deg")}
 
 
-def _position_errors(row: Row, lat: float) -> dict[str, float]:
+def position_errors(row: Row, lat: float) -> dict[str, float]:
     """Return the standard errors of longitude and latitude: those of the ellipse of confidence along each of them."""
     if "Pos_err_68" in row:
         major = minor = row.number("Pos_err_68", "deg") / SIGMAS_OF_68

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 from astropy import units as u
 
+from xgamma.dialects import fits_unit
+from xgamma.errors import InputError
 from xgamma.models import SpatialModel, SpectralModel
 
 Spectrum = TypeVar("Spectrum", bound=SpectralModel)
@@ -40,14 +42,22 @@ def fitted_spectrum(kind: type[Spectrum], values: Mapping[str, Value], errors: M
 
 
 def fitted_place(kind: type[Place], frame: str, values: Mapping[str, Value], errors: Mapping[str, float]) -> Place:
-    """Return a position or morphology with values and errors, see ``fitted_spectrum``; all values are finite."""
+    """Return a position or morphology with values and errors, see ``fitted_spectrum``.
+
+    Raises ``InputError`` where the catalogue lacks one of the values.
+    """
+    lacking = [name for name, (value, _) in values.items() if not math.isfinite(value)]
+    if lacking:
+        raise InputError(
+            f"A {kind.__name__} of the catalogue has no {' and '.join(lacking)}: its row lacks the numbers."
+        )
     model = kind(frame=frame, **_quantities(values))
     _set_errors(model, errors)
     return model
 
 
 def _quantities(values: Mapping[str, Value]) -> dict[str, u.Quantity]:
-    return {name: u.Quantity(value, unit) for name, (value, unit) in values.items()}
+    return {name: u.Quantity(value, fits_unit(unit)) for name, (value, unit) in values.items()}
 
 
 def _set_errors(model: Any, errors: Mapping[str, float]) -> None:

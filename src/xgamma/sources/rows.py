@@ -35,6 +35,7 @@ class Rows:
         self.table = table
         self._plain: HduTable = table_of_columns(table, path, str(table.meta.get("EXTNAME", path.name)))
         self._numbers: dict[tuple[str, str], FloatArray] = {}
+        self._texts: dict[str, list[str]] = {}
 
     def __len__(self) -> int:
         return len(self.table)
@@ -65,8 +66,10 @@ class Rows:
 
     def texts(self, name: str) -> list[str]:
         """Return a column of texts, empty where there is none."""
-        texts = [(each.decode() if isinstance(each, bytes) else str(each)).strip() for each in self._column(name)]
-        return ["" if text in _NO_TEXT else text for text in texts]
+        if name not in self._texts:
+            texts = [(each.decode() if isinstance(each, bytes) else str(each)).strip() for each in self._column(name)]
+            self._texts[name] = ["" if text in _NO_TEXT else text for text in texts]
+        return self._texts[name]
 
     def flags(self, name: str) -> BoolArray:
         """Return a column of truths, shape (row, ...): logicals, bytes of 0 and 1, or words."""
