@@ -7,6 +7,8 @@ import math
 import astropy.units as u
 import numpy as np
 import pytest
+from astropy.io import fits
+from astropy.wcs import WCS
 from hypothesis import given
 from hypothesis import strategies as st
 from made_catalogs import (
@@ -28,8 +30,12 @@ from xgamma.models import (
     PointSpatialModel,
     SuperExpCutoffPowerLaw4FGLDR3SpectralModel,
     SuperExpCutoffPowerLaw4FGLSpectralModel,
+    TemplateSpatialModel,
 )
 from xgamma.sources.fermi_shapes import position_errors
+
+MAP = {"NAXIS": 2, "CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 312.75, "CRVAL2": 30.67, "CRPIX1": 6.0,
+       "CRPIX2": 6.0, "CDELT1": -0.1, "CDELT2": 0.1}  # fmt: skip
 
 
 class Fixed:
@@ -225,6 +231,20 @@ def test_a_map_is_looked_for_when_its_model_is_asked_for(folder, fgl4):
     assert source.spectral_model().index.value == pytest.approx(2.2)
     with pytest.raises(MissingInputError, match=r"CygnusLoop.fits, the map of .*Extended_14years/Templates"):
         source.sky_model()
+
+
+@pytest.mark.parametrize("where", ["beside", "given"])
+def test_a_map_is_read_from_the_archive_beside_the_catalogue_or_from_a_folder(tmp_path, where):
+    folder = tmp_path / ("Extended_14years/Templates" if where == "beside" else "maps")
+    folder.mkdir(parents=True)
+    image = fits.PrimaryHDU(np.ones((11, 11)), WCS(fits.Header(MAP)).to_header())
+    image.writeto(folder / "CygnusLoop.fits.gz")
+    templates = {} if where == "beside" else {"templates": folder}
+    place = SourceCatalog4FGL(write_4fgl(tmp_path / "gll_psc_v32.fit"), **templates)[6].spatial_model()
+    assert isinstance(place, TemplateSpatialModel)
+    assert place.filename.endswith("CygnusLoop.fits.gz")
+    assert place.position.icrs.ra.deg == pytest.approx(312.75)
+    assert place.density(312.75, 30.67) == pytest.approx(1 / (11**2 * 0.1**2 * math.radians(1) ** 2), rel=1e-3)
 
 
 # --- names

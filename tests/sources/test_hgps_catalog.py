@@ -8,7 +8,7 @@ import pytest
 from made_catalogs import write_hgps
 
 from xgamma.catalog import SourceCatalogHGPS
-from xgamma.errors import ConfigError, InputError, LaterError
+from xgamma.errors import ConfigError, InputError
 from xgamma.models import GaussianSpatialModel, PointSpatialModel, ShellSpatialModel
 
 
@@ -68,10 +68,27 @@ def test_several_gaussians_share_the_flux_of_their_source(hgps):
     ]
     assert sum(shares) == pytest.approx(1)
     assert shares[0] == pytest.approx(1.34 / 2.88)
-    with pytest.raises(LaterError, match="HESS J1843-033 is made of 2 Gaussians, and one SkyModel holds one"):
-        source.sky_model()
-    with pytest.raises(InputError, match="is made of 2 Gaussians and is no single morphology"):
+    with pytest.raises(InputError, match="is made of 2 Gaussians: use components_models"):
         source.spatial_model()
+
+
+def test_several_gaussians_are_one_map_with_the_spectrum_of_their_source(hgps):
+    source = hgps["HESS J1843-033"]
+    merged, parts = source.sky_model(), source.components_models()
+    assert merged.name == source.name
+    assert merged.spectral_model.amplitude.value == source.spectral_model().amplitude.value
+    lon, lat = np.array([29.05, 28.77, 28.9, 29.3]), np.array([0.24, -0.07, 0.08, 0.1])
+    shares = (1.34 / 2.88, 1.54 / 2.88)
+    exact = sum(share * part.spatial_model.density(lon, lat) for share, part in zip(shares, parts, strict=True))
+    assert merged.spatial_model.density(lon, lat) == pytest.approx(exact, rel=4e-3)
+
+
+def test_a_point_among_several_gaussians_is_in_no_map(hgps):
+    catalog = SourceCatalogHGPS(hgps.path)
+    catalog.tables["HGPS_GAUSS_COMPONENTS"]["Size"][1] = 0.0
+    with pytest.raises(InputError, match="HESS J1843-033 has a component without a size, which no map shows"):
+        catalog[0].sky_model()
+    assert [model.spatial_model.tag[1] for model in catalog[0].components_models()] == ["gauss", "point"]
 
 
 def test_linked_gaussians_have_one_index(hgps):
@@ -93,8 +110,9 @@ def test_limits_of_flux_points_are_told_by_bytes(hgps):
 def test_all_sources_become_models_each_gaussian_one(hgps):
     assert hgps.to_models().names[:3] == ["HGPSC 001", "HGPSC 002", "HESS J1713-397"]
     assert len(hgps.to_models(components_status="linked")) == 8
-    with pytest.raises(ConfigError, match="components_status: there is no 'merged'"):
-        hgps.to_models(components_status="merged")
+    assert hgps.to_models(components_status="merged").names == hgps.names
+    with pytest.raises(ConfigError, match=r"components_status: there is no 'merge'. Did you mean 'merged'"):
+        hgps.to_models(components_status="merge")
 
 
 def test_energies_that_the_catalogue_does_not_have_are_those_of_the_survey(hgps):

@@ -63,9 +63,7 @@ def place_of(row: Row, extended: Row | None, form: str, folders: Sequence[Path])
             f"{row.text('Source_Name')} is of the form {word!r} in its catalogue.{did_you_mean(word, FORMS)}"
         )
     if FORMS[word] == _MAP:
-        path = _found(row, extended.text("Spatial_Filename"), folders)
-        document = {"type": "TemplateSpatialModel", "filename": str(path), "normalize": True}
-        return TemplateSpatialModel.from_document(document, {})
+        return TemplateSpatialModel.read(_found(row, extended.text("Spatial_Filename"), folders))
     major, minor = (extended.number(f"Model_{axis}", "deg") for axis in ("SemiMajor", "SemiMinor"))
     angle = extended.number("Model_PosAng", "deg")
     values |= {"e": (ellipse(major, minor), ""), "phi": (0.0 if math.isnan(angle) else angle, "deg")}

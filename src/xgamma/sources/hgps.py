@@ -6,7 +6,6 @@ Gaussians, whose fluxes share the spectrum of the source. Source: H.E.S.S. Colla
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +14,7 @@ from astropy import units as u
 from astropy.table import Table
 
 from xgamma.datasets.text import Paragraph
-from xgamma.errors import ConfigError, InputError, LaterError, did_you_mean
+from xgamma.errors import ConfigError, InputError, did_you_mean
 from xgamma.models import (
     ExpCutoffPowerLawSpectralModel,
     GaussianSpatialModel,
@@ -28,6 +27,7 @@ from xgamma.models import (
     SpectralModel,
 )
 from xgamma.sources.catalog import SourceCatalog
+from xgamma.sources.composite import composite
 from xgamma.sources.fitted import fitted_place, fitted_spectrum
 from xgamma.sources.points import points_table
 from xgamma.sources.rows import Row, Rows
@@ -35,7 +35,7 @@ from xgamma.sources.source import SourceCatalogObject
 
 SHELL_WIDTH = 0.05
 """Of the outer radius: how thick shells are taken to be, as the catalogue does not say."""
-STATUS = ("independent", "linked")
+STATUS = ("independent", "linked", "merged")
 _DNDE = "cm-2 s-1 TeV-1"
 _SPECTRA = {"pl": "PL", "ecpl": "ECPL"}
 _FORMS = ("Point-Like", "Gaussian", "2-Gaussian", "3-Gaussian", "Shell")
@@ -50,6 +50,17 @@ def _gaussian(row: Row) -> SpatialModel:
         return fitted_place(PointSpatialModel, "galactic", values, errors)
     errors["sigma"] = row.number("Size_Err", "deg")
     return fitted_place(GaussianSpatialModel, "galactic", {**values, "sigma": (size, "deg")}, errors)
+
+
+def _part(spectrum: SpectralModel, share: float, linked: bool) -> SpectralModel:
+    """Return a share of a spectrum; ``linked`` says whether all parameters but the amplitude are those of the whole."""
+    amplitude = spectrum.parameters["amplitude"]
+    part = spectrum.copy(amplitude=amplitude.quantity * share)
+    part.parameters["amplitude"].error = amplitude.error * share
+    for name in spectrum.parameter_names if linked else ():
+        if name != "amplitude":
+            setattr(part, name, getattr(spectrum, name))
+    return part
 
 
 class SourceCatalogObjectHGPSComponent:
@@ -134,14 +145,14 @@ class SourceCatalogObjectHGPS(SourceCatalogObject):
         Raises
         ------
         InputError
-            For several Gaussians, which are no single morphology, and for a form that is not known.
+            For several Gaussians, which are no single model, and for a form that is not known.
         """
         word = self.row.text("Spatial_Model")
         if word not in _FORMS:
             raise InputError(f"{self.name} is of the form {word!r} in its catalogue.{did_you_mean(word, _FORMS)}")
         if word in ("2-Gaussian", "3-Gaussian"):
             raise InputError(
-                f"{self.name} is made of {word[0]} Gaussians and is no single morphology: use components_models()."
+                f"{self.name} is made of {word[0]} Gaussians: use components_models(), or sky_model() for a map."
             )
         if word == "Gaussian":
             return self.components[0].spatial_model() if self.is_composite else _gaussian(self.row)
@@ -158,14 +169,19 @@ class SourceCatalogObjectHGPS(SourceCatalogObject):
     def sky_model(self, which: str = "best", name: str | None = None) -> SkyModel:  # type: ignore[override]
         """Return the source as one model, called ``name`` if that is given; ``which`` as in ``spectral_model``.
 
-        Raises ``LaterError`` for a source of several Gaussians.
+        Several Gaussians become a map of their sum, with the spectrum of the source.
         """
         if len(self.components) > 1 and self.is_composite:
-            raise LaterError(
-                f"{self.name} is made of {len(self.components)} Gaussians, and one SkyModel holds one: use "
-                "components_models(), which shares its flux among them, or catalog.to_models()."
-            )
+            places = [component.spatial_model() for component in self.components]
+            return self._sky_model(self.spectral_model(which), composite(self._shares(), places, self.name), name)
         return self._sky_model(self.spectral_model(which), self.spatial_model(), name)
+
+    def _shares(self) -> list[float]:
+        """Return what each component has of the flux of all."""
+        fluxes = np.array([component.flux for component in self.components])
+        if not np.sum(fluxes) > 0:
+            raise InputError(f"{self.name} lacks the fluxes of its components in its catalogue.")
+        return list(fluxes / np.sum(fluxes))
 
     def components_models(self, which: str = "best", linked: bool = False) -> Models:
         """Return a model for each Gaussian of the source, or one of the source where there are not several.
@@ -179,17 +195,11 @@ class SourceCatalogObjectHGPS(SourceCatalogObject):
         """
         if not (self.is_composite and self.components):
             return Models([self.sky_model(which)])
-        spectrum, total = self.spectral_model(which), sum(component.flux for component in self.components)
-        if spectrum is None or not math.isfinite(total):
-            raise InputError(f"{self.name} lacks a spectrum or the fluxes of its components in its catalogue.")
+        spectrum = self.spectral_model(which)
         models = []
-        for component in self.components:
-            share = spectrum.copy(amplitude=spectrum.parameters["amplitude"].quantity * (component.flux / total))
-            share.parameters["amplitude"].error = spectrum.parameters["amplitude"].error * (component.flux / total)
-            for other in spectrum.parameter_names if linked else ():
-                if other != "amplitude":
-                    setattr(share, other, getattr(spectrum, other))
-            models.append(SkyModel(share, component.spatial_model(), name=component.name))
+        for component, share in zip(self.components, self._shares(), strict=True):
+            part = None if spectrum is None else _part(spectrum, share, linked)
+            models.append(self._sky_model(part, component.spatial_model(), component.name))
         return Models(models)
 
     @property
@@ -256,19 +266,21 @@ class SourceCatalogHGPS(SourceCatalog):
     def to_models(  # type: ignore[override]
         self, which: str = "best", components_status: str = "independent"
     ) -> Models:
-        """Return all sources as models, each Gaussian of a source as one.
+        """Return all sources as models.
 
         Parameters
         ----------
         which
             ``best``, ``pl`` or ``ecpl``.
         components_status
-            ``independent``, or ``linked``: the Gaussians of a source share all spectral parameters but their flux.
+            ``independent``; ``linked``: the Gaussians of a source share all spectral parameters but their flux; or
+            ``merged``: they are one model, a map of their sum.
         """
         if components_status not in STATUS:
             known = did_you_mean(components_status, STATUS)
             raise ConfigError(f"components_status: there is no {components_status!r}.{known}")
-        return super().to_models(which=which, linked=components_status == "linked")
+        return super().to_models(which=which, status=components_status)
 
     def _models_of(self, source: Any, **kwargs: Any) -> list[Any]:
-        return list(source.components_models(**kwargs))
+        which, status = kwargs["which"], kwargs["status"]
+        return [source.sky_model(which)] if status == "merged" else source.components_models(which, status == "linked")
