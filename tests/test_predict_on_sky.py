@@ -161,3 +161,25 @@ def test_a_map_without_a_psf_is_refused_for_a_model_that_needs_it(row):
     counts = predict.npred_signal(bare, [unspread]).values[0]
     assert np.count_nonzero(counts[0]) == 4
     np.testing.assert_allclose(counts.sum(axis=(1, 2)), expected(bare, unspread), rtol=1e-7)
+
+
+def test_a_source_that_moves_far_away_has_the_statistic_of_all_bins():
+    space = image((120, 120), 0.05)
+    rng = np.random.default_rng(3)
+    ds = with_responses(sky_row(space, background=0.3, exposure=EXPOSURE), SIGMA, EXPOSURE)
+    ds["counts"].values[:] = rng.poisson(0.3, ds["counts"].shape)
+    models = Models([model(), FoVBackgroundModel(dataset_name="stacked")])
+    statistic = Statistic([ds], models)
+    near = len(statistic.terms[0].dataset)
+    assert near < np.count_nonzero(ds["counts"].values)
+    for far in (0.0, 0.2, 2.0):
+        values = statistic.start + np.array([0.1, 0.0, far, 0.0, 0.3])
+        moved = models.copy()
+        for parameter, value in zip(moved.parameters.free_parameters, values, strict=True):
+            parameter.value = value
+        every = cash(ds["counts"].values, predict.npred(ds, moved).values)
+        assert statistic(values) == pytest.approx(every.sum(), rel=1e-12), far
+        assert statistic.per_dataset(values).tolist() == pytest.approx([every.sum()], rel=1e-12)
+        gradient = statistic.derivatives(values)[0]
+        assert np.isfinite(gradient).all()
+    assert len(statistic.terms[0].dataset) == near

@@ -227,18 +227,17 @@ class CashCounts:
 
 @dataclass(frozen=True)
 class JoinedCounts(CashCounts):
-    """Counts over a known background, of which all bins without counts that are alike are one.
+    """Counts over a known background in bins some of which are joined; ``apart`` makes of cash that of all bins."""
 
-    The statistic is that of all bins: without counts it is proportional to the prediction.
-    """
+    apart: FloatArray
 
     def stat(self, mu_sig: FloatArray) -> FloatArray:
-        """Return cash, by the logarithm that is quicker where no bin has less than the floor."""
+        """Return cash, by the logarithm that is quicker where nothing is 0."""
         mean = np.maximum(self.background + mu_sig, FLOOR)
-        return np.asarray(2.0 * (mean - self.counts * np.log(mean)))
+        return np.asarray(2.0 * (mean - self.counts * np.log(mean)) + self.apart)
 
     def information(self, mu_sig: FloatArray) -> FloatArray:
-        """Return the second derivative: its expectation needs the bins that are joined, and is the same on average."""
+        """Return the second derivative, which is the same on average."""
         return self.curvature(mu_sig)
 
 

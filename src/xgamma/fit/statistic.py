@@ -5,9 +5,9 @@ Every evaluation is one product of the response matrix with the fluxes and one p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -24,7 +24,7 @@ from xgamma.models.parameters import Parameter, Parameters
 from xgamma.nuisance import ScaledCounts
 from xgamma.predict import Folding, measured, scaled, selected_models
 from xgamma.predict.folding import Folded, validate_spectral
-from xgamma.predict.sky import SkyFolding
+from xgamma.predict.sky import FarAwayError, SkyFolding
 from xgamma.stats import CashCounts, MeasuredValues, WstatCounts, joined_bins
 
 Numbered: TypeAlias = tuple[FitInput, int]
@@ -101,6 +101,70 @@ class CountsTerm(BinsTerm):
 
 
 @dataclass(frozen=True)
+class SkyTerm(CountsTerm):
+    """The bins of a map, of which those far from all sources are joined: until a source comes there.
+
+    Parameters
+    ----------
+    wider
+        Makes the same term with no bins joined but those without counts.
+    """
+
+    wider: Callable[[], CountsTerm]
+
+    @cached_property
+    def _wide(self) -> CountsTerm:
+        return self.wider()
+
+    def stat(self, values: Values) -> FloatArray:
+        """Return the statistic of each bin; of a source far away the sums of datasets, each at its first bin."""
+        try:
+            return super().stat(values)
+        except FarAwayError:
+            result, first = np.zeros(len(self.dataset)), int(self.dataset.min(initial=0))
+            sums = np.bincount(self._wide.dataset - first, self._wide.stat(values))
+            names, places = np.unique(self.dataset, return_index=True)
+            result[places] = sums[names - first]
+            return result
+
+    def derivatives(self, values: Values) -> tuple[FloatArray, FloatArray]:
+        """Return the derivatives of the sum in the values, and Fisher's information."""
+        try:
+            return super().derivatives(values)
+        except FarAwayError:
+            return self._wide.derivatives(values)
+
+    def hessian(self, values: Values, steps: Values) -> FloatArray:
+        """Return the second derivatives of the sum."""
+        try:
+            return super().hessian(values, steps)
+        except FarAwayError:
+            return self._wide.hessian(values, steps)
+
+
+def sky_term(given: FitInput, start: int, models: Sequence[Any], arguments: Sequence[Parameter]) -> CountsTerm:
+    """Return the term of a map; ``start`` is the number of its first row among all rows."""
+    chosen = selected_models(models, given.names)
+    sources = [model for model in chosen if isinstance(model, SkyModel)]
+    is_poisson = "background" in given.data and "counts_off" not in given.data
+
+    def made(near: Sequence[SkyModel] | None) -> tuple[Any, ...]:
+        folding, signals = SkyFolding(given.data, given.used, near), list[Signal]()
+        for model in chosen:
+            if isinstance(model, SkyModel):
+                signals.append(SkySignal(folding.fold(model), arguments))
+            else:
+                own = folding.background(model)
+                signals.append(Signal(model, own.counts, own.slopes, own.matrix, arguments))
+        return folding.measured(chosen), tuple(signals), start + folding.dataset, folding
+
+    if not is_poisson:
+        return CountsTerm(*made(None))
+    data, signals, dataset, folding = made(sources)
+    return SkyTerm(data, signals, dataset, folding, lambda: CountsTerm(*made(None)))
+
+
+@dataclass(frozen=True)
 class ScaledTerm(CountsTerm):
     """On and off counts with a systematic error of alpha, whose factors are profiled; ``stat`` is without penalties."""
 
@@ -157,7 +221,7 @@ def terms_of(inputs: Sequence[FitInput], models: Sequence[SkyModel], arguments: 
             terms.append(_points_term(one, start, models, arguments))
             continue
         if schema.space_dims(one.data) == schema.WINDOWS:
-            terms.append(_sky_term(one, start, models, arguments))
+            terms.append(sky_term(one, start, models, arguments))
             continue
         held = (name for name in ("counts_off", "alpha_systematic") if name in one.data)
         key = (Axis.from_coords(one.data.coords, "energy_true").digest, *held)
@@ -184,18 +248,6 @@ def _counts_term(group: Sequence[Numbered], models: Sequence[SkyModel], argument
         for one in folded
     )
     return (ScaledTerm if is_scaled else CountsTerm)(data, signals, numbers[folding.dataset], folding)
-
-
-def _sky_term(given: FitInput, start: int, models: Sequence[Any], arguments: Sequence[Parameter]) -> CountsTerm:
-    folding = SkyFolding(given.data, given.used)
-    signals: list[Signal] = []
-    for model in selected_models(models, folding.names):
-        if isinstance(model, SkyModel):
-            signals.append(SkySignal(folding.fold(model), arguments))
-        else:
-            own = folding.background(model)
-            signals.append(Signal(model, own.counts, own.slopes, own.matrix, arguments))
-    return CountsTerm(folding.measured(models), tuple(signals), start + folding.dataset, folding)
 
 
 def _constant_counts(folded: Folded, values: Values) -> FloatArray:

@@ -86,49 +86,52 @@ def whole(space: SkySpace) -> Box:
     return Box(0, ny, 0, nx)
 
 
-def box_about(space: SkySpace, lon: float, lat: float, reach: float) -> Box:
-    """Return the pixels of an image within a reach (deg) of an ICRS position; without one where there are none."""
-    if not math.isfinite(reach):
-        return whole(space)
-    x, y, width, height = _scales(space, lon, lat)
-    if not np.isfinite([x, y]).all():
-        return Box(0, 0, 0, 0)
-    half_x, half_y = reach / width, reach / height
-    own = Box(math.floor(y - half_y), math.ceil(y + half_y) + 1, math.floor(x - half_x), math.ceil(x + half_x) + 1)
-    return own.within(whole(space))
-
-
-@lru_cache(maxsize=32)
 def pixels_about(space: SkySpace, lon: float, lat: float, reach: float) -> Pixels:
     """Return the pixels within a reach (deg) of the pixel that an ICRS position is in.
 
     They are the same ones for all positions in it, so that what is kept of them stays.
     """
-    x, y, width, height = _scales(space, lon, lat)
-    box = box_about(space, lon, lat, reach + max(width, height))
+    x, y = (float(each[0]) for each in space.pixels_of(np.array([lon]), np.array([lat])))
+    if not (math.isfinite(x) and math.isfinite(y)):
+        return Pixels.of_box(Box(0, 0, 0, 0))
+    return _pixels_about(space, round(x), round(y), reach)
+
+
+@lru_cache(maxsize=64)
+def _pixels_about(space: SkySpace, x: int, y: int, reach: float) -> Pixels:
+    width, height = _scales(space, x, y)
+    box = _box_about(space, x, y, reach + max(width, height))
     if not box.size:
         return Pixels.of_box(box)
-    middle = round(y), round(x)
     v, u = np.mgrid[box.slices]
-    far = np.hypot((v - middle[0]) * height, (u - middle[1]) * width) > reach + math.hypot(width, height) / 2
-    v, u = v[~far], u[~far]
-    return Pixels(v, u, (*middle, reach, width, height))
+    far = np.hypot((v - y) * height, (u - x) * width) > reach + math.hypot(width, height) / 2
+    return Pixels(v[~far], u[~far], (x, y, reach))
 
 
-def _scales(space: SkySpace, lon: float, lat: float) -> tuple[float, float, float, float]:
-    """Return the place (x, y) of a position, and the width and height (deg) of a pixel there."""
+def box_about(space: SkySpace, lon: float, lat: float, reach: float) -> Box:
+    """Return the pixels of an image within a reach (deg) of an ICRS position; without one where there are none."""
+    if not math.isfinite(reach):
+        return whole(space)
     x, y = (float(each[0]) for each in space.pixels_of(np.array([lon]), np.array([lat])))
-    own, aspect = space.binsize, abs(space.binsize * space.aspect)
-    if not np.isfinite([x, y]).all():
-        return x, y, aspect, own
-    lon_near, lat_near = space.sky_of(np.array([x - 0.5, x + 0.5, x, x]), np.array([y, y, y - 0.5, y + 0.5]))
-    apart = separation(lon_near[::2], lat_near[::2], lon_near[1::2], lat_near[1::2])
-    # To a thousandth, so that a source that moves by less than a pixel stays in the same ones.
+    return _box_about(space, x, y, reach) if math.isfinite(x) and math.isfinite(y) else Box(0, 0, 0, 0)
+
+
+def _box_about(space: SkySpace, x: float, y: float, reach: float) -> Box:
+    half_x, half_y = (reach / scale for scale in _scales(space, x, y))
+    own = Box(math.floor(y - half_y), math.ceil(y + half_y) + 1, math.floor(x - half_x), math.ceil(x + half_x) + 1)
+    return own.within(whole(space))
+
+
+def _scales(space: SkySpace, x: float, y: float) -> tuple[float, float]:
+    """Return the width and the height (deg) of a pixel at a place in an image, of a usual one where there is no sky."""
+    lon, lat = space.sky_of(np.array([x - 0.5, x + 0.5, x, x]), np.array([y, y, y - 0.5, y + 0.5]))
+    apart = separation(lon[::2], lat[::2], lon[1::2], lat[1::2])
+    usual = abs(space.binsize * space.aspect), space.binsize
     width, height = (
-        scale if not np.isfinite(found) else scale * max(round(float(found) / scale, 3), 0.01)
-        for scale, found in zip((aspect, own), apart, strict=True)
+        max(float(found), 0.01 * scale) if np.isfinite(found) else scale
+        for scale, found in zip(usual, apart, strict=True)
     )
-    return x, y, width, height
+    return width, height
 
 
 def positions(space: SkySpace, pixels: Pixels) -> FloatArray:

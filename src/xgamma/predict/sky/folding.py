@@ -19,14 +19,20 @@ from xgamma.models.models import FoVBackgroundModel, SkyModel
 from xgamma.models.spatial.model import SpatialModel
 from xgamma.predict.background import alpha, background_model
 from xgamma.predict.folding import InTime
-from xgamma.predict.sky.boxes import Pixels, areas, center_of
+from xgamma.predict.sky.boxes import Pixels, areas, box_about, center_of
 from xgamma.predict.sky.sight import Sight, sight
 from xgamma.predict.sky.window import Cells, CellsInPixels, Patch, Responses, Slope, Window
 from xgamma.sky import SkySpace
 from xgamma.stats import Counts, JoinedCounts, WstatCounts
 
+NEARBY = 0.3
+"""How far beyond its reach, in deg, a source that moves is looked for in a map."""
 NUDGE = 1e-3
 """By how many degrees a place is moved for the derivatives of responses."""
+
+
+class FarAwayError(Exception):
+    """A source is seen in bins that were joined as those that see the background alone."""
 
 
 class SkyFolding:
@@ -38,15 +44,21 @@ class SkyFolding:
         DL4 in windows.
     used
         The bins to use, bool in the dims of the counts.
+    sources
+        Models whose sources are all that is looked for, close to where they are now: bins far from them see the
+        background alone and are joined. ``None`` for bins that may see anything.
     """
 
-    def __init__(self, ds: xr.Dataset, used: BoolArray) -> None:
+    def __init__(self, ds: xr.Dataset, used: BoolArray, sources: Sequence[SkyModel] | None = None) -> None:
         self.ds = ds
         rows = range(ds.sizes["dataset"])
         self.windows = [Window(ds, row) for row in rows]
         self.names = [window.name for window in self.windows]
         counts = None if "counts_off" in ds else ds["counts"].variable.transpose(*schema.bin_dims(ds)).values
-        self.cells = [Cells.of(used[row], None if counts is None else counts[row]) for row in rows]
+        self.inner = [None if sources is None else seen_of(window, sources) for window in self.windows]
+        self.cells = [
+            Cells.of(used[row], None if counts is None else counts[row], inner) for row, inner in enumerate(self.inner)
+        ]
         self.n_bins = int(np.count_nonzero(used))
 
     @cached_property
@@ -88,7 +100,13 @@ class SkyFolding:
             return WstatCounts(self.values("counts"), self.values("counts_off"), np.concatenate(found))
         background = self.values("background") if "background" in self.ds else np.zeros(len(self.dataset))
         is_modelled = np.array([background_model(models, name) is not None for name in self.names], dtype=bool)
-        return JoinedCounts(self.values("counts"), np.where(is_modelled[self.dataset], 0.0, background))
+        apart = np.zeros(len(self.dataset))
+        if any(inner is not None for inner in self.inner):
+            dims = schema.bin_dims(self.ds)
+            planes = [self.ds[name].variable.transpose(*dims) for name in ("counts", "background")]
+            found = [cells.apart(*(each[row].values for each in planes)) for row, cells in enumerate(self.cells)]
+            apart = np.concatenate(found)
+        return JoinedCounts(self.values("counts"), np.where(is_modelled[self.dataset], 0.0, background), apart)
 
     def fold(self, model: SkyModel) -> SkyFolded:
         """Return the prediction of one model for the bins; see ``validate_on_sky``."""
@@ -107,6 +125,26 @@ class SkyFolding:
         shape = (len(own), self.ds.sizes["energy"])
         matrix = sparse.csr_matrix((own, self.energy, np.arange(len(own) + 1)), shape=shape)
         return BackgroundFolded(model, Axis.from_coords(self.ds.coords, "energy").center, matrix)
+
+
+def seen_of(window: Window, sources: Sequence[SkyModel]) -> BoolArray | None:
+    """Return the pixels of a window in which sources may be seen, shape (v, u); ``None`` for all.
+
+    A source that may move, or grow, is looked for farther than it reaches now.
+    """
+    result = np.zeros(window.shape, dtype=bool)
+    for model in sources:
+        place = model.spatial_model
+        reach = np.inf if place is None else place.reach()
+        if place is None or not place.has_center or not np.isfinite(reach) or window.rad is None:
+            return None
+        free = place.parameters.free_parameters
+        far = (2.0 * reach if reach else 0.0) + NEARBY if len(free) else reach
+        # As the radii of disks, in which round sources are seen, are in steps.
+        box = box_about(window.space, *center_of(place, tuple(place.canonical_values())), far + window.rad[-1] + NEARBY)
+        inside = box.within(window.box).seen_from(window.box)
+        result[inside.slices] = True
+    return None if result.all() else result
 
 
 def validate_on_sky(model: Any) -> None:
@@ -267,6 +305,9 @@ class SkyFolded:
             chosen = slice(None) if inside.all() else np.flatnonzero(inside)
             own = Pixels(pixels.v[chosen], pixels.u[chosen], ())
             v, u = own.v - window.box.v0, own.u - window.box.u0
+            inner = self.folding.inner[row]
+            if inner is not None and not inner[v, u].all():
+                raise FarAwayError
             area = areas(window.space, own)[:, None]
             exposure = area * window.exposure(v, u) if self._flags["exposure"] else area
             cells = CellsInPixels(self.folding.cells[row], v, u, window.shape)

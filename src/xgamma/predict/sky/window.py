@@ -20,6 +20,7 @@ from xgamma.grid import ORIGIN, SkySpace
 from xgamma.predict.folding import same_energies
 from xgamma.predict.sky.boxes import Box, Pixels, positions
 from xgamma.reduce.nodes import RowResponses, exposure_at
+from xgamma.stats import cash
 from xgamma.units import CM2_PER_M2
 
 
@@ -109,52 +110,89 @@ class Window:
 
 @dataclass(frozen=True)
 class Cells:
-    """The bins of a row that enter a likelihood: those chosen one by one, then those that are joined by energy.
+    """The bins of a row that enter a likelihood: some one by one, then those that are joined, by energy.
 
     Parameters
     ----------
     energy, v, u
         Of bins one by one: their place in the window, shape (cell,).
     joined
-        The bins that are one by energy, shape (energy, v, u); ``None`` for none.
+        The bins without counts, which are one by energy, shape (energy, v, u); ``None`` for none.
+    outer
+        The bins that see the background alone, which are one by energy too, shape (energy, v, u); ``None`` for none.
     """
 
     energy: IntArray
     v: IntArray
     u: IntArray
-    joined: BoolArray | None
+    joined: BoolArray | None = None
+    outer: BoolArray | None = None
 
     @classmethod
-    def of(cls, used: BoolArray, counts: FloatArray | None) -> Cells:
-        """Return the bins of a row; those without counts are joined where counts are given, both (energy, v, u)."""
-        alone = used if counts is None else used & (counts > 0)
-        energy, v, u = np.nonzero(alone)
-        return cls(energy, v, u, None if counts is None else used & (counts <= 0))
+    def of(cls, used: BoolArray, counts: FloatArray | None, inner: BoolArray | None = None) -> Cells:
+        """Return the bins of a row.
+
+        Parameters
+        ----------
+        used
+            Shape (energy, v, u).
+        counts
+            Those of a Poisson likelihood, whose bins may be joined, shape (energy, v, u).
+        inner
+            The pixels that sources may be seen in, shape (v, u); all of them by default.
+        """
+        near = used if inner is None else used & inner
+        energy, v, u = np.nonzero(near if counts is None else near & (counts > 0))
+        if counts is None:
+            return cls(energy, v, u)
+        return cls(energy, v, u, near & (counts <= 0), None if inner is None else used & ~inner)
 
     @cached_property
     def joined_energy(self) -> IntArray:
         """The energies of joined bins, shape (joined,)."""
-        if self.joined is None:
-            return np.zeros(0, dtype=np.int64)
-        return np.flatnonzero(self.joined.any(axis=(1, 2)))
+        return _energies(self.joined)
+
+    @cached_property
+    def outer_energy(self) -> IntArray:
+        """The energies of outer bins, shape (outer,)."""
+        return _energies(self.outer)
 
     @property
     def bin_energy(self) -> IntArray:
         """The energy of every bin, shape (bin,)."""
-        return np.concatenate([self.energy.astype(np.int64), self.joined_energy])
+        return np.concatenate([self.energy, self.joined_energy, self.outer_energy])
 
     @property
     def size(self) -> int:
         """The number of bins."""
-        return len(self.energy) + len(self.joined_energy)
+        return len(self.energy) + len(self.joined_energy) + len(self.outer_energy)
 
     def values(self, planes: FloatArray) -> FloatArray:
         """Return the value of every bin of a sum over pixels, from planes (energy, v, u); shape (bin,)."""
-        alone = planes[self.energy, self.v, self.u]
-        if self.joined is None:
-            return np.asarray(alone, dtype=float)
-        sums = [planes[energy][self.joined[energy]].sum(dtype=float) for energy in self.joined_energy.tolist()]
-        return np.concatenate([alone, sums])
+        parts = [np.asarray(planes[self.energy, self.v, self.u], dtype=float)]
+        for joined, energies in ((self.joined, self.joined_energy), (self.outer, self.outer_energy)):
+            if joined is not None:
+                parts.append(np.array([planes[one][joined[one]].sum(dtype=float) for one in energies.tolist()]))
+        return np.concatenate(parts)
+
+    def apart(self, counts: FloatArray, background: FloatArray) -> FloatArray:
+        """Return by how much cash of the outer bins is larger pixel by pixel than joined, shape (bin,).
+
+        Both have the shape (energy, v, u): by the same factor larger backgrounds change nothing of it.
+        """
+        result = np.zeros(self.size)
+        if self.outer is None:
+            return result
+        first = self.size - len(self.outer_energy)
+        for number, energy in enumerate(self.outer_energy.tolist()):
+            n, b = (np.asarray(each[energy][self.outer[energy]], dtype=float) for each in (counts, background))
+            alone, joined = cash(n, b).sum(), cash(n.sum(), b.sum())
+            result[first + number] = alone - joined
+        return result
+
+
+def _energies(bins: BoolArray | None) -> IntArray:
+    return np.zeros(0, dtype=np.int64) if bins is None else np.flatnonzero(bins.any(axis=(1, 2)))
 
 
 class CellsInPixels:
