@@ -15,9 +15,10 @@ from xgamma.datasets.binned_row import OffCounts
 from xgamma.datasets.made import empty_row, known_background_row
 from xgamma.datasets.map_pictures import MapDatasetPictures
 from xgamma.datasets.maps import Map, WcsGeom
-from xgamma.datasets.maps.membership import normalize_regions, shares_of_region
+from xgamma.datasets.maps.membership import shares_of_region
 from xgamma.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
 from xgamma.errors import ConfigError
+from xgamma.formats.region_files import normalize_regions
 from xgamma.grid import Grid
 from xgamma.reduce.background.protocol import OFF_COUNTS
 from xgamma.reduce.map_regions import region_spectra

@@ -136,6 +136,21 @@ def _named(region: Any, where: str) -> NamedShape:
     return NamedShape(shape, str(name).strip())
 
 
+def normalize_regions(regions: Any) -> list[Shape]:
+    """Return the shapes of one region or several, of the package `regions`, as shapes, or in DS9 text.
+
+    Raises ``ConfigError`` for what is no region, and for none.
+    """
+    if isinstance(regions, str):
+        return [named.shape for named in shapes_of_text(regions)]
+    if isinstance(regions, list | tuple) or type(regions).__name__ == "Regions":
+        found = [shape for region in regions for shape in normalize_regions(region)]
+        if not found:
+            raise ConfigError("Expected at least one region, got an empty list.")
+        return found
+    return [normalize_shape(regions)]
+
+
 def read_regions(path: Path) -> list[NamedShape]:
     """Return the regions of a file; what it is says its ending: `.reg` and `.ds9`, `.crtf`, `.fits` and `.fits.gz`.
 

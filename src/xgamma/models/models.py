@@ -15,6 +15,7 @@ from xgamma.formats.yaml_documents import block_yaml, parsed_yaml
 from xgamma.models import files
 from xgamma.models.files import complete_from_gammapy, described_by_gammapy, models_of_gammapy
 from xgamma.models.npred_models import FoVBackgroundModel, TemplateNPredModel
+from xgamma.models.on_sky import OnSky
 from xgamma.models.parameters import Covariance, Parameter, Parameters, link_labels, parameters_table
 from xgamma.models.skymodel import ModelComponent, SkyModel
 
@@ -25,7 +26,7 @@ _CLASSES: dict[str, type[SkyModel] | type[FoVBackgroundModel] | type[TemplateNPr
 }
 
 
-class Models:
+class Models(OnSky):
     """Components with unique names, in order.
 
     Parameters

@@ -14,6 +14,7 @@ from xgamma.errors import ConfigError, ConfigTypeError, did_you_mean
 from xgamma.models.component import Component, component_class
 from xgamma.models.files import complete_from_gammapy, described_by_gammapy, models_of_gammapy
 from xgamma.models.parameters import Covariance, Parameter, Parameters, link_labels
+from xgamma.models.placed import Placed
 from xgamma.models.spatial.model import SpatialModel
 from xgamma.models.spectral.model import DENSITY, SpectralModel
 from xgamma.models.temporal.model import TemporalModel
@@ -68,7 +69,7 @@ class ModelComponent:
 
     @property
     def spatial_model(self) -> SpatialModel | None:
-        """The morphology, kept as a document; ``None`` for a model of spectra only."""
+        """The morphology; ``None`` for a model of spectra only."""
         return cast("SpatialModel | None", self._parts.get("spatial"))
 
     @property
@@ -186,7 +187,7 @@ def _parameter_line(label: str, parameter: Parameter) -> str:
     return f"    {label:<22}{state:8}: {value:{number}}{spread} {unit_label(str(parameter.unit)):<12}"
 
 
-class SkyModel(ModelComponent):
+class SkyModel(ModelComponent, Placed):
     """A source.
 
     Parameters
@@ -194,7 +195,7 @@ class SkyModel(ModelComponent):
     spectral_model
         A ``SpectralModel`` in cm-2 s-1 TeV-1; also given by its name or tag, for its defaults.
     spatial_model
-        Kept with the document; a spectrum asks where it is.
+        Its morphology.
     temporal_model
         A factor of the flux that depends on time.
     name
@@ -261,7 +262,7 @@ class SkyModel(ModelComponent):
 
     @property
     def spatial_model(self) -> SpatialModel | None:
-        """The morphology, kept as a document; ``None`` for a model of spectra only."""
+        """The morphology; ``None`` for a model of spectra only."""
         return super().spatial_model
 
     @spatial_model.setter

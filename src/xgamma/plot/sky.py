@@ -309,7 +309,7 @@ def draw_shape(ax: Any, shape: Shape, **style: Any) -> None:
     """Draw the edges of one shape, of which one has the ``label``."""
     on_sky = ax.get_transform("icrs")
     if shape.reach == 0:
-        ax.plot(*shape.center, marker="+", ls="none", transform=on_sky, **style)
+        ax.plot(*shape.center, transform=on_sky, **{"marker": "+", "ls": "none", **style})
         return
     for lon, lat in shape.outlines():
         ax.plot(*to_frame(lon, lat, shape.frame, "icrs"), transform=on_sky, **style)

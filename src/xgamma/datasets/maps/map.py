@@ -17,11 +17,12 @@ from xgamma.axes import FloatArray
 from xgamma.datasets.geom import RegionGeom
 from xgamma.datasets.maps.axes import MapAxes
 from xgamma.datasets.maps.geom import WcsGeom
-from xgamma.datasets.maps.membership import normalize_regions, shares_of_region
+from xgamma.datasets.maps.membership import shares_of_region
 from xgamma.datasets.maps.pictures import MapPictures
 from xgamma.datasets.maps.values import MapValues
 from xgamma.dialects import fits_unit
 from xgamma.errors import DataError
+from xgamma.formats.region_files import normalize_regions
 from xgamma.formats.sky_maps.files import TRUTHS, read_map, write_map
 from xgamma.formats.sky_maps.sky_map import SkyMap
 from xgamma.models.spatial.templates import MapModel

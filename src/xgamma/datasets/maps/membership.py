@@ -12,11 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from xgamma.axes import BoolArray, FloatArray, IntArray
-from xgamma.errors import ConfigError, DataError
-from xgamma.formats.region_files import shapes_of_text
+from xgamma.errors import DataError
+from xgamma.formats.region_files import normalize_regions
 from xgamma.geometry import Plane, destination, from_tangent_plane, separation, to_frame
 from xgamma.shapes import Annulus, Circle, Shape
-from xgamma.shapes.objects import normalize_shape
 from xgamma.shapes.shape import LARGEST_REACH
 from xgamma.sky import SkySpace
 
@@ -37,21 +36,6 @@ class Shares(NamedTuple):
     def is_whole(self) -> bool:
         """Whether all pixels count whole."""
         return bool(np.all(self.share == 1))
-
-
-def normalize_regions(regions: Any) -> list[Shape]:
-    """Return the shapes of one region or several, of the package `regions`, as shapes, or in DS9 text.
-
-    Raises ``ConfigError`` for what is no region, and for none.
-    """
-    if isinstance(regions, str):
-        return [named.shape for named in shapes_of_text(regions)]
-    if isinstance(regions, list | tuple) or type(regions).__name__ == "Regions":
-        found = [shape for region in regions for shape in normalize_regions(region)]
-        if not found:
-            raise ConfigError("Expected at least one region, got an empty list.")
-        return found
-    return [normalize_shape(regions)]
 
 
 def holds(shape: Shape, lon: FloatArray, lat: FloatArray) -> BoolArray:

@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from xgamma.datasets.maps.coords import degrees
-from xgamma.datasets.maps.membership import normalize_regions
 from xgamma.datasets.maps.pixels import MapPixels
 from xgamma.errors import ConfigError, DataError
+from xgamma.formats.region_files import normalize_regions
 from xgamma.plot import sky
 
 LABELS = {

@@ -14,7 +14,7 @@ from xgamma.errors import ConfigError, ConfigTypeError, DataError, LaterError
 from xgamma.geometry import FRAMES
 from xgamma.models.spatial import containment, outlines, pictures
 from xgamma.models.spatial.function import SpatialFunction
-from xgamma.models.spatial.pixels import pixel_densities, pixel_integrals
+from xgamma.models.spatial.pixels import along_axes, pixel_densities, pixel_integrals
 from xgamma.models.spatial.turned import in_frame
 from xgamma.shapes import Circle, Shape
 from xgamma.sky import SkySpace
@@ -55,7 +55,7 @@ class SpatialModel(SpatialFunction):
             found = np.divide(pixel_integrals(self, geom.space), area, out=np.zeros(area.shape), where=area > 0)
         else:
             found = pixel_densities(self, geom.space, None, energy)
-        return u.Quantity(_along(found, geom, energy), self.density_unit)
+        return u.Quantity(along_axes(found, geom, energy is not None), self.density_unit)
 
     def integrate_geom(self, geom: Any, oversampling_factor: int | None = None) -> Any:
         """Return the integrals over the pixels of a ``WcsGeom`` as a ``Map``; they add up to 1.
@@ -64,7 +64,7 @@ class SpatialModel(SpatialFunction):
         """
         energy = self._energies(geom)
         found = pixel_integrals(self, geom.space, None, energy, oversampling_factor)
-        data = np.broadcast_to(_along(found, geom, energy), geom.data_shape).copy()
+        data = np.broadcast_to(along_axes(found, geom, energy is not None), geom.data_shape).copy()
         return geom.map_type(geom, data, self.density_unit * u.sr)
 
     def _energies(self, geom: Any) -> FloatArray | None:
@@ -256,12 +256,3 @@ def _plain(value: Any, unit: str, name: str) -> FloatArray:
         return np.asarray(u.Quantity(value).to_value(unit), dtype=float)
     except (TypeError, ValueError, u.UnitConversionError):
         raise ConfigError(f"{name}: expected a Quantity in {unit}, such as 1 * u.{unit}, got {value!r}.") from None
-
-
-def _along(found: FloatArray, geom: Any, energy: FloatArray | None) -> FloatArray:
-    """Return values of an image, or of planes of energy, with a dim for each axis of a geometry."""
-    if energy is None:
-        return found.reshape(*(1 for _ in geom.axes), *found.shape)
-    names = [axis.name for axis in geom.axes][::-1]
-    place = names.index("energy_true" if "energy_true" in names else "energy")
-    return found.reshape(*(len(energy) if at == place else 1 for at in range(len(names))), *found.shape[1:])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -73,7 +74,7 @@ def pixel_integrals(
     reach = max(model.reach(values), pixel)
     rows, columns = space.bounds_about(lon, lat, reach * space.binsize / float(widths.min()))[0]
     fine = model.resolution(values)
-    parts = factor or (FINEST if fine <= 0 else min(int(np.ceil(pixel / fine)), FINEST))
+    parts = factor or (FINEST if fine <= 0 else min(int(np.ceil(pixel / fine - 1e-6)), FINEST))
     if parts <= 1 or rows[0] == rows[1] or columns[0] == columns[1]:
         return pixel_densities(model, space, values, energy) * area
     size = (int(columns[1] - columns[0]), int(rows[1] - rows[0]))
@@ -87,6 +88,15 @@ def pixel_integrals(
         means = dense.reshape(*dense.shape[:-2], some, parts, size[0], parts).mean(axis=(-3, -1))
         found[..., row : row + some, columns[0] : columns[1]] = means
     return np.asarray(found * area)
+
+
+def along_axes(found: FloatArray, geom: Any, has_energies: bool) -> FloatArray:
+    """Return values of an image, or of planes of energy, with a dim for each axis of a geometry."""
+    if not has_energies:
+        return found.reshape(*(1 for _ in geom.axes), *found.shape)
+    names = [axis.name for axis in geom.axes][::-1]
+    place = names.index("energy_true" if "energy_true" in names else "energy")
+    return found.reshape(*(len(found) if at == place else 1 for at in range(len(names))), *found.shape[1:])
 
 
 def divided(space: SkySpace, parts: int) -> SkySpace:

@@ -15,6 +15,7 @@ from astropy.coordinates import SkyCoord
 
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError
+from xgamma.formats.local_files import local_path
 from xgamma.formats.sky_maps.files import read_map, write_map
 from xgamma.formats.sky_maps.sky_map import SkyMap
 from xgamma.geometry import from_field, to_field, to_frame
@@ -24,7 +25,8 @@ from xgamma.models.spatial.model import SpatialModel
 from xgamma.models.spatial.outlines import rectangle_region
 from xgamma.models.spatial.table import SkyTable
 from xgamma.models.spectral.templates import table_bytes
-from xgamma.shapes import Shape
+from xgamma.shapes import Rectangle, Shape
+from xgamma.shapes.shape import LARGEST_REACH
 from xgamma.units import unit_string
 
 log = logging.getLogger(__name__)
@@ -110,7 +112,9 @@ class MapModel(SpatialModel):
         return [*table_bytes(table.values, *(axis.edges for axis in table.axes)), about]
 
     def origins(self) -> list[str]:
-        """Return the file and the digest of its map."""
+        """Return the file and the digest of its map; spectra need none, so that it may be missing."""
+        if self._given is None and not (self.filename and local_path(self.filename).is_file()):
+            return [f"map: {self.filename or 'no file'}, not found"]
         digest = hashlib.sha256(b"".join(self.tables())).hexdigest()[:12]
         return [f"map: {Path(self.filename).name or 'no file'}, values {digest}"]
 
@@ -180,8 +184,12 @@ class MapModel(SpatialModel):
         return space.binsize * min(1.0, abs(space.aspect))
 
     def outline(self, size_factor: float = 1.0) -> Shape | None:
-        """Return ``None``: the region of a map is its rectangle."""
-        return None
+        """Return the rectangle of the map, which has no other size; ``None`` for more than a quarter of the sky."""
+        if 0.5 * float(np.hypot(*self._sides)) > LARGEST_REACH:
+            return None
+        space = self.table.space
+        lon, lat = to_frame(*self._map_center(), self.frame, space.frame)
+        return Rectangle(float(lon), float(lat), *self._sides, 0.0, space.frame)
 
     def to_region(self, size_factor: float = 1.0, **kwargs: Any) -> Any:
         """Return the rectangle of the map as a region of the package `regions`; it has no other size."""
