@@ -387,14 +387,16 @@ def log_rates(axis: Axis, values: npt.NDArray[np.floating], energy: FloatArray) 
     some = values[first : last + 1]
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.log(some.astype(float))
-        lacking = np.flatnonzero(~(np.isfinite(logs).all(axis=0) & (some > 0).all(axis=0)))
+        lacking = np.flatnonzero(~((some > 0) & (some < np.inf)).all(axis=0))
     if len(lacking):
         logs[:, lacking] = _filled_logs(values[:, lacking].T.astype(float)).T[first : last + 1]
-    below, above, share = logs[at.lower - first], logs[upper - first], at.upper[:, None]
-    total = below + (above - below) * share
+    total, above = logs[at.lower - first], logs[upper - first]
+    ends = total[:, lacking], above[:, lacking]
+    total += (above - total) * at.upper[:, None]
     if len(lacking):
-        total = _not_away(total, np.minimum(below, above), np.maximum(below, above))
-    return np.where(at.inside[:, None], total, LOG_OF_NO_RATE - 1.0).reshape(len(energy), *shape)
+        total[:, lacking] = _not_away(total[:, lacking], np.minimum(*ends), np.maximum(*ends))
+    total[~at.inside] = LOG_OF_NO_RATE - 1.0
+    return np.asarray(total.reshape(len(energy), *shape))
 
 
 def _not_away(total: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:

@@ -11,7 +11,7 @@ import numpy as np
 
 from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.errors import ConfigError, DataError
-from xgamma.geometry import components, galactic_matrix, lonlat, separation, to_frame, unit_vector
+from xgamma.geometry import components, galactic_matrix, lonlat, near_components, separation, to_frame, unit_vector
 from xgamma.projections import Projection, projection
 
 IMAGE = "image"
@@ -300,8 +300,11 @@ class SkySpace:
 
     def pixels_of(self, lon: FloatArray, lat: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the place (x, y) in the image of ICRS positions in pixels, also beyond its edges; NaN for none."""
+        return self._pixels_of(*components(lon, lat))
+
+    def _pixels_of(self, first: FloatArray, second: FloatArray, third: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the same of the components of ICRS unit vectors."""
         # Whole arrays one after the other, which is quicker than a product of matrices with rows of three.
-        first, second, third = components(lon, lat)
         native = [first * one[0] + second * one[1] + third * one[2] for one in self.rotation]
         (west, up), (x0, y0), middle = self._projection.forward(*native), self.reference_pixel, self._middle
         if middle:
@@ -375,7 +378,7 @@ class SkySpace:
 
         ``origin`` has the shape (2,), or (event, 2).
         """
-        v, u = (np.rint(place) for place in self._pixels(lon, lat))
+        u, v = (np.rint(place) for place in self._pixels_of(*near_components(lon, lat)))
         if origin is not None:
             v, u = v - origin[..., 0], u - origin[..., 1]
         nv, nu = self.shape

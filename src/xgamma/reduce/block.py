@@ -170,9 +170,9 @@ def _reasons_of_masked(
 ) -> dict[int, str]:
     """Return by row which of its on-regions are masked, or why no pixel of its window is safe."""
     if not grid.is_region:
-        dark = outcome == Outcome.NO_SAFE_BIN
-        dark &= ~background["background"].any(axis=(1, 2)) if "background" in background else False
-        return dict.fromkeys(np.flatnonzero(dark).tolist(), "its release expects no background in any pixel of the map")
+        unsafe = np.flatnonzero(outcome == Outcome.NO_SAFE_BIN).tolist() if "background" in background else []
+        dark = [row for row in unsafe if not background["background"][row].any()]
+        return dict.fromkeys(dark, "its release expects no background in any pixel of the map")
     used = outcome == Outcome.USED
     why = "lies outside of the field of view, or has no off region or no radius, and is masked"
     names = grid.region_names

@@ -24,8 +24,8 @@ from xgamma.grid import SkySpace
 from xgamma.irf import LOG_OF_NO_RATE, background_rate, field_weights, log_rates, stored_rates
 
 Float32Array = npt.NDArray[np.float32]
-# The bins of a piece, so that its arrays stay in the caches of a core.
-PIECE = 131072
+# The pixels of a piece, so that its arrays stay in the caches of a core.
+PIECE = 8192
 # Nodes that single precision has shifted by such a part of a step are even, but beside those without a rate, towards
 # which it falls by many orders of magnitude.
 _NEARLY_EVEN, _EVEN = 3e-6, 1e-12
@@ -166,13 +166,18 @@ class RateTable:
     @cached_property
     def means(self) -> Float32Array:
         """What the mean of the logarithms at the edges of a bin lies below that of the largest, shape (node, bin)."""
-        below = 0.5 * (self.logs - self.top[:, None])
-        return _by_node(below[:-1] + below[1:])
+        found = self.logs[:-1] + self.logs[1:]
+        found -= (self.top[:-1] + self.top[1:])[:, None]
+        found *= 0.5
+        return _by_node(found)
 
     @cached_property
     def rises(self) -> Float32Array:
         """Half of what the logarithm of energy times rate rises by from edge to edge, shape (node, bin)."""
-        return _by_node(0.5 * (np.diff(self.logs, axis=0) + self.widths[:, None]))
+        found = self.logs[1:] - self.logs[:-1]
+        found += self.widths[:, None]
+        found *= 0.5
+        return _by_node(found)
 
     @cached_property
     def widths(self) -> FloatArray:
@@ -198,8 +203,15 @@ class RateTable:
         behind = [int(np.prod(sizes[number + 1 :])) if size > 1 else 0 for number, size in enumerate(sizes)]
         return np.array([np.dot(corner, behind) for corner in product((0, 1), repeat=len(sizes))])
 
-    def hats(self, places: Mapping[str, FloatArray]) -> _Hats:
-        """Return where places lie between the nodes, each array of shape (pixel,)."""
+    def room(self, pixels: int) -> Any:
+        """Return a sparse matrix for the shares of the nodes in so many pixels: those of the corners of a cell each."""
+        corners, size = len(self.steps), self.logs.shape[1]
+        first = np.arange(0, pixels * corners + 1, corners, dtype=np.int32)
+        shares, nodes = (np.zeros(pixels * corners, dtype) for dtype in (np.float32, np.int32))
+        return csr_array((shares, nodes, first), shape=(pixels, size), copy=False)
+
+    def hats(self, places: Mapping[str, FloatArray], room: Any) -> _Hats:
+        """Return where places lie between the nodes, each array of shape (pixel,); ``room`` takes the shares."""
         node: IntArray | None = None
         inside: BoolArray | None = None
         uppers, extrapolated = [], np.zeros((), dtype=bool)
@@ -216,19 +228,16 @@ class RateTable:
         assert node is not None
         beyond = np.flatnonzero(extrapolated if inside is None else extrapolated & inside)
         exact = self._exact_logs({name: values[beyond] for name, values in places.items()})
-        return _Hats(self._shares(node, uppers), inside, beyond, exact)
+        self._put_shares(room, node, uppers)
+        return _Hats(room, inside, beyond, exact)
 
-    def _shares(self, node: IntArray, uppers: Sequence[Float32Array]) -> Any:
-        """Return the shares of the nodes as a sparse matrix: those of the corners of a cell in each pixel."""
-        shares = np.empty((len(node), len(self.steps)), dtype=np.float32)
-        nodes = np.empty(shares.shape, dtype=np.int32)
+    def _put_shares(self, room: Any, node: IntArray, uppers: Sequence[Float32Array]) -> None:
+        """Put the shares of the corners of a cell, whose first is ``node``, into a sparse matrix."""
+        shares, nodes = (values.reshape(len(node), -1) for values in (room.data, room.indices))
         both = [(np.float32(1) - upper, upper) for upper in uppers]
         for own, beside, step, corner in zip(shares.T, nodes.T, self.steps, product(*both), strict=True):
             np.add(node, np.int32(step), out=beside)
             np.multiply(corner[0], corner[1] if len(corner) > 1 else np.float32(1), out=own)
-        first = np.arange(0, shares.size + 1, shares.shape[1], dtype=np.int32)
-        size = self.logs.shape[1]
-        return csr_array((shares.ravel(), nodes.ravel(), first), shape=(len(node), size), copy=False)
 
     def _exact_logs(self, places: Mapping[str, FloatArray]) -> FloatArray:
         if not len(next(iter(places.values()))):
@@ -304,14 +313,18 @@ def expected_in_window(
     """
     vectors, basis = space.directions(origin), view.basis @ space.rotation.T
     areas = (space.solid_angles(origin) * seconds).astype(np.float32).reshape(space.shape)
-    length = max(1, PIECE // (len(table.edges) * space.shape[1]))
+    length = max(1, PIECE // space.shape[1])
+    rooms: dict[int, Any] = {}
     for first in range(0, space.shape[0], length):
         piece = slice(first, first + length)
         seen, own = basis @ vectors[:, piece].reshape(3, -1), areas[piece].ravel()
         if not np.isfinite(seen.sum()):
             is_sky = np.isfinite(seen).all(axis=0)
             seen, own = np.where(is_sky, seen, 0.0), own * is_sky
-        looks = (table.hats(places) for places in view.places(seen, list(table.axes)))
+        # One matrix serves all pieces of a size: to make one takes as long as to fill it.
+        if len(own) not in rooms:
+            rooms[len(own)] = table.room(len(own))
+        looks = (table.hats(places, rooms[len(own)]) for places in view.places(seen, list(table.axes)))
         found = out[:, piece].reshape(len(out), -1)
         if len(view.angles) > 1 and "offset" not in table.axes:
             _fill_between_edges(table, _of_mean_rate(table, looks), own, found)
