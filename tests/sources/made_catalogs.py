@@ -88,6 +88,8 @@ def table_hdu(name: str, rows: list[dict], units: dict[str, str] | None = None, 
         values = np.array([row.get(column, empty) for row in rows])
         size = int(np.prod(values.shape[1:], dtype=int))
         letter = f"{max(1, values.dtype.itemsize // 4)}A" if values.dtype.kind == "U" else f"{size}E"
+        if column.upper().endswith("START"):
+            letter = "D"
         if values.dtype.kind in "iub":
             letter = f"{size}{'B' if values.dtype == np.uint8 else 'J'}"
         dim = {"dim": str(tuple(reversed(values.shape[1:]))).replace(" ", "")} if values.ndim > 2 else {}
@@ -150,6 +152,8 @@ def fermi_4fgl_rows(dr3: bool) -> list[dict]:
         "Unc_Flux_Band": np.transpose([_DOWN, _UP]), "nuFnu_Band": _NU_BAND, "Sqrt_TS_Band": _TS_BAND,
     }  # fmt: skip
     common |= {f"ASSOC_{name}": "" for name in _ASSOCIATIONS_4FGL} | {"ASSOC2": ""}
+    common |= {"Flux_History": [2.5e-9, 2.8e-9, 6e-12], "Sqrt_TS_History": [1.7, 3.6, 0.0],
+               "Unc_Flux_History": [[-1.6e-9, 1.8e-9], [-1.2e-9, 1.4e-9], [NAN, 1.9e-9]]}  # fmt: skip
     point = {"Extended_Source_Name": ""}
     return [
         fermi_place("4FGL J0534.5+2200", 83.637, 22.015, SpectrumType="PLSuperExpCutoff", ASSOC1="PSR J0534+2200",
@@ -165,18 +169,23 @@ def fermi_4fgl_rows(dr3: bool) -> list[dict]:
     ]  # fmt: skip
 
 
-UNITS_4FGL = PLACE_UNITS | {"Pivot_Energy": "MeV", "Flux_Band": FLUX, "Unc_Flux_Band": FLUX, "nuFnu_Band": NU_F_NU} | {
+UNITS_4FGL = PLACE_UNITS | {"Pivot_Energy": "MeV", "nuFnu_Band": NU_F_NU} | {
+    f"{part}Flux_{of}": FLUX for part in ("", "Unc_") for of in ("Band", "History")} | {
     f"{part}{kind}_Flux_Density": DENSITY for part in ("", "Unc_") for kind in ("PL", "LP", "PLEC")
 }  # fmt: skip
 
 
 def write_4fgl(path: Path, dr3: bool = True, maps: bool = True) -> Path:
-    """Write 4FGL, as of DR3 and later or before, with the source that is a map or without."""
+    """Write 4FGL, as of DR3 and later or before, with the source that is a map or without; three years."""
     rows = fermi_4fgl_rows(dr3)[: None if maps else -1]
     main = table_hdu("LAT_Point_Source_Catalog", rows, UNITS_4FGL, VERSION="v32" if dr3 else "v27")
     bands = [{"LowerEnergy": low, "UpperEnergy": high} for low, high in itertools.pairwise(EDGES_4FGL)]
     bounds = table_hdu("EnergyBounds", bands, dict.fromkeys(("LowerEnergy", "UpperEnergy"), "MeV"))
-    return write_hdus(path, main, extended_hdu("ExtendedSources"), bounds)
+    starts = [{"Hist_Start": 239557417.0 + 3.15e7 * year} for year in range(4)]
+    times = table_hdu("Hist_Start", starts, {"Hist_Start": "s"})
+    good = table_hdu("GTI", [{"START": 239557417.0}], {"START": "s"}, MJDREFI=51910, MJDREFF="7.428703703703703D-4",
+                     TIMESYS="TT")  # fmt: skip
+    return write_hdus(path, main, extended_hdu("ExtendedSources"), bounds, times, good)
 
 
 def write_3fgl(path: Path) -> Path:
@@ -190,6 +199,7 @@ def write_3fgl(path: Path) -> Path:
         down = (-2e-9, -1e-10, -5e-11, -1e-11, MINUS_INF)[number]
         common |= {f"Flux{band}": (1e-8, 1e-9, 2e-10, 3e-11, 1e-17)[number], f"Unc_Flux{band}": [down, 2e-12]}
         common |= {f"nuFnu{band}": 1e-12 / (number + 1), f"Sqrt_TS{band}": 5.0 - number}
+    common |= {"Flux_History": [3e-8, 1e-12], "Unc_Flux_History": [[-1e-8, 2e-8], [MINUS_INF, 3e-8]]}
     aliases = ("0FGL_Name", "1FGL_Name", "2FGL_Name", "1FHL_Name", "ASSOC_TEV", "ASSOC1", "ASSOC2")
     common |= dict.fromkeys(aliases, "")
     rows = [
@@ -206,8 +216,8 @@ def write_3fgl(path: Path) -> Path:
     units |= {name: FLUX for name in common if name.startswith(("Flux1", "Flux3", "Unc_Flux1", "Unc_Flux3"))}
     units |= {name: NU_F_NU for name in common if name.startswith("nuFnu")}
     main = table_hdu("LAT_Point_Source_Catalog", rows, units)
-    start = table_hdu("Hist_Start", [{"Hist_Start": 2.4e8}, {"Hist_Start": 2.5e8}], {"Hist_Start": "s"}, MJDREFI=51910,
-                      MJDREFF=7.4e-4, TIMESYS="TT")  # fmt: skip
+    starts = [{"Hist_Start": start} for start in (2.4e8, 2.426e8, 2.452e8)]
+    start = table_hdu("Hist_Start", starts, {"Hist_Start": "s"}, MJDREFI=51910, MJDREFF=7.4e-4, TIMESYS="TT")
     return write_hdus(path, main, extended_hdu("ExtendedSources"), start)
 
 
@@ -316,11 +326,16 @@ def write_hgps(path: Path) -> Path:
         {"Component_ID": "HGPSC 003", "GLON": 284.2, "GLAT": -1.7, "Size": 0.06, "Flux_Map": 2.88e-12, **component},
     ]
     text = [{"Source_Name": "none", "Separation": 0.1}]
+    near = [
+        {"Source_Name": "HESS J1843-033", "Association_Catalog": catalog, "Association_Name": name, "Separation": 0.2}
+        for catalog, name in (("3FGL", "3FGL J1843.7-0322"), ("SNR", "G28.6-0.1"))
+    ]
     return write_hdus(
         path,
         table_hdu("HGPS_SOURCES", rows, units),
         table_hdu("HGPS_GAUSS_COMPONENTS", gaussians, HGPS_UNITS | {"Flux_Map": "cm-2 s-1"}),
-        *(table_hdu(f"HGPS_{name}", text) for name in ("ASSOCIATIONS", "IDENTIFICATIONS", "LARGE_SCALE_COMPONENT")),
+        table_hdu("HGPS_ASSOCIATIONS", near),
+        *(table_hdu(f"HGPS_{name}", text) for name in ("IDENTIFICATIONS", "LARGE_SCALE_COMPONENT")),
     )
 
 

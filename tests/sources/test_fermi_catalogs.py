@@ -8,6 +8,7 @@ import astropy.units as u
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.time import Time
 from astropy.wcs import WCS
 from hypothesis import given
 from hypothesis import strategies as st
@@ -182,6 +183,38 @@ def test_without_bounds_of_bands_there_are_no_flux_points(folder):
     catalog = SourceCatalog4FGL(write_hdus(folder / "less.fit", main))
     with pytest.raises(InputError, match=r"4FGL J0534.5.2200 has no flux points in its catalogue"):
         _ = catalog[0].flux_points
+
+
+# --- light curves
+
+
+def test_light_curves_are_fluxes_from_100_mev_to_100_gev_in_bins_of_mission_time(fgl4):
+    source = fgl4[CRAB]
+    curve = source.lightcurve()
+    assert curve.flux.value.ravel() == pytest.approx([2.5e-9, 2.8e-9, 6e-12])
+    assert curve.is_ul.ravel().tolist() == [False, False, True]
+    assert curve.flux_ul.value.ravel()[2] == pytest.approx(6e-12 + 2 * 1.9e-9)
+    assert curve.energy_min.to_value("MeV").item() == pytest.approx(100)
+    assert curve.energy_max.to_value("GeV").item() == pytest.approx(100)
+    # Mission time counts from the start of 2001, in TT, of which UTC was 64.184 s behind.
+    first = Time(51910 + 7.428703703703703e-4, format="mjd", scale="tt") + 239557417 * u.s
+    assert abs((curve.time_min[0] - first).to_value("s")) < 1e-3
+    reference = source.spectral_model()
+    expected = 2.5e-9 * reference(curve.energy_ref) / reference.integral(100 * u.MeV, 100 * u.GeV).to_value("cm-2 s-1")
+    assert curve.dnde.ravel()[0].to_value("cm-2 s-1 TeV-1") == pytest.approx(expected.to_value("cm-2 s-1 TeV-1").item())
+
+
+def test_minus_infinity_in_a_light_curve_of_3fgl_is_missing(fgl3):
+    curve = fgl3[0].lightcurve()
+    assert curve.is_ul.ravel().tolist() == [False, True]
+    assert curve.flux_ul.value.ravel()[1] == pytest.approx(6e-8)
+
+
+def test_light_curves_that_a_catalogue_does_not_have_are_refused(fgl4):
+    with pytest.raises(InputError, match="has no light curve of bins of 2-month in its catalogue"):
+        fgl4[0].lightcurve("2-month")
+    with pytest.raises(ConfigError, match=r"interval: there is no '1-years'. Did you mean '1-year'"):
+        fgl4[0].lightcurve("1-years")
 
 
 # --- positions and morphologies

@@ -117,3 +117,10 @@ def test_all_sources_become_models_each_gaussian_one(hgps):
 
 def test_energies_that_the_catalogue_does_not_have_are_those_of_the_survey(hgps):
     assert hgps[0].energy_range.to_value("TeV") == pytest.approx([0.22, 50])
+
+
+def test_objects_near_a_source_are_printed(hgps):
+    text = hgps["HESS J1843-033"].info("associations")
+    assert "G28.6-0.1" in text
+    assert "G28.6-0.1" not in hgps["HESS J1119-614"].info("basic,associations")
+    assert len(hgps.table_associations) == 2

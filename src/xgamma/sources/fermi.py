@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar
 
 import numpy as np
 from astropy.table import Table
 
 from xgamma.axes import FloatArray
+from xgamma.datasets import LightCurve
 from xgamma.datasets.text import Paragraph
 from xgamma.errors import InputError
 from xgamma.formats.local_files import local_path
 from xgamma.models import SpatialModel, SpectralModel
 from xgamma.sources.catalog import SourceCatalog
+from xgamma.sources.fermi_history import light_curve
 from xgamma.sources.fermi_shapes import place_of
 from xgamma.sources.fermi_spectra import (
     CUTOFF_4FGL,
@@ -31,6 +35,7 @@ from xgamma.sources.rows import Row, Rows
 from xgamma.sources.source import SourceCatalogObject
 
 _FLUX, _NU_F_NU = "cm-2 s-1", "erg cm-2 s-1"
+_OF_TIME = ("HIST_START", "HIST2_START", "GTI")
 
 
 class _FermiSource(SourceCatalogObject):
@@ -43,6 +48,7 @@ class _FermiSource(SourceCatalogObject):
     extended: Row | None = None
     folders: tuple[Path, ...] = ()
     bands: FloatArray | None = None
+    times: Mapping[str, Rows] = MappingProxyType({})
 
     @property
     def is_pointlike(self) -> bool:
@@ -83,6 +89,7 @@ class _FermiCatalog(SourceCatalog):
         names = [] if self._extended is None else self._extended.texts("Source_Name")
         self._extended_index = {name: row for row, name in enumerate(names)}
         self._edges = self._bands()
+        self._times = {name: Rows(self.tables[name], self.path) for name in _OF_TIME if name in self.tables}
 
     @property
     def extended_sources_table(self) -> Table | None:
@@ -107,6 +114,7 @@ class _FermiCatalog(SourceCatalog):
         source = super()._source(index)
         assert isinstance(source, _FermiSource)
         source.extended, source.folders, source.bands = self._extended_row(source), self.folders, self._edges
+        source.times = self._times
         return source
 
     def _extended_row(self, source: SourceCatalogObject) -> Row | None:
@@ -147,6 +155,10 @@ class SourceCatalogObject4FGL(_FermiSource):
         flux, ts = self.row.numbers("Flux_Band", _FLUX), self.row.numbers("Sqrt_TS_Band")
         errors, nu_f_nu = self.row.numbers("Unc_Flux_Band", _FLUX), self.row.numbers("nuFnu_Band", _NU_F_NU)
         return bands_table(self.bands, "MeV", flux, errors, nu_f_nu, ts)
+
+    def lightcurve(self, interval: str = "1-year") -> LightCurve:
+        """Return fluxes from 100 MeV to 100 GeV; ``interval`` is ``1-year`` or, in some releases, ``2-month``."""
+        return light_curve(self.row, self.times, self.spectral_model(), interval)
 
 
 class SourceCatalog4FGL(_FermiCatalog):
@@ -198,6 +210,10 @@ class SourceCatalogObject3FGL(_FermiSource):
         )
         errors = np.array([self.row.numbers(f"Unc_Flux{band}", _FLUX) for band in bands])
         return bands_table(np.array(edges, dtype=float), "MeV", flux, errors, nu_f_nu, ts)
+
+    def lightcurve(self) -> LightCurve:
+        """Return fluxes from 100 MeV to 100 GeV in months."""
+        return light_curve(self.row, self.times, self.spectral_model(), "1-month")
 
 
 class SourceCatalog3FGL(_FermiCatalog):

@@ -114,7 +114,7 @@ def bands_table(
     Parameters
     ----------
     edges, unit
-        Of the bands, shape (band + 1,), and their unit.
+        Of the bands, shape (band + 1,), and their unit; of one band, for several fluxes in it, the two of that.
     flux, errors
         In cm-2 s-1, shape (band,) and (band, 2): downwards, with the minus sign of the files, and upwards.
     nu_f_nu
@@ -126,7 +126,8 @@ def bands_table(
     is_ul = np.isnan(down)
     with np.errstate(divide="ignore", invalid="ignore"):
         scale = np.where(flux > 0, nu_f_nu / flux, np.nan)
-    columns = {"e_min": (edges[:-1], unit), "e_max": (edges[1:], unit)}
+    ends = (np.broadcast_to(each, flux.shape) for each in (edges[:-1], edges[1:]))
+    columns = {name: (each, unit) for name, each in zip(("e_min", "e_max"), ends, strict=True)}
     for name, factor, of in (("flux", 1.0, "cm-2 s-1"), ("e2dnde", scale, "erg cm-2 s-1")):
         columns |= {name: (flux * factor, of), f"{name}_errn": (down * factor, of), f"{name}_errp": (up * factor, of)}
         columns[f"{name}_ul"] = (np.where(is_ul, flux + 2 * up, np.nan) * factor, of)

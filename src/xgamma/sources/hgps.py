@@ -6,7 +6,7 @@ Gaussians, whose fluxes share the spectrum of the source. Source: H.E.S.S. Colla
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -93,6 +93,8 @@ class SourceCatalogObjectHGPS(SourceCatalogObject):
     """One source of the survey."""
 
     components: Sequence[SourceCatalogObjectHGPSComponent] = ()
+    associations: Sequence[tuple[str, str]] = ()
+    """Catalogue and name of objects near the source."""
 
     @property
     def energy_range(self) -> u.Quantity:
@@ -218,6 +220,11 @@ class SourceCatalogObjectHGPS(SourceCatalogObject):
         }  # fmt: skip
         return points_table({**columns, "is_ul": (self.row.flags("Flux_Points_Flux_Is_UL")[used], "")}, "dnde")
 
+    @property
+    def sections(self) -> Mapping[str, Callable[[], Paragraph]]:
+        """The parts of ``info`` by name; ``associations`` are objects near the source."""
+        return {**super().sections, "associations": lambda: self.associations}
+
     def _model(self) -> Paragraph:
         if not (self.is_composite and self.components):
             return super()._model()
@@ -239,10 +246,28 @@ class SourceCatalogHGPS(SourceCatalog):
         """The table of Gaussian components."""
         return self._component_rows().table
 
+    @property
+    def table_associations(self) -> Table:
+        """The table of objects near the sources."""
+        return self._table("HGPS_ASSOCIATIONS")
+
+    @property
+    def table_identifications(self) -> Table:
+        """The table of objects that sources are."""
+        return self._table("HGPS_IDENTIFICATIONS")
+
+    @property
+    def table_large_scale_component(self) -> Table:
+        """The table of the emission along the plane that is of no source."""
+        return self._table("HGPS_LARGE_SCALE_COMPONENT")
+
+    def _table(self, name: str) -> Table:
+        if name not in self.tables:
+            raise InputError(f"{self.path} has no table {name}. Fetch the catalogue again.")
+        return self.tables[name]
+
     def _component_rows(self) -> Rows:
-        if "HGPS_GAUSS_COMPONENTS" not in self.tables:
-            raise InputError(f"{self.path} has no table HGPS_GAUSS_COMPONENTS. Fetch the catalogue again.")
-        return Rows(self.tables["HGPS_GAUSS_COMPONENTS"], self.path)
+        return Rows(self._table("HGPS_GAUSS_COMPONENTS"), self.path)
 
     def gaussian_component(self, row_idx: int) -> SourceCatalogObjectHGPSComponent:
         """Return the component of the row ``row_idx`` of ``table_components``."""
@@ -251,6 +276,11 @@ class SourceCatalogHGPS(SourceCatalog):
     def _source(self, index: int) -> SourceCatalogObject:
         source = super()._source(index)
         assert isinstance(source, SourceCatalogObjectHGPS)
+        near = self.tables.get("HGPS_ASSOCIATIONS")
+        if near is not None and "Association_Name" in near.colnames:
+            mine = near[near["Source_Name"] == source.name]
+            pairs = zip(mine["Association_Catalog"], mine["Association_Name"], strict=True)
+            source.associations = [(str(catalog), str(name)) for catalog, name in pairs]
         names = [name.strip() for name in source.row.text("Components").split(",") if name.strip()]
         if names:
             rows = self._component_rows()

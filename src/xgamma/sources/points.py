@@ -1,4 +1,4 @@
-"""Flux points of a catalogue, relative to the spectrum of their source."""
+"""Fluxes of a catalogue, relative to the spectrum of their source."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from astropy import units as u
 from astropy.table import Column, Table
 
 from xgamma.axes import FloatArray
-from xgamma.datasets import FluxPoints
-from xgamma.datasets.sed_table import plain_table, product
+from xgamma.datasets.sed_table import plain_table
 from xgamma.formats.sed.points import PARTS, energies
 from xgamma.models import SpectralModel
 
@@ -30,10 +29,11 @@ def points_table(columns: Mapping[str, tuple[npt.ArrayLike, str]], kind: str) ->
     return table
 
 
-def flux_points(table: Table, kind: str, spectrum: SpectralModel | None) -> FluxPoints:
-    """Return the points of a table of one kind as multiples of a spectrum.
+def relative(table: Table, kind: str, spectrum: SpectralModel | None) -> Table:
+    """Return the fluxes of a table as multiples of a spectrum, with the other columns that it has.
 
-    Without a spectrum, or where it has no flux in one of the bins, they are multiples of a power law of index 2.
+    Without a spectrum, or where it has no flux in one of the bins, the table is returned as it is: what reads it takes
+    fluxes as multiples of a power law of index 2.
 
     Parameters
     ----------
@@ -46,10 +46,10 @@ def flux_points(table: Table, kind: str, spectrum: SpectralModel | None) -> Flux
     """
     references = {} if spectrum is None else _references(table, kind, spectrum)
     if not references or not all(np.all(np.isfinite(values) & (values > 0)) for values, _ in references.values()):
-        return FluxPoints(product(table, kind))
+        return table
     result = Table(meta={**table.meta, "SED_TYPE": "likelihood"})
-    for name in ("e_ref", "e_min", "e_max", "is_ul", "sqrt_ts"):
-        if name in table.colnames:
+    for name in table.colnames:
+        if not name.startswith(("dnde", "flux", "e2dnde")):
             result[name] = table[name]
     for name, (values, unit) in references.items():
         result[f"ref_{name}"] = Column(values, unit=unit)
@@ -57,7 +57,7 @@ def flux_points(table: Table, kind: str, spectrum: SpectralModel | None) -> Flux
     for part in PARTS:
         if f"{kind}{part}" in table.colnames:
             result[f"norm{part}"] = table[f"{kind}{part}"].quantity.to_value(unit) / scale
-    return FluxPoints(product(result))
+    return result
 
 
 def _references(table: Table, kind: str, spectrum: SpectralModel) -> dict[str, tuple[FloatArray, str]]:

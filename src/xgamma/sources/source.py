@@ -13,10 +13,11 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
 from xgamma.datasets import FluxPoints
+from xgamma.datasets.sed_table import product
 from xgamma.datasets.text import Paragraph, block
 from xgamma.errors import ConfigError, InputError, did_you_mean
 from xgamma.models import SkyModel, SpatialModel, SpectralModel
-from xgamma.sources.points import flux_points
+from xgamma.sources.points import relative
 from xgamma.sources.rows import Row
 from xgamma.units import number_text, unit_string
 
@@ -114,7 +115,7 @@ class SourceCatalogObject:
         table = self.flux_points_table
         if table is None or not len(table):
             raise InputError(f"{self.name} has no flux points in its catalogue.")
-        return flux_points(table, self.points_kind, self.spectral_model())
+        return FluxPoints(product(relative(table, self.points_kind, self.spectral_model())))
 
     # --- words
 
