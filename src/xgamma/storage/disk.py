@@ -52,7 +52,7 @@ def _what(mode: int) -> str:
     return "a pipe" if stat.S_ISFIFO(mode) else "a device"
 
 
-def write_file(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: bytes | memoryview) -> None:
     """Write a file that nobody else knows, and its folder where that is not there."""
     try:
         path.write_bytes(content)

@@ -20,6 +20,7 @@ from xgamma.execute import Workers
 from xgamma.ingest import Holdings
 from xgamma.outcome import REDUCE, Outcome, UnusedRun
 from xgamma.reduce import (
+    MAX_BYTES,
     PRODUCT_BYTES,
     Recipe,
     masked_rows,
@@ -227,7 +228,7 @@ def reduced(
     # Rows of a part are written while those of the next are reduced.
     with ThreadPoolExecutor(1) as writer:
         written: list[Future[dict[str, RowAddress]]] = []
-        for piece in wanted.missing(rows_within(PRODUCT_BYTES, recipe)):
+        for piece in wanted.missing(_rows_at_once(recipe, workers)):
             fresh = reduce_each(piece.part, piece.rows, recipe, workers)
             # A store that cannot be written ends the work here, and not after all parts.
             for before in written[-1:]:
@@ -243,6 +244,13 @@ def reduced(
                 on_failure(run, error)
     new = {key: place for places in written for key, place in places.result().items()}
     return wanted.reduced(new), [lost[key] for key, _, _ in wanted.in_order() if key in lost]
+
+
+def _rows_at_once(recipe: Recipe, workers: Workers) -> int:
+    """Return how many rows are reduced before they are written: of windows, which are large, a block a worker."""
+    if recipe.grid.is_region or workers.scheduler is not None:
+        return rows_within(PRODUCT_BYTES, recipe)
+    return rows_within(min(PRODUCT_BYTES, workers.threads * MAX_BYTES), recipe)
 
 
 def unused_rows(part: Part, rows: Rows, ends: Iterable[tuple[int, Outcome, str]]) -> list[UnusedRun]:

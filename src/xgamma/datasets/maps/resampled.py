@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import fft
 from scipy.ndimage import correlate1d, gaussian_filter  # type: ignore[attr-defined]
-from scipy.signal import fftconvolve  # type: ignore[attr-defined]
 
 from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.datasets.maps.cuts import upsampled
@@ -186,12 +186,15 @@ def convolved(values: Values, kernel: Values) -> FloatArray:
         raise ConfigError(f"convolve: expected a kernel for {values.shape}, got one of the shape {kernel.shape}.")
     given = np.where(np.isfinite(values), values, 0.0).astype(float)
     try:
-        wide = np.broadcast_to(kernel, (*given.shape[:-2], *kernel.shape[-2:]))
+        np.broadcast_to(kernel, (*given.shape[:-2], *kernel.shape[-2:]))
     except ValueError:
         raise ConfigError(
             f"convolve: expected a kernel, or one for each plane of {given.shape[:-2]}, got the shape {kernel.shape}."
         ) from None
-    result = np.asarray(fftconvolve(given, wide, mode="full", axes=(-2, -1)))
+    # Not scipy.signal, which loads scipy.stats: 20 MB and 0.1 s of each process.
+    sizes = zip(given.shape[-2:], kernel.shape[-2:], strict=True)
+    shape = tuple(fft.next_fast_len(size + own - 1, real=True) for size, own in sizes)
+    result = np.asarray(fft.irfft2(fft.rfft2(given, shape) * fft.rfft2(kernel, shape), shape))
     dy, dx = kernel.shape[-2] // 2, kernel.shape[-1] // 2
     result = result[..., dy : dy + given.shape[-2], dx : dx + given.shape[-1]]
     # The transform leaves noise below zero, where there is nothing.
