@@ -387,11 +387,7 @@ def test_other_axes_and_telescopes_raise():
         flux_points([simulated(), other], models(), "source", [1.0, 2.0])
 
 
-def test_reoptimizing_other_models_raises():
+def test_sums_over_groups_come_later():
     ds = simulated()
-    alone = flux_points([ds], models(), "source", edges_of(ds), parameters={"reoptimize": True})
-    assert alone["success"].all()
-    with pytest.raises(LaterError, match="reoptimize with free parameters in other models"):
-        flux_points([ds], models(power_law(), power_law("b")), "source", edges_of(ds), parameters={"reoptimize": True})
     with pytest.raises(LaterError, match="sum_over_energy_groups"):
         flux_points([ds], models(), "source", edges_of(ds), parameters={"sum_over_energy_groups": True})

@@ -15,7 +15,7 @@ from scipy.optimize import brentq, minimize_scalar
 from builders import dl4_dataset, with_outcome
 from simulated_spectra import models, power_law
 from xgamma import stats
-from xgamma.errors import ConfigError, DataError, LaterError, UnknownNameError
+from xgamma.errors import ConfigError, DataError, UnknownNameError
 from xgamma.estimate import LightCurveParameters, flux_points, light_curve
 from xgamma.fit import FitInput, mask_fit
 from xgamma.outcome import Outcome
@@ -305,10 +305,19 @@ def test_raises_for_a_source_without_a_free_norm():
         curve(dl4_dataset(1), None, frozen)
 
 
-def test_raises_for_free_parameters_of_other_models_with_reoptimize():
-    both = models(power_law(), power_law("other", amplitude=1e-13))
-    with pytest.raises(LaterError, match=r"light_curve: reoptimize with free parameters in other models \('other'\)"):
-        curve(dl4_dataset(1), None, both, reoptimize=True)
+def test_other_models_are_fitted_again_in_each_bin_of_time():
+    both = models(power_law(), power_law("other", index=4.0, amplitude=1e-13))
+    for name in ("index", "reference"):
+        both["other"].parameters[name].frozen = True
+    ds = dl4_dataset(2)
+    found = curve(ds, None, both, reoptimize=True, selection_optional="ul")
+    for number in range(2):
+        alone = select_rows(ds, [number])
+        points = flux_points([alone], both, "source", EDGES, {"reoptimize": True, "selection_optional": "ul"})
+        for name in ("norm", "norm_err", "norm_ul", "ts", "npred"):
+            np.testing.assert_allclose(
+                found[name].values[number], points[name].values.reshape(found[name][number].shape), rtol=1e-6
+            )
 
 
 def test_it_is_registered_as_an_estimator():

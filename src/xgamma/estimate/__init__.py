@@ -5,7 +5,7 @@ from __future__ import annotations
 from xgamma.estimate.each import fit_each, flux_points_each
 from xgamma.estimate.excess_map import excess_map, log_planes
 from xgamma.estimate.excess_statistics import ExcessMapParameters
-from xgamma.estimate.flux_points import flux_points, log_binning, validate_reoptimize
+from xgamma.estimate.flux_points import flux_points, log_binning
 from xgamma.estimate.flux_points_parameters import FluxPointsParameters, LightCurveParameters
 from xgamma.estimate.group_fits import fit_groups, flux_points_groups
 from xgamma.estimate.light_curve import light_curve, log_light_curve, validate_varied
@@ -36,6 +36,5 @@ __all__ = [
     "significance_distribution",
     "source_model",
     "theta2",
-    "validate_reoptimize",
     "validate_varied",
 ]

@@ -17,12 +17,13 @@ import xarray as xr
 from astropy import units as u
 
 from xgamma.axes import LABELS, Axis, FloatArray, IntArray, unify_axis
-from xgamma.errors import ConfigError, DataError, LaterError
+from xgamma.errors import ConfigError, DataError
 from xgamma.estimate.energy_groups import EnergyGroups, binning_report
-from xgamma.estimate.flux_points_parameters import FluxPointsParameters
+from xgamma.estimate.flux_points_parameters import IS_UL_BELOW, FluxPointsParameters
 from xgamma.estimate.norm_profile import NormProfile, NormTerm
 from xgamma.estimate.reference import Reference, centers, reference_of, source_model
-from xgamma.fit.inputs import FitInput, Inputs, normalize_inputs, validate_datasets_names
+from xgamma.estimate.refitted import PREDICTED, nuisance, refitted
+from xgamma.fit.inputs import FitInput, Inputs, normalize_inputs, validate_datasets_names, within
 from xgamma.fit.statistic import CountsTerm, Statistic
 from xgamma.models.models import Models, SkyModel
 from xgamma.registry import lookup, normalize_parameters, register
@@ -33,7 +34,6 @@ from xgamma.schema.tables import head
 log = logging.getLogger("xgamma.estimate")
 
 Variables: TypeAlias = dict[str, tuple[tuple[str, ...], npt.NDArray[Any], dict[str, str]]]
-IS_UL_BELOW = 2.0
 UNITS = {
     "ref_dnde": "cm-2 s-1 TeV-1",
     "ref_flux": "cm-2 s-1",
@@ -99,17 +99,22 @@ def unlogged_points(
     given = normalize_inputs(inputs)
     axis = validate_alike(given, allow_multiple_telescopes=settings.allow_multiple_telescopes)
     model = source_model(models, source)
-    validate_reoptimize(models, model, settings)
     groups = EnergyGroups.nearest(axis, normalize_edges(edges))
     validate_datasets_names(models, given, source)
     statistic = Statistic(given, models, arguments=[])
     terms = statistic.counts_terms
     reference = reference_of(model, terms)
-    profile = norm_profile(terms, reference, groups, settings)
-    found = estimates(profile, settings, interpolation(model))
+    if settings.reoptimize and nuisance(models, model):
+        cells = [within(given, first, last) for first, last in groups.spans()]
+        found, predicted = refitted(cells, models, reference, settings, interpolation(model))
+        of_datasets = {name: np.stack([one[name] for one in predicted]) for name in PREDICTED}
+    else:
+        profile = norm_profile(terms, reference, groups, settings)
+        found = estimates(profile, settings, interpolation(model))
+        of_datasets = _per_dataset(profile, found["norm"], len(statistic.names))
     variables = (
         _of_energy(found)
-        | _per_dataset(profile, found["norm"], len(statistic.names))
+        | {name: (("energy", "dataset"), values, {"units": ""}) for name, values in of_datasets.items()}
         | reference_fluxes(reference, groups.bounds)
         | _account(given, groups)
     )
@@ -168,16 +173,6 @@ def validate_telescopes(telescopes: Sequence[str], where: str = "flux_points") -
         raise DataError(
             f"{where}: expected datasets of one telescope, got {', '.join(map(repr, telescopes))}; estimate the points "
             "of each, or write allow_multiple_telescopes: true for those of all together."
-        )
-
-
-def validate_reoptimize(models: Models, source: SkyModel, settings: FluxPointsParameters) -> None:
-    """Raise ``LaterError`` where other models would have to be fitted again in each group."""
-    others = [model.name for model in models if model is not source and len(model.parameters.free_parameters)]
-    if settings.reoptimize and others:
-        raise LaterError(
-            f"{settings.where}: reoptimize with free parameters in other models ({', '.join(map(repr, others))}) comes "
-            "with a later version; freeze them or leave reoptimize out."
         )
 
 
@@ -251,14 +246,14 @@ def reference_fluxes(reference: Reference, bounds: FloatArray) -> Variables:
     return {name: (("energy",), values, {"units": UNITS[name]}) for name, values in reference.fluxes(bounds).items()}
 
 
-def _per_dataset(profile: NormProfile, norm: FloatArray, n_datasets: int) -> Variables:
+def _per_dataset(profile: NormProfile, norm: FloatArray, n_datasets: int) -> dict[str, FloatArray]:
     shape = (profile.size, n_datasets)
     found = predictions(
         profile, norm, [np.ravel_multi_index((one.group, one.dataset), shape) for one in profile.terms], shape
     )
     for name in ("npred", "npred_excess"):
         found[name][~np.isfinite(norm)] = np.nan
-    return {name: (("energy", "dataset"), value, {"units": ""}) for name, value in found.items()}
+    return found
 
 
 def predictions(

@@ -20,6 +20,8 @@ SCAN = {
     "scan_values": "norm_values",
 }
 MOST_NORMS = 10_000
+IS_UL_BELOW = 2.0
+"""The significance below which a flux is given as its upper limit."""
 NORM_KEYS = (*SCAN, "min", "max", "interp")
 # A norm is 1 where the spectrum is the reference, it is free, and its scan does not begin at its error.
 NORM_WORDS = ("name", "value", "unit", "frozen", "error", "scan_n_sigma", "scale_method", "is_norm")

@@ -14,9 +14,8 @@ from xgamma.estimate.flux_points_parameters import FluxPointsParameters
 from xgamma.estimate.time_bins import time_spans
 from xgamma.execute import THIS_PROCESS, Workers, run_blocks
 from xgamma.fit import FitInput, FitSettings
-from xgamma.fit.inputs import Inputs, normalize_inputs
+from xgamma.fit.inputs import Inputs, normalize_inputs, rows_among
 from xgamma.models.models import Models
-from xgamma.reduce import select_rows
 from xgamma.schema.dl5 import (
     FIT_EACH_SCHEMA,
     FIT_EACH_VARIABLES,
@@ -131,16 +130,8 @@ def flux_points_groups(
 
 def _grouped(given: Sequence[FitInput], labels: Sequence[str]) -> dict[str, list[FitInput]]:
     """Return the inputs of each group, by label in the order of first appearance."""
-    members: dict[str, list[FitInput]] = {label: [] for label in labels}
-    first = 0
-    for one in given:
-        own = np.asarray(labels[first : first + len(one.names)])
-        first += len(one.names)
-        for label in dict.fromkeys(own.tolist()):
-            rows = np.flatnonzero(own == label).tolist()
-            mask = None if one.mask is None else one.mask[rows]
-            members[label].append(FitInput(select_rows(one.data, rows), mask))
-    return members
+    every = np.asarray(labels)
+    return {label: rows_among(given, np.flatnonzero(every == label)) for label in dict.fromkeys(labels)}
 
 
 def _blocks(groups: Sequence[list[FitInput]]) -> list[Sequence[list[FitInput]]]:

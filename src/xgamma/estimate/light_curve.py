@@ -29,7 +29,6 @@ from xgamma.estimate.flux_points import (
     signal_of_others,
     telescopes_of,
     validate_alike,
-    validate_reoptimize,
 )
 from xgamma.estimate.flux_points_parameters import LightCurveParameters
 from xgamma.estimate.norm_profile import NormProfile, NormTerm
@@ -42,9 +41,10 @@ from xgamma.estimate.reference import (
     visible_spectrum,
     without_time,
 )
+from xgamma.estimate.refitted import PREDICTED, nuisance, refitted
 from xgamma.estimate.time_binning import BLOCKS, TimeBinning, normalize_time_binning
 from xgamma.estimate.time_bins import Placement, TimeBins, TimeSpans, bins_of_binning, bins_of_blocks, time_spans
-from xgamma.fit.inputs import FitInput, Inputs, normalize_inputs, validate_datasets_names
+from xgamma.fit.inputs import FitInput, Inputs, normalize_inputs, rows_among, validate_datasets_names, within
 from xgamma.fit.statistic import Statistic
 from xgamma.models.models import Models, SkyModel
 from xgamma.outcome import flag_attrs
@@ -105,8 +105,6 @@ def light_curve(
         run backwards, overlap or hold no dataset.
     DataError
         For Datasets with different axes or telescopes, or without good time.
-    LaterError
-        For ``reoptimize`` with free parameters in other models.
     """
     settings = _normalize_parameters(parameters)
     wanted, given = normalize_time_binning(binning), normalize_inputs(inputs)
@@ -114,7 +112,6 @@ def light_curve(
     models = without_time(models, source_model(models, source, WHERE))
     model = source_model(models, source, WHERE)
     validate_varied(model)
-    validate_reoptimize(models, model, settings)
     groups = EnergyGroups.nearest(axis, normalize_edges(edges, WHERE), WHERE)
     validate_datasets_names(models, given, source)
     bins = _bins(given, models, source, groups, wanted, settings)
@@ -314,14 +311,19 @@ def _product(
     of_time: Mapping[str, npt.NDArray[Any]],
 ) -> xr.Dataset:
     profile, reference = _profile(given, models, source, groups, bins, settings)
-    shape = (bins.size, groups.size)
-    found = estimates(profile, settings, interpolation(source))
+    shape, size = (bins.size, groups.size), (sum(len(one.names) for one in given), groups.size)
+    if settings.reoptimize and nuisance(models, source):
+        found, of_dataset = _refitted(given, models, reference, groups, bins, settings)
+    else:
+        found = estimates(profile, settings, interpolation(source))
+        places = [term.dataset * groups.size + term.group % groups.size for term in profile.terms]
+        of_dataset = predictions(profile, found["norm"], places, size)
     norm = found["norm"]
     values = {
         name: value if name == "norm_scan" else value.reshape(*shape, *value.shape[1:]) for name, value in found.items()
     }
     names = [name for one in given for name in one.names]
-    values |= _predictions(profile, norm, (len(names), groups.size), bins)
+    values |= _predictions(of_dataset, norm, bins)
     values |= reference.fluxes(groups.bounds)
     values |= _account(given, groups, bins)
     values |= {"bin_of_dataset": bins.of_dataset, "placement": bins.placement.astype(np.int8)}
@@ -345,13 +347,35 @@ def _coords(groups: EnergyGroups, bounds: FloatArray, names: Sequence[str]) -> d
     }
 
 
-def _predictions(
-    profile: NormProfile, norm: FloatArray, shape: tuple[int, int], bins: TimeBins
-) -> dict[str, FloatArray]:
+def _refitted(
+    given: Sequence[FitInput],
+    models: Models,
+    reference: Reference,
+    groups: EnergyGroups,
+    bins: TimeBins,
+    settings: LightCurveParameters,
+) -> tuple[dict[str, npt.NDArray[Any]], dict[str, FloatArray]]:
+    """Return what is estimated in each bin, the other models fitted there too, and what is predicted of each dataset.
+
+    Arrays have the shape (bin,), and (dataset, energy).
+    """
+    sets: list[list[FitInput]] = []
+    members = [np.flatnonzero(bins.of_dataset == number) for number in range(bins.size)]
+    for own in members:
+        rows = rows_among(given, own)
+        sets += [within(rows, first, last) for first, last in groups.spans()]
+    found, predicted = refitted(sets, models, reference, settings, interpolation(reference.source))
+    of_dataset = {name: np.zeros((len(bins.of_dataset), groups.size)) for name in PREDICTED}
+    for number, one in enumerate(predicted):
+        time, energy = divmod(number, groups.size)
+        for name, values in one.items():
+            of_dataset[name][members[time], energy] = values
+    return found, of_dataset
+
+
+def _predictions(of_dataset: dict[str, FloatArray], norm: FloatArray, bins: TimeBins) -> dict[str, FloatArray]:
     """Return counts and predictions of each bin (time, energy), and of each dataset (dataset, energy)."""
-    n_energy = shape[1]
-    places = [term.dataset * n_energy + term.group % n_energy for term in profile.terms]
-    of_dataset = predictions(profile, norm, places, shape)
+    n_energy = of_dataset["counts"].shape[1]
     inside = bins.of_dataset >= 0
     place = (bins.of_dataset[inside, np.newaxis] * n_energy + np.arange(n_energy)).ravel()
     size = (bins.size, n_energy)

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from xgamma.axes import Axis, BoolArray
 from xgamma.errors import ConfigError, ConfigTypeError, DataError
 from xgamma.models.models import Models, SkyModel
+from xgamma.reduce import select_rows
 from xgamma.schema import bin_dims
 
 log = logging.getLogger("xgamma.fit")
@@ -89,6 +91,28 @@ def mask_fit(ds: xr.Dataset, minimum: float | None, maximum: float | None) -> Bo
     dims = bin_dims(ds)
     along = np.reshape(inside, [-1 if dim == "energy" else 1 for dim in dims])
     return np.broadcast_to(along, tuple(ds.sizes[dim] for dim in dims)).copy()
+
+
+def within(given: Sequence[FitInput], first: int, last: int) -> list[FitInput]:
+    """Return inputs with the bins between two bins of energy alone, the last one excluded."""
+    found = []
+    for one in given:
+        dims = bin_dims(one.data)
+        inside = (np.arange(one.data.sizes["energy"]) >= first) & (np.arange(one.data.sizes["energy"]) < last)
+        along = inside.reshape([-1 if dim == "energy" else 1 for dim in dims])
+        found.append(FitInput(one.data, one.used & along))
+    return found
+
+
+def rows_among(given: Sequence[FitInput], numbers: npt.ArrayLike) -> list[FitInput]:
+    """Return some of the rows of inputs, by their numbers among all, in the order of the inputs."""
+    found, first, wanted = [], 0, np.asarray(numbers)
+    for one in given:
+        own = (wanted[(wanted >= first) & (wanted < first + len(one.names))] - first).tolist()
+        first += len(one.names)
+        if own:
+            found.append(FitInput(select_rows(one.data, own), None if one.mask is None else one.mask[own]))
+    return found
 
 
 def _is_measured(ds: xr.Dataset) -> BoolArray:

@@ -145,10 +145,10 @@ def confidence(
     problem = Problem(Statistic(inputs, models, None if reoptimize else [chosen]), BY_MIGRAD)
     search = Search(problem)
     search.minimise()
-    return _minos(problem, search, problem.parameters.index(chosen), sigma) | {"nfev": search.calls}
+    return crossings(problem, search, problem.parameters.index(chosen), sigma) | {"nfev": search.calls}
 
 
-def _minos(problem: Problem, search: Search, place: int, sigma: float) -> dict[str, Any]:
+def crossings(problem: Problem, search: Search, place: int, sigma: float) -> dict[str, Any]:
     """Return the crossings by MINOS or, at a limit or a kink, where it ends, by a search on each side."""
     size, message = problem.scales[place], "Minos terminated successfully."
     try:
@@ -190,7 +190,7 @@ def stat_profile(
     others = [one for one in free_parameters(given, models) if one is not chosen] if reoptimize else []
     statistic = Statistic(given, models, [chosen, *others])
     points = positions[:, np.newaxis]
-    stats = _fitted_again(statistic, points) if others else [statistic(point) for point in points]
+    stats = fitted_again(statistic, points) if others else [statistic(point) for point in points]
     return _scan(statistic, np.array(stats), {chosen.name: positions})
 
 
@@ -200,17 +200,17 @@ def _scan(statistic: Statistic, stats: FloatArray, positions: Mapping[str, Float
     return xr.DataArray(stats, dims=list(positions), coords=positions, name="stat_scan", attrs=attrs)
 
 
-def _fitted_again(statistic: Statistic, points: FloatArray) -> list[float]:
+def fitted_again(statistic: Statistic, points: FloatArray, start: FloatArray | None = None) -> list[float]:
     """Return the statistic at values of its first parameters, the others fitted, each from where the last one ended.
 
-    ``points`` has the shape (point, parameter).
+    ``points`` has the shape (point, parameter); ``start`` are values of all parameters, by default the present ones.
     """
     problem = Problem(statistic, FitSettings())
     held = points.shape[1]
     for place in range(held):
         # A profile may go beyond the limits of its parameter.
         problem.limits[place] = None, None
-    best, stats = problem.start, []
+    best, stats = problem.start if start is None else start / problem.scales, []
     for values in points / problem.scales[:held]:
         search = Search(problem, np.array([*values, *best[held:]]))
         for place, value in enumerate(values):
@@ -278,7 +278,7 @@ def _surface(statistic: Statistic, axes: Sequence[FloatArray], is_fitted: bool) 
     # Back and forth, so that each point is beside the one before.
     points[1::2] = points[1::2, ::-1].copy()
     flat = points.reshape(-1, 2)
-    stats = np.array(_fitted_again(statistic, flat) if is_fitted else [statistic(point) for point in flat])
+    stats = np.array(fitted_again(statistic, flat) if is_fitted else [statistic(point) for point in flat])
     surface = stats.reshape(points.shape[:2])
     surface[1::2] = surface[1::2, ::-1].copy()
     return surface

@@ -31,7 +31,7 @@ from xgamma.config.requests import names_of, points_of
 from xgamma.datasets import Datasets, FluxPoints, FluxPointsDataset
 from xgamma.datasets.binned_row import BinnedRow
 from xgamma.errors import ConfigError
-from xgamma.estimate import FluxPointsParameters, flux_points, log_binning, source_model, validate_reoptimize
+from xgamma.estimate import FluxPointsParameters, flux_points, log_binning, source_model
 from xgamma.estimate.flux_points import validate_telescopes
 from xgamma.models.models import Models
 from xgamma.schema import Kind
@@ -95,7 +95,7 @@ class FluxPointsStep(Step[FluxPointsWanted]):
 
     def remarks(self, wanted: FluxPointsWanted, axes: Mapping[str, Axis], models: Models) -> list[str]:
         """Return a sentence about points that will be empty; raises ``DataError`` where the axes are not aligned."""
-        validate_reoptimize(models, source_model(models, wanted.source), wanted.parameters)
+        source_model(models, wanted.source)
         if wanted.name is None:
             outside = validate_edges(unify_axis(list(dict.fromkeys(axes.values()))), wanted.edges, ENERGY)
         else:

@@ -27,7 +27,6 @@ from xgamma.estimate import (
     light_curve,
     log_light_curve,
     source_model,
-    validate_reoptimize,
     validate_varied,
 )
 from xgamma.estimate.flux_points import validate_telescopes
@@ -98,9 +97,7 @@ class LightCurveStep(Step[LightCurveWanted]):
 
     def remarks(self, wanted: LightCurveWanted, axes: Mapping[str, Axis], models: Models) -> list[str]:
         """Return what will be empty or single; raises what the estimator would raise of axes and models."""
-        source = source_model(models, wanted.source, WHERE)
-        validate_varied(source)
-        validate_reoptimize(models, source, wanted.parameters)
+        validate_varied(source_model(models, wanted.source, WHERE))
         outside = validate_edges(unify_axis(list(dict.fromkeys(axes.values()))), wanted.edges, ENERGY)
         single = (
             f"{WHERE}: all observations are stacked to one dataset, and so there will be one bin of time; "
