@@ -21,8 +21,8 @@ from xgamma.formats.local_files import local_path
 from xgamma.formats.source_tables import read_source_tables
 from xgamma.models import Models
 from xgamma.registry import lookup, names, register
-from xgamma.sources.rows import Row, Rows
 from xgamma.sources.source import SourceCatalogObject
+from xgamma.sources.table import SourceTable, TableRow
 
 log = logging.getLogger(__name__)
 
@@ -95,13 +95,13 @@ class SourceCatalog:
 
     def _take(self, table: Table) -> None:
         """Make a table the sources of this catalogue."""
-        self.rows = Rows(table, self.path)
-        self.names = self.rows.texts(self.name_column)
+        self.columns = SourceTable(table, self.path)
+        self.names = self.columns.texts(self.name_column)
         self._index = {name: row for row, name in reversed(list(enumerate(self.names)))}
         # Of each alias the rows that have it, in the order of a dict.
         self._aliases: dict[str, dict[int, None]] = {}
         for column in self.alias_columns:
-            for row, text in enumerate(self.rows.texts(column) if column in self.rows else ()):
+            for row, text in enumerate(self.columns.texts(column) if column in self.columns else ()):
                 for alias in filter(None, (part.strip() for part in text.split(","))):
                     self._aliases.setdefault(alias, {})[row] = None
 
@@ -110,7 +110,7 @@ class SourceCatalog:
     @property
     def table(self) -> Table:
         """The table of sources."""
-        return self.rows.table
+        return self.columns.table
 
     def __len__(self) -> int:
         return len(self.names)
@@ -165,14 +165,14 @@ class SourceCatalog:
     def _source(self, index: int) -> SourceCatalogObject:
         lon, lat, frame = self._positions()
         place = (float(lon[index]), float(lat[index]), frame)
-        return self.source_object_class(self.names[index], Row(self.rows, index), place)
+        return self.source_object_class(self.names[index], TableRow(self.columns, index), place)
 
     # --- positions, models
 
     def _positions(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any], str]:
         for lon, lat, frame in _POSITIONS:
-            if lon in self.rows and lat in self.rows:
-                return self.rows.numbers(lon, "deg"), self.rows.numbers(lat, "deg"), frame
+            if lon in self.columns and lat in self.columns:
+                return self.columns.numbers(lon, "deg"), self.columns.numbers(lat, "deg"), frame
         expected = " or ".join(f"{lon}, {lat}" for lon, lat, _ in _POSITIONS)
         raise InputError(f"{self.path} has no positions: expected the columns {expected}.")
 

@@ -31,8 +31,8 @@ from xgamma.sources.fermi_spectra import (
     spectrum_2fhl,
     spectrum_of_type,
 )
-from xgamma.sources.rows import Row, Rows
 from xgamma.sources.source import SourceCatalogObject
+from xgamma.sources.table import SourceTable, TableRow
 
 _FLUX, _NU_F_NU = "cm-2 s-1", "erg cm-2 s-1"
 _OF_TIME = ("HIST_START", "HIST2_START", "GTI")
@@ -45,10 +45,10 @@ class _FermiSource(SourceCatalogObject):
     form_column: ClassVar[str] = "Model_Form"
     association_columns: ClassVar[tuple[str, ...]] = ()
 
-    extended: Row | None = None
+    extended: TableRow | None = None
     folders: tuple[Path, ...] = ()
     bands: FloatArray | None = None
-    times: Mapping[str, Rows] = MappingProxyType({})
+    times: Mapping[str, SourceTable] = MappingProxyType({})
 
     @property
     def is_pointlike(self) -> bool:
@@ -85,11 +85,11 @@ class _FermiCatalog(SourceCatalog):
         super()._take(table)
         found = (each for each in self.tables.values() if {"Model_Form", "Model_SemiMajor"} <= set(each.colnames))
         extended = next(found, None)
-        self._extended = None if extended is None else Rows(extended, self.path)
+        self._extended = None if extended is None else SourceTable(extended, self.path)
         names = [] if self._extended is None else self._extended.texts("Source_Name")
         self._extended_index = {name: row for row, name in enumerate(names)}
         self._edges = self._bands()
-        self._times = {name: Rows(self.tables[name], self.path) for name in _OF_TIME if name in self.tables}
+        self._times = {name: SourceTable(self.tables[name], self.path) for name in _OF_TIME if name in self.tables}
 
     @property
     def extended_sources_table(self) -> Table | None:
@@ -117,7 +117,7 @@ class _FermiCatalog(SourceCatalog):
         source.times = self._times
         return source
 
-    def _extended_row(self, source: SourceCatalogObject) -> Row | None:
+    def _extended_row(self, source: SourceCatalogObject) -> TableRow | None:
         key = self._extended_name(source)
         if not key:
             return None
@@ -126,7 +126,7 @@ class _FermiCatalog(SourceCatalog):
                 f"{self.path}: {source.name} is extended, and no table of extended sources has {key!r}. Fetch the "
                 "catalogue again."
             )
-        return Row(self._extended, self._extended_index[key])
+        return TableRow(self._extended, self._extended_index[key])
 
     def _extended_name(self, source: SourceCatalogObject) -> str:
         return source.row.text("Extended_Source_Name")
@@ -183,7 +183,7 @@ class SourceCatalog4FGL(_FermiCatalog):
         table = self.tables.get("ENERGYBOUNDS")
         if table is None:
             return None
-        rows = Rows(table, self.path)
+        rows = SourceTable(table, self.path)
         return np.unique([rows.numbers("LowerEnergy", "MeV"), rows.numbers("UpperEnergy", "MeV")])
 
 

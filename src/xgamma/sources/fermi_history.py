@@ -12,7 +12,7 @@ from xgamma.errors import ConfigError, InputError, did_you_mean
 from xgamma.models import SpectralModel
 from xgamma.sources.fermi_spectra import bands_table
 from xgamma.sources.points import relative
-from xgamma.sources.rows import Row, Rows
+from xgamma.sources.table import SourceTable, TableRow
 
 ENERGIES = np.array([100.0, 100_000.0])
 # Of each interval the columns of a source, and the table of the starts of bins.
@@ -23,7 +23,9 @@ INTERVALS: Mapping[str, tuple[str, str]] = {
 _FLUX = "cm-2 s-1"
 
 
-def light_curve(row: Row, tables: Mapping[str, Rows], spectrum: SpectralModel | None, interval: str) -> LightCurve:
+def light_curve(
+    row: TableRow, tables: Mapping[str, SourceTable], spectrum: SpectralModel | None, interval: str
+) -> LightCurve:
     """Return the light curve of a source.
 
     Parameters
@@ -63,7 +65,7 @@ def light_curve(row: Row, tables: Mapping[str, Rows], spectrum: SpectralModel | 
     return LightCurve.from_table(relative(points, "flux", spectrum))
 
 
-def _reference(starts: Rows, good_time: Rows | None) -> dict[str, object]:
+def _reference(starts: SourceTable, good_time: SourceTable | None) -> dict[str, object]:
     """Return what mission times count from; some files say it with good time only, and the fraction as a text."""
     for rows in (starts, good_time):
         if rows is not None and "MJDREFI" in rows.table.meta:

@@ -20,7 +20,7 @@ from xgamma.sources.fitted import (
     fitted_place,
     longitude_error,
 )
-from xgamma.sources.rows import Row
+from xgamma.sources.table import TableRow
 
 _DISK, _GAUSS, _MAP = "disk", "gauss", "map"
 # How the catalogues call morphologies.
@@ -31,7 +31,7 @@ FORMS = {
 }  # fmt: skip
 
 
-def place_of(row: Row, extended: Row | None, form: str, folders: Sequence[Path]) -> SpatialModel:
+def place_of(row: TableRow, extended: TableRow | None, form: str, folders: Sequence[Path]) -> SpatialModel:
     """Return where a source is and what it looks like.
 
     Parameters
@@ -76,7 +76,7 @@ def _size(name: str, value: float) -> dict[str, Value]:
     return {name: (value, "deg")}
 
 
-def position_errors(row: Row, lat: float) -> dict[str, float]:
+def position_errors(row: TableRow, lat: float) -> dict[str, float]:
     """Return the standard errors of longitude and latitude: those of the ellipse of confidence along each of them."""
     if "Pos_err_68" in row:
         major = minor = row.number("Pos_err_68", "deg") / SIGMAS_OF_68
@@ -91,7 +91,7 @@ def position_errors(row: Row, lat: float) -> dict[str, float]:
     return {"lon_0": longitude_error(east, lat), "lat_0": north}
 
 
-def _found(row: Row, name: str, folders: Sequence[Path]) -> Path:
+def _found(row: TableRow, name: str, folders: Sequence[Path]) -> Path:
     """Return the file of a map, gzipped or not."""
     for folder in folders:
         for ending in ("", ".gz"):

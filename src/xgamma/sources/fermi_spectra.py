@@ -27,7 +27,7 @@ from xgamma.models import (
 )
 from xgamma.sources.fitted import Value, fitted_spectrum
 from xgamma.sources.points import points_table
-from xgamma.sources.rows import Row
+from xgamma.sources.table import TableRow
 
 Columns = Mapping[str, str]
 """The column of each parameter."""
@@ -68,7 +68,7 @@ _PLAIN = ("index", "index_1", "index_2", "alpha", "beta", "expfactor")
 
 
 def spectrum_of_type(
-    row: Row, types: Mapping[str, tuple[type[SpectralModel], Columns]], energy: str
+    row: TableRow, types: Mapping[str, tuple[type[SpectralModel], Columns]], energy: str
 ) -> SpectralModel | None:
     """Return the spectrum of the type that a row says, parameters in a unit of energy.
 
@@ -91,7 +91,7 @@ def spectrum_of_type(
     return fitted_spectrum(kind, values, errors)
 
 
-def spectrum_2fhl(row: Row) -> SpectralModel | None:
+def spectrum_2fhl(row: TableRow) -> SpectralModel | None:
     """Return the power law of 2FHL, whose amplitude is the flux from 50 GeV to 2 TeV."""
     values = {
         "amplitude": (row.number("Flux50", "cm-2 s-1"), "cm-2 s-1"),

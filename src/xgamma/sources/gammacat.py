@@ -25,8 +25,8 @@ from xgamma.models import (
 from xgamma.sources.catalog import SourceCatalog
 from xgamma.sources.fitted import Value, ellipse, fitted_place, fitted_spectrum, longitude_error
 from xgamma.sources.points import points_table
-from xgamma.sources.rows import Row
 from xgamma.sources.source import SourceCatalogObject
+from xgamma.sources.table import TableRow
 
 SHELL_WIDTH = 0.2
 """Of the outer radius: how thick shells are taken to be, as the catalogue does not say."""
@@ -130,7 +130,7 @@ class SourceCatalogObjectGammaCat(SourceCatalogObject):
     @property
     def flux_points_table(self) -> Table | None:
         """The flux points, which only the FITS file of the catalogue has."""
-        if "sed_e_ref" not in self.row or np.ndim(self.row.rows.table["sed_e_ref"]) < 2:
+        if "sed_e_ref" not in self.row or np.ndim(self.row.columns.table["sed_e_ref"]) < 2:
             return None
         used = np.isfinite(self.row.numbers("sed_e_ref", "TeV"))
         if not np.any(used):
@@ -146,7 +146,7 @@ class SourceCatalogObjectGammaCat(SourceCatalogObject):
 class _Numbers:
     """The numbers of a spectrum: in columns of its type, or in the common columns of the catalogue in YAML."""
 
-    def __init__(self, row: Row, word: str) -> None:
+    def __init__(self, row: TableRow, word: str) -> None:
         self._row, self._word = row, word
         common = {"flux": "norm", "flux_err": "norm_err", "e_ref": "ref", "e_min": "ref", "e_cut": "ecut",
                   "e_cut_err": "ecut_err"}  # fmt: skip

@@ -30,8 +30,8 @@ from xgamma.sources.catalog import SourceCatalog
 from xgamma.sources.composite import composite
 from xgamma.sources.fitted import fitted_place, fitted_spectrum
 from xgamma.sources.points import points_table
-from xgamma.sources.rows import Row, Rows
 from xgamma.sources.source import SourceCatalogObject
+from xgamma.sources.table import SourceTable, TableRow
 
 SHELL_WIDTH = 0.05
 """Of the outer radius: how thick shells are taken to be, as the catalogue does not say."""
@@ -41,7 +41,7 @@ _SPECTRA = {"pl": "PL", "ecpl": "ECPL"}
 _FORMS = ("Point-Like", "Gaussian", "2-Gaussian", "3-Gaussian", "Shell")
 
 
-def _gaussian(row: Row) -> SpatialModel:
+def _gaussian(row: TableRow) -> SpatialModel:
     """Return the Gaussian of a source or a component; one without a size is a point."""
     values = {"lon_0": (row.number("GLON", "deg"), "deg"), "lat_0": (row.number("GLAT", "deg"), "deg")}
     errors = {"lon_0": row.number("GLON_Err", "deg"), "lat_0": row.number("GLAT_Err", "deg")}
@@ -72,7 +72,7 @@ class SourceCatalogObjectHGPSComponent:
         Its row in the table of components.
     """
 
-    def __init__(self, row: Row) -> None:
+    def __init__(self, row: TableRow) -> None:
         self.row = row
         self.name = row.text("Component_ID")
 
@@ -266,12 +266,12 @@ class SourceCatalogHGPS(SourceCatalog):
             raise InputError(f"{self.path} has no table {name}. Fetch the catalogue again.")
         return self.tables[name]
 
-    def _component_rows(self) -> Rows:
-        return Rows(self._table("HGPS_GAUSS_COMPONENTS"), self.path)
+    def _component_rows(self) -> SourceTable:
+        return SourceTable(self._table("HGPS_GAUSS_COMPONENTS"), self.path)
 
     def gaussian_component(self, row_idx: int) -> SourceCatalogObjectHGPSComponent:
         """Return the component of the row ``row_idx`` of ``table_components``."""
-        return SourceCatalogObjectHGPSComponent(Row(self._component_rows(), row_idx))
+        return SourceCatalogObjectHGPSComponent(TableRow(self._component_rows(), row_idx))
 
     def _source(self, index: int) -> SourceCatalogObject:
         source = super()._source(index)
@@ -290,7 +290,7 @@ class SourceCatalogHGPS(SourceCatalog):
                 raise InputError(
                     f"{self.path}: {source.name} has the component {lost[0]!r}, which no row of components has."
                 )
-            source.components = [SourceCatalogObjectHGPSComponent(Row(rows, known[name])) for name in names]
+            source.components = [SourceCatalogObjectHGPSComponent(TableRow(rows, known[name])) for name in names]
         return source
 
     def to_models(  # type: ignore[override]

@@ -18,7 +18,7 @@ from xgamma.datasets.text import Paragraph, block
 from xgamma.errors import ConfigError, InputError, did_you_mean
 from xgamma.models import SkyModel, SpatialModel, SpectralModel
 from xgamma.sources.points import relative
-from xgamma.sources.rows import Row
+from xgamma.sources.table import TableRow
 from xgamma.units import number_text, unit_string
 
 
@@ -47,7 +47,7 @@ class SourceCatalogObject:
     points_kind: ClassVar[str] = "dnde"
     """What the flux points of the catalogue are: ``dnde`` or ``flux``."""
 
-    def __init__(self, name: str, row: Row, position: tuple[float, float, str]) -> None:
+    def __init__(self, name: str, row: TableRow, position: tuple[float, float, str]) -> None:
         self.name = name
         self.row = row
         self._position = position
@@ -66,7 +66,7 @@ class SourceCatalogObject:
     @cached_property
     def data(self) -> SourceData:
         """The values of its row by column, with units where the column has one."""
-        table = self.row.rows.table
+        table = self.row.columns.table
         values = {name: table[name][self.row.index] for name in table.colnames}
         units = {name: getattr(table[name], "unit", None) for name in table.colnames}
         return SourceData({name: _with_unit(value, units[name]) for name, value in values.items()})

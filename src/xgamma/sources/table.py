@@ -20,7 +20,7 @@ from xgamma.formats.sed.points import flags
 _NO_TEXT = ("", "--", "None", "N/A")
 
 
-class Rows:
+class SourceTable:
     """One table of a catalogue; names of columns may be in capital or small letters.
 
     Parameters
@@ -79,18 +79,18 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One row of a table of a catalogue."""
 
-    rows: Rows
+    columns: SourceTable
     index: int
 
     def __contains__(self, name: str) -> bool:
-        return name in self.rows
+        return name in self.columns
 
     def number(self, name: str, unit: str = "") -> float:
         """Return one number, NaN where the catalogue has none."""
-        return float(self.rows.numbers(name, unit)[self.index])
+        return float(self.columns.numbers(name, unit)[self.index])
 
     def optional(self, name: str, unit: str = "") -> float:
         """Return one number, NaN also where there is no such column."""
@@ -98,12 +98,12 @@ class Row:
 
     def numbers(self, name: str, unit: str = "") -> FloatArray:
         """Return the numbers of a column of arrays."""
-        return np.atleast_1d(self.rows.numbers(name, unit)[self.index])
+        return np.atleast_1d(self.columns.numbers(name, unit)[self.index])
 
     def flags(self, name: str) -> BoolArray:
         """Return the truths of a column of arrays."""
-        return np.atleast_1d(self.rows.flags(name)[self.index])
+        return np.atleast_1d(self.columns.flags(name)[self.index])
 
     def text(self, name: str) -> str:
         """Return one text, empty where the catalogue has none or there is no such column."""
-        return self.rows.texts(name)[self.index] if name in self else ""
+        return self.columns.texts(name)[self.index] if name in self else ""
