@@ -29,6 +29,15 @@ def points(source):
     return {name: np.asarray(table[name].quantity.to_value(unit)).tolist() for name, unit in held.items()}
 
 
+def curve(source):
+    try:
+        made = source.lightcurve()
+        table = made.to_table(format="lightcurve", sed_type="flux")
+    except Exception as error:  # a catalogue without light curves, or with a unit that Gammapy does not take
+        return str(error)
+    return [np.asarray(table[name]).ravel().tolist() for name in ("time_min", "time_max", "flux", "flux_errn")]
+
+
 def one(source, band):
     found = {"name": source.name, "position": [float(source.position.icrs.ra.deg), float(source.position.icrs.dec.deg)]}
     try:
@@ -43,6 +52,7 @@ def one(source, band):
     except Exception as error:
         found["place"] = str(error)
     found["points"] = points(source)
+    found["curve"] = curve(source)
     return found
 
 

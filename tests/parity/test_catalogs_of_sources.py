@@ -138,3 +138,18 @@ def test_flux_points_are_the_same(pairs):
                 assert ours == pytest.approx(theirs, rel=5e-6, nan_ok=True), (source, column)
         compared += 1
     assert compared > 15
+
+
+def test_light_curves_have_the_same_bins_and_fluxes(pairs):
+    compared = 0
+    for _, source, other in pairs:
+        if isinstance(other["curve"], str):
+            continue
+        table = source.lightcurve().to_table("flux")
+        for name, theirs in zip(("time_min", "time_max", "flux", "flux_errn"), other["curve"], strict=True):
+            ours = np.asarray(table[name]).ravel()
+            # Days of MJD, to 1 ms.
+            within = {"abs": 1e-8, "rel": 0} if name.startswith("time") else {"rel": 1e-6}
+            assert ours == pytest.approx(np.array(theirs), nan_ok=True, **within), (source, name)
+        compared += 1
+    assert compared == 12
