@@ -29,6 +29,7 @@ def write(folder: Path) -> None:
     """Write the tables as Markdown."""
     folder.mkdir(exist_ok=True)
     (folder / "models.md").write_text("\n".join(_models("Spectral")), encoding="utf-8")
+    (folder / "spatial-models.md").write_text("\n".join(_models("Spatial")), encoding="utf-8")
     (folder / "temporal-models.md").write_text("\n".join(_models("Temporal")), encoding="utf-8")
     (folder / "verbs.md").write_text("\n".join(_verbs()), encoding="utf-8")
     (folder / "exit-codes.md").write_text("\n".join(_exit_codes()), encoding="utf-8")

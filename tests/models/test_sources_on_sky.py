@@ -12,6 +12,7 @@ from astropy.coordinates import SkyCoord
 from astropy.time import Time
 from regions import CircleSkyRegion
 
+from xgamma.analysis.steps.fit import model_key
 from xgamma.errors import ConfigError, DataError
 from xgamma.maps import Map, MapAxis, WcsGeom
 from xgamma.models import (
@@ -22,6 +23,7 @@ from xgamma.models import (
     GaussianSpatialModel,
     Models,
     PointSpatialModel,
+    PowerLawNormSpectralModel,
     PowerLawSpectralModel,
     SkyModel,
     TemplateSpatialModel,
@@ -74,6 +76,31 @@ def test_a_source_that_depends_on_energy_is_asked_at_it():
     model = source(template)
     value = model(83.6 * u.deg, 22 * u.deg, 10**1.5 * u.TeV)
     assert value.to_value(BRIGHTNESS) == pytest.approx(4e-14)
+
+
+def test_spectrum_and_morphology_make_a_brightness():
+    diffuse = Map.from_geom(field(), np.ones((60, 60)), "cm-2 s-1 MeV-1 sr-1")
+    template = TemplateSpatialModel(diffuse, normalize=False)
+    SkyModel(PowerLawNormSpectralModel(), template).validate_brightness()
+    source(gauss()).validate_brightness()
+    for model in (source(template), SkyModel(PowerLawNormSpectralModel(), gauss(), name="source")):
+        with pytest.raises(ConfigError, match="Model 'source': expected a brightness in cm-2 s-1 TeV-1 sr-1, got"):
+            model.validate_brightness()
+
+
+def test_the_map_of_a_source_belongs_to_the_key_of_a_fit(tmp_path):
+    def key(value):
+        made = field()
+        data = np.ones(made.data_shape)
+        data[0, 0] = value
+        TemplateSpatialModel(Map.from_geom(made, data, "sr-1")).write(tmp_path / "map.fits", overwrite=True)
+        model = TemplateSpatialModel.from_dict({"type": "template", "filename": str(tmp_path / "map.fits")})
+        return model_key(Models([source(model)]))
+
+    assert key(2.0) == key(2.0) != key(3.0)
+    missing = TemplateSpatialModel.from_dict({"type": "template", "filename": "nowhere.fits"})
+    assert Models([source(missing)]).origins() == ["source: map: nowhere.fits, not found"]
+    assert model_key(Models([source(missing)]))
 
 
 def test_the_flux_in_pixels_adds_up_to_that_of_the_spectrum():

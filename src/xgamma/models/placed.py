@@ -15,7 +15,9 @@ from xgamma.models.spatial.model import SpatialModel
 from xgamma.models.spatial.pixels import along_axes
 from xgamma.models.spectral.model import SpectralModel
 from xgamma.models.temporal.model import TemporalModel
+from xgamma.units import unit_string
 
+_BRIGHTNESS = u.Unit("cm-2 s-1 TeV-1 sr-1")
 # A source at the edge of a pixel is seen in it: in units of its side.
 _HALF_DIAGONAL = float(np.sqrt(0.5))
 
@@ -85,6 +87,18 @@ class Placed:
             found = found * u.Quantity(shape.data, shape.unit)
         values = np.broadcast_to(found.value * self._mean_factor(gti), geom.data_shape)
         return geom.map_type(geom, values.copy(), found.unit)
+
+    def validate_brightness(self) -> None:
+        """Raise ``ConfigError`` unless spectrum and morphology make a brightness; opens the file of a map."""
+        place, spectrum = self._place(), self.spectral_model
+        unit = spectrum.canonical_unit * place.density_unit
+        if not unit.is_equivalent(_BRIGHTNESS):
+            raise ConfigError(
+                f"Model {self.name!r}: expected a brightness in cm-2 s-1 TeV-1 sr-1, got {type(spectrum).__name__} in "
+                f"{unit_string(spectrum.canonical_unit) or 'no unit'} and {type(place).__name__} in "
+                f"{unit_string(place.density_unit) or 'no unit'}; a map of fluxes takes a norm spectrum, any other "
+                "morphology one with an amplitude."
+            )
 
     def _mean_factor(self, gti: Any) -> float:
         if self.temporal_model is None or gti is None:

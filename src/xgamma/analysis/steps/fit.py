@@ -67,7 +67,9 @@ def model_key(models: Models) -> str:
     in_time = [
         part for model in models if (part := getattr(model, "temporal_model", None)) is not None and part.tables()
     ]
-    tables = [[hashlib.sha256(table).hexdigest() for table in part.tables()] for part in (*spectra, *in_time)]
+    shapes = [part for model in models if (part := getattr(model, "spatial_model", None)) is not None and part.tables()]
+    read = (*spectra, *in_time, *shapes)
+    tables = [[hashlib.sha256(table).hexdigest() for table in part.tables()] for part in read]
     return digest({"document": models.to_yaml(full_output=True), "curves": curves, "tables": tables})
 
 

@@ -105,15 +105,22 @@ class MapModel(SpatialModel):
         """sr-1, or cm-2 s-1 TeV-1 sr-1."""
         return self.table.unit
 
+    @property
+    def _is_missing(self) -> bool:
+        return self._given is None and not (self.filename and local_path(self.filename).is_file())
+
     def tables(self) -> list[bytes]:
-        """Return values, axes and image of the map; the file is opened for it."""
+        """Return values, axes and image of the map, for which the file is opened; nothing where it is missing."""
+        # A spectrum needs no map, and is fitted without it.
+        if self._is_missing:
+            return []
         table = self.table
         about = repr((table.space, str(table.unit))).encode()
         return [*table_bytes(table.values, *(axis.edges for axis in table.axes)), about]
 
     def origins(self) -> list[str]:
         """Return the file and the digest of its map; spectra need none, so that it may be missing."""
-        if self._given is None and not (self.filename and local_path(self.filename).is_file()):
+        if self._is_missing:
             return [f"map: {self.filename or 'no file'}, not found"]
         digest = hashlib.sha256(b"".join(self.tables())).hexdigest()[:12]
         return [f"map: {Path(self.filename).name or 'no file'}, values {digest}"]

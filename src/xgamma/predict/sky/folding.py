@@ -148,11 +148,12 @@ def seen_of(window: Window, sources: Sequence[SkyModel]) -> BoolArray | None:
 
 
 def validate_on_sky(model: Any) -> None:
-    """Raise ``ConfigError`` for a model that has no place on the sky."""
+    """Raise ``ConfigError`` for a model that has no place on the sky, or is no brightness; opens its tables."""
     if model.spatial_model is None:
         raise ConfigError(
             f"The model {model.name!r} has no spatial model, which a map needs; give it one, such as a point."
         )
+    model.validate_brightness()
     if model.temporal_model is not None:
         model.temporal_model.tables()
 
