@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from astropy.table import Table
-from made_catalogs import write_2hwc, write_3hwc
+from made_catalogs import write_2hwc, write_3hwc, write_4fgl, write_hgps
 
 from xgamma import catalog as names
-from xgamma.catalog import SourceCatalog2HWC, SourceCatalog3HWC
+from xgamma.catalog import SourceCatalog2HWC, SourceCatalog3HWC, SourceCatalog4FGL, SourceCatalogHGPS
 from xgamma.errors import ConfigError, ConfigTypeError, InputError, LaterNameError, MissingInputError, UnknownNameError
+from xgamma.models import Models
 
 
 @pytest.fixture
@@ -111,3 +112,13 @@ def test_catalogues_that_are_not_read_say_so():
 def test_data_releases_are_still_found_at_this_path():
     assert "hess-dl3-dr1" in names.catalog_names()
     assert names.SourceCatalog2HWC is SourceCatalog2HWC
+
+
+def test_models_of_catalogues_are_documents_like_any_other(tmp_path):
+    for kind, write in ((SourceCatalog4FGL, write_4fgl), (SourceCatalogHGPS, write_hgps)):
+        catalog = kind(write(tmp_path / f"{kind.tag}.fits"))
+        models = catalog[np.arange(len(catalog)) < 6].to_models()
+        again = Models.from_yaml(models.to_yaml(full_output=True))
+        assert again.names == models.names
+        assert again.parameters.value == pytest.approx(models.parameters.value)
+        assert [each.error for each in again.parameters] == pytest.approx([each.error for each in models.parameters])
