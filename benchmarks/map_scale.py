@@ -1,8 +1,8 @@
 """Maps of many runs: ``python map_scale.py [--runs 100 1000] [--pixels 500]`` prints a table.
 
 Simulated runs with few events, each of whose windows is the whole image of 20 energies: nothing of a map is saved by
-short runs. Each stage is a process of its own, so that its peak memory is that of the stage; ``python map_scale.py
-STAGE FOLDER RUNS PIXELS JOBS`` runs one of them and prints JSON.
+short runs. One worker has one processor. Each stage is a process of its own, so that its peak memory is that of the
+stage; ``python map_scale.py STAGE FOLDER RUNS PIXELS JOBS`` runs one of them and prints JSON.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -53,6 +54,9 @@ def stage(name: str, folder: Path, runs: int, pixels: int, jobs: int) -> dict[st
         simulate = importlib.import_module("xgamma.simulate")
         simulate.simulate(simulate.Plan(runs=runs, duration=30.0, share_irfs=True), folder / "release")
     shutil.rmtree(folder / "store" / "stack", ignore_errors=True)
+    if jobs == 1:
+        # Threads of one process would take all processors.
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     analysis = session(folder, pixels, jobs)
     importlib.import_module("dask.array")
     importlib.import_module("xgamma.execute.threads" if jobs == 1 else "distributed")
