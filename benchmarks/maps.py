@@ -216,7 +216,7 @@ def numbers(found: dict[str, float]) -> str:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 5:
+    if sys.argv[1:2] and sys.argv[1] in PACKAGES:
         warnings.simplefilter("ignore")
         print(json.dumps(measured(*sys.argv[1:4], Path(sys.argv[4]))))
     else:

@@ -205,12 +205,12 @@ class SkySpace:
         attrs = {"units": "", "long_name": "Image that windows are cut out of", **geometry}
         return {**rows, IMAGE: ((), np.int8(0), attrs)}
 
-    def sky_coords(self) -> dict[Hashable, Any]:
-        """Return the ICRS longitude and latitude of the pixels of the image as CF coordinates over y, x."""
+    def sky_coords(self, dims: tuple[str, str] = ("y", "x")) -> dict[Hashable, Any]:
+        """Return the ICRS positions of the pixels of the image as CF coordinates over its rows and columns."""
         lon, lat = (values.reshape(self.shape) for values in self.positions())
         return {
-            "lon": (("y", "x"), lon, {"units": "deg", "frame": "icrs", "long_name": "Right ascension"}),
-            "lat": (("y", "x"), lat, {"units": "deg", "frame": "icrs", "long_name": "Declination"}),
+            "lon": (dims, lon, {"units": "deg", "frame": "icrs", "long_name": "Right ascension"}),
+            "lat": (dims, lat, {"units": "deg", "frame": "icrs", "long_name": "Declination"}),
         }
 
     def document(self) -> dict[str, Any]:

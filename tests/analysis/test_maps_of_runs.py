@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from astropy.coordinates import SkyCoord
 
 from releases import COARSE, TINY, config_of, map_config_of, release_of, until_datasets
 from xgamma.analysis import Analysis
@@ -16,7 +17,9 @@ from xgamma.analysis.plan import plan
 from xgamma.analysis.preview import preview
 from xgamma.analysis.run import run
 from xgamma.config.requests import recipe_of
+from xgamma.datasets import Datasets
 from xgamma.outcome import Fate
+from xgamma.reduce.crops import image_of_row
 from xgamma.schema import Kind
 from xgamma.store import dataset_digest
 from xgamma.store.conformance import validate
@@ -81,6 +84,23 @@ def test_another_projection_is_another_product(nightly, nights_release):
     found = maps_of(until_datasets(config))
     # Within 2 deg the projections differ by less than a pixel of 0.2 deg.
     assert planes(found, "counts").sum() == pytest.approx(planes(maps_of(analysis), "counts").sum(), rel=0.02)
+
+
+def test_a_stored_stack_has_the_positions_of_its_pixels_and_views_of_it_follow_cuts(nightly):
+    analysis, store = nightly
+    [path] = (store / Kind.STACK / analysis.results.reductions[0].product.key).glob("*/zarr.json")
+    opened = xr.open_zarr(path.parent)
+    view = Datasets.from_xarray(opened.load())[0]
+    lon, lat = image_of_row(maps_of(analysis)).positions()
+    for name, expected in (("lon", lon), ("lat", lat)):
+        assert opened[name].dims == ("v", "u")
+        assert opened[name].attrs["units"] == "deg"
+        np.testing.assert_array_equal(opened[name].values.ravel(), expected)
+        assert name in opened["counts"].coords
+    assert "lon" not in maps_of(analysis).coords
+    # They follow from the image, which a cut changes.
+    assert "lon" not in view.data.coords
+    assert view.cutout(SkyCoord(83.633, 22.014, unit="deg"), "1 deg").counts.array.lon.shape == (5, 5)
 
 
 def test_nights_are_stacked_from_the_rows_that_the_store_holds(nightly, nights_release):

@@ -14,6 +14,7 @@ from xgamma.axes import BoolArray
 from xgamma.errors import ConfigError, ConfigTypeError, DataError
 from xgamma.models.models import Models
 from xgamma.outcome import Fate, Outcome, flag_attrs
+from xgamma.reduce.crops import without_positions
 from xgamma.schema import DL4, DL4_IN, SCHEMA, SCHEMA_VERSION, space_dims, validate
 from xgamma.schema.dl4 import fates
 from xgamma.schema.excess_map import EXCESS_MAP_SCHEMA
@@ -44,6 +45,7 @@ def normalize_rows(ds: xr.Dataset) -> xr.Dataset:
     if ds.attrs.get("schema") == EXCESS_MAP_SCHEMA:
         raise DataError("Expected the counts of datasets, got an excess map. Read it with FluxMaps.read.")
     validate(ds)
+    ds = without_positions(ds)
     rows = ds.sizes["dataset"]
     details = ds.attrs.get("outcome_details") or [""] * rows
     if isinstance(details, str):

@@ -39,11 +39,15 @@ class Row(Generic[Shown]):
         A new name of the row; by default the one in ``data``.
     mask_fit
         The bins of the fit, broadcast to the dims of the counts; ``None`` takes all.
+    arrays
+        None: single arrays, as Gammapy takes them, are refused in one sentence.
 
     Raises
     ------
     DataError
         When ``data`` is not such a Dataset.
+    ConfigTypeError
+        Without one, and for single arrays.
     """
 
     space: ClassVar[schema.SpaceDims]

@@ -16,6 +16,7 @@ from xgamma.axes import FloatArray, IntArray
 from xgamma.grid import IMAGE, ORIGIN, SkySpace
 from xgamma.reduce.sums import space_of_windows
 
+POSITIONS = ("lon", "lat")
 # Variables of cells that are means over the pixels of a larger one, not sums.
 MEANS = ("exposure",)
 # What cells that nothing was seen in hold where it is not 0.
@@ -26,6 +27,18 @@ def image_of_row(ds: xr.Dataset, row: int = 0) -> SkySpace:
     """Return the window of one row as an image of its own."""
     v, u = (int(ds.variables[name].values[row]) for name in ORIGIN)
     return space_of_windows(ds).cut((v, u))
+
+
+def with_positions(stacks: xr.Dataset) -> xr.Dataset:
+    """Return stacks with the ICRS positions of their pixels, as CF coordinates; those of regions stay as they are."""
+    if schema.space_dims(stacks) != schema.WINDOWS:
+        return stacks
+    return stacks.assign_coords(space_of_windows(stacks).image.sky_coords(("v", "u")))
+
+
+def without_positions(ds: xr.Dataset) -> xr.Dataset:
+    """Return rows without the positions of pixels, which follow from their image: it may be cut or joined."""
+    return ds.drop_vars(POSITIONS, errors="ignore") if POSITIONS[0] in ds.coords else ds
 
 
 def _with_image(ds: xr.Dataset, space: SkySpace, origin: IntArray) -> xr.Dataset:

@@ -181,6 +181,8 @@ def _coords(space: SpaceDims) -> dict[str, Variable]:
             **{name: Variable(("dataset",), "", "i8", "First pixel of the window in the image") for name in ORIGIN},
             **{n: replace(each, required=False) for n, each in axis("rad", "deg", "Distance from the source").items()},
             IMAGE: Variable((), "", "i1", "What image the windows are cut out of, in its attributes"),
+            "lon": Variable(WINDOWS.cells, "deg", "f8", "Right ascension of the pixel, of stored stacks", False),
+            "lat": Variable(WINDOWS.cells, "deg", "f8", "Declination of the pixel", False, "lon"),
             IMAGE_IRF: Variable((), "", "i1", "What coarse image responses are on, as image", False, EXPOSURE_GRID),
         }
     return {

@@ -25,6 +25,7 @@ from xgamma.execute import Workers, one_cluster, run_blocks
 from xgamma.grid import Grid
 from xgamma.groups import OFFSET, Grouping
 from xgamma.reduce import Recipe, with_names
+from xgamma.reduce.crops import with_positions, without_positions
 from xgamma.reduce.response import offsets
 from xgamma.reduce.rows import MEMBERS, joined_telescopes, without_maps
 from xgamma.reduce.stack import STEP_VERSION, RowFacts, joined_facts, row_facts, stacks
@@ -142,7 +143,8 @@ def _put_stacks(
     inputs = [rows.keys[row] for own in members.values() for row in own]
     key = keys[0] if len(keys) == 1 else digest(keys)
     cut = window_chunks(result, *PLANES)
-    record = store.put(Kind.STACK, key, {"": result}, {}, inputs=inputs, texts={"stacks": keys}, encoding=cut)
+    contents = {"": with_positions(result)}
+    record = store.put(Kind.STACK, key, contents, {}, inputs=inputs, texts={"stacks": keys}, encoding=cut)
     return {each: (record.key, number) for number, each in enumerate(keys)}, result
 
 
@@ -226,7 +228,8 @@ def _pieces(places: Sequence[RowAddress], length: int) -> Iterator[Sequence[RowA
 
 
 def _read_stacks(store: Store, places: Sequence[RowAddress]) -> xr.Dataset:
-    products = {key: store.get_valid(Kind.STACK, key) for key in dict.fromkeys(key for key, _ in places)}
+    used = dict.fromkeys(key for key, _ in places)
+    products = {key: without_positions(store.get_valid(Kind.STACK, key)) for key in used}
     mjdref = float(products[places[0][0]].attrs["mjdref"])
     return rows_of_products(products.__getitem__, places, mjdref)
 
