@@ -10,7 +10,7 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 
 from xgamma.errors import ConfigError, ConfigTypeError, MissingInputError
-from xgamma.geometry import destination
+from xgamma.geometry import destination, to_frame
 from xgamma.maps import Map, MapAxis, WcsGeom
 from xgamma.models import (
     GaussianSpatialModel,
@@ -137,6 +137,22 @@ def test_a_map_is_shifted_as_a_whole_on_the_sphere():
     # Between pixels a logarithm is a line, not the parabola it was.
     assert model.density(lon, lat) == pytest.approx(exact.density(lon, lat), rel=1.2e-2)
     assert model.position.separation(SkyCoord(30, -20, unit="deg")).deg < 1e-9
+
+
+def test_maps_and_norms_in_another_frame_are_the_same_on_the_sky():
+    values = np.arange(1.0, 26.0).reshape(5, 5)
+    given = Map.from_geom(geom(lat=40.0), values, "sr-1")
+    lon, lat = destination(30.0, -20.0, np.arange(0.0, 360.0, 30.0), 1.3)
+    x, y = to_frame(lon, lat, "icrs", "galactic")
+    for model in (TemplateSpatialModel(given, lon_0="30 deg", lat_0="-20 deg"), TemplateSpatialModel(given)):
+        assert model.with_frame("galactic").density(x, y) == pytest.approx(model.density(lon, lat), rel=1e-6)
+    nodes = (np.array([28.0, 32.0, 32.0, 28.0, 30.0]) * u.deg, np.array([-22.0, -22.0, -18.0, -18.0, -20.0]) * u.deg)
+    model = PiecewiseNormSpatialModel(nodes, norms=[1.0, 2.0, 3.0, 2.0, 2.0])
+    model.norm_0.frozen = True
+    turned = model.with_frame("galactic")
+    at = to_frame(nodes[0].value, nodes[1].value, "icrs", "galactic")
+    assert turned.density(*at) == pytest.approx([1.0, 2.0, 3.0, 2.0, 2.0])
+    assert (turned.frame, turned.norm_0.frozen, turned.norm_1.frozen) == ("galactic", True, False)
 
 
 # --- energies and parameters

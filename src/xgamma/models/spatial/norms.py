@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Self
@@ -13,7 +14,7 @@ from scipy.spatial import Delaunay
 
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError
-from xgamma.geometry import lonlat, separation, unit_vector
+from xgamma.geometry import lonlat, separation, to_frame, unit_vector
 from xgamma.models.component import parameter_entries
 from xgamma.models.parameters import Parameter
 from xgamma.models.spatial.model import SpatialModel
@@ -87,6 +88,16 @@ class PiecewiseNormSpatialModel(SpatialModel):
                 f"{self.tag[0]}: expected at least four positions, got {lon.size} and {lat.size} numbers."
             )
         return lon, lat
+
+    def with_frame(self, frame: str) -> Self:
+        """Return the same norms at the same positions on the sky, said in another frame."""
+        lon, lat = to_frame(*self._nodes, self.frame, frame)
+        norms = [parameter.value for parameter in self.parameters]
+        new = type(self)((lon * u.deg, lat * u.deg), norms, self.rest.get("interp", "lin"), frame)
+        for parameter in self.parameters:
+            setattr(new, parameter.name, copy.deepcopy(parameter))
+        new.covariance = self.covariance.data
+        return new
 
     @property
     def norms(self) -> u.Quantity:

@@ -331,10 +331,13 @@ class TemplateSpatialModel(MapModel):
 
     def _on_map(self, lon: FloatArray, lat: FloatArray, values: Sequence[float]) -> tuple[FloatArray, FloatArray]:
         middle, place = self._map_center(), self.center(values)
-        if place is not None and not np.allclose(place, middle, rtol=0.0, atol=1e-12):
-            # The sphere is turned, so that the form stays what it is at any distance.
-            lon, lat = from_field(*to_field(lon, lat, *place), *middle)
-        return super()._on_map(lon, lat, values)
+        if place is None or np.allclose(place, middle, rtol=0.0, atol=1e-9):
+            return super()._on_map(lon, lat, values)
+        # The sphere is turned, so that the form stays what it is at any distance; north is that of the map.
+        frame = self.table.space.frame
+        positions = ((lon, lat), (np.asarray(place[0]), np.asarray(place[1])), middle)
+        (lon, lat), new, old = (to_frame(x, y, self.frame, frame) for x, y in positions)
+        return to_frame(*from_field(*to_field(lon, lat, *new), *old), frame, "icrs")
 
 
 class TemplateNDSpatialModel(MapModel):
