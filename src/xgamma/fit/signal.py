@@ -233,13 +233,14 @@ class SkySignal(Signal):
             up, down = list(values), list(values)
             up[number] += steps[number]
             down[number] -= steps[number]
-            rows = np.zeros(size)
+            change = np.zeros(size)
             if number in self._spectral.numbers:
-                rows += (self._spectrum_gradient(up) - self._spectrum_gradient(down)) @ seen
+                rows = (self._spectrum_gradient(up) - self._spectrum_gradient(down)) @ seen
+                change += rows / (up[number] - down[number])
             if number in self._spatial.numbers:
-                ends = [self._folded.gathered(self._spatial.own_values(at), wanted, factors) for at in (up, down)]
-                rows += self._spatial.spread((ends[0] - ends[1]) @ self._flux(self.own_values(values)), size)
-            change = rows / (up[number] - down[number])
+                end = self._folded.gathered(self._spatial.own_values(up), wanted, factors)
+                rows = self._spatial.spread((end - pulls) @ self._flux(self.own_values(values)), size)
+                change += rows / (up[number] - values[number])
             result[number] += 0.5 * change
             result[:, number] += 0.5 * change
         return result

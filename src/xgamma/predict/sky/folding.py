@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -25,7 +25,7 @@ from xgamma.predict.sky.window import Cells, CellsInPixels, Patch, Responses, Sl
 from xgamma.sky import SkySpace
 from xgamma.stats import Counts, JoinedCounts, WstatCounts
 
-NEARBY = 0.3
+NEARBY = 0.2
 """How far beyond its reach, in deg, a source that moves is looked for in a map."""
 NUDGE = 1e-3
 """By how many degrees a place is moved for the derivatives of responses."""
@@ -139,7 +139,7 @@ def seen_of(window: Window, sources: Sequence[SkyModel]) -> BoolArray | None:
         if place is None or not place.has_center or not np.isfinite(reach) or window.rad is None:
             return None
         free = place.parameters.free_parameters
-        far = (2.0 * reach if reach else 0.0) + NEARBY if len(free) else reach
+        far = 1.25 * reach + NEARBY if len(free) else reach
         # As the radii of disks, in which round sources are seen, are in steps.
         box = box_about(window.space, *center_of(place, tuple(place.canonical_values())), far + window.rad[-1] + NEARBY)
         inside = box.within(window.box).seen_from(window.box)
@@ -199,6 +199,8 @@ class Held:
         Its bins there.
     exposure, rough
         Their area and exposure, cm2 s sr, shape (pixel, energy_true or 1), and the same in single precision.
+    changes
+        The derivatives of point spread function and energy dispersion in what moves a source, by its place.
     """
 
     pixels: Pixels
@@ -206,6 +208,7 @@ class Held:
     cells: CellsInPixels
     exposure: FloatArray
     rough: npt.NDArray[np.float32]
+    changes: dict[int, tuple[FloatArray | None, FloatArray | None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -250,11 +253,19 @@ class SkyFolded:
         self._flags = {name: model.apply_irf.get(name, True) for name in ("exposure", "psf", "edisp")}
         self._kept: dict[int, Held] = {}
         self._last: tuple[tuple[float, ...], Seen] | None = None
+        self._often: tuple[tuple[float, ...], Seen] | None = None
 
     def at(self, values: Sequence[float] | None = None) -> Seen:
-        """Return the model at a place; ``values`` are those of its spatial part, the last are remembered."""
+        """Return the model at a place; ``values`` are those of its spatial part.
+
+        The last place is remembered, and the last one that was asked for again: differences return to it.
+        """
         own = tuple(self.place.canonical_values(values))
-        if self._last is None or self._last[0] != own:
+        if self._often is not None and self._often[0] == own:
+            return self._often[1]
+        if self._last is not None and self._last[0] == own:
+            self._often = self._last
+        else:
             self._last = own, Seen(self.folding, list(self._views(own)))
         return self._last[1]
 
@@ -349,10 +360,14 @@ class SkyFolded:
         factors = [self.place.parameters[place].canonical_factor for place in wanted]
         moving = [place for place in wanted if self.place.has_center and place < 2]
         for view in self.at(values).views:
-            changes = self._changes(view.row, own, moving)
+            held = self._held(view.row, view.sight.pixels)
+            if not all(place in held.changes for place in moving):
+                # They hardly change within a pixel.
+                held.changes.update(self._changes(view.row, own, moving))
+            changes = {place: held.changes[place] for place in moving}
             spread = {place: psf for place, (psf, _) in changes.items() if psf is not None}
             found = view.sight.slopes(wanted, view.psf, spread)
-            held, slopes = self._held(view.row, view.sight.pixels), []
+            slopes = []
             for place, factor, slope in zip(wanted, factors, found, strict=True):
                 edisp = changes.get(place, (None, None))[1]
                 exposure = held.exposure if slope.dtype == held.exposure.dtype else held.rough
