@@ -13,7 +13,7 @@ from astropy.time import Time
 from regions import CircleSkyRegion
 
 from xgamma.analysis.steps.fit import model_key
-from xgamma.errors import ConfigError, DataError
+from xgamma.errors import ConfigError, DataError, LaterError
 from xgamma.maps import Map, MapAxis, WcsGeom
 from xgamma.models import (
     ConstantSpatialModel,
@@ -28,6 +28,7 @@ from xgamma.models import (
     SkyModel,
     TemplateSpatialModel,
 )
+from xgamma.predict.background import background_model
 
 AXIS = MapAxis.from_energy_bounds("1 TeV", "100 TeV", nbin=2, name="energy_true")
 BRIGHTNESS = "cm-2 s-1 TeV-1 sr-1"
@@ -126,6 +127,15 @@ def test_where_a_source_is():
         with pytest.raises(ConfigError, match="The model 'alone' has no spatial model; give it one"):
             getattr(alone, ask)
     assert type(SkyModel.create("pl", "point").spatial_model).__name__ == "PointSpatialModel"
+
+
+def test_a_background_that_depends_on_the_position_is_not_predicted_without_it():
+    model = FoVBackgroundModel(dataset_name="data", spatial_model=gauss())
+    assert background_model([FoVBackgroundModel(dataset_name="data")], "data") is not None
+    with pytest.raises(
+        LaterError, match="'data-bkg' has a GaussianSpatialModel: backgrounds that depend on the position"
+    ):
+        background_model([model], "data")
 
 
 # --- chosen by place

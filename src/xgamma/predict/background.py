@@ -10,7 +10,7 @@ import xarray as xr
 
 from xgamma import schema
 from xgamma.axes import Axis, FloatArray
-from xgamma.errors import ConfigError
+from xgamma.errors import ConfigError, LaterError
 from xgamma.models.models import FoVBackgroundModel
 
 
@@ -21,11 +21,19 @@ def alpha(ds: xr.Dataset) -> FloatArray:
 
 
 def background_model(models: Iterable[Any], name: str) -> FoVBackgroundModel | None:
-    """Return the model of the background of a dataset; raises ``ConfigError`` for two."""
+    """Return the model of the background of a dataset.
+
+    Raises ``ConfigError`` for two, and ``LaterError`` for one that depends on the position.
+    """
     found = [model for model in models if isinstance(model, FoVBackgroundModel) and model.applies_to(name)]
     if len(found) > 1:
         raise ConfigError(
             f"The dataset {name!r} has two models of its background, {found[0].name!r} and {found[1].name!r}; keep one."
+        )
+    if found and found[0].spatial_model is not None:
+        raise LaterError(
+            f"The model {found[0].name!r} has a {type(found[0].spatial_model).__name__}: backgrounds that depend on "
+            "the position come with a later version. Leave the spatial model out."
         )
     return found[0] if found else None
 
