@@ -1,6 +1,7 @@
-"""The tables and the picture of docs/closure.md: sets of a source like the Crab, and of fainter and brighter ones.
+"""The tables and pictures of docs/closure.md: sets of a source like the Crab, of fainter and brighter ones, of fields.
 
-``python closure.py [--sets N] [--folder FOLDER]``; what FOLDER holds already is not computed again. Some minutes.
+``python closure.py [--sets N] [--fields N] [--folder FOLDER]``; what FOLDER holds already is not computed again. Some
+minutes; ``--sets 0`` leaves out the spectra.
 """
 
 from __future__ import annotations
@@ -18,7 +19,17 @@ from report import REPOSITORY
 from xgamma.analysis import AnalysisConfig
 from xgamma.axes import Axis
 from xgamma.cli.console import with_error
-from xgamma.closure import excess_ratio, findings, moments, picture, reduced_sets, run_closure, simulator_of, trial_of
+from xgamma.closure import (
+    excess_ratio,
+    field_plan,
+    findings,
+    moments,
+    picture,
+    reduced_sets,
+    run_closure,
+    simulator_of,
+    trial_of,
+)
 from xgamma.closure.findings import LIMIT, POINT
 from xgamma.estimate import flux_points
 from xgamma.predict import alpha, npred_signal
@@ -99,20 +110,40 @@ def print_no_source(sets: int) -> None:
     print(f"width {with_error(found.width, found.width_error)}, above 1, 2, 3: {above}", flush=True)
 
 
+def print_fields(sets: int, store: Store) -> None:
+    """Print what comes back of a field of three sources, and of one whose effective area is the same everywhere."""
+    plan, flat = field_plan(100_000), field_plan(200_000)
+    flat = dataclasses.replace(flat, response=dataclasses.replace(flat.response, area_width=1000.0))
+    for title, one in {"Three sources": plan, "Three sources, flat effective area": flat}.items():
+        start = time.perf_counter()
+        results = run_closure(trial_of(one), sets, store)
+        print_results(title, results, time.perf_counter() - start)
+        if one is plan:
+            (REPOSITORY / "docs" / "images" / "closure-fields.png").write_bytes(picture(results))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sets", type=int, default=1000)
+    parser.add_argument("--fields", type=int, default=200)
     parser.add_argument("--folder", type=Path, default=Path("closure"))
     given = parser.parse_args()
     store = Store(given.folder / "xgamma-store")
+    print(f"{datetime.date.today()}, {platform.machine()}, {platform.system()}, Python {platform.python_version()}")
+    print_fields(given.fields, store)
+    if given.sets:
+        print_spectra(given.sets, store)
+
+
+def print_spectra(sets: int, store: Store) -> None:
+    """Print what comes back of spectra, and draw it."""
     coarse = AnalysisConfig.read(REPOSITORY / "examples" / "demo.yaml")
     trials = {title: trial_of(plan) for title, plan in PLANS.items()}
     trials["1 Crab as examples/demo.yaml"] = trial_of(PLANS["1 Crab"], coarse)
-    print(f"{datetime.date.today()}, {platform.machine()}, {platform.system()}, Python {platform.python_version()}")
     results = {}
     for title, trial in trials.items():
         start = time.perf_counter()
-        results[title] = run_closure(trial, given.sets, store)
+        results[title] = run_closure(trial, sets, store)
         print_results(title, results[title], time.perf_counter() - start)
     every = [finding for title in PLANS for finding in findings(results[title]) if finding.is_asked]
     for kind in (POINT, LIMIT):
@@ -121,7 +152,7 @@ def main() -> None:
         print(f"\n{kind}: {len(chosen)} with 20 counts or more, {sum(f.is_wrong for f in chosen)} wrong, ", end="")
         print(f"together {covered} of {count} = {covered / count:.4f}")
     print_source_alone()
-    print_no_source(given.sets)
+    print_no_source(sets)
     first, *others = (results[title] for title in PLANS)
     (REPOSITORY / "docs" / "images" / "closure.png").write_bytes(picture(first, others))
 

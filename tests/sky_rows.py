@@ -71,5 +71,8 @@ def with_responses(ds, psf=0.12, exposure=1e9, pointing=(83.63, 22.01)):
         "edisp_norm": ((*node, "energy_true"), flat),
         "psf": ((*node, "energy_true", "rad"), (density * flat[..., None]).astype(np.float32)),
     }
+    units = {"member_lon": "deg", "member_lat": "deg", "node_offset": "deg", "reach": "deg", "safe_offset": "deg",
+             "exposure_edisp": "m2 s", "psf": "sr-1"}  # fmt: skip
+    variables = {name: (*given, {"units": units.get(name, "")}) for name, given in variables.items()}
     rows = {"rows": [["run"]]} if "exposure" in ds else {}
     return ds.assign(variables).assign_coords(RAD.coords()).assign_attrs(rows)

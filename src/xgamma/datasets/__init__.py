@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xgamma.datasets.collection import Datasets
 from xgamma.datasets.event_list import GTI
+from xgamma.datasets.event_sampler import MapDatasetEventSampler
 from xgamma.datasets.excess_map import ExcessMap
 from xgamma.datasets.flux_points import FluxPoints
 from xgamma.datasets.flux_points_dataset import FluxPointsDataset
@@ -24,6 +25,7 @@ __all__ = [
     "GroupPoints",
     "LightCurve",
     "MapDataset",
+    "MapDatasetEventSampler",
     "MapDatasetOnOff",
     "RegionGeom",
     "SpectrumDataset",
@@ -31,7 +33,7 @@ __all__ = [
 ]
 
 _READ = "Datasets.read and SpectrumDatasetOnOff.read read OGIP files, and write writes them"
-_EVENTS = "xgamma simulate and xgamma.simulate make event lists"
+_EVENTS = "xgamma simulate and xgamma.simulate make event lists of runs, MapDatasetEventSampler those of maps"
 
 __getattr__ = later_names(
     __name__,
@@ -46,7 +48,7 @@ __getattr__ = later_names(
             OF_MAPS,
         ),
         **dict.fromkeys(("OGIPDatasetReader", "OGIPDatasetWriter"), _READ),
-        **dict.fromkeys(("MapDatasetEventSampler", "ObservationEventSampler"), _EVENTS),
+        "ObservationEventSampler": _EVENTS,
         "FermipyDatasetsReader": OF_MAPS,
         "DATASET_REGISTRY": "datasets of spectra, of maps and FluxPointsDataset are all there are",
         "Dataset": "datasets of spectra, of maps and FluxPointsDataset are all there are",
