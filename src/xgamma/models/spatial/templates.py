@@ -30,7 +30,7 @@ from xgamma.shapes.shape import LARGEST_REACH
 from xgamma.units import unit_string
 
 log = logging.getLogger(__name__)
-INTERPOLATIONS = ("log", "lin")
+INTERPOLATIONS = ("lin", "log")
 
 
 class MapModel(SpatialModel):
@@ -77,19 +77,17 @@ class MapModel(SpatialModel):
 
     @property
     def interp(self) -> str:
-        """How values are interpolated between pixels.
+        """How values are interpolated between pixels, and between nodes of parameters.
 
-        ``log`` for lines of their logarithms, ``lin`` for lines. By default ``log`` where all values are above 0, else
-        ``lin``, as beside a 0 a logarithm has nothing.
+        ``lin`` for lines, by default, which preserve sums over pixels; ``log`` for lines of logarithms, as in Gammapy.
         """
-        chosen = self.rest.get("interp")
-        if chosen not in (None, *INTERPOLATIONS):
-            raise ConfigError(f"{self._owner}.interp: expected 'log' or 'lin', got {chosen!r}.")
-        positive = bool((self.table.values > 0).all())
-        if chosen == "log" and not positive:
-            zero = int((self.table.values <= 0).sum())
+        chosen = self.rest.get("interp", "lin")
+        if chosen not in INTERPOLATIONS:
+            raise ConfigError(f"{self._owner}.interp: expected 'lin' or 'log', got {chosen!r}.")
+        zero = int((self.table.values <= 0).sum()) if chosen == "log" else 0
+        if zero:
             raise ConfigError(f"{self._owner}.interp: {zero} of its values are 0 and have no logarithm; say 'lin'.")
-        return str(chosen or ("log" if positive else "lin"))
+        return str(chosen)
 
     @cached_property
     def _is_log(self) -> bool:
@@ -237,13 +235,13 @@ class MapModel(SpatialModel):
         model._keys = [key for key in document if key != "type"]
         return model
 
-    def _take(self, given: Any, filename: Any, interp: str | None, **rest: Any) -> None:
+    def _take(self, given: Any, filename: Any, interp: str, **rest: Any) -> None:
         """Set what a map that is given makes of the model: its values, its frame, and its document."""
         SpatialModel.__init__(self)
         self._given = SkyTable.of_map(given, self.tag[0])
         self.rest = {"frame": self._given.space.frame, "filename": "" if filename is None else str(filename), **rest}
         self.rest["unit"] = unit_string(self.table.unit)
-        if interp is not None:
+        if interp != "lin":
             self.rest["interp"] = interp
             _ = self.interp
         self._keys = ["frame", "parameters", *(key for key in self.rest if key != "frame")]
@@ -272,7 +270,7 @@ class TemplateSpatialModel(MapModel):
         Whether it is divided by its sum over the sphere, each plane of energy by its own: what is left of them is
         their form. Without, values are in sr-1, or in cm-2 s-1 TeV-1 sr-1 for a norm spectrum.
     interp
-        ``log`` or ``lin``; see ``interp``.
+        ``lin`` or ``log``; see ``interp``.
     filename
         The file of the map, which documents name.
     **parameters
@@ -287,7 +285,7 @@ class TemplateSpatialModel(MapModel):
     tag = ("TemplateSpatialModel", "template")
 
     def __init__(
-        self, map: Any, normalize: bool = True, interp: str | None = None, filename: Any = None, **parameters: Any
+        self, map: Any, normalize: bool = True, interp: str = "lin", filename: Any = None, **parameters: Any
     ) -> None:
         self._take(map, filename, interp, normalize=bool(normalize))
         for name, value in zip(("lon_0", "lat_0"), self._map_center(), strict=True):
@@ -307,7 +305,7 @@ class TemplateSpatialModel(MapModel):
         return parameter
 
     @classmethod
-    def read(cls, filename: str | Path, normalize: bool = True, interp: str | None = None, **parameters: Any) -> Self:
+    def read(cls, filename: str | Path, normalize: bool = True, interp: str = "lin", **parameters: Any) -> Self:
         """Read the first map of a FITS file; raises as `xgamma.formats.sky_maps.files.read_map`."""
         from_file = SkyTable.read(filename, cls.tag[0])
         given = SkyMap.of_space(from_file.values, from_file.axes, from_file.space, unit_string(from_file.unit))
@@ -348,7 +346,7 @@ class TemplateNDSpatialModel(MapModel):
     map
         A ``Map`` with an axis for each parameter, and maybe one of energy.
     interp
-        ``log`` or ``lin``; see ``interp``.
+        ``lin`` or ``log``; see ``interp``.
     filename
         The file of the map, which documents name.
     **parameters
@@ -357,7 +355,7 @@ class TemplateNDSpatialModel(MapModel):
 
     tag = ("TemplateNDSpatialModel", "templateND")
 
-    def __init__(self, map: Any, interp: str | None = None, filename: Any = None, **parameters: Any) -> None:
+    def __init__(self, map: Any, interp: str = "lin", filename: Any = None, **parameters: Any) -> None:
         self._take(map, filename, interp)
         for axis in self.table.parameter_axes:
             low, high = float(axis.center[0]), float(axis.center[-1])
@@ -366,7 +364,7 @@ class TemplateNDSpatialModel(MapModel):
             self._set_at_the_door(name, given)
 
     @classmethod
-    def read(cls, filename: str | Path, interp: str | None = None, **parameters: Any) -> Self:
+    def read(cls, filename: str | Path, interp: str = "lin", **parameters: Any) -> Self:
         """Read the first map of a FITS file; raises as `xgamma.formats.sky_maps.files.read_map`."""
         return cls(read_map(filename), interp, filename, **parameters)
 
