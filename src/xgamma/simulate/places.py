@@ -15,6 +15,8 @@ from xgamma.simulate.plan import PlannedRun
 RADIAL_NODES, ANGLE_NODES = 16, 12
 # Rings of a grid are so wide in deg, but not fewer or more than so many.
 CELL, FEWEST, MOST = 0.01, 200, 800
+# A source that reaches farther, in deg, is drawn in the field of view alone.
+LARGEST = CELL * MOST
 GRID_SPOTS = 1000
 PROFILE_STEPS = 16_000
 

@@ -11,7 +11,7 @@ from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError
 from xgamma.geometry import separation, to_frame
 from xgamma.models import GaussianSpatialModel, Models, PointSpatialModel, SpatialModel
-from xgamma.simulate.places import GridPlace, Place, RoundPlace, gauss_radius, point_radius, profile_radius
+from xgamma.simulate.places import LARGEST, GridPlace, Place, RoundPlace, gauss_radius, point_radius, profile_radius
 from xgamma.simulate.plan import Plan
 from xgamma.simulate.truth import Spectrum, spectrum_from_document
 
@@ -73,7 +73,9 @@ def _place_of(plan: Plan, name: str, model: SpatialModel) -> Place:
     def density(lon: FloatArray, lat: FloatArray) -> FloatArray:
         return model.density(*to_frame(lon, lat, "icrs", model.frame))
 
-    return GridPlace(density, reach if center else plan.response.offset_max, center)
+    if center and reach <= LARGEST:
+        return GridPlace(density, reach, center)
+    return GridPlace(density, plan.response.offset_max, None)
 
 
 def _center(model: SpatialModel) -> tuple[float, float] | None:
