@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulated_spectra import cash_dataset, models, on_off_dataset, power_law, response_dataset
-from xgamma.errors import ConfigError, DataError, LaterError
+from xgamma.errors import ConfigError, DataError
+from xgamma.fit import Statistic
 from xgamma.geometry import to_frame
 from xgamma.models import ConstantTemporalModel, GaussianSpatialModel, PointSpatialModel
 from xgamma.models.models import FoVBackgroundModel, Models
@@ -167,12 +168,12 @@ def test_a_point_in_the_region_and_a_constant_in_time_change_nothing():
 
 def test_a_free_position_raises_as_a_spectrum_does_not_constrain_it():
     with pytest.raises(ConfigError, match=r"free position or size \(lon_0, lat_0\).*freeze it"):
-        npred_signal(response_dataset(), models(power_law(spatial_model=PointSpatialModel())))
+        Statistic([response_dataset()], models(power_law(spatial_model=PointSpatialModel())))
 
 
 def test_a_model_of_maps_on_a_spectrum_raises():
     background = FoVBackgroundModel(spectral_model=PowerLawNormSpectralModel(), dataset_name="run-0")
-    with pytest.raises(LaterError, match="belongs to sky maps"):
+    with pytest.raises(ConfigError, match="background of a map, and 'run-0' is the spectrum of a region"):
         npred_signal(response_dataset(), Models([background]))
 
 

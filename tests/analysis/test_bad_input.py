@@ -12,7 +12,6 @@ from xgamma.errors import (
     ConfigError,
     DataError,
     InputError,
-    LaterError,
     MissingInputError,
     OutputError,
     StoreError,
@@ -102,9 +101,8 @@ CASES = {
     ),
     "fit of maps": (
         "datasets: {{type: 3d, background: {{method: null}}}}",
-        LaterError,
-        "steps: fit and flux_points of maps come with a later version of xgamma, and datasets have type 3d; write "
-        "for example steps: [observations, datasets, excess_map], or type: 1d.",
+        ConfigError,
+        "The model 'crab' has no spatial model, which a map needs; give it one, such as a point.",
     ),
     "excess map of spectra": (
         "steps: [observations, datasets, excess_map]",

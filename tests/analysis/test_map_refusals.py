@@ -14,13 +14,35 @@ from xgamma.analysis.plan import plan
 from xgamma.analysis.preview import preview
 from xgamma.analysis.run import run
 from xgamma.config.requests import recipe_of
-from xgamma.errors import ConfigError, DataError, LaterError, XgammaError
+from xgamma.errors import ConfigError, DataError, XgammaError
 from xgamma.geometry import to_frame
 
 WCS = "datasets.geom.wcs"
 RING = (
     "geom: {{axes: {{energy: {{nbins: {}}}}}}}, background: {{method: ring, parameters: {{r_in: {}, width: 0.3 deg}}}}"
 )
+FIT = "steps: [observations, datasets, fit]"
+POWER_LAW = (
+    "spectral: {{type: PowerLawSpectralModel, parameters: [{{name: index, value: 2, frozen: {0}}}, "
+    "{{name: amplitude, value: 1.0e-11, unit: cm-2 s-1 TeV-1, frozen: {0}}}]}}"
+)
+SPECTRUM = f"{{name: crab, type: SkyModel, {POWER_LAW.format('false')}}}"
+
+
+def at(lon, is_fixed="false", is_frozen="false"):
+    """Return a point of a power law at a longitude, as YAML."""
+    place = f"{{name: lon_0, value: {lon}, unit: deg, frozen: {is_fixed}}}"
+    place += f", {{name: lat_0, value: 22, unit: deg, frozen: {is_fixed}}}"
+    spatial = f"{{type: PointSpatialModel, frame: icrs, parameters: [{place}]}}"
+    return f"{{name: crab, type: SkyModel, spatial: {spatial}, {POWER_LAW.format(is_frozen)}}}"
+
+
+def background(name, dataset, is_frozen="false"):
+    """Return the norm of the background of a dataset, as YAML."""
+    spectral = f"{{type: PowerLawNormSpectralModel, parameters: [{{name: norm, value: 1, frozen: {is_frozen}}}]}}"
+    return f"{{name: {name}, type: FoVBackgroundModel, datasets_names: [{dataset}], spectral: {spectral}}}"
+
+
 CASES = {
     "skydir without frame": (
         "datasets: {geom: {wcs: {skydir: {frame: null}}}}",
@@ -98,11 +120,45 @@ CASES = {
         ConfigError,
         "datasets.type: 3d given beside read, and files of spectra are no maps; leave one of them out.",
     ),
-    "flux points of maps": (
-        "steps: [observations, datasets, flux_points]\nflux_points: {energy: {min: 1 TeV, max: 10 TeV, nbins: 2}}",
-        LaterError,
-        "steps: flux_points of maps come with a later version of xgamma, and datasets have type 3d; write for example "
-        "steps: [observations, datasets, excess_map], or type: 1d.",
+    "a source without a place": (
+        f"{{{FIT}, models: {{components: [{SPECTRUM}]}}}}",
+        ConfigError,
+        "The model 'crab' has no spatial model, which a map needs; give it one, such as a point.",
+    ),
+    "a source outside of the map": (
+        f"{{{FIT}, models: {{components: [{at(90.0)}]}}}}",
+        ConfigError,
+        "The model 'crab' is outside of the map, and its position is free: it lies at 90, 22 deg (icrs); start it "
+        "inside of the map, or freeze its position.",
+    ),
+    "a free flux of a fixed source outside of the map": (
+        f"{{{FIT}, models: {{components: [{at(90.0, 'true')}]}}}}",
+        ConfigError,
+        "The model 'crab' is outside of the map, which says nothing about index, amplitude: it lies at 90, 22 deg "
+        "(icrs); make the map larger, freeze all of the model, or remove it.",
+    ),
+    "no point spread function": (
+        f"{{{FIT}, models: {{components: [{at(83.6)}]}}, datasets: {{map_selection: [counts, exposure, background]}}}}",
+        ConfigError,
+        "The model 'crab' is seen behind the point spread function, and the maps have none; reduce with psf in "
+        "map_selection, or write 'psf: false' in its apply_irf.",
+    ),
+    "two models of one background": (
+        f"{{{FIT}, models: {{components: [{at(83.6)}, {background('a', 'stacked')}, {background('b', 'stacked')}]}}}}",
+        ConfigError,
+        "The dataset 'stacked' has two models of its background, 'a' and 'b'; keep one.",
+    ),
+    "a model of a background that is not there": (
+        f"{{{FIT}, models: {{components: [{at(83.6)}, {background('a', 'other')}]}}}}",
+        ConfigError,
+        "The model 'a' is of the background of the dataset 'other', and the datasets are stacked; correct its "
+        "datasets_names, or remove the model.",
+    ),
+    "nothing free": (
+        f"{{{FIT}, models: {{components: [{at(83.6, 'true', 'true')}, {background('a', 'stacked', 'true')}]}}}}",
+        ConfigError,
+        "No free parameters for fitting: every parameter of the models on these datasets is frozen. Set frozen: false "
+        "for at least one.",
     ),
 }
 
@@ -120,33 +176,18 @@ def test_what_cannot_be_made_raises_before_any_work(name, tiny_release, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_fits_of_maps_raise_in_a_session_too(tiny_release):
-    analysis = Analysis(map_config_of(tiny_release, "memory://"))
-    analysis.get_observations()
-    analysis.get_datasets()
-    for step in (analysis.run_fit, analysis.get_flux_points, analysis.get_light_curve):
-        with pytest.raises(LaterError, match=r"^steps: .* of maps come with a later version of xgamma"):
-            step()
-
-
-def test_fits_beside_maps_raise_and_name_the_entry(tiny_release, tmp_path):
+def test_spectra_and_maps_are_told_apart(tiny_release, tmp_path):
     config = config_of(tiny_release, tmp_path / "store")
-    spectra, maps = config.datasets, map_config_of(tiny_release, tmp_path / "store").datasets
-    config.datasets = [spectra, maps]
-    with pytest.raises(LaterError, match=r"^steps: fit and flux_points of maps .*, and datasets\[1\] have type 3d"):
-        plan(config)
-    config.steps = ["observations", "datasets"]
-    assert [step.step for step in plan(config)][1:3] == ["reduce datasets-1", "reduce datasets-2"]
-
-
-def test_models_beside_maps_are_told_to_be_unused(tiny_release, tmp_path):
-    config = config_of(tiny_release, tmp_path / "store", "steps: [observations, datasets, excess_map]")
     config.datasets = [config.datasets, map_config_of(tiny_release, tmp_path / "store").datasets]
-    for _ in ("computed", "found"):
-        report = run(config)
-        assert "models: given and not used, as models of maps come with a later version of xgamma." in report.remarks
-        assert report.analysis.excess_map is not None
-        assert [step.state for step in plan(config)] == ["found"] * 6
+    with pytest.raises(ConfigError, match=r"^The model 'crab' has no spatial model, which a map needs"):
+        plan(config)
+    config.datasets[0].name, config.datasets[1].name = "spectra", "maps"
+    of_spectra = background("a", "spectra")
+    text = f"{{steps: [observations, datasets, fit], models: {{components: [{at(83.6)}, {of_spectra}]}}}}"
+    with pytest.raises(ConfigError, match=r"'a' is a FoVBackgroundModel, .* 'spectra' is the spectrum of a region"):
+        plan(config.update(text))
+    both = config.update(text.replace(of_spectra, background("a", "maps")))
+    assert [step.step for step in plan(both)][-1] == "fit"
 
 
 def test_excess_maps_of_spectra_raise(tiny_release, tmp_path):

@@ -85,7 +85,6 @@ class Tried:
     """Rows of a part that were reduced: how many ended, those of them that are masked, the others, and safe bins.
 
     ``telescope`` and ``times``, names and good time, are of those that ended, ``spans`` of those that can be used.
-    Maps, which are not fitted yet, have no times.
     """
 
     done: int
@@ -203,7 +202,10 @@ def _model_remarks(request: Request, reductions: Sequence[ReductionWanted], seen
     """Return what is to be known of models in the good time of rows; raises ``ConfigError`` as a fit would."""
     if request.models is None or not any(step.needs_models for step, _ in request.steps):
         return []
-    remarks = [remark for model in request.models for remark in spectral_remarks(model)]
+    kinds = {reduction.recipe.grid.is_region for reduction in reductions}
+    remarks = [
+        remark for model in request.models for is_region in kinds for remark in spectral_remarks(model, is_region)
+    ]
     stacks = {wanted.number: wanted for _, wanted in request.steps if isinstance(wanted, StackWanted)}
     for reduction, ends in zip(reductions, seen.reduced, strict=True):
         stack = stacks.get(reduction.number)
@@ -274,8 +276,6 @@ def tried(part: Part, rows: Rows, recipe: Recipe) -> Tried:
     used = [number for number, outcome, _ in ended if outcome == Outcome.USED]
     safe, telescope = safe_energies(fresh.data), str(fresh.data.attrs["telescope"])
     remark = rows_remark(part, rows.at(used), recipe, safe) if used else ""
-    if not recipe.grid.is_region:
-        return Tried(len(fresh.done), masked, lost, safe, remark, telescope)
     names = [str(name) for name in fresh.data["dataset"].values]
     spans = spans_of_rows(FitInput(select_rows(fresh.data, used))) if used else None
     times = (names, good_time(fresh.data))

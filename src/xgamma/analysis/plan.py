@@ -7,22 +7,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from xgamma.analysis.backgrounds import add_backgrounds
 from xgamma.analysis.costs import Cost, validate_memory, validate_room
 from xgamma.analysis.selected import Selected, pointings_of, validate_selected
 from xgamma.analysis.steps import STEPS
 from xgamma.analysis.steps.observations import ObservationsStep, ObservationsWanted, errors_of
 from xgamma.analysis.steps.read import ReadWanted
 from xgamma.analysis.steps.reduce import ReduceStep, ReductionWanted
+from xgamma.analysis.steps.stack import NAME as STACKED
+from xgamma.analysis.steps.stack import StackWanted
 from xgamma.analysis.steps.step import Observed, Results, Step
 from xgamma.config.config import AnalysisConfig
-from xgamma.config.maps import validate_steps_of_maps
 from xgamma.config.requests import centred, lacks_centre, models_of, observations_of, validate_workers
 from xgamma.config.unused_keys import unused_keys
 from xgamma.errors import ConfigError, LaterError
 from xgamma.execute import Workers
 from xgamma.formats.local_files import is_there
-from xgamma.models.models import Models
-from xgamma.predict.folding import validate_spectral
+from xgamma.grid import SkySpace
+from xgamma.models.models import FoVBackgroundModel, Models
+from xgamma.predict.held import Holder, validate_backgrounds_named, validate_held
+from xgamma.reduce import region_row_name
+from xgamma.reduce.nodes import RAD
 from xgamma.storage.backend import local_folder
 from xgamma.store import Store, is_store
 from xgamma.units import quantity_string
@@ -43,7 +48,7 @@ class Request:
     observations, reductions, spectra
         Which runs are wanted, how they are reduced, and which spectra are read, whether or not that is a step to run.
     models
-        The models, if there are any; beside maps they are not used.
+        The models, if there are any.
     remarks
         Sentences about what is given and will not be honoured.
     known
@@ -103,7 +108,6 @@ def validated_request(config: AnalysisConfig, until: str | None = None) -> Reque
     """
     config.check(complete=True, files=True)
     sections = _sections(config, until)
-    validate_steps_of_maps(config.entries, sections)
     known = _runs_to_centre_on(config)
     config = centred(config, pointings_of(known))
     always = {ObservationsStep.section, ReduceStep.section}
@@ -113,14 +117,10 @@ def validated_request(config: AnalysisConfig, until: str | None = None) -> Reque
     spectra = [wanted for _, wanted in every if isinstance(wanted, ReadWanted)]
     steps = [(step, wanted) for step, wanted in every if step.section in sections]
     models = models_of(config)
-    with_maps = any(not wanted.recipe.grid.is_region for wanted in reductions)
-    used = None if with_maps else models
-    request = Request(config, steps, observations, reductions, spectra, used, known=known)
+    request = Request(config, steps, observations, reductions, spectra, models, known=known)
     wheres = list(config.entries)
     recipes = {wheres[wanted.number]: wanted.recipe for wanted in reductions}
     remarks = [*unused_keys(config, recipes), *_remarks(request)]
-    if with_maps and models is not None:
-        remarks.append("models: given and not used, as models of maps come with a later version of xgamma.")
     _validate_store(request)
     return replace(request, remarks=remarks)
 
@@ -163,12 +163,42 @@ def _remarks(request: Request) -> list[str]:
             f"models: the configuration asks for {' and '.join(sections)}, and there are no models; write a section "
             "'models', or the path of a models file as general.models_file."
         )
-    for model in request.models:
-        validate_spectral(model)
+    holders = _holders(request)
+    unseen = validate_held(request.models, holders)
+    if all(holder.names is not None for holder in holders):
+        validate_backgrounds_named(request.models, [name for holder in holders for name in holder.names or ()])
     axes = {wanted.name: wanted.recipe.grid.energy for wanted in request.reductions}
     axes |= {wanted.name: wanted.axis() for wanted in request.spectra}
-    remarks = [remark for step, wanted in asked for remark in step.remarks(wanted, axes, request.models)]
-    return [*remarks, *_shared_models(request, request.models)]
+    models = _with_backgrounds(request.models, holders)
+    remarks = [remark for step, wanted in asked for remark in step.remarks(wanted, axes, models)]
+    return [*unseen, *remarks, *_shared_models(request, request.models)]
+
+
+def _holders(request: Request) -> list[Holder]:
+    """Return what the models will be on: the stacks or rows of each entry of ``datasets``, and what it reads."""
+    stacks = {wanted.number: wanted for _, wanted in request.steps if isinstance(wanted, StackWanted)}
+    found: list[Holder] = []
+    for wanted in request.reductions:
+        grid, stack = wanted.recipe.grid, stacks.get(wanted.number)
+        row = None if stack is None or stack.by is not None else stack.name or STACKED
+        # What groups and runs are called is not known yet.
+        names = None if row is None else tuple(region_row_name(row, region) for region in grid.given_names or ("",))
+        if isinstance(grid.space, SkySpace):
+            held = (*wanted.recipe.maps, *wanted.recipe.background_variables)
+            found.append(Holder.of_image(names, grid.space.image, float(RAD.center[-1]), held))
+        else:
+            found.append(Holder(names))
+    return [*found, *(Holder.of_rows(wanted.spectra()) for wanted in request.spectra)]
+
+
+def _with_backgrounds(models: Models, holders: Sequence[Holder]) -> Models:
+    """Return the models with the norms that maps with an expected background get, as far as their names are known."""
+    known = {name for model in models if isinstance(model, FoVBackgroundModel) for name in model.datasets_names or ()}
+    maps = [holder for holder in holders if holder.is_map and holder.has_background]
+    names = [name for holder in maps for name in holder.names or ("of each map",)]
+    return Models(
+        [*models, *(FoVBackgroundModel(dataset_name=name) for name in dict.fromkeys(names) if name not in known)]
+    )
 
 
 def _shared_models(request: Request, models: Models) -> Iterator[str]:
@@ -247,7 +277,8 @@ def planned(request: Request, selected: Mapping[str, Selected]) -> Iterator[Plan
         # What was found is read where another step needs it.
         if read is not None:
             results = read()
-        if results.datasets is not None and models is not None and not results.datasets.models:
+        if step.needs_models and results.datasets is not None and models is not None and not results.datasets.models:
+            add_backgrounds(models, results.datasets)
             results.datasets.models = models
         found = step.find(wanted, results)
         results, read = found.ahead, found.read

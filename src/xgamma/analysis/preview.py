@@ -26,6 +26,7 @@ from xgamma.fit import FitInput, validate_named
 from xgamma.grid import SkySpace
 from xgamma.models.models import Models
 from xgamma.predict.folding import good_time, validate_times
+from xgamma.predict.held import validate_backgrounds_named
 from xgamma.reduce import Recipe, region_row_name
 from xgamma.storage.backend import local_folder
 from xgamma.store import Store
@@ -92,9 +93,21 @@ def preview(config: AnalysisConfig) -> Preview:
         [text for view in views for text in view.undecided],
         remarks,
         facts
-        | {"models": "none" if request.models is None else ", ".join(request.models.names)}
+        | {"models": _models(request)}
         | ({"tables of models": "; ".join(origins)} if (origins := (request.models or Models()).origins()) else {})
         | {"steps": ", ".join(request.sections), "results": str(outdir)},
+    )
+
+
+def _models(request: Request) -> str:
+    """Return the names of the models, and whether backgrounds get one."""
+    if request.models is None:
+        return "none"
+    are_maps = any("background" in wanted.recipe.background_variables and not wanted.recipe.grid.is_region
+                   for wanted in request.reductions)  # fmt: skip
+    is_asked = any(step.needs_models for step, _ in request.steps)
+    return ", ".join(request.models.names) + (
+        ", and a norm of the background of each map" if are_maps and is_asked else ""
     )
 
 
@@ -149,6 +162,7 @@ def _validate_names(
     validate_names(names)
     if request.models is None or not asked or any(stack.by is not None for stack in stacks):
         return
+    validate_backgrounds_named(request.models, names)
     for source in {getattr(wanted, "source", "") for wanted in asked} - {""} or {""}:
         validate_named(request.models, names, source)
 

@@ -66,14 +66,16 @@ def run(
         validate_steps(config, list(planned(request, selected)))
     _make_folder(outdir)
     analysis = Analysis(request.config, selected=selected)
+    modelled = {step.section for step, _ in request.steps if step.needs_models}
     try:
         for section in request.sections:
+            is_modelled = analysis.datasets is not None and len(analysis.models) > 0
+            if section in modelled and request.models is not None and not is_modelled:
+                analysis.set_models(request.models)
             if section == ObservationsStep.section:
                 analysis.get_observations(retry_failed, rehash)
             else:
                 analysis.take(section, complete=True)
-            if analysis.datasets is not None and request.models is not None and not analysis.models:
-                analysis.set_models(request.models)
     except FitError:
         write_results(analysis, outdir)
         raise

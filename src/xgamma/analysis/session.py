@@ -11,6 +11,7 @@ from typing import Any
 import xarray as xr
 
 from xgamma import reduce
+from xgamma.analysis.backgrounds import add_backgrounds
 from xgamma.analysis.failures import heals
 from xgamma.analysis.selected import Selected
 from xgamma.analysis.steps import STEPS
@@ -18,7 +19,6 @@ from xgamma.analysis.steps.observations import ObservationsStep
 from xgamma.analysis.steps.reduce import observations_to_reduce
 from xgamma.analysis.steps.step import Observed, Results
 from xgamma.config.config import AnalysisConfig
-from xgamma.config.maps import validate_steps_of_maps
 from xgamma.config.requests import centred, observations_of, recipe_of
 from xgamma.datasets import Datasets, ExcessMap, FluxPointsDataset, GroupFits, GroupPoints, LightCurve
 from xgamma.datasets.observations import Observations
@@ -51,7 +51,9 @@ class Modelled:
         self.set_models(models, extend=False)
 
     def set_models(self, models: Any, extend: bool = True) -> None:
-        """Set models on the datasets.
+        """Set models on the datasets, and beside them the norm of the expected background of each map.
+
+        Such a ``FoVBackgroundModel`` is called ``{dataset}-bkg``; a map that one of the models is about gets none.
 
         Parameters
         ----------
@@ -74,6 +76,7 @@ class Modelled:
         given = _normalize_models(models)
         if extend:
             given.extend(datasets.models)
+        add_backgrounds(given, datasets)
         datasets.models = given
         log.info("%s", given)
 
@@ -395,7 +398,6 @@ class Analysis(Modelled):
             What is wanted beyond the configuration, such as ``retry_failed`` of the observations.
         """
         results = self.results
-        validate_steps_of_maps(self.config.entries, [section])
         steps = [step for step in STEPS if step.section == section]
         for step in steps:
             step.validate_order(results)

@@ -21,7 +21,7 @@ from xgamma.errors import ConfigError, ConfigTypeError, MissingInputError
 from xgamma.formats.local_files import local_path, read_text, write_files
 from xgamma.formats.yaml_documents import mixed_yaml, sections_of_yaml
 
-STEP = Choice(("observations", "datasets", "fit", "flux_points", "excess_map", "light_curve"))
+STEP = Choice(("observations", "datasets", "excess_map", "fit", "flux_points", "light_curve"))
 Steps = Annotated[list[str], PlainValidator(STEP.each), WithJsonSchema({"type": "array", "items": STEP.schema()})]
 
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"

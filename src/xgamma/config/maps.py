@@ -8,15 +8,14 @@ from typing import Any
 
 from xgamma.config.parameters import SPACE_OF_BACKGROUND
 from xgamma.config.sections import DatasetsConfig, SkyDirConfig, WcsConfig
-from xgamma.errors import ConfigError, LaterError
+from xgamma.errors import ConfigError
 from xgamma.grid import SkySpace
 from xgamma.units import quantity_string
 
 MOST_PIXELS = 100_000_000
 EXAMPLE = "{frame: icrs, lon: 83.633 deg, lat: 22.014 deg}"
-# What is made of maps, and what of spectra alone.
+# What is made of maps alone.
 OF_MAPS = ("excess_map",)
-OF_SPECTRA = ("fit", "flux_points", "light_curve")
 
 
 def degrees(value: Any) -> float:
@@ -157,14 +156,3 @@ def step_problems(entries: Mapping[str, DatasetsConfig], steps: list[str]) -> It
                 f"steps: {step} is made of maps, and {' and '.join(entries)} have type 1d; write type: 3d, or leave "
                 f"{step} out."
             )
-
-
-def validate_steps_of_maps(entries: Mapping[str, DatasetsConfig], steps: list[str]) -> None:
-    """Raise ``LaterError`` where maps would be fitted."""
-    maps = [where for where, entry in entries.items() if entry.type == "3d" and entry.read is None]
-    asked = [step for step in OF_SPECTRA if step in steps]
-    if maps and asked:
-        raise LaterError(
-            f"steps: {' and '.join(asked)} of maps come with a later version of xgamma, and {' and '.join(maps)} have "
-            "type 3d; write for example steps: [observations, datasets, excess_map], or type: 1d."
-        )

@@ -18,6 +18,8 @@ from xgamma.datasets.maps.axes import MapAxes, grouped
 from xgamma.datasets.response_maps import EDispKernelMap, PSFMap
 from xgamma.errors import ConfigError
 from xgamma.grid import SkySpace
+from xgamma.models.models import FoVBackgroundModel
+from xgamma.predict.background import background_model
 from xgamma.reduce import crops, select_rows
 from xgamma.reduce.grids import has_response
 from xgamma.reduce.nodes import exposure_in_windows
@@ -113,6 +115,11 @@ class MapRow(BinnedRow[Map]):
         if value is not None:
             raise ConfigError(f"{name}: expected None, which takes it out; others come with reduced runs and files.")
         self._hold(self.data.drop_vars([*OF_MAPS[name], f"{name}_grid"], errors="ignore"))
+
+    @property
+    def background_model(self) -> FoVBackgroundModel | None:
+        """The model of its background, ``None`` without one; raises ``ConfigError`` for two."""
+        return background_model(self.models, self.name)
 
     @property
     def center(self) -> tuple[float, float]:

@@ -27,6 +27,7 @@ from xgamma.fit.statistic import Statistic, free_parameters
 from xgamma.models.models import Models, SkyModel
 from xgamma.models.parameters import Parameter, Parameters
 from xgamma.predict.folding import model_remarks
+from xgamma.predict.held import Holder, validate_held
 
 log = logging.getLogger("xgamma.fit")
 
@@ -57,8 +58,10 @@ def fit(inputs: Inputs, models: Models, settings: FitSettings | None = None) -> 
     """
     given = normalize_inputs(inputs)
     validate_datasets_names(models, given)
+    rows = [one.data for one in given if not one.is_flux_points]
+    unseen = validate_held(models, [Holder.of_rows(ds) for ds in rows]) if rows else []
     problem = Problem(Statistic(given, models), settings or FitSettings())
-    for remark in model_remarks(problem.statistic.models, [one.data for one in given if not one.is_flux_points]):
+    for remark in (*unseen, *model_remarks(problem.statistic.models, rows)):
         log.warning("%s", remark)
     search = Search(problem)
     search.minimise()

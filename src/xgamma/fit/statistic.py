@@ -23,7 +23,7 @@ from xgamma.models.models import Models, SkyModel
 from xgamma.models.parameters import Parameter, Parameters
 from xgamma.nuisance import ScaledCounts
 from xgamma.predict import Folding, measured, scaled, selected_models
-from xgamma.predict.folding import Folded, validate_spectral
+from xgamma.predict.folding import Folded, validate_placed, validate_spectral
 from xgamma.predict.sky import FarAwayError, SkyFolding
 from xgamma.stats import CashCounts, MeasuredValues, WstatCounts, joined_bins
 
@@ -213,6 +213,10 @@ class PenaltyTerm:
 
 def terms_of(inputs: Sequence[FitInput], models: Sequence[SkyModel], arguments: Sequence[Parameter]) -> list[BinsTerm]:
     """Return the terms of Datasets: one for each set of flux points, and for each kind of counts and true energies."""
+    seen = [name for one in inputs if _is_map(one) for name in one.names]
+    for model in models:
+        if not any(model.applies_to(name) for name in seen):
+            validate_placed(model)
     starts = np.cumsum([0, *(len(one.names) for one in inputs)]).tolist()
     terms: list[BinsTerm] = []
     groups: dict[tuple[str, ...], list[Numbered]] = {}
@@ -220,13 +224,17 @@ def terms_of(inputs: Sequence[FitInput], models: Sequence[SkyModel], arguments: 
         if one.is_flux_points:
             terms.append(_points_term(one, start, models, arguments))
             continue
-        if schema.space_dims(one.data) == schema.WINDOWS:
+        if _is_map(one):
             terms.append(sky_term(one, start, models, arguments))
             continue
         held = (name for name in ("counts_off", "alpha_systematic") if name in one.data)
         key = (Axis.from_coords(one.data.coords, "energy_true").digest, *held)
         groups.setdefault(key, []).append((one, start))
     return [*terms, *(_counts_term(group, models, arguments) for group in groups.values())]
+
+
+def _is_map(one: FitInput) -> bool:
+    return not one.is_flux_points and schema.space_dims(one.data) == schema.WINDOWS
 
 
 def _counts_term(group: Sequence[Numbered], models: Sequence[SkyModel], arguments: Sequence[Parameter]) -> CountsTerm:

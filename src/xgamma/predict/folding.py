@@ -20,7 +20,7 @@ from xgamma.errors import ConfigError, DataError, LaterError
 from xgamma.formats.region_files import shape_of_words
 from xgamma.geometry import separation, to_frame
 from xgamma.grid import REGION_SHAPE
-from xgamma.models.models import SkyModel
+from xgamma.models.models import FoVBackgroundModel, SkyModel
 from xgamma.models.skymodel import validate_density
 from xgamma.models.spatial.points import PointSpatialModel
 from xgamma.models.temporal.model import TemporalModel
@@ -31,15 +31,21 @@ def validate_spectral(model: SkyModel) -> None:
     """Raise for what the spectrum of a region cannot hold, and for tables that cannot be read.
 
     A point changes nothing, as the response of a region is that of a point in its centre; so does an extended
-    source, with a warning.
+    source, with a warning. See ``validate_placed`` too.
 
     Raises
     ------
     LaterError
         For what is no ``SkyModel``.
     ConfigError
-        For a position or morphology that is free, and a spectrum that is no flux density.
+        For the model of the background of a map, and a spectrum that is no flux density.
     """
+    if isinstance(model, FoVBackgroundModel):
+        raise ConfigError(
+            f"The model {model.name!r} is a FoVBackgroundModel, which is of the background of a map, and "
+            f"{(model.datasets_names or [''])[0]!r} is the spectrum of a region, whose background is measured; remove "
+            "the model."
+        )
     if not isinstance(model, SkyModel):
         raise LaterError(
             f"The model {model.name!r} is a {type(model).__name__}, which belongs to sky maps and comes with a later "
@@ -47,16 +53,19 @@ def validate_spectral(model: SkyModel) -> None:
         )
     if model.temporal_model is not None:
         model.temporal_model.tables()
+    if model.spatial_model is not None:
+        validate_density(model.spectral_model, model.name)
+
+
+def validate_placed(model: SkyModel) -> None:
+    """Raise ``ConfigError`` for a position or morphology that is free where no map tells it."""
     place = model.spatial_model
-    if place is None:
-        return
-    free = [one.name for one in place.parameters.free_parameters]
+    free = [] if place is None else [one.name for one in place.parameters.free_parameters]
     if free:
         raise ConfigError(
             f"The model {model.name!r} has a free position or size ({', '.join(free)}), and the spectrum of a region "
             "does not tell it; freeze it."
         )
-    validate_density(model.spectral_model, model.name)
 
 
 def spectral_remarks(model: SkyModel, in_regions: bool = True) -> list[str]:
@@ -203,10 +212,15 @@ def _rows_of(model: SkyModel, names: Sequence[str]) -> list[int]:
 
 def model_remarks(models: Sequence[SkyModel], datasets: Sequence[xr.Dataset]) -> list[str]:
     """Return what is to be known of predictions of models for Datasets: sentences, mostly none."""
-    in_regions = any(schema.space_dims(ds) == schema.REGIONS for ds in datasets)
-    remarks = [remark for model in models for remark in spectral_remarks(model, in_regions)]
+    remarks = [] if datasets else [remark for model in models for remark in spectral_remarks(model, False)]
     for ds in datasets:
         names, (gti, mjdref) = [str(name) for name in ds["dataset"].values], good_time(ds)
+        remarks += [
+            remark
+            for model in models
+            if any(model.applies_to(name) for name in names)
+            for remark in spectral_remarks(model, schema.space_dims(ds) == schema.REGIONS)
+        ]
         remarks += [time_remark(model, gti, mjdref, names) for model in models]
     return [remark for remark in dict.fromkeys(remarks) if remark]
 
@@ -278,7 +292,7 @@ class Folding:
         LaterError
             For one that is no ``SkyModel``, and windows of the sky.
         ConfigError
-            For a point outside a region, or whose position is free, and times at which the model has no value.
+            For a point outside a region, and times at which the model has no value.
         """
         validate_spectral(model)
         for ds, _ in self.parts:

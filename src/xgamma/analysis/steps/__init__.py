@@ -20,11 +20,12 @@ STEPS: tuple[Step[Any], ...] = (
     ReduceStep(),
     StackStep(),
     ReadStep(),
+    # Of what was seen, before models are set.
+    ExcessMapStep(),
     FitStep(),
     FitEachStep(),
     FluxPointsStep(),
     FluxPointsEachStep(),
-    ExcessMapStep(),
     LightCurveStep(),
 )
 SECTIONS = tuple(dict.fromkeys(step.section for step in STEPS))

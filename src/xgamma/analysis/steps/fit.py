@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from matplotlib.figure import Figure
 
 from xgamma.analysis.costs import Cost, joint_cost
 from xgamma.analysis.steps.step import Finding, Product, Results, SeenSpectrum, Step, Table, new_figure, write_figure
 from xgamma.axes import Axis
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import names_of
-from xgamma.datasets import Datasets
+from xgamma.datasets import Datasets, MapDataset
 from xgamma.errors import ConfigError, OrderError
 from xgamma.fit import (
     FitInput,
@@ -35,7 +36,7 @@ from xgamma.fit import (
 from xgamma.fit.result import CovarianceResult, OptimizeResult
 from xgamma.models.models import Models
 from xgamma.models.parameters import Parameters
-from xgamma.schema import Kind
+from xgamma.schema import Kind, bin_dims
 from xgamma.schema.dl5 import FIT_SCHEMA, SCHEMA_VERSION
 from xgamma.schema.tables import head
 from xgamma.store import dataset_digest, digest
@@ -258,9 +259,7 @@ class FitStep(Step[FitWanted]):
             return {}
         path = outdir / "models.yaml"
         results.datasets.models.write(path, overwrite=True)
-        figure = new_figure()
-        results.datasets[0].plot_fit(*figure.subplots(2, 1, sharex=True, height_ratios=[3, 1]))
-        return {"models": path, "fit (picture)": write_figure(figure, outdir / "fit.png")}
+        return {"models": path, "fit (picture)": write_figure(_drawn(results.datasets[0]), outdir / "fit.png")}
 
     def tables(self, results: Results) -> list[Table]:
         """Return the parameters."""
@@ -298,6 +297,16 @@ class FitStep(Step[FitWanted]):
         return {"converged": result.success, "total_stat": result.total_stat, **prior, "models": models}
 
 
+def _drawn(view: Any) -> Figure:
+    """Return a picture of a dataset with what the models predict for it."""
+    figure = new_figure()
+    if isinstance(view, MapDataset):
+        view.plot_residuals(figure.add_subplot(121, projection=view.image_wcs), figure.add_subplot(122))
+    else:
+        view.plot_fit(*figure.subplots(2, 1, sharex=True, height_ratios=[3, 1]))
+    return figure
+
+
 def _validate_fit_ranges(wanted: FitWanted, axes: Mapping[str, Axis]) -> None:
     """Raise ``ConfigError`` where a range lies outside of the axis of its entry, or that for all outside of their one.
 
@@ -332,9 +341,10 @@ def _ready(wanted: FitWanted, results: Results) -> tuple[Datasets, Models]:
     _validate_fit_ranges(wanted, axes)
     for group, views in grouped:
         inside = mask_fit(views[0].group, *wanted.range_of(entries.get(group, "")))
+        has_regions = "region" in views[0].group.dims
         for view in views:
             row, region = view.position
-            view.mask_fit = inside[row, region : region + 1]
+            view.mask_fit = inside[row, region : region + 1] if has_regions else inside[row]
     return datasets, models
 
 
@@ -368,7 +378,8 @@ def _fit_range_report(datasets: Datasets) -> str:
     left_out = 0.0
     for one in datasets.fit_inputs():
         ds, bins = one.data, one.used
-        used += ds["energy_bounds"].values[bins.any(axis=(0, 1))].ravel().tolist()
+        others = tuple(axis for axis, dim in enumerate(bin_dims(ds)) if dim != "energy")
+        used += ds["energy_bounds"].values[bins.any(axis=others)].ravel().tolist()
         left_out += float(ds["counts"].values[ds["mask_safe"].values & ~bins].sum())
     energies = f"{min(used):.4g} to {max(used):.4g} TeV" if used else "no bin"
     return f"The fit uses {energies}; {left_out:.0f} safe counts are left out."

@@ -1,0 +1,167 @@
+"""Which models which datasets can hold: what is wrong with both together is known before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import xarray as xr
+
+from xgamma import schema
+from xgamma.errors import ConfigError
+from xgamma.geometry import to_frame
+from xgamma.models.models import FoVBackgroundModel, SkyModel
+from xgamma.predict.background import background_model
+from xgamma.predict.folding import validate_placed, validate_spectral
+from xgamma.predict.sky.folding import validate_on_sky
+from xgamma.predict.sky.sight import Box, box_about
+from xgamma.predict.sky.window import Window
+from xgamma.sky import SkySpace
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Datasets of one kind, as far as it matters to the models on them.
+
+    Parameters
+    ----------
+    names
+        Their names; ``None`` where these are not known yet.
+    windows
+        Of maps: the images, and the pixels of them that they are; none for spectra of regions.
+    reach
+        The distance in degrees beyond which a point spread function holds nothing.
+    has_psf, has_background
+        Whether the maps hold a point spread function, and an expected background.
+    """
+
+    names: tuple[str, ...] | None
+    windows: tuple[tuple[SkySpace, Box], ...] = ()
+    reach: float = 0.0
+    has_psf: bool = True
+    has_background: bool = True
+
+    @classmethod
+    def of_rows(cls, ds: xr.Dataset) -> Holder:
+        """Return what holds models in the rows of a DL4 Dataset."""
+        names = tuple(str(name) for name in ds.variables["dataset"].values)
+        if schema.space_dims(ds) != schema.WINDOWS:
+            return cls(names)
+        windows = [Window(ds, row) for row in range(len(names))]
+        rad = windows[0].rad if windows else None
+        boxes = tuple((window.space, window.box) for window in windows)
+        return cls(names, boxes, 0.0 if rad is None else float(rad[-1]), rad is not None, "background" in ds)
+
+    @classmethod
+    def of_image(cls, names: tuple[str, ...] | None, image: SkySpace, reach: float, held: Sequence[str]) -> Holder:
+        """Return what holds models in maps that are still to be made, with the maps ``held``."""
+        ny, nx = image.shape
+        return cls(names, ((image, Box(0, ny, 0, nx)),), reach, "psf" in held, "background" in held)
+
+    @property
+    def is_map(self) -> bool:
+        """Whether these are maps."""
+        return bool(self.windows)
+
+    def has(self, model: Any) -> bool:
+        """Whether a model is on at least one of them, as far as it is known."""
+        return self.names is None or any(model.applies_to(name) for name in self.names)
+
+
+def validate_held(models: Iterable[Any], holders: Sequence[Holder]) -> list[str]:
+    """Return what of models will not be seen: sentences, mostly none.
+
+    Raises
+    ------
+    LaterError
+        For a kind of model that no prediction is made of yet.
+    ConfigError
+        For a source without a place on a map, beyond it, or whose place spectra alone do not tell; a point spread
+        function that is missing; a model of a background that is not there, or the second one of it.
+    """
+    remarks: list[str] = []
+    chosen = list(models)
+    _validate_backgrounds(chosen, holders)
+    for model in chosen:
+        if isinstance(model, FoVBackgroundModel):
+            continue
+        maps = [holder for holder in holders if holder.is_map and holder.has(model)]
+        spectra = [holder for holder in holders if not holder.is_map and holder.has(model)]
+        if spectra or not holders:
+            validate_spectral(model)
+            if not maps:
+                validate_placed(model)
+        if maps:
+            remarks += _validate_on_maps(model, maps)
+    return remarks
+
+
+def _validate_backgrounds(models: Sequence[Any], holders: Sequence[Holder]) -> None:
+    backgrounds = [model for model in models if isinstance(model, FoVBackgroundModel)]
+    for model in backgrounds:
+        on = [holder for holder in holders if holder.has(model)]
+        [name] = model.datasets_names or [""]
+        if on and not any(holder.is_map for holder in on):
+            validate_spectral(model)
+        if on and not any(holder.has_background for holder in on if holder.is_map):
+            raise ConfigError(
+                f"The model {model.name!r} is one of a background, and the dataset {name!r} has none; reduce with a "
+                "background, or remove the model."
+            )
+        background_model(backgrounds, name)
+
+
+def validate_backgrounds_named(models: Iterable[Any], names: Sequence[str]) -> None:
+    """Raise ``ConfigError`` for a model of the background of a dataset that is not one of ``names``, all there are."""
+    for model in models:
+        if isinstance(model, FoVBackgroundModel) and not any(model.applies_to(name) for name in names):
+            [wanted] = model.datasets_names or [""]
+            known = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+            raise ConfigError(
+                f"The model {model.name!r} is of the background of the dataset {wanted!r}, and the datasets are "
+                f"{known}; correct its datasets_names, or remove the model."
+            )
+
+
+def _validate_on_maps(model: Any, maps: Sequence[Holder]) -> list[str]:
+    if not isinstance(model, SkyModel):
+        validate_spectral(model)
+    validate_on_sky(model)
+    with_psf = model.apply_irf.get("psf", True)
+    if with_psf and not all(holder.has_psf for holder in maps):
+        raise ConfigError(
+            f"The model {model.name!r} is seen behind the point spread function, and the maps have none; reduce with "
+            f"psf in map_selection, or write 'psf: false' in its apply_irf."
+        )
+    place = model.spatial_model
+    center = place.center()
+    if center is None:
+        return []
+    lon, lat = (float(angle) for angle in to_frame(*center, place.frame, "icrs"))
+    own = place.reach()
+    where = f"it lies at {center[0]:.6g}, {center[1]:.6g} deg ({place.frame})"
+    moved = [parameter.name for parameter in place.parameters.free_parameters if parameter.name in ("lon_0", "lat_0")]
+    if moved and not _is_inside(maps, lon, lat, own, False):
+        raise ConfigError(
+            f"The model {model.name!r} is outside of the map, and its position is free: {where}; start it inside of "
+            "the map, or freeze its position."
+        )
+    if _is_inside(maps, lon, lat, own, with_psf):
+        return []
+    free = model.parameters.free_parameters.names
+    if free:
+        raise ConfigError(
+            f"The model {model.name!r} is outside of the map, which says nothing about {', '.join(free)}: {where}; "
+            "make the map larger, freeze all of the model, or remove it."
+        )
+    return [f"The model {model.name!r} is outside of the map and contributes nothing: {where}."]
+
+
+def _is_inside(maps: Sequence[Holder], lon: float, lat: float, own: float, with_psf: bool) -> bool:
+    """Whether any pixel lies within the reach of a source at an ICRS position, with the point spread function's."""
+    return any(
+        box_about(space, lon, lat, own + (holder.reach if with_psf else 0.0)).within(box).size
+        for holder in maps
+        for space, box in holder.windows
+    )
