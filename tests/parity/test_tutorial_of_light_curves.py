@@ -12,7 +12,7 @@ from xgamma.analysis import Analysis, AnalysisConfig
 from xgamma.datasets import LightCurve
 from xgamma.errors import ConfigError, DataError
 from xgamma.estimators import LightCurveEstimator
-from xgamma.modeling.models import Models, PowerLawSpectralModel, SkyModel
+from xgamma.modeling.models import Models, PointSpatialModel, PowerLawSpectralModel, SkyModel
 
 EDGES = [1, 10] * u.TeV
 NIGHTS = [Time([53343.5 + day, 53344.5 + day], format="mjd", scale="utc") for day in (0, 2, 4)]
@@ -94,3 +94,30 @@ def test_profiles_need_a_scan_and_one_energy(datasets):
     with pytest.raises(ConfigError, match="expected one bin of energy, got several; select one"):
         both.plot_ts_profiles()
     assert LightCurve(both.data.isel(energy=[0])).plot_ts_profiles().get_ylabel().startswith("dnde")
+
+
+def test_a_light_curve_of_maps(gammapy_data, tmp_path):
+    config = AnalysisConfig()
+    config.general.store = tmp_path / "store"
+    config.observations.datastore = gammapy_data / "hess-dl3-dr1"
+    config.observations.obs_ids = [23523, 23526, 23559, 23592]
+    config.datasets.type, config.datasets.stack = "3d", False
+    config.datasets.geom.wcs.skydir = {"frame": "icrs", "lon": 83.63308 * u.deg, "lat": 22.01450 * u.deg}
+    config.datasets.geom.wcs.width = {"width": 1 * u.deg, "height": 1 * u.deg}
+    config.datasets.geom.axes.energy = {"min": 0.7 * u.TeV, "max": 10 * u.TeV, "nbins": 5}
+    config.datasets.geom.axes.energy_true = {"min": 0.3 * u.TeV, "max": 20 * u.TeV, "nbins": 20}
+    analysis = Analysis(config)
+    analysis.get_observations()
+    analysis.get_datasets()
+    spectrum = PowerLawSpectralModel(index=2.702, amplitude=4.712e-11 * u.Unit("cm-2 s-1 TeV-1"))
+    place = PointSpatialModel(lon_0=83.63308 * u.deg, lat_0=22.01450 * u.deg, frame="icrs")
+    analysis.set_models(Models([SkyModel(spatial_model=place, spectral_model=spectrum, name="crab")]))
+    maker = LightCurveEstimator(energy_edges=EDGES, source="crab", reoptimize=False)
+    maker.n_sigma_ul, maker.selection_optional = 3, "all"
+    curve = maker.run(analysis.datasets)
+    expected = np.array([2.032637e-11, 2.057990e-11, 2.178100e-11, 2.505630e-11])
+    errors = np.array([2.116229e-12, 2.137641e-12, 2.787169e-12, 2.911552e-12])
+    assert np.abs((curve.flux.quantity.value.ravel() - expected) / errors).max() < 0.12
+    np.testing.assert_allclose(curve.flux_err.quantity.value.ravel(), errors, rtol=0.02)
+    curve.plot(axis_name="time")
+    plt.close("all")

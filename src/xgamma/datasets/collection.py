@@ -32,6 +32,7 @@ from xgamma.fit import FitInput
 from xgamma.outcome import Outcome
 from xgamma.plot.excess import plot_over_livetime, plot_over_time
 from xgamma.plot.regions import plot_regions
+from xgamma.predict.background import background_model, background_planes
 from xgamma.reduce import joined_rows, regions_apart, select_rows, since, stack
 from xgamma.reduce.window_sums import stack_of_windows
 
@@ -142,6 +143,7 @@ class Datasets(DatasetList):
     def stack_reduce(self, name: str = STACKED) -> BinnedRow[Any]:
         """Return the stack of all rows, with their models; its fit mask holds the bins that any row fits.
 
+        Backgrounds are added up as models of them say: those belong to single rows, and not to the stack.
         Maps that were cut out of several images with the same pixels are stacked in the smallest one that holds all.
 
         Raises
@@ -152,7 +154,7 @@ class Datasets(DatasetList):
             When there are flux points among them, or several regions.
         """
         self._validate_one_region("stack_reduce()")
-        rows = self.to_xarray()
+        rows = [_with_background(part) for part in self.parts()]
         is_maps = any(isinstance(view, MapDataset) for view in self._rows)
         [view] = views_of(stack_of_windows(rows, name) if is_maps else stack(joined_rows(rows), name=name))
         view.models = self.models
@@ -389,6 +391,16 @@ def _parts(views: list[BinnedRow[Any]]) -> list[ModelledRows]:
         rows = group.isel(dataset=numbers) if "region" in group.dims else select_rows(group, numbers)
         return [ModelledRows(rows, models, _stacked_masks(views, rows))]
     return [ModelledRows(view.data, models, _stacked_masks([view], view.data)) for view in views]
+
+
+def _with_background(part: ModelledRows) -> xr.Dataset:
+    """Return rows with the expected background that their models say."""
+    names = [str(name) for name in part.data.variables["dataset"].values]
+    if "background" not in part.data or not any(background_model(part.models, name) for name in names):
+        return part.data
+    own = part.data["background"].transpose(*schema.bin_dims(part.data))
+    planes = background_planes(part.data, part.models).astype(own.dtype)
+    return part.data.assign(background=own.copy(data=planes))
 
 
 def _stacked_masks(views: list[BinnedRow[Any]], ds: xr.Dataset) -> BoolArray | None:

@@ -182,11 +182,13 @@ def summary(
     used = safe if in_safe_data_range else np.ones_like(safe)
     fitted = safe if mask_fit is None else safe & mask_fit
     counts = _sums(ds, ds["counts"].values, used)
-    expected = _sums(ds, background(ds).values, used)
+    known = _sums(ds, background(ds).values, used)
+    # What is known is as good as the norm that models give it; what was measured stands alone.
+    expected = known if is_on_off(ds) else _sums(ds, prediction.background.values, used)
     columns = {"name": Column(np.array(row_names(ds))), "counts": Column(counts.astype(np.int64))}
-    columns |= _significance(ds, counts, expected, used)
+    columns |= _significance(ds, counts, expected, used) | {"background": Column(known)}
     columns |= _predicted(prediction, used)
-    columns |= _exposures(ds, counts, expected)
+    columns |= _exposures(ds, counts, known, counts - expected)
     has_stat = is_on_off(ds) or prediction.has_signal
     stat = _sums(ds, prediction.stat_array.values, fitted)
     rows = len(counts)
@@ -196,7 +198,7 @@ def summary(
         "stat_type": Column(np.full(rows, stat_type(ds))),
         "stat_sum": Column(stat if has_stat else np.full(rows, np.nan)),
     }
-    return columns | (_off_columns(ds, expected, used) if is_on_off(ds) else {})
+    return columns | (_off_columns(ds, known, used) if is_on_off(ds) else {})
 
 
 def _sums(ds: xr.Dataset, values: FloatArray, used: BoolArray) -> FloatArray:
@@ -232,12 +234,12 @@ def _predicted(prediction: Prediction, used: BoolArray) -> dict[str, Column]:
     }
 
 
-def _exposures(ds: xr.Dataset, counts: FloatArray, expected: FloatArray) -> dict[str, Column]:
+def _exposures(ds: xr.Dataset, counts: FloatArray, known: FloatArray, excess: FloatArray) -> dict[str, Column]:
     low, high = np.transpose([_ends_above_zero(exposure) for exposure in _exposure_of_lines(ds)]).reshape(2, -1)
     livetime, ontime = (
         np.repeat(ds[name].values, len(counts) // max(1, ds.sizes["dataset"])) for name in ("livetime", "ontime")
     )
-    rates = {"counts": counts, "background": expected, "excess": counts - expected}
+    rates = {"counts": counts, "background": known, "excess": excess}
     columns = {
         "exposure_min": Column(low, "m2 s"),
         "exposure_max": Column(high, "m2 s"),

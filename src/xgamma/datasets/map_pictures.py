@@ -10,12 +10,13 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from xgamma.axes import Axis
+from xgamma.axes import Axis, BoolArray, FloatArray
 from xgamma.datasets import info
 from xgamma.datasets.map_row import MapRow
 from xgamma.datasets.maps.membership import shares_of_region
 from xgamma.plot import counts as plot_counts
 from xgamma.plot.counts import Style
+from xgamma.plot.labels import show_legend
 
 SMOOTH = "0.05 deg"
 
@@ -56,23 +57,55 @@ class MapDatasetPictures(MapRow):
         options = {"add_cbar": True, "cmap": "coolwarm", "vmin": -5, "vmax": 5, **style}
         return shown.plot(ax=ax, **options)
 
+    def _used_in(self, region: Any) -> BoolArray:
+        """Return the bins in use, of the pixels of a region where one is given, shape (energy, y, x)."""
+        used: BoolArray = self.used_bins.values
+        if region is None:
+            return used
+        inside = np.zeros(used[0].size, dtype=bool)
+        inside[shares_of_region(self.image, region).pixel] = True
+        return used & inside.reshape(used.shape[1:])
+
+    def plot_spectral_counts(self, ax: Axes | None = None, region: Any = None) -> Axes:
+        """Draw counts, prediction and predicted background over energy, of the pixels of a region or of all.
+
+        Sums are over the bins in use.
+        """
+        predicted = self._prediction
+        planes = (self._array("counts").values, predicted.total.values[0], predicted.background.values[0])
+        counts, npred, background = _sums(self._used_in(region), *planes)
+        edges, errors = self.energy_axis.edges, np.sqrt([counts, counts])
+        ax = plot_counts.plot_counts(edges, counts, errors, background, ax)
+        plot_counts.plot_steps(edges, npred, ax, color="C2", label="Prediction")
+        show_legend(ax)
+        return ax
+
+    def plot_prediction(self, figure: Figure | None = None, region: Any = None) -> Figure:
+        """Draw counts, prediction and residuals on the sky, and the counts over energy of a region or of all.
+
+        They are those of the bins in use; ``figure`` is an empty one, by default a new one, which is returned.
+        """
+        figure = plt.figure(layout="constrained") if figure is None else figure
+        figure.set_size_inches(11.0, 8.0)
+        axes = [figure.add_subplot(2, 2, place, projection=self.image_wcs) for place in (1, 2, 3)]
+        shown = {"Counts": self._array("counts"), "Prediction": self._prediction.total.isel(dataset=0)}
+        limits: dict[str, float] = {"vmin": 0.0}
+        for ax, (title, values) in zip(axes, shown.items(), strict=False):
+            self._draw(values.where(self.used_bins, 0.0), ax, **limits).set_title(title)
+            # Both have the colours of the counts.
+            limits["vmax"] = float(ax.images[0].get_clim()[1])
+        self.plot_residuals_spatial(axes[2], method="diff/sqrt(model)")
+        axes[2].set_title("(Counts - prediction) / sqrt(prediction)")
+        self.plot_spectral_counts(figure.add_subplot(2, 2, 4), region)
+        return figure
+
     def plot_residuals_spectral(
         self, ax: Axes | None = None, method: str = "diff", region: Any = None, **style: Any
     ) -> Axes:
         """Draw the residuals over energy of the bins in use, of the pixels of a region or of all."""
-        used = self.used_bins.values
-        if region is not None:
-            inside = np.zeros(used[0].size, dtype=bool)
-            inside[shares_of_region(self.image, region).pixel] = True
-            used = used & inside.reshape(used.shape[1:])
-        counts, npred, variance = (
-            np.where(used, values, 0.0).sum(axis=(1, 2))
-            for values in (
-                self._array("counts").values,
-                self._prediction.total.values[0],
-                info.excess_errors(self.data)[0] ** 2,
-            )
-        )
+        used = self._used_in(region)
+        variance = info.excess_errors(self.data)[0] ** 2
+        counts, npred, variance = _sums(used, self._array("counts").values, self._prediction.total.values[0], variance)
         is_used = used.any(axis=(1, 2))
         residuals = np.where(is_used, info.scaled_residuals(counts - npred, npred, method), np.nan)
         errors = info.scaled_residuals(np.stack([np.sqrt(variance)] * 2), npred, method)
@@ -112,3 +145,8 @@ class MapDatasetPictures(MapRow):
         exposure.slice_by_idx({"energy_true": axis.nbin // 2}).plot(ax=axes[1, 1], add_cbar=True)
         axes[1, 1].set_title(f"Exposure at {axis.center[axis.nbin // 2]:.3g} TeV")
         return figure
+
+
+def _sums(used: BoolArray, *planes: FloatArray) -> list[FloatArray]:
+    """Return the sums of planes over the bins in use, each of shape (energy,)."""
+    return [np.where(used, values, 0.0).sum(axis=(1, 2)) for values in planes]

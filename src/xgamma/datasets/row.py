@@ -304,9 +304,18 @@ class Row(Generic[Shown]):
         """Predicted counts of signal and background, in the dims of the counts."""
         return self._shown(self._prediction.total.isel(dataset=0))
 
-    def npred_signal(self) -> Shown:
-        """Predicted signal counts, in the dims of the counts; zero without models."""
-        return self._shown(self._prediction.signal.isel(dataset=0))
+    def npred_signal(self, model_names: Any = None) -> Shown:
+        """Predicted signal counts, in the dims of the counts; zero without models.
+
+        ``model_names`` are the names of the models that count, or one of them; all by default. Raises
+        ``UnknownNameError`` for one that is not on the dataset.
+        """
+        if model_names is None:
+            return self._shown(self._prediction.signal.isel(dataset=0))
+        own = self._own_models()
+        wanted = [model_names] if isinstance(model_names, str) else list(model_names)
+        chosen = Models([own[name] for name in wanted])
+        return self._shown(info.Prediction(self.data, chosen).signal.isel(dataset=0))
 
     def npred_background(self) -> Shown:
         """Predicted background counts, in the dims of the counts."""

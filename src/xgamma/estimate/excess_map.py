@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -33,9 +33,10 @@ from xgamma.estimate.reference import centers
 from xgamma.estimate.reference_counts import exposure_of, reference_counts, reference_in, response_in_the_middle
 from xgamma.kernels import BORDER, Kernel
 from xgamma.models import SpectralModel
+from xgamma.predict import npred, selected_models
 from xgamma.reduce.crops import image_of_row
 from xgamma.registry import register
-from xgamma.schema import WINDOWS, space_dims
+from xgamma.schema import WINDOWS, bin_dims, space_dims
 from xgamma.schema.excess_map import EXCESS_MAP_SCHEMA, EXCESS_MAP_VARIABLES, SCHEMA_VERSION
 from xgamma.schema.tables import head
 from xgamma.sky import IMAGE, SkySpace
@@ -52,6 +53,7 @@ def excess_map(
     spectrum: SpectralModel | None = None,
     response: npt.ArrayLike | None = None,
     used: npt.ArrayLike | None = None,
+    models: Sequence[Any] = (),
 ) -> xr.Dataset:
     """Return the excess map of one row.
 
@@ -71,6 +73,8 @@ def excess_map(
         Energy dispersion, shape (energy_true, energy), normalised; by default that of the row in the middle of the map.
     used
         The bins that enter, bool, shape (energy, y, x); by default the safe ones. All their numbers have to be finite.
+    models
+        What the excess is beside; see ``beside_models``.
 
     Returns
     -------
@@ -84,10 +88,9 @@ def excess_map(
     DataError
         For what is no single window of the sky, or has no background.
     """
-    settings, space = normalize_settings(parameters), window_image(ds)
+    settings, space, ds = normalize_settings(parameters), window_image(ds), beside_models(ds, models)
     validate_radius(radius, space.binsize, max(space.shape) * space.binsize)
-    kernel = Kernel(radius / space.binsize)
-    groups = energy_planes(Axis.from_coords(ds.variables, "energy"), edges)
+    kernel, groups = Kernel(radius / space.binsize), energy_planes(Axis.from_coords(ds.variables, "energy"), edges)
     planes, data = row_planes(ds, groups.spans(), used)
     expected, fluxes, spectrum_attrs = _reference(ds, space, groups, planes, kernel, spectrum, response)
     values = estimates(measured(planes, data, kernel, settings), expected, planes.is_unused, settings)
@@ -111,6 +114,23 @@ def _reference(
     seen = response_in_the_middle(ds, space) if response is None else np.asarray(response, dtype=float)
     expected = reference_counts(ds, exposure, seen, planes, kernel, reference.spectrum)
     return expected, reference.fluxes, {"spectrum": reference.document}
+
+
+def beside_models(ds: xr.Dataset, models: Sequence[Any]) -> xr.Dataset:
+    """Return a row whose expected background is all that models predict for it, sources and background.
+
+    Off counts stand alone: models are not taken off beside them, which a warning says.
+    """
+    chosen = selected_models(models, [str(name) for name in ds.variables["dataset"].values])
+    if not chosen:
+        return ds
+    if "counts_off" in ds:
+        log.warning(
+            "Excess map: %s: its background is measured, beside which models are not taken off; it is made without %s.",
+            ds["dataset"].values[0], ", ".join(model.name for model in chosen),
+        )  # fmt: skip
+        return ds
+    return ds.assign(background=npred(ds, chosen).transpose(*bin_dims(ds)))
 
 
 # --- what is wrong before any work

@@ -78,6 +78,8 @@ class ExcessMapEstimator:
     def run(self, dataset: Any) -> ExcessMap:
         """Return the maps of a ``MapDataset`` or ``MapDatasetOnOff``, over the bins of its masks.
 
+        Beside models that it has the excess is what they do not predict.
+
         Raises
         ------
         ConfigError
@@ -92,9 +94,8 @@ class ExcessMapEstimator:
             count = sum(len(one.names) for one in inputs)
             raise DataError(f"{self.tag}: expected one dataset of maps, got {count}; stack them: stack_reduce().")
         [one] = inputs
-        data = excess_map(
-            one.data, self._radius(), self._edges(), self._parameters(), self._spectrum(), used=one.used[0]
-        )
+        options = {"used": one.used[0], "models": list(dataset.models)}
+        data = excess_map(one.data, self._radius(), self._edges(), self._parameters(), self._spectrum(), **options)
         log_planes(data)
         return ExcessMap(data)
 

@@ -20,6 +20,7 @@ from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError
 from xgamma.fit.ending import Ending, ending, risen_sides, told_errors
 from xgamma.fit.inputs import Inputs, normalize_inputs, validate_datasets_names
+from xgamma.fit.outcomes import outcomes
 from xgamma.fit.problem import FitSettings, Problem, name_of
 from xgamma.fit.result import CovarianceResult, FitResult, OptimizeResult
 from xgamma.fit.search import Search
@@ -59,7 +60,8 @@ def fit(inputs: Inputs, models: Models, settings: FitSettings | None = None) -> 
     given = normalize_inputs(inputs)
     validate_datasets_names(models, given)
     rows = [one.data for one in given if not one.is_flux_points]
-    unseen = validate_held(models, [Holder.of_rows(ds) for ds in rows]) if rows else []
+    holders = [Holder.of_rows(ds) for ds in rows]
+    unseen = validate_held(models, holders) if rows else []
     problem = Problem(Statistic(given, models), settings or FitSettings())
     for remark in (*unseen, *model_remarks(problem.statistic.models, rows)):
         log.warning("%s", remark)
@@ -68,6 +70,9 @@ def fit(inputs: Inputs, models: Models, settings: FitSettings | None = None) -> 
     end = ending(problem, search)
     optimum = _optimum(problem, search, models)
     problem.parameters.value = search.values * problem.scales
+    failed = outcomes(problem.statistic.counts_terms, models, holders, problem.parameters.value.tolist())
+    if failed:
+        optimum = dataclasses.replace(optimum, success=False, message=" ".join(failed))
     result = FitResult(optimum, _set_covariance(problem, end, models))
     warn_of(result)
     # The report holds the numbers of this fit, whatever happens to the models later.

@@ -21,6 +21,8 @@ from xgamma.models.models import SkyModel
 from xgamma.models.parameters import Parameter, Parameters
 
 METHODS = ("auto", "migrad", "scoring")
+FIRST_MOVE, FIRST_CHANGE = 0.03, 0.1
+"""The first step of a position on the sky in degrees, and of a size there as a part of it."""
 FEW = 3
 """The number of free parameters up to which ``auto`` is ``migrad``: see decision 16."""
 
@@ -193,17 +195,29 @@ def scale(parameter: Parameter) -> float:
     """Return the power of ten below the value (1 for 0 and times), or the value itself for ``factor1``, 1 for none."""
     if parameter.value == 0 or not math.isfinite(parameter.value) or not parameter.scale_method:
         return 1.0
-    if parameter.type == "temporal" and parameter.name == "t_ref":
-        # An MJD is a place and no size.
+    if is_place(parameter):
         return 1.0
     if parameter.scale_method == "factor1":
         return abs(parameter.value)
     return float(10.0 ** math.floor(math.log10(abs(parameter.value))))
 
 
+def is_place(parameter: Parameter) -> bool:
+    """Whether a parameter is a position or a date, whose number says nothing of how far it may move."""
+    return (parameter.type, parameter.name) in (("temporal", "t_ref"), ("spatial", "lon_0"), ("spatial", "lat_0"))
+
+
 def step(parameter: Parameter, size: float) -> float:
-    """Return the first step in factors: the error when there is one, else 1."""
-    return parameter.error / size if math.isfinite(parameter.error) and parameter.error > 0 else 1.0
+    """Return the first step in factors: the error when there is one, else 1.
+
+    Without an error it is ``FIRST_MOVE`` of a position on the sky, and a part of it of sizes there: with larger ones
+    MIGRAD leaves the source.
+    """
+    if math.isfinite(parameter.error) and parameter.error > 0:
+        return parameter.error / size
+    if parameter.type != "spatial":
+        return 1.0
+    return FIRST_MOVE if is_place(parameter) else FIRST_CHANGE * (abs(parameter.value) / size or 1.0)
 
 
 def limits(parameter: Parameter, size: float) -> tuple[float | None, float | None]:

@@ -113,7 +113,8 @@ class SkyTerm(CountsTerm):
     wider: Callable[[], CountsTerm]
 
     @cached_property
-    def _wide(self) -> CountsTerm:
+    def wide(self) -> CountsTerm:
+        """The same term with no bins joined but those without counts."""
         return self.wider()
 
     def stat(self, values: Values) -> FloatArray:
@@ -122,7 +123,7 @@ class SkyTerm(CountsTerm):
             return super().stat(values)
         except FarAwayError:
             result, first = np.zeros(len(self.dataset)), int(self.dataset.min(initial=0))
-            sums = np.bincount(self._wide.dataset - first, self._wide.stat(values))
+            sums = np.bincount(self.wide.dataset - first, self.wide.stat(values))
             names, places = np.unique(self.dataset, return_index=True)
             result[places] = sums[names - first]
             return result
@@ -132,14 +133,14 @@ class SkyTerm(CountsTerm):
         try:
             return super().derivatives(values)
         except FarAwayError:
-            return self._wide.derivatives(values)
+            return self.wide.derivatives(values)
 
     def hessian(self, values: Values, steps: Values) -> FloatArray:
         """Return the second derivatives of the sum."""
         try:
             return super().hessian(values, steps)
         except FarAwayError:
-            return self._wide.hessian(values, steps)
+            return self.wide.hessian(values, steps)
 
 
 def sky_term(given: FitInput, start: int, models: Sequence[Any], arguments: Sequence[Parameter]) -> CountsTerm:

@@ -189,7 +189,8 @@ class Models(OnSky):
     @property
     def covariance(self) -> Covariance:
         """The covariance of ``parameters``; its diagonal follows their errors. May be set from a matrix."""
-        return Covariance.assemble(self.parameters, [self._covariance, *(model.covariance for model in self._models)])
+        blocks = [self._covariance, *(model.covariance for model in self._models)]
+        return Covariance.assemble(self.parameters, blocks, self.parameters_unique_names)
 
     @covariance.setter
     def covariance(self, covariance: Any) -> None:

@@ -8,11 +8,14 @@ from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
+import xarray as xr
 from astropy.table import Table
+from matplotlib.axes import Axes
 
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, ConfigTypeError, UnknownNameError, did_you_mean
 from xgamma.models.parameter import Parameter, unit_text
+from xgamma.plot.matrix import plot_correlation
 
 __all__ = ["Parameter", "Parameters", "link_labels", "parameters_table"]
 
@@ -207,10 +210,15 @@ class Covariance:
         In the order of rows and columns.
     data
         Shape (parameter, parameter); zeros for frozen parameters. Diagonal from the errors when absent.
+    names
+        What rows and columns are called, by default the names of the parameters.
     """
 
-    def __init__(self, parameters: Parameters, data: npt.ArrayLike | None = None) -> None:
+    def __init__(
+        self, parameters: Parameters, data: npt.ArrayLike | None = None, names: Sequence[str] | None = None
+    ) -> None:
         self.parameters = parameters
+        self.names = list(parameters.names if names is None else names)
         matrix = np.diag(parameters.errors**2) if data is None else np.array(data, dtype=float)
         if matrix.shape != (len(parameters), len(parameters)):
             raise ConfigError(
@@ -230,9 +238,11 @@ class Covariance:
         return cls(parameters, data)
 
     @classmethod
-    def assemble(cls, parameters: Parameters, blocks: Iterable[Covariance | None]) -> Covariance:
+    def assemble(
+        cls, parameters: Parameters, blocks: Iterable[Covariance | None], names: Sequence[str] | None = None
+    ) -> Covariance:
         """Return the matrix over ``parameters`` filled from ``blocks`` in turn; the diagonal is the errors squared."""
-        result = cls(parameters, np.zeros((len(parameters), len(parameters))))
+        result = cls(parameters, np.zeros((len(parameters), len(parameters))), names)
         for block in blocks:
             if block is not None:
                 result._fill(block)
@@ -253,7 +263,22 @@ class Covariance:
         """Return the rows and columns of some of the parameters, in their order."""
         chosen = Parameters(parameters)
         places = [next(i for i, own in enumerate(self.parameters) if own is wanted) for wanted in chosen]
-        return Covariance(chosen, self.data[np.ix_(places, places)])
+        return Covariance(chosen, self.data[np.ix_(places, places)], [self.names[place] for place in places])
+
+    def to_xarray(self, correlation: bool = False) -> xr.DataArray:
+        """Return the matrix, or the correlations, with the dims ``parameter, parameter_2`` and names on both."""
+        dims, name = ("parameter", "parameter_2"), "correlation" if correlation else "covariance"
+        values = self.correlation if correlation else self.data.copy()
+        coords = {dim: (dim, np.array(self.names, dtype=str)) for dim in dims}
+        units = [unit_text(parameter.unit) for parameter in self.parameters]
+        attrs: dict[str, Any] = {"units": ""} if correlation else {"parameter_units": units}
+        return xr.DataArray(values, coords, dims, name, attrs | {"long_name": name.capitalize()})
+
+    def plot_correlation(self, ax: Axes | None = None, **style: Any) -> Axes:
+        """Draw the correlations of the parameters that have an error; ``style`` is that of ``imshow``."""
+        known = np.flatnonzero(np.diag(self.data) > 0)
+        names = [self.names[place] for place in known]
+        return plot_correlation(self.correlation[np.ix_(known, known)], names, ax, **style)
 
     def set_errors(self) -> None:
         """Set the error of every parameter to the root of its variance; a variance that is not positive gives 0."""

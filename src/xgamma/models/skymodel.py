@@ -96,7 +96,7 @@ class ModelComponent:
     def covariance(self) -> Covariance:
         """The covariance of the parameters; its diagonal follows their errors. May be set from a matrix."""
         blocks = [self._covariance, *(part.covariance for part in self._parts.values())]
-        return Covariance.assemble(self.parameters, blocks)
+        return Covariance.assemble(self.parameters, blocks, self.parameters_unique_names)
 
     @covariance.setter
     def covariance(self, covariance: Any) -> None:

@@ -6,16 +6,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from xgamma import schema
 from xgamma.errors import ConfigError
 from xgamma.geometry import to_frame
 from xgamma.models.models import FoVBackgroundModel, SkyModel
+from xgamma.models.spatial.model import SpatialModel
+from xgamma.models.spatial.templates import MapModel
 from xgamma.predict.background import background_model
 from xgamma.predict.folding import validate_placed, validate_spectral
+from xgamma.predict.sky.boxes import Box, box_about
 from xgamma.predict.sky.folding import validate_on_sky
-from xgamma.predict.sky.sight import Box, box_about
 from xgamma.predict.sky.window import Window
 from xgamma.sky import SkySpace
 
@@ -135,20 +138,20 @@ def _validate_on_maps(model: Any, maps: Sequence[Holder]) -> list[str]:
             f"psf in map_selection, or write 'psf: false' in its apply_irf."
         )
     place = model.spatial_model
+    # A file is opened here, and what is wrong with it is said.
+    remarks = [] if not isinstance(place, MapModel) else _of_table(model.name, place, maps)
     center = place.center()
     if center is None:
-        return []
-    lon, lat = (float(angle) for angle in to_frame(*center, place.frame, "icrs"))
-    own = place.reach()
+        return remarks
     where = f"it lies at {center[0]:.6g}, {center[1]:.6g} deg ({place.frame})"
     moved = [parameter.name for parameter in place.parameters.free_parameters if parameter.name in ("lon_0", "lat_0")]
-    if moved and not _is_inside(maps, lon, lat, own, False):
+    if moved and not lies_inside(maps, place, with_psf=False):
         raise ConfigError(
             f"The model {model.name!r} is outside of the map, and its position is free: {where}; start it inside of "
             "the map, or freeze its position."
         )
-    if _is_inside(maps, lon, lat, own, with_psf):
-        return []
+    if lies_inside(maps, place, with_psf):
+        return remarks
     free = model.parameters.free_parameters.names
     if free:
         raise ConfigError(
@@ -158,8 +161,34 @@ def _validate_on_maps(model: Any, maps: Sequence[Holder]) -> list[str]:
     return [f"The model {model.name!r} is outside of the map and contributes nothing: {where}."]
 
 
-def _is_inside(maps: Sequence[Holder], lon: float, lat: float, own: float, with_psf: bool) -> bool:
-    """Whether any pixel lies within the reach of a source at an ICRS position, with the point spread function's."""
+def _of_table(name: str, place: MapModel, maps: Sequence[Holder]) -> list[str]:
+    """Return what is to be known of a morphology that is a map: what of it was left out, and what it does not cover."""
+    space, remark = place.table.space, place.remark()
+    remarks = [f"The model {name!r}: {remark}."] if remark else []
+    covered = pixels = 0
+    for image, box in (window for holder in maps for window in holder.windows):
+        v, u = np.mgrid[box.v0 : box.v1, box.u0 : box.u1]
+        x, y = space.pixels_of(*image.sky_of(u, v))
+        with np.errstate(invalid="ignore"):
+            inside = (np.abs(x - 0.5 * (space.npix[0] - 1)) <= 0.5 * space.npix[0]) & (
+                np.abs(y - 0.5 * (space.npix[1] - 1)) <= 0.5 * space.npix[1]
+            )
+        covered, pixels = covered + int(inside.sum()), pixels + inside.size
+    if covered < pixels:
+        share = 100.0 * covered / pixels
+        remarks.append(f"The model {name!r}: its map covers {share:.3g} % of the pixels; beyond it the model is 0.")
+    return remarks
+
+
+def lies_inside(maps: Sequence[Holder], place: SpatialModel, with_psf: bool) -> bool:
+    """Whether any pixel lies within the reach of a source, with that of the point spread function or without.
+
+    Sources without a centre lie everywhere.
+    """
+    center, own = place.center(), place.reach()
+    if center is None:
+        return True
+    lon, lat = (float(angle) for angle in to_frame(*center, place.frame, "icrs"))
     return any(
         box_about(space, lon, lat, own + (holder.reach if with_psf else 0.0)).within(box).size
         for holder in maps

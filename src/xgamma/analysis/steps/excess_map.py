@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -13,7 +13,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from xgamma.analysis.costs import maps_cost
-from xgamma.analysis.steps.fit import dataset_key
+from xgamma.analysis.steps.fit import dataset_key, model_key
 from xgamma.analysis.steps.step import Finding, Results, Step, Table, file_name, new_figure, write_figure
 from xgamma.axes import Axis, BoolArray
 from xgamma.config.config import AnalysisConfig
@@ -24,6 +24,8 @@ from xgamma.estimate import ExcessMapParameters, SignificanceDistribution, exces
 from xgamma.estimate.excess_map import validate_planes
 from xgamma.fit import FitInput
 from xgamma.masks import Exclusion, together
+from xgamma.models.models import Models
+from xgamma.predict import selected_models
 from xgamma.reduce import select_rows
 from xgamma.schema import WINDOWS, Kind, space_dims
 from xgamma.schema.excess_map import plane_chunks
@@ -58,22 +60,24 @@ class ExcessMapWanted:
     edges: tuple[float, ...] | None
     parameters: ExcessMapParameters
 
-    def key(self, seen: str, row: str) -> str:
-        """Return the key of the map of a row of Datasets, whose key is given."""
+    def key(self, seen: str, row: str, models: str = "") -> str:
+        """Return the key of the map of a row of Datasets whose key is given, and that of models where there are any."""
         request = {"step": Kind.EXCESS_MAP, "version": EXCESS_MAP_VERSION, "datasets": seen, "row": row}
         edges = None if self.edges is None else list(self.edges)
         settings = canonical_json(asdict(self.parameters))
-        return digest(request | {"radius": self.radius, "edges": edges, "parameters": settings})
+        beside = {"models": models} if models else {}
+        return digest(request | {"radius": self.radius, "edges": edges, "parameters": settings} | beside)
 
 
 class _Row(NamedTuple):
-    """One row of the datasets: its name, the Dataset of it alone, its bins, and the key of its map."""
+    """One row of the datasets: its name, the Dataset of it alone, its bins, the key of its map, and its models."""
 
     name: str
     data: xr.Dataset
     used: BoolArray
     key: str
     seen: str
+    models: Sequence[Any]
 
 
 class ExcessMapStep(Step[ExcessMapWanted]):
@@ -115,6 +119,8 @@ class ExcessMapStep(Step[ExcessMapWanted]):
     def compute(self, wanted: ExcessMapWanted, results: Results) -> Results:
         """Make the maps, or read those of the same request that the store holds.
 
+        Where the datasets have models, the excess is what these do not predict.
+
         Raises
         ------
         OrderError
@@ -130,7 +136,8 @@ class ExcessMapStep(Step[ExcessMapWanted]):
                 data = results.store.get_valid(Kind.EXCESS_MAP, row.key)
             else:
                 is_new = True
-                data = excess_map(row.data, wanted.radius, wanted.edges, wanted.parameters, used=row.used)
+                options = {"used": row.used, "models": row.models}
+                data = excess_map(row.data, wanted.radius, wanted.edges, wanted.parameters, **options)
                 cut = plane_chunks(data)
                 results.store.put(Kind.EXCESS_MAP, row.key, {"": data}, {}, inputs=[row.seen], encoding=cut)
             log_planes(data)
@@ -233,7 +240,10 @@ def _rows(wanted: ExcessMapWanted, results: Results) -> Iterator[_Row]:
             validate_planes(Axis.from_coords(one.data.coords, "energy"), np.array(wanted.edges))
         seen, used = dataset_key(results, one), one.used
         for number, name in enumerate(one.names):
-            yield _Row(name, select_rows(one.data, [number]), used[number], wanted.key(seen, name), seen)
+            models = [] if results.datasets is None else selected_models(results.datasets.models, [name])
+            beside = model_key(Models(models)) if models else ""
+            key = wanted.key(seen, name, beside)
+            yield _Row(name, select_rows(one.data, [number]), used[number], key, seen, models)
 
 
 def _exclusion(results: Results) -> Exclusion | None:

@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from matplotlib.figure import Figure
 
 from xgamma.analysis.costs import Cost, joint_cost
-from xgamma.analysis.steps.step import Finding, Product, Results, SeenSpectrum, Step, Table, new_figure, write_figure
+from xgamma.analysis.steps.fit_pictures import fit_pictures
+from xgamma.analysis.steps.step import Finding, Product, Results, SeenSpectrum, Step, Table, file_name, write_figure
 from xgamma.axes import Axis
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import names_of
-from xgamma.datasets import Datasets, MapDataset
+from xgamma.datasets import Datasets
 from xgamma.errors import ConfigError, OrderError
 from xgamma.fit import (
     FitInput,
@@ -254,12 +254,14 @@ class FitStep(Step[FitWanted]):
         return _with_fit(results, product, models)
 
     def write(self, results: Results, outdir: Path) -> dict[str, Path]:
-        """Write the models, and a picture of the fit of the first dataset."""
+        """Write the models, and pictures of the fit: of the first spectrum, and of the first map."""
         if results.fit is None or results.datasets is None:
             return {}
         path = outdir / "models.yaml"
         results.datasets.models.write(path, overwrite=True)
-        return {"models": path, "fit (picture)": write_figure(_drawn(results.datasets[0]), outdir / "fit.png")}
+        drawn = fit_pictures(results.datasets).items()
+        pictures = {f"{name} (picture)": write_figure(one, outdir / f"{file_name(name)}.png") for name, one in drawn}
+        return {"models": path, **pictures}
 
     def tables(self, results: Results) -> list[Table]:
         """Return the parameters."""
@@ -295,16 +297,6 @@ class FitStep(Step[FitWanted]):
         result = results.fit.data
         prior = {} if result.optimize_result.prior_stat is None else {"prior_stat": result.prior_stat}
         return {"converged": result.success, "total_stat": result.total_stat, **prior, "models": models}
-
-
-def _drawn(view: Any) -> Figure:
-    """Return a picture of a dataset with what the models predict for it."""
-    figure = new_figure()
-    if isinstance(view, MapDataset):
-        view.plot_residuals(figure.add_subplot(121, projection=view.image_wcs), figure.add_subplot(122))
-    else:
-        view.plot_fit(*figure.subplots(2, 1, sharex=True, height_ratios=[3, 1]))
-    return figure
 
 
 def _validate_fit_ranges(wanted: FitWanted, axes: Mapping[str, Axis]) -> None:

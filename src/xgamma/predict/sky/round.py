@@ -47,7 +47,7 @@ class Spot:
         """The unit vectors to the places in near pixels, shape (3, pixel, place), and their distances."""
         x = self.pixels.u[self.near][:, None, None] + PLACES[0]
         y = self.pixels.v[self.near][:, None, None] + PLACES[0][:, None]
-        lon, lat = (each.reshape(len(self.near), -1) for each in self.space.sky_of(*np.broadcast_arrays(x, y)))
+        lon, lat = (each.reshape(len(self.near), len(_SHARE)) for each in self.space.sky_of(*np.broadcast_arrays(x, y)))
         vectors = np.moveaxis(unit_vector(lon, lat), -1, 0)
         return vectors, distances(vectors, self.center)
 

@@ -1,0 +1,69 @@
+"""The pictures of a fit: spectra with what the models predict, and what is left of maps beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from xgamma.analysis.steps.step import new_figure
+from xgamma.datasets import Datasets, ExcessMap, MapDataset
+from xgamma.datasets.maps.membership import shares_of_region
+from xgamma.errors import DataError
+from xgamma.estimate import excess_map
+from xgamma.models import SkyModel
+from xgamma.shapes import Circle
+
+RADIUS = 0.1
+"""Of the circle that residuals are summed over, and the smallest about a source, deg."""
+
+
+def fit_pictures(datasets: Datasets) -> dict[str, Figure]:
+    """Return the pictures of a fit by name: of the first spectrum, and of the first map."""
+    spectra = [view for view in datasets if not isinstance(view, MapDataset)]
+    maps = [view for view in datasets if isinstance(view, MapDataset)]
+    found = {"fit": _of_spectrum(spectra[0])} if spectra else {}
+    if maps:
+        found |= {"fit": _of_map(maps[0])} if not spectra else {"fit of maps": _of_map(maps[0])}
+        found |= _of_residuals(maps[0])
+    return found
+
+
+def _of_spectrum(view: Any) -> Figure:
+    figure = new_figure()
+    view.plot_fit(*figure.subplots(2, 1, sharex=True, height_ratios=[3, 1]))
+    return figure
+
+
+def _of_map(view: MapDataset) -> Figure:
+    figure = new_figure()
+    view.plot_prediction(figure, _source_region(view))
+    return figure
+
+
+def _of_residuals(view: MapDataset) -> dict[str, Figure]:
+    """Return the significance of what the models do not predict, and how it is distributed."""
+    [one] = view.fit_inputs()
+    radius = max(RADIUS, view.image.binsize)
+    if "background" not in one.data or 2 * radius > max(view.image.shape) * view.image.binsize:
+        return {}
+    found = ExcessMap(excess_map(one.data, radius, used=one.used[0], models=list(view.models)))
+    significance, distribution = new_figure(), new_figure()
+    found.plot(fig=significance, cmap="coolwarm", vmin=-5, vmax=5)
+    try:
+        found.plot_distribution(None, distribution.subplots())
+    except DataError:
+        # Of next to no pixels nobody asks how they are distributed.
+        return {"significance of residuals": significance}
+    return {"significance of residuals": significance, "distribution of residuals": distribution}
+
+
+def _source_region(view: MapDataset) -> Circle | None:
+    """Return a circle about the first source of the models that lies in the map, ``None`` for the whole map."""
+    for model in view.models:
+        place = model.spatial_model if isinstance(model, SkyModel) and model.applies_to(view.name) else None
+        center = None if place is None else place.center()
+        if place is not None and center is not None:
+            circle = Circle(*center, max(RADIUS, 2 * view.image.binsize), place.frame)
+            return circle if shares_of_region(view.image, circle).is_whole else None
+    return None

@@ -1,0 +1,147 @@
+"""Fits of sources on maps: first steps, where they end when they end nowhere, and what is refused before."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sky_rows import image, sky_row, with_responses
+from xgamma import predict
+from xgamma.errors import ConfigError
+from xgamma.fit import FitInput, FitSettings, fit
+from xgamma.fit.problem import Problem
+from xgamma.fit.statistic import Statistic
+from xgamma.maps import Map, WcsGeom
+from xgamma.models import (
+    FoVBackgroundModel,
+    GaussianSpatialModel,
+    Models,
+    PointSpatialModel,
+    PowerLawSpectralModel,
+    SkyModel,
+    TemplateSpatialModel,
+)
+from xgamma.predict.held import Holder, validate_held
+
+MAP = image((60, 60), 0.05)
+
+
+def source(spatial=None, amplitude=2e-12, name="source", **options):
+    spectrum = PowerLawSpectralModel(index=2.0, amplitude=f"{amplitude} cm-2 s-1 TeV-1")
+    place = PointSpatialModel(lon_0="83.66 deg", lat_0="22.03 deg") if spatial is None else spatial
+    return SkyModel(spectrum, place, name=name, **options)
+
+
+@pytest.fixture(scope="module")
+def row():
+    """Return a map with a source, whose counts are those of one draw."""
+    ds = with_responses(sky_row(MAP, background=0.3, exposure=1e9), 0.1, 1e9)
+    rng = np.random.default_rng(3)
+    ds["counts"].values[:] = rng.poisson(predict.npred(ds, [source()]).values)
+    return ds
+
+
+def problem_of(row, *models):
+    return Problem(Statistic([row], Models(models)), FitSettings())
+
+
+def test_a_position_is_no_size_and_a_size_changes_by_a_part_of_itself(row):
+    place = GaussianSpatialModel(lon_0="83.66 deg", lat_0="22.03 deg", sigma="0.2 deg")
+    problem = problem_of(row, source(place))
+    scales = dict(zip(problem.names, problem.scales, strict=True))
+    steps = dict(zip(problem.names, problem.minuit().errors, strict=True))
+    for name in ("lon_0", "lat_0"):
+        assert scales[f"source.spatial.{name}"] == 1.0
+        assert steps[f"source.spatial.{name}"] == 0.03
+    assert scales["source.spatial.sigma"] * steps["source.spatial.sigma"] == pytest.approx(0.02)
+    assert steps["source.spectral.index"] == 1.0
+    place.parameters["lon_0"].error = 0.004
+    assert problem.minuit().errors[2] == pytest.approx(0.004)
+
+
+@pytest.mark.parametrize("method", ["migrad", "scoring"])
+def test_both_methods_stay_with_the_source(row, method):
+    models = Models([source(PointSpatialModel(lon_0="83.7 deg", lat_0="21.97 deg"), 1e-12)])
+    models.append(FoVBackgroundModel(dataset_name="stacked"))
+    result = fit([row], models, FitSettings(method=method))
+    assert result.success
+    for name, true in (("lon_0", 83.66), ("lat_0", 22.03), ("amplitude", 2e-12)):
+        parameter = models["source"].parameters[name]
+        assert parameter.value == pytest.approx(true, abs=4 * parameter.error)
+
+
+def test_a_model_that_no_bin_sees_is_told(row):
+    beside = row["mask_safe"].values.copy()
+    lon, _ = MAP.positions()
+    beside[..., np.abs(lon.reshape(MAP.shape) - 83.66) < 1.2] = False
+    dim = GaussianSpatialModel(lon_0="83.66 deg", lat_0="22.03 deg", sigma="0.02 deg")
+    dim.parameters.freeze_all()
+    models = Models([source(dim), FoVBackgroundModel(dataset_name="stacked")])
+    result = fit([FitInput(row, beside)], models)
+    assert not result.success
+    assert "No bin that is fitted sees the model 'source', so that index, amplitude are not known" in result.message
+
+
+def test_a_model_that_leaves_the_map_is_told(row):
+    empty = row.copy(deep=True)
+    empty["counts"].values[:] = np.random.default_rng(4).poisson(0.3, empty["counts"].shape)
+    lon, lat = MAP.sky_of(np.array([-0.4]), np.array([30.0]))
+    start = PointSpatialModel(lon_0=f"{lon[0]} deg", lat_0=f"{lat[0]} deg")
+    models = Models([source(start, 5e-12), FoVBackgroundModel(dataset_name="stacked")])
+    models["source"].parameters.freeze_all()
+    models["source"].parameters["lon_0"].frozen = False
+    result = fit([empty], models)
+    assert not result.success
+    assert "The model 'source' left the map: it ended at" in result.message
+
+
+def refusals():
+    outside = source(PointSpatialModel(lon_0="99 deg", lat_0="22 deg"))
+    fixed = source(PointSpatialModel(lon_0="99 deg", lat_0="22 deg"))
+    fixed.spatial_model.freeze()
+    return {
+        "no place": (SkyModel(PowerLawSpectralModel(), name="source"), "has no spatial model, which a map needs"),
+        "outside": (outside, "is outside of the map, and its position is free: it lies at 99, 22 deg"),
+        "fixed": (fixed, "is outside of the map, which says nothing about index, amplitude"),
+        "background of another": (FoVBackgroundModel(dataset_name="stacked", name="two"), "has two models of its back"),
+    }
+
+
+@pytest.mark.parametrize("name", refusals())
+def test_what_a_map_cannot_hold_is_refused_before_a_fit(row, name):
+    model, sentence = refusals()[name]
+    with pytest.raises(ConfigError, match=sentence):
+        fit([row], Models([model, FoVBackgroundModel(dataset_name="stacked")]))
+
+
+def test_a_missing_psf_is_refused_and_can_be_done_without(row):
+    without = row.drop_vars(["psf", "rad"])
+    with pytest.raises(ConfigError, match="is seen behind the point spread function, and the maps have none"):
+        fit([without], Models([source()]))
+    assert validate_held([source(apply_irf={"psf": False})], [Holder.of_rows(without)]) == []
+
+
+def test_a_background_that_is_not_there_is_refused(row):
+    with pytest.raises(ConfigError, match="is one of a background, and the dataset 'stacked' has none"):
+        fit([row.drop_vars("background")], Models([source(), FoVBackgroundModel(dataset_name="stacked")]))
+
+
+def test_a_source_just_outside_of_the_map_is_seen_in_it(row):
+    lon, lat = MAP.sky_of(np.array([-3.0]), np.array([30.0]))
+    near = source(PointSpatialModel(lon_0=f"{lon[0]} deg", lat_0=f"{lat[0]} deg"))
+    near.spatial_model.freeze()
+    assert validate_held([near], [Holder.of_rows(row)]) == []
+
+
+def test_a_map_that_covers_a_part_is_told(row):
+    small = Map.from_geom(WcsGeom.create(skydir=(83.63, 22.01), npix=(30, 60), binsz=0.05, frame="icrs"), unit="sr-1")
+    small.data += 1.0
+    remarks = validate_held([source(TemplateSpatialModel(small))], [Holder.of_rows(row)])
+    assert remarks == ["The model 'source': its map covers 50 % of the pixels; beyond it the model is 0."]
+
+
+def test_spectra_leave_the_place_of_a_source_to_the_map_beside_them(row):
+    holders = [Holder(("spectrum",)), Holder.of_rows(row)]
+    assert validate_held([source()], holders) == []
+    with pytest.raises(ConfigError, match=r"free position or size \(lon_0, lat_0\), and the spectrum of a region"):
+        validate_held([source(datasets_names=["spectrum"])], holders)
