@@ -100,8 +100,8 @@ def test_flux_points_are_those_of_gammapy(analysis):
     analysis.config.flux_points.parameters = {"selection_optional": "all", "n_sigma": 2, "n_sigma_ul": 3}
     analysis.get_flux_points()
     points = analysis.flux_points.data
-    np.testing.assert_allclose(points.dnde.quantity.value.ravel(), POINTS, atol=0.1 * np.min(ERRORS), rtol=0.02)
-    np.testing.assert_allclose(points.dnde_err.quantity.value.ravel(), ERRORS, rtol=0.02)
+    np.testing.assert_allclose(points.dnde.value.ravel(), POINTS, atol=0.1 * np.min(ERRORS), rtol=0.02)
+    np.testing.assert_allclose(points.dnde_err.value.ravel(), ERRORS, rtol=0.02)
     ax, residuals = analysis.flux_points.plot_fit()
     assert ax.get_yscale() == "log" and residuals.lines
 

@@ -117,7 +117,7 @@ def test_a_light_curve_of_maps(gammapy_data, tmp_path):
     curve = maker.run(analysis.datasets)
     expected = np.array([2.032637e-11, 2.057990e-11, 2.178100e-11, 2.505630e-11])
     errors = np.array([2.116229e-12, 2.137641e-12, 2.787169e-12, 2.911552e-12])
-    assert np.abs((curve.flux.quantity.value.ravel() - expected) / errors).max() < 0.12
-    np.testing.assert_allclose(curve.flux_err.quantity.value.ravel(), errors, rtol=0.02)
+    assert np.abs((curve.flux.value.ravel() - expected) / errors).max() < 0.12
+    np.testing.assert_allclose(curve.flux_err.value.ravel(), errors, rtol=0.02)
     curve.plot(axis_name="time")
     plt.close("all")

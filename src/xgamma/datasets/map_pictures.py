@@ -69,12 +69,14 @@ class MapDatasetPictures(MapRow):
     def plot_spectral_counts(self, ax: Axes | None = None, region: Any = None) -> Axes:
         """Draw counts, prediction and predicted background over energy, of the pixels of a region or of all.
 
-        Sums are over the bins in use.
+        Sums are over the bins in use; energies without one at both ends are not drawn.
         """
-        predicted = self._prediction
+        predicted, used = self._prediction, self._used_in(region)
         planes = (self._array("counts").values, predicted.total.values[0], predicted.background.values[0])
-        counts, npred, background = _sums(self._used_in(region), *planes)
-        edges, errors = self.energy_axis.edges, np.sqrt([counts, counts])
+        drawn = np.flatnonzero(used.any(axis=(1, 2)))
+        first, last = (drawn[0], drawn[-1] + 1) if drawn.size else (0, len(used))
+        counts, npred, background = _sums(used[first:last], *(each[first:last] for each in planes))
+        edges, errors = self.energy_axis.edges[first : last + 1], np.sqrt([counts, counts])
         ax = plot_counts.plot_counts(edges, counts, errors, background, ax)
         plot_counts.plot_steps(edges, npred, ax, color="C2", label="Prediction")
         show_legend(ax)
@@ -88,13 +90,13 @@ class MapDatasetPictures(MapRow):
         figure = plt.figure(layout="constrained") if figure is None else figure
         figure.set_size_inches(11.0, 8.0)
         axes = [figure.add_subplot(2, 2, place, projection=self.image_wcs) for place in (1, 2, 3)]
-        shown = {"Counts": self._array("counts"), "Prediction": self._prediction.total.isel(dataset=0)}
+        shown = {"Counts": self._array("counts"), "Prediction": self._prediction.total.isel(dataset=0).rename("npred")}
         limits: dict[str, float] = {"vmin": 0.0}
         for ax, (title, values) in zip(axes, shown.items(), strict=False):
             self._draw(values.where(self.used_bins, 0.0), ax, **limits).set_title(title)
             # Both have the colours of the counts.
             limits["vmax"] = float(ax.images[0].get_clim()[1])
-        self.plot_residuals_spatial(axes[2], method="diff/sqrt(model)")
+        self.plot_residuals_spatial(axes[2], method="diff/sqrt(model)", vmin=-1, vmax=1)
         axes[2].set_title("(Counts - prediction) / sqrt(prediction)")
         self.plot_spectral_counts(figure.add_subplot(2, 2, 4), region)
         return figure

@@ -27,7 +27,7 @@ from xgamma.models.temporal.model import TemporalModel
 from xgamma.units import CM2_PER_M2
 
 
-def validate_spectral(model: SkyModel) -> None:
+def validate_spectral(model: Any) -> None:
     """Raise for what the spectrum of a region cannot hold, and for tables that cannot be read.
 
     A point changes nothing, as the response of a region is that of a point in its centre; so does an extended

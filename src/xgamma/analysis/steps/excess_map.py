@@ -136,7 +136,7 @@ class ExcessMapStep(Step[ExcessMapWanted]):
                 data = results.store.get_valid(Kind.EXCESS_MAP, row.key)
             else:
                 is_new = True
-                options = {"used": row.used, "models": row.models}
+                options: dict[str, Any] = {"used": row.used, "models": row.models}
                 data = excess_map(row.data, wanted.radius, wanted.edges, wanted.parameters, **options)
                 cut = plane_chunks(data)
                 results.store.put(Kind.EXCESS_MAP, row.key, {"": data}, {}, inputs=[row.seen], encoding=cut)
