@@ -299,7 +299,7 @@ CRAB = (83.633, 22.014)
 
 def test_a_mask_that_does_not_cover_the_field_is_a_remark(tiny_release, tmp_path, caplog):
     config = map_config_of(tiny_release, tmp_path / "store", FOV.format(mask_file(tmp_path, CRAB, 2.0)))
-    [said, *_] = [remark for remark in preview(config).remarks if "exclusion: the mask has no pixel" in remark]
+    [said] = [remark for remark in preview(config).remarks if "exclusion" in remark]
     assert said.startswith("datasets.background.exclusion: the mask has no pixel in 68.8 % of the map, and nothing is ")
     run(config)
     assert said in [record.getMessage() for record in caplog.records]
