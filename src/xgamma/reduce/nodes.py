@@ -31,7 +31,7 @@ RAD = Axis.from_bounds("rad", 0.0, 0.66, 66, "deg", "lin")
 # The areas of the rings of that axis in sr.
 _RINGS = 2 * np.pi * np.deg2rad(RAD.center) * np.deg2rad(RAD.width)
 # So many members and places are looked at together: some ten megabytes.
-_MEMBERS_AT_ONCE, _PLACES_AT_ONCE = 16, 64
+_MEMBERS_AT_ONCE, _PLACES_AT_ONCE = 64, 16
 _FEW_MEMBERS = 200
 # So many pixels, so that their weights stay in the caches of a core.
 _PIXELS_AT_ONCE = 16384
