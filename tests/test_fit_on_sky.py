@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 from sky_rows import image, sky_row, with_responses
 from xgamma import predict
 from xgamma.errors import ConfigError
-from xgamma.fit import FitInput, FitSettings, fit
+from xgamma.fit import FitInput, FitSettings, confidence, fit, stat_contour, stat_profile
 from xgamma.fit.problem import Problem
 from xgamma.fit.statistic import Statistic
 from xgamma.maps import Map, WcsGeom
@@ -145,3 +146,44 @@ def test_spectra_leave_the_place_of_a_source_to_the_map_beside_them(row):
     assert validate_held([source()], holders) == []
     with pytest.raises(ConfigError, match=r"free position or size \(lon_0, lat_0\), and the spectrum of a region"):
         validate_held([source(datasets_names=["spectrum"])], holders)
+
+
+def test_errors_profiles_and_contours_of_a_position_agree(row):
+    models = Models([source(), FoVBackgroundModel(dataset_name="stacked")])
+    fit([row], models)
+    place = models["source"].spatial_model.parameters
+    errors = confidence([row], models, place["lon_0"])
+    assert errors["success"]
+    for side in ("errn", "errp"):
+        assert errors[side] == pytest.approx(place["lon_0"].error, rel=0.2)
+    best, error = place["lon_0"].value, place["lon_0"].error
+    profile = stat_profile([row], models, "lon_0", [best - error, best, best + error], reoptimize=True)
+    rises = profile.values[[0, 2]] - profile.values[1]
+    np.testing.assert_allclose(rises, 1.0, rtol=0.3)
+    contour = stat_contour([row], models, place["lon_0"], place["lat_0"], numpoints=8)
+    assert contour["success"]
+    away = np.hypot((contour["x"] - best) / error, (contour["y"] - place["lat_0"].value) / place["lat_0"].error)
+    np.testing.assert_allclose(away, 1.0, rtol=0.25)
+
+
+def test_backgrounds_of_other_datasets_are_no_surprise(row, caplog):
+    others = [FoVBackgroundModel(dataset_name=name) for name in ("stacked", "another")]
+    fit([row], Models([source(), *others]))
+    assert "datasets_names" not in caplog.text
+    fit([row], Models([source(), others[1]]))
+    assert "datasets_names: another-bkg is for another; the datasets are stacked" in caplog.text
+
+
+def test_a_covariance_has_names_and_a_picture(row):
+    models = Models([source(), FoVBackgroundModel(dataset_name="stacked")])
+    fit([row], models)
+    covariance = models.covariance
+    labelled = covariance.to_xarray(correlation=True)
+    pair = labelled.sel(parameter="source.spectral.index", parameter_2="source.spectral.amplitude")
+    matrix = covariance.to_xarray().sel(parameter="source.spectral.index", parameter_2="source.spectral.amplitude")
+    index, amplitude = (models.parameters[name] for name in ("index", "amplitude"))
+    assert float(pair) == pytest.approx(float(matrix) / index.error / amplitude.error)
+    ax = covariance.plot_correlation()
+    assert [each.get_text() for each in ax.get_xticklabels()][-1] == "stacked-bkg.spectral.norm"
+    assert len(ax.texts) == 25
+    plt.close("all")

@@ -93,6 +93,24 @@ def test_models_are_extended_and_backgrounds_added_once(nights_release, tmp_path
     assert analysis.models.names == ["crab", *names]
 
 
+def test_nights_are_fitted_together_and_each_with_points_and_a_light_curve(nights_release, tmp_path, caplog):
+    energies = "{min: 0.5 TeV, max: 30 TeV, nbins: 1}"
+    points = f"{{flux_points: {{source: crab, energy: {energies}}}, light_curve: {{energy_edges: {energies}}}}}"
+    asked = "{fit: {each: night}, datasets: {stack_by: night}, light_curve: {source: crab}}"
+    steps = "steps: [observations, datasets, fit, flux_points, light_curve]"
+    config = map_config_of(nights_release, tmp_path / "store", asked, CRAB, points, steps)
+    report = run(config)
+    nights = report.analysis.datasets.names
+    assert report.analysis.models.names == ["crab", *(f"{night}-bkg" for night in nights)]
+    assert report.analysis.fit_each.groups == nights
+    assert report.analysis.fit_each.data["success"].values.all()
+    assert report.analysis.light_curve.data["sqrt_ts"].values.min() > 20
+    assert report.analysis.flux_points.data.sqrt_ts[0] > 50
+    # Each night has a background of its own, which those of others do not miss.
+    assert "datasets_names" not in caplog.text
+    assert {step.state for step in plan(config)} == {"found"}
+
+
 def test_a_source_beside_the_map_is_told_when_it_is_fitted(done, caplog):
     report, _ = done
     dataset = report.analysis.datasets[0].copy()

@@ -13,7 +13,7 @@ import xarray as xr
 
 from xgamma.axes import Axis, BoolArray
 from xgamma.errors import ConfigError, ConfigTypeError, DataError
-from xgamma.models.models import Models, SkyModel
+from xgamma.models.models import FoVBackgroundModel, Models, SkyModel
 from xgamma.reduce import select_rows
 from xgamma.schema import bin_dims
 
@@ -150,6 +150,9 @@ def validate_named(models: Models | Sequence[SkyModel], names: Sequence[str], so
     datasets that no model names.
     """
     absent = [model for model in models if not any(model.applies_to(name) for name in names)]
+    if any(isinstance(model, FoVBackgroundModel) and model not in absent for model in models):
+        # Each dataset has its own: those of others are no surprise beside some of many.
+        absent = [model for model in absent if not isinstance(model, FoVBackgroundModel)]
     alone = [name for name in names if not any(model.applies_to(name) for model in models)] if len(models) else []
     if not absent and not alone:
         return
