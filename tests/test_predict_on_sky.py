@@ -9,7 +9,7 @@ from scipy.special import erf
 from sky_rows import ENERGY_TRUE, image, response, sky_row, with_responses
 from xgamma import predict
 from xgamma.errors import ConfigError
-from xgamma.fit import FitInput, fit
+from xgamma.fit import FitInput, FitSettings, fit
 from xgamma.fit.statistic import Statistic
 from xgamma.models import (
     FoVBackgroundModel,
@@ -183,3 +183,13 @@ def test_a_source_that_moves_far_away_has_the_statistic_of_all_bins():
         gradient = statistic.derivatives(values)[0]
         assert np.isfinite(gradient).all()
     assert len(statistic.terms[0].dataset) == near
+
+
+def test_a_norm_that_starts_a_hundred_times_too_low_is_found_without_migrad(row):
+    truth = Models([model(amplitude=3e-11), FoVBackgroundModel(dataset_name="stacked")])
+    row["counts"].values[:] = np.rint(predict.npred(row, truth).values)
+    start = Models([model(amplitude=3e-13), FoVBackgroundModel(dataset_name="stacked")])
+    result = fit([FitInput(row)], start, FitSettings(method="scoring"))
+    assert result.success
+    assert result.optimize_result.method == "scoring"
+    assert start.parameters["amplitude"].value == pytest.approx(3e-11, rel=0.1)

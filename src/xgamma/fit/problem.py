@@ -19,6 +19,7 @@ from xgamma.errors import ConfigError, FitError, did_you_mean
 from xgamma.fit.statistic import Statistic
 from xgamma.models.models import SkyModel
 from xgamma.models.parameters import Parameter, Parameters
+from xgamma.stats import JoinedCounts
 
 METHODS = ("auto", "migrad", "scoring")
 FIRST_MOVE, FIRST_CHANGE = 0.03, 0.1
@@ -142,6 +143,11 @@ class Problem:
         """The limits in factors, infinite where there is none, shape (parameter,) each."""
         low = [-math.inf if one is None else one for one, _ in self.limits]
         return np.array(low), np.array([math.inf if one is None else one for _, one in self.limits])
+
+    @property
+    def is_observed(self) -> bool:
+        """Whether the information is that of the counts in some bins, and no expectation."""
+        return any(isinstance(term.data, JoinedCounts) for term in self.statistic.terms)
 
     @property
     def norms(self) -> list[int]:
