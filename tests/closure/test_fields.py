@@ -22,6 +22,7 @@ from xgamma.closure.fields import default_field_document
 from xgamma.config.config import AnalysisConfig
 from xgamma.errors import ConfigError
 from xgamma.fit import mask_fit
+from xgamma.geometry import separation
 from xgamma.predict import npred
 from xgamma.reduce import select_rows
 from xgamma.simulate import Plan
@@ -72,6 +73,18 @@ def test_a_field_without_noise_gives_the_truth(trial, stacks):
     deviation = (estimated["value"].values - estimated["truth"].values) / estimated["error"].values
     np.testing.assert_allclose(deviation, 0.0, atol=0.02)
     np.testing.assert_allclose(estimated["counts"], estimated["background"] + estimated["signal"], rtol=1e-6)
+
+
+def test_counts_of_many_sets_are_what_is_predicted_in_every_ring_about_a_source(trial):
+    stacks = reduced_sets(simulator_of(PLAN), range(3, 33), trial.recipe)
+    row = select_rows(stacks, [0])
+    counts = stacks["counts"].values.astype(float).sum(axis=(0, 1))
+    expected = 30 * npred(row, trial.models("3")).values[0].sum(axis=0)
+    lon, lat = (values.reshape(expected.shape) for values in trial.recipe.grid.space.positions())
+    for place in ((84.1, 22.4), (83.05, 22.25), (83.7, 21.45)):
+        ring = (separation(lon, lat, *place) / 0.1).astype(int).ravel()
+        found, wanted = (np.bincount(ring, values.ravel())[:8] for values in (counts, expected))
+        assert np.abs((found - wanted) / np.sqrt(wanted)).max() < 3.5
 
 
 def test_sets_of_a_field_are_fitted_kept_and_drawn(trial):
