@@ -12,6 +12,7 @@ from xgamma.analysis.plan import plan
 from xgamma.analysis.preview import preview
 from xgamma.analysis.run import run
 from xgamma.datasets import MapDataset
+from xgamma.errors import ConfigError
 from xgamma.fit import Fit
 from xgamma.models import FoVBackgroundModel, Models, PointSpatialModel, PowerLawSpectralModel, SkyModel
 
@@ -109,6 +110,16 @@ def test_nights_are_fitted_together_and_each_with_points_and_a_light_curve(night
     # Each night has a background of its own, which those of others do not miss.
     assert "datasets_names" not in caplog.text
     assert {step.state for step in plan(config)} == {"found"}
+
+
+def test_a_background_of_a_run_that_is_not_there_is_told_by_check_as_by_run(tiny_release, tmp_path):
+    other = "{type: FoVBackgroundModel, name: a, datasets_names: ['77'], spectral: {type: PowerLawNormSpectralModel}}"
+    document = CRAB.rstrip().replace("  components:", f"  components:\n  - {other}")
+    asked = "{datasets: {stack: false}, steps: [observations, datasets, fit]}"
+    config = map_config_of(tiny_release, tmp_path / "store", document, asked)
+    for command in (preview, run):
+        with pytest.raises(ConfigError, match=r"'a' is of the background of the dataset '77', .* are 1, 2, 3"):
+            command(config)
 
 
 def test_a_source_beside_the_map_is_told_when_it_is_fitted(done, caplog):

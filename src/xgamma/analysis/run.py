@@ -14,6 +14,7 @@ from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import outdir_of, unwritable
 from xgamma.errors import FitError
 from xgamma.outcome import UnusedRun
+from xgamma.predict.held import validate_backgrounds_named
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ def run(
         for section in request.sections:
             is_modelled = analysis.datasets is not None and len(analysis.models) > 0
             if section in modelled and request.models is not None and not is_modelled:
+                # Names of runs and of groups are known now.
+                validate_backgrounds_named(request.models, [] if analysis.datasets is None else analysis.datasets.names)
                 analysis.set_models(request.models)
             if section == ObservationsStep.section:
                 analysis.get_observations(retry_failed, rehash)
