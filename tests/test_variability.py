@@ -34,7 +34,7 @@ def test_the_functions_are_where_gammapy_has_them():
     for name in ("compute_fpp", "compute_chisq", "compute_flux_doubling", "structure_function"):
         assert getattr(stats, name).__module__ == "xgamma.variability"
     with pytest.raises(ImportError, match="sky maps"):
-        _ = utils.find_peaks
+        _ = utils.combine_flux_maps
 
 
 # --- excess variance

@@ -228,7 +228,8 @@ class ExcessMap:
     def plot(self, name: str = SHOWN, ax: Axes | None = None, plane: int = 0, **style: Any) -> Axes:
         """Draw a plane of one of the maps; ``style`` is that of ``Map.plot``, by default with a bar and the circle."""
         image = self[name].slice_by_idx({"energy": plane})
-        return image.plot(ax=ax, **{"add_cbar": True, "beam": self.correlation_radius, **style})
+        circle = {"beam": self.correlation_radius} if "correlation_radius" in self.data.attrs else {}
+        return image.plot(ax=ax, **{"add_cbar": True, **circle, **style})
 
     def plot_grid(self, name: str = SHOWN, **style: Any) -> list[Axes]:
         """Draw all planes of one of the maps in a new figure; see ``Map.plot_grid``."""

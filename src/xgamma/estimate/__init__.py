@@ -1,4 +1,4 @@
-"""Estimators: flux points and light curves from reduced Datasets and a model, excess maps from Datasets alone."""
+"""Estimators: flux points and light curves from reduced Datasets and a model, excess and TS maps from Datasets."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from xgamma.estimate.significance import SignificanceDistribution, significance_
 from xgamma.estimate.theta2 import theta2
 from xgamma.estimate.time_binning import TimeBinning, normalize_time_binning
 from xgamma.estimate.time_bins import Placement
+from xgamma.estimate.ts_map import TSMapParameters, ts_map
 
 __all__ = [
     "ExcessMapParameters",
@@ -21,6 +22,7 @@ __all__ = [
     "LightCurveParameters",
     "Placement",
     "SignificanceDistribution",
+    "TSMapParameters",
     "TimeBinning",
     "excess_map",
     "fit_each",
@@ -36,5 +38,6 @@ __all__ = [
     "significance_distribution",
     "source_model",
     "theta2",
+    "ts_map",
     "validate_varied",
 ]

@@ -6,6 +6,7 @@ from xgamma.datasets import ExcessMap, FluxPoints, LightCurve
 from xgamma.errors import OF_MAPS, later_names
 from xgamma.estimators.maps import ExcessMapEstimator
 from xgamma.estimators.points import FluxPointsEstimator, LightCurveEstimator
+from xgamma.estimators.ts_maps import TSMapEstimator
 
 __all__ = [
     "ExcessMap",
@@ -15,6 +16,7 @@ __all__ = [
     "FluxPointsEstimator",
     "LightCurve",
     "LightCurveEstimator",
+    "TSMapEstimator",
 ]
 
 FluxMaps = ExcessMap
@@ -29,7 +31,6 @@ __getattr__ = later_names(
                 "FluxProfileEstimator",
                 "ImageProfile",
                 "ImageProfileEstimator",
-                "TSMapEstimator",
             ),
             OF_MAPS,
         ),

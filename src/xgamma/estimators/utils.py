@@ -1,7 +1,8 @@
-"""The import path of Gammapy's ``estimators.utils``: measures of the variability of light curves."""
+"""The import path of Gammapy's ``estimators.utils``: peaks of maps, measures of the variability of light curves."""
 
 from __future__ import annotations
 
+from xgamma.datasets.maps.peaks import find_peaks
 from xgamma.datasets.variability import (
     compute_lightcurve_chisq,
     compute_lightcurve_discrete_correlation,
@@ -19,6 +20,7 @@ __all__ = [
     "compute_lightcurve_fpp",
     "compute_lightcurve_fvar",
     "compute_lightcurve_structure_function",
+    "find_peaks",
 ]
 
 _REBIN = "rebinned flux points come with a later version; estimate them again with other edges"
@@ -33,7 +35,6 @@ __getattr__ = later_names(
                 "combine_flux_maps",
                 "combine_significance_maps",
                 "estimate_exposure_reco_energy",
-                "find_peaks",
                 "find_peaks_in_flux_map",
                 "get_combined_flux_maps",
                 "get_combined_significance_maps",
