@@ -101,6 +101,8 @@ demo: install
 	$(BIN)/xgamma simulate $(DEMO)/release --overwrite
 	$(BIN)/xgamma run examples/demo.yaml
 	$(BIN)/xgamma run examples/demo-map.yaml
+	$(BIN)/xgamma simulate $(DEMO)/field-release --plan examples/plans/field.yaml --overwrite
+	$(BIN)/xgamma run examples/field.yaml
 
 closure: install
 	$(BIN)/python benchmarks/closure.py --folder $(DEMO)/closure $(BENCH_ARGS)
