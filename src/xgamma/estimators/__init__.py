@@ -6,6 +6,7 @@ from xgamma.datasets import ExcessMap, FluxPoints, LightCurve
 from xgamma.errors import OF_MAPS, later_names
 from xgamma.estimators.maps import ExcessMapEstimator
 from xgamma.estimators.points import FluxPointsEstimator, LightCurveEstimator
+from xgamma.estimators.profiles import FluxProfileEstimator
 from xgamma.estimators.ts_maps import TSMapEstimator
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "FluxMaps",
     "FluxPoints",
     "FluxPointsEstimator",
+    "FluxProfileEstimator",
     "LightCurve",
     "LightCurveEstimator",
     "TSMapEstimator",
@@ -28,7 +30,6 @@ __getattr__ = later_names(
             (
                 "ASmoothMapEstimator",
                 "EnergyDependentMorphologyEstimator",
-                "FluxProfileEstimator",
                 "ImageProfile",
                 "ImageProfileEstimator",
             ),
