@@ -24,7 +24,8 @@ from xgamma.estimate.norm_profile import NormProfile, NormTerm
 from xgamma.estimate.reference import Reference, centers, reference_of, source_model
 from xgamma.estimate.refitted import PREDICTED, nuisance, refitted
 from xgamma.fit.inputs import FitInput, Inputs, normalize_inputs, validate_datasets_names, within
-from xgamma.fit.statistic import CountsTerm, Statistic
+from xgamma.fit.statistic import Statistic
+from xgamma.fit.terms import CountsTerm
 from xgamma.models.models import Models, SkyModel
 from xgamma.registry import lookup, normalize_parameters, register
 from xgamma.schema import bin_dims

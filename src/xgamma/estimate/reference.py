@@ -11,7 +11,7 @@ from astropy import units as u
 
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, UnknownNameError, did_you_mean
-from xgamma.fit.statistic import CountsTerm
+from xgamma.fit.terms import CountsTerm
 from xgamma.models.models import Models, SkyModel
 from xgamma.models.spectral.model import ScaleSpectralModel, SpectralModel
 

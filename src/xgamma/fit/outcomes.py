@@ -8,10 +8,11 @@ import numpy as np
 
 from xgamma.axes import FloatArray
 from xgamma.fit.signal import Values
-from xgamma.fit.statistic import CountsTerm, SkyTerm
+from xgamma.fit.sky_terms import MapTerm, SkyTerm
+from xgamma.fit.terms import CountsTerm
 from xgamma.models.models import Models, SkyModel
 from xgamma.predict.held import Holder, lies_inside
-from xgamma.predict.sky import FarAwayError, SkyFolding
+from xgamma.predict.sky import FarAwayError
 
 
 def outcomes(terms: Sequence[CountsTerm], models: Models, holders: Sequence[Holder], values: Values) -> list[str]:
@@ -26,7 +27,7 @@ def outcomes(terms: Sequence[CountsTerm], models: Models, holders: Sequence[Hold
     values
         The arguments of the terms at the end.
     """
-    maps = [term for term in terms if isinstance(term.folding, SkyFolding)]
+    maps = [term for term in terms if isinstance(term, MapTerm)]
     if not maps:
         return []
     left = [model for model in models if _has_left(model, [one for one in holders if one.is_map and one.has(model)])]
@@ -37,7 +38,7 @@ def outcomes(terms: Sequence[CountsTerm], models: Models, holders: Sequence[Hold
         whole, parts = _predicted(term, values)
         for signal, counts in zip(whole.signals, parts, strict=True):
             seen[signal.model.name] = max(seen.get(signal.model.name, 0.0), float(np.abs(counts).max(initial=0.0)))
-        total = np.sum(parts, axis=0) if parts else np.zeros(whole.dataset.shape)
+        total = whole.prediction(values)
         expected = getattr(whole.data, "background", np.zeros(()))
         below += int((total + expected < 0).sum())
     unseen = [model for model in models if seen.get(model.name) == 0.0 and model not in left]
@@ -74,10 +75,10 @@ def _left(model: SkyModel) -> str:
     )
 
 
-def _predicted(term: CountsTerm, values: Values) -> tuple[CountsTerm, list[FloatArray]]:
-    """Return a term and what its models predict; of a source far from where it started the term with more bins."""
+def _predicted(term: MapTerm, values: Values) -> tuple[MapTerm, list[FloatArray]]:
+    """Return a term and what its models predict in their bins; of a source far away of more bins."""
     try:
-        return term, [signal(values) for signal in term.signals]
+        return term, [signal.seen(values) for signal in term.signals]
     except FarAwayError:
         assert isinstance(term, SkyTerm)
-        return term.wide, [signal(values) for signal in term.wide.signals]
+        return term.wide, [signal.seen(values) for signal in term.wide.signals]

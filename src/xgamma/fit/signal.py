@@ -244,3 +244,64 @@ class SkySignal(Signal):
             result[number] += 0.5 * change
             result[:, number] += 0.5 * change
         return result
+
+
+class PartSignal:
+    """A signal in some of the bins, such as those of one row, that depends on few of the arguments.
+
+    Parameters
+    ----------
+    inner
+        The signal in these bins, whose arguments are those that change it.
+    numbers
+        Which ones of all arguments these are.
+    part
+        The bins.
+    size
+        The number of all bins.
+    """
+
+    def __init__(self, inner: Signal, numbers: Sequence[int], part: slice, size: int) -> None:
+        self.inner, self.numbers, self.part, self._size = inner, list(numbers), part, size
+        self.model = inner.model
+        self.is_whole = part == slice(0, size)
+
+    @classmethod
+    def of(
+        cls,
+        made: Callable[[Sequence[Parameter]], Signal],
+        own: Iterable[Parameter],
+        arguments: Sequence[Parameter],
+        part: slice,
+        size: int,
+    ) -> PartSignal:
+        """Return a signal that is ``made`` with those of some arguments that are among its own parameters."""
+        known = {id(parameter) for parameter in own}
+        numbers = [number for number, one in enumerate(arguments) if id(one) in known]
+        return cls(made([arguments[number] for number in numbers]), numbers, part, size)
+
+    def among(self, values: Values) -> Values:
+        """Return those of the values of all arguments that are its own."""
+        return [values[number] for number in self.numbers]
+
+    def seen(self, values: Values) -> FloatArray:
+        """Return the prediction of its bins: the same array as long as it does not change."""
+        return self.inner(self.among(values))
+
+    def __call__(self, values: Values) -> FloatArray:
+        """Return the prediction of every bin."""
+        if self.is_whole:
+            return self.seen(values)
+        result = np.zeros(self._size)
+        result[self.part] = self.seen(values)
+        return result
+
+    def gradient(self, values: Values) -> FloatArray:
+        """Return the derivatives of the prediction in all arguments, shape (argument, bin)."""
+        rows = np.zeros((len(values), self._size))
+        rows[self.numbers, self.part] = self.inner.gradient(self.among(values))
+        return rows
+
+    def bent(self, values: Values, weights: FloatArray, steps: Values) -> FloatArray:
+        """Return the second derivatives of the sum of its bins in its own arguments; ``weights`` are of all bins."""
+        return self.inner.bent(self.among(values), weights[self.part], self.among(steps))

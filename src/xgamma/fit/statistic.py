@@ -5,10 +5,10 @@ Every evaluation is one product of the response matrix with the fluxes and one p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
-from typing import Any, Protocol, TypeAlias
+from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,151 +18,18 @@ from xgamma.axes import Axis, FloatArray, IntArray
 from xgamma.errors import ConfigError
 from xgamma.fit.inputs import FitInput, Inputs, normalize_inputs, with_errors
 from xgamma.fit.prior import prior_terms
-from xgamma.fit.signal import Signal, SkySignal, Values
+from xgamma.fit.signal import Signal, Values
+from xgamma.fit.sky_terms import sky_term
+from xgamma.fit.terms import BinsTerm, CountsTerm, Term
 from xgamma.models.models import Models, SkyModel
 from xgamma.models.parameters import Parameter, Parameters
 from xgamma.nuisance import ScaledCounts
 from xgamma.predict import Folding, measured, scaled, selected_models
 from xgamma.predict.folding import Folded, validate_placed, validate_spectral
-from xgamma.predict.sky import FarAwayError, SkyFolding
-from xgamma.stats import CashCounts, MeasuredValues, WstatCounts, joined_bins
+from xgamma.stats import MeasuredValues, joined_bins
 
 Numbered: TypeAlias = tuple[FitInput, int]
 """An input and the number of its first row among all rows."""
-
-
-class Term(Protocol):
-    """A summand of a statistic: bins of data, priors, the constraint of a nuisance parameter."""
-
-    @property
-    def dataset(self) -> IntArray:
-        """The number of the dataset of each element of ``stat``, among all of the statistic."""
-
-    def stat(self, values: Values) -> FloatArray:
-        """Return the elements of the sum."""
-
-    def derivatives(self, values: Values) -> tuple[FloatArray, FloatArray]:
-        """Return the derivatives of the sum in the values, and the second ones that are expected for the model."""
-
-    def hessian(self, values: Values, steps: Values) -> FloatArray:
-        """Return the second derivatives of the sum; ``steps`` are short beside the errors of the values."""
-
-
-@dataclass(frozen=True)
-class BinsTerm:
-    """Bins, or flux points, and the models that predict them."""
-
-    data: CashCounts | WstatCounts | MeasuredValues
-    signals: tuple[Signal, ...]
-    dataset: IntArray
-
-    @property
-    def n_bins(self) -> int:
-        """The number of bins or points used."""
-        return len(self.dataset)
-
-    def prediction(self, values: Values) -> FloatArray:
-        """Return the sum of the models in each bin."""
-        parts = [signal(values) for signal in self.signals]
-        return parts[0] if len(parts) == 1 else np.sum(parts, axis=0) if parts else np.zeros(self.dataset.shape)
-
-    def stat(self, values: Values) -> FloatArray:
-        """Return the statistic of each bin."""
-        return self.data.stat(self.prediction(values))
-
-    def _gradient(self, values: Values) -> FloatArray:
-        parts = [signal.gradient(values) for signal in self.signals]
-        return np.asarray(sum(parts[1:], parts[0]) if parts else np.zeros((len(values), *self.dataset.shape)))
-
-    def derivatives(self, values: Values) -> tuple[FloatArray, FloatArray]:
-        """Return the derivatives of the sum in the values, and Fisher's information: the expected second ones."""
-        prediction, rows = self.prediction(values), self._gradient(values)
-        return rows @ self.data.gradient(prediction), (rows * self.data.information(prediction)) @ rows.T
-
-    def hessian(self, values: Values, steps: Values) -> FloatArray:
-        """Return the second derivatives of the sum: by the curvature of the data, and by that of the spectra."""
-        prediction, rows = self.prediction(values), self._gradient(values)
-        slopes = self.data.gradient(prediction)
-        bent = sum((signal.bent(values, slopes, steps) for signal in self.signals), np.zeros((len(rows), len(rows))))
-        return np.asarray((rows * self.data.curvature(prediction)) @ rows.T + bent)
-
-
-@dataclass(frozen=True)
-class CountsTerm(BinsTerm):
-    """The bins of Datasets that share true energies and statistic."""
-
-    data: CashCounts | WstatCounts
-    folding: Folding | SkyFolding
-
-    @property
-    def n_bins(self) -> int:
-        """The number of bins used; of those without counts a map evaluates sums alone."""
-        return self.folding.n_bins
-
-
-@dataclass(frozen=True)
-class SkyTerm(CountsTerm):
-    """The bins of a map, of which those far from all sources are joined: until a source comes there.
-
-    Parameters
-    ----------
-    wider
-        Makes the same term with no bins joined but those without counts.
-    """
-
-    wider: Callable[[], CountsTerm]
-
-    @cached_property
-    def wide(self) -> CountsTerm:
-        """The same term with no bins joined but those without counts."""
-        return self.wider()
-
-    def stat(self, values: Values) -> FloatArray:
-        """Return the statistic of each bin; of a source far away the sums of datasets, each at its first bin."""
-        try:
-            return super().stat(values)
-        except FarAwayError:
-            result, first = np.zeros(len(self.dataset)), int(self.dataset.min(initial=0))
-            sums = np.bincount(self.wide.dataset - first, self.wide.stat(values))
-            names, places = np.unique(self.dataset, return_index=True)
-            result[places] = sums[names - first]
-            return result
-
-    def derivatives(self, values: Values) -> tuple[FloatArray, FloatArray]:
-        """Return the derivatives of the sum in the values, and Fisher's information."""
-        try:
-            return super().derivatives(values)
-        except FarAwayError:
-            return self.wide.derivatives(values)
-
-    def hessian(self, values: Values, steps: Values) -> FloatArray:
-        """Return the second derivatives of the sum."""
-        try:
-            return super().hessian(values, steps)
-        except FarAwayError:
-            return self.wide.hessian(values, steps)
-
-
-def sky_term(given: FitInput, start: int, models: Sequence[Any], arguments: Sequence[Parameter]) -> CountsTerm:
-    """Return the term of a map; ``start`` is the number of its first row among all rows."""
-    chosen = selected_models(models, given.names)
-    sources = [model for model in chosen if isinstance(model, SkyModel)]
-    is_poisson = "background" in given.data and "counts_off" not in given.data
-
-    def made(near: Sequence[SkyModel] | None) -> tuple[Any, ...]:
-        folding, signals = SkyFolding(given.data, given.used, near), list[Signal]()
-        for model in chosen:
-            if isinstance(model, SkyModel):
-                signals.append(SkySignal(folding.fold(model), arguments))
-            else:
-                own = folding.background(model)
-                signals.append(Signal(model, own.counts, own.slopes, own.matrix, arguments))
-        return folding.measured(chosen), tuple(signals), start + folding.dataset, folding
-
-    if not is_poisson:
-        return CountsTerm(*made(None))
-    data, signals, dataset, folding = made(sources)
-    return SkyTerm(data, signals, dataset, folding, lambda: CountsTerm(*made(None)))
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from xgamma.models.models import FoVBackgroundModel, SkyModel
 from xgamma.models.spatial.model import SpatialModel
 from xgamma.predict.background import alpha, background_model
 from xgamma.predict.folding import InTime
+from xgamma.predict.sky.backgrounds import BackgroundFolded
 from xgamma.predict.sky.boxes import Pixels, areas, box_about, center_of
 from xgamma.predict.sky.sight import Sight, sight
 from xgamma.predict.sky.window import Cells, CellsInPixels, Patch, Responses, Slope, Window
@@ -98,7 +99,7 @@ class SkyFolding:
             ratio = alpha(self.ds)
             found = [cells.values(ratio[row]) for row, cells in enumerate(self.cells)]
             return WstatCounts(self.values("counts"), self.values("counts_off"), np.concatenate(found))
-        background = self.values("background") if "background" in self.ds else np.zeros(len(self.dataset))
+        background = self._background if "background" in self.ds else np.zeros(len(self.dataset))
         is_modelled = np.array([background_model(models, name) is not None for name in self.names], dtype=bool)
         apart = np.zeros(len(self.dataset))
         if any(inner is not None for inner in self.inner):
@@ -113,18 +114,35 @@ class SkyFolding:
         validate_on_sky(model)
         return SkyFolded(model, self)
 
-    def background(self, model: FoVBackgroundModel) -> BackgroundFolded:
-        """Return the prediction of a model of the background for the bins."""
+    def background(self, model: FoVBackgroundModel) -> list[tuple[slice, BackgroundFolded]]:
+        """Return the prediction of a model of the background for the bins of all rows, or of each row that it is of."""
         if "background" not in self.ds:
             raise ConfigError(
                 f"The model {model.name!r} is one of a background, and the dataset {self.names[0]!r} has none; reduce "
                 "with a background, or remove the model."
             )
-        applies = np.array([model.applies_to(name) for name in self.names], dtype=float)
-        own = self.values("background") * applies[self.dataset]
-        shape = (len(own), self.ds.sizes["energy"])
-        matrix = sparse.csr_matrix((own, self.energy, np.arange(len(own) + 1)), shape=shape)
-        return BackgroundFolded(model, Axis.from_coords(self.ds.coords, "energy").center, matrix)
+        applies = [model.applies_to(name) for name in self.names]
+        parts = (
+            [slice(0, len(self.dataset))]
+            if all(applies)
+            else [self.part(row) for row in np.flatnonzero(applies).tolist()]
+        )
+        energy = Axis.from_coords(self.ds.coords, "energy").center
+        found = []
+        for part in parts:
+            own = self._background[part]
+            shape = len(own), len(energy)
+            matrix = sparse.csr_matrix((own, self.energy[part], np.arange(len(own) + 1)), shape=shape)
+            found.append((part, BackgroundFolded(model, energy, matrix)))
+        return found
+
+    def part(self, row: int) -> slice:
+        """Return the bins of a row."""
+        return slice(int(self.starts[row]), int(self.starts[row + 1]))
+
+    @cached_property
+    def _background(self) -> FloatArray:
+        return self.values("background")
 
 
 def seen_of(window: Window, sources: Sequence[SkyModel]) -> BoolArray | None:
@@ -156,33 +174,6 @@ def validate_on_sky(model: Any) -> None:
     model.validate_brightness()
     if model.temporal_model is not None:
         model.temporal_model.tables()
-
-
-@dataclass(frozen=True)
-class BackgroundFolded:
-    """The background of rows times a spectrum.
-
-    Parameters
-    ----------
-    model
-        The model.
-    energy
-        The reconstructed energies at which the spectrum counts, TeV, shape (energy,).
-    matrix
-        The background of each bin, at its energy, shape (bin, energy).
-    """
-
-    model: FoVBackgroundModel
-    energy: FloatArray
-    matrix: sparse.csr_matrix
-
-    def counts(self, values: Sequence[float] | None = None) -> FloatArray:
-        """Return the counts of the bins; ``values`` stand in for those of the spectrum."""
-        return np.asarray(self.matrix @ self.model.spectral_model.dnde(self.energy, values))
-
-    def slopes(self, values: Sequence[float], wanted: Sequence[int]) -> FloatArray:
-        """Return the derivatives of the spectrum at the energies, shape (wanted, energy)."""
-        return self.model.spectral_model.dnde_gradient(self.energy, values, wanted)
 
 
 @dataclass(frozen=True)
@@ -266,6 +257,8 @@ class SkyFolded:
         if self._last is not None and self._last[0] == own:
             self._often = self._last
         else:
+            # Of many rows one place takes much memory: the one before goes first.
+            self._last = None
             self._last = own, Seen(self.folding, list(self._views(own)))
         return self._last[1]
 
