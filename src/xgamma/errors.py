@@ -196,7 +196,7 @@ def sentence_of(error: Exception, what: str) -> str:
     return f"{what} ({type(error).__name__}: {error}). Fetch or write its files again."
 
 
-OF_MAPS = "it belongs to sky maps, which come with a later version"
+OF_MAPS = "it belongs to sky maps, and is not part of this version"
 """Why names of Gammapy that are about maps are missing."""
 
 

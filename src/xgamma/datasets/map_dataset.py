@@ -35,7 +35,7 @@ class MapDataset(MapDatasetPictures):
     data
         A DL4 Dataset with one row, a window of the sky.
     models
-        None yet: models on maps come with a later version.
+        What is predicted on it: sources with a place on the sky and the norm of its background; ``None`` for no models.
     name
         A new name of the row; by default the one in ``data``.
     mask_fit

@@ -48,8 +48,8 @@ def validate_spectral(model: Any) -> None:
         )
     if not isinstance(model, SkyModel):
         raise LaterError(
-            f"The model {model.name!r} is a {type(model).__name__}, which belongs to sky maps and comes with a later "
-            "version; a 1D dataset takes SkyModel components."
+            f"The model {model.name!r} is a {type(model).__name__}, which is not part of this version; a "
+            "dataset of spectra takes SkyModel components."
         )
     if model.temporal_model is not None:
         model.temporal_model.tables()
