@@ -122,6 +122,12 @@ def _box_about(space: SkySpace, x: float, y: float, reach: float) -> Box:
     return own.within(whole(space))
 
 
+def scales_at(space: SkySpace, lon: float, lat: float) -> tuple[float, float]:
+    """Return the width and the height (deg) of the pixel of an image that an ICRS position is in."""
+    x, y = (float(each[0]) for each in space.pixels_of(np.array([lon]), np.array([lat])))
+    return _scales(space, round(x) if math.isfinite(x) else math.nan, round(y) if math.isfinite(y) else math.nan)
+
+
 def _scales(space: SkySpace, x: float, y: float) -> tuple[float, float]:
     """Return the width and the height (deg) of a pixel at a place in an image, of a usual one where there is no sky."""
     lon, lat = space.sky_of(np.array([x - 0.5, x + 0.5, x, x]), np.array([y, y, y - 0.5, y + 0.5]))

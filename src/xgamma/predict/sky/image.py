@@ -10,11 +10,11 @@ import numpy as np
 from astropy import units as u
 from scipy import fft, sparse
 
-from xgamma.axes import FloatArray
+from xgamma.axes import FloatArray, IntArray
 from xgamma.geometry import to_frame
 from xgamma.models.spatial.model import SpatialModel
-from xgamma.predict.sky.boxes import Box, Pixels, box_about, center_of
-from xgamma.predict.sky.radial import PLACES, Nodes, in_core, nodes_for, tables
+from xgamma.predict.sky.boxes import Box, Pixels, box_about, center_of, scales_at
+from xgamma.predict.sky.radial import Nodes, in_core, mean_side, nodes_for, places_in, tables
 from xgamma.sky import SkySpace
 
 MOST_PLACES = 200
@@ -22,6 +22,7 @@ MOST_PLACES = 200
 BEND = 0.02
 """The length of a difference in a parameter: an angle in pixels, others as a share."""
 _TURN = 10.0  # deg
+_STRETCH = 0.005  # A kernel stays what it is until its pixels have changed by so much.
 
 
 class ImageSight:
@@ -61,7 +62,18 @@ class ImageSight:
         self.box = box_about(space, lon, lat, reach + float(rad[-1])) if box is None else box
         self.pixels = Pixels.of_box(self.box)
         # The image goes on beyond the box by what the point spread function brings in.
-        self.margin = math.ceil(float(rad[-1]) / min(space.binsize, abs(space.binsize * space.aspect)))
+        self.height, self.width = self._sides()
+        self.margin = math.ceil(float(rad[-1]) / min(self.height, self.width))
+
+    def _sides(self) -> tuple[float, float]:
+        """Return the height and width (deg) of the pixels about the source, which projections stretch, in steps."""
+        usual = self.space.binsize, abs(self.space.binsize * self.space.aspect)
+        width, height = scales_at(self.space, self.lon, self.lat)
+        found = [
+            max(round(own / side / _STRETCH), 1) * _STRETCH * side
+            for own, side in zip((height, width), usual, strict=True)
+        ]
+        return found[0], found[1]
 
     @cached_property
     def _image(self) -> FloatArray:
@@ -87,7 +99,7 @@ class ImageSight:
     def _places(self) -> int:
         """The number of places along the side of a pixel at which the source is evaluated for a mean."""
         resolution = self.model.resolution(self.values)
-        wanted = self.space.binsize / resolution if resolution > 0 else MOST_PLACES
+        wanted = max(self.height, self.width) / resolution if resolution > 0 else MOST_PLACES
         return min(2 + math.ceil(wanted), MOST_PLACES)
 
     def _evaluate(self, lon: FloatArray, lat: FloatArray) -> FloatArray:
@@ -105,9 +117,12 @@ class ImageSight:
         size = [fft.next_fast_len(n + 2 * pad, real=True) for n in (nv, nu)]
         seen = fft.rfft2(_sharpened(self._image), size)
         kernel = fft.rfft2(self._kernels(psf, size), size)
-        found = fft.irfft2(seen * kernel, size)[:, pad : pad + nv, pad : pad + nu]
-        # What a transform leaves below 0 is its noise.
-        return np.ascontiguousarray(np.maximum(found, 0.0).reshape(-1, nv * nu).T)
+        found = fft.irfft2(seen * kernel, size)
+        # What is below 0 is noise of a transform, or beside a source that is smaller than a pixel: the sum stays.
+        held = np.maximum(found, 0.0)
+        sums, wanted = (each.sum(axis=(1, 2), keepdims=True) for each in (held, found))
+        held *= np.divide(np.maximum(wanted, 0.0), sums, out=np.ones_like(sums), where=sums > 0)
+        return np.ascontiguousarray(held[:, pad : pad + nv, pad : pad + nu].reshape(-1, nv * nu).T)
 
     def slopes(
         self, wanted: Sequence[int], psf: FloatArray | None, changes: Mapping[int, FloatArray]
@@ -132,11 +147,13 @@ class ImageSight:
 
     def _kernels(self, psf: FloatArray, size: list[int]) -> FloatArray:
         """Return the kernels about the pixel 0 of a circle, each with the sum 1, shape (energy_true, v, u)."""
-        rad, binsize, side = tuple(self.rad.tolist()), self.space.binsize, 2 * self.margin + 1
-        known = tables(rad, nodes_for(self.rad, 0.0), binsize)
+        rad, side = tuple(self.rad.tolist()), 2 * self.margin + 1
+        known = tables(rad, nodes_for(self.rad, 0.0), mean_side(self.space.binsize, self.space.aspect))
         splines = known.of_psf(known.normalized(psf))
-        far, near = _kernel_weights(known.nodes, binsize, abs(self.space.aspect), self.margin)
-        values = (far @ splines.means + near @ splines.plain).T.reshape(-1, side, side)
+        far, near, places = _kernel_weights(known.nodes, self.height, self.width, self.margin)
+        found = np.asarray(far @ splines.means)
+        found[places] += near @ splines.plain
+        values = found.T.reshape(-1, side, side)
         values = values / np.maximum(values.sum(axis=(1, 2), keepdims=True), np.finfo(float).tiny)
         result = np.zeros((len(values), *size))
         result[:, :side, :side] = values
@@ -145,18 +162,23 @@ class ImageSight:
 
 @lru_cache(maxsize=4)
 def _kernel_weights(
-    nodes: Nodes, binsize: float, aspect: float, half: int
-) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
-    """Return the weights of splines of means, and of plain ones, in the pixels of a kernel, shape (pixel, node)."""
-    place, share = PLACES
+    nodes: Nodes, height: float, width: float, half: int
+) -> tuple[sparse.csr_matrix, sparse.csr_matrix, IntArray]:
+    """Return the weights of splines of means in the pixels of a kernel, and of plain ones in near pixels, and these.
+
+    Shapes (pixel, node), (near, node), (near,).
+    """
+    side = max(height, width)
+    place, share = places_in(side, nodes)
     at = np.arange(-half, half + 1)
     row, column = (values.ravel() for values in np.meshgrid(at, at, indexing="ij"))
-    distance = binsize * np.hypot(row, aspect * column)
-    is_core = in_core(distance / binsize)
-    y, x = row[:, None, None] + place[:, None], column[:, None, None] + place
-    within = binsize * np.hypot(*np.broadcast_arrays(y, aspect * x)).reshape(len(row), -1)
-    near = is_core[:, None] * np.outer(share, share).ravel()
-    return nodes.weights(distance, 1.0 - is_core), nodes.weights(within, near)
+    distance = np.hypot(height * row, width * column)
+    is_core = in_core(distance / side)
+    near = np.flatnonzero(is_core)
+    y, x = row[near, None, None] + place[:, None], column[near, None, None] + place
+    within = np.hypot(*np.broadcast_arrays(height * y, width * x)).reshape(len(near), -1)
+    weights = is_core[near, None] * np.outer(share, share).ravel()
+    return nodes.weights(distance, 1.0 - is_core), nodes.weights(within, weights), near
 
 
 def _sharpened(image: FloatArray) -> FloatArray:

@@ -9,9 +9,10 @@ Source: Lemoine 1994 (J. Chem. Phys. 101, 3936) for the discrete transform of or
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -22,13 +23,18 @@ from xgamma.axes import FloatArray
 
 FINER = 4
 """Nodes of a profile in one step of the axis of the point spread function."""
-PLACES = np.polynomial.legendre.leggauss(4)[0] / 2, np.polynomial.legendre.leggauss(4)[1] / 2
-"""Where in a pixel, in units of its side from its middle, values are taken for its mean, and their weights."""
+MOST_NODES = 1024
+"""Nodes of a profile are made twice as coarse until there are no more: tables grow with the square of their number."""
 TAPER = 0.1
 """The last part of the axis of a point spread function, over which it falls to 0."""
 CORE = 3.0, 6.0
 """How near to a source, in pixels, means over pixels are taken over places inside of them; on the way less and less."""
-_SHAPE_NODES = 256
+_FEWEST_PLACES, _MOST_PLACES = 4, 32
+# So many nodes are a length on which a point spread function changes, and a source that nothing spreads.
+_SMOOTH, _SHARP = 12.0, 0.7
+_FINER_ALONE = 16
+_FEWEST_IN_PIECE = 64
+_IN_RING = 32
 _DISK_STEP = 0.25  # deg; radii of disks are multiples, so that their tables are made once
 _PER_BESSEL, _LAST_BESSEL = 64, 2048
 
@@ -43,10 +49,13 @@ class Nodes:
         Degrees.
     size
         The number of nodes; beyond the last a profile is 0.
+    fine
+        The length on which a profile may change, deg: pixels are divided as finely.
     """
 
     step: float
     size: int
+    fine: float
 
     @property
     def distance(self) -> FloatArray:
@@ -65,6 +74,16 @@ class Nodes:
         # Of Euler and Maclaurin, as what is summed up does not begin level.
         areas[0] = 2.0 * np.pi * np.deg2rad(self.step) ** 2 / 12.0
         return np.asarray(areas)
+
+    def means(self, profile: Callable[[FloatArray], FloatArray]) -> FloatArray:
+        """Return the means of a profile in rings about nodes, shape (node,); of one narrower than these 1 in node 0."""
+        place, share = unit_places(_IN_RING)
+        at = np.abs(self.distance[:, None] + self.step * place)
+        weight = share * np.maximum(at, np.finfo(float).tiny)
+        found = np.asarray((profile(at) * weight).sum(axis=1) / weight.sum(axis=1))
+        if not found.any():
+            found[0] = 1.0
+        return found
 
     def weights(self, distance: FloatArray, share: FloatArray | None = None) -> sparse.csr_matrix:
         """Return the weights of the splines of the nodes at distances (deg), shape (place, node).
@@ -129,9 +148,27 @@ def _through_nodes(size: int) -> FloatArray:
     return np.asarray(np.linalg.inv(values / 6.0))
 
 
+def places_in(side: float, nodes: Nodes) -> tuple[FloatArray, FloatArray]:
+    """Return where in a pixel (side in deg) values are taken for its mean, in units of its side, and their weights."""
+    number = math.ceil(side / nodes.fine)
+    return unit_places(min(max(number, _FEWEST_PLACES), _MOST_PLACES))
+
+
+@lru_cache(maxsize=16)
+def unit_places(number: int) -> tuple[FloatArray, FloatArray]:
+    """Return the places and weights of Gauss and Legendre for a mean from -0.5 to 0.5, shape (number,) each."""
+    place, weight = np.polynomial.legendre.leggauss(number)
+    return 0.5 * np.asarray(place), 0.5 * np.asarray(weight)
+
+
+def mean_side(binsize: float, aspect: float) -> float:
+    """Return the side (deg) of a square pixel over which a mean is close to that over one that is not square."""
+    return binsize * math.hypot(1.0, aspect) / math.sqrt(2.0)
+
+
 def _pixel_means(nodes: Nodes, binsize: float) -> FloatArray:
     """Return what makes of splines the means over square pixels (side in deg) about nodes, shape (node, node)."""
-    place, weight = PLACES
+    place, weight = places_in(binsize, nodes)
     dx, dy = np.meshgrid(place * binsize, place * binsize)
     share = np.outer(weight, weight).ravel()
     # Pixels lie at any angle to the way to the source: the mean of two of them.
@@ -147,11 +184,13 @@ def _pixel_means(nodes: Nodes, binsize: float) -> FloatArray:
 def nodes_for(rad: FloatArray, reach: float) -> Nodes:
     """Return the nodes of profiles of sources of a reach (deg) behind a point spread function known at ``rad`` (deg).
 
-    As the reach of a source changes in a fit their number changes in large steps only.
+    As the reach of a source changes in a fit their number changes in large steps only. Steps of ``rad`` may be unequal.
     """
-    step = float(rad[1] - rad[0]) / FINER if len(rad) > 1 else float(rad[0]) / FINER
-    end = rad[-1] + (math.ceil(reach / _DISK_STEP) * _DISK_STEP if reach > 0 else 0.0)
-    return Nodes(step, math.ceil(end / step) + 1)
+    step = float(np.diff(rad).min()) / FINER if len(rad) > 1 else float(rad[0]) / _FINER_ALONE
+    end = float(rad[-1]) + (math.ceil(reach / _DISK_STEP) * _DISK_STEP if reach > 0 else 0.0)
+    while end / step >= MOST_NODES:
+        step *= 2.0
+    return Nodes(step, math.ceil(end / step) + 1, step * (_SMOOTH if len(rad) > 1 else _SHARP))
 
 
 class Tables:
@@ -160,7 +199,7 @@ class Tables:
     Parameters
     ----------
     rad
-        The distances at which point spread functions are known, deg, ascending in equal steps.
+        The distances at which point spread functions are known, deg, ascending.
     nodes
         Where profiles are held; the disk in which they are convolved ends at the last.
     binsize
@@ -171,8 +210,9 @@ class Tables:
         self.nodes, self.size = nodes, nodes.size
         through = _through_nodes(nodes.size)
         onto = _onto(rad, nodes)
-        # As fine as the nodes of the axis of the point spread function are apart.
-        zeros = jn_zeros(0, max(8, nodes.size // FINER))
+        # As fine as the nodes of the axis of the point spread function are apart, or the nodes are.
+        finest = float(np.diff(rad).min()) if len(rad) > 1 else nodes.step
+        zeros = jn_zeros(0, max(8, int(nodes.size // max(1.0, min(FINER, finest / nodes.step) * (1 - 1e-9)))))
         self.frequency = zeros / nodes.end
         forward = nodes.areas[:, None] * j0(np.multiply.outer(nodes.distance, self.frequency))
         norm = 1.0 / (np.pi * np.deg2rad(nodes.end) ** 2 * j1(zeros) ** 2)
@@ -277,14 +317,27 @@ def core_slope(pixels: FloatArray) -> FloatArray:
     return np.asarray(-6.0 * left * (1.0 - left) / (CORE[1] - CORE[0]))
 
 
-def shape_places(reach: float) -> tuple[FloatArray, FloatArray]:
-    """Return places of an integral over a disk of a radius (deg), and the area (sr) that each stands for."""
-    node, weight = _gauss_legendre()
-    distance = 0.5 * reach * (node + 1.0)
-    return distance, np.pi * reach * weight * np.deg2rad(1.0) * np.sin(np.deg2rad(distance))
+def shape_places(reach: float, edges: Sequence[float], nodes: Nodes) -> tuple[FloatArray, FloatArray]:
+    """Return places of an integral over a disk of a radius (deg), and the area (sr) that each stands for.
+
+    It is cut where what is integrated is not smooth, at ``edges`` (deg). Places are closer near cuts, where it may rise
+    as a root, and fine enough for the waves that the nodes hold.
+    """
+    cuts = [0.0, *sorted({edge for edge in edges if 0.0 < edge < reach}), reach]
+    distance, weight = [], []
+    for start, stop in pairwise(cuts):
+        # In steps, as each number of places is made once.
+        number = _FEWEST_IN_PIECE * (1 + int((stop - start) / (8 * _FEWEST_IN_PIECE * nodes.step)))
+        way, share = _towards_ends(number)
+        distance.append(start + (stop - start) * way)
+        weight.append((stop - start) * share)
+    at = np.concatenate(distance)
+    return at, 2.0 * np.pi * np.deg2rad(1.0) * np.concatenate(weight) * np.sin(np.deg2rad(at))
 
 
-@lru_cache(maxsize=1)
-def _gauss_legendre() -> tuple[FloatArray, FloatArray]:
-    node, weight = np.polynomial.legendre.leggauss(_SHAPE_NODES)
-    return np.asarray(node), np.asarray(weight)
+@lru_cache(maxsize=16)
+def _towards_ends(number: int) -> tuple[FloatArray, FloatArray]:
+    """Return places from 0 to 1, closer towards both ends, and their weights in an integral."""
+    place, weight = unit_places(number)
+    angle = np.pi * (0.5 + place)
+    return 0.5 - 0.5 * np.cos(angle), 0.5 * np.pi * np.sin(angle) * weight

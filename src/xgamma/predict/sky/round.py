@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import cast
@@ -13,11 +14,21 @@ from xgamma.axes import FloatArray
 from xgamma.geometry import to_frame, unit_vector
 from xgamma.models.spatial.model import SpatialModel
 from xgamma.predict.sky.boxes import areas, center_of, distances, pixels_about, positions
-from xgamma.predict.sky.radial import PLACES, Nodes, Splines, core_slope, in_core, nodes_for, shape_places, tables
+from xgamma.predict.sky.radial import (
+    Nodes,
+    Splines,
+    core_slope,
+    in_core,
+    mean_side,
+    nodes_for,
+    places_in,
+    shape_places,
+    tables,
+)
 from xgamma.sky import SkySpace
 
-_SHARE = np.outer(PLACES[1], PLACES[1]).ravel()
 _NUDGE = 1e-3  # deg; of a difference of unit vectors
+_CHANGE = 1e-3  # of a size; of a difference of a shape with edges
 
 
 class Spot:
@@ -38,16 +49,20 @@ class Spot:
         self.pixels = pixels_about(space, lon, lat, nodes.end)
         self.vectors = positions(space, self.pixels)
         self.distance = distances(self.vectors, self.center)
-        in_pixels = self.distance / space.binsize
-        self.is_core = in_core(in_pixels)
+        self.side = space.binsize * max(1.0, abs(space.aspect))
+        self.is_core = in_core(self.distance / self.side)
         self.near = np.flatnonzero(self.is_core)
+        self._place, share = places_in(self.side, nodes)
+        self._share = np.outer(share, share).ravel()
 
     @cached_property
     def _inside(self) -> tuple[FloatArray, FloatArray]:
         """The unit vectors to the places in near pixels, shape (3, pixel, place), and their distances."""
-        x = self.pixels.u[self.near][:, None, None] + PLACES[0]
-        y = self.pixels.v[self.near][:, None, None] + PLACES[0][:, None]
-        lon, lat = (each.reshape(len(self.near), len(_SHARE)) for each in self.space.sky_of(*np.broadcast_arrays(x, y)))
+        x = self.pixels.u[self.near][:, None, None] + self._place
+        y = self.pixels.v[self.near][:, None, None] + self._place[:, None]
+        lon, lat = (
+            each.reshape(len(self.near), len(self._share)) for each in self.space.sky_of(*np.broadcast_arrays(x, y))
+        )
         vectors = np.moveaxis(unit_vector(lon, lat), -1, 0)
         return vectors, distances(vectors, self.center)
 
@@ -57,7 +72,7 @@ class Spot:
 
     @cached_property
     def _near_weights(self) -> sparse.csr_matrix:
-        return self.nodes.weights(self._inside[1], self.is_core[self.near, None] * _SHARE)
+        return self.nodes.weights(self._inside[1], self.is_core[self.near, None] * self._share)
 
     @cached_property
     def _rough_weights(self) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
@@ -86,12 +101,12 @@ class Spot:
         found: list[FloatArray] = [far * each.astype(np.float32)[:, None] for each in along]
         if len(self.near):
             vectors, distance = self._inside
-            fading = core_slope(self.distance[self.near] / self.space.binsize) / self.space.binsize
-            plain = self.nodes.weights(distance, np.broadcast_to(_SHARE, distance.shape)) @ splines.plain
+            fading = core_slope(self.distance[self.near] / self.side) / self.side
+            plain = self.nodes.weights(distance, np.broadcast_to(self._share, distance.shape)) @ splines.plain
             means = self.nodes.weights(self.distance[self.near]) @ splines.means
             for way, each, result in zip(ways, along, found, strict=True):
                 inner = _approach(vectors, self.center, way, distance)
-                own = self.nodes.slopes(distance, inner * self.is_core[self.near, None] * _SHARE) @ splines.plain
+                own = self.nodes.slopes(distance, inner * self.is_core[self.near, None] * self._share) @ splines.plain
                 result[self.near] += own + (fading * each[self.near])[:, None] * (plain - means)
         return found
 
@@ -129,7 +144,7 @@ class RoundSight:
         self.lon, self.lat = center_of(model, values)
         self.reach = model.reach(values)
         nodes = nodes_for(rad, self.reach)
-        self._tables = tables(tuple(rad.tolist()), nodes, space.binsize)
+        self._tables = tables(tuple(rad.tolist()), nodes, mean_side(space.binsize, space.aspect))
         self._spot = spot(space, self.lon, self.lat, nodes)
         self.pixels = self._spot.pixels
 
@@ -141,20 +156,34 @@ class RoundSight:
 
     def _splines(self, psf: FloatArray | None) -> Splines:
         if psf is None:
-            return self._tables.of_nodes(self.model.profile(self._spot.nodes.distance, self.values))
+            return self._tables.of_nodes(self._form(self.values, None))
         spread = self._tables.normalized(psf)
         return self._tables.of_psf(spread) if self.reach == 0 else self._tables.of_shape(spread, self._transform)
+
+    def _places(self, values: tuple[float, ...]) -> tuple[FloatArray, FloatArray]:
+        """Return places of an integral over the source, and the area that each stands for."""
+        return shape_places(self.model.reach(values), self.model.edges(values), self._spot.nodes)
 
     @cached_property
     def _waves(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Places of an integral over the source, their areas, and the Bessel functions there."""
-        distance, area = shape_places(self.reach)
+        distance, area = self._places(self.values)
         return distance, area, self._tables.bessel(distance)
 
     @cached_property
     def _transform(self) -> FloatArray:
         distance, area, waves = self._waves
         return np.asarray(waves @ (self.model.profile(distance, self.values) * area))
+
+    def _form(self, values: tuple[float, ...], psf: FloatArray | None) -> FloatArray:
+        """Return the transform of the source, or its profile at nodes where nothing spreads it."""
+        distance, area = self._places(values)
+        amounts = self.model.profile(distance, values) * area
+        if psf is not None:
+            return np.asarray(self._tables.bessel(distance) @ amounts)
+        nodes = self._spot.nodes
+        held = nodes.means(lambda at: self.model.profile(at, values) * (at <= self.model.reach(values)))
+        return np.asarray(held * (amounts.sum() / (nodes.areas @ held)))
 
     def slopes(
         self, wanted: Sequence[int], psf: FloatArray | None, changes: Mapping[int, FloatArray]
@@ -185,12 +214,27 @@ class RoundSight:
         if not places:
             return {}
         if psf is None:
-            rows = self.model.profile_gradient(self._spot.nodes.distance, self.values, places)
-            return {place: self._tables.of_nodes(row) for place, row in zip(places, rows, strict=True)}
-        distance, area, waves = self._waves
-        rows = (self.model.profile_gradient(distance, self.values, places) * area) @ waves.T
+            return {place: self._tables.of_nodes(self._changed_form(place, None)) for place in places}
+        if self.model.edges(self.values):
+            # What lies beside an edge moves with it, which a derivative at a place does not see.
+            rows = np.array([self._changed_form(place, psf) for place in places])
+        else:
+            distance, area, waves = self._waves
+            rows = (self.model.profile_gradient(distance, self.values, places) * area) @ waves.T
         spread = self._tables.normalized(psf)
         return {place: self._tables.of_shape(spread, row) for place, row in zip(places, rows, strict=True)}
+
+    def _changed_form(self, place: int, psf: FloatArray | None) -> FloatArray:
+        """Return the derivative of ``_form`` in a size: a difference within its limits."""
+        parameter, value = self.model.parameters[place], self.values[place]
+        limits = (limit * parameter.canonical_factor for limit in (parameter.min, parameter.max))
+        low, high = (own if math.isfinite(own) else end for own, end in zip(limits, (-math.inf, math.inf), strict=True))
+        step = _CHANGE * max(abs(value), self._spot.nodes.step)
+        ends = max(value - step, min(low, value)), min(value + step, max(high, value))
+        if ends[0] == ends[1]:
+            ends = value - step, value + step
+        down, up = (self._form((*self.values[:place], end, *self.values[place + 1 :]), psf) for end in ends)
+        return np.asarray((up - down) / (ends[1] - ends[0]))
 
     def _way(self, place: int) -> FloatArray:
         """Return how the unit vector of the centre moves with its longitude or latitude, per degree, shape (3,)."""
