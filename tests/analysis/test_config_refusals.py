@@ -351,7 +351,7 @@ CASES = {
     "outdir": ("general: {outdir: null}", "general.outdir: expected a path or a URL, got null."),
     "unknown step": (
         "steps: [observations, fitt]",
-        "steps[1]: expected one of observations, datasets, fit, flux_points, excess_map, light_curve, got 'fitt'. "
+        "steps[1]: expected one of observations, datasets, excess_map, fit, flux_points, light_curve, got 'fitt'. "
         "Did you mean 'fit'?",
     ),
     "flux points without energies": (

@@ -68,7 +68,7 @@ def test_version(xgamma):
         (["run"], "Missing argument 'CONFIG'."),
         (
             ["run", "a.yaml", "--until", "fitt"],
-            "'fitt' is not one of 'observations', 'datasets', 'fit', 'flux_",
+            "'fitt' is not one of 'observations', 'datasets', 'excess_map'",
         ),
         (["run", "a.yaml", "--untill", "fit"], "Did you mean one of: '--outdir', '--until'?"),
         (["ingest", "here", "there", "--obs-id", "x"], "'x' is not a valid integer."),

@@ -132,13 +132,16 @@ class Recipe:
 
     @property
     def exclusion_remark(self) -> str:
-        """A sentence about a part that excludes nothing, or what of the map no mask covers; otherwise an empty one."""
+        """What of the map no mask covers, and that a part excludes nothing; otherwise an empty text."""
+        space, remarks = self.grid.space, list[str]()
+        if isinstance(space, SkySpace):
+            remarks.append(uncovered_remark(space, self.exclusion))
         if self.exclusion is not None and excludes_nothing(self.exclusion):
-            return (
+            remarks.append(
                 "datasets.background.exclusion: a part of it excludes nothing, as a table without sources, or a mask "
                 "in which every pixel may be used; correct it, or leave it out."
             )
-        return uncovered_remark(self.grid.space, self.exclusion) if isinstance(self.grid.space, SkySpace) else ""
+        return " ".join(filter(None, remarks))
 
     @property
     def roles(self) -> tuple[str, ...]:
