@@ -7,6 +7,8 @@ import pytest
 
 from sky_rows import image, sky_row, with_responses
 from xgamma import predict
+from xgamma.errors import ConfigError, XgammaError
+from xgamma.fit import fit
 from xgamma.fit.statistic import Statistic
 from xgamma.models import (
     DiskSpatialModel,
@@ -166,3 +168,42 @@ def test_a_source_at_a_pole_has_a_statistic_and_derivatives(lat, e):
     gradient, information = statistic.derivatives(statistic.start)
     assert np.isfinite(gradient).all()
     assert np.isfinite(information).all()
+
+
+def at_limits():
+    return {
+        "a Gaussian of no size": GaussianSpatialModel(**PLACE, sigma="0 deg", e=0.5),
+        "a Gaussian below no size": GaussianSpatialModel(**PLACE, sigma="-0.01 deg"),
+        "a line": GaussianSpatialModel(**PLACE, sigma="0.2 deg", e=1.0),
+        "a disk of no size": DiskSpatialModel(**PLACE, r_0="0 deg"),
+        "a disk with no edge": DiskSpatialModel(**PLACE, r_0="0.2 deg", edge_width=0.0),
+        "a shell of no width": ShellSpatialModel(**PLACE, radius="0.3 deg", width="0 deg"),
+        "a shell below no size": Shell2SpatialModel(**PLACE, r_0="-0.1 deg"),
+        "a Gaussian of the whole sky": GaussianSpatialModel(**PLACE, sigma="90 deg"),
+    }
+
+
+@pytest.mark.parametrize("psf", [True, False])
+@pytest.mark.parametrize("name", at_limits())
+def test_at_the_limits_of_sizes_the_statistic_and_its_derivatives_are_numbers(name, psf):
+    ds = with_responses(sky_row(image((24, 24), 0.1), background=0.4, exposure=EXPOSURE), 0.08, EXPOSURE)
+    ds["counts"].values[:] = np.random.default_rng(5).poisson(0.5, ds["counts"].shape)
+    spatial = at_limits()[name]
+    for parameter in spatial.parameters:
+        parameter.frozen = False
+    models = Models([model(spatial, apply_irf={"psf": psf})])
+    statistic = Statistic([ds], models)
+    every = cash(ds["counts"].values, predict.npred(ds, models).values).sum()
+    assert statistic(statistic.start) == pytest.approx(every, rel=1e-9)
+    gradient, information = statistic.derivatives(statistic.start)
+    assert np.isfinite(gradient).all()
+    assert np.isfinite(information).all()
+
+
+def test_a_size_that_is_no_number_is_refused():
+    ds = with_responses(sky_row(background=0.4, exposure=EXPOSURE), 0.08, EXPOSURE)
+    lost = model(GaussianSpatialModel(**PLACE, sigma="nan deg"))
+    with pytest.raises(ConfigError, match="The model 'source' has no number for sigma; set one"):
+        predict.npred(ds, [lost])
+    with pytest.raises(XgammaError, match="sigma"):
+        fit([ds], Models([lost]))

@@ -264,6 +264,9 @@ class SkyFolded:
 
     def _views(self, values: tuple[float, ...]) -> Iterator[View]:
         """Yield what each row that sees the model at a place sees of it; ``values`` are canonical."""
+        if not np.isfinite(values).all():
+            unknown = [name for name, value in zip(self.place.parameters.names, values, strict=True) if value != value]
+            raise ConfigError(f"The model {self.model.name!r} has no number for {', '.join(unknown)}; set one.")
         sights: list[tuple[SkySpace, bytes, Sight]] = []
         for row, (window, applies) in enumerate(zip(self.folding.windows, self.applies, strict=True)):
             if not applies:

@@ -142,7 +142,8 @@ class RoundSight:
     def __init__(self, model: SpatialModel, values: tuple[float, ...], space: SkySpace, rad: FloatArray) -> None:
         self.model, self.values, self.space = model, values, space
         self.lon, self.lat = center_of(model, values)
-        self.reach = model.reach(values)
+        # A minimiser looks beyond the limits of a size for derivatives there.
+        self.reach = max(model.reach(values), 0.0)
         nodes = nodes_for(rad, self.reach)
         self._tables = tables(tuple(rad.tolist()), nodes, mean_side(space.binsize, space.aspect))
         self._spot = spot(space, self.lon, self.lat, nodes)
@@ -162,7 +163,7 @@ class RoundSight:
 
     def _places(self, values: tuple[float, ...]) -> tuple[FloatArray, FloatArray]:
         """Return places of an integral over the source, and the area that each stands for."""
-        return shape_places(self.model.reach(values), self.model.edges(values), self._spot.nodes)
+        return shape_places(max(self.model.reach(values), 0.0), self.model.edges(values), self._spot.nodes)
 
     @cached_property
     def _waves(self) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -190,7 +191,7 @@ class RoundSight:
     ) -> list[FloatArray]:
         """Return the derivatives of ``density``; see ``Sight``."""
         if self.reach == 0 and psf is None:
-            return [self._shared_slope(place) for place in wanted]
+            return [self._shared_slope(place) if place < 2 else np.zeros((self.pixels.size, 1)) for place in wanted]
         moving, shaping = [place for place in wanted if place < 2], [place for place in wanted if place >= 2]
         found: dict[int, FloatArray] = {}
         splines = self._splines(psf)
@@ -213,6 +214,10 @@ class RoundSight:
     def _shaped(self, places: Sequence[int], psf: FloatArray | None) -> dict[int, Splines]:
         if not places:
             return {}
+        if self.reach == 0 and psf is not None:
+            # To the first order a source that begins to grow stays what it is.
+            level = np.zeros(len(self._tables.frequency))
+            return {place: self._tables.of_shape(self._tables.normalized(psf), level) for place in places}
         if psf is None:
             return {place: self._tables.of_nodes(self._changed_form(place, None)) for place in places}
         if self.model.edges(self.values):

@@ -43,6 +43,6 @@ def sight(
     """Return a source at a place in an image; ``energy`` are the true energies in TeV, shape (energy_true,)."""
     # One that may become elongated is an image from the start, as profiles and images differ in their last digits.
     may_turn = any(one.name == "e" and not one.frozen for one in model.parameters)
-    if model.has_center and (model.reach(values) == 0 or (model.is_round(values) and not may_turn)):
+    if model.has_center and (model.reach(values) <= 0 or (model.is_round(values) and not may_turn)):
         return RoundSight(model, values, space, rad)
     return ImageSight(model, values, space, rad, energy if model.is_energy_dependent else None)
