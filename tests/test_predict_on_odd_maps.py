@@ -7,7 +7,7 @@ import pytest
 
 from sky_rows import image, sky_row, with_responses
 from xgamma import predict
-from xgamma.errors import ConfigError, XgammaError
+from xgamma.errors import ConfigError, DataError, XgammaError
 from xgamma.fit import fit
 from xgamma.fit.statistic import Statistic
 from xgamma.models import (
@@ -207,3 +207,14 @@ def test_a_size_that_is_no_number_is_refused():
         predict.npred(ds, [lost])
     with pytest.raises(XgammaError, match="sigma"):
         fit([ds], Models([lost]))
+
+
+@pytest.mark.parametrize("name", ["counts", "background"])
+def test_data_that_are_no_numbers_are_named_unless_they_are_masked(name):
+    ds = with_responses(sky_row(background=0.4, exposure=EXPOSURE), 0.08, EXPOSURE)
+    ds[name].values[0, 1, :, 3] = np.nan
+    with pytest.raises(DataError, match=f"The dataset 'stacked' has {name} that is no number in bins that are fitted"):
+        fit([ds], Models([model(PointSpatialModel(**PLACE))]))
+    ds["mask_safe"].values[0, 1, :, 3] = False
+    statistic = Statistic([ds], Models([model(PointSpatialModel(**PLACE))]))
+    assert np.isfinite(statistic(statistic.start))

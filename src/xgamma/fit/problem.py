@@ -123,7 +123,7 @@ class Problem:
             return self._last[1]
         # On its way MIGRAD tries values at which a model overflows.
         with np.errstate(all="ignore"):
-            total = self.statistic(factors * self.scales)
+            total = self.statistic(factors * self.scales) if np.isfinite(factors).all() else math.inf
         total = total if math.isfinite(total) else math.inf
         self._last = point, total
         return total

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from xgamma.predict.sky.folding import BackgroundFolded, FarAwayError, SkyFolded, SkyFolding, validate_on_sky
+from xgamma.predict.sky.backgrounds import BackgroundFolded
+from xgamma.predict.sky.folding import FarAwayError, SkyFolded, SkyFolding, validate_on_sky
 from xgamma.predict.sky.planes import signal_planes
 
 __all__ = ["BackgroundFolded", "FarAwayError", "SkyFolded", "SkyFolding", "signal_planes", "validate_on_sky"]

@@ -14,7 +14,7 @@ from scipy import sparse
 
 from xgamma import schema
 from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
-from xgamma.errors import ConfigError
+from xgamma.errors import ConfigError, DataError
 from xgamma.models.models import FoVBackgroundModel, SkyModel
 from xgamma.models.spatial.model import SpatialModel
 from xgamma.predict.background import alpha, background_model
@@ -91,7 +91,14 @@ class SkyFolding:
         """Return the values of a variable of bins, summed up where bins are joined, shape (bin,)."""
         planes = self.ds[name].variable.transpose(*schema.bin_dims(self.ds))
         found = [cells.values(planes[row].values) for row, cells in enumerate(self.cells)]
-        return np.concatenate([np.zeros(0), *found])
+        result = np.concatenate([np.zeros(0), *found])
+        unknown = ~np.isfinite(result)
+        if unknown.any():
+            raise DataError(
+                f"The dataset {self.names[self.dataset[unknown][0]]!r} has {name} that is no number in bins that are "
+                "fitted; take them out of its masks."
+            )
+        return result
 
     def measured(self, models: Sequence[Any]) -> Counts:
         """Return the counts of the bins; a background that one of the models predicts is none of theirs."""

@@ -145,7 +145,7 @@ class Cells:
         energy, v, u = np.nonzero(near if counts is None else near & (counts > 0))
         if counts is None:
             return cls(energy, v, u)
-        return cls(energy, v, u, near & (counts <= 0), None if inner is None else used & ~inner)
+        return cls(energy, v, u, near & ~(counts > 0), None if inner is None else used & ~inner)
 
     @cached_property
     def joined_energy(self) -> IntArray:
