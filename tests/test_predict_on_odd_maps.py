@@ -130,7 +130,7 @@ def test_any_axis_of_a_psf_is_held_at_a_number_of_nodes_that_stays_small(name):
     assert nodes.size <= MOST_NODES + 1
     assert nodes.end >= rad[-1] + 5.0
     made = tables(tuple(rad.tolist()), nodes_for(rad, 0.0), 0.1)
-    splines = made.of_psf(made.normalized(np.exp(-0.5 * (rad / (0.25 * rad[-1])) ** 2)[np.newaxis]))
+    splines = made.of_psf(made.profiles(np.exp(-0.5 * (rad / (0.25 * rad[-1])) ** 2)[np.newaxis]))
     distance = np.linspace(0.0, nodes.end, 20001)
     profile = (made.nodes.weights(distance) @ splines.plain)[:, 0]
     total = np.trapezoid(profile * 2 * np.pi * np.deg2rad(distance), np.deg2rad(distance))

@@ -185,7 +185,7 @@ def rich() -> Models:
                 name="f",
             ),
             FoVBackgroundModel(dataset_name="x"),
-            TemplateNPredModel(PowerLawNormSpectralModel(), "npred", ["x"], {"filename": "b.fits"}),
+            TemplateNPredModel(None, PowerLawNormSpectralModel(), "npred", "b.fits", ["x"]),
         ]
     )
 

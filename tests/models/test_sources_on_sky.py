@@ -13,7 +13,7 @@ from astropy.time import Time
 from regions import CircleSkyRegion
 
 from xgamma.analysis.steps.fit import model_key
-from xgamma.errors import ConfigError, DataError, LaterError
+from xgamma.errors import ConfigError, DataError
 from xgamma.maps import Map, MapAxis, WcsGeom
 from xgamma.models import (
     ConstantSpatialModel,
@@ -28,7 +28,6 @@ from xgamma.models import (
     SkyModel,
     TemplateSpatialModel,
 )
-from xgamma.predict.background import background_model
 
 AXIS = MapAxis.from_energy_bounds("1 TeV", "100 TeV", nbin=2, name="energy_true")
 BRIGHTNESS = "cm-2 s-1 TeV-1 sr-1"
@@ -129,13 +128,11 @@ def test_where_a_source_is():
     assert type(SkyModel.create("pl", "point").spatial_model).__name__ == "PointSpatialModel"
 
 
-def test_a_background_that_depends_on_the_position_is_not_predicted_without_it():
+def test_the_spatial_part_of_a_background_is_a_factor():
     model = FoVBackgroundModel(dataset_name="data", spatial_model=gauss())
-    assert background_model([FoVBackgroundModel(dataset_name="data")], "data") is not None
-    with pytest.raises(
-        LaterError, match="'data-bkg' has a GaussianSpatialModel: backgrounds that depend on the position"
-    ):
-        background_model([model], "data")
+    with pytest.raises(ConfigError, match="'data-bkg': expected a spatial part that is a factor, got GaussianSpatial"):
+        model.validate_factors()
+    FoVBackgroundModel(dataset_name="data").validate_factors()
 
 
 # --- chosen by place

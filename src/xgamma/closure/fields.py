@@ -33,7 +33,7 @@ from xgamma.reduce.stack import STEP_VERSION as STACK_VERSION
 from xgamma.simulate import AnalyticResponse, Plan, Source, plan_document
 from xgamma.store import digest
 
-STEP_VERSION = 1
+STEP_VERSION = 2
 # A fit begins so far from the truth, in deg of longitude and latitude.
 START_SHIFT = 0.02
 BACKGROUND = "background"

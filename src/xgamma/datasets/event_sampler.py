@@ -15,7 +15,7 @@ from xgamma.datasets.map_dataset import MapDataset
 from xgamma.datasets.observations import Observation
 from xgamma.errors import ConfigTypeError, DataError
 from xgamma.grid import ORIGIN, SkySpace
-from xgamma.models.models import Models, SkyModel
+from xgamma.models.models import FoVBackgroundModel, Models
 from xgamma.predict import npred_background, npred_signal
 from xgamma.schema import WINDOWS
 
@@ -102,7 +102,7 @@ class MapDatasetEventSampler:
 
 def _predicted(data: xr.Dataset, models: Models) -> Iterator[tuple[int, FloatArray]]:
     """Yield number and predicted counts (energy, v, u) of each source, and at last of the background."""
-    sources = [model for model in models if isinstance(model, SkyModel)]
+    sources = [model for model in models if not isinstance(model, FoVBackgroundModel)]
     for number, model in enumerate(sources, start=1):
         yield number, npred_signal(data, [model]).transpose("dataset", "energy", *WINDOWS.cells).values[0]
     yield 0, npred_background(data, models).transpose("dataset", "energy", *WINDOWS.cells).values[0]

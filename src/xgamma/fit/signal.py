@@ -14,7 +14,7 @@ from xgamma.axes import FloatArray
 from xgamma.models.models import SkyModel
 from xgamma.models.parameters import Parameter
 from xgamma.predict.folding import InTime
-from xgamma.predict.sky import SkyFolded
+from xgamma.predict.sky import NormFolded, SkyFolded
 
 Values: TypeAlias = Sequence[float]
 """The arguments of a statistic, each in the unit of its parameter."""
@@ -305,3 +305,44 @@ class PartSignal:
     def bent(self, values: Values, weights: FloatArray, steps: Values) -> FloatArray:
         """Return the second derivatives of the sum of its bins in its own arguments; ``weights`` are of all bins."""
         return self.inner.bent(self.among(values), weights[self.part], self.among(steps))
+
+
+class NormSignal(Signal):
+    """What a model of predicted counts predicts whose spatial part is fitted too.
+
+    Parameters
+    ----------
+    folded
+        The model and the bins.
+    arguments
+        The parameters that the arguments belong to.
+    """
+
+    def __init__(self, folded: NormFolded, arguments: Sequence[Parameter]) -> None:
+        super().__init__(folded.model, folded.counts, folded.slopes, None, arguments)
+        assert folded.model.spatial_model is not None
+        self._folded, self._spatial = folded, Places.of(folded.model.spatial_model.parameters, arguments)
+
+    def _constant(self, values: Values) -> FloatArray:
+        return self._folded.at(self._spatial.own_values(values)) * self._folded.spectrum(self.own_values(values))
+
+    @property
+    def _is_folded_first(self) -> bool:
+        return True
+
+    def _moving(self) -> set[int]:
+        return super()._moving() | set(self._spatial.numbers)
+
+    def _constant_gradient(self, values: Values) -> FloatArray:
+        own, place = self.own_values(values), self._spatial.own_values(values)
+        rows = self._folded.in_bins(self._spectrum_gradient(values)) * self._folded.at(place)
+        slopes = self._folded.place_slopes(place, self._spatial.wanted) * self._folded.spectrum(own)
+        return rows + self._spatial.spread(slopes, len(values))
+
+
+def norm_signal(folded: NormFolded, arguments: Sequence[Parameter]) -> Signal:
+    """Return what a model of predicted counts predicts for the bins of a term."""
+    place = folded.model.spatial_model
+    if place is not None and Places.of(place.parameters, arguments).wanted:
+        return NormSignal(folded, arguments)
+    return Signal(folded.model, folded.counts, folded.slopes, folded.matrix, arguments)

@@ -11,12 +11,12 @@ import numpy as np
 
 from xgamma.axes import FloatArray
 from xgamma.fit.inputs import FitInput
-from xgamma.fit.signal import PartSignal, Signal, SkySignal, Values
+from xgamma.fit.signal import PartSignal, Signal, SkySignal, Values, norm_signal
 from xgamma.fit.terms import CountsTerm
 from xgamma.models.models import SkyModel
 from xgamma.models.parameters import Parameter
 from xgamma.predict import selected_models
-from xgamma.predict.sky import FarAwayError, SkyFolding
+from xgamma.predict.sky import FarAwayError, SkyFolding, is_uneven
 from xgamma.stats import select_bins
 
 
@@ -160,7 +160,11 @@ def sky_term(given: FitInput, start: int, models: Sequence[Any], arguments: Sequ
         size = len(folding.dataset)
         for model in chosen:
             if isinstance(model, SkyModel):
-                of = partial(SkySignal, folding.fold(model))
+                of: Callable[[Sequence[Parameter]], Signal] = partial(SkySignal, folding.fold(model))
+                signals.append(PartSignal.of(of, model.parameters, arguments, slice(0, size), size))
+                continue
+            if is_uneven(model):
+                of = partial(norm_signal, folding.norm(model))
                 signals.append(PartSignal.of(of, model.parameters, arguments, slice(0, size), size))
                 continue
             for part, own in folding.background(model):
@@ -168,7 +172,9 @@ def sky_term(given: FitInput, start: int, models: Sequence[Any], arguments: Sequ
                 signals.append(PartSignal.of(of_part, model.parameters, arguments, part, size))
         return folding.measured(chosen), tuple(signals), start + folding.dataset, folding
 
-    if not is_poisson:
+    # Bins that see the background alone are one where all of it has one factor.
+    one_factor = not any(is_uneven(model) for model in chosen if not isinstance(model, SkyModel))
+    if not is_poisson or not one_factor:
         return MapTerm(*made(None))
     data, signals, dataset, folding = made(sources)
     return SkyTerm(data, signals, dataset, folding, lambda: MapTerm(*made(None)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,10 @@ import xarray as xr
 
 from xgamma import schema
 from xgamma.axes import Axis, FloatArray
-from xgamma.errors import ConfigError, LaterError
-from xgamma.models.models import FoVBackgroundModel
+from xgamma.errors import ConfigError
+from xgamma.grid import ORIGIN
+from xgamma.models.npred_models import FoVBackgroundModel, NormModel
+from xgamma.sky import SkySpace
 
 
 def alpha(ds: xr.Dataset) -> FloatArray:
@@ -21,21 +23,33 @@ def alpha(ds: xr.Dataset) -> FloatArray:
 
 
 def background_model(models: Iterable[Any], name: str) -> FoVBackgroundModel | None:
-    """Return the model of the background of a dataset.
-
-    Raises ``ConfigError`` for two, and ``LaterError`` for one that depends on the position.
-    """
+    """Return the model of the background of a dataset; raises ``ConfigError`` for two."""
     found = [model for model in models if isinstance(model, FoVBackgroundModel) and model.applies_to(name)]
     if len(found) > 1:
         raise ConfigError(
             f"The dataset {name!r} has two models of its background, {found[0].name!r} and {found[1].name!r}; keep one."
         )
-    if found and found[0].spatial_model is not None:
-        raise LaterError(
-            f"The model {found[0].name!r} has a {type(found[0].spatial_model).__name__}: backgrounds that depend on "
-            "the position come with a later version. Leave the spatial model out."
-        )
     return found[0] if found else None
+
+
+def row_space(ds: xr.Dataset, row: int) -> SkySpace:
+    """Return the pixels of a row of windows as an image."""
+    space = SkySpace.from_coords(ds.coords, tuple(ds.sizes[dim] for dim in schema.WINDOWS.cells))
+    v0, u0 = (int(ds.variables[name].values[row]) for name in ORIGIN)
+    return space.cut((v0, u0))
+
+
+def factor_planes(model: NormModel, ds: xr.Dataset, row: int, values: Sequence[float] | None = None) -> FloatArray:
+    """Return the spatial factor of a model in a row of windows, shape (energy or 1, v, u); 1 where there is no sky.
+
+    ``values`` stand in for those of the spatial part.
+    """
+    space = row_space(ds, row)
+    lon, lat = (each.reshape(space.shape) for each in space.positions())
+    on_sky = np.isfinite(lon)
+    energy = Axis.from_coords(ds.coords, "energy").center
+    found = model.factor(np.where(on_sky, lon, 0.0), np.where(on_sky, lat, 0.0), energy, values)
+    return np.where(on_sky, found, 1.0)
 
 
 def background_planes(ds: xr.Dataset, models: Iterable[Any]) -> FloatArray:
@@ -48,4 +62,7 @@ def background_planes(ds: xr.Dataset, models: Iterable[Any]) -> FloatArray:
             factor = model.spectral_model.dnde(Axis.from_coords(ds.coords, "energy").center)
             shape = [-1 if dim == "energy" else 1 for dim in dims[1:]]
             values[row] *= np.reshape(factor, shape)
+            if model.spatial_model is not None:
+                model.validate_factors()
+                values[row] *= factor_planes(model, ds, row)
     return values

@@ -35,10 +35,8 @@ def validate_spectral(model: Any) -> None:
 
     Raises
     ------
-    LaterError
-        For what is no ``SkyModel``.
     ConfigError
-        For the model of the background of a map, and a spectrum that is no flux density.
+        For what is no ``SkyModel``, the model of the background of a map, and a spectrum that is no flux density.
     """
     if isinstance(model, FoVBackgroundModel):
         raise ConfigError(
@@ -47,9 +45,9 @@ def validate_spectral(model: Any) -> None:
             "the model."
         )
     if not isinstance(model, SkyModel):
-        raise LaterError(
-            f"The model {model.name!r} is a {type(model).__name__}, which is not part of this version; a "
-            "dataset of spectra takes SkyModel components."
+        raise ConfigError(
+            f"The model {model.name!r} is a {type(model).__name__}, which is of the pixels of a map; write the maps "
+            "that it is of into its datasets_names, as the spectrum of a region takes SkyModel components alone."
         )
     if model.temporal_model is not None:
         model.temporal_model.tables()

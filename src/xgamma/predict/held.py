@@ -12,7 +12,8 @@ import xarray as xr
 from xgamma import schema
 from xgamma.errors import ConfigError
 from xgamma.geometry import to_frame
-from xgamma.models.models import FoVBackgroundModel, SkyModel
+from xgamma.models.models import FoVBackgroundModel, SkyModel, TemplateNPredModel
+from xgamma.models.npred_models import NormModel
 from xgamma.models.spatial.model import SpatialModel
 from xgamma.models.spatial.templates import MapModel
 from xgamma.predict.background import background_model
@@ -87,9 +88,10 @@ def validate_held(models: Iterable[Any], holders: Sequence[Holder]) -> list[str]
     chosen = list(models)
     _validate_backgrounds(chosen, holders)
     for model in chosen:
-        if isinstance(model, FoVBackgroundModel):
-            continue
         maps = [holder for holder in holders if holder.is_map and holder.has(model)]
+        if isinstance(model, FoVBackgroundModel):
+            remarks += _of_factor(model, maps)
+            continue
         spectra = [holder for holder in holders if not holder.is_map and holder.has(model)]
         if spectra or not holders:
             validate_spectral(model)
@@ -107,6 +109,7 @@ def _validate_backgrounds(models: Sequence[Any], holders: Sequence[Holder]) -> N
         [name] = model.datasets_names or [""]
         if on and not any(holder.is_map for holder in on):
             validate_spectral(model)
+        model.validate_factors()
         if on and not any(holder.has_background for holder in on if holder.is_map):
             raise ConfigError(
                 f"The model {model.name!r} is one of a background, and the dataset {name!r} has none; reduce with a "
@@ -128,6 +131,11 @@ def validate_backgrounds_named(models: Iterable[Any], names: Sequence[str]) -> N
 
 
 def _validate_on_maps(model: Any, maps: Sequence[Holder]) -> list[str]:
+    if isinstance(model, TemplateNPredModel):
+        model.validate_factors()
+        table = model.table
+        first = [f"The model {model.name!r}: {table.remark}."] if table.remark else []
+        return [*first, *_of_cover(model.name, table.space, maps), *_of_factor(model, maps)]
     if not isinstance(model, SkyModel):
         validate_spectral(model)
     validate_on_sky(model)
@@ -163,8 +171,17 @@ def _validate_on_maps(model: Any, maps: Sequence[Holder]) -> list[str]:
 
 def _of_table(name: str, place: MapModel, maps: Sequence[Holder]) -> list[str]:
     """Return what is to be known of a morphology that is a map: what of it was left out, and what it does not cover."""
-    space, remark = place.table.space, place.remark()
-    remarks = [f"The model {name!r}: {remark}."] if remark else []
+    remark = place.remark()
+    return [*([f"The model {name!r}: {remark}."] if remark else []), *_of_cover(name, place.table.space, maps)]
+
+
+def _of_factor(model: NormModel, maps: Sequence[Holder]) -> list[str]:
+    place = model.spatial_model
+    return _of_table(model.name, place, maps) if isinstance(place, MapModel) else []
+
+
+def _of_cover(name: str, space: SkySpace, maps: Sequence[Holder]) -> list[str]:
+    """Return how much of maps an image covers, where that is not all of them."""
     covered = pixels = 0
     for image, box in (window for holder in maps for window in holder.windows):
         v, u = np.mgrid[box.v0 : box.v1, box.u0 : box.u1]
@@ -174,10 +191,11 @@ def _of_table(name: str, place: MapModel, maps: Sequence[Holder]) -> list[str]:
                 np.abs(y - 0.5 * (space.npix[1] - 1)) <= 0.5 * space.npix[1]
             )
         covered, pixels = covered + int(inside.sum()), pixels + inside.size
-    if covered < pixels:
-        share = 100.0 * covered / pixels
-        remarks.append(f"The model {name!r}: its map covers {share:.3g} % of the pixels; beyond it the model is 0.")
-    return remarks
+    if covered == pixels:
+        return []
+    return [
+        f"The model {name!r}: its map covers {100.0 * covered / pixels:.3g} % of the pixels; beyond it the model is 0."
+    ]
 
 
 def lies_inside(maps: Sequence[Holder], place: SpatialModel, with_psf: bool) -> bool:

@@ -34,9 +34,9 @@ from xgamma.fit import (
     warn_of,
 )
 from xgamma.fit.result import CovarianceResult, OptimizeResult
-from xgamma.models.models import Models
+from xgamma.models.models import Models, TemplateNPredModel
 from xgamma.models.parameters import Parameters
-from xgamma.schema import Kind, bin_dims
+from xgamma.schema import WINDOWS, Kind, bin_dims, space_dims
 from xgamma.schema.dl5 import FIT_SCHEMA, SCHEMA_VERSION
 from xgamma.schema.tables import head
 from xgamma.store import dataset_digest, digest
@@ -45,6 +45,8 @@ from xgamma.units import unit_string
 log = logging.getLogger(__name__)
 
 FIT_VERSION = 3
+MAP_VERSION = 2
+"""Of what maps are predicted to hold."""
 EnergyRange = tuple[float | None, float | None]
 CURVE_ENERGIES = np.geomspace(1e-3, 1e3, 61)  # TeV
 
@@ -52,8 +54,10 @@ CURVE_ENERGIES = np.geomspace(1e-3, 1e3, 61)  # TeV
 def datasets_key(inputs: Sequence[FitInput], keys: Sequence[str]) -> str:
     """Return the key of what a likelihood sees: its Datasets and the bins it uses of them."""
     bins = [None if one.mask is None else np.packbits(one.mask).tobytes().hex() for one in inputs]
+    is_map = any(not one.is_flux_points and space_dims(one.data) == WINDOWS for one in inputs)
     return digest(
         {"datasets": list(keys), "names": [one.data["dataset"].values.tolist() for one in inputs], "mask_fit": bins}
+        | ({"maps": MAP_VERSION} if is_map else {})
     )
 
 
@@ -69,7 +73,8 @@ def model_key(models: Models) -> str:
         part for model in models if (part := getattr(model, "temporal_model", None)) is not None and part.tables()
     ]
     shapes = [part for model in models if (part := getattr(model, "spatial_model", None)) is not None and part.tables()]
-    read = (*spectra, *in_time, *shapes)
+    templates = [model for model in models if isinstance(model, TemplateNPredModel) and model.tables()]
+    read = (*spectra, *in_time, *shapes, *templates)
     tables = [[hashlib.sha256(table).hexdigest() for table in part.tables()] for part in read]
     return digest({"document": models.to_yaml(full_output=True), "curves": curves, "tables": tables})
 

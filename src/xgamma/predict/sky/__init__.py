@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from xgamma.predict.sky.backgrounds import BackgroundFolded
+from xgamma.predict.sky.factors import NormFolded, is_uneven
 from xgamma.predict.sky.folding import FarAwayError, SkyFolded, SkyFolding, validate_on_sky
 from xgamma.predict.sky.planes import signal_planes
 
-__all__ = ["BackgroundFolded", "FarAwayError", "SkyFolded", "SkyFolding", "signal_planes", "validate_on_sky"]
+__all__ = [
+    "BackgroundFolded",
+    "FarAwayError",
+    "NormFolded",
+    "SkyFolded",
+    "SkyFolding",
+    "is_uneven",
+    "signal_planes",
+    "validate_on_sky",
+]

@@ -16,11 +16,13 @@ from xgamma import schema
 from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
 from xgamma.errors import ConfigError, DataError
 from xgamma.models.models import FoVBackgroundModel, SkyModel
+from xgamma.models.npred_models import NormModel
 from xgamma.models.spatial.model import SpatialModel
 from xgamma.predict.background import alpha, background_model
 from xgamma.predict.folding import InTime
 from xgamma.predict.sky.backgrounds import BackgroundFolded
 from xgamma.predict.sky.boxes import Pixels, areas, box_about, center_of
+from xgamma.predict.sky.factors import NormFolded, validate_background
 from xgamma.predict.sky.sight import Sight, sight
 from xgamma.predict.sky.window import Cells, CellsInPixels, Patch, Responses, Slope, Window
 from xgamma.sky import SkySpace
@@ -123,17 +125,10 @@ class SkyFolding:
 
     def background(self, model: FoVBackgroundModel) -> list[tuple[slice, BackgroundFolded]]:
         """Return the prediction of a model of the background for the bins of all rows, or of each row that it is of."""
-        if "background" not in self.ds:
-            raise ConfigError(
-                f"The model {model.name!r} is one of a background, and the dataset {self.names[0]!r} has none; reduce "
-                "with a background, or remove the model."
-            )
-        applies = [model.applies_to(name) for name in self.names]
-        parts = (
-            [slice(0, len(self.dataset))]
-            if all(applies)
-            else [self.part(row) for row in np.flatnonzero(applies).tolist()]
-        )
+        validate_background(model, self.ds)
+        applies, parts = [model.applies_to(name) for name in self.names], [slice(0, len(self.dataset))]
+        if not all(applies):
+            parts = [self.part(row) for row in np.flatnonzero(applies).tolist()]
         energy = Axis.from_coords(self.ds.coords, "energy").center
         found = []
         for part in parts:
@@ -150,6 +145,10 @@ class SkyFolding:
     @cached_property
     def _background(self) -> FloatArray:
         return self.values("background")
+
+    def norm(self, model: NormModel) -> NormFolded:
+        """Return the prediction of a model of counts in a map, or of a background with a factor, for the bins."""
+        return NormFolded(model, self)
 
 
 def seen_of(window: Window, sources: Sequence[SkyModel]) -> BoolArray | None:

@@ -149,7 +149,7 @@ class ImageSight:
         """Return the kernels about the pixel 0 of a circle, each with the sum 1, shape (energy_true, v, u)."""
         rad, side = tuple(self.rad.tolist()), 2 * self.margin + 1
         known = tables(rad, nodes_for(self.rad, 0.0), mean_side(self.space.binsize, self.space.aspect))
-        splines = known.of_psf(known.normalized(psf))
+        splines = known.of_psf(known.profiles(psf))
         far, near, places = _kernel_weights(known.nodes, self.height, self.width, self.margin)
         found = np.asarray(far @ splines.means)
         found[places] += near @ splines.plain

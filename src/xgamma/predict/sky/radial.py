@@ -17,6 +17,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
+from scipy.interpolate import CubicHermiteSpline
 from scipy.special import j0, j1, jn_zeros
 
 from xgamma.axes import FloatArray
@@ -218,29 +219,38 @@ class Tables:
         norm = 1.0 / (np.pi * np.deg2rad(nodes.end) ** 2 * j1(zeros) ** 2)
         backward = norm[:, None] * j0(np.multiply.outer(self.frequency, nodes.distance))
         means = through @ _pixel_means(nodes, binsize)
-        self._total = onto @ nodes.areas
-        self._to_modes = onto @ forward
+        # Of the nodes that point spread functions reach.
+        own = slice(0, onto.shape[1])
+        self._onto, self._total = onto, nodes.areas[own]
+        self._to_modes = forward[own]
         self._of_nodes = through, means @ through
-        self._of_psf = tuple(matrix @ onto.T for matrix in self._of_nodes)
+        self._of_psf = tuple(np.ascontiguousarray(matrix[:, own]) for matrix in self._of_nodes)
         self._of_modes = tuple(matrix @ backward.T for matrix in self._of_nodes)
 
-    def normalized(self, psf: FloatArray) -> FloatArray:
-        """Return point spread functions (energy_true, rad) whose profiles have the integral 1; 0 for none."""
-        total = psf @ self._total
-        return np.asarray(psf / np.where(total > 0, total, 1.0)[:, None])
+    def profiles(self, psf: FloatArray) -> FloatArray:
+        """Return point spread functions (energy_true, rad) at nodes, at least 0 and of the integral 1, or 0 for none.
 
-    def normalized_change(self, psf: FloatArray, change: FloatArray) -> FloatArray:
-        """Return the derivative of ``normalized`` for that of the point spread functions."""
-        total = np.where((found := psf @ self._total) > 0, found, 1.0)[:, None]
-        return np.asarray((change - psf * ((change @ self._total)[:, None] / total)) / total)
+        Shape (energy_true, node).
+        """
+        found = np.maximum(psf @ self._onto, 0.0)
+        total = found @ self._total
+        return np.asarray(found / np.where(total > 0, total, 1.0)[:, None])
 
-    def of_psf(self, psf: FloatArray) -> Splines:
-        """Return the splines of point spread functions (energy_true, rad)."""
-        return Splines(*(np.ascontiguousarray(matrix @ psf.T) for matrix in self._of_psf))
+    def changed_profiles(self, psf: FloatArray, change: FloatArray) -> FloatArray:
+        """Return the derivative of ``profiles`` for that of the point spread functions."""
+        found = psf @ self._onto
+        moved, found = np.where(found > 0, change @ self._onto, 0.0), np.maximum(found, 0.0)
+        total = found @ self._total
+        total = np.where(total > 0, total, 1.0)[:, None]
+        return np.asarray((moved - found * ((moved @ self._total)[:, None] / total)) / total)
 
-    def of_shape(self, psf: FloatArray, transform: FloatArray) -> Splines:
-        """Return those of a source behind them, by its ``transform`` (mode,)."""
-        seen = (psf @ self._to_modes) * transform
+    def of_psf(self, profiles: FloatArray) -> Splines:
+        """Return the splines of ``profiles``."""
+        return Splines(*(np.ascontiguousarray(matrix @ profiles.T) for matrix in self._of_psf))
+
+    def of_shape(self, profiles: FloatArray, transform: FloatArray) -> Splines:
+        """Return those of a source behind ``profiles``, by its ``transform`` (mode,)."""
+        seen = (profiles @ self._to_modes) * transform
         return Splines(*(np.ascontiguousarray(matrix @ seen.T) for matrix in self._of_modes))
 
     def of_nodes(self, profile: FloatArray) -> Splines:
@@ -276,12 +286,20 @@ def tables(rad: tuple[float, ...], nodes: Nodes, binsize: float) -> Tables:
 
 
 def _onto(rad: tuple[float, ...], nodes: Nodes) -> FloatArray:
-    """Return the weights that interpolate linearly from ``rad`` to nodes, shape (rad, node).
+    """Return the weights that interpolate from ``rad`` to the nodes up to its end, shape (rad, node).
+
+    They are cubics between distances, with slopes from both sides, and even about the source. Lines would make the core
+    of a point spread function as narrow as a few steps wider than it is.
 
     Over the last tenth of the way they fall to 0: a source that moves takes no pixel in or out with a jump.
     """
-    known, wanted = np.array(rad), nodes.distance
-    rows = np.array([np.interp(wanted, known, unit, right=0.0) for unit in np.eye(len(known))])
+    known = np.array(rad)
+    wanted = nodes.distance[: min(nodes.size, math.ceil(known[-1] / nodes.step) + 1)]
+    beyond = np.flatnonzero(known > 0)[::-1]
+    # The other side of the source.
+    order, places = np.concatenate([beyond, np.arange(len(known))]), np.concatenate([-known[beyond], known])
+    units = np.eye(len(known))[:, order]
+    rows = CubicHermiteSpline(places, units, np.gradient(units, places, axis=1), axis=1)(np.minimum(wanted, known[-1]))
     left = np.clip((known[-1] - wanted) / (TAPER * known[-1]), 0.0, 1.0)
     return np.asarray(rows * (left**2 * (3.0 - 2.0 * left)))
 

@@ -158,7 +158,7 @@ class RoundSight:
     def _splines(self, psf: FloatArray | None) -> Splines:
         if psf is None:
             return self._tables.of_nodes(self._form(self.values, None))
-        spread = self._tables.normalized(psf)
+        spread = self._tables.profiles(psf)
         return self._tables.of_psf(spread) if self.reach == 0 else self._tables.of_shape(spread, self._transform)
 
     def _places(self, values: tuple[float, ...]) -> tuple[FloatArray, FloatArray]:
@@ -208,7 +208,7 @@ class RoundSight:
 
     def _changed(self, psf: FloatArray, change: FloatArray) -> Splines:
         """Return the splines of a change of point spread functions."""
-        own = self._tables.normalized_change(psf, change)
+        own = self._tables.changed_profiles(psf, change)
         return self._tables.of_psf(own) if self.reach == 0 else self._tables.of_shape(own, self._transform)
 
     def _shaped(self, places: Sequence[int], psf: FloatArray | None) -> dict[int, Splines]:
@@ -217,7 +217,7 @@ class RoundSight:
         if self.reach == 0 and psf is not None:
             # To the first order a source that begins to grow stays what it is.
             level = np.zeros(len(self._tables.frequency))
-            return {place: self._tables.of_shape(self._tables.normalized(psf), level) for place in places}
+            return {place: self._tables.of_shape(self._tables.profiles(psf), level) for place in places}
         if psf is None:
             return {place: self._tables.of_nodes(self._changed_form(place, None)) for place in places}
         if self.model.edges(self.values):
@@ -226,7 +226,7 @@ class RoundSight:
         else:
             distance, area, waves = self._waves
             rows = (self.model.profile_gradient(distance, self.values, places) * area) @ waves.T
-        spread = self._tables.normalized(psf)
+        spread = self._tables.profiles(psf)
         return {place: self._tables.of_shape(spread, row) for place, row in zip(places, rows, strict=True)}
 
     def _changed_form(self, place: int, psf: FloatArray | None) -> FloatArray:
