@@ -12,6 +12,7 @@ from scipy import sparse
 
 from xgamma.axes import FloatArray
 from xgamma.models.models import SkyModel
+from xgamma.models.npred_models import NormModel
 from xgamma.models.parameters import Parameter
 from xgamma.predict.folding import InTime
 from xgamma.predict.sky import NormFolded, SkyFolded
@@ -83,7 +84,7 @@ class Signal:
 
     def __init__(
         self,
-        model: SkyModel,
+        model: SkyModel | NormModel,
         predict: Callable[[Values], FloatArray],
         slopes: Callable[[Values, Sequence[int]], FloatArray],
         matrix: FloatArray | sparse.csr_matrix | None,

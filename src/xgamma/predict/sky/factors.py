@@ -15,6 +15,7 @@ from xgamma import schema
 from xgamma.axes import Axis, FloatArray
 from xgamma.errors import ConfigError, DataError
 from xgamma.models.npred_models import FoVBackgroundModel, NormModel, TemplateNPredModel
+from xgamma.models.skymodel import ModelComponent
 from xgamma.models.spatial.norms import PiecewiseNormSpatialModel
 from xgamma.predict.background import factor_planes, row_space
 from xgamma.sky import SkySpace
@@ -159,7 +160,7 @@ class NormFolded:
         return np.asarray(rows[:, self._folding.energy])
 
 
-def is_uneven(model: NormModel) -> bool:
+def is_uneven(model: ModelComponent) -> bool:
     """Whether a model multiplies the background by a factor that pixels of one energy do not share, or is no factor."""
     return not isinstance(model, FoVBackgroundModel) or model.spatial_model is not None
 
