@@ -110,7 +110,7 @@ def measured(package: str, field: str, folder: Path) -> dict[str, Any]:
         start = time.process_time()
         estimator.run(analysis.datasets)
         found["points"].append(time.process_time() - start)
-    return {**found, "fit": min(found["fit"]), "points": min(found["points"])}
+    return {**found, "fit": min(found["fit"]), "points": min(found["points"]), "peak": report.peak_memory()}
 
 
 def main() -> None:
@@ -128,6 +128,10 @@ def main() -> None:
             ours, peer = seconds[report.OURS], seconds.get(report.PEER)
             times = [f"{1e3 * ours:.1f} ms", *([f"{1e3 * peer:.0f} ms", f"{peer / ours:.0f}x"] if peer else [])]
             rows.append([field, words, *times])
+        peaks = {package: max(one["peak"] for one in every) for package, every in found.items()}
+        ours, peer = peaks[report.OURS], peaks.get(report.PEER)
+        shares = [f"{peer:.0f} MB", f"{ours / peer:.2f}"] if peer else []
+        rows.append([field, "peak memory, with the reduction", f"{ours:.0f} MB", *shares])
         notes += [f"{package}: {every[0]['parameters']}, {every[0]['stat']:.3f}" for package, every in found.items()]
     for row in rows:
         print(" | ".join(row))

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 from scipy import sparse
 
@@ -194,8 +193,8 @@ class Held:
         Those in the window of the row.
     cells
         Its bins there.
-    exposure, rough
-        Their area and exposure, cm2 s sr, shape (pixel, energy_true or 1), and the same in single precision.
+    exposure
+        Their area and exposure, cm2 s sr, shape (pixel, energy_true or 1).
     changes
         The derivatives of point spread function and energy dispersion in what moves a source, by its place.
     """
@@ -204,7 +203,6 @@ class Held:
     chosen: IntArray | slice
     cells: CellsInPixels
     exposure: FloatArray
-    rough: npt.NDArray[np.float32]
     changes: dict[int, tuple[FloatArray | None, FloatArray | None]] = field(default_factory=dict)
 
 
@@ -325,7 +323,7 @@ class SkyFolded:
             area = areas(window.space, own)[:, None]
             exposure = area * window.exposure(v, u) if self._flags["exposure"] else area
             cells = CellsInPixels(self.folding.cells[row], v, u, window.shape)
-            held = self._kept[row] = Held(pixels, chosen, cells, exposure, exposure.astype(np.float32))
+            held = self._kept[row] = Held(pixels, chosen, cells, exposure)
         return held
 
     def __call__(self) -> FloatArray:
@@ -369,10 +367,10 @@ class SkyFolded:
             changes = {place: held.changes[place] for place in moving}
             spread = {place: psf for place, (psf, _) in changes.items() if psf is not None}
             found = view.sight.slopes(wanted, view.psf, spread)
-            slopes = []
+            slopes, rough = [], held.exposure.astype(np.float32)
             for place, factor, slope in zip(wanted, factors, found, strict=True):
                 edisp = changes.get(place, (None, None))[1]
-                exposure = held.exposure if slope.dtype == held.exposure.dtype else held.rough
+                exposure = held.exposure if slope.dtype == held.exposure.dtype else rough
                 seen = slope[held.chosen] * (exposure if factor == 1 else factor * exposure)
                 slopes.append(Slope(seen, None if edisp is None else factor * edisp))
             yield view.row, view.patch, slopes

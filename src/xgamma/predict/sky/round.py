@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import cast
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 
 from xgamma.axes import FloatArray
@@ -29,6 +31,14 @@ from xgamma.sky import SkySpace
 
 _NUDGE = 1e-3  # deg; of a difference of unit vectors
 _CHANGE = 1e-3  # of a size; of a difference of a shape with edges
+
+
+@dataclass(frozen=True)
+class _Move:
+    """By how much distances of pixels grow as a place moves, shape (pixel, 1), and what that does in near ones."""
+
+    along: npt.NDArray[np.float32]
+    near: tuple[sparse.csr_matrix, FloatArray] | None
 
 
 class Spot:
@@ -54,6 +64,7 @@ class Spot:
         self.near = np.flatnonzero(self.is_core)
         self._place, share = places_in(self.side, nodes)
         self._share = np.outer(share, share).ravel()
+        self._moves: dict[bytes, _Move] = {}
 
     @cached_property
     def _inside(self) -> tuple[FloatArray, FloatArray]:
@@ -96,19 +107,40 @@ class Spot:
 
         They are in single precision, which is enough for steps towards a minimum and half of the work.
         """
-        along = [_approach(self.vectors, self.center, way, self.distance) for way in ways]
+        moves = [self._move(way) for way in ways]
         far = np.asarray(self._far_slopes @ splines.means.astype(np.float32))
-        found: list[FloatArray] = [far * each.astype(np.float32)[:, None] for each in along]
+        found: list[FloatArray] = [far * move.along for move in moves]
         if len(self.near):
-            vectors, distance = self._inside
-            fading = core_slope(self.distance[self.near] / self.side) / self.side
-            plain = self.nodes.weights(distance, np.broadcast_to(self._share, distance.shape)) @ splines.plain
-            means = self.nodes.weights(self.distance[self.near]) @ splines.means
-            for way, each, result in zip(ways, along, found, strict=True):
-                inner = _approach(vectors, self.center, way, distance)
-                own = self.nodes.slopes(distance, inner * self.is_core[self.near, None] * self._share) @ splines.plain
-                result[self.near] += own + (fading * each[self.near])[:, None] * (plain - means)
+            plain, means = self._near_parts
+            change = plain @ splines.plain - means @ splines.means
+            for move, result in zip(moves, found, strict=True):
+                assert move.near is not None
+                slopes, fading = move.near
+                result[self.near] += slopes @ splines.plain + fading * change
         return found
+
+    @cached_property
+    def _near_parts(self) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
+        """The weights of near pixels by places in them, and by the means about their middle."""
+        distance = self._inside[1]
+        share = np.broadcast_to(self._share, distance.shape)
+        return self.nodes.weights(distance, share), self.nodes.weights(self.distance[self.near])
+
+    def _move(self, way: FloatArray) -> _Move:
+        """Return what a move along a way does, which is remembered as all rows of an image ask for it."""
+        known = self._moves.get(way.tobytes())
+        if known is None:
+            along = _approach(self.vectors, self.center, way, self.distance)
+            near = None
+            if len(self.near):
+                vectors, distance = self._inside
+                inner = _approach(vectors, self.center, way, distance)
+                slopes = self.nodes.slopes(distance, inner * self.is_core[self.near, None] * self._share)
+                fading = core_slope(self.distance[self.near] / self.side) / self.side
+                near = slopes, (fading * along[self.near])[:, None]
+            known = _Move(along.astype(np.float32)[:, None], near)
+            self._moves[way.tobytes()] = known
+        return known
 
 
 def _approach(vectors: FloatArray, center: FloatArray, way: FloatArray, distance: FloatArray) -> FloatArray:

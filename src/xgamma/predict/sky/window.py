@@ -215,14 +215,14 @@ class CellsInPixels:
         pixel = number[cells.v, cells.u]
         chosen = np.flatnonzero(pixel >= 0)
         self.energy, self.pixel, self.joined = cells.energy[chosen], pixel[chosen], cells.joined_energy
-        self.used = np.zeros((len(self.joined), len(v)))
+        self.used = np.zeros((len(self.joined), len(v)), dtype=np.float32)
         if cells.joined is not None:
             self.used[:] = cells.joined[self.joined[:, None], v, u]
         self.bins = np.concatenate([chosen, len(cells.energy) + np.arange(len(self.joined))])
 
     def values(self, planes: FloatArray) -> FloatArray:
         """Return the sums of planes (pixel, energy) in each bin, shape (seeing,)."""
-        joined = np.einsum("ip,pi->i", self.used, planes[:, self.joined])
+        joined = np.einsum("ip,pi->i", self.used, planes[:, self.joined], dtype=float)
         return np.concatenate([planes[self.pixel, self.energy], joined])
 
     def image(self, weights: FloatArray, n_energy: int) -> FloatArray:
