@@ -276,7 +276,7 @@ def test_raises_once_when_all_runs_lack_what_is_needed(own_release):
         own_release, HDU, lambda t: with_column("HDU_CLASS", np.where(t["HDU_TYPE"] == "psf", "x", t["HDU_CLASS"]))(t)
     )
     with pytest.raises(
-        DataError, match=r"Run 1: a required instrument response is missing; psf: Its class 'x' is none"
+        DataError, match=r"Run 1 and 2 more: a required instrument response is missing; psf: Its class 'x' is none"
     ):
         until_datasets(config_of(own_release, "memory://", JOINT))
 

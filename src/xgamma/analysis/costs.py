@@ -175,7 +175,9 @@ def _image_cost(recipe: Recipe, runs: int, groups: int, workers: Workers) -> Cos
     # Of the blocks of the reduction that ran at once, what one took is not given back.
     left = _held_bytes(recipe, runs) + _block_bytes(recipe, block, 0)
     images = int(COPIES_OF_IMAGE * groups * image) + (batch - 1) * image
-    peak = _imports(workers) + left + at_once * product + images
+    # What goes into one stack is added while it is in memory, or read product by product where it is in the store.
+    held = max(left, at_once * product) if groups == 1 else left + at_once * product
+    peak = _imports(workers) + held + images
     return Cost(leaves, runs * row, groups * image, peak)
 
 
