@@ -143,15 +143,3 @@ def canonical(value: Any, unit: str, name: str) -> float:
 def quantity_string(value: u.Quantity) -> str:
     """Write a scalar quantity as in the YAML of configurations: ``"30.0 TeV"``."""
     return f"{float(value.value)!r} {unit_string(value.unit)}".strip()
-
-
-def number_text(value: Any, digits: int = 4) -> str:
-    """Return a number, or a quantity without its unit, for people; what is not finite is ``-``.
-
-    >>> number_text(2e-13, 3), number_text(float("nan")), number_text(12), number_text("crab")
-    ('2.00e-13', '-', '12', 'crab')
-    """
-    number = getattr(value, "value", value)
-    if not isinstance(number, float):
-        return str(number)
-    return f"{number:#.{digits}g}".rstrip(".") if abs(number) < float("inf") else "-"

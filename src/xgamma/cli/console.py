@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,16 +11,15 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from xgamma.digits import NOTHING
 from xgamma.errors import ExitCode, MissingInputError, StoreError, UnknownNameError
 from xgamma.store import Record, Store, is_store
-from xgamma.units import number_text
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 rehash_option = click.option("--rehash", is_flag=True, help="Read files that kept size and time too, and compare.")
 store_argument = click.argument("store")
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
-NOTHING = "-"
 
 
 def print_json(document: Any) -> None:
@@ -82,18 +80,6 @@ def size_text(nbytes: float) -> str:
     while value >= 1000 and unit < len(UNITS) - 1:
         value, unit = value / 1000, unit + 1
     return f"{value:.3g} {UNITS[unit]}"
-
-
-def with_error(value: float, error: float) -> str:
-    """Return a number with two digits of its error, in units of the last digit.
-
-    >>> with_error(-0.0415, 0.0312), with_error(3.14, 12.7)
-    ('-0.042(31)', '3(13)')
-    """
-    if not error > 0:
-        return number_text(value)
-    digits = max(0, 1 - math.floor(math.log10(error)))
-    return f"{value:.{digits}f}({error * 10**digits:.0f})"
 
 
 def opened_store(store: str, *, read_only: bool = True) -> Store:

@@ -23,8 +23,8 @@ from xgamma.cli.console import (
 )
 from xgamma.cli.ingest import print_unused
 from xgamma.config.config import AnalysisConfig
+from xgamma.digits import number_text
 from xgamma.errors import ExitCode, FitError
-from xgamma.units import number_text
 
 DIGITS = 4
 

@@ -10,14 +10,14 @@ import click
 import numpy as np
 import xarray as xr
 
-from xgamma.cli.console import NOTHING, json_option, print_json, print_table, some, with_error
+from xgamma.cli.console import NOTHING, json_option, print_json, print_table, some
 from xgamma.closure import Finding, excess_ratio, findings, picture, run_closure, trial_of
 from xgamma.config.config import AnalysisConfig
+from xgamma.digits import number_text, value_with_error
 from xgamma.errors import ExitCode
 from xgamma.formats.local_files import write_files
 from xgamma.simulate import Plan, about_first_model, read_plan, simulate
 from xgamma.store import Store
-from xgamma.units import number_text
 
 
 @click.command("simulate")
@@ -97,7 +97,7 @@ def _print_closure(results: xr.Dataset, found: list[Finding]) -> None:
     print_table([_finding_row(finding) for finding in found])
     promised = ", ".join(f"{nominal:.4f}" for nominal in sorted({finding.coverage.nominal for finding in found}))
     click.echo(f"Promised coverage, of errors and of limits: {promised}")
-    click.echo(f"Excess of all sets over the predicted: {with_error(*excess_ratio(results))}")
+    click.echo(f"Excess of all sets over the predicted: {value_with_error(*excess_ratio(results))}")
     failed = int((~results["success"].values).sum())
     click.echo(f"{some(results.sizes['set'], 'set')}, {failed} without a converged fit, which are left out.")
     wrong = [finding for finding in found if finding.is_wrong]
@@ -109,9 +109,11 @@ def _finding_row(finding: Finding) -> dict[str, str]:
     return {
         "what": finding.title,
         "counts": number_text(finding.counts, 3),
-        "bias / %": NOTHING if np.isnan(finding.bias) else with_error(100 * finding.bias, 100 * finding.bias_error),
-        "pull": NOTHING if pull is None else with_error(pull.mean, pull.mean_error),
-        "width": NOTHING if pull is None else with_error(pull.width, pull.width_error),
+        "bias / %": NOTHING
+        if np.isnan(finding.bias)
+        else value_with_error(100 * finding.bias, 100 * finding.bias_error),
+        "pull": NOTHING if pull is None else value_with_error(pull.mean, pull.mean_error),
+        "width": NOTHING if pull is None else value_with_error(pull.width, pull.width_error),
         "covered": f"{covered.fraction:.3f}",
         "holds": ("yes" if finding.holds else "no") if finding.is_asked else "(few)",
     }

@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from xgamma import bridges
 from xgamma.datasets import sed_table, text
 from xgamma.datasets.norms import FLAGS, NUMBERS, QUANTITIES, Norms, drawn, plot_unit
+from xgamma.digits import number_text
 from xgamma.errors import ConfigError, DataError, UnknownNameError, did_you_mean
 from xgamma.formats.light_curve.files import read_light_curve, write_light_curve
 from xgamma.formats.light_curve.table import light_curve_table, mjd_of
@@ -24,7 +25,6 @@ from xgamma.plot import light_curve as plot_lc
 from xgamma.plot import sed as plot_sed
 from xgamma.plot.labels import normalize_axes, show_legend
 from xgamma.times import time_from_seconds
-from xgamma.units import number_text
 
 AXES = ("time", "energy")
 SPECTRA_MAX = 12

@@ -15,11 +15,12 @@ from astropy.table import Table
 from xgamma.datasets import FluxPoints
 from xgamma.datasets.sed_table import product
 from xgamma.datasets.text import Paragraph, block
+from xgamma.digits import number_text
 from xgamma.errors import ConfigError, InputError, did_you_mean
 from xgamma.models import SkyModel, SpatialModel, SpectralModel
 from xgamma.sources.points import relative
 from xgamma.sources.table import TableRow
-from xgamma.units import number_text, unit_string
+from xgamma.units import unit_string
 
 
 class SourceData(dict[str, Any]):

@@ -30,13 +30,13 @@ from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import names_of, points_of
 from xgamma.datasets import Datasets, FluxPoints, FluxPointsDataset
 from xgamma.datasets.binned_row import BinnedRow
+from xgamma.digits import number_text
 from xgamma.errors import ConfigError
 from xgamma.estimate import FluxPointsParameters, flux_points, log_binning, source_model
 from xgamma.estimate.flux_points import validate_telescopes
 from xgamma.models.models import Models
 from xgamma.schema import Kind
 from xgamma.store import canonical_json, digest
-from xgamma.units import number_text
 
 log = logging.getLogger(__name__)
 

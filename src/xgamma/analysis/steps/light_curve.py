@@ -21,6 +21,7 @@ from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import light_curve_of
 from xgamma.datasets import Datasets, LightCurve
 from xgamma.datasets.observations import Observations
+from xgamma.digits import number_text
 from xgamma.estimate import (
     LightCurveParameters,
     TimeBinning,
@@ -34,7 +35,6 @@ from xgamma.estimate.time_bins import TimeSpans, bins_of_intervals
 from xgamma.models.models import Models
 from xgamma.schema import Kind
 from xgamma.store import canonical_json, digest
-from xgamma.units import number_text
 
 log = logging.getLogger(__name__)
 
