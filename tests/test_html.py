@@ -61,6 +61,11 @@ def test_rows_that_are_not_shown_are_counted():
     assert "and 9,998 more" in table([{"run": 1}, {"run": 2}], more=9998)
 
 
+def test_rows_may_be_left_out_between_others():
+    texts = Cells(table([{"run": 1}, {"run": 2}], more=9998, gap=1)).texts
+    assert texts == ["1", "and 9,998 more", "2"]
+
+
 def test_a_name_that_nobody_gave_is_an_error():
     with pytest.raises(UndefinedError, match="caption"):
-        rendered("table.html", columns=[], rows=[], numbers=[], more=0)
+        rendered("table.html", columns=[], rows=[], numbers=[], more=0, gap=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 NOTHING = "-"
@@ -11,6 +12,7 @@ DIGITS = 2
 """Of an error; more say nothing, as errors are known to some percent."""
 PLAIN = (1e-3, 1e5)
 """Values outside are written with a power of ten."""
+_NUMBER = re.compile(r"[-(]?\d[\d.,]*(e[-+]\d+)?([ )±%].*)?$|-$")
 
 
 def number_text(value: Any, digits: int = 4) -> str:
@@ -71,6 +73,33 @@ def value_with_error(value: float, error: float) -> str:
     number, spread, power = digits(value, error)
     last = spread if float(spread) >= 1 else spread.replace(".", "").lstrip("0")
     return f"{number}({last})" + ("" if power == 0 else f"e{power:+03d}")
+
+
+def decimals(value: float, places: int = 2) -> str:
+    """Return a number with so many decimals; what is not finite is ``-``, zero has no sign.
+
+    >>> decimals(-0.001), decimals(float("nan")), decimals(12.345, 1)
+    ('0.00', '-', '12.3')
+    """
+    return _fixed(value, 0, places) if math.isfinite(value) else NOTHING
+
+
+def some(count: int, what: str) -> str:
+    """Return a number of things.
+
+    >>> some(1, "run"), some(2, "run"), some(10_000, "run")
+    ('1 run', '2 runs', '10,000 runs')
+    """
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def stands_right(text: str) -> bool:
+    """Whether a text stands right in a column: that of a number with whatever follows, such as an error or a unit.
+
+    >>> stands_right("(6.6 ± 0.2)e-12"), stands_right("-"), stands_right("1 row"), stands_right("Crab")
+    (True, True, True, False)
+    """
+    return _NUMBER.match(text) is not None
 
 
 def _decade(number: float) -> int:

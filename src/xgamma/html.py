@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from xgamma.digits import number_text, value_and_error
-
-_NUMBER = re.compile(r"[-(]?\d[\d.]*(e[-+]\d+)?([ )±%].*)?$|-$")
+from xgamma.digits import number_text, stands_right, value_and_error
 
 
 def rendered(template: str, /, **values: Any) -> Markup:
@@ -24,7 +21,7 @@ def rendered(template: str, /, **values: Any) -> Markup:
     return Markup(_environment().get_template(template).render(values))
 
 
-def table(rows: list[dict[str, Any]], caption: str = "", more: int = 0) -> Markup:
+def table(rows: list[dict[str, Any]], caption: str = "", more: int = 0, gap: int | None = None) -> Markup:
     """Return rows as a table; columns are the keys of the first row, columns of numbers stand right.
 
     Parameters
@@ -35,11 +32,15 @@ def table(rows: list[dict[str, Any]], caption: str = "", more: int = 0) -> Marku
         A line above the table.
     more
         How many rows there are beside these.
+    gap
+        After how many of these they would stand, by default after all.
     """
     columns = list(rows[0]) if rows else []
     numbers = [all(_is_number(row[name]) for row in rows) for name in columns]
     cells = [[row[name] for name in columns] for row in rows]
-    return rendered("table.html", caption=caption, columns=columns, rows=cells, numbers=numbers, more=more)
+    return rendered(
+        "table.html", caption=caption, columns=columns, rows=cells, numbers=numbers, more=more, gap=gap or len(rows)
+    )
 
 
 @cache
@@ -56,9 +57,4 @@ def _environment() -> Environment:
 
 
 def _is_number(cell: Any) -> bool:
-    """Whether a cell stands right: a number, or the text of one with whatever follows, such as an error or a unit.
-
-    >>> _is_number(2.5), _is_number("(6.6 ± 0.2)e-12"), _is_number("-"), _is_number("Crab")
-    (True, True, True, False)
-    """
-    return _NUMBER.match(cell) is not None if isinstance(cell, str) else isinstance(cell, int | float)
+    return stands_right(cell) if isinstance(cell, str) else isinstance(cell, int | float)

@@ -11,6 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from xgamma import digits
 from xgamma.digits import NOTHING
 from xgamma.errors import ExitCode, MissingInputError, StoreError, UnknownNameError
 from xgamma.store import Record, Store, is_store
@@ -19,6 +20,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 rehash_option = click.option("--rehash", is_flag=True, help="Read files that kept size and time too, and compare.")
 store_argument = click.argument("store")
 
+some = digits.some
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -59,15 +61,6 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return text == NOTHING
     return True
-
-
-def some(count: int, what: str) -> str:
-    """Return a number of things.
-
-    >>> some(1, "run"), some(2, "run")
-    ('1 run', '2 runs')
-    """
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def size_text(nbytes: float) -> str:
