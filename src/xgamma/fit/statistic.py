@@ -44,12 +44,12 @@ class ScaledTerm(CountsTerm):
 
     def derivatives(self, values: Values) -> tuple[FloatArray, FloatArray]:
         """Return the derivatives of the sum, penalties included, and Fisher's information."""
-        prediction, rows = self.prediction(values), self._gradient(values)
+        prediction, rows = self.prediction(values), self.gradient(values)
         return rows @ self.data.gradient(prediction), self.data.expected(prediction).between(rows)
 
     def hessian(self, values: Values, steps: Values) -> FloatArray:
         """Return the second derivatives of the sum, penalties included."""
-        prediction, rows = self.prediction(values), self._gradient(values)
+        prediction, rows = self.prediction(values), self.gradient(values)
         slopes = self.data.gradient(prediction)
         bent = sum((signal.bent(values, slopes, steps) for signal in self.signals), np.zeros((len(rows), len(rows))))
         return np.asarray(self.data.bent(prediction).between(rows) + bent)
@@ -81,7 +81,7 @@ class PenaltyTerm:
 
 def terms_of(inputs: Sequence[FitInput], models: Sequence[SkyModel], arguments: Sequence[Parameter]) -> list[BinsTerm]:
     """Return the terms of Datasets: one for each set of flux points, and for each kind of counts and true energies."""
-    seen = [name for one in inputs if _is_map(one) for name in one.names]
+    seen = [name for one in inputs if is_map(one) for name in one.names]
     for model in models:
         if not any(model.applies_to(name) for name in seen):
             validate_placed(model)
@@ -92,7 +92,7 @@ def terms_of(inputs: Sequence[FitInput], models: Sequence[SkyModel], arguments: 
         if one.is_flux_points:
             terms.append(_points_term(one, start, models, arguments))
             continue
-        if _is_map(one):
+        if is_map(one):
             terms.append(sky_term(one, start, models, arguments))
             continue
         held = (name for name in ("counts_off", "alpha_systematic") if name in one.data)
@@ -101,7 +101,8 @@ def terms_of(inputs: Sequence[FitInput], models: Sequence[SkyModel], arguments: 
     return [*terms, *(_counts_term(group, models, arguments) for group in groups.values())]
 
 
-def _is_map(one: FitInput) -> bool:
+def is_map(one: FitInput) -> bool:
+    """Whether an input is a map: its cells are pixels."""
     return not one.is_flux_points and schema.space_dims(one.data) == schema.WINDOWS
 
 

@@ -53,18 +53,19 @@ class BinsTerm:
         """Return the statistic of each bin."""
         return self.data.stat(self.prediction(values))
 
-    def _gradient(self, values: Values) -> FloatArray:
+    def gradient(self, values: Values) -> FloatArray:
+        """Return the derivatives of the prediction in the values, shape (value, bin)."""
         parts = [signal.gradient(values) for signal in self.signals]
         return np.asarray(sum(parts[1:], parts[0]) if parts else np.zeros((len(values), *self.dataset.shape)))
 
     def derivatives(self, values: Values) -> tuple[FloatArray, FloatArray]:
         """Return the derivatives of the sum in the values, and Fisher's information: the expected second ones."""
-        prediction, rows = self.prediction(values), self._gradient(values)
+        prediction, rows = self.prediction(values), self.gradient(values)
         return rows @ self.data.gradient(prediction), (rows * self.data.information(prediction)) @ rows.T
 
     def hessian(self, values: Values, steps: Values) -> FloatArray:
         """Return the second derivatives of the sum: by the curvature of the data, and by that of the spectra."""
-        prediction, rows = self.prediction(values), self._gradient(values)
+        prediction, rows = self.prediction(values), self.gradient(values)
         slopes = self.data.gradient(prediction)
         bent = sum((signal.bent(values, slopes, steps) for signal in self.signals), np.zeros((len(rows), len(rows))))
         return np.asarray((rows * self.data.curvature(prediction)) @ rows.T + bent)
