@@ -147,7 +147,11 @@ def test_what_is_no_light_curve_raises(curve):
 def test_a_picture_has_a_curve_for_each_energy_and_arrows_for_limits(curve, ax):
     curve.data["is_ul"][1, 0] = True
     curve.plot(ax, "flux", axis_name="time")
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["1.00 - 4.47 TeV", "4.47 - 20.0 TeV"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "1.00 - 4.47 TeV",
+        "4.47 - 20.0 TeV",
+        "Upper limits",
+    ]
     points = ax.containers[0].lines[0]
     np.testing.assert_allclose(points.get_ydata()[1], curve.flux_ul[1, 0].value)
     assert num2date(points.get_xdata()[0]).strftime("%Y-%m-%d %H:%M") == "2003-12-27 06:31"
@@ -198,7 +202,8 @@ def test_the_axis_with_closed_gaps_ascends_and_has_an_inverse(rows):
 
 def test_a_picture_over_energy_has_a_spectrum_for_each_time(curve, ax):
     curve.plot(ax, "dnde", axis_name="energy")
-    assert len(ax.get_legend().get_texts()) == 4
+    assert len(ax.get_legend().get_texts()) == 4 + 1
+    assert ax.get_legend().get_texts()[-1].get_text() == "Upper limits"
     many = LightCurve(light_curve_product(n_time=13))
     with pytest.raises(ConfigError, match="13 spectra are more than a picture can tell apart"):
         many.plot(ax, axis_name="energy")

@@ -197,5 +197,5 @@ def test_runs_and_events_are_drawn(run):
     empty = run.events.select_energy([1e6, 2e6] * u.TeV)
     empty.peek().canvas.draw()
     labels = {ax.get_ylabel() for ax in figure.axes}
-    assert {"Effective area [m2]", "Containment radius [deg]"} <= labels
+    assert {"Effective area [m$^{2}$]", "Containment radius [deg]"} <= labels
     assert SkyCoord(run.ra, run.dec, unit="deg").ra.deg == run.ra

@@ -102,7 +102,7 @@ def test_the_table_is_drawn(observations):
     figure = plot_theta_squared_table(make_theta_squared_table(observations, AXIS, CRAB))
     figure.canvas.draw()
     above, below = figure.axes
-    assert below.get_xlabel() == "Squared angle [deg2]"
+    assert below.get_xlabel() == "Squared angle [deg$^{2}$]"
     assert [text.get_text() for text in above.get_legend().get_texts()] == ["Counts", "Background", "Excess"]
 
 

@@ -487,10 +487,10 @@ def test_a_users_own_spectrum_is_evaluated_and_read_from_a_document():
 @pytest.mark.parametrize(
     ("sed_type", "label"),
     [
-        ("dnde", "dnde [1 / (cm2 s TeV)]"),
-        ("e2dnde", "e2dnde [erg / (cm2 s)]"),
-        ("flux", "flux [1 / (cm2 s)]"),
-        ("eflux", "eflux [erg / (cm2 s)]"),
+        ("dnde", r"$\mathrm{d}N/\mathrm{d}E$ [cm$^{-2}$ s$^{-1}$ TeV$^{-1}$]"),
+        ("e2dnde", r"$E^2\,\mathrm{d}N/\mathrm{d}E$ [erg cm$^{-2}$ s$^{-1}$]"),
+        ("flux", "Integral flux [cm$^{-2}$ s$^{-1}$]"),
+        ("eflux", "Energy flux [erg cm$^{-2}$ s$^{-1}$]"),
     ],
 )
 def test_a_plot_is_labelled_with_its_units(sed_type, label):
@@ -508,7 +508,7 @@ def test_a_plot_is_labelled_with_its_units(sed_type, label):
 
 def test_a_power_of_the_energy_enters_the_label():
     ax = m.PowerLawSpectralModel().plot(["100 GeV", "1 TeV"], energy_power=2, n_points=3)
-    assert ax.get_ylabel() == "E2 dnde [TeV / (cm2 s)]"
+    assert ax.get_ylabel() == r"$E^2\,\mathrm{d}N/\mathrm{d}E$ [TeV cm$^{-2}$ s$^{-1}$]"
     np.testing.assert_allclose(ax.lines[0].get_ydata(), 1e-12)
 
 

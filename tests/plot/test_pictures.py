@@ -52,8 +52,21 @@ def validate_nothing_is_clipped(figure):
         ("", ""),
     ],
 )
-def test_units_are_formatted_for_plots(unit, text):
+def test_units_are_written_plainly_in_text(unit, text):
     assert unit_label(unit) == text
+
+
+@pytest.mark.parametrize(
+    ("unit", "text"),
+    [
+        ("erg cm-2 s-1", "erg cm$^{-2}$ s$^{-1}$"),
+        ("1 / (cm2 s TeV)", "cm$^{-2}$ s$^{-1}$ TeV$^{-1}$"),
+        ("m2 s", "m$^{2}$ s"),
+        ("TeV", "TeV"),
+        ("", ""),
+    ],
+)
+def test_axes_say_units_as_papers_do(unit, text):
     assert axis_label("rate", unit) == (f"rate [{text}]" if text else "rate")
 
 
@@ -107,7 +120,7 @@ def test_masks_shade_each_stretch_of_bins_and_are_in_the_legend_once(dataset, ax
 def test_a_fit_is_drawn_with_its_residuals_below(dataset):
     dataset.mask_fit = dataset.energy_mask("1 TeV", "20 TeV")
     above, below = dataset.plot_fit()
-    assert (above.get_ylabel(), below.get_ylabel()) == ("Excess counts", "Residuals\ndata - model")
+    assert (above.get_ylabel(), below.get_ylabel()) == ("Excess counts", "Data - model")
     assert (above.get_xlabel(), below.get_xlabel()) == ("", "Energy [TeV]")
     assert above.get_xlim() == below.get_xlim()
     labels = [text.get_text() for text in above.get_legend().get_texts()]
@@ -139,7 +152,7 @@ def test_peek_shows_counts_exposure_and_dispersion(dataset):
     labels = [(ax.get_xlabel(), ax.get_ylabel()) for ax in figure.axes]
     assert labels[:3] == [
         ("Energy [TeV]", "Counts"),
-        ("True energy [TeV]", "Exposure [m2 s]"),
+        ("True energy [TeV]", "Exposure [m$^{2}$ s]"),
         ("True energy [TeV]", "Energy [TeV]"),
     ]
     assert labels[3][1] == "Probability"
@@ -149,11 +162,11 @@ def test_peek_shows_counts_exposure_and_dispersion(dataset):
 @pytest.mark.parametrize(
     ("kind", "label"),
     [
-        ("dnde", "dnde [1 / (cm2 s TeV)]"),
-        ("e2dnde", "e2dnde [erg / (cm2 s)]"),
-        ("flux", "flux [1 / (cm2 s)]"),
-        ("eflux", "eflux [erg / (cm2 s)]"),
-        ("norm", "norm"),
+        ("dnde", r"$\mathrm{d}N/\mathrm{d}E$ [cm$^{-2}$ s$^{-1}$ TeV$^{-1}$]"),
+        ("e2dnde", r"$E^2\,\mathrm{d}N/\mathrm{d}E$ [erg cm$^{-2}$ s$^{-1}$]"),
+        ("flux", "Integral flux [cm$^{-2}$ s$^{-1}$]"),
+        ("eflux", "Energy flux [erg cm$^{-2}$ s$^{-1}$]"),
+        ("norm", "Norm"),
     ],
 )
 def test_points_are_drawn_with_their_unit(points, kind, label, ax):
@@ -166,7 +179,7 @@ def test_points_are_drawn_with_their_unit(points, kind, label, ax):
 
 def test_points_times_a_power_of_the_energy_carry_the_unit_of_both(points, ax):
     points.plot(ax, sed_type="dnde", energy_power=2)
-    assert ax.get_ylabel() == "E2 dnde [TeV / (cm2 s)]"
+    assert ax.get_ylabel() == r"$E^2\,\mathrm{d}N/\mathrm{d}E$ [TeV cm$^{-2}$ s$^{-1}$]"
     low, high = ax.get_ylim()
     drawn = points.dnde.value * points.energy_ref.value**2
     assert low < drawn[:-1].min() < drawn[:-1].max() < high
@@ -231,9 +244,9 @@ def test_points_are_drawn_with_models_and_residuals(points):
     dataset = FluxPointsDataset(points, power_law())
     above, below = dataset.plot_fit()
     labels = [text.get_text() for text in above.get_legend().get_texts()]
-    assert sorted(labels) == ["Flux points", "crab"]
-    assert above.get_ylabel() == "e2dnde [erg / (cm2 s)]"
-    assert below.get_ylabel().startswith("Residuals")
+    assert sorted(labels) == ["Flux points", "Upper limits", "crab"]
+    assert above.get_ylabel() == r"$E^2\,\mathrm{d}N/\mathrm{d}E$ [erg cm$^{-2}$ s$^{-1}$]"
+    assert below.get_ylabel() == "(Data - model)\n/ model"
     assert above.get_xlim() == below.get_xlim()
     assert above.get_xlim()[0] < points.energy_min.value.min()
     validate_nothing_is_clipped(above.figure)

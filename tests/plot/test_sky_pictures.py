@@ -56,7 +56,7 @@ def test_an_image_is_drawn_with_north_up_on_its_projection(cube):
 def test_a_colour_bar_says_the_name_and_the_unit_and_is_as_high_as_the_image(cube):
     ax = cube.sum_over_axes().plot(add_cbar=True)
     _, bar = ax.figure.axes
-    assert bar.get_ylabel() == "Flux like [1 / m2]"
+    assert bar.get_ylabel() == "Flux like [m$^{-2}$]"
     ax.figure.canvas.draw()
     drawn, image = bar.get_position(), ax.get_position()
     assert drawn.y0 == pytest.approx(image.y0)
@@ -246,7 +246,7 @@ def test_without_the_package_of_sliders_a_sentence_says_so(cube, monkeypatch):
 def test_a_spectrum_of_a_region_is_drawn_over_its_energies(cube):
     ax = cube.get_spectrum(Circle(83.63, 22.01, 0.5)).plot()
     assert ax.get_xlabel() == "Energy [TeV]"
-    assert ax.get_ylabel() == "Flux like [1 / m2]"
+    assert ax.get_ylabel() == "Flux like [m$^{-2}$]"
     assert ax.get_xscale() == "log"
     with pytest.raises(DataError, match="expected values over one axis, got one value"):
         cube.sum_over_axes(keepdims=False).get_spectrum(Circle(83.63, 22.01, 0.5)).plot()

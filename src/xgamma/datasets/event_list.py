@@ -19,6 +19,7 @@ from xgamma.datasets.geom import normalize_region
 from xgamma.errors import ConfigError, DataError, UnknownNameError, did_you_mean
 from xgamma.geometry import separation, tangent_plane
 from xgamma.plot import runs as plot_runs
+from xgamma.plot.figures import panels
 from xgamma.shapes import union_holds
 from xgamma.times import (
     SECONDS_PER_DAY,
@@ -288,7 +289,7 @@ class EventList:
 
     def peek(self, figsize: tuple[float, float] = (12, 7)) -> Figure:
         """Draw image, separations, energies and rate in a new figure, and return it."""
-        figure, axes = plot_runs.panels(5, figsize)
+        figure, axes = panels(5, figsize)
         draw = (self.plot_image, self.plot_offset2_distribution, self.plot_energy_offset, self.plot_energy)
         for method, ax in zip((*draw, self.plot_time), axes, strict=True):
             method(ax)

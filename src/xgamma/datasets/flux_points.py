@@ -8,7 +8,6 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 import xarray as xr
-from astropy import units as u
 from astropy.table import Table
 from matplotlib.axes import Axes
 
@@ -106,13 +105,28 @@ class FluxPoints(Norms):
 
     # --- pictures
 
-    def plot(self, ax: Axes | None = None, sed_type: str = "dnde", energy_power: float = 0, **style: Any) -> Axes:
-        """Draw the points, upper limits as arrows; times (E / TeV)^``energy_power`` if that is not 0."""
-        label, unit = _label(sed_type, energy_power)
-        weight = self.energy_ref.value**energy_power
-        value, errors, limit = (part * weight for part in drawn(self.data, sed_type))
-        points = (self._edges(), self.energy_ref.value, value, errors, limit, self.is_ul)
-        return plot_sed.plot_flux_points(*points, label, unit, ax, **style)
+    def plot(
+        self, ax: Axes | None = None, sed_type: str = "dnde", energy_power: float = 0, energy_unit: Any = None,
+        **style: Any,
+    ) -> Axes:  # fmt: skip
+        """Draw the points, upper limits as arrows.
+
+        Parameters
+        ----------
+        ax
+            Where to draw, in the units that these Axes carry; by default the current Axes.
+        sed_type
+            ``norm``, ``flux``, ``eflux``, ``dnde`` or ``e2dnde``.
+        energy_power
+            The power of the energy, in TeV, that the values are multiplied with.
+        energy_unit
+            Another unit of energy than TeV.
+        **style
+            For ``Axes.errorbar``.
+        """
+        unit = plot_unit(sed_type)
+        points = (self._edges(), self.energy_ref.value, *drawn(self.data, sed_type), self.is_ul)
+        return plot_sed.plot_flux_points(*points, sed_type, unit, ax, energy_power, energy_unit, **style)
 
     def plot_ts_profiles(
         self, ax: Axes | None = None, sed_type: str = "dnde", add_cbar: bool = True, **style: Any
@@ -120,12 +134,12 @@ class FluxPoints(Norms):
         """Draw the likelihood profile of each point as a coloured column; raises ``DataError`` without a scan."""
         if not self.has_stat_profiles:
             raise DataError("These flux points have no profiles; estimate them with selection_optional: [scan] or all.")
-        label, unit = _label(sed_type, 0)
+        unit = plot_unit(sed_type)
         reference = sed_table.reference(self.data, sed_type).to_value(unit)
         null = self.stat_null if self.has("stat_null") else np.full(self.stat.shape, np.nan)
         best = (self.data["norm"].values, self.stat)
         profiles = plot_sed.Profiles(self._edges(), reference, self.norm_scan, self.stat_scan, *best, null)
-        return plot_sed.plot_ts_profiles(profiles, label, unit, ax, add_cbar, **style)
+        return plot_sed.plot_ts_profiles(profiles, sed_type, unit, ax, add_cbar, **style)
 
     # --- files
 
@@ -234,10 +248,3 @@ class FluxPoints(Norms):
 def _validate_format(format: str | None) -> None:
     if format not in (None, *TABLE_FORMATS):
         raise UnknownNameError(f"There is no table format {format!r}. Known: {', '.join(TABLE_FORMATS)}.")
-
-
-def _label(sed_type: str, energy_power: float) -> tuple[str, str]:
-    unit = plot_unit(sed_type)
-    if not energy_power:
-        return sed_type, unit
-    return f"E{energy_power:g} {sed_type}", (u.Unit(unit) * u.TeV**energy_power).to_string("fits")

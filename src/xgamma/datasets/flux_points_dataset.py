@@ -21,6 +21,8 @@ from xgamma.formats.sed.files import read_flux_points
 from xgamma.models.models import Models, SkyModel
 from xgamma.plot import counts as plot_counts
 from xgamma.plot.counts import Style
+from xgamma.plot.labels import show_legend
+from xgamma.plot.style import cycle_color, merged_style
 from xgamma.stats import chi2
 
 RESIDUAL_METHOD = "diff/model"
@@ -136,15 +138,14 @@ class FluxPointsDataset:
         limits = ax.get_ylim()
         bounds = u.Quantity([self.data.energy_min.min(), self.data.energy_max.max()])
         for number, model in enumerate(self._own_models()):
-            look = {
-                "sed_type": style["sed_type"], "color": f"C{number}", "label": model.name, **(kwargs_model or {}),
-            }  # fmt: skip
+            usual = {"sed_type": style["sed_type"], "color": cycle_color(number), "label": model.name}
+            look = merged_style(usual, kwargs_model)
             model.spectral_model.plot(bounds, ax=ax, **look)
             model.spectral_model.plot_error(bounds, ax=ax, sed_type=style["sed_type"], facecolor=look["color"])
         ax.set_xlim(low, high)
         if limits[0] > 0 or ax.get_yscale() == "linear":
             ax.set_ylim(limits)
-        ax.legend(fontsize="small")
+        show_legend(ax)
         return ax
 
     def plot_residuals(self, ax: Axes | None = None, method: str = RESIDUAL_METHOD, **style: Any) -> Axes:

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from xgamma.datasets.flux_points import FluxPoints
 from xgamma.datasets.group_fits import GroupPoints
 from xgamma.errors import ConfigError
-from xgamma.plot.labels import normalize_axes
+from xgamma.plot.figures import normalize_axes
 
 
 class FluxProfile:

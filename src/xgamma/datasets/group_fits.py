@@ -5,7 +5,6 @@ from __future__ import annotations
 from os import PathLike
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 from astropy.table import Column, Table
@@ -18,9 +17,11 @@ from xgamma.datasets.norms import drawn, plot_unit
 from xgamma.errors import ConfigError, UnknownNameError, did_you_mean
 from xgamma.formats.light_curve.table import EPOCH_CARDS, mjd_of
 from xgamma.formats.sed.files import write_table
-from xgamma.plot.labels import normalize_axes, show_legend
+from xgamma.plot.figures import empty_figure, normalize_axes, panels
+from xgamma.plot.labels import show_legend
 from xgamma.plot.light_curve import Curve, plot_curve_of_groups, plot_light_curve
 from xgamma.plot.sed import plot_flux_points, side_by_side
+from xgamma.plot.style import merged_style, point_style
 
 SPECTRA_MAX = 12
 """How many spectra one picture can tell apart."""
@@ -110,13 +111,13 @@ class GroupFits:
         **style
             For ``Axes.errorbar``.
         """
-        figure = plt.gcf() if figure is None else figure
         names = self.free_parameters
-        axes = list(figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0])
+        made = empty_figure() if figure is None else figure
+        _, axes = panels(len(names), columns=1, figure=made, sharex=True)
         for name, ax in zip(names, axes, strict=True):
             self._plot_parameter(name, ax, time_format, close_gaps, style)
             ax.label_outer()
-        return axes
+        return list(axes)
 
     def _plot_parameter(self, name: str, ax: Axes, time_format: str, close_gaps: bool, style: dict[str, Any]) -> None:
         own = self.data.sel(parameter=name)
@@ -206,7 +207,7 @@ class GroupPoints:
         for number, group in enumerate(self.groups):
             points = self[group]
             spectrum = (edges, side_by_side(edges, number, count), *drawn(points.data, sed_type), points.is_ul)
-            plot_flux_points(*spectrum, *shown, ax, label=group, **style)
+            plot_flux_points(*spectrum, *shown, ax, **merged_style(point_style(number), {"label": group}, style))
         show_legend(ax)
         return ax
 

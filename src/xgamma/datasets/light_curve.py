@@ -23,7 +23,8 @@ from xgamma.formats.light_curve.files import read_light_curve, write_light_curve
 from xgamma.formats.light_curve.table import light_curve_table, mjd_of
 from xgamma.plot import light_curve as plot_lc
 from xgamma.plot import sed as plot_sed
-from xgamma.plot.labels import normalize_axes, show_legend
+from xgamma.plot.figures import normalize_axes
+from xgamma.plot.labels import show_legend
 from xgamma.times import time_from_seconds
 
 AXES = ("time", "energy")

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -16,7 +15,9 @@ from xgamma.datasets.map_row import MapRow
 from xgamma.datasets.maps.membership import shares_of_region
 from xgamma.plot import counts as plot_counts
 from xgamma.plot.counts import Style
+from xgamma.plot.figures import new_figure, panels
 from xgamma.plot.labels import show_legend
+from xgamma.plot.style import cycle_color
 
 SMOOTH = "0.05 deg"
 
@@ -78,7 +79,7 @@ class MapDatasetPictures(MapRow):
         counts, npred, background = _sums(used[first:last], *(each[first:last] for each in planes))
         edges, errors = self.energy_axis.edges[first : last + 1], np.sqrt([counts, counts])
         ax = plot_counts.plot_counts(edges, counts, errors, background, ax)
-        plot_counts.plot_steps(edges, npred, ax, color="C2", label="Prediction")
+        plot_counts.plot_steps(edges, npred, ax, color=cycle_color(2), label="Prediction")
         show_legend(ax)
         return ax
 
@@ -87,7 +88,7 @@ class MapDatasetPictures(MapRow):
 
         They are those of the bins in use; ``figure`` is an empty one, by default a new one, which is returned.
         """
-        figure = plt.figure(layout="constrained") if figure is None else figure
+        figure = new_figure() if figure is None else figure
         figure.set_size_inches(11.0, 8.0)
         axes = [figure.add_subplot(2, 2, place, projection=self.image_wcs) for place in (1, 2, 3)]
         shown = {"Counts": self._array("counts"), "Prediction": self._prediction.total.isel(dataset=0).rename("npred")}
@@ -122,7 +123,7 @@ class MapDatasetPictures(MapRow):
     ) -> tuple[Axes, Axes]:
         """Draw the residuals on the sky, and over energy those of ``kwargs_spectral["region"]`` or of the whole map."""
         if ax_spatial is None or ax_spectral is None:
-            figure = plt.figure(figsize=(12, 4), layout="constrained")
+            figure = new_figure((12, 4))
             ax_spatial = figure.add_subplot(121, projection=self.image_wcs)
             ax_spectral = figure.add_subplot(122)
         self.plot_residuals_spatial(ax_spatial, **(kwargs_spatial or {}))
@@ -131,9 +132,7 @@ class MapDatasetPictures(MapRow):
 
     def peek(self, figsize: tuple[float, float] = (12, 8)) -> Figure:
         """Draw counts, excess, exposure and background, summed over energy, in a new figure, and return it."""
-        figure, axes = plt.subplots(
-            2, 2, figsize=figsize, layout="constrained", subplot_kw={"projection": self.image_wcs}
-        )
+        figure, axes = panels(4, figsize, columns=2, subplot_kw=self.axes_options)
         safe = self._array("mask_safe")
         excess = self._array("counts") - info.background(self.data).isel(dataset=0)
         sums = {
@@ -141,11 +140,11 @@ class MapDatasetPictures(MapRow):
             "Excess": excess.where(safe, 0.0),
             "Background": info.background(self.data).isel(dataset=0).where(safe, 0.0),
         }
-        for ax, (title, values) in zip(axes.flat, sums.items(), strict=False):
+        for ax, (title, values) in zip(axes, sums.items(), strict=False):
             self._draw(values, ax).set_title(title)
         axis, exposure = Axis.from_coords(self._group.coords, "energy_true"), self.exposure
-        exposure.slice_by_idx({"energy_true": axis.nbin // 2}).plot(ax=axes[1, 1], add_cbar=True)
-        axes[1, 1].set_title(f"Exposure at {axis.center[axis.nbin // 2]:.3g} TeV")
+        exposure.slice_by_idx({"energy_true": axis.nbin // 2}).plot(ax=axes[3], add_cbar=True)
+        axes[3].set_title(f"Exposure at {axis.center[axis.nbin // 2]:.3g} TeV")
         return figure
 
 

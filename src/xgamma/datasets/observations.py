@@ -23,7 +23,7 @@ from xgamma.errors import ConfigError, ConfigTypeError, DataError, UnknownNameEr
 from xgamma.estimate import theta2
 from xgamma.events import IRF_ROLES, Part, Rows, good_time
 from xgamma.ingest import Holdings
-from xgamma.plot.runs import panels
+from xgamma.plot.figures import panels
 from xgamma.select import Selection, rows_of, selection_order
 from xgamma.times import inside_interval, interval_seconds, time_from_seconds
 

@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import xarray as xr
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -17,6 +16,7 @@ from xgamma.datasets.geom import with_edges
 from xgamma.plot import counts as plot_counts
 from xgamma.plot import spectrum as plot_spectrum
 from xgamma.plot.counts import Style
+from xgamma.plot.figures import panels
 from xgamma.schema import REGIONS, SpaceDims
 
 
@@ -107,7 +107,7 @@ class SpectrumPictures(BinnedRow[xr.DataArray]):
 
     def peek(self, figsize: tuple[float, float] = (16, 4)) -> Figure:
         """Draw counts, exposure and energy dispersion in a new figure, and return it."""
-        figure, (ax_counts, ax_exposure, ax_edisp) = plt.subplots(1, 3, figsize=figsize, layout="constrained")
+        figure, (ax_counts, ax_exposure, ax_edisp) = panels(3, figsize)
         edges_true = Axis.from_coords(self.data.coords, "energy_true").edges
         self.plot_masks(ax_counts)
         self.plot_counts(ax_counts)

@@ -17,6 +17,7 @@ from xgamma.datasets.responses import plain_quantity
 from xgamma.errors import ConfigError
 from xgamma.plot import runs as plot_runs
 from xgamma.plot import spectrum as plot_spectrum
+from xgamma.plot.figures import panels
 from xgamma.reduce.grids import rad_axis
 from xgamma.reduce.nodes import responses_at
 from xgamma.reduce.point_spread import CONTAINMENT, kernel_radius, pixel_kernel, radius_of_share, share_within
@@ -138,7 +139,7 @@ class PSFMap(ResponseMap):
 
     def peek(self, figsize: tuple[float, float] = (12, 4)) -> Figure:
         """Draw the containment radii and the function at some energies in a new figure, and return it."""
-        figure, (ax_radius, ax_psf) = plot_runs.panels(2, figsize, columns=2)
+        figure, (ax_radius, ax_psf) = panels(2, figsize, columns=2)
         self.plot_containment_radius_vs_energy(ax_radius)
         axis, psf = self.energy_axis_true, self.at().values
         some = np.unique(np.linspace(0, axis.nbin - 1, 5).astype(int)[1:-1])
@@ -194,6 +195,6 @@ class EDispKernelMap(ResponseMap):
 
     def peek(self, figsize: tuple[float, float] = (6, 5)) -> Figure:
         """Draw the dispersion in the middle of the map in a new figure, and return it."""
-        figure, [ax] = plot_runs.panels(1, figsize, columns=1)
+        figure, [ax] = panels(1, figsize, columns=1)
         self.get_edisp_kernel().plot_matrix(ax)
         return figure

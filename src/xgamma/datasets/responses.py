@@ -153,9 +153,9 @@ class PointSpread(Response):
         for number, fraction in enumerate(FRACTIONS):
             radii = self._radius(fraction, offsets, energy)
             look = {
-                "ls": ("-", "--")[number],
+                "linestyle": ("-", "--")[number],
                 "label": f"{fraction:.0%} at {{offset:.2g}} deg",
-                "scale": "linear",
+                "yscale": "linear",
                 **style,
             }
             ax = plot_runs.plot_lines(energy, radii, offsets, "Containment radius", "deg", ax, **look)
@@ -202,7 +202,7 @@ class RadMax(Response):
         energy, offsets = self._energies("energy"), self._offsets()
         radii = self._at(offsets).values["rad_max"][0]
         return plot_runs.plot_lines(
-            energy, radii, offsets, "Radius of the on-region", "deg", ax, scale="linear", **style
+            energy, radii, offsets, "Radius of the on-region", "deg", ax, yscale="linear", **style
         )
 
 

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from xgamma.axes import FloatArray
+from xgamma.plot.style import styled
 
 PULL_EDGES = np.linspace(-4.0, 4.0, 33)
 
@@ -24,6 +25,7 @@ class Covered(NamedTuple):
     nominal: float
 
 
+@styled
 def plot_pulls(pulls: FloatArray, name: str, ax: Axes) -> Axes:
     """Draw a histogram of pulls and the number of them that a Gaussian of width 1 puts into each bin."""
     known = pulls[np.isfinite(pulls)]
@@ -34,10 +36,11 @@ def plot_pulls(pulls: FloatArray, name: str, ax: Axes) -> Axes:
     ax.set_xlabel(f"Pull of {name} [standard deviations]")
     ax.set_ylabel("Sets per bin")
     ax.set_ylim(0, 1.3 * ax.get_ylim()[1])
-    ax.legend(fontsize="small", loc="upper right")
+    ax.legend(loc="upper right")
     return ax
 
 
+@styled
 def plot_coverage(covered: Covered, fewest: float, ax: Axes) -> Axes:
     """Draw coverage over the counts expected, those below ``fewest`` in grey."""
     few = covered.counts < fewest
@@ -51,7 +54,7 @@ def plot_coverage(covered: Covered, fewest: float, ax: Axes) -> Axes:
     ax.set_xscale("log")
     ax.set_xlabel("Expected counts in the on region [counts]")
     ax.set_ylabel("Coverage [fraction]")
-    ax.set_title(covered.what, fontsize="medium")
+    ax.set_title(covered.what)
     return ax
 
 
@@ -59,6 +62,7 @@ COLUMNS = 4
 PANEL = (3.2, 2.9)
 
 
+@styled
 def draw_closure(pulls: Mapping[str, FloatArray], covered: Sequence[Covered], fewest: float) -> Figure:
     """Return a figure: above a panel for the pulls of each parameter, below one for each kind of interval, if any."""
     if not covered:
@@ -81,7 +85,7 @@ def _draw_pulls(pulls: Mapping[str, FloatArray]) -> Figure:
         model, *_, parameter = name.split(".")
         plot_pulls(values, name, ax)
         ax.set_xlabel("Pull [standard deviations]")
-        ax.set_title(f"{model} {parameter}", fontsize="medium")
+        ax.set_title(f"{model} {parameter}")
         ax.legend(fontsize="x-small", loc="upper right")
     for ax in panels[len(pulls) :]:
         ax.set_axis_off()

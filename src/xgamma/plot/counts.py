@@ -8,20 +8,30 @@ from typing import Any
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from xgamma.axes import BoolArray, FloatArray
 from xgamma.errors import ConfigError
-from xgamma.plot.labels import label_energy, normalize_axes, shade_bins, show_legend
+from xgamma.plot.figures import normalize_axes
+from xgamma.plot.labels import energy_scale, label_energy, shade_bins, show_legend
+from xgamma.plot.style import cycle_color, line_style, merged_style, styled
 
 Style = Mapping[str, Any]
 
 ROOM_BELOW_ZERO = -0.15
 """So that a point at zero is drawn whole."""
 
+LINEAR_TOP = 15.0
+"""Counts up to so many are drawn on a linear axis."""
+
+SHARE_BELOW_ONE = 0.3
+"""How high 0 to 1 is on an axis of counts, in decades."""
+
 UNSAFE_STYLE: dict[str, Any] = {"color": "0.9", "lw": 0, "zorder": 0}
 UNFITTED_STYLE: dict[str, Any] = {"facecolor": "none", "edgecolor": "0.75", "hatch": "///", "lw": 0, "zorder": 0.5}
 
 
+@styled
 def plot_points(
     bounds: FloatArray, values: FloatArray, errors: FloatArray, ax: Axes | None = None, **style: Any
 ) -> Axes:
@@ -30,26 +40,29 @@ def plot_points(
     ``bounds`` are the edges of the bins in TeV, shape (nbin, 2).
     """
     ax = normalize_axes(ax)
-    center = np.sqrt(bounds[:, 0] * bounds[:, 1])
-    reach = np.stack([center - bounds[:, 0], bounds[:, 1] - center])
+    edges = bounds * energy_scale(ax)
+    center = np.sqrt(edges[:, 0] * edges[:, 1])
+    reach = np.stack([center - edges[:, 0], edges[:, 1] - center])
     shown = np.isfinite(values)
     ax.errorbar(
         center[shown],
         values[shown],
         xerr=reach[:, shown],
         yerr=np.nan_to_num(errors[:, shown]),
-        **{"fmt": "o", "ms": 4, "lw": 1.2, **style},
+        **merged_style({"marker": "o", "linestyle": "none", "markersize": 4, "linewidth": 1.2}, style),
     )
     return ax
 
 
+@styled
 def plot_steps(edges: FloatArray, values: FloatArray, ax: Axes | None = None, **style: Any) -> Axes:
-    """Draw ``values`` (nbin,) as a histogram line."""
+    """Draw ``values`` (nbin,) as a histogram line over ``edges`` in TeV."""
     ax = normalize_axes(ax)
-    ax.stairs(np.nan_to_num(values), edges, baseline=None, **{"lw": 1.4, **style})
+    ax.stairs(np.nan_to_num(values), edges * energy_scale(ax), baseline=None, **merged_style({"lw": 1.4}, style))
     return ax
 
 
+@styled
 def plot_counts(
     edges: FloatArray,
     counts: FloatArray,
@@ -75,14 +88,12 @@ def plot_counts(
         Styles of matplotlib for the points and the line.
     """
     ax = normalize_axes(ax)
-    plot_points(
-        _bounds(edges), counts, counts_errors, ax, **{"color": "C0", "label": "Counts", **(kwargs_counts or {})}
-    )
-    style = {"color": "C1", "label": "Background", **(kwargs_background or {})}
-    plot_steps(edges, background, ax, **style)
-    return _finish(ax, edges, "Counts", np.concatenate([counts + counts_errors[1], background]))
+    plot_points(_bounds(edges), counts, counts_errors, ax, **merged_style(_points(0, "Counts"), kwargs_counts))
+    plot_steps(edges, background, ax, **merged_style(line_style(1), {"label": "Background"}, kwargs_background))
+    return _finish(ax, edges, "Counts", np.stack([counts + counts_errors[1], background]))
 
 
+@styled
 def plot_excess(
     edges: FloatArray,
     excess: FloatArray,
@@ -94,16 +105,16 @@ def plot_excess(
 ) -> Axes:
     """Draw the excess as points and, where given, the predicted signal as a line; shapes as in ``plot_counts``."""
     ax = normalize_axes(ax)
-    style = {"color": "C0", "label": "Excess counts", **(kwargs_excess or {})}
-    plot_points(_bounds(edges), excess, excess_errors, ax, **style)
+    plot_points(_bounds(edges), excess, excess_errors, ax, **merged_style(_points(0, "Excess counts"), kwargs_excess))
     seen = [excess + excess_errors[1], excess - excess_errors[0]]
     if npred_signal is not None:
-        style = {"color": "C1", "label": "Predicted signal counts", **(kwargs_npred_signal or {})}
-        plot_steps(edges, npred_signal, ax, **style)
+        style = {"label": "Predicted signal counts", "linestyle": "-"}
+        plot_steps(edges, npred_signal, ax, **merged_style(line_style(1), style, kwargs_npred_signal))
         seen.append(npred_signal)
-    return _finish(ax, edges, "Excess counts", np.concatenate(seen))
+    return _finish(ax, edges, "Excess counts", np.stack(seen))
 
 
+@styled
 def plot_masks(
     edges: FloatArray,
     mask_safe: BoolArray,
@@ -118,10 +129,11 @@ def plot_masks(
     """
     ax = normalize_axes(ax)
     has_picture = ax.has_data()
-    shade_bins(ax, edges, ~mask_safe, **{**UNSAFE_STYLE, "label": "Outside the safe range", **(kwargs_safe or {})})
+    shown = edges * energy_scale(ax)
+    shade_bins(ax, shown, ~mask_safe, **{**UNSAFE_STYLE, "label": "Outside the safe range", **(kwargs_safe or {})})
     if mask_fit is not None:
         left_out = mask_safe & ~mask_fit
-        shade_bins(ax, edges, left_out, **{**UNFITTED_STYLE, "label": "Outside the fit range", **(kwargs_fit or {})})
+        shade_bins(ax, shown, left_out, **{**UNFITTED_STYLE, "label": "Outside the fit range", **(kwargs_fit or {})})
     if not has_picture:
         label_energy(ax, edges)
     show_legend(ax)
@@ -132,28 +144,61 @@ def _bounds(edges: FloatArray) -> FloatArray:
     return np.stack([edges[:-1], edges[1:]], axis=1)
 
 
+def _points(number: int, label: str) -> dict[str, Any]:
+    return {"color": cycle_color(number), "label": label}
+
+
 def _finish(ax: Axes, edges: FloatArray, label: str, seen: FloatArray) -> Axes:
+    """Label axes on which values (series, nbin) were drawn, and choose limits that hold all that is on them."""
+    is_first = ax.get_autoscaley_on()
+    limits, window = ax.get_ylim(), ax.get_xlim()
     label_energy(ax, edges)
-    # Counts go over decades and an excess below zero: linear around 0, logarithmic beyond one count.
-    ax.set_yscale("symlog", linthresh=1.0)
+    if not is_first:
+        ax.set_xlim(min(window[0], ax.get_xlim()[0]), max(window[1], ax.get_xlim()[1]))
     finite = seen[np.isfinite(seen)]
-    top, bottom = finite.max(initial=1.0), finite.min(initial=ROOM_BELOW_ZERO)
-    ax.set_ylim(1.6 * bottom, 2.0 * top)
+    top, bottom = finite.max(initial=1.0), finite.min(initial=0.0)
+    scale_counts(ax, bottom, top, limits if not is_first else None)
     ax.set_ylabel(label)
     show_legend(ax)
     return ax
 
 
+def scale_counts(ax: Axes, bottom: float, top: float, limits: tuple[float, float] | None = None) -> None:
+    """Make the vertical axis one of counts between two values, and within limits that it has already.
+
+    Few counts are drawn on a linear axis. More go over decades, and an excess below zero: linear around 0, where there
+    is little room for it, logarithmic beyond one count.
+    """
+    low, high = (bottom, top) if limits is None else (min(bottom, limits[0]), max(top, limits[1]))
+    if max(high, -low) <= LINEAR_TOP and ax.get_yscale() == "linear":
+        low, high = (1.15 * bottom if bottom < 0 else 0.0), 1.15 * top
+    else:
+        ax.set_yscale("symlog", linthresh=1.0, linscale=SHARE_BELOW_ONE, subs=np.arange(2, 10))
+        ax.yaxis.set_major_formatter(FuncFormatter(_count_label))
+        ax.yaxis.set_minor_formatter(NullFormatter())
+        low, high = (2.0 * min(bottom, -0.5) if bottom < ROOM_BELOW_ZERO else ROOM_BELOW_ZERO), 2.0 * top
+    if limits is not None:
+        low, high = min(low, limits[0]), max(high, limits[1])
+    ax.set_ylim(low, high)
+
+
+def _count_label(value: float, _: Any) -> str:
+    if abs(value) < 1e4:
+        return f"{value:g}"
+    return rf"${'-' if value < 0 else ''}10^{{{np.log10(abs(value)):.0f}}}$"
+
+
 RESIDUAL_LABELS = {
-    "diff": "data - model",
-    "diff/model": "(data - model)\n/ model",
-    "diff/sqrt(model)": "(data - model)\n/ sqrt(model)",
+    "diff": "Data - model",
+    "diff/model": "(Data - model)\n/ model",
+    "diff/sqrt(model)": "(Data - model)\n/ $\\sqrt{\\mathrm{model}}$",
 }
 
 # Fixed margins that hold our labels: a layout engine would draw the figure three times.
-MARGINS = {"hspace": 0.07, "left": 0.16, "right": 0.96, "top": 0.96, "bottom": 0.12}
+MARGINS = {"hspace": 0.07, "left": 0.16, "right": 0.96, "top": 0.92, "bottom": 0.12}
 
 
+@styled
 def plot_residuals(
     bounds: FloatArray,
     residuals: FloatArray,
@@ -167,17 +212,18 @@ def plot_residuals(
     ``bounds`` are the edges of the bins in TeV, shape (nbin, 2); ``method`` one of ``RESIDUAL_LABELS``.
     """
     ax = normalize_axes(ax)
-    plot_points(bounds, residuals, errors, ax, **{"color": "black", "ms": 3.5, **style})
+    plot_points(bounds, residuals, errors, ax, **merged_style({"color": "black", "ms": 3.5}, style))
     ax.axhline(0.0, color="0.4", lw=0.8, zorder=0.8)
     reach = np.abs(residuals) + np.max(np.nan_to_num(errors), axis=0)
     limit = 1.2 * np.max(reach[np.isfinite(reach)], initial=0.0)
     if limit > 0:
         ax.set_ylim(-limit, limit)
     label_energy(ax, bounds.ravel())
-    ax.set_ylabel(f"Residuals\n{RESIDUAL_LABELS[method]}", fontsize="small")
+    ax.set_ylabel(RESIDUAL_LABELS[method])
     return ax
 
 
+@styled
 def fit_axes(ax_spectrum: Axes | None, ax_residuals: Axes | None) -> tuple[Axes, Axes]:
     """Return the two Axes given, or two new ones with a common energy axis.
 

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from xgamma.axes import FloatArray
 from xgamma.plot.labels import axis_label, show_legend
+from xgamma.plot.style import cycle_color, styled
 from xgamma.plot.time_axis import UNIX_EPOCH, label_time
 
 SIGNIFICANCE = "Significance"
@@ -17,13 +18,14 @@ EXCESS = "Excess counts"
 POINTS = {"fmt": "o", "ms": 4, "lw": 1.2}
 
 
+@styled
 def plot_over_livetime(
     hours: FloatArray, excess: FloatArray, sqrt_ts: FloatArray, figsize: tuple[float, float] = (10, 4)
 ) -> Figure:
     """Draw what has been collected after so many hours of live time, all of shape (n,), in a new figure."""
     figure, axes = plt.subplots(1, 2, figsize=figsize, layout="constrained")
     for ax, values, label in zip(axes, (excess, sqrt_ts), (EXCESS, SIGNIFICANCE), strict=True):
-        ax.plot(hours, values, "o-", ms=4, lw=1.0, color="C0")
+        ax.plot(hours, values, "o-", ms=4, lw=1.0, color=cycle_color(0))
         ax.set_xlabel(axis_label("Live time", "h"))
         ax.set_ylabel(label)
         ax.set_xlim(left=0.0)
@@ -31,6 +33,7 @@ def plot_over_livetime(
     return figure
 
 
+@styled
 def plot_over_time(
     bounds: FloatArray,
     excess: FloatArray,
@@ -52,7 +55,7 @@ def plot_over_time(
     figure, axes = plt.subplots(2, 1, figsize=figsize, sharex=True, layout="constrained")
     center, reach = bounds.mean(axis=1) - UNIX_EPOCH, np.diff(bounds, axis=1)[:, 0] / 2
     for ax, values, bars, label in ((axes[0], excess, errors, EXCESS), (axes[1], sqrt_ts, None, SIGNIFICANCE)):
-        ax.errorbar(center, values, xerr=reach, yerr=bars, color="C0", **POINTS)
+        ax.errorbar(center, values, xerr=reach, yerr=bars, color=cycle_color(0), **POINTS)
         label_time(ax, bounds, "iso")
         ax.set_ylabel(label)
         _with_zero(ax)
@@ -67,6 +70,7 @@ def _with_zero(ax: Axes) -> None:
     ax.axhline(0.0, color="0.4", lw=0.8, zorder=0.8)
 
 
+@styled
 def plot_theta2(
     edges: FloatArray,
     counts: FloatArray,
@@ -94,13 +98,13 @@ def plot_theta2(
         2, 1, figsize=figsize, sharex=True, height_ratios=[2.2, 1], layout="constrained"
     )
     center, reach = 0.5 * (edges[1:] + edges[:-1]), 0.5 * np.diff(edges)
-    above.errorbar(center, counts, xerr=reach, yerr=np.sqrt(counts), color="C0", label="Counts", **POINTS)
-    style = {"color": "C1", "label": "Background", **POINTS}
+    above.errorbar(center, counts, xerr=reach, yerr=np.sqrt(counts), color=cycle_color(0), label="Counts", **POINTS)
+    style = {"color": cycle_color(1), "label": "Background", **POINTS}
     above.errorbar(center, background, xerr=reach, yerr=background_errors, **style)
     style = {"color": "0.3", "label": "Excess", **POINTS, "fmt": "s", "ms": 3.5, "mfc": "none"}
     above.errorbar(center, excess, xerr=reach, yerr=np.nan_to_num(excess_errors), **style)
     above.set_ylabel("Counts")
-    below.errorbar(center, sqrt_ts, xerr=reach, color="C0", **POINTS)
+    below.errorbar(center, sqrt_ts, xerr=reach, color=cycle_color(0), **POINTS)
     below.set_ylabel(SIGNIFICANCE)
     below.set_xlabel(axis_label("Squared angle", "deg2"))
     below.set_xlim(edges[0], edges[-1])
@@ -110,6 +114,7 @@ def plot_theta2(
     return figure
 
 
+@styled
 def plot_theta_squared_table(table: Table, figsize: tuple[float, float] = (7, 6)) -> Figure:
     """Draw a table of ``make_theta_squared_table`` in a new figure, and return it."""
     edges = np.append(table["theta2_min"].quantity.to_value("deg2"), table["theta2_max"].quantity.to_value("deg2")[-1])

@@ -1,28 +1,37 @@
-"""Axis labels with units, energy axes, and shaded bins."""
+"""Axis labels with units, energy axes, legends, and shaded bins."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from astropy import units as u
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogFormatter, NullLocator
 
 from xgamma.axes import BoolArray, FloatArray
+from xgamma.plot.quantities import scale_of
 from xgamma.units import unit_string
 
 ENERGY = "Energy"
 ENERGY_TRUE = "True energy"
 
+LIMITS = "Upper limits"
+"""The entry of arrows in a legend, its last."""
 
-def normalize_axes(ax: Axes | None) -> Axes:
-    """Return ``ax``, or the current Axes of pyplot for ``None``."""
-    return plt.gca() if ax is None else ax
+SED_NAMES = {
+    "dnde": r"$\mathrm{d}N/\mathrm{d}E$",
+    "e2dnde": r"$E^2\,\mathrm{d}N/\mathrm{d}E$",
+    "flux": "Integral flux",
+    "eflux": "Energy flux",
+    "norm": "Norm",
+}
+"""What the vertical axis says of the kinds of spectra."""
 
 
 def unit_label(unit: str) -> str:
-    """Write a unit for the eye.
+    """Write a unit in plain text for the eye.
 
     >>> unit_label("erg cm-2 s-1"), unit_label("TeV"), unit_label("cm-2 s-1 TeV-1")
     ('erg / (cm2 s)', 'TeV', '1 / (cm2 s TeV)')
@@ -44,24 +53,93 @@ def _product(factors: list[tuple[Any, Any]]) -> u.UnitBase:
     return result
 
 
-def axis_label(name: str, unit: str) -> str:
+def unit_math(unit: str | u.UnitBase) -> str:
+    """Write a unit as papers do, its powers raised by mathtext.
+
+    >>> unit_math("erg cm-2 s-1"), unit_math("TeV"), unit_math("1 / (cm2 s TeV)")
+    ('erg cm$^{-2}$ s$^{-1}$', 'TeV', 'cm$^{-2}$ s$^{-1}$ TeV$^{-1}$')
+    """
+    return re.sub(r"([A-Za-z])\(?(-?[\d./]+)\)?", r"\1$^{\2}$", unit_string(u.Unit(unit)))
+
+
+def axis_label(name: str, unit: str | u.UnitBase) -> str:
     """Return ``name [unit]``, or the bare name of a dimensionless quantity."""
-    return f"{name} [{unit_label(unit)}]" if unit else name
+    text = unit_math(unit) if unit else ""
+    return f"{name} [{text}]" if text else name
 
 
-def label_energy(ax: Axes, edges: FloatArray, name: str = ENERGY) -> None:
+def sed_label(sed_type: str, energy_power: float = 0) -> str:
+    """Return what the vertical axis says of a kind of spectrum, times a power of the energy.
+
+    >>> sed_label("flux"), sed_label("dnde", 2) == sed_label("e2dnde"), sed_label("norm", 1)
+    ('Integral flux', True, '$E$ Norm')
+    """
+    name = SED_NAMES.get(sed_type, sed_type)
+    if sed_type in ("dnde", "e2dnde"):
+        weight = _power_of_energy(energy_power + 2 * (sed_type == "e2dnde"))
+        return f"${weight}\\,{SED_NAMES['dnde'][1:]}" if weight else SED_NAMES["dnde"]
+    return f"${_power_of_energy(energy_power)}$ {name}" if energy_power else name
+
+
+def _power_of_energy(power: float) -> str:
+    return "" if power == 0 else "E" if power == 1 else f"E^{power:g}" if power in range(10) else f"E^{{{power:g}}}"
+
+
+class EnergyFormatter(LogFormatter):
+    """Labels of a logarithmic axis of energy: 0.1, 1 and 10 as such, what is far from 1 as a power of ten."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        """Return the label of a tick, empty where it has none."""
+        if x <= 0 or not super().__call__(x, pos):
+            return ""
+        if 0.999e-3 <= x < 1e4:
+            return f"{x:.3g}"
+        power = np.floor(np.log10(x) + 1e-9)
+        factor = x / 10**power
+        return rf"$10^{{{power:.0f}}}$" if abs(factor - 1) < 1e-6 else rf"${factor:.3g}\times10^{{{power:.0f}}}$"
+
+
+def energy_scale(ax: Axes, unit: Any = None) -> float:
+    """Let the horizontal axis carry a unit of energy, by default its own or TeV; return that unit over TeV.
+
+    Quantities that are drawn on it later are converted. Raises ``ConfigError`` for a unit that is none of energy.
+    """
+    return scale_of(ax.xaxis, "TeV", unit, "energy_unit")
+
+
+def label_energy(ax: Axes, edges: FloatArray, name: str = ENERGY, unit: Any = None) -> None:
     """Make the horizontal axis a logarithmic energy axis from the first to the last edge, in TeV."""
+    scale = label_energies(ax, name, unit)
+    ax.set_xlim(edges[0] * scale, edges[-1] * scale)
+
+
+def label_energies(ax: Axes, name: str = ENERGY, unit: Any = None) -> float:
+    """Make the horizontal axis a logarithmic energy axis with the limits that it has; return its unit over TeV."""
+    scale = energy_scale(ax, unit)
     ax.set_xscale("log")
-    ax.set_xlim(edges[0], edges[-1])
-    ax.set_xlabel(axis_label(name, "TeV"))
+    format_energies(ax.xaxis)
+    ax.set_xlabel(axis_label(name, ax.xaxis.get_units()))
+    return scale
 
 
-def show_legend(ax: Axes) -> None:
+def format_energies(axis: Any) -> None:
+    """Label the ticks of an axis as energies, between decades where there are few of them."""
+    axis.set_major_formatter(EnergyFormatter())
+    axis.set_minor_formatter(EnergyFormatter(labelOnlyBase=False, minor_thresholds=(1.2, 0.5)))
+
+
+def show_legend(ax: Axes, **style: Any) -> None:
     """Draw or refresh the legend if anything has a label; what was drawn twice has one entry."""
     handles, labels = ax.get_legend_handles_labels()
     if handles:
-        entries = dict(zip(labels, handles, strict=True))
-        ax.legend(list(entries.values()), list(entries), fontsize="small")
+        entries = dict(sorted(zip(labels, handles, strict=True), key=lambda entry: entry[0] == LIMITS))
+        ax.legend(list(entries.values()), list(entries), **style)
+
+
+def without_minor_ticks(*axes: Any) -> None:
+    """Take the small ticks from axes whose values are names."""
+    for axis in axes:
+        axis.set_minor_locator(NullLocator())
 
 
 def shade_bins(ax: Axes, edges: FloatArray, selected: BoolArray, **style: Any) -> None:

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.cbook import normalize_kwargs
-from matplotlib.lines import Line2D
 
 from xgamma.axes import BoolArray, FloatArray
-from xgamma.plot.labels import axis_label, normalize_axes, show_legend
-from xgamma.plot.sed import UPPER_LIMIT_LENGTH, Profiles, bars, plot_ts_profiles
+from xgamma.plot.figures import normalize_axes
+from xgamma.plot.labels import SED_NAMES, axis_label, sed_label, show_legend, without_minor_ticks
+from xgamma.plot.quantities import scale_of
+from xgamma.plot.sed import Profiles, heights, name_limits, plot_ts_profiles
+from xgamma.plot.style import merged_style, point_style, styled
 from xgamma.plot.time_axis import days_on_axis, label_time, validate_time_format
 
 LINEAR_RANGE = 20.0
@@ -50,7 +51,12 @@ class Curve:
         own = (self.values[rows], self.errors[:, rows], self.limits[rows], self.is_limit[rows])
         return Curve(self.label, *own)
 
+    def times(self, factor: float) -> Curve:
+        """Return the same in another unit."""
+        return Curve(self.label, self.values * factor, self.errors * factor, self.limits * factor, self.is_limit)
 
+
+@styled
 def plot_light_curve(
     bounds: FloatArray,
     curves: Sequence[Curve],
@@ -90,54 +96,62 @@ def plot_light_curve(
     """
     validate_time_format(time_format)
     ax = normalize_axes(ax)
-    center = days_on_axis(bounds.mean(axis=1), time_format)
-    for curve in curves:
-        _draw(ax, center, np.diff(bounds, axis=1)[:, 0] / 2, curve, style)
+    center, factor = days_on_axis(bounds.mean(axis=1), time_format), _flux_axis(ax, quantity, unit)
+    drawn = [curve.times(factor) for curve in curves]
+    for number, curve in enumerate(drawn):
+        _draw(ax, center, np.diff(bounds, axis=1)[:, 0] / 2, curve, number if len(curves) > 1 else None, style)
     label_time(ax, bounds, time_format, close_gaps)
-    ax.set_ylabel(axis_label(quantity, unit))
     if shows_zero:
-        _scale(ax, curves)
+        _scale(ax, drawn)
     show_legend(ax)
     return ax
 
 
+@styled
 def plot_curve_of_groups(
     groups: Sequence[str], curve: Curve, quantity: str, unit: str, ax: Axes | None = None, **style: Any
 ) -> Axes:
     """Draw the values of groups that have no order in time side by side, with their names below."""
     ax = normalize_axes(ax)
     places = np.arange(len(groups), dtype=float)
-    _draw(ax, places, np.zeros(len(groups)), curve, style)
+    factor = _flux_axis(ax, quantity, unit)
+    _draw(ax, places, np.zeros(len(groups)), curve.times(factor), None, style)
     is_crowded = sum(map(len, groups)) > CHARACTERS
     turned: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if is_crowded else {}
     ax.set_xticks(places, labels=list(groups), **turned)
+    without_minor_ticks(ax.xaxis)
     ax.set_xlim(-0.5, len(groups) - 0.5)
-    ax.set_ylabel(axis_label(quantity, unit))
     return ax
 
 
-def _draw(ax: Axes, center: FloatArray, reach: FloatArray, curve: Curve, style: dict[str, Any]) -> None:
-    is_limit, height = curve.is_limit & np.isfinite(curve.limits), _heights(curve)
-    arrows = np.stack([UPPER_LIMIT_LENGTH * curve.limits, np.zeros_like(curve.limits)])
-    below, above = bars(np.where(is_limit, arrows, curve.errors))
+def _flux_axis(ax: Axes, quantity: str, unit: str) -> float:
+    """Label the vertical axis; return the factor to the unit that it shows."""
+    factor = scale_of(ax.yaxis, unit)
+    ax.set_ylabel(axis_label(sed_label(quantity) if quantity in SED_NAMES else quantity, ax.yaxis.get_units()))
+    return factor
+
+
+def _draw(
+    ax: Axes, center: FloatArray, reach: FloatArray, curve: Curve, number: int | None, style: dict[str, Any]
+) -> None:
+    height, below, above, is_limit = heights(curve.values, curve.errors, curve.limits, curve.is_limit)
     shown = np.isfinite(height)
-    marks = {} if "fmt" in style else {"marker": "o", "linestyle": "none"}
+    usual = {"marker": "o", "linestyle": "none", "markersize": 4, "linewidth": 1.2}
+    several = {} if number is None else point_style(number)
+    look = merged_style(usual, several, {"label": curve.label} if curve.label else {}, style)
     ax.errorbar(
         center[shown],
         height[shown],
         xerr=reach[shown],
         yerr=np.stack([below, above])[:, shown],
         uplims=is_limit[shown],
-        **{**marks, "markersize": 4, "linewidth": 1.2, "label": curve.label or None, **normalize_kwargs(style, Line2D)},
+        **look,
     )
-
-
-def _heights(curve: Curve) -> FloatArray:
-    return np.where(curve.is_limit & np.isfinite(curve.limits), curve.limits, curve.values)
+    name_limits(ax, bool(is_limit[shown].any()))
 
 
 def _scale(ax: Axes, curves: Sequence[Curve]) -> None:
-    height = np.concatenate([_heights(curve) for curve in curves])
+    height = np.concatenate([heights(one.values, one.errors, one.limits, one.is_limit)[0] for one in curves])
     height = height[np.isfinite(height)]
     if height.size and height.min() > 0 and height.max() > LINEAR_RANGE * height.min():
         ax.set_yscale("log", nonpositive="clip")
@@ -145,6 +159,7 @@ def _scale(ax: Axes, curves: Sequence[Curve]) -> None:
         ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))
 
 
+@styled
 def plot_profiles(
     bounds: FloatArray,
     profiles: Profiles,

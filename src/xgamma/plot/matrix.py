@@ -10,6 +10,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from xgamma.axes import FloatArray
+from xgamma.plot.style import styled
 
 SIDE = 0.75
 """Inches of a cell."""
@@ -17,6 +18,7 @@ DARK = 0.6
 """The correlation from which on numbers are written in white."""
 
 
+@styled
 def plot_correlation(matrix: FloatArray, names: Sequence[str], ax: Axes | None = None, **style: Any) -> Axes:
     """Draw correlations, shape (name, name), each with its number; those that are not known are left empty.
 
@@ -29,7 +31,7 @@ def plot_correlation(matrix: FloatArray, names: Sequence[str], ax: Axes | None =
     for row, column in zip(*np.nonzero(np.isfinite(matrix)), strict=True):
         value = matrix[row, column]
         color = "white" if abs(value) > DARK else "black"
-        ax.text(column, row, f"{value:.2f}", ha="center", va="center", color=color, fontsize="small")
+        ax.text(column, row, f"{value:.2f}", ha="center", va="center", color=color)
     places = np.arange(len(names))
     ax.set_xticks(places, names, rotation=45, ha="right", rotation_mode="anchor")
     ax.set_yticks(places, names)

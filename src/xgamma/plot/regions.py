@@ -19,6 +19,7 @@ from xgamma.formats.spectrum_rows import spectrum_rows
 from xgamma.geometry import lonlat, separation, unit_vector
 from xgamma.grid import REGION_NAME
 from xgamma.plot.sky import draw_shape
+from xgamma.plot.style import cycle_color, styled
 from xgamma.shapes import Shape
 
 # Off regions of more runs lie upon each other.
@@ -27,6 +28,7 @@ MARGIN = 1.15
 _PIXEL = 0.01
 
 
+@styled
 def plot_regions(data: Iterable[xr.Dataset], ax: Axes | None = None, figure: Figure | None = None) -> Axes:
     """Draw the on-regions of DL4 Datasets, the off regions of their first 20 rows in the same colour, and pointings.
 
@@ -60,7 +62,7 @@ def plot_regions(data: Iterable[xr.Dataset], ax: Axes | None = None, figure: Fig
         raise DataError("There are no regions to draw: the rows do not say where they are from.")
     axes = _new_axes([*on, *itertools.chain.from_iterable(off.values())], figure) if ax is None else ax
     for number, (shape, name) in enumerate(on.items()):
-        color = f"C{number % 10}"
+        color = cycle_color(number)
         for other in off[shape]:
             draw_shape(axes, other, color=color, lw=0.8, alpha=0.5)
         draw_shape(axes, shape, color=color, lw=2.0, label=name or shape.ds9)

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
-from matplotlib.figure import Figure
 
 from xgamma.axes import FloatArray
-from xgamma.plot.labels import ENERGY, ENERGY_TRUE, axis_label, label_energy, normalize_axes, show_legend
+from xgamma.plot.figures import normalize_axes
+from xgamma.plot.labels import ENERGY, ENERGY_TRUE, axis_label, energy_scale, label_energy, show_legend
+from xgamma.plot.quantities import scale_of
+from xgamma.plot.style import line_style, merged_style, styled
 
 OFFSET = axis_label("Offset", "deg")
 BINS = 40
@@ -21,15 +22,7 @@ IMAGE_SHARE = 0.98
 """How many of the events an image holds: a few stray ones would make it empty."""
 
 
-def panels(count: int, figsize: tuple[float, float], columns: int = 3) -> tuple[Figure, Sequence[Axes]]:
-    """Return a new figure and so many Axes, row by row."""
-    rows = -(-count // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=figsize, layout="constrained", squeeze=False)
-    for ax in axes.flat[count:]:
-        ax.set_visible(False)
-    return figure, list(axes.flat[:count])
-
-
+@styled
 def plot_event_image(x: FloatArray, y: FloatArray, ax: Axes | None = None, **style: Any) -> Axes:
     """Draw how many events there are on the plane; ``x`` to the west, ``y`` to the north, deg, shape (event,)."""
     ax = normalize_axes(ax)
@@ -42,28 +35,33 @@ def plot_event_image(x: FloatArray, y: FloatArray, ax: Axes | None = None, **sty
     ax.set_aspect("equal")
     ax.set_xlabel(axis_label("East of the pointing", "deg"))
     ax.set_ylabel(axis_label("North", "deg"))
-    ax.figure.colorbar(mesh, ax=ax, label="sqrt(events)")
+    ax.figure.colorbar(mesh, ax=ax, label="sqrt(events)").minorticks_off()
     return ax
 
 
+@styled
 def plot_event_energies(energy: FloatArray, ax: Axes | None = None, **style: Any) -> Axes:
     """Draw a histogram of energies in TeV, shape (event,)."""
     ax, edges = normalize_axes(ax), _energy_edges(energy)
-    ax.stairs(np.histogram(energy, edges)[0], edges, **{"lw": 1.4, **style})
+    counts = np.histogram(energy, edges)[0]
     label_energy(ax, edges)
+    ax.stairs(counts, edges * energy_scale(ax), **merged_style({"lw": 1.4}, style))
     if len(energy):
         ax.set_yscale("log", nonpositive="clip")
+        # Half an event is where one bin with a single event still has a height.
+        ax.set_ylim(0.5, 2.0 * counts.max())
     ax.set_ylabel("Events")
     return ax
 
 
+@styled
 def plot_event_rate(time: FloatArray, ax: Axes | None = None, **style: Any) -> Axes:
     """Draw the rate of events over the minutes since the first; times in s, shape (event,)."""
     ax = normalize_axes(ax)
     minutes = (time - np.min(time, initial=np.inf)) / 60.0 if len(time) else np.zeros(0)
     edges = np.linspace(0.0, max(float(np.max(minutes, initial=0.0)), 1e-6), 31)
     rate = np.histogram(minutes, edges)[0] / (60.0 * np.diff(edges))
-    ax.stairs(rate, edges, **{"lw": 1.4, **style})
+    ax.stairs(rate, edges, **merged_style({"lw": 1.4}, style))
     ax.set_xlim(edges[0], edges[-1])
     ax.set_ylim(bottom=0.0)
     ax.set_xlabel(axis_label("Time since the first event", "min"))
@@ -71,11 +69,12 @@ def plot_event_rate(time: FloatArray, ax: Axes | None = None, **style: Any) -> A
     return ax
 
 
+@styled
 def plot_event_offsets(offset: FloatArray, ax: Axes | None = None, **style: Any) -> Axes:
     """Draw a histogram of squared offsets in deg2, in which an even field is flat; shape (event,)."""
     ax = normalize_axes(ax)
     edges = np.linspace(0.0, _reach(offset) ** 2, BINS + 1)
-    ax.stairs(np.histogram(offset**2, edges)[0], edges, **{"lw": 1.4, **style})
+    ax.stairs(np.histogram(offset**2, edges)[0], edges, **merged_style({"lw": 1.4}, style))
     ax.set_xlim(edges[0], edges[-1])
     ax.set_ylim(bottom=0.0)
     ax.set_xlabel(axis_label("Squared offset", "deg2"))
@@ -83,6 +82,7 @@ def plot_event_offsets(offset: FloatArray, ax: Axes | None = None, **style: Any)
     return ax
 
 
+@styled
 def plot_event_energy_offset(energy: FloatArray, offset: FloatArray, ax: Axes | None = None, **style: Any) -> Axes:
     """Draw how many events there are over energy in TeV and offset in deg, shapes (event,)."""
     ax, edges = normalize_axes(ax), _energy_edges(energy)
@@ -90,10 +90,10 @@ def plot_event_energy_offset(energy: FloatArray, offset: FloatArray, ax: Axes | 
     counts, _, _ = np.histogram2d(energy, offset, bins=(edges, offsets))
     shown = np.where(counts > 0, counts, np.nan).T
     norm = LogNorm() if np.isfinite(shown).any() else None
-    mesh = ax.pcolormesh(edges, offsets, shown, **{"norm": norm, "rasterized": True, **style})
     label_energy(ax, edges)
+    mesh = ax.pcolormesh(edges * energy_scale(ax), offsets, shown, **{"norm": norm, "rasterized": True, **style})
     ax.set_ylabel(OFFSET)
-    ax.figure.colorbar(mesh, ax=ax, label="Events")
+    ax.figure.colorbar(mesh, ax=ax, label="Events").minorticks_off()
     return ax
 
 
@@ -107,6 +107,7 @@ def _energy_edges(energy: FloatArray) -> FloatArray:
     return np.geomspace(low, max(high, low * 1.01) * (1 + 1e-9), BINS + 1)
 
 
+@styled
 def plot_lines(
     energy: FloatArray,
     values: FloatArray,
@@ -115,7 +116,7 @@ def plot_lines(
     unit: str,
     ax: Axes | None = None,
     label: str = "{offset:.2g} deg",
-    scale: str = "log",
+    yscale: str = "log",
     **style: Any,
 ) -> Axes:
     """Draw a response over energy, a line for each offset.
@@ -134,23 +135,26 @@ def plot_lines(
         Where to draw, by default the current Axes, and what ``Axes.plot`` takes.
     label
         Of each line, with ``{offset}`` in it.
-    scale
+    yscale
         Of the vertical axis, which begins at 0 where it is ``linear``.
     """
     ax = normalize_axes(ax)
-    for number, (offset, line) in enumerate(zip(offsets, values, strict=True)):
-        shown = np.where(line > 0, line, np.nan)
-        ax.plot(energy, shown, **{"lw": 1.4, "color": f"C{number}", "label": label.format(offset=offset), **style})
     label_energy(ax, energy, ENERGY if quantity.startswith(("Background", "Radius")) else ENERGY_TRUE)
-    ax.set_yscale(scale)
-    if scale == "linear":
+    scale, factor = energy_scale(ax), scale_of(ax.yaxis, unit)
+    for number, (offset, line) in enumerate(zip(offsets, values, strict=True)):
+        shown = np.where(line > 0, line, np.nan) * factor
+        look = merged_style(line_style(number), {"label": label.format(offset=offset)}, style)
+        ax.plot(energy * scale, shown, **look)
+    ax.set_yscale(yscale)
+    if yscale == "linear":
         # More lines may follow.
         ax.set_ylim(bottom=0.0, auto=True)
-    ax.set_ylabel(axis_label(quantity, unit))
+    ax.set_ylabel(axis_label(quantity, ax.yaxis.get_units()))
     show_legend(ax)
     return ax
 
 
+@styled
 def plot_migration(
     edges_true: FloatArray, migra: FloatArray, density: FloatArray, offset: float, ax: Axes | None = None, **style: Any
 ) -> Axes:
@@ -159,22 +163,23 @@ def plot_migration(
     # The last energies of a table may hold few simulated events, all in one bin.
     top = float(np.quantile(density[density > 0], 0.99)) if (density > 0).any() else 1.0
     style = {"vmin": 0.0, "vmax": top, "cmap": "viridis", "rasterized": True, **style}
-    mesh = ax.pcolormesh(edges_true, migra, density, **style)
-    ax.axhline(1.0, color="white", lw=0.6, ls=":")
     label_energy(ax, edges_true, ENERGY_TRUE)
+    mesh = ax.pcolormesh(edges_true * energy_scale(ax), migra, density, **style)
+    ax.axhline(1.0, color="white", lw=0.6, ls=":")
     ax.set_ylim(migra[0], min(float(migra[-1]), 2.5))
     ax.set_ylabel("Energy / true energy")
-    ax.figure.colorbar(mesh, ax=ax, label=f"Density at {offset:.2g} deg")
+    ax.figure.colorbar(mesh, ax=ax, label=f"Density at {offset:.2g} deg").minorticks_off()
     return ax
 
 
+@styled
 def plot_radial(
     rad: FloatArray, values: FloatArray, labels: Sequence[str], quantity: str, unit: str, ax: Axes | None = None
 ) -> Axes:
     """Draw lines over the distance from the source in degrees, values of shape (line, rad); what is 0 is left out."""
     ax = normalize_axes(ax)
-    for label, line in zip(labels, values, strict=True):
-        ax.plot(rad, np.where(line > 0, line, np.nan), lw=1.4, label=label)
+    for number, (label, line) in enumerate(zip(labels, values, strict=True)):
+        ax.plot(rad, np.where(line > 0, line, np.nan), lw=1.4, label=label, **line_style(number))
     ax.set_yscale("log")
     ax.set_xlabel(axis_label("Distance from the source", "deg"))
     ax.set_ylabel(axis_label(quantity, unit))

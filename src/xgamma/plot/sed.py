@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from astropy import units as u
 from matplotlib.axes import Axes
 from scipy.interpolate import CubicSpline, PchipInterpolator
 
 from xgamma.axes import BoolArray, FloatArray
-from xgamma.plot.labels import axis_label, normalize_axes
+from xgamma.plot.figures import normalize_axes
+from xgamma.plot.labels import LIMITS, axis_label, label_energies, sed_label, show_legend
+from xgamma.plot.quantities import scale_of
+from xgamma.plot.style import merged_style, styled
 
 UPPER_LIMIT_LENGTH = 0.45
 """How far the arrow of an upper limit reaches down, as a fraction of the limit."""
@@ -22,18 +26,12 @@ PROFILE_ROWS = 300
 MINIMUM_NODES = 4
 
 
+@styled
 def plot_flux_points(
-    edges: FloatArray,
-    center: FloatArray,
-    values: FloatArray,
-    errors: FloatArray,
-    limits: FloatArray,
-    is_limit: BoolArray,
-    quantity: str,
-    unit: str,
-    ax: Axes | None = None,
-    **style: Any,
-) -> Axes:
+    edges: FloatArray, center: FloatArray, values: FloatArray, errors: FloatArray, limits: FloatArray,
+    is_limit: BoolArray, quantity: str, unit: str,
+    ax: Axes | None = None, energy_power: float = 0, energy_unit: Any = None, **style: Any,
+) -> Axes:  # fmt: skip
     """Draw flux points, upper limits as arrows; points without a finite error have no bar.
 
     The vertical axis is logarithmic unless nothing is above 0.
@@ -49,29 +47,50 @@ def plot_flux_points(
     is_limit
         The points that are drawn as upper limits, shape (npoint,).
     quantity, unit
-        What the vertical axis shows, and its unit.
+        The kind of spectrum, such as ``dnde``, and its unit.
     ax, **style
-        Where to draw, by default the current Axes, and what ``Axes.errorbar`` takes.
+        Where to draw, by default the current Axes, whose units are kept, and what ``Axes.errorbar`` takes.
+    energy_power, energy_unit
+        The power of the energy, in TeV, that is multiplied with; another unit of energy than TeV.
+
+    Raises
+    ------
+    ConfigError
+        For Axes that carry a unit of another dimension.
     """
     ax = normalize_axes(ax)
-    is_limit = is_limit & np.isfinite(limits)
-    height = np.where(is_limit, limits, values)
-    below, above = bars(np.where(is_limit, [UPPER_LIMIT_LENGTH * limits, np.zeros_like(limits)], errors))
-    shown = np.isfinite(height)
-    reach = bars(np.stack([center - edges[:, 0], edges[:, 1] - center]))
-    ax.errorbar(
-        center[shown],
-        height[shown],
-        xerr=reach[:, shown],
-        yerr=np.stack([below, above])[:, shown],
-        uplims=is_limit[shown],
-        **{"fmt": "o", "ms": 5, "lw": 1.4, **style},
-    )
+    scale = label_energies(ax, unit=energy_unit)
+    factor = scale_of(ax.yaxis, u.Unit(unit) * u.TeV**energy_power) * center**energy_power
+    edges, center = edges * scale, center * scale
+    values, errors, limits = values * factor, errors * factor, limits * factor
+    height, below, above, is_limit = heights(values, errors, limits, is_limit)
+    reach, shown = bars(np.stack([center - edges[:, 0], edges[:, 1] - center])), np.isfinite(height)
+    bar, look = np.stack([below, above])[:, shown], {"marker": "o", "linestyle": "none", "markersize": 5}
+    points = (center[shown], height[shown], bar, reach[:, shown])
+    ax.errorbar(*points, uplims=is_limit[shown], **merged_style(look, {"linewidth": 1.4}, style))
     if not shown.any():
         ax.set_xlim(edges.min(), edges.max())
-    _label_flux(ax, quantity, unit, is_log=bool((height[shown] > 0).any()))
+    ax.set_ylabel(axis_label(sed_label(quantity, energy_power), ax.yaxis.get_units()))
     _hold(ax, height[shown], (height - below)[shown], (height + above)[shown])
+    name_limits(ax, bool(is_limit[shown].any()))
+    show_legend(ax)
     return ax
+
+
+def heights(
+    values: FloatArray, errors: FloatArray, limits: FloatArray, is_limit: BoolArray
+) -> tuple[FloatArray, FloatArray, FloatArray, BoolArray]:
+    """Return where points stand, how far bars reach down and up, and which are limits; arguments as above."""
+    is_limit = is_limit & np.isfinite(limits)
+    arrows = np.stack([UPPER_LIMIT_LENGTH * limits, np.zeros_like(limits)])
+    below, above = bars(np.where(is_limit, arrows, errors))
+    return np.where(is_limit, limits, values), below, above, is_limit
+
+
+def name_limits(ax: Axes, has_limits: bool) -> None:
+    """Give upper limits, where there are any, an entry of their own in the legend, once."""
+    if has_limits and LIMITS not in ax.get_legend_handles_labels()[1]:
+        ax.plot([], [], color="0.3", marker=r"$\downarrow$", ms=9, linestyle="none", label=LIMITS)
 
 
 def side_by_side(edges: FloatArray, number: int, count: int) -> FloatArray:
@@ -84,15 +103,6 @@ def side_by_side(edges: FloatArray, number: int, count: int) -> FloatArray:
     return np.asarray(edges[:, 0] ** (1 - share) * edges[:, 1] ** share)
 
 
-def _label_flux(ax: Axes, quantity: str, unit: str, is_log: bool) -> None:
-    """Make the axes those of a spectral energy distribution."""
-    ax.set_xscale("log")
-    if is_log:
-        ax.set_yscale("log", nonpositive="clip")
-    ax.set_xlabel(axis_label("Energy", "TeV"))
-    ax.set_ylabel(axis_label(quantity, unit))
-
-
 def bars(lengths: FloatArray) -> FloatArray:
     """Return lengths that can be drawn: an error that is not known, infinite or below 0 has no bar."""
     return np.where(np.isfinite(lengths) & (lengths > 0), lengths, 0.0)
@@ -103,10 +113,29 @@ def _hold(ax: Axes, height: FloatArray, low: FloatArray, high: FloatArray) -> No
     positive = height[height > 0]
     if not positive.size:
         return
-    bottom = np.maximum(low, 0.1 * height)[height > 0].min()
-    # Whole decades: an axis with one labelled tick says little, and labels between decades are too wide.
-    decades = np.log10([0.8 * bottom, 1.25 * high[height > 0].max()])
-    ax.set_ylim(10 ** np.floor(decades[0]), 10 ** np.ceil(decades[1]))
+    ax.set_yscale("log", nonpositive="clip")
+    ends = 0.8 * float(np.maximum(low, 0.1 * height)[height > 0].min()), 1.25 * float(high[height > 0].max())
+    if not ax.get_autoscaley_on() and ax.get_ylim()[0] > 0:
+        ends = min(ends[0], ax.get_ylim()[0]), max(ends[1], ax.get_ylim()[1])
+    ax.set_ylim(*_round_limits(*ends))
+
+
+def _round_limits(low: float, top: float) -> tuple[float, float]:
+    """Return limits that hold the ends of two decades at least, as labels between them are wide.
+
+    >>> _round_limits(0.3, 40.0), _round_limits(0.3, 7.0)
+    ((0.2, 50.0), (0.2, 10.0))
+    """
+    limits = _nice_below(low), 1 / _nice_below(1 / top)
+    if np.floor(np.log10(limits[1] * (1 + 1e-9))) > np.ceil(np.log10(limits[0] * (1 - 1e-9))):
+        return limits
+    return float(10 ** np.floor(np.log10(low))), float(10 ** np.ceil(np.log10(top)))
+
+
+def _nice_below(value: float) -> float:
+    """Return the largest of 1, 2 and 5 times a power of ten that is not above a value."""
+    power = 10 ** np.floor(np.log10(value))
+    return float(power * max(digit for digit in (1, 2, 5) if digit * power <= value * (1 + 1e-9)))
 
 
 def stat_difference(
@@ -173,6 +202,7 @@ class Profiles:
         return 0.1 * float(shown.min()), 4.0 * float(shown.max())
 
 
+@styled
 def plot_ts_profiles(
     profiles: Profiles,
     quantity: str,
@@ -180,6 +210,7 @@ def plot_ts_profiles(
     ax: Axes | None = None,
     add_cbar: bool = True,
     in_energy: bool = True,
+    energy_unit: Any = None,
     **style: Any,
 ) -> Axes:
     """Draw the likelihood profile of each point as a coloured column: dark at the best fit, white at four above it.
@@ -189,36 +220,36 @@ def plot_ts_profiles(
     profiles
         What to draw; where the Axes hold something already, their limits are kept.
     quantity, unit
-        What the vertical axis shows, and its unit.
+        The kind of spectrum, such as ``dnde``, and its unit.
     ax
-        Where to draw; ``None`` is the current Axes.
+        Where to draw, in the units of the Axes; ``None`` is the current Axes.
     add_cbar
         Whether a colour bar is added to the figure.
     in_energy
         Whether the horizontal axis is energy; if not, the Axes have one already.
+    energy_unit
+        Another unit of energy than TeV.
     **style
         For ``Axes.pcolormesh``.
     """
     ax = normalize_axes(ax)
-    window, limits = (
-        (ax.get_xlim(), ax.get_ylim()) if ax.has_data() else (profiles.bounds.ravel()[[0, -1]], profiles.limits())
-    )
+    is_new = not ax.has_data()
+    scale = label_energies(ax, unit=energy_unit) if in_energy else 1.0
+    factor = scale_of(ax.yaxis, unit)
+    bounds = profiles.bounds * scale
+    ends = (profiles.limits()[0] * factor, profiles.limits()[1] * factor)
+    window, limits = (bounds.ravel()[[0, -1]], ends) if is_new else (ax.get_xlim(), ax.get_ylim())
     limits = (limits[0] if limits[0] > 0 else 1e-3 * limits[1], limits[1])
     heights = np.geomspace(*limits, PROFILE_ROWS + 1)
     drawing = {"vmin": -PROFILE_DEPTH, "vmax": 0.0, "cmap": "Blues", "zorder": 0.9, "rasterized": True, **style}
-    depth = -profiles.difference(np.sqrt(heights[1:] * heights[:-1]))
+    depth = -profiles.difference(np.sqrt(heights[1:] * heights[:-1]) / factor)
     columns = np.ma.masked_invalid(np.where(depth >= drawing["vmin"], depth, np.nan))
-    meshes = [
-        ax.pcolormesh(bounds, heights, column[:, np.newaxis], **drawing)
-        for bounds, column in zip(profiles.bounds, columns, strict=True)
-    ]
+    for column_bounds, column in zip(bounds, columns, strict=True):
+        mesh = ax.pcolormesh(column_bounds, heights, column[:, np.newaxis], **drawing)
     ax.set_yscale("log", nonpositive="clip")
-    if in_energy:
-        ax.set_xscale("log")
-        ax.set_xlabel(axis_label("Energy", "TeV"))
     ax.set_xlim(*window)
     ax.set_ylim(*limits)
-    ax.set_ylabel(axis_label(quantity, unit))
+    ax.set_ylabel(axis_label(sed_label(quantity), ax.yaxis.get_units()))
     if add_cbar:
-        ax.figure.colorbar(meshes[0], ax=ax, label="Fit statistic difference")
+        ax.figure.colorbar(mesh, ax=ax, label="Fit statistic difference").minorticks_off()
     return ax

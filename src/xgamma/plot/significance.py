@@ -12,7 +12,8 @@ from scipy import optimize
 
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError
-from xgamma.plot.labels import normalize_axes
+from xgamma.plot.figures import normalize_axes
+from xgamma.plot.style import cycle_color, styled
 
 FINE = 400
 """How many points a curve has."""
@@ -21,6 +22,7 @@ FEWEST = 0.5
 """The lowest number of pixels that the logarithmic axis shows."""
 
 
+@styled
 def plot_distribution(
     edges: FloatArray,
     counts: FloatArray,
@@ -51,14 +53,14 @@ def plot_distribution(
     if is_excluding:
         ax.stairs(counts, edges, color="0.35", lw=1.4, label="All pixels")
     label = "Outside of the exclusion" if is_excluding else "All pixels"
-    ax.stairs(counts_outside, edges, **{"fill": True, "color": "C0", "alpha": 0.35, **style, "label": label})
+    ax.stairs(counts_outside, edges, **{"fill": True, "color": cycle_color(0), "alpha": 0.35, **style, "label": label})
     _draw_normals(ax, edges, float(counts_outside.sum()), fit, errors)
     ax.set_yscale("log")
     ax.set_ylim(FEWEST, 3.0 * max(float(counts.max()), 1.0))
     ax.set_xlim(*_shown(edges))
     ax.set_xlabel("Significance")
     ax.set_ylabel("Pixels")
-    ax.legend(loc="upper right", fontsize="small")
+    ax.legend(loc="upper right")
     return ax
 
 
@@ -82,7 +84,7 @@ def _draw_normals(
     spread = ("", "") if errors is None else tuple(f" ± {error:.2f}" for error in errors)
     fitted = f"Fit: mean {mean:.2f}{spread[0]}, width {std:.2f}{spread[1]}"
     curves: tuple[tuple[tuple[float, float], dict[str, Any], str], ...] = (
-        ((mean, std), {"color": "C3", "lw": 1.8}, fitted),
+        ((mean, std), {"color": cycle_color(3), "lw": 1.8}, fitted),
         ((0.0, 1.0), {"color": "0.2", "lw": 1.2, "ls": "--"}, "Mean 0, width 1"),
     )
     for (center, width), own, label in curves:
@@ -90,6 +92,7 @@ def _draw_normals(
             ax.plot(x, scale * normal(x, center, width), label=label, **own)
 
 
+@styled
 def plot_histograms(
     planes: Sequence[FloatArray],
     titles: Sequence[str],
@@ -130,7 +133,9 @@ def plot_histograms(
     results = []
     for own, values, title in zip(drawn, planes, titles, strict=True):
         known = np.ravel(values)[np.isfinite(np.ravel(values))]
-        heights, edges, _ = own.hist(known, **{"bins": 50, "color": "C0", "alpha": 0.6, **(kwargs_hist or {})})
+        heights, edges, _ = own.hist(
+            known, **{"bins": 50, "color": cycle_color(0), "alpha": 0.6, **(kwargs_hist or {})}
+        )
         if fitted is not None:
             results.append(_fitted(own, fitted, heights, edges, kwargs_fit or {}))
         own.set(**{"xlabel": "Value", "ylabel": "Pixels", "title": title, **(kwargs_axes or {})})
@@ -146,8 +151,8 @@ def _fitted(
     param, covar = optimize.curve_fit(function, 0.5 * (edges[1:] + edges[:-1]), heights, **{**start, **options})
     x = np.linspace(edges[0], edges[-1], FINE)
     words = f"Fit: mean {param[0]:.2f}, width {param[1]:.2f}" if is_normal else "Fit"
-    ax.plot(x, function(x, *param), color="C3", lw=1.8, label=words)
-    ax.legend(loc="upper right", fontsize="small")
+    ax.plot(x, function(x, *param), color=cycle_color(3), lw=1.8, label=words)
+    ax.legend(loc="upper right")
     return {"param": param, "covar": covar}
 
 

@@ -27,6 +27,7 @@ from xgamma.axes import BoolArray, FloatArray
 from xgamma.errors import ConfigError, did_you_mean
 from xgamma.geometry import to_frame
 from xgamma.plot.labels import axis_label
+from xgamma.plot.style import styled
 from xgamma.shapes import Shape
 from xgamma.sky import SkySpace
 from xgamma.sky_wcs import image_wcs
@@ -51,6 +52,7 @@ _HALO = [effects.withStroke(linewidth=2.5, foreground="black")]
 _NAMES = {"icrs": ("Right ascension", "Declination"), "galactic": ("Galactic longitude", "Galactic latitude")}
 
 
+@styled
 def sky_axes(space: SkySpace, figure: Figure | None = None, place: Any = None) -> WCSAxes:
     """Return new axes with the projection of an image, north up.
 
@@ -105,6 +107,7 @@ def _draw_whole_sky(axes: WCSAxes, space: SkySpace) -> None:
     axes.coords[0].set_ticklabel(color="white", path_effects=_HALO, exclude_overlapping=True)
 
 
+@styled
 def _empty_figure() -> Figure:
     if plt.get_fignums() and not plt.gcf().axes:
         return plt.gcf()
@@ -155,6 +158,7 @@ def norm_of(
     return ImageNormalize(vmin=low, vmax=high if high > low else low + 1.0, stretch=STRETCHES[stretch](), clip=False)
 
 
+@styled
 def plot_image(
     values: npt.ArrayLike,
     space: SkySpace,
@@ -206,6 +210,7 @@ def plot_image(
     return axes
 
 
+@styled
 def add_color_bar(ax: Axes, picture: Any, name: str = "", unit: str = "", **style: Any) -> Axes:
     """Draw a colour bar beside axes, as high as they are, with the unit of what is drawn; ``style`` is matplotlib's."""
     figure: Any = ax.get_figure()
@@ -223,6 +228,7 @@ def add_color_bar(ax: Axes, picture: Any, name: str = "", unit: str = "", **styl
     return drawn
 
 
+@styled
 def plot_planes(
     planes: Sequence[npt.NDArray[Any]],
     space: SkySpace,
@@ -263,7 +269,7 @@ def plot_planes(
     drawn = []
     for at, (plane, title) in enumerate(zip(planes, titles, strict=True)):
         axes = plot_image(plane, space, sky_axes(space, made, (rows, columns, at + 1)), add_cbar=add_cbar, **style)
-        axes.set_title(title, fontsize="medium")
+        axes.set_title(title)
         if at % columns:
             axes.coords[1].set_axislabel(" ")
             axes.coords[1].set_ticklabel_visible(False)
@@ -274,6 +280,7 @@ def plot_planes(
     return drawn
 
 
+@styled
 def plot_contours(
     values: npt.ArrayLike, space: SkySpace, levels: Sequence[float], ax: Axes | None = None, **style: Any
 ) -> WCSAxes:
@@ -286,6 +293,7 @@ def plot_contours(
     return axes
 
 
+@styled
 def plot_mask(mask: BoolArray, space: SkySpace, ax: Axes | None = None, **style: Any) -> WCSAxes:
     """Draw the edge of a mask, and hatch what it leaves out, also on the axes of another image."""
     axes, where = _axes_and_place(ax, space)
@@ -299,12 +307,14 @@ def plot_mask(mask: BoolArray, space: SkySpace, ax: Axes | None = None, **style:
     return axes
 
 
+@styled
 def draw_shapes(ax: Any, shapes: Iterable[Shape], **style: Any) -> None:
     """Draw the edges of shapes on axes with a projection; a shape without an area is a cross."""
     for shape in shapes:
         draw_shape(ax, shape, **{"color": "tab:cyan", "lw": 1.5, **style})
 
 
+@styled
 def draw_shape(ax: Any, shape: Shape, **style: Any) -> None:
     """Draw the edges of one shape, of which one has the ``label``."""
     on_sky = ax.get_transform("icrs")
@@ -316,6 +326,7 @@ def draw_shape(ax: Any, shape: Shape, **style: Any) -> None:
         style.pop("label", None)
 
 
+@styled
 def draw_scale_bar(ax: Axes, space: SkySpace, length: float | None = None, loc: str = "lower right") -> None:
     """Draw a bar of a length in degrees, by default a round one of about a quarter of the width, and say it.
 
@@ -339,6 +350,7 @@ def _length(degrees: float) -> str:
     return f"{degrees * 60:.3g}\u2032" if degrees * 60 >= 0.999 else f"{degrees * 3600:.3g}\u2033"
 
 
+@styled
 def draw_beam(ax: Axes, space: SkySpace, radius: float, loc: str = "lower left") -> None:
     """Draw a circle of a radius in degrees in a corner: what a point looks like, or what values are summed in."""
     if not 0 < radius < np.inf:

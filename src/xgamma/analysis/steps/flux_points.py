@@ -35,6 +35,8 @@ from xgamma.errors import ConfigError
 from xgamma.estimate import FluxPointsParameters, flux_points, log_binning, source_model
 from xgamma.estimate.flux_points import validate_telescopes
 from xgamma.models.models import Models
+from xgamma.plot.labels import show_legend
+from xgamma.plot.style import merged_style, point_style
 from xgamma.schema import Kind
 from xgamma.store import canonical_json, digest
 
@@ -195,7 +197,7 @@ def plot_flux_points_of(points: Mapping[str, FluxPointsDataset], ax: Axes, **sty
     style = {"sed_type": "e2dnde", "ms": 4, **style}
     heights, energies = [], []
     for number, (name, each) in enumerate(points.items()):
-        each.data.plot(ax, **{"color": f"C{number}", "label": name, **style})
+        each.data.plot(ax, **merged_style(point_style(number), {"label": name}, style))
         heights.append(ax.get_ylim())
         energies += [each.data.energy_min.min(), each.data.energy_max.max()]
     bounds = u.Quantity([min(energies), max(energies)])
@@ -204,7 +206,7 @@ def plot_flux_points_of(points: Mapping[str, FluxPointsDataset], ax: Axes, **sty
         model.spectral_model.plot_error(bounds, ax=ax, sed_type=style["sed_type"], facecolor="black", alpha=0.2)
     ax.set_xlim(0.8 * bounds[0].to_value("TeV"), 1.25 * bounds[1].to_value("TeV"))
     ax.set_ylim(min(low for low, _ in heights), max(high for _, high in heights))
-    ax.legend(fontsize="small")
+    show_legend(ax)
     return ax
 
 

@@ -29,6 +29,7 @@ from xgamma.formats.local_files import write_files
 from xgamma.ingest import FitsRelease, StoredRelease
 from xgamma.models.models import Models
 from xgamma.outcome import UnusedRun
+from xgamma.plot.style import styled
 from xgamma.reduce import Recipe
 from xgamma.schema import Kind
 from xgamma.store import Store
@@ -317,11 +318,13 @@ def file_name(text: str) -> str:
     return re.sub(r"[^\w.]+", "-", text)
 
 
+@styled
 def new_figure() -> Figure:
     """Return an empty figure of the size that all pictures have."""
     return Figure(figsize=PICTURE_SIZE, layout="constrained")
 
 
+@styled
 def write_figure(figure: Figure, path: Path) -> Path:
     """Write a picture, whole or not at all, and return its path."""
     content = io.BytesIO()

@@ -26,7 +26,8 @@ from xgamma.formats.region_files import normalize_regions
 from xgamma.formats.sky_maps.files import TRUTHS, read_map, write_map
 from xgamma.formats.sky_maps.sky_map import SkyMap
 from xgamma.models.spatial.templates import MapModel
-from xgamma.plot.labels import axis_label, normalize_axes
+from xgamma.plot.figures import normalize_axes
+from xgamma.plot.labels import axis_label
 from xgamma.shapes import Shape
 
 SUMS, MEANS = (np.nansum, np.sum, np.add), (np.nanmean, np.mean)

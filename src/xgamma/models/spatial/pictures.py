@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from xgamma.axes import Axis
 from xgamma.errors import ConfigError
 from xgamma.models.spatial.pixels import pixel_densities, pixel_integrals
-from xgamma.plot.labels import unit_label
 from xgamma.plot.sky import bin_titles, draw_shape, normalize_sky_axes, plot_image, plot_planes
 from xgamma.sky import SkySpace
 
@@ -28,7 +27,7 @@ def draw(model: Any, space: SkySpace, ax: Axes | None, **style: Any) -> Axes:
     """Draw the density of a model; of a point the share of it in each pixel."""
     image = space.image
     values = pixel_integrals(model, image) if model.is_point else pixel_densities(model, image)
-    unit = "" if model.is_point else unit_label(str(model.density_unit))
+    unit = "" if model.is_point else str(model.density_unit)
     name = "Share" if model.is_point else "Density"
     return plot_image(values, image, ax, **{"unit": unit, "name": name, **style})
 
@@ -36,7 +35,7 @@ def draw(model: Any, space: SkySpace, ax: Axes | None, **style: Any) -> Axes:
 def draw_planes(model: Any, space: SkySpace, axis: Axis, **style: Any) -> list[Any]:
     """Draw the density of a model at the centres of the bins of an axis of energy."""
     planes = pixel_densities(model, space.image, None, axis.center)
-    usual = {"unit": unit_label(str(model.density_unit)), "name": "Density"}
+    usual = {"unit": str(model.density_unit), "name": "Density"}
     return list(plot_planes(list(planes), space.image, bin_titles(axis.edges, axis.unit), **{**usual, **style}))
 
 

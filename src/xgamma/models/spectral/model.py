@@ -147,7 +147,7 @@ class SpectralModel(SpectralFunction):
 
     def plot(
         self, energy_bounds: Any, ax: Axes | None = None, sed_type: str = "dnde", energy_power: int = 0,
-        n_points: int = 100, **style: Any,
+        n_points: int = 100, energy_unit: Any = None, **style: Any,
     ) -> Axes:  # fmt: skip
         """Draw the spectrum on logarithmic axes that carry their units.
 
@@ -163,6 +163,8 @@ class SpectralModel(SpectralFunction):
             The quantity is multiplied with this power of the energy in TeV.
         n_points
             How many energies; ``flux`` and ``eflux`` are integrals between neighbours of them.
+        energy_unit
+            Another unit of energy than TeV, on Axes that have none.
         **style
             Passed to ``Axes.plot``.
         """
@@ -170,12 +172,13 @@ class SpectralModel(SpectralFunction):
         quantity, unit = self._sed_function(edges, sed_type)
         values = quantity(self.canonical_values())
         return spectrum_plot.plot_spectrum(
-            _at(edges, sed_type), values, unit, sed_type, ax=ax, energy_power=energy_power, **style
-        )
+            _at(edges, sed_type), values, unit, sed_type,
+            ax=ax, energy_power=energy_power, energy_unit=energy_unit, **style,
+        )  # fmt: skip
 
     def plot_error(
         self, energy_bounds: Any, ax: Axes | None = None, sed_type: str = "dnde", energy_power: int = 0,
-        n_points: int = 100, **style: Any,
+        n_points: int = 100, energy_unit: Any = None, **style: Any,
     ) -> Axes:  # fmt: skip
         """Draw the band of one standard error, from the covariance; arguments as in ``plot``."""
         edges = normalize_bounds(energy_bounds, n_points)
@@ -183,7 +186,7 @@ class SpectralModel(SpectralFunction):
         value, error = self._propagate(quantity)
         return spectrum_plot.plot_spectrum_band(
             _at(edges, sed_type), value - error, value + error, unit, sed_type,
-            ax=ax, energy_power=energy_power, **style,
+            ax=ax, energy_power=energy_power, energy_unit=energy_unit, **style,
         )  # fmt: skip
 
     def _sed_function(self, edges: FloatArray, sed_type: str) -> tuple[Callable[[list[float]], FloatArray], str]:

@@ -1,0 +1,65 @@
+"""Figures and Axes to draw on, and the titles above them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from xgamma.plot.style import styled
+
+TITLE_LENGTH = 70
+"""Longer titles are two lines."""
+
+
+@styled
+def normalize_axes(ax: Axes | None) -> Axes:
+    """Return ``ax``, or the current Axes of pyplot for ``None``."""
+    return plt.gca() if ax is None else ax
+
+
+@styled
+def new_figure(figsize: tuple[float, float] | None = None) -> Figure:
+    """Return a new figure of pyplot, laid out so that nothing is cut off."""
+    return plt.figure(figsize=figsize, layout="constrained")
+
+
+@styled
+def empty_figure(figsize: tuple[float, float] | None = None) -> Figure:
+    """Return the current figure of pyplot if nothing is drawn in it, else a new one."""
+    if plt.get_fignums() and not plt.gcf().axes:
+        return plt.gcf()
+    return new_figure(figsize)
+
+
+@styled
+def panels(
+    count: int,
+    figsize: tuple[float, float] | None = None,
+    columns: int = 3,
+    figure: Any = None,
+    **options: Any,
+) -> tuple[Figure, Sequence[Axes]]:
+    """Return a figure, by default a new one, and so many Axes row by row; ``options`` are those of ``subplots``."""
+    columns = max(1, min(columns, count))
+    made = new_figure(figsize) if figure is None else figure
+    axes = made.subplots(-(-count // columns), columns, squeeze=False, **options)
+    for ax in axes.flat[count:]:
+        ax.set_visible(False)
+    return made, list(axes.flat[:count])
+
+
+def show_title(target: Axes | Figure, *parts: str) -> None:
+    """Write what is known above Axes, or above all of a figure: parts that are not empty, parted by commas."""
+    known = [part for part in parts if part]
+    text = ", ".join(known)
+    if len(text) > TITLE_LENGTH and len(known) > 1:
+        half = (len(known) + 1) // 2
+        text = ", ".join(known[:half]) + ",\n" + ", ".join(known[half:])
+    if isinstance(target, Axes):
+        target.set_title(text)
+    elif text:
+        target.suptitle(text)
