@@ -63,7 +63,7 @@ def test_the_decision_about_dependencies_names_each_of_them():
     assert named == {normal(name) for name in runtime_dependencies()}
 
 
-def test_the_wheel_holds_the_catalogues_the_type_marker_and_the_licence(tmp_path):
+def test_the_wheel_holds_the_catalogues_the_pages_about_errors_the_type_marker_and_the_licence(tmp_path):
     pytest.importorskip("hatchling")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=True)
@@ -71,7 +71,9 @@ def test_the_wheel_holds_the_catalogues_the_type_marker_and_the_licence(tmp_path
     names = zipfile.ZipFile(wheel).namelist()
     catalogues = {f"xgamma/catalogs/{path.name}" for path in (REPOSITORY / "catalogs").glob("*.yaml")}
     assert catalogues
-    assert {"xgamma/py.typed", *catalogues} <= set(names)
+    pages = {f"xgamma/help/{path.name}" for path in (REPOSITORY / "docs/errors").glob("*.md")}
+    assert pages
+    assert {"xgamma/py.typed", *catalogues, *pages} <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not [name for name in names if name.startswith("tests")]
     zipfile.ZipFile(wheel).extractall(tmp_path / "installed")

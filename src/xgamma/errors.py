@@ -38,11 +38,30 @@ class ExitCode(IntEnum):
         return member
 
 
+def more_about(kind: str) -> str:
+    """Return where to read on about errors of a kind: a page of ``docs/errors``, which the command prints.
+
+    >>> more_about("fit")
+    'More: xgamma help fit'
+    """
+    return f"More: xgamma help {kind}"
+
+
 class XgammaError(Exception):
-    """Root of everything that xgamma raises on purpose."""
+    """Root of everything that xgamma raises on purpose; a traceback ends with the page of its kind.
+
+    Parameters
+    ----------
+    *args
+        The message, and what else a built-in class takes.
+    """
 
     kind: ClassVar[str] = "internal"
     exit_code: ClassVar[ExitCode] = ExitCode.INTERNAL
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.add_note(more_about(self.kind))
 
     def __str__(self) -> str:
         return " ".join(str(part) for part in self.args)
@@ -57,6 +76,12 @@ class ConfigError(XgammaError, ValueError):
 
 class ConfigTypeError(ConfigError, TypeError):
     """An argument of a type that is not accepted."""
+
+
+class MemoryLimitError(ConfigError):
+    """A request that needs more memory than is allowed, or than there is."""
+
+    kind = "memory"
 
 
 class OrderError(XgammaError, RuntimeError):

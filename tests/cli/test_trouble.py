@@ -339,4 +339,5 @@ def test_a_run_resumes_after_ctrl_c(xgamma, nights_release, tmp_path):
 def test_the_entry_point_works_in_a_process_of_its_own(tmp_path):
     command = [sys.executable, "-c", "from xgamma.cli import main; main()"]
     done = subprocess.run([*command, "run", "no.yaml"], capture_output=True, text=True, cwd=tmp_path, timeout=60)
-    assert (done.returncode, done.stdout, done.stderr) == (3, "", "Error: There is no configuration file no.yaml.\n")
+    said = "Error: There is no configuration file no.yaml.\nMore: xgamma help missing-input\n"
+    assert (done.returncode, done.stdout, done.stderr) == (3, "", said)

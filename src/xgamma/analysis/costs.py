@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xgamma.config.section_fields import memory_bytes
-from xgamma.errors import ConfigError
+from xgamma.errors import MemoryLimitError
 from xgamma.events import Part, Rows
 from xgamma.execute import THIS_PROCESS, Workers
 from xgamma.ingest.release import RUNS_PER_PART
@@ -205,7 +205,7 @@ def machine_bytes() -> int:
 
 
 def validate_room(peaks: Sequence[tuple[str, int]], advice: str) -> None:
-    """Raise ``ConfigError`` where a step would need more memory than this machine has.
+    """Raise ``MemoryLimitError`` where a step would need more memory than this machine has.
 
     Parameters
     ----------
@@ -214,14 +214,14 @@ def validate_room(peaks: Sequence[tuple[str, int]], advice: str) -> None:
     """
     step, peak = max(peaks, key=lambda each: each[1], default=("", 0))
     if peak > machine_bytes():
-        raise ConfigError(
+        raise MemoryLimitError(
             f"datasets.geom: {step} would need about {peak / 1e9:.2g} GB of memory at its peak, and this machine has "
             f"{machine_bytes() / 1e9:.2g} GB. {advice}"
         )
 
 
 def validate_memory(limit: str | None, peaks: Sequence[tuple[str, int]], advice: str) -> None:
-    """Raise ``ConfigError`` where a step would need more memory than ``general.memory_limit``.
+    """Raise ``MemoryLimitError`` where a step would need more memory than ``general.memory_limit``.
 
     Parameters
     ----------
@@ -236,7 +236,7 @@ def validate_memory(limit: str | None, peaks: Sequence[tuple[str, int]], advice:
         return
     step, peak = max(peaks, key=lambda each: each[1])
     if peak > memory_bytes(limit):
-        raise ConfigError(
+        raise MemoryLimitError(
             f"general.memory_limit: {step} would need about {peak / 1e9:.2g} GB at its peak, and the limit is {limit}. "
             f"{advice}"
         )

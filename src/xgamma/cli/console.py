@@ -13,7 +13,7 @@ from rich.table import Table
 
 from xgamma import digits
 from xgamma.digits import NOTHING
-from xgamma.errors import ExitCode, MissingInputError, StoreError, UnknownNameError
+from xgamma.errors import DamagedError, ExitCode, MissingInputError, StoreError, UnknownNameError, more_about
 from xgamma.store import Record, Store, is_store
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -102,4 +102,6 @@ def print_damaged(damaged: Mapping[str, StoreError]) -> ExitCode:
     """Name products whose records are damaged; return the exit code."""
     for error in damaged.values():
         click.echo(str(error), err=True)
+    if damaged:
+        click.echo(more_about(DamagedError.kind), err=True)
     return ExitCode.FAULT if damaged else ExitCode.DONE

@@ -17,7 +17,7 @@ from xgamma.cli.console import (
     some,
     store_argument,
 )
-from xgamma.errors import ConfigError, ExitCode, InputError
+from xgamma.errors import ConfigError, ExitCode, InputError, more_about
 from xgamma.execute import Workers
 from xgamma.formats.gadf.index import IndexNames
 from xgamma.ingest import FitsRelease, open_release
@@ -105,3 +105,5 @@ def print_unused(runs: Sequence[UnusedRun]) -> None:
         kinds = "; ".join(f"{count} at {stage}: {kind}" for (stage, kind), count in counts.most_common())
         more = f", the first {RUNS_SHOWN} are named" if len(runs) > RUNS_SHOWN else ""
         click.echo(f"{some(len(runs), 'run')} not used{more} ({kinds}).", err=True)
+    if runs:
+        click.echo(more_about("unused-runs"), err=True)

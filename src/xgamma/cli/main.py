@@ -16,7 +16,7 @@ from typing import NoReturn
 import click
 
 from xgamma import __version__
-from xgamma.errors import ExitCode, OutputExistsError, XgammaError, did_you_mean
+from xgamma.errors import ExitCode, MemoryLimitError, OutputExistsError, XgammaError, did_you_mean, more_about
 
 # The module of each verb, which holds its command, and a line of help, here because help must not load the verb.
 VERBS = {
@@ -37,6 +37,7 @@ VERBS = {
     "tag": ("upkeep", "Remember the present state of a store under a name, or list the tags."),
     "simulate": ("simulate", "Simulate a release of observations."),
     "closure": ("simulate", "Simulate, reduce and fit many sets, and compare with the truth."),
+    "help": ("help", "Print the page about an error, or the help of a verb."),
 }
 
 FIRST_STEPS = """\b
@@ -144,17 +145,21 @@ def _end_failed(error: Exception, debug: bool) -> NoReturn:
         sys.exit(error.exit_code)
     if isinstance(error, XgammaError):
         hint = " On the command line that is --overwrite." if isinstance(error, OutputExistsError) else ""
-        _end(error, f"{error}{hint}", error.exit_code, debug)
+        _end(error, f"{error}{hint}", error.exit_code, debug, error.kind)
+    if isinstance(error, MemoryError):
+        text = f"The memory of this machine did not suffice ({error}). Ask for less at a time."
+        _end(error, text, ExitCode.INTERNAL, debug, MemoryLimitError.kind)
     # The traceback is printed with --debug only.
     text = f"{type(error).__name__}: {error}. This is a defect of xgamma: run again with --debug and report it."
-    _end(error, text, ExitCode.INTERNAL, debug)
+    _end(error, text, ExitCode.INTERNAL, debug, XgammaError.kind)
 
 
-def _end(error: Exception, text: str, code: int, debug: bool) -> NoReturn:
+def _end(error: Exception, text: str, code: int, debug: bool, kind: str) -> NoReturn:
     if debug:
         traceback.print_exception(error)
     # As click begins the errors that it finds itself.
     click.echo(click.style("Error: ", fg="red", bold=True) + text, err=True, color=_colour())
+    click.echo(more_about(kind), err=True)
     sys.exit(code)
 
 
