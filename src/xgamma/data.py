@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import PathLike
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from astropy.table import Table
+import astropy
 
 from xgamma.analysis.selected import selected
 from xgamma.config.requests import release_of, selection_of
@@ -16,6 +16,10 @@ from xgamma.datasets.event_list import EventList
 from xgamma.datasets.observations import Observation, Observations
 from xgamma.errors import InputError, later_names
 from xgamma.store import Store
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
 
 __all__ = ["GTI", "DataStore", "EventList", "Observation", "Observations"]
 
@@ -77,7 +81,9 @@ class DataStore:
         """What the index says of each run."""
         facts = list(self._facts.values())
         columns = {"OBS_ID": "obs_id", "RA_PNT": "ra", "DEC_PNT": "dec", "ZEN_PNT": "zenith", "OBJECT": "target"}
-        table = Table({name: [getattr(fact, attribute) for fact in facts] for name, attribute in columns.items()})
+        table = astropy.table.Table(
+            {name: [getattr(fact, attribute) for fact in facts] for name, attribute in columns.items()}
+        )
         for name in ("RA_PNT", "DEC_PNT", "ZEN_PNT"):
             table[name].unit = "deg"
         return table

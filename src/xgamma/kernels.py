@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft
+import scipy
 
 from xgamma.axes import BoolArray, FloatArray
 from xgamma.errors import ConfigError
@@ -168,7 +168,7 @@ def _transformed(planes: npt.NDArray[Any], kernel: Kernel, result: FloatArray) -
         error = 16 * np.finfo(np.float32).eps * math.sqrt(kernel.size * np.vdot(plane, plane))
         shape, response = _response(kernel, height, width, is_whole and error < FAR_LESS)
         single = plane.astype(np.float32) if response.dtype == np.complex64 else plane
-        sums = fft.irfft2(fft.rfft2(single, shape) * response, shape)[:height, :width]
+        sums = scipy.fft.irfft2(scipy.fft.rfft2(single, shape) * response, shape)[:height, :width]
         if is_whole:
             np.rint(sums, out=out)
         else:
@@ -182,10 +182,10 @@ def _response(
 ) -> tuple[tuple[int, int], npt.NDArray[np.complexfloating]]:
     """Return the shape of the transforms of images, and the transform of a kernel about the first pixel."""
     reach = kernel.reach
-    shape = tuple(fft.next_fast_len(size + min(reach, size - 1), real=True) for size in (height, width))
+    shape = tuple(scipy.fft.next_fast_len(size + min(reach, size - 1), real=True) for size in (height, width))
     centred = np.zeros(shape, dtype=np.float32 if is_single else float)
     rows, columns = (numbers - reach for numbers in np.nonzero(kernel.footprint))
     # No pixel has others farther away than the image is long.
     near = (abs(rows) < height) & (abs(columns) < width)
     centred[rows[near], columns[near]] = 1.0
-    return shape, fft.rfft2(centred)
+    return shape, scipy.fft.rfft2(centred)

@@ -7,17 +7,20 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
-from astropy.wcs import WCS
-from scipy.ndimage import label  # type: ignore[attr-defined]
+import scipy
 
 from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.geometry import lonlat, separation, to_frame, unit_vector
 from xgamma.shapes import Shape, union_holds
 from xgamma.shapes.objects import normalize_shape
 from xgamma.shapes.shape import MARGIN
+
+if TYPE_CHECKING:
+    from astropy.wcs import WCS
+
 
 # No circle is farther away.
 WHOLE_SKY = 360.0
@@ -94,7 +97,7 @@ class SkyMask:
     @cached_property
     def caps(self) -> Caps:
         """Circles that contain all excluded pixels, one for each connected area."""
-        labels, count = label(~self.usable)
+        labels, count = scipy.ndimage.label(~self.usable)  # type: ignore[attr-defined]
         rows, columns = np.nonzero(labels)
         native_lon, native_lat = self.wcs.wcs_pix2world(columns, rows, 0)
         lon, lat = to_frame(native_lon, native_lat, self.frame, "icrs")

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import astropy
 import numpy as np
-from astropy.wcs import WCS, FITSFixedWarning, WcsError
 
 from xgamma.errors import InputError
 from xgamma.geometry import separation, to_frame
 from xgamma.projections import PROJECTIONS
 from xgamma.sky import SkySpace
+
+if TYPE_CHECKING:
+    from astropy.wcs import WCS
+
 
 _TYPES = {"icrs": ("RA---", "DEC--"), "galactic": ("GLON-", "GLAT-")}
 _FRAMES = {("RA", "DEC"): "icrs", ("GLON", "GLAT"): "galactic"}
@@ -23,7 +27,7 @@ _EQUATORIAL, _J2000 = ("FK5", ""), 2000.0
 
 def image_wcs(space: SkySpace, origin: tuple[int, int] = (0, 0)) -> WCS:
     """Return the celestial WCS of an image, or of the window of it that begins at pixel (v, u)."""
-    wcs = WCS(naxis=2)
+    wcs = astropy.wcs.WCS(naxis=2)
     wcs.wcs.ctype = [f"{name}{space.projection}" for name in _TYPES[space.frame]]
     wcs.wcs.cunit = ["deg", "deg"]
     wcs.wcs.crval = _upright(space.lon, space.lat)
@@ -41,10 +45,10 @@ def space_of_header(header: Any, npix: tuple[int, int] | None = None, where: str
     """Return the image that a FITS header describes; see ``space_of_wcs``."""
     with warnings.catch_warnings():
         # Tells of dates that were put in order.
-        warnings.simplefilter("ignore", FITSFixedWarning)
+        warnings.simplefilter("ignore", astropy.wcs.FITSFixedWarning)
         try:
-            wcs = WCS(header)
-        except (WcsError, ValueError) as error:
+            wcs = astropy.wcs.WCS(header)
+        except (astropy.wcs.WcsError, ValueError) as error:
             said = str(error).strip().splitlines()[-1].rstrip(".")
             raise InputError(f"{where} does not hold the coordinates of an image ({said}).") from None
     return space_of_wcs(wcs, npix, where)

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import kl_div, xlogy
+import scipy
 
 from xgamma.axes import FloatArray
 from xgamma.variability import (  # noqa: F401, as Gammapy has them at this import path
@@ -41,7 +41,7 @@ ITERATIONS = 90
 def cash(n: Array, mu: Array) -> FloatArray:
     """Return ``2 (mu - n ln mu)``; predictions below 1e-25 count as 1e-25."""
     mean = np.maximum(mu, FLOOR)
-    return np.asarray(2.0 * (mean - xlogy(n, mean)))
+    return np.asarray(2.0 * (mean - scipy.special.xlogy(n, mean)))
 
 
 def cash_gradient(n: Array, mu: Array) -> FloatArray:
@@ -62,7 +62,7 @@ def cstat(n: Array, mu: Array) -> FloatArray:
     >>> cstat([0, 4], [3.0, 4.0]).tolist()
     [6.0, 0.0]
     """
-    return np.asarray(2.0 * kl_div(np.maximum(n, FLOOR), np.maximum(mu, FLOOR)))
+    return np.asarray(2.0 * scipy.special.kl_div(np.maximum(n, FLOOR), np.maximum(mu, FLOOR)))
 
 
 def cstat_gradient(n: Array, mu: Array) -> FloatArray:
@@ -109,7 +109,7 @@ def wstat(n_on: Array, n_off: Array, alpha: Array, mu_sig: Array) -> FloatArray:
     """
     n, m, a, s = _floats(n_on, n_off, alpha, mu_sig)
     on, off = _means(n, m, a, s)
-    return np.asarray(np.where(a > 0, 2.0 * (kl_div(n, on) + kl_div(m, off)), np.nan))
+    return np.asarray(np.where(a > 0, 2.0 * (scipy.special.kl_div(n, on) + scipy.special.kl_div(m, off)), np.nan))
 
 
 def wstat_background(n_on: Array, n_off: Array, alpha: Array, mu_sig: Array) -> FloatArray:

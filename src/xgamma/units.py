@@ -44,6 +44,29 @@ def _power(power: Any) -> str:
     return "" if power == 1 else f"{power:g}" if float(power).is_integer() else f"({power})"
 
 
+def unit_label(unit: str) -> str:
+    """Write a unit in plain text for the eye.
+
+    >>> unit_label("erg cm-2 s-1"), unit_label("TeV"), unit_label("cm-2 s-1 TeV-1")
+    ('erg / (cm2 s)', 'TeV', '1 / (cm2 s TeV)')
+    """
+    parsed = u.Unit(unit)
+    bases, powers = parsed.bases, parsed.powers
+    factors = list(zip(bases, powers, strict=True))
+    above = unit_string(_product([(base, power) for base, power in factors if power > 0]))
+    below = unit_string(_product([(base, -power) for base, power in factors if power < 0]))
+    if not below:
+        return above
+    return f"{above or '1'} / ({below})" if " " in below else f"{above or '1'} / {below}"
+
+
+def _product(factors: list[tuple[Any, Any]]) -> u.UnitBase:
+    result = u.dimensionless_unscaled
+    for base, power in factors:
+        result = result * base**power
+    return result
+
+
 def conversion(unit: u.UnitBase | str, to: u.UnitBase | str) -> float:
     """Return the factor from ``unit`` to ``to``; texts are read as those of FITS files.
 

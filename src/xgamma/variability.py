@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 from astropy import units as u
-from scipy.special import chdtrc
 
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, DataError
@@ -102,7 +102,7 @@ def compute_chisq(flux: Any, flux_err: Any = None, axis: int = 0) -> tuple[Float
     with np.errstate(divide="ignore", invalid="ignore"):
         constant = np.nansum(weights * values, axis=0) / np.nansum(weights, axis=0)
     chi2 = np.where(count > 1, np.nansum(weights * (values - constant) ** 2, axis=0), np.nan)
-    return chi2, np.where(count > 1, chdtrc(np.maximum(count - 1, 1), np.nan_to_num(chi2)), np.nan)
+    return chi2, np.where(count > 1, scipy.special.chdtrc(np.maximum(count - 1, 1), np.nan_to_num(chi2)), np.nan)
 
 
 def compute_flux_doubling(flux: Any, flux_err: Any, coords: Any, axis: int = 0) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from astropy.wcs import WCS
 
 from xgamma.errors import ConfigError, ConfigTypeError, InputError, MissingInputError
 from xgamma.formats.fits.regions import are_close, region_hdu, shapes_of_fits
-from xgamma.formats.region_files import is_ds9, read_regions, shapes_of_text, sky_regions
+from xgamma.formats.region_files import is_ds9, read_regions, shapes_of_text
+from xgamma.formats.region_objects import sky_regions
 from xgamma.geometry import Plane, from_tangent_plane, separation, to_frame
 from xgamma.grid import RegionSpace
 from xgamma.masks import ExcludedShapes

@@ -9,8 +9,9 @@ from xgamma.errors import ConfigError, DataError
 from xgamma.models.skymodel import SkyModel
 from xgamma.models.spectral.powerlaws import PowerLawSpectralModel
 from xgamma.plot.counts import fit_axes
-from xgamma.plot.labels import axis_label, shade_bins, unit_label
+from xgamma.plot.labels import axis_label, shade_bins
 from xgamma.plot.sed import stat_difference
+from xgamma.units import unit_label
 
 
 def power_law():

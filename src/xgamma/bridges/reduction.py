@@ -25,7 +25,7 @@ from gammapy.makers import (
 from gammapy.maps import Map, MapAxis, RegionGeom
 
 from xgamma.bridges.spectra import from_gammapy
-from xgamma.formats.region_files import sky_regions
+from xgamma.formats import region_objects
 from xgamma.shapes import Shape, shape_from
 
 VERSION: str = gammapy.__version__
@@ -101,7 +101,7 @@ def _dataset(
     energy, energy_true = (
         MapAxis.from_energy_edges(np.array(recipe[axis]), unit="TeV", name=axis) for axis in ("energy", "energy_true")
     )
-    geom = RegionGeom.create(sky_regions([shape])[0], axes=[energy])
+    geom = RegionGeom.create(region_objects.sky_regions([shape])[0], axes=[energy])
     empty = SpectrumDataset.create(geom=geom, energy_axis_true=energy_true, name=name)
     maker = SpectrumDatasetMaker(
         selection=["counts", "exposure", "edisp"], containment_correction=bool(recipe["containment"])

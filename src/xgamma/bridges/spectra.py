@@ -23,9 +23,9 @@ from regions import SkyRegion
 
 from xgamma.axes import Axis, FloatArray
 from xgamma.errors import ConfigError, ConfigTypeError, DataError, LaterError
+from xgamma.formats import region_objects
 from xgamma.formats.fits.hdus import DEFAULT_MJDREF
 from xgamma.formats.fits.regions import Shapes
-from xgamma.formats.region_files import sky_regions
 from xgamma.formats.spectrum_rows import (
     NO_OBS_ID,
     SpectrumRow,
@@ -96,7 +96,7 @@ class _Geometries(NamedTuple):
 
 
 def _geometries(row: SpectrumRow) -> _Geometries:
-    region = sky_regions(row.region)[0] if len(row.region) else None
+    region = region_objects.sky_regions(row.region)[0] if len(row.region) else None
     energy, energy_true = _map_axis(row.energy), _map_axis(row.energy_true)
     counts = RegionGeom.create(region, axes=[energy])
     others = ([energy_true], [energy, energy_true], [energy.squash(), energy_true])
@@ -122,7 +122,7 @@ def _dataset(row: SpectrumRow, geometries: _Geometries) -> SpectrumDataset | Spe
         return SpectrumDataset(**held, background=background)
     geom_off = geom
     if len(row.off_regions):
-        geom_off = RegionGeom.from_regions(sky_regions(row.off_regions), axes=geom.axes, wcs=geom.wcs)
+        geom_off = RegionGeom.from_regions(region_objects.sky_regions(row.off_regions), axes=geom.axes, wcs=geom.wcs)
     off = {"counts_off": _map(geom_off, row.counts_off), "acceptance_off": _map(geom_off, row.acceptance_off)}
     return SpectrumDatasetOnOff(**held, **off, acceptance=_map(geom, row.acceptance))
 

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 import xarray as xr
-from scipy.special import ndtr
-from scipy.stats import binomtest
 
 from xgamma.axes import BoolArray, FloatArray
 from xgamma.errors import DataError
-from xgamma.plot.closure import Covered, draw_closure
+from xgamma.plot import closure as plot_closure
 
 LEVEL = 3.0
 # A share of a position is no bias.
@@ -30,7 +29,7 @@ def two_sided(n_sigma: float) -> float:
     >>> round(two_sided(1.0), 4)
     0.6827
     """
-    return float(ndtr(n_sigma) - ndtr(-n_sigma))
+    return float(scipy.special.ndtr(n_sigma) - scipy.special.ndtr(-n_sigma))
 
 
 def one_sided(n_sigma: float) -> float:
@@ -39,7 +38,7 @@ def one_sided(n_sigma: float) -> float:
     >>> round(one_sided(2.0), 4)
     0.9772
     """
-    return float(ndtr(n_sigma))
+    return float(scipy.special.ndtr(n_sigma))
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ class Coverage:
     @property
     def interval(self) -> tuple[float, float]:
         """The probabilities of coverage that the fraction leaves possible."""
-        limits = binomtest(self.covered, self.count).proportion_ci(two_sided(LEVEL), method="exact")
+        limits = scipy.stats.binomtest(self.covered, self.count).proportion_ci(two_sided(LEVEL), method="exact")
         return float(limits.low), float(limits.high)
 
     @property
@@ -276,16 +275,16 @@ def picture(results: xr.Dataset, others: Sequence[xr.Dataset] = ()) -> bytes:
     }
     every = [finding for one in (results, *others) for finding in findings(one)]
     drawn = [what for what in PANELS if any(finding.what == what for finding in every)]
-    figure = draw_closure(pulls, [_covered(every, what) for what in drawn], FEWEST_COUNTS)
+    figure = plot_closure.draw_closure(pulls, [_covered(every, what) for what in drawn], FEWEST_COUNTS)
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=110)
     return content.getvalue()
 
 
-def _covered(every: Sequence[Finding], what: str) -> Covered:
+def _covered(every: Sequence[Finding], what: str) -> plot_closure.Covered:
     chosen = [finding for finding in every if finding.what == what]
     intervals = np.array([finding.coverage.interval for finding in chosen]).reshape(-1, 2)
-    return Covered(
+    return plot_closure.Covered(
         PANELS[what],
         np.array([finding.counts for finding in chosen]),
         np.array([finding.coverage.fraction for finding in chosen]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from astropy.coordinates import SkyCoord
+import astropy
 from astropy.time import Time
 from pydantic import model_validator
 
@@ -84,7 +84,7 @@ def icrs_of(position: Any) -> tuple[float, float]:
     ConfigError
         For anything else.
     """
-    if isinstance(position, SkyCoord) and position.isscalar:
+    if isinstance(position, astropy.coordinates.SkyCoord) and position.isscalar:
         return float(position.icrs.ra.deg), float(position.icrs.dec.deg)
     if not isinstance(position, Mapping):
         raise ConfigError(

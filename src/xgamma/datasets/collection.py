@@ -7,13 +7,10 @@ import itertools
 import logging
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import xarray as xr
-from astropy.table import Table
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from xgamma import schema
 from xgamma.axes import BoolArray, IntArray
@@ -30,11 +27,17 @@ from xgamma.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
 from xgamma.errors import ConfigError, ConfigTypeError, DataError, LaterError
 from xgamma.fit import FitInput
 from xgamma.outcome import Outcome
-from xgamma.plot.excess import plot_over_livetime, plot_over_time
-from xgamma.plot.regions import plot_regions
+from xgamma.plot import excess as plot_excess
+from xgamma.plot import regions as plot_regions
 from xgamma.predict.background import background_model, background_planes
 from xgamma.reduce import joined_rows, regions_apart, select_rows, since, stack
 from xgamma.reduce.window_sums import stack_of_windows
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 log = logging.getLogger(__name__)
 
@@ -236,7 +239,7 @@ class Datasets(DatasetList):
                 raise ConfigTypeError(
                     f"plot_regions() draws regions, and {view.name!r} is a map; use its plot_counts()."
                 )
-        return plot_regions(self.to_xarray(), ax)
+        return plot_regions.plot_regions(self.to_xarray(), ax)
 
     def plot(self, cumulative: bool = True, **options: Any) -> Figure:
         """Draw excess and significance in a new figure, and return it.
@@ -248,10 +251,10 @@ class Datasets(DatasetList):
         table = self.info_table(cumulative=cumulative)
         excess, sqrt_ts = np.asarray(table["excess"]), np.asarray(table["sqrt_ts"])
         if cumulative:
-            return plot_over_livetime(table["livetime"].quantity.to_value("h"), excess, sqrt_ts, **options)
+            return plot_excess.plot_over_livetime(table["livetime"].quantity.to_value("h"), excess, sqrt_ts, **options)
         ends = [view.gti.mjd_bounds for view in self._rows]
         errors = np.concatenate([info.total_excess_errors(part.data) for part in self.parts()])
-        return plot_over_time(np.array(ends), excess, errors, sqrt_ts, **options)
+        return plot_excess.plot_over_time(np.array(ends), excess, errors, sqrt_ts, **options)
 
     # --- Gammapy
 

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
+import astropy
 import numpy as np
 import xarray as xr
 from astropy import units as u
-from astropy.coordinates import SkyCoord
-from astropy.table import Column, Table
 from astropy.time import Time
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from xgamma.axes import BoolArray, FloatArray
 from xgamma.datasets.geom import normalize_region
 from xgamma.errors import ConfigError, DataError, UnknownNameError, did_you_mean
 from xgamma.geometry import separation, tangent_plane
+from xgamma.plot import figures as plot_figures
 from xgamma.plot import runs as plot_runs
-from xgamma.plot.figures import panels
 from xgamma.shapes import union_holds
 from xgamma.times import (
     SECONDS_PER_DAY,
@@ -30,6 +27,13 @@ from xgamma.times import (
     time_from_seconds,
 )
 from xgamma.units import canonical
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+    from astropy.table import Table
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 NEEDED = ("ra", "dec", "energy", "time")
 
@@ -111,7 +115,7 @@ class GTI:
     @property
     def table(self) -> Table:
         """The intervals as a table of ``START`` and ``STOP``."""
-        return Table({"START": self.time_start, "STOP": self.time_stop})
+        return astropy.table.Table({"START": self.time_start, "STOP": self.time_stop})
 
     def union(self) -> GTI:
         """Return the intervals sorted, with those that touch or overlap in one."""
@@ -161,20 +165,20 @@ class EventList:
     def table(self) -> Table:
         """All columns, named as in FITS: ``RA``, ``DEC``, ``ENERGY``, ``TIME`` and others."""
         columns = [
-            Column(array.values, name=str(name).upper(), unit=array.attrs.get("units") or None)
+            astropy.table.Column(array.values, name=str(name).upper(), unit=array.attrs.get("units") or None)
             for name, array in self.data.data_vars.items()
         ]
-        return Table(columns, meta={"MJDREF": float(self.data.attrs["mjdref"]), "TIMESYS": "TT"})
+        return astropy.table.Table(columns, meta={"MJDREF": float(self.data.attrs["mjdref"]), "TIMESYS": "TT"})
 
     @property
     def radec(self) -> SkyCoord:
         """ICRS positions."""
-        return SkyCoord(self._column("ra"), self._column("dec"), unit="deg", frame="icrs")
+        return astropy.coordinates.SkyCoord(self._column("ra"), self._column("dec"), unit="deg", frame="icrs")
 
     @property
     def galactic(self) -> SkyCoord:
         """Galactic positions."""
-        return SkyCoord(self.radec.galactic)
+        return astropy.coordinates.SkyCoord(self.radec.galactic)
 
     @property
     def energy(self) -> u.Quantity:
@@ -189,7 +193,7 @@ class EventList:
     @property
     def pointing_radec(self) -> SkyCoord:
         """Where the telescopes pointed; raises ``DataError`` where that is not one place."""
-        return SkyCoord(*self._center(), unit="deg", frame="icrs")
+        return astropy.coordinates.SkyCoord(*self._center(), unit="deg", frame="icrs")
 
     def _center(self) -> tuple[float, float]:
         if self.pointing is None:
@@ -289,7 +293,7 @@ class EventList:
 
     def peek(self, figsize: tuple[float, float] = (12, 7)) -> Figure:
         """Draw image, separations, energies and rate in a new figure, and return it."""
-        figure, axes = panels(5, figsize)
+        figure, axes = plot_figures.panels(5, figsize)
         draw = (self.plot_image, self.plot_offset2_distribution, self.plot_energy_offset, self.plot_energy)
         for method, ax in zip((*draw, self.plot_time), axes, strict=True):
             method(ax)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
+import astropy
 import numpy as np
 import xarray as xr
 from astropy import units as u
-from astropy.table import Table
-from matplotlib.axes import Axes
 
 from xgamma.axes import Axis, BoolArray, FloatArray
 from xgamma.datasets import text
@@ -27,6 +26,11 @@ from xgamma.models import SpectralModel
 from xgamma.models.spectral.model import read_spectral
 from xgamma.plot import significance as plot_significance
 from xgamma.schema.excess_map import DIMS
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+    from matplotlib.axes import Axes
+
 
 SUFFIXES = ("", *ERRORS, "_sensitivity")
 # As Gammapy calls what has another name here.
@@ -221,7 +225,7 @@ class ExcessMap:
         for name in names:
             values, unit = self._values(name)
             columns[name] = u.Quantity(values[plane, y, x], unit) if unit else values[plane, y, x]
-        return Table(columns)
+        return astropy.table.Table(columns)
 
     # --- pictures
 

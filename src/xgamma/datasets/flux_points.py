@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from os import PathLike
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from astropy.table import Table
-from matplotlib.axes import Axes
 
 from xgamma import bridges
 from xgamma.datasets import sed_table, text
@@ -21,6 +19,11 @@ from xgamma.formats.sed.files import read_flux_points, write_flux_points
 from xgamma.formats.sed.points import is_light_curve
 from xgamma.formats.sed.table import flux_points_table
 from xgamma.plot import sed as plot_sed
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+    from matplotlib.axes import Axes
+
 
 TABLE_FORMATS = ("gadf-sed", "lightcurve")
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from os import PathLike
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from astropy import units as u
-from matplotlib.axes import Axes
 
 from xgamma import bridges, predict
 from xgamma.axes import BoolArray, FloatArray
@@ -20,10 +19,15 @@ from xgamma.fit import FitInput
 from xgamma.formats.sed.files import read_flux_points
 from xgamma.models.models import Models, SkyModel
 from xgamma.plot import counts as plot_counts
-from xgamma.plot.counts import Style
-from xgamma.plot.labels import show_legend
-from xgamma.plot.style import cycle_color, merged_style
+from xgamma.plot import labels as plot_labels
+from xgamma.plot import style as plot_style
 from xgamma.stats import chi2
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from xgamma.plot.counts import Style
+
 
 RESIDUAL_METHOD = "diff/model"
 
@@ -129,7 +133,7 @@ class FluxPointsDataset:
     # --- pictures
 
     def plot_spectrum(
-        self, ax: Axes | None = None, kwargs_fp: Style | None = None, kwargs_model: Style | None = None
+        self, ax: Axes | None = None, kwargs_fp: Style | None = None, kwargs_model: plot_counts.Style | None = None
     ) -> Axes:
         """Draw the points, and each model with its error band."""
         style = {"sed_type": "e2dnde", "color": "black", "label": "Flux points", **(kwargs_fp or {})}
@@ -138,14 +142,14 @@ class FluxPointsDataset:
         limits = ax.get_ylim()
         bounds = u.Quantity([self.data.energy_min.min(), self.data.energy_max.max()])
         for number, model in enumerate(self._own_models()):
-            usual = {"sed_type": style["sed_type"], "color": cycle_color(number), "label": model.name}
-            look = merged_style(usual, kwargs_model)
+            usual = {"sed_type": style["sed_type"], "color": plot_style.cycle_color(number), "label": model.name}
+            look = plot_style.merged_style(usual, kwargs_model)
             model.spectral_model.plot(bounds, ax=ax, **look)
             model.spectral_model.plot_error(bounds, ax=ax, sed_type=style["sed_type"], facecolor=look["color"])
         ax.set_xlim(low, high)
         if limits[0] > 0 or ax.get_yscale() == "linear":
             ax.set_ylim(limits)
-        show_legend(ax)
+        plot_labels.show_legend(ax)
         return ax
 
     def plot_residuals(self, ax: Axes | None = None, method: str = RESIDUAL_METHOD, **style: Any) -> Axes:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 from astropy import units as u
-from astropy.table import Table
-from matplotlib.axes import Axes
 
 from xgamma.datasets.flux_points import FluxPoints
 from xgamma.datasets.group_fits import GroupPoints
 from xgamma.errors import ConfigError
-from xgamma.plot.figures import normalize_axes
+from xgamma.plot import figures as plot_figures
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+    from matplotlib.axes import Axes
 
 
 class FluxProfile:
@@ -52,7 +54,7 @@ class FluxProfile:
         """Draw the fluxes of one bin of energy over the distance, limits as arrows; raises ``ConfigError``."""
         if not 0 <= plane < self.data.sizes["energy"]:
             raise ConfigError(f"FluxProfile.plot: expected a plane below {self.data.sizes['energy']}, got {plane!r}.")
-        ax = normalize_axes(ax)
+        ax = plot_figures.normalize_axes(ax)
         table = self.to_table(sed_type)
         value, error = (np.asarray(table[f"{sed_type}{suffix}"])[:, plane] for suffix in ("", "_err"))
         is_limit = (

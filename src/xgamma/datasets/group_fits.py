@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import astropy
 import numpy as np
 import xarray as xr
-from astropy.table import Column, Table
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from xgamma.axes import FloatArray
 from xgamma.datasets.flux_points import FluxPoints
@@ -17,11 +15,17 @@ from xgamma.datasets.norms import drawn, plot_unit
 from xgamma.errors import ConfigError, UnknownNameError, did_you_mean
 from xgamma.formats.light_curve.table import EPOCH_CARDS, mjd_of
 from xgamma.formats.sed.files import write_table
-from xgamma.plot.figures import empty_figure, normalize_axes, panels
-from xgamma.plot.labels import show_legend
-from xgamma.plot.light_curve import Curve, plot_curve_of_groups, plot_light_curve
-from xgamma.plot.sed import plot_flux_points, side_by_side
-from xgamma.plot.style import merged_style, point_style
+from xgamma.plot import figures as plot_figures
+from xgamma.plot import labels as plot_labels
+from xgamma.plot import light_curve as plot_light_curve
+from xgamma.plot import sed as plot_sed
+from xgamma.plot import style as plot_style
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 SPECTRA_MAX = 12
 """How many spectra one picture can tell apart."""
@@ -84,14 +88,14 @@ class GroupFits:
     def to_table(self) -> Table:
         """Return a row for each group: when, livetime, each free parameter with its error, statistic, success."""
         start, stop = self.mjd_exposed.T
-        table = Table(meta={"BY": self.data.attrs["by"], **EPOCH_CARDS})
+        table = astropy.table.Table(meta={"BY": self.data.attrs["by"], **EPOCH_CARDS})
         table["group"] = self.groups
         table["time_min"], table["time_max"] = start, stop
-        table["livetime"] = Column(self.data["livetime"].values, unit="s")
+        table["livetime"] = astropy.table.Column(self.data["livetime"].values, unit="s")
         for name in self.free_parameters:
             own, unit = self.data.sel(parameter=name), self.unit(name) or None
-            table[name] = Column(own["value"].values, unit=unit)
-            table[f"{name}_err"] = Column(own["error"].values, unit=unit)
+            table[name] = astropy.table.Column(own["value"].values, unit=unit)
+            table[f"{name}_err"] = astropy.table.Column(own["error"].values, unit=unit)
         table["total_stat"], table["success"] = self.data["total_stat"].values, self.success
         return table
 
@@ -112,8 +116,8 @@ class GroupFits:
             For ``Axes.errorbar``.
         """
         names = self.free_parameters
-        made = empty_figure() if figure is None else figure
-        _, axes = panels(len(names), columns=1, figure=made, sharex=True)
+        made = plot_figures.empty_figure() if figure is None else figure
+        _, axes = plot_figures.panels(len(names), columns=1, figure=made, sharex=True)
         for name, ax in zip(names, axes, strict=True):
             self._plot_parameter(name, ax, time_format, close_gaps, style)
             ax.label_outer()
@@ -123,14 +127,16 @@ class GroupFits:
         own = self.data.sel(parameter=name)
         value, error = own["value"].values, own["error"].values
         nothing = np.full(len(value), np.nan)
-        curve = Curve("", value, np.stack([error, error]), nothing, np.zeros(len(value), bool))
+        curve = plot_light_curve.Curve("", value, np.stack([error, error]), nothing, np.zeros(len(value), bool))
         label = self.labels[name]
         if self._are_apart():
             known = np.asarray(np.isfinite(self.mjd_exposed).all(axis=1))
             bounds, shown = self.mjd_exposed[known], curve.at(known)
-            plot_light_curve(bounds, [shown], label, self.unit(name), ax, time_format, close_gaps, False, **style)
+            plot_light_curve.plot_light_curve(
+                bounds, [shown], label, self.unit(name), ax, time_format, close_gaps, False, **style
+            )
         else:
-            plot_curve_of_groups(self.groups, curve, label, self.unit(name), ax, **style)
+            plot_light_curve.plot_curve_of_groups(self.groups, curve, label, self.unit(name), ax, **style)
         together, width = float(own["start"]), float(own["start_error"])
         ax.axhline(together, color="0.4", lw=1, zorder=0.5)
         if np.isfinite(width):
@@ -186,12 +192,12 @@ class GroupPoints:
         """Return a row for each group, whose columns are those of ``FluxPoints.to_table`` with the bins of energy."""
         start, stop = mjd_of(self.data, "time_exposed").T
         each = [self[group].to_table(sed_type) for group in self.groups]
-        table = Table(meta={**each[0].meta, "BY": self.data.attrs["by"], **EPOCH_CARDS})
+        table = astropy.table.Table(meta={**each[0].meta, "BY": self.data.attrs["by"], **EPOCH_CARDS})
         table["group"] = self.groups
         table["time_min"], table["time_max"] = start, stop
-        table["livetime"] = Column(self.data["livetime"].values, unit="s")
+        table["livetime"] = astropy.table.Column(self.data["livetime"].values, unit="s")
         for name in each[0].colnames:
-            table[name] = Column(np.stack([points[name] for points in each]), unit=each[0][name].unit)
+            table[name] = astropy.table.Column(np.stack([points[name] for points in each]), unit=each[0][name].unit)
         return table
 
     def plot(self, ax: Axes | None = None, sed_type: str = "e2dnde", **style: Any) -> Axes:
@@ -202,13 +208,18 @@ class GroupPoints:
                 f"GroupPoints.plot: {len(self.groups)} spectra are more than a picture can tell apart; draw some of "
                 "them: points[group].plot()."
             )
-        ax = normalize_axes(ax)
+        ax = plot_figures.normalize_axes(ax)
         edges, count = self.data["energy_bounds"].values, len(self.groups)
         for number, group in enumerate(self.groups):
             points = self[group]
-            spectrum = (edges, side_by_side(edges, number, count), *drawn(points.data, sed_type), points.is_ul)
-            plot_flux_points(*spectrum, *shown, ax, **merged_style(point_style(number), {"label": group}, style))
-        show_legend(ax)
+            spectrum = (edges, plot_sed.side_by_side(edges, number, count), *drawn(points.data, sed_type), points.is_ul)
+            plot_sed.plot_flux_points(
+                *spectrum,
+                *shown,
+                ax,
+                **plot_style.merged_style(plot_style.point_style(number), {"label": group}, style),
+            )
+        plot_labels.show_legend(ax)
         return ax
 
     def write(self, filename: str | PathLike[str], sed_type: str = "dnde", overwrite: bool = False) -> None:

@@ -10,13 +10,12 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import astropy
 import numpy as np
 import xarray as xr
-from astropy import table
 from astropy import units as u
-from astropy.table import Table, vstack
 
 from xgamma import predict, stats
 from xgamma.axes import BoolArray, FloatArray
@@ -29,6 +28,10 @@ from xgamma.reduce.stack import row_facts, stacks
 from xgamma.reduce.sums import combine
 from xgamma.reduce.window_sums import image_of_all, rows_apart, window_sum
 from xgamma.schema import WINDOWS, has_safe_bin, space_dims
+
+if TYPE_CHECKING:
+    from astropy import table
+    from astropy.table import Table
 
 
 class Column(NamedTuple):
@@ -284,16 +287,22 @@ def info_table(parts: Sequence[ModelledRows]) -> Table:
     tables = []
     for part in parts:
         columns = summary(part.data, part.models, part.mask_fit)
-        tables.append(Table([_column(name, column) for name, column in columns.items()]))
+        tables.append(astropy.table.Table([_column(name, column) for name, column in columns.items()]))
     return _joined(tables)
 
 
 def _joined(tables: Sequence[Table]) -> Table:
-    return vstack(tables, metadata_conflicts="silent") if len(tables) > 1 else tables[0] if tables else Table()
+    return (
+        astropy.table.vstack(tables, metadata_conflicts="silent")
+        if len(tables) > 1
+        else tables[0]
+        if tables
+        else astropy.table.Table()
+    )
 
 
 def _column(name: str, column: Column) -> table.Column:
-    return table.Column(column.values, name=name, unit=u.Unit(column.unit) if column.unit else None)
+    return astropy.table.Column(column.values, name=name, unit=u.Unit(column.unit) if column.unit else None)
 
 
 def meta_table(parts: Sequence[ModelledRows]) -> Table:
@@ -313,7 +322,7 @@ def meta_table(parts: Sequence[ModelledRows]) -> Table:
             for label, (name, unit) in of_runs.items()
             if name in ds.variables
         }
-        tables.append(Table([_column(name, column) for name, column in columns.items()]))
+        tables.append(astropy.table.Table([_column(name, column) for name, column in columns.items()]))
     return _joined(tables)
 
 

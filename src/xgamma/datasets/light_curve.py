@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from os import PathLike
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from astropy.table import Table
 from astropy.time import Time
-from matplotlib.axes import Axes
 
 from xgamma import bridges
 from xgamma.datasets import sed_table, text
@@ -21,11 +19,16 @@ from xgamma.digits import number_text
 from xgamma.errors import ConfigError, DataError, UnknownNameError, did_you_mean
 from xgamma.formats.light_curve.files import read_light_curve, write_light_curve
 from xgamma.formats.light_curve.table import light_curve_table, mjd_of
+from xgamma.plot import figures as plot_figures
+from xgamma.plot import labels as plot_labels
 from xgamma.plot import light_curve as plot_lc
 from xgamma.plot import sed as plot_sed
-from xgamma.plot.figures import normalize_axes
-from xgamma.plot.labels import show_legend
 from xgamma.times import time_from_seconds
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+    from matplotlib.axes import Axes
+
 
 AXES = ("time", "energy")
 SPECTRA_MAX = 12
@@ -315,12 +318,12 @@ class LightCurve(Norms):
                 f"LightCurve.plot: {self.data.sizes['time']} spectra are more than a picture can tell apart; select up "
                 f"to {SPECTRA_MAX} bins of time: LightCurve(light_curve.data.isel(time=slice(0, {SPECTRA_MAX})))."
             )
-        label, is_ul, ax = style.pop("label", ""), self.is_ul.astype(bool), normalize_axes(ax)
+        label, is_ul, ax = style.pop("label", ""), self.is_ul.astype(bool), plot_figures.normalize_axes(ax)
         for n, time in enumerate(self.time_min.strftime("%Y-%m-%d %H:%M")):
             places = plot_sed.side_by_side(self._edges(), n, len(values))
             spectrum = (self._edges(), places, values[n], errors[:, n], limits[n], is_ul[n])
             plot_sed.plot_flux_points(*spectrum, *shown, ax, label=f"{label} {time}".strip(), **style)
-        show_legend(ax)
+        plot_labels.show_legend(ax)
         return ax
 
     # --- words

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from xgamma.axes import Axis, BoolArray, FloatArray
 from xgamma.datasets import info
 from xgamma.datasets.map_row import MapRow
 from xgamma.datasets.maps.membership import shares_of_region
 from xgamma.plot import counts as plot_counts
-from xgamma.plot.counts import Style
-from xgamma.plot.figures import new_figure, panels
-from xgamma.plot.labels import show_legend
-from xgamma.plot.style import cycle_color
+from xgamma.plot import figures as plot_figures
+from xgamma.plot import labels as plot_labels
+from xgamma.plot import style as plot_style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from xgamma.plot.counts import Style
+
 
 SMOOTH = "0.05 deg"
 
@@ -79,8 +83,8 @@ class MapDatasetPictures(MapRow):
         counts, npred, background = _sums(used[first:last], *(each[first:last] for each in planes))
         edges, errors = self.energy_axis.edges[first : last + 1], np.sqrt([counts, counts])
         ax = plot_counts.plot_counts(edges, counts, errors, background, ax)
-        plot_counts.plot_steps(edges, npred, ax, color=cycle_color(2), label="Prediction")
-        show_legend(ax)
+        plot_counts.plot_steps(edges, npred, ax, color=plot_style.cycle_color(2), label="Prediction")
+        plot_labels.show_legend(ax)
         return ax
 
     def plot_prediction(self, figure: Figure | None = None, region: Any = None) -> Figure:
@@ -88,7 +92,7 @@ class MapDatasetPictures(MapRow):
 
         They are those of the bins in use; ``figure`` is an empty one, by default a new one, which is returned.
         """
-        figure = new_figure() if figure is None else figure
+        figure = plot_figures.new_figure() if figure is None else figure
         figure.set_size_inches(11.0, 8.0)
         axes = [figure.add_subplot(2, 2, place, projection=self.image_wcs) for place in (1, 2, 3)]
         shown = {"Counts": self._array("counts"), "Prediction": self._prediction.total.isel(dataset=0).rename("npred")}
@@ -123,7 +127,7 @@ class MapDatasetPictures(MapRow):
     ) -> tuple[Axes, Axes]:
         """Draw the residuals on the sky, and over energy those of ``kwargs_spectral["region"]`` or of the whole map."""
         if ax_spatial is None or ax_spectral is None:
-            figure = new_figure((12, 4))
+            figure = plot_figures.new_figure((12, 4))
             ax_spatial = figure.add_subplot(121, projection=self.image_wcs)
             ax_spectral = figure.add_subplot(122)
         self.plot_residuals_spatial(ax_spatial, **(kwargs_spatial or {}))
@@ -132,7 +136,7 @@ class MapDatasetPictures(MapRow):
 
     def peek(self, figsize: tuple[float, float] = (12, 8)) -> Figure:
         """Draw counts, excess, exposure and background, summed over energy, in a new figure, and return it."""
-        figure, axes = panels(4, figsize, columns=2, subplot_kw=self.axes_options)
+        figure, axes = plot_figures.panels(4, figsize, columns=2, subplot_kw=self.axes_options)
         safe = self._array("mask_safe")
         excess = self._array("counts") - info.background(self.data).isel(dataset=0)
         sums = {

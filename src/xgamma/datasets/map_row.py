@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from numbers import Integral
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import xarray as xr
-from astropy.wcs import WCS
 
 from xgamma.axes import Axis, BoolArray
 from xgamma.datasets.binned_row import BinnedRow
@@ -27,6 +26,9 @@ from xgamma.reduce.recipe import OF_MAPS
 from xgamma.reduce.window_sums import window_sum
 from xgamma.schema import WINDOWS, SpaceDims
 from xgamma.sky_wcs import image_wcs
+
+if TYPE_CHECKING:
+    from astropy.wcs import WCS
 
 
 class MapRow(BinnedRow[Map]):

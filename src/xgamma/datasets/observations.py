@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
+import astropy
 import numpy as np
 import pandas as pd
 from astropy import units as u
-from astropy.coordinates import SkyCoord
-from astropy.table import Column, Table
 from astropy.time import Time
-from matplotlib.figure import Figure
 
 from xgamma.axes import Axis, IntArray
 from xgamma.datasets.event_list import GTI, EventList
@@ -23,9 +21,15 @@ from xgamma.errors import ConfigError, ConfigTypeError, DataError, UnknownNameEr
 from xgamma.estimate import theta2
 from xgamma.events import IRF_ROLES, Part, Rows, good_time
 from xgamma.ingest import Holdings
-from xgamma.plot.figures import panels
+from xgamma.plot import figures as plot_figures
 from xgamma.select import Selection, rows_of, selection_order
 from xgamma.times import inside_interval, interval_seconds, time_from_seconds
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+    from astropy.table import Table
+    from matplotlib.figure import Figure
+
 
 _ENDS = ("tstart", "tstop")
 _COLUMNS = ("ra_pnt", "dec_pnt", "zenith", "ontime", "livetime", "deadc", "energy_min", "energy_max", "event_size")
@@ -40,7 +44,7 @@ class Pointing(NamedTuple):
     @property
     def fixed_icrs(self) -> SkyCoord:
         """The direction."""
-        return SkyCoord(self.ra, self.dec, unit="deg", frame="icrs")
+        return astropy.coordinates.SkyCoord(self.ra, self.dec, unit="deg", frame="icrs")
 
     def get_icrs(self, obstime: Time | None = None) -> SkyCoord:
         """Return the direction, which is the same at all times."""
@@ -225,7 +229,7 @@ class Observation:
     def peek(self, figsize: tuple[float, float] = (13, 7)) -> Figure:
         """Draw the events and all responses in a new figure, and return it."""
         roles = self.available_irfs
-        figure, axes = panels(1 + len(roles), figsize)
+        figure, axes = plot_figures.panels(1 + len(roles), figsize)
         self.events.plot_image(axes[0])
         for role, ax in zip(roles, axes[1:], strict=True):
             self.response(role).plot(ax)
@@ -405,7 +409,7 @@ def make_theta_squared_table(
     off = None if position_off is None else _lon_lat(position_off)
     found = theta2(_pieces(observations), axis, lon_lat, off, between, off_regions_number)
     ends = {"theta2_min": axis.edges[:-1], "theta2_max": axis.edges[1:]}
-    table = Table([Column(values, name=name, unit="deg2") for name, values in ends.items()])
+    table = astropy.table.Table([astropy.table.Column(values, name=name, unit="deg2") for name, values in ends.items()])
     order = ("counts", "counts_off", "acceptance", "acceptance_off", "alpha", "excess", "sqrt_ts")
     for name in (*order, "excess_errn", "excess_errp"):
         table[name] = found[name].values

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import xarray as xr
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from xgamma.axes import Axis, FloatArray
 from xgamma.datasets import info
 from xgamma.datasets.binned_row import BinnedRow
 from xgamma.datasets.geom import with_edges
 from xgamma.plot import counts as plot_counts
+from xgamma.plot import figures as plot_figures
 from xgamma.plot import spectrum as plot_spectrum
-from xgamma.plot.counts import Style
-from xgamma.plot.figures import panels
 from xgamma.schema import REGIONS, SpaceDims
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from xgamma.plot.counts import Style
 
 
 class SpectrumPictures(BinnedRow[xr.DataArray]):
@@ -107,7 +110,7 @@ class SpectrumPictures(BinnedRow[xr.DataArray]):
 
     def peek(self, figsize: tuple[float, float] = (16, 4)) -> Figure:
         """Draw counts, exposure and energy dispersion in a new figure, and return it."""
-        figure, (ax_counts, ax_exposure, ax_edisp) = panels(3, figsize)
+        figure, (ax_counts, ax_exposure, ax_edisp) = plot_figures.panels(3, figsize)
         edges_true = Axis.from_coords(self.data.coords, "energy_true").edges
         self.plot_masks(ax_counts)
         self.plot_counts(ax_counts)

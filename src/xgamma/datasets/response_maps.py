@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import astropy
 import numpy as np
 import xarray as xr
 from astropy import units as u
-from astropy.coordinates import SkyCoord
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from xgamma.axes import Axis, FloatArray
 from xgamma.datasets.responses import plain_quantity
 from xgamma.errors import ConfigError
+from xgamma.plot import figures as plot_figures
 from xgamma.plot import runs as plot_runs
 from xgamma.plot import spectrum as plot_spectrum
-from xgamma.plot.figures import panels
 from xgamma.reduce.grids import rad_axis
 from xgamma.reduce.nodes import responses_at
 from xgamma.reduce.point_spread import CONTAINMENT, kernel_radius, pixel_kernel, radius_of_share, share_within
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 FRACTIONS = (0.68, 0.95)
 
@@ -59,7 +62,7 @@ class ResponseMap:
     def _place(self, position: Any) -> tuple[float, float]:
         if position is None:
             return self.center
-        if not isinstance(position, SkyCoord) or not position.isscalar:
+        if not isinstance(position, astropy.coordinates.SkyCoord) or not position.isscalar:
             raise ConfigError(f"position: expected one position as a SkyCoord, got {position!r}.")
         return float(position.icrs.ra.deg), float(position.icrs.dec.deg)
 
@@ -139,7 +142,7 @@ class PSFMap(ResponseMap):
 
     def peek(self, figsize: tuple[float, float] = (12, 4)) -> Figure:
         """Draw the containment radii and the function at some energies in a new figure, and return it."""
-        figure, (ax_radius, ax_psf) = panels(2, figsize, columns=2)
+        figure, (ax_radius, ax_psf) = plot_figures.panels(2, figsize, columns=2)
         self.plot_containment_radius_vs_energy(ax_radius)
         axis, psf = self.energy_axis_true, self.at().values
         some = np.unique(np.linspace(0, axis.nbin - 1, 5).astype(int)[1:-1])
@@ -195,6 +198,6 @@ class EDispKernelMap(ResponseMap):
 
     def peek(self, figsize: tuple[float, float] = (6, 5)) -> Figure:
         """Draw the dispersion in the middle of the map in a new figure, and return it."""
-        figure, [ax] = panels(1, figsize, columns=1)
+        figure, [ax] = plot_figures.panels(1, figsize, columns=1)
         self.get_edisp_kernel().plot_matrix(ax)
         return figure

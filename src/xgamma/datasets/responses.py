@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 from astropy import units as u
-from matplotlib.axes import Axes
 
 from xgamma.axes import Axis, FloatArray
 from xgamma.errors import ConfigError
 from xgamma.irf import CONTAINMENT, IrfTable, background_rate, edisp_kernel, effective_area, read_table
 from xgamma.plot import runs as plot_runs
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 
 STEPS = 60
 """Halvings of an interval of radii: to the last digit."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from functools import cached_property
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 from astropy import units as u
-from astropy.table import Table
 
 from xgamma import predict, schema
 from xgamma.axes import Axis, BoolArray
@@ -22,6 +21,10 @@ from xgamma.fit import FitInput
 from xgamma.models.models import Models
 from xgamma.reduce import with_names
 from xgamma.units import canonical
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
 
 Shown = TypeVar("Shown")
 

@@ -7,18 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import astropy
 import numpy as np
 import pandas as pd
 import xarray as xr
 from astropy import units as u
-from astropy.table import Table
 
 from xgamma.errors import DataError, did_you_mean
 from xgamma.formats.fits.hdus import HduTable, table_of_columns
 from xgamma.formats.light_curve.points import light_curve_of_table
 from xgamma.formats.sed.points import QUANTITIES, flux_points_of_table
 from xgamma.formats.sed.table import reference_flux
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
 
 ERRORS = ("_err", "_errn", "_errp", "_ul")
 REQUIRED = ("norm", "is_ul", "success", "ref_dnde")
@@ -82,7 +87,7 @@ def symmetric_error(ds: xr.Dataset, sed_type: str) -> u.Quantity:
 
 def with_formats(points: Table) -> Table:
     """Return a copy whose numbers print with three digits after the point, fluxes in powers of ten."""
-    result = Table(points, copy=True)
+    result = astropy.table.Table(points, copy=True)
     for name in result.colnames:
         if result[name].dtype.kind == "f":
             is_flux = any(name.removeprefix("ref_").startswith(sed_type) for sed_type in QUANTITIES)

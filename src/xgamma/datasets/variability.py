@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import astropy
 import numpy as np
 from astropy import units as u
-from astropy.table import QTable, Table
 
 from xgamma import variability
 from xgamma.axes import BoolArray
@@ -20,6 +20,10 @@ from xgamma.datasets import sed_table
 from xgamma.datasets.light_curve import LightCurve
 from xgamma.datasets.norms import plot_unit
 from xgamma.errors import ConfigTypeError, DataError
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
 
 log = logging.getLogger(__name__)
 
@@ -180,4 +184,4 @@ def _with_significance(name: str, value: Any, error: Any) -> dict[str, Any]:
 def _table(lightcurve: LightCurve, flux_quantity: str, used: BoolArray, columns: Mapping[str, Any]) -> Table:
     held = {"min_energy": lightcurve.energy_min, "max_energy": lightcurve.energy_max, **columns}
     counts = {"n_points": used.sum(axis=0), "n_left_out": (~used).sum(axis=0)}
-    return Table(QTable({**held, **counts}), meta={"quantity": flux_quantity})
+    return astropy.table.Table(astropy.table.QTable({**held, **counts}), meta={"quantity": flux_quantity})

@@ -11,8 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 
 import numpy as np
-from scipy import fft
-from scipy.ndimage import grey_dilation  # type: ignore[attr-defined]
+import scipy
 
 from xgamma.axes import BoolArray, FloatArray, IntArray
 
@@ -135,12 +134,12 @@ class PixelNorms:
 
     def _correlated(self, planes: FloatArray, kernel: FloatArray) -> FloatArray:
         """Return the sums over energies and bins of planes times the kernel about each pixel, shape (y, x)."""
-        size = [fft.next_fast_len(length + self.half, real=True) for length in self.shape]
+        size = [scipy.fft.next_fast_len(length + self.half, real=True) for length in self.shape]
         product = np.zeros((size[0], size[1] // 2 + 1), dtype=complex)
         for plane, own in zip(planes, kernel, strict=True):
             # Reversed, as a pixel sums over bins about it.
-            product += fft.rfft2(plane, size) * fft.rfft2(_about_zero(own[::-1, ::-1], size), size)
-        sums = fft.irfft2(product, size)[: self.shape[0], : self.shape[1]]
+            product += scipy.fft.rfft2(plane, size) * scipy.fft.rfft2(_about_zero(own[::-1, ::-1], size), size)
+        sums = scipy.fft.irfft2(product, size)[: self.shape[0], : self.shape[1]]
         sums[sums < NOISE * sums.max(initial=0.0)] = 0.0
         return np.asarray(sums)
 
@@ -189,7 +188,7 @@ class PixelNorms:
         if pixels.mean() > MOST:
             return self._counted
         side, every = self.kernel.shape[-1], self._counted
-        near = grey_dilation(pixels, (side, side), mode="constant")
+        near = scipy.ndimage.grey_dilation(pixels, (side, side), mode="constant")
         chosen = near[every.row - self.half, every.column - self.half]
         return _Counts(*(getattr(every, one.name)[chosen] for one in fields(every)))
 

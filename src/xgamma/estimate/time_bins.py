@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
+import astropy
 import numpy as np
 import xarray as xr
-from astropy.stats import bayesian_blocks
 from astropy.time import Time
 
 from xgamma.axes import BoolArray, FloatArray, IntArray
@@ -247,7 +247,9 @@ def bins_of_blocks(spans: TimeSpans, first: xr.Dataset, false_alarm: float, atol
     if len(time) > 1:
         # The numbers of blocks: relative to a scale of one, as the squares of small norms underflow.
         size = np.abs(norm[measured]).max() or 1.0
-        found = bayesian_blocks(time, norm[measured] / size, error[measured] / size, fitness="measures", p0=false_alarm)
+        found = astropy.stats.bayesian_blocks(
+            time, norm[measured] / size, error[measured] / size, fitness="measures", p0=false_alarm
+        )
         edges = np.asarray(found[1:-1], dtype=float)
     middle = 0.5 * (spans.start + spans.stop)
     bins = bins_of_labels(spans, np.searchsorted(edges, middle), atol)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import sparse
+import scipy
 
 from xgamma.axes import FloatArray, IntArray
 from xgamma.errors import DataError
@@ -189,7 +189,7 @@ def _seen(statistic: Statistic, given: Sequence[FitInput], models: Models | Sequ
 def _sums(dataset: IntArray, size: int) -> Any:
     """Return the matrix (bin, dataset) that sums up the bins of each dataset."""
     bins = len(dataset)
-    return sparse.csr_matrix((np.ones(bins), (np.arange(bins), dataset)), (bins, size))
+    return scipy.sparse.csr_matrix((np.ones(bins), (np.arange(bins), dataset)), (bins, size))
 
 
 def _deviances(seen: Sequence[_Seen], data: Sequence[Data], sums: Sequence[Any]) -> FloatArray:

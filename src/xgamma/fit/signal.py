@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from scipy import sparse
 
 from xgamma.axes import FloatArray
 from xgamma.models.models import SkyModel
@@ -16,6 +15,10 @@ from xgamma.models.npred_models import NormModel
 from xgamma.models.parameters import Parameter
 from xgamma.predict.folding import InTime
 from xgamma.predict.sky import NormFolded, SkyFolded
+
+if TYPE_CHECKING:
+    from scipy import sparse
+
 
 Values: TypeAlias = Sequence[float]
 """The arguments of a statistic, each in the unit of its parameter."""

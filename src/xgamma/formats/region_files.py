@@ -8,32 +8,19 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from astropy import units as u
-from astropy.coordinates import SkyCoord
-from regions import (
-    CircleAnnulusSkyRegion,
-    CircleSkyRegion,
-    EllipseAnnulusSkyRegion,
-    EllipseSkyRegion,
-    PointSkyRegion,
-    PolygonSkyRegion,
-    RectangleAnnulusSkyRegion,
-    RectangleSkyRegion,
-    Regions,
-)
 
-from xgamma.errors import ConfigError, ConfigTypeError, InputError, MissingInputError, XgammaError
+from xgamma.errors import ConfigError, InputError, MissingInputError, XgammaError
+from xgamma.formats import region_objects
 from xgamma.formats.fits.hdus import HduTable, ecsv_table, read_hdu_tables
 from xgamma.formats.fits.regions import shapes_of_fits
 from xgamma.formats.fits.tables import read_raw
 from xgamma.formats.local_files import read_text
-from xgamma.shapes import Annulus, Circle, Ellipse, Polygon, Rectangle, Shape
+from xgamma.shapes import Circle, Shape
 from xgamma.shapes.objects import KNOWN, normalize_shape
 
 DS9, CRTF, FITS = (".reg", ".ds9"), (".crtf", ".crf"), (".fits", ".fit", ".fits.gz", ".fit.gz")
@@ -94,7 +81,7 @@ def shapes_of_text(text: str, where: str = "DS9 text", form: str = "ds9") -> lis
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         try:
-            found = list(Regions.parse(text, format=form))
+            found = region_objects.regions_of_text(text, form)
         # What it raises of a text depends on where in it the text is wrong.
         except Exception as error:
             reason = str(error).rstrip(".").split("\n")[0]
@@ -221,33 +208,3 @@ def _circles(table: HduTable, lon: str, lat: str, frame: str, radius: float | No
     names = next((table.column(name) for name in ("NAME", "SOURCE_NAME") if name in table), None)
     said = [""] * len(places) if names is None else [str(name).strip() for name in names.tolist()]
     return [NamedShape(Circle(x, y, own, frame), name) for (x, y, own), name in zip(places.tolist(), said, strict=True)]
-
-
-def sky_regions(shapes: Sequence[Shape]) -> list[Any]:
-    """Return shapes as regions of the package `regions`."""
-    return [_sky_region(shape) for shape in shapes]
-
-
-def sky_rectangle(center: tuple[float, float], frame: str, width: float, height: float) -> Any:
-    """Return a rectangle of any size in degrees as a region of the package `regions`."""
-    return RectangleSkyRegion(SkyCoord(*center, unit="deg", frame=frame), width * u.deg, height * u.deg)
-
-
-def _sky_region(shape: Shape) -> Any:
-    if isinstance(shape, Polygon):
-        return PolygonSkyRegion(SkyCoord(list(shape.lons), list(shape.lats), unit="deg", frame=shape.frame))
-    center = SkyCoord(shape.lon, shape.lat, unit="deg", frame=shape.frame)
-    match shape:
-        case Circle():
-            return CircleSkyRegion(center, shape.radius * u.deg) if shape.radius > 0 else PointSkyRegion(center)
-        case Ellipse():
-            return EllipseSkyRegion(center, shape.width * u.deg, shape.height * u.deg, shape.angle * u.deg)
-        case Rectangle():
-            return RectangleSkyRegion(center, shape.width * u.deg, shape.height * u.deg, shape.angle * u.deg)
-        case Annulus(outer=Circle() as outer, inner=Circle() as inner):
-            return CircleAnnulusSkyRegion(center, inner.radius * u.deg, outer.radius * u.deg)
-        case Annulus(outer=Ellipse() | Rectangle() as large, inner=Ellipse() | Rectangle() as small):
-            sizes = [size * u.deg for size in (small.width, large.width, small.height, large.height)]
-            kind: Any = EllipseAnnulusSkyRegion if isinstance(large, Ellipse) else RectangleAnnulusSkyRegion
-            return kind(center, *sizes, large.angle * u.deg)
-    raise ConfigTypeError(f"There is no region of the package regions for a {shape.kind}.")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import astropy
 import numpy as np
 import numpy.typing as npt
 from astropy import units as u
 from astropy.io import fits
-from astropy.table import Column, Table
 
 from xgamma.dialects import fits_unit
 from xgamma.errors import ConfigError, InputError
@@ -19,6 +19,10 @@ from xgamma.formats.fits.hdus import ECSV, cards_of, ecsv_rows, name_of, native,
 from xgamma.formats.fits.tables import read_raw
 from xgamma.formats.local_files import local_path
 from xgamma.formats.yaml_documents import parsed_yaml
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
 
 _FITS, _GZIP = b"SIMPLE", b"\x1f\x8b"
 
@@ -55,10 +59,10 @@ def read_source_tables(path: str | os.PathLike[str]) -> dict[str, Table]:
 def _fits_table(hdu: Any, number: int) -> Table | None:
     if not isinstance(hdu, fits.BinTableHDU):
         return None
-    table = Table(meta={**cards_of(hdu), "EXTNAME": name_of(hdu, number)})
+    table = astropy.table.Table(meta={**cards_of(hdu), "EXTNAME": name_of(hdu, number)})
     for column in hdu.columns:
         values = without_null(native(hdu.data[column.name]), column.null)
-        table[column.name] = Column(stripped(values), unit=_unit(str(column.unit or "")))
+        table[column.name] = astropy.table.Column(stripped(values), unit=_unit(str(column.unit or "")))
     return table
 
 
@@ -88,7 +92,7 @@ def _yaml_table(raw: bytes, path: Path) -> Table:
     if not rows or not all(rows):
         raise InputError(f"{path} holds no catalogue: expected FITS, ECSV, or YAML with a list of sources.")
     names = dict.fromkeys(name for row in rows if row for name in row)
-    return Table({name: _values([row.get(name) if row else None for row in rows]) for name in names})
+    return astropy.table.Table({name: _values([row.get(name) if row else None for row in rows]) for name in names})
 
 
 def _mapping(item: Any) -> Mapping[str, Any] | None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self, overload
-
-from astropy.table import Table
+from typing import TYPE_CHECKING, Any, Self, overload
 
 from xgamma.errors import ConfigError, ConfigTypeError, UnknownNameError, did_you_mean
 from xgamma.formats.local_files import local_path, write_files
@@ -18,6 +16,10 @@ from xgamma.models.npred_models import FoVBackgroundModel, TemplateNPredModel
 from xgamma.models.on_sky import OnSky
 from xgamma.models.parameters import Covariance, Parameter, Parameters, link_labels, parameters_table
 from xgamma.models.skymodel import ModelComponent, SkyModel
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
 
 __all__ = ["FoVBackgroundModel", "ModelComponent", "Models", "SkyModel", "TemplateNPredModel"]
 

@@ -8,11 +8,11 @@ import logging
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
+import astropy
 import numpy as np
 from astropy import units as u
-from astropy.coordinates import SkyCoord
 
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError
@@ -30,6 +30,10 @@ from xgamma.models.spectral.model import SpectralModel, read_spectral
 from xgamma.models.spectral.powerlaws import PowerLawNormSpectralModel
 from xgamma.models.spectral.templates import table_bytes
 from xgamma.units import unit_string
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+
 
 log = logging.getLogger(__name__)
 
@@ -226,7 +230,7 @@ class TemplateNPredModel(NormModel):
         """The middle of the map."""
         space = self.table.space
         lon, lat = space.sky_of(*(np.array(0.5 * (n - 1)) for n in space.npix))
-        return SkyCoord(lon, lat, unit="deg", frame="icrs")
+        return astropy.coordinates.SkyCoord(lon, lat, unit="deg", frame="icrs")
 
     def tables(self) -> list[bytes]:
         """Return values, axis and image of the map, for which the file is opened; nothing where it is missing."""

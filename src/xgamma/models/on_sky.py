@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
+import astropy
 import numpy as np
-from astropy.coordinates import SkyCoord
-from matplotlib.axes import Axes
 
 from xgamma.errors import ConfigError
 from xgamma.formats.region_files import normalize_regions
 from xgamma.geometry import lonlat, separation, unit_vector
 from xgamma.models.placed import Placed
-from xgamma.plot.sky import draw_shape, normalize_sky_axes, sky_axes
+from xgamma.plot import sky as plot_sky
 from xgamma.shapes import Circle, union_holds
 from xgamma.sky import SkySpace
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+    from matplotlib.axes import Axes
+
 
 log = logging.getLogger(__name__)
 # An image about sources is so many pixels wide, at least so many degrees, and wider than they by so much.
@@ -51,7 +55,9 @@ class OnSky:
     def positions(self) -> SkyCoord:
         """The centres of the sources that have one, in ICRS."""
         places = [model.position.icrs for model in self._placed() if model.position is not None]
-        return SkyCoord([place.ra for place in places], [place.dec for place in places], unit="deg", frame="icrs")
+        return astropy.coordinates.SkyCoord(
+            [place.ra for place in places], [place.dec for place in places], unit="deg", frame="icrs"
+        )
 
     def to_regions(self, size_factor: float | None = None, **kwargs: Any) -> list[Any]:
         """Return the outlines of the sources as regions of the package `regions`; see ``SpatialModel.to_region``."""
@@ -132,7 +138,7 @@ class OnSky:
                 log.warning("The model %r has no outline and is not drawn.", model.name)
                 continue
             own = kwargs_point or {} if isinstance(shape, Circle) and shape.radius == 0 else style
-            draw_shape(axes, shape, **{"color": "tab:blue", **effects, **own})
+            plot_sky.draw_shape(axes, shape, **{"color": "tab:blue", **effects, **own})
         return axes  # type: ignore[no-any-return]
 
     def plot_positions(self, ax: Axes | None = None, **style: Any) -> Axes:
@@ -144,9 +150,9 @@ class OnSky:
 
     def _axes(self, ax: Axes | None) -> Any:
         if ax is None:
-            return sky_axes(self._space())
+            return plot_sky.sky_axes(self._space())
         if not hasattr(ax, "coords"):
-            return normalize_sky_axes(ax, self._space())
+            return plot_sky.normalize_sky_axes(ax, self._space())
         return ax
 
     def _space(self) -> SkySpace:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
+import astropy
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from astropy.table import Table
-from matplotlib.axes import Axes
 
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, ConfigTypeError, UnknownNameError, did_you_mean
 from xgamma.models.parameter import Parameter, unit_text
-from xgamma.plot.matrix import plot_correlation
+from xgamma.plot import matrix as plot_matrix
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+    from matplotlib.axes import Axes
+
 
 __all__ = ["Parameter", "Parameters", "link_labels", "parameters_table"]
 
@@ -172,7 +176,7 @@ def parameters_table(parameters: Sequence[Parameter], places: Sequence[Sequence[
     for name in ("frozen", "is_norm"):
         columns[name] = [bool(getattr(parameter, name)) for parameter in parameters]
     columns["link"] = [labels.get(id(parameter), "") for parameter in parameters]
-    table = Table(columns)
+    table = astropy.table.Table(columns)
     for name, spelling in _FORMATS.items():
         table[name].format = spelling
     return table
@@ -278,7 +282,7 @@ class Covariance:
         """Draw the correlations of the parameters that have an error; ``style`` is that of ``imshow``."""
         known = np.flatnonzero(np.diag(self.data) > 0)
         names = [self.names[place] for place in known]
-        return plot_correlation(self.correlation[np.ix_(known, known)], names, ax, **style)
+        return plot_matrix.plot_correlation(self.correlation[np.ix_(known, known)], names, ax, **style)
 
     def set_errors(self) -> None:
         """Set the error of every parameter to the root of its variance; a variance that is not positive gives 0."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from astropy import units as u
-from astropy.coordinates import SkyCoord
 
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, DataError
@@ -16,6 +15,10 @@ from xgamma.models.spatial.pixels import along_axes
 from xgamma.models.spectral.model import SpectralModel
 from xgamma.models.temporal.model import TemporalModel
 from xgamma.units import unit_string
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+
 
 _BRIGHTNESS = u.Unit("cm-2 s-1 TeV-1 sr-1")
 # A source at the edge of a pixel is seen in it: in units of its side.

@@ -18,7 +18,7 @@ from xgamma.models.placed import Placed
 from xgamma.models.spatial.model import SpatialModel
 from xgamma.models.spectral.model import DENSITY, SpectralModel
 from xgamma.models.temporal.model import TemporalModel
-from xgamma.plot.labels import unit_label
+from xgamma.units import unit_label
 
 IRF_FLAGS = {"exposure": True, "psf": True, "edisp": True}
 _PARTS = ("spectral", "spatial", "temporal")

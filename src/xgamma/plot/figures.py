@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ from matplotlib.figure import Figure
 
 from xgamma.plot.style import styled
 
+PICTURE_SIZE = (8.0, 6.0)
+RESOLUTION = 120
 TITLE_LENGTH = 70
 """Longer titles are two lines."""
 
@@ -63,3 +66,19 @@ def show_title(target: Axes | Figure, *parts: str) -> None:
         target.set_title(text)
     elif text:
         target.suptitle(text)
+
+
+@styled
+def picture_figure() -> Figure:
+    """Return an empty figure of the size that all pictures in files have."""
+    return Figure(figsize=PICTURE_SIZE, layout="constrained")
+
+
+@styled
+def png(figure: Figure) -> bytes:
+    """Return a figure as a file of PNG; pyplot no longer holds it."""
+    content = io.BytesIO()
+    figure.savefig(content, dpi=RESOLUTION)
+    # One that pyplot holds would stay in memory.
+    plt.close(figure)
+    return content.getvalue()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtr
+import scipy
 
 from xgamma.axes import Axis, FloatArray
 from xgamma.formats.gadf.layouts import AXES
@@ -195,7 +195,7 @@ def area_table(response: AnalyticResponse, efficiency: float) -> ResponseTable:
 def _migra_probability(response: AnalyticResponse, energy: FloatArray, offset: FloatArray) -> FloatArray:
     """Return the probability of each migra bin, shape (energy, migra, offset)."""
     mean, width = log_migration(response, energy[:, None, None], offset)
-    return np.diff(ndtr((np.log(MIGRA.edges)[:, None] - mean) / width), axis=1)
+    return np.diff(scipy.special.ndtr((np.log(MIGRA.edges)[:, None] - mean) / width), axis=1)
 
 
 def _passing(response: AnalyticResponse, energy: FloatArray, offset: FloatArray) -> FloatArray:

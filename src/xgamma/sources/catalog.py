@@ -9,12 +9,11 @@ import logging
 from collections.abc import Iterator, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import astropy
 import numpy as np
 import numpy.typing as npt
-from astropy.coordinates import SkyCoord
-from astropy.table import Table
 
 from xgamma.errors import ConfigError, ConfigTypeError, InputError, UnknownNameError
 from xgamma.formats.local_files import local_path
@@ -23,6 +22,11 @@ from xgamma.models import Models
 from xgamma.registry import lookup, names, register
 from xgamma.sources.source import SourceCatalogObject
 from xgamma.sources.table import SourceTable, TableRow
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+    from astropy.table import Table
+
 
 log = logging.getLogger(__name__)
 
@@ -180,7 +184,7 @@ class SourceCatalog:
     def positions(self) -> SkyCoord:
         """The positions of all sources, in double precision whatever the file has."""
         lon, lat, frame = self._positions()
-        return SkyCoord(lon, lat, unit="deg", frame=frame)
+        return astropy.coordinates.SkyCoord(lon, lat, unit="deg", frame=frame)
 
     def to_models(self, **kwargs: Any) -> Models:
         """Return all sources as models; those without a spectrum are left out, with a warning that names some.

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from astropy.table import Table
 
 from xgamma.axes import FloatArray
 from xgamma.datasets import LightCurve
@@ -33,6 +32,10 @@ from xgamma.sources.fermi_spectra import (
 )
 from xgamma.sources.source import SourceCatalogObject
 from xgamma.sources.table import SourceTable, TableRow
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
 
 _FLUX, _NU_F_NU = "cm-2 s-1", "erg cm-2 s-1"
 _OF_TIME = ("HIST_START", "HIST2_START", "GTI")

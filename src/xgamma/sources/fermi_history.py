@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import astropy
 import numpy as np
-from astropy.table import Column
 
 from xgamma.datasets import LightCurve
 from xgamma.errors import ConfigError, InputError, did_you_mean
@@ -60,7 +60,10 @@ def light_curve(
     significance = f"Sqrt_TS{column.removeprefix('Flux')}"
     sqrt_ts = row.numbers(significance) if significance in row else np.full(number, np.nan)
     points = bands_table(ENERGIES, "MeV", flux, errors, np.full(number, np.nan), sqrt_ts)
-    points["time_min"], points["time_max"] = Column(edges[:-1], unit="s"), Column(edges[1:], unit="s")
+    points["time_min"], points["time_max"] = (
+        astropy.table.Column(edges[:-1], unit="s"),
+        astropy.table.Column(edges[1:], unit="s"),
+    )
     points.meta |= _reference(starts, tables.get("GTI"))
     return LightCurve.from_table(relative(points, "flux", spectrum))
 

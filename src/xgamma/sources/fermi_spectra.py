@@ -9,9 +9,9 @@ The cut-off of 4FGL is another function since DR3: ``PLEC_Expfactor`` has the hi
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-from astropy.table import Table
 
 from xgamma.axes import FloatArray
 from xgamma.errors import InputError, did_you_mean
@@ -28,6 +28,10 @@ from xgamma.models import (
 from xgamma.sources.fitted import Value, fitted_spectrum
 from xgamma.sources.points import points_table
 from xgamma.sources.table import TableRow
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
 
 Columns = Mapping[str, str]
 """The column of each parameter."""

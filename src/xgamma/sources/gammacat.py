@@ -7,9 +7,9 @@ counted from north to east in its own frame. Source: https://gamma-cat.readthedo
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
-from astropy.table import Table
 
 from xgamma.errors import InputError, did_you_mean
 from xgamma.models import (
@@ -27,6 +27,10 @@ from xgamma.sources.fitted import Value, ellipse, fitted_place, fitted_spectrum,
 from xgamma.sources.points import points_table
 from xgamma.sources.source import SourceCatalogObject
 from xgamma.sources.table import TableRow
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
 
 SHELL_WIDTH = 0.2
 """Of the outer radius: how thick shells are taken to be, as the catalogue does not say."""

@@ -7,11 +7,10 @@ Gaussians, whose fluxes share the spectrum of the source. Source: H.E.S.S. Colla
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from astropy import units as u
-from astropy.table import Table
 
 from xgamma.datasets.text import Paragraph
 from xgamma.errors import ConfigError, InputError, did_you_mean
@@ -32,6 +31,10 @@ from xgamma.sources.fitted import fitted_place, fitted_spectrum
 from xgamma.sources.points import points_table
 from xgamma.sources.source import SourceCatalogObject
 from xgamma.sources.table import SourceTable, TableRow
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
 
 SHELL_WIDTH = 0.05
 """Of the outer radius: how thick shells are taken to be, as the catalogue does not say."""

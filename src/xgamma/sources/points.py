@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
+import astropy
 import numpy as np
 import numpy.typing as npt
 from astropy import units as u
-from astropy.table import Column, Table
 
 from xgamma.axes import FloatArray
 from xgamma.datasets.sed_table import plain_table
 from xgamma.formats.sed.points import PARTS, energies
 from xgamma.models import SpectralModel
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
 
 TWO_SIGMA = math.erf(math.sqrt(2))
 """The confidence of the limits of catalogues, which call two standard deviations 95 %."""
@@ -21,11 +26,11 @@ TWO_SIGMA = math.erf(math.sqrt(2))
 
 def points_table(columns: Mapping[str, tuple[npt.ArrayLike, str]], kind: str) -> Table:
     """Return a table in the SED format of GADF from values and units; a column without a finite number is left out."""
-    table = Table(meta={"SED_TYPE": kind, "UL_CONF": TWO_SIGMA})
+    table = astropy.table.Table(meta={"SED_TYPE": kind, "UL_CONF": TWO_SIGMA})
     for name, (values, unit) in columns.items():
         array = np.asarray(values)
         if array.dtype.kind != "f" or np.any(np.isfinite(array)):
-            table[name] = Column(array, unit=unit or None)
+            table[name] = astropy.table.Column(array, unit=unit or None)
     return table
 
 
@@ -47,12 +52,12 @@ def relative(table: Table, kind: str, spectrum: SpectralModel | None) -> Table:
     references = {} if spectrum is None else _references(table, kind, spectrum)
     if not references or not all(np.all(np.isfinite(values) & (values > 0)) for values, _ in references.values()):
         return table
-    result = Table(meta={**table.meta, "SED_TYPE": "likelihood"})
+    result = astropy.table.Table(meta={**table.meta, "SED_TYPE": "likelihood"})
     for name in table.colnames:
         if not name.startswith(("dnde", "flux", "e2dnde")):
             result[name] = table[name]
     for name, (values, unit) in references.items():
-        result[f"ref_{name}"] = Column(values, unit=unit)
+        result[f"ref_{name}"] = astropy.table.Column(values, unit=unit)
     scale, unit = references[kind]
     for part in PARTS:
         if f"{kind}{part}" in table.colnames:

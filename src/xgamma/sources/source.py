@@ -5,12 +5,11 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import astropy
 import numpy as np
 from astropy import units as u
-from astropy.coordinates import SkyCoord
-from astropy.table import Table
 
 from xgamma.datasets import FluxPoints
 from xgamma.datasets.sed_table import product
@@ -21,6 +20,10 @@ from xgamma.models import SkyModel, SpatialModel, SpectralModel
 from xgamma.sources.points import relative
 from xgamma.sources.table import TableRow
 from xgamma.units import unit_string
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+    from astropy.table import Table
 
 
 class SourceData(dict[str, Any]):
@@ -62,7 +65,7 @@ class SourceCatalogObject:
     def position(self) -> SkyCoord:
         """Where the catalogue has it."""
         lon, lat, frame = self._position
-        return SkyCoord(lon, lat, unit="deg", frame=frame)
+        return astropy.coordinates.SkyCoord(lon, lat, unit="deg", frame=frame)
 
     @cached_property
     def data(self) -> SourceData:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import astropy
 import numpy as np
 import numpy.typing as npt
-from astropy.table import Table
 
 from xgamma.axes import BoolArray, FloatArray
 from xgamma.errors import InputError, did_you_mean
 from xgamma.formats.fits.hdus import HduTable, table_of_columns
 from xgamma.formats.sed.points import flags
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
 
 # What catalogues write where there is no text.
 _NO_TEXT = ("", "--", "None", "N/A")
@@ -74,7 +78,7 @@ class SourceTable:
     def flags(self, name: str) -> BoolArray:
         """Return a column of truths, shape (row, ...): logicals, bytes of 0 and 1, or words."""
         values = self._column(name)
-        single = Table({name: values.reshape(-1)})
+        single = astropy.table.Table({name: values.reshape(-1)})
         return flags(table_of_columns(single, self._plain.path, self._plain.name), name).reshape(values.shape)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+import astropy
 import numpy as np
-from astropy.coordinates import SkyCoord
 
 from xgamma.errors import ConfigError
 from xgamma.shapes import Annulus, Circle, Rectangle, Shape
@@ -39,7 +39,7 @@ def make_orthogonal_rectangle_sky_regions(
     if isinstance(nbin, bool) or int(nbin) != nbin or nbin < 1:
         raise ConfigError(f"make_orthogonal_rectangle_sky_regions: expected at least one rectangle, got {nbin!r}.")
     frame = "galactic" if start_pos.frame.name == "galactic" else "icrs"
-    start, end = (SkyCoord(one).transform_to(frame) for one in (start_pos, end_pos))
+    start, end = (astropy.coordinates.SkyCoord(one).transform_to(frame) for one in (start_pos, end_pos))
     across = canonical(height, "deg", "height")
     length = float(start.separation(end).deg)
     if not length > 0:
@@ -82,7 +82,7 @@ def make_concentric_annulus_sky_regions(
             f"make_concentric_annulus_sky_regions: expected 0 < radius_min < radius_max, got {low:g} and {high:g} deg."
         )
     frame = "galactic" if center.frame.name == "galactic" else "icrs"
-    place = SkyCoord(center).transform_to(frame).spherical
+    place = astropy.coordinates.SkyCoord(center).transform_to(frame).spherical
     lon, lat = float(place.lon.deg), float(place.lat.deg)
     edges = np.linspace(low, high, nbin).tolist()
     circles = [Circle(lon, lat, radius, frame) for radius in edges]

@@ -15,7 +15,7 @@ from xgamma.analysis.steps.fit import FitStep, found_later, seen_by, with_models
 from xgamma.analysis.steps.flux_points import FluxPointsStep, FluxPointsWanted, models_key
 from xgamma.analysis.steps.reduce import row_name
 from xgamma.analysis.steps.stack import group_labels
-from xgamma.analysis.steps.step import Finding, Product, Reduction, Results, Step, Table, new_figure, write_figure
+from xgamma.analysis.steps.step import Finding, Product, Reduction, Results, Step, Table, write_figure
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.section_fields import each_document
 from xgamma.datasets import GroupFits, GroupPoints
@@ -24,6 +24,7 @@ from xgamma.errors import ConfigError
 from xgamma.estimate import fit_groups, flux_points_groups
 from xgamma.fit import FitSettings
 from xgamma.groups import Grouping
+from xgamma.plot import figures
 from xgamma.reduce import Recipe, region_row_name
 from xgamma.reduce.rows import MEMBERS
 from xgamma.schema import Kind
@@ -158,7 +159,7 @@ class FitEachStep(Step[FitEachWanted]):
             return {}
         path = outdir / "fit-each.ecsv"
         results.fit_each.write(path, overwrite=True)
-        figure = new_figure()
+        figure = figures.picture_figure()
         results.fit_each.plot(figure, close_gaps=True)
         return {"fits of each": path, "fits of each (picture)": write_figure(figure, outdir / "fit-each.png")}
 
@@ -312,7 +313,7 @@ class FluxPointsEachStep(Step[PointsEachWanted]):
         if len(results.flux_points_each.groups) > SPECTRA_MAX:
             log.info("%d spectra are too many for a picture.", len(results.flux_points_each.groups))
             return {"flux points of each": path}
-        figure = new_figure()
+        figure = figures.picture_figure()
         results.flux_points_each.plot(figure.subplots())
         picture = write_figure(figure, outdir / "flux-points-each.png")
         return {"flux points of each": path, "flux points of each (picture)": picture}

@@ -6,15 +6,14 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import xarray as xr
-from matplotlib.figure import Figure
 
 from xgamma.analysis.costs import maps_cost
 from xgamma.analysis.steps.fit import dataset_key, model_key
-from xgamma.analysis.steps.step import Finding, Results, Step, Table, file_name, new_figure, write_figure
+from xgamma.analysis.steps.step import Finding, Results, Step, Table, file_name, write_figure
 from xgamma.axes import Axis, BoolArray
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import excess_map_of
@@ -25,11 +24,16 @@ from xgamma.estimate.excess_map import validate_planes
 from xgamma.fit import FitInput
 from xgamma.masks import Exclusion, together
 from xgamma.models.models import Models
+from xgamma.plot import figures
 from xgamma.predict import selected_models
 from xgamma.reduce import select_rows
 from xgamma.schema import WINDOWS, Kind, space_dims
 from xgamma.schema.excess_map import plane_chunks
 from xgamma.store import canonical_json, digest
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 log = logging.getLogger(__name__)
 
@@ -189,7 +193,7 @@ def _drawn(view: ExcessMap) -> Figure:
     """Return a picture of the significance, in all planes of energy."""
     if len(view.energy_ref) > 1:
         return cast(Figure, view.plot_grid(beam=view.correlation_radius)[0].figure)
-    figure = new_figure()
+    figure = figures.picture_figure()
     view.plot(fig=figure, scale_bar=True)
     return figure
 
@@ -204,7 +208,7 @@ def _distribution(view: ExcessMap, exclusion: Exclusion | None) -> SignificanceD
 
 
 def _drawn_distribution(view: ExcessMap, exclusion: Exclusion | None) -> Figure:
-    figure = new_figure()
+    figure = figures.picture_figure()
     view.plot_distribution(exclusion, figure.subplots())
     return figure
 

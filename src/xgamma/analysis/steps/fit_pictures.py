@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from matplotlib.figure import Figure
-
-from xgamma.analysis.steps.step import new_figure
 from xgamma.datasets import Datasets, ExcessMap, MapDataset
 from xgamma.datasets.maps.membership import shares_of_region
 from xgamma.errors import DataError
 from xgamma.estimate import excess_map
 from xgamma.models import SkyModel
+from xgamma.plot import figures
 from xgamma.shapes import Circle
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 RADIUS = 0.1
 """Of the circle that residuals are summed over, and the smallest about a source, deg."""
@@ -30,13 +32,13 @@ def fit_pictures(datasets: Datasets) -> dict[str, Figure]:
 
 
 def _of_spectrum(view: Any) -> Figure:
-    figure = new_figure()
+    figure = figures.picture_figure()
     view.plot_fit(*figure.subplots(2, 1, sharex=True, height_ratios=[3, 1]))
     return figure
 
 
 def _of_map(view: MapDataset) -> Figure:
-    figure = new_figure()
+    figure = figures.picture_figure()
     view.plot_prediction(figure, _source_region(view))
     return figure
 
@@ -48,7 +50,7 @@ def _of_residuals(view: MapDataset) -> dict[str, Figure]:
     if "background" not in one.data or 2 * radius > max(view.image.shape) * view.image.binsize:
         return {}
     found = ExcessMap(excess_map(one.data, radius, used=one.used[0], models=list(view.models)))
-    significance, distribution = new_figure(), new_figure()
+    significance, distribution = figures.picture_figure(), figures.picture_figure()
     found.plot(fig=significance, cmap="coolwarm", vmin=-5, vmax=5)
     try:
         found.plot_distribution(None, distribution.subplots())

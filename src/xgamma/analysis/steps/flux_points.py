@@ -6,12 +6,11 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 from astropy import units as u
-from matplotlib.axes import Axes
 
 from xgamma.analysis.steps.fit import found_later, model_key, seen_by, with_models
 from xgamma.analysis.steps.step import (
@@ -22,7 +21,6 @@ from xgamma.analysis.steps.step import (
     Step,
     Table,
     file_name,
-    new_figure,
     write_figure,
 )
 from xgamma.axes import Axis, unify_axis
@@ -35,10 +33,15 @@ from xgamma.errors import ConfigError
 from xgamma.estimate import FluxPointsParameters, flux_points, log_binning, source_model
 from xgamma.estimate.flux_points import validate_telescopes
 from xgamma.models.models import Models
-from xgamma.plot.labels import show_legend
-from xgamma.plot.style import merged_style, point_style
+from xgamma.plot import figures
+from xgamma.plot import labels as plot_labels
+from xgamma.plot import style as plot_style
 from xgamma.schema import Kind
 from xgamma.store import canonical_json, digest
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 
 log = logging.getLogger(__name__)
 
@@ -156,7 +159,7 @@ class FluxPointsStep(Step[FluxPointsWanted]):
             what = f"flux points of {name}" if name else "flux points"
             files[what] = outdir / f"{file_name(what)}.fits"
             points.write(files[what], overwrite=True)
-        figure = new_figure()
+        figure = figures.picture_figure()
         if results.flux_points is not None:
             results.flux_points.plot_fit(*figure.subplots(2, 1, sharex=True, height_ratios=[3, 1]))
         elif results.flux_points_of:
@@ -197,7 +200,7 @@ def plot_flux_points_of(points: Mapping[str, FluxPointsDataset], ax: Axes, **sty
     style = {"sed_type": "e2dnde", "ms": 4, **style}
     heights, energies = [], []
     for number, (name, each) in enumerate(points.items()):
-        each.data.plot(ax, **merged_style(point_style(number), {"label": name}, style))
+        each.data.plot(ax, **plot_style.merged_style(plot_style.point_style(number), {"label": name}, style))
         heights.append(ax.get_ylim())
         energies += [each.data.energy_min.min(), each.data.energy_max.max()]
     bounds = u.Quantity([min(energies), max(energies)])
@@ -206,7 +209,7 @@ def plot_flux_points_of(points: Mapping[str, FluxPointsDataset], ax: Axes, **sty
         model.spectral_model.plot_error(bounds, ax=ax, sed_type=style["sed_type"], facecolor="black", alpha=0.2)
     ax.set_xlim(0.8 * bounds[0].to_value("TeV"), 1.25 * bounds[1].to_value("TeV"))
     ax.set_ylim(min(low for low, _ in heights), max(high for _, high in heights))
-    show_legend(ax)
+    plot_labels.show_legend(ax)
     return ax
 
 

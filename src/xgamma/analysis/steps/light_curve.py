@@ -15,7 +15,7 @@ import xarray as xr
 from xgamma.analysis.steps.fit import found_later, seen_by, with_models
 from xgamma.analysis.steps.flux_points import is_fit_range_set, models_key, validate_edges
 from xgamma.analysis.steps.stack import StackStep
-from xgamma.analysis.steps.step import Finding, Product, Results, SeenSpectrum, Step, Table, new_figure, write_figure
+from xgamma.analysis.steps.step import Finding, Product, Results, SeenSpectrum, Step, Table, write_figure
 from xgamma.axes import Axis, unify_axis
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import light_curve_of
@@ -33,6 +33,7 @@ from xgamma.estimate import (
 from xgamma.estimate.flux_points import validate_telescopes
 from xgamma.estimate.time_bins import TimeSpans, bins_of_intervals
 from xgamma.models.models import Models
+from xgamma.plot import figures
 from xgamma.schema import Kind
 from xgamma.store import canonical_json, digest
 
@@ -160,7 +161,7 @@ class LightCurveStep(Step[LightCurveWanted]):
             return {}
         path = outdir / "light-curve.fits"
         results.light_curve.write(path, overwrite=True)
-        figure = new_figure()
+        figure = figures.picture_figure()
         results.light_curve.plot(figure.subplots(), sed_type="flux", close_gaps=True)
         return {"light curve": path, "light curve (picture)": write_figure(figure, outdir / "light-curve.png")}
 

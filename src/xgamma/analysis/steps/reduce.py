@@ -25,7 +25,6 @@ from xgamma.analysis.steps.step import (
     Results,
     Step,
     Table,
-    new_figure,
     write_figure,
 )
 from xgamma.config.config import AnalysisConfig
@@ -36,7 +35,8 @@ from xgamma.datasets.map_dataset import MapDataset
 from xgamma.datasets.observations import Observations
 from xgamma.errors import DamagedError, DataError, OrderError
 from xgamma.outcome import REDUCE, Outcome, UnusedRun
-from xgamma.plot.regions import MOST_ROWS, plot_regions
+from xgamma.plot import figures
+from xgamma.plot import regions as plot_regions
 from xgamma.reduce import Recipe, joined_rows, with_alpha_systematic, with_names
 from xgamma.reduce.losses import rows_remark
 from xgamma.schema import safe_energies
@@ -165,14 +165,14 @@ class ReduceStep(Step[ReductionWanted]):
         is_one_file = len(datasets) == 1 and not isinstance(datasets[0], MapDataset)
         path = outdir / ("datasets.fits.gz" if is_one_file else "datasets.zarr")
         datasets.write(path, overwrite=True)
-        figure = new_figure()
+        figure = figures.picture_figure()
         datasets[0].plot_counts(figure.subplots(subplot_kw=datasets[0].axes_options))
         written = {"datasets": path, "counts (picture)": write_figure(figure, outdir / "counts.png")}
         # One circle is no news.
         grids = [each.recipe.grid for each in results.reductions.values() if each.recipe is not None]
         if any(len(grid.regions) > 1 or np.isnan(grid.radii).any() for grid in grids):
-            figure = new_figure()
-            plot_regions(_first_rows(results), figure=figure)
+            figure = figures.picture_figure()
+            plot_regions.plot_regions(_first_rows(results), figure=figure)
             written["regions (picture)"] = write_figure(figure, outdir / "regions.png")
         return written
 
@@ -202,7 +202,7 @@ def _log_start(recipe: Recipe) -> None:
 def _first_rows(results: Results) -> list[xr.Dataset]:
     """Return a few rows of each reduction, which know their off regions, as a stack does not."""
     rows = [each.rows for each in results.reductions.values() if each.rows is not None]
-    return [each.read(range(min(len(each), MOST_ROWS))) for each in rows]
+    return [each.read(range(min(len(each), plot_regions.MOST_ROWS))) for each in rows]
 
 
 def observations_to_reduce(results: Results, name: str = "") -> Observations:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import xarray as xr
-from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 
 from xgamma.analysis.costs import Cost
 from xgamma.analysis.selected import Selected
@@ -29,13 +26,14 @@ from xgamma.formats.local_files import write_files
 from xgamma.ingest import FitsRelease, StoredRelease
 from xgamma.models.models import Models
 from xgamma.outcome import UnusedRun
-from xgamma.plot.style import styled
+from xgamma.plot import figures
 from xgamma.reduce import Recipe
 from xgamma.schema import Kind
 from xgamma.store import Store
 
-PICTURE_SIZE = (8.0, 6.0)
-RESOLUTION = 120
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 Data = TypeVar("Data")
 Wanted = TypeVar("Wanted")
@@ -318,18 +316,7 @@ def file_name(text: str) -> str:
     return re.sub(r"[^\w.]+", "-", text)
 
 
-@styled
-def new_figure() -> Figure:
-    """Return an empty figure of the size that all pictures have."""
-    return Figure(figsize=PICTURE_SIZE, layout="constrained")
-
-
-@styled
 def write_figure(figure: Figure, path: Path) -> Path:
     """Write a picture, whole or not at all, and return its path."""
-    content = io.BytesIO()
-    figure.savefig(content, dpi=RESOLUTION)
-    # One that pyplot holds would stay in memory.
-    plt.close(figure)
-    write_files({path: content.getvalue()}, overwrite=True)
+    write_files({path: figures.png(figure)}, overwrite=True)
     return path

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import astropy
 import numpy as np
 from astropy import units as u
-from astropy.coordinates import SkyCoord
 
 from xgamma.axes import Axis, FloatArray, IntArray
 from xgamma.datasets.maps.axes import MapAxes
 from xgamma.errors import ConfigError
 from xgamma.geometry import to_frame
 from xgamma.units import canonical
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class MapCoord:
     @property
     def skycoord(self) -> SkyCoord:
         """The positions on the sky."""
-        return SkyCoord(self.lon, self.lat, frame=self.frame)
+        return astropy.coordinates.SkyCoord(self.lon, self.lat, frame=self.frame)
 
     @property
     def axis_names(self) -> list[str]:
@@ -60,7 +63,7 @@ def normalize_position(position: Any, frame: str, what: str = "position") -> tup
 
     Raises ``ConfigError`` for anything else; ``what`` is how the sentence calls it.
     """
-    if isinstance(position, SkyCoord):
+    if isinstance(position, astropy.coordinates.SkyCoord):
         place = position.icrs
         return np.asarray(place.ra.deg), np.asarray(place.dec.deg)
     try:
@@ -105,7 +108,7 @@ def normalize_coords(coords: Any, axes: MapAxes, frame: str) -> tuple[FloatArray
         frame = coords.frame
     elif isinstance(coords, Mapping):
         given = dict(coords)
-    elif isinstance(coords, SkyCoord):
+    elif isinstance(coords, astropy.coordinates.SkyCoord):
         given = {"skycoord": coords}
     else:
         given = _by_name(coords, axes)
@@ -119,7 +122,7 @@ def normalize_coords(coords: Any, axes: MapAxes, frame: str) -> tuple[FloatArray
 
 def _by_name(coords: Any, axes: MapAxes) -> dict[str, Any]:
     values = tuple(coords)
-    place = ["skycoord"] if values and isinstance(values[0], SkyCoord) else ["lon", "lat"]
+    place = ["skycoord"] if values and isinstance(values[0], astropy.coordinates.SkyCoord) else ["lon", "lat"]
     names = [*place, *axes.names]
     if len(values) != len(names):
         raise ConfigError(f"Expected one coordinate for each of {', '.join(names)}, got {len(values)}.")

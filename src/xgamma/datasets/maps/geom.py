@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import astropy
 import numpy as np
 from astropy import units as u
-from astropy.coordinates import Angle, SkyCoord
-from astropy.wcs import WCS
 
 from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
 from xgamma.datasets.maps import cuts
@@ -23,6 +22,9 @@ from xgamma.sky_wcs import image_wcs, space_of_header, space_of_wcs
 from xgamma.units import canonical
 
 if TYPE_CHECKING:
+    from astropy.coordinates import Angle, SkyCoord
+    from astropy.wcs import WCS
+
     from xgamma.datasets.maps.map import Map
 
 
@@ -167,7 +169,7 @@ class WcsGeom:
     @property
     def pixel_scales(self) -> Angle:
         """The width and the height of a pixel at the centre of the projection."""
-        return Angle([abs(self.space.aspect) * self.space.binsize, self.space.binsize], "deg")
+        return astropy.coordinates.Angle([abs(self.space.aspect) * self.space.binsize, self.space.binsize], "deg")
 
     @property
     def width(self) -> u.Quantity:
@@ -192,7 +194,7 @@ class WcsGeom:
         return self._skycoord(*self.space.sky_of(np.array([0, 0, nx - 1, nx - 1]), np.array([0, ny - 1, ny - 1, 0])))
 
     def _skycoord(self, lon: FloatArray, lat: FloatArray) -> SkyCoord:
-        return SkyCoord(*to_frame(lon, lat, "icrs", self.frame), unit="deg", frame=self.frame)
+        return astropy.coordinates.SkyCoord(*to_frame(lon, lat, "icrs", self.frame), unit="deg", frame=self.frame)
 
     def is_close(self, other: WcsGeom) -> bool:
         """Whether two geometries have the same pixels to a millionth of one, and the same bins."""
@@ -360,7 +362,7 @@ class WcsGeom:
     def separation(self, center: Any) -> Angle:
         """Return how far the centres of the pixels are from a position, shape (y, x)."""
         found = separation(*self.space.positions(), *normalize_position(center, self.frame, "center"))
-        return Angle(found.reshape(self.space.shape), "deg")
+        return astropy.coordinates.Angle(found.reshape(self.space.shape), "deg")
 
     def solid_angle(self) -> u.Quantity:
         """Return the solid angles of the pixels, shape (1, ..., y, x)."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 from astropy import units as u
-from matplotlib.axes import Axes
 
 from xgamma.axes import FloatArray
 from xgamma.datasets.geom import RegionGeom
@@ -26,9 +25,13 @@ from xgamma.formats.region_files import normalize_regions
 from xgamma.formats.sky_maps.files import TRUTHS, read_map, write_map
 from xgamma.formats.sky_maps.sky_map import SkyMap
 from xgamma.models.spatial.templates import MapModel
-from xgamma.plot.figures import normalize_axes
-from xgamma.plot.labels import axis_label
+from xgamma.plot import figures as plot_figures
+from xgamma.plot import labels as plot_labels
 from xgamma.shapes import Shape
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 
 SUMS, MEANS = (np.nansum, np.sum, np.add), (np.nanmean, np.mean)
 
@@ -81,12 +84,12 @@ class RegionNDMap:
         if len(self._axes) != 1:
             raise DataError(f"plot: expected values over one axis, got {', '.join(self._axes.names) or 'one value'}.")
         (axis,) = self._axes
-        ax = normalize_axes(ax)
+        ax = plot_figures.normalize_axes(ax)
         ax.stairs(self.data.ravel(), axis.edges, **{"baseline": None, **style})
         if axis.scale == "log":
             ax.set_xscale("log")
-        ax.set_xlabel(axis_label(axis.name.replace("_", " ").capitalize(), axis.unit))
-        ax.set_ylabel(axis_label(self.name.replace("_", " ").capitalize() or "Value", self._unit))
+        ax.set_xlabel(plot_labels.axis_label(axis.name.replace("_", " ").capitalize(), axis.unit))
+        ax.set_ylabel(plot_labels.axis_label(self.name.replace("_", " ").capitalize() or "Value", self._unit))
         return ax
 
     plot_hist = plot

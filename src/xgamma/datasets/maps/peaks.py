@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import astropy
 import numpy as np
+import scipy
 from astropy import units as u
-from astropy.table import Table
-from scipy.ndimage import grey_dilation  # type: ignore[attr-defined]
 
 from xgamma.datasets.maps.map import Map
 from xgamma.errors import ConfigError, ConfigTypeError, DataError
 from xgamma.units import canonical
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 
 def find_peaks(image: Map, threshold: Any, min_distance: Any = 1) -> Table:
@@ -53,14 +56,14 @@ def find_peaks(image: Map, threshold: Any, min_distance: Any = 1) -> Table:
     if limit.shape not in ((), shape):
         raise ConfigError(f"find_peaks: expected one threshold or the shape {shape}, got {limit.shape}.")
     known = np.where(np.isfinite(values), values, -np.inf)
-    side = 2 * int(reach) + 1
-    largest = grey_dilation(known, size=(side, side), mode="constant", cval=-np.inf)
+    side = (2 * int(reach) + 1,) * 2
+    largest = scipy.ndimage.grey_dilation(known, side, mode="constant", cval=-np.inf)  # type: ignore[attr-defined]
     is_flat = known.max(initial=-np.inf) == known.min(initial=np.inf)
     y, x = np.nonzero((known == largest) & (known > limit) & (not is_flat))
-    order = np.argsort(-known[y, x], kind="stable")
-    y, x = y[order], x[order]
+    y, x = (places[np.argsort(-known[y, x], kind="stable")] for places in (y, x))
     lon, lat = image.geom.space.sky_of(x.astype(float), y.astype(float))
-    table = Table({"value": u.Quantity(known[y, x], image.unit), "x": x, "y": y, "ra": lon * u.deg, "dec": lat * u.deg})
+    value = u.Quantity(known[y, x], image.unit)
+    table = astropy.table.Table({"value": value, "x": x, "y": y, "ra": lon * u.deg, "dec": lat * u.deg})
     for name, form in (("value", ".5g"), ("ra", ".5f"), ("dec", ".5f")):
         table[name].info.format = form
     return table

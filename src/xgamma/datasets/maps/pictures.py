@@ -5,17 +5,20 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from xgamma.datasets.maps.coords import degrees
 from xgamma.datasets.maps.pixels import MapPixels
 from xgamma.errors import ConfigError, DataError
 from xgamma.formats.region_files import normalize_regions
 from xgamma.plot import sky
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 LABELS = {
     "sqrt_ts": "Significance",

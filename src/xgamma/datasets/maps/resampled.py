@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft
-from scipy.ndimage import correlate1d, gaussian_filter  # type: ignore[attr-defined]
+import scipy
 
 from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.datasets.maps.cuts import upsampled
@@ -141,10 +140,10 @@ def smoothed(values: Values, kernel: str, width: Sequence[float]) -> FloatArray:
 def _smoothed(values: FloatArray, kernel: str, width: Sequence[float]) -> FloatArray:
     flat = (0.0,) * (values.ndim - 2)
     if kernel == "gauss":
-        return np.asarray(gaussian_filter(values, (*flat, *width), mode="reflect"))
+        return np.asarray(scipy.ndimage.gaussian_filter(values, (*flat, *width), mode="reflect"))
     if kernel == "box":
-        rows = correlate1d(values, _box(width[0]), axis=-2, mode="reflect")
-        return np.asarray(correlate1d(rows, _box(width[1]), axis=-1, mode="reflect"))
+        rows = scipy.ndimage.correlate1d(values, _box(width[0]), axis=-2, mode="reflect")
+        return np.asarray(scipy.ndimage.correlate1d(rows, _box(width[1]), axis=-1, mode="reflect"))
     disk = Kernel(float(np.mean(width)))
     room = [(0, 0)] * len(flat) + [(disk.reach, disk.reach)] * 2
     around = np.pad(values, room, mode="symmetric")
@@ -193,8 +192,8 @@ def convolved(values: Values, kernel: Values) -> FloatArray:
         ) from None
     # Not scipy.signal, which loads scipy.stats: 20 MB and 0.1 s of each process.
     sizes = zip(given.shape[-2:], kernel.shape[-2:], strict=True)
-    shape = tuple(fft.next_fast_len(size + own - 1, real=True) for size, own in sizes)
-    result = np.asarray(fft.irfft2(fft.rfft2(given, shape) * fft.rfft2(kernel, shape), shape))
+    shape = tuple(scipy.fft.next_fast_len(size + own - 1, real=True) for size, own in sizes)
+    result = np.asarray(scipy.fft.irfft2(scipy.fft.rfft2(given, shape) * scipy.fft.rfft2(kernel, shape), shape))
     dy, dx = kernel.shape[-2] // 2, kernel.shape[-1] // 2
     result = result[..., dy : dy + given.shape[-2], dx : dx + given.shape[-1]]
     # The transform leaves noise below zero, where there is nothing.

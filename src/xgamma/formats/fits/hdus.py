@@ -11,11 +11,11 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+import astropy
 import numpy as np
 import numpy.typing as npt
-from astropy import table as tables
 from astropy.io import fits
 from astropy.io.fits.verify import VerifyError
 from astropy.time import Time
@@ -26,6 +26,10 @@ from xgamma.errors import InputError, MissingInputError, XgammaError
 from xgamma.formats.fits.tables import inflated, largest_content, read_raw, read_tables
 from xgamma.times import mjdref_from_header
 from xgamma.units import unit_factor
+
+if TYPE_CHECKING:
+    from astropy import table as tables
+
 
 # What astropy raises for headers and data that are not what they say.
 UNREADABLE = (
@@ -102,7 +106,7 @@ class HduTable:
 
 def table_of_columns(table: tables.Table, path: Path, name: str) -> HduTable:
     """Return a table of astropy as plain arrays: what is masked is NaN, false or an empty text, times are MJD (TT)."""
-    plain = tables.Table(table, copy=False)
+    plain = astropy.table.Table(table, copy=False)
     times = {column.upper(): plain[column] for column in plain.colnames if isinstance(plain[column], Time)}
     columns = {column.upper(): _filled(plain[column]) for column in plain.colnames if column.upper() not in times}
     units = {column.upper(): str(getattr(plain[column], "unit", None) or "") for column in plain.colnames}
@@ -129,7 +133,7 @@ def ecsv_rows(raw: bytes, path: Path) -> tables.Table:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyWarning)
-            table: tables.Table = tables.Table.read(raw.decode(), format="ascii.ecsv")
+            table: tables.Table = astropy.table.Table.read(raw.decode(), format="ascii.ecsv")
     except (ValueError, OSError, KeyError, TypeError) as error:
         raise InputError(
             f"{path} is not an ECSV table ({error}). Write it again, or name it after its format."

@@ -8,17 +8,21 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import astropy
 import numpy.typing as npt
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
-from astropy.wcs import WCS
 
 from xgamma.errors import InputError
 from xgamma.formats.fits.hdus import HduTable, as_table, by_name, cards_of, name_of, native, read_hdus
 from xgamma.formats.fits.tables import as_input_error
 from xgamma.sky_wcs import frame_of_wcs
+
+if TYPE_CHECKING:
+    from astropy.wcs import WCS
+
 
 _OF_AXES = re.compile(r"(?:CTYPE|CNAME|CUNIT|CRPIX|CRVAL|CDELT|CROTA|NAXIS|PC|CD)(\d+)(?:_(\d+))?")
 
@@ -103,7 +107,7 @@ def celestial_wcs(cards: fits.Header, where: str) -> tuple[WCS, str]:
     with as_input_error(f"{where}: its WCS"), warnings.catch_warnings():
         # It mends dates and units that are no part of the place on the sky, and says so.
         warnings.simplefilter("ignore", AstropyWarning)
-        wcs = WCS(_of_two_axes(cards)).celestial
+        wcs = astropy.wcs.WCS(_of_two_axes(cards)).celestial
     if wcs.naxis != 2:
         raise InputError(f"{where} has no axes on the sky; expected RA/DEC or GLON/GLAT.")
     return wcs, frame_of_wcs(wcs, where)

@@ -6,16 +6,19 @@ https://gamma-astro-data-formats.readthedocs.io/en/latest/spectra/flux_points/in
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
-from astropy.table import Table
 
 from xgamma.axes import FloatArray
 from xgamma.formats.sed.points import PER_DATASET
 from xgamma.formats.sed.table import Columns, flux_points_columns, points_meta, table_of
 from xgamma.times import SECONDS_PER_DAY
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
 
 # Gammapy takes the value of a column for days, or what TIMEUNIT says, since the reference epoch.
 EPOCH_CARDS: dict[str, Any] = {"MJDREFI": 0, "MJDREFF": 0.0, "TIMESYS": "tt", "TIMEUNIT": "d"}

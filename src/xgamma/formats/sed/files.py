@@ -9,12 +9,11 @@ import io
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from astropy import table as tables
 from astropy.io import fits
 
 from xgamma.errors import InputError, MissingInputError
@@ -29,6 +28,10 @@ from xgamma.formats.sed.points import (
     is_light_curve,
 )
 from xgamma.formats.sed.table import Columns, flux_points_columns, points_meta, table_of, validate_sed_type
+
+if TYPE_CHECKING:
+    from astropy import table as tables
+
 
 ENDINGS = (".fits", ".fits.gz", ".ecsv")
 EXTNAME = "FLUXPOINTS"

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 import xarray as xr
-from scipy.special import erfinv
 
 from xgamma.axes import LABELS, Axis, BoolArray, FloatArray
 from xgamma.dialects import fits_unit
@@ -316,5 +316,5 @@ def _attrs(table: HduTable) -> dict[str, Any]:
     confidence = float(table.header.get("UL_CONF", math.erf(math.sqrt(2))))
     if not 0 < confidence < 1:
         raise InputError(f"{table.path} has UL_CONF = {confidence:g}; expected a confidence between 0 and 1.")
-    sigma = round(float(math.sqrt(2) * erfinv(confidence)), 4)
+    sigma = round(float(math.sqrt(2) * scipy.special.erfinv(confidence)), 4)
     return {"source": "", "n_sigma": 1.0, "n_sigma_ul": sigma, "UL_CONF": round(confidence, 7), "telescope": ""}

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import astropy
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from astropy.table import Column, Table
 
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, DataError, did_you_mean
 from xgamma.formats.sed.points import LIKELIHOOD, QUANTITIES, SED_TYPES
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
 
 # Columns stand as users of Gammapy know them; what only xgamma has stands behind.
 _REFERENCES = ("ref_dnde", "ref_flux", "ref_eflux")
@@ -38,9 +42,9 @@ def flux_points_table(ds: xr.Dataset, sed_type: str) -> Table:
 
 def table_of(columns: Columns, meta: Mapping[str, Any]) -> Table:
     """Return columns as a table of astropy."""
-    table = Table(meta=dict(meta))
+    table = astropy.table.Table(meta=dict(meta))
     for name, (values, unit) in columns.items():
-        table[name] = Column(values, unit=unit or None)
+        table[name] = astropy.table.Column(values, unit=unit or None)
     return table
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
-from astropy.wcs import WCS
 
 from xgamma.axes import Axis
 from xgamma.errors import DataError
 from xgamma.sky import SkySpace
 from xgamma.sky_wcs import image_wcs, space_of_wcs
+
+if TYPE_CHECKING:
+    from astropy.wcs import WCS
 
 
 @dataclass(frozen=True, eq=False)

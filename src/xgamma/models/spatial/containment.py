@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-from scipy.optimize import brentq
+import scipy
 
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError
@@ -55,4 +55,6 @@ def enclosing(model: SpatialFunction, fraction: float) -> float:
     largest = min(_FAR * model.reach(), 180.0)
     if enclosed(model, largest) < fraction:
         raise ConfigError(f"{model.tag[0]}: no circle about its centre holds {fraction:g} of it; give a smaller one.")
-    return float(brentq(lambda radius: enclosed(model, radius) - fraction, 0.0, largest, xtol=1e-8 * largest))
+    return float(
+        scipy.optimize.brentq(lambda radius: enclosed(model, radius) - fraction, 0.0, largest, xtol=1e-8 * largest)
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import digamma, gamma
+import scipy
 
 from xgamma.axes import FloatArray
 from xgamma.models.parameters import Parameter
@@ -82,7 +82,9 @@ class GeneralizedGaussianSpatialModel(SpatialModel):
 
     def _falling(self, share: FloatArray, area: float, eta: float) -> FloatArray:
         with np.errstate(over="ignore"):
-            return np.asarray(np.exp(-(share ** (1.0 / eta))) / (2.0 * np.pi * area * DEG**2 * eta * gamma(2.0 * eta)))
+            return np.asarray(
+                np.exp(-(share ** (1.0 / eta))) / (2.0 * np.pi * area * DEG**2 * eta * scipy.special.gamma(2.0 * eta))
+            )
 
     def _slopes(self, distance: FloatArray, values: Sequence[float]) -> dict[str, FloatArray]:
         radius, eta, density = axes_of(values[2], 0.0)[0], values[3], self._profile(distance, values)
@@ -93,7 +95,7 @@ class GeneralizedGaussianSpatialModel(SpatialModel):
         log = np.log(np.where(share > 0, share, 1.0))
         return {
             "r_0": density * (power / eta - 2.0) / radius,
-            "eta": density * (power * log / eta**2 - 1.0 / eta - 2.0 * digamma(2.0 * eta)),
+            "eta": density * (power * log / eta**2 - 1.0 / eta - 2.0 * scipy.special.digamma(2.0 * eta)),
             "distance": -density * share ** (1.0 / eta - 1.0) / (eta * radius),
         }
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
+import astropy
 import numpy as np
 from astropy import units as u
-from astropy.coordinates import SkyCoord
-from matplotlib.axes import Axes
 
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, ConfigTypeError, DataError, LaterError
@@ -18,6 +17,11 @@ from xgamma.models.spatial.pixels import along_axes, pixel_densities, pixel_inte
 from xgamma.models.spatial.turned import in_frame
 from xgamma.shapes import Circle, Shape
 from xgamma.sky import SkySpace
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+    from matplotlib.axes import Axes
+
 
 # Standard errors that hold 95 % of a Gaussian of two dimensions.
 R95 = float(np.sqrt(-2.0 * np.log(0.05)))
@@ -88,11 +92,11 @@ class SpatialModel(SpatialFunction):
     def position(self) -> SkyCoord | None:
         """The centre; ``None`` for a model that has none. May be set to a position in any frame."""
         center = self.center()
-        return None if center is None else SkyCoord(*center, unit="deg", frame=self.frame)
+        return None if center is None else astropy.coordinates.SkyCoord(*center, unit="deg", frame=self.frame)
 
     @position.setter
     def position(self, position: SkyCoord) -> None:
-        if not self.has_center or not isinstance(position, SkyCoord):
+        if not self.has_center or not isinstance(position, astropy.coordinates.SkyCoord):
             raise ConfigTypeError(f"{self.tag[0]}.position: expected a model with a centre and a SkyCoord.")
         place = position.transform_to(self.frame).spherical
         for name, angle in (("lon_0", place.lon), ("lat_0", place.lat)):
@@ -118,7 +122,7 @@ class SpatialModel(SpatialFunction):
     @classmethod
     def from_position(cls, position: SkyCoord, **kwargs: Any) -> Self:
         """Return a model at a position, in its frame, or in the ``frame`` that is given."""
-        if not isinstance(position, SkyCoord):
+        if not isinstance(position, astropy.coordinates.SkyCoord):
             raise ConfigTypeError(f"from_position: expected a SkyCoord, got {position!r}.")
         frame = str(kwargs.pop("frame", position.frame.name))
         if frame not in FRAMES:

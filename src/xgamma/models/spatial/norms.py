@@ -5,12 +5,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import scipy
 from astropy import units as u
-from scipy.interpolate import CloughTocher2DInterpolator
-from scipy.spatial import Delaunay
 
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError
@@ -19,6 +18,9 @@ from xgamma.models.component import parameter_entries
 from xgamma.models.parameters import Parameter
 from xgamma.models.spatial.model import SpatialModel
 from xgamma.models.spectral.templates import quantity_document, read_quantity
+
+if TYPE_CHECKING:
+    from scipy.spatial import Delaunay
 
 
 class PiecewiseNormSpatialModel(SpatialModel):
@@ -125,7 +127,7 @@ class PiecewiseNormSpatialModel(SpatialModel):
 
     @cached_property
     def _triangles(self) -> Delaunay:
-        return Delaunay(self._plane(*self._nodes))
+        return scipy.spatial.Delaunay(self._plane(*self._nodes))
 
     def _density(self, lon: FloatArray, lat: FloatArray, values: Sequence[float]) -> FloatArray:
         norms, interp = np.asarray(values, dtype=float), self.rest.get("interp", "lin")
@@ -133,7 +135,7 @@ class PiecewiseNormSpatialModel(SpatialModel):
             raise ConfigError(f"{self.tag[0]}.interp: expected 'lin', or 'log' of norms above 0, got {interp!r}.")
         scaled = np.log(norms) if interp == "log" else norms
         at = self._plane(lon, lat)
-        found = np.reshape(CloughTocher2DInterpolator(self._triangles, scaled)(at), at.shape[:-1])
+        found = np.reshape(scipy.interpolate.CloughTocher2DInterpolator(self._triangles, scaled)(at), at.shape[:-1])
         outside = ~np.isfinite(found)
         if outside.any():
             x, y = (each[outside] for each in np.broadcast_arrays(lon, lat))

@@ -14,7 +14,7 @@ import numpy as np
 
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigTypeError
-from xgamma.formats.region_files import sky_rectangle, sky_regions
+from xgamma.formats import region_objects
 from xgamma.geometry import position_angle, to_frame
 from xgamma.models.spatial.function import axes_of
 from xgamma.shapes import Annulus, Circle, Ellipse, Shape
@@ -47,13 +47,13 @@ def ring(center: tuple[float, float], frame: str, inner: float, outer: float) ->
 
 def region_of(shape: Shape, **kwargs: Any) -> Any:
     """Return a shape as a region of the package `regions`; ``meta`` and ``visual`` are those of the region."""
-    [region] = sky_regions([shape])
+    [region] = region_objects.sky_regions([shape])
     return _with_style(region, kwargs)
 
 
 def rectangle_region(center: tuple[float, float], frame: str, width: float, height: float, **kwargs: Any) -> Any:
     """Return a rectangle of any size, up to that of the whole sky; see ``region_of``."""
-    return _with_style(sky_rectangle(center, frame, width, height), kwargs)
+    return _with_style(region_objects.sky_rectangle(center, frame, width, height), kwargs)
 
 
 def _with_style(region: Any, kwargs: dict[str, Any]) -> Any:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
 
 from xgamma.axes import Axis
 from xgamma.errors import ConfigError
 from xgamma.models.spatial.pixels import pixel_densities, pixel_integrals
-from xgamma.plot.sky import bin_titles, draw_shape, normalize_sky_axes, plot_image, plot_planes
+from xgamma.plot import sky as plot_sky
 from xgamma.sky import SkySpace
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 
 # A picture about a source is so many pixels wide, and at least so many degrees.
 _PIXELS, _NARROWEST = 150, 0.2
@@ -29,19 +32,23 @@ def draw(model: Any, space: SkySpace, ax: Axes | None, **style: Any) -> Axes:
     values = pixel_integrals(model, image) if model.is_point else pixel_densities(model, image)
     unit = "" if model.is_point else str(model.density_unit)
     name = "Share" if model.is_point else "Density"
-    return plot_image(values, image, ax, **{"unit": unit, "name": name, **style})
+    return plot_sky.plot_image(values, image, ax, **{"unit": unit, "name": name, **style})
 
 
 def draw_planes(model: Any, space: SkySpace, axis: Axis, **style: Any) -> list[Any]:
     """Draw the density of a model at the centres of the bins of an axis of energy."""
     planes = pixel_densities(model, space.image, None, axis.center)
     usual = {"unit": str(model.density_unit), "name": "Density"}
-    return list(plot_planes(list(planes), space.image, bin_titles(axis.edges, axis.unit), **{**usual, **style}))
+    return list(
+        plot_sky.plot_planes(
+            list(planes), space.image, plot_sky.bin_titles(axis.edges, axis.unit), **{**usual, **style}
+        )
+    )
 
 
 def _on_sky(ax: Axes | None, space: SkySpace) -> Any:
     if ax is None:
-        return normalize_sky_axes(None, space)
+        return plot_sky.normalize_sky_axes(None, space)
     if not hasattr(ax, "get_transform") or not hasattr(ax, "coords"):
         raise ConfigError("plot: expected axes with a projection, as Map.plot returns them.")
     return ax
@@ -56,7 +63,7 @@ def draw_position(model: Any, space: SkySpace, ax: Axes | None, **style: Any) ->
         shape = model.error_shape()
     except ConfigError:
         return axes  # type: ignore[no-any-return]
-    draw_shape(axes, shape, color=usual["color"], lw=1.2)
+    plot_sky.draw_shape(axes, shape, color=usual["color"], lw=1.2)
     return axes  # type: ignore[no-any-return]
 
 
@@ -67,5 +74,5 @@ def draw_extension(model: Any, space: SkySpace, ax: Axes | None, factor: float, 
     for size in sizes[:1]:
         for moved, ls in ((size.value - size.error, "--"), (size.value, "-"), (size.value + size.error, "--")):
             shape = model.reassign(size.name, np.clip(moved, 0.0, None) * size.unit).outline(factor)
-            draw_shape(axes, shape, **{"color": "red", "lw": 1.0, "ls": ls, **style})
+            plot_sky.draw_shape(axes, shape, **{"color": "red", "lw": 1.0, "ls": ls, **style})
     return axes  # type: ignore[no-any-return]

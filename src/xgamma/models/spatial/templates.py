@@ -7,11 +7,11 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import astropy
 import numpy as np
 from astropy import units as u
-from astropy.coordinates import SkyCoord
 
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError
@@ -28,6 +28,10 @@ from xgamma.models.spectral.templates import table_bytes
 from xgamma.shapes import Rectangle, Shape
 from xgamma.shapes.shape import LARGEST_REACH
 from xgamma.units import unit_string
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+
 
 log = logging.getLogger(__name__)
 INTERPOLATIONS = ("lin", "log")
@@ -158,7 +162,7 @@ class MapModel(SpatialModel):
     @property
     def map_center(self) -> SkyCoord:
         """The position of the middle of the map."""
-        return SkyCoord(*self._map_center(), unit="deg", frame=self.frame)
+        return astropy.coordinates.SkyCoord(*self._map_center(), unit="deg", frame=self.frame)
 
     def _map_center(self) -> tuple[float, float]:
         space = self.table.space
@@ -199,7 +203,11 @@ class MapModel(SpatialModel):
     def to_region(self, size_factor: float = 1.0, **kwargs: Any) -> Any:
         """Return the rectangle of the map as a region of the package `regions`; it has no other size."""
         space = self.table.space
-        center = SkyCoord(*self._map_center(), unit="deg", frame=self.frame).transform_to(space.frame).spherical
+        center = (
+            astropy.coordinates.SkyCoord(*self._map_center(), unit="deg", frame=self.frame)
+            .transform_to(space.frame)
+            .spherical
+        )
         return rectangle_region((center.lon.deg, center.lat.deg), space.frame, *self._sides, **kwargs)
 
     # --- documents and files

@@ -7,7 +7,7 @@ Sources: Acero et al. 2015 (ApJS 218, 23; 3FGL); Abdollahi et al. 2020 (ApJS 247
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import xlogy
+import scipy
 
 from xgamma.axes import FloatArray
 from xgamma.models.parameters import Parameter
@@ -35,7 +35,7 @@ def cutoff_log_gradient(
         return {
             "index": -np.log(energy / reference),
             "lambda_": -alpha * energy * scaled ** (alpha - 1.0),
-            "alpha": -xlogy(scaled**alpha, scaled),
+            "alpha": -scipy.special.xlogy(scaled**alpha, scaled),
         }
 
 

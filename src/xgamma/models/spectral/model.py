@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
+import scipy
 from astropy import units as u
-from matplotlib.axes import Axes
-from scipy.optimize import brentq, minimize_scalar
 
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, did_you_mean
@@ -25,6 +24,10 @@ from xgamma.models.spectral.calculus import (
 from xgamma.models.spectral.function import SpectralFunction
 from xgamma.plot import spectrum as spectrum_plot
 from xgamma.units import conversion
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 
 DENSITY = u.Unit("cm-2 s-1 TeV-1")
 AMPLITUDE = "cm-2 s-1 TeV-1"
@@ -102,7 +105,9 @@ class SpectralModel(SpectralFunction):
         if best in (0, len(grid) - 1) or not np.nanmax(errors) > (1 + 1e-6) * errors[best]:
             return u.Quantity(np.nan, TEV)
         bounds = (grid[best - 1], grid[best + 1])
-        result = minimize_scalar(relative_error, bounds=bounds, method="bounded", options={"xatol": 1e-8})
+        result = scipy.optimize.minimize_scalar(
+            relative_error, bounds=bounds, method="bounded", options={"xatol": 1e-8}
+        )
         return u.Quantity(np.exp(result.x), TEV)
 
     def inverse(self, value: u.Quantity, energy_min: Any = "0.1 TeV", energy_max: Any = "100 TeV") -> u.Quantity:
@@ -124,7 +129,7 @@ class SpectralModel(SpectralFunction):
         def difference(log_energy: float) -> float:
             return float(self.dnde(np.exp([log_energy]))[0] / level - 1.0)
 
-        return float(np.exp(brentq(difference, low, high, xtol=1e-14, rtol=1e-14)))
+        return float(np.exp(scipy.optimize.brentq(difference, low, high, xtol=1e-14, rtol=1e-14)))
 
     # --- algebra
 

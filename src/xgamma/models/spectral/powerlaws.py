@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import scipy
 from astropy import units as u
-from scipy.special import erf
 
 from xgamma.axes import FloatArray
 from xgamma.models.parameters import Parameter
@@ -198,7 +198,9 @@ class GaussianSpectralModel(SpectralModel):
     def _integral(self, low: FloatArray, high: FloatArray, values: list[float]) -> FloatArray:
         amplitude, mean, sigma = values
         width = np.sqrt(2.0) * sigma
-        return np.asarray(0.5 * amplitude * (erf((high - mean) / width) - erf((low - mean) / width)))
+        return np.asarray(
+            0.5 * amplitude * (scipy.special.erf((high - mean) / width) - scipy.special.erf((low - mean) / width))
+        )
 
     def _energy_flux(self, low: FloatArray, high: FloatArray, values: list[float]) -> FloatArray:
         _, mean, sigma = values

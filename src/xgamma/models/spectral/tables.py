@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import astropy
 import numpy as np
 import numpy.typing as npt
+import scipy
 from astropy import units as u
 from astropy.io import fits
-from astropy.table import Table
-from scipy.interpolate import RegularGridInterpolator
 
 from xgamma.axes import FloatArray
 from xgamma.errors import InputError, MissingInputError
@@ -81,7 +81,7 @@ def read_two_columns(filename: str | Path) -> tuple[u.Quantity, u.Quantity]:
             f"There is no spectral template at {path}; set $GAMMAPY_DATA or give the path of the file."
         )
     try:
-        table = Table.read(path)
+        table = astropy.table.Table.read(path)
         first, second = (u.Quantity(table[name]) for name in table.colnames[:2])
     except Exception as error:
         raise InputError(f"The spectral template {path} is no table of two columns in FITS or ECSV: {error}.") from None
@@ -157,7 +157,7 @@ def grid_interpolator(
     longer = [axis for axis, node in enumerate(nodes) if node.size > 1]
     scaled = [np.log(nodes[axis]) if scales[axis] == "log" else nodes[axis] for axis in longer]
     table = np.squeeze(values, axis=tuple(axis for axis in range(len(nodes)) if axis not in longer))
-    linear = RegularGridInterpolator(
+    linear = scipy.interpolate.RegularGridInterpolator(
         scaled, log_values(table) if logarithmic else table, bounds_error=False, fill_value=None
     )
 

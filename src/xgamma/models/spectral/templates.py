@@ -27,7 +27,7 @@ from xgamma.models.spectral.tables import (
     read_template,
     read_two_columns,
 )
-from xgamma.plot.labels import unit_label
+from xgamma.units import unit_label
 
 _CANONICAL = (DENSITY, DENSITY / u.sr, u.dimensionless_unscaled)
 

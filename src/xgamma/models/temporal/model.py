@@ -8,22 +8,25 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 from astropy import units as u
 from astropy.time import Time
-from matplotlib.axes import Axes
-from scipy.special import erf, erfc, gammainc, gammaincc, gammaln
 
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, ConfigTypeError, did_you_mean
 from xgamma.models.component import KeptComponent
 from xgamma.models.parameters import Parameter
 from xgamma.models.spectral.calculus import differences
-from xgamma.plot.spectrum import plot_factor
+from xgamma.plot import spectrum as plot_spectrum
 from xgamma.times import FIRST_UTC, LAST_EPOCH, SECONDS_PER_DAY, seconds_since
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 
 # Legendre nodes in an interval of a model that has no closed form.
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(64)
@@ -206,7 +209,7 @@ class TemporalModel(KeptComponent):
         (start, mjdref), (stop, _) = elapsed(first), elapsed(last, elapsed(first)[1])
         seconds = np.linspace(float(start), float(stop), n_points)
         mjd = mjdref + seconds / SECONDS_PER_DAY
-        return plot_factor(mjd, self.factor(seconds, mjdref), "Time (MJD, TT)", ax, **style)
+        return plot_spectrum.plot_factor(mjd, self.factor(seconds, mjdref), "Time (MJD, TT)", ax, **style)
 
 
 def _but_reference(values: Mapping[str, float]) -> dict[str, float]:
@@ -312,9 +315,15 @@ class GaussianTemporalModel(TemporalModel):
         """Return the integral in days."""
         low, high = start / (np.sqrt(2.0) * sigma), stop / (np.sqrt(2.0) * sigma)
         # In the tails the difference of what is beyond keeps its digits.
-        beyond = np.where(low > 0, erfc(low) - erfc(high), erfc(-high) - erfc(-low))
+        beyond = np.where(
+            low > 0,
+            scipy.special.erfc(low) - scipy.special.erfc(high),
+            scipy.special.erfc(-high) - scipy.special.erfc(-low),
+        )
         is_tail = (low > 0) | (high < 0)
-        return np.asarray(np.sqrt(0.5 * np.pi) * sigma * np.where(is_tail, beyond, erf(high) - erf(low)))
+        return np.asarray(
+            np.sqrt(0.5 * np.pi) * sigma * np.where(is_tail, beyond, scipy.special.erf(high) - scipy.special.erf(low))
+        )
 
     def _steps(self, values: Mapping[str, float], longest: float) -> dict[str, float]:
         return dict.fromkeys(("sigma", "t_ref"), abs(values["sigma"]))
@@ -353,8 +362,12 @@ class GeneralizedGaussianTemporalModel(TemporalModel):
 def _one_side(near: FloatArray, far: FloatArray, width: float, eta: float) -> FloatArray:
     """Return the integral of a generalised Gaussian between two distances from its centre."""
     low, high = (0.5 * (edge / width) ** (1.0 / eta) for edge in (near, far))
-    share = np.where(low > eta, gammaincc(eta, low) - gammaincc(eta, high), gammainc(eta, high) - gammainc(eta, low))
-    return np.asarray(width * eta * np.exp(gammaln(eta) + eta * np.log(2.0)) * share)
+    share = np.where(
+        low > eta,
+        scipy.special.gammaincc(eta, low) - scipy.special.gammaincc(eta, high),
+        scipy.special.gammainc(eta, high) - scipy.special.gammainc(eta, low),
+    )
+    return np.asarray(width * eta * np.exp(scipy.special.gammaln(eta) + eta * np.log(2.0)) * share)
 
 
 class PowerLawTemporalModel(TemporalModel):

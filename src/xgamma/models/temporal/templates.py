@@ -7,15 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import astropy
 import numpy as np
 import numpy.typing as npt
 from astropy import units as u
 from astropy.io import fits
-from astropy.table import Table
 from astropy.time import Time
-from matplotlib.axes import Axes
 
 from xgamma.axes import FloatArray
 from xgamma.dialects import card_number
@@ -24,8 +23,12 @@ from xgamma.formats.fits.hdus import fits_content, table_hdu
 from xgamma.formats.local_files import local_path, write_files
 from xgamma.models.parameters import Parameter
 from xgamma.models.temporal.model import TemporalModel, elapsed
-from xgamma.plot.spectrum import plot_factor
+from xgamma.plot import spectrum as plot_spectrum
 from xgamma.times import SECONDS_PER_DAY
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +83,7 @@ def _read_table(filename: str, what: str) -> Table:
     if not path.is_file():
         raise MissingInputError(f"There is no {what} at {path}; set $GAMMAPY_DATA or give the path of the file.")
     try:
-        table: Table = Table.read(path)
+        table: Table = astropy.table.Table.read(path)
     except Exception as error:
         raise InputError(f"The {what} {path} is no table of FITS or ECSV: {error}.") from None
     return table
@@ -234,7 +237,7 @@ class LightCurveTemplateTemporalModel(TableModel):
     def to_table(self) -> Table:
         """Return TIME and NORM."""
         meta = {"TIMESYS": self.scale, "MJDREFI": 0, "MJDREFF": self.t_ref.quantity.to_value(u.d), "TIMEUNIT": "d"}
-        return Table({"TIME": u.Quantity(self.lines.x, "d"), "NORM": self.lines.y}, meta=meta)
+        return astropy.table.Table({"TIME": u.Quantity(self.lines.x, "d"), "NORM": self.lines.y}, meta=meta)
 
 
 def _validate_format(name: str, owner: str) -> None:
@@ -416,7 +419,7 @@ class TemplatePhaseCurveTemporalModel(TableModel):
     def plot_phasogram(self, ax: Axes | None = None, n_points: int = 100, **style: Any) -> Axes:
         """Draw one turn; ``style`` is passed to ``Axes.plot``."""
         phase, lines = np.linspace(0.0, 1.0, n_points), self.lines
-        return plot_factor(phase, lines(lines.x[0] + (phase - lines.x[0]) % 1.0), "Phase", ax, **style)
+        return plot_spectrum.plot_factor(phase, lines(lines.x[0] + (phase - lines.x[0]) % 1.0), "Phase", ax, **style)
 
 
 def _is_flag(value: Any, owner: str) -> bool:
@@ -427,7 +430,7 @@ def _is_flag(value: Any, owner: str) -> bool:
 
 def _phases(table: Any, owner: str) -> tuple[FloatArray, FloatArray]:
     """Return phases and norms of a table; raises ``ConfigError`` for phases outside of a turn."""
-    columns = Table(dict(table)) if isinstance(table, Mapping) else table
+    columns = astropy.table.Table(dict(table)) if isinstance(table, Mapping) else table
     phase, norm = (_column(columns, name, owner).to_value("") for name in ("PHASE", "NORM"))
     if np.nanmin(phase, initial=0.0) < 0 or np.nanmax(phase, initial=0.0) > 1:
         raise ConfigError(

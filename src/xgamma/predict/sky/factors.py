@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy
 import xarray as xr
 from astropy import units as u
-from scipy import sparse
 
 from xgamma import schema
 from xgamma.axes import Axis, FloatArray
@@ -21,6 +21,8 @@ from xgamma.predict.background import factor_planes, row_space
 from xgamma.sky import SkySpace
 
 if TYPE_CHECKING:
+    from scipy import sparse
+
     from xgamma.predict.sky.folding import SkyFolding
 
 _STEP = 1e-3  # of a difference in a value of a spatial part
@@ -141,7 +143,7 @@ class NormFolded:
         """The counts of each bin, at its energy, for the present spatial part, shape (bin, energy)."""
         own = self._bins(None)
         shape = (len(own), len(self.energy))
-        return sparse.csr_matrix((own, self._folding.energy, np.arange(len(own) + 1)), shape=shape)
+        return scipy.sparse.csr_matrix((own, self._folding.energy, np.arange(len(own) + 1)), shape=shape)
 
     def counts(self, values: Sequence[float] | None = None) -> FloatArray:
         """Return the counts of the bins for the present spatial part; ``values`` are those of the spectrum."""

@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import scipy
 import xarray as xr
-from scipy import sparse
 
 from xgamma import schema
 from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
@@ -133,7 +133,7 @@ class SkyFolding:
         for part in parts:
             own = self._background[part]
             shape = len(own), len(energy)
-            matrix = sparse.csr_matrix((own, self.energy[part], np.arange(len(own) + 1)), shape=shape)
+            matrix = scipy.sparse.csr_matrix((own, self.energy[part], np.arange(len(own) + 1)), shape=shape)
             found.append((part, BackgroundFolded(model, energy, matrix)))
         return found
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy
 from astropy import units as u
-from scipy import fft, sparse
 
 from xgamma.axes import FloatArray, IntArray
 from xgamma.geometry import to_frame
@@ -16,6 +17,10 @@ from xgamma.models.spatial.model import SpatialModel
 from xgamma.predict.sky.boxes import Box, Pixels, box_about, center_of, scales_at
 from xgamma.predict.sky.radial import Nodes, in_core, mean_side, nodes_for, places_in, tables
 from xgamma.sky import SkySpace
+
+if TYPE_CHECKING:
+    from scipy import sparse
+
 
 MOST_PLACES = 200
 """The most places along the side of a pixel at which a source is evaluated."""
@@ -114,10 +119,10 @@ class ImageSight:
         if psf is None:
             return np.ascontiguousarray(self._image[:, pad : pad + nv, pad : pad + nu].reshape(-1, nv * nu).T)
         # A circle is large enough when what goes around it lands in the margin.
-        size = [fft.next_fast_len(n + 2 * pad, real=True) for n in (nv, nu)]
-        seen = fft.rfft2(_sharpened(self._image), size)
-        kernel = fft.rfft2(self._kernels(psf, size), size)
-        found = fft.irfft2(seen * kernel, size)
+        size = [scipy.fft.next_fast_len(n + 2 * pad, real=True) for n in (nv, nu)]
+        seen = scipy.fft.rfft2(_sharpened(self._image), size)
+        kernel = scipy.fft.rfft2(self._kernels(psf, size), size)
+        found = scipy.fft.irfft2(seen * kernel, size)
         # What is below 0 is noise of a transform, or beside a source that is smaller than a pixel: the sum stays.
         held = np.maximum(found, 0.0)
         sums, wanted = (each.sum(axis=(1, 2), keepdims=True) for each in (held, found))

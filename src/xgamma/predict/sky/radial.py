@@ -13,14 +13,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
-from scipy.interpolate import CubicHermiteSpline
-from scipy.special import j0, j1, jn_zeros
+import scipy
 
 from xgamma.axes import FloatArray
+
+if TYPE_CHECKING:
+    from scipy import sparse
+
 
 FINER = 4
 """Nodes of a profile in one step of the axis of the point spread function."""
@@ -135,7 +138,7 @@ class Nodes:
             np.minimum(places, self.size - 1, out=places)
         size = len(first)
         ends = np.linspace(0, places.size, size + 1).astype(np.int32)
-        matrix = sparse.csr_matrix((size, self.size))
+        matrix = scipy.sparse.csr_matrix((size, self.size))
         # The check of the indices takes longer than the product.
         matrix.data, matrix.indices, matrix.indptr = data.ravel(), places.ravel(), ends
         return matrix
@@ -213,11 +216,13 @@ class Tables:
         onto = _onto(rad, nodes)
         # As fine as the nodes of the axis of the point spread function are apart, or the nodes are.
         finest = float(np.diff(rad).min()) if len(rad) > 1 else nodes.step
-        zeros = jn_zeros(0, max(8, int(nodes.size // max(1.0, min(FINER, finest / nodes.step) * (1 - 1e-9)))))
+        zeros = scipy.special.jn_zeros(
+            0, max(8, int(nodes.size // max(1.0, min(FINER, finest / nodes.step) * (1 - 1e-9))))
+        )
         self.frequency = zeros / nodes.end
-        forward = nodes.areas[:, None] * j0(np.multiply.outer(nodes.distance, self.frequency))
-        norm = 1.0 / (np.pi * np.deg2rad(nodes.end) ** 2 * j1(zeros) ** 2)
-        backward = norm[:, None] * j0(np.multiply.outer(self.frequency, nodes.distance))
+        forward = nodes.areas[:, None] * scipy.special.j0(np.multiply.outer(nodes.distance, self.frequency))
+        norm = 1.0 / (np.pi * np.deg2rad(nodes.end) ** 2 * scipy.special.j1(zeros) ** 2)
+        backward = norm[:, None] * scipy.special.j0(np.multiply.outer(self.frequency, nodes.distance))
         means = through @ _pixel_means(nodes, binsize)
         # Of the nodes that point spread functions reach.
         own = slice(0, onto.shape[1])
@@ -299,7 +304,9 @@ def _onto(rad: tuple[float, ...], nodes: Nodes) -> FloatArray:
     # The other side of the source.
     order, places = np.concatenate([beyond, np.arange(len(known))]), np.concatenate([-known[beyond], known])
     units = np.eye(len(known))[:, order]
-    rows = CubicHermiteSpline(places, units, np.gradient(units, places, axis=1), axis=1)(np.minimum(wanted, known[-1]))
+    rows = scipy.interpolate.CubicHermiteSpline(places, units, np.gradient(units, places, axis=1), axis=1)(
+        np.minimum(wanted, known[-1])
+    )
     left = np.clip((known[-1] - wanted) / (TAPER * known[-1]), 0.0, 1.0)
     return np.asarray(rows * (left**2 * (3.0 - 2.0 * left)))
 
@@ -307,7 +314,7 @@ def _onto(rad: tuple[float, ...], nodes: Nodes) -> FloatArray:
 def _bessel(x: FloatArray) -> FloatArray:
     """Return the Bessel function of order 0 to 1e-9, by cubics between places a 64th apart."""
     if x.max(initial=0.0) >= _LAST_BESSEL:
-        return np.asarray(j0(x))
+        return np.asarray(scipy.special.j0(x))
     scaled = x * _PER_BESSEL
     place = scaled.astype(np.int32)
     t = scaled - place
@@ -318,7 +325,7 @@ def _bessel(x: FloatArray) -> FloatArray:
 @lru_cache(maxsize=1)
 def _bessel_cubics() -> tuple[FloatArray, ...]:
     at = np.arange(_LAST_BESSEL * _PER_BESSEL + 1) / _PER_BESSEL
-    value, slope = j0(at), -j1(at) / _PER_BESSEL
+    value, slope = scipy.special.j0(at), -scipy.special.j1(at) / _PER_BESSEL
     rise = np.diff(value)
     return value[:-1], slope[:-1], 3 * rise - 2 * slope[:-1] - slope[1:], slope[:-1] + slope[1:] - 2 * rise
 

@@ -6,11 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
 from xgamma.axes import FloatArray
 from xgamma.geometry import to_frame, unit_vector
@@ -28,6 +27,10 @@ from xgamma.predict.sky.radial import (
     tables,
 )
 from xgamma.sky import SkySpace
+
+if TYPE_CHECKING:
+    from scipy import sparse
+
 
 _NUDGE = 1e-3  # deg; of a difference of unit vectors
 _CHANGE = 1e-3  # of a size; of a difference of a shape with edges

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 import xarray as xr
-from scipy.sparse import csr_array
 
 from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
 from xgamma.geometry import unit_vector
@@ -208,7 +208,7 @@ class RateTable:
         corners, size = len(self.steps), self.logs.shape[1]
         first = np.arange(0, pixels * corners + 1, corners, dtype=np.int32)
         shares, nodes = (np.zeros(pixels * corners, dtype) for dtype in (np.float32, np.int32))
-        return csr_array((shares, nodes, first), shape=(pixels, size), copy=False)
+        return scipy.sparse.csr_array((shares, nodes, first), shape=(pixels, size), copy=False)
 
     def hats(self, places: Mapping[str, FloatArray], room: Any) -> _Hats:
         """Return where places lie between the nodes, each array of shape (pixel,); ``room`` takes the shares."""
