@@ -18,7 +18,7 @@ from xgamma.analysis.steps.fit import model_key
 from xgamma.config.requests import recipe_of
 from xgamma.errors import ClusterError, ConfigError
 from xgamma.estimate import fit_each
-from xgamma.execute import Workers, one_cluster, run_blocks
+from xgamma.execute import Workers, run_blocks, shared_workers
 from xgamma.models import Models, SkyModel
 from xgamma.reduce import Background, method, reduce_spectra, register
 from xgamma.store import Store, dataset_digest
@@ -49,8 +49,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def cluster(folder):
     """Two processes for all tests of this module that need them."""
-    pytest.importorskip("distributed")
-    with one_cluster(Workers(2)):
+    with shared_workers(Workers(2)):
         yield Workers(2)
 
 
@@ -116,7 +115,6 @@ def test_threads_and_processes_give_the_same_bytes_with_methods_of_a_session(nig
 
 
 def test_what_cannot_be_sent_is_refused_before_work(nights_release, tmp_path, folder, monkeypatch):
-    pytest.importorskip("distributed")
     monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
     lock = threading.Lock()
 
@@ -137,7 +135,7 @@ def test_a_module_that_workers_do_not_have_is_named(cluster, tmp_path, monkeypat
     (tmp_path / "only_here.py").write_text("def number(one):\n    return one\n")
     monkeypatch.syspath_prepend(tmp_path)
     number = importlib.import_module("only_here").number
-    with pytest.raises(ClusterError, match=r"A worker of this machine cannot import what a block needs .*'only_here'"):
+    with pytest.raises(ClusterError, match=r"A process cannot import what a block needs .*'only_here'"):
         run_blocks(number, [(1,), (2,)], "x", cluster)
 
 

@@ -54,7 +54,6 @@ def submitted(monkeypatch):
 
 
 def test_two_processes_make_the_products_of_one(nights_release, tmp_path, many_small_blocks, submitted):
-    pytest.importorskip("distributed")
     alone = config_of(nights_release, tmp_path / "one", BY_NIGHT)
     until_datasets(alone)
     together = config_of(nights_release, tmp_path / "two", BY_NIGHT, "general: {n_jobs: 2}")
@@ -66,7 +65,6 @@ def test_two_processes_make_the_products_of_one(nights_release, tmp_path, many_s
 
 
 def test_two_processes_make_the_maps_of_one(nights_release, tmp_path, many_small_blocks, submitted, monkeypatch):
-    pytest.importorskip("distributed")
     # Each product holds one or two windows.
     monkeypatch.setattr("xgamma.analysis.steps.rows.PRODUCT_BYTES", 150_000)
     alone = config_of(nights_release, tmp_path / "one", MAPS)

@@ -1,8 +1,11 @@
-"""Blocks that wait or kill their process, for the workers of a cluster to import."""
+"""Blocks that wait, fail, speak or kill their process, for workers to import."""
 
 import os
+import sys
 import time
 from pathlib import Path
+
+from xgamma.errors import InputError
 
 
 def number_or_death(number, deadly, deaths):
@@ -28,3 +31,36 @@ def wait_for(number, started, ended):
     while number and not Path(ended).exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     return number
+
+
+def fail(number, failing, begun):
+    """Raise an error at one number, and leave a file for each."""
+    (Path(begun) / str(number)).touch()
+    if number == failing:
+        raise InputError(f"block {number}")
+    time.sleep(0.05)
+
+
+def speak(text):
+    """Print a text in two ways, read what there is to read, and return the length."""
+    print(text, flush=True)
+    os.write(1, f"{text}\n".encode())
+    return len(text + sys.stdin.read())
+
+
+def process_of(_):
+    """Return the number of the process, after a while, so that no other one does all."""
+    time.sleep(0.2)
+    return os.getpid()
+
+
+class StubbornError(Exception):
+    """An error that pickle cannot make again."""
+
+    def __init__(self, one, two):
+        super().__init__(f"{one} and {two}")
+
+
+def stumble(one, two):
+    """Raise an error that cannot travel."""
+    raise StubbornError(one, two)

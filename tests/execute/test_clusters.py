@@ -1,45 +1,28 @@
-"""Clusters that are missing, stop or lose workers, and Ctrl-C, with real processes."""
+"""Clusters that are missing, stop or lose workers, with real processes."""
 
 import asyncio
 import json
-import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import distributed
 import pytest
 
-import xgamma
 from command_line import CommandLine
-from execute.blocks import number_or_death, number_or_one_death, wait_for
+from execute.blocks import number_or_death, wait_for
+from execute.machines import digests, environment, eventually
 from releases import config_of, until_datasets
 from xgamma.errors import ClusterError, ConfigError, WorkerLostError
 from xgamma.execute import Workers, cluster, run_blocks
-from xgamma.store import Store
-
-TESTS = Path(__file__).parents[1]
-PATHS = os.pathsep.join([str(Path(xgamma.__file__).parents[1]), str(TESTS)])
-
-
-def environment(*first):
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([*map(str, first), PATHS]), "OPENBLAS_NUM_THREADS": "1"}
 
 
 def started(*words, first=()):
     command = [sys.executable, "-m", *words]
     return subprocess.Popen(command, env=environment(*first), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def eventually(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
 
 
 class Cluster:
@@ -80,10 +63,6 @@ def impatient(monkeypatch):
 @pytest.fixture
 def small_blocks(monkeypatch):
     monkeypatch.setattr("xgamma.reduce.spectra.MAX_ROWS", 1)
-
-
-def digests(url):
-    return {(record.kind, record.key): dict(record.digests) for record in Store(url).ls()}
 
 
 # Schedulers
@@ -232,73 +211,20 @@ def test_a_scheduler_with_invalid_answers_raises(other, monkeypatch, answer):
         run_blocks(len, ["a", "b"], "x", Workers(scheduler=other.address))
 
 
-# Workers that die
-
-
-def test_a_block_whose_worker_dies_once_is_done_by_another(tmp_path):
-    assert run_blocks(number_or_one_death, [(n, 3, tmp_path) for n in range(6)], "x", Workers(2)) == list(range(6))
-    assert (tmp_path / "once").exists()
-
-
-def test_a_block_that_kills_each_worker_is_named_and_the_other_results_are_returned(tmp_path):
-    names = [f"run {n}" for n in range(6)]
-    with pytest.raises(WorkerLostError, match=r"given run 3 died\. Mostly memory runs out") as lost:
-        run_blocks(number_or_death, [(n, 3, tmp_path) for n in range(6)], "x", Workers(2), names)
-    assert lost.value.results == [0, 1, 2, None, 4, 5]
-    assert len(list(tmp_path.iterdir())) >= 3
-
-
-def test_a_cluster_that_cannot_be_closed_hides_no_error(tmp_path, monkeypatch):
-    closed = distributed.LocalCluster.close
-
-    def close(self, *args, **options):
-        closed(self, *args, **options)
-        raise AssertionError("can only join a started process")
-
-    monkeypatch.setattr(distributed.LocalCluster, "close", close)
-    with pytest.raises(WorkerLostError, match=r"given run 0 died\."):
-        run_blocks(number_or_death, [(n, 0, tmp_path) for n in range(2)], "x", Workers(2), ["run 0", "run 1"])
-
-
-# Ctrl-C
-
-ASK = """
-import sys, xgamma.reduce.spectra
-xgamma.reduce.spectra.MAX_ROWS = 1
-if __name__ == "__main__":
-    from xgamma.cli import main
-    main(sys.argv[1:])
-"""
-
-
-def alive_in(session):
-    found = subprocess.run(["ps", "--no-headers", "-o", "stat", "-s", str(session)], capture_output=True, text=True)
-    return [state for state in found.stdout.split() if not state.startswith("Z")]
-
-
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_an_interrupted_command_ends_soon_leaves_no_process_and_can_be_resumed(n_jobs, nights_release, tmp_path):
-    store = tmp_path / "store"
-    config_of(nights_release, store, f"general: {{n_jobs: {n_jobs}}}").write(tmp_path / "config.yaml")
-    (tmp_path / "ask.py").write_text(ASK)
-    command = [sys.executable, tmp_path / "ask.py", "run", tmp_path / "config.yaml", "--until", "datasets"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen(command, env=environment(), start_new_session=True, **pipes)
-    eventually(lambda: list(store.glob("dl3/*/record.json")))
-    if n_jobs == 2:
-        # Workers are there and may have begun.
-        eventually(lambda: len(alive_in(process.pid)) > n_jobs + 1)
-    # To all processes, as a terminal does.
-    os.killpg(process.pid, signal.SIGINT)
-    began = time.monotonic()
-    _, said = process.communicate(timeout=60)
-    assert time.monotonic() - began < 30
-    assert process.returncode == 130, said
-    assert "Interrupted; what is in the store stays" in said
-    assert "Traceback" not in said, said
-    eventually(lambda: alive_in(process.pid) == [], 20)
-    before = digests(store)
-    assert {kind for kind, _ in before} == {"dl3"}
-    until_datasets(config_of(nights_release, store))
-    until_datasets(config_of(nights_release, tmp_path / "undisturbed"))
-    assert digests(store) == digests(tmp_path / "undisturbed")
+def test_a_block_that_kills_each_worker_of_a_cluster_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "0")
+    (tmp_path / "deaths").mkdir()
+    some = Cluster(tmp_path)
+    try:
+        # Once together with the other blocks, once by itself, and one is left for those.
+        for _ in range(3):
+            some.add_worker()
+        with distributed.Client(some.address) as client:
+            client.wait_for_workers(3, timeout=60)
+        blocks = [(n, 1, tmp_path / "deaths") for n in range(4)]
+        with pytest.raises(WorkerLostError, match=r"given block 2 of 4 died\. Mostly memory runs out") as lost:
+            run_blocks(number_or_death, blocks, "x", Workers(scheduler=some.address))
+    finally:
+        some.close()
+    assert lost.value.results == [0, None, 2, 3]
+    assert len(list((tmp_path / "deaths").iterdir())) == 2

@@ -50,7 +50,6 @@ def test_blocks_one_after_the_other_give_the_bytes_of_one_block(stored, eager):
 
 
 def test_processes_give_the_bytes_of_one_block(stored, eager, small_blocks):
-    pytest.importorskip("distributed")
     assert dataset_digest(reduce_spectra(stored, rows_in(stored), recipe(), Workers(2))) == eager
 
 

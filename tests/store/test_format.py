@@ -196,7 +196,7 @@ def test_an_independent_reader_reads_counts_edges_names_and_good_times(store, ti
 
 def test_any_group_opens_with_plain_xarray(store):
     for record, group in every_group(store):
-        opened = xr.open_zarr(store.path(record.kind, record.key), group=group or None)
+        opened = xr.open_zarr(store.zarr(record.kind, record.key), group=group or None)
         ours = store.get(record.kind, record.key, group)
         assert set(opened.variables) == set(ours.variables)
         for name, variable in opened.variables.items():

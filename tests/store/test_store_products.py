@@ -2,12 +2,14 @@
 
 import json
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
 
 from xgamma.axes import Axis
+from xgamma.engine import XgammaBackend
 from xgamma.errors import ConfigError, DataError, StoreError, UnknownNameError
 from xgamma.storage.backend import open_backend
 from xgamma.store import Store, is_store
@@ -142,6 +144,30 @@ def test_plain_xarray_opens_a_product_by_its_path(tmp_path, counts):
     np.testing.assert_array_equal(sub.energy_bounds, counts.energy_bounds)
     tree = xr.open_datatree(store.path("dl4", "k1"), engine="zarr")
     assert set(tree.groups) == {"/", "/irf", "/irf/aeff-1a2b"}
+
+
+@pytest.mark.parametrize("name", ["a#b", "a?b", "a b", "a%20b", "ü", "a;b", "a:b", "[a]", "~a"])
+def test_a_product_in_a_folder_of_any_name_opens(tmp_path, counts, name):
+    store = Store(tmp_path / name)
+    store.put("dl4", "k1", {"": counts}, {})
+    (tmp_path / "a").mkdir()
+    assert Path(store.path("dl4", "k1")) == tmp_path / name / store.record("dl4", "k1").folder
+    opened = [
+        xr.open_zarr(store.zarr("dl4", "k1"), chunks=None),
+        xr.open_dataset(store.path("dl4", "k1"), engine=XgammaBackend),
+    ]
+    # zarr from 3.2 on takes a text for a URL, which ends there.
+    if not set(name) & set("#?"):
+        opened.append(xr.open_zarr(store.path("dl4", "k1"), chunks=None))
+    for each in opened:
+        np.testing.assert_array_equal(each.counts, counts.counts)
+
+
+def test_plain_xarray_opens_a_product_in_memory_and_cannot_write(counts):
+    store = Store("memory://")
+    store.put("dl4", "k1", {"": counts}, {})
+    np.testing.assert_array_equal(xr.open_zarr(store.zarr("dl4", "k1"), chunks=None).counts, counts.counts)
+    assert store.zarr("dl4", "k1").read_only
 
 
 def test_plain_xarray_reads_seconds_as_numbers(tmp_path):

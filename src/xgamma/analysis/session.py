@@ -23,7 +23,7 @@ from xgamma.config.requests import centred, observations_of, recipe_of
 from xgamma.datasets import Datasets, ExcessMap, FluxPointsDataset, GroupFits, GroupPoints, LightCurve
 from xgamma.datasets.observations import Observations
 from xgamma.errors import ConfigError, ConfigTypeError, OrderError
-from xgamma.execute import Workers, one_cluster
+from xgamma.execute import Workers, shared_workers
 from xgamma.fit import Fit, FitResult
 from xgamma.ingest import FitsRelease, StoredRelease
 from xgamma.models.models import Models
@@ -404,7 +404,7 @@ class Analysis(Modelled):
         config = centred(self._frozen(complete=complete, files=files), results.pointings)
         workers = Workers(config.general.n_jobs, config.general.scheduler)
         results = dataclasses.replace(results, workers=workers, computed=frozenset())
-        with one_cluster(workers):
+        with shared_workers(workers):
             for step in steps:
                 for wanted in step.wanted(config):
                     results = step.compute(dataclasses.replace(wanted, **options), results)

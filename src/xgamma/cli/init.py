@@ -43,7 +43,7 @@ TEMPLATE = """\
 general:
     outdir: {outdir}                 # everything is written here
     # store: s3://bucket/store       # products are kept in <outdir>/xgamma-store unless you say where
-    # n_jobs: 4                      # 1: threads of one process; more: a local cluster
+    # n_jobs: 4                      # 1: threads of one process; more: processes
 
 observations:
     datastore: {datastore}           # a folder with hdu-index.fits.gz, or an xgamma store

@@ -114,7 +114,7 @@ class GeneralConfig(Section):
 
     log: LogConfig = subsection(LogConfig)
     outdir: PathOrUrlField = key(".", "The folder for everything that is written.")
-    n_jobs: Jobs = key(1, "1: threads of this process; more: a local cluster of processes.")
+    n_jobs: Jobs = key(1, "1: threads of this process; more: so many processes of this machine.")
     datasets_file: PathOrUrlField | None = key(None, "Where datasets are read from and written to.")
     models_file: PathOrUrlField | None = key(None, "Where models are read from and written to.")
     store: PathOrUrlField | None = key(None, "The product store, a path or URL; null is <outdir>/xgamma-store.")

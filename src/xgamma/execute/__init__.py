@@ -1,6 +1,6 @@
-"""Running blocks: one eagerly, several on dask, with progress and bounded BLAS threads.
+"""Running blocks: one eagerly, several on threads, processes or a cluster, with progress and bounded BLAS threads.
 
-``threads`` and ``cluster`` load dask and distributed when they are first used: one block needs neither.
+Where they run is a module each, which is loaded when it is first used: one block needs neither dask nor distributed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Workers:
     Parameters
     ----------
     n_jobs
-        1 for the threads of this process, more for a local cluster of that many processes.
+        1 for the threads of this process, more for that many processes of this machine.
     scheduler
         The address of a dask scheduler to use instead.
     """
@@ -45,7 +45,7 @@ class Workers:
 
 
 THIS_PROCESS = Workers()
-_LAZY = ("threads", "cluster")
+_LAZY = ("threads", "processes", "cluster", "travel")
 
 
 def __getattr__(name: str) -> ModuleType:
@@ -88,9 +88,13 @@ def progress_bar(text: str, total: int) -> Iterator[Callable[[], None]]:
         yield lambda: bar.advance(task)
 
 
-def one_cluster(workers: Workers) -> AbstractContextManager[None]:
-    """Return a context in which all calls of ``run_blocks`` share one cluster, which the first that needs it starts."""
-    return nullcontext() if workers == THIS_PROCESS else sys.modules[__name__].cluster.shared()
+def shared_workers(workers: Workers) -> AbstractContextManager[None]:
+    """Return a context in which all calls of ``run_blocks`` share workers, which the first that needs them starts."""
+    if workers == THIS_PROCESS:
+        return nullcontext()
+    this = sys.modules[__name__]
+    shared: AbstractContextManager[None] = (this.processes if workers.scheduler is None else this.cluster).shared()
+    return shared
 
 
 def validate_travel(things: Mapping[str, Any], workers: Workers) -> None:
@@ -104,7 +108,7 @@ def validate_travel(things: Mapping[str, Any], workers: Workers) -> None:
         Where blocks run; to threads of this process nothing is sent.
     """
     if workers != THIS_PROCESS:
-        sys.modules[__name__].cluster.validate_travel(things)
+        sys.modules[__name__].travel.validate_travel(things)
 
 
 def run_blocks(
@@ -132,9 +136,9 @@ def run_blocks(
     Raises
     ------
     ConfigError
-        When a cluster is requested and ``distributed`` is not installed.
+        When a scheduler is requested and ``distributed`` is not installed.
     ClusterError
-        When there is no scheduler, or it goes away, or its workers have other software.
+        When there is no scheduler, or it goes away, or its workers have other software; when no process can be started.
     WorkerLostError
         When the workers of a block die each time it is tried. It is raised after all other blocks are done and holds
         their results, so that they can be kept.
@@ -144,11 +148,12 @@ def run_blocks(
     this = sys.modules[__name__]
     results: list[Result]
     with progress_bar(text, len(arguments)) as advance:
-        if workers != THIS_PROCESS:
-            called = names or [f"block {number} of {len(arguments)}" for number in range(1, len(arguments) + 1)]
-            results = this.cluster.run_on_cluster(
-                function, arguments, advance, workers.n_jobs, workers.scheduler, called
-            )
-        else:
+        if workers == THIS_PROCESS:
             results = this.threads.run_on_threads(function, arguments, advance)
+        else:
+            called = names or [f"block {number} of {len(arguments)}" for number in range(1, len(arguments) + 1)]
+            if workers.scheduler is None:
+                results = this.processes.run_on_processes(function, arguments, advance, workers.n_jobs, called)
+            else:
+                results = this.cluster.run_on_cluster(function, arguments, advance, workers.scheduler, called)
     return results

@@ -1,4 +1,4 @@
-"""Blocks as tasks of a dask cluster, local or anywhere, within bounded time.
+"""Blocks as tasks of a dask cluster, within bounded time.
 
 A scheduler that does not answer or goes away, workers that are missing or have other software, and a block whose
 workers die: each ends in one sentence. dask's own words about them stay in the log of its processes.
@@ -9,30 +9,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from multiprocessing import resource_tracker
 from typing import Any, TypeVar
 
-import dask
 from threadpoolctl import threadpool_limits
 
-from xgamma.errors import ClusterError, ConfigError, WorkerLostError
+from xgamma.errors import ClusterError, ConfigError
+from xgamma.execute.travel import lacking_module, lost_blocks, packed, unpacked
 
 try:
     import distributed
     from distributed.comm import connect
-    from distributed.protocol.pickle import dumps, loads
     from distributed.scheduler import KilledWorker
 except ImportError as error:
     raise ConfigError(
-        "general.n_jobs above 1 and general.scheduler need dask.distributed; install it: pip install 'xgamma[cluster]'."
+        "general.scheduler needs dask.distributed; install it: pip install 'xgamma[cluster]'. "
+        "For processes of this machine general.n_jobs is enough."
     ) from error
 
 log = logging.getLogger(__name__)
@@ -44,8 +41,6 @@ CONNECT_SECONDS = 10.0
 WORKERLESS_SECONDS = 60.0
 """How long blocks may wait while the cluster has no worker."""
 _LOOK_SECONDS = 2.0
-# A local worker that dies takes one more with it; the block is tried once more by itself after that.
-_LOCAL = {"distributed.scheduler.allowed-failures": 1, "distributed.scheduler.worker-saturation": 1.0}
 _LOGS = ("distributed", "distributed.client", "tornado.application", "asyncio")
 # What has to be the same for a function and its results to travel.
 _SAME = ("python", "dask", "distributed", "xgamma")
@@ -68,8 +63,7 @@ def run_on_cluster(
     function: Callable[..., Result],
     arguments: Sequence[tuple[Any, ...]],
     advance: Callable[[], None],
-    n_jobs: int,
-    scheduler: str | None,
+    scheduler: str,
     names: Sequence[str],
 ) -> list[Result]:
     """Return ``function(*a)`` for each tuple of arguments, in their order; ``advance`` is called as they end.
@@ -81,12 +75,12 @@ def run_on_cluster(
     WorkerLostError
         When the workers of a block die each time it is tried; raised after all other blocks are done.
     """
-    with _quiet(), _client(n_jobs, scheduler) as client:
+    with _quiet(), _client(scheduler) as client:
 
         def submit(number: int) -> Any:
-            return client.submit(_limited, dumps((function, arguments[number])), pure=False)
+            return client.submit(_limited, packed((function, arguments[number])), pure=False)
 
-        work = _Work(submit, scheduler or "this machine", advance, [None] * len(arguments))
+        work = _Work(submit, scheduler, advance, [None] * len(arguments))
         _wait(client, work, range(len(arguments)))
         # Tasks that lay on a worker beside the one that killed it count as killed too: each is tried by itself.
         suspects, work.killed = sorted(work.killed), []
@@ -95,21 +89,9 @@ def run_on_cluster(
         return _ended(work, names)
 
 
-def validate_travel(things: Mapping[str, Any]) -> None:
-    """Raise ``ConfigError`` for the first thing that cannot be sent to another process."""
-    for called, thing in things.items():
-        try:
-            dumps(thing)
-        except Exception as error:  # pickling calls what a user wrote
-            raise ConfigError(
-                f"general.n_jobs: {called} cannot be sent to another process ({type(error).__name__}: {error}). "
-                "Let it hold plain values only, or leave out n_jobs and scheduler for threads of this process."
-            ) from None
-
-
 def _limited(content: bytes) -> Any:
     # Unpacked here and not by the worker, which would end on a module that it does not have.
-    function, block = loads(content)
+    function, block = unpacked(content)
     with threadpool_limits(limits=1):
         return function(*block)
 
@@ -142,7 +124,7 @@ def _take(future: Any, work: _Work) -> None:
     except CancelledError:
         raise _gone(work) from None
     except ImportError as error:
-        work.failed[number] = _lacking(error, work.scheduler)
+        work.failed[number] = ClusterError(lacking_module(error, f"A worker of {work.scheduler}"))
     except Exception as error:  # a block's own error is raised when the others are done
         work.failed[number] = error
     work.advance()
@@ -162,13 +144,6 @@ def _validate_alive(client: Any, work: _Work, alone_since: float | None) -> floa
     if time.monotonic() - since > WORKERLESS_SECONDS:
         raise _no_workers(work.scheduler)
     return since
-
-
-def _lacking(error: ImportError, scheduler: str) -> ClusterError:
-    return ClusterError(
-        f"A worker of {scheduler} cannot import what a block needs ({error}). Install the module there, or define the "
-        "function or class in the script that runs."
-    )
 
 
 def _gone(work: _Work) -> ClusterError:
@@ -193,12 +168,7 @@ def _ended(work: _Work, names: Sequence[str]) -> list[Any]:
     if work.failed:
         raise work.failed[min(work.failed)]
     if work.killed:
-        lost = "; ".join(names[number] for number in sorted(work.killed))
-        raise WorkerLostError(
-            f"Each worker that was given {lost} died. Mostly memory runs out: give the workers more, set a smaller "
-            "general.n_jobs, or leave these runs out; what their own log says is the last word.",
-            work.results,
-        )
+        raise lost_blocks(sorted(work.killed), names, work.results)
     return work.results
 
 
@@ -231,66 +201,15 @@ def shared() -> Iterator[None]:
 
 
 @contextmanager
-def _client(n_jobs: int, scheduler: str | None) -> Iterator[Any]:
+def _client(scheduler: str) -> Iterator[Any]:
     shared = _SHARED.get()
     if shared is None:
-        with _started(n_jobs, scheduler) as client:
+        with _connected(scheduler) as client:
             yield client
         return
     if shared.client is None:
-        shared.client = shared.opened.enter_context(_started(n_jobs, scheduler))
+        shared.client = shared.opened.enter_context(_connected(scheduler))
     yield shared.client
-
-
-@contextmanager
-def _started(n_jobs: int, scheduler: str | None) -> Iterator[Any]:
-    if scheduler is not None:
-        with _connected(scheduler) as client:
-            _validate_software(client, scheduler)
-            yield client
-        return
-    options = {"n_workers": n_jobs, "threads_per_worker": 1, "dashboard_address": ":0"}
-    with contextlib.ExitStack() as opened:
-        with dask.config.set(_LOCAL), _interrupted_later():
-            cluster = distributed.LocalCluster(**options, silence_logs=logging.CRITICAL)
-            opened.callback(_close, cluster)
-            client = opened.enter_context(distributed.Client(cluster))
-        yield client
-
-
-def _close(cluster: Any) -> None:
-    """Close a cluster of this machine.
-
-    distributed asserts that each worker has a process, which one that died and is started again lacks for a moment:
-    then the error that ended the work would be lost behind it. Its processes end with this one.
-    """
-    try:
-        cluster.close()
-    except AssertionError as error:
-        log.debug("The cluster of this machine was not closed in order: %s", error)
-
-
-@contextmanager
-def _interrupted_later() -> Iterator[None]:
-    """Hear Ctrl-C at the end, as half a cluster cannot be closed; processes that are started here never hear it.
-
-    A terminal sends it to all at once, and each of them would print a traceback. Their parent ends them.
-    """
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    heard: list[int] = []
-    handler = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
-    # Where it starts later, it lets the thread hear again that starts a worker.
-    resource_tracker.ensure_running()
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        signal.signal(signal.SIGINT, handler)
-    if heard:
-        raise KeyboardInterrupt
 
 
 @contextmanager
@@ -308,6 +227,7 @@ def _connected(scheduler: str) -> Iterator[Any]:
             "Start it (dask scheduler) or correct the address."
         ) from None
     try:
+        _validate_software(client, scheduler)
         yield client
     finally:
         # A scheduler that went away does not answer a farewell.

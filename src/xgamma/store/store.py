@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy.typing as npt
 import xarray as xr
+from zarr.storage import StorePath
 
 from xgamma.errors import DamagedError, StoreError, UnknownNameError, did_you_mean
 from xgamma.schema import PRODUCTS
@@ -288,10 +289,18 @@ class Store(Ledgers):
         return [validate_known(record, self.url) for record in self.ls(kind)]
 
     def path(self, kind: str, key: str) -> str:
-        """Return what ``xr.open_zarr`` opens: the folder or url of the Zarr group of ``kind/key``."""
+        """Return the folder or url of the Zarr group of ``kind/key``.
+
+        ``xr.open_zarr`` opens it unless it holds ``#`` or ``?``, where zarr from 3.2 on ends a text. What ``zarr``
+        returns is opened by any version.
+        """
         if self.url.startswith("memory:"):
-            raise StoreError(f"A product in {self.url} has no path. Use open(), or a store in a folder.")
+            raise StoreError(f"A product in {self.url} has no path. Use zarr() or open(), or a store in a folder.")
         return f"{self.url.rstrip('/')}/{self.record(kind, key).folder}"
+
+    def zarr(self, kind: str, key: str) -> StorePath:
+        """Return what ``xr.open_zarr`` opens: the Zarr group of ``kind/key``, wherever the store is; read-only."""
+        return StorePath(self._backend.zarr.with_read_only(True), self.record(kind, key).folder)
 
     def _record_path(self, kind: str, key: str) -> str:
         return record_path(validate_segment(kind, "kind"), validate_segment(key, "key"))

@@ -21,7 +21,7 @@ from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import names_of
 from xgamma.datasets.observations import Observations
 from xgamma.errors import OrderError
-from xgamma.execute import Workers, one_cluster, run_blocks
+from xgamma.execute import Workers, run_blocks, shared_workers
 from xgamma.grid import Grid
 from xgamma.groups import OFFSET, Grouping
 from xgamma.reduce import Recipe, with_names
@@ -184,7 +184,7 @@ def computed_stacks(rows: Reduced, members: Mapping[str, Sequence[int]], workers
                 yield added
                 del added
 
-    with one_cluster(workers):
+    with shared_workers(workers):
         total = summed(sums(), leaves.group, len(members))
     found = joined_facts(facts)
     # The responses of a thousand runs are as large as a map: they are not kept twice.
