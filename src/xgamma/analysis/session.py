@@ -78,7 +78,7 @@ class Modelled:
             given.extend(datasets.models)
         add_backgrounds(given, datasets)
         datasets.models = given
-        log.info("%s", given)
+        log.debug("%s", given)
 
     def read_models(self, path: str | Path, extend: bool = True) -> None:
         """Read models from a YAML file and set them on the datasets."""
@@ -357,7 +357,7 @@ class Analysis(Modelled):
         OrderError
             Before there are datasets with models.
         """
-        self.take("fit", settings=self.fit.settings)
+        self.take("fit", settings=self.fit.settings, tells=True)
 
     def get_flux_points(self) -> None:
         """Estimate flux points of ``flux_points.source`` on the energies of ``flux_points.energy``.
@@ -369,7 +369,7 @@ class Analysis(Modelled):
         ConfigError
             When the energies are not configured or the source is not one of the models.
         """
-        self.take("flux_points")
+        self.take("flux_points", tells=True)
 
     def get_light_curve(self) -> None:
         """Estimate the light curve of ``light_curve.source`` in bins of time and energy.
@@ -382,10 +382,12 @@ class Analysis(Modelled):
             When the energies are not configured, the source is not one of the models or has no free norm, or no
             interval of time holds a dataset.
         """
-        self.take("light_curve")
+        self.take("light_curve", tells=True)
 
     @heals
-    def take(self, /, section: str, *, complete: bool = False, files: bool = False, **options: Any) -> None:
+    def take(
+        self, /, section: str, *, complete: bool = False, files: bool = False, tells: bool = False, **options: Any
+    ) -> None:
         """Take the steps of a section: what the store holds is found, what is missing computed and put there.
 
         Parameters
@@ -394,6 +396,8 @@ class Analysis(Modelled):
             A word of ``steps``.
         complete, files
             What is checked of the configuration, as by ``AnalysisConfig.check``.
+        tells
+            Whether the numbers are logged, which the command line prints by itself.
         **options
             What is wanted beyond the configuration, such as ``retry_failed`` of the observations.
         """
@@ -410,13 +414,15 @@ class Analysis(Modelled):
                     results = step.compute(dataclasses.replace(wanted, **options), results)
         self._results, self.datasets = results, results.datasets
         self.computed |= results.computed
+        for table in [table for step in steps for table in step.tables(results)] if tells else ():
+            log.info("%s", table)
 
     def get_excess_map(self) -> None:
         """Make the excess map of the stack, or of each of several stacks.
 
         Raises ``OrderError`` before there are datasets, ``ConfigError`` or ``DataError`` for what has no such map.
         """
-        self.take("excess_map")
+        self.take("excess_map", tells=True)
 
     def update_config(self, config: str | Mapping[str, Any] | AnalysisConfig) -> None:
         """Merge a configuration into this one: of an ``AnalysisConfig`` the values that are not defaults."""

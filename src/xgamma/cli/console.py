@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
+from rich.table import Table as Grid
 
 from xgamma import digits
-from xgamma.digits import NOTHING
+from xgamma.digits import stands_right
 from xgamma.errors import DamagedError, ExitCode, MissingInputError, StoreError, UnknownNameError, more_about
 from xgamma.store import Record, Store, is_store
+from xgamma.tables.table import Table, width_of
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 rehash_option = click.option("--rehash", is_flag=True, help="Read files that kept size and time too, and compare.")
@@ -22,6 +25,10 @@ store_argument = click.argument("store")
 
 some = digits.some
 UNITS = ("B", "kB", "MB", "GB", "TB")
+WIDEST = 200
+"""Of tables that are not printed on a terminal."""
+LEAST = 20
+"""The width that a text is wrapped in where there is no room."""
 
 
 def print_json(document: Any) -> None:
@@ -29,22 +36,45 @@ def print_json(document: Any) -> None:
     click.echo(json.dumps(document, indent=2))
 
 
-def print_table(rows: Sequence[Mapping[str, Any]], title: str = "") -> None:
+def print_table(rows: Sequence[Mapping[str, Any]], title: str = "", notes: Sequence[str] = ()) -> None:
     """Print rows as a table.
 
     The columns are the keys of the first row; those with nothing but ``-`` are left out, numbers stand right, and only
     the last column is wrapped where the terminal is narrow.
     """
-    columns = {name: [str(given[name]) for given in rows] for name in (rows[0] if rows else ())}
-    shown = {name: cells for name, cells in columns.items() if set(cells) != {NOTHING}}
-    table = Table(title=title or None, box=SIMPLE_HEAD, title_justify="left", pad_edge=False, padding=(0, 1, 0, 0))
-    for name, cells in shown.items():
-        is_last, are_numbers = name == list(shown)[-1], all(map(_is_number, cells))
-        table.add_column(name, justify="right" if are_numbers else "left", overflow="fold", no_wrap=not is_last)
-    for row in zip(*shown.values(), strict=True):
-        table.add_row(*row)
-    if rows:
-        Console(markup=False, highlight=False).print(table)
+    print_tables([Table(title, [{name: str(cell) for name, cell in row.items()} for row in rows], notes)])
+
+
+def print_tables(tables: Sequence[Table]) -> None:
+    """Print tables one below the other; numbers are never cut off: columns that can be spared are left out before."""
+    console = Console(markup=False, highlight=False)
+    # A file or a pipe has all the width that there is.
+    width = console.width if console.is_terminal or "COLUMNS" in os.environ else WIDEST
+    for table in tables:
+        for line in textwrap.wrap(table.title, width) if table.rows else ():
+            click.echo(line)
+        columns = table.columns(width)
+        if columns:
+            console.print(_grid(columns), width=max(width, _least_width(columns)))
+        for note in table.notes:
+            click.echo(note)
+
+
+def _least_width(columns: Mapping[str, Sequence[str]]) -> int:
+    """Return the width in which all columns but the last one, which may be wrapped, are whole."""
+    *others, last = columns
+    return width_of({name: columns[name] for name in others}) + max(LEAST, len(last)) + 2
+
+
+def _grid(columns: Mapping[str, Sequence[str]]) -> Grid:
+    grid = Grid(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for name, cells in columns.items():
+        is_right = all(map(stands_right, cells))
+        may_wrap = name == list(columns)[-1] and not is_right
+        grid.add_column(name, justify="right" if is_right else "left", overflow="fold", no_wrap=not may_wrap)
+    for row in zip(*columns.values(), strict=True):
+        grid.add_row(*row)
+    return grid
 
 
 def print_facts(facts: Mapping[str, Any], title: str) -> None:
@@ -53,14 +83,6 @@ def print_facts(facts: Mapping[str, Any], title: str) -> None:
     width = max(len(name) for name in facts)
     for name, text in facts.items():
         click.echo(f"  {name:<{width}}  {text}")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return text == NOTHING
-    return True
 
 
 def size_text(nbytes: float) -> str:

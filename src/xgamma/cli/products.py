@@ -9,7 +9,6 @@ import click
 import xarray as xr
 
 from xgamma.cli.console import (
-    NOTHING,
     json_option,
     opened_store,
     print_damaged,
@@ -21,6 +20,7 @@ from xgamma.cli.console import (
     store_argument,
 )
 from xgamma.datasets import Datasets, ExcessMap, FluxPoints, GroupFits, GroupPoints, LightCurve
+from xgamma.digits import NOTHING
 from xgamma.errors import ConfigError, ExitCode
 from xgamma.events import Part, RunFacts
 from xgamma.ingest import open_release

@@ -12,21 +12,19 @@ from xgamma.analysis.preview import Preview, preview
 from xgamma.analysis.run import RunReport, run
 from xgamma.analysis.steps import SECTIONS, STEPS
 from xgamma.cli.console import (
-    NOTHING,
     json_option,
     print_facts,
     print_json,
     print_table,
+    print_tables,
     rehash_option,
     size_text,
     some,
 )
 from xgamma.cli.ingest import print_unused
 from xgamma.config.config import AnalysisConfig
-from xgamma.digits import number_text
+from xgamma.digits import NOTHING
 from xgamma.errors import ExitCode, FitError
-
-DIGITS = 4
 
 
 @click.command("run")
@@ -97,10 +95,7 @@ def _document(report: RunReport) -> dict[str, object]:
 
 def _print(report: RunReport) -> None:
     for step in STEPS:
-        for table in step.tables(report.analysis.results):
-            digits = table.digits
-            rows = [{name: number_text(row[name], digits.get(name, DIGITS)) for name in row} for row in table.rows]
-            print_table(rows, table.title)
+        print_tables(step.tables(report.analysis.results))
     print_facts({**report.files, "products": report.analysis.store.url}, "Files")
 
 

@@ -10,10 +10,10 @@ import click
 import numpy as np
 import xarray as xr
 
-from xgamma.cli.console import NOTHING, json_option, print_json, print_table, some
+from xgamma.cli.console import json_option, print_json, print_table, some
 from xgamma.closure import Finding, excess_ratio, findings, picture, run_closure, trial_of
 from xgamma.config.config import AnalysisConfig
-from xgamma.digits import number_text, value_with_error
+from xgamma.digits import NOTHING, number_text, value_with_error
 from xgamma.errors import ExitCode
 from xgamma.formats.local_files import write_files
 from xgamma.simulate import Plan, about_first_model, read_plan, simulate

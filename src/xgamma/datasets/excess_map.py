@@ -26,6 +26,7 @@ from xgamma.models import SpectralModel
 from xgamma.models.spectral.model import read_spectral
 from xgamma.plot import significance as plot_significance
 from xgamma.schema.excess_map import DIMS
+from xgamma.tables.maps import hottest_pixels
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -216,7 +217,7 @@ class ExcessMap:
         ``background``, and ``flux`` where there is one.
         """
         names = [name for name in (SHOWN, "npred_excess", "counts", "background", "flux") if self.has(name)]
-        peaks = _peaks(self, number)
+        peaks = hottest_pixels(self.data, number)
         space = image_of(self.data)
         plane, y, x = (np.array([peak[place] for peak in peaks], dtype=int) for place in range(3))
         lon, lat = space.sky_of(x, y)
@@ -331,21 +332,6 @@ def _of_exclusion(exclusion: Exclusion, data: xr.Dataset) -> BoolArray:
     usable = np.zeros(lon.shape, dtype=bool)
     usable[on_sky] = exclusion.is_usable(lon[on_sky], lat[on_sky], outside=True)
     return usable.reshape(space.shape)
-
-
-def _peaks(excess: ExcessMap, number: int) -> list[tuple[int, int, int]]:
-    """Return the pixels (plane, y, x) of the largest significances of all planes, apart by two radii in a plane."""
-    values = excess.data[SHOWN].values
-    space = image_of(excess.data)
-    apart = 2 * float(excess.data.attrs.get("correlation_radius", space.binsize)) / space.binsize
-    left = np.where(np.isfinite(values), values, -np.inf)
-    y, x = np.ogrid[: space.shape[0], : space.shape[1]]
-    found: list[tuple[int, int, int]] = []
-    while len(found) < number and np.isfinite(left.max()):
-        plane, row, column = (int(place) for place in np.unravel_index(int(left.argmax()), left.shape))
-        found.append((plane, row, column))
-        left[plane][(y - row) ** 2 + (x - column) ** 2 <= apart**2] = -np.inf
-    return found
 
 
 def plot_distribution(

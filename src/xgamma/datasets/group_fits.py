@@ -20,6 +20,7 @@ from xgamma.plot import labels as plot_labels
 from xgamma.plot import light_curve as plot_light_curve
 from xgamma.plot import sed as plot_sed
 from xgamma.plot import style as plot_style
+from xgamma.tables.fits import short_names
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -61,12 +62,7 @@ class GroupFits:
     @property
     def labels(self) -> dict[str, str]:
         """Short names of the parameters that were fitted: without the model and the part that are those of all."""
-        names = self.free_parameters
-        parts = [name.split(".") for name in names]
-        shared = 0
-        while all(len(part) > shared + 1 and part[shared] == parts[0][shared] for part in parts):
-            shared += 1
-        return {name: ".".join(part[shared:]) for name, part in zip(names, parts, strict=True)}
+        return short_names(self.free_parameters)
 
     @property
     def success(self) -> np.ndarray:

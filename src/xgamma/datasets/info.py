@@ -6,7 +6,6 @@ is a region of a row, or a row whose cells are the pixels of a window.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,6 +27,18 @@ from xgamma.reduce.stack import row_facts, stacks
 from xgamma.reduce.sums import combine
 from xgamma.reduce.window_sums import image_of_all, rows_apart, window_sum
 from xgamma.schema import WINDOWS, has_safe_bin, space_dims
+from xgamma.tables.counts import (
+    alpha,
+    alpha_of_sums,
+    background,
+    is_on_off,
+    lines,
+    row_names,
+    sqrt_ts_of_lines,
+    sums_of_lines,
+)
+
+__all__ = ["alpha", "background", "is_on_off", "lines", "row_names"]
 
 if TYPE_CHECKING:
     from astropy import table
@@ -41,11 +52,6 @@ class Column(NamedTuple):
     unit: str = ""
 
 
-def is_on_off(ds: xr.Dataset) -> bool:
-    """Whether the background was measured in off regions: the statistic is then wstat, otherwise cash."""
-    return "counts_off" in ds
-
-
 def stat_type(ds: xr.Dataset) -> str:
     """Return ``wstat`` or ``cash``."""
     return "wstat" if is_on_off(ds) else "cash"
@@ -55,18 +61,6 @@ def class_name(ds: xr.Dataset) -> str:
     """Return the name of the class of the views of a Dataset."""
     kind = "MapDataset" if space_dims(ds) == WINDOWS else "SpectrumDataset"
     return f"{kind}OnOff" if is_on_off(ds) else kind
-
-
-def alpha(ds: xr.Dataset) -> xr.DataArray:
-    """Return the ratio of the acceptances, 0 where there is no off acceptance."""
-    return ds["acceptance"].copy(data=predict.alpha(ds)).assign_attrs(units="")
-
-
-def background(ds: xr.Dataset) -> xr.DataArray:
-    """Return the background estimate in the on-region: alpha x off counts, or the known background (0 if none)."""
-    if is_on_off(ds):
-        return ds["counts_off"].copy(data=predict.alpha(ds) * ds["counts_off"].values).assign_attrs(units="")
-    return ds["background"] if "background" in ds else xr.zeros_like(ds["counts"])
 
 
 @dataclass(frozen=True)
@@ -144,19 +138,7 @@ def excess_errors(ds: xr.Dataset) -> FloatArray:
 
 def total_excess_errors(ds: xr.Dataset) -> FloatArray:
     """Return the standard error of the excess in the safe bins of each line, shape (line,)."""
-    return np.sqrt(_sums(ds, excess_errors(ds) ** 2, ds["mask_safe"].values))
-
-
-def lines(ds: xr.Dataset) -> int:
-    """Return how many lines a summary has: one for each ledger."""
-    return ds.sizes["dataset"] * math.prod(ds.sizes[dim] for dim in space_dims(ds).ledgers)
-
-
-def row_names(ds: xr.Dataset) -> list[str]:
-    """Return the name of each line: the dataset's, with the region's number if there are several."""
-    names = [str(name) for name in ds.variables["dataset"].values]
-    regions = lines(ds) // max(1, len(names))
-    return names if regions == 1 else [f"{name}.{region}" for name in names for region in range(regions)]
+    return np.sqrt(sums_of_lines(ds, excess_errors(ds) ** 2, ds["mask_safe"].values))
 
 
 def summary(
@@ -184,55 +166,32 @@ def summary(
     safe = ds["mask_safe"].values
     used = safe if in_safe_data_range else np.ones_like(safe)
     fitted = safe if mask_fit is None else safe & mask_fit
-    counts = _sums(ds, ds["counts"].values, used)
-    known = _sums(ds, background(ds).values, used)
+    counts = sums_of_lines(ds, ds["counts"].values, used)
+    known = sums_of_lines(ds, background(ds).values, used)
     # What is known is as good as the norm that models give it; what was measured stands alone.
-    expected = known if is_on_off(ds) else _sums(ds, prediction.background.values, used)
+    expected = known if is_on_off(ds) else sums_of_lines(ds, prediction.background.values, used)
     columns = {"name": Column(np.array(row_names(ds))), "counts": Column(counts.astype(np.int64))}
-    columns |= _significance(ds, counts, expected, used) | {"background": Column(known)}
+    columns |= {"excess": Column(counts - expected), "sqrt_ts": Column(sqrt_ts_of_lines(ds, counts, expected, used))}
+    columns |= {"background": Column(known)}
     columns |= _predicted(prediction, used)
     columns |= _exposures(ds, counts, known, counts - expected)
     has_stat = is_on_off(ds) or prediction.has_signal
-    stat = _sums(ds, prediction.stat_array.values, fitted)
+    stat = sums_of_lines(ds, prediction.stat_array.values, fitted)
     rows = len(counts)
     columns |= {
         "n_bins": Column(np.full(rows, used.size // max(1, rows))),
-        "n_fit_bins": Column(_sums(ds, np.ones(fitted.shape), fitted).astype(np.int64)),
+        "n_fit_bins": Column(sums_of_lines(ds, np.ones(fitted.shape), fitted).astype(np.int64)),
         "stat_type": Column(np.full(rows, stat_type(ds))),
         "stat_sum": Column(stat if has_stat else np.full(rows, np.nan)),
     }
     return columns | (_off_columns(ds, known, used) if is_on_off(ds) else {})
 
 
-def _sums(ds: xr.Dataset, values: FloatArray, used: BoolArray) -> FloatArray:
-    """Return the sum of each line over its bins, shape (line,)."""
-    count = lines(ds)
-    return np.asarray(np.where(used, values, 0.0).reshape(count, values.size // max(1, count)).sum(axis=1, dtype=float))
-
-
-def _significance(ds: xr.Dataset, counts: FloatArray, expected: FloatArray, used: BoolArray) -> dict[str, Column]:
-    if is_on_off(ds):
-        off = _sums(ds, ds["counts_off"].values, used)
-        sqrt_ts = stats.wstat_sqrt_ts(counts, off, _alpha_of_sums(ds, off, expected, used))
-        # A masked row has seen nothing, whatever its acceptances are.
-        sqrt_ts = np.where(counts + off > 0, sqrt_ts, 0.0)
-    else:
-        sqrt_ts = stats.cash_sqrt_ts(counts, expected)
-    return {"excess": Column(counts - expected), "sqrt_ts": Column(sqrt_ts), "background": Column(expected)}
-
-
-def _alpha_of_sums(ds: xr.Dataset, off: FloatArray, expected: FloatArray, used: BoolArray) -> FloatArray:
-    # Without off counts the weights of the bins are unknown: the ratio of the summed acceptances stands in.
-    on_area, off_area = (_sums(ds, ds[name].values, used) for name in ("acceptance", "acceptance_off"))
-    plain = np.divide(on_area, off_area, out=np.zeros_like(on_area), where=off_area > 0)
-    return np.divide(expected, off, out=plain, where=off > 0)
-
-
 def _predicted(prediction: Prediction, used: BoolArray) -> dict[str, Column]:
-    signal = _sums(prediction.ds, prediction.signal.values, used)
+    signal = sums_of_lines(prediction.ds, prediction.signal.values, used)
     return {
-        "npred": Column(_sums(prediction.ds, prediction.total.values, used)),
-        "npred_background": Column(_sums(prediction.ds, prediction.background.values, used)),
+        "npred": Column(sums_of_lines(prediction.ds, prediction.total.values, used)),
+        "npred_background": Column(sums_of_lines(prediction.ds, prediction.background.values, used)),
         "npred_signal": Column(signal if prediction.has_signal else np.full(len(signal), np.nan)),
     }
 
@@ -271,9 +230,9 @@ def _ends_above_zero(values: FloatArray) -> tuple[float, float]:
 
 
 def _off_columns(ds: xr.Dataset, expected: FloatArray, used: BoolArray) -> dict[str, Column]:
-    off = _sums(ds, ds["counts_off"].values, used)
-    share = _alpha_of_sums(ds, off, expected, used)
-    area = _sums(ds, ds["acceptance"].values, used)
+    off = sums_of_lines(ds, ds["counts_off"].values, used)
+    share = alpha_of_sums(ds, off, expected, used)
+    area = sums_of_lines(ds, ds["acceptance"].values, used)
     return {
         "counts_off": Column(off.astype(np.int64)),
         "acceptance": Column(area),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from xgamma.predict.background import alpha
 from xgamma.predict.counts import npred, npred_background, npred_signal
 from xgamma.predict.folding import Folded, Folding
 from xgamma.predict.measured import measured, scaled, selected_models
+from xgamma.schema import alpha
 
 __all__ = [
     "Folded",

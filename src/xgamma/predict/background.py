@@ -16,12 +16,6 @@ from xgamma.models.npred_models import FoVBackgroundModel, NormModel
 from xgamma.sky import SkySpace
 
 
-def alpha(ds: xr.Dataset) -> FloatArray:
-    """Return acceptance / acceptance_off, in the dims of the counts; 0 where there is no off acceptance."""
-    on, off = ds["acceptance"].values, ds["acceptance_off"].values
-    return np.asarray(np.divide(on, off, out=np.zeros(on.shape), where=off > 0))
-
-
 def background_model(models: Iterable[Any], name: str) -> FoVBackgroundModel | None:
     """Return the model of the background of a dataset; raises ``ConfigError`` for two."""
     found = [model for model in models if isinstance(model, FoVBackgroundModel) and model.applies_to(name)]

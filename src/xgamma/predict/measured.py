@@ -10,7 +10,8 @@ import xarray as xr
 from xgamma.axes import BoolArray
 from xgamma.models.models import Models, SkyModel
 from xgamma.nuisance import ScaledCounts
-from xgamma.predict.background import alpha, background_planes
+from xgamma.predict.background import background_planes
+from xgamma.schema import alpha
 from xgamma.stats import CashCounts, Counts, WstatCounts
 
 

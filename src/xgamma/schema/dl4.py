@@ -78,6 +78,12 @@ def has_safe_bin(ds: xr.Dataset) -> npt.NDArray[np.bool_]:
     return np.asarray(mask.reshape(len(mask), -1).any(axis=1))
 
 
+def alpha(ds: xr.Dataset) -> npt.NDArray[np.float64]:
+    """Return acceptance / acceptance_off, in the dims of the counts; 0 where there is no off acceptance."""
+    on, off = ds["acceptance"].values, ds["acceptance_off"].values
+    return np.asarray(np.divide(on, off, out=np.zeros(on.shape), where=off > 0))
+
+
 def safe_energies(ds: xr.Dataset) -> npt.NDArray[np.bool_]:
     """Return which bins of reconstructed energy are safe in any row and cell, shape (energy,)."""
     mask = ds["mask_safe"].variable.transpose("energy", ...).values

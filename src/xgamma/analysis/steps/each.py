@@ -15,7 +15,7 @@ from xgamma.analysis.steps.fit import FitStep, found_later, seen_by, with_models
 from xgamma.analysis.steps.flux_points import FluxPointsStep, FluxPointsWanted, models_key
 from xgamma.analysis.steps.reduce import row_name
 from xgamma.analysis.steps.stack import group_labels
-from xgamma.analysis.steps.step import Finding, Product, Reduction, Results, Step, Table, write_figure
+from xgamma.analysis.steps.step import Finding, Product, Reduction, Results, Step, write_figure
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.section_fields import each_document
 from xgamma.datasets import GroupFits, GroupPoints
@@ -29,12 +29,13 @@ from xgamma.reduce import Recipe, region_row_name
 from xgamma.reduce.rows import MEMBERS
 from xgamma.schema import Kind
 from xgamma.store import canonical_json, digest
+from xgamma.tables.fits import group_fits_table
+from xgamma.tables.points import group_points_table
+from xgamma.tables.table import Table
 
 log = logging.getLogger(__name__)
 
 FIT_EACH_VERSION = POINTS_EACH_VERSION = 1
-ROWS_SHOWN = 40
-"""Of how many groups a terminal and a log show the numbers."""
 
 
 def labels_of(results: Results, by: Grouping | str, where: str) -> list[str]:
@@ -149,9 +150,7 @@ class FitEachStep(Step[FitEachWanted]):
             results.store.put(Kind.FIT_EACH, key, {"": data}, {}, inputs=[seen, models_key(results, models)])
             product = Product(data, key, False)
         log.info("The fits of each were %s.", "found in the store" if product.found else "computed")
-        after = _with_fits(results, product)
-        log.info("\n%s", GroupFits(product.data).to_table()[:ROWS_SHOWN])
-        return after
+        return _with_fits(results, product)
 
     def write(self, results: Results, outdir: Path) -> dict[str, Path]:
         """Write a table of the parameters of each group, and a picture of them against time."""
@@ -165,14 +164,7 @@ class FitEachStep(Step[FitEachWanted]):
 
     def tables(self, results: Results) -> list[Table]:
         """Return a row for each group: its free parameters with their errors."""
-        if results.fit_each is None:
-            return []
-        fits = results.fit_each
-        groups, failed = fits.groups, int((~fits.success).sum())
-        rows = [_row(fits, number, group) for number, group in enumerate(groups[:ROWS_SHOWN])]
-        state = f"{failed} of {len(groups)} NOT CONVERGED" if failed else "all converged"
-        digits = dict.fromkeys((f"{label} error" for label in fits.labels.values()), 2)
-        return [Table(f"Fit of each {fits.data.attrs['by']}: {state}{_more(len(groups))}", rows, digits)]
+        return [] if results.fit_each is None else [group_fits_table(results.fit_each.data)]
 
     def document(self, results: Results) -> dict[str, Any]:
         """Return of each group whether its fit converged, its statistic, and its free parameters by name."""
@@ -180,24 +172,6 @@ class FitEachStep(Step[FitEachWanted]):
             return {}
         fits = results.fit_each
         return {"fit_each": {group: _document(fits, number) for number, group in enumerate(fits.groups)}}
-
-
-def _more(count: int) -> str:
-    return f", the first {ROWS_SHOWN} of {count}" if count > ROWS_SHOWN else ""
-
-
-def _row(fits: GroupFits, number: int, group: str) -> dict[str, Any]:
-    own = fits.data.isel(group=number)
-    parameters: dict[str, Any] = {}
-    for name, label in fits.labels.items():
-        value, error = (float(own[column].sel(parameter=name)) for column in ("value", "error"))
-        parameters |= {label: value, f"{label} error": error}
-    message = {} if fits.success.all() else {"converged": "yes" if own["success"] else _message(fits, number)}
-    return {"group": group, **parameters, "stat": float(own["total_stat"]), **message}
-
-
-def _message(fits: GroupFits, number: int) -> str:
-    return str(fits.data.attrs["messages"][number])
 
 
 def _document(fits: GroupFits, number: int) -> dict[str, Any]:
@@ -320,22 +294,7 @@ class FluxPointsEachStep(Step[PointsEachWanted]):
 
     def tables(self, results: Results) -> list[Table]:
         """Return a row for each point of each group."""
-        if results.flux_points_each is None:
-            return []
-        points = results.flux_points_each
-        rows = [row for group in points.groups[:ROWS_SHOWN] for row in _point_rows(points, group)]
-        title = (
-            f"Flux points of each {points.data.attrs['by']}: energies in TeV, dnde in cm-2 s-1 TeV-1"
-            f"{_more(len(points.groups))}"
-        )
-        return [Table(title, rows, dict.fromkeys(("dnde", "dnde_err", "dnde_ul", "sqrt_ts"), 3))]
-
-
-def _point_rows(points: GroupPoints, group: str) -> list[dict[str, Any]]:
-    table = points[group].to_table("dnde")
-    shown = ("e_min", "e_max", "dnde", "dnde_err", "dnde_ul", "sqrt_ts")
-    names = [name for name in shown if name in table.colnames]
-    return [{"group": group, **{name: table[name][row] for name in names}} for row in range(len(table))]
+        return [] if results.flux_points_each is None else [group_points_table(results.flux_points_each.data)]
 
 
 def _points_key(wanted: PointsEachWanted, results: Results) -> tuple[str, list[str], str]:

@@ -13,7 +13,7 @@ import xarray as xr
 
 from xgamma.analysis.costs import maps_cost
 from xgamma.analysis.steps.fit import dataset_key, model_key
-from xgamma.analysis.steps.step import Finding, Results, Step, Table, file_name, write_figure
+from xgamma.analysis.steps.step import Finding, Results, Step, file_name, write_figure
 from xgamma.axes import Axis, BoolArray
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import excess_map_of
@@ -30,6 +30,8 @@ from xgamma.reduce import select_rows
 from xgamma.schema import WINDOWS, Kind, space_dims
 from xgamma.schema.excess_map import plane_chunks
 from xgamma.store import canonical_json, digest
+from xgamma.tables.maps import excess_map_table
+from xgamma.tables.table import Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,9 +41,6 @@ log = logging.getLogger(__name__)
 
 EXCESS_MAP_VERSION = 1
 WHERE = "excess_map"
-HOTTEST = 5
-ENERGIES = ("e_min", "e_max")
-DIGITS = {"lon": 6, "lat": 6, "sqrt_ts": 3, "flux": 3, "background": 4}
 PICTURES_MAX = 12
 """How many maps are drawn; files are written of all."""
 
@@ -170,17 +169,8 @@ class ExcessMapStep(Step[ExcessMapWanted]):
         return files
 
     def tables(self, results: Results) -> list[Table]:
-        """Return the hottest pixels of each map."""
-        tables = []
-        for name, view in results.excess_maps.items():
-            hottest = view.hottest(HOTTEST)
-            # Of one plane the energies are those of all.
-            names = [column for column in hottest.colnames if len(view.energy_ref) > 1 or column not in ENERGIES]
-            columns = {column: np.asarray(hottest[column], dtype=float).tolist() for column in names}
-            rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-            title = f"Excess map of {name}: the most significant pixels, ICRS in deg, energies in TeV, flux in cm-2 s-1"
-            tables.append(Table(title, rows, DIGITS))
-        return tables
+        """Return the most significant pixels of each map."""
+        return [excess_map_table(view.data, name) for name, view in results.excess_maps.items()]
 
     def document(self, results: Results) -> dict[str, Any]:
         """Return the largest significance of each map, and the distribution of all outside of the exclusion."""

@@ -16,7 +16,7 @@ import xarray as xr
 
 from xgamma.analysis.costs import Cost, joint_cost
 from xgamma.analysis.steps.fit_pictures import fit_pictures
-from xgamma.analysis.steps.step import Finding, Product, Results, SeenSpectrum, Step, Table, file_name, write_figure
+from xgamma.analysis.steps.step import Finding, Product, Results, SeenSpectrum, Step, file_name, write_figure
 from xgamma.axes import Axis
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import names_of
@@ -40,6 +40,8 @@ from xgamma.schema import WINDOWS, Kind, bin_dims, space_dims
 from xgamma.schema.dl5 import FIT_SCHEMA, SCHEMA_VERSION
 from xgamma.schema.tables import head
 from xgamma.store import dataset_digest, digest
+from xgamma.tables.fits import FitFacts, ParameterLine, fit_table
+from xgamma.tables.table import Table
 from xgamma.units import unit_string
 
 log = logging.getLogger(__name__)
@@ -254,8 +256,9 @@ class FitStep(Step[FitWanted]):
         log.info("Fitting datasets.")
         log.info("%s", _fit_range_report(datasets))
         product = _fitted(wanted, results, datasets, models)
-        log.info("The fit was %s.", "found in the store" if product.found else "computed")
-        log.info("%s", product.data)
+        state = "converged" if product.data.success else "did not converge"
+        where = "found in the store" if product.found else "computed"
+        log.info("The fit was %s: it %s, statistic %.2f.", where, state, product.data.total_stat)
         return _with_fit(results, product, models)
 
     def write(self, results: Results, outdir: Path) -> dict[str, Path]:
@@ -272,21 +275,14 @@ class FitStep(Step[FitWanted]):
         """Return the parameters."""
         if results.fit is None or results.datasets is None:
             return []
-        state = "converged" if results.fit.data.success else "NOT CONVERGED"
-        rows = [
-            {
-                "model": model.name,
-                "parameter": parameter.name,
-                "value": parameter.value,
-                "error": "frozen" if parameter.frozen else parameter.error,
-                "unit": unit_string(parameter.unit) or "-",
-            }
+        result = results.fit.data
+        lines = [
+            ParameterLine(model.name, p.name, p.value, p.error, unit_string(p.unit), not p.frozen)
             for model in results.datasets.models
-            for parameter in model.parameters
+            for p in model.parameters
         ]
-        stat = results.fit.data.optimize_result
-        priors = "" if stat.prior_stat is None else f", priors {stat.prior_stat:.2f}"
-        return [Table(f"Fit: {state}, statistic {stat.total_stat:.2f}{priors}", rows, {"error": 2})]
+        stat = result.optimize_result
+        return [fit_table(lines, FitFacts(result.success, result.message, stat.total_stat, stat.prior_stat))]
 
     def document(self, results: Results) -> dict[str, Any]:
         """Return whether the fit converged, its statistic, and the parameters by model and name."""

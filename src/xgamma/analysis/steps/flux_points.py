@@ -19,7 +19,6 @@ from xgamma.analysis.steps.step import (
     Results,
     SeenSpectrum,
     Step,
-    Table,
     file_name,
     write_figure,
 )
@@ -28,7 +27,6 @@ from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import names_of, points_of
 from xgamma.datasets import Datasets, FluxPoints, FluxPointsDataset
 from xgamma.datasets.binned_row import BinnedRow
-from xgamma.digits import number_text
 from xgamma.errors import ConfigError
 from xgamma.estimate import FluxPointsParameters, flux_points, log_binning, source_model
 from xgamma.estimate.flux_points import validate_telescopes
@@ -38,6 +36,8 @@ from xgamma.plot import labels as plot_labels
 from xgamma.plot import style as plot_style
 from xgamma.schema import Kind
 from xgamma.store import canonical_json, digest
+from xgamma.tables.points import points_table
+from xgamma.tables.table import Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,8 +47,6 @@ log = logging.getLogger(__name__)
 
 POINTS_VERSION = 3
 ENERGY = "flux_points.energy"
-LOGGED = ("e_ref", "dnde", "dnde_ul", "dnde_err", "sqrt_ts")
-EDGES, EDGES_FIT = ("e_min", "e_max"), ("e_min_fit", "e_max_fit")
 
 
 @dataclass(frozen=True)
@@ -138,7 +136,7 @@ class FluxPointsStep(Step[FluxPointsWanted]):
         datasets, seen, models = _asked(wanted, results)
         key = wanted.key(seen, models)
         if wanted.is_fit_range_set and any(view.fit_bins is None for view in datasets):
-            log.warning("fit.fit_range is not applied to the flux points, because run_fit() was not called.")
+            log.warning("fit.fit_range is not applied to the flux points, because the models were not fitted.")
         log.info("Calculating flux points.")
         product = _stored(results, key) if results.store.has(Kind.POINTS, key) else None
         if product is None:
@@ -147,10 +145,7 @@ class FluxPointsStep(Step[FluxPointsWanted]):
             results.store.put(Kind.POINTS, key, {"": data}, {}, inputs=[seen, models])
             product = Product(data, key, False)
         log.info("The flux points were %s.", "found in the store" if product.found else "computed")
-        after = _with_points(wanted, results, datasets, product)
-        table = FluxPoints(product.data).to_table(sed_type="dnde", formatted=True)
-        log.info("\n%s", table[[name for name in LOGGED if name in table.colnames]])
-        return after
+        return _with_points(wanted, results, datasets, product)
 
     def write(self, results: Results, outdir: Path) -> dict[str, Path]:
         """Write the flux points, and a picture of them."""
@@ -170,21 +165,13 @@ class FluxPointsStep(Step[FluxPointsWanted]):
 
     def tables(self, results: Results) -> list[Table]:
         """Return a row a point; energies used and counts left out only where a request could not be honoured."""
-        return [_table(name, points) for name, points in _all_points(results).items()]
+        return [points_table(points.data.data, "dnde", name) for name, points in _all_points(results).items()]
 
 
 def _all_points(results: Results) -> dict[str, FluxPointsDataset]:
     """Return the flux points by the name of their entry, empty for those of all together."""
     joint = {} if results.flux_points is None else {"": results.flux_points}
     return {**joint, **results.flux_points_of}
-
-
-def _table(name: str, points: FluxPointsDataset) -> Table:
-    table = points.data.to_table(sed_type="dnde")
-    names = [name for name in ("dnde", "dnde_err", "dnde_ul", "sqrt_ts") if name in table.colnames]
-    rows = [_row(table[number], names) for number in range(len(table))]
-    of = f" of {name}" if name else ""
-    return Table(f"Flux points{of}: energies in TeV, dnde in cm-2 s-1 TeV-1", rows, dict.fromkeys(names, 3))
 
 
 def plot_flux_points_of(points: Mapping[str, FluxPointsDataset], ax: Axes, **style: Any) -> Axes:
@@ -217,17 +204,6 @@ def is_fit_range_set(config: AnalysisConfig) -> bool:
     """Whether a configuration limits the energies of the fit, of all datasets or of some."""
     ranges = [config.fit.fit_range, *(entry.fit_range for entry in config.entries.values() if entry.fit_range)]
     return any(energy is not None for each in ranges for energy in each.bounds())
-
-
-def _row(row: Any, names: Sequence[str]) -> dict[str, Any]:
-    edges, used = ([number_text(row[name]) for name in pair] for pair in (EDGES, EDGES_FIT))
-    left_out = float(row["counts_left_out"].sum())
-    return {
-        **{name: row[name] for name in EDGES},
-        "used": "-" if edges == used else "nothing" if "-" in used else "-".join(used),
-        "left out": f"{left_out:.0f}" if left_out else "-",
-        **{name: row[name] for name in names},
-    }
 
 
 def validate_edges(axis: Axis, edges: Sequence[float], where: str, name: str = "") -> str:

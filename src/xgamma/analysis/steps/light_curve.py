@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,13 +14,12 @@ import xarray as xr
 from xgamma.analysis.steps.fit import found_later, seen_by, with_models
 from xgamma.analysis.steps.flux_points import is_fit_range_set, models_key, validate_edges
 from xgamma.analysis.steps.stack import StackStep
-from xgamma.analysis.steps.step import Finding, Product, Results, SeenSpectrum, Step, Table, write_figure
+from xgamma.analysis.steps.step import Finding, Product, Results, SeenSpectrum, Step, write_figure
 from xgamma.axes import Axis, unify_axis
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import light_curve_of
 from xgamma.datasets import Datasets, LightCurve
 from xgamma.datasets.observations import Observations
-from xgamma.digits import number_text
 from xgamma.estimate import (
     LightCurveParameters,
     TimeBinning,
@@ -36,13 +34,13 @@ from xgamma.models.models import Models
 from xgamma.plot import figures
 from xgamma.schema import Kind
 from xgamma.store import canonical_json, digest
+from xgamma.tables.points import light_curve_table
+from xgamma.tables.table import Table
 
 log = logging.getLogger(__name__)
 
 LIGHT_CURVE_VERSION = 1
 WHERE, ENERGY = "light_curve", "light_curve.energy_edges"
-QUANTITIES = ("flux", "flux_err", "flux_ul", "sqrt_ts")
-ROWS_SHOWN = 40
 
 
 @dataclass(frozen=True)
@@ -150,10 +148,7 @@ class LightCurveStep(Step[LightCurveWanted]):
             results.store.put(Kind.LIGHT_CURVE, key, {"": data}, {}, inputs=inputs)
             product = Product(data, key, False)
         log.info("The light curve was %s.", "found in the store" if product.found else "computed")
-        after = _with_curve(results, product)
-        if after.light_curve is not None and len(product.data["time"]) <= ROWS_SHOWN:
-            log.info("\n%s", after.light_curve.to_table(format="lightcurve", sed_type="flux", formatted=True))
-        return after
+        return _with_curve(results, product)
 
     def write(self, results: Results, outdir: Path) -> dict[str, Path]:
         """Write the light curve, and a picture of it."""
@@ -167,29 +162,7 @@ class LightCurveStep(Step[LightCurveWanted]):
 
     def tables(self, results: Results) -> list[Table]:
         """Return a row for each bin of time and energy, the first ones where they are many."""
-        if results.light_curve is None:
-            return []
-        curve = results.light_curve
-        shape = curve.data["norm"].shape
-        columns = {name: getattr(curve, name) for name in QUANTITIES if curve.has(name)}
-        numbers = {name: getattr(values, "value", values) for name, values in columns.items()}
-        starts, hours = curve.time_min.iso, (curve.time_max - curve.time_min).to_value("h")
-        energies = [
-            f"{number_text(low, 3)}-{number_text(high, 3)}"
-            for low, high in zip(curve.energy_min.value, curve.energy_max.value, strict=True)
-        ]
-        rows = [
-            {
-                "start": starts[time][:16],
-                "hours": float(hours[time]),
-                "energy": energies[energy],
-                **{name: float(values[time, energy]) for name, values in numbers.items()},
-            }
-            for time, energy in itertools.islice(np.ndindex(shape), ROWS_SHOWN)
-        ]
-        more = f", the first {ROWS_SHOWN} of {shape[0] * shape[1]} bins" if shape[0] * shape[1] > ROWS_SHOWN else ""
-        title = f"Light curve: times TT, energies in TeV, flux in cm-2 s-1{more}"
-        return [Table(title, rows, dict.fromkeys(("hours", *QUANTITIES), 3))]
+        return [] if results.light_curve is None else [light_curve_table(results.light_curve.data)]
 
     def document(self, results: Results) -> dict[str, Any]:
         """Return how many bins the light curve has and what was left out of it, where there is one."""

@@ -24,7 +24,6 @@ from xgamma.analysis.steps.step import (
     Reduction,
     Results,
     Step,
-    Table,
     write_figure,
 )
 from xgamma.config.config import AnalysisConfig
@@ -37,15 +36,14 @@ from xgamma.errors import DamagedError, DataError, OrderError
 from xgamma.outcome import REDUCE, Outcome, UnusedRun
 from xgamma.plot import figures
 from xgamma.plot import regions as plot_regions
-from xgamma.reduce import Recipe, joined_rows, with_alpha_systematic, with_names
+from xgamma.reduce import Recipe, joined_rows, select_rows, with_alpha_systematic, with_names
 from xgamma.reduce.losses import rows_remark
-from xgamma.schema import safe_energies
+from xgamma.schema import has_safe_bin, safe_energies
 from xgamma.store import dataset_digest, digest
+from xgamma.tables.rows import rows_table
+from xgamma.tables.table import Table
 
 log = logging.getLogger(__name__)
-
-COLUMNS = ("name", "counts", "background", "excess", "sqrt_ts", "livetime")
-ROWS_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -177,13 +175,12 @@ class ReduceStep(Step[ReductionWanted]):
         return written
 
     def tables(self, results: Results) -> list[Table]:
-        """Return counts, excess and significance of the first datasets."""
-        if results.datasets is None:
+        """Return counts, excess and significance of the first datasets that can be used."""
+        products = [each.product.data for each in results.reductions.values() if each.product is not None]
+        if results.datasets is None or not products:
             return []
-        info = results.datasets.info_table()
-        shown = f"the first {ROWS_SHOWN} of {len(info)}, " if len(info) > ROWS_SHOWN else ""
-        rows = [{name: row[name] for name in COLUMNS} for row in info[:ROWS_SHOWN]]
-        return [Table(f"Datasets: {shown}livetime in s", rows)]
+        used = [select_rows(ds, np.flatnonzero(has_safe_bin(ds)).tolist()) for ds in products]
+        return [rows_table([ds for ds in used if ds.sizes["dataset"]], "Datasets")]
 
 
 def _log_start(recipe: Recipe) -> None:

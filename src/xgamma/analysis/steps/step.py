@@ -30,6 +30,7 @@ from xgamma.plot import figures
 from xgamma.reduce import Recipe
 from xgamma.schema import Kind
 from xgamma.store import Store
+from xgamma.tables.table import Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -231,15 +232,6 @@ class Finding:
         if not results.store.has(kind, key):
             return cls(results.runs, "there is no such product in the store", results, key)
         return cls(results.runs, "the same request is in the store", results, key, read=read)
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows for a terminal, by column, and the number of digits of a column where it is not four."""
-
-    title: str
-    rows: Sequence[Mapping[str, Any]]
-    digits: Mapping[str, int] = field(default_factory=dict)
 
 
 class SeenSpectrum(NamedTuple):

@@ -17,7 +17,7 @@ from xgamma.errors import ConfigError, DataError
 from xgamma.models.models import FoVBackgroundModel, SkyModel
 from xgamma.models.npred_models import NormModel
 from xgamma.models.spatial.model import SpatialModel
-from xgamma.predict.background import alpha, background_model
+from xgamma.predict.background import background_model
 from xgamma.predict.folding import InTime
 from xgamma.predict.sky.backgrounds import BackgroundFolded
 from xgamma.predict.sky.boxes import Pixels, areas, box_about, center_of
@@ -104,7 +104,7 @@ class SkyFolding:
     def measured(self, models: Sequence[Any]) -> Counts:
         """Return the counts of the bins; a background that one of the models predicts is none of theirs."""
         if "counts_off" in self.ds:
-            ratio = alpha(self.ds)
+            ratio = schema.alpha(self.ds)
             found = [cells.values(ratio[row]) for row, cells in enumerate(self.cells)]
             return WstatCounts(self.values("counts"), self.values("counts_off"), np.concatenate(found))
         background = self._background if "background" in self.ds else np.zeros(len(self.dataset))

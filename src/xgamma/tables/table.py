@@ -1,0 +1,112 @@
+"""``Table``: rows of texts for a terminal, a page or a log, and how numbers become texts in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from xgamma.digits import NOTHING, decimals, number_text, stands_right
+
+SECONDS_PER_HOUR = 3600.0
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows for people.
+
+    Parameters
+    ----------
+    title
+        What they are, with units that no column names.
+    rows
+        Texts by column; all rows have the same columns.
+    notes
+        Sentences that stand below.
+    spare
+        Columns that are left out where there is no room for all, the first ones first.
+    """
+
+    title: str
+    rows: Sequence[Mapping[str, str]]
+    notes: Sequence[str] = ()
+    spare: Sequence[str] = ()
+
+    def columns(self, width: float = np.inf) -> dict[str, list[str]]:
+        """Return the columns that say something, and fit into a width together as far as some can be spared.
+
+        Those with nothing but ``-`` are left out.
+        """
+        every = {name: [row[name] for row in self.rows] for name in (self.rows[0] if self.rows else ())}
+        shown = {name: cells for name, cells in every.items() if not set(cells) <= {NOTHING, ""}}
+        for name in self.spare:
+            if width_of(shown) > width:
+                shown.pop(name, None)
+        return shown
+
+    def __str__(self) -> str:
+        columns = [_aligned([name, *cells]) for name, cells in self.columns().items()]
+        lines = ["  ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
+        return "\n".join([self.title, *lines, *self.notes])
+
+
+def _aligned(cells: Sequence[str]) -> list[str]:
+    """Return the cells of a column in one width; numbers stand right."""
+    width, side = max(map(len, cells)), ">" if all(map(stands_right, cells[1:])) else "<"
+    return [f"{cell:{side}{width}}" for cell in cells]
+
+
+def width_of(columns: Mapping[str, Sequence[str]]) -> int:
+    """Return how wide columns are side by side, with two places between them and one at each end."""
+    return sum(max(map(len, (name, *cells))) + 2 for name, cells in columns.items())
+
+
+def first_of(count: int, most: int) -> str:
+    """Return what a title adds where a table holds the first rows only.
+
+    >>> first_of(20, 10), first_of(5, 10)
+    (', the first 10 of 20', '')
+    """
+    return f", the first {most} of {count}" if count > most else ""
+
+
+def span_text(low: float, high: float) -> str:
+    """Return a range of numbers.
+
+    >>> span_text(0.5, 30.0)
+    '0.500-30.0'
+    """
+    return f"{number_text(float(low), 3)}-{number_text(float(high), 3)}"
+
+
+def hours_text(seconds: Any) -> str:
+    """Return a time in hours; short ones in three digits.
+
+    >>> hours_text(6314.0), hours_text(60.0), hours_text(0.0)
+    ('1.75', '0.0167', '0.00')
+    """
+    hours = float(seconds) / SECONDS_PER_HOUR
+    return number_text(hours, 3) if 0 < abs(hours) < 0.1 else decimals(hours)
+
+
+def finite(value: Any) -> float | None:
+    """Return a number as JSON holds it, ``None`` for one that is not finite."""
+    number = float(value)
+    return number if np.isfinite(number) else None
+
+
+EPOCH = np.datetime64("1858-11-17T00:00:00")
+
+
+def date_text(mjd: float) -> str:
+    """Return a time to the minute, in the scale of the MJD.
+
+    >>> date_text(53090.123451)
+    '2004-03-26 02:57'
+    """
+    if not np.isfinite(mjd):
+        return NOTHING
+    seconds = np.timedelta64(round(float(mjd) * 86400.0), "s")
+    return str(np.datetime_as_string(EPOCH + seconds, unit="m")).replace("T", " ")

@@ -1,0 +1,136 @@
+"""Products as tables: what stands in them, and that nothing of a number is ever cut off."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xgamma.tables import fits, points
+from xgamma.tables.table import Table, date_text, first_of, hours_text, span_text, width_of
+
+
+def flux_points(norms=(1.0, 0.5), errors=(0.1, 0.2), **variables):
+    """Two flux points with a reference of 1e-12 and 1e-13 cm-2 s-1 TeV-1."""
+    count = len(norms)
+    edges = np.array([[1.0, 2.0], [2.0, 4.0]])[:count]
+    data = {
+        "norm": norms,
+        "norm_err": errors,
+        "ref_dnde": (1e-12, 1e-13)[:count],
+        "ref_flux": (1e-12, 2e-13)[:count],
+        "ref_eflux": (1.5e-12, 6e-13)[:count],
+        "sqrt_ts": (10.0, -0.001)[:count],
+        "ts": (100.0, 0.0)[:count],
+        "is_ul": (False, True)[:count],
+        "success": (True, True)[:count],
+        "e_min_fit": edges[:, 0],
+        "e_max_fit": edges[:, 1],
+        **variables,
+    }
+    return xr.Dataset(
+        {name: (("energy",), np.array(values)) for name, values in data.items()},
+        {"energy": np.sqrt(edges.prod(axis=1)), "energy_bounds": (("energy", "bound"), edges)},
+        {"source": "crab", "n_sigma": 1, "n_sigma_ul": 2, "UL_CONF": 0.9545},
+    )
+
+
+def test_a_flux_point_has_the_digits_of_its_error():
+    first, second = points.points_table(flux_points()).rows
+    assert (first["energy"], first["dnde"], first["sqrt_ts"]) == ("1.00-2.00", "(1.00 ± 0.10)e-12", "10.0")
+    assert second["dnde"] == "(5.0 ± 2.0)e-14"
+
+
+def test_no_number_is_minus_zero():
+    assert points.points_table(flux_points()).rows[1]["sqrt_ts"] == "0.0"
+
+
+@pytest.mark.parametrize(
+    ("sed_type", "column", "shown"),
+    [
+        ("flux", "flux", "(1.00 ± 0.10)e-12"),
+        ("eflux", "eflux", "(1.50 ± 0.15)e-12"),
+        ("e2dnde", "e2dnde", "(2.00 ± 0.20)e-12"),
+        ("likelihood", "norm", "1.00 ± 0.10"),
+    ],
+)
+def test_flux_points_are_shown_in_every_kind_of_flux(sed_type, column, shown):
+    assert points.points_table(flux_points(), sed_type).rows[0][column] == shown
+
+
+def test_a_title_says_units_and_how_sure_limits_are():
+    title = points.points_table(flux_points(norm_ul=(1.2, 0.9))).title
+    assert title == "Flux points of crab: energies in TeV, dnde in cm-2 s-1 TeV-1, limits at 95.45 %"
+
+
+def test_energies_are_named_where_others_were_used_than_those_asked_for():
+    ds = flux_points(e_min_fit=(1.5, np.nan), e_max_fit=(2.0, np.nan))
+    assert [row["used"] for row in points.points_table(ds).rows] == ["1.50-2.00", "nothing"]
+    assert [row["used"] for row in points.points_table(flux_points()).rows] == ["-", "-"]
+
+
+def test_what_is_not_finite_is_nothing_in_a_table_and_null_in_json():
+    ds = flux_points(norms=(np.nan, 1.0), errors=(np.nan, np.inf))
+    assert points.points_table(ds).rows[0]["dnde"] == "-"
+    assert [point["dnde"] for point in points.points_document(ds, "dnde")] == [None, 1e-13]
+    assert points.points_document(ds, "dnde")[1]["dnde_err"] is None
+
+
+LINES = [
+    fits.ParameterLine("crab", "index", 2.27774, 0.0589, "", True),
+    fits.ParameterLine("crab", "reference", 1.0, 0.0, "TeV", False),
+]
+
+
+def test_a_fit_says_how_it_ended_and_what_was_frozen():
+    table = fits.fit_table(LINES, fits.FitFacts(True, "", 10.2907, None, {"bins": 12, "free": 2}))
+    assert table.title == "Fit: converged, statistic 10.29"
+    assert [(row["value"], row[""]) for row in table.rows] == [("2.278 ± 0.059", ""), ("1.000", "frozen")]
+    assert table.notes == ["12 bins, 2 free: 10 degrees of freedom."]
+
+
+def test_how_good_a_fit_is_stands_below():
+    goodness = {"bins": 12, "free": 2, "deviance": 10.2907, "p_value": 0.4126}
+    [note] = fits.fit_table(LINES, fits.FitFacts(True, "", 10.2907, None, goodness)).notes
+    assert note == "12 bins, 2 free: 10 degrees of freedom, deviance 10.29; simulated data fit worse in 41 %."
+
+
+def test_a_fit_that_did_not_converge_says_why_in_its_title():
+    title = fits.fit_table(LINES, fits.FitFacts(False, "Call limit reached.", 1.0, 2.5)).title
+    assert title == "Fit: NOT CONVERGED (Call limit reached), statistic 1.00, priors 2.50"
+
+
+def test_names_of_parameters_lose_what_all_begin_with():
+    assert fits.short_names(["a.spectral.index", "b.spectral.index"]) == {
+        "a.spectral.index": "a.spectral.index",
+        "b.spectral.index": "b.spectral.index",
+    }
+    assert fits.short_names(["a.spectral.index"]) == {"a.spectral.index": "index"}
+
+
+def test_columns_that_can_be_spared_go_first_and_others_stay():
+    table = Table("", [{"a": "1234567890", "b": "-", "c": "12345", "d": "1"}], spare=("c", "d"))
+    assert list(table.columns()) == ["a", "c", "d"]
+    assert list(table.columns(22)) == ["a", "c", "d"]
+    assert list(table.columns(21)) == ["a", "d"]
+    assert list(table.columns(3)) == ["a"]
+
+
+@given(st.lists(st.text("0123456789", min_size=1, max_size=9), min_size=1, max_size=5), st.integers(0, 60))
+def test_a_table_is_as_narrow_as_it_is_asked_to_be_or_has_nothing_left_to_spare(cells, width):
+    row = {str(number): cell for number, cell in enumerate(cells)}
+    columns = Table("", [row], spare=list(row)).columns(width)
+    assert width_of(columns) <= width or not columns
+
+
+def test_a_table_as_text_has_its_numbers_in_columns():
+    table = Table("What", [{"name": "a", "value": "1.0"}, {"name": "long", "value": "10.0"}], ["Note."])
+    assert str(table).splitlines() == ["What", "name  value", "a       1.0", "long   10.0", "Note."]
+
+
+def test_words_for_times_ranges_and_first_rows():
+    assert (hours_text(6314.0), hours_text(3.6), hours_text(0.0)) == ("1.75", "0.00100", "0.00")
+    assert (date_text(53090.123451), date_text(np.nan)) == ("2004-03-26 02:57", "-")
+    assert (span_text(0.5, 30.0), first_of(20, 10), first_of(5, 10)) == ("0.500-30.0", ", the first 10 of 20", "")
