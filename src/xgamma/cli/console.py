@@ -27,8 +27,13 @@ some = digits.some
 UNITS = ("B", "kB", "MB", "GB", "TB")
 WIDEST = 200
 """Of tables that are not printed on a terminal."""
-LEAST = 20
+LEAST = 16
 """The width that a text is wrapped in where there is no room."""
+
+
+def examples(*lines: str) -> str:
+    """Return what stands below the help of a verb: commands that one can type."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
 def print_json(document: Any) -> None:
@@ -36,26 +41,27 @@ def print_json(document: Any) -> None:
     click.echo(json.dumps(document, indent=2))
 
 
-def print_table(rows: Sequence[Mapping[str, Any]], title: str = "", notes: Sequence[str] = ()) -> None:
+def print_table(rows: Sequence[Mapping[str, Any]], title: str = "", spare: Sequence[str] = ()) -> None:
     """Print rows as a table.
 
     The columns are the keys of the first row; those with nothing but ``-`` are left out, numbers stand right, and only
     the last column is wrapped where the terminal is narrow.
     """
-    print_tables([Table(title, [{name: str(cell) for name, cell in row.items()} for row in rows], notes)])
+    print_tables([Table(title, [{name: str(cell) for name, cell in row.items()} for row in rows], spare=spare)])
 
 
 def print_tables(tables: Sequence[Table]) -> None:
     """Print tables one below the other; numbers are never cut off: columns that can be spared are left out before."""
-    console = Console(markup=False, highlight=False)
+    terminal = Console()
     # A file or a pipe has all the width that there is.
-    width = console.width if console.is_terminal or "COLUMNS" in os.environ else WIDEST
+    width = terminal.width if terminal.is_terminal or "COLUMNS" in os.environ else WIDEST
     for table in tables:
         for line in textwrap.wrap(table.title, width) if table.rows else ():
             click.echo(line)
         columns = table.columns(width)
         if columns:
-            console.print(_grid(columns), width=max(width, _least_width(columns)))
+            console = Console(markup=False, highlight=False, width=max(width, _least_width(columns)))
+            console.print(_grid(columns))
         for note in table.notes:
             click.echo(note)
 

@@ -27,7 +27,7 @@ VERBS = {
     "ingest": ("ingest", "Read a FITS release into a store."),
     "retry": ("ingest", "Read runs again that could not be read."),
     "run": ("run", "Run a configuration, from observations to flux points, files and pictures."),
-    "ls": ("products", "List the products of a store, or its runs; writes nothing."),
+    "ls": ("listing", "List the products of a store, or its runs; writes nothing."),
     "show": ("products", "Show one product and where it came from; writes nothing."),
     "export": ("products", "Write a product of a store as a file."),
     "verify": ("verify", "Compare all that a store holds with its records; writes nothing."),

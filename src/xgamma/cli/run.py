@@ -131,7 +131,7 @@ def plan_command(config: Path, as_json: bool) -> None:
         }
         for step in steps
     ]
-    print_table(rows)
+    print_table(rows, spare=("key", "tasks", "in"))
     validate_steps(given, steps)
     click.echo(f"Next: xgamma run {config}", err=True)
 

@@ -14,10 +14,12 @@ from functools import cached_property
 from itertools import chain
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from xgamma.errors import StoreError, UnknownNameError, did_you_mean
-from xgamma.events import Part, RunFacts
+from xgamma.events import RUN_COLUMNS, Part, RunFacts
 from xgamma.execute import THIS_PROCESS, Workers
 from xgamma.formats.gadf.index import USUAL_NAMES, IndexNames
 from xgamma.ingest.part import log_failure
@@ -197,6 +199,16 @@ class StoredRelease:
         """Return what a selection looks at, by observation id."""
         facts = {key: part.facts() for key, part in self._held.parts.items()}
         return {obs_id: facts[key][number] for obs_id, (key, number) in sorted(self._held.places.items())}
+
+    def run_columns(self) -> dict[str, npt.NDArray[Any]]:
+        """Return ``events.RUN_COLUMNS`` of all runs in the order of their ids."""
+        numbers: dict[str, list[int]] = {}
+        for key, number in self._held.places.values():
+            numbers.setdefault(key, []).append(number)
+        found = [self._held.parts[key].run_columns(np.array(own)) for key, own in numbers.items()]
+        columns = {name: np.concatenate([each[name] for each in found]) for name in RUN_COLUMNS}
+        order = np.argsort(columns["obs_id"], kind="stable")
+        return {name: values[order] for name, values in columns.items()}
 
     def pending(self, obs_ids: Sequence[int], store: Store) -> list[int]:
         """Return none of ``obs_ids``: all runs are in the store."""

@@ -18,7 +18,7 @@ POINTS_SHOWN = 40
 SECONDS_PER_DAY = 86400.0
 SHAPE = "norm"
 """What ``likelihood`` shows: multiples of the reference."""
-SPARE = ("left out", "counts", "used")
+SPARE = ("counts", "left out", "used")
 
 
 def points_table(ds: xr.Dataset, sed_type: str = "dnde", name: str = "") -> Table:

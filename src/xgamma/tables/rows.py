@@ -14,10 +14,8 @@ from xgamma.schema import safe_energies
 from xgamma.tables.counts import background, is_on_off, lines, row_names, sqrt_ts_of_lines, sums_of_lines
 from xgamma.tables.table import Table, finite, first_of, hours_text, span_text
 
-ROWS_SHOWN = 10
 
-
-def rows_table(several: Sequence[xr.Dataset], title: str, most: int = ROWS_SHOWN) -> Table:
+def rows_table(several: Sequence[xr.Dataset], title: str, most: int) -> Table:
     """Return a row for each region of each row of reductions, or of stacks, summed over its safe bins."""
     shown: list[Mapping[str, str]] = []
     for ds in several:

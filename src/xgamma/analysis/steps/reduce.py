@@ -45,6 +45,8 @@ from xgamma.tables.table import Table
 
 log = logging.getLogger(__name__)
 
+ROWS_SHOWN = 10
+
 
 @dataclass(frozen=True)
 class ReductionWanted(Entry):
@@ -180,7 +182,7 @@ class ReduceStep(Step[ReductionWanted]):
         if results.datasets is None or not products:
             return []
         used = [select_rows(ds, np.flatnonzero(has_safe_bin(ds)).tolist()) for ds in products]
-        return [rows_table([ds for ds in used if ds.sizes["dataset"]], "Datasets")]
+        return [rows_table([ds for ds in used if ds.sizes["dataset"]], "Datasets", ROWS_SHOWN)]
 
 
 def _log_start(recipe: Recipe) -> None:

@@ -1,0 +1,153 @@
+"""``xgamma ls``: the products of a store, or the runs of a release or a store."""
+
+from __future__ import annotations
+
+import click
+
+from xgamma.cli.console import (
+    examples,
+    json_option,
+    print_damaged,
+    print_json,
+    print_table,
+    print_tables,
+    size_text,
+    some,
+)
+from xgamma.cli.places import place_argument, store_location, store_of
+from xgamma.errors import ConfigError, ExitCode, MissingInputError
+from xgamma.expressions import parsed
+from xgamma.formats.local_files import is_there
+from xgamma.geometry import FRAMES
+from xgamma.ingest import open_release
+from xgamma.ingest.run_table import Position, run_table
+from xgamma.schema.tables import Kind
+from xgamma.store import Record, is_store
+from xgamma.tables.runs import runs_document, runs_table
+from xgamma.units import canonical
+
+KEY_SHOWN = 12
+KINDS = [kind.value for kind in Kind]
+_KINDS = ", ".join(KINDS)
+
+
+@click.command(
+    "ls",
+    epilog=examples(
+        "xgamma ls out",
+        "xgamma ls out --kind fit",
+        "xgamma ls $GAMMAPY_DATA/hess-dl3-dr1 --runs",
+        "xgamma ls store --runs --where 'zenith < 30' --sort -livetime",
+        "xgamma ls store --runs --position '83.63 22.01' --sort offset",
+    ),
+)
+@place_argument
+@click.option(
+    "--kind", type=click.Choice(KINDS), metavar="KIND", help=f"Only products of this kind: {', '.join(KINDS)}."
+)
+@click.option("--runs", is_flag=True, help="List runs instead of products; PLACE may be a FITS release then.")
+@click.option("--where", metavar="CONDITION", help="Only runs for which it is true: 'zenith < 30 and livetime > 600'.")
+@click.option("--sort", metavar="COLUMN", help="The order of runs; -COLUMN is falling.  [default: obs_id]")
+@click.option("--position", metavar="'LON LAT [FRAME]'", help="How far off do runs point? '83.63 22.01', deg.")
+@click.option("--tag", help="The runs as they were tagged, in the place of the newest.")
+@json_option
+def ls_command(
+    place: str,
+    kind: str | None,
+    runs: bool,
+    where: str | None,
+    sort: str | None,
+    position: str | None,
+    tag: str | None,
+    as_json: bool,
+) -> ExitCode:
+    """List the products of PLACE, or with --runs its runs.
+
+    PLACE is a store, the folder that a run of xgamma wrote, or a configuration. dl3 are observations, rows their
+    spectra or maps, stack sums of rows; fit, flux-points and others are what was made from those.
+
+    Runs are chosen and sorted by obs_id, target, telescope, ra, dec, zenith, offset, tstart, tstop (MJD, TT), ontime,
+    livetime (s), deadc, events, night and month. A narrow terminal shows fewer columns; --json has all.
+    """
+    given = {"--where": where, "--sort": sort, "--position": position, "--tag": tag}
+    if runs:
+        _list_runs(place, where, sort, position, tag, as_json)
+        return ExitCode.DONE
+    for name, value in given.items():
+        if value is not None:
+            raise ConfigError(f"{name} is about runs: add --runs, or leave it out.")
+    location = store_location(place)
+    if not is_store(location) and is_there(location):
+        raise MissingInputError(f"There is no store at {location}. Of a release of FITS files list the --runs.")
+    records, damaged = store_of(place).listing(kind)
+    if as_json:
+        print_json([_record_document(record) for record in records])
+    else:
+        print_table([_record_row(record) for record in records])
+        click.echo(f"{some(len(records), 'product')}. Next: xgamma show {place} KIND/KEY", err=True)
+    return print_damaged(damaged)
+
+
+def _record_document(record: Record) -> dict[str, object]:
+    return {
+        "kind": record.kind,
+        "key": record.key,
+        "created": record.created,
+        "bytes": record.nbytes,
+        "inputs": list(record.inputs),
+    }
+
+
+def _record_row(record: Record) -> dict[str, object]:
+    return {
+        "kind": record.kind,
+        "key": record.key[:KEY_SHOWN],
+        "created (UTC)": record.created[:19].replace("T", " "),
+        "size": size_text(record.nbytes),
+        "made of": _made_of(record),
+    }
+
+
+def _made_of(record: Record) -> str:
+    if "runs" in record.texts:
+        return some(len(record.texts["runs"]), "run")
+    return some(len(record.texts.get("rows", record.inputs)), "run" if "rows" in record.texts else "product")
+
+
+def _list_runs(
+    place: str, where: str | None, sort: str | None, position: str | None, tag: str | None, as_json: bool
+) -> None:
+    found = run_table(open_release(store_location(place), tag), None if position is None else _position(position))
+    total = len(found.facts)
+    if where is not None:
+        found = found.where(parsed(where, "--where"))
+    if sort is not None:
+        found = found.sorted_by(sort.removeprefix("-"), falling=sort.startswith("-"))
+    if as_json:
+        print_json(runs_document(found.facts, found.columns))
+        return
+    print_tables([runs_table(found.facts, found.columns)])
+    of = f" of {total}" if where is not None else ""
+    click.echo(f"{some(len(found.facts), 'run')}{of}; live in h, angles in deg. Next: xgamma init {place}", err=True)
+
+
+def _position(text: str) -> Position:
+    """Read a position: two angles, in deg or as 5h34m32s, and a frame."""
+    words = text.replace(",", " ").split()
+    frame = words.pop() if words and words[-1] in FRAMES else "icrs"
+    if len(words) != 2:
+        raise ConfigError(
+            f"--position: expected a longitude, a latitude and a frame ({' or '.join(FRAMES)}) such as "
+            f"'83.63 22.01 icrs', got {text!r}."
+        )
+    lon, lat = (canonical(_with_unit(word), "deg", "--position") for word in words)
+    return Position(lon, lat, frame)
+
+
+def _with_unit(word: str) -> str:
+    """Return an angle with its unit; a plain number is in degrees."""
+    try:
+        float(word)
+    except ValueError:
+        return word
+    return f"{word} deg"

@@ -1,0 +1,146 @@
+"""What is named on the command line: stores, the folders of runs, configurations; and products in them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from xgamma.errors import ConfigError, MissingInputError, StoreError, UnknownNameError, did_you_mean
+from xgamma.formats.local_files import local_path
+from xgamma.formats.yaml_documents import read_yaml
+from xgamma.schema.tables import Kind
+from xgamma.storage.disk import with_home
+from xgamma.store import Record, Store, is_store
+
+PLACE = "PLACE is a store, the folder that a run wrote (general.outdir), or a configuration."
+ENDINGS = (".yaml", ".yml")
+STORE_FOLDER, CONFIG_FILE = "xgamma-store", "config.yaml"
+LATEST = "latest"
+WORDS = {"runs": Kind.DL3, "run": Kind.DL3, "spectra": Kind.ROWS, "points": Kind.POINTS}
+"""Other words for kinds."""
+
+
+class PlaceType(click.Path):
+    """A path or url whose completion in a shell is that of files."""
+
+    name = "place"
+
+
+store_argument = click.argument("store", type=PlaceType())
+place_argument = click.argument("place", type=PlaceType())
+
+
+def opened_store(store: str, *, read_only: bool = True) -> Store:
+    """Open a store that is there; making an empty one would hide a misspelt path."""
+    if not is_store(store):
+        raise MissingInputError(f"There is no store at {store}. Make one with xgamma ingest or xgamma run.")
+    return Store(store, read_only=read_only)
+
+
+def store_of(place: str) -> Store:
+    """Open the store that is at a place, or that the run in a folder or a configuration kept its products in.
+
+    Raises
+    ------
+    MissingInputError
+        Where there is none.
+    ConfigError
+        Where the configuration cannot be read.
+    """
+    return opened_store(store_location(place))
+
+
+def store_location(place: str) -> str:
+    """Return where the store is that belongs to a place; of a store, the place itself."""
+    if place.lower().endswith(ENDINGS):
+        return _store_of_config(Path(with_home(place)))
+    if is_store(place):
+        return place
+    folder = local_path(place) if "://" not in place else None
+    if folder is None or not folder.is_dir():
+        return place
+    if is_store(folder / STORE_FOLDER):
+        return str(folder / STORE_FOLDER)
+    if (folder / CONFIG_FILE).is_file():
+        return _store_of_config(folder / CONFIG_FILE)
+    return place
+
+
+def _store_of_config(path: Path) -> str:
+    """Return the store that a configuration names; only its section ``general`` is looked at."""
+    document = read_yaml(path, "configuration")
+    general = document.get("general") or {}
+    if not isinstance(general, Mapping):
+        raise ConfigError(f"{path}: general is no section; xgamma check {path} says what is wrong.")
+    given = general.get("store") or f"{str(general.get('outdir', '.')).rstrip('/')}/{STORE_FOLDER}"
+    return os.path.expandvars(str(given) if "://" in str(given) else str(with_home(str(given))))
+
+
+def product_named(store: Store, name: str) -> Record:
+    """Return the product called KIND/KEY, where the beginning of the key is enough.
+
+    Of a KIND alone it is the only one there is, ``KIND/latest`` is the one that was made last, and a KEY alone that of
+    any kind.
+
+    Raises
+    ------
+    UnknownNameError
+        Where there is none, or where several are meant.
+    """
+    word, _, start = name.partition("/")
+    kind = kind_of(word)
+    if kind is None and start:
+        raise UnknownNameError(f"There is no kind of product {word!r}.{did_you_mean(word, [*Kind, *WORDS])}")
+    records, damaged = store.listing(kind)
+    if kind is None:
+        return _only([record for record in records if record.key.startswith(word)], store, name, word, damaged)
+    if start == LATEST and records:
+        return max(records, key=lambda record: record.created)
+    return _only([record for record in records if record.key.startswith(start)], store, name, start, damaged)
+
+
+def kind_of(word: str) -> Kind | None:
+    """Return the kind of products that a word stands for, ``None`` where it is none."""
+    return WORDS.get(word) or (Kind(word) if word in list(Kind) else None)
+
+
+def _only(found: list[Record], store: Store, name: str, start: str, damaged: Mapping[str, StoreError]) -> Record:
+    if len(found) == 1:
+        return found[0]
+    for product, error in damaged.items():
+        if not found and product.rpartition("/")[2].startswith(start):
+            raise error
+    if found:
+        newest = sorted(found, key=lambda record: record.created, reverse=True)
+        each = ", ".join(f"{record.kind}/{record.key[: len(start) + 6]} of {_when(record)}" for record in newest[:3])
+        more = f", and {len(found) - 3} more" if len(found) > 3 else ""
+        kind = found[0].kind
+        raise UnknownNameError(
+            f"The store {store.url} has {len(found)} products {name!r}: {each}{more}. Give more of the key, or "
+            f"{kind}/{LATEST} for the newest."
+        )
+    held = sorted({record.kind for record in store.listing().records})
+    hint = f" It has {', '.join(held)}." if held else ""
+    raise UnknownNameError(f"The store {store.url} has no product {name!r}.{hint} Look with xgamma ls {store.url}.")
+
+
+def _when(record: Record) -> str:
+    return record.created[:16].replace("T", " ")
+
+
+def complete_product(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[Any]:
+    """Return kinds, and keys of a kind, that begin as a word does; a shell asks for them."""
+    place = ctx.params.get("store") or ctx.params.get("place")
+    kind, slash, start = incomplete.partition("/")
+    if not slash or place is None:
+        return [word for word in Kind if word.startswith(incomplete)]
+    try:
+        records = store_of(place).listing(kind_of(kind)).records
+    except Exception:
+        # Whoever completes a word reads no errors.
+        return []
+    return [f"{kind}/{record.key[:12]}" for record in records if record.key.startswith(start)]

@@ -1,0 +1,106 @@
+"""What an observation index tells of runs beyond what a selection needs: when they were taken, for how long, events."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+import numpy as np
+
+from xgamma.axes import FloatArray
+from xgamma.errors import InputError, MissingInputError
+from xgamma.formats.fits.tables import FitsTable, as_input_error, tables_of
+from xgamma.formats.gadf.files import read_file, release_files
+from xgamma.formats.gadf.index import USUAL_NAMES, IndexNames
+from xgamma.formats.gadf.index_tables import obs_id_of, obs_index_beside, obs_index_of
+from xgamma.times import SECONDS_PER_DAY, mjdref_from_header
+
+COLUMNS = {"ontime": "ONTIME", "livetime": "LIVETIME", "deadc": "DEADC", "events": "EVENT_COUNT"}
+TIMES = (("TSTART", "DATE-OBS", "TIME-OBS"), ("TSTOP", "DATE-END", "TIME-END"))
+
+
+class ObservedRun(NamedTuple):
+    """When a run was taken (MJD, TT), for how long (s), and how many events it has; NaN where nobody says it."""
+
+    tstart: float = np.nan
+    tstop: float = np.nan
+    ontime: float = np.nan
+    livetime: float = np.nan
+    deadc: float = np.nan
+    events: float = np.nan
+    telescope: str = ""
+
+
+def read_observed(datastore: str | os.PathLike[str], names: IndexNames = USUAL_NAMES) -> dict[int, ObservedRun]:
+    """Return what the observation index of a release says of its runs; nothing where it has none.
+
+    Raises
+    ------
+    InputError
+        When the index is damaged.
+    """
+    with as_input_error(f"The index of {datastore}"):
+        table = _obs_table(datastore, names)
+    return {} if table is None else _observed(table)
+
+
+def _obs_table(datastore: str | os.PathLike[str], names: IndexNames) -> FitsTable | None:
+    files, index_file = release_files(datastore)
+    if index_file is not None:
+        return obs_index_beside(tables_of(read_file(index_file)[1], index_file))
+    given = [names.obs_index] if names.obs_index is not None else ["obs-index.fits.gz", "obs-index.fits"]
+    for name in given:
+        file, refusal = files.located(name)
+        try:
+            return None if refusal else obs_index_of(tables_of(read_file(file)[1], file), file)
+        except MissingInputError:
+            continue
+    return None
+
+
+def _observed(table: FitsTable) -> dict[int, ObservedRun]:
+    numbers = {name: _numbers(table, column) for name, column in COLUMNS.items()}
+    start, stop = (
+        _times(table, *names) for names in (("TSTART", "DATE-OBS", "TIME-OBS"), ("TSTOP", "DATE-END", "TIME-END"))
+    )
+    telescopes = table.column("TELESCOP").tolist() if "TELESCOP" in table.columns else [""] * len(start)
+    rows: dict[int, ObservedRun] = {}
+    for row, value in enumerate(table.column("OBS_ID").tolist()):
+        obs_id, _ = obs_id_of(value)
+        own = {name: float(values[row]) for name, values in numbers.items()}
+        if obs_id is not None:
+            rows.setdefault(
+                obs_id, ObservedRun(float(start[row]), float(stop[row]), **own, telescope=str(telescopes[row]))
+            )
+    return rows
+
+
+def _numbers(table: FitsTable, name: str) -> FloatArray:
+    if name not in table.columns:
+        return np.full(len(table.rows), np.nan)
+    return np.asarray(table.column(name), dtype=float)
+
+
+def _times(table: FitsTable, seconds: str, date: str, time: str) -> FloatArray:
+    """Return times as MJD: of seconds since the epoch of the table, else of dates as texts."""
+    try:
+        epoch = mjdref_from_header(table.header)
+    except InputError:
+        epoch = np.nan
+    found = epoch + _numbers(table, seconds) / SECONDS_PER_DAY
+    return found if np.isfinite(found).any() or date not in table.columns else _dates(table, date, time)
+
+
+def _dates(table: FitsTable, date: str, time: str) -> FloatArray:
+    days = [str(text).strip().replace(" ", "T").rstrip(".") for text in table.column(date).tolist()]
+    hours = [str(text).strip() for text in table.column(time).tolist()] if time in table.columns else [""] * len(days)
+    texts = [day if "T" in day or not hour else f"{day}T{hour}" for day, hour in zip(days, hours, strict=True)]
+    return np.array([_mjd(text) for text in texts])
+
+
+def _mjd(text: str) -> float:
+    try:
+        days = (np.datetime64(text) - np.datetime64("1858-11-17")) / np.timedelta64(1, "ms") / 86_400_000
+    except ValueError:
+        return np.nan
+    return float(days)
