@@ -96,7 +96,11 @@ def test_counts_are_drawn_whole(dataset, ax):
     counts = dataset.counts.values[0]
     low, high = ax.get_ylim()
     assert low < 0 < (counts + np.sqrt(counts)).max() < high
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["Background", "Counts"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "Counts",
+        "Background",
+        "Outside the safe range",
+    ]
 
 
 def test_an_excess_below_zero_is_in_the_plot(ax):
@@ -121,13 +125,13 @@ def test_masks_shade_each_stretch_of_bins_and_are_in_the_legend_once(dataset, ax
 def test_a_fit_is_drawn_with_its_residuals_below(dataset):
     dataset.mask_fit = dataset.energy_mask("1 TeV", "20 TeV")
     above, below = dataset.plot_fit()
-    assert (above.get_ylabel(), below.get_ylabel()) == ("Excess counts", "Data - model")
+    assert (above.get_ylabel(), below.get_ylabel()) == ("Excess counts", "(Data - model)\n/ $\\sqrt{\\mathrm{model}}$")
     assert (above.get_xlabel(), below.get_xlabel()) == ("", "Energy [TeV]")
     assert above.get_xlim() == below.get_xlim()
     labels = [text.get_text() for text in above.get_legend().get_texts()]
     assert "Predicted signal counts" in labels
     assert below.get_legend() is None
-    residuals = dataset.residuals().values
+    residuals = dataset.residuals("diff/sqrt(model)").values
     assert below.get_ylim()[1] > np.nanmax(np.abs(residuals))
     validate_nothing_is_clipped(above.figure)
 

@@ -16,10 +16,10 @@ from xgamma import schema
 from xgamma.axes import BoolArray, IntArray
 from xgamma.datasets import files, info
 from xgamma.datasets.binned_row import BinnedRow
-from xgamma.datasets.dataset_list import DatasetList
 from xgamma.datasets.event_list import GTI
 from xgamma.datasets.info import cumulative_table, info_table
 from xgamma.datasets.inputs import ModelledRows, normalize_rows
+from xgamma.datasets.joint_pictures import JointPictures
 from xgamma.datasets.made import any_mask
 from xgamma.datasets.map_dataset import MapDataset, MapDatasetOnOff
 from xgamma.datasets.map_files import irf_pixel
@@ -54,7 +54,7 @@ SHOWN = 10
 """How many rows ``print`` and notebooks show; reprs stay fast with thousands."""
 
 
-class Datasets(DatasetList):
+class Datasets(JointPictures):
     """The rows of one or several DL4 Datasets, each as a ``SpectrumDataset`` or a ``MapDataset``, on-off or not.
 
     Flux points may stand among them as ``FluxPointsDataset``, to be fitted together with the rows.

@@ -19,7 +19,7 @@ from xgamma.fit import FitInput
 from xgamma.formats.sed.files import read_flux_points
 from xgamma.models.models import Models, SkyModel
 from xgamma.plot import counts as plot_counts
-from xgamma.plot import labels as plot_labels
+from xgamma.plot import legends as plot_legends
 from xgamma.plot import style as plot_style
 from xgamma.stats import chi2
 
@@ -149,7 +149,7 @@ class FluxPointsDataset:
         ax.set_xlim(low, high)
         if limits[0] > 0 or ax.get_yscale() == "linear":
             ax.set_ylim(limits)
-        plot_labels.show_legend(ax)
+        plot_legends.show_legend(ax)
         return ax
 
     def plot_residuals(self, ax: Axes | None = None, method: str = RESIDUAL_METHOD, **style: Any) -> Axes:

@@ -16,7 +16,7 @@ from xgamma.errors import ConfigError, UnknownNameError, did_you_mean
 from xgamma.formats.light_curve.table import EPOCH_CARDS, mjd_of
 from xgamma.formats.sed.files import write_table
 from xgamma.plot import figures as plot_figures
-from xgamma.plot import labels as plot_labels
+from xgamma.plot import legends as plot_legends
 from xgamma.plot import light_curve as plot_light_curve
 from xgamma.plot import sed as plot_sed
 from xgamma.plot import style as plot_style
@@ -215,7 +215,7 @@ class GroupPoints:
                 ax,
                 **plot_style.merged_style(plot_style.point_style(number), {"label": group}, style),
             )
-        plot_labels.show_legend(ax)
+        plot_legends.show_legend(ax)
         return ax
 
     def write(self, filename: str | PathLike[str], sed_type: str = "dnde", overwrite: bool = False) -> None:

@@ -20,7 +20,7 @@ from xgamma.errors import ConfigError, DataError, UnknownNameError, did_you_mean
 from xgamma.formats.light_curve.files import read_light_curve, write_light_curve
 from xgamma.formats.light_curve.table import light_curve_table, mjd_of
 from xgamma.plot import figures as plot_figures
-from xgamma.plot import labels as plot_labels
+from xgamma.plot import legends as plot_legends
 from xgamma.plot import light_curve as plot_lc
 from xgamma.plot import sed as plot_sed
 from xgamma.times import time_from_seconds
@@ -323,7 +323,7 @@ class LightCurve(Norms):
             places = plot_sed.side_by_side(self._edges(), n, len(values))
             spectrum = (self._edges(), places, values[n], errors[:, n], limits[n], is_ul[n])
             plot_sed.plot_flux_points(*spectrum, *shown, ax, label=f"{label} {time}".strip(), **style)
-        plot_labels.show_legend(ax)
+        plot_legends.show_legend(ax)
         return ax
 
     # --- words

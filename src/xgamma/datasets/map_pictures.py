@@ -13,7 +13,7 @@ from xgamma.datasets.map_row import MapRow
 from xgamma.datasets.maps.membership import shares_of_region
 from xgamma.plot import counts as plot_counts
 from xgamma.plot import figures as plot_figures
-from xgamma.plot import labels as plot_labels
+from xgamma.plot import legends as plot_legends
 from xgamma.plot import style as plot_style
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class MapDatasetPictures(MapRow):
         edges, errors = self.energy_axis.edges[first : last + 1], np.sqrt([counts, counts])
         ax = plot_counts.plot_counts(edges, counts, errors, background, ax)
         plot_counts.plot_steps(edges, npred, ax, color=plot_style.cycle_color(2), label="Prediction")
-        plot_labels.show_legend(ax)
+        plot_legends.show_legend(ax)
         return ax
 
     def plot_prediction(self, figure: Figure | None = None, region: Any = None) -> Figure:

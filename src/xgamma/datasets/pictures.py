@@ -11,8 +11,10 @@ from xgamma.axes import Axis, FloatArray
 from xgamma.datasets import info
 from xgamma.datasets.binned_row import BinnedRow
 from xgamma.datasets.geom import with_edges
+from xgamma.datasets.titles import row_facts
 from xgamma.plot import counts as plot_counts
 from xgamma.plot import figures as plot_figures
+from xgamma.plot import spectra_panels as plot_panels
 from xgamma.plot import spectrum as plot_spectrum
 from xgamma.schema import REGIONS, SpaceDims
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from xgamma.plot.counts import Style
+    from xgamma.plot.spectra_panels import CountsSpectrum
 
 
 class SpectrumPictures(BinnedRow[xr.DataArray]):
@@ -48,6 +51,17 @@ class SpectrumPictures(BinnedRow[xr.DataArray]):
     def _edges(self) -> FloatArray:
         return self.energy_axis.edges
 
+    def counts_spectrum(self) -> CountsSpectrum:
+        """Return what pictures show of this row."""
+        has_signal = self._prediction.has_signal
+        fit = None if self._mask_fit is None else self._mask_fit[0]
+        safe = _vector(self.mask_safe)
+        return plot_panels.CountsSpectrum(
+            self.name, row_facts(self), self._edges(), _vector(self.counts), _vector(self.background),
+            info.excess_errors(self.data)[0, 0], safe, safe if fit is None else safe & fit,
+            _vector(self.npred_signal()) if has_signal else None, _vector(self.npred()) if has_signal else None,
+        )  # fmt: skip
+
     def plot_counts(
         self,
         ax: Axes | None = None,
@@ -56,6 +70,7 @@ class SpectrumPictures(BinnedRow[xr.DataArray]):
         **style: Any,
     ) -> Axes:
         """Draw counts and background over energy; ``style`` is that of both."""
+        ax = self._shaded(ax)
         counts, background = _vector(self.counts), _vector(self.background)
         errors = _both_ways(info.counts_errors(self.data))
         styles = ({**style, **(own or {})} for own in (kwargs_counts, kwargs_background))
@@ -69,10 +84,16 @@ class SpectrumPictures(BinnedRow[xr.DataArray]):
         **style: Any,
     ) -> Axes:
         """Draw the excess, and the predicted signal if there are models; ``style`` is that of both."""
+        ax = self._shaded(ax)
         signal = _vector(self.npred_signal()) if self._prediction.has_signal else None
         excess = _vector(self.excess.where(self.mask_safe))
         styles = ({**style, **(own or {})} for own in (kwargs_excess, kwargs_npred_signal))
         return plot_counts.plot_excess(self._edges(), excess, self._errors(), signal, ax, *styles)
+
+    def _shaded(self, ax: Axes | None) -> Axes:
+        """Return Axes on which the bins that are not safe are shaded, where nothing else is drawn yet."""
+        ax = plot_figures.normalize_axes(ax)
+        return ax if ax.has_data() else plot_counts.plot_masks(self._edges(), _vector(self.mask_safe), None, ax)
 
     def _errors(self) -> FloatArray:
         return _both_ways(info.excess_errors(self.data))
@@ -99,23 +120,26 @@ class SpectrumPictures(BinnedRow[xr.DataArray]):
         kwargs_spectrum: Style | None = None,
         kwargs_residuals: Style | None = None,
     ) -> tuple[Axes, Axes]:
-        """Draw the excess with the predicted signal, and the residuals below it."""
+        """Draw the excess with the predicted signal, and the residuals below it, over the root of the model."""
+        is_new = ax_spectrum is None
         ax_spectrum, ax_residuals = plot_counts.fit_axes(ax_spectrum, ax_residuals)
         self.plot_masks(ax_spectrum)
         self.plot_excess(ax_spectrum, **(kwargs_spectrum or {}))
         self.plot_masks(ax_residuals, kwargs_fit={"label": None}, kwargs_safe={"label": None})
-        self.plot_residuals(ax_residuals, **(kwargs_residuals or {}))
+        self.plot_residuals(ax_residuals, **{"method": plot_panels.RESIDUALS, **(kwargs_residuals or {})})
         ax_spectrum.label_outer()
+        if is_new:
+            plot_figures.show_title(ax_spectrum, *row_facts(self))
         return ax_spectrum, ax_residuals
 
     def peek(self, figsize: tuple[float, float] = (16, 4)) -> Figure:
         """Draw counts, exposure and energy dispersion in a new figure, and return it."""
         figure, (ax_counts, ax_exposure, ax_edisp) = plot_figures.panels(3, figsize)
         edges_true = Axis.from_coords(self.data.coords, "energy_true").edges
-        self.plot_masks(ax_counts)
         self.plot_counts(ax_counts)
         plot_spectrum.plot_exposure(edges_true, _vector(self.exposure), ax_exposure)
         plot_spectrum.plot_edisp(edges_true, self._edges(), self.edisp.values[0], ax_edisp)
+        plot_figures.show_title(figure, *row_facts(self))
         return figure
 
 

@@ -13,7 +13,8 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from xgamma.axes import BoolArray, FloatArray
 from xgamma.errors import ConfigError
 from xgamma.plot.figures import normalize_axes
-from xgamma.plot.labels import energy_scale, label_energy, shade_bins, show_legend
+from xgamma.plot.labels import energy_scale, label_energy, shade_bins
+from xgamma.plot.legends import show_legend
 from xgamma.plot.style import cycle_color, line_style, merged_style, styled
 
 Style = Mapping[str, Any]

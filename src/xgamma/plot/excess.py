@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from xgamma.axes import FloatArray
-from xgamma.plot.labels import axis_label, show_legend
+from xgamma.plot.labels import axis_label
+from xgamma.plot.legends import show_legend
 from xgamma.plot.style import cycle_color, styled
 from xgamma.plot.time_axis import UNIX_EPOCH, label_time
 

@@ -55,6 +55,13 @@ def panels(
     return made, list(axes.flat[:count])
 
 
+@styled
+def add_axes(figure: Figure, place: tuple[int, int, int] = (1, 1, 1), **options: Any) -> Axes:
+    """Return new Axes at a place of a figure; ``options`` are those of ``add_subplot``, such as a projection."""
+    axes: Axes = figure.add_subplot(*place, **options)
+    return axes
+
+
 def show_title(target: Axes | Figure, *parts: str) -> None:
     """Write what is known above Axes, or above all of a figure: parts that are not empty, parted by commas."""
     known = [part for part in parts if part]

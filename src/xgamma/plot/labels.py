@@ -1,4 +1,4 @@
-"""Axis labels with units, energy axes, legends, and shaded bins."""
+"""Axis labels with units, energy axes, and shaded bins."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from astropy import units as u
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogFormatter, NullLocator
 
 from xgamma.axes import BoolArray, FloatArray
 from xgamma.plot.quantities import scale_of
@@ -16,9 +16,6 @@ from xgamma.units import unit_string
 
 ENERGY = "Energy"
 ENERGY_TRUE = "True energy"
-
-LIMITS = "Upper limits"
-"""The entry of arrows in a legend, its last."""
 
 SED_NAMES = {
     "dnde": r"$\mathrm{d}N/\mathrm{d}E$",
@@ -105,12 +102,16 @@ def format_energies(axis: Any) -> None:
     axis.set_minor_formatter(EnergyFormatter(labelOnlyBase=False, minor_thresholds=(1.2, 0.5)))
 
 
-def show_legend(ax: Axes, **style: Any) -> None:
-    """Draw or refresh the legend if anything has a label; what was drawn twice has one entry."""
-    handles, labels = ax.get_legend_handles_labels()
-    if handles:
-        entries = dict(sorted(zip(labels, handles, strict=True), key=lambda entry: entry[0] == LIMITS))
-        ax.legend(list(entries.values()), list(entries), **style)
+def name_power(axis: Any) -> None:
+    """Write the power of ten of the numbers of a linear axis into its label, before the unit, and not above it."""
+    largest = max(map(abs, axis.get_view_interval()))
+    power = int(np.floor(np.log10(largest))) if largest > 0 else 0
+    if axis.get_scale() != "linear" or -3 < power < 4:
+        return
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 10.0**power:.6g}"))
+    text = re.sub(r"(\[|)10\$\^\{-?\d+\}\$ ", r"\1", axis.get_label_text())
+    factor = f"10$^{{{power}}}$"
+    axis.set_label_text(text.replace("[", f"[{factor} ", 1) if "[" in text else f"{text} [{factor}]")
 
 
 def without_minor_ticks(*axes: Any) -> None:

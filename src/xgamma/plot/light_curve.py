@@ -11,9 +11,10 @@ from matplotlib.axes import Axes
 
 from xgamma.axes import BoolArray, FloatArray
 from xgamma.plot.figures import normalize_axes
-from xgamma.plot.labels import SED_NAMES, axis_label, sed_label, show_legend, without_minor_ticks
+from xgamma.plot.labels import SED_NAMES, axis_label, name_power, sed_label, without_minor_ticks
+from xgamma.plot.legends import name_limits, show_legend
 from xgamma.plot.quantities import scale_of
-from xgamma.plot.sed import Profiles, heights, name_limits, plot_ts_profiles
+from xgamma.plot.sed import Profiles, heights, plot_ts_profiles
 from xgamma.plot.style import merged_style, point_style, styled
 from xgamma.plot.time_axis import days_on_axis, label_time, validate_time_format
 
@@ -103,6 +104,7 @@ def plot_light_curve(
     label_time(ax, bounds, time_format, close_gaps)
     if shows_zero:
         _scale(ax, drawn)
+    name_power(ax.yaxis)
     show_legend(ax)
     return ax
 
@@ -116,6 +118,7 @@ def plot_curve_of_groups(
     places = np.arange(len(groups), dtype=float)
     factor = _flux_axis(ax, quantity, unit)
     _draw(ax, places, np.zeros(len(groups)), curve.times(factor), None, style)
+    name_power(ax.yaxis)
     is_crowded = sum(map(len, groups)) > CHARACTERS
     turned: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if is_crowded else {}
     ax.set_xticks(places, labels=list(groups), **turned)

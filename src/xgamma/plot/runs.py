@@ -11,7 +11,8 @@ from matplotlib.colors import LogNorm
 
 from xgamma.axes import FloatArray
 from xgamma.plot.figures import normalize_axes
-from xgamma.plot.labels import ENERGY, ENERGY_TRUE, axis_label, energy_scale, label_energy, show_legend
+from xgamma.plot.labels import ENERGY, ENERGY_TRUE, axis_label, energy_scale, label_energy
+from xgamma.plot.legends import show_legend
 from xgamma.plot.quantities import scale_of
 from xgamma.plot.style import line_style, merged_style, styled
 

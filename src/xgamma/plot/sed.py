@@ -12,7 +12,8 @@ from scipy.interpolate import CubicSpline, PchipInterpolator
 
 from xgamma.axes import BoolArray, FloatArray
 from xgamma.plot.figures import normalize_axes
-from xgamma.plot.labels import LIMITS, axis_label, label_energies, sed_label, show_legend
+from xgamma.plot.labels import axis_label, label_energies, sed_label
+from xgamma.plot.legends import name_limits, show_legend
 from xgamma.plot.quantities import scale_of
 from xgamma.plot.style import merged_style, styled
 
@@ -85,12 +86,6 @@ def heights(
     arrows = np.stack([UPPER_LIMIT_LENGTH * limits, np.zeros_like(limits)])
     below, above = bars(np.where(is_limit, arrows, errors))
     return np.where(is_limit, limits, values), below, above, is_limit
-
-
-def name_limits(ax: Axes, has_limits: bool) -> None:
-    """Give upper limits, where there are any, an entry of their own in the legend, once."""
-    if has_limits and LIMITS not in ax.get_legend_handles_labels()[1]:
-        ax.plot([], [], color="0.3", marker=r"$\downarrow$", ms=9, linestyle="none", label=LIMITS)
 
 
 def side_by_side(edges: FloatArray, number: int, count: int) -> FloatArray:

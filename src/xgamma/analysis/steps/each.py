@@ -159,7 +159,8 @@ class FitEachStep(Step[FitEachWanted]):
         path = outdir / "fit-each.ecsv"
         results.fit_each.write(path, overwrite=True)
         figure = figures.picture_figure()
-        results.fit_each.plot(figure, close_gaps=True)
+        axes = results.fit_each.plot(figure, close_gaps=True)
+        figures.show_title(axes[0], *_facts(results))
         return {"fits of each": path, "fits of each (picture)": write_figure(figure, outdir / "fit-each.png")}
 
     def tables(self, results: Results) -> list[Table]:
@@ -288,7 +289,7 @@ class FluxPointsEachStep(Step[PointsEachWanted]):
             log.info("%d spectra are too many for a picture.", len(results.flux_points_each.groups))
             return {"flux points of each": path}
         figure = figures.picture_figure()
-        results.flux_points_each.plot(figure.subplots())
+        figures.show_title(results.flux_points_each.plot(figures.add_axes(figure)), *_facts(results))
         picture = write_figure(figure, outdir / "flux-points-each.png")
         return {"flux points of each": path, "flux points of each (picture)": picture}
 
@@ -308,3 +309,7 @@ def _points_key(wanted: PointsEachWanted, results: Results) -> tuple[str, list[s
 def _with_points(results: Results, product: Product[xr.Dataset]) -> Results:
     computed = results.computed if product.found else results.computed | {FluxPointsStep.section}
     return replace(results, flux_points_each=GroupPoints(product.data), computed=computed)
+
+
+def _facts(results: Results) -> tuple[str, ...]:
+    return () if results.datasets is None else results.datasets.facts()

@@ -199,7 +199,7 @@ def _distribution(view: ExcessMap, exclusion: Exclusion | None) -> SignificanceD
 
 def _drawn_distribution(view: ExcessMap, exclusion: Exclusion | None) -> Figure:
     figure = figures.picture_figure()
-    view.plot_distribution(exclusion, figure.subplots())
+    view.plot_distribution(exclusion, figures.add_axes(figure))
     return figure
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from xgamma.datasets import Datasets, ExcessMap, MapDataset
+from xgamma.datasets import Datasets, ExcessMap, MapDataset, SpectrumDataset
 from xgamma.datasets.maps.membership import shares_of_region
 from xgamma.errors import DataError
 from xgamma.estimate import excess_map
@@ -20,21 +20,20 @@ RADIUS = 0.1
 """Of the circle that residuals are summed over, and the smallest about a source, deg."""
 
 
+MOST_MAPS = 4
+"""Each has a picture of its own; of more the first do."""
+
+
 def fit_pictures(datasets: Datasets) -> dict[str, Figure]:
-    """Return the pictures of a fit by name: of the first spectrum, and of the first map."""
-    spectra = [view for view in datasets if not isinstance(view, MapDataset)]
+    """Return the pictures of a fit by name: of all spectra, and of each of the first maps."""
     maps = [view for view in datasets if isinstance(view, MapDataset)]
-    found = {"fit": _of_spectrum(spectra[0])} if spectra else {}
-    if maps:
-        found |= {"fit": _of_map(maps[0])} if not spectra else {"fit of maps": _of_map(maps[0])}
-        found |= _of_residuals(maps[0])
+    has_spectra = any(isinstance(view, SpectrumDataset) for view in datasets)
+    found = {"fit": datasets.plot_fit(figures.picture_figure())} if has_spectra else {}
+    for view in maps[:MOST_MAPS]:
+        of = "" if len(maps) == 1 else f" of {view.name}"
+        found |= {f"fit of maps{of}" if has_spectra and not of else f"fit{of}": _of_map(view)}
+        found |= {f"{name}{of}": figure for name, figure in _of_residuals(view).items()}
     return found
-
-
-def _of_spectrum(view: Any) -> Figure:
-    figure = figures.picture_figure()
-    view.plot_fit(*figure.subplots(2, 1, sharex=True, height_ratios=[3, 1]))
-    return figure
 
 
 def _of_map(view: MapDataset) -> Figure:
@@ -53,7 +52,7 @@ def _of_residuals(view: MapDataset) -> dict[str, Figure]:
     significance, distribution = figures.picture_figure(), figures.picture_figure()
     found.plot(fig=significance, cmap="coolwarm", vmin=-5, vmax=5)
     try:
-        found.plot_distribution(None, distribution.subplots())
+        found.plot_distribution(None, figures.add_axes(distribution))
     except DataError:
         # Of next to no pixels nobody asks how they are distributed.
         return {"significance of residuals": significance}

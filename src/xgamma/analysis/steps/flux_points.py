@@ -31,8 +31,7 @@ from xgamma.errors import ConfigError
 from xgamma.estimate import FluxPointsParameters, flux_points, log_binning, source_model
 from xgamma.estimate.flux_points import validate_telescopes
 from xgamma.models.models import Models
-from xgamma.plot import figures
-from xgamma.plot import labels as plot_labels
+from xgamma.plot import figures, legends
 from xgamma.plot import style as plot_style
 from xgamma.schema import Kind
 from xgamma.store import canonical_json, digest
@@ -156,10 +155,12 @@ class FluxPointsStep(Step[FluxPointsWanted]):
             points.write(files[what], overwrite=True)
         figure = figures.picture_figure()
         if results.flux_points is not None:
-            results.flux_points.plot_fit(*figure.subplots(2, 1, sharex=True, height_ratios=[3, 1]))
+            _, (above, below) = figures.panels(2, columns=1, figure=figure, sharex=True, height_ratios=[3, 1])
+            results.flux_points.plot_fit(above, below)
         elif results.flux_points_of:
-            plot_flux_points_of(results.flux_points_of, figure.subplots())
+            plot_flux_points_of(results.flux_points_of, figures.add_axes(figure))
         if files:
+            figures.show_title(figure.axes[0], *(results.datasets.facts() if results.datasets is not None else ()))
             files["flux points (picture)"] = write_figure(figure, outdir / "flux-points.png")
         return files
 
@@ -196,7 +197,7 @@ def plot_flux_points_of(points: Mapping[str, FluxPointsDataset], ax: Axes, **sty
         model.spectral_model.plot_error(bounds, ax=ax, sed_type=style["sed_type"], facecolor="black", alpha=0.2)
     ax.set_xlim(0.8 * bounds[0].to_value("TeV"), 1.25 * bounds[1].to_value("TeV"))
     ax.set_ylim(min(low for low, _ in heights), max(high for _, high in heights))
-    plot_labels.show_legend(ax)
+    legends.show_legend(ax)
     return ax
 
 

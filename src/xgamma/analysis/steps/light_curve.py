@@ -157,7 +157,8 @@ class LightCurveStep(Step[LightCurveWanted]):
         path = outdir / "light-curve.fits"
         results.light_curve.write(path, overwrite=True)
         figure = figures.picture_figure()
-        results.light_curve.plot(figure.subplots(), sed_type="flux", close_gaps=True)
+        ax = results.light_curve.plot(figures.add_axes(figure), sed_type="flux", close_gaps=True)
+        figures.show_title(ax, *(results.datasets.facts() if results.datasets is not None else ()))
         return {"light curve": path, "light curve (picture)": write_figure(figure, outdir / "light-curve.png")}
 
     def tables(self, results: Results) -> list[Table]:

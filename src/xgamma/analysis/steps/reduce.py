@@ -158,15 +158,14 @@ class ReduceStep(Step[ReductionWanted]):
         return after if rows.found == len(rows) else replace(after, computed=after.computed | {self.section})
 
     def write(self, results: Results, outdir: Path) -> dict[str, Path]:
-        """Write the datasets, a picture of the counts of the first, and one of regions of several or other shapes."""
+        """Write the datasets, a picture of their counts, and one of regions of several or other shapes."""
         datasets = results.datasets
         if datasets is None:
             return {}
         is_one_file = len(datasets) == 1 and not isinstance(datasets[0], MapDataset)
         path = outdir / ("datasets.fits.gz" if is_one_file else "datasets.zarr")
         datasets.write(path, overwrite=True)
-        figure = figures.picture_figure()
-        datasets[0].plot_counts(figure.subplots(subplot_kw=datasets[0].axes_options))
+        figure = datasets.plot_counts(figures.picture_figure())
         written = {"datasets": path, "counts (picture)": write_figure(figure, outdir / "counts.png")}
         # One circle is no news.
         grids = [each.recipe.grid for each in results.reductions.values() if each.recipe is not None]
