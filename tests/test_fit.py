@@ -96,7 +96,11 @@ def test_a_fit_finds_the_simulated_parameters():
 
 def test_the_report_prints_both_blocks():
     result = fit([simulated()], models())
-    assert str(result) == REPORT.format(nfev=result.nfev, stat=result.total_stat)
+    blocks, table = str(result).split("\n  model ", 1)
+    assert blocks + "\n" == REPORT.format(nfev=result.nfev, stat=result.total_stat) + "\n"
+    assert [line.split()[:3] for line in table.splitlines()[2:]] == [
+        ["source", "spectral", name] for name in ("index", "amplitude", "reference")
+    ]
     assert repr(result) == str(result)
     assert (result.backend, result.method, result.message) == (
         "minuit",

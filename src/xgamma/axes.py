@@ -11,6 +11,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from xgamma.description import Described, Description, ends, facts
+from xgamma.digits import some
 from xgamma.errors import ConfigError, DataError
 
 FloatArray = npt.NDArray[np.float64]
@@ -19,10 +21,12 @@ IntArray = npt.NDArray[np.int64]
 Scale = Literal["log", "lin"]
 
 RELATIVE_EQUALITY = 1e-9
+EDGES = 12
+"""How many edges are shown."""
 
 
 @dataclass(frozen=True, eq=False)
-class Axis:
+class Axis(Described):
     """A named axis of contiguous ascending bins.
 
     Parameters
@@ -95,6 +99,24 @@ class Axis:
     def rename(self, name: str) -> Axis:
         """Return the axis under another name."""
         return replace(self, name=name)
+
+    @property
+    def words(self) -> str:
+        """Bins and ends, for people."""
+        return (
+            f"{some(self.nbin, 'bin')} ({self.scale}), {self.edges[0]:.4g} to {self.edges[-1]:.4g} {self.unit}".rstrip()
+        )
+
+    def __repr__(self) -> str:
+        return f"<Axis {self.name}: {self.words}>"
+
+    def _description(self) -> Description:
+        edges, shown = self.edges, ends(len(self.edges), EDGES)
+        texts = [f"{edges[number]:.4g}" for number in shown[0]]
+        if shown[1]:
+            texts.insert(EDGES // 2, "...")
+        rows = [("Name", self.name), ("Bins", self.words), ("Edges", ", ".join(texts))]
+        return Description(type(self).__name__, facts(rows))
 
     @property
     def nbin(self) -> int:

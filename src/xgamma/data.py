@@ -14,6 +14,8 @@ from xgamma.config.sections import ObservationsConfig
 from xgamma.datasets import GTI
 from xgamma.datasets.event_list import EventList
 from xgamma.datasets.observations import Observation, Observations
+from xgamma.description import Described, Description, Facts, Sheet, ends
+from xgamma.digits import number_text, some
 from xgamma.errors import InputError, later_names
 from xgamma.store import Store
 
@@ -36,7 +38,7 @@ __getattr__ = later_names(
 )
 
 
-class DataStore:
+class DataStore(Described):
     """The runs of a release, read into a store when they are asked for.
 
     Parameters
@@ -69,7 +71,18 @@ class DataStore:
         return ObservationsConfig(**{"datastore": self.place, **others})
 
     def __repr__(self) -> str:
-        return f"<DataStore {self.place}: {len(self.obs_ids)} runs>"
+        return f"<DataStore {self.place}: {some(len(self.obs_ids), 'run')}>"
+
+    def _description(self) -> Description:
+        facts = list(self._facts.values())
+        numbers, more = ends(len(facts))
+        rows = [
+            (str(one.obs_id), one.target, *(number_text(float(value), 5) for value in (one.ra, one.dec, one.zenith)))
+            for one in (facts[number] for number in numbers)
+        ]
+        heads = ("run", "target", "ra [deg]", "dec [deg]", "zenith [deg]")
+        about = Facts([("Place", self.place), ("Runs", some(len(facts), "run")), ("Kept in", self._store.url)])
+        return Description(type(self).__name__, [about, *([Sheet(heads, rows, more)] if rows else [])])
 
     @property
     def obs_ids(self) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from decimal import Decimal
 from typing import Any
 
 NOTHING = "-"
@@ -12,7 +13,9 @@ DIGITS = 2
 """Of an error; more say nothing, as errors are known to some percent."""
 PLAIN = (1e-3, 1e5)
 """Values outside are written with a power of ten."""
-_NUMBER = re.compile(r"[-(]?\d[\d.,]*(e[-+]\d+)?([ )±%].*)?$|-$")
+PRECISION = 1e-15
+"""Of values, relative."""
+_NUMBER = re.compile(r"(< )?[-(]?\d[\d.,]*(e[-+]\d+)?([ )±%].*)?$|-$")
 
 
 def number_text(value: Any, digits: int = 4) -> str:
@@ -53,10 +56,13 @@ def value_and_error(value: float, error: float) -> str:
     ('2.278 ± 0.059', '(6.64 ± 0.15)e-12', '(1.2346 ± 0.0023)e+06')
     >>> value_and_error(2.5, float("nan")), value_and_error(float("nan"), 0.1), value_and_error(-0.001, 3.0)
     ('2.500', '-', '0.0 ± 3.0')
+    >>> value_and_error(1.0, 2e-311), value_and_error(3e-311, 2e-311)
+    ('1.000', '(3.0 ± 2.0)e-311')
     """
     if not math.isfinite(value):
         return NOTHING
-    if not (math.isfinite(error) and error > 0):
+    # Beyond the digits of a floating-point number an error says nothing.
+    if not (math.isfinite(error) and error > PRECISION * abs(value)):
         return number_text(float(value))
     number, spread, power = digits(value, error)
     return f"{number} ± {spread}" if power == 0 else f"({number} ± {spread})e{power:+03d}"
@@ -68,7 +74,7 @@ def value_with_error(value: float, error: float) -> str:
     >>> value_with_error(-0.0415, 0.0312), value_with_error(3.14, 12.7), value_with_error(6.6421e-12, 1.54e-13)
     ('-0.042(31)', '3(13)', '6.64(15)e-12')
     """
-    if not (math.isfinite(value) and math.isfinite(error) and error > 0):
+    if not (math.isfinite(value) and math.isfinite(error) and error > PRECISION * abs(value)):
         return value_and_error(value, error)
     number, spread, power = digits(value, error)
     last = spread if float(spread) >= 1 else spread.replace(".", "").lstrip("0")
@@ -96,7 +102,7 @@ def some(count: int, what: str) -> str:
 def stands_right(text: str) -> bool:
     """Whether a text stands right in a column: that of a number with whatever follows, such as an error or a unit.
 
-    >>> stands_right("(6.6 ± 0.2)e-12"), stands_right("-"), stands_right("1 row"), stands_right("Crab")
+    >>> stands_right("(6.6 ± 0.2)e-12"), stands_right("< 4.1e-14"), stands_right("-"), stands_right("Crab")
     (True, True, True, False)
     """
     return _NUMBER.match(text) is not None
@@ -105,13 +111,14 @@ def stands_right(text: str) -> bool:
 def _decade(number: float) -> int:
     """Return the power of ten of the first digit, after rounding to the digits of an error.
 
-    >>> _decade(0.0996), _decade(0.0999)
+    >>> _decade(0.0994), _decade(0.0996)
     (-2, -1)
     """
     return int(f"{abs(number):.{DIGITS - 1}e}".partition("e")[2])
 
 
 def _fixed(number: float, power: int, places: int) -> str:
-    text = f"{number * 10.0**-power:.{places}f}"
+    # Powers of ten of the smallest numbers are no floating-point numbers.
+    text = f"{Decimal(number).scaleb(-power):.{places}f}" if abs(power) > 300 else f"{number * 10.0**-power:.{places}f}"
     # A small negative number rounds to nothing, and nothing has no sign.
     return text.removeprefix("-") if float(text) == 0 else text

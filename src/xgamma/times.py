@@ -14,9 +14,11 @@ from astropy.time import Time
 
 from xgamma.axes import BoolArray, FloatArray
 from xgamma.dialects import card_number
+from xgamma.digits import NOTHING
 from xgamma.errors import ConfigError, InputError
 
 SECONDS_PER_DAY = 86400.0
+MINUTES_PER_DAY = 1440.0
 # By the name in FITS, with the older names that the standard allows. GPS and LOCAL are unknown to astropy, UT1 needs
 # tables of the Earth's rotation, and a second of TCB or TCG is not one of TT.
 TIME_SCALES = {
@@ -97,6 +99,29 @@ def seconds_of_times(times: Time, mjdref: float) -> FloatArray:
 def time_from_seconds(seconds: FloatArray | float, mjdref: float) -> Time:
     """Return an astropy ``Time`` (TT) for seconds since ``mjdref``."""
     return Time(mjdref, np.asarray(seconds) / SECONDS_PER_DAY, format="mjd", scale="tt")
+
+
+def minute_text(mjd: float) -> str:
+    """Return a time (MJD) to the minute, ``-`` where it is not known."""
+    return str(Time(mjd, format="mjd", scale="tt").iso[:16]) if np.isfinite(mjd) else NOTHING
+
+
+def second_text(mjd: float) -> str:
+    """Return a time (MJD) to a thousandth of a second, ``-`` where it is not known."""
+    return str(Time(mjd, format="mjd", scale="tt").iso) if np.isfinite(mjd) else NOTHING
+
+
+def span_text(start: float, stop: float) -> str:
+    """Return two times (MJD), the second without its day where that is the same, with seconds where they are near.
+
+    >>> span_text(53343.92, 53343.94), span_text(53343.92, 53344.94), span_text(53343.92, 53343.9201)
+    ('2004-12-04 22:04 - 22:33', '2004-12-04 22:04 - 2004-12-05 22:33', '2004-12-04 22:04:48 - 22:04:56')
+    """
+    if not np.isfinite([start, stop]).all():
+        return NOTHING
+    digits = 16 if stop - start > 2 / MINUTES_PER_DAY else 19
+    first, last = (str(Time(mjd, format="mjd", scale="tt").iso[:digits]) for mjd in (start, stop))
+    return f"{first} - {last[11:] if first[:10] == last[:10] else last}"
 
 
 def interval_seconds(start: Time, stop: Time, mjdref: float) -> tuple[float, float]:

@@ -153,6 +153,7 @@ def test_a_dataset_without_flux_points_raises(points):
 
 def test_points_print_what_they_are(points):
     assert "  Number of upper limits          : 1\n" in str(points)
+    assert "nan" not in str(points)
     assert repr(points) == "<FluxPoints: 5 points>"
     assert "<table" in points._repr_html_()
 
@@ -199,8 +200,8 @@ def test_the_statistic_without_models_raises(points):
     dataset = FluxPointsDataset(points)
     with pytest.raises(DataError, match="no models to compare with"):
         dataset.stat_sum()
-    assert "  Fit statistic value (-2 log(L)) : nan\n" in str(dataset)
-    assert "<table>" in dataset._repr_html_()
+    assert "  Fit statistic value (-2 log(L)) : -\n" in str(dataset)
+    assert "<table" in dataset._repr_html_()
     assert repr(dataset) == "<FluxPointsDataset 'flux-points': 5 points>"
 
 

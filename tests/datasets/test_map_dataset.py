@@ -378,7 +378,8 @@ def test_energies_between_the_edges_of_bins_are_moved_with_a_warning(datasets, c
 
 def test_responses_say_what_they_are(datasets):
     bins = f"{ENERGY_TRUE.nbin} true energies, {ENERGY_TRUE.edges[0]:g} to {ENERGY_TRUE.edges[-1]:g} TeV"
-    assert str(datasets[0].psf) == f"<PSFMap of {datasets[0].name}: {bins}, 1 run>"
+    assert repr(datasets[0].psf) == f"<PSFMap of {datasets[0].name}: {bins}, 1 run>"
+    assert "  Made of                         : 1 run\n" in str(datasets[0].psf)
     assert repr(datasets.stack_reduce("all").edisp) == f"<EDispKernelMap of all: {bins}, {len(datasets)} runs>"
 
 

@@ -48,7 +48,8 @@ def test_a_geometry_says_what_it_is():
     corner = geom.footprint[0].separation(CENTER).deg
     assert corner == pytest.approx(np.hypot(0.95, 0.7), rel=1e-3)
     assert geom.wcs.array_shape == (15, 20)
-    for word in ("energy", "20 x 15 x 4", "83.6300 deg"):
+    assert repr(geom) == "<WcsGeom lon, lat, energy: 20 x 15 x 4, icrs>"
+    for word in ("4 bins (log), 1 to 100 TeV", "20 x 15 of 0.1 x 0.1 deg", "83.6300, 22.0100 deg"):
         assert word in str(geom)
 
 
@@ -264,7 +265,7 @@ def test_values_have_the_shape_of_the_geometry():
     assert made.to_unit("cm-2").data[1, 0, 0] == pytest.approx(0.01)
     with pytest.raises(DataError, match=r"Expected values of the shape \(4, 10, 10\), got \(3,\)"):
         made.data = [1, 2, 3]
-    for word in ("10 x 10 of 0.1 x 0.1 deg", "4 bins, 1 to 100 TeV", "m-2"):
+    for word in ("10 x 10 of 0.1 x 0.1 deg", "4 bins (log), 1 to 100 TeV", "m-2"):
         assert word in str(made)
     assert "m-2" in made._repr_html_()
     assert repr(made) == "<Map 4 x 10 x 10 m-2>"

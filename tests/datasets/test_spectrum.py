@@ -139,7 +139,7 @@ def test_the_print_adds_up_the_safe_range(dataset):
     )
     assert f"  Total counts                    : {dataset.counts.values[safe].sum():.0f}\n" in text
     assert f"  Total background counts         : {dataset.background.values[safe].sum():.2f}\n" in text
-    assert "  Predicted excess counts         : nan\n" in text
+    assert "  Predicted excess counts         : -\n" in text
     assert f"  Number of fit bins              : {int(dataset.mask.sum())}\n" in text
     assert f"  Fit statistic value (-2 log(L)) : {dataset.stat_sum():.2f}\n" in text
     assert f"  Total counts_off                : {dataset.counts_off.values[safe].sum():.0f}\n" in text
@@ -153,7 +153,7 @@ def test_the_print_shows_the_models(dataset):
     assert "  Number of free parameters       : 2\n" in text
     assert "\n  Component 0: SkyModel\n\n    Name                      : crab\n" in text
     assert not any(line.endswith(" ") for line in text.splitlines())
-    assert "<td style='text-align:left'>Predicted excess counts</td>" in dataset._repr_html_()
+    assert "Predicted excess counts</th>" in dataset._repr_html_()
     assert repr(dataset) == "<SpectrumDatasetOnOff '23523': 6 bins, wstat>"
 
 

@@ -18,6 +18,7 @@ from xgamma.analysis.steps import STEPS
 from xgamma.analysis.steps.observations import ObservationsStep
 from xgamma.analysis.steps.reduce import observations_to_reduce
 from xgamma.analysis.steps.step import Observed, Results
+from xgamma.analysis.words import DescribedSteps
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import centred, observations_of, recipe_of
 from xgamma.datasets import Datasets, ExcessMap, FluxPointsDataset, GroupFits, GroupPoints, LightCurve
@@ -94,8 +95,6 @@ class Modelled:
         self.models.write(path.expanded(), overwrite=overwrite, write_covariance=write_covariance)
         log.info("Models written to %s.", path)
 
-    # --- datasets in files
-
     def read_datasets(self) -> None:
         """Read datasets from ``general.datasets_file``, and their models from ``general.models_file``."""
         path = self.config.general.datasets_file
@@ -139,7 +138,7 @@ def _normalize_models(models: Any) -> Models:
     )
 
 
-class Analysis(Modelled):
+class Analysis(DescribedSteps, Modelled):
     """The steps of an analysis, as the configuration says.
 
     What a step makes is kept in the store ``general.store``, so that the same request is computed once.

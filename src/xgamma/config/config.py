@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import textwrap
+import sys
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TextIO
 
 from pydantic import PlainValidator, WithJsonSchema
 
@@ -18,6 +18,7 @@ from xgamma.config.section import OneOrSeveral, Section, key, subsection
 from xgamma.config.section_fields import Models
 from xgamma.config.sections import DatasetsConfig, FitConfig, GeneralConfig, LogConfig, ObservationsConfig
 from xgamma.errors import ConfigError, ConfigTypeError, MissingInputError
+from xgamma.execute import is_notebook
 from xgamma.formats.local_files import local_path, read_text, write_files
 from xgamma.formats.yaml_documents import mixed_yaml, sections_of_yaml
 
@@ -65,9 +66,6 @@ class AnalysisConfig(Section):
     def entries(self) -> dict[str, DatasetsConfig]:
         """The entries of ``datasets`` by their path: one where it is a mapping."""
         return dict(_entries(self.datasets))
-
-    def __str__(self) -> str:
-        return f"{type(self).__name__}\n\n{textwrap.indent(self.to_yaml(), '    ')}"
 
     @classmethod
     def from_yaml(cls, config_str: str) -> Self:
@@ -279,20 +277,30 @@ HANDLER_NAME = "xgamma-config"
 def configure_logging(log: LogConfig) -> None:
     """Set level, file and format of xgamma's log messages; replaces the settings of an earlier call.
 
-    Without a file, messages go to the handlers of the root logger if it has any (notebooks, applications), so that
-    nothing is shown twice, and to standard error otherwise. Loggers of other libraries are not changed.
+    Without a file, messages go to the handlers of the root logger if it has any (applications), also if it gets them
+    later, so that nothing is shown twice, and to standard error otherwise. In a notebook, which shows standard error as
+    if something had gone wrong, only warnings and errors go there. Loggers of other libraries are not changed.
     """
     logger = logging.getLogger("xgamma")
     for handler in [known for known in logger.handlers if known.get_name() == HANDLER_NAME]:
         logger.removeHandler(handler)
         handler.close()
     logger.setLevel(log.level.upper())
-    if log.filename is not None or not logging.getLogger().handlers:
-        logger.addHandler(_handler(log))
+    logger.addHandler(_handler(log))
+
+
+class _OwnStream(logging.StreamHandler[TextIO]):
+    """Writes where the streams of the process are now, as long as the root logger has no handlers."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if logging.getLogger().handlers:
+            return
+        self.stream = sys.stdout if is_notebook() and record.levelno < logging.WARNING else sys.stderr
+        super().emit(record)
 
 
 def _handler(log: LogConfig) -> logging.Handler:
-    handler: logging.Handler = logging.StreamHandler()
+    handler: logging.Handler = _OwnStream()
     if log.filename is not None:
         handler = logging.FileHandler(log.filename, mode=log.filemode or "a", delay=True)
     handler.setFormatter(logging.Formatter(log.format, log.datefmt))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
@@ -18,7 +19,10 @@ from pydantic import (
 )
 
 from xgamma.config.fields import KEY, shown
+from xgamma.config.words import section_parts
+from xgamma.description import Description
 from xgamma.errors import ConfigError, did_you_mean
+from xgamma.formats.yaml_documents import mixed_yaml
 
 
 def key(default: Any, description: str) -> Any:
@@ -92,6 +96,24 @@ class Section(BaseModel):
     def _without_silent_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         document: dict[str, Any] = handler(self)
         return {key: value for key, value in document.items() if value is not None or key not in self.silent}
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}\n\n{textwrap.indent(mixed_yaml(self.document()), '    ')}"
+
+    def __repr__(self) -> str:
+        keys = self.document()
+        return f"<{type(self).__name__}: {', '.join(keys)}>"
+
+    def _repr_html_(self) -> str:
+        return Description(type(self).__name__, section_parts(self.document(), self._defaults())).html
+
+    def _defaults(self) -> dict[str, Any]:
+        """Return the values of the keys that nobody set; those that have to be set have none."""
+        fields = type(self).model_fields.items()
+        held = type(self).model_construct(
+            **{name: field.get_default(call_default_factory=True) for name, field in fields}
+        )
+        return held.document()
 
     def is_requested(self, config: Any) -> bool:
         """Whether a configuration with this section requests its step where ``steps`` is null."""

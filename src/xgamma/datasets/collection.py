@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import html
 import itertools
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
@@ -14,9 +14,10 @@ import xarray as xr
 
 from xgamma import schema
 from xgamma.axes import BoolArray, IntArray
-from xgamma.datasets import files, info
+from xgamma.datasets import files, info, text
 from xgamma.datasets.binned_row import BinnedRow
 from xgamma.datasets.event_list import GTI
+from xgamma.datasets.flux_points_dataset import FluxPointsDataset
 from xgamma.datasets.info import cumulative_table, info_table
 from xgamma.datasets.inputs import ModelledRows, normalize_rows
 from xgamma.datasets.joint_pictures import JointPictures
@@ -24,6 +25,8 @@ from xgamma.datasets.made import any_mask
 from xgamma.datasets.map_dataset import MapDataset, MapDatasetOnOff
 from xgamma.datasets.map_files import irf_pixel
 from xgamma.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
+from xgamma.description import Description, Facts, Part, Sheet, ends
+from xgamma.digits import decimals, some
 from xgamma.errors import ConfigError, ConfigTypeError, DataError, LaterError
 from xgamma.fit import FitInput
 from xgamma.outcome import Outcome
@@ -301,25 +304,21 @@ class Datasets(JointPictures):
 
     # --- words
 
-    def __str__(self) -> str:
-        lines = ["Datasets", "--------", ""]
-        for number, view in enumerate(self._views[:SHOWN]):
-            rows = [("Type", type(view).__name__), ("Name", view.name), ("Models", f"{view.models.names}")]
-            lines += [f"Dataset {number}:", "", *(f"  {label:<10} : {value}" for label, value in rows), ""]
-        more = len(self) - SHOWN
-        return "\n".join([*lines, *([f"... and {more} more", ""] if more > 0 else [])])
-
     def __repr__(self) -> str:
         names = ", ".join(self.names[:SHOWN]) + (", ..." if len(self) > SHOWN else "")
-        return f"<Datasets: {len(self)} rows: {names}>"
+        return f"<Datasets: {some(len(self), 'row')}{': ' * bool(names)}{names}>"
 
-    def _repr_html_(self) -> str:
-        if not self._rows:
-            return f"<p>Datasets: {', '.join(map(html.escape, self.names)) or 'no rows'}</p>"
-        table = Datasets(self._rows[:SHOWN]).info_table()[
-            "name", "counts", "background", "excess", "sqrt_ts", "livetime"
+    def _description(self) -> Description:
+        kinds = Counter(type(view).__name__ for view in self._views)
+        about = [
+            ("Rows", some(len(self), "row")),
+            ("Kind", ", ".join(name if len(kinds) == 1 else f"{count:,} {name}" for name, count in kinds.items())),
+            ("Not used", some(len(self.unused), "row") if self.unused else ""),
         ]
-        return f"<p>Datasets: {len(self)} rows</p>{table._repr_html_()}"
+        numbers, more = ends(len(self), SHOWN)
+        sheet = Sheet(_HEADS, [_words(self._views[number]) for number in numbers], more)
+        parts: list[Part] = [sheet, *text.folded_models(self.models)] if len(self) else []
+        return Description("Datasets", [Facts([row for row in about if row[1]]), *parts])
 
     # --- files
 
@@ -363,6 +362,17 @@ class Datasets(JointPictures):
             When a file is not there or cannot be read.
         """
         return cls.from_xarray(files.read_datasets(filename), models)
+
+
+_HEADS = ("name", "counts", "background", "excess", "sqrt(TS)", "livetime [h]")
+
+
+def _words(view: BinnedRow[Any] | FluxPointsDataset) -> tuple[str, ...]:
+    if isinstance(view, FluxPointsDataset):
+        return view.name, some(len(view.mask), "point"), "", "", "", ""
+    row = {name: column.values[0] for name, column in view._summary().items()}
+    numbers = (decimals(float(row[name]), 1) for name in ("background", "excess", "sqrt_ts"))
+    return view.name, f"{row['counts']:,}", *numbers, decimals(float(row["livetime"]) / 3600)
 
 
 def views_of(group: xr.Dataset) -> list[BinnedRow[Any]]:

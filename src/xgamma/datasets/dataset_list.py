@@ -13,6 +13,7 @@ from xgamma.axes import BoolArray
 from xgamma.datasets.binned_row import BinnedRow
 from xgamma.datasets.flux_points_dataset import FluxPointsDataset
 from xgamma.datasets.inputs import normalize_models
+from xgamma.description import Described
 from xgamma.errors import ConfigError, ConfigTypeError, UnknownNameError, did_you_mean
 from xgamma.models.models import Models
 from xgamma.models.parameters import Parameters
@@ -28,7 +29,7 @@ def validate_names(names: Sequence[str]) -> None:
         raise ConfigError(f"Two datasets are called {twice!r}. Give one another name with copy(name=...).")
 
 
-class DatasetList(MutableSequence[Any]):
+class DatasetList(Described, MutableSequence[Any]):
     """Views in order, with unique names; see ``Datasets``."""
 
     def __init__(self, datasets: Any = (), unused: Iterable[BinnedRow[Any]] = ()) -> None:

@@ -13,6 +13,8 @@ from astropy.time import Time
 
 from xgamma.axes import BoolArray, FloatArray
 from xgamma.datasets.geom import normalize_region
+from xgamma.description import Described, Description, Facts, Sheet, ends
+from xgamma.digits import decimals, number_text, some
 from xgamma.errors import ConfigError, DataError, UnknownNameError, did_you_mean
 from xgamma.geometry import separation, tangent_plane
 from xgamma.plot import figures as plot_figures
@@ -24,6 +26,8 @@ from xgamma.times import (
     inside_interval,
     interval_seconds,
     merged_gti,
+    second_text,
+    span_text,
     time_from_seconds,
 )
 from xgamma.units import canonical
@@ -36,9 +40,11 @@ if TYPE_CHECKING:
 
 
 NEEDED = ("ra", "dec", "energy", "time")
+EVENTS = 6
+"""How many events are shown."""
 
 
-class GTI:
+class GTI(Described):
     """Good time intervals; all times are TT.
 
     Parameters
@@ -73,7 +79,14 @@ class GTI:
 
     def __repr__(self) -> str:
         ends = [] if not len(self) else [f"from {self.time_start.min().isot} to {self.time_stop.max().isot} TT"]
-        return f"<GTI: {', '.join([f'{len(self)} intervals', f'{self.time_sum:.1f}', *ends])}>"
+        return f"<GTI: {', '.join([some(len(self), 'interval'), f'{self.time_sum:.1f}', *ends])}>"
+
+    def _description(self) -> Description:
+        numbers, more = ends(len(self))
+        days = self._mjdref + self._rows / SECONDS_PER_DAY
+        rows = [(span_text(*days[number]), number_text(float(np.diff(self._rows[number])[0]))) for number in numbers]
+        total = [("Intervals", f"{len(self):,}"), ("Good time", f"{decimals(float(self.time_sum.to_value('h')), 3)} h")]
+        return Description("GTI", [Facts(total), *([Sheet(("TT", "length [s]"), rows, more)] if rows else [])])
 
     @property
     def time_ref(self) -> Time:
@@ -127,7 +140,7 @@ class GTI:
         return GTI(clipped_gti(self._rows, *interval_seconds(start, stop, self._mjdref)), self._mjdref)
 
 
-class EventList:
+class EventList(Described):
     """Events: positions, energies, times and whatever else their files hold.
 
     Parameters
@@ -154,7 +167,25 @@ class EventList:
         return self.data.sizes["event"]
 
     def __repr__(self) -> str:
-        return f"<EventList: {len(self)} events>"
+        return f"<EventList: {some(len(self), 'event')}>"
+
+    def _description(self) -> Description:
+        numbers, more = ends(len(self), EVENTS)
+        days = float(self.data.attrs["mjdref"]) + self._column("time") / SECONDS_PER_DAY
+        names = {"energy": 4, "ra": 6, "dec": 6}
+        columns = {name: self._column(name) for name in names}
+        rows = [
+            (second_text(days[number]), *(number_text(float(columns[name][number]), names[name]) for name in names))
+            for number in numbers
+        ]
+        about = [("Events", f"{len(self):,}"), ("Columns", ", ".join(map(str, self.data.data_vars)))]
+        if len(self):
+            energy = columns["energy"]
+            about.append(("Energies", f"{number_text(energy.min(), 3)} - {number_text(energy.max(), 3)} TeV"))
+        if self.pointing is not None:
+            about.append(("Pointing", f"{self.pointing[0]:.3f}, {self.pointing[1]:.3f} deg (icrs)"))
+        heads = ("time (TT)", "energy [TeV]", "ra [deg]", "dec [deg]")
+        return Description("EventList", [Facts(about), *([Sheet(heads, rows, more)] if rows else [])])
 
     # --- columns
 

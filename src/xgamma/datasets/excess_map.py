@@ -16,6 +16,7 @@ from xgamma.datasets import text
 from xgamma.datasets.files import read_zarr, write_zarr
 from xgamma.datasets.maps import Map, MapAxes, WcsGeom
 from xgamma.datasets.sed_table import ERRORS
+from xgamma.description import Described, Description, facts
 from xgamma.errors import ConfigError, ConfigTypeError, DataError, UnknownNameError, did_you_mean
 from xgamma.estimate import SignificanceDistribution, significance_distribution
 from xgamma.formats.local_files import local_path
@@ -39,7 +40,7 @@ OTHER_NAMES = {"npred_background": "background", "excess": "npred_excess", "acce
 SHOWN = "sqrt_ts"
 
 
-class ExcessMap:
+class ExcessMap(Described):
     """Maps of the excess within a circle about each pixel: counts, background, significance, fluxes.
 
     Each is an attribute, and an entry by its name: ``sqrt_ts``, ``ts``, ``counts``, ``background``, ``npred_excess``,
@@ -307,11 +308,8 @@ class ExcessMap:
             [("Maps", ", ".join(self._planes))],
         ]
 
-    def __str__(self) -> str:
-        return text.block(type(self).__name__, self.paragraphs())
-
-    def _repr_html_(self) -> str:
-        return text.html_block(type(self).__name__, self.paragraphs())
+    def _description(self) -> Description:
+        return Description(type(self).__name__, facts(*self.paragraphs()))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}, {' x '.join(map(str, self.data[SHOWN].shape))}>"

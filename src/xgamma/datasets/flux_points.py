@@ -13,6 +13,7 @@ from xgamma import bridges
 from xgamma.datasets import sed_table, text
 from xgamma.datasets.light_curve import LightCurve
 from xgamma.datasets.norms import Norms, drawn, plot_unit
+from xgamma.description import Described, Description, facts
 from xgamma.errors import DataError, UnknownNameError
 from xgamma.formats.light_curve.files import read_points
 from xgamma.formats.sed.files import read_flux_points, write_flux_points
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 TABLE_FORMATS = ("gadf-sed", "lightcurve")
 
 
-class FluxPoints(Norms):
+class FluxPoints(Described, Norms):
     """Flux points relative to a reference spectrum.
 
     Attributes are read from the Dataset: ``dnde``, ``flux``, ``eflux``, ``e2dnde``, ``norm``, each with ``_err``,
@@ -238,14 +239,12 @@ class FluxPoints(Norms):
             [("Quantities", ", ".join(str(name) for name in self.data))],
         ]
 
-    def __str__(self) -> str:
-        return text.block(type(self).__name__, self.paragraphs())
+    def _description(self) -> Description:
+        points = text.points_sheet(self.data, "dnde")
+        return Description(type(self).__name__, [*facts(*self.paragraphs()), points])
 
     def __repr__(self) -> str:
         return f"<FluxPoints: {self.data.sizes['energy']} points>"
-
-    def _repr_html_(self) -> str:
-        return str(self.to_table("dnde", formatted=True)._repr_html_())
 
 
 def _validate_format(format: str | None) -> None:

@@ -14,6 +14,8 @@ from xgamma.axes import BoolArray, FloatArray
 from xgamma.datasets import info, sed_table, text
 from xgamma.datasets.flux_points import FluxPoints
 from xgamma.datasets.inputs import normalize_mask, normalize_models
+from xgamma.description import Described, Description, Part, facts
+from xgamma.digits import decimals
 from xgamma.errors import DataError, LaterError
 from xgamma.fit import FitInput
 from xgamma.formats.sed.files import read_flux_points
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 RESIDUAL_METHOD = "diff/model"
 
 
-class FluxPointsDataset:
+class FluxPointsDataset(Described):
     """Flux points and models; its statistic is chi2 over the points that are no upper limits.
 
     Parameters
@@ -219,15 +221,17 @@ class FluxPointsDataset:
         return [
             [("Name", self.name)],
             [("Number of total flux points", f"{len(self.mask)}"), ("Number of fit bins", f"{int(self.mask.sum())}")],
-            [("Fit statistic type", self.stat_type), ("Fit statistic value (-2 log(L))", f"{stat:.2f}")],
+            [("Fit statistic type", self.stat_type), ("Fit statistic value (-2 log(L))", decimals(stat))],
             text.describe_models(models),
         ]
 
     def __str__(self) -> str:
-        return text.block(type(self).__name__, self._paragraphs()) + text.model_text(self._own_models())
+        return Description(type(self).__name__, facts(*self._paragraphs())).text + text.model_text(self._own_models())
+
+    def _description(self) -> Description:
+        points = text.points_sheet(self.data.data, "dnde")
+        parts: list[Part] = [*facts(*self._paragraphs()), points, *text.folded_models(self._own_models())]
+        return Description(type(self).__name__, parts)
 
     def __repr__(self) -> str:
         return f"<FluxPointsDataset {self.name!r}: {len(self.mask)} points>"
-
-    def _repr_html_(self) -> str:
-        return text.html_block(type(self).__name__, self._paragraphs())

@@ -10,6 +10,9 @@ from astropy import units as u
 
 from xgamma.datasets.flux_points import FluxPoints
 from xgamma.datasets.group_fits import GroupPoints
+from xgamma.datasets.text import range_text
+from xgamma.description import Described, Description, Facts
+from xgamma.digits import some
 from xgamma.errors import ConfigError
 from xgamma.plot import figures as plot_figures
 
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-class FluxProfile:
+class FluxProfile(Described):
     """Flux points of each of several regions, by their distance from the first one or from the middle of rings.
 
     Parameters
@@ -75,4 +78,9 @@ class FluxProfile:
         return ax
 
     def __repr__(self) -> str:
-        return f"<FluxProfile: {len(self)} regions, {self.data.sizes['energy']} bins of energy>"
+        return f"<FluxProfile: {some(len(self), 'region')}, {some(self.data.sizes['energy'], 'bin')} of energy>"
+
+    def _description(self) -> Description:
+        distance = self.distance.value
+        facts = Facts([("Distances", range_text(distance.min(), distance.max(), "deg"))])
+        return Description(type(self).__name__, [facts, *self._points._description().parts])

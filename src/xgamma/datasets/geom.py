@@ -11,6 +11,7 @@ import xarray as xr
 from astropy import units as u
 
 from xgamma.axes import Axis, FloatArray, IntArray, Scale
+from xgamma.description import Described, Description, facts
 from xgamma.errors import ConfigError, DataError
 from xgamma.grid import Grid, RegionSpace
 from xgamma.shapes import Circle, Shape
@@ -67,7 +68,7 @@ class Geom:
 
 
 @dataclass(frozen=True)
-class RegionGeom:
+class RegionGeom(Described):
     """A region on the sky, or none, and the axes of what is counted in it."""
 
     region: Shape | None
@@ -85,6 +86,13 @@ class RegionGeom:
     def is_region(self) -> bool:
         """It is one."""
         return True
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {', '.join([str(self.region or 'no region'), *self.axes])}>"
+
+    def _description(self) -> Description:
+        axes = [(axis.name, axis.words) for axis in self.axes.values()]
+        return Description(type(self).__name__, facts([("Region", str(self.region or "none"))], axes))
 
 
 def normalize_region(region: Any) -> Shape | None:

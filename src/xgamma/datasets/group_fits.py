@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,9 @@ import xarray as xr
 from xgamma.axes import FloatArray
 from xgamma.datasets.flux_points import FluxPoints
 from xgamma.datasets.norms import drawn, plot_unit
+from xgamma.datasets.text import flux_text, range_text
+from xgamma.description import Described, Description, Facts, Sheet, ends
+from xgamma.digits import decimals, some, value_and_error
 from xgamma.errors import ConfigError, UnknownNameError, did_you_mean
 from xgamma.formats.light_curve.table import EPOCH_CARDS, mjd_of
 from xgamma.formats.sed.files import write_table
@@ -21,6 +25,7 @@ from xgamma.plot import light_curve as plot_light_curve
 from xgamma.plot import sed as plot_sed
 from xgamma.plot import style as plot_style
 from xgamma.tables.fits import short_names
+from xgamma.times import span_text
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -32,7 +37,7 @@ SPECTRA_MAX = 12
 """How many spectra one picture can tell apart."""
 
 
-class GroupFits:
+class GroupFits(Described):
     """The parameters that the fit of each group came to, such as those of each night.
 
     Parameters
@@ -148,13 +153,33 @@ class GroupFits:
         write_table(self.to_table(), filename, "Fits of groups", overwrite=overwrite)
 
     def __repr__(self) -> str:
-        return f"<GroupFits by {self.data.attrs['by']}: {len(self.groups)} groups>"
+        return f"<GroupFits by {self.data.attrs['by']}: {some(len(self.groups), 'group')}>"
 
-    def _repr_html_(self) -> str:
-        return str(self.to_table()._repr_html_())
+    def _description(self) -> Description:
+        names, failed = self.free_parameters, int(np.sum(~self.success))
+        numbers, more = ends(len(self.groups))
+        rows = [self._words(number) for number in numbers]
+        heads = [f"{self.labels[name]} [{self.unit(name)}]".replace(" []", "") for name in names]
+        columns = ("group", "time (TT)", "livetime [h]", *heads, "stat", "")
+        facts = [
+            ("Groups", f"{some(len(self.groups), 'group')} by {self.data.attrs['by']}"),
+            ("Not converged", str(failed)),
+        ]
+        return Description(type(self).__name__, [Facts(facts), Sheet(columns, rows, more)])
+
+    def _words(self, number: int) -> tuple[str, ...]:
+        own = self.data.isel(group=number)
+        at = [own.sel(parameter=name) for name in self.free_parameters]
+        values = [value_and_error(float(one["value"]), float(one["error"])) for one in at]
+        return (
+            *_group_words(self.data, number),
+            *values,
+            decimals(float(own["total_stat"]), 1),
+            "" if self.success[number] else "not converged",
+        )
 
 
-class GroupPoints:
+class GroupPoints(Described):
     """The flux points of one source in each group, relative to one reference spectrum.
 
     Parameters
@@ -224,10 +249,37 @@ class GroupPoints:
 
     def __repr__(self) -> str:
         by, count = self.data.attrs["by"], self.data.sizes["energy"]
-        return f"<GroupPoints by {by}: {len(self.groups)} groups, {count} energies>"
+        return f"<GroupPoints by {by}: {some(len(self.groups), 'group')}, {count} energies>"
 
-    def _repr_html_(self) -> str:
-        return str(self.to_table()._repr_html_())
+    def _description(self) -> Description:
+        data, edges, groups = self.data, self.data["energy_bounds"].values, self.groups
+        facts = [
+            ("Groups", f"{some(len(groups), 'group')} by {data.attrs['by']}"),
+            ("Energies", f"{some(len(edges), 'bin')}, {range_text(edges[0, 0], edges[-1, 1])}"),
+        ]
+        numbers, more = ends(len(groups))
+        # Bins of energy are columns: some of the first and the last.
+        bins, _ = ends(len(edges), COLUMNS)
+        flux = _fluxes(data)
+        rows = [(*_group_words(data, group), *(flux(group, at) for at in bins)) for group in numbers]
+        columns = ("group", "time (TT)", "livetime [h]", *(range_text(*edges[at]) for at in bins))
+        caption = f"dnde [{plot_unit('dnde')}]"
+        return Description(type(self).__name__, [Facts(facts), Sheet(columns, rows, more, caption)])
+
+
+COLUMNS = 8
+"""How many bins of energy are shown beside each other."""
+
+
+def _fluxes(data: xr.Dataset) -> Callable[[int, int], str]:
+    value, errors, limit = drawn(data, "dnde")
+    is_ul = data["is_ul"].values
+    return lambda row, at: flux_text(value[row, at], errors[:, row, at], limit[row, at], bool(is_ul[row, at]))
+
+
+def _group_words(data: xr.Dataset, number: int) -> tuple[str, ...]:
+    span = span_text(*mjd_of(data, "time_exposed")[number])
+    return str(data["group"].values[number]), span, decimals(float(data["livetime"].values[number]) / 3600)
 
 
 _SUMS = ("counts", "npred", "npred_excess", "counts_left_out")

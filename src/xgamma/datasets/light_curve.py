@@ -15,6 +15,7 @@ from astropy.time import Time
 from xgamma import bridges
 from xgamma.datasets import sed_table, text
 from xgamma.datasets.norms import FLAGS, NUMBERS, QUANTITIES, Norms, drawn, plot_unit
+from xgamma.description import Described, Description, facts
 from xgamma.digits import number_text
 from xgamma.errors import ConfigError, DataError, UnknownNameError, did_you_mean
 from xgamma.formats.light_curve.files import read_light_curve, write_light_curve
@@ -36,7 +37,7 @@ SPECTRA_MAX = 12
 ERRORS = ("", *sed_table.ERRORS)
 
 
-class LightCurve(Norms):
+class LightCurve(Described, Norms):
     """The flux of one source in bins of time and energy, relative to a reference spectrum.
 
     Attributes are read from the Dataset: ``flux``, ``dnde``, ``eflux``, ``e2dnde``, ``norm``, each with ``_err``,
@@ -344,14 +345,12 @@ class LightCurve(Norms):
             [("Quantities", ", ".join(str(name) for name in self.data))],
         ]
 
-    def __str__(self) -> str:
-        return text.block(type(self).__name__, self.paragraphs())
+    def _description(self) -> Description:
+        points = text.points_sheet(self.data, "flux")
+        return Description(type(self).__name__, [*facts(*self.paragraphs()), points])
 
     def __repr__(self) -> str:
         return f"<LightCurve: {self.data.sizes['time']} times, {self.data.sizes['energy']} energies>"
-
-    def _repr_html_(self) -> str:
-        return str(self.to_table("flux", formatted=True)._repr_html_())
 
 
 class CurveAxes(Mapping[str, Any]):

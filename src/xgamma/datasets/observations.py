@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
@@ -13,12 +13,13 @@ import pandas as pd
 from astropy import units as u
 from astropy.time import Time
 
-from xgamma.axes import Axis, IntArray
+from xgamma.axes import IntArray
+from xgamma.datasets import text
 from xgamma.datasets.event_list import GTI, EventList
-from xgamma.datasets.geom import normalize_edges
 from xgamma.datasets.responses import RESPONSES, Response
-from xgamma.errors import ConfigError, ConfigTypeError, DataError, UnknownNameError, did_you_mean
-from xgamma.estimate import theta2
+from xgamma.description import Described, Description, Sheet, ends, facts
+from xgamma.digits import decimals, some
+from xgamma.errors import ConfigError, DataError, UnknownNameError, did_you_mean
 from xgamma.events import IRF_ROLES, Part, Rows, good_time
 from xgamma.ingest import Holdings
 from xgamma.plot import figures as plot_figures
@@ -27,7 +28,6 @@ from xgamma.times import inside_interval, interval_seconds, time_from_seconds
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
-    from astropy.table import Table
     from matplotlib.figure import Figure
 
 
@@ -52,7 +52,7 @@ class Pointing(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Observation:
+class Observation(Described):
     """One selected run, or the piece of a run inside an interval.
 
     Parameters
@@ -77,6 +77,12 @@ class Observation:
 
     def __repr__(self) -> str:
         return f"<Observation {self.name}: {self.target or 'no target'}, {self.livetime:.0f} s, {self.telescope}>"
+
+    def _description(self) -> Description:
+        notes = " ".join(note.text for note in self.part.notes(self.obs))
+        more = {"telescope": self.telescope, "responses": ", ".join(self.available_irfs), "notes": notes}
+        rows = [*zip(text.RUN, text.run_words(self), strict=True), *more.items()]
+        return Description(f"Observation {self.name}", facts([row for row in rows if row[1]]))
 
     def _fact(self, name: str) -> float:
         return float(self.part.obs[name].values[self.obs])
@@ -236,7 +242,7 @@ class Observation:
         return figure
 
 
-class Observations(Sequence[Observation]):
+class Observations(Described, Sequence[Observation]):
     """The selected runs.
 
     Parameters
@@ -314,7 +320,9 @@ class Observations(Sequence[Observation]):
         return (self._row(int(number)) for number in selection_order(self.rows))
 
     def __repr__(self) -> str:
-        return f"<Observations: {len(self)} of {', '.join(self.ids[:10])}{', ...' if len(self) > 10 else ''}>"
+        return (
+            f"<Observations: {some(len(self), 'run')}: {', '.join(self.ids[:10])}{', ...' if len(self) > 10 else ''}>"
+        )
 
     def select_time(self, time_intervals: Any) -> Observations:
         """Return the pieces of whole runs inside an interval of two times, or inside each of several.
@@ -343,8 +351,20 @@ class Observations(Sequence[Observation]):
         frames = [_frame(part, rows) for part, rows in self.pieces]
         return pd.concat(frames).iloc[selection_order(self.rows)] if frames else pd.DataFrame()
 
-    def _repr_html_(self) -> str:
-        return str(self.table.to_html(max_rows=20))
+    def _description(self) -> Description:
+        numbers, more = ends(len(self))
+        runs = [text.run_words(self._row(int(number))) for number in selection_order(self.rows)[numbers]]
+        livetime = sum(float(part.column("livetime", rows.obs).sum()) for part, rows in self.pieces) / 3600
+        telescopes = {str(part.obs.attrs["telescope"][obs]) for part, rows in self.pieces for obs in rows.obs}
+        left = [f"{some(len(ids), 'run')} by {criterion}" for criterion, ids in self.dropped.items() if ids]
+        about = {
+            "Runs": some(len(self), "run"),
+            "Livetime of whole runs": f"{decimals(livetime)} h",
+            "Telescope": ", ".join(sorted(telescopes)),
+            "Left out": ", ".join(left),
+        }
+        shown = [Sheet(text.RUN, runs, more)] if runs else []
+        return Description("Observations", [*facts([row for row in about.items() if row[1]]), *shown])
 
 
 def _times(part: Part, rows: Rows) -> list[Time]:
@@ -365,77 +385,3 @@ def _frame(part: Part, rows: Rows) -> pd.DataFrame:
     return frame.rename(columns={"event_size": "events"}).drop(
         columns=[] if np.isfinite(rows.start).any() else ["interval_start", "interval_stop"]
     )
-
-
-def make_theta_squared_table(
-    observations: Any,
-    theta_squared_axis: Any,
-    position: Any,
-    position_off: Any = None,
-    energy_edges: Any = None,
-    off_regions_number: int = 1,
-) -> Table:
-    """Return how many events lie at which squared angle from a position, on and off, as ``estimate.theta2`` does.
-
-    Parameters
-    ----------
-    observations
-        Runs of an analysis.
-    theta_squared_axis
-        An axis or edges in deg2.
-    position, position_off
-        ``SkyCoord``; without the second the positions of the background lie about the pointing of each run.
-    energy_edges
-        Two energies that the events lie between.
-    off_regions_number
-        How many positions of the background there are.
-
-    Returns
-    -------
-    astropy.table.Table
-        ``theta2_min``, ``theta2_max``, ``counts``, ``counts_off``, ``acceptance``, ``acceptance_off``, ``alpha``,
-        ``excess``, ``sqrt_ts``, ``excess_errn``, ``excess_errp``.
-
-    Raises
-    ------
-    ConfigError, ConfigTypeError
-        As ``estimate.theta2``; for energies that are not two, and for other types.
-    """
-    axis, lon_lat = _axis(theta_squared_axis), _lon_lat(position)
-    energies = None if energy_edges is None else normalize_edges(energy_edges)
-    if energies is not None and len(energies) != 2:
-        raise ConfigError(f"energy_edges: expected two energies, got {len(energies)}.")
-    between = None if energies is None else (float(energies[0]), float(energies[1]))
-    off = None if position_off is None else _lon_lat(position_off)
-    found = theta2(_pieces(observations), axis, lon_lat, off, between, off_regions_number)
-    ends = {"theta2_min": axis.edges[:-1], "theta2_max": axis.edges[1:]}
-    table = astropy.table.Table([astropy.table.Column(values, name=name, unit="deg2") for name, values in ends.items()])
-    order = ("counts", "counts_off", "acceptance", "acceptance_off", "alpha", "excess", "sqrt_ts")
-    for name in (*order, "excess_errn", "excess_errp"):
-        table[name] = found[name].values
-    table.meta |= {"ON_RA": u.Quantity(lon_lat[0], "deg"), "ON_DEC": u.Quantity(lon_lat[1], "deg")}
-    return table
-
-
-def _axis(given: Any) -> Axis:
-    edges, unit = (given.edges, given.unit) if isinstance(given, Axis) else (given, "deg2")
-    values = u.Quantity(edges, None if isinstance(edges, u.Quantity) else unit or "deg2")
-    try:
-        return Axis("theta2", np.asarray(values.to_value("deg2"), dtype=float), "deg2", "lin")
-    except u.UnitConversionError:
-        raise ConfigError(f"theta_squared_axis: expected squared angles, got {values.unit}.") from None
-
-
-def _lon_lat(position: Any) -> tuple[float, float]:
-    if not hasattr(position, "icrs"):
-        raise ConfigTypeError(f"position: expected a SkyCoord, got a {type(position).__name__}.")
-    return float(position.icrs.ra.deg), float(position.icrs.dec.deg)
-
-
-def _pieces(observations: Any) -> list[tuple[Part, Rows]]:
-    if isinstance(observations, Observations):
-        return observations.pieces
-    given = [observations] if isinstance(observations, Observation) else observations
-    if not isinstance(given, Iterable) or not all(isinstance(each, Observation) for each in given):
-        raise ConfigTypeError(f"observations: expected runs of an analysis, got a {type(observations).__name__}.")
-    return [(each.part, each.rows) for each in given]

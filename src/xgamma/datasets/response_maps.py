@@ -12,6 +12,8 @@ from astropy import units as u
 
 from xgamma.axes import Axis, FloatArray
 from xgamma.datasets.responses import plain_quantity
+from xgamma.description import Described, Description, facts
+from xgamma.digits import some
 from xgamma.errors import ConfigError
 from xgamma.plot import figures as plot_figures
 from xgamma.plot import runs as plot_runs
@@ -29,7 +31,7 @@ FRACTIONS = (0.68, 0.95)
 
 
 @dataclass(frozen=True, eq=False)
-class ResponseMap:
+class ResponseMap(Described):
     """What a row knows of its responses.
 
     Parameters
@@ -48,16 +50,20 @@ class ResponseMap:
         """The axis of true energy."""
         return Axis.from_coords(self.data.coords, "energy_true")
 
-    def __str__(self) -> str:
-        axis, members = self.energy_axis_true, self.data.sizes["member"]
-        of = "1 run" if members == 1 else f"{members} runs"
-        name, bins = (
-            self.data["dataset"].values[0],
-            f"{axis.nbin} true energies, {axis.edges[0]:g} to {axis.edges[-1]:g}",
-        )
-        return f"<{type(self).__name__} of {name}: {bins} TeV, {of}>"
+    def __repr__(self) -> str:
+        axis, of = self.energy_axis_true, some(self.data.sizes["member"], "run")
+        bins = f"{axis.nbin} true energies, {axis.edges[0]:g} to {axis.edges[-1]:g}"
+        return f"<{type(self).__name__} of {self.data['dataset'].values[0]}: {bins} TeV, {of}>"
 
-    __repr__ = __str__
+    def _description(self) -> Description:
+        lon, lat = self.center
+        rows = [
+            ("Dataset", str(self.data["dataset"].values[0])),
+            ("True energy", self.energy_axis_true.words),
+            ("Made of", some(self.data.sizes["member"], "run")),
+            ("Centre", f"{lon:.4f}, {lat:.4f} deg (icrs)"),
+        ]
+        return Description(type(self).__name__, facts(rows))
 
     def _place(self, position: Any) -> tuple[float, float]:
         if position is None:

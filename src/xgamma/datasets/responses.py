@@ -10,6 +10,7 @@ import xarray as xr
 from astropy import units as u
 
 from xgamma.axes import Axis, FloatArray
+from xgamma.description import Described, Description, facts
 from xgamma.errors import ConfigError
 from xgamma.irf import CONTAINMENT, IrfTable, background_rate, edisp_kernel, effective_area, read_table
 from xgamma.plot import runs as plot_runs
@@ -26,7 +27,7 @@ FRACTIONS = (0.68, 0.95)
 _FIRST = np.zeros(1, dtype=np.int64)
 
 
-class Response:
+class Response(Described):
     """A response of one run.
 
     Parameters
@@ -57,6 +58,10 @@ class Response:
     def __repr__(self) -> str:
         sizes = ", ".join(f"{name}: {axis.nbin}" for name, axis in self.axes.items())
         return f"<{type(self).__name__} {self.hdu_class}: {sizes}>"
+
+    def _description(self) -> Description:
+        rows = [(name, axis.words) for name, axis in self.axes.items()]
+        return Description(type(self).__name__, facts([("Kind", self.hdu_class)], rows))
 
     def _at(self, offset: FloatArray) -> IrfTable:
         return read_table(self._table, _FIRST, offset[np.newaxis])

@@ -16,6 +16,7 @@ from xgamma.axes import Axis, BoolArray
 from xgamma.datasets import info, text
 from xgamma.datasets.event_list import GTI
 from xgamma.datasets.inputs import ModelledRows, normalize_mask, normalize_models, normalize_rows
+from xgamma.description import Described, Description, Part, facts
 from xgamma.errors import ConfigTypeError, DataError
 from xgamma.fit import FitInput
 from xgamma.models.models import Models
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 Shown = TypeVar("Shown")
 
 
-class Row(Generic[Shown]):
+class Row(Described, Generic[Shown]):
     """One row, its models and its fit mask; ``Shown`` is what its arrays are handed out as.
 
     Parameters
@@ -364,14 +365,15 @@ class Row(Generic[Shown]):
         return text.describe_row(self.data, self._summary(), self._own_models())
 
     def __str__(self) -> str:
-        return text.block(type(self).__name__, self._paragraphs()) + text.model_text(self._own_models())
+        return Description(type(self).__name__, facts(*self._paragraphs())).text + text.model_text(self._own_models())
+
+    def _description(self) -> Description:
+        parts: list[Part] = [*facts(*self._paragraphs()), *text.folded_models(self._own_models())]
+        return Description(type(self).__name__, parts)
 
     def __repr__(self) -> str:
         bins = " x ".join(map(str, self.bins_shape[len(self.space.ledgers) :]))
         return f"<{type(self).__name__} {self.name!r}: {bins} bins, {self.stat_type}>"
-
-    def _repr_html_(self) -> str:
-        return text.html_block(type(self).__name__, self._paragraphs())
 
 
 def _scalar(column: info.Column) -> Any:

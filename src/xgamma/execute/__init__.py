@@ -45,7 +45,7 @@ class Workers:
 
 
 THIS_PROCESS = Workers()
-_LAZY = ("threads", "processes", "cluster", "travel")
+_LAZY = ("threads", "processes", "cluster", "travel", "notebook")
 
 
 def __getattr__(name: str) -> ModuleType:
@@ -69,9 +69,14 @@ def collector_at_rest() -> Iterator[None]:
             gc.enable()
 
 
+def is_notebook() -> bool:
+    """Whether this process is the kernel of a notebook."""
+    return Console().is_jupyter
+
+
 @contextmanager
 def progress_bar(text: str, total: int) -> Iterator[Callable[[], None]]:
-    """Show a progress bar on stderr while in the context; on a terminal only, and for more than one step.
+    """Show a progress bar while in the context, for more than one step; on a terminal and in a notebook only.
 
     Yields
     ------
@@ -79,6 +84,10 @@ def progress_bar(text: str, total: int) -> Iterator[Callable[[], None]]:
         To be called after each step.
     """
     console = Console(stderr=True)
+    if total > 1 and console.is_jupyter:
+        with sys.modules[__name__].notebook.progress_bar(text, total) as advance:
+            yield advance
+        return
     if total < 2 or not console.is_terminal:
         yield lambda: None
         return

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from xgamma.axes import FloatArray
+from xgamma.description import Correlations, Described, Description, Facts, Folded, Sheet, facts
+from xgamma.digits import decimals, some
 from xgamma.models.models import Models
-from xgamma.models.parameters import Parameters
+from xgamma.models.parameters import Parameters, link_labels, parameter_sheet
 
 
 @dataclass(frozen=True)
-class OptimizeResult:
+class OptimizeResult(Described):
     """Where the minimiser ended.
 
     ``total_stat`` is that of the data; ``prior_stat`` is what the priors add to it, without the constants that do not
@@ -35,9 +39,26 @@ class OptimizeResult:
             f"\tnfev       : {self.nfev}\n\ttotal stat : {self.total_stat:.2f}\n{prior}\n"
         )
 
+    def paragraph(self) -> list[tuple[str, str]]:
+        """Return what there is to say, for people."""
+        prior = [] if self.prior_stat is None else [("Of priors", decimals(self.prior_stat))]
+        return [
+            ("Converged", "yes" if self.success else "no"),
+            ("Message", self.message),
+            ("Statistic (-2 ln L)", decimals(self.total_stat)),
+            *prior,
+            ("Minimiser", f"{self.backend}, {self.method}: {some(self.nfev, 'evaluation')}"),
+        ]
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.message}>"
+
+    def _description(self) -> Description:
+        return Description(type(self).__name__, facts(self.paragraph()))
+
 
 @dataclass(frozen=True)
-class CovarianceResult:
+class CovarianceResult(Described):
     """The covariance of the free parameters, in their units; NaN where it could not be had."""
 
     matrix: FloatArray
@@ -52,9 +73,19 @@ class CovarianceResult:
             f"\tsuccess    : {self.success}\n\tmessage    : {self.message}\n"
         )
 
+    def paragraph(self) -> list[tuple[str, str]]:
+        """Return what there is to say, for people."""
+        return [("Errors", f"{self.message} ({self.backend}, {self.method})")]
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.message}>"
+
+    def _description(self) -> Description:
+        return Description(type(self).__name__, facts(self.paragraph()))
+
 
 @dataclass(frozen=True)
-class FitResult:
+class FitResult(Described):
     """Both parts of a fit; prints as one report."""
 
     optimize_result: OptimizeResult
@@ -107,6 +138,46 @@ class FitResult:
         return self.optimize_result.method
 
     def __str__(self) -> str:
-        return f"{self.optimize_result}{self.covariance_result}"
+        return "\n".join([f"{self.optimize_result}{self.covariance_result}", *self._sheet().lines()]) + "\n"
 
     __repr__ = __str__
+
+    def _description(self) -> Description:
+        facts, found = [*self.optimize_result.paragraph(), *self.covariance_result.paragraph()], self.correlations()
+        more = [Folded("Correlations", [found], is_open=True)] if len(found.names) > 1 else []
+        return Description(type(self).__name__, [Facts(facts), self._sheet(), *more])
+
+    def correlations(self) -> Correlations:
+        """Return those of the free parameters, for people."""
+        names = [name for name, is_free in self._names() if is_free]
+        matrix = np.atleast_2d(self.covariance_result.matrix)
+        if len(names) != len(matrix):
+            names = [str(number) for number in range(1, len(matrix) + 1)]
+        sigma = np.sqrt(np.diag(matrix))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return Correlations(names, (matrix / np.outer(sigma, sigma)).tolist())
+
+    def _originals(self) -> Parameters:
+        """Return the parameters of the models, of which those of the result are copies; links are theirs."""
+        theirs = self.parameters if self.models is None else self.models.parameters
+        return theirs if len(theirs) == len(self.parameters) else self.parameters
+
+    def _names(self) -> list[tuple[str, bool]]:
+        """Return the name of each parameter, and whether it is free and at its first place."""
+        originals, seen, found = self._originals(), set[int](), list[tuple[str, bool]]()
+        has_models = self.models is not None and originals is not self.parameters
+        names = self.models.parameters_unique_names if self.models and has_models else self.parameters.names
+        for name, own, original in zip(names, self.parameters, originals, strict=True):
+            found.append((name, not own.frozen and id(original) not in seen))
+            seen.add(id(original))
+        return found
+
+    def _sheet(self) -> Sheet:
+        originals = self._originals()
+        labels = link_labels(originals)
+        pairs = zip(self.parameters, originals, strict=True)
+        own = {id(copy): labels[id(one)] for copy, one in pairs if id(one) in labels}
+        if self.models is None or originals is self.parameters:
+            return parameter_sheet(self.parameters, [(one.type, one.name) for one in self.parameters], ("part",), own)
+        places = [place for model in self.models for place in model.parameter_places]
+        return parameter_sheet(self.parameters, places, ("model", "part"), own)

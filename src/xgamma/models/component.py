@@ -5,15 +5,16 @@ from __future__ import annotations
 import copy
 import logging
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from astropy import units as u
 
+from xgamma.description import Described, Description, Sheet, facts
 from xgamma.errors import ConfigError, ConfigTypeError, UnknownNameError, did_you_mean
 from xgamma.models.parameter import Parameter, normalize_number, normalize_unit, unit_text
-from xgamma.models.parameters import Covariance, Parameters
+from xgamma.models.parameters import Covariance, Parameters, parameter_sheet
 from xgamma.registry import lookup, names, register
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ _OTHER_KEYS = frozenset({"scale", "factor", "link", "scan_min", "scan_max", "sca
                          "scan_values", "scale_transform", "conf_min", "conf_max"})  # fmt: skip
 
 
-class Component:
+class Component(Described):
     """Base of every spectral, spatial and temporal model.
 
     A subclass declares its parameters as class attributes, in order; each instance has its own copies. Its ``tag``
@@ -276,8 +277,15 @@ class Component:
         values = ", ".join(f"{parameter.name}={parameter.value:g}" for parameter in self.parameters)
         return f"{type(self).__name__}({values})"
 
-    def __str__(self) -> str:
-        return f"{type(self).__name__}\n\n{self.parameters}"
+    def _description(self) -> Description:
+        return Description(type(self).__name__, [self._sheet(), *facts(self._remarks())])
+
+    def _sheet(self) -> Sheet:
+        return parameter_sheet(self.parameters, [(name,) for name in self.shown_names])
+
+    def _remarks(self) -> Sequence[tuple[str, str]]:
+        """Return what there is to say beside the parameters."""
+        return []
 
 
 def _validate_linked(first: Parameter, entry: Mapping[str, Any], where: str) -> None:

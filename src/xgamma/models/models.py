@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, overload
 
+from xgamma.description import SHOWN, Described, Description, Facts, Sheet, ends
 from xgamma.errors import ConfigError, ConfigTypeError, UnknownNameError, did_you_mean
 from xgamma.formats.local_files import local_path, write_files
 from xgamma.formats.yaml_documents import block_yaml, parsed_yaml
@@ -14,7 +15,7 @@ from xgamma.models import files
 from xgamma.models.files import complete_from_gammapy, described_by_gammapy, models_of_gammapy
 from xgamma.models.npred_models import FoVBackgroundModel, TemplateNPredModel
 from xgamma.models.on_sky import OnSky
-from xgamma.models.parameters import Covariance, Parameter, Parameters, link_labels, parameters_table
+from xgamma.models.parameters import Covariance, Parameter, Parameters, link_labels, parameter_sheet, parameters_table
 from xgamma.models.skymodel import ModelComponent, SkyModel
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _CLASSES: dict[str, type[SkyModel] | type[FoVBackgroundModel] | type[TemplateNPr
 }
 
 
-class Models(OnSky):
+class Models(Described, OnSky):
     """Components with unique names, in order.
 
     Parameters
@@ -308,11 +309,40 @@ class Models(OnSky):
 
     def __str__(self) -> str:
         labels = link_labels(self.parameters)
-        blocks = [f"Component {number}: {model.text(labels)}\n" for number, model in enumerate(self._models)]
+        numbers, more = ends(len(self._models), PRINTED)
+        blocks = [f"Component {number}: {self._models[number].text(labels)}\n" for number in numbers]
+        if more:
+            blocks.insert(PRINTED // 2, f"... and {more:,} more ...\n")
         return "\n".join(["Models\n", *blocks])
+
+    def _description(self) -> Description:
+        parameters = self.parameters
+        numbers, more = ends(len(self._models))
+        models = [_words(self._models[number]) for number in numbers]
+        places = [place for model in self._models for place in model.parameter_places]
+        counts = [
+            ("Models", f"{len(self._models):,}"),
+            ("Parameters", f"{len(parameters):,}, {len(parameters.free_parameters):,} free"),
+        ]
+        parts = [
+            Sheet(("model", "type", "spectral", "spatial", "temporal", "datasets"), models, more),
+            parameter_sheet(parameters, places, ("model", "part")),
+        ]
+        return Description("Models", [Facts(counts), *(parts if models else [])])
 
     def __repr__(self) -> str:
         return f"Models({', '.join(self.names)})"
+
+
+PRINTED = 100
+"""How many components ``print`` shows."""
+
+
+def _words(model: ModelComponent) -> tuple[str, ...]:
+    parts = [model.parts.get(kind) for kind in ("spectral", "spatial", "temporal")]
+    names = model.datasets_names
+    held = "all" if names is None else ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+    return model.name, model.tag[0], *("" if part is None else part.tag[0] for part in parts), held
 
 
 def normalize_models(models: Any) -> list[ModelComponent]:

@@ -12,6 +12,8 @@ import numpy as np
 from astropy import units as u
 
 from xgamma.axes import FloatArray
+from xgamma.description import Described, Description, Facts
+from xgamma.digits import NOTHING, value_and_error
 from xgamma.errors import ConfigError, ConfigTypeError
 from xgamma.units import unit_string
 
@@ -71,7 +73,7 @@ class Density(Protocol):
         """Return -2 ln of the density."""
 
 
-class Parameter:
+class Parameter(Described):
     """One number of a model.
 
     Parameters
@@ -332,10 +334,45 @@ class Parameter:
         } | prior  # fmt: skip
 
     def __repr__(self) -> str:
-        unit = f" {unit_text(self._unit)}" if self._unit != u.dimensionless_unscaled else ""
-        state = "frozen" if self.frozen else f"+/- {self._error:.3g}"
-        limits = "" if math.isnan(self._min) and math.isnan(self._max) else f" in [{self._min:g}, {self._max:g}]"
-        return f"Parameter({self.name} = {self._value!r}{unit}, {state}{limits})"
+        number = f"{value_text(self)} {unit_text(self._unit)}".rstrip()
+        return f"Parameter({', '.join(filter(None, [f'{self.name} = {number}', limits_text(self), state_text(self)]))})"
+
+    def _description(self) -> Description:
+        rows = {
+            "Value": f"{value_text(self)} {unit_text(self._unit)}".rstrip(),
+            "Limits": limits_text(self),
+            "In a fit": state_text(self) or "free",
+            "Part of the model": self.type,
+        }
+        return Description(f"Parameter {self.name}", [Facts([row for row in rows.items() if row[1]])])
+
+
+def value_text(parameter: Parameter) -> str:
+    """Return the value with its error, in the digits that mean something; without an error six digits of it."""
+    value, error = parameter.value, parameter.error
+    if error > 0 and math.isfinite(error):
+        return value_and_error(value, error)
+    return f"{value + 0.0:.6g}" if math.isfinite(value) else NOTHING
+
+
+def limits_text(parameter: Parameter) -> str:
+    """Return the limits, nothing without any.
+
+    >>> limits_text(Parameter("index", 2.0, min=1.0)), limits_text(Parameter("index", 2.0, min=1.0, max=5.0))
+    ('from 1', '1 to 5')
+    """
+    low, high = (f"{end + 0.0:.6g}" if math.isfinite(end) else "" for end in (parameter.min, parameter.max))
+    if low and high:
+        return f"{low} to {high}"
+    return f"from {low}" if low else f"to {high}" if high else ""
+
+
+def state_text(parameter: Parameter, label: str = "") -> str:
+    """Return what is not the rule: that it is frozen, linked under a label, or has a prior."""
+    words = ["frozen"] if parameter.frozen else []
+    words += [f"linked: {label}"] if label else []
+    words += [type(parameter.prior).__name__] if parameter.prior is not None else []
+    return ", ".join(words)
 
 
 def unit_text(unit: u.UnitBase) -> str:

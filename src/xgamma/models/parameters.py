@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, overload
 
@@ -12,8 +12,10 @@ import numpy.typing as npt
 import xarray as xr
 
 from xgamma.axes import FloatArray
+from xgamma.description import Correlations, Described, Description, Facts, Part, Sheet, ends
+from xgamma.digits import some
 from xgamma.errors import ConfigError, ConfigTypeError, UnknownNameError, did_you_mean
-from xgamma.models.parameter import Parameter, unit_text
+from xgamma.models.parameter import Parameter, limits_text, state_text, unit_text, value_text
 from xgamma.plot import matrix as plot_matrix
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Parameter", "Parameters", "link_labels", "parameters_table"]
 
 
-class Parameters(Sequence[Parameter]):
+class Parameters(Described, Sequence[Parameter]):
     """Parameters in the order of a model document; a linked parameter is the same object at each of its places.
 
     Index with a position, a name (the first of that name), or a ``Parameter`` that is among them.
@@ -152,8 +154,43 @@ class Parameters(Sequence[Parameter]):
     def __repr__(self) -> str:
         return f"Parameters({', '.join(self.names)})"
 
-    def __str__(self) -> str:
-        return "\n".join(self.to_table().pformat(max_width=-1, max_lines=-1))
+    def _description(self) -> Description:
+        free = f"{some(len(self), 'parameter')}, {len(self.free_parameters)} free"
+        places = [(one.type, one.name) for one in self]
+        return Description("Parameters", [Facts([("Number", free)]), parameter_sheet(self, places, ("part",))])
+
+
+LISTED = 100
+"""How many parameters are shown."""
+
+
+def parameter_sheet(
+    parameters: Sequence[Parameter],
+    places: Sequence[Sequence[str]],
+    heads: Sequence[str] = (),
+    labels: Mapping[int, str] | None = None,
+) -> Sheet:
+    """Return a row for each parameter, with value and error, unit, limits and what a fit may do with it.
+
+    Parameters
+    ----------
+    parameters
+        In their order.
+    places
+        For each parameter what stands in the columns ``heads``, and its name.
+    heads
+        Columns before the name.
+    labels
+        Of those that are linked, by the identity of the object; by default those that stand here twice.
+    """
+    labels = link_labels(parameters) if labels is None else labels
+    numbers, more = ends(len(parameters), LISTED)
+    rows = [(*places[number], *_words(parameters[number], labels)) for number in numbers]
+    return Sheet((*heads, "parameter", "value", "unit", "limits", "in a fit"), rows, more)
+
+
+def _words(one: Parameter, labels: Mapping[int, str]) -> tuple[str, ...]:
+    return value_text(one), unit_text(one.unit), limits_text(one), state_text(one, labels.get(id(one), ""))
 
 
 _FORMATS = {"value": ".4e", "error": ".3e", "min": ".3e", "max": ".3e"}
@@ -205,7 +242,7 @@ def link_labels(parameters: Iterable[Parameter]) -> dict[int, str]:
     return labels
 
 
-class Covariance:
+class Covariance(Described):
     """The covariance of ``parameters``, each in its own unit.
 
     Parameters
@@ -307,4 +344,24 @@ class Covariance:
         return np.array(self.data, dtype=dtype or float)
 
     def __repr__(self) -> str:
-        return f"Covariance of {', '.join(self.parameters.names)}\n{self.data}"
+        return f"<Covariance of {some(len(self.names), 'parameter')}>"
+
+    def correlations(self) -> Correlations:
+        """Return those of the parameters that have an error, for people."""
+        known = np.flatnonzero(np.diag(self.data) > 0)
+        values = self.correlation[np.ix_(known, known)]
+        return Correlations([self.names[place] for place in known], values.tolist())
+
+    def _description(self) -> Description:
+        found = self.correlations()
+        rows = [
+            (name, value_text(one), unit_text(one.unit))
+            for name, one in zip(self.names, self.parameters, strict=True)
+            if name in found.names
+        ]
+        numbers, more = ends(len(rows), LISTED)
+        table = Sheet(("parameter", "value", "unit"), [rows[number] for number in numbers], more)
+        fixed = len(self.names) - len(found.names)
+        facts = Facts([("Parameters", f"{len(found.names)} with an error, {fixed} without")])
+        parts: list[Part] = [facts, table, found] if rows else [facts]
+        return Description("Covariance", parts)

@@ -8,12 +8,12 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self, cast
 
-from astropy import units as u
-
+from xgamma.description import Described, Description, Facts
 from xgamma.errors import ConfigError, ConfigTypeError, did_you_mean
 from xgamma.models.component import Component, component_class
 from xgamma.models.files import complete_from_gammapy, described_by_gammapy, models_of_gammapy
-from xgamma.models.parameters import Covariance, Parameter, Parameters, link_labels
+from xgamma.models.parameter import unit_text, value_text
+from xgamma.models.parameters import Covariance, Parameter, Parameters, link_labels, parameter_sheet
 from xgamma.models.placed import Placed
 from xgamma.models.spatial.model import SpatialModel
 from xgamma.models.spectral.model import DENSITY, SpectralModel
@@ -46,7 +46,7 @@ def _matches(pattern: str, name: str) -> bool:
     return "*" in pattern and re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), name, re.DOTALL) is not None
 
 
-class ModelComponent:
+class ModelComponent(Described):
     """What every component of a document has: a name, the datasets it belongs to, parts with parameters."""
 
     tag: ClassVar[tuple[str, ...]] = ()
@@ -171,20 +171,19 @@ class ModelComponent:
         ]
         return "\n".join([self.tag[0], "", *lines, "  Parameters:", *rows, ""])
 
+    def _description(self) -> Description:
+        facts = [(label, text) for label, text in self._header() if text]
+        places = [(kind, name) for _, kind, name in self.parameter_places]
+        return Description(self.tag[0], [Facts(facts), parameter_sheet(self.parameters, places, ("part",))])
+
     def __repr__(self) -> str:
         parts = ", ".join(type(part).__name__ for part in self._parts.values())
         return f"{self.tag[0]}({self.name!r}: {parts})"
 
 
 def _parameter_line(label: str, parameter: Parameter) -> str:
-    value = parameter.value
-    # A value that three decimals cannot show is written with an exponent.
-    is_flux = parameter.interp == "log" and parameter.unit != u.dimensionless_unscaled
-    is_small = value != 0 and not 1e-3 <= abs(value) < 1e7
-    number, error = ("10.2e", "7.1e") if is_flux or is_small else ("10.3f", "7.2f")
     state = "(frozen)" if parameter.frozen else ""
-    spread = " " * 6 if parameter.frozen else f"   +/- {parameter.error:{error}}"
-    return f"    {label:<22}{state:8}: {value:{number}}{spread} {unit_label(str(parameter.unit)):<12}"
+    return f"    {label:<22}{state:8}: {value_text(parameter)} {unit_text(parameter.unit)}".rstrip()
 
 
 class SkyModel(ModelComponent, Placed):

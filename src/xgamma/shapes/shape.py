@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xgamma.axes import BoolArray, FloatArray, IntArray
+from xgamma.description import Described, Description, facts
 from xgamma.errors import ConfigError
 from xgamma.geometry import (
     Plane,
@@ -34,7 +35,7 @@ LARGEST_REACH = 45.0
 PIXEL, MOST_PIXELS, FINER = 0.1, 10, 10
 
 
-class Shape:
+class Shape(Described):
     """A shape: frozen, in degrees, with a centre (``lon``, ``lat``) in a ``frame``."""
 
     lon: float
@@ -75,6 +76,11 @@ class Shape:
 
     def __str__(self) -> str:
         return f"{self.frame}; {self.ds9}"
+
+    def _description(self) -> Description:
+        centre = f"{self.lon:.4f}, {self.lat:.4f} deg ({self.frame})"
+        size = [("Centre", centre), ("Reach", f"{self.reach:.4g} deg"), ("Area", f"{self.area:.4g} deg2")]
+        return Description(type(self).__name__, facts([("DS9", str(self)), *size]))
 
     @property
     def solid_angle(self) -> float:

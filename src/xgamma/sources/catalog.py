@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import difflib
-import html
 import logging
 from collections.abc import Iterator, Mapping
 from os import PathLike
@@ -15,6 +14,8 @@ import astropy
 import numpy as np
 import numpy.typing as npt
 
+from xgamma.description import Described, Description, Facts, Sheet, ends
+from xgamma.digits import some
 from xgamma.errors import ConfigError, ConfigTypeError, InputError, UnknownNameError
 from xgamma.formats.local_files import local_path
 from xgamma.formats.source_tables import read_source_tables
@@ -37,7 +38,7 @@ _POSITIONS = (("RAJ2000", "DEJ2000", "icrs"), ("RAJ2000", "DECJ2000", "fk5"), ("
 _NAMED = 5
 
 
-class SourceCatalog:
+class SourceCatalog(Described):
     """A published list of sources.
 
     Sources are found by name, by an alias such as that of an association, or by row; a mask of rows gives the catalogue
@@ -217,8 +218,13 @@ class SourceCatalog:
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {len(self)} sources>"
 
-    def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
+    def _description(self) -> Description:
+        numbers, more = ends(len(self))
+        (lon, lat, frame), shown = self._positions(), [self[number] for number in numbers]
+        rows = [(one.name, f"{lon[at]:.3f}", f"{lat[at]:.3f}") for one, at in zip(shown, numbers, strict=True)]
+        about = Facts([("Catalogue", f"{self.tag}: {self.description}"), ("Sources", some(len(self), "source"))])
+        columns = ("source", f"lon [deg] ({frame})", "lat [deg]")
+        return Description(type(self).__name__, [about, *([Sheet(columns, rows, more)] if rows else [])])
 
 
 def registered() -> list[type[SourceCatalog]]:

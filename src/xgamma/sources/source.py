@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,7 +12,8 @@ from astropy import units as u
 
 from xgamma.datasets import FluxPoints
 from xgamma.datasets.sed_table import product
-from xgamma.datasets.text import Paragraph, block
+from xgamma.datasets.text import Paragraph
+from xgamma.description import Described, Description, facts
 from xgamma.digits import number_text
 from xgamma.errors import ConfigError, InputError, did_you_mean
 from xgamma.models import SkyModel, SpatialModel, SpectralModel
@@ -35,7 +35,7 @@ class SourceData(dict[str, Any]):
         raise AttributeError(f"This source has no column {name!r}.{did_you_mean(name, self)}")
 
 
-class SourceCatalogObject:
+class SourceCatalogObject(Described):
     """One source of a catalogue.
 
     Parameters
@@ -152,7 +152,7 @@ class SourceCatalogObject:
         for word in words:
             if word not in known:
                 raise ConfigError(f"info: there is no section {word!r}.{did_you_mean(word, [*known, 'all'])}")
-        return block(self.name, [paragraph for word in words if (paragraph := known[word]())])
+        return Description(self.name, facts(*(known[word]() for word in words))).text
 
     def _basic(self) -> Paragraph:
         return [("Catalogue row (from 0)", str(self.row_index)), ("Name", self.name)]
@@ -185,14 +185,11 @@ class SourceCatalogObject:
         plain = {name: value for name, value in self.data.items() if np.ndim(value) == 0}
         return [(name, _value_text(value)) for name, value in plain.items()]
 
-    def __str__(self) -> str:
-        return self.info()
-
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
 
-    def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
+    def _description(self) -> Description:
+        return Description(self.name, facts(*(each() for word, each in self.sections.items() if word != "more")))
 
 
 def _with_unit(value: Any, unit: u.UnitBase | None) -> Any:

@@ -21,6 +21,8 @@ import numpy.typing as npt
 import xarray as xr
 from zarr.storage import StorePath
 
+from xgamma.description import Described, Description, Facts, Sheet
+from xgamma.digits import some
 from xgamma.errors import DamagedError, StoreError, UnknownNameError, did_you_mean
 from xgamma.schema import PRODUCTS
 from xgamma.schema.tables import group_named, group_violations
@@ -39,7 +41,7 @@ _OPENED = 64
 DatasetGroups = Mapping[str, xr.Dataset]
 
 
-class Store(Ledgers):
+class Store(Described, Ledgers):
     """A store of products in a folder, in memory (``memory://``), in a bucket (``s3://bucket/prefix``) or on the web.
 
     ``url`` may be a path. With ``read_only`` everything that would write raises ``StoreError``, which is raised as well
@@ -64,6 +66,14 @@ class Store(Ledgers):
 
     def __repr__(self) -> str:
         return f"Store({self.url!r})"
+
+    def _description(self) -> Description:
+        counts = {kind: len(self._backend.children(kind)) for kind in garbage.kinds(self._backend)}
+        kinds = Sheet(("kind", "products"), [(kind, f"{count:,}") for kind, count in counts.items()])
+        access = "read only" if self.is_read_only else "read and write"
+        products = some(sum(counts.values()), "product")
+        about = Facts([("Place", self.url), ("Access", access), ("Holds", products)])
+        return Description("Store", [about, *([kinds] if counts else [])])
 
     def __reduce__(self) -> tuple[Callable[..., Store], tuple[str]]:
         if self.url.startswith("memory:"):

@@ -9,10 +9,11 @@ from typing import Any, overload
 import numpy as np
 
 from xgamma.axes import Axis
+from xgamma.description import Described, Description, facts
 from xgamma.errors import ConfigError, UnknownNameError, did_you_mean
 
 
-class MapAxes(Sequence[Axis]):
+class MapAxes(Described, Sequence[Axis]):
     """Axes in the order of FITS: the first one changes fastest, and is the last dim of an array before the image.
 
     Parameters
@@ -86,6 +87,9 @@ class MapAxes(Sequence[Axis]):
     def __repr__(self) -> str:
         return f"MapAxes({', '.join(f'{axis.name}: {axis.nbin}' for axis in self._axes)})"
 
+    def _description(self) -> Description:
+        return Description(type(self).__name__, facts(axes_facts(self._axes) or [("Axes", "none")]))
+
     def changed(self, name: str, change: Callable[[Axis], Axis]) -> MapAxes:
         """Return the axes with that of a name changed."""
         self[name]
@@ -99,6 +103,11 @@ class MapAxes(Sequence[Axis]):
     def squash(self, name: str) -> MapAxes:
         """Return the axes with that of a name in one bin."""
         return self.changed(name, Axis.squash)
+
+
+def axes_facts(axes: Iterable[Axis]) -> list[tuple[str, str]]:
+    """Return what there is to say of each axis, under its name."""
+    return [(axis.name, axis.words) for axis in axes]
 
 
 def sliced(axis: Axis, bins: slice) -> Axis:

@@ -12,6 +12,7 @@ from astropy import units as u
 
 from xgamma.axes import Axis, FloatArray, IntArray
 from xgamma.datasets.maps.axes import MapAxes
+from xgamma.description import Described, Description, facts
 from xgamma.errors import ConfigError
 from xgamma.geometry import to_frame
 from xgamma.units import canonical
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class MapCoord:
+class MapCoord(Described):
     """Coordinates that broadcast: longitude and latitude in degrees in a frame, and quantities along axes by name."""
 
     lon: u.Quantity
@@ -47,6 +48,11 @@ class MapCoord:
     def __repr__(self) -> str:
         return f"<MapCoord {', '.join(self.axis_names)} ({self.frame}), {' x '.join(map(str, self.shape))}>"
 
+    def _description(self) -> Description:
+        shape = " x ".join(map(str, self.shape)) or "one position"
+        rows = [(name, _ends(self[name])) for name in self.axis_names]
+        return Description(type(self).__name__, facts([("Frame", self.frame), ("Shape", shape)], rows))
+
     def __getitem__(self, key: str | int) -> Any:
         """Return a coordinate by its name or number; ``skycoord`` are positions."""
         name = self.axis_names[key] if isinstance(key, int) else key
@@ -56,6 +62,11 @@ class MapCoord:
 
     def __iter__(self) -> Iterator[Any]:
         return (self[name] for name in self.axis_names)
+
+
+def _ends(values: u.Quantity) -> str:
+    known = np.asarray(values.value)[np.isfinite(values.value)]
+    return f"{known.min() + 0.0:.6g} to {known.max() + 0.0:.6g} {values.unit}".rstrip() if known.size else "none"
 
 
 def normalize_position(position: Any, frame: str, what: str = "position") -> tuple[Any, Any]:

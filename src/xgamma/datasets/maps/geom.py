@@ -12,9 +12,10 @@ from astropy import units as u
 
 from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
 from xgamma.datasets.maps import cuts
-from xgamma.datasets.maps.axes import MapAxes, grouped, sliced, split
+from xgamma.datasets.maps.axes import MapAxes, axes_facts, grouped, sliced, split
 from xgamma.datasets.maps.coords import MapCoord, angle_pair, nearest_bin, normalize_coords, normalize_position
 from xgamma.datasets.maps.membership import region_pixels
+from xgamma.description import Described, Description, facts
 from xgamma.errors import ConfigError, DataError
 from xgamma.geometry import separation, to_frame
 from xgamma.sky import SkySpace
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class WcsGeom:
+class WcsGeom(Described):
     """An image of the sky and the axes of what is in its pixels.
 
     Arrays have the shape (last axis, ..., first axis, y, x).
@@ -208,20 +209,25 @@ class WcsGeom:
             mine.is_close(theirs) for mine, theirs in zip(self.axes, other.axes, strict=True)
         )
 
-    def __str__(self) -> str:
+    def paragraphs(self) -> list[list[tuple[str, str]]]:
+        """Return what is printed: lists of (label, text)."""
         (nx, ny), (width, height) = self.npix, self.width.value.ravel()
         lon, lat = (float(value) for value in self._plain(self.center_skydir))
-        lines = {
-            "axes": ", ".join(["lon", "lat", *self.axes.names]),
-            "shape": " x ".join(str(n) for n in (nx, ny, *(axis.nbin for axis in self.axes))),
-            "frame": self.frame,
-            "projection": self.projection,
-            "center": f"{lon:.4f} deg, {lat:.4f} deg",
-            "width": f"{width:g} deg x {height:g} deg",
-            "pixel": f"{abs(self.space.aspect) * self.space.binsize:g} deg x {self.space.binsize:g} deg",
-        }
-        return "\n".join([type(self).__name__, "-" * len(type(self).__name__), "",
-                          *(f"  {name:<11}: {value}" for name, value in lines.items()), ""])  # fmt: skip
+        pixel = f"{abs(self.space.aspect) * self.space.binsize:g} x {self.space.binsize:g} deg"
+        image = [
+            ("Pixels", f"{nx} x {ny} of {pixel}"),
+            ("Width", f"{width:g} x {height:g} deg"),
+            ("Projection and frame", f"{self.projection}, {self.frame}"),
+            ("Centre", f"{lon:.4f}, {lat:.4f} deg"),
+        ]
+        return [image, axes_facts(self.axes)]
+
+    def _description(self) -> Description:
+        return Description(type(self).__name__, facts(*self.paragraphs()))
+
+    def __repr__(self) -> str:
+        shape = " x ".join(str(n) for n in (*self.npix, *(axis.nbin for axis in self.axes)))
+        return f"<{type(self).__name__} {', '.join(['lon', 'lat', *self.axes.names])}: {shape}, {self.frame}>"
 
     def _plain(self, position: SkyCoord) -> tuple[Any, Any]:
         place = position.spherical

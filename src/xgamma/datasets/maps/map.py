@@ -14,11 +14,12 @@ from astropy import units as u
 
 from xgamma.axes import FloatArray
 from xgamma.datasets.geom import RegionGeom
-from xgamma.datasets.maps.axes import MapAxes
+from xgamma.datasets.maps.axes import MapAxes, axes_facts
 from xgamma.datasets.maps.geom import WcsGeom
 from xgamma.datasets.maps.membership import shares_of_region
 from xgamma.datasets.maps.pictures import MapPictures
 from xgamma.datasets.maps.values import MapValues
+from xgamma.description import Described, Description, facts
 from xgamma.dialects import fits_unit
 from xgamma.errors import DataError
 from xgamma.formats.region_files import normalize_regions
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 SUMS, MEANS = (np.nansum, np.sum, np.add), (np.nanmean, np.mean)
 
 
-class RegionNDMap:
+class RegionNDMap(Described):
     """Values of a region over axes.
 
     Parameters
@@ -96,6 +97,10 @@ class RegionNDMap:
 
     def __repr__(self) -> str:
         return f"<RegionNDMap {' x '.join(map(str, self._axes.shape))} {self._unit}>"
+
+    def _description(self) -> Description:
+        own = [("Name", self.name)] if self.name else []
+        return Description(type(self).__name__, facts([*own, ("Unit", self._unit or "none")], axes_facts(self._axes)))
 
 
 class Map(MapPictures):

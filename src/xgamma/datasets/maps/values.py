@@ -14,7 +14,7 @@ from astropy import units as u
 from xgamma.axes import Axis
 from xgamma.datasets.maps.axes import MapAxes
 from xgamma.datasets.maps.geom import WcsGeom
-from xgamma.datasets.text import block, html_block
+from xgamma.description import Described, Description, facts
 from xgamma.dialects import fits_unit
 from xgamma.errors import ConfigError, DataError
 from xgamma.sky import IMAGE, SkySpace
@@ -22,8 +22,10 @@ from xgamma.units import conversion, unit_string
 
 Array = npt.NDArray[Any]
 
+_ENDS = ((np.min, np.inf), (np.max, -np.inf))
 
-class MapValues:
+
+class MapValues(Described):
     """An array over the pixels and axes of a geometry; ``Map`` says what it is made of."""
 
     # Arrays and quantities leave what they do not know, such as units, to the map.
@@ -163,28 +165,27 @@ class MapValues:
         return np.array(self._data, dtype=dtype, copy=copy)
 
     def _paragraphs(self) -> list[list[tuple[str, str]]]:
-        geom, (nx, ny) = self._geom, self._geom.npix
-        axes = [(axis.name, f"{axis.nbin} bins, {axis.edges[0]:.4g} to {axis.edges[-1]:.4g} {axis.unit}".rstrip())
-                for axis in geom.axes]  # fmt: skip
-        scale = geom.pixel_scales.value
-        return [
-            [
-                ("Pixels", f"{nx} x {ny} of {scale[0]:g} x {scale[1]:g} deg"),
-                ("Projection and frame", f"{geom.projection}, {geom.frame}"),
-                ("Centre", geom.center_skydir.to_string("decimal", precision=4)),
-                *axes,
-            ],
-            [("Unit", self._unit or "none"), ("Type", str(self._data.dtype))],
-        ]
+        own = [("Name", self.name)] if self.name else []
+        values = [("Unit", self._unit or "none"), ("Type", str(self._data.dtype)), ("Values", self._values_text())]
+        return [own, *self._geom.paragraphs(), values]
 
-    def __str__(self) -> str:
-        return block(type(self).__name__, self._paragraphs())
+    def _values_text(self) -> str:
+        """Return the range of the values, and how many are none."""
+        if self._data.dtype == bool:
+            return f"{int(self._data.sum()):,} of {self._data.size:,} true"
+        known = np.isfinite(self._data)
+        count = int(known.sum())
+        if not count:
+            return "none"
+        low, high = (float(end(self._data, where=known, initial=start)) for end, start in _ENDS)
+        left = f", {self._data.size - count:,} of {self._data.size:,} not finite" if count < self._data.size else ""
+        return f"{low + 0.0:.4g} to {high + 0.0:.4g}{left}"
+
+    def _description(self) -> Description:
+        return Description(type(self).__name__, facts(*self._paragraphs()))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {' x '.join(map(str, self._data.shape))} {self._unit or self._data.dtype}>"
-
-    def _repr_html_(self) -> str:
-        return html_block(type(self).__name__, self._paragraphs())
 
     # --- bin by bin
 

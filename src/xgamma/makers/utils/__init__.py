@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from xgamma.datasets.observations import make_theta_squared_table
+from xgamma.datasets.theta2_table import make_theta_squared_table
 
 __all__ = ["make_theta_squared_table"]

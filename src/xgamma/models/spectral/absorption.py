@@ -162,8 +162,8 @@ class EBLAbsorptionNormSpectralModel(SpectralModel):
         memo |= {id(shared): shared for shared in held}
         return super().__deepcopy__(memo)
 
-    def __str__(self) -> str:
-        return f"{super().__str__()}\n{self.origins()[0]}"
+    def _remarks(self) -> list[tuple[str, str]]:
+        return [("Table", self.origins()[0])]
 
 
 def _slope_in_redshift(redshift: FloatArray, energy: FloatArray, values: FloatArray) -> Any:

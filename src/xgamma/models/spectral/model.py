@@ -349,8 +349,8 @@ class CompoundSpectralModel(SpectralModel):
         inner = [read_spectral(_inner(document, key, cls.tag[0]), shared) for key in ("model1", "model2")]
         return cls(inner[0], inner[1], str(_inner(document, "operator", cls.tag[0])))
 
-    def __str__(self) -> str:
-        return f"CompoundSpectralModel: {self.operator}\n\n1. {self.model1}\n\n2. {self.model2}"
+    def _remarks(self) -> list[tuple[str, str]]:
+        return [("Operator", self.operator), ("model1, model2", f"{self.model1.tag[0]}, {self.model2.tag[0]}")]
 
 
 class ScaleSpectralModel(SpectralModel):

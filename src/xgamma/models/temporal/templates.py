@@ -409,12 +409,11 @@ class TemplatePhaseCurveTemporalModel(TableModel):
         for name in ("phase", "norm"):
             self.rest.pop(name, None)
 
-    def __str__(self) -> str:
-        text = super().__str__()
+    def _remarks(self) -> list[tuple[str, str]]:
         if "_turn" not in self.__dict__:
-            return text
+            return []
         how = f"divided by their mean over a turn, {self._turn.sums[-1]:.4g}" if self.normalize else "as they are given"
-        return f"{text}\nThe norms are {how}."
+        return [("Norms", how)]
 
     def plot_phasogram(self, ax: Axes | None = None, n_points: int = 100, **style: Any) -> Axes:
         """Draw one turn; ``style`` is passed to ``Axes.plot``."""
