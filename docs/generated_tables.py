@@ -7,6 +7,7 @@ import numpy as np
 from xgamma import models
 from xgamma.cli.main import VERBS
 from xgamma.errors import ExitCode
+from xgamma.gammapy_names import lines
 from xgamma.outcome import Fate, Outcome
 from xgamma.schema import DL4_IN, FILE, PRODUCTS, WINDOWS, documents
 from xgamma.schema.dl4 import COORDS_IN, IMAGE_ATTRS
@@ -31,6 +32,7 @@ def write(folder: Path) -> None:
     (folder / "models.md").write_text("\n".join(_models("Spectral")), encoding="utf-8")
     (folder / "spatial-models.md").write_text("\n".join(_models("Spatial")), encoding="utf-8")
     (folder / "temporal-models.md").write_text("\n".join(_models("Temporal")), encoding="utf-8")
+    (folder / "gammapy-names.md").write_text("\n".join(_gammapy_names()), encoding="utf-8")
     (folder / "verbs.md").write_text("\n".join(_verbs()), encoding="utf-8")
     (folder / "exit-codes.md").write_text("\n".join(_exit_codes()), encoding="utf-8")
     (folder / "format-documents.md").write_text("\n".join(_documents()), encoding="utf-8")
@@ -47,6 +49,20 @@ def _models(kind):
             parameters = ", ".join(f"`{parameter.name}`" for parameter in getattr(model, "default_parameters", ()))
             text = (model.__doc__ or "").strip().splitlines()[0]
             yield f"| `{name}` | `{model.tag[-1]}` | {parameters} | {text} |"
+
+
+def _gammapy_names():
+    """Yield a table for each module, and one of the modules that are not here."""
+    module = None
+    for line in lines():
+        if not line.name:
+            continue
+        if line.module != module:
+            module = line.module
+            yield from ("", f"### `{module}`", "", "| name | here |", "|---|---|")
+        yield f"| `{line.name}` | {line.instead or 'the same'} |"
+    yield from ("", "### Modules that are not here", "", "| module | instead |", "|---|---|")
+    yield from (f"| `{line.module}` | {line.instead} |" for line in lines() if not line.name)
 
 
 def _verbs():

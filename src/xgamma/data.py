@@ -16,7 +16,8 @@ from xgamma.datasets.event_list import EventList
 from xgamma.datasets.observations import Observation, Observations
 from xgamma.description import Described, Description, Facts, Sheet, ends
 from xgamma.digits import number_text, some
-from xgamma.errors import InputError, later_names
+from xgamma.errors import InputError
+from xgamma.gammapy_names import later_names
 from xgamma.store import Store
 
 if TYPE_CHECKING:
@@ -26,16 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["GTI", "DataStore", "EventList", "Observation", "Observations"]
 
 
-__getattr__ = later_names(
-    __name__,
-    {
-        **dict.fromkeys(("HDUIndexTable", "ObservationTable"), "DataStore reads the index of a release"),
-        **dict.fromkeys(("FixedPointingInfo", "PointingInfo", "PointingMode"), "a run has its pointing: run.pointing"),
-        "ObservationFilter": "run.select_time cuts a run, run.events.select_parameter its events",
-        "ObservationMetaData": "observations.table has a row for each run",
-        "observatory_locations": "the site of a run is in its file",
-    },
-)
+__getattr__ = later_names(__name__)
 
 
 class DataStore(Described):

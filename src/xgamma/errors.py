@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import Any, ClassVar, Self
 
@@ -219,21 +219,6 @@ def sentence_of(error: Exception, what: str) -> str:
         return str(error)
     log.debug("%s.", what, exc_info=error)
     return f"{what} ({type(error).__name__}: {error}). Fetch or write its files again."
-
-
-OF_MAPS = "it belongs to sky maps, and is not part of this version"
-"""Why names of Gammapy that are about maps are missing."""
-
-
-def later_names(module: str, reasons: Mapping[str, str]) -> Callable[[str], Any]:
-    """Return a ``__getattr__`` of a module that explains which names of Gammapy are missing and why."""
-
-    def refuse(name: str) -> Any:
-        if name in reasons:
-            raise LaterNameError(f"{module}.{name} is not part of this version of xgamma: {reasons[name]}.")
-        raise AttributeError(f"module {module!r} has no attribute {name!r}")
-
-    return refuse
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

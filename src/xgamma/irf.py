@@ -20,9 +20,11 @@ import numpy.typing as npt
 import xarray as xr
 
 from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
+from xgamma.gammapy_names import later_names
 
 # The tables of public releases have up to 1.002, and extrapolate to a little more.
 LARGEST_CONTAINMENT = 1.5
+__getattr__ = later_names(__name__)
 
 
 class Weights(NamedTuple):
@@ -297,12 +299,8 @@ def _parameters(table: IrfTable, energy_true: FloatArray) -> dict[str, FloatArra
 
 
 CONTAINMENT = {
-    "psf_table": psf_table_containment,
-    "psf_3gauss": psf_3gauss_containment,
-    "psf_king": psf_king_containment,
-}
-
-
+    "psf_table": psf_table_containment, "psf_3gauss": psf_3gauss_containment, "psf_king": psf_king_containment,
+}  # fmt: skip
 FOV_ALIGNMENTS = ("RADEC", "ALTAZ", "REVERSE_LON_RADEC")
 """How the field of view of a background lies on the sky, in the words of the key FOVALIGN."""
 # Files have rates in MeV-1: there the smallest number of single precision stands for none, and less is none.

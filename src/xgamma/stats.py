@@ -19,6 +19,7 @@ import numpy.typing as npt
 import scipy
 
 from xgamma.axes import FloatArray
+from xgamma.gammapy_names import later_names
 from xgamma.variability import (  # noqa: F401, as Gammapy has them at this import path
     compute_chisq,
     compute_flux_doubling,
@@ -36,6 +37,7 @@ NEWTON_TOLERANCE = 1e-8
 BISECTION_TOLERANCE = 1e-13
 NEWTON_ITERATIONS = 20
 ITERATIONS = 90
+__getattr__ = later_names(__name__)
 
 
 def cash(n: Array, mu: Array) -> FloatArray:

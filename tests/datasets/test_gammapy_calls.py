@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-
 import numpy as np
 import pytest
 from astropy import units as u
@@ -12,7 +10,7 @@ from builders import on_off_dataset
 from xgamma import fit as functions
 from xgamma.analysis import AnalysisConfig
 from xgamma.datasets import Datasets, FluxPoints, FluxPointsDataset, SpectrumDatasetOnOff
-from xgamma.errors import ConfigError, ConfigTypeError, DataError, LaterError, LaterNameError
+from xgamma.errors import ConfigError, ConfigTypeError, DataError, LaterError
 from xgamma.estimate import flux_points
 from xgamma.estimators import FluxPointsEstimator
 from xgamma.modeling import Fit
@@ -197,40 +195,6 @@ def test_a_section_of_the_configuration_takes_the_values_of_another():
 
 
 # --- names
-
-# What Gammapy 2.1 has in these modules.
-NAMES = {
-    "modeling": "Covariance CovarianceResult Fit FitResult OptimizeResult Parameter Parameters PriorParameter "
-    "PriorParameters Sampler SamplerResult select_nested_models stat_profile_ul_scipy",
-    "modeling.models": "BrokenPowerLawSpectralModel CompoundSpectralModel ConstantFluxSpatialModel DatasetModels "
-    "EBLAbsorptionNormSpectralModel EBL_DATA_BUILTIN FoVBackgroundModel GaussianPrior GeneralizedGaussianPrior "
-    "LogUniformPrior MODEL_REGISTRY MeyerCrabSpectralModel Model ModelBase Models NaimaSpectralModel PointSpatialModel "
-    "Prior SPATIAL_MODEL_REGISTRY SPECTRAL_MODEL_REGISTRY ScaleSpectralModel SkyModel SpatialModel SpectralModel "
-    "TEMPORAL_MODEL_REGISTRY TemplateNPredModel TemporalModel UniformPrior create_cosmic_ray_spectral_model "
-    "create_crab_spectral_model create_fermi_isotropic_diffuse_model integrate_spectrum read_hermes_cube "
-    "scale_plot_flux",
-    "estimators": "ASmoothMapEstimator ESTIMATOR_REGISTRY EnergyDependentMorphologyEstimator Estimator "
-    "ExcessMapEstimator FluxMaps FluxMetaData FluxPoints FluxPointsEstimator FluxProfileEstimator ImageProfile "
-    "ImageProfileEstimator LightCurveEstimator ParameterEstimator ParameterSensitivityEstimator SensitivityEstimator "
-    "TSMapEstimator",
-    "datasets": "DATASET_REGISTRY Dataset Datasets FermipyDatasetsReader FluxPointsDataset MapDataset "
-    "MapDatasetEventSampler MapDatasetMetaData MapDatasetOnOff OGIPDatasetReader OGIPDatasetWriter "
-    "ObservationEventSampler SpectrumDataset SpectrumDatasetOnOff apply_edisp create_empty_map_dataset_from_irfs "
-    "create_map_dataset_from_observation create_map_dataset_geoms set_and_restore_mask_fit split_dataset",
-}
-
-
-@pytest.mark.parametrize("module", NAMES)
-def test_every_name_of_gammapy_exists_or_raises_with_an_explanation(module):
-    found = importlib.import_module(f"xgamma.{module}")
-    for name in NAMES[module].split():
-        try:
-            assert getattr(found, name) is not None
-        except LaterNameError as error:
-            assert isinstance(error, ImportError)
-            assert str(error).startswith(f"xgamma.{module}.{name} is not part of this version of xgamma: ")
-    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
-        found.nothing  # noqa: B018
 
 
 def test_importing_a_missing_name_raises_with_its_replacement():

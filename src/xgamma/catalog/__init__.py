@@ -9,7 +9,7 @@ Examples
 
 from __future__ import annotations
 
-from xgamma.errors import later_names
+from xgamma.gammapy_names import later_names
 from xgamma.releases import *  # noqa: F403
 from xgamma.releases import __all__ as _releases
 from xgamma.sources import *  # noqa: F403
@@ -17,15 +17,4 @@ from xgamma.sources import __all__ as _sources
 
 __all__ = [*_sources, *_releases]
 
-_PULSARS = "catalogues of pulsars are not read"
-
-__getattr__ = later_names(
-    __name__,
-    {
-        **dict.fromkeys(
-            ("SourceCatalog2PC", "SourceCatalog3PC", "SourceCatalogObject2PC", "SourceCatalogObject3PC"), _PULSARS
-        ),
-        **dict.fromkeys(("SourceCatalog1LHAASO", "SourceCatalogObject1LHAASO"), "the catalogue of LHAASO is not read"),
-        "SourceCatalogLargeScaleHGPS": "the large-scale emission of the HGPS is not a source",
-    },
-)
+__getattr__ = later_names(__name__)

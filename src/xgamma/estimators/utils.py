@@ -11,7 +11,7 @@ from xgamma.datasets.variability import (
     compute_lightcurve_fvar,
     compute_lightcurve_structure_function,
 )
-from xgamma.errors import OF_MAPS, later_names
+from xgamma.gammapy_names import later_names
 
 __all__ = [
     "compute_lightcurve_chisq",
@@ -23,26 +23,4 @@ __all__ = [
     "find_peaks",
 ]
 
-_REBIN = "rebinned flux points come with a later version; estimate them again with other edges"
-
-__getattr__ = later_names(
-    __name__,
-    {
-        **dict.fromkeys(
-            (
-                "apply_threshold_sensitivity",
-                "approximate_profile_map",
-                "combine_flux_maps",
-                "combine_significance_maps",
-                "estimate_exposure_reco_energy",
-                "find_peaks_in_flux_map",
-                "get_combined_flux_maps",
-                "get_combined_significance_maps",
-                "get_flux_map_from_profile",
-            ),
-            OF_MAPS,
-        ),
-        **dict.fromkeys(("get_edges_fixed_bins", "get_edges_min_ts", "get_rebinned_axis"), _REBIN),
-        "resample_energy_edges": "dataset.resample_energy_axis takes edges",
-    },
-)
+__getattr__ = later_names(__name__)

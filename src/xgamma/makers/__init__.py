@@ -16,7 +16,7 @@ from xgamma.datasets.map_makers import (
     MapDatasetMaker,
     RingBackgroundMaker,
 )
-from xgamma.errors import later_names
+from xgamma.gammapy_names import later_names
 
 __all__ = [
     "AdaptiveRingBackgroundMaker",
@@ -32,9 +32,4 @@ __all__ = [
 ]
 
 
-__getattr__ = later_names(
-    __name__,
-    {
-        "PhaseBackgroundMaker": "datasets.background.method: phase in a configuration takes off phases",
-    },
-)
+__getattr__ = later_names(__name__)

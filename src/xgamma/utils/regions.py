@@ -9,6 +9,7 @@ import astropy
 import numpy as np
 
 from xgamma.errors import ConfigError
+from xgamma.gammapy_names import later_names
 from xgamma.shapes import Annulus, Circle, Rectangle, Shape
 from xgamma.units import canonical
 
@@ -87,3 +88,6 @@ def make_concentric_annulus_sky_regions(
     edges = np.linspace(low, high, nbin).tolist()
     circles = [Circle(lon, lat, radius, frame) for radius in edges]
     return [Annulus(outer, inner) for inner, outer in pairwise(circles)]
+
+
+__getattr__ = later_names(__name__)

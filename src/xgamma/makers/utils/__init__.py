@@ -3,5 +3,9 @@
 from __future__ import annotations
 
 from xgamma.datasets.theta2_table import make_theta_squared_table
+from xgamma.gammapy_names import later_names
 
 __all__ = ["make_theta_squared_table"]
+
+
+__getattr__ = later_names(__name__)

@@ -1,0 +1,94 @@
+"""Names of Gammapy: those that the table says are here are imported, the others say what to do."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from xgamma.errors import LaterNameError
+from xgamma.gammapy_names import INSTEAD, MODULES, SAME, lines
+
+PEER = os.environ.get("PEER_PYTHON", "")
+MISSING = [line for line in lines() if line.instead]
+
+# All names that modules of Gammapy say are public; those of its tests and of its own tools are not.
+THEIRS = """
+import importlib, json, pkgutil, warnings
+warnings.simplefilter("ignore")
+import gammapy
+found = {}
+for module in pkgutil.walk_packages(gammapy.__path__, "gammapy."):
+    name = module.name.removeprefix("gammapy.")
+    is_public = module.name.count(".") == 1 or name in WANTED or (name.startswith("utils.") and name.count(".") == 1)
+    if is_public and not {"tests", "conftest", "docs", "extern"} & set(name.split(".")):
+        try:
+            found[name] = list(getattr(importlib.import_module(module.name), "__all__", []))
+        except ImportError:
+            pass
+print(json.dumps(found))
+"""
+
+
+@pytest.mark.parametrize("module", SAME)
+def test_every_name_that_is_said_to_be_here_is_imported(module):
+    found = importlib.import_module(f"xgamma.{module}")
+    for name in SAME[module].split():
+        assert getattr(found, name) is not None
+
+
+@pytest.mark.parametrize("line", MISSING, ids=lambda line: f"{line.module}.{line.name}".rstrip("."))
+def test_every_other_name_says_what_to_do_when_it_is_imported(line):
+    code = f"from xgamma.{line.module} import {line.name}" if line.name else f"import xgamma.{line.module}"
+    whole = f"xgamma.{line.module}.{line.name}".rstrip(".")
+    with pytest.raises(ImportError) as raised:
+        exec(code)
+    assert isinstance(raised.value, LaterNameError)
+    assert str(raised.value) == f"{whole} is not part of this version of xgamma: {line.instead}."
+
+
+def test_names_stand_once_and_what_to_do_is_one_clause():
+    for module, names in INSTEAD.items():
+        assert not set(names) & set(SAME.get(module, "").split())
+    for line in MISSING:
+        assert line.instead == line.instead.strip(" .")
+        assert "  " not in line.instead
+
+
+def test_a_name_of_a_missing_module_says_what_to_do():
+    with pytest.raises(ImportError, match=r"xgamma\.astro is not part of this version of xgamma: dark matter"):
+        exec("from xgamma.astro.darkmatter import JFactory")
+    with pytest.raises(ImportError, match=r"xgamma\.utils\.random is not part"):
+        exec("from xgamma.utils.random import get_random_state")
+
+
+def test_names_that_nobody_has_are_unknown_as_anywhere():
+    with pytest.raises(ModuleNotFoundError, match=r"No module named 'xgamma\.nothing'"):
+        exec("import xgamma.nothing")
+    with pytest.raises(ImportError, match="cannot import name 'Nothing'"):
+        exec("from xgamma.maps import Nothing")
+
+
+def test_the_table_is_loaded_only_where_a_module_is_missing():
+    code = "import sys, xgamma\nassert 'xgamma.gammapy_names' not in sys.modules\nimport xgamma.workflow"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
+    assert "LaterNameError: xgamma.workflow is not part of this version" in done.stderr
+
+
+@pytest.mark.skipif(not PEER, reason="PEER_PYTHON names no python that has Gammapy")
+def test_the_table_holds_all_public_names_of_gammapy():
+    wanted = sorted({*SAME, *INSTEAD, *MODULES})
+    code = f"WANTED = {wanted!r}\n{THEIRS}"
+    found = json.loads(subprocess.check_output([PEER, "-W", "ignore", "-c", code], text=True, timeout=600))
+    known = {(line.module, line.name) for line in lines()}
+    lacking = [
+        f"{module}.{name}"
+        for module, names in found.items()
+        for name in names
+        if (module, name) not in known and not {module, module.partition(".")[0]} & set(MODULES)
+    ]
+    assert not lacking
