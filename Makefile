@@ -35,7 +35,7 @@ help:
 	@echo "make findings     what libraries of this field do that one would not guess: whether it is still so"
 	@echo "make lint         ruff and mypy"
 	@echo "make format       let ruff mend what it can"
-	@echo "make docs         the documentation into docs/_build/html"
+	@echo "make docs         the documentation into docs/_build/html; its tutorials are run"
 	@echo "make bench        timings; PEER_PYTHON=/path/to/python puts Gammapy beside them, BEFORE=/path/to/src"
 	@echo "                  another build beside fits of many parameters"
 	@echo "make bench-scale  ten thousand runs: time and memory; 5 GB of disk in TMPDIR, some minutes"
@@ -94,7 +94,7 @@ format: install
 	$(BIN)/ruff format .
 
 docs: install
-	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	$(BIN)/python -m sphinx -W --keep-going -q -j $(JOBS) -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 demo: install

@@ -1,5 +1,6 @@
-"""How Sphinx builds these pages: Markdown by MyST, reference from docstrings, tables from the code."""
+"""How Sphinx builds these pages: Markdown by MyST, tutorials by running them, tables and reference from the code."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -8,8 +9,14 @@ sys.path.insert(0, str(HERE))
 
 import config_table
 import generated_tables
+import model_gallery
+import notebooks
 
 import xgamma
+
+# For tutorials: the command of this environment, tables as wide as a page, pictures as a notebook shows them.
+os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+os.environ |= {"COLUMNS": "110", "NO_COLOR": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
 
 project = "xgamma"
 author = "The xgamma developers"
@@ -17,23 +24,37 @@ project_copyright = "2026, the xgamma developers"
 version = release = xgamma.__version__
 
 extensions = [
-    "myst_parser",
+    "myst_nb",
+    "sphinx_design",
+    "mathml",
+    "notebooks",
+    "offline",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "_generated/notebooks", "_generated/models/*.md"]
 templates_path = ["_templates"]
 html_theme = "furo"
 html_title = "xgamma"
 html_show_sphinx = False
 
-myst_enable_extensions = ["deflist", "dollarmath"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 # Links to files of the repository are links to read. Included tables begin below the title of their page. A name such
 # as `shape`, which several classes have, needs no link.
 suppress_warnings = ["myst.xref_missing", "myst.header", "ref.python"]
+
+# Tutorials are run at every build, each in a folder of its own; one that fails ends the build.
+nb_execution_mode = "force"
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300
+nb_merge_streams = True
+# Pages are read without a network: no scripts from elsewhere, formulas as MathML.
+nb_ipywidgets_js = {}
+html_math_renderer = "mathml"
 
 autosummary_generate = True
 autodoc_member_order = "bysource"
@@ -46,6 +67,8 @@ napoleon_google_docstring = False
 def write_tables():
     config_table.write(HERE / "_generated" / "config.md")
     generated_tables.write(HERE / "_generated")
+    model_gallery.write(HERE / "_generated" / "models")
+    notebooks.write()
 
 
 def setup(app):

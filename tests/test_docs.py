@@ -19,11 +19,13 @@ from xgamma.simulate import Plan, simulate
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FENCE = re.compile(r"^```(python|python needs-data|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# Where pages with examples are.
+FOLDERS = (REPOSITORY / "docs", REPOSITORY / "docs" / "errors")
 # What the examples with data read.
 RELEASES = ("hess-dl3-dr1", "cta-1dc", "joint-crab")
 PAGES = [
     page
-    for page in (REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md")))
+    for page in (REPOSITORY / "README.md", *sorted(path for folder in FOLDERS for path in folder.glob("*.md")))
     if FENCE.search(page.read_text(encoding="utf-8"))
 ]
 
