@@ -172,3 +172,14 @@ def test_a_unit_of_another_dimension_raises(points):
 )
 def test_axes_say_the_kind_of_spectrum_as_papers_do(sed_type, power, text):
     assert sed_label(sed_type, power) == text
+
+
+def test_interactive_pictures_that_begin_within_the_style_stay_interactive():
+    with mpl.rc_context(), style.drawing_style():
+        # As a notebook does when pyplot is first used.
+        mpl.rcParams["interactive"] = True
+    assert mpl.rcParams["interactive"] is False
+    with mpl.rc_context():
+        with style.drawing_style():
+            mpl.rcParams["interactive"] = True
+        assert mpl.rcParams["interactive"] is True

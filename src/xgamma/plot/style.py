@@ -54,7 +54,12 @@ def drawing_style() -> Iterator[None]:
             yield
             return
         with mpl.rc_context(cast(Any, own)):
-            yield
+            try:
+                yield
+            finally:
+                interactive = now["interactive"]
+        # Notebooks switch it on as pyplot begins, which may be within; without it, they show no picture.
+        now["interactive"] = interactive
 
 
 def styled(function: Callable[P, R]) -> Callable[P, R]:
