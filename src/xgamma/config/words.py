@@ -56,7 +56,7 @@ def _differences(document: Mapping[str, Any], defaults: Mapping[str, Any]) -> in
 
 
 def _text(value: Any) -> str:
-    if value is None:
+    if value is None or value in ({}, []):
         return NOTHING
     if isinstance(value, Mapping):
         return mixed_yaml(value).rstrip()
