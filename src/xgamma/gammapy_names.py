@@ -251,6 +251,9 @@ MODULES: Mapping[str, str] = {
     "workflow": "xgamma run CONFIG does all steps, xgamma.analysis.Analysis one by one",
     **_inside("analysis", "config core"),
     **_inside("catalog", "core fermi gammacat hawc hess"),
+    **_inside(
+        "data", "data_store event_list filters gti hdu_index_table metadata obs_table observations pointing utils"
+    ),
     **_inside("datasets", "core io map metadata utils"),
     **_inside("estimators", "core flux map profile"),
     **_inside("makers", "background core map reduce safe spectrum"),
