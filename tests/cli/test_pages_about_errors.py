@@ -44,6 +44,12 @@ def test_a_page_says_cause_how_to_look_and_how_to_mend(page):
     assert all(len(section.split()) > 10 for section in sections)
 
 
+def test_the_commands_that_pages_name_are_verbs():
+    texts = [path.read_text(encoding="utf-8") for path in PAGES.glob("*.md")]
+    named = {verb for text in texts for verb in re.findall(r"`xgamma ([a-z]+)", text)}
+    assert named <= set(sys.modules["xgamma.cli.main"].VERBS)
+
+
 def test_a_sentence_on_the_command_line_is_followed_by_its_page(xgamma, tmp_path):
     (tmp_path / "my.yaml").write_text("datasets: {typ: 1d}", encoding="utf-8")
     done = xgamma("check", tmp_path / "my.yaml")
