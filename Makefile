@@ -18,7 +18,7 @@ BIN := $(VENV)/bin
 # The newest lock file that is not newer than the interpreter.
 LOCK := $(shell $(PYTHON) requirements/choose.py 2>/dev/null)
 
-.PHONY: help install test test-newest test-peer test-s3 survival lint format docs demo closure releases findings \
+.PHONY: help install test pictures test-newest test-peer test-s3 survival lint format docs demo closure releases findings \
 	bench bench-scale lock wheel clean
 
 help:
@@ -33,6 +33,7 @@ help:
 	@echo "make releases     releases of other writers, each made in an environment of its own, through xgamma: a table;"
 	@echo "                  WRITERS=\"pyirf_irfs v2dl3_release\" are some of them, WRITERS_ENVS=folder keeps environments"
 	@echo "make findings     what libraries of this field do that one would not guess: whether it is still so"
+	@echo "make pictures     draw the pictures anew that tests compare with: look at what git diff shows of them"
 	@echo "make lint         ruff and mypy"
 	@echo "make format       let ruff mend what it can"
 	@echo "make docs         the documentation into docs/_build/html; its tutorials are run"
@@ -70,13 +71,16 @@ $(PEER_VENV)/.installed: $(LOCK) pyproject.toml
 	# Of regions it takes another version than the lock file; see pyproject.toml.
 	sed 's/ \\$$//; /^ *--hash/d; /^regions==/d' $(LOCK) > $(PEER_VENV)/constraints.txt
 	$(PEER_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c $(PEER_VENV)/constraints.txt \
-		pytest hypothesis distributed "$(PEER)" --editable '.[gammapy]'
+		pytest pytest-mpl hypothesis distributed "$(PEER)" --editable '.[gammapy]'
 	@touch $@
 
 test-peer: $(PEER_VENV)/.installed
 	$(PEER_VENV)/bin/python -c "import gammapy; print('Gammapy', gammapy.__version__)"
 	PEER_PYTHON=$(abspath $(PEER_VENV)/bin/python) $(PEER_VENV)/bin/python -m pytest \
 		tests/bridges tests/cli/test_against_gammapy.py tests/formats/test_formats_peer.py tests/parity $(PYTEST_ARGS)
+
+pictures: install
+	$(BIN)/python -m pytest tests/plot/test_baselines.py -k stored --mpl-generate-path=tests/plot/baseline
 
 test-s3: install
 	@$(BIN)/python tests/store/radosgw.py

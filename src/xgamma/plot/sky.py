@@ -155,7 +155,8 @@ def norm_of(
     if not np.isfinite([low, high]).all():
         low, high = 0.0, 1.0
     # Of an image of one value nothing can be stretched.
-    return ImageNormalize(vmin=low, vmax=high if high > low else low + 1.0, stretch=STRETCHES[stretch](), clip=False)
+    high = high if high > low else low + max(1.0, 0.1 * abs(low))
+    return ImageNormalize(vmin=low, vmax=high, stretch=STRETCHES[stretch](), clip=False)
 
 
 @styled

@@ -171,7 +171,7 @@ def plot_fits_of(spectra: Sequence[CountsSpectrum], figure: Figure | None = None
 
 
 def _columns(count: int) -> int:
-    return int(np.ceil(np.sqrt(count)))
+    return count if count <= 3 else int(np.ceil(np.sqrt(count)))
 
 
 def _sized(figure: Figure | None, count: int, height: float) -> Figure:
