@@ -9,7 +9,7 @@ from astropy.wcs import WCS
 
 from releases import config_of, recipe, rows_in, until_datasets
 from xgamma import registry
-from xgamma.analysis.steps.fit import model_key
+from xgamma.analysis.steps.keys import model_key
 from xgamma.errors import InputError, StoreError
 from xgamma.events import Part
 from xgamma.formats.fits.regions import read_mask

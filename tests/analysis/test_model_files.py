@@ -9,7 +9,7 @@ import pytest
 from astropy.io import fits
 
 from releases import config_of, until_datasets
-from xgamma.analysis.steps.fit import model_key
+from xgamma.analysis.steps.keys import model_key
 from xgamma.models import EBLAbsorptionNormSpectralModel, Models, ScaleSpectralModel, TemplateNDSpectralModel
 from xgamma.models.skymodel import SkyModel
 from xgamma.models.spectral.powerlaws import PowerLawSpectralModel

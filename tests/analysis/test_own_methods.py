@@ -14,7 +14,7 @@ import xarray as xr
 
 from releases import config_of, recipe, rows_in, until_datasets
 from xgamma import registry
-from xgamma.analysis.steps.fit import model_key
+from xgamma.analysis.steps.keys import model_key
 from xgamma.config.requests import recipe_of
 from xgamma.errors import ClusterError, ConfigError
 from xgamma.estimate import fit_each

@@ -12,7 +12,7 @@ from astropy.coordinates import SkyCoord
 from astropy.time import Time
 from regions import CircleSkyRegion
 
-from xgamma.analysis.steps.fit import model_key
+from xgamma.analysis.steps.keys import model_key
 from xgamma.errors import ConfigError, DataError
 from xgamma.maps import Map, MapAxis, WcsGeom
 from xgamma.models import (

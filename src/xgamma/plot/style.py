@@ -7,22 +7,17 @@ frame, ticks and fonts that they were made with; only what is drawn on them foll
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache, wraps
-from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
 import matplotlib as mpl
 from matplotlib.cbook import normalize_kwargs
 from matplotlib.lines import Line2D
 
-STYLE_FILE = Path(__file__).with_name("xgamma.mplstyle")
-
-DRAWING_VERSION = 1
-"""Raised when a picture of the same data changes visibly for another reason than the style file."""
+from xgamma.plot.look import STYLE_FILE
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
 """Of points that stand beside each other, so that they differ without colours."""
@@ -108,9 +103,3 @@ def merged_style(*styles: Mapping[str, Any] | None) -> dict[str, Any]:
             result.pop("fmt", None)
         result |= own
     return result
-
-
-def style_digest() -> str:
-    """Return a digest of all that decides how a picture looks, besides what it shows and the settings of a user."""
-    text = STYLE_FILE.read_bytes() + f"\ndrawing {DRAWING_VERSION}".encode()
-    return hashlib.sha256(text).hexdigest()

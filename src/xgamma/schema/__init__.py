@@ -29,11 +29,12 @@ from xgamma.schema.dl4 import (
 )
 from xgamma.schema.dl5 import FIT, FIT_EACH, LIGHT_CURVE, POINTS, POINTS_EACH
 from xgamma.schema.excess_map import EXCESS_MAP
+from xgamma.schema.picture import PICTURE
 from xgamma.schema.tables import Kind, Product, Variable, Violation, product_violations
 
 PRODUCTS: Mapping[str, Product] = {
     product.kind: product
-    for product in (PART, ROWS, STACK, FIT, POINTS, LIGHT_CURVE, FIT_EACH, POINTS_EACH, EXCESS_MAP)
+    for product in (PART, ROWS, STACK, FIT, POINTS, LIGHT_CURVE, FIT_EACH, POINTS_EACH, EXCESS_MAP, PICTURE)
 }
 
 __all__ = [

@@ -29,6 +29,7 @@ class Kind(StrEnum):
     FIT_EACH = "fit-each"
     POINTS_EACH = "flux-points-each"
     EXCESS_MAP = "excess-map"
+    PICTURE = "picture"
 
     # As any other text where a sentence quotes it.
     __repr__ = str.__repr__

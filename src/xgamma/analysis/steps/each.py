@@ -6,16 +6,18 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
-from xgamma.analysis.steps.fit import FitStep, found_later, seen_by, with_models
+from xgamma.analysis.steps.fit import FitStep, found_later, with_models
 from xgamma.analysis.steps.flux_points import FluxPointsStep, FluxPointsWanted, models_key
+from xgamma.analysis.steps.keys import seen_by
+from xgamma.analysis.steps.pictures import write_pictures
 from xgamma.analysis.steps.reduce import row_name
 from xgamma.analysis.steps.stack import group_labels
-from xgamma.analysis.steps.step import Finding, Product, Reduction, Results, Step, write_figure
+from xgamma.analysis.steps.step import Finding, Product, Reduction, Results, Step
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.section_fields import each_document
 from xgamma.datasets import GroupFits, GroupPoints
@@ -32,6 +34,9 @@ from xgamma.store import canonical_json, digest
 from xgamma.tables.fits import group_fits_table
 from xgamma.tables.points import group_points_table
 from xgamma.tables.table import Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 log = logging.getLogger(__name__)
 
@@ -158,10 +163,11 @@ class FitEachStep(Step[FitEachWanted]):
             return {}
         path = outdir / "fit-each.ecsv"
         results.fit_each.write(path, overwrite=True)
-        figure = figures.picture_figure()
-        axes = results.fit_each.plot(figure, close_gaps=True)
-        figures.show_title(axes[0], *_facts(results))
-        return {"fits of each": path, "fits of each (picture)": write_figure(figure, outdir / "fit-each.png")}
+        fits = results.fit_each
+        return {
+            "fits of each": path,
+            **write_pictures(results, outdir, "fits of each", lambda: _picture_of_fits(results, fits), [fits.data]),
+        }
 
     def tables(self, results: Results) -> list[Table]:
         """Return a row for each group: its free parameters with their errors."""
@@ -288,10 +294,13 @@ class FluxPointsEachStep(Step[PointsEachWanted]):
         if len(results.flux_points_each.groups) > SPECTRA_MAX:
             log.info("%d spectra are too many for a picture.", len(results.flux_points_each.groups))
             return {"flux points of each": path}
-        figure = figures.picture_figure()
-        figures.show_title(results.flux_points_each.plot(figures.add_axes(figure)), *_facts(results))
-        picture = write_figure(figure, outdir / "flux-points-each.png")
-        return {"flux points of each": path, "flux points of each (picture)": picture}
+        points = results.flux_points_each
+        return {
+            "flux points of each": path,
+            **write_pictures(
+                results, outdir, "flux points of each", lambda: _picture_of_points(results, points), [points.data]
+            ),
+        }
 
     def tables(self, results: Results) -> list[Table]:
         """Return a row for each point of each group."""
@@ -313,3 +322,16 @@ def _with_points(results: Results, product: Product[xr.Dataset]) -> Results:
 
 def _facts(results: Results) -> tuple[str, ...]:
     return () if results.datasets is None else results.datasets.facts()
+
+
+def _picture_of_fits(results: Results, fits: GroupFits) -> dict[str, Figure]:
+    figure = figures.picture_figure()
+    axes = fits.plot(figure, close_gaps=True)
+    figures.show_title(axes[0], *_facts(results))
+    return {"fit each": figure}
+
+
+def _picture_of_points(results: Results, points: GroupPoints) -> dict[str, Figure]:
+    figure = figures.picture_figure()
+    figures.show_title(points.plot(figures.add_axes(figure)), *_facts(results))
+    return {"flux points each": figure}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -12,8 +13,9 @@ import numpy as np
 import xarray as xr
 
 from xgamma.analysis.costs import maps_cost
-from xgamma.analysis.steps.fit import dataset_key, model_key
-from xgamma.analysis.steps.step import Finding, Results, Step, file_name, write_figure
+from xgamma.analysis.steps.keys import dataset_key, model_key
+from xgamma.analysis.steps.pictures import write_pictures
+from xgamma.analysis.steps.step import Finding, Results, Step, file_name
 from xgamma.axes import Axis, BoolArray
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import excess_map_of
@@ -161,11 +163,8 @@ class ExcessMapStep(Step[ExcessMapWanted]):
             files[f"excess map{of}"] = path
             if number >= PICTURES_MAX:
                 continue
-            pictures = {f"significance{of}": _drawn(view)}
-            if _distribution(view, exclusion) is not None:
-                pictures[f"distribution of significance{of}"] = _drawn_distribution(view, exclusion)
-            for name, figure in pictures.items():
-                files[f"{name} (picture)"] = write_figure(figure, outdir / f"{file_name(name)}.png")
+            draw, masked = partial(_pictures, view, exclusion, of), None if exclusion is None else exclusion.digest
+            files |= write_pictures(results, outdir, stem, draw, [view.data], masked)
         return files
 
     def tables(self, results: Results) -> list[Table]:
@@ -177,6 +176,14 @@ class ExcessMapStep(Step[ExcessMapWanted]):
         exclusion = _exclusion(results)
         found = [_summary(view, exclusion) for view in results.excess_maps.values()]
         return {"excess_maps": found} if found else {}
+
+
+def _pictures(view: ExcessMap, exclusion: Exclusion | None, of: str) -> dict[str, Figure]:
+    """Return the significance of a map, and how it is distributed."""
+    pictures = {f"significance{of}": _drawn(view)}
+    if _distribution(view, exclusion) is not None:
+        pictures[f"distribution of significance{of}"] = _drawn_distribution(view, exclusion)
+    return pictures
 
 
 def _drawn(view: ExcessMap) -> Figure:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import itertools
 import logging
 from collections.abc import Mapping, Sequence
@@ -16,14 +15,15 @@ import xarray as xr
 
 from xgamma.analysis.costs import Cost, joint_cost
 from xgamma.analysis.steps.fit_pictures import fit_pictures
-from xgamma.analysis.steps.step import Finding, Product, Results, SeenSpectrum, Step, file_name, write_figure
+from xgamma.analysis.steps.keys import model_key, seen_by
+from xgamma.analysis.steps.pictures import write_pictures
+from xgamma.analysis.steps.step import Finding, Product, Results, SeenSpectrum, Step
 from xgamma.axes import Axis
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import names_of
 from xgamma.datasets import Datasets
 from xgamma.errors import ConfigError, OrderError
 from xgamma.fit import (
-    FitInput,
     FitResult,
     FitSettings,
     fit,
@@ -34,12 +34,12 @@ from xgamma.fit import (
     warn_of,
 )
 from xgamma.fit.result import CovarianceResult, OptimizeResult
-from xgamma.models.models import Models, TemplateNPredModel
+from xgamma.models.models import Models
 from xgamma.models.parameters import Parameters
-from xgamma.schema import WINDOWS, Kind, bin_dims, space_dims
+from xgamma.schema import Kind, bin_dims
 from xgamma.schema.dl5 import FIT_SCHEMA, SCHEMA_VERSION
 from xgamma.schema.tables import head
-from xgamma.store import dataset_digest, digest
+from xgamma.store import digest
 from xgamma.tables.fits import FitFacts, ParameterLine, fit_table
 from xgamma.tables.table import Table
 from xgamma.units import unit_string
@@ -47,38 +47,7 @@ from xgamma.units import unit_string
 log = logging.getLogger(__name__)
 
 FIT_VERSION = 3
-MAP_VERSION = 2
-"""Of what maps are predicted to hold."""
 EnergyRange = tuple[float | None, float | None]
-CURVE_ENERGIES = np.geomspace(1e-3, 1e3, 61)  # TeV
-
-
-def datasets_key(inputs: Sequence[FitInput], keys: Sequence[str]) -> str:
-    """Return the key of what a likelihood sees: its Datasets and the bins it uses of them."""
-    bins = [None if one.mask is None else np.packbits(one.mask).tobytes().hex() for one in inputs]
-    is_map = any(not one.is_flux_points and space_dims(one.data) == WINDOWS for one in inputs)
-    return digest(
-        {"datasets": list(keys), "names": [one.data["dataset"].values.tolist() for one in inputs], "mask_fit": bins}
-        | ({"maps": MAP_VERSION} if is_map else {})
-    )
-
-
-def model_key(models: Models) -> str:
-    """Return the digest of models: of their document, of the tables they read, and of each spectrum at some energies.
-
-    A document names tables and functions; the curves tell when a user's own function has become another.
-    """
-    spectra = [model.spectral_model for model in models if getattr(model, "spectral_model", None) is not None]
-    with np.errstate(all="ignore"):
-        curves = [[f"{value:.9e}" for value in np.atleast_1d(spectrum.dnde(CURVE_ENERGIES))] for spectrum in spectra]
-    in_time = [
-        part for model in models if (part := getattr(model, "temporal_model", None)) is not None and part.tables()
-    ]
-    shapes = [part for model in models if (part := getattr(model, "spatial_model", None)) is not None and part.tables()]
-    templates = [model for model in models if isinstance(model, TemplateNPredModel) and model.tables()]
-    read = (*spectra, *in_time, *shapes, *templates)
-    tables = [[hashlib.sha256(table).hexdigest() for table in part.tables()] for part in read]
-    return digest({"document": models.to_yaml(full_output=True), "curves": curves, "tables": tables})
 
 
 def fit_key(seen: str, models: Models, settings: FitSettings) -> str:
@@ -141,22 +110,6 @@ def _restored(stored: xr.Dataset, models: Models, method: str) -> FitResult:
     )
     warn_of(result)
     return result
-
-
-def seen_by(results: Results, datasets: Datasets) -> str:
-    """Return the key of what a likelihood sees; Datasets that no reduction made are keyed by their content."""
-    return _key_of(results, datasets.fit_inputs())
-
-
-def dataset_key(results: Results, one: FitInput) -> str:
-    """Return the key of one Dataset and its bins, as ``seen_by``."""
-    return _key_of(results, [one])
-
-
-def _key_of(results: Results, inputs: Sequence[FitInput]) -> str:
-    reductions = results.reductions.values()
-    known = {id(each.product.data): each.product.key for each in reductions if each.product is not None}
-    return datasets_key(inputs, [known.get(id(one.data)) or dataset_digest(one.data) for one in inputs])
 
 
 def with_models(results: Results, what: str) -> tuple[Datasets, Models]:
@@ -267,9 +220,8 @@ class FitStep(Step[FitWanted]):
             return {}
         path = outdir / "models.yaml"
         results.datasets.models.write(path, overwrite=True)
-        drawn = fit_pictures(results.datasets).items()
-        pictures = {f"{name} (picture)": write_figure(one, outdir / f"{file_name(name)}.png") for name, one in drawn}
-        return {"models": path, **pictures}
+        datasets = results.datasets
+        return {"models": path, **write_pictures(results, outdir, "fit", lambda: fit_pictures(datasets))}
 
     def tables(self, results: Results) -> list[Table]:
         """Return the parameters."""

@@ -12,7 +12,9 @@ import numpy as np
 import xarray as xr
 from astropy import units as u
 
-from xgamma.analysis.steps.fit import found_later, model_key, seen_by, with_models
+from xgamma.analysis.steps.fit import found_later, with_models
+from xgamma.analysis.steps.keys import model_key, seen_by
+from xgamma.analysis.steps.pictures import write_pictures
 from xgamma.analysis.steps.step import (
     Finding,
     Product,
@@ -20,7 +22,6 @@ from xgamma.analysis.steps.step import (
     SeenSpectrum,
     Step,
     file_name,
-    write_figure,
 )
 from xgamma.axes import Axis, unify_axis
 from xgamma.config.config import AnalysisConfig
@@ -40,6 +41,7 @@ from xgamma.tables.table import Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 log = logging.getLogger(__name__)
@@ -153,20 +155,25 @@ class FluxPointsStep(Step[FluxPointsWanted]):
             what = f"flux points of {name}" if name else "flux points"
             files[what] = outdir / f"{file_name(what)}.fits"
             points.write(files[what], overwrite=True)
-        figure = figures.picture_figure()
-        if results.flux_points is not None:
-            _, (above, below) = figures.panels(2, columns=1, figure=figure, sharex=True, height_ratios=[3, 1])
-            results.flux_points.plot_fit(above, below)
-        elif results.flux_points_of:
-            plot_flux_points_of(results.flux_points_of, figures.add_axes(figure))
         if files:
-            figures.show_title(figure.axes[0], *(results.datasets.facts() if results.datasets is not None else ()))
-            files["flux points (picture)"] = write_figure(figure, outdir / "flux-points.png")
+            shown = [points.data.data for points in _all_points(results).values()]
+            files |= write_pictures(results, outdir, "flux points", lambda: _picture(results), shown)
         return files
 
     def tables(self, results: Results) -> list[Table]:
         """Return a row a point; energies used and counts left out only where a request could not be honoured."""
         return [points_table(points.data.data, "dnde", name) for name, points in _all_points(results).items()]
+
+
+def _picture(results: Results) -> dict[str, Figure]:
+    figure = figures.picture_figure()
+    if results.flux_points is not None:
+        _, (above, below) = figures.panels(2, columns=1, figure=figure, sharex=True, height_ratios=[3, 1])
+        results.flux_points.plot_fit(above, below)
+    else:
+        plot_flux_points_of(results.flux_points_of, figures.add_axes(figure))
+    figures.show_title(figure.axes[0], *(results.datasets.facts() if results.datasets is not None else ()))
+    return {"flux points": figure}
 
 
 def _all_points(results: Results) -> dict[str, FluxPointsDataset]:

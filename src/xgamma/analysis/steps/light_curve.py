@@ -6,15 +6,17 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
-from xgamma.analysis.steps.fit import found_later, seen_by, with_models
+from xgamma.analysis.steps.fit import found_later, with_models
 from xgamma.analysis.steps.flux_points import is_fit_range_set, models_key, validate_edges
+from xgamma.analysis.steps.keys import seen_by
+from xgamma.analysis.steps.pictures import write_pictures
 from xgamma.analysis.steps.stack import StackStep
-from xgamma.analysis.steps.step import Finding, Product, Results, SeenSpectrum, Step, write_figure
+from xgamma.analysis.steps.step import Finding, Product, Results, SeenSpectrum, Step
 from xgamma.axes import Axis, unify_axis
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import light_curve_of
@@ -36,6 +38,9 @@ from xgamma.schema import Kind
 from xgamma.store import canonical_json, digest
 from xgamma.tables.points import light_curve_table
 from xgamma.tables.table import Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 log = logging.getLogger(__name__)
 
@@ -156,10 +161,9 @@ class LightCurveStep(Step[LightCurveWanted]):
             return {}
         path = outdir / "light-curve.fits"
         results.light_curve.write(path, overwrite=True)
-        figure = figures.picture_figure()
-        ax = results.light_curve.plot(figures.add_axes(figure), sed_type="flux", close_gaps=True)
-        figures.show_title(ax, *(results.datasets.facts() if results.datasets is not None else ()))
-        return {"light curve": path, "light curve (picture)": write_figure(figure, outdir / "light-curve.png")}
+        curve = results.light_curve
+        pictures = write_pictures(results, outdir, "light curve", lambda: _picture(results, curve), [curve.data])
+        return {"light curve": path, **pictures}
 
     def tables(self, results: Results) -> list[Table]:
         """Return a row for each bin of time and energy, the first ones where they are many."""
@@ -172,6 +176,13 @@ class LightCurveStep(Step[LightCurveWanted]):
         data = results.light_curve.data
         facts = {"bins": data.sizes["time"], "energies": data.sizes["energy"], "left_out": data.attrs["time_report"]}
         return {"light_curve": facts}
+
+
+def _picture(results: Results, curve: LightCurve) -> dict[str, Figure]:
+    figure = figures.picture_figure()
+    ax = curve.plot(figures.add_axes(figure), sed_type="flux", close_gaps=True)
+    figures.show_title(ax, *(results.datasets.facts() if results.datasets is not None else ()))
+    return {"light curve": figure}
 
 
 def _asked(wanted: LightCurveWanted, results: Results) -> tuple[Datasets, str, TimeBinning, list[str]]:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -15,6 +15,7 @@ from xgamma.analysis.costs import reduction_cost, unknown_reduction_cost
 from xgamma.analysis.failures import can_be_made_again, note_failures, on_unused_run
 from xgamma.analysis.selected import no_run_left, nothing_selected
 from xgamma.analysis.steps.observations import errors_of
+from xgamma.analysis.steps.pictures import write_pictures
 from xgamma.analysis.steps.rows import Reduced, failed_rows, reduced, wanted_rows
 from xgamma.analysis.steps.step import (
     Entry,
@@ -24,7 +25,6 @@ from xgamma.analysis.steps.step import (
     Reduction,
     Results,
     Step,
-    write_figure,
 )
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import names_of, recipes_of, validate_workers
@@ -42,6 +42,9 @@ from xgamma.schema import has_safe_bin, safe_energies
 from xgamma.store import dataset_digest, digest
 from xgamma.tables.rows import rows_table
 from xgamma.tables.table import Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 log = logging.getLogger(__name__)
 
@@ -165,14 +168,12 @@ class ReduceStep(Step[ReductionWanted]):
         is_one_file = len(datasets) == 1 and not isinstance(datasets[0], MapDataset)
         path = outdir / ("datasets.fits.gz" if is_one_file else "datasets.zarr")
         datasets.write(path, overwrite=True)
-        figure = datasets.plot_counts(figures.picture_figure())
-        written = {"datasets": path, "counts (picture)": write_figure(figure, outdir / "counts.png")}
+        written = {"datasets": path, **write_pictures(results, outdir, "counts", lambda: _counts_picture(datasets))}
         # One circle is no news.
         grids = [each.recipe.grid for each in results.reductions.values() if each.recipe is not None]
         if any(len(grid.regions) > 1 or np.isnan(grid.radii).any() for grid in grids):
-            figure = figures.picture_figure()
-            plot_regions.plot_regions(_first_rows(results), figure=figure)
-            written["regions (picture)"] = write_figure(figure, outdir / "regions.png")
+            rows = _first_rows(results)
+            written |= write_pictures(results, outdir, "regions", lambda: _regions_picture(rows), rows)
         return written
 
     def tables(self, results: Results) -> list[Table]:
@@ -195,6 +196,16 @@ def _log_start(recipe: Recipe) -> None:
         log.warning("%s", remark)
     if recipe.grid.is_region and recipe.background is None:
         log.warning("datasets.background.method is not set: the counts have no background.")
+
+
+def _counts_picture(datasets: Datasets) -> dict[str, Figure]:
+    return {"counts": datasets.plot_counts(figures.picture_figure())}
+
+
+def _regions_picture(rows: Sequence[xr.Dataset]) -> dict[str, Figure]:
+    figure = figures.picture_figure()
+    plot_regions.plot_regions(rows, figure=figure)
+    return {"regions": figure}
 
 
 def _first_rows(results: Results) -> list[xr.Dataset]:

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import xarray as xr
 
@@ -22,19 +22,13 @@ from xgamma.datasets.observations import Observations
 from xgamma.estimate.time_bins import TimeSpans
 from xgamma.execute import THIS_PROCESS, Workers
 from xgamma.fit import FitResult
-from xgamma.formats.local_files import write_files
 from xgamma.ingest import FitsRelease, StoredRelease
 from xgamma.models.models import Models
 from xgamma.outcome import UnusedRun
-from xgamma.plot import figures
 from xgamma.reduce import Recipe
 from xgamma.schema import Kind
 from xgamma.store import Store
 from xgamma.tables.table import Table
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 
 Data = TypeVar("Data")
 Wanted = TypeVar("Wanted")
@@ -306,9 +300,3 @@ def file_name(text: str) -> str:
     'flux-points-of-H.E.S.S.-I-II'
     """
     return re.sub(r"[^\w.]+", "-", text)
-
-
-def write_figure(figure: Figure, path: Path) -> Path:
-    """Write a picture, whole or not at all, and return its path."""
-    write_files({path: figures.png(figure)}, overwrite=True)
-    return path

@@ -1,0 +1,63 @@
+"""The keys of what a likelihood sees and of models, of which fits, points and pictures are made."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from xgamma.analysis.steps.step import Results
+from xgamma.datasets import Datasets
+from xgamma.fit import FitInput
+from xgamma.models.models import Models, TemplateNPredModel
+from xgamma.schema import WINDOWS, space_dims
+from xgamma.store import dataset_digest, digest
+
+MAP_VERSION = 2
+"""Of what maps are predicted to hold."""
+CURVE_ENERGIES = np.geomspace(1e-3, 1e3, 61)  # TeV
+
+
+def datasets_key(inputs: Sequence[FitInput], keys: Sequence[str]) -> str:
+    """Return the key of what a likelihood sees: its Datasets and the bins it uses of them."""
+    bins = [None if one.mask is None else np.packbits(one.mask).tobytes().hex() for one in inputs]
+    is_map = any(not one.is_flux_points and space_dims(one.data) == WINDOWS for one in inputs)
+    return digest(
+        {"datasets": list(keys), "names": [one.data["dataset"].values.tolist() for one in inputs], "mask_fit": bins}
+        | ({"maps": MAP_VERSION} if is_map else {})
+    )
+
+
+def model_key(models: Models) -> str:
+    """Return the digest of models: of their document, of the tables they read, and of each spectrum at some energies.
+
+    A document names tables and functions; the curves tell when a user's own function has become another.
+    """
+    spectra = [model.spectral_model for model in models if getattr(model, "spectral_model", None) is not None]
+    with np.errstate(all="ignore"):
+        curves = [[f"{value:.9e}" for value in np.atleast_1d(spectrum.dnde(CURVE_ENERGIES))] for spectrum in spectra]
+    in_time = [
+        part for model in models if (part := getattr(model, "temporal_model", None)) is not None and part.tables()
+    ]
+    shapes = [part for model in models if (part := getattr(model, "spatial_model", None)) is not None and part.tables()]
+    templates = [model for model in models if isinstance(model, TemplateNPredModel) and model.tables()]
+    read = (*spectra, *in_time, *shapes, *templates)
+    tables = [[hashlib.sha256(table).hexdigest() for table in part.tables()] for part in read]
+    return digest({"document": models.to_yaml(full_output=True), "curves": curves, "tables": tables})
+
+
+def seen_by(results: Results, datasets: Datasets) -> str:
+    """Return the key of what a likelihood sees; Datasets that no reduction made are keyed by their content."""
+    return _key_of(results, datasets.fit_inputs())
+
+
+def dataset_key(results: Results, one: FitInput) -> str:
+    """Return the key of one Dataset and its bins, as ``seen_by``."""
+    return _key_of(results, [one])
+
+
+def _key_of(results: Results, inputs: Sequence[FitInput]) -> str:
+    reductions = results.reductions.values()
+    known = {id(each.product.data): each.product.key for each in reductions if each.product is not None}
+    return datasets_key(inputs, [known.get(id(one.data)) or dataset_digest(one.data) for one in inputs])

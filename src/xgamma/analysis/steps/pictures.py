@@ -1,0 +1,120 @@
+"""The pictures that a run writes: products as all else, drawn when what they show, or their look, is another."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from xgamma.analysis.steps.keys import model_key, seen_by
+from xgamma.analysis.steps.step import Results, file_name
+from xgamma.errors import DamagedError, StoreError
+from xgamma.formats.local_files import write_files
+from xgamma.plot import figures
+from xgamma.plot.look import own_settings, style_digest
+from xgamma.schema import Kind
+from xgamma.schema.picture import PICTURE_SCHEMA, PICTURE_VARIABLES, SCHEMA_VERSION
+from xgamma.schema.tables import head
+from xgamma.store import Store, dataset_digest, digest
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+log = logging.getLogger(__name__)
+
+PICTURES_VERSION = 1
+
+
+def write_pictures(
+    results: Results,
+    outdir: Path,
+    step: str,
+    draw: Callable[[], Mapping[str, Figure]],
+    shown: Sequence[xr.Dataset] = (),
+    details: Any = None,
+) -> dict[str, Path]:
+    """Write the pictures of a step as ``NAME.png``; return them by what they hold.
+
+    Parameters
+    ----------
+    results, outdir
+        What was made, of which datasets and models decide what a picture shows, and where pictures go.
+    step
+        What they are pictures of.
+    draw
+        Draws them, by name; it is called where the store does not hold them.
+    shown, details
+        What they show besides datasets and models: Datasets, and what JSON holds.
+    """
+    key = _key(results, step, shown, details)
+    found = _stored(results.store, key)
+    if found is None:
+        found = {name: figures.png(figure) for name, figure in draw().items()}
+        _keep(results.store, key, step, found)
+    paths = {name: outdir / f"{file_name(name)}.png" for name in found}
+    changed = {path: found[name] for name, path in paths.items() if _content(path) != found[name]}
+    write_files(changed, overwrite=True)
+    return {f"{name} (picture)": path for name, path in paths.items()}
+
+
+def _key(results: Results, step: str, shown: Sequence[xr.Dataset], details: Any) -> str:
+    datasets = results.datasets
+    models = None if datasets is None else datasets.models
+    request = {
+        "step": Kind.PICTURE,
+        "version": PICTURES_VERSION,
+        "of": step,
+        "look": [style_digest(), own_settings()],
+        "title": [] if datasets is None else [*datasets.names, *datasets.facts()],
+        "datasets": "" if datasets is None else seen_by(results, datasets),
+        "models": [] if not models else [model_key(models), np.asarray(models.covariance.data).tolist()],
+        "shown": [dataset_digest(each) for each in shown],
+        "details": details,
+    }
+    return digest(request)
+
+
+def _stored(store: Store, key: str) -> dict[str, bytes] | None:
+    """Return the pictures that a store holds; damaged ones are set aside and drawn again."""
+    if not store.has(Kind.PICTURE, key):
+        return None
+    try:
+        data = store.get_valid(Kind.PICTURE, key)
+    except DamagedError as damage:
+        log.warning("%s It is drawn again.", damage)
+        # In a store that may only be read it stays.
+        with contextlib.suppress(StoreError):
+            store.set_aside(damage)
+        return None
+    ends = np.cumsum(data["size"].values)
+    files = np.split(data["png"].values, ends[:-1])
+    return {str(name): each.tobytes() for name, each in zip(data["picture"].values, files, strict=True)}
+
+
+def _keep(store: Store, key: str, step: str, files: Mapping[str, bytes]) -> None:
+    """Put pictures into a store; one that cannot be written has them drawn again the next time."""
+    if not files:
+        return
+    values = {
+        "picture": list(files),
+        "size": np.array([len(content) for content in files.values()], dtype=np.int64),
+        "png": np.frombuffer(b"".join(files.values()), dtype=np.uint8),
+    }
+    variables = {name: (spec.dims, values[name], spec.attrs()) for name, spec in PICTURE_VARIABLES.items()}
+    data = xr.Dataset(variables, attrs=head(PICTURE_SCHEMA, SCHEMA_VERSION) | {"step": step})
+    try:
+        store.put(Kind.PICTURE, key, {"": data}, {})
+    except StoreError as error:
+        log.info("Pictures are not kept: %s", error)
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
