@@ -4,6 +4,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 NEWEST_VENV ?= .venv-newest
+OLDEST_VENV ?= .venv-oldest
+# What versions of other packages change: files, stores, the command and whole analyses. Laws of arrays they do not.
+ENDS ?= tests/store tests/formats tests/ingest tests/cli tests/execute tests/plot tests/analysis
 # xgamma and Gammapy together, in versions of their own: Gammapy is in no lock file.
 PEER_VENV ?= .venv-peer
 PEER ?= gammapy
@@ -18,14 +21,19 @@ BIN := $(VENV)/bin
 # The newest lock file that is not newer than the interpreter.
 LOCK := $(shell $(PYTHON) requirements/choose.py 2>/dev/null)
 
-.PHONY: help install test pictures test-newest test-peer test-s3 survival lint format docs demo closure releases findings \
+.PHONY: help install test pictures test-all test-newest test-oldest test-wheel ends test-peer test-s3 \
+	survival lint format docs demo closure releases findings \
 	bench bench-scale lock wheel clean
 
 help:
 	@echo "make demo         simulate observations into $(DEMO)/, analyse them to flux points and pictures"
 	@echo "make closure      1,000 simulated sets through reduction and fit: the numbers of docs/closure.md; some minutes"
 	@echo "make test         the tests (JOBS=$(JOBS) processes)"
-	@echo "make test-newest  the tests on the newest Python that is found"
+	@echo "make test-all     the same with those that are long, as CI runs them"
+	@echo "make test-newest  the tests on the newest Python that is found, with the newest packages"
+	@echo "make test-oldest  the tests with the oldest packages that pyproject.toml allows, on Python 3.11;"
+	@echo "                  of both only what depends on versions: TESTS=\"$(ENDS)\""
+	@echo "make test-wheel   build wheel and source distribution, install the wheel into an empty environment and use it"
 	@echo "make survival     kills, races, full disks, damaged files: XGAMMA_KILLS=$(XGAMMA_KILLS) kills of each, a table"
 	@echo "make test-peer    the tests with Gammapy, in an environment of their own ($(PEER_VENV))"
 	@echo "make test-s3      the tests of object storage, and a table, on Ceph's radosgw; needs its Debian packages"
@@ -57,10 +65,23 @@ $(VENV)/.installed: $(VENV)/.locked pyproject.toml
 	@touch $@
 
 test: install
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not long" $(PYTEST_ARGS) $(TESTS)
+
+test-all: install
+	XGAMMA_KILLS=25 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS) $(TESTS)
 
 test-newest:
 	$(MAKE) test PYTHON="$$($(PYTHON) requirements/choose.py --newest)" VENV=$(NEWEST_VENV)
+
+# Old packages warn of newer ones beside them, which is no fault of anything here.
+test-oldest:
+	$(MAKE) test LOCK=requirements/oldest.txt VENV=$(OLDEST_VENV) PYTEST_ARGS="-W default $(PYTEST_ARGS)"
+
+ends:
+	@echo $(ENDS)
+
+test-wheel: install
+	$(BIN)/python .ci/installed.py --python $(PYTHON) $(WHEEL_ARGS)
 
 survival: install
 	XGAMMA_KILLS=$(XGAMMA_KILLS) $(BIN)/python -m pytest -n 0 tests/survival $(PYTEST_ARGS)
@@ -133,4 +154,4 @@ wheel: install
 	$(BIN)/python -m hatchling build -d dist
 
 clean:
-	rm -rf $(VENV) $(NEWEST_VENV) $(PEER_VENV) .venv-lock $(DEMO) build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(NEWEST_VENV) $(OLDEST_VENV) $(PEER_VENV) .venv-lock $(DEMO) build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,4 +1,7 @@
-"""Resolve the dependencies of pyproject.toml into one lock file per Python, with hashes, for every platform."""
+"""Resolve the dependencies of pyproject.toml into lock files with hashes, for every platform.
+
+One for each Python, and one of the oldest versions that are allowed, in which the tests are run as well.
+"""
 
 import subprocess
 import sys
@@ -6,7 +9,14 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PYTHONS = ("3.11", "3.13")
+LOCKS = {
+    "python-3.11": ("--python-version", "3.11", "--group", "dev"),
+    "python-3.13": ("--python-version", "3.13", "--group", "dev"),
+    # Of what others bring along the newest, as nobody installs all of it at its oldest.
+    "oldest": ("--python-version", "3.11", "--group", "test", "--group", "build", "--resolution", "lowest-direct"),
+    # For the container.
+    "runtime": ("--python-version", "3.13"),
+}
 
 
 def main():
@@ -16,10 +26,10 @@ def main():
         venv.create(environment, with_pip=True)
     python = environment / "bin" / "python"
     subprocess.run([python, "-m", "pip", "install", "--quiet", "--upgrade", "uv"], check=True)
-    for version in PYTHONS:
-        target = f"requirements/python-{version}.txt"
-        command = [python, "-m", "uv", "pip", "compile", "pyproject.toml", "--group", "dev", "--quiet"]
-        command += ["--universal", "--generate-hashes", "--python-version", version]
+    for name, options in LOCKS.items():
+        target = f"requirements/{name}.txt"
+        command = [python, "-m", "uv", "pip", "compile", "pyproject.toml", *options, "--quiet"]
+        command += ["--universal", "--generate-hashes"]
         command += ["--custom-compile-command", "make lock", "--output-file", target]
         subprocess.run(command + sys.argv[1:], cwd=ROOT, check=True)
         print(target)

@@ -103,6 +103,7 @@ def attempts(store):
     return {path.rpartition("/zarr.json")[0] for path in paths if path.count("/") == 3 and path.endswith("/zarr.json")}
 
 
+@pytest.mark.long
 def test_a_store_on_a_faulty_server_is_right_or_raises_and_is_whole_afterwards(server, sound, s3_server):
     work(sound, collections.Counter())
     expected = content(Store(sound))
@@ -129,6 +130,7 @@ def test_a_store_on_a_faulty_server_is_right_or_raises_and_is_whole_afterwards(s
     assert tally["survived"] > tally["refused"] > 0
 
 
+@pytest.mark.long
 def test_an_analysis_on_a_faulty_server_gives_the_bytes_of_one_on_a_sound_server(
     server, sound, s3_server, tiny_release, monkeypatch
 ):

@@ -15,6 +15,7 @@ import pytest
 import xarray as xr
 
 from command_line import CommandLine
+from marks import some_long
 from releases import config_of
 from xgamma.analysis.run import run
 from xgamma.engine import XgammaBackend
@@ -83,7 +84,7 @@ def engine_digest(url, kind, key):
         return None
 
 
-@pytest.mark.parametrize("name", hostile.MUTATIONS)
+@pytest.mark.parametrize("name", some_long(hostile.MUTATIONS, 3))
 def test_every_reader_raises_one_error_and_verify_names_the_fault(name, whole, own, tmp_path, capsys):
     xgamma = CommandLine(capsys)
     keys = {record.kind: record.key for record in whole.ls()}

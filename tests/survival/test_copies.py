@@ -84,6 +84,7 @@ def test_a_copy_that_is_made_while_writers_work_holds_whole_products(copying, ac
     assert max(held) > 0
 
 
+@pytest.mark.long
 def test_products_missing_from_an_interrupted_copy_are_computed_again(actors, quick_folder, witness, survival):
     cut = 0
     with survival("copies made meanwhile, file by file") as tally:

@@ -20,7 +20,8 @@ from xgamma.store import Store
 
 # Processor time in s of the write of a small product.
 WRITE = 0.006
-KILLS = int(os.environ.get("XGAMMA_KILLS", "25"))
+# `make test-all` asks for more.
+KILLS = int(os.environ.get("XGAMMA_KILLS", "8"))
 RUNS = {obs_id for night in actor.NIGHTS for obs_id in night}
 
 
