@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
+from typing import NamedTuple
 
 import xgamma
+from xgamma.digits import some
 from xgamma.storage.disk import with_home
+from xgamma.store import Store
 
 PACKAGES = (
     "numpy",
@@ -32,6 +36,15 @@ PACKAGES = (
 )
 DATA_VARIABLE = "GAMMAPY_DATA"
 NOT_INSTALLED = "not installed"
+EXTRAS = {
+    "distributed": "general.n_jobs above 1 and clusters",
+    "gammapy": "conversion to and from its objects, xgamma verify --against gammapy",
+    "regions": "regions as objects and in files of other programs",
+}
+"""Packages that not everyone needs, and what for."""
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+LEAST_ROOM = 1_000_000_000
+"""Bytes below which a disk counts as full."""
 
 
 def system_facts() -> dict[str, str]:
@@ -97,6 +110,73 @@ def _lines(environment: Mapping[str, str]) -> Iterator[str]:
     folder = environment.get(DATA_VARIABLE)
     if folder is None or not with_home(folder).is_dir():
         yield f"Set {DATA_VARIABLE} to the folder that holds hess-dl3-dr1, or simulate data: xgamma simulate --help"
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at: how it is, whether that is wrong, and what to do."""
+
+    what: str
+    state: str
+    is_wrong: bool = False
+    remedy: str = ""
+
+
+def findings_of_setup(environment: Mapping[str, str] = os.environ) -> list[Finding]:
+    """Return what was found of the installation: versions, threads, disk, data and optional packages."""
+    system, package = system_facts(), package_facts()
+    versions = installed_versions()
+    missing = [name for name, version in versions.items() if version == NOT_INSTALLED and name not in EXTRAS]
+    found = [
+        Finding("xgamma", f"{package['version']} in {package['path']}"),
+        Finding("python", f"{system['python_version']}, {system['system']} {system['machine']}"),
+        Finding("packages", ", ".join(f"{name} {version}" for name, version in versions.items() if name not in EXTRAS)),
+    ]
+    if missing:
+        found.append(Finding("missing", ", ".join(missing), True, f"Install them: pip install {' '.join(missing)}"))
+    found += [_extra(name, purpose) for name, purpose in EXTRAS.items()]
+    return [*found, _threads(environment), _disk(), _data(environment)]
+
+
+def _extra(name: str, purpose: str) -> Finding:
+    version = _version(name)
+    return Finding(name, version, remedy=f"Optional: {purpose}." if version == NOT_INSTALLED else "")
+
+
+def _threads(environment: Mapping[str, str]) -> Finding:
+    given = {name: environment[name] for name in THREADS if name in environment}
+    cores = os.cpu_count() or 1
+    state = ", ".join([some(cores, "core"), *(f"{name}={value}" for name, value in given.items())])
+    remedy = "" if given else "Several processes on one machine are faster with OMP_NUM_THREADS=1."
+    return Finding("threads", state, remedy=remedy)
+
+
+def _disk() -> Finding:
+    usage = shutil.disk_usage(Path.cwd())
+    is_full = usage.free < LEAST_ROOM
+    remedy = "Make space, or take another folder as general.outdir." if is_full else ""
+    return Finding("disk", f"{usage.free / 1e9:.1f} GB free of {usage.total / 1e9:.0f} GB here", is_full, remedy)
+
+
+def _data(environment: Mapping[str, str]) -> Finding:
+    state, folder = environment_facts(environment)[DATA_VARIABLE], environment.get(DATA_VARIABLE)
+    if folder is not None and with_home(folder).is_dir():
+        return Finding(f"${DATA_VARIABLE}", state)
+    remedy = "Set it to the folder that holds hess-dl3-dr1, fetch a release (xgamma fetch), or simulate one."
+    # A variable that leads nowhere is a mistake; none is needed.
+    return Finding(f"${DATA_VARIABLE}", state, folder is not None, remedy)
+
+
+def findings_of_store(store: Store) -> list[Finding]:
+    """Return what was found of a store: how many products it has, damaged records and runs that failed."""
+    records, damaged = store.listing()
+    failures = store.failures()
+    found = [Finding("store", f"{store.url}: {some(len(records), 'product')}")]
+    if damaged:
+        remedy = f"xgamma verify {store.url} says what to do."
+        found.append(Finding("damaged", ", ".join(list(damaged)[:3]), True, remedy))
+    if failures:
+        found.append(Finding("failed", some(len(failures), "run"), False, f"xgamma retry {store.url} tries again."))
+    return found
 
 
 def check_tutorials_setup() -> None:

@@ -25,7 +25,10 @@ class ExitCode(IntEnum):
     INPUT = 3, "input data, store or cluster"
     INCOMPLETE = 4, "done, but some runs were not used, could not be read or fetched"
     NOT_CONVERGED = 5, "the fit did not converge"
-    FAULT = 6, "verify, validate or closure found something wrong, or a record of the store is damaged"
+    FAULT = (
+        6,
+        "verify, validate, closure or doctor found something wrong, diff a difference, or a record is damaged",
+    )
     INTERRUPTED = 130, "interrupted; the next run goes on from what is in the store"
 
     meaning: str

@@ -15,13 +15,11 @@ from rich.table import Table as Grid
 
 from xgamma import digits
 from xgamma.digits import stands_right
-from xgamma.errors import DamagedError, ExitCode, MissingInputError, StoreError, UnknownNameError, more_about
-from xgamma.store import Record, Store, is_store
+from xgamma.errors import DamagedError, ExitCode, StoreError, more_about
 from xgamma.tables.table import Table, width_of
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 rehash_option = click.option("--rehash", is_flag=True, help="Read files that kept size and time too, and compare.")
-store_argument = click.argument("store")
 
 some = digits.some
 UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -83,9 +81,10 @@ def _grid(columns: Mapping[str, Sequence[str]]) -> Grid:
     return grid
 
 
-def print_facts(facts: Mapping[str, Any], title: str) -> None:
+def print_facts(facts: Mapping[str, Any], title: str = "") -> None:
     """Print names and texts, one a line; long texts such as paths are never broken."""
-    click.echo(title)
+    if title:
+        click.echo(title)
     width = max(len(name) for name in facts)
     for name, text in facts.items():
         click.echo(f"  {name:<{width}}  {text}")
@@ -101,29 +100,6 @@ def size_text(nbytes: float) -> str:
     while value >= 1000 and unit < len(UNITS) - 1:
         value, unit = value / 1000, unit + 1
     return f"{value:.3g} {UNITS[unit]}"
-
-
-def opened_store(store: str, *, read_only: bool = True) -> Store:
-    """Open a store that is there; making an empty one would hide a misspelt path."""
-    if not is_store(store):
-        raise MissingInputError(f"There is no store at {store}. Make one with xgamma ingest or xgamma run.")
-    return Store(store, read_only=read_only)
-
-
-def product_named(store: Store, name: str) -> Record:
-    """Return the product called KIND/KEY, where the beginning of the key is enough."""
-    kind, _, start = name.partition("/")
-    records, damaged = store.listing(kind)
-    found = [record for record in records if record.key.startswith(start)] if start else []
-    for product, error in damaged.items() if start and not found else ():
-        if product.startswith(name):
-            raise error
-    if len(found) == 1:
-        return found[0]
-    if found:
-        keys = ", ".join(record.key[: len(start) + 4] for record in found)
-        raise UnknownNameError(f"{name!r} is not unique: {keys}. Give more of the key.")
-    raise UnknownNameError(f"The store {store.url} has no product {name!r}. Look with xgamma ls {store.url}.")
 
 
 def print_damaged(damaged: Mapping[str, StoreError]) -> ExitCode:

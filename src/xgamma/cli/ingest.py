@@ -11,12 +11,11 @@ from xgamma.analysis.failures import note_failures, on_failed_ingest, retry
 from xgamma.analysis.selected import no_run_left
 from xgamma.cli.console import (
     json_option,
-    opened_store,
     print_json,
     rehash_option,
     some,
-    store_argument,
 )
+from xgamma.cli.places import opened_store, store_argument
 from xgamma.errors import ConfigError, ExitCode, InputError, more_about
 from xgamma.execute import Workers
 from xgamma.formats.gadf.index import IndexNames

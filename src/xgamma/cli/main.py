@@ -28,8 +28,11 @@ VERBS = {
     "retry": ("ingest", "Read runs again that could not be read."),
     "run": ("run", "Run a configuration, from observations to flux points, files and pictures."),
     "ls": ("listing", "List the products of a store, or its runs; writes nothing."),
-    "show": ("products", "Show one product and where it came from; writes nothing."),
-    "export": ("products", "Write a product of a store as a file."),
+    "show": ("show", "Show a product or a run as a table; writes nothing."),
+    "plot": ("plot", "Draw any picture of what a store holds."),
+    "export": ("export", "Write a product of a store as a file."),
+    "explain": ("explain", "Say what a product was made from, down to the files; writes nothing."),
+    "diff": ("diff", "Say what differs between two configurations, products or stores; writes nothing."),
     "verify": ("verify", "Compare all that a store holds with its records; writes nothing."),
     "validate": ("verify", "Compare a store, a product or a file with the published format; writes nothing."),
     "gc": ("upkeep", "Delete what killed writers and merged parts left in a store."),
@@ -37,6 +40,8 @@ VERBS = {
     "tag": ("upkeep", "Remember the present state of a store under a name, or list the tags."),
     "simulate": ("simulate", "Simulate a release of observations."),
     "closure": ("simulate", "Simulate, reduce and fit many sets, and compare with the truth."),
+    "doctor": ("doctor", "Look at the installation and a store, and say what is missing; writes nothing."),
+    "completion": ("completion", "Let a shell complete verbs, options, kinds and keys."),
     "help": ("help", "Print the page about an error, or the help of a verb."),
 }
 

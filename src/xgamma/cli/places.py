@@ -128,6 +128,11 @@ def _only(found: list[Record], store: Store, name: str, start: str, damaged: Map
     raise UnknownNameError(f"The store {store.url} has no product {name!r}.{hint} Look with xgamma ls {store.url}.")
 
 
+def shown_key(record: Record) -> str:
+    """Return KIND/KEY with as much of the key as one types."""
+    return f"{record.kind}/{record.key[:8]}"
+
+
 def _when(record: Record) -> str:
     return record.created[:16].replace("T", " ")
 

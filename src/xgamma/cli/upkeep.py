@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from xgamma.cli.console import json_option, opened_store, print_json, print_table, size_text, some, store_argument
+from xgamma.cli.console import json_option, print_json, print_table, size_text, some
+from xgamma.cli.places import opened_store, store_argument
 from xgamma.errors import ExitCode
 from xgamma.upkeep.parts import compact, tag
 

@@ -10,14 +10,13 @@ import click
 
 from xgamma.cli.console import (
     json_option,
-    opened_store,
     print_facts,
     print_json,
     print_table,
     size_text,
     some,
-    store_argument,
 )
+from xgamma.cli.places import opened_store, store_argument
 from xgamma.datasets.files import FORMATS, read_datasets
 from xgamma.datasets.inputs import normalize_rows
 from xgamma.errors import ConfigError, ExitCode, MissingInputError

@@ -48,7 +48,7 @@ class RunTable(NamedTuple):
     def where(self, expression: Expression) -> RunTable:
         """Return the runs for which an expression is true; raises ``UnknownNameError`` for a column there is not."""
         expression.validate_names(TABLE_COLUMNS, "--where")
-        return self._at(np.flatnonzero(expression.holds(self.columns)))
+        return self.at(np.flatnonzero(expression.holds(self.columns)))
 
     def sorted_by(self, name: str, *, falling: bool = False) -> RunTable:
         """Return the runs in the order of a column; those whose value is not known come last."""
@@ -58,11 +58,13 @@ class RunTable(NamedTuple):
         order = np.argsort(values, kind="stable")
         order = order[::-1] if falling else order
         is_known = values[order] == values[order]
-        return self._at(np.concatenate([order[is_known], order[~is_known]]))
+        return self.at(np.concatenate([order[is_known], order[~is_known]]))
 
-    def _at(self, numbers: npt.NDArray[np.int64]) -> RunTable:
-        columns = {name: values[numbers] for name, values in self.columns.items()}
-        return RunTable([self.facts[number] for number in numbers.tolist()], columns)
+    def at(self, numbers: npt.ArrayLike) -> RunTable:
+        """Return some of the runs, in the order of their numbers."""
+        rows = np.asarray(numbers, dtype=np.int64)
+        columns = {name: values[rows] for name, values in self.columns.items()}
+        return RunTable([self.facts[row] for row in rows.tolist()], columns)
 
 
 def run_table(release: FitsRelease | StoredRelease, position: Position | None = None) -> RunTable:

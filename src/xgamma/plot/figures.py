@@ -84,8 +84,14 @@ def picture_figure() -> Figure:
 @styled
 def png(figure: Figure) -> bytes:
     """Return a figure as a file of PNG; pyplot no longer holds it."""
+    return picture_bytes(figure, "png")
+
+
+@styled
+def picture_bytes(figure: Figure, format: str) -> bytes:
+    """Return a figure as a file of PNG, PDF or SVG; pyplot no longer holds it."""
     content = io.BytesIO()
-    figure.savefig(content, dpi=RESOLUTION)
+    figure.savefig(content, dpi=RESOLUTION, format=format)
     # One that pyplot holds would stay in memory.
     plt.close(figure)
     return content.getvalue()

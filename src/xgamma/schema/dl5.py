@@ -223,6 +223,9 @@ FIT = Product(
     {
         "models": Attribute("text", "The models at the optimum, as YAML"),
         "tables": Attribute("list of text", "Where the tables of the models are from, with digests", required=False),
+        "goodness": Attribute(
+            "mapping", "`bins` that were used, `free` parameters, `deviance` if known", required=False
+        ),
     },
     {"models": Attribute("text", "The models with their start values, as YAML")},
 )

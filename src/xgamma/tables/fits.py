@@ -82,15 +82,14 @@ def _goodness(given: Mapping[str, Any]) -> str:
 
 def stored_fit(ds: xr.Dataset, texts: Mapping[str, Any]) -> tuple[list[ParameterLine], FitFacts]:
     """Return the parameters of a stored fit and how it ended, from its Dataset and the texts of its record."""
-    names = [str(name).partition(".") for name in ds["parameter"].values]
+    # model.part.parameter, and model.part.model1.parameter in a compound.
+    names = [str(name).split(".", 2) for name in ds["parameter"].values]
     values, errors = ds["value"].values.tolist(), ds["error"].values.tolist()
     # Without a covariance free parameters have no error either.
     knows_free = sum(error > 0 for error in errors) == ds.sizes["free"]
     lines = [
-        ParameterLine(model, name, value, error, unit, error > 0 if knows_free else None)
-        for (model, _, name), value, error, unit in zip(
-            names, values, errors, ds["value"].attrs["parameter_units"], strict=True
-        )
+        ParameterLine(name[0], name[-1], value, error, unit, error > 0 if knows_free else None)
+        for name, value, error, unit in zip(names, values, errors, ds["value"].attrs["parameter_units"], strict=True)
     ]
     attrs = ds.attrs
     is_good = bool(attrs["success"] and attrs["covariance_success"])

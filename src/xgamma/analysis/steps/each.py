@@ -13,7 +13,7 @@ import xarray as xr
 
 from xgamma.analysis.steps.fit import FitStep, found_later, with_models
 from xgamma.analysis.steps.flux_points import FluxPointsStep, FluxPointsWanted, models_key
-from xgamma.analysis.steps.keys import seen_by
+from xgamma.analysis.steps.keys import made_from, seen_by
 from xgamma.analysis.steps.pictures import write_pictures
 from xgamma.analysis.steps.reduce import row_name
 from xgamma.analysis.steps.stack import group_labels
@@ -31,6 +31,7 @@ from xgamma.reduce import Recipe, region_row_name
 from xgamma.reduce.rows import MEMBERS
 from xgamma.schema import Kind
 from xgamma.store import canonical_json, digest
+from xgamma.store.lineage import MADE_FROM
 from xgamma.tables.fits import group_fits_table
 from xgamma.tables.points import group_points_table
 from xgamma.tables.table import Table
@@ -152,7 +153,13 @@ class FitEachStep(Step[FitEachWanted]):
         else:
             inputs, by = datasets.fit_inputs(), _text(wanted.by)
             data = fit_groups(inputs, labels, models, wanted.settings, results.workers, by)
-            results.store.put(Kind.FIT_EACH, key, {"": data}, {}, inputs=[seen, models_key(results, models)])
+            results.store.put(
+                Kind.FIT_EACH,
+                key,
+                {"": data},
+                {MADE_FROM: made_from(results)},
+                inputs=[seen, models_key(results, models)],
+            )
             product = Product(data, key, False)
         log.info("The fits of each were %s.", "found in the store" if product.found else "computed")
         return _with_fits(results, product)
@@ -280,7 +287,13 @@ class FluxPointsEachStep(Step[PointsEachWanted]):
             asked = (wanted.points.source, np.array(wanted.points.edges), wanted.points.parameters)
             inputs, by = datasets.fit_inputs(), _text(wanted.by)
             data = flux_points_groups(inputs, labels, models, *asked, results.workers, by)
-            results.store.put(Kind.POINTS_EACH, key, {"": data}, {}, inputs=[seen, models_key(results, models)])
+            results.store.put(
+                Kind.POINTS_EACH,
+                key,
+                {"": data},
+                {MADE_FROM: made_from(results)},
+                inputs=[seen, models_key(results, models)],
+            )
             product = Product(data, key, False)
         log.info("The flux points of each were %s.", "found in the store" if product.found else "computed")
         return _with_points(results, product)

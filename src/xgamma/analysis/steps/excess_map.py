@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from xgamma.analysis.costs import maps_cost
-from xgamma.analysis.steps.keys import dataset_key, model_key
+from xgamma.analysis.steps.keys import dataset_key, made_from, model_key
 from xgamma.analysis.steps.pictures import write_pictures
 from xgamma.analysis.steps.step import Finding, Results, Step, file_name
 from xgamma.axes import Axis, BoolArray
@@ -32,6 +32,7 @@ from xgamma.reduce import select_rows
 from xgamma.schema import WINDOWS, Kind, space_dims
 from xgamma.schema.excess_map import plane_chunks
 from xgamma.store import canonical_json, digest
+from xgamma.store.lineage import MADE_FROM
 from xgamma.tables.maps import excess_map_table
 from xgamma.tables.table import Table
 
@@ -144,7 +145,14 @@ class ExcessMapStep(Step[ExcessMapWanted]):
                 options: dict[str, Any] = {"used": row.used, "models": row.models}
                 data = excess_map(row.data, wanted.radius, wanted.edges, wanted.parameters, **options)
                 cut = plane_chunks(data)
-                results.store.put(Kind.EXCESS_MAP, row.key, {"": data}, {}, inputs=[row.seen], encoding=cut)
+                results.store.put(
+                    Kind.EXCESS_MAP,
+                    row.key,
+                    {"": data},
+                    {MADE_FROM: made_from(results)},
+                    inputs=[row.seen],
+                    encoding=cut,
+                )
             log_planes(data)
             found[row.name] = ExcessMap(data)
         log.info("The excess map was %s.", "computed" if is_new else "found in the store")

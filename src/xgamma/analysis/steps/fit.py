@@ -15,7 +15,7 @@ import xarray as xr
 
 from xgamma.analysis.costs import Cost, joint_cost
 from xgamma.analysis.steps.fit_pictures import fit_pictures
-from xgamma.analysis.steps.keys import model_key, seen_by
+from xgamma.analysis.steps.keys import made_from, model_key, seen_by
 from xgamma.analysis.steps.pictures import write_pictures
 from xgamma.analysis.steps.step import Finding, Product, Results, SeenSpectrum, Step
 from xgamma.axes import Axis
@@ -24,6 +24,7 @@ from xgamma.config.requests import names_of
 from xgamma.datasets import Datasets
 from xgamma.errors import ConfigError, OrderError
 from xgamma.fit import (
+    FitInput,
     FitResult,
     FitSettings,
     fit,
@@ -40,7 +41,8 @@ from xgamma.schema import Kind, bin_dims
 from xgamma.schema.dl5 import FIT_SCHEMA, SCHEMA_VERSION
 from xgamma.schema.tables import head
 from xgamma.store import digest
-from xgamma.tables.fits import FitFacts, ParameterLine, fit_table
+from xgamma.store.lineage import MADE_FROM
+from xgamma.tables.fits import GOODNESS, FitFacts, ParameterLine, fit_table
 from xgamma.tables.table import Table
 from xgamma.units import unit_string
 
@@ -110,6 +112,17 @@ def _restored(stored: xr.Dataset, models: Models, method: str) -> FitResult:
     )
     warn_of(result)
     return result
+
+
+def _goodness(inputs: Sequence[FitInput], result: FitResult) -> dict[str, Any]:
+    """Return how many bins a fit used and how many parameters were free; of on and off counts also the deviance.
+
+    With those the statistic is the deviance from the model that predicts each bin as it was measured.
+    """
+    bins = sum(int(np.count_nonzero(one.used)) for one in inputs)
+    facts: dict[str, Any] = {"bins": bins, "free": len(result.parameters.free_parameters)}
+    is_deviance = all("counts_off" in one.data and "alpha_systematic" not in one.data for one in inputs)
+    return facts | ({"deviance": float(result.total_stat)} if is_deviance and np.isfinite(result.total_stat) else {})
 
 
 def with_models(results: Results, what: str) -> tuple[Datasets, Models]:
@@ -234,7 +247,8 @@ class FitStep(Step[FitWanted]):
             for p in model.parameters
         ]
         stat = result.optimize_result
-        return [fit_table(lines, FitFacts(result.success, result.message, stat.total_stat, stat.prior_stat))]
+        goodness = _goodness(results.datasets.fit_inputs(), result)
+        return [fit_table(lines, FitFacts(result.success, result.message, stat.total_stat, stat.prior_stat, goodness))]
 
     def document(self, results: Results) -> dict[str, Any]:
         """Return whether the fit converged, its statistic, and the parameters by model and name."""
@@ -312,8 +326,10 @@ def _fitted(wanted: FitWanted, results: Results, datasets: Datasets, models: Mod
         return _stored(results, key, models, method)
     result = fit(datasets.fit_inputs(), models, wanted.settings)
     tables = models.origins()
-    texts = {"models": models.to_yaml()} | ({"tables": tables} if tables else {})
-    store.put(Kind.FIT, key, {"": _fit_dataset(result, models)}, {"models": start}, inputs=[seen], texts=texts)
+    texts: dict[str, Any] = {"models": models.to_yaml()} | ({"tables": tables} if tables else {})
+    texts[GOODNESS] = _goodness(datasets.fit_inputs(), result)
+    given = {"models": start, MADE_FROM: made_from(results)}
+    store.put(Kind.FIT, key, {"": _fit_dataset(result, models)}, given, inputs=[seen], texts=texts)
     return Product(result, key, False)
 
 

@@ -13,7 +13,7 @@ import xarray as xr
 from astropy import units as u
 
 from xgamma.analysis.steps.fit import found_later, with_models
-from xgamma.analysis.steps.keys import model_key, seen_by
+from xgamma.analysis.steps.keys import made_from, model_key, seen_by
 from xgamma.analysis.steps.pictures import write_pictures
 from xgamma.analysis.steps.step import (
     Finding,
@@ -36,6 +36,7 @@ from xgamma.plot import figures, legends
 from xgamma.plot import style as plot_style
 from xgamma.schema import Kind
 from xgamma.store import canonical_json, digest
+from xgamma.store.lineage import MADE_FROM
 from xgamma.tables.points import points_table
 from xgamma.tables.table import Table
 
@@ -143,7 +144,7 @@ class FluxPointsStep(Step[FluxPointsWanted]):
         if product is None:
             inputs, edges = datasets.fit_inputs(), np.array(wanted.edges)
             data = flux_points(inputs, _models_of(wanted, datasets), wanted.source, edges, wanted.parameters)
-            results.store.put(Kind.POINTS, key, {"": data}, {}, inputs=[seen, models])
+            results.store.put(Kind.POINTS, key, {"": data}, {MADE_FROM: made_from(results)}, inputs=[seen, models])
             product = Product(data, key, False)
         log.info("The flux points were %s.", "found in the store" if product.found else "computed")
         return _with_points(wanted, results, datasets, product)

@@ -11,7 +11,7 @@ from xgamma.analysis.steps.step import Results
 from xgamma.datasets import Datasets
 from xgamma.fit import FitInput
 from xgamma.models.models import Models, TemplateNPredModel
-from xgamma.schema import WINDOWS, space_dims
+from xgamma.schema import WINDOWS, Kind, space_dims
 from xgamma.store import dataset_digest, digest
 
 MAP_VERSION = 2
@@ -61,3 +61,17 @@ def _key_of(results: Results, inputs: Sequence[FitInput]) -> str:
     reductions = results.reductions.values()
     known = {id(each.product.data): each.product.key for each in reductions if each.product is not None}
     return datasets_key(inputs, [known.get(id(one.data)) or dataset_digest(one.data) for one in inputs])
+
+
+def made_from(results: Results) -> list[str]:
+    """Return the products that datasets and models were made from, ``kind/key``: stacks, else rows, and the fit."""
+    found: list[str] = []
+    for each in results.reductions.values():
+        if each.product is not None and results.store.has(Kind.STACK, each.product.key):
+            found.append(f"{Kind.STACK}/{each.product.key}")
+        elif each.rows is not None:
+            found += [f"{Kind.ROWS}/{key}" for key, _ in each.rows.places]
+    models = None if results.datasets is None else results.datasets.models
+    if results.fit is not None and models is not None and results.fitted == model_key(models):
+        found.append(f"{Kind.FIT}/{results.fit.key}")
+    return list(dict.fromkeys(found))

@@ -13,7 +13,7 @@ import xarray as xr
 
 from xgamma.analysis.steps.fit import found_later, with_models
 from xgamma.analysis.steps.flux_points import is_fit_range_set, models_key, validate_edges
-from xgamma.analysis.steps.keys import seen_by
+from xgamma.analysis.steps.keys import made_from, seen_by
 from xgamma.analysis.steps.pictures import write_pictures
 from xgamma.analysis.steps.stack import StackStep
 from xgamma.analysis.steps.step import Finding, Product, Results, SeenSpectrum, Step
@@ -36,6 +36,7 @@ from xgamma.models.models import Models
 from xgamma.plot import figures
 from xgamma.schema import Kind
 from xgamma.store import canonical_json, digest
+from xgamma.store.lineage import MADE_FROM
 from xgamma.tables.points import light_curve_table
 from xgamma.tables.table import Table
 
@@ -150,7 +151,7 @@ class LightCurveStep(Step[LightCurveWanted]):
         if product is None:
             edges, models = np.array(wanted.edges), datasets.models
             data = light_curve(datasets.fit_inputs(), models, wanted.source, edges, binning, wanted.parameters)
-            results.store.put(Kind.LIGHT_CURVE, key, {"": data}, {}, inputs=inputs)
+            results.store.put(Kind.LIGHT_CURVE, key, {"": data}, {MADE_FROM: made_from(results)}, inputs=inputs)
             product = Product(data, key, False)
         log.info("The light curve was %s.", "found in the store" if product.found else "computed")
         return _with_curve(results, product)

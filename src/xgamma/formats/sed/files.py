@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from astropy import table as tables
 
 
-ENDINGS = (".fits", ".fits.gz", ".ecsv")
+TEXT_ENDINGS = (".ecsv", ".csv")
+"""Tables of text: ECSV with blanks or, as every program reads it, with commas between the columns."""
+ENDINGS = (".fits", ".fits.gz", *TEXT_ENDINGS)
 EXTNAME = "FLUXPOINTS"
 _FITS, _GZIP = b"SIMPLE", b"\x1f\x8b"
 
@@ -41,7 +43,7 @@ _FITS, _GZIP = b"SIMPLE", b"\x1f\x8b"
 def write_flux_points(
     ds: xr.Dataset, path: str | os.PathLike[str], sed_type: str = "likelihood", *, overwrite: bool = False
 ) -> Path:
-    """Write flux points (DL5) to a ``.fits``, ``.fits.gz`` or ``.ecsv`` file and return its path.
+    """Write flux points (DL5) to a ``.fits``, ``.fits.gz``, ``.ecsv`` or ``.csv`` file and return its path.
 
     The table is what Gammapy reads with ``FluxPoints.read``, with columns of ours after its own: where the fit
     began and ended (``e_min_fit``, ``e_max_fit``) and what it left out (``counts_left_out``). In FITS a second table
@@ -92,8 +94,8 @@ def write_points(
     loaded = ds.compute()
     name = target.name.lower()
     columns, meta = columns_of(loaded, sed_type), {**points_meta(loaded, sed_type), **(cards or {})}
-    if name.endswith(".ecsv"):
-        content = _ecsv_content(table_of(columns, meta))
+    if name.endswith(TEXT_ENDINGS):
+        content = _ecsv_content(table_of(columns, meta), "," if name.endswith(".csv") else " ")
     else:
         hdus = [_table_hdu(columns, meta), dataset_table.dataset_hdu(loaded)]
         content = fits_content(hdus, dataset_table.PROMISE, compress=name.endswith(".gz"))
@@ -197,7 +199,7 @@ def _column(name: str, values: npt.NDArray[Any], unit: str) -> fits.Column:
     return fits.Column(name, format=f"{int(np.prod(values.shape[1:]))}{code}", unit=unit or None, dim=dim, array=values)
 
 
-def _ecsv_content(table: tables.Table) -> bytes:
+def _ecsv_content(table: tables.Table, delimiter: str = " ") -> bytes:
     text = io.StringIO()
-    table.write(text, format="ascii.ecsv")
+    table.write(text, format="ascii.ecsv", delimiter=delimiter)
     return text.getvalue().encode()

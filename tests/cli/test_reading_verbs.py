@@ -1,0 +1,323 @@
+"""Verbs that read a store: show, plot, export, explain, diff, doctor, completion; each on one finished run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from command_line import CommandLine
+from releases import config_of
+from xgamma.analysis.run import run
+from xgamma.cli.main import VERBS, group
+from xgamma.datasets import FluxPoints
+from xgamma.models import Models
+from xgamma.store import Store
+
+
+@pytest.fixture(scope="module")
+def out(tiny_release, tmp_path_factory):
+    """The folder of a finished run, with its store inside."""
+    folder = tmp_path_factory.mktemp("reading") / "out"
+    config = config_of(tiny_release, folder / "xgamma-store")
+    config.general.outdir = str(folder)
+    run(config)
+    return folder
+
+
+@pytest.fixture
+def xgamma(capsys):
+    return CommandLine(capsys)
+
+
+# --- places and products
+
+
+def test_a_store_is_found_in_the_folder_of_a_run_and_in_its_configuration(xgamma, out):
+    by_store = xgamma("ls", out / "xgamma-store", "--json").document
+    assert xgamma("ls", out, "--json").document == by_store
+    assert xgamma("ls", out / "config.yaml", "--json").document == by_store
+
+
+def test_a_kind_alone_is_its_only_product_and_so_is_the_beginning_of_a_key(xgamma, out):
+    named = xgamma("show", out, "fit", "--json").document
+    for name in (f"fit/{named['key'][:4]}", named["key"][:10], "fit/latest"):
+        assert xgamma("show", out, name, "--json").document["key"] == named["key"]
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("fits", "has no product 'fits'"),
+        ("fits/1", "There is no kind of product 'fits'. Did you mean 'fit'?"),
+        ("fit/zz", "has no product 'fit/zz'. It has dl3, fit, flux-points, rows, stack."),
+        ("light-curve", "has no product 'light-curve'"),
+        ("run/99", "has no run 99."),
+    ],
+)
+def test_what_is_not_there_is_said_in_one_sentence(xgamma, out, name, sentence):
+    done = xgamma("show", out, name)
+    assert (done.code, done.out) == (2, "")
+    assert sentence in done.err
+    assert "Traceback" not in done.err
+
+
+# --- ls --runs
+
+
+def test_runs_are_chosen_and_sorted(xgamma, out):
+    every = xgamma("ls", out, "--runs", "--json").document
+    assert [run["obs_id"] for run in every] == [1, 2, 3]
+    assert all(run["livetime"] > 0 and run["night"] and run["events"] > 0 for run in every)
+    falling = xgamma("ls", out, "--runs", "--sort", "-obs_id", "--where", "obs_id != 2", "--json").document
+    assert [run["obs_id"] for run in falling] == [3, 1]
+
+
+def test_the_offset_to_a_position_is_that_on_the_sphere(xgamma, out):
+    run = xgamma("ls", out, "--runs", "--json").document[0]
+    near = xgamma("ls", out, "--runs", "--position", f"{run['ra']} {run['dec'] + 0.5}", "--json").document[0]
+    assert near["offset"] == pytest.approx(0.5)
+
+
+def test_runs_of_a_release_are_those_of_the_store_that_it_was_read_into(xgamma, out, tiny_release):
+    of_release = xgamma("ls", tiny_release, "--runs", "--json").document
+    of_store = xgamma("ls", out, "--runs", "--json").document
+    for ours, theirs in zip(of_store, of_release, strict=True):
+        assert (ours["obs_id"], ours["target"], ours["has"]) == (theirs["obs_id"], theirs["target"], theirs["has"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--runs", "--where", "zenith <"),
+        ("--runs", "--where", "altitude < 3"),
+        ("--runs", "--sort", "altitude"),
+        ("--runs", "--position", "83"),
+        ("--where", "zenith < 3"),
+    ],
+)
+def test_wrong_options_of_ls_are_named(xgamma, out, words):
+    done = xgamma("ls", out, *words)
+    assert done.code == 2
+    assert done.err.startswith(f"Error: {next(word for word in words if word not in ('--runs',))}")
+
+
+# --- show
+
+
+def test_show_has_values_with_errors_and_degrees_of_freedom(xgamma, out):
+    shown = xgamma("show", out, "fit").out
+    assert "Fit: converged, statistic 6.86" in shown
+    assert "±" in shown and "frozen" in shown
+    assert "degrees of freedom, deviance 6.86." in shown
+
+
+def test_show_of_every_kind_has_a_table_and_its_numbers(xgamma, out):
+    for kind in ("fit", "flux-points", "stack", "rows", "dl3"):
+        assert xgamma("show", out, kind).code == 0
+    content = xgamma("show", out, "flux-points", "--json").document["content"]
+    assert content[0]["e_min"] == pytest.approx(0.5)
+    assert {"dnde", "dnde_err", "sqrt_ts", "is_ul"} <= set(content[0])
+    assert xgamma("show", out, "stack", "--json").document["content"][0]["outcome"] == "used"
+
+
+def test_one_run_is_shown_of_a_store_and_of_a_release(xgamma, out, tiny_release):
+    assert xgamma("show", out, "run/2", "--json").document["obs_id"] == 2
+    assert xgamma("show", tiny_release, "run/2").out.startswith("Run 2:")
+
+
+# --- plot
+
+
+def test_every_picture_that_is_listed_is_drawn(xgamma, out, tmp_path):
+    for kind in ("fit", "flux-points", "stack"):
+        names = xgamma("plot", out, kind, "--list").out.split()
+        assert names
+        for name in names if kind == "fit" else names[:1]:
+            path = tmp_path / f"{kind}-{name}.png"
+            assert xgamma("plot", out, kind, path, "--what", name).code == 0
+            assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_pictures_are_written_as_pdf_and_svg_and_never_over_others(xgamma, out, tmp_path):
+    for ending, start in ((".pdf", b"%PDF"), (".svg", b"<?xml")):
+        path = tmp_path / f"points{ending}"
+        assert xgamma("plot", out, "flux-points", path).code == 0
+        assert path.read_bytes().startswith(start)
+    again = xgamma("plot", out, "flux-points", tmp_path / "points.pdf")
+    assert again.code == 2
+    assert "overwrite=True" not in again.err and "--overwrite" in again.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("flux-points", "a.gif"),
+        ("flux-points", "a.png", "--what", "e3dnde"),
+        ("stack", "a.png", "--row", "none"),
+        ("dl3", "a.png"),
+        ("fit/none", "a.png"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(xgamma, out, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = xgamma("plot", out, *words)
+    assert done.code == 2
+    assert done.err.startswith("Error: ") and "Traceback" not in done.err
+
+
+# --- export
+
+
+@pytest.mark.parametrize("ending", [".fits", ".ecsv", ".csv"])
+@pytest.mark.parametrize("sed_type", ["likelihood", "dnde", "flux", "eflux", "e2dnde"])
+def test_flux_points_are_exported_in_every_kind_and_read_back(xgamma, out, tmp_path, ending, sed_type):
+    path = tmp_path / f"points{ending}"
+    assert xgamma("export", out, "flux-points", path, "--sed-type", sed_type).code == 0
+    stored = FluxPoints(Store(out / "xgamma-store").get("flux-points", _only_key(out, "flux-points")))
+    assert FluxPoints.read(path).dnde.to_value("cm-2 s-1 TeV-1") == pytest.approx(
+        stored.dnde.to_value("cm-2 s-1 TeV-1"), rel=0.2 if sed_type in ("flux", "eflux") else 1e-6, nan_ok=True
+    )
+
+
+def _only_key(out, kind):
+    [record] = Store(out / "xgamma-store", read_only=True).ls(kind)
+    return record.key
+
+
+def test_a_fit_is_exported_as_models_with_their_covariance(xgamma, out, tmp_path):
+    path = tmp_path / "models.yaml"
+    assert xgamma("export", out, "fit", path).code == 0
+    content = xgamma("show", out, "fit", "--json").document["content"]
+    index = Models.read(path).parameters[0]
+    shown = content["parameters"][0]
+    assert (index.value, index.error) == pytest.approx((shown["value"], shown["error"]))
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("fit", "fit.fits"), "ends in"),
+        (("stack", "a.fits", "--sed-type", "dnde"), "--sed-type is about fluxes"),
+        (("dl3", "a.fits"), "Runs have no file format"),
+        (("flux-points", "a.txt"), ".ecsv"),
+        (("flux-points", "a.ecsv", "--sed-type", "dnd"), "--sed-type"),
+    ],
+)
+def test_what_cannot_be_exported_is_refused(xgamma, out, words, sentence, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = xgamma("export", out, *words)
+    assert done.code == 2
+    assert sentence in done.err
+
+
+# --- explain
+
+
+def test_a_product_is_explained_down_to_its_files(xgamma, out):
+    tree = xgamma("explain", out, "flux-points").out
+    for word in ("flux-points/", "├─ stack/", "rows/", "dl3/", "fit/", "as above", ".fits", "unchanged"):
+        assert word in tree
+    document = xgamma("explain", out, "flux-points", "--json").document
+    assert document["is_whole"] is True
+    [stack, fit] = document["made_from"]
+    assert stack["made_from"][0]["made_from"][0]["files"]
+    assert fit["product"].startswith("fit/")
+
+
+def test_files_that_changed_since_are_named(xgamma, out, tmp_path, monkeypatch):
+    monkeypatch.setattr("xgamma.store.lineage.Path.stat", lambda self: (_ for _ in ()).throw(OSError("gone")))
+    assert "not there any more" in xgamma("explain", out, "stack").out
+
+
+# --- diff
+
+
+def test_the_same_product_does_not_differ(xgamma, out):
+    done = xgamma("diff", out, out, "fit")
+    assert (done.code, done.out) == (0, "They are the same.\n")
+
+
+def test_configurations_differ_by_their_keys(xgamma, tmp_path):
+    one, two = tmp_path / "one.yaml", tmp_path / "two.yaml"
+    one.write_text("general: {n_jobs: 1}\nfit: {fit_range: {min: 1 TeV}}\n")
+    two.write_text("general: {n_jobs: 2}\nfit: {fit_range: {min: 1 TeV}}\n")
+    done = xgamma("diff", one, two, "--json")
+    assert done.code == 6
+    [found] = done.document["differences"]
+    assert (found["what"], found["first"], found["second"]) == ("general.n_jobs", "1", "2")
+
+
+def test_stores_differ_by_their_products(xgamma, out, tmp_path):
+    Store(tmp_path / "empty")
+    found = xgamma("diff", out, tmp_path / "empty", "--json").document["differences"]
+    assert {each["where"] for each in found} == {"products"}
+    assert len(found) == 5
+
+
+def test_products_of_two_kinds_are_not_compared(xgamma, out):
+    done = xgamma("diff", out, out, "fit", "stack")
+    assert done.code == 2
+    assert "two products of one kind" in done.err
+
+
+# --- doctor, completion, help
+
+
+def test_doctor_looks_at_the_installation_and_a_store(xgamma, out):
+    found = {each["what"]: each for each in xgamma("doctor", out, "--json").document}
+    assert found["store"]["state"].endswith("5 products")
+    assert "numpy" in found["packages"]["state"]
+    assert {"xgamma", "python", "threads", "disk", "$GAMMAPY_DATA"} <= set(found)
+
+
+def test_doctor_names_a_data_folder_that_is_not_there(xgamma, monkeypatch):
+    monkeypatch.setenv("GAMMAPY_DATA", "/nowhere")
+    done = xgamma("doctor")
+    assert done.code == 6
+    assert "! $GAMMAPY_DATA" in done.out
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_and_installs_the_script_of_a_shell(xgamma, shell, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    script = xgamma("completion", shell).out
+    assert "_XGAMMA_COMPLETE" in script
+    written = xgamma("completion", shell, "--install").out.strip()
+    assert written.startswith(str(tmp_path))
+    assert Path(written).read_text(encoding="utf-8").strip() == script.strip()
+
+
+def test_a_shell_completes_verbs_kinds_and_keys(out):
+    def completed(words, number):
+        asked = {"_XGAMMA_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(number)}
+        command = [sys.executable, "-c", "import sys; sys.argv[0] = 'xgamma'; from xgamma.cli import main; main()"]
+        done = subprocess.run(command, env=os.environ | asked, capture_output=True, text=True, check=False)
+        return [line.partition(",")[2] for line in done.stdout.splitlines()]
+
+    assert completed("xgamma expl", 1) == ["explain"]
+    assert completed(f"xgamma show {out} flux", 3) == ["flux-points", "flux-points-each"]
+    assert completed(f"xgamma show {out} fit/", 3) == [f"fit/{_only_key(out, 'fit')[:12]}"]
+
+
+def test_the_help_of_verbs_that_read_has_examples_that_begin_with_the_verb(xgamma):
+    for verb in ("ls", "show", "plot", "export", "explain", "diff", "doctor", "completion"):
+        shown = xgamma(verb, "--help").out
+        assert "Examples:" in shown, verb
+        assert f"xgamma {verb}" in shown.partition("Examples:")[2], verb
+
+
+def test_every_verb_is_a_command_with_short_help():
+    for verb, (_, text) in VERBS.items():
+        command = group.get_command(None, verb)
+        assert command is not None and command.name == verb
+        assert text.endswith(".")
+
+
+def test_what_json_prints_is_json_alone(xgamma, out):
+    for words in (("ls", out), ("show", out, "fit"), ("explain", out, "fit"), ("doctor",)):
+        assert json.loads(xgamma(*words, "--json").out)
