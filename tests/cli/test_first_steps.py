@@ -56,10 +56,7 @@ def test_init_does_not_replace_a_file(xgamma, tmp_path):
     path.write_text("precious")
     done = xgamma("init", path)
     assert done.code == 2
-    assert done.err == (
-        f"Error: {path} exists already. Choose another name, or write with overwrite=True. "
-        "On the command line that is --overwrite.\n"
-    )
+    assert done.err == (f"Error: {path} exists already. Choose another name, or write with --overwrite.\n")
     assert path.read_text() == "precious"
     assert xgamma("init", path, "--overwrite").code == 0
     assert path.read_text() != "precious"

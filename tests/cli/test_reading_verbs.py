@@ -229,8 +229,18 @@ def test_a_product_is_explained_down_to_its_files(xgamma, out):
     assert fit["product"].startswith("fit/")
 
 
-def test_files_that_changed_since_are_named(xgamma, out, tmp_path, monkeypatch):
-    monkeypatch.setattr("xgamma.store.lineage.Path.stat", lambda self: (_ for _ in ()).throw(OSError("gone")))
+class GonePath:
+    """A path at which nothing is any more."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def stat(self):
+        raise FileNotFoundError(self.path)
+
+
+def test_files_that_are_gone_are_named(xgamma, out, monkeypatch):
+    monkeypatch.setattr("xgamma.store.lineage.Path", GonePath)
     assert "not there any more" in xgamma("explain", out, "stack").out
 
 

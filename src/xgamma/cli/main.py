@@ -16,7 +16,7 @@ from typing import NoReturn
 import click
 
 from xgamma import __version__
-from xgamma.errors import ExitCode, MemoryLimitError, OutputExistsError, XgammaError, did_you_mean, more_about
+from xgamma.errors import ExitCode, MemoryLimitError, XgammaError, did_you_mean, more_about
 
 # The module of each verb, which holds its command, and a line of help, here because help must not load the verb.
 VERBS = {
@@ -28,7 +28,7 @@ VERBS = {
     "retry": ("ingest", "Read runs again that could not be read."),
     "run": ("run", "Run a configuration, from observations to flux points, files and pictures."),
     "ls": ("listing", "List the products of a store, or its runs; writes nothing."),
-    "show": ("show", "Show a product or a run as a table; writes nothing."),
+    "show": ("products", "Show a product or a run as a table; writes nothing."),
     "plot": ("plot", "Draw any picture of what a store holds."),
     "export": ("export", "Write a product of a store as a file."),
     "explain": ("explain", "Say what a product was made from, down to the files; writes nothing."),
@@ -52,6 +52,18 @@ First steps:
   xgamma check my.yaml                  is everything there?
   xgamma run my.yaml                    spectrum, flux points, pictures
 """
+
+
+OPTIONS = {
+    "overwrite=True": "--overwrite",
+    "sed_type: there": "--sed-type: there",
+    "; call get_observations() first": "; let the configuration ask for observations",
+    "; call get_datasets() or read_datasets() first": "; let the configuration ask for datasets",
+    "; call get_datasets() first": "; let the configuration ask for datasets",
+    "; call set_models() first": "; write the section models",
+    "; make them with get_datasets()": "; name them in datasets",
+}
+"""What sentences say of Python, and what that is on the command line."""
 
 
 class Verbs(click.Group):
@@ -144,13 +156,23 @@ def _end_interrupted() -> NoReturn:
     sys.exit(ExitCode.INTERRUPTED)
 
 
+def in_options(sentence: str) -> str:
+    """Return a sentence in the words of the command line, which has options where Python has arguments.
+
+    >>> in_options("Choose another name, or write with overwrite=True.")
+    'Choose another name, or write with --overwrite.'
+    """
+    for spoken, option in OPTIONS.items():
+        sentence = sentence.replace(spoken, option)
+    return sentence
+
+
 def _end_failed(error: Exception, debug: bool) -> NoReturn:
     if isinstance(error, click.ClickException):
         error.show()
         sys.exit(error.exit_code)
     if isinstance(error, XgammaError):
-        hint = " On the command line that is --overwrite." if isinstance(error, OutputExistsError) else ""
-        _end(error, f"{error}{hint}", error.exit_code, debug, error.kind)
+        _end(error, in_options(str(error)), error.exit_code, debug, error.kind)
     if isinstance(error, MemoryError):
         text = f"The memory of this machine did not suffice ({error}). Ask for less at a time."
         _end(error, text, ExitCode.INTERNAL, debug, MemoryLimitError.kind)
