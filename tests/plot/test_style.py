@@ -13,10 +13,10 @@ from astropy.visualization import quantity_support
 from matplotlib.figure import Figure
 
 import xgamma.plot
-from builders import flux_points_product, on_off_dataset
-from xgamma.datasets import FluxPoints, SpectrumDatasetOnOff
+from builders import flux_points_product, light_curve_product, on_off_dataset
+from xgamma.datasets import FluxPoints, FluxPointsDataset, LightCurve, SpectrumDatasetOnOff
 from xgamma.errors import ConfigError
-from xgamma.models import PowerLawSpectralModel
+from xgamma.models import PowerLawSpectralModel, SkyModel
 from xgamma.plot import style
 from xgamma.plot.labels import sed_label
 
@@ -183,3 +183,10 @@ def test_interactive_pictures_that_begin_within_the_style_stay_interactive():
         with style.drawing_style():
             mpl.rcParams["interactive"] = True
         assert mpl.rcParams["interactive"] is True
+
+
+def test_points_and_light_curves_show_themselves(points):
+    dataset = FluxPointsDataset(points, [SkyModel(PowerLawSpectralModel(), name="crab")])
+    for view, count in ((points, 1), (LightCurve(light_curve_product()), 1), (dataset, 2)):
+        axes = [ax for ax in view.peek().axes if ax.get_label() != "<colorbar>"]
+        assert len(axes) == count

@@ -19,11 +19,13 @@ from xgamma.formats.light_curve.files import read_points
 from xgamma.formats.sed.files import read_flux_points, write_flux_points
 from xgamma.formats.sed.points import is_light_curve
 from xgamma.formats.sed.table import flux_points_table
+from xgamma.plot import figures as plot_figures
 from xgamma.plot import sed as plot_sed
 
 if TYPE_CHECKING:
     from astropy.table import Table
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 TABLE_FORMATS = ("gadf-sed", "lightcurve")
@@ -144,6 +146,15 @@ class FluxPoints(Described, Norms):
         best = (self.data["norm"].values, self.stat)
         profiles = plot_sed.Profiles(self._edges(), reference, self.norm_scan, self.stat_scan, *best, null)
         return plot_sed.plot_ts_profiles(profiles, sed_type, unit, ax, add_cbar, **style)
+
+    def peek(self, figsize: tuple[float, float] = (8, 6)) -> Figure:
+        """Draw the points in a new figure, over their likelihood profiles where there are any, and return it."""
+        figure, [ax] = plot_figures.panels(1, figsize)
+        self.plot(ax, sed_type="e2dnde")
+        if self.has_stat_profiles:
+            self.plot_ts_profiles(ax, sed_type="e2dnde")
+        plot_figures.show_title(figure, str(self.data.attrs.get("source", "")))
+        return figure
 
     # --- files
 

@@ -21,12 +21,14 @@ from xgamma.fit import FitInput
 from xgamma.formats.sed.files import read_flux_points
 from xgamma.models.models import Models, SkyModel
 from xgamma.plot import counts as plot_counts
+from xgamma.plot import figures as plot_figures
 from xgamma.plot import legends as plot_legends
 from xgamma.plot import style as plot_style
 from xgamma.stats import chi2
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from xgamma.plot.counts import Style
 
@@ -177,6 +179,17 @@ class FluxPointsDataset(Described):
         ax_spectrum.set_xlim(window)
         ax_spectrum.label_outer()
         return ax_spectrum, ax_residuals
+
+    def peek(self, figsize: tuple[float, float] = (8, 6)) -> Figure:
+        """Draw the points, and models with residuals where there are any, in a new figure, and return it."""
+        has_models = bool(len(self._own_models()))
+        figure, axes = plot_figures.panels(2 if has_models else 1, figsize, columns=1, sharex=True)
+        if has_models:
+            self.plot_fit(axes[0], axes[1])
+        else:
+            self.plot_spectrum(axes[0])
+        plot_figures.show_title(figure, self.name)
+        return figure
 
     # --- Gammapy
 

@@ -29,6 +29,7 @@ from xgamma.times import time_from_seconds
 if TYPE_CHECKING:
     from astropy.table import Table
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 AXES = ("time", "energy")
@@ -298,6 +299,13 @@ class LightCurve(Described, Norms):
         columns = (scan, one["stat_scan"].values, one["norm"].values, one["stat"].values, null)
         profiles = plot_sed.Profiles(bounds, reference, *columns)
         return plot_lc.plot_profiles(bounds, profiles, sed_type, unit, ax, add_cbar, time_format, **style)
+
+    def peek(self, figsize: tuple[float, float] = (9, 5)) -> Figure:
+        """Draw the flux against time in a new figure, with long gaps closed, and return it."""
+        figure, [ax] = plot_figures.panels(1, figsize)
+        self.plot(ax, sed_type="flux", close_gaps=True)
+        plot_figures.show_title(figure, str(self.data.attrs.get("source", "")))
+        return figure
 
     def _energy_labels(self, label: str) -> list[str]:
         if self.data.sizes["energy"] == 1:
