@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -267,6 +267,31 @@ def plan(config: AnalysisConfig) -> list[PlannedStep]:
 
 def planned(request: Request, selected: Mapping[str, Selected]) -> Iterator[PlannedStep]:
     """Yield the plan of a request: each step is told what the store holds of those before it."""
+    for step, _ in _walked(request, selected):
+        yield step
+
+
+def found_results(request: Request, selected: Mapping[str, Selected]) -> Results:
+    """Return all that a request asks for from the store; computes and writes nothing.
+
+    Raises
+    ------
+    ConfigError
+        When something is still to be computed; it says what, and why.
+    """
+    read: Callable[[], Results] | None = None
+    for step, read in _walked(request, selected):
+        if read is None:
+            raise ConfigError(f"Not everything was run: {step.step}, {step.reason}.")
+    if read is None:
+        raise ConfigError("The configuration asks for no step.")
+    return read()
+
+
+def _walked(
+    request: Request, selected: Mapping[str, Selected]
+) -> Iterator[tuple[PlannedStep, Callable[[], Results] | None]]:
+    """Yield each step, with what reads it from the store where it is there."""
     location = request.config.general.store_location()
     store = Store(location, read_only=True) if is_store(location) else Store("memory://")
     results = Results(store, request.workers, {name: Observed(chosen) for name, chosen in selected.items()})
@@ -284,7 +309,7 @@ def planned(request: Request, selected: Mapping[str, Selected]) -> Iterator[Plan
         results, read = found.ahead, found.read
         state = COMPUTE if read is None else FOUND
         name = f"{step.name} {getattr(wanted, 'name', None) or ''}".strip()
-        yield PlannedStep(name, state, found.runs, found.reason, found.key, found.cost)
+        yield PlannedStep(name, state, found.runs, found.reason, found.key, found.cost), read
 
 
 def is_memory_judged(config: AnalysisConfig) -> bool:

@@ -13,6 +13,7 @@ import xarray as xr
 from xgamma import reduce
 from xgamma.analysis.backgrounds import add_backgrounds
 from xgamma.analysis.failures import heals
+from xgamma.analysis.reported import Reported
 from xgamma.analysis.selected import Selected
 from xgamma.analysis.steps import STEPS
 from xgamma.analysis.steps.observations import ObservationsStep
@@ -138,7 +139,7 @@ def _normalize_models(models: Any) -> Models:
     )
 
 
-class Analysis(DescribedSteps, Modelled):
+class Analysis(DescribedSteps, Modelled, Reported):
     """The steps of an analysis, as the configuration says.
 
     What a step makes is kept in the store ``general.store``, so that the same request is computed once.
@@ -162,7 +163,6 @@ class Analysis(DescribedSteps, Modelled):
     --------
     >>> analysis = Analysis(AnalysisConfig.read("config.yaml"))  # doctest: +SKIP
     >>> analysis.get_observations()  # doctest: +SKIP
-    >>> analysis.get_datasets()  # doctest: +SKIP
     """
 
     def __init__(

@@ -27,6 +27,7 @@ VERBS = {
     "ingest": ("ingest", "Read a FITS release into a store."),
     "retry": ("ingest", "Read runs again that could not be read."),
     "run": ("run", "Run a configuration, from observations to flux points, files and pictures."),
+    "report": ("report", "Write what a run or a store holds as one HTML file."),
     "ls": ("listing", "List the products of a store, or its runs; writes nothing."),
     "show": ("products", "Show a product or a run as a table; writes nothing."),
     "plot": ("plot", "Draw any picture of what a store holds."),
@@ -51,6 +52,7 @@ First steps:
   xgamma init my.yaml                   a configuration with comments
   xgamma check my.yaml                  is everything there?
   xgamma run my.yaml                    spectrum, flux points, pictures
+  xgamma report my.yaml                 all of it as one HTML page
 """
 
 

@@ -69,6 +69,8 @@ def run_command(
         click.echo("Everything was found in the store; nothing was computed.", err=True)
     if not report.is_converged:
         raise FitError(f"The fit did not converge. {_why(report)} Try other start values, or freeze a parameter.")
+    if until is None and not as_json:
+        click.echo(f"Next: xgamma report {given.general.outdir}", err=True)
     return ExitCode.INCOMPLETE if report.unused else ExitCode.DONE
 
 

@@ -26,15 +26,15 @@ class Covered(NamedTuple):
 
 
 @styled
-def plot_pulls(pulls: FloatArray, name: str, ax: Axes) -> Axes:
-    """Draw a histogram of pulls and the number of them that a Gaussian of width 1 puts into each bin."""
+def plot_pulls(pulls: FloatArray, name: str, ax: Axes, what: str = "sets") -> Axes:
+    """Draw a histogram of the pulls of sets, or of what else has pulls, and what a Gaussian of width 1 puts there."""
     known = pulls[np.isfinite(pulls)]
-    ax.hist(known, PULL_EDGES.tolist(), color="tab:blue", alpha=0.6, label=f"{len(known)} sets")
+    ax.hist(known, PULL_EDGES.tolist(), color="tab:blue", alpha=0.6, label=f"{len(known)} {what}")
     x = np.linspace(PULL_EDGES[0], PULL_EDGES[-1], 201)
     density = np.exp(-0.5 * x**2) / np.sqrt(2 * np.pi)
     ax.plot(x, len(known) * (PULL_EDGES[1] - PULL_EDGES[0]) * density, color="black", lw=1.2, label="Gaussian, width 1")
     ax.set_xlabel(f"Pull of {name} [standard deviations]")
-    ax.set_ylabel("Sets per bin")
+    ax.set_ylabel(f"{what.capitalize()} per bin")
     ax.set_ylim(0, 1.3 * ax.get_ylim()[1])
     ax.legend(loc="upper right")
     return ax

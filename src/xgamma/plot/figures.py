@@ -6,6 +6,7 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -79,6 +80,27 @@ def show_title(target: Axes | Figure, *parts: str) -> None:
 def picture_figure() -> Figure:
     """Return an empty figure of the size that all pictures in files have."""
     return Figure(figsize=PICTURE_SIZE, layout="constrained")
+
+
+LARGEST_DRAWING = 300_000
+"""Bytes of a picture of lines; a larger one is stored as pixels."""
+# Without them the bytes of a drawing depend on the process and on the time.
+_DRAWING: Any = {"svg.hashsalt": "xgamma", "svg.fonttype": "path"}
+
+
+@styled
+def drawing(figure: Figure) -> tuple[bytes, str]:
+    """Return a figure as SVG, or as PNG where it has many lines, and the media type; pyplot no longer holds it."""
+    content = io.BytesIO()
+    with mpl.rc_context(_DRAWING):
+        figure.savefig(content, format="svg", facecolor="white", metadata={"Date": None, "Creator": None})
+    if len(content.getvalue()) > LARGEST_DRAWING:
+        content = io.BytesIO()
+        figure.savefig(content, format="png", facecolor="white", dpi=RESOLUTION, metadata={"Software": None})
+        plt.close(figure)
+        return content.getvalue(), "image/png"
+    plt.close(figure)
+    return content.getvalue(), "image/svg+xml"
 
 
 @styled
