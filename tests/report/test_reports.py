@@ -200,7 +200,8 @@ def test_a_report_is_made_of_what_a_run_left_and_of_its_store(tiny_release, tmp_
     assert xgamma("report", "out/store").out.strip() == "report-of-store.html"
     of_store = Page(Path("report-of-store.html").read_text())
     assert len(of_store.table("Runs")) == 3
-    assert {row["kind"] for row in of_store.table("Products by kind")} == {"dl3", "rows", "stack", "fit", "flux-points"}
+    kinds = {row["kind"] for row in of_store.table("Products by kind")}
+    assert kinds == {"dl3", "rows", "stack", "fit", "flux-points", "picture"}
 
 
 def test_where_nothing_is_the_command_says_what_it_takes(tmp_path, xgamma):

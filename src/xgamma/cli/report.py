@@ -9,7 +9,7 @@ import click
 from xgamma.analysis.plan import found_results, validated_request
 from xgamma.analysis.reported import report_of, write_report
 from xgamma.analysis.stored import store_report
-from xgamma.cli.console import opened_store
+from xgamma.cli.places import opened_store
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import outdir_of
 from xgamma.errors import ConfigError, MissingInputError

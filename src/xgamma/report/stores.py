@@ -31,6 +31,7 @@ WHAT = {
     Kind.FIT_EACH: "fits of groups",
     Kind.POINTS_EACH: "flux points of groups",
     Kind.EXCESS_MAP: "excess maps",
+    Kind.PICTURE: "pictures",
 }
 
 
