@@ -447,7 +447,7 @@ def test_what_is_changed_in_place_is_seen_by_check():
 
 def test_a_section_made_alone_knows_its_path():
     section = type(AnalysisConfig().flux_points.energy)
-    with pytest.raises(ConfigError, match=r"^flux_points.energy.nbins: expected a whole number of at least 1, got 0.$"):
+    with pytest.raises(ConfigError, match=r"^flux_points.energy.nbins: expected a whole number of at least 1, got 0\."):
         section(nbins=0)
 
 

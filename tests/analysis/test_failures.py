@@ -95,7 +95,7 @@ def test_a_run_that_failed_for_a_passing_reason_is_reduced_by_the_next_command(t
 
 def test_an_analysis_whose_reductions_all_fail_raises(tiny_release, tmp_path, monkeypatch):
     monkeypatch.setattr("xgamma.reduce.spectra.reduce_block", failing(["1", "2", "3"]))
-    with pytest.raises(DataError, match=r"^No run can be used\. Run 1 and 2 more: its events cannot be read\.$"):
+    with pytest.raises(DataError, match=r"^No run can be used\. Run 1 and 2 more: its events cannot be read\.\n"):
         until_datasets(config(tiny_release, tmp_path))
 
 

@@ -128,7 +128,7 @@ def test_the_error_lists_the_first_of_many_reasons(nights_release, tmp_path):
     release = shutil.copytree(nights_release, tmp_path / "nights")
     for obs_id in range(1, 8):
         faults.remove_file(release, obs_id)
-    with pytest.raises(InputError, match=r"Run 1: .*; run 2: .*; run 3: .*; and 4 more, see the log\.$") as error:
+    with pytest.raises(InputError, match=r"Run 1: .*; run 2: .*; run 3: .*; and 4 more, see the log\.\n") as error:
         until_datasets(config_of(release, "memory://"))
     assert "run 4" not in str(error.value)
 

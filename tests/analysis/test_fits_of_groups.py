@@ -217,7 +217,7 @@ def test_a_run_writes_tables_and_pictures_and_the_terminal_shows_a_row_for_each(
     [table] = steps.FitEachStep().tables(ran.analysis.results)
     assert table.title == "Fit of each night: all converged"
     assert [row["group"] for row in table.rows] == ran.analysis.fit_each.groups
-    assert list(table.rows[0]) == ["group", "index", "index error", "amplitude", "amplitude error", "stat"]
+    assert list(table.rows[0]) == ["group", "index", "amplitude (cm-2 s-1 TeV-1)", "statistic"]
     [points] = steps.FluxPointsEachStep().tables(ran.analysis.results)
     assert len(points.rows) == 8
     document = steps.FitEachStep().document(ran.analysis.results)
@@ -227,7 +227,7 @@ def test_a_run_writes_tables_and_pictures_and_the_terminal_shows_a_row_for_each(
 def test_parameters_are_drawn_against_time_with_the_fit_of_all(fits):
     figure = plt.figure()
     axes = fits.plot(figure)
-    assert [ax.get_ylabel() for ax in axes] == ["index", "amplitude [1 / (cm2 s TeV)]"]
+    assert [ax.get_ylabel() for ax in axes] == ["index", "amplitude [10$^{-10}$ cm$^{-2}$ s$^{-1}$ TeV$^{-1}$]"]
     drawn = axes[0].containers[0].lines[0]
     np.testing.assert_array_equal(drawn.get_ydata(), fits.data["value"].values[:, 0])
     np.testing.assert_allclose(drawn.get_xdata() + 40587, fits.mjd_exposed.mean(axis=1))

@@ -108,7 +108,7 @@ def test_an_invalid_digest_raises(digest):
     ],
 )
 def test_sizes_and_runs_are_whole_numbers(changes, sentence):
-    with pytest.raises(ConfigError, match=f"^{re.escape(sentence)}$"):
+    with pytest.raises(ConfigError, match=f"^{re.escape(sentence)}\n"):
         CatalogFile("a", SHA, **changes)
 
 
@@ -158,7 +158,7 @@ def test_a_catalogue_that_is_not_valid_raises_with_its_path(release, tmp_path, c
 )
 def test_two_files_do_not_share_a_path_on_any_disk(release, names, sentence):
     files = tuple(CatalogFile(name, SHA) for name in names)
-    with pytest.raises(ConfigError, match=f"^{re.escape(sentence)}$"):
+    with pytest.raises(ConfigError, match=f"^{re.escape(sentence)}\n"):
         dataclasses.replace(release, files=files, index=())
 
 
@@ -175,7 +175,7 @@ def test_bytes_and_folders_are_no_catalogues(tmp_path):
     for path in (tmp_path / "binary.yaml", tmp_path):
         with pytest.raises(InputError, match=r"^The catalogue .* cannot be read: "):
             read_catalog(path)
-    with pytest.raises(MissingInputError, match=r"^There is no catalogue .*gone\.yaml\.$"):
+    with pytest.raises(MissingInputError, match=r"^There is no catalogue .*gone\.yaml\.\n"):
         read_catalog(tmp_path / "gone.yaml")
 
 

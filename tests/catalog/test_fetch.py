@@ -68,7 +68,7 @@ def test_only_the_files_of_the_chosen_runs_and_those_of_all_runs_are_fetched(fet
 
 
 def test_a_run_that_the_release_does_not_have_raises_before_anything_is_made(fetched, server):
-    with pytest.raises(ConfigError, match=r"^made-up has no run 3, 4\. It has 1 to 2, 2 runs\.$"):
+    with pytest.raises(ConfigError, match=r"^made-up has no run 3, 4\. It has 1 to 2, 2 runs\.\n"):
         fetched(obs_ids=[1, 4, 3])
     assert server.requests == []
     assert not fetched.folder.exists()

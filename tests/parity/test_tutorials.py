@@ -108,7 +108,7 @@ def test_spectral_analysis_with_the_high_level_interface(here):
     written = Table.read(here / "points.fits", hdu=1)
     np.testing.assert_allclose(written["norm"], points.norm.squeeze())
     ax, residuals = analysis.flux_points.plot_fit()
-    assert "e2dnde" in ax.get_ylabel()
+    assert "erg cm$^{-2}$ s$^{-1}$" in ax.get_ylabel()
     assert "model" in residuals.get_ylabel()
     ax.figure.canvas.draw()
 

@@ -21,7 +21,7 @@ from xgamma.modeling.models import (
     Models,
     SkyModel,
 )
-from xgamma.plot import closure, excess, light_curve, matrix, runs, significance, sky
+from xgamma.plot import closure, excess, goodness, light_curve, matrix, runs, significance, sky
 from xgamma.shapes import Circle
 
 AXIS = MapAxis.from_energy_bounds("1 TeV", "10 TeV", 2)
@@ -131,6 +131,7 @@ PICTURES = {
     "excess-map-distribution": lambda: ExcessMap(excess_map(field(), 0.2)).plot_distribution(),
     "correlation": lambda: matrix.plot_correlation(np.array([[1, -0.7], [-0.7, 1]]), ["index", "amplitude"]),
     "closure": of_closure,
+    "deviance": lambda: goodness.plot_deviance(np.linspace(3, 8, 60) ** 1.3, 11.0),
     "event-energies": lambda: runs.plot_event_energies(ENERGIES),
     "event-rate": lambda: runs.plot_event_rate(np.arange(400.0)),
     "event-offsets": lambda: runs.plot_event_offsets(OFFSETS),

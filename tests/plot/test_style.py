@@ -17,7 +17,7 @@ from builders import flux_points_product, light_curve_product, on_off_dataset
 from xgamma.datasets import FluxPoints, FluxPointsDataset, LightCurve, SpectrumDatasetOnOff
 from xgamma.errors import ConfigError
 from xgamma.models import PowerLawSpectralModel, SkyModel
-from xgamma.plot import style
+from xgamma.plot import look, style
 from xgamma.plot.labels import sed_label
 
 BLUE = "#0072B2"
@@ -83,14 +83,14 @@ def test_colours_of_a_cycle_differ_for_colour_blind_eyes():
 
 
 def test_the_digest_of_the_style_changes_with_the_file_and_with_the_version(monkeypatch, tmp_path):
-    first = style.style_digest()
-    assert first == style.style_digest()
-    monkeypatch.setattr(style, "DRAWING_VERSION", style.DRAWING_VERSION + 1)
-    second = style.style_digest()
+    first = look.style_digest()
+    assert first == look.style_digest()
+    monkeypatch.setattr(look, "DRAWING_VERSION", look.DRAWING_VERSION + 1)
+    second = look.style_digest()
     other = tmp_path / "other.mplstyle"
-    other.write_bytes(style.STYLE_FILE.read_bytes() + b"lines.linewidth: 2\n")
-    monkeypatch.setattr(style, "STYLE_FILE", other)
-    assert len({first, second, style.style_digest()}) == 3
+    other.write_bytes(look.STYLE_FILE.read_bytes() + b"lines.linewidth: 2\n")
+    monkeypatch.setattr(look, "STYLE_FILE", other)
+    assert len({first, second, look.style_digest()}) == 3
 
 
 def test_others_can_use_the_style_file():

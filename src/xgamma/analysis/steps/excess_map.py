@@ -197,7 +197,7 @@ def _pictures(view: ExcessMap, exclusion: Exclusion | None, of: str) -> dict[str
 def _drawn(view: ExcessMap) -> Figure:
     """Return a picture of the significance, in all planes of energy."""
     if len(view.energy_ref) > 1:
-        return cast(Figure, view.plot_grid(beam=view.correlation_radius)[0].figure)
+        return cast("Figure", view.plot_grid(beam=view.correlation_radius)[0].figure)
     figure = figures.picture_figure()
     view.plot(fig=figure, scale_bar=True)
     return figure

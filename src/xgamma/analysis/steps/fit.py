@@ -224,7 +224,8 @@ class FitStep(Step[FitWanted]):
         product = _fitted(wanted, results, datasets, models)
         state = "converged" if product.data.success else "did not converge"
         where = "found in the store" if product.found else "computed"
-        log.info("The fit was %s: it %s, statistic %.2f.", where, state, product.data.total_stat)
+        log.info("The fit was %s.", where)
+        log.info("It %s, statistic %.2f.", state, product.data.total_stat)
         return _with_fit(results, product, models)
 
     def write(self, results: Results, outdir: Path) -> dict[str, Path]:
