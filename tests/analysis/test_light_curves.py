@@ -203,7 +203,7 @@ def test_the_command_shows_a_light_curve(nights_release, tmp_path, xgamma):
     path.write_text(mixed_yaml(asked(nights_release, tmp_path, "light_curve: {time_bins: night}").document()))
     shown = xgamma("run", path)
     assert shown.code == 0
-    assert "Light curve: times TT, energies in TeV, flux in cm-2 s-1" in shown.out
+    assert "Light curve of crab: " in shown.out
     document = json.loads(xgamma("run", path, "--json").out)
     assert document["light_curve"] == {"bins": 2, "energies": 2, "left_out": []}
     assert document["computed"] == []

@@ -27,7 +27,7 @@ KEPT_BYTES = 16_000_000
 # Four leaves of a stack: a few megabytes, and more work than a task costs.
 BLOCK_ROWS = 256
 # What a process with all imports takes, before it does anything.
-IMPORTS_BYTES = 260_000_000
+IMPORTS_BYTES = 190_000_000
 # The columns of a block of events as they are read, their compressed bytes, and pieces of them in work.
 BYTES_PER_EVENT = 90
 # Columns that are read of an event: two angles and the energy, with the time where some events are not in time.
