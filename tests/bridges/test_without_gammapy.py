@@ -17,7 +17,7 @@ from xgamma.errors import ConfigError
 from xgamma.models import Models, PowerLawSpectralModel, SkyModel
 from xgamma.store import Store
 
-SENTENCE = r"^This needs Gammapy, which cannot be loaded here \(.*\); install it: pip install 'xgamma\[gammapy\]'\.$"
+SENTENCE = r"^This needs Gammapy, which cannot be loaded here \(.*\); install it: pip install 'xgamma\[gammapy\]'\.\n"
 
 
 missing = pytest.mark.skipif(find_spec("gammapy") is not None, reason="gammapy is installed")

@@ -72,7 +72,8 @@ def _key(results: Results, step: str, shown: Sequence[xr.Dataset], details: Any)
         "look": [style_digest(), own_settings()],
         "title": [] if datasets is None else [*datasets.names, *datasets.facts()],
         "datasets": "" if datasets is None else seen_by(results, datasets),
-        "models": [] if not models else [model_key(models), np.asarray(models.covariance.data).tolist()],
+        # By its bits, as JSON has no NaN, which errors that are not known are.
+        "models": [] if not models else [model_key(models), np.asarray(models.covariance.data, "<f8").tobytes().hex()],
         "shown": [dataset_digest(each) for each in shown],
         "details": details,
     }
