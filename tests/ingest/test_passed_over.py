@@ -250,7 +250,7 @@ def test_show_prints_the_notes_of_the_runs_of_a_part(own_release, tmp_path, caps
     open_release(own_release).load([1, 2, 3], Store(tmp_path / "store"))
     [record] = Store(tmp_path / "store").ls("dl3")
     shown = CommandLine(capsys)("show", tmp_path / "store", f"dl3/{record.key[:8]}").out
-    assert "said       psf of run 2: Its class 'psf_of_tomorrow' is none that is known.\n" in shown
+    assert "psf of run 2: Its class 'psf_of_tomorrow' is none that is known.\n" in shown
 
 
 def test_equal_notes_are_printed_once_with_their_runs(own_release, caplog):

@@ -77,7 +77,9 @@ def test_a_command_without_space_prints_one_error_and_the_next_resumes(
                     witness.assert_whole(Store(place))
                 assert command(*words).code == 0
                 expected = undisturbed if verb == "run" else {k: v for k, v in undisturbed.items() if k[0] == "dl3"}
-                assert digests(Store(place)) == expected
+                # The command draws pictures too.
+                made = {product: found for product, found in digests(Store(place)).items() if product[0] != "picture"}
+                assert made == expected
                 Store(place).gc(Store.gc.__defaults__[0] * 0)
                 assert abandoned(place) == {}
         tally.remark = f"{full} found the disk full"

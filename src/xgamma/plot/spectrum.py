@@ -48,7 +48,7 @@ def plot_spectrum(
     ax = normalize_axes(ax)
     factor, scale = _label(ax, unit, quantity, energy_power, yunits, energy_unit)
     ax.plot(energy * scale, values * energy**energy_power * factor, **style)
-    return ax
+    return _logarithmic(ax)
 
 
 @styled
@@ -64,6 +64,12 @@ def plot_spectrum_band(
     bottom = np.maximum(low, 0.1 * np.abs(high))
     colors = {} if {"color", "facecolor", "fc", "facecolors"} & set(style) else {"facecolor": "black"}
     ax.fill_between(energy * scale, bottom * weight, high * weight, **{**BAND, **colors, **style})
+    return _logarithmic(ax)
+
+
+def _logarithmic(ax: Axes) -> Axes:
+    """Make the vertical axis logarithmic, once a curve is drawn: points alone may all lie below zero."""
+    ax.set_yscale("log", nonpositive="clip")
     return ax
 
 
@@ -73,7 +79,6 @@ def _label(ax: Axes, unit: str, quantity: str, energy_power: int, yunits: Any, e
     if yunits is not None and not u.Unit(yunits).is_equivalent(own):
         raise ConfigError(f"yunits: expected a unit that {own} converts to, got {u.Unit(yunits)}.")
     factor = scale_of(ax.yaxis, own, yunits, "yunits")
-    ax.set_yscale("log", nonpositive="clip")
     ax.set_ylabel(axis_label(sed_label(quantity, energy_power), ax.yaxis.get_units()))
     return factor, label_energies(ax, ENERGY, energy_unit)
 
