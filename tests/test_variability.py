@@ -33,7 +33,7 @@ def test_the_functions_are_where_gammapy_has_them():
     assert stats.discrete_correlation is discrete_correlation
     for name in ("compute_fpp", "compute_chisq", "compute_flux_doubling", "structure_function"):
         assert getattr(stats, name).__module__ == "xgamma.variability"
-    with pytest.raises(ImportError, match="sky maps"):
+    with pytest.raises(ImportError, match="maps are not combined"):
         _ = utils.combine_flux_maps
 
 

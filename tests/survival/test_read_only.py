@@ -97,7 +97,7 @@ def test_runs_of_a_read_only_store_are_analysed_into_another(closed, config, tmp
     ran = command("run", config(observations=f"{{datastore: '{closed / 'store'}'}}"), "--store", tmp_path / "other")
     assert ran.code == 0, ran.err
     kinds = {kind for kind, _ in digests(Store(tmp_path / "other"))}
-    assert kinds == {"rows", "stack", "fit", "flux-points"}
+    assert kinds == {"rows", "stack", "fit", "flux-points", "picture"}
     closed_products = digests(Store(closed / "store"))
     assert digests(Store(tmp_path / "other")).items() <= closed_products.items()
 
