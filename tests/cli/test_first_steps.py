@@ -277,11 +277,13 @@ def test_ls_lists_products(xgamma, finished, narrow):
     done = xgamma("ls", finished)
     assert done.code == 0
     kinds = [
-        line.split()[0] for line in done.out.splitlines() if line.startswith((" dl3", " fit", " flux", " r", " s"))
+        line.split()[0]
+        for line in done.out.splitlines()
+        if line.startswith((" dl3", " fit", " flux", " p", " r", " s"))
     ]
-    assert kinds == ["dl3", "fit", "flux-points", "rows", "stack"]
+    assert kinds == ["dl3", "fit", "flux-points", "picture", "picture", "picture", "rows", "stack"]
     assert is_narrow(done.out)
-    assert done.err == f"5 products. Next: xgamma show {finished} KIND/KEY\n"
+    assert done.err == f"8 products. Next: xgamma show {finished} KIND/KEY\n"
     [stack] = xgamma("ls", finished, "--kind", "stack", "--json").document
     assert stack["kind"] == "stack"
     assert len(stack["inputs"]) == 3
@@ -295,17 +297,19 @@ def test_an_unknown_kind_is_refused(xgamma, finished):
 
 
 def named(xgamma, store, kind):
-    [record] = xgamma("ls", store, "--kind", kind, "--json").document
+    record = xgamma("ls", store, "--kind", kind, "--json").document[0]
     return f"{kind}/{record['key']}"
 
 
-@pytest.mark.parametrize("kind", ["dl3", "rows", "stack", "fit", "flux-points"])
+@pytest.mark.parametrize("kind", ["dl3", "rows", "stack", "fit", "flux-points", "picture"])
 def test_show_prints_the_origin_of_each_kind_of_product(xgamma, finished, kind):
     name = named(xgamma, finished, kind)
     done = xgamma("show", finished, name[: len(kind) + 7])
     assert done.code == 0
-    assert done.out.startswith(name)
-    command = next(line for line in done.out.splitlines() if line.startswith("open with  xr.open_zarr("))
+    product, made, command = done.out.splitlines()[-3:]
+    assert product.startswith(f"  product    {name}, ")
+    assert made.startswith("  made       ")
+    assert command.startswith("  open with  xr.open_zarr(")
     with xr.open_zarr(command.split("'")[1]) as opened:
         assert opened.sizes
     document = xgamma("show", finished, name, "--json").document
@@ -316,7 +320,10 @@ def test_show_prints_the_origin_of_each_kind_of_product(xgamma, finished, kind):
 def test_a_product_that_is_not_there_is_not_shown(xgamma, finished):
     done = xgamma("show", finished, "fit/zzz")
     assert done.code == 2
-    assert done.err == f"Error: The store {finished} has no product 'fit/zzz'. Look with xgamma ls {finished}.\n"
+    assert done.err == (
+        f"Error: The store {finished} has no product 'fit/zzz'. "
+        f"It has dl3, fit, flux-points, picture, rows, stack. Look with xgamma ls {finished}.\n"
+    )
 
 
 def test_a_store_that_is_not_there_is_not_made(xgamma, tmp_path):
@@ -359,7 +366,7 @@ def test_an_unknown_file_ending_is_refused(xgamma, finished, tmp_path):
     assert done.err.startswith("Error: spectrum.txt: expected a name that ends in .zarr, .fits, ")
     done = xgamma("export", finished, named(xgamma, finished, "fit"), tmp_path / "fit.fits")
     assert done.code == 2
-    assert done.err.startswith("Error: A product of kind 'fit' has no file format; copy ")
+    assert done.err == "Error: The models of a fit: expected a name that ends in .yaml or .yml, got 'fit.fits'.\n"
 
 
 # --- simulate
@@ -373,7 +380,10 @@ def test_simulate_makes_a_release(xgamma, tmp_path):
     assert list(read_index(tmp_path / "release").runs) == [1, 2]
     again = xgamma("simulate", tmp_path / "release", "--runs", 2)
     assert again.code == 2
-    assert "--overwrite" in again.err
+    assert again.err == (
+        f"Error: {tmp_path / 'release'} is not empty. "
+        "Choose another folder, or replace the release in it with --overwrite.\n"
+    )
     assert xgamma("simulate", tmp_path / "release", "--runs", 1, "--overwrite").code == 0
 
 

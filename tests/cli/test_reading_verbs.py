@@ -54,7 +54,7 @@ def test_a_kind_alone_is_its_only_product_and_so_is_the_beginning_of_a_key(xgamm
     [
         ("fits", "has no product 'fits'"),
         ("fits/1", "There is no kind of product 'fits'. Did you mean 'fit'?"),
-        ("fit/zz", "has no product 'fit/zz'. It has dl3, fit, flux-points, rows, stack."),
+        ("fit/zz", "has no product 'fit/zz'. It has dl3, fit, flux-points, picture, rows, stack."),
         ("light-curve", "has no product 'light-curve'"),
         ("run/99", "has no run 99."),
     ],
@@ -123,6 +123,8 @@ def test_show_of_every_kind_has_a_table_and_its_numbers(xgamma, out):
     assert content[0]["e_min"] == pytest.approx(0.5)
     assert {"dnde", "dnde_err", "sqrt_ts", "is_ul"} <= set(content[0])
     assert xgamma("show", out, "stack", "--json").document["content"][0]["outcome"] == "used"
+    [picture] = xgamma("show", out, "picture/latest", "--json").document["content"]
+    assert picture == {"picture": "flux points", "bytes": (out / "flux-points.png").stat().st_size}
 
 
 def test_one_run_is_shown_of_a_store_and_of_a_release(xgamma, out, tiny_release):
@@ -160,6 +162,7 @@ def test_pictures_are_written_as_pdf_and_svg_and_never_over_others(xgamma, out, 
         ("flux-points", "a.png", "--what", "e3dnde"),
         ("stack", "a.png", "--row", "none"),
         ("dl3", "a.png"),
+        ("picture/latest", "a.png"),
         ("fit/none", "a.png"),
     ],
 )
@@ -204,6 +207,7 @@ def test_a_fit_is_exported_as_models_with_their_covariance(xgamma, out, tmp_path
         (("fit", "fit.fits"), "ends in"),
         (("stack", "a.fits", "--sed-type", "dnde"), "--sed-type is about fluxes"),
         (("dl3", "a.fits"), "Runs have no file format"),
+        (("picture/latest", "a.png"), "Pictures are drawn, not exported; xgamma plot "),
         (("flux-points", "a.txt"), ".ecsv"),
         (("flux-points", "a.ecsv", "--sed-type", "dnd"), "--sed-type"),
     ],
@@ -266,7 +270,7 @@ def test_stores_differ_by_their_products(xgamma, out, tmp_path):
     Store(tmp_path / "empty")
     found = xgamma("diff", out, tmp_path / "empty", "--json").document["differences"]
     assert {each["where"] for each in found} == {"products"}
-    assert len(found) == 5
+    assert len(found) == 8
 
 
 def test_products_of_two_kinds_are_not_compared(xgamma, out):
@@ -280,7 +284,7 @@ def test_products_of_two_kinds_are_not_compared(xgamma, out):
 
 def test_doctor_looks_at_the_installation_and_a_store(xgamma, out):
     found = {each["what"]: each for each in xgamma("doctor", out, "--json").document}
-    assert found["store"]["state"].endswith("5 products")
+    assert found["store"]["state"].endswith(": 8 products")
     assert "numpy" in found["packages"]["state"]
     assert {"xgamma", "python", "threads", "disk", "$GAMMAPY_DATA"} <= set(found)
 

@@ -62,7 +62,9 @@ class Reported:
 def write_report(path: Path, text: str, overwrite: bool = False) -> None:
     """Write a report, whole or not at all; raises ``OutputExistsError`` where something else would be replaced."""
     if path.is_file() and not overwrite and MARK not in path.read_text(encoding="utf-8", errors="replace")[:2000]:
-        raise OutputExistsError(f"{path} exists and is no report of xgamma; choose another name, or set overwrite.")
+        raise OutputExistsError(
+            f"{path} exists and is no report of xgamma; choose another name, or write with overwrite=True."
+        )
     write_files({path: text.encode()}, overwrite=True)
 
 

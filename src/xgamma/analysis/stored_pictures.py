@@ -25,7 +25,7 @@ FLUXES = ("e2dnde", "dnde", "flux", "eflux")
 
 
 def pictures_of(store: Store, record: Record, row: str | None = None) -> Mapping[str, Draw]:
-    """Return what can be drawn of a product by name, the usual picture first; nothing of parts of runs.
+    """Return what can be drawn of a product by name, the usual picture first; nothing of runs and pictures.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def pictures_of(store: Store, record: Record, row: str | None = None) -> Mapping
     UnknownNameError
         For a row that there is not.
     """
-    if record.kind == Kind.DL3:
+    if record.kind in (Kind.DL3, Kind.PICTURE):
         return {}
     data = store.get_valid(record.kind, record.key)
     return _PICTURES[Kind(record.kind)](store, record, data, row)

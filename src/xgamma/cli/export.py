@@ -57,6 +57,10 @@ def export_command(place: str, product: str, file: Path, sed_type: str | None, o
     record = product_named(store, product)
     if record.kind == Kind.DL3:
         raise ConfigError(f"Runs have no file format; copy {store.path(record.kind, record.key)}.")
+    if record.kind == Kind.PICTURE:
+        raise ConfigError(
+            f"Pictures are drawn, not exported; xgamma plot {place} KIND FILE draws what a product shows."
+        )
     if sed_type is not None and record.kind not in WITH_FLUXES:
         raise ConfigError(f"--sed-type is about fluxes, and {record.kind} has none; leave it out.")
     if record.kind == Kind.FIT:

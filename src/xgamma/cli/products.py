@@ -53,8 +53,8 @@ def show_command(place: str, product: str, sed_type: str | None, arrays: bool, a
 
     PLACE is a store, the folder that a run of xgamma wrote, or a configuration. PRODUCT is KIND/KEY, where the
     beginning of the key is enough; KIND where there is only one; KIND/latest; or a key. Kinds are fit, flux-points,
-    light-curve, stack, rows, fit-each, flux-points-each, excess-map, dl3; run/OBS_ID is one run, runs are all, of a
-    release of FITS files too.
+    light-curve, stack, rows, fit-each, flux-points-each, excess-map, picture, dl3; run/OBS_ID is one run, runs are all,
+    of a release of FITS files too.
     """
     word, _, start = product.partition("/")
     if word in (RUN, RUNS) and (word == RUNS or start):

@@ -125,7 +125,9 @@ def _make_room(folder: Path, overwrite: bool) -> None:
     """Make the folder above that of a release; raise unless that may be replaced."""
     names = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set[str]()
     if names and not overwrite:
-        raise OutputExistsError(f"{folder} is not empty. Choose another folder, or overwrite the release in it.")
+        raise OutputExistsError(
+            f"{folder} is not empty. Choose another folder, or replace the release in it with overwrite=True."
+        )
     if names and not (folder / TRUTH).is_file():
         raise OutputExistsError(
             f"{folder} holds no {TRUTH}: it was not simulated, and is not overwritten. Choose another folder."

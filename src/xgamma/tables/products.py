@@ -10,6 +10,7 @@ import xarray as xr
 from xgamma.schema.tables import Kind
 from xgamma.tables.fits import fit_document, fit_table, group_fits_document, group_fits_table, stored_fit
 from xgamma.tables.maps import excess_map_document, excess_map_table
+from xgamma.tables.pictures import pictures_document, pictures_table
 from xgamma.tables.points import group_points_table, light_curve_table, points_document, points_table
 from xgamma.tables.rows import rows_document, rows_table
 from xgamma.tables.table import Table
@@ -45,6 +46,8 @@ def tables_of(kind: Kind, ds: xr.Dataset, texts: Mapping[str, Any], sed_type: st
         return [group_fits_table(ds)]
     if kind == Kind.EXCESS_MAP:
         return [excess_map_table(ds)]
+    if kind == Kind.PICTURE:
+        return [pictures_table(ds)]
     return [rows_table([ds], "Stacks" if kind == Kind.STACK else "Rows", ROWS_MOST)]
 
 
@@ -56,4 +59,6 @@ def content_of(kind: Kind, ds: xr.Dataset, texts: Mapping[str, Any], sed_type: s
         return points_document(ds, sed_type or ("flux" if kind == Kind.LIGHT_CURVE else "dnde"))
     if kind == Kind.FIT_EACH:
         return group_fits_document(ds)
+    if kind == Kind.PICTURE:
+        return pictures_document(ds)
     return excess_map_document(ds) if kind == Kind.EXCESS_MAP else rows_document(ds)

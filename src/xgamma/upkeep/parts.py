@@ -77,7 +77,8 @@ def _unused(name: str, used: set[str]) -> str:
 def tag(store: Store, name: str, *, overwrite: bool = False) -> dict[str, Any]:
     """Remember the present state of a store under a name, and return what is remembered.
 
-    Runs are remembered by the digest of their files, so that a tag holds when parts are merged; rows follow from runs.
+    Runs are remembered by the digest of their files, so that a tag holds when parts are merged; rows follow from runs,
+    and pictures from what they show.
 
     Parameters
     ----------
@@ -125,6 +126,6 @@ def newest_runs(store: Store) -> dict[str, dict[str, str]]:
 def _made(store: Store) -> dict[str, list[str]]:
     made: dict[str, list[str]] = {}
     for record in store.ls():
-        if record.kind not in (Kind.DL3, Kind.ROWS):
+        if record.kind not in (Kind.DL3, Kind.ROWS, Kind.PICTURE):
             made.setdefault(record.kind, []).append(record.key)
     return made
