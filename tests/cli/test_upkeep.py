@@ -18,7 +18,7 @@ ONE_NIGHT, OTHER_NIGHT = "observations: {obs_ids: [1, 2]}", "observations: {obs_
 
 @pytest.fixture(scope="module")
 def finished(tiny_release, tmp_path_factory):
-    """A store with all products of one configuration: a part of three runs, three rows, their stack, fit and points."""
+    """A store with all of one configuration: a part of three runs, rows, their stack, fit, points and pictures."""
     folder = tmp_path_factory.mktemp("finished")
     run(config_of(tiny_release, folder / "store"))
     return folder / "store"
@@ -80,7 +80,7 @@ def test_verify_reports_a_sound_store(xgamma, finished):
     assert (done.code, done.err) == (0, "")
     title, products, ledgers, rows = done.out.splitlines()
     assert title == f"{finished} is sound:"
-    assert products.startswith("  products  5, ")
+    assert products.startswith("  products  8, ")
     assert ledgers == "  ledgers   4 compared with the events read"
     assert rows == "  rows      3 reduced again, of 3"
 

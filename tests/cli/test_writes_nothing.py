@@ -14,7 +14,7 @@ from xgamma.cli.main import VERBS
 from xgamma.store import Store
 from xgamma.upkeep.parts import tag
 
-READERS = ["check", "plan", "ls", "show", "validate", "verify"]
+READERS = ["check", "plan", "ls", "show", "explain", "diff", "validate", "verify", "doctor"]
 
 
 def contents(folder):
@@ -37,6 +37,9 @@ def calls(verb, store, config, product, key):
         "plan": [["plan", config]],
         "ls": [["ls", store], ["ls", store, "--kind", "rows"], runs, [*runs, "--tag", key]],
         "show": [["show", store, product], ["show", store, f"dl3/{Store(store).ls('dl3')[0].key}"]],
+        "explain": [["explain", store, product], ["explain", store, f"dl3/{Store(store).ls('dl3')[0].key}"]],
+        "diff": [["diff", store, store], ["diff", store, store, product], ["diff", config, config]],
+        "doctor": [["doctor", store]],
         "validate": [["validate", store], ["validate", store / product]],
         "verify": [["verify", store], ["verify", store, "--sample", "2"], *against],
     }
