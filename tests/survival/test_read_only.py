@@ -96,10 +96,9 @@ def test_an_analysis_with_newer_files_runs_on_a_read_only_store(closed, config, 
 def test_runs_of_a_read_only_store_are_analysed_into_another(closed, config, tmp_path, command):
     ran = command("run", config(observations=f"{{datastore: '{closed / 'store'}'}}"), "--store", tmp_path / "other")
     assert ran.code == 0, ran.err
-    kinds = {kind for kind, _ in digests(Store(tmp_path / "other"))}
-    assert kinds == {"rows", "stack", "fit", "flux-points", "picture"}
-    closed_products = digests(Store(closed / "store"))
-    assert digests(Store(tmp_path / "other")).items() <= closed_products.items()
+    found = {product: of for product, of in digests(Store(tmp_path / "other")).items() if product[0] != "picture"}
+    assert {kind for kind, _ in found} == {"rows", "stack", "fit", "flux-points"}
+    assert found.items() <= digests(Store(closed / "store")).items()
 
 
 def test_every_verb_that_writes_prints_one_error_on_a_read_only_disk(closed, config, nights_release, command, survival):
