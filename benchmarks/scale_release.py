@@ -13,12 +13,14 @@ import numpy as np
 from astropy.io import fits
 from astropy.table import Table, vstack
 
-from xgamma.simulate import Plan, simulate
+from xgamma.simulate import AnalyticResponse, Plan, simulate
 
 
-def make_release(folder: Path, runs: int, distinct: int) -> Path:
-    """Return the folder of a release of gzipped runs, numbered from 1."""
-    release = simulate(Plan(runs=distinct, wobble_angles=tuple(np.linspace(0, 360, distinct, endpoint=False))), folder)
+def make_release(folder: Path, runs: int, distinct: int, rate: float | None = None) -> Path:
+    """Return the folder of a release of gzipped runs, numbered from 1; ``rate`` is events of background per second."""
+    response = AnalyticResponse() if rate is None else AnalyticResponse(background_rate=rate)
+    angles = tuple(np.linspace(0, 360, distinct, endpoint=False))
+    release = simulate(Plan(runs=distinct, wobble_angles=angles, response=response), folder)
     hdus, obs = (Table.read(release.path / f"{name}-index.fits.gz") for name in ("hdu", "obs"))
     copies = [range(first + 1, min(first + distinct, runs) + 1) for first in range(0, runs, distinct)]
     tables: dict[str, list[Table]] = {"HDU_INDEX": [], "OBS_INDEX": []}
