@@ -155,7 +155,8 @@ def test_a_position_that_no_header_holds_is_printed_as_a_guess(xgamma, own_relea
 
 def test_a_position_from_a_header_is_not_printed_as_a_guess(xgamma, tiny_release, tmp_path):
     done = xgamma("init", tiny_release, tmp_path / "analysis.yaml")
-    assert done.err == f"3 runs of tiny: 3 runs.\nNext: edit {done.out.strip()}, then xgamma check {done.out.strip()}\n"
+    path = done.out.strip()
+    assert done.err == f"It is about 3 runs, all of tiny.\nNext: edit {path}, then xgamma check {path}\n"
 
 
 def test_init_without_a_point_spread_function_prints_that_containment_is_not_corrected(xgamma, own_release, tmp_path):
@@ -178,4 +179,4 @@ def test_runs_with_full_and_point_like_responses_are_separated(xgamma, tiny_rele
 def test_runs_that_are_left_out_are_named_with_the_reason(xgamma, own_release, tmp_path):
     faults.remove_events(own_release, 2)
     done = xgamma("init", own_release, tmp_path / "analysis.yaml")
-    assert done.err.startswith("2 runs of tiny: 3 runs.\nRun 2 is left out: the event list is empty.\n")
+    assert done.err.startswith("It is about 2 of the 3 runs of tiny.\nRun 2 is left out: the event list is empty.\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -318,11 +319,24 @@ def test_a_shell_completes_verbs_kinds_and_keys(out):
     assert completed(f"xgamma show {out} fit/", 3) == [f"fit/{_only_key(out, 'fit')[:12]}"]
 
 
-def test_the_help_of_verbs_that_read_has_examples_that_begin_with_the_verb(xgamma):
-    for verb in ("ls", "show", "plot", "export", "explain", "diff", "doctor", "completion"):
-        shown = xgamma(verb, "--help").out
-        assert "Examples:" in shown, verb
-        assert f"xgamma {verb}" in shown.partition("Examples:")[2], verb
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_help_of_each_verb_ends_with_examples_that_can_be_typed(xgamma, verb):
+    _, mark, shown = xgamma(verb, "--help").out.partition("Examples:\n")
+    lines = [line.strip() for line in shown.splitlines() if line.strip()]
+    assert mark and 1 <= len(lines) <= 5
+    assert lines[0].startswith(f"xgamma {verb}")
+    root = group.make_context("xgamma", ["help"])
+    for line in lines:
+        # Of the kind eval "$(xgamma completion zsh)" what is inside.
+        words = shlex.split(line.partition("$(")[2].partition(")")[0] if "$(" in line else line)
+        name, command, rest = group.resolve_command(root, words[1:])
+        command.make_context(name, rest, parent=root)
+
+
+@pytest.mark.parametrize("module", ["xgamma", "xgamma.cli"])
+def test_the_command_is_a_module_of_python_too(module):
+    done = subprocess.run([sys.executable, "-m", module, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("xgamma, version ")
 
 
 def test_every_verb_is_a_command_with_short_help():

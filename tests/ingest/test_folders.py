@@ -235,3 +235,15 @@ def test_a_folder_of_links_is_a_release(folder, tmp_path, tiny_release):
         shutil.move(file, tmp_path / file.name)
         (links / file.name).symlink_to(tmp_path / file.name)
     assert dataset_digest(part_in_memory(links).events) == dataset_digest(part_in_memory(tiny_release).events)
+
+
+@pytest.mark.parametrize(("folders", "there"), [(["index/gps"], "there is one in index/gps"),
+                                                (["a", "b"], "there are some in a, b")])  # fmt: skip
+def test_folders_below_that_have_an_index_are_named(tiny_release, tmp_path, folders, there):
+    for folder in folders:
+        shutil.copytree(tiny_release, tmp_path / "survey" / folder)
+    with pytest.raises(MissingInputError, match=rf"survey has no index of runs; {there}\. Give .*/{folders[0]}"):
+        open_release(tmp_path / "survey").facts()
+    # Beside files of its own, folders below may be anything.
+    shutil.copytree(tiny_release / "data", tmp_path / "survey", dirs_exist_ok=True)
+    assert len(open_release(tmp_path / "survey").facts()) == 3

@@ -15,7 +15,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from xgamma.cli.console import json_option, print_facts, print_json, print_table, size_text, some
+from xgamma.cli.console import examples, json_option, print_facts, print_json, print_table, size_text, some
 from xgamma.errors import ConfigError, ExitCode, InputError
 from xgamma.releases import DataRelease, FetchReport, FileReport, Retries, Status, catalog_names, fetch, read_catalog
 from xgamma.releases.fetch import Watch
@@ -27,7 +27,14 @@ WIDTH = 100
 _TIMEOUT_HELP = "Seconds without a byte before a connection is given up."
 
 
-@click.command("fetch")
+@click.command(
+    "fetch",
+    epilog=examples(
+        "xgamma fetch --list",
+        "xgamma fetch hess-dl3-dr1 data/hess --obs 23523 --obs 23526",
+        "xgamma fetch hess-dl3-dr1 data/hess --into store",
+    ),
+)
 @click.argument("name", required=False)
 @click.argument("folder", required=False)
 @click.option("--obs", "--obs-id", "obs_ids", type=int, multiple=True, help="Only this run; may be repeated.")

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.markdown import Markdown
 
-from xgamma.cli.console import print_table
+from xgamma.cli.console import examples, print_table
 from xgamma.errors import UnknownNameError, did_you_mean
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -29,7 +29,7 @@ def help_pages() -> dict[str, Path]:
     return {path.stem: path for path in paths if path.stem != _INDEX}
 
 
-@click.command("help")
+@click.command("help", epilog=examples("xgamma help", "xgamma help unused-runs", "xgamma help run"))
 @click.argument("topic", required=False)
 @click.pass_context
 def help_command(ctx: click.Context, topic: str | None) -> None:

@@ -10,6 +10,7 @@ import click
 from xgamma.analysis.failures import note_failures, on_failed_ingest, retry
 from xgamma.analysis.selected import no_run_left
 from xgamma.cli.console import (
+    examples,
     json_option,
     print_json,
     rehash_option,
@@ -29,7 +30,14 @@ from xgamma.store import Store
 RUNS_SHOWN = 20
 
 
-@click.command("ingest")
+@click.command(
+    "ingest",
+    epilog=examples(
+        "xgamma ingest $GAMMAPY_DATA/hess-dl3-dr1 store",
+        "xgamma ingest release s3://bucket/store --n-jobs 4",
+        "xgamma ingest release store --obs-id 23523",
+    ),
+)
 @click.argument("datastore")
 @click.argument("store")
 @click.option("--obs-id", "obs_ids", type=int, multiple=True, help="Only this run; may be given several times.")
@@ -76,7 +84,7 @@ def ingest_command(
     return ExitCode.INCOMPLETE if failed else ExitCode.DONE
 
 
-@click.command("retry")
+@click.command("retry", epilog=examples("xgamma retry store", "xgamma retry store --json"))
 @store_argument
 @json_option
 def retry_command(store: str, as_json: bool) -> ExitCode:

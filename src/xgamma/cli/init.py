@@ -13,7 +13,7 @@ import click
 from xgamma.analysis.preview import preview
 from xgamma.analysis.suggest import Suggestion, suggestion
 from xgamma.axes import Axis
-from xgamma.cli.console import some
+from xgamma.cli.console import examples, some
 from xgamma.cli.run import UNUSABLE_SHOWN
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.fields import PathOrUrl
@@ -104,7 +104,14 @@ class InitRequest:
     """Whether the datastore was named as the one to look at, so that it has to be there."""
 
 
-@click.command("init")
+@click.command(
+    "init",
+    epilog=examples(
+        "xgamma init my.yaml",
+        "xgamma init $GAMMAPY_DATA/hess-dl3-dr1 crab.yaml --outdir crab",
+        "xgamma init --datastore s3://bucket/release my.yaml",
+    ),
+)
 @click.argument("words", nargs=-1, metavar="[DATASTORE] [FILE]")
 @click.option("--datastore", help=f"A datastore that need not be there yet.  [default: {DEFAULT_DATASTORE}]")
 @click.option("--outdir", default="out", show_default=True, help="Where results go.")
@@ -146,7 +153,8 @@ def _looked(asked: InitRequest) -> tuple[str, list[str]]:
 
     Runs that they would leave out are left out, and named.
     """
-    found = suggestion(open_release(PathOrUrl(asked.datastore).expanded()))
+    release = open_release(PathOrUrl(asked.datastore).expanded())
+    found = suggestion(release)
     text = _text(asked, found, ())
     seen = preview(AnalysisConfig.from_yaml(text))
     unusable = [f"Run {obs_id} is left out: {reason}." for obs_id, reason in seen.unusable.items()]
@@ -157,7 +165,9 @@ def _looked(asked: InitRequest) -> tuple[str, list[str]]:
     left_out = unusable[:UNUSABLE_SHOWN]
     if len(unusable) > UNUSABLE_SHOWN:
         left_out.append(f"{some(len(unusable), 'run')} are left out in all.")
-    return text, [f"{some(len(seen.obs_ids), 'run')} of {seen.facts['datastore']}.", *left_out, *found.guesses]
+    selected, every = len(seen.obs_ids), len(release.facts())
+    chosen = f"{selected} of the {some(every, 'run')}" if selected < every else f"{some(every, 'run')}, all"
+    return text, [f"It is about {chosen} of {release.name}.", *left_out, *found.guesses]
 
 
 def _text(asked: InitRequest, found: Suggestion, obs_ids: Sequence[int]) -> str:

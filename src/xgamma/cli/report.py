@@ -9,6 +9,7 @@ import click
 from xgamma.analysis.plan import found_results, validated_request
 from xgamma.analysis.reported import report_of, write_report
 from xgamma.analysis.stored import store_report
+from xgamma.cli.console import examples
 from xgamma.cli.places import opened_store
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import outdir_of
@@ -19,7 +20,14 @@ REPORT = "report.html"
 CONFIG = "config.yaml"
 
 
-@click.command("report")
+@click.command(
+    "report",
+    epilog=examples(
+        "xgamma report my.yaml",
+        "xgamma report out --output crab.html",
+        "xgamma report out/xgamma-store",
+    ),
+)
 @click.argument("where", metavar="CONFIG|OUTDIR|STORE")
 @click.option(
     "--output",

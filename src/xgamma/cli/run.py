@@ -12,6 +12,7 @@ from xgamma.analysis.preview import Preview, preview
 from xgamma.analysis.run import RunReport, run
 from xgamma.analysis.steps import SECTIONS, STEPS
 from xgamma.cli.console import (
+    examples,
     json_option,
     print_facts,
     print_json,
@@ -27,7 +28,14 @@ from xgamma.digits import NOTHING
 from xgamma.errors import ExitCode, FitError
 
 
-@click.command("run")
+@click.command(
+    "run",
+    epilog=examples(
+        "xgamma run my.yaml",
+        "xgamma run my.yaml --until datasets --n-jobs 4",
+        "xgamma run my.yaml --outdir second --store out/xgamma-store",
+    ),
+)
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--until", type=click.Choice(SECTIONS), help="The last step to run.")
 @click.option("--outdir", help="In the place of general.outdir.")
@@ -101,7 +109,7 @@ def _print(report: RunReport) -> None:
     print_facts({**report.files, "products": report.analysis.store.url}, "Files")
 
 
-@click.command("plan")
+@click.command("plan", epilog=examples("xgamma plan my.yaml", "xgamma plan my.yaml --json"))
 @click.argument("config", type=click.Path(path_type=Path))
 @json_option
 def plan_command(config: Path, as_json: bool) -> None:
@@ -142,7 +150,7 @@ UNUSABLE_SHOWN = 10
 DROPPED_SHOWN = 3
 
 
-@click.command("check")
+@click.command("check", epilog=examples("xgamma check my.yaml", "xgamma check my.yaml --json"))
 @click.argument("config", type=click.Path(path_type=Path))
 @json_option
 def check_command(config: Path, as_json: bool) -> None:

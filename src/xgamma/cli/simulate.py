@@ -10,7 +10,7 @@ import click
 import numpy as np
 import xarray as xr
 
-from xgamma.cli.console import json_option, print_json, print_table, some
+from xgamma.cli.console import examples, json_option, print_json, print_table, some
 from xgamma.closure import Finding, excess_ratio, findings, picture, run_closure, trial_of
 from xgamma.config.config import AnalysisConfig
 from xgamma.digits import NOTHING, number_text, value_with_error
@@ -20,7 +20,14 @@ from xgamma.simulate import Plan, about_first_model, read_plan, simulate
 from xgamma.store import Store
 
 
-@click.command("simulate")
+@click.command(
+    "simulate",
+    epilog=examples(
+        "xgamma simulate demo/release",
+        "xgamma simulate demo/release --runs 20 --seed 1",
+        "xgamma simulate demo/field --models sources.yaml",
+    ),
+)
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--plan", "plan_file", type=click.Path(path_type=Path), help="A YAML file with the plan.")
 @click.option("--models", "models_file", type=click.Path(path_type=Path), help="A models file: several sources.")
@@ -50,7 +57,13 @@ def simulate_command(
     click.echo(f"Next: xgamma init {folder}", err=True)
 
 
-@click.command("closure")
+@click.command(
+    "closure",
+    epilog=examples(
+        "xgamma closure --sets 100",
+        "xgamma closure plan.yaml --config my.yaml --out closure",
+    ),
+)
 @click.argument("plan_file", metavar="[PLAN]", required=False, type=click.Path(path_type=Path))
 @click.option("--config", type=click.Path(path_type=Path), help="A configuration that says how sets are analysed.")
 @click.option("--sets", type=click.IntRange(min=2), default=1000, show_default=True, help="The number of sets.")

@@ -8,13 +8,13 @@ from typing import Any
 
 import click
 
-from xgamma.cli.console import json_option, print_json, print_table, size_text, some
+from xgamma.cli.console import examples, json_option, print_json, print_table, size_text, some
 from xgamma.cli.places import opened_store, store_argument
 from xgamma.errors import ExitCode
 from xgamma.upkeep.parts import compact, tag
 
 
-@click.command("gc")
+@click.command("gc", epilog=examples("xgamma gc store", "xgamma gc store --older-than 48"))
 @store_argument
 @click.option("--older-than", type=click.FloatRange(min=0), default=24.0, show_default=True, metavar="HOURS")
 @json_option
@@ -36,7 +36,7 @@ def gc_command(store: str, older_than: float, as_json: bool) -> ExitCode:
     return code
 
 
-@click.command("compact")
+@click.command("compact", epilog=examples("xgamma compact store"))
 @store_argument
 @json_option
 def compact_command(store: str, as_json: bool) -> ExitCode:
@@ -58,7 +58,7 @@ def compact_command(store: str, as_json: bool) -> ExitCode:
     return code
 
 
-@click.command("tag")
+@click.command("tag", epilog=examples("xgamma tag store paper-2026", "xgamma tag store"))
 @store_argument
 @click.argument("name", required=False)
 @click.option("--overwrite", is_flag=True, help="Replace the tag if it is there.")

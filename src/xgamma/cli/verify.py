@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from xgamma.cli.console import (
+    examples,
     json_option,
     print_facts,
     print_json,
@@ -35,7 +36,14 @@ HINT = "Where xgamma departs from Gammapy on purpose is in the documentation: de
 _FILES = tuple(ending for ending in FORMATS if ending != ".zarr")
 
 
-@click.command("verify")
+@click.command(
+    "verify",
+    epilog=examples(
+        "xgamma verify store",
+        "xgamma verify store --sample 20",
+        "xgamma verify store --against gammapy --datastore $GAMMAPY_DATA/hess-dl3-dr1",
+    ),
+)
 @store_argument
 @click.option("--sample", type=click.IntRange(min=0), metavar="N", help="Reduce N rows again and compare.")
 @click.option(
@@ -178,7 +186,14 @@ def _print_comparison(found: Comparison) -> None:
         click.echo(f"They differ. {HINT}")
 
 
-@click.command("validate")
+@click.command(
+    "validate",
+    epilog=examples(
+        "xgamma validate store",
+        "xgamma validate out/flux-points.ecsv",
+        "xgamma validate out/models.yaml --json",
+    ),
+)
 @click.argument("url")
 @json_option
 def validate_command(url: str, as_json: bool) -> ExitCode:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import logging
 import os
+import posixpath
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -44,6 +45,8 @@ from xgamma.outcome import Note
 
 log = logging.getLogger(__name__)
 
+_HDU_INDICES = ("hdu-index.fits.gz", "hdu-index.fits")
+FOLDERS_SHOWN = 5
 _NO_FILES = "holds neither hdu-index.fits[.gz] nor FITS files with an EVENTS HDU"
 VARIABLE = "CALDB"
 _FILES = ("irf_file.fits", "irf_file.fits.gz")
@@ -77,9 +80,11 @@ def index_of_folder(files: Files) -> Index:
 
     Raises ``MissingInputError`` where there is no run in any of them.
     """
+    names = files.names()
+    _validate_index_below(files, names)
     runs: dict[int, RunEntry] = {}
     lost: list[str] = []
-    paths = [files.file(name) for name in files.names()]
+    paths = [files.file(name) for name in names]
     for path, entry in zip(paths, several(_entry_or_reason, paths, is_remote(files.file("any"))), strict=True):
         if isinstance(entry, str):
             lost.append(entry)
@@ -92,6 +97,23 @@ def index_of_folder(files: Files) -> Index:
         found = f"; of {len(paths)} files {len(lost)} cannot be used: {lost[0]}" if lost else "."
         raise MissingInputError(f"{files} {_NO_FILES}{found}")
     return Index(runs)
+
+
+def _validate_index_below(files: Files, names: Sequence[str]) -> None:
+    """Raise ``MissingInputError`` where folders below have an index and no file lies beside them: one is meant.
+
+    Headers of event lists know less than an index, such as which responses are theirs.
+    """
+    indices = [name for name in names if posixpath.basename(name) in _HDU_INDICES]
+    folders = list(dict.fromkeys(map(posixpath.dirname, indices)))
+    if folders and not any("/" not in name for name in names):
+        is_one, shown = len(folders) == 1, folders[:FOLDERS_SHOWN]
+        more = f" and {len(folders) - len(shown)} more" if len(folders) > len(shown) else ""
+        there = "there is one in" if is_one else "there are some in"
+        raise MissingInputError(
+            f"{files} has no index of runs; {there} {', '.join(shown)}{more}. Give {files}/{shown[0]}"
+            f"{'' if is_one else ' or another of them'}."
+        )
 
 
 def _entry_or_reason(path: File) -> RunEntry | str | None:
