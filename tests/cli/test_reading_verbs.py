@@ -234,6 +234,29 @@ def test_a_product_is_explained_down_to_its_files(xgamma, out):
     assert fit["product"].startswith("fit/")
 
 
+def test_pictures_are_explained_by_what_they_show(xgamma, out):
+    made = {}
+    for record in Store(out / "xgamma-store", read_only=True).ls("picture"):
+        document = xgamma("explain", out, f"picture/{record.key}", "--json").document
+        assert document["is_whole"]
+        assert "picture is drawn again" in document["again"][0]
+        [name] = [
+            each["picture"] for each in xgamma("show", out, f"picture/{record.key}", "--json").document["content"]
+        ]
+        made[name] = [each["product"].partition("/")[0] for each in document["made_from"]]
+    assert made == {"counts": ["stack", "fit"], "fit": ["stack", "fit"], "flux points": ["flux-points", "stack", "fit"]}
+
+
+def test_an_older_picture_does_not_say_what_it_shows(xgamma, out, tmp_path):
+    store, older = Store(out / "xgamma-store", read_only=True), Store(tmp_path / "older")
+    record = store.ls("picture")[0]
+    older.put("picture", record.key, {"": store.get("picture", record.key)}, {})
+    assert "product" not in xgamma("ls", older.url).out
+    document = xgamma("explain", older.url, "picture", "--json").document
+    assert (document["is_whole"], document["made_from"]) == (False, [])
+    assert "is not written down" in xgamma("explain", older.url, "picture").out
+
+
 class GonePath:
     """A path at which nothing is any more."""
 

@@ -12,6 +12,7 @@ from xgamma.datasets import Datasets
 from xgamma.datasets.binned_row import BinnedRow
 from xgamma.schema import Kind
 from xgamma.store import Record, dataset_digest, digest
+from xgamma.store.lineage import with_contents
 
 MadeOf = dict[str, list[str]]
 
@@ -92,9 +93,5 @@ def _estimates(results: Results) -> Iterator[tuple[Kind, xr.Dataset]]:
 
 
 def _held(results: Results, estimates: Sequence[tuple[Kind, xr.Dataset]]) -> Iterator[Record]:
-    """Yield the products with the content of estimates; steps do not remember their keys."""
-    wanted = {(kind, dataset_digest(data)) for kind, data in estimates}
-    for kind in dict.fromkeys(kind for kind, _ in estimates):
-        for record in results.store.records(kind):
-            if (kind, record.digests.get("")) in wanted:
-                yield record
+    """Yield the products with the content of estimates."""
+    yield from with_contents(results.store, [(kind, dataset_digest(data)) for kind, data in estimates])

@@ -12,6 +12,7 @@ from xgamma.schema.tables import Kind
 from xgamma.store.lineage import CHANGED, GONE, Made, SourceFile, lineage
 
 FILES_SHOWN = 4
+UNKNOWN = "what it was made from is not written down: files of spectra, or by an older version of xgamma"
 AGAIN = {
     Kind.DL3: "a run is read again when one of its files changes",
     Kind.ROWS: "a row is reduced again for another recipe (geometry, background, masks), interval or run",
@@ -22,6 +23,7 @@ AGAIN = {
     Kind.FIT_EACH: "groups are fitted again for other datasets, models, groups or settings",
     Kind.POINTS_EACH: "flux points are estimated again for other datasets, models, groups, energies or parameters",
     Kind.EXCESS_MAP: "a map is made again for other datasets, models, radius, energies or parameters",
+    Kind.PICTURE: "a picture is drawn again when what it shows, or the look of pictures, is another",
 }
 
 
@@ -60,7 +62,7 @@ def _lines(made: Made, most: int | None, seen: set[str], head: str = "", below: 
     rest = len(made.files) - len(files)
     below_files = [f"{file.path}  {size_text(file.size)}, {file.state}" for file in files]
     below_files += [f"{some(rest, 'more file')}"] if rest else []
-    unknown = [] if made.is_whole or made.parts else ["not written down by the version of xgamma that made it"]
+    unknown = [] if made.is_whole or made.parts else [UNKNOWN]
     leaves = [*below_files, *unknown]
     for number, part in enumerate(made.parts):
         is_last = number == len(made.parts) - 1 and not leaves

@@ -15,6 +15,7 @@ from xgamma.cli.console import (
     some,
 )
 from xgamma.cli.places import place_argument, store_location, store_of
+from xgamma.digits import NOTHING
 from xgamma.errors import ConfigError, ExitCode, MissingInputError
 from xgamma.expressions import parsed
 from xgamma.formats.local_files import is_there
@@ -111,7 +112,10 @@ def _record_row(record: Record) -> dict[str, object]:
 def _made_of(record: Record) -> str:
     if "runs" in record.texts:
         return some(len(record.texts["runs"]), "run")
-    return some(len(record.texts.get("rows", record.inputs)), "run" if "rows" in record.texts else "product")
+    if "rows" in record.texts:
+        return some(len(record.texts["rows"]), "run")
+    # Older pictures do not say what they show.
+    return some(len(record.inputs), "product") if record.inputs else NOTHING
 
 
 def _list_runs(

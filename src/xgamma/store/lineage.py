@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,15 @@ def lineage(store: Store, record: Record) -> Made:
     return _made(record, held, {**rows, **by_key})
 
 
+def with_contents(store: Store, wanted: Iterable[tuple[Kind, str]]) -> Iterator[Record]:
+    """Yield the products of a kind whose root group has a digest; what steps made does not remember its key."""
+    asked = set(wanted)
+    for kind in dict.fromkeys(kind for kind, _ in asked):
+        for record in store.records(kind):
+            if (kind, record.digests.get("")) in asked:
+                yield record
+
+
 def _made(record: Record, held: Mapping[str, Record], by_key: Mapping[str, Record]) -> Made:
     name = f"{record.kind}/{record.key}"
     if record.kind == Kind.DL3 and "files" in record.texts:
@@ -92,7 +101,8 @@ def _made(record: Record, held: Mapping[str, Record], by_key: Mapping[str, Recor
     inputs = [by_key[key] for key in record.inputs if key in by_key]
     found = dict.fromkeys([*named, *(f"{each.kind}/{each.key}" for each in inputs)])
     parts = [_made(held[each], held, by_key) if each in held else Made(each, None) for each in found if each != name]
-    is_whole = bool(named) or len(inputs) == len(record.inputs)
+    # Nothing is made of nothing: who wrote it did not write that down.
+    is_whole = bool(named) or 0 < len(inputs) == len(record.inputs)
     return Made(name, record, parts, is_whole=is_whole and all(part.is_whole for part in parts))
 
 

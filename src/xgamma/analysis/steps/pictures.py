@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from xgamma.analysis.steps.keys import model_key, seen_by
+from xgamma.analysis.steps.keys import made_from, model_key, seen_by
 from xgamma.analysis.steps.step import Results, file_name
 from xgamma.errors import DamagedError, StoreError
 from xgamma.formats.local_files import write_files
@@ -21,6 +21,7 @@ from xgamma.schema import Kind
 from xgamma.schema.picture import PICTURE_SCHEMA, PICTURE_VARIABLES, SCHEMA_VERSION
 from xgamma.schema.tables import head
 from xgamma.store import Store, dataset_digest, digest
+from xgamma.store.lineage import MADE_FROM, with_contents
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PICTURES_VERSION = 1
+ESTIMATES = (Kind.POINTS, Kind.LIGHT_CURVE, Kind.FIT_EACH, Kind.POINTS_EACH, Kind.EXCESS_MAP)
+"""What pictures can show besides datasets and models."""
 
 
 def write_pictures(
@@ -55,7 +58,7 @@ def write_pictures(
     found = _stored(results.store, key)
     if found is None:
         found = {name: figures.png(figure) for name, figure in draw().items()}
-        _keep(results.store, key, step, found)
+        _keep(results, key, step, found, shown)
     paths = {name: outdir / f"{file_name(name)}.png" for name in found}
     changed = {path: found[name] for name, path in paths.items() if _content(path) != found[name]}
     write_files(changed, overwrite=True)
@@ -97,7 +100,7 @@ def _stored(store: Store, key: str) -> dict[str, bytes] | None:
     return {str(name): each.tobytes() for name, each in zip(data["picture"].values, files, strict=True)}
 
 
-def _keep(store: Store, key: str, step: str, files: Mapping[str, bytes]) -> None:
+def _keep(results: Results, key: str, step: str, files: Mapping[str, bytes], shown: Sequence[xr.Dataset]) -> None:
     """Put pictures into a store; one that cannot be written has them drawn again the next time."""
     if not files:
         return
@@ -109,9 +112,19 @@ def _keep(store: Store, key: str, step: str, files: Mapping[str, bytes]) -> None
     variables = {name: (spec.dims, values[name], spec.attrs()) for name, spec in PICTURE_VARIABLES.items()}
     data = xr.Dataset(variables, attrs=head(PICTURE_SCHEMA, SCHEMA_VERSION) | {"step": step})
     try:
-        store.put(Kind.PICTURE, key, {"": data}, {})
+        sources = _made_from(results, shown)
+        given = {MADE_FROM: sources} if sources else {}
+        results.store.put(Kind.PICTURE, key, {"": data}, given, inputs=[each.partition("/")[2] for each in sources])
     except StoreError as error:
         log.info("Pictures are not kept: %s", error)
+
+
+def _made_from(results: Results, shown: Sequence[xr.Dataset]) -> list[str]:
+    """Return the products that pictures show, ``kind/key``: what was estimated, datasets and models."""
+    digests = [dataset_digest(each) for each in shown]
+    wanted = [(kind, each) for kind in ESTIMATES for each in digests]
+    estimates = [f"{record.kind}/{record.key}" for record in with_contents(results.store, wanted)]
+    return list(dict.fromkeys([*estimates, *made_from(results)]))
 
 
 def _content(path: Path) -> bytes | None:
