@@ -1,17 +1,37 @@
-"""Starting is cheap: what only an analysis needs is not loaded by the package or by the help of its command."""
+"""Starting is cheap: what only an analysis needs is not loaded by the package or by verbs that list and show."""
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
+import threading
 
+import numpy as np
 import pytest
 
-HEAVY = ("xarray", "dask", "matplotlib", "scipy", "astropy.coordinates")
+from xgamma.lazily import defer, loaded
+from xgamma.store import Store
 
-REPORT = f"""
-loaded = [name for name in {HEAVY!r} if name in sys.modules]
-print("loaded:", " ".join(loaded))
+LIBRARIES = (
+    "xarray",
+    "pandas",
+    "zarr",
+    "numcodecs",
+    "dask",
+    "matplotlib",
+    "scipy.special",
+    "scipy.interpolate",
+    "astropy.units",
+    "astropy.coordinates",
+    "iminuit",
+    "pydantic",
+)
+PLAIN = (*LIBRARIES, "numpy", "rich")
+
+REPORT = """
+from xgamma.lazily import loaded
+print("loaded:", " ".join(name for name in {heavy!r} if loaded(name) is not None))
 """
 
 COMMAND = """
@@ -24,10 +44,25 @@ except SystemExit as end:
     assert not end.code, end.code
 """
 
+VERBS = [
+    (["--help"], PLAIN),
+    (["--version"], PLAIN),
+    (["completion", "bash"], LIBRARIES),
+    (["help", "store"], LIBRARIES),
+    (["ls", "STORE"], LIBRARIES),
+    (["ls", "STORE", "--json"], LIBRARIES),
+    (["tag", "STORE"], LIBRARIES),
+    (["tag", "--help"], LIBRARIES),
+    (["gc", "STORE"], LIBRARIES),
+    (["compact", "--help"], LIBRARIES),
+    (["explain", "STORE", "a1"], LIBRARIES),
+    (["show", "--help"], LIBRARIES),
+]
 
-def loaded_by(code: str) -> str:
+
+def loaded_by(code: str, heavy: tuple[str, ...]) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", f"import sys\n{code}\n{REPORT}"],
+        [sys.executable, "-c", f"import sys\n{code}\n{REPORT.format(heavy=heavy)}"],
         capture_output=True,
         text=True,
         check=False,
@@ -37,10 +72,64 @@ def loaded_by(code: str) -> str:
     return done.stdout.splitlines()[-1]
 
 
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("store")
+    Store(folder).put("other", "a1", {}, {})
+    return folder
+
+
 def test_importing_the_package_loads_nothing_heavy():
-    assert loaded_by("import xgamma") == "loaded: "
+    assert loaded_by("import xgamma", PLAIN) == "loaded: "
 
 
-@pytest.mark.parametrize("arguments", [["xgamma", "--help"], ["xgamma", "--version"]], ids=" ".join)
-def test_the_help_of_the_command_loads_nothing_heavy(arguments):
-    assert loaded_by(COMMAND.format(arguments=arguments)) == "loaded: "
+@pytest.mark.parametrize(("arguments", "heavy"), VERBS, ids=lambda value: " ".join(value))
+def test_a_verb_loads_only_what_it_needs(store, arguments, heavy):
+    words = ["xgamma", *(str(store) if word == "STORE" else word for word in arguments)]
+    assert loaded_by(COMMAND.format(arguments=words), heavy) == "loaded: "
+
+
+@pytest.fixture
+def deferred(tmp_path, monkeypatch):
+    """A module that nobody has imported yet, and the file in which it notes that it was loaded."""
+    name, notes = f"of_{tmp_path.name}", tmp_path / "notes"
+    (tmp_path / f"{name}.py").write_text(f"with open({str(notes)!r}, 'a') as f:\n    f.write('loaded ')\nx = 3\n")
+    notes.touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    defer(name)
+    yield __import__(name), notes
+    sys.modules.pop(name, None)
+
+
+def test_a_deferred_module_is_loaded_once_when_something_of_it_is_used(deferred):
+    module, notes = deferred
+    assert (loaded(module.__name__), notes.read_text()) == (None, "")
+    assert (module.x, module.x, __import__(module.__name__).x) == (3, 3, 3)
+    assert loaded(module.__name__) is not None
+    assert notes.read_text() == "loaded "
+
+
+def test_threads_that_use_a_deferred_module_at_once_load_it_once(deferred):
+    module, notes = deferred
+    barrier, found = threading.Barrier(8), []
+
+    def use():
+        barrier.wait()
+        found.append(module.x)
+
+    threads = [threading.Thread(target=use) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (found, notes.read_text()) == ([3] * 8, "loaded ")
+
+
+def test_who_looks_at_all_modules_does_not_load_a_deferred_one(deferred):
+    inspect.getmodule(np.mean)
+    assert deferred[1].read_text() == ""
+
+
+def test_a_deferred_module_lacks_what_the_module_lacks(deferred):
+    with pytest.raises(AttributeError, match="has no attribute 'y'"):
+        _ = deferred[0].y

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import astropy
 import numpy as np
 import numpy.typing as npt
 import scipy
-from astropy import units as u
 
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, DataError
@@ -138,7 +138,7 @@ def compute_flux_doubling(flux: Any, flux_err: Any, coords: Any, axis: int = 0) 
         rows = (values[(used, *place)], errors[(used, *place)], times[used])
         for name, number in zip(names, _doubling(*rows), strict=True):
             found[name][place] = number
-    return {name: numbers if unit is None else u.Quantity(numbers, unit) for name, numbers in found.items()}
+    return {name: numbers if unit is None else astropy.units.Quantity(numbers, unit) for name, numbers in found.items()}
 
 
 def _doubling(values: FloatArray, errors: FloatArray, times: FloatArray) -> list[float]:
@@ -194,7 +194,7 @@ def structure_function(flux: Any, flux_err: Any, time: Any, tdelta_precision: in
     with np.errstate(divide="ignore", invalid="ignore"):
         result = np.where(sums[1] != 0, sums[0] / sums[1], np.nan)[distances > 0]
     distances = distances[distances > 0]
-    return result, distances if unit is None else u.Quantity(distances, unit)
+    return result, distances if unit is None else astropy.units.Quantity(distances, unit)
 
 
 def discrete_correlation(
@@ -231,7 +231,7 @@ def discrete_correlation(
             "but for the axis of time."
         )
     (times1, unit), (times2, other) = _times(time1, len(values1)), _times(time2, len(values2))
-    width = float(tau if unit is None else u.Quantity(tau).to_value(unit))
+    width = float(tau if unit is None else astropy.units.Quantity(tau).to_value(unit))
     if unit is not None and other is not None:
         times2 = times2 * other.to(unit)
     if not width > 0:
@@ -246,7 +246,7 @@ def discrete_correlation(
         scatter = _sums_of((product - mean[bins]) ** 2, bins, count)
         error = np.where(pairs > 1, np.sqrt(scatter) / (pairs - 1), np.nan)
     centres = (np.arange(count) + lag.min() + 0.5) * width
-    return centres if unit is None else u.Quantity(centres, unit), np.where(pairs > 0, mean, np.nan), error
+    return centres if unit is None else astropy.units.Quantity(centres, unit), np.where(pairs > 0, mean, np.nan), error
 
 
 # --- series
@@ -256,7 +256,8 @@ def _series(flux: Any, flux_err: Any, axis: int) -> tuple[FloatArray, FloatArray
     """Return fluxes and errors as plain numbers in one unit, time first, with NaN in both where one is not usable."""
     values = np.asarray(getattr(flux, "value", flux), dtype=float)
     unit = getattr(flux, "unit", None)
-    errors = np.asarray(flux_err.to_value(unit) if isinstance(flux_err, u.Quantity) and unit else flux_err, dtype=float)
+    has_unit = bool(unit) and isinstance(flux_err, astropy.units.Quantity)
+    errors = np.asarray(flux_err.to_value(unit) if has_unit else flux_err, dtype=float)
     if values.shape != errors.shape or not values.ndim:
         raise DataError(f"Fluxes have the shape {values.shape} and their errors {errors.shape}; expected the same.")
     usable = np.isfinite(values) & np.isfinite(errors) & (errors >= 0)
@@ -300,7 +301,7 @@ def _scaled(values: FloatArray, errors: FloatArray) -> FloatArray:
     return deviation / np.sqrt(np.where(intrinsic > 0, intrinsic, np.nan))
 
 
-def _times(coords: Any, count: int) -> tuple[FloatArray, u.UnitBase | None]:
+def _times(coords: Any, count: int) -> tuple[FloatArray, astropy.units.UnitBase | None]:
     """Return times as plain numbers, and their unit if they have one."""
     times = np.asarray(getattr(coords, "value", coords), dtype=float)
     if times.shape != (count,):

@@ -24,7 +24,8 @@ from releases import TINY, config_of, release_of, until_datasets
 from xgamma.errors import XgammaError
 from xgamma.ingest import FitsRelease
 from xgamma.ingest.stored import stored_runs, stored_versions
-from xgamma.storage.backend import Backend, WholeObjectStore
+from xgamma.storage.backend import Backend
+from xgamma.storage.zarr_objects import WholeObjectStore
 from xgamma.store import Store, dataset_digest
 from xgamma.upkeep.parts import compact
 from xgamma.upkeep.verify import verify

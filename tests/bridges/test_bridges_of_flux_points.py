@@ -9,7 +9,7 @@ from format_samples import points
 from releases import config_of, whole
 from xgamma.datasets import FluxPoints, FluxPointsDataset
 from xgamma.errors import ConfigError, ConfigTypeError, LaterError
-from xgamma.formats.sed.points import SED_TYPES
+from xgamma.formats.sed.kinds import SED_TYPES
 from xgamma.models import PowerLawSpectralModel, SkyModel
 
 peer = pytest.importorskip("gammapy.estimators", reason="gammapy is not installed")

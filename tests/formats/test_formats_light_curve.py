@@ -13,7 +13,7 @@ from astropy.time import Time
 from builders import flux_points_product, light_curve_product
 from xgamma.datasets import FluxPoints, LightCurve
 from xgamma.errors import ConfigError, InputError, UnknownNameError
-from xgamma.formats.sed.points import SED_TYPES
+from xgamma.formats.sed.kinds import SED_TYPES
 
 FLUX = "cm-2 s-1"
 START = Time(["2006-07-29T20:30:00", "2006-07-29T21:00:00", "2006-07-30T21:00:00"], scale="utc")

@@ -10,7 +10,7 @@ from format_samples import points, spectra
 
 from xgamma.formats.ogip.files import write_ogip
 from xgamma.formats.sed.files import write_flux_points
-from xgamma.formats.sed.points import SED_TYPES
+from xgamma.formats.sed.kinds import SED_TYPES
 from xgamma.formats.spectrum_fits import write_spectrum_fits
 from xgamma.geometry import to_frame
 from xgamma.grid import RegionSpace

@@ -11,7 +11,7 @@ from xgamma.axes import Axis
 from xgamma.datasets import FluxPoints
 from xgamma.errors import ConfigError, InputError, MissingInputError, OutputError, OutputExistsError
 from xgamma.formats.sed.files import read_flux_points, write_flux_points
-from xgamma.formats.sed.points import QUANTITIES, SED_TYPES
+from xgamma.formats.sed.kinds import QUANTITIES, SED_TYPES
 
 LIKELIHOOD_ORDER = ["e_ref", "e_min", "e_max", "ref_dnde", "ref_flux", "ref_eflux", "norm", "norm_err"]
 

@@ -14,7 +14,7 @@ from xgamma.cli.places import complete_product, place_argument, product_named, s
 from xgamma.datasets import Datasets, ExcessMap, FluxPoints, GroupFits, GroupPoints, LightCurve
 from xgamma.errors import ConfigError
 from xgamma.formats.local_files import validate_ending
-from xgamma.formats.sed.points import SED_TYPES
+from xgamma.formats.sed.kinds import SED_TYPES
 from xgamma.models.models import Models
 from xgamma.schema.tables import Kind
 from xgamma.store import Record, Store

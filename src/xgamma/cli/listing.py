@@ -4,28 +4,14 @@ from __future__ import annotations
 
 import click
 
-from xgamma.cli.console import (
-    examples,
-    json_option,
-    print_damaged,
-    print_json,
-    print_table,
-    print_tables,
-    size_text,
-    some,
-)
+from xgamma.cli import runs as runs_of_place
+from xgamma.cli.console import examples, json_option, print_damaged, print_json, print_table, size_text, some
 from xgamma.cli.places import place_argument, store_location, store_of
 from xgamma.digits import NOTHING
 from xgamma.errors import ConfigError, ExitCode, MissingInputError
-from xgamma.expressions import parsed
 from xgamma.formats.local_files import is_there
-from xgamma.geometry import FRAMES
-from xgamma.ingest import open_release
-from xgamma.ingest.run_table import Position, run_table
 from xgamma.schema.tables import Kind
 from xgamma.store import Record, is_store
-from xgamma.tables.runs import runs_document, runs_table
-from xgamma.units import canonical
 
 KEY_SHOWN = 12
 KINDS = [kind.value for kind in Kind]
@@ -72,7 +58,7 @@ def ls_command(
     """
     given = {"--where": where, "--sort": sort, "--position": position, "--tag": tag}
     if runs:
-        _list_runs(place, where, sort, position, tag, as_json)
+        runs_of_place.list_runs(place, where, sort, position, tag, as_json)
         return ExitCode.DONE
     for name, value in given.items():
         if value is not None:
@@ -116,42 +102,3 @@ def _made_of(record: Record) -> str:
         return some(len(record.texts["rows"]), "run")
     # Older pictures do not say what they show.
     return some(len(record.inputs), "product") if record.inputs else NOTHING
-
-
-def _list_runs(
-    place: str, where: str | None, sort: str | None, position: str | None, tag: str | None, as_json: bool
-) -> None:
-    found = run_table(open_release(store_location(place), tag), None if position is None else _position(position))
-    total = len(found.facts)
-    if where is not None:
-        found = found.where(parsed(where, "--where"))
-    if sort is not None:
-        found = found.sorted_by(sort.removeprefix("-"), falling=sort.startswith("-"))
-    if as_json:
-        print_json(runs_document(found.facts, found.columns))
-        return
-    print_tables([runs_table(found.facts, found.columns)])
-    of = f" of {total}" if where is not None else ""
-    click.echo(f"{some(len(found.facts), 'run')}{of}; live in h, angles in deg. Next: xgamma init {place}", err=True)
-
-
-def _position(text: str) -> Position:
-    """Read a position: two angles, in deg or as 5h34m32s, and a frame."""
-    words = text.replace(",", " ").split()
-    frame = words.pop() if words and words[-1] in FRAMES else "icrs"
-    if len(words) != 2:
-        raise ConfigError(
-            f"--position: expected a longitude, a latitude and a frame ({' or '.join(FRAMES)}) such as "
-            f"'83.63 22.01 icrs', got {text!r}."
-        )
-    lon, lat = (canonical(_with_unit(word), "deg", "--position") for word in words)
-    return Position(lon, lat, frame)
-
-
-def _with_unit(word: str) -> str:
-    """Return an angle with its unit; a plain number is in degrees."""
-    try:
-        float(word)
-    except ValueError:
-        return word
-    return f"{word} deg"

@@ -17,6 +17,7 @@ import click
 
 from xgamma import __version__
 from xgamma.errors import ExitCode, MemoryLimitError, XgammaError, did_you_mean, more_about
+from xgamma.lazily import defer
 
 # The module of each verb, which holds its command, and a line of help, here because help must not load the verb.
 VERBS = {
@@ -45,6 +46,20 @@ VERBS = {
     "completion": ("completion", "Let a shell complete verbs, options, kinds and keys."),
     "help": ("help", "Print the page about an error, or the help of a verb."),
 }
+
+LATER = (
+    "astropy",
+    "dask.array",
+    "scipy",
+    "xarray",
+    "xgamma.cli.runs",
+    "xgamma.formats.sky_maps.flux_maps",
+    "xgamma.storage.zarr_objects",
+    "xgamma.store.encoding",
+    "xgamma.store.opening",
+    "xgamma.upkeep.parts",
+)
+"""What verbs that list and show use rarely, or late."""
 
 FIRST_STEPS = """\b
 First steps:
@@ -117,6 +132,7 @@ def group(debug: bool) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit; an error is one sentence on stderr."""
+    defer(*LATER)
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     words = [word for word in given if word != "--debug"]

@@ -11,7 +11,7 @@ import click
 from xgamma.cli.console import examples, json_option, print_json, print_table, size_text, some
 from xgamma.cli.places import opened_store, store_argument
 from xgamma.errors import ExitCode
-from xgamma.upkeep.parts import compact, tag
+from xgamma.upkeep import parts
 
 
 @click.command("gc", epilog=examples("xgamma gc store", "xgamma gc store --older-than 48"))
@@ -47,13 +47,13 @@ def compact_command(store: str, as_json: bool) -> ExitCode:
     """
     place = opened_store(store, read_only=False)
     code = ExitCode.FAULT if place.listing().damaged else ExitCode.DONE
-    merged = compact(place)
+    merged = parts.compact(place)
     if as_json:
         print_json([{"kind": record.kind, "key": record.key, "merged": list(record.supersedes)} for record in merged])
     else:
         for record in merged:
-            parts = some(len(record.supersedes), "part")
-            click.echo(f"{record.kind}/{record.key}  {parts} merged, {size_text(record.nbytes)}")
+            held = some(len(record.supersedes), "part")
+            click.echo(f"{record.kind}/{record.key}  {held} merged, {size_text(record.nbytes)}")
         click.echo(f"Next: xgamma gc {store}, a day later" if merged else "There is nothing to merge.", err=True)
     return code
 
@@ -66,7 +66,7 @@ def compact_command(store: str, as_json: bool) -> ExitCode:
 def tag_command(store: str, name: str | None, overwrite: bool, as_json: bool) -> None:
     """Remember under NAME the newest version of each run of STORE and all that was made; without NAME list the tags."""
     place = opened_store(store, read_only=name is None)
-    shown = place.tags() if name is None else {name: tag(place, name, overwrite=overwrite)}
+    shown = place.tags() if name is None else {name: parts.tag(place, name, overwrite=overwrite)}
     if as_json:
         print_json(shown)
         return

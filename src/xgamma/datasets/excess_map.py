@@ -20,7 +20,7 @@ from xgamma.description import Described, Description, facts
 from xgamma.errors import ConfigError, ConfigTypeError, DataError, UnknownNameError, did_you_mean
 from xgamma.estimate import SignificanceDistribution, significance_distribution
 from xgamma.formats.local_files import local_path
-from xgamma.formats.sed.points import LIKELIHOOD, QUANTITIES
+from xgamma.formats.sed.kinds import LIKELIHOOD, QUANTITIES
 from xgamma.formats.sky_maps.flux_maps import image_of, read_flux_maps, write_flux_maps
 from xgamma.masks import Exclusion
 from xgamma.models import SpectralModel

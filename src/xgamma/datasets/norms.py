@@ -13,7 +13,7 @@ from xgamma.datasets import sed_table
 from xgamma.datasets.sed_table import ERRORS
 from xgamma.errors import ConfigError, did_you_mean
 from xgamma.estimate.flux_points_parameters import IS_UL_BELOW
-from xgamma.formats.sed.points import QUANTITIES as SED_TYPES
+from xgamma.formats.sed.kinds import QUANTITIES as SED_TYPES
 from xgamma.formats.sed.table import scanned_norms
 from xgamma.models import SpectralModel, intrinsic
 

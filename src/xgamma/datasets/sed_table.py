@@ -18,7 +18,8 @@ from astropy import units as u
 from xgamma.errors import DataError, did_you_mean
 from xgamma.formats.fits.hdus import HduTable, table_of_columns
 from xgamma.formats.light_curve.points import light_curve_of_table
-from xgamma.formats.sed.points import QUANTITIES, flux_points_of_table
+from xgamma.formats.sed.kinds import QUANTITIES
+from xgamma.formats.sed.points import flux_points_of_table
 from xgamma.formats.sed.table import reference_flux
 
 if TYPE_CHECKING:

@@ -36,7 +36,7 @@ _EVENT_CHUNK = 1 << 19
 OnFailure = Callable[[UnusedRun], None]
 
 
-class StoredGroups(Mapping[str, xr.Dataset]):
+class StoredGroups(Mapping[str, "xr.Dataset"]):
     """The groups of a product, each opened when it is first used; travels to a worker as the store's url.
 
     Parameters

@@ -109,9 +109,9 @@ class Attribute:
     along: str = ""
 
 
-Law = Callable[[xr.Dataset], Iterator[Violation]]
+Law = Callable[["xr.Dataset"], Iterator[Violation]]
 """A law of the values of one group; the first line of its docstring is the law."""
-PartLaw = Callable[[Mapping[str, xr.Dataset]], Iterator[Violation]]
+PartLaw = Callable[[Mapping[str, "xr.Dataset"]], Iterator[Violation]]
 """A law of several groups of one product."""
 
 

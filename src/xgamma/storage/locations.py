@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from obstore.exceptions import BaseError
 from obstore.store import HTTPStore, from_url
 
-from xgamma.errors import ConfigError, StoreError
+from xgamma.errors import ConfigError, DamagedError, StoreError
 from xgamma.storage.retries import Retries, client_options, retry_config, tries_of, without_tries
 
 _WEB = ("http", "https")
@@ -101,6 +101,16 @@ def error_number(error: Exception) -> int | None:
     """Return the error number of the system, of an error of Python or of obstore, which has it in its text only."""
     said = _NUMBER.search(str(error))
     return int(said[1]) if said else getattr(error, "errno", None)
+
+
+def damaged(url: str, path: str, what: str) -> DamagedError:
+    """Return the error for an object of a published product that is not as it was put."""
+    return DamagedError(
+        f"{path} {what} in {url}: the product is damaged. Copy it from a sound store, or delete its record.json, "
+        "then it is computed again.",
+        url,
+        path,
+    )
 
 
 def is_remote(url: str) -> bool:

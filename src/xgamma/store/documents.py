@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ import numpy.typing as npt
 import xarray as xr
 
 from xgamma.errors import DataError, MissingInputError
-from xgamma.store.chunks import ZarrDocument, encoded_chunks
 
 KEY_LENGTH = 32
 NUMBERS = frozenset(
@@ -209,42 +207,3 @@ def _validate_text(document: Any) -> None:
         json.dumps(document, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise _FormatError("holds half a character") from None
-
-
-KEY = "small_chunks"
-# A column of 500 runs has 4 kB; the document of a product grows by what is shorter to fetch than to ask for.
-_ARRAY_BYTES, _PRODUCT_BYTES = 32_000, 192_000
-
-
-def small_chunks(arrays: Iterable[tuple[str, ZarrDocument, npt.NDArray[Any]]]) -> dict[str, str]:
-    """Return the chunks of small arrays as base64, by their keys below the product.
-
-    Parameters
-    ----------
-    arrays
-        Path below the product, document and values of each array. The first come first, until there is enough.
-    """
-    found: dict[str, str] = {}
-    left = _PRODUCT_BYTES
-    for path, document, values in arrays:
-        if values.nbytes > _ARRAY_BYTES:
-            continue
-        chunks = encoded_chunks(document, values)
-        left -= sum(map(len, chunks.values()))
-        if left < 0:
-            break
-        found |= {f"{path}/{key}": base64.b64encode(chunk).decode() for key, chunk in chunks.items()}
-    return found
-
-
-def copies_in(content: bytes) -> dict[str, bytes]:
-    """Return the copies that the ``zarr.json`` of a product holds, by their keys below the product.
-
-    Raises ``ValueError`` where they are none; its text goes on after the name of the document.
-    """
-    consolidated = parsed_mapping(content).get("consolidated_metadata")
-    copies: Any = consolidated.get(KEY, {}) if isinstance(consolidated, dict) else None
-    try:
-        return {key: base64.b64decode(text, validate=True) for key, text in copies.items()}
-    except (ValueError, TypeError, AttributeError):
-        raise ValueError("has copies of chunks that are none") from None

@@ -35,7 +35,8 @@ from xgamma.store.chunks import (
     read_window,
     write_array,
 )
-from xgamma.store.documents import KEY, parsed_mapping, plain, small_chunks, stored_array, validate_segment
+from xgamma.store.copies import KEY, small_chunks
+from xgamma.store.documents import parsed_mapping, plain, stored_array, validate_segment
 
 Documents = dict[str, ZarrDocument]
 

@@ -16,7 +16,8 @@ import xarray as xr
 from xgamma.errors import DataError, StoreError, XgammaError
 from xgamma.schema import Kind
 from xgamma.storage.backend import Backend, open_backend
-from xgamma.store.documents import copies_in, dataset_digest, digest, parsed_mapping
+from xgamma.store.copies import copies_in
+from xgamma.store.documents import dataset_digest, digest, parsed_mapping
 from xgamma.store.encoding import Documents, array_documents
 from xgamma.store.garbage import is_retired, kinds, read_each
 from xgamma.store.layout import validated_documents

@@ -14,7 +14,7 @@ import numpy as np
 
 from xgamma.errors import DataError
 from xgamma.schema.tables import Violation, is_of_type
-from xgamma.storage.backend import MAX_CHUNK_BYTES
+from xgamma.storage.zarr_objects import MAX_CHUNK_BYTES
 from xgamma.store.chunks import CODECS, SEPARATOR
 from xgamma.store.documents import NUMBERS, parsed_mapping, validate_segment
 from xgamma.store.encoding import NAME, RESERVED_ATTRS, Documents, array_documents, read_documents

@@ -9,9 +9,9 @@ from pathlib import Path
 import xarray as xr
 
 from xgamma.errors import InputError, MissingInputError, StoreError, UnknownNameError, did_you_mean
-from xgamma.storage.backend import Backend, damaged, open_backend
-from xgamma.storage.locations import is_remote
-from xgamma.store.documents import copies_in
+from xgamma.storage.backend import Backend, open_backend
+from xgamma.storage.locations import damaged, is_remote
+from xgamma.store.copies import copies_in
 from xgamma.store.encoding import Documents, lazy_group
 from xgamma.store.layout import validated_documents
 from xgamma.store.records import Record, validate_schema

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from xgamma import __version__
 from xgamma.errors import DamagedError, DataError, StoreError
+from xgamma.lazily import loaded
 from xgamma.schema import PRODUCTS
 from xgamma.schema import documents as rules
 from xgamma.schema.tables import Violation, field_violations
@@ -233,6 +234,6 @@ def provenance() -> dict[str, Any]:
 
 def _software() -> Mapping[str, str]:
     # Loaded modules hold their versions; the metadata of packages would take 0.1 s to read.
-    loaded = {name: sys.modules[name] for name in _LIBRARIES if name in sys.modules}
-    versions = {name: str(getattr(module, "__version__", "unknown")) for name, module in loaded.items()}
+    found = {name: loaded(name) for name in _LIBRARIES}
+    versions = {name: str(getattr(each, "__version__", "unknown")) for name, each in found.items() if each is not None}
     return {"xgamma": __version__, "python": platform.python_version(), "platform": platform.platform(), **versions}

@@ -15,30 +15,31 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 import xarray as xr
-from zarr.storage import StorePath
 
 from xgamma.description import Described, Description, Facts, Sheet
 from xgamma.digits import some
 from xgamma.errors import DamagedError, StoreError, UnknownNameError, did_you_mean
 from xgamma.schema import PRODUCTS
 from xgamma.schema.tables import group_named, group_violations
-from xgamma.storage.backend import damaged, open_backend
-from xgamma.storage.locations import is_remote
-from xgamma.store import garbage
+from xgamma.storage.backend import open_backend
+from xgamma.storage.locations import damaged, is_remote
+from xgamma.store import encoding as codec
+from xgamma.store import garbage, opening
 from xgamma.store.documents import dataset_digest, digest, parsed_mapping, validate_segment
-from xgamma.store.encoding import Documents, array_documents, encoded, read_arrays, read_group, write_groups
 from xgamma.store.garbage import Listing
 from xgamma.store.ledgers import NAMES, Ledgers, write_label
-from xgamma.store.opening import documents_of, open_group
 from xgamma.store.records import SCHEMA, Record, draft_record, record_path, validate_known, validate_schema
+
+if TYPE_CHECKING:
+    from zarr.storage import StorePath
 
 _OPENED = 64
 
-DatasetGroups = Mapping[str, xr.Dataset]
+DatasetGroups = Mapping[str, "xr.Dataset"]
 
 
 class Store(Described, Ledgers):
@@ -61,7 +62,7 @@ class Store(Described, Ledgers):
         self.is_read_only = read_only
         self.url = self._backend.url
         # Of attempts, which never change; the record is read again each time.
-        self._opened: OrderedDict[tuple[str, str], Documents] = OrderedDict()
+        self._opened: OrderedDict[tuple[str, str], codec.Documents] = OrderedDict()
         self._validate_schema()
 
     def __repr__(self) -> str:
@@ -147,7 +148,7 @@ class Store(Described, Ledgers):
     def _publish(self, draft: Record, groups: DatasetGroups, encoding: Mapping[str, Mapping[str, Any]]) -> Record:
         self._validate_writable()
         loaded = {group: dataset.compute() for group, dataset in groups.items()}
-        stored = {group: encoded(dataset, group) for group, dataset in loaded.items()}
+        stored = {group: codec.encoded(dataset, group) for group, dataset in loaded.items()}
         record = dataclasses.replace(
             draft,
             digests={group: dataset_digest(dataset) for group, dataset in loaded.items()},
@@ -155,7 +156,7 @@ class Store(Described, Ledgers):
         )
         try:
             with self._backend.sentences("written"):
-                metadata = write_groups(self._backend.zarr, record.folder, stored, encoding)
+                metadata = codec.write_groups(self._backend.zarr, record.folder, stored, encoding)
         except BaseException:
             # The first error is the one to tell; what cannot be deleted now is left to gc.
             with contextlib.suppress(StoreError):
@@ -181,11 +182,11 @@ class Store(Described, Ledgers):
         """
         return self._read_group(self._record_of(kind, key, group, record), group)
 
-    def _documents(self, record: Record) -> Documents:
+    def _documents(self, record: Record) -> codec.Documents:
         name = record.folder, record.metadata
         found = self._opened.get(name)
         if found is None:
-            found = self._opened[name] = documents_of(self._backend, record, record.folder)
+            found = self._opened[name] = opening.documents_of(self._backend, record, record.folder)
             # Threads may do so at once.
             for oldest in list(self._opened)[: max(0, len(self._opened) - _OPENED)]:
                 self._opened.pop(oldest, None)
@@ -194,14 +195,14 @@ class Store(Described, Ledgers):
     def _read_group(self, record: Record, group: str) -> xr.Dataset:
         documents = self._group_documents(record, group)
         with self._backend.sentences("read"):
-            return read_group(self._backend.zarr, record.folder, documents, group)
+            return codec.read_group(self._backend.zarr, record.folder, documents, group)
 
     def open(self, kind: str, key: str, group: str = "", record: Record | None = None) -> xr.Dataset:
         """Return one group of ``kind/key`` whose arrays are read when they are used, without dask; see ``get``."""
         record = self._record_of(kind, key, group, record)
-        return open_group(self._backend, record.folder, self._group_documents(record, group), group)
+        return opening.open_group(self._backend, record.folder, self._group_documents(record, group), group)
 
-    def _group_documents(self, record: Record, group: str) -> Documents:
+    def _group_documents(self, record: Record, group: str) -> codec.Documents:
         """Return the documents of a product that has a group; raises ``StoreError`` where only its record has it."""
         documents = self._documents(record)
         if documents.get(group, {}).get("node_type") != "group":
@@ -250,14 +251,16 @@ class Store(Described, Ledgers):
         With its ``record`` as ``get``. Raises ``UnknownNameError`` for a column that is not there.
         """
         record = self._record_of(kind, key, group, record)
-        arrays = array_documents(self._group_documents(record, group), group)
+        arrays = codec.array_documents(self._group_documents(record, group), group)
         wanted = list(names)
         for name in wanted:
             if name not in arrays:
                 raise UnknownNameError(f"{kind}/{key} {group!r} has no column {name!r}.{did_you_mean(name, arrays)}")
         folder = f"{record.folder}/{group}" if group else record.folder
         with self._backend.sentences("read"):
-            return read_arrays(self._backend.zarr, folder, {name: arrays[name] for name in wanted}, slice(start, stop))
+            return codec.read_arrays(
+                self._backend.zarr, folder, {name: arrays[name] for name in wanted}, slice(start, stop)
+            )
 
     def groups(self, kind: str, key: str) -> list[str]:
         """Return the groups of the product ``kind/key``, in the order in which they were put."""
@@ -310,7 +313,7 @@ class Store(Described, Ledgers):
 
     def zarr(self, kind: str, key: str) -> StorePath:
         """Return what ``xr.open_zarr`` opens: the Zarr group of ``kind/key``, wherever the store is; read-only."""
-        return StorePath(self._backend.zarr.with_read_only(True), self.record(kind, key).folder)
+        return self._backend.zarr.path_of(self.record(kind, key).folder)
 
     def _record_path(self, kind: str, key: str) -> str:
         return record_path(validate_segment(kind, "kind"), validate_segment(key, "key"))

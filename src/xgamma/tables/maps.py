@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from xgamma.digits import decimals, number_text
-from xgamma.formats.sky_maps.flux_maps import image_of
+from xgamma.formats.sky_maps import flux_maps
 from xgamma.tables.table import Table, finite, span_text
 
 PIXELS_SHOWN = 5
@@ -19,7 +19,7 @@ Pixel = tuple[int, int, int]
 def hottest_pixels(ds: xr.Dataset, number: int = PIXELS_SHOWN) -> list[Pixel]:
     """Return the pixels (plane, y, x) of the largest significances of all planes, apart by two radii in a plane."""
     values = ds[SIGNIFICANCE].values
-    space = image_of(ds)
+    space = flux_maps.image_of(ds)
     apart = 2 * float(ds.attrs.get("correlation_radius", space.binsize)) / space.binsize
     left = np.where(np.isfinite(values), values, -np.inf)
     y, x = np.ogrid[: space.shape[0], : space.shape[1]]
@@ -56,7 +56,7 @@ def excess_map_document(ds: xr.Dataset) -> list[dict[str, Any]]:
 
 def _pixel(ds: xr.Dataset, pixel: Pixel) -> dict[str, float]:
     plane, y, x = pixel
-    lon, lat = image_of(ds).sky_of(np.array([x]), np.array([y]))
+    lon, lat = flux_maps.image_of(ds).sky_of(np.array([x]), np.array([y]))
     low, high = ds["energy_bounds"].values[plane].tolist()
     found = {"lon": float(lon[0]), "lat": float(lat[0]), "e_min": low, "e_max": high}
     found |= {name: float(ds[name].values[pixel]) for name in (SIGNIFICANCE, "counts", "background")}

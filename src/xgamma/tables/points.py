@@ -10,7 +10,7 @@ import xarray as xr
 
 from xgamma.axes import FloatArray
 from xgamma.digits import NOTHING, decimals, number_text, value_and_error
-from xgamma.formats.sed.points import LIKELIHOOD, QUANTITIES
+from xgamma.formats.sed.kinds import LIKELIHOOD, QUANTITIES
 from xgamma.formats.sed.table import confidence, reference_flux, validate_sed_type
 from xgamma.tables.table import Table, date_text, finite, first_of, hours_text, span_text
 

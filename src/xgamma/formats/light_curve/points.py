@@ -15,9 +15,9 @@ from xgamma.axes import FloatArray
 from xgamma.errors import InputError
 from xgamma.formats.fits.hdus import HduTable
 from xgamma.formats.fits.tables import as_input_error
+from xgamma.formats.sed.kinds import LIKELIHOOD
 from xgamma.formats.sed.points import (
     ENERGIES,
-    LIKELIHOOD,
     PER_DATASET,
     energies,
     has_energies,

@@ -22,14 +22,12 @@ from xgamma.dialects import fits_unit
 from xgamma.errors import InputError
 from xgamma.formats.fits.hdus import HduTable
 from xgamma.formats.fits.tables import as_input_error
+from xgamma.formats.sed.kinds import LIKELIHOOD, QUANTITIES, SED_TYPES
 
 ENERGIES = ("e_ref", "e_min", "e_max")
 _WORDS = {"TRUE": True, "T": True, "YES": True, "1": True, "FALSE": False, "F": False, "NO": False, "0": False}
 # What stands in a table of text where there is nothing.
 _NO_WORD = {"": False, "NAN": False, "--": False, "NONE": False}
-QUANTITIES = {"dnde": "cm-2 s-1 TeV-1", "flux": "cm-2 s-1", "eflux": "TeV cm-2 s-1", "e2dnde": "TeV cm-2 s-1"}
-LIKELIHOOD = "likelihood"
-SED_TYPES = (LIKELIHOOD, *QUANTITIES)
 PARTS = ("", "_err", "_errn", "_errp", "_ul", "_sensitivity")
 PER_DATASET = ("counts", "npred", "npred_excess", "counts_left_out")
 IN_TEV = ("e_min_fit", "e_max_fit")

@@ -16,7 +16,7 @@ import xarray as xr
 
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, DataError, did_you_mean
-from xgamma.formats.sed.points import LIKELIHOOD, QUANTITIES, SED_TYPES
+from xgamma.formats.sed.kinds import LIKELIHOOD, QUANTITIES, SED_TYPES
 
 if TYPE_CHECKING:
     from astropy.table import Table

@@ -23,7 +23,7 @@ from xgamma.formats.fits.hdus import fits_text, table_hdu
 from xgamma.formats.fits.images import FitsFile, read_fits
 from xgamma.formats.fits.tables import as_input_error
 from xgamma.formats.local_files import is_there, local_path, validate_ending, validate_output, write_files
-from xgamma.formats.sed.points import LIKELIHOOD, QUANTITIES
+from xgamma.formats.sed.kinds import LIKELIHOOD, QUANTITIES
 from xgamma.formats.sed.table import validate_sed_type
 from xgamma.formats.sky_maps.files import ENDINGS, maps_content, maps_of_file
 from xgamma.formats.sky_maps.labelled import dataset_with_images, table_beside_images
