@@ -92,9 +92,9 @@ def test_a_fit_says_how_it_ended_and_what_was_frozen():
 
 
 def test_how_good_a_fit_is_stands_below():
-    goodness = {"bins": 12, "free": 2, "deviance": 10.2907, "p_value": 0.4126}
+    goodness = {"bins": 12, "free": 2, "deviance": 10.2907, "p_value": 0.4126, "draws": 1000}
     [note] = fits.fit_table(LINES, fits.FitFacts(True, "", 10.2907, None, goodness)).notes
-    assert note == "12 bins, 2 free: 10 degrees of freedom, deviance 10.29; simulated data fit worse in 41 %."
+    assert note == "12 bins, 2 free: 10 degrees of freedom, deviance 10.29; p = 0.41 by 1,000 simulated sets."
 
 
 def test_a_fit_that_did_not_converge_says_why_in_its_title():

@@ -13,9 +13,12 @@ import pytest
 
 from command_line import CommandLine
 from releases import config_of
+from xgamma.analysis.plan import found_results, validated_request
 from xgamma.analysis.run import run
 from xgamma.cli.main import VERBS, group
+from xgamma.config.config import AnalysisConfig
 from xgamma.datasets import FluxPoints
+from xgamma.fit import goodness_of_fit
 from xgamma.models import Models
 from xgamma.store import Store
 
@@ -114,7 +117,22 @@ def test_show_has_values_with_errors_and_degrees_of_freedom(xgamma, out):
     shown = xgamma("show", out, "fit").out
     assert "Fit: converged, statistic 6.86" in shown
     assert "±" in shown and "frozen" in shown
-    assert "degrees of freedom, deviance 6.86." in shown
+    assert "degrees of freedom, deviance 6.86; p = 0.24 by 1,000 simulated sets." in shown
+
+
+def test_the_goodness_of_a_stored_fit_is_that_of_its_datasets(xgamma, out):
+    config = AnalysisConfig.read(out / "config.yaml")
+    request = validated_request(config)
+    results = found_results(request, request.selected())
+    found = goodness_of_fit(results.datasets.fit_inputs(), results.datasets.models)
+    stored = xgamma("show", out, "fit", "--json").document["content"]["goodness"]
+    assert stored == {
+        "bins": found.total.n_bins,
+        "free": 2,
+        "deviance": pytest.approx(found.total.value),
+        "p_value": found.total.p_value,
+        "draws": 1000,
+    }
 
 
 def test_show_of_every_kind_has_a_table_and_its_numbers(xgamma, out):

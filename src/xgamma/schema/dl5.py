@@ -224,7 +224,9 @@ FIT = Product(
         "models": Attribute("text", "The models at the optimum, as YAML"),
         "tables": Attribute("list of text", "Where the tables of the models are from, with digests", required=False),
         "goodness": Attribute(
-            "mapping", "`bins` that were used, `free` parameters, `deviance` if known", required=False
+            "mapping",
+            "`bins` used, `free` parameters, `deviance` if known, and `p_value` by simulated sets, `draws` of them",
+            required=False,
         ),
     },
     {"models": Attribute("text", "The models with their start values, as YAML")},

@@ -36,7 +36,7 @@ class FitFacts(NamedTuple):
     total_stat, prior_stat
         The statistic at the optimum, and what priors add to it.
     goodness
-        The deviance, bins, free parameters and the share of simulated data that fit worse; empty where nobody knows.
+        Bins, free parameters, deviance, and the share of simulated sets that deviate as much; empty where nobody knows.
     """
 
     success: bool
@@ -76,8 +76,9 @@ def _goodness(given: Mapping[str, Any]) -> str:
     if given.get("deviance") is None:
         return f"{text}."
     text += f", deviance {decimals(given['deviance'], 2)}"
-    share = given.get("p_value")
-    return f"{text}." if share is None else f"{text}; simulated data fit worse in {100 * float(share):.2g} %."
+    if given.get("p_value") is None:
+        return f"{text}."
+    return f"{text}; p = {float(given['p_value']):.2g} by {int(given['draws']):,} simulated sets."
 
 
 def stored_fit(ds: xr.Dataset, texts: Mapping[str, Any]) -> tuple[list[ParameterLine], FitFacts]:

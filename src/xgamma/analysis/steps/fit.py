@@ -28,6 +28,7 @@ from xgamma.fit import (
     FitResult,
     FitSettings,
     fit,
+    goodness_of_fit,
     mask_fit,
     validate_fittable,
     validate_priors,
@@ -49,6 +50,8 @@ from xgamma.units import unit_string
 log = logging.getLogger(__name__)
 
 FIT_VERSION = 3
+DRAWN_BINS = 1000
+"""Of how many bins data are drawn for the goodness of a fit, in about half a second; of more, reports draw them."""
 EnergyRange = tuple[float | None, float | None]
 
 
@@ -114,15 +117,26 @@ def _restored(stored: xr.Dataset, models: Models, method: str) -> FitResult:
     return result
 
 
-def _goodness(inputs: Sequence[FitInput], result: FitResult) -> dict[str, Any]:
-    """Return how many bins a fit used and how many parameters were free; of on and off counts also the deviance.
+def _goodness(inputs: Sequence[FitInput], result: FitResult, models: Models) -> dict[str, Any]:
+    """Return how many bins a fit used, how many parameters were free, the deviance, and how often draws exceed it.
 
-    With those the statistic is the deviance from the model that predicts each bin as it was measured.
+    Data are drawn for few bins only: they must not take longer than the fit. Without draws the deviance is known of
+    on and off counts, of which it is the statistic.
     """
     bins = sum(int(np.count_nonzero(one.used)) for one in inputs)
     facts: dict[str, Any] = {"bins": bins, "free": len(result.parameters.free_parameters)}
-    is_deviance = all("counts_off" in one.data and "alpha_systematic" not in one.data for one in inputs)
-    return facts | ({"deviance": float(result.total_stat)} if is_deviance and np.isfinite(result.total_stat) else {})
+    if any("alpha_systematic" in one.data for one in inputs) or not np.isfinite(result.total_stat):
+        return facts
+    if result.optimize_result.success and bins <= DRAWN_BINS:
+        found = goodness_of_fit(inputs, models)
+        return facts | {"deviance": found.total.value, "p_value": found.total.p_value, "draws": len(found.drawn)}
+    return facts | ({"deviance": float(result.total_stat)} if all("counts_off" in one.data for one in inputs) else {})
+
+
+def _stored_goodness(results: Results, key: str) -> Mapping[str, Any]:
+    """Return what the record of a fit says of its goodness; nothing of one of an older version, or without draws."""
+    found = results.store.record(Kind.FIT, key).texts.get(GOODNESS, {}) if results.store.has(Kind.FIT, key) else {}
+    return found if "p_value" in found else {}
 
 
 def with_models(results: Results, what: str) -> tuple[Datasets, Models]:
@@ -248,7 +262,9 @@ class FitStep(Step[FitWanted]):
             for p in model.parameters
         ]
         stat = result.optimize_result
-        goodness = _goodness(results.datasets.fit_inputs(), result)
+        goodness = _stored_goodness(results, results.fit.key) or _goodness(
+            results.datasets.fit_inputs(), result, results.datasets.models
+        )
         return [fit_table(lines, FitFacts(result.success, result.message, stat.total_stat, stat.prior_stat, goodness))]
 
     def document(self, results: Results) -> dict[str, Any]:
@@ -328,7 +344,7 @@ def _fitted(wanted: FitWanted, results: Results, datasets: Datasets, models: Mod
     result = fit(datasets.fit_inputs(), models, wanted.settings)
     tables = models.origins()
     texts: dict[str, Any] = {"models": models.to_yaml()} | ({"tables": tables} if tables else {})
-    texts[GOODNESS] = _goodness(datasets.fit_inputs(), result)
+    texts[GOODNESS] = _goodness(datasets.fit_inputs(), result, models)
     given = {"models": start, MADE_FROM: made_from(results)}
     store.put(Kind.FIT, key, {"": _fit_dataset(result, models)}, given, inputs=[seen], texts=texts)
     return Product(result, key, False)
