@@ -1,5 +1,6 @@
 """Tables that code knows better than people: models from their classes, verbs from the command line."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,10 @@ DOCUMENTS = {
     "`_ingests/<digest>.json`": documents.INGEST,
     "`retired.json`": documents.RETIRED,
 }
+# What is code in a sentence: names with a dot or an underscore, calls, names of classes.
+CODE = re.compile(
+    r"(?<![\w(\[.-])(?:[A-Za-z]\w*(?:\.\w+)*\([^)]*\)|[A-Za-z]\w*(?:\.[A-Za-z_]\w*)+|\w+_\w+|[A-Z]\w*[a-z][A-Z]\w*)(?![\w(]|\.md)"
+)
 
 
 def write(folder: Path) -> None:
@@ -60,9 +65,18 @@ def _gammapy_names():
         if line.module != module:
             module = line.module
             yield from ("", f"### `{module}`", "", "| name | here |", "|---|---|")
-        yield f"| `{line.name}` | {line.instead or 'the same'} |"
+        yield f"| `{line.name}` | {_marked(line.instead) or 'the same'} |"
     yield from ("", "### Modules that are not here", "", "| module | instead |", "|---|---|")
-    yield from (f"| `{line.module}` | {line.instead} |" for line in lines() if not line.name)
+    modules = {}
+    for line in sorted(line for line in lines() if not line.name):
+        modules.setdefault(line.instead, []).append(f"`{line.module}`")
+    yield from (f"| {', '.join(names)} | {_marked(instead)} |" for instead, names in modules.items())
+
+
+def _marked(sentence):
+    """Return a sentence with code as code, and pages as links."""
+    linked = re.sub(r"docs/([\w-]+)\.md", r"[its page](\1.md)", sentence)
+    return CODE.sub(r"`\g<0>`", linked)
 
 
 def _verbs():

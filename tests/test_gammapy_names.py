@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -59,11 +60,34 @@ def test_names_stand_once_and_what_to_do_is_one_clause():
         assert "  " not in line.instead
 
 
+@pytest.mark.parametrize(
+    "word", sorted({word for line in MISSING for word in re.findall(r"xgamma[.]\w[\w.]*\w", line.instead)})
+)
+def test_what_a_sentence_calls_by_its_full_name_is_there(word):
+    module, _, name = word.rpartition(".")
+    found = importlib.import_module(module)
+    assert hasattr(found, name) or importlib.import_module(word)
+
+
+def test_classes_that_sentences_name_are_imported_from_where_names_of_gammapy_are():
+    modules = [importlib.import_module(f"xgamma.{module}") for module in SAME]
+    named = {word for line in MISSING for word in re.findall(r"\b[A-Z]\w*[a-z][A-Z]\w*\b", line.instead)}
+    others = {"HEALPix", "FoV"}
+    assert not {name for name in named - others if not any(name in dir(module) for module in modules)}
+
+
 def test_a_name_of_a_missing_module_says_what_to_do():
     with pytest.raises(ImportError, match=r"xgamma\.astro is not part of this version of xgamma: dark matter"):
         exec("from xgamma.astro.darkmatter import JFactory")
     with pytest.raises(ImportError, match=r"xgamma\.utils\.random is not part"):
         exec("from xgamma.utils.random import get_random_state")
+
+
+def test_a_module_inside_of_one_that_is_no_package_here_says_what_to_do():
+    with pytest.raises(ModuleNotFoundError, match=r"xgamma\.irf\.psf is not part.*: take its names from xgamma\.irf"):
+        exec("from xgamma.irf.psf.kernel import PSFKernel")
+    with pytest.raises(ModuleNotFoundError, match=r"No module named 'xgamma\.irf\.nothing'"):
+        exec("import xgamma.irf.nothing")
 
 
 def test_names_that_nobody_has_are_unknown_as_anywhere():
@@ -76,7 +100,7 @@ def test_names_that_nobody_has_are_unknown_as_anywhere():
 def test_the_table_is_loaded_only_where_a_module_is_missing():
     code = "import sys, xgamma\nassert 'xgamma.gammapy_names' not in sys.modules\nimport xgamma.workflow"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
-    assert "LaterNameError: xgamma.workflow is not part of this version" in done.stderr
+    assert "LaterModuleError: xgamma.workflow is not part of this version" in done.stderr
 
 
 @pytest.mark.skipif(not PEER, reason="PEER_PYTHON names no python that has Gammapy")
@@ -92,3 +116,29 @@ def test_the_table_holds_all_public_names_of_gammapy():
         if (module, name) not in known and not {module, module.partition(".")[0]} & set(MODULES)
     ]
     assert not lacking
+
+
+MODULES_OF_GAMMAPY = """
+import json, pkgutil, warnings
+warnings.simplefilter("ignore")
+import gammapy
+print(json.dumps([m.name for m in pkgutil.walk_packages(gammapy.__path__, "gammapy.", onerror=lambda name: None)]))
+"""
+
+
+@pytest.mark.skipif(not PEER, reason="PEER_PYTHON names no python that has Gammapy")
+def test_every_module_of_gammapy_is_here_or_says_what_to_do():
+    names = json.loads(
+        subprocess.check_output([PEER, "-W", "ignore", "-c", MODULES_OF_GAMMAPY], text=True, timeout=600)
+    )
+    unknown = []
+    for name in names:
+        if not {"tests", "conftest", "docs", "__main__"} & set(name.split(".")):
+            try:
+                importlib.import_module(name.replace("gammapy", "xgamma", 1))
+            except LaterNameError:
+                pass
+            except ImportError as error:
+                unknown.append(str(error))
+    assert len(names) > 100
+    assert not unknown

@@ -13,7 +13,7 @@ class _ModulesOfGammapy:
 
     @staticmethod
     def find_spec(name: str, path: object = None, target: object = None) -> None:
-        """Raise ``LaterNameError`` for a module of Gammapy that is not here; find nothing."""
+        """Raise ``LaterModuleError`` for a module of Gammapy that is not here; find nothing."""
         if name.startswith(f"{__name__}."):
             importlib.import_module(f"{__name__}.gammapy_names").validate_module(name)
 

@@ -111,6 +111,10 @@ class LaterNameError(LaterError, ImportError):
     """An import of a name of Gammapy that this version does not have; the message says why."""
 
 
+class LaterModuleError(LaterNameError, ModuleNotFoundError):
+    """An import of a module of Gammapy that this version does not have; the message says what to take instead."""
+
+
 class OutputExistsError(XgammaError, FileExistsError):
     """An output that exists and would be overwritten."""
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from xgamma.errors import LaterNameError
+from xgamma.errors import LaterModuleError, LaterNameError
 
 _HEALPIX = "HEALPix comes with a later version; give a WcsGeom"
 _SENSITIVITY = "sensitivities come with a later version"
-_CONFIG = "xgamma.config has the sections; AnalysisConfig() holds one of each"
+_CONFIG = "AnalysisConfig() holds one of each section, such as config.datasets.geom; a dict can be set in its place"
 _META = "what an object is, is in its attributes and in data.attrs"
 _REGISTRY = "xgamma.registry.names lists what is registered, such as names('spectral model')"
 _BASE = "SpectralModel, SpatialModel, TemporalModel and ModelComponent are the bases of models"
@@ -33,6 +33,8 @@ _STATISTIC = "xgamma.stats has functions of arrays: cash, cstat, wstat, chi2"
 _COLOURS = "matplotlib has colour maps; pictures of xgamma take cmap"
 _DATASETS = "datasets of spectra, of maps and FluxPointsDataset are all there are"
 _ASTROPY = "astropy has it"
+_COMPILED = "there is nothing to compile"
+_MINIMISER = "Fit is the only way to minimise: iminuit's MIGRAD, with HESSE and MINOS for errors"
 _NUMPY = "numpy has it: numpy.random.default_rng draws what is needed"
 
 SAME: Mapping[str, str] = {
@@ -101,7 +103,10 @@ INSTEAD: Mapping[str, Mapping[str, str]] = {
         "get_irfs_features": "observations are grouped by columns of the index: datasets.stack_by, see docs/scale.md",
         "observatory_locations": "the site of a run is in its file",
     },
-    "datasets": _each("OGIPDatasetReader OGIPDatasetWriter", "Datasets.read and write take OGIP files")
+    "datasets": _each(
+        "OGIPDatasetReader OGIPDatasetWriter",
+        "datasets.write('spectra.yaml') writes OGIP files beside an index, Datasets.read takes both",
+    )
     | _each("DATASET_REGISTRY Dataset", _DATASETS)
     | _each("create_map_dataset_geoms create_empty_map_dataset_from_irfs", "MapDataset.create makes an empty one")
     | {
@@ -134,7 +139,7 @@ INSTEAD: Mapping[str, Mapping[str, str]] = {
     | {
         "apply_threshold_sensitivity": _SENSITIVITY,
         "estimate_exposure_reco_energy": "ExcessMapEstimator does it inside; see docs/excess-maps.md",
-        "find_peaks_in_flux_map": "find_peaks takes a map: find_peaks(maps['sqrt_ts'], threshold=5)",
+        "find_peaks_in_flux_map": "find_peaks of this module takes a map: find_peaks(maps['sqrt_ts'], threshold=5)",
         "resample_energy_edges": "dataset.resample_energy_axis takes edges",
     },
     "irf": _each(
@@ -145,7 +150,7 @@ INSTEAD: Mapping[str, Mapping[str, str]] = {
     | _each("EDispKernel EDispKernelMap EDispMap IRFMap PSFKernel PSFMap RecoPSFMap", _OF_DATASET)
     | {"FoVAlignment": "files say how a background is aligned", "IRF_REGISTRY": "xgamma.formats.gadf has the layouts"},
     "makers": {
-        "MAKER_REGISTRY": _REGISTRY,
+        "MAKER_REGISTRY": "xgamma.makers has all makers as classes",
         "Maker": "a maker of your own is an object with run(dataset, observation)",
         "PhaseBackgroundMaker": "datasets.background.method: phase in a configuration takes off phases",
         "RegionsFinder": "ReflectedRegionsFinder and WobbleRegionsFinder are all there are",
@@ -208,27 +213,39 @@ INSTEAD: Mapping[str, Mapping[str, str]] = {
         "plot_map_rgb": "matplotlib's imshow takes three maps",
         "plot_npred_signal": "dataset.plot_excess draws the predicted signal",
         "plot_samples_violin_vs_energy": _SAMPLER,
-        "plot_spectrum_datasets_off_regions": "off regions are in dataset.data: off_lon, off_lat, off_radius",
+        "plot_spectrum_datasets_off_regions": "datasets.plot_regions() draws them",
     },
 }
 """What to do where a name is not here, by module."""
 
 
-def _inside(package: str, modules: str) -> dict[str, str]:
-    """Return what to do for modules inside a package, whose names are those of the package."""
-    return {f"{package}.{module}": f"take its names from xgamma.{package}" for module in modules.split()}
+def _inside(package: str, modules: str, names: str = "") -> dict[str, str]:
+    """Return what to do for modules inside a package: take their names from it, or from the module ``names``."""
+    return {f"{package}.{module}": f"take its names from xgamma.{names or package}" for module in modules.split()}
 
 
 MODULES: Mapping[str, str] = {
     "astro": "dark matter, populations and models of sources are not part of xgamma; a spectrum of your own can hold "
     "one, see docs/models.md",
+    "data.io": "DataStore reads indices and runs with their events, xgamma simulate writes them",
+    "data.ivoa": "tables for the virtual observatory are not made; observations.table has a row for each run",
+    "datasets.actors": "general.n_jobs and general.scheduler say where is computed",
+    "datasets.evaluator": "dataset.npred and npred_signal predict counts; xgamma.predict has functions of arrays",
+    "maps.io": f"{_ASTROPY}: astropy.io.fits; Map.read finds the HDUs of a map by itself",
+    "modeling.iminuit": _MINIMISER,
+    "modeling.likelihood": "dataset.stat_sum is the statistic of a dataset, xgamma.stats has functions of arrays",
+    "modeling.scipy": _MINIMISER,
     "modeling.selection": _NESTED,
     "modeling.sampler": _SAMPLER,
+    "modeling.sherpa": _MINIMISER,
+    "scripts": "the command is xgamma; xgamma --help lists what it does",
+    "stats.fit_statistics_cython": _COMPILED,
+    "stats.fit_statistics_jit": _COMPILED,
     "utils.array": "numpy has it",
     "utils.cache": "functools has caches",
     "utils.cluster": "groups of runs are datasets.stack_by, see docs/scale.md",
     "utils.compat": "it belongs to versions of numpy",
-    "utils.compilation": "there is nothing to compile",
+    "utils.compilation": _COMPILED,
     "utils.coordinates": f"{_ASTROPY}: astropy.coordinates",
     "utils.deprecation": "it belongs to Gammapy itself",
     "utils.fits": f"{_ASTROPY}: astropy.io.fits",
@@ -248,18 +265,24 @@ MODULES: Mapping[str, str] = {
     "utils.time": f"{_ASTROPY}: astropy.time",
     "utils.types": "it belongs to Gammapy itself",
     "utils.units": f"{_ASTROPY}: astropy.units",
+    "version": "xgamma.__version__ is the version, xgamma doctor says those of what it needs",
     "workflow": "xgamma run CONFIG does all steps, xgamma.analysis.Analysis one by one",
     **_inside("analysis", "config core"),
-    **_inside("catalog", "core fermi gammacat hawc hess"),
+    **_inside("catalog", "core fermi gammacat hawc hess lhaaso"),
     **_inside(
-        "data", "data_store event_list filters gti hdu_index_table metadata obs_table observations pointing utils"
+        "data",
+        "data_store event_list filters gti hdu_index_table metadata obs_table observations pointing simulate utils",
     ),
-    **_inside("datasets", "core io map metadata utils"),
-    **_inside("estimators", "core flux map profile"),
+    **_inside("datasets", "core io map metadata simulate utils"),
+    **_inside("estimators", "core energydependentmorphology flux map metadata parameter profile"),
+    **_inside("estimators.points", "core lightcurve profile sed sensitivity", names="estimators"),
+    **_inside("irf", "background core edisp effective_area io psf rad_max"),
     **_inside("makers", "background core map reduce safe spectrum"),
-    **_inside("maps", "axes coord core geom hpx region utils wcs"),
+    **_inside("maps", "axes coord core geom hpx maps measure region utils wcs"),
     **_inside("modeling", "covariance fit parameter utils"),
-    **_inside("visualization", "datasets heatmap utils"),
+    **_inside("modeling.models", "core cube prior spatial spectral spectral_cosmic_ray spectral_crab temporal utils"),
+    **_inside("stats", "counts_statistic fit_statistics utils variability"),
+    **_inside("visualization", "cmap datasets heatmap panel utils violin"),
 }
 """What to do where a module is not here."""
 
@@ -281,10 +304,16 @@ def lines() -> Iterator[Line]:
 
 
 def later_names(module: str) -> Callable[[str], Any]:
-    """Return a ``__getattr__`` of a module that says what to do instead of a name of Gammapy that is not here."""
-    reasons = INSTEAD[module.removeprefix("xgamma.")]
+    """Return a ``__getattr__`` of a module that says what to do instead of a name of Gammapy that is not here.
+
+    Where Gammapy has a package of that name, the module passes for an empty one: for what lies in no package, Python
+    asks nobody who could say what to do.
+    """
+    reasons = INSTEAD.get(module.removeprefix("xgamma."), {})
 
     def refuse(name: str) -> Any:
+        if name == "__path__":
+            return []
         if name in reasons:
             raise LaterNameError(f"{module}.{name} is not part of this version of xgamma: {reasons[name]}.")
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
@@ -293,7 +322,7 @@ def later_names(module: str) -> Callable[[str], Any]:
 
 
 def validate_module(name: str) -> None:
-    """Raise ``LaterNameError`` for a module of Gammapy that is not here, whose full name begins with ``xgamma.``."""
+    """Raise ``LaterModuleError`` for a module of Gammapy that is not here, whose full name begins with ``xgamma.``."""
     reason = MODULES.get(name.removeprefix("xgamma."))
     if reason is not None:
-        raise LaterNameError(f"{name} is not part of this version of xgamma: {reason}.")
+        raise LaterModuleError(f"{name} is not part of this version of xgamma: {reason}.")

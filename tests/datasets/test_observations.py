@@ -92,6 +92,7 @@ def test_events_are_selected(run):
     assert len(events.select_region(circle)) == pytest.approx(inside.sum(), abs=1)
     assert len(events.select_region([circle, circle])) == len(events.select_region(circle))
     assert len(events.select_parameter("ENERGY", u.Quantity([1000, 10000], "GeV"))) == len(few)
+    assert len(events.select_parameter("ENERGY", (1 * u.TeV, 1e4 * u.GeV))) == len(few)
     first = events.data["event_id"].values[:2] if "event_id" in events.data else events.data["time"].values[:2]
     name = "event_id" if "event_id" in events.data else "time"
     assert len(events.select_parameter(name, first, is_range=False)) == 2

@@ -275,6 +275,8 @@ class EventList(Described):
                 f"There is no column {parameter!r}.{did_you_mean(parameter.lower(), map(str, self.data))}"
             )
         own = self.data[name].values
+        if isinstance(values, tuple | list) and any(isinstance(each, u.Quantity) for each in values):
+            values = u.Quantity(values)
         plain = values.to_value(self.data[name].attrs.get("units", "")) if isinstance(values, u.Quantity) else values
         if not is_range:
             return self.select_row_subset(np.isin(own, np.atleast_1d(plain)))

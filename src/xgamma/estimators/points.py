@@ -20,7 +20,10 @@ from xgamma.estimate import (
 from xgamma.estimate.flux_points import normalize_edges
 from xgamma.fit import Fit
 from xgamma.fit.fitter import Fittable, normalize_fittable
+from xgamma.gammapy_names import later_names
 from xgamma.units import canonical
+
+__getattr__ = later_names(__name__)
 
 
 class FluxPointsEstimator:
