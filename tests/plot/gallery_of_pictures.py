@@ -21,7 +21,8 @@ from xgamma.modeling.models import (
     Models,
     SkyModel,
 )
-from xgamma.plot import closure, excess, goodness, light_curve, matrix, runs, significance, sky
+from xgamma.plot import closure, excess, figures, goodness, light_curve, matrix, responses, runs, significance, sky
+from xgamma.plot import spectrum as plot_spectrum
 from xgamma.shapes import Circle
 
 AXIS = MapAxis.from_energy_bounds("1 TeV", "10 TeV", 2)
@@ -101,6 +102,31 @@ def of_closure():
     return closure.draw_closure({"crab.spectral.index": x, "crab.spectral.amplitude": x / 2}, [covered], 10.0)
 
 
+def of_responses():
+    """Over energy and offset, the field of view, densities of energies, pixels."""
+    edges, offset = np.geomspace(0.1, 10, 11), np.linspace(0, 2, 9)
+    values = np.geomspace(1e3, 1e5, 10) * np.exp(-offset[1:, np.newaxis])
+    figure, axes = figures.panels(5, (15, 8))
+    responses.plot_over_offset(offset[1:], values.T[::4], edges[:10:4], "Effective area", "m2", axes[0])
+    responses.plot_plane(edges, offset, values, "Effective area", "m2", axes[1])
+    responses.plot_field(np.linspace(-2, 2, 9), values[:, :8], "Rate at 1 TeV", "s-1 TeV-1 sr-1", axes[2])
+    responses.plot_densities(np.linspace(0, 2, 10), values[:2] / 1e5, edges[:2], 0.5, axes[3])
+    responses.plot_pixels(values[:, :7] / 1e5, "Share", axes[4])
+    return figure
+
+
+def of_runs():
+    """Where runs pointed, when, and their good time."""
+    bounds = 53000.0 + np.array([[0.0, 0.02], [0.03, 0.05], [1.0, 1.02]])
+    figure, axes = figures.panels(4, (11, 8), 2)
+    lon, lat = np.array([83.1, 84.1, 83.6]), np.array([22.0, 22.0, 21.5])
+    runs.plot_pointings(lon, lat, ["crab", "crab", "off"], axes[0])
+    runs.plot_over_date(bounds, np.array([45.0, 47.0, 30.0]), "Zenith angle", "deg", axes[1])
+    runs.plot_intervals(bounds, axes[2])
+    plot_spectrum.plot_bias(np.geomspace(0.1, 10, 10), np.linspace(0.3, -0.1, 10), axes[3])
+    return figure
+
+
 ENERGIES = np.geomspace(0.5, 50.0, 400)
 OFFSETS = np.linspace(0.05, 2.0, 400)
 
@@ -137,10 +163,12 @@ PICTURES = {
     "event-offsets": lambda: runs.plot_event_offsets(OFFSETS),
     "event-energy-offset": lambda: runs.plot_event_energy_offset(ENERGIES, OFFSETS),
     "event-image": lambda: runs.plot_event_image(OFFSETS * np.cos(7 * OFFSETS), OFFSETS * np.sin(7 * OFFSETS)),
-    "response": lambda: runs.plot_lines(
+    "response": lambda: responses.plot_lines(
         np.geomspace(0.1, 10, 20), np.geomspace(1e3, 1e5, 20) * np.array([[1.0], [0.4]]), np.array([0.0, 1.5]),
         "Effective area", "m2",
     ),
+    "responses": of_responses,
+    "runs": of_runs,
     "theta-squared": lambda: excess.plot_theta2(
         np.linspace(0, 0.3, 11), 40 * np.exp(-np.arange(10.0)) + 5, np.full(10, 5.0), np.full(10, 1.0),
         40 * np.exp(-np.arange(10.0)), np.full((2, 10), 2.5), 8 * np.exp(-np.arange(10.0)),
@@ -151,11 +179,11 @@ PICTURES = {
         light_curve.Curve("", np.array([2.4, 2.6]), np.full((2, 2), 0.1), np.full(2, np.nan), np.zeros(2, bool)),
         "index", "",
     ),
-    "migration": lambda: runs.plot_migration(
+    "migration": lambda: responses.plot_migration(
         np.geomspace(0.1, 10, 11), np.linspace(0, 3, 31),
         np.exp(-0.5 * ((np.linspace(0.05, 2.95, 30)[:, None] - 1) / np.linspace(0.3, 0.1, 10)) ** 2), 0.5,
     ),
-    "point-spread": lambda: runs.plot_radial(
+    "point-spread": lambda: responses.plot_radial(
         np.linspace(0, 1, 50), np.exp(-np.linspace(0, 8, 50)) * np.array([[1.0], [0.5]]), ["1 TeV", "10 TeV"],
         "Point spread function", "sr-1",
     ),

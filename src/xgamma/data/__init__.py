@@ -7,6 +7,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
 import astropy
+import numpy as np
 
 from xgamma.analysis.selected import selected
 from xgamma.config.requests import release_of, selection_of
@@ -18,10 +19,14 @@ from xgamma.description import Described, Description, Facts, Sheet, ends
 from xgamma.digits import number_text, some
 from xgamma.errors import InputError
 from xgamma.gammapy_names import later_names
+from xgamma.plot import figures as plot_figures
+from xgamma.plot import runs as plot_runs
 from xgamma.store import Store
 
 if TYPE_CHECKING:
     from astropy.table import Table
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 __all__ = ["GTI", "DataStore", "EventList", "Observation", "Observations"]
@@ -75,6 +80,19 @@ class DataStore(Described):
         heads = ("run", "target", "ra [deg]", "dec [deg]", "zenith [deg]")
         about = Facts([("Place", self.place), ("Runs", some(len(facts), "run")), ("Kept in", self._store.url)])
         return Description(type(self).__name__, [about, *([Sheet(heads, rows, more)] if rows else [])])
+
+    def plot_pointings(self, ax: Axes | None = None, **style: Any) -> Axes:
+        """Draw where the runs pointed, a marker for each target where they are few."""
+        facts = list(self._facts.values())
+        places = np.array([(float(one.ra), float(one.dec)) for one in facts]).reshape(-1, 2)
+        return plot_runs.plot_pointings(places[:, 0], places[:, 1], [one.target for one in facts], ax, **style)
+
+    def peek(self, figsize: tuple[float, float] = (7, 5)) -> Figure:
+        """Draw where the runs pointed in a new figure, and return it."""
+        figure, [ax] = plot_figures.panels(1, figsize)
+        self.plot_pointings(ax)
+        plot_figures.show_title(ax, some(len(self.obs_ids), "run"))
+        return figure
 
     @property
     def obs_ids(self) -> list[int]:

@@ -13,6 +13,7 @@ from astropy.time import Time
 
 from xgamma.axes import BoolArray, FloatArray
 from xgamma.datasets.geom import normalize_region
+from xgamma.datasets.titles import duration
 from xgamma.description import Described, Description, Facts, Sheet, ends
 from xgamma.digits import decimals, number_text, some
 from xgamma.errors import ConfigError, DataError, UnknownNameError, did_you_mean
@@ -138,6 +139,17 @@ class GTI(Described):
         """Return the part of the intervals between two times; raises ``ConfigError`` unless the first is earlier."""
         start, stop = time_interval
         return GTI(clipped_gti(self._rows, *interval_seconds(start, stop, self._mjdref)), self._mjdref)
+
+    def plot(self, ax: Axes | None = None, **style: Any) -> Axes:
+        """Draw the intervals, and how much good time has been collected after each."""
+        return plot_runs.plot_intervals(self._mjdref + self._rows / SECONDS_PER_DAY, ax, **style)
+
+    def peek(self, figsize: tuple[float, float] = (7, 4)) -> Figure:
+        """Draw the intervals in a new figure, and return it."""
+        figure, [ax] = plot_figures.panels(1, figsize)
+        self.plot(ax)
+        plot_figures.show_title(ax, some(len(self), "interval"), duration(float(self.time_sum.value)))
+        return figure
 
 
 class EventList(Described):
@@ -310,13 +322,17 @@ class EventList(Described):
         """Draw the rate of events over time."""
         return plot_runs.plot_event_rate(self._column("time"), ax, **style)
 
-    def plot_offset2_distribution(self, ax: Axes | None = None, **style: Any) -> Axes:
-        """Draw how many events there are over the square of the separation from the pointing."""
-        return plot_runs.plot_event_offsets(self.offset.value, ax, **style)
+    def plot_offset2_distribution(self, ax: Axes | None = None, center: SkyCoord | None = None, **style: Any) -> Axes:
+        """Draw how many events there are over the square of the separation from a position, by default the pointing."""
+        return plot_runs.plot_event_offsets(self._separation(center), ax, **style)
 
-    def plot_energy_offset(self, ax: Axes | None = None, **style: Any) -> Axes:
-        """Draw how many events there are over energy and separation from the pointing."""
-        return plot_runs.plot_event_energy_offset(self._column("energy"), self.offset.value, ax, **style)
+    def plot_energy_offset(self, ax: Axes | None = None, center: SkyCoord | None = None, **style: Any) -> Axes:
+        """Draw how many events there are over energy and separation from a position, by default the pointing."""
+        return plot_runs.plot_event_energy_offset(self._column("energy"), self._separation(center), ax, **style)
+
+    def _separation(self, center: SkyCoord | None) -> FloatArray:
+        at = self._center() if center is None else (float(center.icrs.ra.deg), float(center.icrs.dec.deg))
+        return separation(self._column("ra"), self._column("dec"), *at)
 
     def plot_image(self, ax: Axes | None = None, **style: Any) -> Axes:
         """Draw an image of the events on the plane tangent at the pointing, north up and east to the left."""
@@ -330,6 +346,7 @@ class EventList(Described):
         draw = (self.plot_image, self.plot_offset2_distribution, self.plot_energy_offset, self.plot_energy)
         for method, ax in zip((*draw, self.plot_time), axes, strict=True):
             method(ax)
+        plot_figures.show_title(figure, some(len(self), "event"))
         return figure
 
 

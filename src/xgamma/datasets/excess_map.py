@@ -16,6 +16,7 @@ from xgamma.datasets import text
 from xgamma.datasets.files import read_zarr, write_zarr
 from xgamma.datasets.maps import Map, MapAxes, WcsGeom
 from xgamma.datasets.sed_table import ERRORS
+from xgamma.datasets.titles import significance_text
 from xgamma.description import Described, Description, facts
 from xgamma.errors import ConfigError, ConfigTypeError, DataError, UnknownNameError, did_you_mean
 from xgamma.estimate import SignificanceDistribution, significance_distribution
@@ -25,6 +26,7 @@ from xgamma.formats.sky_maps.flux_maps import image_of, read_flux_maps, write_fl
 from xgamma.masks import Exclusion
 from xgamma.models import SpectralModel
 from xgamma.models.spectral.model import read_spectral
+from xgamma.plot import figures as plot_figures
 from xgamma.plot import significance as plot_significance
 from xgamma.schema.excess_map import DIMS
 from xgamma.tables.maps import hottest_pixels
@@ -32,6 +34,7 @@ from xgamma.tables.maps import hottest_pixels
 if TYPE_CHECKING:
     from astropy.table import Table
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 SUFFIXES = ("", *ERRORS, "_sensitivity")
@@ -52,6 +55,8 @@ class ExcessMap(Described):
     ----------
     data
         A DL5 Dataset with the dims ``energy, y, x``: see ``xgamma.estimate.excess_map``.
+    known
+        What titles say of the dataset, such as its source, telescope and live time; by default what ``data`` say.
 
     Examples
     --------
@@ -59,13 +64,14 @@ class ExcessMap(Described):
     >>> excess.flux_ul.get_by_coord({"skycoord": position})  # doctest: +SKIP
     """
 
-    def __init__(self, data: xr.Dataset) -> None:
+    def __init__(self, data: xr.Dataset, known: Sequence[str] = ()) -> None:
         missing = next((name for name in (*DIMS, SHOWN) if name not in (*data.dims, *data)), None)
         if missing is not None:
             raise DataError(
                 f"An excess map has the dims {', '.join(DIMS)} and {SHOWN!r}; this Dataset has no {missing}."
             )
         self.data = data
+        self._known = tuple(known) or (self.name, str(data.attrs.get("telescope", "")))
 
     # --- maps
 
@@ -240,6 +246,23 @@ class ExcessMap(Described):
     def plot_grid(self, name: str = SHOWN, **style: Any) -> list[Axes]:
         """Draw all planes of one of the maps in a new figure; see ``Map.plot_grid``."""
         return self[name].plot_grid(**style)
+
+    def facts(self) -> tuple[str, ...]:
+        """Return what titles say: source, telescope, live time, as far as they are known, largest significance."""
+        significance = self.data[SHOWN].values
+        known = significance[np.isfinite(significance)]
+        return (*self._known, f"up to {significance_text(float(known.max()))}" if known.size else "")
+
+    def peek(self, figsize: tuple[float, float] = (10, 8), plane: int = 0) -> Figure:
+        """Draw excess, background, significance and its distribution of a plane in a new figure, and return it."""
+        shown = [name for name in ("npred_excess", "background", SHOWN) if self.has(name)]
+        figure = plot_figures.new_figure(figsize)
+        for number, name in enumerate(shown):
+            ax = plot_figures.add_axes(figure, (2, 2, number + 1), projection=self.geom.wcs)
+            self.plot(name, ax, plane)
+        self.plot_distribution(None, plot_figures.add_axes(figure, (2, 2, len(shown) + 1)), plane)
+        plot_figures.show_title(figure, *self.facts())
+        return figure
 
     def plot_distribution(self, exclusion: Any = None, ax: Axes | None = None, plane: int = 0, **style: Any) -> Axes:
         """Draw how the significances of a plane are distributed; see ``significance_distribution``."""

@@ -23,6 +23,7 @@ from xgamma.models.models import Models, SkyModel
 from xgamma.plot import counts as plot_counts
 from xgamma.plot import figures as plot_figures
 from xgamma.plot import legends as plot_legends
+from xgamma.plot import spectrum as plot_spectrum
 from xgamma.plot import style as plot_style
 from xgamma.stats import chi2
 
@@ -149,7 +150,13 @@ class FluxPointsDataset(Described):
             usual = {"sed_type": style["sed_type"], "color": plot_style.cycle_color(number), "label": model.name}
             look = plot_style.merged_style(usual, kwargs_model)
             model.spectral_model.plot(bounds, ax=ax, **look)
-            model.spectral_model.plot_error(bounds, ax=ax, sed_type=style["sed_type"], facecolor=look["color"])
+            model.spectral_model.plot_error(
+                bounds,
+                ax=ax,
+                sed_type=style["sed_type"],
+                facecolor=look["color"],
+                label=plot_spectrum.band_label(model.name),
+            )
         ax.set_xlim(low, high)
         if limits[0] > 0 or ax.get_yscale() == "linear":
             ax.set_ylim(limits)

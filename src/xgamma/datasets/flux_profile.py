@@ -15,10 +15,13 @@ from xgamma.description import Described, Description, Facts
 from xgamma.digits import some
 from xgamma.errors import ConfigError
 from xgamma.plot import figures as plot_figures
+from xgamma.plot import labels as plot_labels
+from xgamma.plot import legends as plot_legends
 
 if TYPE_CHECKING:
     from astropy.table import Table
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 class FluxProfile(Described):
@@ -73,9 +76,22 @@ class FluxProfile(Described):
         )
         low, high = self.data["energy_bounds"].values[plane]
         ax.set_title(f"{low:.3g} to {high:.3g} TeV")
-        ax.set_xlabel("Distance [deg]")
-        ax.set_ylabel(f"{sed_type} [{table[sed_type].unit}]")
+        ax.set_xlabel(plot_labels.axis_label("Distance", "deg"))
+        ax.set_ylabel(plot_labels.axis_label(plot_labels.sed_label(sed_type), table[sed_type].unit or ""))
+        plot_legends.name_limits(ax, bool(is_limit.any()))
+        plot_legends.show_legend(ax)
         return ax
+
+    def peek(self, figsize: tuple[float, float] | None = None, sed_type: str = "flux") -> Figure:
+        """Draw the fluxes of each bin of energy over the distance in a new figure, and return it."""
+        count = self.data.sizes["energy"]
+        columns = min(count, 3)
+        size = (5.0 * columns, 4.0 * -(-count // columns))
+        figure, axes = plot_figures.panels(count, figsize or size)
+        for plane, ax in enumerate(axes):
+            self.plot(ax, sed_type, plane)
+        plot_figures.show_title(figure, str(self.data.attrs.get("source", "")), some(len(self), "region"))
+        return figure
 
     def __repr__(self) -> str:
         return f"<FluxProfile: {some(len(self), 'region')}, {some(self.data.sizes['energy'], 'bin')} of energy>"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import xarray as xr
@@ -14,9 +14,18 @@ from xgamma.axes import Axis, FloatArray, IntArray, Scale
 from xgamma.description import Described, Description, facts
 from xgamma.errors import ConfigError, DataError
 from xgamma.grid import Grid, RegionSpace
+from xgamma.plot import figures as plot_figures
+from xgamma.plot import sky as plot_sky
+from xgamma.plot import style as plot_style
 from xgamma.shapes import Circle, Shape
 from xgamma.shapes.objects import normalize_shape
+from xgamma.sky import SkySpace
 from xgamma.units import canonical
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 LOW, HIGH = "energy_min", "energy_max"
 
@@ -87,12 +96,35 @@ class RegionGeom(Described):
         """It is one."""
         return True
 
+    def plot_region(self, ax: Axes | None = None, **style: Any) -> Axes:
+        """Draw the edge of the region on Axes with a projection, by default new ones about it.
+
+        Raises ``DataError`` where there is no region; ``style`` is that of lines.
+        """
+        if self.region is None:
+            raise DataError("There is no region to draw.")
+        drawn = plot_sky.sky_axes(_space_about(self.region)) if ax is None else ax
+        plot_sky.draw_shape(drawn, self.region, **{"color": plot_style.cycle_color(0), **style})
+        return drawn
+
+    def peek(self, figsize: tuple[float, float] = (5, 4.5)) -> Figure:
+        """Draw the region on the sky in a new figure, and return it; raises as ``plot_region``."""
+        figure = plot_figures.new_figure(figsize)
+        plot_figures.show_title(self.plot_region(), str(self.region))
+        return figure
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {', '.join([str(self.region or 'no region'), *self.axes])}>"
 
     def _description(self) -> Description:
         axes = [(axis.name, axis.words) for axis in self.axes.values()]
         return Description(type(self).__name__, facts([("Region", str(self.region or "none"))], axes))
+
+
+def _space_about(shape: Shape) -> SkySpace:
+    """Return an image about a shape, with room around it."""
+    width = min(max(3.0 * shape.reach, 0.2), 120.0)
+    return SkySpace.of_width(shape.lon, shape.lat, shape.frame, width / 100, (width, width), None, "TAN")
 
 
 def normalize_region(region: Any) -> Shape | None:

@@ -124,6 +124,13 @@ class GroupFits(Described):
             ax.label_outer()
         return list(axes)
 
+    def peek(self, figsize: tuple[float, float] | None = None) -> Figure:
+        """Draw each free parameter against time in a new figure, and return it."""
+        figure = plot_figures.new_figure(figsize or (8.0, 1.5 + 2.2 * len(self.free_parameters)))
+        self.plot(figure)
+        plot_figures.show_title(figure, some(len(self.groups), "group"))
+        return figure
+
     def _plot_parameter(self, name: str, ax: Axes, time_format: str, close_gaps: bool, style: dict[str, Any]) -> None:
         own = self.data.sel(parameter=name)
         value, error = own["value"].values, own["error"].values
@@ -242,6 +249,13 @@ class GroupPoints(Described):
             )
         plot_legends.show_legend(ax)
         return ax
+
+    def peek(self, figsize: tuple[float, float] = (8, 6)) -> Figure:
+        """Draw the spectrum of each group in a new figure, and return it; raises as ``plot``."""
+        figure, [ax] = plot_figures.panels(1, figsize)
+        self.plot(ax)
+        plot_figures.show_title(ax, str(self.data.attrs.get("source", "")), some(len(self.groups), "group"))
+        return figure
 
     def write(self, filename: str | PathLike[str], sed_type: str = "dnde", overwrite: bool = False) -> None:
         """Write `to_table` as ECSV; raises ``ConfigError``, ``OutputExistsError``, ``OutputError``."""

@@ -39,8 +39,6 @@ class JointPictures(DatasetList):
         """
         if self._spectra:
             return plot_panels.plot_counts_of([one.counts_spectrum() for one in self._spectra], figure, self._title())
-        if not self._maps:
-            raise DataError("There are no spectra or maps whose counts could be drawn.")
         return self.plot_maps(figure)
 
     def plot_fit(self, figure: Figure | None = None) -> Figure:
@@ -51,6 +49,9 @@ class JointPictures(DatasetList):
 
     def plot_maps(self, figure: Figure | None = None) -> Figure:
         """Draw the counts of the maps, a panel each; see ``plot_counts``."""
+        if not self._maps:
+            what = "maps" if self._spectra else "spectra or maps"
+            raise DataError(f"There are no {what} whose counts could be drawn.")
         shown = self._maps[: plot_panels.MOST_PANELS]
         made = plot_figures.new_figure() if figure is None else figure
         columns = min(len(shown), 3)

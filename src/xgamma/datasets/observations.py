@@ -17,17 +17,20 @@ from xgamma.axes import IntArray
 from xgamma.datasets import text
 from xgamma.datasets.event_list import GTI, EventList
 from xgamma.datasets.responses import RESPONSES, Response
+from xgamma.datasets.titles import duration
 from xgamma.description import Described, Description, Sheet, ends, facts
 from xgamma.digits import decimals, some
 from xgamma.errors import ConfigError, DataError, UnknownNameError, did_you_mean
 from xgamma.events import IRF_ROLES, Part, Rows, good_time
 from xgamma.ingest import Holdings
 from xgamma.plot import figures as plot_figures
+from xgamma.plot import runs as plot_runs
 from xgamma.select import Selection, rows_of, selection_order
 from xgamma.times import inside_interval, interval_seconds, time_from_seconds
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -49,6 +52,17 @@ class Pointing(NamedTuple):
     def get_icrs(self, obstime: Time | None = None) -> SkyCoord:
         """Return the direction, which is the same at all times."""
         return self.fixed_icrs
+
+    def plot(self, ax: Axes | None = None, **style: Any) -> Axes:
+        """Draw the direction as a marker."""
+        return plot_runs.plot_pointings(np.array([self.ra]), np.array([self.dec]), [""], ax, **style)
+
+    def peek(self, figsize: tuple[float, float] = (5, 4)) -> Figure:
+        """Draw the direction in a new figure, and return it."""
+        figure, [ax] = plot_figures.panels(1, figsize)
+        self.plot(ax)
+        plot_figures.show_title(ax, "Pointing")
+        return figure
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,6 +253,8 @@ class Observation(Described):
         self.events.plot_image(axes[0])
         for role, ax in zip(roles, axes[1:], strict=True):
             self.response(role).plot(ax)
+        facts = (self.target, self.telescope, duration(float(self.observation_live_time_duration.value)))
+        plot_figures.show_title(figure, f"Run {self.name}", *facts)
         return figure
 
 
@@ -350,6 +366,37 @@ class Observations(Described, Sequence[Observation]):
         """The observation table: one row for each selected run, ``tstart`` and ``tstop`` as MJD in TT, deg, s."""
         frames = [_frame(part, rows) for part, rows in self.pieces]
         return pd.concat(frames).iloc[selection_order(self.rows)] if frames else pd.DataFrame()
+
+    # --- pictures
+
+    def plot_pointings(self, ax: Axes | None = None, **style: Any) -> Axes:
+        """Draw where the runs pointed, a marker for each target."""
+        table = self._filled_table()
+        targets = [str(name) for name in table["target"]]
+        return plot_runs.plot_pointings(table["ra_pnt"].to_numpy(), table["dec_pnt"].to_numpy(), targets, ax, **style)
+
+    def _plot_column(self, name: str, quantity: str, unit: str, ax: Axes) -> None:
+        table = self._filled_table()
+        bounds, values = table[["tstart", "tstop"]].to_numpy(float), table[name].to_numpy(float)
+        plot_runs.plot_over_date(bounds, values, quantity, unit, ax)
+
+    def _filled_table(self) -> pd.DataFrame:
+        if not len(self):
+            raise DataError("There are no observations to draw.")
+        return self.table.assign(rate=lambda table: table["events"] / table["livetime"].where(table["livetime"] > 0))
+
+    def peek(self, figsize: tuple[float, float] = (13, 4)) -> Figure:
+        """Draw pointings, and zenith angle and rate of events over time, in a new figure, and return it."""
+        figure, (pointings, zenith, rate) = plot_figures.panels(3, figsize)
+        self.plot_pointings(pointings)
+        self._plot_column("zenith", "Zenith angle", "deg", zenith)
+        self._plot_column("rate", "Rate of events", "s-1", rate)
+        table = self.table
+        names = [
+            name for column in ("target", "telescope") if len(name := ", ".join(dict.fromkeys(table[column]))) < 40
+        ]
+        plot_figures.show_title(figure, some(len(self), "run"), *names, duration(float(table["livetime"].sum())))
+        return figure
 
     def _description(self) -> Description:
         numbers, more = ends(len(self))

@@ -11,12 +11,12 @@ import xarray as xr
 from astropy import units as u
 
 from xgamma.axes import Axis, FloatArray
-from xgamma.datasets.responses import plain_quantity
+from xgamma.datasets.responses import SHOWN_AT, plain_quantity
 from xgamma.description import Described, Description, facts
 from xgamma.digits import some
 from xgamma.errors import ConfigError
 from xgamma.plot import figures as plot_figures
-from xgamma.plot import runs as plot_runs
+from xgamma.plot import responses as plot_responses
 from xgamma.plot import spectrum as plot_spectrum
 from xgamma.reduce.grids import rad_axis
 from xgamma.reduce.nodes import responses_at
@@ -65,6 +65,11 @@ class ResponseMap(Described):
         ]
         return Description(type(self).__name__, facts(rows))
 
+    def _show_title(self, figure: Figure, what: str) -> None:
+        plot_figures.show_title(
+            figure, what, str(self.data["dataset"].values[0]), some(self.data.sizes["member"], "run")
+        )
+
     def _place(self, position: Any) -> tuple[float, float]:
         if position is None:
             return self.center
@@ -79,6 +84,22 @@ class PSFKernel:
 
     data: FloatArray
     energy_axis_true: Axis
+
+    def plot_kernel(self, ax: Axes | None = None, energy: Any = None, add_cbar: bool = False, **style: Any) -> Axes:
+        """Draw the share of each pixel at one true energy, or the mean over all of them."""
+        if energy is None:
+            shown = self.data.mean(axis=0)
+        else:
+            [number] = self.energy_axis_true.index(np.atleast_1d(plain_quantity(energy, "TeV")))
+            shown = self.data[number]
+        return plot_responses.plot_pixels(shown, "Share", ax, add_cbar, **style)
+
+    def peek(self, figsize: tuple[float, float] = (6, 5)) -> Figure:
+        """Draw the mean over all energies in a new figure, and return it."""
+        figure, [ax] = plot_figures.panels(1, figsize)
+        self.plot_kernel(ax, add_cbar=True)
+        plot_figures.show_title(figure, "Point spread function in pixels")
+        return figure
 
 
 class PSFMap(ResponseMap):
@@ -142,18 +163,30 @@ class PSFMap(ResponseMap):
         """Draw the radii that hold fractions over true energy."""
         energy, psf = self.energy_axis_true.center, self.at(position).values
         radii = np.stack([radius_of_share(psf, self.rad_axis, share) for share in fraction])
-        return plot_runs.plot_lines(
+        return plot_responses.plot_lines(
             energy, radii, np.array(fraction), "Containment radius", "deg", ax, "{offset:.0%}", "linear", **style
         )
+
+    def plot_psf_vs_rad(
+        self, ax: Axes | None = None, energy_true: Any = None, position: Any = None, **style: Any
+    ) -> Axes:
+        """Draw the function over the distance from the source, a line for each energy, by default 0.1, 1 and 10 TeV."""
+        edges = self.energy_axis_true.edges
+        known = [energy for energy in SHOWN_AT if edges[0] < energy < edges[-1]] or [
+            float(np.sqrt(edges[0] * edges[-1]))
+        ]
+        energies = np.atleast_1d(plain_quantity(known if energy_true is None else energy_true, "TeV"))
+        labels = [f"{energy:.3g} TeV" for energy in energies]
+        lines = self._at_energies(position, energies)
+        quantity = "Point spread function"
+        return plot_responses.plot_radial(self.rad_axis.center, lines, labels, quantity, "sr-1", ax, **style)
 
     def peek(self, figsize: tuple[float, float] = (12, 4)) -> Figure:
         """Draw the containment radii and the function at some energies in a new figure, and return it."""
         figure, (ax_radius, ax_psf) = plot_figures.panels(2, figsize, columns=2)
         self.plot_containment_radius_vs_energy(ax_radius)
-        axis, psf = self.energy_axis_true, self.at().values
-        some = np.unique(np.linspace(0, axis.nbin - 1, 5).astype(int)[1:-1])
-        labels = [f"{axis.center[number]:.3g} TeV" for number in some]
-        plot_runs.plot_radial(self.rad_axis.center, psf[some], labels, "Point spread function", "sr-1", ax_psf)
+        self.plot_psf_vs_rad(ax_psf)
+        self._show_title(figure, "Point spread function")
         return figure
 
 
@@ -182,9 +215,22 @@ class EDispKernel:
         centers = self.axes[0].center[self.axes[0].index(np.atleast_1d(true))].reshape(np.shape(true))
         return np.asarray(self.get_mean(energy_true).to_value("TeV") / centers - 1)
 
-    def plot_matrix(self, ax: Axes | None = None, **style: Any) -> Axes:
+    def plot_matrix(self, ax: Axes | None = None, add_cbar: bool = True, **style: Any) -> Axes:
         """Draw it."""
-        return plot_spectrum.plot_edisp(self.axes[0].edges, self.axes[1].edges, self.pdf_matrix, ax, **style)
+        return plot_spectrum.plot_edisp(self.axes[0].edges, self.axes[1].edges, self.pdf_matrix, ax, add_cbar, **style)
+
+    def plot_bias(self, ax: Axes | None = None, **style: Any) -> Axes:
+        """Draw the relative bias of the mean reconstructed energy over true energy."""
+        center = self.axes[0].center
+        return plot_spectrum.plot_bias(center, self.get_bias(center), ax, **style)
+
+    def peek(self, figsize: tuple[float, float] = (11, 4.2)) -> Figure:
+        """Draw bias and matrix in a new figure, and return it."""
+        figure, (ax_bias, ax_matrix) = plot_figures.panels(2, figsize)
+        self.plot_bias(ax_bias)
+        self.plot_matrix(ax_matrix)
+        plot_figures.show_title(figure, "Energy dispersion")
+        return figure
 
 
 class EDispKernelMap(ResponseMap):
@@ -206,4 +252,5 @@ class EDispKernelMap(ResponseMap):
         """Draw the dispersion in the middle of the map in a new figure, and return it."""
         figure, [ax] = plot_figures.panels(1, figsize, columns=1)
         self.get_edisp_kernel().plot_matrix(ax)
+        self._show_title(figure, "Energy dispersion")
         return figure

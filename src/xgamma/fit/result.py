@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +12,10 @@ from xgamma.description import Correlations, Described, Description, Facts, Fold
 from xgamma.digits import decimals, some
 from xgamma.models.models import Models
 from xgamma.models.parameters import Parameters, link_labels, parameter_sheet
+from xgamma.plot import matrix as plot_matrix
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -156,6 +161,14 @@ class FitResult(Described):
         sigma = np.sqrt(np.diag(matrix))
         with np.errstate(divide="ignore", invalid="ignore"):
             return Correlations(names, (matrix / np.outer(sigma, sigma)).tolist())
+
+    def peek(self, figsize: tuple[float, float] | None = None) -> Figure:
+        """Draw the correlations of the free parameters in a new figure, and return it."""
+        found = self.correlations()
+        state = "converged" if self.optimize_result.success else "not converged"
+        matrix = np.array(found.values, dtype=float).reshape(len(found.names), -1)
+        title = (f"Fit, {state}", f"-2 ln L = {decimals(self.total_stat)}")
+        return plot_matrix.correlation_figure(matrix, found.names, figsize, *title)
 
     def _originals(self) -> Parameters:
         """Return the parameters of the models, of which those of the result are copies; links are theirs."""

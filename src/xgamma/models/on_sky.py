@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any, Self
 import astropy
 import numpy as np
 
+from xgamma.digits import some
 from xgamma.errors import ConfigError
 from xgamma.formats.region_files import normalize_regions
 from xgamma.geometry import lonlat, separation, unit_vector
+from xgamma.models import pictures
 from xgamma.models.placed import Placed
+from xgamma.plot import figures as plot_figures
 from xgamma.plot import sky as plot_sky
 from xgamma.shapes import Circle, union_holds
 from xgamma.sky import SkySpace
@@ -20,6 +23,7 @@ from xgamma.sky import SkySpace
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 log = logging.getLogger(__name__)
@@ -147,6 +151,26 @@ class OnSky:
         usual = {"marker": "*", "color": "tab:blue", **style}
         axes.scatter(places.ra.deg, places.dec.deg, transform=axes.get_transform("icrs"), **usual)
         return axes  # type: ignore[no-any-return]
+
+    def peek(self, figsize: tuple[float, float] | None = None, energy_bounds: Any = None) -> Figure:
+        """Draw the spectra of all sources, and where they are, in a new figure, and return it.
+
+        Raises ``ConfigError`` where there are no sources.
+        """
+        sources = self._sources()
+        if not sources:
+            raise ConfigError("There is no source to draw.")
+        placed = [one for one in sources if one.spatial_model is not None and one.spatial_model.center() is not None]
+        count = 1 + bool(placed)
+        figure = plot_figures.new_figure(figsize or (pictures.PANEL[0] * count, pictures.PANEL[1]))
+        spectra = {one.name: one.spectral_model for one in sources}
+        pictures.draw_spectra(spectra, plot_figures.add_axes(figure, (1, count, 1)), energy_bounds)
+        if placed:
+            drawn = self._like(placed)
+            ax = drawn.plot_regions(plot_sky.sky_axes(self._space(), figure, (1, count, 2)))
+            drawn.plot_positions(ax)
+        plot_figures.show_title(figure, ", ".join(spectra) if len(spectra) < 4 else some(len(spectra), "source"))
+        return figure
 
     def _axes(self, ax: Axes | None) -> Any:
         if ax is None:

@@ -21,6 +21,7 @@ from xgamma.plot import matrix as plot_matrix
 if TYPE_CHECKING:
     from astropy.table import Table
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 __all__ = ["Parameter", "Parameters", "link_labels", "parameters_table"]
@@ -315,11 +316,20 @@ class Covariance(Described):
         attrs: dict[str, Any] = {"units": ""} if correlation else {"parameter_units": units}
         return xr.DataArray(values, coords, dims, name, attrs | {"long_name": name.capitalize()})
 
-    def plot_correlation(self, ax: Axes | None = None, **style: Any) -> Axes:
+    def plot_correlation(
+        self, ax: Axes | None = None, figsize: tuple[float, float] | None = None, **style: Any
+    ) -> Axes:
         """Draw the correlations of the parameters that have an error; ``style`` is that of ``imshow``."""
+        return plot_matrix.plot_correlation(*self._known(), ax, figsize, **style)
+
+    def peek(self, figsize: tuple[float, float] | None = None) -> Figure:
+        """Draw the correlations in a new figure, and return it."""
+        return plot_matrix.correlation_figure(*self._known(), figsize, "Correlations")
+
+    def _known(self) -> tuple[FloatArray, list[str]]:
+        """Return the correlations of the parameters that have an error, and their names."""
         known = np.flatnonzero(np.diag(self.data) > 0)
-        names = [self.names[place] for place in known]
-        return plot_matrix.plot_correlation(self.correlation[np.ix_(known, known)], names, ax, **style)
+        return self.correlation[np.ix_(known, known)], [self.names[place] for place in known]
 
     def set_errors(self) -> None:
         """Set the error of every parameter to the root of its variance; a variance that is not positive gives 0."""

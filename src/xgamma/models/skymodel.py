@@ -6,10 +6,11 @@ import copy
 import itertools
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from xgamma.description import Described, Description, Facts
 from xgamma.errors import ConfigError, ConfigTypeError, did_you_mean
+from xgamma.models import pictures
 from xgamma.models.component import Component, component_class
 from xgamma.models.files import complete_from_gammapy, described_by_gammapy, models_of_gammapy
 from xgamma.models.parameter import unit_text, value_text
@@ -19,6 +20,10 @@ from xgamma.models.spatial.model import SpatialModel
 from xgamma.models.spectral.model import DENSITY, SpectralModel
 from xgamma.models.temporal.model import TemporalModel
 from xgamma.units import unit_label
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 IRF_FLAGS = {"exposure": True, "psf": True, "edisp": True}
 _PARTS = ("spectral", "spatial", "temporal")
@@ -288,6 +293,10 @@ class SkyModel(ModelComponent, Placed):
                 f"{type(self.spectral_model).__name__}; scale it with ScaleSpectralModel."
             )
         return cast("Parameter", self.norm_parameter)
+
+    def peek(self, figsize: tuple[float, float] | None = None, energy_bounds: Any = None) -> Figure:
+        """Draw spectrum, place and course in time, those that it has, in a new figure, and return it."""
+        return pictures.peek_parts(list(self._parts.values()), self.name, figsize, energy_bounds)
 
     def document(self, full_output: bool, labels: Mapping[int, str]) -> dict[str, Any]:
         """Return name, type, what deviates, and the parts."""

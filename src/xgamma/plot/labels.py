@@ -67,7 +67,7 @@ class EnergyFormatter(LogFormatter):
         if x <= 0 or not super().__call__(x, pos):
             return ""
         if 0.999e-3 <= x < 1e4:
-            return f"{x:.3g}"
+            return f"{x:.3g}" if x < 999.5 else f"{x:.0f}"
         power = np.floor(np.log10(x) + 1e-9)
         factor = x / 10**power
         return rf"$10^{{{power:.0f}}}$" if abs(factor - 1) < 1e-6 else rf"${factor:.3g}\times10^{{{power:.0f}}}$"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -18,7 +17,7 @@ from xgamma.errors import DataError
 from xgamma.formats.spectrum_rows import spectrum_rows
 from xgamma.geometry import lonlat, separation, unit_vector
 from xgamma.grid import REGION_NAME
-from xgamma.plot.sky import draw_shape
+from xgamma.plot.sky import draw_shape, icrs_of
 from xgamma.plot.style import cycle_color, styled
 from xgamma.shapes import Shape
 
@@ -67,14 +66,9 @@ def plot_regions(data: Iterable[xr.Dataset], ax: Axes | None = None, figure: Fig
             draw_shape(axes, other, color=color, lw=0.8, alpha=0.5)
         draw_shape(axes, shape, color=color, lw=2.0, label=name or shape.ds9)
     for lon, lat in dict.fromkeys(pointings):
-        axes.plot(lon, lat, "k+", ms=8, transform=_on_sky(axes))
+        axes.plot(lon, lat, "k+", ms=8, transform=icrs_of(axes))
     axes.legend(loc="upper right")
     return axes
-
-
-def _on_sky(ax: Any) -> Any:
-    """Return the transform of ICRS degrees, which axes of astropy have."""
-    return ax.get_transform("icrs")
 
 
 def _new_axes(shapes: Sequence[Shape], figure: Figure | None) -> Axes:

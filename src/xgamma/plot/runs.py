@@ -1,4 +1,4 @@
-"""Pictures of runs: their events and their responses."""
+"""Pictures of runs: their events, where they pointed, and when."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from matplotlib.colors import LogNorm
 
 from xgamma.axes import FloatArray
 from xgamma.plot.figures import normalize_axes
-from xgamma.plot.labels import ENERGY, ENERGY_TRUE, axis_label, energy_scale, label_energy
+from xgamma.plot.labels import axis_label, energy_scale, label_energy
 from xgamma.plot.legends import show_legend
-from xgamma.plot.quantities import scale_of
-from xgamma.plot.style import line_style, merged_style, styled
+from xgamma.plot.style import cycle_color, merged_style, point_style, styled
+from xgamma.plot.time_axis import UNIX_EPOCH, label_time
 
 OFFSET = axis_label("Offset", "deg")
 BINS = 40
 PIXELS = 60
+TARGETS_MOST = 8
+"""How many targets a legend names."""
 IMAGE_SHARE = 0.98
 """How many of the events an image holds: a few stray ones would make it empty."""
 
@@ -109,80 +111,57 @@ def _energy_edges(energy: FloatArray) -> FloatArray:
 
 
 @styled
-def plot_lines(
-    energy: FloatArray,
-    values: FloatArray,
-    offsets: FloatArray,
-    quantity: str,
-    unit: str,
-    ax: Axes | None = None,
-    label: str = "{offset:.2g} deg",
-    yscale: str = "log",
-    **style: Any,
+def plot_pointings(
+    lon: FloatArray, lat: FloatArray, targets: Sequence[str], ax: Axes | None = None, **style: Any
 ) -> Axes:
-    """Draw a response over energy, a line for each offset.
-
-    Parameters
-    ----------
-    energy
-        TeV, shape (energy,).
-    values
-        Shape (offset, energy); what is not above 0 is left out.
-    offsets
-        Deg, shape (offset,).
-    quantity, unit
-        What the vertical axis shows.
-    ax, **style
-        Where to draw, by default the current Axes, and what ``Axes.plot`` takes.
-    label
-        Of each line, with ``{offset}`` in it.
-    yscale
-        Of the vertical axis, which begins at 0 where it is ``linear``.
-    """
+    """Draw where runs pointed, ICRS degrees, shape (run,), a marker for each target, the east to the left."""
     ax = normalize_axes(ax)
-    label_energy(ax, energy, ENERGY if quantity.startswith(("Background", "Radius")) else ENERGY_TRUE)
-    scale, factor = energy_scale(ax), scale_of(ax.yaxis, unit)
-    for number, (offset, line) in enumerate(zip(offsets, values, strict=True)):
-        shown = np.where(line > 0, line, np.nan) * factor
-        look = merged_style(line_style(number), {"label": label.format(offset=offset)}, style)
-        ax.plot(energy * scale, shown, **look)
-    ax.set_yscale(yscale)
-    if yscale == "linear":
-        # More lines may follow.
-        ax.set_ylim(bottom=0.0, auto=True)
-    ax.set_ylabel(axis_label(quantity, ax.yaxis.get_units()))
+    known = targets if len(set(targets)) <= TARGETS_MOST else [""] * len(targets)
+    for number, target in enumerate(dict.fromkeys(known)):
+        own = np.array([one == target for one in known])
+        ax.plot(lon[own], lat[own], **merged_style(point_style(number), {"ms": 6, "label": target or None}, style))
+    if not len(lon):
+        lon, lat = np.zeros(1), np.zeros(1)
+    # A degree is as long in both directions, also where all runs pointed to one place.
+    middle, stretch = 0.5 * (lat.min() + lat.max()), max(np.cos(np.deg2rad(lat.mean())), 0.05)
+    half = max(0.6 * float(np.ptp(lon)) * stretch, 0.6 * float(np.ptp(lat)), 0.5)
+    ax.set_ylim(max(middle - half, -90.0), min(middle + half, 90.0))
+    east = 0.5 * (lon.min() + lon.max()) + half / stretch * np.array([1.0, -1.0])
+    ax.set_xlim(*east)
+    ax.set_aspect(1 / stretch)
+    ax.set_xlabel(axis_label("Right ascension", "deg"))
+    ax.set_ylabel(axis_label("Declination", "deg"))
     show_legend(ax)
     return ax
 
 
 @styled
-def plot_migration(
-    edges_true: FloatArray, migra: FloatArray, density: FloatArray, offset: float, ax: Axes | None = None, **style: Any
+def plot_over_date(
+    bounds: FloatArray, values: FloatArray, quantity: str, unit: str, ax: Axes | None = None, **style: Any
 ) -> Axes:
-    """Draw a density (migra, energy_true) over true energy, with a colour bar; edges of both axes, offset in deg."""
-    ax = normalize_axes(ax)
-    # The last energies of a table may hold few simulated events, all in one bin.
-    top = float(np.quantile(density[density > 0], 0.99)) if (density > 0).any() else 1.0
-    style = {"vmin": 0.0, "vmax": top, "cmap": "viridis", "rasterized": True, **style}
-    label_energy(ax, edges_true, ENERGY_TRUE)
-    mesh = ax.pcolormesh(edges_true * energy_scale(ax), migra, density, **style)
-    ax.axhline(1.0, color="white", lw=0.6, ls=":")
-    ax.set_ylim(migra[0], min(float(migra[-1]), 2.5))
-    ax.set_ylabel("Energy / true energy")
-    ax.figure.colorbar(mesh, ax=ax, label=f"Density at {offset:.2g} deg").minorticks_off()
-    return ax
-
-
-@styled
-def plot_radial(
-    rad: FloatArray, values: FloatArray, labels: Sequence[str], quantity: str, unit: str, ax: Axes | None = None
-) -> Axes:
-    """Draw lines over the distance from the source in degrees, values of shape (line, rad); what is 0 is left out."""
-    ax = normalize_axes(ax)
-    for number, (label, line) in enumerate(zip(labels, values, strict=True)):
-        ax.plot(rad, np.where(line > 0, line, np.nan), lw=1.4, label=label, **line_style(number))
-    ax.set_yscale("log")
-    ax.set_xlabel(axis_label("Distance from the source", "deg"))
+    """Draw a number of each run over its time; first start and last stop as MJD (TT), shape (run, 2)."""
+    ax, center = normalize_axes(ax), bounds.mean(axis=1) - UNIX_EPOCH
+    look = {"marker": "o", "linestyle": "none", "ms": 4, "color": cycle_color(0)}
+    ax.errorbar(center, values, xerr=np.diff(bounds, axis=1)[:, 0] / 2, **merged_style(look, {"linewidth": 1.2}, style))
+    label_time(ax, bounds, "iso", close_gaps=True)
+    ax.set_ylim(0.0, 1.1 * float(np.nanmax(values, initial=0.0)) or 1.0)
     ax.set_ylabel(axis_label(quantity, unit))
-    show_legend(ax)
+    return ax
+
+
+@styled
+def plot_intervals(bounds: FloatArray, ax: Axes | None = None, **style: Any) -> Axes:
+    """Draw how much good time has been collected over time; starts and stops as MJD (TT), shape (interval, 2)."""
+    ax, hours = normalize_axes(ax), 24.0 * np.diff(bounds, axis=1)[:, 0]
+    for number, (start, stop) in enumerate(bounds - UNIX_EPOCH):
+        before = hours[:number].sum()
+        ax.axvspan(start, stop, color=cycle_color(0), alpha=0.15, lw=0)
+        look = merged_style({"lw": 1.8, "color": cycle_color(0), "linestyle": "-"}, style)
+        ax.plot([start, stop], [before, before + hours[number]], **look)
+    if len(bounds):
+        label_time(ax, bounds, "iso", close_gaps=True)
+    else:
+        ax.set_xlabel("Date (TT)")
+    ax.set_ylim(0.0, 1.05 * hours.sum() or 1.0)
+    ax.set_ylabel(axis_label("Good time", "h"))
     return ax

@@ -24,6 +24,8 @@ PROFILE_DEPTH = 4.0
 """The difference of the statistic at which a profile fades to white: two standard deviations."""
 
 PROFILE_ROWS = 300
+WIDER = 30.0
+"""By this factor limits are widened at most, for a profile that fades slowly."""
 MINIMUM_NODES = 4
 
 
@@ -196,6 +198,20 @@ class Profiles:
         shown = np.where(np.isfinite(self.best_norm) & (self.best_norm > 0), self.best_norm, 1.0) * self.reference
         return 0.1 * float(shown.min()), 4.0 * float(shown.max())
 
+    def widened(self, low: float, high: float, factor: float = 1.0) -> tuple[float, float]:
+        """Return limits between which profiles fade, those that never do excepted; ``factor`` is their unit."""
+        heights = np.geomspace(low / WIDER, high * WIDER, PROFILE_ROWS) / factor
+        with np.errstate(invalid="ignore"):
+            is_shown = self.difference(heights) <= PROFILE_DEPTH
+        low, high = low / factor, high / factor
+        for column in is_shown:
+            ends = heights[column][[0, -1]] if column.any() else None
+            if ends is not None and heights[0] < ends[0] < low:
+                low = 0.9 * float(ends[0])
+            if ends is not None and high < ends[1] < heights[-1]:
+                high = 1.1 * float(ends[1])
+        return low * factor, high * factor
+
 
 @styled
 def plot_ts_profiles(
@@ -213,7 +229,7 @@ def plot_ts_profiles(
     Parameters
     ----------
     profiles
-        What to draw; where the Axes hold something already, their limits are kept.
+        What to draw; where the Axes hold something already, their limits are widened, as far as a profile fades.
     quantity, unit
         The kind of spectrum, such as ``dnde``, and its unit.
     ax
@@ -234,7 +250,7 @@ def plot_ts_profiles(
     bounds = profiles.bounds * scale
     ends = (profiles.limits()[0] * factor, profiles.limits()[1] * factor)
     window, limits = (bounds.ravel()[[0, -1]], ends) if is_new else (ax.get_xlim(), ax.get_ylim())
-    limits = (limits[0] if limits[0] > 0 else 1e-3 * limits[1], limits[1])
+    limits = profiles.widened(limits[0] if limits[0] > 0 else 1e-3 * limits[1], limits[1], factor)
     heights = np.geomspace(*limits, PROFILE_ROWS + 1)
     drawing = {"vmin": -PROFILE_DEPTH, "vmax": 0.0, "cmap": "Blues", "zorder": 0.9, "rasterized": True, **style}
     depth = -profiles.difference(np.sqrt(heights[1:] * heights[:-1]) / factor)

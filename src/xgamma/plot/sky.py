@@ -315,10 +315,20 @@ def draw_shapes(ax: Any, shapes: Iterable[Shape], **style: Any) -> None:
         draw_shape(ax, shape, **{"color": "tab:cyan", "lw": 1.5, **style})
 
 
+def icrs_of(ax: Any) -> Any:
+    """Return the transform of ICRS degrees to axes with a projection; raises ``ConfigError`` for others."""
+    if not isinstance(ax, WCSAxes):
+        raise ConfigError(
+            "plot: expected axes with a projection, as Map.plot returns them, got axes without one; give no axes to "
+            "have them made."
+        )
+    return ax.get_transform("icrs")
+
+
 @styled
 def draw_shape(ax: Any, shape: Shape, **style: Any) -> None:
     """Draw the edges of one shape, of which one has the ``label``."""
-    on_sky = ax.get_transform("icrs")
+    on_sky = icrs_of(ax)
     if shape.reach == 0:
         ax.plot(*shape.center, transform=on_sky, **{"marker": "+", "ls": "none", **style})
         return

@@ -62,9 +62,17 @@ def plot_spectrum_band(
     weight = energy**energy_power * factor
     # A band that reaches below zero would leave a logarithmic axis; it is cut a decade below its upper end.
     bottom = np.maximum(low, 0.1 * np.abs(high))
+    if not (high > low).any():
+        # Without an error there is no band to name.
+        style = {**style, "label": None}
     colors = {} if {"color", "facecolor", "fc", "facecolors"} & set(style) else {"facecolor": "black"}
     ax.fill_between(energy * scale, bottom * weight, high * weight, **{**BAND, **colors, **style})
     return _logarithmic(ax)
+
+
+def band_label(name: str = "") -> str:
+    """Return what a legend says of the error band of a named spectrum."""
+    return rf"{name} $\pm$ 1 $\sigma$".lstrip()
 
 
 def _logarithmic(ax: Axes) -> Axes:
@@ -114,7 +122,12 @@ def plot_exposure(edges_true: FloatArray, exposure: FloatArray, ax: Axes | None 
 
 @styled
 def plot_edisp(
-    edges_true: FloatArray, edges: FloatArray, edisp: FloatArray, ax: Axes | None = None, **style: Any
+    edges_true: FloatArray,
+    edges: FloatArray,
+    edisp: FloatArray,
+    ax: Axes | None = None,
+    add_cbar: bool = True,
+    **style: Any,
 ) -> Axes:
     """Draw a migration matrix (nbin_true, nbin): the probability of each bin of energy, with a colour bar."""
     ax = normalize_axes(ax)
@@ -126,5 +139,17 @@ def plot_edisp(
     format_energies(ax.yaxis)
     ax.set_ylim(edges[0] * scale, edges[-1] * scale)
     ax.set_ylabel(axis_label(ENERGY, ax.yaxis.get_units()))
-    ax.figure.colorbar(mesh, ax=ax, label="Probability").minorticks_off()
+    if add_cbar:
+        ax.figure.colorbar(mesh, ax=ax, label="Probability").minorticks_off()
+    return ax
+
+
+@styled
+def plot_bias(energy_true: FloatArray, bias: FloatArray, ax: Axes | None = None, **style: Any) -> Axes:
+    """Draw how much larger the mean energy is than the true one in TeV, as a fraction of it; shapes (energy_true,)."""
+    ax = normalize_axes(ax)
+    label_energy(ax, energy_true, ENERGY_TRUE)
+    ax.plot(energy_true * label_energies(ax, ENERGY_TRUE), bias, **merged_style({"lw": 1.4}, style))
+    ax.axhline(0.0, color="0.4", lw=0.8, zorder=0.8)
+    ax.set_ylabel("(Mean energy - true energy) / true energy")
     return ax

@@ -53,9 +53,10 @@ def _excess(name: str, found: ExcessMap) -> Iterator[Block]:
     figure: Any
     if len(found.energy_ref) > 1:
         figure = found.plot_grid(beam=found.correlation_radius)[0].figure
+        figures.show_title(figure, *found.facts())
     else:
         figure = figures.new_figure((7.0, 5.6))
-        found.plot(fig=figure, scale_bar=True)
+        figures.show_title(found.plot(fig=figure, scale_bar=True), *found.facts())
     hottest: Any = found.hottest(HOTTEST)
     where = (
         f"the largest, {known.max(initial=0.0):.1f}, is at {hottest['lon'][0]:.3f}, {hottest['lat'][0]:.3f} deg"
@@ -67,7 +68,7 @@ def _excess(name: str, found: ExcessMap) -> Iterator[Block]:
     yield Picture.of(figure, alt, f"Significance of the excess within {radius:g} deg of each pixel.")
     drawn = figures.new_figure((6.5, 4.4))
     try:
-        found.plot_distribution(None, drawn.subplots())
+        figures.show_title(found.plot_distribution(None, drawn.subplots()), *found.facts())
         yield Picture.of(
             drawn,
             f"Histogram of the significances of {known.size} pixels: mean {known.mean():.2f}, width {known.std():.2f}.",

@@ -24,6 +24,7 @@ from xgamma.units import unit_string
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
     from astropy.table import Table
+    from matplotlib.figure import Figure
 
 
 class SourceData(dict[str, Any]):
@@ -120,6 +121,30 @@ class SourceCatalogObject(Described):
         if table is None or not len(table):
             raise InputError(f"{self.name} has no flux points in its catalogue.")
         return FluxPoints(product(relative(table, self.points_kind, self.spectral_model())))
+
+    # --- pictures
+
+    def peek(self, figsize: tuple[float, float] | None = None, energy_bounds: Any = None) -> Figure:
+        """Draw spectrum and place, and flux points where the catalogue has them, in a new figure, and return it.
+
+        Raises ``InputError`` where the catalogue has no spectrum of it.
+
+        Parameters
+        ----------
+        figsize
+            The size of the figure in inches.
+        energy_bounds
+            Two energies, by default the first and the last of the flux points, or 0.1 and 100 TeV.
+        """
+        table = self.flux_points_table
+        points = self.flux_points if table is not None and len(table) else None
+        if energy_bounds is None and points is not None:
+            energy_bounds = u.Quantity([points.energy_min.min(), points.energy_max.max()])
+        figure = self.sky_model().peek(figsize, energy_bounds)
+        if points is not None:
+            ax = figure.axes[0]
+            points.plot(ax, sed_type="e2dnde", color="black", label="Flux points")
+        return figure
 
     # --- words
 

@@ -20,6 +20,7 @@ from xgamma.axes import Axis, BoolArray
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import excess_map_of
 from xgamma.datasets import ExcessMap
+from xgamma.datasets.titles import row_facts
 from xgamma.errors import DataError, OrderError
 from xgamma.estimate import ExcessMapParameters, SignificanceDistribution, excess_map, log_planes
 from xgamma.estimate.excess_map import validate_planes
@@ -154,7 +155,7 @@ class ExcessMapStep(Step[ExcessMapWanted]):
                     encoding=cut,
                 )
             log_planes(data)
-            found[row.name] = ExcessMap(data)
+            found[row.name] = ExcessMap(data, _known(results, row.name))
         log.info("The excess map was %s.", "computed" if is_new else "found in the store")
         computed = results.computed | {self.section} if is_new else results.computed
         return replace(results, excess_maps=found, computed=computed)
@@ -186,6 +187,11 @@ class ExcessMapStep(Step[ExcessMapWanted]):
         return {"excess_maps": found} if found else {}
 
 
+def _known(results: Results, name: str) -> tuple[str, ...]:
+    """Return what titles say of the dataset of a map."""
+    return () if results.datasets is None else row_facts(results.datasets[name], with_significance=False)
+
+
 def _pictures(view: ExcessMap, exclusion: Exclusion | None, of: str) -> dict[str, Figure]:
     """Return the significance of a map, and how it is distributed."""
     pictures = {f"significance{of}": _drawn(view)}
@@ -197,9 +203,11 @@ def _pictures(view: ExcessMap, exclusion: Exclusion | None, of: str) -> dict[str
 def _drawn(view: ExcessMap) -> Figure:
     """Return a picture of the significance, in all planes of energy."""
     if len(view.energy_ref) > 1:
-        return cast("Figure", view.plot_grid(beam=view.correlation_radius)[0].figure)
+        figure = cast("Figure", view.plot_grid(beam=view.correlation_radius)[0].figure)
+        figures.show_title(figure, *view.facts())
+        return figure
     figure = figures.picture_figure()
-    view.plot(fig=figure, scale_bar=True)
+    figures.show_title(view.plot(fig=figure, scale_bar=True), *view.facts())
     return figure
 
 
@@ -214,7 +222,8 @@ def _distribution(view: ExcessMap, exclusion: Exclusion | None) -> SignificanceD
 
 def _drawn_distribution(view: ExcessMap, exclusion: Exclusion | None) -> Figure:
     figure = figures.picture_figure()
-    view.plot_distribution(exclusion, figures.add_axes(figure))
+    ax = view.plot_distribution(exclusion, figures.add_axes(figure))
+    figures.show_title(ax, *view.facts())
     return figure
 
 

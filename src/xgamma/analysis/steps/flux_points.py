@@ -33,6 +33,7 @@ from xgamma.estimate import FluxPointsParameters, flux_points, log_binning, sour
 from xgamma.estimate.flux_points import validate_telescopes
 from xgamma.models.models import Models
 from xgamma.plot import figures, legends
+from xgamma.plot import spectrum as plot_spectrum
 from xgamma.plot import style as plot_style
 from xgamma.schema import Kind
 from xgamma.store import canonical_json, digest
@@ -202,7 +203,14 @@ def plot_flux_points_of(points: Mapping[str, FluxPointsDataset], ax: Axes, **sty
     bounds = u.Quantity([min(energies), max(energies)])
     for model in next(iter(points.values())).models:
         model.spectral_model.plot(bounds, ax=ax, sed_type=style["sed_type"], color="black", lw=1.2, label=model.name)
-        model.spectral_model.plot_error(bounds, ax=ax, sed_type=style["sed_type"], facecolor="black", alpha=0.2)
+        model.spectral_model.plot_error(
+            bounds,
+            ax=ax,
+            sed_type=style["sed_type"],
+            facecolor="black",
+            alpha=0.2,
+            label=plot_spectrum.band_label(model.name),
+        )
     ax.set_xlim(0.8 * bounds[0].to_value("TeV"), 1.25 * bounds[1].to_value("TeV"))
     ax.set_ylim(min(low for low, _ in heights), max(high for _, high in heights))
     legends.show_legend(ax)

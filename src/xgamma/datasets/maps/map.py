@@ -32,6 +32,7 @@ from xgamma.shapes import Shape
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 SUMS, MEANS = (np.nansum, np.sum, np.add), (np.nanmean, np.mean)
@@ -94,6 +95,13 @@ class RegionNDMap(Described):
         return ax
 
     plot_hist = plot
+
+    def peek(self, figsize: tuple[float, float] = (6, 4.5)) -> Figure:
+        """Draw the values over their one axis in a new figure, and return it; raises as ``plot``."""
+        figure, [ax] = plot_figures.panels(1, figsize)
+        self.plot(ax)
+        plot_figures.show_title(ax, self.name.replace("_", " ").capitalize(), str(self.region or ""))
+        return figure
 
     def __repr__(self) -> str:
         return f"<RegionNDMap {' x '.join(map(str, self._axes.shape))} {self._unit}>"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from xgamma.datasets.maps.coords import degrees
 from xgamma.datasets.maps.pixels import MapPixels
 from xgamma.errors import ConfigError, DataError
 from xgamma.formats.region_files import normalize_regions
+from xgamma.plot import figures as plot_figures
 from xgamma.plot import sky
 
 if TYPE_CHECKING:
@@ -106,6 +107,18 @@ class MapPictures(MapPixels):
         for ax in drawn:
             self._draw_marks(ax, scale_bar, beam, regions)
         return drawn
+
+    def peek(self, figsize: tuple[float, float] | None = None) -> Figure:
+        """Draw the image, or the image of each bin of the axes, in a new figure, and return it."""
+        if np.prod(self._geom.axes.shape) != 1:
+            planes = cast("Figure", self.plot_grid(figsize)[0].figure)
+            plot_figures.show_title(planes, self._label)
+            return planes
+        figure = plot_figures.new_figure(figsize)
+        plot_figures.show_title(
+            self.plot(fig=figure, add_cbar=True), *filter(None, [self._label, *self.plane_titles()])
+        )
+        return figure
 
     def plot_contours(self, levels: Sequence[float], ax: Axes | None = None, **style: Any) -> Axes:
         """Draw lines of equal value of the image; see ``xgamma.plot.sky.plot_contours``."""

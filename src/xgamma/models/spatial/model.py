@@ -15,12 +15,15 @@ from xgamma.models.spatial import containment, outlines, pictures
 from xgamma.models.spatial.function import SpatialFunction
 from xgamma.models.spatial.pixels import along_axes, pixel_densities, pixel_integrals
 from xgamma.models.spatial.turned import in_frame
+from xgamma.plot import figures as plot_figures
+from xgamma.plot import sky as plot_sky
 from xgamma.shapes import Circle, Shape
 from xgamma.sky import SkySpace
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 # Standard errors that hold 95 % of a Gaussian of two dimensions.
@@ -211,17 +214,17 @@ class SpatialModel(SpatialFunction):
         """
         if self.is_energy_dependent:
             raise DataError(f"{self.tag[0]}: it depends on the energy; draw planes of it with plot_grid(geom).")
-        return pictures.draw(self, self._space(geom), ax, **style)
+        return pictures.draw(self, self.picture_space(geom), ax, **style)
 
     def plot_grid(self, geom: Any = None, **style: Any) -> list[Any]:
         """Draw the planes of energy of a geometry; raises ``DataError`` for a model that does not depend on it."""
         if not self.is_energy_dependent:
             raise DataError(f"{self.tag[0]}: it does not depend on the energy; draw it with plot.")
-        return pictures.draw_planes(self, self._space(geom), self._planes(geom), **style)
+        return pictures.draw_planes(self, self.picture_space(geom), self._planes(geom), **style)
 
     def plot_position_error(self, ax: Axes | None = None, **style: Any) -> Axes:
         """Draw the position and the ellipse of 95 %, if there is an error; ``style`` is matplotlib's of markers."""
-        return pictures.draw_position(self, self._space(None), ax, **style)
+        return pictures.draw_position(self, self.picture_space(None), ax, **style)
 
     def plot_error(self, ax: Axes | None = None, which: Any = "position", size_factor: float = 1.0,
                    kwargs_position: Any = None, kwargs_extension: Any = None) -> Axes:  # fmt: skip
@@ -232,11 +235,19 @@ class SpatialModel(SpatialFunction):
         if wanted & {"position", "all"}:
             ax = self.plot_position_error(ax, **(kwargs_position or {}))
         if wanted & {"extension", "all"}:
-            ax = pictures.draw_extension(self, self._space(None), ax, size_factor, **(kwargs_extension or {}))
+            ax = pictures.draw_extension(self, self.picture_space(None), ax, size_factor, **(kwargs_extension or {}))
         assert ax is not None
         return ax
 
-    def _space(self, geom: Any) -> SkySpace:
+    def peek(self, figsize: tuple[float, float] = (5, 4), geom: Any = None) -> Figure:
+        """Draw the density in a new figure, and return it; raises as ``plot``."""
+        figure = plot_figures.new_figure(figsize)
+        self.plot(plot_sky.sky_axes(self.picture_space(geom), figure), geom, add_cbar=True)
+        plot_figures.show_title(figure, self.tag[0])
+        return figure
+
+    def picture_space(self, geom: Any = None) -> SkySpace:
+        """Return the image of a geometry, by default one about the source; raises ``ConfigError`` without a centre."""
         if geom is not None:
             space: SkySpace = geom.space
             return space

@@ -12,6 +12,7 @@ from astropy import units as u
 
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, did_you_mean
+from xgamma.models import pictures
 from xgamma.models.component import Component, component_class
 from xgamma.models.parameters import Parameter, Parameters
 from xgamma.models.spectral.calculus import (
@@ -27,6 +28,7 @@ from xgamma.units import conversion
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 DENSITY = u.Unit("cm-2 s-1 TeV-1")
@@ -193,6 +195,10 @@ class SpectralModel(SpectralFunction):
             _at(edges, sed_type), value - error, value + error, unit, sed_type,
             ax=ax, energy_power=energy_power, energy_unit=energy_unit, **style,
         )  # fmt: skip
+
+    def peek(self, figsize: tuple[float, float] | None = None, energy_bounds: Any = None) -> Figure:
+        """Draw E2 dN/dE, by default from 0.1 to 100 TeV, with its error band in a new figure, and return it."""
+        return pictures.peek_parts([self], self.tag[0] if self.tag else type(self).__name__, figsize, energy_bounds)
 
     def _sed_function(self, edges: FloatArray, sed_type: str) -> tuple[Callable[[list[float]], FloatArray], str]:
         at = _at(edges, sed_type)

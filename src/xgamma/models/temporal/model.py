@@ -18,6 +18,7 @@ from astropy.time import Time
 
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, ConfigTypeError, did_you_mean
+from xgamma.models import pictures
 from xgamma.models.component import KeptComponent
 from xgamma.models.parameters import Parameter
 from xgamma.models.spectral.calculus import differences
@@ -26,6 +27,7 @@ from xgamma.times import FIRST_UTC, LAST_EPOCH, SECONDS_PER_DAY, seconds_since
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 # Legendre nodes in an interval of a model that has no closed form.
@@ -210,6 +212,10 @@ class TemporalModel(KeptComponent):
         seconds = np.linspace(float(start), float(stop), n_points)
         mjd = mjdref + seconds / SECONDS_PER_DAY
         return plot_spectrum.plot_factor(mjd, self.factor(seconds, mjdref), "Time (MJD, TT)", ax, **style)
+
+    def peek(self, figsize: tuple[float, float] | None = None) -> Figure:
+        """Draw the factor about its reference time in a new figure, and return it."""
+        return pictures.peek_parts([self], self.tag[0], figsize)
 
 
 def _but_reference(values: Mapping[str, float]) -> dict[str, float]:
