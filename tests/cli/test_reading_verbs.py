@@ -9,7 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from astropy.table import Table
 
 from command_line import CommandLine
 from releases import config_of
@@ -19,6 +21,7 @@ from xgamma.cli.main import VERBS, group
 from xgamma.config.config import AnalysisConfig
 from xgamma.datasets import FluxPoints
 from xgamma.fit import goodness_of_fit
+from xgamma.formats.yaml_documents import read_yaml
 from xgamma.models import Models
 from xgamma.store import Store
 
@@ -220,9 +223,59 @@ def test_a_fit_is_exported_as_models_with_their_covariance(xgamma, out, tmp_path
     assert (index.value, index.error) == pytest.approx((shown["value"], shown["error"]))
 
 
+@pytest.mark.parametrize("ending", [".ecsv", ".csv"])
+def test_a_contour_of_one_sigma_is_as_wide_as_the_errors(xgamma, out, tmp_path, ending):
+    path = tmp_path / f"contour{ending}"
+    options = ("--contour", "index", "crab.spectral.amplitude", "--points", 12, "--sigma", 1, "--sigma", 2)
+    assert xgamma("export", out, "fit", path, *options).code == 0
+    table = Table.read(path, format="ascii.ecsv")
+    assert table.colnames == ["sigma", "crab.spectral.index", "crab.spectral.amplitude"]
+    assert table["sigma"].tolist() == 13 * [1.0] + 13 * [2.0]
+    assert table["crab.spectral.amplitude"].unit == "cm-2 s-1 TeV-1"
+    shown = xgamma("show", out, "fit", "--json").document["content"]["parameters"]
+    for parameter in shown[:2]:
+        values = table[f"crab.spectral.{parameter['name']}"][:13]
+        assert np.ptp(values) / 2 == pytest.approx(parameter["error"], rel=0.1)
+        assert values[0] == values[12]
+
+
+def test_the_covariance_of_a_fit_is_a_table(xgamma, out, tmp_path):
+    paths = [tmp_path / f"covariance{ending}" for ending in (".csv", ".yaml")]
+    for path in paths:
+        assert xgamma("export", out, "fit", path, "--covariance").code == 0
+    table, document = Table.read(paths[0], format="ascii.ecsv"), read_yaml(paths[1], "covariance")
+    shown = xgamma("show", out, "fit", "--json").document["content"]["parameters"][:2]
+    assert table["error"].tolist() == pytest.approx([each["error"] for each in shown])
+    for number, name in enumerate(table["parameter"]):
+        assert table[name][number] == pytest.approx(shown[number]["error"] ** 2)
+        assert document[name] == table[name].tolist()
+
+
+def test_a_fit_of_which_the_datasets_are_not_there_has_no_contour(xgamma, out, tmp_path):
+    store, alone = Store(out / "xgamma-store", read_only=True), Store(tmp_path / "alone")
+    [record] = store.ls("fit")
+    content = {"": store.get("fit", record.key)}
+    alone.put("fit", record.key, content, dict(record.provenance), inputs=record.inputs, texts=dict(record.texts))
+    done = xgamma("export", alone.url, "fit", tmp_path / "a.csv", "--contour", "index", "amplitude")
+    assert done.code == 3
+    assert "does not hold the datasets of fit/" in done.err
+    for data in ("stack", "rows"):
+        for each in store.ls(data):
+            alone.put(data, each.key, {"": store.get(data, each.key)}, {}, texts=dict(each.texts))
+    without_range = {"models": record.provenance["models"], "made_from": record.provenance["made_from"]}
+    alone.put("fit", "f" * 32, content, without_range, texts=dict(record.texts))
+    done = xgamma("export", alone.url, "fit/fff", tmp_path / "a.csv", "--contour", "index", "amplitude")
+    assert "an older version did not write down its range" in done.err
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
+        (("fit", "fit.fits", "--covariance"), "The covariance of a fit: expected a name that ends in .ecsv"),
+        (("fit", "a.csv", "--contour", "index", "index"), "--contour: expected two parameters, got 'index' twice."),
+        (("fit", "a.csv", "--contour", "index", "reference"), "no free parameter 'reference'. Known: "),
+        (("fit", "a.csv", "--contour", "index", "amplitude", "--covariance"), "ask for one of them at a time"),
+        (("stack", "a.csv", "--covariance"), "--covariance is about fits, and this is stack; leave it out."),
         (("fit", "fit.fits"), "ends in"),
         (("stack", "a.fits", "--sed-type", "dnde"), "--sed-type is about fluxes"),
         (("dl3", "a.fits"), "Runs have no file format"),

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from xgamma.analysis.steps.fit_pictures import fit_pictures
+from xgamma.analysis.stored_fit import fitted_datasets, stored_models
 from xgamma.datasets import Datasets, ExcessMap, FluxPoints, GroupFits, GroupPoints, LightCurve, MapDataset
 from xgamma.errors import StoreError, UnknownNameError, did_you_mean
-from xgamma.models.models import Models
 from xgamma.plot import figures
 from xgamma.schema.tables import Kind
 from xgamma.store import Record, Store
@@ -107,20 +107,19 @@ def _row(datasets: Datasets, row: str | None) -> Any:
 
 
 def _of_fit(store: Store, record: Record, data: xr.Dataset, row: str | None) -> dict[str, Draw]:
-    models = Models.from_yaml(record.texts["models"])
-    models.covariance = data["covariance"].values
+    models = stored_models(store, record)
     found: dict[str, Draw] = {}
     sources = [str(each).split("/") for each in record.provenance.get(MADE_FROM, ())]
     if sources and all(store.has(each[0], each[1]) for each in sources):
-        found["fit"] = lambda: _fitted(store, sources, models, row)
+        found["fit"] = lambda: _fitted(store, record, row)
     return found | {"correlations": _on_axes(models.covariance.plot_correlation)}
 
 
-def _fitted(store: Store, sources: list[list[str]], models: Models, row: str | None) -> Figure:
-    """Draw counts and what the models predict; all safe bins, as the range of a fit is not stored."""
-    datasets = Datasets.from_xarray([store.get_valid(each[0], each[1]) for each in sources])
+def _fitted(store: Store, record: Record, row: str | None) -> Figure:
+    """Draw counts and what the models predict, in the bins of the fit."""
+    datasets = fitted_datasets(store, record, is_exact=False)
     shown = Datasets([_row(datasets, row)])
-    shown.models = models
+    shown.models = datasets.models
     pictures = fit_pictures(shown)
     if "fit" not in pictures:
         raise StoreError("There is nothing to draw of these datasets.")

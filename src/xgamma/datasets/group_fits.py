@@ -156,7 +156,7 @@ class GroupFits(Described):
         return len(rows) > 0 and bool((rows[1:, 0] >= rows[:-1, 1]).all())
 
     def write(self, filename: str | PathLike[str], overwrite: bool = False) -> None:
-        """Write `to_table` as ECSV; raises ``ConfigError``, ``OutputExistsError``, ``OutputError``."""
+        """Write `to_table` as ``.ecsv`` or ``.csv``; raises ``ConfigError``, ``OutputExistsError``, ``OutputError``."""
         write_table(self.to_table(), filename, "Fits of groups", overwrite=overwrite)
 
     def __repr__(self) -> str:
@@ -258,7 +258,7 @@ class GroupPoints(Described):
         return figure
 
     def write(self, filename: str | PathLike[str], sed_type: str = "dnde", overwrite: bool = False) -> None:
-        """Write `to_table` as ECSV; raises ``ConfigError``, ``OutputExistsError``, ``OutputError``."""
+        """Write `to_table` as ``.ecsv`` or ``.csv``; raises ``ConfigError``, ``OutputExistsError``, ``OutputError``."""
         write_table(self.to_table(sed_type), filename, "Flux points of groups", overwrite=overwrite)
 
     def __repr__(self) -> str:

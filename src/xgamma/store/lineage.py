@@ -13,6 +13,8 @@ from xgamma.store.store import Store
 
 MADE_FROM = "made_from"
 """What the provenance of a record calls the products that it was made from: ``kind/key``, ..."""
+FITTED = "fitted"
+"""What the record of a fit calls the datasets that it was fitted to: product, rows of it, and the range of energy."""
 UNCHANGED, CHANGED, GONE, ELSEWHERE = "unchanged", "changed since", "gone", "not looked at"
 
 

@@ -67,7 +67,7 @@ def product_differences(first: tuple[Store, Record], second: tuple[Store, Record
 
 
 def _asked(document: Mapping[str, Any]) -> dict[str, Any]:
-    own = ("software", "host", "program", "time", "made_from", "files", "runs", "rows", "stacks", "goodness")
+    own = ("software", "host", "program", "time", "made_from", "files", "runs", "rows", "stacks", "goodness", "fitted")
     kept = {key: value for key, value in document.items() if key not in own}
     # Models are written as YAML.
     return {key: parsed_yaml(value) if key == "models" else value for key, value in kept.items()}

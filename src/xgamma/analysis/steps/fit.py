@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ from xgamma.schema import Kind, bin_dims
 from xgamma.schema.dl5 import FIT_SCHEMA, SCHEMA_VERSION
 from xgamma.schema.tables import head
 from xgamma.store import digest
-from xgamma.store.lineage import MADE_FROM
+from xgamma.store.lineage import FITTED, MADE_FROM
 from xgamma.tables.fits import GOODNESS, FitFacts, ParameterLine, fit_table
 from xgamma.tables.table import Table
 from xgamma.units import unit_string
@@ -345,9 +345,20 @@ def _fitted(wanted: FitWanted, results: Results, datasets: Datasets, models: Mod
     tables = models.origins()
     texts: dict[str, Any] = {"models": models.to_yaml()} | ({"tables": tables} if tables else {})
     texts[GOODNESS] = _goodness(datasets.fit_inputs(), result, models)
-    given = {"models": start, MADE_FROM: made_from(results)}
+    given = {"models": start, MADE_FROM: made_from(results), FITTED: list(_fitted_from(wanted, results))}
     store.put(Kind.FIT, key, {"": _fit_dataset(result, models)}, given, inputs=[seen], texts=texts)
     return Product(result, key, False)
+
+
+def _fitted_from(wanted: FitWanted, results: Results) -> Iterator[dict[str, Any]]:
+    """Yield what is fitted, so that it can be read again: products, which rows of them, and their range of energy."""
+    for each in results.reductions.values():
+        limits = {"fit_range": list(wanted.range_of(each.name))}
+        if each.product is not None and results.store.has(Kind.STACK, each.product.key):
+            yield {"product": f"{Kind.STACK}/{each.product.key}", **limits}
+        elif each.rows is not None:
+            for key, own in itertools.groupby(each.rows.places, key=lambda place: place[0]):
+                yield {"product": f"{Kind.ROWS}/{key}", "rows": [row for _, row in own], **limits}
 
 
 def _fit_range_report(datasets: Datasets) -> str:

@@ -95,7 +95,7 @@ def write_points(
     name = target.name.lower()
     columns, meta = columns_of(loaded, sed_type), {**points_meta(loaded, sed_type), **(cards or {})}
     if name.endswith(TEXT_ENDINGS):
-        content = _ecsv_content(table_of(columns, meta), "," if name.endswith(".csv") else " ")
+        content = _text_content(table_of(columns, meta), target)
     else:
         hdus = [_table_hdu(columns, meta), dataset_table.dataset_hdu(loaded)]
         content = fits_content(hdus, dataset_table.PROMISE, compress=name.endswith(".gz"))
@@ -154,19 +154,19 @@ def opened_points(path: str | os.PathLike[str], sed_type: str | None = None) -> 
 
 
 def write_table(table: tables.Table, path: str | os.PathLike[str], what: str, *, overwrite: bool = False) -> Path:
-    """Write a table of astropy as ECSV, whole or not at all, and return its path.
+    """Write a table of astropy as ECSV, with commas where the name ends in ``.csv``, and return its path.
 
     Raises
     ------
     ConfigError
-        For another ending than ``.ecsv``.
+        For another ending than ``.ecsv`` and ``.csv``.
     OutputExistsError, OutputError
         When the file exists, or the folder cannot be written.
     """
     target = local_path(path)
-    validate_ending(target, (".ecsv",), what)
+    validate_ending(target, TEXT_ENDINGS, what)
     validate_output(target, overwrite)
-    write_files({target: _ecsv_content(table)}, overwrite=overwrite)
+    write_files({target: _text_content(table, target)}, overwrite=overwrite)
     return target
 
 
@@ -199,7 +199,7 @@ def _column(name: str, values: npt.NDArray[Any], unit: str) -> fits.Column:
     return fits.Column(name, format=f"{int(np.prod(values.shape[1:]))}{code}", unit=unit or None, dim=dim, array=values)
 
 
-def _ecsv_content(table: tables.Table, delimiter: str = " ") -> bytes:
+def _text_content(table: tables.Table, path: Path) -> bytes:
     text = io.StringIO()
-    table.write(text, format="ascii.ecsv", delimiter=delimiter)
+    table.write(text, format="ascii.ecsv", delimiter="," if path.name.lower().endswith(".csv") else " ")
     return text.getvalue().encode()
