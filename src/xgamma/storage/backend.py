@@ -10,7 +10,7 @@ import contextlib
 import datetime
 import uuid
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,7 +24,7 @@ from obstore.store import LocalStore, MemoryStore
 
 from xgamma.errors import StoreError
 from xgamma.storage import zarr_objects
-from xgamma.storage.disk import delete_tree, is_behind_link, leftovers, read_regular_file, with_home
+from xgamma.storage.disk import delete_tree, holds_only, is_behind_link, leftovers, read_regular_file, with_home
 from xgamma.storage.locations import Location, reason, remote_objects
 from xgamma.storage.retries import REQUESTS, persistent
 
@@ -65,7 +65,9 @@ class Backend:
             return bytes(found.bytes())
 
     def read_many(self, paths: Iterable[str]) -> list[bytes | None]:
-        """Return the bytes of many objects, several requests at a time."""
+        """Return the bytes of many objects, of a server several at a time."""
+        if not self.is_remote:
+            return [self.read(path) for path in paths]
         with ThreadPoolExecutor(REQUESTS) as pool:
             return list(pool.map(self.read, paths))
 
@@ -82,7 +84,9 @@ class Backend:
             return True
 
     def exist(self, paths: Iterable[str]) -> list[bool]:
-        """Whether each object is there, several requests at a time."""
+        """Whether each object is there, of a server several requests at a time."""
+        if not self.is_remote:
+            return [self.exists(path) for path in paths]
         with ThreadPoolExecutor(REQUESTS) as pool:
             return list(pool.map(self.exists, paths))
 
@@ -125,12 +129,19 @@ class Backend:
         """Whether a folder above ``path`` is a link on a disk, so that ``path`` may lie outside of the store."""
         return self.folder is not None and is_behind_link(self.folder, path)
 
-    def tidy(self, limit: datetime.datetime) -> None:
-        """Delete what killed writers left on a disk and obstore does not list: staged files and empty folders."""
+    def holds_only(self, folder: str, names: Collection[str]) -> bool:
+        """Whether nothing in a folder on a disk has another name; ``False`` where that takes a request."""
+        return self.folder is not None and holds_only(self.folder / folder, names)
+
+    def tidy(self, limit: datetime.datetime, whole: Collection[str] = ()) -> None:
+        """Delete what killed writers left on a disk and obstore does not list: staged files and empty folders.
+
+        The ``whole`` folders are not looked at.
+        """
         if self.folder is None:
             return
         # All ages are read first, because taking a file out of a folder makes the folder young.
-        for path, changed in list(leftovers(self.folder)):
+        for path, changed in leftovers(self.folder, [self.folder / path for path in whole]):
             # Another writer may have renamed the file, or put something into the folder.
             with contextlib.suppress(OSError):
                 if changed < limit.timestamp():

@@ -6,7 +6,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -90,9 +90,36 @@ def _delete(path: Path) -> None:
             raise
 
 
-def leftovers(folder: Path) -> Iterator[tuple[Path, float]]:
-    """Yield staged files and all folders, the inner ones first, with the time of their last change; follows no link."""
-    for place, folders, files in os.walk(folder, topdown=False):
-        for name in [*(name for name in files if _STAGED.fullmatch(name)), *folders]:
+def holds_only(folder: Path, names: Collection[str]) -> bool:
+    """Whether a folder is there, and nothing in it has another name; ``False`` where nobody can know."""
+    try:
+        return set(names).issuperset(os.listdir(folder))  # noqa: PTH208, paths of thousands of names take long
+    except OSError:
+        return False
+
+
+def leftovers(folder: Path, whole: Collection[Path] = ()) -> list[tuple[Path, float]]:
+    """Return staged files, and folders without any other file, with the time of their last change; follows no link.
+
+    The inner ones come first. The ``whole`` folders are those in which nothing is left over; they are not looked at.
+    """
+    return [(Path(place), time) for place, time in _leftovers(str(folder), frozenset(map(str, whole)))[1]]
+
+
+def _leftovers(folder: str, whole: Collection[str]) -> tuple[bool, list[tuple[str, float]]]:
+    """Return whether a folder holds something to keep, and what is left over in it."""
+    found: list[tuple[str, float]] = []
+    is_kept = False
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            is_folder = entry.is_dir(follow_symlinks=False)
+            is_held, inner = (True, []) if not is_folder or entry.path in whole else _leftovers(entry.path, whole)
+            found += inner
+            if (is_folder and is_held) or not (is_folder or _STAGED.fullmatch(entry.name)):
+                is_kept = True
+                continue
             with suppress(FileNotFoundError):
-                yield Path(place, name), Path(place, name).lstat().st_mtime
+                found.append((entry.path, entry.stat(follow_symlinks=False).st_mtime))
+        return is_kept, found
+    # What cannot be looked into is kept.
+    return True, found

@@ -144,7 +144,7 @@ def parsed_mapping(content: bytes) -> dict[str, Any]:
         text = content.decode("utf-8")
         if _may_be_deep(content):
             _validate_depth(json.loads(text))
-        document = json.loads(text, object_pairs_hook=_mapping, parse_constant=_no_number)
+        document = _DECODER.decode(text)
     except RecursionError:
         raise ValueError(f"is nested more than {MAX_DEPTH} levels deep") from None
     except _FormatError:
@@ -173,6 +173,10 @@ def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_number(word: str) -> float:
     raise _FormatError(f"holds {word}, which is no number in JSON")
+
+
+# Made once, as making one takes as long as reading a record.
+_DECODER = json.JSONDecoder(object_pairs_hook=_mapping, parse_constant=_no_number)
 
 
 def _may_be_deep(content: bytes) -> bool:

@@ -16,7 +16,7 @@ from xgamma.store.records import Record, now, record_path, validate_known
 
 log = logging.getLogger(__name__)
 
-_RETIRED = "retired.json"
+_RECORD, _RETIRED = "record.json", "retired.json"
 A_DAY = datetime.timedelta(days=1)
 
 
@@ -43,7 +43,11 @@ class Listing(NamedTuple):
 
 def list_records(backend: Backend, kinds: list[str]) -> Listing:
     """Return the records of all products of ``kinds``, and what is wrong with those that cannot be read."""
-    products = [f"{kind}/{key}" for kind in kinds for key in backend.children(kind)]
+    return _records_of(backend, [f"{kind}/{key}" for kind in kinds for key in backend.children(kind)])
+
+
+def _records_of(backend: Backend, products: Sequence[str]) -> Listing:
+    """Return the records of those products that are published."""
     paths = [record_path(*product.split("/")) for product in products]
     records: list[Record] = []
     damaged: dict[str, StoreError] = {}
@@ -101,7 +105,14 @@ def kinds(backend: Backend) -> list[str]:
     return [kind for kind in backend.children() if not kind.startswith("_")]
 
 
-def collect_garbage(backend: Backend, older_than: datetime.timedelta) -> list[str]:
+class Collection(NamedTuple):
+    """What a collection of garbage deleted, and the products whose records are damaged, of which nothing was."""
+
+    deleted: list[str]
+    damaged: Mapping[str, StoreError]
+
+
+def collect_garbage(backend: Backend, older_than: datetime.timedelta) -> Collection:
     """Delete attempts that no record names and that nothing was written to for ``older_than``; return their paths.
 
     A superseded product is readable as long after it was superseded, and interrupted compactions are ended first. Where
@@ -112,13 +123,14 @@ def collect_garbage(backend: Backend, older_than: datetime.timedelta) -> list[st
     for record in records:
         retire(backend, record)
     limit = datetime.datetime.now(datetime.UTC) - older_than
-    dead = [attempt for kind in kinds(backend) for attempt in _collect(backend, kind, limit)]
-    backend.tidy(limit)
-    return dead
+    known = {f"{record.kind}/{record.key}": record for record in records}
+    dead = [attempt for kind in kinds(backend) for attempt in _collect(backend, kind, known, limit)]
+    backend.tidy(limit, [record.folder for record in records])
+    return Collection(dead, damaged)
 
 
-def _collect(backend: Backend, kind: str, limit: datetime.datetime) -> list[str]:
-    modified = backend.modified(kind)
+def _collect(backend: Backend, kind: str, known: Mapping[str, Record], limit: datetime.datetime) -> list[str]:
+    modified = _changes(backend, kind, known)
     last: dict[str, datetime.datetime] = {}
     for path, time in modified.items():
         attempt = "/".join(path.split("/")[:3])
@@ -126,7 +138,7 @@ def _collect(backend: Backend, kind: str, limit: datetime.datetime) -> list[str]
             retired = modified.get(retired_path(attempt.rpartition("/")[0]), time)
             last[attempt] = max(time, retired, last.get(attempt, time))
     # Read after the listing: an attempt that was published in between is seen as alive.
-    records, damaged = list_records(backend, [kind])
+    records, damaged = _records_of(backend, sorted({attempt.rpartition("/")[0] for attempt in last}))
     alive = {record.folder for record in records}
     unknown = tuple(f"{product}/" for product in damaged)
     dead = sorted(
@@ -143,6 +155,18 @@ def _collect(backend: Backend, kind: str, limit: datetime.datetime) -> list[str]
         if path.endswith(f"/{_RETIRED}") and time < limit and not backend.is_behind_link(path):
             backend.delete(path)
     return own
+
+
+def _changes(backend: Backend, kind: str, known: Mapping[str, Record]) -> dict[str, datetime.datetime]:
+    """Return the time of change of every object of a kind; on a disk without products that hold their attempt alone."""
+    if backend.folder is None:
+        return backend.modified(kind)
+    changes: dict[str, datetime.datetime] = {}
+    for product in (f"{kind}/{key}" for key in backend.children(kind)):
+        record = known.get(product)
+        if record is None or not backend.holds_only(product, (_RECORD, record.attempt)):
+            changes |= backend.modified(product)
+    return changes
 
 
 def retire(backend: Backend, record: Record) -> None:

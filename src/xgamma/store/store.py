@@ -408,6 +408,10 @@ class Store(Described, Ledgers):
 
     def gc(self, older_than: datetime.timedelta = garbage.A_DAY) -> list[str]:
         """Delete attempts without a record that are older than ``older_than``; return their paths."""
+        return self.collect(older_than).deleted
+
+    def collect(self, older_than: datetime.timedelta = garbage.A_DAY) -> garbage.Collection:
+        """Do the same; return the paths, and what is wrong with products whose records are damaged."""
         self._validate_writable()
         return garbage.collect_garbage(self._backend, older_than)
 
