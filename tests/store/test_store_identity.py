@@ -16,7 +16,7 @@ SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False,
 JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3))
 RESERVED = {"dtype", "coordinates", "names_in", "missing_value", "scale_factor", "add_offset"}
 ATTRS = st.dictionaries(st.text(max_size=8).filter(lambda name: name not in RESERVED), JSON, max_size=3)
-NAMES = st.text(st.characters(blacklist_characters="\0"), max_size=5)
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=5)
 
 
 @st.composite
@@ -120,6 +120,9 @@ def test_names_of_rows_are_read_back_as_an_index(store):
         (xr.Dataset(attrs={"a": {1: 2}}), "expected names as keys, got 1"),
         (xr.Dataset({"x": ("n", [1.0], {"_FillValue": 0.0})}), "'_FillValue' changes what readers see"),
         (xr.Dataset({"x y": ("n", [1.0])}), "expected names of letters"),
+        (xr.Dataset(coords={"dataset": ["a", "b\udc41"]}), r"dataset of the root group\[1\]: expected text in UTF-8"),
+        (xr.Dataset(attrs={"file": "b\udc41"}), r"attrs of the root group\.file: expected text in UTF-8"),
+        (xr.Dataset(attrs={"b\udc41": 1}), "attrs of the root group: expected text in UTF-8"),
         (xr.Dataset({"x": ("dataset", [1.0])}, {"dataset": ["a"]}, {"dataset_names": 1}), "Rename the attribute"),
     ],
 )

@@ -26,7 +26,8 @@ _SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 def plain(value: Any, where: str) -> Any:
     """Return ``value`` as JSON holds it: numpy scalars and arrays as numbers and lists, tuples as lists.
 
-    Raises ``DataError`` naming ``where`` for NaN, infinities, keys that are not strings and every other type.
+    Raises ``DataError`` naming ``where`` for NaN, infinities, keys that are not strings, text that UTF-8 has no bytes
+    for (the name of a file in another encoding) and every other type.
     """
     if isinstance(value, np.generic | np.ndarray):
         value = value.tolist()
@@ -34,17 +35,28 @@ def plain(value: Any, where: str) -> Any:
         for key in value:
             if not isinstance(key, str):
                 raise DataError(f"{where}: expected names as keys, got {key!r}. Write it as text.")
+            _validate_whole(key, where)
         return {key: plain(item, f"{where}.{key}") for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item, f"{where}[{index}]") for index, item in enumerate(value)]
     if isinstance(value, float) and not np.isfinite(value):
         raise DataError(f"{where}: expected a finite number, as JSON has no {value!r}. Leave it out or write text.")
+    if isinstance(value, str):
+        _validate_whole(value, where)
     if value is None or isinstance(value, str | bool | int | float):
         return value
     raise DataError(
         f"{where}: expected what JSON holds (text, numbers, true, false, lists, mappings), got {value!r} "
         f"({type(value).__name__}). Write it as text or numbers."
     )
+
+
+def _validate_whole(text: str, where: str) -> None:
+    """Raise ``DataError`` for half a surrogate pair, which JSON can be written with and no reader accepts."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise DataError(f"{where}: expected text in UTF-8, got {text!r} with half a character. Rename it.") from None
 
 
 def canonical_json(value: Any) -> str:

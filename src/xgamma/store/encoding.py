@@ -83,7 +83,8 @@ def encoded(dataset: xr.Dataset, group: str) -> StoredGroup:
         own = plain(variable.attrs, f"attrs of {name} of {where}")
         if values.dtype.kind == "U":
             own["names_in"] = f"{name}_names"
-            texts[own["names_in"]], values = _codes(values)
+            names, values = _codes(values)
+            texts[own["names_in"]] = plain(names, f"{name} of {where}")
         arrays[name] = Stored(tuple(str(dim) for dim in variable.dims), values, own)
     for name in texts:
         if name in attrs:
