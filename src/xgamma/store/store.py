@@ -411,7 +411,7 @@ class Store(Described, Ledgers):
         return self.collect(older_than).deleted
 
     def collect(self, older_than: datetime.timedelta = garbage.A_DAY) -> garbage.Collection:
-        """Do the same; return the paths, and what is wrong with products whose records are damaged."""
+        """Do what ``gc`` does for ``older_than``; return the paths, and products whose records are damaged."""
         self._validate_writable()
         return garbage.collect_garbage(self._backend, older_than)
 
