@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import itertools
 import json
 import re
@@ -20,6 +21,7 @@ from xgamma.errors import OutputExistsError
 from xgamma.fit import goodness_of_fit
 from xgamma.report.fits import goodness_text
 from xgamma.store.prov import prov_document
+from xgamma.store.said import warnings_of
 
 LARGEST = 5_000_000
 
@@ -219,6 +221,19 @@ def test_an_earlier_report_is_replaced_and_another_file_is_not(tmp_path):
         write_report(path, "other", False)
     write_report(path, "other", True)
     assert path.read_text() == "other"
+
+
+def test_what_was_warned_of_is_said_again_of_what_is_found(hostile, page):
+    [record] = hostile.store.records("flux-points")
+    [cut] = warnings_of(record)
+    assert cut.startswith("Flux points, TeV: cut by the fit range")
+    assert html.unescape(page).count(cut) == 1
+    assert not any("warnings" in each.provenance for each in hostile.store.records("dl3"))
+
+
+def test_warnings_are_printed_with_a_product(hostile, xgamma):
+    shown = xgamma("show", hostile.store.url, "flux-points")
+    assert "Warning when it was made: Flux points, TeV: cut by the fit range" in shown.out
 
 
 def test_what_is_no_product_is_a_collection_of_what_it_is_made_of(hostile):

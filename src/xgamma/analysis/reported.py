@@ -24,6 +24,7 @@ from xgamma.plot import figures
 from xgamma.report import asked, blocks, counts, entries, fits, fluxes, maps, observations, origin
 from xgamma.report import page as report_page
 from xgamma.store.records import now
+from xgamma.store.said import warnings_of
 from xgamma.units import unit_string
 
 if TYPE_CHECKING:
@@ -83,9 +84,10 @@ def report_of(config: AnalysisConfig, results: Results, remarks: Sequence[str] =
     shown = list(_entries(results))
     goodness = None if results.fit is None or results.datasets is None else fits.goodness_of(results.datasets)
     sections = [*_seen_sections(config, results, shown), *_estimated_sections(results, shown, goodness)]
-    said = dict.fromkeys(_warnings(results, remarks))
-    sections.append(blocks.Section("Warnings", [blocks.Text(text, True) for text in said]))
     records, made_of = products_of(results)
+    logged = [text for record in records for text in warnings_of(record)]
+    said = dict.fromkeys([*_warnings(results, remarks), *logged])
+    sections.append(blocks.Section("Warnings", [blocks.Text(text, True) for text in said]))
     store = str(config.general.store or f"{config.general.outdir}/xgamma-store")
     sections.append(origin.provenance(records, made_of, store))
     sections.append(origin.citing(list(_subjects(results, shown)), _releases(results)))

@@ -31,6 +31,7 @@ from xgamma.ingest import FitsRelease, StoredRelease
 from xgamma.models.models import Models
 from xgamma.outcome import UnusedRun
 from xgamma.store import Store
+from xgamma.store.said import collected_warnings
 
 log = logging.getLogger(__name__)
 
@@ -407,7 +408,7 @@ class Analysis(DescribedSteps, Modelled, Reported):
         config = centred(self._frozen(complete=complete, files=files), results.pointings)
         workers = Workers(config.general.n_jobs, config.general.scheduler)
         results = dataclasses.replace(results, workers=workers, computed=frozenset())
-        with shared_workers(workers):
+        with shared_workers(workers), collected_warnings():
             for step in steps:
                 for wanted in step.wanted(config):
                     results = step.compute(dataclasses.replace(wanted, **options), results)

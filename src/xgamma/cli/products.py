@@ -22,6 +22,7 @@ from xgamma.errors import ConfigError
 from xgamma.formats.sed.kinds import SED_TYPES
 from xgamma.schema.tables import Kind
 from xgamma.store import Record, Store
+from xgamma.store.said import warnings_of
 from xgamma.tables.products import WITH_FLUXES, content_of, tables_of
 
 RUN, RUNS = "run", "runs"
@@ -93,6 +94,8 @@ def _print(store: Store, record: Record, content: xr.Dataset | None, sed_type: s
             "open with": f"xr.open_zarr({store.path(record.kind, record.key)!r})",
         }
     )
+    for text in warnings_of(record):
+        click.echo(f"Warning when it was made: {text}")
 
 
 def _software(record: Record) -> str:

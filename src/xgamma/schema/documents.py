@@ -31,6 +31,7 @@ PROVENANCE: Document = {
     "host": Attribute("text", "The machine"),
     "program": Attribute("text", "The program, without its arguments"),
     "time": Attribute("text", "When it began to be written: ISO 8601, UTC"),
+    "warnings": Attribute("list of text", "What was logged as a warning while it was made", required=False),
 }
 NAME: Document = {
     "kind": Attribute("text", "The kind of the product"),

@@ -33,6 +33,7 @@ from xgamma.store.documents import dataset_digest, digest, parsed_mapping, valid
 from xgamma.store.garbage import Listing
 from xgamma.store.ledgers import NAMES, Ledgers, write_label
 from xgamma.store.records import SCHEMA, Record, draft_record, record_path, validate_known, validate_schema
+from xgamma.store.said import with_warnings
 
 if TYPE_CHECKING:
     from zarr.storage import StorePath
@@ -143,7 +144,8 @@ class Store(Described, Ledgers):
         published = self._find(kind, key)
         if published is not None:
             return published
-        return self._publish(draft_record(kind, key, provenance, inputs, texts or {}), groups, encoding or {})
+        draft = draft_record(kind, key, with_warnings(provenance), inputs, texts or {})
+        return self._publish(draft, groups, encoding or {})
 
     def _publish(self, draft: Record, groups: DatasetGroups, encoding: Mapping[str, Mapping[str, Any]]) -> Record:
         self._validate_writable()
