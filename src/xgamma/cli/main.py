@@ -10,12 +10,14 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from types import FrameType
 from typing import NoReturn
 
 import click
 
 from xgamma import __version__
+from xgamma.cli.answers import answer_to
 from xgamma.errors import ExitCode, MemoryLimitError, XgammaError, did_you_mean, more_about
 from xgamma.lazily import defer
 
@@ -136,9 +138,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     words = [word for word in given if word != "--debug"]
+    # In a process of its own only: whoever calls from Python may have changed anything.
+    answer = answer_to(words) if arguments is None and not debug else None
     with _heard_interrupts() as heard:
         try:
-            code = group.main(words, prog_name="xgamma", standalone_mode=False)
+            if answer is not None and answer.given_again():
+                sys.exit(0)
+            with nullcontext() if answer is None else answer.heard():
+                code = group.main(words, prog_name="xgamma", standalone_mode=False, obj=answer)
         except (KeyboardInterrupt, click.Abort):
             _end_interrupted()
         except Exception as error:
@@ -146,6 +153,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if heard and not debug:
                 _end_interrupted()
             _end_failed(error, debug)
+    if answer is not None and not code:
+        answer.keep()
     sys.exit(code if isinstance(code, int) else 0)
 
 
