@@ -19,7 +19,7 @@ from xgamma.analysis.preview import preview
 from xgamma.errors import InputError, MissingInputError, StoreError, XgammaError
 from xgamma.formats.fits import tables
 from xgamma.formats.gadf import files as gadf_files
-from xgamma.formats.gadf.files import read_file, release_files, release_name
+from xgamma.formats.gadf.files import located, read_file, release_files, release_name
 from xgamma.formats.gadf.index import read_index
 from xgamma.formats.gadf.run import read_run
 from xgamma.ingest import open_release
@@ -260,7 +260,7 @@ def test_raises_for_a_name_outside_of_the_url_without_a_request(bucket, own_rele
 
 def test_relative_paths_inside_of_a_release_are_resolved(bucket):
     files, _ = release_files(bucket)
-    file, refusal = files.located("a/../data/x.fits")
+    file, refusal = located(files, "a/../data/x.fits")
     assert (str(file), refusal) == (f"{bucket}/data/x.fits", "")
 
 

@@ -6,7 +6,6 @@ responses of a release are made by one program. Of the others it is seen whether
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -256,8 +255,7 @@ def _absent(chosen: Selected, seen: set[int]) -> list[int]:
     release = chosen.release
     if not isinstance(release, FitsRelease) or _is_remote(release):
         return []
-    others = (obs_id for obs_id in chosen.obs_ids if obs_id not in seen)
-    return list(itertools.islice((obs_id for obs_id in others if not release.has_files([obs_id])), MOST_ABSENT))
+    return release.lacking_files([obs_id for obs_id in chosen.obs_ids if obs_id not in seen])[:MOST_ABSENT]
 
 
 def _nothing(_: UnusedRun) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -87,7 +88,7 @@ class Selected:
             if observations.dropped[criterion]:
                 log.info("Dropped by observations.%s: %d.", criterion, len(observations.dropped[criterion]))
 
-    @property
+    @cached_property
     def pointings(self) -> tuple[FloatArray, FloatArray]:
         """The pointings of the kept runs, ICRS degrees, each of shape (run,)."""
         pointing = np.array([(run.ra, run.dec) for run in (self.facts[obs_id] for obs_id in self.obs_ids)])

@@ -16,7 +16,8 @@ from xgamma.events import Part, RunFacts
 from xgamma.execute import THIS_PROCESS, Workers, progress_bar, run_blocks
 from xgamma.formats.gadf.files import File, read_file, release_name, several, statuses_of
 from xgamma.formats.gadf.index import USUAL_NAMES, IndexNames, read_index
-from xgamma.formats.gadf.index_tables import REQUIRED_ROLES, Index, RunEntry
+from xgamma.formats.gadf.index_runs import Index
+from xgamma.formats.gadf.index_tables import REQUIRED_ROLES, RunEntry
 from xgamma.formats.gadf.run import ABSENT, UNREAD
 from xgamma.ingest.part import STEP_VERSION, built, log_failure, read_runs, run_document
 from xgamma.ingest.stored import (
@@ -118,6 +119,10 @@ class FitsRelease:
         # Absolute, as it is remembered, and used by processes in other folders.
         self.place = str(place) if "://" in str(place) else str(with_home(place).absolute())
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travel without the index."""
+        return FitsRelease, (self.name, self.place, self.names)
+
     @property
     def origin(self) -> Origin:
         """Where it is."""
@@ -130,12 +135,7 @@ class FitsRelease:
 
     def facts(self) -> dict[int, RunFacts]:
         """Return what a selection looks at, by observation id."""
-        return {
-            obs_id: RunFacts(
-                obs_id, entry.ra, entry.dec, frozenset(entry.hdus), entry.zenith, entry.target, entry.early_notes
-            )
-            for obs_id, entry in self.index.runs.items()
-        }
+        return self.index.runs.facts()
 
     def _found(
         self, obs_ids: Sequence[int], records: Sequence[Record], store: Store, look: FileLookup
@@ -190,11 +190,11 @@ class FitsRelease:
 
     def has_files(self, obs_ids: Sequence[int]) -> bool:
         """Whether the event lists of the runs ``obs_ids`` are there, so that they could be read again."""
-        entries = [self.index.runs[obs_id] for obs_id in obs_ids if obs_id in self.index.runs]
-        statuses = statuses_of(
-            at.path for entry in entries for role, at in entry.hdus.items() if role in REQUIRED_ROLES
-        )
-        return len(entries) == len(obs_ids) and None not in statuses.values()
+        return all(obs_id in self.index.runs for obs_id in obs_ids) and not self.lacking_files(obs_ids)
+
+    def lacking_files(self, obs_ids: Sequence[int]) -> list[int]:
+        """Return those of the runs ``obs_ids``, which the index has, whose event lists are not there."""
+        return self.index.runs.lacking_files(obs_ids, REQUIRED_ROLES)
 
     def load(
         self,

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from xgamma.errors import UnknownNameError, did_you_mean
 from xgamma.events import RUN_COLUMNS, RunFacts
 from xgamma.expressions import Expression
-from xgamma.formats.gadf.obs_table import ObservedRun, read_observed
+from xgamma.formats.gadf.obs_table import read_observed
 from xgamma.geometry import separation, to_frame
 from xgamma.ingest.release import FitsRelease
 from xgamma.ingest.stored import StoredRelease
@@ -81,13 +81,12 @@ def run_table(release: FitsRelease | StoredRelease, position: Position | None = 
 
 
 def _of_index(release: FitsRelease, facts: Sequence[RunFacts]) -> Columns:
-    observed = read_observed(release.place, release.names)
-    rows = [observed.get(run.obs_id, ObservedRun()) for run in facts]
+    observed = read_observed(release.place, [run.obs_id for run in facts], release.names)
     columns: dict[str, npt.NDArray[Any]] = {
         name: np.array([getattr(run, name) for run in facts]) for name in ("obs_id", "ra", "dec", "zenith", "target")
     }
-    columns |= {name: np.array([getattr(row, name) for row in rows]) for name in ObservedRun._fields}
-    night = nights(columns["tstart"], np.full(len(rows), np.nan))
+    columns |= observed._asdict()
+    night = nights(columns["tstart"], np.full(len(facts), np.nan))
     return {**columns, "night": night, "month": night.astype("U7")}
 
 

@@ -12,7 +12,7 @@ import os
 import posixpath
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,11 +61,11 @@ class Files(Protocol):
     def names(self) -> list[str]:
         """Return the sorted names of all FITS files."""
 
-    def located(self, name: str) -> tuple[File, str]:
-        """Return the file of a name that an index gives, and the sentence why it may not be read or nothing.
+    def judged(self, names: Sequence[str]) -> list[tuple[str, str]]:
+        """Return for each name of an index the one that ``file`` takes, and why that may not be read or nothing."""
 
-        The null device stands for what may not be read, so that nobody looks at it, not even at its size.
-        """
+    def absent(self, names: Sequence[str]) -> set[str]:
+        """Return those of some names for which there is no file."""
 
 
 NOWHERE = Path(os.devnull)
@@ -88,30 +88,77 @@ class LocalFiles:
         """Return the names of all FITS files in the folder and below, where links lead to as well."""
         return sorted(str(path.relative_to(self._folder)) for path in _walk(self._folder, set()))
 
-    def located(self, name: str) -> tuple[Path, str]:
-        """Return the file of a name, with its variables filled in; nothing but regular files is read."""
+    def judged(self, names: Sequence[str]) -> list[tuple[str, str]]:
+        """Return each name with its variables filled in; nothing but regular files is read."""
+        filled = [self._filled(name) for name in names]
+        listed = _listed(self._folder, (name for name, reason in filled if not reason))
+        return [
+            (name, reason or ("" if name in listed else self._reason_against(name, as_given)))
+            for as_given, (name, reason) in zip(names, filled, strict=True)
+        ]
+
+    def absent(self, names: Sequence[str]) -> set[str]:
+        """Return those of some names for which there is no file."""
+        listed = _listed(self._folder, names)
+        return {name for name in names if name not in listed and _local_status(self.file(name)) is None}
+
+    def _filled(self, name: str) -> tuple[str, str]:
+        """Return a name with its variables filled in, and why it can be none of a file."""
+        if "$" not in name and "://" not in name:
+            return name, ""
         unset = next((one for one in map(_variable, _VARIABLE.finditer(name)) if one not in os.environ), None)
         if unset is not None:
             way_out = f"Set it: export {unset}=/path/to/it"
-            return NOWHERE, f"The file {name!r} is named by ${unset}, which is not set. {way_out}."
+            return name, f"The file {name!r} is named by ${unset}, which is not set. {way_out}."
         expanded = os.path.expandvars(name)
         if "://" in expanded:
-            return NOWHERE, f"The file {name!r} is behind a url, and a release on a disk has its files on disks."
-        path = self._folder / expanded
+            return name, f"The file {name!r} is behind a url, and a release on a disk has its files on disks."
+        return expanded, ""
+
+    def _reason_against(self, name: str, as_given: str) -> str:
         try:
-            is_odd = not stat.S_ISREG(path.stat().st_mode)
+            is_odd = not stat.S_ISREG(self.file(name).stat().st_mode)
         except FileNotFoundError:
             is_odd = False
         except (OSError, ValueError):
             reason = "cannot be looked at under that name. Correct the index or the access rights of"
-            return NOWHERE, f"The file {name!r} {reason} {self}."
-        if is_odd:
-            return NOWHERE, f"The file {name!r} is no regular file. Correct the index or the files of {self}."
-        return path, ""
+            return f"The file {as_given!r} {reason} {self}."
+        return f"The file {as_given!r} is no regular file. Correct the index or the files of {self}." if is_odd else ""
+
+
+def located(files: Files, name: str) -> tuple[File, str]:
+    """Return the file of a name that an index gives, and the sentence why it may not be read or nothing.
+
+    The null device stands for what may not be read, so that nobody looks at it, not even at its size.
+    """
+    ((known, refusal),) = files.judged([name])
+    return (NOWHERE if refusal else files.file(known)), refusal
 
 
 def _variable(match: re.Match[str]) -> str:
     return match[1] or match[2]
+
+
+def _listed(folder: Path, names: Iterable[str]) -> set[str]:
+    """Return those of some names that lists of their folders show to be regular files; others may be there too."""
+    by_folder: dict[str, list[str]] = {}
+    for name in names:
+        head, slash, tail = name.rpartition("/")
+        by_folder.setdefault(head + slash, []).append(tail)
+    found: set[str] = set()
+    for head, tails in by_folder.items():
+        if len(tails) >= _LIST_FROM:
+            found.update(head + tail for tail in _regular(folder / head).intersection(tails))
+    return found
+
+
+def _regular(folder: Path) -> set[str]:
+    """Return the names of the files in a folder that may be looked at; links are not followed."""
+    with contextlib.suppress(OSError, ValueError):
+        if os.access(folder, os.X_OK):
+            with os.scandir(folder) as entries:
+                return {entry.name for entry in entries if entry.is_file(follow_symlinks=False)}
+    return set()
 
 
 def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
@@ -167,10 +214,18 @@ class RemoteFiles:
         with _as_input_error():
             return sorted(name for name in object_statuses(self.backend, "") if name.endswith(_ENDINGS))
 
-    def located(self, name: str) -> tuple[File, str]:
-        """Return the file of a name, unless it leads outside, or a server may read it in another way."""
-        reason = self._reason_against(name)
-        return (NOWHERE, f"The file {name!r} {reason} {self}.") if reason else (self.file(name), "")
+    def judged(self, names: Sequence[str]) -> list[tuple[str, str]]:
+        """Return each name, unless it leads outside, or a server may read it in another way."""
+        reasons = map(self._reason_against, names)
+        return [
+            (name, reason and f"The file {name!r} {reason} {self}.")
+            for name, reason in zip(names, reasons, strict=True)
+        ]
+
+    def absent(self, names: Sequence[str]) -> set[str]:
+        """Return those of some names for which there is no file, by few requests."""
+        statuses = statuses_of(map(self.file, names))
+        return {name for name in names if statuses[self.file(name)] is None}
 
     def _reason_against(self, name: str) -> str:
         if _DOUBTFUL.search(name):

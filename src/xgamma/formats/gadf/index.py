@@ -12,8 +12,7 @@ import logging
 import os
 import posixpath
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -22,23 +21,20 @@ import numpy as np
 
 from xgamma.errors import InputError, MissingInputError, sentence_of
 from xgamma.formats.fits.tables import FitsTable, Header, as_input_error, read_tables, tables_of
-from xgamma.formats.gadf.files import File, Files, is_remote, read_file, release_files, several
+from xgamma.formats.gadf.files import File, Files, is_remote, located, read_file, release_files, several
+from xgamma.formats.gadf.index_columns import hdu_columns, numbers_in, obs_columns, of_runs, unknown_obs
+from xgamma.formats.gadf.index_runs import Index, IndexRuns
 from xgamma.formats.gadf.index_tables import (
     REQUIRED_ROLES,
-    ROLES,
     HduLocation,
-    HduRow,
-    Index,
-    ObsFacts,
     RunEntry,
+    entry_of,
     facts_of_header,
     hdu_index_of,
-    hdu_rows,
     hdus_of_tables,
     named_or_first,
     obs_index_beside,
     obs_index_of,
-    obs_rows,
     table_of_role,
 )
 from xgamma.outcome import Note
@@ -54,13 +50,6 @@ _FILES = ("irf_file.fits", "irf_file.fits.gz")
 _WORD = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*")
 _ROLES = ("aeff", "edisp", "psf", "bkg")
 Hdus = Mapping[str, HduLocation]
-
-
-def entry_of(facts: ObsFacts, hdus: Mapping[str, HduLocation]) -> RunEntry:
-    """Return the entry of a run."""
-    text = f"OBS_ID is the text {facts.id_text!r}, which the number {facts.obs_id} stands for."
-    notes = (Note("OBS_ID", text),) if facts.id_text else ()
-    return RunEntry(facts.obs_id, facts.ra, facts.dec, facts.zenith, facts.target, hdus, notes)
 
 
 def events_header(hdus: Mapping[str, HduLocation]) -> Header | None:
@@ -96,7 +85,7 @@ def index_of_folder(files: Files) -> Index:
     if not runs:
         found = f"; of {len(paths)} files {len(lost)} cannot be used: {lost[0]}" if lost else "."
         raise MissingInputError(f"{files} {_NO_FILES}{found}")
-    return Index(runs)
+    return Index(IndexRuns.of(runs, files))
 
 
 def _validate_index_below(files: Files, names: Sequence[str]) -> None:
@@ -137,9 +126,8 @@ def _entry_of_file(path: File) -> RunEntry | str | None:
 
 def with_caldb(index: Index) -> Index:
     """Return an index in which runs without responses have those that the headers of their event lists name."""
-    bare = [entry for entry in index.runs.values() if not set(_ROLES) & set(entry.hdus)]
-    found = several(_with_responses, bare, any(entry.is_remote for entry in bare))
-    return Index({**index.runs, **{entry.obs_id: entry for entry in found}}) if bare else index
+    bare = index.runs.without(_ROLES)
+    return Index(index.runs.looking_at(bare, _with_responses))
 
 
 def _with_responses(entry: RunEntry) -> RunEntry:
@@ -224,7 +212,7 @@ def read_index(datastore: str | os.PathLike[str], names: IndexNames = USUAL_NAME
 
 def _validate_places(index: Index, datastore: str | os.PathLike[str]) -> None:
     """Raise ``InputError`` where no event list of a release may be read, all for one reason."""
-    reasons = {entry.hdus["events"].refusal for entry in index.runs.values() if "events" in entry.hdus}
+    reasons = index.runs.reasons_against("events")
     variables = [reason.partition(" is named by ")[2] for reason in reasons]
     if len(set(variables)) == 1 and variables[0]:
         raise InputError(f"All files of {datastore} are named by {variables[0]}")
@@ -252,7 +240,7 @@ def _read_tables(file: File) -> list[FitsTable]:
 
 def _index_tables(files: Files, usual: str, given: str | None) -> tuple[list[FitsTable], File] | None:
     if given is not None:
-        file, refusal = files.located(given)
+        file, refusal = located(files, given)
         if refusal:
             raise InputError(refusal)
         return _read_tables(file), file
@@ -266,46 +254,14 @@ def _index_tables(files: Files, usual: str, given: str | None) -> tuple[list[Fit
 
 
 def _index(files: Files, hdu_table: FitsTable, obs_table: FitsTable | None) -> Index:
-    hdus = _hdus_by_run(files, hdu_rows(hdu_table))
-    runs: dict[int, RunEntry] = {}
-    for facts in _unknown_facts(hdus) if obs_table is None else obs_rows(obs_table):
-        if facts.obs_id in runs:
-            log.warning("Run %d has several rows in the observation index; the first is used.", facts.obs_id)
-        runs.setdefault(facts.obs_id, entry_of(facts, hdus.get(facts.obs_id, {})))
-    unknown = [str(obs_id) for obs_id in hdus if obs_id not in runs]
-    if unknown:
-        log.warning("Runs that have HDUs and no row in the observation index are left out: %s.", ", ".join(unknown))
-    at_once = is_remote(files.file("any"))
-    return Index({entry.obs_id: entry for entry in several(_with_pointing, runs.values(), at_once)})
-
-
-def _unknown_facts(obs_ids: Iterable[int]) -> Iterable[ObsFacts]:
-    return (ObsFacts(obs_id, np.nan, np.nan, np.nan, "") for obs_id in obs_ids)
-
-
-def _hdus_by_run(files: Files, rows: Iterable[HduRow]) -> dict[int, dict[str, HduLocation]]:
-    """Return the HDUs of each run by role; what nobody asks for is passed over."""
-    places: dict[str, tuple[File, str]] = {}
-    hdus: dict[int, dict[str, HduLocation]] = {}
-    passed: Counter[str] = Counter()
-    for row in rows:
-        known = hdus.setdefault(row.obs_id, {})
-        if row.role not in ROLES:
-            passed[row.role] += 1
-            continue
-        if row.path not in places:
-            places[row.path] = files.located(row.path)
-        path, refusal = places[row.path]
-        location = HduLocation(row.role, row.kind, path, row.name, refusal or row.reason_against)
-        before = known.get(row.role)
-        if before is None or before.refusal:
-            known[row.role] = location
-        elif not location.refusal:
-            log.warning("Run %d has several %s HDUs in the index; the first is used.", row.obs_id, row.role)
-    if passed:
-        shown = ", ".join(f"{count} of type {role!r}" for role, count in sorted(passed.items()))
-        log.info("HDUs that nobody asks for are passed over: %s.", shown)
-    return hdus
+    obs_id, hdus = hdu_columns(hdu_table, files)
+    obs = unknown_obs(obs_id) if obs_table is None else obs_columns(obs_table)
+    unknown = obs_id[numbers_in(obs.obs_id, obs_id) < 0]
+    if len(unknown):
+        names = ", ".join(map(str, unknown.tolist()))
+        log.warning("Runs that have HDUs and no row in the observation index are left out: %s.", names)
+    runs = IndexRuns(obs, of_runs(hdus, numbers_in(obs_id, obs.obs_id)), files)
+    return Index(runs.looking_at(runs.without_pointing(), _with_pointing))
 
 
 def _with_pointing(entry: RunEntry) -> RunEntry:

@@ -1,4 +1,4 @@
-"""What an index says: the role and class of each HDU of a run, and the rows of its two tables in canonical form.
+"""What an index says: the role and class of each HDU of a run, the id and pointing of a run, and which table is which.
 
 An index gives them as HDU_TYPE and HDU_CLASS. Where there is none, HDUCLAS1 to HDUCLAS4 of the HDU say it, and where a
 writer left those out, its columns do.
@@ -10,23 +10,19 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from xgamma.axes import FloatArray
-from xgamma.errors import InputError, MissingHduError
+from xgamma.errors import MissingHduError
+from xgamma.events import RunFacts
 from xgamma.formats.fits.tables import FitsTable, Header, table_named
 from xgamma.formats.gadf.files import File, is_remote
 from xgamma.formats.gadf.layouts import EVENT_COLUMNS, LAYOUTS, class_of_columns
 from xgamma.outcome import Note
-from xgamma.units import conversion
 
 REQUIRED_ROLES = ("events", "gti")
 ROLES = (*REQUIRED_ROLES, "aeff", "edisp", "psf", "bkg", "rad_max")
@@ -87,12 +83,12 @@ class RunEntry:
         refused = [Note(role, at.refusal) for role, at in self.hdus.items() if at.refusal]
         return (*self.notes, *refused)
 
-
-@dataclass(frozen=True)
-class Index:
-    """The index of a release: its runs by obs id, in the order of the observation index."""
-
-    runs: Mapping[int, RunEntry]
+    @property
+    def facts(self) -> RunFacts:
+        """What a selection looks at."""
+        return RunFacts(
+            self.obs_id, self.ra, self.dec, frozenset(self.hdus), self.zenith, self.target, self.early_notes
+        )
 
 
 def is_known(kind: str) -> bool:
@@ -149,23 +145,6 @@ def named_or_first(tables: Sequence[FitsTable], at: HduLocation) -> FitsTable:
     return table
 
 
-class HduRow(NamedTuple):
-    """A row of the HDU index; role and class in lower case, ``kind`` empty where the HDU itself says its class."""
-
-    obs_id: int
-    role: str
-    kind: str
-    name: str
-    path: str
-
-    @property
-    def reason_against(self) -> str:
-        """The sentence why an HDU of this class is not read; empty where it is."""
-        if not self.kind or self.role in REQUIRED_ROLES or is_known(self.kind):
-            return ""
-        return f"Its class {self.kind!r} is none that is known."
-
-
 @dataclass(frozen=True)
 class ObsFacts:
     """What an observation index or the header of an event list says of a run; NaN and empty where it does not.
@@ -188,6 +167,13 @@ class ObsFacts:
     zenith: float
     target: str
     id_text: str = ""
+
+
+def entry_of(facts: ObsFacts, hdus: Mapping[str, HduLocation]) -> RunEntry:
+    """Return the entry of a run."""
+    text = f"OBS_ID is the text {facts.id_text!r}, which the number {facts.obs_id} stands for."
+    notes = (Note("OBS_ID", text),) if facts.id_text else ()
+    return RunEntry(facts.obs_id, facts.ra, facts.dec, facts.zenith, facts.target, hdus, notes)
 
 
 def hdu_index_of(tables: Sequence[FitsTable], file: object) -> FitsTable:
@@ -222,33 +208,6 @@ def _index_of(tables: Sequence[FitsTable], name: str, columns: Sequence[str], fi
             f"{file} has no table with the columns {', '.join(columns)}, as an index has; it has {held or 'none'}."
         )
     return (named or fitting)[0]
-
-
-def hdu_rows(table: FitsTable) -> Iterator[HduRow]:
-    """Yield the rows of an HDU index; those without an id are passed over with a warning."""
-    names = ("HDU_TYPE", "HDU_CLASS", "HDU_NAME", "FILE_DIR", "FILE_NAME")
-    texts = [_texts(table, name) for name in names]
-    for (obs_id, _), role, kind, name, folder, file in zip(_obs_ids(table), *texts, strict=True):
-        if obs_id is not None:
-            yield HduRow(obs_id, *_role_and_kind(role, kind), name, posixpath.join(folder, file))
-
-
-@lru_cache(maxsize=256)
-def _role_and_kind(role: str, kind: str) -> tuple[str, str]:
-    role, kind = role.lower().replace(" ", "_"), kind.lower().replace(" ", "_")
-    # Some indices repeat the type as the class of a response.
-    return role, "" if kind == role and not is_known(kind) else kind
-
-
-def obs_rows(table: FitsTable) -> Iterator[ObsFacts]:
-    """Yield the rows of an observation index; those without an id are passed over with a warning."""
-    ra, dec = _angles(table, "RA_PNT"), _angles(table, "DEC_PNT")
-    zenith = _angles(table, "ZEN_PNT")
-    zenith = np.where(np.isnan(zenith), 90.0 - _angles(table, "ALT_PNT"), zenith)
-    target = _texts(table, "OBJECT")
-    for (obs_id, text), x, y, z, name in zip(_obs_ids(table), ra, dec, zenith, target, strict=True):
-        if obs_id is not None:
-            yield ObsFacts(obs_id, float(x), float(y), float(z), name, text)
 
 
 def facts_of_header(header: Header) -> ObsFacts | None:
@@ -288,35 +247,3 @@ def obs_id_of(value: Any) -> tuple[int | None, str]:
     if text.lower() in ("", "nan", "inf", "-inf"):
         return None, ""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") % _TEXT_IDS, text
-
-
-def _obs_ids(table: FitsTable) -> list[tuple[int | None, str]]:
-    column = table.column("OBS_ID")
-    if column.dtype.kind in "iu" and column.ndim == 1:
-        return [(value, "") for value in column.tolist()]
-    ids = [obs_id_of(value) for value in column.tolist()]
-    lost = sum(obs_id is None for obs_id, _ in ids)
-    if lost:
-        log.warning("%d rows of the table %r have no OBS_ID and are passed over.", lost, table.name)
-    return ids
-
-
-def _texts(table: FitsTable, name: str) -> list[str]:
-    if name not in table.columns:
-        return [""] * len(table.rows)
-    return [str(value) for value in table.column(name).tolist()]
-
-
-def _angles(table: FitsTable, name: str) -> FloatArray:
-    """Return a column in degrees, NaN where there is none."""
-    if name not in table.columns:
-        return np.full(len(table.rows), np.nan)
-    values: npt.NDArray[Any] = table.column(name)
-    unit = table.columns[name].strip()
-    try:
-        factor = 1.0 if unit in ("", "deg") else conversion(unit, "deg")
-    except ValueError:
-        raise InputError(
-            f"The column {name} of the table {table.name!r} has the unit {unit!r}; expected deg."
-        ) from None
-    return np.asarray(values, dtype=float) * factor

@@ -3,36 +3,41 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from xgamma.axes import FloatArray
+from xgamma.axes import FloatArray, IntArray
 from xgamma.errors import InputError, MissingInputError
 from xgamma.formats.fits.tables import FitsTable, as_input_error, tables_of
-from xgamma.formats.gadf.files import read_file, release_files
+from xgamma.formats.gadf.files import located, read_file, release_files
 from xgamma.formats.gadf.index import USUAL_NAMES, IndexNames
-from xgamma.formats.gadf.index_tables import obs_id_of, obs_index_beside, obs_index_of
+from xgamma.formats.gadf.index_columns import coded, first_of_each, ids_of, numbers_in
+from xgamma.formats.gadf.index_tables import obs_index_beside, obs_index_of
 from xgamma.times import SECONDS_PER_DAY, mjdref_from_header
 
 COLUMNS = {"ontime": "ONTIME", "livetime": "LIVETIME", "deadc": "DEADC", "events": "EVENT_COUNT"}
 TIMES = (("TSTART", "DATE-OBS", "TIME-OBS"), ("TSTOP", "DATE-END", "TIME-END"))
 
 
-class ObservedRun(NamedTuple):
-    """When a run was taken (MJD, TT), for how long (s), and how many events it has; NaN where nobody says it."""
+class Observed(NamedTuple):
+    """When runs were taken (MJD, TT), for how long (s), and how many events they have; NaN where nobody says it."""
 
-    tstart: float = np.nan
-    tstop: float = np.nan
-    ontime: float = np.nan
-    livetime: float = np.nan
-    deadc: float = np.nan
-    events: float = np.nan
-    telescope: str = ""
+    tstart: FloatArray
+    tstop: FloatArray
+    ontime: FloatArray
+    livetime: FloatArray
+    deadc: FloatArray
+    events: FloatArray
+    telescope: npt.NDArray[np.str_]
 
 
-def read_observed(datastore: str | os.PathLike[str], names: IndexNames = USUAL_NAMES) -> dict[int, ObservedRun]:
-    """Return what the observation index of a release says of its runs; nothing where it has none.
+def read_observed(
+    datastore: str | os.PathLike[str], obs_ids: Sequence[int], names: IndexNames = USUAL_NAMES
+) -> Observed:
+    """Return what the observation index of a release says of the runs ``obs_ids``.
 
     Raises
     ------
@@ -41,7 +46,11 @@ def read_observed(datastore: str | os.PathLike[str], names: IndexNames = USUAL_N
     """
     with as_input_error(f"The index of {datastore}"):
         table = _obs_table(datastore, names)
-    return {} if table is None else _observed(table)
+    return _nothing(len(obs_ids)) if table is None else _observed(table, np.array(obs_ids, dtype=np.int64))
+
+
+def _nothing(count: int) -> Observed:
+    return Observed._make([*(np.full(count, np.nan) for _ in Observed._fields[:-1]), np.full(count, "")])
 
 
 def _obs_table(datastore: str | os.PathLike[str], names: IndexNames) -> FitsTable | None:
@@ -50,7 +59,7 @@ def _obs_table(datastore: str | os.PathLike[str], names: IndexNames) -> FitsTabl
         return obs_index_beside(tables_of(read_file(index_file)[1], index_file))
     given = [names.obs_index] if names.obs_index is not None else ["obs-index.fits.gz", "obs-index.fits"]
     for name in given:
-        file, refusal = files.located(name)
+        file, refusal = located(files, name)
         try:
             return None if refusal else obs_index_of(tables_of(read_file(file)[1], file), file)
         except MissingInputError:
@@ -58,21 +67,18 @@ def _obs_table(datastore: str | os.PathLike[str], names: IndexNames) -> FitsTabl
     return None
 
 
-def _observed(table: FitsTable) -> dict[int, ObservedRun]:
-    numbers = {name: _numbers(table, column) for name, column in COLUMNS.items()}
-    start, stop = (
-        _times(table, *names) for names in (("TSTART", "DATE-OBS", "TIME-OBS"), ("TSTOP", "DATE-END", "TIME-END"))
-    )
-    telescopes = table.column("TELESCOP").tolist() if "TELESCOP" in table.columns else [""] * len(start)
-    rows: dict[int, ObservedRun] = {}
-    for row, value in enumerate(table.column("OBS_ID").tolist()):
-        obs_id, _ = obs_id_of(value)
-        own = {name: float(values[row]) for name, values in numbers.items()}
-        if obs_id is not None:
-            rows.setdefault(
-                obs_id, ObservedRun(float(start[row]), float(stop[row]), **own, telescope=str(telescopes[row]))
-            )
-    return rows
+def _observed(table: FitsTable, obs_ids: IntArray) -> Observed:
+    ids = ids_of(table)
+    firsts = first_of_each(ids.obs_id)
+    number = numbers_in(ids.obs_id[firsts], obs_ids)
+    # One row more: that of a run that the table does not have.
+    rows = np.append(ids.rows[firsts], len(table.rows))[number]
+    times = (_times(table, *columns) for columns in TIMES)
+    numbers = (_numbers(table, column) for column in COLUMNS.values())
+    telescope = coded(table, "TELESCOP")
+    texts = np.array([*telescope.texts, ""])
+    codes = np.append(telescope.codes, len(telescope.texts))
+    return Observed._make([*(np.append(column, np.nan)[rows] for column in (*times, *numbers)), texts[codes][rows]])
 
 
 def _numbers(table: FitsTable, name: str) -> FloatArray:
