@@ -21,9 +21,6 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 REPOSITORY = Path(__file__).resolve().parents[1]
 BESIDE = REPOSITORY.parent / "shared"
 
-# Commands in processes of their own keep no answers.
-os.environ["XGAMMA_ANSWERS"] = ""
-
 # A busy machine is slow, not wrong; on CI a failure must be the same one each time.
 settings.register_profile(
     "steady",

@@ -10,14 +10,12 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from types import FrameType
 from typing import NoReturn
 
 import click
 
 from xgamma import __version__
-from xgamma.cli.answers import answer_to
 from xgamma.errors import ExitCode, MemoryLimitError, XgammaError, did_you_mean, more_about
 from xgamma.lazily import defer
 
@@ -138,14 +136,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     words = [word for word in given if word != "--debug"]
-    # In a process of its own only: whoever calls from Python may have changed anything.
-    answer = answer_to(words) if arguments is None and not debug else None
     with _heard_interrupts() as heard:
         try:
-            if answer is not None and answer.given_again():
-                sys.exit(0)
-            with nullcontext() if answer is None else answer.heard():
-                code = group.main(words, prog_name="xgamma", standalone_mode=False, obj=answer)
+            code = group.main(words, prog_name="xgamma", standalone_mode=False)
         except (KeyboardInterrupt, click.Abort):
             _end_interrupted()
         except Exception as error:
@@ -153,8 +146,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if heard and not debug:
                 _end_interrupted()
             _end_failed(error, debug)
-    if answer is not None and not code:
-        answer.keep()
     sys.exit(code if isinstance(code, int) else 0)
 
 

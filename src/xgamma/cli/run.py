@@ -7,11 +7,10 @@ from pathlib import Path
 
 import click
 
-from xgamma.analysis.plan import FOUND, plan, validate_steps
+from xgamma.analysis.plan import plan, validate_steps
 from xgamma.analysis.preview import Preview, preview
 from xgamma.analysis.run import RunReport, run
 from xgamma.analysis.steps import SECTIONS, STEPS
-from xgamma.cli.answers import OF_RELEASE, OF_STORE, Answer
 from xgamma.cli.console import (
     examples,
     json_option,
@@ -27,8 +26,6 @@ from xgamma.cli.ingest import print_unused
 from xgamma.config.config import AnalysisConfig
 from xgamma.digits import NOTHING
 from xgamma.errors import ExitCode, FitError
-from xgamma.plot.look import settings_files
-from xgamma.store import is_store
 
 
 @click.command(
@@ -78,23 +75,11 @@ def run_command(
     print_unused(report.unused)
     if not report.analysis.computed:
         click.echo("Everything was found in the store; nothing was computed.", err=True)
-        _let_keep(given, str(given.general.outdir.expanded()))
     if not report.is_converged:
         raise FitError(f"The fit did not converge. {_why(report)} Try other start values, or freeze a parameter.")
     if until is None and not as_json:
         click.echo(f"Next: xgamma report {given.general.outdir}", err=True)
     return ExitCode.INCOMPLETE if report.unused else ExitCode.DONE
-
-
-def _let_keep(config: AnalysisConfig, made: str = "") -> None:
-    """Let what is said be kept, if all that it comes from is on disks of this machine."""
-    answer = click.get_current_context().obj
-    datastore, store = config.observations.datastore, str(config.general.store_location())
-    places = [store, *([datastore.expanded()] if datastore is not None else [])]
-    is_plain = config.general.log.filename is None and config.general.scheduler is None
-    if isinstance(answer, Answer) and is_plain and not any("://" in each for each in places):
-        folders = {place: OF_STORE if is_store(place) else OF_RELEASE for place in places}
-        answer.comes_from(folders, map(str, settings_files()), made)
 
 
 def _why(report: RunReport) -> str:
@@ -138,8 +123,6 @@ def plan_command(config: Path, as_json: bool) -> None:
     given.general.log.level, given.general.log.filename = "warning", None
     given.set_logging()
     steps = plan(given)
-    if all(step.state == FOUND for step in steps):
-        _let_keep(given)
     if as_json:
         print_json([dataclasses.asdict(step) for step in steps])
         validate_steps(given, steps)

@@ -32,10 +32,10 @@ def own_settings() -> str:
         shown = ("backend", "interactive", "toolbar")
         names = [name for name in default if not name.startswith(shown) and now[name] != default[name]]
         return "; ".join(f"{name}: {now[name]}" for name in sorted(names))
-    return "; ".join(path.read_text(errors="replace") for path in settings_files() if path.is_file())
+    return "; ".join(path.read_text(errors="replace") for path in _settings_files() if path.is_file())
 
 
-def settings_files() -> list[Path]:
+def _settings_files() -> list[Path]:
     """Return where matplotlib looks for a file of settings that is not its own."""
     named, folder = os.environ.get("MATPLOTLIBRC", ""), os.environ.get("MPLCONFIGDIR", "")
     config = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
