@@ -4,6 +4,17 @@ import pytest
 
 from command_line import CommandLine
 from releases import config_of
+from xgamma.analysis.run import run
+
+
+@pytest.fixture(scope="session")
+def out(tiny_release, tmp_path_factory):
+    """The folder of a finished run, with its store inside; nobody changes it."""
+    folder = tmp_path_factory.mktemp("reading") / "out"
+    config = config_of(tiny_release, folder / "xgamma-store")
+    config.general.outdir = str(folder)
+    run(config)
+    return folder
 
 
 @pytest.fixture

@@ -13,10 +13,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from command_line import CommandLine
-from releases import config_of
 from xgamma.analysis.plan import found_results, validated_request
-from xgamma.analysis.run import run
 from xgamma.cli.main import VERBS, group
 from xgamma.config.config import AnalysisConfig
 from xgamma.datasets import FluxPoints
@@ -24,22 +21,6 @@ from xgamma.fit import goodness_of_fit
 from xgamma.formats.yaml_documents import read_yaml
 from xgamma.models import Models
 from xgamma.store import Store
-
-
-@pytest.fixture(scope="module")
-def out(tiny_release, tmp_path_factory):
-    """The folder of a finished run, with its store inside."""
-    folder = tmp_path_factory.mktemp("reading") / "out"
-    config = config_of(tiny_release, folder / "xgamma-store")
-    config.general.outdir = str(folder)
-    run(config)
-    return folder
-
-
-@pytest.fixture
-def xgamma(capsys):
-    return CommandLine(capsys)
-
 
 # --- places and products
 

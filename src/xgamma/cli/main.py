@@ -36,7 +36,7 @@ VERBS = {
     "explain": ("explain", "Say what a product was made from, down to the files; writes nothing."),
     "diff": ("diff", "Say what differs between two configurations, products or stores; writes nothing."),
     "verify": ("verify", "Compare all that a store holds with its records; writes nothing."),
-    "validate": ("verify", "Compare a store, a product or a file with the published format; writes nothing."),
+    "validate": ("validate", "Compare a store, a product or a file with the published format; writes nothing."),
     "gc": ("upkeep", "Delete what killed writers and merged parts left in a store."),
     "compact": ("upkeep", "Merge the small parts of a store."),
     "tag": ("upkeep", "Remember the present state of a store under a name, or list the tags."),

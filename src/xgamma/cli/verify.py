@@ -1,10 +1,9 @@
-"""``xgamma verify`` and ``validate``: whether a store is sound, and whether it conforms to the format."""
+"""``xgamma verify``: whether a store is sound, and its rows those that Gammapy makes."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from pathlib import Path
 
 import click
 
@@ -18,22 +17,15 @@ from xgamma.cli.console import (
     some,
 )
 from xgamma.cli.places import opened_store, store_argument
-from xgamma.datasets.files import FORMATS, read_datasets
-from xgamma.datasets.inputs import normalize_rows
 from xgamma.errors import ConfigError, ExitCode, MissingInputError
 from xgamma.formats.local_files import local_path
-from xgamma.schema import FILE, PRODUCTS, Kind, product_violations
-from xgamma.schema.excess_map import EXCESS_MAP_SCHEMA
 from xgamma.store import Store
-from xgamma.store.conformance import Conformance, validate
 from xgamma.upkeep.against_gammapy import Comparison, compare_with_gammapy
 from xgamma.upkeep.verify import VerifyReport, verify
 
 # Some seconds of Gammapy.
 GAMMAPY_SAMPLE = 5
-SKIPPED_SHOWN = 20
 HINT = "Where xgamma departs from Gammapy on purpose is in the documentation: decisions, number 4."
-_FILES = tuple(ending for ending in FORMATS if ending != ".zarr")
 
 
 @click.command(
@@ -184,68 +176,3 @@ def _print_comparison(found: Comparison) -> None:
         click.echo(f"{some(number, 'row')} cannot be compared: {reason}.")
     if not found.agrees:
         click.echo(f"They differ. {HINT}")
-
-
-@click.command(
-    "validate",
-    epilog=examples(
-        "xgamma validate store",
-        "xgamma validate out/flux-points.ecsv",
-        "xgamma validate out/models.yaml --json",
-    ),
-)
-@click.argument("url")
-@json_option
-def validate_command(url: str, as_json: bool) -> ExitCode:
-    """Compare what is at URL with the published format (docs/format.md) and say what differs; writes nothing.
-
-    URL is a store, a product (STORE/KIND/KEY), or a Zarr group such as datasets.zarr; on a disk, in a bucket, or, for
-    products, on the web. Datasets and excess maps in FITS or OGIP files are read first, and what was read is compared.
-    Layout, records, dims, units, types and the laws of the values are looked at, and not the bytes: that is xgamma
-    verify.
-
-    Exit code 6 when something is not as the format says, 3 when there is nothing of the kind at URL.
-    """
-    found = _validated_file(url) if url.lower().endswith(_FILES) else validate(url)
-    if as_json:
-        print_json(_conformance_document(url, found))
-    else:
-        _print_conformance(url, found)
-    return ExitCode.FAULT if found.violations else ExitCode.DONE
-
-
-def _validated_file(path: str) -> Conformance:
-    result = Conformance()
-    for number, ds in enumerate(read_datasets(path)):
-        result.products += 1
-        product = PRODUCTS[Kind.EXCESS_MAP] if ds.attrs.get("schema") == EXCESS_MAP_SCHEMA else FILE
-        data = normalize_rows(ds) if product is FILE else ds
-        result.violations += [
-            violation.inside(f"{Path(path).name}[{number}]") for violation in product_violations({"": data}, product)
-        ]
-    return result
-
-
-def _conformance_document(url: str, found: Conformance) -> dict[str, object]:
-    return {
-        "url": url,
-        "valid": not found.violations,
-        "products": found.products,
-        "documents": found.documents,
-        "violations": [dataclasses.asdict(violation) for violation in found.violations],
-        "skipped": found.skipped,
-    }
-
-
-def _print_conformance(url: str, found: Conformance) -> None:
-    looked_at = f"{some(found.products, 'product')} and {some(found.documents, 'document')}"
-    if not found.violations:
-        click.echo(f"{url} is as the format says: {looked_at}.")
-    else:
-        click.echo(f"{some(len(found.violations), 'violation')} of the format in {url}, of {looked_at}:")
-    for violation in found.violations:
-        click.echo(f"  {violation}")
-    for text in found.skipped[:SKIPPED_SHOWN]:
-        click.echo(f"Passed over: {text}.", err=True)
-    if len(found.skipped) > SKIPPED_SHOWN:
-        click.echo(f"Passed over: {len(found.skipped) - SKIPPED_SHOWN} more.", err=True)

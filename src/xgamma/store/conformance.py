@@ -46,12 +46,15 @@ class Conformance:
         All that violates the format.
     skipped
         What was passed over, and why: it is no fault.
+    what
+        Of a file that is no product, what it holds.
     """
 
     products: int = 0
     documents: int = 0
     violations: list[Violation] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    what: str = ""
 
 
 def validate(url: str | Path) -> Conformance:
@@ -248,7 +251,7 @@ def _check_file(location: OpenedLocation, result: Conformance) -> None:
         result.violations += _value_violations(backend, "", documents, places, part, {})
         return
     for name in names:
-        product = _product_of(_schema_of(documents, name))
+        product = product_of_schema(_schema_of(documents, name))
         if product is None and name:
             result.skipped.append(f"{name}: it does not say what it is")
         elif product is None:
@@ -268,7 +271,8 @@ def _schema_of(documents: Documents, group: str) -> Any:
     return documents[group]["attributes"].get("schema")
 
 
-def _product_of(schema: Any) -> Product | None:
+def product_of_schema(schema: Any) -> Product | None:
+    """Return the product whose root group has a schema; ``None`` where it is none."""
     known = {
         _SCHEMAS[Kind.ROWS]: FILE,
         **{_SCHEMAS[kind]: PRODUCTS[kind] for kind in PRODUCTS if kind not in (Kind.DL3, Kind.ROWS, Kind.STACK)},

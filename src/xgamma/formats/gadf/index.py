@@ -41,7 +41,7 @@ from xgamma.outcome import Note
 
 log = logging.getLogger(__name__)
 
-_HDU_INDICES = ("hdu-index.fits.gz", "hdu-index.fits")
+HDU_INDICES = ("hdu-index.fits.gz", "hdu-index.fits")
 FOLDERS_SHOWN = 5
 _NO_FILES = "holds neither hdu-index.fits[.gz] nor FITS files with an EVENTS HDU"
 VARIABLE = "CALDB"
@@ -93,7 +93,7 @@ def _validate_index_below(files: Files, names: Sequence[str]) -> None:
 
     Headers of event lists know less than an index, such as which responses are theirs.
     """
-    indices = [name for name in names if posixpath.basename(name) in _HDU_INDICES]
+    indices = [name for name in names if posixpath.basename(name) in HDU_INDICES]
     folders = list(dict.fromkeys(map(posixpath.dirname, indices)))
     if folders and not any("/" not in name for name in names):
         is_one, shown = len(folders) == 1, folders[:FOLDERS_SHOWN]
