@@ -21,18 +21,19 @@ from xgamma.errors import InputError, XgammaError
 from xgamma.formats.fits.hdus import ecsv_rows
 from xgamma.formats.fits.images import FitsFile, read_fits
 from xgamma.formats.fits.tables import as_input_error, read_raw, read_tables
-from xgamma.formats.gadf.index import entry_of, read_index
+from xgamma.formats.gadf.files import LocalFiles
+from xgamma.formats.gadf.index import read_index
+from xgamma.formats.gadf.index_columns import hdu_columns, obs_columns
 from xgamma.formats.gadf.index_tables import (
     ROLES,
     RunEntry,
     class_of,
+    entry_of,
     facts_of_header,
     hdu_index_of,
-    hdu_rows,
     hdus_of_tables,
     is_known,
     obs_index_of,
-    obs_rows,
     table_of_role,
 )
 from xgamma.formats.gadf.responses import response
@@ -148,10 +149,11 @@ def index_file(seen: Seen) -> Found:
     tables = read_tables(seen.path)
     with as_input_error(str(seen.path)):
         if "HDU_INDEX" in seen.fits.tables:
-            rows = [each.obs_id for each in hdu_rows(hdu_index_of(tables, seen.path))]
+            files = LocalFiles(seen.path.parent)
+            count = len(hdu_columns(hdu_index_of(tables, seen.path), files)[0])
         else:
-            rows = [each.obs_id for each in obs_rows(obs_index_of(tables, seen.path))]
-    if not rows:
+            count = len(obs_columns(obs_index_of(tables, seen.path)).obs_id)
+    if not count:
         yield Violation(seen.path.name, "a row for each run", "no row with an OBS_ID", "write the index again")
 
 
