@@ -177,9 +177,10 @@ def test_nothing_of_this_machine_is_in_it_that_the_configuration_does_not_say(ho
 
 def test_maps_are_shown_with_their_residuals(map_page):
     alts = " ".join(picture["alt"] for picture in Page(map_page).of("img"))
-    for words in ("Four maps of stacked", "significance of the excess", "residuals"):
+    for words in ("Four maps of stacked", "significance of the excess", "residuals", "the first run, the first two"):
         assert words in alts
     assert "not refitted, as bins are many more than parameters" in map_page
+    assert re.search(r"within 0\.\d+ deg \(68% of a point source at [\d.]+ TeV\) of 83\.633, 22\.014 deg", map_page)
 
 
 # --- the command
@@ -191,8 +192,15 @@ def test_a_report_is_made_of_what_a_run_left_and_of_its_store(tiny_release, tmp_
     config.write("my.yaml")
     early = xgamma("report", "my.yaml")
     assert early.code == 2
-    assert early.err.startswith("Error: Not everything was run: ingest, 3 of 3 runs are new or have changed.")
+    assert early.err.startswith("Error: Nothing was run: ingest, 3 of 3 runs are new or have changed.")
     assert not (tmp_path / "out").exists()
+
+    xgamma("run", "my.yaml", "--until", "datasets")
+    half = xgamma("report", "my.yaml")
+    assert (half.code, half.err.startswith("Not done yet: fit: ")) == (0, True)
+    text = (tmp_path / "out" / "report.html").read_text()
+    assert "Not done yet: fit: there is no such product in the store; flux points" in html.unescape(text)
+    assert len(Page(text).table("Runs")) == 3
 
     assert "Next: xgamma report" in xgamma("run", "my.yaml").err
     made = xgamma("report", "out")

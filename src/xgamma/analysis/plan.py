@@ -271,21 +271,25 @@ def planned(request: Request, selected: Mapping[str, Selected]) -> Iterator[Plan
         yield step
 
 
-def found_results(request: Request, selected: Mapping[str, Selected]) -> Results:
-    """Return all that a request asks for from the store; computes and writes nothing.
+def found_results(request: Request, selected: Mapping[str, Selected]) -> tuple[Results, list[PlannedStep]]:
+    """Return what a request asks for from the store, and the steps that are not done; computes and writes nothing.
+
+    After the first step that is not done nothing is read.
 
     Raises
     ------
     ConfigError
-        When something is still to be computed; it says what, and why.
+        When not even the first step is done; it says why.
     """
-    read: Callable[[], Results] | None = None
+    last: Callable[[], Results] | None = None
+    missing: list[PlannedStep] = []
     for step, read in _walked(request, selected):
-        if read is None:
-            raise ConfigError(f"Not everything was run: {step.step}, {step.reason}.")
-    if read is None:
-        raise ConfigError("The configuration asks for no step.")
-    return read()
+        missing += [step] if read is None else []
+        last = last if missing else read
+    if last is None:
+        why = f"Nothing was run: {missing[0].step}, {missing[0].reason}." if missing else ""
+        raise ConfigError(why or "The configuration asks for no step.")
+    return last(), missing
 
 
 def _walked(

@@ -69,7 +69,13 @@ def write_report(path: Path, text: str, overwrite: bool = False) -> None:
     write_files({path: text.encode()}, overwrite=True)
 
 
-def report_of(config: AnalysisConfig, results: Results, remarks: Sequence[str] = (), created: str | None = None) -> str:
+def report_of(
+    config: AnalysisConfig,
+    results: Results,
+    remarks: Sequence[str] = (),
+    created: str | None = None,
+    missing: Sequence[str] = (),
+) -> str:
     """Return the HTML of the report of results.
 
     Parameters
@@ -80,10 +86,12 @@ def report_of(config: AnalysisConfig, results: Results, remarks: Sequence[str] =
         Sentences about what is given and was not honoured.
     created
         When the report is made, ISO 8601; by default now.
+    missing
+        The steps that are not done yet, with why.
     """
     shown = list(_entries(results))
     goodness = None if results.fit is None or results.datasets is None else fits.goodness_of(results.datasets)
-    sections = [*_seen_sections(config, results, shown), *_estimated_sections(results, shown, goodness)]
+    sections = [*_seen_sections(config, results, shown, missing), *_estimated_sections(results, shown, goodness)]
     records, made_of = products_of(results)
     logged = [text for record in records for text in warnings_of(record)]
     said = dict.fromkeys([*_warnings(results, remarks), *logged])
@@ -92,7 +100,10 @@ def report_of(config: AnalysisConfig, results: Results, remarks: Sequence[str] =
     sections.append(origin.provenance(records, made_of, store))
     sections.append(origin.citing(list(_subjects(results, shown)), _releases(results)))
     title, subtitle = _title(results, shown)
-    return report_page.page(title, sections, _headline(results, shown, goodness), created or now()[:16] + "Z", subtitle)
+    headline = _headline(results, shown, goodness)
+    if missing:
+        headline["not done yet"] = ", ".join(step.partition(":")[0] for step in missing)
+    return report_page.page(title, sections, headline, created or now()[:16] + "Z", subtitle)
 
 
 # --- entries
@@ -135,9 +146,9 @@ def _remarks_of(reduction: Reduction) -> dict[str, str]:
 
 
 def _seen_sections(
-    config: AnalysisConfig, results: Results, shown: Sequence[entries.Entry]
+    config: AnalysisConfig, results: Results, shown: Sequence[entries.Entry], missing: Sequence[str]
 ) -> Iterator[blocks.Section]:
-    yield asked.asked(config)
+    yield asked.asked(config, missing)
     yield observations.observations(shown)
     yield observations.on_the_sky(shown)
     yield blocks.Section("Maps", maps.maps_of(shown))

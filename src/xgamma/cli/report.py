@@ -40,7 +40,8 @@ CONFIG = "config.yaml"
 def report_command(where: str, output: Path | None, overwrite: bool) -> None:
     """Write one HTML file about a run of CONFIG or into OUTDIR, or about STORE; it needs no other file and no server.
 
-    All that it shows is read from the store: run xgamma run before. What is not there yet is named, with exit code 2.
+    All that it shows is read from the store: run xgamma run before. It names the steps that are not done yet; where
+    none is, the exit code is 2.
     """
     if is_store(where):
         target = output or Path(f"report-of-{Path(where.rstrip('/')).name}.html")
@@ -69,7 +70,10 @@ def _config_at(where: Path) -> Path:
 def _report(config: AnalysisConfig, path: Path) -> str:
     request = validated_request(config)
     try:
-        results = found_results(request, request.selected())
+        results, missing = found_results(request, request.selected())
     except ConfigError as error:
         raise ConfigError(f"{error} A report shows what was computed; run xgamma run {path} before.") from None
-    return report_of(request.config, results, request.remarks)
+    left = [f"{step.step}: {step.reason}" for step in missing]
+    if left:
+        click.echo(f"Not done yet: {'; '.join(left)}. Next: xgamma run {path}", err=True)
+    return report_of(request.config, results, request.remarks, missing=left)

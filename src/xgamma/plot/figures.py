@@ -9,6 +9,8 @@ from typing import Any
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from xgamma.plot.style import styled
@@ -91,16 +93,23 @@ _DRAWING: Any = {"svg.hashsalt": "xgamma", "svg.fonttype": "path"}
 @styled
 def drawing(figure: Figure) -> tuple[bytes, str]:
     """Return a figure as SVG, or as PNG where it has many lines, and the media type; pyplot no longer holds it."""
-    content = io.BytesIO()
+    content = io.StringIO()
+    figure.set_facecolor("white")
+    # savefig goes through all artists twice, once for the layout, which they do again as they draw.
     with mpl.rc_context(_DRAWING):
-        figure.savefig(content, format="svg", facecolor="white", metadata={"Date": None, "Creator": None})
-    if len(content.getvalue()) > LARGEST_DRAWING:
-        content = io.BytesIO()
-        figure.savefig(content, format="png", facecolor="white", dpi=RESOLUTION, metadata={"Software": None})
-        plt.close(figure)
-        return content.getvalue(), "image/png"
+        FigureCanvasSVG(figure).print_svg(content, metadata={"Date": None, "Creator": None})
     plt.close(figure)
-    return content.getvalue(), "image/svg+xml"
+    if len(content.getvalue()) <= LARGEST_DRAWING:
+        return content.getvalue().encode(), "image/svg+xml"
+    pixels = io.BytesIO()
+    _draw_pixels(figure, pixels, {"Software": None})
+    return pixels.getvalue(), "image/png"
+
+
+def _draw_pixels(figure: Figure, content: io.BytesIO, metadata: dict[str, Any] | None = None) -> None:
+    """Write a figure as PNG as savefig does, in one pass."""
+    figure.set_dpi(RESOLUTION)
+    FigureCanvasAgg(figure).print_png(content, metadata=metadata)
 
 
 @styled
@@ -113,7 +122,10 @@ def png(figure: Figure) -> bytes:
 def picture_bytes(figure: Figure, format: str) -> bytes:
     """Return a figure as a file of PNG, PDF or SVG; pyplot no longer holds it."""
     content = io.BytesIO()
-    figure.savefig(content, dpi=RESOLUTION, format=format)
+    if format == "png":
+        _draw_pixels(figure, content)
+    else:
+        figure.savefig(content, dpi=RESOLUTION, format=format)
     # One that pyplot holds would stay in memory.
     plt.close(figure)
     return content.getvalue()

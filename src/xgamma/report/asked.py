@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from xgamma.config.config import AnalysisConfig, given_document
@@ -16,8 +16,8 @@ from xgamma.units import quantity_string
 YAML = "application/yaml"
 
 
-def asked(config: AnalysisConfig) -> Section:
-    """Return the section of a configuration."""
+def asked(config: AnalysisConfig, missing: Sequence[str] = ()) -> Section:
+    """Return the section of a configuration, and of the steps that are not done yet."""
     entries = dict(config.entries)
     blocks: list[Block] = []
     if len(entries) == 1:
@@ -31,6 +31,8 @@ def asked(config: AnalysisConfig) -> Section:
         )
     steps = ", ".join(step.replace("_", " ") for step in config.planned_steps())
     blocks.append(Text(f"Steps: {steps}."))
+    if missing:
+        blocks.append(Text(f"Not done yet: {'; '.join(missing)}.", True))
     given = given_document(config)
     blocks.append(Download("config.yaml", YAML, mixed_yaml(given), "What differs from the defaults, as YAML"))
     blocks.append(Download("config-full.yaml", YAML, config.to_yaml(), "The whole configuration, with all defaults"))

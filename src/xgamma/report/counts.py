@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from xgamma.axes import Axis, FloatArray
-from xgamma.datasets import Datasets
+from xgamma.datasets import Datasets, MapDataset
+from xgamma.datasets.observations import Observation
 from xgamma.digits import NOTHING, decimals, number_text, some
 from xgamma.errors import ConfigError, DataError
 from xgamma.estimate import theta2
@@ -19,6 +20,7 @@ from xgamma.outcome import Fate
 from xgamma.plot import excess as plot_excess
 from xgamma.report.blocks import Block, Picture, Rows, Section, Text
 from xgamma.report.entries import Entry, View, energy_bounds
+from xgamma.stats import wstat_sqrt_ts
 
 MOST_PICTURES = 3
 """How many regions get pictures of their own."""
@@ -26,6 +28,12 @@ MOST_RUNS = 200
 """How many runs the events of which are looked at."""
 NEAREST = 0.2  # deg
 WIDEST = 0.2  # deg2
+SHARE, SMALLEST, USUAL = 0.68, 0.02, 0.1
+"""Events of a map are counted within the radius that holds such a share of a point source.
+
+The other two are the smallest such radius, and the one where it is not known, deg."""
+MOST_OFF = 5
+"""In how many places about a pointing the background of a map is counted at most."""
 FINEST = 0.01  # deg2
 
 
@@ -39,7 +47,7 @@ def events(entries: Sequence[Entry]) -> Section:
         blocks.insert(0, Rows([_entry_row(entry) for entry in shown], "Entries, in the safe range"))
     parts = []
     for entry in shown:
-        own = [*_of_runs(entry), *_over_time(entry), *_over_angle(entry)]
+        own = [*_of_runs(entry), *_over_time(entry), *_over_time_of_map(entry), *_over_angle(entry)]
         parts.append(Section(entry.title if len(shown) > 1 else "Run by run", own))
     return Section("Events", blocks, parts)
 
@@ -124,16 +132,69 @@ def _over_time(entry: Entry) -> list[Block]:
         hours = table["livetime"].quantity.to_value("h")
         excess, significance = np.asarray(table["excess"], float), np.asarray(table["sqrt_ts"], float)
         figure = plot_excess.plot_over_livetime(hours, excess, significance)
-        expected = significance[-1] * np.sqrt(hours / hours[-1])
-        far = float(np.max(np.abs(significance - expected)))
-        alt = (
-            f"Excess and significance of the first run, the first two, and so on, over live time: they reach "
-            f"{decimals(excess[-1], 1)} counts and {decimals(significance[-1], 1)} sigma after {decimals(hours[-1])} "
-            f"hours, and stay within {decimals(far, 1)} sigma of a growth with the root of time."
-        )
+        alt = _growth(hours, excess, significance)
         caption = "Excess and significance against live time, runs added in the order in which they were taken."
         found.append(Picture.of(figure, alt, caption))
     return found
+
+
+def _growth(hours: FloatArray, excess: FloatArray, significance: FloatArray) -> str:
+    """Return what a picture of both over live time shows, in words."""
+    far = float(np.max(np.abs(significance - significance[-1] * np.sqrt(hours / hours[-1]))))
+    return (
+        f"Excess and significance of the first run, the first two, and so on, over live time: they reach "
+        f"{decimals(excess[-1], 1)} counts and {decimals(significance[-1], 1)} sigma after {decimals(hours[-1])} "
+        f"hours, and stay within {decimals(far, 1)} sigma of a growth with the root of time."
+    )
+
+
+def _over_time_of_map(entry: Entry) -> list[Block]:
+    """Return a picture of the excess about the source of a map and its significance as they grew, run by run."""
+    if not entry.is_map or entry.observations is None or entry.position is None:
+        return []
+    radius, why = _radius(entry)
+    runs = _apart(entry)
+    if len(runs) < 2:
+        return []
+    number = min(int(np.pi / np.arcsin(radius / min(away for _, away in runs)) * (1 + 1e-9)) - 1, MOST_OFF)
+    axis, energies = Axis("theta2", np.array([0.0, radius**2]), "deg2", "lin"), _energies(entry.views)
+    found = [
+        theta2([(run.part, run.rows)], axis, entry.position, energy=energies, off_regions=number) for run, _ in runs
+    ]
+    on, off = (np.cumsum([float(each[name].values[0]) for each in found]) for name in ("counts", "counts_off"))
+    hours = np.cumsum([run.observation_live_time_duration.to_value("h") for run, _ in runs])
+    significance = wstat_sqrt_ts(on, off, np.full(len(runs), 1.0 / number))
+    figure = plot_excess.plot_over_livetime(hours, on - off / number, significance)
+    places = "the position opposite to it" if number == 1 else f"{number} positions about each pointing"
+    caption = (
+        f"Excess and significance against live time within {radius:.3g} deg ({why}) of {entry.position[0]:.3f}, "
+        f"{entry.position[1]:.3f} deg, {energies[0]:.3g} to {energies[1]:.3g} TeV; the background is counted at "
+        f"{places}, none of which is left out for what else shines there. Runs are added in the order in which "
+        "they were taken."
+    )
+    return [Picture.of(figure, _growth(hours, on - off / number, significance), caption)]
+
+
+def _radius(entry: Entry) -> tuple[float, str]:
+    """Return the radius about the source of a map in which events are counted, deg, and why it is that one."""
+    low, high = _energies(entry.views)
+    for view in entry.views:
+        if isinstance(view, MapDataset) and view.psf is not None and np.isfinite(high):
+            energy = float(np.clip(np.sqrt(low * high), low, high))
+            found = float(view.psf.containment_radius(SHARE, energy).to_value("deg"))
+            if SMALLEST <= found <= NEAREST:
+                return found, f"{SHARE:.0%} of a point source at {energy:.2g} TeV"
+    return USUAL, "where most of a point source is"
+
+
+def _apart(entry: Entry) -> list[tuple[Observation, float]]:
+    """Return the runs in time whose pointing is beside the source, and how far."""
+    assert entry.observations is not None and entry.position is not None
+    lost = {run.name for run in entry.unused}
+    kept = [run for run in entry.observations[:MOST_RUNS] if run.name not in lost]
+    aways = [float(separation(run.ra, run.dec, *entry.position)) for run in kept]
+    chosen = [(run, away) for run, away in zip(kept, aways, strict=True) if away >= NEAREST]
+    return sorted(chosen, key=lambda one: one[0].tstart.mjd)
 
 
 def _over_angle(entry: Entry) -> list[Block]:
