@@ -1,6 +1,7 @@
 """gc and compact lose nothing that has a record, at whatever moment they are killed."""
 
 import datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -145,3 +146,12 @@ def test_folders_with_a_leading_underscore_are_no_kinds(store):
     store.set_tag("t", {})
     store.remember("u", 1, 2, "d")
     assert garbage.kinds(store._backend) == ["dl4"]
+
+
+def test_gc_ends_in_a_tree_that_is_deeper_than_calls_may_be(tmp_path):
+    store, place = Store(tmp_path), tmp_path / "_deep"
+    for _ in range(1500):
+        place.mkdir()
+        place = Path(f"{place}/d")
+    store.gc(older_than=NOTHING)
+    assert not (tmp_path / "_deep").exists()

@@ -53,6 +53,7 @@ LATER = (
     "scipy",
     "xarray",
     "xgamma.cli.runs",
+    "xgamma.datasets.files",
     "xgamma.formats.sky_maps.flux_maps",
     "xgamma.storage.zarr_objects",
     "xgamma.store.encoding",

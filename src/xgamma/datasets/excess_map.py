@@ -12,8 +12,7 @@ import xarray as xr
 from astropy import units as u
 
 from xgamma.axes import Axis, BoolArray, FloatArray
-from xgamma.datasets import text
-from xgamma.datasets.files import read_zarr, write_zarr
+from xgamma.datasets import files, text
 from xgamma.datasets.maps import Map, MapAxes, WcsGeom
 from xgamma.datasets.sed_table import ERRORS
 from xgamma.datasets.titles import significance_text
@@ -299,7 +298,7 @@ class ExcessMap(Described):
             return
         if sed_type != LIKELIHOOD:
             raise ConfigError(f"{path.name}: Zarr holds norms beside their reference; write sed_type='likelihood'.")
-        write_zarr([self.data], path, overwrite)
+        files.write_zarr([self.data], path, overwrite)
 
     @classmethod
     def read(cls, filename: str | PathLike[str]) -> Self:
@@ -307,7 +306,7 @@ class ExcessMap(Described):
         path = local_path(filename)
         if path.suffix != ".zarr":
             return cls(read_flux_maps(path))
-        [data] = read_zarr(path)
+        [data] = files.read_zarr(path)
         return cls(data)
 
     # --- words

@@ -103,23 +103,39 @@ def leftovers(folder: Path, whole: Collection[Path] = ()) -> list[tuple[Path, fl
 
     The inner ones come first. The ``whole`` folders are those in which nothing is left over; they are not looked at.
     """
-    return [(Path(place), time) for place, time in _leftovers(str(folder), frozenset(map(str, whole)))[1]]
+    passed_over = frozenset(map(str, whole))
+    kept: set[str] = set()
+    found: list[str] = []
+    # Each folder stands before those in it, so that they are judged from the end.
+    for place in reversed(_folders(str(folder), passed_over, kept, found)):
+        if place in kept:
+            kept.add(os.path.dirname(place))  # noqa: PTH120, paths of thousands of folders take long
+        elif place != str(folder):
+            found.append(place)
+    return [(Path(place), time) for place in found if (time := _changed(place)) is not None]
 
 
-def _leftovers(folder: str, whole: Collection[str]) -> tuple[bool, list[tuple[str, float]]]:
-    """Return whether a folder holds something to keep, and what is left over in it."""
-    found: list[tuple[str, float]] = []
-    is_kept = False
-    with suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            is_folder = entry.is_dir(follow_symlinks=False)
-            is_held, inner = (True, []) if not is_folder or entry.path in whole else _leftovers(entry.path, whole)
-            found += inner
-            if (is_folder and is_held) or not (is_folder or _STAGED.fullmatch(entry.name)):
-                is_kept = True
-                continue
-            with suppress(FileNotFoundError):
-                found.append((entry.path, entry.stat(follow_symlinks=False).st_mtime))
-        return is_kept, found
-    # What cannot be looked into is kept.
-    return True, found
+def _folders(folder: str, passed_over: Collection[str], kept: set[str], staged: list[str]) -> list[str]:
+    """Return a folder and all below it; note those with something to keep, and staged files."""
+    folders = [folder]
+    for place in folders:
+        try:
+            with os.scandir(place) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False) and entry.path not in passed_over:
+                        folders.append(entry.path)
+                    elif _STAGED.fullmatch(entry.name):
+                        staged.append(entry.path)
+                    else:
+                        kept.add(place)
+        except OSError:
+            # What cannot be looked into is kept.
+            kept.add(place)
+    return folders
+
+
+def _changed(path: str) -> float | None:
+    """Return the time of the last change of what is at a path, ``None`` where nothing is any more."""
+    with suppress(FileNotFoundError):
+        return os.lstat(path).st_mtime
+    return None
