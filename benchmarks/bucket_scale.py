@@ -1,8 +1,9 @@
-"""Ten thousand runs in a bucket far away, and what follows for a million: unit costs, a prediction, and its check.
+"""Runs in a bucket far away, stage by stage: requests, bytes, seconds and memory of few runs and of many.
 
-``python bucket_scale.py [--runs 10000] [--few 1000] [--latency 0.03]``. S3 is moto in a process of its own, behind a
-proxy that delays each answer. Stages of the fewer runs are measured with and without the delay, and what the many take
-is predicted from them, stage by stage; then the many are run. Prints tables for ``docs/scale.md``.
+``python bucket_scale.py [--runs 10000] [--few 500 1500] [--latency 0.03] [--output measured.json]``. S3 is moto in a
+process of its own, behind a proxy that delays each answer. The few are measured with and without the delay, and once
+more with long event lists, the many with it. ``bucket_plan.py`` makes of the output unit costs, the prediction of the
+many, and the plan of a million for ``docs/scale.md``.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ HERE = Path(__file__).parent
 DISTINCT = 50
 # Events per second of a run; a run is small, as moto keeps what it is given in memory.
 RATE = 0.3
+LONG_RATE = 3.0
 PER_PART = 500
-STAGES = ("ingest", "nights", "night", "again")
-METHODS = ("GET", "PUT", "LIST", "HEAD", "DELETE")
+READING, REDUCING = ("ingest", "reread"), ("nights", "night", "again")
 KEY = {"AWS_ACCESS_KEY_ID": "benchmark", "AWS_SECRET_ACCESS_KEY": "benchmark", "AWS_REGION": "us-east-1"}
 
 
@@ -74,12 +75,12 @@ def bucket(latency: float) -> Iterator[Bucket]:
         yield found
 
 
-def upload(folder: Path, prefix: str) -> str:
-    """Put a release into the bucket; return its url."""
-    url = f"s3://{BUCKET}/{prefix}"
-    place = obstore.store.from_url(url)
-    for path in sorted(folder.rglob("*.fits*")):
-        obstore.put(place, path.relative_to(folder).as_posix(), path.read_bytes())
+def upload(folder: Path, runs: int, rate: float) -> str:
+    """Put a release of runs with a rate of events into the bucket; return its url."""
+    url = f"s3://{BUCKET}/release-{runs}-{rate:g}"
+    place, made = obstore.store.from_url(url), make_release(folder / f"{runs}-{rate:g}", runs, DISTINCT, rate)
+    for path in sorted(made.rglob("*.fits*")):
+        obstore.put(place, path.relative_to(made).as_posix(), path.read_bytes())
     return url
 
 
@@ -89,65 +90,37 @@ def measured(place: Bucket, runs: int, stage: str, release: str, store: str, is_
     os.environ |= place.environment(is_far)
     place.counted()
     found = report.run(report.OURS, sys.executable, "bucket_stage.py", stage, release, store, runs)[1]
-    return found | place.counted()
+    return {"stage": stage, "runs": runs, **found, **place.counted()}
 
 
-def chain(place: Bucket, folder: Path, runs: int, is_far: bool, release: str) -> dict[str, dict[str, Any]]:
+def chain(place: Bucket, folder: Path, runs: int, is_far: bool, rate: float = RATE) -> list[dict[str, Any]]:
     """Run all stages of a number of runs in stores of their own."""
-    name = f"{runs}-{'far' if is_far else 'near'}"
-    found = {"ingest": measured(place, runs, "ingest", release, f"s3://{BUCKET}/read-{name}", is_far)}
-    store = f"s3://{BUCKET}/store-{name}"
+    name = f"{runs}-{'far' if is_far else 'near'}-{rate:g}"
+    read, store = (f"s3://{BUCKET}/{word}-{name}" for word in ("read", "store"))
     os.environ |= place.environment(False)
-    report.run(report.OURS, sys.executable, "scale_store.py", store, runs, DISTINCT, RATE, PER_PART)
-    for stage in STAGES[1:]:
-        found[stage] = measured(place, runs, stage, "-", store, is_far)
-    return found
-
-
-def requests(found: dict[str, Any]) -> int:
-    return sum(found.get(method, 0) for method in METHODS)
+    release = upload(folder, runs, rate)
+    copies = report.run(report.OURS, sys.executable, "scale_store.py", store, runs, DISTINCT, rate, PER_PART)[1]
+    found = [measured(place, runs, stage, release, read, is_far) for stage in READING]
+    found += [measured(place, runs, stage, "-", store, is_far) for stage in REDUCING]
+    return [{"line": "far" if is_far else "near", "events": copies["events"], **each} for each in found]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=10_000)
-    parser.add_argument("--few", type=int, default=1_000)
+    parser.add_argument("--few", type=int, nargs=2, default=(500, 1500))
     parser.add_argument("--latency", type=float, default=0.03, help="seconds that an answer is delayed")
+    parser.add_argument("--output", type=Path, default=Path("measured.json"))
     options = parser.parse_args()
-    few, many, latency = options.few, options.runs, options.latency
-    with tempfile.TemporaryDirectory() as temporary, bucket(latency) as place:
-        os.environ |= place.environment(False)
-        folder = Path(temporary)
-        release = upload(make_release(folder / "release", many, DISTINCT, RATE), "release")
-        near = chain(place, folder, few, False, release)
-        far = chain(place, folder, few, True, release)
-        whole = chain(place, folder, many, True, release)
-    rows = []
-    for stage in STAGES:
-        scale = 1 if stage == "again" else many / few
-        if stage == "night":
-            scale = 1
-        predicted = far[stage]["seconds"] * scale
-        waits = (far[stage]["seconds"] - near[stage]["seconds"]) / latency
-        one = whole[stage]
-        rows.append(
-            [
-                stage,
-                f"{near[stage]['cpu'] / few * 1e3:.2f} ms",
-                f"{requests(near[stage])}",
-                f"{waits:.0f}",
-                report.shown(predicted),
-                report.shown(one["seconds"]),
-                f"{requests(one):,}",
-                f"{one['cpu'] / many * 1e3:.2f} ms",
-                f"{(one['bytes in'] + one['bytes out']) / 1e6:,.0f} MB",
-                f"{one['peak']:.0f} MB",
-            ]
-        )
-    head = ["stage", f"CPU a run of {few:,}", "requests", "waits", "predicted", "measured", "requests", "CPU a run"]
-    print(report.table([*head, "bytes", "peak memory"], rows))
-    print(json.dumps({"near": near, "far": far, "whole": whole}))
-    print(f"\n{latency * 1e3:.0f} ms each, {datetime.date.today():%Y-%m-%d}; {report.machine()}.")
+    found: list[dict[str, Any]] = []
+    about = {"latency": options.latency, "date": f"{datetime.date.today():%Y-%m-%d}", "machine": report.machine()}
+    chains = [(few, is_far, RATE) for few in options.few for is_far in (False, True)]
+    chains += [(min(options.few), False, LONG_RATE), (options.runs, True, RATE)]
+    for runs, is_far, rate in chains:
+        # A bucket each: moto lists what it holds by looking at all of it.
+        with tempfile.TemporaryDirectory() as folder, bucket(options.latency) as place:
+            found += chain(place, Path(folder), runs, is_far, rate)
+        options.output.write_text(json.dumps({**about, "measured": found}, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -26,6 +26,11 @@ def ingest(release: str, store: str, runs: int, folder: Path) -> Callable[[], ob
     return lambda: open_release(release).load(np.arange(1, runs + 1).tolist(), Store(store))
 
 
+def reread(release: str, store: str, runs: int, folder: Path) -> Callable[[], object]:
+    """Read the same release again, of which nothing is new."""
+    return ingest(release, store, runs, folder)
+
+
 def nights(release: str, store: str, runs: int, folder: Path) -> Callable[[], object]:
     """Reduce the runs that a store holds but those of the last night, and stack them by night."""
     return _reduction(store, runs - NIGHT, folder)
@@ -55,7 +60,7 @@ def _reduction(store: str, runs: int, folder: Path) -> Callable[[], object]:
     return steps
 
 
-STAGES = {stage.__name__: stage for stage in (ingest, nights, night, again)}
+STAGES = {stage.__name__: stage for stage in (ingest, reread, nights, night, again)}
 
 
 def main() -> None:
