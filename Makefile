@@ -22,7 +22,7 @@ BIN := $(VENV)/bin
 LOCK := $(shell $(PYTHON) requirements/choose.py 2>/dev/null)
 
 .PHONY: help install test pictures test-all test-newest test-oldest test-wheel ends test-peer test-s3 \
-	survival lint format docs demo closure releases findings \
+	survival lint format docs images demo closure releases findings \
 	bench bench-scale lock wheel clean
 
 help:
@@ -42,6 +42,7 @@ help:
 	@echo "                  WRITERS=\"pyirf_irfs v2dl3_release\" are some of them, WRITERS_ENVS=folder keeps environments"
 	@echo "make findings     what libraries of this field do that one would not guess: whether it is still so"
 	@echo "make pictures     draw the pictures anew that tests compare with: look at what git diff shows of them"
+	@echo "make images       draw the pictures of the documentation anew; those of real sources need $$GAMMAPY_DATA"
 	@echo "make lint         ruff and mypy"
 	@echo "make format       let ruff mend what it can"
 	@echo "make docs         the documentation into docs/_build/html; its tutorials are run"
@@ -102,6 +103,9 @@ test-peer: $(PEER_VENV)/.installed
 
 pictures: install
 	$(BIN)/python -m pytest tests/plot/test_baselines.py -k stored --mpl-generate-path=tests/plot/baseline
+
+images: install
+	$(BIN)/python docs/draw_images.py
 
 test-s3: install
 	@$(BIN)/python tests/store/radosgw.py

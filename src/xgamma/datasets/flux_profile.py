@@ -78,6 +78,7 @@ class FluxProfile(Described):
         ax.set_title(f"{low:.3g} to {high:.3g} TeV")
         ax.set_xlabel(plot_labels.axis_label("Distance", "deg"))
         ax.set_ylabel(plot_labels.axis_label(plot_labels.sed_label(sed_type), table[sed_type].unit or ""))
+        plot_labels.name_power(ax.yaxis)
         plot_legends.name_limits(ax, bool(is_limit.any()))
         plot_legends.show_legend(ax)
         return ax
