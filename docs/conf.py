@@ -9,14 +9,15 @@ sys.path.insert(0, str(HERE))
 
 import config_table
 import generated_tables
-import model_gallery
 import notebooks
 
 import xgamma
 
 # For tutorials: the command of this environment, tables as wide as a page, pictures as a notebook shows them.
 os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
-os.environ |= {"COLUMNS": "110", "NO_COLOR": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+# Their commands draw no progress bars, which take the terminal of a cell for one that can go back.
+os.environ |= {"COLUMNS": "110", "NO_COLOR": "1", "TTY_INTERACTIVE": "0"}
+os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
 
 project = "xgamma"
 author = "The xgamma developers"
@@ -28,15 +29,18 @@ extensions = [
     "sphinx_design",
     "mathml",
     "notebooks",
+    "executed",
     "offline",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
 ]
-exclude_patterns = ["_build", "_generated/notebooks", "_generated/models/*.md"]
+exclude_patterns = ["_build", "_generated/notebooks", "_generated/executed", "_generated/models/*.md"]
 templates_path = ["_templates"]
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
 html_title = "xgamma"
 html_show_sphinx = False
 
@@ -46,11 +50,10 @@ myst_heading_anchors = 3
 # as `shape`, which several classes have, needs no link.
 suppress_warnings = ["myst.xref_missing", "myst.header", "ref.python"]
 
-# Tutorials are run at every build, each in a folder of its own; one that fails ends the build.
-nb_execution_mode = "force"
+# Tutorials are run by `executed` at every build; one that fails ends it.
+nb_execution_mode = "cache"
 nb_execution_in_temp = True
 nb_execution_raise_on_error = True
-nb_execution_timeout = 300
 nb_merge_streams = True
 # Pages are read without a network: no scripts from elsewhere, formulas as MathML.
 nb_ipywidgets_js = {}
@@ -67,7 +70,6 @@ napoleon_google_docstring = False
 def write_tables():
     config_table.write(HERE / "_generated" / "config.md")
     generated_tables.write(HERE / "_generated")
-    model_gallery.write(HERE / "_generated" / "models")
     notebooks.write()
 
 

@@ -52,8 +52,14 @@ def _models(kind):
         model = getattr(models, name)
         if name.endswith(f"{kind}Model") and getattr(model, "tag", ()):
             parameters = ", ".join(f"`{parameter.name}`" for parameter in getattr(model, "default_parameters", ()))
-            text = (model.__doc__ or "").strip().splitlines()[0]
-            yield f"| `{name}` | `{model.tag[-1]}` | {parameters} | {text} |"
+            yield f"| `{name}` | `{model.tag[-1]}` | {parameters} | {summary(model)} |"
+
+
+def summary(model):
+    """Return the first line of the docstring of a model, which is a formula or a sentence, without a full stop."""
+    line = (model.__doc__ or "").strip().splitlines()[0].rstrip(".")
+    is_sentence = "`" in line or line[0].isupper()
+    return line if is_sentence else f"`{line}`"
 
 
 def _gammapy_names():

@@ -1,5 +1,6 @@
 """The gallery of models: formula, picture, parameters and tag of each, drawn from the classes themselves."""
 
+import sys
 from pathlib import Path
 
 import astropy.units as u
@@ -9,6 +10,7 @@ import numpy as np
 import yaml
 from astropy.table import Table
 from astropy.time import Time
+from generated_tables import summary
 
 from xgamma import models as known
 from xgamma.maps import Map, WcsGeom
@@ -19,6 +21,8 @@ ENERGY = np.geomspace(0.1, 100, 300) * u.TeV
 DAYS = np.linspace(-4, 12, 600)
 POSITION = {"lon_0": "83.63 deg", "lat_0": "22.01 deg"}
 TABLE = {"energy": [0.1, 1, 10, 100] * u.TeV, "values": [3e-10, 2e-12, 4e-14, 1e-16] * u.Unit("cm-2 s-1 TeV-1")}
+# Fixed, as looking for margins that fit takes half of the time.
+MARGINS = {"left": 0.15, "right": 0.97, "bottom": 0.17, "top": 0.93, "wspace": 0.3}
 # Without a picture: their values come from files, or they are no model by themselves.
 NOT_DRAWN = {"NaimaSpectralModel", "TemplateNDSpectralModel", "TemplateNDSpatialModel"}
 
@@ -83,9 +87,8 @@ def _entry(model, kind, folder):
             plt.close(figure)
         yield from (f"![{name} for the values in the legend or the titles]({name}.png)", "")
     parameters = ", ".join(f"`{each.name}`" for each in getattr(model, "default_parameters", ()))
-    text = (model.__doc__ or "").strip().splitlines()[0]
     names = f" Parameters: {parameters}." if parameters else ""
-    yield from (f"{text.rstrip('.')}. In documents `type: {model.tag[0]}` or `{model.tag[-1]}`.{names}", "")
+    yield from (f"{summary(model)}. In documents `type: {model.tag[0]}` or `{model.tag[-1]}`.{names}", "")
 
 
 def _variants(model):
@@ -102,7 +105,7 @@ def _variants(model):
 
 
 def _draw_spectral(model):
-    figure, ax = plt.subplots(figsize=(5, 3.2), layout="constrained")
+    figure, ax = plt.subplots(figsize=(5, 3.2), gridspec_kw=MARGINS)
     for label, made in _variants(model):
         values = made(ENERGY)
         if values.unit.is_equivalent(u.Unit("cm-2 s-1 TeV-1")):
@@ -113,13 +116,15 @@ def _draw_spectral(model):
             ax.set(ylabel="Factor")
     ax.set(xscale="log", yscale="log", xlabel="Energy [TeV]")
     top = max(line.get_ydata().max() for line in ax.lines)
-    ax.set_ylim(max(ax.get_ylim()[0], top / 3e4) * 0.999, top * 2)
+    low, high = max(ax.get_ylim()[0], top / 3e4) * 0.999, top * 2
+    # At least a decade, so that powers of ten are the only labels.
+    ax.set_ylim(min(low, high / 20), high)
     return _with_legend(figure, ax)
 
 
 def _draw_spatial(model):
     variants = list(_variants(model))
-    figure, axes = plt.subplots(1, len(variants), figsize=(5, 2.9), squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(1, len(variants), figsize=(5, 2.9), squeeze=False, gridspec_kw=MARGINS)
     width = np.linspace(-1, 1, 201)
     lon, lat = np.meshgrid(83.63 - width / np.cos(np.radians(22.01)), 22.01 + width)
     for ax, (label, made) in zip(axes[0], variants, strict=True):
@@ -135,7 +140,7 @@ def _draw_spatial(model):
 
 
 def _draw_temporal(model):
-    figure, ax = plt.subplots(figsize=(5, 3.2), layout="constrained")
+    figure, ax = plt.subplots(figsize=(5, 3.2), gridspec_kw=MARGINS)
     for label, made in _variants(model):
         reference = made.parameters["t_ref"].value if "t_ref" in made.parameters.names else 51544.0
         times = Time(reference + DAYS, format="mjd", scale="utc")
@@ -198,3 +203,7 @@ _MADE = {
     "TemplatePhaseCurveTemporalModel": _phases,
 }  # fmt: skip
 _DRAW = {"Spectral": _draw_spectral, "Spatial": _draw_spatial, "Temporal": _draw_temporal}
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))

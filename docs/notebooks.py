@@ -13,13 +13,19 @@ def is_notebook(path: Path) -> bool:
 
 
 def pages() -> list[Path]:
-    return [path for path in sorted(HERE.glob("tutorials/*.md")) if is_notebook(path)]
+    """Return the pages that are run."""
+    return [path for path in sorted(HERE.rglob("*.md")) if is_notebook(path)]
+
+
+def tutorials() -> list[Path]:
+    """Return the pages that are offered as notebooks."""
+    return [path for path in pages() if path.parent.name == "tutorials"]
 
 
 def write() -> None:
     """Write the notebooks, without results: whoever opens one runs it."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for path in pages():
+    for path in tutorials():
         notebook = jupytext.read(path, fmt="md:myst")
         jupytext.write(notebook, FOLDER / f"{path.stem}.ipynb", fmt="ipynb")
 
@@ -27,7 +33,7 @@ def write() -> None:
 def add_download(_app, page, source):
     """Lead from below the title of a tutorial to its notebook."""
     path = HERE / f"{page}.md"
-    if path not in pages():
+    if path not in tutorials():
         return
     title, rest = source[0].split("\n# ", 1)
     heading, rest = rest.split("\n", 1)

@@ -20,7 +20,8 @@ from xgamma.utils.check import check_tutorials_setup
 REPOSITORY = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
 LOCKS = sorted((REPOSITORY / "requirements").glob("python-*.txt"))
-PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
+WRITTEN = [path for path in (REPOSITORY / "docs").rglob("*.md") if not {"_build", "_generated"} & set(path.parts)]
+PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted(WRITTEN)]
 
 
 def runtime_dependencies():
