@@ -1,6 +1,6 @@
 """Every example of the documents runs: its Python and its commands, page by page, on a simulated release.
 
-Those that need real data run where there are data.
+Those that need real data run where there are data. What stands there as YAML is a configuration, or says ``no-run``.
 """
 
 from __future__ import annotations
@@ -14,11 +14,15 @@ from pathlib import Path
 import pytest
 
 from xgamma import registry
+from xgamma.analysis import AnalysisConfig
 from xgamma.cli import main
 from xgamma.simulate import Plan, simulate
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FENCE = re.compile(r"^```(python|python needs-data|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+CONFIGURATION = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# In words that mean nothing here: not run, and no configuration.
+UNRUN = {"", "text", "python no-run", "yaml no-run"}
 # Where pages with examples are.
 FOLDERS = (REPOSITORY / "docs", REPOSITORY / "docs" / "errors")
 # What the examples with data read.
@@ -67,3 +71,30 @@ def test_the_examples_of_a_page_run_without_errors(page, workspace):
         elif language == "python" or has_data():
             # The lines of a traceback are then those of the page.
             exec(compile("\n" * line + block, str(page), "exec", dont_inherit=True), names)
+
+
+def all_pages():
+    """Yield the pages that people write, tutorials and decisions among them."""
+    for path in (
+        REPOSITORY / "README.md",
+        REPOSITORY / "CONTRIBUTING.md",
+        *sorted((REPOSITORY / "docs").rglob("*.md")),
+    ):
+        if not {"_build", "_generated"} & set(path.parts):
+            yield path
+
+
+def test_what_pages_show_as_yaml_is_a_configuration():
+    found = [block for path in all_pages() for block in CONFIGURATION.findall(path.read_text(encoding="utf-8"))]
+    assert len(found) > 20
+    for block in found:
+        AnalysisConfig.from_yaml(block)
+
+
+def test_a_block_of_code_is_run_or_says_that_it_is_not():
+    languages = re.compile(r"^```([^{`\n]*)\n.*?^```$", re.MULTILINE | re.DOTALL)
+    run = {"python", "python needs-data", "console"}
+    for path in all_pages():
+        text = path.read_text(encoding="utf-8")
+        is_run = path.parent in (REPOSITORY, *FOLDERS)
+        assert set(languages.findall(text)) <= UNRUN | {"yaml"} | (run if is_run else set()), path

@@ -46,8 +46,9 @@ def test_every_model_of_the_registry_has_a_formula():
 
 
 def drawing_methods():
-    """Yield the names of methods of views and models that draw."""
-    for path in (REPOSITORY / "src/xgamma/datasets").glob("*.py"):
+    """Yield the names of methods of views, models and results that draw."""
+    folders = ("data", "datasets", "fit", "models", "sources")
+    for path in (path for folder in folders for path in (REPOSITORY / "src/xgamma" / folder).rglob("*.py")):
         classes = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.ClassDef)]
         methods = [node.name for each in classes for node in each.body if isinstance(node, ast.FunctionDef)]
         yield from (name for name in methods if name.startswith(("plot", "peek")))
