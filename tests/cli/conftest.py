@@ -1,10 +1,20 @@
 """A configuration in a file, a store with its results, and the command line in this process."""
 
+import logging
+
 import pytest
 
 from command_line import CommandLine
 from releases import config_of
 from xgamma.analysis.run import run
+
+
+@pytest.fixture(autouse=True)
+def _verbs_leave_the_log_alone():
+    log = logging.getLogger("xgamma")
+    level = log.level
+    yield
+    log.setLevel(level)
 
 
 @pytest.fixture(scope="session")
