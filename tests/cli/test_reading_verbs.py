@@ -342,6 +342,32 @@ def test_configurations_differ_by_their_keys(xgamma, tmp_path):
     assert (found["what"], found["first"], found["second"]) == ("general.n_jobs", "1", "2")
 
 
+def test_what_only_one_model_has_is_one_difference_and_limits_that_are_not_set_are_none(xgamma, out, tmp_path):
+    paths = [tmp_path / name for name in ("one.yaml", "two.yaml")]
+    text = (out / "models.yaml").read_text(encoding="utf-8")
+    for path, kind in zip(paths, ("PowerLawSpectralModel", "LogParabolaSpectralModel"), strict=True):
+        path.write_text(f"fit: {{fit_range: {{min: .nan}}}}\n{text.replace('PowerLawSpectralModel', kind)}")
+    [found] = xgamma("diff", *paths, "--json").document["differences"]
+    assert (found["what"], found["second"]) == ("crab.spectral.type", "LogParabolaSpectralModel")
+    paths[1].write_text("components: [{name: crab, spectral: {parameters: [{name: index, value: 2}]}}]\n")
+    paths[0].write_text("components: [{name: crab, spectral: {parameters: [{name: alpha, value: 3, min: 1}]}}]\n")
+    shown = [
+        (each["what"], each["first"], each["second"])
+        for each in xgamma("diff", *paths, "--json").document["differences"]
+    ]
+    assert shown == [("crab.spectral.alpha", "3", "-"), ("crab.spectral.index", "-", "2")]
+
+
+def test_verbs_that_keep_a_store_take_the_folder_of_a_run_too(xgamma, out):
+    for verb in ("tag", "verify", "validate", "doctor"):
+        assert xgamma(verb, out).code == 0, verb
+
+
+def test_a_report_is_a_page(xgamma, out, tmp_path):
+    done = xgamma("report", out, "--output", tmp_path / "a.txt")
+    assert (done.code, "A report: expected a name that ends in .html" in done.err) == (2, True)
+
+
 def test_stores_differ_by_their_products(xgamma, out, tmp_path):
     Store(tmp_path / "empty")
     found = xgamma("diff", out, tmp_path / "empty", "--json").document["differences"]

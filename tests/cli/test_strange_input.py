@@ -29,7 +29,7 @@ def strange(tmp_path):
         tmp_path / "link": "it is a device; expected a file of text.",
         tmp_path / "pipe": "it is a pipe; expected a file of text.",
         tmp_path / "folder": "it is a folder; expected a file of text.",
-        tmp_path / "bytes": "'utf-8' codec can't decode byte",
+        tmp_path / "bytes": "it is no text in UTF-8, by byte 0; expected a file of text.",
     }
 
 

@@ -64,7 +64,7 @@ def print_tables(tables: Sequence[Table]) -> None:
             console = Console(markup=False, highlight=False, emoji=False, width=max(width, _least_width(columns)))
             console.print(_grid(columns))
         for note in table.notes:
-            click.echo(note)
+            click.echo(textwrap.fill(note, width, break_long_words=False, break_on_hyphens=False))
 
 
 def _is_plain(column: tuple[str, Sequence[str]]) -> bool:

@@ -100,5 +100,7 @@ def _made_of(record: Record) -> str:
         return some(len(record.texts["runs"]), "run")
     if "rows" in record.texts:
         return some(len(record.texts["rows"]), "run")
+    if record.kind == Kind.STACK:
+        return some(len(record.inputs), "row")
     # Older pictures do not say what they show.
     return some(len(record.inputs), "product") if record.inputs else NOTHING

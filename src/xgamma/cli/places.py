@@ -35,10 +35,21 @@ place_argument = click.argument("place", type=PlaceType())
 
 
 def opened_store(store: str, *, read_only: bool = True) -> Store:
-    """Open a store that is there; making an empty one would hide a misspelt path."""
-    if not is_store(store):
+    """Open the store that is at a place, or that the run in a folder or a configuration kept its products in.
+
+    An empty one is not made: it would hide a misspelt path.
+
+    Raises
+    ------
+    MissingInputError
+        Where there is none.
+    ConfigError
+        Where the configuration cannot be read.
+    """
+    location = store_location(store)
+    if not is_store(location):
         raise MissingInputError(f"There is no store at {store}. Make one with xgamma ingest or xgamma run.")
-    return Store(store, read_only=read_only)
+    return Store(location, read_only=read_only)
 
 
 def store_of(place: str) -> Store:

@@ -14,6 +14,7 @@ from xgamma.cli.places import opened_store
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import outdir_of
 from xgamma.errors import ConfigError, MissingInputError
+from xgamma.formats.local_files import validate_ending
 from xgamma.store import is_store
 
 REPORT = "report.html"
@@ -43,6 +44,8 @@ def report_command(where: str, output: Path | None, overwrite: bool) -> None:
     All that it shows is read from the store: run xgamma run before. It names the steps that are not done yet; where
     none is, the exit code is 2.
     """
+    if output is not None:
+        validate_ending(output, (".html", ".htm"), "A report")
     if is_store(where):
         target = output or Path(f"report-of-{Path(where.rstrip('/')).name}.html")
         write_report(target, store_report(opened_store(where), where), overwrite)

@@ -37,7 +37,10 @@ def list_runs(
         return
     print_tables([runs_table(found.facts, found.columns)])
     of = f" of {total}" if where is not None else ""
-    click.echo(f"{some(len(found.facts), 'run')}{of}; live in h, angles in deg. Next: xgamma init {place}", err=True)
+    click.echo(
+        f"{some(len(found.facts), 'run')}{of}; live in h, angles in deg. Next: xgamma init {store_location(place)}",
+        err=True,
+    )
 
 
 def _position(text: str) -> Position:

@@ -8,6 +8,7 @@ import click
 
 from xgamma.cli.console import examples, json_option, print_json, some
 from xgamma.cli.file_kinds import check_file, is_release
+from xgamma.cli.places import store_location
 from xgamma.errors import ExitCode
 from xgamma.formats.local_files import local_path
 from xgamma.store.conformance import Conformance, validate
@@ -39,7 +40,10 @@ def validate_command(url: str, as_json: bool) -> ExitCode:
     Exit code 6 when something is not as the format says, 3 when there is nothing of the kind at URL.
     """
     path = None if "://" in url else local_path(url)
-    found = check_file(path) if path is not None and (path.is_file() or is_release(path)) else validate(url)
+    if path is not None and (path.is_file() or is_release(path)):
+        found = check_file(path)
+    else:
+        found = validate(url if path is None else store_location(url))
     if as_json:
         print_json(_conformance_document(url, found))
     else:

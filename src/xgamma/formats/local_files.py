@@ -60,7 +60,10 @@ def read_text(path: Path, what: str) -> str:
         return text_of(path)
     except FileNotFoundError:
         raise MissingInputError(f"There is no {what} {path}.") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        reason = f"it is no text in UTF-8, by byte {error.start}; expected a file of text"
+        raise InputError(f"The {what} {path} cannot be read: {reason}.") from None
+    except OSError as error:
         raise InputError(f"The {what} {path} cannot be read: {error}.") from None
 
 

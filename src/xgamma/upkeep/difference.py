@@ -14,6 +14,8 @@ from xgamma.formats.yaml_documents import parsed_yaml
 from xgamma.store import Record, Store
 
 ABSENT = "-"
+NAMED = ("components", "parameters")
+"""Lists of what has names."""
 ASKED, INPUTS, NUMBERS, PRODUCTS = "asked", "inputs", "numbers", "products"
 
 
@@ -42,12 +44,37 @@ class Difference:
 
 def document_differences(first: Any, second: Any, where: str = ASKED) -> list[Difference]:
     """Return the keys whose values differ in two documents, such as configurations."""
-    flat = [dict(_flat(document)) for document in (first, second)]
-    return [
-        Difference(where, key, _shown(flat[0].get(key, ABSENT)), _shown(flat[1].get(key, ABSENT)))
-        for key in dict.fromkeys([*flat[0], *flat[1]])
-        if flat[0].get(key, ABSENT) != flat[1].get(key, ABSENT)
-    ]
+    return list(_compared(first, second, where, ""))
+
+
+def _compared(first: Any, second: Any, where: str, path: str) -> Iterator[Difference]:
+    """Yield what differs below a path; of a section that only one has, one line."""
+    left, right = _sections(first), _sections(second)
+    if left is None or right is None:
+        # NaN, which limits that are not set are, is not itself.
+        if first != second and str(first) != str(second):
+            yield Difference(where, path, _shown(first), _shown(second))
+        return
+    for key in dict.fromkeys([*left, *right]):
+        inside = f"{path}.{key}" if path else key
+        yield from _compared(left.get(key, ABSENT), right.get(key, ABSENT), where, inside)
+
+
+def _sections(document: Any) -> dict[str, Any] | None:
+    """Return what a document holds by its keys, or by the names of what a list holds; ``None`` of a value."""
+    if isinstance(document, Mapping) and document:
+        found: dict[str, Any] = {}
+        for key, value in document.items():
+            named = _sections(value) if key in NAMED else None
+            # Their own names say enough.
+            found |= {str(key): value} if named is None else named
+        return found
+    if isinstance(document, list) and any(isinstance(item, Mapping) for item in document):
+        names = [
+            item.get("name", number) if isinstance(item, Mapping) else number for number, item in enumerate(document)
+        ]
+        return {str(name): item for name, item in zip(names, document, strict=True)}
+    return None
 
 
 def product_differences(first: tuple[Store, Record], second: tuple[Store, Record]) -> list[Difference]:
@@ -122,19 +149,8 @@ def store_differences(first: Store, second: Store) -> list[Difference]:
     return found
 
 
-def _flat(document: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the leaves of a document by their paths."""
-    if isinstance(document, Mapping) and document:
-        for key, value in document.items():
-            yield from _flat(value, f"{path}.{key}" if path else str(key))
-    elif isinstance(document, list) and any(isinstance(item, Mapping) for item in document):
-        for number, item in enumerate(document):
-            name = item.get("name", number) if isinstance(item, Mapping) else number
-            yield from _flat(item, f"{path}[{name}]")
-    else:
-        yield path, document
-
-
 def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        value = value.get("value", "there")
     text = " ".join(str(value).split())
     return text if len(text) <= 60 else f"{text[:57]}..."
