@@ -117,8 +117,8 @@ def _draw_spectral(model):
     ax.set(xscale="log", yscale="log", xlabel="Energy [TeV]")
     top = max(line.get_ydata().max() for line in ax.lines)
     low, high = max(ax.get_ylim()[0], top / 3e4) * 0.999, top * 2
-    # At least a decade, so that powers of ten are the only labels.
-    ax.set_ylim(min(low, high / 20), high)
+    # At least two decades, so that powers of ten are the only labels: others do not fit into the margin.
+    ax.set_ylim(min(low, high / 100), high)
     return _with_legend(figure, ax)
 
 
