@@ -70,7 +70,7 @@ def test_version(xgamma):
             ["run", "a.yaml", "--until", "fitt"],
             "'fitt' is not one of 'observations', 'datasets', 'excess_map'",
         ),
-        (["run", "a.yaml", "--untill", "fit"], "Did you mean one of: '--outdir', '--until'?"),
+        (["run", "a.yaml", "--untill", "fit"], "--untill"),
         (["ingest", "here", "there", "--obs-id", "x"], "'x' is not a valid integer."),
     ],
 )

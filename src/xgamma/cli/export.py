@@ -38,7 +38,7 @@ VIEWS: Mapping[Kind, Callable[[xr.Dataset], Any]] = {
     epilog=examples(
         "xgamma export out flux-points points.ecsv --sed-type dnde",
         "xgamma export out fit models.yaml",
-        "xgamma export out fit contour.csv --contour index amplitude --sigma 1 --sigma 2",
+        "xgamma export out fit c.csv --contour index amplitude --sigma 1 --sigma 2",
         "xgamma export out light-curve curve.csv --sed-type flux",
         "xgamma export out stack spectrum.fits",
     ),

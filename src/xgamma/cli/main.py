@@ -30,7 +30,7 @@ VERBS = {
     "run": ("run", "Run a configuration, from observations to flux points, files and pictures."),
     "report": ("report", "Write what a run or a store holds as one HTML file."),
     "ls": ("listing", "List the products of a store, or its runs; writes nothing."),
-    "show": ("products", "Show a product or a run as a table; writes nothing."),
+    "show": ("show", "Show a product or a run as a table; writes nothing."),
     "plot": ("plot", "Draw any picture of what a store holds."),
     "export": ("export", "Write a product of a store as a file."),
     "explain": ("explain", "Say what a product was made from, down to the files; writes nothing."),
