@@ -21,6 +21,7 @@ from xgamma.config.requests import models_of
 from xgamma.datasets import Datasets, SpectrumDataset
 from xgamma.fit import Fit
 from xgamma.models import Models, create_crab_spectral_model
+from xgamma.plot.style import line_style, styled
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "joint-crab.yaml"
 SPECTRA = "$GAMMAPY_DATA/joint-crab/spectra"
@@ -107,6 +108,7 @@ def table(title: str, fits: Mapping[str, Fitted], excess: Mapping[str, float]) -
         print(f"| {' | '.join(row)} |")
 
 
+@styled
 def picture(models: Mapping[str, Models], config: AnalysisConfig, path: Path) -> None:
     """Draw the figure of the paper: the spectrum of each instrument in its energies, and that of all."""
     figure = Figure(figsize=(8, 6), layout="constrained")
@@ -117,11 +119,12 @@ def picture(models: Mapping[str, Models], config: AnalysisConfig, path: Path) ->
     ranges["joint"] = (ranges["fermi"][0], ranges["hess"][1])
     for number, (name, fitted_models) in enumerate(models.items()):
         is_joint = name == "joint"
-        color = "black" if is_joint else f"C{number}"
+        lines = {"color": "black", "linestyle": "-"} if is_joint else line_style(number)
         spectrum = fitted_models[0].spectral_model
-        spectrum.plot(ranges[name], ax=ax, sed_type="e2dnde", color=color, lw=2.6 if is_joint else 1.8,
-                      ls="-" if is_joint else "--", label=NAMES.get(name, "joint fit"))  # fmt: skip
-        spectrum.plot_error(ranges[name], ax=ax, sed_type="e2dnde", facecolor=color, alpha=0.4 if is_joint else 0.25)
+        width, alpha = (2.6, 0.4) if is_joint else (1.8, 0.25)
+        label = NAMES.get(name, "joint fit")
+        spectrum.plot(ranges[name], ax=ax, sed_type="e2dnde", lw=width, label=label, **lines)
+        spectrum.plot_error(ranges[name], ax=ax, sed_type="e2dnde", facecolor=lines["color"], alpha=alpha)
     ax.set_ylim(3e-13, 2e-10)
     ax.set_xlim(0.01, 100)
     ax.legend(fontsize="small")
