@@ -143,6 +143,7 @@ def damaged(draw):
     return WHOLE[:first] + piece + WHOLE[min(last, first + 40) :]
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore")
 @settings(max_examples=250)
 @given(st.one_of(st.text(max_size=60), documents(), documents(), damaged()))

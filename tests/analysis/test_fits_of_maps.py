@@ -94,6 +94,7 @@ def test_models_are_extended_and_backgrounds_added_once(nights_release, tmp_path
     assert analysis.models.names == ["crab", *names]
 
 
+@pytest.mark.long
 def test_nights_are_fitted_together_and_each_with_points_and_a_light_curve(nights_release, tmp_path, caplog):
     energies = "{min: 0.5 TeV, max: 30 TeV, nbins: 1}"
     points = f"{{flux_points: {{source: crab, energy: {energies}}}, light_curve: {{energy_edges: {energies}}}}}"

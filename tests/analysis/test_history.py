@@ -288,6 +288,7 @@ class History(RuleBasedStateMachine):
             assert self.store.has(kind, key)
 
 
+@pytest.mark.long
 def test_any_history_ends_with_the_bytes_of_an_undisturbed_analysis(versions):
     History.versions = versions
     run_state_machine_as_test(

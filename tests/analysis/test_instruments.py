@@ -125,6 +125,7 @@ def test_reduced_and_read_entries_are_fitted_together_each_in_its_range(tiny_rel
     assert values(report.analysis)["index"] == pytest.approx(by_hand.parameters["index"].value, rel=1e-9)
 
 
+@pytest.mark.long
 def test_a_plan_finds_what_is_read_and_a_second_run_computes_nothing(tiny_release, files, tmp_path):
     read = {"name": "read", "read": str(files / "pha_obs[0-9].fits")}
     config = until_fit(entries(tiny_release, tmp_path, read, {"name": "made"}))
@@ -272,6 +273,7 @@ def points_of(release, folder, other, *more, **flux_points):
     return entries(release, folder, {"name": "a"}, own, *more, flux_points={**asked, **flux_points})
 
 
+@pytest.mark.long
 def test_flux_points_of_each_entry_are_those_of_it_alone(tiny_release, other_release, tmp_path):
     report = run(points_of(tiny_release, tmp_path, other_release, joint=False))
     found = report.analysis.flux_points_of
@@ -288,6 +290,7 @@ def test_flux_points_of_each_entry_are_those_of_it_alone(tiny_release, other_rel
     assert run(points_of(tiny_release, tmp_path, other_release, joint=False)).analysis.computed == set()
 
 
+@pytest.mark.long
 def test_a_model_of_one_entry_is_left_out_of_the_points_of_another(tiny_release, other_release, tmp_path):
     config = points_of(tiny_release, tmp_path, other_release, joint=False)
     document = config.document()

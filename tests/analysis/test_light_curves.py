@@ -180,6 +180,7 @@ def test_check_says_that_a_stack_has_one_time(tiny_release, tmp_path):
     assert not any(text.startswith("light_curve") for text in preview(grouped).remarks)
 
 
+@pytest.mark.long
 def test_check_names_datasets_and_intervals_that_are_left_out(nights_release, tmp_path, done):
     first = done.analysis.light_curve
     start, stop = first.time_min[0].utc.isot, first.time_max[3].utc.isot
@@ -198,6 +199,7 @@ def test_keys_that_are_not_used_are_named(tiny_release, tmp_path):
     assert wanted in said
 
 
+@pytest.mark.long
 def test_the_command_shows_a_light_curve(nights_release, tmp_path, xgamma):
     path = tmp_path / "asked.yaml"
     path.write_text(mixed_yaml(asked(nights_release, tmp_path, "light_curve: {time_bins: night}").document()))

@@ -312,6 +312,7 @@ def test_a_mask_of_another_part_of_the_sky_raises(tiny_release, tmp_path):
             command(config)
 
 
+@pytest.mark.long
 def test_a_mask_in_another_projection_is_that_mask(tiny_release, tmp_path):
     galactic = to_frame(*CRAB, "icrs", "galactic")
     masks = [mask_file(tmp_path, CRAB, 12.0), mask_file(tmp_path, galactic, 12.0, projection="CAR")]
@@ -347,6 +348,7 @@ def test_a_map_that_is_wholly_excluded_has_no_background(tiny_release, tmp_path,
     )
 
 
+@pytest.mark.long
 def test_one_bin_of_energy_is_enough_for_every_background(tiny_release, tmp_path):
     backgrounds = [
         "{method: null}",

@@ -76,6 +76,7 @@ def test_another_look_draws_anew(ran, drawn, monkeypatch):
     assert drawn == []
 
 
+@pytest.mark.long
 def test_settings_of_a_user_have_pictures_of_their_own(ran, drawn):
     config, _ = ran
     with plt.rc_context({"axes.facecolor": "0.9"}):
@@ -87,6 +88,7 @@ def test_settings_of_a_user_have_pictures_of_their_own(ran, drawn):
     assert drawn == []
 
 
+@pytest.mark.long
 def test_a_damaged_picture_is_drawn_again(ran, drawn, caplog):
     config, folder = ran
     for chunk in (folder / "store" / "picture").rglob("png/c.0"):

@@ -58,6 +58,7 @@ def test_the_projected_peak_is_the_measured_one(tmp_path, bins):
     assert 0.75 < peak / reduce.cost.peak < 1.15
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak memory of a process is read from /proc")
 @pytest.mark.skipif(
     np.lib.NumpyVersion(np.__version__) < "2.1.0", reason="what imports take is that of the locked packages"

@@ -83,6 +83,7 @@ def test_all_entries_are_fitted_together(tiny_release, tmp_path):
     assert both.flux_points.data.data["counts"].sizes["dataset"] == 2
 
 
+@pytest.mark.long
 def test_a_plan_shows_each_entry_and_finds_it_after_a_run(tiny_release, tmp_path):
     config = several(tiny_release, tmp_path, {"name": "narrow"}, {"stack": False, **WIDE})
     names = ["ingest", "reduce narrow", "reduce datasets-2", "stack narrow", "fit", "flux points"]

@@ -64,6 +64,7 @@ def test_two_processes_make_the_products_of_one(nights_release, tmp_path, many_s
     assert digests(tmp_path / "two") == digests(tmp_path / "one")
 
 
+@pytest.mark.long
 def test_two_processes_make_the_maps_of_one(nights_release, tmp_path, many_small_blocks, submitted, monkeypatch):
     # Each product holds one or two windows.
     monkeypatch.setattr("xgamma.analysis.steps.rows.PRODUCT_BYTES", 150_000)

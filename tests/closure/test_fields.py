@@ -87,6 +87,7 @@ def test_counts_of_many_sets_are_what_is_predicted_in_every_ring_about_a_source(
         assert np.abs((found - wanted) / np.sqrt(wanted)).max() < 3.5
 
 
+@pytest.mark.long
 def test_sets_of_a_field_are_fitted_kept_and_drawn(trial):
     store = Store("memory://")
     results = run_closure(trial, 2, store)

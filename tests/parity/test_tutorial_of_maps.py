@@ -119,6 +119,7 @@ def test_a_stack_is_fitted_and_what_is_left_is_seen(configs):
     plt.close("all")
 
 
+@pytest.mark.long
 def test_runs_are_fitted_together(configs):
     datasets = reduced(configs[1]).datasets
     model = source("source-joint")

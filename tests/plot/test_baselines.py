@@ -50,6 +50,7 @@ def public_functions():
                 yield name, plain.__code__
 
 
+@pytest.mark.long
 def test_every_public_function_that_draws_has_a_stored_picture():
     called = set()
 

@@ -81,6 +81,7 @@ def test_events_in_good_time_and_those_outside_are_all_events(nights_part, found
         np.testing.assert_array_equal(reduced[name], alone[name], err_msg=name)
 
 
+@pytest.mark.long
 @given(shares, st.floats(0.01, 0.99))
 def test_two_adjacent_intervals_add_up_to_the_whole(nights_part, found, cut):
     start, stop = span(nights_part)

@@ -80,6 +80,7 @@ def test_what_is_called_like_a_program_is_no_program(page):
     assert {row["model"] for row in parameters} == {HOSTILE}
 
 
+@pytest.mark.long
 def test_the_same_results_give_the_same_bytes(hostile, page):
     later = report_of(hostile.config, hostile.results, ["<b>said</b> before."], "2027-01-01T00:00Z")
     assert later.replace("2027-01-01T00:00Z", CREATED) == page

@@ -69,6 +69,7 @@ def test_runs_are_independent(demo):
     assert abs(np.corrcoef(*logarithms)[0, 1]) < 0.05
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "plan",
     [

@@ -337,6 +337,7 @@ def test_the_spectrum_of_a_point_among_others_is_what_is_predicted_for_its_regio
     assert counts.sum() == pytest.approx(expected.sum(), rel=3 / np.sqrt(expected.sum()))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["bkg_3d", "bkg_2d"])
 def test_the_background_of_maps_is_right_in_every_energy_and_ring(kind):
     response = AnalyticResponse(

@@ -95,6 +95,7 @@ def test_the_answers_of_the_server_hold_the_secrets(talkative):
     assert talkative.own_words[2] in talkative.fault(told)
 
 
+@pytest.mark.long
 def test_no_secret_is_in_a_store_a_log_or_a_pickle_on_threads(talkative, release, said, monkeypatch):
     monkeypatch.setattr("xgamma.ingest.release.RUNS_PER_PART", 1)
     url = talkative.new_url()

@@ -106,6 +106,7 @@ def content_of(run):
     return [np.asarray(values).tobytes() for values in arrays], {**run.header}
 
 
+@pytest.mark.long
 def test_flipped_bits_raise_or_change_single_values_only(own, moments, survival):
     """In gz data the sum at the end of the file finds each; in plain data only what breaks the format is found."""
     path = faults.run_file(own, DAMAGED)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from marks import some_long
 from releases import config_of, recipe, whole
 from store.written import key
 from survival.actor import analyse, crowd, keys, race
@@ -29,7 +30,7 @@ def assert_one_product_each(store, numbers, witness):
         witness.assert_whole(store)
 
 
-@pytest.mark.parametrize("kind", ["disk", "s3"])
+@pytest.mark.parametrize("kind", some_long(["disk", "s3"], 2))
 def test_four_processes_that_race_for_sixty_keys_end_with_one_product_each(kind, new_place, request, witness, survival):
     place = new_place(kind)
     writers = request.getfixturevalue("writers")
@@ -47,6 +48,7 @@ def test_four_processes_that_race_for_sixty_keys_end_with_one_product_each(kind,
         assert_one_product_each(store, range(KEYS), witness)
 
 
+@pytest.mark.long
 def test_many_processes_on_one_folder_lose_no_product(tmp_path, actors, witness, survival):
     with survival(f"{CROWD} processes on one folder") as tally:
         failed = actors[0].act(crowd.__name__, tmp_path, CROWD)[1]
@@ -63,6 +65,7 @@ def test_the_same_request_has_the_same_key_in_every_process(actors):
     assert digest(reordered.document()) == keys()[0]
 
 
+@pytest.mark.long
 def test_two_processes_with_the_same_configuration_at_once_both_succeed(
     tiny_release, quick_folder, actors, witness, survival
 ):

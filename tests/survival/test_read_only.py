@@ -80,6 +80,7 @@ def test_every_verb_that_reads_works_on_a_read_only_store(closed, config, comman
                 assert ran.code == 0, ran.err
 
 
+@pytest.mark.long
 def test_an_analysis_whose_products_all_exist_runs_on_a_read_only_store(closed, config, command):
     ran = command("run", config())
     assert ran.code == 0, ran.err
