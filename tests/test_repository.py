@@ -93,6 +93,17 @@ def test_links_between_documents_have_a_target(page):
     assert not lost
 
 
+def test_only_text_and_pictures_are_kept_so_that_no_data_of_a_telescope_is():
+    done = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip("this is no clone of the repository")
+    kinds = {Path(name).suffix or Path(name).name for name in done.stdout.splitlines()}
+    text = {".py", ".md", ".rst", ".txt", ".sh", ".yaml", ".toml", ".json", ".cff", ".html", ".css", ".mplstyle"}
+    assert kinds - text == {".png", ".typed", ".gitignore", "Makefile", "Containerfile", "LICENSE", "run"}
+    documents = [name for name in done.stdout.splitlines() if name.endswith(".json")]
+    assert documents == ["tests/analysis/fingerprints.json"]
+
+
 def test_documents_and_code_name_no_local_paths():
     words = re.compile(r"/work/|/root/|\bshared/|GAMMAPY_DATA=/")
     files = [
