@@ -1,5 +1,7 @@
 """Messages and exit codes of the command line when something is wrong."""
 
+import contextlib
+import ctypes
 import os
 import signal
 import subprocess
@@ -294,6 +296,37 @@ def test_an_interrupt_that_a_library_turns_into_another_error_exits_with_130(xga
     assert (done.code, done.out) == (130, "")
     assert done.err.strip() == "Interrupted; what is in the store stays, and the next run goes on from there."
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_interrupt_that_python_ignores_in_a_callback_of_c_is_raised_again(xgamma, config, monkeypatch):
+    done, hook = [], sys.unraisablehook
+
+    def interrupted(self, *_):
+        @ctypes.CFUNCTYPE(None)
+        def callback():
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)
+
+        callback()
+        done.append("went on")
+        time.sleep(10)
+        done.append("was not interrupted")
+
+    monkeypatch.setattr(Analysis, "get_observations", interrupted)
+    assert xgamma("run", config)[:2] == (130, "")
+    assert done == ["went on"]
+    assert sys.unraisablehook is hook
+
+
+def test_an_interrupt_that_a_library_catches_exits_with_130_at_the_end(xgamma, config, monkeypatch):
+    def interrupted(self, *_):
+        with contextlib.suppress(BaseException):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(10)
+
+    for step in ("get_observations", "get_datasets", "get_excess_map", "run_fit", "get_flux_points", "get_light_curve"):
+        monkeypatch.setattr(Analysis, step, interrupted)
+    assert xgamma("run", config).code == 130
 
 
 def test_an_error_without_an_interrupt_keeps_its_exit_code(xgamma, config, monkeypatch):

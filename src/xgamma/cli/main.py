@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import os
-import signal
 import sys
-import threading
 import traceback
-from collections.abc import Iterator, Sequence
-from types import FrameType
+from collections.abc import Sequence
 from typing import NoReturn
 
 import click
 
 from xgamma import __version__
+from xgamma.cli.interrupts import heard_interrupts
 from xgamma.errors import ExitCode, MemoryLimitError, XgammaError, did_you_mean, more_about
 from xgamma.lazily import defer
 
@@ -137,9 +134,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     words = [word for word in given if word != "--debug"]
-    with _heard_interrupts() as heard:
+    with heard_interrupts() as heard:
         try:
             code = group.main(words, prog_name="xgamma", standalone_mode=False)
+            # A library may have caught it and gone on.
+            if heard:
+                _end_interrupted()
         except (KeyboardInterrupt, click.Abort):
             _end_interrupted()
         except Exception as error:
@@ -148,26 +148,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 _end_interrupted()
             _end_failed(error, debug)
     sys.exit(code if isinstance(code, int) else 0)
-
-
-@contextlib.contextmanager
-def _heard_interrupts() -> Iterator[list[int]]:
-    """Yield a list that is not empty once Ctrl-C was heard; it interrupts as ever."""
-    heard: list[int] = []
-    usual = signal.default_int_handler
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not usual:
-        yield heard
-        return
-
-    def hear(number: int, frame: FrameType | None) -> None:
-        heard.append(number)
-        usual(number, frame)
-
-    signal.signal(signal.SIGINT, hear)
-    try:
-        yield heard
-    finally:
-        signal.signal(signal.SIGINT, usual)
 
 
 def _end_interrupted() -> NoReturn:
