@@ -15,7 +15,7 @@ PLAIN = (1e-3, 1e5)
 """Values outside are written with a power of ten."""
 PRECISION = 1e-15
 """Of values, relative."""
-_NUMBER = re.compile(r"(< )?[-(]?\d[\d.,]*(e[-+]\d+)?([ )±%].*)?$|-$")
+_NUMBER = re.compile(r"(< )?\(?-?\d[\d.,]*(e[-+]\d+)?([ )±%].*)?$|-$")
 
 
 def number_text(value: Any, digits: int = 4) -> str:
@@ -102,7 +102,7 @@ def some(count: int, what: str) -> str:
 def stands_right(text: str) -> bool:
     """Whether a text stands right in a column: that of a number with whatever follows, such as an error or a unit.
 
-    >>> stands_right("(6.6 ± 0.2)e-12"), stands_right("< 4.1e-14"), stands_right("-"), stands_right("Crab")
+    >>> stands_right("(-6.6 ± 0.2)e-12"), stands_right("< 4.1e-14"), stands_right("-"), stands_right("Crab")
     (True, True, True, False)
     """
     return _NUMBER.match(text) is not None

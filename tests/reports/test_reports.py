@@ -161,6 +161,14 @@ def test_every_product_is_named_with_its_key(hostile, page):
             assert record.key in page
 
 
+def test_every_product_is_made_of_files_or_of_products_of_the_table(each):
+    rows = Page(each).table("Products in the store")
+    names = {"files", *(row["product"] for row in rows)}
+    behind = {row["product"]: row["made of"].split(", ") for row in rows}
+    assert {name for made in behind.values() for name in made} <= names
+    assert all(name not in made for name, made in behind.items())
+
+
 def test_nothing_of_this_machine_is_in_it_that_the_configuration_does_not_say(hostile, page):
     without = page
     for said in (hostile.config.observations.datastore, hostile.config.general.store, hostile.config.general.outdir):

@@ -70,7 +70,7 @@ datasets:
 
 models:                              # or the path of a YAML file
     components:
-    -   name: source
+    -   name: {source}
         type: SkyModel
         spectral:
             type: PowerLawSpectralModel
@@ -84,12 +84,12 @@ models:                              # or the path of a YAML file
 
 flux_points:                         # their edges are edges of energy above
     energy: {{min: {e_min} TeV, max: {e_max} TeV, nbins: {points}}}
-    source: source
+    source: {source}
 
 # light_curve:                       # needs stack: false above; one bin for each run, unless you say which
 #     time_bins: night               # or {{width: 7 d}}, or blocks
 #     energy_edges: {{min: {e_min} TeV, max: {e_max} TeV, nbins: 1}}
-#     source: source
+#     source: {source}
 """
 
 
@@ -196,7 +196,18 @@ def _text(asked: InitRequest, found: Suggestion, obs_ids: Sequence[int]) -> str:
         safe_masks=", ".join(found.safe_masks),
         reference=_reference(energy),
         points=found.points,
+        source=_source(found),
     )
+
+
+def _source(found: Suggestion) -> str:
+    """Return a name for the model: that of the target, unless the position is none of a target.
+
+    >>> _source(CRAB)
+    'crab-nebula'
+    """
+    words = re.findall("[a-z0-9.+-]+", found.target.lower())
+    return "-".join(words) if words and words[0][0].isalpha() and not found.guesses else "source"
 
 
 def _reference(energy: Axis) -> str:

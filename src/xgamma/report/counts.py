@@ -80,7 +80,8 @@ def _info_row(line: Any, what: str, is_on_off: bool) -> dict[str, Any]:
         "on": str(int(line["counts"])),
         "off": str(int(line["counts_off"])) if is_measured else NOTHING,
         "alpha": number_text(float(line["alpha"]), 3) if is_measured else NOTHING,
-        "background": decimals(float(line["background"]), 1),
+        # With the norm that models give it, so that a line adds up.
+        "background": decimals(float(line["counts"] - line["excess"]), 1),
         "excess": decimals(float(line["excess"]), 1),
         "significance": decimals(float(line["sqrt_ts"]), 1),
     }
@@ -258,7 +259,10 @@ def safe_ranges(entries: Sequence[Entry]) -> Section:
     blocks: list[Block] = [Rows([_range_row(view) for view in views], "Energies, TeV")] if views else []
     ledger = [row for view in views if (row := _ledger_row(view))["all"] > 0]
     if ledger:
-        caption = "Ledger: how each event was counted; events that are read for several datasets count in each"
+        caption = (
+            "Ledger: how each event was counted, in the safe range or not; events that are read for several datasets "
+            "count in each"
+        )
         blocks.append(Rows(ledger, caption))
     return Section("Safe ranges and ledger", blocks)
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from xgamma import __version__
 from xgamma.report.blocks import Block, Download, Facts, Rows, Section, Text
 from xgamma.store import Record
-from xgamma.store.prov import prov_document
+from xgamma.store.prov import made_from, prov_document
 
 PAPERS = {
     "on-off": "Li & Ma 1983, ApJ 272, 317 (significance); Arnaud, Dorman & Gordon, XSPEC manual, appendix B (wstat)",
@@ -40,10 +40,9 @@ def provenance(records: Sequence[Record], made_of: Mapping[str, Sequence[str]], 
             "key": record.key,
             "made (UTC)": record.created[:19].replace("T", " "),
             "bytes": f"{record.nbytes:,}",
-            "made of": ", ".join(key[:12] for key in record.inputs[:4]) + (" ..." if len(record.inputs) > 4 else "")
-            or "files",
+            "made of": ", ".join(behind[:4]) + (" ..." if len(behind) > 4 else "") or "files",
         }
-        for record in records
+        for record, behind in zip(records, made_from(records, made_of), strict=True)
     ]
     software = {name: text for record in records[-1:] for name, text in record.provenance.get("software", {}).items()}
     blocks: list[Block] = [

@@ -6,10 +6,11 @@ Submission of 24 April 2013.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
+from xgamma.store.lineage import MADE_FROM
 from xgamma.store.records import Record
 
 PREFIX = {"xgamma": "urn:xgamma:", "sha256": "urn:sha256:"}
@@ -40,6 +41,25 @@ def prov_document(records: Sequence[Record], made_of: Mapping[str, Sequence[str]
     for record in records:
         room -= document.product(record, room)
     return document.parts
+
+
+def made_from(records: Sequence[Record], made_of: Mapping[str, Sequence[str]]) -> list[list[str]]:
+    """Return the products behind each of these products, as ``kind/key``; of others the key. As ``prov_document``."""
+    known = {key: f"{record.kind}/{record.key[:12]}" for record in records for key in _keys_of(record)}
+
+    def behind(key: str) -> list[str]:
+        members = [] if key in known else made_of.get(key, ())
+        return [name for member in members for name in behind(member)] or [known.get(key, key[:12])]
+
+    used = [_used(record, {*known, *made_of}) for record in records]
+    return [list(dict.fromkeys(name for key in keys for name in behind(key))) for keys in used]
+
+
+def _used(record: Record, known: Collection[str]) -> list[str]:
+    """Return the keys that a product was made of: what its record names, instead of keys that nobody knows."""
+    given = record.provenance.get(MADE_FROM)
+    named = [str(each).partition("/")[2] for each in given] if isinstance(given, list) else []
+    return [*named, *(key for key in record.inputs if key in known)] if named else list(record.inputs)
 
 
 def _keys_of(record: Record) -> list[str]:
@@ -82,8 +102,8 @@ class _Document:
         self.relation("wasAssociatedWith", {"prov:activity": making, "prov:agent": self._agent(record)})
         files = list(_files(record))
         listed = files if len(files) <= room else []
-        used = [*dict.fromkeys(self.of(key) for key in record.inputs), *(self.entity(*each) for each in listed)]
-        for each in used:
+        known = dict.fromkeys(self.of(key) for key in _used(record, self.known))
+        for each in (*known, *(self.entity(*each) for each in listed)):
             self.relation("used", {"prov:activity": making, "prov:entity": each})
             self.relation("wasDerivedFrom", {"prov:generatedEntity": name, "prov:usedEntity": each})
         if files and not listed:
