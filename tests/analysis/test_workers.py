@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+import shutil
+
 import pytest
 
+import faults
 from releases import config_of, until_datasets
 from xgamma.execute import run_blocks
 from xgamma.store import Store
+from xgamma.store.said import warnings_of
 
 BY_NIGHT = "datasets: {stack_by: night}"
 MAPS = """
@@ -27,6 +32,10 @@ models: null
 
 def digests(url):
     return {(record.kind, record.key): dict(record.digests) for record in Store(url).ls()}
+
+
+def warnings(url):
+    return {(record.kind, record.key): warnings_of(record) for record in Store(url).ls()}
 
 
 @pytest.fixture
@@ -53,15 +62,25 @@ def submitted(monkeypatch):
     return calls
 
 
-def test_two_processes_make_the_products_of_one(nights_release, tmp_path, many_small_blocks, submitted):
-    alone = config_of(nights_release, tmp_path / "one", BY_NIGHT)
+def test_two_processes_make_the_products_of_one_with_its_warnings(
+    nights_release, tmp_path, many_small_blocks, submitted, caplog
+):
+    caplog.set_level(logging.WARNING, "xgamma")
+    release = shutil.copytree(nights_release, tmp_path / "nights")
+    faults.truncate_file(release, 2)
+    alone = config_of(release, tmp_path / "one", BY_NIGHT)
     until_datasets(alone)
-    together = config_of(nights_release, tmp_path / "two", BY_NIGHT, "general: {n_jobs: 2}")
+    assert caplog.text.count("Run 2 is left out") == 1
+    together = config_of(release, tmp_path / "two", BY_NIGHT, "general: {n_jobs: 2}")
     until_datasets(together)
     assert ("Reading runs", 4) in submitted
     assert ("Reducing", 2) in submitted
-    assert ("Stacking", 4) in submitted
+    assert ("Stacking", 3) in submitted
     assert digests(tmp_path / "two") == digests(tmp_path / "one")
+    assert caplog.text.count("Run 2 is left out") == 2
+    assert warnings(tmp_path / "two") == warnings(tmp_path / "one")
+    [of_part] = [said for (kind, _), said in warnings(tmp_path / "one").items() if kind == "dl3" and said]
+    assert of_part[0].startswith("Run 2 is left out: ")
 
 
 @pytest.mark.long

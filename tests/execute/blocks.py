@@ -1,5 +1,6 @@
 """Blocks that wait, fail, speak or kill their process, for workers to import."""
 
+import logging
 import os
 import sys
 import time
@@ -9,10 +10,19 @@ from xgamma.errors import InputError
 
 
 def number_or_death(number, deadly, deaths):
-    """Return the number; the process of the deadly one ends, and leaves a file for each of its deaths."""
+    """Log and return the number; the process of the deadly one ends, and leaves a file for each of its deaths."""
+    warn(number)
     if number == deadly:
         (Path(deaths) / str(time.time_ns())).touch()
         os._exit(1)
+    return number
+
+
+def warn(number, failing=None):
+    """Log a warning with the number, and return it; raise an error at one number."""
+    logging.getLogger("xgamma.blocks").warning("Block %d.", number)
+    if number == failing:
+        raise InputError(f"block {number}")
     return number
 
 

@@ -18,6 +18,7 @@ from execute.machines import digests, environment, eventually
 from releases import config_of, until_datasets
 from xgamma.errors import ClusterError, ConfigError, WorkerLostError
 from xgamma.execute import Workers, cluster, run_blocks
+from xgamma.warned import collected_warnings
 
 
 def started(*words, first=()):
@@ -211,7 +212,7 @@ def test_a_scheduler_with_invalid_answers_raises(other, monkeypatch, answer):
         run_blocks(len, ["a", "b"], "x", Workers(scheduler=other.address))
 
 
-def test_a_block_that_kills_each_worker_of_a_cluster_is_named(monkeypatch, tmp_path):
+def test_a_block_that_kills_each_worker_of_a_cluster_is_named(monkeypatch, tmp_path, caplog):
     monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "0")
     (tmp_path / "deaths").mkdir()
     some = Cluster(tmp_path)
@@ -222,9 +223,13 @@ def test_a_block_that_kills_each_worker_of_a_cluster_is_named(monkeypatch, tmp_p
         with distributed.Client(some.address) as client:
             client.wait_for_workers(3, timeout=60)
         blocks = [(n, 1, tmp_path / "deaths") for n in range(4)]
-        with pytest.raises(WorkerLostError, match=r"given block 2 of 4 died\. Mostly memory runs out") as lost:
+        died = r"given block 2 of 4 died\. Mostly memory runs out"
+        with collected_warnings() as collected, pytest.raises(WorkerLostError, match=died) as lost:
             run_blocks(number_or_death, blocks, "x", Workers(scheduler=some.address))
     finally:
         some.close()
     assert lost.value.results == [0, None, 2, 3]
+    texts = ["Block 0.", "Block 2.", "Block 3."]
+    assert [warned.text for warned in collected.waiting] == texts
+    assert sorted(each.getMessage() for each in caplog.records if each.name == "xgamma.blocks") == texts
     assert len(list((tmp_path / "deaths").iterdir())) == 2

@@ -8,11 +8,12 @@ import time
 
 import pytest
 
-from execute.blocks import fail, number_or_death, number_or_one_death, process_of, speak, stumble
+from execute.blocks import fail, number_or_death, number_or_one_death, process_of, speak, stumble, warn
 from execute.machines import alive_in, digests, environment, eventually
 from releases import config_of, until_datasets
 from xgamma.errors import ClusterError, DamagedError, InputError, WorkerLostError
 from xgamma.execute import Workers, processes, run_blocks, shared_workers
+from xgamma.warned import collected_warnings, taken_warnings
 
 TWO = Workers(2)
 
@@ -40,9 +41,11 @@ def test_a_block_whose_worker_dies_once_is_done_by_another(tmp_path):
 
 def test_a_block_that_kills_each_worker_is_named_and_the_other_results_are_returned(tmp_path):
     names = [f"run {n}" for n in range(6)]
-    with pytest.raises(WorkerLostError, match=r"given run 3 died \(with exit code 1\)\. Mostly memory") as lost:
+    died = r"given run 3 died \(with exit code 1\)\. Mostly memory"
+    with collected_warnings() as collected, pytest.raises(WorkerLostError, match=died) as lost:
         run_blocks(number_or_death, [(n, 3, tmp_path) for n in range(6)], "x", TWO, names)
     assert lost.value.results == [0, 1, 2, None, 4, 5]
+    assert [warned.text for warned in collected.waiting] == [f"Block {n}." for n in (0, 1, 2, 4, 5)]
     assert len(list(tmp_path.iterdir())) == 2
 
 
@@ -111,6 +114,20 @@ def test_what_a_block_prints_and_reads_is_no_answer(own_processes, capfd):
     out, err = capfd.readouterr()
     assert out == ""
     assert sorted(err.split()) == ["one", "one", "two", "two"]
+
+
+def test_what_a_block_logs_is_logged_here_once_and_kept_in_the_order_of_the_blocks(own_processes, caplog, capfd):
+    with collected_warnings():
+        assert run_blocks(warn, [(n,) for n in range(6)], "x", TWO) == list(range(6))
+        assert taken_warnings() == [f"Block {n}." for n in range(6)]
+    assert sorted(record.getMessage() for record in caplog.records) == [f"Block {n}." for n in range(6)]
+    assert capfd.readouterr().err == ""
+
+
+def test_what_is_logged_before_an_error_is_printed_by_the_process(own_processes, caplog, capfd):
+    with pytest.raises(InputError, match="block 0"):
+        run_blocks(warn, [(0, 0), (1, 0)], "x", TWO)
+    assert "Block 0.\n" in capfd.readouterr().err
 
 
 def test_processes_are_shared_in_a_context_and_end_with_it(own_processes):

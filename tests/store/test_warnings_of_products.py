@@ -6,7 +6,8 @@ import pytest
 import xarray as xr
 
 from xgamma.store import Store
-from xgamma.store.said import collected_warnings, warnings_of
+from xgamma.store.said import warnings_of
+from xgamma.warned import collected_warnings
 
 CONTENT = {"": xr.Dataset({"value": ("n", [1.0])})}
 

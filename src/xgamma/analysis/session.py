@@ -31,7 +31,7 @@ from xgamma.ingest import FitsRelease, StoredRelease
 from xgamma.models.models import Models
 from xgamma.outcome import UnusedRun
 from xgamma.store import Store
-from xgamma.store.said import collected_warnings
+from xgamma.warned import collected_warnings
 
 log = logging.getLogger(__name__)
 

@@ -26,6 +26,7 @@ from xgamma.outcome import INGEST, UnusedRun
 from xgamma.select import Selection, select_runs
 from xgamma.storage.disk import with_home
 from xgamma.store import Store
+from xgamma.warned import collected_warnings
 
 RUNS_SHOWN = 20
 
@@ -70,7 +71,8 @@ def ingest_command(
     chosen = select_runs(release.facts(), Selection(obs_ids or None, required_irf=()))
     place = Store(store)
     on_failure = on_failed_ingest(fail_fast, place, release)
-    held = release.load(chosen, place, Workers(n_jobs, scheduler), on_failure, rehash)
+    with collected_warnings():
+        held = release.load(chosen, place, Workers(n_jobs, scheduler), on_failure, rehash)
     log_notes(notes_of(held))
     failed = held.failures
     note_failures(place, release.name, release.origin, failed, INGEST, map(str, held.places))

@@ -12,11 +12,15 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
 from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from xgamma.errors import WorkerLostError
+from xgamma.warned import Answer, answered, result_of
 
 Result = TypeVar("Result")
 
@@ -129,6 +133,8 @@ def run_blocks(
 ) -> list[Result]:
     """Return ``function(*a)`` for each tuple of arguments, in their order.
 
+    What blocks log as warnings counts as logged in this context, in the same order wherever they run.
+
     Parameters
     ----------
     function
@@ -152,17 +158,32 @@ def run_blocks(
         When the workers of a block die each time it is tried. It is raised after all other blocks are done and holds
         their results, so that they can be kept.
     """
+    try:
+        return [result_of(answer) for answer in _answers(partial(answered, function), arguments, text, workers, names)]
+    except WorkerLostError as error:
+        error.results = [None if answer is None else result_of(answer) for answer in error.results]
+        raise
+
+
+def _answers(
+    function: Callable[..., Answer[Result]],
+    arguments: Sequence[tuple[Any, ...]],
+    text: str,
+    workers: Workers,
+    names: Sequence[str] | None,
+) -> list[Answer[Result]]:
+    """Return the answer to each block."""
     if len(arguments) <= 1:
         return [function(*block) for block in arguments]
     this = sys.modules[__name__]
-    results: list[Result]
+    answers: list[Answer[Result]]
     with progress_bar(text, len(arguments)) as advance:
         if workers == THIS_PROCESS:
-            results = this.threads.run_on_threads(function, arguments, advance)
+            answers = this.threads.run_on_threads(function, arguments, advance)
         else:
             called = names or [f"block {number} of {len(arguments)}" for number in range(1, len(arguments) + 1)]
             if workers.scheduler is None:
-                results = this.processes.run_on_processes(function, arguments, advance, workers.n_jobs, called)
+                answers = this.processes.run_on_processes(function, arguments, advance, workers.n_jobs, called)
             else:
-                results = this.cluster.run_on_cluster(function, arguments, advance, workers.scheduler, called)
-    return results
+                answers = this.cluster.run_on_cluster(function, arguments, advance, workers.scheduler, called)
+    return answers

@@ -21,6 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from xgamma.errors import ClusterError, ConfigError
 from xgamma.execute.travel import lacking_module, lost_blocks, packed, unpacked
+from xgamma.warned import arrived
 
 try:
     import distributed
@@ -117,7 +118,7 @@ def _take(future: Any, work: _Work) -> None:
     """Note what became of one block."""
     number = work.pending.pop(future)
     try:
-        work.results[number] = future.result()
+        work.results[number] = arrived(future.result())
     except KilledWorker:
         work.killed.append(number)
         return

@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 from xgamma.errors import ClusterError
 from xgamma.execute.travel import lacking_module, lost_blocks, packed, unpacked
 from xgamma.execute.worker import receive, send
+from xgamma.warned import arrived
 
 Result = TypeVar("Result")
 
@@ -64,7 +65,7 @@ class _Work:
         except ClusterError as error:
             is_result, found = False, error
         if is_result:
-            self.results[number] = found
+            self.results[number] = arrived(found)
         else:
             is_missing = isinstance(found, ImportError)
             self.failed[number] = ClusterError(lacking_module(found, "A process")) if is_missing else found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import logging.handlers
 import os
 import signal
 import struct
@@ -41,10 +43,11 @@ def serve(questions: IO[bytes]) -> None:
     # What a block prints is a message and no answer, and what it reads is no question.
     os.dup2(2, 1)
     sys.stdin = Path(os.devnull).open()  # noqa: SIM115
+    held = _held_warnings()
     blocks: SimpleQueue[bytes] = SimpleQueue()
     threading.Thread(target=_listen, args=(questions, blocks), daemon=True).start()
     while True:
-        send(answers, _answer(blocks.get()))
+        send(answers, _answer(blocks.get(), held))
 
 
 def _listen(questions: IO[bytes], blocks: SimpleQueue[bytes]) -> None:
@@ -55,13 +58,23 @@ def _listen(questions: IO[bytes], blocks: SimpleQueue[bytes]) -> None:
         os._exit(0)
 
 
-def _answer(content: bytes) -> bytes:
+def _held_warnings() -> logging.handlers.MemoryHandler:
+    """Let nothing be printed that is logged, as it travels back with the result; an error comes alone."""
+    held = logging.handlers.MemoryHandler(sys.maxsize, sys.maxsize, logging.lastResort)
+    logging.getLogger("xgamma").addHandler(held)
+    return held
+
+
+def _answer(content: bytes, held: logging.handlers.MemoryHandler) -> bytes:
     """Return whether a block came to an end, with its result or error."""
     try:
         function, block = unpacked(content)
-        return packed((True, function(*block)))
+        answer = packed((True, function(*block)))
+        held.buffer.clear()
     except Exception as error:  # whatever a block raises is raised where it was sent from
-        return packed((False, _able_to_travel(error)))
+        held.flush()
+        answer = packed((False, _able_to_travel(error)))
+    return answer
 
 
 def _able_to_travel(error: Exception) -> Exception:

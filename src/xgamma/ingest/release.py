@@ -256,11 +256,12 @@ class FitsRelease:
     def _read_by(
         self, workers: Workers, entries: Sequence[RunEntry], store: Store, on_failure: OnFailure, sequence: int
     ) -> list[Ingested]:
-        chunks = [(self, chunk, store, sequence) for chunk in _chunks(entries)]
+        # What is logged of a part stands in its record, so that whoever reads it logs.
+        is_logged = on_failure is log_failure
+        chunks = [(self, chunk, store, sequence, is_logged) for chunk in _chunks(entries)]
         ingested = run_blocks(_ingest_part, chunks, "Reading runs", workers)
-        for each in ingested:
-            for failure in each.failures:
-                on_failure(failure)
+        for failure in () if is_logged else [failure for each in ingested for failure in each.failures]:
+            on_failure(failure)
         return ingested
 
     def _read_part(
@@ -305,9 +306,12 @@ def _chunks(entries: Sequence[RunEntry]) -> Iterator[Sequence[RunEntry]]:
     return (entries[start : start + RUNS_PER_PART] for start in range(0, len(entries), RUNS_PER_PART))
 
 
-def _ingest_part(release: FitsRelease, entries: Sequence[RunEntry], store: Store, sequence: int) -> Ingested:
+def _ingest_part(
+    release: FitsRelease, entries: Sequence[RunEntry], store: Store, sequence: int, is_logged: bool
+) -> Ingested:
     """Read a part in a worker; only where its runs lie travels back."""
-    return release._read_part(entries, store, lambda: None, lambda _: None, sequence)[0]
+    on_failure = log_failure if is_logged else lambda _: None
+    return release._read_part(entries, store, lambda: None, on_failure, sequence)[0]
 
 
 def _run_key(entry: RunEntry, digests: Mapping[str, str] | None, version: int = STEP_VERSION) -> str:

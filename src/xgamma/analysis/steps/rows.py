@@ -33,6 +33,7 @@ from xgamma.reduce import (
 from xgamma.schema import Kind, window_chunks
 from xgamma.select import selection_order
 from xgamma.store import Store, digest
+from xgamma.store.said import with_warnings
 from xgamma.times import SECONDS_PER_DAY
 
 
@@ -235,7 +236,9 @@ def reduced(
                 before.result()
             for numbers, data in fresh.products():
                 keys = [piece.keys[number] for number in numbers]
-                written.append(writer.submit(_put_rows, wanted.reader, keys, data, piece.part_key, document))
+                # What was logged until now belongs to these rows, and is not known to the thread that writes.
+                made = with_warnings({"recipe": document})
+                written.append(writer.submit(_put_rows, wanted.reader, keys, data, piece.part_key, made))
                 # Its writer has it, and nobody else.
                 del data
             for number, error in fresh.lost.items():
@@ -266,15 +269,13 @@ def lost_rows(part: Part, rows: Rows, errors: Mapping[int, Exception]) -> list[U
 
 
 def _put_rows(
-    reader: RowReader, keys: Sequence[str], data: xr.Dataset, part_key: str, recipe: Mapping[str, Any]
+    reader: RowReader, keys: Sequence[str], data: xr.Dataset, part_key: str, made: Mapping[str, Any]
 ) -> dict[str, RowAddress]:
     """Put rows into the store as one product, and return where they are."""
-    texts = {"recipe": digest(recipe), "rows": list(keys)}
+    texts = {"recipe": digest(made["recipe"]), "rows": list(keys)}
     key = digest(list(keys))
     cut = window_chunks(data, "dataset")
-    record = reader.store.put(
-        Kind.ROWS, key, {"": data}, {"recipe": recipe}, inputs=[part_key], texts=texts, encoding=cut
-    )
+    record = reader.store.put(Kind.ROWS, key, {"": data}, made, inputs=[part_key], texts=texts, encoding=cut)
     reader.put(record, data)
     if reader.ahead is not None:
         reader.ahead.add([(record.key, number) for number in range(len(keys))], keys, data)
