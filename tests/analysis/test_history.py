@@ -25,7 +25,7 @@ from xgamma.errors import XgammaError
 from xgamma.ingest import FitsRelease
 from xgamma.ingest.stored import stored_runs, stored_versions
 from xgamma.storage.backend import Backend
-from xgamma.storage.zarr_objects import WholeObjectStore
+from xgamma.storage.whole_objects import WholeObjects
 from xgamma.store import Store, dataset_digest
 from xgamma.upkeep.parts import compact
 from xgamma.upkeep.verify import verify
@@ -70,13 +70,13 @@ def changes_burn_the_fuse(monkeypatch):
             return real(self, *given)
 
         monkeypatch.setattr(Backend, name, change)
-    put = WholeObjectStore.set
+    put = WholeObjects.set
 
-    async def set_(self, key, value):
+    def set_(self, path, content):
         FUSE.burn()
-        await put(self, key, value)
+        put(self, path, content)
 
-    monkeypatch.setattr(WholeObjectStore, "set", set_)
+    monkeypatch.setattr(WholeObjects, "set", set_)
     yield
     FUSE.left = None
 

@@ -202,7 +202,7 @@ def test_a_location_that_cannot_be_written_raises(tmp_path, counts, monkeypatch)
     def refuse(*_, **__):
         raise PermissionError("Permission denied (os error 13)\n\nDebug source: ...")
 
-    monkeypatch.setattr("xgamma.storage.zarr_objects.write_file", refuse)
+    monkeypatch.setattr("xgamma.storage.whole_objects.write_file", refuse)
     with pytest.raises(
         StoreError, match=r"cannot be written: Permission denied \(os error 13\). What it holds can be read"
     ):

@@ -28,8 +28,9 @@ from xgamma.models.models import Models
 from xgamma.schema import PLANES, WINDOWS, bin_dims, space_dims, window_chunks
 from xgamma.schema.excess_map import plane_chunks
 from xgamma.storage.backend import open_backend
-from xgamma.store.encoding import array_documents, encoded, read_group, write_groups
+from xgamma.store.encoding import encoded, read_group, write_groups
 from xgamma.store.layout import validated_documents
+from xgamma.store.nodes import array_documents
 
 
 def collection_of_gammapy(parts: Sequence[ModelledRows]) -> Any:
@@ -187,7 +188,7 @@ def write_zarr(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool) -> N
         for variable, cut in (window_chunks(ds, *PLANES) | plane_chunks(ds)).items()
     }
     with new_folder(path) as folder:
-        write_groups(open_backend(folder).zarr, "", groups, encoding)
+        write_groups(open_backend(folder).whole, "", groups, encoding)
 
 
 def _write_zarr(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool, binsize_irf: float) -> None:
@@ -224,7 +225,7 @@ def read_zarr(path: Path) -> list[xr.Dataset]:
     groups = (
         [""] if array_documents(documents, "") else sorted((g for g in documents if _GROUPS.fullmatch(g)), key=_number)
     )
-    return [read_group(backend.zarr, "", documents, group) for group in groups]
+    return [read_group(backend.whole, "", documents, group) for group in groups]
 
 
 def _number(group: str) -> int:

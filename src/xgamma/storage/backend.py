@@ -27,6 +27,7 @@ from xgamma.storage import zarr_objects
 from xgamma.storage.disk import delete_tree, holds_only, is_behind_link, leftovers, read_regular_file, with_home
 from xgamma.storage.locations import Location, reason, remote_objects
 from xgamma.storage.retries import REQUESTS, persistent
+from xgamma.storage.whole_objects import WholeObjects
 
 MAX_DOCUMENT_BYTES = 1 << 28
 """The largest document that is read; the record of a hundred thousand runs has a tenth of it."""
@@ -44,9 +45,14 @@ class Backend:
         self.objects = objects
 
     @cached_property
-    def zarr(self) -> zarr_objects.WholeObjectStore:
-        """The same place as zarr takes it."""
-        return zarr_objects.WholeObjectStore(self.objects, self._place)
+    def whole(self) -> WholeObjects:
+        """The objects of products in the same place."""
+        return WholeObjects(self.objects, self._place)
+
+    @cached_property
+    def zarr(self) -> zarr_objects.ZarrObjects:
+        """The same as zarr takes them."""
+        return zarr_objects.ZarrObjects(self.objects, self._place, self.whole)
 
     def read(self, path: str) -> bytes | None:
         """Return the bytes of an object, ``None`` if it is not there; raises ``StoreError`` for one of absurd size."""

@@ -1,30 +1,25 @@
-"""Whole arrays as the chunks of Zarr v3 and back: little-endian, C order, then blosc.
+"""Arrays as the chunks of Zarr v3 and back: little-endian, C order, then blosc.
 
-Windows of an array are read through zarr. Whole arrays are what a store writes and mostly reads, and an array object of
-zarr costs about half a millisecond for each chunk, however small it is. ``StoredArray`` is read when it is used.
+zarr is not needed for them: loading it takes as long as a command that shows a product, and an array object of it costs
+about half a millisecond for each chunk, however small it is.
 """
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 from numcodecs.blosc import SHUFFLE, Blosc
-from xarray.backends import BackendArray
-from xarray.core import indexing
-from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
-from zarr.core.sync import sync
-from zarr.storage import ObjectStore
 
-from xgamma.errors import StoreError
+from xgamma.storage.whole_objects import WholeObjects
+from xgamma.store.nodes import ZarrDocument
 
-ZarrDocument = dict[str, Any]
-Result = TypeVar("Result")
+Selector = slice | npt.NDArray[np.int64]
 
 # Measured on 380,000 H.E.S.S. events: 1.3 GB/s in, 4.8 GB/s out, ratio 2.4 (zstd 1: 0.4, 0.8, 2.1).
 COMPRESSION = {"cname": "lz4", "clevel": 5, "shuffle": "shuffle", "blocksize": 0}
@@ -32,10 +27,6 @@ CODECS = ["bytes", "blosc"]
 # One folder for each array, and not one for each dim of it.
 SEPARATOR = "."
 _CODEC = Blosc(cname="lz4", clevel=5, shuffle=SHUFFLE, blocksize=0)
-# So many are requested at a time: after a missing one the others, which may exist in the metadata only, are not tried.
-_AT_ONCE = 256
-# Above this a thread is worth its start.
-_LARGE_BYTES = 1_000_000
 
 
 def chunk_shape_of(document: ZarrDocument) -> tuple[int, ...]:
@@ -61,25 +52,17 @@ def encoded_chunks(document: ZarrDocument, values: npt.NDArray[Any]) -> dict[str
     return {key: _encoded(values[place], shape) for key, place in chunks_of(document)}
 
 
-class ChunkReader(Protocol):
-    """What returns the bytes of chunks, and the error for a damaged one."""
-
-    async def get(self, key: str, prototype: BufferPrototype) -> Buffer | None:
-        """Return the bytes of one object."""
-
-    def damage(self, key: str, what: str) -> StoreError:
-        """Return the error for an object that is not as it was put."""
-
-
-async def write_array(zarr: ObjectStore[Any], path: str, document: ZarrDocument, values: npt.NDArray[Any]) -> None:
-    """Write every chunk of an array."""
+def writing(
+    objects: WholeObjects, path: str, document: ZarrDocument, values: npt.NDArray[Any]
+) -> Iterator[Callable[[], None]]:
+    """Yield what writes each chunk of an array; for ``WholeObjects.run``."""
     shape = chunk_shape_of(document)
 
-    async def write(key: str, place: tuple[slice, ...]) -> None:
-        content = await _in_thread_if_large(values.nbytes, lambda: _encoded(values[place], shape))
-        await zarr.set(f"{path}/{key}", default_buffer_prototype().buffer.from_bytes(content))
+    def write(key: str, place: tuple[slice, ...]) -> None:
+        objects.set(f"{path}/{key}", _encoded(values[place], shape))
 
-    await asyncio.gather(*(write(key, place) for key, place in chunks_of(document)))
+    for key, place in chunks_of(document):
+        yield partial(write, key, place)
 
 
 def _encoded(values: npt.NDArray[Any], shape: tuple[int, ...]) -> bytes:
@@ -90,43 +73,31 @@ def _encoded(values: npt.NDArray[Any], shape: tuple[int, ...]) -> bytes:
     return bytes(_CODEC.encode(np.ascontiguousarray(values)))
 
 
-async def read_array(zarr: ChunkReader, path: str, document: ZarrDocument) -> npt.NDArray[Any]:
-    """Read a whole array; raises ``StoreError`` for a chunk that is missing or damaged, and for no room in memory."""
-    values = _room(zarr, path, document["shape"], document)
-    parts = ((key, _inside(place), place) for key, place in chunks_of(document))
-    await _read_into(values, zarr, path, document, parts)
-    return values
-
-
-async def read_window(
-    zarr: ChunkReader, path: str, document: ZarrDocument, places: tuple[slice | npt.NDArray[np.int64], ...]
-) -> npt.NDArray[Any]:
-    """Read a part of an array, of each chunk what is needed.
+def read_arrays(
+    objects: WholeObjects, arrays: Mapping[str, ZarrDocument], places: Sequence[Selector] = ()
+) -> dict[str, npt.NDArray[Any]]:
+    """Read several arrays at once, whole or the same part of each, of each chunk what is needed.
 
     Parameters
     ----------
-    zarr, path, document
-        Where the array is, and its document.
+    objects, arrays
+        Where the arrays are, and the document of each by its path.
     places
         For the first dims a slice of step 1 or numbers of at least 0; what is left out is whole.
+
+    Raises
+    ------
+    StoreError
+        For a chunk that is missing or damaged, and for no room in memory.
     """
-    sizes = document["shape"]
-    asked = [*places, *(slice(0, size) for size in sizes[len(places) :])]
-    along = [_pieces(*each) for each in zip(asked, sizes, chunk_shape_of(document), strict=True)]
-    values = _room(zarr, path, [count for count, _ in along], document)
-    parts = (
-        (
-            SEPARATOR.join(["c", *(str(piece.chunk) for piece in pieces)]),
-            _crossed([piece.inside for piece in pieces]),
-            _crossed([piece.place for piece in pieces]),
-        )
-        for pieces in itertools.product(*(pieces for _, pieces in along))
-    )
-    await _read_into(values, zarr, path, document, parts)
-    return values
-
-
-Selector = slice | npt.NDArray[np.int64]
+    found: dict[str, npt.NDArray[Any]] = {}
+    jobs: list[Iterable[Callable[[], None]]] = []
+    for path, document in arrays.items():
+        along = _along(document, places)
+        found[path] = _room(objects, path, [count for count, _ in along], document)
+        jobs.append(_reading(objects, path, document, found[path], [pieces for _, pieces in along]))
+    objects.run(itertools.chain.from_iterable(jobs), sum(values.nbytes for values in found.values()))
+    return found
 
 
 class _Piece(NamedTuple):
@@ -162,42 +133,40 @@ def _crossed(places: list[Selector]) -> tuple[Any, ...]:
     return np.ix_(*(np.arange(place.start, place.stop) if isinstance(place, slice) else place for place in places))
 
 
-def _inside(place: tuple[slice, ...]) -> tuple[slice, ...]:
-    return tuple(slice(0, part.stop - part.start) for part in place)
+def _along(document: ZarrDocument, places: Sequence[Selector]) -> list[tuple[int, list[_Piece]]]:
+    sizes = document["shape"]
+    asked = [*places, *(slice(0, size) for size in sizes[len(places) :])]
+    return [_pieces(*each) for each in zip(asked, sizes, chunk_shape_of(document), strict=True)]
 
 
-def _room(zarr: ChunkReader, path: str, shape: Sequence[int], document: ZarrDocument) -> npt.NDArray[Any]:
+def _room(objects: WholeObjects, path: str, shape: Sequence[int], document: ZarrDocument) -> npt.NDArray[Any]:
     try:
         return np.empty(shape, dtype=np.dtype(document["data_type"]).newbyteorder("<"))
     except (MemoryError, ValueError):
-        raise zarr.damage(path, f"says that it has the shape {tuple(shape)}, for which there is no memory") from None
+        raise objects.damage(path, f"says that it has the shape {tuple(shape)}, for which there is no memory") from None
 
 
-async def _read_into(
-    values: npt.NDArray[Any],
-    zarr: ChunkReader,
-    path: str,
-    document: ZarrDocument,
-    parts: Iterable[tuple[str, Any, Any]],
-) -> None:
-    """Fill an array from chunks: the key of each, what of it is needed, and where that goes."""
+def _reading(
+    objects: WholeObjects, path: str, document: ZarrDocument, values: npt.NDArray[Any], along: list[list[_Piece]]
+) -> Iterator[Callable[[], None]]:
+    """Yield what fills an array from each chunk, whose pieces along each dim are given."""
     shape = chunk_shape_of(document)
 
-    async def read(key: str, inside: Any, place: Any) -> None:
-        found = await zarr.get(f"{path}/{key}", default_buffer_prototype())
-        # A missing chunk is an error of the store already.
-        content = cast(Buffer, found).to_bytes()
+    def read(pieces: tuple[_Piece, ...]) -> None:
+        chunk_path = f"{path}/{SEPARATOR.join(['c', *(str(piece.chunk) for piece in pieces)])}"
+        place = _crossed([piece.place for piece in pieces])
         target = _whole_chunk(values, place, shape)
+        # A missing chunk is an error of the objects already.
+        content = cast(bytes, objects.get(chunk_path))
         try:
-            chunk = await _in_thread_if_large(values.nbytes, lambda: _decoded(content, shape, values.dtype, target))
+            chunk = _decoded(content, shape, values.dtype, target)
         except (RuntimeError, ValueError, MemoryError) as error:  # from damaged bytes a decoder may raise any
-            raise zarr.damage(f"{path}/{key}", "cannot be decoded") from error
+            raise objects.damage(chunk_path, "cannot be decoded") from error
         if target is None:
-            values[place] = chunk[inside]
+            values[place] = chunk[_crossed([piece.inside for piece in pieces])]
 
-    asked = iter(parts)
-    while batch := list(itertools.islice(asked, _AT_ONCE)):
-        await asyncio.gather(*(read(*part) for part in batch))
+    for pieces in itertools.product(*along):
+        yield partial(read, pieces)
 
 
 def _whole_chunk(values: npt.NDArray[Any], place: Any, shape: tuple[int, ...]) -> npt.NDArray[Any] | None:
@@ -219,56 +188,3 @@ def _decoded(
         _CODEC.decode(content, out)
         return out
     return np.frombuffer(_CODEC.decode(content), dtype).reshape(shape)
-
-
-async def _in_thread_if_large(nbytes: int, function: Callable[[], Result]) -> Result:
-    return await asyncio.to_thread(function) if nbytes > _LARGE_BYTES else function()
-
-
-class StoredArray(BackendArray):
-    """One array of a store; travels to a worker as its place and its document.
-
-    Parameters
-    ----------
-    zarr, path, document
-        The place of its chunks, its path there, and its document, which ``validated_documents`` has looked at.
-    """
-
-    def __init__(self, zarr: ChunkReader, path: str, document: ZarrDocument) -> None:
-        self._zarr = zarr
-        self._path = path
-        self._document = document
-        self.shape = tuple(document["shape"])
-        self.dtype = np.dtype(document["data_type"])
-
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        """Return the selection, as numpy indexes it; raises ``StoreError`` as ``read_window``."""
-        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
-
-    async def async_getitem(self, key: indexing.ExplicitIndexer) -> Any:
-        """Return the same without waiting."""
-        return await indexing.async_explicit_indexing_adapter(
-            key, self.shape, indexing.IndexingSupport.OUTER, self._found
-        )
-
-    def _read(self, key: tuple[Any, ...]) -> npt.NDArray[Any]:
-        found: npt.NDArray[Any] = sync(self._found(key))
-        return found
-
-    async def _found(self, key: tuple[Any, ...]) -> npt.NDArray[Any]:
-        asked = [_place(each, size) for each, size in zip(key, self.shape, strict=True)]
-        found = await read_window(self._zarr, self._path, self._document, tuple(asked))
-        # A single number takes its dim away.
-        return found[tuple(0 if isinstance(each, int | np.integer) else slice(None) for each in key)]
-
-
-def _place(key: Any, size: int) -> Selector:
-    if isinstance(key, slice):
-        return key if key.step in (None, 1) else np.arange(size)[key]
-    numbers = np.atleast_1d(np.asarray(key, dtype=np.int64))
-    return np.where(numbers < 0, numbers + size, numbers)
-
-
-def lazy_array(zarr: ChunkReader, path: str, document: ZarrDocument) -> indexing.LazilyIndexedArray:
-    """Return an array as a variable of xarray holds it that is not read yet."""
-    return indexing.LazilyIndexedArray(StoredArray(zarr, path, document))

@@ -6,48 +6,31 @@ none of the looking around that a general writer does: 23 ms against 95 ms for 2
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
+import itertools
 import json
 import math
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 from xarray.conventions import encode_dataset_coordinates
-from zarr.core.buffer import default_buffer_prototype
-from zarr.core.sync import sync
-from zarr.storage import ObjectStore
 
 from xgamma.errors import ConfigError, DataError, StoreError, did_you_mean
-from xgamma.store.chunks import (
-    COMPRESSION,
-    SEPARATOR,
-    ChunkReader,
-    ZarrDocument,
-    chunk_shape_of,
-    lazy_array,
-    read_array,
-    read_window,
-    write_array,
-)
+from xgamma.storage.whole_objects import WholeObjects
+from xgamma.store.chunks import COMPRESSION, SEPARATOR, chunk_shape_of, read_arrays, writing
 from xgamma.store.copies import KEY, small_chunks
-from xgamma.store.documents import parsed_mapping, plain, stored_array, validate_segment
-
-Documents = dict[str, ZarrDocument]
+from xgamma.store.documents import plain, stored_array, validate_segment
+from xgamma.store.lazy_arrays import lazy_array
+from xgamma.store.nodes import NAME, RESERVED_ATTRS, Documents, ZarrDocument, array_documents
 
 # Two million float64, the most events of one block of the reduction.
 CHUNK_BYTES = 16_000_000
-# Readers act on these; a plain attribute of such a name would change the numbers or the coordinates that they see.
-RESERVED_ATTRS = frozenset(
-    ["_FillValue", "missing_value", "scale_factor", "add_offset", "_Unsigned", "dtype", "coordinates", "names_in"]
-)
 _ROOT = "zarr.json"
-NAME = re.compile(r"[A-Za-z][\w.-]*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -199,7 +182,7 @@ def _documents(groups: Mapping[str, StoredGroup], chunks: Mapping[str, tuple[int
 
 
 def write_groups(
-    zarr: ObjectStore[Any], folder: str, groups: Mapping[str, StoredGroup], encoding: Mapping[str, Mapping[str, Any]]
+    objects: WholeObjects, folder: str, groups: Mapping[str, StoredGroup], encoding: Mapping[str, Mapping[str, Any]]
 ) -> str:
     """Write a product into a folder that nobody else knows; every chunk is written, also one of zeros.
 
@@ -212,66 +195,33 @@ def write_groups(
     documents[""]["consolidated_metadata"][KEY] = copies
     contents = {path: json.dumps(document, allow_nan=False).encode() for path, document in documents.items()}
 
-    async def write() -> None:
-        metadata = [_write_document(zarr, _join(folder, path), content) for path, content in contents.items()]
-        content = [write_array(zarr, _join(folder, path), documents[path], arrays[path].values) for path in arrays]
-        # All are waited for, also after an error, so that nobody writes any more when the attempt is deleted.
-        for result in await asyncio.gather(*metadata, *content, return_exceptions=True):
-            if result is not None:
-                raise result
-
-    sync(write())
+    jobs = [partial(objects.set, _join(folder, path, _ROOT), content) for path, content in contents.items()]
+    chunks_written = (writing(objects, _join(folder, path), documents[path], arrays[path].values) for path in arrays)
+    nbytes = sum(array.values.nbytes for array in arrays.values())
+    objects.run(itertools.chain(jobs, *chunks_written), nbytes)
     return hashlib.sha256(contents[""]).hexdigest()
 
 
-async def _write_document(zarr: ObjectStore[Any], path: str, content: bytes) -> None:
-    await zarr.set(_join(path, _ROOT), default_buffer_prototype().buffer.from_bytes(content))
-
-
-def read_documents(content: bytes) -> Documents:
-    """Return the nodes of a product by path from the ``zarr.json`` of its root, as they are.
-
-    Raises ``ValueError`` for what is no JSON of the kind; its text goes on after the name of the document.
-    """
-    root = parsed_mapping(content)
-    consolidated = root.pop("consolidated_metadata", None)
-    nodes = consolidated.get("metadata") if isinstance(consolidated, dict) else None
-    if not isinstance(nodes, dict):
-        raise ValueError("has no consolidated_metadata with the metadata of all nodes")
-    return {**nodes, "": root}
-
-
-def array_documents(documents: Documents, group: str) -> Documents:
-    """Return the documents of the arrays of one group, by name."""
-    prefix = f"{group}/" if group else ""
-    inside = {path[len(prefix) :]: node for path, node in documents.items() if path.startswith(prefix)}
-    return {name: node for name, node in inside.items() if "/" not in name and node["node_type"] == "array"}
-
-
-def read_arrays(
-    zarr: ChunkReader, folder: str, arrays: Documents, rows: slice | None = None
+def read_group_arrays(
+    objects: WholeObjects, folder: str, arrays: Documents, rows: slice | None = None
 ) -> dict[str, npt.NDArray[Any]]:
-    """Read several arrays at once, whole or the same rows of each."""
-
-    async def read_one(path: str, document: ZarrDocument) -> npt.NDArray[Any]:
-        return await (read_array(zarr, path, document) if rows is None else read_window(zarr, path, document, (rows,)))
-
-    async def read() -> list[npt.NDArray[Any]]:
-        return await asyncio.gather(*(read_one(_join(folder, name), document) for name, document in arrays.items()))
-
-    return dict(zip(arrays, sync(read()), strict=True))
+    """Read arrays of one group by their names, whole or the same rows of each."""
+    paths = {_join(folder, name): name for name in arrays}
+    documents = {path: arrays[name] for path, name in paths.items()}
+    found = read_arrays(objects, documents, () if rows is None else (rows,))
+    return {paths[path]: values for path, values in found.items()}
 
 
-def read_group(zarr: ChunkReader, folder: str, documents: Documents, group: str) -> xr.Dataset:
+def read_group(objects: WholeObjects, folder: str, documents: Documents, group: str) -> xr.Dataset:
     """Read one group whole, as it was put."""
     arrays = array_documents(documents, group)
-    return named_group(documents, group, read_arrays(zarr, _join(folder, group), arrays))
+    return named_group(documents, group, read_group_arrays(objects, _join(folder, group), arrays))
 
 
-def lazy_group(zarr: ChunkReader, folder: str, documents: Documents, group: str) -> xr.Dataset:
+def lazy_group(objects: WholeObjects, folder: str, documents: Documents, group: str) -> xr.Dataset:
     """Return one group with its names, whose other arrays are read when they are used."""
     arrays = array_documents(documents, group)
-    lazy = {name: lazy_array(zarr, _join(folder, group, name), document) for name, document in arrays.items()}
+    lazy = {name: lazy_array(objects, _join(folder, group, name), document) for name, document in arrays.items()}
     return named_group(documents, group, lazy)
 
 

@@ -12,8 +12,9 @@ from xgamma.errors import InputError, MissingInputError, StoreError, UnknownName
 from xgamma.storage.backend import Backend, open_backend
 from xgamma.storage.locations import damaged, is_remote
 from xgamma.store.copies import copies_in
-from xgamma.store.encoding import Documents, lazy_group
+from xgamma.store.encoding import lazy_group
 from xgamma.store.layout import validated_documents
+from xgamma.store.nodes import Documents
 from xgamma.store.records import Record, validate_schema
 
 _MARK, _RECORD, _GROUP = "store.json", "record.json", "zarr.json"
@@ -144,11 +145,11 @@ def documents_of(backend: Backend, record: Record, folder: str) -> Documents:
         documents = validated_documents(content)
         copies = copies_in(content) if backend.is_remote else {}
     except ValueError as error:
-        raise backend.zarr.damage(path, str(error)) from None
+        raise backend.whole.damage(path, str(error)) from None
     if record.metadata not in ("", metadata_digest(content)):
-        raise backend.zarr.damage(path, "is not what its record says")
+        raise backend.whole.damage(path, "is not what its record says")
     # Small arrays behind a server are not requested one by one.
-    backend.zarr.know(folder, copies)
+    backend.whole.know(folder, copies)
     return documents
 
 
@@ -169,4 +170,4 @@ def validate_group(documents: Documents, group: str, where: str) -> None:
 def open_group(backend: Backend, folder: str, documents: Documents, group: str) -> xr.Dataset:
     """Return one group with its names, whose other arrays are read when they are used, without dask."""
     with backend.sentences("read"):
-        return lazy_group(backend.zarr, folder, documents, group)
+        return lazy_group(backend.whole, folder, documents, group)

@@ -32,6 +32,7 @@ from xgamma.store import garbage, opening
 from xgamma.store.documents import dataset_digest, digest, parsed_mapping, validate_segment
 from xgamma.store.garbage import Listing
 from xgamma.store.ledgers import NAMES, Ledgers, write_label
+from xgamma.store.nodes import Documents, array_documents
 from xgamma.store.records import SCHEMA, Record, draft_record, record_path, validate_known, validate_schema
 from xgamma.store.said import with_warnings
 
@@ -63,7 +64,7 @@ class Store(Described, Ledgers):
         self.is_read_only = read_only
         self.url = self._backend.url
         # Of attempts, which never change; the record is read again each time.
-        self._opened: OrderedDict[tuple[str, str], codec.Documents] = OrderedDict()
+        self._opened: OrderedDict[tuple[str, str], Documents] = OrderedDict()
         self._validate_schema()
 
     def __repr__(self) -> str:
@@ -158,7 +159,7 @@ class Store(Described, Ledgers):
         )
         try:
             with self._backend.sentences("written"):
-                metadata = codec.write_groups(self._backend.zarr, record.folder, stored, encoding)
+                metadata = codec.write_groups(self._backend.whole, record.folder, stored, encoding)
         except BaseException:
             # The first error is the one to tell; what cannot be deleted now is left to gc.
             with contextlib.suppress(StoreError):
@@ -184,7 +185,7 @@ class Store(Described, Ledgers):
         """
         return self._read_group(self._record_of(kind, key, group, record), group)
 
-    def _documents(self, record: Record) -> codec.Documents:
+    def _documents(self, record: Record) -> Documents:
         name = record.folder, record.metadata
         found = self._opened.get(name)
         if found is None:
@@ -197,19 +198,19 @@ class Store(Described, Ledgers):
     def _read_group(self, record: Record, group: str) -> xr.Dataset:
         documents = self._group_documents(record, group)
         with self._backend.sentences("read"):
-            return codec.read_group(self._backend.zarr, record.folder, documents, group)
+            return codec.read_group(self._backend.whole, record.folder, documents, group)
 
     def open(self, kind: str, key: str, group: str = "", record: Record | None = None) -> xr.Dataset:
         """Return one group of ``kind/key`` whose arrays are read when they are used, without dask; see ``get``."""
         record = self._record_of(kind, key, group, record)
         return opening.open_group(self._backend, record.folder, self._group_documents(record, group), group)
 
-    def _group_documents(self, record: Record, group: str) -> codec.Documents:
+    def _group_documents(self, record: Record, group: str) -> Documents:
         """Return the documents of a product that has a group; raises ``StoreError`` where only its record has it."""
         documents = self._documents(record)
         if documents.get(group, {}).get("node_type") != "group":
             path = f"{record.folder}/zarr.json"
-            raise self._backend.zarr.damage(path, f"lacks the group {group!r}, which its record names")
+            raise self._backend.whole.damage(path, f"lacks the group {group!r}, which its record names")
         return documents
 
     def get_valid(self, kind: str, key: str, record: Record | None = None) -> xr.Dataset:
@@ -253,15 +254,15 @@ class Store(Described, Ledgers):
         With its ``record`` as ``get``. Raises ``UnknownNameError`` for a column that is not there.
         """
         record = self._record_of(kind, key, group, record)
-        arrays = codec.array_documents(self._group_documents(record, group), group)
+        arrays = array_documents(self._group_documents(record, group), group)
         wanted = list(names)
         for name in wanted:
             if name not in arrays:
                 raise UnknownNameError(f"{kind}/{key} {group!r} has no column {name!r}.{did_you_mean(name, arrays)}")
         folder = f"{record.folder}/{group}" if group else record.folder
         with self._backend.sentences("read"):
-            return codec.read_arrays(
-                self._backend.zarr, folder, {name: arrays[name] for name in wanted}, slice(start, stop)
+            return codec.read_group_arrays(
+                self._backend.whole, folder, {name: arrays[name] for name in wanted}, slice(start, stop)
             )
 
     def groups(self, kind: str, key: str) -> list[str]:
