@@ -93,6 +93,14 @@ def test_a_run_writes_maps_and_pictures(done):
         Datasets.read(report.files["excess map"])
 
 
+def test_titles_name_what_was_pointed_at_and_not_the_stack(done):
+    report, _ = done
+    found = report.analysis.excess_map
+    targets = set(report.analysis.observations.table["target"])
+    largest = np.nanmax(found.sqrt_ts.data)
+    assert (*found.facts()[:2], found.facts()[-1]) == (*targets, "XGAMMA-SIM", rf"up to {largest:.1f} $\sigma$")
+
+
 def test_all_planes_of_energy_are_drawn(tiny_release, tmp_path):
     planes = "excess_map: {energy_edges: {min: 0.5 TeV, max: 30 TeV, nbins: 3}, correlation_radius: 0.4 deg}"
     report = run(map_config_of(tiny_release, tmp_path / "store", STEPS, planes))

@@ -12,6 +12,7 @@ from astropy.table import Table, vstack
 import faults
 from releases import TINY, release_of
 from xgamma.analysis import AnalysisConfig
+from xgamma.ingest import release as releases_of_files
 from xgamma.simulate import AnalyticResponse
 
 POINT_LIKE = dataclasses.replace(
@@ -67,6 +68,15 @@ def test_init_writes_a_configuration_that_runs_on_a_simulated_release(xgamma, ti
     assert config.datasets.containment_correction
     assert config.observations.obs_ids == []
     assert xgamma("run", path).code == 0
+
+
+def test_init_reads_the_index_once_also_where_runs_are_left_out(xgamma, own_release, tmp_path, monkeypatch):
+    faults.truncate_file(own_release, 2)
+    read, count = releases_of_files.read_index, []
+    monkeypatch.setattr(releases_of_files, "read_index", lambda *given: count.append(given) or read(*given))
+    done = xgamma("init", own_release, tmp_path / "my.yaml")
+    assert (done.code, len(count)) == (0, 1)
+    assert "Run 2 is left out" in done.err
 
 
 def test_init_takes_the_radius_of_point_like_responses(xgamma, tmp_path):

@@ -18,6 +18,7 @@ from xgamma.cli.main import VERBS, group
 from xgamma.config.config import AnalysisConfig
 from xgamma.datasets import FluxPoints
 from xgamma.fit import goodness_of_fit
+from xgamma.formats.gadf import index
 from xgamma.formats.yaml_documents import read_yaml
 from xgamma.models import Models
 from xgamma.store import Store
@@ -71,8 +72,11 @@ def test_the_offset_to_a_position_is_that_on_the_sphere(xgamma, out):
     assert near["offset"] == pytest.approx(0.5)
 
 
-def test_runs_of_a_release_are_those_of_the_store_that_it_was_read_into(xgamma, out, tiny_release):
+def test_runs_of_a_release_are_those_of_the_store_that_it_was_read_into(xgamma, out, tiny_release, monkeypatch):
+    read, names = index.read_file, []
+    monkeypatch.setattr(index, "read_file", lambda file: names.append(file.name) or read(file))
     of_release = xgamma("ls", tiny_release, "--runs", "--json").document
+    assert sorted(names) == ["hdu-index.fits.gz", "obs-index.fits.gz"]
     of_store = xgamma("ls", out, "--runs", "--json").document
     for ours, theirs in zip(of_store, of_release, strict=True):
         assert (ours["obs_id"], ours["target"], ours["has"]) == (theirs["obs_id"], theirs["target"], theirs["has"])

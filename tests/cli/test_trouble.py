@@ -374,3 +374,29 @@ def test_the_entry_point_works_in_a_process_of_its_own(tmp_path):
     done = subprocess.run([*command, "run", "no.yaml"], capture_output=True, text=True, cwd=tmp_path, timeout=60)
     said = "Error: There is no configuration file no.yaml.\nMore: xgamma help missing-input\n"
     assert (done.returncode, done.stdout, done.stderr) == (3, "", said)
+
+
+# --- releases where something else is expected
+
+ABOUT_STORES = [
+    *([verb] for verb in ("ls", "doctor", "validate", "report", "verify", "tag", "gc", "compact", "retry")),
+    *([verb, "WHERE", "fit"] for verb in ("show", "plot", "explain")),
+    ["export", "WHERE", "fit", "x.yaml"],
+    ["diff", "WHERE", "WHERE"],
+]
+
+
+@pytest.mark.parametrize("words", ABOUT_STORES, ids=lambda words: words[0])
+def test_a_release_below_or_instead_of_a_store_is_named(xgamma, tmp_path, words):
+    index = tmp_path / "survey" / "index" / "gps" / "hdu-index.fits.gz"
+    index.parent.mkdir(parents=True)
+    index.touch()
+    verb, *given = words if len(words) > 1 else [*words, "WHERE"]
+    below = xgamma(verb, *(str(word).replace("WHERE", str(tmp_path / "survey")) for word in given))
+    assert below.code == 3
+    hint = f"{tmp_path}/survey has no index of runs; there is one in index/gps. Give {tmp_path}/survey/index/gps."
+    assert hint in below.err
+    if verb != "validate":
+        there = xgamma(verb, *(str(word).replace("WHERE", str(index.parent)) for word in given))
+        assert there.code == 3
+        assert f"It is a release of FITS files: list its runs with xgamma ls {index.parent} --runs, or" in there.err

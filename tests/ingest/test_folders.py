@@ -12,6 +12,7 @@ from astropy.io import fits
 import faults
 from releases import config_of, part_in_memory, until_datasets
 from xgamma.errors import MissingInputError
+from xgamma.formats.gadf.folders import folder_of_index
 from xgamma.formats.gadf.index import read_index
 from xgamma.ingest import open_release
 from xgamma.store import Store, dataset_digest
@@ -244,6 +245,8 @@ def test_folders_below_that_have_an_index_are_named(tiny_release, tmp_path, fold
         shutil.copytree(tiny_release, tmp_path / "survey" / folder)
     with pytest.raises(MissingInputError, match=rf"survey has no index of runs; {there}\. Give .*/{folders[0]}"):
         open_release(tmp_path / "survey").facts()
+    only = f"{tmp_path / 'survey'}/{folders[0]}" if len(folders) == 1 else str(tmp_path / "survey")
+    assert folder_of_index(str(tmp_path / "survey")) == only
     # Beside files of its own, folders below may be anything.
     shutil.copytree(tiny_release / "data", tmp_path / "survey", dirs_exist_ok=True)
     assert len(open_release(tmp_path / "survey").facts()) == 3

@@ -226,7 +226,7 @@ def test_a_report_is_made_of_what_a_run_left_and_of_its_store(tiny_release, tmp_
 def test_where_nothing_is_the_command_says_what_it_takes(tmp_path, xgamma):
     ran = xgamma("report", tmp_path / "nowhere")
     assert ran.code == 3
-    assert "give a configuration, a folder that xgamma run wrote, or a store" in ran.err
+    assert "Give a configuration, a folder that xgamma run wrote, or a store" in ran.err
 
 
 def test_an_earlier_report_is_replaced_and_another_file_is_not(tmp_path):

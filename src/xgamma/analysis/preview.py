@@ -6,7 +6,7 @@ Some runs are read and reduced, and all files of spectra are read, as ``run`` wo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import xarray as xr
 
@@ -24,6 +24,7 @@ from xgamma.datasets.dataset_list import validate_names
 from xgamma.estimate.time_bins import TimeSpans, spans_of_rows
 from xgamma.fit import FitInput, validate_named
 from xgamma.grid import SkySpace
+from xgamma.ingest import FitsRelease, StoredRelease
 from xgamma.models.models import Models
 from xgamma.predict.folding import good_time, validate_times
 from xgamma.predict.held import validate_backgrounds_named
@@ -63,8 +64,15 @@ class Preview:
     facts: Mapping[str, str]
 
 
-def preview(config: AnalysisConfig) -> Preview:
+def preview(config: AnalysisConfig, opened: FitsRelease | StoredRelease | None = None) -> Preview:
     """Check a configuration, its files and its geometry, and look into some of its runs. Writes nothing.
+
+    Parameters
+    ----------
+    config
+        What is checked.
+    opened
+        Its release, where that is open already.
 
     Raises
     ------
@@ -72,6 +80,8 @@ def preview(config: AnalysisConfig) -> Preview:
         For everything that ``run`` would refuse, in the same words.
     """
     request = validated_request(config)
+    if opened is not None:
+        request = replace(request, known={each.name: each.selected(opened) for each in request.observations})
     outdir = outdir_of(config)
     _validate_store_of_url(config)
     chosen = request.selected()

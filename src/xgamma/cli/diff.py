@@ -7,7 +7,7 @@ import dataclasses
 import click
 
 from xgamma.cli.console import examples, json_option, print_json, print_table, some
-from xgamma.cli.places import ENDINGS, PlaceType, complete_product, product_named, store_of
+from xgamma.cli.places import ENDINGS, PlaceType, complete_product, opened_store, product_named
 from xgamma.digits import NOTHING
 from xgamma.errors import ConfigError, ExitCode
 from xgamma.formats.local_files import local_path
@@ -44,9 +44,9 @@ def diff_command(first: str, second: str, product: str | None, other: str | None
     elif product is None and any(are_files):
         raise ConfigError("Expected two configurations, or two places that are none; name a PRODUCT to compare those.")
     elif product is None:
-        found = store_differences(store_of(first), store_of(second))
+        found = store_differences(opened_store(first), opened_store(second))
     else:
-        stores = store_of(first), store_of(second)
+        stores = opened_store(first), opened_store(second)
         left, right = product_named(stores[0], product), product_named(stores[1], other or product)
         if left.kind != right.kind:
             raise ConfigError(f"Expected two products of one kind, got {left.kind} and {right.kind}.")

@@ -6,7 +6,7 @@ import click
 
 from xgamma.check import Finding, findings_of_setup, findings_of_store
 from xgamma.cli.console import examples, json_option, print_json
-from xgamma.cli.places import PlaceType, store_of
+from xgamma.cli.places import PlaceType, opened_store
 from xgamma.errors import ExitCode
 
 
@@ -21,7 +21,7 @@ def doctor_command(place: str | None, as_json: bool) -> ExitCode:
     """
     found = findings_of_setup()
     if place is not None:
-        found += findings_of_store(store_of(place))
+        found += findings_of_store(opened_store(place))
     if as_json:
         print_json([finding._asdict() for finding in found])
     else:

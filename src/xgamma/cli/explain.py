@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import click
 
 from xgamma.cli.console import examples, json_option, print_json, size_text, some
-from xgamma.cli.places import complete_product, place_argument, product_named, store_of
+from xgamma.cli.places import complete_product, opened_store, place_argument, product_named
 from xgamma.schema.tables import Kind
 from xgamma.store.lineage import CHANGED, GONE, Made, SourceFile, lineage
 
@@ -38,7 +38,7 @@ def explain_command(place: str, product: str, all_files: bool, as_json: bool) ->
     PRODUCT is KIND/KEY, KIND where there is only one, KIND/latest, or the beginning of a key. Of files on this machine
     size and time are compared with what they were.
     """
-    store = store_of(place)
+    store = opened_store(place)
     record = product_named(store, product)
     made = lineage(store, record)
     if as_json:

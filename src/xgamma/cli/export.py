@@ -12,7 +12,7 @@ import xarray as xr
 from xgamma.analysis.stored_fit import stored_models
 from xgamma.cli.console import examples
 from xgamma.cli.fit_sheets import contour_sheet, covariance_sheet, validate_sheet, write_sheet
-from xgamma.cli.places import complete_product, place_argument, product_named, store_of
+from xgamma.cli.places import complete_product, opened_store, place_argument, product_named
 from xgamma.datasets import Datasets, ExcessMap, FluxPoints, GroupFits, GroupPoints, LightCurve
 from xgamma.errors import ConfigError
 from xgamma.formats.local_files import validate_ending
@@ -81,7 +81,7 @@ def export_command(
     Of a fit, --covariance and --contour go to .ecsv, .csv or .yaml. Contours are of the datasets as the store holds
     them, all other parameters fitted; the extent of the one of 1 sigma are the errors of both parameters.
     """
-    store = store_of(place)
+    store = opened_store(place)
     record = product_named(store, product)
     if record.kind == Kind.DL3:
         raise ConfigError(f"Runs have no file format; copy {store.path(record.kind, record.key)}.")

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from xgamma.cli.console import examples, json_option, print_facts, print_json, print_table, size_text, some
 from xgamma.errors import ConfigError, ExitCode, InputError
+from xgamma.formats.gadf.folders import folder_of_index
 from xgamma.releases import DataRelease, FetchReport, FileReport, Retries, Status, catalog_names, fetch, read_catalog
 from xgamma.releases.fetch import Watch
 from xgamma.releases.release import catalog_path
@@ -79,10 +80,11 @@ def fetch_command(
     _tell(report, as_json)
     wanted = [obs_id for obs_id in report.runs_present if not obs_ids or obs_id in obs_ids]
     code = ExitCode.INCOMPLETE if report.of(Status.FAILED) else ExitCode.DONE
+    datastore = folder_of_index(target)
     if into is None or not wanted:
-        _say_next(report, target)
+        _say_next(report, datastore)
         return code
-    return max(code, _ingest(target, into, wanted, as_json))
+    return max(code, _ingest(datastore, into, wanted, as_json))
 
 
 def _ingest(folder: str, store: str, obs_ids: Sequence[int], as_json: bool) -> int:

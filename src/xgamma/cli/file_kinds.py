@@ -10,7 +10,7 @@ from xgamma.analysis.reported import MARK
 from xgamma.cli import file_checks as checks
 from xgamma.errors import InputError, MissingInputError, XgammaError
 from xgamma.formats.fits.tables import read_tables
-from xgamma.formats.gadf.index import HDU_INDICES
+from xgamma.formats.gadf.folders import HDU_INDICES
 from xgamma.formats.gadf.index_tables import (
     class_of,
     is_known,

@@ -156,12 +156,12 @@ def _looked(asked: InitRequest) -> tuple[str, list[str]]:
     release = open_release(PathOrUrl(asked.datastore).expanded())
     found = suggestion(release)
     text = _text(asked, found, ())
-    seen = preview(AnalysisConfig.from_yaml(text))
+    seen = preview(AnalysisConfig.from_yaml(text), release)
     unusable = [f"Run {obs_id} is left out: {reason}." for obs_id, reason in seen.unusable.items()]
     usable = [obs_id for obs_id in seen.obs_ids if obs_id not in seen.unusable]
     if len(usable) < len(seen.obs_ids) or seen.dropped.get("required_irf"):
         text = _text(asked, found, usable)
-        seen = preview(AnalysisConfig.from_yaml(text))
+        seen = preview(AnalysisConfig.from_yaml(text), release)
     left_out = unusable[:UNUSABLE_SHOWN]
     if len(unusable) > UNUSABLE_SHOWN:
         left_out.append(f"{some(len(unusable), 'run')} are left out in all.")

@@ -6,12 +6,11 @@ import click
 
 from xgamma.cli import runs as runs_of_place
 from xgamma.cli.console import examples, json_option, print_damaged, print_json, print_table, size_text, some
-from xgamma.cli.places import place_argument, store_location, store_of
+from xgamma.cli.places import opened_store, place_argument
 from xgamma.digits import NOTHING
-from xgamma.errors import ConfigError, ExitCode, MissingInputError
-from xgamma.formats.local_files import is_there
+from xgamma.errors import ConfigError, ExitCode
 from xgamma.schema.tables import Kind
-from xgamma.store import Record, is_store
+from xgamma.store import Record
 
 KEY_SHOWN = 12
 KINDS = [kind.value for kind in Kind]
@@ -63,10 +62,7 @@ def ls_command(
     for name, value in given.items():
         if value is not None:
             raise ConfigError(f"{name} is about runs: add --runs, or leave it out.")
-    location = store_location(place)
-    if not is_store(location) and is_there(location):
-        raise MissingInputError(f"There is no store at {location}. Of a release of FITS files list the --runs.")
-    records, damaged = store_of(place).listing(kind)
+    records, damaged = opened_store(place).listing(kind)
     if as_json:
         print_json([_record_document(record) for record in records])
     else:

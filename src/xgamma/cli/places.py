@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from xgamma.errors import ConfigError, MissingInputError, StoreError, UnknownNameError, did_you_mean
-from xgamma.formats.local_files import local_path
+from xgamma.formats.gadf.folders import index_folders, index_is_below
+from xgamma.formats.local_files import is_there, local_path
 from xgamma.formats.yaml_documents import read_yaml
 from xgamma.schema.tables import Kind
 from xgamma.storage.disk import with_home
@@ -20,6 +21,7 @@ PLACE = "PLACE is a store, the folder that a run wrote (general.outdir), or a co
 ENDINGS = (".yaml", ".yml")
 STORE_FOLDER, CONFIG_FILE = "xgamma-store", "config.yaml"
 LATEST = "latest"
+MAKE_STORE = "Make one with xgamma ingest or xgamma run."
 WORDS = {"runs": Kind.DL3, "run": Kind.DL3, "spectra": Kind.ROWS, "points": Kind.POINTS}
 """Other words for kinds."""
 
@@ -34,7 +36,7 @@ store_argument = click.argument("store", type=PlaceType())
 place_argument = click.argument("place", type=PlaceType())
 
 
-def opened_store(store: str, *, read_only: bool = True) -> Store:
+def opened_store(place: str, *, read_only: bool = True) -> Store:
     """Open the store that is at a place, or that the run in a folder or a configuration kept its products in.
 
     An empty one is not made: it would hide a misspelt path.
@@ -46,23 +48,19 @@ def opened_store(store: str, *, read_only: bool = True) -> Store:
     ConfigError
         Where the configuration cannot be read.
     """
-    location = store_location(store)
+    location = store_location(place)
     if not is_store(location):
-        raise MissingInputError(f"There is no store at {store}. Make one with xgamma ingest or xgamma run.")
+        raise MissingInputError(f"There is no store at {location}. {hint_of_release(location) or MAKE_STORE}")
     return Store(location, read_only=read_only)
 
 
-def store_of(place: str) -> Store:
-    """Open the store that is at a place, or that the run in a folder or a configuration kept its products in.
-
-    Raises
-    ------
-    MissingInputError
-        Where there is none.
-    ConfigError
-        Where the configuration cannot be read.
-    """
-    return opened_store(store_location(place))
+def hint_of_release(place: str) -> str:
+    """Return what to do with a folder that is no store and a release of FITS files, or above one; else nothing."""
+    found = index_folders(local_path(place)) if "://" not in place and is_there(place) else []
+    if "." in found:
+        ingest = f"make a store of it with xgamma ingest {place} STORE"
+        return f"It is a release of FITS files: list its runs with xgamma ls {place} --runs, or {ingest}."
+    return index_is_below(place, found) if found else ""
 
 
 def store_location(place: str) -> str:
@@ -155,7 +153,7 @@ def complete_product(ctx: click.Context, parameter: click.Parameter, incomplete:
     if not slash or place is None:
         return [word for word in Kind if word.startswith(incomplete)]
     try:
-        records = store_of(place).listing(kind_of(kind)).records
+        records = opened_store(place).listing(kind_of(kind)).records
     except Exception:
         # Whoever completes a word reads no errors.
         return []

@@ -8,7 +8,7 @@ import click
 
 from xgamma.analysis.stored_pictures import pictures_of
 from xgamma.cli.console import examples
-from xgamma.cli.places import complete_product, place_argument, product_named, shown_key, store_of
+from xgamma.cli.places import complete_product, opened_store, place_argument, product_named, shown_key
 from xgamma.errors import ConfigError, UnknownNameError, did_you_mean
 from xgamma.formats.local_files import validate_ending, validate_output, write_files
 from xgamma.plot.figures import picture_bytes
@@ -41,7 +41,7 @@ def plot_command(
     is listed with --list: flux points and light curves in each kind of flux, counts of rows and stacks, data and models
     of a fit, its correlations, every map.
     """
-    store = store_of(place)
+    store = opened_store(place)
     record = product_named(store, product)
     if file is not None:
         validate_ending(file, ENDINGS, "Pictures")

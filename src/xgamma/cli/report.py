@@ -10,7 +10,7 @@ from xgamma.analysis.plan import found_results, validated_request
 from xgamma.analysis.reported import report_of, write_report
 from xgamma.analysis.stored import store_report
 from xgamma.cli.console import examples
-from xgamma.cli.places import opened_store
+from xgamma.cli.places import hint_of_release, opened_store
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import outdir_of
 from xgamma.errors import ConfigError, MissingInputError
@@ -64,8 +64,8 @@ def _config_at(where: Path) -> Path:
     path = where / CONFIG if where.is_dir() else where
     if not path.is_file():
         raise MissingInputError(
-            f"There is no configuration and no store at {where}; give a configuration, a folder that xgamma run wrote, "
-            "or a store."
+            f"There is no configuration and no store at {where}. "
+            + (hint_of_release(str(where)) or "Give a configuration, a folder that xgamma run wrote, or a store.")
         )
     return path
 

@@ -15,7 +15,6 @@ from xgamma.cli.places import (
     place_argument,
     product_named,
     shown_key,
-    store_location,
 )
 from xgamma.digits import NOTHING
 from xgamma.errors import ConfigError
@@ -55,7 +54,7 @@ def show_command(place: str, product: str, sed_type: str | None, arrays: bool, a
     if word in (RUN, RUNS) and (word == RUNS or start):
         runs_of_place.show_runs(place, start, as_json)
         return
-    store = opened_store(store_location(place))
+    store = opened_store(place)
     record = product_named(store, product)
     if sed_type is not None and record.kind not in WITH_FLUXES:
         raise ConfigError(f"--sed-type is about fluxes, and {record.kind} has none; leave it out.")

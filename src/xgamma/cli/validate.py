@@ -8,8 +8,8 @@ import click
 
 from xgamma.cli.console import examples, json_option, print_json, some
 from xgamma.cli.file_kinds import check_file, is_release
-from xgamma.cli.places import store_location
-from xgamma.errors import ExitCode
+from xgamma.cli.places import hint_of_release, store_location
+from xgamma.errors import ExitCode, MissingInputError
 from xgamma.formats.local_files import local_path
 from xgamma.store.conformance import Conformance, validate
 
@@ -43,12 +43,23 @@ def validate_command(url: str, as_json: bool) -> ExitCode:
     if path is not None and (path.is_file() or is_release(path)):
         found = check_file(path)
     else:
-        found = validate(url if path is None else store_location(url))
+        found = _of_products(url if path is None else store_location(url))
     if as_json:
         print_json(_conformance_document(url, found))
     else:
         _print_conformance(url, found)
     return ExitCode.FAULT if found.violations else ExitCode.DONE
+
+
+def _of_products(place: str) -> Conformance:
+    """Check what is at a place, which is no file; raises ``MissingInputError`` where nothing is."""
+    try:
+        return validate(place)
+    except MissingInputError:
+        hint = hint_of_release(place)
+        if hint:
+            raise MissingInputError(f"There is no store and no product at {place}. {hint}") from None
+        raise
 
 
 def _conformance_document(url: str, found: Conformance) -> dict[str, object]:

@@ -11,13 +11,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from xgamma.errors import ConfigError, StoreError
 from xgamma.events import Part, RunFacts
 from xgamma.execute import THIS_PROCESS, Workers, progress_bar, run_blocks
 from xgamma.formats.gadf.files import File, read_file, release_name, several, statuses_of
-from xgamma.formats.gadf.index import USUAL_NAMES, IndexNames, read_index
+from xgamma.formats.gadf.index import USUAL_NAMES, IndexNames, read_index, read_index_and_table
 from xgamma.formats.gadf.index_runs import Index
 from xgamma.formats.gadf.index_tables import REQUIRED_ROLES, RunEntry
+from xgamma.formats.gadf.obs_table import observed_of
 from xgamma.formats.gadf.run import ABSENT, UNREAD
 from xgamma.ingest.part import STEP_VERSION, built, log_failure, read_runs, run_document
 from xgamma.ingest.stored import (
@@ -38,6 +42,7 @@ from xgamma.schema import Kind
 from xgamma.storage.backend import FileStatus
 from xgamma.storage.disk import with_home
 from xgamma.store import Record, Store, digest, file_digest, is_store
+from xgamma.times import nights
 
 log = logging.getLogger(__name__)
 
@@ -132,6 +137,17 @@ class FitsRelease:
     def index(self) -> Index:
         """The index of the release."""
         return read_index(self.place, self.names)
+
+    def run_columns(self) -> dict[str, npt.NDArray[Any]]:
+        """Return what is known of each run, in the order of ``facts``, as columns; reads the index for both."""
+        # With the table, which nobody else needs and which is not kept.
+        self.__dict__["index"], table = read_index_and_table(self.place, self.names)
+        facts = list(self.facts().values())
+        names = ("obs_id", "ra", "dec", "zenith", "target")
+        columns: dict[str, npt.NDArray[Any]] = {name: np.array([getattr(run, name) for run in facts]) for name in names}
+        columns |= observed_of(table, [run.obs_id for run in facts])._asdict()
+        night = nights(columns["tstart"], np.full(len(facts), np.nan))
+        return {**columns, "night": night, "month": night.astype("U7")}
 
     def facts(self) -> dict[int, RunFacts]:
         """Return what a selection looks at, by observation id."""

@@ -11,11 +11,9 @@ import numpy.typing as npt
 from xgamma.errors import UnknownNameError, did_you_mean
 from xgamma.events import RUN_COLUMNS, RunFacts
 from xgamma.expressions import Expression
-from xgamma.formats.gadf.obs_table import read_observed
 from xgamma.geometry import separation, to_frame
 from xgamma.ingest.release import FitsRelease
 from xgamma.ingest.stored import StoredRelease
-from xgamma.times import nights
 
 OFFSET = "offset"
 TABLE_COLUMNS = (*RUN_COLUMNS, OFFSET)
@@ -75,19 +73,8 @@ def run_table(release: FitsRelease | StoredRelease, position: Position | None = 
     InputError, StoreError
         When the index or the store cannot be read.
     """
-    facts = list(release.facts().values())
-    columns = release.run_columns() if isinstance(release, StoredRelease) else _of_index(release, facts)
-    return RunTable(facts, {**columns, OFFSET: _offsets(columns, position)})
-
-
-def _of_index(release: FitsRelease, facts: Sequence[RunFacts]) -> Columns:
-    observed = read_observed(release.place, [run.obs_id for run in facts], release.names)
-    columns: dict[str, npt.NDArray[Any]] = {
-        name: np.array([getattr(run, name) for run in facts]) for name in ("obs_id", "ra", "dec", "zenith", "target")
-    }
-    columns |= observed._asdict()
-    night = nights(columns["tstart"], np.full(len(facts), np.nan))
-    return {**columns, "night": night, "month": night.astype("U7")}
+    columns = release.run_columns()
+    return RunTable(list(release.facts().values()), {**columns, OFFSET: _offsets(columns, position)})
 
 
 def _offsets(columns: Columns, position: Position | None) -> npt.NDArray[np.float64]:

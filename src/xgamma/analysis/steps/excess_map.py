@@ -20,7 +20,7 @@ from xgamma.axes import Axis, BoolArray
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import excess_map_of
 from xgamma.datasets import ExcessMap
-from xgamma.datasets.titles import row_facts
+from xgamma.datasets.titles import NAMES_MOST, row_facts, source_names
 from xgamma.errors import DataError, OrderError
 from xgamma.estimate import ExcessMapParameters, SignificanceDistribution, excess_map, log_planes
 from xgamma.estimate.excess_map import validate_planes
@@ -172,8 +172,9 @@ class ExcessMapStep(Step[ExcessMapWanted]):
             files[f"excess map{of}"] = path
             if number >= PICTURES_MAX:
                 continue
-            draw, masked = partial(_pictures, view, exclusion, of), None if exclusion is None else exclusion.digest
-            files |= write_pictures(results, outdir, stem, draw, [view.data], masked)
+            masked = None if exclusion is None else exclusion.digest
+            draw, details = partial(_pictures, view, exclusion, of), [masked, *view.facts()]
+            files |= write_pictures(results, outdir, stem, draw, [view.data], details)
         return files
 
     def tables(self, results: Results) -> list[Table]:
@@ -189,7 +190,18 @@ class ExcessMapStep(Step[ExcessMapWanted]):
 
 def _known(results: Results, name: str) -> tuple[str, ...]:
     """Return what titles say of the dataset of a map."""
-    return () if results.datasets is None else row_facts(results.datasets[name], with_significance=False)
+    if results.datasets is None:
+        return ()
+    view = results.datasets[name]
+    own, *others = row_facts(view, with_significance=False)
+    return (own if source_names(view.models) else _targets(results) or own, *others)
+
+
+def _targets(results: Results) -> str:
+    """Return what the runs were pointed at, as they say; empty where that is too much for a title."""
+    tables = [each.observations.table for each in results.observed.values() if each.observations is not None]
+    names = list(dict.fromkeys(name for table in tables for name in table["target"] if name))
+    return " + ".join(names) if len(names) <= NAMES_MOST else ""
 
 
 def _pictures(view: ExcessMap, exclusion: Exclusion | None, of: str) -> dict[str, Figure]:

@@ -55,10 +55,10 @@ class ObservationsWanted:
     retry_failed: bool = False
     rehash: bool = False
 
-    def selected(self) -> Selected:
-        """Open the release and select."""
+    def selected(self, opened: FitsRelease | StoredRelease | None = None) -> Selected:
+        """Select of the release, which is opened where that has not been done yet."""
         with collector_at_rest(), errors_of(self.name):
-            return selected(release_of(self.section), self.selection)
+            return selected(opened or release_of(self.section), self.selection)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ import numpy as np
 from xgamma.errors import InputError, MissingInputError, sentence_of
 from xgamma.formats.fits.tables import FitsTable, Header, as_input_error, read_tables, tables_of
 from xgamma.formats.gadf.files import File, Files, is_remote, located, read_file, release_files, several
+from xgamma.formats.gadf.folders import HDU_INDICES, index_is_below
 from xgamma.formats.gadf.index_columns import hdu_columns, numbers_in, obs_columns, of_runs, unknown_obs
 from xgamma.formats.gadf.index_runs import Index, IndexRuns
 from xgamma.formats.gadf.index_tables import (
@@ -41,8 +42,6 @@ from xgamma.outcome import Note
 
 log = logging.getLogger(__name__)
 
-HDU_INDICES = ("hdu-index.fits.gz", "hdu-index.fits")
-FOLDERS_SHOWN = 5
 _NO_FILES = "holds neither hdu-index.fits[.gz] nor FITS files with an EVENTS HDU"
 VARIABLE = "CALDB"
 _FILES = ("irf_file.fits", "irf_file.fits.gz")
@@ -96,13 +95,7 @@ def _validate_index_below(files: Files, names: Sequence[str]) -> None:
     indices = [name for name in names if posixpath.basename(name) in HDU_INDICES]
     folders = list(dict.fromkeys(map(posixpath.dirname, indices)))
     if folders and not any("/" not in name for name in names):
-        is_one, shown = len(folders) == 1, folders[:FOLDERS_SHOWN]
-        more = f" and {len(folders) - len(shown)} more" if len(folders) > len(shown) else ""
-        there = "there is one in" if is_one else "there are some in"
-        raise MissingInputError(
-            f"{files} has no index of runs; {there} {', '.join(shown)}{more}. Give {files}/{shown[0]}"
-            f"{'' if is_one else ' or another of them'}."
-        )
+        raise MissingInputError(index_is_below(files, folders))
 
 
 def _entry_or_reason(path: File) -> RunEntry | str | None:
@@ -204,10 +197,18 @@ def read_index(datastore: str | os.PathLike[str], names: IndexNames = USUAL_NAME
     InputError
         When the index is damaged. What is wrong with a file that it names is said when its run is read.
     """
+    return read_index_and_table(datastore, names)[0]
+
+
+def read_index_and_table(
+    datastore: str | os.PathLike[str], names: IndexNames = USUAL_NAMES
+) -> tuple[Index, FitsTable | None]:
+    """Read the index of a release as ``read_index`` does; return with it the table of observations, if there is one."""
     with as_input_error(f"The index of {datastore}"):
-        index = with_caldb(_index_of(*release_files(datastore), names))
+        found, table = _index_of(*release_files(datastore), names)
+        index = with_caldb(found)
     _validate_places(index, datastore)
-    return index
+    return index, table
 
 
 def _validate_places(index: Index, datastore: str | os.PathLike[str]) -> None:
@@ -218,7 +219,7 @@ def _validate_places(index: Index, datastore: str | os.PathLike[str]) -> None:
         raise InputError(f"All files of {datastore} are named by {variables[0]}")
 
 
-def _index_of(files: Files, index_file: File | None, names: IndexNames) -> Index:
+def _index_of(files: Files, index_file: File | None, names: IndexNames) -> tuple[Index, FitsTable | None]:
     if index_file is not None:
         tables = _read_tables(index_file)
         return _index(files, hdu_index_of(tables, index_file), obs_index_beside(tables))
@@ -227,7 +228,7 @@ def _index_of(files: Files, index_file: File | None, names: IndexNames) -> Index
         for usual, given in (("hdu-index", names.hdu_index), ("obs-index", names.obs_index))
     )
     if hdu_tables is None:
-        return index_of_folder(files)
+        return index_of_folder(files), None
     if obs_tables is None:
         log.info("There is no obs-index in %s: pointings are read from the runs.", files)
         return _index(files, hdu_index_of(*hdu_tables), obs_index_beside(hdu_tables[0]))
@@ -253,7 +254,7 @@ def _index_tables(files: Files, usual: str, given: str | None) -> tuple[list[Fit
     return None
 
 
-def _index(files: Files, hdu_table: FitsTable, obs_table: FitsTable | None) -> Index:
+def _index(files: Files, hdu_table: FitsTable, obs_table: FitsTable | None) -> tuple[Index, FitsTable | None]:
     obs_id, hdus = hdu_columns(hdu_table, files)
     obs = unknown_obs(obs_id) if obs_table is None else obs_columns(obs_table)
     unknown = obs_id[numbers_in(obs.obs_id, obs_id) < 0]
@@ -261,7 +262,7 @@ def _index(files: Files, hdu_table: FitsTable, obs_table: FitsTable | None) -> I
         names = ", ".join(map(str, unknown.tolist()))
         log.warning("Runs that have HDUs and no row in the observation index are left out: %s.", names)
     runs = IndexRuns(obs, of_runs(hdus, numbers_in(obs_id, obs.obs_id)), files)
-    return Index(runs.looking_at(runs.without_pointing(), _with_pointing))
+    return Index(runs.looking_at(runs.without_pointing(), _with_pointing)), obs_table
 
 
 def _with_pointing(entry: RunEntry) -> RunEntry:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,12 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from xgamma.axes import FloatArray, IntArray
-from xgamma.errors import InputError, MissingInputError
-from xgamma.formats.fits.tables import FitsTable, as_input_error, tables_of
-from xgamma.formats.gadf.files import located, read_file, release_files
-from xgamma.formats.gadf.index import USUAL_NAMES, IndexNames
+from xgamma.errors import InputError
+from xgamma.formats.fits.tables import FitsTable
 from xgamma.formats.gadf.index_columns import coded, first_of_each, ids_of, numbers_in
-from xgamma.formats.gadf.index_tables import obs_index_beside, obs_index_of
 from xgamma.times import SECONDS_PER_DAY, mjdref_from_header
 
 COLUMNS = {"ontime": "ONTIME", "livetime": "LIVETIME", "deadc": "DEADC", "events": "EVENT_COUNT"}
@@ -34,37 +30,13 @@ class Observed(NamedTuple):
     telescope: npt.NDArray[np.str_]
 
 
-def read_observed(
-    datastore: str | os.PathLike[str], obs_ids: Sequence[int], names: IndexNames = USUAL_NAMES
-) -> Observed:
-    """Return what the observation index of a release says of the runs ``obs_ids``.
-
-    Raises
-    ------
-    InputError
-        When the index is damaged.
-    """
-    with as_input_error(f"The index of {datastore}"):
-        table = _obs_table(datastore, names)
+def observed_of(table: FitsTable | None, obs_ids: Sequence[int]) -> Observed:
+    """Return what the table of observations of an index, if there is one, says of the runs ``obs_ids``."""
     return _nothing(len(obs_ids)) if table is None else _observed(table, np.array(obs_ids, dtype=np.int64))
 
 
 def _nothing(count: int) -> Observed:
     return Observed._make([*(np.full(count, np.nan) for _ in Observed._fields[:-1]), np.full(count, "")])
-
-
-def _obs_table(datastore: str | os.PathLike[str], names: IndexNames) -> FitsTable | None:
-    files, index_file = release_files(datastore)
-    if index_file is not None:
-        return obs_index_beside(tables_of(read_file(index_file)[1], index_file))
-    given = [names.obs_index] if names.obs_index is not None else ["obs-index.fits.gz", "obs-index.fits"]
-    for name in given:
-        file, refusal = located(files, name)
-        try:
-            return None if refusal else obs_index_of(tables_of(read_file(file)[1], file), file)
-        except MissingInputError:
-            continue
-    return None
 
 
 def _observed(table: FitsTable, obs_ids: IntArray) -> Observed:
