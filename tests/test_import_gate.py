@@ -9,8 +9,11 @@ import threading
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from xgamma.lazily import defer, loaded
+from xgamma.schema.dl5 import FIT_SCHEMA, SCHEMA_VERSION
+from xgamma.schema.tables import head
 from xgamma.store import Store
 
 LIBRARIES = (
@@ -28,6 +31,8 @@ LIBRARIES = (
     "pydantic",
 )
 PLAIN = (*LIBRARIES, "numpy", "rich")
+# numcodecs reads the chunks of what is shown.
+WITHOUT_CHUNKS = tuple(name for name in LIBRARIES if name != "numcodecs")
 
 REPORT = """
 from xgamma.lazily import loaded
@@ -57,6 +62,8 @@ VERBS = [
     (["compact", "--help"], LIBRARIES),
     (["explain", "STORE", "a1"], LIBRARIES),
     (["show", "--help"], LIBRARIES),
+    (["show", "STORE", "fit"], WITHOUT_CHUNKS),
+    (["show", "STORE", "fit/latest", "--json"], WITHOUT_CHUNKS),
 ]
 
 
@@ -76,7 +83,26 @@ def loaded_by(code: str, heavy: tuple[str, ...]) -> str:
 def store(tmp_path_factory):
     folder = tmp_path_factory.mktemp("store")
     Store(folder).put("other", "a1", {}, {})
+    Store(folder).put("fit", "b2", {"": a_fit()}, {"models": ""}, texts={"models": ""})
     return folder
+
+
+def a_fit():
+    units = {"parameter_units": [""]}
+    return xr.Dataset(
+        {
+            "value": ("parameter", [2.3], units),
+            "error": ("parameter", [0.1], units),
+            "covariance": (("parameter", "parameter_2"), [[0.01]]),
+            "free_covariance": (("free", "free_2"), [[0.01]]),
+        },
+        {"parameter": ["crab.spectral.index"]},
+        {
+            **head(FIT_SCHEMA, SCHEMA_VERSION),
+            **{"total_stat": "9.5", "nfev": 7, "success": True, "covariance_success": True},
+            **{"message": "", "covariance_message": ""},
+        },
+    )
 
 
 def test_importing_the_package_loads_nothing_heavy():

@@ -12,9 +12,9 @@ from xarray.backends import BackendEntrypoint
 
 from xgamma.errors import ConfigTypeError
 from xgamma.storage.backend import Backend
-from xgamma.store.encoding import with_chunks
+from xgamma.store.encoding import open_group, with_chunks
 from xgamma.store.nodes import Documents, array_documents
-from xgamma.store.opening import documents_at, locate, open_group, validate_group
+from xgamma.store.opening import documents_at, locate, validate_group
 
 
 class XgammaBackend(BackendEntrypoint):

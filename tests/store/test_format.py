@@ -207,6 +207,17 @@ def test_any_group_opens_with_plain_xarray(store):
             np.testing.assert_array_equal(found, ours[name].values)
 
 
+def test_named_arrays_are_those_of_the_dataset(store):
+    for record in store.ls():
+        if "" in record.digests:
+            found, ds = store.get_arrays(record.kind, record.key), store.get(record.kind, record.key)
+            assert (set(found.coords), found.sizes, found.attrs) == (set(ds.coords), dict(ds.sizes), ds.attrs)
+            assert set(found.variables) == set(ds.variables)
+            for name, variable in ds.variables.items():
+                assert (found[name].dims, found[name].attrs) == (variable.dims, variable.attrs)
+                np.testing.assert_array_equal(found[name].values, variable.values, strict=True)
+
+
 # --- what breaks it is found
 
 

@@ -55,6 +55,7 @@ LATER = (
     "xgamma.storage.zarr_objects",
     "xgamma.store.encoding",
     "xgamma.store.opening",
+    "xgamma.store.reading",
     "xgamma.upkeep.parts",
 )
 """What verbs that list and show use rarely, or late."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import click
-import xarray as xr
 
 from xgamma.cli import runs as runs_of_place
 from xgamma.cli.console import examples, json_option, print_facts, print_json, print_tables, size_text
@@ -19,6 +18,7 @@ from xgamma.cli.places import (
 from xgamma.digits import NOTHING
 from xgamma.errors import ConfigError
 from xgamma.formats.sed.kinds import SED_TYPES
+from xgamma.schema.arrays import NamedArrays
 from xgamma.schema.tables import Kind
 from xgamma.store import Record, Store
 from xgamma.store.said import warnings_of
@@ -58,7 +58,7 @@ def show_command(place: str, product: str, sed_type: str | None, arrays: bool, a
     record = product_named(store, product)
     if sed_type is not None and record.kind not in WITH_FLUXES:
         raise ConfigError(f"--sed-type is about fluxes, and {record.kind} has none; leave it out.")
-    content = None if record.kind == Kind.DL3 else store.get_valid(record.kind, record.key)
+    content = None if record.kind == Kind.DL3 else store.get_arrays(record.kind, record.key)
     if as_json:
         print_json(_document(store, record, content, sed_type))
     else:
@@ -68,7 +68,7 @@ def show_command(place: str, product: str, sed_type: str | None, arrays: bool, a
         click.echo(f"Next: xgamma explain {place} {shown_key(record)}", err=True)
 
 
-def _document(store: Store, record: Record, content: xr.Dataset | None, sed_type: str | None) -> dict[str, Any]:
+def _document(store: Store, record: Record, content: NamedArrays | None, sed_type: str | None) -> dict[str, Any]:
     return {
         "kind": record.kind,
         "key": record.key,
@@ -81,7 +81,7 @@ def _document(store: Store, record: Record, content: xr.Dataset | None, sed_type
     }
 
 
-def _print(store: Store, record: Record, content: xr.Dataset | None, sed_type: str | None) -> None:
+def _print(store: Store, record: Record, content: NamedArrays | None, sed_type: str | None) -> None:
     if content is None:
         runs_of_place.print_part(store, record)
     else:

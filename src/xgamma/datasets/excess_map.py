@@ -21,13 +21,13 @@ from xgamma.errors import ConfigError, ConfigTypeError, DataError, UnknownNameEr
 from xgamma.estimate import SignificanceDistribution, significance_distribution
 from xgamma.formats.local_files import local_path
 from xgamma.formats.sed.kinds import LIKELIHOOD, QUANTITIES
-from xgamma.formats.sky_maps.flux_maps import image_of, read_flux_maps, write_flux_maps
+from xgamma.formats.sky_maps.flux_maps import read_flux_maps, write_flux_maps
 from xgamma.masks import Exclusion
 from xgamma.models import SpectralModel
 from xgamma.models.spectral.model import read_spectral
 from xgamma.plot import figures as plot_figures
 from xgamma.plot import significance as plot_significance
-from xgamma.schema.excess_map import DIMS
+from xgamma.schema.excess_map import DIMS, image_of
 from xgamma.tables.maps import hottest_pixels
 
 if TYPE_CHECKING:

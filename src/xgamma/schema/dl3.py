@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
-import xarray as xr
 
+from xgamma.schema.arrays import NamedArrays
 from xgamma.schema.tables import Attribute, Group, Kind, Product, Variable, Violation, axis, axis_law, head_attrs
 
 # The roles in the order of ``events.IRF_ROLES``.
@@ -138,7 +138,7 @@ RESPONSES: Mapping[str, Group] = {
 # --- laws
 
 
-def columns_of_events(ds: xr.Dataset) -> Iterator[Violation]:
+def columns_of_events(ds: NamedArrays) -> Iterator[Violation]:
     """Further columns of the release stand beside these, with the dim `event` and a unit."""
     for name, variable in ds.variables.items():
         if variable.dims != ("event",):
@@ -147,21 +147,21 @@ def columns_of_events(ds: xr.Dataset) -> Iterator[Violation]:
             yield Violation(str(name), "attrs['units'], a text", "none")
 
 
-def intervals(ds: xr.Dataset) -> Iterator[Violation]:
+def intervals(ds: NamedArrays) -> Iterator[Violation]:
     """A good time does not start after it stops."""
     wrong = np.flatnonzero(ds["start"].values > ds["stop"].values)
     if len(wrong):
         yield Violation("start", "starts that are not after their stops", f"another one in row {int(wrong[0])}")
 
 
-def entries_of_each_run(ds: xr.Dataset) -> Iterator[Violation]:
+def entries_of_each_run(ds: NamedArrays) -> Iterator[Violation]:
     """There is one telescope, one target and, where there are any, one field and one list of notes for each run."""
     for name in ("telescope", "target", "bkg_field", "notes"):
         if len(ds.attrs.get(name, ds["obs_id"])) != ds.sizes["obs"]:
             yield Violation(f"attrs {name}", f"{ds.sizes['obs']} entries", str(len(ds.attrs[name])))
 
 
-def ranges_of_runs(groups: Mapping[str, xr.Dataset]) -> Iterator[Violation]:
+def ranges_of_runs(groups: Mapping[str, NamedArrays]) -> Iterator[Violation]:
     """The events of run *i* are `event_start[i]` to `event_start[i] + event_size[i]`, its good times likewise."""
     obs = groups[""]
     for group, dim in (("events", "event"), ("gti", "gti")):
@@ -174,7 +174,7 @@ def ranges_of_runs(groups: Mapping[str, xr.Dataset]) -> Iterator[Violation]:
             yield Violation(f"{dim}_start", f"ranges inside the {length} rows of {group}", found)
 
 
-def places_of_responses(groups: Mapping[str, xr.Dataset]) -> Iterator[Violation]:
+def places_of_responses(groups: Mapping[str, NamedArrays]) -> Iterator[Violation]:
     """`<role>_table` is a number into `irf_tables`, `<role>_row` a row of that table; both are -1 or none is."""
     obs = groups[""]
     tables = obs.attrs["irf_tables"]

@@ -13,6 +13,7 @@ import xarray as xr
 from xgamma.errors import DataError, did_you_mean
 from xgamma.grid import IMAGE, ORIGIN, REGION_NAME, REGION_SHAPE
 from xgamma.outcome import Fate, Outcome, flag_attrs
+from xgamma.schema.arrays import NamedArrays
 from xgamma.schema.response_grids import EXPOSURE_GRID, GRIDS, IMAGE_IRF, grids_fit_their_image
 from xgamma.schema.tables import (
     NAMES,
@@ -62,35 +63,39 @@ MEMBER_ROW = "member_row"
 """The variable with the number of the row that each member belongs to."""
 
 
-def space_dims(ds: xr.Dataset) -> SpaceDims:
+def space_dims(ds: NamedArrays) -> SpaceDims:
     """Return the dims of the space that a Dataset of rows has."""
-    return WINDOWS if set(WINDOWS.cells) <= set(ds.dims) else REGIONS
+    return WINDOWS if set(WINDOWS.cells) <= set(ds.sizes) else REGIONS
 
 
-def bin_dims(ds: xr.Dataset) -> tuple[str, ...]:
+def bin_dims(ds: NamedArrays) -> tuple[str, ...]:
     """Return the dims of counts: ``dataset``, the cells and ``energy``, in the order of their space."""
     return space_dims(ds).bins("energy")
 
 
-def has_safe_bin(ds: xr.Dataset) -> npt.NDArray[np.bool_]:
+def has_safe_bin(ds: NamedArrays) -> npt.NDArray[np.bool_]:
     """Return whether each row has any safe bin, shape (dataset,)."""
-    mask = ds["mask_safe"].variable.transpose("dataset", ...).values
-    return np.asarray(mask.reshape(len(mask), -1).any(axis=1))
+    return safe_along(ds, "dataset")
 
 
-def alpha(ds: xr.Dataset) -> npt.NDArray[np.float64]:
+def alpha(ds: NamedArrays) -> npt.NDArray[np.float64]:
     """Return acceptance / acceptance_off, in the dims of the counts; 0 where there is no off acceptance."""
     on, off = ds["acceptance"].values, ds["acceptance_off"].values
     return np.asarray(np.divide(on, off, out=np.zeros(on.shape), where=off > 0))
 
 
-def safe_energies(ds: xr.Dataset) -> npt.NDArray[np.bool_]:
+def safe_energies(ds: NamedArrays) -> npt.NDArray[np.bool_]:
     """Return which bins of reconstructed energy are safe in any row and cell, shape (energy,)."""
-    mask = ds["mask_safe"].variable.transpose("energy", ...).values
-    return np.asarray(mask.reshape(len(mask), -1).any(axis=1))
+    return safe_along(ds, "energy")
 
 
-def window_chunks(ds: xr.Dataset, *dims: str) -> dict[str, dict[str, tuple[int, ...]]]:
+def safe_along(ds: NamedArrays, *dims: str) -> npt.NDArray[np.bool_]:
+    """Return where along ``dims``, in the order of the mask, any bin is safe."""
+    others = tuple(axis for axis, name in enumerate(ds["mask_safe"].dims) if name not in dims)
+    return np.asarray(ds["mask_safe"].values.any(axis=others))
+
+
+def window_chunks(ds: NamedArrays, *dims: str) -> dict[str, dict[str, tuple[int, ...]]]:
     """Return how a store cuts windows: one of each of the given dims in a chunk; nothing for regions.
 
     It is an ``encoding`` by the name of the variable: cut by ``dataset`` each row can be read alone, cut by the
@@ -98,7 +103,9 @@ def window_chunks(ds: xr.Dataset, *dims: str) -> dict[str, dict[str, tuple[int, 
     """
     cells = set(WINDOWS.cells)
     return {
-        str(name): {"chunks": tuple(1 if dim in dims else size for dim, size in variable.sizes.items())}
+        str(name): {
+            "chunks": tuple(1 if dim in dims else size for dim, size in zip(variable.dims, variable.shape, strict=True))
+        }
         for name, variable in ds.variables.items()
         if cells <= set(variable.dims)
     }
@@ -301,25 +308,24 @@ def validate(ds: xr.Dataset) -> None:
 # --- laws
 
 
-def counts_are_counts(ds: xr.Dataset) -> Iterator[Violation]:
+def counts_are_counts(ds: NamedArrays) -> Iterator[Violation]:
     """Counts are finite and at least 0; a bin that cannot be used holds 0 and is masked."""
     for name in ("counts", "counts_off"):
         if name in ds and not _are_counts(ds.variables[name].values):
-            remedy = "set unusable bins to 0 and mask them"
-            yield Violation(name, "finite numbers of at least 0", "others", remedy)
+            yield Violation(name, "finite numbers of at least 0", "others", "set unusable bins to 0 and mask them")
 
 
 def _are_counts(values: npt.NDArray[Any]) -> bool:
     return bool(np.isfinite(values).all() and (values >= 0).all())
 
 
-def ledger_counts(ds: xr.Dataset) -> Iterator[Violation]:
+def ledger_counts(ds: NamedArrays) -> Iterator[Violation]:
     """No fate has fewer than 0 events."""
     if "ledger" in ds and (ds["ledger"].values < 0).any():
         yield Violation("ledger", "numbers of at least 0", str(int(ds["ledger"].values.min())))
 
 
-def masked_rows_are_masked(ds: xr.Dataset) -> Iterator[Violation]:
+def masked_rows_are_masked(ds: NamedArrays) -> Iterator[Violation]:
     """A row whose outcome is not `used` has no safe bin."""
     if "outcome" not in ds:
         return
@@ -329,7 +335,7 @@ def masked_rows_are_masked(ds: xr.Dataset) -> Iterator[Violation]:
         yield Violation("mask_safe", "no safe bin in rows that are not used", f"some in {names[:5]}")
 
 
-def padding_is_last(ds: xr.Dataset) -> Iterator[Violation]:
+def padding_is_last(ds: NamedArrays) -> Iterator[Violation]:
     """Good times are sorted, each start before its stop; unused places of `gti` and of off regions are NaN, last."""
     gti = ds["gti"].values
     if ds.sizes["bound"] != 2:
@@ -347,7 +353,7 @@ def padding_is_last(ds: xr.Dataset) -> Iterator[Violation]:
             yield Violation("off_lon", "as many numbers as off_number says, then NaN", "others")
 
 
-def windows_lie_inside(ds: xr.Dataset) -> Iterator[Violation]:
+def windows_lie_inside(ds: NamedArrays) -> Iterator[Violation]:
     """A window of the sky lies inside the image that its coordinate `image` describes."""
     if space_dims(ds) != WINDOWS:
         return
@@ -365,7 +371,7 @@ def windows_lie_inside(ds: xr.Dataset) -> Iterator[Violation]:
             yield Violation(name, f"windows inside of 0 to {full} pixels", f"{first} to {last}")
 
 
-def details_of_each_row(ds: xr.Dataset) -> Iterator[Violation]:
+def details_of_each_row(ds: NamedArrays) -> Iterator[Violation]:
     """`outcome_details`, and `rows` of stacks, have one entry for each row."""
     for name in ("outcome_details", "rows"):
         entries = ds.attrs.get(name)

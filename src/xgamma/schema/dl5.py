@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
+from xgamma.schema.arrays import NamedArrays
 from xgamma.schema.tables import (
     NAMES,
     Attribute,
@@ -140,7 +140,7 @@ POINTS_EACH_VARIABLES: Mapping[str, Variable] = {
 # --- laws
 
 
-def covariances(ds: xr.Dataset) -> Iterator[Violation]:
+def covariances(ds: NamedArrays) -> Iterator[Violation]:
     """Covariances are square and symmetric; `parameter_units` of value and error has a unit for each parameter."""
     for name, dim in (("covariance", "parameter"), ("free_covariance", "free")):
         matrix = ds[name].values
@@ -154,7 +154,7 @@ def covariances(ds: xr.Dataset) -> Iterator[Violation]:
             yield Violation(name, "attrs['parameter_units'], a text for each parameter", repr(units))
 
 
-def total_is_a_number(ds: xr.Dataset) -> Iterator[Violation]:
+def total_is_a_number(ds: NamedArrays) -> Iterator[Violation]:
     """`total_stat` is the text of a float, as JSON has no NaN."""
     try:
         float(ds.attrs["total_stat"])
@@ -162,28 +162,28 @@ def total_is_a_number(ds: xr.Dataset) -> Iterator[Violation]:
         yield Violation("attrs total_stat", "the text of a number", repr(ds.attrs["total_stat"]))
 
 
-def points_without_success(ds: xr.Dataset) -> Iterator[Violation]:
+def points_without_success(ds: NamedArrays) -> Iterator[Violation]:
     """A point with `success` has a finite norm and error."""
     good = np.isfinite(ds["norm"].values) & np.isfinite(ds["norm_err"].values)
     if (ds["success"].values & ~good).any():
         yield Violation("success", "false where norm or norm_err is not finite", "true")
 
 
-def times_do_not_overlap(ds: xr.Dataset) -> Iterator[Violation]:
+def times_do_not_overlap(ds: NamedArrays) -> Iterator[Violation]:
     """A bin of time ends before the next one begins."""
     low, high = ds["time_bounds"].values.T
     if (low[1:] < high[:-1]).any():
         yield Violation("time_bounds", "bins that do not overlap", "some that do")
 
 
-def datasets_have_bins(ds: xr.Dataset) -> Iterator[Violation]:
+def datasets_have_bins(ds: NamedArrays) -> Iterator[Violation]:
     """`bin_of_dataset` counts along `time`, and is -1 where a dataset is in no bin; each bin holds a dataset."""
     numbers = ds["bin_of_dataset"].values
     if not np.array_equal(np.unique(numbers[numbers != -1]), np.arange(ds.sizes["time"])):
         yield Violation("bin_of_dataset", "every bin of time, and -1", f"{sorted(set(numbers.tolist()))[:5]}")
 
 
-def datasets_have_groups(ds: xr.Dataset) -> Iterator[Violation]:
+def datasets_have_groups(ds: NamedArrays) -> Iterator[Violation]:
     """Each group has a name of its own and holds a dataset; `group_of_dataset` counts along `group`."""
     names = ds["group"].values.tolist()
     if len(set(names)) < len(names):
@@ -192,7 +192,7 @@ def datasets_have_groups(ds: xr.Dataset) -> Iterator[Violation]:
         yield Violation("group_of_dataset", "every group", f"{sorted(set(ds['group_of_dataset'].values.tolist()))[:5]}")
 
 
-def parameters_have_units(ds: xr.Dataset) -> Iterator[Violation]:
+def parameters_have_units(ds: NamedArrays) -> Iterator[Violation]:
     """`parameter_units` of value, error and start has a unit for each parameter."""
     for name in ("value", "error", "start", "start_error"):
         units: Any = ds[name].attrs.get("parameter_units")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-import xarray as xr
 
+from xgamma.schema.arrays import NamedArrays
 from xgamma.schema.dl4 import IMAGE_ATTRS
 from xgamma.schema.tables import (
     Attribute,
@@ -20,7 +20,7 @@ from xgamma.schema.tables import (
     field_violations,
     head_attrs,
 )
-from xgamma.sky import IMAGE
+from xgamma.sky import IMAGE, SkySpace
 
 EXCESS_MAP_SCHEMA = "xgamma DL5 excess map"
 SCHEMA_VERSION = 1
@@ -67,7 +67,7 @@ EXCESS_MAP_VARIABLES: Mapping[str, Variable] = {
 # --- laws
 
 
-def pixels_of_the_image(ds: xr.Dataset) -> Iterator[Violation]:
+def pixels_of_the_image(ds: NamedArrays) -> Iterator[Violation]:
     """`image` says in its attributes where the pixels lie, and how many there are."""
     faults = list(field_violations(ds[IMAGE].attrs, IMAGE_ATTRS, f"{IMAGE} attrs"))
     yield from faults
@@ -76,7 +76,7 @@ def pixels_of_the_image(ds: xr.Dataset) -> Iterator[Violation]:
         yield Violation(f"{IMAGE} attrs npix", str(shape), str(ds[IMAGE].attrs["npix"]))
 
 
-def excess_is_the_difference(ds: xr.Dataset) -> Iterator[Violation]:
+def excess_is_the_difference(ds: NamedArrays) -> Iterator[Violation]:
     """The excess is the counts without the background, and a significance has its sign."""
     counts, background, excess = (ds[name].values for name in ("counts", "background", "npred_excess"))
     known = np.isfinite(excess)
@@ -86,7 +86,7 @@ def excess_is_the_difference(ds: xr.Dataset) -> Iterator[Violation]:
         yield Violation("sqrt_ts", "the sign of npred_excess", "another one")
 
 
-def statistic_is_known(ds: xr.Dataset) -> Iterator[Violation]:
+def statistic_is_known(ds: NamedArrays) -> Iterator[Violation]:
     """`statistic` is cash for a known background and wstat for off counts, which are there then."""
     expected = "wstat" if "counts_off" in ds else "cash"
     if ds.attrs["statistic"] != expected:
@@ -121,7 +121,13 @@ EXCESS_MAP = Product(
 )
 
 
-def plane_chunks(ds: xr.Dataset) -> dict[str, dict[str, tuple[int, ...]]]:
+def image_of(ds: NamedArrays) -> SkySpace:
+    """Return the image that the coordinate ``image`` of maps describes."""
+    nx, ny = ds[IMAGE].attrs["npix"]
+    return SkySpace.from_coords(ds.coords, (ny, nx))
+
+
+def plane_chunks(ds: NamedArrays) -> dict[str, dict[str, tuple[int, ...]]]:
     """Return how a store cuts maps: one energy in a chunk, so that a plane is read without the others."""
     return {
         str(name): {"chunks": (1, *variable.shape[1:])}

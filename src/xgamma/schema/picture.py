@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-import xarray as xr
 
+from xgamma.schema.arrays import NamedArrays
 from xgamma.schema.tables import NAMES, Attribute, Group, Kind, Product, Variable, Violation, head_attrs
 
 PICTURE_SCHEMA, SCHEMA_VERSION = "xgamma pictures", 1
@@ -19,14 +19,14 @@ PICTURE_VARIABLES: Mapping[str, Variable] = {
 }
 
 
-def names_are_unique(ds: xr.Dataset) -> Iterator[Violation]:
+def names_are_unique(ds: NamedArrays) -> Iterator[Violation]:
     """Each picture has a name of its own."""
     names = ds["picture"].values.tolist()
     if len(set(names)) < len(names):
         yield Violation("picture", "a name of its own for each picture", str(names))
 
 
-def files_are_whole(ds: xr.Dataset) -> Iterator[Violation]:
+def files_are_whole(ds: NamedArrays) -> Iterator[Violation]:
     """The sizes of the files add up to all bytes, and each file begins as one of PNG does."""
     sizes, content = ds["size"].values, ds["png"].values
     if (sizes < len(_SIGNATURE)).any() or sizes.sum() != content.size:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-import xarray as xr
-
+from xgamma.schema.arrays import NamedArrays
 from xgamma.schema.tables import Variable, Violation
 
 IMAGE_IRF = "image_irf"
@@ -35,7 +34,7 @@ GRIDS: Mapping[str, Variable] = {
 """The variables, by name. ``exposure_grid`` is there with any of them."""
 
 
-def grids_fit_their_image(ds: xr.Dataset) -> Iterator[Violation]:
+def grids_fit_their_image(ds: NamedArrays) -> Iterator[Violation]:
     """Responses on a coarse image come with their weight, and have the pixels that `image_irf` says."""
     held = [name for name in GRIDS if name in ds]
     if not held:

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import xarray as xr
 
 from xgamma.errors import did_you_mean
+from xgamma.schema.arrays import NamedArray, NamedArrays
 
 CONVENTIONS = "CF-1.12"
 
@@ -109,9 +109,9 @@ class Attribute:
     along: str = ""
 
 
-Law = Callable[["xr.Dataset"], Iterator[Violation]]
+Law = Callable[[NamedArrays], Iterator[Violation]]
 """A law of the values of one group; the first line of its docstring is the law."""
-PartLaw = Callable[[Mapping[str, "xr.Dataset"]], Iterator[Violation]]
+PartLaw = Callable[[Mapping[str, NamedArrays]], Iterator[Violation]]
 """A law of several groups of one product."""
 
 
@@ -127,7 +127,7 @@ class Group:
     variables: Mapping[str, Variable]
     attrs: Mapping[str, Attribute]
     laws: tuple[Law, ...] = ()
-    variables_of: Callable[[xr.Dataset], Mapping[str, Variable]] | None = None
+    variables_of: Callable[[NamedArrays], Mapping[str, Variable]] | None = None
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def variable_violations(ds: xr.Dataset, variables: Mapping[str, Variable]) -> Iterator[Violation]:
+def variable_violations(ds: NamedArrays, variables: Mapping[str, Variable]) -> Iterator[Violation]:
     """Yield what is wrong with dims, units and types, and what is missing; nothing is read."""
     for name, spec in variables.items():
         if name in ds.variables:
@@ -223,7 +223,7 @@ def _dims(dims: tuple[Any, ...]) -> str:
     return f"({', '.join(map(str, dims))})"
 
 
-def _variable_violations(variable: xr.Variable, name: str, spec: Variable) -> Iterator[Violation]:
+def _variable_violations(variable: NamedArray, name: str, spec: Variable) -> Iterator[Violation]:
     if variable.dims != spec.dims:
         yield Violation(
             name, f"the dims {_dims(spec.dims)}", _dims(variable.dims), "use transpose, rename or expand_dims"
@@ -247,7 +247,7 @@ def _fits(dtype: np.dtype[Any], wanted: str) -> bool:
     return dtype.kind == widest.kind and dtype.itemsize <= widest.itemsize
 
 
-def group_violations(ds: xr.Dataset, group: Group) -> list[Violation]:
+def group_violations(ds: NamedArrays, group: Group) -> list[Violation]:
     """Return what is wrong with one group; its values are looked at only where all else is right."""
     variables = group.variables if group.variables_of is None else group.variables_of(ds)
     found = [*field_violations(ds.attrs, group.attrs, "attrs"), *variable_violations(ds, variables)]
@@ -259,7 +259,7 @@ def group_named(product: Product, name: str) -> Group | None:
     return next((group for pattern, group in product.groups.items() if fnmatchcase(name, pattern)), None)
 
 
-def product_violations(groups: Mapping[str, xr.Dataset], product: Product) -> list[Violation]:
+def product_violations(groups: Mapping[str, NamedArrays], product: Product) -> list[Violation]:
     """Return what is wrong with the groups of one product."""
     found = [
         Violation(name or "root", "a group", "none")
@@ -279,7 +279,7 @@ def product_violations(groups: Mapping[str, xr.Dataset], product: Product) -> li
 def axis_law(name: str, *, contiguous: bool = True) -> Law:
     """Return the law of one bin axis."""
 
-    def law(ds: xr.Dataset) -> Iterator[Violation]:
+    def law(ds: NamedArrays) -> Iterator[Violation]:
         """The bins of an axis ascend and hold their centres; each begins where the one before it ends."""
         bounds = f"{name}_bounds"
         if ds[name].attrs.get("bounds") != bounds:
@@ -300,14 +300,14 @@ def axis_law(name: str, *, contiguous: bool = True) -> Law:
 def apart(name: str) -> Law:
     """Return the law of an axis whose bins need not touch."""
 
-    def law(ds: xr.Dataset) -> Iterator[Violation]:
+    def law(ds: NamedArrays) -> Iterator[Violation]:
         """The bins of the axis ascend and hold their centres; there may be gaps between them."""
         yield from axis_law(name, contiguous=False)(ds)
 
     return law
 
 
-def unique_names(ds: xr.Dataset) -> Iterator[Violation]:
+def unique_names(ds: NamedArrays) -> Iterator[Violation]:
     """Each row has a name of its own."""
     names = ds.variables["dataset"].values.tolist()
     if len(set(names)) < len(names):
@@ -317,7 +317,7 @@ def unique_names(ds: xr.Dataset) -> Iterator[Violation]:
 def flags_law(name: str) -> Law:
     """Return the law of one variable of flags."""
 
-    def law(ds: xr.Dataset) -> Iterator[Violation]:
+    def law(ds: NamedArrays) -> Iterator[Violation]:
         """A flag is one of `flag_values`, and each of those has its word in `flag_meanings`."""
         if name not in ds.variables:
             return

@@ -6,13 +6,10 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import xarray as xr
-
 from xgamma.errors import InputError, MissingInputError, StoreError, UnknownNameError, did_you_mean
 from xgamma.storage.backend import Backend, open_backend
 from xgamma.storage.locations import damaged, is_remote
 from xgamma.store.copies import copies_in
-from xgamma.store.encoding import lazy_group
 from xgamma.store.layout import validated_documents
 from xgamma.store.nodes import Documents
 from xgamma.store.records import Record, validate_schema
@@ -165,9 +162,3 @@ def validate_group(documents: Documents, group: str, where: str) -> None:
         raise UnknownNameError(
             f"{where} has no group {group!r}.{did_you_mean(group, [name or '(root)' for name in groups])}"
         )
-
-
-def open_group(backend: Backend, folder: str, documents: Documents, group: str) -> xr.Dataset:
-    """Return one group with its names, whose other arrays are read when they are used, without dask."""
-    with backend.sentences("read"):
-        return lazy_group(backend.whole, folder, documents, group)

@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy.typing as npt
 import xarray as xr
@@ -24,11 +24,12 @@ from xgamma.description import Described, Description, Facts, Sheet
 from xgamma.digits import some
 from xgamma.errors import DamagedError, StoreError, UnknownNameError, did_you_mean
 from xgamma.schema import PRODUCTS
+from xgamma.schema.arrays import NamedArrays, PlainArrays
 from xgamma.schema.tables import group_named, group_violations
 from xgamma.storage.backend import open_backend
 from xgamma.storage.locations import damaged, is_remote
 from xgamma.store import encoding as codec
-from xgamma.store import garbage, opening
+from xgamma.store import garbage, opening, reading
 from xgamma.store.documents import dataset_digest, digest, parsed_mapping, validate_segment
 from xgamma.store.garbage import Listing
 from xgamma.store.ledgers import NAMES, Ledgers, write_label
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 _OPENED = 64
 
 DatasetGroups = Mapping[str, "xr.Dataset"]
+Group = TypeVar("Group", bound=NamedArrays)
 
 
 class Store(Described, Ledgers):
@@ -203,7 +205,7 @@ class Store(Described, Ledgers):
     def open(self, kind: str, key: str, group: str = "", record: Record | None = None) -> xr.Dataset:
         """Return one group of ``kind/key`` whose arrays are read when they are used, without dask; see ``get``."""
         record = self._record_of(kind, key, group, record)
-        return opening.open_group(self._backend, record.folder, self._group_documents(record, group), group)
+        return codec.open_group(self._backend, record.folder, self._group_documents(record, group), group)
 
     def _group_documents(self, record: Record, group: str) -> Documents:
         """Return the documents of a product that has a group; raises ``StoreError`` where only its record has it."""
@@ -218,22 +220,29 @@ class Store(Described, Ledgers):
 
         Raises ``DamagedError`` where it is not.
         """
-        record = self._record_of(kind, key, "", record)
-        return self.validated(self._read_group(record, ""), record, "")
+        return codec.as_dataset(self.get_arrays(kind, key, record))
 
-    def validated(self, dataset: xr.Dataset, record: Record, group: str) -> xr.Dataset:
-        """Return ``dataset``, a group of a product, if it conforms to the format of its kind; raises ``DamagedError``.
+    def get_arrays(self, kind: str, key: str, record: Record | None = None) -> PlainArrays:
+        """Return what ``get_valid`` does of ``kind/key``, with ``record``, as named arrays of numpy, without xarray."""
+        record = self._record_of(kind, key, "", record)
+        documents = self._group_documents(record, "")
+        with self._backend.sentences("read"):
+            found = reading.read_group(self._backend.whole, record.folder, documents, "")
+        return self.validated(found, record, "")
+
+    def validated(self, group: Group, record: Record, name: str) -> Group:
+        """Return the ``group`` called ``name`` of a product if it conforms to its format; raises ``DamagedError``.
 
         Only of the root group, whose arrays are small, values are looked at.
         """
-        spec = group_named(PRODUCTS[record.kind], group)
+        spec = group_named(PRODUCTS[record.kind], name)
         if spec is not None:
-            laws = spec.laws if group == "" else ()
-            found = next(iter(group_violations(dataset, dataclasses.replace(spec, laws=laws))), None)
+            laws = spec.laws if name == "" else ()
+            found = next(iter(group_violations(group, dataclasses.replace(spec, laws=laws))), None)
             if found is not None:
-                what = f"is of a product that is not of the format: {str(found.inside(group)).rstrip('.')}"
+                what = f"is of a product that is not of the format: {str(found.inside(name)).rstrip('.')}"
                 raise damaged(self.url, f"{record.folder}/zarr.json", what)
-        return dataset
+        return group
 
     def read_attrs(self, kind: str, key: str, record: Record | None = None) -> dict[str, Any]:
         """Return the attrs of the root group of ``kind/key``, with its ``record`` as ``get``; no array is read."""
@@ -261,7 +270,7 @@ class Store(Described, Ledgers):
                 raise UnknownNameError(f"{kind}/{key} {group!r} has no column {name!r}.{did_you_mean(name, arrays)}")
         folder = f"{record.folder}/{group}" if group else record.folder
         with self._backend.sentences("read"):
-            return codec.read_group_arrays(
+            return reading.read_group_arrays(
                 self._backend.whole, folder, {name: arrays[name] for name in wanted}, slice(start, stop)
             )
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import xarray as xr
-
 from xgamma.digits import NOTHING, decimals, number_text, value_and_error
+from xgamma.schema.arrays import NamedArrays
 from xgamma.tables.table import Table, finite, first_of
 
 GOODNESS = "goodness"
@@ -81,7 +80,7 @@ def _goodness(given: Mapping[str, Any]) -> str:
     return f"{text}; p = {float(given['p_value']):.2g} by {int(given['draws']):,} simulated sets."
 
 
-def stored_fit(ds: xr.Dataset, texts: Mapping[str, Any]) -> tuple[list[ParameterLine], FitFacts]:
+def stored_fit(ds: NamedArrays, texts: Mapping[str, Any]) -> tuple[list[ParameterLine], FitFacts]:
     """Return the parameters of a stored fit and how it ended, from its Dataset and the texts of its record."""
     # model.part.parameter, and model.part.model1.parameter in a compound.
     names = [str(name).split(".", 2) for name in ds["parameter"].values]
@@ -115,7 +114,7 @@ def fit_document(lines: Sequence[ParameterLine], facts: FitFacts) -> dict[str, A
     }
 
 
-def group_fits_table(ds: xr.Dataset) -> Table:
+def group_fits_table(ds: NamedArrays) -> Table:
     """Return a row for each group that was fitted by itself: its free parameters with their errors."""
     free = ds["is_free"].values.nonzero()[0].tolist()
     names = [str(name) for name in ds["parameter"].values]
@@ -154,7 +153,7 @@ def _with_unit(name: str, unit: str) -> str:
     return f"{name} ({unit})" if unit else name
 
 
-def group_fits_document(ds: xr.Dataset) -> list[dict[str, Any]]:
+def group_fits_document(ds: NamedArrays) -> list[dict[str, Any]]:
     """Return of each group whether its fit converged, its statistic, and its free parameters, as JSON holds them."""
     names, units = [str(name) for name in ds["parameter"].values], ds["value"].attrs["parameter_units"]
     free = ds["is_free"].values.nonzero()[0].tolist()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from xgamma.digits import decimals, number_text
-from xgamma.formats.sky_maps import flux_maps
+from xgamma.schema.arrays import NamedArrays
+from xgamma.schema.excess_map import image_of
 from xgamma.tables.table import Table, finite, span_text
 
 PIXELS_SHOWN = 5
@@ -16,10 +16,10 @@ SIGNIFICANCE = "sqrt_ts"
 Pixel = tuple[int, int, int]
 
 
-def hottest_pixels(ds: xr.Dataset, number: int = PIXELS_SHOWN) -> list[Pixel]:
+def hottest_pixels(ds: NamedArrays, number: int = PIXELS_SHOWN) -> list[Pixel]:
     """Return the pixels (plane, y, x) of the largest significances of all planes, apart by two radii in a plane."""
     values = ds[SIGNIFICANCE].values
-    space = flux_maps.image_of(ds)
+    space = image_of(ds)
     apart = 2 * float(ds.attrs.get("correlation_radius", space.binsize)) / space.binsize
     left = np.where(np.isfinite(values), values, -np.inf)
     y, x = np.ogrid[: space.shape[0], : space.shape[1]]
@@ -31,7 +31,7 @@ def hottest_pixels(ds: xr.Dataset, number: int = PIXELS_SHOWN) -> list[Pixel]:
     return found
 
 
-def excess_map_table(ds: xr.Dataset, name: str = "") -> Table:
+def excess_map_table(ds: NamedArrays, name: str = "") -> Table:
     """Return a row for each of the most significant pixels, each farther than two radii from those before it."""
     has_planes, has_flux = ds.sizes["energy"] > 1, "ref_flux" in ds
     rows = []
@@ -49,14 +49,14 @@ def excess_map_table(ds: xr.Dataset, name: str = "") -> Table:
     return Table(f"Excess map{f' of {of}' if of else ''}{within}: the most significant pixels, {units}", rows)
 
 
-def excess_map_document(ds: xr.Dataset) -> list[dict[str, Any]]:
+def excess_map_document(ds: NamedArrays) -> list[dict[str, Any]]:
     """Return the most significant pixels as JSON holds them."""
     return [{key: finite(value) for key, value in _pixel(ds, pixel).items()} for pixel in hottest_pixels(ds)]
 
 
-def _pixel(ds: xr.Dataset, pixel: Pixel) -> dict[str, float]:
+def _pixel(ds: NamedArrays, pixel: Pixel) -> dict[str, float]:
     plane, y, x = pixel
-    lon, lat = flux_maps.image_of(ds).sky_of(np.array([x]), np.array([y]))
+    lon, lat = image_of(ds).sky_of(np.array([x]), np.array([y]))
     low, high = ds["energy_bounds"].values[plane].tolist()
     found = {"lon": float(lon[0]), "lat": float(lat[0]), "e_min": low, "e_max": high}
     found |= {name: float(ds[name].values[pixel]) for name in (SIGNIFICANCE, "counts", "background")}

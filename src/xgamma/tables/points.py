@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from xgamma.axes import FloatArray
 from xgamma.digits import NOTHING, decimals, number_text, value_and_error
 from xgamma.formats.sed.kinds import LIKELIHOOD, QUANTITIES
 from xgamma.formats.sed.table import confidence, reference_flux, validate_sed_type
+from xgamma.schema.arrays import NamedArrays
 from xgamma.tables.table import Table, date_text, finite, first_of, hours_text, span_text
 
 POINTS_SHOWN = 40
@@ -21,7 +21,7 @@ SHAPE = "norm"
 SPARE = ("counts", "left out", "used")
 
 
-def points_table(ds: xr.Dataset, sed_type: str = "dnde", name: str = "") -> Table:
+def points_table(ds: NamedArrays, sed_type: str = "dnde", name: str = "") -> Table:
     """Return a row for each flux point.
 
     Parameters
@@ -43,7 +43,7 @@ def points_table(ds: xr.Dataset, sed_type: str = "dnde", name: str = "") -> Tabl
     return Table(title, rows, spare=SPARE)
 
 
-def group_points_table(ds: xr.Dataset, sed_type: str = "dnde") -> Table:
+def group_points_table(ds: NamedArrays, sed_type: str = "dnde") -> Table:
     """Return a row for each flux point of each group."""
     groups = [str(name) for name in ds["group"].values]
     rows = [{"group": groups[at[0]], **_row(ds, at, sed_type, energy)} for at, energy in _places(ds)]
@@ -52,7 +52,7 @@ def group_points_table(ds: xr.Dataset, sed_type: str = "dnde") -> Table:
     return Table(title, rows[:POINTS_SHOWN], spare=SPARE)
 
 
-def light_curve_table(ds: xr.Dataset, sed_type: str = "flux") -> Table:
+def light_curve_table(ds: NamedArrays, sed_type: str = "flux") -> Table:
     """Return a row for each bin of time and energy."""
     starts, lengths = _times(ds)
     live = ds["livetime"].values if "livetime" in ds else np.full(len(starts), np.nan)
@@ -70,10 +70,10 @@ def light_curve_table(ds: xr.Dataset, sed_type: str = "flux") -> Table:
     return Table(title, rows[:POINTS_SHOWN], spare=("hours", *SPARE))
 
 
-def points_document(ds: xr.Dataset, sed_type: str) -> list[dict[str, Any]]:
+def points_document(ds: NamedArrays, sed_type: str) -> list[dict[str, Any]]:
     """Return flux points as JSON holds them: of each point its energies, flux, errors, limit and statistics."""
     groups = [str(name) for name in ds["group"].values] if "group" in ds.coords else []
-    starts, lengths = _times(ds) if "time" in ds.dims else (np.zeros(0), np.zeros(0))
+    starts, lengths = _times(ds) if "time" in ds.sizes else (np.zeros(0), np.zeros(0))
     found = []
     for at, energy in _places(ds):
         point: dict[str, Any] = {"group": groups[at[0]]} if groups else {}
@@ -89,11 +89,11 @@ def points_document(ds: xr.Dataset, sed_type: str) -> list[dict[str, Any]]:
     return found
 
 
-def _source(ds: xr.Dataset) -> str:
+def _source(ds: NamedArrays) -> str:
     return str(ds.attrs.get("source") or "a source")
 
 
-def _units(ds: xr.Dataset, sed_type: str) -> str:
+def _units(ds: NamedArrays, sed_type: str) -> str:
     """Return what the columns are; raises ``ConfigError`` for a kind of flux that there is not."""
     validate_sed_type(sed_type)
     what = "norms of the reference" if sed_type == LIKELIHOOD else f"{sed_type} in {QUANTITIES[sed_type]}"
@@ -102,18 +102,18 @@ def _units(ds: xr.Dataset, sed_type: str) -> str:
     return f"energies in TeV, {what}{f', errors of {sigmas:g} sigma' if sigmas != 1 else ''}{limits}"
 
 
-def _places(ds: xr.Dataset) -> Iterator[tuple[tuple[int, ...], int]]:
+def _places(ds: NamedArrays) -> Iterator[tuple[tuple[int, ...], int]]:
     """Yield the place of each point in the arrays, and the number of its energy."""
     for place in np.ndindex(ds["norm"].shape):
         yield place, place[-1]
 
 
-def _flux(ds: xr.Dataset, name: str, at: tuple[int, ...], sed_type: str, energy: int) -> float:
+def _flux(ds: NamedArrays, name: str, at: tuple[int, ...], sed_type: str, energy: int) -> float:
     reference = 1.0 if sed_type == LIKELIHOOD else float(reference_flux(ds, sed_type)[energy])
     return float(ds[name].values[at]) * reference
 
 
-def _row(ds: xr.Dataset, at: tuple[int, ...], sed_type: str, energy: int) -> Mapping[str, str]:
+def _row(ds: NamedArrays, at: tuple[int, ...], sed_type: str, energy: int) -> Mapping[str, str]:
     low, high = ds["energy_bounds"].values[energy].tolist()
     value, error = (_flux(ds, name, at, sed_type, energy) for name in ("norm", "norm_err"))
     limit = _flux(ds, "norm_ul", at, sed_type, energy) if "norm_ul" in ds else np.nan
@@ -128,7 +128,7 @@ def _row(ds: xr.Dataset, at: tuple[int, ...], sed_type: str, energy: int) -> Map
     }
 
 
-def _used(ds: xr.Dataset, at: tuple[int, ...], edges: tuple[float, float]) -> str:
+def _used(ds: NamedArrays, at: tuple[int, ...], edges: tuple[float, float]) -> str:
     """Return which energies were used where these are not all that were asked for."""
     if "e_min_fit" not in ds:
         return NOTHING
@@ -141,21 +141,21 @@ def _used(ds: xr.Dataset, at: tuple[int, ...], edges: tuple[float, float]) -> st
     return NOTHING if np.allclose((low, high), edges, rtol=1e-6) else span_text(low, high)
 
 
-def _left_out(ds: xr.Dataset, at: tuple[int, ...]) -> str:
+def _left_out(ds: NamedArrays, at: tuple[int, ...]) -> str:
     left_out = float(np.sum(ds["counts_left_out"].values[at])) if "counts_left_out" in ds else 0.0
     return f"{left_out:.0f}" if left_out else NOTHING
 
 
-def _counts(ds: xr.Dataset, at: tuple[int, ...]) -> str:
+def _counts(ds: NamedArrays, at: tuple[int, ...]) -> str:
     return f"{float(np.sum(ds['counts'].values[at])):.0f}" if "counts" in ds else NOTHING
 
 
-def _times(ds: xr.Dataset) -> tuple[FloatArray, FloatArray]:
+def _times(ds: NamedArrays) -> tuple[FloatArray, FloatArray]:
     """Return the start of each bin of time as MJD, and its length in days."""
     bounds = float(ds.attrs["mjdref"]) + ds["time_bounds"].values / SECONDS_PER_DAY
     return bounds[:, 0], bounds[:, 1] - bounds[:, 0]
 
 
-def binning_notes(ds: xr.Dataset) -> Sequence[str]:
+def binning_notes(ds: NamedArrays) -> Sequence[str]:
     """Return what of the requested bins could not be honoured, a sentence each."""
     return [*ds.attrs.get("binning_report", ()), *ds.attrs.get("time_report", ())]

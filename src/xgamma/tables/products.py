@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import xarray as xr
-
+from xgamma.schema.arrays import NamedArrays
 from xgamma.schema.tables import Kind
 from xgamma.tables.fits import fit_document, fit_table, group_fits_document, group_fits_table, stored_fit
 from xgamma.tables.maps import excess_map_document, excess_map_table
@@ -19,7 +18,7 @@ WITH_FLUXES = (Kind.POINTS, Kind.LIGHT_CURVE, Kind.POINTS_EACH)
 ROWS_MOST = 1000
 
 
-def tables_of(kind: Kind, ds: xr.Dataset, texts: Mapping[str, Any], sed_type: str | None = None) -> list[Table]:
+def tables_of(kind: Kind, ds: NamedArrays, texts: Mapping[str, Any], sed_type: str | None = None) -> list[Table]:
     """Return the tables of a product that is no part of runs.
 
     Parameters
@@ -51,7 +50,7 @@ def tables_of(kind: Kind, ds: xr.Dataset, texts: Mapping[str, Any], sed_type: st
     return [rows_table([ds], "Stacks" if kind == Kind.STACK else "Rows", ROWS_MOST)]
 
 
-def content_of(kind: Kind, ds: xr.Dataset, texts: Mapping[str, Any], sed_type: str | None = None) -> Any:
+def content_of(kind: Kind, ds: NamedArrays, texts: Mapping[str, Any], sed_type: str | None = None) -> Any:
     """Return the numbers of the same tables as JSON holds them."""
     if kind == Kind.FIT:
         return fit_document(*stored_fit(ds, texts))

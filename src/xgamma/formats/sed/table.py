@@ -17,6 +17,7 @@ import xarray as xr
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, DataError, did_you_mean
 from xgamma.formats.sed.kinds import LIKELIHOOD, QUANTITIES, SED_TYPES
+from xgamma.schema.arrays import NamedArrays
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -115,7 +116,7 @@ def scanned_norms(ds: xr.Dataset) -> FloatArray:
     return np.broadcast_to(ds["norm_scan"].values, ds["stat_scan"].shape).copy()
 
 
-def reference_flux(ds: xr.Dataset, quantity: str) -> FloatArray:
+def reference_flux(ds: NamedArrays, quantity: str) -> FloatArray:
     """Return what norm = 1 stands for in the unit of ``QUANTITIES``, shape (energy,).
 
     Raises ``DataError`` where the points do not have it.
@@ -130,7 +131,7 @@ def reference_flux(ds: xr.Dataset, quantity: str) -> FloatArray:
     )
 
 
-def confidence(ds: xr.Dataset) -> float:
+def confidence(ds: NamedArrays) -> float:
     """Return the two-sided confidence of the upper limits."""
     return float(ds.attrs.get("UL_CONF", round(math.erf(float(ds.attrs.get("n_sigma_ul", 2.0)) / math.sqrt(2)), 7)))
 

@@ -29,7 +29,8 @@ from xgamma.formats.sky_maps.files import ENDINGS, maps_content, maps_of_file
 from xgamma.formats.sky_maps.labelled import dataset_with_images, table_beside_images
 from xgamma.formats.sky_maps.sky_map import SkyMap
 from xgamma.formats.yaml_documents import block_yaml, parsed_yaml, read_yaml
-from xgamma.sky import IMAGE, SkySpace
+from xgamma.schema.excess_map import image_of
+from xgamma.sky import IMAGE
 
 DIMS = ("energy", "y", "x")
 MODEL, SPECTRUM = "MODEL", "spectrum"
@@ -130,12 +131,6 @@ def _written(ds: xr.Dataset, name: str, sed_type: str) -> _Written:
     axis, space = Axis.from_coords(ds.coords, "energy"), image_of(ds)
     each = SkyMap.of_space(values, (axis,), space, unit, written.upper())
     return _Written(each, name, written == name)
-
-
-def image_of(ds: xr.Dataset) -> SkySpace:
-    """Return the image that the coordinate ``image`` of a Dataset of maps describes."""
-    nx, ny = ds[IMAGE].attrs["npix"]
-    return SkySpace.from_coords(ds.coords, (ny, nx))
 
 
 def _model_text(document: Mapping[str, Any]) -> str:
