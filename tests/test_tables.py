@@ -102,6 +102,13 @@ def test_how_good_a_fit_is_stands_below():
     assert note == "12 bins, 2 free: 10 degrees of freedom, deviance 10.29; p = 0.41 by 1,000 simulated sets."
 
 
+@pytest.mark.parametrize(("known", "said"), [({}, ""), ({"deviance": 80123.4}, ", deviance 80123.40")])
+def test_of_many_bins_a_table_says_where_the_p_value_is(known, said):
+    facts = fits.FitFacts(True, "", 80123.4, None, {"bins": 80000, "free": 2, "draws": 0, **known})
+    [note] = fits.fit_table([], facts).notes
+    assert note == f"80,000 bins, 2 free: 79,998 degrees of freedom{said}; the p-value of so many bins is in a report."
+
+
 def test_a_fit_that_did_not_converge_says_why_in_its_title():
     title = fits.fit_table(LINES, fits.FitFacts(False, "Call limit reached.", 1.0, 2.5)).title
     assert title == "Fit: NOT CONVERGED (Call limit reached), statistic 1.00, priors 2.50"

@@ -225,7 +225,7 @@ FIT = Product(
         "tables": Attribute("list of text", "Where the tables of the models are from, with digests", required=False),
         "goodness": Attribute(
             "mapping",
-            "`bins` used, `free` parameters, `deviance` if known, and `p_value` by simulated sets, `draws` of them",
+            "`bins` used, `free` parameters, `deviance` if known, `p_value` by `draws` simulated sets; 0 of many bins",
             required=False,
         ),
     },

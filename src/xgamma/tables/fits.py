@@ -71,12 +71,13 @@ def _goodness(given: Mapping[str, Any]) -> str:
     if not given:
         return ""
     bins, free = int(given["bins"]), int(given["free"])
-    text = f"{bins} bins, {free} free: {bins - free} degrees of freedom"
+    text = f"{bins:,} bins, {free} free: {bins - free:,} degrees of freedom"
+    later = "; the p-value of so many bins is in a report" if given.get("draws") == 0 else ""
     if given.get("deviance") is None:
-        return f"{text}."
+        return f"{text}{later}."
     text += f", deviance {decimals(given['deviance'], 2)}"
     if given.get("p_value") is None:
-        return f"{text}."
+        return f"{text}{later}."
     return f"{text}; p = {float(given['p_value']):.2g} by {int(given['draws']):,} simulated sets."
 
 

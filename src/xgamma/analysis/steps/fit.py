@@ -127,7 +127,9 @@ def _goodness(inputs: Sequence[FitInput], result: FitResult, models: Models) -> 
     facts: dict[str, Any] = {"bins": bins, "free": len(result.parameters.free_parameters)}
     if any("alpha_systematic" in one.data for one in inputs) or not np.isfinite(result.total_stat):
         return facts
-    if result.optimize_result.success and bins <= DRAWN_BINS:
+    if bins > DRAWN_BINS:
+        facts["draws"] = 0
+    elif result.optimize_result.success:
         found = goodness_of_fit(inputs, models)
         return facts | {"deviance": found.total.value, "p_value": found.total.p_value, "draws": len(found.drawn)}
     return facts | ({"deviance": float(result.total_stat)} if all("counts_off" in one.data for one in inputs) else {})
