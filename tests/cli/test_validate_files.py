@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import shutil
+from pathlib import Path
 
+import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
 
 from builders import light_curve_product
 from command_line import CommandLine
-from xgamma.cli.file_kinds import KINDS
+from xgamma.cli.file_checks import Seen
+from xgamma.cli.file_kinds import KINDS, kind_of
 from xgamma.datasets import Datasets, FluxPoints, LightCurve
 from xgamma.store import Store
 from xgamma.store.prov import prov_document
@@ -250,14 +254,86 @@ def test_of_a_broken_file_one_sentence_says_what_is_wrong(xgamma, whole, tmp_pat
     assert len(xgamma("validate", path, "--json").document["violations"]) == len(done.out.splitlines()) - 1
 
 
-def test_a_report_that_is_cut_off_is_named(xgamma, by_command, tmp_path):
-    path = shutil.copy(by_command(xgamma, "report.html"), tmp_path / "report.html")
-    cut(path)
-    assert "got one that is cut off; write the report again." in xgamma("validate", path).out
+def of_another_sign(path):
+    """Change the sign of one covariance, which is then not that of the other half."""
+    table = Table.read(path, format="ascii.ecsv")
+    table[table.colnames[-1]][0] *= -1.0
+    table.write(path, overwrite=True)
 
 
-def test_there_are_at_least_as_many_broken_files_as_kinds():
-    assert len(BROKEN) + 1 >= len({kind.what for kind in KINDS})
+def shorter(path):
+    """Take a value away from one of the columns."""
+    content = path.read_text(encoding="utf-8")
+    path.write_text(re.sub(r"\[[^,\]]+, ", "[", content, count=1), encoding="utf-8")
+
+
+def without_a_sigma(path):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join([*lines[:-1], f"-1.0,{lines[-1].partition(',')[2]}"]) + "\n", encoding="utf-8")
+
+
+BROKEN_BY_COMMAND = [
+    ("report.html", cut, "got one that is cut off; write the report again."),
+    ("contour.csv", without_a_sigma, "contour.csv sigma: expected finite numbers, of sigma above 0, got others"),
+    ("contour.yaml", shorter, "expected columns of one length, got "),
+    ("covariance.ecsv", of_another_sign, "expected a matrix of numbers that is the same when turned, got another"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "breaks", "sentence"), BROKEN_BY_COMMAND, ids=[name for name, *_ in BROKEN_BY_COMMAND]
+)
+def test_of_a_broken_file_of_a_command_one_sentence_says_what_is_wrong(
+    xgamma, by_command, tmp_path, name, breaks, sentence
+):
+    path = Path(shutil.copy(by_command(xgamma, name), tmp_path / name))
+    breaks(path)
+    done = xgamma("validate", path)
+    assert (done.code, done.err) == (6, "")
+    assert sentence in done.out
+
+
+def changed_column(name, change):
+    def changed(path):
+        table = Table.read(path, format="ascii.ecsv")
+        table[name] = change(np.array(table[name]))
+        table.write(path, overwrite=True)
+
+    return changed
+
+
+LAWS_OF_TEXT = [
+    ("points ecsv", changed_column("dnde_err", np.negative), "errors that are not negative, got negative ones"),
+    ("curve ecsv", changed_column("flux_err", np.negative), "errors that are not negative, got negative ones"),
+    ("fits of groups", changed_column("time_max", np.negative), "times that are not before time_min, got earlier ones"),
+]
+
+
+@pytest.mark.parametrize(("name", "breaks", "sentence"), LAWS_OF_TEXT, ids=[name for name, *_ in LAWS_OF_TEXT])
+def test_numbers_in_a_table_of_text_that_cannot_be_are_named(xgamma, whole, tmp_path, name, breaks, sentence):
+    path = Path(shutil.copy(whole[name], tmp_path))
+    breaks(path)
+    done = xgamma("validate", path)
+    assert done.code == 6, done
+    assert sentence in done.out, done
+
+
+def test_each_kind_of_file_has_a_broken_one(xgamma, whole, by_command):
+    paths = [whole[name] for name, *_ in BROKEN] + [by_command(xgamma, name) for name, *_ in BROKEN_BY_COMMAND]
+    broken = {id(kind_of(Seen(path))) for path in paths}
+    assert [kind.what for kind in KINDS if id(kind) not in broken] == []
+
+
+@pytest.mark.parametrize(
+    "url", ["https://host/points.ecsv", "s3://bucket/out/models.yaml", "http://host/a/fit.PNG?x=1"]
+)
+def test_a_file_behind_a_url_is_to_be_copied_first(xgamma, url):
+    done = xgamma("validate", url)
+    assert (done.code, done.out) == (3, "")
+    beside = "and what lies beside it " if url.endswith("yaml") else ""
+    assert done.err.startswith(
+        f"Error: Files are validated on this machine: copy {url} {beside}to a folder, and name that file."
+    )
 
 
 def test_a_file_of_no_kind_is_an_input_that_cannot_be_used(xgamma, tmp_path):

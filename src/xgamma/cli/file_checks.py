@@ -49,12 +49,15 @@ from xgamma.schema.tables import Violation
 from xgamma.store.conformance import product_of_schema
 
 Found = Iterable[Violation]
+AGAIN = "export it again"
+Law = Callable[[Any, str], Found]
+"""A law of a table: yields what does not hold, at a place of a name."""
 FITS = (".fits", ".fits.gz", ".pha", ".pha.gz", ".pi", ".pi.gz", ".arf", ".rmf", ".arf.gz", ".rmf.gz")
 YAML, JSON, HTML = (".yaml", ".yml"), (".json",), (".html", ".htm")
 PICTURES = {".png": (b"\x89PNG\r\n\x1a\n", b"IEND"), ".pdf": (b"%PDF-", b"%%EOF"), ".svg": (b"<?xml", b"</svg>")}
 """How files of pictures begin, and what stands near their end."""
 PROV_PARTS = ("entity", "activity", "agent")
-AGAIN = "export it again"
+_OF_ROWS = ("parameter", "value", "error", "unit")
 _DATA_URL = re.compile(r'href="data:application/json;base64,([A-Za-z0-9+/=]+)"')
 
 
@@ -120,22 +123,14 @@ def datasets(seen: Seen) -> Found:
 def points(seen: Seen) -> Found:
     """Check flux points or a light curve."""
     ds = read_points(seen.path)
-    # A table of text holds some of a Dataset; what it has to hold, its reader asks for.
-    return _as_product(ds, seen.path.name) if "schema" in ds.attrs else ()
+    # A table of text holds some of a product: its reader asks for what it has to hold.
+    return _as_product(ds, seen.path.name) if "schema" in ds.attrs else points_of_text(ds, seen.path.name)
 
 
 def maps(seen: Seen) -> Found:
     """Check all maps of a file; those of xgamma's excess maps are a product as well."""
     maps_of_file(seen.fits)
     return _as_product(read_flux_maps(seen.path), seen.path.name) if "XGAMMA" in seen.fits.tables else ()
-
-
-def yaml_sheet(seen: Seen) -> Found:
-    """Check that columns of a table in YAML have one length."""
-    lengths = {str(name): len(values) for name, values in seen.document.items() if isinstance(values, list)}
-    if len(set(lengths.values())) != 1:
-        found = ", ".join(f"{name} of {length}" for name, length in lengths.items()) or "none"
-        yield Violation(seen.path.name, "columns of one length", found, AGAIN)
 
 
 def configuration(seen: Seen) -> Found:
@@ -212,23 +207,75 @@ def columns_of(needed: Mapping[str, tuple[str, ...]]) -> Callable[[Seen], Found]
     return check
 
 
-# --- files of text
+# --- tables of text
 
 
-def sheet(needed: tuple[str, ...], unique: str = "") -> Callable[[Seen], Found]:
-    """Return a check of a table of text: its columns, and that a column names each row once."""
+def table_violations(table: Any, where: str, needed: tuple[str, ...], unique: str, law: Law | None) -> Found:
+    """Yield which columns a table lacks, which name a column holds twice, or else what of a law does not hold."""
+    lost = [name for name in needed if name not in table.colnames]
+    if lost:
+        yield Violation(where, f"the columns {', '.join(needed)}", f"none named {', '.join(lost)}", AGAIN)
+        return
+    names = table[unique].tolist() if unique else []
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        yield Violation(f"{where} {unique}", "each name once", f"{twice!r} twice", AGAIN)
+    elif law is not None:
+        yield from law(table, where)
 
-    def check(seen: Seen) -> Found:
-        lost = [name for name in needed if name not in seen.columns]
-        if lost:
-            yield Violation(seen.path.name, f"the columns {', '.join(needed)}", f"none named {', '.join(lost)}", AGAIN)
-            return
-        names = seen.rows[unique].tolist() if unique else []
-        if len(set(names)) < len(names):
-            twice = next(name for name in names if names.count(name) > 1)
-            yield Violation(f"{seen.path.name} {unique}", "each name once", f"{twice!r} twice", AGAIN)
 
-    return check
+def contour_law(table: Any, where: str) -> Found:
+    """Contours are numbers, those of some sigma."""
+    for name in table.colnames:
+        values = _numbers(table[name])
+        if values is None or not np.isfinite(values).all() or (name == "sigma" and (values <= 0).any()):
+            yield Violation(f"{where} {name}", "finite numbers, of sigma above 0", "others", AGAIN)
+
+
+def covariance_law(table: Any, where: str) -> Found:
+    """A covariance has a column for each of its rows, and is the same when turned."""
+    rows = [str(name) for name in table["parameter"]]
+    columns = [name for name in table.colnames if name not in _OF_ROWS]
+    if columns != rows:
+        yield Violation(where, f"a column for each of {', '.join(rows)}", ", ".join(columns) or "none", AGAIN)
+        return
+    found = [_numbers(table[name]) for name in columns]
+    matrix = np.array([each for each in found if each is not None])
+    if len(matrix) < len(columns) or not np.allclose(matrix, matrix.T, rtol=1e-6, atol=0, equal_nan=True):
+        yield Violation(where, "a matrix of numbers that is the same when turned", "another", AGAIN)
+
+
+def groups_law(table: Any, where: str) -> Found:
+    """Groups end after they begin."""
+    start, stop = _numbers(table["time_min"]), _numbers(table["time_max"])
+    if start is None or stop is None or (start > stop).any():
+        yield Violation(f"{where} time_max", "times that are not before time_min", "earlier ones", AGAIN)
+
+
+def points_of_text(ds: xr.Dataset, where: str) -> Found:
+    """No error of a flux is negative."""
+    for name in ("norm_err", "norm_errn", "norm_errp"):
+        if name in ds and (ds[name].values < 0).any():
+            yield Violation(f"{where} {name}", "errors that are not negative", "negative ones", AGAIN)
+
+
+def columns_of_yaml(document: Mapping[str, Any], where: str) -> Found:
+    """Yield whether columns of a table in YAML are of several lengths."""
+    lengths = {str(name): len(values) for name, values in document.items() if isinstance(values, list)}
+    if len(set(lengths.values())) != 1:
+        found = ", ".join(f"{name} of {length}" for name, length in lengths.items()) or "none"
+        yield Violation(where, "columns of one length", found, AGAIN)
+
+
+def _numbers(column: Any) -> Any:
+    """Return a column as numbers, ``None`` where they are none."""
+    try:
+        return np.asarray(column, dtype=float)
+    except (TypeError, ValueError):
+        return None
+
+
+# --- other files
 
 
 def covariance(seen: Seen) -> Found:

@@ -25,6 +25,14 @@ from xgamma.releases import read_catalog
 from xgamma.simulate import read_plan
 from xgamma.store.conformance import Conformance
 
+FILES = (
+    *(*checks.FITS, *checks.YAML, *checks.JSON, *checks.HTML, *checks.PICTURES, *TEXT_ENDINGS),
+    *(".dat", ".reg"),
+)
+"""How the names of files end that can be checked."""
+SEVERAL = (".pha", ".pha.gz", ".pi", ".pi.gz", *checks.YAML)
+"""Those of files that may name others."""
+
 
 class FileKind(NamedTuple):
     """A kind of file.
@@ -58,7 +66,7 @@ def check_file(path: Path) -> Conformance:
         raise MissingInputError(f"There is no file {path}. Check the name and the folder.")
     seen, result, what = checks.Seen(path), Conformance(products=1), "a file that can be read"
     try:
-        kind = next((kind for kind in KINDS if kind.is_it(seen)), None)
+        kind = kind_of(seen)
         if kind is not None:
             what = result.what = kind.what
             result.violations += list(kind.check(seen))
@@ -69,6 +77,11 @@ def check_file(path: Path) -> Conformance:
         kinds = ", ".join(sorted({each.what for each in KINDS}))
         raise InputError(f"{path} is of no kind that xgamma writes: expected {kinds}.")
     return result
+
+
+def kind_of(seen: checks.Seen) -> FileKind | None:
+    """Return the kind of a file, ``None`` for one that xgamma does not write."""
+    return next((kind for kind in KINDS if kind.is_it(seen)), None)
 
 
 def is_release(path: Path) -> bool:
@@ -90,6 +103,16 @@ def _json(*keys: str) -> Callable[[checks.Seen], bool]:
 
 def _text(*columns: str) -> Callable[[checks.Seen], bool]:
     return lambda seen: seen.ends(TEXT_ENDINGS) and all(column in seen.columns for column in columns)
+
+
+def _sheet(
+    needed: tuple[str, ...], unique: str = "", law: checks.Law | None = None
+) -> Callable[[checks.Seen], checks.Found]:
+    return lambda seen: checks.table_violations(seen.rows, seen.path.name, needed, unique, law)
+
+
+def _yaml_columns(seen: checks.Seen) -> checks.Found:
+    return checks.columns_of_yaml(seen.document, seen.path.name)
 
 
 def _is_dataset(seen: checks.Seen) -> bool:
@@ -121,6 +144,7 @@ _RESPONSE_COLUMNS = {
 }
 _AREA_COLUMNS = {"SPECRESP": ("ENERG_LO", "ENERG_HI", "SPECRESP")}
 _POINTS = ("group", "time_min", "time_max", "e_ref")
+_COVARIANCE = ("parameter", "value", "error", "unit")
 _FITS = ("group", "time_min", "time_max", "livetime", "total_stat", "success")
 KINDS: Sequence[FileKind] = (
     FileKind("datasets", _is_dataset, checks.datasets),
@@ -136,16 +160,20 @@ KINDS: Sequence[FileKind] = (
     FileKind("maps", lambda seen: seen.ends(checks.FITS) and bool(seen.fits.images), checks.maps),
     FileKind("events of a run", _fits("EVENTS"), checks.run_file),
     FileKind("responses", _has_roles, checks.responses),
-    FileKind("flux points of groups", _text("group", "e_ref"), checks.sheet(_POINTS, "group")),
-    FileKind("fits of groups", _text("group"), checks.sheet(_FITS, "group")),
-    FileKind("contours", _text("sigma"), checks.sheet(("sigma",))),
-    FileKind("a covariance", _text("parameter"), checks.sheet(("parameter", "value", "error", "unit"), "parameter")),
+    FileKind("flux points of groups", _text("group", "e_ref"), _sheet(_POINTS, "group", checks.groups_law)),
+    FileKind("fits of groups", _text("group"), _sheet(_FITS, "group", checks.groups_law)),
+    FileKind("contours", _text("sigma"), _sheet(("sigma",), law=checks.contour_law)),
+    FileKind("a covariance", _text("parameter"), _sheet(_COVARIANCE, "parameter", checks.covariance_law)),
     FileKind("flux points or a light curve", lambda seen: seen.ends(TEXT_ENDINGS), checks.points),
     FileKind("models", _yaml("components"), checks.read_by(Models.read)),
     FileKind("datasets", _is_list_of_datasets, checks.datasets),
     FileKind("a plan of a simulation", _yaml("simulation"), checks.read_by(read_plan)),
     FileKind("a catalogue of a release", _yaml("files", "urls"), checks.read_by(read_catalog)),
-    FileKind("contours or a covariance", _yaml("contours", "covariance"), checks.yaml_sheet),
+    FileKind(
+        "contours or a covariance",
+        _yaml("contours", "covariance"),
+        lambda seen: checks.columns_of_yaml(seen.document, seen.path.name),
+    ),
     FileKind("a configuration", lambda seen: seen.ends(checks.YAML), checks.configuration),
     FileKind("provenance", _json(*checks.PROV_PARTS), checks.provenance),
     FileKind("a closure", _json("sets", "findings"), checks.closure),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from urllib.parse import urlsplit
 
 import click
 
 from xgamma.cli.console import examples, json_option, print_json, some
-from xgamma.cli.file_kinds import check_file, is_release
+from xgamma.cli.file_kinds import FILES, SEVERAL, check_file, is_release
 from xgamma.cli.places import hint_of_release, store_location
-from xgamma.errors import ExitCode, MissingInputError
+from xgamma.errors import ExitCode, InputError, MissingInputError
 from xgamma.formats.local_files import local_path
 from xgamma.store.conformance import Conformance, validate
 
@@ -33,9 +34,9 @@ def validate_command(url: str, as_json: bool) -> ExitCode:
     products, on the web. Layout, records, dims, units, types and the laws of the values are looked at, and not the
     bytes: that is xgamma verify.
 
-    URL may also be any file that xgamma writes, which is read first: datasets in FITS, OGIP or YAML, flux points, light
-    curves, maps, models, configurations, contours, reports, pictures, event lists, responses, an index, or the folder
-    of a release.
+    URL may also be any file on this machine that xgamma writes, which is read first: datasets in FITS, OGIP or YAML,
+    flux points, light curves, maps, models, configurations, contours, reports, pictures, event lists, responses, an
+    index, or the folder of a release.
 
     Exit code 6 when something is not as the format says, 3 when there is nothing of the kind at URL.
     """
@@ -52,7 +53,10 @@ def validate_command(url: str, as_json: bool) -> ExitCode:
 
 
 def _of_products(place: str) -> Conformance:
-    """Check what is at a place, which is no file; raises ``MissingInputError`` where nothing is."""
+    """Check what is at a place, which is no file here; raises ``MissingInputError`` where nothing is."""
+    if "://" in place and urlsplit(place).path.lower().endswith(FILES):
+        beside = "and what lies beside it " if place.lower().endswith(SEVERAL) else ""
+        raise InputError(f"Files are validated on this machine: copy {place} {beside}to a folder, and name that file.")
     try:
         return validate(place)
     except MissingInputError:
