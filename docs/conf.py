@@ -8,6 +8,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 import config_table
+import docstrings
 import generated_tables
 import notebooks
 
@@ -29,6 +30,7 @@ extensions = [
     "sphinx_design",
     "mathml",
     "notebooks",
+    "docstrings",
     "executed",
     "offline",
     "sphinx.ext.autodoc",
@@ -63,6 +65,7 @@ autosummary_generate = True
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
+autodoc_type_aliases = docstrings.ALIASES
 python_maximum_signature_line_length = 100
 napoleon_google_docstring = False
 

@@ -104,14 +104,14 @@ class AnalysisConfig(Section):
     def update(self, config: str | Mapping[str, Any] | AnalysisConfig | None = None, **sections: Any) -> Self:
         """Return a configuration with the values of another one merged in.
 
+        Lists and ``models`` are replaced, mappings are merged.
+
         Parameters
         ----------
         config
             YAML text or a mapping: all of its keys; an ``AnalysisConfig``: its values that are not defaults.
         **sections
             The same by keyword, for example ``fit={"fit_range": {"min": "1 TeV"}}``.
-
-        Lists and ``models`` are replaced, mappings are merged.
         """
         merged = _merged(self.document(), _given(config))
         return type(self)(**_merged(merged, sections))
