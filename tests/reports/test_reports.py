@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import html
 import itertools
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,11 @@ from xgamma.analysis.reported import MARK, report_of, write_report
 from xgamma.digits import decimals, value_and_error
 from xgamma.errors import OutputExistsError
 from xgamma.fit import goodness_of_fit
+from xgamma.plot import figures
 from xgamma.report.fits import goodness_text
+from xgamma.schema import product_violations
+from xgamma.schema.picture import PICTURE
+from xgamma.store import Store
 from xgamma.store.prov import prov_document
 from xgamma.store.said import warnings_of
 
@@ -80,10 +86,28 @@ def test_what_is_called_like_a_program_is_no_program(page):
     assert {row["model"] for row in parameters} == {HOSTILE}
 
 
-@pytest.mark.long
-def test_the_same_results_give_the_same_bytes(hostile, page):
+def test_the_same_results_give_the_same_bytes_and_draw_nothing(hostile, page, monkeypatch):
+    monkeypatch.setattr(figures, "drawing", None)
     later = report_of(hostile.config, hostile.results, ["<b>said</b> before."], "2027-01-01T00:00Z")
     assert later.replace("2027-01-01T00:00Z", CREATED) == page
+
+
+def test_pictures_of_a_page_are_products_of_the_format(hostile, page):
+    store = hostile.store
+    [record] = [each for each in store.ls("picture") if "media" in store.get("picture", each.key)]
+    data = store.get_valid("picture", record.key)
+    assert data.attrs["step"] == "report"
+    assert set(data["media"].values.tolist()) <= {"image/svg+xml", "image/png"}
+    assert list(product_violations({"": data}, PICTURE)) == []
+    assert data.sizes["picture"] == len(Page(page).of("img"))
+
+
+@pytest.mark.long
+def test_a_store_that_may_only_be_read_has_them_drawn(hostile, page, tmp_path):
+    shutil.copytree(hostile.store.url, tmp_path / "store", ignore=shutil.ignore_patterns("picture"))
+    results = dataclasses.replace(hostile.results, store=Store(tmp_path / "store", read_only=True))
+    assert report_of(hostile.config, results, ["<b>said</b> before."], CREATED) == page
+    assert results.store.ls("picture") == []
 
 
 def test_counts_and_significances_are_those_of_the_datasets(hostile, page):

@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import xarray as xr
 
 from xgamma.analysis.origins import products_of
 from xgamma.analysis.steps.fit_pictures import fit_pictures
 from xgamma.analysis.steps.flux_points import plot_flux_points_of
+from xgamma.analysis.steps.pictures import kept_drawings
 from xgamma.analysis.steps.step import Reduction, Results
 from xgamma.config.config import AnalysisConfig
-from xgamma.datasets import Datasets, MapDataset
+from xgamma.datasets import Datasets, FluxPointsDataset, MapDataset
 from xgamma.datasets.binned_row import BinnedRow
 from xgamma.digits import decimals, some, value_and_error
 from xgamma.errors import OutputExistsError
@@ -91,7 +95,8 @@ def report_of(
     """
     shown = list(_entries(results))
     goodness = None if results.fit is None or results.datasets is None else fits.goodness_of(results.datasets)
-    sections = [*_seen_sections(config, results, shown, missing), *_estimated_sections(results, shown, goodness)]
+    with kept_drawings(results, "report", _estimates(results), _seen_runs(results)):
+        sections = [*_seen_sections(config, results, shown, missing), *_estimated_sections(results, shown, goodness)]
     records, made_of = products_of(results)
     logged = [text for record in records for text in warnings_of(record)]
     said = dict.fromkeys([*_warnings(results, remarks), *logged])
@@ -104,6 +109,26 @@ def report_of(
     if missing:
         headline["not done yet"] = ", ".join(step.partition(":")[0] for step in missing)
     return report_page.page(title, sections, headline, created or now()[:16] + "Z", subtitle)
+
+
+# --- what decides pictures besides datasets and models
+
+
+def _estimates(results: Results) -> list[xr.Dataset]:
+    views = [
+        *(each.data for each in (results.flux_points, *results.flux_points_of.values()) if each is not None),
+        *(each for each in (results.light_curve, results.fit_each, results.flux_points_each) if each is not None),
+        *results.excess_maps.values(),
+    ]
+    return [view.data for view in views]
+
+
+def _seen_runs(results: Results) -> list[Any]:
+    """Return the keys of rows and runs, by what they are called."""
+    rows = {str(number): each.rows.keys for number, each in results.reductions.items() if each.rows is not None}
+    runs = [each.observations.holdings.run_keys for each in results.observed.values() if each.observations is not None]
+    failed = {str(number): [str(run) for run in each.failed] for number, each in results.reductions.items()}
+    return [rows, [sorted(keys.values()) for keys in runs], failed]
 
 
 # --- entries
@@ -168,11 +193,15 @@ def _estimated_sections(
     if results.flux_points is not None:
         yield fluxes.points_section({"": results.flux_points})
     elif results.flux_points_of:
-        figure = figures.new_figure((8.0, 5.4))
-        plot_flux_points_of(results.flux_points_of, figure.subplots())
-        yield fluxes.points_section(results.flux_points_of, figure)
+        yield fluxes.points_section(results.flux_points_of, partial(_together, results.flux_points_of))
     if results.light_curve is not None:
         yield fluxes.curve_section(results.light_curve)
+
+
+def _together(points: Mapping[str, FluxPointsDataset]) -> Figure:
+    figure = figures.new_figure((8.0, 5.4))
+    plot_flux_points_of(points, figure.subplots())
+    return figure
 
 
 def _fitted_maps(datasets: Datasets) -> Mapping[str, Figure]:

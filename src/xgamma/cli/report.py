@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -15,7 +16,7 @@ from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import outdir_of
 from xgamma.errors import ConfigError, MissingInputError
 from xgamma.formats.local_files import validate_ending
-from xgamma.store import is_store
+from xgamma.store import Store, is_store
 
 REPORT = "report.html"
 CONFIG = "config.yaml"
@@ -41,7 +42,8 @@ CONFIG = "config.yaml"
 def report_command(where: str, output: Path | None, overwrite: bool) -> None:
     """Write one HTML file about a run of CONFIG or into OUTDIR, or about STORE; it needs no other file and no server.
 
-    All that it shows is read from the store: run xgamma run before. It names the steps that are not done yet; where
+    All that it shows is read from the store: run xgamma run before. Pictures are kept there for the next report, where
+    it can be written. It names the steps that are not done yet; where
     none is, the exit code is 2.
     """
     if output is not None:
@@ -76,6 +78,9 @@ def _report(config: AnalysisConfig, path: Path) -> str:
         results, missing = found_results(request, request.selected())
     except ConfigError as error:
         raise ConfigError(f"{error} A report shows what was computed; run xgamma run {path} before.") from None
+    if is_store(results.store.url):
+        # Pictures are kept there, where it can be written.
+        results = replace(results, store=Store(results.store.url))
     left = [f"{step.step}: {step.reason}" for step in missing]
     if left:
         click.echo(f"Not done yet: {'; '.join(left)}. Next: xgamma run {path}", err=True)

@@ -13,6 +13,9 @@ STYLE_FILE = Path(__file__).with_name("xgamma.mplstyle")
 DRAWING_VERSION = 2
 """Raised when a picture of the same data changes visibly for another reason than the style file."""
 
+MOST_ROWS = 20
+"""Of how many runs regions are drawn; off regions of more lie upon each other."""
+
 
 def style_digest() -> str:
     """Return a digest of all that decides how a picture looks, besides what it shows and the settings of a user."""

@@ -17,12 +17,11 @@ from xgamma.errors import DataError
 from xgamma.formats.spectrum_rows import spectrum_rows
 from xgamma.geometry import lonlat, separation, unit_vector
 from xgamma.grid import REGION_NAME
+from xgamma.plot.look import MOST_ROWS
 from xgamma.plot.sky import draw_shape, icrs_of
 from xgamma.plot.style import cycle_color, styled
 from xgamma.shapes import Shape
 
-# Off regions of more runs lie upon each other.
-MOST_ROWS = 20
 MARGIN = 1.15
 _PIXEL = 0.01
 

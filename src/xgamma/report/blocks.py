@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
 from xgamma import html
 from xgamma.plot import figures
@@ -59,6 +61,49 @@ class Rows:
         return html.table(shown, self.caption, len(self.rows) - len(shown))
 
 
+class Drawing(NamedTuple):
+    """A drawn picture as a file, and its size in pixels of a page."""
+
+    content: bytes
+    media: str
+    width: int
+    height: int
+
+
+@dataclass
+class Album:
+    """Drawings by the words that go with them: those that are known beforehand, and those that were drawn since."""
+
+    known: Mapping[str, Drawing]
+    drawn: dict[str, Drawing] = field(default_factory=dict)
+
+
+_ALBUM: ContextVar[Album | None] = ContextVar("album", default=None)
+
+
+@contextmanager
+def album(known: Mapping[str, Drawing]) -> Iterator[Album]:
+    """Let pictures of the context be taken out of those that are known, and the others be kept."""
+    opened = Album(known)
+    before = _ALBUM.set(opened)
+    try:
+        yield opened
+    finally:
+        _ALBUM.reset(before)
+
+
+def _drawing(draw: Callable[[], Figure], words: str) -> Drawing:
+    opened = _ALBUM.get()
+    if opened is not None and words in opened.known:
+        return opened.known[words]
+    figure = draw()
+    width, height = (round(96 * inches) for inches in figure.get_size_inches())
+    found = Drawing(*figures.drawing(figure), width, height)
+    if opened is not None:
+        opened.drawn[words] = found
+    return found
+
+
 @dataclass(frozen=True)
 class Picture:
     """A picture inside of the page.
@@ -83,10 +128,10 @@ class Picture:
     caption: str = ""
 
     @classmethod
-    def of(cls, figure: Figure, alt: str, caption: str = "") -> Picture:
-        """Take the picture of a figure, and close it: as lines, or as pixels where they are many."""
-        width, height = (round(96 * inches) for inches in figure.get_size_inches())
-        return cls(data_url(*figures.drawing(figure)), width, height, alt, caption)
+    def of(cls, draw: Callable[[], Figure], alt: str, caption: str = "") -> Picture:
+        """Take the picture that an open album has of the same words, or draw it: as lines, or as pixels if many."""
+        drawing = _drawing(draw, f"{alt} {caption}".strip())
+        return cls(data_url(drawing.content, drawing.media), drawing.width, drawing.height, alt, caption)
 
 
 def data_url(content: bytes, media: str) -> str:

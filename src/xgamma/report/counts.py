@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -132,10 +133,10 @@ def _over_time(entry: Entry) -> list[Block]:
         table = Datasets(views).info_table(cumulative=True)
         hours = table["livetime"].quantity.to_value("h")
         excess, significance = np.asarray(table["excess"], float), np.asarray(table["sqrt_ts"], float)
-        figure = plot_excess.plot_over_livetime(hours, excess, significance)
+        draw = partial(plot_excess.plot_over_livetime, hours, excess, significance)
         alt = _growth(hours, excess, significance)
         caption = "Excess and significance against live time, runs added in the order in which they were taken."
-        found.append(Picture.of(figure, alt, caption))
+        found.append(Picture.of(draw, alt, caption))
     return found
 
 
@@ -165,7 +166,7 @@ def _over_time_of_map(entry: Entry) -> list[Block]:
     on, off = (np.cumsum([float(each[name].values[0]) for each in found]) for name in ("counts", "counts_off"))
     hours = np.cumsum([run.observation_live_time_duration.to_value("h") for run, _ in runs])
     significance = wstat_sqrt_ts(on, off, np.full(len(runs), 1.0 / number))
-    figure = plot_excess.plot_over_livetime(hours, on - off / number, significance)
+    draw = partial(plot_excess.plot_over_livetime, hours, on - off / number, significance)
     places = "the position opposite to it" if number == 1 else f"{number} positions about each pointing"
     caption = (
         f"Excess and significance against live time within {radius:.3g} deg ({why}) of {entry.position[0]:.3f}, "
@@ -173,7 +174,7 @@ def _over_time_of_map(entry: Entry) -> list[Block]:
         f"{places}, none of which is left out for what else shines there. Runs are added in the order in which "
         "they were taken."
     )
-    return [Picture.of(figure, _growth(hours, on - off / number, significance), caption)]
+    return [Picture.of(draw, _growth(hours, on - off / number, significance), caption)]
 
 
 def _radius(entry: Entry) -> tuple[float, str]:
@@ -212,9 +213,9 @@ def _over_angle(entry: Entry) -> list[Block]:
     values = {name: found[name].values for name in ("counts", "counts_off", "alpha", "excess", "sqrt_ts")}
     errors = np.stack([found["excess_errn"].values, found["excess_errp"].values])
     off = values["alpha"] * values["counts_off"]
-    figure = plot_excess.plot_theta2(
-        axis.edges, values["counts"], off, values["alpha"] * np.sqrt(values["counts_off"]), values["excess"], errors,
-        values["sqrt_ts"],
+    draw = partial(
+        plot_excess.plot_theta2, axis.edges, values["counts"], off, values["alpha"] * np.sqrt(values["counts_off"]),
+        values["excess"], errors, values["sqrt_ts"],
     )  # fmt: skip
     peak = int(np.nanargmax(values["excess"]))
     alt = (
@@ -228,7 +229,7 @@ def _over_angle(entry: Entry) -> list[Block]:
         f"Theta squared of {some(count, 'run')}{fewer}, {energies[0]:.3g} to {energies[1]:.3g} TeV; the background is "
         "counted at the position opposite to the source."
     )
-    return [Picture.of(figure, alt, caption)]
+    return [Picture.of(draw, alt, caption)]
 
 
 def _pieces_apart(entry: Entry) -> tuple[list[tuple[Part, PartRows]], float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,11 +11,13 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+from xgamma.axes import FloatArray
 from xgamma.datasets import Datasets, MapDataset
 from xgamma.digits import NOTHING, decimals, number_text, some, value_and_error
 from xgamma.errors import DataError
 from xgamma.fit import Deviance, FitResult, GoodnessOfFit, goodness_of_fit, pulls
 from xgamma.models.models import Models
+from xgamma.models.parameter import Parameter
 from xgamma.models.parameters import link_labels
 from xgamma.plot import closure, figures, goodness
 from xgamma.report.blocks import Block, Facts, Picture, Rows, Section, Text
@@ -108,18 +111,23 @@ def _goodness(datasets: Datasets, found: GoodnessOfFit | str) -> Iterator[Block]
     if len(found.datasets) > 1:
         rows = [_deviance_row(name, each) for name, each in found.datasets.items()]
         yield Rows(rows, f"Deviance of each dataset from what is fitted to all; {draws:,} draws that are not refitted")
-    figure = figures.new_figure((9.5, 3.8))
     values = pulls(datasets.fit_inputs(), datasets.models)
-    axes = figure.subplots(1, 2, squeeze=False)[0] if len(values) > 1 else [figure.subplots()]
-    goodness.plot_deviance(found.drawn, found.total.value, axes[0])
     alt = (
         f"Histogram of the deviance of {draws} sets drawn from the fit, from {found.drawn.min():.1f} to "
         f"{found.drawn.max():.1f}; a line marks the {found.total.value:.1f} of the data."
     )
     if len(values) > 1:
-        closure.plot_pulls(values, "each bin", axes[1], "bins")
         alt += f" Histogram of the pulls of {len(values)} bins: mean {values.mean():.2f}, width {values.std():.2f}."
-    yield Picture.of(figure, alt, DEVIANCE + (PULLS if len(values) > 1 else ""))
+    yield Picture.of(partial(_drawn_goodness, found, values), alt, DEVIANCE + (PULLS if len(values) > 1 else ""))
+
+
+def _drawn_goodness(found: GoodnessOfFit, values: FloatArray) -> Figure:
+    figure = figures.new_figure((9.5, 3.8))
+    axes = figure.subplots(1, 2, squeeze=False)[0] if len(values) > 1 else [figure.subplots()]
+    goodness.plot_deviance(found.drawn, found.total.value, axes[0])
+    if len(values) > 1:
+        closure.plot_pulls(values, "each bin", axes[1], "bins")
+    return figure
 
 
 def goodness_text(found: GoodnessOfFit) -> str:
@@ -183,13 +191,18 @@ def _correlations(models: Models) -> Iterator[Block]:
     order = np.argsort(-np.abs(correlation[first, second]), kind="stable")
     pairs = [(names[first[n]], names[second[n]], float(correlation[first[n], second[n]])) for n in order]
     if len(unique) <= MOST_CORRELATED:
-        side = 2.6 + 0.8 * len(unique)
-        figure = figures.new_figure((side + 2.8, side + 0.8))
-        models.restrict_covariance([parameters[place] for place in unique]).plot_correlation(figure.subplots())
+        draw = partial(_drawn_correlations, models, [parameters[place] for place in unique])
         said = "; ".join(f"{one} and {other} {value:.2f}" for one, other, value in pairs[:10])
-        yield Picture.of(figure, f"Matrix of correlations of {len(unique)} parameters: {said}.")
+        yield Picture.of(draw, f"Matrix of correlations of {len(unique)} parameters: {said}.")
     rows = [{"parameter": one, "and": other, "correlation": decimals(value)} for one, other, value in pairs[:50]]
     yield Rows(rows, "Correlations, the strongest first")
+
+
+def _drawn_correlations(models: Models, parameters: Sequence[Parameter]) -> Figure:
+    side = 2.6 + 0.8 * len(parameters)
+    figure = figures.new_figure((side + 2.8, side + 0.8))
+    models.restrict_covariance(parameters).plot_correlation(figure.subplots())
+    return figure
 
 
 def _spectra(entries: Sequence[Entry]) -> Iterator[Block]:
@@ -209,9 +222,6 @@ def _spectra(entries: Sequence[Entry]) -> Iterator[Block]:
 
 
 def _of_spectrum(view: Any, count: int) -> Picture:
-    figure = figures.new_figure((7.5, 5.6))
-    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    view.plot_fit(above, below, kwargs_residuals={"method": "diff/sqrt(model)"})
     residuals = np.ravel(view.residuals("diff/sqrt(model)").values)
     known = residuals[np.isfinite(residuals)]
     what = f"{view.name} ({count} added up)" if count > 1 else view.name
@@ -221,8 +231,15 @@ def _of_spectrum(view: Any, count: int) -> Picture:
         "roots of the prediction."
     )
     joint = "; they are added up for the picture alone, the fit sees each by itself" if count > 1 else ""
-    return Picture.of(figure, alt, f"Excess and prediction of {what}{joint}.")
+    return Picture.of(partial(_drawn_fit, view), alt, f"Excess and prediction of {what}{joint}.")
+
+
+def _drawn_fit(view: Any) -> Figure:
+    figure = figures.new_figure((7.5, 5.6))
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    view.plot_fit(above, below, kwargs_residuals={"method": "diff/sqrt(model)"})
+    return figure
 
 
 def _of_map(name: str, figure: Figure) -> Picture:
-    return Picture.of(figure, f"{name}, on the sky or as a histogram.", name)
+    return Picture.of(lambda: figure, f"{name}, on the sky or as a histogram.", name)

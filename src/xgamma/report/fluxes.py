@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,9 +21,10 @@ from xgamma.report.blocks import Block, Picture, Rows, Section, Text
 
 DNDE = "cm-2 s-1 TeV-1"
 SIZE = (7.5, 5.0)
+Draw = Callable[[], "Figure"]
 
 
-def points_section(points: Mapping[str, FluxPointsDataset], together: Figure | None = None) -> Section:
+def points_section(points: Mapping[str, FluxPointsDataset], together: Draw | None = None) -> Section:
     """Return the section of flux points by the name of their entry, empty for those of all; ``together`` shows all."""
     blocks = [] if together is None else [_of_several(points, together)]
     parts = [
@@ -34,12 +36,12 @@ def points_section(points: Mapping[str, FluxPointsDataset], together: Figure | N
     return Section("Flux points", blocks, parts)
 
 
-def _of_several(points: Mapping[str, FluxPointsDataset], figure: Figure) -> Picture:
+def _of_several(points: Mapping[str, FluxPointsDataset], draw: Draw) -> Picture:
     alt = (
         f"Flux points of {', '.join(points)} over energy, each in its colour, with the spectrum that was fitted to all "
         "and its error."
     )
-    return Picture.of(figure, alt, "Flux points of each entry, with the spectrum that was fitted to all of them.")
+    return Picture.of(draw, alt, "Flux points of each entry, with the spectrum that was fitted to all of them.")
 
 
 def _points(name: str, points: FluxPointsDataset) -> Iterator[Block]:
@@ -49,8 +51,12 @@ def _points(name: str, points: FluxPointsDataset) -> Iterator[Block]:
     of = f" of {name}" if name else ""
     low, high = data.energy_min.value.min(), data.energy_max.value.max()
     if detected.any():
-        figure = figures.new_figure((SIZE[0], 5.8))
-        points.plot_fit(*figure.subplots(2, 1, sharex=True, height_ratios=[3, 1]))
+
+        def draw() -> Figure:
+            figure = figures.new_figure((SIZE[0], 5.8))
+            points.plot_fit(*figure.subplots(2, 1, sharex=True, height_ratios=[3, 1]))
+            return figure
+
         residuals = points.residuals()
         known = residuals[np.isfinite(residuals)]
         alt = (
@@ -58,7 +64,7 @@ def _points(name: str, points: FluxPointsDataset) -> Iterator[Block]:
             "as limits or without a measurement, on the spectrum that was fitted with its error; residuals lie between "
             f"{known.min(initial=0.0):.2g} and {known.max(initial=0.0):.2g} of the model."
         )
-        yield Picture.of(figure, alt, f"Flux points{of} with the fitted spectrum, and residuals.")
+        yield Picture.of(draw, alt, f"Flux points{of} with the fitted spectrum, and residuals.")
     if data.has_stat_profiles and detected.any():
         yield _profiles(data, of, int(detected.sum()))
     yield Rows(
@@ -70,16 +76,19 @@ def _points(name: str, points: FluxPointsDataset) -> Iterator[Block]:
 
 
 def _profiles(data: FluxPoints, of: str, detected: int) -> Picture:
-    figure = figures.new_figure(SIZE)
-    ax = figure.subplots()
-    data.plot(ax, sed_type="e2dnde", color="black", ms=4)
-    data.plot_ts_profiles(ax, sed_type="e2dnde")
+    def draw() -> Figure:
+        figure = figures.new_figure(SIZE)
+        ax = figure.subplots()
+        data.plot(ax, sed_type="e2dnde", color="black", ms=4)
+        data.plot_ts_profiles(ax, sed_type="e2dnde")
+        return figure
+
     alt = (
         f"Likelihood profiles of the flux points{of}: for each of {some(data.data.sizes['energy'], 'bin')} of energy "
         "the statistic over the flux, dark at the best fit and white where it is four above; "
         f"{detected} points have a flux."
     )
-    return Picture.of(figure, alt, f"Likelihood profiles of the flux points{of}.")
+    return Picture.of(draw, alt, f"Likelihood profiles of the flux points{of}.")
 
 
 def _point_row(row: Any) -> dict[str, Any]:
@@ -121,8 +130,12 @@ def _span(bounds: Sequence[float]) -> str:
 
 def curve_section(curve: LightCurve) -> Section:
     """Return the section of a light curve."""
-    figure = figures.new_figure((8.5, 4.8))
-    curve.plot(figure.subplots(), sed_type="flux", close_gaps=True)
+
+    def draw() -> Figure:
+        figure = figures.new_figure((8.5, 4.8))
+        curve.plot(figure.subplots(), sed_type="flux", close_gaps=True)
+        return figure
+
     flux = np.asarray(curve.flux.value, float)
     known = flux[np.isfinite(flux)]
     bins, energies = flux.shape[0], flux.shape[1]
@@ -132,7 +145,7 @@ def curve_section(curve: LightCurve) -> Section:
         f"Light curve with {some(bins, 'bin')} of time from {first} to {last} TT and {some(energies, 'bin')} of "
         f"energy, fluxes between {least} and {most} per cm2 and s."
     )
-    blocks: list[Block] = [Picture.of(figure, alt, "Flux over time; grey bands close long gaps, arrows are limits.")]
+    blocks: list[Block] = [Picture.of(draw, alt, "Flux over time; grey bands close long gaps, arrows are limits.")]
     blocks += list(_variability(curve))
     blocks.append(Rows(_curve_rows(curve), "Light curve: times TT, energies in TeV, flux in cm-2 s-1"))
     sentences = _sentences(curve.data.attrs.get("time_report", ""))
@@ -195,23 +208,36 @@ def groups_section(fits: GroupFits | None, points: GroupPoints | None) -> Sectio
     blocks: list[Block] = []
     if fits is not None:
         by = str(fits.data.attrs["by"])
-        figure = figures.new_figure((8.5, 2.4 + 1.8 * len(fits.free_parameters)))
-        fits.plot(figure, close_gaps=True)
         said = "; ".join(_group_words(fits, name) for name in fits.free_parameters)
         count = some(len(fits.groups), "group")
         alt = f"Parameters of the fit of each {by} against time, {count}, with that of all as a band: {said}."
         blocks.append(
-            Picture.of(figure, alt, f"What each {by} came to by itself; the line and the band are the fit of all.")
+            Picture.of(
+                partial(_drawn_fits, fits),
+                alt,
+                f"What each {by} came to by itself; the line and the band are the fit of all.",
+            )
         )
         blocks.append(Rows(_fit_rows(fits, fits.to_table()), f"Fits of each {by}; times are MJD (TT)"))
     if points is not None:
-        figure = figures.new_figure(SIZE)
-        points.plot(figure.subplots())
         by = str(points.data.attrs["by"])
-        blocks.append(Picture.of(figure, f"Flux points of each {by} over energy: {', '.join(points.groups[:20])}."))
+        alt = f"Flux points of each {by} over energy: {', '.join(points.groups[:20])}."
+        blocks.append(Picture.of(partial(_drawn_points, points), alt))
         rows = [{"group": group, **_point_row(row)} for group in points.groups for row in _lines(points[group])]
         blocks.append(Rows(rows, f"Flux points of each {by}: energies in TeV, dnde in {DNDE}"))
     return Section("Groups by themselves", blocks)
+
+
+def _drawn_fits(fits: GroupFits) -> Figure:
+    figure = figures.new_figure((8.5, 2.4 + 1.8 * len(fits.free_parameters)))
+    fits.plot(figure, close_gaps=True)
+    return figure
+
+
+def _drawn_points(points: GroupPoints) -> Figure:
+    figure = figures.new_figure(SIZE)
+    points.plot(figure.subplots())
+    return figure
 
 
 def _lines(points: FluxPoints) -> list[Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from xgamma.errors import DataError
 from xgamma.plot import figures
 from xgamma.report.blocks import Block, Picture, Rows, Section, Text
 from xgamma.report.entries import Entry
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MOST_MAPS = 4
 HOTTEST = 5
@@ -28,16 +32,14 @@ def maps_of(entries: Sequence[Entry]) -> list[Block]:
 
 
 def _of_view(view: MapDataset) -> Picture:
-    figure = view.peek(figsize=(10.5, 8.0))
     facts = view.info_dict()
     alt = (
         f"Four maps of {view.name}, {view.image.npix[0]} by {view.image.npix[1]} pixels of {view.image.binsize:g} deg: "
         f"counts ({facts['counts']:.0f} in all), excess ({facts['excess']:.0f}), background "
         f"({facts['background']:.0f}) and exposure."
     )
-    return Picture.of(
-        figure, alt, f"{view.name}: counts, excess, background and exposure, summed over the safe energies."
-    )
+    what = f"{view.name}: counts, excess, background and exposure, summed over the safe energies."
+    return Picture.of(lambda: view.peek(figsize=(10.5, 8.0)), alt, what)
 
 
 def excess_section(maps: Mapping[str, ExcessMap]) -> Section:
@@ -47,9 +49,7 @@ def excess_section(maps: Mapping[str, ExcessMap]) -> Section:
     return Section("Excess maps", parts[0].blocks) if len(parts) == 1 else Section("Excess maps", more, parts)
 
 
-def _excess(name: str, found: ExcessMap) -> Iterator[Block]:
-    significance = found.data["sqrt_ts"].values
-    known = significance[np.isfinite(significance)]
+def _significance(found: ExcessMap) -> Figure:
     figure: Any
     if len(found.energy_ref) > 1:
         figure = found.plot_grid(beam=found.correlation_radius)[0].figure
@@ -57,6 +57,18 @@ def _excess(name: str, found: ExcessMap) -> Iterator[Block]:
     else:
         figure = figures.new_figure((7.0, 5.6))
         figures.show_title(found.plot(fig=figure, scale_bar=True), *found.facts())
+    return cast("Figure", figure)
+
+
+def _distribution(found: ExcessMap) -> Figure:
+    figure = figures.new_figure((6.5, 4.4))
+    figures.show_title(found.plot_distribution(None, figure.subplots()), *found.facts())
+    return figure
+
+
+def _excess(name: str, found: ExcessMap) -> Iterator[Block]:
+    significance = found.data["sqrt_ts"].values
+    known = significance[np.isfinite(significance)]
     hottest: Any = found.hottest(HOTTEST)
     where = (
         f"the largest, {known.max(initial=0.0):.1f}, is at {hottest['lon'][0]:.3f}, {hottest['lat'][0]:.3f} deg"
@@ -65,12 +77,12 @@ def _excess(name: str, found: ExcessMap) -> Iterator[Block]:
     )
     radius = found.correlation_radius.to_value("deg")
     alt = f"Map of the significance of the excess of {name} within {radius:g} deg of each pixel: {where}."
-    yield Picture.of(figure, alt, f"Significance of the excess within {radius:g} deg of each pixel.")
-    drawn = figures.new_figure((6.5, 4.4))
+    yield Picture.of(
+        partial(_significance, found), alt, f"Significance of the excess within {radius:g} deg of each pixel."
+    )
     try:
-        figures.show_title(found.plot_distribution(None, drawn.subplots()), *found.facts())
         yield Picture.of(
-            drawn,
+            partial(_distribution, found),
             f"Histogram of the significances of {known.size} pixels: mean {known.mean():.2f}, width {known.std():.2f}.",
             "Distribution of the significances of all pixels; without sources it is a Gaussian of width 1.",
         )

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import xarray as xr
 from astropy.time import Time
 
 from xgamma.digits import NOTHING, decimals, some
-from xgamma.plot import figures, regions
+from xgamma.plot import figures, look, regions
 from xgamma.report.blocks import Block, Picture, Rows, Section, Text
 from xgamma.report.entries import Entry, offsets
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def observations(entries: Sequence[Entry]) -> Section:
@@ -72,8 +77,6 @@ def on_the_sky(entries: Sequence[Entry]) -> Section:
         ):
             continue
         rows = entry.rows
-        figure = figures.new_figure((6.5, 6.5))
-        regions.plot_regions([rows], figure=figure)
         lon, lat = (np.atleast_1d(rows[f"region_{name}"].values)[0] for name in ("lon", "lat"))
         off = int(rows["off_number"].values.sum()) if "off_number" in rows else 0
         runs = rows.sizes["dataset"]
@@ -82,6 +85,14 @@ def on_the_sky(entries: Sequence[Entry]) -> Section:
             f"Map of the sky with {some(rows.sizes['region'], 'on region')}{of} at right ascension {lon:.3f}, "
             f"declination {lat:.3f} deg, {some(off, 'off region')} and the pointings of {some(runs, 'run')}."
         )
-        first = f"; off regions of the first {regions.MOST_ROWS} of {runs} runs" if runs > regions.MOST_ROWS else ""
-        blocks.append(Picture.of(figure, alt, f"On regions (thick), off regions (thin), pointings (+){of}{first}."))
+        first = f"; off regions of the first {look.MOST_ROWS} of {runs} runs" if runs > look.MOST_ROWS else ""
+        blocks.append(
+            Picture.of(partial(_drawn, rows), alt, f"On regions (thick), off regions (thin), pointings (+){of}{first}.")
+        )
     return Section("On the sky", blocks)
+
+
+def _drawn(rows: xr.Dataset) -> Figure:
+    figure = figures.new_figure((6.5, 6.5))
+    regions.plot_regions([rows], figure=figure)
+    return figure

@@ -1,11 +1,13 @@
-"""The pictures that a run writes: products as all else, drawn when what they show, or their look, is another."""
+"""The pictures of runs and reports: products as all else, drawn when what they show, or their look, is another."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from xgamma.errors import DamagedError, StoreError
 from xgamma.formats.local_files import write_files
 from xgamma.plot import figures
 from xgamma.plot.look import own_settings, style_digest
+from xgamma.report.blocks import Drawing, album
 from xgamma.schema import Kind
 from xgamma.schema.picture import PICTURE_SCHEMA, PICTURE_VARIABLES, SCHEMA_VERSION
 from xgamma.schema.tables import head
@@ -55,10 +58,12 @@ def write_pictures(
         What they show besides datasets and models: Datasets, and what JSON holds.
     """
     key = _key(results, step, shown, details)
-    found = _stored(results.store, key)
-    if found is None:
+    data = _stored(results.store, key)
+    if data is None:
         found = {name: figures.png(figure) for name, figure in draw().items()}
         _keep(results, key, step, found, shown)
+    else:
+        found = _files(data)
     paths = {name: outdir / f"{file_name(name)}.png" for name in found}
     changed = {path: found[name] for name, path in paths.items() if _content(path) != found[name]}
     write_files(changed, overwrite=True)
@@ -83,7 +88,27 @@ def _key(results: Results, step: str, shown: Sequence[xr.Dataset], details: Any)
     return digest(request)
 
 
-def _stored(store: Store, key: str) -> dict[str, bytes] | None:
+@contextmanager
+def kept_drawings(results: Results, page: str, shown: Sequence[xr.Dataset], details: Any) -> Iterator[None]:
+    """Let the pictures of a page that are made meanwhile be those that the store holds; others are put there.
+
+    Parameters
+    ----------
+    results, page, shown, details
+        As of ``write_pictures``; what the page is.
+    """
+    key = _key(results, page, shown, details)
+    data = _stored(results.store, key)
+    with album({} if data is None else _drawings(data)) as opened:
+        yield
+    if data is None:
+        drawn = opened.drawn
+        files = {name: drawing.content for name, drawing in drawn.items()}
+        sizes = {side: np.array([getattr(each, side) for each in drawn.values()]) for side in ("width", "height")}
+        _keep(results, key, page, files, shown, {"media": [each.media for each in drawn.values()], **sizes})
+
+
+def _stored(store: Store, key: str) -> xr.Dataset | None:
     """Return the pictures that a store holds; damaged ones are set aside and drawn again."""
     if not store.has(Kind.PICTURE, key):
         return None
@@ -95,12 +120,29 @@ def _stored(store: Store, key: str) -> dict[str, bytes] | None:
         with contextlib.suppress(StoreError):
             store.set_aside(damage)
         return None
+    return data
+
+
+def _files(data: xr.Dataset) -> dict[str, bytes]:
     ends = np.cumsum(data["size"].values)
     files = np.split(data["png"].values, ends[:-1])
     return {str(name): each.tobytes() for name, each in zip(data["picture"].values, files, strict=True)}
 
 
-def _keep(results: Results, key: str, step: str, files: Mapping[str, bytes], shown: Sequence[xr.Dataset]) -> None:
+def _drawings(data: xr.Dataset) -> dict[str, Drawing]:
+    files = _files(data)
+    facts = zip(*(data[name].values.tolist() for name in ("media", "width", "height")), strict=True)
+    return {name: Drawing(content, *each) for (name, content), each in zip(files.items(), facts, strict=True)}
+
+
+def _keep(
+    results: Results,
+    key: str,
+    step: str,
+    files: Mapping[str, bytes],
+    shown: Sequence[xr.Dataset],
+    more: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
     """Put pictures into a store; one that cannot be written has them drawn again the next time."""
     if not files:
         return
@@ -108,8 +150,11 @@ def _keep(results: Results, key: str, step: str, files: Mapping[str, bytes], sho
         "picture": list(files),
         "size": np.array([len(content) for content in files.values()], dtype=np.int64),
         "png": np.frombuffer(b"".join(files.values()), dtype=np.uint8),
+        **more,
     }
-    variables = {name: (spec.dims, values[name], spec.attrs()) for name, spec in PICTURE_VARIABLES.items()}
+    variables = {
+        name: (PICTURE_VARIABLES[name].dims, each, PICTURE_VARIABLES[name].attrs()) for name, each in values.items()
+    }
     data = xr.Dataset(variables, attrs=head(PICTURE_SCHEMA, SCHEMA_VERSION) | {"step": step})
     try:
         sources = _made_from(results, shown)

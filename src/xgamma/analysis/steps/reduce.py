@@ -36,6 +36,7 @@ from xgamma.errors import DamagedError, DataError, OrderError
 from xgamma.outcome import REDUCE, Outcome, UnusedRun
 from xgamma.plot import figures
 from xgamma.plot import regions as plot_regions
+from xgamma.plot.look import MOST_ROWS
 from xgamma.reduce import Recipe, joined_rows, select_rows, with_alpha_systematic, with_names
 from xgamma.reduce.losses import rows_remark
 from xgamma.schema import has_safe_bin, safe_energies
@@ -211,7 +212,7 @@ def _regions_picture(rows: Sequence[xr.Dataset]) -> dict[str, Figure]:
 def _first_rows(results: Results) -> list[xr.Dataset]:
     """Return a few rows of each reduction, which know their off regions, as a stack does not."""
     rows = [each.rows for each in results.reductions.values() if each.rows is not None]
-    return [each.read(range(min(len(each), plot_regions.MOST_ROWS))) for each in rows]
+    return [each.read(range(min(len(each), MOST_ROWS))) for each in rows]
 
 
 def observations_to_reduce(results: Results, name: str = "") -> Observations:
