@@ -1,5 +1,7 @@
 """Bad input raises one clear error with the path of the key; each case here is the whole message."""
 
+import datetime
+
 import pytest
 from astropy import units as u
 
@@ -14,6 +16,14 @@ MODELS = "{components: [{name: crab, type: SkyModel, spectral: {type: PowerLawSp
 
 def axis(content: str) -> str:
     return f"datasets: {{geom: {{axes: {{energy: {{{content}}}}}}}}}"
+
+
+def _why_not(*day):
+    """Return what Python says of a day that there is not; each version in words of its own."""
+    try:
+        return str(datetime.date(*day))
+    except ValueError as error:
+        return str(error)
 
 
 CASES = {
@@ -191,7 +201,7 @@ CASES = {
     ),
     "no such day": (
         "observations: {obs_time: {start: 2005-02-30}}",
-        "A date or number of the YAML cannot be read: day is out of range for month; quote it if it is text.",
+        f"A date or number of the YAML cannot be read: {_why_not(2005, 2, 30)}; quote it if it is text.",
     ),
     "type": ("datasets: {type: 3D}", "datasets.type: expected one of 1d, 3d, got '3D'. Did you mean '3d'?"),
     "stack": ("datasets: {stack: 2}", "datasets.stack: expected true or false, got 2."),
