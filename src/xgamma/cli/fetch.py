@@ -9,13 +9,14 @@ import sys
 import textwrap
 import threading
 from collections.abc import Iterator, Sequence
-from typing import cast
+from typing import Any, cast
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from xgamma.cli.console import examples, json_option, print_facts, print_json, print_table, size_text, some
+from xgamma.cli.places import PlaceType
 from xgamma.errors import ConfigError, ExitCode, InputError
 from xgamma.formats.gadf.folders import folder_of_index
 from xgamma.releases import DataRelease, FetchReport, FileReport, Retries, Status, catalog_names, fetch, read_catalog
@@ -28,6 +29,12 @@ WIDTH = 100
 _TIMEOUT_HELP = "Seconds without a byte before a connection is given up."
 
 
+def complete_release(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[Any]:
+    """Return the known releases that begin as a word does, or else files; a shell asks for them."""
+    found: list[Any] = [name for name in catalog_names() if name.startswith(incomplete)]
+    return found or PlaceType().shell_complete(ctx, parameter, incomplete)
+
+
 @click.command(
     "fetch",
     epilog=examples(
@@ -36,11 +43,11 @@ _TIMEOUT_HELP = "Seconds without a byte before a connection is given up."
         "xgamma fetch hess-dl3-dr1 data/hess --into store",
     ),
 )
-@click.argument("name", required=False)
-@click.argument("folder", required=False)
+@click.argument("name", required=False, shell_complete=complete_release)
+@click.argument("folder", required=False, type=PlaceType())
 @click.option("--obs", "--obs-id", "obs_ids", type=int, multiple=True, help="Only this run; may be repeated.")
-@click.option("--from", "sources", multiple=True, metavar="PLACE", help="A mirror: a folder or url, tried in order.")
-@click.option("--into", metavar="STORE", help="Ingest the runs into this store afterwards.")
+@click.option("--from", "sources", multiple=True, type=PlaceType(), help="A mirror: a folder or url, tried in order.")
+@click.option("--into", metavar="STORE", type=PlaceType(), help="Ingest the runs into this store afterwards.")
 @click.option("--list", "only_list", is_flag=True, help="List the known releases.")
 @click.option("--timeout", type=click.FloatRange(0, DAY, min_open=True), default=DOWNLOADS.timeout, help=_TIMEOUT_HELP)
 @click.option(

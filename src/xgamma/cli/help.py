@@ -29,8 +29,15 @@ def help_pages() -> dict[str, Path]:
     return {path.stem: path for path in paths if path.stem != _INDEX}
 
 
+def complete_topic(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Return the pages and verbs that begin as a word does; a shell asks for them."""
+    root = ctx.find_root()
+    verbs = root.command.list_commands(root) if isinstance(root.command, click.Group) else []
+    return [name for name in sorted({*help_pages(), *verbs}) if name.startswith(incomplete)]
+
+
 @click.command("help", epilog=examples("xgamma help", "xgamma help unused-runs", "xgamma help run"))
-@click.argument("topic", required=False)
+@click.argument("topic", required=False, shell_complete=complete_topic)
 @click.pass_context
 def help_command(ctx: click.Context, topic: str | None) -> None:
     """Print the page about an error, TOPIC, or the help of a verb; without TOPIC list the pages.

@@ -16,7 +16,7 @@ from xgamma.cli.console import (
     rehash_option,
     some,
 )
-from xgamma.cli.places import opened_store, store_argument
+from xgamma.cli.places import PlaceType, opened_store, store_argument
 from xgamma.errors import ConfigError, ExitCode, InputError, more_about
 from xgamma.execute import Workers
 from xgamma.formats.gadf.index import IndexNames
@@ -39,14 +39,21 @@ RUNS_SHOWN = 20
         "xgamma ingest release store --obs-id 23523",
     ),
 )
-@click.argument("datastore")
-@click.argument("store")
+@click.argument("datastore", type=PlaceType())
+@store_argument
 @click.option("--obs-id", "obs_ids", type=int, multiple=True, help="Only this run; may be given several times.")
 @click.option("--n-jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that read.")
 @click.option("--scheduler", help="The address of a dask scheduler, whose workers read.")
 @click.option("--fail-fast", is_flag=True, help="End with the first run that cannot be read; otherwise others go on.")
-@click.option("--hdu-index", metavar="FILE", help="The HDU index of DATASTORE, where it has another name.")
-@click.option("--obs-index", metavar="FILE", help="The observation index of DATASTORE, where it has another name.")
+@click.option(
+    "--hdu-index", metavar="FILE", type=PlaceType(), help="The HDU index of DATASTORE, where it has another name."
+)
+@click.option(
+    "--obs-index",
+    metavar="FILE",
+    type=PlaceType(),
+    help="The observation index of DATASTORE, where it has another name.",
+)
 @rehash_option
 def ingest_command(
     datastore: str,

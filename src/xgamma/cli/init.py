@@ -14,6 +14,7 @@ from xgamma.analysis.preview import preview
 from xgamma.analysis.suggest import Suggestion, suggestion
 from xgamma.axes import Axis
 from xgamma.cli.console import examples, some
+from xgamma.cli.places import PlaceType
 from xgamma.cli.run import UNUSABLE_SHOWN
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.fields import PathOrUrl
@@ -112,9 +113,11 @@ class InitRequest:
         "xgamma init --datastore s3://bucket/release my.yaml",
     ),
 )
-@click.argument("words", nargs=-1, metavar="[DATASTORE] [FILE]")
-@click.option("--datastore", help=f"A datastore that need not be there yet.  [default: {DEFAULT_DATASTORE}]")
-@click.option("--outdir", default="out", show_default=True, help="Where results go.")
+@click.argument("words", nargs=-1, metavar="[DATASTORE] [FILE]", type=PlaceType())
+@click.option(
+    "--datastore", type=PlaceType(), help=f"A datastore that need not be there yet.  [default: {DEFAULT_DATASTORE}]"
+)
+@click.option("--outdir", type=PlaceType(), default="out", show_default=True, help="Where results go.")
 @click.option("--overwrite", is_flag=True, help="Replace FILE if it is there.")
 def init_command(words: tuple[str, ...], datastore: str | None, outdir: str, overwrite: bool) -> None:
     """Look at the runs in DATASTORE and write a configuration that runs to FILE (analysis.yaml).

@@ -6,7 +6,7 @@ import click
 
 from xgamma.cli import runs as runs_of_place
 from xgamma.cli.console import examples, json_option, print_damaged, print_json, print_table, size_text, some
-from xgamma.cli.places import opened_store, place_argument
+from xgamma.cli.places import complete_tag, opened_store, place_argument
 from xgamma.digits import NOTHING
 from xgamma.errors import ConfigError, ExitCode
 from xgamma.schema.tables import Kind
@@ -35,7 +35,7 @@ _KINDS = ", ".join(KINDS)
 @click.option("--where", metavar="CONDITION", help="Only runs for which it is true: 'zenith < 30 and livetime > 600'.")
 @click.option("--sort", metavar="COLUMN", help="The order of runs; -COLUMN is falling.  [default: obs_id]")
 @click.option("--position", metavar="'LON LAT [FRAME]'", help="How far off do runs point? '83.63 22.01', deg.")
-@click.option("--tag", help="The runs as they were tagged, in the place of the newest.")
+@click.option("--tag", shell_complete=complete_tag, help="The runs as they were tagged, in the place of the newest.")
 @json_option
 def ls_command(
     place: str,

@@ -146,6 +146,20 @@ def _when(record: Record) -> str:
     return record.created[:16].replace("T", " ")
 
 
+def complete_tag(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Return the tags of a store that begin as a word does; a shell asks for them."""
+    place = ctx.params.get("store") or ctx.params.get("place")
+    try:
+        return (
+            []
+            if place is None
+            else [name for name in sorted(opened_store(place).tags()) if name.startswith(incomplete)]
+        )
+    except Exception:
+        # Whoever completes a word reads no errors.
+        return []
+
+
 def complete_product(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[Any]:
     """Return kinds, and keys of a kind, that begin as a word does; a shell asks for them."""
     place = ctx.params.get("store") or ctx.params.get("place")

@@ -11,7 +11,7 @@ from xgamma.analysis.plan import found_results, validated_request
 from xgamma.analysis.reported import report_of, write_report
 from xgamma.analysis.stored import store_report
 from xgamma.cli.console import examples
-from xgamma.cli.places import hint_of_release, opened_store
+from xgamma.cli.places import PlaceType, hint_of_release, opened_store
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import outdir_of
 from xgamma.errors import ConfigError, MissingInputError
@@ -30,7 +30,7 @@ CONFIG = "config.yaml"
         "xgamma report out/xgamma-store",
     ),
 )
-@click.argument("where", metavar="CONFIG|OUTDIR|STORE")
+@click.argument("where", metavar="CONFIG|OUTDIR|STORE", type=PlaceType())
 @click.option(
     "--output",
     type=click.Path(path_type=Path),

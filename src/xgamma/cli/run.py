@@ -23,6 +23,7 @@ from xgamma.cli.console import (
     some,
 )
 from xgamma.cli.ingest import print_unused
+from xgamma.cli.places import PlaceType
 from xgamma.config.config import AnalysisConfig
 from xgamma.digits import NOTHING
 from xgamma.errors import ExitCode, FitError
@@ -38,8 +39,8 @@ from xgamma.errors import ExitCode, FitError
 )
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--until", type=click.Choice(SECTIONS), help="The last step to run.")
-@click.option("--outdir", help="In the place of general.outdir.")
-@click.option("--store", help="In the place of general.store.")
+@click.option("--outdir", type=PlaceType(), help="In the place of general.outdir.")
+@click.option("--store", type=PlaceType(), help="In the place of general.store.")
 @click.option("--n-jobs", type=click.IntRange(min=1), help="In the place of general.n_jobs.")
 @click.option("--scheduler", help="In the place of general.scheduler.")
 @click.option("--retry-failed", is_flag=True, help="Read runs that failed before, and no new ones.")

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from xgamma.cli.console import examples, json_option, print_json, print_table, size_text, some
-from xgamma.cli.places import opened_store, store_argument
+from xgamma.cli.places import complete_tag, opened_store, store_argument
 from xgamma.errors import ExitCode
 from xgamma.upkeep import parts
 
@@ -58,7 +58,7 @@ def compact_command(store: str, as_json: bool) -> ExitCode:
 
 @click.command("tag", epilog=examples("xgamma tag store paper-2026", "xgamma tag store"))
 @store_argument
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_tag)
 @click.option("--overwrite", is_flag=True, help="Replace the tag if it is there.")
 @json_option
 def tag_command(store: str, name: str | None, overwrite: bool, as_json: bool) -> None:

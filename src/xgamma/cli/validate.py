@@ -9,7 +9,7 @@ import click
 
 from xgamma.cli.console import examples, json_option, print_json, some
 from xgamma.cli.file_kinds import FILES, SEVERAL, check_file, is_release
-from xgamma.cli.places import hint_of_release, store_location
+from xgamma.cli.places import PlaceType, hint_of_release, store_location
 from xgamma.errors import ExitCode, InputError, MissingInputError
 from xgamma.formats.local_files import local_path
 from xgamma.store.conformance import Conformance, validate
@@ -25,7 +25,7 @@ SKIPPED_SHOWN = 20
         "xgamma validate out/models.yaml --json",
     ),
 )
-@click.argument("url")
+@click.argument("url", type=PlaceType())
 @json_option
 def validate_command(url: str, as_json: bool) -> ExitCode:
     """Compare what is at URL with the published format (docs/format.md) and say what differs; writes nothing.

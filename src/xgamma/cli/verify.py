@@ -16,7 +16,7 @@ from xgamma.cli.console import (
     size_text,
     some,
 )
-from xgamma.cli.places import opened_store, store_argument
+from xgamma.cli.places import PlaceType, opened_store, store_argument
 from xgamma.errors import ConfigError, ExitCode, MissingInputError
 from xgamma.formats.local_files import local_path
 from xgamma.store import Store
@@ -43,8 +43,18 @@ HINT = "Where xgamma departs from Gammapy on purpose is in the documentation: de
     type=click.Choice(["gammapy"]),
     help="Compare N rows with what Gammapy makes of their runs.",
 )
-@click.option("--datastore", metavar="PATH", help="Where the FITS files are, if not where they were ingested from.")
-@click.option("--exclusion", metavar="FILE", help="The exclusion mask of the rows, which the store does not hold.")
+@click.option(
+    "--datastore",
+    metavar="PATH",
+    type=PlaceType(),
+    help="Where the FITS files are, if not where they were ingested from.",
+)
+@click.option(
+    "--exclusion",
+    metavar="FILE",
+    type=PlaceType(),
+    help="The exclusion mask of the rows, which the store does not hold.",
+)
 @json_option
 def verify_command(
     store: str,
