@@ -76,6 +76,10 @@ class ConfigError(XgammaError, ValueError):
     kind = "config"
     exit_code = ExitCode.USAGE
 
+    def of(self, file: object) -> Self:
+        """Return the error with the name of the file that it is about."""
+        return type(self)(f"{file}:\n{self}" if "\n" in str(self) else f"{file}: {self}")
+
 
 class ConfigTypeError(ConfigError, TypeError):
     """An argument of a type that is not accepted."""

@@ -11,6 +11,7 @@ from xgamma.analysis.run import run
 from xgamma.errors import (
     ConfigError,
     DataError,
+    FitError,
     InputError,
     MissingInputError,
     OutputError,
@@ -81,7 +82,19 @@ CASES = {
     "models file that is text": (
         "models: {0}/text",
         ConfigError,
-        "The model document: expected a mapping with 'components', got str 'words'.",
+        "{0}/text: The model document: expected a mapping with 'components', a list of models, got 'words'.",
+    ),
+    "limits without room": (
+        "models: {{components: [{{name: crab, type: SkyModel, spectral: {{type: PowerLawSpectralModel, parameters: "
+        "[{{name: index, value: 2, min: 4, max: 1}}]}}}}]}}",
+        ConfigError,
+        "index: expected min < max, got 4 and 1; freeze it to keep it.",
+    ),
+    "negative reference": (
+        "models: {{components: [{{name: crab, type: SkyModel, spectral: {{type: PowerLawSpectralModel, parameters: "
+        "[{{name: index, value: 2.5}}, {{name: reference, value: -1, unit: TeV}}]}}}}]}}",
+        FitError,
+        "The spectrum of 'crab' is not a number at the start values (index = 2.5, amplitude = 1e-12, reference = -1); ",
     ),
     "misspelt spectrum": (
         "models: {{components: [{{name: crab, type: SkyModel, spectral: {{type: PowrLawSpectralModel}}}}]}}",

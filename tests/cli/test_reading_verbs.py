@@ -89,6 +89,7 @@ def test_runs_of_a_release_are_those_of_the_store_that_it_was_read_into(xgamma, 
         ("--runs", "--where", "altitude < 3"),
         ("--runs", "--sort", "altitude"),
         ("--runs", "--position", "83"),
+        ("--position", "83.6 122", "--runs"),
         ("--where", "zenith < 3"),
     ],
 )

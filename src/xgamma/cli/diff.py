@@ -42,7 +42,10 @@ def diff_command(first: str, second: str, product: str | None, other: str | None
         documents = [read_yaml(local_path(place), "configuration") for place in (first, second)]
         found = document_differences(*documents)
     elif product is None and any(are_files):
-        raise ConfigError("Expected two configurations, or two places that are none; name a PRODUCT to compare those.")
+        raise ConfigError(
+            f"Expected two configurations or two places with a store, got {first} and {second}. To compare a product "
+            "of both, name it."
+        )
     elif product is None:
         found = store_differences(opened_store(first), opened_store(second))
     else:

@@ -53,6 +53,8 @@ def _position(text: str) -> Position:
             f"'83.63 22.01 icrs', got {text!r}."
         )
     lon, lat = (canonical(_with_unit(word), "deg", "--position") for word in words)
+    if not abs(lat) <= 90:
+        raise ConfigError(f"--position: expected a latitude from -90 to 90 deg, got {words[1]}.")
     return Position(lon, lat, frame)
 
 

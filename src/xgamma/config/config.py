@@ -82,7 +82,7 @@ class AnalysisConfig(Section):
         try:
             return cls.from_yaml(text)
         except ConfigError as error:
-            raise type(error)(f"{file}:\n{error}" if "\n" in str(error) else f"{file}: {error}") from None
+            raise error.of(file) from None
 
     def write(self, path: str | os.PathLike[str], overwrite: bool = False) -> None:
         """Write the configuration as YAML, whole or not at all.

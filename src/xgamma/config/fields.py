@@ -41,7 +41,11 @@ def shown(value: Any) -> str:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
-    text = repr(str(value)) if isinstance(value, u.Quantity | Time | os.PathLike) else repr(value)
+    if isinstance(value, list):
+        text = f"[{', '.join(map(shown, value))}]"
+    else:
+        is_text = isinstance(value, u.Quantity | Time | os.PathLike | datetime.date)
+        text = repr(str(value)) if is_text else repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 

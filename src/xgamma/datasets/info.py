@@ -63,6 +63,10 @@ def class_name(ds: xr.Dataset) -> str:
     return f"{kind}OnOff" if is_on_off(ds) else kind
 
 
+# Start values may be such that a prediction is no number; the fit says so.
+_may_overflow = np.errstate(over="ignore", invalid="ignore", divide="ignore")
+
+
 @dataclass(frozen=True)
 class Prediction:
     """Predicted counts of the rows of ``ds`` under ``models``; without models there is no signal."""
@@ -76,11 +80,13 @@ class Prediction:
         return len(self.models) > 0
 
     @cached_property
+    @_may_overflow
     def signal(self) -> xr.DataArray:
         """Signal counts per bin."""
         return predict.npred_signal(self.ds, self.models)
 
     @cached_property
+    @_may_overflow
     def background(self) -> xr.DataArray:
         """Background counts per bin: with off regions the one that maximises the likelihood for this signal."""
         return self._per_bin(self._measured.predicted_background(self.signal.values.ravel()))
@@ -91,6 +97,7 @@ class Prediction:
         return (self.signal + self.background).assign_attrs(units="")
 
     @cached_property
+    @_may_overflow
     def stat_array(self) -> xr.DataArray:
         """The statistic of each bin, masks not applied; a bin without off acceptance counts as 0."""
         return self._per_bin(self._measured.stat(self.signal.values.ravel()))

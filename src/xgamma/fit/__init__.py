@@ -7,7 +7,7 @@ from xgamma.fit.goodness import Deviance, GoodnessOfFit, goodness_of_fit, pulls
 from xgamma.fit.inputs import FitInput, mask_fit, validate_named
 from xgamma.fit.minimise import confidence, covariance, fit, stat_contour, stat_profile, stat_surface, warn_of
 from xgamma.fit.prior import validate_priors
-from xgamma.fit.problem import FitSettings, validate_fittable, validate_start
+from xgamma.fit.problem import FitSettings, validate_fittable, validate_models
 from xgamma.fit.result import CovarianceResult, FitResult, OptimizeResult
 from xgamma.fit.statistic import Statistic
 
@@ -32,8 +32,8 @@ __all__ = [
     "stat_profile",
     "stat_surface",
     "validate_fittable",
+    "validate_models",
     "validate_named",
     "validate_priors",
-    "validate_start",
     "warn_of",
 ]

@@ -7,7 +7,7 @@ units.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from iminuit import Minuit
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, FitError, did_you_mean
 from xgamma.fit.statistic import Statistic
-from xgamma.models.models import SkyModel
+from xgamma.models.models import Models, SkyModel
 from xgamma.models.parameters import Parameter, Parameters
 from xgamma.stats import JoinedCounts
 
@@ -192,9 +192,25 @@ def validate_start(parameters: Parameters) -> None:
         raise _no_start(named)
 
 
-def _no_start(named: Iterable[Parameter]) -> FitError:
+def validate_models(models: Models, energies: Sequence[FloatArray]) -> None:
+    """Raise where no fit can begin: limits leave no room, or a spectrum is not a number at some energies in TeV."""
+    validate_start(models.parameters)
+    for parameter in models.parameters.free_parameters:
+        limits(parameter, 1.0)
+    for model in models:
+        spectrum = model.spectral_model
+        if spectrum is None or not energies:
+            continue
+        with np.errstate(all="ignore"):
+            is_number = [bool(np.isfinite(spectrum.dnde(each)).all()) for each in energies]
+        # A model may be one of some datasets only.
+        if not any(is_number):
+            raise _no_start(spectrum.parameters, f"The spectrum of {model.name!r}")
+
+
+def _no_start(named: Iterable[Parameter], what: str = "The statistic") -> FitError:
     values = ", ".join(f"{parameter.name} = {parameter.value:g}" for parameter in named)
-    return FitError(f"The statistic is not a number at the start values ({values}); start elsewhere.")
+    return FitError(f"{what} is not a number at the start values ({values}); start elsewhere.")
 
 
 def scale(parameter: Parameter) -> float:

@@ -98,10 +98,11 @@ _KEYS = ("components", "covariance", "metadata", "checksum")
 
 def validate_document(data: Any) -> None:
     """Raise ``ConfigError`` unless ``data`` is a mapping with a list of components and nothing unknown."""
+    if data is None:
+        raise ConfigError("The model document is empty; expected a mapping with 'components', a list of models.")
     if not isinstance(data, Mapping):
-        raise ConfigError(
-            f"The model document: expected a mapping with 'components', got {type(data).__name__} {str(data)[:60]!r}."
-        )
+        kind = "a list" if isinstance(data, list) else repr(str(data)[:60])
+        raise ConfigError(f"The model document: expected a mapping with 'components', a list of models, got {kind}.")
     for key in data:
         if key not in _KEYS:
             raise ConfigError(f"The model document: unknown key {key!r}.{did_you_mean(str(key), _KEYS)}")

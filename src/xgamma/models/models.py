@@ -263,8 +263,10 @@ class Models(Described, OnSky):
 
         Raises ``MissingInputError`` when one of them is not there.
         """
-        data, folder = files.read_document(filename)
-        return cls.from_dict(data, folder)
+        try:
+            return cls.from_dict(*files.read_document(filename))
+        except ConfigError as error:
+            raise error.of(filename) from None
 
     def write(self, path: str | Path, overwrite: bool = False, full_output: bool = False,
               write_covariance: bool = True) -> None:  # fmt: skip

@@ -31,8 +31,8 @@ from xgamma.fit import (
     goodness_of_fit,
     mask_fit,
     validate_fittable,
+    validate_models,
     validate_priors,
-    validate_start,
     warn_of,
 )
 from xgamma.fit.result import CovarianceResult, OptimizeResult
@@ -201,7 +201,7 @@ class FitStep(Step[FitWanted]):
     def remarks(self, wanted: FitWanted, axes: Mapping[str, Axis], models: Models) -> list[str]:
         """Raise ``ConfigError`` or ``FitError`` where the range or the models do not allow a fit."""
         validate_fittable(len(models.parameters.free_parameters), 1)
-        validate_start(models.parameters)
+        validate_models(models, [axis.edges for axis in axes.values()])
         validate_priors(models)
         _validate_fit_ranges(wanted, axes)
         return []
