@@ -127,10 +127,18 @@ def of_runs():
     return figure
 
 
+def of_positions():
+    """Sources of a catalogue on the whole sky."""
+    lon, lat = np.array([83.6, 266.4, 187.7]), np.array([22.0, -29.0, 12.4])
+    whole = WcsGeom.create(binsz=1.0, proj="AIT", frame="galactic").space
+    return sky.plot_positions(lon, lat, "icrs", whole, figures.new_figure((8, 4.5)))
+
+
 ENERGIES = np.geomspace(0.5, 50.0, 400)
 OFFSETS = np.linspace(0.05, 2.0, 400)
 
 PICTURES = {
+    "positions": of_positions,
     "spectrum-counts": lambda: spectrum().plot_counts(),
     "spectrum-excess": lambda: spectrum().plot_masks(spectrum().plot_excess()),
     "spectrum-fit": lambda: spectrum().plot_fit(),

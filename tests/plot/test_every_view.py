@@ -30,15 +30,15 @@ OTHERS = {
     "spectrum.plot_masks": "shades what else is drawn",
 }  # fmt: skip
 # Their Axes have a projection, which they make themselves.
-ON_SKY = ("map-dataset", "map", "maps", "mask", "excess-map", "models", "spatial", "region")
+ON_SKY = ("map-dataset", "map", "maps", "mask", "excess-map", "models", "spatial", "region", "catalog", "geom")
 # Sliders, which need ipywidgets.
 INTERACTIVE = "plot_interactive"
 # What has no picture of its own, and where it is drawn instead.
 WITHOUT = {
     "Analysis": "its report", "DescribedSteps": "its report", "Store": "pictures are products",
-    "Axis": "numbers", "MapAxes": "numbers", "MapCoord": "numbers", "MapValues": "Map", "WcsGeom": "Map",
+    "Axis": "numbers", "MapAxes": "numbers", "MapCoord": "numbers", "MapValues": "Map",
     "Parameter": "a number", "Parameters": "Covariance", "OptimizeResult": "FitResult", "CovarianceResult": "FitResult",
-    "Shape": "RegionGeom", "SourceCatalog": "its sources", "Component": "its kinds", "ModelComponent": "its kinds",
+    "Shape": "RegionGeom", "Component": "its kinds", "ModelComponent": "its kinds",
     "Response": "its kinds", "ResponseMap": "its kinds", "DatasetList": "Datasets", "Row": "its kinds",
 }  # fmt: skip
 # Quantities without a unit.

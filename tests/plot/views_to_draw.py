@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import xarray as xr
 from astropy import units as u
+from astropy.table import Table
 from astropy.time import Time
 from gallery_of_pictures import AXIS, CENTER, curve, field, points, sky_map, sources, spectra, spectrum
 
@@ -23,6 +26,7 @@ from xgamma.maps import Map, WcsGeom
 from xgamma.modeling import Fit
 from xgamma.modeling.models import GaussianTemporalModel, Models, SkyModel, TemplatePhaseCurveTemporalModel
 from xgamma.shapes import Circle
+from xgamma.sources.catalog import SourceCatalog
 from xgamma.sources.source import SourceCatalogObject
 
 EDGES = [1, 3, 10]
@@ -31,7 +35,7 @@ NAMES = [
     "group-fits", "group-points", "flux-profile", "map-dataset", "psf-map", "edisp-map", "edisp-kernel", "psf-kernel",
     "map", "maps", "mask", "region-map", "excess-map", "models", "model", "spectral", "spatial", "temporal", "phases",
     "spectrum", "datasets", "fit", "covariance", "flux-points", "light-curve", "flux-points-dataset", "region",
-    "source",
+    "source", "catalog", "geom",
 ]  # fmt: skip
 
 
@@ -115,7 +119,8 @@ def objects(release, folder):
         "flux-points": points(), "light-curve": curve(),
         "flux-points-dataset": FluxPointsDataset(points(), [power_law()]),
         "region": RegionGeom.create(Circle(83.63, 22.01, 0.2), [AXIS]),
-        "source": Source("made", None, (83.6, 22.0, "icrs")),
+        "source": Source("made", None, (83.6, 22.0, "icrs")), "catalog": Sources(),
+        "geom": WcsGeom.create(skydir=(83.6, 22.0), binsz=0.1, width=(4, 3), axes=[AXIS]),
     }  # fmt: skip
 
 
@@ -131,6 +136,22 @@ class Source(SourceCatalogObject):
     @property
     def flux_points_table(self):
         return points().to_table(sed_type="dnde")
+
+
+class Sources(SourceCatalog):
+    """A catalogue of three sources."""
+
+    def __init__(self):
+        self.path = Path("made")
+        self._take(
+            Table(
+                {
+                    "Source_Name": ["one", "two", "three"],
+                    "RAJ2000": [83.6, 266.4, 187.7] * u.deg,
+                    "DEJ2000": [22.0, -29.0, 12.4] * u.deg,
+                }
+            )
+        )
 
 
 TIMES = (Time(55555, format="mjd"), Time(55556, format="mjd"))

@@ -27,7 +27,7 @@ from xgamma.axes import BoolArray, FloatArray
 from xgamma.errors import ConfigError, did_you_mean
 from xgamma.geometry import to_frame
 from xgamma.plot.labels import axis_label
-from xgamma.plot.style import styled
+from xgamma.plot.style import cycle_color, styled
 from xgamma.shapes import Shape
 from xgamma.sky import SkySpace
 from xgamma.sky_wcs import image_wcs
@@ -48,6 +48,7 @@ _LENGTHS = (60.0, 30.0, 20.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1, 3 / 60, 2 / 60
 _OVAL = float(np.rad2deg(4 * np.sqrt(2))), float(np.rad2deg(2 * np.sqrt(2)))
 # In inches.
 _BAR_GAP, _BAR_WIDTH = 0.1, 0.16
+_FEW = 100
 _HALO = [effects.withStroke(linewidth=2.5, foreground="black")]
 _NAMES = {"icrs": ("Right ascension", "Declination"), "galactic": ("Galactic longitude", "Galactic latitude")}
 
@@ -105,6 +106,22 @@ def _draw_whole_sky(axes: WCSAxes, space: SkySpace) -> None:
     axes.coords[0].set_ticks(spacing=60 * u.deg)
     axes.coords[1].set_ticks(spacing=30 * u.deg)
     axes.coords[0].set_ticklabel(color="white", path_effects=_HALO, exclude_overlapping=True)
+
+
+@styled
+def plot_positions(
+    lon: FloatArray, lat: FloatArray, frame: str, space: SkySpace, figure: Figure | None = None, **style: Any
+) -> WCSAxes:
+    """Draw positions in degrees, shapes (source,), as dots on the grid of an image that shows nothing else."""
+    axes = sky_axes(space, figure)
+    axes.coords.grid(color="0.85", lw=0.6)
+    if _is_oval(space):
+        axes.coords[0].set_ticklabel(color="0.3", path_effects=[])
+        for coordinate, name in zip(axes.coords, _NAMES[space.frame], strict=True):
+            coordinate.set_axislabel(name)
+    usual: dict[str, Any] = {"s": 9.0 if len(lon) > _FEW else 25.0, "color": cycle_color(0), "lw": 0.0}
+    axes.scatter(lon, lat, transform=axes.get_transform(frame), **(usual | style))
+    return axes
 
 
 @styled

@@ -14,12 +14,15 @@ import astropy
 import numpy as np
 import numpy.typing as npt
 
+from xgamma.datasets.maps.geom import WcsGeom
 from xgamma.description import Described, Description, Facts, Sheet, ends
 from xgamma.digits import some
 from xgamma.errors import ConfigError, ConfigTypeError, InputError, UnknownNameError
 from xgamma.formats.local_files import local_path
 from xgamma.formats.source_tables import read_source_tables
 from xgamma.models import Models
+from xgamma.plot import figures as plot_figures
+from xgamma.plot import sky as plot_sky
 from xgamma.registry import lookup, names, register
 from xgamma.sources.source import SourceCatalogObject
 from xgamma.sources.table import SourceTable, TableRow
@@ -27,6 +30,7 @@ from xgamma.sources.table import SourceTable, TableRow
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
     from astropy.table import Table
+    from matplotlib.figure import Figure
 
 
 log = logging.getLogger(__name__)
@@ -186,6 +190,14 @@ class SourceCatalog(Described):
         """The positions of all sources, in double precision whatever the file has."""
         lon, lat, frame = self._positions()
         return astropy.coordinates.SkyCoord(lon, lat, unit="deg", frame=frame)
+
+    def peek(self, figsize: tuple[float, float] = (8, 4.5)) -> Figure:
+        """Draw where the sources are on the whole sky in a new figure, and return it."""
+        figure = plot_figures.new_figure(figsize)
+        sky = WcsGeom.create(binsz=1.0, proj="AIT", frame="galactic").space
+        plot_sky.plot_positions(*self._positions(), sky, figure)
+        plot_figures.show_title(figure, self.tag, some(len(self), "source"))
+        return figure
 
     def to_models(self, **kwargs: Any) -> Models:
         """Return all sources as models; those without a spectrum are left out, with a warning that names some.

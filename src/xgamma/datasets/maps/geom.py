@@ -18,6 +18,8 @@ from xgamma.datasets.maps.membership import region_pixels
 from xgamma.description import Described, Description, facts
 from xgamma.errors import ConfigError, DataError
 from xgamma.geometry import separation, to_frame
+from xgamma.plot import figures as plot_figures
+from xgamma.plot import sky as plot_sky
 from xgamma.sky import SkySpace
 from xgamma.sky_wcs import image_wcs, space_of_header, space_of_wcs
 from xgamma.units import canonical
@@ -25,6 +27,7 @@ from xgamma.units import canonical
 if TYPE_CHECKING:
     from astropy.coordinates import Angle, SkyCoord
     from astropy.wcs import WCS
+    from matplotlib.figure import Figure
 
     from xgamma.datasets.maps.map import Map
 
@@ -221,6 +224,14 @@ class WcsGeom(Described):
             ("Centre", f"{lon:.4f}, {lat:.4f} deg"),
         ]
         return [image, axes_facts(self.axes)]
+
+    def peek(self, figsize: tuple[float, float] = (6, 5)) -> Figure:
+        """Draw where it is, the grid of its coordinates, in a new figure, and return it."""
+        figure = plot_figures.new_figure(figsize)
+        plot_sky.plot_positions(np.zeros(0), np.zeros(0), self.frame, self.space, figure)
+        (nx, ny), size = self.npix, f"{self.space.binsize:g} deg"
+        plot_figures.show_title(figure, f"{nx} x {ny} pixels of {size}", self.projection, *self.axes.names)
+        return figure
 
     def _description(self) -> Description:
         return Description(type(self).__name__, facts(*self.paragraphs()))
