@@ -2,11 +2,12 @@
 
 import logging
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from xgamma.execute import run_blocks
-from xgamma.warned import collected_warnings, taken_warnings
+from xgamma.warned import collected_warnings, for_threads, taken_warnings
 
 LOG = logging.getLogger("xgamma.estimate")
 
@@ -71,6 +72,15 @@ def test_what_a_product_of_a_block_took_is_not_given_to_the_next_one():
         assert taken_warnings() == ["before", "second 0", "second 1"]
     every = ["before", "first 0", "second 0", "first 1", "second 1"]
     assert [warned.text for warned in collected.everything] == every
+
+
+def test_threads_of_an_executor_may_collect_for_whoever_made_it():
+    with collected_warnings():
+        with ThreadPoolExecutor(2, **for_threads()) as pool:
+            list(pool.map(warn, ["one", "two"]))
+        with ThreadPoolExecutor(2) as pool:
+            pool.submit(warn, "of others").result()
+        assert sorted(taken_warnings()) == ["one", "two"]
 
 
 def test_the_library_has_no_handler_when_all_have_ended():

@@ -77,6 +77,11 @@ def taken_warnings() -> list[str]:
     return list(texts)
 
 
+def for_threads() -> dict[str, Any]:
+    """Return arguments of ``ThreadPoolExecutor`` that let its threads collect for this context."""
+    return {"initializer": _CURRENT.set, "initargs": (_CURRENT.get(),)}
+
+
 def answered(function: Callable[..., Result], *block: Any) -> Answer[Result]:
     """Compute a block, in whatever thread or process, and collect what it logs."""
     with collected_warnings() as collected:

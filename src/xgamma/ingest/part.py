@@ -26,6 +26,7 @@ from xgamma.schema.dl3 import SCHEMA, SCHEMA_VERSION
 from xgamma.schema.tables import head
 from xgamma.storage.retries import REQUESTS
 from xgamma.times import SECONDS_PER_DAY
+from xgamma.warned import for_threads
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ def read_runs(
     runs: list[Run] = []
     failures: list[UnusedRun] = []
     given = list(entries)
-    pool = ThreadPoolExecutor(REQUESTS if any(entry.is_remote for entry in given) else READERS)
+    pool = ThreadPoolExecutor(REQUESTS if any(entry.is_remote for entry in given) else READERS, **for_threads())
     try:
         for found in pool.map(_read, given):
             if isinstance(found, Run):

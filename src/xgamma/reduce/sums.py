@@ -24,6 +24,7 @@ from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.grid import ORIGIN, SkySpace
 from xgamma.reduce.nodes import WindowExposures
 from xgamma.reduce.rows import select_rows
+from xgamma.warned import for_threads
 
 LEAF = 64
 # So much of rows is looked at in one go.
@@ -110,7 +111,7 @@ def leaf_sums(
     count = int(leaf[-1] - leaf[0]) + 1 if len(leaf) else 0
     total: Sums = {} if begun is None else begun
     first = 0
-    with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
+    with ThreadPoolExecutor(threads, **for_threads()) if threads > 1 else nullcontext() as pool:
         for ds in pieces if pool is None else _made_ahead(pieces):
             length = ds.sizes["dataset"]
             own = leaf[first : first + length] - leaf[0]
@@ -128,7 +129,7 @@ def leaf_sums(
 def _made_ahead(pieces: Iterable[xr.Dataset]) -> Iterator[xr.Dataset]:
     """Yield pieces, each of which is made while the one before it is used."""
     end, source = object(), iter(pieces)
-    with ThreadPoolExecutor(1) as maker:
+    with ThreadPoolExecutor(1, **for_threads()) as maker:
         coming: Future[Any] = maker.submit(next, source, end)
         while (found := coming.result()) is not end:
             coming = maker.submit(next, source, end)

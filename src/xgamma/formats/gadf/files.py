@@ -24,6 +24,7 @@ from xgamma.formats.fits.tables import LARGEST_FILE, read_raw
 from xgamma.formats.local_files import is_there
 from xgamma.storage.backend import Backend, FileStatus, object_status, object_statuses, open_backend, read_object
 from xgamma.storage.retries import REQUESTS
+from xgamma.warned import for_threads
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -326,7 +327,7 @@ def several(function: Callable[[Item], Result], items: Iterable[Item], at_once: 
     if not at_once:
         yield from map(function, items)
         return
-    with ThreadPoolExecutor(REQUESTS) as pool:
+    with ThreadPoolExecutor(REQUESTS, **for_threads()) as pool:
         yield from pool.map(function, items)
 
 
