@@ -100,6 +100,7 @@ def test_pictures_of_a_page_are_products_of_the_format(hostile, page):
     assert set(data["media"].values.tolist()) <= {"image/svg+xml", "image/png"}
     assert list(product_violations({"": data}, PICTURE)) == []
     assert data.sizes["picture"] == len(Page(page).of("img"))
+    assert max(map(len, data["picture"].values.tolist())) <= 57
 
 
 @pytest.mark.long

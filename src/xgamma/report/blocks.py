@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -17,6 +19,7 @@ from xgamma.plot import figures
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+NAME = 48
 ROWS_SHOWN = 300
 """Rows of a table; a page of ten thousand is read by nobody."""
 
@@ -72,7 +75,7 @@ class Drawing(NamedTuple):
 
 @dataclass
 class Album:
-    """Drawings by the words that go with them: those that are known beforehand, and those that were drawn since."""
+    """Drawings by name: those that are known beforehand, and those that were drawn since."""
 
     known: Mapping[str, Drawing]
     drawn: dict[str, Drawing] = field(default_factory=dict)
@@ -92,15 +95,20 @@ def album(known: Mapping[str, Drawing]) -> Iterator[Album]:
         _ALBUM.reset(before)
 
 
-def _drawing(draw: Callable[[], Figure], words: str) -> Drawing:
+def _name(words: str) -> str:
+    """Return what a picture is called in an album: the beginning of its words, and a digest of them all."""
+    return f"{textwrap.shorten(words, NAME, placeholder=' ...')} {hashlib.sha256(words.encode()).hexdigest()[:8]}"
+
+
+def _drawing(draw: Callable[[], Figure], name: str) -> Drawing:
     opened = _ALBUM.get()
-    if opened is not None and words in opened.known:
-        return opened.known[words]
+    if opened is not None and name in opened.known:
+        return opened.known[name]
     figure = draw()
     width, height = (round(96 * inches) for inches in figure.get_size_inches())
     found = Drawing(*figures.drawing(figure), width, height)
     if opened is not None:
-        opened.drawn[words] = found
+        opened.drawn[name] = found
     return found
 
 
@@ -129,8 +137,8 @@ class Picture:
 
     @classmethod
     def of(cls, draw: Callable[[], Figure], alt: str, caption: str = "") -> Picture:
-        """Take the picture that an open album has of the same words, or draw it: as lines, or as pixels if many."""
-        drawing = _drawing(draw, f"{alt} {caption}".strip())
+        """Take the picture that an open album has with the same words, or draw it: as lines, or as pixels if many."""
+        drawing = _drawing(draw, _name(f"{alt} {caption}"))
         return cls(data_url(drawing.content, drawing.media), drawing.width, drawing.height, alt, caption)
 
 
