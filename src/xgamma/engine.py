@@ -12,8 +12,8 @@ from xarray.backends import BackendEntrypoint
 
 from xgamma.errors import ConfigTypeError
 from xgamma.storage.backend import Backend
+from xgamma.store.documents import Documents, array_documents
 from xgamma.store.encoding import open_group, with_chunks
-from xgamma.store.nodes import Documents, array_documents
 from xgamma.store.opening import documents_at, locate, validate_group
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -59,6 +60,10 @@ LATER = (
     "xgamma.upkeep.parts",
 )
 """What verbs that list and show use rarely, or late."""
+
+GARBAGE = (10_000, 10, 10)
+"""How many objects come before cycles are looked for, and how often among older ones. What a command loads stays to its
+end, and looking through it again and again takes a twentieth of a short one; the memory of long ones stays the same."""
 
 FIRST_STEPS = """\b
 First steps:
@@ -132,6 +137,7 @@ def group(debug: bool) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit; an error is one sentence on stderr."""
     defer(*LATER)
+    gc.set_threshold(*GARBAGE)
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     words = [word for word in given if word != "--debug"]

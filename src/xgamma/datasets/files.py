@@ -28,9 +28,9 @@ from xgamma.models.models import Models
 from xgamma.schema import PLANES, WINDOWS, bin_dims, space_dims, window_chunks
 from xgamma.schema.excess_map import plane_chunks
 from xgamma.storage.backend import open_backend
+from xgamma.store.documents import array_documents
 from xgamma.store.encoding import encoded, read_group, write_groups
 from xgamma.store.layout import validated_documents
-from xgamma.store.nodes import array_documents
 
 
 def collection_of_gammapy(parts: Sequence[ModelledRows]) -> Any:

@@ -24,7 +24,15 @@ from obstore.store import LocalStore, MemoryStore
 
 from xgamma.errors import StoreError
 from xgamma.storage import zarr_objects
-from xgamma.storage.disk import delete_tree, holds_only, is_behind_link, leftovers, read_regular_file, with_home
+from xgamma.storage.disk import (
+    delete_tree,
+    folders_in,
+    holds_only,
+    is_behind_link,
+    leftovers,
+    read_regular_file,
+    with_home,
+)
 from xgamma.storage.locations import Location, reason, remote_objects
 from xgamma.storage.retries import REQUESTS, persistent
 from xgamma.storage.whole_objects import WholeObjects
@@ -54,11 +62,15 @@ class Backend:
         """The same as zarr takes them."""
         return zarr_objects.ZarrObjects(self.objects, self._place, self.whole)
 
+    def _file(self, path: str) -> str:
+        """Return the path of an object on a disk as a text, as thousands of paths of pathlib take long."""
+        return f"{self.folder}/{path}"
+
     def read(self, path: str) -> bytes | None:
         """Return the bytes of an object, ``None`` if it is not there; raises ``StoreError`` for one of absurd size."""
         with self.sentences("read"):
             if self.folder is not None:
-                return read_regular_file(self.folder / path, MAX_DOCUMENT_BYTES)
+                return read_regular_file(self._file(path), MAX_DOCUMENT_BYTES)
             try:
                 found = obstore.get(self.objects, path)
             except FileNotFoundError:
@@ -72,9 +84,10 @@ class Backend:
 
     def read_many(self, paths: Iterable[str]) -> list[bytes | None]:
         """Return the bytes of many objects, of a server several at a time."""
-        if not self.is_remote:
-            return [self.read(path) for path in paths]
-        with ThreadPoolExecutor(REQUESTS) as pool:
+        if self.folder is not None:
+            with self.sentences("read"):
+                return [read_regular_file(self._file(path), MAX_DOCUMENT_BYTES) for path in paths]
+        with ThreadPoolExecutor(REQUESTS if self.is_remote else 1) as pool:
             return list(pool.map(self.read, paths))
 
     def exists(self, path: str) -> bool:
@@ -137,7 +150,7 @@ class Backend:
 
     def holds_only(self, folder: str, names: Collection[str]) -> bool:
         """Whether nothing in a folder on a disk has another name; ``False`` where that takes a request."""
-        return self.folder is not None and holds_only(self.folder / folder, names)
+        return self.folder is not None and holds_only(self._file(folder), names)
 
     def tidy(self, limit: datetime.datetime, whole: Collection[str] = ()) -> None:
         """Delete what killed writers left on a disk and obstore does not list: staged files and empty folders.
@@ -147,7 +160,7 @@ class Backend:
         if self.folder is None:
             return
         # All ages are read first, because taking a file out of a folder makes the folder young.
-        for path, changed in leftovers(self.folder, [self.folder / path for path in whole]):
+        for path, changed in leftovers(self.folder, map(self._file, whole)):
             # Another writer may have renamed the file, or put something into the folder.
             with contextlib.suppress(OSError):
                 if changed < limit.timestamp():
@@ -156,6 +169,8 @@ class Backend:
     def children(self, prefix: str = "") -> list[str]:
         """Return the sorted names of the folders directly under ``prefix``."""
         with self.sentences("listed"):
+            if self.folder is not None:
+                return sorted(folders_in(self._file(prefix)))
             found = persistent(lambda: obstore.list_with_delimiter(self.objects, prefix or None))["common_prefixes"]
         return sorted(path.rsplit("/", 1)[-1] for path in found)
 

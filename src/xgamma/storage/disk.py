@@ -6,7 +6,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def with_home(path: str | os.PathLike[str]) -> Path:
     return Path(os.path.expanduser(path))  # noqa: PTH111
 
 
-def read_regular_file(path: Path, limit: int) -> bytes | None:
+def read_regular_file(path: str | Path, limit: int) -> bytes | None:
     """Return the bytes of an ordinary file, ``None`` if there is nothing.
 
     Raises
@@ -34,12 +34,13 @@ def read_regular_file(path: Path, limit: int) -> bytes | None:
         file cannot be read.
     """
     try:
-        status = path.stat()
+        # Not by methods of a path: thousands of records are read.
+        status = os.stat(path)  # noqa: PTH116
         if not stat.S_ISREG(status.st_mode):
             raise OSError(f"{path} is no file but {_what(status.st_mode)}")
         if status.st_size > limit:
             raise OSError(f"{path} has {status.st_size} bytes, more than the {limit} that are read")
-        with path.open("rb") as file:
+        with open(path, "rb") as file:  # noqa: PTH123
             # Without a size a file that grows would be read to its end.
             return file.read(status.st_size)
     except (FileNotFoundError, NotADirectoryError):
@@ -90,7 +91,23 @@ def _delete(path: Path) -> None:
             raise
 
 
-def holds_only(folder: Path, names: Collection[str]) -> bool:
+def folders_in(folder: str) -> list[str]:
+    """Return the names of the folders directly in a folder, links to folders too; none where there is nothing.
+
+    Raises ``OSError`` for a link that leads back to a folder above, and where the folder cannot be read.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            found = [entry for entry in entries if entry.is_dir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    for entry in found:
+        if entry.is_symlink() and Path(folder).resolve().is_relative_to(Path(entry.path).resolve()):
+            raise OSError(f"the link {entry.path} leads back to a folder above it")
+    return [entry.name for entry in found]
+
+
+def holds_only(folder: str, names: Collection[str]) -> bool:
     """Whether a folder is there, and nothing in it has another name; ``False`` where nobody can know."""
     try:
         return set(names).issuperset(os.listdir(folder))  # noqa: PTH208, paths of thousands of names take long
@@ -98,12 +115,12 @@ def holds_only(folder: Path, names: Collection[str]) -> bool:
         return False
 
 
-def leftovers(folder: Path, whole: Collection[Path] = ()) -> list[tuple[Path, float]]:
+def leftovers(folder: Path, whole: Iterable[str] = ()) -> list[tuple[Path, float]]:
     """Return staged files, and folders without any other file, with the time of their last change; follows no link.
 
     The inner ones come first. The ``whole`` folders are those in which nothing is left over; they are not looked at.
     """
-    passed_over = frozenset(map(str, whole))
+    passed_over = frozenset(whole)
     kept: set[str] = set()
     found: list[str] = []
     # Each folder stands before those in it, so that they are judged from the end.

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from numcodecs.blosc import SHUFFLE, Blosc
 
 from xgamma.storage.whole_objects import WholeObjects
-from xgamma.store.nodes import ZarrDocument
+from xgamma.store.documents import ZarrDocument
 
 Selector = slice | npt.NDArray[np.int64]
 

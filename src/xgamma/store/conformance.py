@@ -20,12 +20,11 @@ from xgamma.schema import FILE, PRODUCTS, Kind, product_violations
 from xgamma.schema import documents as rules
 from xgamma.schema.tables import Attribute, Product, Violation, field_violations, group_named
 from xgamma.storage.backend import Backend
-from xgamma.store.documents import parsed_mapping
+from xgamma.store.documents import Documents, array_documents, parsed_mapping
 from xgamma.store.encoding import open_group
 from xgamma.store.garbage import kinds, retired_path
 from xgamma.store.layout import layout_violations
 from xgamma.store.ledgers import RULES
-from xgamma.store.nodes import Documents, array_documents
 from xgamma.store.opening import OpenedLocation, locate, record_at
 from xgamma.store.records import record_path
 

@@ -9,8 +9,7 @@ from typing import Any
 import numpy.typing as npt
 
 from xgamma.store.chunks import encoded_chunks
-from xgamma.store.documents import parsed_mapping
-from xgamma.store.nodes import ZarrDocument
+from xgamma.store.documents import ZarrDocument, parsed_mapping
 
 KEY = "small_chunks"
 # A column of 500 runs has 4 kB; the document of a product grows by what is shorter to fetch than to ask for.

@@ -30,8 +30,16 @@ from xgamma.storage.whole_objects import WholeObjects
 from xgamma.store import reading
 from xgamma.store.chunks import COMPRESSION, SEPARATOR, Selector, chunk_shape_of, read_arrays, writing
 from xgamma.store.copies import KEY, small_chunks
-from xgamma.store.documents import plain, stored_array, validate_segment
-from xgamma.store.nodes import NAME, RESERVED_ATTRS, Documents, ZarrDocument, array_documents
+from xgamma.store.documents import (
+    NAME,
+    RESERVED_ATTRS,
+    Documents,
+    ZarrDocument,
+    array_documents,
+    plain,
+    stored_array,
+    validate_segment,
+)
 
 # Two million float64, the most events of one block of the reduction.
 CHUNK_BYTES = 16_000_000

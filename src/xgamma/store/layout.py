@@ -16,8 +16,16 @@ from xgamma.errors import DataError
 from xgamma.schema.tables import Violation, is_of_type
 from xgamma.storage.whole_objects import MAX_CHUNK_BYTES
 from xgamma.store.chunks import CODECS, SEPARATOR
-from xgamma.store.documents import NUMBERS, parsed_mapping, validate_segment
-from xgamma.store.nodes import NAME, RESERVED_ATTRS, Documents, array_documents, read_documents
+from xgamma.store.documents import (
+    NAME,
+    NUMBERS,
+    RESERVED_ATTRS,
+    Documents,
+    array_documents,
+    parsed_mapping,
+    read_documents,
+    validate_segment,
+)
 
 _KEY_ENCODING = {"name": "default", "configuration": {"separator": SEPARATOR}}
 # Attributes of an array that the encoding itself uses.

@@ -10,8 +10,8 @@ from xgamma.errors import InputError, MissingInputError, StoreError, UnknownName
 from xgamma.storage.backend import Backend, open_backend
 from xgamma.storage.locations import damaged, is_remote
 from xgamma.store.copies import copies_in
+from xgamma.store.documents import Documents
 from xgamma.store.layout import validated_documents
-from xgamma.store.nodes import Documents
 from xgamma.store.records import Record, validate_schema
 
 _MARK, _RECORD, _GROUP = "store.json", "record.json", "zarr.json"

@@ -12,7 +12,7 @@ from xgamma.errors import StoreError
 from xgamma.schema.arrays import PlainArray, PlainArrays
 from xgamma.storage.whole_objects import WholeObjects
 from xgamma.store.chunks import read_arrays
-from xgamma.store.nodes import Documents, array_documents
+from xgamma.store.documents import Documents, array_documents
 
 
 def read_group_arrays(

@@ -99,13 +99,14 @@ class Record:
         except ValueError as error:
             raise damaged_record(path, url, f"it {error}") from None
         wrong = next(_violations(document, *path.split("/")[-3:-1]), None)
-        known = {field.name: document[field.name] for field in dataclasses.fields(cls) if field.name in document}
+        known = {name: document[name] for name in _NAMES if name in document}
         if wrong is None:
             return cls(**{**known, "inputs": tuple(known["inputs"]), "supersedes": tuple(known["supersedes"])})
         _validate_version(document.get("schema", SCHEMA), path)
         raise damaged_record(path, url, wrong)
 
 
+_NAMES = tuple(field.name for field in dataclasses.fields(Record))
 # Older records may lack these; what their version is, readers ask.
 _MAY_LACK = ("texts", "schema", "metadata")
 _FIELDS = {

@@ -30,10 +30,9 @@ from xgamma.storage.backend import open_backend
 from xgamma.storage.locations import damaged, is_remote
 from xgamma.store import encoding as codec
 from xgamma.store import garbage, opening, reading
-from xgamma.store.documents import dataset_digest, digest, parsed_mapping, validate_segment
+from xgamma.store.documents import Documents, array_documents, dataset_digest, digest, parsed_mapping, validate_segment
 from xgamma.store.garbage import Listing
 from xgamma.store.ledgers import NAMES, Ledgers, write_label
-from xgamma.store.nodes import Documents, array_documents
 from xgamma.store.records import SCHEMA, Record, draft_record, record_path, validate_known, validate_schema
 from xgamma.store.said import with_warnings
 
