@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,11 @@ def module_name(path: Path) -> str:
 MODULES = {module_name(path): path for path in sorted((SOURCE / PACKAGE).rglob("*.py"))}
 
 
+@cache
+def tree_of(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
+
+
 def only_for_types(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 
@@ -87,8 +93,9 @@ def _statements(node: ast.AST, own_level: bool = True) -> Iterator[tuple[ast.Imp
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Import | ast.ImportFrom):
             yield child, own_level
-        elif not only_for_types(child):
-            inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        # No expression holds an import.
+        elif isinstance(child, ast.stmt | ast.excepthandler | ast.match_case) and not only_for_types(child):
+            inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
             yield from _statements(child, own_level and not inside)
 
 
@@ -102,17 +109,26 @@ def _targets(statement: ast.Import | ast.ImportFrom) -> list[str]:
 
 
 def imports_of(module: str) -> list[Import]:
-    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
     return [
         Import(module, target, statement.lineno, own_level)
-        for statement, own_level in _statements(tree)
+        for statement, own_level in _statements(tree_of(module))
         for target in dict.fromkeys(_targets(statement))
     ]
 
 
-IMPORTS = [one for module in MODULES for one in imports_of(module)]
-OWN = [one for one in IMPORTS if is_at_or_below(one.target, PACKAGE)]
-FOREIGN = [one for one in IMPORTS if not is_at_or_below(one.target, PACKAGE)]
+@cache
+def imports() -> list[Import]:
+    return [one for module in MODULES for one in imports_of(module)]
+
+
+@cache
+def own() -> list[Import]:
+    return [one for one in imports() if is_at_or_below(one.target, PACKAGE)]
+
+
+@cache
+def foreign() -> list[Import]:
+    return [one for one in imports() if not is_at_or_below(one.target, PACKAGE)]
 
 
 def test_every_module_is_in_the_table_of_floors():
@@ -143,7 +159,7 @@ def test_the_glossary_is_short_and_its_types_exist():
 def test_imports_go_down_or_left():
     positions = floors()
     wrong = []
-    for one in OWN:
+    for one in own():
         mine, other = nearest(one.module, positions), nearest(one.target, positions)
         if one.module in TOP or mine == other or one.target in TOP:
             continue
@@ -153,12 +169,12 @@ def test_imports_go_down_or_left():
 
 
 def test_no_own_module_is_imported_inside_a_function():
-    inside = [str(one) for one in OWN if not one.own_level and one.module not in TOP]
+    inside = [str(one) for one in own() if not one.own_level and one.module not in TOP]
     assert not inside, "own imports inside functions:\n" + "\n".join(inside)
 
 
 def test_modules_do_not_import_each_other_in_a_circle():
-    graph = {module: {one.target for one in OWN if one.module == module} - {module} for module in MODULES}
+    graph = {module: {one.target for one in own() if one.module == module} - {module} for module in MODULES}
     done: set[str] = set()
 
     def visit(module: str, path: tuple[str, ...]) -> None:
@@ -177,7 +193,7 @@ def test_modules_do_not_import_each_other_in_a_circle():
 def test_third_party_libraries_are_imported_only_where_the_table_allows():
     allowed = libraries()
     wrong = []
-    for one in FOREIGN:
+    for one in foreign():
         library = max((name for name in allowed if is_at_or_below(one.target, name)), key=len, default=None)
         if one.target.split(".")[0] in sys.stdlib_module_names:
             continue
@@ -197,7 +213,7 @@ def test_every_library_is_imported_where_the_table_allows_it():
         for name in modules
         if name != "*"
         and not any(
-            is_at_or_below(one.target, library) for one in FOREIGN if is_at_or_below(one.module, f"{PACKAGE}.{name}")
+            is_at_or_below(one.target, library) for one in foreign() if is_at_or_below(one.module, f"{PACKAGE}.{name}")
         )
     ]
     assert not unused, f"entries of the table of libraries that nothing uses: {', '.join(unused)}"
@@ -223,7 +239,7 @@ def lines_of(module: str) -> int:
 
 def functions_of(module: str) -> Iterator[tuple[str, int]]:
     """Yield the functions of a module with their lines, of the signature, the docstring and the code."""
-    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(module)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield f"{module}.{node.name}", int(node.end_lineno or 0) - node.lineno + 1
 

@@ -8,6 +8,7 @@ import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -59,8 +60,14 @@ def public() -> Iterator[Public]:
         yield from public_in(module.body, name)
 
 
-PUBLIC = list(public())
-FUNCTIONS = [each for each in PUBLIC if isinstance(each.node, FunctionNode)]
+@cache
+def everything() -> list[Public]:
+    return list(public())
+
+
+@cache
+def functions() -> list[Public]:
+    return [each for each in everything() if isinstance(each.node, FunctionNode)]
 
 
 def listed_parameters(docstring: str) -> list[str]:
@@ -74,7 +81,7 @@ def test_every_public_name_has_a_docstring():
     # What a property does is said where it is read; __init__ belongs to the docstring of its class.
     bare = [
         each.name
-        for each in PUBLIC
+        for each in everything()
         if not each.docstring
         and not each.name.endswith(".__init__")
         and not any(word.endswith((".setter", "overload")) for word in each.decorators)
@@ -85,17 +92,17 @@ def test_every_public_name_has_a_docstring():
 def test_every_parameter_and_result_of_a_public_function_is_typed():
     untyped = [
         f"{each.name}({parameter.arg})"
-        for each in FUNCTIONS
+        for each in functions()
         for parameter in each.parameters
         if parameter.annotation is None
     ]
-    untyped += [f"{each.name} -> ?" for each in FUNCTIONS if each.node.returns is None]
+    untyped += [f"{each.name} -> ?" for each in functions() if each.node.returns is None]
     assert not untyped
 
 
 def test_a_docstring_that_lists_parameters_lists_those_of_the_signature():
     wrong = []
-    for each in FUNCTIONS:
+    for each in functions():
         listed = listed_parameters(each.docstring)
         given = [parameter.arg for parameter in each.parameters if not parameter.arg.startswith("_")]
         if listed and sorted(listed) != sorted(given):
@@ -105,7 +112,7 @@ def test_a_docstring_that_lists_parameters_lists_those_of_the_signature():
 
 def test_a_class_that_lists_parameters_lists_all_of_its_constructor():
     wrong = []
-    for each in FUNCTIONS:
+    for each in functions():
         listed = listed_parameters(ast.get_docstring(each.owner) or "") if each.name.endswith(".__init__") else []
         missing = {parameter.arg for parameter in each.parameters} - set(listed)
         if listed and missing:
