@@ -29,7 +29,7 @@ help:
 	@echo "make demo         simulate observations into $(DEMO)/, analyse them to flux points and pictures"
 	@echo "make closure      1,000 simulated sets through reduction and fit: the numbers of docs/closure.md; some minutes"
 	@echo "make test         the tests (JOBS=$(JOBS) processes)"
-	@echo "make test-all     the same with those that are long, as CI runs them"
+	@echo "make test-all     the same with those that are long, all pictures and more examples, as CI runs them"
 	@echo "make test-newest  the tests on the newest Python that is found, with the newest packages"
 	@echo "make test-oldest  the tests with the oldest packages that pyproject.toml allows, on Python 3.11;"
 	@echo "                  of both only what depends on versions: TESTS=\"$(ENDS)\""
@@ -69,14 +69,16 @@ test: install
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not long" $(PYTEST_ARGS) $(TESTS)
 
 test-all: install
-	XGAMMA_KILLS=25 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS) $(TESTS)
+	XGAMMA_KILLS=25 XGAMMA_CHANGES=100 XGAMMA_FUZZ_SECONDS=3 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal \
+		--draw-all --hypothesis-profile thorough $(PYTEST_ARGS) $(TESTS)
 
 test-newest:
-	$(MAKE) test PYTHON="$$($(PYTHON) requirements/choose.py --newest)" VENV=$(NEWEST_VENV)
+	$(MAKE) test PYTHON="$$($(PYTHON) requirements/choose.py --newest)" VENV=$(NEWEST_VENV) \
+		PYTEST_ARGS="--draw-all $(PYTEST_ARGS)"
 
 # Old packages warn of newer ones beside them, which is no fault of anything here.
 test-oldest:
-	$(MAKE) test LOCK=requirements/oldest.txt VENV=$(OLDEST_VENV) PYTEST_ARGS="-W default $(PYTEST_ARGS)"
+	$(MAKE) test LOCK=requirements/oldest.txt VENV=$(OLDEST_VENV) PYTEST_ARGS="-W default --draw-all $(PYTEST_ARGS)"
 
 ends:
 	@echo $(ENDS)

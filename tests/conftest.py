@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
+import io
 import os
 import signal
 from collections.abc import Iterator
@@ -14,6 +17,10 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import pytest
 from hypothesis import HealthCheck, settings
+from matplotlib.figure import Figure
+
+# What is imported and collected stays until the end; looking through it for garbage would be a fifth of the time.
+gc.disable()
 
 # A shell that starts the tests in the background lets them, and all that they start, ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -26,14 +33,22 @@ settings.register_profile(
     "steady",
     deadline=None,
     derandomize="CI" in os.environ,
+    max_examples=30,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+settings.register_profile("thorough", settings.get_profile("steady"), max_examples=100)
 settings.load_profile("steady")
 
 
 def _found(*places: str | Path) -> Path | None:
     return next((Path(place) for place in places if place and (Path(place) / "hess-dl3-dr1").is_dir()), None)
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage from now on, but not among the modules and tests that are there."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
@@ -65,6 +80,24 @@ def reference_numbers() -> Path:
     if not place.is_dir():
         pytest.skip("no reference numbers: there is no folder ../shared/reference")
     return place
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--draw-all``."""
+    parser.addoption("--draw-all", action="store_true", help="draw the pictures of runs in all tests")
+
+
+def _leave_blank(figure: Figure, content: io.BytesIO, metadata: object = None) -> None:
+    plt.imsave(content, [[0.0]], format="png", metadata={"Software": None})
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _pictures(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Draw no pixels for tests that are not about pictures: they would be half of the time of a run."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not (request.config.getoption("--draw-all") or request.node.get_closest_marker("draws")):
+            patch.setattr(importlib.import_module("xgamma.plot.figures"), "_draw_pixels", _leave_blank)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -23,6 +23,8 @@ from xgamma.fit import Fit
 from xgamma.models import Models
 from xgamma.store import Store
 
+pytestmark = pytest.mark.draws
+
 # Wider than the axis, whose last edge is the next number after 30 TeV.
 WIDE = "fit: {fit_range: {min: 0.5 TeV, max: 31 TeV}}"
 FOUR = "flux_points: {energy: {min: 0.5 TeV, max: 30 TeV, nbins: 4}}"

@@ -23,6 +23,8 @@ from xgamma.store import Store
 from xgamma.store.conformance import validate
 from xgamma.upkeep.verify import verify
 
+pytestmark = pytest.mark.draws
+
 STEPS = "steps: [observations, datasets, excess_map]"
 ASKED = "excess_map: {correlation_radius: 0.25 deg, parameters: {selection_optional: [errn-errp, ul]}}"
 

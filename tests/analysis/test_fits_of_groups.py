@@ -24,6 +24,8 @@ from xgamma.reduce import select_rows
 from xgamma.schema import PRODUCTS, Kind, product_violations
 from xgamma.store.conformance import validate
 
+pytestmark = pytest.mark.draws
+
 EACH = "{fit: {each: night}, flux_points: {each: night}}"
 STACKS = "datasets: {stack_by: night}"
 ROWS = "datasets: {stack: false}"

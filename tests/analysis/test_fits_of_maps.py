@@ -16,6 +16,8 @@ from xgamma.errors import ConfigError
 from xgamma.fit import Fit
 from xgamma.models import FoVBackgroundModel, Models, PointSpatialModel, PowerLawSpectralModel, SkyModel
 
+pytestmark = pytest.mark.draws
+
 STEPS = "steps: [observations, datasets, excess_map, fit]"
 CRAB = """
 models:

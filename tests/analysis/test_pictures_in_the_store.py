@@ -18,6 +18,8 @@ from xgamma.schema import Kind
 from xgamma.store import Store
 from xgamma.store.conformance import validate
 
+pytestmark = pytest.mark.draws
+
 NAMES = ("counts.png", "fit.png", "flux-points.png")
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import xgamma
+from marks import some_long
 from releases import BRIGHT, COARSE, TINY, config_of, map_config_of, release_of
 from xgamma.analysis.costs import validate_memory
 from xgamma.analysis.plan import plan
@@ -43,7 +44,7 @@ def measured(config: Path) -> int:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak memory of a process is read from /proc")
-@pytest.mark.parametrize("bins", [8, 60])
+@pytest.mark.parametrize("bins", some_long([8, 60], 2))
 def test_the_projected_peak_is_the_measured_one(tmp_path, bins):
     config = config_of(release_of(CROWDED, tmp_path), tmp_path / "store", "steps: [observations]")
     run(config)

@@ -23,6 +23,8 @@ from xgamma.formats.yaml_documents import read_yaml
 from xgamma.models import Models
 from xgamma.store import Store
 
+pytestmark = pytest.mark.draws
+
 # --- places and products
 
 

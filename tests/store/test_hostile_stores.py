@@ -25,7 +25,7 @@ from xgamma.upkeep.parts import tag
 from xgamma.upkeep.verify import verify
 
 SECONDS = 20
-FUZZ_SECONDS = float(os.environ.get("XGAMMA_FUZZ_SECONDS", "3"))
+FUZZ_SECONDS = float(os.environ.get("XGAMMA_FUZZ_SECONDS", "1"))
 CODES = {0, 2, 3, 4, 6}
 
 
