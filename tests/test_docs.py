@@ -25,6 +25,8 @@ CONFIGURATION = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 UNRUN = {"", "text", "python no-run", "yaml no-run"}
 # Where pages with examples are.
 FOLDERS = (REPOSITORY / "docs", REPOSITORY / "docs" / "errors")
+# Several fits of maps, a thousand sets: pages with the same commands for less are among the others.
+LONG = dict.fromkeys(("gallery", "closure"), pytest.mark.long)
 # What the examples with data read.
 RELEASES = ("hess-dl3-dr1", "cta-1dc", "joint-crab")
 PAGES = [
@@ -32,6 +34,12 @@ PAGES = [
     for page in (REPOSITORY / "README.md", *sorted(path for folder in FOLDERS for path in folder.glob("*.md")))
     if FENCE.search(page.read_text(encoding="utf-8"))
 ]
+
+
+@pytest.fixture(scope="module")
+def demo_release(tmp_path_factory):
+    """What pages begin with: the release of ``xgamma simulate demo/release``."""
+    return simulate(Plan(), tmp_path_factory.mktemp("demo") / "release").path
 
 
 @pytest.fixture
@@ -57,11 +65,11 @@ def run_commands(block):
             assert end.value.code == 0, line
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
-def test_the_examples_of_a_page_run_without_errors(page, workspace):
+@pytest.mark.parametrize("page", [pytest.param(page, marks=LONG.get(page.stem, ()), id=page.stem) for page in PAGES])
+def test_the_examples_of_a_page_run_without_errors(page, workspace, demo_release):
     text = page.read_text(encoding="utf-8")
     if "$ xgamma simulate demo/release" not in text:
-        simulate(Plan(), workspace / "demo" / "release")
+        shutil.copytree(demo_release, workspace / "demo" / "release")
     names = {"__name__": page.stem}
     for found in FENCE.finditer(text):
         language, block = found.groups()
