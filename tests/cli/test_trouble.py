@@ -347,7 +347,7 @@ def test_a_run_resumes_after_ctrl_c(xgamma, nights_release, tmp_path):
         "whole = part.read_run\n"
         "def slowly(entry):\n"
         "    print('reading', file=sys.stderr, flush=True)\n"
-        "    time.sleep(0.5)\n"
+        "    time.sleep(1)\n"
         "    return whole(entry)\n"
         "part.read_run = slowly\n"
         "from xgamma.cli import main\n"

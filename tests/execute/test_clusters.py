@@ -20,6 +20,9 @@ from xgamma.errors import ClusterError, ConfigError, WorkerLostError
 from xgamma.execute import Workers, cluster, run_blocks
 from xgamma.warned import collected_warnings
 
+# Seconds that are far from for ever, on a busy machine too.
+BOUND = 90
+
 
 def started(*words, first=()):
     command = [sys.executable, "-m", *words]
@@ -57,7 +60,8 @@ def other(tmp_path):
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1.0)
+    # A busy machine answers after a second, too.
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 4.0)
     monkeypatch.setattr(cluster, "WORKERLESS_SECONDS", 60.0)
 
 
@@ -69,14 +73,16 @@ def small_blocks(monkeypatch):
 # Schedulers
 
 
-def test_an_address_without_a_server_raises_in_bounded_time():
+def test_an_address_without_a_server_raises_in_bounded_time(monkeypatch):
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1.0)
     began = time.monotonic()
     with pytest.raises(ClusterError, match=r"no dask scheduler answers at tcp://127\.0\.0\.1:9 within 1 s"):
         run_blocks(len, ["a", "b"], "x", Workers(scheduler="tcp://127.0.0.1:9"))
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < BOUND
 
 
-def test_a_server_that_is_no_scheduler_raises():
+def test_a_server_that_is_no_scheduler_raises(monkeypatch):
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer():
@@ -156,7 +162,7 @@ def test_the_loss_of_the_scheduler_ends_a_command_and_the_next_gives_the_same_by
     began = time.monotonic()
     ran = CommandLine(capsys)("run", tmp_path / "config.yaml", "--until", "datasets")
     killer.join()
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < BOUND
     assert ran.code == ClusterError.exit_code
     assert ran.err.count("Error: ") == 1
     assert "Traceback" not in ran.err
@@ -185,7 +191,7 @@ def test_a_scheduler_lost_during_the_version_check_raises(other, monkeypatch, as
     began = time.monotonic()
     with pytest.raises(ClusterError, match=r"went away while it was asked for its software|has had no worker"):
         run_blocks(len, ["a", "b"], "x", Workers(scheduler=other.address))
-    assert time.monotonic() - began < 40
+    assert time.monotonic() - began < BOUND
 
 
 @pytest.mark.parametrize(
