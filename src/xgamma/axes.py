@@ -6,14 +6,14 @@ import hashlib
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from xgamma.description import Described, Description, ends, facts
 from xgamma.digits import some
-from xgamma.errors import ConfigError, DataError
+from xgamma.errors import ConfigError, DataError, did_you_mean
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -23,6 +23,17 @@ Scale = Literal["log", "lin"]
 RELATIVE_EQUALITY = 1e-9
 EDGES = 12
 """How many edges are shown."""
+INSTEAD = {
+    "bin_width": "width",
+    "coord_to_idx": "index(values)",
+    "coord_to_pix": "place_of(values)",
+    "edges_max": "bounds[:, 1]",
+    "edges_min": "bounds[:, 0]",
+    "energy_mask": "mask_inside(minimum, maximum)",
+    "interp": "scale",
+    "pix_to_coord": "value_at(place)",
+}
+"""Names of an axis in Gammapy, and what is here."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +106,17 @@ class Axis(Described):
         first, last = 1.5 * scaled[0] - 0.5 * scaled[1], 1.5 * scaled[-1] - 0.5 * scaled[-2]
         edges = np.concatenate([[first], middle, [last]])
         return cls(name, np.exp(edges) if scale == "log" else edges, unit, scale, centers)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Raise ``AttributeError`` that says what to use; numbers of an axis are plain, in its ``unit``."""
+            if name.startswith("_"):
+                raise AttributeError(name)
+            known = {*dir(type(self)), *type(self).__dataclass_fields__}
+            own = [each for each in known if not each.startswith("_")]
+            hint = f" Use {INSTEAD[name]}." if name in INSTEAD else did_you_mean(name, own)
+            raise AttributeError(f"An axis has no {name!r} here.{hint}")
 
     def rename(self, name: str) -> Axis:
         """Return the axis under another name."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import xarray as xr
+from astropy import units as u
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xgamma.axes import Axis, unify_axis
+from xgamma.axes import INSTEAD, Axis, unify_axis
 from xgamma.errors import ConfigError, DataError
+from xgamma.maps import MapAxis
 
 axes = st.builds(
     lambda low, factor, nbin: Axis.from_bounds("energy", low, low * factor, nbin),
@@ -81,3 +85,25 @@ def test_axes_equal_to_a_part_in_a_thousand_million_become_one_object():
     assert unify_axis([first, near]) is first
     with pytest.raises(DataError, match="not aligned"):
         unify_axis([first, Axis.from_bounds("energy", 1, 10, 6)])
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [("coord_to_idx", "Use index(values)."), ("edge", "Did you mean 'edges'?"), ("pad", "Known: bounds, center, ")],
+)
+def test_a_name_that_an_axis_lacks_says_what_it_has(name, instead):
+    with pytest.raises(AttributeError, match=re.escape(f"An axis has no {name!r} here. {instead}")):
+        getattr(Axis.from_bounds("energy", 1.0, 10.0, 2), name)
+
+
+def test_every_name_to_use_instead_is_one_of_an_axis():
+    axis = Axis.from_bounds("energy", 1.0, 10.0, 2)
+    assert all(hasattr(axis, re.match(r"\w+", instead)[0]) for instead in INSTEAD.values())
+    assert not any(hasattr(axis, name) for name in INSTEAD)
+
+
+def test_an_axis_about_nodes_has_them_as_centres():
+    axis = MapAxis.from_nodes([0.1, 0.2, 0.4] * u.deg, name="rad")
+    assert axis.center.tolist() == [0.1, 0.2, 0.4]
+    assert axis.edges.round(12).tolist() == [0.05, 0.15, 0.3, 0.5]
+    assert (axis.name, axis.unit) == ("rad", "deg")

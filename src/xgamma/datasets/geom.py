@@ -219,6 +219,12 @@ class MapAxis:
         own = edges.unit.to_string() if isinstance(edges, u.Quantity) else unit
         return Axis(name, _values(edges, own, own), own, interp)
 
+    @staticmethod
+    def from_nodes(nodes: Any, interp: Scale = "lin", unit: str = "", name: str = "") -> Axis:
+        """Return bins about numbers or quantities, edges half-way; raises ``ConfigError`` unless these ascend."""
+        own = nodes.unit.to_string() if isinstance(nodes, u.Quantity) else unit
+        return Axis.from_nodes(name, _values(nodes, own, own), own, interp)
+
 
 def _values(given: Any, unit: str, to: str) -> FloatArray:
     try:
