@@ -192,7 +192,7 @@ class SourceCatalog(Described):
         return astropy.coordinates.SkyCoord(lon, lat, unit="deg", frame=frame)
 
     def peek(self, figsize: tuple[float, float] = (8, 4.5)) -> Figure:
-        """Draw where the sources are on the whole sky in a new figure, and return it."""
+        """Draw where the sources are on the whole sky in a new figure of ``figsize`` inches, and return it."""
         figure = plot_figures.new_figure(figsize)
         sky = WcsGeom.create(binsz=1.0, proj="AIT", frame="galactic").space
         plot_sky.plot_positions(*self._positions(), sky, figure)
