@@ -22,7 +22,7 @@ from xgamma.formats.gadf.index import read_index
 from xgamma.grid import Grid, SkySpace
 from xgamma.ingest.part import part_of, read_runs
 from xgamma.reduce import PRODUCT_BYTES, Recipe, reduce_each, row_bytes, rows_within
-from xgamma.reduce.stack import row_facts, stacks
+from xgamma.reduce.stacks import row_facts, stacks
 from xgamma.reduce.sums import leaf_sums, leaves_of, summed
 from xgamma.store import Store, digest
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from xgamma import registry
+from registries import own_registry
 from xgamma.analysis import AnalysisConfig
 from xgamma.cli import main
 from xgamma.simulate import Plan, simulate
@@ -47,7 +47,7 @@ def workspace(tmp_path, monkeypatch):
     """A folder with the examples and, unless the page simulates it, the demo release."""
     shutil.copytree(REPOSITORY / "examples", tmp_path / "examples")
     # What a page registers is known to it alone.
-    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    own_registry(monkeypatch)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import pkgutil
 import subprocess
 import sys
 import threading
@@ -11,6 +13,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from releases import config_of
+from xgamma.analysis.run import run
 from xgamma.lazily import defer, loaded
 from xgamma.schema.dl5 import FIT_SCHEMA, SCHEMA_VERSION
 from xgamma.schema.tables import head
@@ -48,6 +52,57 @@ try:
 except SystemExit as end:
     assert not end.code, end.code
 """
+
+EXPORTING = (
+    "analysis",
+    "datasets",
+    "datasets.maps",
+    "estimate",
+    "fit",
+    "ingest",
+    "models",
+    "predict",
+    "predict.sky",
+    "reduce",
+    "reduce.background",
+    "sources",
+)
+
+# What computes what a plan and a run only find, and what can be done with it.
+COMPUTING = (
+    "matplotlib",
+    "iminuit",
+    "zarr",
+    "scipy.interpolate",
+    "xgamma.analysis.costs",
+    "xgamma.analysis.preview",
+    "xgamma.datasets.light_curve",
+    "xgamma.datasets.map_dataset",
+    "xgamma.estimate.curves",
+    "xgamma.estimate.excess",
+    "xgamma.estimate.points",
+    "xgamma.fit.minimise",
+    "xgamma.fit.statistic",
+    "xgamma.formats.gadf.run",
+    "xgamma.formats.sky_maps.files",
+    "xgamma.models.spatial.templates",
+    "xgamma.models.spectral.cutoffs",
+    "xgamma.models.temporal.model",
+    "xgamma.predict.sky.folding",
+    "xgamma.reduce.background.fov",
+    "xgamma.reduce.block",
+    "xgamma.reduce.spectra",
+    "xgamma.reduce.stacks",
+    "xgamma.report.page",
+)
+SHOWING = (
+    "scipy.special",
+    "xgamma.analysis.session",
+    "xgamma.datasets.flux_points",
+    "xgamma.datasets.text",
+    "xgamma.formats.spectrum_fits",
+    "xgamma.tables.fits",
+)
 
 VERBS = [
     (["--help"], PLAIN),
@@ -115,6 +170,36 @@ def test_a_verb_loads_only_what_it_needs(store, arguments, heavy):
     assert loaded_by(COMMAND.format(arguments=words), heavy) == "loaded: "
 
 
+@pytest.mark.parametrize("package", EXPORTING)
+def test_what_a_package_offers_does_not_depend_on_what_was_imported_before(package):
+    module = importlib.import_module(f"xgamma.{package}")
+    modules = {found.name for found in pkgutil.iter_modules(module.__path__)}
+    # A module that is loaded becomes an attribute of its package, in the place of a name that is taken later.
+    assert not modules.intersection(module.__all__)
+    assert set(module.__all__) <= set(dir(module))
+    assert all(getattr(module, name) is not None for name in module.__all__)
+
+
+def test_a_package_that_offers_names_says_which_it_lacks():
+    with pytest.raises(AttributeError, match=r"module 'xgamma\.fit' has no attribute 'fitt'"):
+        _ = importlib.import_module("xgamma.fit").fitt
+
+
+@pytest.fixture(scope="module")
+def analysed(tiny_release, tmp_path_factory):
+    """The configuration of an analysis of which the store holds everything."""
+    folder = tmp_path_factory.mktemp("analysed")
+    config = config_of(tiny_release, folder / "store")
+    config.write(folder / "my.yaml")
+    run(config)
+    return folder / "my.yaml"
+
+
+@pytest.mark.parametrize(("verb", "heavy"), [("plan", (*COMPUTING, *SHOWING)), ("run", COMPUTING)])
+def test_what_is_found_is_not_loaded_as_what_computes_it(analysed, verb, heavy):
+    assert loaded_by(COMMAND.format(arguments=["xgamma", verb, str(analysed)]), heavy) == "loaded: "
+
+
 @pytest.fixture
 def deferred(tmp_path, monkeypatch):
     """A module that nobody has imported yet, and the file in which it notes that it was loaded."""
@@ -159,3 +244,11 @@ def test_who_looks_at_all_modules_does_not_load_a_deferred_one(deferred):
 def test_a_deferred_module_lacks_what_the_module_lacks(deferred):
     with pytest.raises(AttributeError, match="has no attribute 'y'"):
         _ = deferred[0].y
+
+
+def test_what_is_patched_of_a_module_that_is_not_loaded_is_patched_in_the_module_and_given_back(deferred):
+    module, _ = deferred
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "x", 4)
+        assert __import__(module.__name__).x == module.x == 4
+    assert __import__(module.__name__).x == module.x == 3

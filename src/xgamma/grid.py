@@ -222,3 +222,12 @@ class Grid:
     def points(self) -> BoolArray:
         """Which on-regions are points, whose radius the responses say, shape (region,)."""
         return np.asarray(self.radii == 0)
+
+
+def region_row_name(row: str, region: str) -> str:
+    """Return the name of the spectrum of an on-region in a row.
+
+    >>> region_row_name("stacked", "shell"), region_row_name("stacked", "")
+    ('stacked-shell', 'stacked')
+    """
+    return f"{row}-{region}" if region else row

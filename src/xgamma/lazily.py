@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+import importlib.util
+import pkgutil
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from functools import cache
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
@@ -15,6 +20,17 @@ class _Unloaded(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         return getattr(importlib.import_module(self.__name__), name)
+
+    @property
+    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
+        """That of the module, of which whoever patches it takes what was there."""
+        return vars(importlib.import_module(self.__name__))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("__"):
+            super().__setattr__(name, value)
+        else:
+            setattr(importlib.import_module(self.__name__), name, value)
 
 
 def unloaded(package: str, name: str, known: frozenset[str]) -> ModuleType:
@@ -27,6 +43,46 @@ def unloaded(package: str, name: str, known: frozenset[str]) -> ModuleType:
     if name not in known:
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
     return _Unloaded(f"{package}.{name}")
+
+
+def exported(
+    package: str, otherwise: Callable[[str], Any] | None = None
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return a ``__getattr__`` and a ``__dir__`` for a package, which offers names of its modules.
+
+    The imports of the package stand under ``if TYPE_CHECKING``; each is done when its name is first asked for. None of
+    the names may be that of a module of the package, which takes the place of the name once it is loaded.
+    ``from package import module`` loads nothing, the first ``module.function`` does. ``otherwise`` is asked for all
+    other names.
+    """
+    modules = frozenset(found.name for found in pkgutil.iter_modules(sys.modules[package].__path__))
+
+    def get(name: str) -> Any:
+        home = _homes(package).get(name)
+        if home is None:
+            return otherwise(name) if otherwise and name not in modules else unloaded(package, name, modules)
+        found = getattr(importlib.import_module(home), name)
+        setattr(sys.modules[package], name, found)
+        return found
+
+    def names() -> list[str]:
+        return sorted({*vars(sys.modules[package]), *_homes(package), *modules})
+
+    return get, names
+
+
+@cache
+def _homes(package: str) -> dict[str, str]:
+    """Return the modules of the names that a package imports under ``if TYPE_CHECKING``."""
+    spec = importlib.util.find_spec(package)
+    source = None if spec is None or spec.loader is None else spec.loader.get_source(package)  # type: ignore[attr-defined]
+    return {alias.name: str(each.module) for each in _for_types(ast.parse(source or "")) for alias in each.names}
+
+
+def _for_types(tree: ast.Module) -> Iterator[ast.ImportFrom]:
+    for block in tree.body:
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING":
+            yield from (each for each in block.body if isinstance(each, ast.ImportFrom))
 
 
 _LOOKED_AT = ("__file__", "__warningregistry__", "__wrapped__")

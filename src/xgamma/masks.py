@@ -115,6 +115,12 @@ class SkyMask:
         """Return the caps that a circle of radius ``reach`` about an ICRS position touches."""
         return _near(self.caps, lon, lat, reach)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no pixel that lies on the sky is excluded."""
+        rows, columns = np.nonzero(~self.usable)
+        return not rows.size or not bool(np.isfinite(self.wcs.wcs_pix2world(columns, rows, 0)).any())
+
     @cached_property
     def digest(self) -> str:
         """A digest of the pixels and their WCS, never of a path."""
@@ -195,7 +201,11 @@ class Exclusions:
 def excludes_nothing(exclusion: Exclusion) -> bool:
     """Whether an exclusion, or one of its parts, excludes nothing anywhere: most likely not what was meant."""
     parts = exclusion.parts if isinstance(exclusion, Exclusions) else (exclusion,)
-    return any(len(part.caps_near(0.0, 0.0, WHOLE_SKY).lon) == 0 for part in parts)
+    return any(_is_empty(part) for part in parts)
+
+
+def _is_empty(part: Exclusion) -> bool:
+    return part.is_empty if isinstance(part, SkyMask) else len(part.caps_near(0.0, 0.0, WHOLE_SKY).lon) == 0
 
 
 def together(parts: Sequence[Exclusion]) -> Exclusion | None:

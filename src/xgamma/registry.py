@@ -8,6 +8,7 @@ The parameters of an entry are a frozen dataclass. A field's metadata says what 
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, get_type_hints
@@ -24,14 +25,20 @@ class NoParameters:
 
 
 @dataclasses.dataclass(frozen=True)
-class Entry:
-    """One registered function: ``version`` enters every key, so that a changed function is a new product."""
+class Form:
+    """What a function is asked with: the parameters of a name; what is filled in may not be loaded yet."""
 
     kind: str
     name: str
+    parameters: type
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry(Form):
+    """One registered function: ``version`` enters every key, so that a changed function is a new product."""
+
     function: Callable[..., Any]
     version: int
-    parameters: type
 
     @property
     def is_built_in(self) -> bool:
@@ -65,6 +72,24 @@ class Method:
 
 
 _ENTRIES: dict[tuple[str, str], Entry] = {}
+_HOMES: dict[str, tuple[str, ...]] = {}
+"""The modules that register what xgamma has of a kind, and are loaded for it."""
+
+
+def provide(kind: str, *modules: str) -> None:
+    """Say which modules register what xgamma has of a kind.
+
+    They are loaded one after another until the name is there that is looked up.
+    """
+    _HOMES[kind] = modules
+
+
+def _load(kind: str, name: str | None = None) -> None:
+    """Load the modules that register a name, or all of a kind."""
+    for module in _HOMES.get(kind, ()):
+        if name is not None and (kind, name) in _ENTRIES:
+            return
+        importlib.import_module(module)
 
 
 def register(kind: str, name: str, *, version: int = 1, parameters: type = NoParameters) -> Callable[[F], F]:
@@ -74,7 +99,9 @@ def register(kind: str, name: str, *, version: int = 1, parameters: type = NoPar
     """
 
     def decorate(function: F) -> F:
-        entry = Entry(kind, name, function, version, parameters)
+        entry = Entry(kind, name, parameters, function, version)
+        if not entry.is_built_in:
+            _load(kind, name)
         if (kind, name) in _ENTRIES and _ENTRIES[kind, name].is_built_in and not entry.is_built_in:
             raise ConfigError(f"{kind} {name!r} is one of xgamma; register yours under another name.")
         _ENTRIES[kind, name] = entry
@@ -85,6 +112,7 @@ def register(kind: str, name: str, *, version: int = 1, parameters: type = NoPar
 
 def names(kind: str) -> list[str]:
     """Return the sorted names of one kind."""
+    _load(kind)
     return sorted(name for entry_kind, name in _ENTRIES if entry_kind == kind)
 
 
@@ -95,6 +123,7 @@ def built_in(kind: str) -> list[str]:
 
 def lookup(kind: str, name: str) -> Entry:
     """Return the entry, or raise ``UnknownNameError`` with the nearest known name."""
+    _load(kind, name)
     if (kind, name) not in _ENTRIES:
         raise UnknownNameError(f"There is no {kind} called {name!r}.{did_you_mean(name, names(kind))}")
     return _ENTRIES[kind, name]
@@ -119,7 +148,7 @@ def method(kind: str, name: str, /, **parameters: Any) -> Method:
     return Method(entry, normalize_parameters(entry, parameters, f"{kind} {name!r}"))
 
 
-def normalize_parameters(entry: Entry, given: Mapping[str, Any], where: str) -> Any:
+def normalize_parameters(entry: Form, given: Mapping[str, Any], where: str) -> Any:
     """Return the parameter dataclass of ``entry`` filled from ``given``, in canonical units.
 
     Raises ``ConfigError`` naming ``where`` for a key that is not known or lacking, a wrong type, unit or range.

@@ -7,8 +7,8 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 
+from registries import own_registry
 from releases import config_of, recipe, rows_in, until_datasets
-from xgamma import registry
 from xgamma.analysis.steps.keys import model_key
 from xgamma.errors import InputError, StoreError
 from xgamma.events import Part
@@ -38,7 +38,7 @@ def test_reduced_arrays_are_read_only_and_their_copies_are_not(tiny_release, tmp
 
 
 def test_a_function_redefined_under_its_name_gets_another_key(monkeypatch):
-    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    own_registry(monkeypatch)
 
     def models_with(slope):
         class Mine(SpectralModel):
@@ -56,7 +56,7 @@ def test_a_function_redefined_under_its_name_gets_another_key(monkeypatch):
 
 
 def test_all_parameters_of_a_users_safe_mask_enter_its_key(monkeypatch):
-    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    own_registry(monkeypatch)
 
     @register(KIND, "mine-of-the-test", parameters=SafeMaskParameters)
     def mine(given, parameters):

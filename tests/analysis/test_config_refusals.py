@@ -6,7 +6,7 @@ import pytest
 from astropy import units as u
 
 from xgamma.config.config import AnalysisConfig
-from xgamma.config.parameters import SPACE_OF_BACKGROUND, backgrounds_for
+from xgamma.config.parameters import SPACES, backgrounds_for
 from xgamma.errors import ConfigError, ConfigTypeError, InputError, MissingInputError
 
 AXIS = "datasets.geom.axes.energy"
@@ -207,8 +207,7 @@ CASES = {
     "stack": ("datasets: {stack: 2}", "datasets.stack: expected true or false, got 2."),
     "unknown background": (
         "datasets: {background: {method: reflectd}}",
-        f"datasets.background.method: expected one of {', '.join(SPACE_OF_BACKGROUND)}, got 'reflectd'. "
-        "Did you mean 'reflected'?",
+        f"datasets.background.method: expected one of {', '.join(SPACES)}, got 'reflectd'. Did you mean 'reflected'?",
     ),
     "field-of-view background in 1d": (
         "datasets: {background: {method: fov_background}}",

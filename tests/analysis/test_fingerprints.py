@@ -12,9 +12,8 @@ from releases import config_of, map_config_of
 from xgamma.analysis.run import run
 from xgamma.analysis.steps import each, excess_map, fit, flux_points, light_curve
 from xgamma.ingest import part as ingest
+from xgamma.reduce.recipe import STACK_VERSION, WINDOWS_VERSION
 from xgamma.reduce.recipe import STEP_VERSION as REDUCE_VERSION
-from xgamma.reduce.recipe import WINDOWS_VERSION
-from xgamma.reduce.stack import STEP_VERSION as STACK_VERSION
 from xgamma.schema import Kind
 
 FILE = Path(__file__).with_name("fingerprints.json")

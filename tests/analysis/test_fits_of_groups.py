@@ -157,8 +157,8 @@ def test_spectra_without_times_have_fits_too():
 
 
 def test_the_second_time_all_is_found(ran, nights_release, store, monkeypatch):
-    monkeypatch.setattr(steps, "fit_groups", None)
-    monkeypatch.setattr(steps, "flux_points_groups", None)
+    monkeypatch.setattr("xgamma.estimate.fit_groups", None)
+    monkeypatch.setattr("xgamma.estimate.flux_points_groups", None)
     config = config_of(nights_release, store, STACKS, EACH)
     assert {step.step: step.state for step in plan(config)}["fit each"] == "found"
     again = run(config).analysis

@@ -207,7 +207,7 @@ def test_keys_of_regions_are_told_to_be_unused(tiny_release, tmp_path):
 
 
 def test_maps_beyond_the_memory_of_the_machine_raise_before_any_work(tiny_release, tmp_path, monkeypatch):
-    monkeypatch.setattr("xgamma.analysis.costs.machine_bytes", lambda: 1_000_000_000)
+    monkeypatch.setattr("xgamma.analysis.memory.machine_bytes", lambda: 1_000_000_000)
     text = "datasets: {geom: {wcs: {binsize: 0.002 deg, width: {width: 6 deg, height: 6 deg}}}}"
     config = map_config_of(tiny_release, tmp_path / "out" / "store", text)
     for command in (preview, run):
@@ -220,7 +220,7 @@ def test_maps_beyond_the_memory_of_the_machine_raise_before_any_work(tiny_releas
             "Take larger pixels than 0.002 deg, a smaller width or offset_max, coarser energy axes than 6 x 3 bins, "
             "fewer runs, or a larger machine."
         )
-    monkeypatch.setattr("xgamma.analysis.costs.machine_bytes", lambda: 1 << 60)
+    monkeypatch.setattr("xgamma.analysis.memory.machine_bytes", lambda: 1 << 60)
     config.general.memory_limit = "1 GB"
     with pytest.raises(ConfigError, match=r"^general\.memory_limit: stack would .*, a smaller width or offset"):
         run(config)

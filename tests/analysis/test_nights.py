@@ -51,7 +51,7 @@ def counted(monkeypatch):
         reduced.extend(rows.names)
         return reduce_block(part, rows, request)
 
-    monkeypatch.setattr("xgamma.ingest.part.read_run", read_it)
+    monkeypatch.setattr("xgamma.formats.gadf.run.read_run", read_it)
     monkeypatch.setattr("xgamma.reduce.spectra.reduce_block", reduce_it)
     return read, reduced
 

@@ -13,8 +13,8 @@ import pytest
 import xarray as xr
 
 from marks import some_long
+from registries import own_registry
 from releases import config_of, recipe, rows_in, until_datasets
-from xgamma import registry
 from xgamma.analysis.steps.keys import model_key
 from xgamma.config.requests import recipe_of
 from xgamma.errors import ClusterError, ConfigError
@@ -41,7 +41,7 @@ def folder(tmp_path_factory):
         patch.setattr("xgamma.reduce.spectra.MAX_ROWS", 2)
         patch.setattr("xgamma.estimate.each.ROWS", 2)
         # What the module registers is known to the tests of this one alone.
-        patch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+        own_registry(patch)
         importlib.import_module("own_methods")
         yield place
     del sys.modules["own_methods"]
@@ -84,7 +84,7 @@ def test_own_methods_and_models_are_called_and_enter_the_keys(nights_release, tm
 
 
 def test_threads_and_processes_give_the_same_bytes_with_methods_of_a_session(nights_part, folder, cluster, monkeypatch):
-    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    own_registry(monkeypatch)
 
     # As in a notebook: no other process can import these.
     @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def test_threads_and_processes_give_the_same_bytes_with_methods_of_a_session(nig
 
 
 def test_what_cannot_be_sent_is_refused_before_work(nights_release, tmp_path, folder, monkeypatch):
-    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    own_registry(monkeypatch)
     lock = threading.Lock()
 
     @register("safe mask", "locked")
@@ -141,7 +141,7 @@ def test_a_module_that_workers_do_not_have_is_named(cluster, tmp_path, monkeypat
 
 
 def test_what_is_no_background_raises_before_work(monkeypatch):
-    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    own_registry(monkeypatch)
     register("background", "function")(lambda parameters: 1)
     register("background", "unfinished")(type("Unfinished", (Background,), {"__init__": lambda self, parameters: None}))
     with pytest.raises(ConfigError, match="background 'function': expected a class that is made of its parameters and"):

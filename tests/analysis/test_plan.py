@@ -10,7 +10,7 @@ import pytest
 from faults import run_file
 from releases import TINY, config_of, release_of, until_datasets, whole
 from xgamma.analysis import AnalysisConfig
-from xgamma.analysis.costs import Cost
+from xgamma.analysis.memory import Cost
 from xgamma.analysis.plan import PlannedStep, plan
 from xgamma.analysis.preview import preview
 from xgamma.analysis.run import run
@@ -89,8 +89,8 @@ def test_after_a_run_all_is_found_under_the_keys_of_the_plan(tiny_release, tmp_p
 def test_a_plan_computes_nothing(tiny_release, tmp_path, planned, monkeypatch):
     config = config_of(tiny_release, tmp_path / "store")
     until_datasets(config)
-    for name in ("rows.reduce_each", "stack.computed_stacks", "fit.fit", "flux_points.flux_points"):
-        monkeypatch.setattr(f"xgamma.analysis.steps.{name}", lambda *_, name=name, **__: pytest.fail(f"{name} ran"))
+    for name in ("reduce.reduce_each", "analysis.steps.stack.computed_stacks", "fit.fit", "estimate.flux_points"):
+        monkeypatch.setattr(f"xgamma.{name}", lambda *_, name=name, **__: pytest.fail(f"{name} ran"))
     steps = planned(config, tmp_path)
     assert states(steps) == {
         "ingest": "found",

@@ -14,7 +14,7 @@ import pytest
 import xgamma
 from marks import some_long
 from releases import BRIGHT, COARSE, TINY, config_of, map_config_of, release_of
-from xgamma.analysis.costs import validate_memory
+from xgamma.analysis.memory import validate_memory
 from xgamma.analysis.plan import plan
 from xgamma.analysis.run import run
 from xgamma.errors import ConfigError

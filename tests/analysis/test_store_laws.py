@@ -36,10 +36,10 @@ from xgamma.times import time_from_seconds
 COMPUTING = [
     "xgamma.ingest.release.read_runs",
     "xgamma.reduce.spectra.reduce_block",
-    "xgamma.analysis.steps.rows.reduce_each",
+    "xgamma.reduce.reduce_each",
     "xgamma.analysis.steps.stack.computed_stacks",
-    "xgamma.analysis.steps.fit.fit",
-    "xgamma.analysis.steps.flux_points.flux_points",
+    "xgamma.fit.fit",
+    "xgamma.estimate.flux_points",
 ]
 
 
@@ -120,7 +120,7 @@ def test_a_stored_fit_by_migrad_is_found_where_the_method_is_not_chosen(tiny_rel
     products, counts = digests(tmp_path / "store"), (analysis.fit_result.nfev, analysis.fit_result.total_stat)
     assert analysis.fit_result.optimize_result.method == "migrad"
     # As if these were many parameters, which are fitted in another way now.
-    monkeypatch.setattr("xgamma.fit.problem.FEW", 0)
+    monkeypatch.setattr("xgamma.fit.settings.FEW", 0)
     forbid()
     again = whole(config)
     assert (again.fit_result.nfev, again.fit_result.total_stat) == counts

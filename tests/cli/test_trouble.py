@@ -156,7 +156,7 @@ def test_an_unexpected_exception_exits_with_1_and_asks_for_a_report(xgamma, conf
     def broken(path):
         raise ZeroDivisionError("in here")
 
-    monkeypatch.setattr("xgamma.cli.run.preview", broken)
+    monkeypatch.setattr("xgamma.analysis.preview.preview", broken)
     done = xgamma("check", config)
     assert done == (
         1,
@@ -343,13 +343,13 @@ def test_a_run_resumes_after_ctrl_c(xgamma, nights_release, tmp_path):
     # A slow disk, so that there is time to interrupt.
     script = (
         "import time, sys\n"
-        "import xgamma.ingest.part as part\n"
-        "whole = part.read_run\n"
+        "import xgamma.formats.gadf.run as run\n"
+        "whole = run.read_run\n"
         "def slowly(entry):\n"
         "    print('reading', file=sys.stderr, flush=True)\n"
         "    time.sleep(1)\n"
         "    return whole(entry)\n"
-        "part.read_run = slowly\n"
+        "run.read_run = slowly\n"
         "from xgamma.cli import main\n"
         f"main(['run', {str(path)!r}])\n"
     )

@@ -17,8 +17,8 @@ from releases import rows_in
 from xgamma import schema
 from xgamma.axes import Axis
 from xgamma.datasets import Datasets
-from xgamma.datasets.files import read_datasets, with_mask_fit, write_datasets
-from xgamma.datasets.inputs import normalize_rows
+from xgamma.datasets.files import read_datasets, write_datasets
+from xgamma.datasets.inputs import normalize_rows, with_mask_fit
 from xgamma.datasets.map_files import BINSIZE_IRF, coarse_image, map_row_of
 from xgamma.errors import ConfigError, DataError, InputError, LaterError
 from xgamma.formats.gadf.index import read_index

@@ -17,6 +17,7 @@ from indices import HDU, rewrite_index, with_column
 from releases import config_of, until_datasets
 from xgamma.errors import DataError, InputError
 from xgamma.formats.gadf import files
+from xgamma.formats.gadf import run as run_files
 from xgamma.formats.gadf.index import read_index
 from xgamma.ingest import open_release, part
 from xgamma.ingest.part import read_runs
@@ -290,8 +291,8 @@ def test_any_error_in_reading_a_run_leaves_that_run_out_alone(own_release, monke
             raise RuntimeError("nobody expected this")
         return original(entry)
 
-    original = part.read_run
-    monkeypatch.setattr(part, "read_run", read)
+    original = run_files.read_run
+    monkeypatch.setattr(run_files, "read_run", read)
     with caplog.at_level(logging.DEBUG, "xgamma"):
         runs, failures = read_runs(read_index(own_release).runs.values(), lambda: None)
     assert [run.entry.obs_id for run in runs] == [1, 3]

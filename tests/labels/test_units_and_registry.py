@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import dataclass, field
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xgamma.errors import ConfigError, UnknownNameError
-from xgamma.registry import lookup, names, normalize_parameters, register
+from xgamma.registry import lookup, names, normalize_parameters, provide, register
 from xgamma.units import canonical, quantity_string, unit_string
 
 
@@ -100,3 +102,25 @@ def test_an_unknown_name_raises_with_the_nearest():
     with pytest.raises(UnknownNameError, match="Did you mean 'thing'"):
         lookup("test", "thnig")
     assert "thing" in names("test")
+
+
+def test_modules_are_loaded_until_the_name_that_is_looked_up_is_there(tmp_path, monkeypatch):
+    for name in ("first", "second"):
+        text = f"from xgamma.registry import NoParameters, register\nregister('provided', '{name}')(NoParameters)\n"
+        (tmp_path / f"registers_{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    provide("provided", "registers_first", "registers_second")
+    assert lookup("provided", "first").name == "first"
+    assert "registers_second" not in sys.modules
+    assert names("provided") == ["first", "second"]
+
+
+def test_a_name_of_xgamma_is_refused_before_its_module_is_loaded():
+    code = (
+        "from xgamma.errors import ConfigError\nfrom xgamma.reduce import Background, register\nimport sys\n"
+        "assert 'xgamma.reduce.background.reflected' not in sys.modules\n"
+        "try:\n    register('background', 'reflected')(type('Mine', (), {}))\n"
+        "except ConfigError as error:\n    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "background 'reflected' is one of xgamma; register yours under another name.\n"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from registries import own_registry
 from releases import recipe, rows_in
-from xgamma import registry, schema
+from xgamma import schema
 from xgamma.errors import ConfigError
 from xgamma.grid import Cells
 from xgamma.outcome import Outcome
@@ -21,7 +22,8 @@ from xgamma.reduce import (
     register,
     stack,
 )
-from xgamma.registry import NoParameters
+from xgamma.reduce.background.names import KIND, SPACES
+from xgamma.registry import NoParameters, built_in, lookup
 
 NONE = np.empty(0, dtype=np.int64)
 
@@ -72,7 +74,7 @@ class Forgetful(Flat):
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch):
-    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    own_registry(monkeypatch)
     for kind in (Flat, Alternating, Forgetful):
         register("background", kind.__name__.lower())(kind)
 
@@ -147,3 +149,8 @@ def test_a_bin_whose_background_is_not_above_0_is_not_safe(nights_part, monkeypa
     rows = reduce_spectra(nights_part, rows_in(nights_part), recipe_with("flat", safe_masks=()))
     np.testing.assert_array_equal(rows["mask_safe"].values[:, 0], np.tile([1, 1, 0, 0, 1, 1, 1, 1], (7, 1)))
     assert np.isfinite(stack(rows)["background"].values).all()
+
+
+def test_what_is_known_of_backgrounds_before_they_are_loaded_is_what_they_are():
+    made_for = {name: lookup(KIND, name).function.dataset_type for name in built_in(KIND)}
+    assert made_for == dict(SPACES)

@@ -5,27 +5,18 @@ The factors were measured on simulated runs (docs/performance.md); a test compar
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
-import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
-from xgamma.config.section_fields import memory_bytes
-from xgamma.errors import MemoryLimitError
+from xgamma.analysis.memory import BLOCK_ROWS, KEPT_BYTES, SUMS_BYTES, Cost
 from xgamma.events import Part, Rows
 from xgamma.execute import THIS_PROCESS, Workers
 from xgamma.ingest.release import RUNS_PER_PART
-from xgamma.reduce import MAX_BYTES, MAX_EVENTS, MAX_ROWS, PRODUCT_BYTES, Recipe, blocks_of, rows_within
+from xgamma.reduce import Recipe, blocks_of
+from xgamma.reduce.limits import LEAF, MAX_BYTES, MAX_EVENTS, MAX_ROWS, PRODUCT_BYTES, STEP_BYTES, rows_within
 from xgamma.reduce.rows import row_bytes as bytes_of_row
-from xgamma.reduce.sums import LEAF, STEP_BYTES
 
-# A thousand rows or two, of those read or written last; reading them again costs a millisecond for each array.
-KEPT_BYTES = 16_000_000
-# Four leaves of a stack: a few megabytes, and more work than a task costs.
-BLOCK_ROWS = 256
 # What a process with all imports takes, before it does anything.
 IMPORTS_BYTES = 190_000_000
 # The columns of a block of events as they are read, their compressed bytes, and pieces of them in work.
@@ -42,33 +33,10 @@ HELD_PRODUCTS = 2
 # together, the one that is written, and the one that is kept for the stack.
 COPIES_OF_WINDOW = 2
 HELD_WINDOWS, HELD_OF_WINDOW = 4, 1.2
-# The sums of leaves are made and added in batches of so many bytes.
-SUMS_BYTES = 64_000_000
 # An image while it is summed, and as it is handed out.
 COPIES_OF_IMAGE = 2.2
-CONTROL_GROUP = Path("/sys/fs/cgroup/memory.max")
 # A gzipped FITS file in memory: its bytes, what it inflates to, and the columns of it.
 COPIES_OF_FILE = 9
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a step takes.
-
-    Parameters
-    ----------
-    tasks
-        Blocks of it.
-    nbytes_in, nbytes_out
-        What it reads and writes, uncompressed; of files their size.
-    peak
-        The peak of memory of all processes of this machine, with their imports.
-    """
-
-    tasks: int = 0
-    nbytes_in: int = 0
-    nbytes_out: int = 0
-    peak: int = 0
 
 
 def row_bytes(recipe: Recipe) -> int:
@@ -192,51 +160,3 @@ def maps_cost(stacks: Iterable[tuple[Recipe, int]]) -> Cost:
     sizes = [(count, stack_bytes(recipe)) for recipe, count in stacks]
     largest, number = max((size for _, size in sizes), default=0), sum(count for count, _ in sizes)
     return Cost(number, sum(count * size for count, size in sizes), 0, IMPORTS_BYTES + 2 * largest * max(number, 1))
-
-
-def machine_bytes() -> int:
-    """Return the memory of this machine, or what a control group allows of it; very large where nobody says."""
-    found = [sys.maxsize]
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    with contextlib.suppress(OSError, ValueError):
-        found.append(int(CONTROL_GROUP.read_text()))
-    return min(found)
-
-
-def validate_room(peaks: Sequence[tuple[str, int]], advice: str) -> None:
-    """Raise ``MemoryLimitError`` where a step would need more memory than this machine has.
-
-    Parameters
-    ----------
-    peaks, advice
-        As for ``validate_memory``.
-    """
-    step, peak = max(peaks, key=lambda each: each[1], default=("", 0))
-    if peak > machine_bytes():
-        raise MemoryLimitError(
-            f"datasets.geom: {step} would need about {peak / 1e9:.2g} GB of memory at its peak, and this machine has "
-            f"{machine_bytes() / 1e9:.2g} GB. {advice}"
-        )
-
-
-def validate_memory(limit: str | None, peaks: Sequence[tuple[str, int]], advice: str) -> None:
-    """Raise ``MemoryLimitError`` where a step would need more memory than ``general.memory_limit``.
-
-    Parameters
-    ----------
-    limit
-        Such as ``4 GB``; ``None`` is none.
-    peaks
-        The projected peak of each step, in bytes.
-    advice
-        What to change.
-    """
-    if limit is None or not peaks:
-        return
-    step, peak = max(peaks, key=lambda each: each[1])
-    if peak > memory_bytes(limit):
-        raise MemoryLimitError(
-            f"general.memory_limit: {step} would need about {peak / 1e9:.2g} GB at its peak, and the limit is {limit}. "
-            f"{advice}"
-        )

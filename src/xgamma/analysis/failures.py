@@ -12,16 +12,18 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
+from xgamma import ingest
 from xgamma.errors import DamagedError, DataError, InputError, StoreError
-from xgamma.ingest import FitsRelease, Origin, StoredRelease, open_release
-from xgamma.ingest.notes import log_notes, notes_of
-from xgamma.ingest.part import log_failure
+from xgamma.ingest import notes, part
 from xgamma.outcome import INGEST, Outcome, UnusedRun
 from xgamma.schema import Kind
 from xgamma.store import Store, digest
 from xgamma.store.records import now
+
+if TYPE_CHECKING:
+    from xgamma.ingest import FitsRelease, Origin, StoredRelease
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +74,9 @@ def failed_runs(store: Store, release: str | None = None) -> list[FailedRun]:
 
 def _failed_run(store: Store, name: str, label: Mapping[str, Any]) -> FailedRun:
     try:
-        return FailedRun(label["release"], Origin.of(label), UnusedRun.from_document(label["run"]), label["time"])
+        return FailedRun(
+            label["release"], ingest.Origin.of(label), UnusedRun.from_document(label["run"]), label["time"]
+        )
     except (KeyError, ValueError):
         raise StoreError(
             f"_failed/{name}.json in {store.url} is not of a run that failed. Delete it, or copy it from a sound store."
@@ -107,7 +111,7 @@ def on_failed_ingest(fail_fast: bool, store: Store, release: FitsRelease | Store
         note_failures(store, release.name, release.origin, [run], INGEST, [])
         raise InputError(f"Run {run.obs_id} cannot be read: {run.message} {FAIL_FAST}")
 
-    return end if fail_fast else log_failure
+    return end if fail_fast else part.log_failure
 
 
 def on_unused_run(fail_fast: bool) -> OnUnused:
@@ -147,8 +151,8 @@ def retry(store: Store) -> tuple[list[FailedRun], list[FailedRun]]:
 
 
 def _read_again(store: Store, name: str, origin: Origin, ids: Sequence[int]) -> None:
-    release = open_release(origin.datastore, names=origin.names)
-    if not isinstance(release, FitsRelease):
+    release = ingest.open_release(origin.datastore, names=origin.names)
+    if not isinstance(release, ingest.FitsRelease):
         raise StoreError(
             f"{origin.datastore} was a FITS release when it was read, and is a store now. Ingest the runs anew."
         )
@@ -156,7 +160,7 @@ def _read_again(store: Store, name: str, origin: Origin, ids: Sequence[int]) -> 
     lost = f"{origin.datastore} does not have it any more"
     gone = [UnusedRun.unread(obs_id, Outcome.UNREADABLE_FILE, lost) for obs_id in ids if obs_id not in known]
     held = release.load([obs_id for obs_id in ids if obs_id in known], store)
-    log_notes(notes_of(held))
+    notes.log_notes(notes.notes_of(held))
     note_failures(store, name, origin, [*gone, *held.failures], INGEST, [str(obs_id) for obs_id in held.places])
 
 
@@ -221,7 +225,7 @@ def can_be_made_again(damage: DamagedError, store: Store, release: FitsRelease |
         return False
     if kind != Kind.DL3:
         return True
-    if not isinstance(release, FitsRelease):
+    if not isinstance(release, ingest.FitsRelease):
         return False
     # Of a damaged record nobody knows the runs; those of another release, or as their files once were, would be lost.
     if place == "record.json" or not store.has(kind, key):

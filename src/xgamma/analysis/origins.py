@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import xarray as xr
 
+from xgamma import datasets as kinds
 from xgamma.analysis.steps.keys import dataset_key, seen_by
 from xgamma.analysis.steps.step import Reduction, Results
-from xgamma.datasets import Datasets
-from xgamma.datasets.binned_row import BinnedRow
 from xgamma.schema import Kind
 from xgamma.store import Record, dataset_digest, digest
 from xgamma.store.lineage import with_contents
+
+if TYPE_CHECKING:
+    from xgamma.datasets import Datasets
+    from xgamma.datasets.binned_row import BinnedRow
 
 MadeOf = dict[str, list[str]]
 
@@ -63,13 +67,13 @@ def _seen(results: Results, datasets: Datasets) -> MadeOf:
     found: MadeOf = {}
     products = [each.product for each in results.reductions.values() if each.product is not None]
     keys = {id(product.data): product.key for product in products}
-    views = [view for view in datasets if isinstance(view, BinnedRow)]
+    views = [view for view in datasets if isinstance(view, kinds.binned_row.BinnedRow)]
     groups: dict[int, list[BinnedRow[xr.DataArray]]] = {}
     for view in views:
         groups.setdefault(id(view.group), []).append(view)
     for group, own in groups.items():
         if group in keys:
-            found[seen_by(results, Datasets(own))] = [keys[group]]
+            found[seen_by(results, kinds.Datasets(own))] = [keys[group]]
     for one in datasets.fit_inputs():
         if id(one.data) in keys:
             found[dataset_key(results, one)] = [keys[id(one.data)]]

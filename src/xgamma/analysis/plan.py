@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from xgamma.analysis.backgrounds import add_backgrounds
-from xgamma.analysis.costs import Cost, validate_memory, validate_room
+from xgamma.analysis.memory import Cost, validate_memory, validate_room
 from xgamma.analysis.selected import Selected, pointings_of, validate_selected
 from xgamma.analysis.steps import STEPS
+from xgamma.analysis.steps.fit import add_backgrounds
 from xgamma.analysis.steps.observations import ObservationsStep, ObservationsWanted, errors_of
 from xgamma.analysis.steps.read import ReadWanted
 from xgamma.analysis.steps.reduce import ReduceStep, ReductionWanted
@@ -26,8 +26,7 @@ from xgamma.formats.local_files import is_there
 from xgamma.grid import SkySpace
 from xgamma.models.models import FoVBackgroundModel, Models
 from xgamma.predict.held import Holder, validate_backgrounds_named, validate_held
-from xgamma.reduce import region_row_name
-from xgamma.reduce.nodes import RAD
+from xgamma.reduce import nodes, region_row_name
 from xgamma.storage.backend import local_folder
 from xgamma.store import Store, is_store
 from xgamma.units import quantity_string
@@ -185,7 +184,7 @@ def _holders(request: Request) -> list[Holder]:
         names = None if row is None else tuple(region_row_name(row, region) for region in grid.given_names or ("",))
         if isinstance(grid.space, SkySpace):
             held = (*wanted.recipe.maps, *wanted.recipe.background_variables)
-            found.append(Holder.of_image(names, grid.space.image, float(RAD.center[-1]), held))
+            found.append(Holder.of_image(names, grid.space.image, float(nodes.RAD.center[-1]), held))
         else:
             found.append(Holder(names))
     return [*found, *(Holder.of_rows(wanted.spectra()) for wanted in request.spectra)]

@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from xgamma.analysis.origins import products_of
-from xgamma.analysis.steps.fit_pictures import fit_pictures
-from xgamma.analysis.steps.flux_points import plot_flux_points_of
+from xgamma import fit
+from xgamma.analysis import origins
+from xgamma.analysis.steps import fit_pictures, flux_points
 from xgamma.analysis.steps.pictures import kept_drawings
 from xgamma.analysis.steps.step import Reduction, Results
 from xgamma.config.config import AnalysisConfig
-from xgamma.datasets import Datasets, FluxPointsDataset, MapDataset
-from xgamma.datasets.binned_row import BinnedRow
+from xgamma.datasets import Datasets
+from xgamma.datasets.binned_row import BinnedRow, is_map
 from xgamma.digits import decimals, some, value_and_error
 from xgamma.errors import OutputExistsError
-from xgamma.fit import GoodnessOfFit
 from xgamma.formats.local_files import local_path, write_files
 from xgamma.outcome import Outcome
 from xgamma.plot import figures
@@ -33,6 +32,9 @@ from xgamma.units import unit_string
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from xgamma.datasets import FluxPointsDataset
+    from xgamma.fit import GoodnessOfFit
 
 VALUES_SHOWN = 6
 SIGMA = "\N{GREEK SMALL LETTER SIGMA}"
@@ -97,7 +99,7 @@ def report_of(
     goodness = None if results.fit is None or results.datasets is None else fits.goodness_of(results.datasets)
     with kept_drawings(results, "report", _estimates(results), _seen_runs(results)):
         sections = [*_seen_sections(config, results, shown, missing), *_estimated_sections(results, shown, goodness)]
-    records, made_of = products_of(results)
+    records, made_of = origins.products_of(results)
     logged = [text for record in records for text in warnings_of(record)]
     said = dict.fromkeys([*_warnings(results, remarks), *logged])
     sections.append(blocks.Section("Warnings", [blocks.Text(text, True) for text in said]))
@@ -200,19 +202,19 @@ def _estimated_sections(
 
 def _together(points: Mapping[str, FluxPointsDataset]) -> Figure:
     figure = figures.new_figure((8.0, 5.4))
-    plot_flux_points_of(points, figure.subplots())
+    flux_points.plot_flux_points_of(points, figure.subplots())
     return figure
 
 
 def _fitted_maps(datasets: Datasets) -> Mapping[str, Figure]:
     """Return the pictures of the first fitted map, by what they show."""
-    maps = [view for view in datasets if isinstance(view, MapDataset)]
+    maps = [view for view in datasets if is_map(view)]
     if not maps:
         return {}
     titles = {"fit": "Counts, prediction and residuals"}
     return {
         f"{titles.get(name, name).capitalize()} of {maps[0].name}": figure
-        for name, figure in fit_pictures(Datasets(maps[:1])).items()
+        for name, figure in fit_pictures.fit_pictures(Datasets(maps[:1])).items()
     }
 
 
@@ -279,7 +281,9 @@ def _headline(results: Results, shown: Sequence[entries.Entry], goodness: Goodne
             found["significance"] = f"{decimals(significance, 1)} {SIGMA}"
     if results.fit is not None and results.datasets is not None:
         found["fit"] = "converged" if results.fit.data.success else "NOT CONVERGED"
-        found |= {"goodness of fit": f"p = {goodness.total.p_value:.2g}"} if isinstance(goodness, GoodnessOfFit) else {}
+        found |= (
+            {"goodness of fit": f"p = {goodness.total.p_value:.2g}"} if isinstance(goodness, fit.GoodnessOfFit) else {}
+        )
         found |= _fitted_values(results.datasets)
     return found
 
@@ -298,8 +302,8 @@ def _fitted_values(datasets: Datasets) -> dict[str, str]:
 
 def _one_region(views: Sequence[BinnedRow[Any]]) -> list[BinnedRow[Any]]:
     """Return the views of the first of several regions, or all of maps."""
-    first = [view for view in views if isinstance(view, MapDataset) or view.group is views[0].group]
-    return [view for view in first if isinstance(view, MapDataset) or view.position[1] == first[0].position[1]]
+    first = [view for view in views if is_map(view) or view.group is views[0].group]
+    return [view for view in first if is_map(view) or view.position[1] == first[0].position[1]]
 
 
 # --- end

@@ -6,18 +6,22 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xgamma.axes import BoolArray, FloatArray
-from xgamma.datasets.observations import Observations
+from xgamma.datasets import observations as views
 from xgamma.errors import ConfigError, DataError, InputError
 from xgamma.events import RunFacts
 from xgamma.geometry import lonlat, unit_vector
-from xgamma.ingest import FitsRelease, Holdings, StoredRelease
 from xgamma.outcome import REDUCE, Outcome, UnusedRun
-from xgamma.reduce import Recipe
 from xgamma.select import Selection, contradicting, is_known_early, rows_of, sieved
+
+if TYPE_CHECKING:
+    from xgamma.datasets.observations import Observations
+    from xgamma.ingest import FitsRelease, Holdings, StoredRelease
+    from xgamma.reduce import Recipe
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +77,7 @@ class Selected:
         outside = {obs_id: "it was taken outside of the intervals" for obs_id in left if obs_id not in within}
         late = {"expression": {**self.dropped["expression"], **unlike}, "obs_time": outside}
         held = replace(holdings, failures=[*self.lacking, *holdings.failures])
-        return Observations(held, rows, {**self.dropped, **late})
+        return views.Observations(held, rows, {**self.dropped, **late})
 
     def log(self, wanted: int, observations: Observations) -> None:
         """Log how many of the runs that were ``wanted`` are kept, and how many each criterion drops.

@@ -6,32 +6,35 @@ import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from xgamma import reduce
-from xgamma.analysis.backgrounds import add_backgrounds
+from xgamma import fit, reduce
 from xgamma.analysis.failures import heals
 from xgamma.analysis.reported import Reported
 from xgamma.analysis.selected import Selected
 from xgamma.analysis.steps import STEPS
+from xgamma.analysis.steps.fit import add_backgrounds
 from xgamma.analysis.steps.observations import ObservationsStep
 from xgamma.analysis.steps.reduce import observations_to_reduce
 from xgamma.analysis.steps.step import Observed, Results
 from xgamma.analysis.words import DescribedSteps
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import centred, observations_of, recipe_of
-from xgamma.datasets import Datasets, ExcessMap, FluxPointsDataset, GroupFits, GroupPoints, LightCurve
-from xgamma.datasets.observations import Observations
+from xgamma.datasets import Datasets
 from xgamma.errors import ConfigError, ConfigTypeError, OrderError
 from xgamma.execute import Workers, shared_workers
-from xgamma.fit import Fit, FitResult
-from xgamma.ingest import FitsRelease, StoredRelease
 from xgamma.models.models import Models
 from xgamma.outcome import UnusedRun
 from xgamma.store import Store
 from xgamma.warned import collected_warnings
+
+if TYPE_CHECKING:
+    from xgamma.datasets import ExcessMap, FluxPointsDataset, GroupFits, GroupPoints, LightCurve
+    from xgamma.datasets.observations import Observations
+    from xgamma.fit import FitResult
+    from xgamma.ingest import FitsRelease, StoredRelease
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +44,6 @@ class Modelled:
 
     config: AnalysisConfig
     datasets: Datasets | None
-
-    # --- models
 
     @property
     def models(self) -> Models:
@@ -175,7 +176,7 @@ class Analysis(DescribedSteps, Modelled, Reported):
         self.config = _normalize_config(config)
         self.config.set_logging()
         self.datasets = None
-        self.fit = Fit()
+        self.fit = fit.Fit()
         self.computed: set[str] = set()
         """The steps that found less than everything in the store."""
         self._store = store
@@ -431,8 +432,6 @@ class Analysis(DescribedSteps, Modelled, Reported):
                 f"update_config: expected a YAML text, a mapping or an AnalysisConfig, got a {type(config).__name__}."
             )
         self.config = self.config.update(config)
-
-    # --- inside
 
     def _frozen(self, *, complete: bool = False, files: bool = False) -> AnalysisConfig:
         """Return a checked copy, so that what a user changes meanwhile does not reach a step."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Set
 from xgamma.analysis.steps.step import Results
 from xgamma.config.config import AnalysisConfig, given_document
 from xgamma.config.words import section_parts
-from xgamma.datasets.text import folded_models
+from xgamma.datasets import text as view_texts
 from xgamma.description import Described, Description, Facts, Folded, Part, Sheet, ends
 from xgamma.digits import decimals, some
 
@@ -45,7 +45,7 @@ def _parts(config: AnalysisConfig, results: Results | None, computed: Set[str]) 
     parts: list[Part] = [Facts([("Store", config.general.store_location())]), Sheet(("step", "state", ""), rows)]
     if results is not None:
         parts += _unused(results)
-        parts += folded_models(results.datasets.models) if results.datasets is not None else []
+        parts += view_texts.folded_models(results.datasets.models) if results.datasets is not None else []
     given = given_document(config)
     parts.append(Folded("Configuration, what differs from the defaults", section_parts(given, given)))
     return parts

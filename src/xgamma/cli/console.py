@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import textwrap
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -18,6 +19,9 @@ from xgamma import digits
 from xgamma.digits import stands_right
 from xgamma.errors import DamagedError, ExitCode, StoreError, more_about
 from xgamma.tables.table import Table, width_of
+
+if TYPE_CHECKING:
+    from xgamma.outcome import UnusedRun
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 rehash_option = click.option("--rehash", is_flag=True, help="Read files that kept size and time too, and compare.")
@@ -131,3 +135,19 @@ def print_damaged(damaged: Mapping[str, StoreError]) -> ExitCode:
     if damaged:
         click.echo(more_about(DamagedError.kind), err=True)
     return ExitCode.FAULT if damaged else ExitCode.DONE
+
+
+RUNS_SHOWN = 20
+
+
+def print_unused(runs: Sequence[UnusedRun]) -> None:
+    """Print on stderr why runs were not used, a line each; of many the first few, and a summary."""
+    for run in runs[:RUNS_SHOWN]:
+        click.echo(f"Run {run.name} was not used: {run.message.rstrip('.')}.", err=True)
+    if len(runs) > 1:
+        counts = Counter((run.stage, run.kind) for run in runs)
+        kinds = "; ".join(f"{count} at {stage}: {kind}" for (stage, kind), count in counts.most_common())
+        more = f", the first {RUNS_SHOWN} are named" if len(runs) > RUNS_SHOWN else ""
+        click.echo(f"{some(len(runs), 'run')} not used{more} ({kinds}).", err=True)
+    if runs:
+        click.echo(more_about("unused-runs"), err=True)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-
 import click
 
 from xgamma.analysis.failures import note_failures, on_failed_ingest, retry
@@ -13,22 +10,21 @@ from xgamma.cli.console import (
     examples,
     json_option,
     print_json,
+    print_unused,
     rehash_option,
     some,
 )
 from xgamma.cli.places import PlaceType, opened_store, store_argument
-from xgamma.errors import ConfigError, ExitCode, InputError, more_about
+from xgamma.errors import ConfigError, ExitCode, InputError
 from xgamma.execute import Workers
 from xgamma.formats.gadf.index import IndexNames
 from xgamma.ingest import FitsRelease, open_release
 from xgamma.ingest.notes import log_notes, notes_of
-from xgamma.outcome import INGEST, UnusedRun
+from xgamma.outcome import INGEST
 from xgamma.select import Selection, select_runs
 from xgamma.storage.disk import with_home
 from xgamma.store import Store
 from xgamma.warned import collected_warnings
-
-RUNS_SHOWN = 20
 
 
 @click.command(
@@ -110,16 +106,3 @@ def retry_command(store: str, as_json: bool) -> ExitCode:
         click.echo(f"{some(len(tried), 'run')} tried again, {len(failed)} failed again.")
     print_unused([each.run for each in failed])
     return ExitCode.INCOMPLETE if failed else ExitCode.DONE
-
-
-def print_unused(runs: Sequence[UnusedRun]) -> None:
-    """Print on stderr why runs were not used, a line each; of many the first few, and a summary."""
-    for run in runs[:RUNS_SHOWN]:
-        click.echo(f"Run {run.name} was not used: {run.message.rstrip('.')}.", err=True)
-    if len(runs) > 1:
-        counts = Counter((run.stage, run.kind) for run in runs)
-        kinds = "; ".join(f"{count} at {stage}: {kind}" for (stage, kind), count in counts.most_common())
-        more = f", the first {RUNS_SHOWN} are named" if len(runs) > RUNS_SHOWN else ""
-        click.echo(f"{some(len(runs), 'run')} not used{more} ({kinds}).", err=True)
-    if runs:
-        click.echo(more_about("unused-runs"), err=True)

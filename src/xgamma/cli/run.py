@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from xgamma.analysis.plan import plan, validate_steps
-from xgamma.analysis.preview import Preview, preview
-from xgamma.analysis.run import RunReport, run
+from xgamma.analysis import plan, preview, run
 from xgamma.analysis.steps import SECTIONS, STEPS
 from xgamma.cli.console import (
     examples,
@@ -18,15 +17,19 @@ from xgamma.cli.console import (
     print_json,
     print_table,
     print_tables,
+    print_unused,
     rehash_option,
     size_text,
     some,
 )
-from xgamma.cli.ingest import print_unused
 from xgamma.cli.places import PlaceType
 from xgamma.config.config import AnalysisConfig
 from xgamma.digits import NOTHING
 from xgamma.errors import ExitCode, FitError
+
+if TYPE_CHECKING:
+    from xgamma.analysis.preview import Preview
+    from xgamma.analysis.run import RunReport
 
 
 @click.command(
@@ -66,7 +69,7 @@ def run_command(
             setattr(given.general, name, value)
     if fail_fast:
         given.general.fail_fast = True
-    report = run(given, until, retry_failed, rehash)
+    report = run.run(given, until, retry_failed, rehash)
     if as_json:
         print_json(_document(report))
     else:
@@ -123,10 +126,10 @@ def plan_command(config: Path, as_json: bool) -> None:
     # The steps log to the handlers of this process; their messages belong to a run.
     given.general.log.level, given.general.log.filename = "warning", None
     given.set_logging()
-    steps = plan(given)
+    steps = plan.plan(given)
     if as_json:
         print_json([dataclasses.asdict(step) for step in steps])
-        validate_steps(given, steps)
+        plan.validate_steps(given, steps)
         return
     rows = [
         {
@@ -143,7 +146,7 @@ def plan_command(config: Path, as_json: bool) -> None:
         for step in steps
     ]
     print_table(rows, spare=("key", "tasks", "in"))
-    validate_steps(given, steps)
+    plan.validate_steps(given, steps)
     click.echo(f"Next: xgamma run {config}", err=True)
 
 
@@ -163,7 +166,7 @@ def check_command(config: Path, as_json: bool) -> None:
 
     Of runs that are not selected it says how many each criterion drops, and why the first few; --json names them all.
     """
-    found = preview(AnalysisConfig.read(config))
+    found = preview.preview(AnalysisConfig.read(config))
     if as_json:
         print_json(_preview_document(found))
         return

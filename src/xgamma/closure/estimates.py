@@ -24,7 +24,7 @@ from xgamma.fit import FitInput, fit, mask_fit
 from xgamma.models.models import Models
 from xgamma.predict import alpha, npred_signal
 from xgamma.reduce import Recipe, select_rows
-from xgamma.reduce.stack import STEP_VERSION as STACK_VERSION
+from xgamma.reduce.recipe import STACK_VERSION
 from xgamma.simulate import Plan, plan_document
 from xgamma.store import canonical_json, digest
 

@@ -29,7 +29,7 @@ from xgamma.models import (
 )
 from xgamma.predict import npred_signal
 from xgamma.reduce import Recipe, select_rows
-from xgamma.reduce.stack import STEP_VERSION as STACK_VERSION
+from xgamma.reduce.recipe import STACK_VERSION
 from xgamma.simulate import AnalyticResponse, Plan, Source, plan_document
 from xgamma.store import digest
 

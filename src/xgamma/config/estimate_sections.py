@@ -9,9 +9,15 @@ from xgamma.config.parameters import ExcessMapMapping, FluxPointsMapping, LightC
 from xgamma.config.ranges import RequestedAxis, TimeRange
 from xgamma.config.section import Section, key, subsection
 from xgamma.config.section_fields import Each, TimeBins
-from xgamma.estimate import ExcessMapParameters, FluxPointsParameters, LightCurveParameters, TimeBinning
-from xgamma.estimate.time_binning import binning_of_intervals
-from xgamma.registry import lookup, normalize_parameters
+from xgamma.estimate.excess_parameters import EXCESS_MAP, ExcessMapParameters
+from xgamma.estimate.flux_points_parameters import (
+    FLUX_POINTS,
+    LIGHT_CURVE,
+    FluxPointsParameters,
+    LightCurveParameters,
+)
+from xgamma.estimate.time_binning import TimeBinning, binning_of_intervals
+from xgamma.registry import normalize_parameters
 
 
 class FluxPointsAxisConfig(RequestedAxis):
@@ -52,8 +58,7 @@ class FluxPointsConfig(Section):
 
     def settings(self) -> FluxPointsParameters:
         """Return the parameters of the estimator in canonical units, defaults filled in."""
-        target = lookup("estimator", "flux_points")
-        settings: FluxPointsParameters = normalize_parameters(target, self.parameters, f"{self.where}.parameters")
+        settings: FluxPointsParameters = normalize_parameters(FLUX_POINTS, self.parameters, f"{self.where}.parameters")
         return settings
 
 
@@ -74,8 +79,7 @@ class ExcessMapConfig(Section):
 
     def settings(self) -> ExcessMapParameters:
         """Return the parameters of the estimator in canonical units, defaults filled in."""
-        target = lookup("estimator", "excess_map")
-        settings: ExcessMapParameters = normalize_parameters(target, self.parameters, f"{self.where}.parameters")
+        settings: ExcessMapParameters = normalize_parameters(EXCESS_MAP, self.parameters, f"{self.where}.parameters")
         return settings
 
 
@@ -108,8 +112,7 @@ class LightCurveConfig(Section):
 
     def settings(self) -> LightCurveParameters:
         """Return the parameters of the estimator in canonical units, defaults filled in."""
-        target = lookup("estimator", "light_curve")
-        settings: LightCurveParameters = normalize_parameters(target, self.parameters, f"{self.where}.parameters")
+        settings: LightCurveParameters = normalize_parameters(LIGHT_CURVE, self.parameters, f"{self.where}.parameters")
         return settings
 
     def binning(self) -> TimeBinning:

@@ -183,9 +183,10 @@ class Choice:
 
     def __call__(self, value: Any) -> str:
         """Return the word, or raise ``ConfigError`` with the nearest one."""
-        known = self.known()
         word = str(value)
-        if (word.lower() if self.any_case else word) in known:
+        wanted = word.lower() if self.any_case else word
+        # Those of xgamma first: what else is registered is not looked for in vain.
+        if wanted in self.words or wanted in (known := self.known()):
             return word
         near = did_you_mean(word.lower(), known)
         raise expected(f"one of {', '.join(known)}", value, near if "Did you mean" in near else "")

@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from xgamma.config.parameters import SPACE_OF_BACKGROUND
 from xgamma.config.sections import DatasetsConfig, SkyDirConfig, WcsConfig
 from xgamma.errors import ConfigError
 from xgamma.grid import SkySpace
+from xgamma.reduce.background.names import SPACES
 from xgamma.units import quantity_string
 
 MOST_PIXELS = 100_000_000
@@ -114,7 +114,7 @@ def _size_problems(wcs: WcsConfig) -> Iterator[str]:
 def _background_problems(datasets: DatasetsConfig) -> Iterator[str]:
     """Check that a background of maps has its map, and that a ring fits into what a run fills."""
     background = datasets.background
-    if SPACE_OF_BACKGROUND.get(background.method or "") != "3d":
+    if SPACES.get(background.method or "") != "3d":
         return
     if "background" not in datasets.map_selection:
         yield (

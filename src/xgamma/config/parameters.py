@@ -12,26 +12,16 @@ from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 from xgamma import registry
 from xgamma.config.fields import KEY, plain_value, read_mapping
-from xgamma.errors import ConfigError, LaterError
-from xgamma.estimate import ExcessMapParameters, FluxPointsParameters, LightCurveParameters
-from xgamma.reduce.background.protocol import KIND as BACKGROUND_KIND
+from xgamma.errors import ConfigError
+from xgamma.estimate.excess_parameters import EXCESS_MAP
+from xgamma.estimate.flux_points_parameters import FLUX_POINTS, LIGHT_CURVE
+from xgamma.reduce.background.names import KIND as BACKGROUND_KIND
+from xgamma.reduce.background.names import SPACES
 from xgamma.reduce.safe_mask import KIND as SAFE_MASK_KIND
 from xgamma.reduce.safe_mask import SafeMaskParameters
-from xgamma.registry import Entry, is_required, normalize_parameters, normalize_value
+from xgamma.registry import Form, is_required, normalize_parameters, normalize_value
 
-
-def _later(*_: Any, **__: Any) -> None:
-    raise LaterError("This step is part of the configuration, and not computed by this version of xgamma.")
-
-
-SPACE_OF_BACKGROUND: dict[str, str] = {
-    name: space
-    for space in ("1d", "3d")
-    for name in registry.built_in(BACKGROUND_KIND)
-    if registry.lookup(BACKGROUND_KIND, name).function.dataset_type == space  # type: ignore[attr-defined]
-}
-"""The datasets.type that each background of xgamma is made for."""
-SAFE_MASK = Entry(SAFE_MASK_KIND, "any method", _later, 1, SafeMaskParameters)
+SAFE_MASK = Form(SAFE_MASK_KIND, "any method", SafeMaskParameters)
 
 
 def backgrounds_for(space: str) -> str:
@@ -40,25 +30,25 @@ def backgrounds_for(space: str) -> str:
     >>> backgrounds_for("3d")
     'adaptive_ring, fov_background or ring'
     """
-    *others, last = [name for name, known in SPACE_OF_BACKGROUND.items() if known == space]
+    *others, last = [name for name, known in SPACES.items() if known == space]
     return f"{', '.join(others)} or {last}" if others else last
 
 
-def parameter_problems(target: Entry, given: Mapping[str, Any], where: str) -> list[str]:
+def parameter_problems(target: Form, given: Mapping[str, Any], where: str) -> list[str]:
     """Return a message for each parameter that ``target`` does not accept; an empty list when there is none."""
     problems = [problem for key, value in given.items() for problem in _key_problems(target, key, value, where)]
     problems += lacking_parameters(target, given, where)
     return problems or _problems(target, lambda: normalize_parameters(target, given, where), where)
 
 
-def lacking_parameters(target: Entry, given: Mapping[str, Any], where: str) -> list[str]:
+def lacking_parameters(target: Form, given: Mapping[str, Any], where: str) -> list[str]:
     """Return a sentence about the parameters that ``target`` needs and that are not given, if there are any."""
     needed = [known.name for known in dataclasses.fields(target.parameters) if is_required(known)]
     missing = [name for name in needed if name not in given]
     return [f"{where}: {target.kind} {target.name!r} needs {' and '.join(missing)}."] if missing else []
 
 
-def _key_problems(target: Entry, key: str, value: Any, where: str) -> list[str]:
+def _key_problems(target: Form, key: str, value: Any, where: str) -> list[str]:
     fields = {known.name: known for known in dataclasses.fields(target.parameters)}
     if key not in fields:
         return _problems(target, lambda: normalize_parameters(target, {key: value}, where), where)
@@ -66,7 +56,7 @@ def _key_problems(target: Entry, key: str, value: Any, where: str) -> list[str]:
     return _problems(target, lambda: normalize_value(value, hint, metadata, f"{where}.{key}"), where)
 
 
-def _problems(target: Entry, read: Callable[[], Any], where: str) -> list[str]:
+def _problems(target: Form, read: Callable[[], Any], where: str) -> list[str]:
     try:
         read()
     except ConfigError as error:
@@ -74,7 +64,7 @@ def _problems(target: Entry, read: Callable[[], Any], where: str) -> list[str]:
     return []
 
 
-def _with_path(message: str, target: Entry, where: str) -> str:
+def _with_path(message: str, target: Form, where: str) -> str:
     """Return the message of a rule between parameters, with the path that the dataclass does not know."""
     if message.startswith(where):
         return message
@@ -82,10 +72,10 @@ def _with_path(message: str, target: Entry, where: str) -> str:
     return f"{where}{mark}{rest}" if name in registry.names(target.kind) else f"{where}.{message}"
 
 
-def read_parameters(target: Callable[[], Entry], value: Any) -> dict[str, Any]:
+def read_parameters(target: Form, value: Any) -> dict[str, Any]:
     """Read a mapping of parameters of ``target``; the values are returned as given."""
     given = read_mapping(value)
-    problems = parameter_problems(target(), given, KEY)
+    problems = parameter_problems(target, given, KEY)
     if problems:
         raise ConfigError("\n".join(problems))
     return given
@@ -100,7 +90,7 @@ def read_safe_mask_parameters(value: Any) -> dict[str, Any]:
     return given
 
 
-def _taker(key: str) -> Entry:
+def _taker(key: str) -> Form:
     """Return a safe mask that takes a parameter, else what all built-in methods take."""
     own = [registry.lookup(SAFE_MASK_KIND, name) for name in registry.names(SAFE_MASK_KIND)]
     takers = (
@@ -129,13 +119,18 @@ def _property(hint: Any, metadata: Mapping[str, Any]) -> dict[str, Any]:
     return kind | ({"description": description} if description else {})
 
 
+class _OfBackgrounds:
+    """The JSON Schema of the parameters of all backgrounds, whose modules are loaded when it is asked for."""
+
+    def __get_pydantic_json_schema__(self, *_: Any) -> dict[str, Any]:
+        return parameters_schema(*(registry.lookup(BACKGROUND_KIND, name).parameters for name in SPACES))
+
+
 BackgroundMapping = Annotated[
     dict[str, Any],
     PlainValidator(read_mapping),
     PlainSerializer(plain_value),
-    WithJsonSchema(
-        parameters_schema(*(registry.lookup(BACKGROUND_KIND, name).parameters for name in SPACE_OF_BACKGROUND))
-    ),
+    _OfBackgrounds(),
 ]
 SafeMaskMapping = Annotated[
     dict[str, Any],
@@ -145,19 +140,19 @@ SafeMaskMapping = Annotated[
 ]
 FluxPointsMapping = Annotated[
     dict[str, Any],
-    PlainValidator(partial(read_parameters, lambda: registry.lookup("estimator", "flux_points"))),
+    PlainValidator(partial(read_parameters, FLUX_POINTS)),
     PlainSerializer(plain_value),
-    WithJsonSchema(parameters_schema(FluxPointsParameters)),
+    WithJsonSchema(parameters_schema(FLUX_POINTS.parameters)),
 ]
 LightCurveMapping = Annotated[
     dict[str, Any],
-    PlainValidator(partial(read_parameters, lambda: registry.lookup("estimator", "light_curve"))),
+    PlainValidator(partial(read_parameters, LIGHT_CURVE)),
     PlainSerializer(plain_value),
-    WithJsonSchema(parameters_schema(LightCurveParameters)),
+    WithJsonSchema(parameters_schema(LIGHT_CURVE.parameters)),
 ]
 ExcessMapMapping = Annotated[
     dict[str, Any],
-    PlainValidator(partial(read_parameters, lambda: registry.lookup("estimator", "excess_map"))),
+    PlainValidator(partial(read_parameters, EXCESS_MAP)),
     PlainSerializer(plain_value),
-    WithJsonSchema(parameters_schema(ExcessMapParameters)),
+    WithJsonSchema(parameters_schema(EXCESS_MAP.parameters)),
 ]

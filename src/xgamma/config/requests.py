@@ -18,8 +18,9 @@ from xgamma.config.regions import exclusion_of, named_regions
 from xgamma.config.rules import at_entry, entry_names
 from xgamma.config.sections import DatasetsConfig, ObservationsConfig, SkyDirConfig
 from xgamma.errors import ConfigError, OutputError
-from xgamma.estimate import ExcessMapParameters, FluxPointsParameters, LightCurveParameters, TimeBinning
-from xgamma.estimate.excess_map import validate_planes, validate_radius
+from xgamma.estimate.excess_parameters import ExcessMapParameters, validate_planes, validate_radius
+from xgamma.estimate.flux_points_parameters import FluxPointsParameters, LightCurveParameters
+from xgamma.estimate.time_binning import TimeBinning
 from xgamma.events import DEFAULT_RULE
 from xgamma.execute import THIS_PROCESS, Workers
 from xgamma.formats.gadf.index import IndexNames
@@ -28,7 +29,8 @@ from xgamma.geometry import to_frame
 from xgamma.grid import Grid, RegionSpace
 from xgamma.ingest import FitsRelease, StoredRelease, open_release
 from xgamma.models.models import Models
-from xgamma.reduce import Method, Recipe, method, roles_needed
+from xgamma.reduce.recipe import Recipe, roles_needed
+from xgamma.registry import Method, method
 from xgamma.select import Cone, Selection, read_obs_file
 
 

@@ -11,7 +11,6 @@ from xgamma.config.estimate_sections import FluxPointsConfig, LightCurveConfig
 from xgamma.config.fields import PathOrUrl, is_before
 from xgamma.config.maps import map_problems
 from xgamma.config.parameters import (
-    SPACE_OF_BACKGROUND,
     backgrounds_for,
     lacking_parameters,
     parameter_problems,
@@ -23,8 +22,7 @@ from xgamma.config.sections import DatasetsConfig, FitConfig, FitRangeConfig, Ob
 from xgamma.errors import ConfigError, MissingInputError, StoreError, did_you_mean
 from xgamma.formats.local_files import is_there
 from xgamma.groups import Grouping
-from xgamma.reduce.background.protocol import OFF_COUNTS
-from xgamma.reduce.background.sky_ring import one_bin_problem
+from xgamma.reduce.background.names import OFF_COUNTS, SPACES, one_bin_problem
 from xgamma.reduce.safe_mask import KIND as SAFE_MASK_KIND
 from xgamma.registry import lookup
 from xgamma.storage.locations import validate_url
@@ -135,7 +133,7 @@ def background_problems(datasets: DatasetsConfig) -> Iterator[str]:
             f"{background.where}.alpha_systematic: given, but the background {background.method} has no off counts, "
             "and so no alpha; leave it out."
         )
-    space = SPACE_OF_BACKGROUND.get(background.method, datasets.type)
+    space = SPACES.get(background.method, datasets.type)
     if space != datasets.type:
         yield (
             f"{background.where}.method: {background.method!r} is made for datasets.type {space}, got "

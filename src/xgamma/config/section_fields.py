@@ -24,7 +24,7 @@ from xgamma.config.fields import (
     shown,
 )
 from xgamma.errors import ConfigError, did_you_mean
-from xgamma.estimate import TimeBinning, normalize_time_binning
+from xgamma.estimate.time_binning import TimeBinning, normalize_time_binning
 from xgamma.events import RUN_COLUMNS
 from xgamma.expressions import Expression, parsed
 from xgamma.groups import Grouping, normalize_grouping

@@ -20,7 +20,6 @@ from xgamma.config.fields import (
     Text,
 )
 from xgamma.config.parameters import (
-    SPACE_OF_BACKGROUND,
     BackgroundMapping,
     SafeMaskMapping,
     backgrounds_for,
@@ -41,6 +40,7 @@ from xgamma.config.section_fields import (
     Share,
 )
 from xgamma.events import GOOD_TIME_RULES
+from xgamma.reduce.background.names import SPACES
 from xgamma.reduce.safe_mask import KIND as SAFE_MASK_KIND
 from xgamma.reduce.safe_mask import safe_masks_of
 from xgamma.registry import Method, lookup, normalize_parameters
@@ -49,7 +49,7 @@ IRF = Choice(("events", "gti", "aeff", "bkg", "edisp", "psf", "rad_max"))
 MAP = Choice(("counts", "exposure", "background", "psf", "edisp"))
 DATASET_TYPE = Choice(("1d", "3d"))
 PROJECTION = Choice(("CAR", "TAN", "AIT"))
-BACKGROUND = Choice(tuple(SPACE_OF_BACKGROUND), kind="background")
+BACKGROUND = Choice(tuple(SPACES), kind="background")
 SAFE_MASK_METHOD = Choice(("aeff-default", "aeff-max", "edisp-bias", "offset-max", "bkg-peak"), kind=SAFE_MASK_KIND)
 FILE_MODE = Choice(("w", "a", "x"))
 GOOD_TIME = Choice(GOOD_TIME_RULES)

@@ -9,7 +9,7 @@ from typing import Any
 from xgamma.config.config import AnalysisConfig, given_document
 from xgamma.config.rules import at_entry
 from xgamma.config.sections import DatasetsConfig
-from xgamma.reduce import Recipe
+from xgamma.reduce.recipe import Recipe
 
 SCAN_KEYS = ("norm_min", "norm_max", "norm_n_values", "norm_values")
 

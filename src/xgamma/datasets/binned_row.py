@@ -10,16 +10,13 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import xarray as xr
 
+from xgamma import reduce
 from xgamma.axes import BoolArray
-from xgamma.datasets import files, info
-from xgamma.datasets.geom import bins_between, edges_among, normalize_edges
-from xgamma.datasets.made import any_mask, normalize_background, normalize_random, on_off_row, with_counts
+from xgamma.datasets import files, geom, info, inputs, made
 from xgamma.datasets.row import Row, Shown
 from xgamma.errors import ConfigError, ConfigTypeError, DataError
-from xgamma.reduce import joined_rows, stack
-from xgamma.reduce.energy_bins import merge_bins, merged_mask, select_energy
-from xgamma.reduce.rows import with_same_variables
-from xgamma.schema import bin_dims, has_safe_bin
+from xgamma.reduce import energy_bins
+from xgamma.schema import WINDOWS, bin_dims, has_safe_bin
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +38,7 @@ class BinnedRow(Row[Shown]):
         DataError
             When there is no bin between them.
         """
-        bins = bins_between(self.energy_axis, energy_min, energy_max, self.name)
+        bins = geom.bins_between(self.energy_axis, energy_min, energy_max, self.name)
         return self.slice_by_idx({"energy": bins}, name)
 
     def slice_by_idx(self, slices: Mapping[str, slice], name: str | None = None) -> Self:
@@ -53,7 +50,7 @@ class BinnedRow(Row[Shown]):
         if last <= first:
             raise DataError(f"{self.name}: expected a slice that holds bins, got {first} to {last}.")
         mask = None if self._mask_fit is None else self._mask_fit.take(range(first, last), self._energy_place)
-        return self._like(select_energy(self.data, first, last), name, mask)
+        return self._like(energy_bins.select_energy(self.data, first, last), name, mask)
 
     @property
     def _energy_place(self) -> int:
@@ -76,13 +73,13 @@ class BinnedRow(Row[Shown]):
         DataError
             When the edges hold no bin of the row.
         """
-        edges = edges_among(self.energy_axis, energy_axis, self.name)
-        given, taken = normalize_edges(energy_axis), self.energy_axis.edges[edges]
+        edges = geom.edges_among(self.energy_axis, energy_axis, self.name)
+        given, taken = geom.normalize_edges(energy_axis), self.energy_axis.edges[edges]
         if len(given) != len(taken) or not np.allclose(given, taken, rtol=MOVED, atol=0):
             said = ", ".join(f"{edge:.4g}" for edge in taken)
             log.warning("%s: the energies asked for are no edges of its bins; taken: %s TeV.", self.name, said)
-        mask = None if self._mask_fit is None else merged_mask(self._mask_fit, edges, self._energy_place)
-        return self._like(merge_bins(self.data, edges), name, mask)
+        mask = None if self._mask_fit is None else energy_bins.merged_mask(self._mask_fit, edges, self._energy_place)
+        return self._like(energy_bins.merge_bins(self.data, edges), name, mask)
 
     def to_image(self, name: str | None = None) -> Self:
         """Return the row with all of its safe bins in one."""
@@ -94,7 +91,7 @@ class BinnedRow(Row[Shown]):
 
     def _summed(self, rows: list[xr.Dataset]) -> xr.Dataset:
         """Return the sum of rows over the safe bins of each, under the name and in the cells of this one."""
-        return stack(joined_rows(with_same_variables(rows)), name=self.name)
+        return reduce.stack(reduce.joined_rows(reduce.rows.with_same_variables(rows)), name=self.name)
 
     def mask_of(self, other: Self) -> BoolArray | None:
         """Return the fit mask of another row in the cells of this one."""
@@ -120,7 +117,7 @@ class BinnedRow(Row[Shown]):
             return
         masks = (self._mask_fit, self.mask_of(other))
         summed = self._summed([self.data, other.data])
-        self._mask_fit = any_mask([mask for mask, is_safe in zip(masks, safe, strict=True) if is_safe])
+        self._mask_fit = made.any_mask([mask for mask, is_safe in zip(masks, safe, strict=True) if is_safe])
         self._hold(summed)
 
     # --- simulated counts
@@ -131,15 +128,15 @@ class BinnedRow(Row[Shown]):
         ``random_state`` is a seed, which gives the numbers of Gammapy, or a generator of numpy.
         """
         expected = self._prediction.total.isel(dataset=0).values
-        drawn = normalize_random(random_state).poisson(np.maximum(np.nan_to_num(expected), 0.0))
-        self._hold(with_counts(self.data, counts=drawn))
+        drawn = made.normalize_random(random_state).poisson(np.maximum(np.nan_to_num(expected), 0.0))
+        self._hold(made.with_counts(self.data, counts=drawn))
 
     # --- files
 
     def write(self, filename: str | PathLike[str], overwrite: bool = False) -> None:
         """Write one row; the ending decides: ``.zarr``, ``.fits``, ``.fits.gz``, or ``.yaml`` with files beside it."""
         [own] = self.fit_inputs()
-        files.write_datasets([files.with_mask_fit(own.data, own.mask)], filename, overwrite)
+        files.write_datasets([inputs.with_mask_fit(own.data, own.mask)], filename, overwrite)
 
     @classmethod
     def read(cls, filename: str | PathLike[str], name: str | None = None) -> Self:
@@ -147,8 +144,13 @@ class BinnedRow(Row[Shown]):
         groups = files.read_datasets(filename)
         if len(groups) != 1:
             raise DataError(f"{filename} holds {len(groups)} Datasets; read it with Datasets.read.")
-        data, mask = files.without_mask_fit(groups[0])
+        data, mask = inputs.without_mask_fit(groups[0])
         return cls(data, name=name, mask_fit=None if mask is None else mask[0])
+
+
+def is_map(view: object) -> bool:
+    """Whether a view is one of a window of the sky, and not of on-regions or flux points."""
+    return isinstance(view, BinnedRow) and view.space == WINDOWS
 
 
 class OffCounts(BinnedRow[Shown]):
@@ -191,16 +193,16 @@ class OffCounts(BinnedRow[Shown]):
         ConfigError
             For a background that does not fit the bins, or is negative or not finite.
         """
-        expected = normalize_background(npred_background, self.bins_shape)
-        random, alpha = normalize_random(random_state), info.alpha(self.data).values[0]
+        expected = made.normalize_background(npred_background, self.bins_shape)
+        random, alpha = made.normalize_random(random_state), info.alpha(self.data).values[0]
         signal = random.poisson(np.maximum(np.nan_to_num(self._prediction.signal.values[0]), 0.0))
         background = random.poisson(expected)
         off = random.poisson(np.divide(expected, alpha, out=np.zeros_like(expected), where=alpha > 0))
-        self._hold(with_counts(self.data, counts=signal + background, counts_off=off))
+        self._hold(made.with_counts(self.data, counts=signal + background, counts_off=off))
 
     @classmethod
     def _with_off_counts(
         cls, dataset: Row[Any], acceptance: Any, acceptance_off: Any, counts_off: Any, name: str | None
     ) -> Self:
-        data = on_off_row(dataset.data, acceptance, acceptance_off, counts_off)
+        data = made.on_off_row(dataset.data, acceptance, acceptance_off, counts_off)
         return cls(data, dataset.models, dataset.name if name is None else name, dataset.fit_bins)

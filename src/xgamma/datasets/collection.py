@@ -5,53 +5,43 @@ from __future__ import annotations
 import itertools
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import xarray as xr
 
-from xgamma import schema
+from xgamma import datasets as kinds
+from xgamma import fit, reduce, schema
 from xgamma.axes import BoolArray, IntArray
-from xgamma.datasets import files, info, text
-from xgamma.datasets.binned_row import BinnedRow
-from xgamma.datasets.event_list import GTI
-from xgamma.datasets.flux_points_dataset import FluxPointsDataset
+from xgamma.datasets import event_list, files, info, inputs, map_files, text
+from xgamma.datasets import made as made_rows
+from xgamma.datasets.binned_row import BinnedRow, is_map
 from xgamma.datasets.info import cumulative_table, info_table
 from xgamma.datasets.inputs import ModelledRows, normalize_rows
 from xgamma.datasets.joint_pictures import JointPictures
-from xgamma.datasets.made import any_mask
-from xgamma.datasets.map_dataset import MapDataset, MapDatasetOnOff
-from xgamma.datasets.map_files import irf_pixel
-from xgamma.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
 from xgamma.description import Description, Facts, Part, Sheet, ends
 from xgamma.digits import decimals, some
 from xgamma.errors import ConfigError, ConfigTypeError, DataError, LaterError
-from xgamma.fit import FitInput
 from xgamma.outcome import Outcome
 from xgamma.plot import excess as plot_excess
 from xgamma.plot import regions as plot_regions
-from xgamma.predict.background import background_model, background_planes
-from xgamma.reduce import joined_rows, regions_apart, select_rows, since, stack
-from xgamma.reduce.window_sums import stack_of_windows
+from xgamma.predict import background as predicted_background
 
 if TYPE_CHECKING:
     from astropy.table import Table
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from xgamma.datasets.event_list import GTI
+    from xgamma.datasets.flux_points_dataset import FluxPointsDataset
+    from xgamma.fit import FitInput
+
 
 log = logging.getLogger(__name__)
 
 STACKED = "stacked"
-
-_CLASSES: Mapping[tuple[schema.SpaceDims, bool], type[BinnedRow[Any]]] = {
-    (schema.REGIONS, False): SpectrumDataset,
-    (schema.REGIONS, True): SpectrumDatasetOnOff,
-    (schema.WINDOWS, False): MapDataset,
-    (schema.WINDOWS, True): MapDatasetOnOff,
-}
 
 SHOWN = 10
 """How many rows ``print`` and notebooks show; reprs stay fast with thousands."""
@@ -95,7 +85,7 @@ class Datasets(JointPictures):
         used: list[BinnedRow[Any]] = []
         unused: list[BinnedRow[Any]] = []
         for given in [data] if isinstance(data, xr.Dataset) else data:
-            for piece in regions_apart(given):
+            for piece in reduce.regions_apart(given):
                 views, outcome = _views(piece)
                 for view in views:
                     (used if outcome[view.position[0]] == Outcome.USED else unused).append(view)
@@ -136,13 +126,13 @@ class Datasets(JointPictures):
     def fit_inputs(self) -> list[FitInput]:
         """Return the Datasets of ``to_xarray``, each with its bins to fit, and after them the flux points."""
         points = [one for view in self._points for one in view.fit_inputs()]
-        return [*(FitInput(part.data, part.mask_fit) for part in self.parts()), *points]
+        return [*(fit.FitInput(part.data, part.mask_fit) for part in self.parts()), *points]
 
     def stat_sum(self) -> float:
         """The statistic of all rows, over their bins in use, and of all flux points."""
         total = float(sum(view.stat_sum() for view in self._points))
         for part in self.parts():
-            used = FitInput(part.data, part.mask_fit).used
+            used = fit.FitInput(part.data, part.mask_fit).used
             total += float(info.Prediction(part.data, part.models).stat_array.values[used].sum())
         return total
 
@@ -161,10 +151,14 @@ class Datasets(JointPictures):
         """
         self._validate_one_region("stack_reduce()")
         rows = [_with_background(part) for part in self.parts()]
-        is_maps = any(isinstance(view, MapDataset) for view in self._rows)
-        [view] = views_of(stack_of_windows(rows, name) if is_maps else stack(joined_rows(rows), name=name))
+        is_maps = any(is_map(view) for view in self._rows)
+        [view] = views_of(
+            reduce.window_sums.stack_of_windows(rows, name)
+            if is_maps
+            else reduce.stack(reduce.joined_rows(rows), name=name)
+        )
         view.models = self.models
-        view.mask_fit = any_mask([view.mask_of(row) for row in self._rows])
+        view.mask_fit = made_rows.any_mask([view.mask_of(row) for row in self._rows])
         return view
 
     def info_table(self, cumulative: bool = False, all_rows: bool = False) -> Table:
@@ -206,8 +200,10 @@ class Datasets(JointPictures):
         """The good time intervals of all rows, in their order; times are counted from the epoch of the first."""
         parts = [part.data for part in self.parts()]
         mjdref = float(parts[0].attrs["mjdref"]) if parts else 0.0
-        return GTI(
-            np.concatenate([np.empty((0, 2)), *(since(ds, mjdref)["gti"].values.reshape(-1, 2) for ds in parts)]),
+        return event_list.GTI(
+            np.concatenate(
+                [np.empty((0, 2)), *(reduce.since(ds, mjdref)["gti"].values.reshape(-1, 2) for ds in parts)]
+            ),
             mjdref,
         )
 
@@ -228,7 +224,7 @@ class Datasets(JointPictures):
         Raises ``ConfigTypeError`` where one is no map.
         """
         for view in self._views:
-            if not isinstance(view, MapDataset):
+            if not is_map(view):
                 raise ConfigTypeError(f"{view.name!r}: expected a MapDataset, got a {type(view).__name__}.")
         return type(self)([view.to_spectrum_dataset(region, containment_correction) for view in self._views])
 
@@ -238,7 +234,7 @@ class Datasets(JointPictures):
         ``ax`` are axes of astropy with a projection; ``None`` makes them in a new figure.
         """
         for view in self._rows:
-            if isinstance(view, MapDataset):
+            if is_map(view):
                 raise ConfigTypeError(
                     f"plot_regions() draws regions, and {view.name!r} is a map; use its plot_counts()."
                 )
@@ -272,7 +268,7 @@ class Datasets(JointPictures):
             When Gammapy is not installed, or does not know a model.
         """
         self._validate_rows("to_gammapy()")
-        if any(isinstance(view, MapDataset) for view in self._rows):
+        if any(is_map(view) for view in self._rows):
             raise LaterError(
                 "to_gammapy(): maps are not converted by this version of xgamma; write them to a .fits file, which "
                 "Gammapy reads."
@@ -349,8 +345,8 @@ class Datasets(JointPictures):
         groups = {id(view.group) for view in self._views}
         beside = [view for view in self.unused if id(view.group) in groups]
         parts = Datasets(self._views, beside)._with_unused().parts()
-        made = [files.with_mask_fit(part.data, part.mask_fit) for part in parts]
-        files.write_datasets(made, filename, overwrite, irf_pixel(binsize_irf))
+        made = [inputs.with_mask_fit(part.data, part.mask_fit) for part in parts]
+        files.write_datasets(made, filename, overwrite, map_files.irf_pixel(binsize_irf))
 
     @classmethod
     def read(cls, filename: str | PathLike[str], models: Any = None) -> Self:
@@ -368,7 +364,7 @@ _HEADS = ("name", "counts", "background", "excess", "sqrt(TS)", "livetime [h]")
 
 
 def _words(view: BinnedRow[Any] | FluxPointsDataset) -> tuple[str, ...]:
-    if isinstance(view, FluxPointsDataset):
+    if not isinstance(view, BinnedRow):
         return view.name, some(len(view.mask), "point"), "", "", "", ""
     row = {name: column.values[0] for name, column in view._summary().items()}
     numbers = (decimals(float(row[name]), 1) for name in ("background", "excess", "sqrt_ts"))
@@ -377,14 +373,20 @@ def _words(view: BinnedRow[Any] | FluxPointsDataset) -> tuple[str, ...]:
 
 def views_of(group: xr.Dataset) -> list[BinnedRow[Any]]:
     """Return the views of all rows of a validated DL4 Dataset, of the class that its cells and statistic ask for."""
-    view_class = _CLASSES[schema.space_dims(group), info.is_on_off(group)]
+    view_class = _class_of(group)
     positions = itertools.product(range(group.sizes["dataset"]), range(group.sizes.get("region", 1)))
     names = info.row_names(group)
     return [view_class.from_row(group, *position, name) for position, name in zip(positions, names, strict=True)]
 
 
+def _class_of(group: xr.Dataset) -> type[BinnedRow[Any]]:
+    if schema.space_dims(group) == schema.REGIONS:
+        return kinds.SpectrumDatasetOnOff if info.is_on_off(group) else kinds.SpectrumDataset
+    return kinds.MapDatasetOnOff if info.is_on_off(group) else kinds.MapDataset
+
+
 def _views(given: xr.Dataset) -> tuple[list[BinnedRow[Any]], IntArray]:
-    ds, mask = files.without_mask_fit(normalize_rows(given))
+    ds, mask = inputs.without_mask_fit(normalize_rows(given))
     views = views_of(ds)
     if mask is not None:
         for view in views:
@@ -401,7 +403,7 @@ def _parts(views: list[BinnedRow[Any]]) -> list[ModelledRows]:
         return [ModelledRows(group, models, _stacked_masks(views, group))]
     if regions == 1:
         numbers = [row for row, _ in positions]
-        rows = group.isel(dataset=numbers) if "region" in group.dims else select_rows(group, numbers)
+        rows = group.isel(dataset=numbers) if "region" in group.dims else reduce.select_rows(group, numbers)
         return [ModelledRows(rows, models, _stacked_masks(views, rows))]
     return [ModelledRows(view.data, models, _stacked_masks([view], view.data)) for view in views]
 
@@ -409,10 +411,12 @@ def _parts(views: list[BinnedRow[Any]]) -> list[ModelledRows]:
 def _with_background(part: ModelledRows) -> xr.Dataset:
     """Return rows with the expected background that their models say."""
     names = [str(name) for name in part.data.variables["dataset"].values]
-    if "background" not in part.data or not any(background_model(part.models, name) for name in names):
+    if "background" not in part.data or not any(
+        predicted_background.background_model(part.models, name) for name in names
+    ):
         return part.data
     own = part.data["background"].transpose(*schema.bin_dims(part.data))
-    planes = background_planes(part.data, part.models).astype(own.dtype)
+    planes = predicted_background.background_planes(part.data, part.models).astype(own.dtype)
     return part.data.assign(background=own.copy(data=planes))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, MutableSequence, Sequence
-from typing import Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 from astropy import units as u
@@ -11,12 +11,14 @@ from astropy.time import Time
 
 from xgamma.axes import BoolArray
 from xgamma.datasets.binned_row import BinnedRow
-from xgamma.datasets.flux_points_dataset import FluxPointsDataset
-from xgamma.datasets.inputs import normalize_models
+from xgamma.datasets.inputs import Fitted, normalize_models
 from xgamma.description import Described
 from xgamma.errors import ConfigError, ConfigTypeError, UnknownNameError, did_you_mean
 from xgamma.models.models import Models
 from xgamma.models.parameters import Parameters
+
+if TYPE_CHECKING:
+    from xgamma.datasets.flux_points_dataset import FluxPointsDataset
 
 TOLERANCE = 1e-6
 """Seconds."""
@@ -33,7 +35,7 @@ class DatasetList(Described, MutableSequence[Any]):
     """Views in order, with unique names; see ``Datasets``."""
 
     def __init__(self, datasets: Any = (), unused: Iterable[BinnedRow[Any]] = ()) -> None:
-        given = [datasets] if isinstance(datasets, BinnedRow | FluxPointsDataset) else datasets
+        given = [datasets] if isinstance(datasets, Fitted) else datasets
         self._views: list[Any] = [_view(dataset) for dataset in given]
         self.unused = list(unused)
         validate_names(self.names)
@@ -67,7 +69,7 @@ class DatasetList(Described, MutableSequence[Any]):
 
     def index(self, key: Any, start: int = 0, stop: int | None = None) -> int:
         """Return the position of a name or of a view; raises ``UnknownNameError``."""
-        name = key.name if isinstance(key, BinnedRow | FluxPointsDataset) else key
+        name = key.name if isinstance(key, Fitted) else key
         names = self.names
         if name not in names[start:stop]:
             raise UnknownNameError(f"There is no dataset called {name!r}.{did_you_mean(str(name), names)}")
@@ -109,7 +111,7 @@ class DatasetList(Described, MutableSequence[Any]):
         self._views.reverse()
 
     def __add__(self, other: Any) -> Self:
-        more = [other] if isinstance(other, BinnedRow | FluxPointsDataset) else other
+        more = [other] if isinstance(other, Fitted) else other
         return type(self)([*self._views, *more])
 
     def copy(self) -> Self:
@@ -170,7 +172,7 @@ class DatasetList(Described, MutableSequence[Any]):
 
     @property
     def _points(self) -> list[FluxPointsDataset]:
-        return [view for view in self._views if isinstance(view, FluxPointsDataset)]
+        return [view for view in self._views if not isinstance(view, BinnedRow)]
 
     def _first_of_groups(self) -> list[BinnedRow[Any]]:
         return list({id(view.group): view for view in reversed(self._rows)}.values())
@@ -205,8 +207,8 @@ class DatasetList(Described, MutableSequence[Any]):
         return self.models.parameters
 
 
-def _view(dataset: Any) -> BinnedRow[Any] | FluxPointsDataset:
-    if not isinstance(dataset, BinnedRow | FluxPointsDataset):
+def _view(dataset: Any) -> Fitted:
+    if not isinstance(dataset, Fitted):
         raise ConfigTypeError(
             f"Expected a dataset of a spectrum, of maps or of flux points, got a {type(dataset).__name__}; use "
             "Datasets.from_xarray for Datasets of xarray."

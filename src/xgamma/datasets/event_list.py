@@ -12,8 +12,7 @@ from astropy import units as u
 from astropy.time import Time
 
 from xgamma.axes import BoolArray, FloatArray
-from xgamma.datasets.geom import normalize_region
-from xgamma.datasets.titles import duration
+from xgamma.datasets import geom, titles
 from xgamma.description import Described, Description, Facts, Sheet, ends
 from xgamma.digits import decimals, number_text, some
 from xgamma.errors import ConfigError, DataError, UnknownNameError, did_you_mean
@@ -148,7 +147,7 @@ class GTI(Described):
         """Draw the intervals in a new figure, and return it."""
         figure, [ax] = plot_figures.panels(1, figsize)
         self.plot(ax)
-        plot_figures.show_title(ax, some(len(self), "interval"), duration(float(self.time_sum.value)))
+        plot_figures.show_title(ax, some(len(self), "interval"), titles.duration(float(self.time_sum.value)))
         return figure
 
 
@@ -272,7 +271,7 @@ class EventList(Described):
 
     def select_region(self, regions: Any) -> Self:
         """Return the events in a region or in any of several; raises ``ConfigTypeError`` for what is no region."""
-        given = [normalize_region(region) for region in (regions if isinstance(regions, Sequence) else [regions])]
+        given = [geom.normalize_region(region) for region in (regions if isinstance(regions, Sequence) else [regions])]
         shapes = [shape for shape in given if shape is not None]
         return self.select_row_subset(union_holds(shapes, self._column("ra"), self._column("dec")))
 

@@ -12,8 +12,7 @@ import xarray as xr
 from astropy import units as u
 
 from xgamma.axes import Axis, BoolArray, FloatArray
-from xgamma.datasets import files, text
-from xgamma.datasets.maps import Map, MapAxes, WcsGeom
+from xgamma.datasets import files, maps, text
 from xgamma.datasets.sed_table import ERRORS
 from xgamma.datasets.titles import significance_text
 from xgamma.description import Described, Description, facts
@@ -21,19 +20,21 @@ from xgamma.errors import ConfigError, ConfigTypeError, DataError, UnknownNameEr
 from xgamma.estimate import SignificanceDistribution, significance_distribution
 from xgamma.formats.local_files import local_path
 from xgamma.formats.sed.kinds import LIKELIHOOD, QUANTITIES
-from xgamma.formats.sky_maps.flux_maps import read_flux_maps, write_flux_maps
+from xgamma.formats.sky_maps import flux_maps
 from xgamma.masks import Exclusion
-from xgamma.models import SpectralModel
-from xgamma.models.spectral.model import read_spectral
+from xgamma.models.spectral import model as spectra
 from xgamma.plot import figures as plot_figures
 from xgamma.plot import significance as plot_significance
 from xgamma.schema.excess_map import DIMS, image_of
-from xgamma.tables.maps import hottest_pixels
+from xgamma.tables import maps as map_tables
 
 if TYPE_CHECKING:
     from astropy.table import Table
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from xgamma.datasets.maps import Map, WcsGeom
+    from xgamma.models import SpectralModel
 
 
 SUFFIXES = ("", *ERRORS, "_sensitivity")
@@ -82,7 +83,7 @@ class ExcessMap(Described):
 
     def __getitem__(self, name: str) -> Map:
         array, unit = self._values(name)
-        return Map(self.geom, array, unit, name=name)
+        return maps.Map(self.geom, array, unit, name=name)
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__
@@ -147,7 +148,7 @@ class ExcessMap(Described):
     @property
     def geom(self) -> WcsGeom:
         """The pixels and energies."""
-        return WcsGeom(image_of(self.data), MapAxes([self.energy_axis]))
+        return maps.WcsGeom(image_of(self.data), maps.MapAxes([self.energy_axis]))
 
     @property
     def energy_ref(self) -> u.Quantity:
@@ -183,7 +184,7 @@ class ExcessMap(Described):
     def reference_spectral_model(self) -> SpectralModel | None:
         """The spectrum that norms are multiples of; ``None`` where they are counts."""
         document = self.data.attrs.get("spectrum")
-        return None if document is None else read_spectral(document, {})
+        return None if document is None else spectra.read_spectral(document, {})
 
     # --- what they say
 
@@ -206,7 +207,7 @@ class ExcessMap(Described):
         shape = image_of(self.data).shape
         if exclusion is None:
             return np.ones(shape, dtype=bool)
-        if isinstance(exclusion, Map):
+        if isinstance(exclusion, maps.Map):
             return np.asarray(exclusion.get_by_coord(self.geom.to_image().get_coord()) > 0).reshape(shape)
         if isinstance(exclusion, np.ndarray) and exclusion.shape == shape:
             return exclusion.astype(bool)
@@ -223,7 +224,7 @@ class ExcessMap(Described):
         ``background``, and ``flux`` where there is one.
         """
         names = [name for name in (SHOWN, "npred_excess", "counts", "background", "flux") if self.has(name)]
-        peaks = hottest_pixels(self.data, number)
+        peaks = map_tables.hottest_pixels(self.data, number)
         space = image_of(self.data)
         plane, y, x = (np.array([peak[place] for peak in peaks], dtype=int) for place in range(3))
         lon, lat = space.sky_of(x, y)
@@ -294,7 +295,7 @@ class ExcessMap(Described):
         """
         path = local_path(filename)
         if path.suffix != ".zarr":
-            write_flux_maps(self.data, path, sed_type, overwrite=overwrite)
+            flux_maps.write_flux_maps(self.data, path, sed_type, overwrite=overwrite)
             return
         if sed_type != LIKELIHOOD:
             raise ConfigError(f"{path.name}: Zarr holds norms beside their reference; write sed_type='likelihood'.")
@@ -305,7 +306,7 @@ class ExcessMap(Described):
         """Read the maps of a file of xgamma or Gammapy; raises ``MissingInputError``, ``InputError``."""
         path = local_path(filename)
         if path.suffix != ".zarr":
-            return cls(read_flux_maps(path))
+            return cls(flux_maps.read_flux_maps(path))
         [data] = files.read_zarr(path)
         return cls(data)
 
@@ -386,7 +387,7 @@ def plot_distribution(
     ConfigTypeError, DataError
         For what is no map, and for a mask of other pixels.
     """
-    if not isinstance(wcs_map, Map):
+    if not isinstance(wcs_map, maps.Map):
         raise ConfigTypeError(f"plot_distribution: expected a Map, got a {type(wcs_map).__name__}.")
     values = np.asarray(wcs_map.data, dtype=float).reshape(-1, *wcs_map.geom.data_shape[-2:])
     if mask is not None:

@@ -12,20 +12,19 @@ from typing import Any, NamedTuple
 import xarray as xr
 
 from xgamma import bridges
-from xgamma.axes import BoolArray
-from xgamma.datasets.info import row_names
+from xgamma.datasets import info, inputs, map_files
 from xgamma.datasets.inputs import ModelledRows
-from xgamma.datasets.map_files import BINSIZE_IRF, joined_alike, map_contents, map_dataset_of_file, write_map_dataset
+from xgamma.datasets.map_files import BINSIZE_IRF
 from xgamma.errors import ConfigError, InputError, LaterError, MissingInputError, OutputError, OutputExistsError
-from xgamma.formats.dataset_index import index_content, read_index
-from xgamma.formats.fits.images import read_fits
+from xgamma.formats import dataset_index, spectrum_fits
+from xgamma.formats.fits import images
 from xgamma.formats.local_files import local_path, new_folder, validate_output, write_files
-from xgamma.formats.ogip.files import ogip_contents, read_ogip_groups, spectra_of_entries
-from xgamma.formats.ogip.response import SPECTRUM, holds
-from xgamma.formats.sky_maps.map_dataset import is_map_dataset
-from xgamma.formats.spectrum_fits import spectra_of_tables, write_spectrum_fits
+from xgamma.formats.ogip import files as ogip_files
+from xgamma.formats.ogip import response
+from xgamma.formats.ogip.files import read_ogip_groups
+from xgamma.formats.sky_maps import map_dataset
 from xgamma.models.models import Models
-from xgamma.schema import PLANES, WINDOWS, bin_dims, space_dims, window_chunks
+from xgamma.schema import PLANES, WINDOWS, space_dims, window_chunks
 from xgamma.schema.excess_map import plane_chunks
 from xgamma.storage.backend import open_backend
 from xgamma.store.documents import array_documents
@@ -36,7 +35,7 @@ from xgamma.store.layout import validated_documents
 def collection_of_gammapy(parts: Sequence[ModelledRows]) -> Any:
     """Return all rows as ``Datasets`` of Gammapy; those that share models share them there too."""
     theirs = {id(part.models): part.models.to_gammapy() for part in parts if len(part.models)}
-    names = [name for part in parts for name in row_names(part.data)]
+    names = [name for part in parts for name in info.row_names(part.data)]
     for part in parts:
         for model, made in zip(part.models, theirs.get(id(part.models), ()), strict=True):
             if model.datasets_names is not None:
@@ -58,8 +57,8 @@ def _with_models(part: ModelledRows, models: Any) -> list[Any]:
             f"Model {bound[0]!r} belongs to rows of several regions, and in Gammapy each of these is a dataset with a "
             "name of its own; set the models there."
         )
-    rows = with_mask_fit(part.data, part.mask_fit)
-    datasets: list[Any] = bridges.spectra.to_gammapy(rows, row_names(part.data))
+    rows = inputs.with_mask_fit(part.data, part.mask_fit)
+    datasets: list[Any] = bridges.spectra.to_gammapy(rows, info.row_names(part.data))
     for dataset in datasets:
         dataset.models = models
     return datasets
@@ -94,7 +93,6 @@ def taken_from_gammapy(datasets: Any) -> Taken:
     )
 
 
-MASK_FIT = "mask_fit"
 ROOT = "zarr.json"
 GROUP = "spectra-"
 _GROUPS = re.compile(rf"{GROUP}\d{{1,9}}", re.ASCII)
@@ -126,39 +124,47 @@ def _is_of_maps(ds: xr.Dataset) -> bool:
 def _write_fits(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool, binsize_irf: float) -> None:
     ds = _only(datasets, path)
     if _is_of_maps(ds):
-        write_map_dataset(ds, path, overwrite=overwrite, binsize_irf=binsize_irf)
+        map_files.write_map_dataset(ds, path, overwrite=overwrite, binsize_irf=binsize_irf)
     else:
-        write_spectrum_fits(ds, path, overwrite=overwrite)
+        spectrum_fits.write_spectrum_fits(ds, path, overwrite=overwrite)
 
 
 def _read_fits(path: Path) -> list[xr.Dataset]:
-    file = read_fits(path)
-    if is_map_dataset(file):
-        return [map_dataset_of_file(file, path)]
-    return read_ogip_groups(path) if holds(file.tables, SPECTRUM) else [spectra_of_tables(file.tables, path)]
+    file = images.read_fits(path)
+    if map_dataset.is_map_dataset(file):
+        return [map_files.map_dataset_of_file(file, path)]
+    return (
+        read_ogip_groups(path)
+        if response.holds(file.tables, response.SPECTRUM)
+        else [spectrum_fits.spectra_of_tables(file.tables, path)]
+    )
 
 
 def _write_yaml(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool, binsize_irf: float) -> None:
     """Write rows beside an index: spectra as OGIP, windows of the sky as FITS files of maps."""
     validate_output(path, overwrite)
     maps, spectra = [ds for ds in datasets if _is_of_maps(ds)], [ds for ds in datasets if not _is_of_maps(ds)]
-    made = [map_contents(ds, path.parent, binsize_irf) for ds in maps]
+    made = [map_files.map_contents(ds, path.parent, binsize_irf) for ds in maps]
     if spectra:
-        made.append(ogip_contents(_only(spectra, path), path.parent))
+        made.append(ogip_files.ogip_contents(_only(spectra, path), path.parent))
     entries = [entry for _, own in made for entry in own]
     names = [entry.path for entry in entries]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise ConfigError(f"{path.name}: two datasets would be the file {twice.name}. Rename one of them.")
     contents = {name: content for own, _ in made for name, content in own.items()}
-    write_files({**contents, path: index_content(entries)}, overwrite=overwrite)
+    write_files({**contents, path: dataset_index.index_content(entries)}, overwrite=overwrite)
 
 
 def _read_yaml(path: Path) -> list[xr.Dataset]:
-    entries = read_index(path)
+    entries = dataset_index.read_index(path)
     spectra = [entry for entry in entries if not entry.is_map]
-    maps = [map_dataset_of_file(read_fits(each.path), each.path, each.name) for each in entries if each.is_map]
-    return [*(spectra_of_entries(spectra) if spectra else []), *joined_alike(maps)]
+    maps = [
+        map_files.map_dataset_of_file(images.read_fits(each.path), each.path, each.name)
+        for each in entries
+        if each.is_map
+    ]
+    return [*(ogip_files.spectra_of_entries(spectra) if spectra else []), *map_files.joined_alike(maps)]
 
 
 def _write_pha(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool, binsize_irf: float) -> None:
@@ -303,15 +309,3 @@ def read_datasets(filename: str | PathLike[str]) -> list[xr.Dataset]:
     if not path.exists():
         raise MissingInputError(f"There is no file {path}.")
     return reader(path)
-
-
-def with_mask_fit(ds: xr.Dataset, mask: BoolArray | None) -> xr.Dataset:
-    """Return ``ds`` with the fit mask as the variable ``mask_fit``, which exists in files only."""
-    return ds if mask is None else ds.assign({MASK_FIT: (bin_dims(ds), mask, {"units": ""})})
-
-
-def without_mask_fit(ds: xr.Dataset) -> tuple[xr.Dataset, BoolArray | None]:
-    """Return a Dataset from a file without ``mask_fit``, and that mask if there is one."""
-    if MASK_FIT not in ds:
-        return ds, None
-    return ds.drop_vars(MASK_FIT), ds[MASK_FIT].values.astype(bool)

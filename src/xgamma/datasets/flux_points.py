@@ -10,15 +10,14 @@ import pandas as pd
 import xarray as xr
 
 from xgamma import bridges
-from xgamma.datasets import sed_table, text
-from xgamma.datasets.light_curve import LightCurve
+from xgamma.datasets import light_curve, sed_table, text
 from xgamma.datasets.norms import Norms, drawn, plot_unit
 from xgamma.description import Described, Description, facts
 from xgamma.errors import DataError, UnknownNameError
-from xgamma.formats.light_curve.files import read_points
-from xgamma.formats.sed.files import read_flux_points, write_flux_points
-from xgamma.formats.sed.points import is_light_curve
-from xgamma.formats.sed.table import flux_points_table
+from xgamma.formats.light_curve import files as light_curve_files
+from xgamma.formats.sed import files as sed_files
+from xgamma.formats.sed import points as sed_points
+from xgamma.formats.sed import table as sed_columns
 from xgamma.plot import figures as plot_figures
 from xgamma.plot import sed as plot_sed
 
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
     from astropy.table import Table
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from xgamma.datasets.light_curve import LightCurve
 
 
 TABLE_FORMATS = ("gadf-sed", "lightcurve")
@@ -76,7 +77,7 @@ class FluxPoints(Described, Norms):
         """
         if format != "gadf-sed":
             raise UnknownNameError(f"There is no table format {format!r}. Known: gadf-sed.")
-        table = flux_points_table(self.data, sed_type)
+        table = sed_columns.flux_points_table(self.data, sed_type)
         return sed_table.with_formats(table) if formatted else table
 
     @classmethod
@@ -98,8 +99,8 @@ class FluxPoints(Described, Norms):
             When the table is not one of flux points.
         """
         _validate_format(format)
-        if format == "lightcurve" or (format is None and is_light_curve(sed_table.plain_table(table))):
-            return LightCurve.from_table(table, sed_type)
+        if format == "lightcurve" or (format is None and sed_points.is_light_curve(sed_table.plain_table(table))):
+            return light_curve.LightCurve.from_table(table, sed_type)
         return cls(sed_table.product(table, sed_type))
 
     def to_dataframe(self) -> pd.DataFrame:
@@ -168,7 +169,7 @@ class FluxPoints(Described, Norms):
         OutputExistsError, OutputError
             When the file exists and ``overwrite`` is false, or the folder cannot be written.
         """
-        write_flux_points(self.data, filename, sed_type, overwrite=overwrite)
+        sed_files.write_flux_points(self.data, filename, sed_type, overwrite=overwrite)
 
     @classmethod
     def read(
@@ -192,9 +193,13 @@ class FluxPoints(Described, Norms):
         """
         _validate_format(format)
         if format == "lightcurve":
-            return LightCurve.read(filename, sed_type)
-        data = read_points(filename, sed_type) if format is None else read_flux_points(filename, sed_type)
-        return LightCurve(data) if "time" in data.dims else cls(data)
+            return light_curve.LightCurve.read(filename, sed_type)
+        data = (
+            light_curve_files.read_points(filename, sed_type)
+            if format is None
+            else sed_files.read_flux_points(filename, sed_type)
+        )
+        return light_curve.LightCurve(data) if "time" in data.dims else cls(data)
 
     # --- Gammapy
 
@@ -230,7 +235,7 @@ class FluxPoints(Described, Norms):
             For points along other axes, and for points without edges of energy.
         """
         if bridges.flux_points.is_light_curve(points):
-            return LightCurve.from_gammapy(points)
+            return light_curve.LightCurve.from_gammapy(points)
         table, attrs, names = bridges.flux_points.from_gammapy(points)
         data = sed_table.product(table).assign_attrs(attrs)
         return cls(data.assign_coords(dataset=names) if names else data)

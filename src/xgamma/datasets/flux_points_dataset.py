@@ -9,35 +9,34 @@ import numpy as np
 import numpy.typing as npt
 from astropy import units as u
 
-from xgamma import bridges, predict
+from xgamma import bridges, fit, predict, stats
 from xgamma.axes import BoolArray, FloatArray
 from xgamma.datasets import info, sed_table, text
 from xgamma.datasets.flux_points import FluxPoints
-from xgamma.datasets.inputs import normalize_mask, normalize_models
-from xgamma.description import Described, Description, Part, facts
+from xgamma.datasets.inputs import Fitted, normalize_mask, normalize_models
+from xgamma.description import Description, Part, facts
 from xgamma.digits import decimals
 from xgamma.errors import DataError, LaterError
-from xgamma.fit import FitInput
-from xgamma.formats.sed.files import read_flux_points
+from xgamma.formats.sed import files as sed_files
 from xgamma.models.models import Models, SkyModel
 from xgamma.plot import counts as plot_counts
 from xgamma.plot import figures as plot_figures
 from xgamma.plot import legends as plot_legends
 from xgamma.plot import spectrum as plot_spectrum
 from xgamma.plot import style as plot_style
-from xgamma.stats import chi2
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from xgamma.fit import FitInput
     from xgamma.plot.counts import Style
 
 
 RESIDUAL_METHOD = "diff/model"
 
 
-class FluxPointsDataset(Described):
+class FluxPointsDataset(Fitted):
     """Flux points and models; its statistic is chi2 over the points that are no upper limits.
 
     Parameters
@@ -94,7 +93,7 @@ class FluxPointsDataset(Described):
         """Return the points under the name of this dataset, with those to fit, as ``Fit`` takes them."""
         error = ("energy", np.asarray(sed_table.symmetric_error(self.data.data, "norm").value), {"units": ""})
         points = self.data.data.assign(norm_err=error).assign_attrs(name=self.name)
-        return [FitInput(points, self.mask_fit)]
+        return [fit.FitInput(points, self.mask_fit)]
 
     def copy(self, name: str | None = None) -> Self:
         """Return an independent copy, under a new name if one is given; models are shared with the original."""
@@ -124,7 +123,7 @@ class FluxPointsDataset(Described):
     def stat_array(self) -> FloatArray:
         """Return chi2 of each point, 0 for points that are not in use."""
         value, model, error = self._compared()
-        return np.where(self.mask, chi2(value, model, np.where(self.mask, error, 1.0)), 0.0)
+        return np.where(self.mask, stats.chi2(value, model, np.where(self.mask, error, 1.0)), 0.0)
 
     def stat_sum(self) -> float:
         """Return chi2 of the points in use."""
@@ -233,7 +232,7 @@ class FluxPointsDataset(Described):
     @classmethod
     def read(cls, filename: str | PathLike[str], models: Any = None, name: str = "flux-points") -> Self:
         """Read flux points; see ``FluxPoints.read``."""
-        return cls(FluxPoints(read_flux_points(filename)), models, name)
+        return cls(FluxPoints(sed_files.read_flux_points(filename)), models, name)
 
     def _paragraphs(self) -> list[text.Paragraph]:
         models = self._own_models()

@@ -20,12 +20,9 @@ from xgamma import predict, stats
 from xgamma.axes import BoolArray, FloatArray
 from xgamma.datasets.inputs import ModelledRows
 from xgamma.errors import UnknownNameError, did_you_mean
-from xgamma.models.models import Models
-from xgamma.reduce.nodes import exposure_in_windows
-from xgamma.reduce.rows import joined_rows
-from xgamma.reduce.stack import row_facts, stacks
-from xgamma.reduce.sums import combine
-from xgamma.reduce.window_sums import image_of_all, rows_apart, window_sum
+from xgamma.reduce import nodes, stacks, window_sums
+from xgamma.reduce import rows as reduced_rows
+from xgamma.reduce import sums as row_sums
 from xgamma.schema import WINDOWS, has_safe_bin, space_dims
 from xgamma.tables.counts import (
     alpha,
@@ -43,6 +40,8 @@ __all__ = ["alpha", "background", "is_on_off", "lines", "row_names"]
 if TYPE_CHECKING:
     from astropy import table
     from astropy.table import Table
+
+    from xgamma.models.models import Models
 
 
 class Column(NamedTuple):
@@ -227,7 +226,7 @@ def _exposure_of_lines(ds: xr.Dataset) -> Iterator[FloatArray]:
         yield from ds["exposure"].values.reshape(lines(ds), -1)
         return
     for row in range(ds.sizes["dataset"]):
-        yield exposure_in_windows(ds, slice(row, row + 1))
+        yield nodes.exposure_in_windows(ds, slice(row, row + 1))
 
 
 def _ends_above_zero(values: FloatArray) -> tuple[float, float]:
@@ -298,16 +297,16 @@ def cumulative_stacks(datasets: Sequence[xr.Dataset]) -> Iterator[xr.Dataset]:
     Those of regions come as one Dataset. Of windows, which are large, one is in memory at a time.
     """
     if all(space_dims(ds) != WINDOWS for ds in datasets):
-        ds = joined_rows(datasets)
+        ds = reduced_rows.joined_rows(datasets)
         rows, names = ds.sizes["dataset"], ds["dataset"].values.tolist()
-        sums = {name: np.cumsum(term, axis=0) for name, term in combine(ds, np.arange(rows), rows).items()}
-        yield stacks(sums, np.arange(rows), row_facts(ds), names, ds)
+        sums = {name: np.cumsum(term, axis=0) for name, term in row_sums.combine(ds, np.arange(rows), rows).items()}
+        yield stacks.stacks(sums, np.arange(rows), stacks.row_facts(ds), names, ds)
         return
-    apart = rows_apart(datasets)
-    image, total = image_of_all(apart), apart[0]
+    apart = window_sums.rows_apart(datasets)
+    image, total = window_sums.image_of_all(apart), apart[0]
     for row, own in enumerate(apart):
         both = [each for each in ([own] if row == 0 else [total, own]) if has_safe_bin(each).any()]
-        total = window_sum(both, image, str(own["dataset"].values[0])) if both else own
+        total = window_sums.window_sum(both, image, str(own["dataset"].values[0])) if both else own
         yield total
 
 

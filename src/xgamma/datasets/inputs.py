@@ -11,14 +11,23 @@ import numpy.typing as npt
 import xarray as xr
 
 from xgamma.axes import BoolArray
+from xgamma.description import Described
 from xgamma.errors import ConfigError, ConfigTypeError, DataError
 from xgamma.models.models import Models
 from xgamma.outcome import Fate, Outcome, flag_attrs
-from xgamma.reduce.crops import without_positions
-from xgamma.schema import DL4, DL4_IN, SCHEMA, SCHEMA_VERSION, space_dims, validate
+from xgamma.reduce import crops
+from xgamma.schema import DL4, DL4_IN, SCHEMA, SCHEMA_VERSION, bin_dims, space_dims, validate
 from xgamma.schema.dl4 import fates
 from xgamma.schema.excess_map import EXCESS_MAP_SCHEMA
 from xgamma.schema.tables import head
+
+MASK_FIT = "mask_fit"
+
+
+class Fitted(Described):
+    """What stands among ``Datasets``, a row or flux points: a view with models, and a name that these know it by."""
+
+    name: Any
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,7 @@ def normalize_rows(ds: xr.Dataset) -> xr.Dataset:
     if ds.attrs.get("schema") == EXCESS_MAP_SCHEMA:
         raise DataError("Expected the counts of datasets, got an excess map. Read it with FluxMaps.read.")
     validate(ds)
-    ds = without_positions(ds)
+    ds = crops.without_positions(ds)
     rows = ds.sizes["dataset"]
     details = ds.attrs.get("outcome_details") or [""] * rows
     if isinstance(details, str):
@@ -78,3 +87,15 @@ def normalize_models(models: Any) -> Models:
     if isinstance(models, Models):
         return models
     return Models([] if models is None else models)
+
+
+def with_mask_fit(ds: xr.Dataset, mask: BoolArray | None) -> xr.Dataset:
+    """Return ``ds`` with the fit mask as the variable ``mask_fit``, which exists in files only."""
+    return ds if mask is None else ds.assign({MASK_FIT: (bin_dims(ds), mask, {"units": ""})})
+
+
+def without_mask_fit(ds: xr.Dataset) -> tuple[xr.Dataset, BoolArray | None]:
+    """Return a Dataset from a file without ``mask_fit``, and that mask if there is one."""
+    if MASK_FIT not in ds:
+        return ds, None
+    return ds.drop_vars(MASK_FIT), ds[MASK_FIT].values.astype(bool)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from xgamma.datasets import titles
+from xgamma.datasets.binned_row import is_map
 from xgamma.datasets.dataset_list import DatasetList
-from xgamma.datasets.map_dataset import MapDataset
 from xgamma.datasets.pictures import SpectrumPictures
-from xgamma.datasets.titles import joint_facts, row_facts
 from xgamma.errors import DataError
 from xgamma.plot import figures as plot_figures
 from xgamma.plot import spectra_panels as plot_panels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from xgamma.datasets.map_dataset import MapDataset
 
 
 MAP_PANEL = (4.2, 3.6)
@@ -29,7 +31,7 @@ class JointPictures(DatasetList):
 
     @property
     def _maps(self) -> list[MapDataset]:
-        return [view for view in self._views if isinstance(view, MapDataset)]
+        return [view for view in self._views if is_map(view)]
 
     def plot_counts(self, figure: Figure | None = None) -> Figure:
         """Draw the counts of all, a panel each: spectra over energy, or maps where there is no spectrum.
@@ -60,7 +62,7 @@ class JointPictures(DatasetList):
         for place, view in enumerate(shown):
             ax = plot_figures.add_axes(made, (-(-len(shown) // columns), columns, place + 1), **view.axes_options)
             view.plot_counts(ax)
-            facts = row_facts(view, with_significance=False)
+            facts = titles.row_facts(view, with_significance=False)
             plot_figures.show_title(ax, *(facts if len(shown) == 1 else (view.name, *facts[2:])))
         if len(self._maps) > len(shown):
             plot_figures.show_title(made, self._title(), f"the first {len(shown)}")
@@ -78,4 +80,4 @@ class JointPictures(DatasetList):
 
     def facts(self) -> tuple[str, ...]:
         """Return what titles say: sources, telescopes, live time; of one row also its significance."""
-        return joint_facts([*self._spectra, *self._maps], self.models)
+        return titles.joint_facts([*self._spectra, *self._maps], self.models)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +14,13 @@ from xgamma import schema
 from xgamma.axes import BoolArray, FloatArray
 from xgamma.datasets import info
 from xgamma.errors import ConfigError
-from xgamma.grid import REGION_SHAPE, Grid
+from xgamma.grid import REGION_SHAPE
 from xgamma.outcome import Outcome
-from xgamma.reduce.background.protocol import OFF_CIRCLES, OFF_COUNTS
-from xgamma.reduce.rows import neutral_values, row_coords
+from xgamma.reduce import rows as reduced_rows
+from xgamma.reduce.background.names import OFF_CIRCLES, OFF_COUNTS
+
+if TYPE_CHECKING:
+    from xgamma.grid import Grid
 
 # What the events of a reduction became is not known of drawn counts.
 _OF_EVENTS = ("ledger", "fate")
@@ -41,7 +44,7 @@ def empty_row(
         The epoch of its times.
     """
     grid, has_place = grid_and_place
-    coords = row_coords(grid, [name], np.zeros(1, np.int64), np.zeros((1, 2)), None)
+    coords = reduced_rows.row_coords(grid, [name], np.zeros(1, np.int64), np.zeros((1, 2)), None)
     unknown = {"obs_id", "interval", *(() if has_place else _OF_REGIONS)}
     attrs = {
         "mjdref": float(Time(reference_time).tt.mjd),
@@ -51,7 +54,9 @@ def empty_row(
         "outcome_details": [Outcome.USED.sentence],
     }
     kept = {key: value for key, value in coords.items() if key not in unknown}
-    return schema.dataset(neutral_values(grid, 1, background), kept, attrs, grid.space.dims, grid.space.shape)
+    return schema.dataset(
+        reduced_rows.neutral_values(grid, 1, background), kept, attrs, grid.space.dims, grid.space.shape
+    )
 
 
 def with_counts(ds: xr.Dataset, **counts: npt.ArrayLike) -> xr.Dataset:

@@ -22,7 +22,7 @@ from xgamma.formats.region_files import shapes_of_text
 from xgamma.grid import REGION_SHAPE, Grid, RegionSpace
 from xgamma.outcome import Outcome
 from xgamma.reduce import Method, Recipe, method, safe_masks_of
-from xgamma.reduce.background.protocol import OFF_CIRCLES, OFF_COUNTS
+from xgamma.reduce.background.names import OFF_CIRCLES, OFF_COUNTS
 from xgamma.reduce.response import Responses
 from xgamma.reduce.safe_bins import safe_bins
 from xgamma.reduce.safe_mask import SafeMaskParameters

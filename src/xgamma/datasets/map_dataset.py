@@ -20,7 +20,7 @@ from xgamma.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
 from xgamma.errors import ConfigError
 from xgamma.formats.region_files import normalize_regions
 from xgamma.grid import Grid
-from xgamma.reduce.background.protocol import OFF_COUNTS
+from xgamma.reduce.background.names import OFF_COUNTS
 from xgamma.reduce.map_regions import region_spectra
 from xgamma.reduce.recipe import OF_MAPS
 

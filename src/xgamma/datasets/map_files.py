@@ -9,32 +9,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
 from xgamma import schema
 from xgamma.axes import Axis, FloatArray
-from xgamma.datasets.info import row_names
+from xgamma.datasets import info
 from xgamma.errors import ConfigError
-from xgamma.formats.dataset_index import IndexEntry, validate_file_name
-from xgamma.formats.fits.dataset_table import PROMISE
+from xgamma.formats import dataset_index
+from xgamma.formats.fits import dataset_table
 from xgamma.formats.fits.hdus import DEFAULT_MJDREF
 from xgamma.formats.fits.images import FitsFile
 from xgamma.formats.fits.tables import as_input_error
 from xgamma.formats.local_files import validate_output, write_files
-from xgamma.formats.sky_maps.files import maps_of_file
-from xgamma.formats.sky_maps.labelled import dataset_with_images, table_beside_images
-from xgamma.formats.sky_maps.map_dataset import IN_BINS, TYPES, map_row_content, map_row_of_file
-from xgamma.formats.sky_maps.map_row import MapRow, ResponseGrid, dataset_of_map_row
+from xgamma.formats.sky_maps import files as sky_map_files
+from xgamma.formats.sky_maps import labelled, map_dataset, map_row
 from xgamma.formats.spectrum_rows import NO_OBS_ID
-from xgamma.reduce import joined_rows, select_rows, with_names
-from xgamma.reduce.grids import grid_space, has_grids
-from xgamma.reduce.nodes import exposure_in_windows, responses_at
+from xgamma.reduce import grids as response_grids
+from xgamma.reduce import joined_rows, nodes, select_rows, with_names
 from xgamma.schema.response_grids import EDISP_GRID, EXPOSURE_GRID, IMAGE_IRF, PSF_GRID, PSF_RECO_GRID
 from xgamma.sky import IMAGE, ORIGIN, SkySpace
 from xgamma.units import canonical
+
+if TYPE_CHECKING:
+    from xgamma.formats.dataset_index import IndexEntry
+    from xgamma.formats.sky_maps.map_row import MapRow, ResponseGrid
 
 BINSIZE_IRF = 0.5
 """The pixels (deg) of the coarse image that responses are written on."""
@@ -80,11 +81,11 @@ def map_contents(
 
     Raises ``ConfigError`` for a name that cannot be one of a file.
     """
-    loaded, names = ds.compute(), row_names(ds)
+    loaded, names = ds.compute(), info.row_names(ds)
     for name in names:
-        validate_file_name(name)
-    kind = TYPES["counts_off" in ds]
-    entries = [IndexEntry(name, folder / f"{name}.fits", kind) for name in names]
+        dataset_index.validate_file_name(name)
+    kind = map_dataset.TYPES["counts_off" in ds]
+    entries = [dataset_index.IndexEntry(name, folder / f"{name}.fits", kind) for name in names]
     return {entry.path: map_content(loaded, row, binsize_irf=binsize_irf) for row, entry in enumerate(entries)}, entries
 
 
@@ -103,9 +104,11 @@ def map_content(ds: xr.Dataset, row: int, *, binsize_irf: float = BINSIZE_IRF, c
         Whether it is gzip.
     """
     own = select_rows(ds, [row])
-    images = {name: name.upper() for name in (*IN_BINS, "exposure") if name in own}
-    table = table_beside_images(own, images)
-    return map_row_content(map_row_of(own, 0, binsize_irf), [table], PROMISE, compress=compress)
+    images = {name: name.upper() for name in (*map_dataset.IN_BINS, "exposure") if name in own}
+    table = labelled.table_beside_images(own, images)
+    return map_dataset.map_row_content(
+        map_row_of(own, 0, binsize_irf), [table], dataset_table.PROMISE, compress=compress
+    )
 
 
 def map_row_of(ds: xr.Dataset, row: int, binsize_irf: float = BINSIZE_IRF) -> MapRow:
@@ -117,10 +120,10 @@ def map_row_of(ds: xr.Dataset, row: int, binsize_irf: float = BINSIZE_IRF) -> Ma
     space = SkySpace.from_coords(ds.coords, tuple(ds.sizes[dim] for dim in schema.WINDOWS.cells))
     v, u = (int(ds[name].values[row]) for name in ORIGIN)
     dims = schema.bin_dims(ds)
-    bins: dict[str, Any] = {name: ds[name].transpose(*dims).values[row] for name in IN_BINS if name in ds}
+    bins: dict[str, Any] = {name: ds[name].transpose(*dims).values[row] for name in map_dataset.IN_BINS if name in ds}
     gti = np.asarray(ds["gti"].values[row])
-    made = MapRow(
-        name=row_names(ds)[row],
+    made = map_row.MapRow(
+        name=info.row_names(ds)[row],
         space=space.cut((v, u)),
         energy=Axis.from_coords(ds.coords, "energy"),
         energy_true=Axis.from_coords(ds.coords, "energy_true"),
@@ -142,25 +145,25 @@ def _exposure(ds: xr.Dataset, row: int) -> FloatArray | None:
         return np.asarray(ds["exposure"].transpose("dataset", "energy_true", *schema.WINDOWS.cells).values[row])
     if schema.MEMBER_ROW not in ds:
         return None
-    return np.asarray(exposure_in_windows(ds, slice(row, row + 1))[0])
+    return np.asarray(nodes.exposure_in_windows(ds, slice(row, row + 1))[0])
 
 
 def _responses(ds: xr.Dataset, row: int, window: SkySpace, binsize_irf: float) -> ResponseGrid | None:
     """Return the responses of a row on its coarse image, or on one that is made for it; ``None`` without any."""
     rad = Axis.from_coords(ds.coords, "rad") if "rad" in ds.coords else None
-    if has_grids(ds):
+    if response_grids.has_grids(ds):
         held = {name: ds[name].values[row] for name in (EDISP_GRID, PSF_GRID, PSF_RECO_GRID) if name in ds}
         grids = (held.get(EDISP_GRID), held.get(PSF_GRID), held.get(PSF_RECO_GRID))
-        return ResponseGrid(grid_space(ds), ds[EXPOSURE_GRID].values[row], *grids, rad)
+        return map_row.ResponseGrid(response_grids.grid_space(ds), ds[EXPOSURE_GRID].values[row], *grids, rad)
     if schema.MEMBER_ROW not in ds:
         return None
     coarse = coarse_image(window, binsize_irf)
-    found = responses_at(ds, row, *coarse.positions())
+    found = nodes.responses_at(ds, row, *coarse.positions())
 
     def plane(values: FloatArray | None) -> Any:
         return None if values is None else np.moveaxis(values, 0, -1).reshape(*values.shape[1:], *coarse.shape)
 
-    return ResponseGrid(coarse, plane(found.exposure), plane(found.edisp), plane(found.psf), None, rad)
+    return map_row.ResponseGrid(coarse, plane(found.exposure), plane(found.edisp), plane(found.psf), None, rad)
 
 
 def coarse_image(window: SkySpace, binsize: float) -> SkySpace:
@@ -188,13 +191,13 @@ def map_dataset_of_file(file: FitsFile, path: Path, name: str = "") -> xr.Datase
 
     ``name`` is what an index calls it, empty for the name in the file.
     """
-    maps = maps_of_file(file)
+    maps = sky_map_files.maps_of_file(file)
     with as_input_error(str(path)):
-        ours = dataset_with_images(file.tables, maps, path)
+        ours = labelled.dataset_with_images(file.tables, maps, path)
         if ours is None:
-            row = map_row_of_file(file, maps, path)
-            return dataset_of_map_row(replace(row, name=name) if name else row)
-        return with_names(ours, [name]) if name and row_names(ours) != [name] else ours
+            row = map_dataset.map_row_of_file(file, maps, path)
+            return map_row.dataset_of_map_row(replace(row, name=name) if name else row)
+        return with_names(ours, [name]) if name and info.row_names(ours) != [name] else ours
 
 
 def joined_alike(datasets: Sequence[xr.Dataset]) -> list[xr.Dataset]:

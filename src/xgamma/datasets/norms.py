@@ -13,8 +13,8 @@ from xgamma.datasets import sed_table
 from xgamma.datasets.sed_table import ERRORS
 from xgamma.errors import ConfigError, did_you_mean
 from xgamma.estimate.flux_points_parameters import IS_UL_BELOW
+from xgamma.formats.sed import table as sed_columns
 from xgamma.formats.sed.kinds import QUANTITIES as SED_TYPES
-from xgamma.formats.sed.table import scanned_norms
 from xgamma.models import SpectralModel, intrinsic
 
 PLOT_UNITS = {
@@ -125,7 +125,7 @@ class Norms:
     @property
     def norm_scan(self) -> FloatArray:
         """The norms of the profile of each point, in the dims of ``stat_scan``."""
-        return scanned_norms(self.data)
+        return sed_columns.scanned_norms(self.data)
 
     @property
     def has_stat_profiles(self) -> bool:

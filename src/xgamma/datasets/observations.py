@@ -14,15 +14,11 @@ from astropy import units as u
 from astropy.time import Time
 
 from xgamma.axes import IntArray
-from xgamma.datasets import text
-from xgamma.datasets.event_list import GTI, EventList
-from xgamma.datasets.responses import RESPONSES, Response
-from xgamma.datasets.titles import duration
+from xgamma.datasets import event_list, responses, text, titles
 from xgamma.description import Described, Description, Sheet, ends, facts
 from xgamma.digits import decimals, some
 from xgamma.errors import ConfigError, DataError, UnknownNameError, did_you_mean
 from xgamma.events import IRF_ROLES, Part, Rows, good_time
-from xgamma.ingest import Holdings
 from xgamma.plot import figures as plot_figures
 from xgamma.plot import runs as plot_runs
 from xgamma.select import Selection, rows_of, selection_order
@@ -32,6 +28,10 @@ if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from xgamma.datasets.event_list import GTI, EventList
+    from xgamma.datasets.responses import Response
+    from xgamma.ingest import Holdings
 
 
 _ENDS = ("tstart", "tstop")
@@ -164,7 +164,7 @@ class Observation(Described):
     @property
     def gti(self) -> GTI:
         """Good time, in the interval if one was selected."""
-        return GTI(good_time(self.part, self.rows)[0], self._mjdref)
+        return event_list.GTI(good_time(self.part, self.rows)[0], self._mjdref)
 
     @property
     def observation_time_duration(self) -> u.Quantity:
@@ -201,7 +201,7 @@ class Observation(Described):
         data = self.part.events.isel(event=slice(first, first + size)).load()
         if np.isfinite(self.start) or np.isfinite(self.stop):
             data = data.isel(event=inside_interval(data["time"].values, self.start, self.stop))
-        return EventList(data, self.pointing)
+        return event_list.EventList(data, self.pointing)
 
     @property
     def available_irfs(self) -> list[str]:
@@ -219,7 +219,7 @@ class Observation(Described):
             known = ", ".join(self.available_irfs) or "no responses"
             raise DataError(f"Run {self.name} has no response {role!r}; it has {known}.")
         number, row = (int(self._fact(f"{role}_{what}")) for what in ("table", "row"))
-        return RESPONSES[role](self.part.table_of(number).isel(irf=[row]).load())
+        return responses.RESPONSES[role](self.part.table_of(number).isel(irf=[row]).load())
 
     @cached_property
     def aeff(self) -> Response:
@@ -253,7 +253,7 @@ class Observation(Described):
         self.events.plot_image(axes[0])
         for role, ax in zip(roles, axes[1:], strict=True):
             self.response(role).plot(ax)
-        facts = (self.target, self.telescope, duration(float(self.observation_live_time_duration.value)))
+        facts = (self.target, self.telescope, titles.duration(float(self.observation_live_time_duration.value)))
         plot_figures.show_title(figure, f"Run {self.name}", *facts)
         return figure
 
@@ -395,7 +395,7 @@ class Observations(Described, Sequence[Observation]):
         names = [
             name for column in ("target", "telescope") if len(name := ", ".join(dict.fromkeys(table[column]))) < 40
         ]
-        plot_figures.show_title(figure, some(len(self), "run"), *names, duration(float(table["livetime"].sum())))
+        plot_figures.show_title(figure, some(len(self), "run"), *names, titles.duration(float(table["livetime"].sum())))
         return figure
 
     def _description(self) -> Description:

@@ -8,10 +8,8 @@ import numpy as np
 import xarray as xr
 
 from xgamma.axes import Axis, FloatArray
-from xgamma.datasets import info
+from xgamma.datasets import geom, info, titles
 from xgamma.datasets.binned_row import BinnedRow
-from xgamma.datasets.geom import with_edges
-from xgamma.datasets.titles import row_facts
 from xgamma.plot import counts as plot_counts
 from xgamma.plot import figures as plot_figures
 from xgamma.plot import spectra_panels as plot_panels
@@ -36,7 +34,7 @@ class SpectrumPictures(BinnedRow[xr.DataArray]):
         return self._group.isel(dataset=slice(row, row + 1), region=slice(region, region + 1))
 
     def _shown(self, array: xr.DataArray) -> xr.DataArray:
-        return with_edges(array, self.energy_axis) if "energy" in array.dims else array
+        return geom.with_edges(array, self.energy_axis) if "energy" in array.dims else array
 
     @property
     def exposure(self) -> xr.DataArray:
@@ -57,7 +55,7 @@ class SpectrumPictures(BinnedRow[xr.DataArray]):
         fit = None if self._mask_fit is None else self._mask_fit[0]
         safe = _vector(self.mask_safe)
         return plot_panels.CountsSpectrum(
-            self.name, row_facts(self), self._edges(), _vector(self.counts), _vector(self.background),
+            self.name, titles.row_facts(self), self._edges(), _vector(self.counts), _vector(self.background),
             info.excess_errors(self.data)[0, 0], safe, safe if fit is None else safe & fit,
             _vector(self.npred_signal()) if has_signal else None, _vector(self.npred()) if has_signal else None,
         )  # fmt: skip
@@ -129,7 +127,7 @@ class SpectrumPictures(BinnedRow[xr.DataArray]):
         self.plot_residuals(ax_residuals, **{"method": plot_panels.RESIDUALS, **(kwargs_residuals or {})})
         ax_spectrum.label_outer()
         if is_new:
-            plot_figures.show_title(ax_spectrum, *row_facts(self))
+            plot_figures.show_title(ax_spectrum, *titles.row_facts(self))
         return ax_spectrum, ax_residuals
 
     def peek(self, figsize: tuple[float, float] = (16, 4)) -> Figure:
@@ -139,7 +137,7 @@ class SpectrumPictures(BinnedRow[xr.DataArray]):
         self.plot_counts(ax_counts)
         plot_spectrum.plot_exposure(edges_true, _vector(self.exposure), ax_exposure)
         plot_spectrum.plot_edisp(edges_true, self._edges(), self.edisp.values[0], ax_edisp)
-        plot_figures.show_title(figure, *row_facts(self))
+        plot_figures.show_title(figure, *titles.row_facts(self))
         return figure
 
 

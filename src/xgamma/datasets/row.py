@@ -11,26 +11,26 @@ import numpy.typing as npt
 import xarray as xr
 from astropy import units as u
 
-from xgamma import predict, schema
+from xgamma import fit, predict, reduce, schema
 from xgamma.axes import Axis, BoolArray
-from xgamma.datasets import info, text
-from xgamma.datasets.event_list import GTI
-from xgamma.datasets.inputs import ModelledRows, normalize_mask, normalize_models, normalize_rows
-from xgamma.description import Described, Description, Part, facts
+from xgamma.datasets import event_list, info, text
+from xgamma.datasets.inputs import Fitted, ModelledRows, normalize_mask, normalize_models, normalize_rows
+from xgamma.description import Description, Part, facts
 from xgamma.errors import ConfigTypeError, DataError
-from xgamma.fit import FitInput
 from xgamma.models.models import Models
-from xgamma.reduce import with_names
 from xgamma.units import canonical
 
 if TYPE_CHECKING:
     from astropy.table import Table
 
+    from xgamma.datasets.event_list import GTI
+    from xgamma.fit import FitInput
+
 
 Shown = TypeVar("Shown")
 
 
-class Row(Described, Generic[Shown]):
+class Row(Fitted, Generic[Shown]):
     """One row, its models and its fit mask; ``Shown`` is what its arrays are handed out as.
 
     Parameters
@@ -70,7 +70,7 @@ class Row(Described, Generic[Shown]):
         data = normalize_rows(data)
         self._validate_class(data)
         is_renamed = name is not None and [name] != data["dataset"].values.tolist()
-        renamed = with_names(data, [str(name)]) if is_renamed else data
+        renamed = reduce.with_names(data, [str(name)]) if is_renamed else data
         self._place(renamed, 0, 0, info.row_names(renamed)[0])
         self.models = models
         self.mask_fit = mask_fit
@@ -229,7 +229,7 @@ class Row(Described, Generic[Shown]):
     @property
     def gti(self) -> GTI:
         """Good time intervals."""
-        return GTI(self._group["gti"].values[self._row], float(self._group.attrs.get("mjdref", 0.0)))
+        return event_list.GTI(self._group["gti"].values[self._row], float(self._group.attrs.get("mjdref", 0.0)))
 
     @property
     def meta_table(self) -> Table:
@@ -349,7 +349,7 @@ class Row(Described, Generic[Shown]):
 
     def fit_inputs(self) -> list[FitInput]:
         """Return the Dataset with its bins to fit, as ``Fit`` takes it."""
-        return [FitInput(self.data, None if self._mask_fit is None else self._mask_fit[np.newaxis])]
+        return [fit.FitInput(self.data, None if self._mask_fit is None else self._mask_fit[np.newaxis])]
 
     def info_dict(self, in_safe_data_range: bool = True) -> dict[str, Any]:
         """Return the row of the info table: names to numbers, ``Quantity`` where there is a unit."""

@@ -16,14 +16,16 @@ import xarray as xr
 from astropy import units as u
 
 from xgamma.errors import DataError, did_you_mean
-from xgamma.formats.fits.hdus import HduTable, table_of_columns
-from xgamma.formats.light_curve.points import light_curve_of_table
+from xgamma.formats.fits import hdus
+from xgamma.formats.light_curve import points as curve_points
+from xgamma.formats.sed import points as sed_points
+from xgamma.formats.sed import table as sed_columns
 from xgamma.formats.sed.kinds import QUANTITIES
-from xgamma.formats.sed.points import flux_points_of_table
-from xgamma.formats.sed.table import reference_flux
 
 if TYPE_CHECKING:
     from astropy.table import Table
+
+    from xgamma.formats.fits.hdus import HduTable
 
 
 ERRORS = ("_err", "_errn", "_errp", "_ul")
@@ -66,7 +68,7 @@ def reference(ds: xr.Dataset, sed_type: str) -> u.Quantity:
     """Return what norm = 1 stands for, shape (energy,); of ``norm`` itself 1."""
     if sed_type == "norm":
         return u.Quantity(np.ones(ds.sizes["energy"]))
-    return u.Quantity(reference_flux(ds, sed_type), QUANTITIES[sed_type])
+    return u.Quantity(sed_columns.reference_flux(ds, sed_type), QUANTITIES[sed_type])
 
 
 def errors(ds: xr.Dataset, sed_type: str) -> tuple[u.Quantity, u.Quantity]:
@@ -98,17 +100,17 @@ def with_formats(points: Table) -> Table:
 
 def product(points: Table, sed_type: str | None = None) -> xr.Dataset:
     """Return the DL5 Dataset of a table in GADF's SED format; raises ``InputError`` when it is not one."""
-    return flux_points_of_table(plain_table(points), sed_type)
+    return sed_points.flux_points_of_table(plain_table(points), sed_type)
 
 
 def light_curve_product(points: Table, sed_type: str | None = None) -> xr.Dataset:
     """Return the DL5 Dataset of the table of a light curve; raises ``InputError`` when it is not one."""
-    return light_curve_of_table(plain_table(points), sed_type)
+    return curve_points.light_curve_of_table(plain_table(points), sed_type)
 
 
 def plain_table(points: Table) -> HduTable:
     """Return a table of astropy as readers of files take it."""
-    return table_of_columns(points, Path("table"), "TABLE")
+    return hdus.table_of_columns(points, Path("table"), "TABLE")
 
 
 def dataframe(ds: xr.Dataset, names: Sequence[str]) -> pd.DataFrame:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import xarray as xr
 
 from xgamma.axes import Axis
-from xgamma.datasets import files
+from xgamma.datasets import files, inputs, made
+from xgamma.datasets import geom as geometries
 from xgamma.datasets.binned_row import OffCounts
-from xgamma.datasets.geom import RegionGeom, normalize_geom
 from xgamma.datasets.inputs import ModelledRows
-from xgamma.datasets.made import (
-    empty_row,
-    known_background_row,
-)
 from xgamma.datasets.pictures import SpectrumPictures
-from xgamma.grid import Grid
-from xgamma.reduce.background.protocol import OFF_COUNTS
+from xgamma.reduce.background.names import OFF_COUNTS
+
+if TYPE_CHECKING:
+    from xgamma.datasets.geom import RegionGeom
+    from xgamma.grid import Grid
 
 
 class SpectrumDataset(SpectrumPictures):
@@ -65,7 +64,7 @@ class SpectrumDataset(SpectrumPictures):
             For a geometry without an axis of energy.
         """
         held = OFF_COUNTS if cls.stat_type == "wstat" else ("background",)
-        return cls(empty_row(normalize_geom(geom, energy_axis_true), name, held, **options))
+        return cls(made.empty_row(geometries.normalize_geom(geom, energy_axis_true), name, held, **options))
 
     # --- Gammapy
 
@@ -78,7 +77,7 @@ class SpectrumDataset(SpectrumPictures):
     def from_gammapy(cls, dataset: Any) -> Self:
         """Return one dataset of Gammapy as a row, with its models and masks; see ``Datasets.from_gammapy``."""
         taken = files.taken_from_gammapy(dataset)
-        data, mask = files.without_mask_fit(taken.data[0])
+        data, mask = inputs.without_mask_fit(taken.data[0])
         return cls(data, taken.models, mask_fit=None if mask is None else mask[0])
 
 
@@ -98,5 +97,5 @@ class SpectrumDatasetOnOff(OffCounts[xr.DataArray], SpectrumDataset):
 
     def to_spectrum_dataset(self, name: str | None = None) -> SpectrumDataset:
         """Return the spectrum with alpha times the off counts as its known background, under the same models."""
-        data = known_background_row(self.data)
+        data = made.known_background_row(self.data)
         return SpectrumDataset(data, self._models, self.name if name is None else name, self._mask_fit)

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from xgamma.datasets.info import Column, is_on_off
-from xgamma.datasets.norms import drawn, plot_unit
+from xgamma.datasets import info, norms
 from xgamma.description import Folded, Sheet, ends
 from xgamma.digits import decimals, number_text, value_and_error
-from xgamma.formats.light_curve.table import mjd_of
-from xgamma.models.models import Models
+from xgamma.formats.light_curve import table
 from xgamma.models.parameters import parameter_sheet
 from xgamma.times import span_text
 
 if TYPE_CHECKING:
+    from xgamma.datasets.info import Column
     from xgamma.datasets.observations import Observation
+    from xgamma.models.models import Models
 
 Paragraph = Sequence[tuple[str, str]]
 
@@ -83,7 +83,7 @@ def describe_row(ds: xr.Dataset, columns: Mapping[str, Column], models: Models) 
         [("Fit statistic type", str(row["stat_type"])), ("Fit statistic value (-2 log(L))", decimals(row["stat_sum"]))],
         describe_models(models),
     ]
-    if is_on_off(ds):
+    if info.is_on_off(ds):
         # Users of Gammapy know the acceptances of this block as sums over all bins, not only the safe ones.
         on_area, off_area = (float(ds[name].values.sum()) for name in ("acceptance", "acceptance_off"))
         off = [("Total counts_off", f"{row['counts_off']}")]
@@ -93,8 +93,8 @@ def describe_row(ds: xr.Dataset, columns: Mapping[str, Column], models: Models) 
 
 def points_sheet(ds: xr.Dataset, sed_type: str) -> Sheet:
     """Return a row for each flux point, of light curves for each bin of time and energy: value and error, or limit."""
-    unit, dims = plot_unit(sed_type), [dim for dim in ("time", "energy") if dim in ds.dims]
-    value, errors, limit = drawn(ds, sed_type)
+    unit, dims = norms.plot_unit(sed_type), [dim for dim in ("time", "energy") if dim in ds.dims]
+    value, errors, limit = norms.drawn(ds, sed_type)
     spread = np.moveaxis(errors, 0, -1)
     places = list(product(*(range(ds.sizes[dim]) for dim in dims)))
     numbers, more = ends(len(places), POINTS)
@@ -122,7 +122,7 @@ def flux_text(value: float, errors: np.ndarray, limit: float, is_limit: bool) ->
 def _bins(ds: xr.Dataset, place: Mapping[str, int]) -> list[str]:
     found = []
     if "time" in place:
-        found.append(span_text(*mjd_of(ds, "time_bounds")[place["time"]]))
+        found.append(span_text(*table.mjd_of(ds, "time_bounds")[place["time"]]))
     if "energy" in place:
         found.append(range_text(*ds["energy_bounds"].values[place["energy"]].tolist()).removesuffix(" TeV"))
     return found

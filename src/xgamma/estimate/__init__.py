@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from xgamma.estimate.each import fit_each, flux_points_each
-from xgamma.estimate.excess_map import excess_map, log_planes
-from xgamma.estimate.excess_statistics import ExcessMapParameters
-from xgamma.estimate.flux_points import flux_points, log_binning
-from xgamma.estimate.flux_points_parameters import FluxPointsParameters, LightCurveParameters
-from xgamma.estimate.group_fits import fit_groups, flux_points_groups
-from xgamma.estimate.light_curve import light_curve, log_light_curve, validate_varied
-from xgamma.estimate.reference import source_model
-from xgamma.estimate.significance import SignificanceDistribution, significance_distribution
-from xgamma.estimate.theta2 import theta2
-from xgamma.estimate.time_binning import TimeBinning, normalize_time_binning
-from xgamma.estimate.time_bins import Placement
-from xgamma.estimate.ts_map import TSMapParameters, ts_map
+from typing import TYPE_CHECKING
+
+from xgamma.lazily import exported
+from xgamma.registry import provide
+
+if TYPE_CHECKING:
+    from xgamma.estimate.curves import light_curve, validate_varied
+    from xgamma.estimate.each import fit_each, flux_points_each
+    from xgamma.estimate.excess import excess_map
+    from xgamma.estimate.excess_parameters import ExcessMapParameters, log_planes
+    from xgamma.estimate.flux_points_parameters import (
+        FluxPointsParameters,
+        LightCurveParameters,
+        log_binning,
+        log_light_curve,
+        source_model,
+    )
+    from xgamma.estimate.group_fits import fit_groups, flux_points_groups
+    from xgamma.estimate.points import flux_points
+    from xgamma.estimate.significance import SignificanceDistribution, significance_distribution
+    from xgamma.estimate.theta_squared import theta2
+    from xgamma.estimate.time_binning import TimeBinning, normalize_time_binning
+    from xgamma.estimate.time_bins import Placement
+    from xgamma.estimate.ts_values import TSMapParameters, ts_map
+else:
+    __getattr__, __dir__ = exported(__name__)
+
+provide("estimator", *(f"{__name__}.{module}" for module in ("points", "curves", "excess", "ts_values")))
 
 __all__ = [
     "ExcessMapParameters",

@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 
 from xgamma.errors import DataError, FitError
-from xgamma.estimate.flux_points import flux_points
 from xgamma.estimate.flux_points_parameters import FluxPointsParameters
+from xgamma.estimate.points import flux_points
 from xgamma.execute import THIS_PROCESS, Workers, run_blocks
 from xgamma.fit import FitInput, FitSettings, fit
 from xgamma.fit.inputs import normalize_inputs

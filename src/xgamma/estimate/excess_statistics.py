@@ -6,88 +6,20 @@ Sources: Li & Ma 1983 (ApJ 272, 317), equation 17, for off counts; Cash 1979 (Ap
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from xgamma import stats
 from xgamma.axes import BoolArray, FloatArray
-from xgamma.errors import ConfigError, did_you_mean
+from xgamma.estimate.excess_parameters import ExcessMapParameters
 from xgamma.estimate.masked_planes import MaskedPlanes
 from xgamma.kernels import STRIP, Kernel, summed
-from xgamma.registry import lookup, normalize_parameters
-
-WHERE = "excess_map"
-OPTIONS = ("errn-errp", "ul", "sensitivity", "alpha", "acceptance_on", "acceptance_off")
 
 Planes = dict[str, FloatArray]
 
 STEPS = 50
 TOLERANCE = 1e-12
-
-
-@dataclass(frozen=True)
-class ExcessMapParameters:
-    """How an excess map is made.
-
-    Parameters
-    ----------
-    n_sigma, n_sigma_ul
-        Confidence of errors and of upper limits, in standard deviations.
-    selection_optional
-        Any of ``errn-errp``, ``ul``, ``sensitivity``, ``acceptance_on``, ``acceptance_off`` as a list or one name,
-        ``all``, or nothing; ``alpha`` is always there with off counts.
-    correlate_off
-        Sum the off counts over the circle, too; otherwise those of its middle stand for all of it.
-    n_sigma_sensitivity
-        The significance of the excess that ``sensitivity`` asks for.
-    apply_threshold_sensitivity
-        Whether that excess is at least ``gamma_min_sensitivity`` counts, and at least the share
-        ``bkg_syst_fraction_sensitivity`` of the background.
-    """
-
-    n_sigma: float = field(default=1.0, metadata={"above": 0.0, "maximum": 100.0})
-    n_sigma_ul: float = field(default=2.0, metadata={"above": 0.0, "maximum": 100.0})
-    selection_optional: Any = field(default=None, metadata={"description": "all, null or a list of selections"})
-    correlate_off: bool = True
-    n_sigma_sensitivity: float = field(default=5.0, metadata={"above": 0.0, "maximum": 100.0})
-    gamma_min_sensitivity: float = field(default=10.0, metadata={"minimum": 0.0})
-    bkg_syst_fraction_sensitivity: float = field(default=0.05, metadata={"minimum": 0.0})
-    apply_threshold_sensitivity: bool = False
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "selection_optional", normalize_selection(self.selection_optional))
-
-    def wants(self, option: str) -> bool:
-        """Whether an optional result is wanted."""
-        return option in self.selection_optional
-
-
-def normalize_selection(selection: Any) -> tuple[str, ...]:
-    """Return the optional results wanted, in their order; raises ``ConfigError`` for an unknown one."""
-    if not isinstance(selection, str | list | tuple | None):
-        raise ConfigError(
-            f"selection_optional: expected all, null or a list of {', '.join(OPTIONS)}, got {selection!r}."
-        )
-    wanted = [selection] if isinstance(selection, str) else list(selection or [])
-    for name in wanted:
-        if name not in ("all", *OPTIONS):
-            known = ["all", *OPTIONS]
-            raise ConfigError(f"selection_optional: there is no selection {name!r}.{did_you_mean(str(name), known)}")
-    return tuple(name for name in OPTIONS if name in wanted or "all" in wanted)
-
-
-def normalize_settings(parameters: ExcessMapParameters | Mapping[str, Any] | None) -> ExcessMapParameters:
-    """Return parameters from themselves or a mapping; raises ``ConfigError`` for one that is not known."""
-    if isinstance(parameters, ExcessMapParameters):
-        return parameters
-    if parameters is None:
-        return ExcessMapParameters()
-    entry = lookup("estimator", WHERE)
-    settings: ExcessMapParameters = normalize_parameters(entry, parameters, f"{WHERE}.parameters")
-    return settings
 
 
 def measured(

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from xgamma.axes import FloatArray
-from xgamma.errors import ConfigError, LaterError, did_you_mean
+from xgamma.errors import ConfigError, DataError, LaterError, UnknownNameError, did_you_mean
 from xgamma.models.parameters import Parameter
+from xgamma.registry import Form
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from xgamma.models.models import Models, SkyModel
+
+log = logging.getLogger("xgamma.estimate")
 
 OPTIONS = ("errn-errp", "ul", "scan")
 SCAN = {
@@ -200,3 +209,39 @@ def _number(value: Any, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ConfigError(f"{where}: expected a number, got {value!r}.")
     return float(value)
+
+
+FLUX_POINTS = Form("estimator", FluxPointsParameters.where, FluxPointsParameters)
+LIGHT_CURVE = Form("estimator", LightCurveParameters.where, LightCurveParameters)
+
+
+def source_model(models: Models, name: str, where: str = "flux_points") -> SkyModel:
+    """Return the model of a source; raises ``UnknownNameError``."""
+    for model in models:
+        if model.name == name:
+            return model  # type: ignore[no-any-return]
+    known = [model.name for model in models]
+    raise UnknownNameError(f"{where}.source: no model is called {name!r}.{did_you_mean(name, known)}")
+
+
+def validate_telescopes(telescopes: Sequence[str], where: str = "flux_points") -> None:
+    """Raise ``DataError`` for more than one telescope."""
+    if len(telescopes) > 1:
+        raise DataError(
+            f"{where}: expected datasets of one telescope, got {', '.join(map(repr, telescopes))}; estimate the points "
+            "of each, or write allow_multiple_telescopes: true for those of all together."
+        )
+
+
+def log_binning(points: xr.Dataset) -> None:
+    """Warn, once for all bins, of a requested binning that the flux points could not honour."""
+    report = points.attrs["binning_report"]
+    if report:
+        log.warning("Flux points, TeV: %s.", "; ".join(report))
+
+
+def log_light_curve(curve: xr.Dataset) -> None:
+    """Warn, once for all bins, of a requested binning that the light curve could not honour."""
+    for what, name in (("Light curve", "time_report"), ("Light curve, TeV", "binning_report")):
+        if curve.attrs[name]:
+            log.warning("%s: %s.", what, "; ".join(curve.attrs[name]))

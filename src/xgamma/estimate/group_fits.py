@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 
 from xgamma.estimate.each import fitted
-from xgamma.estimate.flux_points import log_binning, normalize_edges, unlogged_points, validate_alike
-from xgamma.estimate.flux_points_parameters import FluxPointsParameters
+from xgamma.estimate.flux_points_parameters import FluxPointsParameters, log_binning
+from xgamma.estimate.points import normalize_edges, unlogged_points, validate_alike
 from xgamma.estimate.time_bins import time_spans
 from xgamma.execute import THIS_PROCESS, Workers, run_blocks
 from xgamma.fit import FitInput, FitSettings

@@ -10,7 +10,7 @@ import numpy as np
 from astropy import units as u
 
 from xgamma.axes import FloatArray
-from xgamma.errors import ConfigError, UnknownNameError, did_you_mean
+from xgamma.errors import ConfigError
 from xgamma.fit.terms import CountsTerm
 from xgamma.models.models import Models, SkyModel
 from xgamma.models.spectral.model import ScaleSpectralModel, SpectralModel
@@ -70,15 +70,6 @@ def spectrum_fluxes(spectrum: SpectralModel, bounds: FloatArray) -> dict[str, Fl
 def centers(bounds: FloatArray) -> FloatArray:
     """Return the geometric means of bounds of shape (bin, 2)."""
     return np.asarray(np.exp(0.5 * (np.log(bounds[:, 1]) + np.log(bounds[:, 0]))))
-
-
-def source_model(models: Models, name: str, where: str = "flux_points") -> SkyModel:
-    """Return the model of a source; raises ``UnknownNameError``."""
-    for model in models:
-        if model.name == name:
-            return model  # type: ignore[no-any-return]
-    known = [model.name for model in models]
-    raise UnknownNameError(f"{where}.source: no model is called {name!r}.{did_you_mean(name, known)}")
 
 
 def reference_of(source: SkyModel, terms: Sequence[CountsTerm]) -> Reference:

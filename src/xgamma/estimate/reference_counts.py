@@ -10,7 +10,8 @@ import xarray as xr
 
 from xgamma.axes import Axis, FloatArray
 from xgamma.errors import DataError
-from xgamma.estimate.excess_statistics import WHERE, Planes, quotient
+from xgamma.estimate.excess_parameters import WHERE
+from xgamma.estimate.excess_statistics import Planes, quotient
 from xgamma.estimate.masked_planes import MaskedPlanes, plane_values
 from xgamma.estimate.reference import spectrum_fluxes
 from xgamma.kernels import Kernel, summed

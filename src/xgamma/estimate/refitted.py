@@ -20,8 +20,9 @@ from xgamma.estimate.reference import Reference
 from xgamma.fit.ending import ending
 from xgamma.fit.inputs import FitInput
 from xgamma.fit.minimise import BY_MIGRAD, crossings, fitted_again
-from xgamma.fit.problem import FitSettings, Problem
+from xgamma.fit.problem import Problem
 from xgamma.fit.search import Search
+from xgamma.fit.settings import FitSettings
 from xgamma.fit.statistic import Statistic
 from xgamma.models.models import Models, SkyModel
 from xgamma.models.parameters import Parameter

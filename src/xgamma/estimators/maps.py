@@ -7,7 +7,7 @@ from typing import Any
 from xgamma.datasets import ExcessMap
 from xgamma.errors import ConfigError, ConfigTypeError, DataError
 from xgamma.estimate import ExcessMapParameters, excess_map, log_planes
-from xgamma.estimate.flux_points import normalize_edges
+from xgamma.estimate.points import normalize_edges
 from xgamma.estimators.points import positive
 from xgamma.models import SkyModel, SpectralModel
 from xgamma.units import canonical

@@ -17,7 +17,7 @@ from xgamma.estimate import (
     light_curve,
     normalize_time_binning,
 )
-from xgamma.estimate.flux_points import normalize_edges
+from xgamma.estimate.points import normalize_edges
 from xgamma.fit import Fit
 from xgamma.fit.fitter import Fittable, normalize_fittable
 from xgamma.gammapy_names import later_names

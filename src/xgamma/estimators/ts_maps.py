@@ -7,7 +7,7 @@ from typing import Any
 from xgamma.datasets import ExcessMap
 from xgamma.errors import ConfigError, ConfigTypeError, DataError, LaterError
 from xgamma.estimate import TSMapParameters, ts_map
-from xgamma.estimate.flux_points import normalize_edges
+from xgamma.estimate.points import normalize_edges
 from xgamma.estimators.points import positive
 from xgamma.models import SkyModel
 from xgamma.units import canonical

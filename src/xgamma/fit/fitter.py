@@ -9,10 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from xgamma.errors import ConfigError, ConfigTypeError, LaterError, did_you_mean
+from xgamma.fit import minimise
 from xgamma.fit.inputs import FitInput
-from xgamma.fit.minimise import confidence, covariance, fit, stat_contour, stat_profile, stat_surface, unique_name
-from xgamma.fit.problem import FitSettings
 from xgamma.fit.result import CovarianceResult, FitResult, OptimizeResult
+from xgamma.fit.settings import FitSettings
 from xgamma.models.models import Models
 from xgamma.models.parameters import Parameter
 
@@ -118,7 +118,7 @@ class Fit:
     def run(self, datasets: Any) -> FitResult:
         """Fit, set values, errors and covariance of the models, and return the report."""
         given = normalize_fittable(datasets)
-        return fit(given.fit_inputs(), given.models, self.settings)
+        return minimise.fit(given.fit_inputs(), given.models, self.settings)
 
     def optimize(self, datasets: Any) -> OptimizeResult:
         """Return the optimum of ``run``."""
@@ -127,14 +127,14 @@ class Fit:
     def covariance(self, datasets: Any) -> CovarianceResult:
         """Return the covariance at the present values by HESSE, and set it on the models."""
         given = normalize_fittable(datasets)
-        return covariance(given.fit_inputs(), given.models, self.settings)
+        return minimise.covariance(given.fit_inputs(), given.models, self.settings)
 
     def confidence(
         self, datasets: Any, parameter: Parameter | str, sigma: float = 1.0, reoptimize: bool = True
     ) -> dict[str, Any]:
         """Return asymmetric errors by MINOS: ``errp``, ``errn``, ``success``, ``message``, ``nfev``."""
         given = normalize_fittable(datasets)
-        return confidence(given.fit_inputs(), given.models, parameter, sigma, reoptimize)
+        return minimise.confidence(given.fit_inputs(), given.models, parameter, sigma, reoptimize)
 
     def stat_profile(
         self,
@@ -145,8 +145,8 @@ class Fit:
     ) -> dict[str, Any]:
         """Return ``{MODEL.TYPE.NAME_scan, stat_scan}``: values (11 within 2 errors) and the statistic there."""
         given = normalize_fittable(datasets)
-        profile = stat_profile(given.fit_inputs(), given.models, parameter, values, reoptimize)
-        key = f"{unique_name(given.models, parameter)}_scan"
+        profile = minimise.stat_profile(given.fit_inputs(), given.models, parameter, values, reoptimize)
+        key = f"{minimise.unique_name(given.models, parameter)}_scan"
         return {key: np.asarray(profile[profile.dims[0]].values), "stat_scan": np.asarray(profile.values)}
 
     def stat_surface(
@@ -157,8 +157,8 @@ class Fit:
         ``fit_results``, which Gammapy gives beside them, is empty: functions of ``xgamma.fit`` return arrays.
         """
         given = normalize_fittable(datasets)
-        surface = stat_surface(given.fit_inputs(), given.models, x, y, reoptimize=reoptimize)
-        keys = [f"{unique_name(given.models, one)}_scan" for one in (x, y)]
+        surface = minimise.stat_surface(given.fit_inputs(), given.models, x, y, reoptimize=reoptimize)
+        keys = [f"{minimise.unique_name(given.models, one)}_scan" for one in (x, y)]
         values = [np.asarray(surface[dim].values) for dim in surface.dims]
         return {**dict(zip(keys, values, strict=True)), "stat_scan": np.asarray(surface.values), "fit_results": []}
 
@@ -167,4 +167,4 @@ class Fit:
     ) -> dict[str, Any]:
         """Return the contour at ``sigma``: ``x``, ``y`` and ``success``."""
         given = normalize_fittable(datasets)
-        return stat_contour(given.fit_inputs(), given.models, x, y, numpoints, sigma)
+        return minimise.stat_contour(given.fit_inputs(), given.models, x, y, numpoints, sigma)

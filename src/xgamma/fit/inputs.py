@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from xgamma import reduce
 from xgamma.axes import Axis, BoolArray
 from xgamma.errors import ConfigError, ConfigTypeError, DataError
 from xgamma.models.models import FoVBackgroundModel, Models, SkyModel
-from xgamma.reduce import select_rows
 from xgamma.schema import bin_dims
 
 log = logging.getLogger("xgamma.fit")
@@ -111,7 +111,7 @@ def rows_among(given: Sequence[FitInput], numbers: npt.ArrayLike) -> list[FitInp
         own = (wanted[(wanted >= first) & (wanted < first + len(one.names))] - first).tolist()
         first += len(one.names)
         if own:
-            found.append(FitInput(select_rows(one.data, own), None if one.mask is None else one.mask[own]))
+            found.append(FitInput(reduce.select_rows(one.data, own), None if one.mask is None else one.mask[own]))
     return found
 
 

@@ -21,9 +21,10 @@ from xgamma.errors import ConfigError
 from xgamma.fit.ending import Ending, ending, risen_sides, told_errors
 from xgamma.fit.inputs import Inputs, normalize_inputs, validate_datasets_names
 from xgamma.fit.outcomes import outcomes
-from xgamma.fit.problem import FitSettings, Problem, name_of
-from xgamma.fit.result import CovarianceResult, FitResult, OptimizeResult
+from xgamma.fit.problem import Problem, name_of
+from xgamma.fit.result import CovarianceResult, FitResult, OptimizeResult, warn_of
 from xgamma.fit.search import Search
+from xgamma.fit.settings import FitSettings
 from xgamma.fit.statistic import Statistic, free_parameters
 from xgamma.models.models import Models, SkyModel
 from xgamma.models.parameters import Parameter, Parameters
@@ -78,14 +79,6 @@ def fit(inputs: Inputs, models: Models, settings: FitSettings | None = None) -> 
     # The report holds the numbers of this fit, whatever happens to the models later.
     copies = Parameters([parameter.copy() for parameter in models.parameters])
     return dataclasses.replace(result, optimize_result=dataclasses.replace(result.optimize_result, parameters=copies))
-
-
-def warn_of(result: FitResult) -> None:
-    """Log what of a fit does not hold."""
-    if not result.optimize_result.success:
-        log.warning("The fit did not converge: %s", result.message)
-    elif not result.success:
-        log.warning("The fit converged, its errors are not all there: %s", result.covariance_result.message)
 
 
 def _optimum(problem: Problem, search: Search, models: Models) -> OptimizeResult:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from xgamma.axes import FloatArray, IntArray
-from xgamma.errors import ConfigError
+from xgamma.fit.settings import validate_priors
 from xgamma.models.models import SkyModel
 from xgamma.models.parameters import Parameter, Parameters
 from xgamma.models.priors import Prior
@@ -79,30 +78,3 @@ def prior_terms(models: Sequence[SkyModel], arguments: Iterable[Parameter]) -> l
         return []
     places = tuple(numbers.get(id(parameter), -1) for parameter in held)
     return [PriorTerm(tuple(one.prior for one in held), tuple(one.value for one in held), places)]
-
-
-def validate_priors(models: Iterable[SkyModel]) -> None:
-    """Raise ``ConfigError`` where a fit cannot use a prior.
-
-    That is a prior of a parameter that stands at several places, as it is not said whether it counts once or at each;
-    and a free value at which the density is 0.
-    """
-    named = [
-        (name, parameter)
-        for model in models
-        for name, parameter in zip(model.parameters_unique_names, model.parameters, strict=True)
-        if parameter.prior is not None
-    ]
-    for name, parameter in named:
-        places = [other for other, one in named if one is parameter]
-        if len(places) > 1:
-            raise ConfigError(
-                f"The parameter {' = '.join(places)} is linked and has a prior, of which it is not said whether it "
-                "counts once or at each place; unlink it, or remove the prior."
-            )
-        parameter.prior.validate()
-        if not parameter.frozen and not math.isfinite(parameter.prior.penalty(parameter.value)):
-            raise ConfigError(
-                f"{name}: the prior {parameter.prior!r} excludes the value {parameter.value:g}; start at one that it "
-                "allows."
-            )

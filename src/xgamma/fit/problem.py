@@ -7,80 +7,21 @@ units.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from iminuit import Minuit
 
 from xgamma.axes import FloatArray
-from xgamma.errors import ConfigError, FitError, did_you_mean
+from xgamma.fit.settings import FitSettings, limits, no_start, validate_fittable, validate_start
 from xgamma.fit.statistic import Statistic
-from xgamma.models.models import Models, SkyModel
+from xgamma.models.models import SkyModel
 from xgamma.models.parameters import Parameter, Parameters
 from xgamma.stats import JoinedCounts
 
-METHODS = ("auto", "migrad", "scoring")
 FIRST_MOVE, FIRST_CHANGE = 0.03, 0.1
 """The first step of a position on the sky in degrees, and of a size there as a part of it."""
-FEW = 3
-"""The number of free parameters up to which ``auto`` is ``migrad``: see decision 16."""
-
-
-@dataclass(frozen=True)
-class FitSettings:
-    """How a fit runs.
-
-    Parameters
-    ----------
-    tol
-        Tolerance of the estimated distance to the minimum; 0.1 is 2e-4 in the statistic.
-    strategy, print_level
-        Those of MIGRAD.
-    method
-        ``migrad``; ``scoring``, Fisher scoring by derivatives, with MIGRAD where that ends in no minimum; or ``auto``,
-        the second for more than three free parameters.
-
-    Raises
-    ------
-    ConfigError
-        For another method.
-    """
-
-    tol: float = 0.1
-    strategy: int = 1
-    print_level: int = 0
-    method: str = "auto"
-
-    def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise ConfigError(f"Fit: there is no method {self.method!r}.{did_you_mean(str(self.method), METHODS)}")
-
-    def method_for(self, free: int) -> str:
-        """Return the method for a number of free parameters: ``migrad`` or ``scoring``."""
-        if self.method == "auto":
-            return "scoring" if free > FEW else "migrad"
-        return self.method
-
-    def document(self, free: int) -> dict[str, Any]:
-        """Return what of the settings decides the numbers of a fit with some free parameters."""
-        settings = {"tol": self.tol, "strategy": self.strategy, "print_level": self.print_level}
-        return settings if self.method_for(free) == "migrad" else settings | {"method": "scoring"}
-
-
-def validate_fittable(free: int, bins: int) -> None:
-    """Raise ``ConfigError`` without a free parameter, ``FitError`` without a bin."""
-    if free == 0:
-        raise ConfigError(
-            "No free parameters for fitting: every parameter of the models on these datasets is frozen. "
-            "Set frozen: false for at least one."
-        )
-    if bins == 0:
-        raise FitError(
-            "No bin is left to fit: the fit range and the safe masks exclude them all. Widen the fit range, or "
-            "look at mask_safe of the datasets."
-        )
 
 
 class Problem:
@@ -181,36 +122,8 @@ class Problem:
         minuit.limits = self.limits
         if not math.isfinite(self(start)):
             validate_start(Parameters(p for model in self.statistic.models for p in model.parameters))
-            raise _no_start(self.parameters)
+            raise no_start(self.parameters)
         return minuit
-
-
-def validate_start(parameters: Parameters) -> None:
-    """Raise ``FitError`` where the value of a parameter, free or not, is not a number."""
-    named = [parameter for parameter in parameters.unique_parameters if not math.isfinite(parameter.value)]
-    if named:
-        raise _no_start(named)
-
-
-def validate_models(models: Models, energies: Sequence[FloatArray]) -> None:
-    """Raise where no fit can begin: limits leave no room, or a spectrum is not a number at some energies in TeV."""
-    validate_start(models.parameters)
-    for parameter in models.parameters.free_parameters:
-        limits(parameter, 1.0)
-    for model in models:
-        spectrum = model.spectral_model
-        if spectrum is None or not energies:
-            continue
-        with np.errstate(all="ignore"):
-            is_number = [bool(np.isfinite(spectrum.dnde(each)).all()) for each in energies]
-        # A model may be one of some datasets only.
-        if not any(is_number):
-            raise _no_start(spectrum.parameters, f"The spectrum of {model.name!r}")
-
-
-def _no_start(named: Iterable[Parameter], what: str = "The statistic") -> FitError:
-    values = ", ".join(f"{parameter.name} = {parameter.value:g}" for parameter in named)
-    return FitError(f"{what} is not a number at the start values ({values}); start elsewhere.")
 
 
 def scale(parameter: Parameter) -> float:
@@ -240,16 +153,6 @@ def step(parameter: Parameter, size: float) -> float:
     if parameter.type != "spatial":
         return 1.0
     return FIRST_MOVE if is_place(parameter) else FIRST_CHANGE * (abs(parameter.value) / size or 1.0)
-
-
-def limits(parameter: Parameter, size: float) -> tuple[float | None, float | None]:
-    """Return the limits in factors; raises ``ConfigError`` when they leave no room."""
-    if parameter.min >= parameter.max:
-        raise ConfigError(
-            f"{parameter.name}: expected min < max, got {parameter.min:g} and {parameter.max:g}; freeze it to keep it."
-        )
-    low, high = (None if math.isnan(limit) else limit / size for limit in (parameter.min, parameter.max))
-    return low, high
 
 
 def name_of(models: Iterable[SkyModel], parameter: Parameter) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from xgamma.plot import matrix as plot_matrix
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+log = logging.getLogger("xgamma.fit")
 
 
 @dataclass(frozen=True)
@@ -194,3 +197,11 @@ class FitResult(Described):
             return parameter_sheet(self.parameters, [(one.type, one.name) for one in self.parameters], ("part",), own)
         places = [place for model in self.models for place in model.parameter_places]
         return parameter_sheet(self.parameters, places, ("model", "part"), own)
+
+
+def warn_of(result: FitResult) -> None:
+    """Log what of a fit does not hold."""
+    if not result.optimize_result.success:
+        log.warning("The fit did not converge: %s", result.message)
+    elif not result.success:
+        log.warning("The fit converged, its errors are not all there: %s", result.covariance_result.message)

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from xgamma.ingest.merge import merge_parts
-from xgamma.ingest.release import FitsRelease, open_release
-from xgamma.ingest.stored import Holdings, Origin, StoredRelease
+from typing import TYPE_CHECKING
+
+from xgamma.lazily import exported
+
+if TYPE_CHECKING:
+    from xgamma.ingest.merge import merge_parts
+    from xgamma.ingest.release import FitsRelease, open_release
+    from xgamma.ingest.stored import Holdings, Origin, StoredRelease
+else:
+    __getattr__, __dir__ = exported(__name__)
 
 __all__ = ["FitsRelease", "Holdings", "Origin", "StoredRelease", "merge_parts", "open_release"]

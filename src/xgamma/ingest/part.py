@@ -6,27 +6,30 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from xgamma import irf
 from xgamma.axes import FloatArray
 from xgamma.dialects import as_number
 from xgamma.errors import InputError, MissingHduError, sentence_of
 from xgamma.events import IRF_ROLES, Part
+from xgamma.formats.gadf import response_checks
+from xgamma.formats.gadf import run as run_files
 from xgamma.formats.gadf.index_tables import RunEntry, facts_of_header
-from xgamma.formats.gadf.response_checks import is_point_like
-from xgamma.formats.gadf.responses import Response
-from xgamma.formats.gadf.run import Run, read_run
-from xgamma.irf import FOV_ALIGNMENTS
 from xgamma.outcome import Outcome, UnusedRun
 from xgamma.schema.dl3 import SCHEMA, SCHEMA_VERSION
 from xgamma.schema.tables import head
 from xgamma.storage.retries import REQUESTS
 from xgamma.times import SECONDS_PER_DAY
 from xgamma.warned import for_threads
+
+if TYPE_CHECKING:
+    from xgamma.formats.gadf.responses import Response
+    from xgamma.formats.gadf.run import Run
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +79,7 @@ def read_runs(
     pool = ThreadPoolExecutor(REQUESTS if any(entry.is_remote for entry in given) else READERS, **for_threads())
     try:
         for found in pool.map(_read, given):
-            if isinstance(found, Run):
+            if isinstance(found, run_files.Run):
                 runs.append(found)
             else:
                 failures.append(found)
@@ -90,7 +93,7 @@ def read_runs(
 
 def _read(entry: RunEntry) -> Run | UnusedRun:
     try:
-        return read_run(entry)
+        return run_files.read_run(entry)
     except Exception as error:
         return _failure(entry.obs_id, error)
 
@@ -294,7 +297,9 @@ def _observation_columns(runs: Sequence[Run]) -> _Columns:
 
 
 def _flag_columns(runs: Sequence[Run]) -> _Columns:
-    is_fixed = np.array(["aeff" in run.responses and is_point_like(run.responses["aeff"]) for run in runs])
+    is_fixed = np.array(
+        ["aeff" in run.responses and response_checks.is_point_like(run.responses["aeff"]) for run in runs]
+    )
     is_drift = np.array([str(run.header.get("OBS_MODE", "")).strip().upper() == "DRIFT" for run in runs])
     return {
         "point_like": (is_fixed, "", "Whether the responses hold for a fixed on-region"),
@@ -306,11 +311,11 @@ def _field(run: Run) -> dict[str, Any]:
     """Return how the field of view of a background lies; as right ascension and declination where it does not say."""
     if "bkg" not in run.responses:
         return {}
-    word = str(run.responses["bkg"].header.get("FOVALIGN", "")).strip().upper() or FOV_ALIGNMENTS[0]
-    if word == FOV_ALIGNMENTS[0] and all(run.header.get(key) == value for key, value in _REVERSED_BY.items()):
+    word = str(run.responses["bkg"].header.get("FOVALIGN", "")).strip().upper() or irf.FOV_ALIGNMENTS[0]
+    if word == irf.FOV_ALIGNMENTS[0] and all(run.header.get(key) == value for key, value in _REVERSED_BY.items()):
         word = "REVERSE_LON_RADEC"
     latitude = as_number(run.header.get("GEOLAT"))
-    found = {"alignment": word} if word in FOV_ALIGNMENTS else {}
+    found = {"alignment": word} if word in irf.FOV_ALIGNMENTS else {}
     return {**found, "site_lat": latitude} if np.isfinite(latitude) else found
 
 

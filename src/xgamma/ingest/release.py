@@ -17,12 +17,11 @@ import numpy.typing as npt
 from xgamma.errors import ConfigError, StoreError
 from xgamma.events import Part, RunFacts
 from xgamma.execute import THIS_PROCESS, Workers, progress_bar, run_blocks
-from xgamma.formats.gadf.files import File, read_file, release_name, several, statuses_of
+from xgamma.formats.gadf.files import ABSENT, UNREAD, File, read_file, release_name, several, statuses_of
 from xgamma.formats.gadf.index import USUAL_NAMES, IndexNames, read_index, read_index_and_table
 from xgamma.formats.gadf.index_columns import observed_of
 from xgamma.formats.gadf.index_runs import Index
 from xgamma.formats.gadf.index_tables import REQUIRED_ROLES, RunEntry
-from xgamma.formats.gadf.run import ABSENT, UNREAD
 from xgamma.ingest.part import STEP_VERSION, built, log_failure, read_runs, run_document
 from xgamma.ingest.stored import (
     Holdings,

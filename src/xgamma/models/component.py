@@ -425,7 +425,10 @@ def component_class(kind: str, document: Any) -> type[Any]:
         raise ConfigError(f"{kind}: expected a mapping with a 'type' and 'parameters', got {document!r}.")
     entry, name = f"{kind} model", str(document["type"])
     whole = f"{name}{kind.capitalize()}Model"
-    if whole in names(entry):
-        raise UnknownNameError(f"There is no {entry} called {name!r}. Did you mean {whole!r}?")
-    found: type[Any] = lookup(entry, name).function  # type: ignore[assignment]
+    try:
+        found: type[Any] = lookup(entry, name).function  # type: ignore[assignment]
+    except UnknownNameError:
+        if whole not in names(entry):
+            raise
+        raise UnknownNameError(f"There is no {entry} called {name!r}. Did you mean {whole!r}?") from None
     return found

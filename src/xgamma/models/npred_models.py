@@ -17,22 +17,25 @@ from astropy import units as u
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError
 from xgamma.formats.local_files import local_path
-from xgamma.formats.sky_maps.files import write_map
-from xgamma.formats.sky_maps.sky_map import SkyMap
+from xgamma.formats.sky_maps import files as map_files
+from xgamma.formats.sky_maps import sky_map
 from xgamma.geometry import to_frame
 from xgamma.models.component import component_class
 from xgamma.models.parameters import Parameter
 from xgamma.models.skymodel import ModelComponent, new_name, normalize_names, validate_keys
-from xgamma.models.spatial.model import SpatialModel
-from xgamma.models.spatial.table import SkyTable
-from xgamma.models.spatial.templates import MapModel
-from xgamma.models.spectral.model import SpectralModel, read_spectral
-from xgamma.models.spectral.powerlaws import PowerLawNormSpectralModel
-from xgamma.models.spectral.templates import table_bytes
+from xgamma.models.spatial import table as sky_tables
+from xgamma.models.spatial import templates
+from xgamma.models.spectral import model as spectra
+from xgamma.models.spectral import powerlaws
+from xgamma.models.spectral import templates as spectral_templates
 from xgamma.units import unit_string
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
+
+    from xgamma.models.spatial.model import SpatialModel
+    from xgamma.models.spatial.table import SkyTable
+    from xgamma.models.spectral.model import SpectralModel
 
 
 log = logging.getLogger(__name__)
@@ -57,7 +60,9 @@ class NormModel(ModelComponent):
         if place is None:
             return
         low = (
-            [] if place.rest.get("interp") != "log" or isinstance(place, MapModel) else place.parameters.free_parameters
+            []
+            if place.rest.get("interp") != "log" or isinstance(place, templates.MapModel)
+            else place.parameters.free_parameters
         )
         if not all(norm.min > 0 for norm in low):
             raise ConfigError(
@@ -65,7 +70,7 @@ class NormModel(ModelComponent):
                 "interp: lin."
             )
         # The unit of a template that is not normalised is not looked at, as in Gammapy.
-        is_plain = isinstance(place, MapModel) and not place.rest.get("normalize", False)
+        is_plain = isinstance(place, templates.MapModel) and not place.rest.get("normalize", False)
         if not (is_plain or place.density_unit == u.dimensionless_unscaled):
             raise ConfigError(
                 f"The model {self.name!r}: expected a spatial part that is a factor, got {type(place).__name__}; take "
@@ -108,7 +113,7 @@ class FoVBackgroundModel(NormModel):
         names = normalize_names(datasets_names if dataset_name is None else dataset_name)
         if not names or len(names) != 1:
             raise ConfigError(f"FoVBackgroundModel: expected the name of exactly one dataset, got {names!r}.")
-        spectral_model = PowerLawNormSpectralModel() if spectral_model is None else spectral_model
+        spectral_model = powerlaws.PowerLawNormSpectralModel() if spectral_model is None else spectral_model
         self._default_name = f"{names[0]}-bkg"
         super().__init__({"spectral": spectral_model, "spatial": spatial_model}, name or self._default_name, names)
 
@@ -123,7 +128,7 @@ class FoVBackgroundModel(NormModel):
         """Build the model from its document."""
         validate_keys(data, cls.tag[0], ["name", "type", "datasets_names", "spectral", "spatial"])
         shared = {} if shared is None else shared
-        spectral = read_spectral(data["spectral"], shared) if data.get("spectral") is not None else None
+        spectral = spectra.read_spectral(data["spectral"], shared) if data.get("spectral") is not None else None
         spatial = _spatial(data, shared)
         return cls(spectral, datasets_names=data.get("datasets_names"), spatial_model=spatial, name=data.get("name"))
 
@@ -170,7 +175,7 @@ class TemplateNPredModel(NormModel):
         spatial_model: SpatialModel | None = None,
     ) -> None:
         if spectral_model is None:
-            spectral_model = PowerLawNormSpectralModel()
+            spectral_model = powerlaws.PowerLawNormSpectralModel()
             spectral_model.parameters["tilt"].frozen = True
         parts = {"spectral": spectral_model, "spatial": spatial_model}
         super().__init__(parts, new_name() if name is None else str(name), datasets_names)
@@ -179,8 +184,8 @@ class TemplateNPredModel(NormModel):
         self.rest: dict[str, Any] = {}
         self._given: SkyTable | None = None
         if map is not None:
-            given = SkyTable.of_map(map, f"TemplateNPredModel {self.name!r}")
-            self._given = self._validated(SkyTable(given.values.copy(), given.axes, given.space, given.unit,
+            given = sky_tables.SkyTable.of_map(map, f"TemplateNPredModel {self.name!r}")
+            self._given = self._validated(sky_tables.SkyTable(given.values.copy(), given.axes, given.space, given.unit,
                                                    given.remark) if copy_data else given)  # fmt: skip
 
     def _validated(self, table: SkyTable) -> SkyTable:
@@ -200,14 +205,14 @@ class TemplateNPredModel(NormModel):
             return self._given
         if not self.filename:
             raise ConfigError(f"The model {self.name!r}: expected a map or the name of its file, got none.")
-        return self._validated(SkyTable.read(self.filename, f"TemplateNPredModel {self.name!r}"))
+        return self._validated(sky_tables.SkyTable.read(self.filename, f"TemplateNPredModel {self.name!r}"))
 
     @property
     def map(self) -> Any:
         """The counts as a ``Map``."""
-        if MapModel.view is None:
+        if templates.MapModel.view is None:
             raise ConfigError("map: maps are not loaded; import xgamma.maps, or use model.table.")
-        return MapModel.view(self.table)
+        return templates.MapModel.view(self.table)
 
     def evaluate(self) -> Any:
         """Return the map times spectrum and factor, as a ``Map``."""
@@ -237,7 +242,10 @@ class TemplateNPredModel(NormModel):
         if self._given is None and not (self.filename and local_path(self.filename).is_file()):
             return []
         table = self.table
-        return [*table_bytes(table.values, *(axis.edges for axis in table.axes)), repr(table.space).encode()]
+        return [
+            *spectral_templates.table_bytes(table.values, *(axis.edges for axis in table.axes)),
+            repr(table.space).encode(),
+        ]
 
     def origins(self) -> list[str]:
         """Return the file and the digest of its map, and where the tables of its parts are from."""
@@ -252,7 +260,9 @@ class TemplateNPredModel(NormModel):
         target = filename or self.filename
         if not target:
             raise ConfigError(f"The model {self.name!r}: expected the name of a file for its map, got none.")
-        write_map(SkyMap.of_space(self.table.values, self.table.axes, self.table.space), target, overwrite=overwrite)
+        map_files.write_map(
+            sky_map.SkyMap.of_space(self.table.values, self.table.axes, self.table.space), target, overwrite=overwrite
+        )
         self.filename = str(target)
 
     def document(self, full_output: bool, labels: Mapping[int, str]) -> dict[str, Any]:
@@ -269,7 +279,7 @@ class TemplateNPredModel(NormModel):
     def from_dict(cls, data: Mapping[str, Any], shared: dict[str, Parameter] | None = None) -> Self:
         """Build the model from its document; the file is opened later."""
         shared = {} if shared is None else shared
-        spectral = read_spectral(data["spectral"], shared) if data.get("spectral") is not None else None
+        spectral = spectra.read_spectral(data["spectral"], shared) if data.get("spectral") is not None else None
         known = ("name", "type", "spectral", "spatial", "filename", "datasets_names")
         model = cls(None, spectral, data.get("name"), data.get("filename"), data.get("datasets_names"),
                     spatial_model=_spatial(data, shared))  # fmt: skip

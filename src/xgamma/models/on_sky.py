@@ -9,21 +9,23 @@ from typing import TYPE_CHECKING, Any, Self
 import astropy
 import numpy as np
 
+from xgamma import sky
 from xgamma.digits import some
 from xgamma.errors import ConfigError
-from xgamma.formats.region_files import normalize_regions
+from xgamma.formats import region_files
 from xgamma.geometry import lonlat, separation, unit_vector
 from xgamma.models import pictures
 from xgamma.models.placed import Placed
 from xgamma.plot import figures as plot_figures
 from xgamma.plot import sky as plot_sky
 from xgamma.shapes import Circle, union_holds
-from xgamma.sky import SkySpace
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from xgamma.sky import SkySpace
 
 
 log = logging.getLogger(__name__)
@@ -95,7 +97,7 @@ class OnSky:
 
     def select_region(self, regions: Any) -> Self:
         """Return the sources whose centres lie in any of some regions, of the package `regions` or in DS9 text."""
-        shapes = normalize_regions(regions)
+        shapes = region_files.normalize_regions(regions)
         found = []
         for model in self._placed():
             place = model.position
@@ -190,6 +192,6 @@ class OnSky:
         reach = np.array([min(model.spatial_model.reach(), 60.0) for model in placed])
         half = float((separation(middle_lon, middle_lat, lon, lat) + 0.4 * reach).max())
         if half > 40.0:
-            return SkySpace.of_width(0.0, 0.0, "galactic", 1.0, (360.0, 180.0), None, "AIT")
+            return sky.SkySpace.of_width(0.0, 0.0, "galactic", 1.0, (360.0, 180.0), None, "AIT")
         width = max(2 * _MARGIN * half, _NARROWEST)
-        return SkySpace.of_width(middle_lon, middle_lat, "icrs", width / _PIXELS, (width, width), None, "TAN")
+        return sky.SkySpace.of_width(middle_lon, middle_lat, "icrs", width / _PIXELS, (width, width), None, "TAN")

@@ -10,14 +10,15 @@ from astropy import units as u
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, DataError
 from xgamma.geometry import separation, to_frame
-from xgamma.models.spatial.model import SpatialModel
-from xgamma.models.spatial.pixels import along_axes
-from xgamma.models.spectral.model import SpectralModel
-from xgamma.models.temporal.model import TemporalModel
+from xgamma.models.spatial import pixels
 from xgamma.units import unit_string
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
+
+    from xgamma.models.spatial.model import SpatialModel
+    from xgamma.models.spectral.model import SpectralModel
+    from xgamma.models.temporal.model import TemporalModel
 
 
 _BRIGHTNESS = u.Unit("cm-2 s-1 TeV-1 sr-1")
@@ -71,7 +72,7 @@ class Placed:
         """
         axis = _energy_axis(geom, self.name)
         value = self.spectral_model(u.Quantity(axis.center, axis.unit))
-        found = u.Quantity(along_axes(value.value[:, None, None], geom, True), value.unit)
+        found = u.Quantity(pixels.along_axes(value.value[:, None, None], geom, True), value.unit)
         if self.spatial_model is not None:
             found = found * self.spatial_model.evaluate_geom(geom)
         return u.Quantity(found * self._mean_factor(gti))
@@ -84,7 +85,7 @@ class Placed:
         axis = _energy_axis(geom, self.name)
         edges = u.Quantity(axis.edges, axis.unit)
         flux = self.spectral_model.integral(edges[:-1], edges[1:])
-        found = u.Quantity(along_axes(flux.value[:, None, None], geom, True), flux.unit)
+        found = u.Quantity(pixels.along_axes(flux.value[:, None, None], geom, True), flux.unit)
         if self.spatial_model is not None:
             shape = self.spatial_model.integrate_geom(geom, oversampling_factor)
             found = found * u.Quantity(shape.data, shape.unit)

@@ -16,13 +16,17 @@ from xgamma.models.files import complete_from_gammapy, described_by_gammapy, mod
 from xgamma.models.parameter import unit_text, value_text
 from xgamma.models.parameters import Covariance, Parameter, Parameters, link_labels, parameter_sheet
 from xgamma.models.placed import Placed
-from xgamma.models.spatial.model import SpatialModel
-from xgamma.models.spectral.model import DENSITY, SpectralModel
-from xgamma.models.temporal.model import TemporalModel
+from xgamma.models.spatial import model as shapes
+from xgamma.models.spectral import model as spectra
+from xgamma.models.temporal import model as courses
 from xgamma.units import unit_label
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from xgamma.models.spatial.model import SpatialModel
+    from xgamma.models.spectral.model import SpectralModel
+    from xgamma.models.temporal.model import TemporalModel
 
 
 IRF_FLAGS = {"exposure": True, "psf": True, "edisp": True}
@@ -235,11 +239,11 @@ class SkyModel(ModelComponent, Placed):
     ) -> None:
         if isinstance(spectral_model, str):
             spectral_model = cast("SpectralModel", component_class("spectral", {"type": spectral_model})())
-        if not isinstance(spectral_model, SpectralModel):
+        if not isinstance(spectral_model, spectra.SpectralModel):
             raise ConfigTypeError(f"SkyModel: expected a spectral model, got {spectral_model!r}.")
         parts = {"spectral": spectral_model, "spatial": spatial_model, "temporal": temporal_model}
-        for kind, base in (("spatial", SpatialModel), ("temporal", TemporalModel)):
-            _validate_part(parts[kind], base, kind)
+        for kind in ("spatial", "temporal"):
+            _validate_part(parts[kind], kind)
         super().__init__(parts, new_name() if name is None else str(name), datasets_names)
         self.apply_irf = normalize_irf_flags(apply_irf, self.name)
         if spatial_model is None:
@@ -262,7 +266,7 @@ class SkyModel(ModelComponent, Placed):
 
     @temporal_model.setter
     def temporal_model(self, model: TemporalModel | None) -> None:
-        self._set_part("temporal", model, TemporalModel)
+        self._set_part("temporal", model)
 
     @property
     def spatial_model(self) -> SpatialModel | None:
@@ -271,10 +275,10 @@ class SkyModel(ModelComponent, Placed):
 
     @spatial_model.setter
     def spatial_model(self, model: SpatialModel | None) -> None:
-        self._set_part("spatial", model, SpatialModel)
+        self._set_part("spatial", model)
 
-    def _set_part(self, kind: str, model: Component | None, base: type[Component]) -> None:
-        _validate_part(model, base, kind)
+    def _set_part(self, kind: str, model: Component | None) -> None:
+        _validate_part(model, kind)
         parts = {**self._parts, kind: model}
         self._parts = {name: part for name in _PARTS if (part := parts.get(name)) is not None}
 
@@ -363,14 +367,17 @@ def normalize_irf_flags(flags: Mapping[str, bool] | None, name: str) -> dict[str
     return given | {key: value for key, value in IRF_FLAGS.items() if key not in given}
 
 
-def _validate_part(model: Component | None, base: type[Component], kind: str) -> None:
-    if model is not None and not isinstance(model, base):
+def _validate_part(model: Component | None, kind: str) -> None:
+    if model is None:
+        return
+    base: type[Component] = shapes.SpatialModel if kind == "spatial" else courses.TemporalModel
+    if not isinstance(model, base):
         raise ConfigTypeError(f"SkyModel: expected a {kind} model or none, got {model!r}.")
 
 
 def validate_density(model: SpectralModel, name: str) -> None:
     """Raise ``ConfigError`` for a spectrum that is no flux density."""
-    if not model.canonical_unit.is_equivalent(DENSITY):
+    if not model.canonical_unit.is_equivalent(spectra.DENSITY):
         got = unit_label(str(model.unit)) or "no unit"
         raise ConfigError(
             f"Model {name!r}: expected a spectrum in cm-2 s-1 TeV-1, got {type(model).__name__} in {got}; "

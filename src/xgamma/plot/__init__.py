@@ -7,15 +7,9 @@ Every function draws on the Axes it is given, or on the current ones, and return
 
 from __future__ import annotations
 
-import pkgutil
-from types import ModuleType
 from typing import TYPE_CHECKING
 
-from xgamma.lazily import unloaded
-
-_MODULES = frozenset(module.name for module in pkgutil.iter_modules(__path__))
+from xgamma.lazily import exported
 
 if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> ModuleType:
-        return unloaded(__name__, name, _MODULES)
+    __getattr__, __dir__ = exported(__name__)

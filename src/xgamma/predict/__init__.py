@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from xgamma.predict.counts import npred, npred_background, npred_signal
-from xgamma.predict.folding import Folded, Folding
-from xgamma.predict.measured import measured, scaled, selected_models
-from xgamma.schema import alpha
+from typing import TYPE_CHECKING
+
+from xgamma.lazily import exported
+
+if TYPE_CHECKING:
+    from xgamma.predict.counts import npred, npred_background, npred_signal
+    from xgamma.predict.folding import Folded, Folding
+    from xgamma.predict.observed import measured, scaled, selected_models
+    from xgamma.schema import alpha
+else:
+    __getattr__, __dir__ = exported(__name__)
 
 __all__ = [
     "Folded",

@@ -12,8 +12,8 @@ from xgamma import schema
 from xgamma.axes import FloatArray
 from xgamma.models.models import Models, SkyModel
 from xgamma.predict.folding import Folding
-from xgamma.predict.measured import measured, selected_models
-from xgamma.predict.sky.planes import signal_planes
+from xgamma.predict.observed import measured, selected_models
+from xgamma.predict.sky import planes
 
 
 def npred_signal(ds: xr.Dataset, models: Models | Sequence[SkyModel]) -> xr.DataArray:
@@ -45,7 +45,7 @@ def _signal(ds: xr.Dataset, models: Models | Sequence[SkyModel]) -> FloatArray:
     if not chosen:
         return np.zeros(int(np.prod(_shape(ds))))
     if schema.space_dims(ds) == schema.WINDOWS:
-        return signal_planes(ds, chosen).ravel()
+        return planes.signal_planes(ds, chosen).ravel()
     response = Folding(((ds, np.ones(_shape(ds), dtype=bool)),))
     return np.asarray(np.sum([response.fold(model)() for model in chosen], axis=0))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import xarray as xr
@@ -17,14 +17,16 @@ import xarray as xr
 from xgamma import schema
 from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
 from xgamma.errors import ConfigError, DataError, LaterError
-from xgamma.formats.region_files import shape_of_words
+from xgamma.formats import region_files
 from xgamma.geometry import separation, to_frame
 from xgamma.grid import REGION_SHAPE
+from xgamma.models import skymodel
 from xgamma.models.models import FoVBackgroundModel, SkyModel
-from xgamma.models.skymodel import validate_density
-from xgamma.models.spatial.points import PointSpatialModel
-from xgamma.models.temporal.model import TemporalModel
+from xgamma.models.spatial import points
 from xgamma.units import CM2_PER_M2
+
+if TYPE_CHECKING:
+    from xgamma.models.temporal.model import TemporalModel
 
 
 def validate_spectral(model: Any) -> None:
@@ -52,7 +54,7 @@ def validate_spectral(model: Any) -> None:
     if model.temporal_model is not None:
         model.temporal_model.tables()
     if model.spatial_model is not None:
-        validate_density(model.spectral_model, model.name)
+        skymodel.validate_density(model.spectral_model, model.name)
 
 
 def validate_placed(model: SkyModel) -> None:
@@ -76,7 +78,7 @@ def spectral_remarks(model: SkyModel, in_regions: bool = True) -> list[str]:
 def extended_remark(model: SkyModel) -> str:
     """Return what becomes of a source that is no point; empty for others."""
     place = model.spatial_model
-    if place is None or isinstance(place, PointSpatialModel):
+    if place is None or isinstance(place, points.PointSpatialModel):
         return ""
     return (
         f"The model {model.name!r} has a {type(place).__name__}: the region is taken to hold the flux of a point, all "
@@ -93,7 +95,7 @@ def _edge(radius: FloatArray, words: Sequence[str]) -> str:
 
 def validate_inside(model: SkyModel, ds: xr.Dataset) -> None:
     """Raise ``ConfigError`` when the point of a model lies outside the region of a dataset that it contributes to."""
-    point = model.spatial_model if isinstance(model.spatial_model, PointSpatialModel) else None
+    point = model.spatial_model if isinstance(model.spatial_model, points.PointSpatialModel) else None
     applies = any(model.applies_to(str(name)) for name in ds["dataset"].values)
     if point is None or not applies or "region_lon" not in ds.coords:
         return
@@ -106,7 +108,8 @@ def validate_inside(model: SkyModel, ds: xr.Dataset) -> None:
     words = ds[REGION_SHAPE].values.tolist() if REGION_SHAPE in ds.coords else []
     here = np.atleast_1d(lon), np.atleast_1d(lat)
     if any(
-        np.isnan(size) and shape_of_words(text).holds(*here).all() for text, size in zip(words, radius, strict=False)
+        np.isnan(size) and region_files.shape_of_words(text).holds(*here).all()
+        for text, size in zip(words, radius, strict=False)
     ):
         return
     if (~(away <= radius)).all() and (words or np.isfinite(radius).any()):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -14,14 +14,18 @@ from xgamma.errors import ConfigError
 from xgamma.geometry import to_frame
 from xgamma.models.models import FoVBackgroundModel, SkyModel, TemplateNPredModel
 from xgamma.models.npred_models import NormModel
-from xgamma.models.spatial.model import SpatialModel
-from xgamma.models.spatial.templates import MapModel
-from xgamma.predict.background import background_model
+from xgamma.models.spatial import templates
+from xgamma.predict import background
 from xgamma.predict.folding import validate_placed, validate_spectral
-from xgamma.predict.sky.boxes import Box, box_about
-from xgamma.predict.sky.folding import validate_on_sky
-from xgamma.predict.sky.window import Window
+from xgamma.predict.sky import boxes as sky_boxes
+from xgamma.predict.sky import folding as sky_folding
+from xgamma.predict.sky import window as sky_windows
 from xgamma.sky import SkySpace
+
+if TYPE_CHECKING:
+    from xgamma.models.spatial.model import SpatialModel
+    from xgamma.models.spatial.templates import MapModel
+    from xgamma.predict.sky.boxes import Box
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class Holder:
         names = tuple(str(name) for name in ds.variables["dataset"].values)
         if schema.space_dims(ds) != schema.WINDOWS:
             return cls(names)
-        windows = [Window(ds, row) for row in range(len(names))]
+        windows = [sky_windows.Window(ds, row) for row in range(len(names))]
         rad = windows[0].rad if windows else None
         boxes = tuple((window.space, window.box) for window in windows)
         return cls(names, boxes, 0.0 if rad is None else float(rad[-1]), rad is not None, "background" in ds)
@@ -61,7 +65,7 @@ class Holder:
     def of_image(cls, names: tuple[str, ...] | None, image: SkySpace, reach: float, held: Sequence[str]) -> Holder:
         """Return what holds models in maps that are still to be made, with the maps ``held``."""
         ny, nx = image.shape
-        return cls(names, ((image, Box(0, ny, 0, nx)),), reach, "psf" in held, "background" in held)
+        return cls(names, ((image, sky_boxes.Box(0, ny, 0, nx)),), reach, "psf" in held, "background" in held)
 
     @property
     def is_map(self) -> bool:
@@ -115,7 +119,7 @@ def _validate_backgrounds(models: Sequence[Any], holders: Sequence[Holder]) -> N
                 f"The model {model.name!r} is one of a background, and the dataset {name!r} has none; reduce with a "
                 "background, or remove the model."
             )
-        background_model(backgrounds, name)
+        background.background_model(backgrounds, name)
 
 
 def validate_backgrounds_named(models: Iterable[Any], names: Sequence[str]) -> None:
@@ -138,7 +142,7 @@ def _validate_on_maps(model: Any, maps: Sequence[Holder]) -> list[str]:
         return [*first, *_of_cover(model.name, table.space, maps), *_of_factor(model, maps)]
     if not isinstance(model, SkyModel):
         validate_spectral(model)
-    validate_on_sky(model)
+    sky_folding.validate_on_sky(model)
     with_psf = model.apply_irf.get("psf", True)
     if with_psf and not all(holder.has_psf for holder in maps):
         raise ConfigError(
@@ -147,7 +151,7 @@ def _validate_on_maps(model: Any, maps: Sequence[Holder]) -> list[str]:
         )
     place = model.spatial_model
     # A file is opened here, and what is wrong with it is said.
-    remarks = [] if not isinstance(place, MapModel) else _of_table(model.name, place, maps)
+    remarks = [] if not isinstance(place, templates.MapModel) else _of_table(model.name, place, maps)
     center = place.center()
     if center is None:
         return remarks
@@ -177,7 +181,7 @@ def _of_table(name: str, place: MapModel, maps: Sequence[Holder]) -> list[str]:
 
 def _of_factor(model: NormModel, maps: Sequence[Holder]) -> list[str]:
     place = model.spatial_model
-    return _of_table(model.name, place, maps) if isinstance(place, MapModel) else []
+    return _of_table(model.name, place, maps) if isinstance(place, templates.MapModel) else []
 
 
 def _of_cover(name: str, space: SkySpace, maps: Sequence[Holder]) -> list[str]:
@@ -208,7 +212,7 @@ def lies_inside(maps: Sequence[Holder], place: SpatialModel, with_psf: bool) -> 
         return True
     lon, lat = (float(angle) for angle in to_frame(*center, place.frame, "icrs"))
     return any(
-        box_about(space, lon, lat, own + (holder.reach if with_psf else 0.0)).within(box).size
+        sky_boxes.box_about(space, lon, lat, own + (holder.reach if with_psf else 0.0)).within(box).size
         for holder in maps
         for space, box in holder.windows
     )

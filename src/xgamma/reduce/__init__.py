@@ -1,46 +1,52 @@
 """Reduction: runs to spectra in blocks, and stacks of them.
 
-``reduce_spectra`` reduces rows of a part in blocks, ``lazy_spectra`` does so when the result is used (it loads dask
-when it is first asked for), ``stack`` sums rows.
+``reduce_spectra`` reduces rows of a part in blocks, ``lazy_spectra`` does so when the result is used (it loads
+dask), ``stack`` sums rows.
 """
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from typing import TYPE_CHECKING
 
-from xgamma.reduce.background import (
-    AdaptiveRingParameters,
-    Background,
-    BackgroundInput,
-    FixedParameters,
-    FovBackgroundParameters,
-    IrfParameters,
-    OffRegions,
-    OffRunsParameters,
-    PhaseParameters,
-    ReflectedParameters,
-    RingParameters,
-    WobbleParameters,
-)
-from xgamma.reduce.block import MAX_EVENTS, MAX_ROWS, reduce_block
-from xgamma.reduce.enclosure import validate_enclosure
-from xgamma.reduce.recipe import Recipe, roles_needed, row_key
-from xgamma.reduce.rows import (
-    joined_rows,
-    masked_rows,
-    region_row_name,
-    regions_apart,
-    row_bytes,
-    select_rows,
-    since,
-    with_alpha_systematic,
-    with_names,
-)
-from xgamma.reduce.safe_mask import SafeMaskInput, SafeMaskParameters, safe_masks_of
-from xgamma.reduce.spectra import MAX_BYTES, PRODUCT_BYTES, blocks_of, reduce_each, reduce_spectra, rows_within
-from xgamma.reduce.stack import stack
-from xgamma.registry import Method, method, register
+from xgamma.lazily import exported
+
+if TYPE_CHECKING:
+    from xgamma.grid import region_row_name
+    from xgamma.reduce.background import (
+        AdaptiveRingParameters,
+        Background,
+        BackgroundInput,
+        FixedParameters,
+        FovBackgroundParameters,
+        IrfParameters,
+        OffRegions,
+        OffRunsParameters,
+        PhaseParameters,
+        ReflectedParameters,
+        RingParameters,
+        WobbleParameters,
+    )
+    from xgamma.reduce.block import reduce_block
+    from xgamma.reduce.enclosure import validate_enclosure
+    from xgamma.reduce.lazy import lazy_spectra
+    from xgamma.reduce.limits import MAX_BYTES, MAX_EVENTS, MAX_ROWS, PRODUCT_BYTES, rows_within
+    from xgamma.reduce.recipe import Recipe, roles_needed, row_key
+    from xgamma.reduce.rows import (
+        joined_rows,
+        masked_rows,
+        regions_apart,
+        row_bytes,
+        select_rows,
+        since,
+        with_alpha_systematic,
+        with_names,
+    )
+    from xgamma.reduce.safe_mask import SafeMaskInput, SafeMaskParameters, safe_masks_of
+    from xgamma.reduce.spectra import blocks_of, reduce_each, reduce_spectra
+    from xgamma.reduce.stacks import stack
+    from xgamma.registry import Method, method, register
+else:
+    __getattr__, __dir__ = exported(__name__)
 
 __all__ = [
     "MAX_BYTES",
@@ -86,9 +92,3 @@ __all__ = [
     "with_alpha_systematic",
     "with_names",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name == "lazy_spectra":
-        return importlib.import_module(f"{__name__}.lazy").lazy_spectra
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

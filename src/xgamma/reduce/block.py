@@ -22,6 +22,7 @@ from xgamma.outcome import Fate, Outcome, validate_ledger
 from xgamma.reduce.background import Background, BackgroundInput, OffRegions, Settled, background_of
 from xgamma.reduce.counts import Members, add_counts, fates, members, rows_in_view, usable
 from xgamma.reduce.enclosure import Apertures, apertures, enclosure_faults
+from xgamma.reduce.limits import MAX_EVENTS
 from xgamma.reduce.losses import Loss, loss
 from xgamma.reduce.nodes import safe_offsets
 from xgamma.reduce.recipe import Recipe
@@ -30,9 +31,6 @@ from xgamma.reduce.rows import SINGLE, row_coords
 from xgamma.reduce.safe_bins import safe_bins
 from xgamma.reduce.windows import cut_out, window_responses
 
-MAX_EVENTS = 2_000_000
-# A fourth of a part of 500 runs: two or four workers end at the same time.
-MAX_ROWS = 125
 # Wider than any imaging telescope sees: events that all lie farther from the pointing do not belong to it.
 FIELD_OF_VIEW = 10.0
 OFF_THE_MAP = "the map lies outside the field of view"

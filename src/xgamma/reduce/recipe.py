@@ -15,9 +15,9 @@ from xgamma.events import DEFAULT_RULE
 from xgamma.execute import Workers, validate_travel
 from xgamma.grid import Grid, RegionSpace, SkySpace
 from xgamma.masks import Exclusion, excludes_nothing
-from xgamma.reduce.background.protocol import KIND as BACKGROUND
+from xgamma.reduce.background import sky as sky_backgrounds
+from xgamma.reduce.background.names import KIND as BACKGROUND
 from xgamma.reduce.background.protocol import background_of
-from xgamma.reduce.background.sky import uncovered_remark
 from xgamma.reduce.safe_mask import KIND as SAFE_MASK
 from xgamma.registry import Method, lookup
 from xgamma.shapes import Circle, shape_from
@@ -32,10 +32,14 @@ POINTS_VERSION = 4
 # Windows of the sky hold their energies plane by plane, and their responses at nodes of offset. Version 6 makes their
 # background and, in stacks, their exposure in other steps of single precision, with other last digits.
 WINDOWS_VERSION = 6
+# Of stacks of rows.
+STACK_VERSION = 2
 # The variables of responses in windows by the word that asks for them.
 OF_MAPS = {"edisp": ("edisp", "edisp_norm"), "psf": ("psf",)}
 MAPS = ("counts", "exposure", "background", "psf", "edisp")
 """What a map dataset may hold."""
+MEMBERS = "rows"
+"""The attribute of stacks that names the rows in each."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +139,7 @@ class Recipe:
         """What of the map no mask covers, and that a part excludes nothing; otherwise an empty text."""
         space, remarks = self.grid.space, list[str]()
         if isinstance(space, SkySpace):
-            remarks.append(uncovered_remark(space, self.exclusion))
+            remarks.append(sky_backgrounds.uncovered_remark(space, self.exclusion))
         if self.exclusion is not None and excludes_nothing(self.exclusion):
             remarks.append(
                 "datasets.background.exclusion: a part of it excludes nothing, as a table without sources, or a mask "

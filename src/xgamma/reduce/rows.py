@@ -12,17 +12,16 @@ import xarray as xr
 from xgamma import schema
 from xgamma.axes import Axis, FloatArray, IntArray, unify_axis
 from xgamma.errors import ConfigError, DataError
-from xgamma.grid import IMAGE, REGION_NAME, Grid
+from xgamma.grid import IMAGE, REGION_NAME, Grid, region_row_name
 from xgamma.outcome import Fate, Outcome
-from xgamma.reduce.background.protocol import OFF_CIRCLES, OFF_COUNTS
-from xgamma.reduce.grids import validate_one_kind
-from xgamma.reduce.nodes import RAD, members_in
-from xgamma.reduce.recipe import OF_MAPS
+from xgamma.reduce import grids
+from xgamma.reduce import nodes as sky_nodes
+from xgamma.reduce.background.names import OFF_CIRCLES, OFF_COUNTS
+from xgamma.reduce.recipe import MEMBERS, OF_MAPS
 from xgamma.schema import MEMBER_ROW
 from xgamma.times import SECONDS_PER_DAY
 
 # What the rows of a stack are called.
-MEMBERS = "rows"
 # Attributes that hold a text, or texts, for each row.
 _ROW_TEXTS = ("outcome_details", MEMBERS)
 # The padded dims, and for each the variable that says how far it is used.
@@ -67,7 +66,7 @@ def without_maps(ds: xr.Dataset) -> xr.Dataset:
 def _chosen(ds: xr.Dataset, rows: Sequence[int]) -> xr.Dataset:
     if MEMBER_ROW not in ds:
         return ds.isel(dataset=places(rows))
-    own = members_in(ds[MEMBER_ROW].values, rows)
+    own = sky_nodes.members_in(ds[MEMBER_ROW].values, rows)
     some = ds.isel(dataset=places(rows), member=places(np.concatenate([np.empty(0, dtype=np.int64), *own]).tolist()))
     number = np.repeat(np.arange(len(rows)), [len(each) for each in own]).astype(np.int64)
     return some.assign({MEMBER_ROW: some[MEMBER_ROW].copy(data=number)})
@@ -169,15 +168,6 @@ def _apart(ds: xr.Dataset, name: str) -> xr.Dataset:
     return apart.assign(outcome=apart["outcome"].copy(data=settled)).assign_attrs(outcome_details=details)
 
 
-def region_row_name(row: str, region: str) -> str:
-    """Return the name of the spectrum of an on-region in a row.
-
-    >>> region_row_name("stacked", "shell"), region_row_name("stacked", "")
-    ('stacked-shell', 'stacked')
-    """
-    return f"{row}-{region}" if region else row
-
-
 def joined_rows(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
     """Return the rows of several reductions under the axes of the first.
 
@@ -234,7 +224,7 @@ def _concatenated(pieces: Sequence[xr.Dataset], dim: str) -> xr.Dataset:
 
 
 def _validate_cells(datasets: Sequence[xr.Dataset]) -> None:
-    validate_one_kind(datasets)
+    grids.validate_one_kind(datasets)
     dims = schema.space_dims(datasets[0]).cells
     cells = [[ds.sizes.get(dim) for dim in dims] for ds in datasets]
     images = [ds.coords[IMAGE].attrs if IMAGE in ds.coords else {} for ds in datasets]
@@ -329,7 +319,7 @@ def _row_layout(grid: Grid, held: Iterable[str]) -> Mapping[str, tuple[tuple[int
     sizes |= zip(grid.space.dims, grid.space.shape, strict=True)
     without = set(_OF_BACKGROUND) | (set() if grid.points.any() else {"rad_max"})
     if space.by_plane:
-        sizes |= {"node": _TYPICAL_NODES, "rad": RAD.nbin}
+        sizes |= {"node": _TYPICAL_NODES, "rad": sky_nodes.RAD.nbin}
         without |= {"exposure", *_OF_WINDOWS}
     without -= set(held)
     single = SINGLE if space.by_plane else ()
@@ -350,6 +340,6 @@ def row_coords(
         "interval": (("dataset", "bound"), interval, {"units": "s", "long_name": "Selected interval since mjdref"}),
         **grid.energy.coords(),
         **grid.energy_true.coords(),
-        **({} if grid.is_region else RAD.coords()),
+        **({} if grid.is_region else sky_nodes.RAD.coords()),
         **grid.space.coords(origin),
     }

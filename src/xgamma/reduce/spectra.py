@@ -13,20 +13,11 @@ from xgamma import schema
 from xgamma.errors import WorkerLostError
 from xgamma.events import Part, Rows
 from xgamma.execute import THIS_PROCESS, Workers, run_blocks
-from xgamma.reduce.block import MAX_EVENTS, MAX_ROWS, reduce_block
+from xgamma.reduce.block import reduce_block
 from xgamma.reduce.enclosure import validate_enclosure
+from xgamma.reduce.limits import MAX_BYTES, MAX_EVENTS, MAX_ROWS, rows_within
 from xgamma.reduce.recipe import Recipe
-from xgamma.reduce.rows import joined_rows, row_bytes
-
-# Of the result of a block: 125 rows of 60 by 300 energies are below it, and one window of 200 by 200 pixels is near it.
-MAX_BYTES = 32_000_000
-# Of rows that are kept together: all of a part of 500 runs, but where each takes more than 128 kB.
-PRODUCT_BYTES = 64_000_000
-
-
-def rows_within(nbytes: int, recipe: Recipe) -> int:
-    """Return how many rows of a reduction take at most so many bytes, at least one."""
-    return max(1, nbytes // row_bytes(recipe.grid, recipe.held))
+from xgamma.reduce.rows import joined_rows
 
 
 def blocks_of(part: Part, rows: Rows, recipe: Recipe) -> Iterator[Rows]:

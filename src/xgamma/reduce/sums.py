@@ -22,13 +22,11 @@ import xarray as xr
 from xgamma import schema
 from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.grid import ORIGIN, SkySpace
+from xgamma.reduce.limits import LEAF, STEP_BYTES
 from xgamma.reduce.nodes import WindowExposures
 from xgamma.reduce.rows import select_rows
 from xgamma.warned import for_threads
 
-LEAF = 64
-# So much of rows is looked at in one go.
-STEP_BYTES = 32_000_000
 # So many pixels of an image are summed together: all planes of them fit into the cache of a processor.
 BAND_PIXELS = 16_384
 # Sums that have no cells of a window.

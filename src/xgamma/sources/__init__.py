@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from xgamma.sources.catalog import CATALOG_REGISTRY, CatalogRegistry, SourceCatalog
-from xgamma.sources.fermi import (
-    SourceCatalog2FHL,
-    SourceCatalog3FGL,
-    SourceCatalog3FHL,
-    SourceCatalog4FGL,
-    SourceCatalogObject2FHL,
-    SourceCatalogObject3FGL,
-    SourceCatalogObject3FHL,
-    SourceCatalogObject4FGL,
-)
-from xgamma.sources.gammacat import SourceCatalogGammaCat, SourceCatalogObjectGammaCat
-from xgamma.sources.hawc import (
-    SourceCatalog2HWC,
-    SourceCatalog3HWC,
-    SourceCatalogObject2HWC,
-    SourceCatalogObject3HWC,
-)
-from xgamma.sources.hgps import SourceCatalogHGPS, SourceCatalogObjectHGPS, SourceCatalogObjectHGPSComponent
-from xgamma.sources.source import SourceCatalogObject
+from typing import TYPE_CHECKING
+
+from xgamma.lazily import exported
+from xgamma.registry import provide
+
+if TYPE_CHECKING:
+    from xgamma.sources.catalog import CATALOG_REGISTRY, CatalogRegistry, SourceCatalog
+    from xgamma.sources.fermi import (
+        SourceCatalog2FHL,
+        SourceCatalog3FGL,
+        SourceCatalog3FHL,
+        SourceCatalog4FGL,
+        SourceCatalogObject2FHL,
+        SourceCatalogObject3FGL,
+        SourceCatalogObject3FHL,
+        SourceCatalogObject4FGL,
+    )
+    from xgamma.sources.gammacat import SourceCatalogGammaCat, SourceCatalogObjectGammaCat
+    from xgamma.sources.hawc import (
+        SourceCatalog2HWC,
+        SourceCatalog3HWC,
+        SourceCatalogObject2HWC,
+        SourceCatalogObject3HWC,
+    )
+    from xgamma.sources.hgps import SourceCatalogHGPS, SourceCatalogObjectHGPS, SourceCatalogObjectHGPSComponent
+    from xgamma.sources.source import SourceCatalogObject
+else:
+    __getattr__, __dir__ = exported(__name__)
+
+provide("source catalogue", *(f"{__name__}.{module}" for module in ("fermi", "gammacat", "hawc", "hgps")))
 
 __all__ = [
     "CATALOG_REGISTRY",

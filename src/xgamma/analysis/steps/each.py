@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from xgamma import datasets as views
+from xgamma import estimate
 from xgamma.analysis.steps.fit import FitStep, found_later, with_models
 from xgamma.analysis.steps.flux_points import FluxPointsStep, FluxPointsWanted, models_key
 from xgamma.analysis.steps.keys import made_from, seen_by
@@ -18,26 +20,26 @@ from xgamma.analysis.steps.pictures import write_pictures
 from xgamma.analysis.steps.reduce import row_name
 from xgamma.analysis.steps.stack import group_labels
 from xgamma.analysis.steps.step import Finding, Product, Reduction, Results, Step
-from xgamma.config.config import AnalysisConfig
 from xgamma.config.section_fields import each_document
-from xgamma.datasets import GroupFits, GroupPoints
-from xgamma.datasets.group_fits import SPECTRA_MAX
+from xgamma.datasets import group_fits
 from xgamma.errors import ConfigError
-from xgamma.estimate import fit_groups, flux_points_groups
-from xgamma.fit import FitSettings
+from xgamma.fit.settings import FitSettings
+from xgamma.grid import region_row_name
 from xgamma.groups import Grouping
 from xgamma.plot import figures
-from xgamma.reduce import Recipe, region_row_name
-from xgamma.reduce.rows import MEMBERS
+from xgamma.reduce.recipe import MEMBERS, Recipe
 from xgamma.schema import Kind
 from xgamma.store import canonical_json, digest
 from xgamma.store.lineage import MADE_FROM
-from xgamma.tables.fits import group_fits_table
-from xgamma.tables.points import group_points_table
-from xgamma.tables.table import Table
+from xgamma.tables import fits as fit_tables
+from xgamma.tables import points as point_tables
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from xgamma.config.config import AnalysisConfig
+    from xgamma.datasets import GroupFits, GroupPoints
+    from xgamma.tables.table import Table
 
 log = logging.getLogger(__name__)
 
@@ -152,7 +154,7 @@ class FitEachStep(Step[FitEachWanted]):
             product = Product(results.store.get_valid(Kind.FIT_EACH, key), key, True)
         else:
             inputs, by = datasets.fit_inputs(), _text(wanted.by)
-            data = fit_groups(inputs, labels, models, wanted.settings, results.workers, by)
+            data = estimate.fit_groups(inputs, labels, models, wanted.settings, results.workers, by)
             results.store.put(
                 Kind.FIT_EACH,
                 key,
@@ -178,7 +180,7 @@ class FitEachStep(Step[FitEachWanted]):
 
     def tables(self, results: Results) -> list[Table]:
         """Return a row for each group: its free parameters with their errors."""
-        return [] if results.fit_each is None else [group_fits_table(results.fit_each.data)]
+        return [] if results.fit_each is None else [fit_tables.group_fits_table(results.fit_each.data)]
 
     def document(self, results: Results) -> dict[str, Any]:
         """Return of each group whether its fit converged, its statistic, and its free parameters by name."""
@@ -228,7 +230,7 @@ def _fit_key(wanted: FitEachWanted, results: Results) -> tuple[str, list[str], s
 
 def _with_fits(results: Results, product: Product[xr.Dataset]) -> Results:
     computed = results.computed if product.found else results.computed | {FitStep.section}
-    return replace(results, fit_each=GroupFits(product.data), computed=computed)
+    return replace(results, fit_each=views.GroupFits(product.data), computed=computed)
 
 
 # --- flux points
@@ -286,7 +288,7 @@ class FluxPointsEachStep(Step[PointsEachWanted]):
         else:
             asked = (wanted.points.source, np.array(wanted.points.edges), wanted.points.parameters)
             inputs, by = datasets.fit_inputs(), _text(wanted.by)
-            data = flux_points_groups(inputs, labels, models, *asked, results.workers, by)
+            data = estimate.flux_points_groups(inputs, labels, models, *asked, results.workers, by)
             results.store.put(
                 Kind.POINTS_EACH,
                 key,
@@ -304,7 +306,7 @@ class FluxPointsEachStep(Step[PointsEachWanted]):
             return {}
         path = outdir / "flux-points-each.ecsv"
         results.flux_points_each.write(path, overwrite=True)
-        if len(results.flux_points_each.groups) > SPECTRA_MAX:
+        if len(results.flux_points_each.groups) > group_fits.SPECTRA_MAX:
             log.info("%d spectra are too many for a picture.", len(results.flux_points_each.groups))
             return {"flux points of each": path}
         points = results.flux_points_each
@@ -317,7 +319,9 @@ class FluxPointsEachStep(Step[PointsEachWanted]):
 
     def tables(self, results: Results) -> list[Table]:
         """Return a row for each point of each group."""
-        return [] if results.flux_points_each is None else [group_points_table(results.flux_points_each.data)]
+        return (
+            [] if results.flux_points_each is None else [point_tables.group_points_table(results.flux_points_each.data)]
+        )
 
 
 def _points_key(wanted: PointsEachWanted, results: Results) -> tuple[str, list[str], str]:
@@ -330,7 +334,7 @@ def _points_key(wanted: PointsEachWanted, results: Results) -> tuple[str, list[s
 
 def _with_points(results: Results, product: Product[xr.Dataset]) -> Results:
     computed = results.computed if product.found else results.computed | {FluxPointsStep.section}
-    return replace(results, flux_points_each=GroupPoints(product.data), computed=computed)
+    return replace(results, flux_points_each=views.GroupPoints(product.data), computed=computed)
 
 
 def _facts(results: Results) -> tuple[str, ...]:

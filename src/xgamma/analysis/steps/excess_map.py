@@ -12,33 +12,35 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 import xarray as xr
 
-from xgamma.analysis.costs import maps_cost
+from xgamma import datasets as views
+from xgamma import estimate, predict
+from xgamma.analysis import costs
 from xgamma.analysis.steps.keys import dataset_key, made_from, model_key
 from xgamma.analysis.steps.pictures import write_pictures
 from xgamma.analysis.steps.step import Finding, Results, Step, file_name
 from xgamma.axes import Axis, BoolArray
-from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import excess_map_of
-from xgamma.datasets import ExcessMap
-from xgamma.datasets.titles import NAMES_MOST, row_facts, source_names
+from xgamma.datasets import titles
 from xgamma.errors import DataError, OrderError
-from xgamma.estimate import ExcessMapParameters, SignificanceDistribution, excess_map, log_planes
-from xgamma.estimate.excess_map import validate_planes
-from xgamma.fit import FitInput
+from xgamma.estimate.excess_parameters import ExcessMapParameters, validate_planes
 from xgamma.masks import Exclusion, together
 from xgamma.models.models import Models
 from xgamma.plot import figures
-from xgamma.predict import selected_models
-from xgamma.reduce import select_rows
+from xgamma.reduce.rows import select_rows
 from xgamma.schema import WINDOWS, Kind, space_dims
 from xgamma.schema.excess_map import plane_chunks
 from xgamma.store import canonical_json, digest
 from xgamma.store.lineage import MADE_FROM
-from xgamma.tables.maps import excess_map_table
-from xgamma.tables.table import Table
+from xgamma.tables import maps as map_tables
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from xgamma.config.config import AnalysisConfig
+    from xgamma.datasets import ExcessMap
+    from xgamma.estimate import SignificanceDistribution
+    from xgamma.fit import FitInput
+    from xgamma.tables.table import Table
 
 
 log = logging.getLogger(__name__)
@@ -106,7 +108,7 @@ class ExcessMapStep(Step[ExcessMapWanted]):
         """Return how many of the maps the store holds."""
         if results.awaited:
             rows = ((each.recipe, each.count) for each in results.reductions.values() if each.recipe is not None)
-            return Finding.unknown(results.runs, results, maps_cost(rows))
+            return Finding.unknown(results.runs, results, costs.maps_cost(rows))
         keys = [row.key for row in _rows(wanted, results)]
         missing = [key for key in keys if not results.store.has(Kind.EXCESS_MAP, key)]
         key = keys[0] if len(keys) == 1 else None
@@ -144,7 +146,7 @@ class ExcessMapStep(Step[ExcessMapWanted]):
             else:
                 is_new = True
                 options: dict[str, Any] = {"used": row.used, "models": row.models}
-                data = excess_map(row.data, wanted.radius, wanted.edges, wanted.parameters, **options)
+                data = estimate.excess_map(row.data, wanted.radius, wanted.edges, wanted.parameters, **options)
                 cut = plane_chunks(data)
                 results.store.put(
                     Kind.EXCESS_MAP,
@@ -154,8 +156,8 @@ class ExcessMapStep(Step[ExcessMapWanted]):
                     inputs=[row.seen],
                     encoding=cut,
                 )
-            log_planes(data)
-            found[row.name] = ExcessMap(data, _known(results, row.name))
+            estimate.log_planes(data)
+            found[row.name] = views.ExcessMap(data, _known(results, row.name))
         log.info("The excess map was %s.", "computed" if is_new else "found in the store")
         computed = results.computed | {self.section} if is_new else results.computed
         return replace(results, excess_maps=found, computed=computed)
@@ -179,7 +181,7 @@ class ExcessMapStep(Step[ExcessMapWanted]):
 
     def tables(self, results: Results) -> list[Table]:
         """Return the most significant pixels of each map."""
-        return [excess_map_table(view.data, name) for name, view in results.excess_maps.items()]
+        return [map_tables.excess_map_table(view.data, name) for name, view in results.excess_maps.items()]
 
     def document(self, results: Results) -> dict[str, Any]:
         """Return the largest significance of each map, and the distribution of all outside of the exclusion."""
@@ -193,15 +195,15 @@ def _known(results: Results, name: str) -> tuple[str, ...]:
     if results.datasets is None:
         return ()
     view = results.datasets[name]
-    own, *others = row_facts(view, with_significance=False)
-    return (own if source_names(view.models) else _targets(results) or own, *others)
+    own, *others = titles.row_facts(view, with_significance=False)
+    return (own if titles.source_names(view.models) else _targets(results) or own, *others)
 
 
 def _targets(results: Results) -> str:
     """Return what the runs were pointed at, as they say; empty where that is too much for a title."""
     tables = [each.observations.table for each in results.observed.values() if each.observations is not None]
     names = list(dict.fromkeys(name for table in tables for name in table["target"] if name))
-    return " + ".join(names) if len(names) <= NAMES_MOST else ""
+    return " + ".join(names) if len(names) <= titles.NAMES_MOST else ""
 
 
 def _pictures(view: ExcessMap, exclusion: Exclusion | None, of: str) -> dict[str, Figure]:
@@ -270,7 +272,7 @@ def _rows(wanted: ExcessMapWanted, results: Results) -> Iterator[_Row]:
             validate_planes(Axis.from_coords(one.data.coords, "energy"), np.array(wanted.edges))
         seen, used = dataset_key(results, one), one.used
         for number, name in enumerate(one.names):
-            models = [] if results.datasets is None else selected_models(results.datasets.models, [name])
+            models = [] if results.datasets is None else predict.selected_models(results.datasets.models, [name])
             beside = model_key(Models(models)) if models else ""
             key = wanted.key(seen, name, beside)
             yield _Row(name, select_rows(one.data, [number]), used[number], key, seen, models)

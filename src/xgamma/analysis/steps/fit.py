@@ -8,44 +8,39 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
-from xgamma.analysis.costs import Cost, joint_cost
-from xgamma.analysis.steps.fit_pictures import fit_pictures
+from xgamma import fit
+from xgamma.analysis import costs
+from xgamma.analysis.memory import Cost
+from xgamma.analysis.steps import fit_pictures
 from xgamma.analysis.steps.keys import made_from, model_key, seen_by
 from xgamma.analysis.steps.pictures import write_pictures
 from xgamma.analysis.steps.step import Finding, Product, Results, SeenSpectrum, Step
 from xgamma.axes import Axis
-from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import names_of
-from xgamma.datasets import Datasets
+from xgamma.datasets.binned_row import is_map
 from xgamma.errors import ConfigError, OrderError
-from xgamma.fit import (
-    FitInput,
-    FitResult,
-    FitSettings,
-    fit,
-    goodness_of_fit,
-    mask_fit,
-    validate_fittable,
-    validate_models,
-    validate_priors,
-    warn_of,
-)
-from xgamma.fit.result import CovarianceResult, OptimizeResult
-from xgamma.models.models import Models
+from xgamma.fit.settings import FitSettings, validate_fittable, validate_models, validate_priors
+from xgamma.models.npred_models import FoVBackgroundModel
 from xgamma.models.parameters import Parameters
 from xgamma.schema import Kind, bin_dims
 from xgamma.schema.dl5 import FIT_SCHEMA, SCHEMA_VERSION
 from xgamma.schema.tables import head
 from xgamma.store import digest
 from xgamma.store.lineage import FITTED, MADE_FROM
-from xgamma.tables.fits import GOODNESS, FitFacts, ParameterLine, fit_table
-from xgamma.tables.table import Table
+from xgamma.tables import fits as fit_tables
 from xgamma.units import unit_string
+
+if TYPE_CHECKING:
+    from xgamma.config.config import AnalysisConfig
+    from xgamma.datasets import Datasets
+    from xgamma.fit import FitInput, FitResult
+    from xgamma.models.models import Models
+    from xgamma.tables.table import Table
 
 log = logging.getLogger(__name__)
 
@@ -109,11 +104,13 @@ def _restored(stored: xr.Dataset, models: Models, method: str) -> FitResult:
     copies = Parameters([parameter.copy() for parameter in models.parameters])
     total, prior = float(attrs["total_stat"]), float(attrs["prior_stat"]) if "prior_stat" in attrs else None
     optimum = (copies, attrs["success"], attrs["message"], attrs["nfev"], total, models)
-    result = FitResult(
-        OptimizeResult(*optimum, method=method, prior_stat=prior),
-        CovarianceResult(stored["free_covariance"].values, attrs["covariance_success"], attrs["covariance_message"]),
+    result = fit.FitResult(
+        fit.OptimizeResult(*optimum, method=method, prior_stat=prior),
+        fit.CovarianceResult(
+            stored["free_covariance"].values, attrs["covariance_success"], attrs["covariance_message"]
+        ),
     )
-    warn_of(result)
+    fit.warn_of(result)
     return result
 
 
@@ -130,14 +127,18 @@ def _goodness(inputs: Sequence[FitInput], result: FitResult, models: Models) -> 
     if bins > DRAWN_BINS:
         facts["draws"] = 0
     elif result.optimize_result.success:
-        found = goodness_of_fit(inputs, models)
+        found = fit.goodness_of_fit(inputs, models)
         return facts | {"deviance": found.total.value, "p_value": found.total.p_value, "draws": len(found.drawn)}
     return facts | ({"deviance": float(result.total_stat)} if all("counts_off" in one.data for one in inputs) else {})
 
 
 def _stored_goodness(results: Results, key: str) -> Mapping[str, Any]:
     """Return what the record of a fit says of its goodness; nothing of one of an older version, or without draws."""
-    found = results.store.record(Kind.FIT, key).texts.get(GOODNESS, {}) if results.store.has(Kind.FIT, key) else {}
+    found = (
+        results.store.record(Kind.FIT, key).texts.get(fit_tables.GOODNESS, {})
+        if results.store.has(Kind.FIT, key)
+        else {}
+    )
     return found if "p_value" in found else {}
 
 
@@ -152,12 +153,22 @@ def with_models(results: Results, what: str) -> tuple[Datasets, Models]:
     return datasets, models
 
 
+def add_backgrounds(models: Models, datasets: Datasets) -> None:
+    """Add the norm of its expected background for each map that has one, unless one of the models is about it.
+
+    It is called ``{dataset}-bkg``; its norm is free, its tilt is not.
+    """
+    known = {name for model in models if isinstance(model, FoVBackgroundModel) for name in model.datasets_names or ()}
+    held = (view for view in datasets if is_map(view) and "background" in view.group)
+    models.extend([FoVBackgroundModel(dataset_name=view.name) for view in held if view.name not in known])
+
+
 def found_later(results: Results) -> Finding:
     """Return the finding of a product of datasets or models that are still to be made, which holds the datasets."""
     if results.datasets is not None:
         return Finding.unknown(results.runs, results, Cost())
     rows = ((each.recipe, each.count) for each in results.reductions.values() if each.recipe is not None)
-    return Finding.unknown(results.runs, results, joint_cost(rows))
+    return Finding.unknown(results.runs, results, costs.joint_cost(rows))
 
 
 @dataclass(frozen=True)
@@ -251,7 +262,7 @@ class FitStep(Step[FitWanted]):
         path = outdir / "models.yaml"
         results.datasets.models.write(path, overwrite=True)
         datasets = results.datasets
-        return {"models": path, **write_pictures(results, outdir, "fit", lambda: fit_pictures(datasets))}
+        return {"models": path, **write_pictures(results, outdir, "fit", lambda: fit_pictures.fit_pictures(datasets))}
 
     def tables(self, results: Results) -> list[Table]:
         """Return the parameters."""
@@ -259,7 +270,7 @@ class FitStep(Step[FitWanted]):
             return []
         result = results.fit.data
         lines = [
-            ParameterLine(model.name, p.name, p.value, p.error, unit_string(p.unit), not p.frozen)
+            fit_tables.ParameterLine(model.name, p.name, p.value, p.error, unit_string(p.unit), not p.frozen)
             for model in results.datasets.models
             for p in model.parameters
         ]
@@ -267,7 +278,8 @@ class FitStep(Step[FitWanted]):
         goodness = _stored_goodness(results, results.fit.key) or _goodness(
             results.datasets.fit_inputs(), result, results.datasets.models
         )
-        return [fit_table(lines, FitFacts(result.success, result.message, stat.total_stat, stat.prior_stat, goodness))]
+        facts = fit_tables.FitFacts(result.success, result.message, stat.total_stat, stat.prior_stat, goodness)
+        return [fit_tables.fit_table(lines, facts)]
 
     def document(self, results: Results) -> dict[str, Any]:
         """Return whether the fit converged, its statistic, and the parameters by model and name."""
@@ -318,7 +330,7 @@ def _ready(wanted: FitWanted, results: Results) -> tuple[Datasets, Models]:
     }
     _validate_fit_ranges(wanted, axes)
     for group, views in grouped:
-        inside = mask_fit(views[0].group, *wanted.range_of(entries.get(group, "")))
+        inside = fit.mask_fit(views[0].group, *wanted.range_of(entries.get(group, "")))
         has_regions = "region" in views[0].group.dims
         for view in views:
             row, region = view.position
@@ -343,10 +355,10 @@ def _fitted(wanted: FitWanted, results: Results, datasets: Datasets, models: Mod
     start = models.to_yaml(full_output=True)
     if store.has(Kind.FIT, key):
         return _stored(results, key, models, method)
-    result = fit(datasets.fit_inputs(), models, wanted.settings)
+    result = fit.fit(datasets.fit_inputs(), models, wanted.settings)
     tables = models.origins()
     texts: dict[str, Any] = {"models": models.to_yaml()} | ({"tables": tables} if tables else {})
-    texts[GOODNESS] = _goodness(datasets.fit_inputs(), result, models)
+    texts[fit_tables.GOODNESS] = _goodness(datasets.fit_inputs(), result, models)
     given = {"models": start, MADE_FROM: made_from(results), FITTED: list(_fitted_from(wanted, results))}
     store.put(Kind.FIT, key, {"": _fit_dataset(result, models)}, given, inputs=[seen], texts=texts)
     return Product(result, key, False)

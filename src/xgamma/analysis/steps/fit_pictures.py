@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xgamma.datasets import Datasets, ExcessMap, MapDataset, SpectrumDataset
-from xgamma.datasets.maps.membership import shares_of_region
+from xgamma import datasets as views
+from xgamma import estimate, models, shapes
+from xgamma.datasets.maps import membership
 from xgamma.errors import DataError
-from xgamma.estimate import excess_map
-from xgamma.models import SkyModel
 from xgamma.plot import figures
-from xgamma.shapes import Circle
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from xgamma.datasets import Datasets, MapDataset
+    from xgamma.shapes import Circle
 
 
 RADIUS = 0.1
@@ -26,8 +27,8 @@ MOST_MAPS = 4
 
 def fit_pictures(datasets: Datasets) -> dict[str, Figure]:
     """Return the pictures of a fit by name: of all spectra, and of each of the first maps."""
-    maps = [view for view in datasets if isinstance(view, MapDataset)]
-    has_spectra = any(isinstance(view, SpectrumDataset) for view in datasets)
+    maps = [view for view in datasets if isinstance(view, views.MapDataset)]
+    has_spectra = any(isinstance(view, views.SpectrumDataset) for view in datasets)
     found = {"fit": datasets.plot_fit(figures.picture_figure())} if has_spectra else {}
     for view in maps[:MOST_MAPS]:
         of = "" if len(maps) == 1 else f" of {view.name}"
@@ -48,7 +49,7 @@ def _of_residuals(view: MapDataset) -> dict[str, Figure]:
     radius = max(RADIUS, view.image.binsize)
     if "background" not in one.data or 2 * radius > max(view.image.shape) * view.image.binsize:
         return {}
-    found = ExcessMap(excess_map(one.data, radius, used=one.used[0], models=list(view.models)))
+    found = views.ExcessMap(estimate.excess_map(one.data, radius, used=one.used[0], models=list(view.models)))
     significance, distribution = figures.picture_figure(), figures.picture_figure()
     found.plot(fig=significance, cmap="coolwarm", vmin=-5, vmax=5)
     try:
@@ -62,9 +63,9 @@ def _of_residuals(view: MapDataset) -> dict[str, Figure]:
 def _source_region(view: MapDataset) -> Circle | None:
     """Return a circle about the first source of the models that lies in the map, ``None`` for the whole map."""
     for model in view.models:
-        place = model.spatial_model if isinstance(model, SkyModel) and model.applies_to(view.name) else None
+        place = model.spatial_model if isinstance(model, models.SkyModel) and model.applies_to(view.name) else None
         center = None if place is None else place.center()
         if place is not None and center is not None:
-            circle = Circle(*center, max(RADIUS, 2 * view.image.binsize), place.frame)
-            return circle if shares_of_region(view.image, circle).is_whole else None
+            circle = shapes.Circle(*center, max(RADIUS, 2 * view.image.binsize), place.frame)
+            return circle if membership.shares_of_region(view.image, circle).is_whole else None
     return None

@@ -12,6 +12,8 @@ import numpy as np
 import xarray as xr
 from astropy import units as u
 
+from xgamma import datasets as views
+from xgamma import estimate
 from xgamma.analysis.steps.fit import found_later, with_models
 from xgamma.analysis.steps.keys import made_from, model_key, seen_by
 from xgamma.analysis.steps.pictures import write_pictures
@@ -24,13 +26,10 @@ from xgamma.analysis.steps.step import (
     file_name,
 )
 from xgamma.axes import Axis, unify_axis
-from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import names_of, points_of
-from xgamma.datasets import Datasets, FluxPoints, FluxPointsDataset
 from xgamma.datasets.binned_row import BinnedRow
 from xgamma.errors import ConfigError
-from xgamma.estimate import FluxPointsParameters, flux_points, log_binning, source_model
-from xgamma.estimate.flux_points import validate_telescopes
+from xgamma.estimate.flux_points_parameters import FluxPointsParameters, source_model, validate_telescopes
 from xgamma.models.models import Models
 from xgamma.plot import figures, legends
 from xgamma.plot import spectrum as plot_spectrum
@@ -38,12 +37,15 @@ from xgamma.plot import style as plot_style
 from xgamma.schema import Kind
 from xgamma.store import canonical_json, digest
 from xgamma.store.lineage import MADE_FROM
-from xgamma.tables.points import points_table
-from xgamma.tables.table import Table
+from xgamma.tables import points as point_tables
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from xgamma.config.config import AnalysisConfig
+    from xgamma.datasets import Datasets, FluxPointsDataset
+    from xgamma.tables.table import Table
 
 
 log = logging.getLogger(__name__)
@@ -144,7 +146,7 @@ class FluxPointsStep(Step[FluxPointsWanted]):
         product = _stored(results, key) if results.store.has(Kind.POINTS, key) else None
         if product is None:
             inputs, edges = datasets.fit_inputs(), np.array(wanted.edges)
-            data = flux_points(inputs, _models_of(wanted, datasets), wanted.source, edges, wanted.parameters)
+            data = estimate.flux_points(inputs, _models_of(wanted, datasets), wanted.source, edges, wanted.parameters)
             results.store.put(Kind.POINTS, key, {"": data}, {MADE_FROM: made_from(results)}, inputs=[seen, models])
             product = Product(data, key, False)
         log.info("The flux points were %s.", "found in the store" if product.found else "computed")
@@ -164,7 +166,9 @@ class FluxPointsStep(Step[FluxPointsWanted]):
 
     def tables(self, results: Results) -> list[Table]:
         """Return a row a point; energies used and counts left out only where a request could not be honoured."""
-        return [points_table(points.data.data, "dnde", name) for name, points in _all_points(results).items()]
+        return [
+            point_tables.points_table(points.data.data, "dnde", name) for name, points in _all_points(results).items()
+        ]
 
 
 def _picture(results: Results) -> dict[str, Figure]:
@@ -259,14 +263,14 @@ def _asked(wanted: FluxPointsWanted, results: Results) -> tuple[Datasets, str, s
 def _datasets_of(name: str, results: Results, datasets: Datasets) -> Datasets:
     """Return the datasets of an entry; raises ``ConfigError`` where they are not those of the configuration."""
     products = [each.product for each in results.reductions.values() if each.name == name and each.product is not None]
-    own = {id(product.data) for product in products}
-    views = [view for view in datasets if isinstance(view, BinnedRow) and id(view.group) in own]
-    if not views:
+    groups = {id(product.data) for product in products}
+    own = [view for view in datasets if isinstance(view, BinnedRow) and id(view.group) in groups]
+    if not own:
         raise ConfigError(
             f"flux_points.joint: false asks for the flux points of {name!r}, which is none of the datasets; make them "
             "with get_datasets()."
         )
-    return Datasets(views)
+    return views.Datasets(own)
 
 
 def _models_of(wanted: FluxPointsWanted, datasets: Datasets) -> Models:
@@ -285,7 +289,7 @@ def models_key(results: Results, models: Models) -> str:
 
 def _stored(results: Results, key: str) -> Product[xr.Dataset]:
     points = results.store.get_valid(Kind.POINTS, key)
-    log_binning(points)
+    estimate.log_binning(points)
     return Product(points, key, True)
 
 
@@ -295,7 +299,7 @@ def _with_points(
     source = datasets.models[wanted.source]
     # The points are no dataset that the model was made for.
     model = source if source.datasets_names is None else source.copy(datasets_names=None)
-    points = FluxPointsDataset(data=FluxPoints(product.data), models=model)
+    points = views.FluxPointsDataset(data=views.FluxPoints(product.data), models=model)
     computed = results.computed if product.found else results.computed | {FluxPointsStep.section}
     if wanted.name is None:
         return replace(results, flux_points=points, flux_points_of={}, computed=computed)

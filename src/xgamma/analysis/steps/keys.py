@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xgamma.analysis.steps.step import Results
-from xgamma.datasets import Datasets
-from xgamma.fit import FitInput
-from xgamma.models.models import Models, TemplateNPredModel
+from xgamma.models.npred_models import TemplateNPredModel
 from xgamma.schema import WINDOWS, Kind, space_dims
 from xgamma.store import dataset_digest, digest
+
+if TYPE_CHECKING:
+    from xgamma.analysis.steps.step import Results
+    from xgamma.datasets import Datasets
+    from xgamma.fit import FitInput
+    from xgamma.models.models import Models
 
 MAP_VERSION = 2
 """Of what maps are predicted to hold."""

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from xgamma import datasets as views
+from xgamma import estimate
 from xgamma.analysis.steps.fit import found_later, with_models
 from xgamma.analysis.steps.flux_points import is_fit_range_set, models_key, validate_edges
 from xgamma.analysis.steps.keys import made_from, seen_by
@@ -18,30 +20,25 @@ from xgamma.analysis.steps.pictures import write_pictures
 from xgamma.analysis.steps.stack import StackStep
 from xgamma.analysis.steps.step import Finding, Product, Results, SeenSpectrum, Step
 from xgamma.axes import Axis, unify_axis
-from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import light_curve_of
-from xgamma.datasets import Datasets, LightCurve
-from xgamma.datasets.observations import Observations
-from xgamma.estimate import (
-    LightCurveParameters,
-    TimeBinning,
-    light_curve,
-    log_light_curve,
-    source_model,
-    validate_varied,
-)
-from xgamma.estimate.flux_points import validate_telescopes
-from xgamma.estimate.time_bins import TimeSpans, bins_of_intervals
-from xgamma.models.models import Models
+from xgamma.estimate import time_bins
+from xgamma.estimate.flux_points_parameters import LightCurveParameters, source_model, validate_telescopes
+from xgamma.estimate.time_binning import TimeBinning
 from xgamma.plot import figures
 from xgamma.schema import Kind
 from xgamma.store import canonical_json, digest
 from xgamma.store.lineage import MADE_FROM
-from xgamma.tables.points import light_curve_table
-from xgamma.tables.table import Table
+from xgamma.tables import points as point_tables
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from xgamma.config.config import AnalysisConfig
+    from xgamma.datasets import Datasets, LightCurve
+    from xgamma.datasets.observations import Observations
+    from xgamma.estimate.time_bins import TimeSpans
+    from xgamma.models.models import Models
+    from xgamma.tables.table import Table
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +99,7 @@ class LightCurveStep(Step[LightCurveWanted]):
 
     def remarks(self, wanted: LightCurveWanted, axes: Mapping[str, Axis], models: Models) -> list[str]:
         """Return what will be empty or single; raises what the estimator would raise of axes and models."""
-        validate_varied(source_model(models, wanted.source, WHERE))
+        estimate.validate_varied(source_model(models, wanted.source, WHERE))
         outside = validate_edges(unify_axis(list(dict.fromkeys(axes.values()))), wanted.edges, ENERGY)
         single = (
             f"{WHERE}: all observations are stacked to one dataset, and so there will be one bin of time; "
@@ -119,7 +116,7 @@ class LightCurveStep(Step[LightCurveWanted]):
         """Return what intervals leave out; raises ``ConfigError`` where no interval holds a dataset."""
         if not wanted.binning.intervals:
             return []
-        bins = bins_of_intervals(spans, wanted.binning.intervals, wanted.parameters.atol)
+        bins = time_bins.bins_of_intervals(spans, wanted.binning.intervals, wanted.parameters.atol)
         return [f"light_curve.time_intervals: {sentence}." for sentence in bins.report]
 
     def find(self, wanted: LightCurveWanted, results: Results) -> Finding:
@@ -150,7 +147,7 @@ class LightCurveStep(Step[LightCurveWanted]):
         product = _stored(results, key) if results.store.has(Kind.LIGHT_CURVE, key) else None
         if product is None:
             edges, models = np.array(wanted.edges), datasets.models
-            data = light_curve(datasets.fit_inputs(), models, wanted.source, edges, binning, wanted.parameters)
+            data = estimate.light_curve(datasets.fit_inputs(), models, wanted.source, edges, binning, wanted.parameters)
             results.store.put(Kind.LIGHT_CURVE, key, {"": data}, {MADE_FROM: made_from(results)}, inputs=inputs)
             product = Product(data, key, False)
         log.info("The light curve was %s.", "found in the store" if product.found else "computed")
@@ -168,7 +165,7 @@ class LightCurveStep(Step[LightCurveWanted]):
 
     def tables(self, results: Results) -> list[Table]:
         """Return a row for each bin of time and energy, the first ones where they are many."""
-        return [] if results.light_curve is None else [light_curve_table(results.light_curve.data)]
+        return [] if results.light_curve is None else [point_tables.light_curve_table(results.light_curve.data)]
 
     def document(self, results: Results) -> dict[str, Any]:
         """Return how many bins the light curve has and what was left out of it, where there is one."""
@@ -214,10 +211,10 @@ def site_longitude(several: Iterable[Observations | None]) -> float:
 
 def _stored(results: Results, key: str) -> Product[xr.Dataset]:
     data = results.store.get_valid(Kind.LIGHT_CURVE, key)
-    log_light_curve(data)
+    estimate.log_light_curve(data)
     return Product(data, key, True)
 
 
 def _with_curve(results: Results, product: Product[xr.Dataset]) -> Results:
     computed = results.computed if product.found else results.computed | {LightCurveStep.section}
-    return replace(results, light_curve=LightCurve(product.data), computed=computed)
+    return replace(results, light_curve=views.LightCurve(product.data), computed=computed)

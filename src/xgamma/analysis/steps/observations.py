@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from xgamma.analysis.costs import ingest_cost
+from xgamma.analysis import costs
 from xgamma.analysis.failures import failed_runs, note_failures, on_failed_ingest
 from xgamma.analysis.selected import Selected, selected
 from xgamma.analysis.steps.step import Finding, Observed, Results, Step
@@ -97,7 +97,7 @@ class ObservationsStep(Step[ObservationsWanted]):
             reason = f"{len(pending)} of {len(obs_ids)} runs are new or have changed"
             nbytes = release.nbytes(pending) if isinstance(release, FitsRelease) else 0
             ahead = replace(ahead, awaited="ingest")
-            return Finding(len(pending), reason, ahead, cost=ingest_cost(nbytes, len(pending), results.workers))
+            return Finding(len(pending), reason, ahead, cost=costs.ingest_cost(nbytes, len(pending), results.workers))
 
         def read() -> Results:
             observations = chosen.observations(release.load(obs_ids, results.store))

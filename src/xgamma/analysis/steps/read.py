@@ -5,24 +5,26 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from xgamma.analysis.costs import Cost
+from xgamma import reduce
+from xgamma.analysis.memory import Cost
 from xgamma.analysis.steps.reduce import named, with_product
 from xgamma.analysis.steps.step import Entry, Finding, Product, Reduction, Results, SeenSpectrum, Step
 from xgamma.axes import Axis
-from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import names_of
 from xgamma.config.rules import files_of
-from xgamma.datasets import files
-from xgamma.datasets.inputs import normalize_rows
+from xgamma.datasets import files, inputs
 from xgamma.errors import DataError
-from xgamma.formats.spectrum_rows import dataset_of_rows, grouped_rows, spectrum_rows
+from xgamma.formats import spectrum_rows
 from xgamma.outcome import Outcome
-from xgamma.reduce import stack, with_names
 from xgamma.schema import safe_energies
 from xgamma.store import dataset_digest
+
+if TYPE_CHECKING:
+    from xgamma.config.config import AnalysisConfig
 
 log = logging.getLogger(__name__)
 
@@ -63,14 +65,14 @@ class ReadWanted(Entry):
                 self.name or "datasets",
             )
         data = _joined(read, self.name)
-        data, mask = files.without_mask_fit(normalize_rows(data))
+        data, mask = inputs.without_mask_fit(inputs.normalize_rows(data))
         if mask is not None:
             log.warning("%s: its files hold a fit mask, which is not used; give a fit_range.", self.name or "datasets")
         rows = data["dataset"].values.tolist()
         if len(rows) == 1 and self.name:
-            return with_names(data, [self.name])
+            return reduce.with_names(data, [self.name])
         if self.is_stacked and len(rows) > 1:
-            return stack(data, name=self.name or "stacked")
+            return reduce.stack(data, name=self.name or "stacked")
         return named(data, self.name)
 
     def axis(self) -> Axis:
@@ -133,7 +135,7 @@ class ReadStep(Step[ReadWanted]):
 
 def _spectra_of(path: Path) -> list[xr.Dataset]:
     try:
-        return [normalize_rows(each) for each in files.read_datasets(path)]
+        return [inputs.normalize_rows(each) for each in files.read_datasets(path)]
     except DataError as error:
         raise DataError(f"{path} holds something else than spectra: {error}") from None
 
@@ -142,13 +144,13 @@ def _joined(groups: list[xr.Dataset], name: str) -> xr.Dataset:
     """Return the rows of several Datasets as one."""
     if len(groups) == 1:
         return groups[0]
-    alike = grouped_rows([row for group in groups for row in spectrum_rows(group)])
+    alike = spectrum_rows.grouped_rows([row for group in groups for row in spectrum_rows.spectrum_rows(group)])
     if len(alike) > 1:
         raise DataError(
             f"{name or 'datasets'}: its files hold spectra on {len(alike)} different sets of energy bins, regions or "
             "statistics, which are not one entry; write an entry with read for each of them."
         )
-    return dataset_of_rows(alike[0])
+    return spectrum_rows.dataset_of_rows(alike[0])
 
 
 def _with_spectra(wanted: ReadWanted, results: Results) -> Results:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from xgamma.analysis.costs import reduction_cost, unknown_reduction_cost
+from xgamma import datasets as views
+from xgamma import reduce
+from xgamma.analysis import costs
 from xgamma.analysis.failures import can_be_made_again, note_failures, on_unused_run
 from xgamma.analysis.selected import no_run_left, nothing_selected
 from xgamma.analysis.steps.observations import errors_of
@@ -26,26 +28,27 @@ from xgamma.analysis.steps.step import (
     Results,
     Step,
 )
-from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import names_of, recipes_of, validate_workers
-from xgamma.datasets import Datasets
-from xgamma.datasets.binned_row import BinnedRow
-from xgamma.datasets.map_dataset import MapDataset
-from xgamma.datasets.observations import Observations
+from xgamma.datasets.binned_row import is_map
 from xgamma.errors import DamagedError, DataError, OrderError
 from xgamma.outcome import REDUCE, Outcome, UnusedRun
 from xgamma.plot import figures
 from xgamma.plot import regions as plot_regions
 from xgamma.plot.look import MOST_ROWS
-from xgamma.reduce import Recipe, joined_rows, select_rows, with_alpha_systematic, with_names
-from xgamma.reduce.losses import rows_remark
+from xgamma.reduce import losses
 from xgamma.schema import has_safe_bin, safe_energies
 from xgamma.store import dataset_digest, digest
-from xgamma.tables.rows import rows_table
-from xgamma.tables.table import Table
+from xgamma.tables import rows as row_tables
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from xgamma.config.config import AnalysisConfig
+    from xgamma.datasets import Datasets
+    from xgamma.datasets.binned_row import BinnedRow
+    from xgamma.datasets.observations import Observations
+    from xgamma.reduce import Recipe
+    from xgamma.tables.table import Table
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +122,7 @@ class ReduceStep(Step[ReductionWanted]):
         """Return how many rows the store holds."""
         observed = results.observed.get(wanted.observed, Observed())
         if observed.observations is None:
-            cost = unknown_reduction_cost(wanted.recipe, observed.runs, results.workers)
+            cost = costs.unknown_reduction_cost(wanted.recipe, observed.runs, results.workers)
             ahead = _with_reduction(results, wanted, wanted.reduction(observed.runs))
             return Finding.unknown(observed.runs, ahead, cost)
         observations = observations_to_reduce(results, wanted.observed)
@@ -130,7 +133,7 @@ class ReduceStep(Step[ReductionWanted]):
             count = sum(len(piece.rows) for piece in missing)
             reason = f"{count} of {len(rows)} rows are not in the store for this recipe"
             ahead = replace(ahead, awaited="reduction")
-            cost = reduction_cost(wanted.recipe, [(piece.part, piece.rows) for piece in missing], results.workers)
+            cost = costs.reduction_cost(wanted.recipe, [(piece.part, piece.rows) for piece in missing], results.workers)
             return Finding(count, reason, ahead, rows.recipe_key, cost)
 
         def read() -> Results:
@@ -166,7 +169,7 @@ class ReduceStep(Step[ReductionWanted]):
         datasets = results.datasets
         if datasets is None:
             return {}
-        is_one_file = len(datasets) == 1 and not isinstance(datasets[0], MapDataset)
+        is_one_file = len(datasets) == 1 and not is_map(datasets[0])
         path = outdir / ("datasets.fits.gz" if is_one_file else "datasets.zarr")
         datasets.write(path, overwrite=True)
         written = {"datasets": path, **write_pictures(results, outdir, "counts", lambda: _counts_picture(datasets))}
@@ -182,8 +185,8 @@ class ReduceStep(Step[ReductionWanted]):
         products = [each.product.data for each in results.reductions.values() if each.product is not None]
         if results.datasets is None or not products:
             return []
-        used = [select_rows(ds, np.flatnonzero(has_safe_bin(ds)).tolist()) for ds in products]
-        return [rows_table([ds for ds in used if ds.sizes["dataset"]], "Datasets", ROWS_SHOWN)]
+        used = [reduce.select_rows(ds, np.flatnonzero(has_safe_bin(ds)).tolist()) for ds in products]
+        return [row_tables.rows_table([ds for ds in used if ds.sizes["dataset"]], "Datasets", ROWS_SHOWN)]
 
 
 def _log_start(recipe: Recipe) -> None:
@@ -264,7 +267,7 @@ def _with_rows(results: Results, wanted: ReductionWanted, rows: Reduced, failed:
     if wanted.is_stacked:
         return after
     masked = [failed_rows(rows, wanted.recipe, failed)] if failed else []
-    everything = named(joined_rows([rows.read(), *masked]), wanted.name)
+    everything = named(reduce.joined_rows([rows.read(), *masked]), wanted.name)
     product = Product(everything, dataset_digest(everything), rows.found == len(rows))
     log_lost_counts(results.observed[wanted.observed].observations, replace(reduction, product=product))
     return with_product(after, wanted, product)
@@ -285,7 +288,7 @@ def with_product(
     products = [each.product.data for each in reductions.values() if each.product is not None]
     datasets = None
     if len(products) == entry.count:
-        datasets = Datasets.from_xarray(products)
+        datasets = views.Datasets.from_xarray(products)
         datasets.unused = [*datasets.unused, *(view for each in reductions.values() for view in each.unused)]
     return replace(results, reductions=reductions, datasets=datasets)
 
@@ -296,7 +299,7 @@ def _with_systematic(product: Product[xr.Dataset], error: float) -> Product[xr.D
         return product
     return replace(
         product,
-        data=with_alpha_systematic(product.data, error),
+        data=reduce.with_alpha_systematic(product.data, error),
         key=digest({"product": product.key, "alpha_systematic": error}),
     )
 
@@ -316,7 +319,7 @@ def log_lost_counts(observations: Observations | None, reduction: Reduction) -> 
         numbers = [number for number, name in enumerate(own.names) if name in used]
         if numbers:
             part, safe = observations.holdings.parts[key], safe_energies(product.data)
-            remark = rows_remark(part, own.at(numbers), recipe, safe)
+            remark = losses.rows_remark(part, own.at(numbers), recipe, safe)
             if remark:
                 log.warning("%s", remark)
             return
@@ -330,12 +333,12 @@ def views_of_unused(reduction: Reduction) -> list[BinnedRow[Any]]:
     masked = np.flatnonzero(rows.outcome).tolist()
     pieces = [rows.read(masked)] if masked else []
     pieces += [failed_rows(rows, recipe, failed)] if failed else []
-    return Datasets.from_xarray(named(joined_rows(pieces), reduction.name)).unused if pieces else []
+    return views.Datasets.from_xarray(named(reduce.joined_rows(pieces), reduction.name)).unused if pieces else []
 
 
 def named(data: xr.Dataset, name: str) -> xr.Dataset:
     """Return rows of an entry of ``datasets``, whose names begin with its name where it has one."""
-    return with_names(data, [row_name(name, row) for row in data["dataset"].values.tolist()]) if name else data
+    return reduce.with_names(data, [row_name(name, row) for row in data["dataset"].values.tolist()]) if name else data
 
 
 def row_name(name: str, row: str) -> str:

@@ -6,17 +6,19 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
-from xgamma.analysis.costs import KEPT_BYTES
-from xgamma.analysis.steps.sum_ahead import RowAddress, SumAhead
+from xgamma.analysis.memory import KEPT_BYTES
 from xgamma.axes import FloatArray, IntArray
-from xgamma.reduce import joined_rows, select_rows, since, with_names
+from xgamma.reduce.rows import joined_rows, select_rows, since, with_names
 from xgamma.schema import Kind
 from xgamma.store import Record, Store
+
+if TYPE_CHECKING:
+    from xgamma.analysis.steps.sum_ahead import RowAddress, SumAhead
 
 
 @dataclass(frozen=True)

@@ -6,35 +6,31 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
+from xgamma import reduce
+from xgamma.analysis.steps import sum_ahead
 from xgamma.analysis.steps.row_reader import RowReader
-from xgamma.analysis.steps.sum_ahead import RowAddress, SumAhead
 from xgamma.axes import FloatArray, IntArray
 from xgamma.errors import XgammaError
 from xgamma.events import Part, Rows
 from xgamma.execute import Workers
 from xgamma.ingest import Holdings
 from xgamma.outcome import REDUCE, Outcome, UnusedRun
-from xgamma.reduce import (
-    MAX_BYTES,
-    PRODUCT_BYTES,
-    Recipe,
-    masked_rows,
-    reduce_each,
-    row_key,
-    rows_within,
-    validate_enclosure,
-    with_names,
-)
+from xgamma.reduce.limits import MAX_BYTES, PRODUCT_BYTES, rows_within
+from xgamma.reduce.recipe import row_key
 from xgamma.schema import Kind, window_chunks
 from xgamma.select import selection_order
 from xgamma.store import Store, digest
 from xgamma.store.said import with_warnings
 from xgamma.times import SECONDS_PER_DAY
+
+if TYPE_CHECKING:
+    from xgamma.analysis.steps.sum_ahead import RowAddress
+    from xgamma.reduce import Recipe
 
 
 @dataclass(frozen=True)
@@ -86,7 +82,7 @@ class Reduced:
         """Return some rows, or all of them, as one Dataset."""
         chosen = range(len(self)) if rows is None else rows
         found = self.reader.rows_at([self.places[row] for row in chosen], self.mjdref)
-        return with_names(found, [self.names[row] for row in chosen])
+        return reduce.with_names(found, [self.names[row] for row in chosen])
 
     def like(self, row: int) -> xr.Dataset:
         """Return one row for its axes, space, sizes and attributes; of windows no map is read."""
@@ -221,16 +217,16 @@ def reduced(
     ConfigError
         When the responses of no run fit the on-region or the containment correction.
     """
-    validate_enclosure([(piece.part, piece.rows) for piece in wanted.pieces], recipe.grid, recipe.containment)
+    reduce.validate_enclosure([(piece.part, piece.rows) for piece in wanted.pieces], recipe.grid, recipe.containment)
     document = recipe.document()
     lost: dict[str, UnusedRun] = {}
     if is_one_stack and not recipe.grid.is_region and not wanted.known:
-        wanted.reader.ahead = SumAhead()
+        wanted.reader.ahead = sum_ahead.SumAhead()
     # Rows of a part are written while those of the next are reduced.
     with ThreadPoolExecutor(1) as writer:
         written: list[Future[dict[str, RowAddress]]] = []
         for piece in wanted.missing(_rows_at_once(recipe, workers)):
-            fresh = reduce_each(piece.part, piece.rows, recipe, workers)
+            fresh = reduce.reduce_each(piece.part, piece.rows, recipe, workers)
             # A store that cannot be written ends the work here, and not after all parts.
             for before in written[-1:]:
                 before.result()
@@ -308,5 +304,5 @@ def failed_rows(rows: Reduced, recipe: Recipe, runs: Sequence[UnusedRun]) -> xr.
     """Return a masked row for each run that could not be read, or whose reduction did not come to an end."""
     obs_ids = np.array([run.obs_id for run in runs])
     outcomes, details = [run.outcome for run in runs], [run.message for run in runs]
-    masked = masked_rows(recipe.grid, rows.read([0]), obs_ids, outcomes, details)
-    return with_names(masked, [run.name for run in runs])
+    masked = reduce.masked_rows(recipe.grid, rows.read([0]), obs_ids, outcomes, details)
+    return reduce.with_names(masked, [run.name for run in runs])

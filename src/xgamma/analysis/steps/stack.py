@@ -6,32 +6,39 @@ import itertools
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
-from xgamma.analysis.costs import BLOCK_ROWS, SUMS_BYTES, stack_cost
+from xgamma import reduce
+from xgamma.analysis import costs
+from xgamma.analysis.memory import BLOCK_ROWS, SUMS_BYTES
 from xgamma.analysis.steps.reduce import log_lost_counts, named, views_of_unused, with_product
 from xgamma.analysis.steps.row_reader import RowReader, rows_of_products
-from xgamma.analysis.steps.rows import Reduced
 from xgamma.analysis.steps.step import Entry, Finding, Product, Reduction, Results, Step
-from xgamma.analysis.steps.sum_ahead import RowAddress
-from xgamma.axes import IntArray
-from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import names_of
-from xgamma.datasets.observations import Observations
 from xgamma.errors import OrderError
 from xgamma.execute import Workers, run_blocks, shared_workers
-from xgamma.grid import Grid
 from xgamma.groups import OFFSET, Grouping
-from xgamma.reduce import Recipe, with_names
-from xgamma.reduce.crops import with_positions, without_positions
-from xgamma.reduce.response import offsets
-from xgamma.reduce.rows import MEMBERS, joined_telescopes, without_maps
-from xgamma.reduce.stack import STEP_VERSION, RowFacts, joined_facts, row_facts, stacks
-from xgamma.reduce.sums import LEAF, STEP_BYTES, Sums, leaf_sums, leaves_of, sum_bytes, summed
+from xgamma.reduce import crops, response, sums
+from xgamma.reduce import rows as reduced_rows
+from xgamma.reduce import stacks as stacked_rows
+from xgamma.reduce.limits import LEAF, STEP_BYTES
+from xgamma.reduce.recipe import MEMBERS, STACK_VERSION
 from xgamma.schema import PLANES, Kind, space_dims, window_chunks
 from xgamma.store import Store, digest
+
+if TYPE_CHECKING:
+    from xgamma.analysis.steps.rows import Reduced
+    from xgamma.analysis.steps.sum_ahead import RowAddress
+    from xgamma.axes import IntArray
+    from xgamma.config.config import AnalysisConfig
+    from xgamma.datasets.observations import Observations
+    from xgamma.grid import Grid
+    from xgamma.reduce.recipe import Recipe
+    from xgamma.reduce.stacks import RowFacts
+    from xgamma.reduce.sums import Sums
 
 log = logging.getLogger(__name__)
 
@@ -65,14 +72,14 @@ def group_labels(observations: Observations, grid: Grid, by: Grouping | None) ->
     labels: dict[str, str] = {}
     for key, rows in observations.rows:
         part = observations.holdings.parts[key]
-        columns = {**part.run_columns(rows.obs), OFFSET: offsets(part, rows, grid)[:, 0]}
+        columns = {**part.run_columns(rows.obs), OFFSET: response.offsets(part, rows, grid)[:, 0]}
         labels |= zip(rows.names, by.labels(columns), strict=True)
     return labels
 
 
 def stack_key(row_keys: Sequence[str]) -> str:
     """Return the key of the stack of some rows in canonical order."""
-    return digest({"step": Kind.STACK, "version": STEP_VERSION, "rows": list(row_keys)})
+    return digest({"step": Kind.STACK, "version": STACK_VERSION, "rows": list(row_keys)})
 
 
 def stored_stacks(store: Store, keys: Sequence[str]) -> dict[str, RowAddress]:
@@ -120,7 +127,7 @@ def stacked(store: Store, rows: Reduced, groups: Groups, workers: Workers) -> tu
     else:
         for first in range(0, len(missing), most):
             known |= _put_stacks(store, rows, groups, missing[first : first + most], workers)[0]
-        result = with_names(_read_stacks(store, [known[key] for key in keys]), list(groups.members))
+        result = reduce.with_names(_read_stacks(store, [known[key] for key in keys]), list(groups.members))
     key = keys[0] if len(keys) == 1 else digest({"stacks": keys})
     return Product(result, key, not missing), len(keys) - len(missing)
 
@@ -143,7 +150,7 @@ def _put_stacks(
     inputs = [rows.keys[row] for own in members.values() for row in own]
     key = keys[0] if len(keys) == 1 else digest(keys)
     cut = window_chunks(result, *PLANES)
-    contents = {"": with_positions(result)}
+    contents = {"": crops.with_positions(result)}
     record = store.put(Kind.STACK, key, contents, {}, inputs=inputs, texts={"stacks": keys}, encoding=cut)
     return {each: (record.key, number) for number, each in enumerate(keys)}, result
 
@@ -162,19 +169,19 @@ def computed_stacks(rows: Reduced, members: Mapping[str, Sequence[int]], workers
     """
     order = [row for own in members.values() for row in own]
     group = np.repeat(np.arange(len(members)), [len(own) for own in members.values()])
-    leaves = leaves_of(group)
+    leaves = sums.leaves_of(group)
     places, like = [rows.places[row] for row in order], rows.like(order[0])
     # Threads share an image; another process would have to send it.
     threads = workers.threads if space_dims(like).by_plane and workers.scheduler is None else 0
     length, at_once = max(1, STEP_BYTES // like.nbytes), 1 if threads else _at_once(like, workers)
-    like = without_maps(like)
+    like = reduced_rows.without_maps(like)
     blocks = [
         (rows.reader, places[block], rows.mjdref, leaves.leaf[block], length, max(1, threads))
         for block in leaves.blocks(min(BLOCK_ROWS, length))
     ]
     facts: list[RowFacts] = []
 
-    def sums() -> Iterator[Sums]:
+    def leaf_by_leaf() -> Iterator[Sums]:
         # No more are in memory than are made at once, which of large images would not fit.
         for first in range(0, len(blocks), at_once):
             found = run_blocks(_block_sums, blocks[first : first + at_once], "Stacking", workers)
@@ -185,19 +192,19 @@ def computed_stacks(rows: Reduced, members: Mapping[str, Sequence[int]], workers
                 del added
 
     with shared_workers(workers):
-        total = summed(sums(), leaves.group, len(members))
-    found = joined_facts(facts)
+        total = sums.summed(leaf_by_leaf(), leaves.group, len(members))
+    found = stacked_rows.joined_facts(facts)
     # The responses of a thousand runs are as large as a map: they are not kept twice.
     facts.clear()
-    result = stacks(total, group, found, list(members), like)
+    result = stacked_rows.stacks(total, group, found, list(members), like)
     telescopes = {rows.telescopes[row] for row in order}
     names = [[rows.names[row] for row in own] for own in members.values()]
-    return result.assign_attrs({MEMBERS: names, "telescope": joined_telescopes(telescopes)})
+    return result.assign_attrs({MEMBERS: names, "telescope": reduced_rows.joined_telescopes(telescopes)})
 
 
 def _at_once(like: xr.Dataset, workers: Workers) -> int:
     """Return of how many leaves the sums are in memory, of which ``like`` is a row."""
-    return max(workers.n_jobs, SUMS_BYTES // sum_bytes(like))
+    return max(workers.n_jobs, SUMS_BYTES // sums.sum_bytes(like))
 
 
 def _block_sums(
@@ -211,12 +218,12 @@ def _block_sums(
     def pieces() -> Iterator[xr.Dataset]:
         for some in _pieces(places[added:], length):
             ds = reader.rows_at(some, mjdref)
-            facts.append(row_facts(ds))
+            facts.append(stacked_rows.row_facts(ds))
             yield ds
             del ds
 
-    sums = leaf_sums(pieces(), leaf[added:], begun=None if begun is None else begun.sums, threads=threads)
-    return sums, joined_facts(facts)
+    added_up = sums.leaf_sums(pieces(), leaf[added:], begun=None if begun is None else begun.sums, threads=threads)
+    return added_up, stacked_rows.joined_facts(facts)
 
 
 def _pieces(places: Sequence[RowAddress], length: int) -> Iterator[Sequence[RowAddress]]:
@@ -229,7 +236,7 @@ def _pieces(places: Sequence[RowAddress], length: int) -> Iterator[Sequence[RowA
 
 def _read_stacks(store: Store, places: Sequence[RowAddress]) -> xr.Dataset:
     used = dict.fromkeys(key for key, _ in places)
-    products = {key: without_positions(store.get_valid(Kind.STACK, key)) for key in used}
+    products = {key: crops.without_positions(store.get_valid(Kind.STACK, key)) for key in used}
     mjdref = float(products[places[0][0]].attrs["mjdref"])
     return rows_of_products(products.__getitem__, places, mjdref)
 
@@ -272,12 +279,12 @@ class StackStep(Step[StackWanted]):
         ahead = replace(results, reductions={**results.reductions, wanted.number: replace(reduction, count=count)})
         if observations is None:
             # How many groups there will be is not known yet; as many as runs is the most.
-            cost = stack_cost(recipe, reduction.count, count, workers)
+            cost = costs.stack_cost(recipe, reduction.count, count, workers)
             return Finding.unknown(reduction.count, ahead, cost)
         labels = group_labels(observations, recipe.grid, wanted.by)
         if rows is None:
             groups = 1 if labels is None else len(set(labels.values()))
-            cost = stack_cost(recipe, reduction.count, groups, workers)
+            cost = costs.stack_cost(recipe, reduction.count, groups, workers)
             return Finding.unknown(reduction.count, ahead, cost)
         return _found(wanted, recipe, ahead, rows, Groups(rows, labels))
 
@@ -307,7 +314,7 @@ def _reduction(wanted: StackWanted, results: Results) -> tuple[Reduction, Recipe
 def _named(product: Product[xr.Dataset], wanted: StackWanted) -> Product[xr.Dataset]:
     """Return stacks of an entry of ``datasets`` by its name, where it has one; their keys do not know of it."""
     one = wanted.by is None and wanted.name
-    data = with_names(product.data, [wanted.name]) if one else named(product.data, wanted.name)
+    data = reduce.with_names(product.data, [wanted.name]) if one else named(product.data, wanted.name)
     return replace(product, data=data)
 
 
@@ -322,7 +329,7 @@ def _found(wanted: StackWanted, recipe: Recipe, ahead: Results, rows: Reduced, g
     key = keys[0] if known and len(keys) == 1 else None
     if missing:
         ahead = replace(ahead, awaited="reduction")
-        return Finding(len(rows), reason, ahead, key, stack_cost(recipe, len(rows), missing, ahead.workers))
+        return Finding(len(rows), reason, ahead, key, costs.stack_cost(recipe, len(rows), missing, ahead.workers))
 
     def read() -> Results:
         product, _ = stacked(ahead.store, rows, groups, ahead.workers)

@@ -7,28 +7,30 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 
-import xarray as xr
-
-from xgamma.analysis.costs import Cost
-from xgamma.analysis.selected import Selected
-from xgamma.analysis.steps.rows import Reduced
-from xgamma.axes import Axis, BoolArray
-from xgamma.config.config import AnalysisConfig
-from xgamma.datasets import Datasets, ExcessMap, FluxPointsDataset, GroupFits, GroupPoints, LightCurve
-from xgamma.datasets.binned_row import BinnedRow
-from xgamma.datasets.observations import Observations
-from xgamma.estimate.time_bins import TimeSpans
+from xgamma.analysis.memory import Cost
 from xgamma.execute import THIS_PROCESS, Workers
-from xgamma.fit import FitResult
-from xgamma.ingest import FitsRelease, StoredRelease
-from xgamma.models.models import Models
-from xgamma.outcome import UnusedRun
-from xgamma.reduce import Recipe
-from xgamma.schema import Kind
-from xgamma.store import Store
-from xgamma.tables.table import Table
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from xgamma.analysis.selected import Selected
+    from xgamma.analysis.steps.rows import Reduced
+    from xgamma.axes import Axis, BoolArray
+    from xgamma.config.config import AnalysisConfig
+    from xgamma.datasets import Datasets, ExcessMap, FluxPointsDataset, GroupFits, GroupPoints, LightCurve
+    from xgamma.datasets.binned_row import BinnedRow
+    from xgamma.datasets.observations import Observations
+    from xgamma.estimate.time_bins import TimeSpans
+    from xgamma.fit import FitResult
+    from xgamma.ingest import FitsRelease, StoredRelease
+    from xgamma.models.models import Models
+    from xgamma.outcome import UnusedRun
+    from xgamma.reduce import Recipe
+    from xgamma.schema import Kind
+    from xgamma.store import Store
+    from xgamma.tables.table import Table
 
 Data = TypeVar("Data")
 Wanted = TypeVar("Wanted")

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import xarray as xr
 
-from xgamma.analysis.costs import SUMS_BYTES
+from xgamma.analysis.memory import SUMS_BYTES
 from xgamma.reduce import select_rows
-from xgamma.reduce.stack import RowFacts, row_facts
-from xgamma.reduce.sums import LEAF, Sums, leaf_sums, sum_bytes
+from xgamma.reduce.limits import LEAF
+from xgamma.reduce.stacks import RowFacts, row_facts
+from xgamma.reduce.sums import Sums, leaf_sums, sum_bytes
 
 RowAddress = tuple[str, int]
 """The product that a row lies in, and its number there."""

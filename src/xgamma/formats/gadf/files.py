@@ -38,6 +38,9 @@ _DOUBTFUL = re.compile(r"[%?#\\\x00-\x1f\x7f]|//")
 _UNLISTED = ("http", "https")
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{([^}]*)\})")
 
+ABSENT, UNREAD = "absent", "unread"
+"""What a file without bytes is instead of them: it is not there, or could not be read."""
+
 
 @dataclass(frozen=True)
 class RemoteFile:

@@ -29,7 +29,7 @@ from xgamma.formats.gadf.events import (
     notes_on_events,
     notes_on_ontime,
 )
-from xgamma.formats.gadf.files import File, read_files
+from xgamma.formats.gadf.files import ABSENT, UNREAD, File, read_files
 from xgamma.formats.gadf.index_tables import REQUIRED_ROLES, HduLocation, RunEntry, class_of, named_or_first, obs_id_of
 from xgamma.formats.gadf.response_checks import notes_on_responses, with_keywords
 from xgamma.formats.gadf.responses import Response, response
@@ -41,7 +41,6 @@ from xgamma.times import mjdref_from_header
 # Without these no analysis goes on: where their file could not be asked for, the run is tried again.
 NEEDED_ROLES = (*REQUIRED_ROLES, "aeff", "edisp")
 # What stands in the identity of a run for the digest of a file: of one that is not there, or that nobody could read.
-ABSENT, UNREAD = "absent", "unread"
 # In degrees; an index rounds to 1e-5.
 SAME_POINTING = 0.01
 # Of an effective area: energies are reconstructed a little beyond its ends.

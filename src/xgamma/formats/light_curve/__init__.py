@@ -1,1 +1,10 @@
 """Light curves in the layout of Gammapy, a generalisation of the SED format of GADF."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from xgamma.lazily import exported
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = exported(__name__)

@@ -1,1 +1,10 @@
 """OGIP spectra with their responses: PHA, BKG, ARF, RMF."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from xgamma.lazily import exported
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = exported(__name__)

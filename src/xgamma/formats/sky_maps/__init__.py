@@ -1,1 +1,10 @@
 """Maps of the sky in FITS: one map and its axes, datasets of maps, and maps of fluxes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from xgamma.lazily import exported
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = exported(__name__)

@@ -19,7 +19,8 @@ from xgamma.geometry import FRAMES, Plane, from_tangent_plane, separation, to_fr
 from xgamma.grid import Cells, Grid
 from xgamma.masks import Exclusion
 from xgamma.outcome import Outcome
-from xgamma.reduce.background.protocol import KIND, Background, BackgroundInput, OffRegions
+from xgamma.reduce.background.names import KIND
+from xgamma.reduce.background.protocol import Background, BackgroundInput, OffRegions
 from xgamma.registry import register
 from xgamma.shapes import KINDS, Annulus, Circle, Polygon, Shape, shape_from
 from xgamma.shapes.objects import is_region, normalize_shape

@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from xgamma.axes import BoolArray, FloatArray
 from xgamma.errors import ConfigError
-from xgamma.reduce.background.protocol import KIND, BackgroundInput, Settled
+from xgamma.reduce.background.names import KIND
+from xgamma.reduce.background.protocol import BackgroundInput, Settled
 from xgamma.reduce.background.sky import SkyBackground, space_of, usable_pixels
 from xgamma.registry import register
 

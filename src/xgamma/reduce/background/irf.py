@@ -18,8 +18,8 @@ from xgamma.grid import Cells, Grid, RegionSpace, SkySpace
 from xgamma.irf import FOV_ALIGNMENTS, background_rate
 from xgamma.masks import Exclusion
 from xgamma.outcome import Outcome
+from xgamma.reduce.background.names import KIND
 from xgamma.reduce.background.protocol import (
-    KIND,
     Background,
     BackgroundInput,
     OffRegions,

@@ -20,7 +20,8 @@ from xgamma.grid import Cells, Grid
 from xgamma.masks import Exclusion
 from xgamma.outcome import Outcome
 from xgamma.reduce.background.fixed import positions_in
-from xgamma.reduce.background.protocol import KIND, OFF_COUNTS, Background, BackgroundInput, OffRegions, refuse_points
+from xgamma.reduce.background.names import KIND, OFF_COUNTS
+from xgamma.reduce.background.protocol import Background, BackgroundInput, OffRegions, refuse_points
 from xgamma.reduce.counts import usable
 from xgamma.registry import register
 

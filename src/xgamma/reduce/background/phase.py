@@ -18,9 +18,8 @@ from xgamma.events import Events
 from xgamma.grid import Cells, Grid
 from xgamma.masks import Exclusion
 from xgamma.outcome import Outcome
+from xgamma.reduce.background.names import KIND, OFF_COUNTS
 from xgamma.reduce.background.protocol import (
-    KIND,
-    OFF_COUNTS,
     Background,
     BackgroundInput,
     OffRegions,

@@ -17,14 +17,9 @@ from xgamma.geometry import in_boxes, northward_scale, separation, tangent_plane
 from xgamma.grid import Cells, Grid
 from xgamma.masks import ExcludedShapes, Exclusion, together
 from xgamma.outcome import Outcome
-from xgamma.reduce.enclosure import Apertures, apertures
+from xgamma.reduce import enclosure
+from xgamma.reduce.background.names import KIND, OFF_CIRCLES, OFF_COUNTS
 from xgamma.registry import Method
-
-KIND = "background"
-OFF_COUNTS = ("counts_off", "acceptance", "acceptance_off")
-"""The variables of counts elsewhere, and what they are worth on."""
-OFF_CIRCLES = ("off_number", "off_lon", "off_lat", "off_radius")
-"""The variables of off regions that are circles."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +70,9 @@ class BackgroundInput:
         return together([*filter(None, [self.exclusion]), *([ExcludedShapes(others)] if others else [])])
 
     @cached_property
-    def apertures(self) -> Apertures | None:
+    def apertures(self) -> enclosure.Apertures | None:
         """The radii of on-regions that are points, ``None`` where none is."""
-        return apertures(self.part, self.rows, self.grid)
+        return enclosure.apertures(self.part, self.rows, self.grid)
 
     @cached_property
     def good_time(self) -> list[FloatArray]:

@@ -17,7 +17,8 @@ from xgamma.geometry import to_frame
 from xgamma.grid import Grid
 from xgamma.masks import Exclusion
 from xgamma.outcome import Outcome
-from xgamma.reduce.background.protocol import KIND, BackgroundInput
+from xgamma.reduce.background.names import KIND
+from xgamma.reduce.background.protocol import BackgroundInput
 from xgamma.reduce.background.ring import (
     TURN,
     OffBlock,

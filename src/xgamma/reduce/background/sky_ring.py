@@ -20,7 +20,8 @@ from xgamma.errors import ConfigError
 from xgamma.grid import Grid, SkySpace
 from xgamma.kernels import Kernel, summed
 from xgamma.masks import Exclusion
-from xgamma.reduce.background.protocol import KIND, OFF_COUNTS, BackgroundInput, Settled
+from xgamma.reduce.background.names import KIND, OFF_COUNTS, one_bin_problem
+from xgamma.reduce.background.protocol import BackgroundInput, Settled
 from xgamma.reduce.background.sky import SkyBackground, space_of, usable_pixels
 from xgamma.registry import register
 
@@ -226,14 +227,6 @@ def filled_pixels(given: BackgroundInput) -> BoolArray:
     pixels = [first[:, axis, None] + np.arange(size) for axis, size in enumerate(space.shape)]
     inside = [(own >= bounds[:, axis, :1]) & (own < bounds[:, axis, 1:]) for axis, own in enumerate(pixels)]
     return np.asarray(inside[0][:, :, None] & inside[1][:, None, :]).reshape(len(first), -1)
-
-
-def one_bin_problem(where: str, bins: int) -> str:
-    """Return the sentence about a ring in several bins of energy, whose section is ``where``."""
-    return (
-        f"{where}.nbins: the ring background is made in one energy bin, got {bins}; write nbins: 1, or method: "
-        "fov_background."
-    )
 
 
 @register(KIND, "ring", parameters=RingParameters)

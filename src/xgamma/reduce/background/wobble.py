@@ -17,7 +17,8 @@ from xgamma.geometry import separation
 from xgamma.grid import Cells, Grid
 from xgamma.masks import Exclusion
 from xgamma.outcome import Outcome
-from xgamma.reduce.background.protocol import KIND, BackgroundInput, OffRegions
+from xgamma.reduce.background.names import KIND
+from xgamma.reduce.background.protocol import BackgroundInput, OffRegions
 from xgamma.reduce.background.ring import (
     TURN,
     OffBlock,

@@ -17,21 +17,21 @@ import numpy.typing as npt
 import xarray as xr
 
 from xgamma.axes import LABELS, Axis, FloatArray
-from xgamma.errors import ConfigError, DataError
+from xgamma.errors import DataError
 from xgamma.estimate.energy_groups import EnergyGroups, binning_report
-from xgamma.estimate.excess_statistics import (
+from xgamma.estimate.excess_parameters import (
     WHERE,
     ExcessMapParameters,
-    Planes,
-    estimates,
-    measured,
     normalize_settings,
+    validate_planes,
+    validate_radius,
 )
-from xgamma.estimate.flux_points import normalize_edges
+from xgamma.estimate.excess_statistics import Planes, estimates, measured
 from xgamma.estimate.masked_planes import MaskedPlanes, row_planes
+from xgamma.estimate.points import normalize_edges
 from xgamma.estimate.reference import centers
 from xgamma.estimate.reference_counts import exposure_of, reference_counts, reference_in, response_in_the_middle
-from xgamma.kernels import BORDER, Kernel
+from xgamma.kernels import Kernel
 from xgamma.models import SpectralModel
 from xgamma.predict import npred, selected_models
 from xgamma.reduce.crops import image_of_row
@@ -156,31 +156,6 @@ def window_image(ds: xr.Dataset) -> SkySpace:
     return space
 
 
-def validate_radius(radius: float, binsize: float, widest: float) -> None:
-    """Raise ``ConfigError`` for a circle that is smaller than a pixel, or wider than the map.
-
-    Parameters
-    ----------
-    radius
-        Of the circle, deg.
-    binsize, widest
-        The size of a pixel and the longer side of the map, deg.
-    """
-    where = f"{WHERE}.correlation_radius"
-    if not (np.isfinite(radius) and radius > 0):
-        raise ConfigError(f"{where}: expected an angle above 0 deg, got {radius!r}.")
-    if 2 * radius < binsize * (1 - BORDER):
-        raise ConfigError(
-            f"{where}: a circle of {radius:g} deg is smaller than a pixel of {binsize:g} deg; give at least half of "
-            "that, or smaller pixels (datasets.geom.wcs.binsize)."
-        )
-    if 2 * radius > widest:
-        raise ConfigError(
-            f"{where}: a circle of {radius:g} deg is wider than the map, which is {widest:g} deg wide; give a smaller "
-            "radius."
-        )
-
-
 def energy_planes(axis: Axis, edges: Any) -> EnergyGroups:
     """Return the groups of energies of the planes; ``None`` is all of the axis.
 
@@ -195,16 +170,6 @@ def energy_planes(axis: Axis, edges: Any) -> EnergyGroups:
     found = EnergyGroups.nearest(axis, requested, where)
     kept = ~found.is_empty
     return EnergyGroups(axis, found.asked[kept], found.first[kept], found.last[kept], found.narrow)
-
-
-def validate_planes(axis: Axis, edges: FloatArray) -> None:
-    """Raise ``ConfigError`` where planes reach beyond the energies of the datasets, and so would be empty."""
-    outside = (edges[1:] <= axis.edges[0]) | (edges[:-1] >= axis.edges[-1])
-    if outside.any():
-        raise ConfigError(
-            f"{WHERE}.energy_edges: {outside.sum()} of {outside.size} planes lie outside of the energies of the "
-            f"datasets, {axis.edges[0]:g} to {axis.edges[-1]:g} TeV; got {edges[0]:g} to {edges[-1]:g} TeV."
-        )
 
 
 # --- the product
@@ -258,10 +223,3 @@ def _product(
     return xr.Dataset(
         variables, coords, head(EXCESS_MAP_SCHEMA, SCHEMA_VERSION) | dict(attrs) | {"binning_report": report}
     )
-
-
-def log_planes(data: xr.Dataset) -> None:
-    """Warn, once for all planes, of energies asked for that an excess map could not honour."""
-    report = data.attrs["binning_report"]
-    if report:
-        log.warning("Excess map, TeV: %s.", "; ".join(report))

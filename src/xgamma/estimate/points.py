@@ -17,17 +17,24 @@ import xarray as xr
 from astropy import units as u
 
 from xgamma.axes import LABELS, Axis, FloatArray, IntArray, unify_axis
-from xgamma.errors import ConfigError, DataError
+from xgamma.errors import ConfigError
 from xgamma.estimate.energy_groups import EnergyGroups, binning_report
-from xgamma.estimate.flux_points_parameters import IS_UL_BELOW, FluxPointsParameters
+from xgamma.estimate.flux_points_parameters import (
+    FLUX_POINTS,
+    IS_UL_BELOW,
+    FluxPointsParameters,
+    log_binning,
+    source_model,
+    validate_telescopes,
+)
 from xgamma.estimate.norm_profile import NormProfile, NormTerm
-from xgamma.estimate.reference import Reference, centers, reference_of, source_model
+from xgamma.estimate.reference import Reference, centers, reference_of
 from xgamma.estimate.refitted import PREDICTED, nuisance, refitted
 from xgamma.fit.inputs import FitInput, Inputs, normalize_inputs, validate_datasets_names, within
 from xgamma.fit.statistic import Statistic
 from xgamma.fit.terms import CountsTerm
 from xgamma.models.models import Models, SkyModel
-from xgamma.registry import lookup, normalize_parameters, register
+from xgamma.registry import normalize_parameters, register
 from xgamma.schema import bin_dims
 from xgamma.schema.dl5 import POINTS_SCHEMA, SCHEMA_VERSION
 from xgamma.schema.tables import head
@@ -134,8 +141,7 @@ def unlogged_points(
 def _normalize_parameters(parameters: FluxPointsParameters | Mapping[str, Any] | None) -> FluxPointsParameters:
     if isinstance(parameters, FluxPointsParameters):
         return parameters
-    entry = lookup("estimator", "flux_points")
-    settings: FluxPointsParameters = normalize_parameters(entry, parameters or {}, "flux_points.parameters")
+    settings: FluxPointsParameters = normalize_parameters(FLUX_POINTS, parameters or {}, "flux_points.parameters")
     return settings
 
 
@@ -166,15 +172,6 @@ def validate_alike(
 def telescopes_of(inputs: Sequence[FitInput]) -> list[str]:
     """Return the telescopes of Datasets, each once; those of a stack are one text."""
     return sorted({str(one.data.attrs.get("telescope", "")) for one in inputs} - {""})
-
-
-def validate_telescopes(telescopes: Sequence[str], where: str = "flux_points") -> None:
-    """Raise ``DataError`` for more than one telescope."""
-    if len(telescopes) > 1:
-        raise DataError(
-            f"{where}: expected datasets of one telescope, got {', '.join(map(repr, telescopes))}; estimate the points "
-            "of each, or write allow_multiple_telescopes: true for those of all together."
-        )
 
 
 # --- the likelihood of the groups
@@ -333,10 +330,3 @@ def _product(groups: EnergyGroups, names: Sequence[str], variables: Variables) -
 def _binning_report(points: xr.Dataset, groups: EnergyGroups) -> list[str]:
     used = np.stack([points["e_min_fit"].values, points["e_max_fit"].values], axis=1)
     return binning_report(groups, used, float(points["counts_left_out"].sum()))
-
-
-def log_binning(points: xr.Dataset) -> None:
-    """Warn, once for all bins, of a requested binning that the flux points could not honour."""
-    report = points.attrs["binning_report"]
-    if report:
-        log.warning("Flux points, TeV: %s.", "; ".join(report))

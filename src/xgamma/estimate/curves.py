@@ -19,7 +19,9 @@ import xarray as xr
 from xgamma.axes import LABELS, BoolArray, FloatArray, IntArray
 from xgamma.errors import ConfigError
 from xgamma.estimate.energy_groups import EnergyGroups, binning_report
-from xgamma.estimate.flux_points import (
+from xgamma.estimate.flux_points_parameters import LIGHT_CURVE, LightCurveParameters, log_light_curve, source_model
+from xgamma.estimate.norm_profile import NormProfile, NormTerm
+from xgamma.estimate.points import (
     by_energy,
     counts_left_out,
     estimates,
@@ -30,14 +32,11 @@ from xgamma.estimate.flux_points import (
     telescopes_of,
     validate_alike,
 )
-from xgamma.estimate.flux_points_parameters import LightCurveParameters
-from xgamma.estimate.norm_profile import NormProfile, NormTerm
 from xgamma.estimate.reference import (
     Reference,
     centers,
     reference_for,
     signal_of,
-    source_model,
     visible_spectrum,
     without_time,
 )
@@ -49,8 +48,8 @@ from xgamma.fit.statistic import Statistic
 from xgamma.models.models import Models, SkyModel
 from xgamma.outcome import flag_attrs
 from xgamma.reduce import select_rows, stack
-from xgamma.reduce.rows import MEMBERS
-from xgamma.registry import lookup, normalize_parameters, register
+from xgamma.reduce.recipe import MEMBERS
+from xgamma.registry import normalize_parameters, register
 from xgamma.schema.dl5 import LIGHT_CURVE_SCHEMA, LIGHT_CURVE_VARIABLES, SCHEMA_VERSION
 from xgamma.schema.tables import head
 
@@ -143,8 +142,7 @@ def light_curve(
 def _normalize_parameters(parameters: LightCurveParameters | Mapping[str, Any] | None) -> LightCurveParameters:
     if isinstance(parameters, LightCurveParameters):
         return parameters
-    entry = lookup("estimator", "light_curve")
-    settings: LightCurveParameters = normalize_parameters(entry, parameters or {}, f"{WHERE}.parameters")
+    settings: LightCurveParameters = normalize_parameters(LIGHT_CURVE, parameters or {}, f"{WHERE}.parameters")
     return settings
 
 
@@ -156,13 +154,6 @@ def validate_varied(model: SkyModel) -> None:
         state = f"{names} is frozen" if norms else "its spectrum has none"
         remedy = "set frozen: false" if norms else "take a spectrum with an amplitude or a norm"
         raise ConfigError(f"{WHERE}.source: expected a free norm of {model.name!r}, and {state}; {remedy}.")
-
-
-def log_light_curve(curve: xr.Dataset) -> None:
-    """Warn, once for all bins, of a requested binning that the light curve could not honour."""
-    for what, name in (("Light curve", "time_report"), ("Light curve, TeV", "binning_report")):
-        if curve.attrs[name]:
-            log.warning("%s: %s.", what, "; ".join(curve.attrs[name]))
 
 
 # --- bins of time

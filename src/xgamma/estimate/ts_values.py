@@ -19,9 +19,9 @@ import xarray as xr
 from xgamma.axes import LABELS, Axis, BoolArray, FloatArray
 from xgamma.errors import ConfigError, DataError
 from xgamma.estimate.energy_groups import EnergyGroups, binning_report
-from xgamma.estimate.flux_points import normalize_edges
 from xgamma.estimate.masked_planes import plane_values
 from xgamma.estimate.norms_at_pixels import PixelNorms, crossings, minima
+from xgamma.estimate.points import normalize_edges
 from xgamma.estimate.reference import centers
 from xgamma.estimate.reference_counts import exposure_of, reference_in, response_in_the_middle
 from xgamma.geometry import to_frame

@@ -14,12 +14,11 @@ from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.errors import DataError
 from xgamma.outcome import Outcome
 from xgamma.reduce.grids import has_grids, stacked_grids
-from xgamma.reduce.rows import MEMBERS, joined_members, members_of, without_padding
+from xgamma.reduce.recipe import MEMBERS
+from xgamma.reduce.rows import joined_members, members_of, without_padding
 from xgamma.reduce.sums import Sums, combine, space_of_windows
 from xgamma.sky import SkySpace
 from xgamma.times import merged_gti
-
-STEP_VERSION = 2
 
 
 def finalise(sums: Sums) -> dict[str, Any]:
