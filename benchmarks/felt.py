@@ -8,6 +8,7 @@ are printed.
 from __future__ import annotations
 
 import argparse
+import compileall
 import hashlib
 import json
 import os
@@ -71,6 +72,8 @@ def main() -> None:
     builds = {"before": given.before.resolve(), "now": HERE}
     verbs: dict[str, dict[str, list[str]]] = {}
     for name, source in builds.items():
+        # As installed: with PYTHONDONTWRITEBYTECODE each process would compile all that it loads.
+        compileall.compile_dir(source, quiet=1)
         store, many = given.folder.resolve() / name, given.folder.resolve() / f"{name}-many"
         config = configured(given.folder.resolve(), given.config, name, store)
         if not store.exists():
