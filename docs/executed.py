@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import notebooks
@@ -21,6 +22,7 @@ from nbclient.exceptions import CellExecutionError
 from sphinx.errors import ExtensionError
 from sphinx.util import logging as sphinx_logging
 from traitlets.config import Config
+from warm_kernels import Forge, WarmKernelManager
 
 HERE = Path(__file__).parent
 FOLDER = HERE / "_generated" / "executed"
@@ -43,6 +45,7 @@ def execute(path: Path) -> CacheBundleIn:
             notebook,
             config=transport,
             extra_arguments=KERNEL_ARGUMENTS,
+            kernel_manager_class=WarmKernelManager,
             log=QUIET,
             record_timing=False,  # times in cells are another notebook to the cache
             resources={"metadata": {"path": folder}},
@@ -68,7 +71,7 @@ def write(app) -> None:
     """Run all pages, and put them where MyST-NB looks for them."""
     cache = get_cache(FOLDER)
     cache.clear_cache()
-    with ThreadPoolExecutor(app.parallel) as pool:
+    with closing(Forge()) as WarmKernelManager.forge, ThreadPoolExecutor(app.parallel) as pool:
         drawn = pool.submit(draw_models)
         for bundle in pool.map(execute, notebooks.pages()):
             cache.cache_notebook_bundle(bundle, check_validity=False)
