@@ -298,34 +298,63 @@ def test_an_interrupt_that_a_library_turns_into_another_error_exits_with_130(xga
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_an_interrupt_that_python_ignores_in_a_callback_of_c_is_raised_again(xgamma, config, monkeypatch):
-    done, hook = [], sys.unraisablehook
+def lost_in_a_callback():
+    @ctypes.CFUNCTYPE(None)
+    def callback():
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)
 
-    def interrupted(self, *_):
-        @ctypes.CFUNCTYPE(None)
-        def callback():
+    callback()
+
+
+def lost_in_a_question():
+    class Asked:
+        def __getattr__(self, name):
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(0.01)
 
-        callback()
+    with contextlib.suppress(BaseException):
+        _ = Asked().attribute
+
+
+@pytest.mark.parametrize("lose", [lost_in_a_callback, lost_in_a_question])
+def test_an_interrupt_that_is_lost_is_raised_again(lose, xgamma, config, monkeypatch):
+    done, hook = [], sys.unraisablehook
+
+    def interrupted(self, *_):
+        lose()
         done.append("went on")
-        time.sleep(10)
+        time.sleep(0.5)
         done.append("was not interrupted")
 
     monkeypatch.setattr(Analysis, "get_observations", interrupted)
-    assert xgamma("run", config)[:2] == (130, "")
+    code, out, err = xgamma("run", config)
+    assert (code, out) == (130, "")
+    assert err.strip() == "Interrupted; what is in the store stays, and the next run goes on from there."
     assert done == ["went on"]
     assert sys.unraisablehook is hook
 
 
-def test_an_interrupt_that_a_library_catches_exits_with_130_at_the_end(xgamma, config, monkeypatch):
+def test_what_an_interrupt_lets_end_is_not_interrupted_by_it_again(xgamma, config, monkeypatch):
+    done = []
+
     def interrupted(self, *_):
-        with contextlib.suppress(BaseException):
+        try:
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(10)
+        finally:
+            time.sleep(0.5)
+            done.append("ended")
 
-    for step in ("get_observations", "get_datasets", "get_excess_map", "run_fit", "get_flux_points", "get_light_curve"):
-        monkeypatch.setattr(Analysis, step, interrupted)
+    monkeypatch.setattr(Analysis, "get_observations", interrupted)
+    assert xgamma("run", config).code == 130
+    assert done == ["ended"]
+
+
+def test_an_interrupt_that_is_caught_at_the_end_exits_with_130(xgamma, config, monkeypatch):
+    monkeypatch.setattr(Analysis, "get_observations", lambda self, *_: lost_in_a_question())
+    for step in ("get_datasets", "get_excess_map", "run_fit", "get_flux_points", "get_light_curve"):
+        monkeypatch.setattr(Analysis, step, lambda self: None)
     assert xgamma("run", config).code == 130
 
 

@@ -14,42 +14,58 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
-AGAIN_AFTER = 0.05
-"""Seconds until an interrupt that was lost is raised again."""
+AGAIN_AFTER = 0.1
+"""Seconds from an interrupt until it is looked whether it was lost, and from then on."""
+_AGAIN = signal.SIGBREAK if sys.platform == "win32" else signal.SIGUSR1
 
 
 @contextlib.contextmanager
 def heard_interrupts() -> Iterator[list[int]]:
     """Yield a list that is not empty once Ctrl-C was heard; it interrupts as ever.
 
-    Python ignores what is raised while C calls Python, as in callbacks of ``ctypes`` and in ``__del__``: an interrupt
-    that comes just then is raised again a moment later.
+    Python ignores what is raised while C calls Python, as in callbacks of ``ctypes`` and in ``__del__``, and C code
+    that asks whether an object has an attribute may clear it: an interrupt that is not on its way up a moment later is
+    raised again.
     """
+    usual = signal.default_int_handler
     heard: list[int] = []
-    usual, usual_hook = signal.default_int_handler, sys.unraisablehook
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not usual:
         yield heard
         return
-    timers: list[threading.Timer] = []
+    usual_hook, ended = sys.unraisablehook, threading.Event()
+
+    def look_again() -> None:
+        while not ended.wait(AGAIN_AFTER):
+            _thread.interrupt_main(_AGAIN)
 
     def hear(number: int, frame: FrameType | None) -> None:
+        if not heard:
+            threading.Thread(target=look_again, name="xgamma-interrupt", daemon=True).start()
         heard.append(number)
         usual(number, frame)
 
-    def raise_again(lost: UnraisableHookArgs) -> None:
+    def hear_again(number: int, frame: FrameType | None) -> None:
+        if not _is_on_its_way(sys.exception()):
+            usual(number, frame)
+
+    def ignore_lost(lost: UnraisableHookArgs) -> None:
         if not issubclass(lost.exc_type, KeyboardInterrupt):
             usual_hook(lost)
-            return
-        # Raised here it would be lost again.
-        timers.append(threading.Timer(AGAIN_AFTER, _thread.interrupt_main))
-        timers[-1].start()
 
     signal.signal(signal.SIGINT, hear)
-    sys.unraisablehook = raise_again
+    before = signal.signal(_AGAIN, hear_again)
+    sys.unraisablehook = ignore_lost
     try:
         yield heard
     finally:
-        for timer in timers:
-            timer.cancel()
+        ended.set()
         sys.unraisablehook = usual_hook
+        signal.signal(_AGAIN, before)
         signal.signal(signal.SIGINT, usual)
+
+
+def _is_on_its_way(handled: BaseException | None) -> bool:
+    """Whether what runs just now is what an interrupt lets happen on its way up: ``finally``, ``except``, ``with``."""
+    while handled is not None and not isinstance(handled, KeyboardInterrupt):
+        handled = handled.__context__
+    return handled is not None
