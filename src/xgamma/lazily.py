@@ -18,19 +18,22 @@ from typing import Any
 class _Unloaded(ModuleType):
     """Stands for a module until something of it is used; the import system sees to it that threads load it once."""
 
+    def _module(self) -> ModuleType:
+        return importlib.import_module(self.__name__)
+
     def __getattr__(self, name: str) -> Any:
-        return getattr(importlib.import_module(self.__name__), name)
+        return getattr(self._module(), name)
 
     @property
     def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
         """That of the module, of which whoever patches it takes what was there."""
-        return vars(importlib.import_module(self.__name__))
+        return vars(self._module())
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name.startswith("__"):
             super().__setattr__(name, value)
         else:
-            setattr(importlib.import_module(self.__name__), name, value)
+            setattr(self._module(), name, value)
 
 
 def unloaded(package: str, name: str, known: frozenset[str]) -> ModuleType:
@@ -110,8 +113,16 @@ class _Deferred(_Unloaded):
                 raise AttributeError(f"module {self.__name__!r} is not loaded yet and has no {name}")
             if _CLASSES.get(self.__name__) == name:
                 return _NoInstanceYet(name, (), {"__module__": self.__name__})
-        _give_way(self)
         return super().__getattr__(name)
+
+    def _module(self) -> ModuleType:
+        _give_way(self)
+        return super()._module()
+
+    @property
+    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
+        """What stands for the module has nothing in it until that is loaded."""
+        return {} if sys.modules.get(self.__name__) is self else vars(self._module())
 
 
 class _DeferredModules:
