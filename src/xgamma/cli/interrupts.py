@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 AGAIN_AFTER = 0.1
 """Seconds from an interrupt until it is looked whether it was lost, and from then on."""
-_AGAIN = signal.SIGBREAK if sys.platform == "win32" else signal.SIGUSR1
+# Never sent, only said to be pending.
+_AGAIN: signal.Signals = getattr(signal, "SIGUSR1", signal.SIGABRT)
 
 
 @contextlib.contextmanager
