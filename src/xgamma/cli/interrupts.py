@@ -7,6 +7,7 @@ import contextlib
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -33,15 +34,19 @@ def heard_interrupts() -> Iterator[list[int]]:
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not usual:
         yield heard
         return
-    usual_hook, ended = sys.unraisablehook, threading.Event()
+    usual_hook = sys.unraisablehook
+    ended: list[bool] = []
 
     def look_again() -> None:
-        while not ended.wait(AGAIN_AFTER):
-            _thread.interrupt_main(_AGAIN)
+        while not ended:
+            time.sleep(AGAIN_AFTER)
+            if not ended:
+                _thread.interrupt_main(_AGAIN)
 
     def hear(number: int, frame: FrameType | None) -> None:
         if not heard:
-            threading.Thread(target=look_again, name="xgamma-interrupt", daemon=True).start()
+            # Without any lock, as what was interrupted may hold it: threading waits until its thread has begun.
+            _thread.start_new_thread(look_again, ())
         heard.append(number)
         usual(number, frame)
 
@@ -59,7 +64,7 @@ def heard_interrupts() -> Iterator[list[int]]:
     try:
         yield heard
     finally:
-        ended.set()
+        ended.append(True)
         sys.unraisablehook = usual_hook
         signal.signal(_AGAIN, before)
         signal.signal(signal.SIGINT, usual)
