@@ -18,7 +18,6 @@ from report import REPOSITORY
 
 from xgamma.analysis import AnalysisConfig
 from xgamma.axes import Axis
-from xgamma.cli.console import with_error
 from xgamma.closure import (
     excess_ratio,
     field_plan,
@@ -31,6 +30,7 @@ from xgamma.closure import (
     trial_of,
 )
 from xgamma.closure.findings import LIMIT, POINT
+from xgamma.digits import value_with_error
 from xgamma.estimate import flux_points
 from xgamma.predict import alpha, npred_signal
 from xgamma.reduce import select_rows
@@ -64,9 +64,9 @@ def line(finding) -> str:
     numbers = ["", "", ""]
     if pull is not None:
         numbers = [
-            with_error(100 * finding.bias, 100 * finding.bias_error),
-            with_error(pull.mean, pull.mean_error),
-            with_error(pull.width, pull.width_error),
+            value_with_error(100 * finding.bias, 100 * finding.bias_error),
+            value_with_error(pull.mean, pull.mean_error),
+            value_with_error(pull.width, pull.width_error),
         ]
     counts = "" if np.isnan(finding.counts) else f"{finding.counts:.1f}"
     covered = [f"{finding.coverage.fraction:.3f}", f"{low:.3f} to {high:.3f}", f"{finding.coverage.nominal:.3f}"]
@@ -78,7 +78,7 @@ def line(finding) -> str:
 def print_results(title: str, results, seconds: float) -> None:
     failed = int((~results["success"].values).sum())
     print(f"\n{title}: {results.sizes['set']} sets, {failed} not converged, {seconds:.0f} s", end="")
-    print(f", excess over predicted {with_error(*excess_ratio(results))}\n\n{HEAD}")
+    print(f", excess over predicted {value_with_error(*excess_ratio(results))}\n\n{HEAD}")
     print("|" + "---|" * (HEAD.count("|") - 1))
     print("\n".join(line(finding) for finding in findings(results)), flush=True)
 
@@ -93,7 +93,9 @@ def print_source_alone() -> None:
         stacks = reduced_sets(simulator, range(60_000, 60_040), dataclasses.replace(trial.recipe, grid=grid))
         counts, predicted = float(stacks["counts"].sum()), float(npred_signal(stacks, trial.models()).sum())
         leaked = float((alpha(stacks) * stacks["counts_off"].values).sum()) / predicted
-        print(f"| {nbin} | {with_error(counts / predicted, counts**0.5 / predicted)} | {leaked:.5f} |", flush=True)
+        print(
+            f"| {nbin} | {value_with_error(counts / predicted, counts**0.5 / predicted)} | {leaked:.5f} |", flush=True
+        )
 
 
 def print_no_source(sets: int) -> None:
@@ -106,8 +108,10 @@ def print_no_source(sets: int) -> None:
             points = flux_points([select_rows(stacks, [row])], trial.models(), "crab", [1.0, 40.0])
             roots += points["sqrt_ts"].values.tolist()
     found, above = moments(np.array(roots)), np.array([np.mean(np.array(roots) > level) for level in (1.0, 2.0, 3.0)])
-    print(f"\nNo source: {len(roots)} sets, mean of sqrt(TS) {with_error(found.mean, found.mean_error)}, ", end="")
-    print(f"width {with_error(found.width, found.width_error)}, above 1, 2, 3: {above}", flush=True)
+    print(
+        f"\nNo source: {len(roots)} sets, mean of sqrt(TS) {value_with_error(found.mean, found.mean_error)}, ", end=""
+    )
+    print(f"width {value_with_error(found.width, found.width_error)}, above 1, 2, 3: {above}", flush=True)
 
 
 def print_fields(sets: int, store: Store) -> None:

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from xgamma.analysis import AnalysisConfig
-from xgamma.cli.console import with_error
 from xgamma.closure import reduced_sets, simulator_of
 from xgamma.config.requests import recipe_of
+from xgamma.digits import value_with_error
 from xgamma.fit import fit
 from xgamma.models import FoVBackgroundModel, Models, PointSpatialModel, PowerLawSpectralModel, SkyModel
 from xgamma.predict.sky import folding
@@ -178,13 +178,13 @@ def compared(width: float, place: float, sets: int, seed: int) -> dict[str, Any]
 
 def mean(values: np.ndarray) -> str:
     """Return a mean with its standard error."""
-    return with_error(float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))))
+    return value_with_error(float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))))
 
 
 def width(values: np.ndarray) -> str:
     """Return a standard deviation with its standard error."""
     found = float(values.std(ddof=1))
-    return with_error(found, found / np.sqrt(2 * (len(values) - 1)))
+    return value_with_error(found, found / np.sqrt(2 * (len(values) - 1)))
 
 
 def main() -> None:

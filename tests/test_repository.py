@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.util
 import os
 import re
 import subprocess
@@ -26,6 +28,15 @@ PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted(WRITT
 
 def runtime_dependencies():
     return [re.match(r"[A-Za-z0-9_.-]+", line).group() for line in PROJECT["project"]["dependencies"]]
+
+
+@pytest.fixture(scope="module")
+def tracked():
+    """The files of the repository by name."""
+    done = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip("this is no clone of the repository")
+    return done.stdout.splitlines()
 
 
 def normal(name):
@@ -93,15 +104,23 @@ def test_links_between_documents_have_a_target(page):
     assert not lost
 
 
-def test_only_text_and_pictures_are_kept_so_that_no_data_of_a_telescope_is():
-    done = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip("this is no clone of the repository")
-    kinds = {Path(name).suffix or Path(name).name for name in done.stdout.splitlines()}
+def test_only_text_and_pictures_are_kept_so_that_no_data_of_a_telescope_is(tracked):
+    kinds = {Path(name).suffix or Path(name).name for name in tracked}
     text = {".py", ".md", ".rst", ".txt", ".sh", ".yaml", ".toml", ".json", ".cff", ".html", ".css", ".mplstyle"}
     assert kinds - text == {".png", ".typed", ".gitignore", "Makefile", "Containerfile", "LICENSE", "run"}
-    documents = [name for name in done.stdout.splitlines() if name.endswith(".json")]
-    assert documents == ["tests/analysis/fingerprints.json"]
+    assert [name for name in tracked if name.endswith(".json")] == ["tests/analysis/fingerprints.json"]
+
+
+def test_scripts_take_names_that_xgamma_has(tracked):
+    for name in tracked:
+        if name.endswith(".py") and not name.startswith(("src/", "tests/")):
+            for node in ast.walk(ast.parse((REPOSITORY / name).read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "xgamma":
+                    given = importlib.import_module(str(node.module))
+                    for taken in node.names:
+                        module = f"{node.module}.{taken.name}"
+                        is_module = hasattr(given, "__path__") and importlib.util.find_spec(module) is not None
+                        assert hasattr(given, taken.name) or is_module, f"{name} takes {module}, which is not there"
 
 
 def test_documents_and_code_name_no_local_paths():
