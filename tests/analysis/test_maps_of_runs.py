@@ -125,7 +125,7 @@ def test_bands_of_zenith_are_stacked_without_reducing_again(nightly, nights_rele
 
 def test_maps_have_the_same_bytes_however_the_work_is_cut(nightly, nights_release, tmp_path, monkeypatch):
     analysis, _ = nightly
-    for name in ("reduce.spectra.MAX_BYTES", "reduce.spectra.PRODUCT_BYTES", "reduce.sums.STEP_BYTES"):
+    for name in ("reduce.spectra.MAX_BYTES", "reduce.sums.STEP_BYTES"):
         monkeypatch.setattr(f"xgamma.{name}", 1)
     monkeypatch.setattr("xgamma.analysis.steps.rows.PRODUCT_BYTES", 1)
     monkeypatch.setattr("xgamma.analysis.steps.stack.STEP_BYTES", 1)

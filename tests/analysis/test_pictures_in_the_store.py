@@ -35,8 +35,8 @@ def ran(tiny_release, tmp_path_factory):
 @pytest.fixture
 def drawn(monkeypatch):
     """The figures that were drawn, one entry for each."""
-    found = []
-    monkeypatch.setattr(pictures.figures, "png", lambda figure: found.append(figure) or figures.png(figure))
+    found, png = [], figures.png
+    monkeypatch.setattr(pictures.figures, "png", lambda figure: found.append(figure) or png(figure))
     return found
 
 

@@ -18,7 +18,7 @@ from xgamma.reduce.limits import LEAF, MAX_BYTES, MAX_EVENTS, MAX_ROWS, PRODUCT_
 from xgamma.reduce.rows import row_bytes as bytes_of_row
 
 # What a process with all imports takes, before it does anything.
-IMPORTS_BYTES = 190_000_000
+IMPORTS_BYTES = 165_000_000
 # The columns of a block of events as they are read, their compressed bytes, and pieces of them in work.
 BYTES_PER_EVENT = 90
 # Columns that are read of an event: two angles and the energy, with the time where some events are not in time.
@@ -29,10 +29,10 @@ COPIES_OF_ROW = 13
 HELD_OF_ROW = 1.4
 # At the most this many products of rows: the one that is written, and the next.
 HELD_PRODUCTS = 2
-# Windows of the sky are made plane by plane in place. Their products are what takes memory: the blocks of one, these
-# together, the one that is written, and the one that is kept for the stack.
+# Windows of the sky are made plane by plane in place, and written chunk by chunk. Their products are what takes memory:
+# the blocks of one, these together, and the one that is kept for the stack.
 COPIES_OF_WINDOW = 2
-HELD_WINDOWS, HELD_OF_WINDOW = 4, 1.2
+HELD_WINDOWS, HELD_OF_WINDOW = 3, 1.0
 # An image while it is summed, and as it is handed out.
 COPIES_OF_IMAGE = 2.2
 # A gzipped FITS file in memory: its bytes, what it inflates to, and the columns of it.
