@@ -11,6 +11,7 @@ import subprocess
 
 import pytest
 
+from execute.machines import eventually
 from marks import some_long
 from store.written import key, product
 from survival.actor import put
@@ -62,6 +63,8 @@ def copies_while(actors, folder, copying, number):
             actor.enter(put.__name__, source, half * PRODUCTS // 2, (half + 1) * PRODUCTS // 2)
         for actor in actors:
             actor.go()
+        # They load what writes; copies of nothing prove nothing.
+        eventually(lambda source=source: any(source.glob("dl4/*")))
         while made < number and len(list(source.glob("dl4/*/record.json"))) < PRODUCTS:
             copy = folder / f"copy{made}"
             copying(source, copy)
