@@ -261,6 +261,13 @@ def test_a_fit_that_cannot_be_made_exits_with_5_and_writes_the_datasets(xgamma, 
     ]
 
 
+def test_a_file_of_text_is_refused_without_words_of_python(xgamma, tmp_path):
+    (tmp_path / "text").write_text("Not a configuration.")
+    done = xgamma("run", tmp_path / "text")
+    assert done.code == 2
+    assert "Expected a mapping of sections such as 'datasets: {type: 1d}', got text.\n" in done.err
+
+
 # --- interrupted: 130
 
 

@@ -78,6 +78,7 @@ First steps:
 
 
 OPTIONS = {
+    " To read a file, use AnalysisConfig.read(path).": "",
     "overwrite=True": "--overwrite",
     "sed_type: there": "--sed-type: there",
     "; call get_observations() first": "; let the configuration ask for observations",
