@@ -120,7 +120,9 @@ def plot_positions(
         for coordinate, name in zip(axes.coords, _NAMES[space.frame], strict=True):
             coordinate.set_axislabel(name)
     usual: dict[str, Any] = {"s": 9.0 if len(lon) > _FEW else 25.0, "color": cycle_color(0), "lw": 0.0}
-    axes.scatter(lon, lat, transform=axes.get_transform(frame), **(usual | style))
+    # Of no positions at all older matplotlib cannot draw the dots.
+    if len(lon):
+        axes.scatter(lon, lat, transform=axes.get_transform(frame), **(usual | style))
     return axes
 
 
