@@ -22,17 +22,16 @@ _AGAIN: signal.Signals = getattr(signal, "SIGUSR1", signal.SIGABRT)
 
 
 @contextlib.contextmanager
-def heard_interrupts() -> Iterator[list[int]]:
-    """Yield a list that is not empty once Ctrl-C was heard; it interrupts as ever.
+def heard_interrupts(heard: list[int]) -> Iterator[None]:
+    """Add to ``heard`` each Ctrl-C that is heard meanwhile; it interrupts as ever.
 
     Python ignores what is raised while C calls Python, as in callbacks of ``ctypes`` and in ``__del__``, and C code
     that asks whether an object has an attribute may clear it: an interrupt that is not on its way up a moment later is
     raised again.
     """
     usual = signal.default_int_handler
-    heard: list[int] = []
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not usual:
-        yield heard
+        yield
         return
     usual_hook = sys.unraisablehook
     ended: list[bool] = []
@@ -62,7 +61,7 @@ def heard_interrupts() -> Iterator[list[int]]:
     before = signal.signal(_AGAIN, hear_again)
     sys.unraisablehook = ignore_lost
     try:
-        yield heard
+        yield
     finally:
         ended.append(True)
         sys.unraisablehook = usual_hook

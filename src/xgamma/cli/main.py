@@ -144,19 +144,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     words = [word for word in given if word != "--debug"]
-    with heard_interrupts() as heard:
-        try:
+    heard: list[int] = []
+    try:
+        # The watch over interrupts ends before the last sentence, which it could interrupt.
+        with heard_interrupts(heard):
             code = group.main(words, prog_name="xgamma", standalone_mode=False)
-            # A library may have caught it and gone on.
-            if heard:
-                _end_interrupted()
-        except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort):
+        _end_interrupted()
+    except Exception as error:
+        # What was interrupted may end in any error, of a thread or of a library.
+        if heard and not debug:
             _end_interrupted()
-        except Exception as error:
-            # What was interrupted may end in any error, of a thread or of a library.
-            if heard and not debug:
-                _end_interrupted()
-            _end_failed(error, debug)
+        _end_failed(error, debug)
+    # A library may have caught it and gone on.
+    if heard:
+        _end_interrupted()
     sys.exit(code if isinstance(code, int) else 0)
 
 
