@@ -82,6 +82,14 @@ def of_model():
     return model.plot_error([0.1, 100] * u.TeV, ax=ax, sed_type="e2dnde")
 
 
+def of_parameters():
+    """With an error, within limits, frozen."""
+    spectrum = power_law().spectral_model
+    spectrum.index.error, spectrum.amplitude.error = 0.1, 2e-12
+    spectrum.index.min, spectrum.index.max = spectrum.index.value - 0.2, 5.0
+    return spectrum.parameters.peek()
+
+
 def of_points_and_profiles():
     ax = points().plot(sed_type="e2dnde", color="k")
     return points().plot_ts_profiles(ax, sed_type="e2dnde")
@@ -164,6 +172,7 @@ PICTURES = {
     "excess-map": lambda: ExcessMap(excess_map(field(), 0.2)).plot(),
     "excess-map-distribution": lambda: ExcessMap(excess_map(field(), 0.2)).plot_distribution(),
     "correlation": lambda: matrix.plot_correlation(np.array([[1, -0.7], [-0.7, 1]]), ["index", "amplitude"]),
+    "parameters": of_parameters,
     "closure": of_closure,
     "deviance": lambda: goodness.plot_deviance(np.linspace(3, 8, 60) ** 1.3, 11.0),
     "event-energies": lambda: runs.plot_event_energies(ENERGIES),

@@ -37,8 +37,8 @@ INTERACTIVE = "plot_interactive"
 WITHOUT = {
     "Analysis": "its report", "DescribedSteps": "its report", "Store": "pictures are products",
     "Axis": "numbers", "MapAxes": "numbers", "MapCoord": "numbers", "MapValues": "Map",
-    "Parameter": "a number", "Parameters": "Covariance", "OptimizeResult": "FitResult", "CovarianceResult": "FitResult",
-    "Shape": "RegionGeom", "Component": "its kinds", "ModelComponent": "its kinds",
+    "Parameter": "Parameters", "OptimizeResult": "FitResult", "CovarianceResult": "FitResult",
+    "Shape": "RegionGeom", "Component": "its kinds",
     "Response": "its kinds", "ResponseMap": "its kinds", "DatasetList": "Datasets", "Row": "its kinds",
 }  # fmt: skip
 # Quantities without a unit.
@@ -71,6 +71,9 @@ def assert_says_what_it_shows(figure, where):
     for ax in shown:
         if isinstance(ax, WCSAxes):
             assert all(coordinate.get_axislabel() for coordinate in ax.coords), where
+            continue
+        if ax.texts and len(ax.get_yticks()) == 1:
+            # A row, whose tick is its name and whose unit stands beside it.
             continue
         if ax.images and not ax.get_xlabel():
             # A matrix, whose ticks are names.

@@ -24,7 +24,13 @@ from xgamma.datasets.responses import RadMax
 from xgamma.estimate import excess_map, fit_groups, flux_points_groups
 from xgamma.maps import Map, WcsGeom
 from xgamma.modeling import Fit
-from xgamma.modeling.models import GaussianTemporalModel, Models, SkyModel, TemplatePhaseCurveTemporalModel
+from xgamma.modeling.models import (
+    FoVBackgroundModel,
+    GaussianTemporalModel,
+    Models,
+    SkyModel,
+    TemplatePhaseCurveTemporalModel,
+)
 from xgamma.shapes import Circle
 from xgamma.sources.catalog import SourceCatalog
 from xgamma.sources.source import SourceCatalogObject
@@ -35,7 +41,7 @@ NAMES = [
     "group-fits", "group-points", "flux-profile", "map-dataset", "psf-map", "edisp-map", "edisp-kernel", "psf-kernel",
     "map", "maps", "mask", "region-map", "excess-map", "models", "model", "spectral", "spatial", "temporal", "phases",
     "spectrum", "datasets", "fit", "covariance", "flux-points", "light-curve", "flux-points-dataset", "region",
-    "source", "catalog", "geom",
+    "source", "catalog", "geom", "parameters", "background-model",
 ]  # fmt: skip
 
 
@@ -107,6 +113,8 @@ def of_models():
         "spatial": pair["gauss"].spatial_model,
         "temporal": day,
         "phases": phases,
+        "parameters": pair["gauss"].parameters,
+        "background-model": FoVBackgroundModel(dataset_name="window"),
     }
 
 

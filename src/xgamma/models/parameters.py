@@ -17,6 +17,7 @@ from xgamma.digits import some
 from xgamma.errors import ConfigError, ConfigTypeError, UnknownNameError, did_you_mean
 from xgamma.models.parameter import Parameter, limits_text, state_text, unit_text, value_text
 from xgamma.plot import matrix as plot_matrix
+from xgamma.plot import parameters as plot_parameters
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -152,6 +153,21 @@ class Parameters(Described, Sequence[Parameter]):
         """Return the table type, name, value, unit, error, min, max, frozen, is_norm, link."""
         return parameters_table(self._parameters)
 
+    def peek(self, figsize: tuple[float, float] | None = None) -> Figure:
+        """Draw the values with their errors within their limits in a new figure, and return it.
+
+        Of many parameters the free ones are drawn, and of many of these the first and the last. Raises
+        ``ConfigError`` where there are none.
+        """
+        if not self._parameters:
+            raise ConfigError("There is no parameter to draw.")
+        every = self.unique_parameters
+        those = every if len(every) <= DRAWN else self.free_parameters or every
+        numbers, more = ends(len(those), DRAWN)
+        title = f"{some(len(every), 'parameter')}, {len(self.free_parameters)} free"
+        rows = [_row(those[number]) for number in numbers]
+        return plot_parameters.parameters_figure(rows, figsize, title, f"{more} more" if more else "")
+
     def __repr__(self) -> str:
         return f"Parameters({', '.join(self.names)})"
 
@@ -163,6 +179,15 @@ class Parameters(Described, Sequence[Parameter]):
 
 LISTED = 100
 """How many parameters are shown."""
+DRAWN = 20
+"""How many are drawn."""
+
+
+def _row(one: Parameter) -> plot_parameters.Row:
+    value, error = float(one.value), float(one.error)
+    return plot_parameters.Row(
+        one.name, value, error, float(one.min), float(one.max), unit_text(one.unit), value_text(one), one.frozen
+    )
 
 
 def parameter_sheet(

@@ -71,7 +71,7 @@ def draw_spectra(spectra: dict[str, Any], ax: Axes, energy_bounds: Any = None) -
     """Draw spectra by name with their error bands: E2 dN/dE, or norms of those that are no fluxes."""
     bounds = u.Quantity(ENERGIES, "TeV") if energy_bounds is None else energy_bounds
     for name, spectrum in spectra.items():
-        kind = "e2dnde" if spectrum.canonical_unit.is_equivalent("cm-2 s-1 TeV-1") else "dnde"
+        kind = kind_of(spectrum.canonical_unit)
         spectrum.plot(bounds, ax=ax, sed_type=kind, **({"label": name} if name else {}))
         color = ax.lines[-1].get_color()
         label = plot_spectrum.band_label(name)
@@ -79,3 +79,14 @@ def draw_spectra(spectra: dict[str, Any], ax: Axes, energy_bounds: Any = None) -
             spectrum.plot_error(bounds, ax=ax, sed_type=kind, facecolor=color, label=label)
     plot_legends.show_legend(ax)
     return ax
+
+
+def kind_of(unit: u.UnitBase) -> str:
+    """Return the kind that a spectrum is drawn in whose values have a unit.
+
+    >>> kind_of(u.Unit("cm-2 s-1 TeV-1")), kind_of(u.dimensionless_unscaled), kind_of(u.Unit("TeV-1"))
+    ('e2dnde', 'norm', 'dnde')
+    """
+    if unit.is_equivalent("cm-2 s-1 TeV-1"):
+        return "e2dnde"
+    return "norm" if unit.is_equivalent("") else "dnde"

@@ -101,6 +101,10 @@ class ModelComponent(Described):
         """Model, part and name of each parameter, for people."""
         return [(self.name, kind, name) for kind, part in self._parts.items() for name in part.shown_names]
 
+    def peek(self, figsize: tuple[float, float] | None = None, energy_bounds: Any = None) -> Figure:
+        """Draw spectrum, place and course in time, those that it has, in a new figure, and return it."""
+        return pictures.peek_parts(list(self._parts.values()), self.name, figsize, energy_bounds)
+
     @property
     def covariance(self) -> Covariance:
         """The covariance of the parameters; its diagonal follows their errors. May be set from a matrix."""
@@ -297,10 +301,6 @@ class SkyModel(ModelComponent, Placed):
                 f"{type(self.spectral_model).__name__}; scale it with ScaleSpectralModel."
             )
         return cast("Parameter", self.norm_parameter)
-
-    def peek(self, figsize: tuple[float, float] | None = None, energy_bounds: Any = None) -> Figure:
-        """Draw spectrum, place and course in time, those that it has, in a new figure, and return it."""
-        return pictures.peek_parts(list(self._parts.values()), self.name, figsize, energy_bounds)
 
     def document(self, full_output: bool, labels: Mapping[int, str]) -> dict[str, Any]:
         """Return name, type, what deviates, and the parts."""
