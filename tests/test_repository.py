@@ -97,6 +97,19 @@ def test_the_wheel_holds_the_catalogues_the_pages_about_errors_the_type_marker_a
     assert {f"xgamma/catalogs/{name}.yaml" for name in known} == catalogues
 
 
+def test_the_container_copies_what_its_wheel_is_made_of_and_nothing_else():
+    _, build, image = re.split(r"^FROM", (REPOSITORY / "Containerfile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    copied = {name for line in re.findall(r"^COPY (?!--)(.+) \S+$", build, re.MULTILINE) for name in line.split()}
+    wheel = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert wheel["packages"] == ["src/xgamma"]
+    named = {"pyproject.toml", PROJECT["project"]["readme"], *PROJECT["project"]["license-files"]}
+    assert copied == {"src", *named, *wheel["force-include"]}
+    (lock,) = re.findall(r"^COPY (?!--)(\S+) ", image, re.MULTILINE)
+    pinned = (REPOSITORY / lock).read_text(encoding="utf-8")
+    pinned = set(re.findall(r"^([a-z0-9-]+)==", pinned, re.MULTILINE))
+    assert {normal(name) for name in runtime_dependencies()} <= pinned
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(REPOSITORY)))
 def test_links_between_documents_have_a_target(page):
     links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text(encoding="utf-8"))

@@ -37,7 +37,7 @@ PACKAGES = (
 DATA_VARIABLE = "GAMMAPY_DATA"
 NOT_INSTALLED = "not installed"
 EXTRAS = {
-    "distributed": "general.n_jobs above 1 and clusters",
+    "distributed": "clusters of dask",
     "gammapy": "conversion to and from its objects, xgamma verify --against gammapy",
     "regions": "regions as objects and in files of other programs",
 }
