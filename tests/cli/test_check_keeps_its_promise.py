@@ -35,9 +35,9 @@ SPATIAL = (
     "{name: lat_0, value: 22.0, unit: deg}]}}]}"
 )
 
-NAN = (
+INDEX = (
     "models: {components: [{name: crab, type: SkyModel, spectral: {type: PowerLawSpectralModel, parameters: "
-    "[{name: index, value: .nan}, {name: amplitude, value: 1e-11, unit: cm-2 s-1 TeV-1}]}}]}"
+    "[{name: index, value: %s}, {name: amplitude, value: 1e-11, unit: cm-2 s-1 TeV-1}]}}]}"
 )
 NAMED = (
     "models: {components: [{name: crab, type: SkyModel, datasets_names: [other], "
@@ -120,7 +120,19 @@ CONFIGURATIONS = {
         3,
         "There is no light-curve template at {0}/none.fits; ",
     ),
-    "start that is no number": ("tiny", NAN, 5, "The statistic is not a number at the start values (index = nan)"),
+    "start that is no number": (
+        "tiny",
+        INDEX % ".nan",
+        5,
+        "The statistic is not a number at the start values (index = nan)",
+    ),
+    "start whose counts are no number": ("tiny", INDEX % "1000, frozen: true", 5, "The statistic is not a number at "),
+    "start of a joint fit that is too steep": (
+        "tiny",
+        INDEX % "1000" + "\ndatasets: {stack: false}",
+        5,
+        "The statistic is not a number at the start values (index = 1000, ",
+    ),
     "models for no dataset": ("tiny", NAMED, 2, "datasets_names: no model names the dataset stacked; crab is for oth"),
     "models for no row": (
         "tiny",

@@ -84,7 +84,8 @@ def reference_of(source: SkyModel, terms: Sequence[CountsTerm]) -> Reference:
         For a spectrum that predicts nothing at any amplitude, or no numbers.
     """
     shape = visible_spectrum(source)
-    counts = float(sum(signal_of(term, source, shape).sum() for term in terms))
+    with np.errstate(over="ignore"):
+        counts = float(sum(signal_of(term, source, shape).sum() for term in terms))
     return reference_for(source, shape, counts if any(len(term.dataset) for term in terms) else None)
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from xgamma.fit.minimise import confidence, covariance, fit, stat_contour, stat_profile, stat_surface
     from xgamma.fit.result import CovarianceResult, FitResult, OptimizeResult, warn_of
     from xgamma.fit.settings import FitSettings, validate_fittable, validate_models, validate_priors
-    from xgamma.fit.statistic import Statistic
+    from xgamma.fit.statistic import Statistic, validate_beginning
 else:
     __getattr__, __dir__ = exported(__name__)
 
@@ -37,6 +37,7 @@ __all__ = [
     "stat_contour",
     "stat_profile",
     "stat_surface",
+    "validate_beginning",
     "validate_fittable",
     "validate_models",
     "validate_named",

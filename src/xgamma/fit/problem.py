@@ -14,10 +14,10 @@ import numpy as np
 from iminuit import Minuit
 
 from xgamma.axes import FloatArray
-from xgamma.fit.settings import FitSettings, limits, no_start, validate_fittable, validate_start
-from xgamma.fit.statistic import Statistic
+from xgamma.fit.settings import FitSettings, limits, validate_fittable
+from xgamma.fit.statistic import Statistic, error_at_start
 from xgamma.models.models import SkyModel
-from xgamma.models.parameters import Parameter, Parameters
+from xgamma.models.parameters import Parameter
 from xgamma.stats import JoinedCounts
 
 FIRST_MOVE, FIRST_CHANGE = 0.03, 0.1
@@ -121,8 +121,7 @@ class Problem:
         minuit.errors = [step(parameter, size) for parameter, size in zip(self.parameters, self.scales, strict=True)]
         minuit.limits = self.limits
         if not math.isfinite(self(start)):
-            validate_start(Parameters(p for model in self.statistic.models for p in model.parameters))
-            raise no_start(self.parameters)
+            raise error_at_start(self.statistic)
         return minuit
 
 

@@ -5,6 +5,7 @@ Every evaluation is one product of the response matrix with the fluxes and one p
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,9 +16,10 @@ import numpy.typing as npt
 
 from xgamma import schema
 from xgamma.axes import Axis, FloatArray, IntArray
-from xgamma.errors import ConfigError
+from xgamma.errors import ConfigError, FitError
 from xgamma.fit.inputs import FitInput, Inputs, normalize_inputs, with_errors
 from xgamma.fit.prior import prior_terms
+from xgamma.fit.settings import no_start
 from xgamma.fit.signal import Signal, Values
 from xgamma.fit.sky_terms import sky_term
 from xgamma.fit.terms import BinsTerm, CountsTerm, Term
@@ -253,3 +255,17 @@ def free_parameters(inputs: Sequence[FitInput], models: Models | Sequence[SkyMod
     """Return the free parameters of the models that contribute to some inputs, each linked one once."""
     chosen = selected_models(models, [name for one in inputs for name in one.names])
     return Parameters(parameter for model in chosen for parameter in model.parameters).free_parameters
+
+
+def validate_beginning(statistic: Statistic) -> None:
+    """Raise ``FitError`` where a statistic is not a number at the present values, so that no fit can begin."""
+    with np.errstate(all="ignore"):
+        is_number = math.isfinite(statistic(statistic.start))
+    if not is_number:
+        raise error_at_start(statistic)
+
+
+def error_at_start(statistic: Statistic) -> FitError:
+    """Return what is to be said of a statistic that is no number: which values are none, else those that are free."""
+    every = Parameters(parameter for model in statistic.models for parameter in model.parameters)
+    return no_start([one for one in every.unique_parameters if not math.isfinite(one.value)] or statistic.parameters)
