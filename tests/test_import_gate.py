@@ -34,7 +34,7 @@ LIBRARIES = (
     "iminuit",
     "pydantic",
 )
-PLAIN = (*LIBRARIES, "numpy", "rich")
+PLAIN = (*LIBRARIES, "numpy", "rich", "yaml")
 # numcodecs reads the chunks of what is shown.
 WITHOUT_CHUNKS = tuple(name for name in LIBRARIES if name != "numcodecs")
 
@@ -65,6 +65,7 @@ EXPORTING = (
     "predict.sky",
     "reduce",
     "reduce.background",
+    "schema",
     "sources",
 )
 
@@ -109,13 +110,13 @@ VERBS = [
     (["--version"], PLAIN),
     (["completion", "bash"], LIBRARIES),
     (["help", "store"], LIBRARIES),
-    (["ls", "STORE"], LIBRARIES),
-    (["ls", "STORE", "--json"], LIBRARIES),
-    (["tag", "STORE"], LIBRARIES),
-    (["tag", "--help"], LIBRARIES),
-    (["gc", "STORE"], LIBRARIES),
-    (["compact", "--help"], LIBRARIES),
-    (["explain", "STORE", "a1"], LIBRARIES),
+    (["ls", "STORE"], PLAIN),
+    (["ls", "STORE", "--json"], PLAIN),
+    (["tag", "STORE"], PLAIN),
+    (["tag", "--help"], PLAIN),
+    (["gc", "STORE"], PLAIN),
+    (["compact", "--help"], PLAIN),
+    (["explain", "STORE", "a1"], PLAIN),
     (["show", "--help"], LIBRARIES),
     (["show", "STORE", "fit"], WITHOUT_CHUNKS),
     (["show", "STORE", "fit/latest", "--json"], WITHOUT_CHUNKS),

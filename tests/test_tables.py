@@ -10,9 +10,10 @@ import xarray as xr
 from click import unstyle
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.console import Console
 
-from xgamma.cli import console
+from xgamma.cli import console, wrapped_tables
 from xgamma.tables import fits, points
 from xgamma.tables.table import Table, date_text, first_of, hours_text, span_text, width_of
 
@@ -150,8 +151,14 @@ def test_a_table_that_fits_is_printed_as_rich_prints_it(rows):
     columns = table.columns()
     assume(columns and all(map(console._is_plain, columns.items())))
     printed = io.StringIO()
-    Console(file=printed, markup=False, highlight=False, emoji=False, width=80).print(console._grid(columns))
+    Console(file=printed, markup=False, highlight=False, emoji=False, width=80).print(wrapped_tables._grid(columns))
     assert [unstyle(line) for line in console._lines(columns)] == printed.getvalue().splitlines()
+
+
+def test_characters_that_take_one_place_do_so_for_rich_too():
+    narrow = [each for each in map(chr, range(0x3000)) if each.isprintable() and console._takes_one_place(each)]
+    assert {cell_len(each) for each in narrow} == {1}
+    assert {"±", "Δ", "µ", "√", "…"} <= set(narrow)
 
 
 def test_a_table_as_text_has_its_numbers_in_columns():

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import sys
 import textwrap
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.box import SIMPLE_HEAD
-from rich.cells import cell_len
-from rich.console import Console
-from rich.table import Table as Grid
 
 from xgamma import digits
+from xgamma.cli import wrapped_tables
 from xgamma.digits import stands_right
 from xgamma.errors import DamagedError, ExitCode, StoreError, more_about
 from xgamma.tables.table import Table, width_of
@@ -30,8 +30,6 @@ some = digits.some
 UNITS = ("B", "kB", "MB", "GB", "TB")
 WIDEST = 200
 """Of tables that are not printed on a terminal."""
-LEAST = 16
-"""The width that a text is wrapped in where there is no room."""
 
 
 def examples(*lines: str) -> str:
@@ -55,9 +53,9 @@ def print_table(rows: Sequence[Mapping[str, Any]], title: str = "", spare: Seque
 
 def print_tables(tables: Sequence[Table]) -> None:
     """Print tables one below the other; numbers are never cut off: columns that can be spared are left out before."""
-    terminal = Console()
     # A file or a pipe has all the width that there is.
-    width = terminal.width if terminal.is_terminal or "COLUMNS" in os.environ else WIDEST
+    has_width = sys.stdout.isatty() or "COLUMNS" in os.environ
+    width = shutil.get_terminal_size().columns if has_width else WIDEST
     for table in tables:
         for line in textwrap.wrap(table.title, width) if table.rows else ():
             click.echo(line)
@@ -65,8 +63,7 @@ def print_tables(tables: Sequence[Table]) -> None:
         if columns and width_of(columns) <= width and all(map(_is_plain, columns.items())):
             click.echo("\n".join(_lines(columns)))
         elif columns:
-            console = Console(markup=False, highlight=False, emoji=False, width=max(width, _least_width(columns)))
-            console.print(_grid(columns))
+            wrapped_tables.print_wrapped(columns, width)
         for note in table.notes:
             click.echo(textwrap.fill(note, width, break_long_words=False, break_on_hyphens=False))
 
@@ -75,7 +72,13 @@ def _is_plain(column: tuple[str, Sequence[str]]) -> bool:
     """Whether each character of a column takes one place."""
     name, cells = column
     text = "".join((name, *cells))
-    return text.isprintable() and (text.isascii() or cell_len(text) == len(text))
+    return text.isprintable() and (text.isascii() or all(map(_takes_one_place, set(text))))
+
+
+def _takes_one_place(character: str) -> bool:
+    """Whether a character surely takes one place: alphabets, punctuation and signs do, but not marks on others."""
+    is_narrow = character < "\u1100" or "\u2000" <= character < "\u2300"
+    return is_narrow and not unicodedata.category(character).startswith("M")
 
 
 def _lines(columns: Mapping[str, Sequence[str]]) -> list[str]:
@@ -88,23 +91,6 @@ def _lines(columns: Mapping[str, Sequence[str]]) -> list[str]:
 def _padded(cells: Sequence[str], is_right: bool) -> list[str]:
     width = max(map(len, cells))
     return [cell.rjust(width) if is_right else cell.ljust(width) for cell in cells]
-
-
-def _least_width(columns: Mapping[str, Sequence[str]]) -> int:
-    """Return the width in which all columns but the last one, which may be wrapped, are whole."""
-    *others, last = columns
-    return width_of({name: columns[name] for name in others}) + max(LEAST, len(last)) + 2
-
-
-def _grid(columns: Mapping[str, Sequence[str]]) -> Grid:
-    grid = Grid(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for name, cells in columns.items():
-        is_right = all(map(stands_right, cells))
-        may_wrap = name == list(columns)[-1] and not is_right
-        grid.add_column(name, justify="right" if is_right else "left", overflow="fold", no_wrap=not may_wrap)
-    for row in zip(*columns.values(), strict=True):
-        grid.add_row(*row)
-    return grid
 
 
 def print_facts(facts: Mapping[str, Any], title: str = "") -> None:

@@ -10,9 +10,9 @@ from typing import Any
 import click
 
 from xgamma.errors import ConfigError, MissingInputError, StoreError, UnknownNameError, did_you_mean
+from xgamma.formats import yaml_documents
 from xgamma.formats.gadf.folders import index_folders, index_is_below
 from xgamma.formats.local_files import is_there, local_path
-from xgamma.formats.yaml_documents import read_yaml
 from xgamma.schema.tables import Kind
 from xgamma.storage.disk import with_home
 from xgamma.store import Record, Store, is_store
@@ -81,7 +81,7 @@ def store_location(place: str) -> str:
 
 def _store_of_config(path: Path) -> str:
     """Return the store that a configuration names; only its section ``general`` is looked at."""
-    document = read_yaml(path, "configuration")
+    document = yaml_documents.read_yaml(path, "configuration")
     general = document.get("general") or {}
     if not isinstance(general, Mapping):
         raise ConfigError(f"{path}: general is no section; xgamma check {path} says what is wrong.")

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from xgamma.schema.arrays import NamedArrays
+from xgamma.schema.documents import TEXTS
 from xgamma.schema.tables import Attribute, Group, Kind, Product, Variable, Violation, axis, axis_law, head_attrs
 
 # The roles in the order of ``events.IRF_ROLES``.
@@ -224,14 +225,6 @@ PART = Product(
         "gti": Group("Good times", GTI, _EPOCH, (intervals,)),
         **RESPONSES,
     },
-    {
-        "release": Attribute("text", "The name of the release"),
-        "runs": Attribute(
-            "list of mapping", "`obs_id` and `run_key` of each run, in the order of the table", along="obs"
-        ),
-        "files": Attribute(
-            "mapping", "Size, version and SHA-256 of each file that was read, by path or url", required=False
-        ),
-    },
+    TEXTS[Kind.DL3],
     laws=(ranges_of_runs, places_of_responses),
 )

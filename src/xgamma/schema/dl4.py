@@ -14,6 +14,7 @@ from xgamma.errors import DataError, did_you_mean
 from xgamma.grid import IMAGE, ORIGIN, REGION_NAME, REGION_SHAPE
 from xgamma.outcome import Fate, Outcome, flag_attrs
 from xgamma.schema.arrays import NamedArrays
+from xgamma.schema.documents import PROVENANCE_OF, TEXTS
 from xgamma.schema.response_grids import EXPOSURE_GRID, GRIDS, IMAGE_IRF, grids_fit_their_image
 from xgamma.schema.tables import (
     NAMES,
@@ -425,17 +426,14 @@ ROWS = Product(
     Kind.ROWS,
     "Rows of a reduction: one row is one run, or the part of a run inside an interval",
     {"": _group("Rows", _ATTRS, *_IN_STORE, *_OF_RUNS)},
-    {
-        "recipe": Attribute("text", "The digest of the recipe"),
-        "rows": Attribute("list of text", "The key of each row", along="dataset"),
-    },
-    {"recipe": Attribute("mapping", "The recipe, whose digest is in `texts`")},
+    TEXTS[Kind.ROWS],
+    PROVENANCE_OF[Kind.ROWS],
 )
 STACK = Product(
     Kind.STACK,
     "Sums of rows, one for each group of them",
     {"": _group("Stacks", _ATTRS | {"rows": _ROW_NAMES}, *_IN_STORE)},
-    {"stacks": Attribute("list of text", "The key of each stack", along="dataset")},
+    TEXTS[Kind.STACK],
 )
 FILE = Product(
     "file",

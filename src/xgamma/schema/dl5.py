@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from xgamma.schema.arrays import NamedArrays
+from xgamma.schema.documents import PROVENANCE_OF, TEXTS
 from xgamma.schema.tables import (
     NAMES,
     Attribute,
@@ -220,16 +221,8 @@ FIT = Product(
             (covariances, total_is_a_number),
         )
     },
-    {
-        "models": Attribute("text", "The models at the optimum, as YAML"),
-        "tables": Attribute("list of text", "Where the tables of the models are from, with digests", required=False),
-        "goodness": Attribute(
-            "mapping",
-            "`bins` used, `free` parameters, `deviance` if known, `p_value` by `draws` simulated sets; 0 of many bins",
-            required=False,
-        ),
-    },
-    {"models": Attribute("text", "The models with their start values, as YAML")},
+    TEXTS[Kind.FIT],
+    PROVENANCE_OF[Kind.FIT],
 )
 _ESTIMATE_ATTRS = {
     "source": Attribute("text", "The name of the source"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from xgamma.schema.tables import Attribute
+from xgamma.schema.tables import Attribute, Kind
 
 Document = Mapping[str, Attribute]
 
@@ -77,3 +77,34 @@ RUN: Document = {
         required=False,
     ),
 }
+TEXTS: Mapping[str, Document] = {
+    Kind.DL3: {
+        "release": Attribute("text", "The name of the release"),
+        "runs": Attribute(
+            "list of mapping", "`obs_id` and `run_key` of each run, in the order of the table", along="obs"
+        ),
+        "files": Attribute(
+            "mapping", "Size, version and SHA-256 of each file that was read, by path or url", required=False
+        ),
+    },
+    Kind.ROWS: {
+        "recipe": Attribute("text", "The digest of the recipe"),
+        "rows": Attribute("list of text", "The key of each row", along="dataset"),
+    },
+    Kind.STACK: {"stacks": Attribute("list of text", "The key of each stack", along="dataset")},
+    Kind.FIT: {
+        "models": Attribute("text", "The models at the optimum, as YAML"),
+        "tables": Attribute("list of text", "Where the tables of the models are from, with digests", required=False),
+        "goodness": Attribute(
+            "mapping",
+            "`bins` used, `free` parameters, `deviance` if known, `p_value` by `draws` simulated sets; 0 of many bins",
+            required=False,
+        ),
+    },
+}
+"""What the texts of a record hold, by the kind of the product; those of other kinds hold nothing."""
+PROVENANCE_OF: Mapping[str, Document] = {
+    Kind.ROWS: {"recipe": Attribute("mapping", "The recipe, whose digest is in `texts`")},
+    Kind.FIT: {"models": Attribute("text", "The models with their start values, as YAML")},
+}
+"""What the provenance of a record holds beside ``PROVENANCE``, the same."""

@@ -34,17 +34,28 @@ def read_regular_file(path: str | Path, limit: int) -> bytes | None:
         file cannot be read.
     """
     try:
-        # Not by methods of a path: thousands of records are read.
+        # Not by methods of a path, and not through a file object: thousands of records are read.
         status = os.stat(path)  # noqa: PTH116
         if not stat.S_ISREG(status.st_mode):
             raise OSError(f"{path} is no file but {_what(status.st_mode)}")
         if status.st_size > limit:
             raise OSError(f"{path} has {status.st_size} bytes, more than the {limit} that are read")
-        with open(path, "rb") as file:  # noqa: PTH123
-            # Without a size a file that grows would be read to its end.
-            return file.read(status.st_size)
+        return _beginning(path, status.st_size)
     except (FileNotFoundError, NotADirectoryError):
         return None
+
+
+def _beginning(path: str | Path, size: int) -> bytes:
+    """Return the first bytes of a file, which may have become longer or shorter meanwhile."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        content = os.read(file, size)
+        # The system may give less at a time than there is, of a chunk of gigabytes it does.
+        while len(content) < size and (more := os.read(file, size - len(content))):
+            content += more
+        return content
+    finally:
+        os.close(file)
 
 
 def _what(mode: int) -> str:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from xgamma.errors import DataError, MissingInputError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 KEY_LENGTH = 32
 NUMBERS = frozenset(
@@ -130,6 +132,11 @@ def stored_array(values: Any, where: str) -> npt.NDArray[Any]:
     )
 
 
+def are_segments(words: Iterable[str]) -> bool:
+    """Whether all words can be parts of a path in the store."""
+    return all(map(_SEGMENT.fullmatch, words))
+
+
 def validate_segment(word: str, what: str) -> str:
     """Return ``word`` if it can be a part of a path in the store, else raise ``DataError``."""
     if not _SEGMENT.fullmatch(word):
@@ -193,6 +200,8 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_mapping, parse_constant=_no_numbe
 
 def _may_be_deep(content: bytes) -> bool:
     """Whether brackets may be nested beyond ``MAX_DEPTH``, at the speed of memory; brackets in texts count as well."""
+    if content.count(b"[") + content.count(b"{") <= MAX_DEPTH:
+        return False
     left = content.translate(_ALIKE, _OTHERS)
     for _ in range(MAX_DEPTH):
         if not left:

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from xgamma.errors import StoreError
-from xgamma.schema import PRODUCTS
 from xgamma.storage.backend import Backend
 from xgamma.store.ledgers import NAMES, read_labels
 from xgamma.store.records import Record, now, record_path, validate_known
@@ -68,7 +67,7 @@ def known_records(listing: Listing, url: str) -> Listing:
     damaged = dict(listing.damaged)
     for record in listing.records:
         try:
-            records.append(validate_known(record, url) if record.kind in PRODUCTS else record)
+            records.append(validate_known(record, url))
         except StoreError as error:
             damaged[f"{record.kind}/{record.key}"] = error
     return Listing(records, damaged)

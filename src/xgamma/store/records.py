@@ -8,17 +8,16 @@ import json
 import platform
 import sys
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from xgamma import __version__
 from xgamma.errors import DamagedError, DataError, StoreError
 from xgamma.lazily import loaded
-from xgamma.schema import PRODUCTS
 from xgamma.schema import documents as rules
 from xgamma.schema.tables import Violation, field_violations
-from xgamma.store.documents import parsed_mapping, plain, validate_segment
+from xgamma.store.documents import are_segments, parsed_mapping, plain, validate_segment
 
 SCHEMA = 1
 _LIBRARIES = ("numpy", "scipy", "astropy", "xarray", "zarr", "obstore", "dask", "iminuit")
@@ -99,16 +98,25 @@ class Record:
         except ValueError as error:
             raise damaged_record(path, url, f"it {error}") from None
         wrong = next(_violations(document, *path.split("/")[-3:-1]), None)
-        known = {name: document[name] for name in _NAMES if name in document}
         if wrong is None:
-            return cls(**{**known, "inputs": tuple(known["inputs"]), "supersedes": tuple(known["supersedes"])})
+            return cls._from_document(document)
         _validate_version(document.get("schema", SCHEMA), path)
         raise damaged_record(path, url, wrong)
+
+    @classmethod
+    def _from_document(cls, document: Mapping[str, Any]) -> Self:
+        """Return the record that a document without violations is."""
+        fields = {name: document[name] for name in _NAMES if name in document}
+        fields |= {"inputs": tuple(fields["inputs"]), "supersedes": tuple(fields["supersedes"])}
+        record = object.__new__(cls)
+        # What __init__ of a frozen class does field by field is a tenth of the time in which a record is read.
+        record.__dict__.update(_MAY_LACK, **fields)
+        return record
 
 
 _NAMES = tuple(field.name for field in dataclasses.fields(Record))
 # Older records may lack these; what their version is, readers ask.
-_MAY_LACK = ("texts", "schema", "metadata")
+_MAY_LACK: Mapping[str, Any] = {"texts": {}, "schema": SCHEMA, "metadata": ""}
 _FIELDS = {
     name: dataclasses.replace(spec, required=name not in _MAY_LACK)
     for name, spec in rules.RECORD.items()
@@ -130,15 +138,22 @@ def _violations(document: Mapping[str, Any], kind: str, key: str) -> Iterator[st
         yield f"it says that it is the record of {document['kind']}/{document['key']}"
     if document["nbytes"] < 0:
         yield f"nbytes is {document['nbytes']}"
+    names, groups = (kind, key, *document["supersedes"]), document["digests"]
+    if not are_segments((document["attempt"], *names, *(word for group in groups for word in _words(group)))):
+        yield from _name_violations(document["attempt"], names, groups)
+    yield from _text_violations(document.get("texts", {}), kind)
+
+
+def _name_violations(attempt: str, names: Iterable[str], groups: Iterable[str]) -> Iterator[str]:
+    """Yield what is wrong with words that are parts of paths."""
     try:
-        validate_segment(document["attempt"], "folder name")
-        for word in (kind, key, *document["supersedes"]):
+        validate_segment(attempt, "folder name")
+        for word in names:
             validate_segment(word, "name")
-        for group in document["digests"]:
+        for group in groups:
             validate_group_path(group)
     except DataError as error:
         yield str(error).rstrip(".")
-    yield from _text_violations(document.get("texts", {}), kind)
 
 
 def _no_field(violation: Violation) -> str:
@@ -147,8 +162,7 @@ def _no_field(violation: Violation) -> str:
 
 def _text_violations(texts: Mapping[str, Any], kind: str) -> Iterator[str]:
     """Yield which texts have another type than the format defines for products of a kind; some may be missing."""
-    specified = PRODUCTS[kind].texts if kind in PRODUCTS else {}
-    present = {name: spec for name, spec in specified.items() if name in texts}
+    present = {name: spec for name, spec in rules.TEXTS.get(kind, {}).items() if name in texts}
     for violation in field_violations(texts, present, "texts"):
         yield _no_field(violation)
     # Ten thousand runs and their files are looked at in a millisecond or two.
@@ -163,10 +177,9 @@ def _text_violations(texts: Mapping[str, Any], kind: str) -> Iterator[str]:
 
 def validate_known(record: Record, url: str) -> Record:
     """Return a record with all that the format asks of its kind; raises ``DamagedError`` where it lacks some."""
-    product = PRODUCTS[record.kind]
-    lacking = [f"texts {name}" for name, spec in product.texts.items() if spec.required and name not in record.texts]
-    found = [*field_violations(record.provenance, product.provenance, "provenance")]
-    lacking += [violation.where for violation in found]
+    texts, provenance_of = (fields.get(record.kind, {}) for fields in (rules.TEXTS, rules.PROVENANCE_OF))
+    lacking = [f"texts {name}" for name, spec in texts.items() if spec.required and name not in record.texts]
+    lacking += [violation.where for violation in field_violations(record.provenance, provenance_of, "provenance")]
     if lacking:
         raise damaged_record(record_path(record.kind, record.key), url, f"it has no {' and no '.join(lacking)}")
     return record
@@ -174,8 +187,13 @@ def validate_known(record: Record, url: str) -> Record:
 
 def validate_group_path(group: str) -> None:
     """Raise ``DataError`` unless a group is the root, which is empty, or names with ``/`` between them."""
-    for name in group.split("/") if group else ():
+    for name in _words(group):
         validate_segment(name, "group name")
+
+
+def _words(group: str) -> list[str]:
+    """Return the names that the path of a group is made of; the root has none."""
+    return group.split("/") if group else []
 
 
 def validate_schema(record: Record) -> None:

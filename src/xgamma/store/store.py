@@ -17,13 +17,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy.typing as npt
 import xarray as xr
 
 from xgamma.description import Described, Description, Facts, Sheet
 from xgamma.digits import some
 from xgamma.errors import DamagedError, StoreError, UnknownNameError, did_you_mean
-from xgamma.schema import PRODUCTS
+from xgamma.schema import products
 from xgamma.schema.arrays import NamedArrays, PlainArrays
 from xgamma.schema.tables import group_named, group_violations
 from xgamma.storage.backend import open_backend
@@ -37,6 +36,7 @@ from xgamma.store.records import SCHEMA, Record, draft_record, record_path, vali
 from xgamma.store.said import with_warnings
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from zarr.storage import StorePath
 
 _OPENED = 64
@@ -234,7 +234,7 @@ class Store(Described, Ledgers):
 
         Only of the root group, whose arrays are small, values are looked at.
         """
-        spec = group_named(PRODUCTS[record.kind], name)
+        spec = group_named(products.PRODUCTS[record.kind], name)
         if spec is not None:
             laws = spec.laws if name == "" else ()
             found = next(iter(group_violations(group, dataclasses.replace(spec, laws=laws))), None)
@@ -410,7 +410,7 @@ class Store(Described, Ledgers):
         try:
             found = self._find(kind, key)
             standing = None if found is None else found.attempt
-            if found is not None and place == "record.json" and kind in PRODUCTS:
+            if found is not None and place == "record.json":
                 validate_known(found, self.url)
         except DamagedError:
             standing = "record.json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +35,7 @@ class Table:
     notes: Sequence[str] = ()
     spare: Sequence[str] = ()
 
-    def columns(self, width: float = np.inf) -> dict[str, list[str]]:
+    def columns(self, width: float = math.inf) -> dict[str, list[str]]:
         """Return the columns that say something, and fit into a width together as far as some can be spared.
 
         Those with nothing but ``-`` are left out.
@@ -94,10 +95,10 @@ def hours_text(seconds: Any) -> str:
 def finite(value: Any) -> float | None:
     """Return a number as JSON holds it, ``None`` for one that is not finite."""
     number = float(value)
-    return number if np.isfinite(number) else None
+    return number if math.isfinite(number) else None
 
 
-EPOCH = np.datetime64("1858-11-17T00:00:00")
+EPOCH = "1858-11-17T00:00:00"
 
 
 def date_text(mjd: float) -> str:
@@ -106,7 +107,7 @@ def date_text(mjd: float) -> str:
     >>> date_text(53090.123451)
     '2004-03-26 02:57'
     """
-    if not np.isfinite(mjd):
+    if not math.isfinite(mjd):
         return NOTHING
     seconds = np.timedelta64(round(float(mjd) * 86400.0), "s")
-    return str(np.datetime_as_string(EPOCH + seconds, unit="m")).replace("T", " ")
+    return str(np.datetime_as_string(np.datetime64(EPOCH) + seconds, unit="m")).replace("T", " ")
