@@ -69,16 +69,16 @@ class XgammaError(Exception):
     def __str__(self) -> str:
         return " ".join(str(part) for part in self.args)
 
+    def of(self, place: object) -> Self:
+        """Return the error with the file, or the key in it, that it is about."""
+        return type(self)(f"{place}:\n{self}" if "\n" in str(self) else f"{place}: {self}")
+
 
 class ConfigError(XgammaError, ValueError):
     """A configuration, a model document or an argument that is not valid."""
 
     kind = "config"
     exit_code = ExitCode.USAGE
-
-    def of(self, file: object) -> Self:
-        """Return the error with the name of the file that it is about."""
-        return type(self)(f"{file}:\n{self}" if "\n" in str(self) else f"{file}: {self}")
 
 
 class ConfigTypeError(ConfigError, TypeError):

@@ -90,7 +90,7 @@ CASES = {
         "models: {{components: [{{name: crab, type: SkyModel, spectral: {{type: PowerLawSpectralModel, parameters: "
         "[{{name: index, value: 2, min: 4, max: 1}}]}}}}]}}",
         ConfigError,
-        "index: expected min < max, got 4 and 1; freeze it to keep it.",
+        "crab.spectral.index: expected min < max, got 4 and 1; freeze it to keep it.",
     ),
     "negative reference": (
         "models: {{components: [{{name: crab, type: SkyModel, spectral: {{type: PowerLawSpectralModel, parameters: "
@@ -101,7 +101,7 @@ CASES = {
     "misspelt spectrum": (
         "models: {{components: [{{name: crab, type: SkyModel, spectral: {{type: PowrLawSpectralModel}}}}]}}",
         UnknownNameError,
-        "There is no spectral model called 'PowrLawSpectralModel'. Did you mean 'PowerLawSpectralModel'?",
+        "models: components[0]: There is no spectral model called 'PowrLawSpectralModel'. Did you mean ",
     ),
     "no models": (
         "models: null",

@@ -119,7 +119,7 @@ def test_a_radius_that_depends_on_energy_is_that_of_a_point(xgamma, tmp_path):
         refused = [xgamma(verb, path) for verb in ("check", "run")]
         assert [done.code for done in refused] == [2, 2]
         assert refused[0].err == refused[1].err
-        assert refused[0].err.startswith("Error: datasets.on_region: the responses are point-like for a radius that")
+        assert "analysis.yaml: datasets.on_region: the responses are point-like for a radius that" in refused[0].err
         assert refused[0].err.count("\n") == 1
 
 

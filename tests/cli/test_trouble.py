@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import io
 import os
 import signal
 import subprocess
@@ -102,18 +103,45 @@ def test_a_bad_configuration_exits_with_2_and_a_line_for_each_problem(xgamma, tm
 def test_missing_input_exits_with_3(xgamma, tmp_path, changed):
     done = xgamma("run", tmp_path / "no.yaml")
     assert done == (3, "", f"Error: There is no configuration file {tmp_path / 'no.yaml'}.\n")
-    done = xgamma("run", changed(f"observations: {{datastore: {tmp_path}/no}}"))
+    asked = changed(f"observations: {{datastore: {tmp_path}/no}}")
+    done, place = xgamma("run", asked), f"{asked}: observations.datastore"
     assert done.code == 3
-    assert done.err == f"Error: observations.datastore: expected a file or folder, but there is no {tmp_path}/no.\n"
+    assert done.err == f"Error: {place}: expected a file or folder, but there is no {tmp_path}/no.\n"
     done = xgamma("ingest", tmp_path / "no", tmp_path / "store")
     assert done.code == 3
     assert not (tmp_path / "store").exists()
 
 
+def test_an_error_in_models_names_the_file_and_the_place(xgamma, changed):
+    asked = changed("models: {components: [{name: crab, type: SkyModel, spectral: {type: Powr}}]}")
+    for verb in ("check", "plan", "run"):
+        done = xgamma(verb, asked)
+        assert done.code == 2
+        assert done.err.startswith(f"Error: {asked}: models: components[0]: There is no spectral model called 'Powr'.")
+
+
+def test_a_configuration_may_come_from_standard_input(xgamma, changed, monkeypatch):
+    def given(content):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+        return "-"
+
+    text = changed().read_bytes()
+    for verb in ("check", "plan"):
+        assert xgamma(verb, given(text)).code == 0
+    assert "datasets" in xgamma("run", given(text), "--until", "datasets").out
+    assert xgamma("check", given(b"fit: 3")).err.startswith("Error: standard input: fit: expected a mapping")
+    assert xgamma("check", given(b"\xff")).err.startswith("Error: standard input: expected text in UTF-8; ")
+    missing = xgamma("check", given(text.replace(b"datastore: ", b"datastore: /no")))
+    assert missing.err.startswith("Error: standard input: observations.datastore: expected a file")
+
+
 def test_an_unknown_run_exits_with_2(xgamma, changed, tiny_release, tmp_path):
-    done = xgamma("run", changed("observations: {obs_ids: [1, 77]}"))
+    asked = changed("observations: {obs_ids: [1, 77]}")
+    done = xgamma("run", asked)
     assert done.code == 2
-    assert done.err == "Error: observations.obs_ids: the datastore has no run 77; it has 3 runs from 1 to 3.\n"
+    assert (
+        done.err == f"Error: {asked}: observations.obs_ids: the datastore has no run 77; it has 3 runs from 1 to 3.\n"
+    )
     done = xgamma("ingest", tiny_release, tmp_path / "store", "--obs-id", 77)
     assert done.code == 2
     assert "the datastore has no run 77" in done.err
@@ -124,10 +152,7 @@ def test_an_outdir_that_is_a_file_exits_with_2(xgamma, config, tmp_path):
     for outdir in (tmp_path / "file", tmp_path / "file" / "below"):
         done = xgamma("run", config, "--outdir", outdir)
         assert done.code == 2
-        assert (
-            done.err
-            == f"Error: general.outdir: expected a folder, but {tmp_path}/file is a file; give another folder.\n"
-        )
+        assert done.err == f"Error: --outdir: expected a folder, but {tmp_path}/file is a file; give another folder.\n"
 
 
 def test_until_a_step_that_is_not_configured_exits_with_2(xgamma, changed):

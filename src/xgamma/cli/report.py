@@ -10,6 +10,7 @@ import click
 from xgamma.analysis.plan import found_results, validated_request
 from xgamma.analysis.reported import report_of, write_report
 from xgamma.analysis.stored import store_report
+from xgamma.cli.configurations import configuration
 from xgamma.cli.console import examples
 from xgamma.cli.places import PlaceType, hint_of_release, opened_store
 from xgamma.config.config import AnalysisConfig
@@ -53,11 +54,11 @@ def report_command(where: str, output: Path | None, overwrite: bool) -> None:
         write_report(target, store_report(opened_store(where), where), overwrite)
     else:
         path = _config_at(Path(where))
-        config = AnalysisConfig.read(path)
-        config.general.log.level, config.general.log.filename = "error", None
-        config.set_logging()
-        target = output or outdir_of(config) / REPORT
-        write_report(target, _report(config, path), overwrite)
+        with configuration(path) as config:
+            config.general.log.level, config.general.log.filename = "error", None
+            config.set_logging()
+            target = output or outdir_of(config) / REPORT
+            write_report(target, _report(config, path), overwrite)
     click.echo(str(target))
 
 

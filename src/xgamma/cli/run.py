@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import click
 
 from xgamma.analysis import plan, preview, run
 from xgamma.analysis.steps import SECTIONS, STEPS
+from xgamma.cli.configurations import config_argument, configuration
 from xgamma.cli.console import (
     examples,
     json_option,
@@ -23,11 +25,11 @@ from xgamma.cli.console import (
     some,
 )
 from xgamma.cli.places import PlaceType
-from xgamma.config.config import AnalysisConfig
 from xgamma.digits import NOTHING
 from xgamma.errors import ExitCode, FitError
 
 if TYPE_CHECKING:
+    from xgamma.analysis.plan import PlannedStep
     from xgamma.analysis.preview import Preview
     from xgamma.analysis.run import RunReport
 
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
         "xgamma run my.yaml --outdir second --store out/xgamma-store",
     ),
 )
-@click.argument("config", type=click.Path(path_type=Path))
+@config_argument
 @click.option("--until", type=click.Choice(SECTIONS), help="The last step to run.")
 @click.option("--outdir", type=PlaceType(), help="In the place of general.outdir.")
 @click.option("--store", type=PlaceType(), help="In the place of general.store.")
@@ -61,15 +63,12 @@ def run_command(
 ) -> int:
     """Run CONFIG to the end: observations, datasets, fit, flux points, with files and pictures in its outdir.
 
+    CONFIG is a file, or - for standard input.
+
     What the store holds already is not computed again. Files of an earlier run in the same outdir are replaced.
     """
-    given = AnalysisConfig.read(config)
-    for name, value in instead.items():
-        if value is not None:
-            setattr(given.general, name, value)
-    if fail_fast:
-        given.general.fail_fast = True
-    report = run.run(given, until, retry_failed, rehash)
+    with configuration(config, instead | {"fail_fast": fail_fast or None}) as given:
+        report = run.run(given, until, retry_failed, rehash)
     if as_json:
         print_json(_document(report))
     else:
@@ -114,7 +113,7 @@ def _print(report: RunReport) -> None:
 
 
 @click.command("plan", epilog=examples("xgamma plan my.yaml", "xgamma plan my.yaml --json"))
-@click.argument("config", type=click.Path(path_type=Path))
+@config_argument
 @json_option
 def plan_command(config: Path, as_json: bool) -> None:
     """Show each product of CONFIG, whether it is found or computed, and why. Computes and writes nothing.
@@ -122,16 +121,22 @@ def plan_command(config: Path, as_json: bool) -> None:
     Of what is computed it says how many tasks it takes, how many bytes go in and out, and the projected peak of memory
     with all imports. Exit code 2 when that is beyond general.memory_limit; xgamma run then refuses to begin.
     """
-    given = AnalysisConfig.read(config)
-    # The steps log to the handlers of this process; their messages belong to a run.
-    given.general.log.level, given.general.log.filename = "warning", None
-    given.set_logging()
-    steps = plan.plan(given)
-    if as_json:
-        print_json([dataclasses.asdict(step) for step in steps])
+    with configuration(config) as given:
+        # The steps log to the handlers of this process; their messages belong to a run.
+        given.general.log.level, given.general.log.filename = "warning", None
+        given.set_logging()
+        steps = plan.plan(given)
+        if as_json:
+            print_json([dataclasses.asdict(step) for step in steps])
+        else:
+            print_table(_rows_of_plan(steps), spare=("key", "tasks", "in"))
         plan.validate_steps(given, steps)
-        return
-    rows = [
+    if not as_json:
+        click.echo(f"Next: xgamma run {config}", err=True)
+
+
+def _rows_of_plan(steps: Sequence[PlannedStep]) -> list[dict[str, object]]:
+    return [
         {
             "product": step.step,
             "state": step.state,
@@ -145,17 +150,14 @@ def plan_command(config: Path, as_json: bool) -> None:
         }
         for step in steps
     ]
-    print_table(rows, spare=("key", "tasks", "in"))
-    plan.validate_steps(given, steps)
-    click.echo(f"Next: xgamma run {config}", err=True)
 
 
 UNUSABLE_SHOWN = 10
 DROPPED_SHOWN = 3
 
 
-@click.command("check", epilog=examples("xgamma check my.yaml", "xgamma check my.yaml --json"))
-@click.argument("config", type=click.Path(path_type=Path))
+@click.command("check", epilog=examples("xgamma check my.yaml", "xgamma check my.yaml --json", "xgamma check -"))
+@config_argument
 @json_option
 def check_command(config: Path, as_json: bool) -> None:
     """Check the configuration CONFIG and the files and runs it names. Writes nothing.
@@ -166,7 +168,8 @@ def check_command(config: Path, as_json: bool) -> None:
 
     Of runs that are not selected it says how many each criterion drops, and why the first few; --json names them all.
     """
-    found = preview.preview(AnalysisConfig.read(config))
+    with configuration(config) as given:
+        found = preview.preview(given)
     if as_json:
         print_json(_preview_document(found))
         return

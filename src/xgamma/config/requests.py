@@ -297,7 +297,10 @@ def models_of(config: AnalysisConfig) -> Models | None:
     if section is None:
         return None
     if isinstance(section, Mapping):
-        return Models.from_dict(section)
+        try:
+            return Models.from_dict(section)
+        except ConfigError as error:
+            raise error.of("models") from None
     return Models.read(section.expanded())
 
 

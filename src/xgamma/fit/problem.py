@@ -46,7 +46,7 @@ class Problem:
         validate_fittable(len(self.parameters), statistic.n_bins)
         self.scales = np.array([scale(parameter) for parameter in self.parameters])
         self.start: FloatArray = statistic.start / self.scales
-        self.limits = [limits(one, size) for one, size in zip(self.parameters, self.scales, strict=True)]
+        self.limits = [limits(*each) for each in zip(self.parameters, self.scales, self.names, strict=True)]
         self._last = b"", math.inf
         # MIGRAD's goal for the estimated distance to the minimum.
         self.goal = 0.002 * self.settings.tol

@@ -86,8 +86,9 @@ def validate_start(parameters: Parameters) -> None:
 def validate_models(models: Models, energies: Sequence[FloatArray]) -> None:
     """Raise where no fit can begin: limits leave no room, or a spectrum is not a number at some energies in TeV."""
     validate_start(models.parameters)
-    for parameter in models.parameters.free_parameters:
-        limits(parameter, 1.0)
+    for name, parameter in zip(models.parameters_unique_names, models.parameters, strict=True):
+        if not parameter.frozen:
+            limits(parameter, 1.0, name)
     for model in models:
         spectrum = model.spectral_model
         if spectrum is None or not energies:
@@ -99,11 +100,11 @@ def validate_models(models: Models, energies: Sequence[FloatArray]) -> None:
             raise no_start(spectrum.parameters, f"The spectrum of {model.name!r}")
 
 
-def limits(parameter: Parameter, size: float) -> tuple[float | None, float | None]:
-    """Return the limits in factors; raises ``ConfigError`` when they leave no room."""
+def limits(parameter: Parameter, size: float, name: str) -> tuple[float | None, float | None]:
+    """Return the limits in factors; raises ``ConfigError`` with a name when they leave no room."""
     if parameter.min >= parameter.max:
         raise ConfigError(
-            f"{parameter.name}: expected min < max, got {parameter.min:g} and {parameter.max:g}; freeze it to keep it."
+            f"{name}: expected min < max, got {parameter.min:g} and {parameter.max:g}; freeze it to keep it."
         )
     low, high = (None if math.isnan(limit) else limit / size for limit in (parameter.min, parameter.max))
     return low, high

@@ -241,7 +241,7 @@ class Models(Described, OnSky):
         """
         files.validate_document(data)
         shared: dict[str, Parameter] = {}
-        models = cls([_read_component(entry, shared) for entry in data["components"] or []])
+        models = cls([_read_component(entry, shared, number) for number, entry in enumerate(data["components"] or [])])
         models.metadata = copy.deepcopy(dict(data.get("metadata") or {}))
         if data.get("covariance"):
             matrix = files.find_covariance(data["covariance"], path, models.parameters_unique_names)
@@ -366,14 +366,17 @@ def normalize_models(models: Any) -> list[ModelComponent]:
     return result
 
 
-def _read_component(entry: Any, shared: dict[str, Parameter]) -> ModelComponent:
+def _read_component(entry: Any, shared: dict[str, Parameter], number: int) -> ModelComponent:
     if not isinstance(entry, Mapping) or "type" not in entry:
         raise ConfigError(f"components: expected mappings with 'name', 'type' and 'spectral', got {entry!r}.")
     kind = str(entry["type"])
-    if kind not in _CLASSES:
-        names = [name for name in _CLASSES if name[0].isupper()]
-        raise UnknownNameError(f"There is no model of type {kind!r}.{did_you_mean(kind, names)}")
-    return _CLASSES[kind].from_dict(entry, shared)
+    try:
+        if kind not in _CLASSES:
+            names = [name for name in _CLASSES if name[0].isupper()]
+            raise UnknownNameError(f"There is no model of type {kind!r}.{did_you_mean(kind, names)}")
+        return _CLASSES[kind].from_dict(entry, shared)
+    except ConfigError as error:
+        raise error.of(f"components[{number}]") from None
 
 
 def _tags(model: ModelComponent) -> set[str]:
