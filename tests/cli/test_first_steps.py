@@ -319,10 +319,10 @@ def test_show_prints_the_origin_of_each_kind_of_product(xgamma, finished, kind):
 
 
 def test_a_product_that_is_not_there_is_not_shown(xgamma, finished):
-    done = xgamma("show", finished, "fit/zzz")
+    done = xgamma("show", finished, "light-curve/zzz")
     assert done.code == 2
     assert done.err == (
-        f"Error: The store {finished} has no product 'fit/zzz'. "
+        f"Error: The store {finished} has no product 'light-curve/zzz'. "
         f"It has dl3, fit, flux-points, picture, rows, stack. Look with xgamma ls {finished}.\n"
     )
 

@@ -45,7 +45,8 @@ def test_a_kind_alone_is_its_only_product_and_so_is_the_beginning_of_a_key(xgamm
     [
         ("fits", "has no product 'fits'"),
         ("fits/1", "There is no kind of product 'fits'. Did you mean 'fit'?"),
-        ("fit/zz", "has no product 'fit/zz'. It has dl3, fit, flux-points, picture, rows, stack."),
+        ("fit/zz", "has no product 'fit/zz'. It has fit/"),
+        ("zz", "has no product 'zz'. It has dl3, fit, flux-points, picture, rows, stack."),
         ("light-curve", "has no product 'light-curve'"),
         ("run/99", "has no run 99."),
     ],
@@ -55,6 +56,56 @@ def test_what_is_not_there_is_said_in_one_sentence(xgamma, out, name, sentence):
     assert (done.code, done.out) == (2, "")
     assert sentence in done.err
     assert "Traceback" not in done.err
+
+
+def test_a_key_with_a_wrong_letter_leads_to_the_nearest(xgamma, out):
+    key = xgamma("show", out, "fit", "--json").document["key"]
+    for verb in (["show"], ["explain"], ["plot"], ["export"], ["diff", out]):
+        for kind in ("fit/", ""):
+            done = xgamma(*verb, out, f"{kind}{key[:7]}z", *(["a.yaml"] if verb[0] in ("plot", "export") else []))
+            assert done.code == 2
+            assert f"Did you mean fit/{key[:8]} of " in done.err
+
+
+WRONG_NAMES = [
+    ("show", "{out}", "nothing"),
+    ("show", "{out}", "run/99"),
+    ("explain", "{out}", "fit/zz"),
+    ("diff", "{out}", "{out}", "fit/zz"),
+    ("plot", "{out}", "fit", "a.png", "--what", "nothing"),
+    ("plot", "{out}", "stack", "a.png", "--row", "nothing"),
+    ("export", "{out}", "fit", "a.csv", "--contour", "index", "nothing"),
+    ("ls", "{out}", "--kind", "nothing"),
+    ("ls", "{out}", "--runs", "--tag", "nothing"),
+    ("ls", "{out}", "--runs", "--sort", "nothing"),
+    ("ls", "{out}", "--runs", "--where", "nothing > 3"),
+    ("ls", "{out}", "--runs", "--position", "nowhere"),
+    ("help", "nothing"),
+    ("fetch", "nothing"),
+    ("completion", "nothing"),
+    ("nothing",),
+]
+NOT_THERE = [
+    ("ls", "{out}/no"),
+    ("show", "{out}/no", "fit"),
+    ("report", "{out}/no"),
+    ("doctor", "{out}/no"),
+    ("gc", "{out}/no"),
+    ("verify", "{out}/no"),
+    ("check", "{out}/no.yaml"),
+    ("run", "{out}/no.yaml"),
+    ("ingest", "{out}/no", "{out}/no-store"),
+    ("simulate", "{out}/no-release", "--plan", "{out}/no.yaml"),
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [*((words, 2) for words in WRONG_NAMES), *((words, 3) for words in NOT_THERE)]
+)
+def test_a_wrong_name_ends_with_2_and_a_place_where_nothing_is_with_3(xgamma, out, words, code):
+    done = xgamma(*(word.format(out=out) for word in words))
+    assert (done.code, done.out) == (code, "")
+    assert done.err.splitlines()[-1].startswith("Error: ")
 
 
 # --- ls --runs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -124,17 +125,31 @@ def _only(found: list[Record], store: Store, name: str, start: str, damaged: Map
         if not found and product.rpartition("/")[2].startswith(start):
             raise error
     if found:
-        newest = sorted(found, key=lambda record: record.created, reverse=True)
-        each = ", ".join(f"{record.kind}/{record.key[: len(start) + 6]} of {_when(record)}" for record in newest[:3])
-        more = f", and {len(found) - 3} more" if len(found) > 3 else ""
-        kind = found[0].kind
         raise UnknownNameError(
-            f"The store {store.url} has {len(found)} products {name!r}: {each}{more}. Give more of the key, or "
-            f"{kind}/{LATEST} for the newest."
+            f"The store {store.url} has {len(found)} products {name!r}: {_newest(found, len(start) + 6)}. Give more of "
+            f"the key, or {found[0].kind}/{LATEST} for the newest."
         )
-    held = sorted({record.kind for record in store.listing().records})
-    hint = f" It has {', '.join(held)}." if held else ""
+    hint = _instead(list(store.listing().records), name, start)
     raise UnknownNameError(f"The store {store.url} has no product {name!r}.{hint} Look with xgamma ls {store.url}.")
+
+
+def _instead(records: list[Record], name: str, start: str) -> str:
+    """Return which products there are in the place of one: those with a key like its, of its kind, or all kinds."""
+    kind = kind_of(name.partition("/")[0])
+    of_kind = [record for record in records if kind in (None, record.kind)]
+    if start and (near := difflib.get_close_matches(start, {record.key[: len(start)] for record in of_kind}, 3, 0.7)):
+        return f" Did you mean {_newest([record for record in of_kind if record.key.startswith(tuple(near))])}?"
+    if kind is not None and of_kind:
+        return f" It has {_newest(of_kind)}."
+    held = sorted({record.kind for record in records})
+    return f" It has {', '.join(held)}." if held else ""
+
+
+def _newest(records: list[Record], shown: int = 8) -> str:
+    """Return the names and times of the newest of some products, and how many others there are."""
+    newest = sorted(records, key=lambda record: record.created, reverse=True)
+    each = ", ".join(f"{record.kind}/{record.key[:shown]} of {_when(record)}" for record in newest[:3])
+    return each + (f", and {len(records) - 3} more" if len(records) > 3 else "")
 
 
 def shown_key(record: Record) -> str:

@@ -137,6 +137,9 @@ def holdings_of(store: Store, runs: Mapping[int, StoredRun], **more: Any) -> Hol
     )
 
 
+NO_TAGS = " It has none; xgamma tag sets one."
+
+
 def tagged_runs(store: Store, tag: str) -> dict[int, StoredRun]:
     """Return the version of each run that was the newest when a tag was set, by observation id.
 
@@ -149,7 +152,7 @@ def tagged_runs(store: Store, tag: str) -> dict[int, StoredRun]:
     """
     tags = store.tags()
     if tag not in tags:
-        raise UnknownNameError(f"The store {store.url} has no tag {tag!r}.{did_you_mean(tag, tags)}")
+        raise UnknownNameError(f"The store {store.url} has no tag {tag!r}.{did_you_mean(tag, tags) or NO_TAGS}")
     runs: Any = tags[tag].get("runs")
     if not is_of_type(runs, "mapping of mapping of text") or not all(map(str.isdecimal, chain(*runs.values()))):
         raise StoreError(f"The tag {tag!r} of the store {store.url} names no runs. Set it anew with xgamma tag.")
