@@ -102,7 +102,9 @@ def whole(out, tiny_release, repository, tmp_path_factory):
 def by_command(out, tmp_path_factory):
     """The paths of a report, contours and covariances, which a test writes when it asks for them first."""
     folder = tmp_path_factory.mktemp("by-command")
-    contour = ("export", out, "fit", "{}", "--contour", "index", "amplitude", "--points", 4)
+    # A contour is a product, and the store of others stays as it is.
+    own = shutil.copytree(out / "xgamma-store", folder / "store")
+    contour = ("export", own, "fit", "{}", "--contour", "index", "amplitude", "--points", 4)
     words = {
         "report.html": ("report", out / "config.yaml", "--output", "{}"),
         "contour.csv": contour,

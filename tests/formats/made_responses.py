@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from xgamma.formats.fits.encoding import PRIMARY, Column, Hdu, hdu_bytes, header_bytes
 from xgamma.formats.fits.tables import FitsTable, tables_of
 from xgamma.formats.gadf.responses import Response, response
-from xgamma.formats.gadf.write import PRIMARY, Column, Hdu, hdu_bytes, irf_hdu
+from xgamma.formats.gadf.write import irf_hdu
 from xgamma.simulate import AnalyticResponse as Instrument
 from xgamma.simulate.tables import ResponseTable, response_tables
 
@@ -39,7 +40,7 @@ def hdu_of(kind: str, **header: Any) -> Hdu:
 
 def fits_table(hdu: Hdu) -> FitsTable:
     """Return an HDU as it is read from a file."""
-    return tables_of(PRIMARY + hdu_bytes(hdu), "made.fits")[1]
+    return tables_of(header_bytes(PRIMARY) + hdu_bytes(hdu), "made.fits")[1]
 
 
 def read(kind: str, hdu: Hdu) -> Response:

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
+from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -61,9 +64,10 @@ def test_coordinates_stay_coordinates(tmp_path):
 
 def test_columns_have_shapes_and_units_that_any_reader_sees(tmp_path):
     ds = xr.Dataset({"exposure": (("dataset", "energy_true"), np.ones((2, 3)), {"units": "m2 s"})})
-    hdu = dataset_hdu(ds)
-    assert hdu.columns["exposure"].unit == "m2 s"
-    assert hdu.data["exposure"].shape == (1, 2, 3)
+    write_files({tmp_path / "a.fits": fits_content([dataset_hdu(ds)])})
+    with fits.open(tmp_path / "a.fits") as hdus:
+        assert hdus[NAME].columns["exposure"].unit == "m2 s"
+        assert hdus[NAME].data["exposure"].shape == (1, 2, 3)
 
 
 @pytest.mark.parametrize("values", [np.array([1j]), np.array(["2020-01-01"], "M8[s]"), np.array([1, "a"], object)])
@@ -79,8 +83,8 @@ def test_raises_for_an_attribute_that_is_an_object():
 
 def test_raises_for_the_table_of_a_newer_version(tmp_path):
     hdu = dataset_hdu(xr.Dataset())
-    hdu.header["LAYOUT"] = 99
-    write_files({tmp_path / "new.fits": fits_content([hdu])})
+    newer = replace(hdu, header={**hdu.header, "LAYOUT": 99})
+    write_files({tmp_path / "new.fits": fits_content([newer])})
     with pytest.raises(InputError, match=r"written by a newer xgamma.*Update"):
         dataset_from_table(read_hdu_tables(tmp_path / "new.fits")[NAME])
 

@@ -187,9 +187,9 @@ def test_a_matrix_of_fixed_columns_is_read(tmp_path):
 def test_a_row_of_zeros_is_one_group_without_elements():
     ds = spectra(n_rows=1)
     axis = files.spectrum_rows(ds).__next__().energy_true
-    rows = matrix_hdu(axis, np.zeros((axis.nbin, 3)), {}).data
-    assert rows["N_GRP"].tolist() == [1] * axis.nbin
-    assert [len(values) for values in rows["MATRIX"]] == [0] * axis.nbin
+    columns = {column.name: column.values for column in matrix_hdu(axis, np.zeros((axis.nbin, 3)), {}).columns}
+    assert columns["N_GRP"].tolist() == [1] * axis.nbin
+    assert [len(values) for values in columns["MATRIX"]] == [0] * axis.nbin
 
 
 def test_all_files_appear_or_none(tmp_path):

@@ -10,6 +10,7 @@ from astropy.coordinates import SkyCoord
 from astropy.wcs import WCS
 
 from xgamma.errors import ConfigError, ConfigTypeError, InputError, MissingInputError
+from xgamma.formats.fits.hdus import fits_content
 from xgamma.formats.fits.regions import are_close, region_hdu, shapes_of_fits
 from xgamma.formats.region_files import is_ds9, read_regions, shapes_of_text
 from xgamma.formats.region_objects import sky_regions
@@ -91,13 +92,14 @@ def test_shapes_come_back_from_a_table_of_another_plane(tmp_path):
             continue
         lon, lat = from_tangent_plane(Plane(np.array(0.7), np.array(0.4)), shape.lon, shape.lat)
         path = tmp_path / f"{number}.fits"
-        region_hdu("REGION", (shape, shape), Circle(float(lon), float(lat), 0.0, shape.frame)).writeto(path)
+        about = Circle(float(lon), float(lat), 0.0, shape.frame)
+        path.write_bytes(fits_content([region_hdu("REGION", (shape, shape), about)]))
         assert are_close(shapes_of_fits(path), (shape, shape)), str(shape)
 
 
 def test_a_rectangular_annulus_becomes_a_polygon_that_holds_the_same(tmp_path):
     shape = next(one for one in SHAPES if one.kind == "annulus" and isinstance(one.outer, Rectangle))
-    region_hdu("REGION", (shape,), shape).writeto(tmp_path / "a.fits")
+    (tmp_path / "a.fits").write_bytes(fits_content([region_hdu("REGION", (shape,), shape)]))
     [polygon] = shapes_of_fits(tmp_path / "a.fits")
     lon, lat = positions_about(np.random.default_rng(2), shape, 5000)
     assert polygon.kind == "polygon"

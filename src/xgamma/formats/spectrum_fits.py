@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from astropy.io import fits
 
 from xgamma.axes import Axis, BoolArray, FloatArray
 from xgamma.errors import DataError, LaterError
 from xgamma.formats.fits import dataset_table
 from xgamma.formats.fits.bands import band_columns, band_header
+from xgamma.formats.fits.encoding import Cards, Column, Hdu, text_values
 from xgamma.formats.fits.hdus import (
     HduTable,
     axis_of_table,
@@ -23,7 +23,6 @@ from xgamma.formats.fits.hdus import (
     gti_hdu,
     gti_of_table,
     read_hdu_tables,
-    table_hdu,
     table_named,
 )
 from xgamma.formats.fits.regions import Shapes, known_shapes, region_hdu
@@ -117,13 +116,12 @@ def spectra_of_tables(tables: Mapping[str, HduTable], path: Path) -> xr.Dataset:
     return dataset_of_rows([row_of_tables(tables, path)]) if ours is None else ours
 
 
-def _row_hdus(row: SpectrumRow) -> list[Any]:
+def _row_hdus(row: SpectrumRow) -> list[Hdu]:
     axes, true_axes = [row.energy], [row.energy_true]
     whole = Axis("energy", row.energy.edges[[0, -1]])
-    exposure = _map_hdus("EXPOSURE", row.exposure, true_axes, row.region, row.region, "m2 s")
-    if np.isfinite(row.livetime):
-        exposure[0].header["LIVETIME"] = (row.livetime, "s")
-    hdus: list[Any] = [*_map_hdus("COUNTS", row.counts, axes, row.region, row.region), *exposure]
+    hdus = _map_hdus("COUNTS", row.counts, axes, row.region, row.region)
+    exposed: Cards = {"LIVETIME": (row.livetime, "s")} if np.isfinite(row.livetime) else {}
+    hdus += _map_hdus("EXPOSURE", row.exposure, true_axes, row.region, row.region, "m2 s", exposed)
     if row.background is not None:
         hdus += _map_hdus("BACKGROUND", row.background, axes, row.region, row.region)
     hdus += _map_hdus("EDISP", row.edisp, [row.energy, row.energy_true], row.region, row.region)
@@ -148,31 +146,29 @@ def _map_hdus(
     shapes: Shapes,
     about: Shapes,
     unit: str = "",
-) -> list[fits.BinTableHDU]:
+    cards: Cards | None = None,
+) -> list[Hdu]:
     """Return the table of values, of its bands and of its region; ``axes`` are in FITS order, the fastest first."""
     header = band_header(axes)
-    inner = values.shape[1:]
-    data = values.reshape(*values.shape, 1, 1)
-    code = "L" if values.dtype.kind == "b" else "D"
-    dim = f"({','.join(str(size) for size in (1, 1, *reversed(inner)))})"
-    columns = [
-        fits.Column("CHANNEL", format="I", array=np.arange(len(data))),
-        fits.Column("DATA", format=f"{int(np.prod(inner))}{code}", unit=unit or None, dim=dim, array=data),
-    ]
-    hdus = [table_hdu(name, columns, header), table_hdu(f"{name}_BANDS", band_columns(axes), header)]
+    stored = values if values.dtype.kind == "b" else values.astype(np.float64, copy=False)
+    data = Column("DATA", stored.reshape(*values.shape, 1, 1), unit)
+    columns = [Column("CHANNEL", np.arange(len(values), dtype=np.int16)), data]
+    hdus = [Hdu(name, columns, {**header, **(cards or {})}), Hdu(f"{name}_BANDS", band_columns(axes), header)]
     return [*hdus, region_hdu(f"{name}_REGION", shapes, (about or shapes)[0])] if shapes else hdus
 
 
-def meta_hdu(telescope: str, obs_id: int, pointing: tuple[float, float]) -> fits.BinTableHDU:
+def meta_hdu(telescope: str, obs_id: int, pointing: tuple[float, float]) -> Hdu:
     """Return the table META_TABLE of Gammapy: telescope, observation and pointing (ICRS, deg) of a dataset."""
     telescope = fits_text(telescope) or "unknown"
     columns = [
-        fits.Column("TELESCOP", format=f"{len(telescope)}A", array=[telescope]),
-        fits.Column("OBS_ID", format="K", array=[obs_id]),
-        fits.Column("RA_PNT", format="D", unit="deg", array=[pointing[0]]),
-        fits.Column("DEC_PNT", format="D", unit="deg", array=[pointing[1]]),
+        Column("TELESCOP", text_values([telescope])),
+        Column("OBS_ID", np.array([obs_id], np.int64)),
+        *(
+            Column(name, np.array([value], float), "deg")
+            for name, value in zip(("RA_PNT", "DEC_PNT"), pointing, strict=True)
+        ),
     ]
-    return table_hdu("META_TABLE", columns)
+    return Hdu("META_TABLE", columns)
 
 
 def row_of_tables(tables: Mapping[str, HduTable], path: Path) -> SpectrumRow:

@@ -13,14 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from xgamma.errors import OutputError, OutputExistsError
+from xgamma.formats.fits.encoding import HeaderValue, hdu_bytes
 from xgamma.formats.gadf.layouts import LAYOUTS
 from xgamma.formats.gadf.write import (
     INDEX_FILES,
-    HeaderValue,
     IndexedHdu,
     events_hdu,
     gti_hdu,
-    hdu_bytes,
     hdu_index_hdu,
     irf_hdu,
     write_fits,

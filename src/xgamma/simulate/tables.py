@@ -12,8 +12,9 @@ import numpy as np
 import scipy
 
 from xgamma.axes import Axis, FloatArray
+from xgamma.formats.fits.encoding import Column, Hdu, HeaderValue, text_values
 from xgamma.formats.gadf.layouts import AXES
-from xgamma.formats.gadf.write import Column, Hdu, HeaderValue, obs_index_hdu, text_values
+from xgamma.formats.gadf.write import obs_index_hdu
 from xgamma.geometry import separation
 from xgamma.simulate.plan import MJD_ZERO, MJDREFF, MJDREFI, SECONDS_PER_DAY, AnalyticResponse, Plan, PlannedRun
 from xgamma.simulate.responses import (

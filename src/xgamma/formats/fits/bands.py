@@ -10,10 +10,10 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from astropy.io import fits
 
 from xgamma.axes import Axis, FloatArray, Scale
 from xgamma.errors import ConfigError, InputError, LaterError
+from xgamma.formats.fits.encoding import Column
 from xgamma.formats.fits.hdus import HduTable
 
 # Two names of the format are not those of its rule, NAME with NAME_MIN and NAME_MAX.
@@ -26,16 +26,16 @@ _ENERGIES, _ANGLES, _SCALES = ("energy", "energy_true"), ("rad", "theta", "offse
 _CONTIGUOUS = 1e-3
 
 
-def band_columns(axes: Sequence[Axis]) -> list[fits.Column]:
+def band_columns(axes: Sequence[Axis]) -> list[Column]:
     """Return the columns of a table of bands; ``axes`` are in FITS order, the fastest first."""
     shape = tuple(axis.nbin for axis in reversed(axes))
-    columns = [fits.Column("CHANNEL", format="K", array=np.arange(int(np.prod(shape))))]
+    columns = [Column("CHANNEL", np.arange(int(np.prod(shape)), dtype=np.int64))]
     for number, axis in enumerate(axes):
         along = [1] * len(shape)
         along[len(shape) - 1 - number] = axis.nbin
         for column, values in zip(_columns(axis.name), (axis.center, *axis.bounds.T), strict=True):
             array = np.broadcast_to(values.reshape(along), shape).ravel()
-            columns.append(fits.Column(column, format="D", unit=axis.unit or None, array=array))
+            columns.append(Column(column, array, axis.unit))
     return columns
 
 

@@ -13,20 +13,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from astropy.io import fits
 
 from xgamma.errors import DataError, InputError
-from xgamma.formats.fits.hdus import HduTable, table_hdu
+from xgamma.formats.fits.encoding import Cards, Column, Hdu, text_values
+from xgamma.formats.fits.hdus import HduTable
 
 NAME = "XGAMMA"
 LAYOUT = 1
-PROMISE = {NAME: (True, "the table XGAMMA holds the whole Dataset")}
+PROMISE: Cards = {NAME: (True, "the table XGAMMA holds the whole Dataset")}
 """For the primary header: a file that was cut before its last table is then not taken for one of another program."""
 
 _DOCUMENT = "DOCUMENT"
 
 
-def dataset_hdu(ds: xr.Dataset) -> fits.BinTableHDU:
+def dataset_hdu(ds: xr.Dataset) -> Hdu:
     """Return the ``XGAMMA`` table of a Dataset, all variables, coordinates and attributes.
 
     Numbers become double, 64-bit integer or logical columns of the variable's shape (their dtype is in the document);
@@ -56,10 +56,12 @@ def dataset_hdu(ds: xr.Dataset) -> fits.BinTableHDU:
             columns.append(_column(str(name), values, str(variable.attrs.get("units", ""))))
         variables.append(entry)
     document = {"layout": LAYOUT, "attrs": _encoded(dict(ds.attrs), "the attributes"), "variables": variables}
-    text = json.dumps(document)
-    columns.append(fits.Column(_DOCUMENT, format=f"{len(text)}A", array=np.array([text])))
-    header = {"HDUDOC": ("xgamma", "every variable, coordinate and attribute"), "LAYOUT": (LAYOUT, "of this table")}
-    return table_hdu(NAME, columns, header)
+    columns.append(Column(_DOCUMENT, text_values([json.dumps(document)])))
+    header: Cards = {
+        "HDUDOC": ("xgamma", "every variable, coordinate and attribute"),
+        "LAYOUT": (LAYOUT, "of this table"),
+    }
+    return Hdu(NAME, columns, header)
 
 
 def dataset_of_tables(tables: Mapping[str, HduTable], path: Path) -> xr.Dataset | None:
@@ -118,13 +120,9 @@ def _texts(values: npt.NDArray[Any], name: str) -> list[str]:
     return texts
 
 
-def _column(name: str, values: npt.NDArray[Any], units: str) -> fits.Column:
-    code, stored = {"f": ("D", np.float64), "b": ("L", np.bool_)}.get(values.dtype.kind, ("K", np.int64))
-    dim = f"({','.join(str(size) for size in reversed(values.shape))})" if values.ndim > 1 else None
-    array: npt.NDArray[Any] = values.astype(stored)[np.newaxis]
-    return fits.Column(
-        name, format=f"{values.size}{code}", dim=dim, unit=units if units and units.isascii() else None, array=array
-    )
+def _column(name: str, values: npt.NDArray[Any], units: str) -> Column:
+    stored: type = {"f": np.float64, "b": np.bool_}.get(values.dtype.kind, np.int64)
+    return Column(name, values.astype(stored)[np.newaxis], units if units.isascii() else "")
 
 
 def _values(entry: dict[str, Any], table: HduTable) -> npt.NDArray[Any]:

@@ -1,4 +1,4 @@
-"""Binary tables of small files through ``astropy.io.fits``, variable-length columns included, read and written.
+"""Binary tables of small files, read through ``astropy.io.fits``, variable-length columns included; files of tables.
 
 Tables in ECSV are read as the same.
 """
@@ -23,7 +23,8 @@ from astropy.utils.exceptions import AstropyWarning
 
 from xgamma.axes import Axis, FloatArray
 from xgamma.errors import InputError, MissingInputError, XgammaError
-from xgamma.formats.fits.tables import inflated, largest_content, read_raw, read_tables
+from xgamma.formats.fits.encoding import PRIMARY, Cards, Column, Hdu, hdu_bytes, header_bytes
+from xgamma.formats.fits.tables import BLOCK, inflated, largest_content, read_raw, read_tables
 from xgamma.times import mjdref_from_header
 from xgamma.units import unit_factor
 
@@ -269,44 +270,42 @@ def fits_text(text: str) -> str:
     return text if text.isascii() and text.isprintable() else text.encode("unicode_escape").decode()
 
 
-def table_hdu(
-    name: str,
-    columns: Sequence[fits.Column],
-    header: Mapping[str, Any] | None = None,
-) -> fits.BinTableHDU:
-    """Return a binary table HDU with extra header cards (a value, or a value and its comment)."""
-    hdu: fits.BinTableHDU = fits.BinTableHDU.from_columns(fits.ColDefs(list(columns)))
-    if name:
-        hdu.name = name
-    for keyword, value in (header or {}).items():
-        hdu.header[keyword] = value
-    return hdu
-
-
 def fits_content(
     hdus: Sequence[Any],
-    primary: Mapping[str, Any] | None = None,
+    primary: Cards | None = None,
     *,
     pixels: npt.NDArray[Any] | None = None,
     compress: bool = False,
 ) -> bytes:
-    """Return the bytes of a FITS file: a primary HDU with cards and pixels, then ``hdus``; gzip has no time stamp."""
-    first = fits.PrimaryHDU(pixels)
-    first.header.update(primary or {})
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", AstropyWarning)
-        fits.HDUList([first, *hdus]).writeto(buffer)
-    content = buffer.getvalue()
+    """Return the bytes of a FITS file: a primary HDU with cards and pixels, then ``hdus``; gzip has no time stamp.
+
+    An HDU is a table of ours, or one of astropy.
+    """
+    if pixels is None:
+        first = header_bytes({**PRIMARY, **(primary or {})})
+    else:
+        image = fits.PrimaryHDU(pixels)
+        image.header.update(primary or {})
+        first = _astropy_bytes(image)
+    # Before an HDU that is not the first, astropy writes an empty one of a block.
+    others = [hdu_bytes(hdu) if isinstance(hdu, Hdu) else _astropy_bytes(hdu)[BLOCK:] for hdu in hdus]
+    content = b"".join([first, *others])
     return gzip.compress(content, compresslevel=6, mtime=0) if compress else content
 
 
-def gti_hdu(gti: FloatArray, mjdref: float) -> fits.BinTableHDU:
+def _astropy_bytes(hdu: Any) -> bytes:
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AstropyWarning)
+        hdu.writeto(buffer)
+    return buffer.getvalue()
+
+
+def gti_hdu(gti: FloatArray, mjdref: float) -> Hdu:
     """Return the GTI table of good time of shape (n, 2), in TT seconds since ``mjdref``."""
     day = np.floor(mjdref)
-    header = {"MJDREFI": int(day), "MJDREFF": float(mjdref - day), "TIMESYS": "tt"}
-    columns = [fits.Column(name, format="D", unit="s", array=gti[:, n]) for n, name in enumerate(("START", "STOP"))]
-    return table_hdu("GTI", columns, header)
+    header: Cards = {"MJDREFI": int(day), "MJDREFF": float(mjdref - day), "TIMESYS": "tt"}
+    return Hdu("GTI", [Column(name, gti[:, n], "s") for n, name in enumerate(("START", "STOP"))], header)
 
 
 def gti_of_table(table: HduTable | None) -> tuple[FloatArray, float]:

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-from astropy.io import fits
 
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, InputError, MissingInputError
-from xgamma.formats.fits.hdus import HduTable, read_hdu_tables, table_hdu
+from xgamma.formats.fits.encoding import Column, Hdu, text_values
+from xgamma.formats.fits.hdus import HduTable, read_hdu_tables
 from xgamma.formats.fits.images import HduImage, celestial_wcs, read_images
 from xgamma.geometry import Plane, from_tangent_plane, local_north, tangent_plane, to_frame
 from xgamma.masks import SkyMask
@@ -57,7 +57,7 @@ class _OnPlane(NamedTuple):
     angle: float = 0.0
 
 
-def region_hdu(name: str, shapes: Shapes, about: Shape, pixel: float = 0.1) -> fits.BinTableHDU:
+def region_hdu(name: str, shapes: Shapes, about: Shape, pixel: float = 0.1) -> Hdu:
     """Return a region table on a plane tangent at the centre of a shape, with square pixels of ``pixel`` degrees.
 
     X and Y are counted from 0 at the centre of the first pixel, and a size is measured on the plane at its shape.
@@ -74,26 +74,23 @@ def region_hdu(name: str, shapes: Shapes, about: Shape, pixel: float = 0.1) -> f
         )
         for one in held
     ]
-    letters = max(len(one.shape) for one in rows)
     columns = [
-        fits.Column("SHAPE", format=f"{letters}A", array=np.array([one.shape for one in rows])),
+        Column("SHAPE", text_values([one.shape for one in rows])),
         *(_column(name.upper(), [getattr(one, name) for one in rows]) for name in ("x", "y", "r")),
-        fits.Column("ROTANG", format="D", unit="deg", array=np.array([one.angle for one in rows])),
+        Column("ROTANG", np.array([one.angle for one in rows], float), "deg"),
     ]
-    return table_hdu(name, columns, _wcs_header(frame, center, size, pixel))
+    return Hdu(name, columns, _wcs_header(frame, center, size, pixel))
 
 
 def _plain(lon: FloatArray, lat: FloatArray) -> tuple[float, float]:
     return float(lon), float(lat)
 
 
-def _column(name: str, values: Sequence[Sequence[float]]) -> fits.Column:
+def _column(name: str, values: Sequence[Sequence[float]]) -> Column:
     """Return a column of vectors, filled up with their last value: a corner that stands twice changes no polygon."""
     width = max(1, *(len(own) for own in values))
-    array = np.array([[*own, *[own[-1] if own else 0.0] * (width - len(own))] for own in values])
-    return fits.Column(
-        name, format="D" if width == 1 else f"{width}D", unit="pix", array=array.squeeze(1) if width == 1 else array
-    )
+    array = np.array([[*own, *[own[-1] if own else 0.0] * (width - len(own))] for own in values], float)
+    return Column(name, array.squeeze(1) if width == 1 else array, "pix")
 
 
 def _on_plane(shape: Shape, center: tuple[float, float]) -> _OnPlane:

@@ -1,14 +1,13 @@
 """Writing GADF FITS: events, good time, responses and index tables, encoded from plain arrays.
 
-Source: "Data formats for gamma-ray astronomy", version 0.3. A file is encoded in one pass, without table objects: the
-headers are cards and the rows one structured array, so that ten thousand small files cost seconds.
+Source: "Data formats for gamma-ray astronomy", version 0.3.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,37 +16,17 @@ import numpy.typing as npt
 
 from xgamma.axes import Axis, FloatArray
 from xgamma.errors import DataError
-from xgamma.formats.fits.tables import BLOCK, CARD
+from xgamma.formats.fits.encoding import PRIMARY, Column, Hdu, HeaderValue, hdu_bytes, header_bytes, text_values
 from xgamma.formats.gadf.layouts import AXES, EVENT_COLUMNS, LAYOUTS, Layout
 from xgamma.formats.local_files import write_inside
 
 GZIP_LEVEL = 4
 INDEX_FILES = ("obs-index.fits.gz", "hdu-index.fits.gz")
-HeaderValue = str | int | float | bool
-_FORMATS = {"i2": "I", "i4": "J", "i8": "K", "f4": "E", "f8": "D"}
 _DOCUMENT = {
     "HDUCLASS": "GADF",
     "HDUDOC": "https://github.com/open-gamma-ray-astro/gamma-astro-data-formats",
     "HDUVERS": "0.3",
 }
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column: ``values`` of shape (row, ...), in the number type that the file gets."""
-
-    name: str
-    values: npt.NDArray[Any]
-    unit: str = ""
-
-
-@dataclass(frozen=True)
-class Hdu:
-    """A binary table that is not encoded yet."""
-
-    name: str
-    columns: Sequence[Column]
-    header: Mapping[str, HeaderValue] = field(default_factory=dict)
 
 
 def events_hdu(columns: Mapping[str, npt.NDArray[Any]], header: Mapping[str, HeaderValue]) -> Hdu:
@@ -139,82 +118,12 @@ def hdu_index_hdu(rows: Sequence[IndexedHdu]) -> Hdu:
     return Hdu("HDU_INDEX", columns, {**_DOCUMENT, "HDUCLAS1": "INDEX", "HDUCLAS2": "HDU"})
 
 
-def text_values(texts: Sequence[str]) -> npt.NDArray[np.bytes_]:
-    """Return texts as a column of the width of the longest; raises ``DataError`` where one is not ASCII."""
-    for text in texts:
-        if not text.isascii():
-            raise DataError(f"FITS holds ASCII text only, got {text!r}.")
-    return np.array([text.encode("ascii") for text in texts], dtype=f"S{max([1, *map(len, texts)])}")
-
-
-def hdu_bytes(hdu: Hdu) -> bytes:
-    """Return the encoded HDU: header and rows, each padded to whole FITS blocks."""
-    dtypes = [_row_type(column.values) for column in hdu.columns]
-    record = np.dtype([(column.name, *kind) for column, kind in zip(hdu.columns, dtypes, strict=True)])
-    rows = np.empty(len(hdu.columns[0].values), record)
-    for column in hdu.columns:
-        rows[column.name] = column.values
-    cards: dict[str, HeaderValue] = {
-        "XTENSION": "BINTABLE",
-        "BITPIX": 8,
-        "NAXIS": 2,
-        "NAXIS1": record.itemsize,
-        "NAXIS2": len(rows),
-        "PCOUNT": 0,
-        "GCOUNT": 1,
-        "TFIELDS": len(hdu.columns),
-    }
-    for number, column in enumerate(hdu.columns, start=1):
-        cards |= _column_cards(number, column)
-    content = rows.tobytes()
-    return header_bytes({**cards, "EXTNAME": hdu.name, **hdu.header}) + content + b"\0" * (-len(content) % BLOCK)
-
-
-def _row_type(values: npt.NDArray[Any]) -> tuple[str, tuple[int, ...]]:
-    return (values.dtype.newbyteorder(">").str, values.shape[1:])
-
-
-def _column_cards(number: int, column: Column) -> dict[str, HeaderValue]:
-    values = column.values
-    size = int(np.prod(values.shape[1:], dtype=int))
-    text = values.dtype.kind == "S"
-    form = f"{values.dtype.itemsize}A" if text else f"{size}{_FORMATS[values.dtype.str[1:]]}"
-    cards: dict[str, HeaderValue] = {f"TTYPE{number}": column.name, f"TFORM{number}": form}
-    if column.unit:
-        cards[f"TUNIT{number}"] = column.unit
-    if values.ndim > 2:
-        cards[f"TDIM{number}"] = f"({','.join(str(size) for size in reversed(values.shape[1:]))})"
-    return cards
-
-
-def header_bytes(cards: Mapping[str, HeaderValue]) -> bytes:
-    """Return header cards, closed by END and padded to whole FITS blocks."""
-    text = "".join(_card(key, value) for key, value in cards.items()) + "END".ljust(CARD)
-    return text.encode("ascii").ljust(-(-len(text) // BLOCK) * BLOCK)
-
-
-def _card(key: str, value: HeaderValue) -> str:
-    if isinstance(value, str):
-        quoted = value.replace("'", "''")
-        shown = f"'{quoted:<8}'"
-    elif isinstance(value, bool):
-        shown = f"{'T' if value else 'F':>20}"
-    else:
-        shown = f"{value!s:>20}".upper() if np.isfinite(value) else ""
-    if not shown or not shown.isascii() or len(shown) > CARD - 10:
-        raise DataError(f"Keyword {key} holds a finite number or at most 68 ASCII characters, got {value!r}.")
-    return f"{key:<8}= {shown}".ljust(CARD)
-
-
-PRIMARY = header_bytes({"SIMPLE": True, "BITPIX": 8, "NAXIS": 0, "EXTEND": True})
-
-
 def write_fits(path: Path, encoded: Iterable[bytes]) -> int:
     """Write encoded HDUs behind an empty primary HDU into a ``new_folder`` and return the size of the file.
 
     A name that ends in ``.gz`` is compressed, as one gzip member without a date: the same HDUs are the same bytes.
     """
-    content = b"".join([PRIMARY, *encoded])
+    content = b"".join([header_bytes(PRIMARY), *encoded])
     if path.suffix == ".gz":
         deflater = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, 31)
         content = deflater.compress(content) + deflater.flush()

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from astropy.io import fits
 
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, DataError, InputError
 from xgamma.formats.dataset_index import ENDINGS, IndexEntry, index_content, read_index, validate_file_name
-from xgamma.formats.fits.hdus import fits_content, fits_text, gti_hdu, read_hdu_tables, table_hdu
+from xgamma.formats.fits.encoding import Cards, Column, Hdu
+from xgamma.formats.fits.hdus import fits_content, fits_text, gti_hdu, read_hdu_tables
 from xgamma.formats.fits.regions import Shapes, region_hdu
 from xgamma.formats.fits.tables import as_input_error
 from xgamma.formats.local_files import local_path, validate_ending, validate_output, write_files
@@ -186,13 +186,13 @@ def _spectrum_hdus(
     shapes: Shapes,
 ) -> list[Any]:
     columns = [
-        fits.Column("CHANNEL", format="I", array=np.arange(row.energy.nbin)),
-        fits.Column("COUNTS", format=_counts_format(counts), array=counts),
-        fits.Column("QUALITY", format="I", array=np.where(row.mask_safe, 0, 1)),
-        fits.Column("BACKSCAL", format="D", array=acceptance),
+        Column("CHANNEL", np.arange(row.energy.nbin, dtype=np.int16)),
+        Column("COUNTS", counts.astype(_counts_type(counts))),
+        Column("QUALITY", np.where(row.mask_safe, np.int16(0), np.int16(1))),
+        Column("BACKSCAL", acceptance.astype(float, copy=False)),
     ]
     companions = {"ANCRFILE": "arf", "RESPFILE": "rmf"} | ({"BACKFILE": "bkg"} if row.counts_off is not None else {})
-    cards = {
+    cards: Cards = {
         **header,
         "EXPOSURE": (row.livetime, "s"),
         **{keyword: _file_name(row.name, part) for keyword, part in companions.items()},
@@ -211,10 +211,10 @@ def _spectrum_hdus(
         "AREASCAL": 1.0,
         "OBS_ID": row.name,
     }
-    hdus = [table_hdu("SPECTRUM", columns, cards), bounds_hdu(row.energy, header)]
+    hdus = [Hdu("SPECTRUM", columns, cards), bounds_hdu(row.energy, header)]
     return [*hdus, region_hdu("REGION", shapes, (row.region or shapes)[0])] if shapes else hdus
 
 
-def _counts_format(counts: FloatArray) -> str:
+def _counts_type(counts: FloatArray) -> type:
     is_whole = np.all(counts == np.rint(counts)) and np.all(np.abs(counts) < np.iinfo(np.int32).max)
-    return "J" if is_whole else "D"
+    return np.int32 if is_whole else np.float64

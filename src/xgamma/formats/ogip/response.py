@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from astropy.io import fits
 
 from xgamma.axes import Axis, FloatArray
 from xgamma.dialects import fits_unit
 from xgamma.errors import DataError, InputError
-from xgamma.formats.fits.hdus import HduTable, axis_of_table, read_hdu_tables, table_hdu, table_named
+from xgamma.formats.fits.encoding import Cards, Column, Hdu
+from xgamma.formats.fits.hdus import HduTable, axis_of_table, read_hdu_tables, table_named
 from xgamma.units import unit_factor
 
 ENERGY_UNIT = "keV"
@@ -106,14 +106,14 @@ def companion(table: HduTable, keyword: str) -> Path | None:
     return packed if packed.exists() and not path.exists() else path
 
 
-def bounds_hdu(energy: Axis, header: Mapping[str, Any]) -> fits.BinTableHDU:
+def bounds_hdu(energy: Axis, header: Cards) -> Hdu:
     """Return the EBOUNDS table of the reconstructed energies."""
     columns = [
-        fits.Column("CHANNEL", format="J", array=np.arange(energy.nbin)),
-        fits.Column("E_MIN", format="D", unit=energy.unit, array=energy.edges[:-1]),
-        fits.Column("E_MAX", format="D", unit=energy.unit, array=energy.edges[1:]),
+        Column("CHANNEL", np.arange(energy.nbin, dtype=np.int32)),
+        Column("E_MIN", energy.edges[:-1], energy.unit),
+        Column("E_MAX", energy.edges[1:], energy.unit),
     ]
-    cards = {
+    cards: Cards = {
         **header,
         "CHANTYPE": "PHA",
         "DETCHANS": energy.nbin,
@@ -122,29 +122,29 @@ def bounds_hdu(energy: Axis, header: Mapping[str, Any]) -> fits.BinTableHDU:
         "HDUCLAS2": "EBOUNDS",
         "HDUVERS": "1.2.0",
     }
-    return table_hdu("EBOUNDS", columns, cards)
+    return Hdu("EBOUNDS", columns, cards)
 
 
-def area_hdu(energy_true: Axis, area: FloatArray, header: Mapping[str, Any]) -> fits.BinTableHDU:
+def area_hdu(energy_true: Axis, area: FloatArray, header: Cards) -> Hdu:
     """Return the SPECRESP table of an effective area in m2, shape (energy_true,)."""
-    columns = [*_true_columns(energy_true), fits.Column("SPECRESP", format="D", unit="m2", array=area)]
-    cards = {**header, "HDUCLASS": "OGIP", "HDUCLAS1": "RESPONSE", "HDUCLAS2": "SPECRESP", "HDUVERS": "1.1.0"}
-    return table_hdu("SPECRESP", columns, cards)
+    columns = [*_true_columns(energy_true), Column("SPECRESP", area, "m2")]
+    cards: Cards = {**header, "HDUCLASS": "OGIP", "HDUCLAS1": "RESPONSE", "HDUCLAS2": "SPECRESP", "HDUVERS": "1.1.0"}
+    return Hdu("SPECRESP", columns, cards)
 
 
-def matrix_hdu(energy_true: Axis, edisp: FloatArray, header: Mapping[str, Any]) -> fits.BinTableHDU:
+def matrix_hdu(energy_true: Axis, edisp: FloatArray, header: Cards) -> Hdu:
     """Return the MATRIX table of a kernel of shape (energy_true, energy), its zeros left out."""
     groups = [_groups(row) for row in edisp]
     first, number = [group[0] for group in groups], [group[1] for group in groups]
     held = [row[row != 0] for row in edisp]
     columns = [
         *_true_columns(energy_true),
-        fits.Column("N_GRP", format="I", array=np.array([len(starts) for starts in first])),
-        fits.Column("F_CHAN", format="PJ()", array=_ragged(first)),
-        fits.Column("N_CHAN", format="PJ()", array=_ragged(number)),
-        fits.Column("MATRIX", format="PD()", array=_ragged(held)),
+        Column("N_GRP", np.array([len(starts) for starts in first], np.int16)),
+        Column("F_CHAN", _ragged(first, np.int32)),
+        Column("N_CHAN", _ragged(number, np.int32)),
+        Column("MATRIX", _ragged(held, np.float64)),
     ]
-    cards = {
+    cards: Cards = {
         **header,
         "CHANTYPE": "PHA",
         "HDUCLASS": "OGIP",
@@ -156,7 +156,7 @@ def matrix_hdu(energy_true: Axis, edisp: FloatArray, header: Mapping[str, Any]) 
         "NUMELT": sum(len(values) for values in held),
         "TLMIN4": 0,
     }
-    return table_hdu("MATRIX", columns, cards)
+    return Hdu("MATRIX", columns, cards)
 
 
 def _groups(row: FloatArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -167,10 +167,10 @@ def _groups(row: FloatArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int6
     return edges[::2], edges[1::2] - edges[::2]
 
 
-def _ragged(rows: list[Any]) -> npt.NDArray[Any]:
+def _ragged(rows: list[Any], kind: type) -> npt.NDArray[Any]:
     array = np.empty(len(rows), dtype=object)
     for number, row in enumerate(rows):
-        array[number] = np.asarray(row)
+        array[number] = np.asarray(row, kind)
     return array
 
 
@@ -309,8 +309,8 @@ def _begins_at_0(starts: Any, lengths: Any, groups: Any) -> bool:
     return bool(np.any((np.atleast_1d(starts)[used] == 0) & (np.atleast_1d(lengths)[used] > 0)))
 
 
-def _true_columns(axis: Axis) -> list[fits.Column]:
+def _true_columns(axis: Axis) -> list[Column]:
     return [
-        fits.Column("ENERG_LO", format="D", unit=axis.unit, array=axis.edges[:-1]),
-        fits.Column("ENERG_HI", format="D", unit=axis.unit, array=axis.edges[1:]),
+        Column("ENERG_LO", axis.edges[:-1], axis.unit),
+        Column("ENERG_HI", axis.edges[1:], axis.unit),
     ]

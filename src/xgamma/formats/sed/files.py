@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from astropy.io import fits
 
 from xgamma.errors import InputError, MissingInputError
 from xgamma.formats.fits import dataset_table
-from xgamma.formats.fits.hdus import ECSV, HduTable, ecsv_table, fits_content, read_hdu_tables, table_hdu
+from xgamma.formats.fits.encoding import Column, Hdu
+from xgamma.formats.fits.hdus import ECSV, HduTable, ecsv_table, fits_content, read_hdu_tables
 from xgamma.formats.fits.tables import read_raw
 from xgamma.formats.local_files import local_path, validate_ending, validate_output, write_files
 from xgamma.formats.sed.points import (
@@ -187,16 +187,13 @@ def _points_table(found: Mapping[str, HduTable], path: Path) -> HduTable:
     return candidates[0]
 
 
-def _table_hdu(columns: Columns, meta: Mapping[str, Any]) -> fits.BinTableHDU:
-    return table_hdu(EXTNAME, [_column(name, *column) for name, column in columns.items()], meta)
+def _table_hdu(columns: Columns, meta: Mapping[str, Any]) -> Hdu:
+    return Hdu(EXTNAME, [_column(name, *column) for name, column in columns.items()], meta)
 
 
-def _column(name: str, values: npt.NDArray[Any], unit: str) -> fits.Column:
-    code = {"b": "L", "i": "K", "u": "K"}.get(values.dtype.kind, "D")
-    if values.ndim == 1:
-        return fits.Column(name, format=code, unit=unit or None, array=values)
-    dim = f"({','.join(str(size) for size in reversed(values.shape[1:]))})"
-    return fits.Column(name, format=f"{int(np.prod(values.shape[1:]))}{code}", unit=unit or None, dim=dim, array=values)
+def _column(name: str, values: npt.NDArray[Any], unit: str) -> Column:
+    stored: type = {"b": np.bool_, "i": np.int64, "u": np.int64}.get(values.dtype.kind, np.float64)
+    return Column(name, values.astype(stored, copy=False), unit)
 
 
 def _text_content(table: tables.Table, path: Path) -> bytes:

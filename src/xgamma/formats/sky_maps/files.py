@@ -19,7 +19,8 @@ from astropy.io import fits
 from xgamma.axes import Axis
 from xgamma.errors import InputError, LaterError, MissingHduError
 from xgamma.formats.fits.bands import axes_of_bands, band_columns, band_header
-from xgamma.formats.fits.hdus import HduTable, fits_content, fits_text, table_hdu
+from xgamma.formats.fits.encoding import Hdu
+from xgamma.formats.fits.hdus import HduTable, fits_content, fits_text
 from xgamma.formats.fits.images import FitsFile, HduImage, celestial_header, celestial_wcs, read_fits
 from xgamma.formats.fits.tables import as_input_error
 from xgamma.formats.local_files import local_path, validate_ending, validate_output, write_files
@@ -210,10 +211,10 @@ def image_hdu(each: SkyMap) -> fits.ImageHDU:
     return hdu
 
 
-def bands_hdus(each: SkyMap) -> list[fits.BinTableHDU]:
+def bands_hdus(each: SkyMap) -> list[Hdu]:
     """Return the table of the axes of a map, none for one image."""
     axes = each.axes[::-1]
-    return [table_hdu(_bands_name(each), band_columns(axes), band_header(axes))] if axes else []
+    return [Hdu(_bands_name(each), band_columns(axes), band_header(axes))] if axes else []
 
 
 def _bands_name(each: SkyMap) -> str:

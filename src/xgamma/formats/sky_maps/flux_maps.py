@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from astropy.io import fits
 
 from xgamma.axes import Axis
 from xgamma.errors import ConfigError, DataError, InputError
 from xgamma.formats.fits.dataset_table import PROMISE
-from xgamma.formats.fits.hdus import fits_text, table_hdu
+from xgamma.formats.fits.encoding import Column, Hdu, text_values
+from xgamma.formats.fits.hdus import fits_text
 from xgamma.formats.fits.images import FitsFile, read_fits
 from xgamma.formats.fits.tables import as_input_error
 from xgamma.formats.local_files import is_there, local_path, validate_ending, validate_output, write_files
@@ -139,10 +139,9 @@ def _model_text(document: Mapping[str, Any]) -> str:
     return block_yaml({"components": [component]})
 
 
-def _model_hdu(document: Mapping[str, Any]) -> fits.BinTableHDU:
+def _model_hdu(document: Mapping[str, Any]) -> Hdu:
     lines = [fits_text(line) for line in _model_text(document).splitlines()]
-    width = max(len(line) for line in lines)
-    return table_hdu(MODEL, [fits.Column(_DOCUMENT, format=f"{width}A", array=np.array(lines))])
+    return Hdu(MODEL, [Column(_DOCUMENT, text_values(lines))])
 
 
 def read_flux_maps(path: str | os.PathLike[str]) -> xr.Dataset:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from astropy.io import fits
 
 from xgamma.errors import InputError
 from xgamma.formats.fits.dataset_table import dataset_hdu, dataset_of_tables
+from xgamma.formats.fits.encoding import Hdu
 from xgamma.formats.fits.hdus import HduTable
 from xgamma.formats.sky_maps.sky_map import SkyMap
 
@@ -20,7 +20,7 @@ IMAGES = "images"
 """The attribute of the table with what each image is a variable of: name, dims, type and attributes."""
 
 
-def table_beside_images(ds: xr.Dataset, images: Mapping[str, str]) -> fits.BinTableHDU:
+def table_beside_images(ds: xr.Dataset, images: Mapping[str, str]) -> Hdu:
     """Return the ``XGAMMA`` table of what of a Dataset is not in images.
 
     Parameters

@@ -13,13 +13,13 @@ import astropy
 import numpy as np
 import numpy.typing as npt
 from astropy import units as u
-from astropy.io import fits
 from astropy.time import Time
 
 from xgamma.axes import FloatArray
 from xgamma.dialects import card_number
 from xgamma.errors import ConfigError, InputError, LaterError, MissingInputError
-from xgamma.formats.fits.hdus import fits_content, table_hdu
+from xgamma.formats.fits.encoding import Cards, Column, Hdu
+from xgamma.formats.fits.hdus import fits_content
 from xgamma.formats.local_files import local_path, write_files
 from xgamma.models.parameters import Parameter
 from xgamma.models.temporal.model import TemporalModel, elapsed
@@ -225,12 +225,12 @@ class LightCurveTemplateTemporalModel(TableModel):
         """Write the table as FITS; raises ``OutputExistsError``, ``OutputError``."""
         day = np.floor(self.t_ref.quantity.to_value(u.d))
         fraction = float(self.t_ref.quantity.to_value(u.d) - day)
-        header = {"MJDREFI": int(day), "MJDREFF": fraction, "TIMESYS": self.scale, "TIMEUNIT": "d"}
+        header: Cards = {"MJDREFI": int(day), "MJDREFF": fraction, "TIMESYS": self.scale, "TIMEUNIT": "d"}
         columns = [
-            fits.Column("TIME", format="D", unit="d", array=self.lines.x),
-            fits.Column("NORM", format="D", array=self.lines.y),
+            Column("TIME", np.asarray(self.lines.x, float), "d"),
+            Column("NORM", np.asarray(self.lines.y, float)),
         ]
-        self._take(filename, overwrite, fits_content([table_hdu("", columns, header)]))
+        self._take(filename, overwrite, fits_content([Hdu("", columns, header)]))
         for name in ("time", "norm"):
             self.rest.pop(name, None)
 
@@ -402,10 +402,9 @@ class TemplatePhaseCurveTemporalModel(TableModel):
     def write(self, path: str | Path = "", overwrite: bool = False) -> None:
         """Write the table as FITS, with the norms as they were given; raises ``OutputExistsError``, ``OutputError``."""
         columns = [
-            fits.Column(name, format="D", array=array)
-            for name, array in zip(("PHASE", "NORM"), self._given, strict=True)
+            Column(name, np.asarray(array, float)) for name, array in zip(("PHASE", "NORM"), self._given, strict=True)
         ]
-        self._take(path, overwrite, fits_content([table_hdu("", columns)]))
+        self._take(path, overwrite, fits_content([Hdu("", columns)]))
         for name in ("phase", "norm"):
             self.rest.pop(name, None)
 
