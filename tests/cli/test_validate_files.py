@@ -15,6 +15,7 @@ from astropy.table import Table
 
 from builders import light_curve_product
 from command_line import CommandLine
+from xgamma.analysis import AnalysisConfig
 from xgamma.cli.file_checks import Seen
 from xgamma.cli.file_kinds import KINDS, kind_of
 from xgamma.datasets import Datasets, FluxPoints, LightCurve
@@ -102,15 +103,18 @@ def whole(out, tiny_release, repository, tmp_path_factory):
 def by_command(out, tmp_path_factory):
     """The paths of a report, contours and covariances, which a test writes when it asks for them first."""
     folder = tmp_path_factory.mktemp("by-command")
-    # A contour is a product, and the store of others stays as it is.
+    # Contours and reports make products, and the store of others stays as it is.
     own = shutil.copytree(out / "xgamma-store", folder / "store")
+    config = AnalysisConfig.read(out / "config.yaml")
+    config.general.store = str(own)
+    config.write(folder / "config.yaml")
     contour = ("export", own, "fit", "{}", "--contour", "index", "amplitude", "--points", 4)
     words = {
-        "report.html": ("report", out / "config.yaml", "--output", "{}"),
+        "report.html": ("report", folder / "config.yaml", "--output", "{}"),
         "contour.csv": contour,
         "contour.yaml": contour,
-        "covariance.ecsv": ("export", out, "fit", "{}", "--covariance"),
-        "covariance.yaml": ("export", out, "fit", "{}", "--covariance"),
+        "covariance.ecsv": ("export", own, "fit", "{}", "--covariance"),
+        "covariance.yaml": ("export", own, "fit", "{}", "--covariance"),
     }
 
     def path_of(xgamma, name):
@@ -195,7 +199,7 @@ def axis_of_nothing(path):
 
 def without_agents(path):
     document = json.loads(path.read_text(encoding="utf-8"))
-    [name] = document["agent"]
+    name = next(iter(document["agent"]))
     del document["agent"]
     relations = document["wasAssociatedWith"]
     document["wasAssociatedWith"] = {next(iter(relations)): {"prov:agent": name}}
