@@ -1,9 +1,11 @@
 """Ingest: runs of FITS files become columns of a part, with everything that the algorithms need."""
 
 import dataclasses
+import gc
 import logging
 import os
 import pickle
+import weakref
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from xgamma.errors import InputError, MissingInputError, StoreError
 from xgamma.events import Part
 from xgamma.formats.gadf.index import read_index
 from xgamma.ingest import open_release
-from xgamma.ingest.part import part_of, read_runs, run_document
+from xgamma.ingest.part import built, part_of, read_runs, run_document
 from xgamma.ingest.stored import StoredGroups, stored_runs, stored_versions
 from xgamma.outcome import Outcome
 from xgamma.simulate import AnalyticResponse
@@ -240,6 +242,45 @@ def test_of_many_parts_the_last_stays_in_memory(nights_release, monkeypatch):
     for part in earlier:
         with pytest.raises(pytest.fail.Exception, match="the store was read"):
             part.obs  # noqa: B018
+
+
+def test_no_part_and_no_run_of_it_is_in_memory_while_the_next_is_read(nights_release, monkeypatch):
+    monkeypatch.setattr("xgamma.ingest.release.RUNS_PER_PART", 3)
+    seen, alive = [], []
+
+    def reading(*given):
+        gc.collect()
+        alive.append(sum(found() is not None for found in seen))
+        found = read_runs(*given)
+        seen.extend(weakref.ref(run) for run in found[0])
+        return found
+
+    def building(*given):
+        found = built(*given)
+        seen.append(weakref.ref(found[0]))
+        return found
+
+    monkeypatch.setattr("xgamma.ingest.release.read_runs", reading)
+    monkeypatch.setattr("xgamma.ingest.release.built", building)
+    ingested(nights_release, Store("memory://"))
+    assert alive == [0, 0, 0]
+    assert len(seen) == 10
+
+
+def test_runs_that_are_read_together_share_the_arrays_of_equal_responses(nights_release):
+    runs, _ = read_runs(read_index(nights_release).runs.values(), nothing)
+    for role, first in runs[0].responses.items():
+        for run in runs[1:]:
+            is_same = run.responses[role].digest == first.digest
+            assert (run.responses[role].values is first.values) == is_same
+            assert run.responses[role].header is not first.header
+
+
+def test_what_is_known_of_stored_runs_are_places_and_keys(nights_release):
+    store = Store("memory://")
+    ingested(nights_release, store)
+    for held in (ingested(nights_release, store), ingested(nights_release, Store("memory://"))):
+        assert all(part.groups._record.texts == {} for part in held.parts.values())
 
 
 def test_a_fresh_part_travels_as_the_url_of_its_store(nights_release, tmp_path):

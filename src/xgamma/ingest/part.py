@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -75,12 +76,13 @@ def read_runs(
     """
     runs: list[Run] = []
     failures: list[UnusedRun] = []
+    known: dict[tuple[str, bytes], Response] = {}
     given = list(entries)
     pool = ThreadPoolExecutor(REQUESTS if any(entry.is_remote for entry in given) else READERS, **for_threads())
     try:
         for found in pool.map(_read, given):
             if isinstance(found, run_files.Run):
-                runs.append(found)
+                runs.append(_sharing(found, known))
             else:
                 failures.append(found)
                 on_failure(found)
@@ -93,9 +95,19 @@ def read_runs(
 
 def _read(entry: RunEntry) -> Run | UnusedRun:
     try:
-        return run_files.read_run(entry)
+        run = run_files.read_run(entry)
+        # Digested here, as several can be at a time.
+        for response in run.responses.values():
+            _ = response.identity
     except Exception as error:
         return _failure(entry.obs_id, error)
+    return run
+
+
+def _sharing(run: Run, known: dict[tuple[str, bytes], Response]) -> Run:
+    """Return a run with the arrays of responses that are known already, as those of a night are often the same."""
+    shared = {role: each.sharing(known.setdefault(each.identity, each)) for role, each in run.responses.items()}
+    return replace(run, responses=shared)
 
 
 def _failure(obs_id: int, error: Exception) -> UnusedRun:
@@ -212,12 +224,12 @@ def _response_tables(runs: Sequence[Run]) -> tuple[dict[str, xr.Dataset], Respon
         for role, response in run.responses.items():
             if role not in places:
                 continue
-            rows = content.setdefault(response.table_name, [])
-            identity = response.table_name, response.digest
-            if identity not in known:
-                known[identity] = len(rows)
+            table_name, _ = response.identity
+            rows = content.setdefault(table_name, [])
+            if response.identity not in known:
+                known[response.identity] = len(rows)
                 rows.append(response)
-            places[role][number] = list(content).index(response.table_name), known[identity]
+            places[role][number] = list(content).index(table_name), known[response.identity]
     return {name: _response_table(rows) for name, rows in content.items()}, places
 
 

@@ -157,7 +157,7 @@ class FitsRelease:
     ) -> dict[int, StoredRun]:
         """Return those runs of which the store holds a version as the files are now."""
         known = versions_of(records)
-        entries = [self.index.runs[obs_id] for obs_id in obs_ids if obs_id in known]
+        entries = self._entries([obs_id for obs_id in obs_ids if obs_id in known])
         statuses = statuses_of(at.path for entry in entries for at in entry.hdus.values())
         memory = FileMemory.of(store, records, look)
         at_once = store.is_remote or any(entry.is_remote for entry in entries)
@@ -234,11 +234,7 @@ class FitsRelease:
         rehash
             Whether files on this machine are read and compared that kept their size and time.
         """
-        records = self._records(store)
-        found = self._found(obs_ids, records, store, FileLookup(remember=True, rehash=rehash))
-        new = [self.index.runs[obs_id] for obs_id in obs_ids if obs_id not in found]
-        note_ingest(store, self.name, records, found)
-        sequence = sequence_after(store, records, [entry.obs_id for entry in new])
+        found, new, sequence = self._found_and_new(obs_ids, store, rehash)
         if workers == THIS_PROCESS:
             ingested, in_memory = self._read_here(new, store, on_failure, sequence)
         else:
@@ -250,30 +246,45 @@ class FitsRelease:
             held.places,
             held.run_keys,
             [failure for each in ingested for failure in each.failures],
-            [entry.obs_id for entry in new if entry.obs_id in found],
+            [obs_id for obs_id in new if obs_id in found],
         )
 
+    def _found_and_new(
+        self, obs_ids: Sequence[int], store: Store, rehash: bool
+    ) -> tuple[dict[int, StoredRun], list[int], int]:
+        """Return the runs that are found, those to be read, and their sequence; the records of parts are not kept."""
+        records = self._records(store)
+        found = self._found(obs_ids, records, store, FileLookup(remember=True, rehash=rehash))
+        note_ingest(store, self.name, records, found)
+        new = [obs_id for obs_id in obs_ids if obs_id not in found]
+        return found, new, sequence_after(store, records, new)
+
     def _read_here(
-        self, entries: Sequence[RunEntry], store: Store, on_failure: OnFailure, sequence: int
+        self, obs_ids: Sequence[int], store: Store, on_failure: OnFailure, sequence: int
     ) -> tuple[list[Ingested], dict[str, Part]]:
         """Read runs in this process; only the last part stays in memory, which does not grow with their number."""
         ingested: list[Ingested] = []
         last: dict[str, Part] = {}
-        with progress_bar("Reading runs", len(entries)) as advance:
-            for chunk in _chunks(entries):
+        with progress_bar("Reading runs", len(obs_ids)) as advance:
+            for chunk in _chunks(obs_ids):
                 last.clear()
-                done, part = self._read_part(chunk, store, advance, on_failure, sequence)
+                done, part = self._read_part(self._entries(chunk), store, advance, on_failure, sequence)
                 ingested.append(done)
                 if part is not None and done.record is not None:
                     last[done.record.key] = Part(StoredGroups(store, done.record, part.groups))
+                # Otherwise it stays until the next part is there.
+                del part
         return ingested, last
 
+    def _entries(self, obs_ids: Sequence[int]) -> list[RunEntry]:
+        return [self.index.runs[obs_id] for obs_id in obs_ids]
+
     def _read_by(
-        self, workers: Workers, entries: Sequence[RunEntry], store: Store, on_failure: OnFailure, sequence: int
+        self, workers: Workers, obs_ids: Sequence[int], store: Store, on_failure: OnFailure, sequence: int
     ) -> list[Ingested]:
         # What is logged of a part stands in its record, so that whoever reads it logs.
         is_logged = on_failure is log_failure
-        chunks = [(self, chunk, store, sequence, is_logged) for chunk in _chunks(entries)]
+        chunks = [(self, self._entries(chunk), store, sequence, is_logged) for chunk in _chunks(obs_ids)]
         ingested = run_blocks(_ingest_part, chunks, "Reading runs", workers)
         for failure in () if is_logged else [failure for each in ingested for failure in each.failures]:
             on_failure(failure)
@@ -301,9 +312,12 @@ class FitsRelease:
             "files": {path: list(astuple(file)) for run in runs for path, file in run.files.items()},
         }
         given = self.origin.document()
-        record = store.put(Kind.DL3, key, part.groups, given, texts=texts, encoding=part_chunks(part))
-        numbered = enumerate(zip(runs, run_keys, strict=True))
-        places = {run.entry.obs_id: StoredRun(run_key, record, number) for number, (run, run_key) in numbered}
+        obs_ids = [run.entry.obs_id for run in runs]
+        # A part holds copies.
+        del read, runs
+        record = store.put(Kind.DL3, key, part.groups, given, texts=texts, encoding=part_chunks(part)).bare()
+        numbered = enumerate(zip(obs_ids, run_keys, strict=True))
+        places = {obs_id: StoredRun(run_key, record, number) for number, (obs_id, run_key) in numbered}
         return Ingested(record, places, failures), part
 
 
@@ -316,9 +330,9 @@ def part_key(version: int, release: str, run_keys: Sequence[str]) -> str:
     return digest({"step": "ingest", "version": version, **named, "runs": list(run_keys)})
 
 
-def _chunks(entries: Sequence[RunEntry]) -> Iterator[Sequence[RunEntry]]:
+def _chunks(obs_ids: Sequence[int]) -> Iterator[Sequence[int]]:
     """Yield the runs of each part: the same wherever they are read."""
-    return (entries[start : start + RUNS_PER_PART] for start in range(0, len(entries), RUNS_PER_PART))
+    return (obs_ids[start : start + RUNS_PER_PART] for start in range(0, len(obs_ids), RUNS_PER_PART))
 
 
 def _ingest_part(

@@ -255,7 +255,7 @@ log = logging.getLogger(__name__)
 
 
 class StoredRun(NamedTuple):
-    """Where a store holds a run: the record of its part and the number in it."""
+    """Where a store holds a run: the record of its part, without what can be long, and the number in it."""
 
     run_key: str
     record: Record
@@ -282,7 +282,8 @@ def versions_of(records: Sequence[Record], ingests: Ingests = ()) -> dict[int, V
         What was ingested again after others had followed it, see ``ingests_of``.
     """
     runs = list(_placed(records))
-    known = {(run.record.texts["release"], obs_id, run.run_key): run for _, obs_id, run in runs}
+    releases = {record.key: record.texts["release"] for record in records}
+    known = {(releases[run.part], obs_id, run.run_key): run for _, obs_id, run in runs} if ingests else {}
     for ingest in ingests:
         for word, run_key in ingest["runs"].items():
             key = ingest["release"], int(word) if word.isdecimal() else -1, run_key
@@ -301,9 +302,10 @@ VersionOrder = tuple[int, str, str, int]
 
 def _placed(records: Iterable[Record]) -> Iterator[tuple[VersionOrder, int, StoredRun]]:
     for record in records:
+        bare = record.bare()
         for number, run in enumerate(record.texts["runs"]):
             order = run.get("sequence", 0), record.created, record.key, number
-            yield order, run["obs_id"], StoredRun(run["run_key"], record, number)
+            yield order, run["obs_id"], StoredRun(run["run_key"], bare, number)
 
 
 def ingests_of(store: Store, records: Iterable[Record]) -> Ingests:

@@ -37,7 +37,7 @@ _DIGITS = re.compile(r"[-+]?[0-9]+")
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class HduLocation:
     """Where one HDU of a run lies.
 
@@ -60,7 +60,7 @@ class HduLocation:
     refusal: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RunEntry:
     """One run as the index knows it; the pointing is the index row's, in ICRS degrees."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -63,6 +64,19 @@ class Response:
         for values in self.values.values():
             content.update(np.ascontiguousarray(values).tobytes())
         return content.digest()
+
+    @cached_property
+    def identity(self) -> tuple[str, bytes]:
+        """Table name and digest, which are the same where kind, axes and values are."""
+        return self.table_name, self.digest
+
+    def sharing(self, other: Response) -> Response:
+        """Return the same with the arrays of another one of the same identity."""
+        if other is self:
+            return self
+        shared = replace(self, axes=other.axes, values=other.values)
+        shared.__dict__["identity"] = other.identity
+        return shared
 
 
 def response(kind: str, table: FitsTable) -> Response:
