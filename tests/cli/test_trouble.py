@@ -135,6 +135,23 @@ def test_a_configuration_may_come_from_standard_input(xgamma, changed, monkeypat
     assert missing.err.startswith("Error: standard input: observations.datastore: expected a file")
 
 
+def test_a_folder_of_something_else_does_not_become_a_store(xgamma, config, tiny_release, tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.png").write_bytes(b"")
+    refused = f"{tmp_path}/photos holds other files, such as cat.png, and is no store. Use a new or an empty folder"
+    for words in (["run", config, "--store"], ["ingest", tiny_release]):
+        done = xgamma(*words, tmp_path / "photos")
+        assert (done.code, done.out) == (3, "")
+        assert done.err == f"Error: {refused} as store.\n"
+    assert [path.name for path in (tmp_path / "photos").iterdir()] == ["cat.png"]
+
+
+def test_hidden_files_are_no_other_files(xgamma, tiny_release, tmp_path):
+    (tmp_path / "disk" / "lost+found").mkdir(parents=True)
+    (tmp_path / "disk" / ".DS_Store").write_bytes(b"")
+    assert xgamma("ingest", tiny_release, tmp_path / "disk").code == 0
+
+
 def test_an_unknown_run_exits_with_2(xgamma, changed, tiny_release, tmp_path):
     asked = changed("observations: {obs_ids: [1, 77]}")
     done = xgamma("run", asked)

@@ -28,7 +28,9 @@ from xgamma.models.models import FoVBackgroundModel, Models
 from xgamma.predict.held import Holder, validate_backgrounds_named, validate_held
 from xgamma.reduce import nodes, region_row_name
 from xgamma.storage.backend import local_folder
+from xgamma.storage.disk import other_file
 from xgamma.store import Store, is_store
+from xgamma.store.place import MARK
 from xgamma.units import quantity_string
 
 FOUND, COMPUTE = "found", "compute"
@@ -212,14 +214,15 @@ def _shared_models(request: Request, models: Models) -> Iterator[str]:
 
 
 def _validate_store(request: Request) -> None:
-    """Raise ``StoreError`` where no folder for the store can be made."""
+    """Raise ``StoreError`` where no folder for the store can be made, or where one holds something else."""
     location = request.config.general.store_location()
     validate_workers(request.workers, location)
     folder = local_folder(location)
     if folder is None:
         return
     nearest = next(each for each in (folder, *folder.parents) if is_there(each))
-    if not nearest.is_dir() or (nearest != folder and not os.access(nearest, os.W_OK)):
+    is_closed = not nearest.is_dir() or (nearest != folder and not os.access(nearest, os.W_OK))
+    if is_closed or other_file(folder, MARK):
         # Makes nothing, as it cannot, and says why.
         Store(location)
 

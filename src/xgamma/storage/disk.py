@@ -126,6 +126,21 @@ def holds_only(folder: str, names: Collection[str]) -> bool:
         return False
 
 
+def other_file(folder: Path, mark: str) -> str:
+    """Return the name of something in a folder without a file ``mark``, whatever it is; empty where nothing is.
+
+    Hidden files do not count, nor does what systems put into the root of a disk. A file that is being written counts as
+    it will be called.
+    """
+    try:
+        found = sorted(os.listdir(folder))  # noqa: PTH208, as holds_only
+    except OSError:
+        return ""
+    if any(name.partition("#")[0] == mark for name in found):
+        return ""
+    return next((name for name in found if not name.startswith(".") and name != "lost+found"), "")
+
+
 def leftovers(folder: Path, whole: Iterable[str] = ()) -> list[tuple[Path, float]]:
     """Return staged files, and folders without any other file, with the time of their last change; follows no link.
 

@@ -26,6 +26,7 @@ from xgamma.store.garbage import kinds, retired_path
 from xgamma.store.layout import layout_violations
 from xgamma.store.ledgers import RULES
 from xgamma.store.opening import OpenedLocation, locate, record_at
+from xgamma.store.place import MARK
 from xgamma.store.records import record_path
 
 _KEY = re.compile(r"[0-9a-f]{32}")
@@ -94,7 +95,7 @@ def _check_store(location: OpenedLocation, result: Conformance) -> None:
             f"The store {location.url} cannot be listed: a web server only gives what is asked for by its key. "
             f"Give one product: {location.url}/KIND/KEY."
         )
-    found = list(_document_violations(backend.read("store.json"), rules.STORE, "store.json"))
+    found = list(_document_violations(backend.read(MARK), rules.STORE, MARK))
     result.documents += 1
     result.violations += found
     if found:

@@ -12,9 +12,10 @@ from xgamma.storage.locations import damaged, is_remote
 from xgamma.store.copies import copies_in
 from xgamma.store.documents import Documents
 from xgamma.store.layout import validated_documents
+from xgamma.store.place import MARK
 from xgamma.store.records import Record, validate_schema
 
-_MARK, _RECORD, _GROUP = "store.json", "record.json", "zarr.json"
+_RECORD, _GROUP = "record.json", "zarr.json"
 
 
 @dataclass(frozen=True)
@@ -59,14 +60,14 @@ def locate(url: str | Path) -> OpenedLocation:
             raise
         raise MissingInputError(f"There is no folder {url}. Give a store, STORE/KIND/KEY or a Zarr group.") from error
     place = backend.url.rstrip("/")
-    if backend.exists(_MARK):
+    if backend.exists(MARK):
         return OpenedLocation(place, "store", backend)
     if backend.exists(_RECORD):
         return OpenedLocation(place, "product", backend, "/".join(place.split("/")[-2:]))
     if backend.exists(_GROUP):
         return _published(place) or OpenedLocation(place, "group", backend)
     raise MissingInputError(
-        f"At {place} there is no store, no product and no Zarr group of version 3: none of {_MARK}, {_RECORD}, "
+        f"At {place} there is no store, no product and no Zarr group of version 3: none of {MARK}, {_RECORD}, "
         f"{_GROUP}. Give a store, STORE/KIND/KEY or a Zarr group."
     )
 

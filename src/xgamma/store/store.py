@@ -26,12 +26,13 @@ from xgamma.schema import products
 from xgamma.schema.arrays import NamedArrays, PlainArrays
 from xgamma.schema.tables import group_named, group_violations
 from xgamma.storage.backend import open_backend
-from xgamma.storage.locations import damaged, is_remote
+from xgamma.storage.locations import damaged
 from xgamma.store import encoding as codec
 from xgamma.store import garbage, opening, reading
 from xgamma.store.documents import Documents, array_documents, dataset_digest, digest, parsed_mapping, validate_segment
 from xgamma.store.garbage import Listing
 from xgamma.store.ledgers import NAMES, Ledgers, write_label
+from xgamma.store.place import MARK, validate_place
 from xgamma.store.records import SCHEMA, Record, draft_record, record_path, validate_known, validate_schema
 from xgamma.store.said import with_warnings
 
@@ -90,11 +91,12 @@ class Store(Described, Ledgers):
         return self._backend.is_remote
 
     def _validate_schema(self) -> None:
-        content = self._backend.read("store.json")
+        content = self._backend.read(MARK)
         if content is None:
             document = {"format": "xgamma-store", "schema": SCHEMA}
             if not self.is_read_only:
-                self._backend.create("store.json", json.dumps(document).encode())
+                validate_place(self._backend)
+                self._backend.create(MARK, json.dumps(document).encode())
             return
         try:
             schema = parsed_mapping(content).get("schema")
@@ -425,16 +427,3 @@ class Store(Described, Ledgers):
         """Do what ``gc`` does for ``older_than``; return the paths, and products whose records are damaged."""
         self._validate_writable()
         return garbage.collect_garbage(self._backend, older_than)
-
-
-def is_store(url: str | Path) -> bool:
-    """Whether there is a store at ``url``; makes nothing.
-
-    Raises ``StoreError`` where nobody can know, as the server does not answer or forbids to look.
-    """
-    try:
-        return open_backend(url, create=False).exists("store.json")
-    except StoreError:
-        if is_remote(str(url)):
-            raise
-        return False
