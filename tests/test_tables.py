@@ -15,7 +15,7 @@ from rich.console import Console
 
 from xgamma.cli import console, wrapped_tables
 from xgamma.tables import fits, points
-from xgamma.tables.table import Table, date_text, first_of, hours_text, span_text, width_of
+from xgamma.tables.table import Table, bounds_text, date_text, first_of, hours_text, width_of
 
 
 def flux_points(norms=(1.0, 0.5), errors=(0.1, 0.2), **variables):
@@ -169,4 +169,4 @@ def test_a_table_as_text_has_its_numbers_in_columns():
 def test_words_for_times_ranges_and_first_rows():
     assert (hours_text(6314.0), hours_text(3.6), hours_text(0.0)) == ("1.75", "0.00100", "0.00")
     assert (date_text(53090.123451), date_text(np.nan)) == ("2004-03-26 02:57", "-")
-    assert (span_text(0.5, 30.0), first_of(20, 10), first_of(5, 10)) == ("0.500-30.0", ", the first 10 of 20", "")
+    assert (bounds_text(0.5, 30.0), first_of(20, 10), first_of(5, 10)) == ("0.500-30.0", ", the first 10 of 20", "")

@@ -9,7 +9,7 @@ import numpy as np
 from xgamma.digits import decimals, number_text
 from xgamma.schema.arrays import NamedArrays
 from xgamma.schema.excess_map import image_of
-from xgamma.tables.table import Table, finite, span_text
+from xgamma.tables.table import Table, bounds_text, finite
 
 PIXELS_SHOWN = 5
 SIGNIFICANCE = "sqrt_ts"
@@ -38,7 +38,7 @@ def excess_map_table(ds: NamedArrays, name: str = "") -> Table:
     for pixel in hottest_pixels(ds):
         own = _pixel(ds, pixel)
         row = {"ra": decimals(own["lon"], 3), "dec": decimals(own["lat"], 3)}
-        row |= {"energy": span_text(own["e_min"], own["e_max"])} if has_planes else {}
+        row |= {"energy": bounds_text(own["e_min"], own["e_max"])} if has_planes else {}
         row |= {"sqrt_ts": decimals(own["sqrt_ts"], 1), "counts": decimals(own["counts"], 0)}
         row |= {column: decimals(own[column], 1) for column in ("background", "excess")}
         rows.append(row | ({"flux": number_text(own["flux"], 3)} if has_flux else {}))

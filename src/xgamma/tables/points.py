@@ -12,7 +12,7 @@ from xgamma.digits import NOTHING, decimals, number_text, value_and_error
 from xgamma.formats.sed.kinds import LIKELIHOOD, QUANTITIES
 from xgamma.formats.sed.table import confidence, reference_flux, validate_sed_type
 from xgamma.schema.arrays import NamedArrays
-from xgamma.tables.table import Table, date_text, finite, first_of, hours_text, span_text
+from xgamma.tables.table import Table, bounds_text, date_text, finite, first_of, hours_text
 
 POINTS_SHOWN = 40
 SECONDS_PER_DAY = 86400.0
@@ -118,7 +118,7 @@ def _row(ds: NamedArrays, at: tuple[int, ...], sed_type: str, energy: int) -> Ma
     value, error = (_flux(ds, name, at, sed_type, energy) for name in ("norm", "norm_err"))
     limit = _flux(ds, "norm_ul", at, sed_type, energy) if "norm_ul" in ds else np.nan
     return {
-        "energy": span_text(low, high),
+        "energy": bounds_text(low, high),
         "used": _used(ds, at, (low, high)),
         "left out": _left_out(ds, at),
         SHAPE if sed_type == LIKELIHOOD else sed_type: value_and_error(value, error),
@@ -138,7 +138,7 @@ def _used(ds: NamedArrays, at: tuple[int, ...], edges: tuple[float, float]) -> s
     if np.isnan(lows).all():
         return "nothing"
     low, high = float(np.nanmin(lows)), float(np.nanmax(highs))
-    return NOTHING if np.allclose((low, high), edges, rtol=1e-6) else span_text(low, high)
+    return NOTHING if np.allclose((low, high), edges, rtol=1e-6) else bounds_text(low, high)
 
 
 def _left_out(ds: NamedArrays, at: tuple[int, ...]) -> str:

@@ -13,7 +13,7 @@ from xgamma.outcome import Outcome
 from xgamma.schema import safe_along
 from xgamma.schema.arrays import NamedArrays
 from xgamma.tables.counts import background_values, is_on_off, lines, row_names, sqrt_ts_of_lines, sums_of_lines
-from xgamma.tables.table import Table, finite, first_of, hours_text, span_text
+from xgamma.tables.table import Table, bounds_text, finite, first_of, hours_text
 
 
 def rows_table(several: Sequence[NamedArrays], title: str, most: int) -> Table:
@@ -72,7 +72,7 @@ def _summed(ds: NamedArrays) -> Mapping[str, Any]:
 
 def _span_of(safe: BoolArray, edges: FloatArray) -> str:
     used = np.flatnonzero(safe)
-    return span_text(edges[used[0], 0], edges[used[-1], 1]) if len(used) else "none"
+    return bounds_text(edges[used[0], 0], edges[used[-1], 1]) if len(used) else "none"
 
 
 def _outcome(ds: NamedArrays, row: int) -> str:

@@ -73,10 +73,10 @@ def first_of(count: int, most: int) -> str:
     return f", the first {most} of {count}" if count > most else ""
 
 
-def span_text(low: float, high: float) -> str:
+def bounds_text(low: float, high: float) -> str:
     """Return a range of numbers.
 
-    >>> span_text(0.5, 30.0)
+    >>> bounds_text(0.5, 30.0)
     '0.500-30.0'
     """
     return f"{number_text(float(low), 3)}-{number_text(float(high), 3)}"
