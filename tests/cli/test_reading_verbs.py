@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -505,6 +506,44 @@ def test_every_verb_is_a_command_with_short_help():
         assert text.endswith(".")
 
 
-def test_what_json_prints_is_json_alone(xgamma, out):
-    for words in (("ls", out), ("show", out, "fit"), ("explain", out, "fit"), ("doctor",)):
-        assert json.loads(xgamma(*words, "--json").out)
+def documented_keys():
+    """Return the verbs of the table of docs/cli.md, each with its keys, and whether there are others."""
+    page = (Path(__file__).parents[2] / "docs/cli.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([^`|]+)` \| [^|]+ \| (`.+) \|$", page.partition("What `--json` prints")[2], re.MULTILINE)
+    return {verb: (set(re.findall("`([a-z_]+)`", keys)), "under its label" in keys) for verb, keys in rows}
+
+
+JSON_OF = {
+    "ls": ("ls", "{out}"),
+    "ls --runs": ("ls", "{out}", "--runs"),
+    "show": ("show", "{out}", "fit"),
+    "explain": ("explain", "{out}", "fit"),
+    "diff": ("diff", "{out}", "{out}", "fit"),
+    "doctor": ("doctor",),
+    "fetch": ("fetch",),
+    "plan": ("plan", "{out}/config.yaml"),
+    "check": ("check", "{out}/config.yaml"),
+    "run": ("run", "{out}/config.yaml"),
+    "retry": ("retry", "{out}"),
+    "verify": ("verify", "{out}"),
+    "validate": ("validate", "{out}"),
+    "tag NAME": ("tag", "{out}", "documented"),
+}
+
+
+@pytest.mark.parametrize("verb", JSON_OF)
+def test_json_has_the_keys_that_are_documented_and_nothing_beside_it(xgamma, out, verb):
+    keys, has_more = documented_keys()[verb]
+    document = json.loads(xgamma(*(word.format(out=out) for word in JSON_OF[verb]), "--json").out)
+    entries = document if isinstance(document, list) else list(document.values()) if "NAME" in verb else [document]
+    assert entries
+    for entry in entries:
+        assert keys <= set(entry) if has_more else keys == set(entry)
+
+
+def test_the_keys_of_all_verbs_are_documented():
+    assert documented_keys().keys() == JSON_OF.keys()
+    with_json = {
+        name for name in VERBS if any("--json" in option.opts for option in group.get_command(None, name).params)
+    }
+    assert with_json - {verb.split()[0] for verb in JSON_OF} == {"gc", "compact"}
