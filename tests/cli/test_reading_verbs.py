@@ -546,4 +546,4 @@ def test_the_keys_of_all_verbs_are_documented():
     with_json = {
         name for name in VERBS if any("--json" in option.opts for option in group.get_command(None, name).params)
     }
-    assert with_json - {verb.split()[0] for verb in JSON_OF} == {"gc", "compact"}
+    assert with_json - {verb.split()[0] for verb in JSON_OF} == {"gc", "compact", "closure"}
