@@ -96,6 +96,7 @@ COMPUTING = (
     "xgamma.reduce.stacks",
     "xgamma.report.page",
 )
+ARRAYS = ("xarray", "pandas", "dask", "jinja2")
 SHOWING = (
     "scipy.special",
     "xgamma.analysis.session",
@@ -197,7 +198,7 @@ def analysed(tiny_release, tmp_path_factory):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("verb", "heavy"), [("plan", (*COMPUTING, *SHOWING)), ("run", COMPUTING)])
+@pytest.mark.parametrize(("verb", "heavy"), [("plan", (*COMPUTING, *SHOWING, *ARRAYS)), ("run", COMPUTING)])
 def test_what_is_found_is_not_loaded_as_what_computes_it(analysed, verb, heavy):
     assert loaded_by(COMMAND.format(arguments=["xgamma", verb, str(analysed)]), heavy) == "loaded: "
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -13,6 +14,7 @@ import xarray as xr
 
 from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.outcome import Note
+from xgamma.schema.arrays import NamedArrays
 from xgamma.times import (
     SECONDS_PER_DAY,
     clipped_gti,
@@ -60,6 +62,15 @@ class RunFacts(NamedTuple):
         return self.roles - {note.topic for note in self.notes}
 
 
+class StoredRuns(Mapping[str, "xr.Dataset"]):
+    """The groups of a part in a store, whose table of runs can be read without xarray."""
+
+    @property
+    @abstractmethod
+    def runs(self) -> NamedArrays:
+        """The group ``""``."""
+
+
 @dataclass(frozen=True)
 class Part:
     """Runs ingested together. The groups may be lazy: a block reads only its own rows.
@@ -82,6 +93,11 @@ class Part:
         return self.groups[""]
 
     @property
+    def runs(self) -> NamedArrays:
+        """``obs`` for who only looks at its values, which takes no xarray."""
+        return self.groups.runs if isinstance(self.groups, StoredRuns) else self.obs
+
+    @property
     def events(self) -> xr.Dataset:
         """Dim event: ra, dec (deg), energy (TeV), time (s since ``obs.attrs["mjdref"]``) and all other columns."""
         return self.groups["events"]
@@ -94,26 +110,26 @@ class Part:
     def column(self, name: str, obs: IntArray) -> npt.NDArray[Any]:
         """Return one column of the run table for the given runs."""
         # Of a DataArray the coordinates would be looked for, hundreds of times in a block.
-        return np.asarray(self.obs.variables[name].values[obs])
+        return np.asarray(self.runs.variables[name].values[obs])
 
     def table_of(self, number: int) -> xr.Dataset:
         """Return the response table of a number in ``<role>_table``."""
-        return self.groups[self.obs.attrs["irf_tables"][number]]
+        return self.groups[self.runs.attrs["irf_tables"][number]]
 
     def notes(self, run: int) -> tuple[Note, ...]:
         """Return the warnings about a run; parts of xgamma 0.1.0 have none."""
-        notes = self.obs.attrs.get("notes")
+        notes = self.runs.attrs.get("notes")
         return () if notes is None else tuple(Note(*note) for note in notes[run])
 
     def facts(self) -> list[RunFacts]:
         """Return the facts that a selection uses, for every run."""
-        has = np.stack([self.obs[f"{role}_table"].values >= 0 for role in IRF_ROLES], axis=1)
+        has = np.stack([self.runs[f"{role}_table"].values >= 0 for role in IRF_ROLES], axis=1)
         # Most runs have the same responses: few sets are made.
         sets, numbers = np.unique(has, axis=0, return_inverse=True)
         roles = [frozenset({"events", "gti", *np.array(IRF_ROLES)[own].tolist()}) for own in sets]
         names = ("obs_id", "index_ra", "index_dec", "zenith")
-        columns = [*(self.obs[name].values.tolist() for name in names), self.obs.attrs["target"]]
-        has_notes = any(self.obs.attrs.get("notes", ()))
+        columns = [*(self.runs[name].values.tolist() for name in names), self.runs.attrs["target"]]
+        has_notes = any(self.runs.attrs.get("notes", ()))
         notes = [self.notes(run) for run in range(len(numbers))] if has_notes else [()] * len(numbers)
         named = [frozenset(note.topic for note in own).intersection(IRF_ROLES) for own in notes]
         return [
@@ -126,10 +142,10 @@ class Part:
     def run_columns(self, obs: IntArray) -> dict[str, npt.NDArray[Any]]:
         """Return ``RUN_COLUMNS`` of the given runs: deg, s, times as MJD (TT), nights as dates."""
         names = {"ra": "index_ra", "dec": "index_dec", "events": "event_size"}
-        texts = {name: np.array([self.obs.attrs[name][run] for run in obs]) for name in ("target", "telescope")}
-        mjdref = float(self.obs.attrs["mjdref"])
+        texts = {name: np.array([self.runs.attrs[name][run] for run in obs]) for name in ("target", "telescope")}
+        mjdref = float(self.runs.attrs["mjdref"])
         times = {name: mjdref + self.column(name, obs) / SECONDS_PER_DAY for name in ("tstart", "tstop")}
-        site = self.column("geo_lon", obs) if "geo_lon" in self.obs else np.full(len(obs), np.nan)
+        site = self.column("geo_lon", obs) if "geo_lon" in self.runs else np.full(len(obs), np.nan)
         night = nights(times["tstart"], site)
         known = {**texts, **times, "night": night, "month": night.astype("U7")}
         return {name: known[name] if name in known else self.column(names.get(name, name), obs) for name in RUN_COLUMNS}
@@ -269,7 +285,7 @@ def counted_time(part: Part, rows: Rows, rule: str) -> list[FloatArray | None]:
         return [np.array([[start, stop]]) if cut else None for start, stop, cut in ends]
     unknown = np.full(len(rows), np.nan)
     outside, slacks = (
-        part.column(name, rows.obs) if name in part.obs else unknown for name in ("event_outside", "gti_slack")
+        part.column(name, rows.obs) if name in part.runs else unknown for name in ("event_outside", "gti_slack")
     )
     # Parts of older versions do not record it; with the strict rule the last second may contain some.
     asked = is_cut | ~(outside == 0) | ((rule == "strict") & ~(slacks == 0))

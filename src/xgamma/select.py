@@ -304,7 +304,7 @@ def _pieces(
     parts: Mapping[str, Part], location: tuple[str, int], obs_id: int, selection: Selection
 ) -> Iterable[_Piece]:
     key, obs = location
-    table = parts[key].obs
+    table = parts[key].runs
     tstart, tstop = float(table["tstart"].values[obs]), float(table["tstop"].values[obs])
     for number, interval in enumerate(selection.intervals):
         start, stop = interval_seconds(*interval, float(table.attrs["mjdref"]))

@@ -11,9 +11,11 @@ from faults import run_file
 from releases import TINY, config_of, release_of, until_datasets, whole
 from xgamma.analysis import AnalysisConfig
 from xgamma.analysis.memory import Cost
-from xgamma.analysis.plan import PlannedStep, plan
+from xgamma.analysis.plan import PlannedStep, found_results, plan, validated_request
 from xgamma.analysis.preview import preview
 from xgamma.analysis.run import run
+from xgamma.analysis.steps.fit import FitStep
+from xgamma.analysis.steps.flux_points import FluxPointsStep
 from xgamma.config.requests import models_of, recipe_of, selection_of
 from xgamma.errors import ConfigError, MissingInputError
 from xgamma.store import Store, digest
@@ -84,6 +86,60 @@ def test_after_a_run_all_is_found_under_the_keys_of_the_plan(tiny_release, tmp_p
     assert keys["reduce"] == rows.texts["recipe"] == digest(recipe_of(config).document())
     assert steps[1].reason == "all rows are in the store"
     assert steps[0].cost == steps[1].cost == Cost()
+
+
+UNREAD = {
+    "one stack": "{}",
+    "an error of alpha": "datasets: {background: {method: reflected, alpha_systematic: 0.03}}",
+    "all energies": "fit: {fit_range: {min: null, max: null}}",
+    "no fit": "steps: [observations, datasets, flux_points]",
+}
+
+
+@pytest.mark.parametrize("text", UNREAD.values(), ids=UNREAD)
+def test_a_fit_of_a_stack_is_found_without_reading_the_stack(tiny_release, tmp_path, text, monkeypatch):
+    config = config_of(tiny_release, tmp_path / "store", text)
+    run(config)
+    read = plan_by_reading(config, monkeypatch)
+    monkeypatch.setattr(Store, "get_valid", lambda *_, **__: pytest.fail("something was read"))
+    assert plan(config) == read
+    assert set(states(read).values()) == {"found"}
+
+
+def plan_by_reading(config, monkeypatch):
+    with monkeypatch.context() as patch:
+        for step in (FitStep, FluxPointsStep):
+            patch.setattr(step, "finds_unread", False)
+        return plan(config)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "datasets: {stack: false}",
+        "datasets: {stack_by: 'obs_id < 3'}",
+        "datasets: {on_region: [{name: here, frame: icrs, lon: 83.63 deg, lat: 22.01 deg, radius: 0.1 deg}]}",
+    ],
+)
+def test_what_is_no_stack_of_one_spectrum_is_read_and_found(tiny_release, tmp_path, text, monkeypatch):
+    config = config_of(tiny_release, tmp_path / "store", "flux_points: {energy: {nbins: 2}}", text)
+    run(config)
+    steps = plan(config)
+    assert set(states(steps).values()) == {"found"}
+    assert steps == plan_by_reading(config, monkeypatch)
+
+
+def test_what_was_found_without_reading_it_is_what_a_run_holds(tiny_release, tmp_path):
+    config = config_of(tiny_release, tmp_path / "store")
+    analysis = run(config).analysis
+    request = validated_request(config)
+    results, missing = found_results(request, request.selected())
+    assert missing == []
+    assert results.datasets.names == analysis.datasets.names
+    assert results.datasets.models.to_yaml(full_output=True) == analysis.models.to_yaml(full_output=True)
+    assert results.fit.key == analysis.results.fit.key
+    assert results.flux_points.data.data.identical(analysis.flux_points.data.data)
+    assert results.unread is None
 
 
 def test_a_plan_computes_nothing(tiny_release, tmp_path, planned, monkeypatch):

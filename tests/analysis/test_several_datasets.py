@@ -14,6 +14,8 @@ from xgamma.analysis import Analysis, AnalysisConfig
 from xgamma.analysis.plan import plan
 from xgamma.analysis.preview import preview
 from xgamma.analysis.run import run
+from xgamma.analysis.steps.fit import FitStep
+from xgamma.analysis.steps.flux_points import FluxPointsStep
 from xgamma.config.requests import models_of
 from xgamma.datasets import Datasets
 from xgamma.errors import ConfigError, DataError
@@ -165,3 +167,17 @@ def test_observations_are_read_once_for_all_entries(tiny_release, tmp_path, monk
     [record] = analysis.store.ls()
     analysis.get_datasets()
     assert [each.key for each in analysis.store.ls("dl3")] == [record.key]
+
+
+@pytest.mark.parametrize("joint", [True, False])
+def test_stacks_of_several_entries_are_fitted_under_keys_that_a_plan_knows_without_reading_them(
+    tiny_release, tmp_path, joint, monkeypatch
+):
+    config = several(tiny_release, tmp_path, {"name": "narrow"}, {"name": "wide", **WIDE})
+    config.flux_points.joint = joint
+    run(config)
+    steps = plan(config)
+    assert {step.state for step in steps} == {"found"}
+    for step in (FitStep, FluxPointsStep):
+        monkeypatch.setattr(step, "finds_unread", False)
+    assert plan(config) == steps

@@ -234,8 +234,8 @@ def test_many_runs_make_several_parts(nights_release, monkeypatch):
 def test_of_many_parts_the_last_stays_in_memory(nights_release, monkeypatch):
     monkeypatch.setattr("xgamma.ingest.release.RUNS_PER_PART", 3)
     held = ingested(nights_release, Store("memory://"))
-    monkeypatch.setattr(Store, "get", lambda *_: pytest.fail("the store was read"))
-    monkeypatch.setattr(Store, "open", lambda *_: pytest.fail("the store was read"))
+    for name in ("get", "get_arrays", "open"):
+        monkeypatch.setattr(Store, name, lambda *_: pytest.fail("the store was read"))
     *earlier, last = held.parts.values()
     assert last.obs["obs_id"].values.tolist() == [7]
     assert last.events.sizes["event"] == int(last.obs["event_size"].sum())

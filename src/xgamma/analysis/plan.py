@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 from xgamma.analysis.memory import Cost, validate_memory, validate_room
@@ -16,7 +17,7 @@ from xgamma.analysis.steps.read import ReadWanted
 from xgamma.analysis.steps.reduce import ReduceStep, ReductionWanted
 from xgamma.analysis.steps.stack import NAME as STACKED
 from xgamma.analysis.steps.stack import StackWanted
-from xgamma.analysis.steps.step import Observed, Results, Step
+from xgamma.analysis.steps.step import Finding, Observed, Results, Step, Unread
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import centred, lacks_centre, models_of, observations_of, validate_workers
 from xgamma.config.unused_keys import unused_keys
@@ -303,19 +304,35 @@ def _walked(
     results = Results(store, request.workers, {name: Observed(chosen) for name, chosen in selected.items()})
     # Of their own: a fit that is found sets them.
     models = None if request.models is None else models_of(request.config)
-    read = None
     for step, wanted in request.steps:
-        # What was found is read where another step needs it.
-        if read is not None:
-            results = read()
-        if step.needs_models and results.datasets is not None and models is not None and not results.datasets.models:
-            add_backgrounds(models, results.datasets)
-            results.datasets.models = models
-        found = step.find(wanted, results)
-        results, read = found.ahead, found.read
+        if step.needs_models and models is not None:
+            results = _with_models(results, models)
+        found = step.find(wanted, results if step.finds_unread else results.whole())
+        results, read = _after(found)
         state = COMPUTE if read is None else FOUND
         name = f"{step.name} {getattr(wanted, 'name', None) or ''}".strip()
         yield PlannedStep(name, state, found.runs, found.reason, found.key, found.cost), read
+
+
+def _after(found: Finding) -> tuple[Results, Callable[[], Results] | None]:
+    """Return what the next step is told, and what reads all that was found; ``None`` where something is missing."""
+    reading = found.read
+    if reading is None:
+        return replace(found.ahead, unread=None), None
+    read = cache(lambda: replace(reading(), unread=None))
+    return replace(found.ahead, unread=replace(found.ahead.unread or Unread(), read=read)), read
+
+
+def _with_models(results: Results, models: Models) -> Results:
+    """Return results whose datasets have the models, those that are read later too."""
+    unread = results.unread
+    if unread is not None and unread.models is None:
+        read = cache(lambda: _with_models(results.whole(), models))
+        return replace(results, unread=replace(unread, models=models, read=read))
+    if results.datasets is not None and not results.datasets.models:
+        add_backgrounds(models, results.datasets)
+        results.datasets.models = models
+    return results
 
 
 def is_memory_judged(config: AnalysisConfig) -> bool:

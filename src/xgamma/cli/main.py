@@ -56,6 +56,7 @@ LATER = (
     "xgamma.datasets.files",
     "xgamma.formats.sky_maps.flux_maps",
     "xgamma.formats.yaml_documents",
+    "xgamma.html",
     "xgamma.irf",
     "xgamma.schema.products",
     "xgamma.storage.zarr_objects",

@@ -92,7 +92,7 @@ def print_part(store: Store, record: Record) -> None:
     """Print the runs that were ingested together, and what is to be said of them."""
     part = Part(StoredGroups(store, record))
     facts = part.facts()
-    numbers = np.arange(part.obs.sizes["obs"])
+    numbers = np.arange(part.runs.sizes["obs"])
     # Offsets are those to a position, which nobody gave.
     columns = {**part.run_columns(numbers), OFFSET: np.full(len(numbers), np.nan)}
     print_tables([runs_table(facts, columns)])

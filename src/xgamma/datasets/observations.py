@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import astropy
 import numpy as np
-import pandas as pd
 from astropy import units as u
 from astropy.time import Time
 
 from xgamma.axes import IntArray
-from xgamma.datasets import event_list, responses, text, titles
+from xgamma.datasets import event_list, responses, run_frame, text, titles
 from xgamma.description import Described, Description, Sheet, ends, facts
 from xgamma.digits import decimals, some
 from xgamma.errors import ConfigError, DataError, UnknownNameError, did_you_mean
@@ -25,6 +24,7 @@ from xgamma.select import Selection, rows_of, selection_order
 from xgamma.times import inside_interval, interval_seconds, time_from_seconds
 
 if TYPE_CHECKING:
+    import pandas as pd
     from astropy.coordinates import SkyCoord
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -32,10 +32,6 @@ if TYPE_CHECKING:
     from xgamma.datasets.event_list import GTI, EventList
     from xgamma.datasets.responses import Response
     from xgamma.ingest import Holdings
-
-
-_ENDS = ("tstart", "tstop")
-_COLUMNS = ("ra_pnt", "dec_pnt", "zenith", "ontime", "livetime", "deadc", "energy_min", "energy_max", "event_size")
 
 
 class Pointing(NamedTuple):
@@ -99,26 +95,26 @@ class Observation(Described):
         return Description(f"Observation {self.name}", facts([row for row in rows if row[1]]))
 
     def _fact(self, name: str) -> float:
-        return float(self.part.obs[name].values[self.obs])
+        return float(self.part.runs[name].values[self.obs])
 
     @property
     def _mjdref(self) -> float:
-        return float(self.part.obs.attrs["mjdref"])
+        return float(self.part.runs.attrs["mjdref"])
 
     @property
     def obs_id(self) -> int:
         """The observation id."""
-        return int(self.part.obs["obs_id"].values[self.obs])
+        return int(self.part.runs["obs_id"].values[self.obs])
 
     @property
     def target(self) -> str:
         """What was observed, in the words of the release."""
-        return str(self.part.obs.attrs["target"][self.obs])
+        return str(self.part.runs.attrs["target"][self.obs])
 
     @property
     def telescope(self) -> str:
         """What observed it."""
-        return str(self.part.obs.attrs["telescope"][self.obs])
+        return str(self.part.runs.attrs["telescope"][self.obs])
 
     @property
     def ra(self) -> float:
@@ -197,7 +193,7 @@ class Observation(Described):
     @cached_property
     def events(self) -> EventList:
         """The events, also those outside of good time; in the interval if one was selected."""
-        first, size = (int(self.part.obs[f"event_{what}"].values[self.obs]) for what in ("start", "size"))
+        first, size = (int(self.part.runs[f"event_{what}"].values[self.obs]) for what in ("start", "size"))
         data = self.part.events.isel(event=slice(first, first + size)).load()
         if np.isfinite(self.start) or np.isfinite(self.stop):
             data = data.isel(event=inside_interval(data["time"].values, self.start, self.stop))
@@ -364,8 +360,7 @@ class Observations(Described, Sequence[Observation]):
     @property
     def table(self) -> pd.DataFrame:
         """The observation table: one row for each selected run, ``tstart`` and ``tstop`` as MJD in TT, deg, s."""
-        frames = [_frame(part, rows) for part, rows in self.pieces]
-        return pd.concat(frames).iloc[selection_order(self.rows)] if frames else pd.DataFrame()
+        return run_frame.run_frame(self.pieces).iloc[selection_order(self.rows)]
 
     # --- pictures
 
@@ -402,7 +397,7 @@ class Observations(Described, Sequence[Observation]):
         numbers, more = ends(len(self))
         runs = [text.run_words(self._row(int(number))) for number in selection_order(self.rows)[numbers]]
         livetime = sum(float(part.column("livetime", rows.obs).sum()) for part, rows in self.pieces) / 3600
-        telescopes = {str(part.obs.attrs["telescope"][obs]) for part, rows in self.pieces for obs in rows.obs}
+        telescopes = {str(part.runs.attrs["telescope"][obs]) for part, rows in self.pieces for obs in rows.obs}
         left = [f"{some(len(ids), 'run')} by {criterion}" for criterion, ids in self.dropped.items() if ids]
         about = {
             "Runs": some(len(self), "run"),
@@ -412,23 +407,3 @@ class Observations(Described, Sequence[Observation]):
         }
         shown = [Sheet(text.RUN, runs, more)] if runs else []
         return Description("Observations", [*facts([row for row in about.items() if row[1]]), *shown])
-
-
-def _times(part: Part, rows: Rows) -> list[Time]:
-    return [time_from_seconds(part.column(name, rows.obs), float(part.obs.attrs["mjdref"])) for name in _ENDS]
-
-
-def _frame(part: Part, rows: Rows) -> pd.DataFrame:
-    columns: dict[str, object] = {"obs_id": part.column("obs_id", rows.obs)}
-    columns |= {name: [part.obs.attrs[name][obs] for obs in rows.obs] for name in ("target", "telescope")}
-    columns |= {name: part.column(name, rows.obs) for name in _COLUMNS}
-    columns |= {name: time.mjd for name, time in zip(_ENDS, _times(part, rows), strict=True)}
-    columns["night"] = part.run_columns(rows.obs)["night"]
-    has = {role: part.column(f"{role}_table", rows.obs) >= 0 for role in IRF_ROLES}
-    columns["irfs"] = [" ".join(role for role in IRF_ROLES if has[role][row]) for row in range(len(rows))]
-    columns["notes"] = [" ".join(note.text for note in part.notes(int(obs))) for obs in rows.obs]
-    columns["interval_start"], columns["interval_stop"] = rows.start, rows.stop
-    frame = pd.DataFrame(columns, index=pd.Index(rows.names, name="name"))
-    return frame.rename(columns={"event_size": "events"}).drop(
-        columns=[] if np.isfinite(rows.start).any() else ["interval_start", "interval_stop"]
-    )

@@ -133,7 +133,7 @@ RUN = ("run", "target", "time (TT)", "livetime [h]", "zenith [deg]", "pointing (
 
 def run_words(run: Observation) -> tuple[str, ...]:
     """Return what a list says of a run, in the order of ``RUN``."""
-    size, zenith = (float(run.part.obs[name].values[run.obs]) for name in ("event_size", "zenith"))
+    size, zenith = (float(run.part.runs[name].values[run.obs]) for name in ("event_size", "zenith"))
     pointing = f"{run.ra:.3f}, {run.dec:.3f}"
     span, hours = span_text(run.tstart.mjd, run.tstop.mjd), decimals(run.livetime / 3600)
     return run.name, run.target, span, hours, decimals(zenith, 1), pointing, f"{size:,.0f}"

@@ -16,9 +16,6 @@ from functools import partial
 from types import ModuleType
 from typing import Any, TypeVar
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from xgamma.errors import WorkerLostError
 from xgamma.warned import Answer, answered, result_of
 
@@ -49,7 +46,9 @@ class Workers:
 
 
 THIS_PROCESS = Workers()
-_LAZY = ("threads", "processes", "cluster", "travel", "notebook")
+_LAZY = ("threads", "processes", "cluster", "travel", "terminal", "notebook")
+_CALLED_TERMINAL = ("FORCE_COLOR", "TTY_COMPATIBLE")
+"""Variables of the environment by which a file or a pipe may be taken for a terminal."""
 
 
 def __getattr__(name: str) -> ModuleType:
@@ -75,7 +74,7 @@ def collector_at_rest() -> Iterator[None]:
 
 def is_notebook() -> bool:
     """Whether this process is the kernel of a notebook."""
-    return Console().is_jupyter
+    return "IPython" in sys.modules and bool(sys.modules[__name__].terminal.is_notebook())
 
 
 @contextmanager
@@ -87,18 +86,17 @@ def progress_bar(text: str, total: int) -> Iterator[Callable[[], None]]:
     callable
         To be called after each step.
     """
-    console = Console(stderr=True)
-    if total > 1 and console.is_jupyter:
-        with sys.modules[__name__].notebook.progress_bar(text, total) as advance:
-            yield advance
-        return
-    if total < 2 or not console.is_terminal:
+    this = sys.modules[__name__]
+    if total < 2:
         yield lambda: None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(text, total=total)
-        yield lambda: bar.advance(task)
+    elif is_notebook():
+        with this.notebook.progress_bar(text, total) as advance:
+            yield advance
+    elif sys.stderr.isatty() or any(name in os.environ for name in _CALLED_TERMINAL):
+        with this.terminal.progress_bar(text, total) as advance:
+            yield advance
+    else:
+        yield lambda: None
 
 
 def shared_workers(workers: Workers) -> AbstractContextManager[None]:

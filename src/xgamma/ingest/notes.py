@@ -20,7 +20,7 @@ Notes = Mapping[int, Sequence[Note]]
 
 def notes_of(held: Holdings) -> dict[int, tuple[Note, ...]]:
     """Return the notes of runs, by observation id; runs without notes are left out."""
-    noted = {key for key, part in held.parts.items() if any(part.obs.attrs.get("notes", ()))}
+    noted = {key for key, part in held.parts.items() if any(part.runs.attrs.get("notes", ()))}
     places = ((obs_id, place) for obs_id, place in held.places.items() if place[0] in noted)
     every = {obs_id: held.parts[key].notes(number) for obs_id, (key, number) in places}
     return {obs_id: notes for obs_id, notes in every.items() if notes}

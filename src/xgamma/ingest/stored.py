@@ -19,14 +19,15 @@ import numpy.typing as npt
 import xarray as xr
 
 from xgamma.errors import StoreError, UnknownNameError, did_you_mean
-from xgamma.events import RUN_COLUMNS, Part, RunFacts
+from xgamma.events import RUN_COLUMNS, Part, RunFacts, StoredRuns
 from xgamma.execute import THIS_PROCESS, Workers
 from xgamma.formats.gadf.index import USUAL_NAMES, IndexNames
 from xgamma.ingest.part import log_failure
 from xgamma.outcome import UnusedRun
 from xgamma.schema import Kind
+from xgamma.schema.arrays import NamedArrays, PlainArrays
 from xgamma.schema.tables import is_of_type
-from xgamma.store import Record, Store
+from xgamma.store import Record, Store, encoding
 from xgamma.store.records import now
 
 # One offset node of a few responses is what a block reads of them.
@@ -36,7 +37,7 @@ _EVENT_CHUNK = 1 << 19
 OnFailure = Callable[[UnusedRun], None]
 
 
-class StoredGroups(Mapping[str, "xr.Dataset"]):
+class StoredGroups(StoredRuns):
     """The groups of a product, each opened when it is first used; travels to a worker as the store's url.
 
     Parameters
@@ -54,11 +55,24 @@ class StoredGroups(Mapping[str, "xr.Dataset"]):
 
     def __getitem__(self, group: str) -> xr.Dataset:
         if group not in self._opened:
-            is_table = group in ("", "gti")
-            read = self._store.get if is_table else self._store.open
-            found = read(Kind.DL3, self._record.key, group, self._record)
-            self._opened[group] = self._store.validated(found, self._record, group)
+            self._opened[group] = self._tables(group) if group in ("", "gti") else self._lazy(group)
         return self._opened[group]
+
+    @cached_property
+    def runs(self) -> NamedArrays:
+        """The table of runs; what is in memory already is not read again."""
+        return self._opened[""] if "" in self._opened else self._arrays("")
+
+    def _arrays(self, group: str) -> PlainArrays:
+        return self._store.get_arrays(Kind.DL3, self._record.key, self._record, group)
+
+    def _tables(self, group: str) -> xr.Dataset:
+        known = self.runs if group == "" else None
+        return encoding.as_dataset(known if isinstance(known, PlainArrays) else self._arrays(group))
+
+    def _lazy(self, group: str) -> xr.Dataset:
+        opened = self._store.open(Kind.DL3, self._record.key, group, self._record)
+        return self._store.validated(opened, self._record, group)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._record.digests)

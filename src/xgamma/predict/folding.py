@@ -28,6 +28,8 @@ from xgamma.units import CM2_PER_M2
 if TYPE_CHECKING:
     from xgamma.models.temporal.model import TemporalModel
 
+    RowsAndBins: TypeAlias = tuple[xr.Dataset, BoolArray]
+
 
 def validate_spectral(model: Any) -> None:
     """Raise for what the spectrum of a region cannot hold, and for tables that cannot be read.
@@ -224,9 +226,6 @@ def model_remarks(models: Sequence[SkyModel], datasets: Sequence[xr.Dataset]) ->
         ]
         remarks += [time_remark(model, gti, mjdref, names) for model in models]
     return [remark for remark in dict.fromkeys(remarks) if remark]
-
-
-RowsAndBins: TypeAlias = tuple[xr.Dataset, BoolArray]
 
 
 @dataclass(frozen=True)

@@ -371,11 +371,11 @@ def coords_of(part: Part, rows: Rows, grid: Grid) -> dict[Any, Any]:
 
 def attrs_of(part: Part, rows: Rows, details: Sequence[str]) -> dict[str, Any]:
     """Return the attributes that reduced rows have."""
-    telescopes = sorted({part.obs.attrs["telescope"][obs] for obs in rows.obs})
+    telescopes = sorted({part.runs.attrs["telescope"][obs] for obs in rows.obs})
     return {
-        "mjdref": part.obs.attrs["mjdref"],
+        "mjdref": part.runs.attrs["mjdref"],
         "time_scale": "tt",
         "telescope": ", ".join(telescopes),
-        "release": part.obs.attrs["release"],
+        "release": part.runs.attrs["release"],
         "outcome_details": list(details),
     }

@@ -121,7 +121,7 @@ def _template(pieces: Sequence[Piece], recipe: Recipe) -> xr.Dataset:
     values = neutral_values(recipe.grid, 1, recipe.held)
     attrs = attrs_of(part, rows[:1], [])
     del attrs["outcome_details"]
-    telescopes = {part.obs.attrs["telescope"][obs] for part, rows in pieces for obs in rows.obs}
+    telescopes = {part.runs.attrs["telescope"][obs] for part, rows in pieces for obs in rows.obs}
     attrs["telescope"] = ", ".join(sorted(telescopes))
     space = recipe.grid.space
     return schema.dataset(values, coords_of(part, rows[:1], recipe.grid), attrs, space.dims, space.shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -105,17 +106,22 @@ class PlainArrays:
     data: Mapping[str, PlainArray]
     attrs: Mapping[str, Any]
 
-    @property
+    @cached_property
     def variables(self) -> Mapping[str, PlainArray]:
         """All arrays by name."""
         return {**self.coords, **self.data}
 
-    @property
+    @cached_property
     def sizes(self) -> Mapping[str, int]:
         """The size of every dim."""
         return {
             dim: size for array in self.variables.values() for dim, size in zip(array.dims, array.shape, strict=True)
         }
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes its values take."""
+        return sum(array.values.nbytes for array in self.variables.values())
 
     def __getitem__(self, name: str, /) -> PlainArray:
         """Return one of them."""

@@ -223,13 +223,16 @@ class Store(Described, Ledgers):
         """
         return codec.as_dataset(self.get_arrays(kind, key, record))
 
-    def get_arrays(self, kind: str, key: str, record: Record | None = None) -> PlainArrays:
-        """Return what ``get_valid`` does of ``kind/key``, with ``record``, as named arrays of numpy, without xarray."""
-        record = self._record_of(kind, key, "", record)
-        documents = self._group_documents(record, "")
+    def get_arrays(self, kind: str, key: str, record: Record | None = None, group: str = "") -> PlainArrays:
+        """Return what ``get_valid`` does of ``kind/key``, or of another ``group``, as named arrays without xarray.
+
+        With its ``record`` as ``get``.
+        """
+        record = self._record_of(kind, key, group, record)
+        documents = self._group_documents(record, group)
         with self._backend.sentences("read"):
-            found = reading.read_group(self._backend.whole, record.folder, documents, "")
-        return self.validated(found, record, "")
+            found = reading.read_group(self._backend.whole, record.folder, documents, group)
+        return self.validated(found, record, group)
 
     def validated(self, group: Group, record: Record, name: str) -> Group:
         """Return the ``group`` called ``name`` of a product if it conforms to its format; raises ``DamagedError``.

@@ -107,7 +107,7 @@ def _compared(
     """Return for each row of a product in what it differs from what its run gives now, or why this is not known."""
     # By the records that were read first: products may be merged meanwhile.
     part, held = Part(StoredGroups(store, part_record)), store.get(Kind.ROWS, record.key, record=record)
-    if part.obs.attrs["mjdref"] != held.attrs["mjdref"]:
+    if part.runs.attrs["mjdref"] != held.attrs["mjdref"]:
         return OTHER_EPOCH
     return list(_comparisons(part, held, batch, recipe))
 

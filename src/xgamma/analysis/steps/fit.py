@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from xgamma import fit
 from xgamma.analysis import costs
 from xgamma.analysis.memory import Cost
 from xgamma.analysis.steps import fit_pictures
-from xgamma.analysis.steps.keys import made_from, model_key, seen_by
+from xgamma.analysis.steps.keys import made_from, model_key, seen_by, stacks_key
 from xgamma.analysis.steps.pictures import write_pictures
 from xgamma.analysis.steps.step import Finding, Product, Results, SeenSpectrum, Step
 from xgamma.axes import Axis
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from xgamma.datasets import Datasets
     from xgamma.fit import FitInput, FitResult
     from xgamma.models.models import Models
+    from xgamma.store import Store
     from xgamma.tables.table import Table
 
 log = logging.getLogger(__name__)
@@ -56,16 +57,16 @@ def fit_key(seen: str, models: Models, settings: FitSettings) -> str:
     return digest(request | {"settings": settings.document(len(models.parameters.free_parameters))})
 
 
-def _key_and_method(wanted: FitWanted, results: Results, datasets: Datasets, models: Models) -> tuple[str, str]:
-    """Return the key of a fit and how the minimum is found.
+def _key_and_method(wanted: FitWanted, store: Store, seen: str, models: Models) -> tuple[str, str]:
+    """Return the key of a fit of what is seen, and how the minimum is found.
 
     Where the method is for xgamma to choose, a fit by MIGRAD that the store holds is taken: it is of the same minimum.
     """
-    seen, settings = seen_by(results, datasets), wanted.settings
+    settings = wanted.settings
     chosen = settings.method_for(len(models.parameters.free_parameters))
     methods = dict.fromkeys([chosen, *(["migrad"] if settings.method == "auto" else [])])
     keys = {method: fit_key(seen, models, dataclasses.replace(settings, method=method)) for method in methods}
-    held = ((key, method) for method, key in keys.items() if results.store.has(Kind.FIT, key))
+    held = ((key, method) for method, key in keys.items() if store.has(Kind.FIT, key))
     return next(held, (keys[chosen], chosen))
 
 
@@ -197,7 +198,7 @@ class FitWanted:
 class FitStep(Step[FitWanted]):
     """Fits models to the datasets; a fit of the same request that the store holds is found."""
 
-    name, section, needs, needs_models = "fit", "fit", ("datasets",), True
+    name, section, needs, needs_models, finds_unread = "fit", "fit", ("datasets",), True, True
 
     def validate_order(self, results: Results) -> None:
         """Raise ``OrderError`` before there are datasets with models."""
@@ -224,18 +225,17 @@ class FitStep(Step[FitWanted]):
 
     def find(self, wanted: FitWanted, results: Results) -> Finding:
         """Return whether the store holds this fit."""
-        if results.datasets is None:
-            return found_later(results)
-        datasets, models = _ready(wanted, results)
-        key, method = _key_and_method(wanted, results, datasets, models)
-        if not results.store.has(Kind.FIT, key):
-            ahead = replace(results, awaited="fit")
-            return Finding(results.runs, "there is no such product in the store", ahead, key)
-
-        def read() -> Results:
-            return _with_fit(results, _stored(results, key, models, method), models)
-
-        return Finding(results.runs, "the same request is in the store", results, key, read=read)
+        if (found := _found_unread(wanted, results)) is not None:
+            return found
+        whole = results.whole()
+        if whole.datasets is None:
+            return found_later(whole)
+        datasets, models = _ready(wanted, whole)
+        key, method = _key_and_method(wanted, whole.store, seen_by(whole, datasets), models)
+        if not whole.store.has(Kind.FIT, key):
+            ahead = replace(whole, awaited="fit")
+            return Finding(whole.runs, "there is no such product in the store", ahead, key)
+        return _found(whole, key, lambda: _with_fit(whole, _stored(whole, key, models, method), models))
 
     def compute(self, wanted: FitWanted, results: Results) -> Results:
         """Fit the models to the datasets, or set them to the fit that the store holds.
@@ -297,6 +297,32 @@ class FitStep(Step[FitWanted]):
         return {"converged": result.success, "total_stat": result.total_stat, **prior, "models": models}
 
 
+def _found_unread(wanted: FitWanted, results: Results) -> Finding | None:
+    """Return the finding of a fit of stacks that nobody has read; ``None`` where that does not find it."""
+    models = None if results.unread is None else results.unread.models
+    if results.unread is None or models is None or not results.unread_stacks:
+        return None
+    stacks = {
+        number: replace(each, mask=each.energy.mask_inside(*wanted.range_of(each.entry)))
+        for number, each in results.unread.stacks.items()
+    }
+    ahead = replace(results, unread=replace(results.unread, stacks=stacks))
+    key, method = _key_and_method(wanted, results.store, stacks_key(ahead.unread_stacks), models)
+    if not results.store.has(Kind.FIT, key):
+        return None
+
+    def read() -> Results:
+        whole = results.whole()
+        _, models = _ready(wanted, whole)
+        return _with_fit(whole, _stored(whole, key, models, method), models)
+
+    return _found(replace(ahead, unread=replace(results.unread, stacks=stacks, fit=key)), key, read)
+
+
+def _found(ahead: Results, key: str, read: Callable[[], Results]) -> Finding:
+    return Finding(ahead.runs, "the same request is in the store", ahead, key, read=read)
+
+
 def _validate_fit_ranges(wanted: FitWanted, axes: Mapping[str, Axis]) -> None:
     """Raise ``ConfigError`` where a range lies outside of the axis of its entry, or that for all outside of their one.
 
@@ -351,7 +377,7 @@ def _stored(results: Results, key: str, models: Models, method: str) -> Product[
 def _fitted(wanted: FitWanted, results: Results, datasets: Datasets, models: Models) -> Product[FitResult]:
     """Fit the models, or set them to the fit of the same request that the store holds."""
     store, seen = results.store, seen_by(results, datasets)
-    key, method = _key_and_method(wanted, results, datasets, models)
+    key, method = _key_and_method(wanted, store, seen, models)
     start = models.to_yaml(full_output=True)
     if store.has(Kind.FIT, key):
         return _stored(results, key, models, method)

@@ -15,7 +15,7 @@ from astropy import units as u
 from xgamma import datasets as views
 from xgamma import estimate
 from xgamma.analysis.steps.fit import found_later, with_models
-from xgamma.analysis.steps.keys import made_from, model_key, seen_by
+from xgamma.analysis.steps.keys import made_from, model_key, seen_by, stacks_key
 from xgamma.analysis.steps.pictures import write_pictures
 from xgamma.analysis.steps.step import (
     Finding,
@@ -88,7 +88,7 @@ class FluxPointsWanted:
 class FluxPointsStep(Step[FluxPointsWanted]):
     """Estimates flux points; those of the same request that the store holds are found."""
 
-    name, section, needs, needs_models = "flux points", "flux_points", ("datasets",), True
+    name, section, needs, needs_models, finds_unread = "flux points", "flux_points", ("datasets",), True, True
 
     def validate_order(self, results: Results) -> None:
         """Raise ``OrderError`` before there are datasets with models."""
@@ -120,13 +120,14 @@ class FluxPointsStep(Step[FluxPointsWanted]):
         """Return whether the store holds these flux points."""
         if results.awaited:
             return found_later(results)
-        datasets, seen, models = _asked(wanted, results)
+        if (found := _found_unread(wanted, results)) is not None:
+            return found
+        whole = results.whole()
+        datasets, seen, models = _asked(wanted, whole)
         key = wanted.key(seen, models)
-
-        def read() -> Results:
-            return _with_points(wanted, results, datasets, _stored(results, key))
-
-        return Finding.of_key(results, Kind.POINTS, key, read)
+        return Finding.of_key(
+            whole, Kind.POINTS, key, lambda: _with_points(wanted, whole, datasets, _stored(whole, key))
+        )
 
     def compute(self, wanted: FluxPointsWanted, results: Results) -> Results:
         """Estimate the flux points, or read those of the same request that the store holds.
@@ -258,6 +259,23 @@ def _asked(wanted: FluxPointsWanted, results: Results) -> tuple[Datasets, str, s
     axis = Axis.from_coords(datasets.fit_inputs()[0].data.coords, "energy")
     validate_edges(axis, wanted.edges, ENERGY, wanted.name or "")
     return datasets, seen_by(results, datasets), models_key(results, models)
+
+
+def _found_unread(wanted: FluxPointsWanted, results: Results) -> Finding | None:
+    """Return the finding of flux points of stacks that nobody has read; ``None`` where that does not find them."""
+    stacks = [each for each in results.unread_stacks if wanted.name in (None, each.entry)]
+    if results.unread is None or results.unread.models is None or not stacks:
+        return None
+    key = wanted.key(stacks_key(stacks), results.unread.fit or model_key(results.unread.models))
+    if not results.store.has(Kind.POINTS, key):
+        return None
+
+    def read() -> Results:
+        whole = results.whole()
+        datasets, _, _ = _asked(wanted, whole)
+        return _with_points(wanted, whole, datasets, _stored(whole, key))
+
+    return Finding.of_key(results, Kind.POINTS, key, read)
 
 
 def _datasets_of(name: str, results: Results, datasets: Datasets) -> Datasets:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +13,8 @@ from xgamma.schema import WINDOWS, Kind, space_dims
 from xgamma.store import dataset_digest, digest
 
 if TYPE_CHECKING:
-    from xgamma.analysis.steps.step import Results
+    from xgamma.analysis.steps.step import Results, SeenStack
+    from xgamma.axes import BoolArray
     from xgamma.datasets import Datasets
     from xgamma.fit import FitInput
     from xgamma.models.models import Models
@@ -25,12 +26,22 @@ CURVE_ENERGIES = np.geomspace(1e-3, 1e3, 61)  # TeV
 
 def datasets_key(inputs: Sequence[FitInput], keys: Sequence[str]) -> str:
     """Return the key of what a likelihood sees: its Datasets and the bins it uses of them."""
-    bins = [None if one.mask is None else np.packbits(one.mask).tobytes().hex() for one in inputs]
     is_map = any(not one.is_flux_points and space_dims(one.data) == WINDOWS for one in inputs)
-    return digest(
-        {"datasets": list(keys), "names": [one.data["dataset"].values.tolist() for one in inputs], "mask_fit": bins}
-        | ({"maps": MAP_VERSION} if is_map else {})
+    names = [one.data["dataset"].values.tolist() for one in inputs]
+    return _seen_key(keys, names, [one.mask for one in inputs], is_map)
+
+
+def stacks_key(stacks: Sequence[SeenStack]) -> str:
+    """Return the key of what a likelihood sees of stacks, each of one spectrum, that nobody has read."""
+    return _seen_key(
+        [each.key for each in stacks], [[each.name] for each in stacks], [each.mask for each in stacks], False
     )
+
+
+def _seen_key(keys: Sequence[str], names: Sequence[Any], masks: Sequence[BoolArray | None], is_map: bool) -> str:
+    bins = [None if mask is None else np.packbits(mask).tobytes().hex() for mask in masks]
+    seen = {"datasets": list(keys), "names": list(names), "mask_fit": bins}
+    return digest(seen | ({"maps": MAP_VERSION} if is_map else {}))
 
 
 def model_key(models: Models) -> str:

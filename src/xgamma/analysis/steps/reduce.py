@@ -297,11 +297,13 @@ def _with_systematic(product: Product[xr.Dataset], error: float) -> Product[xr.D
     """Return what is fitted with a relative error of alpha; rows and stacks in the store do not know of it."""
     if not error:
         return product
-    return replace(
-        product,
-        data=reduce.with_alpha_systematic(product.data, error),
-        key=digest({"product": product.key, "alpha_systematic": error}),
-    )
+    data = reduce.with_alpha_systematic(product.data, error)
+    return replace(product, data=data, key=with_systematic_key(product.key, error))
+
+
+def with_systematic_key(key: str, error: float) -> str:
+    """Return the key of what is fitted with a relative error of alpha, of which 0 is none, from that of the product."""
+    return digest({"product": key, "alpha_systematic": error}) if error else key
 
 
 def log_lost_counts(observations: Observations | None, reduction: Reduction) -> None:

@@ -15,7 +15,8 @@ from xgamma.analysis.memory import KEPT_BYTES
 from xgamma.axes import FloatArray, IntArray
 from xgamma.reduce.rows import joined_rows, select_rows, since, with_names
 from xgamma.schema import Kind
-from xgamma.store import Record, Store
+from xgamma.schema.arrays import PlainArrays
+from xgamma.store import Record, Store, encoding
 
 if TYPE_CHECKING:
     from xgamma.analysis.steps.sum_ahead import RowAddress, SumAhead
@@ -60,7 +61,7 @@ class RowReader:
     store: Store
     records: dict[str, Record] = field(default_factory=dict)
     ahead: SumAhead | None = None
-    _held: OrderedDict[str, xr.Dataset] = field(default_factory=OrderedDict)
+    _held: OrderedDict[str, xr.Dataset | PlainArrays] = field(default_factory=OrderedDict)
     _facts: dict[str, RowsFacts] = field(default_factory=dict)
     # Threads that stack meet here: what one moves another may let go.
     _lock: Lock = field(default_factory=Lock)
@@ -70,6 +71,14 @@ class RowReader:
 
     def product(self, key: str) -> xr.Dataset:
         """Return a product of rows."""
+        found = self._arrays(key)
+        if isinstance(found, PlainArrays):
+            found = encoding.as_dataset(found)
+            self.hold(key, found)
+        return found
+
+    def _arrays(self, key: str) -> xr.Dataset | PlainArrays:
+        """Return a product of rows; one that was only looked at so far as plain arrays, which take no xarray."""
         # Threads may read the same one twice, which costs time and changes nothing.
         found = self._held.get(key)
         if found is None:
@@ -77,11 +86,11 @@ class RowReader:
             # Before it is read: of maps there is not room for more.
             self._let_go(KEPT_BYTES - (0 if record is None else record.nbytes))
             # By the record that was read first: where products are merged meanwhile, theirs stay for a day.
-            found = self.store.get_valid(Kind.ROWS, key, record)
+            found = self.store.get_arrays(Kind.ROWS, key, record)
         self.hold(key, found)
         return found
 
-    def hold(self, key: str, product: xr.Dataset) -> None:
+    def hold(self, key: str, product: xr.Dataset | PlainArrays) -> None:
         """Hold a product, and let go those that were used longest ago beyond ``KEPT_BYTES``."""
         self._let_go(KEPT_BYTES - product.nbytes, key)
         with self._lock:
@@ -112,7 +121,7 @@ class RowReader:
         if key not in self._facts:
             record = self.records.get(key)
             if key in self._held or record is None or record.nbytes <= KEPT_BYTES:
-                product = self.product(key)
+                product = self._arrays(key)
                 self._facts[key] = RowsFacts.of(product.attrs, product["outcome"].values, product["gti"].values)
             else:
                 names, count = ("outcome", "gti"), len(record.texts["rows"])

@@ -14,9 +14,9 @@ import xarray as xr
 from xgamma import reduce
 from xgamma.analysis import costs
 from xgamma.analysis.memory import BLOCK_ROWS, SUMS_BYTES
-from xgamma.analysis.steps.reduce import log_lost_counts, named, views_of_unused, with_product
+from xgamma.analysis.steps.reduce import log_lost_counts, named, views_of_unused, with_product, with_systematic_key
 from xgamma.analysis.steps.row_reader import RowReader, rows_of_products
-from xgamma.analysis.steps.step import Entry, Finding, Product, Reduction, Results, Step
+from xgamma.analysis.steps.step import Entry, Finding, Product, Reduction, Results, SeenStack, Step, Unread
 from xgamma.config.requests import names_of
 from xgamma.errors import OrderError
 from xgamma.execute import Workers, run_blocks, shared_workers
@@ -318,6 +318,14 @@ def _named(product: Product[xr.Dataset], wanted: StackWanted) -> Product[xr.Data
     return replace(product, data=data)
 
 
+def _seen_unread(wanted: StackWanted, reduction: Reduction, recipe: Recipe, key: str) -> dict[int, SeenStack]:
+    """Return what a likelihood will see of the only stack of an entry, by its number; nothing of maps and regions."""
+    if not recipe.grid.is_region or len(recipe.grid.regions) > 1 or recipe.grid.given_names:
+        return {}
+    key = with_systematic_key(key, reduction.alpha_systematic)
+    return {wanted.number: SeenStack(wanted.name, wanted.name or NAME, key, recipe.grid.energy)}
+
+
 def _found(wanted: StackWanted, recipe: Recipe, ahead: Results, rows: Reduced, groups: Groups) -> Finding:
     keys = list(groups.keys.values())
     known = stored_stacks(ahead.store, keys)
@@ -335,4 +343,7 @@ def _found(wanted: StackWanted, recipe: Recipe, ahead: Results, rows: Reduced, g
         product, _ = stacked(ahead.store, rows, groups, ahead.workers)
         return with_product(ahead, wanted, _named(product, wanted))
 
+    if key is not None and wanted.by is None:
+        stacks = _seen_unread(wanted, ahead.reductions[wanted.number], recipe, key)
+        ahead = replace(ahead, unread=Unread(stacks=stacks))
     return Finding(len(rows), reason, ahead, key, read=read)

@@ -124,6 +124,51 @@ class Reduction:
 
 
 @dataclass(frozen=True)
+class SeenStack:
+    """What a likelihood sees of a stack of one spectrum, which is told without reading it.
+
+    Parameters
+    ----------
+    entry, name
+        The name of the entry of ``datasets``, and that of the stack.
+    key
+        The key of what is fitted.
+    energy
+        The axis of reconstructed energy.
+    mask
+        The bins that are fitted, shape (energy,); ``None`` is all.
+    """
+
+    entry: str
+    name: str
+    key: str
+    energy: Axis
+    mask: BoolArray | None = None
+
+
+@dataclass(frozen=True)
+class Unread:
+    """What steps found in the store and nobody has read yet.
+
+    Parameters
+    ----------
+    read
+        Returns the results with all of it.
+    stacks
+        What a likelihood sees, by the number of the entry of ``datasets``, where it is known.
+    models
+        The models that the datasets will have.
+    fit
+        The key of the fit that will have set them.
+    """
+
+    read: Callable[[], Results] | None = None
+    stacks: Mapping[int, SeenStack] = field(default_factory=dict)
+    models: Models | None = None
+    fit: str = ""
+
+
+@dataclass(frozen=True)
 class Results:
     """What the steps of an analysis have made, and where they work.
 
@@ -154,6 +199,8 @@ class Results:
         The first product that is still to be made before the key of another one can be known; empty in a session.
     computed
         The words in ``steps`` of those steps that found less than everything in the store, when they were taken last.
+    unread
+        What was found and is not among these results yet, ``None`` where all of it was read.
     """
 
     store: Store
@@ -171,6 +218,17 @@ class Results:
     excess_maps: Mapping[str, ExcessMap] = field(default_factory=dict)
     awaited: str = ""
     computed: frozenset[str] = frozenset()
+    unread: Unread | None = None
+
+    def whole(self) -> Results:
+        """Return these results with all that was found so far, which is read now."""
+        return self if self.unread is None or self.unread.read is None else self.unread.read()
+
+    @property
+    def unread_stacks(self) -> list[SeenStack]:
+        """What a likelihood sees of all entries of ``datasets``; empty where not all of it is known without reading."""
+        stacks = {} if self.unread is None else self.unread.stacks
+        return [stacks[number] for number in sorted(stacks)] if len(stacks) == len(self.reductions) else []
 
     @property
     def runs(self) -> int:
@@ -252,6 +310,8 @@ class Step(ABC, Generic[Wanted]):
     needs: ClassVar[tuple[str, ...]] = ()
     """The words of the steps that come before it."""
     needs_models: ClassVar[bool] = False
+    finds_unread: ClassVar[bool] = False
+    """Whether it can look for its product before what the steps before it found is read."""
 
     def validate_order(self, results: Results) -> None:
         """Raise ``OrderError`` before what the step needs is there."""

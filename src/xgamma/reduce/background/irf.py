@@ -125,7 +125,7 @@ def _in_windows(given: BackgroundInput, space: SkySpace, used: BoolArray, edges:
 
 def _alignment(given: BackgroundInput) -> FloatArray:
     """Return the number of the alignment of each row, NaN where it is needed and not known; by offset none is."""
-    part, fields = given.part, given.part.obs.attrs.get("bkg_field")
+    part, fields = given.part, given.part.runs.attrs.get("bkg_field")
     tables, longitude = part.column("bkg_table", given.rows.obs), _site_lon(given)
     by_offset = {number for number in set(tables.tolist()) if number >= 0 and "offset" in part.table_of(number).dims}
     found = np.full(len(given.rows), np.nan)
@@ -170,8 +170,8 @@ def _turns(given: BackgroundInput, own: IntArray) -> FloatArray:
     """Return the position angles of the zenith in the middle of equal shares of the good time, shape (row, share)."""
     count = max(1, int(np.ceil(given.ontime[own].max() / STEP)))
     seconds = np.stack([_shares(given.good_time[row], count) for row in own])
-    utc = time_from_seconds(seconds, float(given.part.obs.attrs["mjdref"])).utc.mjd
-    fields = given.part.obs.attrs["bkg_field"]
+    utc = time_from_seconds(seconds, float(given.part.runs.attrs["mjdref"])).utc.mjd
+    fields = given.part.runs.attrs["bkg_field"]
     latitude = np.array([fields[obs]["site_lat"] for obs in given.rows.obs[own].tolist()])
     at = zenith(utc, _site_lon(given)[own, None], latitude[:, None])
     return position_angle(*at, *(coordinate[own, None] for coordinate in given.pointing))

@@ -127,7 +127,7 @@ class OffRuns(Background):
 
     def place(self, given: BackgroundInput) -> OffPlaces:
         """Return which off runs count for which rows; rows without any have no background."""
-        obs_ids = given.part.obs["obs_id"].values
+        obs_ids = given.part.runs["obs_id"].values
         number = {int(obs_id): place for place, obs_id in enumerate(obs_ids.tolist())}
         pairs, reasons = list[tuple[int, int]](), dict[int, str]()
         for row in np.flatnonzero(given.usable).tolist():
