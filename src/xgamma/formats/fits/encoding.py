@@ -100,7 +100,8 @@ def _column_cards(number: int, column: Column) -> dict[str, HeaderValue]:
     cards: dict[str, HeaderValue] = {f"TTYPE{number}": column.name, f"TFORM{number}": _format(values)}
     if column.unit:
         cards[f"TUNIT{number}"] = column.unit
-    if values.ndim > 2:
+    # An array of one number in each row would otherwise come back as that number.
+    if values.ndim > 2 or values.shape[1:] == (1,):
         cards[f"TDIM{number}"] = f"({','.join(str(size) for size in reversed(values.shape[1:]))})"
     return cards
 
