@@ -75,6 +75,7 @@ COMPUTING = (
     "iminuit",
     "zarr",
     "scipy.interpolate",
+    "scipy.special",
     "xgamma.analysis.costs",
     "xgamma.analysis.preview",
     "xgamma.datasets.light_curve",
@@ -98,7 +99,6 @@ COMPUTING = (
 )
 ARRAYS = ("xarray", "pandas", "dask", "jinja2")
 SHOWING = (
-    "scipy.special",
     "xgamma.analysis.session",
     "xgamma.datasets.flux_points",
     "xgamma.datasets.text",

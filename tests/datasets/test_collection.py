@@ -134,6 +134,7 @@ def test_the_info_table_has_a_row_for_each_dataset_with_units(datasets):
     for row, view in zip(table, datasets, strict=True):
         for name, value in view.info_dict().items():
             assert row[name] == getattr(value, "value", value)
+        assert view.significance == row["sqrt_ts"]
 
 
 def test_the_info_table_gives_the_numbers_of_the_first_look(datasets):

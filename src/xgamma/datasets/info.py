@@ -172,10 +172,7 @@ def summary(
     safe = ds["mask_safe"].values
     used = safe if in_safe_data_range else np.ones_like(safe)
     fitted = safe if mask_fit is None else safe & mask_fit
-    counts = sums_of_lines(ds, ds["counts"].values, used)
-    known = sums_of_lines(ds, background(ds).values, used)
-    # What is known is as good as the norm that models give it; what was measured stands alone.
-    expected = known if is_on_off(ds) else sums_of_lines(ds, prediction.background.values, used)
+    counts, known, expected = _counted(prediction, used)
     columns = {"name": Column(np.array(row_names(ds))), "counts": Column(counts.astype(np.int64))}
     columns |= {"excess": Column(counts - expected), "sqrt_ts": Column(sqrt_ts_of_lines(ds, counts, expected, used))}
     columns |= {"background": Column(known)}
@@ -191,6 +188,22 @@ def summary(
         "stat_sum": Column(stat if has_stat else np.full(rows, np.nan)),
     }
     return columns | (_off_columns(ds, known, used) if is_on_off(ds) else {})
+
+
+def significances(ds: xr.Dataset, models: Models) -> FloatArray:
+    """Return the significance of the excess in the safe bins of each line, shape (line,), and nothing else of them."""
+    used = ds["mask_safe"].values
+    counts, _, expected = _counted(Prediction(ds, models), used)
+    return sqrt_ts_of_lines(ds, counts, expected, used)
+
+
+def _counted(prediction: Prediction, used: BoolArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the counts of each line, its background, and the background that its excess is over."""
+    ds = prediction.ds
+    counts, known = (sums_of_lines(ds, values, used) for values in (ds["counts"].values, background(ds).values))
+    # What is known is as good as the norm that models give it; what was measured stands alone.
+    expected = known if is_on_off(ds) else sums_of_lines(ds, prediction.background.values, used)
+    return counts, known, expected
 
 
 def _predicted(prediction: Prediction, used: BoolArray) -> dict[str, Column]:

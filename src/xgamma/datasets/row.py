@@ -351,6 +351,11 @@ class Row(Fitted, Generic[Shown]):
         """Return the Dataset with its bins to fit, as ``Fit`` takes it."""
         return [fit.FitInput(self.data, None if self._mask_fit is None else self._mask_fit[np.newaxis])]
 
+    @property
+    def significance(self) -> float:
+        """The significance of the excess in the safe bins, as ``sqrt_ts`` of the info table."""
+        return float(info.significances(self.data, self._own_models())[0])
+
     def info_dict(self, in_safe_data_range: bool = True) -> dict[str, Any]:
         """Return the row of the info table: names to numbers, ``Quantity`` where there is a unit."""
         columns = self._summary(in_safe_data_range)

@@ -32,7 +32,7 @@ def row_facts(view: Any, with_significance: bool = True) -> tuple[str, ...]:
     telescope = str(view.group.attrs.get("telescope", ""))
     facts = [source or view.name, telescope, duration(float(view.livetime.value))]
     if with_significance:
-        facts.append(significance_text(float(view.info_dict()["sqrt_ts"])))
+        facts.append(significance_text(view.significance))
     return tuple(facts)
 
 
