@@ -42,6 +42,11 @@ def test_every_flux_is_the_norm_times_its_reference(points, kind, error):
     )
 
 
+def test_the_meta_are_those_of_the_table(points):
+    assert points.meta == dict(points.to_table().meta)
+    assert points.meta["SED_TYPE"] == "likelihood"
+
+
 def test_energies_and_statistics_are_attributes(points):
     np.testing.assert_allclose(points.energy_ref**2, points.energy_min * points.energy_max, rtol=1e-12)
     assert points.norm.unit == ""

@@ -10,6 +10,7 @@ from astropy.time import Time
 from releases import config_of
 from xgamma.analysis import Analysis
 from xgamma.axes import Axis
+from xgamma.data import DataStore
 from xgamma.datasets.event_list import EventList
 from xgamma.datasets.responses import PointSpread
 from xgamma.errors import ConfigError, ConfigTypeError, DataError, UnknownNameError
@@ -165,6 +166,11 @@ def test_responses_are_evaluated_between_their_nodes(run):
     kernel = run.edisp.kernel(0.5, energy[5:9], np.geomspace(0.1, 100, 30))
     assert kernel.shape == (4, 29)
     assert (kernel.sum(axis=1) <= 1 + 1e-9).all()
+    true = Axis("energy_true", Axis.from_coords(run.edisp.data.coords, "energy_true").edges[5:10])
+    reco = Axis.from_bounds("energy", 0.1, 100.0, 29)
+    whole, asked = run.edisp.to_edisp_kernel(0.5), run.edisp.to_edisp_kernel("0.5 deg", true, reco)
+    np.testing.assert_allclose(asked.pdf_matrix, run.edisp.kernel(0.5, true.center, reco.edges), rtol=1e-12)
+    assert (asked.axes, [axis.name for axis in whole.axes]) == ((true, reco), ["energy_true", "energy"])
     density = run.edisp.density(0.5)
     width = Axis.from_coords(run.edisp.data.coords, "migra").width
     np.testing.assert_allclose((density * width[:, None]).sum("migra").values[5:9], 1.0, rtol=0.1)
@@ -200,3 +206,10 @@ def test_runs_and_events_are_drawn(run):
     labels = {ax.get_ylabel() for ax in figure.axes}
     assert {"Effective area [m$^{2}$]", "Containment radius [deg]"} <= labels
     assert SkyCoord(run.ra, run.dec, unit="deg").ra.deg == run.ra
+
+
+def test_a_data_store_says_what_print_shows(tiny_release, capsys):
+    store = DataStore.from_dir(str(tiny_release))
+    text = store.info(show=False)
+    assert (text, store.info()) == (str(store), None)
+    assert capsys.readouterr().out.rstrip() == text.rstrip()

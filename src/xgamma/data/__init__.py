@@ -94,6 +94,13 @@ class DataStore(Described):
         plot_figures.show_title(ax, some(len(self.obs_ids), "run"))
         return figure
 
+    def info(self, show: bool = True) -> str | None:
+        """Print what is there as ``print`` does, or return it as text where ``show`` is false."""
+        if not show:
+            return str(self)
+        print(self)
+        return None
+
     @property
     def obs_ids(self) -> list[int]:
         """The observation ids of all runs."""

@@ -55,6 +55,11 @@ class FluxPoints(Described, Norms):
             raise DataError("Flux points are a spectrum of one time, and these have the dim 'time': use LightCurve.")
         super().__init__(data)
 
+    @property
+    def meta(self) -> dict[str, Any]:
+        """What the header of their table says: the kind of flux, and of which probability limits are."""
+        return dict(self.to_table().meta)
+
     # --- tables
 
     def to_table(self, sed_type: str = "likelihood", format: str = "gadf-sed", formatted: bool = False) -> Table:

@@ -10,6 +10,7 @@ import xarray as xr
 from astropy import units as u
 
 from xgamma.axes import Axis, FloatArray
+from xgamma.datasets.edisp_kernel import EDispKernel, plain_quantity
 from xgamma.description import Described, Description, facts
 from xgamma.errors import ConfigError
 from xgamma.irf import CONTAINMENT, IrfTable, background_rate, edisp_kernel, effective_area, read_table
@@ -190,6 +191,14 @@ class EnergyDispersion(Response):
         """Return the probability of each bin of reconstructed energy at one offset, shape (energy_true, energy)."""
         true, edges = (u.Quantity(values, "TeV").value for values in (energy_true, energy_edges))
         return np.asarray(edisp_kernel(self._at(plain_quantity(offset, "deg").reshape(1)), true, edges)[0, 0])
+
+    def to_edisp_kernel(
+        self, offset: Any, energy_axis_true: Axis | None = None, energy_axis: Axis | None = None
+    ) -> EDispKernel:
+        """Return the kernel at one offset; bins that are not given are those of the true energies of the response."""
+        true = self.axes["energy_true"] if energy_axis_true is None else energy_axis_true
+        reco = true.rename("energy") if energy_axis is None else energy_axis
+        return EDispKernel(self.kernel(offset, true.center, reco.edges), (true, reco))
 
     def density(self, offset: Any) -> xr.DataArray:
         """Return the density in ``migra`` at one offset, dims (migra, energy_true)."""
@@ -420,11 +429,6 @@ RESPONSES: Mapping[str, type[Response]] = {
     "rad_max": RadMax,
 }
 """The view of each role."""
-
-
-def plain_quantity(value: Any, unit: str) -> FloatArray:
-    """Return a quantity, or numbers of a unit, as plain numbers of it."""
-    return np.asarray(u.Quantity(value, None if isinstance(value, u.Quantity) else unit).to_value(unit), dtype=float)
 
 
 def _outer(function: Callable[[FloatArray, FloatArray], FloatArray], offset: Any, energy: Any) -> FloatArray:
