@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -213,3 +214,18 @@ def test_threads_that_share_opened_products_may_release_them(monkeypatch):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(keep, range(8)))
     assert len(reader._held) == 1
+
+
+def test_a_product_that_several_threads_want_is_read_once(monkeypatch):
+    reads = []
+
+    def reading(store, kind, key, record):
+        reads.append(key)
+        time.sleep(0.01)
+        return xr.Dataset({"counts": ("row", np.zeros(10))})
+
+    monkeypatch.setattr(Store, "get_arrays", reading)
+    reader = RowReader(Store("memory://"))
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(reader.product, ["one", "other"] * 8))
+    assert sorted(reads) == ["one", "other"]

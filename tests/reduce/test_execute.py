@@ -6,6 +6,8 @@ import sys
 import threading
 from pathlib import Path
 
+import dask
+import numpy as np
 import pytest
 
 import xgamma
@@ -123,3 +125,16 @@ def test_a_hidden_progress_bar_prints_nothing(capsys):
         for _ in range(5):
             advance()
     assert capsys.readouterr() == ("", "")
+
+
+def test_threads_take_neighbours_after_each_other_as_they_read_the_same_product():
+    begun = []
+
+    def noted(number):
+        begun.append(number)
+        return number
+
+    with dask.config.set(num_workers=1):
+        found = run_blocks(noted, [(number,) for number in range(300)], "Blocks")
+    assert found == list(range(300))
+    assert np.abs(np.diff(begun)).tolist() == [1] * 299

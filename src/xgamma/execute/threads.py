@@ -24,6 +24,10 @@ def run_on_threads(
         return result
 
     with threadpool_limits(limits=1):
-        tasks = [delayed(block, pure=False, traverse=False)(*given) for given in arguments]
+        # dask takes them by their names, the last first: neighbours, which read the same product, after each other.
+        tasks = [
+            delayed(block, pure=False, traverse=False)(*given, dask_key_name=f"block-{number:09}")
+            for number, given in enumerate(arguments)
+        ]
         # The function and not its name, for which dask would import distributed to ask whether there is a cluster.
         return list(dask.compute(*tasks, scheduler=dask.threaded.get, traverse=False))

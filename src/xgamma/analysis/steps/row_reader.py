@@ -65,6 +65,7 @@ class RowReader:
     _facts: dict[str, RowsFacts] = field(default_factory=dict)
     # Threads that stack meet here: what one moves another may let go.
     _lock: Lock = field(default_factory=Lock)
+    _reading: dict[str, Lock] = field(default_factory=dict)
 
     def __reduce__(self) -> tuple[type[RowReader], tuple[Store, dict[str, Record]]]:
         return RowReader, (self.store, {key: record.bare() for key, record in self.records.items()})
@@ -78,16 +79,21 @@ class RowReader:
         return found
 
     def _arrays(self, key: str) -> xr.Dataset | PlainArrays:
-        """Return a product of rows; one that was only looked at so far as plain arrays, which take no xarray."""
-        # Threads may read the same one twice, which costs time and changes nothing.
-        found = self._held.get(key)
-        if found is None:
-            record = self.records.get(key)
-            # Before it is read: of maps there is not room for more.
-            self._let_go(KEPT_BYTES - (0 if record is None else record.nbytes))
-            # By the record that was read first: where products are merged meanwhile, theirs stay for a day.
-            found = self.store.get_arrays(Kind.ROWS, key, record)
-        self.hold(key, found)
+        """Return a product of rows; one that was only looked at so far as plain arrays, which take no xarray.
+
+        Of threads that want the same one the first reads it, and the others wait.
+        """
+        with self._lock:
+            reading = self._reading.setdefault(key, Lock())
+        with reading:
+            found = self._held.get(key)
+            if found is None:
+                record = self.records.get(key)
+                # Before it is read: of maps there is not room for more.
+                self._let_go(KEPT_BYTES - (0 if record is None else record.nbytes))
+                # By the record that was read first: where products are merged meanwhile, theirs stay for a day.
+                found = self.store.get_arrays(Kind.ROWS, key, record)
+            self.hold(key, found)
         return found
 
     def hold(self, key: str, product: xr.Dataset | PlainArrays) -> None:
