@@ -19,11 +19,16 @@ import pytest
 from hypothesis import HealthCheck, settings
 from matplotlib.figure import Figure
 
+from memory import Heap
+
 # What is imported and collected stays until the end; looking through it for garbage would be a fifth of the time.
 gc.disable()
 
 # A shell that starts the tests in the background lets them, and all that they start, ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# No file of a test outlives the power of the machine, and a disk lets each one wait.
+os.fsync = lambda file: None
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 BESIDE = REPOSITORY.parent / "shared"
@@ -98,6 +103,18 @@ def _pictures(request: pytest.FixtureRequest) -> Iterator[None]:
         if not (request.config.getoption("--draw-all") or request.node.get_closest_marker("draws")):
             patch.setattr(importlib.import_module("xgamma.plot.figures"), "_draw_pixels", _leave_blank)
         yield
+
+
+@pytest.fixture(scope="session")
+def _heap() -> Heap:
+    return Heap()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _memory_is_given_back(_heap: Heap) -> Iterator[None]:
+    """Give memory back after modules: of the gigabytes of a process at the end of a run, most held nothing."""
+    yield
+    _heap.give_back()
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ import shutil
 import pytest
 
 import faults
+from marks import some_long
 from releases import TINY, config_of, release_of
 from xgamma.analysis import Analysis, AnalysisConfig
 from xgamma.config.requests import models_of
@@ -423,7 +424,7 @@ def by_hand(path):
         analysis.get_light_curve()
 
 
-@pytest.mark.parametrize("name", CONFIGURATIONS)
+@pytest.mark.parametrize("name", some_long(CONFIGURATIONS, 3))
 def test_check_and_run_refuse_a_wrong_configuration_with_the_same_message(name, made, place, xgamma):
     release, text, code, sentence = CONFIGURATIONS[name]
     path = written(made(release), place, text)

@@ -72,6 +72,7 @@ def test_several_runs_that_fail_are_summed_up_by_stage_and_kind(xgamma, written,
     ]
 
 
+@pytest.mark.long
 def test_processes_read_and_reduce_the_same_as_threads(xgamma, nights_release, tmp_path, monkeypatch):
     monkeypatch.setattr("xgamma.ingest.release.RUNS_PER_PART", 4)
     monkeypatch.setattr("xgamma.reduce.spectra.MAX_ROWS", 2)

@@ -15,6 +15,7 @@ import pytest
 from command_line import CommandLine
 from execute.blocks import number_or_death, wait_for
 from execute.machines import digests, environment, eventually
+from marks import some_long
 from releases import config_of, until_datasets
 from xgamma.errors import ClusterError, ConfigError, WorkerLostError
 from xgamma.execute import Workers, cluster, run_blocks
@@ -172,8 +173,8 @@ def test_the_loss_of_the_scheduler_ends_a_command_and_the_next_gives_the_same_by
     assert digests(tmp_path / "store") == digests(tmp_path / "undisturbed")
 
 
-@pytest.mark.parametrize("asked", ["_wait_for_workers", "_get_versions"])
-@pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize("asked", some_long(["_wait_for_workers", "_get_versions"], 2))
+@pytest.mark.parametrize("fault", some_long([signal.SIGKILL, signal.SIGSTOP], 2))
 def test_a_scheduler_lost_during_the_version_check_raises(other, monkeypatch, asked, fault):
     other.add_worker()
     monkeypatch.setattr(cluster, "WORKERLESS_SECONDS", 5.0)
@@ -196,14 +197,17 @@ def test_a_scheduler_lost_during_the_version_check_raises(other, monkeypatch, as
 
 @pytest.mark.parametrize(
     "answer",
-    [
-        OSError("closed"),
-        asyncio.CancelledError(),
-        AttributeError("no send"),
-        None,
-        {"scheduler": None, "workers": {}, "client": None},
-        {"scheduler": {"host": {}, "packages": {}}, "workers": {}, "client": {}},
-    ],
+    some_long(
+        [
+            OSError("closed"),
+            asyncio.CancelledError(),
+            AttributeError("no send"),
+            None,
+            {"scheduler": None, "workers": {}, "client": None},
+            {"scheduler": {"host": {}, "packages": {}}, "workers": {}, "client": {}},
+        ],
+        6,
+    ),
 )
 def test_a_scheduler_with_invalid_answers_raises(other, monkeypatch, answer):
     other.add_worker()

@@ -86,7 +86,7 @@ def assert_says_what_it_shows(figure, where):
             assert (is_elsewhere and not label) or "[" in label or PLAIN.fullmatch(label), (where, label)
 
 
-@pytest.mark.parametrize("name", some_long(NAMES, 2))
+@pytest.mark.parametrize("name", some_long(NAMES, 4))
 def test_peek_and_every_plot_draw_a_figure_that_says_what_it_shows(drawn, name):
     view = drawn[name]
     for method in methods(type(view)):

@@ -220,6 +220,7 @@ def test_maps_are_shown_with_their_residuals(map_page):
 # --- the command
 
 
+@pytest.mark.long
 def test_a_report_is_made_of_what_a_run_left_and_of_its_store(tiny_release, tmp_path, xgamma, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = config_of(tiny_release, tmp_path / "out" / "store")

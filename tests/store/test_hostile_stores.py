@@ -84,7 +84,7 @@ def engine_digest(url, kind, key):
         return None
 
 
-@pytest.mark.parametrize("name", some_long(hostile.MUTATIONS, 3))
+@pytest.mark.parametrize("name", some_long(hostile.MUTATIONS, 6))
 def test_every_reader_raises_one_error_and_verify_names_the_fault(name, whole, own, tmp_path, capsys):
     xgamma = CommandLine(capsys)
     keys = {record.kind: record.key for record in whole.ls()}

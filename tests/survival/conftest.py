@@ -55,9 +55,9 @@ def survival(record_property):
     return counted
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def actors():
-    """Two processes that fork actors."""
+    """Two processes that fork actors: to import is most of what they do."""
     found = [Actor(PYTHONHASHSEED="1"), Actor(PYTHONHASHSEED="2")]
     yield found
     for actor in found:

@@ -19,7 +19,7 @@ from releases import config_of, until_datasets, warnings_of
 from xgamma.errors import XgammaError
 
 CHANGED, OTHER = "2", "1"
-CHANGES = int(os.environ.get("XGAMMA_CHANGES", "40"))
+CHANGES = int(os.environ.get("XGAMMA_CHANGES", "15"))
 SETTINGS = """
 observations: {obs_ids: [1, 2], required_irf: [aeff, edisp]}
 datasets: {stack: false, containment_correction: true}

@@ -101,7 +101,7 @@ class Begun:
         return len(attempt_names(self._folder) - self._before) > self._others
 
 
-@pytest.mark.parametrize("name", some_long(["ingest", "maps", "compact", "reduce", "gc", "run"], 3))
+@pytest.mark.parametrize("name", some_long(["ingest", "maps", "compact", "reduce", "gc", "run"], 6))
 def test_a_kill_leaves_products_whole_or_absent_and_the_next_run_gives_the_same_results(
     name, actors, states, quick_folder, witness, moments, survival
 ):

@@ -14,10 +14,10 @@ CROWD = 32
 
 
 @pytest.fixture
-def writers(request):
-    """Four processes; after the place that they write to, whose environment they need."""
-    found = [Actor() for _ in range(WRITERS)]
-    yield found
+def more_writers(request):
+    """Processes; after the place that they write to, whose environment they need."""
+    found = []
+    yield lambda number: found.extend(Actor() for _ in range(number)) or found
     for writer in found:
         writer.close()
 
@@ -31,9 +31,12 @@ def assert_one_product_each(store, numbers, witness):
 
 
 @pytest.mark.parametrize("kind", some_long(["disk", "s3"], 2))
-def test_four_processes_that_race_for_sixty_keys_end_with_one_product_each(kind, new_place, request, witness, survival):
+def test_four_processes_that_race_for_sixty_keys_end_with_one_product_each(
+    kind, new_place, request, actors, witness, survival
+):
     place = new_place(kind)
-    writers = request.getfixturevalue("writers")
+    known = actors if kind == "disk" else []
+    writers = [*known, *request.getfixturevalue("more_writers")(WRITERS - len(known))]
     with survival(f"{WRITERS} processes race for {KEYS} keys, {kind}") as tally:
         for number, writer in enumerate(writers):
             writer.enter(race.__name__, place, TOGETHER, KEYS, number)
