@@ -81,3 +81,25 @@ def test_the_front_page_has_three_doors_and_a_picture():
     assert len(doors) == 3
     assert all((DOCS / f"{door}.md").is_file() for door in doors)
     assert re.search(r"!\[[^\]]{20,}\]\(images/", text)
+
+
+# What pages name besides: what is built, installed or inside an archive.
+NOT_HERE = {"docs/_build/html", "a/../b", "index/gps", "xgamma/templates", "xgamma/help"}
+NAMED = re.compile(r"`([a-z_0-9]+(?:/[a-z_0-9.]+)+)/?`")
+
+
+def is_there(name, page):
+    """Whether a path, or a module or something of one, is below the package, the repository or a page."""
+    package = REPOSITORY / "src" / "xgamma"
+    places = [folder / name for folder in (package, REPOSITORY, DOCS, page.parent)]
+    module = package / f"{name.rpartition('.')[0]}.py"
+    return module.exists() or any(each.exists() or each.with_name(f"{each.name}.py").exists() for each in places)
+
+
+OTHERS = [path for path in sorted(REPOSITORY.glob("*.md")) if path.name != "CHANGELOG.md"]
+
+
+@pytest.mark.parametrize("page", [*OTHERS, *PAGES], ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_every_file_and_module_that_a_page_names_is_there(page):
+    text = FENCED.sub("", page.read_text(encoding="utf-8"))
+    assert [name for name in NAMED.findall(text) if name not in NOT_HERE and not is_there(name, page)] == []
