@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from xgamma.errors import StoreError
-from xgamma.store import Store, garbage
+from xgamma.store import Store, listing
 
 NOTHING = datetime.timedelta(0)
 
@@ -145,7 +145,7 @@ def test_folders_with_a_leading_underscore_are_no_kinds(store):
     store.put("dl4", "k1", rows("1"), {})
     store.set_tag("t", {})
     store.remember("u", 1, 2, "d")
-    assert garbage.kinds(store._backend) == ["dl4"]
+    assert listing.kinds(store._backend) == ["dl4"]
 
 
 def test_gc_ends_in_a_tree_that_is_deeper_than_calls_may_be(tmp_path):

@@ -83,7 +83,7 @@ def _takes_one_place(character: str) -> bool:
 
 def _lines(columns: Mapping[str, Sequence[str]]) -> list[str]:
     """Return the lines of a table in which nothing is wrapped as ``rich`` prints it, thirty times as fast."""
-    padded = [_padded([name, *cells], all(map(stands_right, cells))) for name, cells in columns.items()]
+    padded = [_padded([name, *cells], all(map(stands_right, set(cells)))) for name, cells in columns.items()]
     head, *rows = (f" {'  '.join(cells)} " for cells in zip(*padded, strict=True))
     return [" " * len(head), click.style(head, bold=True), f" {'─' * (len(head) - 2)} ", *rows, " " * len(head)]
 

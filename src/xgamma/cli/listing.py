@@ -5,12 +5,13 @@ from __future__ import annotations
 import click
 
 from xgamma.cli import runs as runs_of_place
-from xgamma.cli.console import examples, json_option, print_damaged, print_json, print_table, size_text, some
+from xgamma.cli.console import examples, json_option, print_damaged, print_json, print_tables, size_text, some
 from xgamma.cli.places import complete_tag, opened_store, place_argument
 from xgamma.digits import NOTHING
 from xgamma.errors import ConfigError, ExitCode
 from xgamma.schema.tables import Kind
 from xgamma.store import Record
+from xgamma.tables.table import Table
 
 KEY_SHOWN = 12
 KINDS = [kind.value for kind in Kind]
@@ -62,13 +63,14 @@ def ls_command(
     for name, value in given.items():
         if value is not None:
             raise ConfigError(f"{name} is about runs: add --runs, or leave it out.")
-    records, damaged = opened_store(place).listing(kind)
+    records = opened_store(place).records_in_turn(kind)
     if as_json:
         print_json([_record_document(record) for record in records])
     else:
-        print_table([_record_row(record) for record in records])
-        click.echo(f"{some(len(records), 'product')}. Next: xgamma show {place} KIND/KEY", err=True)
-    return print_damaged(damaged)
+        rows = [_record_row(record) for record in records]
+        print_tables([Table("", rows)])
+        click.echo(f"{some(len(rows), 'product')}. Next: xgamma show {place} KIND/KEY", err=True)
+    return print_damaged(records.damaged)
 
 
 def _record_document(record: Record) -> dict[str, object]:
@@ -81,7 +83,7 @@ def _record_document(record: Record) -> dict[str, object]:
     }
 
 
-def _record_row(record: Record) -> dict[str, object]:
+def _record_row(record: Record) -> dict[str, str]:
     return {
         "kind": record.kind,
         "key": record.key[:KEY_SHOWN],

@@ -47,9 +47,13 @@ VERBS = {
 
 LATER = (
     "astropy",
+    "concurrent.futures",
     "dask.array",
+    "hashlib",
     "numpy",
+    "random",
     "scipy",
+    "shutil",
     "xarray",
     "xgamma.cli.runs",
     "xgamma.cli.wrapped_tables",
@@ -64,6 +68,7 @@ LATER = (
     "xgamma.store.encoding",
     "xgamma.store.opening",
     "xgamma.store.reading",
+    "xgamma.store.said",
     "xgamma.upkeep.parts",
 )
 """What verbs that list and show use rarely, or late."""

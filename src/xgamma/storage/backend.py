@@ -11,7 +11,7 @@ import datetime
 import uuid
 import weakref
 from collections.abc import Collection, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent import futures
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -87,7 +87,7 @@ class Backend:
         if self.folder is not None:
             with self.sentences("read"):
                 return [read_regular_file(self._file(path), MAX_DOCUMENT_BYTES) for path in paths]
-        with ThreadPoolExecutor(REQUESTS if self.is_remote else 1) as pool:
+        with futures.ThreadPoolExecutor(REQUESTS if self.is_remote else 1) as pool:
             return list(pool.map(self.read, paths))
 
     def exists(self, path: str) -> bool:
@@ -106,7 +106,7 @@ class Backend:
         """Whether each object is there, of a server several requests at a time."""
         if not self.is_remote:
             return [self.exists(path) for path in paths]
-        with ThreadPoolExecutor(REQUESTS) as pool:
+        with futures.ThreadPoolExecutor(REQUESTS) as pool:
             return list(pool.map(self.exists, paths))
 
     def create(self, path: str, content: bytes) -> bool:
@@ -141,7 +141,7 @@ class Backend:
                 if not self.is_behind_link(prefix):
                     delete_tree(self.folder / prefix)
             return
-        with ThreadPoolExecutor(REQUESTS) as pool:
+        with futures.ThreadPoolExecutor(REQUESTS) as pool:
             list(pool.map(self.delete, self.modified(prefix)))
 
     def is_behind_link(self, path: str) -> bool:

@@ -7,7 +7,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent import futures
 from typing import Any
 
 import obstore
@@ -125,7 +125,7 @@ class WholeObjects:
         threads = REQUESTS if self._place.is_remote else _THREADS if nbytes > _LARGE_BYTES else 1
         left = iter(jobs)
         # Also a single one: on the main thread blosc starts threads, which write its blocks in the order they end in.
-        with ThreadPoolExecutor(threads, "xgamma-chunks") as pool:
+        with futures.ThreadPoolExecutor(threads, "xgamma-chunks") as pool:
             while batch := list(itertools.islice(left, _AT_ONCE)):
                 for _ in pool.map(_done, batch):
                     pass

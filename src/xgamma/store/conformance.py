@@ -22,9 +22,10 @@ from xgamma.schema.tables import Attribute, Product, Violation, field_violations
 from xgamma.storage.backend import Backend
 from xgamma.store.documents import Documents, array_documents, parsed_mapping
 from xgamma.store.encoding import open_group
-from xgamma.store.garbage import kinds, retired_path
+from xgamma.store.garbage import retired_path
 from xgamma.store.layout import layout_violations
 from xgamma.store.ledgers import RULES
+from xgamma.store.listing import kinds
 from xgamma.store.opening import OpenedLocation, locate, record_at
 from xgamma.store.place import MARK
 from xgamma.store.records import record_path

@@ -172,7 +172,8 @@ def parsed_mapping(content: bytes) -> dict[str, Any]:
         raise ValueError("breaks off or is no JSON in UTF-8") from None
     if not isinstance(document, dict):
         raise ValueError("is no JSON of a mapping")
-    if "\\u" in text:
+    # A single character is looked for ten times as fast as two.
+    if "\\" in text and "\\u" in text:
         _validate_text(document)
     return document
 

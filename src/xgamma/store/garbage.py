@@ -5,131 +5,52 @@ from __future__ import annotations
 import datetime
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from xgamma.errors import StoreError
 from xgamma.storage.backend import Backend
 from xgamma.store.ledgers import NAMES, read_labels
-from xgamma.store.records import Record, now, record_path, validate_known
+from xgamma.store.listing import RecordsInTurn, kinds, records_in_turn, warn_of_damage
+from xgamma.store.records import RECORD_FILE, Record, now, record_path
 
 log = logging.getLogger(__name__)
 
-_RECORD, _RETIRED = "record.json", "retired.json"
+_RETIRED = "retired.json"
 A_DAY = datetime.timedelta(days=1)
 
 
-class Listing(NamedTuple):
-    """The records of products.
-
-    Parameters
-    ----------
-    records
-        Those that can be read, sorted by kind and key.
-    damaged
-        What is wrong with the others, by product: ``kind/key``.
-    """
-
-    records: list[Record]
-    damaged: Mapping[str, StoreError]
-
-    def sound(self) -> list[Record]:
-        """Return all records; raises ``StoreError`` where one is damaged."""
-        for error in self.damaged.values():
-            raise error
-        return self.records
-
-
-def list_records(backend: Backend, kinds: list[str]) -> Listing:
-    """Return the records of all products of ``kinds``, and what is wrong with those that cannot be read."""
-    return _records_of(backend, [f"{kind}/{key}" for kind in kinds for key in backend.children(kind)])
-
-
-def _records_of(backend: Backend, products: Sequence[str]) -> Listing:
-    """Return the records of those products that are published."""
-    paths = [record_path(*product.split("/")) for product in products]
-    records: list[Record] = []
-    damaged: dict[str, StoreError] = {}
-    for product, path, content in zip(products, paths, read_each(backend, paths), strict=True):
-        if isinstance(content, str):
-            damaged[product] = StoreError(f"{content}.")
-        elif content is not None:
-            try:
-                records.append(Record.from_bytes(content, path, backend.url))
-            except StoreError as error:
-                damaged[product] = error
-    return Listing(records, damaged)
-
-
-def known_records(listing: Listing, url: str) -> Listing:
-    """Return a listing in which records that lack what the format asks of their kind are damaged too."""
-    records: list[Record] = []
-    damaged = dict(listing.damaged)
-    for record in listing.records:
-        try:
-            records.append(validate_known(record, url))
-        except StoreError as error:
-            damaged[f"{record.kind}/{record.key}"] = error
-    return Listing(records, damaged)
-
-
-def read_each(backend: Backend, paths: Sequence[str]) -> list[bytes | str | None]:
-    """Return the bytes of files, or why one cannot be read that is there: on a disk it may be no file.
-
-    A server that does not answer ends all.
-    """
-    try:
-        return list(backend.read_many(paths))
-    except StoreError:
-        if backend.is_remote:
-            raise
-    return [_read_or_reason(backend, path) for path in paths]
-
-
-def _read_or_reason(backend: Backend, path: str) -> bytes | str | None:
-    try:
-        return backend.read(path)
-    except StoreError as error:
-        return str(error).rstrip(".")
-
-
-def warn_of_damage(damaged: Mapping[str, StoreError]) -> None:
-    """Name products whose records are damaged; they are left as they are."""
-    for product, error in damaged.items():
-        log.warning("%s Nothing of %s was touched.", error, product)
-
-
-def kinds(backend: Backend) -> list[str]:
-    """Return the kinds of product that a store holds; a leading underscore is the store's own."""
-    return [kind for kind in backend.children() if not kind.startswith("_")]
-
-
-class Collection(NamedTuple):
+class Collected(NamedTuple):
     """What a collection of garbage deleted, and the products whose records are damaged, of which nothing was."""
 
     deleted: list[str]
     damaged: Mapping[str, StoreError]
 
 
-def collect_garbage(backend: Backend, older_than: datetime.timedelta) -> Collection:
+def collect_garbage(backend: Backend, older_than: datetime.timedelta) -> Collected:
     """Delete attempts that no record names and that nothing was written to for ``older_than``; return their paths.
 
     A superseded product is readable as long after it was superseded, and interrupted compactions are ended first. Where
     a record is damaged, nobody knows which attempt it names: none of its product is deleted.
     """
-    records, damaged = list_records(backend, kinds(backend))
-    warn_of_damage(damaged)
+    records, merged, attempts = records_in_turn(backend, kinds(backend)), [], {}
     for record in records:
+        attempts[f"{record.kind}/{record.key}"] = record.attempt
+        if record.supersedes:
+            merged.append(record)
+    warn_of_damage(records.damaged)
+    for record in merged:
         retire(backend, record)
     limit = datetime.datetime.now(datetime.UTC) - older_than
-    known = {f"{record.kind}/{record.key}": record for record in records}
-    dead = [attempt for kind in kinds(backend) for attempt in _collect(backend, kind, known, limit)]
-    backend.tidy(limit, [record.folder for record in records])
-    return Collection(dead, damaged)
+    alone = {product for product, attempt in attempts.items() if backend.holds_only(product, (RECORD_FILE, attempt))}
+    dead = [attempt for kind in kinds(backend) for attempt in _collect(backend, kind, alone, limit)]
+    backend.tidy(limit, [product if product in alone else f"{product}/{attempts[product]}" for product in attempts])
+    return Collected(dead, records.damaged)
 
 
-def _collect(backend: Backend, kind: str, known: Mapping[str, Record], limit: datetime.datetime) -> list[str]:
-    modified = _changes(backend, kind, known)
+def _collect(backend: Backend, kind: str, alone: Collection[str], limit: datetime.datetime) -> list[str]:
+    """Delete attempts of a kind; return their paths. Products that hold theirs ``alone`` have no other."""
+    modified = _changes(backend, kind, alone)
     last: dict[str, datetime.datetime] = {}
     for path, time in modified.items():
         attempt = "/".join(path.split("/")[:3])
@@ -137,7 +58,7 @@ def _collect(backend: Backend, kind: str, known: Mapping[str, Record], limit: da
             retired = modified.get(retired_path(attempt.rpartition("/")[0]), time)
             last[attempt] = max(time, retired, last.get(attempt, time))
     # Read after the listing: an attempt that was published in between is seen as alive.
-    records, damaged = _records_of(backend, sorted({attempt.rpartition("/")[0] for attempt in last}))
+    records, damaged = RecordsInTurn(backend, sorted({attempt.rpartition("/")[0] for attempt in last})).listed()
     alive = {record.folder for record in records}
     unknown = tuple(f"{product}/" for product in damaged)
     dead = sorted(
@@ -156,14 +77,13 @@ def _collect(backend: Backend, kind: str, known: Mapping[str, Record], limit: da
     return own
 
 
-def _changes(backend: Backend, kind: str, known: Mapping[str, Record]) -> dict[str, datetime.datetime]:
-    """Return the time of change of every object of a kind; on a disk without products that hold their attempt alone."""
+def _changes(backend: Backend, kind: str, alone: Collection[str]) -> dict[str, datetime.datetime]:
+    """Return the time of change of every object of a kind; on a disk not in products that hold theirs ``alone``."""
     if backend.folder is None:
         return backend.modified(kind)
     changes: dict[str, datetime.datetime] = {}
     for product in (f"{kind}/{key}" for key in backend.children(kind)):
-        record = known.get(product)
-        if record is None or not backend.holds_only(product, (_RECORD, record.attempt)):
+        if product not in alone:
             changes |= backend.modified(product)
     return changes
 

@@ -18,9 +18,10 @@ from xgamma.schema import Kind
 from xgamma.storage.backend import Backend, open_backend
 from xgamma.store.copies import copies_in
 from xgamma.store.documents import Documents, array_documents, dataset_digest, digest, parsed_mapping
-from xgamma.store.garbage import is_retired, kinds, read_each
+from xgamma.store.garbage import is_retired
 from xgamma.store.layout import validated_documents
 from xgamma.store.ledgers import NAMES, RULES, TAGS, parsed_label
+from xgamma.store.listing import kinds, read_each
 from xgamma.store.opening import metadata_digest
 from xgamma.store.records import Record, record_path, validate_schema
 from xgamma.store.store import Store

@@ -15,11 +15,13 @@ from typing import Any, Self
 from xgamma import __version__
 from xgamma.errors import DamagedError, DataError, StoreError
 from xgamma.lazily import loaded
-from xgamma.schema import documents as rules
+from xgamma.schema.documents import PROVENANCE_OF, RECORD, TEXTS
 from xgamma.schema.tables import Violation, field_violations
 from xgamma.store.documents import are_segments, parsed_mapping, plain, validate_segment
 
 SCHEMA = 1
+RECORD_FILE = "record.json"
+"""The name of the file, in the folder of the product."""
 _LIBRARIES = ("numpy", "scipy", "astropy", "xarray", "zarr", "obstore", "dask", "iminuit")
 
 
@@ -107,20 +109,21 @@ class Record:
     def _from_document(cls, document: Mapping[str, Any]) -> Self:
         """Return the record that a document without violations is."""
         fields = {name: document[name] for name in _NAMES if name in document}
-        fields |= {"inputs": tuple(fields["inputs"]), "supersedes": tuple(fields["supersedes"])}
+        for name in ("inputs", "supersedes"):
+            fields[name] = tuple(fields[name])
         record = object.__new__(cls)
         # What __init__ of a frozen class does field by field is a tenth of the time in which a record is read.
-        record.__dict__.update(_MAY_LACK, **fields)
+        record.__dict__.update(fields if len(fields) == len(_NAMES) else {**_MAY_LACK, **fields})
         return record
 
 
 _NAMES = tuple(field.name for field in dataclasses.fields(Record))
+_JSON = {"text": str, "whole number": int, "mapping": dict, "list": list}
+_TYPES = tuple(_JSON[RECORD[name].type.partition(" of ")[0]] for name in _NAMES)
 # Older records may lack these; what their version is, readers ask.
 _MAY_LACK: Mapping[str, Any] = {"texts": {}, "schema": SCHEMA, "metadata": ""}
 _FIELDS = {
-    name: dataclasses.replace(spec, required=name not in _MAY_LACK)
-    for name, spec in rules.RECORD.items()
-    if name != "schema"
+    name: dataclasses.replace(spec, required=name not in _MAY_LACK) for name, spec in RECORD.items() if name != "schema"
 }
 
 
@@ -132,16 +135,27 @@ def damaged_record(path: str, url: str, what: str) -> DamagedError:
 
 def _violations(document: Mapping[str, Any], kind: str, key: str) -> Iterator[str]:
     """Yield why a document is no record of a product."""
-    for violation in field_violations(document, _FIELDS, ""):
-        yield _no_field(violation)
+    if not _has_usual_types(document):
+        for violation in field_violations(document, _FIELDS, ""):
+            yield _no_field(violation)
     if (document["kind"], document["key"]) != (kind, key):
         yield f"it says that it is the record of {document['kind']}/{document['key']}"
     if document["nbytes"] < 0:
         yield f"nbytes is {document['nbytes']}"
-    names, groups = (kind, key, *document["supersedes"]), document["digests"]
-    if not are_segments((document["attempt"], *names, *(word for group in groups for word in _words(group)))):
-        yield from _name_violations(document["attempt"], names, groups)
-    yield from _text_violations(document.get("texts", {}), kind)
+    names = (kind, key, *document["supersedes"])
+    below_root = [group for group in document["digests"] if group]
+    if not are_segments((document["attempt"], *names, *(word for group in below_root for word in group.split("/")))):
+        yield from _name_violations(document["attempt"], names, below_root)
+    if document.get("texts"):
+        yield from _text_violations(document["texts"], kind)
+
+
+def _has_usual_types(document: Mapping[str, Any]) -> bool:
+    """Whether all fields are there with their types, by one look at a record of thousands."""
+    if tuple(map(type, map(document.get, _NAMES))) != _TYPES:
+        return False
+    texts = (*document["inputs"], *document["supersedes"], *document["digests"].values())
+    return {str}.issuperset(map(type, texts))
 
 
 def _name_violations(attempt: str, names: Iterable[str], groups: Iterable[str]) -> Iterator[str]:
@@ -162,7 +176,7 @@ def _no_field(violation: Violation) -> str:
 
 def _text_violations(texts: Mapping[str, Any], kind: str) -> Iterator[str]:
     """Yield which texts have another type than the format defines for products of a kind; some may be missing."""
-    present = {name: spec for name, spec in rules.TEXTS.get(kind, {}).items() if name in texts}
+    present = {name: spec for name, spec in TEXTS.get(kind, {}).items() if name in texts}
     for violation in field_violations(texts, present, "texts"):
         yield _no_field(violation)
     # Ten thousand runs and their files are looked at in a millisecond or two.
@@ -177,7 +191,7 @@ def _text_violations(texts: Mapping[str, Any], kind: str) -> Iterator[str]:
 
 def validate_known(record: Record, url: str) -> Record:
     """Return a record with all that the format asks of its kind; raises ``DamagedError`` where it lacks some."""
-    texts, provenance_of = (fields.get(record.kind, {}) for fields in (rules.TEXTS, rules.PROVENANCE_OF))
+    texts, provenance_of = (fields.get(record.kind, {}) for fields in (TEXTS, PROVENANCE_OF))
     lacking = [f"texts {name}" for name, spec in texts.items() if spec.required and name not in record.texts]
     lacking += [violation.where for violation in field_violations(record.provenance, provenance_of, "provenance")]
     if lacking:
@@ -187,13 +201,8 @@ def validate_known(record: Record, url: str) -> Record:
 
 def validate_group_path(group: str) -> None:
     """Raise ``DataError`` unless a group is the root, which is empty, or names with ``/`` between them."""
-    for name in _words(group):
+    for name in group.split("/") if group else ():
         validate_segment(name, "group name")
-
-
-def _words(group: str) -> list[str]:
-    """Return the names that the path of a group is made of; the root has none."""
-    return group.split("/") if group else []
 
 
 def validate_schema(record: Record) -> None:
@@ -208,7 +217,7 @@ def _validate_version(schema: Any, path: str) -> None:
 
 def record_path(kind: str, key: str) -> str:
     """Return where the record of a product stands."""
-    return f"{kind}/{key}/record.json"
+    return f"{kind}/{key}/{RECORD_FILE}"
 
 
 def draft_record(

@@ -28,13 +28,12 @@ from xgamma.schema.tables import group_named, group_violations
 from xgamma.storage.backend import open_backend
 from xgamma.storage.locations import damaged
 from xgamma.store import encoding as codec
-from xgamma.store import garbage, opening, reading
+from xgamma.store import garbage, opening, reading, said
 from xgamma.store.documents import Documents, array_documents, dataset_digest, digest, parsed_mapping, validate_segment
-from xgamma.store.garbage import Listing
 from xgamma.store.ledgers import NAMES, Ledgers, write_label
+from xgamma.store.listing import Listing, RecordsInTurn, kinds, known_records, records_in_turn, warn_of_damage
 from xgamma.store.place import MARK, validate_place
 from xgamma.store.records import SCHEMA, Record, draft_record, record_path, validate_known, validate_schema
-from xgamma.store.said import with_warnings
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -73,12 +72,12 @@ class Store(Described, Ledgers):
         return f"Store({self.url!r})"
 
     def _description(self) -> Description:
-        counts = {kind: len(self._backend.children(kind)) for kind in garbage.kinds(self._backend)}
-        kinds = Sheet(("kind", "products"), [(kind, f"{count:,}") for kind, count in counts.items()])
+        counts = {kind: len(self._backend.children(kind)) for kind in kinds(self._backend)}
+        by_kind = Sheet(("kind", "products"), [(kind, f"{count:,}") for kind, count in counts.items()])
         access = "read only" if self.is_read_only else "read and write"
         products = some(sum(counts.values()), "product")
         about = Facts([("Place", self.url), ("Access", access), ("Holds", products)])
-        return Description("Store", [about, *([kinds] if counts else [])])
+        return Description("Store", [about, *([by_kind] if counts else [])])
 
     def __reduce__(self) -> tuple[Callable[..., Store], tuple[str]]:
         if self.url.startswith("memory:"):
@@ -148,7 +147,7 @@ class Store(Described, Ledgers):
         published = self._find(kind, key)
         if published is not None:
             return published
-        draft = draft_record(kind, key, with_warnings(provenance), inputs, texts or {})
+        draft = draft_record(kind, key, said.with_warnings(provenance), inputs, texts or {})
         return self._publish(draft, groups, encoding or {})
 
     def _publish(self, draft: Record, groups: DatasetGroups, encoding: Mapping[str, Mapping[str, Any]]) -> Record:
@@ -308,7 +307,11 @@ class Store(Described, Ledgers):
 
     def listing(self, kind: str | None = None) -> Listing:
         """Return the records of all products, or of those of one kind, and what is wrong with damaged ones."""
-        return garbage.list_records(self._backend, garbage.kinds(self._backend) if kind is None else [kind])
+        return self.records_in_turn(kind).listed()
+
+    def records_in_turn(self, kind: str | None = None) -> RecordsInTurn:
+        """Return what ``listing`` does of all products or of a ``kind``, one by one, for who keeps little of each."""
+        return records_in_turn(self._backend, kinds(self._backend) if kind is None else [kind])
 
     def records(self, kind: str) -> list[Record]:
         """Return the records of all products of a kind of the format, with all texts that it asks for.
@@ -398,8 +401,8 @@ class Store(Described, Ledgers):
 
         Damaged records are named, and passed over.
         """
-        records, damaged = garbage.known_records(self.listing(), self.url)
-        garbage.warn_of_damage(damaged)
+        records, damaged = known_records(self.listing(), self.url)
+        warn_of_damage(damaged)
         for record in records:
             garbage.retire(self._backend, record)
         held = {(record.kind, key) for record in records for key in record.supersedes}
@@ -426,7 +429,7 @@ class Store(Described, Ledgers):
         """Delete attempts without a record that are older than ``older_than``; return their paths."""
         return self.collect(older_than).deleted
 
-    def collect(self, older_than: datetime.timedelta = garbage.A_DAY) -> garbage.Collection:
+    def collect(self, older_than: datetime.timedelta = garbage.A_DAY) -> garbage.Collected:
         """Do what ``gc`` does for ``older_than``; return the paths, and products whose records are damaged."""
         self._validate_writable()
         return garbage.collect_garbage(self._backend, older_than)
