@@ -20,6 +20,8 @@ COUNTED = ("GET", "PUT", "LIST", "bytes in", "bytes out", "cpu", "peak")
 WRITTEN = ("PUT", "LIST")
 # Requests that a process has under way at a time, xgamma.storage.retries.REQUESTS.
 AT_ONCE = 16
+# Metadata and arrays above 32 kB of a product of rows, the rows of one, and how many products of 4 MB stay in memory.
+READ_BACK, PER_PRODUCT, IN_MEMORY = 11, 500, 3
 HOUR, GB = 3600.0, 1e9
 Found = dict[str, float]
 
@@ -36,6 +38,11 @@ def at(lines: tuple[Found, Found], runs: int) -> Found:
     return {name: fixed[name] + each[name] * runs for name in COUNTED}
 
 
+def read_back(runs: int) -> int:
+    """Return the requests of a stack for rows that are not in memory any more: each product of them is read once."""
+    return READ_BACK * max(0, -(-runs // PER_PRODUCT) - IN_MEMORY)
+
+
 def of_events(found: list[dict[str, Any]], stage: str) -> Found:
     """Return what an event more takes."""
     runs = min(one["runs"] for one in found)
@@ -50,6 +57,8 @@ def checked(far: list[dict[str, Any]], sizes: list[int]) -> str:
     rows = []
     for stage in STAGES:
         predicted = at(line(far, stage, (sizes[0], sizes[1])), sizes[2])
+        if stage == "nights":
+            predicted["GET"] += read_back(sizes[2]) - read_back(sizes[1])
         measured = next(one for one in far if (one["stage"], one["runs"]) == (stage, sizes[2]))
         cells = [f"{predicted[name]:,.0f}; {measured.get(name, 0):,}" for name in ("GET", "PUT", "LIST")]
         volume = [sum(one.get(name, 0) for name in ("bytes in", "bytes out")) / 1e6 for one in (predicted, measured)]
