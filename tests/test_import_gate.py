@@ -97,7 +97,7 @@ COMPUTING = (
     "xgamma.reduce.stacks",
     "xgamma.report.page",
 )
-ARRAYS = ("xarray", "pandas", "dask", "jinja2")
+ARRAYS = ("xarray", "pandas", "dask", "jinja2", "astropy.coordinates", "astropy.io.fits", "astropy.wcs")
 SHOWING = (
     "xgamma.analysis.session",
     "xgamma.datasets.flux_points",

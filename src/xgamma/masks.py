@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import scipy
 
 from xgamma.axes import BoolArray, FloatArray, IntArray
+from xgamma.errors import InputError
 from xgamma.geometry import lonlat, separation, to_frame, unit_vector
 from xgamma.shapes import Shape, union_holds
 from xgamma.shapes.objects import normalize_shape
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from astropy.wcs import WCS
 
 
+MASK = "mask"
+"""What a store calls files that are read as one."""
 # No circle is farther away.
 WHOLE_SKY = 360.0
 # Of so many shapes it is worth to look which of them are near.
@@ -68,11 +72,14 @@ class SkyMask:
         The celestial WCS of the pixels.
     frame
         ``icrs`` or ``galactic``.
+    file
+        The file that it was read from: what a store calls it, its size and its time of change.
     """
 
     usable: BoolArray
     wcs: WCS
     frame: str
+    file: tuple[str, int, int] | None = None
 
     def is_usable(self, lon: FloatArray, lat: FloatArray, *, outside: bool) -> BoolArray:
         """Return whether ICRS positions are usable; ``outside`` is the value beyond the pixels."""
@@ -126,6 +133,58 @@ class SkyMask:
         """A digest of the pixels and their WCS, never of a path."""
         content = np.packbits(self.usable).tobytes() + str(self.usable.shape).encode()
         return hashlib.sha256(content + self.wcs.to_header_string().encode() + self.frame.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, eq=False)
+class MaskInFile:
+    """A mask in a file that is as it was when its digest was taken; it is read when its pixels are needed.
+
+    It excludes something: of others no digest is remembered, as each run says so.
+
+    Parameters
+    ----------
+    digest
+        That of the mask.
+    path
+        The file.
+    read
+        Reads it.
+    """
+
+    digest: str
+    path: Path
+    read: Callable[[Path], SkyMask]
+
+    @cached_property
+    def mask(self) -> SkyMask:
+        """The mask; raises ``InputError`` where the file holds another one."""
+        found = self.read(self.path)
+        if found.digest != self.digest:
+            raise InputError(
+                f"The exclusion mask {self.path} is another one than before, although the file has kept its size and "
+                "time. Run again with rehash."
+            )
+        return found
+
+    def __reduce__(self) -> tuple[Callable[[SkyMask], SkyMask], tuple[SkyMask]]:
+        # Whoever gets it may not have the file.
+        return _same, (self.mask,)
+
+    def is_usable(self, lon: FloatArray, lat: FloatArray, *, outside: bool) -> BoolArray:
+        """Return whether ICRS positions are usable; ``outside`` is the value beyond the pixels."""
+        return self.mask.is_usable(lon, lat, outside=outside)
+
+    def is_silent(self, lon: FloatArray, lat: FloatArray) -> BoolArray:
+        """Return whether ICRS positions lie beyond the pixels."""
+        return self.mask.is_silent(lon, lat)
+
+    def caps_near(self, lon: float, lat: float, reach: float) -> Caps:
+        """Return the caps that a circle of radius ``reach`` about an ICRS position touches."""
+        return self.mask.caps_near(lon, lat, reach)
+
+
+def _same(mask: SkyMask) -> SkyMask:
+    return mask
 
 
 @dataclass(frozen=True)
@@ -200,11 +259,24 @@ class Exclusions:
 
 def excludes_nothing(exclusion: Exclusion) -> bool:
     """Whether an exclusion, or one of its parts, excludes nothing anywhere: most likely not what was meant."""
-    parts = exclusion.parts if isinstance(exclusion, Exclusions) else (exclusion,)
-    return any(_is_empty(part) for part in parts)
+    return any(_is_empty(part) for part in parts_of(exclusion))
+
+
+def parts_of(exclusion: Exclusion) -> tuple[Exclusion, ...]:
+    """Return what an exclusion is together of."""
+    return exclusion.parts if isinstance(exclusion, Exclusions) else (exclusion,)
+
+
+def read_masks(exclusion: Exclusion | None) -> None:
+    """Read the masks of an exclusion that are still in files; raises ``InputError`` where one has changed."""
+    for part in () if exclusion is None else parts_of(exclusion):
+        if isinstance(part, MaskInFile):
+            _ = part.mask
 
 
 def _is_empty(part: Exclusion) -> bool:
+    if isinstance(part, MaskInFile):
+        return False
     return part.is_empty if isinstance(part, SkyMask) else len(part.caps_near(0.0, 0.0, WHOLE_SKY).lon) == 0
 
 

@@ -21,7 +21,7 @@ from xgamma.analysis.steps.reduce import observations_to_reduce
 from xgamma.analysis.steps.step import Observed, Results
 from xgamma.analysis.words import DescribedSteps
 from xgamma.config.config import AnalysisConfig
-from xgamma.config.requests import centred, observations_of, recipe_of
+from xgamma.config.requests import centred, observations_of, read_masks_again, recipe_of
 from xgamma.datasets import Datasets
 from xgamma.errors import ConfigError, ConfigTypeError, OrderError
 from xgamma.execute import Workers, shared_workers
@@ -303,12 +303,14 @@ class Analysis(DescribedSteps, Modelled, Reported):
             When a run cannot be read, and ``general.fail_fast`` is set.
         """
         self._retries_failed = retry_failed
+        if rehash:
+            read_masks_again(self.config, self.store)
         log.info("Fetching observations.")
         chosen, self._selected = self._selected, None
         if chosen is None:
             chosen = {each.name: each.selected() for each in ObservationsStep().wanted(self._frozen(files=True))}
-        before = {name: self.results.observed.get(name, Observed()) for name in chosen}
-        observed = {name: dataclasses.replace(each, selected=chosen[name]) for name, each in before.items()}
+        was = self.results.observed
+        observed = {name: dataclasses.replace(was.get(name, Observed()), selected=own) for name, own in chosen.items()}
         self._results = dataclasses.replace(self.results, observed=observed)
         self.take("observations", files=True, retry_failed=retry_failed, rehash=rehash)
 
@@ -320,10 +322,7 @@ class Analysis(DescribedSteps, Modelled, Reported):
     def get_datasets(self) -> None:
         """Reduce the observations to spectra or maps, and stack them where the configuration says so.
 
-        Raises
-        ------
-        OrderError
-            Before ``get_observations``.
+        Raises ``OrderError`` before ``get_observations``.
         """
         self.take("datasets", complete=True)
 

@@ -58,6 +58,8 @@ LATER = (
     "xgamma.cli.runs",
     "xgamma.cli.wrapped_tables",
     "xgamma.datasets.files",
+    "xgamma.formats.fits.hdus",
+    "xgamma.formats.fits.regions",
     "xgamma.formats.sky_maps.flux_maps",
     "xgamma.formats.yaml_documents",
     "xgamma.html",
@@ -90,6 +92,7 @@ First steps:
 OPTIONS = {
     " To read a file, use AnalysisConfig.read(path).": "",
     "overwrite=True": "--overwrite",
+    "Run again with rehash": "Run again with --rehash",
     "sed_type: there": "--sed-type: there",
     "; call get_observations() first": "; let the configuration ask for observations",
     "; call get_datasets() or read_datasets() first": "; let the configuration ask for datasets",

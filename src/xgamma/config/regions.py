@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeAlias
@@ -37,9 +37,10 @@ from xgamma.config.fields import (
 from xgamma.config.ranges import SkyCircle
 from xgamma.config.section import OneOrSeveral, Section, key
 from xgamma.errors import ConfigError, InputError
-from xgamma.formats.fits.regions import read_mask
+from xgamma.formats.fits import regions as fits_regions
+from xgamma.formats.local_files import state_of
 from xgamma.formats.region_files import CRTF, DS9, NamedShape, is_ds9, read_regions, read_sources, shapes_of_text
-from xgamma.masks import ExcludedShapes, Exclusion, together
+from xgamma.masks import MASK, ExcludedShapes, Exclusion, MaskInFile, together
 from xgamma.shapes import Annulus, Circle, Ellipse, Polygon, Rectangle, Shape
 from xgamma.shapes.objects import is_region, normalize_shape
 from xgamma.units import quantity_string
@@ -344,8 +345,12 @@ ExcludedSky = Annotated[
 ]
 
 
-def exclusion_of(value: Any) -> Exclusion | None:
-    """Return what is excluded; reads the files.
+Recall: TypeAlias = Callable[[str, int, int], str | None]
+"""Returns the digest of a file by its name, size and time of change, where it is known."""
+
+
+def exclusion_of(value: Any, recall: Recall = lambda *_: None) -> Exclusion | None:
+    """Return what is excluded; reads the files but for masks whose digest is known.
 
     Raises
     ------
@@ -355,8 +360,8 @@ def exclusion_of(value: Any) -> Exclusion | None:
     if value is None:
         return None
     if isinstance(value, PathOrUrl):
-        return _excluded_by_file(value)
-    parts: list[Exclusion] = [_excluded_by_file(one.file) for one in value if one.file is not None]
+        return _excluded_by_file(value, recall)
+    parts: list[Exclusion] = [_excluded_by_file(one.file, recall) for one in value if one.file is not None]
     each = [_excluded(one.shapes()) for one in value if one.file is None]
     shapes = tuple(shape for one in each for shape in one.shapes)
     # A table without a source is a part of its own, which is said to exclude nothing.
@@ -364,7 +369,7 @@ def exclusion_of(value: Any) -> Exclusion | None:
     return together([*parts, *([ExcludedShapes(shapes)] if shapes else []), *empty])
 
 
-def _excluded_by_file(location: PathOrUrl) -> Exclusion:
+def _excluded_by_file(location: PathOrUrl, recall: Recall) -> Exclusion:
     """Return the mask of a FITS image, else the regions or the sources of a file."""
     path = Path(location.expanded())
     name = path.name.lower()
@@ -372,8 +377,12 @@ def _excluded_by_file(location: PathOrUrl) -> Exclusion:
         return _excluded(read_regions(path))
     if name.endswith(".ecsv"):
         return _excluded(read_sources(path))
+    file = state_of(path, MASK)
+    if file is not None and (known := recall(*file)) is not None:
+        # Through its module, which is loaded then.
+        return MaskInFile(known, path, lambda path: fits_regions.read_mask(path))
     try:
-        return read_mask(path)
+        return fits_regions.read_mask(path)
     except InputError:
         for read in (read_regions, read_sources):
             with suppress(InputError):

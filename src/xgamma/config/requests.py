@@ -6,7 +6,9 @@ import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy import units as u
@@ -14,10 +16,10 @@ from astropy import units as u
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.maps import has_centre, image_size, sky_space
 from xgamma.config.ranges import RequestedAxis
-from xgamma.config.regions import exclusion_of, named_regions
+from xgamma.config.regions import Recall, exclusion_of, named_regions
 from xgamma.config.rules import at_entry, entry_names
 from xgamma.config.sections import DatasetsConfig, ObservationsConfig, SkyDirConfig
-from xgamma.errors import ConfigError, OutputError
+from xgamma.errors import ConfigError, OutputError, StoreError
 from xgamma.estimate.excess_parameters import ExcessMapParameters, validate_planes, validate_radius
 from xgamma.estimate.flux_points_parameters import FluxPointsParameters, LightCurveParameters
 from xgamma.estimate.time_binning import TimeBinning
@@ -28,10 +30,12 @@ from xgamma.formats.local_files import is_there
 from xgamma.geometry import to_frame
 from xgamma.grid import Grid, RegionSpace
 from xgamma.ingest import FitsRelease, StoredRelease, open_release
+from xgamma.masks import Exclusion, SkyMask, parts_of
 from xgamma.models.models import Models
 from xgamma.reduce.recipe import Recipe, roles_needed
 from xgamma.registry import Method, method
 from xgamma.select import Cone, Selection, read_obs_file
+from xgamma.store import Store, is_store
 
 
 def outdir_of(config: AnalysisConfig) -> Path:
@@ -185,24 +189,56 @@ def recipe_of(config: AnalysisConfig) -> Recipe:
 def recipes_of(config: AnalysisConfig) -> dict[str, Recipe]:
     """Return the recipe of each entry of ``datasets`` that is reduced, by its path.
 
-    Reads exclusion masks, and raises what ``recipe_of`` raises.
+    Reads exclusion masks, but for those that the store remembers, and raises what ``recipe_of`` raises.
     """
-    recipes = {where: _recipe_at(where, entry) for where, entry in config.entries.items() if entry.read is None}
+    recall = _recalling(config)
+    recipes = {where: _recipe_at(where, entry, recall) for where, entry in config.entries.items() if entry.read is None}
     for recipe in recipes.values():
         recipe.validate_travel(Workers(config.general.n_jobs, config.general.scheduler))
     return recipes
 
 
-def _recipe_at(where: str, datasets: DatasetsConfig) -> Recipe:
+def _recalling(config: AnalysisConfig) -> Recall:
+    """Return what finds the digest of a mask in the store of a configuration, which is opened when it is asked."""
+
+    @cache
+    def held() -> Store | None:
+        location = config.general.store_location()
+        return Store(location, read_only=True) if is_store(location) else None
+
+    def recall(*file: Any) -> str | None:
+        store = held()
+        return None if store is None else store.recall(*file)
+
+    return recall
+
+
+def remember_masks(store: Store, exclusion: Exclusion | None) -> None:
+    """Remember the digests of masks that were read from files, so that they are not read again to look for products."""
+    for part in () if exclusion is None else parts_of(exclusion):
+        if isinstance(part, SkyMask) and part.file is not None and not part.is_empty:
+            # A store that cannot be written is slower and as good.
+            with contextlib.suppress(StoreError):
+                store.remember(*part.file, part.digest)
+
+
+def read_masks_again(config: AnalysisConfig, store: Store) -> None:
+    """Read the masks of a configuration that a store remembers too, and remember what they are now."""
+    for entry in config.entries.values():
+        if entry.background.method is not None:
+            remember_masks(store, exclusion_of(entry.background.exclusion))
+
+
+def _recipe_at(where: str, datasets: DatasetsConfig, recall: Recall) -> Recipe:
     """Return the recipe of an entry of ``datasets``; what is wrong with it is said with the path of that entry."""
     try:
-        return _recipe(where, datasets)
+        return _recipe(where, datasets, recall)
     except ConfigError as error:
         [problem] = at_entry(where, iter([str(error)]))
         raise type(error)(problem) from None
 
 
-def _recipe(where: str, datasets: DatasetsConfig) -> Recipe:
+def _recipe(where: str, datasets: DatasetsConfig, recall: Recall) -> Recipe:
     axes, background = datasets.geom.axes, datasets.background
     space = RegionSpace(*named_regions(datasets.on_region)) if datasets.type == "1d" else sky_space(where, datasets)
     exclusion = background.exclusion if background.method is not None else None
@@ -210,7 +246,7 @@ def _recipe(where: str, datasets: DatasetsConfig) -> Recipe:
         Grid(axes.energy.axis("energy"), axes.energy_true.axis("energy_true"), space),
         _containment(datasets),
         background_of(datasets),
-        exclusion_of(exclusion),
+        exclusion_of(exclusion, recall),
         datasets.safe_mask.settings(),
         float(datasets.geom.selection.offset_max.to_value("deg")),
         datasets.good_time or DEFAULT_RULE,

@@ -18,6 +18,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 from xgamma.errors import ConfigError, InputError, MissingInputError, OutputError, OutputExistsError
 from xgamma.storage.disk import with_home
@@ -44,6 +45,19 @@ def is_there(path: str | os.PathLike[str]) -> bool:
         return Path(path).exists()
     except (OSError, ValueError):
         return False
+
+
+FileState: TypeAlias = tuple[str, int, int]
+"""A name of a file and what it was read as, its size, and the time of its last change in nanoseconds."""
+
+
+def state_of(path: Path, what: str) -> FileState | None:
+    """Return the state of a file that is read as ``what``, by which a store remembers it; ``None`` where none is."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return f"{what} {path.absolute()}", found.st_size, found.st_mtime_ns
 
 
 def read_text(path: Path, what: str) -> str:

@@ -16,8 +16,8 @@ import numpy as np
 
 from xgamma.errors import ConfigError, InputError, MissingInputError, XgammaError
 from xgamma.formats import region_objects
-from xgamma.formats.fits.hdus import HduTable, ecsv_table, read_hdu_tables
-from xgamma.formats.fits.regions import shapes_of_fits
+from xgamma.formats.fits import hdus
+from xgamma.formats.fits import regions as fits_regions
 from xgamma.formats.fits.tables import read_raw
 from xgamma.formats.local_files import read_text
 from xgamma.shapes import Circle, Shape
@@ -150,7 +150,7 @@ def read_regions(path: Path) -> list[NamedShape]:
     """
     name, where = path.name.lower(), f"The region file {path}"
     if name.endswith(FITS):
-        return [NamedShape(shape) for shape in shapes_of_fits(path)]
+        return [NamedShape(shape) for shape in fits_regions.shapes_of_fits(path)]
     if not name.endswith((*DS9, *CRTF)):
         raise InputError(f"{where} has an unknown ending; expected {', '.join((*DS9, *CRTF, *FITS))}.")
     text = read_text(path, "region file")
@@ -183,7 +183,7 @@ def read_sources(path: Path, radius: float | None = None) -> list[NamedShape]:
     if not path.exists():
         raise MissingInputError(f"There is no file {path}. Check the name and the folder.")
     is_text = path.name.lower().endswith(".ecsv")
-    found = [ecsv_table(read_raw(path), path)] if is_text else list(read_hdu_tables(path).values())
+    found = [hdus.ecsv_table(read_raw(path), path)] if is_text else list(hdus.read_hdu_tables(path).values())
     for table in found:
         for columns in _POSITIONS:
             if all(column in table for column in columns[:2]):
@@ -192,7 +192,7 @@ def read_sources(path: Path, radius: float | None = None) -> list[NamedShape]:
     raise InputError(f"{path}: expected a table of sources with the columns {listed}; it has none.")
 
 
-def _circles(table: HduTable, lon: str, lat: str, frame: str, radius: float | None) -> list[NamedShape]:
+def _circles(table: hdus.HduTable, lon: str, lat: str, frame: str, radius: float | None) -> list[NamedShape]:
     size = table.numbers("RADIUS", "deg", "deg") if "RADIUS" in table else np.full(len(table.column(lon)), np.nan)
     if radius is not None:
         size = np.where(np.isfinite(size) & (size > 0), size, radius)

@@ -28,7 +28,7 @@ from xgamma.analysis.steps.step import (
     Results,
     Step,
 )
-from xgamma.config.requests import names_of, recipes_of, validate_workers
+from xgamma.config.requests import names_of, recipes_of, remember_masks, validate_workers
 from xgamma.datasets.binned_row import is_map
 from xgamma.errors import DamagedError, DataError, OrderError
 from xgamma.outcome import REDUCE, Outcome, UnusedRun
@@ -161,6 +161,7 @@ class ReduceStep(Step[ReductionWanted]):
             failed = [*lost, *observations.holdings.failures]
             if int((rows.outcome == Outcome.USED).sum()) == 0:
                 raise DataError(no_run_left([*rows.unused(), *failed]))
+        remember_masks(results.store, wanted.recipe.exclusion)
         after = _with_rows(results, wanted, rows, failed)
         return after if rows.found == len(rows) else replace(after, computed=after.computed | {self.section})
 

@@ -19,6 +19,7 @@ from xgamma.errors import XgammaError
 from xgamma.events import Part, Rows
 from xgamma.execute import Workers
 from xgamma.ingest import Holdings
+from xgamma.masks import read_masks
 from xgamma.outcome import REDUCE, Outcome, UnusedRun
 from xgamma.reduce.limits import MAX_BYTES, PRODUCT_BYTES, rows_within
 from xgamma.reduce.recipe import row_key
@@ -216,8 +217,12 @@ def reduced(
     ------
     ConfigError
         When the responses of no run fit the on-region or the containment correction.
+    InputError
+        When a mask is needed and has changed in secret.
     """
     reduce.validate_enclosure([(piece.part, piece.rows) for piece in wanted.pieces], recipe.grid, recipe.containment)
+    if any(True for _ in wanted.missing(1)):
+        read_masks(recipe.exclusion)
     document = recipe.document()
     lost: dict[str, UnusedRun] = {}
     if is_one_stack and not recipe.grid.is_region and not wanted.known:

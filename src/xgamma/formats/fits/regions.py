@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -19,8 +20,9 @@ from xgamma.errors import ConfigError, InputError, MissingInputError
 from xgamma.formats.fits.encoding import Column, Hdu, text_values
 from xgamma.formats.fits.hdus import HduTable, read_hdu_tables
 from xgamma.formats.fits.images import HduImage, celestial_wcs, read_images
+from xgamma.formats.local_files import state_of
 from xgamma.geometry import Plane, from_tangent_plane, local_north, tangent_plane, to_frame
-from xgamma.masks import SkyMask
+from xgamma.masks import MASK, SkyMask
 from xgamma.shapes import Annulus, Circle, Ellipse, Polygon, Rectangle, Shape
 
 log = logging.getLogger(__name__)
@@ -276,14 +278,16 @@ def read_mask(path: Path) -> SkyMask:
     InputError
         When it is not FITS or holds no celestial image.
     """
-    if not path.exists():
+    # Looked at before it is read: a file that is replaced meanwhile is then seen as changed.
+    file = state_of(path, MASK)
+    if file is None:
         raise MissingInputError(f"There is no exclusion mask {path}. Give the path of a FITS image, or leave it out.")
     try:
         image = next((image for image in read_images(path) if image.values.ndim >= 2), None)
     except InputError as error:
         raise InputError(f"The exclusion mask {path} cannot be read as FITS: {error}") from None
     if image is not None:
-        return _mask(image)
+        return replace(_mask(image), file=file)
     raise InputError(f"The exclusion mask {path} holds no image; expected a FITS image with a celestial WCS.")
 
 
