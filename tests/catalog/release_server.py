@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 
+PATIENCE = 0.5
+"""Seconds in which a request that was answered is noted; others may stand still on purpose."""
 PAGE = b"<!DOCTYPE html><html><body>Please log in.</body></html>"
 
 
@@ -35,6 +38,7 @@ class Handler(BaseHTTPRequestHandler):
         with self.server.lock:
             script = self.server.scripts.get(path, [])
             behaviour = (script.pop(0) if len(script) > 1 else script[0]) if script else honest
+            self.server.begun += 1
         self.sent = 0
         try:
             behaviour(self, self.server.files.get(path))
@@ -171,6 +175,7 @@ class ReleaseServer(ThreadingHTTPServer):
         self.files = dict(files)
         self.scripts: dict[str, list[Behaviour]] = {}
         self.requests: list[Request] = []
+        self.begun = 0
         self.lock = threading.Lock()
         self.stalled = threading.Semaphore(0)
         self.over = threading.Event()
@@ -184,7 +189,10 @@ class ReleaseServer(ThreadingHTTPServer):
         self.scripts[path] = list(behaviours)
 
     def asked(self, path: str) -> list[Request]:
-        """Return the requests of one path so far."""
+        """Return the requests of one path so far; those that are answered already are noted a moment later."""
+        deadline = time.monotonic() + PATIENCE
+        while len(self.requests) < self.begun and time.monotonic() < deadline:
+            time.sleep(0.005)
         return [request for request in self.requests if request.path == path]
 
 
