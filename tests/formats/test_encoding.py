@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from xgamma.errors import DataError
-from xgamma.formats.fits.encoding import Column, Hdu, hdu_bytes, header_bytes, text_values
+from xgamma.formats.fits.encoding import WITHOUT_VALUE, Column, Hdu, hdu_bytes, header_bytes, text_values
 from xgamma.formats.fits.hdus import fits_content
 from xgamma.formats.fits.tables import tables_of
 
 TYPES = st.sampled_from(["?", "u1", "i2", "i4", "i8", "f4", "f8"])
 TEXTS = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=200).map(str.rstrip)
 NUMBERS = st.booleans() | st.integers(-(2**62), 2**62) | st.floats(allow_nan=False, allow_infinity=False)
-KEYWORDS = st.text(string.ascii_uppercase, min_size=1, max_size=14).filter(lambda key: key not in ("END", "HIERARCH"))
+KEYWORDS = st.text(string.ascii_uppercase, min_size=1, max_size=14).filter(lambda key: key not in WITHOUT_VALUE)
 
 
 def opened(*hdus, primary=None):
@@ -74,6 +74,12 @@ def test_a_card_keeps_its_comment_as_far_as_there_is_room():
 def test_what_no_card_can_hold_raises(value):
     with pytest.raises(DataError, match="Keyword KEY holds a finite number or printable ASCII"):
         header_bytes({"KEY": value})
+
+
+@pytest.mark.parametrize("keyword", [*WITHOUT_VALUE, "comment"])
+def test_a_keyword_that_holds_no_value_is_refused(keyword):
+    with pytest.raises(DataError, match="has a name of its own"):
+        header_bytes({keyword: "words"})
 
 
 def test_images_and_tables_of_astropy_stand_beside_ours():

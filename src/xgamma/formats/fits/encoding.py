@@ -20,6 +20,8 @@ from xgamma.formats.fits.tables import BLOCK, CARD
 
 HeaderValue: TypeAlias = str | int | float | bool
 Cards: TypeAlias = Mapping[str, HeaderValue | tuple[HeaderValue, str]]
+WITHOUT_VALUE = ("", "COMMENT", "HISTORY", "CONTINUE", "HIERARCH", "END")
+"""Keywords whose cards mean something else than a value."""
 _FORMATS = {"u1": "B", "i2": "I", "i4": "J", "i8": "K", "f4": "E", "f8": "D"}
 
 
@@ -126,6 +128,8 @@ def header_bytes(cards: Cards) -> bytes:
 
 
 def _card(key: str, given: HeaderValue | tuple[HeaderValue, str]) -> str:
+    if key in WITHOUT_VALUE:
+        raise DataError(f"A value of a FITS header has a name of its own, got {key!r}. Give it another one.")
     value, comment = given if isinstance(given, tuple) else (given, "")
     shown = _shown(value)
     if not shown or not (shown.isascii() and shown.isprintable()):
