@@ -14,6 +14,7 @@ import pytest
 import xarray as xr
 
 from releases import config_of
+from xgamma import registry
 from xgamma.analysis.run import run
 from xgamma.lazily import defer, loaded
 from xgamma.schema.dl5 import FIT_SCHEMA, SCHEMA_VERSION
@@ -185,6 +186,15 @@ def test_what_a_package_offers_does_not_depend_on_what_was_imported_before(packa
 def test_a_package_that_offers_names_says_which_it_lacks():
     with pytest.raises(AttributeError, match=r"module 'xgamma\.fit' has no attribute 'fitt'"):
         _ = importlib.import_module("xgamma.fit").fitt
+
+
+def test_the_registry_knows_what_there_is_before_anything_else_is_imported():
+    kinds = sorted(registry._PROVIDERS)
+    code = f"from xgamma.registry import names\nprint([len(names(kind)) for kind in {kinds!r}])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout == f"{[len(registry.built_in(kind)) for kind in kinds]}\n"
+    # Whatever provides a kind is in the table.
+    assert set(registry._HOMES) <= set(kinds)
 
 
 @pytest.fixture(scope="module")

@@ -76,6 +76,19 @@ _HOMES: dict[str, tuple[str, ...]] = {}
 """The modules that register what xgamma has of a kind, and are loaded for it."""
 
 
+_PROVIDERS = {
+    "background": "reduce.background",
+    "safe mask": "reduce.safe_mask",
+    "spectral model": "models.spectral",
+    "spatial model": "models.spatial",
+    "temporal model": "models.temporal",
+    "prior model": "models",
+    "estimator": "estimate",
+    "source catalogue": "sources",
+}
+"""What says where xgamma's own of a kind are, by kind; a script may ask before it has imported any of it."""
+
+
 def provide(kind: str, *modules: str) -> None:
     """Say which modules register what xgamma has of a kind.
 
@@ -86,6 +99,8 @@ def provide(kind: str, *modules: str) -> None:
 
 def _load(kind: str, name: str | None = None) -> None:
     """Load the modules that register a name, or all of a kind."""
+    if kind in _PROVIDERS:
+        importlib.import_module(f"{__package__}.{_PROVIDERS[kind]}")
     for module in _HOMES.get(kind, ()):
         if name is not None and (kind, name) in _ENTRIES:
             return
