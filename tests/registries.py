@@ -18,3 +18,4 @@ def own_registry(patch: pytest.MonkeyPatch) -> None:
     for kind in registry._HOMES:
         registry.names(kind)
     patch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    patch.setattr(registry, "_HOMES", dict(registry._HOMES))

@@ -11,6 +11,7 @@ from astropy import units as u
 from hypothesis import given
 from hypothesis import strategies as st
 
+from registries import own_registry
 from xgamma.errors import ConfigError, UnknownNameError
 from xgamma.registry import lookup, names, normalize_parameters, provide, register
 from xgamma.units import canonical, quantity_string, unit_string
@@ -109,6 +110,7 @@ def test_modules_are_loaded_until_the_name_that_is_looked_up_is_there(tmp_path, 
         text = f"from xgamma.registry import NoParameters, register\nregister('provided', '{name}')(NoParameters)\n"
         (tmp_path / f"registers_{name}.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
+    own_registry(monkeypatch)
     provide("provided", "registers_first", "registers_second")
     assert lookup("provided", "first").name == "first"
     assert "registers_second" not in sys.modules
