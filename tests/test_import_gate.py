@@ -173,6 +173,14 @@ def test_a_verb_loads_only_what_it_needs(store, arguments, heavy):
     assert loaded_by(COMMAND.format(arguments=words), heavy) == "loaded: "
 
 
+def test_a_command_ends_without_a_last_look_for_cycles():
+    # What is registered first is called last.
+    code = "import atexit, gc; atexit.register(lambda: print(gc.get_freeze_count() > 0))"
+    script = f"{code}\nfrom xgamma.cli import main; main(['--version'])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.endswith("\nTrue\n")
+
+
 @pytest.mark.parametrize("package", EXPORTING)
 def test_what_a_package_offers_does_not_depend_on_what_was_imported_before(package):
     module = importlib.import_module(f"xgamma.{package}")
