@@ -8,7 +8,7 @@ import pytest
 
 from sky_rows import image, sky_row, with_responses
 from xgamma import predict
-from xgamma.errors import ConfigError
+from xgamma.errors import ConfigError, FitError
 from xgamma.fit import FitInput, FitSettings, confidence, fit, stat_contour, stat_profile
 from xgamma.fit.problem import Problem
 from xgamma.fit.statistic import Statistic
@@ -187,3 +187,25 @@ def test_a_covariance_has_names_and_a_picture(row):
     assert [each.get_text() for each in ax.get_xticklabels()][-1] == "stacked-bkg.spectral.norm"
     assert len(ax.texts) == 25
     plt.close("all")
+
+
+@pytest.mark.parametrize(
+    ("amplitude", "said"), [(1e300, "counts that are no numbers"), (1e20, r"more than 9e\+15 counts")]
+)
+def test_a_start_of_more_counts_than_there_are_is_refused(row, amplitude, said):
+    with pytest.raises(FitError, match=rf"The model 'source' predicts {said} at the start values \(index = 2, amp"):
+        fit([row], Models([source(amplitude=amplitude)]))
+
+
+def test_a_fit_begins_at_a_norm_of_0(row):
+    models = Models([source(amplitude=0.0)])
+    assert fit([row], models).success
+    assert models.parameters["amplitude"].value == pytest.approx(2e-12, rel=0.1)
+
+
+@pytest.mark.parametrize(("name", "value"), [("sigma", -0.2), ("e", 1.5), ("lat_0", 91.0)])
+def test_a_place_or_size_beyond_its_limits_is_refused(row, name, value):
+    place = GaussianSpatialModel(lon_0="83.66 deg", lat_0="22.03 deg", sigma="0.2 deg")
+    place.parameters[name].value = value
+    with pytest.raises(ConfigError, match=rf"The model 'source' expects {name} .*, got {value:g}; start within its li"):
+        fit([row], Models([source(place)]))

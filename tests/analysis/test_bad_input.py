@@ -327,10 +327,9 @@ def test_points_read_from_the_store_give_the_same_warning(tiny_release, store, c
 
 
 def lost():
-    """Return models that start so far from the source that the statistic has no slope towards it."""
+    """Return models that start so far below the source that the statistic has no slope towards it."""
     models = Models.from_dict(MODEL)
-    models.parameters["index"].value = -30
-    models.parameters["amplitude"].value = 1e-3
+    models.parameters["amplitude"].value = 1e-100
     return models
 
 

@@ -40,6 +40,15 @@ INDEX = (
     "models: {components: [{name: crab, type: SkyModel, spectral: {type: PowerLawSpectralModel, parameters: "
     "[{name: index, value: %s}, {name: amplitude, value: 1e-11, unit: cm-2 s-1 TeV-1}]}}]}"
 )
+MAPS = (
+    "datasets: {type: 3d, map_selection: [counts, exposure, background, edisp], background: {method: fov_background}, "
+    "geom: {wcs: {skydir: {frame: icrs, lon: 83.633 deg, lat: 22.014 deg}, width: {width: 1 deg, height: 1 deg}, "
+    "binsize: 0.1 deg}}}\n"
+    "models: {components: [{name: crab, type: SkyModel, apply_irf: {psf: false}, spectral: {type: pl, parameters: ["
+    "{name: index, value: %s}, {name: amplitude, value: %s, unit: cm-2 s-1 TeV-1}, {name: reference, value: %s, "
+    "unit: TeV}]}, spatial: {type: gauss, frame: icrs, parameters: [{name: lon_0, value: 83.63, unit: deg}, "
+    "{name: lat_0, value: 22.0, unit: deg}, {name: sigma, value: %s, unit: deg}]}}]}"
+)
 NAMED = (
     "models: {components: [{name: crab, type: SkyModel, datasets_names: [other], "
     "spectral: {type: PowerLawSpectralModel}}]}"
@@ -127,12 +136,48 @@ CONFIGURATIONS = {
         5,
         "The statistic is not a number at the start values (index = nan)",
     ),
-    "start whose counts are no number": ("tiny", INDEX % "1000, frozen: true", 5, "The statistic is not a number at "),
+    "start whose counts are no number": (
+        "tiny",
+        INDEX % "1000, frozen: true",
+        5,
+        "The model 'crab' predicts counts that are no numbers at the start values (index = 1000, ",
+    ),
     "start of a joint fit that is too steep": (
         "tiny",
         INDEX % "1000" + "\ndatasets: {stack: false}",
         5,
-        "The statistic is not a number at the start values (index = 1000, ",
+        "The model 'crab' predicts counts that are no numbers at the start values (index = 1000, ",
+    ),
+    "start of more counts than there are": (
+        "tiny",
+        INDEX % "100",
+        5,
+        "The model 'crab' predicts more than 9e+15 counts at the start values (index = 100, amplitude = 1e-11, ",
+    ),
+    "start on maps that is too steep": (
+        "tiny",
+        MAPS % (100, 1e-11, 1, 0.1),
+        5,
+        "The model 'crab' predicts more than 9e+15 counts at the start values (index = 100, ",
+    ),
+    "start on maps that is too bright": (
+        "tiny",
+        MAPS % (2, 1e300, 1, 0.1),
+        5,
+        "The model 'crab' predicts counts that are no numbers at the start values (index = 2, amplitude = 1e+300, ",
+    ),
+    "start on maps without a flux": (
+        "tiny",
+        MAPS % (2, 1e-11, 0, 0.1),
+        5,
+        "The model 'crab' is 0 at all energies of the datasets at the start values (index = 2, amplitude = 1e-11, "
+        "reference = 0); start elsewhere.",
+    ),
+    "start on maps of a negative size": (
+        "tiny",
+        MAPS % (2, 1e-11, 1, -1),
+        2,
+        "The model 'crab' expects sigma from 0 deg, got -1; start within its limits.",
     ),
     "models for no dataset": ("tiny", NAMED, 2, "datasets_names: no model names the dataset stacked; crab is for oth"),
     "models for no row": (
@@ -358,7 +403,7 @@ CONFIGURATIONS = {
 OF_RUN_ALONE = {
     "results in a file", "results under too long a name", "memory that is too small",
     "maps among the steps", "light curve of another source", "light curve outside of the energies",
-    "light curve of a source without a free norm",
+    "light curve of a source without a free norm", "start on maps without a flux",
     "step without the one it needs",
     "region that no run sees", "flux points of another source", "frozen amplitude", "disjoint axes",
 }  # fmt: skip

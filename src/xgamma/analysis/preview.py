@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import xarray as xr
 
+from xgamma.analysis.beginning import fault_of
 from xgamma.analysis.look import Look, look_ahead
 from xgamma.analysis.plan import Request, is_memory_judged, planned, validate_steps, validated_request
 from xgamma.analysis.selected import Selected
@@ -140,6 +141,9 @@ def _remarks_together(
         for _, data in spectra:
             for model in request.models:
                 validate_times(model, *good_time(data), data["dataset"].values.tolist())
+        faults = (fault_of(request, wanted.name, data) for wanted, data in spectra)
+        if fault := next((fault for fault in faults if fault is not None), None):
+            raise fault
     return remarks
 
 

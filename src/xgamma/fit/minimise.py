@@ -25,7 +25,7 @@ from xgamma.fit.problem import Problem, name_of
 from xgamma.fit.result import CovarianceResult, FitResult, OptimizeResult, warn_of
 from xgamma.fit.search import Search
 from xgamma.fit.settings import FitSettings
-from xgamma.fit.statistic import Statistic, free_parameters
+from xgamma.fit.statistic import Statistic, free_parameters, validate_counts
 from xgamma.models.models import Models, SkyModel
 from xgamma.models.parameters import Parameter, Parameters
 from xgamma.predict.folding import model_remarks
@@ -56,7 +56,7 @@ def fit(inputs: Inputs, models: Models, settings: FitSettings | None = None) -> 
     ConfigError
         When no parameter is free.
     FitError
-        When no bin is left, or the statistic is not a number at the start values.
+        When no bin is left, or no fit can begin at the start values: see ``validate_beginning``.
     """
     given = normalize_inputs(inputs)
     validate_datasets_names(models, given)
@@ -66,6 +66,7 @@ def fit(inputs: Inputs, models: Models, settings: FitSettings | None = None) -> 
     problem = Problem(Statistic(given, models), settings or FitSettings())
     for remark in (*unseen, *model_remarks(problem.statistic.models, rows)):
         log.warning("%s", remark)
+    validate_counts(problem.statistic)
     search = Search(problem)
     search.minimise()
     end = ending(problem, search)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from xgamma.axes import FloatArray
     from xgamma.models.models import Models, SkyModel
     from xgamma.models.parameters import Parameter, Parameters
+    from xgamma.models.skymodel import ModelComponent
+    from xgamma.models.spectral.model import SpectralModel
 
 METHODS = ("auto", "migrad", "scoring")
 FEW = 3
@@ -84,7 +86,11 @@ def validate_start(parameters: Parameters) -> None:
 
 
 def validate_models(models: Models, energies: Sequence[FloatArray]) -> None:
-    """Raise where no fit can begin: limits leave no room, or a spectrum is not a number at some energies in TeV."""
+    """Raise where no fit can begin.
+
+    That is where limits leave no room, or a spectrum is not a number at some energies in TeV, or 0 at all of them
+    however its free parameters change.
+    """
     validate_start(models.parameters)
     for name, parameter in zip(models.parameters_unique_names, models.parameters, strict=True):
         if not parameter.frozen:
@@ -98,6 +104,8 @@ def validate_models(models: Models, energies: Sequence[FloatArray]) -> None:
         # A model may be one of some datasets only.
         if not any(is_number):
             raise no_start(spectrum.parameters, f"The spectrum of {model.name!r}")
+        if all(_is_nothing(spectrum, each) for each in energies):
+            raise far_start(model, "is 0 at all energies of the datasets")
 
 
 def limits(parameter: Parameter, size: float, name: str) -> tuple[float | None, float | None]:
@@ -114,6 +122,23 @@ def no_start(named: Iterable[Parameter], what: str = "The statistic") -> FitErro
     """Return the error about parameters at whose values something is not a number."""
     values = ", ".join(f"{parameter.name} = {parameter.value:g}" for parameter in named)
     return FitError(f"{what} is not a number at the start values ({values}); start elsewhere.")
+
+
+def far_start(model: ModelComponent, what: str) -> FitError:
+    """Return the error about a model that no fit finds back from, with the values of its spectrum."""
+    assert model.spectral_model is not None
+    values = ", ".join(f"{parameter.name} = {parameter.value:g}" for parameter in model.spectral_model.parameters)
+    return FitError(f"The model {model.name!r} {what} at the start values ({values}); start elsewhere.")
+
+
+def _is_nothing(spectrum: SpectralModel, energies: FloatArray) -> bool:
+    """Whether a spectrum with free parameters is 0 at all energies, and has no derivatives in them."""
+    free = [place for place, parameter in enumerate(spectrum.parameters) if not parameter.frozen]
+    with np.errstate(all="ignore"):
+        if not free or spectrum.dnde(energies).any():
+            return False
+        slopes = spectrum.dnde_gradient(energies, None, free)
+    return not (np.isfinite(slopes) & (slopes != 0)).any()
 
 
 def validate_priors(models: Iterable[SkyModel]) -> None:

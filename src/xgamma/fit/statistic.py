@@ -19,7 +19,7 @@ from xgamma.axes import Axis, FloatArray, IntArray
 from xgamma.errors import ConfigError, FitError
 from xgamma.fit.inputs import FitInput, Inputs, normalize_inputs, with_errors
 from xgamma.fit.prior import prior_terms
-from xgamma.fit.settings import no_start
+from xgamma.fit.settings import far_start, no_start
 from xgamma.fit.signal import Signal, Values
 from xgamma.fit.sky_terms import sky_term
 from xgamma.fit.terms import BinsTerm, CountsTerm, Term
@@ -257,12 +257,29 @@ def free_parameters(inputs: Sequence[FitInput], models: Models | Sequence[SkyMod
     return Parameters(parameter for model in chosen for parameter in model.parameters).free_parameters
 
 
+MOST_COUNTS = 2.0**53
+"""What no instrument counts, and beyond which numbers of double precision no longer tell one count from the next."""
+
+
 def validate_beginning(statistic: Statistic) -> None:
-    """Raise ``FitError`` where a statistic is not a number at the present values, so that no fit can begin."""
+    """Raise ``FitError`` where no fit can begin at the present values: see ``validate_counts``; or no statistic is."""
+    validate_counts(statistic)
     with np.errstate(all="ignore"):
         is_number = math.isfinite(statistic(statistic.start))
     if not is_number:
         raise error_at_start(statistic)
+
+
+def validate_counts(statistic: Statistic) -> None:
+    """Raise ``FitError`` where a model predicts more than ``MOST_COUNTS``, or no number; MIGRAD is lost there."""
+    values = statistic.start.tolist()
+    for signal in (signal for term in statistic.counts_terms for signal in term.signals):
+        with np.errstate(all="ignore"):
+            counts = float(np.abs(signal(values)).sum())
+        if not counts <= MOST_COUNTS and all(math.isfinite(parameter.value) for parameter in signal.model.parameters):
+            is_number = math.isfinite(counts)
+            said = f"more than {MOST_COUNTS:.0e} counts" if is_number else "counts that are no numbers"
+            raise far_start(signal.model, f"predicts {said}")
 
 
 def error_at_start(statistic: Statistic) -> FitError:

@@ -14,6 +14,7 @@ from xgamma.errors import ConfigError
 from xgamma.geometry import to_frame
 from xgamma.models.models import FoVBackgroundModel, SkyModel, TemplateNPredModel
 from xgamma.models.npred_models import NormModel
+from xgamma.models.parameter import limits_text, unit_text
 from xgamma.models.spatial import templates
 from xgamma.predict import background
 from xgamma.predict.folding import validate_placed, validate_spectral
@@ -85,8 +86,8 @@ def validate_held(models: Iterable[Any], holders: Sequence[Holder]) -> list[str]
     LaterError
         For a kind of model that no prediction is made of yet.
     ConfigError
-        For a source without a place on a map, beyond it, or whose place spectra alone do not tell; a point spread
-        function that is missing; a model of a background that is not there, or the second one of it.
+        For a source without a place on a map, beyond it or its own limits, or whose place spectra alone do not tell; a
+        point spread function that is missing; a model of a background that is not there, or the second one of it.
     """
     remarks: list[str] = []
     chosen = list(models)
@@ -150,6 +151,7 @@ def _validate_on_maps(model: Any, maps: Sequence[Holder]) -> list[str]:
             f"psf in map_selection, or write 'psf: false' in its apply_irf."
         )
     place = model.spatial_model
+    _validate_limits(model.name, place)
     # A file is opened here, and what is wrong with it is said.
     remarks = [] if not isinstance(place, templates.MapModel) else _of_table(model.name, place, maps)
     center = place.center()
@@ -171,6 +173,16 @@ def _validate_on_maps(model: Any, maps: Sequence[Holder]) -> list[str]:
             "make the map larger, freeze all of the model, or remove it."
         )
     return [f"The model {model.name!r} is outside of the map and contributes nothing: {where}."]
+
+
+def _validate_limits(name: str, place: SpatialModel) -> None:
+    """Raise ``ConfigError`` for a place or a size beyond its limits, such as a negative one."""
+    for one in place.parameters:
+        if one.value < one.min or one.value > one.max:
+            expected = f"{limits_text(one)} {unit_text(one.unit)}".rstrip()
+            raise ConfigError(
+                f"The model {name!r} expects {one.name} {expected}, got {one.value:g}; start within its limits."
+            )
 
 
 def _of_table(name: str, place: MapModel, maps: Sequence[Holder]) -> list[str]:
