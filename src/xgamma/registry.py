@@ -11,6 +11,7 @@ import dataclasses
 import importlib
 import math
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, TypeVar, get_type_hints
 
 from xgamma.errors import ConfigError, UnknownNameError, did_you_mean
@@ -169,7 +170,7 @@ def normalize_parameters(entry: Form, given: Mapping[str, Any], where: str) -> A
     Raises ``ConfigError`` naming ``where`` for a key that is not known or lacking, a wrong type, unit or range.
     """
     fields = {field.name: field for field in dataclasses.fields(entry.parameters)}
-    hints = get_type_hints(entry.parameters)
+    hints = hints_of(entry.parameters)
     for key in given:
         if key not in fields:
             raise ConfigError(
@@ -182,6 +183,12 @@ def normalize_parameters(entry: Form, given: Mapping[str, Any], where: str) -> A
         key: normalize_value(value, hints[key], fields[key].metadata, f"{where}.{key}") for key, value in given.items()
     }
     return entry.parameters(**values)
+
+
+@lru_cache(maxsize=256)
+def hints_of(parameters: type) -> Mapping[str, Any]:
+    """Return the types of the parameters of a dataclass, which are worked out from text; a configuration asks often."""
+    return get_type_hints(parameters)
 
 
 def is_required(field: dataclasses.Field[Any]) -> bool:

@@ -6,6 +6,7 @@ Canonical units are TeV, deg, s, m2, m2 s; model amplitudes are cm-2 s-1 TeV-1 a
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,12 @@ _SEXAGESIMAL = re.compile(
 
 def unit_string(unit: u.UnitBase | str) -> str:
     """Write a unit as in FITS, in the usual order: ``cm-2 s-1 TeV-1``; dimensionless is the empty string."""
-    if isinstance(unit, str):
-        return unit
+    return unit if isinstance(unit, str) else _written(unit)
+
+
+# To find that a unit is not dimensionless, astropy writes a sentence about it.
+@lru_cache(maxsize=1024)
+def _written(unit: u.UnitBase) -> str:
     if unit == u.dimensionless_unscaled:
         return ""
     if unit.scale != 1:

@@ -6,7 +6,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
@@ -19,7 +19,7 @@ from xgamma.reduce.background.names import KIND as BACKGROUND_KIND
 from xgamma.reduce.background.names import SPACES
 from xgamma.reduce.safe_mask import KIND as SAFE_MASK_KIND
 from xgamma.reduce.safe_mask import SafeMaskParameters
-from xgamma.registry import Form, is_required, normalize_parameters, normalize_value
+from xgamma.registry import Form, hints_of, is_required, normalize_parameters, normalize_value
 
 SAFE_MASK = Form(SAFE_MASK_KIND, "any method", SafeMaskParameters)
 
@@ -52,7 +52,7 @@ def _key_problems(target: Form, key: str, value: Any, where: str) -> list[str]:
     fields = {known.name: known for known in dataclasses.fields(target.parameters)}
     if key not in fields:
         return _problems(target, lambda: normalize_parameters(target, {key: value}, where), where)
-    hint, metadata = get_type_hints(target.parameters)[key], fields[key].metadata
+    hint, metadata = hints_of(target.parameters)[key], fields[key].metadata
     return _problems(target, lambda: normalize_value(value, hint, metadata, f"{where}.{key}"), where)
 
 
@@ -102,7 +102,7 @@ def _taker(key: str) -> Form:
 def parameters_schema(*targets: type) -> dict[str, Any]:
     """Return the JSON Schema of a mapping with the parameters of some dataclasses."""
     properties = {
-        known.name: _property(get_type_hints(target)[known.name], known.metadata)
+        known.name: _property(hints_of(target)[known.name], known.metadata)
         for target in targets
         for known in dataclasses.fields(target)
     }

@@ -44,7 +44,8 @@ def drawing_style() -> Iterator[None]:
     """Draw in the style of the package, except for what someone has set in ``matplotlib.rcParams``."""
     with _LOCK:
         default, now = cast(dict[str, Any], mpl.rcParamsDefault), cast(dict[str, Any], mpl.rcParams)
-        own = {name: value for name, value in style_settings().items() if now[name] == default[name]}
+        # Nothing is left to set within another function that draws; a context copies all rcParams.
+        own = {name: value for name, value in style_settings().items() if now[name] == default[name] != value}
         if not own:
             yield
             return

@@ -57,17 +57,23 @@ def write_pictures(
     shown, details
         What they show besides datasets and models: Datasets, and what JSON holds.
     """
-    key = _key(results, step, shown, details)
-    data = _stored(results.store, key)
-    if data is None:
-        found = {name: figures.png(figure) for name, figure in draw().items()}
-        _keep(results, key, step, found, shown)
-    else:
-        found = _files(data)
+    found = _found(results, _key(results, step, shown, details), step, draw, shown)
     paths = {name: outdir / f"{file_name(name)}.png" for name in found}
     changed = {path: found[name] for name, path in paths.items() if _content(path) != found[name]}
     write_files(changed, overwrite=True)
     return {f"{name} (picture)": path for name, path in paths.items()}
+
+
+def _found(
+    results: Results, key: str, step: str, draw: Callable[[], Mapping[str, Figure]], shown: Sequence[xr.Dataset]
+) -> dict[str, bytes]:
+    """Return the pictures of a key by name: those of the store, else they are drawn and kept there."""
+    data = _stored(results.store, key)
+    if data is not None:
+        return _files(data)
+    drawn = {name: figures.png(figure) for name, figure in draw().items()}
+    _keep(results, key, step, drawn, shown)
+    return drawn
 
 
 def _key(results: Results, step: str, shown: Sequence[xr.Dataset], details: Any) -> str:
