@@ -6,8 +6,10 @@ import gc
 import importlib
 import io
 import os
+import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import matplotlib
@@ -32,6 +34,8 @@ os.fsync = lambda file: None
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 BESIDE = REPOSITORY.parent / "shared"
+
+Draw = Callable[[], Mapping[str, Figure]]
 
 # A busy machine is slow, not wrong; on CI a failure must be the same one each time.
 settings.register_profile(
@@ -92,17 +96,51 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--draw-all", action="store_true", help="draw the pictures of runs in all tests")
 
 
-def _leave_blank(figure: Figure, content: io.BytesIO, metadata: object = None) -> None:
+@lru_cache(maxsize=1)
+def _blank() -> bytes:
+    content = io.BytesIO()
     plt.imsave(content, [[0.0]], format="png", metadata={"Software": None})
+    return content.getvalue()
+
+
+def _leave_blank(figure: Figure, content: io.BytesIO, metadata: object = None) -> None:
+    content.write(_blank())
+
+
+@pytest.fixture(scope="session")
+def _drawn() -> dict[str, dict[str, Figure]]:
+    """The names of the pictures of each key that was asked for, with empty figures."""
+    return {}
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _pictures(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Draw no pixels for tests that are not about pictures: they would be half of the time of a run."""
+def _pictures(request: pytest.FixtureRequest, _drawn: dict[str, dict[str, Figure]]) -> Iterator[None]:
+    """For tests that are not about pictures draw no pixels, and each picture once: they would be half of a run."""
     with pytest.MonkeyPatch.context() as patch:
         if not (request.config.getoption("--draw-all") or request.node.get_closest_marker("draws")):
             patch.setattr(importlib.import_module("xgamma.plot.figures"), "_draw_pixels", _leave_blank)
+            pictures = importlib.import_module("xgamma.analysis.steps.pictures")
+            found = pictures._found
+
+            def found_or_blank(results: object, key: str, step: str, draw: Draw, shown: object) -> dict[str, bytes]:
+                def draw_once() -> dict[str, Figure]:
+                    if key not in _drawn:
+                        _drawn[key] = {name: Figure() for name in draw()}
+                    return _drawn[key]
+
+                return found(results, key, step, draw_once, shown)
+
+            patch.setattr(pictures, "_found", found_or_blank)
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _folders_are_removed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Remove what modules made for their tests, unless one failed: each process its own, as it ends."""
+    folder = tmp_path_factory.getbasetemp()
+    yield
+    if "PYTEST_XDIST_WORKER" in os.environ and not request.session.testsfailed:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
