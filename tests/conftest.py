@@ -8,6 +8,7 @@ import io
 import os
 import shutil
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -52,6 +53,17 @@ settings.load_profile("steady")
 
 def _found(*places: str | Path) -> Path | None:
     return next((Path(place) for place in places if place and (Path(place) / "hess-dl3-dr1").is_dir()), None)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark cases as long that `make test` leaves out, before it leaves them out."""
+    cases: Counter[str] = Counter()
+    for item in items:
+        mark, test = item.get_closest_marker("some_long"), item.nodeid.partition("[")[0]
+        if mark is not None and cases[test] % mark.args[0]:
+            item.add_marker("long")
+        cases[test] += 1
 
 
 def pytest_collection_finish() -> None:

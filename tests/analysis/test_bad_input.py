@@ -170,6 +170,7 @@ def changed(release, place, text):
     return config_of(release, place / "out" / "store", text.format(place))
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("name", CASES)
 def test_bad_input_raises_before_any_work(name, tiny_release, place):
     text, kind, message = CASES[name]

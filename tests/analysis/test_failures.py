@@ -68,6 +68,7 @@ def test_a_run_that_the_request_rules_out_is_named_too(own_release, tmp_path):
     assert (unused.name, unused.stage, unused.kind) == ("2", "reduce", "outside_field_of_view")
 
 
+@pytest.mark.some_long(2)
 @pytest.mark.parametrize("names", [["2"], ["1", "3"]])
 def test_a_failed_reduction_does_not_stop_other_runs_of_its_block(tiny_release, tmp_path, monkeypatch, names):
     wanted = rows_of(until_datasets(config(tiny_release, tmp_path / "sound")))

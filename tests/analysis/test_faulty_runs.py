@@ -71,6 +71,7 @@ def same_spectra(first, second):
     return all(np.array_equal(first.data[name], second.data[name]) for name in [*names, "livetime", "outcome"])
 
 
+@pytest.mark.some_long(3)
 def test_a_faulty_run_is_named_and_the_others_keep_every_bit(case, damaged, good, tmp_path, caplog):
     _, outcome, reason = CASES[case]
     store = tmp_path / "store"
@@ -97,6 +98,7 @@ def test_a_faulty_run_is_named_and_the_others_keep_every_bit(case, damaged, good
         assert len(table) == len(analysis.datasets) + 1
 
 
+@pytest.mark.some_long(3)
 def test_an_analysis_without_any_usable_run_raises(case, damaged, caplog):
     _, _, reason = CASES[case]
     analysis = Analysis(config_of(damaged, "memory://", "observations: {obs_ids: [2]}"))

@@ -274,6 +274,7 @@ def plain(tiny_release):
     return reduced(tiny_release)[1]
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("case", REFUSED)
 def test_only_the_run_with_impossible_times_is_left_out(own_release, plain, case):
     change, words = REFUSED[case]

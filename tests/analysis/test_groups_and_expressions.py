@@ -42,6 +42,7 @@ def same(one, other):
         np.testing.assert_array_equal(one[name].values, other[name].values, err_msg=name)
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize(
     ("by", "labels"),
     [
@@ -102,6 +103,7 @@ def test_the_stack_of_all_is_found_whatever_was_grouped_before(nights_release, t
     assert "Stacked 0 groups, found 2 in the store." in caplog.messages
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("rows_per_block", [1, 64, 10_000])
 def test_a_stack_has_the_same_bytes_in_blocks_of_any_size(nights_release, tmp_path, monkeypatch, rows_per_block):
     monkeypatch.setattr("xgamma.reduce.sums.LEAF", 2)
@@ -115,6 +117,7 @@ def test_a_stack_has_the_same_bytes_in_blocks_of_any_size(nights_release, tmp_pa
 # --- expressions
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize(
     ("expression", "expected"),
     [

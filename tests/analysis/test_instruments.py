@@ -91,6 +91,7 @@ def test_observations_that_no_entry_uses_are_not_read_and_named(tiny_release, ot
     assert "observations: given and not used, as all entries of datasets have their own, or read files." in remarks
 
 
+@pytest.mark.some_long(2)
 @pytest.mark.parametrize("name", ["index.yaml", "pha_obs[0-9].fits"])
 def test_spectra_that_are_read_are_those_that_were_written(tiny_release, files, tmp_path, name):
     config = entries(tiny_release, tmp_path, {"name": "read", "read": str(files / name), "stack": False})
@@ -241,6 +242,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_is_wrong_with_an_entry_is_said_before_any_work(tiny_release, other_release, files, tmp_path, case):
     entry, error, sentence = REFUSED[case]

@@ -77,6 +77,7 @@ def test_a_mask_that_covers_a_part_of_the_map_is_said_by_check_and_in_the_log(ti
     assert remarks_on_exclusion(config) == []
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("beside", ["", ", {lon: 83.633 deg, lat: 22.014 deg, radius: 0.4 deg, frame: icrs}"])
 @pytest.mark.parametrize("make", [map_config_of, config_of], ids=["maps", "spectra"])
 def test_a_table_without_sources_is_said_by_check_and_in_the_log(tiny_release, tmp_path, caplog, make, beside):

@@ -163,6 +163,7 @@ CASES = {
 }
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("name", CASES)
 def test_what_cannot_be_made_raises_before_any_work(name, tiny_release, tmp_path):
     text, kind, message = CASES[name]

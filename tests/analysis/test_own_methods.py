@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from marks import some_long
 from registries import own_registry
 from releases import config_of, recipe, rows_in, until_datasets
 from xgamma.analysis.steps.keys import model_key
@@ -54,7 +53,8 @@ def cluster(folder):
         yield Workers(2)
 
 
-@pytest.mark.parametrize("n_jobs", some_long([1, 2], 2))
+@pytest.mark.some_long(2)
+@pytest.mark.parametrize("n_jobs", [1, 2])
 def test_own_methods_and_models_are_called_and_enter_the_keys(nights_release, tmp_path, folder, cluster, n_jobs):
     for note in folder.iterdir():
         note.unlink()

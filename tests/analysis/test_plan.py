@@ -96,6 +96,7 @@ UNREAD = {
 }
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("text", UNREAD.values(), ids=UNREAD)
 def test_a_fit_of_a_stack_is_found_without_reading_the_stack(tiny_release, tmp_path, text, monkeypatch):
     config = config_of(tiny_release, tmp_path / "store", text)
@@ -113,6 +114,7 @@ def plan_by_reading(config, monkeypatch):
         return plan(config)
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize(
     "text",
     [

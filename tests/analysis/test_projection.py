@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 import xgamma
-from marks import some_long
 from releases import BRIGHT, COARSE, TINY, config_of, map_config_of, release_of
 from xgamma.analysis.memory import validate_memory
 from xgamma.analysis.plan import plan
@@ -43,8 +42,9 @@ def measured(config: Path) -> int:
     return 1024 * int(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.some_long(2)
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak memory of a process is read from /proc")
-@pytest.mark.parametrize("bins", some_long([8, 60], 2))
+@pytest.mark.parametrize("bins", [8, 60])
 def test_the_projected_peak_is_the_measured_one(tmp_path, bins):
     config = config_of(release_of(CROWDED, tmp_path), tmp_path / "store", "steps: [observations]")
     run(config)

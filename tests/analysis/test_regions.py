@@ -34,6 +34,7 @@ def space_of(given):
     return recipe_of(config).grid.space
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize(
     ("given", "shape"),
     [

@@ -169,6 +169,7 @@ def test_observations_are_read_once_for_all_entries(tiny_release, tmp_path, monk
     assert [each.key for each in analysis.store.ls("dl3")] == [record.key]
 
 
+@pytest.mark.some_long(2)
 @pytest.mark.parametrize("joint", [True, False])
 def test_stacks_of_several_entries_are_fitted_under_keys_that_a_plan_knows_without_reading_them(
     tiny_release, tmp_path, joint, monkeypatch

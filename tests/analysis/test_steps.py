@@ -31,6 +31,7 @@ def test_the_words_of_the_steps_are_in_the_order_of_the_configuration():
     assert all(set(step.needs) <= set(SECTIONS) for step in STEPS)
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("earlier", EARLIER)
 def test_a_run_computes_what_its_plan_says(tiny_release, tmp_path, earlier, monkeypatch):
     config = config_of(tiny_release, tmp_path / "store", FEW)

@@ -8,7 +8,6 @@ import shutil
 import pytest
 
 import faults
-from marks import some_long
 from releases import TINY, config_of, release_of
 from xgamma.analysis import Analysis, AnalysisConfig
 from xgamma.config.requests import models_of
@@ -469,7 +468,8 @@ def by_hand(path):
         analysis.get_light_curve()
 
 
-@pytest.mark.parametrize("name", some_long(CONFIGURATIONS, 3))
+@pytest.mark.some_long(6)
+@pytest.mark.parametrize("name", CONFIGURATIONS)
 def test_check_and_run_refuse_a_wrong_configuration_with_the_same_message(name, made, place, xgamma):
     release, text, code, sentence = CONFIGURATIONS[name]
     path = written(made(release), place, text)
@@ -489,6 +489,7 @@ def test_check_and_run_refuse_a_wrong_configuration_with_the_same_message(name, 
         assert checked.err.replace(f"{path}: ", "") == f"Error: {str(error.value).replace(f'{path}: ', '')}\n"
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("name", FILES)
 def test_check_and_run_refuse_unusable_files_with_the_same_message(name, tiny_release, place, xgamma):
     fault, code, sentence = FILES[name]
@@ -529,6 +530,7 @@ def test_check_reads_a_sample_of_many_runs_and_looks_for_the_other_files(own_rel
     assert "Run 2 will not be used: There is no file " in done.err
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize(
     "text",
     [
@@ -551,6 +553,7 @@ def test_check_reads_events_and_stores_none(tiny_release, place, xgamma):
     assert not (place / "out").exists()
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

@@ -50,6 +50,7 @@ def completed(tmp_path, xgamma):
     return ask
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("shell", list(ASK))
 def test_each_shell_completes_verbs_options_kinds_and_keys(completed, out, shell):
     [record] = Store(out / "xgamma-store", read_only=True).ls("fit")

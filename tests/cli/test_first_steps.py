@@ -339,6 +339,7 @@ def test_a_store_that_is_not_there_is_not_made(xgamma, tmp_path):
 # --- export
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("ending", [".zarr", ".fits", ".fits.gz", ".yaml"])
 @pytest.mark.parametrize("kind", ["rows", "stack"])
 def test_spectra_are_exported_in_every_format(xgamma, finished, tmp_path, kind, ending):

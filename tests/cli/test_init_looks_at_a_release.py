@@ -146,6 +146,7 @@ def test_one_datastore_and_one_file_are_expected(xgamma, tmp_path, words, monkey
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.some_long(5)
 @pytest.mark.parametrize("name", REAL)
 def test_init_writes_a_configuration_that_runs_on_public_releases(xgamma, tmp_path, name):
     release = Path(os.environ.get("GAMMAPY_DATA", "/nonexistent")) / name

@@ -238,6 +238,7 @@ def test_what_cannot_be_drawn_is_refused(xgamma, out, words, tmp_path, monkeypat
 # --- export
 
 
+@pytest.mark.some_long(4)
 @pytest.mark.parametrize("ending", [".fits", ".ecsv", ".csv"])
 @pytest.mark.parametrize("sed_type", ["likelihood", "dnde", "flux", "eflux", "e2dnde"])
 def test_flux_points_are_exported_in_every_kind_and_read_back(xgamma, out, tmp_path, ending, sed_type):

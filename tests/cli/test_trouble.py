@@ -218,6 +218,7 @@ def test_no_color_is_honoured(monkeypatch, xgamma, tmp_path, variable, coloured)
 # --- some runs were not used: 4
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [

@@ -163,6 +163,7 @@ def test_spectra_that_break_the_schema_are_found(xgamma, store):
     assert faults(xgamma, store) == [("stack", "schema", "exposure: expected attrs['units'] = 'm2 s', got 'cm2 s'.")]
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize(
     ("kind", "change", "message"),
     [
@@ -207,6 +208,7 @@ def test_a_stack_without_its_rows_is_counted(xgamma, store):
     assert done.document["ledgers"]["not_compared"] == {verification.NO_ROWS: 1}
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -284,6 +286,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("how", BROKEN)
 def test_a_damaged_record_is_named_and_the_others_are_listed_and_merged(xgamma, nights, how, caplog):
     broken = nights.ls("stack")[0]

@@ -138,11 +138,13 @@ def test_a_sound_file_of_each_kind_is_as_the_format_says(xgamma, whole):
         assert done.out.startswith(f"{path} is as the format says: ")
 
 
-@pytest.mark.parametrize("name", ["report.html", "contour.csv", "contour.yaml", "covariance.ecsv", "covariance.yaml"])
+@pytest.mark.some_long(3)
+@pytest.mark.parametrize("name", ["contour.csv", "contour.yaml", "report.html", "covariance.ecsv", "covariance.yaml"])
 def test_what_the_command_writes_of_a_run_is_as_the_format_says(xgamma, by_command, name):
     assert xgamma("validate", by_command(xgamma, name)).code == 0
 
 
+@pytest.mark.some_long(5)
 @pytest.mark.parametrize("sed_type", ["likelihood", "flux", "eflux", "e2dnde"])
 @pytest.mark.parametrize("ending", ["fits", "ecsv", "csv"])
 def test_flux_points_of_every_kind_of_flux_are_as_the_format_says(xgamma, whole, tmp_path, sed_type, ending):
@@ -239,6 +241,7 @@ BROKEN = [
 ]  # fmt: skip
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize(("name", "breaks", "sentence"), BROKEN, ids=[name for name, *_ in BROKEN])
 def test_of_a_broken_file_one_sentence_says_what_is_wrong(xgamma, whole, tmp_path, name, breaks, sentence):
     source = whole[name]

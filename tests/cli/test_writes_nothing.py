@@ -14,7 +14,7 @@ from xgamma.cli.main import VERBS
 from xgamma.store import Store
 from xgamma.upkeep.parts import tag
 
-READERS = ["check", "plan", "ls", "show", "explain", "diff", "validate", "verify", "doctor"]
+READERS = ["plan", "check", "ls", "show", "explain", "diff", "validate", "verify", "doctor"]
 
 
 def contents(folder):
@@ -71,6 +71,7 @@ def test_every_verb_that_claims_to_write_nothing_is_tested():
     assert {verb for verb, (_, text) in VERBS.items() if "writes nothing" in text} == set(READERS)
 
 
+@pytest.mark.some_long(2)
 @pytest.mark.parametrize("verb", READERS)
 def test_a_verb_that_only_reads_leaves_the_store_as_it_was(stage, made, tmp_path, xgamma, verb):
     release = made / "tiny"

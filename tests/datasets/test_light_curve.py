@@ -177,6 +177,7 @@ def test_closed_gaps_are_narrow_and_times_stay_where_they_are(curve, ax):
     np.testing.assert_allclose(ax.containers[0].lines[0].get_xdata() + 40587, curve.time_ref.mjd, rtol=1e-12)
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("n_time", [1, 3, 12, 60])
 @pytest.mark.parametrize("time_format", ["iso", "mjd"])
 def test_closed_gaps_have_labels_that_fit(ax, n_time, time_format):

@@ -15,7 +15,6 @@ import pytest
 from command_line import CommandLine
 from execute.blocks import number_or_death, wait_for
 from execute.machines import digests, environment, eventually
-from marks import some_long
 from releases import config_of, until_datasets
 from xgamma.errors import ClusterError, ConfigError, WorkerLostError
 from xgamma.execute import Workers, cluster, run_blocks
@@ -173,8 +172,9 @@ def test_the_loss_of_the_scheduler_ends_a_command_and_the_next_gives_the_same_by
     assert digests(tmp_path / "store") == digests(tmp_path / "undisturbed")
 
 
-@pytest.mark.parametrize("asked", some_long(["_wait_for_workers", "_get_versions"], 2))
-@pytest.mark.parametrize("fault", some_long([signal.SIGKILL, signal.SIGSTOP], 2))
+@pytest.mark.some_long(4)
+@pytest.mark.parametrize("asked", ["_wait_for_workers", "_get_versions"])
+@pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_scheduler_lost_during_the_version_check_raises(other, monkeypatch, asked, fault):
     other.add_worker()
     monkeypatch.setattr(cluster, "WORKERLESS_SECONDS", 5.0)
@@ -195,19 +195,17 @@ def test_a_scheduler_lost_during_the_version_check_raises(other, monkeypatch, as
     assert time.monotonic() - began < BOUND
 
 
+@pytest.mark.some_long(6)
 @pytest.mark.parametrize(
     "answer",
-    some_long(
-        [
-            OSError("closed"),
-            asyncio.CancelledError(),
-            AttributeError("no send"),
-            None,
-            {"scheduler": None, "workers": {}, "client": None},
-            {"scheduler": {"host": {}, "packages": {}}, "workers": {}, "client": {}},
-        ],
-        6,
-    ),
+    [
+        OSError("closed"),
+        asyncio.CancelledError(),
+        AttributeError("no send"),
+        None,
+        {"scheduler": None, "workers": {}, "client": None},
+        {"scheduler": {"host": {}, "packages": {}}, "workers": {}, "client": {}},
+    ],
 )
 def test_a_scheduler_with_invalid_answers_raises(other, monkeypatch, answer):
     other.add_worker()

@@ -41,6 +41,7 @@ def made():
     return xr.Dataset(values, {**ENERGY.coords(), IMAGE: SPACE.coords()[IMAGE]}, attrs)
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("name", ["maps.fits", "maps.fits.gz"])
 @pytest.mark.parametrize("sed_type", ["likelihood", "flux"])
 def test_maps_of_fluxes_read_back_identical_whatever_they_are_written_as(tmp_path, maps, name, sed_type):

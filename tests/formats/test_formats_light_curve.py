@@ -54,6 +54,7 @@ def curve():
 # --- ours
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("name", ["curve.fits", "curve.fits.gz"])
 @pytest.mark.parametrize("sed_type", ["likelihood", "flux"])
 def test_a_fits_file_gives_the_identical_light_curve(curve, tmp_path, name, sed_type):
@@ -63,6 +64,7 @@ def test_a_fits_file_gives_the_identical_light_curve(curve, tmp_path, name, sed_
     assert isinstance(FluxPoints.read(tmp_path / name, format="lightcurve"), LightCurve)
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("sed_type", SED_TYPES)
 def test_the_table_of_every_kind_gives_the_numbers_back(curve, tmp_path, sed_type):
     curve.write(tmp_path / "curve.ecsv", sed_type)

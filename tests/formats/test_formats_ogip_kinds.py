@@ -74,6 +74,7 @@ def channels(ds, name):
     return ds[name].values.ravel()
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("kind", SAME)
 def test_equivalent_files_give_equal_numbers(tmp_path, kind):
     ds = read_ogip(samples.write(tmp_path, **SAME[kind]))
@@ -262,6 +263,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("kind", REFUSED)
 def test_raises_for_invalid_values_and_names_the_keyword_or_column(tmp_path, kind):
     written, change, sentence = REFUSED[kind]

@@ -104,6 +104,7 @@ FLAGS = {
 }
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("ending", [".ecsv", ".fits"])
 @pytest.mark.parametrize("kind", SAME)
 def test_the_same_points_give_the_same_spectrum(tmp_path, kind, ending):
@@ -119,6 +120,7 @@ def test_the_same_points_give_the_same_spectrum(tmp_path, kind, ending):
     assert dataset.stat_sum() == pytest.approx(0, abs=1e-9)
 
 
+@pytest.mark.some_long(5)
 @pytest.mark.parametrize("ending", [".ecsv", ".fits"])
 @pytest.mark.parametrize("kind", FLAGS)
 def test_upper_limits_are_read_from_every_way_of_flagging_them(tmp_path, kind, ending):
@@ -179,6 +181,7 @@ DRAWN = {
 }
 
 
+@pytest.mark.some_long(4)
 @pytest.mark.parametrize("kind", DRAWN)
 def test_every_table_is_drawn(kind):
     points = FluxPoints.from_table(DRAWN[kind])
@@ -189,6 +192,7 @@ def test_every_table_is_drawn(kind):
     assert len(ax.containers[0].lines[0].get_xdata()) == int(known.sum())
 
 
+@pytest.mark.some_long(5)
 @pytest.mark.parametrize("kind", DRAWN)
 def test_points_and_models_are_drawn(kind):
     model = SkyModel(PowerLawSpectralModel(index=2.5, amplitude=f"3e-11 {UNIT}"), name="source")
@@ -292,6 +296,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("ending", [".ecsv", ".fits"])
 @pytest.mark.parametrize("kind", REFUSED)
 def test_raises_for_invalid_tables_and_names_the_column(tmp_path, kind, ending):

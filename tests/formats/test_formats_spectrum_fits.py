@@ -19,6 +19,7 @@ from xgamma.grid import Circle, RegionSpace
 PEER_HDUS = ["COUNTS", "EXPOSURE", "EDISP", "EDISP_EXPOSURE", "MASK_SAFE", "COUNTS_OFF", "ACCEPTANCE", "ACCEPTANCE_OFF"]
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("ending", [".fits", ".fits.gz"])
 @pytest.mark.parametrize("options", [{}, {"n_rows": 1}, {"on_off": False}, {"n_region": 2}, {"frame": "galactic"}])
 def test_spectra_come_back_identical(tmp_path, ending, options):
@@ -222,6 +223,7 @@ def test_raises_for_another_fits_file_and_lists_its_hdus(tmp_path):
         read_spectrum_fits(tmp_path / "map.fits")
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("name", ["Krebs-ä", "Crab|1", "tab\t", "a/b", "", "蟹", "a" * 300])
 def test_any_name_and_telescope_come_back(tmp_path, name):
     ds = spectra(n_rows=1).assign_coords(dataset=[name]).assign_attrs(telescope="Čerenkov")

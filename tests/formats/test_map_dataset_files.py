@@ -88,6 +88,7 @@ def written(path, row, **changes):
 # --- ours
 
 
+@pytest.mark.some_long(4)
 @pytest.mark.parametrize("name", ["data.fits", "data.fits.gz", "data.zarr"])
 @pytest.mark.parametrize("kind", ["row", "stack", "masked"])
 def test_windows_read_back_identical(tmp_path, rows, name, kind):
@@ -367,6 +368,7 @@ def of_other_energies(each):
     return dataclasses.replace(each, axes=(Axis.from_bounds("energy_true", 1, 2, TRUE.nbin), *each.axes[1:]))
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize(
     ("name", "change", "words"),
     [

@@ -76,6 +76,7 @@ def test_pixels_of_the_wcs_are_those_of_the_space(frame):
     assert separation(*to_frame(*native, frame, "icrs"), lon, lat).max() < 1e-9
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("name", ["MASK_SAFE", "a_mask", "IS_UL", "success_2"])
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int32, np.int64, np.uint16])
 def test_whole_numbers_are_truths_where_their_name_says_so(tmp_path, name, dtype):

@@ -73,6 +73,7 @@ class FailingDisk:
         return call
 
 
+@pytest.mark.some_long(2)
 @pytest.mark.parametrize("name", WRITERS)
 @pytest.mark.parametrize("before", ["nothing", "an older output"])
 def test_a_writer_that_fails_at_any_step_leaves_what_was_there_before(tmp_path, monkeypatch, name, before):

@@ -40,6 +40,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.some_long(5)
 @pytest.mark.parametrize("reader", TEXTS)
 @pytest.mark.parametrize("case", REFUSED)
 def test_every_reader_of_texts_refuses_what_is_ambiguous_or_without_bounds(reader, case):
@@ -48,6 +49,7 @@ def test_every_reader_of_texts_refuses_what_is_ambiguous_or_without_bounds(reade
         TEXTS[reader](text)
 
 
+@pytest.mark.some_long(5)
 @pytest.mark.parametrize("reader", FILES)
 @pytest.mark.parametrize("case", REFUSED)
 def test_every_reader_of_files_refuses_the_same_and_names_the_file(tmp_path, reader, case):

@@ -85,6 +85,7 @@ BAD = [
 ]
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.__name__)
 def test_warns_that_a_bad_file_is_left_out_and_reads_the_others(folder, tiny_release, caplog, bad):
     bad(folder)

@@ -41,6 +41,7 @@ def numbers(release):
 # --- which table is the index
 
 
+@pytest.mark.some_long(5)
 @pytest.mark.parametrize("hdu_name", ["HDU_INDEX", "OBS_INDEX", "HDU INDEX", "hdu_index", "ANYTHING", None])
 @pytest.mark.parametrize("obs_name", ["OBS_INDEX", "HDU_INDEX", "OBS INDEX", None])
 def test_a_table_is_an_index_by_its_columns_and_not_by_its_name(own_release, tiny_release, hdu_name, obs_name):
@@ -134,6 +135,7 @@ OTHER_WAYS = {
 }
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("way", OTHER_WAYS)
 def test_columns_are_read_in_each_way_that_writers_fill_them(own_release, tiny_release, way):
     rewrite_index(own_release, *OTHER_WAYS[way])

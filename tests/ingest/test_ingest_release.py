@@ -308,6 +308,7 @@ def facts_of_store(store):
     return {obs_id: (run.target, run.ra, run.zenith) for obs_id, run in open_release(store).facts().items()}
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize(("column", "value"), [("OBJECT", "Crab pulsar"), ("ZEN_PNT", 33.0), ("RA_PNT", 83.7)])
 def test_the_store_follows_changes_in_the_index(own_release, tmp_path, column, value):
     store = Store(tmp_path / "store")

@@ -118,6 +118,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.__name__)
 def test_a_missing_background_response_does_not_matter_for_reflected_regions(own_release, sound, caplog, wrong):
     wrong(own_release, "bkg")
@@ -129,6 +130,7 @@ def test_a_missing_background_response_does_not_matter_for_reflected_regions(own
     assert analysis.observations.table["notes"].tolist() == ["", said.getMessage().partition(": ")[2], ""]
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.__name__)
 def test_a_missing_psf_leaves_a_run_out_only_with_a_containment_correction(own_release, sound, caplog, wrong):
     wrong(own_release, "psf")
@@ -151,6 +153,7 @@ NEEDED = [
 ]
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize(("role", "wrong"), NEEDED, ids=lambda value: getattr(value, "__name__", value))
 def test_a_missing_required_hdu_leaves_its_run_out_and_changes_no_other(own_release, sound, role, wrong):
     wrong(own_release, role)
@@ -172,6 +175,7 @@ def test_missing_events_or_good_time_are_failures_of_the_run(own_release, role, 
 # --- a run is read anew when what was missing is there
 
 
+@pytest.mark.some_long(2)
 @pytest.mark.parametrize("role", ["psf", "aeff"])
 def test_a_run_is_read_again_when_its_missing_file_appears(own_release, tmp_path, sound, role):
     own = in_a_file_of_its_own(own_release, role)
@@ -213,6 +217,7 @@ def nobody_may(path):
     raise PermissionError(13, "Permission denied", str(path))
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize(("role", "fails"), [("bkg", False), ("psf", False), ("aeff", True), ("edisp", True)])
 def test_a_file_that_could_not_be_read_is_tried_again(own_release, tmp_path, role, fails):
     own = in_a_file_of_its_own(own_release, role)
@@ -333,6 +338,7 @@ HEADERS = [
 ]
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("where", ["EVENTS", "GTI"])
 @pytest.mark.parametrize(("key", "value"), HEADERS)
 def test_any_header_leaves_out_no_other_run(own_release, where, key, value):

@@ -241,6 +241,7 @@ WAYS_OUT = [
 ]
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("name", WAYS_OUT)
 def test_raises_for_a_name_outside_of_the_url_without_a_request(bucket, own_release, asked, name):
     faults.name_file(own_release, "", name)

@@ -51,6 +51,7 @@ def clock_at(monkeypatch, seconds):
     monkeypatch.setattr("xgamma.store.records.now", lambda: wrong.isoformat(timespec="milliseconds"))
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("seconds", [-90, -86400, 0, 90])
 def test_the_last_ingested_version_is_the_newest_whatever_the_clock(versions, store, monkeypatch, seconds):
     old = ingested(versions(1), store).run_keys[2]
@@ -85,6 +86,7 @@ def test_a_release_that_alternates_leaves_two_notes_and_two_parts(versions, stor
     assert len(store.ls("dl3")) == 2
 
 
+@pytest.mark.some_long(2)
 @pytest.mark.parametrize("ahead", [False, True])
 def test_after_compact_the_newest_is_the_same(versions, store, monkeypatch, ahead):
     keys = [ingested(versions(number), store).run_keys[2] for number in (1, 2)]

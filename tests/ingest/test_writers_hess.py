@@ -67,6 +67,7 @@ def baccmod_table(hdus, kind):
     return relaid(hdus["BKG"], "BACKGROUND", [*axes, ("BKG", "D", BACCMOD_UNIT, values)], cards, every_tdim=True)
 
 
+@pytest.mark.some_long(2)
 @pytest.mark.parametrize("kind", ["bkg_2d", "bkg_3d"])
 def test_backgrounds_of_baccmod_beside_the_runs_give_the_numbers_of_the_plain_release(request, tmp_path, kind):
     plain, right = request.getfixturevalue("release" if kind == "bkg_2d" else "release_3d")

@@ -165,6 +165,7 @@ def magic_release(release, folder, index_names=("HDU_INDEX", "OBS_INDEX")):
     return folder
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("names", [("HDU_INDEX", "OBS_INDEX"), ("OBS_INDEX", "OBS_INDEX"), ("INDEX", "TABLE")])
 def test_the_public_release_of_magic_gives_the_numbers_of_the_plain_release(point_like, tmp_path, names):
     folder = magic_release(point_like[0], tmp_path / "magic", names)

@@ -11,7 +11,6 @@ import pytest
 from gallery_of_pictures import PICTURES, figure_of
 
 import xgamma.plot
-from marks import some_long
 
 TOLERANCE = 12.0
 """RMS of the colours, of 255: two versions of matplotlib place ticks and the edges of lines by parts of a pixel."""
@@ -23,10 +22,11 @@ def _closed():
     plt.close("all")
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.skipif(
     matplotlib.__version_info__[:2] < (3, 11), reason="matplotlib before 3.11 leaves other room around Axes"
 )
-@pytest.mark.parametrize("name", some_long(sorted(PICTURES), 3))
+@pytest.mark.parametrize("name", sorted(PICTURES))
 @pytest.mark.mpl_image_compare(
     baseline_dir="baseline", style="default", tolerance=TOLERANCE, remove_text=True, savefig_kwargs={"dpi": 50}
 )

@@ -12,7 +12,6 @@ from astropy.visualization.wcsaxes import WCSAxes
 from views_to_draw import ENERGIES, NAMES, TIMES, objects
 
 import xgamma
-from marks import some_long
 from xgamma.description import Described
 
 # Of what a call needs besides Axes; `name.method` of one object, or a method of all.
@@ -86,7 +85,8 @@ def assert_says_what_it_shows(figure, where):
             assert (is_elsewhere and not label) or "[" in label or PLAIN.fullmatch(label), (where, label)
 
 
-@pytest.mark.parametrize("name", some_long(NAMES, 4))
+@pytest.mark.some_long(4)
+@pytest.mark.parametrize("name", NAMES)
 def test_peek_and_every_plot_draw_a_figure_that_says_what_it_shows(drawn, name):
     view = drawn[name]
     for method in methods(type(view)):

@@ -15,7 +15,6 @@ import pytest
 import xarray as xr
 
 from command_line import CommandLine
-from marks import some_long
 from releases import config_of
 from xgamma.analysis.run import run
 from xgamma.engine import XgammaBackend
@@ -84,7 +83,8 @@ def engine_digest(url, kind, key):
         return None
 
 
-@pytest.mark.parametrize("name", some_long(hostile.MUTATIONS, 6))
+@pytest.mark.some_long(6)
+@pytest.mark.parametrize("name", hostile.MUTATIONS)
 def test_every_reader_raises_one_error_and_verify_names_the_fault(name, whole, own, tmp_path, capsys):
     xgamma = CommandLine(capsys)
     keys = {record.kind: record.key for record in whole.ls()}

@@ -14,7 +14,6 @@ import pytest
 from changed_files import changes
 
 import faults
-from marks import some_long
 from releases import config_of, until_datasets, warnings_of
 from xgamma.errors import XgammaError
 
@@ -75,7 +74,8 @@ def sound(tiny_release):
     return numbers(until_datasets(config_of(tiny_release, "memory://", SETTINGS)))
 
 
-@pytest.mark.parametrize("seed", some_long([1, 2, 3], 3))
+@pytest.mark.some_long(3)
+@pytest.mark.parametrize("seed", [1, 2, 3])
 def test_no_changed_file_prints_a_traceback_or_changes_a_number_without_warning(
     seed, tiny_release, sound, tmp_path, caplog, survival
 ):

@@ -12,7 +12,6 @@ import subprocess
 import pytest
 
 from execute.machines import eventually
-from marks import some_long
 from store.written import key, product
 from survival.actor import put
 from survival.stage import digests
@@ -75,9 +74,8 @@ def copies_while(actors, folder, copying, number):
         round_number += 1
 
 
-@pytest.mark.parametrize(
-    "copying", some_long([with_cp, with_tar, with_python], 3), ids=lambda copying: copying.__name__
-)
+@pytest.mark.some_long(3)
+@pytest.mark.parametrize("copying", [with_cp, with_tar, with_python], ids=lambda copying: copying.__name__)
 def test_a_copy_that_is_made_while_writers_work_holds_whole_products(copying, actors, quick_folder, witness, survival):
     held = []
     with survival(f"copies made meanwhile, {copying.__name__.replace('_', ' ')}") as tally:

@@ -3,7 +3,6 @@
 import pytest
 
 from command_line import CommandLine
-from marks import some_long
 from releases import config_of, whole
 from store.written import key, product
 from survival.disks import filled, mounted
@@ -57,7 +56,8 @@ def test_a_product_without_space_on_the_disk_is_absent_and_can_be_put_later(disk
                 witness.assert_whole(store)
 
 
-@pytest.mark.parametrize("verb", some_long(["ingest", "run"], 2))
+@pytest.mark.some_long(2)
+@pytest.mark.parametrize("verb", ["ingest", "run"])
 def test_a_command_without_space_prints_one_error_and_the_next_resumes(
     verb, disk, tiny_release, tmp_path, command, undisturbed, witness, survival
 ):

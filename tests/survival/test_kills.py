@@ -12,7 +12,6 @@ import statistics
 
 import pytest
 
-from marks import some_long
 from releases import NIGHTS, release_of
 from survival import actor
 from survival.stage import abandoned, attempt_names, attempts, digests
@@ -101,7 +100,8 @@ class Begun:
         return len(attempt_names(self._folder) - self._before) > self._others
 
 
-@pytest.mark.parametrize("name", some_long(["ingest", "maps", "compact", "reduce", "gc", "run"], 6))
+@pytest.mark.some_long(6)
+@pytest.mark.parametrize("name", ["ingest", "maps", "compact", "reduce", "gc", "run"])
 def test_a_kill_leaves_products_whole_or_absent_and_the_next_run_gives_the_same_results(
     name, actors, states, quick_folder, witness, moments, survival
 ):

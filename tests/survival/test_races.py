@@ -2,7 +2,6 @@
 
 import pytest
 
-from marks import some_long
 from releases import config_of, recipe, whole
 from store.written import key
 from survival.actor import analyse, crowd, keys, race
@@ -30,7 +29,8 @@ def assert_one_product_each(store, numbers, witness):
         witness.assert_whole(store)
 
 
-@pytest.mark.parametrize("kind", some_long(["disk", "s3"], 2))
+@pytest.mark.some_long(2)
+@pytest.mark.parametrize("kind", ["disk", "s3"])
 def test_four_processes_that_race_for_sixty_keys_end_with_one_product_each(
     kind, new_place, request, actors, witness, survival
 ):
