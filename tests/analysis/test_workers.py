@@ -9,7 +9,7 @@ import pytest
 
 import faults
 from releases import config_of, until_datasets
-from xgamma.execute import run_blocks
+from xgamma.execute import Workers, run_blocks, shared_workers
 from xgamma.store import Store
 from xgamma.store.said import warnings_of
 
@@ -72,7 +72,8 @@ def test_two_processes_make_the_products_of_one_with_its_warnings(
     until_datasets(alone)
     assert caplog.text.count("Run 2 is left out") == 1
     together = config_of(release, tmp_path / "two", BY_NIGHT, "general: {n_jobs: 2}")
-    until_datasets(together)
+    with shared_workers(Workers(2)):
+        until_datasets(together)
     assert ("Reading runs", 4) in submitted
     assert ("Reducing", 2) in submitted
     assert ("Stacking", 3) in submitted

@@ -200,7 +200,7 @@ main(sys.argv[1:])
 
 
 @pytest.mark.some_long(2)
-@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("n_jobs", [2, 1])
 def test_an_interrupted_command_ends_soon_leaves_no_process_and_can_be_resumed(n_jobs, nights_release, tmp_path):
     store = tmp_path / "store"
     config_of(nights_release, store, f"general: {{n_jobs: {n_jobs}}}").write(tmp_path / "config.yaml")

@@ -115,21 +115,22 @@ def test_several_files_are_put_back_also_where_there_are_no_links(tmp_path, monk
 # --- no module writes past them
 
 
+WRITE_BY_NAME = ("write_text", "write_bytes", "to_csv", "savetxt", "tofile", "copyfile", "copy2")
+WRITE = ("open", "savefig", "writeto", *WRITE_BY_NAME)
+
+
 def opened_to_write(tree):
     """Return the calls that write a file by its name."""
     found = []
     for node in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
-        function = ast.unparse(node.func)
-        name = function.rpartition(".")[2]
+        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        if name not in WRITE:
+            continue
         words = [ast.unparse(word) for word in (*node.args, *(keyword.value for keyword in node.keywords))]
         opens = name == "open" and any(word.strip("'\"") in ("w", "wb", "a", "ab", "x", "xb", "r+b") for word in words)
         to_path = name in ("savefig", "writeto") and words[0] not in IN_MEMORY
-        if (
-            to_path
-            or name in ("write_text", "write_bytes", "to_csv", "savetxt", "tofile", "copyfile", "copy2")
-            or opens
-        ):
-            found.append(f"line {node.lineno}: {function}")
+        if to_path or opens or name in WRITE_BY_NAME:
+            found.append(f"line {node.lineno}: {ast.unparse(node.func)}")
     return found
 
 

@@ -51,6 +51,7 @@ def test_blocks_one_after_the_other_give_the_bytes_of_one_block(stored, eager):
     assert dataset_digest(joined_rows(blocks)) == eager
 
 
+@pytest.mark.long
 def test_processes_give_the_bytes_of_one_block(stored, eager, small_blocks):
     assert dataset_digest(reduce_spectra(stored, rows_in(stored), recipe(), Workers(2))) == eager
 

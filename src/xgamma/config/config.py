@@ -71,7 +71,8 @@ class AnalysisConfig(Section):
     def from_yaml(cls, config_str: str) -> Self:
         """Read a YAML text; raises ``ConfigError``."""
         config = cls(**sections_of_yaml(config_str))
-        config.check()
+        # Each field was checked just now.
+        config._check_rules()
         return config
 
     @classmethod
@@ -135,6 +136,9 @@ class AnalysisConfig(Section):
         """
         # Lists and mappings can be changed in place, which no assignment validates.
         type(self)(**self.document())
+        self._check_rules(complete=complete, files=files)
+
+    def _check_rules(self, *, complete: bool = False, files: bool = False) -> None:
         problems = [*self._problems(), *(self._incomplete() if complete else ())]
         if problems:
             raise ConfigError("\n".join(problems))
