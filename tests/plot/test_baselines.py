@@ -22,7 +22,7 @@ def _closed():
     plt.close("all")
 
 
-@pytest.mark.some_long(3)
+@pytest.mark.some_long(5)
 @pytest.mark.skipif(
     matplotlib.__version_info__[:2] < (3, 11), reason="matplotlib before 3.11 leaves other room around Axes"
 )

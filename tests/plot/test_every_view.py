@@ -85,7 +85,7 @@ def assert_says_what_it_shows(figure, where):
             assert (is_elsewhere and not label) or "[" in label or PLAIN.fullmatch(label), (where, label)
 
 
-@pytest.mark.some_long(4)
+@pytest.mark.some_long(6)
 @pytest.mark.parametrize("name", NAMES)
 def test_peek_and_every_plot_draw_a_figure_that_says_what_it_shows(drawn, name):
     view = drawn[name]

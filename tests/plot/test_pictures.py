@@ -71,6 +71,7 @@ def test_axes_say_units_as_papers_do(unit, text):
     assert axis_label("rate", unit) == (f"rate [{text}]" if text else "rate")
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("name", ["plot_counts", "plot_excess", "plot_residuals", "plot_masks"])
 @pytest.mark.parametrize("row", [on_off_dataset, cash_dataset])
 def test_spectra_have_labelled_axes_and_leave_pyplot_alone(name, row, ax):
@@ -164,6 +165,7 @@ def test_peek_shows_counts_exposure_and_dispersion(dataset):
     validate_nothing_is_clipped(figure)
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize(
     ("kind", "label"),
     [

@@ -115,6 +115,7 @@ def cut(monkeypatch, rows, events):
         monkeypatch.setattr(f"{place}.MAX_EVENTS", events)
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize(
     ("rows", "events"), [(1, 10**6), (2, 10**6), (5, 10**6), (200, 700), (200, 97), (3, 250), (1, 1)]
 )

@@ -165,6 +165,7 @@ def test_rows_with_and_without_windows_do_not_affect_each_other(nights_part):
         np.testing.assert_array_equal(plain[name], mixed[name])
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("limit", [1, 7, 300, 1500, 10**6])
 def test_pieces_of_events_know_which_of_them_are_in_time(nights_part, limit):
     outside = nights_part.obs["event_outside"].copy(data=[0, np.nan, 0, 0, 1, 1, 0])

@@ -11,6 +11,7 @@ from xgamma.events import Part
 from xgamma.reduce import joined_rows, lazy_spectra, reduce_block, reduce_spectra, spectra
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("rows_per_block", [1, 3, 200])
 def test_a_lazy_reduction_computes_to_the_eager_one(nights_part, monkeypatch, rows_per_block):
     monkeypatch.setattr(spectra, "MAX_ROWS", rows_per_block)

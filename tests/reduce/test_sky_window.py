@@ -222,6 +222,7 @@ def test_safe_masks_work_on_pixels(part):
         np.testing.assert_array_equal(pixels.all(["v", "u"]), region[:, 0])
 
 
+@pytest.mark.some_long(2)
 def test_a_lazy_reduction_of_windows_computes_to_the_eager_one(sky, rows, monkeypatch):
     part, recipe = sky
     monkeypatch.setattr(spectra, "MAX_ROWS", 1)
@@ -336,6 +337,7 @@ def ragged(rows, order):
     return select_rows(many, order)
 
 
+@pytest.mark.some_long(2)
 @settings(max_examples=15)
 @given(order=st.permutations(range(10)))
 def test_a_stack_of_windows_does_not_depend_on_the_order(rows, order):
@@ -346,6 +348,7 @@ def test_a_stack_of_windows_does_not_depend_on_the_order(rows, order):
         np.testing.assert_allclose(one[name], other[name], rtol=1e-12, err_msg=name)
 
 
+@pytest.mark.some_long(2)
 @settings(max_examples=15)
 @given(labels=st.lists(st.sampled_from("abc"), min_size=10, max_size=10))
 def test_a_stack_of_stacks_of_windows_is_the_stack(rows, labels):

@@ -41,6 +41,7 @@ def reduced(part, space):
     return reduce_block(part, rows_in(part), recipe)
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("name", SPACES)
 def test_what_is_not_on_the_sky_is_in_no_sum(part, name):
     space = SPACES[name]
@@ -65,6 +66,7 @@ def test_events_and_rates_do_not_depend_on_the_projection(part, name):
     assert wanted["counts"].sum() > 100
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("name", SPACES)
 def test_counts_lie_at_their_events(part, name):
     space = SPACES[name]

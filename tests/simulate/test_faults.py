@@ -25,6 +25,7 @@ def events(release, obs_id=DAMAGED):
         return np.array(hdus["EVENTS"].data), dict(hdus["EVENTS"].header), [hdu.name for hdu in hdus]
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("fault", faults.FAULTS.values(), ids=faults.FAULTS)
 def test_a_fault_damages_one_run_only(release, fault):
     before = {obs_id: faults.run_file(release, obs_id).read_bytes() for obs_id in (1, 3)}

@@ -189,6 +189,7 @@ def test_index_tables_list_every_run_and_hdu(demo):
         assert path.stat().st_size == row["SIZE"]
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("psf", ["psf_table", "psf_3gauss", "psf_king"])
 @pytest.mark.parametrize("background", ["bkg_2d", "bkg_3d"])
 @pytest.mark.parametrize("share", [False, True])

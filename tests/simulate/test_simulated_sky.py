@@ -359,6 +359,7 @@ def test_the_background_of_maps_is_right_in_every_energy_and_ring(kind):
     assert abs(counts.sum() - expected.sum()) < 3 * np.sqrt(expected.sum())
 
 
+@pytest.mark.some_long(2)
 @pytest.mark.parametrize("alignment", ["RADEC", "ALTAZ"])
 def test_a_background_with_a_gradient_is_right_on_every_side(alignment):
     response = AnalyticResponse(

@@ -189,6 +189,7 @@ def ask(server, verb, fault, times, backend):
 ONCE = [(verb, fault) for verb in VERBS for fault in QUICK if fault not in FOR_READING_ONLY]
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize(("verb", "fault"), [*ONCE, ("GET", "stall"), ("CREATE", "stall"), ("DELETE", "stall")])
 def test_a_failed_request_is_repeated_and_lasting_failures_name_the_server(server, sound, verb, fault):
     backend = open_backend(sound)
@@ -212,6 +213,7 @@ def test_a_truncated_answer_is_requested_again(server, sound, verb, fault):
     assert f"which was asked {TRIES} times" in str(error)
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("what", ["record.json", "zarr.json", "x/c.0.0", "n/c.0", "_names", "store.json"])
 @pytest.mark.parametrize("read", ["get", "open", "columns"])
 def test_a_truncated_object_is_never_accepted(server, sound, what, read):

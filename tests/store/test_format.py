@@ -381,6 +381,7 @@ LAYOUT = {
 }
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("name", LAYOUT)
 def test_a_group_with_another_layout_is_found(own, name):
     change, sentence = LAYOUT[name]

@@ -121,6 +121,7 @@ def test_every_reader_raises_one_error_and_verify_names_the_fault(name, whole, o
         one_sentence(xgamma(*words))
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("name", sorted(hostile.MUTATIONS)[::24])
 def test_plan_and_run_print_one_error_or_give_the_numbers_of_a_sound_store(
     name, whole, own, tiny_release, tmp_path, capsys
@@ -161,6 +162,7 @@ CHANGED = {
 }
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("what", CHANGED)
 def test_a_chunk_that_decodes_but_differs_from_its_record_is_refused_by_every_reader(what, own):
     (record,) = Store(own).ls("stack")

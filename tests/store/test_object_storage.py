@@ -70,6 +70,7 @@ def events_of(url, wanted):
     return found
 
 
+@pytest.mark.some_long(2)
 def test_opening_a_store_and_reading_the_events_of_a_run_takes_at_most_20_requests(many, asked):
     found = []
     assert asked(lambda: found.append(events_of(many.url, [150]))) < 20

@@ -150,6 +150,7 @@ def rivals(url):
     return records
 
 
+@pytest.mark.some_long(2)
 @pytest.mark.parametrize("ignores", [False, True])
 def test_racing_writers_publish_one_whole_product(request, url, ignores):
     store = Store(url)
