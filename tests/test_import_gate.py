@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import py_compile
 import subprocess
 import sys
 import threading
@@ -274,3 +275,29 @@ def test_what_is_patched_of_a_module_that_is_not_loaded_is_patched_in_the_module
         patch.setattr(module, "x", 4)
         assert __import__(module.__name__).x == module.x == 4
     assert __import__(module.__name__).x == module.x == 3
+
+
+PACKAGE = """
+from typing import TYPE_CHECKING
+
+from xgamma.lazily import exported
+
+if TYPE_CHECKING:
+    from compiled.home import first, second
+else:
+    __getattr__, __dir__ = exported(__name__)
+"""
+
+
+def test_names_of_a_package_are_found_where_it_is_compiled_and_its_source_is_not_there(tmp_path):
+    (tmp_path / "compiled").mkdir()
+    for name, text in {"__init__": PACKAGE, "home": "first, second = 1, 2"}.items():
+        source = tmp_path / "compiled" / f"{name}.py"
+        source.write_text(text)
+        py_compile.compile(str(source), cfile=str(source.with_suffix(".pyc")), doraise=True)
+        source.unlink()
+    code = "import compiled; print(compiled.first, {'first', 'second', 'home'} <= {*dir(compiled)}, compiled.second)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout == "1 True 2\n"

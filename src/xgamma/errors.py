@@ -73,6 +73,10 @@ class XgammaError(Exception):
         """Return the error with the file, or the key in it, that it is about."""
         return type(self)(f"{place}:\n{self}" if "\n" in str(self) else f"{place}: {self}")
 
+    def in_file(self, path: object) -> Self:
+        """Return the error with the file that it comes from, unless its sentence names that already."""
+        return self if str(path) in str(self) else self.of(path)
+
 
 class ConfigError(XgammaError, ValueError):
     """A configuration, a model document or an argument that is not valid."""

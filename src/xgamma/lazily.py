@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ast
+import dis
 import importlib
 import importlib.util
 import pkgutil
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -53,10 +53,10 @@ def exported(
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Return a ``__getattr__`` and a ``__dir__`` for a package, which offers names of its modules.
 
-    The imports of the package stand under ``if TYPE_CHECKING``; each is done when its name is first asked for. None of
-    the names may be that of a module of the package, which takes the place of the name once it is loaded.
-    ``from package import module`` loads nothing, the first ``module.function`` does. ``otherwise`` is asked for all
-    other names.
+    The imports of the package stand under ``if TYPE_CHECKING``, none with ``as``; each is done when its name is first
+    asked for. None of the names may be that of a module of the package, which takes the place of the name once it is
+    loaded. ``from package import module`` loads nothing, the first ``module.function`` does. ``otherwise`` is asked
+    for all other names.
     """
     modules = frozenset(found.name for found in pkgutil.iter_modules(sys.modules[package].__path__))
 
@@ -76,16 +76,19 @@ def exported(
 
 @cache
 def _homes(package: str) -> dict[str, str]:
-    """Return the modules of the names that a package imports under ``if TYPE_CHECKING``."""
+    """Return the modules of the names that a package imports, also under ``if TYPE_CHECKING``: its code says them.
+
+    That is there where an installation has compiled modules alone.
+    """
     spec = importlib.util.find_spec(package)
-    source = None if spec is None or spec.loader is None else spec.loader.get_source(package)  # type: ignore[attr-defined]
-    return {alias.name: str(each.module) for each in _for_types(ast.parse(source or "")) for alias in each.names}
-
-
-def _for_types(tree: ast.Module) -> Iterator[ast.ImportFrom]:
-    for block in tree.body:
-        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING":
-            yield from (each for each in block.body if isinstance(each, ast.ImportFrom))
+    code = None if spec is None or spec.loader is None else spec.loader.get_code(package)  # type: ignore[attr-defined]
+    found, module = dict[str, str](), ""
+    for step in dis.get_instructions(code) if code else ():
+        if step.opname == "IMPORT_NAME":
+            module = str(step.argval)
+        elif step.opname == "IMPORT_FROM":
+            found[str(step.argval)] = module
+    return found
 
 
 _LOOKED_AT = ("__file__", "__warningregistry__", "__wrapped__")

@@ -6,6 +6,7 @@ import os
 import shutil
 
 import pytest
+import yaml
 
 import faults
 from releases import TINY, config_of, release_of
@@ -477,6 +478,7 @@ def test_check_and_run_refuse_a_wrong_configuration_with_the_same_message(name, 
     checked = xgamma("check", path)
     assert (checked.code, checked.out) == (code, "")
     assert sentence.replace("{0}", str(place)) in checked.err
+    assert checked.err.startswith(f"Error: {path}: ")
     assert checked.err.count("\n") == 1
     assert set(place.rglob("*")) == before
     done = xgamma("run", path)
@@ -499,7 +501,7 @@ def test_check_and_run_refuse_unusable_files_with_the_same_message(name, tiny_re
     path = written(release, place, "{}")
     checked = xgamma("check", path)
     assert checked.code == code
-    assert checked.err.startswith(f"Error: {sentence}")
+    assert checked.err.startswith(f"Error: {path}: {sentence}")
     assert xgamma("run", path) == checked
 
 
@@ -508,8 +510,39 @@ def test_check_and_run_refuse_the_first_bad_run_with_fail_fast(own_release, plac
     path = written(own_release, place, "general: {fail_fast: true}")
     checked = xgamma("check", path)
     assert checked.code == 3
-    assert checked.err.startswith("Error: Run 2 cannot be read: ")
+    assert checked.err.startswith(f"Error: {path}: Run 2 cannot be read: ")
     assert xgamma("run", path) == checked
+
+
+# What is wrong with models, whichever file they are in: how the sentence goes on.
+MODELS = {
+    "that overflow": (INDEX % "1000", "The model 'crab' predicts counts that are no numbers"),
+    "without a number": (INDEX % ".nan", "The statistic is not a number at the start values (index = nan)"),
+    "that are frozen": (FROZEN, "No free parameters for fitting"),
+    "with a place": (SPATIAL, "The model 'crab' has a free position or size"),
+    "of other datasets": (NAMED, "datasets_names: no model names the dataset stacked"),
+    "linked with two values": (LINKED % ("", "2.5"), "components[1]: PowerLawSpectralModel.index: it is linked"),
+    "linked with a prior": (LINKED % ("", "2.2"), "The parameter crab.spectral.index = wing.spectral.index is linked"),
+    "of an unknown kind": (
+        INDEX.replace("PowerLaw", "PowrLaw") % 2,
+        "components[0]: There is no spectral model called",
+    ),
+    "without room": (INDEX % "2, min: 4, max: 1", "crab.spectral.index: expected min < max, got 4 and 1"),
+}
+
+
+@pytest.mark.some_long(3)
+@pytest.mark.parametrize("key", ["models", "general.models_file"])
+@pytest.mark.parametrize("name", MODELS)
+def test_an_error_of_models_names_their_file_and_the_configuration(name, key, made, place, xgamma):
+    text, sentence = MODELS[name]
+    models = place / "sources.yaml"
+    models.write_text(mixed_yaml(yaml.safe_load(text)["models"]))
+    entry = f"general: {{models_file: {models}}}\nmodels: null" if "." in key else f"models: {models}"
+    path = written(made("tiny"), place, entry)
+    checked = xgamma("check", path)
+    assert checked.err.startswith(f"Error: {path}: {models}: {sentence}")
+    assert checked.err.count(str(models)) == 1
 
 
 def test_check_names_one_bad_run_with_the_reason_of_run(own_release, place, xgamma):

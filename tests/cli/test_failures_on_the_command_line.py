@@ -58,7 +58,7 @@ def test_a_run_with_retry_failed_leaves_new_runs_for_later(xgamma, damaged, writ
 def test_fail_fast_ends_with_the_first_failure(xgamma, written, damaged, tmp_path):
     done = xgamma("run", written, "--fail-fast")
     assert done.code == 3
-    assert done.err.startswith("Error: Run 2 cannot be read: ")
+    assert done.err.startswith(f"Error: {written}: Run 2 cannot be read: ")
     assert xgamma("ingest", damaged[0], tmp_path / "store", "--fail-fast").code == 3
 
 

@@ -243,8 +243,9 @@ def test_a_faulty_run_exits_with_4_and_is_named(xgamma, changed, own_release, fa
 
 def test_faulty_runs_alone_exit_with_3(xgamma, changed, own_release):
     faults.remove_events(own_release, 2)
-    done = xgamma("run", changed("observations: {obs_ids: [2]}", release=own_release))
-    assert done == (3, "", "Error: No run can be used. Run 2: the event list is empty.\n")
+    path = changed("observations: {obs_ids: [2]}", release=own_release)
+    done = xgamma("run", path)
+    assert done == (3, "", f"Error: {path}: No run can be used. Run 2: the event list is empty.\n")
 
 
 def test_check_names_runs_that_will_not_be_used(xgamma, changed, own_release):
@@ -293,9 +294,12 @@ def test_a_fit_that_does_not_converge_exits_with_5_and_prints_all_results(xgamma
 
 
 def test_a_fit_that_cannot_be_made_exits_with_5_and_writes_the_datasets(xgamma, changed, tmp_path):
-    done = xgamma("run", changed("fit: {fit_range: {min: 10 TeV, max: 14 TeV}}"))
+    path = changed("fit: {fit_range: {min: 10 TeV, max: 14 TeV}}")
+    done = xgamma("run", path)
     assert done.code == 5
-    assert done.err.startswith("Error: No bin is left to fit: the fit range and the safe masks exclude them all.")
+    assert done.err.startswith(
+        f"Error: {path}: No bin is left to fit: the fit range and the safe masks exclude them all."
+    )
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "config.yaml",
         "counts.png",
@@ -413,7 +417,7 @@ def test_an_error_without_an_interrupt_keeps_its_exit_code(xgamma, config, monke
         raise StoreError("s3://bucket cannot be read.")
 
     monkeypatch.setattr(Analysis, "get_observations", refused)
-    assert xgamma("run", config) == (3, "", "Error: s3://bucket cannot be read.\n")
+    assert xgamma("run", config) == (3, "", f"Error: {config}: s3://bucket cannot be read.\n")
 
 
 def test_a_run_resumes_after_ctrl_c(xgamma, nights_release, tmp_path):

@@ -319,7 +319,12 @@ def test_a_tag_is_made_listed_and_replaced_only_on_request(xgamma, store):
     assert done.code == 2
     assert "There is a tag 'paper' already." in done.err
     assert xgamma("tag", store.url, "paper", "--overwrite").code == 0
-    assert xgamma("tag", store.url, "a/b").code == 3
+    wrong = xgamma("tag", store.url, "a/b")
+    assert wrong.code == 2
+    assert (
+        "Expected a name of letters, digits, '.', '_' and '-' that starts with a letter or digit, got 'a/b'"
+        in wrong.err
+    )
 
 
 def test_verify_names_what_a_tag_points_to_and_the_store_lacks(xgamma, store):

@@ -119,7 +119,7 @@ def test_kinds_keys_and_names_that_are_no_path_raise(store, counts, word):
         store.put("dl4", word, {"": counts}, {})
     with pytest.raises(DataError, match="Expected a kind of letters"):
         store.put(word, "k1", {"": counts}, {})
-    with pytest.raises(DataError, match="Expected a name of letters"):
+    with pytest.raises(ConfigError, match="Expected a name of letters"):
         store.set_tag(word, {})
 
 

@@ -178,6 +178,6 @@ def test_runs_without_files_are_not_set_aside(own_release, tmp_path, capsys):
     from_store.write(path)
     ran = CommandLine(capsys)("run", path)
     assert ran.code == 3
-    assert ran.err.splitlines()[-1].startswith("Error: No run can be used. Run 1 and 2 more: dl3/")
+    assert ran.err.splitlines()[-1].startswith(f"Error: {path}: No run can be used. Run 1 and 2 more: dl3/")
     assert "the product is damaged" in ran.err
     assert store.ls("dl3") == held

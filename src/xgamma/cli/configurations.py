@@ -11,18 +11,18 @@ from pathlib import Path
 import click
 
 from xgamma.config.config import AnalysisConfig
-from xgamma.errors import ConfigError, DataError, InputError, OutputError, OutputExistsError, XgammaError
+from xgamma.errors import ClusterError, ConfigError, DamagedError, StoreError, XgammaError
 
 STANDARD_INPUT = "-"
-WITH_PLACES = (ConfigError, DataError, InputError, OutputError, OutputExistsError)
-"""Errors that may be about a key of a configuration."""
+OF_NO_FILE = (ClusterError, DamagedError)
+"""Errors that another configuration would not mend."""
 
 config_argument = click.argument("config", type=click.Path(path_type=Path, allow_dash=True))
 
 
 @contextmanager
 def configuration(place: Path, options: Mapping[str, object] | None = None) -> Iterator[AnalysisConfig]:
-    """Read a configuration for a ``with`` block; what the block raises about one of its keys names the file too.
+    """Read a configuration for a ``with`` block; what the block raises names the file, and that of its models.
 
     Values of ``options`` that are not ``None`` are set in the section ``general``; what is wrong with one of them names
     the option.
@@ -38,14 +38,24 @@ def configuration(place: Path, options: Mapping[str, object] | None = None) -> I
         setattr(config.general, name, value)
     try:
         yield config
+    except OF_NO_FILE:
+        raise
     except XgammaError as error:
-        if not isinstance(error, WITH_PLACES) or not _KEY.match(str(error)):
-            raise
         key, _, said = str(error).partition(": ")
         option = key.removeprefix("general.")
+        if key.startswith("--") or (isinstance(error, StoreError) and "store" in given):
+            raise
         if option in given:
             raise type(error)(f"--{option.replace('_', '-')}: {said}") from error
-        raise error.of(_named(place)) from error
+        if _OF_MODELS.match(str(error)) and (models := _models_file(config)):
+            error = error.in_file(models)
+        raise error.in_file(_named(place)) from error
+
+
+def _models_file(config: AnalysisConfig) -> str:
+    """Return the file that the models of a configuration come from, nothing where they stand in it."""
+    section = config.general.models_file if config.models is None else config.models
+    return "" if section is None or isinstance(section, Mapping) else str(section)
 
 
 def _read(place: Path) -> AnalysisConfig:
@@ -63,5 +73,8 @@ def _named(place: Path) -> str:
     return "standard input" if str(place) == STANDARD_INPUT else str(place)
 
 
-_KEY = re.compile(rf"({'|'.join([*AnalysisConfig.model_fields, 'datasets_names'])})(\[\d+\])?[.:]")
-"""How a sentence about a key of a configuration begins."""
+_OF_MODELS = re.compile(
+    r"The (model|spectrum of|parameter|statistic is) |No free parameters|datasets_names: |\w+Model[.:]|"
+    r"[^\s:]+\.(spectral|spatial|temporal)\."
+)
+"""How sentences begin that are about models, whichever file they are in."""

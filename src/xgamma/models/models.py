@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from xgamma.description import SHOWN, Described, Description, Facts, Sheet, ends
-from xgamma.errors import ConfigError, ConfigTypeError, UnknownNameError, did_you_mean
+from xgamma.errors import ConfigError, ConfigTypeError, InputError, LaterError, UnknownNameError, did_you_mean
 from xgamma.formats.local_files import local_path, write_files
 from xgamma.formats.yaml_documents import block_yaml, parsed_yaml
 from xgamma.models import files
@@ -265,8 +265,8 @@ class Models(Described, OnSky):
         """
         try:
             return cls.from_dict(*files.read_document(filename))
-        except ConfigError as error:
-            raise error.of(filename) from None
+        except (ConfigError, InputError, LaterError) as error:
+            raise error.in_file(filename) from None
 
     def write(self, path: str | Path, overwrite: bool = False, full_output: bool = False,
               write_covariance: bool = True) -> None:  # fmt: skip

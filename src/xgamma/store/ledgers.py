@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from xgamma.errors import StoreError, UnknownNameError, did_you_mean
+from xgamma.errors import ConfigError, DataError, StoreError, UnknownNameError, did_you_mean
 from xgamma.schema import documents as rules
 from xgamma.schema.tables import field_violations
 from xgamma.storage.backend import Backend
@@ -26,7 +26,7 @@ _ENDING = ".json"
 
 
 def write_label(backend: Backend, folder: str, name: str, content: Mapping[str, Any]) -> None:
-    """Put a small mapping in the place of the one of that name; raises ``DataError`` for a name that is no path."""
+    """Put a small mapping in the place of the one of that name; raises ``ConfigError`` for a name that is no path."""
     backend.replace(_path(folder, name), json.dumps(plain(content, name), allow_nan=False).encode())
 
 
@@ -83,7 +83,11 @@ def parsed_label(path: str, content: bytes, *, whole: bool = False) -> tuple[dic
 
 
 def _path(folder: str, name: str) -> str:
-    return f"{folder}/{validate_segment(name, 'name')}{_ENDING}"
+    try:
+        return f"{folder}/{validate_segment(name, 'name')}{_ENDING}"
+    except DataError as error:
+        # No data are wrong, but what somebody calls something.
+        raise ConfigError(str(error)) from None
 
 
 class Ledgers:

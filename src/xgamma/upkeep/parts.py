@@ -99,7 +99,7 @@ def tag(store: Store, name: str, *, overwrite: bool = False) -> dict[str, Any]:
     ------
     OutputExistsError
         When there is such a tag.
-    DataError
+    ConfigError
         When the name cannot be part of a path.
 
     Examples
