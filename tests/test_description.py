@@ -20,7 +20,7 @@ from xgamma.axes import Axis
 from xgamma.data import DataStore
 from xgamma.datasets import Datasets, FluxPoints, FluxPointsDataset, LightCurve
 from xgamma.description import Correlations, Described, Description, Facts, Folded, Sheet, correlation_text, ends
-from xgamma.maps import Map, MapAxes, RegionGeom, WcsGeom
+from xgamma.maps import Map, MapAxes, MapAxis, RegionGeom, WcsGeom
 from xgamma.modeling import Fit
 from xgamma.models import (
     EBLAbsorptionNormSpectralModel,
@@ -38,7 +38,7 @@ from xgamma.store import Store
 HOSTILE = "<script>alert('1')</script> & \"co\""
 VOID = {"br", "hr", "img", "input", "meta", "link", "col"}
 # What makes and fits things has nothing of its own to show.
-DOERS = re.compile(r".*(Maker|Finder|Estimator|Sampler|Registry|Error|Config|Mixin)$|Fit$|MapAxis$|LogConfig$|Prior$")
+DOERS = re.compile(r".*(Maker|Finder|Estimator|Sampler|Registry|Error|Config|Mixin)$|Fit$|LogConfig$|Prior$")
 PACKAGES = (
     "analysis",
     "data",
@@ -106,7 +106,7 @@ def shown_objects(folder) -> dict[str, object]:
     return {
         "analysis": Analysis(config, store=store), "config": config, "section": config.datasets,
         "region-map": image.to_region_nd_map(Circle(83.6, 22.0, 0.3)), "map": image, "geom": geom,
-        "axes": MapAxes([axis]), "axis": axis, "coords": geom.get_coord(), "store": store,
+        "axes": MapAxes([axis]), "axis": axis, "map-axis": MapAxis.of(axis), "coords": geom.get_coord(), "store": store,
         "region-geom": RegionGeom.create(Circle(83.6, 22.0, 0.1), [axis]), "region": Circle(83.6, 22.0, 0.1),
         "datasets": datasets, "row": datasets[0], "cash": Datasets.from_xarray(cash_dataset())[0],
         "none": Datasets(), "gti": datasets.gti, "result": result, "optimum": result.optimize_result,

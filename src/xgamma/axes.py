@@ -178,8 +178,11 @@ class Axis(Described):
         steps = np.diff(scaled)
         return bool(np.allclose(steps, steps.mean(), rtol=RELATIVE_EQUALITY, atol=0))
 
-    def index(self, values: npt.ArrayLike) -> IntArray:
-        """Return the bin of each value, -1 outside; a lower edge belongs to its bin, the last edge to no bin."""
+    def index(self, values: npt.ArrayLike, clip: bool = False) -> IntArray:
+        """Return the bin of each value, -1 outside; a lower edge belongs to its bin, the last edge to no bin.
+
+        With ``clip`` it is the nearest bin outside, the first of what is not finite.
+        """
         if self.is_even:
             pixel = self.pixel(values)
             with np.errstate(invalid="ignore"):
@@ -187,11 +190,33 @@ class Axis(Described):
         else:
             array = np.asarray(values, dtype=float)
             number = np.where(np.isfinite(array), np.searchsorted(self.edges, array, side="right") - 1.0, -1)
-        return np.where((number >= 0) & (number < self.nbin), number, -1).astype(np.int64)
+        found = np.where((number >= 0) & (number < self.nbin), number, -1).astype(np.int64)
+        if clip:
+            return np.where((found < 0) & (np.asarray(values) > self.center[0]), self.nbin - 1, found.clip(0))
+        return found
 
     def squash(self) -> Axis:
         """Return one bin from the first edge to the last."""
         return replace(self, edges=self.edges[[0, -1]], nodes=None)
+
+    def part(self, bins: slice) -> Axis:
+        """Return some neighbouring bins; raises ``ConfigError`` for none of them, or for every second."""
+        first, last, step = bins.indices(self.nbin)
+        if step != 1 or first >= last:
+            raise ConfigError(f"Axis {self.name!r}: expected neighbouring bins of {self.nbin}, got {bins}.")
+        nodes = None if self.nodes is None else self.nodes[first:last]
+        return replace(self, edges=self.edges[first : last + 1], nodes=nodes)
+
+    def grouped(self, factor: int) -> Axis:
+        """Return so many bins in one; raises ``ConfigError`` unless they are whole groups."""
+        if factor < 1 or self.nbin % factor:
+            raise ConfigError(f"Axis {self.name!r}: expected a factor of {self.nbin} bins, got {factor}.")
+        return replace(self, edges=self.edges[::factor], nodes=None)
+
+    def split(self, factor: int) -> Axis:
+        """Return each bin cut into so many of equal width in the scale of the axis."""
+        fine = np.interp(np.arange(self.nbin * factor + 1) / factor, np.arange(self.nbin + 1), self._scaled(self.edges))
+        return replace(self, edges=np.exp(fine) if self.scale == "log" else fine, nodes=None)
 
     def place_of(self, values: npt.ArrayLike) -> FloatArray:
         """Return fractional bin numbers as ``pixel`` does, also of uneven bins; NaN beyond uneven ones."""

@@ -7,7 +7,7 @@ line of it as the message of the ``ImportError``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xgamma.errors import LaterModuleError, LaterNameError
 
@@ -285,6 +285,50 @@ MODULES: Mapping[str, str] = {
     **_inside("visualization", "cmap datasets heatmap panel utils violin"),
 }
 """What to do where a module is not here."""
+
+
+_TABLES = "axis.edges and axis.center are quantities, which a Table takes as columns"
+OF_CLASSES: Mapping[str, Mapping[str, str]] = {
+    "MapAxis": _each("from_table from_table_hdu to_header to_table to_table_hdu", _TABLES)
+    | {
+        "assert_name": "compare axis.name",
+        "is_aligned": "MapAxis.is_allclose compares all bins, Map.resample_axis says where edges are none of a map",
+        "pad": "MapAxis.from_edges takes more edges",
+        "pix_to_idx": "numpy.rint(pix) is the bin of a place in bins",
+        "to_node_type": "MapAxis.from_nodes(axis.center) and MapAxis.from_edges(axis.edges) make the other kind",
+        "use_center_as_plot_labels": "as_plot_labels says the edges of each bin",
+        "wrap_coord": "numpy.mod wraps values",
+    },
+    "MapAxes": _each("from_table from_table_hdu to_header to_table to_table_hdu", _TABLES)
+    | _each("bin_volume coord_to_idx coord_to_pix get_coord pix_to_coord pix_to_idx", "a geometry has it: map.geom")
+    | {
+        "assert_names": "compare axes.names",
+        "center_coord": "each axis has its center",
+        "from_default": "MapAxes(axes) takes axes",
+        "is_unidimensional": "len(axes) is their number",
+        "iter_with_reshape": "numpy's reshape gives axis.center another dim",
+        "pad": "MapAxis.from_edges takes more edges",
+        "resample": "axes.replace takes an axis",
+        "reverse": "MapAxes(list(axes)[::-1]) has them in the other order",
+    },
+}
+"""What to do instead of a method or an attribute that a class has there and not here."""
+
+
+class SaysInstead:
+    """Whoever asks for a name of Gammapy that a class does not have here, is told what to do."""
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Raise ``AttributeError``, with what ``OF_CLASSES`` says of the name."""
+            for cls in type(self).__mro__:
+                if name in OF_CLASSES.get(cls.__name__, {}):
+                    instead = OF_CLASSES[cls.__name__][name]
+                    raise AttributeError(
+                        f"{type(self).__name__}.{name} is not part of this version of xgamma: {instead}."
+                    )
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
 
 class Line(NamedTuple):

@@ -48,7 +48,7 @@ def test_events_fill_the_bins_as_is_predicted(dataset):
     for _ in range(DRAWS):
         events = sampler.run(dataset)
         x, y = image().pixels_of(events.data["ra"].values, events.data["dec"].values)
-        edges = [dataset.counts.geom.axes["energy"].edges, np.arange(21) - 0.5, np.arange(25) - 0.5]
+        edges = [dataset.counts.geom.axes["energy"].plain.edges, np.arange(21) - 0.5, np.arange(25) - 0.5]
         found = np.histogramdd([events.energy.value, y, x], edges)[0]
         assert found.sum() == len(events)
         total += found

@@ -137,7 +137,7 @@ def test_coordinates_are_taken_in_every_usual_form():
 
 
 def test_uneven_bins_and_nodes_have_places():
-    uneven = MapAxis.from_energy_edges([1, 2, 10, 100] * u.TeV)
+    uneven = Axis("energy", np.array([1.0, 2, 10, 100]))
     nodes = Axis.from_nodes("energy", [1.0, 2.0, 10.0], "TeV", "log")
     for axis in (uneven, nodes):
         np.testing.assert_allclose(axis.place_of(axis.center), [0, 1, 2], atol=1e-12)
@@ -189,13 +189,13 @@ def test_cut_padded_and_resampled_images_are_the_same_sky():
 
 def test_bins_of_axes_are_joined_and_cut():
     geom = geom_of([ENERGY])
-    assert geom.downsample(2, "energy").axes["energy"].edges.tolist() == ENERGY.edges[::2].tolist()
-    fine = geom.upsample(3, "energy").axes["energy"].edges
-    np.testing.assert_allclose(fine[::3], ENERGY.edges)
+    assert (geom.downsample(2, "energy").axes["energy"].edges == ENERGY.edges[::2]).all()
+    fine = geom.upsample(3, "energy").axes["energy"].plain.edges
+    np.testing.assert_allclose(fine[::3], ENERGY.plain.edges)
     np.testing.assert_allclose(np.diff(np.log(fine)), np.log(100) / 12)
     with pytest.raises(ConfigError, match="expected a factor of 4 bins, got 3"):
         geom.downsample(3, "energy")
-    assert geom.slice_by_idx({"energy": slice(1, 3)}).axes["energy"].edges.tolist() == ENERGY.edges[1:4].tolist()
+    assert (geom.slice_by_idx({"energy": slice(1, 3)}).axes["energy"].edges == ENERGY.edges[1:4]).all()
     with pytest.raises(ConfigError, match="expected neighbouring bins of 4"):
         geom.slice_by_idx({"energy": slice(3, 3)})
 
@@ -204,7 +204,7 @@ def test_bin_volumes_are_areas_times_widths():
     geom = geom_of([RAD, ENERGY])
     volume = geom.bin_volume()
     assert volume.unit == u.Unit("sr deg TeV")
-    wanted = ENERGY.width[:, None, None, None] * RAD.width[:, None, None] * geom.solid_angle().value[0, 0]
+    wanted = ENERGY.plain.width[:, None, None, None] * RAD.plain.width[:, None, None] * geom.solid_angle().value[0, 0]
     np.testing.assert_allclose(volume.value, wanted)
 
 
@@ -250,7 +250,7 @@ def test_a_map_is_an_array_with_labels_and_back():
 
 def test_nodes_of_axes_come_back():
     axis = Axis.from_nodes("energy_true", [1.0, 2.0, 10.0], "TeV", "log")
-    assert Map.from_array(Map.from_geom(geom_of([axis])).array).geom.axes[0] == axis
+    assert Map.from_array(Map.from_geom(geom_of([axis])).array).geom.axes.plain == (axis,)
 
 
 def test_values_have_the_shape_of_the_geometry():
@@ -357,7 +357,7 @@ def test_axes_are_summed_and_reduced():
     assert cube.sum_over_axes().data.shape == (1, 1, 15, 20)
     assert cube.sum_over_axes(keepdims=False).data.shape == (15, 20)
     np.testing.assert_allclose(cube.sum_over_axes(["energy"], keepdims=False).data, cube.data.sum(axis=0))
-    assert cube.sum_over_axes(["rad"]).geom.axes["rad"].edges.tolist() == [0.0, RAD.edges[-1]]
+    assert cube.sum_over_axes(["rad"]).geom.axes["rad"].edges.value.tolist() == [0.0, RAD.plain.edges[-1]]
     np.testing.assert_allclose(cube.reduce_over_axes(np.maximum).data, cube.data.max(axis=(0, 1)))
     np.testing.assert_allclose(cube.reduce("rad", np.nanmean).data, cube.data.mean(axis=1))
     safe = cube > 2
@@ -366,7 +366,7 @@ def test_axes_are_summed_and_reduced():
         cube.sum_over_axes(weights=safe, keepdims=False).data, (cube.data * safe.data).sum(axis=(0, 1))
     )
     np.testing.assert_allclose(cube.cumsum("energy").data[-1], cube.data.sum(axis=0))
-    wide = cube.resample_axis(Axis("energy", ENERGY.edges[[0, 1, 4]]))
+    wide = cube.resample_axis(MapAxis.from_energy_edges(ENERGY.edges[[0, 1, 4]]))
     np.testing.assert_allclose(wide.data[1], cube.data[1:].sum(axis=0))
     with pytest.raises(DataError, match="expected edges among those of energy"):
         cube.resample_axis(Axis("energy", np.array([1.0, 5.0])))
@@ -440,7 +440,7 @@ def test_events_are_filled_into_their_bins():
     inside = geom.contains({"lon": lon, "lat": lat, "energy": energy * u.TeV})
     assert counts.data.sum() == inside.sum() > 0
     x, y = geom.wcs.wcs_world2pix(lon, lat, 0)
-    wanted, _ = np.histogramdd((energy, y, x), (ENERGY.edges, np.arange(16) - 0.5, np.arange(21) - 0.5))
+    wanted, _ = np.histogramdd((energy, y, x), (ENERGY.plain.edges, np.arange(16) - 0.5, np.arange(21) - 0.5))
     np.testing.assert_array_equal(counts.data, wanted)
     whole = Map.from_geom(geom, dtype=int)
     whole.fill_by_coord((lon, lat, energy))
@@ -455,7 +455,7 @@ def test_events_of_a_run_are_filled(tiny_release):
     counts = Map.create(skydir=run.pointing.fixed_icrs, width=8, binsz=0.2, axes=[ENERGY.squash().rename("energy")])
     counts.fill_events(run.events)
     energy = run.events.energy.to_value("TeV")
-    assert counts.data.sum() == ((energy >= 1) & (energy < ENERGY.edges[-1])).sum() > 0
+    assert counts.data.sum() == ((energy >= 1) & (energy < ENERGY.plain.edges[-1])).sum() > 0
 
 
 def test_values_are_set_at_coordinates():

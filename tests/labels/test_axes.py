@@ -104,6 +104,6 @@ def test_every_name_to_use_instead_is_one_of_an_axis():
 
 def test_an_axis_about_nodes_has_them_as_centres():
     axis = MapAxis.from_nodes([0.1, 0.2, 0.4] * u.deg, name="rad")
-    assert axis.center.tolist() == [0.1, 0.2, 0.4]
-    assert axis.edges.round(12).tolist() == [0.05, 0.15, 0.3, 0.5]
+    assert axis.plain.center.tolist() == [0.1, 0.2, 0.4]
+    assert axis.plain.edges.round(12).tolist() == [0.05, 0.15, 0.3, 0.5]
     assert (axis.name, axis.unit) == ("rad", "deg")

@@ -127,5 +127,5 @@ def test_gammapy_reads_the_pixels_and_bins_of_files(name, theirs):
     sky = given.geom.to_image().get_coord(frame="icrs")
     # Headers hold twelve digits.
     assert separation(sky.lon.value, sky.lat.value, theirs[f"{name}-lon"], theirs[f"{name}-lat"]).max() < 1e-10
-    np.testing.assert_allclose(theirs[f"{name}-edges"], ENERGY.edges, rtol=1e-12)
+    np.testing.assert_allclose(theirs[f"{name}-edges"], ENERGY.plain.edges, rtol=1e-12)
     assert str(theirs[f"{name}-unit"]) == "m2 s"

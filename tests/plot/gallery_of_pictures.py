@@ -147,6 +147,7 @@ OFFSETS = np.linspace(0.05, 2.0, 400)
 
 PICTURES = {
     "positions": of_positions,
+    "axes": lambda: sky_map().geom.axes.peek(),
     "spectrum-counts": lambda: spectrum().plot_counts(),
     "spectrum-excess": lambda: spectrum().plot_masks(spectrum().plot_excess()),
     "spectrum-fit": lambda: spectrum().plot_fit(),

@@ -35,7 +35,7 @@ INTERACTIVE = "plot_interactive"
 # What has no picture of its own, and where it is drawn instead.
 WITHOUT = {
     "Analysis": "its report", "DescribedSteps": "its report", "Store": "pictures are products",
-    "Axis": "numbers", "MapAxes": "numbers", "MapCoord": "numbers", "MapValues": "Map",
+    "Axis": "MapAxis", "MapCoord": "numbers", "MapValues": "Map",
     "Parameter": "Parameters", "OptimizeResult": "FitResult", "CovarianceResult": "FitResult",
     "Shape": "RegionGeom", "Component": "its kinds",
     "Response": "its kinds", "ResponseMap": "its kinds", "DatasetList": "Datasets", "Row": "its kinds",
@@ -81,7 +81,10 @@ def assert_says_what_it_shows(figure, where):
         (left, bottom), others = ax.get_position().p0, [other.get_position().p0 for other in shown]
         is_above = any(abs(x - left) < 0.02 and y < bottom - 0.02 for x, y in others)
         is_beside = any(abs(y - bottom) < 0.02 and x < left - 0.02 for x, y in others)
-        for label, is_elsewhere in ((ax.get_xlabel(), is_above), (ax.get_ylabel(), is_beside)):
+        for label, is_elsewhere in (
+            (ax.get_xlabel(), is_above),
+            (ax.get_ylabel(), is_beside or not len(ax.get_yticks())),
+        ):
             assert (is_elsewhere and not label) or "[" in label or PLAIN.fullmatch(label), (where, label)
 
 

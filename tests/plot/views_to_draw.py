@@ -41,7 +41,7 @@ NAMES = [
     "group-fits", "group-points", "flux-profile", "map-dataset", "psf-map", "edisp-map", "edisp-kernel", "psf-kernel",
     "map", "maps", "mask", "region-map", "excess-map", "models", "model", "spectral", "spatial", "temporal", "phases",
     "spectrum", "datasets", "fit", "covariance", "flux-points", "light-curve", "flux-points-dataset", "region",
-    "source", "catalog", "geom", "parameters", "background-model",
+    "source", "catalog", "geom", "axis", "axes", "parameters", "background-model",
 ]  # fmt: skip
 
 
@@ -60,7 +60,7 @@ def rad_max():
     offset = Axis.from_bounds("offset", 0.0, 2.0, 3, scale="lin", unit="deg")
     radii = np.linspace(0.2, 0.1, AXIS.nbin) + np.linspace(0.0, 0.1, 3)[:, np.newaxis]
     data = {"rad_max": (("irf", "offset", "energy"), radii[np.newaxis].astype("f4"), {"units": "deg"})}
-    return RadMax(xr.Dataset(data, {**offset.coords(), **AXIS.coords()}, {"hdu_class": "rad_max_2d"}))
+    return RadMax(xr.Dataset(data, {**offset.coords(), **AXIS.plain.coords()}, {"hdu_class": "rad_max_2d"}))
 
 
 def fitted():
@@ -129,6 +129,7 @@ def objects(release, folder):
         "region": RegionGeom.create(Circle(83.63, 22.01, 0.2), [AXIS]),
         "source": Source("made", None, (83.6, 22.0, "icrs")), "catalog": Sources(),
         "geom": WcsGeom.create(skydir=(83.6, 22.0), binsz=0.1, width=(4, 3), axes=[AXIS]),
+        "axis": AXIS, "axes": sky_map().geom.axes,
     }  # fmt: skip
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from astropy import units as u
 
-from xgamma.axes import Axis, FloatArray
+from xgamma.axes import FloatArray
+from xgamma.datasets.maps.axes import MapAxes
 from xgamma.plot import figures as plot_figures
 from xgamma.plot import spectrum as plot_spectrum
 
@@ -22,7 +23,7 @@ class EDispKernel:
     """The energy dispersion at a position: the share of each bin of reconstructed energy, (energy_true, energy)."""
 
     pdf_matrix: FloatArray
-    axes: tuple[Axis, Axis]
+    axes: MapAxes
 
     @property
     def data(self) -> FloatArray:
@@ -31,24 +32,25 @@ class EDispKernel:
 
     def get_mean(self, energy_true: Any) -> u.Quantity:
         """Return the mean reconstructed energy of the bins of some true energies."""
-        rows = self.pdf_matrix[self.axes[0].index(np.atleast_1d(plain_quantity(energy_true, "TeV")))]
-        total, mean = rows.sum(axis=-1), rows @ self.axes[1].center
+        rows = self.pdf_matrix[self.axes[0].coord_to_idx(energy_true)]
+        total, mean = rows.sum(axis=-1), rows @ self.axes[1].plain.center
         values = np.divide(mean, total, out=np.full_like(mean, np.nan), where=total > 0)
         return u.Quantity(values.reshape(np.shape(plain_quantity(energy_true, "TeV"))), "TeV")
 
     def get_bias(self, energy_true: Any) -> FloatArray:
         """Return the relative bias of the mean reconstructed energy."""
         true = plain_quantity(energy_true, "TeV")
-        centers = self.axes[0].center[self.axes[0].index(np.atleast_1d(true))].reshape(np.shape(true))
+        centers = self.axes[0].plain.center[self.axes[0].coord_to_idx(energy_true)].reshape(np.shape(true))
         return np.asarray(self.get_mean(energy_true).to_value("TeV") / centers - 1)
 
     def plot_matrix(self, ax: Axes | None = None, add_cbar: bool = True, **style: Any) -> Axes:
         """Draw it."""
-        return plot_spectrum.plot_edisp(self.axes[0].edges, self.axes[1].edges, self.pdf_matrix, ax, add_cbar, **style)
+        true, reco = self.axes.plain
+        return plot_spectrum.plot_edisp(true.edges, reco.edges, self.pdf_matrix, ax, add_cbar, **style)
 
     def plot_bias(self, ax: Axes | None = None, **style: Any) -> Axes:
         """Draw the relative bias of the mean reconstructed energy over true energy."""
-        center = self.axes[0].center
+        center = self.axes[0].plain.center
         return plot_spectrum.plot_bias(center, self.get_bias(center), ax, **style)
 
     def peek(self, figsize: tuple[float, float] = (11, 4.2)) -> Figure:

@@ -141,14 +141,19 @@ class ExcessMap(Described):
         return str(self.data.attrs.get("dataset", ""))
 
     @property
-    def energy_axis(self) -> Axis:
+    def energy_axis(self) -> maps.MapAxis:
         """The energies of the planes."""
+        return maps.MapAxis.of(self.plain_axis)
+
+    @property
+    def plain_axis(self) -> Axis:
+        """The same as plain numbers, in TeV."""
         return Axis.from_coords(self.data.coords, "energy")
 
     @property
     def geom(self) -> WcsGeom:
         """The pixels and energies."""
-        return maps.WcsGeom(image_of(self.data), maps.MapAxes([self.energy_axis]))
+        return maps.WcsGeom(image_of(self.data), maps.MapAxes([self.plain_axis]))
 
     @property
     def energy_ref(self) -> u.Quantity:
@@ -403,5 +408,5 @@ def plot_distribution(
     if len(wcs_map.geom.axes) == 1:
         [axis] = wcs_map.geom.axes
         for number, result in enumerate(results):
-            result["axis_edges"] = tuple(u.Quantity(axis.edges[number : number + 2], axis.unit))
+            result["axis_edges"] = tuple(axis.edges[number : number + 2])
     return np.array(axes, dtype=object), results

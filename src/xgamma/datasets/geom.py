@@ -1,8 +1,8 @@
-"""``array.geom``, ``RegionGeom`` and ``MapAxis``: the bins of a view, asked for and made as Gammapy does."""
+"""``array.geom`` and ``RegionGeom``: the bins of a view, asked for and made as Gammapy does."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -10,7 +10,9 @@ import numpy as np
 import xarray as xr
 from astropy import units as u
 
-from xgamma.axes import Axis, FloatArray, IntArray, Scale
+from xgamma.axes import Axis, FloatArray, IntArray
+from xgamma.datasets.maps.axes import MapAxes, axes_facts
+from xgamma.datasets.maps.axis import MapAxis
 from xgamma.description import Described, Description, facts
 from xgamma.errors import ConfigError, DataError
 from xgamma.grid import Grid, RegionSpace
@@ -49,25 +51,25 @@ class Geom:
         self._array = array
 
     @property
-    def energy_axis(self) -> Axis:
+    def energy_axis(self) -> MapAxis:
         """The axis of reconstructed energy; raises ``DataError`` for an array that does not know its edges."""
         if LOW not in self._array.coords:
             raise DataError(
                 "geom: expected an array of a dataset such as dataset.counts, got one without edges of energy."
             )
-        return Axis("energy", np.append(self._array[LOW].values, self._array[HIGH].values[-1]))
+        return MapAxis.of(Axis("energy", np.append(self._array[LOW].values, self._array[HIGH].values[-1])))
 
     @property
-    def axes(self) -> Mapping[str, Axis]:
+    def axes(self) -> MapAxes:
         """The axes by name."""
-        return {"energy": self.energy_axis}
+        return MapAxes([self.energy_axis])
 
     def energy_mask(self, energy_min: Any = None, energy_max: Any = None, round_to_edge: bool = False) -> xr.DataArray:
         """Return the bins that lie wholly between two energies (``"1 TeV"`` or a ``Quantity``), for ``mask_fit``.
 
         With ``round_to_edge`` the energies are moved to the nearest edges before.
         """
-        axis = self.energy_axis
+        axis = self.energy_axis.plain
         given = (("energy_min", energy_min), ("energy_max", energy_max))
         low, high = (None if value is None else canonical(value, "TeV", name) for name, value in given)
         if round_to_edge:
@@ -81,15 +83,15 @@ class RegionGeom(Described):
     """A region on the sky, or none, and the axes of what is counted in it."""
 
     region: Shape | None
-    axes: Mapping[str, Axis]
+    axes: MapAxes
 
     @classmethod
-    def create(cls, region: Any = None, axes: Sequence[Axis] = ()) -> Self:
+    def create(cls, region: Any = None, axes: Iterable[MapAxis] = ()) -> Self:
         """Return the geometry of a region: a circle of the package `regions`, a ``Shape`` or ``None``.
 
         Raises ``ConfigTypeError`` for what is neither.
         """
-        return cls(normalize_region(region), {axis.name: axis for axis in axes})
+        return cls(normalize_region(region), MapAxes(axes))
 
     @property
     def is_region(self) -> bool:
@@ -114,11 +116,11 @@ class RegionGeom(Described):
         return figure
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {', '.join([str(self.region or 'no region'), *self.axes])}>"
+        return f"<{type(self).__name__} {', '.join([str(self.region or 'no region'), *self.axes.names])}>"
 
     def _description(self) -> Description:
-        axes = [(axis.name, axis.words) for axis in self.axes.values()]
-        return Description(type(self).__name__, facts([("Region", str(self.region or "none"))], axes))
+        region = [("Region", str(self.region or "none"))]
+        return Description(type(self).__name__, facts(region, axes_facts(self.axes.plain)))
 
 
 def _space_about(shape: Shape) -> SkySpace:
@@ -132,17 +134,27 @@ def normalize_region(region: Any) -> Shape | None:
     return None if region is None else normalize_shape(region)
 
 
-def normalize_geom(geom: Any, energy_true: Axis | None) -> tuple[Grid, bool]:
+def normalize_geom(geom: Any, energy_true: Any) -> tuple[Grid, bool]:
     """Return the grid of a geometry, and whether it has a region; raises ``ConfigError`` without an axis of energy."""
     if isinstance(geom, Grid):
         return geom, True
-    energy = getattr(geom, "axes", {}).get("energy")
-    if not isinstance(geom, RegionGeom) or energy is None:
+    if not isinstance(geom, RegionGeom) or "energy" not in geom.axes:
         raise ConfigError("create: expected a RegionGeom with an axis called 'energy', or a Grid.")
-    true = Axis("energy_true", energy.edges) if energy_true is None else energy_true
+    energy, true = axes_of_energy(geom.axes, energy_true)
     # A place is needed to count in; where nobody says one, nothing is counted.
     region = Circle(0.0, 0.0, 1.0) if geom.region is None else geom.region
     return Grid(energy, true, RegionSpace((region,))), geom.region is not None
+
+
+def axes_of_energy(axes: MapAxes, energy_true: Any) -> tuple[Axis, Axis]:
+    """Return the axis of reconstructed energy and that of true energy, by default one with the same edges."""
+    energy = _in_tev(axes["energy"])
+    return energy, Axis("energy_true", energy.edges) if energy_true is None else _in_tev(MapAxis.of(energy_true))
+
+
+def _in_tev(axis: MapAxis) -> Axis:
+    """Return an axis as datasets have it; one of a file may be in another unit."""
+    return axis.plain if axis.plain.unit == "TeV" else Axis(axis.name, normalize_edges(axis))
 
 
 def normalize_edges(edges: Any) -> FloatArray:
@@ -150,7 +162,7 @@ def normalize_edges(edges: Any) -> FloatArray:
 
     Raises ``ConfigError`` for anything else.
     """
-    given = edges.edges if isinstance(edges, Axis) else edges
+    given = edges.edges if isinstance(edges, Axis | MapAxis) else edges
     try:
         values = u.Quantity(given, None if isinstance(given, u.Quantity) else "TeV").to_value("TeV")
     except (TypeError, ValueError):
@@ -183,54 +195,3 @@ def bins_between(axis: Axis, energy_min: Any, energy_max: Any, name: str) -> sli
     bounds = [end if value is None else canonical(value, "TeV", what) for value, what, end in given]
     edges = edges_among(axis, bounds, name)
     return slice(int(edges[0]), int(edges[-1]))
-
-
-class MapAxis:
-    """Makes an ``Axis`` as Gammapy does; energies are in TeV whatever unit they are given in."""
-
-    @staticmethod
-    def from_energy_bounds(
-        energy_min: Any, energy_max: Any, nbin: int, unit: str | None = None, name: str = "energy",
-        per_decade: bool = False,
-    ) -> Axis:  # fmt: skip
-        """Return bins of equal width in the logarithm of the energy, ``nbin`` of them or so many a decade.
-
-        Raises ``ConfigError`` for bounds that do not ascend.
-        """
-        low, high = _values([energy_min, energy_max], unit or "TeV", "TeV")
-        count = int(np.ceil(np.log10(high / low) * nbin)) if per_decade and 0 < low < high else nbin
-        return Axis.from_bounds(name, float(low), float(high), count)
-
-    @staticmethod
-    def from_energy_edges(energy_edges: Any, unit: str | None = None, name: str = "energy") -> Axis:
-        """Return the bins between energies; raises ``ConfigError`` unless these ascend."""
-        return Axis(name, _values(energy_edges, unit or "TeV", "TeV"))
-
-    @staticmethod
-    def from_bounds(
-        lo_bnd: float, hi_bnd: float, nbin: int, interp: Scale = "lin", unit: str = "", name: str = ""
-    ) -> Axis:
-        """Return ``nbin`` bins of equal width; raises ``ConfigError`` for bounds that do not ascend."""
-        return Axis.from_bounds(name, float(lo_bnd), float(hi_bnd), nbin, unit, interp)
-
-    @staticmethod
-    def from_edges(edges: Any, interp: Scale = "lin", unit: str = "", name: str = "") -> Axis:
-        """Return the bins between numbers or quantities; raises ``ConfigError`` unless these ascend."""
-        own = edges.unit.to_string() if isinstance(edges, u.Quantity) else unit
-        return Axis(name, _values(edges, own, own), own, interp)
-
-    @staticmethod
-    def from_nodes(nodes: Any, interp: Scale = "lin", unit: str = "", name: str = "") -> Axis:
-        """Return bins about numbers or quantities, edges half-way; raises ``ConfigError`` unless these ascend."""
-        own = nodes.unit.to_string() if isinstance(nodes, u.Quantity) else unit
-        return Axis.from_nodes(name, _values(nodes, own, own), own, interp)
-
-
-def _values(given: Any, unit: str, to: str) -> FloatArray:
-    try:
-        parts = given if isinstance(given, u.Quantity) else [u.Quantity(value) for value in given]
-        plain = not isinstance(parts, u.Quantity) and all(part.unit == u.dimensionless_unscaled for part in parts)
-        quantity = u.Quantity([part.value for part in parts], unit) if plain else u.Quantity(parts)
-        return np.asarray(quantity.to_value(to), dtype=float)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"MapAxis: expected values in {to or 'no unit'}, got {given!r}.") from error

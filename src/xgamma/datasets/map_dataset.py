@@ -9,12 +9,12 @@ from typing import Any, Self
 import numpy as np
 import xarray as xr
 
-from xgamma.axes import Axis
 from xgamma.datasets import info
 from xgamma.datasets.binned_row import OffCounts
+from xgamma.datasets.geom import axes_of_energy
 from xgamma.datasets.made import empty_row, known_background_row
 from xgamma.datasets.map_pictures import MapDatasetPictures
-from xgamma.datasets.maps import Map, WcsGeom
+from xgamma.datasets.maps import Map, MapAxis, WcsGeom
 from xgamma.datasets.maps.membership import shares_of_region
 from xgamma.datasets.spectrum import SpectrumDataset, SpectrumDatasetOnOff
 from xgamma.errors import ConfigError
@@ -51,7 +51,7 @@ class MapDataset(MapDatasetPictures):
 
     @classmethod
     def create(
-        cls, geom: WcsGeom | Grid, energy_axis_true: Axis | None = None, name: str = "empty", **options: Any
+        cls, geom: WcsGeom | Grid, energy_axis_true: MapAxis | None = None, name: str = "empty", **options: Any
     ) -> Self:
         """Return a row without counts, time and response, to stack others on.
 
@@ -181,11 +181,10 @@ _OF_RESPONSES = (
 )
 
 
-def _grid_of(geom: Any, energy_true: Axis | None) -> Grid:
+def _grid_of(geom: Any, energy_true: MapAxis | None) -> Grid:
     if isinstance(geom, Grid):
         return geom
     if not isinstance(geom, WcsGeom) or "energy" not in geom.axes.names:
         raise ConfigError("create: expected a WcsGeom with an axis called 'energy', or a Grid.")
-    energy = geom.axes["energy"]
-    true = Axis("energy_true", energy.edges) if energy_true is None else energy_true
+    energy, true = axes_of_energy(geom.axes, energy_true)
     return Grid(energy, true, geom.space)

@@ -12,6 +12,8 @@ from astropy import units as u
 
 from xgamma.axes import Axis, FloatArray
 from xgamma.datasets.edisp_kernel import EDispKernel, plain_quantity
+from xgamma.datasets.maps.axes import MapAxes
+from xgamma.datasets.maps.axis import MapAxis
 from xgamma.datasets.responses import SHOWN_AT
 from xgamma.description import Described, Description, facts
 from xgamma.digits import some
@@ -46,12 +48,16 @@ class ResponseMap(Described):
     center: tuple[float, float]
 
     @property
-    def energy_axis_true(self) -> Axis:
+    def energy_axis_true(self) -> MapAxis:
         """The axis of true energy."""
+        return MapAxis.of(self._true)
+
+    @property
+    def _true(self) -> Axis:
         return Axis.from_coords(self.data.coords, "energy_true")
 
     def __repr__(self) -> str:
-        axis, of = self.energy_axis_true, some(self.data.sizes["member"], "run")
+        axis, of = self._true, some(self.data.sizes["member"], "run")
         bins = f"{axis.nbin} true energies, {axis.edges[0]:g} to {axis.edges[-1]:g}"
         return f"<{type(self).__name__} of {self.data['dataset'].values[0]}: {bins} TeV, {of}>"
 
@@ -59,7 +65,7 @@ class ResponseMap(Described):
         lon, lat = self.center
         rows = [
             ("Dataset", str(self.data["dataset"].values[0])),
-            ("True energy", self.energy_axis_true.words),
+            ("True energy", self._true.words),
             ("Made of", some(self.data.sizes["member"], "run")),
             ("Centre", f"{lon:.4f}, {lat:.4f} deg (icrs)"),
         ]
@@ -83,14 +89,14 @@ class PSFKernel:
     """A point spread function in pixels, shape (energy_true, y, x); of each energy it sums to 1."""
 
     data: FloatArray
-    energy_axis_true: Axis
+    energy_axis_true: MapAxis
 
     def plot_kernel(self, ax: Axes | None = None, energy: Any = None, add_cbar: bool = False, **style: Any) -> Axes:
         """Draw the share of each pixel at one true energy, or the mean over all of them."""
         if energy is None:
             shown = self.data.mean(axis=0)
         else:
-            [number] = self.energy_axis_true.index(np.atleast_1d(plain_quantity(energy, "TeV")))
+            [number] = self.energy_axis_true.coord_to_idx(energy)
             shown = self.data[number]
         return plot_responses.plot_pixels(shown, "Share", ax, add_cbar, **style)
 
@@ -106,8 +112,12 @@ class PSFMap(ResponseMap):
     """The point spread function of a row: the mean over its members, weighted with their exposure."""
 
     @property
-    def rad_axis(self) -> Axis:
+    def rad_axis(self) -> MapAxis:
         """The axis of distances from the source."""
+        return MapAxis.of(self._rad)
+
+    @property
+    def _rad(self) -> Axis:
         return rad_axis(self.data)
 
     def at(self, position: Any = None) -> xr.DataArray:
@@ -115,12 +125,12 @@ class PSFMap(ResponseMap):
         lon, lat = self._place(position)
         found = responses_at(self.data, 0, lon, lat).psf
         assert found is not None
-        coords = {"energy_true": self.energy_axis_true.center, "rad": self.rad_axis.center}
+        coords = {"energy_true": self._true.center, "rad": self._rad.center}
         return xr.DataArray(found[0], coords, ("energy_true", "rad"), attrs={"units": "sr-1"})
 
     def _at_energies(self, position: Any, energy_true: Any) -> FloatArray:
         """Return the function at energies, linear in their logarithm between the bins, shape (..., rad)."""
-        nodes, values = np.log(self.energy_axis_true.center), self.at(position).values
+        nodes, values = np.log(self._true.center), self.at(position).values
         wanted = np.log(plain_quantity(energy_true, "TeV"))
         lower = np.clip(np.searchsorted(nodes, wanted) - 1, 0, max(len(nodes) - 2, 0))
         if len(nodes) < 2:
@@ -130,7 +140,7 @@ class PSFMap(ResponseMap):
 
     def containment(self, rad: Any, energy_true: Any, position: Any = None) -> FloatArray:
         """Return the share within a radius, in the shape of the energies."""
-        return share_within(self._at_energies(position, energy_true), self.rad_axis, float(plain_quantity(rad, "deg")))
+        return share_within(self._at_energies(position, energy_true), self._rad, float(plain_quantity(rad, "deg")))
 
     def containment_radius(self, fraction: float, energy_true: Any, position: Any = None) -> u.Quantity:
         """Return the radius that holds a fraction, in the shape of the energies; NaN where nothing is known.
@@ -139,7 +149,7 @@ class PSFMap(ResponseMap):
         """
         if not 0 < fraction < 1:
             raise ConfigError(f"containment_radius: expected a fraction between 0 and 1, got {fraction!r}.")
-        return u.Quantity(radius_of_share(self._at_energies(position, energy_true), self.rad_axis, fraction), "deg")
+        return u.Quantity(radius_of_share(self._at_energies(position, energy_true), self._rad, fraction), "deg")
 
     def get_psf_kernel(
         self, geom: Any, position: Any = None, max_radius: Any = None, containment: float = CONTAINMENT
@@ -150,19 +160,17 @@ class PSFMap(ResponseMap):
         beyond; of each energy it sums to 1.
         """
         psf = self.at(position).values
-        radius = (
-            kernel_radius(psf, self.rad_axis, containment) if max_radius is None else plain_quantity(max_radius, "deg")
-        )
+        radius = kernel_radius(psf, self._rad, containment) if max_radius is None else plain_quantity(max_radius, "deg")
         space = geom.space
         pixel = (space.aspect * space.binsize, space.binsize)
-        return PSFKernel(pixel_kernel(psf, self.rad_axis, pixel, float(radius)), self.energy_axis_true)
+        return PSFKernel(pixel_kernel(psf, self._rad, pixel, float(radius)), self.energy_axis_true)
 
     def plot_containment_radius_vs_energy(
         self, ax: Axes | None = None, fraction: tuple[float, ...] = FRACTIONS, position: Any = None, **style: Any
     ) -> Axes:
         """Draw the radii that hold fractions over true energy."""
-        energy, psf = self.energy_axis_true.center, self.at(position).values
-        radii = np.stack([radius_of_share(psf, self.rad_axis, share) for share in fraction])
+        energy, psf = self._true.center, self.at(position).values
+        radii = np.stack([radius_of_share(psf, self._rad, share) for share in fraction])
         return plot_responses.plot_lines(
             energy, radii, np.array(fraction), "Containment radius", "deg", ax, "{offset:.0%}", "linear", **style
         )
@@ -171,7 +179,7 @@ class PSFMap(ResponseMap):
         self, ax: Axes | None = None, energy_true: Any = None, position: Any = None, **style: Any
     ) -> Axes:
         """Draw the function over the distance from the source, a line for each energy, by default 0.1, 1 and 10 TeV."""
-        edges = self.energy_axis_true.edges
+        edges = self._true.edges
         known = [energy for energy in SHOWN_AT if edges[0] < energy < edges[-1]] or [
             float(np.sqrt(edges[0] * edges[-1]))
         ]
@@ -179,7 +187,7 @@ class PSFMap(ResponseMap):
         labels = [f"{energy:.3g} TeV" for energy in energies]
         lines = self._at_energies(position, energies)
         quantity = "Point spread function"
-        return plot_responses.plot_radial(self.rad_axis.center, lines, labels, quantity, "sr-1", ax, **style)
+        return plot_responses.plot_radial(self._rad.center, lines, labels, quantity, "sr-1", ax, **style)
 
     def peek(self, figsize: tuple[float, float] = (12, 4)) -> Figure:
         """Draw the containment radii and the function at some energies in a new figure, and return it."""
@@ -194,16 +202,16 @@ class EDispKernelMap(ResponseMap):
     """The energy dispersion of a row: the mean over its members, weighted with their exposure."""
 
     @property
-    def energy_axis(self) -> Axis:
+    def energy_axis(self) -> MapAxis:
         """The axis of reconstructed energy."""
-        return Axis.from_coords(self.data.coords, "energy")
+        return MapAxis.of(Axis.from_coords(self.data.coords, "energy"))
 
     def get_edisp_kernel(self, position: Any = None) -> EDispKernel:
         """Return the dispersion at a position, by default in the middle of the map."""
         lon, lat = self._place(position)
         found = responses_at(self.data, 0, lon, lat).edisp
         assert found is not None
-        return EDispKernel(found[0], (self.energy_axis_true, self.energy_axis))
+        return EDispKernel(found[0], MapAxes([self.energy_axis_true, self.energy_axis]))
 
     def peek(self, figsize: tuple[float, float] = (6, 5)) -> Figure:
         """Draw the dispersion in the middle of the map in a new figure, and return it."""

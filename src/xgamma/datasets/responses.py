@@ -11,6 +11,8 @@ from astropy import units as u
 
 from xgamma.axes import Axis, FloatArray
 from xgamma.datasets.edisp_kernel import EDispKernel, plain_quantity
+from xgamma.datasets.maps.axes import MapAxes, axes_facts
+from xgamma.datasets.maps.axis import MapAxis
 from xgamma.description import Described, Description, facts
 from xgamma.errors import ConfigError
 from xgamma.irf import CONTAINMENT, IrfTable, background_rate, edisp_kernel, effective_area, read_table
@@ -63,27 +65,30 @@ class Response(Described):
         return str(self._table.attrs["hdu_class"])
 
     @property
-    def axes(self) -> Mapping[str, Axis]:
-        """The axes by name."""
+    def axes(self) -> MapAxes:
+        """The axes by name and number."""
+        return MapAxes(self._axes.values())
+
+    @property
+    def _axes(self) -> Mapping[str, Axis]:
         names = [str(dim) for dim in self._table.sizes if dim not in ("irf", "bound")]
         return {name: Axis.from_coords(self._table.coords, name) for name in names}
 
     def __repr__(self) -> str:
-        sizes = ", ".join(f"{name}: {axis.nbin}" for name, axis in self.axes.items())
+        sizes = ", ".join(f"{name}: {axis.nbin}" for name, axis in self._axes.items())
         return f"<{type(self).__name__} {self.hdu_class}: {sizes}>"
 
     def _description(self) -> Description:
-        rows = [(name, axis.words) for name, axis in self.axes.items()]
-        return Description(type(self).__name__, facts([("Kind", self.hdu_class)], rows))
+        return Description(type(self).__name__, facts([("Kind", self.hdu_class)], axes_facts(self._axes.values())))
 
     def _at(self, offset: FloatArray) -> IrfTable:
         return read_table(self._table, _FIRST, offset[np.newaxis])
 
     def _energies(self, name: str) -> FloatArray:
-        return self.axes[name].center
+        return self._axes[name].center
 
     def _offsets(self, count: int = 4) -> FloatArray:
-        nodes = self.axes["offset"].center
+        nodes = self._axes["offset"].center
         return np.asarray(nodes[np.unique(np.linspace(0, len(nodes) - 1, min(count, len(nodes))).astype(int))])
 
     def _offsets_or(self, given: Any, count: int = 4) -> FloatArray:
@@ -92,7 +97,7 @@ class Response(Described):
     def _energies_or(self, given: Any, name: str) -> FloatArray:
         if given is not None:
             return np.atleast_1d(plain_quantity(given, "TeV"))
-        edges = self.axes[name].edges
+        edges = self._axes[name].edges
         known = [energy for energy in SHOWN_AT if edges[0] < energy < edges[-1]]
         return np.array(known) if known else self._energies(name)[[len(edges) // 2 - 1]]
 
@@ -132,7 +137,7 @@ class OverOffset(Response):
 
     @property
     def _offset_edges(self) -> FloatArray:
-        return self.axes["offset"].edges
+        return self._axes["offset"].edges
 
     def plot_energy_dependence(self, ax: Axes | None = None, offset: Any = None, **style: Any) -> Axes:
         """Draw it over energy, a line for each offset, by default for some."""
@@ -155,7 +160,7 @@ class OverOffset(Response):
     def plot_image(self, ax: Axes | None = None, add_cbar: bool = True, **style: Any) -> Axes:
         """Draw it as colours over energy and offset."""
         axis, offsets = (
-            self.axes[self.energy_name],
+            self._axes[self.energy_name],
             np.linspace(max(self._offset_edges[0], 0.0), self._offset_edges[-1], FIELD),
         )
         values = self._values(0.5 * (offsets[1:] + offsets[:-1]), axis.center)
@@ -164,7 +169,7 @@ class OverOffset(Response):
         )
 
     def _panels(self) -> Sequence[Callable[[Axes], Axes]]:
-        if np.ptp(self._offset_edges) <= 0 or ("offset" in self.axes and self.axes["offset"].nbin == 1):
+        if np.ptp(self._offset_edges) <= 0 or ("offset" in self._axes and self._axes["offset"].nbin == 1):
             return [self.plot]
         return [self.plot_energy_dependence, self.plot_offset_dependence, self.plot_image]
 
@@ -193,12 +198,13 @@ class EnergyDispersion(Response):
         return np.asarray(edisp_kernel(self._at(plain_quantity(offset, "deg").reshape(1)), true, edges)[0, 0])
 
     def to_edisp_kernel(
-        self, offset: Any, energy_axis_true: Axis | None = None, energy_axis: Axis | None = None
+        self, offset: Any, energy_axis_true: MapAxis | None = None, energy_axis: MapAxis | None = None
     ) -> EDispKernel:
         """Return the kernel at one offset; bins that are not given are those of the true energies of the response."""
-        true = self.axes["energy_true"] if energy_axis_true is None else energy_axis_true
+        true = MapAxis.of(self._axes["energy_true"] if energy_axis_true is None else energy_axis_true)
         reco = true.rename("energy") if energy_axis is None else energy_axis
-        return EDispKernel(self.kernel(offset, true.center, reco.edges), (true, reco))
+        axes = MapAxes([true, reco])
+        return EDispKernel(self.kernel(offset, axes[0].center, axes[1].edges), axes)
 
     def density(self, offset: Any) -> xr.DataArray:
         """Return the density in ``migra`` at one offset, dims (migra, energy_true)."""
@@ -209,13 +215,13 @@ class EnergyDispersion(Response):
     def _normalized(self, offset: float) -> FloatArray:
         """Return the density with an integral of 1 at each energy, which that of some files has not."""
         values = np.nan_to_num(self.density(offset).values)
-        total = np.diff(self.axes["migra"].edges) @ values
+        total = np.diff(self._axes["migra"].edges) @ values
         return np.asarray(np.divide(values, total, out=np.zeros_like(values), where=total > 0))
 
     def plot(self, ax: Axes | None = None, offset: Any = None, add_cbar: bool = True, **style: Any) -> Axes:
         """Draw the density at one offset, by default that of the first node."""
         at = float(self._offsets_or(offset, 1)[0])
-        axes = self.axes
+        axes = self._axes
         return plot_responses.plot_migration(
             axes["energy_true"].edges, axes["migra"].edges, self._normalized(at), at, ax, add_cbar, **style
         )
@@ -224,14 +230,14 @@ class EnergyDispersion(Response):
 
     def plot_migration(self, ax: Axes | None = None, offset: Any = None, energy_true: Any = None, **style: Any) -> Axes:
         """Draw the density over the ratio of both energies, a line for each true energy, by default 0.1, 1, 10 TeV."""
-        at, axis = float(self._offsets_or(offset, 1)[0]), self.axes["energy_true"]
+        at, axis = float(self._offsets_or(offset, 1)[0]), self._axes["energy_true"]
         energies = self._energies_or(energy_true, "energy_true")
         lines = self._normalized(at)[:, axis.index(energies)].T
-        return plot_responses.plot_densities(self.axes["migra"].center, lines, energies, at, ax, **style)
+        return plot_responses.plot_densities(self._axes["migra"].center, lines, energies, at, ax, **style)
 
     def plot_matrix(self, ax: Axes | None = None, offset: Any = None, **style: Any) -> Axes:
         """Draw the probability of each reconstructed energy, with as many bins as the true one has."""
-        at, edges = float(self._offsets_or(offset, 1)[0]), self.axes["energy_true"].edges
+        at, edges = float(self._offsets_or(offset, 1)[0]), self._axes["energy_true"].edges
         kernel = self.kernel(at, self._energies("energy_true"), edges)
         known = np.nan_to_num(kernel)
         # At the ends all of the few simulated events may be in one bin.
@@ -282,7 +288,7 @@ class PointSpread(Response):
 
     @property
     def _largest(self) -> float:
-        return float(self.axes["rad"].edges[-1]) if "rad" in self.axes else 10.0
+        return float(self._axes["rad"].edges[-1]) if "rad" in self._axes else 10.0
 
     def plot_containment_radius_vs_energy(
         self, ax: Axes | None = None, fraction: Sequence[float] = FRACTIONS, offset: Any = None, **style: Any
@@ -305,7 +311,7 @@ class PointSpread(Response):
         self, ax: Axes | None = None, fraction: float = FRACTIONS[0], add_cbar: bool = True, **style: Any
     ) -> Axes:
         """Draw the radius that holds a fraction as colours over true energy and offset."""
-        energy, offset = self.axes["energy_true"], self.axes["offset"]
+        energy, offset = self._axes["energy_true"], self._axes["offset"]
         radii = self._radius(fraction, offset.center, energy.center)
         quantity = f"Radius of {fraction:.0%}"
         look = {"vmin": 0.0, **style}
@@ -333,7 +339,7 @@ class PointSpread(Response):
         return plot_responses.plot_radial(center, flat, labels, self.title, "sr-1", ax, **style)
 
     def _panels(self) -> Sequence[Callable[[Axes], Axes]]:
-        image = [self.plot_containment_radius] if self.axes["offset"].nbin > 1 else []
+        image = [self.plot_containment_radius] if self._axes["offset"].nbin > 1 else []
         return [self.plot_containment_radius_vs_energy, self.plot_psf_vs_rad, *image]
 
 
@@ -353,7 +359,7 @@ class BackgroundRate(OverOffset):
         return u.Quantity(_outer(self._values, offset, energy), self.unit)
 
     def _values(self, offsets: FloatArray, energies: FloatArray) -> FloatArray:
-        if "offset" in self.axes:
+        if "offset" in self._axes:
             return np.asarray(self.evaluate(energies, offset=offsets).value)
         angle = np.arange(AROUND) * (2 * np.pi / AROUND)
         lon, lat = offsets[:, np.newaxis] * np.cos(angle), offsets[:, np.newaxis] * np.sin(angle)
@@ -362,9 +368,9 @@ class BackgroundRate(OverOffset):
 
     @property
     def _offset_edges(self) -> FloatArray:
-        if "offset" in self.axes:
-            return self.axes["offset"].edges
-        return np.array([0.0, self.axes["fov_lon"].edges[-1]])
+        if "offset" in self._axes:
+            return self._axes["offset"].edges
+        return np.array([0.0, self._axes["fov_lon"].edges[-1]])
 
     def _offsets(self, count: int = 4) -> FloatArray:
         return np.asarray(self._offset_edges[-1] * np.arange(count) / count)
@@ -389,7 +395,7 @@ class BackgroundRate(OverOffset):
         reach = self._offset_edges[-1]
         edges = np.linspace(-reach, reach, FIELD + 1)
         lon, lat = (part.ravel() for part in np.meshgrid(*[0.5 * (edges[1:] + edges[:-1])] * 2))
-        places = {"offset": np.hypot(lon, lat)} if "offset" in self.axes else {"fov_lon": lon, "fov_lat": lat}
+        places = {"offset": np.hypot(lon, lat)} if "offset" in self._axes else {"fov_lon": lon, "fov_lat": lat}
         rates = self.evaluate(at, **places).value.reshape(FIELD, FIELD)
         quantity = f"Rate at {at:.3g} TeV"
         return plot_responses.plot_field(edges, rates, quantity, self.unit, ax, add_cbar, **style)
@@ -415,7 +421,7 @@ class RadMax(OverOffset):
 
     def _values(self, offsets: FloatArray, energies: FloatArray) -> FloatArray:
         # Radii are those of bins.
-        bins = np.clip(self.axes["energy"].index(energies), 0, self.axes["energy"].nbin - 1)
+        bins = np.clip(self._axes["energy"].index(energies), 0, self._axes["energy"].nbin - 1)
         return np.asarray(self._at(offsets).values["rad_max"][0][:, bins])
 
     plot_rad_max_vs_energy = OverOffset.plot_energy_dependence

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 import xarray as xr
 
-from xgamma.axes import Axis
 from xgamma.datasets import files, inputs, made
 from xgamma.datasets import geom as geometries
 from xgamma.datasets.binned_row import OffCounts
@@ -16,6 +15,7 @@ from xgamma.reduce.background.names import OFF_COUNTS
 
 if TYPE_CHECKING:
     from xgamma.datasets.geom import RegionGeom
+    from xgamma.datasets.maps import MapAxis
     from xgamma.grid import Grid
 
 
@@ -43,7 +43,7 @@ class SpectrumDataset(SpectrumPictures):
 
     @classmethod
     def create(
-        cls, geom: RegionGeom | Grid, energy_axis_true: Axis | None = None, name: str = "empty", **options: Any
+        cls, geom: RegionGeom | Grid, energy_axis_true: MapAxis | None = None, name: str = "empty", **options: Any
     ) -> Self:
         """Return a row without counts, time and response, to stack others on.
 

@@ -11,6 +11,7 @@ from astropy import units as u
 
 from xgamma.axes import Axis
 from xgamma.datasets.geom import normalize_edges
+from xgamma.datasets.maps import MapAxis
 from xgamma.datasets.observations import Observation, Observations
 from xgamma.errors import ConfigError, ConfigTypeError
 from xgamma.estimate import theta2
@@ -71,7 +72,8 @@ def make_theta_squared_table(
 
 
 def _axis(given: Any) -> Axis:
-    edges, unit = (given.edges, given.unit) if isinstance(given, Axis) else (given, "deg2")
+    own = given.plain if isinstance(given, MapAxis) else given
+    edges, unit = (own.edges, own.unit) if isinstance(own, Axis) else (own, "deg2")
     values = u.Quantity(edges, None if isinstance(edges, u.Quantity) else unit or "deg2")
     try:
         return Axis("theta2", np.asarray(values.to_value("deg2"), dtype=float), "deg2", "lin")

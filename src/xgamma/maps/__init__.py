@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from xgamma.datasets.geom import MapAxis, RegionGeom
-from xgamma.datasets.maps import Map, MapAxes, MapCoord, RegionNDMap, WcsGeom
+from xgamma.datasets.geom import RegionGeom
+from xgamma.datasets.maps import Map, MapAxes, MapAxis, MapCoord, RegionNDMap, WcsGeom
 from xgamma.gammapy_names import later_names
 
 __all__ = ["Map", "MapAxes", "MapAxis", "MapCoord", "RegionGeom", "RegionNDMap", "WcsGeom", "WcsNDMap"]

@@ -71,7 +71,7 @@ class Placed:
         With good time, which has ``time_start`` and ``time_stop``, it is the mean over it.
         """
         axis = _energy_axis(geom, self.name)
-        value = self.spectral_model(u.Quantity(axis.center, axis.unit))
+        value = self.spectral_model(axis.center)
         found = u.Quantity(pixels.along_axes(value.value[:, None, None], geom, True), value.unit)
         if self.spatial_model is not None:
             found = found * self.spatial_model.evaluate_geom(geom)
@@ -83,8 +83,7 @@ class Placed:
         Arguments as in ``evaluate_geom``, and those of the spatial model.
         """
         axis = _energy_axis(geom, self.name)
-        edges = u.Quantity(axis.edges, axis.unit)
-        flux = self.spectral_model.integral(edges[:-1], edges[1:])
+        flux = self.spectral_model.integral(axis.edges[:-1], axis.edges[1:])
         found = u.Quantity(pixels.along_axes(flux.value[:, None, None], geom, True), flux.unit)
         if self.spatial_model is not None:
             shape = self.spatial_model.integrate_geom(geom, oversampling_factor)

@@ -1,19 +1,23 @@
-"""Axis labels with units, energy axes, and shaded bins."""
+"""Axis labels with units, energy axes, and bins, drawn or shaded."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from astropy import units as u
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogFormatter, NullLocator
 
-from xgamma.axes import BoolArray, FloatArray
+from xgamma.axes import LABELS, Axis, BoolArray, FloatArray
+from xgamma.plot.figures import normalize_axes
 from xgamma.plot.quantities import scale_of
+from xgamma.plot.style import styled
 from xgamma.units import unit_string
 
+EDGE = 0.35
+"""How far the line of an edge reaches above and below the centres."""
 ENERGY = "Energy"
 ENERGY_TRUE = "True energy"
 
@@ -126,3 +130,32 @@ def shade_bins(ax: Axes, edges: FloatArray, selected: BoolArray, **style: Any) -
     for first, last in zip(steps[::2], steps[1::2], strict=True):
         ax.axvspan(edges[first], edges[last], **style)
         style.pop("label", None)
+
+
+@styled
+def name_axis(ax: Axes, axis: Axis, along: Literal["x", "y"] = "x") -> Axes:
+    """Give Axes the scale, the unit and the name of an axis along x or y, and return them."""
+    shown = ax.xaxis if along == "x" else ax.yaxis
+    scale_of(shown, axis.unit)
+    if axis.scale == "log":
+        getattr(ax, f"set_{along}scale")("log")
+        if axis.name in ("energy", "energy_true"):
+            format_energies(shown)
+    unit: Any = shown.get_units() if axis.unit else ""  # type: ignore[no-untyped-call]
+    name = LABELS.get(axis.name, {}).get("long_name") or axis.name.replace("_", " ").capitalize()
+    shown.set_label_text(axis_label(name, unit))
+    return ax
+
+
+@styled
+def plot_bins(axis: Axis, ax: Axes | None = None, **style: Any) -> Axes:
+    """Draw a line at each edge of the bins and a dot at each centre; ``style`` is that of the lines."""
+    ax = normalize_axes(ax)
+    name_axis(ax, axis)
+    scale = scale_of(ax.xaxis, axis.unit)
+    drawn = ax.vlines(axis.edges * scale, -EDGE, EDGE, **style)
+    ax.plot(axis.center * scale, np.zeros(axis.nbin), ".", color=drawn.get_color()[0])
+    ax.set_ylim(-1, 1)
+    ax.set_yticks([])
+    without_minor_ticks(ax.yaxis)
+    return ax

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
-from typing import Any, overload
-
-import numpy as np
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, overload
 
 from xgamma.axes import Axis
+from xgamma.datasets.maps.axis import MapAxis
 from xgamma.description import Described, Description, facts
 from xgamma.errors import ConfigError, UnknownNameError, did_you_mean
+from xgamma.gammapy_names import SaysInstead
+from xgamma.plot import figures as plot_figures
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
-class MapAxes(Described, Sequence[Axis]):
+class MapAxes(SaysInstead, Described, Sequence[MapAxis]):
     """Axes in the order of FITS: the first one changes fastest, and is the last dim of an array before the image.
 
     Parameters
     ----------
     axes
-        Axes with names of their own, or another ``MapAxes``.
+        Axes with names of their own, plain ones too, or another ``MapAxes``.
 
     Raises
     ------
@@ -27,13 +30,15 @@ class MapAxes(Described, Sequence[Axis]):
         For two axes of one name, and for what is no axis.
     """
 
-    def __init__(self, axes: Iterable[Axis] = ()) -> None:
-        self._axes = tuple(axes)
-        for axis in self._axes:
-            if not isinstance(axis, Axis):
-                raise ConfigError(f"Expected axes such as those that MapAxis makes, got a {type(axis).__name__}.")
+    def __init__(self, axes: Iterable[MapAxis | Axis] = ()) -> None:
+        self._axes = tuple(MapAxis.of(axis) for axis in axes)
         if len(set(self.names)) < len(self._axes):
             raise ConfigError(f"Expected axes with names of their own, got {', '.join(self.names)}.")
+
+    @property
+    def plain(self) -> tuple[Axis, ...]:
+        """The axes as plain numbers, as functions of arrays take them."""
+        return tuple(axis.plain for axis in self._axes)
 
     @property
     def names(self) -> list[str]:
@@ -47,8 +52,25 @@ class MapAxes(Described, Sequence[Axis]):
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """The number of bins of each axis."""
+        return tuple(axis.nbin for axis in self._axes)
+
+    @property
+    def array_shape(self) -> tuple[int, ...]:
         """The number of bins of each dim of an array, the last axis first."""
-        return tuple(axis.nbin for axis in reversed(self._axes))
+        return self.shape[::-1]
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether each axis has one bin."""
+        return all(axis.nbin == 1 for axis in self._axes)
+
+    @property
+    def primary_axis(self) -> MapAxis:
+        """The only axis; raises ``ConfigError`` where there are others."""
+        if len(self._axes) != 1:
+            raise ConfigError(f"primary_axis: expected one axis, got {', '.join(self.names) or 'none'}.")
+        return self._axes[0]
 
     def index(self, name: Any, start: int = 0, stop: int | None = None) -> int:
         """Return the number of the axis with a name."""
@@ -56,10 +78,10 @@ class MapAxes(Described, Sequence[Axis]):
         return self.names.index(name) if isinstance(name, str) else self._axes.index(name)
 
     @overload
-    def __getitem__(self, key: int | str) -> Axis: ...
+    def __getitem__(self, key: int | str) -> MapAxis: ...
     @overload
     def __getitem__(self, key: slice) -> MapAxes: ...
-    def __getitem__(self, key: int | str | slice) -> Axis | MapAxes:
+    def __getitem__(self, key: int | str | slice) -> MapAxis | MapAxes:
         """Return an axis by its name or number."""
         if isinstance(key, slice):
             return MapAxes(self._axes[key])
@@ -67,12 +89,12 @@ class MapAxes(Described, Sequence[Axis]):
             if key not in self.names:
                 raise UnknownNameError(f"There is no axis {key!r} of the map.{did_you_mean(key, self.names)}")
             return self._axes[self.names.index(key)]
-        return self._axes[key] if not isinstance(key, Axis) else self[key.name]
+        return self._axes[key] if not isinstance(key, MapAxis) else self[key.name]
 
     def __len__(self) -> int:
         return len(self._axes)
 
-    def __iter__(self) -> Iterator[Axis]:
+    def __iter__(self) -> Iterator[MapAxis]:
         return iter(self._axes)
 
     def __contains__(self, key: object) -> bool:
@@ -88,46 +110,55 @@ class MapAxes(Described, Sequence[Axis]):
         return f"MapAxes({', '.join(f'{axis.name}: {axis.nbin}' for axis in self._axes)})"
 
     def _description(self) -> Description:
-        return Description(type(self).__name__, facts(axes_facts(self._axes) or [("Axes", "none")]))
+        return Description(type(self).__name__, facts(axes_facts(self.plain) or [("Axes", "none")]))
 
-    def changed(self, name: str, change: Callable[[Axis], Axis]) -> MapAxes:
+    def peek(self, figsize: tuple[float, float] | None = None) -> Figure:
+        """Draw the bins of each axis in a new figure, and return it."""
+        figure, panels = plot_figures.panels(len(self._axes), figsize or (8.0, 2.0 * max(len(self._axes), 1)), 1)
+        for axis, ax in zip(self._axes, panels, strict=True):
+            plot_figures.show_title(axis.plot(ax), axis.plain.words)
+        return figure
+
+    def changed(self, name: str, change: Callable[[Axis], Axis | MapAxis]) -> MapAxes:
         """Return the axes with that of a name changed."""
         self[name]
-        return MapAxes(change(axis) if axis.name == name else axis for axis in self._axes)
+        return MapAxes(change(axis) if axis.name == name else axis for axis in self.plain)
 
-    def without(self, name: str) -> MapAxes:
+    def drop(self, axis_name: str) -> MapAxes:
         """Return the axes but one."""
-        self[name]
-        return MapAxes(axis for axis in self._axes if axis.name != name)
+        self[axis_name]
+        return MapAxes(axis for axis in self._axes if axis.name != axis_name)
 
-    def squash(self, name: str) -> MapAxes:
+    def replace(self, axis: MapAxis | Axis) -> MapAxes:
+        """Return the axes with another one in the place of that of its name."""
+        return self.changed(axis.name, lambda _: axis)
+
+    def rename_axes(self, names: str | Sequence[str], new_names: str | Sequence[str]) -> MapAxes:
+        """Return the axes with one or some of them under other names."""
+        old, new = ([given] if isinstance(given, str) else list(given) for given in (names, new_names))
+        for name in old:
+            self[name]
+        names_by = dict(zip(old, new, strict=True))
+        return MapAxes(axis.rename(names_by.get(axis.name, axis.name)) for axis in self._axes)
+
+    def squash(self, axis_name: str) -> MapAxes:
         """Return the axes with that of a name in one bin."""
-        return self.changed(name, Axis.squash)
+        return self.changed(axis_name, Axis.squash)
+
+    def downsample(self, factor: int, axis_name: str) -> MapAxes:
+        """Return the axes with so many bins of that of a name in one; raises as ``MapAxis.downsample``."""
+        return self.changed(axis_name, lambda axis: axis.grouped(factor))
+
+    def upsample(self, factor: int, axis_name: str) -> MapAxes:
+        """Return the axes with each bin of that of a name cut into so many."""
+        return self.changed(axis_name, lambda axis: axis.split(factor))
+
+    def slice_by_idx(self, slices: Mapping[str, int | slice]) -> MapAxes:
+        """Return some bins of axes; an axis of which one bin is asked for by its number is dropped."""
+        parts = ((axis, slices.get(axis.name, slice(None))) for axis in self.plain)
+        return MapAxes(axis.part(bins) for axis, bins in parts if isinstance(bins, slice))
 
 
 def axes_facts(axes: Iterable[Axis]) -> list[tuple[str, str]]:
     """Return what there is to say of each axis, under its name."""
     return [(axis.name, axis.words) for axis in axes]
-
-
-def sliced(axis: Axis, bins: slice) -> Axis:
-    """Return some neighbouring bins of an axis; raises ``ConfigError`` for none of them, or for every second."""
-    first, last, step = bins.indices(axis.nbin)
-    if step != 1 or first >= last:
-        raise ConfigError(f"Axis {axis.name!r}: expected neighbouring bins of {axis.nbin}, got {bins}.")
-    nodes = None if axis.nodes is None else axis.nodes[first:last]
-    return replace(axis, edges=axis.edges[first : last + 1], nodes=nodes)
-
-
-def grouped(axis: Axis, factor: int) -> Axis:
-    """Return an axis with so many bins in one; raises ``ConfigError`` unless they are whole groups."""
-    if factor < 1 or axis.nbin % factor:
-        raise ConfigError(f"Axis {axis.name!r}: expected a factor of {axis.nbin} bins, got {factor}.")
-    return replace(axis, edges=axis.edges[::factor], nodes=None)
-
-
-def split(axis: Axis, factor: int) -> Axis:
-    """Return an axis with each bin cut into so many of equal width in its scale."""
-    scaled = np.log(axis.edges) if axis.scale == "log" else axis.edges
-    fine = np.interp(np.arange(axis.nbin * factor + 1) / factor, np.arange(axis.nbin + 1), scaled)
-    return replace(axis, edges=np.exp(fine) if axis.scale == "log" else fine, nodes=None)

@@ -10,8 +10,9 @@ import astropy
 import numpy as np
 from astropy import units as u
 
-from xgamma.axes import Axis, FloatArray, IntArray
+from xgamma.axes import Axis, FloatArray
 from xgamma.datasets.maps.axes import MapAxes
+from xgamma.datasets.maps.axis import plain_values
 from xgamma.description import Described, Description, facts
 from xgamma.errors import ConfigError
 from xgamma.geometry import to_frame
@@ -128,7 +129,7 @@ def normalize_coords(coords: Any, axes: MapAxes, frame: str) -> tuple[FloatArray
             raise ConfigError(f"Expected coordinates with skycoord, or lon and lat, got {', '.join(given)}.")
         given["skycoord"] = (given["lon"], given["lat"])
     lon, lat = normalize_position(given["skycoord"], frame, "skycoord")
-    return lon, lat, {axis.name: _along(given, axis) for axis in axes}
+    return lon, lat, {axis.name: _along(given, axis) for axis in axes.plain}
 
 
 def _by_name(coords: Any, axes: MapAxes) -> dict[str, Any]:
@@ -145,13 +146,7 @@ def _along(given: Mapping[str, Any], axis: Axis) -> FloatArray:
         if axis.nbin == 1:
             return np.asarray(axis.center[0])
         raise ConfigError(f"Expected coordinates with {axis.name!r}, got {', '.join(given)}.")
-    value = given[axis.name]
-    if isinstance(value, str):
-        return np.asarray(canonical(value, axis.unit, axis.name))
-    try:
-        return np.asarray(u.Quantity(value, None if isinstance(value, u.Quantity) else axis.unit).to_value(axis.unit))
-    except (TypeError, ValueError, u.UnitConversionError):
-        raise ConfigError(f"{axis.name}: expected values in {axis.unit or 'no unit'}, got {value!r}.") from None
+    return plain_values(given[axis.name], axis)
 
 
 def angle_pair(value: Any, what: str) -> tuple[float, float]:
@@ -165,12 +160,3 @@ def angle_pair(value: Any, what: str) -> tuple[float, float]:
     except ValueError:
         raise ConfigError(f"{what}: expected an angle or two of them, got {value!r}.") from None
     return degrees(first, what), degrees(second, what)
-
-
-def nearest_bin(place: FloatArray, size: int, clip: bool) -> IntArray:
-    """Return the bin of a place, -1 outside, or with ``clip`` the nearest one."""
-    with np.errstate(invalid="ignore"):
-        number = np.rint(place)
-        inside = (number >= 0) & (number < size)
-    outside = np.clip(np.nan_to_num(number, nan=-1.0), 0, size - 1) if clip else -1
-    return np.asarray(np.where(inside, number, outside), dtype=np.int64)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from xgamma.axes import FloatArray, IntArray
 from xgamma.errors import ConfigError, DataError
 from xgamma.geometry import separation
 from xgamma.sky import SkySpace
@@ -114,3 +115,12 @@ def are_close(one: SkySpace, other: SkySpace) -> bool:
     apart = separation(one.lon, one.lat, other.lon, other.lat) / one.binsize
     places = np.subtract(one.reference_pixel, other.reference_pixel)
     return bool(np.allclose(mine, theirs, rtol=1e-9, atol=0) and apart < 1e-6 and np.abs(places).max() < 1e-6)
+
+
+def nearest_pixel(place: FloatArray, size: int, clip: bool) -> IntArray:
+    """Return the pixel of a place, -1 outside, or with ``clip`` the nearest one."""
+    with np.errstate(invalid="ignore"):
+        number = np.rint(place)
+        inside = (number >= 0) & (number < size)
+    outside = np.clip(np.nan_to_num(number, nan=-1.0), 0, size - 1) if clip else -1
+    return np.asarray(np.where(inside, number, outside), dtype=np.int64)

@@ -10,10 +10,11 @@ import astropy
 import numpy as np
 from astropy import units as u
 
-from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
+from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.datasets.maps import cuts
-from xgamma.datasets.maps.axes import MapAxes, axes_facts, grouped, sliced, split
-from xgamma.datasets.maps.coords import MapCoord, angle_pair, nearest_bin, normalize_coords, normalize_position
+from xgamma.datasets.maps.axes import MapAxes, axes_facts
+from xgamma.datasets.maps.axis import MapAxis
+from xgamma.datasets.maps.coords import MapCoord, angle_pair, normalize_coords, normalize_position
 from xgamma.datasets.maps.membership import region_pixels
 from xgamma.description import Described, Description, facts
 from xgamma.errors import ConfigError, DataError
@@ -71,7 +72,7 @@ class WcsGeom(Described):
         binsz: Any = 0.5,
         proj: str = "CAR",
         frame: str = "icrs",
-        axes: Iterable[Axis] | None = None,
+        axes: Iterable[MapAxis] | None = None,
         skydir: Any = None,
         width: Any = None,
     ) -> Self:
@@ -109,12 +110,12 @@ class WcsGeom(Described):
         return cls(replace(space, aspect=bx / by), given)
 
     @classmethod
-    def from_header(cls, header: Any, axes: Iterable[Axis] = (), npix: tuple[int, int] | None = None) -> Self:
+    def from_header(cls, header: Any, axes: Iterable[MapAxis] = (), npix: tuple[int, int] | None = None) -> Self:
         """Return the geometry of a FITS header, whose axes beyond the sky are those given; raises ``InputError``."""
         return cls(space_of_header(header, npix), MapAxes(axes))
 
     @classmethod
-    def from_wcs(cls, wcs: WCS, axes: Iterable[Axis] = (), npix: tuple[int, int] | None = None) -> Self:
+    def from_wcs(cls, wcs: WCS, axes: Iterable[MapAxis] = (), npix: tuple[int, int] | None = None) -> Self:
         """Return the geometry of a WCS; raises ``InputError`` for an image that is none of ours."""
         return cls(space_of_wcs(wcs, npix), MapAxes(axes))
 
@@ -158,12 +159,12 @@ class WcsGeom(Described):
     @property
     def data_shape(self) -> tuple[int, ...]:
         """The shape of an array."""
-        return (*self.axes.shape, *self.space.shape)
+        return (*self.axes.array_shape, *self.space.shape)
 
     @property
     def data_shape_axes(self) -> tuple[int, ...]:
         """The shape of an array whose image is one pixel."""
-        return (*self.axes.shape, 1, 1)
+        return (*self.axes.array_shape, 1, 1)
 
     @property
     def ndim(self) -> int:
@@ -209,7 +210,7 @@ class WcsGeom(Described):
     def axes_are_close(self, other: WcsGeom) -> bool:
         """Whether two geometries have the same bins."""
         return len(self.axes) == len(other.axes) and all(
-            mine.is_close(theirs) for mine, theirs in zip(self.axes, other.axes, strict=True)
+            mine.is_allclose(theirs) for mine, theirs in zip(self.axes, other.axes, strict=True)
         )
 
     def paragraphs(self) -> list[list[tuple[str, str]]]:
@@ -223,7 +224,7 @@ class WcsGeom(Described):
             ("Projection and frame", f"{self.projection}, {self.frame}"),
             ("Centre", f"{lon:.4f}, {lat:.4f} deg"),
         ]
-        return [image, axes_facts(self.axes)]
+        return [image, axes_facts(self.axes.plain)]
 
     def peek(self, figsize: tuple[float, float] = (6, 5)) -> Figure:
         """Draw where it is, the grid of its coordinates, in a new figure, and return it."""
@@ -250,7 +251,7 @@ class WcsGeom(Described):
         """Return it without axes."""
         return replace(self, axes=MapAxes())
 
-    def to_cube(self, axes: Iterable[Axis]) -> Self:
+    def to_cube(self, axes: Iterable[MapAxis]) -> Self:
         """Return it with more axes after its own."""
         return replace(self, axes=MapAxes([*self.axes, *axes]))
 
@@ -260,20 +261,15 @@ class WcsGeom(Described):
 
     def drop(self, axis_name: str) -> Self:
         """Return it without an axis."""
-        return replace(self, axes=self.axes.without(axis_name))
+        return replace(self, axes=self.axes.drop(axis_name))
 
-    def with_axes(self, axes: Iterable[Axis]) -> Self:
+    def with_axes(self, axes: Iterable[MapAxis]) -> Self:
         """Return the image with other axes."""
         return replace(self, axes=MapAxes(axes))
 
     def slice_by_idx(self, slices: Mapping[str, int | slice]) -> Self:
         """Return some bins of axes; an axis of which one bin is asked for by its number is dropped."""
-        axes = []
-        for axis in self.axes:
-            bins = slices.get(axis.name, slice(None))
-            if isinstance(bins, slice):
-                axes.append(sliced(axis, bins))
-        return self.with_axes(axes)
+        return self.with_axes(self.axes.slice_by_idx(slices))
 
     def cut_about(self, position: Any, width: Any, mode: str = "trim", odd_npix: bool = False) -> cuts.Cut:
         """Return the rows and columns of a cutout; see ``cutout``."""
@@ -309,13 +305,13 @@ class WcsGeom(Described):
     def downsample(self, factor: int, axis_name: str | None = None) -> Self:
         """Return it with ``factor`` by ``factor`` pixels in one, or so many bins of an axis."""
         if axis_name is not None:
-            return replace(self, axes=self.axes.changed(axis_name, lambda axis: grouped(axis, factor)))
+            return replace(self, axes=self.axes.downsample(factor, axis_name))
         return replace(self, space=cuts.downsampled(self.space, factor))
 
     def upsample(self, factor: int, axis_name: str | None = None) -> Self:
         """Return it with each pixel cut into ``factor`` by ``factor``, or each bin of an axis."""
         if axis_name is not None:
-            return replace(self, axes=self.axes.changed(axis_name, lambda axis: split(axis, factor)))
+            return replace(self, axes=self.axes.upsample(factor, axis_name))
         return replace(self, space=cuts.upsampled(self.space, factor))
 
     def to_binsz(self, binsz: Any) -> Self:
@@ -335,7 +331,7 @@ class WcsGeom(Described):
         sky = (values.reshape(self.space.shape) for values in to_frame(*self.space.positions(), "icrs", shown))
         lon, lat = (u.Quantity(values, "deg", copy=False) for values in sky)
         along = {}
-        for number, axis in enumerate(self.axes):
+        for number, axis in enumerate(self.axes.plain):
             values = axis.center if idx is None else axis.center[[idx[number]]]
             shape = [1] * (self.ndim - 2)
             shape[-1 - number] = len(values)
@@ -352,25 +348,21 @@ class WcsGeom(Described):
         """Return (lon, lat, axes...) of places in pixels (x, y, axes...)."""
         x, y, *others = (np.asarray(value, dtype=float) for value in pix)
         lon, lat = to_frame(*self.space.sky_of(x, y), "icrs", self.frame)
-        along = [u.Quantity(axis.value_at(at), axis.unit) for axis, at in zip(self.axes, others, strict=True)]
+        along = [u.Quantity(axis.value_at(at), axis.unit) for axis, at in zip(self.axes.plain, others, strict=True)]
         return (u.Quantity(lon, "deg"), u.Quantity(lat, "deg"), *along)
 
     def coord_to_pix(self, coords: Any) -> tuple[FloatArray, ...]:
         """Return places in pixels (x, y, axes...) of coordinates, also beyond the map; NaN where there is none."""
         lon, lat, along = normalize_coords(coords, self.axes, self.frame)
-        return (*self.space.pixels_of(lon, lat), *(axis.place_of(along[axis.name]) for axis in self.axes))
+        return (*self.space.pixels_of(lon, lat), *(axis.place_of(along[axis.name]) for axis in self.axes.plain))
 
     def coord_to_idx(self, coords: Any, clip: bool = False) -> tuple[IntArray, ...]:
         """Return the bins (x, y, axes...) that coordinates lie in, -1 outside; with ``clip`` the nearest ones."""
         lon, lat, along = normalize_coords(coords, self.axes, self.frame)
-        found = [nearest_bin(at, n, clip) for at, n in zip(self.space.pixels_of(lon, lat), self.npix, strict=True)]
-        for axis in self.axes:
-            values = along[axis.name]
-            inside = axis.index(values)
-            found.append(
-                np.where(inside < 0, nearest_bin(axis.pixel(values), axis.nbin, True), inside) if clip else inside
-            )
-        return tuple(found)
+        found = [
+            cuts.nearest_pixel(at, n, clip) for at, n in zip(self.space.pixels_of(lon, lat), self.npix, strict=True)
+        ]
+        return (*found, *(axis.index(along[axis.name], clip) for axis in self.axes.plain))
 
     def contains(self, coords: Any) -> BoolArray:
         """Return which coordinates lie in a bin of the map."""
@@ -389,7 +381,7 @@ class WcsGeom(Described):
     def bin_volume(self) -> u.Quantity:
         """Return the solid angles times the widths of the bins."""
         volume = self.solid_angle()
-        for number, axis in enumerate(self.axes):
+        for number, axis in enumerate(self.axes.plain):
             shape = [1] * self.ndim
             shape[-3 - number] = axis.nbin
             volume = volume * u.Quantity(axis.width.reshape(shape), axis.unit)
@@ -421,7 +413,7 @@ class WcsGeom(Described):
 
     def energy_mask(self, energy_min: Any = None, energy_max: Any = None, round_to_edge: bool = False) -> Map:
         """Return the bins that lie wholly between two energies, moved to the nearest edges before if asked for."""
-        axis = self.axes["energy" if "energy" in self.axes else "energy_true"]
+        axis = self.axes["energy" if "energy" in self.axes else "energy_true"].plain
         given = (("energy_min", energy_min), ("energy_max", energy_max))
         low, high = (None if value is None else canonical(value, axis.unit, name) for name, value in given)
         if round_to_edge:

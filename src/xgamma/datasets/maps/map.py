@@ -57,12 +57,12 @@ class RegionNDMap(Described):
         self, region: Shape | None, axes: MapAxes, data: npt.ArrayLike, unit: str = "", name: str = ""
     ) -> None:
         self.region, self._axes, self._unit, self.name = region, axes, unit, name
-        self.data = np.asarray(data).reshape(*axes.shape, 1, 1)
+        self.data = np.asarray(data).reshape(*axes.array_shape, 1, 1)
 
     @property
     def geom(self) -> RegionGeom:
         """The region and the axes."""
-        return RegionGeom(self.region, {axis.name: axis for axis in self._axes})
+        return RegionGeom(self.region, self._axes)
 
     @property
     def unit(self) -> u.UnitBase:
@@ -77,8 +77,8 @@ class RegionNDMap(Described):
     @property
     def array(self) -> xr.DataArray:
         """The values as an array with labels."""
-        coords = {axis.name: ((axis.name,), axis.center, {"units": axis.unit}) for axis in self._axes}
-        values = self.data.reshape(self._axes.shape)
+        coords = {axis.name: ((axis.name,), axis.center, {"units": axis.unit}) for axis in self._axes.plain}
+        values = self.data.reshape(self._axes.array_shape)
         return xr.DataArray(values, coords, self._axes.dims, self.name or None, {"units": self._unit})
 
     def plot(self, ax: Axes | None = None, **style: Any) -> Axes:
@@ -86,11 +86,8 @@ class RegionNDMap(Described):
         if len(self._axes) != 1:
             raise DataError(f"plot: expected values over one axis, got {', '.join(self._axes.names) or 'one value'}.")
         (axis,) = self._axes
-        ax = plot_figures.normalize_axes(ax)
-        ax.stairs(self.data.ravel(), axis.edges, **{"baseline": None, **style})
-        if axis.scale == "log":
-            ax.set_xscale("log")
-        ax.set_xlabel(plot_labels.axis_label(axis.name.replace("_", " ").capitalize(), axis.unit))
+        ax = axis.format_plot_xaxis(plot_figures.normalize_axes(ax))
+        ax.stairs(self.data.ravel(), axis.edges.to_value(ax.xaxis.get_units()), **{"baseline": None, **style})
         ax.set_ylabel(plot_labels.axis_label(self.name.replace("_", " ").capitalize() or "Value", self._unit))
         return ax
 
@@ -104,11 +101,13 @@ class RegionNDMap(Described):
         return figure
 
     def __repr__(self) -> str:
-        return f"<RegionNDMap {' x '.join(map(str, self._axes.shape))} {self._unit}>"
+        return f"<RegionNDMap {' x '.join(map(str, self._axes.array_shape))} {self._unit}>"
 
     def _description(self) -> Description:
         own = [("Name", self.name)] if self.name else []
-        return Description(type(self).__name__, facts([*own, ("Unit", self._unit or "none")], axes_facts(self._axes)))
+        return Description(
+            type(self).__name__, facts([*own, ("Unit", self._unit or "none")], axes_facts(self._axes.plain))
+        )
 
 
 class Map(MapPictures):
@@ -162,7 +161,7 @@ class Map(MapPictures):
         name = (self.name if hdu is None else hdu).upper()
         if self.is_mask and not any(word in name for word in TRUTHS):
             name = f"{name}_MASK".strip("_")
-        named = SkyMap.of_space(self._data, tuple(self._geom.axes)[::-1], self._geom.space, self._unit, name, self.meta)
+        named = SkyMap.of_space(self._data, self._geom.axes.plain[::-1], self._geom.space, self._unit, name, self.meta)
         return write_map(named, filename, overwrite=overwrite)
 
     # --- in regions
@@ -190,7 +189,7 @@ class Map(MapPictures):
         """
         shares = shares_of_region(self._geom.space, region)
         data = self._data if weights is None else (self * weights).data
-        values = data.reshape(*self._geom.axes.shape, -1)[..., shares.pixel]
+        values = data.reshape(*self._geom.axes.array_shape, -1)[..., shares.pixel]
         if not shares.is_whole and func not in (*SUMS, *MEANS):
             raise DataError(
                 f"The region holds the centres of fewer than ten pixels of {self._geom.space.binsize:g} deg: only sums "

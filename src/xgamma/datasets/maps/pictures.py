@@ -139,7 +139,8 @@ class MapPictures(MapPixels):
         interact = _interact()
         axes = self._geom.axes
         options = {
-            axis.name: list(zip(sky.bin_titles(axis.edges, axis.unit), range(axis.nbin), strict=True)) for axis in axes
+            axis.name: list(zip(sky.bin_titles(axis.edges, axis.unit), range(axis.nbin), strict=True))
+            for axis in axes.plain
         }
 
         def show(**bins: int) -> None:
@@ -153,7 +154,7 @@ class MapPictures(MapPixels):
     def plane_titles(self) -> list[str]:
         """Return what is written above the image of each bin of the axes, in their order in the array."""
         titles = [""]
-        for axis in reversed(self._geom.axes):
+        for axis in reversed(self._geom.axes.plain):
             own = sky.bin_titles(axis.edges, axis.unit)
             titles = [f"{before}, {one}".removeprefix(", ") for before in titles for one in own]
         return titles

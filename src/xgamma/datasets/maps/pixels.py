@@ -13,6 +13,7 @@ from astropy import units as u
 from xgamma.axes import FloatArray
 from xgamma.datasets.maps import cuts
 from xgamma.datasets.maps.axes import MapAxes
+from xgamma.datasets.maps.axis import MapAxis
 from xgamma.datasets.maps.coords import degrees
 from xgamma.datasets.maps.geom import WcsGeom
 from xgamma.datasets.maps.resampled import Pieces, block_sums, convolved, dilated, eroded, interpolated, smoothed
@@ -95,7 +96,7 @@ class MapPixels(MapValues):
         found = self._geom.coord_to_idx({"lon": 0.0, "lat": 0.0, **given})[2:]
         for name, one in zip(axes.names, found, strict=True):
             if one < 0:
-                low, high = axes[name].edges[[0, -1]]
+                low, high = axes[name].plain.edges[[0, -1]]
                 raise DataError(f"There is no bin at {name} = {given[name]}; they go from {low:g} to {high:g}.")
         return self.get_image_by_idx([int(one) for one in found])
 
@@ -234,7 +235,8 @@ class MapPixels(MapValues):
 
         Raises ``DataError`` for edges that are none of the map.
         """
-        own, values = self._geom.axes[axis.name], self._data if weights is None else (self * weights).data
+        axis = MapAxis.of(axis).plain
+        own, values = self._geom.axes[axis.name].plain, self._data if weights is None else (self * weights).data
         places = own.place_of(axis.edges) + 0.5
         numbers = np.rint(np.nan_to_num(places, nan=-1.0)).astype(int)
         if numbers[0] < 0 or numbers[-1] > own.nbin or np.abs(places - numbers).max() > 1e-6:
@@ -242,7 +244,7 @@ class MapPixels(MapValues):
         place = self._place(axis.name)
         parts = [values.take(range(*ends), axis=place).sum(axis=place) for ends in itertools.pairwise(numbers)]
         summed = np.stack(parts, axis=place)
-        geom = self._geom.with_axes(self._geom.axes.changed(axis.name, lambda _: axis))
+        geom = self._geom.with_axes(self._geom.axes.replace(axis))
         return self._like(summed > 0 if self.is_mask else summed, geom)
 
     def stack(self, other: MapValues, weights: MapValues | None = None) -> None:
@@ -326,9 +328,11 @@ class MapPixels(MapValues):
     # --- joined
 
     @classmethod
-    def from_stack(cls, maps: Any, axis: Any) -> Self:
-        """Return maps of the same pixels as the bins of one more axis."""
+    def from_stack(cls, maps: Any, axis: Any = None, axis_name: str | None = None) -> Self:
+        """Return maps of the same pixels as the bins of one more axis, or along ``axis_name``, which they have."""
         parts = list(maps)
+        if axis is None:
+            return cls._joined(parts, axis_name)
         if len(parts) != axis.nbin:
             raise ConfigError(
                 f"from_stack: expected {axis.nbin} maps, one for each bin of {axis.name}, got {len(parts)}."
@@ -339,6 +343,18 @@ class MapPixels(MapValues):
             raise DataError("from_stack: expected maps of the same pixels and bins.")
         geom = first.geom.with_axes(MapAxes([*first.geom.axes, axis]))
         return cls(geom, values, first.unit, first.meta, name=first.name)
+
+    @classmethod
+    def _joined(cls, parts: list[Self], axis_name: str | None) -> Self:
+        first = parts[0]
+        if axis_name is None:
+            raise ConfigError("from_stack: expected axis, one that the maps do not have, or axis_name, one of theirs.")
+        if not all(part.geom.drop(axis_name).is_close(first.geom.drop(axis_name)) for part in parts):
+            raise DataError(f"from_stack: expected maps of the same pixels and bins but those of {axis_name}.")
+        axis = MapAxis.from_stack(part.geom.axes[axis_name] for part in parts)
+        data = [part.data if part.unit == first.unit else part.to_unit(first.unit).data for part in parts]
+        values = np.concatenate(data, axis=first._place(axis_name))
+        return cls(first.geom.with_axes(first.geom.axes.replace(axis)), values, first.unit, first.meta, name=first.name)
 
     def split_by_axis(self, axis_name: str) -> list[Self]:
         """Return a map of each bin of an axis."""

@@ -13,6 +13,7 @@ from astropy import units as u
 
 from xgamma.axes import Axis
 from xgamma.datasets.maps.axes import MapAxes
+from xgamma.datasets.maps.axis import MapAxis
 from xgamma.datasets.maps.geom import WcsGeom
 from xgamma.description import Described, Description, facts
 from xgamma.dialects import fits_unit
@@ -51,7 +52,7 @@ class MapValues(Described):
         binsz: Any = 0.5,
         proj: str = "CAR",
         frame: str = "icrs",
-        axes: Sequence[Axis] | None = None,
+        axes: Sequence[MapAxis] | None = None,
         skydir: Any = None,
         width: Any = None,
         unit: u.UnitBase | str = "",
@@ -138,7 +139,7 @@ class MapValues(Described):
         """The map as an array with labels: axes with edges, ICRS longitude and latitude of pixels, and its image."""
         space = self._geom.space
         coords: dict[Any, Any] = {**space.sky_coords(), IMAGE: space.coords()[IMAGE]}
-        for axis in self._geom.axes:
+        for axis in self._geom.axes.plain:
             dims, center, attrs = axis.coords()[axis.name]
             coords[axis.name] = dims, center, {name: value for name, value in attrs.items() if name != "bounds"}
             for end, values in (("min", axis.edges[:-1]), ("max", axis.edges[1:])):
@@ -340,7 +341,7 @@ class MapValues(Described):
         """Return the sums up to each bin of an axis."""
         return self._like(np.cumsum(self._data, axis=self._place(axis_name)))
 
-    def to_cube(self, axes: Sequence[Axis]) -> Self:
+    def to_cube(self, axes: Sequence[MapAxis]) -> Self:
         """Return the map with more axes of one bin each."""
         return self._like(self._data, self._geom.to_cube(axes))
 
@@ -350,7 +351,7 @@ class MapValues(Described):
 
     def iter_by_image(self, keepdims: bool = False) -> Iterator[Self]:
         """Yield the image of each bin of the axes, with ``keepdims`` with axes of one bin."""
-        for place in np.ndindex(*self._geom.axes.shape):
+        for place in np.ndindex(*self._geom.axes.array_shape):
             bins = dict(zip(self._geom.axes.dims, place, strict=True))
             yield self.slice_by_idx({name: slice(at, at + 1) if keepdims else at for name, at in bins.items()})
 
@@ -381,7 +382,9 @@ def _aligned(one: MapValues, other: MapValues) -> tuple[WcsGeom, Array, Array]:
     if mine.is_close(theirs):
         return mine, one.data, other.data
     larger, smaller = (mine, theirs) if len(mine.axes) >= len(theirs.axes) else (theirs, mine)
-    axes = MapAxes(_wider(axis, smaller.axes[axis.name]) if axis.name in smaller.axes else axis for axis in larger.axes)
+    axes = MapAxes(
+        _wider(axis, smaller.axes[axis.name].plain) if axis.name in smaller.axes else axis for axis in larger.axes.plain
+    )
     unknown = [name for name in smaller.axes.names if name not in larger.axes]
     if unknown or not mine.to_image().is_close(theirs.to_image()):
         raise DataError(f"Expected maps of the same pixels and bins, got {_in_words(mine)} and {_in_words(theirs)}.")

@@ -81,7 +81,7 @@ class SpatialModel(SpatialFunction):
             return None
         for axis in geom.axes:
             if axis.name in ("energy_true", "energy"):
-                return np.asarray(axis.center * u.Unit(axis.unit).to("TeV"), dtype=float)
+                return np.asarray(axis.center.to_value("TeV"), dtype=float)
         raise DataError(f"{self.tag[0]}: it depends on the energy; expected a geometry with an axis energy_true.")
 
     @property
@@ -259,7 +259,7 @@ class SpatialModel(SpatialFunction):
     def _planes(self, geom: Any) -> Any:
         if geom is None:
             raise ConfigError(f"{self.tag[0]}: expected a geometry with an axis of energy, got none.")
-        return next(axis for axis in geom.axes if axis.name in ("energy_true", "energy"))
+        return next(axis for axis in geom.axes.plain if axis.name in ("energy_true", "energy"))
 
 
 def _angle(degrees: float) -> u.Quantity | None:

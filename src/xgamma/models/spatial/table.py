@@ -63,7 +63,7 @@ class SkyTable:
         if isinstance(given, SkyMap):
             values, axes, space, unit = given.values, given.axes, given.space, given.unit
         elif hasattr(getattr(given, "geom", None), "space"):
-            values, axes, space = given.data, tuple(given.geom.axes)[::-1], given.geom.space
+            values, axes, space = given.data, given.geom.axes.plain[::-1], given.geom.space
             unit = str(given.unit)
         else:
             raise ConfigTypeError(f"{owner}: expected a Map of an image of the sky, got a {type(given).__name__}.")
