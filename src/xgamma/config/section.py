@@ -31,8 +31,12 @@ def key(default: Any, description: str) -> Any:
 
 
 def subsection(section: type[Section], description: str | None = None) -> Any:
-    """Return a field that is a section, by default one of defaults; without a description its docstring is that."""
-    return Field(default_factory=section, description=description)
+    """Return a field that is a section, by default one of defaults; without a description its docstring is that.
+
+    The default is a mapping that is read as one of a file is, by the outermost section: this one is then built as a
+    class of its own only where it is used by itself.
+    """
+    return Field(default_factory=dict, description=description)
 
 
 # In the location of a problem these stand between a key and what is below it, and are not shown.
@@ -49,6 +53,7 @@ class Section(BaseModel):
     """A mapping with known keys, validated on creation and on every assignment."""
 
     model_config = ConfigDict(
+        defer_build=True,
         extra="forbid",
         validate_assignment=True,
         validate_default=True,
@@ -109,9 +114,9 @@ class Section(BaseModel):
 
     def _defaults(self) -> dict[str, Any]:
         """Return the values of the keys that nobody set; those that have to be set have none."""
-        fields = type(self).model_fields.items()
+        below, fields = dict(subsections(type(self))), type(self).model_fields.items()
         held = type(self).model_construct(
-            **{name: field.get_default(call_default_factory=True) for name, field in fields}
+            **{name: below[name]() if field.default_factory else field.default for name, field in fields}
         )
         return held.document()
 
