@@ -115,10 +115,10 @@ class Section(BaseModel):
     def _defaults(self) -> dict[str, Any]:
         """Return the values of the keys that nobody set; those that have to be set have none."""
         below, fields = dict(subsections(type(self))), type(self).model_fields.items()
-        held = type(self).model_construct(
-            **{name: below[name]() if field.default_factory else field.default for name, field in fields}
-        )
-        return held.document()
+        values: dict[str, Any] = {
+            name: below[name]() if field.default_factory else field.default for name, field in fields
+        }
+        return type(self).model_construct(**values).document()
 
     def is_requested(self, config: Any) -> bool:
         """Whether a configuration with this section requests its step where ``steps`` is null."""
