@@ -16,6 +16,8 @@ XGAMMA_KILLS ?= 100
 JOBS ?= 2
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
+# Tests start other processes: each would compile the package again.
+unexport PYTHONDONTWRITEBYTECODE
 
 BIN := $(VENV)/bin
 # The newest lock file that is not newer than the interpreter.

@@ -26,7 +26,7 @@ UNRUN = {"", "text", "python no-run", "yaml no-run"}
 # Where pages with examples are.
 FOLDERS = (REPOSITORY / "docs", REPOSITORY / "docs" / "errors")
 # Several fits of maps, a thousand sets, every verb: pages with the same commands for less are among the others.
-LONG = dict.fromkeys(("gallery", "closure", "cli"), pytest.mark.long)
+LONG = dict.fromkeys(("gallery", "models-on-maps", "closure", "cli"), pytest.mark.long)
 # What the examples with data read.
 RELEASES = ("hess-dl3-dr1", "cta-1dc", "joint-crab")
 PAGES = [

@@ -43,6 +43,7 @@ def test_each_row_is_fitted_as_if_alone(rows, models, monkeypatch, rows_per_bloc
     assert found["dataset"].values.tolist() == rows["dataset"].values.tolist()
 
 
+@pytest.mark.long
 def test_processes_give_the_results_of_threads(rows, models, monkeypatch):
     monkeypatch.setattr("xgamma.estimate.each.ROWS", 4)
     xr.testing.assert_identical(fit_each(rows, models, workers=Workers(2)), fit_each(rows, models))

@@ -134,6 +134,7 @@ def empty(seed, background=0.3):
     return on_off_dataset(0.0, background=background, seed=seed)
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("start", [1e-12, 3e-14])
 def test_the_error_on_an_empty_sky_is_where_the_statistic_rises_by_one(seed, start):

@@ -40,6 +40,7 @@ def test_a_narrow_prior_and_the_data_meet_where_their_slopes_cancel(method):
     assert "prior stat : " in str(held) and "prior" not in str(free)
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(
     "prior",

@@ -59,6 +59,7 @@ def skies():
     }
 
 
+@pytest.mark.some_long(4)
 @pytest.mark.parametrize("sky", list(skies()))
 @pytest.mark.parametrize("amplitude", [-1e-12, -1e-21, 0.0, 1e-26, 1e-15, 1e-8, 1e-5])
 def test_fluxes_do_not_depend_on_sign_and_size_of_the_amplitude(sky, amplitude):
@@ -66,6 +67,7 @@ def test_fluxes_do_not_depend_on_sign_and_size_of_the_amplitude(sky, amplitude):
     assert_alike(dnde(ds, models(power_law(amplitude=1e-12))), dnde(ds, models(power_law(amplitude=amplitude))))
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("limits", [(0.0, np.nan), (2e-12, 4e-12), (np.nan, 1e-13), (-1.0, 1.0)])
 def test_limits_of_the_amplitude_do_not_cut_the_points(limits):
     for ds in skies().values():

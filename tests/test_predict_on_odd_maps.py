@@ -76,6 +76,7 @@ def sources():
     }
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize(("name", "psf"), [*((name, True) for name in sources()), ("gauss", False), ("shell2", False)])
 def test_derivatives_in_sizes_are_those_of_the_statistic(name, psf):
     ds = with_responses(sky_row(image((40, 40), 0.06), background=0.4, exposure=EXPOSURE), 0.08, EXPOSURE)
@@ -101,6 +102,7 @@ def test_derivatives_in_sizes_are_those_of_the_statistic(name, psf):
         assert gradient[place] * error == pytest.approx(slope * error, abs=0.05), parameter.name
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("name", ["disk", "shell", "thin shell", "gauss"])
 def test_a_size_does_not_change_the_flux(name):
     for psf in (True, False):

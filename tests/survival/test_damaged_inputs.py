@@ -63,6 +63,7 @@ def spectra(analysis):
     return {view.name: [view.data[name].values.tobytes() for name in SPECTRA] for view in analysis.datasets}
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("fault", LOST)
 def test_a_lost_run_has_a_row_and_changes_no_bit_of_others(fault, own, sound, release, tmp_path, capsys, survival):
     damage, outcome, reason = LOST[fault]
@@ -82,6 +83,7 @@ def test_a_lost_run_has_a_row_and_changes_no_bit_of_others(fault, own, sound, re
         assert "Traceback" not in ran.err
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("lie", HARMLESS)
 def test_a_harmless_contradiction_is_noted_and_changes_no_bit(lie, own, sound, caplog, survival):
     change, warning = HARMLESS[lie]
@@ -132,6 +134,7 @@ def test_flipped_bits_raise_or_change_single_values_only(own, moments, survival)
     assert not is_gz or silent == 0
 
 
+@pytest.mark.some_long(2)
 def test_flipped_bits_never_end_an_analysis(own, sound, moments, survival):
     path = faults.run_file(own, DAMAGED)
     whole = path.read_bytes()
