@@ -23,6 +23,7 @@ from hypothesis import HealthCheck, settings
 from matplotlib.figure import Figure
 
 from memory import Heap
+from remembered import remember_settings
 
 # What is imported and collected stays until the end; looking through it for garbage would be a fifth of the time.
 gc.disable()
@@ -32,6 +33,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No file of a test outlives the power of the machine, and a disk lets each one wait.
 os.fsync = lambda file: None
+
+remember_settings()
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 BESIDE = REPOSITORY.parent / "shared"
