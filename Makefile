@@ -71,7 +71,7 @@ test: install
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not long" $(PYTEST_ARGS) $(TESTS)
 
 test-all: install
-	XGAMMA_KILLS=25 XGAMMA_CHANGES=100 XGAMMA_FUZZ_SECONDS=3 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal \
+	XGAMMA_KILLS=25 XGAMMA_CHANGES=100 XGAMMA_SETS=80 XGAMMA_FUZZ_SECONDS=3 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal \
 		--draw-all --hypothesis-profile thorough $(PYTEST_ARGS) $(TESTS)
 
 test-newest:

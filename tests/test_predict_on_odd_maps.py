@@ -119,12 +119,13 @@ def test_a_size_does_not_change_the_flux(name):
 def axes():
     return {
         "of a satellite": np.concatenate([[0.005], np.geomspace(0.01, 9.5, 60)]),
-        "one wide ring": np.array([0.3, 0.31, 0.35, 0.5, 0.9, 1.5]),
         "very fine": np.linspace(0.0005, 3.0, 3000),
+        "one wide ring": np.array([0.3, 0.31, 0.35, 0.5, 0.9, 1.5]),
         "one": np.array([0.4]),
     }
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("name", axes())
 def test_any_axis_of_a_psf_is_held_at_a_number_of_nodes_that_stays_small(name):
     rad = axes()[name]
@@ -185,6 +186,7 @@ def at_limits():
     }
 
 
+@pytest.mark.some_long(3)
 @pytest.mark.parametrize("psf", [True, False])
 @pytest.mark.parametrize("name", at_limits())
 def test_at_the_limits_of_sizes_the_statistic_and_its_derivatives_are_numbers(name, psf):
@@ -211,6 +213,7 @@ def test_a_size_that_is_no_number_is_refused():
         fit([ds], Models([lost]))
 
 
+@pytest.mark.some_long(2)
 @pytest.mark.parametrize("name", ["counts", "background"])
 def test_data_that_are_no_numbers_are_named_unless_they_are_masked(name):
     ds = with_responses(sky_row(background=0.4, exposure=EXPOSURE), 0.08, EXPOSURE)

@@ -67,16 +67,18 @@ def positions_about(random, shape, count=500):
     return to_frame(*from_tangent_plane(Plane(x, y), shape.lon, shape.lat), shape.frame, "icrs")
 
 
-def test_200_random_shapes_hold_the_positions_that_regions_says():
-    random = np.random.default_rng(1)
+@pytest.mark.some_long(4)
+@pytest.mark.parametrize("first", range(4))
+def test_random_shapes_hold_the_positions_that_regions_says(first):
+    random = np.random.default_rng(1 + first)
     inside = 0
-    for shape in SHAPES:
+    for shape in SHAPES[first::4]:
         lon, lat = positions_about(random, shape)
         [region] = sky_regions([shape])
         theirs = region.contains(SkyCoord(lon, lat, unit="deg"), plane_about(shape))
         np.testing.assert_array_equal(shape.holds(lon, lat), theirs, err_msg=str(shape))
         inside += int(theirs.sum())
-    assert 10_000 < inside < 90_000
+    assert 2_500 < inside < 22_500
 
 
 def test_shapes_come_back_from_their_words_and_from_objects():

@@ -83,7 +83,7 @@ def engine_digest(url, kind, key):
         return None
 
 
-@pytest.mark.some_long(6)
+@pytest.mark.some_long(8)
 @pytest.mark.parametrize("name", hostile.MUTATIONS)
 def test_every_reader_raises_one_error_and_verify_names_the_fault(name, whole, own, tmp_path, capsys):
     xgamma = CommandLine(capsys)

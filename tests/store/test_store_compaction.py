@@ -94,6 +94,7 @@ def test_compact_leaves_a_part_that_a_name_points_to(store):
     xr.testing.assert_identical(store.get(*store.resolve("night")), rows("1")[""])
 
 
+@pytest.mark.some_long(4)
 @pytest.mark.parametrize("ending", ["compact", "gc"])
 @pytest.mark.parametrize("moment", range(5))
 def test_a_compaction_that_is_killed_at_any_write_loses_no_row_and_is_completed_by_the_next(

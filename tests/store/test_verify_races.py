@@ -56,6 +56,7 @@ def set_aside(store):
     store.put("rows", record.key, groups, record.provenance, inputs=record.inputs, texts=record.texts)
 
 
+@pytest.mark.some_long(5)
 @pytest.mark.parametrize("work", [compacted, compacted_and_deleted, written, set_aside])
 @pytest.mark.parametrize(("moment", "sample"), [("check_product", 0), ("_read", 2), ("check_labels", 2)])
 def test_changes_of_other_processes_during_verify_are_no_faults(store, monkeypatch, work, moment, sample):
