@@ -67,6 +67,42 @@ def test_a_missing_attribute_raises_an_attribute_error(points):
     assert not without.has_stat_profiles
 
 
+@pytest.mark.parametrize("sed_type", ["dnde", "flux", "eflux", "e2dnde"])
+def test_a_table_of_fluxes_is_read_as_multiples_of_a_model(tmp_path, points, sed_type):
+    path = tmp_path / "points.ecsv"
+    points.write(path, sed_type=sed_type)
+    for model in (power_law(), power_law().spectral_model):
+        found = FluxPoints.read(path, reference_model=model)
+        np.testing.assert_allclose(found.norm, points.norm, rtol=1e-6)
+        for kind in UNITS:
+            np.testing.assert_allclose(getattr(found, kind), getattr(points, kind), rtol=1e-6)
+    plain, other = (
+        FluxPoints.read(path),
+        FluxPoints.read(path, sed_type, reference_model=power_law("1e-12 cm-2 s-1 TeV-1")),
+    )
+    np.testing.assert_allclose(other.norm, 40 * points.norm, rtol=1e-6)
+    for name in ("", "_errn", "_ul"):
+        values = [getattr(one, f"{sed_type}{name}") for one in (plain, other)]
+        np.testing.assert_allclose(*values, rtol=1e-12)
+    table = points.to_table(sed_type)
+    assert FluxPoints.from_table(table, reference_model=power_law()).data["norm"].values == pytest.approx(
+        points.data["norm"].values, rel=1e-6
+    )
+
+
+@pytest.mark.parametrize("ending", [".ecsv", ".fits"])
+def test_norms_are_multiples_of_their_own_model_alone(tmp_path, points, ending):
+    path = tmp_path / f"points{ending}"
+    points.write(path, sed_type="likelihood")
+    assert FluxPoints.read(path, reference_model=power_law()).data.equals(FluxPoints.read(path).data)
+    with pytest.raises(
+        ConfigError, match=r"multiples of a spectrum of .* from which the model deviates by 75\.0%; give"
+    ):
+        FluxPoints.read(path, reference_model=power_law("1e-11 cm-2 s-1 TeV-1"))
+    with pytest.raises(ConfigTypeError, match="reference_model: expected a SkyModel or a spectral model, got a str"):
+        FluxPoints.read(path, reference_model="pl")
+
+
 def test_points_are_copied_and_pickled(points):
     assert copy.deepcopy(points).data.identical(points.data)
     assert pickle.loads(pickle.dumps(points)).data.identical(points.data)

@@ -12,6 +12,7 @@ from matplotlib.dates import num2date
 from builders import flux_points_product, light_curve_product
 from xgamma.datasets import FluxPoints, LightCurve
 from xgamma.errors import ConfigError, DataError, UnknownNameError
+from xgamma.models.spectral.powerlaws import PowerLawSpectralModel
 from xgamma.plot.time_axis import Stretches
 from xgamma.schema.dl5 import LIGHT_CURVE
 from xgamma.schema.tables import product_violations
@@ -217,3 +218,11 @@ def test_a_picture_of_something_else_raises(curve, ax):
         curve.plot(ax, time_format="jd")
     with pytest.raises(ConfigError, match="to draw"):
         curve.plot(ax, sed_type="likelihood")
+
+
+def test_a_table_of_fluxes_is_read_as_multiples_of_a_model(tmp_path, curve):
+    path, model = tmp_path / "curve.ecsv", PowerLawSpectralModel(index=2.5, amplitude="4e-11 cm-2 s-1 TeV-1")
+    curve.write(path, sed_type="flux")
+    for found in (FluxPoints.read(path, reference_model=model), LightCurve.read(path, reference_model=model)):
+        np.testing.assert_allclose(found.data["norm"], curve.data["norm"], rtol=1e-6)
+        np.testing.assert_allclose(found.data["ref_eflux"], curve.data["ref_eflux"], rtol=1e-6)

@@ -86,7 +86,9 @@ class FluxPoints(Described, Norms):
         return sed_table.with_formats(table) if formatted else table
 
     @classmethod
-    def from_table(cls, table: Table, sed_type: str | None = None, format: str | None = None) -> Self | LightCurve:
+    def from_table(
+        cls, table: Table, sed_type: str | None = None, format: str | None = None, reference_model: Any = None
+    ) -> Self | LightCurve:
         """Return the points of a table in the SED format of GADF, or the light curve of one that has times.
 
         Parameters
@@ -97,16 +99,21 @@ class FluxPoints(Described, Norms):
             By default that of the table's meta, or what its columns say.
         format
             ``gadf-sed`` or ``lightcurve``; by default what the columns say.
+        reference_model
+            The ``SkyModel`` or spectrum that fluxes are given as multiples of; by default that of the table, or
+            1e-12 (E / TeV)^-2 cm-2 s-1 TeV-1. Fluxes are the same with any of them.
 
         Raises
         ------
+        ConfigError
+            When the table holds norms, and ``reference_model`` is not what they are multiples of.
         InputError
             When the table is not one of flux points.
         """
         _validate_format(format)
         if format == "lightcurve" or (format is None and sed_points.is_light_curve(sed_table.plain_table(table))):
-            return light_curve.LightCurve.from_table(table, sed_type)
-        return cls(sed_table.product(table, sed_type))
+            return light_curve.LightCurve.from_table(table, sed_type, reference_model)
+        return cls(sed_table.product(table, sed_type, reference_model))
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return one row a point: norms, all fluxes with errors and limits, statistics; profiles are left out.
@@ -178,7 +185,11 @@ class FluxPoints(Described, Norms):
 
     @classmethod
     def read(
-        cls, filename: str | PathLike[str], sed_type: str | None = None, format: str | None = None
+        cls,
+        filename: str | PathLike[str],
+        sed_type: str | None = None,
+        format: str | None = None,
+        reference_model: Any = None,
     ) -> Self | LightCurve:
         """Read a table in the SED format of GADF, or the light curve of a file that has times.
 
@@ -190,20 +201,23 @@ class FluxPoints(Described, Norms):
             By default what the file says, or its columns.
         format
             ``gadf-sed`` or ``lightcurve``; by default what the file holds.
+        reference_model
+            The ``SkyModel`` or spectrum that fluxes are given as multiples of; by default that of the file, or
+            1e-12 (E / TeV)^-2 cm-2 s-1 TeV-1. Fluxes are the same with any of them.
 
         Raises
         ------
+        ConfigError
+            When the file holds norms, and ``reference_model`` is not what they are multiples of.
         MissingInputError, InputError
             When there is no such file, or it holds something else.
         """
         _validate_format(format)
         if format == "lightcurve":
-            return light_curve.LightCurve.read(filename, sed_type)
-        data = (
-            light_curve_files.read_points(filename, sed_type)
-            if format is None
-            else sed_files.read_flux_points(filename, sed_type)
-        )
+            return light_curve.LightCurve.read(filename, sed_type, reference_model)
+        read = light_curve_files.read_points if format is None else sed_files.read_flux_points
+        given = read(filename, sed_type, sed_table.references_of(reference_model))
+        data = sed_table.relative_to(given, reference_model)
         return light_curve.LightCurve(data) if "time" in data.dims else cls(data)
 
     # --- Gammapy

@@ -171,7 +171,7 @@ class LightCurve(Described, Norms):
         return frame
 
     @classmethod
-    def from_table(cls, table: Table, sed_type: str | None = None) -> Self:
+    def from_table(cls, table: Table, sed_type: str | None = None, reference_model: Any = None) -> Self:
         """Return the light curve of a table.
 
         Parameters
@@ -181,13 +181,15 @@ class LightCurve(Described, Norms):
             TIMESYS, UTC without one) or times of astropy; ``e_min`` and ``e_max``; the columns of one SED type.
         sed_type
             By default that of the table's meta, or what its columns say.
+        reference_model
+            As of ``FluxPoints.from_table``.
 
         Raises
         ------
         InputError
             When the table is none of a light curve.
         """
-        return cls(sed_table.light_curve_product(table, sed_type))
+        return cls(sed_table.light_curve_product(table, sed_type, reference_model))
 
     # --- files
 
@@ -204,9 +206,10 @@ class LightCurve(Described, Norms):
         write_light_curve(self.data, filename, sed_type, overwrite=overwrite)
 
     @classmethod
-    def read(cls, filename: str | PathLike[str], sed_type: str | None = None) -> Self:
-        """Read a light curve of xgamma, Gammapy or others; raises ``MissingInputError``, ``InputError``."""
-        return cls(read_light_curve(filename, sed_type))
+    def read(cls, filename: str | PathLike[str], sed_type: str | None = None, reference_model: Any = None) -> Self:
+        """Read a light curve of xgamma, Gammapy or others; see ``FluxPoints.read``."""
+        data = read_light_curve(filename, sed_type, sed_table.references_of(reference_model))
+        return cls(sed_table.relative_to(data, reference_model))
 
     # --- Gammapy
 

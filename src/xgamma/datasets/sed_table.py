@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import astropy
 import numpy as np
@@ -15,12 +15,14 @@ import pandas as pd
 import xarray as xr
 from astropy import units as u
 
-from xgamma.errors import DataError, did_you_mean
+from xgamma.errors import ConfigError, ConfigTypeError, DataError, did_you_mean
+from xgamma.estimate.reference import spectrum_fluxes
 from xgamma.formats.fits import hdus
 from xgamma.formats.light_curve import points as curve_points
 from xgamma.formats.sed import points as sed_points
 from xgamma.formats.sed import table as sed_columns
 from xgamma.formats.sed.kinds import QUANTITIES
+from xgamma.models.spectral.model import SpectralModel
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 ERRORS = ("_err", "_errn", "_errp", "_ul")
 REQUIRED = ("norm", "is_ul", "success", "ref_dnde")
+SAME_REFERENCE = 1e-3
+"""How far a spectrum may be from the one that norms are said to be multiples of."""
 
 
 def validate_flux_points(ds: xr.Dataset) -> None:
@@ -98,14 +102,47 @@ def with_formats(points: Table) -> Table:
     return result
 
 
-def product(points: Table, sed_type: str | None = None) -> xr.Dataset:
+def product(points: Table, sed_type: str | None = None, reference_model: Any = None) -> xr.Dataset:
     """Return the DL5 Dataset of a table in GADF's SED format; raises ``InputError`` when it is not one."""
-    return sed_points.flux_points_of_table(plain_table(points), sed_type)
+    found = sed_points.flux_points_of_table(plain_table(points), sed_type, references_of(reference_model))
+    return relative_to(found, reference_model)
 
 
-def light_curve_product(points: Table, sed_type: str | None = None) -> xr.Dataset:
+def light_curve_product(points: Table, sed_type: str | None = None, reference_model: Any = None) -> xr.Dataset:
     """Return the DL5 Dataset of the table of a light curve; raises ``InputError`` when it is not one."""
-    return curve_points.light_curve_of_table(plain_table(points), sed_type)
+    found = curve_points.light_curve_of_table(plain_table(points), sed_type, references_of(reference_model))
+    return relative_to(found, reference_model)
+
+
+def references_of(model: Any) -> sed_points.References | None:
+    """Return the fluxes of a ``SkyModel`` or spectrum that points are made multiples of, of ``None`` nothing.
+
+    Raises ``ConfigTypeError`` for anything else.
+    """
+    if model is None:
+        return None
+    spectrum = getattr(model, "spectral_model", model)
+    if not isinstance(spectrum, SpectralModel):
+        raise ConfigTypeError(
+            f"reference_model: expected a SkyModel or a spectral model, got a {type(model).__name__}."
+        )
+    return lambda energy, bounds: spectrum_fluxes(spectrum, bounds, energy)
+
+
+def relative_to(ds: xr.Dataset, model: Any) -> xr.Dataset:
+    """Return points that are multiples of a model; raises ``ConfigError`` where their file says that of another one."""
+    references = references_of(model)
+    if references is not None:
+        energy, own = ds["energy"].values, ds["ref_dnde"].values
+        away = np.abs(references(energy, ds["energy_bounds"].values)["ref_dnde"] / own - 1)
+        if not away.max() <= SAME_REFERENCE:
+            at = int(away.argmax())
+            raise ConfigError(
+                f"reference_model: these points are norms, multiples of a spectrum of {own[at]:.4g} cm-2 s-1 TeV-1 at "
+                f"{energy[at]:.4g} TeV, from which the model deviates by {away[at]:.1%}; give the one that they were "
+                "estimated with, or none."
+            )
+    return ds
 
 
 def plain_table(points: Table) -> HduTable:

@@ -54,9 +54,14 @@ class Reference:
         )
 
 
-def spectrum_fluxes(spectrum: SpectralModel, bounds: FloatArray) -> dict[str, FloatArray]:
-    """Return dN/dE and E2 dN/dE of a spectrum at the centres of ``bounds``, and integrals: see ``Reference.fluxes``."""
-    center = centers(bounds)
+def spectrum_fluxes(
+    spectrum: SpectralModel, bounds: FloatArray, energy: FloatArray | None = None
+) -> dict[str, FloatArray]:
+    """Return dN/dE and E2 dN/dE of a spectrum at energies, by default the centres of ``bounds``, and integrals.
+
+    See ``Reference.fluxes``.
+    """
+    center = centers(bounds) if energy is None else energy
     dnde = spectrum.dnde(center)
     low, high = u.Quantity(bounds[:, 0], "TeV"), u.Quantity(bounds[:, 1], "TeV")
     return {

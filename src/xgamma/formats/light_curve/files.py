@@ -11,7 +11,7 @@ from xgamma.errors import InputError
 from xgamma.formats.light_curve.points import light_curve_of_table
 from xgamma.formats.light_curve.table import EPOCH_CARDS, light_curve_columns
 from xgamma.formats.sed.files import opened_points, write_points
-from xgamma.formats.sed.points import flux_points_of_table, is_light_curve
+from xgamma.formats.sed.points import References, flux_points_of_table, is_light_curve
 
 
 def write_light_curve(
@@ -49,7 +49,9 @@ def write_light_curve(
     return write_points(ds, path, sed_type, light_curve_columns, "Light curves", EPOCH_CARDS, overwrite=overwrite)
 
 
-def read_light_curve(path: str | os.PathLike[str], sed_type: str | None = None) -> xr.Dataset:
+def read_light_curve(
+    path: str | os.PathLike[str], sed_type: str | None = None, reference: References | None = None
+) -> xr.Dataset:
     """Read a light curve of xgamma, Gammapy or another program with such a table, as a DL5 Dataset.
 
     Day numbers are dates in the time scale of the file (UTC where it says none, with a warning); the result is in TT.
@@ -61,6 +63,8 @@ def read_light_curve(path: str | os.PathLike[str], sed_type: str | None = None) 
         The name of the file; ECSV or FITS, whatever its ending.
     sed_type
         What the table holds, for a file without SED_TYPE; otherwise its columns decide.
+    reference
+        As of `flux_points_of_table`.
 
     Raises
     ------
@@ -69,15 +73,18 @@ def read_light_curve(path: str | os.PathLike[str], sed_type: str | None = None) 
     InputError
         When it holds no light curve, or values, units and times that are not those of the format.
     """
-    found = read_points(path, sed_type)
+    found = read_points(path, sed_type, reference)
     if "time" not in found.dims:
         raise InputError(f"{path} holds flux points of one time, no light curve. FluxPoints.read reads it.")
     return found
 
 
-def read_points(path: str | os.PathLike[str], sed_type: str | None = None) -> xr.Dataset:
+def read_points(
+    path: str | os.PathLike[str], sed_type: str | None = None, reference: References | None = None
+) -> xr.Dataset:
     """Read flux points or a light curve, whichever a file holds; see `read_flux_points` and `read_light_curve`."""
     found = opened_points(path, sed_type)
     if isinstance(found, xr.Dataset):
         return found
-    return light_curve_of_table(found, sed_type) if is_light_curve(found) else flux_points_of_table(found, sed_type)
+    made = light_curve_of_table if is_light_curve(found) else flux_points_of_table
+    return made(found, sed_type, reference)

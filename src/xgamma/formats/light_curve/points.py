@@ -19,6 +19,7 @@ from xgamma.formats.sed.kinds import LIKELIHOOD
 from xgamma.formats.sed.points import (
     ENERGIES,
     PER_DATASET,
+    References,
     energies,
     has_energies,
     points_of_table,
@@ -37,7 +38,9 @@ _NO_TIMESYS = "UTC"
 _ROUNDING = 1e-6
 
 
-def light_curve_of_table(table: HduTable, sed_type: str | None = None) -> xr.Dataset:
+def light_curve_of_table(
+    table: HduTable, sed_type: str | None = None, reference: References | None = None
+) -> xr.Dataset:
     """Return the DL5 Dataset of a table with a row for each bin of time, in time order.
 
     Each column holds one number a row, or the spectrum of the row, shape (energy, ...). A day number is a date in the
@@ -49,6 +52,8 @@ def light_curve_of_table(table: HduTable, sed_type: str | None = None) -> xr.Dat
         ``time_min`` and ``time_max``, energies, and a quantity of the SED format with its errors.
     sed_type
         What the table holds, for a table without SED_TYPE; otherwise its columns decide.
+    reference
+        As of `flux_points_of_table`.
 
     Raises
     ------
@@ -60,7 +65,7 @@ def light_curve_of_table(table: HduTable, sed_type: str | None = None) -> xr.Dat
     with as_input_error(f"{given.path}: the table of the light curve"):
         kind = sed_type or sed_type_of(given)
         bounds, mjdref = _bounds(given)
-        return _dataset(given, kind, bounds, mjdref).isel(time=np.argsort(bounds[:, 0], kind="stable"))
+        return _dataset(given, kind, bounds, mjdref, reference).isel(time=np.argsort(bounds[:, 0], kind="stable"))
 
 
 def _validate(table: HduTable) -> None:
@@ -131,7 +136,7 @@ def _say_of_scale(table: HduTable, start: Time, mjdref: float) -> None:
 # --- the spectra
 
 
-def _dataset(table: HduTable, kind: str, bounds: FloatArray, mjdref: float) -> xr.Dataset:
+def _dataset(table: HduTable, kind: str, bounds: FloatArray, mjdref: float, reference: References | None) -> xr.Dataset:
     count = len(bounds)
     e_ref, edges = _common_energies(table, kind, count)
     n_energy = len(e_ref)
@@ -153,7 +158,7 @@ def _dataset(table: HduTable, kind: str, bounds: FloatArray, mjdref: float) -> x
                 "each row, one for each bin of energy."
             )
     units = {**table.units} | dict.fromkeys((name.upper() for name in ENERGIES), "TeV")
-    flat = points_of_table(replace(table, columns=spectra, units=units), kind)
+    flat = points_of_table(replace(table, columns=spectra, units=units), kind, reference)
     ds = _unfolded(flat, table, count, n_energy).assign(of_time)
     return ds.assign(_exposed(table, mjdref)).assign_coords(_time_coords(bounds)).assign_attrs(
         mjdref=mjdref, time_scale="tt"

@@ -22,6 +22,7 @@ from xgamma.formats.fits.hdus import ECSV, HduTable, ecsv_table, fits_content, r
 from xgamma.formats.fits.tables import read_raw
 from xgamma.formats.local_files import local_path, validate_ending, validate_output, write_files
 from xgamma.formats.sed.points import (
+    References,
     flux_points_of_table,
     has_energies,
     is_flux_points,
@@ -103,7 +104,9 @@ def write_points(
     return target
 
 
-def read_flux_points(path: str | os.PathLike[str], sed_type: str | None = None) -> xr.Dataset:
+def read_flux_points(
+    path: str | os.PathLike[str], sed_type: str | None = None, reference: References | None = None
+) -> xr.Dataset:
     """Read flux points of xgamma, Gammapy or another program that writes GADF SEDs, as a DL5 Dataset.
 
     Quantities become norms of a reference spectrum: the one in the file (``likelihood``), else
@@ -116,6 +119,8 @@ def read_flux_points(path: str | os.PathLike[str], sed_type: str | None = None) 
         The name of the file; ECSV or FITS, whatever its ending.
     sed_type
         What the table holds, for a file without SED_TYPE; otherwise its columns decide.
+    reference
+        As of `flux_points_of_table`.
 
     Raises
     ------
@@ -127,7 +132,7 @@ def read_flux_points(path: str | os.PathLike[str], sed_type: str | None = None) 
     """
     found = opened_points(path, sed_type)
     if not isinstance(found, xr.Dataset):
-        return flux_points_of_table(found, sed_type)
+        return flux_points_of_table(found, sed_type, reference)
     if "time" in found.dims:
         raise InputError(f"{path} holds a light curve, and flux points are one spectrum. LightCurve.read reads it.")
     return found

@@ -8,7 +8,7 @@ Source: https://gamma-astro-data-formats.readthedocs.io/en/latest/spectra/flux_p
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -34,6 +34,8 @@ IN_TEV = ("e_min_fit", "e_max_fit")
 TRUTHS = ("is_ul", "success")
 # The spectrum that points without a reference are relative to: 1e-12 (E / TeV)^-2 cm-2 s-1 TeV-1.
 _REFERENCE_AMPLITUDE = 1e-12
+References = Callable[[FloatArray, FloatArray], dict[str, FloatArray]]
+"""Of reference energies and edges (energy, 2) in TeV: ``ref_dnde``, ``ref_flux``, ``ref_eflux`` and ``ref_e2dnde``."""
 _COORDINATES = (*ENERGIES, "energy", "energy_bounds", "bound", "dataset", "norm_scan")
 _LIGHT_CURVE = ("lc", "lightcurve")
 _OF_TIME = ("time", "time_min", "time_max", "time_bin_start", "time_bin_size", "tstart", "tstop", "mjd")
@@ -154,7 +156,9 @@ def _times(table: HduTable) -> list[str]:
     return [name for name in _OF_TIME if name in table]
 
 
-def flux_points_of_table(table: HduTable, sed_type: str | None = None) -> xr.Dataset:
+def flux_points_of_table(
+    table: HduTable, sed_type: str | None = None, reference: References | None = None
+) -> xr.Dataset:
     """Return the DL5 Dataset of an SED table.
 
     A symmetric error that is missing is the mean of the asymmetric ones; a unit that is missing is that of the other
@@ -166,6 +170,8 @@ def flux_points_of_table(table: HduTable, sed_type: str | None = None) -> xr.Dat
         The columns, by names in upper case.
     sed_type
         What the table holds, for a table without SED_TYPE; otherwise its columns decide.
+    reference
+        What fluxes are made multiples of, by default 1e-12 (E / TeV)^-2 cm-2 s-1 TeV-1. Norms have their own.
 
     Raises
     ------
@@ -175,7 +181,7 @@ def flux_points_of_table(table: HduTable, sed_type: str | None = None) -> xr.Dat
     given = with_upper_header(table)
     _validate_spectrum(given)
     with as_input_error(f"{given.path}: the table of flux points"):
-        return points_of_table(given, sed_type or sed_type_of(given))
+        return points_of_table(given, sed_type or sed_type_of(given), reference)
 
 
 def with_upper_header(table: HduTable) -> HduTable:
@@ -194,10 +200,10 @@ def _validate_spectrum(table: HduTable) -> None:
         )
 
 
-def points_of_table(table: HduTable, kind: str) -> xr.Dataset:
+def points_of_table(table: HduTable, kind: str, reference: References | None = None) -> xr.Dataset:
     """Return `flux_points_of_table` of a table whose columns of time nobody looks at."""
     e_ref, bounds = energies(table, "ref_dnde" if kind == LIKELIHOOD else "dnde")
-    variables = _with_errors(_norms(table, kind, e_ref, bounds))
+    variables = _with_errors(_norms(table, kind, _references(table, kind, e_ref, bounds, reference)))
     taken = {*variables, *_COORDINATES, *(f"{quantity}{part}" for quantity in QUANTITIES for part in PARTS)}
     norm = variables["norm"][1]
     variables |= {"is_ul": ("energy", ~np.isfinite(norm), {"units": ""})}
@@ -238,10 +244,9 @@ def _energy_coords(e_ref: FloatArray, bounds: FloatArray) -> dict[str, Any]:
 # --- values
 
 
-def _norms(table: HduTable, kind: str, e_ref: FloatArray, bounds: FloatArray) -> dict[str, Any]:
+def _norms(table: HduTable, kind: str, references: dict[str, FloatArray]) -> dict[str, Any]:
     """Return norms and reference fluxes."""
-    references = _references(table, kind, e_ref, bounds)
-    quantity, scale, unit = "norm", np.ones(len(e_ref)), ""
+    quantity, scale, unit = "norm", np.ones(len(references["ref_dnde"])), ""
     if kind != LIKELIHOOD:
         quantity, scale, unit = kind, references[f"ref_{kind}"], QUANTITIES[kind]
     held = [part for part in PARTS if f"{quantity}{part}" in table]
@@ -251,12 +256,13 @@ def _norms(table: HduTable, kind: str, e_ref: FloatArray, bounds: FloatArray) ->
     norms = {f"norm{part}": one_a_row(table, f"{quantity}{part}", unit, without) / scale for part in held}
     return {
         name: ("energy", values, {"units": QUANTITIES.get(name.removeprefix("ref_"), "")})
-        for name, values in ({"norm": np.full(len(e_ref), np.nan)} | norms | references).items()
+        for name, values in ({"norm": np.full(len(scale), np.nan)} | norms | references).items()
     }
 
 
-def _references(table: HduTable, kind: str, e_ref: FloatArray, bounds: FloatArray) -> dict[str, FloatArray]:
-    low, high = bounds.T
+def _references(
+    table: HduTable, kind: str, e_ref: FloatArray, bounds: FloatArray, reference: References | None
+) -> dict[str, FloatArray]:
     if kind == LIKELIHOOD:
         held = {
             f"ref_{name}": one_a_row(table, f"ref_{name}", unit, "")
@@ -264,6 +270,11 @@ def _references(table: HduTable, kind: str, e_ref: FloatArray, bounds: FloatArra
             if f"ref_{name}" in table or name == "dnde"
         }
         return {"ref_e2dnde": held["ref_dnde"] * e_ref**2} | held
+    return (reference or _power_law)(e_ref, bounds)
+
+
+def _power_law(e_ref: FloatArray, bounds: FloatArray) -> dict[str, FloatArray]:
+    low, high = bounds.T
     return {
         "ref_dnde": _REFERENCE_AMPLITUDE * e_ref**-2,
         "ref_flux": _REFERENCE_AMPLITUDE * (1 / low - 1 / high),
