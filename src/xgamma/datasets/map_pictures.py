@@ -8,13 +8,14 @@ import numpy as np
 import xarray as xr
 
 from xgamma.axes import Axis, BoolArray, FloatArray
-from xgamma.datasets import info
+from xgamma.datasets import info, titles
 from xgamma.datasets.map_row import MapRow
 from xgamma.datasets.maps.membership import shares_of_region
 from xgamma.plot import counts as plot_counts
 from xgamma.plot import figures as plot_figures
 from xgamma.plot import legends as plot_legends
 from xgamma.plot import style as plot_style
+from xgamma.shapes import Circle
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -103,7 +104,9 @@ class MapDatasetPictures(MapRow):
             limits["vmax"] = float(ax.images[0].get_clim()[1])
         self.plot_residuals_spatial(axes[2], method="diff/sqrt(model)", vmin=-1, vmax=1)
         axes[2].set_title("(Counts - prediction) / sqrt(prediction)")
-        self.plot_spectral_counts(figure.add_subplot(2, 2, 4), region)
+        below = self.plot_spectral_counts(figure.add_subplot(2, 2, 4), region)
+        below.set_title(_where(region))
+        plot_figures.show_title(figure, *titles.row_facts(self, with_significance=False))
         return figure
 
     def plot_residuals_spectral(
@@ -150,6 +153,12 @@ class MapDatasetPictures(MapRow):
         exposure.slice_by_idx({"energy_true": axis.nbin // 2}).plot(ax=axes[3], add_cbar=True)
         axes[3].set_title(f"Exposure at {axis.center[axis.nbin // 2]:.3g} TeV")
         return figure
+
+
+def _where(region: Any) -> str:
+    if isinstance(region, Circle):
+        return f"Within {region.radius:.3g} deg of {region.lon:.2f}, {region.lat:.2f} deg"
+    return "All pixels" if region is None else "Pixels of the region"
 
 
 def _sums(used: BoolArray, *planes: FloatArray) -> list[FloatArray]:

@@ -10,7 +10,7 @@ from typing import Any
 
 STYLE_FILE = Path(__file__).with_name("xgamma.mplstyle")
 
-DRAWING_VERSION = 2
+DRAWING_VERSION = 3
 """Raised when a picture of the same data changes visibly for another reason than the style file."""
 
 MOST_ROWS = 20

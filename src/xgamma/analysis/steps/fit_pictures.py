@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from xgamma import datasets as views
 from xgamma import estimate, models, shapes
+from xgamma.datasets import titles
 from xgamma.datasets.maps import membership
 from xgamma.errors import DataError
 from xgamma.plot import figures
@@ -51,9 +52,10 @@ def _of_residuals(view: MapDataset) -> dict[str, Figure]:
         return {}
     found = views.ExcessMap(estimate.excess_map(one.data, radius, used=one.used[0], models=list(view.models)))
     significance, distribution = figures.picture_figure(), figures.picture_figure()
-    found.plot(fig=significance, cmap="coolwarm", vmin=-5, vmax=5)
+    facts = ("Residuals", *titles.row_facts(view, with_significance=False))
+    figures.show_title(found.plot(fig=significance, cmap="coolwarm", vmin=-5, vmax=5), *facts)
     try:
-        found.plot_distribution(None, figures.add_axes(distribution))
+        figures.show_title(found.plot_distribution(None, figures.add_axes(distribution)), *facts)
     except DataError:
         # Of next to no pixels nobody asks how they are distributed.
         return {"significance of residuals": significance}
