@@ -4,10 +4,9 @@ import dataclasses
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from xgamma.schema.tables import field_violations
 from xgamma.store import Store, listing, records
 from xgamma.store.records import Record
 
@@ -54,14 +53,27 @@ def test_a_record_that_is_no_file_is_named_and_the_others_are_read(store, tmp_pa
 
 
 @given(st.sampled_from(sorted(DOCUMENT)), VALUES)
+@example("inputs", ["i", 1])
+@example("supersedes", ["a/b"])
+@example("digests", {"a": "d", "..": "e"})
+@example("attempt", "a b")
+@example("texts", {"models": 1})
+@example("nbytes", -1)
 def test_what_passes_at_a_glance_has_no_violation(name, value):
     document = {**DOCUMENT, name: value}
-    if records._has_usual_types(document):
-        assert not list(field_violations(document, records._FIELDS, ""))
+    if records._is_usual(document, "fit", "k0"):
+        assert not list(records._violations(document, "fit", "k0"))
 
 
 def test_a_record_as_it_is_written_passes_at_a_glance():
-    assert records._has_usual_types(DOCUMENT)
+    assert records._is_usual(DOCUMENT, "fit", "k0")
+
+
+def test_fields_of_a_later_version_are_passed_over():
+    document = {name: value for name, value in DOCUMENT.items() if name != "metadata"} | {"later": 1}
+    read = Record.from_bytes(json.dumps(document).encode(), "fit/k0/record.json", "url")
+    assert read == Record.from_bytes(json.dumps({**DOCUMENT, "metadata": ""}).encode(), "fit/k0/record.json", "url")
+    assert vars(read).keys() == DOCUMENT.keys()
 
 
 @pytest.mark.parametrize("lacking", [(), ("texts",), ("schema", "metadata"), ("texts", "schema", "metadata")])

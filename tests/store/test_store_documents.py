@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from xgamma.storage.disk import read_regular_file
@@ -57,6 +57,78 @@ def test_a_written_document_is_read_back(document):
 def test_an_invalid_document_raises_with_the_reason(content, words):
     with pytest.raises(ValueError, match=words):
         parsed_mapping(content)
+
+
+ALIKE = ("provenance", "software", "recipe")
+TEXT = json.dumps(
+    {
+        "provenance": {
+            "software": {"xgamma": "1", "numpy": "2"},
+            "time": "t",
+            "recipe": {"a": [1.5, {"b": 2}], "c": {}},
+        },
+        "texts": {"recipe": "r"},
+    },
+    indent=1,
+)
+PIECES = [
+    *(
+        "-Infinity",
+        "NaN",
+        "[" * 70 + "]" * 70,
+        ", ",
+        '"a": 1,',
+        "{",
+        "}",
+        "[",
+        "]",
+        '"',
+        ":",
+        "0",
+        "\\ud800",
+        "\\u0061",
+    ),
+    *(
+        '\n  "software": {\n',
+        '\n  "software": {\n   "a": 1\n  },',
+        '\n  "recipe": {\n',
+        "\n  }",
+        "\n  },",
+        '"software": 0,',
+    ),
+    *('\n "provenance": {\n', "\n }", '"texts": {', "\n"),
+]
+
+
+def outcome(content, *alike):
+    """Return what a document holds, or why it is refused."""
+    try:
+        return json.dumps(parsed_mapping(content, *alike))
+    except ValueError as error:
+        return str(error)
+
+
+@given(st.lists(st.tuples(st.integers(0, len(TEXT)), st.integers(0, 30), st.sampled_from(PIECES)), max_size=3))
+@example([(TEXT.index('"xgamma"'), 0, '"numpy": 1,')])
+@example([(TEXT.index('"time"'), 0, '"software": {},')])
+@example([(TEXT.index('"t"'), 3, "-Infinity")])
+@example([(TEXT.index("1.5"), 3, "[" * 61 + "]" * 61)])
+@example([(TEXT.index("1.5"), 3, "[" * 60 + "]" * 60)])
+@example([(TEXT.index('"t"') + 1, 1, '\n  "recipe": {\n')])
+@settings(max_examples=300)
+def test_what_many_documents_hold_alike_is_read_as_all_else_is(changes):
+    text = TEXT
+    for place, length, piece in changes:
+        text = text[:place] + piece + text[place + length :]
+    assert outcome(text.encode(), *ALIKE) == outcome(text.encode())
+
+
+def test_what_many_documents_hold_alike_is_one_object():
+    first, second = (parsed_mapping(TEXT.replace('"t"', f'"{time}"').encode(), *ALIKE)["provenance"] for time in (1, 2))
+    assert first["time"] != second["time"]
+    assert all(first[name] is second[name] for name in ALIKE[1:])
+    # One that another writer laid out in another way is parsed by itself.
+    assert parsed_mapping(json.dumps(json.loads(TEXT)).encode(), *ALIKE) == json.loads(TEXT)
 
 
 def test_brackets_in_texts_do_not_count_as_nesting():

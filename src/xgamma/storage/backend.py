@@ -48,6 +48,7 @@ class Backend:
         self._place = place
         self.url = place.url
         self.folder = place.folder
+        self._folder_text = f"{place.folder}/"
         self.is_remote = place.is_remote
         self.sentences = place.sentences
         self.objects = objects
@@ -64,7 +65,7 @@ class Backend:
 
     def _file(self, path: str) -> str:
         """Return the path of an object on a disk as a text, as thousands of paths of pathlib take long."""
-        return f"{self.folder}/{path}"
+        return self._folder_text + path
 
     def read(self, path: str) -> bytes | None:
         """Return the bytes of an object, ``None`` if it is not there; raises ``StoreError`` for one of absurd size."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
+import operator
 import platform
 import sys
 import uuid
@@ -95,29 +96,34 @@ class Record:
         StoreError
             When it is of a newer layout, and not as a record of this one.
         """
+        kind, key = path.split("/")[-3:-1]
         try:
-            document = parsed_mapping(content)
+            document = parsed_mapping(content, "provenance", "software", *_ALIKE.get(kind, ()))
         except ValueError as error:
             raise damaged_record(path, url, f"it {error}") from None
-        wrong = next(_violations(document, *path.split("/")[-3:-1]), None)
-        if wrong is None:
+        if _is_usual(document, kind, key):
             return cls._from_document(document)
-        _validate_version(document.get("schema", SCHEMA), path)
-        raise damaged_record(path, url, wrong)
+        for wrong in _violations(document, kind, key):
+            _validate_version(document.get("schema", SCHEMA), path)
+            raise damaged_record(path, url, wrong)
+        return cls._from_document({**_MAY_LACK, **document})
 
     @classmethod
-    def _from_document(cls, document: Mapping[str, Any]) -> Self:
-        """Return the record that a document without violations is."""
-        fields = {name: document[name] for name in _NAMES if name in document}
-        for name in ("inputs", "supersedes"):
-            fields[name] = tuple(fields[name])
+    def _from_document(cls, document: dict[str, Any]) -> Self:
+        """Return the record that a document with all fields is; the document is its own from now on."""
+        if len(document) > len(_NAMES):
+            document = dict(zip(_NAMES, _VALUES(document), strict=True))
+        document.update(inputs=tuple(document["inputs"]), supersedes=tuple(document["supersedes"]))
         record = object.__new__(cls)
         # What __init__ of a frozen class does field by field is a tenth of the time in which a record is read.
-        record.__dict__.update(fields if len(fields) == len(_NAMES) else {**_MAY_LACK, **fields})
+        object.__setattr__(record, "__dict__", document)
         return record
 
 
 _NAMES = tuple(field.name for field in dataclasses.fields(Record))
+_VALUES = operator.itemgetter(*_NAMES)
+_ALIKE = {kind: ("recipe",) for kind, fields in PROVENANCE_OF.items() if "recipe" in fields}
+"""What is the same in the provenance of many records beside the software, and takes most time to parse, by kind."""
 _JSON = {"text": str, "whole number": int, "mapping": dict, "list": list}
 _TYPES = tuple(_JSON[RECORD[name].type.partition(" of ")[0]] for name in _NAMES)
 # Older records may lack these; what their version is, readers ask.
@@ -133,29 +139,40 @@ def damaged_record(path: str, url: str, what: str) -> DamagedError:
     return DamagedError(sentence, url, path)
 
 
+def _is_usual(document: Mapping[str, Any], kind: str, key: str) -> bool:
+    """Whether a document is a record as most of thousands are, by one look; then nothing violates the format."""
+    try:
+        values = _VALUES(document)
+    except KeyError:
+        return False
+    if tuple(map(type, values)) != _TYPES:
+        return False
+    own_kind, own_key, attempt, _, digests, nbytes, _, inputs, texts, supersedes, _, _ = values
+    return (
+        (own_kind, own_key) == (kind, key)
+        and nbytes >= 0
+        and {str}.issuperset(map(type, (*inputs, *supersedes, *digests.values())))
+        and are_segments((attempt, kind, key, *supersedes, *_words(digests)))
+        and not (texts and any(_text_violations(texts, kind)))
+    )
+
+
+def _words(groups: Iterable[str]) -> list[str]:
+    """Return the names that paths of groups are made of, without the root, which is empty."""
+    below_root = list(filter(None, groups))
+    return "/".join(below_root).split("/") if below_root else below_root
+
+
 def _violations(document: Mapping[str, Any], kind: str, key: str) -> Iterator[str]:
     """Yield why a document is no record of a product."""
-    if not _has_usual_types(document):
-        for violation in field_violations(document, _FIELDS, ""):
-            yield _no_field(violation)
+    for violation in field_violations(document, _FIELDS, ""):
+        yield _no_field(violation)
     if (document["kind"], document["key"]) != (kind, key):
         yield f"it says that it is the record of {document['kind']}/{document['key']}"
     if document["nbytes"] < 0:
         yield f"nbytes is {document['nbytes']}"
-    names = (kind, key, *document["supersedes"])
-    below_root = [group for group in document["digests"] if group]
-    if not are_segments((document["attempt"], *names, *(word for group in below_root for word in group.split("/")))):
-        yield from _name_violations(document["attempt"], names, below_root)
-    if document.get("texts"):
-        yield from _text_violations(document["texts"], kind)
-
-
-def _has_usual_types(document: Mapping[str, Any]) -> bool:
-    """Whether all fields are there with their types, by one look at a record of thousands."""
-    if tuple(map(type, map(document.get, _NAMES))) != _TYPES:
-        return False
-    texts = (*document["inputs"], *document["supersedes"], *document["digests"].values())
-    return {str}.issuperset(map(type, texts))
+    yield from _name_violations(document["attempt"], (kind, key, *document["supersedes"]), document["digests"])
+    yield from _text_violations(document.get("texts", {}), kind)
 
 
 def _name_violations(attempt: str, names: Iterable[str], groups: Iterable[str]) -> Iterator[str]:
