@@ -46,7 +46,7 @@ settings.register_profile(
     "steady",
     deadline=None,
     derandomize="CI" in os.environ,
-    max_examples=30,
+    max_examples=20,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

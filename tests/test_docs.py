@@ -25,8 +25,10 @@ CONFIGURATION = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 UNRUN = {"", "text", "python no-run", "yaml no-run"}
 # Where pages with examples are.
 FOLDERS = (REPOSITORY / "docs", REPOSITORY / "docs" / "errors")
-# Several fits of maps, a thousand sets, every verb: pages with the same commands for less are among the others.
-LONG = dict.fromkeys(("gallery", "models-on-maps", "closure", "cli"), pytest.mark.long)
+# Fits of maps, a thousand sets, every verb: pages with the same commands for less are among the others.
+LONG = dict.fromkeys(
+    ("gallery", "models-on-maps", "maps", "ts-maps", "flux-profiles", "closure", "cli"), pytest.mark.long
+)
 # What the examples with data read.
 RELEASES = ("hess-dl3-dr1", "cta-1dc", "joint-crab")
 PAGES = [

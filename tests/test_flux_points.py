@@ -202,7 +202,7 @@ def test_a_known_background_is_used():
     assert float(points["norm"][0]) == pytest.approx(first.x, rel=1e-4)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 6), st.integers(0, 12), st.floats(0.01, 20.0)), min_size=1, max_size=6),
     st.floats(0.02, 1.0),
@@ -227,7 +227,7 @@ def test_every_on_off_group_has_finite_numbers_in_order(bins, alpha, other):
         assert profile.stat(norm + factor * (high - low)) >= best - 1e-9
 
 
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 6), st.floats(0.0, 5.0), st.floats(0.01, 20.0)), min_size=1, max_size=6),
     st.floats(0.5, 3.0),

@@ -153,7 +153,7 @@ def test_a_source_that_contributes_nowhere_raises():
 # --- one row for each bin
 
 
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 @given(
     st.lists(st.floats(0.05, 500.0), min_size=2, max_size=40, unique=True).map(sorted),
     st.integers(1, 30),

@@ -561,7 +561,7 @@ def documents(draw):
 
 
 @pytest.mark.long
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 @given(documents())
 def test_yaml_round_trip_is_the_identity(document):
     config = AnalysisConfig(**document)

@@ -756,7 +756,6 @@ def test_a_region_between_pixels_is_an_error_of_a_mask_and_no_zero_of_a_sum():
         one.to_region_nd_map(small, func=np.max)
 
 
-@settings(max_examples=40)
 @given(radius=st.floats(0.02, 0.6), x=st.floats(7, 12), y=st.floats(6.2, 8))
 def test_the_sum_of_ones_is_the_area_of_the_region(radius, x, y):
     geom = geom_of()

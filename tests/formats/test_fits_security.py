@@ -137,7 +137,6 @@ def test_any_bytes_are_read_as_tables_or_raise_input_error(content):
 
 
 @pytest.mark.filterwarnings("ignore")
-@settings(max_examples=60)
 @given(with_cards(TABLES))
 def test_reading_takes_memory_in_proportion_to_the_file(content):
     assert growth(lambda: read_all(content)) < ROOM + LARGEST_GROWTH * len(content)
@@ -157,7 +156,6 @@ def test_any_header_is_parsed_or_raises_input_error(content):
 
 
 @pytest.mark.filterwarnings("ignore")
-@settings(max_examples=80)
 @given(st.one_of(with_changes(IMAGE), with_cards(IMAGE)))
 def test_any_bytes_are_read_as_a_mask_or_raise_input_error(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "mask.fits"

@@ -120,7 +120,7 @@ def content(tmp_path_factory):
 
 
 @pytest.mark.filterwarnings("ignore")
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 @given(data=st.data())
 def test_any_bytes_are_read_as_maps_of_fluxes_or_raise_an_error_of_ours(tmp_path_factory, content, data):
     path = tmp_path_factory.getbasetemp() / "fluxes.fits"

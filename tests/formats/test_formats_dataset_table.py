@@ -39,7 +39,7 @@ def datasets(draw):
     return xr.Dataset(variables, attrs=draw(ATTRS))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 @given(ds=datasets())
 def test_any_dataset_comes_back_identical(ds, tmp_path_factory):
     back = through_file(ds, tmp_path_factory.mktemp("any"))

@@ -404,7 +404,7 @@ CONTENT = map_row_content(grid_row())
 
 
 @pytest.mark.filterwarnings("ignore")
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 @given(st.one_of(with_changes(CONTENT), with_cards(CONTENT)))
 def test_any_bytes_are_read_as_a_dataset_or_raise_an_error_of_ours(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "dataset.fits"

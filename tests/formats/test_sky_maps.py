@@ -328,7 +328,7 @@ CONTENT = maps_content([a_map(ENERGY, unit="m2 s"), a_map(TRUE, RAD, name="PSF")
 
 
 @pytest.mark.filterwarnings("ignore")
-@settings(max_examples=80, deadline=None)
+@settings(deadline=None)
 @given(st.one_of(with_changes(CONTENT), with_cards(CONTENT)))
 def test_any_bytes_are_read_as_maps_or_raise_an_error_of_ours(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "map.fits"

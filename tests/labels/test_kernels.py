@@ -39,7 +39,7 @@ def test_a_kernel_without_pixels_is_refused(kernel):
         Kernel(*kernel)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 @given(
     outer=st.floats(0.0, 14.0),
     share=st.floats(0.0, 1.0),

@@ -154,7 +154,7 @@ def recipes(draw):
     )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(deadline=None)
 @given(recipes())
 def test_documents_and_recipes_are_inverse(one):
     document = json.loads(canonical_json(one.document()))

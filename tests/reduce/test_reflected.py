@@ -44,7 +44,6 @@ regions = st.builds(
 )
 
 
-@settings(max_examples=40)
 @given(regions)
 def test_off_regions_lie_at_the_offset_of_the_on_region(region):
     off = reflected_regions(*POINTING, region, None, SETTINGS)
@@ -55,7 +54,6 @@ def test_off_regions_lie_at_the_offset_of_the_on_region(region):
     np.testing.assert_allclose(off.sky_radius, region.radius, rtol=1e-3)
 
 
-@settings(max_examples=40)
 @given(regions)
 def test_the_on_region_is_left_out_and_off_regions_hardly_overlap(region):
     off = reflected_regions(*POINTING, region, None, SETTINGS)

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from releases import TINY, part_in_memory, recipe, release_of, rows_in
@@ -113,7 +113,6 @@ def test_a_window_has_the_numbers_of_the_formula(sign, angles, oversampling):
     bins=st.integers(1, 6),
     offset=st.tuples(st.floats(-2.0, 2.0), st.floats(-1.0, 1.0)),
 )
-@settings(max_examples=60)
 def test_a_window_has_the_numbers_of_the_formula_whatever_the_table(power, slope, holes, dark, bins, offset):
     """Also rates that grow, steep ones, entries without a rate, and energies at which none is known."""
 

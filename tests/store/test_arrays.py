@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from xgamma.store import Store
@@ -22,7 +22,6 @@ def cut_arrays(draw):
     return values.astype(draw(st.sampled_from(TYPES))), chunks, window
 
 
-@settings(max_examples=60)
 @given(cut_arrays())
 def test_zarr_reads_the_same_array_and_the_same_window(case):
     values, chunks, window = case

@@ -405,7 +405,6 @@ def test_a_chunk_that_cannot_be_decoded_is_found(own):
 
 
 @given(st.data())
-@settings(max_examples=40)
 def test_a_record_with_a_missing_or_wrong_field_is_found(spare, data):
     record = data.draw(st.sampled_from(spare.ls()))
     field = data.draw(st.sampled_from(sorted(documents.RECORD)))
@@ -434,7 +433,6 @@ def _places(document, path=()):
 
 
 @given(st.data())
-@settings(max_examples=50)
 def test_a_group_with_any_replaced_value_gives_violations_and_no_exception(spare, data):
     record = data.draw(st.sampled_from(spare.ls()))
     path = Path(spare.url, record.folder, "zarr.json")

@@ -56,7 +56,7 @@ def store(request, new_place):
 
 
 @given(root=datasets(), sub=datasets())
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
 def test_put_then_get_is_the_identity(store, root, sub):
     key = digest([dataset_digest(root), dataset_digest(sub)])
     record = store.put("any", key, {"": root, "irf/sub-1": sub}, {})
