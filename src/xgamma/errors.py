@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+import re
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import Any, ClassVar, Self
@@ -75,7 +76,8 @@ class XgammaError(Exception):
 
     def in_file(self, path: object) -> Self:
         """Return the error with the file that it comes from, unless its sentence names that already."""
-        return self if str(path) in str(self) else self.of(path)
+        is_named = re.search(rf"(?<![\w/.-]){re.escape(str(path))}(?![\w/-])", str(self))
+        return self if is_named else self.of(path)
 
 
 class ConfigError(XgammaError, ValueError):

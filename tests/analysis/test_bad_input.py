@@ -49,7 +49,7 @@ CASES = {
     "datastore without runs": (
         "observations: {{datastore: {0}/empty}}",
         MissingInputError,
-        "{0}/empty holds neither hdu-index.fits[.gz] nor FITS files with an EVENTS HDU.",
+        "{0}/empty holds neither hdu-index.fits[.gz] nor FITS files with an EVENTS HDU. Give the folder of a release.",
     ),
     "datastore that is text": (
         "observations: {{datastore: {0}/text}}",

@@ -38,7 +38,7 @@ class Handler(BaseHTTPRequestHandler):
         with self.server.lock:
             script = self.server.scripts.get(path, [])
             behaviour = (script.pop(0) if len(script) > 1 else script[0]) if script else honest
-            self.server.begun += 1
+            self.server.answering += 1
         self.sent = 0
         try:
             behaviour(self, self.server.files.get(path))
@@ -46,7 +46,8 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         finally:
             with self.server.lock:
-                self.server.requests.append(Request(path, self.headers.get("Range"), self.sent))
+                self.server.noted.append(Request(path, self.headers.get("Range"), self.sent))
+                self.server.answering -= 1
 
     def head(self, status: int, length: int, **headers: str) -> None:
         self.send_response(status)
@@ -174,8 +175,8 @@ class ReleaseServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.files = dict(files)
         self.scripts: dict[str, list[Behaviour]] = {}
-        self.requests: list[Request] = []
-        self.begun = 0
+        self.noted: list[Request] = []
+        self.answering = 0
         self.lock = threading.Lock()
         self.stalled = threading.Semaphore(0)
         self.over = threading.Event()
@@ -188,11 +189,16 @@ class ReleaseServer(ThreadingHTTPServer):
         """Set how the next requests of a path are answered; the last behaviour stays."""
         self.scripts[path] = list(behaviours)
 
-    def asked(self, path: str) -> list[Request]:
-        """Return the requests of one path so far; those that are answered already are noted a moment later."""
+    @property
+    def requests(self) -> list[Request]:
+        """The requests so far; those that are answered already are noted a moment later."""
         deadline = time.monotonic() + PATIENCE
-        while len(self.requests) < self.begun and time.monotonic() < deadline:
+        while self.answering and time.monotonic() < deadline:
             time.sleep(0.005)
+        return self.noted
+
+    def asked(self, path: str) -> list[Request]:
+        """Return the requests of one path so far."""
         return [request for request in self.requests if request.path == path]
 
 

@@ -19,7 +19,7 @@ from xgamma.analysis.steps.reduce import ReduceStep, ReductionWanted, row_name
 from xgamma.analysis.steps.stack import NAME as STACKED
 from xgamma.analysis.steps.stack import StackWanted
 from xgamma.axes import Axis
-from xgamma.config.config import AnalysisConfig
+from xgamma.config.config import AnalysisConfig, log_file
 from xgamma.config.requests import outdir_of
 from xgamma.datasets.dataset_list import validate_names
 from xgamma.estimate.time_bins import TimeSpans, spans_of_rows
@@ -84,6 +84,7 @@ def preview(config: AnalysisConfig, opened: FitsRelease | StoredRelease | None =
     if opened is not None:
         request = replace(request, known={each.name: each.selected(opened) for each in request.observations})
     outdir = outdir_of(config)
+    log_file(config.general.log)
     _validate_store_of_url(config)
     chosen = request.selected()
     if is_memory_judged(config):

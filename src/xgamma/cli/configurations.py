@@ -34,9 +34,9 @@ def configuration(place: Path, options: Mapping[str, object] | None = None) -> I
     """
     config = _read(place)
     given = {name: value for name, value in (options or {}).items() if value is not None}
-    for name, value in given.items():
-        setattr(config.general, name, value)
     try:
+        for name, value in given.items():
+            setattr(config.general, name, value)
         yield config
     except OF_NO_FILE:
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import sys
 import textwrap
@@ -35,6 +36,15 @@ WIDEST = 200
 def examples(*lines: str) -> str:
     """Return what stands below the help of a verb: commands that one can type."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def typed(place: object) -> str:
+    """Return a place as one types it in a shell.
+
+    >>> typed("my runs.yaml")
+    "'my runs.yaml'"
+    """
+    return shlex.quote(str(place))
 
 
 def print_json(document: Any) -> None:

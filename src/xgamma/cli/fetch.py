@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 import signal
 import sys
 import textwrap
@@ -15,7 +14,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from xgamma.cli.console import examples, json_option, print_facts, print_json, print_table, size_text, some
+from xgamma.cli.console import examples, json_option, print_facts, print_json, print_table, size_text, some, typed
 from xgamma.cli.places import PlaceType
 from xgamma.errors import ConfigError, ExitCode, InputError
 from xgamma.formats.gadf.folders import folder_of_index
@@ -71,6 +70,8 @@ def fetch_command(
     are shown first. What is there and right is not downloaded again, and what was interrupted goes on where it ended:
     simply repeat the command. Exit code 4 when some files failed, 3 when all did.
     """
+    if name is None and (sources or into or obs_ids):
+        raise ConfigError("--from, --into and --obs are about one release: give its NAME; xgamma fetch lists them.")
     if name is None or only_list:
         _list(as_json)
         return ExitCode.DONE
@@ -105,7 +106,7 @@ def _ingest(folder: str, store: str, obs_ids: Sequence[int], as_json: bool) -> i
 def _downloadable(name: str) -> DataRelease:
     release = read_catalog(name)
     if release.simulation is not None:
-        plan = shlex.quote(str(catalog_path(name)))
+        plan = typed(catalog_path(name))
         raise ConfigError(f"{release.name} is not downloaded but simulated: xgamma simulate FOLDER --plan {plan}")
     return release
 
@@ -246,7 +247,7 @@ def _say_next(report: FetchReport, folder: str) -> None:
     if not runs:
         return
     if runs == report.release.obs_ids:
-        click.echo(f"Next: xgamma init my.yaml --datastore {shlex.quote(folder)}", err=True)
+        click.echo(f"Next: xgamma init my.yaml --datastore {typed(folder)}", err=True)
         return
     click.echo(f"Not all runs are there; select those that are:\n{_selection(folder, runs)}", err=True)
 

@@ -13,6 +13,7 @@ from xgamma.cli.console import (
     print_unused,
     rehash_option,
     some,
+    typed,
 )
 from xgamma.cli.places import PlaceType, opened_store, store_argument
 from xgamma.errors import ConfigError, ExitCode, InputError
@@ -85,7 +86,7 @@ def ingest_command(
     there = len(chosen) - new - len(failed)
     click.echo(f"{some(new, 'run')} ingested, {there} were there, {len(failed)} could not be read.")
     print_unused(failed)
-    click.echo(f"Next: xgamma {'retry' if failed else 'ls'} {store}", err=True)
+    click.echo(f"Next: xgamma {'retry' if failed else 'ls'} {typed(store)}", err=True)
     return ExitCode.INCOMPLETE if failed else ExitCode.DONE
 
 

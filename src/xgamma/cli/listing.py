@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from xgamma.cli import runs as runs_of_place
-from xgamma.cli.console import examples, json_option, print_damaged, print_json, print_tables, size_text, some
+from xgamma.cli.console import examples, json_option, print_damaged, print_json, print_tables, size_text, some, typed
 from xgamma.cli.places import complete_tag, opened_store, place_argument
 from xgamma.digits import NOTHING
 from xgamma.errors import ConfigError, ExitCode
@@ -69,7 +69,7 @@ def ls_command(
     else:
         rows = [_record_row(record) for record in records]
         print_tables([Table("", rows)])
-        click.echo(f"{some(len(rows), 'product')}. Next: xgamma show {place} KIND/KEY", err=True)
+        click.echo(f"{some(len(rows), 'product')}. Next: xgamma show {typed(place)} KIND/KEY", err=True)
     return print_damaged(records.damaged)
 
 

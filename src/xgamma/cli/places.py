@@ -32,6 +32,12 @@ class PlaceType(click.Path):
 
     name = "place"
 
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the place; a variable of a shell that is not set leaves none."""
+        if not value:
+            self.fail("expected a place, got an empty name", param, ctx)
+        return super().convert(value, param, ctx)
+
 
 store_argument = click.argument("store", type=PlaceType())
 place_argument = click.argument("place", type=PlaceType())
@@ -83,6 +89,8 @@ def store_location(place: str) -> str:
 def _store_of_config(path: Path) -> str:
     """Return the store that a configuration names; only its section ``general`` is looked at."""
     document = yaml_documents.read_yaml(path, "configuration")
+    if not isinstance(document, Mapping):
+        raise ConfigError(f"{path}: expected the sections of a configuration; xgamma check {path} says what is wrong.")
     general = document.get("general") or {}
     if not isinstance(general, Mapping):
         raise ConfigError(f"{path}: general is no section; xgamma check {path} says what is wrong.")

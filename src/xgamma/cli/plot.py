@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from xgamma.analysis.stored_pictures import pictures_of
-from xgamma.cli.console import examples
+from xgamma.cli.console import examples, typed
 from xgamma.cli.places import complete_product, opened_store, place_argument, product_named, shown_key
 from xgamma.errors import ConfigError, UnknownNameError, did_you_mean
 from xgamma.formats.local_files import validate_ending, validate_output, write_files
@@ -52,7 +52,7 @@ def plot_command(
     if only_list or file is None:
         for name in pictures:
             click.echo(name)
-        click.echo(f"Next: xgamma plot {place} {shown_key(record)} FILE.png --what NAME", err=True)
+        click.echo(f"Next: xgamma plot {typed(place)} {shown_key(record)} FILE.png --what NAME", err=True)
         return
     name = next(iter(pictures)) if what is None else what
     if name not in pictures:

@@ -11,7 +11,7 @@ from xgamma.analysis.plan import found_results, validated_request
 from xgamma.analysis.reported import report_of, write_report
 from xgamma.analysis.stored import store_report
 from xgamma.cli.configurations import configuration
-from xgamma.cli.console import examples
+from xgamma.cli.console import examples, typed
 from xgamma.cli.places import PlaceType, hint_of_release, opened_store
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import outdir_of
@@ -78,11 +78,11 @@ def _report(config: AnalysisConfig, path: Path) -> str:
     try:
         results, missing = found_results(request, request.selected())
     except ConfigError as error:
-        raise ConfigError(f"{error} A report shows what was computed; run xgamma run {path} before.") from None
+        raise ConfigError(f"{error} A report shows what was computed; run xgamma run {typed(path)} before.") from None
     if is_store(results.store.url):
         # Pictures are kept there, where it can be written.
         results = replace(results, store=Store(results.store.url))
     left = [f"{step.step}: {step.reason}" for step in missing]
     if left:
-        click.echo(f"Not done yet: {'; '.join(left)}. Next: xgamma run {path}", err=True)
+        click.echo(f"Not done yet: {'; '.join(left)}. Next: xgamma run {typed(path)}", err=True)
     return report_of(request.config, results, request.remarks, missing=left)

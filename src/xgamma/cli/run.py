@@ -23,6 +23,7 @@ from xgamma.cli.console import (
     rehash_option,
     size_text,
     some,
+    typed,
 )
 from xgamma.cli.places import PlaceType
 from xgamma.digits import NOTHING
@@ -81,7 +82,7 @@ def run_command(
     if not report.is_converged:
         raise FitError(f"The fit did not converge. {_why(report)} Try other start values, or freeze a parameter.")
     if until is None and not as_json:
-        click.echo(f"Next: xgamma report {given.general.outdir}", err=True)
+        click.echo(f"Next: xgamma report {typed(given.general.outdir.expanded())}", err=True)
     return ExitCode.INCOMPLETE if report.unused else ExitCode.DONE
 
 
@@ -132,7 +133,7 @@ def plan_command(config: Path, as_json: bool) -> None:
             print_table(_rows_of_plan(steps), spare=("key", "tasks", "in"))
         plan.validate_steps(given, steps)
     if not as_json:
-        click.echo(f"Next: xgamma run {config}", err=True)
+        click.echo(f"Next: xgamma run {typed(config)}", err=True)
 
 
 def _rows_of_plan(steps: Sequence[PlannedStep]) -> list[dict[str, object]]:
@@ -181,7 +182,7 @@ def check_command(config: Path, as_json: bool) -> None:
         click.echo(f"{some(len(found.unusable), 'run')} will not be used in all; --json lists them.", err=True)
     for remark in found.remarks:
         click.echo(remark, err=True)
-    click.echo(f"Next: xgamma plan {config}, xgamma run {config}", err=True)
+    click.echo(f"Next: xgamma plan {typed(config)}, xgamma run {typed(config)}", err=True)
 
 
 def _print_dropped(found: Preview) -> None:

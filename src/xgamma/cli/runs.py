@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import numpy as np
 
-from xgamma.cli.console import print_facts, print_json, print_tables, some
+from xgamma.cli.console import print_facts, print_json, print_tables, some, typed
 from xgamma.cli.places import store_location
 from xgamma.errors import ConfigError, UnknownNameError, did_you_mean
 from xgamma.events import Part
@@ -29,18 +29,19 @@ def list_runs(
     found = run_table(open_release(store_location(place), tag), None if position is None else _position(position))
     total = len(found.facts)
     if where is not None:
-        found = found.where(parsed(where, "--where"))
+        condition = parsed(where, "--where")
+        try:
+            found = found.where(condition)
+        except ConfigError as error:
+            raise error.of("--where") from None
     if sort is not None:
         found = found.sorted_by(sort.removeprefix("-"), falling=sort.startswith("-"))
     if as_json:
         print_json(runs_document(found.facts, found.columns))
         return
     print_tables([runs_table(found.facts, found.columns)])
-    of = f" of {total}" if where is not None else ""
-    click.echo(
-        f"{some(len(found.facts), 'run')}{of}; live in h, angles in deg. Next: xgamma init {store_location(place)}",
-        err=True,
-    )
+    of, release = f" of {total}" if where is not None else "", typed(store_location(place))
+    click.echo(f"{some(len(found.facts), 'run')}{of}; live in h, angles in deg. Next: xgamma init {release}", err=True)
 
 
 def _position(text: str) -> Position:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from xgamma.cli import runs as runs_of_place
-from xgamma.cli.console import examples, json_option, print_facts, print_json, print_tables, size_text
+from xgamma.cli.console import examples, json_option, print_facts, print_json, print_tables, size_text, typed
 from xgamma.cli.places import (
     complete_product,
     opened_store,
@@ -65,7 +65,7 @@ def show_command(place: str, product: str, sed_type: str | None, arrays: bool, a
         _print(store, record, content, sed_type)
         for group in record.digests if arrays else ():
             click.echo(f"\n{group or 'root'}: {store.get(record.kind, record.key, group)}")
-        click.echo(f"Next: xgamma explain {place} {shown_key(record)}", err=True)
+        click.echo(f"Next: xgamma explain {typed(place)} {shown_key(record)}", err=True)
 
 
 def _document(store: Store, record: Record, content: NamedArrays | None, sed_type: str | None) -> dict[str, Any]:

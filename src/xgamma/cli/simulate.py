@@ -10,7 +10,7 @@ import click
 import numpy as np
 import xarray as xr
 
-from xgamma.cli.console import examples, json_option, print_json, print_table, some
+from xgamma.cli.console import examples, json_option, print_json, print_table, some, typed
 from xgamma.closure import Finding, excess_ratio, findings, picture, run_closure, trial_of
 from xgamma.config.config import AnalysisConfig
 from xgamma.digits import NOTHING, number_text, value_with_error
@@ -54,7 +54,7 @@ def simulate_command(
     plan = dataclasses.replace(plan, runs=plan.runs if runs is None else runs, seed=plan.seed if seed is None else seed)
     release = simulate(plan, folder, overwrite=overwrite)
     click.echo(f"{len(release.obs_ids)} runs, {release.events} events: {folder}")
-    click.echo(f"Next: xgamma init {folder}", err=True)
+    click.echo(f"Next: xgamma init {typed(folder)}", err=True)
 
 
 @click.command(

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from xgamma.cli.console import examples, json_option, print_json, print_table, size_text, some
+from xgamma.cli.console import examples, json_option, print_json, print_table, size_text, some, typed
 from xgamma.cli.places import complete_tag, opened_store, store_argument
 from xgamma.errors import ExitCode
 from xgamma.upkeep import parts
@@ -52,7 +52,7 @@ def compact_command(store: str, as_json: bool) -> ExitCode:
         for record in merged:
             held = some(len(record.supersedes), "part")
             click.echo(f"{record.kind}/{record.key}  {held} merged, {size_text(record.nbytes)}")
-        click.echo(f"Next: xgamma gc {store}, a day later" if merged else "There is nothing to merge.", err=True)
+        click.echo(f"Next: xgamma gc {typed(store)}, a day later" if merged else "There is nothing to merge.", err=True)
     return code
 
 
@@ -70,7 +70,7 @@ def tag_command(store: str, name: str | None, overwrite: bool, as_json: bool) ->
         return
     print_table([_tag_row(each, content) for each, content in shown.items()])
     if not shown:
-        click.echo(f"There is no tag. Next: xgamma tag {store} NAME", err=True)
+        click.echo(f"There is no tag. Next: xgamma tag {typed(store)} NAME", err=True)
 
 
 def _tag_row(name: str, content: Mapping[str, Any]) -> dict[str, str]:

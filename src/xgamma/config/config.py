@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any, Self, TextIO
 
 from pydantic import PlainValidator, WithJsonSchema
@@ -17,9 +18,9 @@ from xgamma.config.maps import step_problems
 from xgamma.config.section import OneOrSeveral, Section, key, subsection
 from xgamma.config.section_fields import Models
 from xgamma.config.sections import DatasetsConfig, FitConfig, GeneralConfig, LogConfig, ObservationsConfig
-from xgamma.errors import ConfigError, ConfigTypeError, MissingInputError
+from xgamma.errors import ConfigError, ConfigTypeError, MissingInputError, OutputError
 from xgamma.execute import is_notebook
-from xgamma.formats.local_files import local_path, read_text, write_files
+from xgamma.formats.local_files import is_there, local_path, read_text, write_files
 from xgamma.formats.yaml_documents import mixed_yaml, sections_of_yaml
 
 STEP = Choice(("observations", "datasets", "excess_map", "fit", "flux_points", "light_curve"))
@@ -305,8 +306,26 @@ class _OwnStream(logging.StreamHandler[TextIO]):
 
 def _handler(log: LogConfig) -> logging.Handler:
     handler: logging.Handler = _OwnStream()
-    if log.filename is not None:
-        handler = logging.FileHandler(log.filename, mode=log.filemode or "a", delay=True)
+    if (path := log_file(log)) is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(path, mode=log.filemode or "a", delay=True)
     handler.setFormatter(logging.Formatter(log.format, log.datefmt))
     handler.set_name(HANDLER_NAME)
     return handler
+
+
+def log_file(log: LogConfig) -> Path | None:
+    """Return the file for messages, ``None`` for none; raises ``OutputError`` where none can be. Makes nothing."""
+    if log.filename is None:
+        return None
+    if log.filename.is_url:
+        raise OutputError(f"general.log.filename: expected a local file, got {log.filename}.")
+    path = Path(log.filename.expanded())
+    if path.is_dir():
+        raise OutputError(f"general.log.filename: {path} is a folder; expected the name of a file.")
+    nearest = next(each for each in path.absolute().parents if is_there(each))
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise OutputError(
+            f"general.log.filename: {path} cannot be written: {nearest} is no folder that can be; give another file."
+        )
+    return path

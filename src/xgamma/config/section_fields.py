@@ -311,7 +311,7 @@ def component_problems(component: Any, where: str) -> Iterator[str]:
         return
     if not isinstance(component.get("type"), str):
         yield f"{where}.type: expected the type of the model such as SkyModel, got {shown(component.get('type'))}."
-    elif component["type"] == "SkyModel" and not isinstance(component.get("name"), str):
+    elif component["type"] == "SkyModel" and not (isinstance(component.get("name"), str) and component["name"]):
         yield f"{where}.name: expected the name of the model, got {shown(component.get('name'))}."
     for part in PARTS:
         model = component.get(part)

@@ -23,6 +23,8 @@ RULES = {
 }
 """What the mappings of each folder hold."""
 _ENDING = ".json"
+LONGEST_NAME = 200
+"""Of what somebody calls something; names of files have 255 bytes on most disks."""
 
 
 def write_label(backend: Backend, folder: str, name: str, content: Mapping[str, Any]) -> None:
@@ -83,6 +85,8 @@ def parsed_label(path: str, content: bytes, *, whole: bool = False) -> tuple[dic
 
 
 def _path(folder: str, name: str) -> str:
+    if len(name) > LONGEST_NAME:
+        raise ConfigError(f"Expected a name of at most {LONGEST_NAME} characters, got one of {len(name)}.")
     try:
         return f"{folder}/{validate_segment(name, 'name')}{_ENDING}"
     except DataError as error:

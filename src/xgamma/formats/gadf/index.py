@@ -43,6 +43,7 @@ from xgamma.outcome import Note
 log = logging.getLogger(__name__)
 
 _NO_FILES = "holds neither hdu-index.fits[.gz] nor FITS files with an EVENTS HDU"
+_GIVE = "Give the folder of a release."
 VARIABLE = "CALDB"
 _FILES = ("irf_file.fits", "irf_file.fits.gz")
 # One folder each: what a header says leads nowhere else.
@@ -82,7 +83,7 @@ def index_of_folder(files: Files) -> Index:
         elif entry is not None:
             runs[entry.obs_id] = entry
     if not runs:
-        found = f"; of {len(paths)} files {len(lost)} cannot be used: {lost[0]}" if lost else "."
+        found = f"; of {len(paths)} files {len(lost)} cannot be used: {lost[0]}" if lost else f". {_GIVE}"
         raise MissingInputError(f"{files} {_NO_FILES}{found}")
     return Index(IndexRuns.of(runs, files))
 
