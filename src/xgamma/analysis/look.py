@@ -13,23 +13,28 @@ from functools import partial
 import numpy as np
 import xarray as xr
 
-from xgamma.analysis.beginning import fault_of_rows, names_of_rows, stacks_of
 from xgamma.analysis.failures import on_failed_ingest, on_unused_run
 from xgamma.analysis.plan import Request
 from xgamma.analysis.selected import Selected, no_run_left, nothing_selected
+from xgamma.analysis.steps.fit import FitWanted
 from xgamma.analysis.steps.observations import errors_of
-from xgamma.analysis.steps.reduce import ReduceStep, ReductionWanted
+from xgamma.analysis.steps.reduce import ReduceStep, ReductionWanted, row_name
 from xgamma.analysis.steps.rows import lost_rows, unused_rows
+from xgamma.analysis.steps.stack import NAME as STACKED
+from xgamma.analysis.steps.stack import StackWanted
 from xgamma.analysis.steps.step import SeenSpectrum
-from xgamma.axes import BoolArray
+from xgamma.axes import Axis, BoolArray
 from xgamma.datasets.observations import Observations
 from xgamma.errors import DataError, FitError
 from xgamma.estimate.time_bins import TimeSpans, spans_of_rows
 from xgamma.events import Part, Rows
 from xgamma.execute import THIS_PROCESS
-from xgamma.fit import FitInput
+from xgamma.fit import FitInput, Statistic, mask_fit, validate_beginning
 from xgamma.ingest import FitsRelease, StoredRelease
 from xgamma.ingest.notes import notes_of, runs_by_note, summaries
+from xgamma.models.models import Models
+from xgamma.models.npred_models import NormModel
+from xgamma.models.skymodel import ModelComponent
 from xgamma.outcome import Outcome, UnusedRun
 from xgamma.predict.folding import GoodTime, good_time, spectral_remarks, time_remark, validate_times
 from xgamma.reduce import Recipe, reduce_each, select_rows, validate_enclosure
@@ -44,6 +49,9 @@ LOOKED_FOR = 500
 LOOKED_AT_REMOTE = 2
 # Of files that are not there a few are named.
 MOST_ABSENT = 100
+BRIGHT, LARGE = 1e-3, 1e12
+"""A flux in a bin of true energy, in cm-2 s-1, below which no exposure makes a start hopeless, and such a norm of maps
+of counts: counts are predicted for what is above, which takes as long as the first step of a fit."""
 
 
 @dataclass(frozen=True)
@@ -183,10 +191,57 @@ def _seen(request: Request, reductions: Sequence[ReductionWanted], chosen: Selec
     held = chosen.release.load([*sample, *_absent(chosen, set(sample))], store, on_failure=on_failure)
     seen = _Seen(sample, chosen.observations(held), held.failures, [])
     reduced = [
-        [tried(part, rows, wanted.recipe, partial(fault_of_rows, request, wanted)) for part, rows in seen.pieces]
+        [tried(part, rows, wanted.recipe, partial(_fault_of_rows, request, wanted)) for part, rows in seen.pieces]
         for wanted in reductions
     ]
     return replace(seen, reduced=reduced)
+
+
+def _fault_of_rows(request: Request, reduction: ReductionWanted, rows: xr.Dataset) -> FitError | None:
+    """Return why no fit of reduced rows can begin, ``None`` where one can or none is asked for; of maps the first."""
+    stack = _stacks(request).get(reduction.number)
+    seen = rows if reduction.recipe.grid.is_region else rows.isel(dataset=slice(1))
+    seen = seen.assign_coords(dataset=_names(reduction, stack, seen["dataset"].values.tolist()))
+    # What groups are called is not known yet.
+    return fault_of(request, reduction.name, seen, are_named=stack is None or stack.by is None)
+
+
+def fault_of(request: Request, name: str, data: xr.Dataset, are_named: bool = True) -> FitError | None:
+    """Return why no fit of Datasets of an entry can begin, ``None`` where one can or none is asked for.
+
+    Unless Datasets ``are_named`` as the fit will see them, models of some of them alone are left out.
+    """
+    asked = next((wanted for _, wanted in request.steps if isinstance(wanted, FitWanted)), None)
+    if asked is None or request.models is None:
+        return None
+    axis = Axis.from_coords(data.coords, "energy_true")
+    if not any(_is_huge(model, axis) for model in request.models):
+        return None
+    models = Models(one for one in request.models if are_named or one.datasets_names is None)
+    try:
+        validate_beginning(Statistic([FitInput(data, mask_fit(data, *asked.range_of(name)))], models))
+    except FitError as error:
+        return error
+    return None
+
+
+def _is_huge(model: ModelComponent, axis: Axis) -> bool:
+    """Whether fluxes in bins of true energy are no numbers, or so large that no fit may begin with them."""
+    if model.spectral_model is None:
+        return False
+    with np.errstate(all="ignore"):
+        fluxes = model.spectral_model.flux(axis.edges, model.spectral_model.canonical_values())
+    return not bool((np.abs(fluxes) < (LARGE if isinstance(model, NormModel) else BRIGHT)).all())
+
+
+def _stacks(request: Request) -> dict[int, StackWanted]:
+    """Return how the entries of ``datasets`` are stacked, by their number."""
+    return {wanted.number: wanted for _, wanted in request.steps if isinstance(wanted, StackWanted)}
+
+
+def _names(reduction: ReductionWanted, stack: StackWanted | None, rows: Sequence[str]) -> list[str]:
+    """Return what the datasets of rows are called that a fit sees."""
+    return [row_name(reduction.name, row) if stack is None else stack.name or STACKED for row in rows]
 
 
 def _validate_seen(
@@ -215,9 +270,9 @@ def _model_remarks(request: Request, reductions: Sequence[ReductionWanted], seen
     if faults:
         raise faults[0]
     for reduction, ends in zip(reductions, seen.reduced, strict=True):
-        stack = stacks_of(request).get(reduction.number)
+        stack = _stacks(request).get(reduction.number)
         for rows, (gti, mjdref) in (end.times for end in ends if end.times is not None):
-            names = names_of_rows(reduction, stack, rows)
+            names = _names(reduction, stack, rows)
             for model in request.models:
                 # What groups are called is not known yet.
                 if stack is None or stack.by is None or model.datasets_names is None:

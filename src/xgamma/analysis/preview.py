@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 
 import xarray as xr
 
-from xgamma.analysis.beginning import fault_of
-from xgamma.analysis.look import Look, look_ahead
+from xgamma.analysis.look import Look, fault_of, look_ahead
 from xgamma.analysis.plan import Request, is_memory_judged, planned, validate_steps, validated_request
 from xgamma.analysis.selected import Selected
 from xgamma.analysis.steps.read import ReadWanted, axis_of, seen_spectrum
