@@ -19,6 +19,8 @@ from xgamma.errors import ConfigError, InputError
 
 SECONDS_PER_DAY = 86400.0
 MINUTES_PER_DAY = 1440.0
+DEFAULT_MJDREF = 51544.0
+"""The MJD from which times count in files of ours, where what they hold names none."""
 # By the name in FITS, with the older names that the standard allows. GPS and LOCAL are unknown to astropy, UT1 needs
 # tables of the Earth's rotation, and a second of TCB or TCG is not one of TT.
 TIME_SCALES = {

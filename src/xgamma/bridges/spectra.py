@@ -24,7 +24,6 @@ from regions import SkyRegion
 from xgamma.axes import Axis, FloatArray
 from xgamma.errors import ConfigError, ConfigTypeError, DataError, LaterError
 from xgamma.formats import region_objects
-from xgamma.formats.fits.hdus import DEFAULT_MJDREF
 from xgamma.formats.fits.regions import Shapes
 from xgamma.formats.spectrum_rows import (
     NO_OBS_ID,
@@ -35,7 +34,7 @@ from xgamma.formats.spectrum_rows import (
     spectrum_rows,
 )
 from xgamma.shapes.objects import normalize_shape
-from xgamma.times import SECONDS_PER_DAY
+from xgamma.times import DEFAULT_MJDREF, SECONDS_PER_DAY
 
 STATISTICS = {SpectrumDatasetOnOff: "wstat", SpectrumDataset: "cash"}
 

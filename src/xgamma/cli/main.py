@@ -48,6 +48,7 @@ VERBS = {
 
 LATER = (
     "astropy",
+    "astropy.io.fits",
     "concurrent.futures",
     "dask.array",
     "hashlib",

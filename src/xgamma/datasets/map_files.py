@@ -20,7 +20,6 @@ from xgamma.datasets import info
 from xgamma.errors import ConfigError
 from xgamma.formats import dataset_index
 from xgamma.formats.fits import dataset_table
-from xgamma.formats.fits.hdus import DEFAULT_MJDREF
 from xgamma.formats.fits.images import FitsFile
 from xgamma.formats.fits.tables import as_input_error
 from xgamma.formats.local_files import validate_output, write_files
@@ -31,6 +30,7 @@ from xgamma.reduce import grids as response_grids
 from xgamma.reduce import joined_rows, nodes, select_rows, with_names
 from xgamma.schema.response_grids import EDISP_GRID, EXPOSURE_GRID, IMAGE_IRF, PSF_GRID, PSF_RECO_GRID
 from xgamma.sky import IMAGE, ORIGIN, SkySpace
+from xgamma.times import DEFAULT_MJDREF
 from xgamma.units import canonical
 
 if TYPE_CHECKING:

@@ -13,14 +13,13 @@ import xarray as xr
 
 from xgamma.axes import Axis, BoolArray, FloatArray, unify_axis
 from xgamma.errors import DataError
-from xgamma.formats.fits.hdus import DEFAULT_MJDREF
 from xgamma.formats.fits.regions import CLOSE, Shapes, are_close
 from xgamma.formats.region_files import shape_of_words
 from xgamma.geometry import tangent_plane, to_frame
 from xgamma.grid import REGION_SHAPE
 from xgamma.outcome import Outcome, flag_attrs
 from xgamma.shapes import Circle, Shape
-from xgamma.times import SECONDS_PER_DAY
+from xgamma.times import DEFAULT_MJDREF, SECONDS_PER_DAY
 
 REQUIRED = ("counts", "exposure", "exposure_edisp", "edisp", "mask_safe")
 NO_OBS_ID = -1

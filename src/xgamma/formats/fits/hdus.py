@@ -17,7 +17,6 @@ import astropy
 import numpy as np
 import numpy.typing as npt
 from astropy.io import fits
-from astropy.io.fits.verify import VerifyError
 from astropy.time import Time
 from astropy.utils.exceptions import AstropyWarning
 
@@ -25,19 +24,18 @@ from xgamma.axes import Axis, FloatArray
 from xgamma.errors import InputError, MissingInputError, XgammaError
 from xgamma.formats.fits.encoding import PRIMARY, Cards, Column, Hdu, hdu_bytes, header_bytes
 from xgamma.formats.fits.tables import BLOCK, inflated, largest_content, read_raw, read_tables
-from xgamma.times import mjdref_from_header
+from xgamma.times import DEFAULT_MJDREF, mjdref_from_header
 from xgamma.units import unit_factor
 
 if TYPE_CHECKING:
     from astropy import table as tables
 
 
-# What astropy raises for headers and data that are not what they say.
+# What astropy raises for headers and data that are not what they say, beside an error of its own.
 UNREADABLE = (
-    OSError, ValueError, TypeError, LookupError, EOFError, ArithmeticError, AssertionError, AttributeError, VerifyError,
+    OSError, ValueError, TypeError, LookupError, EOFError, ArithmeticError, AssertionError, AttributeError,
     AstropyWarning,
 )  # fmt: skip
-DEFAULT_MJDREF = 51544.0
 ECSV = b"# %ECS"
 """What a file with a table in ECSV begins with."""
 
@@ -189,7 +187,7 @@ def read_hdus(path: Path, made: Callable[[Any, int, int], Made | None]) -> list[
             found = [made(hdu, number, largest) for number, hdu in enumerate(fits.HDUList.fromstring(content))]
     except XgammaError:
         raise
-    except UNREADABLE as error:
+    except (*UNREADABLE, fits.VerifyError) as error:
         raise InputError(f"{path} is a broken or truncated FITS file ({error}). Write or fetch it again.") from error
     return [each for each in found if each is not None]
 

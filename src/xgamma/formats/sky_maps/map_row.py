@@ -11,11 +11,11 @@ import xarray as xr
 
 from xgamma import schema
 from xgamma.axes import Axis, BoolArray, FloatArray
-from xgamma.formats.fits.hdus import DEFAULT_MJDREF
 from xgamma.formats.spectrum_rows import NO_OBS_ID
 from xgamma.outcome import Outcome
 from xgamma.schema.response_grids import EDISP_GRID, EXPOSURE_GRID, IMAGE_IRF, PSF_GRID, PSF_RECO_GRID
 from xgamma.sky import IMAGE, SkySpace
+from xgamma.times import DEFAULT_MJDREF
 
 Planes = npt.NDArray[np.floating]
 _PLANES = ("counts", "mask_safe", "exposure", "background", "counts_off", "acceptance", "acceptance_off")
