@@ -115,6 +115,7 @@ def outcome(content, *alike):
 @example([(TEXT.index("1.5"), 3, "[" * 61 + "]" * 61)])
 @example([(TEXT.index("1.5"), 3, "[" * 60 + "]" * 60)])
 @example([(TEXT.index('"t"') + 1, 1, '\n  "recipe": {\n')])
+@example([(TEXT.index('"numpy"') - 1, 1, "}], [{")])
 @settings(max_examples=300)
 def test_what_many_documents_hold_alike_is_read_as_all_else_is(changes):
     text = TEXT

@@ -251,8 +251,10 @@ def _with_known(text: str, place: str, names: Iterable[str]) -> dict[str, Any] |
 @functools.lru_cache(64)
 def _inside(text: str) -> dict[str, Any]:
     """Return the mapping between two braces, two levels below the root of a document."""
-    mapping: dict[str, Any] = _DECODER.decode(f"{{{text}}}")
-    _validate_depth([[mapping]])
+    whole = f"{{{text}}}"
+    mapping: dict[str, Any] = _DECODER.decode(whole)
+    if _may_be_deep(f"[[{whole}]]"):
+        _validate_depth([[mapping]])
     return mapping
 
 
