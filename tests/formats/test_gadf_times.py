@@ -75,6 +75,7 @@ def test_overlapping_good_time_counts_once_with_a_note(rows, ontime, repeated):
     [
         ((2180, 1880), "Row 1 of GTI stops before it starts: START is 2180.0 s, STOP is 1880.0 s"),
         ((NAN, 1880), "Row 1 of GTI is not finite: START is nan s"),
+        ((1880, 1e30), "Row 1 of GTI lies farther from its epoch than any date: START is 1880.0 s, STOP is 1e\\+30 s"),
         ((0, NAN), "is not finite"),
         ((0, INF), "is not finite"),
         ((-INF, INF), "is not finite"),

@@ -162,7 +162,7 @@ def good_time(rows: FloatArray, header: Mapping[str, Any], events: Mapping[str, 
     Raises
     ------
     InputError
-        When a row is not finite or stops before it starts, or a header has no epoch that can be read.
+        When a row is not finite, no date, or stops before it starts, or a header has no epoch that can be read.
     """
     _validate(rows)
     shift = (_epoch_of_gti(header, events) - mjdref_from_header(events)) * SECONDS_PER_DAY
@@ -172,10 +172,15 @@ def good_time(rows: FloatArray, header: Mapping[str, Any], events: Mapping[str, 
     return GoodTime(disjoint_gti(rows) + shift, stop_slack(rows), notes)
 
 
+FARTHEST = 1e12
+"""Seconds that no good time is away from its epoch, which may be day 0 of Julius Scaliger."""
+
+
 def _validate(rows: FloatArray) -> None:
     for wrong, what in (
         (~np.isfinite(rows).all(axis=1), "is not finite"),
         (rows[:, 1] < rows[:, 0], "stops before it starts"),
+        (np.abs(rows).max(axis=1) > FARTHEST, "lies farther from its epoch than any date"),
     ):
         if wrong.any():
             number = int(np.argmax(wrong))
