@@ -8,7 +8,7 @@ import numpy as np
 from xgamma import models
 from xgamma.cli.main import VERBS
 from xgamma.errors import ExitCode
-from xgamma.gammapy_names import lines
+from xgamma.gammapy_names import OF_CLASSES, lines
 from xgamma.outcome import Fate, Outcome
 from xgamma.schema import DL4_IN, FILE, PRODUCTS, WINDOWS, documents
 from xgamma.schema.dl4 import COORDS_IN, IMAGE_ATTRS
@@ -72,6 +72,12 @@ def _gammapy_names():
             module = line.module
             yield from ("", f"### `{module}`", "", "| name | here |", "|---|---|")
         yield f"| `{line.name}` | {_marked(line.instead) or 'the same'} |"
+    yield from ("", "### Methods and attributes that are not here", "", "| class | name | here |", "|---|---|---|")
+    for owner, names in sorted(OF_CLASSES.items()):
+        parts = {}
+        for name, instead in names.items():
+            parts.setdefault(instead, []).append(f"`{name}`")
+        yield from (f"| `{owner}` | {', '.join(parts[instead])} | {_marked(instead)} |" for instead in parts)
     yield from ("", "### Modules that are not here", "", "| module | instead |", "|---|---|")
     modules = {}
     for line in sorted(line for line in lines() if not line.name):

@@ -11,8 +11,9 @@ import sys
 
 import pytest
 
+from xgamma import maps
 from xgamma.errors import LaterNameError
-from xgamma.gammapy_names import INSTEAD, MODULES, SAME, lines
+from xgamma.gammapy_names import INSTEAD, MODULES, OF_CLASSES, SAME, lines
 
 PEER = os.environ.get("PEER_PYTHON", "")
 MISSING = [line for line in lines() if line.instead]
@@ -50,6 +51,48 @@ def test_every_other_name_says_what_to_do_when_it_is_imported(line):
         exec(code)
     assert isinstance(raised.value, LaterNameError)
     assert str(raised.value) == f"{whole} is not part of this version of xgamma: {line.instead}."
+
+
+# --- of classes
+
+GEOM = maps.WcsGeom.create(npix=3, axes=[maps.MapAxis.from_energy_bounds("1 TeV", "10 TeV", 2)])
+REGION = maps.RegionGeom.create("icrs; circle(83.6, 22, 0.2)", GEOM.axes)
+OBJECTS = [
+    GEOM,
+    REGION,
+    maps.Map.from_geom(GEOM),
+    maps.Map.from_geom(REGION),
+    GEOM.get_coord(),
+    GEOM.axes,
+    GEOM.axes[0],
+]
+
+
+@pytest.mark.parametrize("one", OBJECTS, ids=lambda one: type(one).__name__)
+def test_a_method_of_gammapy_that_is_not_here_says_what_to_do(one):
+    owner = type(one).__name__
+    for name, instead in OF_CLASSES[owner].items():
+        with pytest.raises(AttributeError) as raised:
+            getattr(one, name)
+        assert str(raised.value) == f"{owner}.{name} is not part of this version of xgamma: {instead}."
+    with pytest.raises(AttributeError, match=f"^'{owner}' object has no attribute 'nothing_of_it'$"):
+        _ = one.nothing_of_it
+
+
+def test_each_class_with_methods_that_are_not_here_is_looked_at():
+    assert {type(one).__name__ for one in OBJECTS} == set(OF_CLASSES)
+
+
+@pytest.mark.skipif(not PEER, reason="needs Gammapy: PEER_PYTHON=/path/to/python")
+def test_gammapy_has_every_method_that_is_said_not_to_be_here():
+    code = (
+        "import json, warnings; warnings.simplefilter('ignore'); from gammapy import maps; maps.Map = maps.WcsNDMap\n"
+    )
+    code += f"print(json.dumps({{name: dir(getattr(maps, name)) for name in {sorted(OF_CLASSES)}}}))"
+    found = json.loads(subprocess.run([PEER, "-c", code], check=True, capture_output=True, text=True).stdout)
+    assert {owner: sorted(set(names) - set(found[owner])) for owner, names in OF_CLASSES.items()} == {
+        owner: [] for owner in OF_CLASSES
+    }
 
 
 def test_names_stand_once_and_what_to_do_is_one_clause():

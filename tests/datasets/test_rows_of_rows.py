@@ -181,9 +181,11 @@ def test_a_geometry_without_energies_raises():
     with pytest.raises(ConfigError, match="a RegionGeom with an axis called 'energy', or a Grid"):
         SpectrumDataset.create(RegionGeom.create())
     with pytest.raises(
-        ConfigTypeError, match="Expected a region, such as CircleSkyRegion of the package regions, got a str"
+        ConfigTypeError, match="Expected a region, such as CircleSkyRegion of the package regions, got a int"
     ):
-        RegionGeom.create("circle", axes=[energy_axis()])
+        RegionGeom.create(5, axes=[energy_axis()])
+    with pytest.raises(ConfigError, match="Expected one region, got 2"):
+        RegionGeom.create("icrs; circle(1, 2, 3); circle(2, 3, 4)")
 
 
 # --- drawn counts

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import astropy
 import numpy as np
 import xarray as xr
 from astropy import units as u
 
-from xgamma.axes import Axis, FloatArray, IntArray
-from xgamma.datasets.maps.axes import MapAxes, axes_facts
+from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
+from xgamma.datasets.maps.axes import MapAxes, WithAxes, axes_facts
 from xgamma.datasets.maps.axis import MapAxis
+from xgamma.datasets.maps.coords import normalize_position
 from xgamma.description import Described, Description, facts
 from xgamma.errors import ConfigError, DataError
+from xgamma.formats.region_files import normalize_regions
 from xgamma.grid import Grid, RegionSpace
 from xgamma.plot import figures as plot_figures
 from xgamma.plot import sky as plot_sky
@@ -25,8 +28,11 @@ from xgamma.sky import SkySpace
 from xgamma.units import canonical
 
 if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from xgamma.datasets.maps.map import RegionNDMap
 
 
 LOW, HIGH = "energy_min", "energy_max"
@@ -69,34 +75,62 @@ class Geom:
 
         With ``round_to_edge`` the energies are moved to the nearest edges before.
         """
-        axis = self.energy_axis.plain
-        given = (("energy_min", energy_min), ("energy_max", energy_max))
-        low, high = (None if value is None else canonical(value, "TeV", name) for name, value in given)
-        if round_to_edge:
-            low, high = (None if end is None else float(axis.edges[axis.nearest_edges(end)]) for end in (low, high))
-        inside = np.broadcast_to(axis.mask_inside(low, high), self._array.shape)
+        inside = np.broadcast_to(self.axes.inside(energy_min, energy_max, round_to_edge), self._array.shape)
         return self._array.copy(data=inside.copy())
 
 
 @dataclass(frozen=True)
-class RegionGeom(Described):
+class RegionGeom(WithAxes, Described):
     """A region on the sky, or none, and the axes of what is counted in it."""
 
     region: Shape | None
     axes: MapAxes
 
+    is_region: ClassVar[bool] = True
+    # Masks are maps, and maps have a geometry: the module of maps puts its class here.
+    map_type: ClassVar[type[RegionNDMap]]
+
     @classmethod
     def create(cls, region: Any = None, axes: Iterable[MapAxis] = ()) -> Self:
-        """Return the geometry of a region: a circle of the package `regions`, a ``Shape`` or ``None``.
+        """Return the geometry of a region: one of the package `regions`, DS9 text, a ``Shape`` or ``None``.
 
         Raises ``ConfigTypeError`` for what is neither.
         """
         return cls(normalize_region(region), MapAxes(axes))
 
+    def with_axes(self, axes: Iterable[MapAxis | Axis]) -> Self:
+        """Return the region with other axes."""
+        return replace(self, axes=MapAxes(axes))
+
     @property
-    def is_region(self) -> bool:
-        """It is one."""
-        return True
+    def data_shape(self) -> tuple[int, ...]:
+        """The shape of an array, whose image is one pixel."""
+        return (*self.axes.array_shape, 1, 1)
+
+    @property
+    def center_skydir(self) -> SkyCoord:
+        """The centre of the region; raises ``DataError`` where there is none."""
+        return astropy.coordinates.SkyCoord(*self._known_region().center, unit="deg", frame="icrs")
+
+    def solid_angle(self) -> u.Quantity:
+        """Return the solid angle of the region; raises ``DataError`` where there is none."""
+        return u.Quantity(self._known_region().solid_angle, "sr")
+
+    def contains(self, coords: Any) -> BoolArray:
+        """Return which positions lie in the region; raises ``DataError`` where there is none."""
+        given = coords["skycoord"] if isinstance(coords, Mapping) else coords
+        lon, lat = (np.atleast_1d(value) for value in normalize_position(given, "icrs", "contains"))
+        return np.asarray(self._known_region().holds(lon, lat))
+
+    def energy_mask(self, energy_min: Any = None, energy_max: Any = None, round_to_edge: bool = False) -> RegionNDMap:
+        """Return the bins that lie wholly between two energies, moved to the nearest edges before if asked for."""
+        inside = self.axes.inside(energy_min, energy_max, round_to_edge)[..., np.newaxis, np.newaxis]
+        return self.map_type(self, np.broadcast_to(inside, self.data_shape).copy())
+
+    def _known_region(self) -> Shape:
+        if self.region is None:
+            raise DataError("There is no region.")
+        return self.region
 
     def plot_region(self, ax: Axes | None = None, **style: Any) -> Axes:
         """Draw the edge of the region on Axes with a projection, by default new ones about it.
@@ -130,8 +164,15 @@ def _space_about(shape: Shape) -> SkySpace:
 
 
 def normalize_region(region: Any) -> Shape | None:
-    """Return the shape of a region of the package `regions`, ``None`` for none; raises as ``normalize_shape``."""
-    return None if region is None else normalize_shape(region)
+    """Return the shape of one region, ``None`` for none; raises as ``normalize_regions``, and for several."""
+    if region is None:
+        return None
+    if not isinstance(region, str):
+        return normalize_shape(region)
+    found = normalize_regions(region)
+    if len(found) != 1:
+        raise ConfigError(f"Expected one region, got {len(found)}.")
+    return found[0]
 
 
 def normalize_geom(geom: Any, energy_true: Any) -> tuple[Grid, bool]:

@@ -15,8 +15,8 @@ import pandas as pd
 import xarray as xr
 from astropy import units as u
 
+from xgamma import estimate
 from xgamma.errors import ConfigError, ConfigTypeError, DataError, did_you_mean
-from xgamma.estimate.reference import spectrum_fluxes
 from xgamma.formats.fits import hdus
 from xgamma.formats.light_curve import points as curve_points
 from xgamma.formats.sed import points as sed_points
@@ -126,7 +126,7 @@ def references_of(model: Any) -> sed_points.References | None:
         raise ConfigTypeError(
             f"reference_model: expected a SkyModel or a spectral model, got a {type(model).__name__}."
         )
-    return lambda energy, bounds: spectrum_fluxes(spectrum, bounds, energy)
+    return lambda energy, bounds: estimate.spectrum_fluxes(spectrum, bounds, energy)
 
 
 def relative_to(ds: xr.Dataset, model: Any) -> xr.Dataset:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     )
     from xgamma.estimate.group_fits import fit_groups, flux_points_groups
     from xgamma.estimate.points import flux_points
+    from xgamma.estimate.reference import spectrum_fluxes
     from xgamma.estimate.significance import SignificanceDistribution, significance_distribution
     from xgamma.estimate.theta_squared import theta2
     from xgamma.estimate.time_binning import TimeBinning, normalize_time_binning
@@ -52,6 +53,7 @@ __all__ = [
     "normalize_time_binning",
     "significance_distribution",
     "source_model",
+    "spectrum_fluxes",
     "theta2",
     "ts_map",
     "validate_varied",

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
-from xgamma.axes import Axis
+from xgamma.axes import Axis, BoolArray
 from xgamma.datasets.maps.axis import MapAxis
 from xgamma.description import Described, Description, facts
 from xgamma.errors import ConfigError, UnknownNameError, did_you_mean
 from xgamma.gammapy_names import SaysInstead
 from xgamma.plot import figures as plot_figures
+from xgamma.units import canonical
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -119,6 +120,19 @@ class MapAxes(SaysInstead, Described, Sequence[MapAxis]):
             plot_figures.show_title(axis.plot(ax), axis.plain.words)
         return figure
 
+    def inside(self, energy_min: Any, energy_max: Any, round_to_edge: bool) -> BoolArray:
+        """Return which bins lie wholly between two energies, over the dims of arrays; one bin of axes of others.
+
+        With ``round_to_edge`` the energies are moved to the nearest edges before.
+        """
+        name = "energy" if "energy" in self else "energy_true"
+        axis = self[name].plain
+        given = (("energy_min", energy_min), ("energy_max", energy_max))
+        low, high = (None if value is None else canonical(value, axis.unit, what) for what, value in given)
+        if round_to_edge:
+            low, high = (None if end is None else float(axis.edges[axis.nearest_edges(end)]) for end in (low, high))
+        return axis.mask_inside(low, high).reshape([axis.nbin if dim == name else 1 for dim in self.dims])
+
     def changed(self, name: str, change: Callable[[Axis], Axis | MapAxis]) -> MapAxes:
         """Return the axes with that of a name changed."""
         self[name]
@@ -162,3 +176,60 @@ class MapAxes(SaysInstead, Described, Sequence[MapAxis]):
 def axes_facts(axes: Iterable[Axis]) -> list[tuple[str, str]]:
     """Return what there is to say of each axis, under its name."""
     return [(axis.name, axis.words) for axis in axes]
+
+
+class WithAxes(SaysInstead):
+    """A geometry with axes beyond the sky, of an image or of a region."""
+
+    axes: MapAxes
+
+    def with_axes(self, axes: Iterable[MapAxis | Axis]) -> Self:
+        """Return it with other axes."""
+        raise NotImplementedError
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it has no axes beyond the sky."""
+        return len(self.axes) == 0
+
+    @property
+    def has_energy_axis(self) -> bool:
+        """Whether it has an axis of energy, reconstructed or true."""
+        return any(axis.is_energy_axis for axis in self.axes)
+
+    @property
+    def as_energy_true(self) -> Self:
+        """It with the axis of energy called ``energy_true``."""
+        return self.rename_axes("energy", "energy_true")
+
+    def copy(self) -> Self:
+        """Return an equal one; nothing changes in place."""
+        return self.with_axes(self.axes)
+
+    def to_image(self) -> Self:
+        """Return it without axes."""
+        return self.with_axes(())
+
+    def to_cube(self, axes: Iterable[MapAxis]) -> Self:
+        """Return it with more axes after its own."""
+        return self.with_axes([*self.axes, *axes])
+
+    def squash(self, axis_name: str) -> Self:
+        """Return it with an axis in one bin."""
+        return self.with_axes(self.axes.squash(axis_name))
+
+    def drop(self, axis_name: str) -> Self:
+        """Return it without an axis."""
+        return self.with_axes(self.axes.drop(axis_name))
+
+    def rename_axes(self, names: str | Sequence[str], new_names: str | Sequence[str]) -> Self:
+        """Return it with one or some of the axes under other names."""
+        return self.with_axes(self.axes.rename_axes(names, new_names))
+
+    def replace_axis(self, axis: MapAxis) -> Self:
+        """Return it with another axis in the place of that of its name."""
+        return self.with_axes(self.axes.replace(axis))
+
+    def slice_by_idx(self, slices: Mapping[str, int | slice]) -> Self:
+        """Return some bins of axes; an axis of which one bin is asked for by its number is dropped."""
+        return self.with_axes(self.axes.slice_by_idx(slices))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import astropy
@@ -15,6 +15,7 @@ from xgamma.datasets.maps.axes import MapAxes
 from xgamma.datasets.maps.axis import plain_values
 from xgamma.description import Described, Description, facts
 from xgamma.errors import ConfigError
+from xgamma.gammapy_names import SaysInstead
 from xgamma.geometry import to_frame
 from xgamma.units import canonical
 
@@ -23,13 +24,46 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class MapCoord(Described):
+class MapCoord(SaysInstead, Described):
     """Coordinates that broadcast: longitude and latitude in degrees in a frame, and quantities along axes by name."""
 
     lon: u.Quantity
     lat: u.Quantity
     frame: str = "icrs"
     along: Mapping[str, u.Quantity] = field(default_factory=dict)
+
+    @classmethod
+    def create(cls, coords: Any, frame: str = "icrs") -> MapCoord:
+        """Return coordinates of a mapping with ``skycoord``, or ``lon`` and ``lat``, or of a tuple of both."""
+        if isinstance(coords, cls):
+            return coords
+        given = dict(coords) if isinstance(coords, Mapping) else dict(zip(("lon", "lat"), coords, strict=True))
+        place = given.pop("skycoord", None)
+        lon, lat = (given.pop(name, None) for name in ("lon", "lat"))
+        position = normalize_position((lon, lat) if place is None else place, frame)
+        lon, lat = (u.Quantity(value, "deg") for value in to_frame(*position, "icrs", frame))
+        along = {name: u.Quantity(value) for name, value in given.items()}
+        return cls(lon, lat, frame, along)
+
+    def to_frame(self, frame: str) -> MapCoord:
+        """Return the same in another frame, ``icrs`` or ``galactic``."""
+        found = to_frame(self.lon.to_value("deg"), self.lat.to_value("deg"), self.frame, frame)
+        return replace(self, lon=u.Quantity(found[0], "deg"), lat=u.Quantity(found[1], "deg"), frame=frame)
+
+    def apply_mask(self, mask: Any) -> MapCoord:
+        """Return those for which a mask of the common shape is true, in one dim."""
+        taken = {name: np.broadcast_to(self[name], self.shape, subok=True)[mask] for name in self.axis_names}
+        return MapCoord(taken.pop("lon"), taken.pop("lat"), self.frame, taken)
+
+    @property
+    def flat(self) -> MapCoord:
+        """All of them in one dim."""
+        return self.apply_mask(np.ones(self.shape, dtype=bool))
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        return int(np.prod(self.shape))
 
     @property
     def skycoord(self) -> SkyCoord:

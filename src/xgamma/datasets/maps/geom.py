@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -10,9 +10,9 @@ import astropy
 import numpy as np
 from astropy import units as u
 
-from xgamma.axes import BoolArray, FloatArray, IntArray
+from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
 from xgamma.datasets.maps import cuts
-from xgamma.datasets.maps.axes import MapAxes, axes_facts
+from xgamma.datasets.maps.axes import MapAxes, WithAxes, axes_facts
 from xgamma.datasets.maps.axis import MapAxis
 from xgamma.datasets.maps.coords import MapCoord, angle_pair, normalize_coords, normalize_position
 from xgamma.datasets.maps.membership import region_pixels
@@ -23,7 +23,6 @@ from xgamma.plot import figures as plot_figures
 from xgamma.plot import sky as plot_sky
 from xgamma.sky import SkySpace
 from xgamma.sky_wcs import image_wcs, space_of_header, space_of_wcs
-from xgamma.units import canonical
 
 if TYPE_CHECKING:
     from astropy.coordinates import Angle, SkyCoord
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class WcsGeom(Described):
+class WcsGeom(WithAxes, Described):
     """An image of the sky and the axes of what is in its pixels.
 
     Arrays have the shape (last axis, ..., first axis, y, x).
@@ -58,6 +57,7 @@ class WcsGeom(Described):
 
     is_region: ClassVar[bool] = False
     is_hpx: ClassVar[bool] = False
+    is_regular: ClassVar[bool] = True
     # Masks are maps, and maps have a geometry: the module of maps puts its class here.
     map_type: ClassVar[type[Map]]
 
@@ -135,11 +135,6 @@ class WcsGeom(Described):
     def wcs(self) -> WCS:
         """The celestial WCS."""
         return image_wcs(self.space)
-
-    @property
-    def is_image(self) -> bool:
-        """Whether it has no axes beyond the sky."""
-        return len(self.axes) == 0
 
     @property
     def is_allsky(self) -> bool:
@@ -247,29 +242,9 @@ class WcsGeom(Described):
 
     # --- other geometries
 
-    def to_image(self) -> Self:
-        """Return it without axes."""
-        return replace(self, axes=MapAxes())
-
-    def to_cube(self, axes: Iterable[MapAxis]) -> Self:
-        """Return it with more axes after its own."""
-        return replace(self, axes=MapAxes([*self.axes, *axes]))
-
-    def squash(self, axis_name: str) -> Self:
-        """Return it with an axis in one bin."""
-        return replace(self, axes=self.axes.squash(axis_name))
-
-    def drop(self, axis_name: str) -> Self:
-        """Return it without an axis."""
-        return replace(self, axes=self.axes.drop(axis_name))
-
-    def with_axes(self, axes: Iterable[MapAxis]) -> Self:
+    def with_axes(self, axes: Iterable[MapAxis | Axis]) -> Self:
         """Return the image with other axes."""
         return replace(self, axes=MapAxes(axes))
-
-    def slice_by_idx(self, slices: Mapping[str, int | slice]) -> Self:
-        """Return some bins of axes; an axis of which one bin is asked for by its number is dropped."""
-        return self.with_axes(self.axes.slice_by_idx(slices))
 
     def cut_about(self, position: Any, width: Any, mode: str = "trim", odd_npix: bool = False) -> cuts.Cut:
         """Return the rows and columns of a cutout; see ``cutout``."""
@@ -320,6 +295,10 @@ class WcsGeom(Described):
         return self.create(None, binsz, self.projection, self.frame, self.axes, self.center_skydir, (width, height))
 
     # --- coordinates
+
+    def get_idx(self) -> tuple[IntArray, ...]:
+        """Return the bins (x, y, axes...) of all values, each in the shape of arrays."""
+        return tuple(np.indices(self.data_shape)[::-1])
 
     def get_coord(self, idx: Any = None, frame: str | None = None, sparse: bool = False) -> MapCoord:
         """Return the coordinates of the centres of all bins, which broadcast to the shape of arrays.
@@ -413,14 +392,7 @@ class WcsGeom(Described):
 
     def energy_mask(self, energy_min: Any = None, energy_max: Any = None, round_to_edge: bool = False) -> Map:
         """Return the bins that lie wholly between two energies, moved to the nearest edges before if asked for."""
-        axis = self.axes["energy" if "energy" in self.axes else "energy_true"].plain
-        given = (("energy_min", energy_min), ("energy_max", energy_max))
-        low, high = (None if value is None else canonical(value, axis.unit, name) for name, value in given)
-        if round_to_edge:
-            low, high = (None if end is None else float(axis.edges[axis.nearest_edges(end)]) for end in (low, high))
-        shape = [1] * self.ndim
-        shape[-3 - self.axes.index(axis.name)] = axis.nbin
-        return self._mask(axis.mask_inside(low, high).reshape(shape))
+        return self._mask(self.axes.inside(energy_min, energy_max, round_to_edge)[..., np.newaxis, np.newaxis])
 
     def boundary_mask(self, width: Any) -> Map:
         """Return a mask that is false within a width of the edges of the image."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from astropy import units as u
 from xgamma.axes import FloatArray
 from xgamma.datasets.geom import RegionGeom
 from xgamma.datasets.maps.axes import MapAxes, axes_facts
+from xgamma.datasets.maps.axis import MapAxis
 from xgamma.datasets.maps.geom import WcsGeom
 from xgamma.datasets.maps.membership import shares_of_region
 from xgamma.datasets.maps.pictures import MapPictures
@@ -25,6 +26,7 @@ from xgamma.errors import DataError
 from xgamma.formats.region_files import normalize_regions
 from xgamma.formats.sky_maps.files import TRUTHS, read_map, write_map
 from xgamma.formats.sky_maps.sky_map import SkyMap
+from xgamma.gammapy_names import SaysInstead
 from xgamma.models.spatial.templates import MapModel
 from xgamma.plot import figures as plot_figures
 from xgamma.plot import labels as plot_labels
@@ -38,31 +40,74 @@ if TYPE_CHECKING:
 SUMS, MEANS = (np.nansum, np.sum, np.add), (np.nanmean, np.mean)
 
 
-class RegionNDMap(Described):
+class RegionNDMap(SaysInstead, Described):
     """Values of a region over axes.
 
     Parameters
     ----------
-    region
-        The region.
-    axes
-        The axes.
+    geom
+        The region and the axes.
     data
-        Values, one for each bin.
-    unit, name
-        What they are.
+        Values, one for each bin; ``None`` are zeros.
+    unit, meta, name
+        What they are, and what else is known.
+    dtype
+        Of the zeros.
     """
 
     def __init__(
-        self, region: Shape | None, axes: MapAxes, data: npt.ArrayLike, unit: str = "", name: str = ""
-    ) -> None:
-        self.region, self._axes, self._unit, self.name = region, axes, unit, name
-        self.data = np.asarray(data).reshape(*axes.array_shape, 1, 1)
+        self, geom: RegionGeom, data: npt.ArrayLike | None = None, unit: u.UnitBase | str = "",
+        meta: Mapping[str, Any] | None = None, dtype: npt.DTypeLike = float, name: str = "",
+    ) -> None:  # fmt: skip
+        self.geom, self._axes, self._unit = geom, geom.axes, unit if isinstance(unit, str) else unit.to_string("fits")
+        self.meta, self.name = dict(meta or {}), name
+        values = np.zeros(geom.data_shape, dtype) if data is None else np.asarray(data)
+        if values.size != np.prod(geom.data_shape):
+            raise DataError(f"Expected one value for each of {np.prod(geom.data_shape)} bins, got {values.size}.")
+        self.data = values.reshape(geom.data_shape)
+
+    @classmethod
+    def create(
+        cls, region: Any = None, axes: Iterable[MapAxis] = (), unit: u.UnitBase | str = "",
+        meta: Mapping[str, Any] | None = None, dtype: npt.DTypeLike = float,
+    ) -> Self:  # fmt: skip
+        """Return zeros of a region, which is given as to ``RegionGeom.create``."""
+        return cls(RegionGeom.create(region, axes), None, unit, meta, dtype)
 
     @property
-    def geom(self) -> RegionGeom:
-        """The region and the axes."""
-        return RegionGeom(self.region, self._axes)
+    def region(self) -> Shape | None:
+        """The region."""
+        return self.geom.region
+
+    @property
+    def is_mask(self) -> bool:
+        """Whether the values are true or false."""
+        return self.data.dtype == bool
+
+    def get_by_coord(self, coords: Any) -> npt.NDArray[Any]:
+        """Return the values of the bins that values along the axes lie in, by name or in their order; outside NaN."""
+        given = coords if isinstance(coords, Mapping) else dict(zip(self._axes.names, coords, strict=True))
+        bins = np.broadcast_arrays(*(axis.coord_to_idx(given[axis.name]) for axis in reversed(list(self._axes))))
+        inside = np.all([one >= 0 for one in bins], axis=0)
+        values = self.data.reshape(self._axes.array_shape)[tuple(np.where(inside, one, 0) for one in bins)]
+        return np.where(inside, values, False if self.is_mask else np.nan)
+
+    def sum_over_axes(self, axes_names: Iterable[str] | None = None, keepdims: bool = True) -> Self:
+        """Return the sums over axes, by default all, which are kept with one bin."""
+        names = self._axes.names if axes_names is None else list(axes_names)
+        places = tuple(self._axes.dims.index(name) for name in names)
+        axes = self._axes
+        for name in names:
+            axes = axes.squash(name) if keepdims else axes.drop(name)
+        return self._like(self.data.sum(axis=places), axes)
+
+    def slice_by_idx(self, slices: Mapping[str, int | slice]) -> Self:
+        """Return some bins of axes; an axis of which one bin is asked for by its number is dropped."""
+        index = tuple(slices.get(name, slice(None)) for name in self._axes.dims)
+        return self._like(self.data[index], self._axes.slice_by_idx(slices))
+
+    def _like(self, data: npt.NDArray[Any], axes: MapAxes) -> Self:
+        return type(self)(self.geom.with_axes(axes), data, self._unit, self.meta, name=self.name)
 
     @property
     def unit(self) -> u.UnitBase:
@@ -196,7 +241,9 @@ class Map(MapPictures):
                 "and means of it are known; give smaller pixels or a larger region."
             )
         found = _reduced(values, shares.share, func)
-        return RegionNDMap(normalize_regions(region)[0], self._geom.axes, found, self._unit, self.name)
+        return RegionNDMap(
+            RegionGeom.create(normalize_regions(region)[0], self._geom.axes), found, self._unit, name=self.name
+        )
 
     def get_spectrum(
         self, region: Any, func: Callable[..., Any] = np.nansum, weights: MapValues | None = None
@@ -239,4 +286,5 @@ def _reduced(values: npt.NDArray[Any], share: FloatArray, func: Callable[..., An
 
 # A geometry makes masks, and a model of a map shows it.
 WcsGeom.map_type = Map
+RegionGeom.map_type = RegionNDMap
 MapModel.view = lambda table: Map(WcsGeom(table.space, MapAxes(table.axes[::-1])), table.values, table.unit)

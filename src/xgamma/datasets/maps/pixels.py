@@ -72,7 +72,8 @@ class MapPixels(MapValues):
 
     def fill_by_coord(self, coords: Any, weights: Any = None) -> None:
         """Add 1, or a weight, to the bins that coordinates lie in; those outside of the map are left out."""
-        idx = np.broadcast_arrays(*self._geom.coord_to_idx(coords))
+        shape = np.shape(1.0 if weights is None else weights)
+        *idx, _ = np.broadcast_arrays(*self._geom.coord_to_idx(coords), np.empty(shape))
         inside = np.all([one >= 0 for one in idx], axis=0)
         bins = np.ravel_multi_index(tuple(one[inside] for one in idx[::-1]), self._data.shape)
         added = (

@@ -18,6 +18,7 @@ from xgamma.datasets.maps.geom import WcsGeom
 from xgamma.description import Described, Description, facts
 from xgamma.dialects import fits_unit
 from xgamma.errors import ConfigError, DataError
+from xgamma.gammapy_names import SaysInstead
 from xgamma.sky import IMAGE, SkySpace
 from xgamma.units import conversion, unit_string
 
@@ -26,7 +27,7 @@ Array = npt.NDArray[Any]
 _ENDS = ((np.min, np.inf), (np.max, -np.inf))
 
 
-class MapValues(Described):
+class MapValues(SaysInstead, Described):
     """An array over the pixels and axes of a geometry; ``Map`` says what it is made of."""
 
     # Arrays and quantities leave what they do not know, such as units, to the map.
@@ -68,14 +69,17 @@ class MapValues(Described):
     @classmethod
     def from_geom(
         cls,
-        geom: WcsGeom,
+        geom: Any,
         data: npt.ArrayLike | None = None,
         unit: u.UnitBase | str = "",
         meta: Mapping[str, Any] | None = None,
         dtype: npt.DTypeLike = float,
         name: str = "",
     ) -> Self:
-        """Return a map of a geometry."""
+        """Return a map of a geometry, of a region a ``RegionNDMap``."""
+        if geom.is_region:
+            of_region: Any = geom.map_type
+            return of_region(geom, data, unit, meta, dtype, name)  # type: ignore[no-any-return]
         return cls(geom, data, unit, meta, dtype, name)
 
     @classmethod
