@@ -6,7 +6,6 @@ import gc
 import importlib
 import io
 import os
-import shutil
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -147,15 +146,6 @@ def _pictures(request: pytest.FixtureRequest, _drawn: dict[str, dict[str, Figure
 
             patch.setattr(pictures, "_found", found_or_blank)
         yield
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _folders_are_removed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Remove what modules made for their tests, unless one failed: each process its own, as it ends."""
-    folder = tmp_path_factory.getbasetemp()
-    yield
-    if "PYTEST_XDIST_WORKER" in os.environ and not request.session.testsfailed:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
