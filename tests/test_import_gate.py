@@ -99,7 +99,8 @@ COMPUTING = (
     "xgamma.reduce.stacks",
     "xgamma.report.page",
 )
-ARRAYS = ("xarray", "pandas", "dask", "jinja2", "astropy.coordinates", "astropy.io.fits", "astropy.wcs")
+NOT_READ = ("dask", "jinja2", "astropy.coordinates", "astropy.io.fits", "astropy.wcs")
+ARRAYS = ("xarray", "pandas", *NOT_READ)
 SHOWING = (
     "xgamma.analysis.session",
     "xgamma.datasets.flux_points",
@@ -217,7 +218,9 @@ def analysed(tiny_release, tmp_path_factory):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("verb", "heavy"), [("plan", (*COMPUTING, *SHOWING, *ARRAYS)), ("run", COMPUTING)])
+@pytest.mark.parametrize(
+    ("verb", "heavy"), [("plan", (*COMPUTING, *SHOWING, *ARRAYS)), ("run", (*COMPUTING, *NOT_READ))]
+)
 def test_what_is_found_is_not_loaded_as_what_computes_it(analysed, verb, heavy):
     assert loaded_by(COMMAND.format(arguments=["xgamma", verb, str(analysed)]), heavy) == "loaded: "
 
@@ -275,6 +278,33 @@ def test_what_is_patched_of_a_module_that_is_not_loaded_is_patched_in_the_module
         patch.setattr(module, "x", 4)
         assert __import__(module.__name__).x == module.x == 4
     assert __import__(module.__name__).x == module.x == 3
+
+
+LAZY_ARRAYS = """
+from xgamma.lazily import defer, loaded
+defer("dask", "dask.array", "dask.base")
+import numpy as np
+import xarray as xr
+dataset = xr.Dataset({"a": ("x", np.arange(5.0))}, {"x": np.arange(5)})
+both = xr.concat([dataset.load().isel(x=[0, 1]), dataset.copy(deep=True)], "x")
+assert both.sum()["a"] == 11.0
+print([name for name in ("dask", "dask.array", "dask.base") if loaded(name) is not None])
+# A part of dask is asked for before dask itself.
+import dask.array as da
+chunked = dataset.chunk(x=2)
+assert isinstance(chunked["a"].data, da.Array) and chunked.compute().equals(dataset)
+import dask
+assert dask.is_dask_collection(chunked) and not dask.is_dask_collection(dataset)
+assert dask.array.Array is da.Array and dask.array.zeros(3, chunks=2).sum().compute() == 0.0
+print([name for name in ("dask", "dask.array", "dask.base") if loaded(name) is not None])
+"""
+
+
+def test_arrays_in_memory_are_used_without_dask_and_lazy_ones_with_it():
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", LAZY_ARRAYS], capture_output=True, text=True, timeout=120
+    )
+    assert (done.stderr, done.stdout) == ("", "[]\n['dask', 'dask.array', 'dask.base']\n")
 
 
 PACKAGE = """

@@ -8,9 +8,9 @@ import importlib.util
 import pkgutil
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
@@ -92,8 +92,6 @@ def _homes(package: str) -> dict[str, str]:
 
 
 _LOOKED_AT = ("__file__", "__warningregistry__", "__wrapped__")
-_CLASSES = {"dask.array": "Array"}
-"""Of deferred modules the class that others ask of each array whether it is one, as xarray does of that of dask."""
 
 
 class _NoInstanceYet(type):
@@ -102,6 +100,36 @@ class _NoInstanceYet(type):
     def __instancecheck__(cls, value: object) -> bool:
         known = loaded(cls.__module__)
         return known is not None and isinstance(value, getattr(known, cls.__name__, ()))
+
+
+def _is_dask_collection(value: object) -> bool:
+    known = loaded("dask.base")
+    return known is not None and bool(known.is_dask_collection(value))
+
+
+def _folders(package: str) -> Any:
+    spec = PathFinder.find_spec(package)
+    return None if spec is None else spec.submodule_search_locations
+
+
+def _no_folders() -> Any:
+    raise AttributeError("a module that is no package has no __path__")
+
+
+def _version(package: str) -> Any:
+    return importlib.import_module("importlib.metadata").version(package)
+
+
+_ANSWERS: Mapping[tuple[str, str], Callable[[], Any]] = {
+    ("dask", "__path__"): lambda: _folders("dask"),
+    ("dask", "__version__"): lambda: _version("dask"),
+    ("dask.array", "Array"): lambda: _NoInstanceYet("Array", (), {"__module__": "dask.array"}),
+    ("dask.base", "__path__"): _no_folders,
+    ("dask.base", "is_dask_collection"): lambda: _is_dask_collection,
+}
+"""What is said of deferred modules without loading them: xarray asks of each array whether it is one of dask.
+
+The answer is no until dask is loaded, and that of dask from then on."""
 
 
 class _Deferred(_Unloaded):
@@ -114,13 +142,27 @@ class _Deferred(_Unloaded):
         if sys.modules.get(self.__name__) is self:
             if name in _LOOKED_AT:
                 raise AttributeError(f"module {self.__name__!r} is not loaded yet and has no {name}")
-            if _CLASSES.get(self.__name__) == name:
-                return _NoInstanceYet(name, (), {"__module__": self.__name__})
+            answer = _ANSWERS.get((self.__name__, name))
+            if answer is not None:
+                return answer()
         return super().__getattr__(name)
 
     def _module(self) -> ModuleType:
-        _give_way(self)
-        return super()._module()
+        package = sys.modules.get(self.__name__.rpartition(".")[0])
+        if isinstance(package, _Deferred):
+            package._module()
+        gave_way = _give_way(self)
+        module = super()._module()
+        for name in _deferred_in(self.__name__) if gave_way else ():
+            # The import system said it of what stood for the package.
+            vars(module).setdefault(name.rpartition(".")[2], sys.modules[name])
+        return module
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, _Deferred) and sys.modules.get(self.__name__) is self:
+            ModuleType.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
 
     @property
     def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
@@ -160,12 +202,20 @@ def defer(*names: str) -> None:
     _DEFERRED.names.update(name for name in names if name not in sys.modules)
 
 
-def _give_way(module: _Deferred) -> None:
-    """Let the import system find the module itself."""
+def _give_way(module: _Deferred) -> bool:
+    """Let the import system find the module itself; return whether it knew what stands for it until now."""
     with _DEFERRED.lock:
         _DEFERRED.names.discard(module.__name__)
-        if sys.modules.get(module.__name__) is module:
+        is_known = sys.modules.get(module.__name__) is module
+        if is_known:
             del sys.modules[module.__name__]
+        return is_known
+
+
+def _deferred_in(package: str) -> list[str]:
+    """Return the names of the modules of a package that something stands for."""
+    found = [name for name, module in list(sys.modules.items()) if isinstance(module, _Deferred)]
+    return [name for name in found if name.rpartition(".")[0] == package]
 
 
 def loaded(name: str) -> ModuleType | None:
