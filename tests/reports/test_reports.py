@@ -227,7 +227,7 @@ def test_a_report_is_made_of_what_a_run_left_and_of_its_store(tiny_release, tmp_
     config.write("my.yaml")
     early = xgamma("report", "my.yaml")
     assert early.code == 2
-    assert early.err.startswith("Error: my.yaml: Nothing was run: ingest, 3 of 3 runs are new or have changed.")
+    assert early.err.startswith("Error: Nothing was run: ingest, 3 of 3 runs are new or have changed.")
     assert not (tmp_path / "out").exists()
 
     xgamma("run", "my.yaml", "--until", "datasets")
