@@ -175,6 +175,7 @@ class _DeferredModules:
 
     def __init__(self) -> None:
         self.names: set[str] = set()
+        self.given: list[str] = []
         self.lock = threading.Lock()
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
@@ -187,6 +188,7 @@ class _DeferredModules:
     def exec_module(self, module: ModuleType) -> None:
         """Load nothing."""
         module.__class__ = _Deferred
+        self.given.append(module.__name__)
 
 
 _DEFERRED = _DeferredModules()
@@ -214,8 +216,8 @@ def _give_way(module: _Deferred) -> bool:
 
 def _deferred_in(package: str) -> list[str]:
     """Return the names of the modules of a package that something stands for."""
-    found = [name for name, module in list(sys.modules.items()) if isinstance(module, _Deferred)]
-    return [name for name in found if name.rpartition(".")[0] == package]
+    inside = [name for name in _DEFERRED.given if name.rpartition(".")[0] == package]
+    return [name for name in inside if isinstance(sys.modules.get(name), _Deferred)]
 
 
 def loaded(name: str) -> ModuleType | None:
