@@ -117,7 +117,7 @@ def test_reduced_and_read_entries_are_fitted_together_each_in_its_range(tiny_rel
     config = until_fit(entries(tiny_release, tmp_path, read, {"name": "made"}))
     report = run(config)
     assert report.analysis.datasets.names == ["read", "made"]
-    edges = [view.plain_axis.edges[:-1][view.mask.values[0]][0] for view in report.analysis.datasets]
+    edges = [view.energy_axis.edges[:-1][view.mask.values[0]][0] for view in report.analysis.datasets]
     assert edges[0] >= 2.0 > edges[1]
     by_hand = Datasets([view.copy() for view in report.analysis.datasets])
     by_hand.models = models_of(config)

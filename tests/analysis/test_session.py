@@ -273,7 +273,7 @@ def test_the_fit_uses_its_energy_range_and_logs_it(reduced, caplog):
     assert np.asarray(used).sum() == 5
     said = [line for line in caplog.messages if line.startswith(("Fitting", "The fit"))]
     assert (said[0], said[2]) == ("Fitting datasets.", "The fit was computed.")
-    edges = reduced.datasets[0].plain_axis.edges
+    edges = reduced.datasets[0].energy_axis.edges
     low = edges[:-1][np.squeeze(np.asarray(used))][0]
     assert said[1].startswith(f"The fit uses {low:.4g} to ")
     assert said[1].endswith("safe counts are left out.")

@@ -165,7 +165,7 @@ def test_unknown_options_of_the_estimator_raise():
 
 def test_the_counts_give_a_mask_of_bins_between_two_energies():
     dataset = spectrum()
-    edges = dataset.energy_axis.edges
+    edges = dataset.energy_axis.edges * u.TeV
     mask = dataset.counts.geom.energy_mask(edges[1], edges[3])
     np.testing.assert_array_equal(mask, dataset.energy_mask(edges[1], edges[3]))
     assert mask.values[0].tolist() == [False, True, True, *[False] * (len(edges) - 4)]

@@ -111,7 +111,7 @@ def test_a_fit_mask_of_another_shape_or_type_raises(dataset):
 
 
 def test_an_energy_mask_keeps_bins_that_lie_wholly_inside(dataset):
-    edges = dataset.plain_axis.edges
+    edges = dataset.energy_axis.edges
     mask = dataset.energy_mask("1 TeV", 20e3 * u.GeV)
     assert mask.values[0].tolist() == [bool(a >= 1 and b <= 20) for a, b in itertools.pairwise(edges)]
     assert dataset.energy_mask().values.all()

@@ -201,5 +201,5 @@ def npred_at(analysis, norm, low, high):
     stack = analysis.datasets["stacked"].copy()
     stack.models = analysis.models.copy()
     stack.models.parameters["amplitude"].value *= norm
-    inside = stack.plain_axis.mask_inside(low * (1 - 1e-9), high * (1 + 1e-9))
+    inside = stack.energy_axis.mask_inside(low * (1 - 1e-9), high * (1 + 1e-9))
     return float(np.squeeze(stack.npred().data)[inside].sum())

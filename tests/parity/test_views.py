@@ -68,7 +68,7 @@ def held(view):
     names = ("counts", "counts_off", "acceptance", "acceptance_off", "exposure", "edisp", "mask_safe", "mask_fit")
     arrays = {name: getattr(view, name) for name in names}
     return {name: array.values for name, array in arrays.items() if array is not None} | {
-        "edges": view.plain_axis.edges
+        "edges": view.energy_axis.edges
     }
 
 

@@ -38,7 +38,7 @@ class BinnedRow(Row[Shown]):
         DataError
             When there is no bin between them.
         """
-        bins = geom.bins_between(self.plain_axis, energy_min, energy_max, self.name)
+        bins = geom.bins_between(self.energy_axis, energy_min, energy_max, self.name)
         return self.slice_by_idx({"energy": bins}, name)
 
     def slice_by_idx(self, slices: Mapping[str, slice], name: str | None = None) -> Self:
@@ -46,7 +46,7 @@ class BinnedRow(Row[Shown]):
         bins = slices.get("energy")
         if len(slices) != 1 or not isinstance(bins, slice) or bins.step not in (None, 1):
             raise ConfigError(f"slice_by_idx: expected {{'energy': slice(first, last)}}, got {dict(slices)!r}.")
-        first, last, _ = bins.indices(self.plain_axis.nbin)
+        first, last, _ = bins.indices(self.energy_axis.nbin)
         if last <= first:
             raise DataError(f"{self.name}: expected a slice that holds bins, got {first} to {last}.")
         mask = None if self._mask_fit is None else self._mask_fit.take(range(first, last), self._energy_place)
@@ -73,8 +73,8 @@ class BinnedRow(Row[Shown]):
         DataError
             When the edges hold no bin of the row.
         """
-        edges = geom.edges_among(self.plain_axis, energy_axis, self.name)
-        given, taken = geom.normalize_edges(energy_axis), self.plain_axis.edges[edges]
+        edges = geom.edges_among(self.energy_axis, energy_axis, self.name)
+        given, taken = geom.normalize_edges(energy_axis), self.energy_axis.edges[edges]
         if len(given) != len(taken) or not np.allclose(given, taken, rtol=MOVED, atol=0):
             said = ", ".join(f"{edge:.4g}" for edge in taken)
             log.warning("%s: the energies asked for are no edges of its bins; taken: %s TeV.", self.name, said)
@@ -83,7 +83,7 @@ class BinnedRow(Row[Shown]):
 
     def to_image(self, name: str | None = None) -> Self:
         """Return the row with all of its safe bins in one."""
-        return self.resample_energy_axis(self.plain_axis.edges[[0, -1]], name)
+        return self.resample_energy_axis(self.energy_axis.edges[[0, -1]], name)
 
     def to_masked(self, name: str | None = None) -> Self:
         """Return the row without what is in bins that are not safe."""

@@ -136,13 +136,13 @@ class DatasetList(Described, MutableSequence[Any]):
     @property
     def energy_axes_are_aligned(self) -> bool:
         """Whether all spectra have the same bins of reconstructed energy, to 1e-9."""
-        axes = [view.plain_axis for view in self._first_of_groups()]
+        axes = [view.energy_axis for view in self._first_of_groups()]
         return all(axis.is_close(axes[0]) for axis in axes)
 
     @property
     def is_all_same_energy_shape(self) -> bool:
         """Whether all spectra have as many bins of reconstructed energy."""
-        return len({view.plain_axis.nbin for view in self._first_of_groups()}) == 1
+        return len({view.energy_axis.nbin for view in self._first_of_groups()}) == 1
 
     @property
     def contributes_to_stat(self) -> BoolArray:
@@ -152,7 +152,7 @@ class DatasetList(Described, MutableSequence[Any]):
     @property
     def energy_ranges(self) -> tuple[u.Quantity, u.Quantity]:
         """The first and the last edge of reconstructed energy of each spectrum, each of shape (dataset,)."""
-        edges = np.array([view.plain_axis.edges[[0, -1]] for view in self._rows]).reshape(-1, 2)
+        edges = np.array([view.energy_axis.edges[[0, -1]] for view in self._rows]).reshape(-1, 2)
         return u.Quantity(edges[:, 0], "TeV"), u.Quantity(edges[:, 1], "TeV")
 
     def select_time(self, time_min: Time, time_max: Time) -> Self:

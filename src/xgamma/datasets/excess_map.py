@@ -141,19 +141,14 @@ class ExcessMap(Described):
         return str(self.data.attrs.get("dataset", ""))
 
     @property
-    def energy_axis(self) -> maps.MapAxis:
-        """The energies of the planes."""
-        return maps.MapAxis.of(self.plain_axis)
-
-    @property
-    def plain_axis(self) -> Axis:
-        """The same as plain numbers, in TeV."""
+    def energy_axis(self) -> Axis:
+        """The energies of the planes, in TeV; ``geom.axes["energy"]`` is the same with its unit."""
         return Axis.from_coords(self.data.coords, "energy")
 
     @property
     def geom(self) -> WcsGeom:
         """The pixels and energies."""
-        return maps.WcsGeom(image_of(self.data), maps.MapAxes([self.plain_axis]))
+        return maps.WcsGeom(image_of(self.data), maps.MapAxes([self.energy_axis]))
 
     @property
     def energy_ref(self) -> u.Quantity:

@@ -147,7 +147,7 @@ class FoVBackgroundMaker:
         usable = data["mask_safe"].values & _usable(dataset, self.exclusion)
         counts, expected = (data[name].values for name in ("counts", "background"))
         planes = [_flat(values) for values in (counts, expected, usable)]
-        energy = dataset.plain_axis.center
+        energy = dataset.energy_axis.center
         norms = fov_norms(planes[0], planes[1], planes[2], energy, self.parameters)
         for reason in norms.reasons.values():
             log.warning("%s is masked: %s.", dataset.name, reason)
@@ -196,9 +196,9 @@ class RingBackgroundMaker:
             For maps without a background.
         """
         data = _validated(dataset, "background", self.tag)
-        if dataset.plain_axis.nbin != 1:
+        if dataset.energy_axis.nbin != 1:
             raise ConfigError(
-                f"{dataset.name}: a ring background is made in one energy bin, got {dataset.plain_axis.nbin}; give "
+                f"{dataset.name}: a ring background is made in one energy bin, got {dataset.energy_axis.nbin}; give "
                 "dataset.to_image()."
             )
         background = background_of(self.method)

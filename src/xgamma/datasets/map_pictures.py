@@ -82,7 +82,7 @@ class MapDatasetPictures(MapRow):
         drawn = np.flatnonzero(used.any(axis=(1, 2)))
         first, last = (drawn[0], drawn[-1] + 1) if drawn.size else (0, len(used))
         counts, npred, background = _sums(used[first:last], *(each[first:last] for each in planes))
-        edges, errors = self.plain_axis.edges[first : last + 1], np.sqrt([counts, counts])
+        edges, errors = self.energy_axis.edges[first : last + 1], np.sqrt([counts, counts])
         ax = plot_counts.plot_counts(edges, counts, errors, background, ax)
         plot_counts.plot_steps(edges, npred, ax, color=plot_style.cycle_color(2), label="Prediction")
         plot_legends.show_legend(ax)
@@ -119,7 +119,7 @@ class MapDatasetPictures(MapRow):
         is_used = used.any(axis=(1, 2))
         residuals = np.where(is_used, info.scaled_residuals(counts - npred, npred, method), np.nan)
         errors = info.scaled_residuals(np.stack([np.sqrt(variance)] * 2), npred, method)
-        return plot_counts.plot_residuals(self.plain_axis.bounds, residuals, errors, method, ax, **style)
+        return plot_counts.plot_residuals(self.energy_axis.bounds, residuals, errors, method, ax, **style)
 
     def plot_residuals(
         self,

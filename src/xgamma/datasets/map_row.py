@@ -132,7 +132,7 @@ class MapRow(BinnedRow[Map]):
 
     def _image_of(self, mask: xr.DataArray) -> Map:
         """Return where any energy of a mask is true, with an axis of one bin."""
-        edges = self.plain_axis.edges[[0, -1]]
+        edges = self.energy_axis.edges[[0, -1]]
         return self._map(mask.any("energy").expand_dims("energy"), [Axis("energy", edges)])
 
     @property
@@ -222,7 +222,7 @@ class MapRow(BinnedRow[Map]):
             raise ConfigError(f"downsample: expected a factor that is a whole number, got {factor!r}.")
         factor = int(factor)
         if axis_name is not None:
-            return self.resample_energy_axis(MapAxes([self.plain_axis]).downsample(factor, axis_name)[0], name)
+            return self.resample_energy_axis(MapAxes([self.energy_axis]).downsample(factor, axis_name)[0], name)
         geom, mask = WcsGeom(self.image).downsample(factor), self._with_mask
         moved = None if mask is None else crops.coarser(mask, factor, geom.space)
         return self._changed(crops.coarser(self.data, factor, geom.space), moved, name)

@@ -34,7 +34,7 @@ class SpectrumPictures(BinnedRow[xr.DataArray]):
         return self._group.isel(dataset=slice(row, row + 1), region=slice(region, region + 1))
 
     def _shown(self, array: xr.DataArray) -> xr.DataArray:
-        return geom.with_edges(array, self.plain_axis) if "energy" in array.dims else array
+        return geom.with_edges(array, self.energy_axis) if "energy" in array.dims else array
 
     @property
     def exposure(self) -> xr.DataArray:
@@ -47,7 +47,7 @@ class SpectrumPictures(BinnedRow[xr.DataArray]):
         return self._array("edisp")
 
     def _edges(self) -> FloatArray:
-        return self.plain_axis.edges
+        return self.energy_axis.edges
 
     def counts_spectrum(self) -> CountsSpectrum:
         """Return what pictures show of this row."""
@@ -107,7 +107,7 @@ class SpectrumPictures(BinnedRow[xr.DataArray]):
         """Draw the residuals of the bins in use."""
         residuals = _vector(self.residuals(method))
         errors = info.scaled_residuals(self._errors(), _vector(self.npred()), method)
-        return plot_counts.plot_residuals(self.plain_axis.bounds, residuals, errors, method, ax, **style)
+        return plot_counts.plot_residuals(self.energy_axis.bounds, residuals, errors, method, ax, **style)
 
     plot_residuals_spectral = plot_residuals
 

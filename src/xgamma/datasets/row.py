@@ -13,7 +13,7 @@ from astropy import units as u
 
 from xgamma import fit, predict, reduce, schema
 from xgamma.axes import Axis, BoolArray
-from xgamma.datasets import event_list, info, maps, text
+from xgamma.datasets import event_list, info, text
 from xgamma.datasets.inputs import Fitted, ModelledRows, normalize_mask, normalize_models, normalize_rows
 from xgamma.description import Description, Part, facts
 from xgamma.errors import ConfigTypeError, DataError
@@ -244,13 +244,8 @@ class Row(Fitted, Generic[Shown]):
         return u.Quantity(float(self.data["livetime"].values[0]), "s")
 
     @property
-    def energy_axis(self) -> maps.MapAxis:
-        """The axis of reconstructed energy."""
-        return maps.MapAxis.of(self.plain_axis)
-
-    @property
-    def plain_axis(self) -> Axis:
-        """The same as plain numbers, in TeV."""
+    def energy_axis(self) -> Axis:
+        """The axis of reconstructed energy, in TeV; ``geom.axes["energy"]`` is the same with its unit."""
         return Axis.from_coords(self._group.variables, "energy")
 
     def energy_mask(self, energy_min: Any = None, energy_max: Any = None) -> Shown:
@@ -258,14 +253,14 @@ class Row(Fitted, Generic[Shown]):
         limits = (("energy_min", energy_min), ("energy_max", energy_max))
         low, high = (None if value is None else canonical(value, "TeV", name) for name, value in limits)
         safe = self._array("mask_safe")
-        inside = xr.DataArray(self.plain_axis.mask_inside(low, high), dims="energy")
+        inside = xr.DataArray(self.energy_axis.mask_inside(low, high), dims="energy")
         whole = inside.broadcast_like(safe.drop_vars(list(safe.coords))).transpose(*safe.dims)
         return self._shown(safe.copy(data=whole.values))
 
     def _energy_range(self, mask: xr.DataArray) -> tuple[Shown, Shown]:
         """Return the lowest and the highest edge of the bins of a mask in each cell, TeV."""
         bins = mask.transpose(..., "energy").values
-        edges, has_any = self.plain_axis.edges, bins.any(axis=-1)
+        edges, has_any = self.energy_axis.edges, bins.any(axis=-1)
         low = np.where(has_any, edges[bins.argmax(axis=-1)], np.nan)
         high = np.where(has_any, edges[bins.shape[-1] - bins[..., ::-1].argmax(axis=-1)], np.nan)
         like = mask.isel(energy=0, drop=True)
@@ -294,7 +289,7 @@ class Row(Fitted, Generic[Shown]):
         """The lowest and the highest energy of the bins in use; NaN where there is none."""
         used = self.used_bins.transpose("energy", ...).values
         planes = np.flatnonzero(used.reshape(len(used), -1).any(axis=1))
-        edges = self.plain_axis.edges
+        edges = self.energy_axis.edges
         ends = (edges[planes[0]], edges[planes[-1] + 1]) if len(planes) else (np.nan, np.nan)
         return u.Quantity(float(ends[0]), "TeV"), u.Quantity(float(ends[1]), "TeV")
 
