@@ -249,3 +249,12 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     if near:
         return f" Did you mean {near[0]!r}?"
     return f" Known: {', '.join(words)}." if words else ""
+
+
+def shortened(text: str, most: int = 60) -> str:
+    """Return a text as a sentence quotes it: what is longer than ``most`` characters ends in three dots.
+
+    >>> shortened("a very long value", most=10)
+    'a very ...'
+    """
+    return text if len(text) <= most else f"{text[: most - 3]}..."

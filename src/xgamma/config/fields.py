@@ -20,7 +20,7 @@ from astropy.time import Time
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 from xgamma import registry
-from xgamma.errors import ConfigError, MissingInputError, did_you_mean
+from xgamma.errors import ConfigError, MissingInputError, did_you_mean, shortened
 from xgamma.storage.disk import with_home
 from xgamma.times import any_year
 from xgamma.units import normalize_quantity, quantity_string
@@ -46,7 +46,7 @@ def shown(value: Any) -> str:
     else:
         is_text = isinstance(value, u.Quantity | Time | os.PathLike | datetime.date)
         text = repr(str(value)) if is_text else repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return shortened(text, 80)
 
 
 def expected(what: str, value: Any, hint: str = "") -> ConfigError:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from xgamma.errors import ConfigError, MissingInputError, UnknownNameError, did_you_mean
+from xgamma.errors import ConfigError, MissingInputError, UnknownNameError, did_you_mean, shortened
 from xgamma.formats.local_files import local_path
 from xgamma.formats.yaml_documents import read_yaml
 from xgamma.storage.locations import validate_url
@@ -219,7 +219,9 @@ def release_from_document(document: Any) -> DataRelease:
         For another schema, a key that is not known or not there, and as `DataRelease`.
     """
     if not isinstance(document, Mapping):
-        raise ConfigError(f"Expected a mapping with the keys schema, name, title and so on, got {_short(document)}.")
+        raise ConfigError(
+            f"Expected a mapping with the keys schema, name, title and so on, got {shortened(repr(document))}."
+        )
     values = dict(document)
     schema = values.pop("schema", None)
     if schema != SCHEMA or isinstance(schema, bool):
@@ -232,7 +234,7 @@ def release_from_document(document: Any) -> DataRelease:
 
 def _made(kind: type[T], document: Any, where: str) -> T:
     if not isinstance(document, Mapping):
-        raise ConfigError(f"{where}: expected a mapping, got {_short(document)}.")
+        raise ConfigError(f"{where}: expected a mapping, got {shortened(repr(document))}.")
     fields = {entry.name: entry for entry in dataclasses.fields(kind)}  # type: ignore[arg-type]
     for key in document:
         if key not in fields:
@@ -241,11 +243,6 @@ def _made(kind: type[T], document: Any, where: str) -> T:
         if entry.default is dataclasses.MISSING and name not in document:
             raise ConfigError(f"{where}: the key {name!r} is missing.")
     return kind(**document)
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def release_document(release: DataRelease) -> dict[str, Any]:

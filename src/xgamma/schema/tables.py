@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xgamma.errors import did_you_mean
+from xgamma.errors import did_you_mean, shortened
 from xgamma.schema.arrays import NamedArray, NamedArrays
 
 if TYPE_CHECKING:
@@ -216,16 +216,11 @@ def field_violations(document: Mapping[str, Any], fields: Mapping[str, Attribute
             if spec.required:
                 yield _wrong_field(where, name, spec, "nothing")
         elif not is_of_type(document[name], spec.type) or spec.value not in (None, document[name]):
-            yield _wrong_field(where, name, spec, _shown(document[name]))
+            yield _wrong_field(where, name, spec, shortened(repr(document[name])))
 
 
 def _wrong_field(where: str, name: str, spec: Attribute, found: str) -> Violation:
     return Violation(f"{where} {name}".strip(), spec.type if spec.value is None else repr(spec.value), found)
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def variable_violations(ds: NamedArrays, variables: Mapping[str, Variable]) -> Iterator[Violation]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from xgamma.errors import DataError
+from xgamma.errors import DataError, shortened
 from xgamma.schema.tables import Violation, is_of_type
 from xgamma.storage.whole_objects import MAX_CHUNK_BYTES
 from xgamma.store.chunks import CODECS, SEPARATOR
@@ -192,5 +192,4 @@ def _coordinates_violations(place: str, attrs: Mapping[str, Any], arrays: Docume
 
 
 def _shown(value: Any) -> str:
-    text = json.dumps(value, default=str)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return shortened(json.dumps(value, default=str), 80)

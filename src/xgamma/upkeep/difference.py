@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from xgamma.digits import number_text
+from xgamma.errors import shortened
 from xgamma.formats.yaml_documents import parsed_yaml
 from xgamma.store import Record, Store
 
@@ -152,5 +153,4 @@ def store_differences(first: Store, second: Store) -> list[Difference]:
 def _shown(value: Any) -> str:
     if isinstance(value, Mapping):
         value = value.get("value", "there")
-    text = " ".join(str(value).split())
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return shortened(" ".join(str(value).split()))
