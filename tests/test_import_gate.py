@@ -280,6 +280,26 @@ def test_what_is_patched_of_a_module_that_is_not_loaded_is_patched_in_the_module
     assert __import__(module.__name__).x == module.x == 3
 
 
+@pytest.mark.parametrize("first", ["import {0}.inner as inner", "import {0}; {0}.x; import {0}.inner as inner"])
+def test_a_part_of_a_deferred_package_is_loaded_once_and_after_its_package(first, tmp_path, monkeypatch):
+    name, notes = f"of_{tmp_path.name}", tmp_path / "notes"
+    (tmp_path / name).mkdir()
+    note = f"with open({str(notes)!r}, 'a') as f:\n    f.write(__name__.rpartition('_')[2] + ' ')\n"
+    (tmp_path / name / "__init__.py").write_text(f"import {name}.inner\n{note}x = 3\n")
+    (tmp_path / name / "inner.py").write_text(f"import {name}\n{note}y = {name}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    defer(name)
+    found = {}
+    exec(f"import {name}\n" + first.format(name), found)
+    inner, package = found["inner"], sys.modules[name]
+    assert notes.read_text().split() == [f"{inner.__name__.rpartition('_')[2]}", name.rpartition("_")[2]]
+    assert (package.inner, inner.y.x, package.x) == (inner, 3, 3)
+    assert importlib.reload(inner) is inner
+    assert notes.read_text().count("inner") == 2
+    for each in (name, f"{name}.inner"):
+        del sys.modules[each]
+
+
 LAZY_ARRAYS = """
 from xgamma.lazily import defer, loaded
 defer("dask", "dask.array", "dask.base")

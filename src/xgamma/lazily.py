@@ -170,6 +170,30 @@ class _Deferred(_Unloaded):
         return {} if sys.modules.get(self.__name__) is self else vars(self._module())
 
 
+class _Kept:
+    """Loads a module that its package has loaded while it was being looked for: once is enough."""
+
+    def __init__(self, module: ModuleType, loader: Any) -> None:
+        self.module, self.loader = module, loader
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """Return what there is."""
+        return self.module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run nothing."""
+        if module.__spec__ is not None:
+            module.__spec__.loader = self.loader
+
+
+def _kept(module: ModuleType) -> ModuleSpec | None:
+    # The import system takes the spec of the module, and its loader, in the place of any other.
+    spec = module.__spec__
+    if spec is not None and not isinstance(module, _Deferred):
+        spec.loader = _Kept(module, spec.loader)  # type: ignore[assignment]
+    return spec
+
+
 class _DeferredModules:
     """Asked first by the import system for each module that is not loaded; its loader too."""
 
@@ -179,8 +203,14 @@ class _DeferredModules:
         self.lock = threading.Lock()
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        """Find what stands for a deferred module."""
-        return ModuleSpec(name, self) if name in self.names else None  # type: ignore[arg-type]
+        """Find what stands for a deferred module; whoever asks for a part of a deferred package gets that first."""
+        if name in self.names:
+            return ModuleSpec(name, self)  # type: ignore[arg-type]
+        package = sys.modules.get(name.rpartition(".")[0])
+        if isinstance(package, _Deferred):
+            package._module()
+        module = sys.modules.get(name) if target is None else None
+        return None if module is None else _kept(module)
 
     def create_module(self, spec: ModuleSpec) -> None:
         """Let the import system make the module, of which it looks at some attributes."""

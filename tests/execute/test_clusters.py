@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -17,11 +18,12 @@ from execute.blocks import number_or_death, wait_for
 from execute.machines import digests, environment, eventually
 from releases import config_of, until_datasets
 from xgamma.errors import ClusterError, ConfigError, WorkerLostError
-from xgamma.execute import Workers, cluster, run_blocks
+from xgamma.execute import Workers, cluster, run_blocks, workers_there
 from xgamma.warned import collected_warnings
 
 # Seconds that are far from for ever, on a busy machine too.
 BOUND = 90
+NOBODY = "no dask scheduler answers at {}. Start it (dask scheduler) or correct the address.\n"
 
 
 def started(*words, first=()):
@@ -76,9 +78,66 @@ def small_blocks(monkeypatch):
 def test_an_address_without_a_server_raises_in_bounded_time(monkeypatch):
     monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1.0)
     began = time.monotonic()
-    with pytest.raises(ClusterError, match=r"no dask scheduler answers at tcp://127\.0\.0\.1:9 within 1 s"):
+    with pytest.raises(ClusterError, match=r"no dask scheduler answers at tcp://127\.0\.0\.1:9\."):
         run_blocks(len, ["a", "b"], "x", Workers(scheduler="tcp://127.0.0.1:9"))
     assert time.monotonic() - began < BOUND
+
+
+@pytest.fixture
+def closed():
+    """An address at which nobody listens, and nobody else will."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+
+
+@pytest.fixture
+def one_run(closed, tiny_release, tmp_path):
+    """The configuration of one run on a cluster that is not there."""
+    config = tmp_path / "config.yaml"
+    wanted = f"{{general: {{scheduler: '{closed}'}}, observations: {{obs_ids: [1]}}}}"
+    config_of(tiny_release, tmp_path / "store", wanted).write(config)
+    return config
+
+
+def test_run_and_ingest_refuse_an_address_without_a_server_for_one_run_too(
+    closed, one_run, tiny_release, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 0.3)
+    for words in (["run", one_run], ["ingest", tiny_release, tmp_path / "store", "--scheduler", closed]):
+        ran = CommandLine(capsys)(*words)
+        assert ran.code == ClusterError.exit_code
+        assert ran.err.endswith(NOBODY.format(closed))
+        assert not (tmp_path / "store").exists()
+
+
+def test_check_refuses_it_too(closed, one_run):
+    # A process of its own: the command loads dask in another order than these tests.
+    command = [sys.executable, "-m", "xgamma.cli", "check", str(one_run)]
+    ran = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=BOUND)
+    assert (ran.returncode, NOBODY.format(closed) in ran.stderr) == (ClusterError.exit_code, True)
+
+
+def test_one_block_is_refused_too_where_a_scheduler_does_not_answer(closed, monkeypatch):
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 0.3)
+    with pytest.raises(ClusterError, match="no dask scheduler answers"):
+        run_blocks(len, [("a",)], "x", Workers(scheduler=closed))
+    assert run_blocks(len, [], "x", Workers(scheduler=closed)) == []
+
+
+def test_a_cluster_without_workers_is_a_remark_of_check_and_one_block_runs_on_a_worker(
+    other, tiny_release, tmp_path, capsys
+):
+    config = tmp_path / "config.yaml"
+    wanted = f"{{general: {{scheduler: '{other.address}'}}, observations: {{obs_ids: [1]}}}}"
+    config_of(tiny_release, tmp_path / "store", wanted).write(config)
+    checked = CommandLine(capsys)("check", config)
+    assert checked.code == 0
+    assert f"{other.address} has no worker yet; start one before you run: dask worker {other.address}." in checked.err
+    worker = other.add_worker()
+    [pid] = run_blocks(os.getpid, [()], "x", Workers(scheduler=other.address))
+    assert pid == worker.pid
+    assert workers_there(Workers(scheduler=other.address)) == 1
 
 
 def test_a_server_that_is_no_scheduler_raises(monkeypatch):

@@ -22,6 +22,7 @@ from xgamma.config.config import AnalysisConfig, log_file
 from xgamma.config.requests import outdir_of
 from xgamma.datasets.dataset_list import validate_names
 from xgamma.estimate.time_bins import TimeSpans, spans_of_rows
+from xgamma.execute import workers_there
 from xgamma.fit import FitInput, validate_named
 from xgamma.grid import SkySpace
 from xgamma.ingest import FitsRelease, StoredRelease
@@ -88,9 +89,14 @@ def preview(config: AnalysisConfig, opened: FitsRelease | StoredRelease | None =
     chosen = request.selected()
     if is_memory_judged(config):
         validate_steps(config, list(planned(request, chosen)))
+    there = workers_there(request.workers, is_patient=False)
     looks = {name: look_ahead(request, name, each) for name, each in chosen.items()}
     spectra = [(wanted, wanted.spectra()) for wanted in request.spectra]
-    remarks = [*request.remarks, *(remark for look in looks.values() for remark in look.remarks)]
+    remarks = [
+        *request.remarks,
+        *_remarks_on_workers(request, there),
+        *(remark for look in looks.values() for remark in look.remarks),
+    ]
     if ReduceStep.section in request.sections and all(look.is_complete for look in looks.values()):
         remarks += _remarks_together(request, looks, spectra)
     views = [_View(request, name, each, looks[name]) for name, each in chosen.items()]
@@ -104,10 +110,18 @@ def preview(config: AnalysisConfig, opened: FitsRelease | StoredRelease | None =
         [text for view in views for text in view.undecided],
         remarks,
         facts
+        | ({} if there is None else {"scheduler": f"{request.workers.scheduler}: {there} worker{'s' * (there != 1)}"})
         | {"models": _models(request)}
         | ({"tables of models": "; ".join(origins)} if (origins := (request.models or Models()).origins()) else {})
         | {"steps": ", ".join(request.sections), "results": str(outdir)},
     )
+
+
+def _remarks_on_workers(request: Request, there: int | None) -> list[str]:
+    if there != 0:
+        return []
+    scheduler = request.workers.scheduler
+    return [f"general.scheduler: {scheduler} has no worker yet; start one before you run: dask worker {scheduler}."]
 
 
 def _models(request: Request) -> str:

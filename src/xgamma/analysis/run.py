@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from xgamma.analysis.plan import is_memory_judged, planned, validate_steps, validated_request
+from xgamma.analysis.plan import Request, is_memory_judged, planned, validate_steps, validated_request
 from xgamma.analysis.session import Analysis
 from xgamma.analysis.steps import STEPS
 from xgamma.analysis.steps.observations import ObservationsStep
 from xgamma.config.config import AnalysisConfig
 from xgamma.config.requests import outdir_of, unwritable
 from xgamma.errors import FitError
+from xgamma.execute import workers_there
 from xgamma.outcome import UnusedRun
 from xgamma.predict.held import validate_backgrounds_named
 
@@ -55,6 +56,8 @@ def run(
     ------
     ConfigError, LaterError, MissingInputError, OutputError
         Before any work, for what can be known then.
+    ClusterError
+        When the scheduler that the configuration names does not answer, also where nothing would be computed.
     InputError, DataError
         When no run can be used.
     FitError
@@ -65,24 +68,30 @@ def run(
     selected = request.selected()
     if is_memory_judged(config):
         validate_steps(config, list(planned(request, selected)))
+    # Also where all is in the store: an address that is wrong is not passed over.
+    workers_there(request.workers)
     _make_folder(outdir)
     analysis = Analysis(request.config, selected=selected)
-    modelled = {step.section for step, _ in request.steps if step.needs_models}
     try:
-        for section in request.sections:
-            is_modelled = analysis.datasets is not None and len(analysis.models) > 0
-            if section in modelled and request.models is not None and not is_modelled:
-                # Names of runs and of groups are known now.
-                validate_backgrounds_named(request.models, [] if analysis.datasets is None else analysis.datasets.names)
-                analysis.set_models(request.models)
-            if section == ObservationsStep.section:
-                analysis.get_observations(retry_failed, rehash)
-            else:
-                analysis.take(section, complete=True)
+        _take_steps(analysis, request, retry_failed, rehash)
     except FitError:
         write_results(analysis, outdir)
         raise
     return RunReport(analysis, write_results(analysis, outdir), analysis.unused_runs, request.remarks)
+
+
+def _take_steps(analysis: Analysis, request: Request, retry_failed: bool, rehash: bool) -> None:
+    modelled = {step.section for step, _ in request.steps if step.needs_models}
+    for section in request.sections:
+        is_modelled = analysis.datasets is not None and len(analysis.models) > 0
+        if section in modelled and request.models is not None and not is_modelled:
+            # Names of runs and of groups are known now.
+            validate_backgrounds_named(request.models, [] if analysis.datasets is None else analysis.datasets.names)
+            analysis.set_models(request.models)
+        if section == ObservationsStep.section:
+            analysis.get_observations(retry_failed, rehash)
+        else:
+            analysis.take(section, complete=True)
 
 
 def _make_folder(outdir: Path) -> None:

@@ -17,7 +17,7 @@ from xgamma.cli.console import (
 )
 from xgamma.cli.places import PlaceType, opened_store, store_argument
 from xgamma.errors import ConfigError, ExitCode, InputError
-from xgamma.execute import Workers
+from xgamma.execute import Workers, workers_there
 from xgamma.formats.gadf.index import IndexNames
 from xgamma.ingest import FitsRelease, open_release
 from xgamma.ingest.notes import log_notes, notes_of
@@ -73,10 +73,12 @@ def ingest_command(
     if with_home(store).absolute() == with_home(datastore).absolute():
         raise ConfigError(f"{store} is the release itself; give another folder for the store.")
     chosen = select_runs(release.facts(), Selection(obs_ids or None, required_irf=()))
+    workers = Workers(n_jobs, scheduler)
+    workers_there(workers)
     place = Store(store)
     on_failure = on_failed_ingest(fail_fast, place, release)
     with collected_warnings():
-        held = release.load(chosen, place, Workers(n_jobs, scheduler), on_failure, rehash)
+        held = release.load(chosen, place, workers, on_failure, rehash)
     log_notes(notes_of(held))
     failed = held.failures
     note_failures(place, release.name, release.origin, failed, INGEST, map(str, held.places))

@@ -108,6 +108,27 @@ def shared_workers(workers: Workers) -> AbstractContextManager[None]:
     return shared
 
 
+def workers_there(workers: Workers, *, is_patient: bool = True) -> int | None:
+    """Return how many workers a scheduler that is asked for has now; ``None`` where none is asked for.
+
+    Parameters
+    ----------
+    workers
+        Where blocks are to run.
+    is_patient
+        Whether a scheduler that is just being started is waited for.
+
+    Raises
+    ------
+    ConfigError, ClusterError
+        For what ``run_blocks`` would raise before its first block, but that no worker is there.
+    """
+    if workers.scheduler is None:
+        return None
+    there: int = sys.modules[__name__].cluster.workers_there(workers.scheduler, is_patient=is_patient)
+    return there
+
+
 def validate_travel(things: Mapping[str, Any], workers: Workers) -> None:
     """Raise ``ConfigError`` where a user's function or class cannot be sent to the processes of ``workers``.
 
@@ -138,7 +159,7 @@ def run_blocks(
     function
         A function that can be sent to another process when ``workers`` ask for it.
     arguments
-        Its arguments, block by block. One block runs eagerly in this thread.
+        Its arguments, block by block. One block runs eagerly in this thread, unless a scheduler is asked for.
     text
         The label of the progress bar.
     workers
@@ -171,7 +192,8 @@ def _answers(
     names: Sequence[str] | None,
 ) -> list[Answer[Result]]:
     """Return the answer to each block."""
-    if len(arguments) <= 1:
+    # For one block no process is started; a cluster is there, and who names it wants nothing computed here.
+    if not arguments or (len(arguments) == 1 and workers.scheduler is None):
         return [function(*block) for block in arguments]
     this = sys.modules[__name__]
     answers: list[Answer[Result]]

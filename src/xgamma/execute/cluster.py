@@ -25,7 +25,7 @@ from xgamma.warned import arrived
 
 try:
     import distributed
-    from distributed.comm import connect
+    from distributed.comm import connect, get_address_host_port
     from distributed.scheduler import KilledWorker
 except ImportError as error:
     raise ConfigError(
@@ -88,6 +88,31 @@ def run_on_cluster(
         for number in suspects:
             _wait(client, work, [number])
         return _ended(work, names)
+
+
+def workers_there(scheduler: str, *, is_patient: bool) -> int:
+    """Return how many workers a cluster has now; those it has are found to be able to run a block.
+
+    Parameters
+    ----------
+    scheduler
+        Its address.
+    is_patient
+        Whether a scheduler that is just being started is waited for.
+
+    Raises
+    ------
+    ConfigError, ClusterError
+        For what ``run_on_cluster`` would raise before its first block, but that no worker is there.
+    """
+    with _quiet(), _opened(scheduler, is_patient=is_patient) as client:
+        try:
+            there = len(client.scheduler_info(n_workers=-1)["workers"])
+        except (OSError, TimeoutError):
+            raise _gone_early(scheduler) from None
+        if there:
+            _validate_software(client, scheduler)
+        return there
 
 
 def _limited(content: bytes) -> Any:
@@ -215,20 +240,27 @@ def _client(scheduler: str) -> Iterator[Any]:
 
 @contextmanager
 def _connected(scheduler: str) -> Iterator[Any]:
+    """Connect to a cluster that can run blocks; one without a worker has a while to get one."""
+    with _opened(scheduler) as client:
+        _validate_software(client, scheduler)
+        yield client
+
+
+@contextmanager
+def _opened(scheduler: str, *, is_patient: bool = True) -> Iterator[Any]:
     try:
         # Beforehand, as a Client that met something else than a scheduler cannot be closed.
         with ThreadPoolExecutor(1) as thread:
-            thread.submit(asyncio.run, _greet(scheduler)).result()
+            thread.submit(asyncio.run, _greet(scheduler, is_patient)).result()
         client = distributed.Client(scheduler, timeout=CONNECT_SECONDS)
     except ValueError as error:
         raise ConfigError(f"general.scheduler: {scheduler!r} is no address: {error}. Write tcp://HOST:PORT.") from None
     except Exception:  # a server of something else may answer anything
         raise ClusterError(
-            f"general.scheduler: no dask scheduler answers at {scheduler} within {CONNECT_SECONDS:.0f} s. "
+            f"general.scheduler: no dask scheduler answers at {scheduler}. "
             "Start it (dask scheduler) or correct the address."
         ) from None
     try:
-        _validate_software(client, scheduler)
         yield client
     finally:
         # A scheduler that went away does not answer a farewell.
@@ -236,7 +268,13 @@ def _connected(scheduler: str) -> Iterator[Any]:
             client.close(timeout=CONNECT_SECONDS)
 
 
-async def _greet(scheduler: str) -> None:
+async def _greet(scheduler: str, is_patient: bool) -> None:
+    """Meet a scheduler; one that is just being started is waited for by those who are patient."""
+    if not is_patient:
+        # dask tries again where a connection is refused.
+        opened = asyncio.open_connection(*get_address_host_port(scheduler))
+        _, there = await asyncio.wait_for(opened, CONNECT_SECONDS)
+        there.close()
     comm = await connect(scheduler, timeout=CONNECT_SECONDS)
     await comm.close()
 
