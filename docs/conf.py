@@ -42,11 +42,13 @@ exclude_patterns = ["_build", "_generated/notebooks", "_generated/executed", "_g
 templates_path = ["_templates"]
 html_theme = "furo"
 html_static_path = ["_static"]
-html_css_files = ["tables.css"]
+html_css_files = ["pages.css"]
 html_title = "xgamma"
 html_show_sphinx = False
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+# Text between two prices, such as 18 $ a month, is no formula.
+myst_dmath_allow_space = False
 myst_heading_anchors = 3
 # Links to files of the repository are links to read. Included tables begin below the title of their page. A name such
 # as `shape`, which several classes have, needs no link.

@@ -4,13 +4,18 @@ from docutils import nodes
 from latex2mathml.converter import convert
 
 
+def mathml(formula, **options):
+    # A single letter that is to be upright becomes a slanted variable otherwise.
+    return convert(formula.replace(r"\mathrm", r"\text"), **options)
+
+
 def inline(translator, node):
-    translator.body.append(convert(node.astext()))
+    translator.body.append(mathml(node.astext()))
     raise nodes.SkipNode
 
 
 def block(translator, node):
-    translator.body.append(f'<div class="math">{convert(node.astext(), display="block")}</div>\n')
+    translator.body.append(f'<div class="math">{mathml(node.astext(), display="block")}</div>\n')
     raise nodes.SkipNode
 
 
