@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -103,11 +103,6 @@ def time_from_seconds(seconds: FloatArray | float, mjdref: float) -> Time:
     return Time(mjdref, np.asarray(seconds) / SECONDS_PER_DAY, format="mjd", scale="tt")
 
 
-def minute_text(mjd: float) -> str:
-    """Return a time (MJD) to the minute, ``-`` where it is not known."""
-    return str(Time(mjd, format="mjd", scale="tt").iso[:16]) if np.isfinite(mjd) else NOTHING
-
-
 def second_text(mjd: float) -> str:
     """Return a time (MJD) to a thousandth of a second, ``-`` where it is not known."""
     return str(Time(mjd, format="mjd", scale="tt").iso) if np.isfinite(mjd) else NOTHING
@@ -180,6 +175,21 @@ def merged_gti(gti: FloatArray) -> FloatArray:
     starts = np.concatenate([[True], rows[1:, 0] > latest[:-1]])
     stops = np.concatenate([starts[1:], [True]])
     return np.stack([rows[starts, 0], latest[stops]], axis=1)
+
+
+def padded_gti(intervals: Sequence[FloatArray]) -> FloatArray:
+    """Return good time of several rows, each of shape (n, 2), as one array: NaN where a row has fewer intervals.
+
+    >>> padded_gti([np.array([[0.0, 8.0]]), np.empty((0, 2))]).tolist()
+    [[[0.0, 8.0]], [[nan, nan]]]
+    """
+    width = max([len(rows) for rows in intervals] + [1])
+    return np.stack([np.pad(rows, ((0, width - len(rows)), (0, 0)), constant_values=np.nan) for rows in intervals])
+
+
+def ontime(gti: FloatArray) -> float:
+    """Return the seconds of good time, shape (n, 2); NaN where there are no rows, of which nothing is known."""
+    return float(np.sum(gti[:, 1] - gti[:, 0])) if len(gti) else np.nan
 
 
 def overlap(gti: FloatArray) -> float:

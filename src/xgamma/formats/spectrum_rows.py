@@ -19,7 +19,7 @@ from xgamma.geometry import tangent_plane, to_frame
 from xgamma.grid import REGION_SHAPE
 from xgamma.outcome import Outcome, flag_attrs
 from xgamma.shapes import Circle, Shape
-from xgamma.times import DEFAULT_MJDREF, SECONDS_PER_DAY
+from xgamma.times import DEFAULT_MJDREF, SECONDS_PER_DAY, ontime
 
 REQUIRED = ("counts", "exposure", "exposure_edisp", "edisp", "mask_safe")
 NO_OBS_ID = -1
@@ -58,7 +58,7 @@ class SpectrumRow:
     @property
     def ontime(self) -> float:
         """The summed good time in seconds, NaN where it is not known."""
-        return float(np.sum(self.gti[:, 1] - self.gti[:, 0])) if len(self.gti) else np.nan
+        return ontime(self.gti)
 
     def without_repeated_off_region(self) -> SpectrumRow:
         """Return the row without off regions that are the on-region: so Gammapy writes a stack, which has none."""

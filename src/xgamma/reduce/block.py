@@ -30,6 +30,7 @@ from xgamma.reduce.response import averaged, offsets, origins, responses
 from xgamma.reduce.rows import SINGLE, row_coords
 from xgamma.reduce.safe_bins import safe_bins
 from xgamma.reduce.windows import cut_out, window_responses
+from xgamma.times import padded_gti
 
 # Wider than any imaging telescope sees: events that all lie farther from the pointing do not belong to it.
 FIELD_OF_VIEW = 10.0
@@ -86,7 +87,7 @@ def reduce_block(part: Part, rows: Rows, recipe: Recipe) -> xr.Dataset:
         outcome, said = _without_background(outcome, settled.mask_safe, settled.reasons, said)
     values |= {"offset": offset} if grid.is_region else {"safe_offset": safe_offsets(values["mask_safe"], offset)}
     values |= {"counts": tally.counts, "ledger": tally.ledger, "livetime": livetime, "ontime": ontime, **background}
-    values |= {"gti": _padded_gti(gti), "outcome": outcome}
+    values |= {"gti": padded_gti(gti), "outcome": outcome}
     values |= {f"pointing_{axis}": part.column(f"{name}_pnt", rows.obs) for axis, name in POINTING}
     attrs = attrs_of(part, rows, _details(part, rows, recipe, outcome, said))
     return schema.dataset(values, coords_of(part, rows, grid), attrs, grid.space.dims, grid.space.shape)
@@ -356,11 +357,6 @@ def _responses(
     values["mask_safe"][chosen] = safe
     lost = loss(grid, found.corrected_area, found.edisp, safe, found.unknown) if found.unknown else None
     return values, lost
-
-
-def _padded_gti(intervals: list[FloatArray]) -> FloatArray:
-    width = max([len(rows) for rows in intervals] + [1])
-    return np.stack([np.pad(rows, ((0, width - len(rows)), (0, 0)), constant_values=np.nan) for rows in intervals])
 
 
 def coords_of(part: Part, rows: Rows, grid: Grid) -> dict[Any, Any]:

@@ -18,7 +18,7 @@ from xgamma.reduce.recipe import MEMBERS
 from xgamma.reduce.rows import joined_members, members_of, without_padding
 from xgamma.reduce.sums import Sums, combine, space_of_windows
 from xgamma.sky import SkySpace
-from xgamma.times import merged_gti
+from xgamma.times import merged_gti, padded_gti
 
 
 def finalise(sums: Sums) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def stacks(
     """
     values = finalise(sums)
     members = [np.flatnonzero(groups == group) for group in range(len(names))]
-    values["gti"] = _padded([merged_gti(_rows_of(rows.gti[own[rows.used[own]]])) for own in members])
+    values["gti"] = padded_gti([merged_gti(_rows_of(rows.gti[own[rows.used[own]]])) for own in members])
     outcome = [_outcome(rows.outcome[own], rows.used[own]) for own in members]
     values["outcome"] = np.array(outcome)
     kept = [key for key in like.coords if "dataset" not in like.coords[key].dims and key != "fate"]
@@ -183,8 +183,3 @@ def _outcome(outcomes: IntArray, used: BoolArray) -> Outcome:
 def _rows_of(gti: FloatArray) -> FloatArray:
     rows = gti.reshape(-1, 2)
     return rows[np.isfinite(rows).all(axis=1)]
-
-
-def _padded(intervals: list[FloatArray]) -> FloatArray:
-    width = max([len(rows) for rows in intervals] + [1])
-    return np.stack([np.pad(rows, ((0, width - len(rows)), (0, 0)), constant_values=np.nan) for rows in intervals])

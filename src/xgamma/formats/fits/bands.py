@@ -88,24 +88,20 @@ def axes_of_bands(table: HduTable, header: Mapping[str, Any], shape: tuple[int, 
     size = int(np.prod(shape))
     if any(len(values) != size for values in table.columns.values()):
         raise InputError(
-            f"{_where(table)} has {len(next(iter(table.columns.values())))} rows; expected {size}, one for each plane "
+            f"{table.where} has {len(next(iter(table.columns.values())))} rows; expected {size}, one for each plane "
             f"of the array of {shape}."
         )
     named = [_named_columns(table, header, number) for number in range(1, len(shape) + 1)]
     if len(shape) == 1 and named == [()]:
         named = [_usual_columns(table)]
     if () in named:
-        raise InputError(f"{_where(table)} does not say which columns are axis {named.index(()) + 1} (AXCOLS).")
+        raise InputError(f"{table.where} does not say which columns are axis {named.index(()) + 1} (AXCOLS).")
     axes = []
     for dim, columns in enumerate(reversed(named)):
         number = len(shape) - dim
         interp = str(table.header.get(f"INTERP{number}", header.get(f"INTERP{number}", ""))).strip().lower()
         axes.append(_axis(_Columns(table, columns, shape, dim), interp))
     return tuple(axes)
-
-
-def _where(table: HduTable) -> str:
-    return f"{table.path}: HDU {table.name!r}"
 
 
 def _named_columns(table: HduTable, header: Mapping[str, Any], number: int) -> tuple[str, ...]:
@@ -146,16 +142,16 @@ class _Columns(NamedTuple):
     def numbers(self, column: str) -> FloatArray:
         """Return the values of a column along the axis in its unit."""
         if np.asarray(self.table.column(column)).dtype.kind in "USO":
-            raise LaterError(f"{_where(self.table)} has an axis of labels, {column}; maps with these are not read yet.")
+            raise LaterError(f"{self.table.where} has an axis of labels, {column}; maps with these are not read yet.")
         given = self.table.numbers(column, *self.units)
         if given.ndim != 1:
-            raise InputError(f"{_where(self.table)}: {column} has {given.shape[1:]} numbers in a row; expected one.")
+            raise InputError(f"{self.table.where}: {column} has {given.shape[1:]} numbers in a row; expected one.")
         values = given.reshape(self.shape)
         return np.asarray(np.moveaxis(values, self.dim, 0).reshape(self.shape[self.dim], -1)[:, 0])
 
 
 def _axis(columns: _Columns, interp: str) -> Axis:
-    where = _where(columns.table)
+    where = columns.table.where
     try:
         match columns.names:
             case (node,):
@@ -172,7 +168,7 @@ def _axis_of_edges(columns: _Columns, low: FloatArray, high: FloatArray, interp:
     name, unit = columns.axis, columns.units[0]
     if not np.allclose(low[1:], high[:-1], rtol=0, atol=_CONTIGUOUS * np.abs(high - low).max(initial=0)):
         raise InputError(
-            f"{_where(columns.table)}: the bins of its axis {name!r} leave gaps. Fill them, or split the map."
+            f"{columns.table.where}: the bins of its axis {name!r} leave gaps. Fill them, or split the map."
         )
     axis = Axis(name, np.append(low, high[-1]), unit, _scale(name, interp, low[0]))
     center = _columns(name)[0]

@@ -65,15 +65,18 @@ class HduTable:
     units: Mapping[str, str]
     number: int = 0
 
+    @property
+    def where(self) -> str:
+        """What sentences about the table begin with."""
+        return f"{self.path}: HDU {self.name!r}"
+
     def __contains__(self, column: str) -> bool:
         return column.upper() in self.columns
 
     def column(self, name: str) -> npt.NDArray[Any]:
         """Return one column as stored, rows first; raises ``InputError`` when it is not there."""
         if name.upper() not in self.columns:
-            raise InputError(
-                f"{self.path}: HDU {self.name!r} has no column {name!r}; it has {', '.join(self.columns)}."
-            )
+            raise InputError(f"{self.where} has no column {name!r}; it has {', '.join(self.columns)}.")
         return self.columns[name.upper()]
 
     def numbers(self, name: str, unit: str | None = None, without: str = "") -> FloatArray:

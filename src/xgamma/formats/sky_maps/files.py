@@ -120,15 +120,14 @@ def _image(file: FitsFile, hdu: str | None, path: Path) -> HduImage:
 
 
 def _no_image(table: HduTable) -> LaterError | MissingHduError:
-    where = f"{table.path}: HDU {table.name!r}"
     if str(table.header.get("PIXTYPE", "")).strip().upper() == "HEALPIX":
         return LaterError(
-            f"{where} is in HEALPix, which is not read yet. Reproject it to an image, with its missing pixels "
+            f"{table.where} is in HEALPix, which is not read yet. Reproject it to an image, with its missing pixels "
             "(-1.6375e30) as NaN, for example with the package reproject."
         )
     if "PIX" in table:
-        return LaterError(f"{where} is a map in sparse form, which is not read yet. Write it as an image.")
-    return MissingHduError(f"{where} is a table; expected an image.")
+        return LaterError(f"{table.where} is a map in sparse form, which is not read yet. Write it as an image.")
+    return MissingHduError(f"{table.where} is a table; expected an image.")
 
 
 def _bands(file: FitsFile, image: HduImage) -> HduTable | None:

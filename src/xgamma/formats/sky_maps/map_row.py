@@ -15,7 +15,7 @@ from xgamma.formats.spectrum_rows import NO_OBS_ID
 from xgamma.outcome import Outcome
 from xgamma.schema.response_grids import EDISP_GRID, EXPOSURE_GRID, IMAGE_IRF, PSF_GRID, PSF_RECO_GRID
 from xgamma.sky import IMAGE, SkySpace
-from xgamma.times import DEFAULT_MJDREF
+from xgamma.times import DEFAULT_MJDREF, ontime
 
 Planes = npt.NDArray[np.floating]
 _PLANES = ("counts", "mask_safe", "exposure", "background", "counts_off", "acceptance", "acceptance_off")
@@ -80,7 +80,7 @@ class MapRow:
     @property
     def ontime(self) -> float:
         """The summed good time in seconds, NaN where it is not known."""
-        return float(np.sum(self.gti[:, 1] - self.gti[:, 0])) if len(self.gti) else np.nan
+        return ontime(self.gti)
 
     @property
     def is_on_off(self) -> bool:
