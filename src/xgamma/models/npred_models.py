@@ -27,7 +27,7 @@ from xgamma.models.spatial import table as sky_tables
 from xgamma.models.spatial import templates
 from xgamma.models.spectral import model as spectra
 from xgamma.models.spectral import powerlaws
-from xgamma.models.spectral import templates as spectral_templates
+from xgamma.models.tabulated import table_bytes
 from xgamma.units import unit_string
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ class TemplateNPredModel(NormModel):
             return []
         table = self.table
         return [
-            *spectral_templates.table_bytes(table.values, *(axis.edges for axis in table.axes)),
+            *table_bytes(table.values, *(axis.edges for axis in table.axes)),
             repr(table.space).encode(),
         ]
 

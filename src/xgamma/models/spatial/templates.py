@@ -24,7 +24,7 @@ from xgamma.models.parameters import Parameter
 from xgamma.models.spatial.model import SpatialModel
 from xgamma.models.spatial.outlines import rectangle_region
 from xgamma.models.spatial.table import SkyTable
-from xgamma.models.spectral.templates import table_bytes
+from xgamma.models.tabulated import Tabulated, table_bytes
 from xgamma.shapes import Rectangle, Shape
 from xgamma.shapes.shape import LARGEST_REACH
 from xgamma.units import unit_string
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 INTERPOLATIONS = ("lin", "log")
 
 
-class MapModel(SpatialModel):
+class MapModel(Tabulated, SpatialModel):
     """A model whose values are in a file or were given; the file is opened when they are first needed."""
 
     takes_any_parameter: ClassVar[bool] = True
@@ -45,19 +45,6 @@ class MapModel(SpatialModel):
     """Makes a map of a table; maps are on a floor above and put it here."""
 
     _given: SkyTable | None = None
-
-    @property
-    def filename(self) -> str:
-        """The file, empty where a map was given and not written."""
-        return str(self.rest.get("filename") or "")
-
-    @filename.setter
-    def filename(self, filename: str | Path) -> None:
-        self.rest["filename"] = str(filename)
-
-    @property
-    def _owner(self) -> str:
-        return f"{self.tag[0]}: {self.filename}" if self.filename else self.tag[0]
 
     @cached_property
     def table(self) -> SkyTable:

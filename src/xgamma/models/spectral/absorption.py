@@ -17,7 +17,8 @@ from xgamma.formats.local_files import local_path
 from xgamma.models.parameters import Parameter
 from xgamma.models.spectral.model import CompoundSpectralModel, SpectralModel
 from xgamma.models.spectral.tables import grid_interpolator, linear_extrapolating, log_values, read_absorption
-from xgamma.models.spectral.templates import energy_nodes, quantity_document, read_quantity, table_bytes
+from xgamma.models.spectral.templates import energy_nodes, quantity_document, read_quantity
+from xgamma.models.tabulated import table_bytes
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NoReturn, Self
 
 import numpy as np
-import numpy.typing as npt
 from astropy import units as u
 
 from xgamma.axes import FloatArray
@@ -27,6 +26,7 @@ from xgamma.models.spectral.tables import (
     read_template,
     read_two_columns,
 )
+from xgamma.models.tabulated import table_bytes
 from xgamma.units import unit_label
 
 _CANONICAL = (DENSITY, DENSITY / u.sr, u.dimensionless_unscaled)
@@ -58,11 +58,6 @@ def energy_nodes(energy: u.Quantity, owner: str) -> FloatArray:
     if nodes.ndim != 1 or not np.all(nodes > 0) or not np.all(np.diff(nodes) > 0):
         raise ConfigError(f"{owner}.energy: expected ascending energies above 0, got {energy}.")
     return nodes
-
-
-def table_bytes(*arrays: npt.ArrayLike) -> list[bytes]:
-    """Return arrays as bytes in one order on every machine."""
-    return [np.ascontiguousarray(array, dtype="<f8").tobytes() for array in arrays]
 
 
 def _density_unit(unit: u.UnitBase) -> u.UnitBase:

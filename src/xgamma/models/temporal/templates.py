@@ -22,6 +22,7 @@ from xgamma.formats.fits.encoding import Cards, Column, Hdu
 from xgamma.formats.fits.hdus import fits_content
 from xgamma.formats.local_files import local_path, write_files
 from xgamma.models.parameters import Parameter
+from xgamma.models.tabulated import Tabulated, table_bytes
 from xgamma.models.temporal.model import TemporalModel, elapsed
 from xgamma.plot import spectrum as plot_spectrum
 from xgamma.times import SECONDS_PER_DAY
@@ -98,23 +99,10 @@ def _column(table: Table, name: str, owner: str) -> u.Quantity:
     return u.Quantity(values, getattr(column, "unit", None) or "")
 
 
-class TableModel(TemporalModel):
+class TableModel(Tabulated, TemporalModel):
     """A temporal model whose values are in a file or were given; the file is opened when they are first needed."""
 
     what: ClassVar[str] = ""
-
-    @property
-    def filename(self) -> str:
-        """The file, empty where the table was given."""
-        return str(self.rest.get("filename", ""))
-
-    @filename.setter
-    def filename(self, filename: str | Path) -> None:
-        self.rest["filename"] = str(filename)
-
-    @property
-    def _owner(self) -> str:
-        return f"{self.tag[0]}: {self.filename}" if self.filename else self.tag[0]
 
     @property
     def lines(self) -> Lines:
@@ -123,7 +111,7 @@ class TableModel(TemporalModel):
 
     def tables(self) -> list[bytes]:
         """Return nodes and norms; the file is opened for it."""
-        return [np.ascontiguousarray(array, dtype="<f8").tobytes() for array in (self.lines.x, self.lines.y)]
+        return table_bytes(self.lines.x, self.lines.y)
 
     def _validate_table(self, column: str) -> None:
         if not isinstance(self.rest.get(column), Mapping):
