@@ -15,8 +15,10 @@ import xgamma.cli.run
 import xgamma.releases.download  # noqa: F401  it has errors of its own
 from xgamma.cli import help as help_verb
 from xgamma.errors import ConfigError, DamagedError, FitError, XgammaError
+from xgamma.outcome import Outcome
 
 PAGES = Path(__file__).resolve().parents[2] / "docs" / "errors"
+UNUSED = (PAGES / "unused-runs.md").read_text(encoding="utf-8")
 # Pages about what is no error.
 OTHERS = {"unused-runs"}
 
@@ -34,6 +36,13 @@ def test_the_index_of_the_pages_names_each_of_them():
     block = re.search(r"```\{toctree\}(.*?)```", (PAGES / "index.md").read_text(encoding="utf-8"), re.DOTALL)
     assert block is not None
     assert set(re.findall(r"^[a-z-]+$", block[1], re.MULTILINE)) == kinds_of(XgammaError) | OTHERS
+
+
+def test_the_page_about_runs_that_are_not_used_has_the_word_of_each_reason():
+    words = {
+        word.strip("` ") for row in re.findall(r"^\| \w+ \|([^|]+)\|", UNUSED, re.MULTILINE) for word in row.split(",")
+    }
+    assert words - {"word"} == {outcome.name.lower() for outcome in Outcome} - {"used"}
 
 
 @pytest.mark.parametrize("page", [path for path in PAGES.glob("*.md") if path.stem != "index"], ids=lambda p: p.stem)
