@@ -266,6 +266,8 @@ class Datasets(JointPictures):
         ------
         ConfigError
             When Gammapy is not installed, or does not know a model.
+        LaterError
+            For maps, which go to Gammapy by their FITS file.
         """
         self._validate_rows("to_gammapy()")
         if any(is_map(view) for view in self._rows):
