@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -10,15 +12,20 @@ from sky_rows import image, sky_row, with_responses
 from xgamma import predict
 from xgamma.errors import ConfigError, FitError
 from xgamma.fit import FitInput, FitSettings, confidence, fit, stat_contour, stat_profile
+from xgamma.fit.beginning import start_near_counts
+from xgamma.fit.outcomes import outcomes
 from xgamma.fit.problem import Problem
 from xgamma.fit.statistic import Statistic
 from xgamma.maps import Map, WcsGeom
 from xgamma.models import (
     FoVBackgroundModel,
     GaussianSpatialModel,
+    GeneralizedGaussianSpatialModel,
     Models,
     PointSpatialModel,
     PowerLawSpectralModel,
+    Shell2SpatialModel,
+    ShellSpatialModel,
     SkyModel,
     TemplateSpatialModel,
 )
@@ -195,6 +202,74 @@ def test_a_covariance_has_names_and_a_picture(row):
 def test_a_start_of_more_counts_than_there_are_is_refused(row, amplitude, said):
     with pytest.raises(FitError, match=rf"The model 'source' predicts {said} at the start values \(index = 2, amp"):
         fit([row], Models([source(amplitude=amplitude)]))
+
+
+@pytest.mark.parametrize("amplitude", [1e-6, 1e-30])
+def test_a_fit_finds_the_norm_of_a_source_from_any_distance(row, amplitude, caplog):
+    near, far = Models([source()]), Models([source(amplitude=amplitude)])
+    best = fit([row], near).total_stat
+    assert not caplog.records
+    result = fit([row], far)
+    assert result.success
+    assert result.total_stat == pytest.approx(best, abs=1e-3)
+    assert far.parameters["amplitude"].value == pytest.approx(near.parameters["amplitude"].value, rel=1e-3)
+    seen = "far more than are" if amplitude > 1e-12 else "fewer than can be"
+    said = (
+        rf"The model 'source' predicts .* counts at the start values, {seen} seen: the fit begins at amplitude = \S* cm"
+    )
+    assert [re.match(said, record.message) is not None for record in caplog.records] == [True]
+
+
+@pytest.mark.parametrize("amplitude", [2e-10, 2e-14])
+def test_a_start_from_which_fits_find_back_stays(row, amplitude):
+    statistic = Statistic([row], Models([source(amplitude=amplitude)]))
+    values, said = start_near_counts(statistic)
+    assert not said
+    assert values.tolist() == statistic.start.tolist()
+
+
+def test_only_the_norm_of_the_model_that_is_too_bright_moves(row):
+    statistic = Statistic([row], Models([source(), source(amplitude=1e-4, name="bright")]))
+    values, said = start_near_counts(statistic)
+    [moved] = np.flatnonzero(values != statistic.start)
+    assert statistic.start[moved] == 1e-4
+    assert values[moved] < 1e-10
+    assert [text[:18] for text in said] == ["The model 'bright'"]
+
+
+@pytest.mark.parametrize("changes", [{"frozen": True}, {"min": 1e-5}])
+def test_a_norm_that_may_not_move_is_told(row, changes):
+    models = Models([source(amplitude=1e-4)])
+    for name, value in changes.items():
+        setattr(models.parameters["amplitude"], name, value)
+    values, [said] = start_near_counts(Statistic([row], models))
+    if "frozen" in changes:
+        assert said.endswith("far more than are seen: a fit may not find back from there; start nearer.")
+    else:
+        assert said.endswith("the fit begins at amplitude = 1e-05 cm-2 s-1 TeV-1.")
+        assert 1e-5 in values
+
+
+def test_a_source_larger_than_the_map_is_told_before_and_is_no_result(row):
+    models = Models([source(GaussianSpatialModel(lon_0="83.66 deg", lat_0="22.03 deg", sigma="8 deg"))])
+    holders = [Holder.of_rows(row)]
+    [said] = validate_held(models, holders)
+    assert said.startswith("The model 'source' is larger than the map, with sigma = 8 deg where the map has 3 deg")
+    statistic = Statistic([row], models)
+    assert outcomes(statistic.counts_terms, models, holders, statistic.start.tolist()) == [said]
+    models[0].spatial_model.sigma.frozen = True
+    assert not validate_held(models, holders)
+
+
+@pytest.mark.parametrize("kind", [ShellSpatialModel, Shell2SpatialModel, GeneralizedGaussianSpatialModel])
+def test_a_size_ends_at_0_and_not_below(row, kind):
+    place = kind(lon_0="83.66 deg", lat_0="22.03 deg")
+    size = place.parameters[2]
+    size.value = 0.05
+    place.lon_0.frozen = place.lat_0.frozen = True
+    fit([row], Models([source(place)]))
+    assert size.min == 0
+    assert 0 <= size.value < 0.05
 
 
 def test_a_fit_begins_at_a_norm_of_0(row):

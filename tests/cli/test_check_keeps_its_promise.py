@@ -639,3 +639,24 @@ def test_check_leaves_the_log_of_a_configuration_alone(tiny_release, place, xgam
     assert xgamma("check", path).code == 0
     assert not (place / "run.log").exists()
     assert logging.getLogger("xgamma").level == level
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        (MAPS % (2, 1e-6, 1, 0.1), "far more than are"),
+        (MAPS % (2, 1e-25, 1, 0.1), "fewer than can be"),
+        (INDEX.replace("1e-11", "1e-5") % 2, "far more than are"),
+        (INDEX.replace("1e-11", "1e-25") % 2, "fewer than can be"),
+    ],
+)
+def test_check_names_a_start_far_from_the_counts_and_where_the_fit_begins(text, seen, made, place, xgamma):
+    checked = xgamma("check", written(made("tiny"), place, text))
+    assert checked.code == 0
+    [line] = [line for line in checked.err.splitlines() if "predicts" in line]
+    assert line.startswith("The model 'crab' predicts ")
+    assert f" counts at the start values, {seen} seen: the fit begins at amplitude = " in line
+
+
+def test_check_says_nothing_about_an_ordinary_start(made, place, xgamma):
+    assert "predicts" not in xgamma("check", written(made("tiny"), place, MAPS % (2, 1e-11, 1, 0.1))).err

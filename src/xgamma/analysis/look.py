@@ -29,7 +29,7 @@ from xgamma.errors import DataError, FitError
 from xgamma.estimate.time_bins import TimeSpans, spans_of_rows
 from xgamma.events import Part, Rows
 from xgamma.execute import THIS_PROCESS
-from xgamma.fit import FitInput, Statistic, mask_fit, validate_beginning
+from xgamma.fit import FitInput, Statistic, mask_fit, start_near_counts, validate_beginning
 from xgamma.ingest import FitsRelease, StoredRelease
 from xgamma.ingest.notes import notes_of, runs_by_note, summaries
 from xgamma.models.models import Models
@@ -49,9 +49,10 @@ LOOKED_FOR = 500
 LOOKED_AT_REMOTE = 2
 # Of files that are not there a few are named.
 MOST_ABSENT = 100
-BRIGHT, LARGE = 1e-3, 1e12
-"""A flux in a bin of true energy, in cm-2 s-1, below which no exposure makes a start hopeless, and such a norm of maps
-of counts: counts are predicted for what is above, which takes as long as the first step of a fit."""
+CM2_PER_M2 = 1e4
+FEW, MANY, LARGE = 0.01, 10.0, 1e12
+"""Counts, multiples of all there are, and a norm of maps of counts, outside of which a start is looked at: it takes
+as long as the first step of a fit."""
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,19 @@ class Look:
 
 
 @dataclass(frozen=True)
+class Start:
+    """How a fit of Datasets begins: why it cannot, and a sentence for each model that starts far from the counts."""
+
+    fault: FitError | None = None
+    remarks: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class Tried:
     """Rows of a part that were reduced: how many ended, those of them that are masked, the others, and safe bins.
 
     ``telescope`` and ``times``, names and good time, are of those that ended, ``spans`` of those that can be used, and
-    ``fault`` is why no fit of these can begin.
+    ``start`` is how a fit of these begins.
     """
 
     done: int
@@ -104,7 +113,7 @@ class Tried:
     telescope: str = ""
     times: tuple[Sequence[str], GoodTime] | None = None
     spans: TimeSpans | None = None
-    fault: FitError | None = None
+    start: Start = Start()
 
 
 @dataclass(frozen=True)
@@ -191,47 +200,54 @@ def _seen(request: Request, reductions: Sequence[ReductionWanted], chosen: Selec
     held = chosen.release.load([*sample, *_absent(chosen, set(sample))], store, on_failure=on_failure)
     seen = _Seen(sample, chosen.observations(held), held.failures, [])
     reduced = [
-        [tried(part, rows, wanted.recipe, partial(_fault_of_rows, request, wanted)) for part, rows in seen.pieces]
+        [tried(part, rows, wanted.recipe, partial(_start_of_rows, request, wanted)) for part, rows in seen.pieces]
         for wanted in reductions
     ]
     return replace(seen, reduced=reduced)
 
 
-def _fault_of_rows(request: Request, reduction: ReductionWanted, rows: xr.Dataset) -> FitError | None:
-    """Return why no fit of reduced rows can begin, ``None`` where one can or none is asked for; of maps the first."""
+def _start_of_rows(request: Request, reduction: ReductionWanted, rows: xr.Dataset) -> Start:
+    """Return how a fit of reduced rows begins, if one is asked for; of maps the first."""
     stack = _stacks(request).get(reduction.number)
     seen = rows if reduction.recipe.grid.is_region else rows.isel(dataset=slice(1))
     seen = seen.assign_coords(dataset=_names(reduction, stack, seen["dataset"].values.tolist()))
     # What groups are called is not known yet.
-    return fault_of(request, reduction.name, seen, are_named=stack is None or stack.by is None)
+    return start_of(request, reduction.name, seen, are_named=stack is None or stack.by is None)
 
 
-def fault_of(request: Request, name: str, data: xr.Dataset, are_named: bool = True) -> FitError | None:
-    """Return why no fit of Datasets of an entry can begin, ``None`` where one can or none is asked for.
+def start_of(request: Request, name: str, data: xr.Dataset, are_named: bool = True) -> Start:
+    """Return how a fit of Datasets of an entry begins, if one is asked for.
 
     Unless Datasets ``are_named`` as the fit will see them, models of some of them alone are left out.
     """
     asked = next((wanted for _, wanted in request.steps if isinstance(wanted, FitWanted)), None)
-    if asked is None or request.models is None:
-        return None
-    axis = Axis.from_coords(data.coords, "energy_true")
-    if not any(_is_huge(model, axis) for model in request.models):
-        return None
+    if asked is None or request.models is None or not any(_is_far(model, data) for model in request.models):
+        return Start()
     models = Models(one for one in request.models if are_named or one.datasets_names is None)
     try:
-        validate_beginning(Statistic([FitInput(data, mask_fit(data, *asked.range_of(name)))], models))
+        statistic = Statistic([FitInput(data, mask_fit(data, *asked.range_of(name)))], models)
+        validate_beginning(statistic)
+        return Start(remarks=start_near_counts(statistic)[1])
     except FitError as error:
-        return error
-    return None
+        return Start(error)
 
 
-def _is_huge(model: ModelComponent, axis: Axis) -> bool:
-    """Whether fluxes in bins of true energy are no numbers, or so large that no fit may begin with them."""
+def _is_far(model: ModelComponent, data: xr.Dataset) -> bool:
+    """Whether fluxes in bins of true energy are no numbers, or may be far from what is counted.
+
+    That is more counts than ten times all there are, or less than a hundredth of one, where none is lost.
+    """
     if model.spectral_model is None:
         return False
+    edges = Axis.from_coords(data.coords, "energy_true").edges
     with np.errstate(all="ignore"):
-        fluxes = model.spectral_model.flux(axis.edges, model.spectral_model.canonical_values())
-    return not bool((np.abs(fluxes) < (LARGE if isinstance(model, NormModel) else BRIGHT)).all())
+        fluxes = np.abs(model.spectral_model.flux(edges, model.spectral_model.canonical_values()))
+        if isinstance(model, NormModel):
+            return not bool((fluxes < LARGE).all())
+        # Windows that are not added up hold exposures for some offsets alone.
+        exposure = data["exposure" if "exposure" in data else "exposure_edisp"]
+        most = float(fluxes @ exposure.max([dim for dim in exposure.dims if dim != "energy_true"]).values) * CM2_PER_M2
+    return not FEW < most < MANY * max(float(data["counts"].sum()), 1.0)
 
 
 def _stacks(request: Request) -> dict[int, StackWanted]:
@@ -266,9 +282,11 @@ def _model_remarks(request: Request, reductions: Sequence[ReductionWanted], seen
     remarks = [
         remark for model in request.models for is_region in kinds for remark in spectral_remarks(model, is_region)
     ]
-    faults = [end.fault for end in seen.ends if end.fault is not None]
+    faults = [end.start.fault for end in seen.ends if end.start.fault is not None]
     if faults:
         raise faults[0]
+    # Of each run they are the same with other numbers.
+    remarks += next((end.start.remarks for end in seen.ends if end.start.remarks), ())
     for reduction, ends in zip(reductions, seen.reduced, strict=True):
         stack = _stacks(request).get(reduction.number)
         for rows, (gti, mjdref) in (end.times for end in ends if end.times is not None):
@@ -325,10 +343,8 @@ def _nothing(_: UnusedRun) -> None:
     """Do nothing for a run that cannot be read: it is among the failures."""
 
 
-def tried(
-    part: Part, rows: Rows, recipe: Recipe, fault_of: Callable[[xr.Dataset], FitError | None] = lambda _: None
-) -> Tried:
-    """Reduce rows of a part, and return what became of them; ``fault_of`` says why no fit of the usable can begin."""
+def tried(part: Part, rows: Rows, recipe: Recipe, start_of: Callable[[xr.Dataset], Start] = lambda _: Start()) -> Tried:
+    """Reduce rows of a part, and return what became of them; ``start_of`` says how a fit of the usable begins."""
     fresh = reduce_each(part, rows, recipe, THIS_PROCESS)
     lost = lost_rows(part, rows, fresh.lost)
     if fresh.data is None:
@@ -342,6 +358,6 @@ def tried(
     names = [str(name) for name in fresh.data["dataset"].values]
     usable = select_rows(fresh.data, used) if used else None
     spans = None if usable is None else spans_of_rows(FitInput(usable))
-    fault = None if usable is None else fault_of(usable)
+    start = Start() if usable is None else start_of(usable)
     times = (names, good_time(fresh.data))
-    return Tried(len(fresh.done), masked, lost, safe, remark, telescope, times, spans, fault)
+    return Tried(len(fresh.done), masked, lost, safe, remark, telescope, times, spans, start)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import xarray as xr
 
-from xgamma.analysis.look import Look, fault_of, look_ahead
+from xgamma.analysis.look import Look, look_ahead, start_of
 from xgamma.analysis.plan import Request, is_memory_judged, planned, validate_steps, validated_request
 from xgamma.analysis.selected import Selected
 from xgamma.analysis.steps.read import ReadWanted, axis_of, seen_spectrum
@@ -155,9 +155,11 @@ def _remarks_together(
         for _, data in spectra:
             for model in request.models:
                 validate_times(model, *good_time(data), data["dataset"].values.tolist())
-        faults = (fault_of(request, wanted.name, data) for wanted, data in spectra)
-        if fault := next((fault for fault in faults if fault is not None), None):
-            raise fault
+        for wanted, data in spectra:
+            start = start_of(request, wanted.name, data)
+            if start.fault is not None:
+                raise start.fault
+            remarks += start.remarks
     return remarks
 
 

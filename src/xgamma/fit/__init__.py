@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from xgamma.lazily import exported
 
 if TYPE_CHECKING:
+    from xgamma.fit.beginning import start_near_counts, validate_beginning
     from xgamma.fit.fitter import Fit, Fittable
     from xgamma.fit.goodness import Deviance, GoodnessOfFit, goodness_of_fit, pulls
     from xgamma.fit.inputs import FitInput, mask_fit, validate_named
     from xgamma.fit.minimise import confidence, covariance, fit, stat_contour, stat_profile, stat_surface
     from xgamma.fit.result import CovarianceResult, FitResult, OptimizeResult, warn_of
     from xgamma.fit.settings import FitSettings, validate_fittable, validate_models, validate_priors
-    from xgamma.fit.statistic import Statistic, validate_beginning
+    from xgamma.fit.statistic import Statistic
 else:
     __getattr__, __dir__ = exported(__name__)
 
@@ -34,6 +35,7 @@ __all__ = [
     "goodness_of_fit",
     "mask_fit",
     "pulls",
+    "start_near_counts",
     "stat_contour",
     "stat_profile",
     "stat_surface",

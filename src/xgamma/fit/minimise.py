@@ -18,6 +18,7 @@ import xarray as xr
 
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError
+from xgamma.fit.beginning import start_near_counts
 from xgamma.fit.ending import Ending, ending, risen_sides, told_errors
 from xgamma.fit.inputs import Inputs, normalize_inputs, validate_datasets_names
 from xgamma.fit.outcomes import outcomes
@@ -25,7 +26,7 @@ from xgamma.fit.problem import Problem, name_of
 from xgamma.fit.result import CovarianceResult, FitResult, OptimizeResult, warn_of
 from xgamma.fit.search import Search
 from xgamma.fit.settings import FitSettings
-from xgamma.fit.statistic import Statistic, free_parameters, validate_counts
+from xgamma.fit.statistic import Statistic, free_parameters
 from xgamma.models.models import Models, SkyModel
 from xgamma.models.parameters import Parameter, Parameters
 from xgamma.predict.folding import model_remarks
@@ -63,10 +64,11 @@ def fit(inputs: Inputs, models: Models, settings: FitSettings | None = None) -> 
     rows = [one.data for one in given if not one.is_flux_points]
     holders = [Holder.of_rows(ds) for ds in rows]
     unseen = validate_held(models, holders) if rows else []
-    problem = Problem(Statistic(given, models), settings or FitSettings())
-    for remark in (*unseen, *model_remarks(problem.statistic.models, rows)):
+    statistic = Statistic(given, models)
+    start, moved = start_near_counts(statistic)
+    problem = Problem(statistic, settings or FitSettings(), start)
+    for remark in (*unseen, *model_remarks(statistic.models, rows), *moved):
         log.warning("%s", remark)
-    validate_counts(problem.statistic)
     search = Search(problem)
     search.minimise()
     end = ending(problem, search)

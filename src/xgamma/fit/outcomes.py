@@ -1,4 +1,4 @@
-"""What became of sources on maps in a fit: one that left the map, one that nothing sees, counts below none."""
+"""What became of sources on maps in a fit: one that left the map or outgrew it, one that nothing sees, no counts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from xgamma.fit.signal import Values
 from xgamma.fit.sky_terms import MapTerm, SkyTerm
 from xgamma.fit.terms import CountsTerm
 from xgamma.models.models import Models, SkyModel
-from xgamma.predict.held import Holder, lies_inside
+from xgamma.predict.held import Holder, beyond_maps, lies_inside
 from xgamma.predict.sky import FarAwayError
 
 
@@ -30,8 +30,10 @@ def outcomes(terms: Sequence[CountsTerm], models: Models, holders: Sequence[Hold
     maps = [term for term in terms if isinstance(term, MapTerm)]
     if not maps:
         return []
-    left = [model for model in models if _has_left(model, [one for one in holders if one.is_map and one.has(model)])]
+    held = {model.name: [one for one in holders if one.is_map and one.has(model)] for model in models}
+    left = [model for model in models if _has_left(model, held[model.name])]
     sentences = [_left(model) for model in left]
+    sentences += [text for model in models if (text := _beyond(model, held[model.name]))]
     seen: dict[str, float] = {}
     below = 0
     for term in maps:
@@ -63,6 +65,12 @@ def _has_left(model: SkyModel, maps: Sequence[Holder]) -> bool:
         return False
     is_moved = any(parameter.name in ("lon_0", "lat_0") for parameter in place.parameters.free_parameters)
     return is_moved and not lies_inside(maps, place, with_psf=False)
+
+
+def _beyond(model: SkyModel, maps: Sequence[Holder]) -> str:
+    place = model.spatial_model
+    said = "" if place is None or not maps else beyond_maps(maps, place)
+    return f"The model {model.name!r} {said}." if said else ""
 
 
 def _left(model: SkyModel) -> str:

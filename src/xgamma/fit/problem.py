@@ -14,8 +14,9 @@ import numpy as np
 from iminuit import Minuit
 
 from xgamma.axes import FloatArray
+from xgamma.fit.beginning import error_at_start
 from xgamma.fit.settings import FitSettings, limits, validate_fittable
-from xgamma.fit.statistic import Statistic, error_at_start
+from xgamma.fit.statistic import Statistic
 from xgamma.models.models import SkyModel
 from xgamma.models.parameters import Parameter
 from xgamma.stats import JoinedCounts
@@ -33,6 +34,8 @@ class Problem:
         The statistic of the values.
     settings
         How MIGRAD runs.
+    start
+        Where it begins, by default at the present values; shape (parameter,).
 
     Raises
     ------
@@ -40,12 +43,13 @@ class Problem:
         Without a free parameter or without a bin.
     """
 
-    def __init__(self, statistic: Statistic, settings: FitSettings) -> None:
+    def __init__(self, statistic: Statistic, settings: FitSettings, start: FloatArray | None = None) -> None:
         self.statistic, self.settings = statistic, settings
         self.parameters = statistic.parameters
         validate_fittable(len(self.parameters), statistic.n_bins)
-        self.scales = np.array([scale(parameter) for parameter in self.parameters])
-        self.start: FloatArray = statistic.start / self.scales
+        start = statistic.start if start is None else start
+        self.scales = np.array([scale(*each) for each in zip(self.parameters, start.tolist(), strict=True)])
+        self.start: FloatArray = start / self.scales
         self.limits = [limits(*each) for each in zip(self.parameters, self.scales, self.names, strict=True)]
         self._last = b"", math.inf
         # MIGRAD's goal for the estimated distance to the minimum.
@@ -125,15 +129,15 @@ class Problem:
         return minuit
 
 
-def scale(parameter: Parameter) -> float:
-    """Return the power of ten below the value (1 for 0 and times), or the value itself for ``factor1``, 1 for none."""
-    if parameter.value == 0 or not math.isfinite(parameter.value) or not parameter.scale_method:
+def scale(parameter: Parameter, value: float) -> float:
+    """Return the power of ten below a value (1 for 0 and times), or the value itself for ``factor1``, 1 for none."""
+    if value == 0 or not math.isfinite(value) or not parameter.scale_method:
         return 1.0
     if is_place(parameter):
         return 1.0
     if parameter.scale_method == "factor1":
-        return abs(parameter.value)
-    return float(10.0 ** math.floor(math.log10(abs(parameter.value))))
+        return abs(value)
+    return float(10.0 ** math.floor(math.log10(abs(value))))
 
 
 def is_place(parameter: Parameter) -> bool:

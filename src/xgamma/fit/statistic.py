@@ -5,7 +5,6 @@ Every evaluation is one product of the response matrix with the fluxes and one p
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,10 +15,9 @@ import numpy.typing as npt
 
 from xgamma import schema
 from xgamma.axes import Axis, FloatArray, IntArray
-from xgamma.errors import ConfigError, FitError
+from xgamma.errors import ConfigError
 from xgamma.fit.inputs import FitInput, Inputs, normalize_inputs, with_errors
 from xgamma.fit.prior import prior_terms
-from xgamma.fit.settings import far_start, no_start
 from xgamma.fit.signal import Signal, Values
 from xgamma.fit.sky_terms import sky_term
 from xgamma.fit.terms import BinsTerm, CountsTerm, Term
@@ -255,34 +253,3 @@ def free_parameters(inputs: Sequence[FitInput], models: Models | Sequence[SkyMod
     """Return the free parameters of the models that contribute to some inputs, each linked one once."""
     chosen = selected_models(models, [name for one in inputs for name in one.names])
     return Parameters(parameter for model in chosen for parameter in model.parameters).free_parameters
-
-
-MOST_COUNTS = 2.0**53
-"""What no instrument counts, and beyond which numbers of double precision no longer tell one count from the next."""
-
-
-def validate_beginning(statistic: Statistic) -> None:
-    """Raise ``FitError`` where no fit can begin at the present values: see ``validate_counts``; or no statistic is."""
-    validate_counts(statistic)
-    with np.errstate(all="ignore"):
-        is_number = math.isfinite(statistic(statistic.start))
-    if not is_number:
-        raise error_at_start(statistic)
-
-
-def validate_counts(statistic: Statistic) -> None:
-    """Raise ``FitError`` where a model predicts more than ``MOST_COUNTS``, or no number; MIGRAD is lost there."""
-    values = statistic.start.tolist()
-    for signal in (signal for term in statistic.counts_terms for signal in term.signals):
-        with np.errstate(all="ignore"):
-            counts = float(np.abs(signal(values)).sum())
-        if not counts <= MOST_COUNTS and all(math.isfinite(parameter.value) for parameter in signal.model.parameters):
-            is_number = math.isfinite(counts)
-            said = f"more than {MOST_COUNTS:.0e} counts" if is_number else "counts that are no numbers"
-            raise far_start(signal.model, f"predicts {said}")
-
-
-def error_at_start(statistic: Statistic) -> FitError:
-    """Return what is to be said of a statistic that is no number: which values are none, else those that are free."""
-    every = Parameters(parameter for model in statistic.models for parameter in model.parameters)
-    return no_start([one for one in every.unique_parameters if not math.isfinite(one.value)] or statistic.parameters)

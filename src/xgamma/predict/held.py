@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from xgamma.predict.sky.boxes import Box
 
 
+SIZES = ("sigma", "r_0", "radius", "width")
+"""Parameters of morphologies that say how large a source is."""
+
+
 @dataclass(frozen=True)
 class Holder:
     """Datasets of one kind, as far as it matters to the models on them.
@@ -165,7 +169,7 @@ def _validate_on_maps(model: Any, maps: Sequence[Holder]) -> list[str]:
             "the map, or freeze its position."
         )
     if lies_inside(maps, place, with_psf):
-        return remarks
+        return [*remarks, *([f"The model {model.name!r} {said}."] if (said := beyond_maps(maps, place)) else [])]
     free = model.parameters.free_parameters.names
     if free:
         raise ConfigError(
@@ -227,4 +231,21 @@ def lies_inside(maps: Sequence[Holder], place: SpatialModel, with_psf: bool) -> 
         sky_boxes.box_about(space, lon, lat, own + (holder.reach if with_psf else 0.0)).within(box).size
         for holder in maps
         for space, box in holder.windows
+    )
+
+
+def beyond_maps(maps: Sequence[Holder], place: SpatialModel) -> str:
+    """Return what is to be said of a source with a free size larger than all maps, mostly nothing.
+
+    In a map that sees a part of it alone, its size and flux are those of a background.
+    """
+    width = max((space.binsize * max(box.v1 - box.v0, box.u1 - box.u0) for one in maps for space, box in one.windows))
+    own = zip(place.parameters, place.canonical_values(), strict=True)
+    free = {one.name: value for one, value in own if not one.frozen and one.name in SIZES}
+    sizes = [f"{name} = {value:.4g} deg" for name, value in free.items() if value > width]
+    if not sizes:
+        return ""
+    return (
+        f"is larger than the map, with {sizes[0]} where the map has {width:.3g} deg, so that a fit takes it for "
+        "background; start with a smaller size, or freeze it"
     )

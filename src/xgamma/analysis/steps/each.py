@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FIT_EACH_VERSION = POINTS_EACH_VERSION = 1
+FIT_EACH_VERSION, POINTS_EACH_VERSION = 2, 1
 
 
 def labels_of(results: Results, by: Grouping | str, where: str) -> list[str]:

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FIT_VERSION = 3
+FIT_VERSION = 4
 DRAWN_BINS = 1000
 """Of how many bins data are drawn for the goodness of a fit, in about half a second; of more, reports draw them."""
 EnergyRange = tuple[float | None, float | None]

@@ -135,8 +135,8 @@ class ShellSpatialModel(SpatialModel):
     tag = ("ShellSpatialModel", "shell")
     lon_0 = Parameter("lon_0", 0.0, "deg")
     lat_0 = Parameter("lat_0", 0.0, "deg", min=-90.0, max=90.0)
-    radius = Parameter("radius", 1.0, "deg")
-    width = Parameter("width", 0.2, "deg")
+    radius = Parameter("radius", 1.0, "deg", min=0.0)
+    width = Parameter("width", 0.2, "deg", min=0.0)
 
     def _profile(self, distance: FloatArray, values: Sequence[float]) -> FloatArray:
         inner = max(values[2], 0.0)
@@ -168,7 +168,7 @@ class Shell2SpatialModel(SpatialModel):
     tag = ("Shell2SpatialModel", "shell2")
     lon_0 = Parameter("lon_0", 0.0, "deg")
     lat_0 = Parameter("lat_0", 0.0, "deg", min=-90.0, max=90.0)
-    r_0 = Parameter("r_0", 1.0, "deg")
+    r_0 = Parameter("r_0", 1.0, "deg", min=0.0)
     eta = Parameter("eta", 0.2, min=0.02, max=1.0)
 
     def _profile(self, distance: FloatArray, values: Sequence[float]) -> FloatArray:

@@ -71,7 +71,7 @@ class GeneralizedGaussianSpatialModel(SpatialModel):
     tag = ("GeneralizedGaussianSpatialModel", "gauss-general")
     lon_0 = Parameter("lon_0", 0.0, "deg")
     lat_0 = Parameter("lat_0", 0.0, "deg", min=-90.0, max=90.0)
-    r_0 = Parameter("r_0", 1.0, "deg")
+    r_0 = Parameter("r_0", 1.0, "deg", min=0.0)
     eta = Parameter("eta", 0.5, min=0.01, max=1.0)
     e = Parameter("e", 0.0, min=0.0, max=1.0, frozen=True)
     phi = Parameter("phi", 0.0, "deg", frozen=True)
