@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from xgamma.lazily import exported
 
 if TYPE_CHECKING:
-    from xgamma.predict.sky.backgrounds import BackgroundFolded
-    from xgamma.predict.sky.factors import NormFolded, is_uneven
+    from xgamma.predict.sky.factors import BackgroundFolded, NormFolded, is_uneven
     from xgamma.predict.sky.folding import FarAwayError, SkyFolded, SkyFolding, validate_on_sky
     from xgamma.predict.sky.planes import signal_planes
 else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -72,7 +73,49 @@ def _in_bins(values: FloatArray, axis: Axis, energy: Axis, name: str) -> FloatAr
     return np.add.reduceat(values[: places[-1]], places[:-1], axis=0)
 
 
-class NormFolded:
+class _Folded(ABC):
+    """Counts of bins, each at its energy, times a spectrum."""
+
+    model: NormModel
+    energy: FloatArray
+
+    @property
+    @abstractmethod
+    def matrix(self) -> sparse.csr_matrix:
+        """The counts of each bin, at its energy, for a spectrum of 1, shape (bin, energy)."""
+
+    def counts(self, values: Sequence[float] | None = None) -> FloatArray:
+        """Return the counts of the bins; ``values`` stand in for those of the spectrum."""
+        return np.asarray(self.matrix @ self.model.spectral_model.dnde(self.energy, values))
+
+    def slopes(self, values: Sequence[float], wanted: Sequence[int]) -> FloatArray:
+        """Return the derivatives of the spectrum at the energies, shape (wanted, energy)."""
+        return self.model.spectral_model.dnde_gradient(self.energy, values, wanted)
+
+
+class BackgroundFolded(_Folded):
+    """The background of rows times a spectrum.
+
+    Parameters
+    ----------
+    model
+        The model.
+    energy
+        The reconstructed energies at which the spectrum counts, TeV, shape (energy,).
+    matrix
+        The background of each bin, at its energy, shape (bin, energy).
+    """
+
+    def __init__(self, model: FoVBackgroundModel, energy: FloatArray, matrix: sparse.csr_matrix) -> None:
+        self.model, self.energy, self._matrix = model, energy, matrix
+
+    @property
+    def matrix(self) -> sparse.csr_matrix:
+        """The background of each bin, at its energy."""
+        return self._matrix
+
+
+class NormFolded(_Folded):
     """Counts of rows times a spectrum, and maybe times a factor that depends on the position.
 
     Parameters
@@ -144,14 +187,6 @@ class NormFolded:
         own = self._bins(None)
         shape = (len(own), len(self.energy))
         return scipy.sparse.csr_matrix((own, self._folding.energy, np.arange(len(own) + 1)), shape=shape)
-
-    def counts(self, values: Sequence[float] | None = None) -> FloatArray:
-        """Return the counts of the bins for the present spatial part; ``values`` are those of the spectrum."""
-        return np.asarray(self.matrix @ self.model.spectral_model.dnde(self.energy, values))
-
-    def slopes(self, values: Sequence[float], wanted: Sequence[int]) -> FloatArray:
-        """Return the derivatives of the spectrum at the energies, shape (wanted, energy)."""
-        return self.model.spectral_model.dnde_gradient(self.energy, values, wanted)
 
     def spectrum(self, values: Sequence[float]) -> FloatArray:
         """Return the norm of each bin, shape (bin,)."""

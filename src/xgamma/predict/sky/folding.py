@@ -19,9 +19,8 @@ from xgamma.models.npred_models import NormModel
 from xgamma.models.spatial.model import SpatialModel
 from xgamma.predict.background import background_model
 from xgamma.predict.folding import InTime
-from xgamma.predict.sky.backgrounds import BackgroundFolded
 from xgamma.predict.sky.boxes import Pixels, areas, box_about, center_of
-from xgamma.predict.sky.factors import NormFolded, validate_background
+from xgamma.predict.sky.factors import BackgroundFolded, NormFolded, validate_background
 from xgamma.predict.sky.sight import Sight, sight
 from xgamma.predict.sky.window import Cells, CellsInPixels, Patch, Responses, Slope, Window
 from xgamma.sky import SkySpace
