@@ -11,7 +11,8 @@ from astropy.time import Time
 
 from xgamma.axes import BoolArray
 from xgamma.datasets.binned_row import BinnedRow
-from xgamma.datasets.inputs import Fitted, normalize_models
+from xgamma.datasets.fitted import Fitted
+from xgamma.datasets.inputs import normalize_models
 from xgamma.description import Described
 from xgamma.errors import ConfigError, ConfigTypeError, UnknownNameError, did_you_mean
 from xgamma.models.models import Models

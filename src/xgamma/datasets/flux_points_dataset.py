@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from astropy import units as u
 
-from xgamma import bridges, fit, predict, stats
+from xgamma import bridges, fit, stats
 from xgamma.axes import BoolArray, FloatArray
 from xgamma.datasets import info, sed_table, text
+from xgamma.datasets.fitted import Fitted
 from xgamma.datasets.flux_points import FluxPoints
-from xgamma.datasets.inputs import Fitted, normalize_mask, normalize_models
+from xgamma.datasets.inputs import normalize_mask
 from xgamma.description import Description, Part, facts
 from xgamma.digits import decimals
 from xgamma.errors import DataError, LaterError
@@ -62,18 +63,6 @@ class FluxPointsDataset(Fitted):
         self.mask_fit = None if mask_fit is None else normalize_mask(mask_fit, data.is_ul.shape)
 
     @property
-    def models(self) -> Models:
-        """The models, shared with whoever set them."""
-        return self._models
-
-    @models.setter
-    def models(self, models: Any) -> None:
-        self._models = normalize_models(models)
-
-    def _own_models(self) -> Models:
-        return Models(predict.selected_models(self._models, [self.name]))
-
-    @property
     def mask_safe(self) -> BoolArray:
         """The points that are measured: finite, with an error, and no upper limits."""
         value, error = self.data.dnde.value, self._error()
@@ -83,11 +72,6 @@ class FluxPointsDataset(Fitted):
     def mask(self) -> BoolArray:
         """The points in use."""
         return self.mask_safe if self.mask_fit is None else self.mask_safe & self.mask_fit
-
-    @property
-    def models_key(self) -> int:
-        """The same for datasets that share their models, and for all without any."""
-        return id(self._models) if len(self._models) else 0
 
     def fit_inputs(self) -> list[FitInput]:
         """Return the points under the name of this dataset, with those to fit, as ``Fit`` takes them."""
@@ -243,9 +227,6 @@ class FluxPointsDataset(Fitted):
             [("Fit statistic type", self.stat_type), ("Fit statistic value (-2 log(L))", decimals(stat))],
             text.describe_models(models),
         ]
-
-    def __str__(self) -> str:
-        return Description(type(self).__name__, facts(*self._paragraphs())).text + text.model_text(self._own_models())
 
     def _description(self) -> Description:
         points = text.points_sheet(self.data.data, "dnde")

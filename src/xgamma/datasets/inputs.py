@@ -11,7 +11,6 @@ import numpy.typing as npt
 import xarray as xr
 
 from xgamma.axes import BoolArray
-from xgamma.description import Described
 from xgamma.errors import ConfigError, ConfigTypeError, DataError
 from xgamma.models.models import Models
 from xgamma.outcome import Fate, Outcome, flag_attrs
@@ -22,12 +21,6 @@ from xgamma.schema.excess_map import EXCESS_MAP_SCHEMA
 from xgamma.schema.tables import head
 
 MASK_FIT = "mask_fit"
-
-
-class Fitted(Described):
-    """What stands among ``Datasets``, a row or flux points: a view with models, and a name that these know it by."""
-
-    name: Any
 
 
 @dataclass(frozen=True)

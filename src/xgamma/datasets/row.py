@@ -11,10 +11,11 @@ import numpy.typing as npt
 import xarray as xr
 from astropy import units as u
 
-from xgamma import fit, predict, reduce, schema
+from xgamma import fit, reduce, schema
 from xgamma.axes import Axis, BoolArray
 from xgamma.datasets import event_list, info, text
-from xgamma.datasets.inputs import Fitted, ModelledRows, normalize_mask, normalize_models, normalize_rows
+from xgamma.datasets.fitted import Fitted
+from xgamma.datasets.inputs import ModelledRows, normalize_mask, normalize_rows
 from xgamma.description import Description, Part, facts
 from xgamma.errors import ConfigTypeError, DataError
 from xgamma.models.models import Models
@@ -152,21 +153,9 @@ class Row(Fitted, Generic[Shown]):
         return self._name
 
     @property
-    def models(self) -> Models:
-        """The models, shared with whoever set them; empty before they are set."""
-        return self._models
-
-    @models.setter
-    def models(self, models: Any) -> None:
-        self._models = normalize_models(models)
-
-    @property
-    def models_key(self) -> int:
-        """The same for rows that share their models, and for all rows without any."""
-        return id(self._models) if len(self._models) else 0
-
-    def _own_models(self) -> Models:
-        return Models(predict.selected_models(self._models, [str(self._group["dataset"].values[self._row])]))
+    def _model_name(self) -> str:
+        """That of the row in its group, as its regions have models together."""
+        return str(self._group["dataset"].values[self._row])
 
     def _array(self, name: str) -> xr.DataArray:
         return self.data[name].isel(dataset=0)
@@ -368,9 +357,6 @@ class Row(Fitted, Generic[Shown]):
 
     def _paragraphs(self) -> list[text.Paragraph]:
         return text.describe_row(self.data, self._summary(), self._own_models())
-
-    def __str__(self) -> str:
-        return Description(type(self).__name__, facts(*self._paragraphs())).text + text.model_text(self._own_models())
 
     def _description(self) -> Description:
         parts: list[Part] = [*facts(*self._paragraphs()), *text.folded_models(self._own_models())]
