@@ -208,7 +208,7 @@ def normalize_value(value: Any, hint: Any, metadata: Mapping[str, Any], where: s
     elif hint is int:
         result = _integer(value, where)
     elif hint is float:
-        result = _number(value, where)
+        result = number(value, where)
     elif hint is bool:
         if not isinstance(value, bool):
             raise ConfigError(f"{where}: expected true or false, got {value!r}.")
@@ -225,7 +225,8 @@ def _integer(value: Any, where: str) -> int:
     return value
 
 
-def _number(value: Any, where: str) -> float:
+def number(value: Any, where: str) -> float:
+    """Return a number, which ``True`` and a text are not; raises ``ConfigError``."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ConfigError(f"{where}: expected a number, got {value!r}.")
     return float(value)

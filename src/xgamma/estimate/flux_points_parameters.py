@@ -12,7 +12,7 @@ import numpy as np
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, DataError, LaterError, UnknownNameError, did_you_mean
 from xgamma.models.parameters import Parameter
-from xgamma.registry import Form
+from xgamma.registry import Form, number
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -183,7 +183,7 @@ def normalize_norm(norm: Any, where: str) -> dict[str, Any]:
         raise ConfigError(f"{where}.norm.interp: expected lin or log, got {result['interp']!r}.")
     for key in ("min", "max", "scan_min", "scan_max"):
         if key in result:
-            result[key] = _number(result[key], f"{where}.norm.{key}")
+            result[key] = number(result[key], f"{where}.norm.{key}")
     if "scan_values" in result:
         result["scan_values"] = normalize_norms(result["scan_values"], where)
     limits = {key: result.pop(key) for key in ("min", "max") if key in result}
@@ -203,12 +203,6 @@ def norm_document(norm: Any, where: str) -> dict[str, Any]:
     if not isinstance(norm, Mapping):
         raise ConfigError(f"{where}.norm: expected a mapping such as {{scan_n_values: 11}}, got {norm!r}.")
     return dict(norm)
-
-
-def _number(value: Any, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ConfigError(f"{where}: expected a number, got {value!r}.")
-    return float(value)
 
 
 FLUX_POINTS = Form("estimator", FluxPointsParameters.where, FluxPointsParameters)

@@ -99,7 +99,7 @@ def _read(entry: RunEntry) -> Run | UnusedRun:
         # Digested here, as several can be at a time.
         for response in run.responses.values():
             _ = response.identity
-    except Exception as error:
+    except Exception as error:  # one bad file ends no release, whatever is wrong with it
         return _failure(entry.obs_id, error)
     return run
 
@@ -140,7 +140,7 @@ def built(runs: Sequence[Run], release: str) -> tuple[Part | None, list[Run], li
         return None, [], []
     try:
         return part_of(runs, release), list(runs), []
-    except Exception as error:
+    except Exception as error:  # which of the runs it is of is found one by one
         if len(runs) == 1:
             return None, [], [_failure(runs[0].entry.obs_id, error)]
     sound: list[Run] = []
@@ -156,7 +156,7 @@ def built(runs: Sequence[Run], release: str) -> tuple[Part | None, list[Run], li
 def _beside(sound: Run, run: Run, release: str) -> tuple[None, list[Run], list[UnusedRun]]:
     try:
         part_of([sound, run], release)
-    except Exception as error:
+    except Exception as error:  # the other runs are made a part of
         return None, [], [_failure(run.entry.obs_id, error)]
     return None, [run], []
 

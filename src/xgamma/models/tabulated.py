@@ -1,4 +1,4 @@
-"""What models made of a table or a map share: the name of their file, and bytes that stand for what is in it."""
+"""What models made of a table or a map share: their file and its name, and bytes that stand for what is in it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+
+from xgamma.errors import MissingInputError
+from xgamma.formats.local_files import local_path
 
 
 class Tabulated:
@@ -28,6 +31,14 @@ class Tabulated:
     def _owner(self) -> str:
         """What sentences about the values begin with."""
         return f"{self.tag[0]}: {self.filename}" if self.filename else self.tag[0]
+
+
+def named_file(filename: str | Path, what: str) -> Path:
+    """Return the path of a file that a model names; raises ``MissingInputError`` where there is none."""
+    path = local_path(filename)
+    if not path.is_file():
+        raise MissingInputError(f"There is no {what} at {path}; set $GAMMAPY_DATA or give the path of the file.")
+    return path
 
 
 def table_bytes(*arrays: npt.ArrayLike) -> list[bytes]:

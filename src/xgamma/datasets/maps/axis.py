@@ -361,7 +361,7 @@ class MapAxis(SaysInstead, Described):
 
 
 def plain_values(value: Any, axis: Axis) -> FloatArray:
-    """Return numbers, a quantity or a text such as ``3 TeV`` in the unit of an axis.
+    """Return coordinates, an array of numbers, one quantity or a text such as ``3 TeV``, in the unit of an axis.
 
     Raises ``ConfigError`` for values with another unit.
     """
@@ -374,6 +374,7 @@ def plain_values(value: Any, axis: Axis) -> FloatArray:
 
 
 def _values(given: Any, unit: str, to: str) -> FloatArray:
+    """Return the few nodes of an axis, each a number, a quantity or a text of its own unit, in the unit ``to``."""
     try:
         parts = given if isinstance(given, u.Quantity) else [u.Quantity(value) for value in given]
         plain = not isinstance(parts, u.Quantity) and all(part.unit == u.dimensionless_unscaled for part in parts)

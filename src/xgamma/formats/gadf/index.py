@@ -59,7 +59,7 @@ def events_header(hdus: Mapping[str, HduLocation]) -> Header | None:
         return None
     try:
         return named_or_first(tables_of(read_file(location.path)[1], location.path), location).header
-    except Exception as error:
+    except Exception as error:  # of a damaged file its reader raises anything
         log.debug("The header of %s cannot be read.", location.path, exc_info=error)
         return None
 
@@ -103,7 +103,7 @@ def _entry_or_reason(path: File) -> RunEntry | str | None:
     """Return the run of a file, ``None`` for a file without events, or the sentence why it cannot be used."""
     try:
         return _entry_of_file(path)
-    except Exception as error:
+    except Exception as error:  # one bad file ends no release, whatever is wrong with it
         return sentence_of(error, f"{path} cannot be read")
 
 
@@ -131,7 +131,7 @@ def _with_responses(entry: RunEntry) -> RunEntry:
         return entry
     try:
         hdus = _responses(_file(*words))
-    except Exception as error:
+    except Exception as error:  # the run may be used without them
         text = sentence_of(error, f"The responses CALDB = {words[1]!r}, IRF = {words[2]!r} cannot be looked at")
         return replace(entry, notes=(*entry.notes, Note(VARIABLE, text)))
     return replace(entry, hdus={**hdus, **entry.hdus})

@@ -97,7 +97,7 @@ def read_hdus(entry: RunEntry) -> FoundHdus:
     for role, at in entry.hdus.items():
         try:
             tables[role] = _table(at, contents)
-        except Exception as error:
+        except Exception as error:  # it costs this HDU; whoever needs it raises it
             lost[role] = error
     return FoundHdus(tables, lost, _read_files(found), _unread(entry, found))
 
@@ -107,7 +107,7 @@ def _tables(path: File, content: tuple[FileStatus, bytes] | InputError) -> Seque
         return content
     try:
         return tables_of(content[1], path)
-    except Exception as error:
+    except Exception as error:  # it costs the HDUs of this file; whoever needs one raises it
         return error
 
 
@@ -245,7 +245,7 @@ def _responses(entry: RunEntry, hdus: FoundHdus) -> tuple[dict[str, Response], l
             continue
         try:
             found[role] = response(entry.hdus[role].kind or class_of(table), table)
-        except Exception as error:
+        except Exception as error:  # whether the run needs it is decided when it is reduced
             lost[role] = error
     responses, notes = with_keywords(found)
     passed_over = [Note(role, reason_of(error, role)) for role, error in lost.items()]

@@ -16,8 +16,8 @@ from astropy import units as u
 from astropy.io import fits
 
 from xgamma.axes import FloatArray
-from xgamma.errors import InputError, MissingInputError
-from xgamma.formats.local_files import local_path
+from xgamma.errors import InputError
+from xgamma.models.tabulated import named_file
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,7 @@ class TemplateTable:
 
 @contextmanager
 def _opened(filename: str | Path, what: str) -> Iterator[Any]:
-    path = local_path(filename)
-    if not path.is_file():
-        raise MissingInputError(f"There is no {what} at {path}; set $GAMMAPY_DATA or give the path of the file.")
+    path = named_file(filename, what)
     try:
         with fits.open(path) as hdus:
             yield hdus
@@ -75,15 +73,11 @@ def read_two_columns(filename: str | Path) -> tuple[u.Quantity, u.Quantity]:
 
     Raises ``MissingInputError``, ``InputError``.
     """
-    path = local_path(filename)
-    if not path.is_file():
-        raise MissingInputError(
-            f"There is no spectral template at {path}; set $GAMMAPY_DATA or give the path of the file."
-        )
+    path = named_file(filename, "spectral template")
     try:
         table = astropy.table.Table.read(path)
         first, second = (u.Quantity(table[name]) for name in table.colnames[:2])
-    except Exception as error:
+    except Exception as error:  # of a damaged file its readers raise anything
         raise InputError(f"The spectral template {path} is no table of two columns in FITS or ECSV: {error}.") from None
     if not first.unit.is_equivalent(u.TeV):
         raise InputError(

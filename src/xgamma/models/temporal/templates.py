@@ -17,12 +17,12 @@ from astropy.time import Time
 
 from xgamma.axes import FloatArray
 from xgamma.dialects import card_number
-from xgamma.errors import ConfigError, InputError, LaterError, MissingInputError
+from xgamma.errors import ConfigError, InputError, LaterError
 from xgamma.formats.fits.encoding import Cards, Column, Hdu
 from xgamma.formats.fits.hdus import fits_content
 from xgamma.formats.local_files import local_path, write_files
 from xgamma.models.parameters import Parameter
-from xgamma.models.tabulated import Tabulated, table_bytes
+from xgamma.models.tabulated import Tabulated, named_file, table_bytes
 from xgamma.models.temporal.model import TemporalModel, elapsed
 from xgamma.plot import spectrum as plot_spectrum
 from xgamma.times import SECONDS_PER_DAY
@@ -80,12 +80,10 @@ def _lines(x: npt.ArrayLike, y: npt.ArrayLike, owner: str) -> Lines:
 
 
 def _read_table(filename: str, what: str) -> Table:
-    path = local_path(filename)
-    if not path.is_file():
-        raise MissingInputError(f"There is no {what} at {path}; set $GAMMAPY_DATA or give the path of the file.")
+    path = named_file(filename, what)
     try:
         table: Table = astropy.table.Table.read(path)
-    except Exception as error:
+    except Exception as error:  # of a damaged file its readers raise anything
         raise InputError(f"The {what} {path} is no table of FITS or ECSV: {error}.") from None
     return table
 
