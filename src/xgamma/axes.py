@@ -79,7 +79,11 @@ class Axis(Described):
     def from_bounds(
         cls, name: str, minimum: float, maximum: float, nbin: int, unit: str = "TeV", scale: Scale = "log"
     ) -> Axis:
-        """Return ``nbin`` bins of equal width in ``scale`` between two bounds in ``unit``."""
+        """Return ``nbin`` bins of equal width in ``scale`` between two bounds in ``unit``.
+
+        Raises ``ConfigError`` for bounds that do not ascend or begin at 0 in a logarithmic scale, and for less than one
+        bin.
+        """
         if not (np.isfinite(minimum) and np.isfinite(maximum) and minimum < maximum):
             raise ConfigError(
                 f"Axis {name!r}: expected min < max, got min = {minimum} {unit} and max = {maximum} {unit}."

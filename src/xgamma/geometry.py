@@ -74,7 +74,10 @@ def lonlat(vector: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def to_frame(lon: npt.ArrayLike, lat: npt.ArrayLike, source: str, target: str) -> tuple[FloatArray, FloatArray]:
-    """Return coordinates given in frame ``source`` in frame ``target`` (``icrs`` or ``galactic``)."""
+    """Return coordinates given in frame ``source`` in frame ``target`` (``icrs`` or ``galactic``).
+
+    Raises ``ConfigError`` for another frame.
+    """
     for frame in (source, target):
         if frame not in FRAMES:
             raise ConfigError(f"There is no frame {frame!r}. Expected icrs or galactic.")

@@ -197,7 +197,10 @@ def is_required(field: dataclasses.Field[Any]) -> bool:
 
 
 def normalize_value(value: Any, hint: Any, metadata: Mapping[str, Any], where: str) -> Any:
-    """Check one parameter against its type hint and metadata and return it in canonical form."""
+    """Check one parameter against its type hint and metadata and return it in canonical form.
+
+    Raises ``ConfigError`` for another type, a number that is not finite, or one out of its range.
+    """
     optional = type(None) in getattr(hint, "__args__", ())
     if value is None and optional:
         return None

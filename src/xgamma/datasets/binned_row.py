@@ -42,7 +42,10 @@ class BinnedRow(Row[Shown]):
         return self.slice_by_idx({"energy": bins}, name)
 
     def slice_by_idx(self, slices: Mapping[str, slice], name: str | None = None) -> Self:
-        """Return the row in some of its bins, ``{"energy": slice(first, last)}``; models are shared."""
+        """Return the row in some of its bins, ``{"energy": slice(first, last)}``; models are shared.
+
+        Raises ``ConfigError`` for anything but one slice of ``energy``; ``DataError`` for one that holds no bin.
+        """
         bins = slices.get("energy")
         if len(slices) != 1 or not isinstance(bins, slice) or bins.step not in (None, 1):
             raise ConfigError(f"slice_by_idx: expected {{'energy': slice(first, last)}}, got {dict(slices)!r}.")

@@ -232,6 +232,8 @@ class Datasets(JointPictures):
         """Draw the on-regions on the sky, the off regions of the first runs and their pointings; stacks have neither.
 
         ``ax`` are axes of astropy with a projection; ``None`` makes them in a new figure.
+
+        Raises ``ConfigTypeError`` where one of the rows is a map.
         """
         for view in self._rows:
             if is_map(view):

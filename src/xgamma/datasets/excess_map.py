@@ -58,6 +58,11 @@ class ExcessMap(Described):
     known
         What titles say of the dataset, such as its source, telescope and live time; by default what ``data`` say.
 
+    Raises
+    ------
+    DataError
+        When ``data`` is no excess map.
+
     Examples
     --------
     >>> excess["sqrt_ts"].data.max()  # doctest: +SKIP

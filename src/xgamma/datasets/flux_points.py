@@ -44,6 +44,11 @@ class FluxPoints(Described, Norms):
     data
         A DL5 Dataset: norms, errors, limits, statistics and reference fluxes with the dim ``energy``.
 
+    Raises
+    ------
+    DataError
+        When ``data`` are no flux points, or those of a light curve.
+
     Examples
     --------
     >>> points = FluxPoints.read("flux-points.fits")  # doctest: +SKIP
@@ -79,6 +84,11 @@ class FluxPoints(Described, Norms):
         astropy.table.Table
             The columns that ``write`` writes, in the order in which Gammapy has them; at the end what only xgamma has:
             the edges of the bins that were used (``e_min_fit``, ``e_max_fit``), ``counts_left_out`` and others.
+
+        Raises
+        ------
+        UnknownNameError
+            For another ``format``; ``ConfigError`` for another ``sed_type``.
         """
         if format != "gadf-sed":
             raise UnknownNameError(f"There is no table format {format!r}. Known: gadf-sed.")

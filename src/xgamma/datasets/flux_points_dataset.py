@@ -199,7 +199,10 @@ class FluxPointsDataset(Fitted):
 
     @classmethod
     def from_gammapy(cls, dataset: Any) -> Self:
-        """Return a ``FluxPointsDataset`` of Gammapy as ours; see ``FluxPoints.from_gammapy``."""
+        """Return a ``FluxPointsDataset`` of Gammapy as ours; see ``FluxPoints.from_gammapy``.
+
+        Raises ``LaterError`` for a light curve.
+        """
         points, models, mask_fit = bridges.flux_points.parts_of(dataset)
         held = Models.from_gammapy(models) if models else None
         ours = FluxPoints.from_gammapy(points)

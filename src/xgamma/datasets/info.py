@@ -124,7 +124,10 @@ def residuals(counts: xr.DataArray, npred: xr.DataArray, method: str = "diff") -
 
 
 def scaled_residuals(difference: FloatArray, model: FloatArray, method: str) -> FloatArray:
-    """Return differences (or their errors) in the scale of ``method``, NaN where the scale is 0."""
+    """Return differences (or their errors) in the scale of ``method``, NaN where the scale is 0.
+
+    Raises ``UnknownNameError`` for another ``method``.
+    """
     scales = {"diff": np.ones_like(model), "diff/model": model, "diff/sqrt(model)": np.sqrt(np.maximum(model, 0.0))}
     if method not in scales:
         raise UnknownNameError(f"There is no residual method {method!r}.{did_you_mean(method, scales)}")

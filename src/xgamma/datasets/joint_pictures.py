@@ -44,13 +44,16 @@ class JointPictures(DatasetList):
         return self.plot_maps(figure)
 
     def plot_fit(self, figure: Figure | None = None) -> Figure:
-        """Draw excess, prediction and residuals of all spectra, a panel each; see ``plot_counts``."""
+        """Draw excess, prediction and residuals of all spectra, a panel each; see ``plot_counts``.
+
+        Raises ``DataError`` without spectra.
+        """
         if not self._spectra:
             raise DataError("There are no spectra whose fit could be drawn; draw maps by dataset.plot_prediction().")
         return plot_panels.plot_fits_of([one.counts_spectrum() for one in self._spectra], figure, self._title())
 
     def plot_maps(self, figure: Figure | None = None) -> Figure:
-        """Draw the counts of the maps, a panel each; see ``plot_counts``."""
+        """Draw the counts of the maps, a panel each; see ``plot_counts``; raises ``DataError`` without maps."""
         if not self._maps:
             what = "maps" if self._spectra else "spectra or maps"
             raise DataError(f"There are no {what} whose counts could be drawn.")

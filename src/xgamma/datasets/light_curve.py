@@ -114,6 +114,11 @@ class LightCurve(Described, Norms):
         astropy.table.Table
             ``time_min`` and ``time_max`` in MJD (TT; the meta says so), then the columns of flux points, each of shape
             (time, energy, ...), in the order in which Gammapy has them; behind them what only xgamma has.
+
+        Raises
+        ------
+        UnknownNameError
+            For another ``format``; ``ConfigError`` for another ``sed_type``.
         """
         if format != "lightcurve":
             raise UnknownNameError(f"There is no table format {format!r} of light curves. Known: lightcurve.")

@@ -114,7 +114,10 @@ def normalize_time_binning(value: Any, where: str = WHERE) -> TimeBinning:
 
 
 def binning_of_intervals(intervals: Sequence[tuple[Time, Time]], where: str) -> TimeBinning:
-    """Return the binning of some intervals in their order in time; see ``normalize_time_binning``."""
+    """Return the binning of some intervals in their order in time; see ``normalize_time_binning``.
+
+    Raises ``ConfigError`` without any, and for intervals that run backwards or overlap.
+    """
     if not intervals:
         raise ConfigError(f"{where}: expected at least one interval of time, got none; leave them out for one of each.")
     # To TT once, as years whose leap seconds are not known yet are warned of each time.

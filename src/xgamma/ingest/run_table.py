@@ -49,7 +49,10 @@ class RunTable(NamedTuple):
         return self.at(np.flatnonzero(expression.holds(self.columns)))
 
     def sorted_by(self, name: str, *, falling: bool = False) -> RunTable:
-        """Return the runs in the order of a column; those whose value is not known come last."""
+        """Return the runs in the order of a column; those whose value is not known come last.
+
+        Raises ``UnknownNameError`` for a column that is not there.
+        """
         if name not in self.columns:
             raise UnknownNameError(f"--sort: there is no column {name!r}.{did_you_mean(name, TABLE_COLUMNS)}")
         values = self.columns[name]

@@ -184,7 +184,10 @@ def tagged_runs(store: Store, tag: str) -> dict[int, StoredRun]:
 
 
 class StoredRelease:
-    """The runs of an xgamma store, read directly: the newest version of each, or those of a tag."""
+    """The runs of an xgamma store, read directly: the newest version of each, or those of a tag.
+
+    Raises ``StoreError`` for a store without runs.
+    """
 
     def __init__(self, store: Store, tag: str | None = None) -> None:
         self._store = store

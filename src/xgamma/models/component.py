@@ -246,6 +246,8 @@ class Component(Described):
         """Take values, units, errors, limits and links from the ``parameters`` of a document.
 
         A parameter that is not there keeps its default, with a warning unless ``quiet``.
+
+        Raises ``ConfigError`` for a parameter that the model does not have.
         """
         entries = parameter_entries(document, self.tag[0])
         for name in entries:

@@ -98,7 +98,10 @@ def _spatial(data: Mapping[str, Any], shared: dict[str, Parameter]) -> SpatialMo
 
 
 class FoVBackgroundModel(NormModel):
-    """The background of the field of view of one dataset, times a norm spectrum and maybe a factor on the sky."""
+    """The background of the field of view of one dataset, times a norm spectrum and maybe a factor on the sky.
+
+    Raises ``ConfigError`` unless it names exactly one dataset.
+    """
 
     tag = ("FoVBackgroundModel", "fov-bkg")
 

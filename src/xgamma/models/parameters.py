@@ -32,6 +32,8 @@ class Parameters(Described, Sequence[Parameter]):
     """Parameters in the order of a model document; a linked parameter is the same object at each of its places.
 
     Index with a position, a name (the first of that name), or a ``Parameter`` that is among them.
+
+    Raises ``ConfigTypeError`` for anything else among them.
     """
 
     def __init__(self, parameters: Iterable[Parameter] = ()) -> None:
@@ -279,6 +281,11 @@ class Covariance(Described):
         Shape (parameter, parameter); zeros for frozen parameters. Diagonal from the errors when absent.
     names
         What rows and columns are called, by default the names of the parameters.
+
+    Raises
+    ------
+    ConfigError
+        Unless ``data`` have a row and a column for each parameter.
     """
 
     def __init__(

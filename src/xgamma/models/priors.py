@@ -116,7 +116,10 @@ class Prior(Component):
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any], shared: dict[str, Parameter]) -> Self:
-        """Build the prior from its document."""
+        """Build the prior from its document.
+
+        Raises ``ConfigError`` for another key, and as ``validate`` of the prior.
+        """
         for key in document:
             if key not in ("type", "parameters", "weight"):
                 raise ConfigError(f"{cls.tag[0]}: unknown key {key!r}; expected type, parameters and weight.")

@@ -139,7 +139,10 @@ class ModelComponent(Described):
         return [part for kind, part in self._parts.items() if model_type in (None, kind)]
 
     def copy(self, name: str | None = None, **changes: Any) -> Self:
-        """Return an independent copy, under a new name if given; ``changes`` are attributes to set."""
+        """Return an independent copy, under a new name if given; ``changes`` are attributes to set.
+
+        Raises ``ConfigError`` for another attribute than ``datasets_names``.
+        """
         new = copy.deepcopy(self)
         new.name = new.name if name is None else name
         for attribute, value in changes.items():
@@ -314,7 +317,10 @@ class SkyModel(ModelComponent, Placed):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], shared: dict[str, Parameter] | None = None) -> Self:
-        """Build the model from its document; ``shared`` gathers the linked parameters of the whole file."""
+        """Build the model from its document; ``shared`` gathers the linked parameters of the whole file.
+
+        Raises ``ConfigError`` for a document without a spectrum, and for other keys.
+        """
         validate_keys(data, cls.tag[0], ["name", "type", "apply_irf", "datasets_names", *_PARTS])
         name = data.get("name")
         if "spectral" not in data:

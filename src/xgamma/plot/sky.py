@@ -382,7 +382,10 @@ def _length(degrees: float) -> str:
 
 @styled
 def draw_beam(ax: Axes, space: SkySpace, radius: float, loc: str = "lower left") -> None:
-    """Draw a circle of a radius in degrees in a corner: what a point looks like, or what values are summed in."""
+    """Draw a circle of a radius in degrees in a corner: what a point looks like, or what values are summed in.
+
+    Raises ``ConfigError`` for a radius that is not above 0.
+    """
     if not 0 < radius < np.inf:
         raise ConfigError(f"beam: expected a radius above 0 deg, got {radius:g} deg.")
     height = 2 * radius / space.binsize

@@ -247,7 +247,11 @@ class WcsGeom(WithAxes, Described):
         return replace(self, axes=MapAxes(axes))
 
     def cut_about(self, position: Any, width: Any, mode: str = "trim", odd_npix: bool = False) -> cuts.Cut:
-        """Return the rows and columns of a cutout; see ``cutout``."""
+        """Return the rows and columns of a cutout; see ``cutout``.
+
+        Raises ``ConfigError`` for another mode; ``DataError`` for one that is ``strict`` where the cutout reaches
+        beyond the map.
+        """
         if mode not in ("trim", "strict"):
             raise ConfigError(f"cutout: expected the mode trim or strict, got {mode!r}.")
         lon, lat = (float(value) for value in normalize_position(position, self.frame))

@@ -53,6 +53,11 @@ class RegionNDMap(SaysInstead, Described):
         What they are, and what else is known.
     dtype
         Of the zeros.
+
+    Raises
+    ------
+    DataError
+        Unless there is one value for each bin.
     """
 
     def __init__(
@@ -252,14 +257,20 @@ class Map(MapPictures):
         return self.to_region_nd_map(region, func, weights)
 
     def mask_contains_region(self, region: Any) -> bool:
-        """Whether the mask is true in all pixels of a region, which lies on the map as a whole."""
+        """Whether the mask is true in all pixels of a region, which lies on the map as a whole.
+
+        Raises ``DataError`` unless the map is a mask of one image.
+        """
         if not self.is_mask or not self._geom.is_image:
             raise DataError(f"mask_contains_region: expected a mask that is an image, got {self!r}.")
         pixel, _ = shares_of_region(self._geom.space, region)
         return bool(self._data.ravel()[pixel].all())
 
     def mask_nearest_position(self, position: Any) -> Any:
-        """Return the position itself if the mask is true there, else the nearest centre of a pixel where it is."""
+        """Return the position itself if the mask is true there, else the nearest centre of a pixel where it is.
+
+        Raises ``DataError`` unless the map is a mask of one image that is true somewhere.
+        """
         if not self.is_mask or not self._geom.is_image or not self._data.any():
             raise DataError(
                 f"mask_nearest_position: expected an image that is a mask and true somewhere, got {self!r}."

@@ -43,6 +43,8 @@ class MapPixels(MapValues):
 
         Outside of the map they are NaN; within half a pixel of its edge, that of the outermost pixel. A pixel that is
         NaN makes NaN of what it takes part in. Masks, and ``method="nearest"``, give the value of the bin.
+
+        Raises ``ConfigError`` for another ``method``.
         """
         if method not in INTERPOLATIONS:
             raise ConfigError(f"interp_by_coord: expected {' or '.join(INTERPOLATIONS)}, got {method!r}.")
@@ -91,7 +93,10 @@ class MapPixels(MapValues):
         return self.slice_by_idx(dict(zip(self._geom.axes.names, idx, strict=True)))
 
     def get_image_by_coord(self, coords: Any) -> Self:
-        """Return the image of the bins that values along the axes lie in, by name or in the order of the axes."""
+        """Return the image of the bins that values along the axes lie in, by name or in the order of the axes.
+
+        Raises ``DataError`` for a value beside an axis.
+        """
         axes = self._geom.axes
         given = dict(coords) if isinstance(coords, Mapping) else dict(zip(axes.names, coords, strict=True))
         found = self._geom.coord_to_idx({"lon": 0.0, "lat": 0.0, **given})[2:]
@@ -116,6 +121,11 @@ class MapPixels(MapValues):
             Whether the values are counts: they are not interpolated but shared out, see ``reproject_to_geom``.
         fill_value
             The value outside of the map; ``None`` is NaN, of a mask false.
+
+        Raises
+        ------
+        DataError
+            When the axes are others than those of this map.
         """
         if sorted(geom.axes.names) != sorted(self._geom.axes.names):
             raise DataError(
@@ -330,7 +340,11 @@ class MapPixels(MapValues):
 
     @classmethod
     def from_stack(cls, maps: Any, axis: Any = None, axis_name: str | None = None) -> Self:
-        """Return maps of the same pixels as the bins of one more axis, or along ``axis_name``, which they have."""
+        """Return maps of the same pixels as the bins of one more axis, or along ``axis_name``, which they have.
+
+        Raises ``ConfigError`` for another number of maps than the axis has bins; ``DataError`` for maps of other
+        pixels.
+        """
         parts = list(maps)
         if axis is None:
             return cls._joined(parts, axis_name)

@@ -313,7 +313,10 @@ def read_tables(path: Path, *, raw: bytes | None = None) -> list[FitsTable]:
 
 
 def tables_of(raw: bytes, path: object) -> list[FitsTable]:
-    """Return the HDUs in the bytes of a FITS file; ``path`` is what sentences call it, a path or a url."""
+    """Return the HDUs in the bytes of a FITS file; ``path`` is what sentences call it, a path or a url.
+
+    Raises ``InputError`` for what is no FITS file, or breaks off.
+    """
     content = inflated(raw, path)
     if not content.startswith(b"SIMPLE"):
         raise InputError(f"{path} is not a FITS file: it does not begin with SIMPLE.")
@@ -357,7 +360,7 @@ def _data_size(header: Header) -> int:
 
 
 def table_named(tables: list[FitsTable], name: str, path: object) -> FitsTable:
-    """Return the HDU of that EXTNAME, compared without case."""
+    """Return the HDU of that EXTNAME, compared without case; raises ``MissingHduError`` where there is none."""
     for table in tables:
         if table.name == name.strip().upper():
             return table

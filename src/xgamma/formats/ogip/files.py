@@ -115,6 +115,8 @@ def read_ogip_groups(path: str | os.PathLike[str]) -> list[xr.Dataset]:
     """Read OGIP spectra of any bins: one Dataset for each set of energy bins, on-region and statistic, in order.
 
     An index may also name spectra in FITS of xgamma or Gammapy 2.1, which writes such an index by default.
+
+    Raises ``InputError`` for an index that lists maps, and as ``read_ogip`` for files that cannot be read.
     """
     source = local_path(path)
     if source.name.lower().endswith(ENDINGS):

@@ -118,7 +118,10 @@ def _energy_in(dnde: str) -> str:
 
 
 def flags(table: HduTable, name: str) -> BoolArray:
-    """Return a column of truths, which writers keep as logicals, numbers and words; what is missing is false."""
+    """Return a column of truths, which writers keep as logicals, numbers and words; what is missing is false.
+
+    Raises ``InputError`` for words that are neither.
+    """
     values = table.column(name).reshape(len(table.column(name)))
     if values.dtype.kind == "b":
         return values

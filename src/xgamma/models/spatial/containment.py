@@ -19,7 +19,10 @@ _FAR = 3.0
 
 
 def enclosed(model: SpatialFunction, radius: float) -> float:
-    """Return the integral of a density over the circle of a radius in degrees about the centre of the model."""
+    """Return the integral of a density over the circle of a radius in degrees about the centre of the model.
+
+    Raises ``ConfigError`` for a model without a centre, or one that depends on the energy.
+    """
     center, values = model.center(), model.canonical_values()
     if center is None or model.is_energy_dependent:
         raise ConfigError(f"{model.tag[0]}: expected a source with a centre, of one form at all energies.")
@@ -47,7 +50,10 @@ def _ring_means(model: SpatialFunction, center: tuple[float, float], distance: F
 
 
 def enclosing(model: SpatialFunction, fraction: float) -> float:
-    """Return the radius in degrees of the circle about the centre that holds a fraction of the source."""
+    """Return the radius in degrees of the circle about the centre that holds a fraction of the source.
+
+    Raises ``ConfigError`` for a fraction that is not between 0 and 1, or that no circle holds.
+    """
     if not 0 < fraction < 1:
         raise ConfigError(f"containment_radius: expected a fraction between 0 and 1, got {fraction:g}.")
     if model.is_point:

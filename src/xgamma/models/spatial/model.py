@@ -124,7 +124,11 @@ class SpatialModel(SpatialFunction):
 
     @classmethod
     def from_position(cls, position: SkyCoord, **kwargs: Any) -> Self:
-        """Return a model at a position, in its frame, or in the ``frame`` that is given."""
+        """Return a model at a position, in its frame, or in the ``frame`` that is given.
+
+        Raises ``ConfigTypeError`` for what is no ``SkyCoord``; ``ConfigError`` for another frame than icrs and
+        galactic.
+        """
         if not isinstance(position, astropy.coordinates.SkyCoord):
             raise ConfigTypeError(f"from_position: expected a SkyCoord, got {position!r}.")
         frame = str(kwargs.pop("frame", position.frame.name))
@@ -211,6 +215,8 @@ class SpatialModel(SpatialFunction):
         """Draw the density on an image of the sky, by default one about the source.
 
         ``style`` is that of ``Map.plot``, such as ``add_cbar`` and ``stretch``.
+
+        Raises ``DataError`` for a model that depends on the energy.
         """
         if self.is_energy_dependent:
             raise DataError(f"{self.tag[0]}: it depends on the energy; draw planes of it with plot_grid(geom).")
@@ -228,7 +234,10 @@ class SpatialModel(SpatialFunction):
 
     def plot_error(self, ax: Axes | None = None, which: Any = "position", size_factor: float = 1.0,
                    kwargs_position: Any = None, kwargs_extension: Any = None) -> Axes:  # fmt: skip
-        """Draw the errors of the position, of the extension, or ``all``: outlines at the size with its error."""
+        """Draw the errors of the position, of the extension, or ``all``: outlines at the size with its error.
+
+        Raises ``ConfigError`` for another word than these.
+        """
         wanted = {which} if isinstance(which, str) else set(which)
         if not wanted <= {"position", "extension", "all"}:
             raise ConfigError(f"plot_error: expected position, extension or all, got {which!r}.")

@@ -79,6 +79,8 @@ class SkyTable:
         """Return it divided by the sum over the sphere, each plane by its own, in sr-1.
 
         A map whose unit is one per solid angle is a density; any other one holds amounts, pixel by pixel.
+
+        Raises ``ConfigError`` for a plane whose sum is not above 0.
         """
         area = self.space.solid_angles().reshape(self.space.shape)
         amounts = self.values * area if _is_per_solid_angle(self.unit) else self.values

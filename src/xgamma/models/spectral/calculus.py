@@ -118,7 +118,10 @@ def normalize_range(energy_min: Any, energy_max: Any) -> tuple[FloatArray, Float
 
 
 def normalize_bounds(bounds: Any, number: int) -> FloatArray:
-    """Return ``number`` energies in TeV, evenly in their logarithm, between the ends of a pair or of an ``Axis``."""
+    """Return ``number`` energies in TeV, evenly in their logarithm, between the ends of a pair or of an ``Axis``.
+
+    Raises ``ConfigError`` for ends that do not ascend from above 0.
+    """
     edges = getattr(bounds, "edges", None)
     if edges is not None:
         bounds = u.Quantity(edges, getattr(bounds, "unit", "TeV"))
