@@ -10,12 +10,15 @@ import xarray as xr
 from click import unstyle
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
 from rich.console import Console
+from rich.table import Table as Grid
 
-from xgamma.cli import console, wrapped_tables
+from xgamma.cli.table_lines import _takes_one_place, table_lines
+from xgamma.digits import stands_right
 from xgamma.tables import fits, points
-from xgamma.tables.table import Table, bounds_text, date_text, first_of, hours_text, width_of
+from xgamma.tables.table import Lined, Table, bounds_text, date_text, date_texts, first_of, hours_text, width_of
 
 
 def flux_points(norms=(1.0, 0.5), errors=(0.1, 0.2), **variables):
@@ -140,25 +143,66 @@ def test_a_table_is_as_narrow_as_it_is_asked_to_be_or_has_nothing_left_to_spare(
 
 # Of any letters few tables are plain.
 CELLS = (
-    st.text(st.characters(codec=codec, categories=("L", "N", "P", "S", "Zs")), max_size=8)
+    st.text(st.characters(codec=codec, categories=("L", "N", "P", "S"), include_characters=" "), max_size=8)
     for codec in ("ascii", "utf-8")
 )
 
 
-@given(st.one_of(st.lists(st.tuples(cells, cells, cells), min_size=1, max_size=4) for cells in CELLS))
-def test_a_table_that_fits_is_printed_as_rich_prints_it(rows):
-    table = Table("", [dict(zip(("a", "long name", "c"), row, strict=True)) for row in rows])
-    columns = table.columns()
-    assume(columns and all(map(console._is_plain, columns.items())))
+def as_rich_has_it(columns, width):
+    grid = Grid(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for name, cells in columns.items():
+        justify = "right" if all(map(stands_right, cells)) else "left"
+        grid.add_column(name, justify=justify, overflow="fold", no_wrap=name != list(columns)[-1])
+    for row in zip(*columns.values(), strict=True):
+        grid.add_row(*row)
     printed = io.StringIO()
-    Console(file=printed, markup=False, highlight=False, emoji=False, width=80).print(wrapped_tables._grid(columns))
-    assert [unstyle(line) for line in console._lines(columns)] == printed.getvalue().splitlines()
+    Console(file=printed, markup=False, highlight=False, emoji=False, width=width).print(grid)
+    return printed.getvalue().splitlines()
+
+
+@given(st.one_of(st.lists(st.tuples(cells, cells, cells), min_size=1, max_size=4) for cells in CELLS))
+def test_a_table_is_printed_as_rich_prints_it(rows):
+    columns = Table("", [dict(zip(("a", "long name", "c"), row, strict=True)) for row in rows]).columns()
+    assume(columns)
+    assert [unstyle(line) for line in table_lines(columns, 80)] == as_rich_has_it(columns, 80)
+
+
+WORDS = st.lists(st.text("abc-", min_size=1, max_size=30), min_size=1, max_size=12).map(" ".join)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["1", "Crab", "蟹"]), WORDS), min_size=1, max_size=3), st.integers(30, 60))
+def test_what_is_long_is_wrapped_as_rich_wraps_it(rows, width):
+    columns = {name: [row[number] for row in rows] for number, name in enumerate(("a", "notes"))}
+    lines = [unstyle(line) for line in table_lines(columns, width)]
+    assert {cell_len(line) for line in lines} == {cell_len(lines[0])}
+    assert cell_len(lines[0]) <= width
+    assert lines == as_rich_has_it(columns, cell_len(lines[0]))
+
+
+def test_a_text_that_would_move_the_cursor_does_not():
+    lines = table_lines({"a": ["x\x1b[2Jy", "two\nlines", "tab\there"], "b": ["1", "2", "3"]}, 80)
+    assert "".join(lines[3:]).isprintable()
+    assert [line.split() for line in lines[3:-1]] == [["x�[2Jy", "1"], ["two", "2"], ["lines"], ["tab", "here", "3"]]
 
 
 def test_characters_that_take_one_place_do_so_for_rich_too():
-    narrow = [each for each in map(chr, range(0x3000)) if each.isprintable() and console._takes_one_place(each)]
+    narrow = [each for each in map(chr, range(0x3000)) if each.isprintable() and _takes_one_place(each)]
     assert {cell_len(each) for each in narrow} == {1}
     assert {"±", "Δ", "µ", "√", "…"} <= set(narrow)
+
+
+def test_rows_given_by_columns_are_those_rows():
+    rows = [{"a": "1", "b": "-"}, {"a": "22", "b": "x"}, {"a": "3", "b": "-"}]
+    lined = Lined({"a": ["1", "22", "3"], "b": ["-", "x", "-"]})
+    assert (list(lined), list(lined[1:]), len(lined), len(Lined({}))) == (rows, rows[1:], 3, 0)
+    for spare in ((), ("b",)):
+        for width in (3, 6, 60):
+            assert Table("", lined, spare=spare).columns(width) == Table("", rows, spare=spare).columns(width)
+
+
+def test_dates_of_any_year_and_of_none():
+    times = np.array([0.0, 5e6, 60000.4999999, np.nan, np.inf])
+    assert date_texts(times) == ["1858-11-17 00:00", "15548-05-31 00:00", "2023-02-25 12:00", "-", "-"]
 
 
 def test_a_table_as_text_has_its_numbers_in_columns():

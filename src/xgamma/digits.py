@@ -87,7 +87,7 @@ def decimals(value: float, places: int = 2) -> str:
     >>> decimals(-0.001), decimals(float("nan")), decimals(12.345, 1)
     ('0.00', '-', '12.3')
     """
-    return _fixed(value, 0, places) if math.isfinite(value) else NOTHING
+    return _signed(f"{value:.{places}f}") if math.isfinite(value) else NOTHING
 
 
 def some(count: int, what: str) -> str:
@@ -120,5 +120,9 @@ def _decade(number: float) -> int:
 def _fixed(number: float, power: int, places: int) -> str:
     # Powers of ten of the smallest numbers are no floating-point numbers.
     text = f"{Decimal(number).scaleb(-power):.{places}f}" if abs(power) > 300 else f"{number * 10.0**-power:.{places}f}"
+    return _signed(text)
+
+
+def _signed(text: str) -> str:
     # A small negative number rounds to nothing, and nothing has no sign.
-    return text.removeprefix("-") if float(text) == 0 else text
+    return text[1:] if text[0] == "-" and float(text) == 0 else text

@@ -59,7 +59,7 @@ class RunFacts(NamedTuple):
     @property
     def readable(self) -> frozenset[str]:
         """The roles without those known to be unreadable."""
-        return self.roles - {note.topic for note in self.notes}
+        return self.roles - {note.topic for note in self.notes} if self.notes else self.roles
 
 
 class StoredRuns(Mapping[str, "xr.Dataset"]):

@@ -15,6 +15,14 @@ from types import ModuleType
 from typing import Any
 
 
+def _there(name: str) -> ModuleType | None:
+    """Return a module that is loaded to its end. Names that modules hold go on standing for it, and are used often."""
+    module = sys.modules.get(name)
+    if module is None or type(module) is _Deferred or getattr(module.__spec__, "_initializing", False):
+        return None
+    return module
+
+
 class _Unloaded(ModuleType):
     """Stands for a module until something of it is used; the import system sees to it that threads load it once."""
 
@@ -22,7 +30,7 @@ class _Unloaded(ModuleType):
         return importlib.import_module(self.__name__)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._module(), name)
+        return getattr(_there(self.__name__) or self._module(), name)
 
     @property
     def __dict__(self) -> dict[str, Any]:  # type: ignore[override]

@@ -8,7 +8,6 @@ import shlex
 import shutil
 import sys
 import textwrap
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xgamma import digits
-from xgamma.cli import wrapped_tables
-from xgamma.digits import stands_right
+from xgamma.cli.table_lines import table_lines
 from xgamma.errors import DamagedError, ExitCode, StoreError, more_about
-from xgamma.tables.table import Table, width_of
+from xgamma.tables.table import Table
 
 if TYPE_CHECKING:
     from xgamma.outcome import UnusedRun
@@ -70,37 +68,10 @@ def print_tables(tables: Sequence[Table]) -> None:
         for line in textwrap.wrap(table.title, width) if table.rows else ():
             click.echo(line)
         columns = table.columns(width)
-        if columns and width_of(columns) <= width and all(map(_is_plain, columns.items())):
-            click.echo("\n".join(_lines(columns)))
-        elif columns:
-            wrapped_tables.print_wrapped(columns, width)
+        if columns:
+            click.echo("\n".join(table_lines(columns, width)))
         for note in table.notes:
             click.echo(textwrap.fill(note, width, break_long_words=False, break_on_hyphens=False))
-
-
-def _is_plain(column: tuple[str, Sequence[str]]) -> bool:
-    """Whether each character of a column takes one place."""
-    name, cells = column
-    text = "".join((name, *cells))
-    return text.isprintable() and (text.isascii() or all(map(_takes_one_place, set(text))))
-
-
-def _takes_one_place(character: str) -> bool:
-    """Whether a character surely takes one place: alphabets, punctuation and signs do, but not marks on others."""
-    is_narrow = character < "\u1100" or "\u2000" <= character < "\u2300"
-    return is_narrow and not unicodedata.category(character).startswith("M")
-
-
-def _lines(columns: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return the lines of a table in which nothing is wrapped as ``rich`` prints it, thirty times as fast."""
-    padded = [_padded([name, *cells], all(map(stands_right, set(cells)))) for name, cells in columns.items()]
-    head, *rows = (f" {'  '.join(cells)} " for cells in zip(*padded, strict=True))
-    return [" " * len(head), click.style(head, bold=True), f" {'─' * (len(head) - 2)} ", *rows, " " * len(head)]
-
-
-def _padded(cells: Sequence[str], is_right: bool) -> list[str]:
-    width = max(map(len, cells))
-    return [cell.rjust(width) if is_right else cell.ljust(width) for cell in cells]
 
 
 def print_facts(facts: Mapping[str, Any], title: str = "") -> None:

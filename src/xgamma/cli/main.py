@@ -63,7 +63,7 @@ LATER = (
     "xarray",
     "xarray.tutorial",
     "xgamma.cli.runs",
-    "xgamma.cli.wrapped_tables",
+    "xgamma.cli.wrapping",
     "xgamma.datasets.files",
     "xgamma.formats.fits.hdus",
     "xgamma.formats.fits.regions",

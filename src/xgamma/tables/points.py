@@ -12,10 +12,9 @@ from xgamma.digits import NOTHING, decimals, number_text, value_and_error
 from xgamma.formats.sed.kinds import LIKELIHOOD, QUANTITIES
 from xgamma.formats.sed.table import confidence, reference_flux, validate_sed_type
 from xgamma.schema.arrays import NamedArrays
-from xgamma.tables.table import Table, bounds_text, date_text, finite, first_of, hours_text
+from xgamma.tables.table import SECONDS_PER_DAY, Table, bounds_text, date_text, finite, first_of, hours_text
 
 POINTS_SHOWN = 40
-SECONDS_PER_DAY = 86400.0
 SHAPE = "norm"
 """What ``likelihood`` shows: multiples of the reference."""
 SPARE = ("counts", "left out", "used")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from xgamma.digits import NOTHING, decimals
 from xgamma.events import RunFacts
-from xgamma.tables.table import Table, date_text, finite, hours_text
+from xgamma.tables.table import Lined, Table, date_texts, finite, hours_text
 
 Columns = Mapping[str, npt.NDArray[Any]]
 RESPONSES = ("aeff", "edisp", "psf", "bkg", "rad_max")
@@ -23,24 +24,30 @@ def runs_table(facts: Sequence[RunFacts], columns: Columns) -> Table:
     facts, columns
         What is known of the runs, as ``ingest.run_table`` returns it.
     """
-    rows = [
-        {
-            "obs_id": str(run.obs_id),
-            "target": str(columns["target"][row]) or NOTHING,
-            "start (TT)": date_text(columns["tstart"][row]),
-            "live": hours_text(columns["livetime"][row]),
-            "zenith": decimals(float(columns["zenith"][row]), 0),
-            "offset": decimals(float(columns["offset"][row])),
-            "ra": decimals(float(columns["ra"][row])),
-            "dec": decimals(float(columns["dec"][row])),
-            "events": decimals(float(columns["events"][row]), 0),
-            "telescope": str(columns["telescope"][row]) or NOTHING,
-            "responses": " ".join(role for role in RESPONSES if role in run.readable) or "none",
-            "notes": " ".join(f"{note.topic}: {note.text}" for note in run.notes) or NOTHING,
-        }
-        for row, run in enumerate(facts)
-    ]
-    return Table("", rows, spare=("telescope", "dec", "ra", "responses", "events"))
+    readable = [run.readable for run in facts]
+    named = {roles: " ".join(role for role in RESPONSES if role in roles) or "none" for roles in set(readable)}
+
+    def numbers(name: str, places: int = 2) -> list[str]:
+        return [decimals(value, places) for value in np.asarray(columns[name], dtype=float).tolist()]
+
+    def texts(name: str) -> list[str]:
+        return [text or NOTHING for text in np.asarray(columns[name], dtype=str).tolist()]
+
+    cells = {
+        "obs_id": [str(run.obs_id) for run in facts],
+        "target": texts("target"),
+        "start (TT)": date_texts(columns["tstart"]),
+        "live": list(map(hours_text, columns["livetime"].tolist())),
+        "zenith": numbers("zenith", 0),
+        "offset": numbers("offset"),
+        "ra": numbers("ra"),
+        "dec": numbers("dec"),
+        "events": numbers("events", 0),
+        "telescope": texts("telescope"),
+        "responses": [named[roles] for roles in readable],
+        "notes": [" ".join(f"{note.topic}: {note.text}" for note in run.notes) or NOTHING for run in facts],
+    }
+    return Table("", Lined(cells), spare=("telescope", "dec", "ra", "responses", "events"))
 
 
 def runs_document(facts: Sequence[RunFacts], columns: Columns) -> list[dict[str, Any]]:

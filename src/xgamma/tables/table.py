@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
 from xgamma.digits import NOTHING, decimals, number_text, stands_right
 
-SECONDS_PER_HOUR = 3600.0
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+SECONDS_PER_HOUR, SECONDS_PER_DAY = 3600.0, 86400.0
 
 
 @dataclass(frozen=True)
@@ -35,22 +38,57 @@ class Table:
     notes: Sequence[str] = ()
     spare: Sequence[str] = ()
 
-    def columns(self, width: float = math.inf) -> dict[str, list[str]]:
+    def columns(self, width: float = math.inf) -> dict[str, Sequence[str]]:
         """Return the columns that say something, and fit into a width together as far as some can be spared.
 
         Those with nothing but ``-`` are left out.
         """
-        every = {name: [row[name] for row in self.rows] for name in (self.rows[0] if self.rows else ())}
-        shown = {name: cells for name, cells in every.items() if not set(cells) <= {NOTHING, ""}}
+        shown = {name: cells for name, cells in _columns_of(self.rows).items() if any(map(_says_something, cells))}
+        too_wide = width_of(shown) - width
         for name in self.spare:
-            if width_of(shown) > width:
-                shown.pop(name, None)
+            if too_wide > 0 and name in shown:
+                too_wide -= width_of({name: shown.pop(name)})
         return shown
 
     def __str__(self) -> str:
         columns = [_aligned([name, *cells]) for name, cells in self.columns().items()]
         lines = ["  ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
         return "\n".join([self.title, *lines, *self.notes])
+
+
+class Lined(Sequence[Mapping[str, str]]):
+    """Rows that are given by their columns, of which many would be many dicts.
+
+    Parameters
+    ----------
+    columns
+        Texts by column, all of the same length.
+    """
+
+    def __init__(self, columns: Mapping[str, Sequence[str]]) -> None:
+        self.columns = columns
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()), ()))
+
+    @overload
+    def __getitem__(self, at: int) -> Mapping[str, str]: ...
+    @overload
+    def __getitem__(self, at: slice) -> Lined: ...
+    def __getitem__(self, at: int | slice) -> Mapping[str, str] | Lined:
+        if isinstance(at, slice):
+            return Lined({name: cells[at] for name, cells in self.columns.items()})
+        return {name: cells[at] for name, cells in self.columns.items()}
+
+
+def _columns_of(rows: Sequence[Mapping[str, str]]) -> Mapping[str, Sequence[str]]:
+    if isinstance(rows, Lined):
+        return rows.columns
+    return {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
+
+
+def _says_something(cell: str) -> bool:
+    return cell not in (NOTHING, "")
 
 
 def _aligned(cells: Sequence[str]) -> list[str]:
@@ -61,7 +99,7 @@ def _aligned(cells: Sequence[str]) -> list[str]:
 
 def width_of(columns: Mapping[str, Sequence[str]]) -> int:
     """Return how wide columns are side by side, with two places between them and one at each end."""
-    return sum(max(map(len, (name, *cells))) + 2 for name, cells in columns.items())
+    return sum(max(len(name), max(map(len, cells), default=0)) + 2 for name, cells in columns.items())
 
 
 def first_of(count: int, most: int) -> str:
@@ -107,7 +145,16 @@ def date_text(mjd: float) -> str:
     >>> date_text(53090.123451)
     '2004-03-26 02:57'
     """
-    if not math.isfinite(mjd):
-        return NOTHING
-    seconds = np.timedelta64(round(float(mjd) * 86400.0), "s")
-    return str(np.datetime_as_string(np.datetime64(EPOCH) + seconds, unit="m")).replace("T", " ")
+    return date_texts(np.array([mjd]))[0]
+
+
+def date_texts(mjd: npt.NDArray[np.float64]) -> list[str]:
+    """Return each of many times as ``date_text`` does.
+
+    >>> date_texts(np.array([53090.123451, np.nan]))
+    ['2004-03-26 02:57', '-']
+    """
+    is_known = np.isfinite(mjd)
+    seconds = np.rint(np.where(is_known, mjd, 0.0) * SECONDS_PER_DAY).astype("timedelta64[s]")
+    texts = np.datetime_as_string(np.datetime64(EPOCH) + seconds, unit="m").tolist()
+    return [text.replace("T", " ") if known else NOTHING for text, known in zip(texts, is_known.tolist(), strict=True)]

@@ -77,6 +77,10 @@ class IndexRuns(Mapping[int, RunEntry]):
 
     def facts(self) -> dict[int, RunFacts]:
         """Return what a selection looks at, by observation id."""
+        return dict(self._facts)
+
+    @cached_property
+    def _facts(self) -> dict[int, RunFacts]:
         obs, ids = self.obs, self.obs.obs_id.tolist()
         notes: list[tuple[Note, ...]] = [()] * len(ids)
         for number in self._noted().tolist():
