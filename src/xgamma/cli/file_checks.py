@@ -296,14 +296,13 @@ def provenance(seen: Seen) -> Found:
 def _prov(document: Mapping[str, Any], where: str) -> Found:
     """Check a PROV-JSON document: what its relations name has to be in it."""
     known = {name for part in PROV_PARTS for name in document.get(part, {})}
-    for relation, each in document.items():
-        if relation in ("prefix", *PROV_PARTS):
-            continue
-        for name, ends in each.items():
-            for end, thing in ends.items():
-                if end != "prov:time" and thing not in known:
-                    expected = f"{end} among {', '.join(PROV_PARTS)}"
-                    yield Violation(f"{where} {relation} {name}", expected, repr(thing), "write the report again")
+    relations = {name: each for name, each in document.items() if name not in ("prefix", *PROV_PARTS)}
+    ends = ((f"{relation} {name}", own) for relation, each in relations.items() for name, own in each.items())
+    for name, own in ends:
+        for end, thing in own.items():
+            if end != "prov:time" and thing not in known:
+                expected = f"{end} among {', '.join(PROV_PARTS)}"
+                yield Violation(f"{where} {name}", expected, repr(thing), "write the report again")
 
 
 def report(seen: Seen) -> Found:

@@ -132,7 +132,7 @@ def _unused(request: EntryRequest) -> list[str]:
         if not is_covered and _holds(given, rule.path) and not rule.is_used(request):
             idle.append(rule.path)
             found.append(f"{rule.path}: given and not used, as {rule.reason}.")
-    return [*found, *_unused_parameters(request, given)]
+    return [*found, *_unused_by_masks(request, given), *_unused_by_estimates(request, given)]
 
 
 def _holds(document: Mapping[str, Any], path: str) -> bool:
@@ -144,23 +144,28 @@ def _holds(document: Mapping[str, Any], path: str) -> bool:
     return True
 
 
-def _unused_parameters(request: EntryRequest, given: Mapping[str, Any]) -> Iterator[str]:
-    datasets = request.entry
-    if request.recipe and _holds(given, "datasets.safe_mask.parameters") and "datasets" in request.steps:
-        used = {name for _, (_, own) in request.recipe.document()["safe_masks"].items() for name in own}
-        # Methods that may look at an offset may look at a position.
-        used |= {"position"} if "fixed_offset" in used else set()
-        for name in sorted(set(datasets.safe_mask.parameters) - used):
-            methods = ", ".join(datasets.safe_mask.methods) or "no method"
-            yield f"datasets.safe_mask.parameters.{name}: given and not used, as no method of {methods} uses it."
+def _unused_by_masks(request: EntryRequest, given: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the parameters of safe masks that none of the methods has."""
+    if not request.recipe or not _holds(given, "datasets.safe_mask.parameters") or "datasets" not in request.steps:
+        return
+    safe_mask = request.entry.safe_mask
+    used = {name for _, (_, own) in request.recipe.document()["safe_masks"].items() for name in own}
+    # Methods that may look at an offset may look at a position.
+    used |= {"position"} if "fixed_offset" in used else set()
+    for name in sorted(set(safe_mask.parameters) - used):
+        methods = ", ".join(safe_mask.methods) or "no method"
+        yield f"datasets.safe_mask.parameters.{name}: given and not used, as no method of {methods} uses it."
+
+
+def _unused_by_estimates(request: EntryRequest, given: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the parameters of flux points and light curves that belong to what is not selected."""
+    options = [*((name, "scan") for name in SCAN_KEYS), ("n_sigma_ul", "ul")]
     for section in (request.config.flux_points, request.config.light_curve):
-        if not _holds(given, f"{section.where}.parameters") or section.where not in request.steps:
-            continue
         selection = section.parameters.get("selection_optional") or []
-        for names, option in ((SCAN_KEYS, "scan"), (("n_sigma_ul",), "ul")):
-            for name in names:
-                if name in section.parameters and option not in selection and selection != "all":
-                    yield (
-                        f"{section.where}.parameters.{name}: given and not used, "
-                        f"as selection_optional does not include {option}."
-                    )
+        is_given = _holds(given, f"{section.where}.parameters") and section.where in request.steps
+        for name, option in options if is_given and selection != "all" else []:
+            if name in section.parameters and option not in selection:
+                yield (
+                    f"{section.where}.parameters.{name}: given and not used, "
+                    f"as selection_optional does not include {option}."
+                )

@@ -189,17 +189,18 @@ def _add_windows(
 def flat_values(ds: xr.Dataset) -> dict[str, npt.NDArray[Any]]:
     """Return the variables of rows with one axis for the cells: (row, cell, ...); windows stay plane by plane."""
     dims = schema.space_dims(ds)
+    cells = math.prod(ds.sizes[dim] for dim in dims.cells)
     values = {}
     for name, spec in schema.DL4_IN[dims].items():
-        if name in ds.variables and spec.dims[0] == "dataset":
-            array = ds.variables[name].transpose(*spec.dims).values
-            if set(dims.cells) <= set(spec.dims):
-                cells = math.prod(ds.sizes[d] for d in dims.cells)
-                if dims.by_plane:
-                    array = array.reshape(len(array), -1, cells).swapaxes(1, 2)
-                else:
-                    array = array.reshape(len(array), cells, *array.shape[1 + len(dims.cells) :])
+        if name not in ds.variables or spec.dims[0] != "dataset":
+            continue
+        array = ds.variables[name].transpose(*spec.dims).values
+        if not set(dims.cells) <= set(spec.dims):
             values[name] = array
+        elif dims.by_plane:
+            values[name] = array.reshape(len(array), -1, cells).swapaxes(1, 2)
+        else:
+            values[name] = array.reshape(len(array), cells, *array.shape[1 + len(dims.cells) :])
     return values
 
 
