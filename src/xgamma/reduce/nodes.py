@@ -1,8 +1,9 @@
 """Responses in windows of the sky: functions of the offset from the pointing, known at a handful of nodes.
 
-Between its nodes a response is linear in offset. So that sums over runs stay sums, neither the point spread function
-nor the energy dispersion is divided by its norm before it is interpolated: a mean over runs, each weighted with its
-exposure, is one weighted sum over all nodes, at any position. Nothing of it is held for each pixel and run.
+Between its nodes a response is linear in offset, and nearly so where its table is extrapolated. So that sums over runs
+stay sums, neither the point spread function nor the energy dispersion is divided by its norm before it is
+interpolated: a mean over runs, each weighted with its exposure, is one weighted sum over all nodes, at any position.
+Nothing of it is held for each pixel and run.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ _MEMBERS_AT_ONCE, _PLACES_AT_ONCE = 64, 16
 _FEW_MEMBERS = 200
 # So many pixels, so that their weights stay in the caches of a core.
 _PIXELS_AT_ONCE = 16384
+# Where a table is extrapolated a density is cut at 0 and not linear in offset: parts of the way from its end to there.
+_TO_THE_CENTRE = np.array([0.0, 0.1, 0.2, 0.4, 0.7])
 RESPONSES = ("exposure_edisp", "edisp", "edisp_norm", "psf")
 """The variables that have values at the nodes."""
 MEMBERS = (schema.MEMBER_ROW, "member_lon", "member_lat", "node_offset", "reach", "safe_offset", *RESPONSES)
@@ -86,9 +89,18 @@ def nodes_of(part: Part, rows: Rows, roles: tuple[str, ...], farthest: float) ->
 def _joined_nodes(part: Part, tables: list[int], farthest: float) -> tuple[FloatArray, float]:
     axes = [Axis.from_coords(part.table_of(table).coords, "offset") for table in tables]
     reach = float(axes[0].edges[-1])
-    nodes = np.unique(np.concatenate([axis.center for axis in axes]))
+    nodes = np.unique(np.concatenate([_own_nodes(axis) for axis in axes]))
     nodes = nodes[(nodes >= axes[0].edges[0]) & (nodes <= reach)]
     return nodes[: int(np.searchsorted(nodes, farthest)) + 1], reach
+
+
+def _own_nodes(axis: Axis) -> FloatArray:
+    """Return the centres of a table, and more where it is extrapolated towards its ends."""
+    if axis.nbin == 1:
+        return axis.center
+    low, first, last, high = max(axis.edges[0], 0.0), axis.center[0], axis.center[-1], axis.edges[-1]
+    before, after = low + (first - low) * _TO_THE_CENTRE, high - (high - last) * _TO_THE_CENTRE[::-1]
+    return np.concatenate([before[before < first], axis.center, after[after > last]])
 
 
 def node_responses(

@@ -30,8 +30,9 @@ SEVERAL_REGIONS_VERSION = 3
 # Points count the events within the radius of point-like responses.
 POINTS_VERSION = 4
 # Windows of the sky hold their energies plane by plane, and their responses at nodes of offset. Version 6 makes their
-# background and, in stacks, their exposure in other steps of single precision, with other last digits.
-WINDOWS_VERSION = 6
+# background and, in stacks, their exposure in other steps of single precision, with other last digits. Version 7 has
+# more nodes, where tables are extrapolated.
+WINDOWS_VERSION = 7
 # Of stacks of rows.
 STACK_VERSION = 2
 # The variables of responses in windows by the word that asks for them.
