@@ -10,7 +10,7 @@ from scipy.optimize import brentq
 
 from sky_rows import ENERGY, image, sky_row, with_responses
 from xgamma import predict
-from xgamma.datasets import ExcessMap
+from xgamma.datasets import Datasets, ExcessMap
 from xgamma.datasets.maps import Map
 from xgamma.errors import ConfigError, DataError
 from xgamma.estimate import flux_points, ts_map
@@ -161,6 +161,14 @@ def test_deficits_are_negative():
     found = ts_map(ds)
     assert float(found["norm"][0, 10, 10]) < 0
     assert float(found["sqrt_ts"][0, 10, 10]) < -2
+
+
+def test_the_estimator_makes_one_plane_unless_edges_are_given():
+    dataset = Datasets.from_xarray(made(Models([source(None, 1e-11)])))[0]
+    bounds = dataset.data["energy_bounds"].values
+    alone, given = (TSMapEstimator(energy_edges=edges).run(dataset) for edges in (None, [bounds[0, 0], bounds[-1, 1]]))
+    assert alone["sqrt_ts"].data.shape == (1, 21, 21)
+    np.testing.assert_array_equal(alone["sqrt_ts"].data, given["sqrt_ts"].data)
 
 
 def test_what_has_no_ts_map_is_said():

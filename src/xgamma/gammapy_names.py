@@ -341,6 +341,7 @@ OF_CLASSES: Mapping[str, Mapping[str, str]] = {
         "width": "geom.region.reach is half of it, in degrees",
     },
     "Map": {
+        "cumsum": "numpy.cumsum of map.data * geom.axes[name].bin_width sums up an integral, that of map.data counts",
         "dot": "multiply maps with * and sum them, or use map.data and numpy",
         "integral": "multiply by geom.axes[name].bin_width and sum over the axis",
         "iter_by_axis": "split_by_axis gives a map for each bin",

@@ -365,7 +365,6 @@ def test_axes_are_summed_and_reduced():
     np.testing.assert_allclose(
         cube.sum_over_axes(weights=safe, keepdims=False).data, (cube.data * safe.data).sum(axis=(0, 1))
     )
-    np.testing.assert_allclose(cube.cumsum("energy").data[-1], cube.data.sum(axis=0))
     wide = cube.resample_axis(MapAxis.from_energy_edges(ENERGY.edges[[0, 1, 4]]))
     np.testing.assert_allclose(wide.data[1], cube.data[1:].sum(axis=0))
     with pytest.raises(DataError, match="expected edges among those of energy"):
@@ -766,6 +765,15 @@ def test_the_sum_of_ones_is_the_area_of_the_region(radius, x, y):
     pixels = np.pi * radius**2 / 0.1**2
     # Whole pixels know an area to half of the pixels on its edge.
     assert found == pytest.approx(pixels, abs=np.pi * radius / 0.1 if pixels > 6 else 0.1 * pixels)
+
+
+def test_a_mask_in_a_region_is_a_mask():
+    cube = random_map([ENERGY])
+    inside = Circle(83.63, 22.01, 0.3)
+    mask = cube.geom.region_mask([Circle(83.63, 22.01, 0.1)])
+    assert mask.to_region_nd_map(inside).data.ravel().tolist() == [True] * ENERGY.nbin
+    assert (~mask).to_region_nd_map(Circle(83.63, 22.01, 0.05)).data.dtype == bool
+    assert not mask.to_region_nd_map(inside, func=np.all).data.any()
 
 
 def test_a_large_region_is_whole_pixels():

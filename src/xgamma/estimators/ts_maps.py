@@ -29,7 +29,7 @@ class TSMapEstimator:
     n_sigma, n_sigma_ul, selection_optional, sum_over_energy_groups
         As in ``TSMapParameters``.
     energy_edges
-        Edges of the planes; by default those of the dataset, a plane for each of its bins.
+        Edges of the planes; by default one plane of all energies of the dataset, as Gammapy computes it.
     n_sigma_sensitivity, threshold, rtol, max_niter, norm
         Taken and not needed: every pixel is estimated to the end.
     n_jobs, parallel_backend
@@ -99,8 +99,8 @@ class TSMapEstimator:
             count = sum(len(one.names) for one in inputs)
             raise DataError(f"{self.tag}: expected one dataset of maps, got {count}; stack them: stack_reduce().")
         [one] = inputs
-        edges = one.data["energy_bounds"].values
-        edges = [*edges[:, 0], edges[-1, 1]] if self.energy_edges is None else self.energy_edges
+        bounds = one.data["energy_bounds"].values
+        edges = [bounds[0, 0], bounds[-1, 1]] if self.energy_edges is None else self.energy_edges
         found = ts_map(one.data, datasets.models, self._source(), edges, self._parameters(), used=one.used[0])
         return ExcessMap(found)
 

@@ -228,7 +228,8 @@ class Map(MapPictures):
             where these are fewer than ten, the pixels that it touches count with the share of their area in it, so
             that a region between pixels is not empty. A point is the pixel that it lies in.
         func
-            ``np.nansum``, ``np.nanmean``, or another reduction with an ``axis``, of whole pixels.
+            ``np.nansum``, ``np.nanmean``, or another reduction with an ``axis``, of whole pixels. Of a mask the
+            result is a mask too: whether there is any, or with ``np.all`` and ``np.prod`` whether all are.
         weights
             What values are multiplied by before.
 
@@ -246,6 +247,7 @@ class Map(MapPictures):
                 "and means of it are known; give smaller pixels or a larger region."
             )
         found = _reduced(values, shares.share, func)
+        found = found.astype(bool) if data.dtype == bool else found
         return RegionNDMap(
             RegionGeom.create(normalize_regions(region)[0], self._geom.axes), found, self._unit, name=self.name
         )

@@ -341,10 +341,6 @@ class MapValues(SaysInstead, Described):
         """Return the map reduced over one axis."""
         return self.reduce_over_axes(func, keepdims, [axis_name])
 
-    def cumsum(self, axis_name: str) -> Self:
-        """Return the sums up to each bin of an axis."""
-        return self._like(np.cumsum(self._data, axis=self._place(axis_name)))
-
     def to_cube(self, axes: Sequence[MapAxis]) -> Self:
         """Return the map with more axes of one bin each."""
         return self._like(self._data, self._geom.to_cube(axes))
