@@ -2,8 +2,7 @@
 
 What a stage takes is a number for each store and one for each run. Those of the two smaller sizes predict the largest,
 which was measured too; those of the two larger ones, with what a longer event list adds, make the plan. Prices are
-options: the defaults are what Amazon listed for S3 Standard and an m7i.large (2 cores, 8 GB) on demand in us-east-1 in
-2025.
+options: the defaults are those of ``docs/scale.md`` for Amazon's S3 Standard in us-east-1 and a machine of two cores.
 """
 
 from __future__ import annotations

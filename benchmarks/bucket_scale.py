@@ -39,10 +39,11 @@ KEY = {"AWS_ACCESS_KEY_ID": "benchmark", "AWS_SECRET_ACCESS_KEY": "benchmark", "
 
 @dataclass(frozen=True)
 class Bucket:
-    """A server with one bucket, near at ``near`` and far at ``far``."""
+    """A server with one bucket, near at ``near`` and far at ``far``, and the processes that play it."""
 
     near: str
     far: str
+    pids: tuple[int, ...] = ()
 
     def counted(self) -> dict[str, int]:
         """Return the requests by method and the bytes since it was asked last."""
@@ -54,14 +55,14 @@ class Bucket:
 
 
 @contextlib.contextmanager
-def process(*arguments: object) -> Iterator[int]:
-    """Start a program of this folder that prints its port; end it afterwards."""
+def process(*arguments: object) -> Iterator[tuple[int, int]]:
+    """Start a program of this folder that prints its port, which is given with its id; end it afterwards."""
     command = [sys.executable, str(HERE / str(arguments[0])), *map(str, arguments[1:])]
     environment = {**os.environ, "MOTO_S3_DEFAULT_KEY_BUFFER_SIZE": "4096"}  # Larger objects lie on the disk.
     started = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     try:
         assert started.stdout is not None
-        yield int(started.stdout.readline())
+        yield int(started.stdout.readline()), started.pid
     finally:
         started.terminate()
         started.wait()
@@ -69,8 +70,11 @@ def process(*arguments: object) -> Iterator[int]:
 
 @contextlib.contextmanager
 def bucket(latency: float) -> Iterator[Bucket]:
-    with process("bucket_server.py") as near, process("delaying_proxy.py", "127.0.0.1", near, latency) as far:
-        found = Bucket(f"http://127.0.0.1:{near}", f"http://127.0.0.1:{far}")
+    with (
+        process("bucket_server.py") as (near, server),
+        process("delaying_proxy.py", "127.0.0.1", near, latency) as away,
+    ):
+        found = Bucket(f"http://127.0.0.1:{near}", f"http://127.0.0.1:{away[0]}", (server, away[1]))
         urllib.request.urlopen(urllib.request.Request(f"{found.near}/{BUCKET}", method="PUT")).close()
         yield found
 
