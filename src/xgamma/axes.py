@@ -266,11 +266,7 @@ class Axis(Described):
 
     def coords(self) -> dict[Hashable, Any]:
         """Return the xarray coordinates: centre as index, edges as CF bounds."""
-        attrs = {"units": self.unit, "bounds": f"{self.name}_bounds", "scale": self.scale, **LABELS.get(self.name, {})}
-        return {
-            self.name: ((self.name,), np.array(self.center), attrs),
-            f"{self.name}_bounds": ((self.name, "bound"), self.bounds, {"units": self.unit}),
-        }
+        return bin_coords(self.name, np.array(self.center), self.bounds, self.unit, self.scale)
 
     @classmethod
     def from_coords(cls, coords: Mapping[Any, Any], name: str) -> Axis:
@@ -299,6 +295,26 @@ class Axis(Described):
             and self.nbin == other.nbin
             and np.allclose(self.edges, other.edges, rtol=RELATIVE_EQUALITY, atol=0)
         )
+
+
+def bin_coords(
+    name: str, center: FloatArray, bounds: FloatArray, unit: str = "TeV", scale: Scale = "log"
+) -> dict[Hashable, Any]:
+    """Return the xarray coordinates of bins, between which there may be gaps.
+
+    Parameters
+    ----------
+    name
+        The dim.
+    center
+        The index, shape (bin,).
+    bounds
+        Lower and upper edge of each bin, which become CF bounds, shape (bin, 2).
+    unit, scale
+        Of both, and the scale in which bins are interpolated.
+    """
+    attrs = {"units": unit, "bounds": f"{name}_bounds", "scale": scale, **LABELS.get(name, {})}
+    return {name: ((name,), center, attrs), f"{name}_bounds": ((name, "bound"), bounds, {"units": unit})}
 
 
 LABELS: dict[str, dict[str, str]] = {

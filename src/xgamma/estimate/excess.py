@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xgamma.axes import LABELS, Axis, FloatArray
+from xgamma.axes import Axis, FloatArray, bin_coords
 from xgamma.errors import DataError
 from xgamma.estimate.energy_groups import EnergyGroups, binning_report
 from xgamma.estimate.excess_parameters import (
@@ -207,10 +207,8 @@ def _product(
     space: SkySpace, groups: EnergyGroups, values: Planes, fluxes: Planes, attrs: Mapping[str, Any]
 ) -> xr.Dataset:
     bounds = groups.bounds
-    center = {"units": "TeV", "bounds": "energy_bounds", "scale": "log", **LABELS["energy"]}
     coords = {
-        "energy": (("energy",), centers(bounds), center),
-        "energy_bounds": (("energy", "bound"), bounds, {"units": "TeV"}),
+        **bin_coords("energy", centers(bounds), bounds),
         **space.sky_coords(),
         IMAGE: space.coords()[IMAGE],
     }

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import xarray as xr
 from astropy import units as u
 
-from xgamma.axes import LABELS, Axis, FloatArray, IntArray, unify_axis
+from xgamma.axes import Axis, FloatArray, IntArray, bin_coords, unify_axis
 from xgamma.errors import ConfigError
 from xgamma.estimate.energy_groups import EnergyGroups, binning_report
 from xgamma.estimate.flux_points_parameters import (
@@ -316,12 +316,10 @@ def counts_left_out(one: FitInput) -> FloatArray:
 
 
 def _product(groups: EnergyGroups, names: Sequence[str], variables: Variables) -> xr.Dataset:
-    attrs = {"units": "TeV", "bounds": "energy_bounds", "scale": "log", **LABELS["energy"]}
     return xr.Dataset(
         variables,
         coords={
-            "energy": (("energy",), centers(groups.bounds), attrs),
-            "energy_bounds": (("energy", "bound"), groups.bounds, {"units": "TeV"}),
+            **bin_coords("energy", centers(groups.bounds), groups.bounds),
             "dataset": (("dataset",), np.array(names, dtype=str)),
         },
     )

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xgamma.axes import LABELS, Axis, BoolArray, FloatArray
+from xgamma.axes import Axis, BoolArray, FloatArray, bin_coords
 from xgamma.errors import ConfigError, DataError
 from xgamma.estimate.energy_groups import EnergyGroups, binning_report
 from xgamma.estimate.masked_planes import plane_values
@@ -334,10 +334,8 @@ def _product(
     image: SkySpace, groups: EnergyGroups, values: Mapping[str, npt.NDArray[Any]], attrs: Mapping[str, Any]
 ) -> xr.Dataset:
     bounds = groups.bounds
-    center = {"units": "TeV", "bounds": "energy_bounds", "scale": "log", **LABELS["energy"]}
     coords = {
-        "energy": (("energy",), centers(bounds), center),
-        "energy_bounds": (("energy", "bound"), bounds, {"units": "TeV"}),
+        **bin_coords("energy", centers(bounds), bounds),
         **image.sky_coords(),
         IMAGE: image.coords()[IMAGE],
     }

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import scipy
 import xarray as xr
 
-from xgamma.axes import LABELS, Axis, BoolArray, FloatArray
+from xgamma.axes import Axis, BoolArray, FloatArray, bin_coords
 from xgamma.dialects import fits_unit
 from xgamma.errors import InputError
 from xgamma.formats.fits.hdus import HduTable
@@ -216,7 +216,7 @@ def points_of_table(table: HduTable, kind: str, reference: References | None = N
             variables[name] = ("energy", flags(table, name), {"units": ""})
         elif name not in taken and table.column(name).dtype.kind in "bfiu":
             variables[name] = _statistic(table, name)
-    ds = xr.Dataset(variables, _energy_coords(e_ref, bounds), _attrs(table))
+    ds = xr.Dataset(variables, bin_coords("energy", e_ref, bounds), _attrs(table))
     return _with_labels(ds, table).isel(energy=np.argsort(e_ref, kind="stable"))
 
 
@@ -237,11 +237,6 @@ def sed_type_of(table: HduTable) -> str:
             f"{table.path} holds none of norm, {', '.join(QUANTITIES)}; it has {', '.join(table.columns)}."
         )
     return found[0]
-
-
-def _energy_coords(e_ref: FloatArray, bounds: FloatArray) -> dict[str, Any]:
-    attrs = {"units": "TeV", "bounds": "energy_bounds", "scale": "log", **LABELS["energy"]}
-    return {"energy": ("energy", e_ref, attrs), "energy_bounds": (("energy", "bound"), bounds, {"units": "TeV"})}
 
 
 # --- values
